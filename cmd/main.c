@@ -1,0 +1,7 @@
+#include <stdio.h>
+
+int main(void)
+{
+    (void)puts("repram " REPRAM_VERSION);
+    return 0;
+}

@@ -1,0 +1,151 @@
+#include "core/cursor.h"
+
+#include "core/assert.h"
+
+#include <string.h>
+
+struct cursor cursor_reader(const void *data, size_t len)
+{
+    ASSERT(data != NULL || len == 0);
+    return (struct cursor){.in = data, .size = len};
+}
+
+struct cursor cursor_writer(void *data, size_t size)
+{
+    ASSERT(data != NULL || size == 0);
+    return (struct cursor){.out = data, .size = size};
+}
+
+bool cursor_ok(const struct cursor *c)
+{
+    return !c->is_failed;
+}
+
+size_t cursor_left(const struct cursor *c)
+{
+    return c->is_failed ? 0 : c->size - c->pos;
+}
+
+void cursor_fail(struct cursor *c)
+{
+    c->is_failed = true;
+}
+
+const uint8_t *cursor_bytes(struct cursor *c, size_t len)
+{
+    if (c->is_failed || len > c->size - c->pos) {
+        c->is_failed = true;
+        return NULL;
+    }
+    const uint8_t *at = c->in + c->pos;
+    c->pos += len;
+    return at;
+}
+
+static uint64_t get_be(struct cursor *c, size_t width)
+{
+    const uint8_t *at = cursor_bytes(c, width);
+    uint64_t value = 0;
+    for (size_t i = 0; at != NULL && i < width; i++) {
+        value = value << 8 | at[i];
+    }
+    return value;
+}
+
+uint8_t cursor_u8(struct cursor *c)
+{
+    return (uint8_t)get_be(c, 1);
+}
+
+uint16_t cursor_u16(struct cursor *c)
+{
+    return (uint16_t)get_be(c, 2);
+}
+
+uint32_t cursor_u32(struct cursor *c)
+{
+    return (uint32_t)get_be(c, 4);
+}
+
+uint64_t cursor_u64(struct cursor *c)
+{
+    return get_be(c, 8);
+}
+
+struct uuid cursor_uuid(struct cursor *c)
+{
+    struct uuid uuid = {{0}};
+    const uint8_t *at = cursor_bytes(c, UUID_BYTES);
+    if (at != NULL) {
+        memcpy(uuid.bytes, at, UUID_BYTES);
+    }
+    return uuid;
+}
+
+void cursor_put_bytes(struct cursor *c, const void *data, size_t len)
+{
+    if (c->is_failed || len > c->size - c->pos) {
+        c->is_failed = true;
+        return;
+    }
+    if (len > 0) {
+        memcpy(c->out + c->pos, data, len);
+        c->pos += len;
+    }
+}
+
+static void put_be(struct cursor *c, uint64_t value, size_t width)
+{
+    uint8_t bytes[8];
+    for (size_t i = 0; i < width; i++) {
+        bytes[i] = (uint8_t)(value >> (8 * (width - 1 - i)));
+    }
+    cursor_put_bytes(c, bytes, width);
+}
+
+void cursor_put_u8(struct cursor *c, uint8_t value)
+{
+    put_be(c, value, 1);
+}
+
+void cursor_put_u16(struct cursor *c, uint16_t value)
+{
+    put_be(c, value, 2);
+}
+
+void cursor_put_u32(struct cursor *c, uint32_t value)
+{
+    put_be(c, value, 4);
+}
+
+void cursor_put_u64(struct cursor *c, uint64_t value)
+{
+    put_be(c, value, 8);
+}
+
+void cursor_put_uuid(struct cursor *c, const struct uuid *uuid)
+{
+    cursor_put_bytes(c, uuid->bytes, UUID_BYTES);
+}
+
+void cursor_put_text(struct cursor *c, const char *text)
+{
+    const size_t len = strlen(text);
+    ASSERT(len <= UINT8_MAX);
+    cursor_put_u8(c, (uint8_t)len);
+    cursor_put_bytes(c, text, len);
+}
+
+void cursor_text(struct cursor *c, char *ret_text, size_t size)
+{
+    ASSERT(size > 0);
+    ret_text[0] = '\0';
+    const size_t len = cursor_u8(c);
+    const uint8_t *at = cursor_bytes(c, len);
+    if (at == NULL || len >= size || memchr(at, 0, len) != NULL) {
+        c->is_failed = true;
+        return;
+    }
+    memcpy(ret_text, at, len);
+    ret_text[len] = '\0';
+}

@@ -1,0 +1,24 @@
+/*
+ * Memory: allocation that cannot fail, wiping that cannot be optimised away.
+ *
+ * Sizes that a client or a peer chooses go through the fallible calls of their module (blob, store,
+ * buf); fixed-size bookkeeping goes through these, because a node that cannot get 100 bytes has
+ * nothing better to do than to stop and be restarted.
+ */
+#ifndef CORE_MEM_H
+#define CORE_MEM_H
+
+#include <stddef.h>
+
+/* Zeroed memory for `count` objects of `size` bytes; aborts when there is none. Freed with free().
+ */
+void *mem_new(size_t count, size_t size);
+
+/* Like realloc() for `count` objects of `size` bytes; aborts when there is none. New bytes are not
+ * zeroed. */
+void *mem_resize(void *ptr, size_t count, size_t size);
+
+/* Overwrites `len` bytes with zeroes in a way the compiler must keep. */
+void mem_wipe(void *ptr, size_t len);
+
+#endif

@@ -1,0 +1,60 @@
+/*
+ * record: one write, as it stands in the store, on the wire and in a reply.
+ *
+ * A record is live until `expiry_ms`; its `guard_ms` is the latest expiry or guard of the versions
+ * it replaced, 0 when none outlives it. A shadow is what is left of a record whose guard is later
+ * than its expiry: no value, and instead of the key its 16-byte digest (record_key_digest()); it
+ * refuses every version up to its own until `expiry_ms`, which for a shadow is the guard.
+ *
+ * All times are milliseconds on the cluster's clock.
+ */
+#ifndef CORE_RECORD_H
+#define CORE_RECORD_H
+
+#include "core/blob.h"
+#include "core/version.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    KEY_BYTES_MAX = 1024,
+    KEY_DIGEST_BYTES = 16,
+    /* Values up to this stand beside their key; larger ones are blobs. */
+    VALUE_INLINE_MAX = 2048,
+};
+
+/* What peers are held to, whatever a node's own limits for its clients are (the cluster must
+ * converge). */
+#define RECORD_VALUE_MAX (UINT32_C(64) << 20)
+#define RECORD_LIFETIME_MAX_MS (UINT64_C(30) * 86400 * 1000)
+
+struct record {
+    const uint8_t *key; /* borrowed; 1 to KEY_BYTES_MAX bytes, for a shadow KEY_DIGEST_BYTES */
+    size_t key_len;
+    const uint8_t *value; /* borrowed; NULL when the value is a blob or empty */
+    struct blob *blob;    /* borrowed; NULL when the value is at `value` or empty */
+    size_t value_len;
+    struct version version;
+    uint64_t expiry_ms;
+    uint64_t guard_ms;
+    bool is_shadow;
+};
+
+/*
+ * Checks what came through a door against the protocol's constants: key and value length, expiry
+ * after the version's time and at most RECORD_LIFETIME_MAX_MS after it, no value in a shadow. Both
+ * doors use it. RC_MALFORMED, RC_TOO_LONG, RC_RANGE.
+ */
+MUST_USE enum rc record_check(const struct record *r);
+
+/* The key's digest under the cluster's seed (XXH3, 128 bits, canonical big-endian form). */
+void record_key_digest(const uint8_t *key, size_t key_len, uint64_t seed,
+                       uint8_t ret_digest[static KEY_DIGEST_BYTES]);
+
+/* The record's id in anti-entropy: XXH3 of its canonical form (kind, key, version, expiry) under
+ * the cluster's seed. Guards are left out of a live record's id. */
+uint64_t record_id(const struct record *r, uint64_t seed);
+
+#endif

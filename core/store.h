@@ -1,0 +1,176 @@
+/*
+ * store: every live record and shadow of one node, bounded in bytes, with exact expiry.
+ *
+ * One record per key. Entries live in slabs and are addressed by 32-bit handles; a linear-hashing
+ * table finds them by key, an ordered tree lists them, a calendar of 64-second expiry epochs
+ * expires them and carries the sums that anti-entropy compares. Nothing here ever stops for a
+ * rehash, an expiry storm or a large free: whatever could take long takes a budget and says how far
+ * it got.
+ *
+ * Invariants (store_check() walks them): every entry is in the table, in its epoch's list and, when
+ * it is live, in the tree; an epoch's count and sum are those of its list; bytes_used is the sum of
+ * what the entries take.
+ *
+ * Left out on purpose: clocks (every call that needs the time is told it), replication, limits that
+ * bind clients only. Pointers in a struct record that the store filled in are valid until the next
+ * call that is not const; a blob may be kept with blob_hold().
+ */
+#ifndef CORE_STORE_H
+#define CORE_STORE_H
+
+#include "core/rc.h"
+#include "core/record.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct store;
+
+struct store_config {
+    uint64_t bytes_max;   /* keys, values and bookkeeping; more is refused with RC_FULL */
+    uint64_t table_seed;  /* per process and unpredictable: clients choose the keys */
+    uint64_t digest_seed; /* the cluster's: equal content must sum alike on every node */
+};
+
+/* What store_merge() did with a record. */
+enum merge_outcome {
+    MERGE_APPLIED, /* it is the key's record now */
+    MERGE_SAME,    /* the very version was held already (its guard may have been raised) */
+    MERGE_OLDER,   /* a newer version is held; nothing changed */
+    MERGE_GUARDED, /* a newer version or a shadow is held, and its guard was raised: worth passing
+                      on */
+    MERGE_EXPIRED, /* its time, and its guard's, was over on arrival; nothing changed */
+    MERGE_ABSENT,  /* a guard for a version that is not held; nothing changed */
+};
+
+/* A copy of the configuration is kept. Never NULL. */
+struct store *store_new(const struct store_config *config);
+void store_free(struct store *s);
+
+/*
+ * Merges a record that passed record_check(); keys, values and blobs are copied or held.
+ * Commutative, associative and idempotent: the same set of records leaves the same store, whatever
+ * the order. The later version wins, of equal ones the later expiry; the guard becomes the latest
+ * of both guards and the loser's expiry. A live record whose expiry has passed at `now_ms` but
+ * whose guard has not is kept as a shadow. RC_FULL, RC_NO_MEMORY: nothing changed. A write that
+ * does not grow the store is taken even when it is full.
+ */
+MUST_USE enum rc store_merge(struct store *s, const struct record *r, uint64_t now_ms,
+                             enum merge_outcome *ret_outcome);
+
+/*
+ * Merges only what a record says about the past: `r` has key, version, expiry and guard, and no
+ * value. MERGE_GUARDED when a guard was raised, MERGE_ABSENT when neither that version nor a later
+ * one is held, else MERGE_OLDER or MERGE_SAME.
+ */
+enum merge_outcome store_guard(struct store *s, const struct record *r, uint64_t now_ms);
+
+/* Finds the live record of a key. RC_NOT_FOUND also in the millisecond of its expiry and later. */
+MUST_USE enum rc store_get(const struct store *s, const uint8_t *key, size_t key_len,
+                           uint64_t now_ms, struct record *ret_record);
+
+/* The handle of the live or shadow entry that holds exactly this version of this key; 0 when there
+ * is none. */
+uint32_t store_find(const struct store *s, const struct record *r);
+
+/* The entry behind a handle if it still holds that very version, RC_NOT_FOUND when it was replaced
+ * or freed. A handle and a version together name one write for ever. Expired entries not yet freed
+ * are RC_NOT_FOUND too. */
+MUST_USE enum rc store_at(const struct store *s, uint32_t handle, const struct version *version,
+                          uint64_t now_ms, struct record *ret_record);
+
+/*
+ * Frees what is due at `now_ms`, at most `budget` entries, wiping their bytes; turns records with a
+ * later guard into shadows. Each freed live record is told to `expired` (may be NULL) before it
+ * goes. Returns how many were handled; fewer than `budget` means that nothing more is due.
+ */
+size_t store_expire(struct store *s, uint64_t now_ms, size_t budget,
+                    void (*expired)(void *arg, const struct record *r), void *arg);
+
+/* When store_expire() has something to do next: milliseconds, UINT64_MAX when the store is empty.
+ * May be early, never more than 64 ms late. */
+uint64_t store_deadline(const struct store *s);
+
+/* Hands empty slabs back to the system, at most one a call; true if one was. */
+bool store_trim(struct store *s);
+
+/* ---- Listing ---- */
+
+/* The first live key in byte order that has `prefix` and is greater than `after` (after_len 0: from
+ * the start). RC_NOT_FOUND at the end. */
+MUST_USE enum rc store_next_key(const struct store *s, const uint8_t *prefix, size_t prefix_len,
+                                const uint8_t *after, size_t after_len, uint64_t now_ms,
+                                struct record *ret_record);
+
+/* ---- Digests ----
+ * Time is cut into epochs of 64 s by expiry; an epoch's sum is the sum modulo 2^64 of its record
+ * ids. Groups are runs of 64 epochs. "As of a cut" leaves out records whose version's second is
+ * later than `cut_s`; cuts go back 16 s from the newest version second. Epochs that begin before
+ * store_first_epoch(cut_s) are about to expire and left out.
+ */
+enum { EPOCH_MS = 64000, EPOCHS_PER_GROUP = 64, PART_COUNT = 1024, CUT_SECONDS = 16 };
+
+struct digest {
+    uint64_t sum;
+    uint64_t count;
+};
+
+/* The first epoch that a comparison as of `cut_s` looks at. */
+uint64_t store_first_epoch(uint64_t cut_s);
+
+/* The sum and count of everything as of `cut_s`. RC_RANGE when the cut is older than is remembered.
+ */
+MUST_USE enum rc store_root(struct store *s, uint64_t cut_s, struct digest *ret_root);
+
+/* The next group at or after *group that has records as of the cut: its number to *group.
+ * RC_NOT_FOUND: none. */
+MUST_USE enum rc store_next_group(const struct store *s, uint64_t cut_s, uint64_t *group,
+                                  struct digest *ret_digest);
+
+/* The next epoch at or after *epoch, likewise. With cut_s = UINT64_MAX every epoch counts, with all
+ * it holds. */
+MUST_USE enum rc store_next_epoch(const struct store *s, uint64_t cut_s, uint64_t *epoch,
+                                  struct digest *ret_digest);
+
+/* The part, 0 to PART_COUNT - 1, that a key falls into: 10 bits of its digest under the cluster's
+ * seed. */
+uint32_t store_part(const struct store *s, const struct record *r);
+
+/* ---- Walks ----
+ * A walk visits every record and shadow of one epoch that was there when it began and still is when
+ * its turn comes, in no order; what arrives meanwhile may be missed. The store knows its walks and
+ * moves them on when it frees what they stand on. Open walks are bounded by STORE_WALKS_MAX.
+ */
+enum { STORE_WALKS_MAX = 64 };
+
+struct store_walk {
+    uint64_t epoch;
+    uint32_t next; /* handle; 0 at the end */
+    bool is_open;
+};
+
+/* RC_FULL when STORE_WALKS_MAX are open. `walk` is linked into the store until store_walk_end(). */
+MUST_USE enum rc store_walk_begin(struct store *s, uint64_t epoch, struct store_walk *walk);
+
+/* The next entry, RC_NOT_FOUND at the end. Expired ones are skipped. */
+MUST_USE enum rc store_walk_next(struct store *s, struct store_walk *walk, uint64_t now_ms,
+                                 struct record *ret_record);
+void store_walk_end(struct store *s, struct store_walk *walk);
+
+/* ---- Figures ---- */
+struct store_stats {
+    uint64_t keys; /* live records, expired ones not yet freed included */
+    uint64_t shadows;
+    uint64_t bytes_used;
+    uint64_t bytes_max;
+    uint64_t expired_total; /* live records freed at the end of their time */
+};
+
+struct store_stats store_stats(const struct store *s);
+uint64_t store_digest_seed(const struct store *s);
+
+/* Walks every invariant and asserts it. Slow; for tests. */
+void store_check(const struct store *s);
+
+#endif

@@ -1,0 +1,51 @@
+/*
+ * counters: what the engine counts, in one table that the metrics page and the tests read.
+ */
+#ifndef GOSSIP_COUNTERS_H
+#define GOSSIP_COUNTERS_H
+
+#include <stdint.h>
+
+/* Counters, for metrics: monotonic, from the engine's start. X(name, help). */
+#define ENGINE_COUNTERS(X)                                                         \
+    X(datagrams_in, "Datagrams received from peers")                               \
+    X(datagrams_out, "Datagrams sent to peers")                                    \
+    X(datagrams_malformed, "Datagrams dropped as malformed")                       \
+    X(datagrams_stranger, "Datagrams dropped as of another cluster or version")    \
+    X(datagrams_dropped, "Datagrams dropped by the full outbox")                   \
+    X(frames_malformed, "Peer links ended for malformed frames")                   \
+    X(frames_unknown, "Unknown frames skipped")                                    \
+    X(links_stranger, "Peer links refused as of another cluster or version")       \
+    X(probes_sent, "Failure detector probes started")                              \
+    X(probes_failed, "Failure detector probes without an answer")                  \
+    X(probes_indirect, "Indirect probes asked for")                                \
+    X(suspicions, "Members suspected by this node")                                \
+    X(refutations, "Suspicions about this node that it refuted")                   \
+    X(member_joins, "Members seen for the first time")                             \
+    X(member_deaths, "Members declared or learned dead")                           \
+    X(puts, "Client writes stored")                                                \
+    X(puts_quorum, "Client writes that reached their quorum")                      \
+    X(puts_pending, "Client writes whose quorum timed out")                        \
+    X(puts_rejected_full, "Client writes refused for lack of storage")             \
+    X(records_sent, "Records sent to peers")                                       \
+    X(records_received, "Records received from peers")                             \
+    X(records_applied, "Records received from peers and newer than what was held") \
+    X(records_refused, "Records received from peers and refused")                  \
+    X(acks_received, "Acknowledgements received")                                  \
+    X(nacks_received, "Refusals received")                                         \
+    X(link_overflows, "Peer link queues emptied because they were full")           \
+    X(links_opened, "Peer links brought up")                                       \
+    X(links_lost, "Peer links lost")                                               \
+    X(syncs_started, "Reconciliations started")                                    \
+    X(syncs_finished, "Reconciliations finished")                                  \
+    X(sync_records_sent, "Records sent by reconciliation and joining")             \
+    X(sync_records_received, "Records received by reconciliation and joining")     \
+    X(clock_conflicts, "Peers met whose clock is more than a minute off")
+
+struct engine_counters {
+#define ENGINE_COUNTER_FIELD(name, help) uint64_t name;
+    ENGINE_COUNTERS(ENGINE_COUNTER_FIELD)
+#undef ENGINE_COUNTER_FIELD
+};
+
+#endif

@@ -1,0 +1,220 @@
+/*
+ * engine: one node's whole behaviour, without a socket, a clock or a thread.
+ *
+ * It holds membership (gossip/swim), replication (gossip/replica), anti-entropy (gossip/sync), peer
+ * links (gossip/link) and the store. Events go in, each with its time; actions come out of
+ * engine_outbox(), which the caller drains after every call. There are two callers: the libevent
+ * driver in net/ and the simulator in tests/sim.
+ *
+ * Times named now_us are microseconds of a monotonic clock that counts suspend (CLOCK_BOOTTIME);
+ * they never go back, which is asserted. The cluster's clock is that plus an offset which the
+ * engine keeps. Not reentrant; one thread.
+ */
+#ifndef GOSSIP_ENGINE_H
+#define GOSSIP_ENGINE_H
+
+#include "core/addr.h"
+#include "core/buf.h"
+#include "core/rc.h"
+#include "core/store.h"
+#include "gossip/counters.h"
+#include "gossip/member.h"
+#include "gossip/outbox.h"
+
+struct engine;
+
+struct engine_config {
+    struct uuid uuid;    /* random, never nil */
+    uint64_t boot;       /* wall clock at start, ms */
+    uint64_t host_tag;   /* equal for nodes of one host and network namespace */
+    uint64_t seed;       /* for choices and jitter */
+    uint64_t table_seed; /* unpredictable */
+    uint64_t wall_ms;    /* wall clock, ms since the epoch, at `now_us` of engine_new() */
+    char name[NAME_SIZE];
+    char network[NAME_SIZE]; /* the cluster's name */
+    char enclave[NAME_SIZE];
+    uint32_t addr_count; /* how others may reach this node */
+    struct member_addr addrs[MEMBER_ADDRS_MAX];
+    uint32_t replication_factor;
+    uint32_t write_timeout_ms;
+    uint64_t bytes_max;
+    uint64_t value_max;              /* told to peers, who log a difference */
+    uint64_t ttl_min_ms, ttl_max_ms; /* likewise; the front door clamps */
+};
+
+/* Never NULL. The node is alone, not ready and without a clock until a discovery pass is over. */
+struct engine *engine_new(const struct engine_config *config, uint64_t now_us);
+void engine_free(struct engine *e);
+
+/* The actions that the last calls asked for. */
+struct outbox *engine_outbox(struct engine *e);
+
+/* When engine_tick() wants to be called at the latest. */
+uint64_t engine_deadline(const struct engine *e);
+
+/* Lets time pass: probes, timeouts, expiry in slices, sessions. Call it at the deadline, or
+ * earlier. */
+void engine_tick(struct engine *e, uint64_t now_us);
+
+/* ---- Discovery ---- */
+
+/* A hint that a node may be at `addr`; asked by datagram, then by link. Known and own addresses
+ * cost nothing. */
+void engine_candidate(struct engine *e, const struct addr *addr, uint64_t now_us);
+
+/* The providers have named all they know for this time. The first pass ends when its candidates
+ * have answered or failed, 2 s after the engine's start at most. */
+void engine_candidates_done(struct engine *e, uint64_t now_us);
+
+/* True when an alive or suspect member other than this node has this address, or when it is our
+ * own. */
+bool engine_knows_addr(const struct engine *e, const struct addr *addr);
+
+/* ---- Datagrams ---- */
+void engine_datagram(struct engine *e, const struct addr *from, const uint8_t *data, size_t len,
+                     uint64_t now_us);
+
+/* The network said that nobody listens at `addr` (ICMP port unreachable). */
+void engine_refused(struct engine *e, const struct addr *addr, uint64_t now_us);
+
+/* ---- Links: ordered byte streams between two nodes, already past the HTTP upgrade ---- */
+enum link_end {
+    LINK_END_EOF,
+    LINK_END_RESET,
+    LINK_END_REFUSED, /* a dial that nobody listens to */
+    LINK_END_TIMEOUT,
+    LINK_END_REJECTED, /* a dial that was answered by something that is no peer */
+    LINK_END_SELF,     /* a dial that reached this very node */
+};
+
+/* A peer's connection was accepted: returns the link's id, or 0 when there are too many (close it).
+ */
+uint32_t engine_link_accept(struct engine *e, const struct addr *from, uint64_t now_us);
+
+/* A dial of ACTION_DIAL came through. `seen_as` is our own address on that connection. */
+void engine_link_up(struct engine *e, uint32_t link, const struct addr *seen_as, uint64_t now_us);
+
+/* A dial failed or a link ended; the id is gone. */
+void engine_link_down(struct engine *e, uint32_t link, enum link_end why, uint64_t now_us);
+
+/* Bytes of a link, as they came. */
+void engine_link_input(struct engine *e, uint32_t link, const uint8_t *data, size_t len,
+                       uint64_t now_us);
+
+/*
+ * Takes up to about `len_max` bytes for a link into `out` (whole frames; one frame may exceed it).
+ * The caller calls it after ACTION_OUTPUT and again whenever its own buffer for the link has
+ * drained, until it returns 0.
+ */
+size_t engine_link_output(struct engine *e, uint32_t link, struct buf *out, size_t len_max,
+                          uint64_t now_us);
+
+/* ---- Clients ---- */
+enum put_condition { PUT_ALWAYS, PUT_IF_MATCH, PUT_IF_NONE_MATCH };
+
+struct put {
+    uint64_t token; /* the caller's, comes back in ACTION_PUT_DONE */
+    const uint8_t *key;
+    size_t key_len;
+    const uint8_t *value; /* as in struct record */
+    struct blob *blob;
+    size_t value_len;
+    uint64_t ttl_ms;
+    enum put_condition condition;
+    bool is_any;                    /* If-Match: * or If-None-Match: * */
+    const struct version *versions; /* the condition's list; borrowed */
+    size_t version_count;
+};
+
+struct put_result {
+    struct version version;
+    uint64_t expiry_ms;
+    uint64_t ttl_ms;
+};
+
+/*
+ * Stores a write here and sends it to the members of the enclave. On RC_OK exactly one
+ * ACTION_PUT_DONE with the token follows, at once when this node is a quorum alone. RC_JOINING (no
+ * clock yet), RC_DRAINING, RC_FULL, RC_PRECONDITION, RC_OVERLOADED (too many writes wait, or fewer
+ * than quorum-1 links have room), RC_MALFORMED, RC_TOO_LONG, RC_RANGE, RC_NO_MEMORY: nothing was
+ * stored.
+ */
+MUST_USE enum rc engine_put(struct engine *e, const struct put *put, uint64_t now_us,
+                            struct put_result *ret_result);
+
+/* RC_NOT_FOUND, or RC_JOINING for a miss while the node still catches up. The record as in
+ * store_get(). */
+MUST_USE enum rc engine_get(const struct engine *e, const uint8_t *key, size_t key_len,
+                            uint64_t now_us, struct record *ret_record);
+
+/* As store_next_key(). */
+MUST_USE enum rc engine_next_key(const struct engine *e, const uint8_t *prefix, size_t prefix_len,
+                                 const uint8_t *after, size_t after_len, uint64_t now_us,
+                                 struct record *ret_record);
+
+/* Whether links have room for another body: false means stop reading PUT bodies until it is true
+ * again. */
+bool engine_has_room(const struct engine *e);
+
+/* The node leaves: it announces it, takes no more writes, is not ready. Idempotent. */
+void engine_leave(struct engine *e, uint64_t now_us);
+
+/* ---- What it knows ---- */
+
+/* Milliseconds since the Unix epoch on the cluster's clock; this node's guess while it has no
+ * clock. */
+uint64_t engine_clock_ms(const struct engine *e, uint64_t now_us);
+
+enum ready_reason {
+    READY_DISCOVERING = 1, /* the first discovery pass is not over */
+    READY_JOINING = 2,     /* catching up with the cluster */
+    READY_NO_CLOCK = 4,
+    READY_FULL = 8,
+    READY_DRAINING = 16,
+};
+
+/* 0 when ready, else a set of enum ready_reason. */
+uint32_t engine_unready(const struct engine *e);
+
+/* The member at or after slot *slot, itself included; NULL at the end. Start at 0; add 1 to go on.
+ */
+const struct member *engine_next_member(const struct engine *e, uint32_t *slot);
+
+struct engine_link_view {
+    struct uuid member;
+    char name[NAME_SIZE];
+    struct addr addr;
+    bool is_dialed;
+    uint64_t up_since_us;
+    uint64_t bytes_in, bytes_out;
+    uint64_t records_in, records_out;
+    uint64_t unacked; /* records sent and not acked */
+    uint64_t queued;  /* records waiting to be sent */
+};
+
+/* The link at or after *slot that is up, likewise. False at the end. */
+bool engine_next_link(const struct engine *e, uint32_t *slot, struct engine_link_view *ret_view);
+
+struct engine_status {
+    struct uuid uuid;
+    uint32_t unready;                    /* enum ready_reason */
+    uint32_t alive, suspect, dead, left; /* other members; `alive` does not count this node */
+    uint32_t enclave_members;            /* alive or suspect, this node included */
+    uint32_t quorum;
+    uint64_t member_digest;
+    uint64_t root_digest; /* as of the newest comparable cut */
+    uint64_t root_cut_s;
+    bool has_clock;
+    int64_t clock_offset_ms; /* cluster's clock minus this node's wall clock at start, carried on */
+    uint32_t clock_error_ms; /* half the best round trip to the clock's leader */
+    uint32_t puts_waiting;
+    struct store_stats store;
+    struct engine_counters counters;
+};
+
+void engine_status(struct engine *e, uint64_t now_us, struct engine_status *ret_status);
+
+/* Walks the invariants of everything it holds and asserts them. Slow; for tests. */
+void engine_check(const struct engine *e);
+
+#endif

@@ -1,0 +1,87 @@
+/*
+ * member: the table of everyone this node knows, itself included.
+ *
+ * Keyed by uuid; names are labels. A member's addresses are either host scope (loopback and
+ * interface addresses, of use only to members with the same host tag) or global scope. Bounded;
+ * states as in SWIM, with `left` for those that said goodbye.
+ */
+#ifndef GOSSIP_MEMBER_H
+#define GOSSIP_MEMBER_H
+
+#include "core/addr.h"
+#include "core/rc.h"
+#include "core/uuid.h"
+#include "gossip/outbox.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { MEMBER_ADDRS_MAX = 4, MEMBERS_MAX = 16384 };
+
+enum member_state { MEMBER_ALIVE, MEMBER_SUSPECT, MEMBER_DEAD, MEMBER_LEFT };
+
+enum addr_scope { SCOPE_HOST, SCOPE_GLOBAL };
+
+struct member_addr {
+    enum addr_scope scope;
+    struct addr addr;
+};
+
+/* What a member says about itself; the same bytes everywhere for one (uuid, incarnation). */
+struct member_card {
+    struct uuid uuid;
+    uint64_t boot;     /* generation: milliseconds of its wall clock at start; for people */
+    uint64_t host_tag; /* equal on one host and network namespace */
+    uint32_t incarnation;
+    char name[NAME_SIZE];
+    char enclave[NAME_SIZE];
+    uint32_t addr_count;
+    struct member_addr addrs[MEMBER_ADDRS_MAX];
+};
+
+/* What a member says of its condition in each ping and ack. */
+enum member_flags {
+    MEMBER_HAS_CLOCK = 1,
+    MEMBER_HAS_RECORDS = 2,
+    MEMBER_IS_READY = 4,
+    MEMBER_IS_FULL = 8,
+    MEMBER_IS_DRAINING = 16,
+};
+
+struct member {
+    struct member_card card;
+    enum member_state state;
+    uint8_t flags; /* enum member_flags, as last heard */
+    bool is_self;
+    bool knows_us;         /* it has our card, so short headers do */
+    struct addr last_addr; /* where it last answered; port 0 when it never did */
+    uint32_t rtt_us;       /* smoothed round trip; 0 when not measured */
+    uint64_t state_since_us;
+    uint64_t heard_us;              /* last direct word from it; 0 never */
+    uint64_t udp_heard_us;          /* last datagram from it; 0 never */
+    uint32_t slot;                  /* its index, stable while it is known */
+    uint32_t link;                  /* its peer link once up, 0 none; kept by the engine */
+    struct swim_probe_state *probe; /* the failure detector's own; NULL for self */
+};
+
+/*
+ * A card on the wire, in packets and link hellos:
+ *
+ *   uuid 16 | boot 8 | host_tag 8 | incarnation 4 | name 1+n | enclave 1+n | count 1 | (scope 1 |
+ * address)*count
+ *
+ * card_read() fails the cursor on a nil uuid, an empty or overlong or unprintable name, more than
+ * MEMBER_ADDRS_MAX addresses, or an unknown scope. CARD_WIRE_MAX is the most that card_write()
+ * writes.
+ */
+enum {
+    CARD_WIRE_MAX = 16 + 8 + 8 + 4 + 2 * NAME_SIZE + 1 + MEMBER_ADDRS_MAX * (1 + ADDR_WIRE_MAX)
+};
+
+void card_write(struct cursor *c, const struct member_card *card);
+void card_read(struct cursor *c, struct member_card *ret_card);
+
+const char *member_state_name(enum member_state state);
+
+#endif

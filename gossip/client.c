@@ -1,0 +1,230 @@
+/* The clients' side of the engine: writes, reads, listings, and what the pages show. */
+#include "core/assert.h"
+#include "gossip/engine_state.h"
+
+#include <string.h>
+
+static bool matches(const struct put *put, const struct record *held)
+{
+    if (held == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < put->version_count; i++) {
+        if (version_compare(&put->versions[i], &held->version) == 0) {
+            return true;
+        }
+    }
+    return put->is_any;
+}
+
+/* RFC 9110 section 13.1, judged on what this node holds. */
+static bool is_allowed(const struct engine *e, const struct put *put)
+{
+    if (put->condition == PUT_ALWAYS) {
+        return true;
+    }
+    struct record held;
+    const bool is_held =
+        store_get(e->store, put->key, put->key_len, engine_now_ms(e), &held) == RC_OK;
+    const bool does_match = matches(put, is_held ? &held : NULL);
+    return put->condition == PUT_IF_MATCH ? does_match : !does_match;
+}
+
+static uint32_t enclave_members(const struct engine *e)
+{
+    uint32_t count = 0;
+    uint32_t slot = 0;
+    for (const struct member *m; (m = swim_next_member(e->swim, &slot)) != NULL; slot++) {
+        const bool is_live = m->state == MEMBER_ALIVE || m->state == MEMBER_SUSPECT;
+        count += (m->is_self || is_live) && engine_is_mate(e, m);
+    }
+    return count;
+}
+
+bool engine_has_room(const struct engine *e)
+{
+    uint32_t with_room = 0;
+    uint32_t without = 0;
+    uint32_t slot = 0;
+    for (const struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
+        if (l->state == LINK_OPEN && engine_is_mate(e, l->member)) {
+            const bool has_room = l->live.count < LINK_QUEUE_MAX / 2;
+            with_room += has_room;
+            without += !has_room;
+        }
+    }
+    if (replica_count(e->replica) >= REPLICA_WAITING_MAX / 2) {
+        return false;
+    }
+    return without == 0 ||
+           with_room + 1 >= replica_quorum(enclave_members(e), e->config.replication_factor);
+}
+
+static enum rc check_put(const struct engine *e, const struct put *put)
+{
+    if (e->is_draining) {
+        return RC_DRAINING;
+    }
+    if (!e->clock.is_set) {
+        return RC_JOINING;
+    }
+    if (!engine_has_room(e)) {
+        return RC_OVERLOADED;
+    }
+    return is_allowed(e, put) ? RC_OK : RC_PRECONDITION;
+}
+
+/* Sends a stored write to the enclave and has it wait for its quorum; a node that is a quorum alone
+ * answers at once. */
+static enum rc replicate(struct engine *e, const struct put *put, const struct record *r)
+{
+    const uint32_t members = enclave_members(e);
+    const uint32_t quorum = replica_quorum(members, e->config.replication_factor);
+    const bool is_big = put->value_len > VALUE_INLINE_MAX;
+    struct queued_write write = {.handle = store_find(e->store, r), .version = r->version};
+    if (quorum <= 1) {
+        const struct put_done done = {
+            .token = put->token, .status = PUT_QUORUM, .have = 1, .members = members};
+        outbox_put_done(e->outbox, &done);
+        e->counters.puts_quorum++;
+    } else {
+        uint8_t key[KEY_BYTES_MAX];
+        memcpy(key, put->key, put->key_len);
+        const struct waiting waiting = {
+            .token = put->token,
+            .version = r->version,
+            .handle = write.handle,
+            .record_id = record_id(r, store_digest_seed(e->store)),
+            .quorum = quorum,
+            .members = members,
+            .key = key,
+            .key_len = (uint16_t)put->key_len,
+            .is_big = is_big,
+        };
+        const enum rc rc = replica_wait(e->replica, &waiting, e->now_us, &write.waiter);
+        if (rc != RC_OK) {
+            return rc;
+        }
+    }
+    peer_broadcast(e, &write, is_big);
+    return RC_OK;
+}
+
+enum rc engine_put(struct engine *e, const struct put *put, uint64_t now_us,
+                   struct put_result *ret_result)
+{
+    engine_advance(e, now_us);
+    enum rc rc = check_put(e, put);
+    if (rc != RC_OK) {
+        return rc;
+    }
+    struct record r = {
+        .key = put->key,
+        .key_len = put->key_len,
+        .value = put->value,
+        .blob = put->blob,
+        .value_len = put->value_len,
+        .version = {.stamp = hlc_next(&e->hlc, engine_now_ms(e)), .origin = e->config.uuid},
+    };
+    r.expiry_ms = version_ms(&r.version) + put->ttl_ms;
+    rc = record_check(&r);
+    if (rc != RC_OK) {
+        return rc;
+    }
+    enum merge_outcome outcome = MERGE_SAME;
+    rc = engine_merge(e, &r, &outcome);
+    if (rc != RC_OK) {
+        e->counters.puts_rejected_full++;
+        return rc;
+    }
+    e->counters.puts++;
+    ret_result->version = r.version;
+    ret_result->expiry_ms = r.expiry_ms;
+    ret_result->ttl_ms = put->ttl_ms;
+    /* check_put() has seen to room for one more waiting write. */
+    rc = replicate(e, put, &r);
+    ASSERT(rc == RC_OK);
+    return RC_OK;
+}
+
+enum rc engine_get(const struct engine *e, const uint8_t *key, size_t key_len, uint64_t now_us,
+                   struct record *ret_record)
+{
+    const enum rc rc = store_get(e->store, key, key_len, engine_clock_ms(e, now_us), ret_record);
+    if (rc == RC_NOT_FOUND && (engine_unready(e) & (READY_JOINING | READY_NO_CLOCK)) != 0) {
+        return RC_JOINING;
+    }
+    return rc;
+}
+
+enum rc engine_next_key(const struct engine *e, const uint8_t *prefix, size_t prefix_len,
+                        const uint8_t *after, size_t after_len, uint64_t now_us,
+                        struct record *ret_record)
+{
+    return store_next_key(e->store, prefix, prefix_len, after, after_len,
+                          engine_clock_ms(e, now_us), ret_record);
+}
+
+const struct member *engine_next_member(const struct engine *e, uint32_t *slot)
+{
+    return swim_next_member(e->swim, slot);
+}
+
+bool engine_next_link(const struct engine *e, uint32_t *slot, struct engine_link_view *ret_view)
+{
+    for (const struct link *l; (l = mesh_next(e->mesh, slot)) != NULL; (*slot)++) {
+        if (l->state != LINK_OPEN) {
+            continue;
+        }
+        *ret_view = (struct engine_link_view){
+            .member = l->member->card.uuid,
+            .addr = l->addr,
+            .is_dialed = l->is_dialed,
+            .up_since_us = l->since_us,
+            .bytes_in = l->bytes_in,
+            .bytes_out = l->bytes_out,
+            .records_in = l->records_in,
+            .records_out = l->records_out,
+            .unacked = l->sent_count - l->acked_count,
+            .queued = l->live.count + l->big.count,
+        };
+        memcpy(ret_view->name, l->member->card.name, sizeof(ret_view->name));
+        return true;
+    }
+    return false;
+}
+
+void engine_status(struct engine *e, uint64_t now_us, struct engine_status *ret_status)
+{
+    engine_advance(e, now_us);
+    const struct swim_counts counts = swim_counts(e->swim);
+    const uint32_t members = enclave_members(e);
+    *ret_status = (struct engine_status){
+        .uuid = e->config.uuid,
+        .unready = engine_unready(e),
+        .alive = counts.alive,
+        .suspect = counts.suspect,
+        .dead = counts.dead,
+        .left = counts.left,
+        .enclave_members = members,
+        .quorum = replica_quorum(members, e->config.replication_factor),
+        .member_digest = swim_digest(e->swim),
+        .has_clock = e->clock.is_set,
+        .clock_error_ms = (e->clock.rtt_us + 1999) / 2000,
+        .puts_waiting = replica_count(e->replica),
+        .store = store_stats(e->store),
+        .counters = e->counters,
+    };
+    ret_status->counters.puts_quorum += replica_quorum_total(e->replica);
+    ret_status->counters.puts_pending += replica_pending_total(e->replica);
+    ret_status->counters.datagrams_dropped = outbox_dropped_total(e->outbox);
+    if (e->clock.is_set) {
+        const uint64_t wall_ms = e->config.wall_ms + (now_us - e->started_us) / 1000;
+        struct digest root = {.sum = 0};
+        ret_status->clock_offset_ms = (int64_t)(engine_now_ms(e) - wall_ms);
+        ret_status->root_cut_s = engine_now_ms(e) / 1000;
+        if (store_root(e->store, ret_status->root_cut_s, &root) == RC_OK) {
+            ret_status->root_digest = root.sum;
+        }
+    }
+}

@@ -1,0 +1,54 @@
+/*
+ * clock: the cluster's time on one node, under the rules by which a wrong wall clock does no harm.
+ *
+ * It is the caller's monotonic clock plus an offset. A node without records steps to the clock of
+ * the cluster it joins; a node with records never steps, it slews by at most CLOCK_SLEW_PPM toward
+ * the leader's. Who leads is the caller's business (gossip/engine: the live member with records, of
+ * these the smallest uuid). A sample is Cristian's (Distributed Computing 3, 1989): the remote time
+ * plus half the round trip, the lowest round trip of the last few seconds winning, as in NTP's
+ * clock filter (RFC 5905 section 10).
+ */
+#ifndef GOSSIP_CLOCK_H
+#define GOSSIP_CLOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    CLOCK_SLEW_PPM = 500,
+    CLOCK_FILTER_US = 8 * 1000 * 1000,    /* a better round trip rules this long */
+    CLOCK_CONFLICT_US = 60 * 1000 * 1000, /* more than this apart: founded apart, no data */
+    CLOCK_STEP_MIN_US = 2000, /* a node without records does not step for less: it slews */
+};
+
+struct clock {
+    bool is_set;
+    int64_t offset_us;     /* cluster's clock = now_us + offset_us */
+    int64_t error_us;      /* last difference to the leader that is still to be slewed away */
+    uint64_t slewed_at_us; /* up to when slewing has been accounted */
+    uint32_t rtt_us;       /* of the sample that rules; 0 for none */
+    uint64_t rtt_at_us;
+};
+
+/* Starts the cluster's time from the wall clock: this node founds it. */
+void clock_found(struct clock *c, uint64_t wall_us, uint64_t now_us);
+
+/* Microseconds since the Unix epoch on the cluster's clock. Needs is_set. */
+uint64_t clock_now_us(const struct clock *c, uint64_t now_us);
+
+/* The leader's clock minus ours as this sample has it. Needs is_set. */
+int64_t clock_difference_us(const struct clock *c, uint64_t remote_us, uint32_t rtt_us,
+                            uint64_t at_us);
+
+/*
+ * A sample from the leader: its clock `remote_us` as it arrived at `at_us`, after a round trip of
+ * `rtt_us`. Sets a clock that is not set; steps when `may_step`; else notes what is to be slewed.
+ * True when the clock was set or stepped.
+ */
+bool clock_sample(struct clock *c, uint64_t remote_us, uint32_t rtt_us, uint64_t at_us,
+                  bool may_step);
+
+/* Slews for the time that has passed. */
+void clock_advance(struct clock *c, uint64_t now_us);
+
+#endif

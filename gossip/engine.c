@@ -1,0 +1,521 @@
+#include "gossip/engine.h"
+
+#include "core/assert.h"
+#include "core/mem.h"
+#include "gossip/engine_state.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    FIRST_PASS_MAX_US = 2000 * 1000, /* the first discovery pass is over by then at the latest */
+    FOUND_WAIT_US = 3000 * 1000,     /* with members around and no clock anywhere known */
+    TURN_US = 100 * 1000,            /* what needs no exact time is looked at this often */
+    EXPIRE_BUDGET = 2000,            /* entries freed in one tick: well under a millisecond */
+    CUT_DELAY_S = 2,                 /* roots are compared as of this long ago */
+    FULL_CLEAR_PERCENT = 95,
+};
+
+/* A clock beyond the year 4000 is nobody's. */
+#define CLOCK_SANE_MAX_US (UINT64_C(64060588800) * 1000000)
+
+static void fill_vitals(void *arg, uint64_t cut_s, uint64_t now_us, struct vitals *ret_vitals)
+{
+    struct engine *e = arg;
+    (void)now_us; /* swim's callers have advanced the engine already */
+    const struct store_stats stats = store_stats(e->store);
+    uint8_t flags = 0;
+    *ret_vitals = (struct vitals){.clock_us = 0};
+    flags |= stats.keys + stats.shadows > 0 ? MEMBER_HAS_RECORDS : 0;
+    flags |= engine_unready(e) == 0 || engine_unready(e) == READY_FULL ? MEMBER_IS_READY : 0;
+    flags |= e->is_full ? MEMBER_IS_FULL : 0;
+    flags |= e->is_draining ? MEMBER_IS_DRAINING : 0;
+    if (e->clock.is_set) {
+        flags |= MEMBER_HAS_CLOCK;
+        ret_vitals->clock_us = clock_now_us(&e->clock, e->now_us);
+        const uint64_t cut = cut_s != 0 ? cut_s : ret_vitals->clock_us / 1000000 - CUT_DELAY_S;
+        struct digest root;
+        if (!sync_is_joining(e->sync) && store_root(e->store, cut, &root) == RC_OK) {
+            ret_vitals->cut_s = cut;
+            ret_vitals->root = root.sum;
+        }
+    }
+    ret_vitals->flags = flags;
+}
+
+static struct swim *make_swim(struct engine *e, uint64_t now_us)
+{
+    struct swim_config swim = {
+        .self = {.uuid = e->config.uuid,
+                 .boot = e->config.boot,
+                 .host_tag = e->config.host_tag,
+                 .incarnation = 1,
+                 .addr_count = e->config.addr_count},
+        .seed = rng_next(&e->rng),
+        .counters = &e->counters,
+        .vitals = fill_vitals,
+        .vitals_arg = e,
+    };
+    memcpy(swim.self.name, e->config.name, sizeof(swim.self.name));
+    memcpy(swim.self.enclave, e->config.enclave, sizeof(swim.self.enclave));
+    memcpy(swim.self.addrs, e->config.addrs, sizeof(swim.self.addrs));
+    memcpy(swim.network, e->config.network, sizeof(swim.network));
+    return swim_new(&swim, e->outbox, now_us);
+}
+
+struct engine *engine_new(const struct engine_config *config, uint64_t now_us)
+{
+    ASSERT(!uuid_is_nil(&config->uuid));
+    ASSERT(config->replication_factor >= 1 && config->replication_factor <= REPLICATION_FACTOR_MAX);
+    struct engine *e = mem_new(1, sizeof(*e));
+    e->config = *config;
+    e->now_us = now_us;
+    e->started_us = now_us;
+    rng_init(&e->rng, config->seed);
+    e->outbox = outbox_new();
+    const struct store_config store = {
+        .bytes_max = config->bytes_max,
+        .table_seed = config->table_seed,
+        .digest_seed = swim_cluster_hash(config->network),
+    };
+    e->store = store_new(&store);
+    e->mesh = mesh_new(e->outbox);
+    e->replica = replica_new((uint64_t)config->write_timeout_ms * 1000, e->outbox);
+    const struct sync_config sync = {
+        .store = e->store,
+        .mesh = e->mesh,
+        .replica = e->replica,
+        .outbox = e->outbox,
+        .counters = &e->counters,
+    };
+    e->sync = sync_new(&sync);
+    sync_join(e->sync, now_us);
+    e->swim = make_swim(e, now_us);
+    engine_settle(e);
+    return e;
+}
+
+void engine_free(struct engine *e)
+{
+    if (e == NULL) {
+        return;
+    }
+    uint32_t slot = 0;
+    for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
+        sync_link_gone(e->sync, l);
+        l->member = NULL;
+    }
+    mesh_free(e->mesh);
+    sync_free(e->sync);
+    replica_free(e->replica);
+    swim_free(e->swim);
+    store_free(e->store);
+    outbox_free(e->outbox);
+    free(e);
+}
+
+struct outbox *engine_outbox(struct engine *e)
+{
+    return e->outbox;
+}
+
+void engine_advance(struct engine *e, uint64_t now_us)
+{
+    ASSERT(now_us >= e->now_us);
+    e->now_us = now_us;
+    clock_advance(&e->clock, now_us);
+}
+
+uint64_t engine_now_ms(const struct engine *e)
+{
+    if (e->clock.is_set) {
+        return clock_now_us(&e->clock, e->now_us) / 1000;
+    }
+    return e->config.wall_ms + (e->now_us - e->started_us) / 1000;
+}
+
+uint64_t engine_clock_ms(const struct engine *e, uint64_t now_us)
+{
+    return engine_now_ms(e) + (now_us - e->now_us) / 1000;
+}
+
+void engine_notice(struct engine *e, enum notice_kind kind, const struct member *m, int64_t value,
+                   const char *text)
+{
+    struct notice notice = {.kind = kind, .value = value};
+    if (m != NULL) {
+        notice.member = m->card.uuid;
+        memcpy(notice.name, m->card.name, sizeof(notice.name));
+        notice.addr = m->last_addr;
+        if (notice.addr.port == 0 && m->card.addr_count > 0) {
+            notice.addr = m->card.addrs[0].addr;
+        }
+    }
+    if (text != NULL) {
+        (void)snprintf(notice.text, sizeof(notice.text), "%s", text);
+    }
+    outbox_notice(e->outbox, &notice);
+}
+
+bool engine_is_mate(const struct engine *e, const struct member *m)
+{
+    return strcmp(m->card.enclave, e->config.enclave) == 0;
+}
+
+static bool is_live(const struct member *m)
+{
+    return m->state == MEMBER_ALIVE || m->state == MEMBER_SUSPECT;
+}
+
+enum rc engine_merge(struct engine *e, const struct record *r, enum merge_outcome *ret_outcome)
+{
+    hlc_see(&e->hlc, r->version.stamp);
+    const enum rc rc = store_merge(e->store, r, engine_now_ms(e), ret_outcome);
+    if (rc == RC_FULL || rc == RC_NO_MEMORY) {
+        e->is_full = true;
+    }
+    return rc;
+}
+
+/* ---- The clock ---- */
+
+static bool has_records(const struct engine *e)
+{
+    const struct store_stats stats = store_stats(e->store);
+    return stats.keys + stats.shadows > 0;
+}
+
+/* Whose clock leads: of the live members that have one, those with records before those without,
+ * then the smallest uuid. NULL when nobody has one; this node itself takes part. */
+static const struct member *clock_leader(const struct engine *e)
+{
+    const struct member *leader = NULL;
+    bool leader_has_records = false;
+    uint32_t slot = 0;
+    for (const struct member *m; (m = swim_next_member(e->swim, &slot)) != NULL; slot++) {
+        const bool has_clock = m->is_self ? e->clock.is_set : (m->flags & MEMBER_HAS_CLOCK) != 0;
+        const bool has = m->is_self ? has_records(e) : (m->flags & MEMBER_HAS_RECORDS) != 0;
+        if (!has_clock || !is_live(m)) {
+            continue;
+        }
+        if (leader == NULL || (has && !leader_has_records) ||
+            (has == leader_has_records && uuid_compare(&m->card.uuid, &leader->card.uuid) < 0)) {
+            leader = m;
+            leader_has_records = has;
+        }
+    }
+    return leader;
+}
+
+static void set_conflict(struct engine *e, struct member *m, bool is_conflict, int64_t difference)
+{
+    struct link *l = mesh_of(e->mesh, m);
+    if (l == NULL || l->is_conflict == is_conflict) {
+        return;
+    }
+    l->is_conflict = is_conflict;
+    if (is_conflict) {
+        e->counters.clock_conflicts++;
+        engine_notice(e, NOTICE_CLOCK_CONFLICT, m, difference / 1000, NULL);
+    }
+}
+
+static void take_clock(struct engine *e, struct member *m, const struct vitals *v, uint32_t rtt_us,
+                       uint64_t at_us)
+{
+    if ((v->flags & MEMBER_HAS_CLOCK) == 0 || rtt_us == 0 || v->clock_us == 0 ||
+        v->clock_us > CLOCK_SANE_MAX_US) {
+        return;
+    }
+    if (e->clock.is_set) {
+        const int64_t difference = clock_difference_us(&e->clock, v->clock_us, rtt_us, at_us);
+        const bool is_far = difference > CLOCK_CONFLICT_US || difference < -CLOCK_CONFLICT_US;
+        const bool both = has_records(e) && (v->flags & MEMBER_HAS_RECORDS) != 0;
+        set_conflict(e, m, is_far && both, difference);
+        if (is_far && both) {
+            return;
+        }
+    }
+    const struct member *leader = clock_leader(e);
+    if (leader != m) {
+        return;
+    }
+    if (clock_sample(&e->clock, v->clock_us, rtt_us, at_us, !has_records(e))) {
+        const int64_t wall_us = (int64_t)(e->config.wall_ms * 1000 + (e->now_us - e->started_us));
+        const int64_t offset_us = (int64_t)clock_now_us(&e->clock, e->now_us) - wall_us;
+        engine_notice(e, NOTICE_CLOCK_SET, m, offset_us / 1000, NULL);
+    }
+}
+
+/* Among nodes that are all new, the one with the smallest uuid founds the clock. */
+static bool may_found_clock(const struct engine *e)
+{
+    const struct swim_counts counts = swim_counts(e->swim);
+    if (counts.alive + counts.suspect == 0) {
+        return true;
+    }
+    bool is_smallest = true;
+    uint32_t slot = 0;
+    for (const struct member *m; (m = swim_next_member(e->swim, &slot)) != NULL; slot++) {
+        if (m->is_self || !is_live(m)) {
+            continue;
+        }
+        if ((m->flags & MEMBER_HAS_CLOCK) != 0) {
+            return false;
+        }
+        is_smallest = is_smallest && uuid_compare(&e->config.uuid, &m->card.uuid) < 0;
+    }
+    return is_smallest || e->now_us - e->pass_over_us > FOUND_WAIT_US;
+}
+
+/* ---- Discovery, joining, readiness ---- */
+
+void engine_candidate(struct engine *e, const struct addr *addr, uint64_t now_us)
+{
+    engine_advance(e, now_us);
+    swim_candidate(e->swim, addr, now_us);
+    engine_settle(e);
+}
+
+void engine_candidates_done(struct engine *e, uint64_t now_us)
+{
+    engine_advance(e, now_us);
+    e->is_named = true;
+    engine_settle(e);
+}
+
+bool engine_knows_addr(const struct engine *e, const struct addr *addr)
+{
+    return swim_find_addr(e->swim, addr) != NULL;
+}
+
+static bool has_mates(const struct engine *e)
+{
+    uint32_t slot = 0;
+    for (const struct member *m; (m = swim_next_member(e->swim, &slot)) != NULL; slot++) {
+        if (!m->is_self && is_live(m) && engine_is_mate(e, m)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void look_at_start(struct engine *e)
+{
+    if (!e->is_pass_over) {
+        const bool is_settled = e->is_named && swim_candidates_settled(e->swim);
+        if (!is_settled && e->now_us - e->started_us < FIRST_PASS_MAX_US) {
+            return;
+        }
+        e->is_pass_over = true;
+        e->pass_over_us = e->now_us;
+    }
+    if (!e->clock.is_set && may_found_clock(e)) {
+        const uint64_t wall_us = e->config.wall_ms * 1000 + (e->now_us - e->started_us);
+        clock_found(&e->clock, wall_us, e->now_us);
+        engine_notice(e, NOTICE_CLOCK_SET, NULL, 0, "founded");
+    }
+    if (sync_is_joining(e->sync) && e->clock.is_set && !has_mates(e)) {
+        sync_join_alone(e->sync);
+    }
+}
+
+uint32_t engine_unready(const struct engine *e)
+{
+    uint32_t reasons = 0;
+    reasons |= e->is_pass_over ? 0 : READY_DISCOVERING;
+    reasons |= sync_is_joining(e->sync) ? READY_JOINING : 0;
+    reasons |= e->clock.is_set ? 0 : READY_NO_CLOCK;
+    reasons |= e->is_full ? READY_FULL : 0;
+    reasons |= e->is_draining ? READY_DRAINING : 0;
+    return reasons;
+}
+
+static void look_at_fullness(struct engine *e)
+{
+    const struct store_stats stats = store_stats(e->store);
+    if (e->is_full && stats.bytes_used < stats.bytes_max / 100 * FULL_CLEAR_PERCENT) {
+        e->is_full = false;
+    }
+}
+
+void engine_leave(struct engine *e, uint64_t now_us)
+{
+    engine_advance(e, now_us);
+    if (!e->is_draining) {
+        e->is_draining = true;
+        swim_leave(e->swim, now_us);
+    }
+    engine_settle(e);
+}
+
+/* ---- Events of swim ---- */
+
+static void member_changed(struct engine *e, struct member *m, enum member_state was)
+{
+    struct link *l = mesh_of(e->mesh, m);
+    switch (m->state) {
+    case MEMBER_ALIVE:
+        engine_notice(e, NOTICE_MEMBER_ALIVE, m, was, NULL);
+        break;
+    case MEMBER_SUSPECT:
+        engine_notice(e, NOTICE_MEMBER_SUSPECT, m, was, NULL);
+        break;
+    case MEMBER_DEAD:
+        engine_notice(e, NOTICE_MEMBER_DEAD, m, was, NULL);
+        break;
+    case MEMBER_LEFT:
+        engine_notice(e, NOTICE_MEMBER_LEFT, m, was, NULL);
+        break;
+    }
+    if (!is_live(m) && l != NULL) {
+        peer_end(e, l, 0);
+    }
+    mesh_hurry(e->mesh);
+}
+
+static void send_by_link(struct engine *e, const struct swim_event *event)
+{
+    struct link *l = mesh_of(e->mesh, event->member);
+    if (l == NULL) {
+        return;
+    }
+    if (link_control(l, FRAME_PACKET, FRAME_CRITICAL, event->data, event->len) != RC_OK) {
+        peer_end(e, l, 0);
+        return;
+    }
+    mesh_ask_output(e->mesh, l);
+}
+
+static void take_swim_event(struct engine *e, const struct swim_event *event)
+{
+    char text[ADDR_TEXT_SIZE];
+    switch (event->kind) {
+    case SWIM_MEMBER_NEW:
+        engine_notice(e, NOTICE_MEMBER_JOINED, event->member, 0, NULL);
+        mesh_hurry(e->mesh);
+        break;
+    case SWIM_MEMBER_STATE:
+        member_changed(e, event->member, event->was);
+        break;
+    case SWIM_PACKET_BY_LINK:
+        send_by_link(e, event);
+        break;
+    case SWIM_CANDIDATE_DIAL:
+        if (mesh_dial(e->mesh, &event->addr, e->now_us) == NULL) {
+            swim_candidate_failed(e->swim, &event->addr, e->now_us);
+        }
+        break;
+    case SWIM_VITALS:
+        take_clock(e, event->member, &event->vitals, event->rtt_us, event->vitals_at_us);
+        peer_compare_roots(e, event->member, &event->vitals);
+        break;
+    case SWIM_STRANGER:
+        engine_notice(e, NOTICE_STRANGER, NULL, 0, addr_format(&event->addr, text));
+        break;
+    case SWIM_NAME_TWICE:
+        engine_notice(e, NOTICE_NAME_TWICE, event->member, 0, NULL);
+        break;
+    case SWIM_REFUTED:
+        break;
+    }
+}
+
+void engine_settle(struct engine *e)
+{
+    struct swim_event event;
+    for (;;) {
+        while (swim_next_event(e->swim, &event)) {
+            take_swim_event(e, &event);
+        }
+        mesh_turn(e->mesh, e->swim, e->now_us);
+        if (!swim_next_event(e->swim, &event)) {
+            break;
+        }
+        take_swim_event(e, &event);
+    }
+    look_at_start(e);
+    const bool is_ready = engine_unready(e) == 0;
+    if (is_ready && !e->was_ready) {
+        engine_notice(e, NOTICE_READY, NULL, 0, NULL);
+    }
+    e->was_ready = is_ready;
+}
+
+/* ---- Time ---- */
+
+void engine_tick(struct engine *e, uint64_t now_us)
+{
+    engine_advance(e, now_us);
+    const uint64_t now_ms = engine_now_ms(e);
+    if (swim_deadline(e->swim) <= now_us) {
+        swim_tick(e->swim, now_us);
+    }
+    (void)replica_expire(e->replica, now_us);
+    if (e->clock.is_set) {
+        e->is_expiry_due =
+            store_expire(e->store, now_ms, EXPIRE_BUDGET, NULL, NULL) == EXPIRE_BUDGET;
+        sync_turn(e->sync, now_us, now_ms);
+    }
+    if (now_us >= e->turn_at_us) {
+        e->turn_at_us = now_us + TURN_US;
+        look_at_fullness(e);
+        peer_turn(e);
+        (void)store_trim(e->store);
+    }
+    engine_settle(e);
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+uint64_t engine_deadline(const struct engine *e)
+{
+    if (e->is_expiry_due || (e->clock.is_set && sync_deadline(e->sync) == 0)) {
+        return e->now_us;
+    }
+    uint64_t deadline_us = earlier(swim_deadline(e->swim), replica_deadline(e->replica));
+    deadline_us = earlier(deadline_us, e->turn_at_us);
+    const uint64_t expiry_ms = store_deadline(e->store);
+    if (e->clock.is_set && expiry_ms != UINT64_MAX) {
+        const uint64_t now_ms = engine_now_ms(e);
+        const uint64_t wait_ms = expiry_ms > now_ms ? expiry_ms - now_ms : 0;
+        deadline_us = earlier(deadline_us, e->now_us + wait_ms * 1000 + 1000);
+    }
+    return deadline_us;
+}
+
+/* ---- Datagrams ---- */
+
+void engine_datagram(struct engine *e, const struct addr *from, const uint8_t *data, size_t len,
+                     uint64_t now_us)
+{
+    engine_advance(e, now_us);
+    e->counters.datagrams_in++;
+    swim_packet(e->swim, from, NULL, data, len, now_us);
+    engine_settle(e);
+}
+
+void engine_refused(struct engine *e, const struct addr *addr, uint64_t now_us)
+{
+    engine_advance(e, now_us);
+    swim_refused(e->swim, addr, now_us);
+    engine_settle(e);
+}
+
+void engine_check(const struct engine *e)
+{
+    store_check(e->store);
+    swim_check(e->swim);
+    replica_check(e->replica);
+    sync_check(e->sync);
+    uint32_t slot = 0;
+    for (const struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
+        ASSERT(l->state != LINK_FREE);
+        ASSERT(l->acked_count <= l->sent_count && l->told_count <= l->received_count);
+        ASSERT(l->state != LINK_OPEN || l->member != NULL);
+    }
+}

@@ -1,0 +1,80 @@
+/*
+ * engine_state: what the engine's own files share. Nobody else includes it.
+ *
+ * engine.c has the life of the node (time, discovery, clock, readiness), peer.c how links begin and
+ * end and what goes out on them, intake.c what comes in on them, client.c what clients ask for and
+ * what pages show.
+ */
+#ifndef GOSSIP_ENGINE_STATE_H
+#define GOSSIP_ENGINE_STATE_H
+
+#include "core/rng.h"
+#include "gossip/clock.h"
+#include "gossip/engine.h"
+#include "gossip/mesh.h"
+#include "gossip/replica.h"
+#include "gossip/swim.h"
+#include "gossip/sync.h"
+
+struct engine {
+    struct engine_config config;
+    struct outbox *outbox;
+    struct engine_counters counters;
+    struct rng rng;
+    struct store *store;
+    struct swim *swim;
+    struct mesh *mesh;
+    struct replica *replica;
+    struct sync *sync;
+    struct clock clock;
+    struct hlc hlc;
+    uint64_t now_us, started_us;
+    uint64_t turn_at_us;   /* next look at what needs no exact time */
+    uint64_t pass_over_us; /* when the first discovery pass ended */
+    bool is_named;         /* the providers have named all they know, once */
+    bool is_pass_over;
+    bool is_full; /* refused for lack of room, and not under FULL_CLEAR_PERCENT since */
+    bool is_draining;
+    bool was_ready;
+    bool is_expiry_due; /* the last slice of expiry was a full one */
+};
+
+/* Takes note of the time: it does not go back. */
+void engine_advance(struct engine *e, uint64_t now_us);
+
+/* Works off what the last event has led to. Every public function that takes an event ends so. */
+void engine_settle(struct engine *e);
+
+/* The cluster's clock in ms; the wall clock's guess without one. */
+uint64_t engine_now_ms(const struct engine *e);
+
+void engine_notice(struct engine *e, enum notice_kind kind, const struct member *m, int64_t value,
+                   const char *text);
+
+bool engine_is_mate(const struct engine *e, const struct member *m); /* of our enclave */
+
+/* Stores a record that passed record_check(), from either door. */
+enum rc engine_merge(struct engine *e, const struct record *r, enum merge_outcome *ret_outcome);
+
+/* ---- peer.c ---- */
+
+/* Ends a link from our side. `reason` 0 sends no CLOSE. */
+void peer_end(struct engine *e, struct link *l, enum close_reason reason);
+
+/* HELLO came: meets the member and opens the link, or closes a surplus one. RC_MALFORMED,
+ * RC_STRANGER, RC_VERSION, RC_FULL: the caller refuses the link. */
+enum rc peer_hello(struct engine *e, struct link *l, struct cursor *payload);
+
+/* The writes that clients wait for and this member is not known to hold go out (again). */
+void peer_resend(struct engine *e, struct link *l);
+
+/* Queues a write for every link of the enclave. */
+void peer_broadcast(struct engine *e, const struct queued_write *w, bool is_big);
+
+/* Timeouts and overflows of links. */
+void peer_turn(struct engine *e);
+
+/* A member's vitals: differing roots start a session. */
+void peer_compare_roots(struct engine *e, struct member *m, const struct vitals *v);
+
+#endif

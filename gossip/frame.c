@@ -1,0 +1,78 @@
+#include "gossip/frame.h"
+
+void frame_header_write(struct cursor *c, enum frame_type type, uint8_t flags, size_t payload_len)
+{
+    cursor_put_u8(c, (uint8_t)type);
+    cursor_put_u8(c, flags);
+    cursor_put_u32(c, (uint32_t)payload_len);
+}
+
+void frame_hello_write(struct cursor *c, const struct frame_hello *hello)
+{
+    cursor_put_u64(c, hello->cluster);
+    cursor_put_u8(c, hello->version_min);
+    cursor_put_u8(c, hello->version_max);
+    cursor_put_u32(c, hello->features);
+    cursor_put_u8(c, hello->flags);
+    cursor_put_u64(c, hello->value_max);
+    cursor_put_u64(c, hello->ttl_min_ms);
+    cursor_put_u64(c, hello->ttl_max_ms);
+    addr_write(c, &hello->seen_as);
+    card_write(c, &hello->card);
+}
+
+void frame_hello_read(struct cursor *c, struct frame_hello *ret_hello)
+{
+    ret_hello->cluster = cursor_u64(c);
+    ret_hello->version_min = cursor_u8(c);
+    ret_hello->version_max = cursor_u8(c);
+    ret_hello->features = cursor_u32(c);
+    ret_hello->flags = cursor_u8(c);
+    ret_hello->value_max = cursor_u64(c);
+    ret_hello->ttl_min_ms = cursor_u64(c);
+    ret_hello->ttl_max_ms = cursor_u64(c);
+    ret_hello->seen_as = addr_read(c);
+    card_read(c, &ret_hello->card);
+    if (ret_hello->version_min > ret_hello->version_max) {
+        cursor_fail(c);
+    }
+}
+
+void frame_record_write(struct cursor *c, const struct record *r, uint8_t kind, bool is_large)
+{
+    kind |= r->guard_ms > 0 ? RECORD_HAS_GUARD : 0;
+    kind |= r->is_shadow ? RECORD_IS_SHADOW : 0;
+    cursor_put_u8(c, kind);
+    cursor_put_u64(c, r->version.stamp);
+    cursor_put_uuid(c, &r->version.origin);
+    cursor_put_u64(c, r->expiry_ms);
+    if (kind & RECORD_HAS_GUARD) {
+        cursor_put_u64(c, r->guard_ms);
+    }
+    if (is_large) {
+        cursor_put_u32(c, (uint32_t)r->value_len);
+    }
+    cursor_put_u16(c, (uint16_t)r->key_len);
+    cursor_put_bytes(c, r->key, r->key_len);
+}
+
+void frame_record_read(struct cursor *c, bool is_large, struct frame_record *ret_record)
+{
+    struct record *r = &ret_record->record;
+    *ret_record = (struct frame_record){.kind = cursor_u8(c)};
+    r->version.stamp = cursor_u64(c);
+    r->version.origin = cursor_uuid(c);
+    r->expiry_ms = cursor_u64(c);
+    r->guard_ms = ret_record->kind & RECORD_HAS_GUARD ? cursor_u64(c) : 0;
+    r->value_len = is_large ? cursor_u32(c) : 0;
+    r->key_len = cursor_u16(c);
+    r->key = cursor_bytes(c, r->key_len);
+    r->is_shadow = (ret_record->kind & RECORD_IS_SHADOW) != 0;
+    if (!is_large) {
+        r->value_len = cursor_left(c);
+        r->value = cursor_bytes(c, r->value_len);
+    }
+    if (cursor_ok(c) && record_check(r) != RC_OK) {
+        cursor_fail(c);
+    }
+}

@@ -1,0 +1,141 @@
+/*
+ * frame: what travels on a peer link, byte by byte.
+ *
+ * Every frame is a type, flags, a length and a payload of that many bytes:
+ *
+ *    0       1       2       3       4       5       6
+ *   +-------+-------+-------+-------+-------+-------+---------
+ *   | type  | flags |            length             | payload
+ *   +-------+-------+-------+-------+-------+-------+---------
+ *
+ * Unknown frames are skipped and counted; unknown frames with the critical flag end the link. A
+ * length beyond FRAME_PAYLOAD_MAX ends it before anything is allocated. Numbers are big-endian.
+ */
+#ifndef GOSSIP_FRAME_H
+#define GOSSIP_FRAME_H
+
+#include "core/cursor.h"
+#include "core/record.h"
+#include "gossip/member.h"
+
+enum {
+    PROTOCOL_VERSION_MIN = 1,
+    PROTOCOL_VERSION_MAX = 1,
+    FRAME_HEADER_BYTES = 6,
+    FRAME_CHUNK_BYTES = BLOB_SEGMENT_BYTES, /* of a large value, in one frame */
+    FRAME_PAYLOAD_MAX = FRAME_CHUNK_BYTES + 4096,
+    FRAME_CRITICAL = 1, /* flag: a receiver that does not know the type must end the link */
+};
+
+enum frame_type {
+    FRAME_HELLO = 1,
+    FRAME_CLOSE = 2,
+    FRAME_PACKET = 3, /* a swim packet, as it would stand in a datagram */
+    FRAME_RECORD = 4,
+    FRAME_LARGE_BEGIN = 5,
+    FRAME_LARGE_DATA = 6,
+    FRAME_ACK = 7,
+    FRAME_NACK = 8,
+    FRAME_SYNC_GROUPS = 16,
+    FRAME_SYNC_EPOCHS = 17,
+    FRAME_SYNC_SUMS = 18,
+    FRAME_SYNC_IDS = 19,
+    FRAME_SYNC_WANT = 20,
+    FRAME_SYNC_DONE = 21,
+    FRAME_JOIN = 22,
+    FRAME_JOIN_DONE = 23,
+};
+
+/*
+ * HELLO, the first frame in both directions; nothing else is accepted before it.
+ *
+ *   cluster 8 | version min 1 | version max 1 | features 4 | vitals flags 1 |
+ *   value max 8 | ttl min 8 | ttl max 8 | seen as (address) | card
+ *
+ * `seen as` is how the sender sees the receiver. No feature is defined yet: 0, others are ignored.
+ */
+struct frame_hello {
+    uint64_t cluster;
+    uint8_t version_min, version_max;
+    uint32_t features;
+    uint8_t flags; /* enum member_flags */
+    uint64_t value_max, ttl_min_ms, ttl_max_ms;
+    struct addr seen_as;
+    struct member_card card;
+};
+
+/* CLOSE: reason 1. The sender writes no more; the end of the stream that follows is no death. */
+enum close_reason {
+    CLOSE_DUPLICATE = 1, /* another link between the two stays */
+    CLOSE_LEAVING = 2,
+    CLOSE_STRANGER = 3,
+    CLOSE_VERSION = 4,
+    CLOSE_SELF = 5,
+    CLOSE_MALFORMED = 6,
+};
+
+/*
+ * RECORD: one record whose value is small, or what a guard says.
+ *
+ *   kind 1 | stamp 8 | origin 16 | expiry 8 | [guard 8] | key length 2 | key | value (the rest)
+ *
+ * LARGE_BEGIN: the same with the value's length (4) before the key's and no value; the value
+ * follows in LARGE_DATA frames, whose payload is nothing but value bytes, until it is whole. One at
+ * a time on a link; RECORD frames may pass between.
+ */
+enum record_kind {
+    RECORD_HAS_GUARD = 1,
+    RECORD_IS_SHADOW = 2,
+    RECORD_IS_GUARD = 4,   /* no value: only raises the guard of what is held */
+    RECORD_IS_COUNTED = 8, /* takes the link's next sequence number and is acknowledged */
+};
+
+enum { RECORD_WIRE_OVERHEAD_MAX = 1 + 8 + 16 + 8 + 8 + 4 + 2 };
+
+struct frame_record {
+    struct record record; /* borrows from the payload */
+    uint8_t kind;         /* set of enum record_kind */
+};
+
+/*
+ * ACK: count 8. All counted records up to that number, of this link, since HELLO, are applied here
+ * or no newer than what is held, but for those refused by a NACK before.
+ * NACK: number 8 | reason 1 (enum nack_reason).
+ */
+enum nack_reason { NACK_FULL = 1, NACK_CLOCK = 2, NACK_INVALID = 3 };
+
+/*
+ * Reconciliation. The initiator sends its groups as of a cut; the responder answers with its epochs
+ * of the groups that differ; the initiator then opens each epoch that differs with its list of ids
+ * (few entries) or with sums by part (many), which the other side answers with ids of the parts
+ * that differ. Who gets a list of ids sends the records that the list lacks and WANTs those it
+ * lacks itself; who got the WANT sends them, and DONE.
+ *
+ *   SYNC_GROUPS  cut 8 | last 1 | (group 4 | sum 8)*
+ *   SYNC_EPOCHS  last 1 | (group 4 | n 1 | (epoch in group 1 | sum 8 | count 4)*n)*
+ *   SYNC_SUMS    epoch 4 | sum 8 * PART_COUNT
+ *   SYNC_IDS     epoch 4 | last 1 | has parts 1 | [bitmap PART_COUNT/8] | id 8 *
+ *   SYNC_WANT    epoch 4 | last 1 | id 8 *
+ *   SYNC_DONE    epoch 4 | records sent 4
+ *
+ * Joining, from an empty side: JOIN asks for the epochs whose number modulo `of` is `part`, longest
+ * lived first, and JOIN_DONE ends them.
+ *
+ *   JOIN         part 1 | of 1
+ *   JOIN_DONE    part 1 | of 1 | records sent 8
+ */
+enum { SYNC_LIST_MAX = 4096 }; /* ids in one SYNC_IDS or SYNC_WANT frame */
+
+void frame_header_write(struct cursor *c, enum frame_type type, uint8_t flags, size_t payload_len);
+
+void frame_hello_write(struct cursor *c, const struct frame_hello *hello);
+/* Fails the cursor on what card_read() refuses and on a version range that is empty. */
+void frame_hello_read(struct cursor *c, struct frame_hello *ret_hello);
+
+/* Writes everything but the value. `kind` beyond RECORD_HAS_GUARD and RECORD_IS_SHADOW as given. */
+void frame_record_write(struct cursor *c, const struct record *r, uint8_t kind, bool is_large);
+/* The rest of the cursor is the value unless `is_large`. Fails the cursor on what record_check()
+ * refuses. */
+void frame_record_read(struct cursor *c, bool is_large, struct frame_record *ret_record);
+
+#endif

@@ -1,0 +1,389 @@
+/* The way in for what peers send on their links: frames, and the records in them. */
+#include "core/mem.h"
+#include "gossip/engine_state.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    STAMP_AHEAD_MAX_MS = 60 * 1000, /* a version further in the future is of another clock */
+};
+
+/* ---- Records ---- */
+
+/* A raised guard is passed on like a write: another node may hold the newer version and not know
+ * how long an older one could still come back. */
+static void pass_guard_on(struct engine *e, const struct record *r)
+{
+    struct record held;
+    if (store_get(e->store, r->key, r->key_len, engine_now_ms(e), &held) == RC_OK) {
+        const struct queued_write w = {
+            .handle = store_find(e->store, &held), .version = held.version, .is_guard = true};
+        peer_broadcast(e, &w, false);
+    }
+}
+
+/* Applies a peer's record; 0, or why it is refused. */
+static enum nack_reason apply(struct engine *e, const struct link *l, const struct frame_record *f)
+{
+    const struct record *r = &f->record;
+    const uint64_t now_ms = engine_now_ms(e);
+    enum merge_outcome outcome = MERGE_SAME;
+    e->counters.records_received++;
+    if (!e->clock.is_set || l->is_conflict ||
+        version_ms(&r->version) > now_ms + STAMP_AHEAD_MAX_MS) {
+        e->counters.records_refused++;
+        return NACK_CLOCK;
+    }
+    if (f->kind & RECORD_IS_GUARD) {
+        outcome = store_guard(e->store, r, now_ms);
+    } else if (engine_merge(e, r, &outcome) != RC_OK) {
+        e->counters.records_refused++;
+        return NACK_FULL;
+    }
+    if (outcome == MERGE_APPLIED) {
+        e->counters.records_applied++;
+    }
+    if (outcome == MERGE_GUARDED && !r->is_shadow) {
+        pass_guard_on(e, r);
+    }
+    return (enum nack_reason)0;
+}
+
+static enum rc count_record(struct engine *e, struct link *l, const struct frame_record *f,
+                            enum nack_reason refused)
+{
+    l->records_in++;
+    if ((f->kind & RECORD_IS_COUNTED) == 0) {
+        e->counters.sync_records_received++;
+        return RC_OK;
+    }
+    l->received_count++;
+    if (refused == 0) {
+        return RC_OK;
+    }
+    uint8_t payload[9];
+    struct cursor c = cursor_writer(payload, sizeof(payload));
+    cursor_put_u64(&c, l->received_count);
+    cursor_put_u8(&c, (uint8_t)refused);
+    return link_control(l, FRAME_NACK, FRAME_CRITICAL, payload, c.pos);
+}
+
+static enum rc take_record(struct engine *e, struct link *l, struct cursor *c)
+{
+    struct frame_record f;
+    frame_record_read(c, false, &f);
+    if (!cursor_ok(c)) {
+        return RC_MALFORMED;
+    }
+    return count_record(e, l, &f, apply(e, l, &f));
+}
+
+static enum rc begin_large(struct engine *e, struct link *l, struct cursor *c)
+{
+    struct frame_record f;
+    frame_record_read(c, true, &f);
+    if (!cursor_ok(c) || cursor_left(c) > 0 || f.record.value_len <= VALUE_INLINE_MAX) {
+        return RC_MALFORMED;
+    }
+    if (l->in_large == NULL) {
+        l->in_large = mem_new(1, sizeof(*l->in_large));
+    }
+    struct large *large = l->in_large;
+    if (large->is_active) {
+        return RC_MALFORMED;
+    }
+    const struct store_stats stats = store_stats(e->store);
+    const bool fits = stats.bytes_used + f.record.value_len <= stats.bytes_max;
+    large->is_active = true;
+    large->offset = 0;
+    large->kind = f.kind;
+    large->record = f.record;
+    large->blob = fits ? blob_new(f.record.value_len) : NULL;
+    large->is_refused = large->blob == NULL;
+    memcpy(large->key, f.record.key, f.record.key_len);
+    large->record.key = large->key;
+    return RC_OK;
+}
+
+static enum rc end_large(struct engine *e, struct link *l)
+{
+    struct large *large = l->in_large;
+    enum nack_reason refused = NACK_FULL;
+    const struct frame_record f = {.record = large->record, .kind = large->kind};
+    if (!large->is_refused) {
+        struct frame_record whole = f;
+        whole.record.blob = large->blob;
+        refused = apply(e, l, &whole);
+    } else {
+        e->is_full = true;
+        e->counters.records_refused++;
+    }
+    blob_release(large->blob);
+    large->blob = NULL;
+    large->is_active = false;
+    return count_record(e, l, &f, refused);
+}
+
+static enum rc take_large_data(struct engine *e, struct link *l, struct cursor *c)
+{
+    struct large *large = l->in_large;
+    const size_t len = cursor_left(c);
+    if (large == NULL || !large->is_active || len == 0 ||
+        len > large->record.value_len - large->offset) {
+        return RC_MALFORMED;
+    }
+    if (!large->is_refused && blob_append(large->blob, cursor_bytes(c, len), len) != RC_OK) {
+        blob_release(large->blob);
+        large->blob = NULL;
+        large->is_refused = true;
+    }
+    large->offset += len;
+    return large->offset == large->record.value_len ? end_large(e, l) : RC_OK;
+}
+
+static enum rc take_ack(struct engine *e, struct link *l, struct cursor *c)
+{
+    const uint64_t count = cursor_u64(c);
+    uint32_t waiter = 0;
+    if (!cursor_ok(c) || count > l->sent_count || count < l->acked_count) {
+        return RC_MALFORMED;
+    }
+    e->counters.acks_received++;
+    l->acked_count = count;
+    while (link_pop_acked(l, count, &waiter)) {
+        replica_held(e->replica, waiter, l->member->slot);
+    }
+    return RC_OK;
+}
+
+static enum rc take_nack(struct engine *e, struct link *l, struct cursor *c)
+{
+    const uint64_t number = cursor_u64(c);
+    const uint8_t reason = cursor_u8(c);
+    if (!cursor_ok(c) || number > l->sent_count || number <= l->acked_count) {
+        return RC_MALFORMED;
+    }
+    e->counters.nacks_received++;
+    (void)link_take_refused(l, number);
+    if (reason == NACK_FULL && (l->member->flags & MEMBER_IS_FULL) == 0) {
+        l->member->flags |= MEMBER_IS_FULL;
+        engine_notice(e, NOTICE_PEER_FULL, l->member, 0, NULL);
+    }
+    return RC_OK;
+}
+
+/* ---- Frames ---- */
+
+static enum rc take_close(struct engine *e, struct link *l, struct cursor *c)
+{
+    const uint8_t reason = cursor_u8(c);
+    char text[32];
+    (void)snprintf(text, sizeof(text), "close, reason %u", reason);
+    struct member *m = l->member;
+    if (m == NULL && l->is_dialed) {
+        swim_candidate_failed(e->swim, &l->addr, e->now_us);
+    }
+    struct link *other = m == NULL ? NULL : mesh_of(e->mesh, m);
+    if (other != NULL && other != l) {
+        link_move_queue(l, other);
+        peer_resend(e, other);
+        mesh_ask_output(e->mesh, other);
+    }
+    if (l->state == LINK_OPEN && reason != CLOSE_DUPLICATE) {
+        engine_notice(e, NOTICE_LINK_DOWN, m, 0, text);
+        mesh_failed(e->mesh, m, e->now_us);
+    }
+    peer_end(e, l, 0);
+    return RC_CLOSED;
+}
+
+/* A frame of a type that every version has; the link is open. */
+static enum rc take_open_frame(struct engine *e, struct link *l, enum frame_type type,
+                               struct cursor *c)
+{
+    switch (type) {
+    case FRAME_PACKET:
+        swim_packet(e->swim, NULL, l->member, c->in, c->size, e->now_us);
+        return RC_OK;
+    case FRAME_RECORD:
+        return take_record(e, l, c);
+    case FRAME_LARGE_BEGIN:
+        return begin_large(e, l, c);
+    case FRAME_LARGE_DATA:
+        return take_large_data(e, l, c);
+    case FRAME_ACK:
+        return take_ack(e, l, c);
+    case FRAME_NACK:
+        return take_nack(e, l, c);
+    case FRAME_SYNC_GROUPS:
+    case FRAME_SYNC_EPOCHS:
+    case FRAME_SYNC_SUMS:
+    case FRAME_SYNC_IDS:
+    case FRAME_SYNC_WANT:
+    case FRAME_SYNC_DONE:
+    case FRAME_JOIN:
+    case FRAME_JOIN_DONE:
+        return sync_frame(e->sync, l, type, c, &e->config.uuid, e->now_us);
+    case FRAME_HELLO:
+    case FRAME_CLOSE:
+        break;
+    }
+    return RC_UNSUPPORTED;
+}
+
+static bool is_data(uint8_t type)
+{
+    return type != FRAME_PACKET && type != FRAME_ACK && type != FRAME_NACK;
+}
+
+static enum rc take_frame(struct engine *e, struct link *l, uint8_t type, uint8_t flags,
+                          const uint8_t *payload, size_t len)
+{
+    struct cursor c = cursor_reader(payload, len);
+    if (type == FRAME_CLOSE) {
+        return take_close(e, l, &c);
+    }
+    if (l->state == LINK_HELLO) {
+        return type == FRAME_HELLO ? peer_hello(e, l, &c) : RC_MALFORMED;
+    }
+    if (is_data(type) && type < FRAME_JOIN_DONE && !engine_is_mate(e, l->member)) {
+        return RC_MALFORMED; /* enclaves share membership, not data */
+    }
+    const enum rc rc = take_open_frame(e, l, (enum frame_type)type, &c);
+    if (rc == RC_UNSUPPORTED && (flags & FRAME_CRITICAL) == 0) {
+        e->counters.frames_unknown++;
+        return RC_OK;
+    }
+    return rc;
+}
+
+/* Says goodbye to a peer that broke the protocol, or that is none. */
+static void refuse(struct engine *e, struct link *l, enum rc rc)
+{
+    char text[ADDR_TEXT_SIZE];
+    if (l->member == NULL && l->is_dialed) {
+        swim_candidate_failed(e->swim, &l->addr, e->now_us);
+    }
+    if (l->member != NULL) {
+        mesh_failed(e->mesh, l->member, e->now_us);
+    }
+    if (rc == RC_STRANGER || rc == RC_VERSION) {
+        e->counters.links_stranger++;
+        engine_notice(e, NOTICE_STRANGER, NULL, 0, addr_format(&l->addr, text));
+        peer_end(e, l, rc == RC_STRANGER ? CLOSE_STRANGER : CLOSE_VERSION);
+        return;
+    }
+    e->counters.frames_malformed++;
+    engine_notice(e, NOTICE_LINK_DOWN, l->member, 0, rc_text(rc));
+    peer_end(e, l, CLOSE_MALFORMED);
+}
+
+/* The frame's whole length from its header, 0 while that is not complete; RC_TOO_LONG. */
+static enum rc frame_len(const uint8_t *data, size_t len, size_t *ret_len)
+{
+    *ret_len = 0;
+    if (len < FRAME_HEADER_BYTES) {
+        return RC_OK;
+    }
+    struct cursor c = cursor_reader(data, len);
+    (void)cursor_u16(&c);
+    const size_t payload_len = cursor_u32(&c);
+    if (payload_len > FRAME_PAYLOAD_MAX) {
+        return RC_TOO_LONG;
+    }
+    *ret_len = FRAME_HEADER_BYTES + payload_len;
+    return RC_OK;
+}
+
+static enum rc dispatch(struct engine *e, struct link *l, const uint8_t *frame, size_t len)
+{
+    return take_frame(e, l, frame[0], frame[1], frame + FRAME_HEADER_BYTES,
+                      len - FRAME_HEADER_BYTES);
+}
+
+/* Takes the frame at the front of *data; what is not a whole frame is kept in the link's buffer. */
+static enum rc take_whole(struct engine *e, struct link *l, const uint8_t **data, size_t *len)
+{
+    size_t whole = 0;
+    const uint8_t *frame = *data;
+    const enum rc rc = frame_len(frame, *len, &whole);
+    if (rc != RC_OK) {
+        return rc;
+    }
+    const size_t taken = whole == 0 || whole > *len ? *len : whole;
+    *data += taken;
+    *len -= taken;
+    return taken == whole ? dispatch(e, l, frame, whole) : buf_append(&l->in, frame, taken);
+}
+
+/* Adds to the frame whose beginning is in the link's buffer, and takes it once it is whole. */
+static enum rc take_pieced(struct engine *e, struct link *l, const uint8_t **data, size_t *len)
+{
+    size_t whole = 0;
+    enum rc rc = frame_len(buf_data(&l->in), l->in.len, &whole);
+    if (rc != RC_OK) {
+        return rc;
+    }
+    const size_t missing = (whole == 0 ? FRAME_HEADER_BYTES : whole) - l->in.len;
+    const size_t piece = missing < *len ? missing : *len;
+    rc = buf_append(&l->in, *data, piece);
+    *data += piece;
+    *len -= piece;
+    if (rc == RC_OK) {
+        rc = frame_len(buf_data(&l->in), l->in.len, &whole);
+    }
+    if (rc != RC_OK || whole == 0 || l->in.len < whole) {
+        return rc;
+    }
+    rc = dispatch(e, l, buf_data(&l->in), whole);
+    if (rc == RC_OK) {
+        buf_clear(&l->in);
+    }
+    return rc;
+}
+
+/* One cumulative acknowledgement for all that one turn brought. */
+static void acknowledge(struct engine *e, struct link *l)
+{
+    if (l->told_count == l->received_count) {
+        return;
+    }
+    uint8_t payload[8];
+    struct cursor c = cursor_writer(payload, sizeof(payload));
+    cursor_put_u64(&c, l->received_count);
+    if (link_control(l, FRAME_ACK, FRAME_CRITICAL, payload, c.pos) != RC_OK) {
+        peer_end(e, l, 0);
+        return;
+    }
+    l->told_count = l->received_count;
+    mesh_ask_output(e->mesh, l);
+}
+
+void engine_link_input(struct engine *e, uint32_t link, const uint8_t *data, size_t len,
+                       uint64_t now_us)
+{
+    engine_advance(e, now_us);
+    struct link *l = mesh_find(e->mesh, link);
+    if (l == NULL || l->state == LINK_DIALING || l->state == LINK_CLOSING) {
+        return;
+    }
+    l->bytes_in += len;
+    enum rc rc = RC_OK;
+    while (len > 0 && rc == RC_OK) {
+        rc = l->in.len > 0 ? take_pieced(e, l, &data, &len) : take_whole(e, l, &data, &len);
+        l = mesh_find(e->mesh, link);
+        if (l == NULL || l->state == LINK_CLOSING) {
+            break;
+        }
+    }
+    if (l != NULL && l->state != LINK_CLOSING) {
+        if (rc != RC_OK) {
+            refuse(e, l, rc);
+        } else if (l->state == LINK_OPEN) {
+            swim_heard(e->swim, l->member, now_us);
+            acknowledge(e, l);
+        }
+    }
+    engine_settle(e);
+}

@@ -1,0 +1,128 @@
+#include "gossip/join.h"
+
+#include "core/assert.h"
+#include "gossip/sync.h"
+
+enum {
+    JOIN_GATHER_US = 150 * 1000, /* wait this long for more links before dividing among fewer */
+};
+
+void join_begin(struct join *j, uint64_t now_us)
+{
+    *j = (struct join){.is_active = true, .begun_at_us = now_us};
+}
+
+void join_end(struct join *j)
+{
+    j->is_active = false;
+}
+
+bool join_is_active(const struct join *j)
+{
+    return j->is_active;
+}
+
+static bool is_donor(const struct link *l, bool needs_ready)
+{
+    return l->state == LINK_OPEN && l->member != NULL && !l->is_conflict &&
+           (l->member->flags & MEMBER_IS_DRAINING) == 0 &&
+           (!needs_ready || (l->member->flags & MEMBER_IS_READY) != 0);
+}
+
+/* The open links of donors, ready ones only when there is one; at most JOIN_PARTS_MAX. */
+static uint8_t find_donors(struct mesh *mesh, struct link *ret_links[JOIN_PARTS_MAX])
+{
+    uint8_t count = 0;
+    for (int needs_ready = 1; needs_ready >= 0 && count == 0; needs_ready--) {
+        uint32_t slot = 0;
+        for (struct link *l; (l = mesh_next(mesh, &slot)) != NULL && count < JOIN_PARTS_MAX;
+             slot++) {
+            if (is_donor(l, needs_ready != 0)) {
+                ret_links[count++] = l;
+            }
+        }
+    }
+    return count;
+}
+
+static void ask(struct join *j, struct mesh *mesh, uint8_t part, struct link *donor,
+                uint64_t now_us)
+{
+    const uint8_t payload[2] = {part, j->part_count};
+    if (link_control(donor, FRAME_JOIN, FRAME_CRITICAL, payload, sizeof(payload)) == RC_OK) {
+        j->parts[part] = (struct join_part){
+            .link = donor->id,
+            .asked_at_us = now_us,
+            .heard_records = donor->records_in,
+        };
+        mesh_ask_output(mesh, donor);
+    }
+}
+
+/* A donor whose records do not come any more is given up. */
+static void look_after(struct join_part *part, const struct mesh *mesh, uint64_t now_us)
+{
+    const struct link *l = mesh_find(mesh, part->link);
+    if (l == NULL) {
+        part->link = 0;
+    } else if (l->records_in != part->heard_records) {
+        part->heard_records = l->records_in;
+        part->asked_at_us = now_us;
+    } else if (now_us - part->asked_at_us > SYNC_STALL_US) {
+        part->link = 0;
+    }
+}
+
+void join_turn(struct join *j, struct mesh *mesh, struct outbox *outbox, uint64_t now_us)
+{
+    struct link *donors[JOIN_PARTS_MAX];
+    const uint8_t donor_count = find_donors(mesh, donors);
+    if (j->part_count == 0) {
+        if (donor_count == 0 ||
+            (donor_count < JOIN_PARTS_MAX && now_us - j->begun_at_us < JOIN_GATHER_US)) {
+            return;
+        }
+        j->part_count = donor_count;
+        outbox_notice(outbox, &(struct notice){.kind = NOTICE_JOIN_STARTED, .value = donor_count});
+    }
+    bool is_done = true;
+    for (uint8_t i = 0; i < j->part_count; i++) {
+        struct join_part *part = &j->parts[i];
+        if (!part->is_done && part->link != 0) {
+            look_after(part, mesh, now_us);
+        }
+        if (!part->is_done && part->link == 0 && donor_count > 0) {
+            ask(j, mesh, i, donors[i % donor_count], now_us);
+        }
+        is_done = is_done && part->is_done;
+    }
+    if (is_done) {
+        join_end(j);
+        outbox_notice(outbox,
+                      &(struct notice){.kind = NOTICE_JOIN_DONE, .value = (int64_t)j->records});
+    }
+}
+
+enum rc join_part_done(struct join *j, uint32_t link, struct cursor *payload)
+{
+    const uint8_t part = cursor_u8(payload);
+    const uint8_t of = cursor_u8(payload);
+    const uint64_t sent = cursor_u64(payload);
+    if (!cursor_ok(payload) || part >= of) {
+        return RC_MALFORMED;
+    }
+    if (j->is_active && of == j->part_count && j->parts[part].link == link) {
+        j->parts[part].is_done = true;
+        j->records += sent;
+    }
+    return RC_OK;
+}
+
+void join_link_gone(struct join *j, uint32_t link)
+{
+    for (uint8_t i = 0; i < j->part_count; i++) {
+        if (!j->parts[i].is_done && j->parts[i].link == link) {
+            j->parts[i].link = 0;
+        }
+    }
+}

@@ -1,0 +1,41 @@
+/*
+ * join: a new node pulls every epoch from up to JOIN_DONORS_MAX members, divided among them by
+ * epoch number. A part whose donor is lost or stalls is asked of another. Ready members are
+ * preferred; where nobody is ready (all were started at once) what there is counts.
+ */
+#ifndef GOSSIP_JOIN_H
+#define GOSSIP_JOIN_H
+
+#include "gossip/mesh.h"
+
+enum { JOIN_PARTS_MAX = 3 };
+
+struct join_part {
+    uint32_t link; /* the donor's; 0: nobody is asked yet */
+    bool is_done;
+    uint64_t asked_at_us;
+    uint64_t heard_records; /* of the donor's link when last looked at */
+};
+
+struct join {
+    bool is_active;
+    uint64_t begun_at_us;
+    uint8_t part_count; /* 0 until donors were chosen */
+    struct join_part parts[JOIN_PARTS_MAX];
+    uint64_t records;
+};
+
+void join_begin(struct join *j, uint64_t now_us);
+void join_end(struct join *j);
+bool join_is_active(const struct join *j);
+
+/* Chooses donors, asks for what nobody was asked for, takes note of donors that stall, and ends the
+ * join when every part is done. */
+void join_turn(struct join *j, struct mesh *mesh, struct outbox *outbox, uint64_t now_us);
+
+/* JOIN_DONE came. RC_MALFORMED. */
+MUST_USE enum rc join_part_done(struct join *j, uint32_t link, struct cursor *payload);
+
+void join_link_gone(struct join *j, uint32_t link);
+
+#endif

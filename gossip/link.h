@@ -1,0 +1,155 @@
+/*
+ * link: one peer link's state: frames in, frames out, what waits and what is not acknowledged yet.
+ *
+ * Live writes wait as (handle, version), never as values: what was replaced meanwhile is not sent.
+ * Control frames wait as bytes. Output is pulled by whoever owns the socket, so a slow peer fills a
+ * bounded queue here and nothing else. Counted records are numbered by the order of their last byte
+ * on the wire; both sides count, no number travels with them.
+ *
+ * Left out on purpose: which links there should be (gossip/mesh), what frames mean (gossip/engine,
+ * gossip/sync), who waits for an acknowledgement (gossip/replica).
+ */
+#ifndef GOSSIP_LINK_H
+#define GOSSIP_LINK_H
+
+#include "core/addr.h"
+#include "core/buf.h"
+#include "core/store.h"
+#include "gossip/frame.h"
+#include "gossip/outbox.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    LINK_QUEUE_MAX = 32768, /* live writes waiting; beyond, the link overflows and reconciles */
+    LINK_CONTROL_BYTES_MAX = 4 << 20, /* control bytes waiting; beyond, the peer is not reading */
+    LINK_BULK_BYTES_MAX = 512 << 10,  /* reconciliation's frames, made only while below the half */
+};
+
+enum link_state {
+    LINK_FREE,
+    LINK_DIALING, /* ACTION_DIAL was given out */
+    LINK_HELLO,   /* up, the other's HELLO has not come */
+    LINK_OPEN,
+    LINK_CLOSING, /* CLOSE was sent, ACTION_CLOSE given out: nothing is taken in any more */
+};
+
+struct queued_write {
+    uint32_t handle;
+    uint32_t waiter; /* gossip/replica's name for the write that waits; 0 none */
+    struct version version;
+    bool is_guard; /* send only the guard */
+};
+
+/* A ring of queued writes that grows up to LINK_QUEUE_MAX. */
+struct write_queue {
+    struct queued_write *items;
+    size_t size; /* power of two, 0 before the first */
+    size_t head, count;
+};
+
+/* A counted record on the wire that somebody waits for. */
+struct unacked {
+    uint64_t number;
+    uint32_t waiter;
+};
+
+struct unacked_queue {
+    struct unacked *items;
+    size_t size, head, count;
+};
+
+/* A large value on its way, out or in. */
+struct large {
+    bool is_active;
+    bool is_refused; /* in: the bytes are counted and dropped */
+    uint32_t waiter;
+    uint8_t kind;
+    size_t offset;              /* value bytes sent or received */
+    struct blob *blob;          /* held; NULL when is_refused */
+    struct record record;       /* in: everything but the value */
+    uint8_t key[KEY_BYTES_MAX]; /* in: record.key points here */
+};
+
+struct link {
+    uint32_t id; /* never 0 */
+    uint32_t slot;
+    enum link_state state;
+    bool is_dialed;
+    bool is_output_asked; /* an ACTION_OUTPUT is under way */
+    bool is_close_received;
+    bool is_overflowed;    /* the queue was emptied; reconcile */
+    bool is_conflict;      /* clocks more than a minute apart: no data */
+    uint32_t differing;    /* times in a row that the peer's root differed from ours */
+    struct member *member; /* NULL before HELLO */
+    struct addr addr;      /* dialed, or accepted from */
+    struct addr seen_as;   /* our address on it; port 0 unknown */
+    uint64_t since_us;     /* of the state */
+    struct buf in;         /* an unfinished frame */
+    struct buf control;
+    struct buf bulk;
+    struct write_queue live;
+    struct write_queue big; /* live writes and reconciled records whose value is large */
+    struct unacked_queue unacked;
+    uint64_t sent_count, acked_count;    /* counted records out */
+    uint64_t received_count, told_count; /* counted records in; acknowledged so far */
+    struct large *out_large, *in_large;  /* allocated when first needed */
+    uint64_t bytes_in, bytes_out, records_in, records_out;
+    struct sync_side *sync; /* gossip/sync's; NULL until it is needed */
+};
+
+/* Makes a free slot usable. */
+void link_init(struct link *l, uint32_t id, uint32_t slot, enum link_state state, bool is_dialed,
+               const struct addr *addr, uint64_t now_us);
+
+/* Releases everything but the sync side, which its owner has taken away before. */
+void link_fini(struct link *l);
+
+/* Appends a whole frame to the control bytes. RC_FULL: the peer does not read; end the link. */
+MUST_USE enum rc link_control(struct link *l, enum frame_type type, uint8_t flags,
+                              const void *payload, size_t len);
+
+/* The same to the bulk bytes, which the caller keeps below LINK_BULK_BYTES_MAX by asking first. */
+MUST_USE enum rc link_bulk(struct link *l, enum frame_type type, const void *payload, size_t len);
+bool link_bulk_has_room(const struct link *l);
+
+/* A record of reconciliation: small ones as bytes, large ones queued. RC_FULL, RC_NO_MEMORY. */
+MUST_USE enum rc link_bulk_record(struct link *l, const struct record *r, uint32_t handle);
+
+/* Queues a write. RC_FULL: LINK_QUEUE_MAX are waiting. */
+MUST_USE enum rc link_enqueue(struct link *l, const struct queued_write *w, bool is_big);
+
+/* Drops every queued write. */
+void link_clear_queue(struct link *l);
+
+/* Moves what is queued to another link of the same member, as far as there is room. */
+void link_move_queue(struct link *from, struct link *to);
+
+bool link_has_output(const struct link *l);
+
+/* Where link_fill() finds the records, and what it does with those who wait for one that is gone.
+ */
+struct link_source {
+    const struct store *store;
+    uint64_t now_ms;
+    void *arg;
+    /* The version `w->waiter` waits for was replaced or is gone: fills the key's present record and
+     * its handle, or returns false. */
+    bool (*replacement)(void *arg, const struct queued_write *w, struct record *ret_record);
+};
+
+/*
+ * Appends frames to `out` until it holds about `len_max` more bytes or nothing is left; small
+ * writes pass between the chunks of a large value. Returns the bytes appended.
+ */
+size_t link_fill(struct link *l, const struct link_source *source, struct buf *out, size_t len_max);
+
+/* Takes the waiters of the counted records up to `number` out, oldest first: true and one waiter,
+ * or false. */
+bool link_pop_acked(struct link *l, uint64_t number, uint32_t *ret_waiter);
+
+/* Removes and returns the waiter of exactly this number; 0 when nobody waits for it. */
+uint32_t link_take_refused(struct link *l, uint64_t number);
+
+#endif

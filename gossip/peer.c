@@ -1,0 +1,380 @@
+/* The links' side of the engine: how they begin, what goes out on them, and how they end. */
+#include "core/assert.h"
+#include "core/mem.h"
+#include "gossip/engine_state.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    CLOSE_FLUSH_US = 2000 * 1000, /* a link being closed may take this long to flush */
+    HELLO_SIZE_MAX = 8 + 2 + 4 + 1 + 24 + ADDR_WIRE_MAX + CARD_WIRE_MAX,
+};
+
+/* ---- Links come and go ---- */
+
+static void drop(struct engine *e, struct link *l)
+{
+    sync_link_gone(e->sync, l);
+    mesh_remove(e->mesh, l);
+}
+
+void peer_end(struct engine *e, struct link *l, enum close_reason reason)
+{
+    if (l->member != NULL && l->member->link == l->id) {
+        l->member->link = 0;
+    }
+    const uint8_t payload[1] = {(uint8_t)reason};
+    if (reason != 0 &&
+        link_control(l, FRAME_CLOSE, FRAME_CRITICAL, payload, sizeof(payload)) == RC_OK) {
+        l->state = LINK_CLOSING;
+        l->since_us = e->now_us;
+        sync_link_gone(e->sync, l);
+        mesh_ask_output(e->mesh, l);
+        return;
+    }
+    outbox_close(e->outbox, l->id);
+    drop(e, l);
+}
+
+static void say_hello(struct engine *e, struct link *l)
+{
+    struct frame_hello hello = {
+        .cluster = swim_cluster_hash(e->config.network),
+        .version_min = PROTOCOL_VERSION_MIN,
+        .version_max = PROTOCOL_VERSION_MAX,
+        .flags = (uint8_t)(engine_unready(e) == 0 ? MEMBER_IS_READY : 0),
+        .value_max = e->config.value_max,
+        .ttl_min_ms = e->config.ttl_min_ms,
+        .ttl_max_ms = e->config.ttl_max_ms,
+        .seen_as = l->addr,
+        .card = swim_self(e->swim)->card,
+    };
+    uint8_t payload[HELLO_SIZE_MAX];
+    struct cursor c = cursor_writer(payload, sizeof(payload));
+    frame_hello_write(&c, &hello);
+    ASSERT(cursor_ok(&c));
+    const enum rc rc = link_control(l, FRAME_HELLO, FRAME_CRITICAL, payload, c.pos);
+    ASSERT(rc == RC_OK);
+    l->state = LINK_HELLO;
+    l->since_us = e->now_us;
+    mesh_ask_output(e->mesh, l);
+}
+
+uint32_t engine_link_accept(struct engine *e, const struct addr *from, uint64_t now_us)
+{
+    engine_advance(e, now_us);
+    struct link *l = mesh_add(e->mesh, LINK_HELLO, false, from, now_us);
+    if (l == NULL) {
+        return 0;
+    }
+    say_hello(e, l);
+    return l->id;
+}
+
+void engine_link_up(struct engine *e, uint32_t link, const struct addr *seen_as, uint64_t now_us)
+{
+    engine_advance(e, now_us);
+    struct link *l = mesh_find(e->mesh, link);
+    if (l != NULL && l->state == LINK_DIALING) {
+        l->seen_as = *seen_as;
+        say_hello(e, l);
+    }
+    engine_settle(e);
+}
+
+static const char *end_text(enum link_end why)
+{
+    switch (why) {
+    case LINK_END_EOF:
+        return "closed by the peer";
+    case LINK_END_RESET:
+        return "reset";
+    case LINK_END_REFUSED:
+        return "refused";
+    case LINK_END_TIMEOUT:
+        return "timed out";
+    case LINK_END_REJECTED:
+        return "rejected by something that is no peer";
+    case LINK_END_SELF:
+        return "reached this node itself";
+    }
+    return "?";
+}
+
+/* A dial that came to nothing: the candidate is settled, or the member is tried again later. */
+static void dial_failed(struct engine *e, const struct link *l, enum link_end why)
+{
+    swim_candidate_failed(e->swim, &l->addr, e->now_us);
+    struct member *m = swim_find_addr(e->swim, &l->addr);
+    if (m == NULL || m->is_self) {
+        return;
+    }
+    mesh_failed(e->mesh, m, e->now_us);
+    if (why == LINK_END_REFUSED) {
+        swim_suspect_link(e->swim, m, e->now_us);
+    }
+}
+
+/* Each neighbour of a lost node reconciles at once with one other, so that a crash in the middle of
+ * a push leaves no gap. */
+static void reconcile_after_loss(struct engine *e)
+{
+    struct link *chosen = NULL;
+    uint64_t seen = 0;
+    uint32_t slot = 0;
+    for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
+        if (l->state == LINK_OPEN && engine_is_mate(e, l->member) &&
+            rng_below(&e->rng, ++seen) == 0) {
+            chosen = l;
+        }
+    }
+    if (chosen != NULL && sync_start(e->sync, chosen, SYNC_CUT_ALL, e->now_us) != RC_OK) {
+        chosen->is_overflowed = true; /* as soon as the link may */
+    }
+}
+
+void engine_link_down(struct engine *e, uint32_t link, enum link_end why, uint64_t now_us)
+{
+    engine_advance(e, now_us);
+    struct link *l = mesh_find(e->mesh, link);
+    if (l == NULL) {
+        return;
+    }
+    struct member *m = l->member;
+    const bool was_open = l->state == LINK_OPEN;
+    if (m == NULL && l->is_dialed) {
+        dial_failed(e, l, why);
+    }
+    if (was_open) {
+        e->counters.links_lost++;
+        engine_notice(e, NOTICE_LINK_DOWN, m, 0, end_text(why));
+        mesh_failed(e->mesh, m, now_us);
+    }
+    const bool is_loss = was_open && !e->is_draining && m->state != MEMBER_LEFT;
+    drop(e, l);
+    if (is_loss) {
+        swim_suspect_link(e->swim, m, now_us);
+        reconcile_after_loss(e);
+    }
+    mesh_hurry(e->mesh);
+    engine_settle(e);
+}
+
+/* ---- HELLO ---- */
+
+void peer_resend(struct engine *e, struct link *l)
+{
+    if (!engine_is_mate(e, l->member)) {
+        return;
+    }
+    for (uint32_t w = replica_first(e->replica); w != 0; w = replica_next(e->replica, w)) {
+        const struct waiting *waiting = replica_at(e->replica, w);
+        if (replica_is_held_by(e->replica, w, l->member->slot)) {
+            continue;
+        }
+        const struct queued_write write = {
+            .handle = waiting->handle, .waiter = w, .version = waiting->version};
+        if (link_enqueue(l, &write, waiting->is_big) != RC_OK) {
+            l->is_overflowed = true;
+            return;
+        }
+    }
+}
+
+static void compare_settings(struct engine *e, const struct member *m,
+                             const struct frame_hello *hello)
+{
+    const struct {
+        const char *name;
+        uint64_t own, theirs;
+    } settings[] = {
+        {"REPRAM_MAX_VALUE_SIZE", e->config.value_max, hello->value_max},
+        {"REPRAM_MIN_TTL", e->config.ttl_min_ms / 1000, hello->ttl_min_ms / 1000},
+        {"REPRAM_MAX_TTL", e->config.ttl_max_ms / 1000, hello->ttl_max_ms / 1000},
+    };
+    for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+        if (settings[i].own != settings[i].theirs) {
+            char text[NOTICE_TEXT_SIZE];
+            (void)snprintf(text, sizeof(text), "%s is %" PRIu64 " here and %" PRIu64 " there",
+                           settings[i].name, settings[i].own, settings[i].theirs);
+            engine_notice(e, NOTICE_CONFIG_DIFFERS, m, 0, text);
+        }
+    }
+}
+
+/* Of two links to one member, opened at once from both sides, both sides keep the one dialed by the
+ * smaller id; of two dialed by the same side, the newer. Returns the one to end, NULL for none. */
+static struct link *surplus_link(struct engine *e, struct link *l, const struct member *m)
+{
+    struct link *other = mesh_of(e->mesh, m);
+    if (other == NULL || other == l) {
+        return NULL;
+    }
+    if (other->is_dialed == l->is_dialed) {
+        return other;
+    }
+    const bool is_self_smaller = uuid_compare(&e->config.uuid, &m->card.uuid) < 0;
+    return l->is_dialed == is_self_smaller ? other : l;
+}
+
+static void open_link(struct engine *e, struct link *l, struct member *m)
+{
+    l->member = m;
+    struct link *surplus = surplus_link(e, l, m);
+    if (surplus == l) {
+        peer_end(e, l, CLOSE_DUPLICATE);
+        return;
+    }
+    l->state = LINK_OPEN;
+    l->since_us = e->now_us;
+    m->link = l->id;
+    if (surplus != NULL) {
+        link_move_queue(surplus, l);
+        peer_end(e, surplus, CLOSE_DUPLICATE);
+        m->link = l->id;
+    }
+    mesh_succeeded(e->mesh, m);
+    e->counters.links_opened++;
+    engine_notice(e, NOTICE_LINK_UP, m, 0, NULL);
+    peer_resend(e, l);
+    /* What passed before this link existed: one session, started by the smaller id. */
+    if (engine_is_mate(e, m) && !sync_is_joining(e->sync) &&
+        uuid_compare(&e->config.uuid, &m->card.uuid) < 0) {
+        (void)!sync_start(e->sync, l, SYNC_CUT_ALL, e->now_us);
+    }
+}
+
+enum rc peer_hello(struct engine *e, struct link *l, struct cursor *c)
+{
+    struct frame_hello hello;
+    struct member *m = NULL;
+    frame_hello_read(c, &hello);
+    if (!cursor_ok(c)) {
+        return RC_MALFORMED;
+    }
+    if (hello.cluster != swim_cluster_hash(e->config.network)) {
+        return RC_STRANGER;
+    }
+    if (hello.version_min > PROTOCOL_VERSION_MAX || hello.version_max < PROTOCOL_VERSION_MIN) {
+        return RC_VERSION;
+    }
+    if (uuid_equal(&hello.card.uuid, &e->config.uuid)) {
+        swim_candidate_failed(e->swim, &l->addr, e->now_us);
+        peer_end(e, l, CLOSE_SELF);
+        return RC_OK;
+    }
+    const enum rc rc =
+        swim_meet(e->swim, &hello.card, l->is_dialed ? &l->addr : NULL, e->now_us, &m);
+    if (rc != RC_OK && rc != RC_STALE) {
+        return rc;
+    }
+    m->flags = (uint8_t)(m->flags | hello.flags);
+    if (hello.seen_as.port != 0 && e->config.addr_count > 0) {
+        struct addr seen_as = hello.seen_as;
+        seen_as.port = e->config.addrs[0].addr.port;
+        swim_seen_as(e->swim, &seen_as, e->now_us);
+    }
+    compare_settings(e, m, &hello);
+    open_link(e, l, m);
+    return RC_OK;
+}
+
+/* ---- Output ---- */
+
+void peer_broadcast(struct engine *e, const struct queued_write *w, bool is_big)
+{
+    uint32_t slot = 0;
+    for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
+        if (l->state != LINK_OPEN || l->is_conflict || !engine_is_mate(e, l->member)) {
+            continue;
+        }
+        if (link_enqueue(l, w, is_big) != RC_OK) {
+            link_clear_queue(l);
+            l->is_overflowed = true;
+            e->counters.link_overflows++;
+            engine_notice(e, NOTICE_LINK_OVERFLOW, l->member, LINK_QUEUE_MAX, NULL);
+            (void)!link_enqueue(l, w, is_big);
+        }
+        mesh_ask_output(e->mesh, l);
+    }
+}
+
+/* Whoever waits for a version that was replaced is served by the one that replaced it. */
+static bool replacement(void *arg, const struct queued_write *w, struct record *ret_record)
+{
+    const struct engine *e = arg;
+    const struct waiting *waiting = replica_at(e->replica, w->waiter);
+    return waiting != NULL && store_get(e->store, waiting->key, waiting->key_len, engine_now_ms(e),
+                                        ret_record) == RC_OK;
+}
+
+size_t engine_link_output(struct engine *e, uint32_t link, struct buf *out, size_t len_max,
+                          uint64_t now_us)
+{
+    engine_advance(e, now_us);
+    struct link *l = mesh_find(e->mesh, link);
+    if (l == NULL) {
+        return 0;
+    }
+    const struct link_source source = {
+        .store = e->store,
+        .now_ms = engine_now_ms(e),
+        .arg = e,
+        .replacement = replacement,
+    };
+    const uint64_t records = l->records_out;
+    l->is_output_asked = false;
+    const size_t len = link_fill(l, &source, out, len_max);
+    e->counters.records_sent += l->records_out - records;
+    if (l->sync != NULL) {
+        sync_wake(e->sync);
+    }
+    if (l->state == LINK_CLOSING && !link_has_output(l)) {
+        outbox_close(e->outbox, l->id);
+        drop(e, l);
+    }
+    return len;
+}
+
+void peer_turn(struct engine *e)
+{
+    uint32_t slot = 0;
+    for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
+        const uint64_t age_us = e->now_us - l->since_us;
+        if (l->state == LINK_HELLO && age_us > LINK_HELLO_TIMEOUT_US) {
+            if (l->is_dialed) {
+                dial_failed(e, l, LINK_END_TIMEOUT);
+            }
+            peer_end(e, l, 0);
+        } else if (l->state == LINK_CLOSING && age_us > CLOSE_FLUSH_US) {
+            peer_end(e, l, 0);
+        } else if (l->state == LINK_OPEN && l->is_overflowed &&
+                   sync_start(e->sync, l, SYNC_CUT_ALL, e->now_us) == RC_OK) {
+            l->is_overflowed = false;
+        }
+    }
+}
+
+void peer_compare_roots(struct engine *e, struct member *m, const struct vitals *v)
+{
+    struct link *l = mesh_of(e->mesh, m);
+    struct digest root;
+    if (l == NULL || l->state != LINK_OPEN || !engine_is_mate(e, m) || v->cut_s == 0 ||
+        e->is_full || (v->flags & MEMBER_IS_FULL) != 0 || (v->flags & MEMBER_IS_READY) == 0 ||
+        !e->clock.is_set || sync_is_joining(e->sync) ||
+        store_root(e->store, v->cut_s, &root) != RC_OK) {
+        return;
+    }
+    if (root.sum == v->root) {
+        l->differing = 0;
+        return;
+    }
+    /* The smaller id starts; the other one only when that does not help. */
+    l->differing++;
+    const bool is_first = uuid_compare(&e->config.uuid, &m->card.uuid) < 0;
+    if (is_first || l->differing > 4) {
+        (void)!sync_start(e->sync, l, v->cut_s, e->now_us);
+    }
+}

@@ -1,0 +1,244 @@
+#include "gossip/replica.h"
+
+#include "core/assert.h"
+#include "core/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A waiter is a slot number in the low 16 bits and the slot's use count in the high ones, so that a
+ * late acknowledgement of a settled write finds nobody. Slot 0 is never used. */
+enum { SLOT_BITS = 16, SLOT_MASK = (1 << SLOT_BITS) - 1, SLOTS_MIN = 64, INDEX_SIZE = 1 << 12 };
+
+struct slot {
+    struct waiting write;
+    uint16_t use;
+    bool is_used;
+    uint32_t older, newer; /* slots in order of arrival */
+    uint32_t same_hash;    /* next slot in its chain of the index */
+};
+
+struct replica {
+    uint64_t timeout_us;
+    struct outbox *outbox;
+    struct slot *slots;
+    uint32_t slot_count; /* allocated */
+    uint32_t free_head;  /* through `newer` */
+    uint32_t oldest, newest;
+    uint32_t count;
+    uint32_t index[INDEX_SIZE]; /* by record id */
+    uint64_t quorum_total, pending_total;
+};
+
+struct replica *replica_new(uint64_t timeout_us, struct outbox *outbox)
+{
+    struct replica *r = mem_new(1, sizeof(*r));
+    r->timeout_us = timeout_us;
+    r->outbox = outbox;
+    return r;
+}
+
+void replica_free(struct replica *r)
+{
+    if (r == NULL) {
+        return;
+    }
+    for (uint32_t i = r->oldest; i != 0; i = r->slots[i].newer) {
+        free(r->slots[i].write.key);
+    }
+    free(r->slots);
+    free(r);
+}
+
+uint32_t replica_quorum(uint32_t members, uint32_t factor)
+{
+    return (members < factor ? members : factor) / 2 + 1;
+}
+
+static uint32_t waiter_of(const struct replica *r, uint32_t slot)
+{
+    return (uint32_t)r->slots[slot].use << SLOT_BITS | slot;
+}
+
+static uint32_t slot_of(const struct replica *r, uint32_t waiter)
+{
+    const uint32_t slot = waiter & SLOT_MASK;
+    const bool is_ours = slot != 0 && slot < r->slot_count && r->slots[slot].is_used &&
+                         r->slots[slot].use == waiter >> SLOT_BITS;
+    return is_ours ? slot : 0;
+}
+
+static uint32_t *chain_of(struct replica *r, uint64_t record_id)
+{
+    return &r->index[record_id % INDEX_SIZE];
+}
+
+static void grow(struct replica *r)
+{
+    const uint32_t count = r->slot_count == 0 ? SLOTS_MIN : 2 * r->slot_count;
+    r->slots = mem_resize(r->slots, count, sizeof(*r->slots));
+    memset(r->slots + r->slot_count, 0, (count - r->slot_count) * sizeof(*r->slots));
+    for (uint32_t i = count - 1; i >= r->slot_count && i > 0; i--) {
+        r->slots[i].newer = r->free_head;
+        r->free_head = i;
+    }
+    r->slot_count = count;
+}
+
+enum rc replica_wait(struct replica *r, const struct waiting *write, uint64_t now_us,
+                     uint32_t *ret_waiter)
+{
+    ASSERT(write->quorum > 1 && write->quorum - 1 <= REPLICA_HOLDERS_MAX);
+    if (r->count == REPLICA_WAITING_MAX) {
+        return RC_OVERLOADED;
+    }
+    if (r->free_head == 0) {
+        grow(r);
+    }
+    const uint32_t slot = r->free_head;
+    struct slot *s = &r->slots[slot];
+    r->free_head = s->newer;
+    s->write = *write;
+    s->write.have = 1;
+    s->write.deadline_us = now_us + r->timeout_us;
+    s->write.key = mem_new(1, write->key_len);
+    memcpy(s->write.key, write->key, write->key_len);
+    s->use++;
+    s->is_used = true;
+    s->newer = 0;
+    s->older = r->newest;
+    *(r->newest != 0 ? &r->slots[r->newest].newer : &r->oldest) = slot;
+    r->newest = slot;
+    uint32_t *chain = chain_of(r, write->record_id);
+    s->same_hash = *chain;
+    *chain = slot;
+    r->count++;
+    *ret_waiter = waiter_of(r, slot);
+    return RC_OK;
+}
+
+const struct waiting *replica_at(const struct replica *r, uint32_t waiter)
+{
+    const uint32_t slot = slot_of(r, waiter);
+    return slot == 0 ? NULL : &r->slots[slot].write;
+}
+
+uint32_t replica_find(const struct replica *r, uint64_t record_id)
+{
+    for (uint32_t i = r->index[record_id % INDEX_SIZE]; i != 0; i = r->slots[i].same_hash) {
+        if (r->slots[i].write.record_id == record_id) {
+            return waiter_of(r, i);
+        }
+    }
+    return 0;
+}
+
+static void settle(struct replica *r, uint32_t slot, enum put_status status)
+{
+    struct slot *s = &r->slots[slot];
+    const struct put_done done = {
+        .token = s->write.token,
+        .status = status,
+        .have = s->write.have,
+        .members = s->write.members,
+    };
+    outbox_put_done(r->outbox, &done);
+    *(status == PUT_QUORUM ? &r->quorum_total : &r->pending_total) += 1;
+    uint32_t *link = chain_of(r, s->write.record_id);
+    while (*link != slot) {
+        link = &r->slots[*link].same_hash;
+    }
+    *link = s->same_hash;
+    *(s->older != 0 ? &r->slots[s->older].newer : &r->oldest) = s->newer;
+    *(s->newer != 0 ? &r->slots[s->newer].older : &r->newest) = s->older;
+    mem_wipe(s->write.key, s->write.key_len);
+    free(s->write.key);
+    s->write.key = NULL;
+    s->is_used = false;
+    s->newer = r->free_head;
+    r->free_head = slot;
+    r->count--;
+}
+
+bool replica_is_held_by(const struct replica *r, uint32_t waiter, uint32_t member)
+{
+    const struct waiting *w = replica_at(r, waiter);
+    for (uint32_t i = 0; w != NULL && i + 1 < w->have; i++) {
+        if (w->holders[i] == member) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void replica_held(struct replica *r, uint32_t waiter, uint32_t member)
+{
+    const uint32_t slot = slot_of(r, waiter);
+    if (slot == 0 || replica_is_held_by(r, waiter, member)) {
+        return;
+    }
+    struct waiting *w = &r->slots[slot].write;
+    w->holders[w->have - 1] = member;
+    w->have++;
+    if (w->have == w->quorum) {
+        settle(r, slot, PUT_QUORUM);
+    }
+}
+
+uint32_t replica_first(const struct replica *r)
+{
+    return r->oldest == 0 ? 0 : waiter_of(r, r->oldest);
+}
+
+uint32_t replica_next(const struct replica *r, uint32_t waiter)
+{
+    const uint32_t slot = slot_of(r, waiter);
+    const uint32_t next = slot == 0 ? 0 : r->slots[slot].newer;
+    return next == 0 ? 0 : waiter_of(r, next);
+}
+
+uint32_t replica_expire(struct replica *r, uint64_t now_us)
+{
+    uint32_t count = 0;
+    while (r->oldest != 0 && r->slots[r->oldest].write.deadline_us <= now_us) {
+        settle(r, r->oldest, PUT_PENDING);
+        count++;
+    }
+    return count;
+}
+
+uint64_t replica_deadline(const struct replica *r)
+{
+    return r->oldest == 0 ? UINT64_MAX : r->slots[r->oldest].write.deadline_us;
+}
+
+uint32_t replica_count(const struct replica *r)
+{
+    return r->count;
+}
+
+uint64_t replica_quorum_total(const struct replica *r)
+{
+    return r->quorum_total;
+}
+
+uint64_t replica_pending_total(const struct replica *r)
+{
+    return r->pending_total;
+}
+
+void replica_check(const struct replica *r)
+{
+    uint32_t count = 0;
+    uint64_t deadline_us = 0;
+    for (uint32_t i = r->oldest; i != 0; i = r->slots[i].newer) {
+        const struct slot *s = &r->slots[i];
+        ASSERT(s->is_used);
+        ASSERT(s->write.have >= 1 && s->write.have < s->write.quorum);
+        ASSERT(s->write.deadline_us >= deadline_us);
+        ASSERT(replica_find(r, s->write.record_id) != 0);
+        deadline_us = s->write.deadline_us;
+        count++;
+    }
+    ASSERT(count == r->count);
+}

@@ -1,0 +1,84 @@
+/*
+ * replica: client writes that wait for their quorum, and who is known to hold them.
+ *
+ * A write is known by a waiter, a small number that link queues carry. Holders are counted by
+ * member, so that two links or a reconciliation never count one member twice. All writes wait
+ * equally long, so the oldest is the next to time out. The quorum is fixed when the write arrives
+ * and is never lowered.
+ */
+#ifndef GOSSIP_REPLICA_H
+#define GOSSIP_REPLICA_H
+
+#include "core/rc.h"
+#include "core/record.h"
+#include "gossip/outbox.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    REPLICA_WAITING_MAX = 65535, /* beyond, clients are told to come back */
+    REPLICATION_FACTOR_MAX = 63,
+    REPLICA_HOLDERS_MAX = REPLICATION_FACTOR_MAX / 2,
+};
+
+struct replica;
+
+/* `timeout_us` is how long a write waits for its quorum. Never NULL. */
+struct replica *replica_new(uint64_t timeout_us, struct outbox *outbox);
+void replica_free(struct replica *r);
+
+/* The quorum among `members`: min(members, factor) / 2 + 1. */
+uint32_t replica_quorum(uint32_t members, uint32_t factor);
+
+/* A waiting write, for those who send it. */
+struct waiting {
+    uint64_t token;
+    struct version version;
+    uint32_t handle;
+    uint64_t record_id;
+    uint32_t have; /* this node included */
+    uint32_t quorum;
+    uint32_t members;
+    uint64_t deadline_us;
+    uint32_t holders[REPLICA_HOLDERS_MAX]; /* member slots */
+    uint8_t *key;                          /* owned */
+    uint16_t key_len;
+    bool is_big;
+};
+
+/*
+ * Registers a write that needs quorum - 1 more holders (quorum > 1); *ret_waiter names it until it
+ * is settled. RC_OVERLOADED when REPLICA_WAITING_MAX wait.
+ */
+MUST_USE enum rc replica_wait(struct replica *r, const struct waiting *write, uint64_t now_us,
+                              uint32_t *ret_waiter);
+
+/* The write behind a waiter; NULL when it is settled. */
+const struct waiting *replica_at(const struct replica *r, uint32_t waiter);
+
+/* The waiter of the write with this record id; 0 when none waits for it. */
+uint32_t replica_find(const struct replica *r, uint64_t record_id);
+
+/* Member `slot` holds the write, or a newer version. At the quorum the client is told. */
+void replica_held(struct replica *r, uint32_t waiter, uint32_t slot);
+
+bool replica_is_held_by(const struct replica *r, uint32_t waiter, uint32_t slot);
+
+/* The oldest waiter, and the one after; 0 at the end. */
+uint32_t replica_first(const struct replica *r);
+uint32_t replica_next(const struct replica *r, uint32_t waiter);
+
+/* Answers what has waited long enough; returns how many. */
+uint32_t replica_expire(struct replica *r, uint64_t now_us);
+
+/* When replica_expire() has something to do; UINT64_MAX when nothing waits. */
+uint64_t replica_deadline(const struct replica *r);
+
+uint32_t replica_count(const struct replica *r);
+uint64_t replica_quorum_total(const struct replica *r);
+uint64_t replica_pending_total(const struct replica *r);
+
+void replica_check(const struct replica *r);
+
+#endif

@@ -1,0 +1,86 @@
+#include "gossip/clock.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#define SECOND UINT64_C(1000000)
+
+static void a_founded_clock_runs_on_from_the_wall_clock(void **state)
+{
+    (void)state;
+    struct clock c = {.is_set = false};
+    clock_found(&c, 5000 * SECOND, 10 * SECOND);
+    assert_int_equal(clock_now_us(&c, 10 * SECOND), 5000 * SECOND);
+    assert_int_equal(clock_now_us(&c, 11 * SECOND), 5001 * SECOND);
+}
+
+static void a_first_sample_sets_the_clock_with_half_the_round_trip(void **state)
+{
+    (void)state;
+    struct clock c = {.is_set = false};
+    assert_true(clock_sample(&c, 9000 * SECOND, 2000, SECOND, true));
+    assert_int_equal(clock_now_us(&c, SECOND), 9000 * SECOND + 1000);
+}
+
+static void a_node_without_records_steps(void **state)
+{
+    (void)state;
+    struct clock c = {.is_set = false};
+    clock_found(&c, 5000 * SECOND, 0);
+    assert_true(clock_sample(&c, 8600 * SECOND, 1000, 0, true));
+    assert_int_equal(clock_now_us(&c, 0), 8600 * SECOND + 500);
+}
+
+static void a_node_with_records_slews_and_never_goes_back(void **state)
+{
+    (void)state;
+    struct clock c = {.is_set = false};
+    clock_found(&c, 5000 * SECOND, 0);
+    assert_false(clock_sample(&c, 4990 * SECOND, 1000, 0, false));
+    uint64_t before = clock_now_us(&c, 0);
+    for (uint64_t now = 0; now <= 100 * SECOND; now += SECOND / 10) {
+        clock_advance(&c, now);
+        const uint64_t after = clock_now_us(&c, now);
+        assert_true(after >= before);
+        before = after;
+    }
+    /* 500 ppm of 100 s. */
+    assert_int_equal(clock_now_us(&c, 100 * SECOND), 5100 * SECOND - 50000);
+}
+
+static void a_worse_round_trip_is_ignored_for_a_while(void **state)
+{
+    (void)state;
+    struct clock c = {.is_set = false};
+    assert_true(clock_sample(&c, 5000 * SECOND, 1000, 0, true));
+    assert_false(clock_sample(&c, 6000 * SECOND, 90000, SECOND, true));
+    assert_int_equal(clock_now_us(&c, SECOND), 5001 * SECOND + 500);
+    assert_true(clock_sample(&c, 6000 * SECOND, 90000, 20 * SECOND, true));
+}
+
+static void a_difference_within_the_round_trip_changes_nothing(void **state)
+{
+    (void)state;
+    struct clock c = {.is_set = false};
+    clock_found(&c, 5000 * SECOND, 0);
+    assert_false(clock_sample(&c, 5000 * SECOND + 3000, 10000, 0, true));
+    clock_advance(&c, 100 * SECOND);
+    assert_int_equal(clock_now_us(&c, 100 * SECOND), 5100 * SECOND);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_founded_clock_runs_on_from_the_wall_clock),
+        cmocka_unit_test(a_first_sample_sets_the_clock_with_half_the_round_trip),
+        cmocka_unit_test(a_node_without_records_steps),
+        cmocka_unit_test(a_node_with_records_slews_and_never_goes_back),
+        cmocka_unit_test(a_worse_round_trip_is_ignored_for_a_while),
+        cmocka_unit_test(a_difference_within_the_round_trip_changes_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

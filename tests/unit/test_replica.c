@@ -1,0 +1,162 @@
+#include "gossip/replica.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#define TIMEOUT_US UINT64_C(5000000)
+
+struct fixture {
+    struct outbox *outbox;
+    struct replica *replica;
+};
+
+static int set_up(void **state)
+{
+    static struct fixture f;
+    f.outbox = outbox_new();
+    f.replica = replica_new(TIMEOUT_US, f.outbox);
+    *state = &f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    replica_free(f->replica);
+    outbox_free(f->outbox);
+    return 0;
+}
+
+static uint32_t wait_for(struct fixture *f, uint64_t token, uint32_t quorum, uint64_t now_us)
+{
+    uint8_t key[] = "key";
+    uint32_t waiter = 0;
+    const struct waiting w = {
+        .token = token,
+        .record_id = token * 31,
+        .quorum = quorum,
+        .members = 5,
+        .key = key,
+        .key_len = 3,
+    };
+    assert_int_equal(replica_wait(f->replica, &w, now_us, &waiter), RC_OK);
+    assert_int_not_equal(waiter, 0);
+    return waiter;
+}
+
+static void the_quorum_is_a_majority_of_the_factor_or_of_fewer_members(void **state)
+{
+    (void)state;
+    assert_int_equal(replica_quorum(1, 3), 1);
+    assert_int_equal(replica_quorum(2, 3), 2);
+    assert_int_equal(replica_quorum(3, 3), 2);
+    assert_int_equal(replica_quorum(100, 3), 2);
+    assert_int_equal(replica_quorum(100, 5), 3);
+}
+
+static void one_member_counts_once_however_often_it_says_so(void **state)
+{
+    struct fixture *f = *state;
+    struct action action;
+    const uint32_t w = wait_for(f, 1, 3, 0);
+    replica_held(f->replica, w, 7);
+    replica_held(f->replica, w, 7);
+    assert_false(outbox_next(f->outbox, &action));
+    assert_true(replica_is_held_by(f->replica, w, 7));
+    replica_held(f->replica, w, 8);
+    assert_true(outbox_next(f->outbox, &action));
+    assert_int_equal(action.kind, ACTION_PUT_DONE);
+    assert_int_equal(action.put.status, PUT_QUORUM);
+    assert_int_equal(action.put.token, 1);
+    assert_int_equal(action.put.have, 3);
+    assert_int_equal(action.put.members, 5);
+    replica_check(f->replica);
+}
+
+static void a_late_holder_of_a_settled_write_finds_nobody(void **state)
+{
+    struct fixture *f = *state;
+    struct action action;
+    const uint32_t w = wait_for(f, 1, 2, 0);
+    replica_held(f->replica, w, 7);
+    assert_true(outbox_next(f->outbox, &action));
+    const uint32_t next = wait_for(f, 2, 2, 0);
+    assert_int_not_equal(next, w);
+    replica_held(f->replica, w, 8);
+    assert_null(replica_at(f->replica, w));
+    assert_false(outbox_next(f->outbox, &action));
+    assert_int_equal(replica_count(f->replica), 1);
+}
+
+static void what_waits_too_long_is_answered_pending_in_order(void **state)
+{
+    struct fixture *f = *state;
+    struct action action;
+    (void)wait_for(f, 1, 2, 0);
+    (void)wait_for(f, 2, 2, 10);
+    assert_int_equal(replica_deadline(f->replica), TIMEOUT_US);
+    assert_int_equal(replica_expire(f->replica, TIMEOUT_US - 1), 0);
+    assert_int_equal(replica_expire(f->replica, TIMEOUT_US + 10), 2);
+    for (uint64_t token = 1; token <= 2; token++) {
+        assert_true(outbox_next(f->outbox, &action));
+        assert_int_equal(action.put.token, token);
+        assert_int_equal(action.put.status, PUT_PENDING);
+        assert_int_equal(action.put.have, 1);
+    }
+    assert_int_equal(replica_deadline(f->replica), UINT64_MAX);
+}
+
+static void waiting_writes_are_found_by_record_id_and_listed_in_order(void **state)
+{
+    struct fixture *f = *state;
+    uint32_t waiters[200];
+    for (uint64_t i = 0; i < 200; i++) {
+        waiters[i] = wait_for(f, i + 1, 2, i);
+    }
+    replica_check(f->replica);
+    replica_held(f->replica, waiters[100], 1);
+    size_t n = 0;
+    for (uint32_t w = replica_first(f->replica); w != 0; w = replica_next(f->replica, w)) {
+        n += n == 100;
+        assert_int_equal(w, waiters[n]);
+        n++;
+    }
+    assert_int_equal(n, 200);
+    assert_int_equal(replica_find(f->replica, 51 * 31), waiters[50]);
+    assert_int_equal(replica_find(f->replica, 101 * 31), 0);
+    replica_check(f->replica);
+}
+
+static void more_than_the_maximum_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t key[] = "k";
+    uint32_t waiter = 0;
+    for (uint64_t i = 0; i < REPLICA_WAITING_MAX; i++) {
+        (void)wait_for(f, i + 1, 2, 0);
+    }
+    const struct waiting w = {.quorum = 2, .key = key, .key_len = 1};
+    assert_int_equal(replica_wait(f->replica, &w, 0, &waiter), RC_OVERLOADED);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(the_quorum_is_a_majority_of_the_factor_or_of_fewer_members,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_member_counts_once_however_often_it_says_so, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_late_holder_of_a_settled_write_finds_nobody, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(what_waits_too_long_is_answered_pending_in_order, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(waiting_writes_are_found_by_record_id_and_listed_in_order,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(more_than_the_maximum_is_refused, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -19,6 +19,7 @@ enum {
     DISCOVERY_ALONE_MS = 1000,
     STEP_MS = 10, /* how often a wait looks at its condition */
     VALUE_TEXT_MAX = 256,
+    KEPT_BYTES_MAX = 1 << 20,
 };
 
 /* 2026-01-01T00:00:00Z */
@@ -60,7 +61,7 @@ struct cluster *cluster_new(uint32_t count, uint64_t seed)
     };
     memcpy(c->config.network, "sim", 4);
     memcpy(c->config.enclave, "default", 8);
-    buf_init(&c->kept, DATAGRAM_BYTES_MAX);
+    buf_init(&c->kept, KEPT_BYTES_MAX);
     return c;
 }
 
@@ -100,10 +101,6 @@ static void send_datagram(struct cluster *c, uint32_t from, const struct action 
     c->datagram_bytes += a->len + 28;
     if (to == CLUSTER_NODES_MAX || (c->blocked[from][to] & BLOCK_UDP) != 0 || is_lost(c)) {
         return;
-    }
-    if (c->is_keeping && c->keep_from == from) {
-        buf_clear(&c->kept);
-        (void)!buf_append(&c->kept, a->data, a->len);
     }
     const uint64_t at_us = c->net.now_us + one_way_us(c);
     if (!c->nodes[to].is_up) {
@@ -368,6 +365,9 @@ static void deliver_bytes(struct cluster *c, const struct event *e)
     struct stream *s = &c->streams[e->stream];
     const uint32_t sender = 1 - e->end;
     s->in_flight[sender] -= e->len;
+    if (c->is_keeping && c->keep_to == e->to) {
+        (void)!buf_append(&c->kept, e->data, e->len);
+    }
     if (s->link[e->end] != 0) {
         engine_link_input(c->nodes[e->to].engine, s->link[e->end], e->data, e->len,
                           node_now_us(c, e->to));
@@ -582,6 +582,30 @@ void cluster_partition(struct cluster *c, uint32_t first)
 void cluster_heal(struct cluster *c)
 {
     memset(c->blocked, 0, sizeof(c->blocked));
+}
+
+void cluster_record(struct cluster *c, uint32_t node)
+{
+    buf_clear(&c->kept);
+    c->keep_to = node;
+    c->is_keeping = true;
+}
+
+void cluster_replay(struct cluster *c, uint32_t from)
+{
+    const uint32_t to = c->keep_to;
+    c->is_keeping = false;
+    for (uint32_t i = 0; i < c->stream_count; i++) {
+        const struct stream *s = &c->streams[i];
+        const uint32_t end = s->node[0] == to ? 0 : 1;
+        if (s->is_open && s->node[end] == to && s->node[1 - end] == from && s->link[end] != 0) {
+            engine_link_input(c->nodes[to].engine, s->link[end], buf_data(&c->kept), c->kept.len,
+                              node_now_us(c, to));
+            drain(c, to);
+            return;
+        }
+    }
+    ASSERT(false);
 }
 
 /* ---- Waiting ---- */

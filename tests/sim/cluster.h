@@ -55,8 +55,8 @@ struct cluster {
     uint64_t put_count;
     uint64_t datagrams, datagram_bytes, stream_bytes;
     bool is_checked_often; /* engine_check() after every event, not only at the end of a run */
-    struct buf kept;       /* a datagram that the story recorded */
-    uint32_t keep_from;
+    struct buf kept;       /* what arrived on streams at node keep_to while is_keeping */
+    uint32_t keep_to;
     bool is_keeping;
 };
 
@@ -89,6 +89,11 @@ void cluster_partition(struct cluster *c, uint32_t first);
 void cluster_heal(struct cluster *c);
 
 void cluster_run_for(struct cluster *c, uint64_t ms);
+
+/* Records what arrives on streams at a node from now on, and brings all of it to the node once
+ * more, on its link to `from`. */
+void cluster_record(struct cluster *c, uint32_t node);
+void cluster_replay(struct cluster *c, uint32_t from);
 
 /* Runs until every running node sees every other running one alive and nobody else; false after
  * `ms`. */

@@ -227,6 +227,18 @@ static void an_entry_expires_everywhere_and_no_replay_brings_it_back(void **stat
     (void)state;
     uint32_t have = 0;
     struct cluster *c = formed(3, 9);
+    cluster_record(c, 1);
+    assert_int_equal(cluster_wait_put(c, cluster_put(c, 0, "r", "v", 2000), &have), PUT_QUORUM);
+    cluster_run_for(c, 1900);
+    assert_everywhere(c, "r", "v");
+    cluster_run_for(c, 200);
+    assert_everywhere(c, "r", NULL);
+    assert_true(c->kept.len > 0);
+    cluster_replay(c, 0);
+    assert_everywhere(c, "r", NULL);
+    cluster_run_for(c, 2000);
+    assert_everywhere(c, "r", NULL);
+    assert_true(cluster_wait_full_view(c, 5000));
     assert_int_equal(cluster_wait_put(c, cluster_put(c, 0, "k", "v", 5000), &have), PUT_QUORUM);
     cluster_run_for(c, 4500);
     assert_everywhere(c, "k", "v");

@@ -60,9 +60,9 @@ MUST_USE enum rc store_merge(struct store *s, const struct record *r, uint64_t n
                              enum merge_outcome *ret_outcome);
 
 /*
- * Merges only what a record says about the past: `r` has key, version, expiry and guard, and no
- * value. MERGE_GUARDED when a guard was raised, MERGE_ABSENT when neither that version nor a later
- * one is held, else MERGE_OLDER or MERGE_SAME.
+ * Merges only what a record says about the past: `r` passed record_check() and has key, version,
+ * expiry and guard, and no value. MERGE_GUARDED when a guard was raised, MERGE_ABSENT when neither
+ * that version nor a later one is held, else MERGE_OLDER or MERGE_SAME.
  */
 enum merge_outcome store_guard(struct store *s, const struct record *r, uint64_t now_ms);
 

@@ -1,0 +1,644 @@
+/*
+ * How a key's state merges. A state is (version, value, expiry, guard); of two, the later version
+ * wins (of equal ones the later expiry), and its guard becomes the latest of both guards and the
+ * loser's expiry. Two things are forgotten as time passes, which is why stores that saw the same
+ * records are equal whatever the order:
+ *
+ *   - a guard that does not outlive its record's expiry says nothing, and is kept as 0;
+ *   - once the expiry is over a state is a shadow (version, guard), and once both are, nothing.
+ *
+ * A record that is over on arrival still does what its version says: it takes the place of an
+ * earlier version, as a shadow. A shadow refuses its own version too. So for the moment in which
+ * another node's clock is ahead and its shadow meets our live record of the very same version,
+ * order matters; both orders meet again when that record expires.
+ *
+ * All nodes make the same shadow within their clocks' error of each other, and book it in the
+ * version's second; digests may differ for that moment.
+ */
+#include "core/store.h"
+
+#include "core/assert.h"
+#include "core/calendar.h"
+#include "core/entry.h"
+#include "core/keymap.h"
+#include "core/keytree.h"
+#include "core/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+enum {
+    /* What the indexes take for an entry: a bucket, its share of the tree, of epochs and origins.
+     */
+    INDEX_BYTES = 16,
+    /* Entries with one 32-bit hash. So many come about only when somebody computes keys with one
+     * 128-bit digest, and then a bound keeps them from being a long chain for everybody. */
+    TWINS_MAX = 32,
+};
+
+struct store {
+    struct store_config config;
+    struct entries entries;
+    struct keymap map;
+    struct keytree tree;
+    struct calendar calendar;
+    uint64_t keys;
+    uint64_t shadows;
+    uint64_t entry_bytes;
+    uint64_t expired_total;
+};
+
+/* A key as the table is asked for it. A live record and the shadow of its key have one hash, so
+ * that one look finds whichever there is. */
+struct probe {
+    const struct record *record;
+    uint8_t digest[KEY_DIGEST_BYTES];
+    uint32_t hash;
+};
+
+struct store *store_new(const struct store_config *config)
+{
+    struct store *s = mem_new(1, sizeof(*s));
+    s->config = *config;
+    entry_init(&s->entries, config->table_seed);
+    keymap_init(&s->map, &s->entries.slab);
+    keytree_init(&s->tree, &s->entries);
+    calendar_init(&s->calendar, &s->entries, config->digest_seed);
+    return s;
+}
+
+static void free_entries(struct store *s)
+{
+    uint64_t epoch = 0;
+    struct digest digest;
+    struct store_walk walk;
+    s->calendar.walk_count = 0;
+    for (; calendar_next_epoch(&s->calendar, UINT64_MAX, &epoch, &digest) == RC_OK; epoch++) {
+        if (calendar_walk_begin(&s->calendar, epoch, &walk) != RC_OK) {
+            return;
+        }
+        for (uint32_t h = calendar_walk_next(&s->calendar, &walk); h != 0;
+             h = calendar_walk_next(&s->calendar, &walk)) {
+            entry_free(&s->entries, h);
+        }
+        calendar_walk_end(&s->calendar, &walk);
+    }
+}
+
+void store_free(struct store *s)
+{
+    if (s == NULL) {
+        return;
+    }
+    free_entries(s);
+    calendar_fini(&s->calendar);
+    keytree_fini(&s->tree);
+    keymap_fini(&s->map);
+    entry_fini(&s->entries);
+    free(s);
+}
+
+/* ---- Finding ---- */
+
+static void digest_of(const struct store *s, const struct record *r,
+                      uint8_t ret_digest[static KEY_DIGEST_BYTES])
+{
+    if (r->is_shadow) {
+        memcpy(ret_digest, r->key, KEY_DIGEST_BYTES);
+    } else {
+        record_key_digest(r->key, r->key_len, s->config.digest_seed, ret_digest);
+    }
+}
+
+static struct probe probe_for(const struct store *s, const struct record *r)
+{
+    struct probe p = {.record = r};
+    digest_of(s, r, p.digest);
+    p.hash = (uint32_t)XXH3_64bits_withSeed(p.digest, sizeof(p.digest), s->config.table_seed);
+    return p;
+}
+
+static bool is_match(const struct store *s, const struct entry *e, const struct probe *p)
+{
+    if (!e->is_shadow && !p->record->is_shadow) {
+        return entry_compare(e, p->record->key, p->record->key_len) == 0;
+    }
+    const struct record held = entry_record(&s->entries, e);
+    uint8_t digest[KEY_DIGEST_BYTES];
+    digest_of(s, &held, digest);
+    return memcmp(digest, p->digest, KEY_DIGEST_BYTES) == 0;
+}
+
+/* The entry of a key, live or shadow; 0 when there is none. */
+static uint32_t lookup(const struct store *s, const struct probe *p)
+{
+    uint32_t handle = keymap_first(&s->map, p->hash);
+    while (handle != 0 && !is_match(s, entry_at(&s->entries, handle), p)) {
+        handle = keymap_next(&s->map, handle);
+    }
+    return handle;
+}
+
+static bool has_room_for_twin(const struct store *s, const struct probe *p)
+{
+    uint32_t count = 0;
+    for (uint32_t h = keymap_first(&s->map, p->hash); h != 0; h = keymap_next(&s->map, h)) {
+        count++;
+    }
+    return count < TWINS_MAX;
+}
+
+enum rc store_get(const struct store *s, const uint8_t *key, size_t key_len, uint64_t now_ms,
+                  struct record *ret_record)
+{
+    const struct record r = {.key = key, .key_len = key_len};
+    const struct probe p = probe_for(s, &r);
+    const uint32_t handle = lookup(s, &p);
+    if (handle == 0) {
+        return RC_NOT_FOUND;
+    }
+    const struct entry *e = entry_at(&s->entries, handle);
+    if (e->is_shadow || entry_expiry_ms(e) <= now_ms) {
+        return RC_NOT_FOUND;
+    }
+    *ret_record = entry_record(&s->entries, e);
+    return RC_OK;
+}
+
+static bool is_version(const struct store *s, const struct entry *e, const struct version *version)
+{
+    const struct version held = entry_version(&s->entries, e);
+    return version_compare(&held, version) == 0;
+}
+
+uint32_t store_find(const struct store *s, const struct record *r)
+{
+    const struct probe p = probe_for(s, r);
+    const uint32_t handle = lookup(s, &p);
+    return handle != 0 && is_version(s, entry_at(&s->entries, handle), &r->version) ? handle : 0;
+}
+
+enum rc store_at(const struct store *s, uint32_t handle, const struct version *version,
+                 uint64_t now_ms, struct record *ret_record)
+{
+    const struct entry *e = entry_find(&s->entries, handle);
+    if (e == NULL || !is_version(s, e, version) || entry_expiry_ms(e) <= now_ms) {
+        return RC_NOT_FOUND;
+    }
+    *ret_record = entry_record(&s->entries, e);
+    return RC_OK;
+}
+
+/* ---- Changing ---- */
+
+static uint64_t used_bytes(const struct store *s)
+{
+    return s->entry_bytes + ORIGIN_BYTES * origin_count(&s->entries.origins);
+}
+
+static void count_in(struct store *s, const struct entry *e)
+{
+    s->entry_bytes += entry_memory(e) + INDEX_BYTES;
+    s->keys += !e->is_shadow;
+    s->shadows += e->is_shadow;
+}
+
+static void count_out(struct store *s, const struct entry *e)
+{
+    s->entry_bytes -= entry_memory(e) + INDEX_BYTES;
+    s->keys -= !e->is_shadow;
+    s->shadows -= e->is_shadow;
+}
+
+/* Takes an entry out of the tree and the calendar; it stays in the table. */
+static void unlink_entry(struct store *s, uint32_t handle, uint64_t second)
+{
+    const struct entry *e = entry_at(&s->entries, handle);
+    count_out(s, e);
+    calendar_remove(&s->calendar, handle, second);
+    if (!e->is_shadow) {
+        keytree_remove(&s->tree, handle);
+    }
+}
+
+static void link_entry(struct store *s, uint32_t handle, uint64_t second)
+{
+    const struct entry *e = entry_at(&s->entries, handle);
+    count_in(s, e);
+    calendar_add(&s->calendar, handle, second);
+    if (!e->is_shadow) {
+        keytree_insert(&s->tree, handle);
+    }
+}
+
+static void remove_entry(struct store *s, uint32_t handle, uint64_t second)
+{
+    unlink_entry(s, handle, second);
+    keymap_remove(&s->map, handle);
+    entry_free(&s->entries, handle);
+}
+
+/* Only what grows the store is refused, and never the shadow that an entry becomes. */
+static bool has_room(const struct store *s, uint32_t old, const struct record *next)
+{
+    const size_t old_size = old == 0 ? 0 : entry_memory(entry_at(&s->entries, old)) + INDEX_BYTES;
+    const size_t blob_size = next->value_len > VALUE_INLINE_MAX ? blob_memory(next->blob) : 0;
+    const size_t size = entry_slot_size(next) + blob_size + INDEX_BYTES;
+    return size <= old_size || (old != 0 && next->is_shadow) ||
+           used_bytes(s) - old_size + size <= s->config.bytes_max;
+}
+
+/* Makes `next` the key's entry, in place of `old` (0: none). */
+static enum rc place(struct store *s, uint32_t old, const struct record *next, uint32_t hash,
+                     uint32_t *ret_handle)
+{
+    if (!has_room(s, old, next)) {
+        return RC_FULL;
+    }
+    const uint32_t origin = origin_hold(&s->entries.origins, &next->version.origin);
+    if (origin == 0) {
+        return RC_NO_MEMORY;
+    }
+    const uint64_t second = version_ms(&next->version) / 1000;
+    const struct entry *e = old == 0 ? NULL : entry_at(&s->entries, old);
+    /* Not over itself: a record that the store lent out has its key here. */
+    if (e != NULL && entry_slot_size(next) == entry_size(e) && next->key != e->tail) {
+        unlink_entry(s, old, second);
+        entry_rewrite(&s->entries, old, next, origin);
+        link_entry(s, old, second);
+        *ret_handle = old;
+        return RC_OK;
+    }
+    const uint32_t handle = entry_new(&s->entries, next, origin);
+    if (handle == 0) {
+        origin_release(&s->entries.origins, origin);
+        return RC_NO_MEMORY;
+    }
+    if (old != 0) {
+        remove_entry(s, old, second);
+    }
+    keymap_insert(&s->map, hash, handle);
+    link_entry(s, handle, second);
+    *ret_handle = handle;
+    return RC_OK;
+}
+
+/* Strips a record of all that its time took: what is left refuses it until its guard. */
+static void make_shadow(struct record *r, const uint8_t digest[static KEY_DIGEST_BYTES])
+{
+    *r = (struct record){
+        .key = digest,
+        .key_len = KEY_DIGEST_BYTES,
+        .version = r->version,
+        .expiry_ms = r->guard_ms,
+        .is_shadow = true,
+    };
+}
+
+/* The entry's time is over: it becomes its shadow, whose handle is returned, or goes, 0. */
+static uint32_t retire(struct store *s, uint32_t handle, uint64_t now_ms)
+{
+    const struct entry *e = entry_at(&s->entries, handle);
+    struct record r = entry_record(&s->entries, e);
+    s->expired_total += !r.is_shadow;
+    if (r.guard_ms <= now_ms) {
+        remove_entry(s, handle, entry_second(e));
+        return 0;
+    }
+    const struct probe p = probe_for(s, &r);
+    make_shadow(&r, p.digest);
+    uint32_t shadow = 0;
+    const enum rc rc = place(s, handle, &r, p.hash, &shadow);
+    /* Without 60 bytes for it an old version could come back: stopping is better (core/mem.h). */
+    ASSERT(rc == RC_OK);
+    return shadow;
+}
+
+/* The key's entry after what is over by now was retired. */
+static uint32_t lookup_now(struct store *s, const struct probe *p, uint64_t now_ms)
+{
+    const uint32_t handle = lookup(s, p);
+    const bool is_over = handle != 0 && entry_expiry_ms(entry_at(&s->entries, handle)) <= now_ms;
+    return is_over ? retire(s, handle, now_ms) : handle;
+}
+
+/* ---- Merging ---- */
+
+static uint64_t later(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Until when an entry refuses earlier versions. */
+static uint64_t reach_of(const struct entry *e)
+{
+    return later(entry_expiry_ms(e), entry_guard_ms(e));
+}
+
+/* True when that made a difference. */
+static bool raise_guard(struct store *s, uint32_t handle, uint64_t guard_ms)
+{
+    struct entry *e = entry_at(&s->entries, handle);
+    if (guard_ms <= reach_of(e)) {
+        return false;
+    }
+    if (!e->is_shadow) {
+        entry_set_guard(e, guard_ms);
+        return true;
+    }
+    const uint64_t second = entry_second(e);
+    calendar_remove(&s->calendar, handle, second);
+    entry_set_expiry(e, guard_ms);
+    calendar_add(&s->calendar, handle, second);
+    return true;
+}
+
+/* <0, 0 or >0 as `r` loses to, is the same as or wins over the entry. */
+static int compare_states(const struct store *s, const struct record *r, const struct entry *e)
+{
+    const struct version held = entry_version(&s->entries, e);
+    const int order = version_compare(&r->version, &held);
+    if (order != 0 || r->is_shadow || e->is_shadow) {
+        return order;
+    }
+    return r->expiry_ms > entry_expiry_ms(e);
+}
+
+static enum rc merge_into(struct store *s, uint32_t handle, const struct record *r,
+                          const struct probe *p, uint64_t now_ms, enum merge_outcome *ret_outcome)
+{
+    const struct entry *e = entry_at(&s->entries, handle);
+    const int order = compare_states(s, r, e);
+    if (order <= 0) {
+        const bool is_raised = raise_guard(s, handle, later(r->expiry_ms, r->guard_ms));
+        *ret_outcome = order == 0 ? MERGE_SAME : is_raised ? MERGE_GUARDED : MERGE_OLDER;
+        return RC_OK;
+    }
+    struct record next = *r;
+    const uint64_t guard_ms = later(r->guard_ms, reach_of(e));
+    if (r->is_shadow) {
+        next.expiry_ms = later(r->expiry_ms, guard_ms);
+    } else {
+        next.guard_ms = guard_ms;
+    }
+    if (next.expiry_ms <= now_ms) {
+        make_shadow(&next, p->digest);
+    }
+    const enum rc rc = place(s, handle, &next, p->hash, &handle);
+    if (rc == RC_OK) {
+        *ret_outcome = MERGE_APPLIED;
+    }
+    return rc;
+}
+
+static enum rc merge_absent(struct store *s, const struct record *r, const struct probe *p,
+                            uint64_t now_ms, enum merge_outcome *ret_outcome)
+{
+    struct record next = *r;
+    if (r->expiry_ms <= now_ms) {
+        if (r->is_shadow || r->guard_ms <= now_ms) {
+            *ret_outcome = MERGE_EXPIRED;
+            return RC_OK;
+        }
+        make_shadow(&next, p->digest);
+    }
+    uint32_t handle = 0;
+    const enum rc rc = has_room_for_twin(s, p) ? place(s, 0, &next, p->hash, &handle) : RC_FULL;
+    if (rc == RC_OK) {
+        *ret_outcome = MERGE_APPLIED;
+    }
+    return rc;
+}
+
+/* A large value that came as plain bytes is made a blob; *ret_blob is the caller's to release. */
+static enum rc build_blob(struct record *r, struct blob **ret_blob)
+{
+    if (r->value_len <= VALUE_INLINE_MAX || r->blob != NULL) {
+        return RC_OK;
+    }
+    struct blob *blob = blob_new(r->value_len);
+    const enum rc rc = blob == NULL ? RC_NO_MEMORY : blob_append(blob, r->value, r->value_len);
+    if (rc != RC_OK) {
+        blob_release(blob);
+        return rc;
+    }
+    r->value = NULL;
+    r->blob = blob;
+    *ret_blob = blob;
+    return RC_OK;
+}
+
+enum rc store_merge(struct store *s, const struct record *r, uint64_t now_ms,
+                    enum merge_outcome *ret_outcome)
+{
+    calendar_advance(&s->calendar, now_ms);
+    struct record whole = *r;
+    struct blob *blob = NULL;
+    enum rc rc = build_blob(&whole, &blob);
+    if (rc != RC_OK) {
+        return rc;
+    }
+    const struct probe p = probe_for(s, &whole);
+    const uint32_t handle = lookup_now(s, &p, now_ms);
+    rc = handle != 0 ? merge_into(s, handle, &whole, &p, now_ms, ret_outcome)
+                     : merge_absent(s, &whole, &p, now_ms, ret_outcome);
+    blob_release(blob);
+    return rc;
+}
+
+enum merge_outcome store_guard(struct store *s, const struct record *r, uint64_t now_ms)
+{
+    calendar_advance(&s->calendar, now_ms);
+    const struct probe p = probe_for(s, r);
+    const uint32_t handle = lookup_now(s, &p, now_ms);
+    if (handle == 0) {
+        return MERGE_ABSENT;
+    }
+    const struct version held = entry_version(&s->entries, entry_at(&s->entries, handle));
+    const int order = version_compare(&r->version, &held);
+    if (order > 0) {
+        return MERGE_ABSENT;
+    }
+    if (raise_guard(s, handle, order < 0 ? later(r->expiry_ms, r->guard_ms) : r->guard_ms)) {
+        return MERGE_GUARDED;
+    }
+    return order == 0 ? MERGE_SAME : MERGE_OLDER;
+}
+
+/* ---- Expiry ---- */
+
+size_t store_expire(struct store *s, uint64_t now_ms, size_t budget,
+                    void (*expired)(void *arg, const struct record *r), void *arg)
+{
+    calendar_advance(&s->calendar, now_ms);
+    calendar_sweep(&s->calendar);
+    size_t left = budget;
+    while (left > 0) {
+        const uint32_t handle = calendar_due(&s->calendar, now_ms, &left);
+        if (handle == 0) {
+            break;
+        }
+        const struct entry *e = entry_at(&s->entries, handle);
+        if (expired != NULL && !e->is_shadow) {
+            const struct record r = entry_record(&s->entries, e);
+            expired(arg, &r);
+        }
+        (void)retire(s, handle, now_ms);
+        left--;
+    }
+    return budget - left;
+}
+
+uint64_t store_deadline(const struct store *s)
+{
+    return calendar_deadline(&s->calendar);
+}
+
+bool store_trim(struct store *s)
+{
+    return slab_trim(&s->entries.slab);
+}
+
+/* ---- Listing ---- */
+
+enum rc store_next_key(const struct store *s, const uint8_t *prefix, size_t prefix_len,
+                       const uint8_t *after, size_t after_len, uint64_t now_ms,
+                       struct record *ret_record)
+{
+    const size_t common = prefix_len < after_len ? prefix_len : after_len;
+    const int order = common == 0 ? 0 : memcmp(after, prefix, common);
+    /* `after` lies before everything with the prefix when it sorts before the prefix itself. */
+    const bool is_before = after_len == 0 || order < 0 || (order == 0 && after_len < prefix_len);
+    struct keytree_cursor cursor;
+    uint32_t handle = is_before ? keytree_seek(&s->tree, prefix, prefix_len, false, &cursor)
+                                : keytree_seek(&s->tree, after, after_len, true, &cursor);
+    for (; handle != 0; handle = keytree_next(&s->tree, &cursor)) {
+        const struct entry *e = entry_at(&s->entries, handle);
+        const bool has_prefix = e->key_len >= prefix_len &&
+                                (prefix_len == 0 || memcmp(e->tail, prefix, prefix_len) == 0);
+        if (!has_prefix) {
+            break;
+        }
+        if (entry_expiry_ms(e) > now_ms) {
+            *ret_record = entry_record(&s->entries, e);
+            return RC_OK;
+        }
+    }
+    return RC_NOT_FOUND;
+}
+
+/* ---- Digests ---- */
+
+uint64_t store_first_epoch(uint64_t cut_s)
+{
+    return calendar_first_epoch(cut_s);
+}
+
+enum rc store_root(struct store *s, uint64_t cut_s, struct digest *ret_root)
+{
+    return calendar_root(&s->calendar, cut_s, ret_root);
+}
+
+enum rc store_next_group(const struct store *s, uint64_t cut_s, uint64_t *group,
+                         struct digest *ret_digest)
+{
+    return calendar_next_group(&s->calendar, cut_s, group, ret_digest);
+}
+
+enum rc store_next_epoch(const struct store *s, uint64_t cut_s, uint64_t *epoch,
+                         struct digest *ret_digest)
+{
+    return calendar_next_epoch(&s->calendar, cut_s, epoch, ret_digest);
+}
+
+uint32_t store_part(const struct store *s, const struct record *r)
+{
+    uint8_t digest[KEY_DIGEST_BYTES];
+    digest_of(s, r, digest);
+    return ((uint32_t)digest[0] << 8 | digest[1]) % PART_COUNT;
+}
+
+/* ---- Walks ---- */
+
+enum rc store_walk_begin(struct store *s, uint64_t epoch, struct store_walk *walk)
+{
+    return calendar_walk_begin(&s->calendar, epoch, walk);
+}
+
+enum rc store_walk_next(struct store *s, struct store_walk *walk, uint64_t now_ms,
+                        struct record *ret_record)
+{
+    for (;;) {
+        const uint32_t handle = calendar_walk_next(&s->calendar, walk);
+        if (handle == 0) {
+            return RC_NOT_FOUND;
+        }
+        const struct entry *e = entry_at(&s->entries, handle);
+        if (entry_expiry_ms(e) > now_ms) {
+            *ret_record = entry_record(&s->entries, e);
+            return RC_OK;
+        }
+    }
+}
+
+void store_walk_end(struct store *s, struct store_walk *walk)
+{
+    calendar_walk_end(&s->calendar, walk);
+}
+
+/* ---- Figures ---- */
+
+struct store_stats store_stats(const struct store *s)
+{
+    return (struct store_stats){
+        .keys = s->keys,
+        .shadows = s->shadows,
+        .bytes_used = used_bytes(s),
+        .bytes_max = s->config.bytes_max,
+        .expired_total = s->expired_total,
+    };
+}
+
+uint64_t store_digest_seed(const struct store *s)
+{
+    return s->config.digest_seed;
+}
+
+struct census {
+    const struct store *store;
+    uint64_t keys;
+    uint64_t shadows;
+    uint64_t bytes;
+};
+
+static void check_entry(void *arg, uint32_t handle)
+{
+    struct census *census = arg;
+    const struct store *s = census->store;
+    const struct entry *e = entry_find(&s->entries, handle);
+    ASSERT(e != NULL);
+    const struct record r = entry_record(&s->entries, e);
+    const struct probe p = probe_for(s, &r);
+    ASSERT(p.hash == e->link.hash && lookup(s, &p) == handle);
+    ASSERT(r.guard_ms == 0 || (r.guard_ms > r.expiry_ms && !r.is_shadow));
+    ASSERT(record_check(&r) == RC_OK);
+    census->keys += !r.is_shadow;
+    census->shadows += r.is_shadow;
+    census->bytes += entry_memory(e) + INDEX_BYTES;
+}
+
+void store_check(const struct store *s)
+{
+    struct census census = {.store = s};
+    slab_check(&s->entries.slab);
+    origin_check(&s->entries.origins);
+    keymap_check(&s->map, check_entry, &census);
+    keytree_check(&s->tree);
+    calendar_check(&s->calendar);
+    ASSERT(census.keys == s->keys && census.shadows == s->shadows);
+    ASSERT(census.bytes == s->entry_bytes);
+    ASSERT(s->tree.count == s->keys);
+    ASSERT(s->calendar.count == s->keys + s->shadows);
+    ASSERT(s->entries.slab.used_count == s->keys + s->shadows);
+}

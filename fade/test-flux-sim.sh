@@ -163,9 +163,9 @@ cleanup()
 ask() { curl -sS --max-time 10 "$@" 2>/dev/null; }
 url() { printf 'http://127.0.0.1:%s%s' "$1" "$2"; }
 
-# text FIELD and number FIELD: a top-level field of the JSON on standard input.
-text() { sed -n "s/.*\"$1\": *\"\([^\"]*\)\".*/\1/p" | head -n 1; }
-number() { sed -n "s/.*\"$1\": *\([0-9]*\).*/\1/p" | head -n 1; }
+# text FIELD and number FIELD: a top-level field of the JSON on standard input, and a newline.
+text() { sed -n "s/.*\"$1\": *\"\([^\"]*\)\".*/\1/p" | awk 'NR == 1'; }
+number() { sed -n "s/.*\"$1\": *\([0-9]*\).*/\1/p" | awk 'NR == 1'; }
 
 # check TEXT COMMAND...: one line, and one more to the count.
 check()
@@ -247,6 +247,7 @@ check_start()
 
 distinct_uuids()
 {
+    local port
     [ "$(for port in "${ports[@]}"; do uuid_of "$port"; done | sort -u | wc -l)" = "$count" ]
 }
 

@@ -1,0 +1,60 @@
+# Two allocations of the image with three nodes each, on the hosts' own network. `hosts` names every
+# client that may run one; each node asks all of them.
+variable "hosts" {
+  type        = string
+  description = "host:port of nodes on the Nomad clients, comma separated"
+  default     = ""
+}
+
+job "repram" {
+  type = "service"
+
+  group "nodes" {
+    count = 2
+
+    constraint {
+      distinct_hosts = true
+    }
+
+    network {
+      mode = "host"
+    }
+
+    task "launcher" {
+      driver       = "docker"
+      kill_timeout = "10s"
+
+      config {
+        image        = "ticktockbent/repram-flux:latest"
+        network_mode = "host"
+      }
+
+      env {
+        NODE_COUNT       = "3"
+        REPRAM_NODE_ID   = "${node.unique.name}"
+        REPRAM_ADDRESS   = "${attr.unique.network.ip-address}"
+        REPRAM_DISCOVERY = var.hosts == "" ? "port-range" : "port-range,static"
+        REPRAM_PEERS     = var.hosts
+      }
+
+      resources {
+        cpu    = 500
+        memory = 512
+      }
+
+      service {
+        name         = "repram"
+        provider     = "nomad"
+        port         = "8081"
+        address_mode = "driver"
+
+        check {
+          type     = "http"
+          path     = "/readyz"
+          interval = "5s"
+          timeout  = "2s"
+        }
+      }
+    }
+  }
+}

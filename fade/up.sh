@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# A cluster from a clean clone: installs what is missing, builds, starts three nodes, prints their
+# URLs, and stays until Ctrl-C. The second start only starts.
+set -u
+
+if [ "${1:-}" = --help ] || [ "${1:-}" = -h ]; then
+    cat <<'TXT'
+usage: fade/up.sh [flags of 'repram launch']
+
+Starts NODE_COUNT nodes (3) on ports from BASE_PORT (8081) up and stays in the foreground; Ctrl-C
+stops them. Settings are environment variables, as docs/configuration.md lists them:
+
+    NODE_COUNT=5 REPRAM_MIN_TTL=1 fade/up.sh
+TXT
+    exit 0
+fi
+
+fade=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd) || exit 1
+top=${fade%/fade}
+# The caller's folder is restored for the launcher: relative paths in its flags are the caller's.
+came_from=$PWD
+cd "$top" || exit 1
+
+# shellcheck source=.ci/packages.sh
+. "$top/.ci/packages.sh"
+packages_install build || exit 1
+
+mkdir -p build/logs || exit 1
+log=build/logs/up-build.log
+[ -x build/release/repram ] || echo 'Building (the first time takes a minute) ...'
+[ -e build/release/build.ninja ] || cmake --preset release >"$log" 2>&1 || {
+    tail -n 40 "$log" >&2
+    echo "up.sh: configuring failed; all of it is in $top/$log" >&2
+    exit 1
+}
+cmake --build --preset release -j"$(nproc)" >"$log" 2>&1 || {
+    tail -n 40 "$log" >&2
+    echo "up.sh: the build failed; all of it is in $top/$log" >&2
+    exit 1
+}
+repram=$top/build/release/repram
+
+# announce LAUNCHER: waits for its nodes to know each other, then says where they are.
+announce()
+{
+    local launcher=$1 wanted=${NODE_COUNT:-3} nodes ports=() end=$((SECONDS + 60))
+    while nodes=$("$fade/nodes-of.sh" "$launcher") && [ "$(wc -l <<<"$nodes")" -lt "$wanted" ]; do
+        kill -0 "$launcher" 2>/dev/null && [ "$SECONDS" -lt "$end" ] || return 0
+        sleep 0.1
+    done
+    mapfile -t ports < <(cut -d' ' -f2 <<<"$nodes")
+    "$repram" wait --server "127.0.0.1:${ports[0]}" --members "$wanted" --timeout 30s \
+        >/dev/null 2>&1 || return 0
+    echo
+    printf '  %-6s %-8s %s\n' node pid URL
+    local n=0 pid port
+    while read -r pid port; do
+        n=$((n + 1))
+        printf '  %-6s %-8s http://localhost:%s/\n' "$n" "$pid" "$port"
+    done <<<"$nodes"
+    cat <<TXT
+
+  Write on one node, read on another; the entry is gone after its time:
+    curl -X PUT --data 'hello' 'http://localhost:${ports[0]}/data/greeting?ttl=300'
+    curl -i http://localhost:${ports[-1]}/data/greeting
+  Ctrl-C stops the nodes, and with them everything they hold.
+
+TXT
+}
+
+cd "$came_from" || exit 1
+# This process becomes the launcher, so that Ctrl-C and the exit code are its own. The one that
+# announces is nobody's child by then.
+(announce $$ &)
+exec "$repram" launch "$@"

@@ -1,0 +1,244 @@
+"""Finding peers: static, DNS with several addresses, Flux's list with its ghosts, wrong certificates."""
+
+import contextlib
+import http.server
+import json
+import os
+import socket
+import ssl
+import subprocess
+import tempfile
+import threading
+
+import harness
+from harness import Case, Host, Launcher, Node, formed, stays, wait_formed, wait_until
+
+APP = "fade-repram"
+
+
+class Static(Case):
+    def test_a_peer_that_is_down_at_start_is_found_when_it_comes(self):
+        base = harness.free_base()
+        here, there = base, base + 10
+        first = Node(here, max_ports=1, env={"REPRAM_DISCOVERY": "static",
+                                             "REPRAM_PEERS": f"127.0.0.1:{there}"})
+        wait_until(first.is_ready, "it does not wait for the missing one", 5)
+        second = Node(there, max_ports=1, env={"REPRAM_DISCOVERY": "static",
+                                               "REPRAM_PEERS": "127.0.0.1:1"})
+        wait_formed([first, second], 45)
+
+    def test_one_of_several_is_enough_and_the_rest_is_learned(self):
+        base = harness.free_base()
+        env = {"REPRAM_DISCOVERY": "static", "REPRAM_PEERS": f"localhost:{base},127.0.0.1:1"}
+        wait_formed([Node(base + i, max_ports=1, env=env) for i in range(4)])
+
+
+@harness.needs_isolation
+class Dns(Case):
+    """dnsmasq answers on the bridge; every host is asked to use it."""
+
+    def resolve(self, table):
+        """Serves name to addresses from now on."""
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        os.chmod(folder.name, 0o755)
+        hosts = os.path.join(folder.name, "hosts")
+        with open(hosts, "w", encoding="ascii") as file:
+            for name, addresses in table.items():
+                file.writelines(f"{address} {name}\n" for address in addresses)
+        resolver = os.path.join(folder.name, "resolv.conf")
+        with open(resolver, "w", encoding="ascii") as file:
+            file.write("nameserver 10.77.0.254\noptions timeout:1 attempts:2\n")
+        server = subprocess.Popen(
+            ["dnsmasq", "--keep-in-foreground", "--no-resolv", "--no-hosts", f"--addn-hosts={hosts}",
+             "--listen-address=10.77.0.254", "--bind-interfaces", "--no-daemon", "--conf-file=/dev/null",
+             "--pid-file=", "--cache-size=0"], stderr=subprocess.DEVNULL)
+        self.addCleanup(server.wait)
+        self.addCleanup(server.kill)
+        harness.run("mount", "--bind", resolver, "/etc/resolv.conf")
+        self.addCleanup(harness.run, "umount", "/etc/resolv.conf")
+
+        def answers():
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+                probe.settimeout(0.2)
+                probe.connect(("10.77.0.254", 53))
+                probe.send(b"\x12\x34\x01\0\0\1\0\0\0\0\0\0\7nothing\4test\0\0\1\0\1")
+                return probe.recv(512)
+        wait_until(answers, "dnsmasq answers", 5)
+
+    def hosts(self, count):
+        hosts = [Host() for _ in range(count)]
+        for host in hosts:
+            self.addCleanup(host.close)
+        return hosts
+
+    def test_a_name_with_several_addresses_is_several_hosts(self):
+        hosts = self.hosts(3)
+        self.resolve({"cluster.test": [host.address for host in hosts]})
+        env = {"DISCOVERY_DOMAIN": "cluster.test", "NODE_COUNT": 1}
+        launchers = [Launcher(2, base=8081, host=host, env=dict(env, NODE_COUNT=2))
+                     for host in hosts]
+        nodes = [node for launcher in launchers for node in launcher.nodes()]
+        self.assertEqual([node.port for node in nodes], [8081, 8082] * 3)
+        wait_formed(nodes, 30)
+        self.assertEqual(nodes[0].put("key", "value").headers["x-replicas"].split("/")[1], "6")
+        for node in nodes:
+            wait_until(lambda n=node: n.holds("key", b"value"), f"{node} has it", 5)
+
+    def test_a_name_with_addresses_of_both_families(self):
+        hosts = self.hosts(2)
+        self.resolve({"six.test": [host.address6 for host in hosts]})
+        nodes = [Node(8081, host=host, env={"DISCOVERY_DOMAIN": "six.test"}) for host in hosts]
+        wait_formed(nodes, 30)
+
+    def test_the_dns_provider_asks_each_address_of_its_name(self):
+        hosts = self.hosts(2)
+        self.resolve({"pods.test": [host.address for host in hosts]})
+        nodes = [Node(8081, host=host, env={"DISCOVERY_DOMAIN": "pods.test",
+                                            "REPRAM_DISCOVERY": "dns"}) for host in hosts]
+        wait_formed(nodes, 30)
+
+    def test_a_name_that_does_not_resolve_yet_keeps_the_node_up(self):
+        host = self.hosts(1)[0]
+        self.resolve({"other.test": [host.address]})
+        node = Node(8081, host=host, env={"DISCOVERY_DOMAIN": "nobody.test",
+                                          "REPRAM_DISCOVERY": "dns"})
+        wait_until(node.is_ready, "alone, it is ready", 10)
+        self.assertIn("nobody.test", node.output())
+
+
+class FluxApi(http.server.ThreadingHTTPServer):
+    """Flux's list of locations. `answer` is what it says: a list of addresses, or raw bytes."""
+
+    def __init__(self, address, context=None):
+        self.answer = []
+        self.paths = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.server.paths.append(self.path)
+                answer = self.server.answer
+                if isinstance(answer, list):
+                    answer = json.dumps({"status": "success", "data": [
+                        {"name": APP, "hash": "0" * 64, "ip": ip,
+                         "broadcastedAt": "2026-01-01T00:00:00.000Z",
+                         "expireAt": "2026-01-01T02:05:00.000Z",
+                         "runningSince": "2026-01-01T00:00:00.000Z"} for ip in answer]}).encode()
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                with contextlib.suppress(OSError):
+                    self.wfile.write(answer)
+
+            def log_message(self, *_):
+                pass
+
+        super().__init__((address, 0), Handler)
+        if context is not None:
+            self.socket = context.wrap_socket(self.socket, server_side=True,
+                                              do_handshake_on_connect=False)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def handle_error(self, *_):
+        pass  # a client that refuses the certificate is what is being tested
+
+
+@harness.needs_isolation
+class Flux(Case):
+    def api(self):
+        server = FluxApi("10.77.0.254")
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        return server
+
+    def hosts(self, count):
+        hosts = [Host() for _ in range(count)]
+        for host in hosts:
+            self.addCleanup(host.close)
+        return hosts
+
+    def instance(self, host, api, count=1):
+        """An instance as FluxOS starts it: its own address and the app's name in the environment."""
+        return Launcher(count, base=8081, max_ports=5, host=host, env={
+            "FLUX_APP_NAME": APP, "FLUX_NODE_HOST_IP": host.address,
+            "REPRAM_FLUX_API": f"http://10.77.0.254:{api.server_address[1]}"})
+
+    def test_instances_on_other_addresses_are_found_among_ghosts(self):
+        hosts = self.hosts(3)
+        api = self.api()
+        ghosts = ["10.77.0.201", "10.77.0.202:16127", "10.77.0.203"]
+        api.answer = ghosts[:2] + [f"{hosts[0].address}:16127", hosts[1].address,
+                                   f"{hosts[2].address}:16137"] + ghosts[2:]
+        launchers = [self.instance(host, api, 2) for host in hosts]
+        nodes = [node for launcher in launchers for node in launcher.nodes()]
+        wait_formed(nodes, 40)
+        self.assertIn(f"/apps/location/{APP}", api.paths)
+        self.assertEqual(nodes[0].put("key", "value").status, 201)
+        for node in nodes:
+            wait_until(lambda n=node: n.holds("key", b"value"), f"{node} has it", 5)
+
+    def test_malformed_answers_change_nothing_and_good_ones_follow(self):
+        hosts = self.hosts(2)
+        api = self.api()
+        api.answer = b'{"status":"success","data":[{"ip":17},{"ip":"not an address"},{},null]}'
+        first = self.instance(hosts[0], api).nodes()[0]
+        wait_until(first.is_ready, "it is ready nevertheless", 10)
+        for answer in (b"", b"<html>502</html>", b'{"status":"error"}', b'{"data":', b"[" * 5000,
+                       b'{"status":"success","data":"none"}', b"x" * 3_000_000):
+            api.answer = answer
+            seen = len(api.paths)
+            late = self.instance(hosts[1], api)
+            wait_until(lambda s=seen: len(api.paths) > s, "it asks", 20)
+            wait_until(lambda n=late.nodes()[0]: n.is_ready(), "it is ready nevertheless", 10)
+            late.kill()
+            wait_until(lambda: not harness.children(late.pid), "its node is gone", 10)
+        self.assertEqual(first.request("GET", "/livez").status, 200)
+        api.answer = [host.address for host in hosts]
+        late = self.instance(hosts[1], api)
+        wait_until(lambda: formed([first] + late.nodes()), "they find each other", 40)
+
+
+class Certificates(Case):
+    """The Flux provider over https, with a certificate that no authority signed."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.certificate = os.path.join(folder.name, "certificate.pem")
+        key = os.path.join(folder.name, "key.pem")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
+                        "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+                        "-keyout", key, "-out", self.certificate],
+                       check=True, capture_output=True)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificate, key)
+        self.server = FluxApi("127.0.0.1", context)
+        self.addCleanup(self.server.server_close)
+        self.addCleanup(self.server.shutdown)
+
+    def start(self, host, **env):
+        return Node(harness.free_base(), env={
+            "REPRAM_DISCOVERY": "port-range,flux", "FLUX_APP_NAME": APP,
+            "REPRAM_FLUX_API": f"https://{host}:{self.server.server_address[1]}", **env})
+
+    def test_a_certificate_nobody_vouches_for_is_refused_and_nothing_is_asked(self):
+        node = self.start("localhost")
+        wait_until(lambda: "flux" in node.output().lower() and "certif" in node.output().lower(),
+                   "the log says why", 20)
+        self.assertEqual(self.server.paths, [])
+        wait_until(node.is_ready, "the node is up nevertheless", 10)
+
+    def test_a_certificate_for_another_name_is_refused(self):
+        node = self.start("127.0.0.1", SSL_CERT_FILE=self.certificate)
+        wait_until(node.is_ready, "the node is up nevertheless", 10)
+        stays(lambda: self.server.paths == [], "nothing is asked", 3)
+
+    def test_a_certificate_that_is_trusted_is_taken(self):
+        self.start("localhost", SSL_CERT_FILE=self.certificate)
+        wait_until(lambda: self.server.paths, "the list is asked for", 20)
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,123 @@
+"""What is refused at start: the setting's name, its value and what is allowed, exit code 78."""
+
+import os
+import tempfile
+
+import harness
+from harness import Case, Program
+
+BAD_CONFIGURATION = 78
+
+# Setting, value, and where it is more than one, the rest of the environment.
+REFUSED = [
+    ("BASE_PORT", "0"), ("BASE_PORT", "65536"), ("BASE_PORT", "80x"), ("BASE_PORT", "-1"),
+    ("BASE_PORT", "65530"),  # the range would end past the last port
+    ("MAX_PORTS", "0"), ("MAX_PORTS", "many"),
+    ("NODE_COUNT", "0"), ("NODE_COUNT", "11"), ("NODE_COUNT", "three"),
+    ("REPLICATION_FACTOR", "0"), ("REPLICATION_FACTOR", "1.5"),
+    ("REPRAM_HTTP_PORT", "70000"),
+    ("REPRAM_BIND", "not an address"),
+    ("REPRAM_DISCOVERY", "port-range,carrier-pigeon"),
+    ("REPRAM_CLAIM_CHECK", "perhaps"),
+    ("REPRAM_FLUX_API", "ftp://example.org"),
+    ("REPRAM_PEERS", "host-without-port"), ("REPRAM_PEERS", "host:0"), ("REPRAM_PEERS", "a:1,:2"),
+    ("REPRAM_DEFAULT_TTL", "soon"), ("REPRAM_MIN_TTL", "0"), ("REPRAM_MIN_TTL", "-5"),
+    ("REPRAM_MAX_TTL", "99999999999999999999"),
+    ("REPRAM_MAX_VALUE_SIZE", "10QiB"), ("REPRAM_MAX_VALUE_SIZE", "0"),
+    ("REPRAM_MAX_STORAGE_MB", "-1"), ("REPRAM_MAX_STORAGE_MB", "lots"),
+    ("REPRAM_WRITE_TIMEOUT", "0"), ("REPRAM_RATE_LIMIT", "-1"),
+    ("REPRAM_MAX_CONNECTIONS", "none"), ("REPRAM_IDLE_TIMEOUT", "0"),
+    ("REPRAM_TRUST_PROXY", "10.0.0.0/33"), ("REPRAM_TRUST_PROXY", "maybe"),
+    ("REPRAM_LOG_LEVEL", "loud"), ("REPRAM_LOG_FORMAT", "xml"),
+]
+
+# Settings of the contract that this version does not serve: refused, never ignored.
+UNSUPPORTED = [
+    ("REPRAM_CLUSTER_SECRET", "0123456789abcdef0123456789abcdef"),
+    ("REPRAM_TLS_CERT", "/etc/hostname"), ("REPRAM_TLS_KEY", "/etc/hostname"),
+    ("REPRAM_TLS_CA", "/etc/hostname"), ("REPRAM_ACL_FILE", "/etc/hostname"),
+    ("REPRAM_DISCOVERY", "srv"),
+]
+
+
+def check(env, *arguments):
+    """Exit code and output of `launch --check-config` with these settings."""
+    program = Program("launch", "--check-config", *arguments, env=env)
+    return program.wait(), program.output()
+
+
+class Refused(Case):
+    def test_a_bad_value_is_named_with_its_setting(self):
+        for name, value in REFUSED:
+            with self.subTest(name=name, value=value):
+                code, output = check({name: value})
+                self.assertEqual(code, BAD_CONFIGURATION, output)
+                self.assertIn(name, output)
+                self.assertIn(value.split(",")[-1], output)
+
+    def test_ttl_bounds_that_cross_are_refused(self):
+        code, output = check({"REPRAM_MIN_TTL": "600", "REPRAM_MAX_TTL": "300"})
+        self.assertEqual(code, BAD_CONFIGURATION, output)
+
+    def test_what_this_version_lacks_is_refused_and_not_ignored(self):
+        for name, value in UNSUPPORTED:
+            with self.subTest(name=name):
+                code, output = check({name: value})
+                self.assertEqual(code, BAD_CONFIGURATION, output)
+                self.assertIn(name, output)
+                self.assertIn("not supported in this version", output)
+
+    def test_a_secret_is_not_repeated_in_the_refusal(self):
+        _, output = check({"REPRAM_CLUSTER_SECRET": "do-not-print-this-one"})
+        self.assertNotIn("do-not-print-this-one", output)
+
+    def test_aliases_that_differ_are_refused_with_both_names(self):
+        code, output = check({"REPLICATION_FACTOR": "2", "REPRAM_REPLICATION": "3"})
+        self.assertEqual(code, BAD_CONFIGURATION, output)
+        self.assertIn("REPLICATION_FACTOR", output)
+        self.assertIn("REPRAM_REPLICATION", output)
+
+    def test_aliases_that_agree_are_taken(self):
+        self.assertEqual(check({"REPLICATION_FACTOR": "2", "REPRAM_REPLICATION": "2"})[0], 0)
+
+
+class Unknown(Case):
+    def test_an_unknown_name_is_a_warning_and_with_strict_an_error(self):
+        code, output = check({"REPRAM_NO_SUCH_THING": "1"})
+        self.assertEqual(code, 0, output)
+        self.assertIn("REPRAM_NO_SUCH_THING", output)
+        code, output = check({"REPRAM_NO_SUCH_THING": "1"}, "--strict")
+        self.assertEqual(code, BAD_CONFIGURATION, output)
+
+    def test_what_kubernetes_injects_is_ignored(self):
+        code, output = check({"REPRAM_SERVICE_HOST": "10.0.0.1", "REPRAM_SERVICE_PORT": "8081",
+                              "REPRAM_PORT": "tcp://10.0.0.1:8081",
+                              "REPRAM_PORT_8081_TCP": "tcp://10.0.0.1:8081"}, "--strict")
+        self.assertEqual(code, 0, output)
+
+
+class Sources(Case):
+    def test_flag_over_environment_over_file_over_default(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
+            file.write("# a comment\nREPRAM_DEFAULT_TTL=700\nREPRAM_LOG_LEVEL=warn\n")
+            file.flush()
+            program = Program("launch", "--config", file.name, "--print-config",
+                              env={"REPRAM_DEFAULT_TTL": "800"})
+            self.assertEqual(program.wait(), 0)
+            output = program.output()
+        lines = {line.split("=")[0].split()[0]: line for line in output.splitlines()
+                 if line.strip() and line[0].isalpha()}
+        self.assertIn("800", lines["REPRAM_DEFAULT_TTL"])
+        self.assertIn("env", lines["REPRAM_DEFAULT_TTL"].lower())
+        self.assertIn("warn", lines["REPRAM_LOG_LEVEL"])
+        self.assertIn("file", lines["REPRAM_LOG_LEVEL"].lower() + os.path.basename(file.name))
+        self.assertIn("default", lines["REPRAM_MAX_TTL"].lower())
+
+    def test_a_file_that_cannot_be_read_is_refused(self):
+        program = Program("launch", "--config", "/nonexistent/repram.conf", "--check-config")
+        self.assertIn(program.wait(), (BAD_CONFIGURATION, 2))
+        self.assertIn("/nonexistent/repram.conf", program.output())
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,224 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds, runs every test, and says what came of it in the last line.
+# Needs nothing beforehand but Debian 12 and root or sudo. CC=clang builds everything with clang.
+set -u
+
+usage()
+{
+    cat <<'TXT'
+usage: tests/run.sh [--only STEP]... [--list] [--help]
+
+Steps, in order (each --only names one; alone it runs without those before it):
+  install        Debian packages that are missing
+  build-dev      the dev preset: debug information, every test
+  build-asan     the asan preset: address and undefined behaviour sanitizers
+  build-release  the release preset: what is shipped
+  test-dev       ctest --preset dev: unit, sim, lint, fuzz corpora, integration
+  test-asan      the same without lint, under the sanitizers
+  flux-sim       fade/test-flux-sim.sh: a launcher as the container starts it
+  tidy           clang-tidy over all sources
+  image          Dockerfile.flux-sim, built and run without an engine (root, or sudo without asking)
+
+Environment: CC (gcc, clang), REPRAM_SKIP (steps not to run, space separated).
+The last line is 'N passed, N failed', with ', N skipped' when something was skipped; the exit code
+is 0 only when nothing failed.
+TXT
+}
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+top=$PWD
+logs=$top/build/logs
+steps=(install build-dev build-asan build-release test-dev test-asan flux-sim tidy image)
+jobs=$(nproc)
+passed=0
+failed=0
+skipped=0
+
+# shellcheck source=.ci/packages.sh
+. "$top/.ci/packages.sh"
+
+step_install()
+{
+    packages_install build test || return 1
+    promtool_install
+}
+
+# promtool checks the metrics page. Its package would start a server, so only the one file is taken
+# out of it, and kept in the build folder.
+promtool_install()
+{
+    command -v promtool >/dev/null 2>&1 && return 0
+    [ -x build/tools/promtool ] && return 0
+    mkdir -p build/tools/deb || return 1
+    if (cd build/tools/deb && apt-get download -qq prometheus) &&
+        dpkg -x build/tools/deb/prometheus_*.deb build/tools/deb &&
+        mv build/tools/deb/usr/bin/promtool build/tools/promtool; then
+        rm -rf build/tools/deb
+        return 0
+    fi
+    rm -rf build/tools/deb
+    echo "promtool could not be fetched: the test that needs it will say that it is skipped" >&2
+}
+
+# A build folder remembers its compiler; asked for another one, it starts afresh.
+build()
+{
+    local preset=$1 cache=build/$1/CMakeCache.txt fresh=()
+    if [ -n "${CC:-}" ] && [ -e "$cache" ] &&
+        ! grep -q "^CMAKE_C_COMPILER:[A-Z]*=.*$(basename "$CC")\$" "$cache"; then
+        fresh=(--fresh)
+    fi
+    cmake "${fresh[@]}" --preset "$preset" && cmake --build --preset "$preset" -j"$jobs"
+}
+
+step_build-dev() { build dev; }
+step_build-asan() { build asan; }
+step_build-release() { build release; }
+
+# Most of an integration test is waiting, so more of them run at once than there are cores.
+step_test-dev() { ctest --preset dev -j$((jobs * 2)) --output-junit "$logs/test-dev.xml"; }
+
+step_test-asan()
+{
+    ctest --preset asan -LE lint -j$((jobs + 1)) --output-junit "$logs/test-asan.xml"
+}
+
+step_flux-sim() { fade/test-flux-sim.sh; }
+step_tidy() { tests/lint/tidy.sh build/dev; }
+
+step_image()
+{
+    if [ "$(id -u)" = 0 ]; then
+        tests/image/run.sh
+    elif sudo -n true 2>/dev/null; then
+        sudo -n tests/image/run.sh
+    else
+        echo "SKIPPED: building an image needs root"
+        return 77
+    fi
+}
+
+# attribute FILE NAME: a number from the first element of a JUnit file, 0 when it has none.
+attribute()
+{
+    local value
+    value=$(tr '\n' ' ' <"$1" | sed -n "s/^[^>]*>* *<testsuite [^>]*[ \t]$2=\"\([0-9]*\)\".*/\1/p")
+    echo "${value:-0}"
+}
+
+# Counts a step: its tests where ctest ran them, itself otherwise.
+count()
+{
+    local step=$1 status=$2 xml=$logs/$1.xml tests
+    if [ -s "$xml" ]; then
+        tests=$(attribute "$xml" tests)
+        local bad missing
+        bad=$(attribute "$xml" failures)
+        missing=$(($(attribute "$xml" skipped) + $(attribute "$xml" disabled)))
+        [ "$status" = 0 ] || [ "$bad" -gt 0 ] || bad=1
+        passed=$((passed + tests - bad - missing))
+        failed=$((failed + bad))
+        skipped=$((skipped + missing))
+    elif [ "$status" = 0 ]; then
+        passed=$((passed + 1))
+    elif [ "$status" = 77 ]; then
+        skipped=$((skipped + 1))
+    else
+        failed=$((failed + 1))
+    fi
+}
+
+run_step()
+{
+    local step=$1 log=$logs/$1.log began=$SECONDS status
+    printf '%-14s ' "$step"
+    rm -f "$logs/$step.xml"
+    ("step_$step") >"$log" 2>&1 </dev/null
+    status=$?
+    count "$step" "$status"
+    case $status in
+    0) printf 'ok       %4d s\n' $((SECONDS - began)) ;;
+    77) printf 'skipped  %4d s\n' $((SECONDS - began)) ;;
+    *)
+        printf 'FAILED   %4d s, exit code %d, the end of %s:\n' $((SECONDS - began)) "$status" \
+            "${log#"$top"/}"
+        tail -n 80 "$log" | sed 's/^/    /'
+        ;;
+    esac
+    # Whatever was skipped inside says why.
+    sed -n 's/^.*\(SKIPPED: .*\)$/    \1/p' "$log" | sort -u
+    [ -s "$logs/$step.xml" ] && skip_reasons "$logs/$step.xml"
+    return "$status"
+}
+
+skip_reasons()
+{
+    grep -o 'SKIPPED: [^<]*' "$1" | sort -u | sed 's/^/    /'
+    return 0
+}
+
+only=()
+while [ $# -gt 0 ]; do
+    case $1 in
+    --only)
+        case " ${steps[*]} " in
+        *" ${2:-} "*) only+=("$2") ;;
+        *)
+            echo "run.sh: --only takes one of: ${steps[*]}" >&2
+            exit 2
+            ;;
+        esac
+        shift
+        ;;
+    --list)
+        printf '%s\n' "${steps[@]}"
+        exit 0
+        ;;
+    --help | -h)
+        usage
+        exit 0
+        ;;
+    *)
+        usage >&2
+        exit 2
+        ;;
+    esac
+    shift
+done
+[ ${#only[@]} -gt 0 ] || only=("${steps[@]}")
+
+mkdir -p "$logs" || exit 1
+declare -A broken=()
+for step in "${steps[@]}"; do
+    case " ${only[*]} " in *" $step "*) ;; *) continue ;; esac
+    case " ${REPRAM_SKIP:-} " in
+    *" $step "*)
+        printf '%-14s skipped, asked for by REPRAM_SKIP\n' "$step"
+        skipped=$((skipped + 1))
+        continue
+        ;;
+    esac
+    # What cannot be built cannot be tested; saying so once is enough, and it counts as failed.
+    needs=
+    case $step in
+    test-dev | tidy) needs=build-dev ;;
+    test-asan) needs=build-asan ;;
+    flux-sim) needs=build-release ;;
+    esac
+    if [ -n "$needs" ] && [ -n "${broken[$needs]:-}" ]; then
+        printf '%-14s FAILED: %s failed\n' "$step" "$needs"
+        failed=$((failed + 1))
+        continue
+    fi
+    run_step "$step"
+    case $? in 0 | 77) ;; *) broken[$step]=1 ;; esac
+    [ -z "${broken[install]:-}" ] || break
+done
+
+echo
+if [ "$skipped" -gt 0 ]; then
+    echo "$passed passed, $failed failed, $skipped skipped"
+else
+    echo "$passed passed, $failed failed"
+fi
+[ "$failed" = 0 ]

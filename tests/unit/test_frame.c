@@ -1,0 +1,168 @@
+#include "gossip/frame.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct record sample(void)
+{
+    return (struct record){
+        .key = (const uint8_t *)"key",
+        .key_len = 3,
+        .value = (const uint8_t *)"val",
+        .value_len = 3,
+        .version = {.stamp = UINT64_C(1000) << 16 | 7, .origin = {{1, 2, 3}}},
+        .expiry_ms = 61000,
+    };
+}
+
+static void a_record_has_the_agreed_bytes(void **state)
+{
+    (void)state;
+    static const uint8_t golden[] = {
+        8,                                  /* kind: counted */
+        0, 0, 0,   0,   3,   0xe8, 0,    7, /* stamp: 1000 ms, counter 7 */
+        1, 2, 3,   0,   0,   0,    0,    0,    0, 0, 0, 0, 0, 0, 0, 0, /* origin */
+        0, 0, 0,   0,   0,   0,    0xee, 0x48,                         /* expiry: 61000 */
+        0, 3, 'k', 'e', 'y',                                           /* key */
+    };
+    uint8_t bytes[64];
+    struct cursor c = cursor_writer(bytes, sizeof(bytes));
+    const struct record r = sample();
+    frame_record_write(&c, &r, RECORD_IS_COUNTED, false);
+    assert_true(cursor_ok(&c));
+    assert_int_equal(c.pos, sizeof(golden));
+    assert_memory_equal(bytes, golden, sizeof(golden));
+}
+
+static void a_record_is_read_as_it_was_written(void **state)
+{
+    (void)state;
+    uint8_t bytes[128];
+    struct cursor c = cursor_writer(bytes, sizeof(bytes));
+    struct record r = sample();
+    struct frame_record back;
+    r.guard_ms = 99000;
+    frame_record_write(&c, &r, 0, false);
+    cursor_put_bytes(&c, r.value, r.value_len);
+    struct cursor in = cursor_reader(bytes, c.pos);
+    frame_record_read(&in, false, &back);
+    assert_true(cursor_ok(&in));
+    assert_int_equal(back.kind, RECORD_HAS_GUARD);
+    assert_int_equal(back.record.guard_ms, 99000);
+    assert_int_equal(back.record.value_len, 3);
+    assert_memory_equal(back.record.value, "val", 3);
+    assert_memory_equal(back.record.key, "key", 3);
+    assert_int_equal(version_compare(&back.record.version, &r.version), 0);
+}
+
+static void a_record_cut_short_anywhere_before_its_value_is_refused(void **state)
+{
+    (void)state;
+    uint8_t bytes[128];
+    struct cursor c = cursor_writer(bytes, sizeof(bytes));
+    const struct record r = sample();
+    frame_record_write(&c, &r, 0, false);
+    for (size_t len = 0; len < c.pos; len++) {
+        struct frame_record back;
+        struct cursor in = cursor_reader(bytes, len);
+        frame_record_read(&in, false, &back);
+        assert_false(cursor_ok(&in));
+    }
+}
+
+static void a_record_that_lives_too_long_is_refused(void **state)
+{
+    (void)state;
+    uint8_t bytes[128];
+    struct cursor c = cursor_writer(bytes, sizeof(bytes));
+    struct record r = sample();
+    struct frame_record back;
+    r.expiry_ms = 1001 + RECORD_LIFETIME_MAX_MS;
+    frame_record_write(&c, &r, 0, false);
+    struct cursor in = cursor_reader(bytes, c.pos);
+    frame_record_read(&in, false, &back);
+    assert_false(cursor_ok(&in));
+}
+
+static struct frame_hello sample_hello(void)
+{
+    static const uint8_t ip[4] = {10, 0, 0, 1};
+    return (struct frame_hello){
+        .cluster = 42,
+        .version_min = 1,
+        .version_max = 3,
+        .flags = MEMBER_IS_READY,
+        .value_max = 10 << 20,
+        .ttl_min_ms = 300000,
+        .ttl_max_ms = 86400000,
+        .seen_as = addr_v4(ip, 8081),
+        .card = {.uuid = {{9}}, .incarnation = 1, .name = "n", .enclave = "e"},
+    };
+}
+
+static void a_hello_is_read_as_it_was_written(void **state)
+{
+    (void)state;
+    uint8_t bytes[512];
+    struct cursor c = cursor_writer(bytes, sizeof(bytes));
+    const struct frame_hello hello = sample_hello();
+    struct frame_hello back;
+    frame_hello_write(&c, &hello);
+    struct cursor in = cursor_reader(bytes, c.pos);
+    frame_hello_read(&in, &back);
+    assert_true(cursor_ok(&in));
+    assert_int_equal(cursor_left(&in), 0);
+    assert_int_equal(back.cluster, 42);
+    assert_int_equal(back.version_max, 3);
+    assert_int_equal(back.ttl_max_ms, 86400000);
+    assert_true(addr_equal(&back.seen_as, &hello.seen_as));
+    assert_string_equal(back.card.enclave, "e");
+}
+
+static void a_hello_cut_short_anywhere_is_refused(void **state)
+{
+    (void)state;
+    uint8_t bytes[512];
+    struct cursor c = cursor_writer(bytes, sizeof(bytes));
+    const struct frame_hello hello = sample_hello();
+    frame_hello_write(&c, &hello);
+    for (size_t len = 0; len < c.pos; len++) {
+        struct frame_hello back;
+        struct cursor in = cursor_reader(bytes, len);
+        frame_hello_read(&in, &back);
+        assert_false(cursor_ok(&in));
+    }
+}
+
+static void a_hello_with_an_empty_version_range_is_refused(void **state)
+{
+    (void)state;
+    uint8_t bytes[512];
+    struct cursor c = cursor_writer(bytes, sizeof(bytes));
+    struct frame_hello hello = sample_hello();
+    struct frame_hello back;
+    hello.version_min = 4;
+    frame_hello_write(&c, &hello);
+    struct cursor in = cursor_reader(bytes, c.pos);
+    frame_hello_read(&in, &back);
+    assert_false(cursor_ok(&in));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_record_has_the_agreed_bytes),
+        cmocka_unit_test(a_record_is_read_as_it_was_written),
+        cmocka_unit_test(a_record_cut_short_anywhere_before_its_value_is_refused),
+        cmocka_unit_test(a_record_that_lives_too_long_is_refused),
+        cmocka_unit_test(a_hello_is_read_as_it_was_written),
+        cmocka_unit_test(a_hello_cut_short_anywhere_is_refused),
+        cmocka_unit_test(a_hello_with_an_empty_version_range_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,221 @@
+#include "gossip/link.h"
+
+#include "core/store.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define NOW_MS UINT64_C(1700000000000)
+
+struct fixture {
+    struct store *store;
+    struct link link;
+    struct buf out;
+    bool has_replacement;
+};
+
+static bool replacement(void *arg, const struct queued_write *w, struct record *ret_record)
+{
+    struct fixture *f = arg;
+    (void)w;
+    return f->has_replacement &&
+           store_get(f->store, (const uint8_t *)"key", 3, NOW_MS, ret_record) == RC_OK;
+}
+
+static int set_up(void **state)
+{
+    static struct fixture f;
+    const struct store_config config = {.bytes_max = 64 << 20, .table_seed = 1, .digest_seed = 2};
+    const struct addr addr = {.port = 1};
+    f = (struct fixture){.store = store_new(&config)};
+    link_init(&f.link, 1, 1, LINK_OPEN, true, &addr, 0);
+    buf_init(&f.out, 16 << 20);
+    *state = &f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    link_fini(&f->link);
+    buf_fini(&f->out);
+    store_free(f->store);
+    return 0;
+}
+
+static struct queued_write stored(struct fixture *f, const char *key, const char *value,
+                                  uint64_t stamp_ms, size_t blob_len)
+{
+    enum merge_outcome outcome = MERGE_SAME;
+    struct blob *blob = NULL;
+    for (size_t i = 0; i < blob_len; i++) {
+        blob = blob == NULL ? blob_new(blob_len) : blob;
+        assert_int_equal(blob_append(blob, "b", 1), RC_OK);
+    }
+    const struct record r = {
+        .key = (const uint8_t *)key,
+        .key_len = strlen(key),
+        .value = (const uint8_t *)value,
+        .value_len = blob == NULL ? strlen(value) : blob_len,
+        .blob = blob,
+        .version = {.stamp = stamp_ms << 16, .origin = {{1}}},
+        .expiry_ms = stamp_ms + 600000,
+    };
+    assert_int_equal(store_merge(f->store, &r, NOW_MS, &outcome), RC_OK);
+    assert_int_equal(outcome, MERGE_APPLIED);
+    blob_release(blob);
+    return (struct queued_write){.handle = store_find(f->store, &r), .version = r.version};
+}
+
+static size_t fill(struct fixture *f, size_t len_max)
+{
+    const struct link_source source = {
+        .store = f->store, .now_ms = NOW_MS, .arg = f, .replacement = replacement};
+    return link_fill(&f->link, &source, &f->out, len_max);
+}
+
+/* How many frames of a type stand in the output; every byte must belong to a frame. */
+static size_t count_frames(const struct fixture *f, enum frame_type type)
+{
+    struct cursor c = cursor_reader(buf_data(&f->out), f->out.len);
+    size_t count = 0;
+    while (cursor_left(&c) > 0) {
+        count += cursor_u8(&c) == type;
+        (void)cursor_u8(&c);
+        (void)cursor_bytes(&c, cursor_u32(&c));
+        assert_true(cursor_ok(&c));
+    }
+    return count;
+}
+
+static void a_queued_write_is_sent_once_and_acknowledged_by_number(void **state)
+{
+    struct fixture *f = *state;
+    uint32_t waiter = 0;
+    struct queued_write w = stored(f, "key", "value", NOW_MS, 0);
+    w.waiter = 77;
+    assert_int_equal(link_enqueue(&f->link, &w, false), RC_OK);
+    assert_true(link_has_output(&f->link));
+    assert_true(fill(f, 65536) > 0);
+    assert_int_equal(count_frames(f, FRAME_RECORD), 1);
+    assert_int_equal(fill(f, 65536), 0);
+    assert_false(link_pop_acked(&f->link, 0, &waiter));
+    assert_true(link_pop_acked(&f->link, 1, &waiter));
+    assert_int_equal(waiter, 77);
+    assert_false(link_pop_acked(&f->link, 1, &waiter));
+}
+
+static void a_replaced_write_nobody_waits_for_is_not_sent(void **state)
+{
+    struct fixture *f = *state;
+    const struct queued_write w = stored(f, "key", "old", NOW_MS, 0);
+    (void)stored(f, "key", "new", NOW_MS + 1, 0);
+    assert_int_equal(link_enqueue(&f->link, &w, false), RC_OK);
+    assert_int_equal(fill(f, 65536), 0);
+}
+
+static void a_replaced_write_somebody_waits_for_is_sent_as_its_successor(void **state)
+{
+    struct fixture *f = *state;
+    uint32_t waiter = 0;
+    struct queued_write w = stored(f, "key", "old", NOW_MS, 0);
+    (void)stored(f, "key", "new", NOW_MS + 1, 0);
+    w.waiter = 5;
+    f->has_replacement = true;
+    assert_int_equal(link_enqueue(&f->link, &w, false), RC_OK);
+    assert_true(fill(f, 65536) > 0);
+    assert_int_equal(count_frames(f, FRAME_RECORD), 1);
+    assert_memory_equal(buf_data(&f->out) + f->out.len - 3, "new", 3);
+    assert_true(link_pop_acked(&f->link, 1, &waiter));
+    assert_int_equal(waiter, 5);
+}
+
+static void small_writes_pass_between_the_chunks_of_a_large_value(void **state)
+{
+    struct fixture *f = *state;
+    enum { LARGE = 1 << 20 };
+    char key[16];
+    const struct queued_write big = stored(f, "big", "", NOW_MS, LARGE);
+    assert_int_equal(link_enqueue(&f->link, &big, true), RC_OK);
+    assert_true(fill(f, 65536) > 0);
+    for (int i = 0; i < 100; i++) {
+        (void)snprintf(key, sizeof(key), "small-%d", i);
+        const struct queued_write w = stored(f, key, "value", NOW_MS, 0);
+        assert_int_equal(link_enqueue(&f->link, &w, false), RC_OK);
+    }
+    assert_true(fill(f, 65536) > 0);
+    /* All small ones are out while most of the large one is still to come. */
+    assert_int_equal(count_frames(f, FRAME_RECORD), 100);
+    assert_true(count_frames(f, FRAME_LARGE_DATA) < LARGE / FRAME_CHUNK_BYTES);
+    assert_int_equal(f->link.sent_count, 100);
+    while (fill(f, 65536) > 0) {
+    }
+    assert_int_equal(count_frames(f, FRAME_LARGE_BEGIN), 1);
+    assert_int_equal(count_frames(f, FRAME_LARGE_DATA), LARGE / FRAME_CHUNK_BYTES);
+    assert_int_equal(f->link.sent_count, 101);
+}
+
+static void the_queue_is_bounded(void **state)
+{
+    struct fixture *f = *state;
+    const struct queued_write w = stored(f, "key", "value", NOW_MS, 0);
+    for (int i = 0; i < LINK_QUEUE_MAX; i++) {
+        assert_int_equal(link_enqueue(&f->link, &w, false), RC_OK);
+    }
+    assert_int_equal(link_enqueue(&f->link, &w, false), RC_FULL);
+    link_clear_queue(&f->link);
+    assert_false(link_has_output(&f->link));
+}
+
+static void a_refused_record_is_nobodys_acknowledgement(void **state)
+{
+    struct fixture *f = *state;
+    uint32_t waiter = 0;
+    struct queued_write w = stored(f, "key", "value", NOW_MS, 0);
+    for (uint32_t i = 1; i <= 3; i++) {
+        w.waiter = i;
+        assert_int_equal(link_enqueue(&f->link, &w, false), RC_OK);
+    }
+    assert_true(fill(f, 65536) > 0);
+    assert_int_equal(link_take_refused(&f->link, 2), 2);
+    assert_int_equal(link_take_refused(&f->link, 9), 0);
+    assert_true(link_pop_acked(&f->link, 3, &waiter));
+    assert_int_equal(waiter, 1);
+    assert_true(link_pop_acked(&f->link, 3, &waiter));
+    assert_int_equal(waiter, 3);
+    assert_false(link_pop_acked(&f->link, 3, &waiter));
+}
+
+static void a_link_that_is_not_open_sends_only_control_frames(void **state)
+{
+    struct fixture *f = *state;
+    const struct queued_write w = stored(f, "key", "value", NOW_MS, 0);
+    f->link.state = LINK_CLOSING;
+    assert_int_equal(link_enqueue(&f->link, &w, false), RC_OK);
+    assert_int_equal(link_control(&f->link, FRAME_CLOSE, FRAME_CRITICAL, "\1", 1), RC_OK);
+    assert_true(fill(f, 65536) > 0);
+    assert_int_equal(count_frames(f, FRAME_RECORD), 0);
+    assert_int_equal(count_frames(f, FRAME_CLOSE), 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_queued_write_is_sent_once_and_acknowledged_by_number),
+        TEST(a_replaced_write_nobody_waits_for_is_not_sent),
+        TEST(a_replaced_write_somebody_waits_for_is_sent_as_its_successor),
+        TEST(small_writes_pass_between_the_chunks_of_a_large_value),
+        TEST(the_queue_is_bounded),
+        TEST(a_refused_record_is_nobodys_acknowledgement),
+        TEST(a_link_that_is_not_open_sends_only_control_frames),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -18,6 +18,7 @@ job "repram" {
 
     network {
       mode = "host"
+      port "http" { static = 8081 }
     }
 
     task "launcher" {
@@ -43,10 +44,9 @@ job "repram" {
       }
 
       service {
-        name         = "repram"
-        provider     = "nomad"
-        port         = "8081"
-        address_mode = "driver"
+        name     = "repram"
+        provider = "nomad"
+        port     = "http"
 
         check {
           type     = "http"

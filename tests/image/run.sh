@@ -107,7 +107,7 @@ trap cleanup EXIT
 trap 'exit 130' INT TERM HUP
 
 make_base || fail "the base image could not be made"
-bud bud -q --isolation chroot --pull-never --format docker -f Dockerfile.flux-sim -t "$image" . ||
+bud bud -q --isolation chroot --pull-never --format docker -f Dockerfile.flux-sim -t "$image" . >/dev/null ||
     fail 'Dockerfile.flux-sim does not build'
 echo 'ok: Dockerfile.flux-sim builds'
 check_configuration || exit 1

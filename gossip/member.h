@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { MEMBER_ADDRS_MAX = 4, MEMBERS_MAX = 16384 };
+enum { MEMBER_ADDRS_MAX = 4, MEMBERS_MAX = 16384, INCARNATION_MAX = 0x40000000 };
 
 enum member_state { MEMBER_ALIVE, MEMBER_SUSPECT, MEMBER_DEAD, MEMBER_LEFT };
 
@@ -61,6 +61,7 @@ struct member {
     uint64_t heard_us;              /* last direct word from it; 0 never */
     uint64_t udp_heard_us;          /* last datagram from it; 0 never */
     uint32_t slot;                  /* its index, stable while it is known */
+    uint32_t tag; /* 32-bit hash of its uuid and the cluster: the sender in short headers */
     uint32_t link;                  /* its peer link once up, 0 none; kept by the engine */
     struct swim_probe_state *probe; /* the failure detector's own; NULL for self */
 };
@@ -72,7 +73,8 @@ struct member {
  * address)*count
  *
  * card_read() fails the cursor on a nil uuid, an empty or overlong or unprintable name, more than
- * MEMBER_ADDRS_MAX addresses, or an unknown scope. CARD_WIRE_MAX is the most that card_write()
+ * MEMBER_ADDRS_MAX addresses, an unknown scope, or an incarnation of INCARNATION_MAX or more (one
+ * forged packet must not use up the numbers that a member refutes with). CARD_WIRE_MAX is the most that card_write()
  * writes.
  */
 enum {
@@ -81,6 +83,10 @@ enum {
 
 void card_write(struct cursor *c, const struct member_card *card);
 void card_read(struct cursor *c, struct member_card *ret_card);
+
+/* Whether a name or an enclave may stand in a card: 1 to NAME_SIZE - 1 characters of printable
+ * ASCII. */
+bool card_text_ok(const char *text);
 
 const char *member_state_name(enum member_state state);
 

@@ -1,0 +1,90 @@
+#include "gossip/ownaddr.h"
+
+#include "core/assert.h"
+#include "gossip/view.h"
+
+/* An address that nobody has confirmed for this long gives way to another: networks renumber, but a
+ * NAT with a port per peer must not make us change our card each minute. */
+#define OWNADDR_KEPT_US 600000000U
+
+bool ownaddr_is(const struct swim *s, const struct addr *addr)
+{
+    const struct member_card *card = &s->self->card;
+    for (uint32_t i = 0; i < card->addr_count; i++) {
+        if (addr_equal(&card->addrs[i].addr, addr)) {
+            return true;
+        }
+    }
+    return candidates_is_own(&s->candidates, addr);
+}
+
+static struct ownaddr *place_for(struct swim *s, const struct addr *addr)
+{
+    struct ownaddr *place = NULL;
+    for (uint32_t i = 0; i < OWNADDRS_MAX; i++) {
+        struct ownaddr *o = &s->ownaddrs[i];
+        if (addr_equal(&o->addr, addr)) {
+            return o;
+        }
+        if (o->addr.port == 0 || s->now_us - o->seen_us >= OWNADDR_KEPT_US) {
+            place = place == NULL ? o : place;
+        }
+    }
+    return place;
+}
+
+static bool drop_addr(struct member_card *card, const struct addr *addr)
+{
+    for (uint32_t i = 0; i < card->addr_count; i++) {
+        if (addr_equal(&card->addrs[i].addr, addr)) {
+            card->addrs[i] = card->addrs[--card->addr_count];
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Room for one more: an interface's address is worth least, being of use on this host only, where
+ * loopback serves as well. */
+static bool make_room(struct member_card *card)
+{
+    if (card->addr_count < MEMBER_ADDRS_MAX) {
+        return true;
+    }
+    for (uint32_t i = card->addr_count; i-- > 0;) {
+        if (card->addrs[i].scope == SCOPE_HOST && !addr_is_loopback(&card->addrs[i].addr)) {
+            card->addrs[i] = card->addrs[--card->addr_count];
+            return true;
+        }
+    }
+    return false;
+}
+
+void ownaddr_seen(struct swim *s, const struct addr *addr)
+{
+    if (s->is_addr_configured || s->self->state == MEMBER_LEFT || addr->port == 0 ||
+        addr_is_loopback(addr) || addr_is_any(addr) ||
+        s->self->card.incarnation + 1 >= INCARNATION_MAX) {
+        return;
+    }
+    struct ownaddr *place = place_for(s, addr);
+    if (place == NULL) {
+        return;
+    }
+    place->seen_us = s->now_us;
+    if (addr_equal(&place->addr, addr)) {
+        return;
+    }
+    struct member_card card = s->self->card;
+    if (place->addr.port != 0) {
+        (void)drop_addr(&card, &place->addr);
+    }
+    (void)drop_addr(&card, addr); /* as an interface's it is of use on this host only */
+    if (!make_room(&card)) {
+        return;
+    }
+    place->addr = *addr;
+    card.addrs[card.addr_count++] = (struct member_addr){.scope = SCOPE_GLOBAL, .addr = *addr};
+    roster_set_card(&s->roster, s->self, &card);
+    view_renew_self(s, MEMBER_ALIVE, card.incarnation + 1);
+}

@@ -1,0 +1,128 @@
+/*
+ * packet: the bytes of a SWIM packet, to and from a struct. Datagrams and, where datagrams do not
+ * pass, the same bytes inside a link's frame.
+ *
+ * Reading validates everything before anything is believed: what packet_read() returned RC_OK for
+ * holds only well-formed entries. It knows no members; whether a tag means anybody is for swim.
+ *
+ * A short header, the steady state, 16 bytes:
+ *
+ *   version 1 | flags 1 | key id 2 | tag 4 | counter 8
+ *
+ * The long header, used until the receiver has said that it knows the sender, adds 32:
+ *
+ *   short header | cluster hash 8 | uuid 16 | boot 8
+ *
+ * flags: 1 long header, 2 the sender knows the receiver's card (so short headers will do). tag is a
+ * 32-bit hash of the sender's uuid and the cluster hash, never 0. key id 0 is an open packet; other
+ * ids are the seam for sealed ones, and the counter, one up per packet sent, is their nonce.
+ *
+ * Then one body, by kind:
+ *
+ *   PING      kind 1 | seq 4 | target tag 4 | vitals 22 | member digest 8
+ *   ACK       kind 1 | seq 4 | vitals 22 | member digest 8
+ *   WRONG     kind 1 | seq 4                          the ping was meant for somebody else
+ *   PING_REQ  kind 1 | seq 4 | target uuid 16         please ping the target for me
+ *   RELAYED   kind 1 | seq 4 | target uuid 16 | answered 1    0: it has not answered so far
+ *   GOSSIP    kind 1                                  nothing but entries
+ *   PULL      kind 1 | first slot 4                   please send your members from there on
+ *   CARDS     kind 1 | next slot 4                    one page of entries; 0: it was the last
+ *
+ *   vitals = flags 1 | clock_us 8 | cut_s 5 | root 8
+ *
+ * A ping's target tag 0 means whoever is there. Then any number of sections to the end:
+ *
+ *   type 1 | length 2 | bytes        type 1 SEEN_AS: the receiver's address as the sender sees it
+ *                                    type 2 ENTRIES: what the sender says about members
+ *                                    type >= 128 unknown: the packet is refused; below: skipped
+ *
+ * Entries, in a row:
+ *
+ *   ALIVE    1 | card                         as in member.h
+ *   SUSPECT  2 | uuid 16 | incarnation 4 | by 16
+ *   DEAD     3 | uuid 16 | incarnation 4 | by 16
+ *   LEFT     4 | uuid 16 | incarnation 4
+ *   PAST     5 | uuid 16 | incarnation 4 | state 1 | age 2     a dead or left one, minutes ago;
+ *                                                              only in CARDS
+ */
+#ifndef GOSSIP_PACKET_H
+#define GOSSIP_PACKET_H
+
+#include "core/cursor.h"
+#include "gossip/member.h"
+#include "gossip/swim.h"
+
+enum { PACKET_VERSION = 1, PACKET_SHORT_BYTES = 16, PACKET_LONG_BYTES = 48 };
+
+enum packet_kind {
+    PACKET_PING = 1,
+    PACKET_ACK,
+    PACKET_WRONG,
+    PACKET_PING_REQ,
+    PACKET_RELAYED,
+    PACKET_GOSSIP,
+    PACKET_PULL,
+    PACKET_CARDS,
+};
+
+struct packet {
+    bool is_long;
+    bool knows_you;
+    uint16_t key_id;
+    uint32_t tag;
+    uint64_t counter;
+    uint64_t cluster; /* this and the next two in long headers only, else 0 */
+    struct uuid uuid;
+    uint64_t boot;
+
+    enum packet_kind kind;
+    uint32_t seq;
+    uint32_t target_tag;    /* PING */
+    struct uuid target;     /* PING_REQ, RELAYED */
+    struct vitals vitals;   /* PING, ACK */
+    uint64_t member_digest; /* PING, ACK */
+    bool is_answered;       /* RELAYED */
+    uint32_t slot;          /* PULL, CARDS */
+
+    bool has_seen_as;
+    struct addr seen_as;
+    const uint8_t *entries; /* borrowed */
+    size_t entries_len;
+};
+
+enum entry_kind { ENTRY_ALIVE = 1, ENTRY_SUSPECT, ENTRY_DEAD, ENTRY_LEFT, ENTRY_PAST };
+
+struct entry {
+    enum entry_kind kind;
+    struct member_card card; /* ALIVE: all of it; else uuid and incarnation */
+    struct uuid by;          /* SUSPECT, DEAD: who says so */
+    enum member_state state; /* PAST: MEMBER_DEAD or MEMBER_LEFT */
+    uint32_t age_min;        /* PAST */
+};
+
+enum { ENTRY_WIRE_MAX = 1 + CARD_WIRE_MAX, SECTION_HEAD_BYTES = 3, PACKET_BODY_MAX = 39 };
+
+/* What a packet takes at most before its entries: header, body, SEEN_AS, head of ENTRIES. */
+enum {
+    PACKET_OVERHEAD_MAX =
+        PACKET_LONG_BYTES + PACKET_BODY_MAX + SECTION_HEAD_BYTES + ADDR_WIRE_MAX + SECTION_HEAD_BYTES
+};
+
+/*
+ * Parses `len` bytes into *ret_packet, which borrows them. RC_VERSION: another version, or sealed
+ * with a key that this node does not have; RC_MALFORMED: everything else that is not exactly right,
+ * longer than DATAGRAM_BYTES_MAX included. *ret_packet is unspecified on an error.
+ */
+MUST_USE enum rc packet_read(const uint8_t *data, size_t len, struct packet *ret_packet);
+
+/* Writes header, body and sections; fails the cursor where they do not fit. */
+void packet_write(struct cursor *c, const struct packet *p);
+
+/* One entry; reading fails the cursor on anything that is not exactly right. */
+void entry_write(struct cursor *c, const struct entry *e);
+void entry_read(struct cursor *c, struct entry *ret_entry);
+
+/* The tag of a member in a cluster. Never 0. */
+uint32_t packet_tag(const struct uuid *uuid, uint64_t cluster);
+
+#endif

@@ -1,0 +1,489 @@
+#include "gossip/probe.h"
+
+#include "core/assert.h"
+#include "gossip/courier.h"
+#include "gossip/pull.h"
+#include "gossip/view.h"
+
+#include <string.h>
+
+enum {
+    /* One member is probed per period. SWIM's protocol period is a second; half of that, because
+     * detection waits for it and an idle node can afford two pings a second. */
+    PROBE_PERIOD_US = 500000,
+    /* A probe may stay open longer than a period: time for retries and relays at heavy loss. Times
+     * local health plus 1. */
+    PROBE_VERDICT_US = 800000,
+    /* The first retry comes after two round trips, at least this; each later one after half as long
+     * again, so that a congested network is not flooded. */
+    PROBE_PACE_MIN_US = 50000,
+    PROBE_PACE_UNKNOWN_US = 100000, /* no round trip measured yet */
+    PROBE_PACE_MAX_US = 1000000,
+    /* Others are asked once a direct ping and its first retries had their chance. */
+    PROBE_RELAY_AFTER_US = 200000,
+    PROBE_RELAYS = 4,
+    /* A refusal may be one of a socket being replaced; the same 100 ms later is not. */
+    PROBE_PROOF_GAP_US = 100000,
+    /* Lifeguard's S: beyond 9 times the time-outs a node is as good as deaf. */
+    HEALTH_MAX = 8,
+    /* Those held for dead who still talk are told at most so often. */
+    TELL_PERIOD_US = 1000000,
+};
+
+void probe_health(struct swim *s, int change)
+{
+    if (change > 0 && s->health < HEALTH_MAX) {
+        s->health++;
+    } else if (change < 0 && s->health > 0) {
+        s->health--;
+    }
+}
+
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+void probe_schedule(struct swim *s, struct member *m)
+{
+    struct swim_probe_state *st = m->probe;
+    uint64_t due_us = UINT64_MAX;
+    if (st->is_told_soon) {
+        due_us = s->now_us;
+    }
+    if (m->state == MEMBER_SUSPECT && !st->is_verify) {
+        due_us = min_u64(due_us, suspicion_deadline(&st->suspicion));
+    }
+    if (st->is_open) {
+        due_us = min_u64(due_us, min_u64(st->verdict_us, st->retry_us));
+        due_us = st->is_relay_asked ? due_us : min_u64(due_us, st->relay_us);
+    }
+    if (due_us == UINT64_MAX) {
+        timerheap_clear(&s->timers, &st->timer);
+    } else {
+        timerheap_set(&s->timers, &st->timer, due_us);
+    }
+}
+
+/* ---- Pings ---- */
+
+static const struct probe_try *find_try(const struct swim_probe_state *st, uint32_t seq)
+{
+    const uint32_t kept = st->try_count < PROBE_TRIES_MAX ? st->try_count : PROBE_TRIES_MAX;
+    for (uint32_t i = 0; i < kept && seq != 0; i++) {
+        if (st->tries[i].seq == seq) {
+            return &st->tries[i];
+        }
+    }
+    return NULL;
+}
+
+/* Where the probe's next ping goes: where the member last answered, and now and then to one of its
+ * other addresses; where it refused, to be refused again. */
+static bool choose_addr(const struct swim *s, const struct member *m, struct addr *ret_addr)
+{
+    const uint32_t count = m->probe->is_open ? m->probe->ping_count : 0;
+    if (m->probe->proof_addr.port != 0) {
+        *ret_addr = m->probe->proof_addr;
+        return true;
+    }
+    const bool is_known = m->last_addr.port != 0;
+    const uint32_t attempt = !is_known ? count : count % 3 == 2 ? count / 3 + 1 : 0;
+    return roster_addr_of(&s->roster, m, attempt, ret_addr);
+}
+
+static void ping(struct swim *s, struct member *m, bool by_link)
+{
+    struct swim_probe_state *st = m->probe;
+    struct probe_try *t = &st->tries[st->try_count++ % PROBE_TRIES_MAX];
+    *t = (struct probe_try){.seq = swim_next_seq(s), .sent_us = s->now_us};
+    struct packet p = courier_ping(s, t->seq, m->tag);
+    if (choose_addr(s, m, &t->to)) {
+        courier_send_at(s, m, &t->to, &p);
+    }
+    if (by_link && m->link != 0) {
+        courier_send_by_link(s, m, &p);
+    }
+}
+
+static void try_again(struct swim *s, struct member *m)
+{
+    struct swim_probe_state *st = m->probe;
+    const bool is_first = st->ping_count == 0;
+    const bool by_link =
+        !st->is_link_asked && (!is_first || st->datagram_misses >= COURIER_MISSES_MAX);
+    st->is_link_asked = st->is_link_asked || by_link;
+    if (is_first) {
+        const uint64_t rtts_us = 2 * (uint64_t)m->rtt_us;
+        st->pace_us = m->rtt_us == 0 ? PROBE_PACE_UNKNOWN_US : rtts_us;
+        st->pace_us = st->pace_us < PROBE_PACE_MIN_US ? PROBE_PACE_MIN_US : st->pace_us;
+    } else {
+        st->pace_us += st->pace_us / 2;
+    }
+    st->pace_us = min_u64(st->pace_us, PROBE_PACE_MAX_US);
+    st->retry_us = s->now_us + st->pace_us;
+    ping(s, m, by_link);
+    st->ping_count++;
+}
+
+static void ask_relays(struct swim *s, struct member *m)
+{
+    struct swim_probe_state *st = m->probe;
+    struct member *asked[PROBE_RELAYS];
+    st->is_relay_asked = true;
+    st->relay_seq = swim_next_seq(s);
+    for (uint32_t i = 0; i < 2 * PROBE_RELAYS && st->nacks_wanted < PROBE_RELAYS; i++) {
+        struct member *relay = roster_random(&s->roster, &s->rng);
+        bool is_fit = relay != NULL && relay != m && relay->state == MEMBER_ALIVE;
+        for (uint32_t j = 0; j < st->nacks_wanted; j++) {
+            is_fit = is_fit && asked[j] != relay;
+        }
+        if (is_fit) {
+            asked[st->nacks_wanted++] = relay;
+            s->counters->probes_indirect++;
+            struct packet p = {
+                .kind = PACKET_PING_REQ, .seq = st->relay_seq, .target = m->card.uuid};
+            courier_send(s, relay, &p);
+        }
+    }
+}
+
+/* ---- A probe's life ---- */
+
+static void open_probe(struct swim *s, struct member *m, bool is_verify)
+{
+    struct swim_probe_state *st = m->probe;
+    s->counters->probes_sent++;
+    st->is_open = true;
+    st->is_verify = is_verify;
+    st->is_link_asked = false;
+    st->is_relay_asked = false;
+    st->nacks_wanted = st->nacks = 0;
+    st->verdict_us = s->now_us + (uint64_t)PROBE_VERDICT_US * (s->health + 1);
+    st->relay_us = s->now_us + PROBE_RELAY_AFTER_US;
+    st->ping_count = 0;
+    st->datagram_misses++;
+    try_again(s, m);
+    probe_schedule(s, m);
+}
+
+void probe_start(struct swim *s, struct member *m)
+{
+    if (!member_is_live(m) || m->probe->suspicion.proof_due_us != 0) {
+        return; /* gone, or about to be verified anyway */
+    }
+    if (!m->probe->is_open) {
+        open_probe(s, m, false);
+    } else if (m->probe->proof_addr.port == 0) {
+        m->probe->retry_us = s->now_us;
+        probe_schedule(s, m);
+    }
+}
+
+static void close_probe(struct swim_probe_state *st)
+{
+    st->is_open = false;
+    st->is_verify = false;
+}
+
+void probe_acquit(struct swim *s, struct member *m)
+{
+    struct swim_probe_state *st = m->probe;
+    close_probe(st);
+    st->is_told_soon = false;
+    st->proof_addr.port = 0;
+    st->suspicion = (struct suspicion){.started_us = 0};
+    timerheap_clear(&s->timers, &st->timer);
+}
+
+/* Silence to the end. */
+static void fail_probe(struct swim *s, struct member *m)
+{
+    struct swim_probe_state *st = m->probe;
+    const bool is_verify = st->is_verify && m->state == MEMBER_SUSPECT;
+    s->counters->probes_failed++;
+    if (st->nacks < st->nacks_wanted) {
+        probe_health(s, 1); /* not even the relays' word came: it may be us */
+    }
+    close_probe(st);
+    st->proof_addr.port = 0;
+    if (is_verify) {
+        view_declare_dead(s, m);
+        return;
+    }
+    view_suspect(s, m, &s->self->card.uuid);
+    probe_tell(s, m);
+}
+
+void probe_answered(struct swim *s, struct member *m)
+{
+    struct swim_probe_state *st = m->probe;
+    if (st->is_open) {
+        close_probe(st);
+        probe_health(s, -1);
+    }
+    st->proof_addr.port = 0;
+    if (m->state == MEMBER_SUSPECT) {
+        /* Only its own word ends the suspicion, but it runs anew: the member has been told, and the
+         * silence it was accused of is over. */
+        suspicion_start(&st->suspicion, roster_live_count(&s->roster), s->health + 1,
+                        rng_next(&s->rng), s->now_us);
+        (void)suspicion_accuse(&st->suspicion, &st->by);
+        st->suspicion.is_first_hand = uuid_equal(&st->by, &s->self->card.uuid);
+    }
+    probe_schedule(s, m);
+}
+
+void probe_tell(struct swim *s, struct member *m)
+{
+    m->probe->told_us = s->now_us;
+    m->probe->is_told_soon = false;
+    ping(s, m, true);
+    probe_schedule(s, m);
+}
+
+/* ---- Answers ---- */
+
+/* Somebody new answers where others are thought to be: are these still there? */
+static void probe_others_at(struct swim *s, const struct member *m, const struct addr *addr)
+{
+    uint32_t walk = 0;
+    for (struct member *o = roster_next_at(&s->roster, addr, &walk); o != NULL;
+         o = roster_next_at(&s->roster, addr, &walk)) {
+        if (o != m && !o->is_self) {
+            probe_start(s, o);
+        }
+    }
+}
+
+static void meet_first(struct swim *s, struct member *m)
+{
+    if (strncmp(m->card.name, s->self->card.name, NAME_SIZE) == 0 && !m->probe->is_name_told) {
+        const struct swim_event event = {.kind = SWIM_NAME_TWICE, .member = m};
+        m->probe->is_name_told = true;
+        (void)eventq_put(&s->events, &event);
+    }
+    pull_first(s, m);
+}
+
+void probe_heard(struct swim *s, struct member *m, const struct addr *from)
+{
+    const bool is_first = m->heard_us == 0;
+    const bool is_first_datagram = from != NULL && m->udp_heard_us == 0;
+    m->heard_us = s->now_us > 0 ? s->now_us : 1;
+    if (from != NULL) {
+        m->udp_heard_us = m->heard_us;
+        if (m->last_addr.port == 0) {
+            roster_set_last_addr(&s->roster, m, from);
+        }
+    }
+    if (is_first_datagram) {
+        probe_others_at(s, m, from);
+    }
+    if (is_first && member_is_live(m)) {
+        meet_first(s, m);
+    }
+    if (m->probe->is_open || m->state == MEMBER_SUSPECT) {
+        probe_answered(s, m);
+    }
+    if (m->state == MEMBER_DEAD && s->now_us - m->probe->told_us >= TELL_PERIOD_US) {
+        m->probe->is_told_soon = true;
+        probe_schedule(s, m);
+    }
+}
+
+static void smooth_rtt(struct member *m, uint32_t rtt_us)
+{
+    /* RFC 6298's gain of 1/8. */
+    m->rtt_us = m->rtt_us == 0 ? rtt_us : (uint32_t)((7 * (uint64_t)m->rtt_us + rtt_us) / 8);
+}
+
+uint32_t probe_acked(struct swim *s, struct member *m, uint32_t seq, bool is_datagram)
+{
+    struct swim_probe_state *st = m->probe;
+    const struct probe_try *t = find_try(st, seq);
+    uint32_t rtt_us = 0;
+    if (t == NULL) {
+        return 0;
+    }
+    if (is_datagram && t->to.port != 0) {
+        const uint64_t us = s->now_us - t->sent_us;
+        rtt_us = us == 0 ? 1 : us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
+        smooth_rtt(m, rtt_us);
+        st->datagram_misses = 0;
+        roster_set_last_addr(&s->roster, m, &t->to);
+    }
+    return rtt_us;
+}
+
+void probe_relayed(struct swim *s, struct member *m, uint32_t seq, bool is_answered)
+{
+    struct swim_probe_state *st = m->probe;
+    if (!st->is_open || !st->is_relay_asked || st->relay_seq != seq) {
+        return;
+    }
+    if (is_answered) {
+        probe_answered(s, m);
+    } else {
+        st->nacks++;
+    }
+}
+
+/* ---- Positive proof ---- */
+
+static bool proof_counts(const struct swim *s, const struct member *m, const struct addr *addr)
+{
+    if (m->last_addr.port != 0) {
+        return addr_equal(&m->last_addr, addr);
+    }
+    for (uint32_t i = 0; i < m->card.addr_count; i++) {
+        const struct member_addr *a = &m->card.addrs[i];
+        if (a->scope == SCOPE_HOST && addr_equal(&a->addr, addr)) {
+            return m->card.host_tag == s->roster.host_tag;
+        }
+    }
+    return false;
+}
+
+/* Refused twice with the gap between, or once when this verifies an earlier proof. */
+static void prove(struct swim *s, struct member *m)
+{
+    struct swim_probe_state *st = m->probe;
+    const bool is_verify = st->is_verify && m->state == MEMBER_SUSPECT;
+    s->counters->probes_failed++;
+    close_probe(st);
+    if (is_verify) {
+        view_declare_dead(s, m);
+        return;
+    }
+    view_suspect(s, m, &s->self->card.uuid);
+    suspicion_prove(&st->suspicion, s->now_us);
+    st->proof_addr.port = 0;
+    probe_tell(s, m);
+}
+
+static void refuse(struct swim *s, struct member *m, const struct addr *addr)
+{
+    struct swim_probe_state *st = m->probe;
+    if (!st->is_open) {
+        probe_start(s, m); /* it was another packet that found nobody */
+        return;
+    }
+    if (!proof_counts(s, m, addr)) {
+        st->retry_us = min_u64(st->retry_us, s->now_us + PROBE_PACE_MIN_US);
+    } else if (st->is_verify && st->suspicion.proof_due_us != 0) {
+        prove(s, m);
+        return;
+    } else if (st->proof_addr.port == 0) {
+        st->proof_addr = *addr;
+        st->proof_us = s->now_us;
+        st->retry_us = s->now_us + PROBE_PROOF_GAP_US;
+    } else if (s->now_us - st->proof_us >= PROBE_PROOF_GAP_US) {
+        prove(s, m);
+        return;
+    }
+    probe_schedule(s, m);
+}
+
+void probe_refused(struct swim *s, const struct addr *addr, uint32_t seq)
+{
+    /* A proof changes who stands in the address index, so the walk ends before it begins. */
+    enum { AT_ONE_ADDR_MAX = 16 };
+    struct member *found[AT_ONE_ADDR_MAX];
+    uint32_t count = 0, walk = 0;
+    struct member *m = NULL;
+    while (count < AT_ONE_ADDR_MAX && (m = roster_next_at(&s->roster, addr, &walk)) != NULL) {
+        if (!m->is_self && (seq == 0 || find_try(m->probe, seq) != NULL)) {
+            found[count++] = m;
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        refuse(s, found[i], addr);
+    }
+}
+
+/* ---- Time ---- */
+
+static void serve(struct swim *s, struct member *m)
+{
+    struct swim_probe_state *st = m->probe;
+    if (st->is_told_soon) {
+        probe_tell(s, m);
+        return;
+    }
+    if (m->state == MEMBER_SUSPECT && !st->is_verify &&
+        s->now_us >= suspicion_deadline(&st->suspicion)) {
+        st->proof_addr.port = 0;
+        open_probe(s, m, true);
+        return;
+    }
+    if (st->is_open && s->now_us >= st->verdict_us) {
+        fail_probe(s, m);
+        return;
+    }
+    if (st->is_open && !st->is_relay_asked && s->now_us >= st->relay_us) {
+        ask_relays(s, m);
+    }
+    if (st->is_open && s->now_us >= st->retry_us) {
+        try_again(s, m);
+    }
+    probe_schedule(s, m);
+}
+
+static void start_next(struct swim *s)
+{
+    /* Some may be under probe already; the period is not spent on those while there are others. */
+    for (uint32_t i = 0; i < s->roster.order_count; i++) {
+        struct member *m = roster_next_target(&s->roster, &s->rng);
+        if (!m->probe->is_open && m->probe->suspicion.proof_due_us == 0) {
+            probe_start(s, m);
+            return;
+        }
+    }
+}
+
+uint64_t probe_deadline(const struct swim *s)
+{
+    const struct timer *first = timerheap_first(&s->timers);
+    const uint64_t next_us = s->self->state == MEMBER_LEFT ? UINT64_MAX : s->next_probe_us;
+    return min_u64(next_us, first != NULL ? first->due_us : UINT64_MAX);
+}
+
+void probe_tick(struct swim *s)
+{
+    for (const struct timer *t = timerheap_first(&s->timers);
+         t != NULL && t->due_us <= s->now_us; t = timerheap_first(&s->timers)) {
+        struct member *m = t->owner;
+        if (s->self->state == MEMBER_LEFT) {
+            probe_acquit(s, m); /* who is on its way out judges nobody */
+        } else {
+            serve(s, m);
+        }
+    }
+    if (s->now_us >= s->next_probe_us && s->self->state != MEMBER_LEFT) {
+        s->next_probe_us += PROBE_PERIOD_US;
+        if (s->next_probe_us <= s->now_us) {
+            s->next_probe_us = s->now_us + PROBE_PERIOD_US;
+        }
+        start_next(s);
+    }
+}
+
+void probe_stalled(struct swim *s, uint64_t late_us)
+{
+    for (uint32_t slot = 0; slot < s->roster.seat_count; slot++) {
+        struct member *m = roster_at(&s->roster, slot);
+        if (m == NULL || m->is_self || !member_is_live(m)) {
+            continue;
+        }
+        if (m->state == MEMBER_SUSPECT) {
+            suspicion_delay(&m->probe->suspicion, late_us);
+        }
+        if (m->probe->is_open) {
+            m->probe->proof_addr.port = 0;
+            open_probe(s, m, m->probe->is_verify);
+        } else {
+            probe_schedule(s, m);
+        }
+    }
+}

@@ -1,0 +1,64 @@
+/*
+ * probe: the failure detector.
+ *
+ * Each period one member is probed, in turn. A probe is open until its verdict: pings paced by the
+ * measured round trip, then the peer link, then a few others who ping on our behalf. Any answer
+ * closes it; none makes the member a suspect (or one more accuser of it). When the suspicion runs
+ * out, one more full probe must fail before the member is declared dead.
+ *
+ *   alive --- no answer ------------------------> suspect (long window)
+ *   alive --- refused twice, 100 ms apart ------> suspect (400 ms)
+ *   suspect - window over ----------------------> suspect, being verified
+ *   verified: no answer, or refused after proof > dead
+ *   any ----- its own higher incarnation -------> alive
+ *
+ * A refused datagram and an answer by another uuid are the same positive proof. It counts only for
+ * the address where the member last answered (or, when it never did, for a host-scope one of this
+ * very host): elsewhere somebody else may rightly refuse.
+ */
+#ifndef GOSSIP_PROBE_H
+#define GOSSIP_PROBE_H
+
+#include "gossip/swim_state.h"
+
+/* Time passes: one more member is probed when a period is over, and each due timer is served. */
+void probe_tick(struct swim *s);
+uint64_t probe_deadline(const struct swim *s);
+
+/* The loop was away for `late_us`: no silence of that time is the others'. */
+void probe_stalled(struct swim *s, uint64_t late_us);
+
+/* Opens a probe at once; hastens the one that is open. */
+void probe_start(struct swim *s, struct member *m);
+
+/* A ping outside of probes, which brings the member what is held about it: by datagram, and by link
+ * when there is one. */
+void probe_tell(struct swim *s, struct member *m);
+
+/* A direct word from the member, which answers any open probe: `from` for a datagram, NULL for its
+ * link. */
+void probe_heard(struct swim *s, struct member *m, const struct addr *from);
+
+/* An ack of a ping to the member, after probe_heard(). Returns its round trip in microseconds, 0 when it came by link or
+ * answers no ping that is remembered. */
+uint32_t probe_acked(struct swim *s, struct member *m, uint32_t seq, bool is_datagram);
+
+/* Answers of others to our requests. */
+void probe_relayed(struct swim *s, struct member *m, uint32_t seq, bool is_answered);
+
+/* The member is alive: closes its probe, and a suspicion of it runs anew. */
+void probe_answered(struct swim *s, struct member *m);
+
+/* Positive proof: refused there, or somebody else answered the ping `seq` there (0: refused). */
+void probe_refused(struct swim *s, const struct addr *addr, uint32_t seq);
+
+/* Whatever was open against the member is dropped. */
+void probe_acquit(struct swim *s, struct member *m);
+
+/* Sets the member's timer to what is next. */
+void probe_schedule(struct swim *s, struct member *m);
+
+/* Changes local health: +1 for the worse, -1 for the better. */
+void probe_health(struct swim *s, int change);
+
+#endif

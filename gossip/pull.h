@@ -1,0 +1,32 @@
+/*
+ * pull: whole views, page by page. What rumours missed (loss, partitions, being new) is mended by
+ * asking a member for its table. Both sides see that their digests differ, so both pull, and
+ * neither needs to push.
+ *
+ * One request, one page: the asker sets the pace, and nobody can be made to send more than one
+ * datagram per datagram received.
+ */
+#ifndef GOSSIP_PULL_H
+#define GOSSIP_PULL_H
+
+#include "gossip/view.h"
+
+/* The first direct word of a member: a newborn pulls from the first few at once. */
+void pull_first(struct swim *s, struct member *m);
+
+/* A member's digest, to be compared with ours. */
+void pull_compare(struct swim *s, const struct member *m, uint64_t digest);
+
+/* A PULL of a member, or of whoever sent one from `from`. */
+void pull_answer(struct swim *s, struct member *m, const struct addr *from, uint32_t start);
+
+/* The source to read a CARDS page of this member with; its entries come before pull_page(). */
+enum view_source pull_source(const struct swim *s, const struct member *m);
+
+/* A CARDS page of a member was read: ask for the next. */
+void pull_page(struct swim *s, struct member *m, uint32_t next);
+
+uint64_t pull_deadline(const struct swim *s);
+void pull_tick(struct swim *s);
+
+#endif

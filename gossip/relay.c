@@ -1,0 +1,79 @@
+#include "gossip/relay.h"
+
+#include "gossip/courier.h"
+
+enum {
+    /* The nack must reach who asked before its probe's verdict: asked at 200 ms of 800, this leaves
+     * 200 ms for both ways. */
+    RELAY_NACK_AFTER_US = 400000,
+};
+
+static void report(struct swim *s, struct member *requester, uint32_t seq,
+                   const struct uuid *target, bool is_answered)
+{
+    struct packet p = {
+        .kind = PACKET_RELAYED, .seq = seq, .target = *target, .is_answered = is_answered};
+    courier_send(s, requester, &p);
+}
+
+static void finish(struct swim *s, struct relay *r, bool is_answered)
+{
+    struct member *requester = roster_find(&s->roster, &r->requester);
+    if (requester != NULL) {
+        report(s, requester, r->their_seq, &r->target, is_answered);
+    }
+    r->seq = 0;
+    s->relay_count--;
+}
+
+void relay_request(struct swim *s, struct member *requester, const struct packet *p)
+{
+    struct member *target = roster_find(&s->roster, &p->target);
+    struct relay *r = NULL;
+    for (uint32_t i = 0; i < RELAYS_MAX && r == NULL; i++) {
+        r = s->relays[i].seq == 0 ? &s->relays[i] : NULL;
+    }
+    if (r == NULL || target == NULL || target->is_self || roster_is_ghost(target)) {
+        report(s, requester, p->seq, &p->target, false);
+        return;
+    }
+    *r = (struct relay){
+        .seq = swim_next_seq(s),
+        .their_seq = p->seq,
+        .requester = requester->card.uuid,
+        .target = p->target,
+        .due_us = s->now_us + RELAY_NACK_AFTER_US,
+    };
+    s->relay_count++;
+    struct packet ping = courier_ping(s, r->seq, target->tag);
+    courier_send(s, target, &ping);
+}
+
+void relay_acked(struct swim *s, const struct member *from, uint32_t seq)
+{
+    for (uint32_t i = 0; i < RELAYS_MAX && s->relay_count > 0; i++) {
+        struct relay *r = &s->relays[i];
+        if (seq != 0 && r->seq == seq && uuid_equal(&r->target, &from->card.uuid)) {
+            finish(s, r, true);
+        }
+    }
+}
+
+uint64_t relay_deadline(const struct swim *s)
+{
+    uint64_t due_us = UINT64_MAX;
+    for (uint32_t i = 0; i < RELAYS_MAX && s->relay_count > 0; i++) {
+        const struct relay *r = &s->relays[i];
+        due_us = r->seq != 0 && r->due_us < due_us ? r->due_us : due_us;
+    }
+    return due_us;
+}
+
+void relay_tick(struct swim *s)
+{
+    for (uint32_t i = 0; i < RELAYS_MAX && s->relay_count > 0; i++) {
+        if (s->relays[i].seq != 0 && s->relays[i].due_us <= s->now_us) {
+            finish(s, &s->relays[i], false);
+        }
+    }
+}

@@ -1,0 +1,22 @@
+/*
+ * relay: pings on behalf of others (SWIM, section 3.1, ping-req), with Lifeguard's nack: who asked
+ * hears in time that nothing came, and so knows that it is not itself that is deaf.
+ *
+ * Only members are pinged for members, and a bounded number at once: no stranger can aim this node
+ * at an address.
+ */
+#ifndef GOSSIP_RELAY_H
+#define GOSSIP_RELAY_H
+
+#include "gossip/swim_state.h"
+
+/* A PING_REQ of a member. */
+void relay_request(struct swim *s, struct member *requester, const struct packet *p);
+
+/* An ack of `from`: passed on when it was asked for on somebody's behalf. */
+void relay_acked(struct swim *s, const struct member *from, uint32_t seq);
+
+uint64_t relay_deadline(const struct swim *s);
+void relay_tick(struct swim *s);
+
+#endif

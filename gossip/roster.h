@@ -1,0 +1,102 @@
+/*
+ * roster: the member table. Everyone this node knows, in numbered slots that stay while they are
+ * known, found by uuid, by tag and by address without walking, with the membership digest and the
+ * order of probing kept up to date.
+ *
+ * Invariants (roster_check()): each member is in the uuid and tag indexes once; the alive and
+ * suspect ones and this node are in the address index by each address usable from here; the alive
+ * and suspect ones but this node are in the probing order once; digest and counts match the states.
+ *
+ * A ghost is a dead or left member of whom only the uuid and incarnation are known: it keeps old
+ * news of it from being believed, and is not shown to anybody.
+ *
+ * It decides nothing: who is dead is view's business.
+ */
+#ifndef GOSSIP_ROSTER_H
+#define GOSSIP_ROSTER_H
+
+#include "core/rng.h"
+#include "gossip/member.h"
+#include "gossip/slotindex.h"
+#include "gossip/swim.h"
+
+struct roster_seat {
+    struct member *member; /* NULL: free */
+    uint32_t order_1;      /* place in the probing order plus 1; 0 when not in it */
+    uint32_t next_free_1;  /* the next free seat plus 1 */
+};
+
+struct roster {
+    struct roster_seat *seats;
+    uint32_t seat_count; /* allocated */
+    uint32_t free_1;     /* first free seat plus 1; 0: none */
+    uint32_t member_count;
+    struct slotindex by_uuid, by_tag, by_addr;
+    uint32_t *order; /* slots */
+    uint32_t order_count, order_next;
+    uint64_t cluster, host_tag, hash_seed;
+    uint64_t digest;
+    struct swim_counts counts; /* without this node and without ghosts */
+};
+
+void roster_init(struct roster *r, uint64_t cluster, uint64_t host_tag, uint64_t hash_seed);
+
+/* Frees the members; their `probe` must be gone. */
+void roster_fini(struct roster *r);
+
+/* Adds a member in the given state; the card is copied. NULL when MEMBERS_MAX are known. The member
+ * is not there yet, which is asserted. */
+struct member *roster_add(struct roster *r, const struct member_card *card, enum member_state state,
+                          bool is_self, struct rng *rng, uint64_t now_us);
+
+/* Forgets a member and frees it; its `probe` must be gone. */
+void roster_remove(struct roster *r, struct member *m);
+
+/* The dead or left one, without a link, that is so for the longest time; NULL when there is none.
+ * Walks the table. */
+struct member *roster_oldest_gone(const struct roster *r);
+
+/* NULL for an empty slot or one past the end. */
+struct member *roster_at(const struct roster *r, uint32_t slot);
+
+/* Ghosts included; NULL when unknown. */
+struct member *roster_find(const struct roster *r, const struct uuid *uuid);
+
+/* NULL when unknown, a ghost, or when two members share the tag. */
+struct member *roster_find_tag(const struct roster *r, uint32_t tag);
+
+/* Goes through the alive and suspect members, and this node, at an address: start with *walk = 0,
+ * ends with NULL. Members must not change meanwhile. */
+struct member *roster_next_at(const struct roster *r, const struct addr *addr, uint32_t *walk);
+
+bool roster_is_ghost(const struct member *m);
+
+/* Whether the address is one of those usable for the member from here. */
+bool roster_has_addr(const struct roster *r, const struct member *m, const struct addr *addr);
+
+/* See swim_addr_of(). */
+bool roster_addr_of(const struct roster *r, const struct member *m, uint32_t attempt,
+                    struct addr *ret_addr);
+
+/* Changes state and incarnation together; state_since_us is set when the state is another. */
+void roster_set_state(struct roster *r, struct member *m, enum member_state state,
+                      uint32_t incarnation, struct rng *rng, uint64_t now_us);
+
+/* Replaces what the member says of itself, all but uuid and incarnation. */
+void roster_set_card(struct roster *r, struct member *m, const struct member_card *card);
+
+void roster_set_last_addr(struct roster *r, struct member *m, const struct addr *addr);
+
+/* The next to probe: round robin over a shuffled order, shuffled anew after each round (SWIM,
+ * section 4.3). NULL when alone. */
+struct member *roster_next_target(struct roster *r, struct rng *rng);
+
+/* Any alive or suspect member but this node; NULL when alone. */
+struct member *roster_random(const struct roster *r, struct rng *rng);
+
+/* Alive and suspect ones, this node included. */
+uint32_t roster_live_count(const struct roster *r);
+
+void roster_check(const struct roster *r);
+
+#endif

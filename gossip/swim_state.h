@@ -1,0 +1,145 @@
+/*
+ * swim_state: what swim's own parts share, and nobody else includes: the state itself.
+ *
+ *   swim       the public functions: time, packets in, hints in
+ *   courier    packets out: headers, piggyback, by datagram or by link
+ *   view       what is believed of members: statements in, changes out
+ *   probe      the failure detector
+ *   relay      pings on behalf of others
+ *   pull       whole views, page by page, where digests differ
+ *   ownaddr    how others see this node
+ *
+ * with roster, rumor, suspicion, candidate, eventq, packet and timerheap as the parts that know no
+ * swim.
+ */
+#ifndef GOSSIP_SWIM_STATE_H
+#define GOSSIP_SWIM_STATE_H
+
+#include "core/rng.h"
+#include "gossip/candidate.h"
+#include "gossip/eventq.h"
+#include "gossip/packet.h"
+#include "gossip/roster.h"
+#include "gossip/rumor.h"
+#include "gossip/suspicion.h"
+#include "gossip/swim.h"
+#include "gossip/timerheap.h"
+
+enum {
+    PROBE_TRIES_MAX = 8,  /* pings of one probe that are remembered */
+    RELAYS_MAX = 64,      /* pings on behalf of others under way at once */
+    PULLS_MAX = 3,        /* views being pulled at once: what a newborn starts with */
+    OWNADDRS_MAX = 2,     /* addresses learned from others: a LAN's and a NAT's */
+};
+
+struct probe_try {
+    uint32_t seq;
+    uint64_t sent_us;
+    struct addr to; /* port 0: by link only */
+};
+
+/* What is kept of a member besides what its caller sees. */
+struct swim_probe_state {
+    struct timer timer; /* set while a probe is open, a suspicion runs, or is_told_soon */
+    struct rumor rumor;
+    struct uuid by; /* who declared it suspect (first) or dead; nil when nobody knows */
+
+    /* The open probe. */
+    bool is_open;
+    bool is_verify;       /* its failure turns the suspect into a dead one */
+    bool is_link_asked;   /* the link has been tried */
+    bool is_relay_asked;
+    uint32_t ping_count;  /* of this probe */
+    uint64_t verdict_us;  /* when it fails */
+    uint64_t retry_us;    /* when the next ping goes */
+    uint64_t relay_us;    /* when others are asked to try */
+    uint64_t pace_us;     /* between the last ping and the next */
+    uint32_t relay_seq;   /* in the requests to others */
+    uint32_t nacks_wanted, nacks;
+
+    /* Its pings, the last PROBE_TRIES_MAX of them, kept after its end for late answers. */
+    struct probe_try tries[PROBE_TRIES_MAX];
+    uint32_t try_count;
+
+    /* Positive proof so far. */
+    struct addr proof_addr; /* port 0: none */
+    uint64_t proof_us;
+
+    struct suspicion suspicion; /* while it is suspect */
+    uint32_t datagram_misses;   /* probes opened since a ping was last acked by datagram */
+    bool is_told_soon;          /* tell it what is held about it, by link too */
+    bool is_name_told;          /* SWIM_NAME_TWICE came */
+    uint64_t told_us;
+};
+
+struct relay {
+    uint32_t seq; /* ours, in the ping; 0: free */
+    uint32_t their_seq;
+    struct uuid requester;
+    struct uuid target;
+    uint64_t due_us; /* when the requester is told that nothing came */
+};
+
+struct pull {
+    struct uuid from; /* nil: free */
+    bool is_first;    /* of a newborn: what it brings is no news to others */
+    uint32_t slot;
+    uint32_t tries;
+    uint64_t due_us;
+};
+
+struct ownaddr {
+    struct addr addr; /* port 0: free */
+    uint64_t seen_us;
+};
+
+struct swim {
+    struct engine_counters *counters;
+    void (*vitals)(void *arg, uint64_t cut_s, uint64_t now_us, struct vitals *ret_vitals);
+    void *vitals_arg;
+    struct outbox *outbox;
+
+    uint64_t cluster;
+    uint64_t now_us;
+    struct rng rng;
+    struct member *self;
+    struct rumor self_rumor;
+    bool is_addr_configured;
+    struct ownaddr ownaddrs[OWNADDRS_MAX];
+
+    struct roster roster;
+    struct rumor_queue rumors;
+    struct timerheap timers; /* of members */
+    struct candidates candidates;
+    struct eventq events;
+    struct relay relays[RELAYS_MAX];
+    uint32_t relay_count;
+    struct pull pulls[PULLS_MAX];
+    uint32_t first_pulls; /* started as a newborn */
+    struct uuid differs;  /* whose digest differed last; nil: nobody's since the last pull */
+    uint64_t next_pull_us;
+
+    uint64_t counter; /* of packets sent */
+    uint32_t seq;
+    uint32_t health; /* Lifeguard's local health multiplier: 0 is well */
+    uint64_t next_probe_us;
+    uint64_t last_gossip_us;
+    uint64_t next_recontact_us;
+    uint32_t recontact_slot;
+    bool has_told_stranger;
+    uint64_t told_stranger_us;
+};
+
+/* The next sequence number: never 0, never a candidate's. */
+static inline uint32_t swim_next_seq(struct swim *s)
+{
+    s->seq = s->seq >= INT32_MAX ? 1 : s->seq + 1;
+    return s->seq;
+}
+
+static inline bool member_is_live(const struct member *m)
+{
+    return m->state == MEMBER_ALIVE || m->state == MEMBER_SUSPECT;
+}
+
+#endif

@@ -1,0 +1,58 @@
+/*
+ * view: what this node believes of the others. Statements come in, from packets, links and its own
+ * failure detector; what changes the view is told to the caller as events and to the others as
+ * rumours.
+ *
+ * For one member the order of statements is: a higher incarnation wins over a lower one; among
+ * equal ones left over dead over suspect over alive. Only a member itself raises its incarnation
+ * (to refute, to change its card, to leave).
+ */
+#ifndef GOSSIP_VIEW_H
+#define GOSSIP_VIEW_H
+
+#include "gossip/swim_state.h"
+
+/* The dead and the left are remembered this long, so that old news of them is known as such and
+ * partitions heal. */
+#define VIEW_GONE_KEPT_US 86400000000U
+
+/* How statements came, which decides how far they are passed on and trusted. */
+enum view_source {
+    VIEW_RUMOR,      /* fresh: pass it on */
+    VIEW_PULL,       /* from somebody's table: pass on what is new */
+    VIEW_FIRST_PULL, /* likewise for a newborn: to the others it is no news */
+};
+
+/* A card. RC_OK: the member is alive or suspect here. RC_STALE: it is held dead or left, and the
+ * card does not refute it. RC_FULL: no room for one more. RC_EXISTS: it is our own. *ret_member is
+ * NULL for the last two. */
+enum rc view_alive(struct swim *s, const struct member_card *card, enum view_source source,
+                   struct member **ret_member);
+
+/* Somebody accuses a member; this node itself when `by` is its own uuid. */
+void view_suspect(struct swim *s, struct member *m, const struct uuid *by);
+
+/* This node holds the member for dead: verified. */
+void view_declare_dead(struct swim *s, struct member *m);
+
+/* Any entry of a packet; `from` says it, NULL when unknown. */
+void view_entry(struct swim *s, const struct entry *e, const struct uuid *from,
+                enum view_source source);
+
+/* News about this node itself, under a new incarnation. */
+void view_renew_self(struct swim *s, enum member_state state, uint32_t incarnation);
+
+/* Forgets the dead and left whose time is over, and asks one of the dead whether it is back. */
+void view_recontact(struct swim *s);
+
+/* When there are rumours to be sent on their own; UINT64_MAX when there are none. */
+uint64_t view_gossip_deadline(const struct swim *s);
+
+/* Sends the rumours waiting to a few members. */
+void view_gossip(struct swim *s);
+
+/* The detector's state for a member that has just been added. */
+void view_init_member(struct swim *s, struct member *m);
+void view_free_member(struct swim *s, struct member *m);
+
+#endif

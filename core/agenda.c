@@ -3,6 +3,7 @@
 #include "core/mem.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { CHUNK_HANDLES = 15 }; /* 72 bytes: what malloc rounds up by nothing */
 
@@ -75,6 +76,25 @@ uint32_t agenda_take(struct agenda *agenda, uint64_t after_ms)
         return handle;
     }
     return 0;
+}
+
+uint32_t agenda_peek(const struct agenda *agenda, uint64_t after_ms,
+                     uint32_t ret_handles[static AGENDA_PEEK_MAX])
+{
+    const uint64_t slot = after_ms / AGENDA_SLOT_MS;
+    uint32_t count = 0;
+    if (agenda->count == 0 || slot < agenda->next_slot || slot >= AGENDA_SLOTS) {
+        return 0;
+    }
+    for (const struct agenda_chunk *chunk = agenda->slots[slot]; chunk != NULL;
+         chunk = chunk->next) {
+        if (count + chunk->count > AGENDA_PEEK_MAX) {
+            return 0;
+        }
+        memcpy(ret_handles + count, chunk->handles, chunk->count * sizeof(*ret_handles));
+        count += chunk->count;
+    }
+    return count;
 }
 
 uint64_t agenda_due_after_ms(const struct agenda *agenda)

@@ -13,7 +13,7 @@
 
 #include <stdint.h>
 
-enum { AGENDA_SLOT_MS = 64, AGENDA_SLOTS = EPOCH_MS / AGENDA_SLOT_MS };
+enum { AGENDA_SLOT_MS = 64, AGENDA_SLOTS = EPOCH_MS / AGENDA_SLOT_MS, AGENDA_PEEK_MAX = 64 };
 
 struct agenda_chunk;
 
@@ -32,6 +32,11 @@ void agenda_add(struct agenda *agenda, uint32_t handle, uint64_t after_ms);
 
 /* Takes a handle out of a slot that ended at or before `after_ms` into the epoch; 0: none left. */
 uint32_t agenda_take(struct agenda *agenda, uint64_t after_ms);
+
+/* Copies the handles of the slot that `after_ms` falls in, if it is not drained and they are at
+ * most AGENDA_PEEK_MAX. Returns how many. */
+uint32_t agenda_peek(const struct agenda *agenda, uint64_t after_ms,
+                     uint32_t ret_handles[static AGENDA_PEEK_MAX]);
 
 /* When the next handle can be taken: milliseconds into the epoch, at most EPOCH_MS. */
 uint64_t agenda_due_after_ms(const struct agenda *agenda);

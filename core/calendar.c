@@ -250,13 +250,30 @@ static uint32_t list_entries(struct calendar *c, struct calendar_agenda *a, uint
     return 0;
 }
 
+/* An entry of the slot that is under way. A crowded slot waits for its end instead: looking through
+ * it again and again would cost more than it frees. */
+static uint32_t due_in_slot(const struct calendar *c, const struct calendar_agenda *a,
+                            uint64_t now_ms)
+{
+    uint32_t handles[AGENDA_PEEK_MAX];
+    const uint32_t count = agenda_peek(&a->agenda, now_ms - a->epoch * EPOCH_MS, handles);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct entry *e = entry_find(c->entries, handles[i]);
+        if (e != NULL && entry_expiry_ms(e) <= now_ms) {
+            return handles[i];
+        }
+    }
+    return 0;
+}
+
 static uint32_t due_in_epoch(struct calendar *c, struct calendar_agenda *a, uint64_t now_ms,
                              size_t *budget)
 {
     while (*budget > 0) {
         const uint32_t handle = agenda_take(&a->agenda, now_ms - a->epoch * EPOCH_MS);
         if (handle == 0) {
-            return list_entries(c, a, now_ms, budget);
+            const uint32_t listed = list_entries(c, a, now_ms, budget);
+            return listed != 0 || *budget == 0 ? listed : due_in_slot(c, a, now_ms);
         }
         const struct entry *e = entry_find(c->entries, handle);
         if (e != NULL && entry_expiry_ms(e) <= now_ms) {

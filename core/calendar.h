@@ -78,7 +78,7 @@ void calendar_remove(struct calendar *c, uint32_t handle, uint64_t second);
 /*
  * An entry whose expiry is at or before now, and stays in the calendar; 0 when there is none, or
  * when *budget ran out. Looking at an entry that is not due, and noting one in an agenda, takes 1
- * from *budget. What is due is found at the end of its slot of 64 ms.
+ * from *budget. Where many come due in one slot of 64 ms they are found at its end.
  */
 uint32_t calendar_due(struct calendar *c, uint64_t now_ms, size_t *budget);
 

@@ -12,6 +12,7 @@ enum {
     FIRST_PASS_MAX_US = 2000 * 1000, /* the first discovery pass is over by then at the latest */
     FOUND_WAIT_US = 3000 * 1000,     /* with members around and no clock anywhere known */
     TURN_US = 100 * 1000,            /* what needs no exact time is looked at this often */
+    CLOCK_ASK_US = 50 * 1000,        /* between two questions for the cluster's clock */
     EXPIRE_BUDGET = 2000,            /* entries freed in one tick: well under a millisecond */
     CUT_DELAY_S = 2,                 /* roots are compared as of this long ago */
     FULL_CLEAR_PERCENT = 95,
@@ -269,6 +270,29 @@ static bool may_found_clock(const struct engine *e)
     return is_smallest || e->now_us - e->pass_over_us > FOUND_WAIT_US;
 }
 
+/* A node without a clock does not wait for its turn in the probes: it asks the leader, or, while
+ * nobody is known to have a clock, somebody. */
+static void ask_for_clock(struct engine *e)
+{
+    if (e->clock.is_set || e->now_us < e->ask_at_us) {
+        return;
+    }
+    e->ask_at_us = e->now_us + CLOCK_ASK_US;
+    const struct member *leader = clock_leader(e);
+    struct member *chosen = NULL;
+    uint64_t seen = 0;
+    uint32_t slot = 0;
+    for (struct member *m; (m = swim_next_member(e->swim, &slot)) != NULL; slot++) {
+        if (m == leader ||
+            (leader == NULL && !m->is_self && is_live(m) && rng_below(&e->rng, ++seen) == 0)) {
+            chosen = m;
+        }
+    }
+    if (chosen != NULL) {
+        swim_ask(e->swim, chosen, e->now_us);
+    }
+}
+
 /* ---- Discovery, joining, readiness ---- */
 
 void engine_candidate(struct engine *e, const struct addr *addr, uint64_t now_us)
@@ -458,6 +482,7 @@ void engine_tick(struct engine *e, uint64_t now_us)
             store_expire(e->store, now_ms, EXPIRE_BUDGET, NULL, NULL) == EXPIRE_BUDGET;
         sync_turn(e->sync, now_us, now_ms);
     }
+    ask_for_clock(e);
     if (now_us >= e->turn_at_us) {
         e->turn_at_us = now_us + TURN_US;
         look_at_fullness(e);
@@ -478,14 +503,14 @@ uint64_t engine_deadline(const struct engine *e)
         return e->now_us;
     }
     uint64_t deadline_us = earlier(swim_deadline(e->swim), replica_deadline(e->replica));
-    deadline_us = earlier(deadline_us, e->turn_at_us);
+    deadline_us = earlier(deadline_us, e->clock.is_set ? e->turn_at_us : e->ask_at_us);
     const uint64_t expiry_ms = store_deadline(e->store);
     if (e->clock.is_set && expiry_ms != UINT64_MAX) {
         const uint64_t now_ms = engine_now_ms(e);
         const uint64_t wait_ms = expiry_ms > now_ms ? expiry_ms - now_ms : 0;
         deadline_us = earlier(deadline_us, e->now_us + wait_ms * 1000 + 1000);
     }
-    return deadline_us;
+    return deadline_us > e->now_us ? deadline_us : e->now_us;
 }
 
 /* ---- Datagrams ---- */
@@ -494,7 +519,6 @@ void engine_datagram(struct engine *e, const struct addr *from, const uint8_t *d
                      uint64_t now_us)
 {
     engine_advance(e, now_us);
-    e->counters.datagrams_in++;
     swim_packet(e->swim, from, NULL, data, len, now_us);
     engine_settle(e);
 }

@@ -30,6 +30,7 @@ struct engine {
     struct hlc hlc;
     uint64_t now_us, started_us;
     uint64_t turn_at_us;   /* next look at what needs no exact time */
+    uint64_t ask_at_us;    /* when a node without a clock asks for it again */
     uint64_t pass_over_us; /* when the first discovery pass ended */
     bool is_named;         /* the providers have named all they know, once */
     bool is_pass_over;

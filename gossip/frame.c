@@ -72,7 +72,10 @@ void frame_record_read(struct cursor *c, bool is_large, struct frame_record *ret
         r->value_len = cursor_left(c);
         r->value = cursor_bytes(c, r->value_len);
     }
-    if (cursor_ok(c) && record_check(r) != RC_OK) {
+    /* A large value comes later: what stands here is checked without it. */
+    struct record head = *r;
+    head.value_len = is_large ? 0 : r->value_len;
+    if (cursor_ok(c) && (record_check(&head) != RC_OK || r->value_len > RECORD_VALUE_MAX)) {
         cursor_fail(c);
     }
 }

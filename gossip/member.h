@@ -58,11 +58,11 @@ struct member {
     struct addr last_addr; /* where it last answered; port 0 when it never did */
     uint32_t rtt_us;       /* smoothed round trip; 0 when not measured */
     uint64_t state_since_us;
-    uint64_t heard_us;              /* last direct word from it; 0 never */
-    uint64_t udp_heard_us;          /* last datagram from it; 0 never */
-    uint32_t slot;                  /* its index, stable while it is known */
-    uint32_t tag; /* 32-bit hash of its uuid and the cluster: the sender in short headers */
-    uint32_t link;                  /* its peer link once up, 0 none; kept by the engine */
+    uint64_t heard_us;     /* last direct word from it; 0 never */
+    uint64_t udp_heard_us; /* last datagram from it; 0 never */
+    uint32_t slot;         /* its index, stable while it is known */
+    uint32_t tag;  /* 32-bit hash of its uuid and the cluster: the sender in short headers */
+    uint32_t link; /* its peer link once up, 0 none; kept by the engine */
     struct swim_probe_state *probe; /* the failure detector's own; NULL for self */
 };
 
@@ -74,8 +74,8 @@ struct member {
  *
  * card_read() fails the cursor on a nil uuid, an empty or overlong or unprintable name, more than
  * MEMBER_ADDRS_MAX addresses, an unknown scope, or an incarnation of INCARNATION_MAX or more (one
- * forged packet must not use up the numbers that a member refutes with). CARD_WIRE_MAX is the most that card_write()
- * writes.
+ * forged packet must not use up the numbers that a member refutes with). CARD_WIRE_MAX is the most
+ * that card_write() writes.
  */
 enum {
     CARD_WIRE_MAX = 16 + 8 + 8 + 4 + 2 * NAME_SIZE + 1 + MEMBER_ADDRS_MAX * (1 + ADDR_WIRE_MAX)

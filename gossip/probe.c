@@ -306,9 +306,11 @@ uint32_t probe_acked(struct swim *s, struct member *m, uint32_t seq, bool is_dat
     if (t == NULL) {
         return 0;
     }
-    if (is_datagram && t->to.port != 0) {
+    if (is_datagram == (t->to.port != 0)) {
         const uint64_t us = s->now_us - t->sent_us;
         rtt_us = us == 0 ? 1 : us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
+    }
+    if (is_datagram && rtt_us > 0) {
         smooth_rtt(m, rtt_us);
         st->datagram_misses = 0;
         roster_set_last_addr(&s->roster, m, &t->to);
@@ -451,8 +453,8 @@ uint64_t probe_deadline(const struct swim *s)
 
 void probe_tick(struct swim *s)
 {
-    for (const struct timer *t = timerheap_first(&s->timers);
-         t != NULL && t->due_us <= s->now_us; t = timerheap_first(&s->timers)) {
+    for (const struct timer *t = timerheap_first(&s->timers); t != NULL && t->due_us <= s->now_us;
+         t = timerheap_first(&s->timers)) {
         struct member *m = t->owner;
         if (s->self->state == MEMBER_LEFT) {
             probe_acquit(s, m); /* who is on its way out judges nobody */

@@ -39,8 +39,8 @@ void probe_tell(struct swim *s, struct member *m);
  * link. */
 void probe_heard(struct swim *s, struct member *m, const struct addr *from);
 
-/* An ack of a ping to the member, after probe_heard(). Returns its round trip in microseconds, 0 when it came by link or
- * answers no ping that is remembered. */
+/* An ack of a ping to the member, after probe_heard(). Returns its round trip in
+ * microseconds, by datagram or by link; 0 when it answers no ping that is remembered. */
 uint32_t probe_acked(struct swim *s, struct member *m, uint32_t seq, bool is_datagram);
 
 /* Answers of others to our requests. */

@@ -294,8 +294,7 @@ struct member *roster_find_tag(const struct roster *r, uint32_t tag)
 struct member *roster_next_at(const struct roster *r, const struct addr *addr, uint32_t *walk)
 {
     uint32_t slot = 0;
-    while (
-        slotindex_next(&r->by_addr, candidate_addr_hash(addr, r->hash_seed), walk, &slot)) {
+    while (slotindex_next(&r->by_addr, candidate_addr_hash(addr, r->hash_seed), walk, &slot)) {
         if (roster_has_addr(r, r->seats[slot].member, addr)) {
             return r->seats[slot].member;
         }
@@ -377,8 +376,7 @@ struct member *roster_next_target(struct roster *r, struct rng *rng)
 
 struct member *roster_random(const struct roster *r, struct rng *rng)
 {
-    return r->order_count == 0 ? NULL
-                               : r->seats[r->order[rng_below(rng, r->order_count)]].member;
+    return r->order_count == 0 ? NULL : r->seats[r->order[rng_below(rng, r->order_count)]].member;
 }
 
 uint32_t roster_live_count(const struct roster *r)

@@ -95,8 +95,9 @@ static void enter(struct swim *s, uint64_t now_us)
 uint64_t swim_deadline(const struct swim *s)
 {
     const uint64_t due_us[] = {
-        probe_deadline(s), candidates_deadline(&s->candidates), relay_deadline(s),
-        pull_deadline(s),  view_gossip_deadline(s),             s->next_recontact_us,
+        probe_deadline(s),       candidates_deadline(&s->candidates),
+        relay_deadline(s),       pull_deadline(s),
+        view_gossip_deadline(s), s->next_recontact_us,
     };
     uint64_t first_us = due_us[0];
     for (size_t i = 1; i < sizeof(due_us) / sizeof(due_us[0]); i++) {
@@ -368,6 +369,12 @@ void swim_seen_as(struct swim *s, const struct addr *addr, uint64_t now_us)
 {
     enter(s, now_us);
     ownaddr_seen(s, addr);
+}
+
+void swim_ask(struct swim *s, struct member *m, uint64_t now_us)
+{
+    enter(s, now_us);
+    probe_tell(s, m);
 }
 
 void swim_leave(struct swim *s, uint64_t now_us)

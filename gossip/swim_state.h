@@ -26,10 +26,10 @@
 #include "gossip/timerheap.h"
 
 enum {
-    PROBE_TRIES_MAX = 8,  /* pings of one probe that are remembered */
-    RELAYS_MAX = 64,      /* pings on behalf of others under way at once */
-    PULLS_MAX = 3,        /* views being pulled at once: what a newborn starts with */
-    OWNADDRS_MAX = 2,     /* addresses learned from others: a LAN's and a NAT's */
+    PROBE_TRIES_MAX = 8, /* pings of one probe that are remembered */
+    RELAYS_MAX = 64,     /* pings on behalf of others under way at once */
+    PULLS_MAX = 3,       /* views being pulled at once: what a newborn starts with */
+    OWNADDRS_MAX = 2,    /* addresses learned from others: a LAN's and a NAT's */
 };
 
 struct probe_try {
@@ -46,15 +46,15 @@ struct swim_probe_state {
 
     /* The open probe. */
     bool is_open;
-    bool is_verify;       /* its failure turns the suspect into a dead one */
-    bool is_link_asked;   /* the link has been tried */
+    bool is_verify;     /* its failure turns the suspect into a dead one */
+    bool is_link_asked; /* the link has been tried */
     bool is_relay_asked;
-    uint32_t ping_count;  /* of this probe */
-    uint64_t verdict_us;  /* when it fails */
-    uint64_t retry_us;    /* when the next ping goes */
-    uint64_t relay_us;    /* when others are asked to try */
-    uint64_t pace_us;     /* between the last ping and the next */
-    uint32_t relay_seq;   /* in the requests to others */
+    uint32_t ping_count; /* of this probe */
+    uint64_t verdict_us; /* when it fails */
+    uint64_t retry_us;   /* when the next ping goes */
+    uint64_t relay_us;   /* when others are asked to try */
+    uint64_t pace_us;    /* between the last ping and the next */
+    uint32_t relay_seq;  /* in the requests to others */
     uint32_t nacks_wanted, nacks;
 
     /* Its pings, the last PROBE_TRIES_MAX of them, kept after its end for late answers. */

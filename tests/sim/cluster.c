@@ -313,6 +313,7 @@ static void answer_dial(struct cluster *c, const struct event *e)
         why = s->link[1] == 0 ? (int)LINK_END_REJECTED : -1;
     }
     s->is_open = why < 0;
+    s->free_us[1] = at_us; /* no byte overtakes the answer */
     network_at(&c->net, at_us,
                (struct event){.kind = EVENT_DIAL_DONE,
                               .to = e->from,

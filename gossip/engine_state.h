@@ -2,7 +2,7 @@
  * engine_state: what the engine's own files share. Nobody else includes it.
  *
  * engine.c has the life of the node (time, discovery, clock, readiness), peer.c how links begin and
- * end and what goes out on them, intake.c what comes in on them, client.c what clients ask for and
+ * end and what goes out on them, inbound.c what comes in on them, client.c what clients ask for and
  * what pages show.
  */
 #ifndef GOSSIP_ENGINE_STATE_H

@@ -302,15 +302,12 @@ uint32_t probe_acked(struct swim *s, struct member *m, uint32_t seq, bool is_dat
 {
     struct swim_probe_state *st = m->probe;
     const struct probe_try *t = find_try(st, seq);
-    uint32_t rtt_us = 0;
     if (t == NULL) {
         return 0;
     }
-    if (is_datagram == (t->to.port != 0)) {
-        const uint64_t us = s->now_us - t->sent_us;
-        rtt_us = us == 0 ? 1 : us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
-    }
-    if (is_datagram && rtt_us > 0) {
+    const uint64_t us = s->now_us - t->sent_us;
+    const uint32_t rtt_us = us == 0 ? 1 : us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
+    if (is_datagram && t->to.port != 0) {
         smooth_rtt(m, rtt_us);
         st->datagram_misses = 0;
         roster_set_last_addr(&s->roster, m, &t->to);

@@ -14,9 +14,9 @@ bool proxy_cidr_has(const struct node_cidr *cidr, const struct addr *addr)
     return mask == 0 || ((cidr->addr.ip[whole] ^ addr->ip[whole]) & mask) == 0;
 }
 
-static bool is_trusted(const struct addr *addr, const struct node_cidr *trust, uint32_t count)
+bool proxy_is_trusted(const struct addr *addr, const struct node_cidr *trust, uint32_t trust_count)
 {
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < trust_count; i++) {
         if (proxy_cidr_has(&trust[i], addr)) {
             return true;
         }
@@ -72,7 +72,7 @@ struct addr proxy_client(const struct http_request *rq, const struct addr *peer,
 {
     static const char name[] = "X-Forwarded-For";
     struct addr client = *peer;
-    if (!trust_all && !is_trusted(peer, trust, trust_count)) {
+    if (!trust_all && !proxy_is_trusted(peer, trust, trust_count)) {
         return client;
     }
     for (size_t i = rq->header_count; i > 0; i--) {
@@ -85,7 +85,7 @@ struct addr proxy_client(const struct http_request *rq, const struct addr *peer,
         struct http_text entry;
         while (pop_entry(&list, &entry)) {
             if (!parse_entry(entry, &client) || trust_all ||
-                !is_trusted(&client, trust, trust_count)) {
+                !proxy_is_trusted(&client, trust, trust_count)) {
                 return client;
             }
         }

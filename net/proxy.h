@@ -15,6 +15,9 @@
 /* Whether the address lies in the network; ports are ignored. */
 bool proxy_cidr_has(const struct node_cidr *cidr, const struct addr *addr);
 
+/* Whether it is one of the proxies whose word counts. */
+bool proxy_is_trusted(const struct addr *addr, const struct node_cidr *trust, uint32_t trust_count);
+
 /*
  * The client's address: the rightmost entry that is not a trusted proxy; `peer` itself when it is
  * not trusted or there is no such header. With `trust_all` the connection's peer is trusted,

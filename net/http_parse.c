@@ -212,9 +212,8 @@ static void refuse_as_llhttp(struct http_parse *p, llhttp_errno_t error)
     const char *head = (const char *)buf_data(&p->head);
     const char *space = memchr(head, ' ', p->head.len);
     const struct http_text method = {head, space == NULL ? p->head.len : (size_t)(space - head)};
-    if ((error == HPE_INVALID_METHOD || error == HPE_INVALID_CONSTANT ||
-         error == HPE_PAUSED_H2_UPGRADE) &&
-        http_head_is_token(method)) {
+    const bool is_foreign = error == HPE_INVALID_CONSTANT && p->llhttp.method >= HTTP_SOURCE;
+    if ((error == HPE_INVALID_METHOD || is_foreign) && http_head_is_token(method)) {
         refuse(p, 501, "unsupported", "the method is not known");
     } else {
         refuse(p, 400, "invalid_request", llhttp_get_error_reason(&p->llhttp));

@@ -154,7 +154,8 @@ bool http_intake_step(struct http_conn *c)
         http_intake_begin(c);
     }
     struct evbuffer_iovec piece;
-    if (c->parse == NULL || evbuffer_peek(input, -1, NULL, &piece, 1) < 1) {
+    if (c->parse == NULL || evbuffer_get_length(input) == 0 ||
+        evbuffer_peek(input, -1, NULL, &piece, 1) < 1) {
         return false;
     }
     const size_t used = http_parse_feed(c->parse, piece.iov_base, piece.iov_len);

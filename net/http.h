@@ -21,6 +21,10 @@ enum {
     HTTP_REQUEST_LINE_MAX = 8 * 1024,
     HTTP_HEADERS_MAX = 100,
     HTTP_HEADER_BYTES_MAX = 16 * 1024,
+    /* What a handler may put into a response. The body's bound is above the longest page we make, a
+     * member list of 16,384; longer ones are streams. */
+    HTTP_RESPONSE_HEADER_BYTES_MAX = 16 * 1024,
+    HTTP_RESPONSE_BYTES_MAX = 16 * 1024 * 1024,
 };
 
 enum http_method {
@@ -96,20 +100,28 @@ struct http_response {
 };
 
 void http_response_init(struct http_response *rs);
+
+/* Frees what is in it: buffers, its count of the blob, and a stream that was not taken (`done` is
+ * called). Empty afterwards. */
 void http_response_fini(struct http_response *rs);
+
+/* The same, but the memory of its two buffers is kept for the next answer. */
+void http_response_clear(struct http_response *rs);
 
 /* Adds one header line; name and value must hold no CR or LF, which is asserted. */
 void http_add(struct http_response *rs, const char *name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Sets the status and a body of bytes with its content type. */
+/* Sets the status and a body of bytes with its content type, in place of an earlier body and type.
+ * Without memory for it the answer becomes an empty 500. */
 void http_set_body(struct http_response *rs, int status, const char *type, const void *data,
                    size_t len);
 
 /*
  * An application/problem+json answer (RFC 9457): type, title, status, detail and our `code`.
- * `detail` must not hold the value of a record; it is escaped here. Statuses that ask for it get
- * Retry-After: 1 (429, 503).
+ * `detail` must not hold the value of a record; it is escaped here, and cut after 500 bytes.
+ * Statuses that ask for it get Retry-After: 1 (429, 503). Every error may be read by any origin's
+ * page: Access-Control-Allow-Origin is added here unless the response has it already.
  */
 void http_problem(struct http_response *rs, int status, const char *code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

@@ -49,12 +49,15 @@ struct http_server_stats {
     uint64_t bytes_in, bytes_out;
 };
 
-/* NULL when out of memory. */
+/* All callbacks and both timeouts are needed. NULL when out of memory (the descriptor is the
+ * caller's then). The process must ignore SIGPIPE. */
 struct http_server *http_server_new(const struct http_server_config *config);
+
+/* Closes everything at once: streams' `done` is called, gone() is not. */
 void http_server_free(struct http_server *s);
 
-/* Answers a deferred exchange; takes the content of `rs` and leaves it empty. An unknown id is
- * ignored. */
+/* Answers a deferred exchange, after handle() has returned; takes the content of `rs` and leaves it
+ * empty. An unknown id is ignored. */
 void http_server_complete(struct http_server *s, uint64_t id, struct http_response *rs);
 
 /* Stops (and later resumes) reading the bodies of requests that have one. */

@@ -1,0 +1,148 @@
+/*
+ * http_conn: one connection of the HTTP server, from its first byte to its last.
+ *
+ * One request at a time: while one is answered nothing behind it is parsed, so answers are in
+ * order, and what a client pipelines waits in an input buffer of bounded size. A connection is in
+ * exactly one phase, and each phase has its deadline:
+ *
+ *   IDLE      between requests                         idle timeout, closes silently
+ *   HEAD      request line and headers arriving        request timeout from the first byte, 408
+ *   BODY      body arriving                            too slow over a request timeout, 408
+ *   HELD      body not read, by http_server_hold_bodies
+ *   DEFERRED  the handler answers later
+ *   ANSWER    bytes of the answer leave                too slow over a request timeout, reset
+ *   PAUSED    a stream has nothing to say for now      asked again after HTTP_PAUSE_MS
+ *   LINGER    said goodbye, lets the client read it    HTTP_LINGER_MS or HTTP_LINGER_BYTES, closes
+ *   CLOSED    freed at the end of the current event
+ *
+ * End of input after a whole request is a half-close: the answer is sent, then the connection ends.
+ * A reset ends it at once, and is told to the owner of a deferred answer.
+ *
+ * Writing is tried at once and only what the socket does not take waits for the loop: that spares
+ * two epoll_ctl() calls on each small answer.
+ */
+#ifndef NET_HTTP_CONN_H
+#define NET_HTTP_CONN_H
+
+#include "net/http_answer.h"
+#include "net/http_parse.h"
+#include "net/http_server.h"
+#include "net/ip_limit.h"
+#include "net/rate_limit.h"
+
+#include <sys/queue.h>
+
+enum {
+    /* Unread input of a connection that is being answered; above it its socket is not read. */
+    HTTP_INPUT_MAX = 16 * 1024,
+    /* Slower than this, a client costs more than it is worth: bytes a second, over a window of the
+     * request timeout, in either direction. */
+    HTTP_RATE_MIN = 1024,
+    HTTP_PAUSE_MS = 20,
+    HTTP_LINGER_MS = 2000,
+    HTTP_LINGER_BYTES = 16 * 1024 * 1024, /* one value of the default maximum, and some */
+    /* Parsers kept for the next requests; more exist only while as many heads or bodies arrive. */
+    HTTP_SPARE_PARSERS = 16,
+};
+
+enum http_phase {
+    HTTP_PHASE_IDLE,
+    HTTP_PHASE_HEAD,
+    HTTP_PHASE_BODY,
+    HTTP_PHASE_HELD,
+    HTTP_PHASE_DEFERRED,
+    HTTP_PHASE_ANSWER,
+    HTTP_PHASE_PAUSED,
+    HTTP_PHASE_LINGER,
+    HTTP_PHASE_CLOSED,
+    HTTP_PHASES,
+};
+
+TAILQ_HEAD(http_conn_list, http_conn);
+
+/* What the connections of one server share. */
+struct http_shared {
+    struct http_server_config config;
+    struct http_server_stats stats;
+    /* By phase; all deadlines of one phase are the same time away, so each list is in the order of
+     * its deadlines. */
+    struct http_conn_list phases[HTTP_PHASES];
+    struct http_response scratch; /* the answer being made; its memory is used again */
+    struct buf piece;             /* what a stream's producer appends to */
+    struct http_parse *spare[HTTP_SPARE_PARSERS];
+    size_t spare_count;
+    struct http_date date;
+    struct rate_limit *rate_limit; /* NULL: off */
+    uint32_t serial;               /* of the last exchange */
+    bool is_held, is_draining;
+    /* A connection entered a phase that ends at this time. */
+    void (*deadline)(struct http_shared *shared, uint64_t at_ms);
+    /* A connection is about to be freed (its slot, its address). */
+    void (*closed)(struct http_shared *shared, struct http_conn *c);
+};
+
+struct http_conn {
+    TAILQ_ENTRY(http_conn) entry;
+    struct http_shared *shared;
+    struct bufferevent *bev;
+    struct http_parse *parse; /* NULL unless a request is arriving or being handled */
+    struct http_source source;
+    uint64_t id; /* of the current exchange: serial << 32 | slot */
+    uint64_t deadline_ms;
+    uint64_t moved, mark; /* bytes taken in or queued out so far; the same when the window began */
+    uint32_t slot;
+    struct addr peer;
+    uint8_t phase, listed; /* enum http_phase: now, and the list it is in */
+    bool is_refreshed;     /* the phase began anew, even if it is the same */
+    bool is_over;      /* beyond a limit: one request, and only probes and peers get an answer */
+    bool is_counted;   /* in ip_limit */
+    bool is_writing;   /* the loop writes what the socket did not take */
+    bool is_eof;       /* the client sends no more */
+    bool is_close;     /* after this answer */
+    bool is_lingering; /* and the client may still be sending then */
+    bool is_head, is_http10; /* of the request being answered */
+    bool is_keep_alive;
+    bool is_continued; /* 100 Continue was sent */
+};
+
+/* Takes the descriptor. NULL, with it closed, when out of memory. */
+struct http_conn *http_conn_new(struct http_shared *shared, int fd, const struct addr *peer,
+                                uint32_t slot, bool is_over);
+
+/* Frees it at once, in any phase; nobody is told but `shared->closed`. */
+void http_conn_free(struct http_conn *c);
+
+/* Answers the deferred exchange; `rs` is left empty. */
+void http_conn_complete(struct http_conn *c, struct http_response *rs);
+
+/* Its deadline has passed. */
+void http_conn_expire(struct http_conn *c);
+
+/* Bodies are held: if one is arriving it is read no further. */
+void http_conn_hold(struct http_conn *c);
+
+/* The hold on bodies was lifted. */
+void http_conn_resume(struct http_conn *c);
+
+/* Ends it if nothing is in progress. */
+void http_conn_drain(struct http_conn *c);
+
+/* For http_intake. A phase is entered, whose deadline starts when the current event is done with.
+ */
+void http_conn_enter(struct http_conn *c, enum http_phase phase);
+bool http_conn_is_in(const struct http_conn *c, enum http_phase phase);
+
+/* Queues an answer, or takes note that it comes later or never (Upgrade: `c->bev` is NULL then). */
+void http_conn_answer(struct http_conn *c, struct http_response *rs);
+
+/* Answers with a problem of the server's own and reads no more: what would follow cannot be
+ * trusted, or is not wanted. */
+void http_conn_refuse(struct http_conn *c, int status, const char *code, const char *detail);
+
+/* Ends it at once; freed when the current event is done with. */
+void http_conn_close(struct http_conn *c);
+
+/* Monotonic milliseconds, as coarse as the kernel's tick (4 ms): deadlines need no better. */
+uint64_t http_now_ms(void);
+
+#endif

@@ -1,0 +1,175 @@
+#include "net/http_intake.h"
+
+#include "core/assert.h"
+#include "net/proxy.h"
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+
+static struct http_parse *take_parse(struct http_shared *shared)
+{
+    return shared->spare_count > 0 ? shared->spare[--shared->spare_count] : http_parse_new();
+}
+
+void http_intake_release(struct http_conn *c)
+{
+    struct http_shared *shared = c->shared;
+    if (c->parse != NULL && shared->spare_count < HTTP_SPARE_PARSERS) {
+        http_parse_reset(c->parse);
+        shared->spare[shared->spare_count++] = c->parse;
+    } else {
+        http_parse_free(c->parse);
+    }
+    c->parse = NULL;
+}
+
+static void refuse_malformed(struct http_conn *c)
+{
+    const struct http_refusal refusal = *http_parse_refusal(c->parse);
+    /* A body over the limit, or no memory for it, is not the form's fault. */
+    c->shared->stats.requests_malformed += refusal.status != 413 && refusal.status != 503;
+    http_conn_refuse(c, refusal.status, refusal.code, refusal.detail);
+}
+
+static void handle(struct http_conn *c)
+{
+    struct http_shared *shared = c->shared;
+    struct http_response *rs = &shared->scratch;
+    http_conn_enter(c, HTTP_PHASE_ANSWER); /* no hold on bodies concerns it any more */
+    shared->config.handle(shared->config.arg, http_parse_request(c->parse), rs);
+    if (rs->kind == HTTP_BODY_UPGRADE && !http_parse_is_upgrade(c->parse)) {
+        http_response_clear(rs);
+        http_problem(rs, 426, "invalid_request", "this path needs an Upgrade");
+    }
+    http_intake_release(c);
+    http_conn_answer(c, rs);
+    http_response_clear(rs);
+}
+
+void http_intake_start_body(struct http_conn *c)
+{
+    static const char interim[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    if (c->shared->is_held) {
+        (void)bufferevent_disable(c->bev, EV_READ);
+        http_conn_enter(c, HTTP_PHASE_HELD);
+        return;
+    }
+    const bool is_waiting = evbuffer_get_length(bufferevent_get_input(c->bev)) == 0;
+    if (http_parse_expects_continue(c->parse) && is_waiting && !c->is_continued) {
+        c->is_continued = true;
+        (void)bufferevent_write(c->bev, interim, sizeof(interim) - 1);
+        c->moved += sizeof(interim) - 1;
+        c->shared->stats.bytes_out += sizeof(interim) - 1;
+    }
+    http_conn_enter(c, HTTP_PHASE_BODY);
+}
+
+/* Whether the limits let this request through; answered if not. */
+static bool is_admitted(struct http_conn *c, const struct http_request *rq)
+{
+    struct http_shared *shared = c->shared;
+    const struct http_server_config *config = &shared->config;
+    if (shared->rate_limit == NULL && !c->is_over) {
+        return true;
+    }
+    if (config->is_exempt(config->arg, rq)) {
+        return true;
+    }
+    if (c->is_over && !http_parse_is_upgrade(c->parse)) {
+        http_conn_refuse(c, 503, "overloaded", "too many connections");
+        return false;
+    }
+    const struct addr key = proxy_limit_key(&rq->client);
+    if (shared->rate_limit == NULL || rate_limit_take(shared->rate_limit, &key, http_now_ms())) {
+        return true;
+    }
+    shared->stats.rate_limited++;
+    const bool is_keep_alive = c->is_keep_alive && !http_parse_has_body(c->parse);
+    if (is_keep_alive) {
+        http_intake_release(c);
+        http_problem(&shared->scratch, 429, "rate_limited", "too many requests");
+        http_conn_answer(c, &shared->scratch);
+        http_response_clear(&shared->scratch);
+    } else {
+        http_conn_refuse(c, 429, "rate_limited", "too many requests");
+    }
+    return false;
+}
+
+static void on_headers(struct http_conn *c)
+{
+    const struct http_server_config *config = &c->shared->config;
+    struct http_request *rq = http_parse_request(c->parse);
+    rq->id = c->id;
+    rq->client = proxy_client(rq, &c->peer, config->trust_all, config->trust, config->trust_count);
+    c->is_head = rq->method == HTTP_HEAD_;
+    c->is_http10 = http_parse_is_http10(c->parse);
+    c->is_keep_alive = http_parse_is_keep_alive(c->parse);
+    if (!is_admitted(c, rq)) {
+        return;
+    }
+    const bool has_body = http_parse_has_body(c->parse);
+    http_parse_accept(c->parse, has_body ? config->body_max(config->arg, rq) : 0);
+    if (http_parse_state(c->parse) == HTTP_PARSE_BODY) {
+        http_intake_start_body(c);
+    }
+}
+
+void http_intake_begin(struct http_conn *c)
+{
+    c->parse = take_parse(c->shared);
+    c->id = (uint64_t)++c->shared->serial << 32 | c->slot;
+    c->is_head = false;
+    c->is_http10 = false;
+    c->is_continued = false;
+    if (c->parse == NULL) {
+        http_conn_close(c);
+    } else {
+        http_conn_enter(c, HTTP_PHASE_HEAD);
+    }
+}
+
+/* Drops the empty lines that may stand before a request (RFC 9112 section 2.2); true when there is
+ * more. */
+static bool skip_empty_lines(struct http_conn *c)
+{
+    struct evbuffer *input = bufferevent_get_input(c->bev);
+    uint8_t pair[2] = {0};
+    ev_ssize_t len = 0;
+    while ((len = evbuffer_copyout(input, pair, 2)) == 2 && pair[0] == '\r' && pair[1] == '\n') {
+        (void)evbuffer_drain(input, 2);
+        c->shared->stats.bytes_in += 2;
+    }
+    return len == 2 || (len == 1 && pair[0] != '\r');
+}
+
+bool http_intake_step(struct http_conn *c)
+{
+    struct evbuffer *input = bufferevent_get_input(c->bev);
+    if (http_conn_is_in(c, HTTP_PHASE_IDLE)) {
+        if (!skip_empty_lines(c)) {
+            return false;
+        }
+        http_intake_begin(c);
+    }
+    struct evbuffer_iovec piece;
+    if (c->parse == NULL || evbuffer_get_length(input) == 0 ||
+        evbuffer_peek(input, -1, NULL, &piece, 1) < 1) {
+        return false;
+    }
+    const size_t used = http_parse_feed(c->parse, piece.iov_base, piece.iov_len);
+    ASSERT(used > 0);
+    (void)evbuffer_drain(input, used);
+    c->moved += used;
+    c->shared->stats.bytes_in += used;
+    if (http_parse_state(c->parse) == HTTP_PARSE_HEADERS) {
+        on_headers(c);
+    }
+    if (c->parse != NULL && http_parse_state(c->parse) == HTTP_PARSE_REFUSED) {
+        refuse_malformed(c);
+    } else if (c->parse != NULL && http_parse_state(c->parse) == HTTP_PARSE_DONE) {
+        handle(c);
+    }
+    return true;
+}

@@ -1,0 +1,26 @@
+/*
+ * http_intake: the way in of a connection: from bytes of input to the call of the handler.
+ *
+ * It decides what is asked of a request before its body is read: who the client is, the limits on
+ * rates and connections, the longest body, Expect. What leaves the connection is http_conn's.
+ */
+#ifndef NET_HTTP_INTAKE_H
+#define NET_HTTP_INTAKE_H
+
+#include "net/http_conn.h"
+
+/* Parses one piece of the input and acts on what it comes to; only in the phases IDLE, HEAD and
+ * BODY. False when it needs more input. */
+bool http_intake_step(struct http_conn *c);
+
+/* A request begins: the phase is HEAD. */
+void http_intake_begin(struct http_conn *c);
+
+/* The headers are accepted and a body follows: BODY, after "100 Continue" if it is waited for, or
+ * HELD while bodies are held. */
+void http_intake_start_body(struct http_conn *c);
+
+/* The request is not needed any more. */
+void http_intake_release(struct http_conn *c);
+
+#endif

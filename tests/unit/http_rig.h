@@ -1,0 +1,337 @@
+/*
+ * http_rig: an HTTP server and its clients on one loop in one process, for the tests of net/http_*.
+ *
+ * Clients are plain non-blocking sockets; every wait turns the server's loop and has a deadline.
+ * Callbacks only record: cmocka's assertions must not jump out of libevent. The handler's paths:
+ *
+ *   /hello            200 "hello"                /echo      200 with the body that came
+ *   /blob             200 with rig->blob         /stream    rig->stream_bytes in a stream
+ *   /defer            deferred, as rig->deferred /trickle   a stream with pauses: "a" "b" "c"
+ *   /upgrade          upgraded                   /204 /304  that status
+ */
+#ifndef TESTS_UNIT_HTTP_RIG_H
+#define TESTS_UNIT_HTTP_RIG_H
+
+#include "net/http_conn.h"
+#include "net/http_server.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { WAIT_MS = 5000, CLIENT_INPUT_MAX = 1 << 20 };
+
+struct rig {
+    struct event_base *base;
+    struct http_server *server;
+    struct http_server_config config;
+    uint16_t port;
+    uint64_t body_max;
+    struct blob *blob;
+    size_t stream_bytes;
+    uint64_t deferred; /* the id of the last deferred exchange */
+    unsigned handled, gone, done;
+    struct addr client; /* of the last request */
+    struct bufferevent *upgraded;
+};
+
+struct stream {
+    struct rig *rig;
+    size_t left;
+    unsigned calls;
+};
+
+static bool produce_bytes(void *arg, struct buf *out)
+{
+    static uint8_t block[8000];
+    struct stream *stream = arg;
+    const size_t len = stream->left < sizeof(block) ? stream->left : sizeof(block);
+    memset(block, 's', sizeof(block));
+    stream->left -= len;
+    return buf_append(out, block, len) == RC_OK && stream->left > 0;
+}
+
+static bool produce_trickle(void *arg, struct buf *out)
+{
+    struct stream *stream = arg;
+    const unsigned call = stream->calls++;
+    if (call % 2 == 1) {
+        return true; /* nothing for now */
+    }
+    const char letter = (char)('a' + call / 2);
+    return buf_append(out, &letter, 1) == RC_OK && letter < 'c';
+}
+
+static void stream_done(void *arg)
+{
+    struct stream *stream = arg;
+    stream->rig->done++;
+    free(stream);
+}
+
+static void answer_stream(struct rig *rig, struct http_response *rs, http_produce produce)
+{
+    struct stream *stream = calloc(1, sizeof(*stream));
+    stream->rig = rig;
+    stream->left = rig->stream_bytes;
+    rs->kind = HTTP_BODY_STREAM;
+    rs->produce = produce;
+    rs->done = stream_done;
+    rs->arg = stream;
+}
+
+static bool is_path(const struct http_request *rq, const char *path)
+{
+    return rq->path.len == strlen(path) && memcmp(rq->path.data, path, rq->path.len) == 0;
+}
+
+static void rig_handle(void *arg, const struct http_request *rq, struct http_response *rs)
+{
+    struct rig *rig = arg;
+    rig->handled++;
+    rig->client = rq->client;
+    if (is_path(rq, "/hello")) {
+        http_set_body(rs, 200, "text/plain", "hello", 5);
+    } else if (is_path(rq, "/echo") && rq->blob != NULL) {
+        rs->kind = HTTP_BODY_BLOB;
+        rs->blob = blob_hold(rq->blob);
+    } else if (is_path(rq, "/echo")) {
+        http_set_body(rs, 200, "text/plain", rq->body, rq->body_len);
+    } else if (is_path(rq, "/blob")) {
+        rs->kind = HTTP_BODY_BLOB;
+        rs->blob = blob_hold(rig->blob);
+    } else if (is_path(rq, "/stream")) {
+        answer_stream(rig, rs, produce_bytes);
+    } else if (is_path(rq, "/trickle")) {
+        answer_stream(rig, rs, produce_trickle);
+    } else if (is_path(rq, "/defer")) {
+        rs->kind = HTTP_BODY_DEFER;
+        rig->deferred = rq->id;
+    } else if (is_path(rq, "/upgrade")) {
+        rs->kind = HTTP_BODY_UPGRADE;
+        http_add(rs, "Connection", "Upgrade");
+        http_add(rs, "Upgrade", "%s", "test/1");
+    } else if (is_path(rq, "/204") || is_path(rq, "/304")) {
+        rs->status = is_path(rq, "/204") ? 204 : 304;
+    } else {
+        http_problem(rs, 404, "not_found", "no such path");
+    }
+}
+
+static uint64_t rig_body_max(void *arg, const struct http_request *rq)
+{
+    (void)rq;
+    return ((struct rig *)arg)->body_max;
+}
+
+static bool rig_is_exempt(void *arg, const struct http_request *rq)
+{
+    (void)arg;
+    return rq->query.len == 5 && memcmp(rq->query.data, "probe", 5) == 0;
+}
+
+static void rig_gone(void *arg, uint64_t id)
+{
+    struct rig *rig = arg;
+    rig->gone += id == rig->deferred;
+}
+
+static void rig_upgraded(void *arg, struct bufferevent *bev, const struct addr *from)
+{
+    struct rig *rig = arg;
+    rig->upgraded = bev;
+    rig->client = *from;
+}
+
+static void rig_init(struct rig *rig)
+{
+    (void)signal(SIGPIPE, SIG_IGN);
+    *rig = (struct rig){.base = event_base_new(), .body_max = 1 << 20, .stream_bytes = 20000};
+    rig->config = (struct http_server_config){.base = rig->base,
+                                              .connections_max = 100,
+                                              .idle_timeout_ms = 60000,
+                                              .request_timeout_ms = 30000,
+                                              .arg = rig,
+                                              .body_max = rig_body_max,
+                                              .is_exempt = rig_is_exempt,
+                                              .handle = rig_handle,
+                                              .gone = rig_gone,
+                                              .upgraded = rig_upgraded};
+}
+
+static void rig_start(struct rig *rig)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(at);
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&at, sizeof(at)), 0);
+    assert_int_equal(listen(fd, 128), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+    rig->port = ntohs(at.sin_port);
+    rig->config.listen_fd = fd;
+    rig->server = http_server_new(&rig->config);
+    assert_non_null(rig->server);
+}
+
+static void rig_fini(struct rig *rig)
+{
+    http_server_free(rig->server);
+    if (rig->upgraded != NULL) {
+        bufferevent_free(rig->upgraded);
+    }
+    blob_release(rig->blob);
+    event_base_free(rig->base);
+}
+
+static void rig_turn(struct rig *rig)
+{
+    (void)event_base_loop(rig->base, EVLOOP_NONBLOCK);
+}
+
+static uint64_t clock_ms(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+struct client {
+    int fd;
+    bool is_eof, is_reset;
+    size_t len;
+    char *input; /* terminated */
+};
+
+static struct client client_open(struct rig *rig)
+{
+    const struct sockaddr_in at = {.sin_family = AF_INET,
+                                   .sin_port = htons(rig->port),
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct client c = {.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
+                       .input = calloc(1, CLIENT_INPUT_MAX + 1)};
+    assert_int_equal(connect(c.fd, (const struct sockaddr *)&at, sizeof(at)), 0);
+    assert_int_equal(fcntl(c.fd, F_SETFL, O_NONBLOCK), 0);
+    rig_turn(rig);
+    return c;
+}
+
+static void client_close(struct client *c)
+{
+    if (c->fd >= 0) {
+        (void)close(c->fd);
+    }
+    free(c->input);
+    *c = (struct client){.fd = -1};
+}
+
+static void client_reset(struct client *c)
+{
+    const struct linger hard = {.l_onoff = 1};
+    (void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+    (void)close(c->fd);
+    c->fd = -1;
+}
+
+/* One turn of everything: the server's loop, and what has come for the client. */
+static void client_turn(struct rig *rig, struct client *c)
+{
+    rig_turn(rig);
+    if (c->is_eof || c->is_reset || c->len == CLIENT_INPUT_MAX) {
+        return;
+    }
+    const ssize_t len = recv(c->fd, c->input + c->len, CLIENT_INPUT_MAX - c->len, 0);
+    if (len > 0) {
+        c->len += (size_t)len;
+        c->input[c->len] = '\0';
+    } else if (len == 0) {
+        c->is_eof = true;
+    } else if (errno != EAGAIN) {
+        c->is_reset = true;
+    } else {
+        struct pollfd poll_fd = {.fd = c->fd, .events = POLLIN};
+        (void)poll(&poll_fd, 1, 1);
+    }
+}
+
+/* Sends what the server will take; false when it stopped taking. */
+static bool client_send(struct rig *rig, struct client *c, const void *data, size_t len)
+{
+    const uint8_t *from = data;
+    const uint64_t until = clock_ms() + WAIT_MS;
+    while (len > 0 && clock_ms() < until) {
+        const ssize_t sent = send(c->fd, from, len, MSG_NOSIGNAL);
+        if (sent > 0) {
+            from += sent;
+            len -= (size_t)sent;
+        } else if (errno != EAGAIN) {
+            return false;
+        }
+        rig_turn(rig);
+    }
+    return len == 0;
+}
+
+static bool client_say(struct rig *rig, struct client *c, const char *text)
+{
+    return client_send(rig, c, text, strlen(text));
+}
+
+/* Waits until the text has come, or the end; whether it has. */
+static bool client_hears(struct rig *rig, struct client *c, const char *text)
+{
+    const uint64_t until = clock_ms() + WAIT_MS;
+    while (strstr(c->input, text) == NULL && !c->is_eof && !c->is_reset && clock_ms() < until) {
+        client_turn(rig, c);
+    }
+    return strstr(c->input, text) != NULL;
+}
+
+static bool client_hears_end(struct rig *rig, struct client *c)
+{
+    const uint64_t until = clock_ms() + WAIT_MS;
+    while (!c->is_eof && !c->is_reset && clock_ms() < until) {
+        client_turn(rig, c);
+    }
+    return c->is_eof;
+}
+
+/* Nothing comes, and it stays open, for some turns of the loop. */
+static bool client_hears_nothing(struct rig *rig, struct client *c)
+{
+    const size_t len = c->len;
+    for (int i = 0; i < 30; i++) {
+        client_turn(rig, c);
+    }
+    return c->len == len && !c->is_eof && !c->is_reset;
+}
+
+static unsigned count_of(const char *text, const char *what)
+{
+    unsigned count = 0;
+    for (const char *at = strstr(text, what); at != NULL; at = strstr(at + 1, what)) {
+        count++;
+    }
+    return count;
+}
+
+static bool wait_for(struct rig *rig, const unsigned *value, unsigned wanted)
+{
+    const uint64_t until = clock_ms() + WAIT_MS;
+    while (*value != wanted && clock_ms() < until) {
+        rig_turn(rig);
+    }
+    return *value == wanted;
+}
+
+#endif

@@ -1,0 +1,491 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "http_rig.h"
+
+#define GET(path) "GET " path " HTTP/1.1\r\nHost: a\r\n\r\n"
+#define HELLO "\r\n\r\nhello"
+
+static int setup(void **state)
+{
+    static struct rig rig;
+    rig_init(&rig);
+    *state = &rig;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    rig_fini(*state);
+    return 0;
+}
+
+static void test_requests_on_one_connection_are_answered_one_after_another(void **state)
+{
+    struct rig *rig = *state;
+    rig_start(rig);
+    struct client c = client_open(rig);
+    for (unsigned i = 1; i <= 3; i++) {
+        assert_true(client_say(rig, &c, GET("/hello")));
+        assert_true(client_hears(rig, &c, HELLO));
+        assert_int_equal(rig->handled, i);
+        assert_null(strstr(c.input, "Connection:"));
+        c.len = 0;
+        c.input[0] = '\0';
+    }
+    client_close(&c);
+}
+
+static void test_pipelined_requests_are_answered_in_order(void **state)
+{
+    struct rig *rig = *state;
+    rig_start(rig);
+    struct client c = client_open(rig);
+    assert_true(
+        client_say(rig, &c, GET("/hello") GET("/defer") GET("/nowhere") "\r\n\r\n" GET("/204")));
+    assert_true(client_hears(rig, &c, HELLO));
+    assert_true(client_hears_nothing(rig, &c)); /* nothing passes the deferred one */
+    assert_int_equal(rig->handled, 2);
+    struct http_response rs;
+    http_response_init(&rs);
+    http_set_body(&rs, 201, "text/plain", "later", 5);
+    http_server_complete(rig->server, rig->deferred, &rs);
+    assert_int_equal(rs.bytes.len, 0);
+    assert_true(client_hears(rig, &c, "HTTP/1.1 204"));
+    const char *later = strstr(c.input, "later");
+    const char *missing = strstr(c.input, "HTTP/1.1 404");
+    assert_true(later != NULL && missing > later && strstr(c.input, "HTTP/1.1 204") > missing);
+    client_close(&c);
+}
+
+static void test_many_pipelined_requests_are_all_answered(void **state)
+{
+    enum { COUNT = 3000 };
+    struct rig *rig = *state;
+    rig_start(rig);
+    struct client c = client_open(rig);
+    for (int i = 0; i < COUNT; i++) {
+        assert_true(client_say(rig, &c, GET("/hello")));
+    }
+    const uint64_t until = clock_ms() + WAIT_MS;
+    while (count_of(c.input, HELLO) < COUNT && clock_ms() < until) {
+        client_turn(rig, &c);
+    }
+    assert_int_equal(count_of(c.input, HELLO), COUNT);
+    assert_int_equal(http_server_stats(rig->server).requests_by_class[2], COUNT);
+    client_close(&c);
+}
+
+static void test_input_behind_a_deferred_request_is_bounded(void **state)
+{
+    struct rig *rig = *state;
+    rig_start(rig);
+    struct client c = client_open(rig);
+    static char flood[64 * 1024];
+    memset(flood, '\n', sizeof(flood));
+    assert_true(client_say(rig, &c, GET("/defer")));
+    size_t sent = 0;
+    for (int quiet = 0; quiet < 200;) {
+        const ssize_t len = send(c.fd, flood, sizeof(flood), MSG_NOSIGNAL);
+        quiet = len > 0 ? 0 : quiet + 1;
+        sent += len > 0 ? (size_t)len : 0;
+        rig_turn(rig);
+        assert_true(sent < (size_t)64 << 20); /* the kernel's buffers, not ours without end */
+    }
+    assert_int_equal(http_server_stats(rig->server).connections, 1);
+    client_reset(&c);
+    client_close(&c);
+}
+
+static void test_head_is_answered_as_get_without_the_body(void **state)
+{
+    struct rig *rig = *state;
+    rig->blob = blob_new(100000);
+    static uint8_t data[100000];
+    assert_int_equal(blob_append(rig->blob, data, sizeof(data)), RC_OK);
+    rig_start(rig);
+    struct client c = client_open(rig);
+    assert_true(client_say(rig, &c,
+                           "HEAD /hello HTTP/1.1\r\nHost: a\r\n\r\n"
+                           "HEAD /blob HTTP/1.1\r\nHost: a\r\n\r\n"
+                           "HEAD /stream HTTP/1.1\r\nHost: a\r\n\r\n"
+                           "HEAD /nowhere HTTP/1.1\r\nHost: a\r\n\r\n" GET("/204")));
+    assert_true(client_hears(rig, &c, "HTTP/1.1 204 No Content"));
+    assert_non_null(strstr(c.input, "Content-Length: 5\r\n\r\nHTTP/1.1 200"));
+    assert_non_null(strstr(c.input, "Content-Length: 100000\r\n\r\nHTTP/1.1 200"));
+    assert_non_null(strstr(c.input, "Transfer-Encoding: chunked\r\n\r\nHTTP/1.1 404"));
+    assert_null(strstr(c.input, "not_found"));
+    assert_int_equal(rig->done, 1);
+    client_close(&c);
+}
+
+static void test_204_and_304_have_no_body_and_no_length(void **state)
+{
+    struct rig *rig = *state;
+    rig_start(rig);
+    struct client c = client_open(rig);
+    assert_true(client_say(rig, &c, GET("/204") GET("/304") GET("/hello")));
+    assert_true(client_hears(rig, &c, HELLO));
+    assert_int_equal(count_of(c.input, "Content-Length"), 1);
+    client_close(&c);
+}
+
+static void test_the_connection_closes_when_the_client_wants_it(void **state)
+{
+    struct rig *rig = *state;
+    rig_start(rig);
+    struct client c = client_open(rig);
+    assert_true(client_say(rig, &c, "GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"));
+    assert_true(client_hears_end(rig, &c));
+    assert_non_null(strstr(c.input, "Connection: close\r\n"));
+    client_close(&c);
+    c = client_open(rig);
+    assert_true(client_say(rig, &c, "GET /hello HTTP/1.0\r\n\r\n"));
+    assert_true(client_hears_end(rig, &c));
+    assert_non_null(strstr(c.input, HELLO));
+    client_close(&c);
+    c = client_open(rig);
+    assert_true(client_say(rig, &c, "GET /hello HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"));
+    assert_true(client_hears(rig, &c, HELLO));
+    assert_non_null(strstr(c.input, "Connection: keep-alive\r\n"));
+    assert_true(client_hears_nothing(rig, &c));
+    client_close(&c);
+}
+
+static void test_a_client_that_stops_sending_still_gets_its_answers(void **state)
+{
+    struct rig *rig = *state;
+    rig_start(rig);
+    struct client c = client_open(rig);
+    assert_true(client_say(rig, &c, GET("/defer") GET("/hello")));
+    assert_int_equal(shutdown(c.fd, SHUT_WR), 0);
+    assert_true(client_hears_nothing(rig, &c));
+    assert_int_equal(rig->gone, 0);
+    struct http_response rs;
+    http_response_init(&rs);
+    http_set_body(&rs, 201, "text/plain", "later", 5);
+    http_server_complete(rig->server, rig->deferred, &rs);
+    assert_true(client_hears_end(rig, &c));
+    assert_non_null(strstr(c.input, "later"));
+    assert_non_null(strstr(c.input, HELLO));
+    client_close(&c);
+}
+
+static void test_a_reset_while_deferred_is_told_and_the_answer_ignored(void **state)
+{
+    struct rig *rig = *state;
+    rig_start(rig);
+    struct client c = client_open(rig);
+    assert_true(client_say(rig, &c, GET("/defer")));
+    unsigned one = 1;
+    assert_true(wait_for(rig, &rig->handled, one));
+    client_reset(&c);
+    assert_true(wait_for(rig, &rig->gone, one));
+    struct http_response rs;
+    http_response_init(&rs);
+    http_set_body(&rs, 201, "text/plain", "later", 5);
+    http_server_complete(rig->server, rig->deferred, &rs);
+    assert_int_equal(http_server_stats(rig->server).connections, 0);
+    assert_int_equal(http_server_stats(rig->server).requests_by_class[2], 0);
+    client_close(&c);
+}
+
+static void test_a_request_cut_short_is_400(void **state)
+{
+    struct rig *rig = *state;
+    rig_start(rig);
+    static const char *const cuts[] = {
+        "GET /hello HTTP/1.1\r\nHost:", "GET /he",
+        "PUT /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nab"};
+    for (size_t i = 0; i < 3; i++) {
+        struct client c = client_open(rig);
+        assert_true(client_say(rig, &c, cuts[i]));
+        assert_int_equal(shutdown(c.fd, SHUT_WR), 0);
+        assert_true(client_hears_end(rig, &c));
+        assert_non_null(strstr(c.input, "HTTP/1.1 400 Bad Request\r\n"));
+        client_close(&c);
+    }
+    assert_int_equal(http_server_stats(rig->server).requests_malformed, 3);
+    assert_int_equal(rig->handled, 0);
+}
+
+static void test_a_client_that_comes_and_goes_leaves_nothing(void **state)
+{
+    struct rig *rig = *state;
+    rig_start(rig);
+    struct client c = client_open(rig);
+    assert_int_equal(shutdown(c.fd, SHUT_WR), 0);
+    assert_true(client_hears_end(rig, &c));
+    assert_int_equal(c.len, 0);
+    assert_int_equal(http_server_stats(rig->server).connections, 0);
+    assert_int_equal(http_server_stats(rig->server).connections_total, 1);
+    client_close(&c);
+}
+
+static void test_a_stream_is_chunked_and_the_connection_kept(void **state)
+{
+    struct rig *rig = *state;
+    rig_start(rig);
+    struct client c = client_open(rig);
+    assert_true(client_say(rig, &c, GET("/stream") GET("/hello")));
+    assert_true(client_hears(rig, &c, HELLO));
+    assert_non_null(strstr(c.input, "Transfer-Encoding: chunked\r\n"));
+    assert_non_null(strstr(c.input, "\r\n\r\n1f40\r\nsss"));
+    assert_non_null(strstr(c.input, "s\r\n0\r\n\r\nHTTP/1.1 200"));
+    assert_int_equal(rig->done, 1);
+    client_close(&c);
+}
+
+static void test_a_stream_to_http_1_0_ends_with_the_connection(void **state)
+{
+    struct rig *rig = *state;
+    rig_start(rig);
+    struct client c = client_open(rig);
+    assert_true(client_say(rig, &c, "GET /stream HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"));
+    assert_true(client_hears_end(rig, &c));
+    const char *body = strstr(c.input, "\r\n\r\n");
+    assert_non_null(body);
+    assert_int_equal(strlen(body + 4), 20000);
+    assert_non_null(strstr(c.input, "Connection: close\r\n"));
+    assert_null(strstr(c.input, "Transfer-Encoding"));
+    client_close(&c);
+}
+
+static void test_a_stream_with_nothing_to_say_is_asked_again(void **state)
+{
+    struct rig *rig = *state;
+    rig_start(rig);
+    struct client c = client_open(rig);
+    assert_true(client_say(rig, &c, GET("/trickle") GET("/hello")));
+    assert_true(client_hears(rig, &c, HELLO));
+    assert_non_null(strstr(c.input, "\r\n\r\n1\r\na\r\n1\r\nb\r\n1\r\nc\r\n0\r\n\r\n"));
+    client_close(&c);
+}
+
+static void test_a_slow_reader_holds_a_bounded_part_of_a_stream(void **state)
+{
+    struct rig *rig = *state;
+    rig->stream_bytes = (size_t)1 << 40;
+    rig_start(rig);
+    struct client c = client_open(rig);
+    assert_true(client_say(rig, &c, GET("/stream")));
+    uint64_t out = 0;
+    for (int quiet = 0; quiet < 300;) {
+        rig_turn(rig);
+        const uint64_t now = http_server_stats(rig->server).bytes_out;
+        quiet = now == out ? quiet + 1 : 0;
+        out = now;
+        assert_true(out < (uint64_t)64 << 20);
+    }
+    client_reset(&c);
+    assert_true(wait_for(rig, &rig->done, 1));
+    client_close(&c);
+}
+
+static void test_a_blob_arrives_whole_and_is_let_go(void **state)
+{
+    enum { LEN = 700000 };
+    struct rig *rig = *state;
+    static uint8_t data[LEN];
+    for (size_t i = 0; i < LEN; i++) {
+        data[i] = (uint8_t)('A' + i % 23);
+    }
+    rig->blob = blob_new(LEN + 1);
+    assert_int_equal(blob_append(rig->blob, data, LEN), RC_OK);
+    rig_start(rig);
+    struct client c = client_open(rig);
+    assert_true(client_say(rig, &c, GET("/blob") GET("/hello")));
+    assert_true(client_hears(rig, &c, HELLO));
+    const char *body = strstr(c.input, "\r\n\r\n") + 4;
+    assert_memory_equal(body, data, LEN);
+    assert_int_equal(blob_append(rig->blob, "x", 1), RC_OK); /* asserts that it is held once */
+    client_close(&c);
+}
+
+static void test_an_upgraded_connection_is_handed_over_with_its_input(void **state)
+{
+    struct rig *rig = *state;
+    rig_start(rig);
+    struct client c = client_open(rig);
+    assert_true(client_say(rig, &c,
+                           "GET /upgrade HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\n"
+                           "Upgrade: test/1\r\n\r\nfirst"));
+    assert_true(client_hears(rig, &c, "\r\n\r\n"));
+    assert_string_equal(c.input, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"
+                                 "Upgrade: test/1\r\n\r\n");
+    assert_non_null(rig->upgraded);
+    assert_true(addr_is_loopback(&rig->client));
+    struct evbuffer *input = bufferevent_get_input(rig->upgraded);
+    assert_int_equal(evbuffer_get_length(input), 5);
+    assert_memory_equal(evbuffer_pullup(input, 5), "first", 5);
+    assert_int_equal(http_server_stats(rig->server).connections, 0);
+    assert_int_equal(http_server_stats(rig->server).requests_by_class[1], 1);
+    assert_int_equal(bufferevent_write(rig->upgraded, "second", 6), 0);
+    assert_true(client_hears(rig, &c, "second"));
+    assert_true(client_say(rig, &c, "third"));
+    for (int i = 0; i < 1000 && evbuffer_get_length(input) < 10; i++) {
+        rig_turn(rig);
+    }
+    assert_memory_equal(evbuffer_pullup(input, 10), "firstthird", 10);
+    client_close(&c);
+}
+
+static void test_an_upgrade_nobody_asked_for_is_426(void **state)
+{
+    struct rig *rig = *state;
+    rig_start(rig);
+    struct client c = client_open(rig);
+    assert_true(client_say(rig, &c, GET("/upgrade") GET("/hello")));
+    assert_true(client_hears(rig, &c, HELLO));
+    assert_non_null(strstr(c.input, "HTTP/1.1 426"));
+    assert_null(rig->upgraded);
+    client_close(&c);
+}
+
+static void test_an_error_reaches_a_client_that_is_still_sending(void **state)
+{
+    struct rig *rig = *state;
+    rig->body_max = 1000;
+    rig_start(rig);
+    static char body[1 << 20];
+    struct client c = client_open(rig);
+    assert_true(client_say(rig, &c,
+                           "PUT /echo HTTP/1.1\r\nHost: a\r\n"
+                           "Content-Length: 1048576\r\n\r\n"));
+    assert_true(client_send(rig, &c, body, sizeof(body)));
+    assert_true(client_hears_end(rig, &c));
+    assert_false(c.is_reset);
+    assert_non_null(strstr(c.input, "HTTP/1.1 413 Content Too Large\r\n"));
+    assert_non_null(strstr(c.input, "Connection: close\r\n"));
+    assert_non_null(strstr(c.input, "\"code\":\"value_too_large\""));
+    assert_int_equal(rig->handled, 0);
+    client_close(&c);
+}
+
+static void test_nothing_after_a_refused_request_is_acted_on(void **state)
+{
+    struct rig *rig = *state;
+    rig_start(rig);
+    struct client c = client_open(rig);
+    assert_true(client_say(rig, &c, "GET /hello HTTP/1.1\r\n\r\n" GET("/hello")));
+    assert_true(client_hears_end(rig, &c));
+    assert_int_equal(rig->handled, 0);
+    assert_int_equal(count_of(c.input, "HTTP/1.1 "), 1);
+    assert_non_null(strstr(c.input, "HTTP/1.1 400"));
+    assert_non_null(strstr(c.input, "Access-Control-Allow-Origin: *\r\n"));
+    client_close(&c);
+}
+
+static void test_an_idle_connection_is_closed_silently(void **state)
+{
+    struct rig *rig = *state;
+    rig->config.idle_timeout_ms = 60;
+    rig_start(rig);
+    struct client fresh = client_open(rig);
+    struct client used = client_open(rig);
+    assert_true(client_say(rig, &used, GET("/hello")));
+    assert_true(client_hears(rig, &used, HELLO));
+    assert_true(client_hears_end(rig, &fresh));
+    assert_int_equal(fresh.len, 0);
+    assert_true(client_hears_end(rig, &used));
+    assert_int_equal(count_of(used.input, "HTTP/1.1"), 1);
+    client_close(&fresh);
+    client_close(&used);
+}
+
+static void test_headers_that_take_too_long_are_408(void **state)
+{
+    struct rig *rig = *state;
+    rig->config.request_timeout_ms = 60;
+    rig_start(rig);
+    struct client c = client_open(rig);
+    assert_true(client_say(rig, &c, "GET /hello HTTP/1.1\r\n"));
+    const uint64_t until = clock_ms() + WAIT_MS;
+    while (c.len == 0 && clock_ms() < until) {
+        (void)client_say(rig, &c, "X"); /* a byte now and then does not help */
+        client_turn(rig, &c);
+    }
+    assert_true(client_hears_end(rig, &c) || c.is_reset);
+    assert_non_null(strstr(c.input, "HTTP/1.1 408 Request Timeout\r\n"));
+    assert_int_equal(http_server_stats(rig->server).timeouts, 1);
+    client_close(&c);
+}
+
+static void test_a_body_that_stops_is_408_and_one_that_flows_is_not(void **state)
+{
+    struct rig *rig = *state;
+    rig->config.request_timeout_ms = 100; /* so at least 102 bytes in each 100 ms */
+    rig_start(rig);
+    struct client stuck = client_open(rig);
+    struct client slow = client_open(rig);
+    assert_true(client_say(rig, &stuck,
+                           "PUT /echo HTTP/1.1\r\nHost: a\r\n"
+                           "Content-Length: 100000\r\n\r\nabc"));
+    assert_true(client_say(rig, &slow,
+                           "PUT /echo HTTP/1.1\r\nHost: a\r\n"
+                           "Content-Length: 6000\r\n\r\n"));
+    static const char piece[200];
+    const uint64_t start = clock_ms();
+    for (uint64_t i = 0; i < 30; i++) { /* 200 bytes in each 10 ms: three windows long */
+        assert_true(client_send(rig, &slow, piece, sizeof(piece)));
+        while (clock_ms() < start + 10 * i) {
+            client_turn(rig, &slow);
+        }
+    }
+    assert_true(client_hears(rig, &slow, "HTTP/1.1 200"));
+    assert_true(client_hears(rig, &stuck, "HTTP/1.1 408"));
+    assert_true(client_hears_end(rig, &stuck));
+    client_close(&stuck);
+    client_close(&slow);
+}
+
+static void test_a_client_that_does_not_read_its_answer_is_reset(void **state)
+{
+    struct rig *rig = *state;
+    rig->config.request_timeout_ms = 60;
+    rig->stream_bytes = (size_t)1 << 40;
+    rig_start(rig);
+    struct client c = client_open(rig);
+    assert_true(client_say(rig, &c, GET("/stream")));
+    assert_true(wait_for(rig, &rig->done, 1));
+    assert_int_equal(http_server_stats(rig->server).timeouts, 1);
+    assert_int_equal(http_server_stats(rig->server).connections, 0);
+    client_close(&c);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_requests_on_one_connection_are_answered_one_after_another),
+        TEST(test_pipelined_requests_are_answered_in_order),
+        TEST(test_many_pipelined_requests_are_all_answered),
+        TEST(test_input_behind_a_deferred_request_is_bounded),
+        TEST(test_head_is_answered_as_get_without_the_body),
+        TEST(test_204_and_304_have_no_body_and_no_length),
+        TEST(test_the_connection_closes_when_the_client_wants_it),
+        TEST(test_a_client_that_stops_sending_still_gets_its_answers),
+        TEST(test_a_reset_while_deferred_is_told_and_the_answer_ignored),
+        TEST(test_a_request_cut_short_is_400),
+        TEST(test_a_client_that_comes_and_goes_leaves_nothing),
+        TEST(test_a_stream_is_chunked_and_the_connection_kept),
+        TEST(test_a_stream_to_http_1_0_ends_with_the_connection),
+        TEST(test_a_stream_with_nothing_to_say_is_asked_again),
+        TEST(test_a_slow_reader_holds_a_bounded_part_of_a_stream),
+        TEST(test_a_blob_arrives_whole_and_is_let_go),
+        TEST(test_an_upgraded_connection_is_handed_over_with_its_input),
+        TEST(test_an_upgrade_nobody_asked_for_is_426),
+        TEST(test_an_error_reaches_a_client_that_is_still_sending),
+        TEST(test_nothing_after_a_refused_request_is_acted_on),
+        TEST(test_an_idle_connection_is_closed_silently),
+        TEST(test_headers_that_take_too_long_are_408),
+        TEST(test_a_body_that_stops_is_408_and_one_that_flows_is_not),
+        TEST(test_a_client_that_does_not_read_its_answer_is_reset),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

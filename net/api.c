@@ -203,11 +203,11 @@ static struct http_text take_element(struct http_text *list)
     const size_t taken = comma != NULL ? element.len + 1 : element.len;
     list->data += taken;
     list->len -= taken;
-    while (element.len > 0 && strchr(" \t", element.data[0]) != NULL) {
+    while (element.len > 0 && memchr(" \t", element.data[0], 2) != NULL) {
         element.data++;
         element.len--;
     }
-    while (element.len > 0 && strchr(" \t", element.data[element.len - 1]) != NULL) {
+    while (element.len > 0 && memchr(" \t", element.data[element.len - 1], 2) != NULL) {
         element.len--;
     }
     return element;

@@ -1,6 +1,7 @@
 #include "net/api_cluster.h"
 
 #include "net/json_out.h"
+#include "net/ready.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -108,46 +109,15 @@ static void put_uptime(const struct api_view *v, struct json_out *o)
 
 /* ---- Probes ---- */
 
-/* In the order in which /status names the one that weighs most. */
-static const struct {
-    uint32_t bit;
-    const char *name;
-} REASONS[] = {
-    {READY_DRAINING, "draining"}, {READY_DISCOVERING, "discovering"}, {READY_NO_CLOCK, "no_clock"},
-    {READY_JOINING, "joining"},   {READY_FULL, "storage_full"},
-};
-enum { REASON_COUNT = sizeof(REASONS) / sizeof(REASONS[0]) };
-
-const char *api_cluster_reason(uint32_t reason)
-{
-    for (size_t i = 0; i < REASON_COUNT; i++) {
-        if (REASONS[i].bit == reason) {
-            return REASONS[i].name;
-        }
-    }
-    return "unknown";
-}
-
 static void put_reasons(struct json_out *o, uint32_t unready)
 {
     json_out_begin(o, "reasons", '[');
-    for (size_t i = 0; i < REASON_COUNT; i++) {
-        if ((unready & REASONS[i].bit) != 0) {
-            json_out_text(o, NULL, REASONS[i].name);
+    for (size_t i = 0; i < READY_COUNT; i++) {
+        if ((unready & READY_REASONS[i].reason) != 0) {
+            json_out_text(o, NULL, READY_REASONS[i].name);
         }
     }
     json_out_end(o, ']');
-}
-
-/* "ready", or the reason against it that weighs most. */
-static const char *state_of(uint32_t unready)
-{
-    for (size_t i = 0; i < REASON_COUNT; i++) {
-        if ((unready & REASONS[i].bit) != 0) {
-            return REASONS[i].name;
-        }
-    }
-    return "ready";
 }
 
 void api_cluster_livez(const struct api_view *v, struct http_response *rs)
@@ -343,7 +313,7 @@ void api_cluster_status(const struct api_view *v, struct http_response *rs)
     json_out_text(&o, "node_id", name_of(self));
     json_out_text(&o, "enclave", enclave_of(self));
     json_out_text(&o, "network", v->config->network);
-    json_out_text(&o, "state", state_of(status.unready));
+    json_out_text(&o, "state", ready_state(status.unready));
     put_reasons(&o, status.unready);
     put_uptime(v, &o);
     json_out_u64(&o, "uptime_s", uptime_s(v));

@@ -27,9 +27,6 @@ void api_cluster_peers(const struct api_view *v, struct http_response *rs);
 void api_cluster_topology(const struct api_view *v, struct http_response *rs);
 void api_cluster_status(const struct api_view *v, struct http_response *rs);
 
-/* The word for one bit of enum ready_reason. */
-const char *api_cluster_reason(uint32_t reason);
-
 /* Hours, minutes and seconds as Go prints a duration, "1h2m3s"; returns `ret_text`. */
 enum { API_UPTIME_TEXT_SIZE = 40 };
 const char *api_cluster_uptime(uint64_t seconds, char ret_text[static API_UPTIME_TEXT_SIZE]);

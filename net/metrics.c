@@ -1,6 +1,6 @@
 #include "net/metrics.h"
 
-#include "net/api_cluster.h"
+#include "net/ready.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -132,9 +132,9 @@ static void put_build_info(struct page *p, const char *version)
 static void put_not_ready(struct page *p, uint32_t unready)
 {
     put_head(p, "gauge", "not_ready", "1 for each reason why the node is not ready");
-    for (uint32_t reason = READY_DISCOVERING; reason <= READY_DRAINING; reason <<= 1) {
-        put_line(p, "repram_not_ready{reason=\"%s\"} %d\n", api_cluster_reason(reason),
-                 (unready & reason) != 0 ? 1 : 0);
+    for (size_t i = 0; i < READY_COUNT; i++) {
+        put_line(p, "repram_not_ready{reason=\"%s\"} %d\n", READY_REASONS[i].name,
+                 (unready & READY_REASONS[i].reason) != 0 ? 1 : 0);
     }
 }
 

@@ -2,6 +2,7 @@
 
 #include "net/ready.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -115,12 +116,15 @@ static void put_head(struct page *p, const char *type, const char *name, const c
     put_line(p, "# TYPE repram_%s %s\n", name, type);
 }
 
-/* 15 digits: every integer that a double holds apart from its neighbours, and no noise. */
+/* Whole numbers to the last digit as far as a double tells them apart, others to 15 digits. */
 static void put_metric(struct page *p, const char *type, const char *name, const char *help,
                        double value)
 {
+    static const double EXACT_MAX = 9007199254740992.0; /* 2^53 */
     put_head(p, type, name, help);
-    put_line(p, "repram_%s %.15g\n", name, value);
+    const bool is_small = value < EXACT_MAX && value > -EXACT_MAX;
+    const bool is_whole = is_small && (double)(int64_t)value == value;
+    put_line(p, is_whole ? "repram_%s %.0f\n" : "repram_%s %.15g\n", name, value);
 }
 
 static void put_build_info(struct page *p, const char *version)
@@ -153,8 +157,8 @@ static void put_responses(struct page *p, const struct http_server_stats *http)
 {
     put_head(p, "counter", "http_responses_total", "Answers given, by class of status");
     for (int class = 1; class <= 5; class ++) {
-        put_line(p, "repram_http_responses_total{class=\"%dxx\"} %.15g\n", class,
-                 (double)http->requests_by_class[class]);
+        put_line(p, "repram_http_responses_total{class=\"%dxx\"} %" PRIu64 "\n", class,
+                 http->requests_by_class[class]);
     }
 }
 

@@ -12,17 +12,22 @@
 enum {
     PIECE_BYTES = 16 * 1024,    /* of text; about what a socket takes at once */
     PIECE_KEYS = 512,           /* looked at; well under a millisecond */
-    SIDE_BYTES_MAX = 64 * 1024, /* of base64 keys in a page; a full one ends the page early */
+    SIDE_BYTES_MAX = 64 * 1024, /* of base64 keys set aside */
     QUOTED_KEY_MAX = JSON_OUT_QUOTED_MAX(KEY_BYTES_MAX) + 1, /* and a comma */
     CURSOR_TEXT_MAX = BASE64_TEXT_MAX(KEY_BYTES_MAX),
     LIMIT_TEXT_MAX = 16, /* leading zeroes are no mistake, a page of them is */
 };
 
+/* What a key costs that is passed over. The server asks for pieces until it has enough bytes for
+ * one turn of its loop, so work that left none would all be done in one turn. JSON allows spaces
+ * where these go. */
+static const char PASSED_OVER[] = "        ";
+
 enum stage {
     STAGE_BEGIN,
-    STAGE_TEXT,   /* walking, keys that are UTF-8 */
-    STAGE_SIDE,   /* a page: giving out the side buffer */
-    STAGE_BINARY, /* a full listing: walking again, keys that are not */
+    STAGE_TEXT, /* walking; keys that are not UTF-8 are set aside */
+    STAGE_SIDE, /* giving out what was set aside */
+    STAGE_REST, /* walking again, for those that could not be set aside; never in a page */
     STAGE_CURSOR,
     STAGE_END,
 };
@@ -33,12 +38,14 @@ struct listing {
     enum stage stage;
     bool is_page;
     bool needs_comma;
-    bool has_binary; /* a full listing has met a key that is not UTF-8 */
-    uint64_t left;   /* keys that the page may still hold */
+    bool has_rest; /* the side buffer is full: the rest begins after `rest` */
+    uint64_t left; /* keys that the page may still hold */
     size_t prefix_len;
     size_t last_len; /* 0: from the start */
+    size_t rest_len;
     uint8_t prefix[KEY_BYTES_MAX];
     uint8_t last[KEY_BYTES_MAX];
+    uint8_t rest[KEY_BYTES_MAX];
     struct buf side;
 };
 
@@ -89,22 +96,27 @@ static enum rc step_begin(struct listing *l, struct buf *out)
     return rc;
 }
 
-/* The walk over UTF-8 keys is over. */
+/* The first walk is over. */
 static enum rc end_text(struct listing *l, struct buf *out)
 {
-    const bool has_more = l->is_page ? l->side.len > 0 : l->has_binary;
-    const enum rc rc = append_text(out, has_more ? "],\"keys_base64\":[" : "]");
-    if (rc != RC_OK) {
-        return rc;
+    const bool has_side = l->side.len > 0;
+    const enum rc rc = append_text(out, has_side ? "],\"keys_base64\":[" : "]");
+    if (rc == RC_OK) {
+        l->stage = has_side ? STAGE_SIDE : STAGE_CURSOR;
     }
-    if (l->is_page) {
-        l->stage = l->side.len > 0 ? STAGE_SIDE : STAGE_CURSOR;
-    } else {
-        l->stage = l->has_binary ? STAGE_BINARY : STAGE_CURSOR;
-        l->last_len = 0;
+    return rc;
+}
+
+/* A full listing's key for which there is no room aside: the second walk will come to it. */
+static enum rc leave_for_rest(struct listing *l, struct buf *out)
+{
+    const enum rc rc = append_text(out, PASSED_OVER);
+    if (rc == RC_OK && !l->has_rest) {
+        memcpy(l->rest, l->last, l->last_len);
+        l->rest_len = l->last_len;
+        l->has_rest = true;
     }
-    l->needs_comma = false;
-    return RC_OK;
+    return rc;
 }
 
 static enum rc step_text(struct listing *l, struct buf *out)
@@ -113,55 +125,63 @@ static enum rc step_text(struct listing *l, struct buf *out)
     if (l->left == 0 || next_key(l, &r) != RC_OK) {
         return end_text(l, out);
     }
+    enum rc rc = RC_OK;
     if (json_out_is_utf8(r.key, r.key_len)) {
-        const enum rc rc = append_key(out, &r, true, l->needs_comma);
-        if (rc != RC_OK) {
-            return rc;
+        rc = append_key(out, &r, true, l->needs_comma);
+        l->needs_comma = l->needs_comma || rc == RC_OK;
+    } else if (l->has_rest || append_key(&l->side, &r, false, l->side.len > 0) != RC_OK) {
+        if (l->is_page) {
+            return end_text(l, out);
         }
-        l->needs_comma = true;
-    } else if (!l->is_page) {
-        l->has_binary = true;
-    } else if (append_key(&l->side, &r, false, l->side.len > 0) != RC_OK) {
-        return end_text(l, out);
+        rc = leave_for_rest(l, out);
     }
-    set_last(l, &r);
-    l->left--;
-    return RC_OK;
+    if (rc == RC_OK) {
+        set_last(l, &r);
+        l->left--;
+    }
+    return rc;
+}
+
+static enum rc end_side(struct listing *l, struct buf *out)
+{
+    const enum rc rc = append_text(out, "]");
+    if (rc == RC_OK) {
+        l->stage = STAGE_CURSOR;
+    }
+    return rc;
 }
 
 static enum rc step_side(struct listing *l, struct buf *out)
 {
     const size_t len = l->side.len < PIECE_BYTES ? l->side.len : PIECE_BYTES;
-    enum rc rc = buf_append(out, buf_data(&l->side), len);
-    if (rc != RC_OK) {
-        return rc;
+    if (len == 0 && !l->has_rest) {
+        return end_side(l, out);
     }
-    buf_consume(&l->side, len);
-    if (l->side.len == 0) {
-        rc = append_text(out, "]");
-        l->stage = rc == RC_OK ? STAGE_CURSOR : STAGE_SIDE;
+    if (len == 0) {
+        memcpy(l->last, l->rest, l->rest_len);
+        l->last_len = l->rest_len;
+        l->stage = STAGE_REST;
+        return RC_OK;
+    }
+    const enum rc rc = buf_append(out, buf_data(&l->side), len);
+    if (rc == RC_OK) {
+        buf_consume(&l->side, len);
     }
     return rc;
 }
 
-static enum rc step_binary(struct listing *l, struct buf *out)
+static enum rc step_rest(struct listing *l, struct buf *out)
 {
     struct record r = {0};
-    enum rc rc = RC_OK;
     if (next_key(l, &r) != RC_OK) {
-        rc = append_text(out, "]");
-        l->stage = rc == RC_OK ? STAGE_CURSOR : STAGE_BINARY;
-        return rc;
+        return end_side(l, out);
     }
-    if (!json_out_is_utf8(r.key, r.key_len)) {
-        rc = append_key(out, &r, false, l->needs_comma);
-        if (rc != RC_OK) {
-            return rc;
-        }
-        l->needs_comma = true;
+    const bool is_text = json_out_is_utf8(r.key, r.key_len);
+    const enum rc rc = is_text ? append_text(out, PASSED_OVER) : append_key(out, &r, false, true);
+    if (rc == RC_OK) {
+        set_last(l, &r);
     }
-    set_last(l, &r);
-    return RC_OK;
+    return rc;
 }
 
 /* The cursor is the last key of the page, and is there only when a key follows it. */
@@ -194,8 +214,8 @@ static enum rc step(struct listing *l, struct buf *out)
         return step_text(l, out);
     case STAGE_SIDE:
         return step_side(l, out);
-    case STAGE_BINARY:
-        return step_binary(l, out);
+    case STAGE_REST:
+        return step_rest(l, out);
     case STAGE_CURSOR:
         return step_cursor(l, out);
     case STAGE_END:
@@ -221,8 +241,8 @@ static bool listing_produce(void *arg, struct buf *out)
     if (out->len > start) {
         return true;
     }
-    /* Nothing but keys for the other array: a space, which JSON allows here, keeps the stream
-     * going. When not even that has room, the answer ends cut short, as the client can tell. */
+    /* Every key was set aside: a space keeps the stream going, for an empty piece would stop it.
+     * When not even that has room, the answer ends cut short, as its client can tell. */
     return buf_append(out, " ", 1) == RC_OK;
 }
 

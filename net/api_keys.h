@@ -3,8 +3,8 @@
  *
  * A piece begins behind the last key of the one before it, so a listing costs the same memory
  * whatever its length, holds nothing in the store, and may miss or show what changes meanwhile.
- * Keys that are not UTF-8 cannot stand in JSON and are listed in base64 behind the others: by a
- * second walk in a full listing, from a bounded side buffer in a page.
+ * Keys that are not UTF-8 cannot stand in JSON and are listed in base64 behind the others: set
+ * aside in a bounded buffer and, when that is full, found by a second walk; a page ends there.
  */
 #ifndef NET_API_KEYS_H
 #define NET_API_KEYS_H

@@ -3,6 +3,8 @@
 #include "net/base64.h"
 #include "net/json_out.h"
 
+#include <cjson/cJSON.h>
+
 static void hold(struct fixture *f, const char *key, size_t len, uint64_t ttl_s)
 {
     struct fake_entry *entry = fake_insert(&f->engine, (const uint8_t *)key, len);
@@ -163,6 +165,30 @@ static void a_piece_without_room_is_continued_in_the_next(void **state)
     assert_int_equal(count_of(body_text(f), '"'), 2 * 40 + 4);
 }
 
+/* Half of them are not UTF-8: far more than can be set aside. */
+static void a_full_listing_beyond_the_side_buffer_has_every_key_once(void **state)
+{
+    struct fixture *f = *state;
+    hold_many(f, 1000, 500);
+    assert_int_equal(ask(f, HTTP_GET_, "/scan"), 200);
+    cJSON *json = cJSON_Parse(body_text(f));
+    assert_non_null(json);
+    assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(json, "keys")), 500);
+    const cJSON *list = cJSON_GetObjectItem(json, "keys_base64");
+    assert_int_equal(cJSON_GetArraySize(list), 500);
+    const cJSON *element = NULL;
+    size_t i = 1;
+    cJSON_ArrayForEach(element, list)
+    {
+        char wanted[BASE64_TEXT_MAX(500)];
+        const size_t len = base64_encode(f->engine.entries[i].key, 500, wanted);
+        assert_int_equal(strlen(element->valuestring), len);
+        assert_memory_equal(element->valuestring, wanted, len);
+        i += 2;
+    }
+    cJSON_Delete(json);
+}
+
 static void a_walk_over_keys_of_the_other_kind_keeps_the_stream_going(void **state)
 {
     struct fixture *f = *state;
@@ -224,6 +250,7 @@ int main(void)
         TEST(bad_parameters_are_refused),
         TEST(a_long_listing_comes_in_bounded_pieces_and_complete),
         TEST(a_piece_without_room_is_continued_in_the_next),
+        TEST(a_full_listing_beyond_the_side_buffer_has_every_key_once),
         TEST(a_walk_over_keys_of_the_other_kind_keeps_the_stream_going),
         TEST(a_page_whose_side_buffer_is_full_is_short_and_goes_on),
         TEST(keys_that_expire_during_a_listing_are_left_out_from_then_on),

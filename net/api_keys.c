@@ -13,6 +13,8 @@ enum {
     PIECE_BYTES = 16 * 1024,    /* of text; about what a socket takes at once */
     PIECE_KEYS = 512,           /* looked at; well under a millisecond */
     SIDE_BYTES_MAX = 64 * 1024, /* of base64 keys set aside */
+    SIDE_PIECE_BYTES =
+        4 * 1024, /* no more than the longest key needs, so it has room where that has */
     QUOTED_KEY_MAX = JSON_OUT_QUOTED_MAX(KEY_BYTES_MAX) + 1, /* and a comma */
     CURSOR_TEXT_MAX = BASE64_TEXT_MAX(KEY_BYTES_MAX),
     LIMIT_TEXT_MAX = 16, /* leading zeroes are no mistake, a page of them is */
@@ -153,7 +155,7 @@ static enum rc end_side(struct listing *l, struct buf *out)
 
 static enum rc step_side(struct listing *l, struct buf *out)
 {
-    const size_t len = l->side.len < PIECE_BYTES ? l->side.len : PIECE_BYTES;
+    const size_t len = l->side.len < SIDE_PIECE_BYTES ? l->side.len : SIDE_PIECE_BYTES;
     if (len == 0 && !l->has_rest) {
         return end_side(l, out);
     }

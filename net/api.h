@@ -17,10 +17,15 @@ struct api_config {
     struct engine *engine; /* borrowed */
     const char *version;   /* borrowed */
     char domain[256];
+    char network[NAME_SIZE];
     uint16_t port;
     uint64_t ttl_default_s, ttl_min_s, ttl_max_s;
     uint64_t value_max;
     uint64_t config_digest;
+    /* The engine's time now, for streams whose pieces are asked for after their request; NULL:
+     * CLOCK_BOOTTIME. */
+    uint64_t (*now_us)(void *arg);
+    void *now_arg;
 };
 
 /* What the driver knows and the pages show; filled before each request that needs it. */

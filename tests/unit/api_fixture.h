@@ -1,0 +1,251 @@
+/*
+ * api_fixture: a front door over a fake engine, asked without a socket.
+ *
+ * One exchange at a time: ask() builds the request, hands it to api_handle() and keeps the answer,
+ * with a streamed body run to its end, until the next one.
+ */
+#ifndef TESTS_API_FIXTURE_H
+#define TESTS_API_FIXTURE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "fake_engine.h"
+#include "net/api.h"
+
+#include <stdio.h>
+#include <strings.h>
+
+enum { FIXTURE_HEADERS_MAX = 8, FIXTURE_PIECES_MAX = 100000 };
+
+struct fixture {
+    struct engine engine;
+    struct api *api;
+    uint64_t now_us;
+    uint64_t last_id;
+    size_t piece_max; /* room that a stream finds for each piece */
+    size_t pieces;    /* of the last stream */
+    struct http_header headers[FIXTURE_HEADERS_MAX];
+    size_t header_count;
+    const void *body;
+    struct blob *blob;
+    size_t body_len;
+    struct http_response rs;
+    struct buf text; /* the answer's whole body */
+};
+
+static inline uint64_t fixture_now(void *arg)
+{
+    return ((struct fixture *)arg)->now_us;
+}
+
+static inline void fixture_figures(void *arg, struct api_figures *ret)
+{
+    (void)arg;
+    *ret = (struct api_figures){.rss_bytes = 5000000, .cpu_us = 1500000, .open_fds = 12};
+    ret->http.requests_by_class[2] = 7;
+}
+
+static inline int fixture_setup(void **state)
+{
+    struct fixture *f = mem_new(1, sizeof(*f));
+    fake_engine_init(&f->engine);
+    f->now_us = 1000000;
+    f->piece_max = 64 * 1024;
+    const struct api_config config = {.engine = &f->engine,
+                                      .version = "1.2.3",
+                                      .domain = "localhost",
+                                      .network = "private",
+                                      .port = 8081,
+                                      .ttl_default_s = 3600,
+                                      .ttl_min_s = 300,
+                                      .ttl_max_s = 86400,
+                                      .value_max = 10 << 20,
+                                      .config_digest = 0xfeedfacecafebeef,
+                                      .now_us = fixture_now,
+                                      .now_arg = f};
+    f->api = api_new(&config, f->now_us);
+    http_response_init(&f->rs);
+    buf_init(&f->text, 64 << 20);
+    *state = f;
+    return 0;
+}
+
+static inline int fixture_teardown(void **state)
+{
+    struct fixture *f = *state;
+    api_free(f->api);
+    fake_engine_fini(&f->engine);
+    http_response_fini(&f->rs);
+    buf_fini(&f->text);
+    free(f);
+    return 0;
+}
+
+static inline struct http_text fixture_text(const char *text)
+{
+    return (struct http_text){.data = text, .len = strlen(text)};
+}
+
+/* Adds a header to the next request. */
+static inline void with_header(struct fixture *f, const char *name, const char *value)
+{
+    assert_true(f->header_count < FIXTURE_HEADERS_MAX);
+    f->headers[f->header_count++] =
+        (struct http_header){.name = fixture_text(name), .value = fixture_text(value)};
+}
+
+/* Gives the next request a body. */
+static inline void with_body(struct fixture *f, const char *text)
+{
+    f->body = text;
+    f->body_len = strlen(text);
+}
+
+static inline struct http_request fixture_request(const struct fixture *f, enum http_method method,
+                                                  const char *target)
+{
+    struct http_request rq = {.id = f->last_id,
+                              .method = method,
+                              .target = fixture_text(target),
+                              .headers = f->headers,
+                              .header_count = f->header_count,
+                              .body = f->body,
+                              .blob = f->blob,
+                              .body_len = f->body_len};
+    const char *mark = strchr(target, '?');
+    rq.path = fixture_text(target);
+    rq.query = fixture_text(mark == NULL ? "" : mark + 1);
+    if (mark != NULL) {
+        rq.path.len = (size_t)(mark - target);
+    }
+    return rq;
+}
+
+/* Reads the answer's body into f->text, as a server would send it. */
+static inline void fixture_read_body(struct fixture *f)
+{
+    const uint8_t *run = NULL;
+    buf_clear(&f->text);
+    if (f->rs.kind == HTTP_BODY_BYTES) {
+        assert_int_equal(buf_append(&f->text, buf_data(&f->rs.bytes), f->rs.bytes.len), RC_OK);
+    } else if (f->rs.kind == HTTP_BODY_BLOB) {
+        for (size_t at = 0; at < blob_len(f->rs.blob);) {
+            const size_t len = blob_run(f->rs.blob, at, &run);
+            assert_int_equal(buf_append(&f->text, run, len), RC_OK);
+            at += len;
+        }
+    } else if (f->rs.kind == HTTP_BODY_STREAM) {
+        struct buf piece;
+        buf_init(&piece, f->piece_max);
+        bool is_more = true;
+        for (f->pieces = 0; is_more; f->pieces++) {
+            assert_true(f->pieces < FIXTURE_PIECES_MAX);
+            is_more = f->rs.produce(f->rs.arg, &piece);
+            assert_true(piece.len > 0); /* or a server would wait for ever */
+            assert_int_equal(buf_append(&f->text, buf_data(&piece), piece.len), RC_OK);
+            buf_clear(&piece);
+        }
+        buf_fini(&piece);
+    }
+    assert_int_equal(buf_append(&f->text, "", 1), RC_OK);
+    assert_int_equal(buf_append(&f->rs.headers, "", 1), RC_OK);
+}
+
+static inline void fixture_reset(struct fixture *f)
+{
+    http_response_fini(&f->rs);
+    http_response_init(&f->rs);
+}
+
+/* Sends the request; returns the status, 0 for a deferred answer. */
+static inline int ask(struct fixture *f, enum http_method method, const char *target)
+{
+    f->last_id++;
+    fixture_reset(f);
+    const struct http_request rq = fixture_request(f, method, target);
+    api_handle(f->api, &rq, &f->rs, f->now_us, fixture_figures, NULL);
+    f->header_count = 0;
+    f->body = NULL;
+    f->body_len = 0;
+    f->blob = NULL;
+    if (f->rs.kind == HTTP_BODY_DEFER) {
+        return 0;
+    }
+    fixture_read_body(f);
+    return f->rs.status;
+}
+
+/* Settles the write of the last request and reads its answer. */
+static inline int settle(struct fixture *f, enum put_status status, uint32_t have, uint32_t members)
+{
+    const struct put_done done = {
+        .token = f->last_id, .status = status, .have = have, .members = members};
+    fixture_reset(f);
+    if (!api_put_done(f->api, &done, f->now_us, &f->rs)) {
+        return 0;
+    }
+    fixture_read_body(f);
+    return f->rs.status;
+}
+
+/* Writes a text and settles it. */
+static inline void write_text(struct fixture *f, const char *target, const char *text)
+{
+    with_body(f, text);
+    assert_int_equal(ask(f, HTTP_PUT_, target), 0);
+    assert_int_equal(settle(f, PUT_QUORUM, 1, 1), 201);
+}
+
+static inline const char *body_text(const struct fixture *f)
+{
+    return (const char *)buf_data(&f->text);
+}
+
+/* How often the answer has the header; its last value to *ret_value. */
+static inline size_t fixture_header(struct fixture *f, const char *name, char *ret_value,
+                                    size_t size)
+{
+    const size_t name_len = strlen(name);
+    size_t count = 0;
+    const char *line = (const char *)buf_data(&f->rs.headers);
+    while (*line != '\0') {
+        const size_t len = strcspn(line, "\r");
+        assert_memory_equal(line + len, "\r\n", 2);
+        if (len > name_len + 2 && strncasecmp(line, name, name_len) == 0 && line[name_len] == ':') {
+            (void)snprintf(ret_value, size, "%.*s", (int)(len - name_len - 2), line + name_len + 2);
+            count++;
+        }
+        line += len + 2;
+    }
+    return count;
+}
+
+static inline void assert_header(struct fixture *f, const char *name, const char *value)
+{
+    char text[512] = "";
+    assert_int_equal(fixture_header(f, name, text, sizeof(text)), 1);
+    assert_string_equal(text, value);
+}
+
+static inline void assert_no_header(struct fixture *f, const char *name)
+{
+    char text[512];
+    assert_int_equal(fixture_header(f, name, text, sizeof(text)), 0);
+}
+
+/* The answer is a problem with this code. */
+static inline void assert_problem(struct fixture *f, const char *code)
+{
+    char wanted[64];
+    (void)snprintf(wanted, sizeof(wanted), "\"code\":\"%s\"", code);
+    assert_header(f, "Content-Type", "application/problem+json");
+    assert_non_null(strstr(body_text(f), wanted));
+    assert_header(f, "Access-Control-Allow-Origin", "*");
+}
+
+#endif

@@ -1,0 +1,161 @@
+#include "api_fixture.h"
+#include "http_stub.h"
+
+static void both_generations_of_every_path_are_served(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const paths[] = {"/health", "/livez",  "/readyz",   "/keys",   "/scan",
+                                        "/peers",  "/status", "/topology", "/metrics"};
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        char target[64];
+        (void)snprintf(target, sizeof(target), "/v1%s", paths[i]);
+        assert_int_equal(ask(f, HTTP_GET_, paths[i]), 200);
+        assert_header(f, "Access-Control-Allow-Origin", "*");
+        assert_int_equal(ask(f, HTTP_HEAD_, target), 200);
+        assert_int_equal(ask(f, HTTP_GET_, target), 200);
+        assert_header(f, "Cache-Control", "no-store");
+    }
+}
+
+static void other_paths_are_not_found_whatever_the_method(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const paths[] = {
+        "/data",  "/v1",     "/v1/",           "/v1/v1/keys",    "/v2/keys",
+        "/keys/", "/Keys",   "/watch",         "/fade/",         "/%6beys",
+        "//keys", "/v1keys", "/cluster/peers", "/gossip/message"};
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        assert_int_equal(ask(f, HTTP_GET_, paths[i]), 404);
+        assert_problem(f, "not_found");
+        assert_int_equal(ask(f, HTTP_POST_, paths[i]), 404);
+    }
+}
+
+static void pages_are_only_read(void **state)
+{
+    struct fixture *f = *state;
+    static const enum http_method methods[] = {HTTP_PUT_, HTTP_POST_, HTTP_DELETE_, HTTP_PATCH_,
+                                               HTTP_OTHER_};
+    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+        assert_int_equal(ask(f, methods[i], "/v1/health"), 405);
+        assert_problem(f, "method_not_allowed");
+        assert_header(f, "Allow", "GET, HEAD, OPTIONS");
+    }
+}
+
+static void a_preflight_is_answered_on_any_path(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const paths[] = {"/data/k", "/keys", "/nowhere", "/data/%", "*"};
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        assert_int_equal(ask(f, HTTP_OPTIONS_, paths[i]), 204);
+        assert_string_equal(body_text(f), "");
+        assert_header(f, "Access-Control-Allow-Origin", "*");
+        assert_header(f, "Access-Control-Allow-Methods", "GET, HEAD, PUT, OPTIONS");
+        assert_header(f, "Access-Control-Max-Age", "86400");
+        char allowed[256];
+        assert_int_equal(
+            fixture_header(f, "Access-Control-Allow-Headers", allowed, sizeof(allowed)), 1);
+        assert_non_null(strstr(allowed, "X-TTL"));
+        assert_non_null(strstr(allowed, "If-None-Match"));
+    }
+}
+
+static void every_answer_exposes_our_headers_to_pages_once(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const paths[] = {"/data/k", "/keys", "/nowhere", "/", "/metrics"};
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        char exposed[256];
+        (void)ask(f, HTTP_GET_, paths[i]);
+        assert_header(f, "Access-Control-Allow-Origin", "*");
+        assert_int_equal(
+            fixture_header(f, "Access-Control-Expose-Headers", exposed, sizeof(exposed)), 1);
+        assert_non_null(strstr(exposed, "ETag"));
+        assert_non_null(strstr(exposed, "X-Created-At"));
+        assert_non_null(strstr(exposed, "X-Original-TTL"));
+        assert_non_null(strstr(exposed, "X-Remaining-TTL"));
+        assert_non_null(strstr(exposed, "X-Replicas"));
+    }
+}
+
+static void the_root_answers_a_short_help(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(ask(f, HTTP_GET_, "/"), 200);
+    assert_header(f, "Content-Type", "text/plain; charset=utf-8");
+    assert_non_null(strstr(body_text(f), "curl"));
+    assert_true(strlen(body_text(f)) < 1500);
+}
+
+static void a_peer_is_upgraded(void **state)
+{
+    struct fixture *f = *state;
+    with_header(f, "connection", "keep-alive, upgrade");
+    with_header(f, "UPGRADE", "Repram-Gossip/1");
+    assert_int_equal(ask(f, HTTP_GET_, "/gossip"), 101);
+    assert_int_equal(f->rs.kind, HTTP_BODY_UPGRADE);
+    assert_header(f, "Connection", "Upgrade");
+    assert_header(f, "Upgrade", "repram-gossip/1");
+    with_header(f, "Connection", "Upgrade");
+    with_header(f, "Upgrade", "h2c , repram-gossip/1");
+    assert_int_equal(ask(f, HTTP_GET_, "/v1/gossip"), 101);
+}
+
+static void whoever_asks_for_no_upgrade_is_told_that_one_is_required(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const pairs[][2] = {
+        {"Connection", "Upgrade"}, {"Upgrade", "repram-gossip/1"}, {"Accept", "*/*"}};
+    for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+        with_header(f, pairs[i][0], pairs[i][1]);
+        assert_int_equal(ask(f, HTTP_GET_, "/gossip"), 426);
+        assert_problem(f, "unsupported");
+        assert_header(f, "Upgrade", "repram-gossip/1");
+    }
+    with_header(f, "Connection", "Upgrade");
+    with_header(f, "Upgrade", "repram-gossip/2");
+    assert_int_equal(ask(f, HTTP_GET_, "/gossip"), 426);
+    assert_int_equal(ask(f, HTTP_POST_, "/gossip"), 405);
+}
+
+static bool is_exempt(struct fixture *f, enum http_method method, const char *target)
+{
+    const struct http_request rq = fixture_request(f, method, target);
+    const bool is_it = api_is_exempt(f->api, &rq);
+    f->header_count = 0;
+    return is_it;
+}
+
+static void only_probes_and_peers_are_exempt_from_limits(void **state)
+{
+    struct fixture *f = *state;
+    assert_true(is_exempt(f, HTTP_GET_, "/health"));
+    assert_true(is_exempt(f, HTTP_HEAD_, "/v1/livez"));
+    assert_true(is_exempt(f, HTTP_GET_, "/readyz?x"));
+    assert_false(is_exempt(f, HTTP_PUT_, "/health"));
+    assert_false(is_exempt(f, HTTP_GET_, "/data/health"));
+    assert_false(is_exempt(f, HTTP_GET_, "/status"));
+    assert_false(is_exempt(f, HTTP_GET_, "/gossip"));
+    with_header(f, "Connection", "Upgrade");
+    with_header(f, "Upgrade", "repram-gossip/1");
+    assert_true(is_exempt(f, HTTP_GET_, "/gossip"));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(both_generations_of_every_path_are_served),
+        TEST(other_paths_are_not_found_whatever_the_method),
+        TEST(pages_are_only_read),
+        TEST(a_preflight_is_answered_on_any_path),
+        TEST(every_answer_exposes_our_headers_to_pages_once),
+        TEST(the_root_answers_a_short_help),
+        TEST(a_peer_is_upgraded),
+        TEST(whoever_asks_for_no_upgrade_is_told_that_one_is_required),
+        TEST(only_probes_and_peers_are_exempt_from_limits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,260 @@
+#include "api_fixture.h"
+#include "http_stub.h"
+#include "net/api_cluster.h"
+
+#include <cjson/cJSON.h>
+
+/* The last answer's body, parsed; freed by the caller. */
+static cJSON *parse(struct fixture *f)
+{
+    assert_header(f, "Content-Type", "application/json");
+    cJSON *json = cJSON_Parse(body_text(f));
+    assert_non_null(json);
+    return json;
+}
+
+static const cJSON *item(const cJSON *object, const char *name)
+{
+    const cJSON *value = cJSON_GetObjectItemCaseSensitive(object, name);
+    assert_non_null(value);
+    return value;
+}
+
+static void assert_text(const cJSON *object, const char *name, const char *wanted)
+{
+    assert_true(cJSON_IsString(item(object, name)));
+    assert_string_equal(item(object, name)->valuestring, wanted);
+}
+
+static void assert_number(const cJSON *object, const char *name, double wanted)
+{
+    assert_true(cJSON_IsNumber(item(object, name)));
+    assert_true(item(object, name)->valuedouble == wanted);
+}
+
+static struct member *add_member(struct fixture *f, const char *name, enum member_state state,
+                                 uint16_t port)
+{
+    struct member *m = &f->engine.members[f->engine.member_count];
+    *m = (struct member){.state = state, .slot = f->engine.member_count++};
+    m->card.uuid.bytes[0] = (uint8_t)port;
+    m->card.incarnation = 4;
+    (void)snprintf(m->card.name, sizeof(m->card.name), "%s", name);
+    (void)snprintf(m->card.enclave, sizeof(m->card.enclave), "default");
+    m->card.addr_count = 1;
+    m->card.addrs[0].addr = addr_v4((const uint8_t[]){10, 0, 0, 7}, port);
+    return m;
+}
+
+static int setup(void **state)
+{
+    (void)fixture_setup(state);
+    struct fixture *f = *state;
+    add_member(f, "other\"quote", MEMBER_ALIVE, 8083);
+    struct member *self = add_member(f, "flux-node-1", MEMBER_ALIVE, 8081);
+    self->is_self = true;
+    f->engine.status.alive = 1;
+    return 0;
+}
+
+static void health_says_who_the_node_is(void **state)
+{
+    struct fixture *f = *state;
+    f->now_us += UINT64_C(3723) * 1000000;
+    assert_int_equal(ask(f, HTTP_GET_, "/v1/health"), 200);
+    cJSON *json = parse(f);
+    assert_text(json, "status", "healthy");
+    assert_text(json, "node_id", "flux-node-1");
+    assert_text(json, "uuid", "abababababababababababababababab");
+    assert_number(json, "port", 8081);
+    assert_text(json, "uptime", "1h2m3s");
+    assert_text(json, "domain", "localhost");
+    assert_text(json, "network", "private");
+    assert_text(json, "enclave", "default");
+    assert_true(cJSON_IsTrue(item(json, "discovery_enabled")));
+    assert_number(json, "active_peers", 1);
+    cJSON_Delete(json);
+}
+
+static void uptime_is_written_as_go_writes_durations(void **state)
+{
+    (void)state;
+    char text[API_UPTIME_TEXT_SIZE];
+    assert_string_equal(api_cluster_uptime(0, text), "0s");
+    assert_string_equal(api_cluster_uptime(59, text), "59s");
+    assert_string_equal(api_cluster_uptime(60, text), "1m0s");
+    assert_string_equal(api_cluster_uptime(3600, text), "1h0m0s");
+    assert_string_equal(api_cluster_uptime(90061, text), "25h1m1s");
+}
+
+static void a_node_is_ready_or_says_every_reason_why_not(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(ask(f, HTTP_GET_, "/readyz"), 200);
+    assert_string_equal(body_text(f), "{\"status\":\"ready\",\"reasons\":[]}");
+    f->engine.status.unready =
+        READY_DISCOVERING | READY_JOINING | READY_NO_CLOCK | READY_FULL | READY_DRAINING;
+    assert_int_equal(ask(f, HTTP_GET_, "/v1/readyz"), 503);
+    assert_string_equal(body_text(f),
+                        "{\"status\":\"not_ready\",\"reasons\":[\"draining\",\"discovering\","
+                        "\"no_clock\",\"joining\",\"storage_full\"]}");
+    assert_header(f, "Retry-After", "1");
+    assert_int_equal(ask(f, HTTP_GET_, "/livez"), 200);
+    assert_string_equal(body_text(f), "{\"status\":\"alive\",\"reasons\":[]}");
+}
+
+static void peers_lists_the_others_with_what_is_measured(void **state)
+{
+    struct fixture *f = *state;
+    struct member *m = &f->engine.members[0];
+    f->now_us = 10000000;
+    m->last_addr = addr_v4((const uint8_t[]){192, 0, 2, 9}, 8085);
+    m->rtt_us = 1234;
+    m->heard_us = 8500000;
+    assert_int_equal(ask(f, HTTP_GET_, "/v1/peers"), 200);
+    cJSON *json = parse(f);
+    assert_int_equal(cJSON_GetArraySize(item(json, "peers")), 1);
+    const cJSON *peer = cJSON_GetArrayItem(item(json, "peers"), 0);
+    assert_text(peer, "id", "other\"quote");
+    assert_text(peer, "uuid", "93000000000000000000000000000000");
+    assert_text(peer, "address", "192.0.2.9");
+    assert_number(peer, "port", 8085);
+    assert_text(peer, "state", "alive");
+    assert_text(peer, "enclave", "default");
+    assert_number(peer, "incarnation", 4);
+    assert_number(peer, "rtt_ms", 1.234);
+    assert_text(peer, "last_seen", "2026-11-20T08:00:08.500Z");
+    assert_text(json, "last_updated", "2026-11-20T08:00:10.000Z");
+    cJSON_Delete(json);
+}
+
+static void a_member_never_heard_was_seen_when_it_was_learned_of(void **state)
+{
+    struct fixture *f = *state;
+    f->now_us = 10000000;
+    f->engine.members[0].state_since_us = 4000000;
+    assert_int_equal(ask(f, HTTP_GET_, "/peers"), 200);
+    cJSON *json = parse(f);
+    const cJSON *peer = cJSON_GetArrayItem(item(json, "peers"), 0);
+    assert_text(peer, "last_seen", "2026-11-20T08:00:04.000Z");
+    assert_text(peer, "address", "10.0.0.7");
+    assert_number(peer, "rtt_ms", 0);
+    cJSON_Delete(json);
+}
+
+static void claimed_ports_are_those_of_the_living_in_order_and_once(void **state)
+{
+    struct fixture *f = *state;
+    add_member(f, "c", MEMBER_ALIVE, 8082);
+    add_member(f, "d", MEMBER_SUSPECT, 8084);
+    add_member(f, "e", MEMBER_DEAD, 8085);
+    add_member(f, "f", MEMBER_LEFT, 8086);
+    add_member(f, "g", MEMBER_ALIVE, 8083);
+    add_member(f, "h", MEMBER_ALIVE, 65535);
+    assert_int_equal(ask(f, HTTP_GET_, "/peers"), 200);
+    assert_non_null(strstr(body_text(f), "\"claimed_ports\":[8081,8082,8083,65535]"));
+    assert_non_null(strstr(body_text(f), "\"state\":\"suspect\""));
+    assert_non_null(strstr(body_text(f), "\"state\":\"dead\""));
+    assert_non_null(strstr(body_text(f), "\"state\":\"left\""));
+    assert_null(strstr(body_text(f), "flux-node-1"));
+}
+
+static void topology_lists_the_living_in_the_shape_of_v2(void **state)
+{
+    struct fixture *f = *state;
+    add_member(f, "c", MEMBER_SUSPECT, 8082);
+    struct member *v6 = add_member(f, "d", MEMBER_ALIVE, 8084);
+    assert_int_equal(addr_parse_ip("2001:db8::1", 8084, &v6->last_addr), RC_OK);
+    assert_int_equal(ask(f, HTTP_GET_, "/topology"), 200);
+    assert_string_equal(
+        body_text(f),
+        "{\"node_id\":\"flux-node-1\",\"enclave\":\"default\",\"peers\":["
+        "{\"id\":\"other\\\"quote\",\"address\":\"10.0.0.7\",\"http_port\":8083,"
+        "\"enclave\":\"default\"},"
+        "{\"id\":\"d\",\"address\":\"2001:db8::1\",\"http_port\":8084,\"enclave\":\"default\"}]}");
+}
+
+static void fill_status(struct fixture *f)
+{
+    struct engine_status *s = &f->engine.status;
+    s->suspect = 2;
+    s->dead = 3;
+    s->member_digest = 0x1;
+    s->root_digest = UINT64_MAX;
+    s->root_cut_s = 1795161600;
+    s->has_clock = true;
+    s->clock_offset_ms = -3600000;
+    s->clock_error_ms = 2;
+    s->store = (struct store_stats){
+        .keys = 5, .shadows = 6, .bytes_used = 7, .bytes_max = UINT64_C(1) << 40};
+    f->engine.links[0] = (struct engine_link_view){
+        .name = "other", .is_dialed = true, .up_since_us = 1000000, .records_out = 9, .queued = 10};
+    f->engine.links[0].addr = addr_v4((const uint8_t[]){10, 0, 0, 7}, 8083);
+    f->engine.link_count = 1;
+}
+
+static void status_has_every_member_that_the_contract_names(void **state)
+{
+    struct fixture *f = *state;
+    fill_status(f);
+    f->now_us += 61500000;
+    assert_int_equal(ask(f, HTTP_GET_, "/v1/status"), 200);
+    cJSON *json = parse(f);
+    assert_text(json, "version", "1.2.3");
+    assert_text(json, "uuid", "abababababababababababababababab");
+    assert_text(json, "node_id", "flux-node-1");
+    assert_text(json, "state", "ready");
+    assert_int_equal(cJSON_GetArraySize(item(json, "reasons")), 0);
+    assert_text(json, "uptime", "1m1s");
+    assert_number(json, "uptime_s", 61);
+    assert_number(item(json, "memory"), "rss", 5000000);
+    assert_number(item(json, "storage"), "keys", 5);
+    assert_number(item(json, "storage"), "bytes", 7);
+    assert_number(item(json, "storage"), "bytes_max", 1099511627776.0);
+    assert_number(item(json, "storage"), "shadows", 6);
+    assert_number(item(json, "membership"), "alive", 1);
+    assert_number(item(json, "membership"), "suspect", 2);
+    assert_number(item(json, "membership"), "dead", 3);
+    assert_text(item(json, "membership"), "digest", "0000000000000001");
+    assert_text(item(json, "data"), "root_digest", "ffffffffffffffff");
+    assert_text(item(json, "data"), "root_cut", "2026-11-20T08:00:00.000Z");
+    assert_number(item(json, "clock"), "offset_ms", -3600000);
+    assert_number(item(json, "clock"), "error_ms", 2);
+    assert_text(json, "config_digest", "feedfacecafebeef");
+    assert_int_equal(cJSON_GetArraySize(item(json, "links")), 1);
+    const cJSON *link = cJSON_GetArrayItem(item(json, "links"), 0);
+    assert_text(link, "id", "other");
+    assert_text(link, "up_since", "2026-11-20T08:00:01.000Z");
+    assert_number(link, "records_out", 9);
+    assert_number(link, "queued", 10);
+    cJSON_Delete(json);
+}
+
+static void status_names_the_reason_that_weighs_most(void **state)
+{
+    struct fixture *f = *state;
+    f->engine.status.unready = READY_JOINING | READY_FULL;
+    assert_int_equal(ask(f, HTTP_GET_, "/status"), 200);
+    cJSON *json = parse(f);
+    assert_text(json, "state", "joining");
+    assert_int_equal(cJSON_GetArraySize(item(json, "reasons")), 2);
+    cJSON_Delete(json);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, fixture_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(health_says_who_the_node_is),
+        TEST(uptime_is_written_as_go_writes_durations),
+        TEST(a_node_is_ready_or_says_every_reason_why_not),
+        TEST(peers_lists_the_others_with_what_is_measured),
+        TEST(a_member_never_heard_was_seen_when_it_was_learned_of),
+        TEST(claimed_ports_are_those_of_the_living_in_order_and_once),
+        TEST(topology_lists_the_living_in_the_shape_of_v2),
+        TEST(status_has_every_member_that_the_contract_names),
+        TEST(status_names_the_reason_that_weighs_most),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,201 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "net/metrics.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PAGE_MAX = 256 * 1024, NAME_MAX_ = 96, FAMILIES_MAX = 256 };
+
+struct family {
+    char name[NAME_MAX_];
+    char type[16];
+    size_t samples;
+};
+
+struct page {
+    struct buf buf;
+    struct family families[FAMILIES_MAX];
+    size_t family_count;
+};
+
+static struct metrics example(void)
+{
+    struct metrics m = {.version = "1.2.3", .uptime_s = 61.5};
+    m.status.unready = READY_JOINING;
+    m.status.alive = 2;
+    m.status.clock_offset_ms = -1500;
+    m.status.counters.member_deaths = 3;
+    m.status.counters.puts = UINT64_C(1) << 52;
+    m.status.store.bytes_max = UINT64_C(1) << 40;
+    m.figures.cpu_us = 250000;
+    m.figures.http.requests_by_class[4] = 5;
+    m.links.queued = 6;
+    return m;
+}
+
+/* Notes each family by its TYPE line, and the samples that follow it. */
+static void read_families(struct page *p)
+{
+    const char *line = (const char *)buf_data(&p->buf);
+    while (*line != '\0') {
+        if (strncmp(line, "# TYPE ", 7) == 0) {
+            assert_true(p->family_count < FAMILIES_MAX);
+            struct family *family = &p->families[p->family_count++];
+            assert_int_equal(sscanf(line, "# TYPE %95s %15s", family->name, family->type), 2);
+        } else if (*line != '#') {
+            assert_true(p->family_count > 0);
+            struct family *last = &p->families[p->family_count - 1];
+            assert_int_equal(strcspn(line, " {"), strlen(last->name));
+            assert_memory_equal(line, last->name, strlen(last->name));
+            last->samples++;
+        }
+        line += strcspn(line, "\n") + 1;
+    }
+}
+
+static int setup(void **state)
+{
+    struct page *p = calloc(1, sizeof(*p));
+    assert_non_null(p);
+    const struct metrics m = example();
+    buf_init(&p->buf, PAGE_MAX);
+    assert_int_equal(metrics_write(&m, &p->buf), RC_OK);
+    assert_int_equal(buf_append(&p->buf, "", 1), RC_OK);
+    read_families(p);
+    *state = p;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct page *p = *state;
+    buf_fini(&p->buf);
+    free(p);
+    return 0;
+}
+
+static void assert_line(const struct page *p, const char *line)
+{
+    assert_non_null(strstr((const char *)buf_data(&p->buf), line));
+}
+
+static void values_are_in_base_units(void **state)
+{
+    const struct page *p = *state;
+    assert_line(p, "\nrepram_build_info{version=\"1.2.3\"} 1\n");
+    assert_line(p, "\nrepram_uptime_seconds 61.5\n");
+    assert_line(p, "\nrepram_process_cpu_seconds_total 0.25\n");
+    assert_line(p, "\nrepram_clock_offset_seconds -1.5\n");
+    assert_line(p, "\nrepram_puts_total 4503599627370496\n");
+    assert_line(p, "\nrepram_storage_limit_bytes 1099511627776\n");
+    assert_line(p, "\nrepram_http_responses_total{class=\"4xx\"} 5\n");
+    assert_line(p, "\nrepram_links_queued_records 6\n");
+}
+
+static void the_page_says_whether_and_why_the_node_is_not_ready(void **state)
+{
+    const struct page *p = *state;
+    assert_line(p, "\nrepram_ready 0\n");
+    assert_line(p, "\nrepram_not_ready{reason=\"joining\"} 1\n");
+    assert_line(p, "\nrepram_not_ready{reason=\"draining\"} 0\n");
+}
+
+static void the_four_peer_metrics_of_v2_keep_their_names(void **state)
+{
+    const struct page *p = *state;
+    assert_line(p, "\nrepram_peers_active 2\n");
+    assert_line(p, "\nrepram_peer_evictions_total 3\n");
+    assert_line(p, "\nrepram_peer_joins_total 0\n");
+    assert_line(p, "\nrepram_ping_failures_total 0\n");
+}
+
+static void every_family_is_told_once_with_samples_and_a_fitting_name(void **state)
+{
+    const struct page *p = *state;
+    for (size_t i = 0; i < p->family_count; i++) {
+        const struct family *f = &p->families[i];
+        assert_true(f->samples > 0);
+        assert_memory_equal(f->name, "repram_", 7);
+        const size_t len = strlen(f->name);
+        const bool has_total = len > 6 && strcmp(f->name + len - 6, "_total") == 0;
+        assert_int_equal(has_total, strcmp(f->type, "counter") == 0);
+        for (size_t j = 0; j < i; j++) {
+            assert_string_not_equal(f->name, p->families[j].name);
+        }
+    }
+}
+
+static void what_does_not_fit_is_an_error(void **state)
+{
+    (void)state;
+    const struct metrics m = example();
+    struct buf buf;
+    buf_init(&buf, 1000);
+    assert_int_equal(metrics_write(&m, &buf), RC_FULL);
+    buf_fini(&buf);
+}
+
+/* The document, beside this file in the tree. */
+static FILE *open_document(void)
+{
+    char path[4096];
+    const char *slash = strrchr(__FILE__, '/');
+    assert_non_null(slash);
+    (void)snprintf(path, sizeof(path), "%.*s/../../docs/metrics.md", (int)(slash - __FILE__),
+                   __FILE__);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    return file;
+}
+
+static void the_document_lists_every_family_with_its_type_and_no_other(void **state)
+{
+    const struct page *p = *state;
+    static bool is_listed[FAMILIES_MAX];
+    char line[1024];
+    FILE *file = open_document();
+    while (fgets(line, sizeof(line), file) != NULL) {
+        char name[NAME_MAX_];
+        char type[16];
+        size_t i = 0;
+        if (sscanf(line, "| `%95[a-z0-9_]` | %15s |", name, type) != 2) {
+            continue;
+        }
+        while (i < p->family_count && strcmp(p->families[i].name, name) != 0) {
+            i++;
+        }
+        if (i == p->family_count || strcmp(p->families[i].type, type) != 0) {
+            (void)fclose(file);
+            fail_msg("docs/metrics.md has %s (%s), the page has not", name, type);
+        }
+        is_listed[i] = true;
+    }
+    (void)fclose(file);
+    for (size_t i = 0; i < p->family_count; i++) {
+        if (!is_listed[i]) {
+            fail_msg("docs/metrics.md lacks %s", p->families[i].name);
+        }
+    }
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(values_are_in_base_units),
+        TEST(the_page_says_whether_and_why_the_node_is_not_ready),
+        TEST(the_four_peer_metrics_of_v2_keep_their_names),
+        TEST(every_family_is_told_once_with_samples_and_a_fitting_name),
+        cmocka_unit_test(what_does_not_fit_is_an_error),
+        TEST(the_document_lists_every_family_with_its_type_and_no_other),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

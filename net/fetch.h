@@ -1,8 +1,12 @@
 /*
- * fetch: outgoing HTTP requests, on libevent's evhttp client; https with verified certificates
- * (OpenSSL).
+ * fetch: outgoing HTTP requests; https with verified certificates (net/tls_client).
  *
- * One connection a request. Bounded in time and in the bytes of the answer.
+ * One connection a request; every address of a name is tried in turn until one accepts. Bounded in
+ * time and in the bytes of the answer. On a plain socket and llhttp instead of evhttp, whose client
+ * tries only the first address of a name (of "localhost", often the wrong one) and does not say
+ * whether a connection was refused. Left out: redirects, proxies, keep-alive, compression.
+ *
+ * The process must ignore SIGPIPE.
  */
 #ifndef NET_FETCH_H
 #define NET_FETCH_H
@@ -32,7 +36,7 @@ struct fetch_request {
     size_t header_count;
     const void *body; /* sent with Content-Length when body_len > 0 or the method is PUT or POST */
     size_t body_len;
-    uint32_t timeout_ms; /* for the whole exchange */
+    uint32_t timeout_ms; /* for the whole exchange, but for the lookup when `dns` is NULL */
     size_t bytes_max;    /* of the answer's body */
 };
 
@@ -52,7 +56,7 @@ const char *fetch_header_of(const struct fetch_answer *answer, const char *name)
 /*
  * Starts a request on a loop; the request's memory is copied. `done` is called exactly once, from
  * the loop, unless the fetch is cancelled; the answer is borrowed for that call. `dns` may be NULL:
- * names are then resolved before this returns. NULL when there is no memory or the request cannot
+ * names are then resolved, blocking, before this returns. NULL when there is no memory or the request cannot
  * be made.
  */
 struct fetch *fetch_start(struct event_base *base, struct evdns_base *dns,

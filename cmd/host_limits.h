@@ -1,0 +1,26 @@
+/*
+ * host_limits: how much memory and how many descriptors this process may use, and whether a name
+ * resolves.
+ */
+#ifndef CMD_HOST_LIMITS_H
+#define CMD_HOST_LIMITS_H
+
+#include "core/addr.h"
+
+#include <stdint.h>
+
+/*
+ * Bytes: the smallest of the limits of the process's control groups (version 2, then 1) and the
+ * machine's memory. `root` stands before /proc and /sys, "" outside of tests. Never 0.
+ */
+uint64_t host_limits_memory(const char *root);
+
+/* Raises the soft limit of open descriptors to the hard one, and returns it, at most 1,000,000. */
+uint64_t host_limits_descriptors(void);
+
+/* The first address of a name, or the address itself. RC_NOT_FOUND, and *ret_error (static) says
+ * why. Blocks for the time of the lookup. */
+MUST_USE enum rc host_limits_resolve(const char *host, struct addr *ret_addr,
+                                     const char **ret_error);
+
+#endif

@@ -1,0 +1,148 @@
+/* `repram node`: one node, from its settings to its exit code. */
+#include "cmd/commands.h"
+#include "cmd/exit_code.h"
+#include "cmd/log.h"
+#include "cmd/notices.h"
+#include "cmd/settings_node.h"
+#include "cmd/startup.h"
+#include "core/parse.h"
+#include "net/node.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+enum extra { EXTRA_READY_FD, EXTRA_COUNT };
+
+static const struct option_def extras[EXTRA_COUNT] = {
+    [EXTRA_READY_FD] = {"ready-fd", 0, true},
+};
+
+struct node_process {
+    struct startup startup;
+    struct node_config config;
+    struct log log;
+};
+
+__attribute__((format(printf, 4, 5))) static void hook_log(void *arg, enum log_level level,
+                                                           const char *event, const char *format,
+                                                           ...)
+{
+    struct node_process *p = arg;
+    va_list args;
+    va_start(args, format);
+    log_vline(&p->log, level, event, format, args);
+    va_end(args);
+}
+
+static void hook_notice(void *arg, const struct notice *notice)
+{
+    struct node_process *p = arg;
+    struct notice_line line;
+    notice_describe(notice, &line);
+    log_line(&p->log, line.level, line.event, "%s", line.text);
+}
+
+static enum log_level hook_level(void *arg)
+{
+    const struct node_process *p = arg;
+    return p->log.level;
+}
+
+static void hook_reload(void *arg)
+{
+    struct node_process *p = arg;
+    struct settings fresh;
+    if (startup_reload(&p->startup, &fresh) != RC_OK) {
+        log_line(&p->log, LOG_ERROR, "config", "the file cannot be used; nothing changed");
+        return;
+    }
+    if (fresh.errors.count > 0) {
+        log_line(&p->log, LOG_ERROR, "config", "nothing changed: %.*s",
+                 (int)strcspn(fresh.errors.text, "\n"), fresh.errors.text);
+    } else {
+        p->log.level = (enum log_level)setting_number(&fresh, SETTING_LOG_LEVEL);
+        log_line(&p->log, LOG_INFO, "config", "the log level is %s", log_level_name(p->log.level));
+    }
+    settings_fini(&fresh);
+}
+
+static uint64_t hook_lines_dropped(void *arg)
+{
+    const struct node_process *p = arg;
+    return p->log.dropped;
+}
+
+/* The descriptor that the launcher reads the port from: open, and not handed on by anybody. */
+static bool take_ready_fd(struct node_process *p)
+{
+    const char *text = p->startup.extras[EXTRA_READY_FD];
+    uint64_t fd = 0;
+    if (text == NULL) {
+        return true;
+    }
+    if (parse_u64(text, strlen(text), 1 << 20, &fd) != RC_OK ||
+        fcntl((int)fd, F_SETFD, FD_CLOEXEC) != 0) {
+        (void)fprintf(stderr, "repram node: --ready-fd %s is not an open descriptor\n", text);
+        return false;
+    }
+    p->config.ready_fd = (int)fd;
+    return true;
+}
+
+static int exit_code_of(enum rc rc, struct log *log)
+{
+    if (rc == RC_OK) {
+        return EXIT_CODE_OK;
+    }
+    log_line(log, LOG_ERROR, "exit", "the node ends: %s", rc_text(rc));
+    if (rc == RC_EXISTS) {
+        return EXIT_CODE_NO_PORT;
+    }
+    return rc == RC_CONFIG ? EXIT_CODE_BAD_CONFIG : EXIT_CODE_FAILED;
+}
+
+static int node_process_run(struct node_process *p)
+{
+    if (settings_node_config(&p->startup.settings, &p->config) != RC_OK) {
+        report_print(&p->startup.settings.errors, "repram: ");
+        return EXIT_CODE_BAD_CONFIG;
+    }
+    if (!take_ready_fd(p)) {
+        return EXIT_CODE_USAGE;
+    }
+    p->log = startup_open_log(&p->startup);
+    (void)snprintf(p->log.node, sizeof(p->log.node), "%s", p->config.name);
+    if (p->config.ready_fd < 0) {
+        /* A launcher has said it once for all of its nodes. */
+        startup_log(&p->startup, &p->log);
+    }
+    const struct node_hooks hooks = {.arg = p,
+                                     .log = hook_log,
+                                     .notice = hook_notice,
+                                     .level = hook_level,
+                                     .reload = hook_reload,
+                                     .lines_dropped = hook_lines_dropped};
+    return exit_code_of(node_run(&p->config, &hooks), &p->log);
+}
+
+int node_command(int argc, char **argv)
+{
+    struct node_process *p = calloc(1, sizeof(*p));
+    if (p == NULL) {
+        return EXIT_CODE_INTERNAL;
+    }
+    /* Started by way of /proc/self/exe, the process would be called `exe`. */
+    (void)prctl(PR_SET_NAME, "repram");
+    (void)signal(SIGPIPE, SIG_IGN);
+    int code = startup_begin(&p->startup, argc, argv, false, extras, EXTRA_COUNT);
+    if (code < 0) {
+        code = node_process_run(p);
+    }
+    startup_fini(&p->startup);
+    free(p);
+    return code;
+}

@@ -1,0 +1,82 @@
+#include "cmd/notices.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct notice_kind_def {
+    enum log_level level;
+    const char *event;
+    const char *before; /* around the member's name and address, when there is a member */
+    const char *after;
+    bool has_value;
+    const char *value_after; /* the number's unit, or what it counts */
+};
+
+static const struct notice_kind_def kinds[NOTICE_KINDS] = {
+    [NOTICE_MEMBER_JOINED] = {LOG_INFO, "member", "", " joined", false, ""},
+    [NOTICE_MEMBER_SUSPECT] = {LOG_WARN, "member", "", " does not answer and is suspect", false,
+                               ""},
+    [NOTICE_MEMBER_ALIVE] = {LOG_INFO, "member", "", " is alive after all", false, ""},
+    [NOTICE_MEMBER_DEAD] = {LOG_WARN, "member", "", " is dead", false, ""},
+    [NOTICE_MEMBER_LEFT] = {LOG_INFO, "member", "", " left", false, ""},
+    [NOTICE_LINK_UP] = {LOG_INFO, "link", "linked with ", "", false, ""},
+    [NOTICE_LINK_DOWN] = {LOG_INFO, "link", "lost the link with ", "", false, ""},
+    [NOTICE_LINK_OVERFLOW] = {LOG_WARN, "link", "the queue for ",
+                              " was full and has been emptied; a reconciliation follows", false,
+                              ""},
+    [NOTICE_STRANGER] = {LOG_WARN, "stranger", "ignoring ",
+                         " of another cluster (REPRAM_NETWORK or protocol differ)", false, ""},
+    [NOTICE_CLOCK_SET] = {LOG_INFO, "clock", "took the clock of ", "", true,
+                          " ms from this host's"},
+    [NOTICE_CLOCK_CONFLICT] = {LOG_ERROR, "clock", "no data is exchanged with ",
+                               ": the clusters were founded apart", true, " ms between the clocks"},
+    [NOTICE_JOIN_STARTED] = {LOG_INFO, "join", "catching up with ", "", true, " donors"},
+    [NOTICE_JOIN_DONE] = {LOG_INFO, "join", "caught up with ", "", true, " records received"},
+    [NOTICE_SYNC_DONE] = {LOG_INFO, "sync", "reconciled with ", "", true, " records exchanged"},
+    [NOTICE_PEER_FULL] = {LOG_WARN, "storage", "", " is full and refuses records", false, ""},
+    [NOTICE_CONFIG_DIFFERS] = {LOG_WARN, "config", "", " is configured differently", false, ""},
+    [NOTICE_READY] = {LOG_INFO, "ready", "", "", false, ""},
+    [NOTICE_NAME_TWICE] = {LOG_WARN, "member", "", " has this node's name", false, ""},
+};
+
+/* What stands for the member: name and address as far as they are known. */
+static void describe_member(const struct notice *notice, const char *otherwise, char *ret_text,
+                            size_t size)
+{
+    char where[ADDR_TEXT_SIZE] = "";
+    if (notice->addr.port != 0) {
+        addr_format(&notice->addr, where);
+    }
+    if (notice->name[0] != '\0') {
+        (void)snprintf(ret_text, size, "%s%s%s%s", notice->name, where[0] != '\0' ? " (" : "",
+                       where, where[0] != '\0' ? ")" : "");
+    } else {
+        (void)snprintf(ret_text, size, "%s", where[0] != '\0' ? where : otherwise);
+    }
+}
+
+void notice_describe(const struct notice *notice, struct notice_line *ret_line)
+{
+    const struct notice_kind_def *def = &kinds[notice->kind];
+    char member[NAME_SIZE + ADDR_TEXT_SIZE + 8];
+    char value[64] = "";
+    ret_line->level = def->level;
+    ret_line->event = def->event;
+    if (notice->kind == NOTICE_READY) {
+        (void)snprintf(ret_line->text, sizeof(ret_line->text), "ready%s%s",
+                       notice->text[0] != '\0' ? ": " : "", notice->text);
+        return;
+    }
+    if (notice->kind == NOTICE_CLOCK_SET && uuid_is_nil(&notice->member)) {
+        (void)snprintf(ret_line->text, sizeof(ret_line->text),
+                       "nobody else is here: this host's clock is the cluster's");
+        return;
+    }
+    describe_member(notice, "the cluster", member, sizeof(member));
+    if (def->has_value) {
+        (void)snprintf(value, sizeof(value), ", %lld%s", (long long)notice->value,
+                       def->value_after);
+    }
+    (void)snprintf(ret_line->text, sizeof(ret_line->text), "%s%s%s%s%s%s", def->before, member,
+                   def->after, value, notice->text[0] != '\0' ? ": " : "", notice->text);
+}

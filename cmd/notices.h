@@ -1,0 +1,23 @@
+/*
+ * notices: the engine's notices as sentences for the log. A pure table from kind to level, event
+ * and prose.
+ */
+#ifndef CMD_NOTICES_H
+#define CMD_NOTICES_H
+
+#include "gossip/outbox.h"
+#include "net/node.h"
+
+#include <stddef.h>
+
+enum { NOTICE_SENTENCE_SIZE = 320 };
+
+struct notice_line {
+    enum log_level level;
+    const char *event; /* static */
+    char text[NOTICE_SENTENCE_SIZE];
+};
+
+void notice_describe(const struct notice *notice, struct notice_line *ret_line);
+
+#endif

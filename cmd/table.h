@@ -1,0 +1,32 @@
+/*
+ * table: rows of text for a person's terminal, aligned under headings, or for a script, with tabs
+ * and without headings.
+ *
+ * Cells are copied. Control characters and tabs become '?', so that a cell stays a cell.
+ */
+#ifndef CMD_TABLE_H
+#define CMD_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+enum { TABLE_COLUMNS_MAX = 10, TABLE_ROWS_MAX = 20000 };
+
+struct table;
+
+/* `headings`: `column_count` words, borrowed for the call. Never NULL. */
+struct table *table_new(const char *const *headings, size_t column_count);
+void table_free(struct table *t);
+
+/* Adds a row of column_count cells, NULL for an empty one. Rows beyond TABLE_ROWS_MAX are dropped.
+ */
+void table_add(struct table *t, const char *const *cells);
+
+/* Text of the table, the caller's to free; a row a line. */
+char *table_format(const struct table *t, bool is_human);
+
+/* Writes it to `out`, for people when that is a terminal. */
+void table_print(const struct table *t, FILE *out);
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * response_parser: an HTTP/1.1 answer from the bytes of a connection (llhttp in strict mode).
+ *
+ * Fed as the bytes come; bounded in header bytes, header count and body bytes. Interim answers
+ * (1xx) are skipped. Left out: sockets, trailers (read and dropped), content codings.
+ */
+#ifndef NET_RESPONSE_PARSER_H
+#define NET_RESPONSE_PARSER_H
+
+#include "core/rc.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct response_parser;
+
+/* `is_head`: the answer to a HEAD request, which has no body whatever its headers say. Never NULL.
+ */
+struct response_parser *response_parser_new(bool is_head, size_t bytes_max);
+void response_parser_free(struct response_parser *p);
+
+/*
+ * Takes the next bytes. RC_AGAIN: more are needed; RC_OK: the answer is complete, and what follows
+ * it is ignored; RC_TOO_LONG: the body or the headers are larger than allowed; RC_MALFORMED.
+ * Anything but RC_AGAIN is final.
+ */
+MUST_USE enum rc response_parser_feed(struct response_parser *p, const void *data, size_t len);
+
+/* The connection ended: RC_OK when that completes the answer, RC_CLOSED when it was cut short. */
+MUST_USE enum rc response_parser_end(struct response_parser *p);
+
+/* Whether any byte of an answer was seen. */
+bool response_parser_has_begun(const struct response_parser *p);
+
+/* After RC_OK; borrowed from the parser. */
+int response_parser_status(const struct response_parser *p);
+const uint8_t *response_parser_body(const struct response_parser *p, size_t *ret_len);
+
+/* The first header of that name, case ignored; NULL when absent. */
+const char *response_parser_header(const struct response_parser *p, const char *name);
+
+#endif

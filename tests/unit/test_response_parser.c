@@ -1,0 +1,157 @@
+#include "net/response_parser.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+static enum rc feed(struct response_parser *p, const char *text)
+{
+    return response_parser_feed(p, text, strlen(text));
+}
+
+static void assert_body(const struct response_parser *p, const char *expected)
+{
+    size_t len = 0;
+    const uint8_t *body = response_parser_body(p, &len);
+    assert_int_equal(len, strlen(expected));
+    assert_memory_equal(body, expected, len);
+}
+
+static void length_ends_the_body_and_headers_are_found_without_case(void **state)
+{
+    (void)state;
+    struct response_parser *p = response_parser_new(false, 100);
+    assert_int_equal(feed(p, "HTTP/1.1 201 Created\r\nETag: \"ab\"\r\nX-Empty:\r\nContent-Length: 2"
+                             "\r\n\r\nO"),
+                     RC_AGAIN);
+    assert_int_equal(feed(p, "K"), RC_OK);
+    assert_int_equal(response_parser_status(p), 201);
+    assert_body(p, "OK");
+    assert_string_equal(response_parser_header(p, "etag"), "\"ab\"");
+    assert_string_equal(response_parser_header(p, "X-Empty"), "");
+    assert_null(response_parser_header(p, "X-Absent"));
+    response_parser_free(p);
+}
+
+static void bytes_one_at_a_time_give_the_same_answer(void **state)
+{
+    (void)state;
+    static const char text[] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                               "3\r\nabc\r\n2\r\nde\r\n0\r\nX-Trailer: 1\r\n\r\n";
+    struct response_parser *p = response_parser_new(false, 100);
+    for (size_t i = 0; i + 2 < sizeof(text); i++) {
+        assert_int_equal(response_parser_feed(p, text + i, 1), RC_AGAIN);
+    }
+    assert_int_equal(response_parser_feed(p, text + sizeof(text) - 2, 1), RC_OK);
+    assert_body(p, "abcde");
+    assert_null(response_parser_header(p, "X-Trailer"));
+    response_parser_free(p);
+}
+
+static void head_answer_has_no_body_whatever_its_length_says(void **state)
+{
+    (void)state;
+    struct response_parser *p = response_parser_new(true, 10);
+    assert_int_equal(feed(p, "HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n"), RC_OK);
+    assert_body(p, "");
+    assert_string_equal(response_parser_header(p, "Content-Length"), "5000");
+    response_parser_free(p);
+}
+
+static void interim_answers_are_skipped(void **state)
+{
+    (void)state;
+    struct response_parser *p = response_parser_new(false, 10);
+    assert_int_equal(feed(p, "HTTP/1.1 100 Continue\r\nX-A: 1\r\n\r\n"), RC_AGAIN);
+    assert_int_equal(feed(p, "HTTP/1.1 204 No Content\r\nX-B: 2\r\n\r\n"), RC_OK);
+    assert_int_equal(response_parser_status(p), 204);
+    assert_null(response_parser_header(p, "X-A"));
+    assert_string_equal(response_parser_header(p, "X-B"), "2");
+    response_parser_free(p);
+}
+
+static void body_without_length_lasts_until_the_end(void **state)
+{
+    (void)state;
+    struct response_parser *p = response_parser_new(false, 10);
+    assert_int_equal(feed(p, "HTTP/1.0 200 OK\r\n\r\nabc"), RC_AGAIN);
+    assert_int_equal(response_parser_end(p), RC_OK);
+    assert_body(p, "abc");
+    response_parser_free(p);
+}
+
+static void answer_cut_short_is_closed(void **state)
+{
+    (void)state;
+    struct response_parser *p = response_parser_new(false, 10);
+    assert_int_equal(feed(p, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabc"), RC_AGAIN);
+    assert_int_equal(response_parser_end(p), RC_CLOSED);
+    response_parser_free(p);
+    p = response_parser_new(false, 10);
+    assert_int_equal(response_parser_end(p), RC_CLOSED);
+    response_parser_free(p);
+}
+
+static void body_beyond_the_maximum_is_too_long_announced_or_not(void **state)
+{
+    (void)state;
+    struct response_parser *p = response_parser_new(false, 4);
+    assert_int_equal(feed(p, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"), RC_TOO_LONG);
+    response_parser_free(p);
+    p = response_parser_new(false, 4);
+    assert_int_equal(feed(p, "HTTP/1.1 200 OK\r\n\r\nabcde"), RC_TOO_LONG);
+    response_parser_free(p);
+}
+
+static void headers_beyond_their_limits_are_too_long(void **state)
+{
+    (void)state;
+    struct response_parser *p = response_parser_new(false, 4);
+    enum rc rc = feed(p, "HTTP/1.1 200 OK\r\n");
+    /* The 101st is refused when the line after it shows that it is complete. */
+    for (int i = 0; i < 102 && rc == RC_AGAIN; i++) {
+        rc = feed(p, "A: b\r\n");
+    }
+    assert_int_equal(rc, RC_TOO_LONG);
+    response_parser_free(p);
+    p = response_parser_new(false, 4);
+    rc = feed(p, "HTTP/1.1 200 OK\r\nA: ");
+    for (int i = 0; i < 17 * 64 && rc == RC_AGAIN; i++) {
+        rc = feed(p, "0123456789abcdef");
+    }
+    assert_int_equal(rc, RC_TOO_LONG);
+    response_parser_free(p);
+}
+
+static void what_is_not_http_is_malformed(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "SSH-2.0-OpenSSH\r\n", "HTTP/1.1 abc\r\n\r\n", "HTTP/1.1 200 OK\r\nA : b\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", "GET / HTTP/1.1\r\n\r\n"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct response_parser *p = response_parser_new(false, 4);
+        assert_int_equal(feed(p, bad[i]), RC_MALFORMED);
+        response_parser_free(p);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(length_ends_the_body_and_headers_are_found_without_case),
+        cmocka_unit_test(bytes_one_at_a_time_give_the_same_answer),
+        cmocka_unit_test(head_answer_has_no_body_whatever_its_length_says),
+        cmocka_unit_test(interim_answers_are_skipped),
+        cmocka_unit_test(body_without_length_lasts_until_the_end),
+        cmocka_unit_test(answer_cut_short_is_closed),
+        cmocka_unit_test(body_beyond_the_maximum_is_too_long_announced_or_not),
+        cmocka_unit_test(headers_beyond_their_limits_are_too_long),
+        cmocka_unit_test(what_is_not_http_is_malformed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,56 @@
+/*
+ * driver: runs one engine on a libevent loop: gives it the time, its datagrams and its links, and
+ * does what its outbox says.
+ *
+ * Every entry into the engine begins with driver_turn(), which reads the clock and arranges that
+ * the outbox is drained once at the end of this turn of the loop, after all that is ready now has
+ * been handled. So all writes of a turn leave in one flush per link, and the engine is never
+ * entered from within itself. Clients' answers and notices go to whoever made the driver.
+ */
+#ifndef NET_DRIVER_H
+#define NET_DRIVER_H
+
+#include "gossip/engine.h"
+
+struct bufferevent;
+struct driver;
+struct event_base;
+
+struct driver_config {
+    struct event_base *base; /* borrowed */
+    struct engine *engine;   /* borrowed */
+    int udp_fd;              /* bound, non-blocking; taken over */
+    void *arg;
+    void (*put_done)(void *arg, const struct put_done *done, uint64_t now_us);
+    void (*notice)(void *arg, const struct notice *notice); /* borrowed for the call */
+    void (*room)(void *arg, bool has_room);                 /* engine_has_room() changed */
+};
+
+struct driver_stats {
+    uint64_t udp_in_bytes, udp_out_bytes; /* IP and UDP headers included */
+    uint64_t link_in_bytes, link_out_bytes;
+    uint64_t udp_out_dropped, udp_in_oversize;
+};
+
+/* Never NULL. The first tick follows from the loop. */
+struct driver *driver_new(const struct driver_config *config);
+
+/* Closes the socket and every link; the engine is not told. */
+void driver_free(struct driver *d);
+
+/* The time, for the engine calls that the caller makes now; their actions follow at the turn's
+ * end. */
+uint64_t driver_turn(struct driver *d);
+
+/* A connection that came as a peer's upgrade; taken over. */
+void driver_accept(struct driver *d, struct bufferevent *bev, const struct addr *from);
+
+/* Nothing waits to be sent to a peer. */
+bool driver_is_flushed(const struct driver *d);
+
+struct driver_stats driver_stats(const struct driver *d);
+
+/* The longest turn since this was last asked, in microseconds. */
+uint64_t driver_take_stall_max_us(struct driver *d);
+
+#endif

@@ -1,0 +1,70 @@
+/*
+ * peer_link: one connection between two nodes: dialed and upgraded, or taken over from the HTTP
+ * server; from then on an ordered stream of bytes.
+ *
+ *   DIALING --connected--> ASKING --101--> UP --peer_link_finish()--> CLOSING
+ *
+ * A dial has two seconds to connect and two more to be upgraded. Every end but an asked-for one is
+ * told once, from the loop, by `down`, which is the last that is heard of the link: it is freed
+ * when that returns. What the bytes mean is the engine's business; which links there are, the
+ * driver's.
+ */
+#ifndef NET_PEER_LINK_H
+#define NET_PEER_LINK_H
+
+#include "gossip/engine.h"
+
+struct bufferevent;
+struct event_base;
+struct peer_link;
+
+struct peer_link_hooks {
+    /* A dial came through; `seen_as` is our own address on the connection. */
+    void (*up)(void *arg, struct peer_link *l, const struct addr *seen_as);
+    /* Bytes as they came, borrowed for the call. The link may be finished, but not freed, in it. */
+    void (*input)(void *arg, struct peer_link *l, const uint8_t *data, size_t len);
+    /* What waits to be sent fell to the half of PEER_LINK_LOW_BYTES, as peer_link_ask_drained() asked
+     * to be told. */
+    void (*drained)(void *arg, struct peer_link *l);
+    /* The dial failed or the link ended; it is freed when this returns. */
+    void (*down)(void *arg, struct peer_link *l, enum link_end why);
+    /* A finished link has sent what it had; likewise. */
+    void (*finished)(void *arg, struct peer_link *l);
+};
+
+enum {
+    /* Below this the driver takes more from the engine: two reads of a receiver, so that the
+     * connection never runs dry, and little enough that a replaced write is not sent. */
+    PEER_LINK_LOW_BYTES = 128 * 1024,
+};
+
+/* Starts to connect. `hooks` is borrowed, static. Never NULL: failures come by `down`. */
+struct peer_link *peer_link_dial(struct event_base *base, uint32_t id, const struct addr *to,
+                                 const struct peer_link_hooks *hooks, void *arg);
+
+/* Takes over an upgraded connection. Call peer_link_read() once the engine knows the link. */
+struct peer_link *peer_link_adopt(struct event_base *base, uint32_t id, struct bufferevent *bev,
+                                  const struct peer_link_hooks *hooks, void *arg);
+
+/* Delivers what has been read already. */
+void peer_link_read(struct peer_link *l);
+
+/* Ends it at once, without a callback. */
+void peer_link_free(struct peer_link *l);
+
+/* Sends what waits, for at most five seconds, then ends; `finished` follows from the loop. */
+void peer_link_finish(struct peer_link *l);
+
+/* Queues bytes; the link is up. RC_NO_MEMORY: nothing was queued. */
+MUST_USE enum rc peer_link_write(struct peer_link *l, const void *data, size_t len);
+
+/* Asks for one call of `drained`; something is queued. */
+void peer_link_ask_drained(struct peer_link *l);
+
+/* Bytes queued and not yet taken by the kernel. */
+size_t peer_link_pending(const struct peer_link *l);
+
+bool peer_link_is_up(const struct peer_link *l);
+uint32_t peer_link_id(const struct peer_link *l);
+
+#endif

@@ -1,0 +1,18 @@
+/*
+ * proc_figures: what this process costs, as the kernel counts it.
+ */
+#ifndef NET_PROC_FIGURES_H
+#define NET_PROC_FIGURES_H
+
+#include <stdint.h>
+
+struct proc_figures {
+    uint64_t rss_bytes;
+    uint64_t cpu_us; /* user and system */
+    uint64_t open_fds;
+};
+
+/* Reads /proc; a figure that cannot be read is 0. A few system calls: for pages that show it. */
+void proc_figures_read(struct proc_figures *ret_figures);
+
+#endif

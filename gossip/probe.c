@@ -432,10 +432,13 @@ static void serve(struct swim *s, struct member *m)
 
 static void start_next(struct swim *s)
 {
-    /* Some may be under probe already; the period is not spent on those while there are others. */
+    /* Some may be under probe already, or without an address that we could reach; the period is not
+     * spent on those while there are others. */
+    struct addr addr;
     for (uint32_t i = 0; i < s->roster.order_count; i++) {
         struct member *m = roster_next_target(&s->roster, &s->rng);
-        if (!m->probe->is_open && m->probe->suspicion.proof_due_us == 0) {
+        if (!m->probe->is_open && m->probe->suspicion.proof_due_us == 0 &&
+            (m->link != 0 || roster_addr_of(&s->roster, m, 0, &addr))) {
             probe_start(s, m);
             return;
         }

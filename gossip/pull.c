@@ -144,7 +144,11 @@ void pull_page(struct swim *s, struct member *m, uint32_t next)
 
 static uint64_t next_pull_us(const struct swim *s)
 {
-    return uuid_is_nil(&s->differs) ? UINT64_MAX : s->next_pull_us;
+    if (uuid_is_nil(&s->differs)) {
+        return UINT64_MAX;
+    }
+    /* Not before now: while digests were equal, nothing was overdue. */
+    return s->next_pull_us > s->now_us ? s->next_pull_us : s->now_us;
 }
 
 uint64_t pull_deadline(const struct swim *s)

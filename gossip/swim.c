@@ -174,6 +174,16 @@ static void take_vitals(struct swim *s, struct member *m, const struct packet *p
     }
 }
 
+/* A newcomer's pings are long; whoever has no global address yet needs to hear of one too. */
+static bool wants_seen_as(const struct member *sender, const struct packet *p)
+{
+    bool has_global = sender == NULL;
+    for (uint32_t i = 0; sender != NULL && i < sender->card.addr_count; i++) {
+        has_global = has_global || sender->card.addrs[i].scope == SCOPE_GLOBAL;
+    }
+    return p->is_long || !has_global;
+}
+
 static void take_ping(struct swim *s, struct member *sender, const struct addr *from,
                       const struct packet *p)
 {
@@ -182,8 +192,10 @@ static void take_ping(struct swim *s, struct member *sender, const struct addr *
         reply.kind = PACKET_ACK;
         reply.member_digest = s->roster.digest;
         s->vitals(s->vitals_arg, p->vitals.cut_s, s->now_us, &reply.vitals);
-        reply.has_seen_as = p->is_long && from != NULL && !addr_is_loopback(from);
-        reply.seen_as = reply.has_seen_as ? *from : reply.seen_as;
+        if (from != NULL && !addr_is_loopback(from) && wants_seen_as(sender, p)) {
+            reply.has_seen_as = true;
+            reply.seen_as = *from;
+        }
     }
     courier_reply(s, sender, from, &reply);
     if (sender != NULL) {

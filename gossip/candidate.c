@@ -51,8 +51,7 @@ void candidates_fini(struct candidates *cs)
 static struct candidate *find(const struct candidates *cs, const struct addr *addr)
 {
     uint32_t walk = 0, slot = 0;
-    while (
-        slotindex_next(&cs->by_addr, candidate_addr_hash(addr, cs->hash_seed), &walk, &slot)) {
+    while (slotindex_next(&cs->by_addr, candidate_addr_hash(addr, cs->hash_seed), &walk, &slot)) {
         if (addr_equal(&cs->slots[slot]->addr, addr)) {
             return cs->slots[slot];
         }

@@ -94,8 +94,8 @@ static size_t compose(struct load *load, struct packet *p, uint8_t data[DATAGRAM
     struct swim *s = load->s;
     const struct member *to = load->to;
     uint8_t entries[DATAGRAM_BYTES_MAX - PACKET_OVERHEAD_MAX];
-    p->is_long = to == NULL || !to->knows_us || p->kind == PACKET_WRONG ||
-                 p->kind == PACKET_PULL || p->kind == PACKET_CARDS;
+    p->is_long = to == NULL || !to->knows_us || p->kind == PACKET_WRONG || p->kind == PACKET_PULL ||
+                 p->kind == PACKET_CARDS;
     p->knows_you = to != NULL && roster_find_tag(&s->roster, to->tag) == to;
     p->tag = s->self->tag;
     p->counter = ++s->counter;

@@ -17,7 +17,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { MEMBER_ADDRS_MAX = 4, MEMBERS_MAX = 16384, INCARNATION_MAX = 0x40000000 };
+enum {
+    MEMBER_ADDRS_MAX = 4,
+    MEMBER_USABLE_MAX = MEMBER_ADDRS_MAX + 1, /* its own and where it last answered */
+    MEMBERS_MAX = 16384,
+    INCARNATION_MAX = 0x40000000,
+};
 
 enum member_state { MEMBER_ALIVE, MEMBER_SUSPECT, MEMBER_DEAD, MEMBER_LEFT };
 
@@ -58,11 +63,11 @@ struct member {
     struct addr last_addr; /* where it last answered; port 0 when it never did */
     uint32_t rtt_us;       /* smoothed round trip; 0 when not measured */
     uint64_t state_since_us;
-    uint64_t heard_us;              /* last direct word from it; 0 never */
-    uint64_t udp_heard_us;          /* last datagram from it; 0 never */
-    uint32_t slot;                  /* its index, stable while it is known */
-    uint32_t tag; /* 32-bit hash of its uuid and the cluster: the sender in short headers */
-    uint32_t link;                  /* its peer link once up, 0 none; kept by the engine */
+    uint64_t heard_us;     /* last direct word from it; 0 never */
+    uint64_t udp_heard_us; /* last datagram from it; 0 never */
+    uint32_t slot;         /* its index, stable while it is known */
+    uint32_t tag;  /* 32-bit hash of its uuid and the cluster: the sender in short headers */
+    uint32_t link; /* its peer link once up, 0 none; kept by the engine */
     struct swim_probe_state *probe; /* the failure detector's own; NULL for self */
 };
 
@@ -74,8 +79,8 @@ struct member {
  *
  * card_read() fails the cursor on a nil uuid, an empty or overlong or unprintable name, more than
  * MEMBER_ADDRS_MAX addresses, an unknown scope, or an incarnation of INCARNATION_MAX or more (one
- * forged packet must not use up the numbers that a member refutes with). CARD_WIRE_MAX is the most that card_write()
- * writes.
+ * forged packet must not use up the numbers that a member refutes with). CARD_WIRE_MAX is the most
+ * that card_write() writes.
  */
 enum {
     CARD_WIRE_MAX = 16 + 8 + 8 + 4 + 2 * NAME_SIZE + 1 + MEMBER_ADDRS_MAX * (1 + ADDR_WIRE_MAX)
@@ -89,5 +94,11 @@ void card_read(struct cursor *c, struct member_card *ret_card);
 bool card_text_ok(const char *text);
 
 const char *member_state_name(enum member_state state);
+
+/* The addresses that mean the member when used from a host with `host_tag`, best first and each
+ * once: where it last answered, host scope when the tags are equal, global. Loopback means another
+ * host never. Returns how many. */
+uint32_t member_addrs(const struct member *m, uint64_t host_tag,
+                      struct addr ret_addrs[static MEMBER_USABLE_MAX]);
 
 #endif

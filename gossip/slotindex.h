@@ -1,7 +1,7 @@
 /*
- * slotindex: from a hash to the slots that have it. A multimap with open addressing (linear probing,
- * deletion by shifting back), for tables whose items sit in numbered slots and are looked up by
- * several keys.
+ * slotindex: from a hash to the slots that have it. A multimap with open addressing (linear
+ * probing, deletion by shifting back), for tables whose items sit in numbered slots and are looked
+ * up by several keys.
  *
  * It keeps hashes and slots only: the caller compares the real key of each slot it is given, and
  * must use a hash that outsiders cannot choose collisions for.

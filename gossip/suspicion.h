@@ -38,8 +38,8 @@ struct suspicion {
     uint32_t confirmations_wanted; /* accusers beyond the first that bring it to the minimum */
     uint32_t accuser_count;
     struct uuid accusers[SUSPICION_CONFIRMATIONS_MAX + 1];
-    bool is_first_hand;     /* this node itself is an accuser */
-    uint64_t proof_due_us;  /* end of the short window; 0 without proof */
+    bool is_first_hand;    /* this node itself is an accuser */
+    uint64_t proof_due_us; /* end of the short window; 0 without proof */
 };
 
 /* Starts one without an accuser. `members` counts alive and suspect, this node included; `scale`

@@ -4,7 +4,9 @@
  *   swim       the public functions: time, packets in, hints in
  *   courier    packets out: headers, piggyback, by datagram or by link
  *   view       what is believed of members: statements in, changes out
+ *   intake     packets in
  *   probe      the failure detector
+ *   proof      its evidence that is quicker than silence
  *   relay      pings on behalf of others
  *   pull       whole views, page by page, where digests differ
  *   ownaddr    how others see this node
@@ -26,10 +28,10 @@
 #include "gossip/timerheap.h"
 
 enum {
-    PROBE_TRIES_MAX = 8,  /* pings of one probe that are remembered */
-    RELAYS_MAX = 64,      /* pings on behalf of others under way at once */
-    PULLS_MAX = 3,        /* views being pulled at once: what a newborn starts with */
-    OWNADDRS_MAX = 2,     /* addresses learned from others: a LAN's and a NAT's */
+    PROBE_TRIES_MAX = 8, /* pings of one probe that are remembered */
+    RELAYS_MAX = 64,     /* pings on behalf of others under way at once */
+    PULLS_MAX = 3,       /* views being pulled at once: what a newborn starts with */
+    OWNADDRS_MAX = 2,    /* addresses learned from others: a LAN's and a NAT's */
 };
 
 struct probe_try {
@@ -46,15 +48,15 @@ struct swim_probe_state {
 
     /* The open probe. */
     bool is_open;
-    bool is_verify;       /* its failure turns the suspect into a dead one */
-    bool is_link_asked;   /* the link has been tried */
+    bool is_verify;     /* its failure turns the suspect into a dead one */
+    bool is_link_asked; /* the link has been tried */
     bool is_relay_asked;
-    uint32_t ping_count;  /* of this probe */
-    uint64_t verdict_us;  /* when it fails */
-    uint64_t retry_us;    /* when the next ping goes */
-    uint64_t relay_us;    /* when others are asked to try */
-    uint64_t pace_us;     /* between the last ping and the next */
-    uint32_t relay_seq;   /* in the requests to others */
+    uint32_t ping_count; /* of this probe */
+    uint64_t verdict_us; /* when it fails */
+    uint64_t retry_us;   /* when the next ping goes */
+    uint64_t relay_us;   /* when others are asked to try */
+    uint64_t pace_us;    /* between the last ping and the next */
+    uint32_t relay_seq;  /* in the requests to others */
     uint32_t nacks_wanted, nacks;
 
     /* Its pings, the last PROBE_TRIES_MAX of them, kept after its end for late answers. */
@@ -115,8 +117,9 @@ struct swim {
     struct relay relays[RELAYS_MAX];
     uint32_t relay_count;
     struct pull pulls[PULLS_MAX];
-    uint32_t first_pulls; /* started as a newborn */
-    struct uuid differs;  /* whose digest differed last; nil: nobody's since the last pull */
+    uint32_t first_pulls;    /* started as a newborn */
+    struct uuid differs;     /* whose digest differed last; nil: nobody's since the last look */
+    struct uuid asked_again; /* whose digest is being looked at once more; nil: nobody's */
     uint64_t next_pull_us;
 
     uint64_t counter; /* of packets sent */

@@ -175,8 +175,8 @@ enum rc view_alive(struct swim *s, const struct member_card *card, enum view_sou
     } else {
         /* The same card without what was stripped on its way, or a gone member's of whom only the
          * uuid was known. */
-        if (roster_is_ghost(m) || (card->incarnation == m->card.incarnation &&
-                                   card->addr_count > m->card.addr_count)) {
+        if (roster_is_ghost(m) ||
+            (card->incarnation == m->card.incarnation && card->addr_count > m->card.addr_count)) {
             roster_set_card(&s->roster, m, card);
         }
         is_news = false;

@@ -28,9 +28,9 @@ struct flight {
     uint64_t at_us;
     uint64_t order;
     uint32_t to;
-    uint32_t from_link;  /* index plus 1 of the sender when by link */
+    uint32_t from_link; /* index plus 1 of the sender when by link */
     bool is_refusal;
-    struct addr addr;    /* the sender's, or who refused */
+    struct addr addr; /* the sender's, or who refused */
     size_t len;
     uint8_t data[DATAGRAM_BYTES_MAX];
 };
@@ -217,8 +217,7 @@ static void send_datagram(struct cluster *c, uint32_t from, const struct action 
     if (to == NODES_MAX && !c->has_refusals) {
         return;
     }
-    if (to != NODES_MAX &&
-        (c->udp_cut[from][to] || rng_below(&c->rng, 100) < c->loss_percent)) {
+    if (to != NODES_MAX && (c->udp_cut[from][to] || rng_below(&c->rng, 100) < c->loss_percent)) {
         return;
     }
     struct flight *f = mem_new(1, sizeof(*f));
@@ -304,8 +303,8 @@ static void drain(struct cluster *c, uint32_t at)
     struct swim_event event;
     while (swim_next_event(n->swim, &event)) {
         n->vitals_seen += event.kind == SWIM_VITALS;
-        n->rtt_last_us = event.kind == SWIM_VITALS && event.rtt_us > 0 ? event.rtt_us
-                                                                      : n->rtt_last_us;
+        n->rtt_last_us =
+            event.kind == SWIM_VITALS && event.rtt_us > 0 ? event.rtt_us : n->rtt_last_us;
         n->strangers += event.kind == SWIM_STRANGER;
         n->names_twice += event.kind == SWIM_NAME_TWICE;
         n->refuted += event.kind == SWIM_REFUTED;

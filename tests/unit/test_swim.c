@@ -421,9 +421,9 @@ static void a_stale_hello_is_told_of_its_death_and_refutes(void **state)
     /* Only TCP comes back. */
     c->tcp_cut[0][1] = c->tcp_cut[1][0] = false;
     struct member *m = NULL;
-    assert_int_equal(swim_meet(c->nodes[0].swim, &swim_self(c->nodes[1].swim)->card, NULL,
-                               c->now_us, &m),
-                     RC_STALE);
+    assert_int_equal(
+        swim_meet(c->nodes[0].swim, &swim_self(c->nodes[1].swim)->card, NULL, c->now_us, &m),
+        RC_STALE);
     assert_ptr_equal(m, member_of(c, 0, 1));
     link_up(c, 0, 1, NULL);
     (void)wait_full(c, 3000);

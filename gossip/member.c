@@ -80,3 +80,33 @@ void card_read(struct cursor *c, struct member_card *ret_card)
     }
     *ret_card = card;
 }
+
+static void add_addr(struct addr *list, uint32_t *count, const struct addr *addr)
+{
+    for (uint32_t i = 0; i < *count; i++) {
+        if (addr_equal(&list[i], addr)) {
+            return;
+        }
+    }
+    list[(*count)++] = *addr;
+}
+
+uint32_t member_addrs(const struct member *m, uint64_t host_tag,
+                      struct addr ret_addrs[static MEMBER_USABLE_MAX])
+{
+    uint32_t count = 0;
+    if (m->last_addr.port != 0) {
+        add_addr(ret_addrs, &count, &m->last_addr);
+    }
+    const bool is_near = m->card.host_tag == host_tag;
+    for (int scope = is_near ? SCOPE_HOST : SCOPE_GLOBAL; scope <= SCOPE_GLOBAL; scope++) {
+        for (uint32_t i = 0; i < m->card.addr_count; i++) {
+            const struct member_addr *a = &m->card.addrs[i];
+            if ((int)a->scope == scope && a->addr.port != 0 && !addr_is_any(&a->addr) &&
+                (is_near || !addr_is_loopback(&a->addr))) {
+                add_addr(ret_addrs, &count, &a->addr);
+            }
+        }
+    }
+    return count;
+}

@@ -17,7 +17,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { MEMBER_ADDRS_MAX = 4, MEMBERS_MAX = 16384, INCARNATION_MAX = 0x40000000 };
+enum {
+    MEMBER_ADDRS_MAX = 4,
+    MEMBER_USABLE_MAX = MEMBER_ADDRS_MAX + 1, /* its own and where it last answered */
+    MEMBERS_MAX = 16384,
+    INCARNATION_MAX = 0x40000000,
+};
 
 enum member_state { MEMBER_ALIVE, MEMBER_SUSPECT, MEMBER_DEAD, MEMBER_LEFT };
 
@@ -89,5 +94,11 @@ void card_read(struct cursor *c, struct member_card *ret_card);
 bool card_text_ok(const char *text);
 
 const char *member_state_name(enum member_state state);
+
+/* The addresses that mean the member when used from a host with `host_tag`, best first and each
+ * once: where it last answered, host scope when the tags are equal, global. Loopback means another
+ * host never. Returns how many. */
+uint32_t member_addrs(const struct member *m, uint64_t host_tag,
+                      struct addr ret_addrs[static MEMBER_USABLE_MAX]);
 
 #endif

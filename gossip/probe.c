@@ -3,6 +3,7 @@
 #include "core/assert.h"
 #include "gossip/courier.h"
 #include "gossip/pull.h"
+#include "gossip/relay.h"
 #include "gossip/view.h"
 
 #include <string.h>
@@ -21,11 +22,6 @@ enum {
     PROBE_PACE_MAX_US = 1000000,
     /* Others are asked once a direct ping and its first retries had their chance. */
     PROBE_RELAY_AFTER_US = 200000,
-    PROBE_RELAYS = 4,
-    /* A refusal may be one of a socket being replaced; the same 100 ms later is not. */
-    PROBE_PROOF_GAP_US = 100000,
-    /* Lifeguard's S: beyond 9 times the time-outs a node is as good as deaf. */
-    HEALTH_MAX = 8,
     /* Those held for dead who still talk are told at most so often. */
     TELL_PERIOD_US = 1000000,
 };
@@ -126,25 +122,12 @@ static void try_again(struct swim *s, struct member *m)
     st->ping_count++;
 }
 
-static void ask_relays(struct swim *s, struct member *m)
+void probe_ask_link(struct swim *s, struct member *m)
 {
-    struct swim_probe_state *st = m->probe;
-    struct member *asked[PROBE_RELAYS];
-    st->is_relay_asked = true;
-    st->relay_seq = swim_next_seq(s);
-    for (uint32_t i = 0; i < 2 * PROBE_RELAYS && st->nacks_wanted < PROBE_RELAYS; i++) {
-        struct member *relay = roster_random(&s->roster, &s->rng);
-        bool is_fit = relay != NULL && relay != m && relay->state == MEMBER_ALIVE;
-        for (uint32_t j = 0; j < st->nacks_wanted; j++) {
-            is_fit = is_fit && asked[j] != relay;
-        }
-        if (is_fit) {
-            asked[st->nacks_wanted++] = relay;
-            s->counters->probes_indirect++;
-            struct packet p = {
-                .kind = PACKET_PING_REQ, .seq = st->relay_seq, .target = m->card.uuid};
-            courier_send(s, relay, &p);
-        }
+    if (m->link != 0 && !m->probe->is_link_asked) {
+        m->probe->is_link_asked = true;
+        struct packet p = courier_ping(s, swim_next_seq(s), m->tag);
+        courier_send_by_link(s, m, &p);
     }
 }
 
@@ -180,8 +163,9 @@ void probe_start(struct swim *s, struct member *m)
     }
 }
 
-static void close_probe(struct swim_probe_state *st)
+void probe_close(struct member *m)
 {
+    struct swim_probe_state *st = m->probe;
     st->is_open = false;
     st->is_verify = false;
 }
@@ -189,7 +173,7 @@ static void close_probe(struct swim_probe_state *st)
 void probe_acquit(struct swim *s, struct member *m)
 {
     struct swim_probe_state *st = m->probe;
-    close_probe(st);
+    probe_close(m);
     st->is_told_soon = false;
     st->proof_addr.port = 0;
     st->suspicion = (struct suspicion){.started_us = 0};
@@ -205,7 +189,7 @@ static void fail_probe(struct swim *s, struct member *m)
     if (st->nacks < st->nacks_wanted) {
         probe_health(s, 1); /* not even the relays' word came: it may be us */
     }
-    close_probe(st);
+    probe_close(m);
     st->proof_addr.port = 0;
     if (is_verify) {
         view_declare_dead(s, m);
@@ -219,7 +203,7 @@ void probe_answered(struct swim *s, struct member *m)
 {
     struct swim_probe_state *st = m->probe;
     if (st->is_open) {
-        close_probe(st);
+        probe_close(m);
         probe_health(s, -1);
     }
     st->proof_addr.port = 0;
@@ -240,6 +224,11 @@ void probe_tell(struct swim *s, struct member *m)
     m->probe->is_told_soon = false;
     ping(s, m, true);
     probe_schedule(s, m);
+}
+
+bool probe_has_asked(const struct member *m, uint32_t seq)
+{
+    return find_try(m->probe, seq) != NULL;
 }
 
 /* ---- Answers ---- */
@@ -315,92 +304,6 @@ uint32_t probe_acked(struct swim *s, struct member *m, uint32_t seq, bool is_dat
     return rtt_us;
 }
 
-void probe_relayed(struct swim *s, struct member *m, uint32_t seq, bool is_answered)
-{
-    struct swim_probe_state *st = m->probe;
-    if (!st->is_open || !st->is_relay_asked || st->relay_seq != seq) {
-        return;
-    }
-    if (is_answered) {
-        probe_answered(s, m);
-    } else {
-        st->nacks++;
-    }
-}
-
-/* ---- Positive proof ---- */
-
-static bool proof_counts(const struct swim *s, const struct member *m, const struct addr *addr)
-{
-    if (m->last_addr.port != 0) {
-        return addr_equal(&m->last_addr, addr);
-    }
-    for (uint32_t i = 0; i < m->card.addr_count; i++) {
-        const struct member_addr *a = &m->card.addrs[i];
-        if (a->scope == SCOPE_HOST && addr_equal(&a->addr, addr)) {
-            return m->card.host_tag == s->roster.host_tag;
-        }
-    }
-    return false;
-}
-
-/* Refused twice with the gap between, or once when this verifies an earlier proof. */
-static void prove(struct swim *s, struct member *m)
-{
-    struct swim_probe_state *st = m->probe;
-    const bool is_verify = st->is_verify && m->state == MEMBER_SUSPECT;
-    s->counters->probes_failed++;
-    close_probe(st);
-    if (is_verify) {
-        view_declare_dead(s, m);
-        return;
-    }
-    view_suspect(s, m, &s->self->card.uuid);
-    suspicion_prove(&st->suspicion, s->now_us);
-    st->proof_addr.port = 0;
-    probe_tell(s, m);
-}
-
-static void refuse(struct swim *s, struct member *m, const struct addr *addr)
-{
-    struct swim_probe_state *st = m->probe;
-    if (!st->is_open) {
-        probe_start(s, m); /* it was another packet that found nobody */
-        return;
-    }
-    if (!proof_counts(s, m, addr)) {
-        st->retry_us = min_u64(st->retry_us, s->now_us + PROBE_PACE_MIN_US);
-    } else if (st->is_verify && st->suspicion.proof_due_us != 0) {
-        prove(s, m);
-        return;
-    } else if (st->proof_addr.port == 0) {
-        st->proof_addr = *addr;
-        st->proof_us = s->now_us;
-        st->retry_us = s->now_us + PROBE_PROOF_GAP_US;
-    } else if (s->now_us - st->proof_us >= PROBE_PROOF_GAP_US) {
-        prove(s, m);
-        return;
-    }
-    probe_schedule(s, m);
-}
-
-void probe_refused(struct swim *s, const struct addr *addr, uint32_t seq)
-{
-    /* A proof changes who stands in the address index, so the walk ends before it begins. */
-    enum { AT_ONE_ADDR_MAX = 16 };
-    struct member *found[AT_ONE_ADDR_MAX];
-    uint32_t count = 0, walk = 0;
-    struct member *m = NULL;
-    while (count < AT_ONE_ADDR_MAX && (m = roster_next_at(&s->roster, addr, &walk)) != NULL) {
-        if (!m->is_self && (seq == 0 || find_try(m->probe, seq) != NULL)) {
-            found[count++] = m;
-        }
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        refuse(s, found[i], addr);
-    }
-}
-
 /* ---- Time ---- */
 
 static void serve(struct swim *s, struct member *m)
@@ -421,7 +324,7 @@ static void serve(struct swim *s, struct member *m)
         return;
     }
     if (st->is_open && !st->is_relay_asked && s->now_us >= st->relay_us) {
-        ask_relays(s, m);
+        relay_ask(s, m);
     }
     if (st->is_open && s->now_us >= st->retry_us) {
         try_again(s, m);
@@ -431,10 +334,13 @@ static void serve(struct swim *s, struct member *m)
 
 static void start_next(struct swim *s)
 {
-    /* Some may be under probe already; the period is not spent on those while there are others. */
+    /* Some may be under probe already, or without an address that we could reach; the period is not
+     * spent on those while there are others. */
+    struct addr addr;
     for (uint32_t i = 0; i < s->roster.order_count; i++) {
         struct member *m = roster_next_target(&s->roster, &s->rng);
-        if (!m->probe->is_open && m->probe->suspicion.proof_due_us == 0) {
+        if (!m->probe->is_open && m->probe->suspicion.proof_due_us == 0 &&
+            (m->link != 0 || roster_addr_of(&s->roster, m, 0, &addr))) {
             probe_start(s, m);
             return;
         }

@@ -12,14 +12,15 @@
  *   verified: no answer, or refused after proof > dead
  *   any ----- its own higher incarnation -------> alive
  *
- * A refused datagram and an answer by another uuid are the same positive proof. It counts only for
- * the address where the member last answered (or, when it never did, for a host-scope one of this
- * very host): elsewhere somebody else may rightly refuse.
+ * Refusals, and answers by another uuid, are proof's; silence is handled here.
  */
 #ifndef GOSSIP_PROBE_H
 #define GOSSIP_PROBE_H
 
 #include "gossip/swim_state.h"
+
+/* Lifeguard's S: beyond 9 times the time-outs a node is as good as deaf. */
+enum { HEALTH_MAX = 8 };
 
 /* Time passes: one more member is probed when a period is over, and each due timer is served. */
 void probe_tick(struct swim *s);
@@ -39,18 +40,21 @@ void probe_tell(struct swim *s, struct member *m);
  * link. */
 void probe_heard(struct swim *s, struct member *m, const struct addr *from);
 
-/* An ack of a ping to the member, after probe_heard(). Returns its round trip in
- * microseconds, by datagram or by link; 0 when it answers no ping that is remembered. */
+/* An ack of a ping to the member, after probe_heard(). Returns its round trip in microseconds, by
+ * datagram or by link; 0 when it answers no ping that is remembered. */
 uint32_t probe_acked(struct swim *s, struct member *m, uint32_t seq, bool is_datagram);
-
-/* Answers of others to our requests. */
-void probe_relayed(struct swim *s, struct member *m, uint32_t seq, bool is_answered);
 
 /* The member is alive: closes its probe, and a suspicion of it runs anew. */
 void probe_answered(struct swim *s, struct member *m);
 
-/* Positive proof: refused there, or somebody else answered the ping `seq` there (0: refused). */
-void probe_refused(struct swim *s, const struct addr *addr, uint32_t seq);
+/* The open probe is over, whatever it showed; the timer is the caller's to set. */
+void probe_close(struct member *m);
+
+/* The open probe tries the link, if there is one and it has not been tried. */
+void probe_ask_link(struct swim *s, struct member *m);
+
+/* Whether `seq` is one of the last pings to the member. */
+bool probe_has_asked(const struct member *m, uint32_t seq);
 
 /* Whatever was open against the member is dropped. */
 void probe_acquit(struct swim *s, struct member *m);

@@ -14,8 +14,9 @@
 /* The first direct word of a member: a newborn pulls from the first few at once. */
 void pull_first(struct swim *s, struct member *m);
 
-/* A member's digest, to be compared with ours. */
-void pull_compare(struct swim *s, const struct member *m, uint64_t digest);
+/* A member's digest, to be compared with ours. For a moment after each change views differ anyway,
+ * so a difference is looked at once more, by a ping, before a view is pulled. */
+void pull_compare(struct swim *s, struct member *m, uint64_t digest);
 
 /* A PULL of a member, or of whoever sent one from `from`. */
 void pull_answer(struct swim *s, struct member *m, const struct addr *from, uint32_t start);

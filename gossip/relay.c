@@ -1,12 +1,55 @@
 #include "gossip/relay.h"
 
 #include "gossip/courier.h"
+#include "gossip/probe.h"
 
 enum {
     /* The nack must reach who asked before its probe's verdict: asked at 200 ms of 800, this leaves
      * 200 ms for both ways. */
     RELAY_NACK_AFTER_US = 400000,
+    /* Others who are asked: at 25 % loss of each of four legs, one in five probes needs them all.
+     */
+    RELAYS_ASKED = 4,
 };
+
+/* ---- Asking ---- */
+
+void relay_ask(struct swim *s, struct member *m)
+{
+    struct swim_probe_state *st = m->probe;
+    struct member *asked[RELAYS_ASKED];
+    st->is_relay_asked = true;
+    st->relay_seq = swim_next_seq(s);
+    for (uint32_t i = 0; i < 2 * RELAYS_ASKED && st->nacks_wanted < RELAYS_ASKED; i++) {
+        struct member *relay = roster_random(&s->roster, &s->rng);
+        bool is_fit = relay != NULL && relay != m && relay->state == MEMBER_ALIVE;
+        for (uint32_t j = 0; j < st->nacks_wanted; j++) {
+            is_fit = is_fit && asked[j] != relay;
+        }
+        if (is_fit) {
+            asked[st->nacks_wanted++] = relay;
+            s->counters->probes_indirect++;
+            struct packet p = {
+                .kind = PACKET_PING_REQ, .seq = st->relay_seq, .target = m->card.uuid};
+            courier_send(s, relay, &p);
+        }
+    }
+}
+
+void relay_answered(struct swim *s, struct member *m, uint32_t seq, bool is_answered)
+{
+    struct swim_probe_state *st = m->probe;
+    if (!st->is_open || !st->is_relay_asked || st->relay_seq != seq) {
+        return;
+    }
+    if (is_answered) {
+        probe_answered(s, m);
+    } else {
+        st->nacks++;
+    }
+}
+
+/* ---- Being asked ---- */
 
 static void report(struct swim *s, struct member *requester, uint32_t seq,
                    const struct uuid *target, bool is_answered)

@@ -10,6 +10,12 @@
 
 #include "gossip/swim_state.h"
 
+/* The open probe of the member asks others to try. */
+void relay_ask(struct swim *s, struct member *m);
+
+/* One of the others has answered for the member, or has nothing so far. */
+void relay_answered(struct swim *s, struct member *m, uint32_t seq, bool is_answered);
+
 /* A PING_REQ of a member. */
 void relay_request(struct swim *s, struct member *requester, const struct packet *p);
 

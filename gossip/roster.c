@@ -9,7 +9,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-enum { ROSTER_SEATS_MIN = 16, USABLE_ADDRS_MAX = MEMBER_ADDRS_MAX + 1 };
+enum { ROSTER_SEATS_MIN = 16 };
 
 /* Equal on all nodes, so a constant. */
 #define DIGEST_SEED 0x72657072616d0001U
@@ -19,7 +19,7 @@ void roster_init(struct roster *r, uint64_t cluster, uint64_t host_tag, uint64_t
     *r = (struct roster){.cluster = cluster, .host_tag = host_tag, .hash_seed = hash_seed};
     slotindex_init(&r->by_uuid, MEMBERS_MAX);
     slotindex_init(&r->by_tag, MEMBERS_MAX);
-    slotindex_init(&r->by_addr, MEMBERS_MAX * USABLE_ADDRS_MAX);
+    slotindex_init(&r->by_addr, MEMBERS_MAX * MEMBER_USABLE_MAX);
 }
 
 void roster_fini(struct roster *r)
@@ -75,43 +75,12 @@ static uint32_t *count_of(struct roster *r, enum member_state state)
     return &r->counts.left;
 }
 
-static void add_addr(struct addr *list, uint32_t *count, const struct addr *addr)
-{
-    for (uint32_t i = 0; i < *count; i++) {
-        if (addr_equal(&list[i], addr)) {
-            return;
-        }
-    }
-    list[(*count)++] = *addr;
-}
-
-/* The member's addresses that mean it when used from here, best first, each once. */
-static uint32_t usable_addrs(const struct roster *r, const struct member *m,
-                             struct addr list[static USABLE_ADDRS_MAX])
-{
-    uint32_t count = 0;
-    if (m->last_addr.port != 0) {
-        add_addr(list, &count, &m->last_addr);
-    }
-    const bool is_near = m->card.host_tag == r->host_tag;
-    for (int scope = is_near ? SCOPE_HOST : SCOPE_GLOBAL; scope <= SCOPE_GLOBAL; scope++) {
-        for (uint32_t i = 0; i < m->card.addr_count; i++) {
-            const struct member_addr *a = &m->card.addrs[i];
-            if ((int)a->scope == scope && a->addr.port != 0 && !addr_is_any(&a->addr) &&
-                (is_near || !addr_is_loopback(&a->addr))) {
-                add_addr(list, &count, &a->addr);
-            }
-        }
-    }
-    return count;
-}
-
 /* ---- Keeping indexes, order, digest and counts in step with a member ---- */
 
 static void index_addrs(struct roster *r, const struct member *m, bool is_added)
 {
-    struct addr list[USABLE_ADDRS_MAX];
-    const uint32_t count = is_live(m) ? usable_addrs(r, m, list) : 0;
+    struct addr list[MEMBER_USABLE_MAX];
+    const uint32_t count = is_live(m) ? member_addrs(m, r->host_tag, list) : 0;
     for (uint32_t i = 0; i < count; i++) {
         const uint32_t hash = candidate_addr_hash(&list[i], r->hash_seed);
         if (is_added) {
@@ -304,8 +273,8 @@ struct member *roster_next_at(const struct roster *r, const struct addr *addr, u
 
 bool roster_has_addr(const struct roster *r, const struct member *m, const struct addr *addr)
 {
-    struct addr list[USABLE_ADDRS_MAX];
-    const uint32_t count = usable_addrs(r, m, list);
+    struct addr list[MEMBER_USABLE_MAX];
+    const uint32_t count = member_addrs(m, r->host_tag, list);
     for (uint32_t i = 0; i < count; i++) {
         if (addr_equal(&list[i], addr)) {
             return true;
@@ -317,8 +286,8 @@ bool roster_has_addr(const struct roster *r, const struct member *m, const struc
 bool roster_addr_of(const struct roster *r, const struct member *m, uint32_t attempt,
                     struct addr *ret_addr)
 {
-    struct addr list[USABLE_ADDRS_MAX];
-    const uint32_t count = usable_addrs(r, m, list);
+    struct addr list[MEMBER_USABLE_MAX];
+    const uint32_t count = member_addrs(m, r->host_tag, list);
     if (count == 0) {
         return false;
     }
@@ -403,9 +372,9 @@ void roster_check(const struct roster *r)
         in_order += order_1 != 0;
         shown += !m->is_self && !roster_is_ghost(m);
         if (is_live(m)) {
-            struct addr list[USABLE_ADDRS_MAX];
+            struct addr list[MEMBER_USABLE_MAX];
             digest += digest_of(m);
-            addrs += usable_addrs(r, m, list);
+            addrs += member_addrs(m, r->host_tag, list);
         }
     }
     ASSERT(members == r->member_count && members <= MEMBERS_MAX && digest == r->digest);

@@ -3,8 +3,10 @@
 #include "core/assert.h"
 #include "core/mem.h"
 #include "gossip/courier.h"
+#include "gossip/intake.h"
 #include "gossip/ownaddr.h"
 #include "gossip/probe.h"
+#include "gossip/proof.h"
 #include "gossip/pull.h"
 #include "gossip/relay.h"
 #include "gossip/view.h"
@@ -19,7 +21,6 @@ enum {
     RECONTACT_PERIOD_US = 10000000,
     /* A tick this much later than asked for means that this process was away, not the others. */
     STALL_US = 250000,
-    STRANGER_PERIOD_US = 60000000,
     /* Members that hear of our leaving at once; the rest by their rumours. */
     LEAVE_FANOUT = 8,
 };
@@ -57,7 +58,7 @@ struct swim *swim_new(const struct swim_config *config, struct outbox *outbox, u
         s->is_addr_configured = s->is_addr_configured || self->addrs[i].scope == SCOPE_GLOBAL;
     }
     s->next_probe_us = now_us + rng_below(&s->rng, SUSPICION_UNIT_US);
-    s->next_recontact_us = now_us + RECONTACT_PERIOD_US;
+    s->next_recontact_us = now_us + 1 + rng_below(&s->rng, RECONTACT_PERIOD_US);
     return s;
 }
 
@@ -142,193 +143,21 @@ void swim_tick(struct swim *s, uint64_t now_us)
     }
 }
 
-/* ---- Packets in ---- */
-
-static void meet_stranger(struct swim *s, const struct addr *from)
-{
-    s->counters->datagrams_stranger++;
-    if (from == NULL ||
-        (s->has_told_stranger && s->now_us - s->told_stranger_us < STRANGER_PERIOD_US)) {
-        return;
-    }
-    s->has_told_stranger = true;
-    s->told_stranger_us = s->now_us;
-    const struct swim_event event = {.kind = SWIM_STRANGER, .addr = *from};
-    (void)eventq_put(&s->events, &event);
-}
-
-static void take_vitals(struct swim *s, struct member *m, const struct packet *p, uint32_t rtt_us)
-{
-    m->flags = p->vitals.flags;
-    if (member_is_live(m)) {
-        const struct swim_event event = {
-            .kind = SWIM_VITALS,
-            .member = m,
-            .vitals = p->vitals,
-            .vitals_at_us = s->now_us,
-            .rtt_us = rtt_us,
-        };
-        (void)eventq_put(&s->events, &event);
-    }
-    if (s->self->state != MEMBER_LEFT) {
-        pull_compare(s, m, p->member_digest);
-    }
-}
-
-static void take_ping(struct swim *s, struct member *sender, const struct addr *from,
-                      const struct packet *p)
-{
-    struct packet reply = {.kind = PACKET_WRONG, .seq = p->seq};
-    if (p->target_tag == 0 || p->target_tag == s->self->tag) {
-        reply.kind = PACKET_ACK;
-        reply.member_digest = s->roster.digest;
-        s->vitals(s->vitals_arg, p->vitals.cut_s, s->now_us, &reply.vitals);
-        reply.has_seen_as = p->is_long && from != NULL && !addr_is_loopback(from);
-        reply.seen_as = reply.has_seen_as ? *from : reply.seen_as;
-    }
-    courier_reply(s, sender, from, &reply);
-    if (sender != NULL) {
-        take_vitals(s, sender, p, 0);
-    }
-}
-
-static void take_ack(struct swim *s, struct member *sender, const struct addr *from,
-                     const struct packet *p)
-{
-    struct addr asked;
-    const bool is_candidate = candidates_settle_seq(&s->candidates, p->seq, &asked);
-    const uint32_t rtt_us = probe_acked(s, sender, p->seq, from != NULL);
-    if (is_candidate && from != NULL) {
-        roster_set_last_addr(&s->roster, sender, &asked);
-    }
-    if (p->has_seen_as && (is_candidate || rtt_us > 0)) {
-        ownaddr_seen(s, &p->seen_as);
-    }
-    relay_acked(s, sender, p->seq);
-    take_vitals(s, sender, p, rtt_us);
-}
-
-static void take_kind(struct swim *s, struct member *sender, const struct addr *from,
-                      const struct packet *p)
-{
-    struct member *m = NULL;
-    switch (p->kind) {
-    case PACKET_PING:
-        take_ping(s, sender, from, p);
-        break;
-    case PACKET_ACK:
-        take_ack(s, sender, from, p);
-        break;
-    case PACKET_WRONG:
-        if (from != NULL && p->seq != 0) {
-            probe_refused(s, from, p->seq);
-        }
-        break;
-    case PACKET_PING_REQ:
-        relay_request(s, sender, p);
-        break;
-    case PACKET_RELAYED:
-        m = roster_find(&s->roster, &p->target);
-        if (m != NULL && !m->is_self) {
-            probe_relayed(s, m, p->seq, p->is_answered);
-        }
-        break;
-    case PACKET_GOSSIP:
-        break;
-    case PACKET_PULL:
-        pull_answer(s, sender, from, p->slot);
-        break;
-    case PACKET_CARDS:
-        pull_page(s, sender, p->slot);
-        break;
-    }
-}
-
-static void take_entries(struct swim *s, const struct uuid *sender, enum view_source source,
-                         const struct packet *p)
-{
-    struct cursor c = cursor_reader(p->entries, p->entries_len);
-    struct entry entry;
-    while (cursor_left(&c) > 0) {
-        entry_read(&c, &entry);
-        view_entry(s, &entry, sender, source);
-    }
-}
-
-/* A packet of our cluster that is not our own. `sender` is NULL when a short header's tag is nobody
- * here: then nothing it says is believed, and an answer will make it introduce itself. */
-static void take_packet(struct swim *s, struct member *sender, const struct addr *from,
-                        const struct packet *p)
-{
-    if (!p->is_long && sender == NULL) {
-        if (p->kind == PACKET_PING && from != NULL) {
-            take_ping(s, NULL, from, p);
-        }
-        return;
-    }
-    const struct uuid uuid = p->is_long ? p->uuid : sender->card.uuid;
-    enum view_source source = VIEW_RUMOR;
-    if (p->kind == PACKET_CARDS) {
-        source = sender != NULL ? pull_source(s, sender) : VIEW_PULL;
-    }
-    take_entries(s, &uuid, source, p);
-    sender = roster_find(&s->roster, &uuid);
-    if (sender != NULL && roster_is_ghost(sender)) {
-        sender = NULL;
-    }
-    if (sender != NULL) {
-        sender->knows_us = p->knows_you;
-        probe_heard(s, sender, from);
-        if (from != NULL) {
-            (void)candidates_settle(&s->candidates, from);
-        }
-        take_kind(s, sender, from, p);
-    } else if (p->kind == PACKET_PING) {
-        take_ping(s, NULL, from, p);
-    }
-}
-
-/* Our own packet came back: a candidate is ourselves. */
-static void take_own(struct swim *s, const struct packet *p)
-{
-    struct addr addr;
-    if (p->kind == PACKET_PING && candidates_settle_seq(&s->candidates, p->seq, &addr)) {
-        candidates_add_own(&s->candidates, &addr);
-    }
-}
+/* ---- What the caller learns ---- */
 
 void swim_packet(struct swim *s, const struct addr *from, struct member *via, const uint8_t *data,
                  size_t len, uint64_t now_us)
 {
     ASSERT((from == NULL) != (via == NULL));
     enter(s, now_us);
-    struct packet p;
-    const enum rc rc = packet_read(data, len, &p);
-    s->counters->datagrams_in += from != NULL;
-    if (rc == RC_OK && p.is_long && p.cluster != s->cluster) {
-        meet_stranger(s, from);
-    } else if (rc == RC_VERSION) {
-        s->counters->datagrams_stranger++;
-    } else if (rc != RC_OK || (via != NULL && p.tag != via->tag) ||
-               (via != NULL && p.is_long && !uuid_equal(&p.uuid, &via->card.uuid))) {
-        s->counters->datagrams_malformed++;
-    } else if (p.is_long ? uuid_equal(&p.uuid, &s->self->card.uuid) : p.tag == s->self->tag) {
-        take_own(s, &p);
-    } else {
-        struct member *sender = via != NULL ? via
-                                : p.is_long ? roster_find(&s->roster, &p.uuid)
-                                            : roster_find_tag(&s->roster, p.tag);
-        take_packet(s, sender, from, &p);
-    }
+    intake_packet(s, from, via, data, len);
 }
-
-/* ---- What the caller learns ---- */
 
 void swim_refused(struct swim *s, const struct addr *addr, uint64_t now_us)
 {
     enter(s, now_us);
     (void)candidates_refused(&s->candidates, addr, now_us);
-    probe_refused(s, addr, 0);
+    proof_refused(s, addr, 0);
 }
 
 void swim_suspect_link(struct swim *s, struct member *m, uint64_t now_us)
@@ -474,7 +303,7 @@ void swim_check(const struct swim *s)
     candidates_check(&s->candidates);
     ASSERT(s->self->is_self && s->self->probe == NULL);
     ASSERT(s->self->state == MEMBER_ALIVE || s->self->state == MEMBER_LEFT);
-    ASSERT(s->health <= 8 && s->relay_count <= RELAYS_MAX);
+    ASSERT(s->health <= HEALTH_MAX && s->relay_count <= RELAYS_MAX);
     for (uint32_t slot = 0; slot < s->roster.seat_count; slot++) {
         const struct member *m = roster_at(&s->roster, slot);
         if (m == NULL || m->is_self) {

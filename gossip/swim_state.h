@@ -4,7 +4,9 @@
  *   swim       the public functions: time, packets in, hints in
  *   courier    packets out: headers, piggyback, by datagram or by link
  *   view       what is believed of members: statements in, changes out
+ *   intake     packets in
  *   probe      the failure detector
+ *   proof      its evidence that is quicker than silence
  *   relay      pings on behalf of others
  *   pull       whole views, page by page, where digests differ
  *   ownaddr    how others see this node
@@ -115,8 +117,9 @@ struct swim {
     struct relay relays[RELAYS_MAX];
     uint32_t relay_count;
     struct pull pulls[PULLS_MAX];
-    uint32_t first_pulls; /* started as a newborn */
-    struct uuid differs;  /* whose digest differed last; nil: nobody's since the last pull */
+    uint32_t first_pulls;    /* started as a newborn */
+    struct uuid differs;     /* whose digest differed last; nil: nobody's since the last look */
+    struct uuid asked_again; /* whose digest is being looked at once more; nil: nobody's */
     uint64_t next_pull_us;
 
     uint64_t counter; /* of packets sent */

@@ -58,8 +58,12 @@ static void tell_others(struct swim *s, struct member *m, enum entry_kind kind,
 
 uint64_t view_gossip_deadline(const struct swim *s)
 {
-    return s->rumors.count > 0 && s->roster.order_count > 0 ? s->last_gossip_us + GOSSIP_PERIOD_US
-                                                            : UINT64_MAX;
+    if (s->rumors.count == 0 || s->roster.order_count == 0) {
+        return UINT64_MAX;
+    }
+    /* Not before now: when there was nothing to tell for long, nothing is overdue. */
+    const uint64_t due_us = s->last_gossip_us + GOSSIP_PERIOD_US;
+    return due_us > s->now_us ? due_us : s->now_us;
 }
 
 void view_gossip(struct swim *s)

@@ -1,0 +1,84 @@
+#include "gossip/proof.h"
+
+#include "gossip/probe.h"
+#include "gossip/view.h"
+
+enum {
+    /* A refusal may be one of a socket that is being replaced; the same 100 ms later is not. */
+    PROOF_GAP_US = 100000,
+    /* A refusal that proves nothing hastens the next ping, to another address. */
+    PROOF_HASTE_US = 50000,
+};
+
+static bool proof_counts(const struct swim *s, const struct member *m, const struct addr *addr)
+{
+    if (m->last_addr.port != 0) {
+        return addr_equal(&m->last_addr, addr);
+    }
+    for (uint32_t i = 0; i < m->card.addr_count; i++) {
+        const struct member_addr *a = &m->card.addrs[i];
+        if (a->scope == SCOPE_HOST && addr_equal(&a->addr, addr)) {
+            return m->card.host_tag == s->roster.host_tag;
+        }
+    }
+    return false;
+}
+
+/* Refused twice with the gap between, or once when this verifies an earlier proof. */
+static void prove(struct swim *s, struct member *m)
+{
+    struct swim_probe_state *st = m->probe;
+    const bool is_verify = st->is_verify && m->state == MEMBER_SUSPECT;
+    s->counters->probes_failed++;
+    probe_close(m);
+    if (is_verify) {
+        view_declare_dead(s, m);
+        return;
+    }
+    view_suspect(s, m, &s->self->card.uuid);
+    suspicion_prove(&st->suspicion, s->now_us);
+    st->proof_addr.port = 0;
+    probe_tell(s, m);
+}
+
+static void refuse(struct swim *s, struct member *m, const struct addr *addr)
+{
+    struct swim_probe_state *st = m->probe;
+    if (!st->is_open) {
+        probe_start(s, m); /* it was another packet that found nobody */
+        return;
+    }
+    if (!proof_counts(s, m, addr)) {
+        const uint64_t soon_us = s->now_us + PROOF_HASTE_US;
+        st->retry_us = soon_us < st->retry_us ? soon_us : st->retry_us;
+    } else if (st->is_verify && st->suspicion.proof_due_us != 0) {
+        prove(s, m);
+        return;
+    } else if (st->proof_addr.port == 0) {
+        st->proof_addr = *addr;
+        st->proof_us = s->now_us;
+        st->retry_us = s->now_us + PROOF_GAP_US;
+        probe_ask_link(s, m); /* only datagrams may be refused, by a firewall */
+    } else if (s->now_us - st->proof_us >= PROOF_GAP_US) {
+        prove(s, m);
+        return;
+    }
+    probe_schedule(s, m);
+}
+
+void proof_refused(struct swim *s, const struct addr *addr, uint32_t seq)
+{
+    /* A proof changes who stands in the address index, so the walk ends before it begins. */
+    enum { AT_ONE_ADDR_MAX = 16 };
+    struct member *found[AT_ONE_ADDR_MAX];
+    uint32_t count = 0, walk = 0;
+    struct member *m = NULL;
+    while (count < AT_ONE_ADDR_MAX && (m = roster_next_at(&s->roster, addr, &walk)) != NULL) {
+        if (!m->is_self && (seq == 0 || probe_has_asked(m, seq))) {
+            found[count++] = m;
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        refuse(s, found[i], addr);
+    }
+}

@@ -1,5 +1,4 @@
 #include "api_fixture.h"
-#include "http_stub.h"
 #include "net/base64.h"
 #include "net/json_out.h"
 

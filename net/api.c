@@ -192,6 +192,11 @@ static void get_help(struct exchange *x)
     http_set_body(x->rs, 200, "text/plain; charset=utf-8", HELP, sizeof(HELP) - 1);
 }
 
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
 /* Takes the next element off a comma list, without the white space around it. */
 static struct http_text take_element(struct http_text *list)
 {
@@ -203,11 +208,11 @@ static struct http_text take_element(struct http_text *list)
     const size_t taken = comma != NULL ? element.len + 1 : element.len;
     list->data += taken;
     list->len -= taken;
-    while (element.len > 0 && memchr(" \t", element.data[0], 2) != NULL) {
+    while (element.len > 0 && is_blank(element.data[0])) {
         element.data++;
         element.len--;
     }
-    while (element.len > 0 && memchr(" \t", element.data[element.len - 1], 2) != NULL) {
+    while (element.len > 0 && is_blank(element.data[element.len - 1])) {
         element.len--;
     }
     return element;

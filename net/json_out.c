@@ -105,10 +105,9 @@ static size_t quote_ascii(uint8_t byte, char *ret_text)
         ret_text[0] = (char)byte;
         return 1;
     }
-    memcpy(ret_text, "\\u00", 4);
-    ret_text[4] = HEX[byte >> 4];
-    ret_text[5] = HEX[byte & 15];
-    return 6;
+    const char escape[] = {'\\', 'u', '0', '0', HEX[byte >> 4], HEX[byte & 15]};
+    memcpy(ret_text, escape, sizeof(escape));
+    return sizeof(escape);
 }
 
 size_t json_out_quote(const uint8_t *data, size_t len, char *ret_text)

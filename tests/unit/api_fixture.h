@@ -55,7 +55,7 @@ static inline int fixture_setup(void **state)
     struct fixture *f = mem_new(1, sizeof(*f));
     fake_engine_init(&f->engine);
     f->now_us = 1000000;
-    f->piece_max = 64 * 1024;
+    f->piece_max = 1 << 16;
     const struct api_config config = {.engine = &f->engine,
                                       .version = "1.2.3",
                                       .domain = "localhost",

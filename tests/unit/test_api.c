@@ -1,5 +1,4 @@
 #include "api_fixture.h"
-#include "http_stub.h"
 
 static void both_generations_of_every_path_are_served(void **state)
 {

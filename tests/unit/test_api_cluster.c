@@ -1,5 +1,4 @@
 #include "api_fixture.h"
-#include "http_stub.h"
 #include "net/api_cluster.h"
 
 #include <cjson/cJSON.h>

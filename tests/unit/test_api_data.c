@@ -1,5 +1,4 @@
 #include "api_fixture.h"
-#include "http_stub.h"
 
 #define TAG_OTHER "\"0123456789abcdef000102030405060708090a0b0c0d0e0f\""
 

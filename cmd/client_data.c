@@ -1,5 +1,5 @@
 /* `repram put`, `get` and `head`: one key. */
-#include "cmd/client.h"
+#include "cmd/client_common.h"
 #include "cmd/commands.h"
 #include "cmd/exit_code.h"
 #include "cmd/table.h"

@@ -4,7 +4,7 @@
  * Without --all, one healthy node is enough. With --all, NODE_COUNT healthy nodes of this cluster
  * are asked for in the local range (one, with a fixed port), or every server that was named.
  */
-#include "cmd/client.h"
+#include "cmd/client_common.h"
 #include "cmd/commands.h"
 #include "cmd/exit_code.h"
 #include "cmd/table.h"

@@ -1,5 +1,5 @@
 /* `repram keys`: every key of a node, page by page. */
-#include "cmd/client.h"
+#include "cmd/client_common.h"
 #include "cmd/commands.h"
 #include "cmd/exit_code.h"
 #include "core/parse.h"

@@ -1,5 +1,5 @@
 /* `repram peers` and `repram status`: what a node says about its cluster and itself. */
-#include "cmd/client.h"
+#include "cmd/client_common.h"
 #include "cmd/commands.h"
 #include "cmd/exit_code.h"
 #include "cmd/table.h"

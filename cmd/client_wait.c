@@ -4,7 +4,7 @@
  * The members are those that the first server that answers sees alive, and itself; each is asked
  * directly. --members counts all of them; --converged wants equal root digests.
  */
-#include "cmd/client.h"
+#include "cmd/client_common.h"
 #include "cmd/commands.h"
 #include "cmd/exit_code.h"
 #include "core/mem.h"

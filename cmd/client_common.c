@@ -1,4 +1,4 @@
-#include "cmd/client.h"
+#include "cmd/client_common.h"
 
 #include "cmd/exit_code.h"
 #include "cmd/help.h"

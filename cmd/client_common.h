@@ -1,13 +1,13 @@
 /*
- * client: what the client commands share: which node to ask, one request at a time, and how answers
- * and errors are shown.
+ * client_common: what the client commands share: which node to ask, one request at a time, and how
+ * answers and errors are shown.
  *
  * Servers come from --server (repeatable, comma lists), else REPRAM_SERVER, else the local port
  * range, of which the first node that says it is one is asked. Of several, the first that answers.
  * What goes wrong is said on standard error behind the command's name.
  */
-#ifndef CMD_CLIENT_H
-#define CMD_CLIENT_H
+#ifndef CMD_CLIENT_COMMON_H
+#define CMD_CLIENT_COMMON_H
 
 #include "cmd/options.h"
 #include "core/rc.h"

@@ -1,7 +1,62 @@
-#include <stdio.h>
+/* repram: one binary; the first word says what it is this time. */
+#include "cmd/commands.h"
+#include "cmd/exit_code.h"
+#include "cmd/help.h"
 
-int main(void)
+#include <stdio.h>
+#include <string.h>
+
+static int version_command(int argc, char **argv)
 {
+    (void)argv;
+    if (argc > 1) {
+        (void)fputs("usage: repram version\n",
+                    argc == 2 && strcmp(argv[1], "--help") == 0 ? stdout : stderr);
+        return argc == 2 && strcmp(argv[1], "--help") == 0 ? EXIT_CODE_OK : EXIT_CODE_USAGE;
+    }
     (void)puts("repram " REPRAM_VERSION);
-    return 0;
+    return EXIT_CODE_OK;
+}
+
+static int help_main(int argc, char **argv)
+{
+    if (argc < 2) {
+        help_overview(stdout);
+    } else if (strcmp(argv[1], "settings") == 0) {
+        help_settings(stdout);
+    } else if (help_command(stdout, argv[1]) != RC_OK) {
+        (void)fprintf(stderr, "repram help: there is no command '%.64s'\n", argv[1]);
+        return EXIT_CODE_USAGE;
+    }
+    return EXIT_CODE_OK;
+}
+
+struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+};
+
+static const struct command commands[] = {
+    {"launch", launch_command}, {"node", node_command},       {"put", put_command},
+    {"get", get_command},       {"head", head_command},       {"keys", keys_command},
+    {"peers", peers_command},   {"status", status_command},   {"health", health_command},
+    {"wait", wait_command},     {"version", version_command}, {"--version", version_command},
+    {"help", help_main},        {"--help", help_main},        {"-h", help_main},
+};
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        help_overview(stderr);
+        return EXIT_CODE_USAGE;
+    }
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+        if (strcmp(commands[i].name, argv[1]) == 0) {
+            const int code = commands[i].run(argc - 1, argv + 1);
+            /* What could not be written was not done. */
+            return fflush(stdout) != 0 && code == EXIT_CODE_OK ? EXIT_CODE_FAILED : code;
+        }
+    }
+    (void)fprintf(stderr, "repram: there is no command '%.64s'; see repram help\n", argv[1]);
+    return EXIT_CODE_USAGE;
 }

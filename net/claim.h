@@ -43,8 +43,7 @@ MUST_USE enum rc claim_port(const struct addr *bind, uint16_t port, struct claim
 MUST_USE enum rc claim_first(const struct addr *bind, uint16_t first, uint16_t last,
                              void (*skipped)(void *arg, uint16_t port,
                                              const struct claim_failure *failure),
-                             void *arg, struct claim *ret_claim,
-                             struct claim_failure *ret_failure);
+                             void *arg, struct claim *ret_claim, struct claim_failure *ret_failure);
 
 /* Closes what is still there; descriptors that were handed on are set to -1 before. */
 void claim_release(struct claim *claim);

@@ -13,8 +13,8 @@
 #include <strings.h>
 
 enum {
-    ATTEMPTS = 2,            /* one datagram may be lost */
-    LEAVE_ROUNDS_MAX = 16,   /* turns of the loop that cancelled lookups get at the end */
+    ATTEMPTS = 2,          /* one datagram may be lost */
+    LEAVE_ROUNDS_MAX = 16, /* turns of the loop that cancelled lookups get at the end */
     DETAIL_SIZE = 160,
 };
 

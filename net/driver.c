@@ -25,6 +25,7 @@ struct driver {
     struct event *timer;
     uint64_t timer_at_us; /* what it is armed for; UINT64_MAX when it is not */
     uint64_t turn_began_us;
+    uint64_t now_us; /* the last time the engine was told: it must not be told an earlier one */
     bool is_in_turn;
     bool has_room;
     uint64_t stall_max_us;
@@ -36,13 +37,13 @@ static const struct peer_link_hooks link_hooks;
 
 uint64_t driver_turn(struct driver *d)
 {
-    const uint64_t now_us = hostinfo_boottime_us();
+    d->now_us = hostinfo_boottime_us();
     if (!d->is_in_turn) {
         d->is_in_turn = true;
-        d->turn_began_us = now_us;
+        d->turn_began_us = d->now_us;
         event_active(d->drain, EV_TIMEOUT, 0);
     }
-    return now_us;
+    return d->now_us;
 }
 
 /* ---- From the network to the engine ---- */
@@ -126,12 +127,12 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 /* Moves what the engine has for a link into its socket's buffer, as long as that is not full; the
  * rest follows when it has drained. */
-static void pump(struct driver *d, struct peer_link *l, uint64_t now_us)
+static void pump(struct driver *d, struct peer_link *l)
 {
     while (peer_link_is_up(l) && peer_link_pending(l) < PEER_LINK_LOW_BYTES) {
         buf_clear(&d->out);
-        const size_t len = engine_link_output(d->config.engine, peer_link_id(l), &d->out,
-                                              TAKE_BYTES, now_us);
+        const size_t len =
+            engine_link_output(d->config.engine, peer_link_id(l), &d->out, TAKE_BYTES, d->now_us);
         if (len == 0) {
             return;
         }
@@ -140,7 +141,7 @@ static void pump(struct driver *d, struct peer_link *l, uint64_t now_us)
             const uint32_t id = peer_link_id(l);
             link_map_remove(d->links, id);
             peer_link_free(l);
-            engine_link_down(d->config.engine, id, LINK_END_RESET, now_us);
+            engine_link_down(d->config.engine, id, LINK_END_RESET, d->now_us);
             return;
         }
         d->link_out_bytes += len;
@@ -150,13 +151,13 @@ static void pump(struct driver *d, struct peer_link *l, uint64_t now_us)
     }
 }
 
-static void close_link(struct driver *d, uint32_t id, uint64_t now_us)
+static void close_link(struct driver *d, uint32_t id)
 {
     struct peer_link *l = link_map_find(d->links, id);
     if (l == NULL) {
         return;
     }
-    pump(d, l, now_us); /* the goodbye may be waiting still */
+    pump(d, l); /* the goodbye may be waiting still */
     if (link_map_find(d->links, id) == l) {
         peer_link_finish(l);
     }
@@ -169,7 +170,7 @@ static void dial(struct driver *d, const struct action *action)
     link_map_add(d->links, action->link, l);
 }
 
-static void perform(struct driver *d, const struct action *action, uint64_t now_us)
+static void perform(struct driver *d, const struct action *action)
 {
     switch (action->kind) {
     case ACTION_DATAGRAM:
@@ -182,10 +183,10 @@ static void perform(struct driver *d, const struct action *action, uint64_t now_
         link_map_flag(d->links, action->link);
         break;
     case ACTION_CLOSE:
-        close_link(d, action->link, now_us);
+        close_link(d, action->link);
         break;
     case ACTION_PUT_DONE:
-        d->config.put_done(d->config.arg, &action->put, now_us);
+        d->config.put_done(d->config.arg, &action->put, d->now_us);
         break;
     case ACTION_NOTICE:
         d->config.notice(d->config.arg, action->notice);
@@ -195,20 +196,20 @@ static void perform(struct driver *d, const struct action *action, uint64_t now_
 
 /* Works off the outbox, then the links that it named, until neither has anything. False when the
  * turn became too long for that. */
-static bool work_off(struct driver *d, uint64_t now_us)
+static bool work_off(struct driver *d)
 {
     struct outbox *outbox = engine_outbox(d->config.engine);
     for (uint32_t done = 0; done < ACTIONS_PER_TURN_MAX; done++) {
         struct action action;
         if (outbox_next(outbox, &action)) {
-            perform(d, &action, now_us);
+            perform(d, &action);
             continue;
         }
         struct peer_link *l = link_map_take_flagged(d->links);
         if (l == NULL) {
             return true;
         }
-        pump(d, l, now_us);
+        pump(d, l);
     }
     return false;
 }
@@ -241,10 +242,10 @@ static void on_drain(evutil_socket_t fd, short what, void *arg)
     struct driver *d = arg;
     (void)fd;
     (void)what;
-    uint64_t now_us = hostinfo_boottime_us();
-    const bool is_over = work_off(d, now_us);
+    d->now_us = hostinfo_boottime_us();
+    const bool is_over = work_off(d);
     tell_room(d);
-    now_us = hostinfo_boottime_us();
+    const uint64_t now_us = hostinfo_boottime_us();
     arm_timer(d, now_us);
     if (now_us - d->turn_began_us > d->stall_max_us) {
         d->stall_max_us = now_us - d->turn_began_us;

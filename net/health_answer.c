@@ -62,8 +62,8 @@ size_t health_answer_write_claiming(const struct uuid *uuid, uint16_t port, char
                                     size_t size)
 {
     char text[UUID_TEXT_SIZE];
-    const int len = snprintf(ret_text, size,
-                             "{\"status\":\"claiming\",\"uuid\":\"%s\",\"port\":%u}\n",
-                             uuid_format(uuid, text), port);
+    const int len =
+        snprintf(ret_text, size, "{\"status\":\"claiming\",\"uuid\":\"%s\",\"port\":%u}\n",
+                 uuid_format(uuid, text), port);
     return (size_t)len < size ? (size_t)len : size - 1;
 }

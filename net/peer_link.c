@@ -252,6 +252,7 @@ static void open_stream(struct peer_link *l)
     bufferevent_setwatermark(l->bev, EV_READ, 0, 0);
     bufferevent_setwatermark(l->bev, EV_WRITE, PEER_LINK_LOW_BYTES / 2, 0);
     (void)bufferevent_set_max_single_read(l->bev, READ_BYTES_MAX);
+    (void)bufferevent_set_max_single_write(l->bev, PEER_LINK_LOW_BYTES);
     bufferevent_setcb(l->bev, on_read, on_written, on_event, l);
     (void)bufferevent_enable(l->bev, EV_READ | EV_WRITE);
 }

@@ -23,8 +23,8 @@ struct peer_link_hooks {
     void (*up)(void *arg, struct peer_link *l, const struct addr *seen_as);
     /* Bytes as they came, borrowed for the call. The link may be finished, but not freed, in it. */
     void (*input)(void *arg, struct peer_link *l, const uint8_t *data, size_t len);
-    /* What waits to be sent fell to the half of PEER_LINK_LOW_BYTES, as peer_link_ask_drained() asked
-     * to be told. */
+    /* What waits to be sent fell to the half of PEER_LINK_LOW_BYTES, as peer_link_ask_drained()
+     * asked to be told. */
     void (*drained)(void *arg, struct peer_link *l);
     /* The dial failed or the link ended; it is freed when this returns. */
     void (*down)(void *arg, struct peer_link *l, enum link_end why);

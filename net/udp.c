@@ -14,9 +14,9 @@
 #include <unistd.h>
 
 enum {
-    BATCH = 8,          /* datagrams per system call; SWIM rarely has more waiting */
-    BATCHES_MAX = 8,    /* per turn, so that a flood does not starve the rest of the loop */
-    ERRORS_MAX = 64,    /* of the error queue per turn, likewise */
+    BATCH = 8,       /* datagrams per system call; SWIM rarely has more waiting */
+    BATCHES_MAX = 8, /* per turn, so that a flood does not starve the rest of the loop */
+    ERRORS_MAX = 64, /* of the error queue per turn, likewise */
     ROOM = DATAGRAM_BYTES_MAX + 1, /* one more byte shows what is too long */
     HEADERS_V4 = 20 + 8,
     HEADERS_V6 = 40 + 8,
@@ -179,8 +179,7 @@ static void set_options(const struct udp *u)
     (void)setsockopt(u->fd, IPPROTO_IP, IP_MTU_DISCOVER, &discover, sizeof(discover));
     if (u->family == AF_INET6) {
         (void)setsockopt(u->fd, IPPROTO_IPV6, IPV6_RECVERR, &on, sizeof(on));
-        (void)setsockopt(u->fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &discover_v6,
-                         sizeof(discover_v6));
+        (void)setsockopt(u->fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &discover_v6, sizeof(discover_v6));
     }
 }
 

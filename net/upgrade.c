@@ -128,7 +128,8 @@ static enum rc parse_headers(struct text *rest)
         has_upgrade = has_upgrade || (text_is(name, "upgrade") && text_is(value, PROTOCOL));
         has_connection =
             has_connection || (text_is(name, "connection") && list_has(value, "upgrade"));
-        has_body = has_body || text_is(name, "content-length") || text_is(name, "transfer-encoding");
+        has_body =
+            has_body || text_is(name, "content-length") || text_is(name, "transfer-encoding");
     }
 }
 

@@ -1,0 +1,523 @@
+#include "net/node.h"
+
+#include "core/assert.h"
+#include "net/api.h"
+#include "net/discovery.h"
+#include "net/driver.h"
+#include "net/health_answer.h"
+#include "net/hostinfo.h"
+#include "net/node_claim.h"
+#include "net/proc_figures.h"
+
+#include <errno.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    /* A prober that looks once in this time sees readyz say 503 before connects are refused. */
+    LISTEN_GRACE_MS = 200,
+    DRAIN_CHECK_MS = 20,
+    DRAIN_MAX_MS = 6000,       /* the launcher gives 8 s, docker stop 10 s */
+    CLAIMING_BODY_MAX = 65536, /* of requests that come before the node serves any */
+    CLAIMING_ANSWER_SIZE = 160,
+    READY_LINE_SIZE = 32,
+};
+
+enum { SIGNALS = 3 };
+
+struct node {
+    const struct node_config *config;
+    const struct node_hooks *hooks;
+    struct event_base *base;
+    struct event *signals[SIGNALS];
+    struct event *drain_timer;
+    uint64_t drain_began_us;
+    struct uuid uuid;
+    char name[NAME_SIZE];
+    struct claim claim;
+    struct http_server *http; /* from the claim on */
+    struct engine *engine;    /* these four from the claim's decision on */
+    struct driver *driver;
+    struct api *api;
+    struct discovery *discovery;
+    bool is_stopping;
+    bool is_listener_closed;
+};
+
+/* ---- The front door ---- */
+
+static uint64_t on_body_max(void *arg, const struct http_request *rq)
+{
+    const struct node *n = arg;
+    return n->api == NULL ? CLAIMING_BODY_MAX : api_body_max(n->api, rq);
+}
+
+static bool on_is_exempt(void *arg, const struct http_request *rq)
+{
+    const struct node *n = arg;
+    return n->api == NULL || api_is_exempt(n->api, rq);
+}
+
+static void figures(void *arg, struct api_figures *ret)
+{
+    struct node *n = arg;
+    const struct driver_stats driver = driver_stats(n->driver);
+    struct proc_figures proc;
+    struct discovery_stats discovery = {0};
+    proc_figures_read(&proc);
+    if (n->discovery != NULL) {
+        discovery = discovery_stats(n->discovery);
+    }
+    *ret = (struct api_figures){
+        .http = http_server_stats(n->http),
+        .rss_bytes = proc.rss_bytes,
+        .cpu_us = proc.cpu_us,
+        .open_fds = proc.open_fds,
+        .loop_stall_max_us = driver_take_stall_max_us(n->driver),
+        .discovery_passes = discovery.passes,
+        .discovery_failures = discovery.failures,
+        .log_lines_dropped = n->hooks->lines_dropped(n->hooks->arg),
+        .udp_in_bytes = driver.udp_in_bytes,
+        .udp_out_bytes = driver.udp_out_bytes,
+        .link_in_bytes = driver.link_in_bytes,
+        .link_out_bytes = driver.link_out_bytes,
+    };
+}
+
+/* Before the claim is decided there is nothing but who we are: for others that claim (see
+ * net/claim_check), and for probes. */
+static void answer_claiming(const struct node *n, const struct http_request *rq,
+                            struct http_response *rs)
+{
+    static const char path[] = "/health", path_v1[] = "/v1/health";
+    const bool is_health =
+        (rq->path.len == sizeof(path) - 1 && memcmp(rq->path.data, path, rq->path.len) == 0) ||
+        (rq->path.len == sizeof(path_v1) - 1 && memcmp(rq->path.data, path_v1, rq->path.len) == 0);
+    if (!is_health) {
+        http_problem(rs, 503, "joining", "This node is still claiming its port.");
+        return;
+    }
+    char body[CLAIMING_ANSWER_SIZE];
+    const size_t len = health_answer_write_claiming(&n->uuid, n->claim.port, body, sizeof(body));
+    http_set_body(rs, 503, "application/json", body, len);
+}
+
+static void on_handle(void *arg, const struct http_request *rq, struct http_response *rs)
+{
+    struct node *n = arg;
+    if (n->api == NULL) {
+        answer_claiming(n, rq, rs);
+        return;
+    }
+    api_handle(n->api, rq, rs, driver_turn(n->driver), figures, n);
+}
+
+static void on_gone(void *arg, uint64_t id)
+{
+    struct node *n = arg;
+    if (n->api != NULL) {
+        api_gone(n->api, id);
+    }
+}
+
+static void on_upgraded(void *arg, struct bufferevent *bev, const struct addr *from)
+{
+    struct node *n = arg;
+    if (n->driver == NULL) {
+        bufferevent_free(bev);
+        return;
+    }
+    driver_accept(n->driver, bev, from);
+}
+
+static enum rc on_open(void *arg, struct claim *claim)
+{
+    struct node *n = arg;
+    const struct node_config *config = n->config;
+    const struct http_server_config http = {
+        .base = n->base,
+        .listen_fd = claim->tcp_fd,
+        .connections_max = config->connections_max,
+        .connections_per_ip_max = config->connections_per_ip_max,
+        .idle_timeout_ms = config->idle_timeout_ms,
+        .request_timeout_ms = config->request_timeout_ms,
+        .rate_limit = config->rate_limit,
+        .trust_all = config->trust_all,
+        .trust = config->trust,
+        .trust_count = config->trust_count,
+        .arg = n,
+        .body_max = on_body_max,
+        .is_exempt = on_is_exempt,
+        .handle = on_handle,
+        .gone = on_gone,
+        .upgraded = on_upgraded,
+    };
+    n->http = http_server_new(&http);
+    if (n->http == NULL) {
+        n->hooks->log(n->hooks->arg, LOG_ERROR, "http", "the server cannot be made: %s",
+                      rc_text(RC_NO_MEMORY));
+        return RC_IO;
+    }
+    claim->tcp_fd = -1;
+    n->claim.port = claim->port;
+    return RC_OK;
+}
+
+static void on_close(void *arg)
+{
+    struct node *n = arg;
+    http_server_free(n->http);
+    n->http = NULL;
+}
+
+/* ---- The engine's wishes that are not the network's ---- */
+
+static void on_put_done(void *arg, const struct put_done *done, uint64_t now_us)
+{
+    struct node *n = arg;
+    struct http_response rs;
+    http_response_init(&rs);
+    if (api_put_done(n->api, done, now_us, &rs)) {
+        http_server_complete(n->http, done->token, &rs);
+    }
+    http_response_fini(&rs);
+}
+
+static void on_notice(void *arg, const struct notice *notice)
+{
+    struct node *n = arg;
+    n->hooks->notice(n->hooks->arg, notice);
+    const bool is_loss = notice->kind == NOTICE_MEMBER_DEAD || notice->kind == NOTICE_MEMBER_LEFT;
+    if (is_loss && n->discovery != NULL) {
+        discovery_hurry(n->discovery);
+    }
+}
+
+static void on_room(void *arg, bool has_room)
+{
+    const struct node *n = arg;
+    http_server_hold_bodies(n->http, !has_room);
+}
+
+/* ---- Discovery's questions ---- */
+
+static bool on_knows(void *arg, const struct addr *addr)
+{
+    const struct node *n = arg;
+    return engine_knows_addr(n->engine, addr);
+}
+
+static void on_candidate(void *arg, const struct addr *addr)
+{
+    const struct node *n = arg;
+    engine_candidate(n->engine, addr, driver_turn(n->driver));
+}
+
+static void on_pass_done(void *arg)
+{
+    const struct node *n = arg;
+    engine_candidates_done(n->engine, driver_turn(n->driver));
+}
+
+static bool on_is_alone(void *arg)
+{
+    const struct node *n = arg;
+    uint32_t slot = 0;
+    for (const struct member *m; (m = engine_next_member(n->engine, &slot)) != NULL; slot++) {
+        if (!m->is_self && (m->state == MEMBER_ALIVE || m->state == MEMBER_SUSPECT)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- Signals and draining ---- */
+
+static void arm_drain(struct node *n, uint32_t ms)
+{
+    const struct timeval after = {.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000};
+    ASSERT(event_add(n->drain_timer, &after) == 0);
+}
+
+static void on_drain_timer(evutil_socket_t fd, short what, void *arg)
+{
+    struct node *n = arg;
+    (void)fd;
+    (void)what;
+    if (!n->is_listener_closed) {
+        n->is_listener_closed = true;
+        http_server_drain(n->http);
+    }
+    const uint64_t drained_ms = (hostinfo_boottime_us() - n->drain_began_us) / 1000;
+    if (http_server_is_idle(n->http) && driver_is_flushed(n->driver)) {
+        (void)event_base_loopbreak(n->base);
+    } else if (drained_ms >= DRAIN_MAX_MS) {
+        n->hooks->log(n->hooks->arg, LOG_WARN, "drain", "stopped with requests in progress");
+        (void)event_base_loopbreak(n->base);
+    } else {
+        arm_drain(n, DRAIN_CHECK_MS);
+    }
+}
+
+static void begin_drain(struct node *n)
+{
+    n->hooks->log(n->hooks->arg, LOG_INFO, "drain", "leaving the cluster and finishing requests");
+    n->drain_began_us = driver_turn(n->driver);
+    engine_leave(n->engine, n->drain_began_us);
+    arm_drain(n, LISTEN_GRACE_MS);
+}
+
+static void on_stop_signal(evutil_socket_t signal_number, short what, void *arg)
+{
+    struct node *n = arg;
+    (void)signal_number;
+    (void)what;
+    const bool is_first = !n->is_stopping;
+    n->is_stopping = true;
+    if (is_first && n->driver != NULL) {
+        begin_drain(n);
+    } else {
+        (void)event_base_loopbreak(n->base);
+    }
+}
+
+static void on_reload_signal(evutil_socket_t signal_number, short what, void *arg)
+{
+    const struct node *n = arg;
+    (void)signal_number;
+    (void)what;
+    n->hooks->reload(n->hooks->arg);
+}
+
+static enum rc watch_signals(struct node *n)
+{
+    static const struct {
+        int number;
+        event_callback_fn callback;
+    } watched[SIGNALS] = {
+        {SIGTERM, on_stop_signal}, {SIGINT, on_stop_signal}, {SIGHUP, on_reload_signal}};
+    for (size_t i = 0; i < SIGNALS; i++) {
+        n->signals[i] = evsignal_new(n->base, watched[i].number, watched[i].callback, n);
+        if (n->signals[i] == NULL || event_add(n->signals[i], NULL) != 0) {
+            return RC_IO;
+        }
+    }
+    /* A peer that is gone is told by the write's error. */
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+    return sigaction(SIGPIPE, &ignore, NULL) == 0 ? RC_OK : RC_IO;
+}
+
+/* ---- Life ---- */
+
+static enum rc refuse(const struct node_hooks *hooks, const char *why)
+{
+    hooks->log(hooks->arg, LOG_ERROR, "config", "%s", why);
+    return RC_CONFIG;
+}
+
+/* What the settings' reader should have refused, and what only makes sense together. */
+static enum rc check_config(const struct node_config *c, const struct node_hooks *hooks)
+{
+    if (c->fixed_port == 0 && (c->base_port == 0 || c->max_ports == 0 ||
+                               (uint32_t)c->base_port + c->max_ports - 1 > UINT16_MAX)) {
+        return refuse(hooks, "the port range must lie within 1 to 65535");
+    }
+    if (c->replication_factor == 0 || c->bytes_max == 0 || c->connections_max == 0) {
+        return refuse(hooks,
+                      "the replication factor, the storage and the connections must not be 0");
+    }
+    if (c->ttl_min_s > c->ttl_max_s || c->ttl_default_s < c->ttl_min_s ||
+        c->ttl_default_s > c->ttl_max_s) {
+        return refuse(hooks, "the default TTL must lie between the smallest and the largest");
+    }
+    if ((c->providers & PROVIDER_STATIC) != 0 && c->peer_count == 0) {
+        return refuse(hooks, "the provider static needs REPRAM_PEERS");
+    }
+    if ((c->providers & PROVIDER_FLUX) != 0 && c->flux_app[0] == '\0') {
+        return refuse(hooks, "the provider flux needs FLUX_APP_NAME");
+    }
+    return RC_OK;
+}
+
+static void set_name(struct node *n)
+{
+    char uuid[UUID_TEXT_SIZE];
+    if (n->config->name[0] != '\0') {
+        memcpy(n->name, n->config->name, sizeof(n->name));
+        n->name[sizeof(n->name) - 1] = '\0';
+    } else {
+        (void)snprintf(n->name, sizeof(n->name), "node-%.8s", uuid_format(&n->uuid, uuid));
+    }
+}
+
+static enum rc make_engine(struct node *n)
+{
+    const struct node_config *c = n->config;
+    uint64_t seeds[2];
+    const enum rc rc = hostinfo_random(seeds, sizeof(seeds));
+    if (rc != RC_OK) {
+        return rc;
+    }
+    struct addr own[HOSTINFO_ADDRS_MAX];
+    const size_t own_count = hostinfo_addrs(own);
+    struct engine_config config = {.uuid = n->uuid,
+                                   .boot = hostinfo_wall_ms(),
+                                   .host_tag = hostinfo_tag(),
+                                   .seed = seeds[0],
+                                   .table_seed = seeds[1],
+                                   .wall_ms = hostinfo_wall_ms(),
+                                   .replication_factor = c->replication_factor,
+                                   .write_timeout_ms = c->write_timeout_ms,
+                                   .bytes_max = c->bytes_max,
+                                   .value_max = c->value_max,
+                                   .ttl_min_ms = c->ttl_min_s * 1000,
+                                   .ttl_max_ms = c->ttl_max_s * 1000};
+    memcpy(config.name, n->name, sizeof(config.name));
+    memcpy(config.network, c->network, sizeof(config.network));
+    memcpy(config.enclave, c->enclave, sizeof(config.enclave));
+    config.addr_count =
+        hostinfo_card_addrs(&c->bind, &c->advertise, n->claim.port, own, own_count, config.addrs);
+    n->engine = engine_new(&config, hostinfo_boottime_us());
+    return RC_OK;
+}
+
+static void make_driver(struct node *n)
+{
+    const struct driver_config config = {.base = n->base,
+                                         .engine = n->engine,
+                                         .udp_fd = n->claim.udp_fd,
+                                         .arg = n,
+                                         .put_done = on_put_done,
+                                         .notice = on_notice,
+                                         .room = on_room};
+    n->driver = driver_new(&config);
+    n->claim.udp_fd = -1;
+}
+
+static void make_api(struct node *n)
+{
+    const struct node_config *c = n->config;
+    struct api_config config = {.engine = n->engine,
+                                .version = c->version,
+                                .port = n->claim.port,
+                                .ttl_default_s = c->ttl_default_s,
+                                .ttl_min_s = c->ttl_min_s,
+                                .ttl_max_s = c->ttl_max_s,
+                                .value_max = c->value_max,
+                                .config_digest = c->config_digest};
+    (void)snprintf(config.domain, sizeof(config.domain), "%s", c->discovery_domain);
+    (void)snprintf(config.network, sizeof(config.network), "%s", c->network);
+    n->api = api_new(&config, driver_turn(n->driver));
+}
+
+static enum rc start_discovery(struct node *n)
+{
+    const struct discovery_config config = {.base = n->base,
+                                            .node = n->config,
+                                            .hooks = n->hooks,
+                                            .seed = hostinfo_boottime_us() ^ n->uuid.bytes[0],
+                                            .arg = n,
+                                            .knows = on_knows,
+                                            .candidate = on_candidate,
+                                            .pass_done = on_pass_done,
+                                            .is_alone = on_is_alone};
+    return discovery_new(&config, &n->discovery);
+}
+
+/* Whoever started us may wait for the port; that it does not any more is no error. */
+static void tell_ready(const struct node *n)
+{
+    char line[READY_LINE_SIZE];
+    const int len = snprintf(line, sizeof(line), "port %u\n", n->claim.port);
+    if (n->config->ready_fd >= 0 && write(n->config->ready_fd, line, (size_t)len) != len) {
+        n->hooks->log(n->hooks->arg, LOG_DEBUG, "claim", "nobody reads the ready line: %s",
+                      strerror(errno));
+    }
+}
+
+static enum rc claim(struct node *n)
+{
+    const struct node_claim_config config = {.base = n->base,
+                                             .node = n->config,
+                                             .hooks = n->hooks,
+                                             .uuid = n->uuid,
+                                             .is_stopping = &n->is_stopping,
+                                             .arg = n,
+                                             .open = on_open,
+                                             .close = on_close};
+    return node_claim(&config, &n->claim);
+}
+
+static enum rc serve(struct node *n)
+{
+    char uuid[UUID_TEXT_SIZE];
+    enum rc rc = make_engine(n);
+    if (rc != RC_OK) {
+        return rc;
+    }
+    make_driver(n);
+    make_api(n);
+    rc = start_discovery(n);
+    if (rc != RC_OK) {
+        return rc;
+    }
+    n->hooks->log(n->hooks->arg, LOG_INFO, "claim", "node %s uuid %s serves on port %u", n->name,
+                  uuid_format(&n->uuid, uuid), n->claim.port);
+    tell_ready(n);
+    return event_base_loop(n->base, 0) == 0 ? RC_OK : RC_IO;
+}
+
+static void node_fini(struct node *n)
+{
+    /* First, because it lets lookups end on a loop where everything else still stands. */
+    struct discovery *discovery = n->discovery;
+    n->discovery = NULL;
+    discovery_free(discovery);
+    http_server_free(n->http);
+    driver_free(n->driver);
+    api_free(n->api);
+    engine_free(n->engine);
+    claim_release(&n->claim);
+    for (size_t i = 0; i < SIGNALS; i++) {
+        if (n->signals[i] != NULL) {
+            event_free(n->signals[i]);
+        }
+    }
+    if (n->drain_timer != NULL) {
+        event_free(n->drain_timer);
+    }
+    event_base_free(n->base);
+}
+
+enum rc node_run(const struct node_config *config, const struct node_hooks *hooks)
+{
+    enum rc rc = check_config(config, hooks);
+    if (rc != RC_OK) {
+        return rc;
+    }
+    struct node n = {.config = config, .hooks = hooks, .claim = {.tcp_fd = -1, .udp_fd = -1}};
+    n.base = event_base_new();
+    if (n.base == NULL) {
+        return RC_IO;
+    }
+    n.drain_timer = evtimer_new(n.base, on_drain_timer, &n);
+    rc = n.drain_timer == NULL ? RC_IO : watch_signals(&n);
+    if (rc == RC_OK) {
+        rc = hostinfo_random(n.uuid.bytes, sizeof(n.uuid.bytes));
+    }
+    if (rc == RC_OK) {
+        set_name(&n);
+        rc = claim(&n);
+    }
+    if (rc == RC_OK) {
+        rc = serve(&n);
+    } else if (rc == RC_CLOSED) {
+        rc = RC_OK; /* told to stop before it began */
+    }
+    node_fini(&n);
+    return rc;
+}

@@ -1,0 +1,222 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "net/claim.h"
+#include "net/sockaddr.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { RANGE = 3, SEARCHES_MAX = 64 };
+
+static const struct addr any = {.port = 0};
+
+/* Other programs: a plain TCP listener or UDP socket on every interface. */
+static int hold(int type, uint16_t port)
+{
+    const int fd = socket(AF_INET, type, 0);
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(port)};
+    if (fd >= 0 && (bind(fd, (const struct sockaddr *)&in, sizeof(in)) != 0 ||
+                    (type == SOCK_STREAM && listen(fd, 1) != 0))) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+/* The first of RANGE ports in a row that are free just now. */
+static uint16_t free_range(void)
+{
+    for (int i = 0; i < SEARCHES_MAX; i++) {
+        struct claim claims[RANGE];
+        struct claim_failure failure;
+        size_t count = 0;
+        assert_int_equal(claim_port(&any, 0, &claims[count++], &failure), RC_OK);
+        const uint16_t first = claims[0].port;
+        while (count < RANGE && first <= UINT16_MAX - RANGE &&
+               claim_port(&any, (uint16_t)(first + count), &claims[count], &failure) == RC_OK) {
+            count++;
+        }
+        for (size_t j = 0; j < count; j++) {
+            claim_release(&claims[j]);
+        }
+        if (count == RANGE) {
+            return first;
+        }
+    }
+    fail_msg("no three free ports in a row");
+    return 0;
+}
+
+static bool can_connect(const struct addr *to)
+{
+    struct sockaddr_storage sa;
+    const socklen_t len = sockaddr_from(to, sockaddr_family(to), &sa);
+    const int fd = socket(sa.ss_family, SOCK_STREAM, 0);
+    const bool is_connected = connect(fd, (const struct sockaddr *)&sa, len) == 0;
+    close(fd);
+    return is_connected;
+}
+
+struct skipped {
+    size_t count;
+    uint16_t ports[RANGE];
+    bool is_udp[RANGE];
+};
+
+static void on_skipped(void *arg, uint16_t port, const struct claim_failure *failure)
+{
+    struct skipped *s = arg;
+    if (s->count < RANGE) {
+        s->ports[s->count] = port;
+        s->is_udp[s->count] = failure->is_udp;
+    }
+    s->count++;
+}
+
+static void claimed_port_listens_and_holds_udp(void **state)
+{
+    (void)state;
+    struct claim claim;
+    struct claim_failure failure;
+    assert_int_equal(claim_port(&any, 0, &claim, &failure), RC_OK);
+    const struct addr here = addr_v4((const uint8_t[]){127, 0, 0, 1}, claim.port);
+    assert_true(can_connect(&here));
+    assert_int_equal(hold(SOCK_DGRAM, claim.port), -1);
+    assert_int_equal(hold(SOCK_STREAM, claim.port), -1);
+    claim_release(&claim);
+    assert_false(can_connect(&here));
+}
+
+static void port_is_claimed_once(void **state)
+{
+    (void)state;
+    struct claim first, second;
+    struct claim_failure failure;
+    assert_int_equal(claim_port(&any, 0, &first, &failure), RC_OK);
+    assert_int_equal(claim_port(&any, first.port, &second, &failure), RC_EXISTS);
+    assert_int_equal(failure.error, EADDRINUSE);
+    assert_false(failure.is_udp);
+    claim_release(&first);
+}
+
+static void port_with_udp_taken_leaves_tcp_released(void **state)
+{
+    (void)state;
+    const uint16_t port = free_range();
+    const int udp = hold(SOCK_DGRAM, port);
+    assert_true(udp >= 0);
+    struct claim claim;
+    struct claim_failure failure;
+    assert_int_equal(claim_port(&any, port, &claim, &failure), RC_EXISTS);
+    assert_true(failure.is_udp);
+    const int tcp = hold(SOCK_STREAM, port);
+    assert_true(tcp >= 0);
+    close(tcp);
+    close(udp);
+}
+
+static void first_free_port_follows_held_ones_of_both_kinds(void **state)
+{
+    (void)state;
+    const uint16_t first = free_range();
+    const int tcp = hold(SOCK_STREAM, first);
+    const int udp = hold(SOCK_DGRAM, (uint16_t)(first + 1));
+    struct skipped skipped = {0};
+    struct claim claim;
+    struct claim_failure failure;
+    assert_int_equal(claim_first(&any, first, (uint16_t)(first + RANGE - 1), on_skipped, &skipped,
+                                 &claim, &failure),
+                     RC_OK);
+    assert_int_equal(claim.port, first + 2);
+    assert_int_equal(skipped.count, 2);
+    assert_int_equal(skipped.ports[0], first);
+    assert_false(skipped.is_udp[0]);
+    assert_true(skipped.is_udp[1]);
+    claim_release(&claim);
+    close(tcp);
+    close(udp);
+}
+
+static void range_that_is_held_whole_is_refused(void **state)
+{
+    (void)state;
+    const uint16_t first = free_range();
+    const int tcp = hold(SOCK_STREAM, first);
+    const int udp = hold(SOCK_DGRAM, (uint16_t)(first + 1));
+    struct claim ours, claim;
+    struct claim_failure failure;
+    struct skipped skipped = {0};
+    assert_int_equal(claim_port(&any, (uint16_t)(first + 2), &ours, &failure), RC_OK);
+    assert_int_equal(claim_first(&any, first, (uint16_t)(first + RANGE - 1), on_skipped, &skipped,
+                                 &claim, &failure),
+                     RC_EXISTS);
+    assert_int_equal(skipped.count, RANGE);
+    claim_release(&ours);
+    close(tcp);
+    close(udp);
+}
+
+static void port_of_a_closed_connection_is_claimed_again(void **state)
+{
+    (void)state;
+    struct claim claim;
+    struct claim_failure failure;
+    assert_int_equal(claim_port(&any, 0, &claim, &failure), RC_OK);
+    const uint16_t port = claim.port;
+    const struct addr here = addr_v4((const uint8_t[]){127, 0, 0, 1}, port);
+    struct sockaddr_storage sa;
+    const socklen_t len = sockaddr_from(&here, AF_INET, &sa);
+    const int client = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(connect(client, (const struct sockaddr *)&sa, len), 0);
+    const int server = accept(claim.tcp_fd, NULL, NULL);
+    assert_true(server >= 0);
+    close(server); /* the active close leaves our port in TIME_WAIT */
+    claim_release(&claim);
+    close(client);
+    assert_int_equal(claim_port(&any, port, &claim, &failure), RC_OK);
+    claim_release(&claim);
+}
+
+static void bind_to_one_address_leaves_the_others_alone(void **state)
+{
+    (void)state;
+    const struct addr one = addr_v4((const uint8_t[]){127, 0, 0, 1}, 0);
+    struct claim claim;
+    struct claim_failure failure;
+    assert_int_equal(claim_port(&one, 0, &claim, &failure), RC_OK);
+    assert_false(claim.is_v6);
+    const struct addr elsewhere = addr_v4((const uint8_t[]){127, 0, 0, 2}, claim.port);
+    assert_false(can_connect(&elsewhere));
+    claim_release(&claim);
+}
+
+static void bind_to_a_foreign_address_is_a_configuration_error(void **state)
+{
+    (void)state;
+    const struct addr foreign = addr_v4((const uint8_t[]){192, 0, 2, 1}, 0);
+    struct claim claim;
+    struct claim_failure failure;
+    assert_int_equal(claim_first(&foreign, 40000, 40010, NULL, NULL, &claim, &failure), RC_CONFIG);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(claimed_port_listens_and_holds_udp),
+        cmocka_unit_test(port_is_claimed_once),
+        cmocka_unit_test(port_with_udp_taken_leaves_tcp_released),
+        cmocka_unit_test(first_free_port_follows_held_ones_of_both_kinds),
+        cmocka_unit_test(range_that_is_held_whole_is_refused),
+        cmocka_unit_test(port_of_a_closed_connection_is_claimed_again),
+        cmocka_unit_test(bind_to_one_address_leaves_the_others_alone),
+        cmocka_unit_test(bind_to_a_foreign_address_is_a_configuration_error),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,129 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "net/hostinfo.h"
+#include "net/proc_figures.h"
+
+#include <string.h>
+
+static const struct addr any = {.port = 0};
+
+static struct addr parsed(const char *text, uint16_t port)
+{
+    struct addr addr;
+    assert_int_equal(addr_parse_ip(text, port, &addr), RC_OK);
+    return addr;
+}
+
+static void tag_is_the_same_each_time(void **state)
+{
+    (void)state;
+    assert_true(hostinfo_tag() == hostinfo_tag());
+}
+
+static void boottime_does_not_go_back(void **state)
+{
+    (void)state;
+    const uint64_t before = hostinfo_boottime_us();
+    assert_true(before > 0);
+    assert_true(hostinfo_boottime_us() >= before);
+}
+
+static void random_bytes_differ(void **state)
+{
+    (void)state;
+    uint8_t a[16], b[16];
+    assert_int_equal(hostinfo_random(a, sizeof(a)), RC_OK);
+    assert_int_equal(hostinfo_random(b, sizeof(b)), RC_OK);
+    assert_memory_not_equal(a, b, sizeof(a));
+}
+
+static void loopback_is_own_and_a_documentation_address_is_not(void **state)
+{
+    (void)state;
+    const struct addr loopback = parsed("127.0.0.1", 1), v6 = parsed("::1", 1);
+    const struct addr foreign = parsed("192.0.2.1", 1);
+    assert_true(hostinfo_is_own(&loopback));
+    assert_true(hostinfo_is_own(&v6));
+    assert_false(hostinfo_is_own(&foreign));
+}
+
+static void every_interface_address_is_own(void **state)
+{
+    (void)state;
+    struct addr own[HOSTINFO_ADDRS_MAX];
+    const size_t count = hostinfo_addrs(own);
+    assert_true(count > 0 && count <= HOSTINFO_ADDRS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(own[i].port, 0);
+        assert_true(hostinfo_is_own(&own[i]));
+    }
+}
+
+static void card_has_loopback_first_interface_and_advertised_address(void **state)
+{
+    (void)state;
+    const struct addr own[] = {parsed("127.0.0.1", 0), parsed("2001:db8::5", 0),
+                               parsed("10.1.2.3", 0), parsed("10.9.9.9", 0)};
+    const struct addr advertise = parsed("198.51.100.7", 0);
+    struct member_addr addrs[MEMBER_ADDRS_MAX];
+    assert_int_equal(hostinfo_card_addrs(&any, &advertise, 8081, own, 4, addrs), 3);
+    const struct addr expected[] = {parsed("127.0.0.1", 8081), parsed("10.1.2.3", 8081),
+                                    parsed("198.51.100.7", 8081)};
+    const enum addr_scope scopes[] = {SCOPE_HOST, SCOPE_HOST, SCOPE_GLOBAL};
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(addr_equal(&addrs[i].addr, &expected[i]));
+        assert_int_equal(addrs[i].scope, scopes[i]);
+    }
+}
+
+static void card_takes_ipv6_where_there_is_no_ipv4_interface(void **state)
+{
+    (void)state;
+    const struct addr own[] = {parsed("127.0.0.1", 0), parsed("2001:db8::5", 0)};
+    const struct addr expected = parsed("2001:db8::5", 9);
+    struct member_addr addrs[MEMBER_ADDRS_MAX];
+    assert_int_equal(hostinfo_card_addrs(&any, &any, 9, own, 2, addrs), 2);
+    assert_true(addr_equal(&addrs[1].addr, &expected));
+}
+
+static void card_of_a_bound_address_has_only_that(void **state)
+{
+    (void)state;
+    const struct addr own[] = {parsed("127.0.0.1", 0), parsed("10.1.2.3", 0)};
+    const struct addr bound = parsed("::1", 0), expected = parsed("::1", 8081);
+    struct member_addr addrs[MEMBER_ADDRS_MAX];
+    assert_int_equal(hostinfo_card_addrs(&bound, &any, 8081, own, 2, addrs), 1);
+    assert_true(addr_equal(&addrs[0].addr, &expected));
+    assert_int_equal(addrs[0].scope, SCOPE_HOST);
+}
+
+static void figures_of_this_process_are_plausible(void **state)
+{
+    (void)state;
+    struct proc_figures figures;
+    proc_figures_read(&figures);
+    assert_true(figures.rss_bytes > 100 * 1024);
+    assert_true(figures.cpu_us > 0);
+    assert_true(figures.open_fds >= 1 && figures.open_fds < 1000);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tag_is_the_same_each_time),
+        cmocka_unit_test(boottime_does_not_go_back),
+        cmocka_unit_test(random_bytes_differ),
+        cmocka_unit_test(loopback_is_own_and_a_documentation_address_is_not),
+        cmocka_unit_test(every_interface_address_is_own),
+        cmocka_unit_test(card_has_loopback_first_interface_and_advertised_address),
+        cmocka_unit_test(card_takes_ipv6_where_there_is_no_ipv4_interface),
+        cmocka_unit_test(card_of_a_bound_address_has_only_that),
+        cmocka_unit_test(figures_of_this_process_are_plausible),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,6 +1,7 @@
 #include "net/http.h"
 
 #include "core/assert.h"
+#include "core/cursor.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -106,10 +107,12 @@ void http_add(struct http_response *rs, const char *name, const char *format, ..
     const size_t len = name_len + 2 + (size_t)value_len + 2;
     const enum rc rc = buf_reserve(&rs->headers, len, &room);
     ASSERT(rc == RC_OK);
-    memcpy(room, name, name_len);
-    memcpy(room + name_len, ": ", 2);
-    memcpy(room + name_len + 2, value, (size_t)value_len);
-    memcpy(room + name_len + 2 + (size_t)value_len, "\r\n", 2);
+    struct cursor c = cursor_writer(room, len);
+    cursor_put_bytes(&c, name, name_len);
+    cursor_put_bytes(&c, ": ", 2);
+    cursor_put_bytes(&c, value, (size_t)value_len);
+    cursor_put_bytes(&c, "\r\n", 2);
+    ASSERT(cursor_ok(&c));
     buf_commit(&rs->headers, len);
 }
 

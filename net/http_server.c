@@ -189,7 +189,7 @@ static void open_conn(struct http_server *s, int fd, const struct addr *peer)
  * least; then the listener rests, for it would stay readable and keep the loop busy. */
 static void rest(struct http_server *s, int listen_fd)
 {
-    const struct timeval wait = {.tv_usec = ACCEPT_REST_MS * 1000};
+    const struct timeval wait = {.tv_usec = (suseconds_t)ACCEPT_REST_MS * 1000};
     if (s->reserve_fd >= 0) {
         (void)close(s->reserve_fd);
         const int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);

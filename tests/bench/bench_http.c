@@ -4,7 +4,7 @@
  *   bench_http [port] &     then     wrk -t1 -c32 -d5s http://127.0.0.1:<port>/
  *
  * On SIGINT it prints its CPU time per request, the figure that is steadier than requests per
- * second. Not part of the build: gcc -O2 with libnet.a and what that links.
+ * second.
  */
 #include "net/http_server.h"
 

@@ -52,7 +52,7 @@ struct stream {
     unsigned calls;
 };
 
-static bool produce_bytes(void *arg, struct buf *out)
+static inline bool produce_bytes(void *arg, struct buf *out)
 {
     static uint8_t block[8000];
     struct stream *stream = arg;
@@ -62,7 +62,7 @@ static bool produce_bytes(void *arg, struct buf *out)
     return buf_append(out, block, len) == RC_OK && stream->left > 0;
 }
 
-static bool produce_trickle(void *arg, struct buf *out)
+static inline bool produce_trickle(void *arg, struct buf *out)
 {
     struct stream *stream = arg;
     const unsigned call = stream->calls++;
@@ -73,14 +73,14 @@ static bool produce_trickle(void *arg, struct buf *out)
     return buf_append(out, &letter, 1) == RC_OK && letter < 'c';
 }
 
-static void stream_done(void *arg)
+static inline void stream_done(void *arg)
 {
     struct stream *stream = arg;
     stream->rig->done++;
     free(stream);
 }
 
-static void answer_stream(struct rig *rig, struct http_response *rs, http_produce produce)
+static inline void answer_stream(struct rig *rig, struct http_response *rs, http_produce produce)
 {
     struct stream *stream = calloc(1, sizeof(*stream));
     stream->rig = rig;
@@ -91,12 +91,12 @@ static void answer_stream(struct rig *rig, struct http_response *rs, http_produc
     rs->arg = stream;
 }
 
-static bool is_path(const struct http_request *rq, const char *path)
+static inline bool is_path(const struct http_request *rq, const char *path)
 {
     return rq->path.len == strlen(path) && memcmp(rq->path.data, path, rq->path.len) == 0;
 }
 
-static void rig_handle(void *arg, const struct http_request *rq, struct http_response *rs)
+static inline void rig_handle(void *arg, const struct http_request *rq, struct http_response *rs)
 {
     struct rig *rig = arg;
     rig->handled++;
@@ -129,32 +129,32 @@ static void rig_handle(void *arg, const struct http_request *rq, struct http_res
     }
 }
 
-static uint64_t rig_body_max(void *arg, const struct http_request *rq)
+static inline uint64_t rig_body_max(void *arg, const struct http_request *rq)
 {
     (void)rq;
     return ((struct rig *)arg)->body_max;
 }
 
-static bool rig_is_exempt(void *arg, const struct http_request *rq)
+static inline bool rig_is_exempt(void *arg, const struct http_request *rq)
 {
     (void)arg;
     return rq->query.len == 5 && memcmp(rq->query.data, "probe", 5) == 0;
 }
 
-static void rig_gone(void *arg, uint64_t id)
+static inline void rig_gone(void *arg, uint64_t id)
 {
     struct rig *rig = arg;
     rig->gone += id == rig->deferred;
 }
 
-static void rig_upgraded(void *arg, struct bufferevent *bev, const struct addr *from)
+static inline void rig_upgraded(void *arg, struct bufferevent *bev, const struct addr *from)
 {
     struct rig *rig = arg;
     rig->upgraded = bev;
     rig->client = *from;
 }
 
-static void rig_init(struct rig *rig)
+static inline void rig_init(struct rig *rig)
 {
     (void)signal(SIGPIPE, SIG_IGN);
     *rig = (struct rig){.base = event_base_new(), .body_max = 1 << 20, .stream_bytes = 20000};
@@ -170,7 +170,7 @@ static void rig_init(struct rig *rig)
                                               .upgraded = rig_upgraded};
 }
 
-static void rig_start(struct rig *rig)
+static inline void rig_start(struct rig *rig)
 {
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof(at);
@@ -184,7 +184,7 @@ static void rig_start(struct rig *rig)
     assert_non_null(rig->server);
 }
 
-static void rig_fini(struct rig *rig)
+static inline void rig_fini(struct rig *rig)
 {
     http_server_free(rig->server);
     if (rig->upgraded != NULL) {
@@ -194,12 +194,12 @@ static void rig_fini(struct rig *rig)
     event_base_free(rig->base);
 }
 
-static void rig_turn(struct rig *rig)
+static inline void rig_turn(struct rig *rig)
 {
     (void)event_base_loop(rig->base, EVLOOP_NONBLOCK);
 }
 
-static uint64_t clock_ms(void)
+static inline uint64_t clock_ms(void)
 {
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
@@ -213,7 +213,7 @@ struct client {
     char *input; /* terminated */
 };
 
-static struct client client_open(struct rig *rig)
+static inline struct client client_open(struct rig *rig)
 {
     const struct sockaddr_in at = {.sin_family = AF_INET,
                                    .sin_port = htons(rig->port),
@@ -226,7 +226,7 @@ static struct client client_open(struct rig *rig)
     return c;
 }
 
-static void client_close(struct client *c)
+static inline void client_close(struct client *c)
 {
     if (c->fd >= 0) {
         (void)close(c->fd);
@@ -235,7 +235,7 @@ static void client_close(struct client *c)
     *c = (struct client){.fd = -1};
 }
 
-static void client_reset(struct client *c)
+static inline void client_reset(struct client *c)
 {
     const struct linger hard = {.l_onoff = 1};
     (void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
@@ -244,7 +244,7 @@ static void client_reset(struct client *c)
 }
 
 /* One turn of everything: the server's loop, and what has come for the client. */
-static void client_turn(struct rig *rig, struct client *c)
+static inline void client_turn(struct rig *rig, struct client *c)
 {
     rig_turn(rig);
     if (c->is_eof || c->is_reset || c->len == CLIENT_INPUT_MAX) {
@@ -265,7 +265,7 @@ static void client_turn(struct rig *rig, struct client *c)
 }
 
 /* Sends what the server will take; false when it stopped taking. */
-static bool client_send(struct rig *rig, struct client *c, const void *data, size_t len)
+static inline bool client_send(struct rig *rig, struct client *c, const void *data, size_t len)
 {
     const uint8_t *from = data;
     const uint64_t until = clock_ms() + WAIT_MS;
@@ -282,13 +282,13 @@ static bool client_send(struct rig *rig, struct client *c, const void *data, siz
     return len == 0;
 }
 
-static bool client_say(struct rig *rig, struct client *c, const char *text)
+static inline bool client_say(struct rig *rig, struct client *c, const char *text)
 {
     return client_send(rig, c, text, strlen(text));
 }
 
 /* Waits until the text has come, or the end; whether it has. */
-static bool client_hears(struct rig *rig, struct client *c, const char *text)
+static inline bool client_hears(struct rig *rig, struct client *c, const char *text)
 {
     const uint64_t until = clock_ms() + WAIT_MS;
     while (strstr(c->input, text) == NULL && !c->is_eof && !c->is_reset && clock_ms() < until) {
@@ -297,7 +297,7 @@ static bool client_hears(struct rig *rig, struct client *c, const char *text)
     return strstr(c->input, text) != NULL;
 }
 
-static bool client_hears_end(struct rig *rig, struct client *c)
+static inline bool client_hears_end(struct rig *rig, struct client *c)
 {
     const uint64_t until = clock_ms() + WAIT_MS;
     while (!c->is_eof && !c->is_reset && clock_ms() < until) {
@@ -307,7 +307,7 @@ static bool client_hears_end(struct rig *rig, struct client *c)
 }
 
 /* Nothing comes, and it stays open, for some turns of the loop. */
-static bool client_hears_nothing(struct rig *rig, struct client *c)
+static inline bool client_hears_nothing(struct rig *rig, struct client *c)
 {
     const size_t len = c->len;
     for (int i = 0; i < 30; i++) {
@@ -316,7 +316,7 @@ static bool client_hears_nothing(struct rig *rig, struct client *c)
     return c->len == len && !c->is_eof && !c->is_reset;
 }
 
-static unsigned count_of(const char *text, const char *what)
+static inline unsigned count_of(const char *text, const char *what)
 {
     unsigned count = 0;
     for (const char *at = strstr(text, what); at != NULL; at = strstr(at + 1, what)) {
@@ -325,7 +325,7 @@ static unsigned count_of(const char *text, const char *what)
     return count;
 }
 
-static bool wait_for(struct rig *rig, const unsigned *value, unsigned wanted)
+static inline bool wait_for(struct rig *rig, const unsigned *value, unsigned wanted)
 {
     const uint64_t until = clock_ms() + WAIT_MS;
     while (*value != wanted && clock_ms() < until) {

@@ -359,7 +359,8 @@ static void test_a_chunked_body_is_put_together(void **state)
         n = n < sizeof(data) - at ? n : sizeof(data) - at;
         len += (size_t)snprintf(raw + len, sizeof(raw) - len, "%zX;ext=\"v\"\r\n", n);
         memcpy(raw + len, data + at, n);
-        memcpy(raw + len + n, "\r\n", 2);
+        raw[len + n] = '\r';
+        raw[len + n + 1] = '\n';
         len += n + 2;
     }
     len += (size_t)snprintf(raw + len, sizeof(raw) - len, "0\r\nX-Sum: 1\r\n\r\nGET");
@@ -379,8 +380,10 @@ static void test_a_chunked_body_over_the_limit_is_refused_when_it_gets_there(voi
     (void)state;
     static char chunk[5000 + 8];
     memset(chunk, 'x', sizeof(chunk));
-    memcpy(chunk, "1388\r\n", 6);
-    memcpy(chunk + 5006, "\r\n", 2);
+    static const char size[] = {'1', '3', '8', '8', '\r', '\n'};
+    memcpy(chunk, size, sizeof(size));
+    chunk[5006] = '\r';
+    chunk[5007] = '\n';
     struct http_parse *p = http_parse_new();
     feed(p, CHUNKED, strlen(CHUNKED), 100);
     feed(p, chunk, sizeof(chunk), 9000);

@@ -1,0 +1,237 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "http_rig.h"
+
+#define PUT(length) "PUT /echo HTTP/1.1\r\nHost: a\r\nContent-Length: " length "\r\n"
+
+static int setup(void **state)
+{
+    static struct rig rig;
+    rig_init(&rig);
+    *state = &rig;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    rig_fini(*state);
+    return 0;
+}
+
+static void test_a_body_may_be_continued_when_it_is_wanted(void **state)
+{
+    struct rig *rig = *state;
+    rig_start(rig);
+    struct client c = client_open(rig);
+    assert_true(client_say(rig, &c, PUT("3") "Expect: 100-continue\r\n\r\n"));
+    assert_true(client_hears(rig, &c, "\r\n\r\n"));
+    assert_string_equal(c.input, "HTTP/1.1 100 Continue\r\n\r\n");
+    assert_true(client_say(rig, &c, "abc"));
+    assert_true(client_hears(rig, &c, "\r\n\r\nabc"));
+    assert_int_equal(rig->handled, 1);
+    client_close(&c);
+}
+
+static void test_no_continue_for_a_body_that_is_already_here_or_empty(void **state)
+{
+    struct rig *rig = *state;
+    rig_start(rig);
+    struct client c = client_open(rig);
+    assert_true(client_say(rig, &c, PUT("3") "Expect: 100-continue\r\n\r\nabc"));
+    assert_true(client_hears(rig, &c, "\r\n\r\nabc"));
+    assert_true(client_say(rig, &c, PUT("0") "Expect: 100-continue\r\n\r\n"));
+    assert_true(client_hears(rig, &c, "Content-Length: 0\r\n\r\n"));
+    assert_int_equal(count_of(c.input, "100 Continue"), 0);
+    client_close(&c);
+}
+
+static void test_a_body_over_the_limit_is_refused_unread(void **state)
+{
+    struct rig *rig = *state;
+    rig->body_max = 10;
+    rig_start(rig);
+    struct client c = client_open(rig);
+    assert_true(client_say(rig, &c, PUT("11") "Expect: 100-continue\r\n\r\n"));
+    assert_true(client_hears_end(rig, &c));
+    assert_int_equal(strncmp(c.input, "HTTP/1.1 413 ", 13), 0);
+    assert_null(strstr(c.input, "100 Continue"));
+    client_close(&c);
+    c = client_open(rig);
+    assert_true(client_say(rig, &c, PUT("10") "\r\n0123456789"));
+    assert_true(client_hears(rig, &c, "\r\n\r\n0123456789"));
+    client_close(&c);
+}
+
+static void test_a_chunked_body_over_the_limit_is_413_and_within_it_arrives(void **state)
+{
+    struct rig *rig = *state;
+    rig->body_max = 5;
+    rig_start(rig);
+    static const char head[] =
+        "PUT /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    struct client c = client_open(rig);
+    assert_true(client_say(rig, &c, head));
+    assert_true(client_say(rig, &c, "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"));
+    assert_true(client_hears(rig, &c, "\r\n\r\nabcde"));
+    assert_true(client_say(rig, &c, head));
+    assert_true(client_say(rig, &c, "3\r\nabc\r\n3\r\ndef\r\n"));
+    assert_true(client_hears_end(rig, &c));
+    assert_non_null(strstr(c.input, "HTTP/1.1 413 "));
+    assert_int_equal(http_server_stats(rig->server).requests_malformed, 0);
+    client_close(&c);
+}
+
+static void test_another_expectation_is_417(void **state)
+{
+    struct rig *rig = *state;
+    rig_start(rig);
+    struct client c = client_open(rig);
+    assert_true(client_say(rig, &c, PUT("3") "Expect: coffee\r\n\r\nabc"));
+    assert_true(client_hears_end(rig, &c));
+    assert_non_null(strstr(c.input, "HTTP/1.1 417 Expectation Failed\r\n"));
+    assert_int_equal(rig->handled, 0);
+    client_close(&c);
+}
+
+static void test_large_bodies_arrive_whole(void **state)
+{
+    enum { LEN = 400000 };
+    struct rig *rig = *state;
+    static char body[LEN];
+    for (size_t i = 0; i < LEN; i++) {
+        body[i] = (char)('a' + i % 25);
+    }
+    rig_start(rig);
+    struct client c = client_open(rig);
+    assert_true(client_say(rig, &c, PUT("400000") "\r\n"));
+    assert_true(client_send(rig, &c, body, LEN));
+    assert_true(client_say(rig, &c, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n"));
+    assert_true(client_hears(rig, &c, "\r\n\r\nhello"));
+    assert_memory_equal(strstr(c.input, "\r\n\r\n") + 4, body, LEN);
+    client_close(&c);
+}
+
+static void test_held_bodies_are_read_when_the_hold_ends(void **state)
+{
+    struct rig *rig = *state;
+    rig_start(rig);
+    struct client begun = client_open(rig);
+    struct client waiting = client_open(rig);
+    struct client other = client_open(rig);
+    assert_true(client_say(rig, &begun, PUT("6") "\r\nabc"));
+    assert_true(client_hears_nothing(rig, &begun));
+    http_server_hold_bodies(rig->server, true);
+    assert_true(client_say(rig, &begun, "def"));
+    assert_true(client_say(rig, &waiting, PUT("3") "Expect: 100-continue\r\n\r\n"));
+    assert_true(client_hears_nothing(rig, &begun));
+    assert_true(client_hears_nothing(rig, &waiting));
+    assert_true(client_say(rig, &other, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n"));
+    assert_true(client_hears(rig, &other, "hello"));
+    assert_int_equal(rig->handled, 1);
+    http_server_hold_bodies(rig->server, false);
+    assert_true(client_hears(rig, &begun, "\r\n\r\nabcdef"));
+    assert_true(client_hears(rig, &waiting, "100 Continue\r\n\r\n"));
+    assert_true(client_say(rig, &waiting, "ghi"));
+    assert_true(client_hears(rig, &waiting, "\r\n\r\nghi"));
+    client_close(&begun);
+    client_close(&waiting);
+    client_close(&other);
+}
+
+static void test_the_client_is_who_a_trusted_proxy_says(void **state)
+{
+    struct rig *rig = *state;
+    rig->config.trust_all = true;
+    rig_start(rig);
+    struct client c = client_open(rig);
+    assert_true(client_say(rig, &c,
+                           "GET /hello HTTP/1.1\r\nHost: a\r\n"
+                           "X-Forwarded-For: 1.1.1.1, 192.0.2.7\r\n\r\n"));
+    assert_true(client_hears(rig, &c, "hello"));
+    struct addr wanted = {.port = 0};
+    assert_int_equal(addr_parse_ip("192.0.2.7", 0, &wanted), RC_OK);
+    assert_true(addr_same_ip(&rig->client, &wanted));
+    client_close(&c);
+}
+
+#define HELLO_FROM(ip) "GET /hello HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: " ip "\r\n\r\n"
+
+static void test_too_many_requests_of_one_client_are_429_and_others_go_on(void **state)
+{
+    struct rig *rig = *state;
+    rig->config.trust_all = true;
+    rig->config.rate_limit = 1;
+    rig_start(rig);
+    struct client c = client_open(rig);
+    assert_true(client_say(rig, &c,
+                           HELLO_FROM("10.0.0.1") HELLO_FROM("10.0.0.1") HELLO_FROM("10.0.0.1")
+                               HELLO_FROM("10.0.0.2")));
+    const uint64_t until = clock_ms() + WAIT_MS;
+    while (count_of(c.input, "\r\n\r\nhello") < 3 && clock_ms() < until) {
+        client_turn(rig, &c);
+    }
+    assert_int_equal(count_of(c.input, "\r\n\r\nhello"), 3);
+    assert_int_equal(count_of(c.input, "HTTP/1.1 429 Too Many Requests\r\n"), 1);
+    assert_non_null(strstr(c.input, "Retry-After: 1\r\n"));
+    assert_true(client_say(rig, &c,
+                           "GET /hello?probe HTTP/1.1\r\nHost: a\r\n"
+                           "X-Forwarded-For: 10.0.0.1\r\n\r\n"));
+    while (count_of(c.input, "\r\n\r\nhello") < 4 && clock_ms() < until) {
+        client_turn(rig, &c);
+    }
+    assert_int_equal(count_of(c.input, "\r\n\r\nhello"), 4); /* probes are exempt */
+    assert_int_equal(http_server_stats(rig->server).rate_limited, 1);
+    client_close(&c);
+}
+
+static void test_a_limited_request_with_a_body_ends_the_connection(void **state)
+{
+    struct rig *rig = *state;
+    rig->config.rate_limit = 1;
+    rig_start(rig);
+    struct client c = client_open(rig);
+    assert_true(client_say(rig, &c, PUT("1") "\r\na" PUT("1") "\r\nb" PUT("1") "\r\nc" PUT("1")));
+    assert_true(client_hears_end(rig, &c));
+    assert_int_equal(rig->handled, 2);
+    assert_non_null(strstr(c.input, "HTTP/1.1 429"));
+    client_close(&c);
+}
+
+static void test_empty_lines_before_a_request_are_skipped(void **state)
+{
+    struct rig *rig = *state;
+    rig_start(rig);
+    struct client c = client_open(rig);
+    assert_true(client_say(rig, &c, "\r\n"));
+    assert_true(client_say(rig, &c, "\r"));
+    assert_true(client_hears_nothing(rig, &c));
+    assert_true(http_server_is_idle(rig->server));
+    assert_true(client_say(rig, &c, "\nGET /hello HTTP/1.1\r\nHost: a\r\n\r\n"));
+    assert_true(client_hears(rig, &c, "hello"));
+    client_close(&c);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_a_body_may_be_continued_when_it_is_wanted),
+        TEST(test_no_continue_for_a_body_that_is_already_here_or_empty),
+        TEST(test_a_body_over_the_limit_is_refused_unread),
+        TEST(test_a_chunked_body_over_the_limit_is_413_and_within_it_arrives),
+        TEST(test_another_expectation_is_417),
+        TEST(test_large_bodies_arrive_whole),
+        TEST(test_held_bodies_are_read_when_the_hold_ends),
+        TEST(test_the_client_is_who_a_trusted_proxy_says),
+        TEST(test_too_many_requests_of_one_client_are_429_and_others_go_on),
+        TEST(test_a_limited_request_with_a_body_ends_the_connection),
+        TEST(test_empty_lines_before_a_request_are_skipped),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,261 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "http_rig.h"
+
+#include <sys/resource.h>
+
+#define HELLO "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n"
+
+static int setup(void **state)
+{
+    static struct rig rig;
+    rig_init(&rig);
+    *state = &rig;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    rig_fini(*state);
+    return 0;
+}
+
+static void test_a_connection_too_many_is_503_and_closed(void **state)
+{
+    struct rig *rig = *state;
+    rig->config.connections_max = 2;
+    rig_start(rig);
+    struct client a = client_open(rig), b = client_open(rig), c = client_open(rig);
+    assert_true(client_say(rig, &c, HELLO));
+    assert_true(client_hears_end(rig, &c));
+    assert_non_null(strstr(c.input, "HTTP/1.1 503 Service Unavailable\r\n"));
+    assert_non_null(strstr(c.input, "Retry-After: 1\r\n"));
+    assert_non_null(strstr(c.input, "\"code\":\"overloaded\""));
+    assert_int_equal(http_server_stats(rig->server).connections_refused, 1);
+    assert_int_equal(rig->handled, 0);
+    client_close(&a);
+    client_close(&c);
+    assert_true(client_say(rig, &b, HELLO)); /* a loop turn, in which the first one's end is seen */
+    assert_true(client_hears(rig, &b, "hello"));
+    c = client_open(rig);
+    assert_true(client_say(rig, &c, HELLO));
+    assert_true(client_hears(rig, &c, "hello"));
+    client_close(&b);
+    client_close(&c);
+}
+
+static void test_probes_and_upgrades_get_through_when_connections_are_used_up(void **state)
+{
+    struct rig *rig = *state;
+    rig->config.connections_max = 1;
+    rig_start(rig);
+    struct client a = client_open(rig), b = client_open(rig), c = client_open(rig);
+    assert_true(client_say(rig, &b, "GET /hello?probe HTTP/1.1\r\nHost: a\r\n\r\n"));
+    assert_true(client_hears_end(rig, &b));
+    assert_non_null(strstr(b.input, "\r\n\r\nhello"));
+    assert_true(client_say(rig, &c,
+                           "GET /upgrade HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\n"
+                           "Upgrade: test/1\r\n\r\n"));
+    assert_true(client_hears(rig, &c, "HTTP/1.1 101 "));
+    client_close(&a);
+    client_close(&b);
+    client_close(&c);
+}
+
+static void test_connections_far_too_many_are_closed_unheard(void **state)
+{
+    enum { COUNT = 80 };
+    struct rig *rig = *state;
+    rig->config.connections_max = 1;
+    rig_start(rig);
+    struct client clients[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        clients[i] = client_open(rig);
+    }
+    assert_true(client_hears_end(rig, &clients[COUNT - 1]));
+    assert_int_equal(http_server_stats(rig->server).connections, 65);
+    assert_int_equal(http_server_stats(rig->server).connections_refused, COUNT - 1);
+    for (int i = 0; i < COUNT; i++) {
+        client_close(&clients[i]);
+    }
+}
+
+static void test_an_address_has_its_share_of_connections(void **state)
+{
+    struct rig *rig = *state;
+    rig->config.connections_per_ip_max = 1;
+    rig_start(rig);
+    struct client a = client_open(rig), b = client_open(rig);
+    assert_true(client_say(rig, &b, HELLO));
+    assert_true(client_hears_end(rig, &b));
+    assert_non_null(strstr(b.input, "HTTP/1.1 503 "));
+    client_close(&b);
+    assert_true(client_say(rig, &a, "GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"));
+    assert_true(client_hears_end(rig, &a));
+    client_close(&a);
+    a = client_open(rig);
+    assert_true(client_say(rig, &a, HELLO));
+    assert_true(client_hears(rig, &a, "hello"));
+    client_close(&a);
+}
+
+static void test_unknown_exchanges_are_ignored_and_their_answers_let_go(void **state)
+{
+    struct rig *rig = *state;
+    rig_start(rig);
+    struct client c = client_open(rig);
+    assert_true(client_say(rig, &c, "GET /defer HTTP/1.1\r\nHost: a\r\n\r\n"));
+    assert_true(wait_for(rig, &rig->handled, 1));
+    struct blob *blob = blob_new(10);
+    const uint64_t ids[] = {0, UINT64_MAX, rig->deferred + 1, rig->deferred + (UINT64_C(1) << 32)};
+    for (size_t i = 0; i < 4; i++) {
+        struct http_response rs;
+        http_response_init(&rs);
+        rs.kind = HTTP_BODY_BLOB;
+        rs.blob = blob_hold(blob);
+        http_server_complete(rig->server, ids[i], &rs);
+    }
+    assert_int_equal(blob_append(blob, "x", 1), RC_OK); /* asserts that it is held once */
+    assert_true(client_hears_nothing(rig, &c));
+    struct http_response rs;
+    http_response_init(&rs);
+    rs.kind = HTTP_BODY_BLOB;
+    rs.blob = blob;
+    http_server_complete(rig->server, rig->deferred, &rs);
+    assert_true(client_hears(rig, &c, "\r\n\r\nx"));
+    http_response_init(&rs);
+    http_server_complete(rig->server, rig->deferred, &rs); /* answered once, not twice */
+    assert_true(client_hears_nothing(rig, &c));
+    client_close(&c);
+}
+
+static void test_draining_ends_what_is_idle_and_finishes_the_rest(void **state)
+{
+    struct rig *rig = *state;
+    rig_start(rig);
+    struct client idle = client_open(rig), busy = client_open(rig), half = client_open(rig);
+    assert_true(client_say(rig, &busy, "GET /defer HTTP/1.1\r\nHost: a\r\n\r\n" HELLO));
+    assert_true(client_say(rig, &half, "GET /hello HTTP/1.1\r\n"));
+    assert_true(wait_for(rig, &rig->handled, 1));
+    assert_true(client_hears_nothing(rig, &half));
+    http_server_drain(rig->server);
+    assert_false(http_server_is_idle(rig->server));
+    assert_true(client_hears_end(rig, &idle));
+    assert_int_equal(idle.len, 0);
+    struct http_response rs;
+    http_response_init(&rs);
+    http_set_body(&rs, 201, "text/plain", "later", 5);
+    http_server_complete(rig->server, rig->deferred, &rs);
+    assert_true(client_hears_end(rig, &busy));
+    assert_non_null(strstr(busy.input, "Connection: close\r\n"));
+    assert_int_equal(count_of(busy.input, "HTTP/1.1 "), 1);
+    assert_true(client_say(rig, &half, "Host: a\r\n\r\n"));
+    assert_true(client_hears_end(rig, &half));
+    assert_non_null(strstr(half.input, "hello"));
+    assert_true(http_server_is_idle(rig->server));
+    const struct sockaddr_in at = {.sin_family = AF_INET,
+                                   .sin_port = htons(rig->port),
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, (const struct sockaddr *)&at, sizeof(at)), -1);
+    assert_int_equal(close(fd), 0);
+    client_close(&idle);
+    client_close(&busy);
+    client_close(&half);
+}
+
+static void test_without_descriptors_a_client_is_ended_and_the_loop_rests(void **state)
+{
+    struct rig *rig = *state;
+    rig_start(rig);
+    struct client open = client_open(rig);
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    const struct sockaddr_in at = {.sin_family = AF_INET,
+                                   .sin_port = htons(rig->port),
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct client c = {.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
+                       .input = calloc(1, CLIENT_INPUT_MAX + 1)};
+    const int next = dup(c.fd);
+    assert_int_equal(close(next), 0);
+    const struct rlimit tight = {.rlim_cur = (rlim_t)next, .rlim_max = limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+    const bool is_connected = connect(c.fd, (const struct sockaddr *)&at, sizeof(at)) == 0 &&
+                              fcntl(c.fd, F_SETFL, O_NONBLOCK) == 0;
+    const bool is_ended = client_hears_end(rig, &c) || c.is_reset;
+    const bool is_served = client_say(rig, &open, HELLO) && client_hears(rig, &open, "hello");
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_true(is_connected && is_ended && is_served);
+    assert_int_equal(http_server_stats(rig->server).connections_refused, 1);
+    struct client later = client_open(rig); /* after the rest it is accepted */
+    assert_true(client_say(rig, &later, HELLO));
+    assert_true(client_hears(rig, &later, "hello"));
+    client_close(&open);
+    client_close(&c);
+    client_close(&later);
+}
+
+static void test_stats_count_what_happened(void **state)
+{
+    struct rig *rig = *state;
+    rig_start(rig);
+    struct client c = client_open(rig);
+    static const char unknown[] = "GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n";
+    static const char bad[] = "GET / HTTP/1.1\r\n\r\n";
+    assert_true(client_say(rig, &c, HELLO));
+    assert_true(client_say(rig, &c, unknown));
+    assert_true(client_say(rig, &c, bad));
+    assert_true(client_hears_end(rig, &c));
+    const struct http_server_stats stats = http_server_stats(rig->server);
+    assert_int_equal(stats.connections_total, 1);
+    assert_int_equal(stats.requests_total, 3);
+    assert_int_equal(stats.requests_by_class[2], 1);
+    assert_int_equal(stats.requests_by_class[4], 2);
+    assert_int_equal(stats.requests_malformed, 1);
+    assert_int_equal(stats.bytes_in, strlen(HELLO) + strlen(unknown) + strlen(bad));
+    assert_int_equal(stats.bytes_out, c.len);
+    client_close(&c);
+}
+
+static void test_a_server_can_be_freed_with_work_in_progress(void **state)
+{
+    struct rig *rig = *state;
+    rig->stream_bytes = (size_t)1 << 40;
+    rig_start(rig);
+    struct client a = client_open(rig), b = client_open(rig), c = client_open(rig);
+    assert_true(client_say(rig, &a, "GET /stream HTTP/1.1\r\nHost: a\r\n\r\n"));
+    assert_true(client_say(rig, &b, "GET /defer HTTP/1.1\r\nHost: a\r\n\r\n"));
+    assert_true(
+        client_say(rig, &c, "PUT /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9000\r\n\r\n"));
+    assert_true(wait_for(rig, &rig->handled, 2));
+    http_server_free(rig->server);
+    rig->server = NULL;
+    assert_int_equal(rig->done, 1);
+    assert_int_equal(rig->gone, 0);
+    client_close(&a);
+    client_close(&b);
+    client_close(&c);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_a_connection_too_many_is_503_and_closed),
+        TEST(test_probes_and_upgrades_get_through_when_connections_are_used_up),
+        TEST(test_connections_far_too_many_are_closed_unheard),
+        TEST(test_an_address_has_its_share_of_connections),
+        TEST(test_unknown_exchanges_are_ignored_and_their_answers_let_go),
+        TEST(test_draining_ends_what_is_idle_and_finishes_the_rest),
+        TEST(test_without_descriptors_a_client_is_ended_and_the_loop_rests),
+        TEST(test_stats_count_what_happened),
+        TEST(test_a_server_can_be_freed_with_work_in_progress),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

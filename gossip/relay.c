@@ -7,8 +7,8 @@ enum {
     /* The nack must reach who asked before its probe's verdict: asked at 200 ms of 800, this leaves
      * 200 ms for both ways. */
     RELAY_NACK_AFTER_US = 400000,
-    /* Others who are asked: at 25 % loss of each of four legs, one in five probes needs them all.
-     */
+    /* Others who are asked: at 25 % loss one brings an answer over its four legs one time in three,
+     * four do four times in five. */
     RELAYS_ASKED = 4,
 };
 

@@ -61,7 +61,8 @@ struct cluster {
     bool is_many_hosts;
     bool udp_cut[NODES_MAX][NODES_MAX]; /* from, to */
     bool tcp_cut[NODES_MAX][NODES_MAX];
-    struct flight **flights; /* heap by (at_us, order) */
+    bool udp_refused[NODES_MAX][NODES_MAX]; /* a firewall refuses instead of dropping */
+    struct flight **flights;                /* heap by (at_us, order) */
     uint32_t flight_count, flight_size;
     uint64_t flight_order;
     uint32_t false_deaths;
@@ -222,7 +223,7 @@ static void send_datagram(struct cluster *c, uint32_t from, const struct action 
     }
     struct flight *f = mem_new(1, sizeof(*f));
     f->at_us = arrival(c);
-    f->is_refusal = to == NODES_MAX;
+    f->is_refusal = to == NODES_MAX || c->udp_refused[from][to];
     f->to = f->is_refusal ? from : to;
     f->addr = f->is_refusal ? a->addr : n->addr;
     f->len = a->len;

@@ -284,6 +284,24 @@ static void without_datagrams_the_links_carry_membership(void **state)
     cluster_free(c);
 }
 
+static void a_firewall_that_refuses_datagrams_raises_no_suspicion_while_links_work(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_formed(20, 3, true);
+    run_for(c, 5000);
+    for (uint32_t i = 0; i < 3; i++) {
+        for (uint32_t j = 0; j < 3; j++) {
+            c->udp_refused[i][j] = i != j;
+        }
+    }
+    run_for(c, 120000);
+    assert_true(is_full(c));
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_int_equal(c->nodes[i].counters.suspicions, 0);
+    }
+    cluster_free(c);
+}
+
 static void a_paused_node_accuses_nobody_to_death(void **state)
 {
     (void)state;
@@ -447,6 +465,7 @@ int main(void)
         cmocka_unit_test(a_partition_heals_unattended),
         cmocka_unit_test(leaving_is_known_at_once_and_is_no_death),
         cmocka_unit_test(without_datagrams_the_links_carry_membership),
+        cmocka_unit_test(a_firewall_that_refuses_datagrams_raises_no_suspicion_while_links_work),
         cmocka_unit_test(a_paused_node_accuses_nobody_to_death),
         cmocka_unit_test(a_stranger_is_told_once_a_minute_and_changes_nothing),
         cmocka_unit_test(garbage_changes_nothing_and_is_counted),

@@ -1,0 +1,147 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "gossip/candidate.h"
+
+static struct addr addr_number(uint32_t i)
+{
+    const uint8_t ip[4] = {10, 1, (uint8_t)(i >> 8), (uint8_t)i};
+    return addr_v4(ip, 8081);
+}
+
+static void silence_is_asked_three_times_then_dialed_once_then_forgotten(void **state)
+{
+    (void)state;
+    const uint64_t asks_us[] = {1000, 101000, 301000};
+    const struct addr addr = addr_number(1);
+    struct candidates cs;
+    struct addr got;
+    uint32_t seq = 0;
+    candidates_init(&cs, 1);
+    assert_true(candidates_add(&cs, &addr, 1000));
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(candidates_deadline(&cs), asks_us[i]);
+        assert_int_equal(candidates_due(&cs, asks_us[i], &got, &seq), CANDIDATE_ASK);
+        assert_true(addr_equal(&got, &addr) && candidates_is_seq(seq));
+        assert_int_equal(candidates_due(&cs, asks_us[i], &got, &seq), CANDIDATE_WAIT);
+        candidates_check(&cs);
+    }
+    assert_int_equal(candidates_due(&cs, 501000, &got, &seq), CANDIDATE_DIAL);
+    assert_int_equal(candidates_due(&cs, 2000999, &got, &seq), CANDIDATE_WAIT);
+    assert_int_equal(cs.count, 1);
+    assert_int_equal(candidates_due(&cs, 2001000, &got, &seq), CANDIDATE_WAIT);
+    assert_int_equal(cs.count, 0);
+    assert_int_equal(candidates_deadline(&cs), UINT64_MAX);
+    candidates_check(&cs);
+    candidates_fini(&cs);
+}
+
+static void a_refusal_is_dialed_at_once(void **state)
+{
+    (void)state;
+    const struct addr addr = addr_number(1), other = addr_number(2);
+    struct candidates cs;
+    struct addr got;
+    uint32_t seq = 0;
+    candidates_init(&cs, 1);
+    assert_true(candidates_add(&cs, &addr, 0));
+    assert_int_equal(candidates_due(&cs, 0, &got, &seq), CANDIDATE_ASK);
+    assert_false(candidates_refused(&cs, &other, 50));
+    assert_true(candidates_refused(&cs, &addr, 50));
+    assert_int_equal(candidates_due(&cs, 50, &got, &seq), CANDIDATE_DIAL);
+    assert_true(candidates_refused(&cs, &addr, 60));
+    assert_int_equal(candidates_due(&cs, 60, &got, &seq), CANDIDATE_WAIT);
+    assert_true(candidates_settle(&cs, &addr));
+    assert_false(candidates_settle(&cs, &addr));
+    candidates_fini(&cs);
+}
+
+static void an_answer_finds_its_candidate_by_number_once(void **state)
+{
+    (void)state;
+    const struct addr addr = addr_number(1);
+    struct candidates cs;
+    struct addr got;
+    uint32_t seq = 0;
+    candidates_init(&cs, 1);
+    assert_true(candidates_add(&cs, &addr, 0));
+    assert_int_equal(candidates_due(&cs, 0, &got, &seq), CANDIDATE_ASK);
+    assert_false(candidates_settle_seq(&cs, seq & 0x7fffffffU, &got));
+    assert_false(candidates_settle_seq(&cs, seq + 1, &got));
+    assert_true(candidates_settle_seq(&cs, seq, &got));
+    assert_true(addr_equal(&got, &addr));
+    assert_false(candidates_settle_seq(&cs, seq, &got));
+    /* Its successor in the same slot has another number. */
+    uint32_t later = 0;
+    assert_true(candidates_add(&cs, &addr, 0));
+    assert_int_equal(candidates_due(&cs, 0, &got, &later), CANDIDATE_ASK);
+    assert_int_not_equal(seq, later);
+    candidates_fini(&cs);
+}
+
+static void repeated_own_and_impossible_hints_cost_nothing(void **state)
+{
+    (void)state;
+    const struct addr addr = addr_number(1), own = addr_number(2);
+    struct addr bad = addr_number(3);
+    struct candidates cs;
+    candidates_init(&cs, 1);
+    candidates_add_own(&cs, &own);
+    assert_true(candidates_is_own(&cs, &own));
+    assert_false(candidates_add(&cs, &own, 0));
+    assert_true(candidates_add(&cs, &addr, 0));
+    assert_false(candidates_add(&cs, &addr, 0));
+    bad.port = 0;
+    assert_false(candidates_add(&cs, &bad, 0));
+    const uint8_t any[4] = {0};
+    bad = addr_v4(any, 8081);
+    assert_false(candidates_add(&cs, &bad, 0));
+    candidates_fini(&cs);
+}
+
+static void a_long_list_is_bounded_and_asked_in_bursts(void **state)
+{
+    (void)state;
+    struct candidates cs;
+    struct addr got;
+    uint32_t seq = 0;
+    candidates_init(&cs, 1);
+    for (uint32_t i = 0; i < CANDIDATES_MAX; i++) {
+        const struct addr addr = addr_number(i);
+        assert_true(candidates_add(&cs, &addr, 0));
+    }
+    const struct addr one_more = addr_number(CANDIDATES_MAX);
+    assert_false(candidates_add(&cs, &one_more, 0));
+    candidates_check(&cs);
+    for (uint32_t burst = 0; burst < 3; burst++) {
+        for (uint32_t i = 0; i < CANDIDATE_BURST; i++) {
+            assert_int_equal(candidates_due(&cs, burst * CANDIDATE_BURST_US, &got, &seq),
+                             CANDIDATE_ASK);
+        }
+        assert_int_equal(candidates_due(&cs, burst * CANDIDATE_BURST_US, &got, &seq),
+                         CANDIDATE_WAIT);
+    }
+    for (uint32_t i = 0; i < CANDIDATES_MAX; i += 2) {
+        const struct addr addr = addr_number(i);
+        assert_true(candidates_settle(&cs, &addr));
+    }
+    candidates_check(&cs);
+    assert_true(candidates_add(&cs, &one_more, 0));
+    candidates_fini(&cs);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(silence_is_asked_three_times_then_dialed_once_then_forgotten),
+        cmocka_unit_test(a_refusal_is_dialed_at_once),
+        cmocka_unit_test(an_answer_finds_its_candidate_by_number_once),
+        cmocka_unit_test(repeated_own_and_impossible_hints_cost_nothing),
+        cmocka_unit_test(a_long_list_is_bounded_and_asked_in_bursts),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

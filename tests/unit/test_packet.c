@@ -1,0 +1,260 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "core/rng.h"
+#include "gossip/packet.h"
+
+static const struct uuid sender = {{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}};
+static const struct uuid subject = {{0xaa, 0xbb}};
+enum { CLUSTER = 0x1234 };
+
+static struct packet ping(void)
+{
+    struct packet p = {
+        .knows_you = true,
+        .tag = 0x11223344,
+        .counter = 5,
+        .kind = PACKET_PING,
+        .seq = 7,
+        .target_tag = 0x55667788,
+        .vitals = {.flags = 5, .clock_us = 0x0102030405060708, .cut_s = 0xa1a2a3a4a5, .root = 9},
+        .member_digest = 0xd1d2d3d4d5d6d7d8,
+    };
+    return p;
+}
+
+static struct packet lengthy(enum packet_kind kind)
+{
+    struct packet p = ping();
+    p.is_long = true;
+    p.kind = kind;
+    p.tag = packet_tag(&sender, CLUSTER);
+    p.cluster = CLUSTER;
+    p.uuid = sender;
+    p.boot = 3;
+    p.target = subject;
+    p.is_answered = true;
+    p.slot = 17;
+    return p;
+}
+
+static size_t written(const struct packet *p, uint8_t data[static DATAGRAM_BYTES_MAX])
+{
+    struct cursor c = cursor_writer(data, DATAGRAM_BYTES_MAX);
+    packet_write(&c, p);
+    assert_true(cursor_ok(&c));
+    return c.pos;
+}
+
+static size_t some_entries(uint8_t *bytes, size_t size, bool has_past)
+{
+    const uint8_t ip[4] = {192, 0, 2, 1};
+    struct entry e = {
+        .kind = ENTRY_ALIVE,
+        .card = {.uuid = subject, .incarnation = 2, .name = "n", .enclave = "e", .addr_count = 1},
+        .by = sender,
+        .state = MEMBER_LEFT,
+        .age_min = 61,
+    };
+    e.card.addrs[0] = (struct member_addr){SCOPE_GLOBAL, addr_v4(ip, 80)};
+    struct cursor c = cursor_writer(bytes, size);
+    for (int kind = ENTRY_ALIVE; kind <= (has_past ? ENTRY_PAST : ENTRY_LEFT); kind++) {
+        e.kind = (enum entry_kind)kind;
+        entry_write(&c, &e);
+    }
+    assert_true(cursor_ok(&c));
+    return c.pos;
+}
+
+static void a_steady_ping_is_55_bytes_and_these(void **state)
+{
+    (void)state;
+    static const uint8_t expected[] = {
+        1,    2,    0,    0,    0x11, 0x22, 0x33, 0x44, /* version, flags, key, tag */
+        0,    0,    0,    0,    0,    0,    0,    5,    /* counter */
+        1,    0,    0,    0,    7,                      /* kind, seq */
+        0x55, 0x66, 0x77, 0x88, 5,                      /* target tag, flags */
+        1,    2,    3,    4,    5,    6,    7,    8,    /* clock */
+        0xa1, 0xa2, 0xa3, 0xa4, 0xa5,                   /* cut */
+        0,    0,    0,    0,    0,    0,    0,    9,    /* root */
+        0xd1, 0xd2, 0xd3, 0xd4, 0xd5, 0xd6, 0xd7, 0xd8, /* member digest */
+    };
+    uint8_t data[DATAGRAM_BYTES_MAX];
+    struct packet p = ping(), back;
+    assert_int_equal(sizeof(expected), 55);
+    assert_int_equal(written(&p, data), sizeof(expected));
+    assert_memory_equal(data, expected, sizeof(expected));
+    assert_int_equal(packet_read(data, sizeof(expected), &back), RC_OK);
+    assert_int_equal(back.vitals.cut_s, p.vitals.cut_s);
+    assert_int_equal(back.member_digest, p.member_digest);
+    assert_int_equal(back.target_tag, p.target_tag);
+    assert_false(back.is_long);
+}
+
+static void a_long_gossip_with_every_entry_has_these_bytes(void **state)
+{
+    (void)state;
+    /* clang-format off */
+    static const uint8_t expected[] = {
+        1, 1, 0, 0, 0x52, 0xf2, 0x16, 0x82, 0, 0, 0, 0, 0, 0, 0, 5,
+        0, 0, 0, 0, 0, 0, 0x12, 0x34,
+        0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
+        0, 0, 0, 0, 0, 0, 0, 3,
+        6,                                                      /* GOSSIP */
+        1, 0, 7, 4, 10, 0, 0, 1, 0x1f, 0x90,                    /* SEEN_AS */
+        2, 0, 145,                                              /* ENTRIES */
+        1, 0xaa, 0xbb, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* ALIVE */
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2,
+        1, 'n', 1, 'e', 1, 1, 4, 192, 0, 2, 1, 0, 80,
+        2, 0xaa, 0xbb, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* SUSPECT */
+        0, 0, 0, 2, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
+        3, 0xaa, 0xbb, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* DEAD */
+        0, 0, 0, 2, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
+        4, 0xaa, 0xbb, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* LEFT */
+        0, 0, 0, 2,
+    };
+    /* clang-format on */
+    uint8_t entries[DATAGRAM_BYTES_MAX], data[DATAGRAM_BYTES_MAX];
+    const uint8_t ip[4] = {10, 0, 0, 1};
+    struct packet p = lengthy(PACKET_GOSSIP), back;
+    p.knows_you = false;
+    p.has_seen_as = true;
+    p.seen_as = addr_v4(ip, 8080);
+    p.entries = entries;
+    p.entries_len = some_entries(entries, sizeof(entries), false);
+    const size_t len = written(&p, data);
+    assert_int_equal(len, sizeof(expected));
+    assert_memory_equal(data, expected, sizeof(expected));
+    assert_int_equal(packet_read(data, len, &back), RC_OK);
+    assert_true(uuid_equal(&back.uuid, &sender) && back.has_seen_as);
+    assert_true(addr_equal(&back.seen_as, &p.seen_as));
+    assert_int_equal(back.entries_len, p.entries_len);
+}
+
+static void every_kind_comes_back_as_it_was_written(void **state)
+{
+    (void)state;
+    for (int kind = PACKET_PING; kind <= PACKET_CARDS; kind++) {
+        uint8_t entries[DATAGRAM_BYTES_MAX], data[DATAGRAM_BYTES_MAX];
+        struct packet p = lengthy((enum packet_kind)kind), back;
+        p.entries = entries;
+        p.entries_len = some_entries(entries, sizeof(entries), kind == PACKET_CARDS);
+        const size_t len = written(&p, data);
+        assert_int_equal(packet_read(data, len, &back), RC_OK);
+        assert_int_equal(back.kind, kind);
+        uint8_t again[DATAGRAM_BYTES_MAX];
+        assert_int_equal(written(&back, again), len);
+        assert_memory_equal(again, data, len);
+    }
+}
+
+static void a_packet_cut_at_any_length_is_malformed_or_a_shorter_one(void **state)
+{
+    (void)state;
+    for (int kind = PACKET_PING; kind <= PACKET_CARDS; kind++) {
+        uint8_t entries[DATAGRAM_BYTES_MAX], data[DATAGRAM_BYTES_MAX], other[DATAGRAM_BYTES_MAX];
+        struct packet p = lengthy((enum packet_kind)kind), back;
+        const size_t bare = written(&p, other);
+        p.entries = entries;
+        p.entries_len = some_entries(entries, sizeof(entries), false);
+        const size_t len = written(&p, data);
+        for (size_t cut = 0; cut < len; cut++) {
+            const enum rc expected = cut == bare ? RC_OK : RC_MALFORMED;
+            assert_int_equal(packet_read(data, cut, &back), expected);
+        }
+    }
+}
+
+static void other_versions_keys_flags_and_sections_are_refused(void **state)
+{
+    (void)state;
+    uint8_t data[DATAGRAM_BYTES_MAX + 1] = {0};
+    struct packet p = ping(), back;
+    size_t len = written(&p, data);
+    data[0] = 2;
+    assert_int_equal(packet_read(data, len, &back), RC_VERSION);
+    (void)written(&p, data);
+    data[3] = 1;
+    assert_int_equal(packet_read(data, len, &back), RC_VERSION);
+    (void)written(&p, data);
+    data[1] = 4;
+    assert_int_equal(packet_read(data, len, &back), RC_MALFORMED);
+    (void)written(&p, data);
+    memset(data + 4, 0, 4); /* tag */
+    assert_int_equal(packet_read(data, len, &back), RC_MALFORMED);
+    (void)written(&p, data);
+    data[16] = 99; /* kind */
+    assert_int_equal(packet_read(data, len, &back), RC_MALFORMED);
+    /* An unknown section is skipped, an unknown critical one is not. */
+    len = written(&p, data);
+    memcpy(data + len, (const uint8_t[]){100, 0, 2, 9, 9}, 5);
+    assert_int_equal(packet_read(data, len + 5, &back), RC_OK);
+    data[len] = 200;
+    assert_int_equal(packet_read(data, len + 5, &back), RC_MALFORMED);
+    assert_int_equal(packet_read(data, DATAGRAM_BYTES_MAX + 1, &back), RC_MALFORMED);
+}
+
+static void a_sender_whose_tag_is_not_its_own_is_refused(void **state)
+{
+    (void)state;
+    uint8_t data[DATAGRAM_BYTES_MAX];
+    struct packet p = lengthy(PACKET_PING), back;
+    p.tag++;
+    assert_int_equal(packet_read(data, written(&p, data), &back), RC_MALFORMED);
+}
+
+static void entries_that_are_not_right_spoil_the_packet(void **state)
+{
+    (void)state;
+    uint8_t entries[DATAGRAM_BYTES_MAX], data[DATAGRAM_BYTES_MAX];
+    struct packet p = ping(), back;
+    p.entries = entries;
+    p.entries_len = some_entries(entries, sizeof(entries), true);
+    assert_int_equal(packet_read(data, written(&p, data), &back), RC_MALFORMED); /* PAST */
+    p.entries_len = some_entries(entries, sizeof(entries), false);
+    entries[0] = 6; /* kind */
+    assert_int_equal(packet_read(data, written(&p, data), &back), RC_MALFORMED);
+    p.entries_len = some_entries(entries, sizeof(entries), false);
+    entries[p.entries_len - 4] = 0x40; /* incarnation */
+    assert_int_equal(packet_read(data, written(&p, data), &back), RC_MALFORMED);
+}
+
+static void random_changes_of_a_packet_never_read_outside_it(void **state)
+{
+    (void)state;
+    struct rng rng;
+    rng_init(&rng, 5);
+    uint8_t entries[DATAGRAM_BYTES_MAX], data[DATAGRAM_BYTES_MAX];
+    for (int i = 0; i < 50000; i++) {
+        struct packet p = lengthy((enum packet_kind)(PACKET_PING + i % 8)), back;
+        p.entries = entries;
+        p.entries_len = some_entries(entries, sizeof(entries), true);
+        const size_t len = written(&p, data);
+        for (int change = 0; change < 3; change++) {
+            data[rng_below(&rng, len)] = (uint8_t)rng_next(&rng);
+        }
+        if (packet_read(data, len, &back) == RC_OK && back.entries != NULL) {
+            assert_true(back.entries >= data && back.entries + back.entries_len <= data + len);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_steady_ping_is_55_bytes_and_these),
+        cmocka_unit_test(a_long_gossip_with_every_entry_has_these_bytes),
+        cmocka_unit_test(every_kind_comes_back_as_it_was_written),
+        cmocka_unit_test(a_packet_cut_at_any_length_is_malformed_or_a_shorter_one),
+        cmocka_unit_test(other_versions_keys_flags_and_sections_are_refused),
+        cmocka_unit_test(a_sender_whose_tag_is_not_its_own_is_refused),
+        cmocka_unit_test(entries_that_are_not_right_spoil_the_packet),
+        cmocka_unit_test(random_changes_of_a_packet_never_read_outside_it),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

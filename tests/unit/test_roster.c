@@ -1,0 +1,227 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gossip/roster.h"
+
+static struct rng rng;
+
+static struct member_card card_number(uint32_t i)
+{
+    const uint8_t ip[4] = {10, 2, (uint8_t)(i >> 8), (uint8_t)i};
+    struct member_card card = {
+        .uuid = {{1, (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i}},
+        .host_tag = 5,
+        .incarnation = 1,
+        .name = "x",
+        .enclave = "default",
+        .addr_count = 1,
+        .addrs = {{SCOPE_GLOBAL, addr_v4(ip, 8081)}},
+    };
+    return card;
+}
+
+static void start(struct roster *r)
+{
+    rng_init(&rng, 3);
+    roster_init(r, 1, 5, 77);
+    const struct member_card self = card_number(0);
+    assert_non_null(roster_add(r, &self, MEMBER_ALIVE, true, &rng, 0));
+}
+
+static struct member *add(struct roster *r, uint32_t i, enum member_state state)
+{
+    const struct member_card card = card_number(i);
+    return roster_add(r, &card, state, false, &rng, i);
+}
+
+static void a_member_is_found_by_uuid_tag_and_address_until_removed(void **state)
+{
+    (void)state;
+    struct roster r;
+    start(&r);
+    struct member *m = add(&r, 1, MEMBER_ALIVE);
+    const struct member_card card = m->card;
+    uint32_t walk = 0;
+    assert_ptr_equal(roster_find(&r, &card.uuid), m);
+    assert_ptr_equal(roster_find_tag(&r, m->tag), m);
+    assert_ptr_equal(roster_next_at(&r, &card.addrs[0].addr, &walk), m);
+    assert_null(roster_next_at(&r, &card.addrs[0].addr, &walk));
+    roster_check(&r);
+    const uint32_t slot = m->slot;
+    roster_remove(&r, m);
+    assert_null(roster_find(&r, &card.uuid));
+    walk = 0;
+    assert_null(roster_next_at(&r, &card.addrs[0].addr, &walk));
+    assert_null(roster_at(&r, slot));
+    roster_check(&r);
+    roster_fini(&r);
+}
+
+static void the_dead_leave_the_address_index_digest_and_order_and_come_back(void **state)
+{
+    (void)state;
+    struct roster r;
+    start(&r);
+    const uint64_t alone = r.digest;
+    struct member *m = add(&r, 1, MEMBER_ALIVE);
+    const uint64_t both = r.digest;
+    assert_int_not_equal(alone, both);
+    roster_set_state(&r, m, MEMBER_SUSPECT, 1, &rng, 5);
+    assert_int_equal(r.digest, both);
+    roster_set_state(&r, m, MEMBER_DEAD, 1, &rng, 9);
+    assert_int_equal(m->state_since_us, 9);
+    assert_int_equal(r.digest, alone);
+    assert_null(roster_next_target(&r, &rng));
+    uint32_t walk = 0;
+    assert_null(roster_next_at(&r, &m->card.addrs[0].addr, &walk));
+    roster_check(&r);
+    roster_set_state(&r, m, MEMBER_ALIVE, 2, &rng, 10);
+    assert_int_not_equal(r.digest, both);
+    assert_ptr_equal(roster_next_target(&r, &rng), m);
+    roster_check(&r);
+    roster_fini(&r);
+}
+
+static void the_digest_does_not_depend_on_order(void **state)
+{
+    (void)state;
+    struct roster a, b;
+    start(&a);
+    start(&b);
+    for (uint32_t i = 1; i <= 20; i++) {
+        (void)add(&a, i, MEMBER_ALIVE);
+        (void)add(&b, 21 - i, MEMBER_ALIVE);
+    }
+    assert_int_equal(a.digest, b.digest);
+    roster_fini(&a);
+    roster_fini(&b);
+}
+
+static void each_round_of_probing_has_everybody_once_through_joins_and_deaths(void **state)
+{
+    (void)state;
+    enum { N = 30 };
+    struct roster r;
+    start(&r);
+    for (uint32_t i = 1; i <= N; i++) {
+        (void)add(&r, i, MEMBER_ALIVE);
+    }
+    for (int round = 0; round < 20; round++) {
+        uint32_t seen[2 * N] = {0};
+        while (r.order_next < r.order_count) {
+            seen[roster_next_target(&r, &rng)->slot]++;
+        }
+        memset(seen, 0, sizeof(seen));
+        for (uint32_t i = 0; i < N; i++) {
+            struct member *m = roster_next_target(&r, &rng);
+            seen[m->slot]++;
+            if (i == 10) {
+                /* One that was probed already dies and comes back: it may be probed twice. */
+                roster_set_state(&r, m, MEMBER_DEAD, 1, &rng, 0);
+                roster_check(&r);
+            }
+        }
+        uint32_t missed = 0;
+        for (uint32_t slot = 1; slot <= N; slot++) {
+            const struct member *m = roster_at(&r, slot);
+            missed += m->state == MEMBER_ALIVE && seen[slot] == 0;
+        }
+        assert_int_equal(missed, 0);
+        for (uint32_t slot = 1; slot <= N; slot++) {
+            roster_set_state(&r, roster_at(&r, slot), MEMBER_ALIVE, 1, &rng, 0);
+        }
+        roster_check(&r);
+    }
+    roster_fini(&r);
+}
+
+static void a_shared_tag_means_nobody(void **state)
+{
+    (void)state;
+    struct roster r;
+    start(&r);
+    struct member *m = add(&r, 1, MEMBER_ALIVE);
+    slotindex_add(&r.by_tag, m->tag, 0); /* as if this node had the same */
+    assert_null(roster_find_tag(&r, m->tag));
+    slotindex_remove(&r.by_tag, m->tag, 0);
+    assert_ptr_equal(roster_find_tag(&r, m->tag), m);
+    roster_fini(&r);
+}
+
+static void a_ghost_is_known_but_not_counted(void **state)
+{
+    (void)state;
+    struct roster r;
+    start(&r);
+    struct member_card card = card_number(1);
+    card.name[0] = '\0';
+    struct member *m = roster_add(&r, &card, MEMBER_DEAD, false, &rng, 0);
+    assert_true(roster_is_ghost(m));
+    assert_int_equal(r.counts.dead, 0);
+    assert_null(roster_find_tag(&r, m->tag));
+    card = card_number(1);
+    roster_set_card(&r, m, &card);
+    assert_int_equal(r.counts.dead, 1);
+    roster_check(&r);
+    roster_fini(&r);
+}
+
+static void the_table_is_bounded_and_names_its_oldest_dead(void **state)
+{
+    (void)state;
+    struct roster r;
+    start(&r);
+    for (uint32_t i = 1; i < MEMBERS_MAX; i++) {
+        (void)add(&r, i, i % 2 == 0 ? MEMBER_DEAD : MEMBER_ALIVE);
+    }
+    assert_null(add(&r, MEMBERS_MAX, MEMBER_ALIVE));
+    struct member *oldest = roster_oldest_gone(&r);
+    assert_int_equal(oldest->state_since_us, 2);
+    oldest->link = 1;
+    assert_int_equal(roster_oldest_gone(&r)->state_since_us, 4);
+    roster_remove(&r, roster_oldest_gone(&r));
+    assert_non_null(add(&r, MEMBERS_MAX, MEMBER_ALIVE));
+    roster_check(&r);
+    roster_fini(&r);
+}
+
+static void addresses_follow_where_a_member_answered(void **state)
+{
+    (void)state;
+    struct roster r;
+    start(&r);
+    struct member *m = add(&r, 1, MEMBER_ALIVE);
+    const struct addr other = card_number(99).addrs[0].addr;
+    struct addr got;
+    assert_true(roster_addr_of(&r, m, 0, &got));
+    assert_true(addr_equal(&got, &m->card.addrs[0].addr));
+    roster_set_last_addr(&r, m, &other);
+    assert_true(roster_addr_of(&r, m, 0, &got) && addr_equal(&got, &other));
+    assert_true(roster_addr_of(&r, m, 1, &got) && addr_equal(&got, &m->card.addrs[0].addr));
+    assert_true(roster_addr_of(&r, m, 2, &got) && addr_equal(&got, &other));
+    uint32_t walk = 0;
+    assert_ptr_equal(roster_next_at(&r, &other, &walk), m);
+    roster_check(&r);
+    roster_fini(&r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_member_is_found_by_uuid_tag_and_address_until_removed),
+        cmocka_unit_test(the_dead_leave_the_address_index_digest_and_order_and_come_back),
+        cmocka_unit_test(the_digest_does_not_depend_on_order),
+        cmocka_unit_test(each_round_of_probing_has_everybody_once_through_joins_and_deaths),
+        cmocka_unit_test(a_shared_tag_means_nobody),
+        cmocka_unit_test(a_ghost_is_known_but_not_counted),
+        cmocka_unit_test(the_table_is_bounded_and_names_its_oldest_dead),
+        cmocka_unit_test(addresses_follow_where_a_member_answered),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -129,7 +129,8 @@ static void entries_added_while_their_epoch_is_listed_are_not_lost(void **state)
     struct rng rng;
     rng_init(&rng, 1);
     size_t count = 0;
-    for (uint64_t now_ms = T0; now_ms < T0 + 4 * EPOCH_MS; now_ms += rng_below(&rng, 900)) {
+    for (uint64_t now_ms = T0; now_ms < T0 + UINT64_C(4) * EPOCH_MS;
+         now_ms += rng_below(&rng, 900)) {
         for (int i = 0; i < 10; i++) {
             add(now_ms, now_ms + 1 + rng_below(&rng, rng_below(&rng, 2) ? 1000 : 90000));
             count++;
@@ -137,7 +138,7 @@ static void entries_added_while_their_epoch_is_listed_are_not_lost(void **state)
         count -= expire(now_ms, rng_below(&rng, 30));
     }
     calendar_check(&f.calendar);
-    assert_int_equal(expire(T0 + 8 * EPOCH_MS, SIZE_MAX), count);
+    assert_int_equal(expire(T0 + UINT64_C(8) * EPOCH_MS, SIZE_MAX), count);
     assert_int_equal(f.calendar.count, 0);
 }
 

@@ -116,7 +116,7 @@ static void ascending_keys_fill_the_leaves(void **state)
         toggle(i);
     }
     keytree_check(&f.tree);
-    assert_true(f.tree.memory < COUNT * 5);
+    assert_true(f.tree.memory < UINT64_C(5) * COUNT);
     for (uint32_t i = 0; i < COUNT; i++) {
         toggle(i);
     }
@@ -133,7 +133,7 @@ static void descending_keys_come_and_go_too(void **state)
             keytree_check(&f.tree);
         }
     }
-    assert_true(f.tree.memory < COUNT * 10);
+    assert_true(f.tree.memory < UINT64_C(10) * COUNT);
     for (uint32_t i = COUNT; i-- > 0;) {
         toggle(i);
     }
@@ -148,14 +148,14 @@ static void memory_follows_the_content_when_most_of_it_goes(void **state)
     for (uint32_t i = 0; i < COUNT; i++) {
         toggle(i * 7919 % COUNT);
     }
-    assert_true(f.tree.memory < COUNT * 8);
+    assert_true(f.tree.memory < UINT64_C(8) * COUNT);
     for (uint32_t i = 0; i < COUNT; i++) {
         if (i % 20 != 0) {
             toggle(i);
         }
     }
     keytree_check(&f.tree);
-    assert_true(f.tree.memory < COUNT / 20 * 24);
+    assert_true(f.tree.memory < UINT64_C(24) * COUNT / 20);
 }
 
 static void an_empty_tree_finds_nothing(void **state)

@@ -56,8 +56,7 @@ static void rounding_up_loses_little(void **state)
         const size_t slot = slab_slot_size(size);
         assert_true(slot >= size);
         assert_int_equal(slot % 8, 0);
-        assert_true(slot <= SLAB_SLOT_MIN || slot <= 256 ? slot < size + SLAB_SLOT_MIN
-                                                         : slot - size < size / 15);
+        assert_true(slot <= 256 ? slot < size + SLAB_SLOT_MIN : slot - size < size / 15);
         assert_int_equal(slab_slot_size(slot), slot);
     }
     assert_int_equal(slab_slot_size(152), 152);

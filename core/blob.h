@@ -21,8 +21,8 @@ struct blob;
  * memory. */
 struct blob *blob_new(size_t bytes_max);
 
-/* Copies `len` bytes to the end. Only before it is shared. RC_FULL beyond bytes_max, RC_NO_MEMORY.
- */
+/* Copies `len` bytes to the end. Only before it is shared. RC_FULL beyond bytes_max: nothing was
+ * taken. RC_NO_MEMORY: part of it may have been, and the blob is only good for blob_release(). */
 MUST_USE enum rc blob_append(struct blob *blob, const void *data, size_t len);
 
 /* One more holder; returns `blob`. */

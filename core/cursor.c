@@ -7,7 +7,8 @@
 struct cursor cursor_reader(const void *data, size_t len)
 {
     ASSERT(data != NULL || len == 0);
-    return (struct cursor){.in = data, .size = len};
+    /* An empty input may be a null pointer, to which not even 0 may be added. */
+    return (struct cursor){.in = data != NULL ? data : (const uint8_t *)"", .size = len};
 }
 
 struct cursor cursor_writer(void *data, size_t size)

@@ -1,20 +1,3 @@
-/*
- * How a key's state merges. A state is (version, value, expiry, guard); of two, the later version
- * wins (of equal ones the later expiry), and its guard becomes the latest of both guards and the
- * loser's expiry. Two things are forgotten as time passes, which is why stores that saw the same
- * records are equal whatever the order:
- *
- *   - a guard that does not outlive its record's expiry says nothing, and is kept as 0;
- *   - once the expiry is over a state is a shadow (version, guard), and once both are, nothing.
- *
- * A record that is over on arrival still does what its version says: it takes the place of an
- * earlier version, as a shadow. A shadow refuses its own version too. So for the moment in which
- * another node's clock is ahead and its shadow meets our live record of the very same version,
- * order matters; both orders meet again when that record expires.
- *
- * All nodes make the same shadow within their clocks' error of each other, and book it in the
- * version's second; digests may differ for that moment.
- */
 #include "core/store.h"
 
 #include "core/assert.h"
@@ -23,6 +6,7 @@
 #include "core/keymap.h"
 #include "core/keytree.h"
 #include "core/mem.h"
+#include "core/merge.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -284,18 +268,6 @@ static enum rc place(struct store *s, uint32_t old, const struct record *next, u
     return RC_OK;
 }
 
-/* Strips a record of all that its time took: what is left refuses it until its guard. */
-static void make_shadow(struct record *r, const uint8_t digest[static KEY_DIGEST_BYTES])
-{
-    *r = (struct record){
-        .key = digest,
-        .key_len = KEY_DIGEST_BYTES,
-        .version = r->version,
-        .expiry_ms = r->guard_ms,
-        .is_shadow = true,
-    };
-}
-
 /* The entry's time is over: it becomes its shadow, whose handle is returned, or goes, 0. */
 static uint32_t retire(struct store *s, uint32_t handle, uint64_t now_ms)
 {
@@ -307,7 +279,7 @@ static uint32_t retire(struct store *s, uint32_t handle, uint64_t now_ms)
         return 0;
     }
     const struct probe p = probe_for(s, &r);
-    make_shadow(&r, p.digest);
+    merge_shadow(&r, p.digest);
     uint32_t shadow = 0;
     const enum rc rc = place(s, handle, &r, p.hash, &shadow);
     /* Without 60 bytes for it an old version could come back: stopping is better (core/mem.h). */
@@ -325,90 +297,25 @@ static uint32_t lookup_now(struct store *s, const struct probe *p, uint64_t now_
 
 /* ---- Merging ---- */
 
-static uint64_t later(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
-
-/* Until when an entry refuses earlier versions. */
-static uint64_t reach_of(const struct entry *e)
-{
-    return later(entry_expiry_ms(e), entry_guard_ms(e));
-}
-
-/* True when that made a difference. */
+/* Lets the entry refuse earlier versions until `guard_ms`. True when that made a difference. */
 static bool raise_guard(struct store *s, uint32_t handle, uint64_t guard_ms)
 {
     struct entry *e = entry_at(&s->entries, handle);
-    if (guard_ms <= reach_of(e)) {
+    const struct record held = entry_record(&s->entries, e);
+    if (guard_ms <= merge_reach_ms(&held)) {
         return false;
     }
     if (!e->is_shadow) {
         entry_set_guard(e, guard_ms);
         return true;
     }
+    /* All nodes make the same shadow within their clocks' error of each other, and book it in its
+     * version's second; digests may differ for that moment. */
     const uint64_t second = entry_second(e);
     calendar_remove(&s->calendar, handle, second);
     entry_set_expiry(e, guard_ms);
     calendar_add(&s->calendar, handle, second);
     return true;
-}
-
-/* <0, 0 or >0 as `r` loses to, is the same as or wins over the entry. */
-static int compare_states(const struct store *s, const struct record *r, const struct entry *e)
-{
-    const struct version held = entry_version(&s->entries, e);
-    const int order = version_compare(&r->version, &held);
-    if (order != 0 || r->is_shadow || e->is_shadow) {
-        return order;
-    }
-    return r->expiry_ms > entry_expiry_ms(e);
-}
-
-static enum rc merge_into(struct store *s, uint32_t handle, const struct record *r,
-                          const struct probe *p, uint64_t now_ms, enum merge_outcome *ret_outcome)
-{
-    const struct entry *e = entry_at(&s->entries, handle);
-    const int order = compare_states(s, r, e);
-    if (order <= 0) {
-        const bool is_raised = raise_guard(s, handle, later(r->expiry_ms, r->guard_ms));
-        *ret_outcome = order == 0 ? MERGE_SAME : is_raised ? MERGE_GUARDED : MERGE_OLDER;
-        return RC_OK;
-    }
-    struct record next = *r;
-    const uint64_t guard_ms = later(r->guard_ms, reach_of(e));
-    if (r->is_shadow) {
-        next.expiry_ms = later(r->expiry_ms, guard_ms);
-    } else {
-        next.guard_ms = guard_ms;
-    }
-    if (next.expiry_ms <= now_ms) {
-        make_shadow(&next, p->digest);
-    }
-    const enum rc rc = place(s, handle, &next, p->hash, &handle);
-    if (rc == RC_OK) {
-        *ret_outcome = MERGE_APPLIED;
-    }
-    return rc;
-}
-
-static enum rc merge_absent(struct store *s, const struct record *r, const struct probe *p,
-                            uint64_t now_ms, enum merge_outcome *ret_outcome)
-{
-    struct record next = *r;
-    if (r->expiry_ms <= now_ms) {
-        if (r->is_shadow || r->guard_ms <= now_ms) {
-            *ret_outcome = MERGE_EXPIRED;
-            return RC_OK;
-        }
-        make_shadow(&next, p->digest);
-    }
-    uint32_t handle = 0;
-    const enum rc rc = has_room_for_twin(s, p) ? place(s, 0, &next, p->hash, &handle) : RC_FULL;
-    if (rc == RC_OK) {
-        *ret_outcome = MERGE_APPLIED;
-    }
-    return rc;
 }
 
 /* A large value that came as plain bytes is made a blob; *ret_blob is the caller's to release. */
@@ -429,6 +336,30 @@ static enum rc build_blob(struct record *r, struct blob **ret_blob)
     return RC_OK;
 }
 
+static enum rc merge_whole(struct store *s, const struct record *r, const struct probe *p,
+                           uint64_t now_ms, enum merge_outcome *ret_outcome)
+{
+    uint32_t handle = lookup_now(s, p, now_ms);
+    struct record held = {.key = NULL};
+    struct record next;
+    if (handle != 0) {
+        held = entry_record(&s->entries, entry_at(&s->entries, handle));
+    }
+    const enum merge_outcome outcome =
+        merge_records(handle == 0 ? NULL : &held, r, p->digest, now_ms, &next);
+    if (outcome == MERGE_APPLIED) {
+        const bool is_refused = handle == 0 && !has_room_for_twin(s, p);
+        const enum rc rc = is_refused ? RC_FULL : place(s, handle, &next, p->hash, &handle);
+        if (rc != RC_OK) {
+            return rc;
+        }
+    } else if (outcome == MERGE_SAME || outcome == MERGE_GUARDED) {
+        (void)raise_guard(s, handle, merge_reach_ms(&next));
+    }
+    *ret_outcome = outcome;
+    return RC_OK;
+}
+
 enum rc store_merge(struct store *s, const struct record *r, uint64_t now_ms,
                     enum merge_outcome *ret_outcome)
 {
@@ -440,9 +371,7 @@ enum rc store_merge(struct store *s, const struct record *r, uint64_t now_ms,
         return rc;
     }
     const struct probe p = probe_for(s, &whole);
-    const uint32_t handle = lookup_now(s, &p, now_ms);
-    rc = handle != 0 ? merge_into(s, handle, &whole, &p, now_ms, ret_outcome)
-                     : merge_absent(s, &whole, &p, now_ms, ret_outcome);
+    rc = merge_whole(s, &whole, &p, now_ms, ret_outcome);
     blob_release(blob);
     return rc;
 }
@@ -460,7 +389,7 @@ enum merge_outcome store_guard(struct store *s, const struct record *r, uint64_t
     if (order > 0) {
         return MERGE_ABSENT;
     }
-    if (raise_guard(s, handle, order < 0 ? later(r->expiry_ms, r->guard_ms) : r->guard_ms)) {
+    if (raise_guard(s, handle, order < 0 ? merge_reach_ms(r) : r->guard_ms)) {
         return MERGE_GUARDED;
     }
     return order == 0 ? MERGE_SAME : MERGE_OLDER;

@@ -42,7 +42,7 @@ static struct record random_record(struct rng *rng, uint64_t now_ms)
         .version = {ms << VERSION_COUNTER_BITS | rng_below(rng, 2), {{(uint8_t)rng_below(rng, 3)}}},
     };
     struct rng own;
-    rng_init(&own, r.version.stamp * 31 + r.version.origin.bytes[0] * 7 + key);
+    rng_init(&own, r.version.stamp * 31 + r.version.origin.bytes[0] * UINT64_C(7) + key);
     static const size_t lens[] = {0, 1, 5, 30, 31, 200, 2048, 2049, 3000};
     r.value_len = lens[rng_below(&own, sizeof(lens) / sizeof(lens[0]))];
     r.value = value_bytes;
@@ -263,7 +263,8 @@ static void check_nothing_comes_back(uint64_t seed)
     uint64_t now_ms = T0;
     for (int step = 0; step < RECORDS * 8; step++) {
         now_ms += rng_below(&rng, 300);
-        const bool is_replay = count > 0 && (count == RECORDS * 4 || rng_below(&rng, 2) == 0);
+        const bool is_replay =
+            count > 0 && (count == (size_t)RECORDS * 4 || rng_below(&rng, 2) == 0);
         const struct record r =
             is_replay ? given[rng_below(&rng, count)] : random_record(&rng, now_ms);
         merge(s, &r, now_ms);

@@ -1,0 +1,43 @@
+/*
+ * merge: how two states of one key become one.
+ *
+ * A state is (version, value, expiry, guard). The later version wins, of equal ones the later
+ * expiry, and the winner's guard becomes the latest of both guards and the loser's expiry. Two
+ * things are forgotten as time passes, which is why stores that saw the same records are equal
+ * whatever the order:
+ *
+ *   - a guard that does not outlive its record's expiry says nothing, and is as good as 0;
+ *   - once the expiry is over a state is a shadow (version, guard), and once both are, nothing.
+ *
+ * A record that is over on arrival still does what its version says: it takes the place of an
+ * earlier version, as a shadow. A shadow refuses its own version too. So for the moment in which
+ * another node's clock is ahead and its shadow meets our live record of the very same version,
+ * order matters; both orders meet again when that record expires.
+ *
+ * Left out: where states are kept, and how.
+ */
+#ifndef CORE_MERGE_H
+#define CORE_MERGE_H
+
+#include "core/record.h"
+#include "core/store.h"
+
+#include <stdint.h>
+
+/*
+ * Merges `r` into `held`, which is not over at `now_ms`, or NULL. On MERGE_APPLIED *ret_next is the
+ * new state, made of `r`; on MERGE_SAME and MERGE_GUARDED it is `held` with its guard as it should
+ * be; else it is of no use. Pointers in it are those of `r`, `held`, or `digest`, which is the
+ * key's.
+ */
+enum merge_outcome merge_records(const struct record *held, const struct record *r,
+                                 const uint8_t digest[static KEY_DIGEST_BYTES], uint64_t now_ms,
+                                 struct record *ret_next);
+
+/* Makes a record whose time is over its shadow, whose key is `digest`. */
+void merge_shadow(struct record *r, const uint8_t digest[static KEY_DIGEST_BYTES]);
+
+/* Until when a state refuses earlier versions: the later of its expiry and its guard. */
+uint64_t merge_reach_ms(const struct record *r);
+
+#endif

@@ -1,0 +1,152 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "core/entry.h"
+
+#include <string.h>
+
+static const uint64_t T0 = UINT64_C(1700000000000);
+
+static uint32_t add(struct entries *entries, const struct record *r)
+{
+    const uint32_t handle =
+        entry_new(entries, r, origin_hold(&entries->origins, &r->version.origin));
+    assert_int_not_equal(handle, 0);
+    return handle;
+}
+
+static struct record good(void)
+{
+    return (struct record){
+        .key = (const uint8_t *)"key",
+        .key_len = 3,
+        .value = (const uint8_t *)"value",
+        .value_len = 5,
+        .version = {T0 << VERSION_COUNTER_BITS | 3, {{1}}},
+        .expiry_ms = T0 + RECORD_LIFETIME_MAX_MS - 1,
+        .guard_ms = T0 + RECORD_LIFETIME_MAX_MS,
+    };
+}
+
+static void a_record_comes_back_as_it_went_in(void **state)
+{
+    (void)state;
+    struct entries entries;
+    entry_init(&entries, 1);
+    const struct record in = good();
+    const uint32_t handle = add(&entries, &in);
+    const struct record r = entry_record(&entries, entry_at(&entries, handle));
+    assert_int_equal(r.key_len, 3);
+    assert_memory_equal(r.key, "key", 3);
+    assert_int_equal(r.value_len, 5);
+    assert_memory_equal(r.value, "value", 5);
+    assert_null(r.blob);
+    assert_int_equal(version_compare(&r.version, &in.version), 0);
+    assert_true(r.expiry_ms == in.expiry_ms);
+    assert_true(r.guard_ms == in.guard_ms);
+    assert_false(r.is_shadow);
+    assert_int_equal(entry_memory(entry_at(&entries, handle)), 48);
+    entry_free(&entries, handle);
+    assert_null(entry_find(&entries, handle));
+    assert_int_equal(origin_count(&entries.origins), 0);
+    entry_fini(&entries);
+}
+
+static void the_largest_key_and_inline_value_fit(void **state)
+{
+    (void)state;
+    static uint8_t bytes[VALUE_INLINE_MAX];
+    memset(bytes, 0x42, sizeof(bytes));
+    struct entries entries;
+    entry_init(&entries, 1);
+    struct record in = good();
+    in.key = bytes;
+    in.key_len = KEY_BYTES_MAX;
+    in.value = bytes;
+    in.value_len = VALUE_INLINE_MAX;
+    const uint32_t handle = add(&entries, &in);
+    const struct record r = entry_record(&entries, entry_at(&entries, handle));
+    assert_int_equal(r.key_len, KEY_BYTES_MAX);
+    assert_int_equal(r.value_len, VALUE_INLINE_MAX);
+    assert_memory_equal(r.value, bytes, sizeof(bytes));
+    entry_free(&entries, handle);
+    entry_fini(&entries);
+}
+
+static void a_guard_that_does_not_outlive_the_expiry_is_none(void **state)
+{
+    (void)state;
+    struct entries entries;
+    entry_init(&entries, 1);
+    struct record in = good();
+    in.expiry_ms = T0 + 1000;
+    in.guard_ms = T0 + 1000;
+    const uint32_t handle = add(&entries, &in);
+    struct entry *e = entry_at(&entries, handle);
+    assert_int_equal(entry_guard_ms(e), 0);
+    entry_set_guard(e, T0 + 1001);
+    assert_true(entry_guard_ms(e) == T0 + 1001);
+    entry_set_guard(e, T0 + 999);
+    assert_int_equal(entry_guard_ms(e), 0);
+    entry_free(&entries, handle);
+    entry_fini(&entries);
+}
+
+static void rewriting_keeps_the_links_and_lets_go_of_the_old(void **state)
+{
+    (void)state;
+    struct entries entries;
+    entry_init(&entries, 1);
+    struct record in = good();
+    const uint32_t handle = add(&entries, &in);
+    struct entry *e = entry_at(&entries, handle);
+    e->prev = 11;
+    e->next = 22;
+    e->link.next = 33;
+    in.value = (const uint8_t *)"other";
+    in.version.origin.bytes[0] = 2;
+    entry_rewrite(&entries, handle, &in, origin_hold(&entries.origins, &in.version.origin));
+    const struct record r = entry_record(&entries, e);
+    assert_memory_equal(r.value, "other", 5);
+    assert_int_equal(r.version.origin.bytes[0], 2);
+    assert_int_equal(origin_count(&entries.origins), 1);
+    assert_int_equal(e->prev, 11);
+    assert_int_equal(e->next, 22);
+    assert_int_equal(e->link.next, 33);
+    entry_free(&entries, handle);
+    entry_fini(&entries);
+}
+
+static void keys_compare_bytewise_and_the_shorter_comes_first(void **state)
+{
+    (void)state;
+    struct entries entries;
+    entry_init(&entries, 1);
+    const struct record in = good();
+    const uint32_t handle = add(&entries, &in);
+    const struct entry *e = entry_at(&entries, handle);
+    assert_int_equal(entry_compare(e, (const uint8_t *)"key", 3), 0);
+    assert_true(entry_compare(e, (const uint8_t *)"kex", 3) > 0);
+    assert_true(entry_compare(e, (const uint8_t *)"\xff", 1) < 0);
+    assert_true(entry_compare(e, (const uint8_t *)"ke", 2) > 0);
+    assert_true(entry_compare(e, (const uint8_t *)"keys", 4) < 0);
+    assert_true(entry_compare(e, NULL, 0) > 0);
+    entry_free(&entries, handle);
+    entry_fini(&entries);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_record_comes_back_as_it_went_in),
+        cmocka_unit_test(the_largest_key_and_inline_value_fit),
+        cmocka_unit_test(a_guard_that_does_not_outlive_the_expiry_is_none),
+        cmocka_unit_test(rewriting_keeps_the_links_and_lets_go_of_the_old),
+        cmocka_unit_test(keys_compare_bytewise_and_the_shorter_comes_first),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,116 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "core/keymap.h"
+#include "core/rng.h"
+
+#include <string.h>
+
+enum { COUNT = 20000 };
+
+static bool is_in(const struct keymap *map, uint32_t hash, uint32_t handle)
+{
+    uint32_t h = keymap_first(map, hash);
+    while (h != 0 && h != handle) {
+        h = keymap_next(map, h);
+    }
+    return h == handle;
+}
+
+static void what_was_inserted_is_found_until_it_is_removed(void **state)
+{
+    (void)state;
+    struct slab slab;
+    struct keymap map;
+    struct rng rng;
+    static uint32_t handles[COUNT];
+    static uint32_t hashes[COUNT];
+    slab_init(&slab);
+    keymap_init(&map, &slab);
+    rng_init(&rng, 1);
+    assert_int_equal(keymap_first(&map, 5), 0);
+    for (int i = 0; i < COUNT; i++) {
+        hashes[i] = (uint32_t)rng_next(&rng) >> rng_below(&rng, 2) * 20;
+        handles[i] = slab_alloc(&slab, 24);
+        keymap_insert(&map, hashes[i], handles[i]);
+        assert_true(map.count <= map.bucket_count);
+    }
+    keymap_check(&map, NULL, NULL);
+    for (int i = 0; i < COUNT; i++) {
+        assert_true(is_in(&map, hashes[i], handles[i]));
+    }
+    for (int i = 0; i < COUNT; i += 2) {
+        keymap_remove(&map, handles[i]);
+        assert_false(is_in(&map, hashes[i], handles[i]));
+    }
+    keymap_check(&map, NULL, NULL);
+    for (int i = 1; i < COUNT; i += 2) {
+        assert_true(is_in(&map, hashes[i], handles[i]));
+    }
+    keymap_fini(&map);
+    slab_fini(&slab);
+}
+
+static void the_table_shrinks_with_its_content(void **state)
+{
+    (void)state;
+    struct slab slab;
+    struct keymap map;
+    static uint32_t handles[COUNT];
+    slab_init(&slab);
+    keymap_init(&map, &slab);
+    for (int round = 0; round < 3; round++) {
+        for (uint32_t i = 0; i < COUNT; i++) {
+            handles[i] = slab_alloc(&slab, 24);
+            keymap_insert(&map, i * 2654435761U, handles[i]);
+        }
+        assert_int_equal(map.bucket_count, COUNT);
+        for (uint32_t i = 0; i < COUNT; i++) {
+            keymap_remove(&map, handles[i]);
+            slab_free(&slab, handles[i]);
+            assert_true(map.bucket_count <= 2 * map.count + COUNT / 4 || map.count > COUNT / 2 ||
+                        map.bucket_count <= COUNT);
+        }
+        assert_int_equal(map.count, 0);
+        assert_int_equal(map.bucket_count, 16);
+        keymap_check(&map, NULL, NULL);
+    }
+    keymap_fini(&map);
+    slab_fini(&slab);
+}
+
+static void equal_hashes_are_all_found(void **state)
+{
+    (void)state;
+    struct slab slab;
+    struct keymap map;
+    slab_init(&slab);
+    keymap_init(&map, &slab);
+    for (int i = 0; i < 100; i++) {
+        keymap_insert(&map, 77, slab_alloc(&slab, 24));
+        keymap_insert(&map, 77 + (1U << 20), slab_alloc(&slab, 24));
+    }
+    int count = 0;
+    for (uint32_t h = keymap_first(&map, 77); h != 0; h = keymap_next(&map, h)) {
+        count++;
+    }
+    assert_int_equal(count, 100);
+    assert_int_equal(keymap_first(&map, 78), 0);
+    keymap_check(&map, NULL, NULL);
+    keymap_fini(&map);
+    slab_fini(&slab);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_was_inserted_is_found_until_it_is_removed),
+        cmocka_unit_test(the_table_shrinks_with_its_content),
+        cmocka_unit_test(equal_hashes_are_all_found),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

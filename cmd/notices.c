@@ -69,7 +69,7 @@ void notice_describe(const struct notice *notice, struct notice_line *ret_line)
     }
     if (notice->kind == NOTICE_CLOCK_SET && uuid_is_nil(&notice->member)) {
         (void)snprintf(ret_line->text, sizeof(ret_line->text),
-                       "nobody else is here: this host's clock is the cluster's");
+                       "this host's clock is the cluster's");
         return;
     }
     describe_member(notice, "the cluster", member, sizeof(member));

@@ -472,8 +472,8 @@ static void load_one(struct load *load, enum setting_id id)
 
 static bool is_known(const char *name, size_t len)
 {
-    /* Of the client commands, and of the tests. */
-    static const char *const others[] = {"REPRAM_SERVER", "REPRAM_BIN"};
+    /* Of the client commands. */
+    static const char *const others[] = {"REPRAM_SERVER"};
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
         if (strlen(others[i]) == len && memcmp(others[i], name, len) == 0) {
             return true;

@@ -1,0 +1,97 @@
+#include "cmd/formation.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct formation f;
+
+static enum rc health(size_t node, const char *json)
+{
+    return formation_take_health(&f, node, (const uint8_t *)json, strlen(json));
+}
+
+static enum rc peers(size_t node, const char *json)
+{
+    return formation_take_peers(&f, node, (const uint8_t *)json, strlen(json));
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    formation_init(&f, 3);
+    assert_int_equal(health(0, "{\"uuid\":\"aa\"}"), RC_OK);
+    assert_int_equal(health(1, "{\"uuid\":\"bb\"}"), RC_OK);
+    assert_int_equal(health(2, "{\"uuid\":\"cc\"}"), RC_OK);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    formation_fini(&f);
+    return 0;
+}
+
+#define PEER(uuid, state) "{\"uuid\":\"" uuid "\",\"state\":\"" state "\"}"
+
+static void it_is_complete_when_each_sees_all_others_alive(void **state)
+{
+    (void)state;
+    assert_true(formation_is_known(&f));
+    assert_int_equal(peers(0, "{\"peers\":[" PEER("bb", "alive") "," PEER("cc", "alive") "]}"),
+                     RC_OK);
+    assert_int_equal(peers(1, "{\"peers\":[" PEER("aa", "alive") "," PEER("cc", "alive") "]}"),
+                     RC_OK);
+    assert_false(formation_is_complete(&f));
+    assert_int_equal(peers(2, "{\"peers\":[" PEER("aa", "alive") "," PEER("bb", "alive") "]}"),
+                     RC_OK);
+    assert_true(formation_is_complete(&f));
+    formation_forget(&f, 1);
+    assert_false(formation_is_complete(&f));
+    assert_false(formation_is_known(&f));
+}
+
+static void suspects_and_other_hosts_members_do_not_count(void **state)
+{
+    (void)state;
+    assert_int_equal(peers(0, "{\"peers\":[" PEER("bb", "suspect") "," PEER("cc", "alive") "," PEER(
+                                  "dd", "alive") "]}"),
+                     RC_OK);
+    assert_false(f.nodes[0].sees_all);
+    assert_int_equal(f.nodes[0].seen, 1);
+    assert_int_equal(f.nodes[0].alive, 2);
+}
+
+static void answers_that_are_none_change_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(peers(0, "{\"peers\":[" PEER("bb", "alive") "," PEER("cc", "alive") "]}"),
+                     RC_OK);
+    assert_int_equal(peers(0, "<html>"), RC_MALFORMED);
+    assert_int_equal(peers(0, "{\"peers\":7}"), RC_MALFORMED);
+    assert_int_equal(peers(0, ""), RC_MALFORMED);
+    assert_true(f.nodes[0].sees_all);
+    assert_int_equal(health(0, "{\"uuid\":7}"), RC_MALFORMED);
+    assert_int_equal(health(0, "{\"uuid\":\"000000000000000000000000000000000000000000\"}"),
+                     RC_MALFORMED);
+    assert_string_equal(f.nodes[0].uuid, "aa");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(it_is_complete_when_each_sees_all_others_alive),
+        TEST(suspects_and_other_hosts_members_do_not_count),
+        TEST(answers_that_are_none_change_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

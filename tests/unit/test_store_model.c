@@ -494,6 +494,8 @@ static void check_cuts(uint64_t seed)
         writes[i] = (struct record){
             .key = (const uint8_t *)names[key],
             .key_len = strlen(names[key]),
+            .value = value_bytes,
+            .value_len = rng_below(&rng, 3) * 20,
             .version = {ms << VERSION_COUNTER_BITS, {{1}}},
             .expiry_ms = ms + 100 + rng_below(&rng, rng_below(&rng, 2) ? 100000 : 20000000),
         };

@@ -4,6 +4,7 @@
 #include "core/mem.h"
 #include "net/http_conn.h"
 #include "net/proxy.h"
+#include "net/sockaddr.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -129,24 +130,6 @@ static void on_closed(struct http_shared *shared, struct http_conn *c)
 
 /* Accepting */
 
-static struct addr addr_of(const struct sockaddr_storage *from)
-{
-    struct addr addr = {.port = 0};
-    if (from->ss_family == AF_INET) {
-        struct sockaddr_in in;
-        uint8_t ip[4];
-        memcpy(&in, from, sizeof(in));
-        memcpy(ip, &in.sin_addr, sizeof(ip));
-        addr = addr_v4(ip, ntohs(in.sin_port));
-    } else if (from->ss_family == AF_INET6) {
-        struct sockaddr_in6 in6;
-        memcpy(&in6, from, sizeof(in6));
-        memcpy(addr.ip, &in6.sin6_addr, sizeof(addr.ip));
-        addr.port = ntohs(in6.sin6_port);
-    }
-    return addr;
-}
-
 /* A trusted proxy's address stands for all its clients, so it has no share of its own. */
 static bool is_proxy(const struct http_server *s, const struct addr *peer)
 {
@@ -224,8 +207,12 @@ static void on_accept(evutil_socket_t listen_fd, short what, void *arg)
         const int fd =
             accept4(listen_fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
-            const struct addr peer = addr_of(&from);
-            open_conn(s, fd, &peer);
+            struct addr peer = {.port = 0};
+            if (sockaddr_to(&from, len, &peer) == RC_OK) {
+                open_conn(s, fd, &peer);
+            } else {
+                (void)close(fd);
+            }
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
             rest(s, listen_fd);
             return;

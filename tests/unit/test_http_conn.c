@@ -418,7 +418,7 @@ static void test_headers_that_take_too_long_are_408(void **state)
 static void test_a_body_that_stops_is_408_and_one_that_flows_is_not(void **state)
 {
     struct rig *rig = *state;
-    rig->config.request_timeout_ms = 100; /* so at least 102 bytes in each 100 ms */
+    rig->config.request_timeout_ms = 400; /* so at least 409 bytes in each 400 ms */
     rig_start(rig);
     struct client stuck = client_open(rig);
     struct client slow = client_open(rig);
@@ -427,12 +427,12 @@ static void test_a_body_that_stops_is_408_and_one_that_flows_is_not(void **state
                            "Content-Length: 100000\r\n\r\nabc"));
     assert_true(client_say(rig, &slow,
                            "PUT /echo HTTP/1.1\r\nHost: a\r\n"
-                           "Content-Length: 6000\r\n\r\n"));
+                           "Content-Length: 10000\r\n\r\n"));
     static const char piece[200];
     const uint64_t start = clock_ms();
-    for (uint64_t i = 0; i < 30; i++) { /* 200 bytes in each 10 ms: three windows long */
+    for (uint64_t i = 0; i < 50; i++) { /* 200 bytes in each 20 ms: longer than two windows */
         assert_true(client_send(rig, &slow, piece, sizeof(piece)));
-        while (clock_ms() < start + 10 * i) {
+        while (clock_ms() < start + 20 * i) {
             client_turn(rig, &slow);
         }
     }

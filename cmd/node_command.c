@@ -9,6 +9,7 @@
 #include "net/node.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -129,6 +130,15 @@ static int node_process_run(struct node_process *p)
     return exit_code_of(node_run(&p->config, &hooks), &p->log);
 }
 
+/* Slabs and segments are 64 KiB: as mappings of their own they go back to the system when they are
+ * freed, wherever they lie, and the heap keeps little at its top. */
+static void return_memory_early(void)
+{
+    enum { MAPPED_FROM_BYTES = 64 * 1024, TOP_PAD_BYTES = 16 * 1024 };
+    (void)mallopt(M_MMAP_THRESHOLD, MAPPED_FROM_BYTES);
+    (void)mallopt(M_TOP_PAD, TOP_PAD_BYTES);
+}
+
 int node_command(int argc, char **argv)
 {
     struct node_process *p = calloc(1, sizeof(*p));
@@ -138,6 +148,7 @@ int node_command(int argc, char **argv)
     /* Started by way of /proc/self/exe, the process would be called `exe`. */
     (void)prctl(PR_SET_NAME, "repram");
     (void)signal(SIGPIPE, SIG_IGN);
+    return_memory_early();
     int code = startup_begin(&p->startup, argc, argv, false, extras, EXTRA_COUNT);
     if (code < 0) {
         code = node_process_run(p);

@@ -75,7 +75,9 @@ void frame_record_read(struct cursor *c, bool is_large, struct frame_record *ret
     /* A large value comes later: what stands here is checked without it. */
     struct record head = *r;
     head.value_len = is_large ? 0 : r->value_len;
-    if (cursor_ok(c) && (record_check(&head) != RC_OK || r->value_len > RECORD_VALUE_MAX)) {
+    const bool has_no_value = r->is_shadow || (ret_record->kind & RECORD_IS_GUARD) != 0;
+    if (cursor_ok(c) && (record_check(&head) != RC_OK || r->value_len > RECORD_VALUE_MAX ||
+                         (has_no_value && r->value_len > 0))) {
         cursor_fail(c);
     }
 }

@@ -93,8 +93,12 @@ static enum rc begin_large(struct engine *e, struct link *l, struct cursor *c)
     if (large->is_active) {
         return RC_MALFORMED;
     }
+    /* Known not to fit, it is not collected; a write that does not grow the store is. */
     const struct store_stats stats = store_stats(e->store);
-    const bool fits = stats.bytes_used + f.record.value_len <= stats.bytes_max;
+    struct record held = {.value_len = 0};
+    (void)!store_get(e->store, f.record.key, f.record.key_len, engine_now_ms(e), &held);
+    const bool fits = stats.bytes_used + f.record.value_len <= stats.bytes_max ||
+                      f.record.value_len <= held.value_len;
     large->is_active = true;
     large->offset = 0;
     large->kind = f.kind;

@@ -56,8 +56,8 @@ const char *fetch_header_of(const struct fetch_answer *answer, const char *name)
 /*
  * Starts a request on a loop; the request's memory is copied. `done` is called exactly once, from
  * the loop, unless the fetch is cancelled; the answer is borrowed for that call. `dns` may be NULL:
- * names are then resolved, blocking, before this returns. NULL when there is no memory or the request cannot
- * be made.
+ * names are then resolved, blocking, before this returns. NULL when there is no memory or the
+ * request cannot be made.
  */
 struct fetch *fetch_start(struct event_base *base, struct evdns_base *dns,
                           const struct fetch_request *request,

@@ -11,7 +11,11 @@
 #include "gossip/engine.h"
 #include "tests/sim/network.h"
 
-enum { CLUSTER_NODES_MAX = 256, CLUSTER_STREAM_WINDOW = 256 * 1024 };
+enum {
+    CLUSTER_NODES_MAX = 256,
+    CLUSTER_STREAM_WINDOW = 256 * 1024,
+    CLUSTER_STUCK_US = 10 * 1000 * 1000, /* TCP_USER_TIMEOUT as the driver sets it */
+};
 
 struct stream {
     bool is_open;

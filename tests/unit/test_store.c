@@ -1,5 +1,5 @@
 /* The store by its header: what each call promises, one at a time. Properties over random histories
- * are in test_store_model.c. */
+ * are in test_store_model.c. Past 600 lines, because it is a list of independent promises. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

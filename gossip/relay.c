@@ -17,7 +17,7 @@ enum {
 void relay_ask(struct swim *s, struct member *m)
 {
     struct swim_probe_state *st = m->probe;
-    struct member *asked[RELAYS_ASKED];
+    struct member *asked[RELAYS_ASKED] = {NULL};
     st->is_relay_asked = true;
     st->relay_seq = swim_next_seq(s);
     for (uint32_t i = 0; i < 2 * RELAYS_ASKED && st->nacks_wanted < RELAYS_ASKED; i++) {

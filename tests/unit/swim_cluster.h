@@ -404,9 +404,14 @@ static void hint(struct cluster *c, uint32_t at, const struct addr *addr)
 static void hint_all(struct cluster *c)
 {
     for (uint32_t i = 0; i < c->count; i++) {
-        const uint32_t start = (uint32_t)rng_below(&c->rng, c->count);
+        uint32_t order[NODES_MAX];
+        for (uint32_t j = 0; j < c->count; j++) {
+            const uint32_t at = (uint32_t)rng_below(&c->rng, j + 1);
+            order[j] = order[at];
+            order[at] = j;
+        }
         for (uint32_t j = 0; c->nodes[i].is_up && j < c->count; j++) {
-            hint(c, i, &c->nodes[(start + j * 7) % c->count].addr);
+            hint(c, i, &c->nodes[order[j]].addr);
         }
     }
 }

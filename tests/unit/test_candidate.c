@@ -117,7 +117,7 @@ static void a_long_list_is_bounded_and_asked_in_bursts(void **state)
     const struct addr one_more = addr_number(CANDIDATES_MAX);
     assert_false(candidates_add(&cs, &one_more, 0));
     candidates_check(&cs);
-    for (uint32_t burst = 0; burst < 3; burst++) {
+    for (uint64_t burst = 0; burst < 3; burst++) {
         for (uint32_t i = 0; i < CANDIDATE_BURST; i++) {
             assert_int_equal(candidates_due(&cs, burst * CANDIDATE_BURST_US, &got, &seq),
                              CANDIDATE_ASK);

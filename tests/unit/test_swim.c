@@ -94,7 +94,8 @@ static void a_killed_process_without_links_is_found_by_refusals(void **state)
     struct cluster *c = cluster_formed(4, 10, false);
     run_for(c, 3000);
     kill_node(c, 7);
-    const uint64_t ms = wait_gone(c, 7, 1500);
+    /* Half a second of proof and what it takes until it is somebody's turn to probe it. */
+    const uint64_t ms = wait_gone(c, 7, 2500);
     print_message("killed, no links, 10 nodes: dead in all views after %u ms\n", (unsigned)ms);
     run_for(c, 5000);
     assert_int_equal(c->false_deaths, 0);

@@ -36,7 +36,7 @@ enum rc parse_hex_u64(const char *text, size_t len, uint64_t *ret_value)
         if (c >= '0' && c <= '9') {
             digit = (uint64_t)(c - '0');
         } else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f') {
-            digit = (uint64_t)((c | 0x20) - 'a' + 10);
+            digit = (uint64_t)((c | 0x20) - 'a') + 10;
         } else {
             return RC_MALFORMED;
         }

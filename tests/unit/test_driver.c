@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NODES = 2, PATIENCE_US = 8 * 1000 * 1000, TURN_MS = 5 };
+enum { NODES = 2, PATIENCE_US = 8 * 1000 * 1000, TURN_US = 5000 };
 
 /* Two engines on one loop, each with its driver and a front door that only upgrades. */
 struct rig {
@@ -161,12 +161,12 @@ static void stop_node(struct rig_node *n)
 
 static int setup(void **state)
 {
-    static const struct timeval turn = {.tv_usec = TURN_MS * 1000};
+    static const struct timeval turn = {.tv_usec = TURN_US};
     struct rig *r = calloc(1, sizeof(*r));
     r->base = event_base_new();
     r->heartbeat = event_new(r->base, -1, EV_PERSIST, on_heartbeat, r);
     event_add(r->heartbeat, &turn);
-    for (uint8_t i = 0; i < NODES; i++) {
+    for (size_t i = 0; i < NODES; i++) {
         start_node(r, &r->nodes[i], (uint8_t)(i + 1));
     }
     *state = r;

@@ -11,7 +11,7 @@
 enum {
     LOOKUP_TIMEOUT_MS = 1000,
     ASK_TIMEOUT_MS = 500,
-    ASK_AGAIN_MS = 100, /* the other's own check takes about one round trip */
+    ASK_AGAIN_US = 100 * 1000, /* the other's own check takes about one round trip */
 };
 
 struct claim_check {
@@ -59,7 +59,7 @@ static void on_answer(void *arg, const struct fetch_answer *answer)
     const enum claim_verdict verdict =
         claim_check_judge(&c->self, is_node ? &other : NULL, c->attempt++);
     if (verdict == CLAIM_AGAIN) {
-        const struct timeval after = {.tv_usec = ASK_AGAIN_MS * 1000};
+        const struct timeval after = {.tv_usec = ASK_AGAIN_US};
         ASSERT(event_add(c->again, &after) == 0);
         return;
     }

@@ -93,27 +93,13 @@ static struct source *source_of(struct discovery *d, const struct provider *p)
     return NULL;
 }
 
-/* Nodes listen on both families, and tell others the IPv4 loopback: who is known there needs no
- * probe at ::1. */
-static bool is_known(const struct discovery *d, const struct addr *addr)
-{
-    if (d->config.knows(d->config.arg, addr)) {
-        return true;
-    }
-    if (!addr_is_loopback(addr) || addr_is_v4(addr)) {
-        return false;
-    }
-    const struct addr v4 = addr_v4((const uint8_t[]){127, 0, 0, 1}, addr->port);
-    return d->config.knows(d->config.arg, &v4);
-}
-
 static void on_candidate(void *arg, struct provider *p, const struct addr *addr)
 {
     struct discovery *d = arg;
     struct source *s = source_of(d, p);
     s->named++;
     s->sum += XXH3_64bits(addr, sizeof(*addr));
-    if (addr->port != 0 && !addr_is_any(addr) && !is_known(d, addr)) {
+    if (addr->port != 0 && !addr_is_any(addr) && !d->config.knows(d->config.arg, addr)) {
         d->config.candidate(d->config.arg, addr);
     }
 }
@@ -270,12 +256,14 @@ static enum rc add_sources(struct discovery *d)
     const struct node_config *node = d->config.node;
     const uint16_t first = node->base_port;
     const uint16_t last = (uint16_t)(first + node->max_ports - 1);
+    const bool is_v6_bound = !addr_is_any(&node->bind) && !addr_is_v4(&node->bind);
     if ((node->providers & PROVIDER_PORT_RANGE) != 0) {
-        add_source(d, provider_domain_new("port-range", node->discovery_domain, first, last));
+        add_source(
+            d, provider_domain_new("port-range", node->discovery_domain, first, last, is_v6_bound));
     }
     if ((node->providers & PROVIDER_DNS) != 0) {
         const uint16_t port = node->fixed_port != 0 ? node->fixed_port : first;
-        add_source(d, provider_domain_new("dns", node->discovery_domain, port, port));
+        add_source(d, provider_domain_new("dns", node->discovery_domain, port, port, is_v6_bound));
     }
     if ((node->providers & PROVIDER_STATIC) != 0 && node->peer_count > 0) {
         add_source(d, provider_static_new(node->peers, node->peer_count));

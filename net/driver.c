@@ -154,11 +154,7 @@ static void pump(struct driver *d, struct peer_link *l)
 static void close_link(struct driver *d, uint32_t id)
 {
     struct peer_link *l = link_map_find(d->links, id);
-    if (l == NULL) {
-        return;
-    }
-    pump(d, l); /* the goodbye may be waiting still */
-    if (link_map_find(d->links, id) == l) {
+    if (l != NULL) {
         peer_link_finish(l);
     }
 }

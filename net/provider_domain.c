@@ -13,9 +13,24 @@ struct provider_domain {
     struct provider provider;
     const char *domain;
     uint16_t first_port, last_port;
+    bool is_v6_bound;
     struct provider_pass pass;
     struct dns_query *query; /* NULL when none is under way */
 };
+
+static bool is_twin(const struct provider_domain *d, const struct dns_answer *answer,
+                    const struct addr *addr)
+{
+    if (d->is_v6_bound || addr_is_v4(addr) || !addr_is_loopback(addr)) {
+        return false;
+    }
+    for (size_t i = 0; i < answer->count; i++) {
+        if (addr_is_v4(&answer->addrs[i]) && addr_is_loopback(&answer->addrs[i])) {
+            return true;
+        }
+    }
+    return false;
+}
 
 static void on_resolved(void *arg, const struct dns_answer *answer)
 {
@@ -29,7 +44,9 @@ static void on_resolved(void *arg, const struct dns_answer *answer)
         for (size_t i = 0; i < answer->count; i++) {
             struct addr addr = answer->addrs[i];
             addr.port = (uint16_t)port;
-            d->pass.candidate(d->pass.arg, &d->provider, &addr);
+            if (!is_twin(d, answer, &addr)) {
+                d->pass.candidate(d->pass.arg, &d->provider, &addr);
+            }
         }
     }
     d->pass.done(d->pass.arg, &d->provider, answer->rc, detail);
@@ -56,7 +73,7 @@ static void provider_domain_free(struct provider *p)
 }
 
 struct provider *provider_domain_new(const char *name, const char *domain, uint16_t first_port,
-                                     uint16_t last_port)
+                                     uint16_t last_port, bool is_v6_bound)
 {
     struct provider_domain *d = mem_new(1, sizeof(*d));
     d->provider = (struct provider){
@@ -64,5 +81,6 @@ struct provider *provider_domain_new(const char *name, const char *domain, uint1
     d->domain = domain;
     d->first_port = first_port;
     d->last_port = last_port;
+    d->is_v6_bound = is_v6_bound;
     return &d->provider;
 }

@@ -165,7 +165,7 @@ void udp_send(struct udp *u, const struct addr *to, const uint8_t *data, size_t 
 
 static int family_of(int fd)
 {
-    struct sockaddr_storage sa;
+    struct sockaddr_storage sa = {.ss_family = AF_UNSPEC};
     socklen_t len = sizeof(sa);
     ASSERT(getsockname(fd, (struct sockaddr *)&sa, &len) == 0);
     return sa.ss_family;

@@ -111,29 +111,29 @@ static void apis_are_parsed_whole_or_refused(void **state)
     (void)state;
     static const struct {
         const char *url;
-        enum rc rc;
         const char *host;
+        const char *path;
+        enum rc rc;
         uint16_t port;
         bool is_tls;
-        const char *path;
     } cases[] = {
-        {"https://api.runonflux.io", RC_OK, "api.runonflux.io", 443, true, ""},
-        {"https://api.runonflux.io/", RC_OK, "api.runonflux.io", 443, true, ""},
-        {"http://127.0.0.1:8080/mock/v1/", RC_OK, "127.0.0.1", 8080, false, "/mock/v1"},
-        {"http://[::1]:8080", RC_OK, "::1", 8080, false, ""},
-        {"https://[::1]", RC_OK, "::1", 443, true, ""},
-        {"ftp://x", RC_MALFORMED, "", 0, false, ""},
-        {"api.runonflux.io", RC_MALFORMED, "", 0, false, ""},
-        {"https://", RC_MALFORMED, "", 0, false, ""},
-        {"https://:443", RC_MALFORMED, "", 0, false, ""},
-        {"https://x:0", RC_MALFORMED, "", 0, false, ""},
-        {"https://x:65536", RC_MALFORMED, "", 0, false, ""},
-        {"https://x:", RC_MALFORMED, "", 0, false, ""},
-        {"https://user@x", RC_MALFORMED, "", 0, false, ""},
-        {"https://x/a b", RC_MALFORMED, "", 0, false, ""},
-        {"https://x/?q", RC_MALFORMED, "", 0, false, ""},
-        {"https://[::1", RC_MALFORMED, "", 0, false, ""},
-        {"https://[::1]x", RC_MALFORMED, "", 0, false, ""},
+        {"https://api.runonflux.io", "api.runonflux.io", "", RC_OK, 443, true},
+        {"https://api.runonflux.io/", "api.runonflux.io", "", RC_OK, 443, true},
+        {"http://127.0.0.1:8080/mock/v1/", "127.0.0.1", "/mock/v1", RC_OK, 8080, false},
+        {"http://[::1]:8080", "::1", "", RC_OK, 8080, false},
+        {"https://[::1]", "::1", "", RC_OK, 443, true},
+        {"ftp://x", "", "", RC_MALFORMED, 0, false},
+        {"api.runonflux.io", "", "", RC_MALFORMED, 0, false},
+        {"https://", "", "", RC_MALFORMED, 0, false},
+        {"https://:443", "", "", RC_MALFORMED, 0, false},
+        {"https://x:0", "", "", RC_MALFORMED, 0, false},
+        {"https://x:65536", "", "", RC_MALFORMED, 0, false},
+        {"https://x:", "", "", RC_MALFORMED, 0, false},
+        {"https://user@x", "", "", RC_MALFORMED, 0, false},
+        {"https://x/a b", "", "", RC_MALFORMED, 0, false},
+        {"https://x/?q", "", "", RC_MALFORMED, 0, false},
+        {"https://[::1", "", "", RC_MALFORMED, 0, false},
+        {"https://[::1]x", "", "", RC_MALFORMED, 0, false},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct flux_api api;

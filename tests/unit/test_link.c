@@ -140,7 +140,7 @@ static void small_writes_pass_between_the_chunks_of_a_large_value(void **state)
 {
     struct fixture *f = *state;
     enum { LARGE = 1 << 20 };
-    char key[16];
+    char key[32];
     const struct queued_write big = stored(f, "big", "", NOW_MS, LARGE);
     assert_int_equal(link_enqueue(&f->link, &big, true), RC_OK);
     assert_true(fill(f, 65536) > 0);

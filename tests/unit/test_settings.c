@@ -94,7 +94,7 @@ static void flag_goes_over_environment_over_file_over_default(void **state)
     assert_string_equal(s.values[SETTING_BASE_PORT].from, "flag --base-port");
     assert_int_equal(s.values[SETTING_BASE_PORT].origin, ORIGIN_FLAG);
     assert_int_equal(setting_number(&s, SETTING_MAX_PORTS), 5);
-    assert_string_equal(s.values[SETTING_MAX_PORTS].from, "test.conf line 3");
+    assert_string_equal(s.values[SETTING_MAX_PORTS].from, "file test.conf line 3");
     load(environment, text, NULL);
     assert_int_equal(setting_number(&s, SETTING_BASE_PORT), 9001);
     assert_string_equal(s.values[SETTING_BASE_PORT].from, "environment BASE_PORT");

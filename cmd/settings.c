@@ -458,8 +458,8 @@ static void load_one(struct load *load, enum setting_id id)
         (void)snprintf(value->from, sizeof(value->from), "environment %s", found.name);
     } else if ((def->traits & TRAIT_PLATFORM) == 0 && find_named(load, def, ORIGIN_FILE, &found)) {
         value->origin = ORIGIN_FILE;
-        (void)snprintf(value->from, sizeof(value->from), "%.100s line %u",
-                       load->sources->file_name != NULL ? load->sources->file_name : "file",
+        (void)snprintf(value->from, sizeof(value->from), "file %.100s line %u",
+                       load->sources->file_name != NULL ? load->sources->file_name : "",
                        found.line);
     } else {
         return;

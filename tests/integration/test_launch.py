@@ -1,0 +1,216 @@
+"""`repram launch`: forming, the table, all or nothing, crash loops, signals, logs."""
+
+import json
+import os
+import re
+import signal
+import socket
+import time
+
+import harness
+from harness import Case, Launcher, Program, children, wait_formed, wait_until
+
+USAGE, NOT_FORMED, BAD_CONFIGURATION = 2, 75, 78
+
+
+def table_of(launcher):
+    """The rows of the table of nodes, once it was printed: name to (port, pid, peers, url)."""
+    lines = launcher.output().splitlines()
+    for number, line in enumerate(lines):
+        if line.split() == ["NODE", "PORT", "PID", "PEERS", "URL"]:
+            rows = [row.split() for row in lines[number + 1:number + 1 + launcher.count]]
+            if len(rows) == launcher.count and all(len(row) == 5 for row in rows):
+                return {row[0]: (int(row[1]), int(row[2]), int(row[3]), row[4]) for row in rows}
+    return None
+
+
+def held_range(count):
+    """A range of ports, and listening sockets on all of them."""
+    base = harness.free_base(count)
+    sockets = []
+    for port in range(base, base + count):
+        listener = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("::", port))
+        listener.listen()
+        sockets.append(listener)
+    return base, sockets
+
+
+class Forming(Case):
+    def test_three_nodes_see_each_other_within_a_second(self):
+        launcher = Launcher(3)
+        table = wait_until(lambda: table_of(launcher), "the table is printed", 15)
+        took = re.search(r"3 nodes see each other after (\d+) ms", launcher.output())
+        self.assertIsNotNone(took, launcher.output())
+        self.assertLess(int(took.group(1)), 1000 * harness.SLOW)
+        self.assertEqual(sorted(table), ["flux-node-1", "flux-node-2", "flux-node-3"])
+        self.assertEqual({port: pid for port, pid, _, _ in table.values()}, launcher.node_pids())
+        for name, (port, _, peers, url) in table.items():
+            self.assertEqual(peers, 2)
+            self.assertEqual(url, f"http://localhost:{port}")
+            self.assertEqual(harness.Client(port).health()["node_id"], name)
+
+    def test_nodes_are_named_after_the_setting(self):
+        launcher = Launcher(2, env={"NODE_ID": "edge"})
+        table = wait_until(lambda: table_of(launcher), "the table is printed", 15)
+        self.assertEqual(sorted(table), ["edge-1", "edge-2"])
+
+    def test_flags_and_the_file_reach_the_nodes(self):
+        with harness.tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
+            file.write("REPRAM_ENCLAVE=blue\n")
+            file.flush()
+            launcher = Launcher(2, arguments=("--config", file.name, "--network=staging"))
+            nodes = wait_formed(launcher.nodes())
+            for node in nodes:
+                self.assertEqual(node.health()["network"], "staging")
+                self.assertEqual(node.health()["enclave"], "blue")
+
+    def test_the_output_of_each_node_carries_its_name(self):
+        launcher = Launcher(2)
+        wait_until(lambda: table_of(launcher), "the table is printed", 15)
+        for name in ("flux-node-1", "flux-node-2"):
+            self.assertRegex(launcher.output(), rf"(?m)^\[{name}\] \S+Z info +claim ")
+
+    def test_json_logs_are_json_line_by_line(self):
+        launcher = Launcher(2, env={"REPRAM_LOG_FORMAT": "json"})
+        wait_formed(launcher.nodes())
+        self.assertEqual(launcher.stop(), 0)
+        lines = [json.loads(line) for line in launcher.output().splitlines()]
+        self.assertTrue(lines)
+        for line in lines:
+            self.assertLessEqual({"time", "level", "event", "message"}, set(line))
+        self.assertLessEqual({"flux-node-1", "flux-node-2"}, {line.get("node") for line in lines})
+
+
+class AllOrNothing(Case):
+    def test_a_cluster_that_forms_stays(self):
+        launcher = Launcher(3, arguments=("--require-all", "--start-timeout", "20s"))
+        wait_formed(launcher.nodes())
+        wait_until(lambda: table_of(launcher), "the table is printed", 15)
+        self.assertEqual(launcher.stop(), 0)
+
+    def test_a_missing_port_ends_everything_with_75(self):
+        base, sockets = held_range(3)
+        sockets.pop().close()
+        launcher = Launcher(3, base=base, max_ports=3,
+                            arguments=("--require-all", "--start-timeout", "3s"))
+        self.assertEqual(launcher.wait(30), NOT_FORMED, launcher.output())
+        self.assertEqual(children(launcher.pid), [])
+        self.assertIn("--require-all", launcher.output())
+        for listener in sockets:
+            listener.close()
+
+    def test_without_it_those_that_found_a_port_serve(self):
+        base, sockets = held_range(3)
+        sockets.pop().close()
+        launcher = Launcher(2, base=base, max_ports=3, arguments=("--start-timeout", "1s"))
+        wait_until(lambda: len(launcher.node_pids()) == 1, "one node listens", 15)
+        port = list(launcher.node_pids())[0]
+        wait_until(lambda: harness.Client(port).is_ready(), "it serves", 15)
+        wait_until(lambda: "do not all see each other" in launcher.output(), "it is said", 15)
+        for listener in sockets:
+            listener.close()
+        wait_until(lambda: len(launcher.node_pids()) == 2, "the other finds a port", 60)
+
+
+class Refused(Case):
+    def test_more_nodes_than_ports_is_refused_with_both_numbers(self):
+        program = Program("launch", env={"NODE_COUNT": 12})
+        self.assertEqual(program.wait(), BAD_CONFIGURATION)
+        self.assertIn("NODE_COUNT 12 is larger than MAX_PORTS 10", program.output())
+
+    def test_usage_errors_end_with_2(self):
+        for arguments in (("launch", "--no-such-flag"), ("launch", "word"), ("node", "--base-port"),
+                          ("launch", "--start-timeout", "soon"), ("launch", "--cluster-secret", "x")):
+            with self.subTest(arguments=arguments):
+                program = Program(*arguments)
+                self.assertEqual(program.wait(), USAGE, program.output())
+
+    def test_an_address_that_does_not_resolve_ends_the_launcher_with_78(self):
+        program = Program("launch", env={"REPRAM_ADDRESS": "no-such-host.invalid",
+                                         "BASE_PORT": harness.free_base()})
+        self.assertEqual(program.wait(60), BAD_CONFIGURATION, program.output())
+        self.assertIn("REPRAM_ADDRESS", program.output())
+        self.assertIn("no-such-host.invalid", program.output())
+
+
+class Supervision(Case):
+    def test_a_node_that_keeps_crashing_is_a_crash_loop_and_the_others_serve(self):
+        launcher = Launcher(2)
+        nodes = wait_formed(launcher.nodes())
+        survivor = nodes[0].port
+        doomed = {}
+
+        def crash_again():
+            if "CRASH LOOP" in launcher.output():
+                return True
+            pids = launcher.node_pids()
+            for port, pid in pids.items():
+                if port != survivor and pid not in doomed:
+                    doomed[pid] = port
+                    os.kill(pid, signal.SIGSEGV)
+            return False
+
+        wait_until(crash_again, "the crash loop is said", 60)
+        self.assertEqual(len(doomed), 5)
+        self.assertEqual(harness.Client(survivor).health()["status"], "healthy")
+        self.assertEqual(launcher.stop(), 0)
+
+    def test_a_second_signal_kills_at_once(self):
+        launcher = Launcher(2)
+        wait_formed(launcher.nodes())
+        pids = list(launcher.node_pids().values())
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        launcher.signal(signal.SIGTERM)
+        wait_until(lambda: "SIGTERM" in launcher.output(), "it is told", 5)
+        began = time.monotonic()
+        launcher.signal(signal.SIGTERM)
+        self.assertEqual(launcher.wait(5), 1)
+        self.assertLess(time.monotonic() - began, 3 * harness.SLOW)
+        self.assertFalse([pid for pid in pids if harness.alive(pid)])
+
+    def test_a_terminals_interrupt_reaches_the_nodes_once_and_they_drain(self):
+        launcher = Launcher(2, prefix=("setsid",))
+        wait_formed(launcher.nodes())
+        os.killpg(os.getpgid(launcher.pid), signal.SIGINT)
+        self.assertEqual(launcher.wait(12), 0, launcher.output())
+        self.assertIn("leaving the cluster", launcher.output())
+
+    def test_hangup_reads_the_log_level_from_the_file_again(self):
+        with harness.tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
+            file.write("REPRAM_LOG_LEVEL=info\n")
+            file.flush()
+            launcher = Launcher(2, arguments=("--config", file.name))
+            wait_formed(launcher.nodes())
+            file.seek(0)
+            file.write("REPRAM_LOG_LEVEL=debug\n")
+            file.flush()
+            launcher.signal(signal.SIGHUP)
+            wait_until(lambda: launcher.output().count("the log level is debug") == 2,
+                       "both nodes take the new level", 5)
+
+    def test_nobody_reading_the_log_does_not_stop_the_cluster(self):
+        reader, writer = os.pipe()
+        base = harness.free_base()
+        process = harness.subprocess.Popen(
+            [harness.BINARY, "launch"], stdin=harness.subprocess.DEVNULL, stdout=writer,
+            stderr=writer, env={"PATH": os.environ["PATH"], "BASE_PORT": str(base),
+                                "NODE_COUNT": "2", "REPRAM_LOG_LEVEL": "debug"})
+        os.close(writer)
+        try:
+            nodes = [harness.Client(base), harness.Client(base + 1)]
+            wait_formed(nodes, 20)
+            # Far more requests than the pipe has room for lines; nobody reads.
+            for number in range(300):
+                self.assertIn(nodes[0].put(f"key{number}", b"x").status, (201, 202))
+            self.assertEqual(nodes[1].health()["status"], "healthy")
+        finally:
+            process.terminate()
+            self.assertEqual(process.wait(15 * harness.SLOW), 0)
+            os.close(reader)
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,76 @@
+#include "cmd/client_common.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void a_key_is_percent_encoded_but_for_its_slashes(void **state)
+{
+    (void)state;
+    char target[64];
+    assert_int_equal(client_data_target("a b/c?d%\xff", "", target, sizeof(target)), RC_OK);
+    assert_string_equal(target, "/v1/data/a%20b/c%3Fd%25%FF");
+    assert_int_equal(client_data_target("k", "ttl=5", target, sizeof(target)), RC_OK);
+    assert_string_equal(target, "/v1/data/k?ttl=5");
+}
+
+static void what_does_not_fit_is_refused_whole(void **state)
+{
+    (void)state;
+    char target[16];
+    assert_int_equal(client_data_target("123456", "", target, sizeof(target)), RC_TOO_LONG);
+    assert_int_equal(client_data_target("  ", "", target, sizeof(target)), RC_TOO_LONG);
+    assert_int_equal(client_data_target("1234", "ttl=5", target, sizeof(target)), RC_TOO_LONG);
+    assert_int_equal(client_data_target("12", "", target, sizeof(target)), RC_OK);
+    char text[8] = "ab";
+    assert_int_equal(client_encode(text, sizeof(text), "  ", ""), RC_TOO_LONG);
+    assert_string_equal(text, "ab");
+}
+
+static void servers_are_hosts_addresses_and_urls(void **state)
+{
+    (void)state;
+    struct client_server servers[5];
+    char text[300];
+    size_t count = 0;
+    assert_int_equal(
+        client_parse_servers("localhost:9000,[::1]:1,node,https://fade.repram.io/,http://a:7",
+                             servers, 5, &count),
+        RC_OK);
+    assert_int_equal(count, 5);
+    assert_string_equal(client_server_text(&servers[0], text, sizeof(text)), "localhost:9000");
+    assert_string_equal(client_server_text(&servers[1], text, sizeof(text)), "[::1]:1");
+    assert_int_equal(servers[2].at.port, 8081);
+    assert_true(servers[3].is_tls);
+    assert_int_equal(servers[3].at.port, 443);
+    assert_false(servers[4].is_tls);
+    assert_int_equal(client_parse_servers("b:1", servers, 5, &count), RC_FULL);
+}
+
+static void servers_that_make_no_sense_are_refused(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"", "a:", ":1", "a:1,", "::1:80", "https://a/path", "a b"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct client_server servers[5];
+        size_t count = 0;
+        assert_int_equal(client_parse_servers(bad[i], servers, 5, &count), RC_MALFORMED);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_key_is_percent_encoded_but_for_its_slashes),
+        cmocka_unit_test(what_does_not_fit_is_refused_whole),
+        cmocka_unit_test(servers_are_hosts_addresses_and_urls),
+        cmocka_unit_test(servers_that_make_no_sense_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,423 @@
+#include "cmd/settings.h"
+
+#include "cmd/log.h"
+#include "net/node.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static struct settings s;
+static struct config_file file;
+
+static int setup(void **state)
+{
+    (void)state;
+    memset(&s, 0, sizeof(s));
+    memset(&file, 0, sizeof(file));
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    settings_fini(&s);
+    config_file_fini(&file);
+    return 0;
+}
+
+/* Loads from an environment (NAME=value words, NULL at the end), a file's text and one flag. */
+static void load(const char *const *environment, const char *text, const struct setting_flag *flag)
+{
+    struct settings_sources sources = {.environment = (char *const *)(uintptr_t)environment,
+                                       .flags = flag,
+                                       .flag_count = flag != NULL ? 1 : 0,
+                                       .file_name = "test.conf"};
+    unsigned line = 0;
+    settings_fini(&s);
+    config_file_fini(&file);
+    if (text != NULL) {
+        assert_int_equal(config_file_parse(&file, text, strlen(text), &line), RC_OK);
+        sources.file = &file;
+    }
+    settings_load(&s, &sources);
+}
+
+static void load_env(const char *word)
+{
+    const char *const environment[] = {word, NULL};
+    load(environment, NULL, NULL);
+}
+
+static void nothing_set_gives_the_defaults_of_the_contract(void **state)
+{
+    (void)state;
+    load(NULL, NULL, NULL);
+    assert_int_equal(s.errors.count + s.warnings.count + s.remarks.count, 0);
+    static const struct {
+        enum setting_id id;
+        uint64_t number;
+    } expected[] = {{SETTING_BASE_PORT, 8081},     {SETTING_MAX_PORTS, 10},
+                    {SETTING_NODE_COUNT, 3},       {SETTING_REPLICATION_FACTOR, 3},
+                    {SETTING_DEFAULT_TTL, 3600},   {SETTING_MIN_TTL, 300},
+                    {SETTING_MAX_TTL, 86400},      {SETTING_MAX_VALUE_SIZE, 10 << 20},
+                    {SETTING_MAX_STORAGE_MB, 0},   {SETTING_WRITE_TIMEOUT, 5000},
+                    {SETTING_RATE_LIMIT, 0},       {SETTING_MAX_CONNECTIONS_PER_IP, 0},
+                    {SETTING_IDLE_TIMEOUT, 75000}, {SETTING_REQUEST_TIMEOUT, 15000},
+                    {SETTING_LOG_LEVEL, LOG_INFO}, {SETTING_LOG_FORMAT, LOG_TEXT}};
+    for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
+        assert_int_equal(setting_number(&s, expected[i].id), expected[i].number);
+        assert_string_equal(s.values[expected[i].id].from, "default");
+    }
+    assert_string_equal(setting_text(&s, SETTING_DISCOVERY_DOMAIN), "localhost");
+    assert_string_equal(setting_text(&s, SETTING_NETWORK), "private");
+    assert_string_equal(setting_text(&s, SETTING_ENCLAVE), "default");
+    assert_string_equal(setting_text(&s, SETTING_FLUX_API), "https://api.runonflux.io");
+    assert_false(setting_is_set(&s, SETTING_HTTP_PORT));
+}
+
+static void flag_goes_over_environment_over_file_over_default(void **state)
+{
+    (void)state;
+    static const char *const environment[] = {"BASE_PORT=9001", NULL};
+    static const char text[] = "# a file\nBASE_PORT=9002\nMAX_PORTS=5\n";
+    const struct setting_flag flag = {SETTING_BASE_PORT, "9000"};
+    load(environment, text, &flag);
+    assert_int_equal(setting_number(&s, SETTING_BASE_PORT), 9000);
+    assert_string_equal(s.values[SETTING_BASE_PORT].from, "flag --base-port");
+    assert_int_equal(s.values[SETTING_BASE_PORT].origin, ORIGIN_FLAG);
+    assert_int_equal(setting_number(&s, SETTING_MAX_PORTS), 5);
+    assert_string_equal(s.values[SETTING_MAX_PORTS].from, "file test.conf line 3");
+    load(environment, text, NULL);
+    assert_int_equal(setting_number(&s, SETTING_BASE_PORT), 9001);
+    assert_string_equal(s.values[SETTING_BASE_PORT].from, "environment BASE_PORT");
+    load(NULL, text, NULL);
+    assert_int_equal(setting_number(&s, SETTING_BASE_PORT), 9002);
+}
+
+static void an_empty_value_counts_as_not_set(void **state)
+{
+    (void)state;
+    static const char *const environment[] = {"BASE_PORT=", "REPRAM_PEERS=", NULL};
+    load(environment, "BASE_PORT=9002\nMAX_PORTS=\n", NULL);
+    assert_int_equal(setting_number(&s, SETTING_BASE_PORT), 9002);
+    assert_int_equal(setting_number(&s, SETTING_MAX_PORTS), 10);
+    assert_int_equal(s.errors.count, 0);
+}
+
+static void an_alias_is_the_same_setting(void **state)
+{
+    (void)state;
+    load_env("NODE_ID=alpha");
+    assert_string_equal(setting_text(&s, SETTING_NODE_ID), "alpha");
+    assert_string_equal(s.values[SETTING_NODE_ID].from, "environment NODE_ID");
+    load_env("REPRAM_REPLICATION=5");
+    assert_int_equal(setting_number(&s, SETTING_REPLICATION_FACTOR), 5);
+    load_env("BOOTSTRAP_NODES=a:1");
+    assert_string_equal(setting_text(&s, SETTING_PEERS), "a:1");
+    load_env("HTTP_PORT=9000");
+    assert_int_equal(setting_number(&s, SETTING_HTTP_PORT), 9000);
+}
+
+static void aliases_that_differ_are_an_error_that_names_both(void **state)
+{
+    (void)state;
+    static const char *const differ[] = {"REPRAM_NODE_ID=a", "NODE_ID=b", NULL};
+    static const char *const agree[] = {"REPRAM_NODE_ID=a", "NODE_ID=a", NULL};
+    load(differ, NULL, NULL);
+    assert_int_equal(s.errors.count, 1);
+    assert_non_null(strstr(s.errors.text, "REPRAM_NODE_ID=a and NODE_ID=b"));
+    load(agree, NULL, NULL);
+    assert_int_equal(s.errors.count, 0);
+    load(NULL, "REPRAM_PORT=1\nHTTP_PORT=2\n", NULL);
+    assert_int_equal(s.errors.count, 1);
+    assert_non_null(strstr(s.errors.text, "REPRAM_PORT=1 and HTTP_PORT=2"));
+}
+
+struct refusal {
+    const char *word;
+    const char *allowed;
+};
+
+/* Every type's bad values; the message must hold the name, the value and what is allowed. */
+static const struct refusal refusals[] = {
+    {"BASE_PORT=0", "a port, 1 to 65535"},
+    {"BASE_PORT=65536", "a port, 1 to 65535"},
+    {"BASE_PORT=80a", "a port, 1 to 65535"},
+    {"BASE_PORT= 8081", "a port, 1 to 65535"},
+    {"BASE_PORT=-1", "a port, 1 to 65535"},
+    {"BASE_PORT=+8081", "a port, 1 to 65535"},
+    {"BASE_PORT=99999999999999999999999", "a port, 1 to 65535"},
+    {"MAX_PORTS=0", "a whole number, 1 to 1000"},
+    {"NODE_COUNT=3.5", "a whole number, 1 to 1000"},
+    {"REPLICATION_FACTOR=0", "a whole number, 1 to 16384"},
+    {"REPRAM_MAX_STORAGE_MB=1GB", "a whole number, 0 to 16777216"},
+    {"REPRAM_MIN_TTL=0", "seconds, or a number with s, m, h or d; 1s to 30d"},
+    {"REPRAM_MAX_TTL=31d", "seconds, or a number with s, m, h or d; 1s to 30d"},
+    {"REPRAM_DEFAULT_TTL=1w", "seconds, or a number with s, m, h or d; 1s to 30d"},
+    {"REPRAM_WRITE_TIMEOUT=0", "seconds, or a number with ms, s, m, h or d; 10ms to 1h"},
+    {"REPRAM_IDLE_TIMEOUT=never", "seconds, or a number with ms, s, m, h or d; 100ms to 1d"},
+    {"REPRAM_MAX_VALUE_SIZE=65MiB", "bytes, or a number with KiB, MiB or GiB; 1 to 67108864"},
+    {"REPRAM_MAX_VALUE_SIZE=10TB", "bytes, or a number with KiB, MiB or GiB; 1 to 67108864"},
+    {"REPRAM_CLAIM_CHECK=maybe", "on or off"},
+    {"REPRAM_NODE_ID=two words", "1 to 64 printable ASCII characters without spaces"},
+    {"REPRAM_NETWORK=caf\xc3\xa9", "1 to 64 printable ASCII characters without spaces"},
+    {"DISCOVERY_DOMAIN=no domain", "a host name or an IP address"},
+    {"DISCOVERY_DOMAIN=256.0.0.1", "a host name or an IP address"},
+    {"REPRAM_ADDRESS=10.0.0.1:80", "a host name or an IP address"},
+    {"REPRAM_BIND=eth0", "all, or an IP address of this host"},
+    {"REPRAM_DISCOVERY=multicast", "a comma list of port-range, static, dns, flux"},
+    {"REPRAM_PEERS=10.0.0.1", "host:port,... with IPv6 addresses in brackets, at most 256"},
+    {"REPRAM_FLUX_API=api.runonflux.io", "http://host[:port][/path]"},
+    {"REPRAM_TRUST_PROXY=10.0.0.0/40", "true, false, or a comma list of networks"},
+    {"REPRAM_LOG_LEVEL=trace", "debug, info, warn, error"},
+    {"REPRAM_LOG_FORMAT=xml", "text, json"},
+};
+
+static void a_bad_value_is_refused_with_its_name_the_value_and_what_is_allowed(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+        load_env(refusals[i].word);
+        if (s.errors.count != 1 || strstr(s.errors.text, refusals[i].word) != s.errors.text ||
+            strstr(s.errors.text, refusals[i].allowed) == NULL) {
+            fail_msg("%s: %s", refusals[i].word, s.errors.text);
+        }
+    }
+}
+
+static void every_bad_value_is_told_at_once(void **state)
+{
+    (void)state;
+    static const char *const environment[] = {"BASE_PORT=x", "MAX_PORTS=y", "NODE_COUNT=z", NULL};
+    load(environment, NULL, NULL);
+    assert_int_equal(s.errors.count, 3);
+    assert_int_equal(setting_number(&s, SETTING_BASE_PORT), 8081);
+}
+
+static void durations_and_sizes_may_have_units(void **state)
+{
+    (void)state;
+    static const char *const environment[] = {"REPRAM_MIN_TTL=5m", "REPRAM_WRITE_TIMEOUT=250ms",
+                                              "REPRAM_MAX_VALUE_SIZE=64KiB", NULL};
+    load(environment, NULL, NULL);
+    assert_int_equal(setting_number(&s, SETTING_MIN_TTL), 300);
+    assert_int_equal(setting_number(&s, SETTING_WRITE_TIMEOUT), 250);
+    assert_int_equal(setting_number(&s, SETTING_MAX_VALUE_SIZE), 65536);
+    assert_int_equal(s.errors.count, 0);
+}
+
+static void what_this_version_lacks_is_refused_not_ignored(void **state)
+{
+    (void)state;
+    static const char *const words[] = {"REPRAM_TLS_CERT=/a",         "REPRAM_TLS_KEY=/a",
+                                        "REPRAM_TLS_CA=/a",           "REPRAM_ACL_FILE=/a",
+                                        "REPRAM_CLUSTER_SECRET=hush", "REPRAM_DISCOVERY=dns,srv"};
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        load_env(words[i]);
+        assert_int_equal(s.errors.count, 1);
+        assert_non_null(strstr(s.errors.text, "not supported in this version"));
+        assert_int_equal(strncmp(s.errors.text, words[i], strcspn(words[i], "=")), 0);
+    }
+}
+
+static void a_secret_is_never_repeated(void **state)
+{
+    (void)state;
+    load_env("REPRAM_CLUSTER_SECRET=hush");
+    assert_null(strstr(s.errors.text, "hush"));
+    assert_string_equal(setting_shown(&s, SETTING_CLUSTER_SECRET), "(secret)");
+    char flag[SETTING_NAME_SIZE];
+    assert_string_equal(setting_flag(SETTING_CLUSTER_SECRET, flag), "");
+}
+
+static void a_secret_may_stand_in_a_file(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/repram-test-XXXXXX";
+    char word[128];
+    const int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "hush\n", 5), 5);
+    (void)close(fd);
+    (void)snprintf(word, sizeof(word), "REPRAM_CLUSTER_SECRET_FILE=%s", path);
+    load_env(word);
+    assert_string_equal(setting_text(&s, SETTING_CLUSTER_SECRET), "hush");
+    assert_non_null(strstr(s.errors.text, "REPRAM_CLUSTER_SECRET_FILE"));
+    assert_non_null(strstr(s.errors.text, "not supported in this version"));
+    (void)unlink(path);
+    load_env(word);
+    assert_non_null(strstr(s.errors.text, word));
+    assert_non_null(strstr(s.errors.text, "No such file or directory; allowed: a readable file"));
+    static const char *const both[] = {"REPRAM_CLUSTER_SECRET=hush",
+                                       "REPRAM_CLUSTER_SECRET_FILE=/x", NULL};
+    load(both, NULL, NULL);
+    assert_non_null(
+        strstr(s.errors.text, "REPRAM_CLUSTER_SECRET and REPRAM_CLUSTER_SECRET_FILE are both set"));
+}
+
+static void settings_of_older_versions_are_accepted_and_remarked(void **state)
+{
+    (void)state;
+    static const char *const environment[] = {"USE_AUTO_DISCOVERY=true", "REPRAM_GOSSIP_PORT=9090",
+                                              "NODE_PORT=9091", "REPRAM_CLEANUP_INTERVAL=30", NULL};
+    load(environment, NULL, NULL);
+    assert_int_equal(s.errors.count, 0);
+    assert_int_equal(s.warnings.count, 0);
+    assert_int_equal(s.remarks.count, 4);
+}
+
+static void unknown_names_are_warned_of(void **state)
+{
+    (void)state;
+    static const char *const environment[] = {"REPRAM_MIN_TLL=5", "PATH=/bin", "REPRAM_SERVER=a:1",
+                                              "REPRAMX=1", NULL};
+    load(environment, "BASE_PROT=1\n", NULL);
+    assert_int_equal(s.warnings.count, 2);
+    assert_non_null(strstr(s.warnings.text, "REPRAM_MIN_TLL (environment)"));
+    assert_non_null(strstr(s.warnings.text, "BASE_PROT (line 1)"));
+    assert_int_equal(s.errors.count, 0);
+}
+
+static void what_kubernetes_injects_is_ignored(void **state)
+{
+    (void)state;
+    static const char *const environment[] = {"REPRAM_SERVICE_HOST=10.0.0.7",
+                                              "REPRAM_SERVICE_PORT=8081",
+                                              "REPRAM_SERVICE_PORT_HTTP=8081",
+                                              "REPRAM_PORT=tcp://10.0.0.7:8081",
+                                              "REPRAM_PORT_8081_TCP=tcp://10.0.0.7:8081",
+                                              "REPRAM_PORT_8081_TCP_PROTO=tcp",
+                                              "REPRAM_PORT_8081_TCP_PORT=8081",
+                                              "REPRAM_PORT_8081_TCP_ADDR=10.0.0.7",
+                                              "REPRAM_PORT_8081_UDP=udp://10.0.0.7:8081",
+                                              "HTTP_PORT=tcp://10.0.0.8:80",
+                                              "NODE_PORT=tcp://10.0.0.9:1",
+                                              NULL};
+    load(environment, NULL, NULL);
+    assert_int_equal(s.errors.count, 0);
+    assert_int_equal(s.warnings.count, 0);
+    assert_int_equal(s.remarks.count, 0);
+    assert_false(setting_is_set(&s, SETTING_HTTP_PORT));
+}
+
+static void clients_look_at_their_own_settings_only(void **state)
+{
+    (void)state;
+    static const char *const environment[] = {"REPRAM_MIN_TTL=bad", "REPRAM_NONSENSE=1",
+                                              "BASE_PORT=9000", NULL};
+    const struct settings_sources sources = {.environment = (char *const *)(uintptr_t)environment,
+                                             .is_client = true};
+    settings_load(&s, &sources);
+    assert_int_equal(s.errors.count, 0);
+    assert_int_equal(s.warnings.count, 0);
+    assert_int_equal(setting_number(&s, SETTING_BASE_PORT), 9000);
+}
+
+static void flags_are_unique_and_made_from_names(void **state)
+{
+    (void)state;
+    char flag[SETTING_NAME_SIZE], other[SETTING_NAME_SIZE];
+    assert_string_equal(setting_flag(SETTING_BASE_PORT, flag), "base-port");
+    assert_string_equal(setting_flag(SETTING_MAX_CONNECTIONS_PER_IP, flag),
+                        "max-connections-per-ip");
+    assert_string_equal(setting_flag(SETTING_FLUX_APP_NAME, flag), "");
+    for (int i = 0; i < SETTING_COUNT; i++) {
+        for (int j = 0; j < i; j++) {
+            setting_flag((enum setting_id)i, flag);
+            setting_flag((enum setting_id)j, other);
+            assert_true(flag[0] == '\0' || strcmp(flag, other) != 0);
+        }
+    }
+}
+
+/* ---- docs/configuration.md ---- */
+
+static char *read_document(void)
+{
+    char path[1024];
+    char *text = NULL;
+    size_t len = 0;
+    const char *slash = strrchr(__FILE__, '/');
+    (void)snprintf(path, sizeof(path), "%.*s/../../docs/configuration.md",
+                   (int)(slash != NULL ? slash - __FILE__ : 0), __FILE__);
+    assert_int_equal(config_file_read(path, CONFIG_FILE_BYTES_MAX, &text, &len), RC_OK);
+    return text;
+}
+
+static void the_document_has_a_row_for_every_setting_with_its_default(void **state)
+{
+    (void)state;
+    char *text = read_document();
+    for (int i = 0; i < SETTING_COUNT; i++) {
+        const struct setting_def *def = setting_def((enum setting_id)i);
+        char flag[SETTING_NAME_SIZE];
+        char row[512];
+        setting_flag((enum setting_id)i, flag);
+        /* | `NAME` | aliases | `--flag` | default | ... */
+        const size_t len =
+            (size_t)snprintf(row, sizeof(row), "\n| `%s` | %s%s%s | %s%s%s | %s%s%s |", def->name,
+                             def->aliases[0] != '\0' ? "`" : "", def->aliases,
+                             def->aliases[0] != '\0' ? "`" : "", flag[0] != '\0' ? "`--" : "", flag,
+                             flag[0] != '\0' ? "`" : "", def->fallback[0] != '\0' ? "`" : "",
+                             def->fallback, def->fallback[0] != '\0' ? "`" : "");
+        assert_true(len < sizeof(row));
+        if (strstr(text, row) == NULL) {
+            fail_msg("docs/configuration.md lacks the row %s", row + 1);
+        }
+    }
+    free(text);
+}
+
+static void the_document_names_no_setting_that_is_not_there(void **state)
+{
+    (void)state;
+    char *text = read_document();
+    for (const char *at = text; (at = strstr(at, "\n| `")) != NULL; at += 4) {
+        const char *name = at + 4;
+        const size_t len = strcspn(name, "`");
+        bool is_known = name[0] == '-'; /* options of the commands */
+        for (int i = 0; i < SETTING_COUNT; i++) {
+            const char *known = setting_def((enum setting_id)i)->name;
+            is_known = is_known || (strlen(known) == len && memcmp(known, name, len) == 0);
+        }
+        if (!is_known) {
+            fail_msg("docs/configuration.md has a row for %.*s", (int)len, name);
+        }
+    }
+    free(text);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(nothing_set_gives_the_defaults_of_the_contract),
+        TEST(flag_goes_over_environment_over_file_over_default),
+        TEST(an_empty_value_counts_as_not_set),
+        TEST(an_alias_is_the_same_setting),
+        TEST(aliases_that_differ_are_an_error_that_names_both),
+        TEST(a_bad_value_is_refused_with_its_name_the_value_and_what_is_allowed),
+        TEST(every_bad_value_is_told_at_once),
+        TEST(durations_and_sizes_may_have_units),
+        TEST(what_this_version_lacks_is_refused_not_ignored),
+        TEST(a_secret_is_never_repeated),
+        TEST(a_secret_may_stand_in_a_file),
+        TEST(settings_of_older_versions_are_accepted_and_remarked),
+        TEST(unknown_names_are_warned_of),
+        TEST(what_kubernetes_injects_is_ignored),
+        TEST(clients_look_at_their_own_settings_only),
+        TEST(flags_are_unique_and_made_from_names),
+        TEST(the_document_has_a_row_for_every_setting_with_its_default),
+        TEST(the_document_names_no_setting_that_is_not_there),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -190,6 +190,13 @@ static enum rc rc_of_result(int result)
     }
 }
 
+/* evdns says the same for a server that is silent, one that refuses and one that fails. */
+static const char *text_of_result(int result)
+{
+    return result == EVUTIL_EAI_FAIL ? "the name servers do not answer, or fail"
+                                     : evutil_gai_strerror(result);
+}
+
 static void on_lookup(int result, struct evutil_addrinfo *list, void *arg)
 {
     struct lookup *lookup = arg;
@@ -200,7 +207,7 @@ static void on_lookup(int result, struct evutil_addrinfo *list, void *arg)
         q->lookup = NULL;
         q->request = NULL;
         if (result != 0) {
-            set_detail(q, rc_of_result(result), evutil_gai_strerror(result));
+            set_detail(q, rc_of_result(result), text_of_result(result));
         } else {
             set_detail(q, RC_NOT_FOUND, "the name has no address");
         }

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <event2/bufferevent.h>
+#include <event2/dns.h>
 #include <event2/event.h>
 #include <signal.h>
 #include <stdio.h>
@@ -311,6 +312,33 @@ static enum rc watch_signals(struct node *n)
     return sigaction(SIGPIPE, &ignore, NULL) == 0 ? RC_OK : RC_IO;
 }
 
+/* ---- libevent's own words ---- */
+
+/* libevent writes to standard error unless it is given a function, and gives that no argument. */
+static const struct node_hooks *libevent_hooks;
+
+static void on_libevent_log(int severity, const char *text)
+{
+    const struct node_hooks *hooks = libevent_hooks;
+    /* What matters comes back as an error of the call that failed as well. */
+    if (hooks != NULL && severity >= EVENT_LOG_MSG) {
+        hooks->log(hooks->arg, LOG_DEBUG, "libevent", "%s", text);
+    }
+}
+
+/* evdns tells every step of every lookup. */
+static void on_evdns_log(int is_warning, const char *text)
+{
+    on_libevent_log(is_warning != 0 ? EVENT_LOG_WARN : EVENT_LOG_DEBUG, text);
+}
+
+static void take_libevent_log(const struct node_hooks *hooks)
+{
+    libevent_hooks = hooks;
+    event_set_log_callback(on_libevent_log);
+    evdns_set_log_fn(on_evdns_log);
+}
+
 /* ---- Life ---- */
 
 static enum rc refuse(const struct node_hooks *hooks, const char *why)
@@ -500,6 +528,7 @@ enum rc node_run(const struct node_config *config, const struct node_hooks *hook
         return rc;
     }
     struct node n = {.config = config, .hooks = hooks, .claim = {.tcp_fd = -1, .udp_fd = -1}};
+    take_libevent_log(hooks);
     n.base = event_base_new();
     if (n.base == NULL) {
         return RC_IO;
@@ -519,5 +548,6 @@ enum rc node_run(const struct node_config *config, const struct node_hooks *hook
         rc = RC_OK; /* told to stop before it began */
     }
     node_fini(&n);
+    libevent_hooks = NULL;
     return rc;
 }

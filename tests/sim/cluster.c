@@ -19,6 +19,15 @@ enum {
 /* 2026-01-01T00:00:00Z */
 #define WALL_MS UINT64_C(1767225600000)
 
+static void check_all(const struct cluster *c)
+{
+    for (uint32_t i = 0; i < c->count; i++) {
+        if (c->nodes[i].is_up) {
+            engine_check(c->nodes[i].engine);
+        }
+    }
+}
+
 struct cluster *cluster_new(uint32_t count, uint64_t seed)
 {
     ASSERT(count <= CLUSTER_NODES_MAX);
@@ -43,6 +52,7 @@ struct cluster *cluster_new(uint32_t count, uint64_t seed)
 
 void cluster_free(struct cluster *c)
 {
+    check_all(c);
     for (uint32_t i = 0; i < c->count; i++) {
         engine_free(c->nodes[i].engine);
     }
@@ -65,10 +75,8 @@ static void run_until(struct cluster *c, uint64_t until_us)
 void cluster_run_for(struct cluster *c, uint64_t ms)
 {
     run_until(c, c->net.now_us + ms * 1000);
-    for (uint32_t i = 0; i < c->count; i++) {
-        if (c->nodes[i].is_up) {
-            engine_check(c->nodes[i].engine);
-        }
+    if (c->is_checked_often) {
+        check_all(c);
     }
 }
 

@@ -2,8 +2,8 @@
  * cluster: a simulated cluster of engines, and the words in which a story about it is told.
  *
  * Nodes are numbered from 0 and listen on 10.0.x.y:8081. Every node runs the engine's own object
- * files on the network's virtual time, with a wall clock that the story may set wrong. Every
- * `cluster_run_` and `cluster_wait_` call checks the invariants of the nodes it has stepped.
+ * files on the network's virtual time, with a wall clock that the story may set wrong. The
+ * invariants of every running node are checked at the end, and along the way if the story wants it.
  */
 #ifndef SIM_CLUSTER_H
 #define SIM_CLUSTER_H
@@ -58,7 +58,7 @@ struct cluster {
     struct sim_put *puts;
     uint64_t put_count;
     uint64_t datagrams, datagram_bytes, stream_bytes;
-    bool is_checked_often; /* engine_check() after every event, not only at the end of a run */
+    bool is_checked_often; /* engine_check() after many events and every run, not only at the end */
     struct buf kept;       /* what arrived on streams at node keep_to while is_keeping */
     uint32_t keep_to;
     bool is_keeping;

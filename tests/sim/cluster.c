@@ -14,6 +14,7 @@ enum {
     STEP_MS = 10, /* how often a wait looks at its condition */
     VALUE_TEXT_MAX = 256,
     KEPT_BYTES_MAX = 1 << 20,
+    PUTS_MIN = 64,
 };
 
 /* 2026-01-01T00:00:00Z */
@@ -328,7 +329,10 @@ uint64_t cluster_put_bytes(struct cluster *c, uint32_t node, const char *key, co
                            size_t value_len, uint64_t ttl_ms)
 {
     const uint64_t token = c->put_count++;
-    c->puts = mem_resize(c->puts, c->put_count, sizeof(*c->puts));
+    if (token == c->put_size) {
+        c->put_size = token == 0 ? PUTS_MIN : 2 * token;
+        c->puts = mem_resize(c->puts, c->put_size, sizeof(*c->puts));
+    }
     c->puts[token] = (struct sim_put){.is_done = false};
     struct blob *blob = NULL;
     if (value_len > VALUE_INLINE_MAX) {

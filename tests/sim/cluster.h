@@ -56,7 +56,7 @@ struct cluster {
     uint64_t delay_us, jitter_us; /* one way */
     struct engine_config config;  /* the template */
     struct sim_put *puts;
-    uint64_t put_count;
+    uint64_t put_count, put_size;
     uint64_t datagrams, datagram_bytes, stream_bytes;
     bool is_checked_often; /* engine_check() after many events and every run, not only at the end */
     struct buf kept;       /* what arrived on streams at node keep_to while is_keeping */

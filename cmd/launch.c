@@ -161,12 +161,11 @@ static void reap(struct launch *l)
 static void reload(struct launch *l)
 {
     struct settings fresh;
-    if (startup_reload(&l->startup, &fresh) == RC_OK) {
-        if (fresh.errors.count == 0) {
-            l->log.level = (enum log_level)setting_number(&fresh, SETTING_LOG_LEVEL);
-        }
-        settings_fini(&fresh);
+    startup_reload(&l->startup, &fresh);
+    if (fresh.errors.count == 0) {
+        l->log.level = (enum log_level)setting_number(&fresh, SETTING_LOG_LEVEL);
     }
+    settings_fini(&fresh);
 }
 
 static void take_signals(struct launch *l)

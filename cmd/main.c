@@ -8,11 +8,12 @@
 
 static int version_command(int argc, char **argv)
 {
-    (void)argv;
+    if (argc > 1 && strcmp(argv[1], "--help") != 0) {
+        (void)fputs("repram version: unexpected word; see repram version --help\n", stderr);
+        return EXIT_CODE_USAGE;
+    }
     if (argc > 1) {
-        (void)fputs("usage: repram version\n",
-                    argc == 2 && strcmp(argv[1], "--help") == 0 ? stdout : stderr);
-        return argc == 2 && strcmp(argv[1], "--help") == 0 ? EXIT_CODE_OK : EXIT_CODE_USAGE;
+        return help_command(stdout, "version") == RC_OK ? EXIT_CODE_OK : EXIT_CODE_INTERNAL;
     }
     (void)puts("repram " REPRAM_VERSION);
     return EXIT_CODE_OK;

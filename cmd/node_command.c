@@ -57,10 +57,7 @@ static void hook_reload(void *arg)
 {
     struct node_process *p = arg;
     struct settings fresh;
-    if (startup_reload(&p->startup, &fresh) != RC_OK) {
-        log_line(&p->log, LOG_ERROR, "config", "the file cannot be used; nothing changed");
-        return;
-    }
+    startup_reload(&p->startup, &fresh);
     if (fresh.errors.count > 0) {
         log_line(&p->log, LOG_ERROR, "config", "nothing changed: %.*s",
                  (int)strcspn(fresh.errors.text, "\n"), fresh.errors.text);

@@ -5,38 +5,37 @@
 
 struct notice_kind_def {
     enum log_level level;
+    bool has_value;
     const char *event;
     const char *before; /* around the member's name and address, when there is a member */
     const char *after;
-    bool has_value;
-    const char *value_after; /* the number's unit, or what it counts */
+    const char *value_after; /* the number's unit, or what it counts; "" without a number */
 };
 
 static const struct notice_kind_def kinds[NOTICE_KINDS] = {
-    [NOTICE_MEMBER_JOINED] = {LOG_INFO, "member", "", " joined", false, ""},
-    [NOTICE_MEMBER_SUSPECT] = {LOG_WARN, "member", "", " does not answer and is suspect", false,
+    [NOTICE_MEMBER_JOINED] = {LOG_INFO, false, "member", "", " joined", ""},
+    [NOTICE_MEMBER_SUSPECT] = {LOG_WARN, false, "member", "", " does not answer and is suspect",
                                ""},
-    [NOTICE_MEMBER_ALIVE] = {LOG_INFO, "member", "", " is alive after all", false, ""},
-    [NOTICE_MEMBER_DEAD] = {LOG_WARN, "member", "", " is dead", false, ""},
-    [NOTICE_MEMBER_LEFT] = {LOG_INFO, "member", "", " left", false, ""},
-    [NOTICE_LINK_UP] = {LOG_INFO, "link", "linked with ", "", false, ""},
-    [NOTICE_LINK_DOWN] = {LOG_INFO, "link", "lost the link with ", "", false, ""},
-    [NOTICE_LINK_OVERFLOW] = {LOG_WARN, "link", "the queue for ",
-                              " was full and has been emptied; a reconciliation follows", false,
-                              ""},
-    [NOTICE_STRANGER] = {LOG_WARN, "stranger", "ignoring ",
-                         " of another cluster (REPRAM_NETWORK or protocol differ)", false, ""},
-    [NOTICE_CLOCK_SET] = {LOG_INFO, "clock", "took the clock of ", "", true,
+    [NOTICE_MEMBER_ALIVE] = {LOG_INFO, false, "member", "", " is alive after all", ""},
+    [NOTICE_MEMBER_DEAD] = {LOG_WARN, false, "member", "", " is dead", ""},
+    [NOTICE_MEMBER_LEFT] = {LOG_INFO, false, "member", "", " left", ""},
+    [NOTICE_LINK_UP] = {LOG_INFO, false, "link", "linked with ", "", ""},
+    [NOTICE_LINK_DOWN] = {LOG_INFO, false, "link", "lost the link with ", "", ""},
+    [NOTICE_LINK_OVERFLOW] = {LOG_WARN, false, "link", "the queue for ",
+                              " was full and has been emptied; a reconciliation follows", ""},
+    [NOTICE_STRANGER] = {LOG_WARN, false, "stranger", "ignoring ",
+                         " of another cluster (REPRAM_NETWORK or protocol differ)", ""},
+    [NOTICE_CLOCK_SET] = {LOG_INFO, true, "clock", "took the clock of ", "",
                           " ms from this host's"},
-    [NOTICE_CLOCK_CONFLICT] = {LOG_ERROR, "clock", "no data is exchanged with ",
-                               ": the clusters were founded apart", true, " ms between the clocks"},
-    [NOTICE_JOIN_STARTED] = {LOG_INFO, "join", "catching up with ", "", true, " donors"},
-    [NOTICE_JOIN_DONE] = {LOG_INFO, "join", "caught up with ", "", true, " records received"},
-    [NOTICE_SYNC_DONE] = {LOG_INFO, "sync", "reconciled with ", "", true, " records exchanged"},
-    [NOTICE_PEER_FULL] = {LOG_WARN, "storage", "", " is full and refuses records", false, ""},
-    [NOTICE_CONFIG_DIFFERS] = {LOG_WARN, "config", "", " is configured differently", false, ""},
-    [NOTICE_READY] = {LOG_INFO, "ready", "", "", false, ""},
-    [NOTICE_NAME_TWICE] = {LOG_WARN, "member", "", " has this node's name", false, ""},
+    [NOTICE_CLOCK_CONFLICT] = {LOG_ERROR, true, "clock", "no data is exchanged with ",
+                               ": the clusters were founded apart", " ms between the clocks"},
+    [NOTICE_JOIN_STARTED] = {LOG_INFO, true, "join", "catching up with ", "", " donors"},
+    [NOTICE_JOIN_DONE] = {LOG_INFO, true, "join", "caught up with ", "", " records received"},
+    [NOTICE_SYNC_DONE] = {LOG_INFO, true, "sync", "reconciled with ", "", " records exchanged"},
+    [NOTICE_PEER_FULL] = {LOG_WARN, false, "storage", "", " is full and refuses records", ""},
+    [NOTICE_CONFIG_DIFFERS] = {LOG_WARN, false, "config", "", " is configured differently", ""},
+    [NOTICE_READY] = {LOG_INFO, false, "ready", "", "", ""},
+    [NOTICE_NAME_TWICE] = {LOG_WARN, false, "member", "", " has this node's name", ""},
 };
 
 /* What stands for the member: name and address as far as they are known. */

@@ -13,7 +13,7 @@
 
 static const struct setting_def defs[SETTING_COUNT] = {
 #define SETTING_DEF(id, name, aliases, type, min, max, fallback, traits, meaning) \
-    [SETTING_##id] = {name, aliases, type, min, max, fallback, traits, meaning},
+    [SETTING_##id] = {name, aliases, type, traits, min, max, fallback, meaning},
     SETTINGS(SETTING_DEF)
 #undef SETTING_DEF
 };
@@ -429,8 +429,7 @@ static void apply_traits(struct load *load, enum setting_id id, const struct fou
                    (def->traits & TRAIT_SECRET) != 0 ? "..." : found->value, value->from);
     }
     if ((def->traits & TRAIT_UNUSED) != 0) {
-        report_add(&load->settings->remarks, "%s is accepted and unused: %s", found->name,
-                   def->meaning);
+        report_add(&load->settings->remarks, "%s is a %s", found->name, def->meaning);
     }
 }
 

@@ -120,13 +120,13 @@ enum setting_trait {
       "debug, info, warn or error; read again on SIGHUP")                                          \
     X(LOG_FORMAT, "REPRAM_LOG_FORMAT", "", TYPE_LOG_FORMAT, 0, 0, "text", 0, "text or json")       \
     X(USE_AUTO_DISCOVERY, "USE_AUTO_DISCOVERY", "", TYPE_ANY, 0, 0, "", TRAIT_UNUSED,              \
-      "of v1: accepted, unused; discovery is always on")                                           \
+      "setting of v1, accepted and unused: discovery is always on")                                \
     X(GOSSIP_PORT, "REPRAM_GOSSIP_PORT", "", TYPE_ANY, 0, 0, "", TRAIT_UNUSED,                     \
-      "of v2: accepted, unused; a node has one port")                                              \
+      "setting of v2, accepted and unused: a node has one port")                                   \
     X(NODE_PORT, "NODE_PORT", "", TYPE_ANY, 0, 0, "", TRAIT_UNUSED,                                \
-      "of v1: accepted, unused; a node has one port")                                              \
+      "setting of v1, accepted and unused: a node has one port")                                   \
     X(CLEANUP_INTERVAL, "REPRAM_CLEANUP_INTERVAL", "", TYPE_ANY, 0, 0, "", TRAIT_UNUSED,           \
-      "of v1 and v2: accepted, unused; expiry is exact")                                           \
+      "setting of v1 and v2, accepted and unused: expiry is exact")                                \
     X(FLUX_APP_NAME, "FLUX_APP_NAME", "", TYPE_NAME, 0, 0, "", TRAIT_PLATFORM,                     \
       "set by Flux: the app whose instances the flux provider asks for")                           \
     X(FLUX_NODE_HOST_IP, "FLUX_NODE_HOST_IP", "", TYPE_HOST, 0, 0, "", TRAIT_PLATFORM,             \
@@ -143,9 +143,9 @@ struct setting_def {
     const char *name;
     const char *aliases; /* comma list */
     enum setting_type type;
+    uint32_t traits; /* enum setting_trait */
     uint64_t min, max;
     const char *fallback; /* the default as text */
-    uint32_t traits;      /* enum setting_trait */
     const char *meaning;
 };
 

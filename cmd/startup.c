@@ -6,6 +6,7 @@
 #include "cmd/settings_check.h"
 #include "cmd/table.h"
 #include "core/assert.h"
+#include "core/mem.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -116,37 +117,33 @@ static int read_options(struct startup *st, int argc, char **argv, const struct 
     return -1;
 }
 
-/* Reads and parses the file; says what is wrong with it. */
-static enum rc load_file(const char *path, struct config_file *file)
+/* Reads and parses the file; reports what is wrong with it, and then it has no lines. */
+static void load_file(const char *path, struct config_file *file, struct report *errors)
 {
     char *text = NULL;
     size_t len = 0;
     unsigned line = 0;
     enum rc rc = config_file_read(path, CONFIG_FILE_BYTES_MAX, &text, &len);
     if (rc != RC_OK) {
-        (void)fprintf(stderr,
-                      "repram: --config %s cannot be read: %s; allowed: a readable file of at most "
-                      "64 KiB\n",
-                      path, rc == RC_TOO_LONG ? rc_text(rc) : strerror(errno));
-        return RC_CONFIG;
+        report_add(errors,
+                   "--config %.256s cannot be read: %s; allowed: a readable file of at most 64 KiB",
+                   path, rc == RC_TOO_LONG ? rc_text(rc) : strerror(errno));
+        return;
     }
     rc = config_file_parse(file, text, len, &line);
     free(text);
     if (rc != RC_OK) {
-        (void)fprintf(stderr, "repram: --config %s, line %u is %s; allowed: KEY=value\n", path,
-                      line, rc_text(rc));
-        return RC_CONFIG;
+        report_add(errors, "--config %.256s, line %u is %s; allowed: KEY=value", path, line,
+                   rc_text(rc));
     }
-    return RC_OK;
 }
 
-static enum rc load(const struct startup *st, struct settings *ret_settings)
+static void load(const struct startup *st, struct settings *ret_settings)
 {
-    struct config_file *file = calloc(1, sizeof(*file));
-    ASSERT(file != NULL);
-    if (st->config_path != NULL && load_file(st->config_path, file) != RC_OK) {
-        free(file);
-        return RC_CONFIG;
+    struct config_file *file = mem_new(1, sizeof(*file));
+    struct report *errors = mem_new(1, sizeof(*errors));
+    if (st->config_path != NULL) {
+        load_file(st->config_path, file, errors);
     }
     const struct settings_sources sources = {.flags = st->flags,
                                              .flag_count = st->flag_count,
@@ -154,9 +151,12 @@ static enum rc load(const struct startup *st, struct settings *ret_settings)
                                              .file_name = st->config_path,
                                              .file = file};
     settings_load(ret_settings, &sources);
+    if (errors->count > 0) {
+        report_add(&ret_settings->errors, "%.*s", (int)strcspn(errors->text, "\n"), errors->text);
+    }
     config_file_fini(file);
+    free(errors);
     free(file);
-    return RC_OK;
 }
 
 static void print_config(const struct settings *s)
@@ -203,9 +203,7 @@ int startup_begin(struct startup *st, int argc, char **argv, bool is_launch,
     if (asked.is_help) {
         return help_command(stdout, argv[0]) == RC_OK ? EXIT_CODE_OK : EXIT_CODE_INTERNAL;
     }
-    if (load(st, &st->settings) != RC_OK) {
-        return EXIT_CODE_BAD_CONFIG;
-    }
+    load(st, &st->settings);
     struct settings *s = &st->settings;
     const struct settings_host host = {host_limits_memory(""), host_limits_descriptors()};
     settings_derive(s, &host);
@@ -259,7 +257,7 @@ struct log startup_open_log(const struct startup *st)
                     (enum log_format)setting_number(s, SETTING_LOG_FORMAT));
 }
 
-enum rc startup_reload(const struct startup *st, struct settings *ret_settings)
+void startup_reload(const struct startup *st, struct settings *ret_settings)
 {
-    return load(st, ret_settings);
+    load(st, ret_settings);
 }

@@ -39,8 +39,9 @@ struct log startup_open_log(const struct startup *st);
 /* Logs unknown names as warnings, and settings without effect. */
 void startup_log(const struct startup *st, struct log *log);
 
-/* Reads environment and file again, with the same flags; the caller owns the result. RC_CONFIG when
- * the file cannot be used. Only what can change while running is to be taken from it. */
-MUST_USE enum rc startup_reload(const struct startup *st, struct settings *ret_settings);
+/* Reads environment and file again, with the same flags; the caller owns the result. Prints
+ * nothing: what is wrong is in its reports. Only what can change while running is to be taken from
+ * it. */
+void startup_reload(const struct startup *st, struct settings *ret_settings);
 
 #endif

@@ -84,7 +84,7 @@ static size_t format_row(const struct table *t, size_t row, bool is_human, char 
         const char *cell = t->cells[row * t->column_count + i];
         const size_t cell_len = strlen(cell);
         const bool is_last = i + 1 == t->column_count;
-        memcpy(out + len, cell, cell_len);
+        (void)snprintf(out + len, cell_len + 1, "%s", cell);
         len += cell_len;
         if (!is_last && is_human) {
             memset(out + len, ' ', t->width[i] + GAP - cell_len);

@@ -7,7 +7,10 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <stdbool.h>
 #include <stdio.h>
+
+enum { HOST_SIZE = 256 }; /* RFC 1035 section 2.3.4 */
 
 /* The name or address that the certificate must carry; a name is also sent as SNI (RFC 6066), an
  * address must not be. */
@@ -17,8 +20,13 @@ static bool tls_client_expect(SSL *ssl, const char *host)
     if (addr_parse_ip(host, 0, &addr) == RC_OK) {
         return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1;
     }
+    /* A copy, because the macro of OpenSSL casts const away. */
+    char name[HOST_SIZE];
+    if (snprintf(name, sizeof(name), "%s", host) >= HOST_SIZE) {
+        return false;
+    }
     SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    return SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1;
+    return SSL_set1_host(ssl, name) == 1 && SSL_set_tlsext_host_name(ssl, name) == 1;
 }
 
 static SSL *tls_client_ssl(const char *host)

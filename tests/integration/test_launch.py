@@ -149,7 +149,7 @@ class Supervision(Case):
             for port, pid in pids.items():
                 if port != survivor and pid not in doomed:
                     doomed[pid] = port
-                    os.kill(pid, signal.SIGSEGV)
+                    os.kill(pid, signal.SIGKILL)
             return False
 
         wait_until(crash_again, "the crash loop is said", 60)

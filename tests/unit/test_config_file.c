@@ -67,12 +67,12 @@ static void too_many_lines_or_bytes_are_too_long(void **state)
 {
     (void)state;
     enum { LINES = CONFIG_FILE_LINES_MAX + 1 };
-    static char many[LINES * 4];
+    static char many[LINES * 4 + 1];
     unsigned line = 0;
     for (size_t i = 0; i < LINES; i++) {
-        memcpy(many + i * 4, "A=1\n", 4);
+        (void)snprintf(many + i * 4, sizeof(many) - i * 4, "A=1\n");
     }
-    assert_int_equal(config_file_parse(&file, many, sizeof(many), &line), RC_TOO_LONG);
+    assert_int_equal(config_file_parse(&file, many, strlen(many), &line), RC_TOO_LONG);
     assert_int_equal(line, LINES);
     static char large[CONFIG_FILE_BYTES_MAX + 1];
     assert_int_equal(config_file_parse(&file, large, sizeof(large), &line), RC_TOO_LONG);

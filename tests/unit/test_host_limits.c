@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 /* A small /proc and /sys of our own. */
-static char root[] = "/tmp/repram-test-XXXXXX";
+static char root[32];
 
 static void put(const char *path, const char *text)
 {
@@ -33,7 +33,7 @@ static void put(const char *path, const char *text)
 static int setup(void **state)
 {
     (void)state;
-    memcpy(root + strlen(root) - 6, "XXXXXX", 6);
+    (void)snprintf(root, sizeof(root), "/tmp/repram-test-XXXXXX");
     assert_non_null(mkdtemp(root));
     put("/proc/meminfo", "MemTotal:       8388608 kB\nMemFree:  1 kB\n");
     return 0;

@@ -8,6 +8,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
+#include <string.h>
 
 /* The name or address that the certificate must carry; a name is also sent as SNI (RFC 6066), an
  * address must not be. */
@@ -17,8 +18,16 @@ static bool tls_client_expect(SSL *ssl, const char *host)
     if (addr_parse_ip(host, 0, &addr) == RC_OK) {
         return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1;
     }
+    /* OpenSSL takes the name for SNI as a void pointer and copies it; from a copy of ours, so that
+     * no const is cast away. */
+    char name[TLSEXT_MAXLEN_host_name + 1];
+    const size_t len = strnlen(host, sizeof(name));
+    if (len == sizeof(name)) {
+        return false;
+    }
+    memcpy(name, host, len + 1);
     SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    return SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1;
+    return SSL_set1_host(ssl, name) == 1 && SSL_set_tlsext_host_name(ssl, name) == 1;
 }
 
 static SSL *tls_client_ssl(const char *host)

@@ -32,13 +32,16 @@ class Partition(Hosts):
         self.assertEqual(nodes[0].put("left", "l").status, 201)
         self.assertEqual(nodes[2].put("right", "r").status, 201)
         self.assertEqual(nodes[1].put("both", "older").status, 201)
+        # By more than the round trip within which their clocks agree.
+        stays(lambda: nodes[0].holds("both", b"older"), "the first half keeps the older one", 0.2)
         self.assertEqual(nodes[3].put("both", "newer").status, 201)
         for host in hosts[:2]:
             host.firewall()
         wait_formed(nodes, 60)
         for node in nodes:
-            wait_until(lambda n=node: n.holds("left", b"l") and n.holds("right", b"r")
-                       and n.holds("both", b"newer"), f"{node} has what both halves took", 30)
+            for key, value in (("left", b"l"), ("right", b"r"), ("both", b"newer")):
+                wait_until(lambda n=node, k=key, v=value: n.holds(k, v),
+                           f"{node} has '{key}', which one half took", 30)
         wait_until(lambda: harness.converged(nodes), "the digests are equal", 30)
 
 

@@ -21,5 +21,5 @@ else
 fi
 # The sources come from the database of a gcc build; warnings are the compiler's business, not ours.
 printf '%s\0' "${files[@]}" |
-    xargs -0 -n 4 -P "$(nproc)" clang-tidy-14 --quiet -p "$build" \
+    xargs -0 -n 1 -P "$(nproc)" clang-tidy-14 --quiet -p "$build" \
         --extra-arg=-Wno-unknown-warning-option --extra-arg=-Wno-unused-command-line-argument

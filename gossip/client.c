@@ -193,6 +193,9 @@ bool engine_next_link(const struct engine *e, uint32_t *slot, struct engine_link
             .value_max = l->value_max,
             .ttl_min_ms = l->ttl_min_ms,
             .ttl_max_ms = l->ttl_max_ms,
+            .is_config_different = l->value_max != e->config.value_max ||
+                                   l->ttl_min_ms != e->config.ttl_min_ms ||
+                                   l->ttl_max_ms != e->config.ttl_max_ms,
         };
         memcpy(ret_view->name, l->member->card.name, sizeof(ret_view->name));
         return true;

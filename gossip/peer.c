@@ -135,7 +135,9 @@ void peer_reconcile_after_loss(struct engine *e)
     uint64_t seen = 0;
     uint32_t slot = 0;
     for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
-        if (l->state == LINK_OPEN && engine_is_mate(e, l->member) &&
+        /* One that is joining pulls everything anyhow. */
+        const bool is_ready = l->member != NULL && (l->member->flags & MEMBER_IS_READY) != 0;
+        if (l->state == LINK_OPEN && is_ready && engine_is_mate(e, l->member) &&
             rng_below(&e->rng, ++seen) == 0) {
             chosen = l;
         }

@@ -21,8 +21,8 @@ enum {
     READ_BYTES_MAX = 64 * 1024, /* per link and turn, so that a bulk transfer starves nobody */
     READ_RUNS_MAX = 8,          /* contiguous runs looked at in one go */
     /* The failure detector is far quicker; this only frees what it left behind. */
-    KEEPALIVE_IDLE_S = 15,
-    KEEPALIVE_INTERVAL_S = 5,
+    KEEPALIVE_IDLE_S = 60,
+    KEEPALIVE_INTERVAL_S = 10,
     KEEPALIVE_COUNT = 3,
     UNACKED_TIMEOUT_MS = 10000,
 };

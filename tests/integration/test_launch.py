@@ -10,7 +10,7 @@ import time
 import harness
 from harness import Case, Launcher, Program, children, wait_formed, wait_until
 
-USAGE, NOT_FORMED, BAD_CONFIGURATION = 2, 75, 78
+USAGE, NO_PORT, NOT_FORMED, BAD_CONFIGURATION = 2, 69, 75, 78
 
 
 def table_of(launcher):
@@ -112,6 +112,15 @@ class AllOrNothing(Case):
         for listener in sockets:
             listener.close()
         wait_until(lambda: len(launcher.node_pids()) == 2, "the other finds a port", 60)
+
+
+    def test_no_port_for_any_of_them_ends_with_69(self):
+        base, sockets = held_range(3)
+        launcher = Launcher(2, base=base, max_ports=3)
+        self.assertEqual(launcher.wait(30), NO_PORT, launcher.output())
+        self.assertIn(f"port {base} is held by another program", launcher.output())
+        for listener in sockets:
+            listener.close()
 
 
 class Refused(Case):

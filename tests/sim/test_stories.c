@@ -353,7 +353,7 @@ static void a_slow_peers_queue_stays_bounded_and_it_catches_up(void **state)
     uint32_t slot = 0;
     struct engine_link_view view;
     for (; engine_next_link(c->nodes[0].engine, &slot, &view); slot++) {
-        assert_true(view.queued <= 2 * 32768);
+        assert_true(view.queued <= UINT64_C(2) * 32768);
     }
     cluster_heal(c);
     assert_true(cluster_wait_full_view(c, 30000));

@@ -43,7 +43,7 @@ static void a_joining_node_never_says_that_a_large_value_is_not_there(void **sta
     enum { LARGE = 4 << 20, VALUES = 6 };
     struct cluster *c = cluster_new(2, 31);
     char *large = mem_new(1, LARGE);
-    char key[16];
+    char key[32];
     c->delay_us = 3000;
     cluster_start(c, 0);
     assert_true(cluster_wait_ready(c, 3000));
@@ -71,7 +71,7 @@ static void a_large_value_is_not_reconciled_again_while_it_is_on_its_way(void **
     enum { LARGE = 8 << 20, VALUES = 4 };
     struct cluster *c = formed(2, 32);
     char *large = mem_new(1, LARGE);
-    char key[16];
+    char key[32];
     cluster_partition(c, 1);
     cluster_run_for(c, 15000);
     for (int i = 0; i < VALUES; i++) {
@@ -212,7 +212,7 @@ static void writes_of_a_leaving_node_arrive(void **state)
         struct cluster *c = formed(3, 500 + seed);
         uint32_t have = 0;
         uint64_t puts[20];
-        char key[16];
+        char key[32];
         c->jitter_us = 5000;
         for (int i = 0; i < 20; i++) {
             (void)snprintf(key, sizeof(key), "k%d", i);

@@ -12,6 +12,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum {
@@ -170,11 +171,23 @@ void peer_link_read(struct peer_link *l)
 static void on_read(struct bufferevent *bev, void *arg)
 {
     struct peer_link *l = arg;
-    (void)bev;
+    struct evbuffer *in = bufferevent_get_input(bev);
+    if (l->state == CLOSING) {
+        (void)evbuffer_drain(in, evbuffer_get_length(in));
+        return;
+    }
     if (l->state == ASKING && !take_answer(l)) {
         return;
     }
     peer_link_read(l);
+}
+
+/* Everything is in the kernel's hands. To close a socket that has unread input is to reset it, and
+ * a reset drops what was sent last: so only our side is closed, and the rest when the peer, who
+ * then has read it all, closes its own. */
+static void say_goodbye(struct peer_link *l)
+{
+    (void)shutdown(bufferevent_getfd(l->bev), SHUT_WR);
 }
 
 static void on_written(struct bufferevent *bev, void *arg)
@@ -185,7 +198,7 @@ static void on_written(struct bufferevent *bev, void *arg)
         l->is_drained_asked = false;
         l->hooks->drained(l->arg, l);
     } else if (l->state == CLOSING && peer_link_pending(l) == 0) {
-        peer_link_end(l, LINK_END_EOF);
+        say_goodbye(l);
     }
 }
 
@@ -217,13 +230,15 @@ void peer_link_finish(struct peer_link *l)
     ASSERT(l->state != CLOSING);
     const bool is_up = l->state == UP;
     l->state = CLOSING;
-    if (!is_up || peer_link_pending(l) == 0) {
+    if (!is_up) {
         arm(l, 0);
         return;
     }
-    (void)bufferevent_disable(l->bev, EV_READ);
-    bufferevent_setwatermark(l->bev, EV_WRITE, 0, 0);
     arm(l, FINISH_TIMEOUT_MS);
+    bufferevent_setwatermark(l->bev, EV_WRITE, 0, 0);
+    if (peer_link_pending(l) == 0) {
+        say_goodbye(l);
+    }
 }
 
 /* ---- Connecting ---- */

@@ -28,7 +28,7 @@ struct peer_link_hooks {
     void (*drained)(void *arg, struct peer_link *l);
     /* The dial failed or the link ended; it is freed when this returns. */
     void (*down)(void *arg, struct peer_link *l, enum link_end why);
-    /* A finished link has sent what it had; likewise. */
+    /* A finished link has ended; likewise. */
     void (*finished)(void *arg, struct peer_link *l);
 };
 
@@ -52,7 +52,9 @@ void peer_link_read(struct peer_link *l);
 /* Ends it at once, without a callback. */
 void peer_link_free(struct peer_link *l);
 
-/* Sends what waits, for at most five seconds, then ends; `finished` follows from the loop. */
+/* Sends what waits, then closes our side, drops what still comes, and ends when the peer has closed
+ * its own, or after five seconds; `finished` follows from the loop. A dial ends at once. Not for a
+ * link that was finished before. */
 void peer_link_finish(struct peer_link *l);
 
 /* Queues bytes; the link is up. RC_NO_MEMORY: nothing was queued. */

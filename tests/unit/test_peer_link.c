@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { PATIENCE_S = 5, INPUT_MAX = 4096 };
@@ -38,6 +39,22 @@ struct scene {
     size_t input_len;
     bool is_stopped_by_input;
 };
+
+/* The address that the next socket is bound to; NULL leaves it alone. */
+static const struct addr *bind_next_socket_to;
+
+/* Stands before the C library's, for the code under test. */
+int socket(int domain, int type, int protocol)
+{
+    const int fd = (int)syscall(SYS_socket, domain, type, protocol);
+    if (fd >= 0 && bind_next_socket_to != NULL) {
+        struct sockaddr_storage sa;
+        const socklen_t sa_len = sockaddr_from(bind_next_socket_to, domain, &sa);
+        bind_next_socket_to = NULL;
+        (void)bind(fd, (const struct sockaddr *)&sa, sa_len);
+    }
+    return fd;
+}
 
 static void on_up(void *arg, struct peer_link *l, const struct addr *seen_as)
 {
@@ -182,6 +199,41 @@ static void dial_to_nobody_is_refused(void **state)
     assert_int_equal(s->why, LINK_END_REFUSED);
 }
 
+/* As the kernel may do it to a dial into the range that it takes ephemeral ports from. */
+static void dial_that_reaches_itself_is_told_apart(void **state)
+{
+    struct scene *s = *state;
+    event_del(s->accepting);
+    claim_release(&s->claim);
+    bind_next_socket_to = &s->at;
+    dial(s);
+    assert_null(bind_next_socket_to);
+    assert_int_equal(s->downs, 1);
+    assert_int_equal(s->why, LINK_END_SELF);
+    assert_int_equal(s->ups, 0);
+}
+
+/* A full queue of a listener swallows what asks for a connection, like a firewall. */
+static void dial_that_nobody_answers_times_out(void **state)
+{
+    struct scene *s = *state;
+    struct sockaddr_storage sa;
+    const socklen_t sa_len = sockaddr_from(&s->at, AF_INET, &sa);
+    int fillers[3];
+    event_del(s->accepting);
+    assert_int_equal(listen(s->claim.tcp_fd, 0), 0);
+    for (size_t i = 0; i < 3; i++) {
+        fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        (void)connect(fillers[i], (const struct sockaddr *)&sa, sa_len);
+    }
+    dial(s);
+    assert_int_equal(s->downs, 1);
+    assert_int_equal(s->why, LINK_END_TIMEOUT);
+    for (size_t i = 0; i < 3; i++) {
+        close(fillers[i]);
+    }
+}
+
 static void dial_answered_by_another_program_is_rejected(void **state)
 {
     struct scene *s = *state;
@@ -249,31 +301,50 @@ static size_t drain_other(int fd, size_t len)
     return got;
 }
 
-static void finished_link_sends_what_it_had(void **state)
+/* Finishes a link with much to send; the other end reads it all, sees the end, and closes. */
+static void finish_and_read(struct scene *s)
 {
-    struct scene *s = *state;
     static const uint8_t bytes[1 << 20];
-    s->answer = ACCEPTED;
-    dial(s);
-    char request[512];
-    assert_true(recv(s->other, request, sizeof(request), 0) > 0);
+    char byte = 0;
     assert_int_equal(peer_link_write(s->link, bytes, sizeof(bytes)), RC_OK);
     peer_link_finish(s->link);
     size_t got = 0;
-    for (int turns = 0; turns < 10000 && s->finishes == 0; turns++) {
+    for (int turns = 0; turns < 100000 && got < sizeof(bytes); turns++) {
         event_base_loop(s->base, EVLOOP_NONBLOCK);
         got += drain_other(s->other, sizeof(bytes));
     }
-    event_base_loop(s->base, EVLOOP_NONBLOCK); /* libevent closes in a turn of its own */
-    while (got < sizeof(bytes)) {
-        const ssize_t n = recv(s->other, request, sizeof(request), 0);
-        assert_true(n > 0);
-        got += (size_t)n;
-    }
     assert_int_equal(got, sizeof(bytes));
-    assert_int_equal(recv(s->other, request, sizeof(request), 0), 0);
+    event_base_loop(s->base, EVLOOP_NONBLOCK);
+    assert_int_equal(s->finishes, 0);
+    assert_int_equal(recv(s->other, &byte, 1, 0), 0);
+    close(s->other);
+    s->other = -1;
+    run(s);
     assert_int_equal(s->finishes, 1);
     assert_int_equal(s->downs, 0);
+}
+
+static void finished_link_sends_what_it_had(void **state)
+{
+    struct scene *s = *state;
+    char request[512];
+    s->answer = ACCEPTED;
+    dial(s);
+    assert_true(recv(s->other, request, sizeof(request), 0) > 0);
+    finish_and_read(s);
+}
+
+static void finished_link_drops_what_still_comes_and_cuts_nothing_off(void **state)
+{
+    struct scene *s = *state;
+    static const uint8_t unread[100000];
+    char request[512];
+    s->answer = ACCEPTED;
+    dial(s);
+    assert_true(recv(s->other, request, sizeof(request), 0) > 0);
+    assert_int_equal(send(s->other, unread, sizeof(unread), 0), sizeof(unread));
+    finish_and_read(s);
+    assert_int_equal(s->input_len, 0);
 }
 
 static void finished_dial_ends_without_a_word(void **state)
@@ -333,6 +404,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(dial_that_is_upgraded_comes_up, setup, teardown),
         cmocka_unit_test_setup_teardown(bytes_after_the_answer_are_input, setup, teardown),
         cmocka_unit_test_setup_teardown(dial_to_nobody_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(dial_that_reaches_itself_is_told_apart, setup, teardown),
+        cmocka_unit_test_setup_teardown(dial_that_nobody_answers_times_out, setup, teardown),
         cmocka_unit_test_setup_teardown(dial_answered_by_another_program_is_rejected, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(dial_answered_by_another_status_is_rejected, setup,
@@ -341,6 +414,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(link_whose_peer_closes_ends_in_eof, setup, teardown),
         cmocka_unit_test_setup_teardown(link_whose_peer_crashes_ends_in_a_reset, setup, teardown),
         cmocka_unit_test_setup_teardown(finished_link_sends_what_it_had, setup, teardown),
+        cmocka_unit_test_setup_teardown(finished_link_drops_what_still_comes_and_cuts_nothing_off,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(finished_dial_ends_without_a_word, setup, teardown),
         cmocka_unit_test_setup_teardown(drained_is_told_once_when_asked, setup, teardown),
         cmocka_unit_test_setup_teardown(adopted_link_delivers_what_was_read_before, setup,

@@ -10,6 +10,7 @@
 
 enum {
     FIRST_PASS_MAX_US = 2000 * 1000, /* the first discovery pass is over by then at the latest */
+    FOUND_QUIET_US = 100 * 1000,     /* nobody new for this long, or the clock is not founded */
     FOUND_WAIT_US = 3000 * 1000,     /* with members around and no clock anywhere known */
     TURN_US = 100 * 1000,            /* what needs no exact time is looked at this often */
     CLOCK_ASK_US = 50 * 1000,        /* between two questions for the cluster's clock */
@@ -256,14 +257,16 @@ static void take_clock(struct engine *e, struct member *m, const struct vitals *
     }
 }
 
-/* Among nodes that are all new, the one with the smallest uuid founds the clock. */
+/* Among nodes that are all new, the one with the smallest uuid founds the clock; but only when all
+ * of them have said that they have none, and when nobody new has turned up for a while: somebody
+ * behind them may have one. */
 static bool may_found_clock(const struct engine *e)
 {
     const struct swim_counts counts = swim_counts(e->swim);
     if (counts.alive + counts.suspect == 0) {
         return true;
     }
-    bool is_smallest = true;
+    bool is_smallest = e->now_us - e->newest_member_us >= FOUND_QUIET_US;
     uint32_t slot = 0;
     for (const struct member *m; (m = swim_next_member(e->swim, &slot)) != NULL; slot++) {
         if (m->is_self || !engine_is_live(m)) {
@@ -272,7 +275,8 @@ static bool may_found_clock(const struct engine *e)
         if ((m->flags & MEMBER_HAS_CLOCK) != 0) {
             return false;
         }
-        is_smallest = is_smallest && uuid_compare(&e->config.uuid, &m->card.uuid) < 0;
+        is_smallest =
+            is_smallest && m->has_vitals && uuid_compare(&e->config.uuid, &m->card.uuid) < 0;
     }
     return is_smallest || e->now_us - e->pass_over_us > FOUND_WAIT_US;
 }
@@ -449,6 +453,7 @@ static void take_swim_event(struct engine *e, const struct swim_event *event)
     char text[ADDR_TEXT_SIZE];
     switch (event->kind) {
     case SWIM_MEMBER_NEW:
+        e->newest_member_us = e->now_us;
         engine_notice(e, NOTICE_MEMBER_JOINED, event->member, 0, NULL);
         mesh_hurry(e->mesh);
         break;

@@ -29,10 +29,11 @@ struct engine {
     struct clock clock;
     struct hlc hlc;
     uint64_t now_us, started_us;
-    uint64_t turn_at_us;   /* next look at what needs no exact time */
-    uint64_t ask_at_us;    /* when a node without a clock asks for it again */
-    uint64_t pass_over_us; /* when the first discovery pass ended */
-    bool is_named;         /* the providers have named all they know, once */
+    uint64_t turn_at_us;       /* next look at what needs no exact time */
+    uint64_t ask_at_us;        /* when a node without a clock asks for it again */
+    uint64_t newest_member_us; /* when somebody was met for the first time */
+    uint64_t pass_over_us;     /* when the first discovery pass ended */
+    bool is_named;             /* the providers have named all they know, once */
     bool is_pass_over;
     bool is_full; /* refused for lack of room, and not under FULL_CLEAR_PERCENT since */
     bool is_draining;

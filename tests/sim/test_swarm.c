@@ -34,6 +34,7 @@ enum {
     ROUNDS = 80,
     SLICE_MS = 25,
     VALUE_MAX = 200 * 1000,
+    UNREPAIRED_MS = 2 * EPOCH_MS,
 };
 
 /* The nodes' wall clocks are right here. */
@@ -147,6 +148,18 @@ static void look_at_key(struct swarm *s, uint32_t node, uint32_t key)
     }
 }
 
+static const struct write *latest(const struct swarm *s, uint32_t key)
+{
+    const struct write *best = NULL;
+    for (uint32_t i = 0; i < s->write_count; i++) {
+        const struct write *w = &s->writes[i];
+        if (w->key == key && (best == NULL || version_compare(&w->version, &best->version) > 0)) {
+            best = w;
+        }
+    }
+    return best;
+}
+
 static void judge_quorums(struct swarm *s)
 {
     for (uint32_t i = 0; i < s->write_count; i++) {
@@ -160,10 +173,10 @@ static void judge_quorums(struct swarm *s)
         for (uint32_t node = 0; node < s->c->count; node++) {
             held += w->held_newer[node] != 0;
         }
-        /* One that arrives after its time is over is held by nobody, and nobody minds. */
+        /* Where a later write replaced it, and is over too, there is nothing to be seen. */
         const uint64_t now_ms = SIM_WALL_MS + s->c->net.now_us / 1000;
         if (put->done.status == PUT_QUORUM && held < put->done.have &&
-            w->expiry_ms > now_ms + 100) {
+            w->expiry_ms > now_ms + 100 && latest(s, w->key) == w) {
             blame(s, "a 201 whose quorum did not hold it", held, w->key);
         }
     }
@@ -286,6 +299,12 @@ static void leave_one(struct swarm *s)
     s->is_leaving[node] = false;
 }
 
+static void pause_one(struct swarm *s)
+{
+    const uint32_t node = pick_up(s);
+    cluster_pause(s->c, node, 100 + rng_below(&s->rng, 3000));
+}
+
 static void block_one(struct swarm *s)
 {
     const uint32_t from = (uint32_t)rng_below(&s->rng, s->c->count);
@@ -318,7 +337,7 @@ static void something_happens(struct swarm *s)
         c->loss_percent = (uint32_t)rng_below(&s->rng, 30);
         break;
     case 8:
-        cluster_pause(c, pick_up(s), 100 + rng_below(&s->rng, 3000));
+        pause_one(s);
         break;
     case 9:
         leave_one(s);
@@ -345,13 +364,7 @@ static void something_happens(struct swarm *s)
 /* The latest write to a key when a node alive now was seen to hold it; NULL else. */
 static const struct write *expected(const struct swarm *s, uint32_t key)
 {
-    const struct write *best = NULL;
-    for (uint32_t i = 0; i < s->write_count; i++) {
-        const struct write *w = &s->writes[i];
-        if (w->key == key && (best == NULL || version_compare(&w->version, &best->version) > 0)) {
-            best = w;
-        }
-    }
+    const struct write *best = latest(s, key);
     for (uint32_t node = 0; best != NULL && node < s->c->count; node++) {
         const struct sim_node *n = &s->c->nodes[node];
         if (n->is_up && best->held_by[node] == n->life) {
@@ -370,8 +383,8 @@ static void compare_contents(struct swarm *s)
             const uint64_t now_ms =
                 engine_clock_ms(s->c->nodes[node].engine, stage_now_us(s->c, node));
             const bool is_there = fetch(s, node, key, &r);
-            /* Within clocks' error of the expiry there is nothing to say. */
-            if (w == NULL || w->expiry_ms <= now_ms + 50) {
+            /* What is about to expire may go unrepaired. */
+            if (w == NULL || w->expiry_ms <= now_ms + UNREPAIRED_MS) {
                 continue;
             }
             if (!is_there) {
@@ -391,6 +404,10 @@ static void settle(struct swarm *s)
     c->jitter_us = 300;
     look(s);
     cluster_start_all(c);
+    run(s, 1000);
+    if (is_wrong(s)) {
+        return;
+    }
     if (!cluster_wait_full_view(c, 120000)) {
         blame(s, "the views do not meet", 0, 0);
     } else if (!cluster_wait_ready(c, 30000)) {

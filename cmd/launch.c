@@ -216,6 +216,10 @@ static int act(struct launch *l)
             start_child(l, action.child);
             break;
         case STEP_SIGNAL:
+            if (action.signal == SIGKILL) {
+                log_line(&l->log, LOG_WARN, "launch", "%s has not ended in time and is killed",
+                         l->children[action.child].relay.name);
+            }
             if (l->children[action.child].pid > 0) {
                 (void)kill(l->children[action.child].pid, action.signal);
             }

@@ -208,11 +208,18 @@ class Cluster(Case):
         done = self.cli("health", "--all", "--json")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual([node["health"] for node in json.loads(done.stdout)], ["healthy"] * 3)
+        self.assertEqual([node["active_peers"] for node in json.loads(done.stdout)], [2] * 3)
         done = cli("health", "--all", env={**self.env, "NODE_COUNT": 4})
         self.assertEqual(done.returncode, FAILED)
         self.assertIn(b"3 healthy, 4 wanted", done.stderr)
         done = cli("health", "--all", env={**self.env, "REPRAM_NETWORK": "another"})
         self.assertEqual(done.returncode, FAILED)
+
+    def test_health_names_the_one_that_hangs_rather_than_the_ports_that_nobody_holds(self):
+        with harness.socket.create_server(("127.0.0.1", self.launcher.base + 5)) as silent:
+            done = cli("health", "--all", "--timeout", "1", env={**self.env, "NODE_COUNT": 4})
+            self.assertEqual(done.returncode, FAILED)
+            self.assertIn(f"127.0.0.1:{silent.getsockname()[1]}: timed out".encode(), done.stderr)
 
     def test_the_first_server_that_answers_is_asked(self):
         alive = f"127.0.0.1:{self.nodes[0].port}"

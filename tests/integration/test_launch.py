@@ -177,6 +177,7 @@ class Supervision(Case):
         began = time.monotonic()
         launcher.signal(signal.SIGTERM)
         self.assertEqual(launcher.wait(5), 1)
+        self.assertEqual(launcher.output().count("has not ended in time and is killed"), 2)
         self.assertLess(time.monotonic() - began, 3 * harness.SLOW)
         self.assertFalse([pid for pid in pids if harness.alive(pid)])
 

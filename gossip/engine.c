@@ -256,7 +256,8 @@ static void take_clock(struct engine *e, struct member *m, const struct vitals *
     }
 }
 
-/* Among nodes that are all new, the one with the smallest uuid founds the clock. */
+/* Among nodes that are all new, the one with the smallest uuid founds the clock. One that has not
+ * said yet whether it has a clock is not taken for new. */
 static bool may_found_clock(const struct engine *e)
 {
     const struct swim_counts counts = swim_counts(e->swim);
@@ -272,7 +273,8 @@ static bool may_found_clock(const struct engine *e)
         if ((m->flags & MEMBER_HAS_CLOCK) != 0) {
             return false;
         }
-        is_smallest = is_smallest && uuid_compare(&e->config.uuid, &m->card.uuid) < 0;
+        is_smallest =
+            is_smallest && m->has_flags && uuid_compare(&e->config.uuid, &m->card.uuid) < 0;
     }
     return is_smallest || e->now_us - e->pass_over_us > FOUND_WAIT_US;
 }

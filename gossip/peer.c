@@ -307,6 +307,7 @@ enum rc peer_hello(struct engine *e, struct link *l, struct cursor *c)
         return rc;
     }
     m->flags = hello.flags;
+    m->has_flags = true;
     if (hello.seen_as.port != 0 && e->config.addr_count > 0) {
         struct addr seen_as = hello.seen_as;
         seen_as.port = e->config.addrs[0].addr.port;

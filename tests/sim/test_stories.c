@@ -306,6 +306,30 @@ static void clock_offsets_of_an_hour_change_nothing(void **state)
     cluster_free(c);
 }
 
+static void a_newcomer_takes_the_clock_that_is_there_and_founds_none(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 60; seed++) {
+        struct cluster *c = cluster_new(2, seed);
+        c->nodes[1].wall_offset_ms = (int64_t)HOUR_MS;
+        cluster_start(c, 0);
+        assert_true(cluster_wait_ready(c, 4000));
+        cluster_start(c, 1);
+        for (int ms = 0; ms < 400; ms++) {
+            cluster_run_for(c, 1);
+            const struct engine *there = c->nodes[0].engine;
+            const struct engine *here = c->nodes[1].engine;
+            if ((engine_unready(here) & READY_NO_CLOCK) == 0) {
+                const uint64_t now_us = c->net.now_us;
+                const uint64_t want = engine_clock_ms(there, now_us);
+                assert_in_range(engine_clock_ms(here, now_us), want - 100, want + 100);
+            }
+        }
+        assert_true(cluster_wait_ready(c, 2000));
+        cluster_free(c);
+    }
+}
+
 static void newcomers_never_found_a_clock_beside_the_clusters(void **state)
 {
     (void)state;
@@ -557,6 +581,7 @@ int main(void)
         cmocka_unit_test(an_entry_expires_everywhere_and_no_replay_brings_it_back),
         cmocka_unit_test(an_overwritten_longer_lived_value_does_not_come_back),
         cmocka_unit_test(clock_offsets_of_an_hour_change_nothing),
+        cmocka_unit_test(a_newcomer_takes_the_clock_that_is_there_and_founds_none),
         cmocka_unit_test(newcomers_never_found_a_clock_beside_the_clusters),
         cmocka_unit_test(clusters_founded_apart_an_hour_off_do_not_mix_their_data),
         cmocka_unit_test(a_slow_peers_queue_stays_bounded_and_it_catches_up),

@@ -187,8 +187,7 @@ static void take_signals(struct launch *l)
     }
 }
 
-/* Signals arrive through a descriptor, which no start of a child can miss. SIGPIPE is ignored: a
- * log that nobody reads any more costs lines. */
+/* Signals arrive through a descriptor, which no start of a child can miss. */
 static int open_signals(void)
 {
     sigset_t set;
@@ -197,7 +196,6 @@ static int open_signals(void)
     (void)sigaddset(&set, SIGTERM);
     (void)sigaddset(&set, SIGINT);
     (void)sigaddset(&set, SIGHUP);
-    (void)signal(SIGPIPE, SIG_IGN);
     if (sigprocmask(SIG_BLOCK, &set, NULL) != 0) {
         return -1;
     }
@@ -378,6 +376,8 @@ int launch_command(int argc, char **argv)
     if (l == NULL) {
         return EXIT_CODE_INTERNAL;
     }
+    /* A log that nobody reads any more costs lines. */
+    (void)signal(SIGPIPE, SIG_IGN);
     int code = startup_begin(&l->startup, argc, argv, true, extras, EXTRA_COUNT);
     if (code < 0) {
         code = launch_run(l);

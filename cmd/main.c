@@ -3,8 +3,10 @@
 #include "cmd/exit_code.h"
 #include "cmd/help.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static int version_command(int argc, char **argv)
 {
@@ -52,8 +54,22 @@ static const struct command commands[] = {
     {"help", help_main},        {"--help", help_main},        {"-h", help_main},
 };
 
+/* Whoever starts us may have closed these. The next descriptor opened would take their number, and
+ * the log would be written into a socket. */
+static void fill_standard_descriptors(void)
+{
+    int fd = STDIN_FILENO;
+    while (fd >= STDIN_FILENO && fd <= STDERR_FILENO) {
+        fd = open("/dev/null", O_RDWR);
+    }
+    if (fd > STDERR_FILENO) {
+        (void)close(fd);
+    }
+}
+
 int main(int argc, char **argv)
 {
+    fill_standard_descriptors();
     if (argc < 2) {
         help_overview(stderr);
         return EXIT_CODE_USAGE;

@@ -41,13 +41,13 @@ static uint32_t duration_ms(const struct http_conn *c)
         return config->idle_timeout_ms;
     case HTTP_PHASE_HEAD:
     case HTTP_PHASE_BODY:
+    case HTTP_PHASE_HELD:
     case HTTP_PHASE_ANSWER:
         return config->request_timeout_ms;
     case HTTP_PHASE_PAUSED:
         return HTTP_PAUSE_MS;
     case HTTP_PHASE_LINGER:
         return HTTP_LINGER_MS;
-    case HTTP_PHASE_HELD:
     case HTTP_PHASE_DEFERRED:
     case HTTP_PHASE_CLOSED:
     case HTTP_PHASES:
@@ -494,6 +494,10 @@ void http_conn_expire(struct http_conn *c)
             flush(c);
         }
         break;
+    case HTTP_PHASE_HELD:
+        http_conn_refuse(c, 503, "overloaded", "no room for the body; try again");
+        flush(c);
+        break;
     case HTTP_PHASE_ANSWER:
         if (is_slow(c)) {
             reset(c);
@@ -506,7 +510,6 @@ void http_conn_expire(struct http_conn *c)
         break;
     case HTTP_PHASE_IDLE:
     case HTTP_PHASE_LINGER:
-    case HTTP_PHASE_HELD:
     case HTTP_PHASE_DEFERRED:
     case HTTP_PHASE_CLOSED:
     case HTTP_PHASES:
@@ -524,18 +527,20 @@ void http_conn_hold(struct http_conn *c)
     }
 }
 
-void http_conn_resume(struct http_conn *c)
+bool http_conn_resume(struct http_conn *c)
 {
-    if (http_conn_is_in(c, HTTP_PHASE_HELD)) {
-        http_intake_start_body(c);
-        (void)bufferevent_enable(c->bev, EV_READ);
-        flush(c);
-        if (!http_conn_is_in(c, HTTP_PHASE_CLOSED)) {
-            bufferevent_trigger(c->bev, EV_READ,
-                                BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
-        }
-        settle(c);
+    ASSERT(http_conn_is_in(c, HTTP_PHASE_HELD));
+    if (!http_intake_has_room(c)) {
+        return false;
     }
+    http_intake_start_body(c);
+    (void)bufferevent_enable(c->bev, EV_READ);
+    flush(c);
+    if (!http_conn_is_in(c, HTTP_PHASE_CLOSED)) {
+        bufferevent_trigger(c->bev, EV_READ, BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
+    }
+    settle(c);
+    return true;
 }
 
 void http_conn_drain(struct http_conn *c)

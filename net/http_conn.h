@@ -8,7 +8,8 @@
  *   IDLE      between requests                         idle timeout, closes silently
  *   HEAD      request line and headers arriving        request timeout from the first byte, 408
  *   BODY      body arriving                            too slow over a request timeout, 408
- *   HELD      body not read, by http_server_hold_bodies
+ *   HELD      body not read: http_server_hold_bodies, or
+ *             no room for it beside the others            request timeout, 503
  *   DEFERRED  the handler answers later
  *   ANSWER    bytes of the answer leave                too slow over a request timeout, reset
  *   PAUSED    a stream has nothing to say for now      asked again after HTTP_PAUSE_MS
@@ -74,9 +75,12 @@ struct http_shared {
     struct http_date date;
     struct rate_limit *rate_limit; /* NULL: off */
     uint32_t serial;               /* of the last exchange */
+    uint64_t bodies_bytes;         /* room given to the bodies that are arriving */
     bool is_held, is_draining;
     /* A connection entered a phase that ends at this time. */
     void (*deadline)(struct http_shared *shared, uint64_t at_ms);
+    /* Room for bodies became free: those that are held may go on, in a turn of their own. */
+    void (*roomy)(struct http_shared *shared);
     /* A connection is about to be freed (its slot, its address). */
     void (*closed)(struct http_shared *shared, struct http_conn *c);
 };
@@ -89,6 +93,7 @@ struct http_conn {
     struct http_source source;
     uint64_t id; /* of the current exchange: serial << 32 | slot */
     uint64_t deadline_ms;
+    uint64_t body_bytes;  /* its part of shared->bodies_bytes */
     uint64_t moved, mark; /* bytes taken in or queued out so far; the same when the window began */
     uint32_t slot;
     struct addr peer;
@@ -121,8 +126,8 @@ void http_conn_expire(struct http_conn *c);
 /* Bodies are held: if one is arriving it is read no further. */
 void http_conn_hold(struct http_conn *c);
 
-/* The hold on bodies was lifted. */
-void http_conn_resume(struct http_conn *c);
+/* A body that is held goes on, if it may; false when it may not yet. */
+bool http_conn_resume(struct http_conn *c);
 
 /* Ends it if nothing is in progress. */
 void http_conn_drain(struct http_conn *c);

@@ -1,6 +1,7 @@
 #include "net/http_intake.h"
 
 #include "core/assert.h"
+#include "core/record.h"
 #include "net/proxy.h"
 
 #include <event2/buffer.h>
@@ -22,6 +23,11 @@ void http_intake_release(struct http_conn *c)
         http_parse_free(c->parse);
     }
     c->parse = NULL;
+    if (c->body_bytes > 0) {
+        shared->bodies_bytes -= c->body_bytes;
+        c->body_bytes = 0;
+        shared->roomy(shared);
+    }
 }
 
 static void refuse_malformed(struct http_conn *c)
@@ -47,14 +53,35 @@ static void handle(struct http_conn *c)
     http_response_clear(rs);
 }
 
+/* A body that the parser holds itself needs no more than its connection did. */
+static uint64_t room_wanted(const struct http_conn *c)
+{
+    const uint64_t bytes_max = http_parse_body_max(c->parse);
+    return bytes_max <= VALUE_INLINE_MAX ? 0 : bytes_max;
+}
+
+/* One body has room whatever its size; without that a limit below it would hold it for ever. */
+bool http_intake_has_room(const struct http_conn *c)
+{
+    const struct http_shared *shared = c->shared;
+    const uint64_t others = shared->bodies_bytes - c->body_bytes;
+    const uint64_t max = shared->config.bodies_bytes_max;
+    const uint64_t wanted = room_wanted(c);
+    const bool fits = wanted == 0 || others == 0 || (others < max && wanted <= max - others);
+    return !shared->is_held && fits;
+}
+
 void http_intake_start_body(struct http_conn *c)
 {
     static const char interim[] = "HTTP/1.1 100 Continue\r\n\r\n";
-    if (c->shared->is_held) {
+    if (!http_intake_has_room(c)) {
         (void)bufferevent_disable(c->bev, EV_READ);
         http_conn_enter(c, HTTP_PHASE_HELD);
         return;
     }
+    c->shared->bodies_bytes -= c->body_bytes;
+    c->body_bytes = room_wanted(c);
+    c->shared->bodies_bytes += c->body_bytes;
     const bool is_waiting = evbuffer_get_length(bufferevent_get_input(c->bev)) == 0;
     if (http_parse_expects_continue(c->parse) && is_waiting && !c->is_continued) {
         c->is_continued = true;

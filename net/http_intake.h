@@ -16,8 +16,12 @@ bool http_intake_step(struct http_conn *c);
 /* A request begins: the phase is HEAD. */
 void http_intake_begin(struct http_conn *c);
 
+/* Whether this connection's body may be read now: bodies are not held, and there is room for all of
+ * it beside those that are arriving. */
+bool http_intake_has_room(const struct http_conn *c);
+
 /* The headers are accepted and a body follows: BODY, after "100 Continue" if it is waited for, or
- * HELD while bodies are held. */
+ * HELD while http_intake_has_room() says no. */
 void http_intake_start_body(struct http_conn *c);
 
 /* The request is not needed any more. */

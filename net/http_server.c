@@ -34,6 +34,7 @@ struct http_server {
     struct event *listener; /* NULL once draining */
     struct event *rest;     /* until the listener is looked at again */
     struct event *timer;
+    struct event *resume; /* made active when bodies that are held may go on */
     uint64_t timer_at_ms; /* NO_DEADLINE: not armed */
     int reserve_fd;       /* given up to accept, and so to end, a connection when there are none */
     uint32_t over_count;
@@ -70,7 +71,7 @@ static void on_deadline(struct http_shared *shared, uint64_t at_ms)
 
 static bool has_deadline(enum http_phase phase)
 {
-    return phase != HTTP_PHASE_HELD && phase != HTTP_PHASE_DEFERRED && phase != HTTP_PHASE_CLOSED;
+    return phase != HTTP_PHASE_DEFERRED && phase != HTTP_PHASE_CLOSED;
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -125,6 +126,26 @@ static void on_closed(struct http_shared *shared, struct http_conn *c)
     if (c->is_counted) {
         const struct addr key = proxy_limit_key(&c->peer);
         ip_limit_leave(s->ip_limit, &key);
+    }
+}
+
+/* Bodies that are held */
+
+static void on_roomy(struct http_shared *shared)
+{
+    if (!TAILQ_EMPTY(&shared->phases[HTTP_PHASE_HELD])) {
+        event_active(server_of(shared)->resume, EV_TIMEOUT, 0);
+    }
+}
+
+/* In the order in which they came. */
+static void on_resume(evutil_socket_t fd, short what, void *arg)
+{
+    struct http_server *s = arg;
+    const struct http_conn_list *held = &s->shared.phases[HTTP_PHASE_HELD];
+    (void)fd;
+    (void)what;
+    while (!TAILQ_EMPTY(held) && http_conn_resume(TAILQ_FIRST(held))) {
     }
 }
 
@@ -253,8 +274,9 @@ static bool make_events(struct http_server *s)
     const struct http_server_config *config = &s->shared.config;
     s->timer = evtimer_new(config->base, on_timer, s);
     s->rest = evtimer_new(config->base, on_rested, s);
+    s->resume = evtimer_new(config->base, on_resume, s);
     s->listener = event_new(config->base, config->listen_fd, EV_READ | EV_PERSIST, on_accept, s);
-    return s->timer != NULL && s->rest != NULL && s->listener != NULL &&
+    return s->timer != NULL && s->rest != NULL && s->resume != NULL && s->listener != NULL &&
            event_add(s->listener, NULL) == 0;
 }
 
@@ -268,6 +290,7 @@ struct http_server *http_server_new(const struct http_server_config *config)
     s->shared.config = *config;
     s->shared.deadline = on_deadline;
     s->shared.closed = on_closed;
+    s->shared.roomy = on_roomy;
     s->timer_at_ms = NO_DEADLINE;
     s->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     for (int phase = 0; phase < HTTP_PHASES; phase++) {
@@ -309,11 +332,11 @@ void http_server_free(struct http_server *s)
     while (s->shared.spare_count > 0) {
         http_parse_free(s->shared.spare[--s->shared.spare_count]);
     }
-    if (s->timer != NULL) {
-        event_free(s->timer);
-    }
-    if (s->rest != NULL) {
-        event_free(s->rest);
+    struct event *const events[] = {s->timer, s->rest, s->resume};
+    for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
+        if (events[i] != NULL) {
+            event_free(events[i]);
+        }
     }
     if (s->reserve_fd >= 0) {
         (void)close(s->reserve_fd);
@@ -343,15 +366,15 @@ void http_server_hold_bodies(struct http_server *s, bool is_held)
         return;
     }
     s->shared.is_held = is_held;
+    if (!is_held) {
+        on_roomy(&s->shared);
+        return;
+    }
     struct http_conn *next = NULL;
-    const enum http_phase phase = is_held ? HTTP_PHASE_BODY : HTTP_PHASE_HELD;
-    for (struct http_conn *c = TAILQ_FIRST(&s->shared.phases[phase]); c != NULL; c = next) {
+    for (struct http_conn *c = TAILQ_FIRST(&s->shared.phases[HTTP_PHASE_BODY]); c != NULL;
+         c = next) {
         next = TAILQ_NEXT(c, entry);
-        if (is_held) {
-            http_conn_hold(c);
-        } else {
-            http_conn_resume(c);
-        }
+        http_conn_hold(c);
     }
 }
 

@@ -20,6 +20,9 @@ struct http_server_config {
     struct event_base *base; /* borrowed */
     int listen_fd;           /* listening, non-blocking; taken over */
     uint32_t connections_max, connections_per_ip_max;
+    /* All bodies that are arriving may come to; one alone may exceed it. A body without room waits
+     * unread, for as long as the request timeout. */
+    uint64_t bodies_bytes_max;
     uint32_t idle_timeout_ms, request_timeout_ms;
     uint32_t rate_limit; /* requests per second per client, 0 off; burst is twice that */
     bool trust_all;      /* X-Forwarded-For from anybody */
@@ -60,7 +63,8 @@ void http_server_free(struct http_server *s);
  * empty. An unknown id is ignored. */
 void http_server_complete(struct http_server *s, uint64_t id, struct http_response *rs);
 
-/* Stops (and later resumes) reading the bodies of requests that have one. */
+/* Stops (and later resumes) reading the bodies of requests that have one. One that is held for the
+ * request timeout is answered 503. */
 void http_server_hold_bodies(struct http_server *s, bool is_held);
 
 /* No new connections; open ones are closed after the request in progress. */

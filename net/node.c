@@ -25,6 +25,7 @@ enum {
     DRAIN_MAX_MS = 6000,       /* the launcher gives 8 s, docker stop 10 s */
     CLAIMING_BODY_MAX = 65536, /* of requests that come before the node serves any */
     CLAIMING_ANSWER_SIZE = 160,
+    BODIES_PART = 4, /* of the storage's size may be in bodies that are arriving */
     READY_LINE_SIZE = 32,
 };
 
@@ -144,6 +145,7 @@ static enum rc on_open(void *arg, struct claim *claim)
         .listen_fd = claim->tcp_fd,
         .connections_max = config->connections_max,
         .connections_per_ip_max = config->connections_per_ip_max,
+        .bodies_bytes_max = config->bytes_max / BODIES_PART,
         .idle_timeout_ms = config->idle_timeout_ms,
         .request_timeout_ms = config->request_timeout_ms,
         .rate_limit = config->rate_limit,

@@ -86,6 +86,7 @@ int main(int argc, char **argv)
     const struct http_server_config config = {.base = base,
                                               .listen_fd = listen_on((uint16_t)port),
                                               .connections_max = 10000,
+                                              .bodies_bytes_max = UINT64_MAX,
                                               .idle_timeout_ms = 75000,
                                               .request_timeout_ms = 15000,
                                               .body_max = body_max,

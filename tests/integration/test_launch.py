@@ -221,6 +221,37 @@ class Supervision(Case):
             self.assertEqual(process.wait(15 * harness.SLOW), 0)
             os.close(reader)
 
+    def serve_with(self, command, **options):
+        """Runs a launcher by a shell command, in which $0 is the binary, until its nodes serve; then
+        ends it. What its nodes have open."""
+        base = harness.free_base()
+        process = harness.subprocess.Popen(
+            ["sh", "-c", command, harness.BINARY], stdin=harness.subprocess.DEVNULL,
+            env={"PATH": os.environ["PATH"], "BASE_PORT": str(base), "NODE_COUNT": "2"}, **options)
+        try:
+            wait_formed([harness.Client(base), harness.Client(base + 1)], 20)
+            opened = {}
+            for pid in [process.pid, *children(process.pid)]:
+                for number in range(3):
+                    opened[pid, number] = os.readlink(f"/proc/{pid}/fd/{number}")
+            return opened
+        finally:
+            process.terminate()
+            self.assertEqual(process.wait(15 * harness.SLOW), 0)
+
+    def test_without_standard_descriptors_no_other_one_takes_their_place(self):
+        opened = self.serve_with('exec "$0" launch 0<&- 1>&- 2>&-')
+        self.assertEqual(len(opened), 9)
+        for (pid, number), target in opened.items():
+            self.assertRegex(target, r"^(/dev/null|pipe:.*)$", f"{number} of {pid}")
+
+    def test_a_reader_of_the_log_that_is_gone_does_not_stop_the_cluster(self):
+        reader, writer = os.pipe()
+        os.close(reader)
+        # The typing error makes it write before anything else.
+        self.serve_with('REPRAM_NO_SUCH_NAME=1 exec "$0" launch', stdout=writer, stderr=writer)
+        os.close(writer)
+
 
 if __name__ == "__main__":
     harness.main()

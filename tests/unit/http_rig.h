@@ -160,6 +160,7 @@ static inline void rig_init(struct rig *rig)
     *rig = (struct rig){.base = event_base_new(), .body_max = 1 << 20, .stream_bytes = 20000};
     rig->config = (struct http_server_config){.base = rig->base,
                                               .connections_max = 100,
+                                              .bodies_bytes_max = UINT64_MAX,
                                               .idle_timeout_ms = 60000,
                                               .request_timeout_ms = 30000,
                                               .arg = rig,

@@ -128,6 +128,7 @@ static void start_node(struct rig *r, struct rig_node *n, uint8_t number)
     const struct http_server_config http = {.base = r->base,
                                             .listen_fd = n->claim.tcp_fd,
                                             .connections_max = 16,
+                                            .bodies_bytes_max = UINT64_MAX,
                                             .idle_timeout_ms = 60000,
                                             .request_timeout_ms = 10000,
                                             .arg = n,

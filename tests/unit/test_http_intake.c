@@ -143,6 +143,67 @@ static void test_held_bodies_are_read_when_the_hold_ends(void **state)
     client_close(&other);
 }
 
+static void test_a_body_that_is_held_too_long_is_503(void **state)
+{
+    struct rig *rig = *state;
+    rig->config.request_timeout_ms = 60;
+    rig_start(rig);
+    http_server_hold_bodies(rig->server, true);
+    struct client c = client_open(rig);
+    assert_true(client_say(rig, &c, PUT("3") "\r\nabc"));
+    assert_true(client_hears(rig, &c, "HTTP/1.1 503"));
+    assert_true(client_hears_end(rig, &c));
+    assert_non_null(strstr(c.input, "\"overloaded\""));
+    assert_non_null(strstr(c.input, "Retry-After: "));
+    assert_int_equal(rig->handled, 0);
+    client_close(&c);
+}
+
+static bool say_body(struct rig *rig, struct client *c, size_t len)
+{
+    static const char bytes[20000];
+    return client_send(rig, c, bytes, len);
+}
+
+static void test_bodies_beyond_what_has_room_wait_for_their_turn(void **state)
+{
+    struct rig *rig = *state;
+    rig->config.bodies_bytes_max = 10000;
+    rig_start(rig);
+    struct client first = client_open(rig), second = client_open(rig), third = client_open(rig);
+    assert_true(client_say(rig, &first, PUT("20000") "\r\n"));
+    assert_true(say_body(rig, &first, 19999));
+    assert_true(client_hears_nothing(rig, &first));
+    assert_true(client_say(rig, &second, PUT("6000") "\r\n"));
+    assert_true(say_body(rig, &second, 6000));
+    assert_true(client_hears_nothing(rig, &second));
+    assert_true(client_say(rig, &third, PUT("5") "\r\nsmall"));
+    assert_true(client_hears(rig, &third, "\r\n\r\nsmall"));
+    assert_true(say_body(rig, &first, 1));
+    assert_true(client_hears(rig, &first, "Content-Length: 20000\r\n"));
+    assert_true(client_hears(rig, &second, "Content-Length: 6000\r\n"));
+    client_close(&first);
+    client_close(&second);
+    client_close(&third);
+}
+
+static void test_room_of_a_body_that_breaks_off_is_given_back(void **state)
+{
+    struct rig *rig = *state;
+    rig->config.bodies_bytes_max = 10000;
+    rig_start(rig);
+    struct client gone = client_open(rig), waiting = client_open(rig);
+    assert_true(client_say(rig, &gone, PUT("8000") "\r\nabc"));
+    assert_true(client_hears_nothing(rig, &gone));
+    assert_true(client_say(rig, &waiting, PUT("8000") "\r\n"));
+    assert_true(say_body(rig, &waiting, 8000));
+    assert_true(client_hears_nothing(rig, &waiting));
+    client_reset(&gone);
+    assert_true(client_hears(rig, &waiting, "Content-Length: 8000\r\n"));
+    client_close(&gone);
+    client_close(&waiting);
+}
+
 static void test_the_client_is_who_a_trusted_proxy_says(void **state)
 {
     struct rig *rig = *state;
@@ -228,6 +289,9 @@ int main(void)
         TEST(test_another_expectation_is_417),
         TEST(test_large_bodies_arrive_whole),
         TEST(test_held_bodies_are_read_when_the_hold_ends),
+        TEST(test_a_body_that_is_held_too_long_is_503),
+        TEST(test_bodies_beyond_what_has_room_wait_for_their_turn),
+        TEST(test_room_of_a_body_that_breaks_off_is_given_back),
         TEST(test_the_client_is_who_a_trusted_proxy_says),
         TEST(test_too_many_requests_of_one_client_are_429_and_others_go_on),
         TEST(test_a_limited_request_with_a_body_ends_the_connection),

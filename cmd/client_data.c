@@ -5,6 +5,8 @@
 #include "cmd/table.h"
 #include "core/mem.h"
 #include "core/parse.h"
+#include "net/base64.h"
+#include "net/json_out.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -72,6 +74,44 @@ static enum rc read_value(const struct client *c, uint8_t **ret_data, size_t *re
     return rc;
 }
 
+/* A header's number as a number; a header that the server left out is null. */
+static void add_number(cJSON *root, const char *name, const char *text)
+{
+    uint64_t number = 0;
+    if (parse_u64(text, strlen(text), 1ULL << 53, &number) == RC_OK) {
+        (void)cJSON_AddNumberToObject(root, name, (double)number);
+    } else {
+        (void)cJSON_AddNullToObject(root, name);
+    }
+}
+
+/* JSON has no bytes: what is not UTF-8, or has a NUL, stands in NAME_base64. */
+static void add_bytes(cJSON *root, const char *name, const void *data, size_t len)
+{
+    if (memchr(data, 0, len) == NULL && json_out_is_utf8(data, len)) {
+        char *text = mem_new(len + 1, 1);
+        memcpy(text, data, len);
+        (void)cJSON_AddStringToObject(root, name, text);
+        free(text);
+        return;
+    }
+    char name_base64[32];
+    (void)snprintf(name_base64, sizeof(name_base64), "%s_base64", name);
+    char *text = mem_new(BASE64_TEXT_MAX(len) + 1, 1);
+    text[base64_encode(data, len, text)] = '\0';
+    (void)cJSON_AddStringToObject(root, name_base64, text);
+    free(text);
+}
+
+/* Prints and deletes it. */
+static void print_json(cJSON *root)
+{
+    char *text = cJSON_PrintUnformatted(root);
+    (void)puts(text != NULL ? text : "{}");
+    cJSON_free(text);
+    cJSON_Delete(root);
+}
+
 static int print_stored(const struct client *c, const struct client_answer *answer)
 {
     const char *etag = answer->headers[HEADER_ETAG];
@@ -79,15 +119,12 @@ static int print_stored(const struct client *c, const struct client_answer *answ
     const char *replicas = answer->headers[HEADER_REPLICAS];
     if (c->is_json) {
         cJSON *root = cJSON_CreateObject();
-        (void)cJSON_AddStringToObject(root, "key", c->words[0]);
+        add_bytes(root, "key", c->words[0], strlen(c->words[0]));
         (void)cJSON_AddNumberToObject(root, "status", answer->status);
         (void)cJSON_AddStringToObject(root, "etag", etag);
-        (void)cJSON_AddStringToObject(root, "ttl", ttl);
+        add_number(root, "ttl", ttl);
         (void)cJSON_AddStringToObject(root, "replicas", replicas);
-        char *text = cJSON_PrintUnformatted(root);
-        (void)puts(text != NULL ? text : "{}");
-        cJSON_free(text);
-        cJSON_Delete(root);
+        print_json(root);
         return EXIT_CODE_OK;
     }
     (void)printf("%s: stored for %s s on %s members%s\n", answer->status == 201 ? "OK" : "Accepted",
@@ -172,12 +209,53 @@ static enum rc ask_key(struct client *c, const char *method, struct client_answe
     return RC_REFUSED;
 }
 
+struct head_row {
+    const char *name;
+    enum client_header header;
+    bool is_number;
+};
+
+static const struct head_row head_rows[] = {
+    {"size", HEADER_LENGTH, true},
+    {"created_at", HEADER_CREATED, false},
+    {"original_ttl", HEADER_ORIGINAL_TTL, true},
+    {"remaining_ttl", HEADER_REMAINING_TTL, true},
+    {"etag", HEADER_ETAG, false},
+};
+
+/* What the headers say of a key, as JSON of which the caller disposes. */
+static cJSON *head_json(const struct client *c, const struct client_answer *answer)
+{
+    cJSON *root = cJSON_CreateObject();
+    add_bytes(root, "key", c->words[0], strlen(c->words[0]));
+    for (size_t i = 0; i < sizeof(head_rows) / sizeof(head_rows[0]); i++) {
+        const char *text = answer->headers[head_rows[i].header];
+        if (head_rows[i].is_number) {
+            add_number(root, head_rows[i].name, text);
+        } else {
+            (void)cJSON_AddStringToObject(root, head_rows[i].name, text);
+        }
+    }
+    return root;
+}
+
+static void print_value_json(const struct client *c, const struct client_answer *answer)
+{
+    cJSON *root = head_json(c, answer);
+    add_bytes(root, "value", answer->body, answer->body_len);
+    print_json(root);
+}
+
 static int get(struct client *c)
 {
     struct client_answer answer;
-    const enum rc rc = ask_key(c, "GET", &answer);
-    const int code =
-        rc == RC_OK ? client_output(c, answer.body, answer.body_len) : EXIT_CODE_FAILED;
+    int code = EXIT_CODE_FAILED;
+    if (ask_key(c, "GET", &answer) == RC_OK && c->is_json) {
+        print_value_json(c, &answer);
+        code = EXIT_CODE_OK;
+    } else if (answer.rc == RC_OK && answer.status == 200) {
+        code = client_output(c, answer.body, answer.body_len);
+    }
     client_answer_fini(&answer);
     return code;
 }
@@ -192,38 +270,19 @@ int get_command(int argc, char **argv)
     return code;
 }
 
-struct head_row {
-    const char *name;
-    enum client_header header;
-};
-
-static const struct head_row head_rows[] = {
-    {"size", HEADER_LENGTH},
-    {"created_at", HEADER_CREATED},
-    {"original_ttl", HEADER_ORIGINAL_TTL},
-    {"remaining_ttl", HEADER_REMAINING_TTL},
-    {"etag", HEADER_ETAG},
-};
-
 static void print_head(const struct client *c, const struct client_answer *answer)
 {
     static const char *const headings[] = {"FIELD", "VALUE"};
+    if (c->is_json) {
+        print_json(head_json(c, answer));
+        return;
+    }
     struct table *table = table_new(headings, 2);
-    cJSON *root = cJSON_CreateObject();
-    (void)cJSON_AddStringToObject(root, "key", c->words[0]);
     for (size_t i = 0; i < sizeof(head_rows) / sizeof(head_rows[0]); i++) {
         const char *const cells[] = {head_rows[i].name, answer->headers[head_rows[i].header]};
         table_add(table, cells);
-        (void)cJSON_AddStringToObject(root, cells[0], cells[1]);
     }
-    if (c->is_json) {
-        char *text = cJSON_PrintUnformatted(root);
-        (void)puts(text != NULL ? text : "{}");
-        cJSON_free(text);
-    } else {
-        table_print(table, stdout);
-    }
-    cJSON_Delete(root);
+    table_print(table, stdout);
     table_free(table);
 }
 

@@ -28,7 +28,9 @@ struct checkup {
     struct table *table;
     cJSON *list;
     uint64_t healthy;
-    const char *last_problem;
+    char problem[NODE_TEXT_SIZE + 64]; /* of the last that answered badly or not in time; else of
+                                          the last that refused */
+    bool is_problem_refused;
 };
 
 static const char *text_of(const cJSON *object, const char *name)
@@ -54,35 +56,55 @@ static const char *judge(const struct client *c, const struct client_answer *ans
                                                                                     : "unhealthy";
 }
 
+/* Most ports of a range refuse because nobody is there: anything else is more worth telling. */
+static void note_problem(struct checkup *k, const char *where, const char *verdict, bool is_refused)
+{
+    if (!is_refused || k->is_problem_refused) {
+        k->is_problem_refused = is_refused;
+        (void)snprintf(k->problem, sizeof(k->problem), "%s: %s", where, verdict);
+    }
+}
+
+static void add_row(struct checkup *k, const char *where, const char *verdict, const cJSON *root)
+{
+    char peers[16] = "";
+    const cJSON *active = cJSON_GetObjectItemCaseSensitive(root, "active_peers");
+    if (cJSON_IsNumber(active)) {
+        (void)snprintf(peers, sizeof(peers), "%d", active->valueint);
+    }
+    const char *const cells[] = {where, text_of(root, "node_id"), verdict, peers,
+                                 text_of(root, "uptime")};
+    table_add(k->table, cells);
+    cJSON *item = cJSON_CreateObject();
+    (void)cJSON_AddStringToObject(item, "server", where);
+    (void)cJSON_AddStringToObject(item, "node_id", cells[1]);
+    (void)cJSON_AddStringToObject(item, "health", verdict);
+    if (cJSON_IsNumber(active)) {
+        (void)cJSON_AddNumberToObject(item, "active_peers", active->valueint);
+        (void)cJSON_AddStringToObject(item, "uptime", cells[4]);
+    }
+    (void)cJSON_AddItemToArray(k->list, item);
+}
+
 static void check(struct checkup *k, const struct client_server *server, uint32_t timeout_ms)
 {
     const struct client_request request = {.method = "GET", .target = "/v1/health"};
     struct client_answer answer;
     char where[NODE_TEXT_SIZE + 16];
-    char peers[16] = "";
     client_ask(k->client, server, &request, timeout_ms, &answer);
     cJSON *root = answer.rc == RC_OK
                       ? cJSON_ParseWithLength((const char *)answer.body, answer.body_len)
                       : NULL;
     const char *verdict = judge(k->client, &answer, root);
     const bool is_healthy = strcmp(verdict, "healthy") == 0;
-    const cJSON *active = cJSON_GetObjectItemCaseSensitive(root, "active_peers");
-    if (cJSON_IsNumber(active)) {
-        (void)snprintf(peers, sizeof(peers), "%d", active->valueint);
-    }
     client_server_text(server, where, sizeof(where));
     k->healthy += is_healthy ? 1 : 0;
-    k->last_problem = is_healthy ? k->last_problem : verdict;
+    if (!is_healthy) {
+        note_problem(k, where, verdict, answer.rc == RC_REFUSED);
+    }
     /* A port of the range that nobody holds is nothing to talk about. */
     if (!k->client->is_local || answer.rc != RC_REFUSED) {
-        const char *const cells[] = {where, text_of(root, "node_id"), verdict, peers,
-                                     text_of(root, "uptime")};
-        table_add(k->table, cells);
-        cJSON *item = cJSON_CreateObject();
-        (void)cJSON_AddStringToObject(item, "server", where);
-        (void)cJSON_AddStringToObject(item, "node_id", cells[1]);
-        (void)cJSON_AddStringToObject(item, "health", verdict);
-        (void)cJSON_AddItemToArray(k->list, item);
+        add_row(k, where, verdict, root);
     }
     cJSON_Delete(root);
     client_answer_fini(&answer);
@@ -108,7 +130,8 @@ static int health(struct client *c)
     struct checkup k = {.client = c,
                         .table = table_new(headings, sizeof(headings) / sizeof(headings[0])),
                         .list = cJSON_CreateArray(),
-                        .last_problem = "no time left"};
+                        .problem = "no time left",
+                        .is_problem_refused = true};
     for (size_t i = 0; i < c->server_count && (is_all || k.healthy == 0); i++) {
         const uint64_t now = client_now_ms();
         if (now >= deadline) {
@@ -121,8 +144,8 @@ static int health(struct client *c)
     print_checkup(&k);
     const bool is_well = k.healthy >= wanted;
     if (!is_well) {
-        client_say(c, "%llu healthy, %llu wanted; last problem: %s", (unsigned long long)k.healthy,
-                   (unsigned long long)wanted, k.last_problem);
+        client_say(c, "%llu healthy, %llu wanted; %s", (unsigned long long)k.healthy,
+                   (unsigned long long)wanted, k.problem);
     }
     cJSON_Delete(k.list);
     table_free(k.table);

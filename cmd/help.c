@@ -84,6 +84,7 @@ static const struct command_help commands[] = {
     {"get", "usage: repram get KEY [options]\n"
             "\n"
             "Writes the value to standard output, byte for byte. Exit code 1 when there is none.\n"
+            "With --json: the value and what `head` shows; `value_base64` unless it is text.\n"
             "\n" CLIENT_OPTIONS "\n"
             "examples:\n"
             "  repram get greeting\n"

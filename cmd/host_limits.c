@@ -146,7 +146,7 @@ enum rc host_limits_resolve(const char *host, struct addr *ret_addr, const char 
     const int result = getaddrinfo(host, NULL, &hints, &list);
     if (result != 0) {
         *ret_error = gai_strerror(result);
-        return RC_NOT_FOUND;
+        return result == EAI_NONAME || result == EAI_NODATA ? RC_NOT_FOUND : RC_AGAIN;
     }
     enum rc rc = RC_NOT_FOUND;
     *ret_error = "it has no address";

@@ -214,6 +214,10 @@ static int act(struct launch *l)
             start_child(l, action.child);
             break;
         case STEP_SIGNAL:
+            if (action.signal == SIGKILL) {
+                log_line(&l->log, LOG_WARN, "launch", "%s has not ended in time and is killed",
+                         l->children[action.child].relay.name);
+            }
             if (l->children[action.child].pid > 0) {
                 (void)kill(l->children[action.child].pid, action.signal);
             }
@@ -256,6 +260,7 @@ static void turn(struct launch *l, struct pollfd *fds)
             child_read_output(&l->children[i], OUTPUT_TURN_MAX, wall_ms(), relay_line, l);
         }
         if (fds[2 + 2 * i].revents != 0 && child_read_ready(&l->children[i])) {
+            supervisor_serves(&l->supervisor, i);
             /* Somebody new can be asked. */
             l->ask_at_ms = now_ms();
             l->ask_gap_ms = 0;
@@ -334,6 +339,9 @@ static int launch_run(struct launch *l)
     const struct settings *s = &l->startup.settings;
     if (!take_extras(l)) {
         return EXIT_CODE_USAGE;
+    }
+    if (!startup_domain_exists(&l->startup)) {
+        return EXIT_CODE_BAD_CONFIG;
     }
     l->log = startup_open_log(&l->startup);
     startup_log(&l->startup, &l->log);

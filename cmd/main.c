@@ -25,10 +25,17 @@ static int help_main(int argc, char **argv)
 {
     if (argc < 2) {
         help_overview(stdout);
-    } else if (strcmp(argv[1], "settings") == 0) {
+        return EXIT_CODE_OK;
+    }
+    if (argc > 2) {
+        (void)fputs("usage: repram help [COMMAND | settings]\n", stderr);
+        return EXIT_CODE_USAGE;
+    }
+    const char *topic = strcmp(argv[1], "--help") == 0 ? "help" : argv[1];
+    if (strcmp(topic, "settings") == 0) {
         help_settings(stdout);
-    } else if (help_command(stdout, argv[1]) != RC_OK) {
-        (void)fprintf(stderr, "repram help: there is no command '%.64s'\n", argv[1]);
+    } else if (help_command(stdout, topic) != RC_OK) {
+        (void)fprintf(stderr, "repram help: there is no command '%.64s'\n", topic);
         return EXIT_CODE_USAGE;
     }
     return EXIT_CODE_OK;

@@ -96,7 +96,8 @@ static int exit_code_of(enum rc rc, struct log *log)
     if (rc == RC_OK) {
         return EXIT_CODE_OK;
     }
-    log_line(log, LOG_ERROR, "exit", "the node ends: %s", rc_text(rc));
+    log_line(log, LOG_ERROR, "exit", "the node ends: %s",
+             rc == RC_EXISTS ? "no port is free" : rc_text(rc));
     if (rc == RC_EXISTS) {
         return EXIT_CODE_NO_PORT;
     }
@@ -111,6 +112,9 @@ static int node_process_run(struct node_process *p)
     }
     if (!take_ready_fd(p)) {
         return EXIT_CODE_USAGE;
+    }
+    if (p->config.ready_fd < 0 && !startup_domain_exists(&p->startup)) {
+        return EXIT_CODE_BAD_CONFIG;
     }
     p->log = startup_open_log(&p->startup);
     (void)snprintf(p->log.node, sizeof(p->log.node), "%s", p->config.name);

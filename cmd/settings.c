@@ -409,8 +409,10 @@ static void take(struct load *load, enum setting_id id, const struct found *foun
     uint64_t number = 0;
     const enum rc rc = parse_value(def, found->value, &number);
     if (rc == RC_UNSUPPORTED) {
-        report_add(&load->settings->errors, "%s=%.256s (%s): srv is not supported in this version",
-                   found->name, found->value, value->from);
+        char allowed[128];
+        report_add(&load->settings->errors,
+                   "%s=%.256s (%s): srv is not supported in this version; allowed: %s", found->name,
+                   found->value, value->from, setting_allowed(id, allowed, sizeof(allowed)));
     } else if (rc != RC_OK) {
         refuse(load, id, found->name, found->value);
     } else {

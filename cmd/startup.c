@@ -7,6 +7,7 @@
 #include "cmd/table.h"
 #include "core/assert.h"
 #include "core/mem.h"
+#include "net/node.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -172,22 +173,35 @@ static void print_config(const struct settings *s)
     table_free(table);
 }
 
-/* A name that does not resolve is fatal only here: at a real start it may be the name server that
- * is late, and discovery goes on asking. */
-static bool domain_resolves(const struct settings *s)
+/* Says when the name does not resolve. `is_final`: also when it could not be found out. */
+static bool name_resolves(const struct settings *s, enum setting_id id, bool is_final)
 {
     struct addr addr;
     const char *why = "";
-    const char *domain = setting_text(s, SETTING_DISCOVERY_DOMAIN);
-    if (host_limits_resolve(domain, &addr, &why) == RC_OK) {
+    const enum rc rc = host_limits_resolve(setting_text(s, id), &addr, &why);
+    if (rc == RC_OK || (rc == RC_AGAIN && !is_final)) {
         return true;
     }
-    (void)fprintf(
-        stderr,
-        "repram: DISCOVERY_DOMAIN=%s (%s) does not resolve: %s; allowed: a host name that "
-        "resolves, or an IP address\n",
-        domain, s->values[SETTING_DISCOVERY_DOMAIN].from, why);
+    (void)fprintf(stderr,
+                  "repram: %s=%s (%s) does not resolve: %s; allowed: a host name that resolves, or "
+                  "an IP address\n",
+                  setting_def(id)->name, setting_text(s, id), s->values[id].from, why);
     return false;
+}
+
+bool startup_domain_exists(const struct startup *st)
+{
+    const struct settings *s = &st->settings;
+    return (setting_number(s, SETTING_DISCOVERY) & PROVIDER_PORT_RANGE) == 0 ||
+           name_resolves(s, SETTING_DISCOVERY_DOMAIN, false);
+}
+
+static bool names_resolve(const struct settings *s)
+{
+    const bool is_domain_good = name_resolves(s, SETTING_DISCOVERY_DOMAIN, true);
+    const bool is_address_good =
+        !setting_is_set(s, SETTING_ADDRESS) || name_resolves(s, SETTING_ADDRESS, true);
+    return is_domain_good && is_address_good;
 }
 
 int startup_begin(struct startup *st, int argc, char **argv, bool is_launch,
@@ -221,7 +235,7 @@ int startup_begin(struct startup *st, int argc, char **argv, bool is_launch,
     if (asked.is_print) {
         print_config(s);
     }
-    if (is_bad || (asked.is_check && !domain_resolves(s))) {
+    if (is_bad || (asked.is_check && !names_resolve(s))) {
         return EXIT_CODE_BAD_CONFIG;
     }
     if (asked.is_check && !asked.is_print) {

@@ -33,6 +33,11 @@ int startup_begin(struct startup *st, int argc, char **argv, bool is_launch,
                   const struct option_def *extras, size_t extra_count);
 void startup_fini(struct startup *st);
 
+/* False when the port-range provider is to ask a name that does not exist; it was said. A name
+ * server that cannot be asked just now may only be late, as a name for `dns` may be: discovery goes
+ * on asking. For the launcher or a node without one: a name that is gone later ends nobody. */
+MUST_USE bool startup_domain_exists(const struct startup *st);
+
 /* The log that the settings ask for, on standard error. */
 struct log startup_open_log(const struct startup *st);
 

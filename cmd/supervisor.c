@@ -146,6 +146,16 @@ static enum exit_verdict plan_restart(struct supervised *child, uint64_t now_ms)
     return is_new_loop ? VERDICT_LOOP : VERDICT_RESTART;
 }
 
+static bool nobody_finds_a_port(const struct supervisor *s)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        if (!s->children[i].lacks_port) {
+            return false;
+        }
+    }
+    return true;
+}
+
 enum exit_verdict supervisor_exited(struct supervisor *s, size_t child, int code, int signal,
                                     uint64_t now_ms)
 {
@@ -166,6 +176,12 @@ enum exit_verdict supervisor_exited(struct supervisor *s, size_t child, int code
         begin_stop(s, EXIT_CODE_NOT_FORMED, now_ms);
         return VERDICT_FATAL;
     }
+    ended->lacks_port = is_exit && code == EXIT_CODE_NO_PORT;
+    if (nobody_finds_a_port(s)) {
+        ended->state = CHILD_ENDED;
+        begin_stop(s, EXIT_CODE_NO_PORT, now_ms);
+        return VERDICT_FATAL;
+    }
     return plan_restart(ended, now_ms);
 }
 
@@ -180,6 +196,12 @@ void supervisor_signal(struct supervisor *s, int signal, uint64_t now_ms)
     } else {
         begin_kill(s);
     }
+}
+
+void supervisor_serves(struct supervisor *s, size_t child)
+{
+    ASSERT(child < s->count);
+    s->children[child].lacks_port = false;
 }
 
 void supervisor_formed(struct supervisor *s)

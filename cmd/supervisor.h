@@ -7,7 +7,8 @@
  * A child that ends is started again after a delay that doubles from RESTART_DELAY_MIN_MS to
  * RESTART_DELAY_MAX_MS and is forgotten after RESTART_HEALTHY_MS of life. LOOP_FAILURES ends in a
  * row, each within LOOP_LIFE_MS, are a crash loop: said once, and tried on at the slowest pace. A
- * child whose configuration is bad would only fail again: everything stops with its exit code.
+ * child whose configuration is bad would only fail again: everything stops with its exit code. So
+ * it does when every child has ended for lack of a port and none has held one since.
  *
  *             supervisor_next()        supervisor_exited()
  *   WAITING ------- start ----> RUNNING -------+-- delay --> WAITING
@@ -38,6 +39,7 @@ struct supervised {
     uint32_t delay_ms;       /* of the next restart; 0 before the first failure */
     uint32_t quick_failures; /* in a row */
     bool is_looping;
+    bool lacks_port; /* ended with EXIT_CODE_NO_PORT and has not held a port since */
     int signal_owed; /* 0, or what is to be sent to it */
 };
 
@@ -64,8 +66,8 @@ struct supervisor_action {
 
 enum exit_verdict {
     VERDICT_RESTART,
-    VERDICT_LOOP,    /* restart, and a crash loop was recognised just now */
-    VERDICT_FATAL,   /* its configuration is bad, or all-or-nothing failed: everything stops */
+    VERDICT_LOOP,  /* restart, and a crash loop was recognised just now */
+    VERDICT_FATAL, /* bad configuration, no port for any, all-or-nothing failed: everything stops */
     VERDICT_STOPPED, /* as it was told */
 };
 
@@ -85,6 +87,9 @@ enum exit_verdict supervisor_exited(struct supervisor *s, size_t child, int code
 
 /* SIGHUP is passed on; the first SIGTERM or SIGINT stops everything, the second kills. */
 void supervisor_signal(struct supervisor *s, int signal, uint64_t now_ms);
+
+/* The child holds a port. */
+void supervisor_serves(struct supervisor *s, size_t child);
 
 /* Every node sees every other. */
 void supervisor_formed(struct supervisor *s);

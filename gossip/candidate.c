@@ -160,7 +160,9 @@ bool candidates_refused(struct candidates *cs, const struct addr *addr, uint64_t
     if (ca == NULL) {
         return false;
     }
-    if (ca->asks > 0 && !ca->is_dialed) {
+    if (addr_is_loopback(addr)) {
+        forget(cs, ca); /* no firewall between: who has no UDP port here has no TCP port either */
+    } else if (ca->asks > 0 && !ca->is_dialed) {
         ca->asks = CANDIDATE_ASKS_MAX;
         timerheap_set(&cs->timers, &ca->timer, now_us);
     }

@@ -48,7 +48,8 @@ bool engine_has_room(const struct engine *e)
     uint32_t slot = 0;
     for (const struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
         if (l->state == LINK_OPEN && engine_is_mate(e, l->member)) {
-            const bool has_room = l->live.count < LINK_QUEUE_MAX / 2;
+            const bool has_room =
+                l->live.count < LINK_QUEUE_MAX / 2 && l->big.count < LINK_QUEUE_MAX / 2;
             with_room += has_room;
             without += !has_room;
         }
@@ -187,6 +188,14 @@ bool engine_next_link(const struct engine *e, uint32_t *slot, struct engine_link
             .records_out = l->records_out,
             .unacked = l->sent_count - l->acked_count,
             .queued = l->live.count + l->big.count,
+            .is_clock_conflict = l->is_conflict,
+            .clock_difference_ms = l->is_conflict ? l->clock_difference_us / 1000 : 0,
+            .value_max = l->value_max,
+            .ttl_min_ms = l->ttl_min_ms,
+            .ttl_max_ms = l->ttl_max_ms,
+            .is_config_different = l->value_max != e->config.value_max ||
+                                   l->ttl_min_ms != e->config.ttl_min_ms ||
+                                   l->ttl_max_ms != e->config.ttl_max_ms,
         };
         memcpy(ret_view->name, l->member->card.name, sizeof(ret_view->name));
         return true;

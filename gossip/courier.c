@@ -10,6 +10,7 @@ struct load {
     const struct member *to;
     const struct addr *addr;
     struct cursor entries;
+    bool is_knock; /* asks whether anybody is there; who answers is introduced to us after that */
 };
 
 void courier_strip(struct member_card *card, const struct member *to, const struct addr *addr)
@@ -82,7 +83,7 @@ static void load_first(struct load *load, bool is_long)
         struct entry e = courier_entry(s, to, kind, to->probe != NULL ? &to->probe->by : &nil);
         (void)load_entry(load, &e);
     }
-    if (is_long) {
+    if (is_long && !load->is_knock) {
         struct entry e = courier_entry(
             s, s->self, s->self->state == MEMBER_LEFT ? ENTRY_LEFT : ENTRY_ALIVE, &nil);
         (void)load_entry(load, &e);
@@ -120,7 +121,9 @@ static size_t compose(struct load *load, struct packet *p, uint8_t data[DATAGRAM
 void courier_send_at(struct swim *s, struct member *to, const struct addr *addr, struct packet *p)
 {
     uint8_t data[DATAGRAM_BYTES_MAX];
-    struct load load = {.s = s, .to = to, .addr = addr};
+    /* A node that has company knocks every half minute on doors behind which nobody lives. */
+    const bool is_knock = to == NULL && p->kind == PACKET_PING && roster_live_count(&s->roster) > 1;
+    struct load load = {.s = s, .to = to, .addr = addr, .is_knock = is_knock};
     const size_t len = compose(&load, p, data);
     if (outbox_datagram(s->outbox, addr, data, len)) {
         s->counters->datagrams_out++;

@@ -10,30 +10,44 @@
 
 enum {
     FIRST_PASS_MAX_US = 2000 * 1000, /* the first discovery pass is over by then at the latest */
+    FOUND_QUIET_US = 100 * 1000,     /* nobody new for this long, or the clock is not founded */
     FOUND_WAIT_US = 3000 * 1000,     /* with members around and no clock anywhere known */
     TURN_US = 100 * 1000,            /* what needs no exact time is looked at this often */
     CLOCK_ASK_US = 50 * 1000,        /* between two questions for the cluster's clock */
     EXPIRE_BUDGET = 2000,            /* entries freed in one tick: well under a millisecond */
     CUT_DELAY_S = 2,                 /* roots are compared as of this long ago */
     FULL_CLEAR_PERCENT = 95,
+    UNHEARD_WAIT_US = 3000 * 1000,    /* a joining node waits so long to hear who is ready */
+    DONOR_WAIT_US = 60 * 1000 * 1000, /* and so long for a link to one that is */
 };
 
 /* A clock beyond the year 4000 is nobody's. */
 #define CLOCK_SANE_MAX_US (UINT64_C(64060588800) * 1000000)
 
+static bool has_records(const struct engine *e)
+{
+    const struct store_stats stats = store_stats(e->store);
+    return stats.keys + stats.shadows > 0;
+}
+
+uint8_t engine_flags(const struct engine *e)
+{
+    const bool is_ready = (engine_unready(e) & ~(uint32_t)READY_FULL) == 0;
+    uint8_t flags = 0;
+    flags |= has_records(e) ? MEMBER_HAS_RECORDS : 0;
+    flags |= is_ready ? MEMBER_IS_READY : 0;
+    flags |= e->is_full ? MEMBER_IS_FULL : 0;
+    flags |= e->is_draining ? MEMBER_IS_DRAINING : 0;
+    flags |= e->clock.is_set ? MEMBER_HAS_CLOCK : 0;
+    return flags;
+}
+
 static void fill_vitals(void *arg, uint64_t cut_s, uint64_t now_us, struct vitals *ret_vitals)
 {
     struct engine *e = arg;
     (void)now_us; /* swim's callers have advanced the engine already */
-    const struct store_stats stats = store_stats(e->store);
-    uint8_t flags = 0;
-    *ret_vitals = (struct vitals){.clock_us = 0};
-    flags |= stats.keys + stats.shadows > 0 ? MEMBER_HAS_RECORDS : 0;
-    flags |= engine_unready(e) == 0 || engine_unready(e) == READY_FULL ? MEMBER_IS_READY : 0;
-    flags |= e->is_full ? MEMBER_IS_FULL : 0;
-    flags |= e->is_draining ? MEMBER_IS_DRAINING : 0;
+    *ret_vitals = (struct vitals){.flags = engine_flags(e)};
     if (e->clock.is_set) {
-        flags |= MEMBER_HAS_CLOCK;
         ret_vitals->clock_us = clock_now_us(&e->clock, e->now_us);
         const uint64_t cut = cut_s != 0 ? cut_s : ret_vitals->clock_us / 1000000 - CUT_DELAY_S;
         struct digest root;
@@ -42,7 +56,6 @@ static void fill_vitals(void *arg, uint64_t cut_s, uint64_t now_us, struct vital
             ret_vitals->root = root.sum;
         }
     }
-    ret_vitals->flags = flags;
 }
 
 static struct swim *make_swim(struct engine *e, uint64_t now_us)
@@ -89,6 +102,7 @@ struct engine *engine_new(const struct engine_config *config, uint64_t now_us)
         .replica = e->replica,
         .outbox = e->outbox,
         .counters = &e->counters,
+        .enclave = e->config.enclave,
     };
     e->sync = sync_new(&sync);
     sync_join(e->sync, now_us);
@@ -164,7 +178,7 @@ bool engine_is_mate(const struct engine *e, const struct member *m)
     return strcmp(m->card.enclave, e->config.enclave) == 0;
 }
 
-static bool is_live(const struct member *m)
+bool engine_is_live(const struct member *m)
 {
     return m->state == MEMBER_ALIVE || m->state == MEMBER_SUSPECT;
 }
@@ -181,12 +195,6 @@ enum rc engine_merge(struct engine *e, const struct record *r, enum merge_outcom
 
 /* ---- The clock ---- */
 
-static bool has_records(const struct engine *e)
-{
-    const struct store_stats stats = store_stats(e->store);
-    return stats.keys + stats.shadows > 0;
-}
-
 /* Whose clock leads: of the live members that have one, those with records before those without,
  * then the smallest uuid. NULL when nobody has one; this node itself takes part. */
 static const struct member *clock_leader(const struct engine *e)
@@ -197,7 +205,7 @@ static const struct member *clock_leader(const struct engine *e)
     for (const struct member *m; (m = swim_next_member(e->swim, &slot)) != NULL; slot++) {
         const bool has_clock = m->is_self ? e->clock.is_set : (m->flags & MEMBER_HAS_CLOCK) != 0;
         const bool has = m->is_self ? has_records(e) : (m->flags & MEMBER_HAS_RECORDS) != 0;
-        if (!has_clock || !is_live(m)) {
+        if (!has_clock || !engine_is_live(m)) {
             continue;
         }
         if (leader == NULL || (has && !leader_has_records) ||
@@ -209,17 +217,19 @@ static const struct member *clock_leader(const struct engine *e)
     return leader;
 }
 
-static void set_conflict(struct engine *e, struct member *m, bool is_conflict, int64_t difference)
+bool engine_judge_clock(struct engine *e, struct link *l, uint8_t flags, int64_t difference_us)
 {
-    struct link *l = mesh_of(e->mesh, m);
-    if (l == NULL || l->is_conflict == is_conflict) {
-        return;
-    }
-    l->is_conflict = is_conflict;
-    if (is_conflict) {
+    const bool is_far = difference_us > CLOCK_CONFLICT_US || difference_us < -CLOCK_CONFLICT_US;
+    const bool both = has_records(e) && (flags & MEMBER_HAS_RECORDS) != 0;
+    const bool is_conflict = is_far && both;
+    if (is_conflict && !l->is_conflict) {
         e->counters.clock_conflicts++;
-        engine_notice(e, NOTICE_CLOCK_CONFLICT, m, difference / 1000, NULL);
+        engine_notice(e, NOTICE_CLOCK_CONFLICT, l->member, difference_us / 1000, NULL);
     }
+    l->needs_sync = l->needs_sync || (l->is_conflict && !is_conflict);
+    l->is_conflict = is_conflict;
+    l->clock_difference_us = difference_us;
+    return is_conflict;
 }
 
 static void take_clock(struct engine *e, struct member *m, const struct vitals *v, uint32_t rtt_us,
@@ -231,10 +241,8 @@ static void take_clock(struct engine *e, struct member *m, const struct vitals *
     }
     if (e->clock.is_set) {
         const int64_t difference = clock_difference_us(&e->clock, v->clock_us, rtt_us, at_us);
-        const bool is_far = difference > CLOCK_CONFLICT_US || difference < -CLOCK_CONFLICT_US;
-        const bool both = has_records(e) && (v->flags & MEMBER_HAS_RECORDS) != 0;
-        set_conflict(e, m, is_far && both, difference);
-        if (is_far && both) {
+        struct link *l = mesh_of(e->mesh, m);
+        if (l != NULL && engine_judge_clock(e, l, v->flags, difference)) {
             return;
         }
     }
@@ -249,23 +257,26 @@ static void take_clock(struct engine *e, struct member *m, const struct vitals *
     }
 }
 
-/* Among nodes that are all new, the one with the smallest uuid founds the clock. */
+/* Among nodes that are all new, the one with the smallest uuid founds the clock; but only when all
+ * of them have said that they have none, and when nobody new has turned up for a while: somebody
+ * behind them may have one. */
 static bool may_found_clock(const struct engine *e)
 {
     const struct swim_counts counts = swim_counts(e->swim);
     if (counts.alive + counts.suspect == 0) {
         return true;
     }
-    bool is_smallest = true;
+    bool is_smallest = e->now_us - e->newest_member_us >= FOUND_QUIET_US;
     uint32_t slot = 0;
     for (const struct member *m; (m = swim_next_member(e->swim, &slot)) != NULL; slot++) {
-        if (m->is_self || !is_live(m)) {
+        if (m->is_self || !engine_is_live(m)) {
             continue;
         }
         if ((m->flags & MEMBER_HAS_CLOCK) != 0) {
             return false;
         }
-        is_smallest = is_smallest && uuid_compare(&e->config.uuid, &m->card.uuid) < 0;
+        is_smallest =
+            is_smallest && m->has_vitals && uuid_compare(&e->config.uuid, &m->card.uuid) < 0;
     }
     return is_smallest || e->now_us - e->pass_over_us > FOUND_WAIT_US;
 }
@@ -283,8 +294,8 @@ static void ask_for_clock(struct engine *e)
     uint64_t seen = 0;
     uint32_t slot = 0;
     for (struct member *m; (m = swim_next_member(e->swim, &slot)) != NULL; slot++) {
-        if (m == leader ||
-            (leader == NULL && !m->is_self && is_live(m) && rng_below(&e->rng, ++seen) == 0)) {
+        if (m == leader || (leader == NULL && !m->is_self && engine_is_live(m) &&
+                            rng_below(&e->rng, ++seen) == 0)) {
             chosen = m;
         }
     }
@@ -318,7 +329,28 @@ static bool has_mates(const struct engine *e)
 {
     uint32_t slot = 0;
     for (const struct member *m; (m = swim_next_member(e->swim, &slot)) != NULL; slot++) {
-        if (!m->is_self && is_live(m) && engine_is_mate(e, m)) {
+        if (!m->is_self && engine_is_live(m) && engine_is_mate(e, m)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* While joining: is a member to be expected that has the data, and has no link yet? Those that are
+ * as new as this node are no good as donors until that is settled. */
+static bool awaits_donor(const struct engine *e)
+{
+    const uint64_t age_us = e->now_us - e->started_us;
+    if (!sync_is_joining(e->sync) || age_us > DONOR_WAIT_US) {
+        return false;
+    }
+    uint32_t slot = 0;
+    for (const struct member *m; (m = swim_next_member(e->swim, &slot)) != NULL; slot++) {
+        if (m->is_self || m->link != 0 || !engine_is_live(m) || !engine_is_mate(e, m)) {
+            continue;
+        }
+        const bool is_unheard = m->heard_us == 0 && age_us < UNHEARD_WAIT_US;
+        if (is_unheard || (m->flags & (MEMBER_IS_READY | MEMBER_IS_DRAINING)) != 0) {
             return true;
         }
     }
@@ -393,8 +425,12 @@ static void member_changed(struct engine *e, struct member *m, enum member_state
         engine_notice(e, NOTICE_MEMBER_LEFT, m, was, NULL);
         break;
     }
-    if (!is_live(m) && l != NULL) {
+    /* One that left may still have writes to hand over: it closes the link itself. */
+    if (m->state == MEMBER_DEAD && l != NULL) {
         peer_end(e, l, 0);
+        if (engine_is_mate(e, m)) {
+            peer_reconcile_after_loss(e);
+        }
     }
     mesh_hurry(e->mesh);
 }
@@ -417,6 +453,7 @@ static void take_swim_event(struct engine *e, const struct swim_event *event)
     char text[ADDR_TEXT_SIZE];
     switch (event->kind) {
     case SWIM_MEMBER_NEW:
+        e->newest_member_us = e->now_us;
         engine_notice(e, NOTICE_MEMBER_JOINED, event->member, 0, NULL);
         mesh_hurry(e->mesh);
         break;
@@ -480,7 +517,7 @@ void engine_tick(struct engine *e, uint64_t now_us)
     if (e->clock.is_set) {
         e->is_expiry_due =
             store_expire(e->store, now_ms, EXPIRE_BUDGET, NULL, NULL) == EXPIRE_BUDGET;
-        sync_turn(e->sync, now_us, now_ms);
+        sync_turn(e->sync, now_us, now_ms, awaits_donor(e));
     }
     ask_for_clock(e);
     if (now_us >= e->turn_at_us) {

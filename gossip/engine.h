@@ -188,8 +188,12 @@ struct engine_link_view {
     uint64_t up_since_us;
     uint64_t bytes_in, bytes_out;
     uint64_t records_in, records_out;
-    uint64_t unacked; /* records sent and not acked */
-    uint64_t queued;  /* records waiting to be sent */
+    uint64_t unacked;                           /* records sent and not acked */
+    uint64_t queued;                            /* records waiting to be sent */
+    bool is_clock_conflict;                     /* founded apart: the link carries no data */
+    int64_t clock_difference_ms;                /* of the conflict: the member's clock minus ours */
+    uint64_t value_max, ttl_min_ms, ttl_max_ms; /* the member's own limits */
+    bool is_config_different;                   /* one of them is not ours */
 };
 
 /* The link at or after *slot that is up, likewise. False at the end. */

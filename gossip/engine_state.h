@@ -29,10 +29,11 @@ struct engine {
     struct clock clock;
     struct hlc hlc;
     uint64_t now_us, started_us;
-    uint64_t turn_at_us;   /* next look at what needs no exact time */
-    uint64_t ask_at_us;    /* when a node without a clock asks for it again */
-    uint64_t pass_over_us; /* when the first discovery pass ended */
-    bool is_named;         /* the providers have named all they know, once */
+    uint64_t turn_at_us;       /* next look at what needs no exact time */
+    uint64_t ask_at_us;        /* when a node without a clock asks for it again */
+    uint64_t newest_member_us; /* when somebody was met for the first time */
+    uint64_t pass_over_us;     /* when the first discovery pass ended */
+    bool is_named;             /* the providers have named all they know, once */
     bool is_pass_over;
     bool is_full; /* refused for lack of room, and not under FULL_CLEAR_PERCENT since */
     bool is_draining;
@@ -53,6 +54,16 @@ void engine_notice(struct engine *e, enum notice_kind kind, const struct member 
                    const char *text);
 
 bool engine_is_mate(const struct engine *e, const struct member *m); /* of our enclave */
+bool engine_is_live(const struct member *m);                         /* alive or suspect */
+
+/* This node's condition, as pings and hellos tell it. */
+uint8_t engine_flags(const struct engine *e);
+
+/*
+ * The member's clock as it came just now with its flags: is it so far off that the two were founded
+ * apart? Then the link carries no data until that has changed. True while it is so.
+ */
+bool engine_judge_clock(struct engine *e, struct link *l, uint8_t flags, int64_t difference_us);
 
 /* Stores a record that passed record_check(), from either door. */
 enum rc engine_merge(struct engine *e, const struct record *r, enum merge_outcome *ret_outcome);
@@ -72,7 +83,11 @@ void peer_resend(struct engine *e, struct link *l);
 /* Queues a write for every link of the enclave. */
 void peer_broadcast(struct engine *e, const struct queued_write *w, bool is_big);
 
-/* Timeouts and overflows of links. */
+/* A neighbour was lost: reconciles with one other, so that a crash in the middle of a push leaves
+ * no gap. */
+void peer_reconcile_after_loss(struct engine *e);
+
+/* Timeouts of links, and reconciliations that are due. */
 void peer_turn(struct engine *e);
 
 /* A member's vitals: differing roots start a session. */

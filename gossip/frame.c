@@ -14,6 +14,7 @@ void frame_hello_write(struct cursor *c, const struct frame_hello *hello)
     cursor_put_u8(c, hello->version_max);
     cursor_put_u32(c, hello->features);
     cursor_put_u8(c, hello->flags);
+    cursor_put_u64(c, hello->clock_us);
     cursor_put_u64(c, hello->value_max);
     cursor_put_u64(c, hello->ttl_min_ms);
     cursor_put_u64(c, hello->ttl_max_ms);
@@ -28,6 +29,7 @@ void frame_hello_read(struct cursor *c, struct frame_hello *ret_hello)
     ret_hello->version_max = cursor_u8(c);
     ret_hello->features = cursor_u32(c);
     ret_hello->flags = cursor_u8(c);
+    ret_hello->clock_us = cursor_u64(c);
     ret_hello->value_max = cursor_u64(c);
     ret_hello->ttl_min_ms = cursor_u64(c);
     ret_hello->ttl_max_ms = cursor_u64(c);

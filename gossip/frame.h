@@ -49,7 +49,7 @@ enum frame_type {
 /*
  * HELLO, the first frame in both directions; nothing else is accepted before it.
  *
- *   cluster 8 | version min 1 | version max 1 | features 4 | vitals flags 1 |
+ *   cluster 8 | version min 1 | version max 1 | features 4 | vitals flags 1 | clock_us 8 |
  *   value max 8 | ttl min 8 | ttl max 8 | seen as (address) | card
  *
  * `seen as` is how the sender sees the receiver. No feature is defined yet: 0, others are ignored.
@@ -58,7 +58,8 @@ struct frame_hello {
     uint64_t cluster;
     uint8_t version_min, version_max;
     uint32_t features;
-    uint8_t flags; /* enum member_flags */
+    uint8_t flags;     /* enum member_flags */
+    uint64_t clock_us; /* the cluster's clock as the sender has it; 0 without MEMBER_HAS_CLOCK */
     uint64_t value_max, ttl_min_ms, ttl_max_ms;
     struct addr seen_as;
     struct member_card card;

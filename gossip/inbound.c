@@ -11,14 +11,20 @@ enum {
 
 /* ---- Records ---- */
 
-/* A raised guard is passed on like a write: another node may hold the newer version and not know
- * how long an older one could still come back. */
-static void pass_guard_on(struct engine *e, const struct record *r)
+/*
+ * After a peer's record: what is held now may say more about the past than the record did, because
+ * an older version was replaced or refused here. That is passed on like a write: another node may
+ * hold the newer version and not know how long an older one could still come back. A small record
+ * goes whole, since it may get there before the link that it should have come on has brought it.
+ */
+static void pass_guard_on(struct engine *e, const struct record *r, bool is_applied)
 {
     struct record held;
-    if (store_get(e->store, r->key, r->key_len, engine_now_ms(e), &held) == RC_OK) {
-        const struct queued_write w = {
-            .handle = store_find(e->store, &held), .version = held.version, .is_guard = true};
+    if (store_get(e->store, r->key, r->key_len, engine_now_ms(e), &held) == RC_OK &&
+        (!is_applied || held.guard_ms > r->guard_ms)) {
+        const struct queued_write w = {.handle = store_find(e->store, &held),
+                                       .version = held.version,
+                                       .is_guard = held.blob != NULL};
         peer_broadcast(e, &w, false);
     }
 }
@@ -44,8 +50,8 @@ static enum nack_reason apply(struct engine *e, const struct link *l, const stru
     if (outcome == MERGE_APPLIED) {
         e->counters.records_applied++;
     }
-    if (outcome == MERGE_GUARDED && !r->is_shadow) {
-        pass_guard_on(e, r);
+    if ((outcome == MERGE_GUARDED || outcome == MERGE_APPLIED) && !r->is_shadow) {
+        pass_guard_on(e, r, outcome == MERGE_APPLIED);
     }
     return (enum nack_reason)0;
 }
@@ -56,6 +62,7 @@ static enum rc count_record(struct engine *e, struct link *l, const struct frame
     l->records_in++;
     if ((f->kind & RECORD_IS_COUNTED) == 0) {
         e->counters.sync_records_received++;
+        l->progress++;
         return RC_OK;
     }
     l->received_count++;
@@ -79,6 +86,18 @@ static enum rc take_record(struct engine *e, struct link *l, struct cursor *c)
     return count_record(e, l, &f, apply(e, l, &f));
 }
 
+/* Memory of large values that have not come whole, over all links. */
+static uint64_t bytes_under_way(const struct engine *e)
+{
+    uint64_t bytes = 0;
+    uint32_t slot = 0;
+    for (const struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
+        const bool is_held = l->in_large != NULL && l->in_large->blob != NULL;
+        bytes += is_held ? l->in_large->record.value_len : 0;
+    }
+    return bytes;
+}
+
 static enum rc begin_large(struct engine *e, struct link *l, struct cursor *c)
 {
     struct frame_record f;
@@ -97,8 +116,9 @@ static enum rc begin_large(struct engine *e, struct link *l, struct cursor *c)
     const struct store_stats stats = store_stats(e->store);
     struct record held = {.value_len = 0};
     (void)!store_get(e->store, f.record.key, f.record.key_len, engine_now_ms(e), &held);
-    const bool fits = stats.bytes_used + f.record.value_len <= stats.bytes_max ||
-                      f.record.value_len <= held.value_len;
+    const uint64_t used = stats.bytes_used + bytes_under_way(e);
+    const bool fits =
+        used + f.record.value_len <= stats.bytes_max || f.record.value_len <= held.value_len;
     large->is_active = true;
     large->offset = 0;
     large->kind = f.kind;
@@ -143,6 +163,7 @@ static enum rc take_large_data(struct engine *e, struct link *l, struct cursor *
         large->is_refused = true;
     }
     large->offset += len;
+    l->progress++;
     return large->offset == large->record.value_len ? end_large(e, l) : RC_OK;
 }
 
@@ -191,6 +212,7 @@ static enum rc take_close(struct engine *e, struct link *l, struct cursor *c)
     struct link *other = m == NULL ? NULL : mesh_of(e->mesh, m);
     if (other != NULL && other != l) {
         link_move_queue(l, other);
+        other->needs_sync = engine_is_mate(e, m); /* for what was under way */
         peer_resend(e, other);
         mesh_ask_output(e->mesh, other);
     }
@@ -251,8 +273,11 @@ static enum rc take_frame(struct engine *e, struct link *l, uint8_t type, uint8_
     if (l->state == LINK_HELLO) {
         return type == FRAME_HELLO ? peer_hello(e, l, &c) : RC_MALFORMED;
     }
-    if (is_data(type) && type < FRAME_JOIN_DONE && !engine_is_mate(e, l->member)) {
+    if (is_data(type) && type <= FRAME_JOIN_DONE && !engine_is_mate(e, l->member)) {
         return RC_MALFORMED; /* enclaves share membership, not data */
+    }
+    if (l->is_conflict && type >= FRAME_SYNC_GROUPS && type <= FRAME_JOIN_DONE) {
+        return RC_OK; /* the other side will say so too */
     }
     const enum rc rc = take_open_frame(e, l, (enum frame_type)type, &c);
     if (rc == RC_UNSUPPORTED && (flags & FRAME_CRITICAL) == 0) {

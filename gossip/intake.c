@@ -29,6 +29,7 @@ static void meet_stranger(struct swim *s, const struct addr *from)
 static void take_vitals(struct swim *s, struct member *m, const struct packet *p, uint32_t rtt_us)
 {
     m->flags = p->vitals.flags;
+    m->has_vitals = true;
     if (member_is_live(m)) {
         const struct swim_event event = {
             .kind = SWIM_VITALS,

@@ -70,6 +70,7 @@ static void send_record(struct job *j, const struct job_env *env, const struct r
 {
     if (link_bulk_record(env->link, r, store_find(env->store, r)) == RC_OK) {
         j->sent++;
+        j->big_until = env->link->big_queued;
         env->counters->sync_records_sent++;
     }
 }
@@ -235,6 +236,10 @@ enum rc job_step(struct job *j, const struct job_env *env)
             return rc;
         }
         j->is_walked = true;
+    }
+    /* What tells the peer that all has been sent does not overtake the large values. */
+    if (env->link->big_done < j->big_until && (j->kind != JOB_STREAM || j->epoch_count == 0)) {
+        return RC_FULL;
     }
     switch (j->kind) {
     case JOB_IDS:

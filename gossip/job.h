@@ -45,7 +45,9 @@ struct job {
     uint64_t *epochs;           /* of JOB_STREAM, ascending */
     size_t epoch_count;
     uint8_t join_part, join_of;
-    uint64_t sent; /* records */
+    uint64_t listed;    /* ids that the peer sent for it */
+    uint64_t big_until; /* its large values are out when the link's big_done is this */
+    uint64_t sent;      /* records */
 };
 
 /* Where a step works. */

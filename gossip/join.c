@@ -3,6 +3,8 @@
 #include "core/assert.h"
 #include "gossip/sync.h"
 
+#include <string.h>
+
 enum {
     JOIN_GATHER_US = 150 * 1000, /* wait this long for more links before dividing among fewer */
 };
@@ -22,22 +24,30 @@ bool join_is_active(const struct join *j)
     return j->is_active;
 }
 
-static bool is_donor(const struct link *l, bool needs_ready)
+/* How good a donor the link's member is, 0 the best; DONOR_RANKS: none. */
+enum { DONOR_READY, DONOR_DRAINING, DONOR_NEW, DONOR_RANKS };
+
+static int donor_rank(const struct link *l, const char *enclave)
 {
-    return l->state == LINK_OPEN && l->member != NULL && !l->is_conflict &&
-           (l->member->flags & MEMBER_IS_DRAINING) == 0 &&
-           (!needs_ready || (l->member->flags & MEMBER_IS_READY) != 0);
+    if (l->state != LINK_OPEN || l->is_conflict || strcmp(l->member->card.enclave, enclave) != 0) {
+        return DONOR_RANKS;
+    }
+    if ((l->member->flags & MEMBER_IS_DRAINING) != 0) {
+        return DONOR_DRAINING;
+    }
+    return (l->member->flags & MEMBER_IS_READY) != 0 ? DONOR_READY : DONOR_NEW;
 }
 
-/* The open links of donors, ready ones only when there is one; at most JOIN_PARTS_MAX. */
-static uint8_t find_donors(struct mesh *mesh, struct link *ret_links[JOIN_PARTS_MAX])
+/* The open links of the best donors there are; at most JOIN_PARTS_MAX. */
+static uint8_t find_donors(const struct join_env *env, struct link *ret_links[JOIN_PARTS_MAX])
 {
     uint8_t count = 0;
-    for (int needs_ready = 1; needs_ready >= 0 && count == 0; needs_ready--) {
+    const int ranks = env->awaits_donor ? DONOR_NEW : DONOR_RANKS;
+    for (int rank = DONOR_READY; rank < ranks && count == 0; rank++) {
         uint32_t slot = 0;
-        for (struct link *l; (l = mesh_next(mesh, &slot)) != NULL && count < JOIN_PARTS_MAX;
+        for (struct link *l; (l = mesh_next(env->mesh, &slot)) != NULL && count < JOIN_PARTS_MAX;
              slot++) {
-            if (is_donor(l, needs_ready != 0)) {
+            if (donor_rank(l, env->enclave) == rank) {
                 ret_links[count++] = l;
             }
         }
@@ -53,7 +63,7 @@ static void ask(struct join *j, struct mesh *mesh, uint8_t part, struct link *do
         j->parts[part] = (struct join_part){
             .link = donor->id,
             .asked_at_us = now_us,
-            .heard_records = donor->records_in,
+            .progress = donor->progress,
         };
         mesh_ask_output(mesh, donor);
     }
@@ -65,40 +75,41 @@ static void look_after(struct join_part *part, const struct mesh *mesh, uint64_t
     const struct link *l = mesh_find(mesh, part->link);
     if (l == NULL) {
         part->link = 0;
-    } else if (l->records_in != part->heard_records) {
-        part->heard_records = l->records_in;
+    } else if (l->progress != part->progress) {
+        part->progress = l->progress;
         part->asked_at_us = now_us;
     } else if (now_us - part->asked_at_us > SYNC_STALL_US) {
         part->link = 0;
     }
 }
 
-void join_turn(struct join *j, struct mesh *mesh, struct outbox *outbox, uint64_t now_us)
+void join_turn(struct join *j, const struct join_env *env, uint64_t now_us)
 {
     struct link *donors[JOIN_PARTS_MAX];
-    const uint8_t donor_count = find_donors(mesh, donors);
+    const uint8_t donor_count = find_donors(env, donors);
     if (j->part_count == 0) {
         if (donor_count == 0 ||
             (donor_count < JOIN_PARTS_MAX && now_us - j->begun_at_us < JOIN_GATHER_US)) {
             return;
         }
         j->part_count = donor_count;
-        outbox_notice(outbox, &(struct notice){.kind = NOTICE_JOIN_STARTED, .value = donor_count});
+        outbox_notice(env->outbox,
+                      &(struct notice){.kind = NOTICE_JOIN_STARTED, .value = donor_count});
     }
     bool is_done = true;
     for (uint8_t i = 0; i < j->part_count; i++) {
         struct join_part *part = &j->parts[i];
         if (!part->is_done && part->link != 0) {
-            look_after(part, mesh, now_us);
+            look_after(part, env->mesh, now_us);
         }
         if (!part->is_done && part->link == 0 && donor_count > 0) {
-            ask(j, mesh, i, donors[i % donor_count], now_us);
+            ask(j, env->mesh, i, donors[i % donor_count], now_us);
         }
         is_done = is_done && part->is_done;
     }
     if (is_done) {
         join_end(j);
-        outbox_notice(outbox,
+        outbox_notice(env->outbox,
                       &(struct notice){.kind = NOTICE_JOIN_DONE, .value = (int64_t)j->records});
     }
 }

@@ -1,7 +1,8 @@
 /*
  * join: a new node pulls every epoch from up to JOIN_DONORS_MAX members, divided among them by
  * epoch number. A part whose donor is lost or stalls is asked of another. Ready members are
- * preferred; where nobody is ready (all were started at once) what there is counts.
+ * preferred, then those that drain; where there is neither (all were started at once) what there is
+ * counts.
  */
 #ifndef GOSSIP_JOIN_H
 #define GOSSIP_JOIN_H
@@ -14,7 +15,7 @@ struct join_part {
     uint32_t link; /* the donor's; 0: nobody is asked yet */
     bool is_done;
     uint64_t asked_at_us;
-    uint64_t heard_records; /* of the donor's link when last looked at */
+    uint64_t progress; /* of the donor's link when last looked at */
 };
 
 struct join {
@@ -29,9 +30,17 @@ void join_begin(struct join *j, uint64_t now_us);
 void join_end(struct join *j);
 bool join_is_active(const struct join *j);
 
+/* Where a turn looks for donors. */
+struct join_env {
+    struct mesh *mesh;
+    struct outbox *outbox;
+    const char *enclave; /* ours */
+    bool awaits_donor;   /* somebody ready has no link yet: do not make do with less */
+};
+
 /* Chooses donors, asks for what nobody was asked for, takes note of donors that stall, and ends the
  * join when every part is done. */
-void join_turn(struct join *j, struct mesh *mesh, struct outbox *outbox, uint64_t now_us);
+void join_turn(struct join *j, const struct join_env *env, uint64_t now_us);
 
 /* JOIN_DONE came. RC_MALFORMED. */
 MUST_USE enum rc join_part_done(struct join *j, uint32_t link, struct cursor *payload);

@@ -82,15 +82,22 @@ static void queue_clear(struct write_queue *q)
     *q = (struct write_queue){.size = 0};
 }
 
-enum rc link_enqueue(struct link *l, const struct queued_write *w, bool is_big)
+static enum rc big_push(struct link *l, const struct queued_write *w)
 {
-    return queue_push(is_big ? &l->big : &l->live, w);
+    const enum rc rc = queue_push(&l->big, w);
+    l->big_queued += rc == RC_OK;
+    return rc;
 }
 
-void link_clear_queue(struct link *l)
+enum rc link_enqueue(struct link *l, const struct queued_write *w, bool is_big)
 {
-    queue_clear(&l->live);
-    queue_clear(&l->big);
+    return is_big ? big_push(l, w) : queue_push(&l->live, w);
+}
+
+void link_clear_queue(struct link *l, bool is_big)
+{
+    l->big_done += is_big ? l->big.count : 0;
+    queue_clear(is_big ? &l->big : &l->live);
 }
 
 void link_move_queue(struct link *from, struct link *to)
@@ -98,12 +105,16 @@ void link_move_queue(struct link *from, struct link *to)
     struct queued_write w;
     while (queue_pop(&from->live, &w) && queue_push(&to->live, &w) == RC_OK) {
     }
-    while (queue_pop(&from->big, &w) && queue_push(&to->big, &w) == RC_OK) {
+    while (queue_pop(&from->big, &w) && big_push(to, &w) == RC_OK) {
     }
 }
 
 static void unacked_push(struct unacked_queue *q, uint64_t number, uint32_t waiter)
 {
+    if (q->count == LINK_UNACKED_MAX) {
+        q->head = (q->head + 1) & (q->size - 1);
+        q->count--;
+    }
     if (q->count == q->size) {
         const size_t size = q->size == 0 ? QUEUE_SIZE_MIN : 2 * q->size;
         struct unacked *items = mem_new(size, sizeof(*items));
@@ -211,10 +222,11 @@ enum rc link_bulk_record(struct link *l, const struct record *r, uint32_t handle
     if (r->blob == NULL) {
         const enum rc rc = append_record(&l->bulk, r, 0);
         l->records_out += rc == RC_OK;
+        l->progress += rc == RC_OK;
         return rc;
     }
     const struct queued_write w = {.handle = handle, .version = r->version};
-    return queue_push(&l->big, &w);
+    return big_push(l, &w);
 }
 
 bool link_has_output(const struct link *l)
@@ -253,7 +265,9 @@ static void begin_large(struct link *l, const struct record *r, uint32_t waiter,
     frame_record_write(&c, r, RECORD_IS_COUNTED, true);
     ASSERT(cursor_ok(&c));
     if (append_frame(out, FRAME_LARGE_BEGIN, FRAME_CRITICAL, payload, c.pos) != RC_OK) {
-        return; /* reconciliation brings it later */
+        l->needs_sync = true;
+        l->big_done++;
+        return;
     }
     large->is_active = true;
     large->waiter = waiter;
@@ -271,11 +285,13 @@ static void continue_large(struct link *l, struct buf *out)
         return;
     }
     large->offset += len;
+    l->progress++;
     if (large->offset == blob_len(large->blob)) {
         large->is_active = false;
         blob_release(large->blob);
         large->blob = NULL;
         l->records_out++;
+        l->big_done++;
         count_sent(l, large->waiter);
     }
 }
@@ -285,15 +301,21 @@ static void fill_large(struct link *l, const struct link_source *source, struct 
     struct queued_write w;
     struct record r;
     while ((l->out_large == NULL || !l->out_large->is_active) && queue_pop(&l->big, &w)) {
-        if (!find_record(source, &w, &r)) {
+        const bool is_found = find_record(source, &w, &r);
+        if (is_found && r.blob != NULL) {
+            begin_large(l, &r, w.waiter, out);
             continue;
         }
-        if (r.blob != NULL) {
-            begin_large(l, &r, w.waiter, out);
-        } else if (append_record(out, &r, RECORD_IS_COUNTED) == RC_OK) {
-            l->records_out++;
-            count_sent(l, w.waiter);
+        l->big_done++;
+        if (!is_found) {
+            continue;
         }
+        if (append_record(out, &r, RECORD_IS_COUNTED) != RC_OK) {
+            l->needs_sync = true;
+            return;
+        }
+        l->records_out++;
+        count_sent(l, w.waiter);
     }
     if (l->out_large != NULL && l->out_large->is_active) {
         continue_large(l, out);
@@ -312,14 +334,14 @@ static void fill_small(struct link *l, const struct link_source *source, struct 
             continue;
         }
         if (r.blob != NULL && !w.is_guard) {
-            if (queue_push(&l->big, &w) != RC_OK) {
-                l->is_overflowed = true;
+            if (big_push(l, &w) != RC_OK) {
+                l->needs_sync = true;
             }
             continue;
         }
         if (append_record(out, &r, RECORD_IS_COUNTED | (w.is_guard ? RECORD_IS_GUARD : 0)) !=
             RC_OK) {
-            l->is_overflowed = true;
+            l->needs_sync = true;
             return;
         }
         l->records_out++;

@@ -23,8 +23,9 @@
 
 enum {
     LINK_QUEUE_MAX = 32768, /* live writes waiting; beyond, the link overflows and reconciles */
-    LINK_CONTROL_BYTES_MAX = 4 << 20, /* control bytes waiting; beyond, the peer is not reading */
-    LINK_BULK_BYTES_MAX = 512 << 10,  /* reconciliation's frames, made only while below the half */
+    LINK_CONTROL_BYTES_MAX = 1 << 20, /* control bytes waiting; beyond, the peer is not reading */
+    LINK_UNACKED_MAX = 65536, /* as many writes can wait; of a peer that never acks the oldest go */
+    LINK_BULK_BYTES_MAX = 512 << 10, /* reconciliation's frames, made only while below the half */
 };
 
 enum link_state {
@@ -79,8 +80,11 @@ struct link {
     bool is_dialed;
     bool is_output_asked; /* an ACTION_OUTPUT is under way */
     bool is_close_received;
-    bool is_overflowed;    /* the queue was emptied; reconcile */
-    bool is_conflict;      /* clocks more than a minute apart: no data */
+    bool needs_sync;             /* something may have passed it by: reconcile as soon as it may */
+    bool said_ready;             /* in our HELLO */
+    bool is_conflict;            /* clocks more than a minute apart: no data */
+    int64_t clock_difference_us; /* of the conflict: theirs minus ours */
+    uint64_t value_max, ttl_min_ms, ttl_max_ms; /* the member's, from its HELLO */
     uint32_t differing;    /* times in a row that the peer's root differed from ours */
     struct member *member; /* NULL before HELLO */
     struct addr addr;      /* dialed, or accepted from */
@@ -90,7 +94,9 @@ struct link {
     struct buf control;
     struct buf bulk;
     struct write_queue live;
-    struct write_queue big; /* live writes and reconciled records whose value is large */
+    struct write_queue big;        /* live writes and reconciled records whose value is large */
+    uint64_t big_queued, big_done; /* writes ever put into `big`; of these, sent or dropped */
+    uint64_t progress; /* counts records of reconciliation and pieces of large values, both ways */
     struct unacked_queue unacked;
     uint64_t sent_count, acked_count;    /* counted records out */
     uint64_t received_count, told_count; /* counted records in; acknowledged so far */
@@ -120,10 +126,11 @@ MUST_USE enum rc link_bulk_record(struct link *l, const struct record *r, uint32
 /* Queues a write. RC_FULL: LINK_QUEUE_MAX are waiting. */
 MUST_USE enum rc link_enqueue(struct link *l, const struct queued_write *w, bool is_big);
 
-/* Drops every queued write. */
-void link_clear_queue(struct link *l);
+/* Drops the queued small or large writes. */
+void link_clear_queue(struct link *l, bool is_big);
 
-/* Moves what is queued to another link of the same member, as far as there is room. */
+/* Moves what is queued to another link of the same member, as far as there is room; that other
+ * link needs a reconciliation in any case, for what was under way. */
 void link_move_queue(struct link *from, struct link *to);
 
 bool link_has_output(const struct link *l);

@@ -57,7 +57,8 @@ enum member_flags {
 struct member {
     struct member_card card;
     enum member_state state;
-    uint8_t flags; /* enum member_flags, as last heard */
+    uint8_t flags;   /* enum member_flags, as last heard */
+    bool has_vitals; /* `flags` were heard from it, and are not just unknown */
     bool is_self;
     bool knows_us;         /* it has our card, so short headers do */
     struct addr last_addr; /* where it last answered; port 0 when it never did */

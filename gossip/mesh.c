@@ -146,7 +146,6 @@ void mesh_failed(struct mesh *m, const struct member *member, uint64_t now_us)
         d->pause_us = DIAL_PAUSE_MAX_US;
     }
     d->not_before_us = now_us + d->pause_us;
-    d->attempt++;
 }
 
 void mesh_succeeded(struct mesh *m, const struct member *member)
@@ -154,6 +153,7 @@ void mesh_succeeded(struct mesh *m, const struct member *member)
     struct dialing *d = dialing_of(m, member);
     d->pause_us = 0;
     d->not_before_us = 0;
+    d->attempt = 0;
 }
 
 struct link *mesh_dial(struct mesh *m, const struct addr *addr, uint64_t now_us)
@@ -197,9 +197,10 @@ static void consider(struct mesh *m, struct swim *swim, const struct member *sel
     if (now_us < d->not_before_us || !swim_addr_of(swim, member, d->attempt, &addr)) {
         return;
     }
-    if (mesh_dial(m, &addr, now_us) != NULL) {
-        d->not_before_us = now_us + LINK_HELLO_TIMEOUT_US;
-    }
+    /* The next time another address has its turn, also when this one reaches somebody else. */
+    const bool is_dialed = mesh_dial(m, &addr, now_us) != NULL;
+    d->not_before_us = now_us + (is_dialed ? LINK_HELLO_TIMEOUT_US : DIAL_PAUSE_MIN_US);
+    d->attempt++;
 }
 
 void mesh_turn(struct mesh *m, struct swim *swim, uint64_t now_us)

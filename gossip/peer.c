@@ -9,7 +9,7 @@
 
 enum {
     CLOSE_FLUSH_US = 2000 * 1000, /* a link being closed may take this long to flush */
-    HELLO_SIZE_MAX = 8 + 2 + 4 + 1 + 24 + ADDR_WIRE_MAX + CARD_WIRE_MAX,
+    HELLO_SIZE_MAX = 8 + 2 + 4 + 1 + 8 + 24 + ADDR_WIRE_MAX + CARD_WIRE_MAX,
 };
 
 /* ---- Links come and go ---- */
@@ -30,6 +30,7 @@ void peer_end(struct engine *e, struct link *l, enum close_reason reason)
         link_control(l, FRAME_CLOSE, FRAME_CRITICAL, payload, sizeof(payload)) == RC_OK) {
         l->state = LINK_CLOSING;
         l->since_us = e->now_us;
+        l->member = NULL; /* which may be forgotten before the link is gone */
         sync_link_gone(e->sync, l);
         mesh_ask_output(e->mesh, l);
         return;
@@ -44,7 +45,8 @@ static void say_hello(struct engine *e, struct link *l)
         .cluster = swim_cluster_hash(e->config.network),
         .version_min = PROTOCOL_VERSION_MIN,
         .version_max = PROTOCOL_VERSION_MAX,
-        .flags = (uint8_t)(engine_unready(e) == 0 ? MEMBER_IS_READY : 0),
+        .flags = engine_flags(e),
+        .clock_us = e->clock.is_set ? clock_now_us(&e->clock, e->now_us) : 0,
         .value_max = e->config.value_max,
         .ttl_min_ms = e->config.ttl_min_ms,
         .ttl_max_ms = e->config.ttl_max_ms,
@@ -57,6 +59,7 @@ static void say_hello(struct engine *e, struct link *l)
     ASSERT(cursor_ok(&c));
     const enum rc rc = link_control(l, FRAME_HELLO, FRAME_CRITICAL, payload, c.pos);
     ASSERT(rc == RC_OK);
+    l->said_ready = (hello.flags & MEMBER_IS_READY) != 0;
     l->state = LINK_HELLO;
     l->since_us = e->now_us;
     mesh_ask_output(e->mesh, l);
@@ -117,21 +120,30 @@ static void dial_failed(struct engine *e, const struct link *l, enum link_end wh
     }
 }
 
-/* Each neighbour of a lost node reconciles at once with one other, so that a crash in the middle of
- * a push leaves no gap. */
-static void reconcile_after_loss(struct engine *e)
+/* Starts a session unless the two are not to reconcile now: a node that joins pulls everything
+ * first, a full one takes nothing. */
+static enum rc start_sync(struct engine *e, struct link *l, uint64_t cut_s)
+{
+    const bool may = !sync_is_joining(e->sync) && e->clock.is_set && !e->is_full &&
+                     (l->member->flags & MEMBER_IS_FULL) == 0;
+    return may ? sync_start(e->sync, l, cut_s, e->now_us) : RC_AGAIN;
+}
+
+void peer_reconcile_after_loss(struct engine *e)
 {
     struct link *chosen = NULL;
     uint64_t seen = 0;
     uint32_t slot = 0;
     for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
-        if (l->state == LINK_OPEN && engine_is_mate(e, l->member) &&
+        /* One that is joining pulls everything anyhow. */
+        const bool is_ready = l->member != NULL && (l->member->flags & MEMBER_IS_READY) != 0;
+        if (l->state == LINK_OPEN && is_ready && engine_is_mate(e, l->member) &&
             rng_below(&e->rng, ++seen) == 0) {
             chosen = l;
         }
     }
-    if (chosen != NULL && sync_start(e->sync, chosen, SYNC_CUT_ALL, e->now_us) != RC_OK) {
-        chosen->is_overflowed = true; /* as soon as the link may */
+    if (chosen != NULL) {
+        chosen->needs_sync = start_sync(e, chosen, SYNC_CUT_ALL) != RC_OK;
     }
 }
 
@@ -144,19 +156,23 @@ void engine_link_down(struct engine *e, uint32_t link, enum link_end why, uint64
     }
     struct member *m = l->member;
     const bool was_open = l->state == LINK_OPEN;
-    if (m == NULL && l->is_dialed) {
+    if (m == NULL && l->is_dialed && l->state != LINK_CLOSING) {
         dial_failed(e, l, why);
     }
     if (was_open) {
+        ASSERT(m != NULL);
         e->counters.links_lost++;
         engine_notice(e, NOTICE_LINK_DOWN, m, 0, end_text(why));
         mesh_failed(e->mesh, m, now_us);
     }
-    const bool is_loss = was_open && !e->is_draining && m->state != MEMBER_LEFT;
     drop(e, l);
-    if (is_loss) {
-        swim_suspect_link(e->swim, m, now_us);
-        reconcile_after_loss(e);
+    if (was_open && !e->is_draining) {
+        if (m->state != MEMBER_LEFT) {
+            swim_suspect_link(e->swim, m, now_us);
+        }
+        if (engine_is_mate(e, m)) {
+            peer_reconcile_after_loss(e);
+        }
     }
     mesh_hurry(e->mesh);
     engine_settle(e);
@@ -166,7 +182,7 @@ void engine_link_down(struct engine *e, uint32_t link, enum link_end why, uint64
 
 void peer_resend(struct engine *e, struct link *l)
 {
-    if (!engine_is_mate(e, l->member)) {
+    if (!engine_is_mate(e, l->member) || l->is_conflict) {
         return;
     }
     for (uint32_t w = replica_first(e->replica); w != 0; w = replica_next(e->replica, w)) {
@@ -177,7 +193,7 @@ void peer_resend(struct engine *e, struct link *l)
         const struct queued_write write = {
             .handle = waiting->handle, .waiter = w, .version = waiting->version};
         if (link_enqueue(l, &write, waiting->is_big) != RC_OK) {
-            l->is_overflowed = true;
+            l->needs_sync = true;
             return;
         }
     }
@@ -219,9 +235,26 @@ static struct link *surplus_link(struct engine *e, struct link *l, const struct 
     return l->is_dialed == is_self_smaller ? other : l;
 }
 
-static void open_link(struct engine *e, struct link *l, struct member *m)
+/* What passed before this link existed is reconciled, by who was new when it was made (once it has
+ * joined), else by the smaller id. */
+static void reconcile_new_link(struct engine *e, struct link *l, bool is_peer_ready)
+{
+    const bool is_smaller = uuid_compare(&e->config.uuid, &l->member->card.uuid) < 0;
+    if (engine_is_mate(e, l->member) && (!l->said_ready || (is_peer_ready && is_smaller))) {
+        l->needs_sync = true;
+    }
+    if (l->needs_sync) {
+        l->needs_sync = start_sync(e, l, SYNC_CUT_ALL) != RC_OK;
+    }
+}
+
+static void open_link(struct engine *e, struct link *l, struct member *m,
+                      const struct frame_hello *hello)
 {
     l->member = m;
+    l->value_max = hello->value_max;
+    l->ttl_min_ms = hello->ttl_min_ms;
+    l->ttl_max_ms = hello->ttl_max_ms;
     struct link *surplus = surplus_link(e, l, m);
     if (surplus == l) {
         peer_end(e, l, CLOSE_DUPLICATE);
@@ -232,18 +265,21 @@ static void open_link(struct engine *e, struct link *l, struct member *m)
     m->link = l->id;
     if (surplus != NULL) {
         link_move_queue(surplus, l);
+        l->needs_sync = engine_is_mate(e, m);
         peer_end(e, surplus, CLOSE_DUPLICATE);
         m->link = l->id;
     }
     mesh_succeeded(e->mesh, m);
     e->counters.links_opened++;
     engine_notice(e, NOTICE_LINK_UP, m, 0, NULL);
-    peer_resend(e, l);
-    /* What passed before this link existed: one session, started by the smaller id. */
-    if (engine_is_mate(e, m) && !sync_is_joining(e->sync) &&
-        uuid_compare(&e->config.uuid, &m->card.uuid) < 0) {
-        (void)!sync_start(e->sync, l, SYNC_CUT_ALL, e->now_us);
+    if (e->clock.is_set && (hello->flags & MEMBER_HAS_CLOCK) != 0) {
+        /* The round trip is not known here, nor does it matter against a minute. */
+        (void)engine_judge_clock(e, l, hello->flags,
+                                 clock_difference_us(&e->clock, hello->clock_us, 0, e->now_us));
     }
+    peer_resend(e, l);
+    reconcile_new_link(e, l, (hello->flags & MEMBER_IS_READY) != 0);
+    mesh_ask_output(e->mesh, l);
 }
 
 enum rc peer_hello(struct engine *e, struct link *l, struct cursor *c)
@@ -270,14 +306,15 @@ enum rc peer_hello(struct engine *e, struct link *l, struct cursor *c)
     if (rc != RC_OK && rc != RC_STALE) {
         return rc;
     }
-    m->flags = (uint8_t)(m->flags | hello.flags);
+    m->flags = hello.flags;
+    m->has_vitals = true;
     if (hello.seen_as.port != 0 && e->config.addr_count > 0) {
         struct addr seen_as = hello.seen_as;
         seen_as.port = e->config.addrs[0].addr.port;
         swim_seen_as(e->swim, &seen_as, e->now_us);
     }
     compare_settings(e, m, &hello);
-    open_link(e, l, m);
+    open_link(e, l, m, &hello);
     return RC_OK;
 }
 
@@ -291,8 +328,8 @@ void peer_broadcast(struct engine *e, const struct queued_write *w, bool is_big)
             continue;
         }
         if (link_enqueue(l, w, is_big) != RC_OK) {
-            link_clear_queue(l);
-            l->is_overflowed = true;
+            link_clear_queue(l, is_big);
+            l->needs_sync = true;
             e->counters.link_overflows++;
             engine_notice(e, NOTICE_LINK_OVERFLOW, l->member, LINK_QUEUE_MAX, NULL);
             (void)!link_enqueue(l, w, is_big);
@@ -328,9 +365,7 @@ size_t engine_link_output(struct engine *e, uint32_t link, struct buf *out, size
     l->is_output_asked = false;
     const size_t len = link_fill(l, &source, out, len_max);
     e->counters.records_sent += l->records_out - records;
-    if (l->sync != NULL) {
-        sync_wake(e->sync);
-    }
+    sync_wake(e->sync, l);
     if (l->state == LINK_CLOSING && !link_has_output(l)) {
         outbox_close(e->outbox, l->id);
         drop(e, l);
@@ -350,9 +385,8 @@ void peer_turn(struct engine *e)
             peer_end(e, l, 0);
         } else if (l->state == LINK_CLOSING && age_us > CLOSE_FLUSH_US) {
             peer_end(e, l, 0);
-        } else if (l->state == LINK_OPEN && l->is_overflowed &&
-                   sync_start(e->sync, l, SYNC_CUT_ALL, e->now_us) == RC_OK) {
-            l->is_overflowed = false;
+        } else if (l->state == LINK_OPEN && l->needs_sync) {
+            l->needs_sync = start_sync(e, l, SYNC_CUT_ALL) != RC_OK;
         }
     }
 }
@@ -362,8 +396,7 @@ void peer_compare_roots(struct engine *e, struct member *m, const struct vitals 
     struct link *l = mesh_of(e->mesh, m);
     struct digest root;
     if (l == NULL || l->state != LINK_OPEN || !engine_is_mate(e, m) || v->cut_s == 0 ||
-        e->is_full || (v->flags & MEMBER_IS_FULL) != 0 || (v->flags & MEMBER_IS_READY) == 0 ||
-        !e->clock.is_set || sync_is_joining(e->sync) ||
+        (v->flags & MEMBER_IS_READY) == 0 || !e->clock.is_set ||
         store_root(e->store, v->cut_s, &root) != RC_OK) {
         return;
     }
@@ -375,6 +408,6 @@ void peer_compare_roots(struct engine *e, struct member *m, const struct vitals 
     l->differing++;
     const bool is_first = uuid_compare(&e->config.uuid, &m->card.uuid) < 0;
     if (is_first || l->differing > 4) {
-        (void)!sync_start(e->sync, l, v->cut_s, e->now_us);
+        (void)!start_sync(e, l, v->cut_s);
     }
 }

@@ -49,7 +49,7 @@ void sync_link_gone(struct sync *s, struct link *l)
 enum rc sync_start(struct sync *s, struct link *l, uint64_t cut_s, uint64_t now_us)
 {
     struct sync_side *side = side_of(l);
-    if (l->state != LINK_OPEN || l->is_conflict || side->is_active ||
+    if (l->state != LINK_OPEN || l->is_conflict || side->is_active || side->jobs != NULL ||
         now_us < side->not_before_us || now_us < side->responding_until_us) {
         return RC_AGAIN;
     }
@@ -244,13 +244,16 @@ static enum rc take_groups(struct sync *s, struct link *l, struct cursor *c,
                            const struct uuid *self, uint64_t now_us)
 {
     struct sync_side *side = side_of(l);
+    const uint64_t cut_s = cursor_u64(c);
     if (side->is_active) {
         if (uuid_compare(self, &l->member->card.uuid) < 0) {
-            return RC_OK; /* ours stays; the peer drops its own when ours arrives */
+            /* Ours stays, and the peer's is over at once. Ours may look at less than it would. */
+            static const uint8_t nothing[1] = {1};
+            l->needs_sync = l->needs_sync || cut_s == SYNC_CUT_ALL;
+            return link_bulk(l, FRAME_SYNC_EPOCHS, nothing, sizeof(nothing));
         }
         side_cancel(side, s->config.store);
     }
-    const uint64_t cut_s = cursor_u64(c);
     const size_t count = cursor_left(c) / 12;
     if (!cursor_ok(c) || cursor_left(c) % 12 != 0) {
         return RC_MALFORMED;
@@ -272,7 +275,8 @@ static enum rc take_sums(struct link *l, struct cursor *c)
 {
     struct sync_side *side = side_of(l);
     const uint64_t epoch = cursor_u32(c);
-    if (!cursor_ok(c) || cursor_left(c) != 8 * PART_COUNT || side->job_count == SYNC_JOBS_MAX) {
+    if (!cursor_ok(c) || cursor_left(c) != PART_COUNT * sizeof(uint64_t) ||
+        side->job_count == SYNC_JOBS_MAX) {
         return RC_MALFORMED;
     }
     struct job *j = job_new(JOB_COMPARE, epoch);
@@ -310,9 +314,11 @@ static enum rc take_list(struct sync *s, struct link *l, struct cursor *c, enum 
     }
     while (cursor_left(c) > 0) {
         const uint64_t id = cursor_u64(c);
-        if (idset_add(&j->ids, id) != RC_OK) {
+        if (side->id_count == SYNC_IDS_MAX || idset_add(&j->ids, id) != RC_OK) {
             return RC_MALFORMED;
         }
+        side->id_count++;
+        j->listed++;
         const uint32_t waiter = kind == JOB_DIFF ? replica_find(s->config.replica, id) : 0;
         if (waiter != 0) {
             replica_held(s->config.replica, waiter, l->member->slot);
@@ -421,7 +427,24 @@ static bool work(struct sync *s, struct link *l, uint64_t now_us, uint64_t now_m
     return side->jobs != NULL;
 }
 
-void sync_turn(struct sync *s, uint64_t now_us, uint64_t now_ms)
+/* Gives up what does not move any more. */
+static void look_for_stall(const struct sync *s, const struct link *l, uint64_t now_us)
+{
+    struct sync_side *side = l->sync;
+    if (side->progress != l->progress) {
+        side->progress = l->progress;
+        side->moved_at_us = now_us;
+    }
+    const bool is_stalled = now_us - side->moved_at_us > SYNC_STALL_US;
+    if (side->is_active && (is_stalled || now_us - side->begun_at_us > SYNC_LENGTH_MAX_US)) {
+        side_cancel(side, s->config.store);
+    }
+    if (is_stalled) {
+        side_drop(side, s->config.store);
+    }
+}
+
+void sync_turn(struct sync *s, uint64_t now_us, uint64_t now_ms, bool awaits_donor)
 {
     s->is_busy = false;
     uint32_t slot = 0;
@@ -430,18 +453,22 @@ void sync_turn(struct sync *s, uint64_t now_us, uint64_t now_ms)
             continue;
         }
         s->is_busy = work(s, l, now_us, now_ms) || s->is_busy;
-        if (l->sync->is_active && now_us - l->sync->moved_at_us > SYNC_STALL_US) {
-            side_cancel(l->sync, s->config.store);
-        }
+        look_for_stall(s, l, now_us);
     }
     if (join_is_active(&s->join)) {
-        join_turn(&s->join, s->config.mesh, s->config.outbox, now_us);
+        const struct join_env env = {
+            .mesh = s->config.mesh,
+            .outbox = s->config.outbox,
+            .enclave = s->config.enclave,
+            .awaits_donor = awaits_donor,
+        };
+        join_turn(&s->join, &env, now_us);
     }
 }
 
-void sync_wake(struct sync *s)
+void sync_wake(struct sync *s, const struct link *l)
 {
-    s->is_busy = true;
+    s->is_busy = s->is_busy || (l->sync != NULL && l->sync->jobs != NULL);
 }
 
 uint64_t sync_deadline(const struct sync *s)

@@ -22,7 +22,9 @@ enum {
     SYNC_EPOCHS_AT_ONCE = 8, /* opened by the initiator before the first is done */
     SYNC_PAUSE_US =
         1000 * 1000, /* between two sessions on a link, and 4 times the last one's length */
-    SYNC_STALL_US = 10 * 1000 * 1000, /* without progress a session or a donor is given up */
+    SYNC_STALL_US = 10 * 1000 * 1000,       /* without progress a session or a donor is given up */
+    SYNC_LENGTH_MAX_US = 600 * 1000 * 1000, /* and a session after this in any case */
+    SYNC_IDS_MAX = 16 * 65536, /* in lists waiting on one link; 8 lists at once are honest */
     SYNC_EPOCHS_MAX = 65536, /* differing epochs in one session; the protocol has 40,500 at most */
     JOIN_DONORS_MAX = 3,
 };
@@ -38,6 +40,7 @@ struct sync_config {
     struct replica *replica;
     struct outbox *outbox;
     struct engine_counters *counters;
+    const char *enclave; /* ours */
 };
 
 /* Everything in the configuration is borrowed. Never NULL. */
@@ -54,11 +57,12 @@ MUST_USE enum rc sync_start(struct sync *s, struct link *l, uint64_t cut_s, uint
 MUST_USE enum rc sync_frame(struct sync *s, struct link *l, enum frame_type type,
                             struct cursor *payload, const struct uuid *self, uint64_t now_us);
 
-/* Does a slice of every link's work. `now_ms` is the cluster's clock. */
-void sync_turn(struct sync *s, uint64_t now_us, uint64_t now_ms);
+/* Does a slice of every link's work. `now_ms` is the cluster's clock. `awaits_donor`: a member that
+ * has the data is to be expected, so a join does not begin with members as new as this one. */
+void sync_turn(struct sync *s, uint64_t now_us, uint64_t now_ms, bool awaits_donor);
 
-/* A link's buffers have drained: jobs that waited for room may go on. */
-void sync_wake(struct sync *s);
+/* The link's buffers have drained: jobs that waited for room may go on. */
+void sync_wake(struct sync *s, const struct link *l);
 
 /* When sync_turn() has something to do: 0 for at once, UINT64_MAX for nothing. */
 uint64_t sync_deadline(const struct sync *s);

@@ -14,15 +14,38 @@ struct sync_side *side_of(struct link *l)
     return l->sync;
 }
 
-static void drop_jobs(struct sync_side *side, struct store *store)
+static void drop_jobs(struct sync_side *side, struct store *store, bool keeps_streams)
 {
+    struct job *kept = NULL;
+    struct job **end = &kept;
     while (side->jobs != NULL) {
-        side_pop(side, store);
+        struct job *j = side->jobs;
+        if (keeps_streams && j->kind == JOB_STREAM) {
+            side->jobs = j->next;
+            side->job_count--;
+            j->next = NULL;
+            *end = j;
+            end = &j->next;
+        } else {
+            side_pop(side, store);
+        }
     }
     job_free(side->partial_diff, store);
     job_free(side->partial_send, store);
     side->partial_diff = NULL;
     side->partial_send = NULL;
+    side->id_count = 0;
+    while (kept != NULL) {
+        struct job *j = kept;
+        kept = j->next;
+        j->next = NULL;
+        side_push(side, j);
+    }
+}
+
+void side_drop(struct sync_side *side, struct store *store)
+{
+    drop_jobs(side, store, false);
 }
 
 void side_free(struct sync_side *side, struct store *store)
@@ -30,7 +53,7 @@ void side_free(struct sync_side *side, struct store *store)
     if (side == NULL) {
         return;
     }
-    drop_jobs(side, store);
+    drop_jobs(side, store, false);
     free(side->epochs);
     free(side);
 }
@@ -60,7 +83,7 @@ void side_end(struct sync_side *side, uint64_t now_us)
 
 void side_cancel(struct sync_side *side, struct store *store)
 {
-    drop_jobs(side, store);
+    drop_jobs(side, store, true);
     side_end(side, side->moved_at_us);
 }
 
@@ -90,6 +113,7 @@ void side_pop(struct sync_side *side, struct store *store)
     side->jobs = j->next;
     side->last_job = side->jobs == NULL ? NULL : side->last_job;
     side->job_count--;
+    side->id_count -= j->listed;
     job_free(j, store);
 }
 

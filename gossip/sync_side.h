@@ -29,6 +29,8 @@ struct sync_side {
     struct job *jobs;    /* oldest first */
     struct job *last_job;
     uint32_t job_count;
+    uint64_t id_count;                       /* in the lists of all jobs and of the partial ones */
+    uint64_t progress;                       /* the link's, when last looked at */
     struct job *partial_diff, *partial_send; /* lists that have not come whole yet */
 };
 
@@ -41,7 +43,10 @@ void side_free(struct sync_side *side, struct store *store);
 void side_begin(struct sync_side *side, uint64_t cut_s, uint64_t now_us);
 void side_end(struct sync_side *side, uint64_t now_us);
 
-/* Gives up the session and all jobs. */
+/* Drops all jobs. */
+void side_drop(struct sync_side *side, struct store *store);
+
+/* Gives up our session, and all jobs but those that stream to a joining node. */
 void side_cancel(struct sync_side *side, struct store *store);
 
 /* Notes an epoch to open; false beyond SYNC_EPOCHS_MAX. */

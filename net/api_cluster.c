@@ -296,6 +296,12 @@ static void put_links(const struct api_view *v, struct json_out *o)
         json_out_u64(o, "records_out", link.records_out);
         json_out_u64(o, "unacked", link.unacked);
         json_out_u64(o, "queued", link.queued);
+        json_out_bool(o, "clock_conflict", link.is_clock_conflict);
+        json_out_i64(o, "clock_difference_ms", link.clock_difference_ms);
+        json_out_u64(o, "max_value_size", link.value_max);
+        json_out_u64(o, "min_ttl_s", link.ttl_min_ms / 1000);
+        json_out_u64(o, "max_ttl_s", link.ttl_max_ms / 1000);
+        json_out_bool(o, "settings_differ", link.is_config_different);
         json_out_end(o, '}');
     }
     json_out_end(o, ']');

@@ -82,11 +82,17 @@ static enum rc try_from(struct claiming *c, uint16_t first)
     struct claim_failure failure;
     enum rc rc =
         claim_first(&c->config->node->bind, first, c->last, on_skipped, c, &c->claim, &failure);
-    if (rc == RC_CONFIG || rc == RC_IO) {
+    if (rc == RC_CONFIG) {
         char ip[ADDR_TEXT_SIZE];
-        hooks->log(hooks->arg, LOG_ERROR, "claim", "cannot listen on %s: %s: %s",
-                   addr_format_ip(&c->config->node->bind, ip), failure.is_udp ? "udp" : "tcp",
-                   strerror(failure.error));
+        hooks->log(
+            hooks->arg, LOG_ERROR, "claim",
+            "REPRAM_BIND=%s cannot be listened on: %s: %s; allowed: all, or an IP address of "
+            "this host",
+            addr_format_ip(&c->config->node->bind, ip), failure.is_udp ? "udp" : "tcp",
+            strerror(failure.error));
+    } else if (rc == RC_IO) {
+        hooks->log(hooks->arg, LOG_ERROR, "claim", "cannot listen: %s: %s",
+                   failure.is_udp ? "udp" : "tcp", strerror(failure.error));
     }
     if (rc != RC_OK) {
         return rc;

@@ -22,8 +22,8 @@ enum {
     FINISH_TIMEOUT_MS = 5000,
     READ_RUNS_MAX = 8, /* contiguous runs looked at in one go */
     /* The failure detector is far quicker; this only frees what it left behind. */
-    KEEPALIVE_IDLE_S = 15,
-    KEEPALIVE_INTERVAL_S = 5,
+    KEEPALIVE_IDLE_S = 60,
+    KEEPALIVE_INTERVAL_S = 10,
     KEEPALIVE_COUNT = 3,
     UNACKED_TIMEOUT_MS = 10000,
 };

@@ -91,15 +91,29 @@ def is_free(port):
 
 
 _bases = itertools.count(21000, 20)
+_held = []
+
+
+def _hold(base):
+    """Takes a range for this process, by a name that only one at a time can have in a network
+    namespace: nodes of two tests on one range would make one cluster."""
+    holder = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        holder.bind(f"\0repram-test-ports-{base}")
+    except OSError:
+        holder.close()
+        return False
+    _held.append(holder)
+    return True
 
 
 def free_base(count=10):
-    """The first port of a range that is free now, and that no earlier test of this process used.
-    Below the ephemeral range, so that no connection takes one of them."""
+    """The first port of a range that is free now, and that no earlier test of this process used, nor
+    any other process. Below the ephemeral range, so that no connection takes one of them."""
     for base in _bases:
         if base + count > 32000:
             raise AssertionError("no range of ports is free")
-        if all(is_free(port) for port in range(base, base + count)):
+        if _hold(base) and all(is_free(port) for port in range(base, base + count)):
             return base
     return None
 

@@ -14,6 +14,7 @@ import harness
 from harness import Case, Host, Launcher, Node, formed, stays, wait_formed, wait_until
 
 APP = "fade-repram"
+BAD_CONFIGURATION = 78
 
 
 class Static(Case):
@@ -50,7 +51,8 @@ class Dns(Case):
         with open(resolver, "w", encoding="ascii") as file:
             file.write("nameserver 10.77.0.254\noptions timeout:1 attempts:2\n")
         server = subprocess.Popen(
-            ["dnsmasq", "--keep-in-foreground", "--no-resolv", "--no-hosts", f"--addn-hosts={hosts}",
+            ["dnsmasq", "--keep-in-foreground", "--no-resolv", "--no-hosts", "--local=/test/",
+             f"--addn-hosts={hosts}",
              "--listen-address=10.77.0.254", "--bind-interfaces", "--no-daemon", "--conf-file=/dev/null",
              "--pid-file=", "--cache-size=0"], stderr=subprocess.DEVNULL)
         self.addCleanup(server.wait)
@@ -105,6 +107,15 @@ class Dns(Case):
                                           "REPRAM_DISCOVERY": "dns"})
         wait_until(node.is_ready, "alone, it is ready", 10)
         self.assertIn("nobody.test", node.output())
+
+
+    def test_a_range_on_a_name_that_does_not_exist_is_refused(self):
+        host = self.hosts(1)[0]
+        self.resolve({"other.test": [host.address]})
+        node = Node(8081, host=host, env={"DISCOVERY_DOMAIN": "nobody.test"}, wait=False)
+        self.assertEqual(node.wait(30), BAD_CONFIGURATION)
+        self.assertIn("DISCOVERY_DOMAIN=nobody.test (environment DISCOVERY_DOMAIN) does not "
+                      "resolve", node.output())
 
 
 class FluxApi(http.server.ThreadingHTTPServer):

@@ -10,7 +10,7 @@ import time
 import harness
 from harness import Case, Launcher, Program, children, wait_formed, wait_until
 
-USAGE, NOT_FORMED, BAD_CONFIGURATION = 2, 75, 78
+USAGE, NO_PORT, NOT_FORMED, BAD_CONFIGURATION = 2, 69, 75, 78
 
 
 def table_of(launcher):
@@ -114,6 +114,15 @@ class AllOrNothing(Case):
         wait_until(lambda: len(launcher.node_pids()) == 2, "the other finds a port", 60)
 
 
+    def test_no_port_for_any_of_them_ends_with_69(self):
+        base, sockets = held_range(3)
+        launcher = Launcher(2, base=base, max_ports=3)
+        self.assertEqual(launcher.wait(30), NO_PORT, launcher.output())
+        self.assertIn(f"port {base} is held by another program", launcher.output())
+        for listener in sockets:
+            listener.close()
+
+
 class Refused(Case):
     def test_more_nodes_than_ports_is_refused_with_both_numbers(self):
         program = Program("launch", env={"NODE_COUNT": 12})
@@ -168,6 +177,7 @@ class Supervision(Case):
         began = time.monotonic()
         launcher.signal(signal.SIGTERM)
         self.assertEqual(launcher.wait(5), 1)
+        self.assertEqual(launcher.output().count("has not ended in time and is killed"), 2)
         self.assertLess(time.monotonic() - began, 3 * harness.SLOW)
         self.assertFalse([pid for pid in pids if harness.alive(pid)])
 

@@ -21,6 +21,17 @@ class FirstProcess(Launcher):
         found = harness.children(self.pid)
         return found[0] if found else -1
 
+    def close(self):
+        # Not unshare, which keeps SIGTERM from itself as long as it waits for its child.
+        pid = self.launcher_pid()
+        if self.process.poll() is None and pid > 0:
+            os.kill(pid, signal.SIGTERM)
+            try:
+                self.wait(10)
+            except harness.Timeout:
+                pass
+        super().close()
+
 
 @harness.needs_isolation
 class PidOne(Case):

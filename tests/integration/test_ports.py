@@ -104,6 +104,12 @@ class Fixed(Case):
             self.assertIn(str(base + 7), node.output())
 
 
+    def test_an_address_of_another_host_is_refused_as_a_setting(self):
+        node = Node(harness.free_base(), env={"REPRAM_BIND": "192.0.2.77"}, wait=False)
+        self.assertEqual(node.wait(60), 78)
+        self.assertIn("REPRAM_BIND=192.0.2.77", node.output())
+
+
 class SelfConnect(Case):
     @harness.needs_isolation
     def test_a_range_inside_the_ephemeral_one_brings_no_peer_that_is_itself(self):

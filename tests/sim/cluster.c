@@ -43,7 +43,7 @@ struct cluster *cluster_new(uint32_t count, uint64_t seed)
         .bytes_max = 64 << 20,
         .value_max = 10 << 20,
         .ttl_min_ms = 1000,
-        .ttl_max_ms = 86400 * 1000,
+        .ttl_max_ms = UINT64_C(86400) * 1000,
     };
     memcpy(c->config.network, "sim", 4);
     memcpy(c->config.enclave, "default", 8);

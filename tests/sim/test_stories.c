@@ -306,6 +306,59 @@ static void clock_offsets_of_an_hour_change_nothing(void **state)
     cluster_free(c);
 }
 
+static void a_newcomer_takes_the_clock_that_is_there_and_founds_none(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 60; seed++) {
+        struct cluster *c = cluster_new(2, seed);
+        c->nodes[1].wall_offset_ms = (int64_t)HOUR_MS;
+        cluster_start(c, 0);
+        assert_true(cluster_wait_ready(c, 4000));
+        cluster_start(c, 1);
+        for (int ms = 0; ms < 400; ms++) {
+            cluster_run_for(c, 1);
+            const struct engine *there = c->nodes[0].engine;
+            const struct engine *here = c->nodes[1].engine;
+            if ((engine_unready(here) & READY_NO_CLOCK) == 0) {
+                const uint64_t now_us = c->net.now_us;
+                const uint64_t want = engine_clock_ms(there, now_us);
+                assert_in_range(engine_clock_ms(here, now_us), want - 100, want + 100);
+            }
+        }
+        assert_true(cluster_wait_ready(c, 2000));
+        cluster_free(c);
+    }
+}
+
+static void newcomers_never_found_a_clock_beside_the_clusters(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 200; seed++) {
+        struct cluster *c = cluster_new(4, seed);
+        uint32_t have = 0;
+        for (uint32_t i = 1; i < 4; i++) {
+            c->nodes[i].wall_offset_ms = (int64_t)HOUR_MS * (int64_t)i;
+        }
+        cluster_start(c, 0);
+        assert_true(cluster_wait_ready(c, 2500));
+        for (uint32_t i = 1; i < 4; i++) {
+            cluster_start(c, i);
+            cluster_run_for(c, seed % 7);
+        }
+        assert_true(cluster_wait_full_view(c, 3000));
+        assert_true(cluster_wait_ready(c, 3000));
+        for (uint32_t i = 0; i < 4; i++) {
+            const uint64_t put = cluster_put(c, i, i % 2 == 0 ? "a" : "b", "v", MINUTE_MS);
+            assert_int_equal(cluster_wait_put(c, put, &have), PUT_QUORUM);
+        }
+        assert_true(cluster_wait_converged(c, 2000));
+        for (uint32_t i = 0; i < 4; i++) {
+            assert_int_equal(c->nodes[i].notices[NOTICE_CLOCK_CONFLICT], 0);
+        }
+        cluster_free(c);
+    }
+}
+
 static void clusters_founded_apart_an_hour_off_do_not_mix_their_data(void **state)
 {
     (void)state;
@@ -353,7 +406,7 @@ static void a_slow_peers_queue_stays_bounded_and_it_catches_up(void **state)
     uint32_t slot = 0;
     struct engine_link_view view;
     for (; engine_next_link(c->nodes[0].engine, &slot, &view); slot++) {
-        assert_true(view.queued <= 2 * 32768);
+        assert_true(view.queued <= UINT64_C(2) * 32768);
     }
     cluster_heal(c);
     assert_true(cluster_wait_full_view(c, 30000));
@@ -528,6 +581,8 @@ int main(void)
         cmocka_unit_test(an_entry_expires_everywhere_and_no_replay_brings_it_back),
         cmocka_unit_test(an_overwritten_longer_lived_value_does_not_come_back),
         cmocka_unit_test(clock_offsets_of_an_hour_change_nothing),
+        cmocka_unit_test(a_newcomer_takes_the_clock_that_is_there_and_founds_none),
+        cmocka_unit_test(newcomers_never_found_a_clock_beside_the_clusters),
         cmocka_unit_test(clusters_founded_apart_an_hour_off_do_not_mix_their_data),
         cmocka_unit_test(a_slow_peers_queue_stays_bounded_and_it_catches_up),
         cmocka_unit_test(a_large_value_arrives_whole_and_small_writes_pass_it),

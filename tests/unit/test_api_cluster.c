@@ -186,8 +186,15 @@ static void fill_status(struct fixture *f)
     s->clock_error_ms = 2;
     s->store = (struct store_stats){
         .keys = 5, .shadows = 6, .bytes_used = 7, .bytes_max = UINT64_C(1) << 40};
-    f->engine.links[0] = (struct engine_link_view){
-        .name = "other", .is_dialed = true, .up_since_us = 1000000, .records_out = 9, .queued = 10};
+    f->engine.links[0] = (struct engine_link_view){.name = "other",
+                                                   .is_dialed = true,
+                                                   .up_since_us = 1000000,
+                                                   .records_out = 9,
+                                                   .queued = 10,
+                                                   .is_clock_conflict = true,
+                                                   .clock_difference_ms = -90000,
+                                                   .ttl_max_ms = 3600000,
+                                                   .is_config_different = true};
     f->engine.links[0].addr = addr_v4((const uint8_t[]){10, 0, 0, 7}, 8083);
     f->engine.link_count = 1;
 }
@@ -223,6 +230,10 @@ static void status_has_every_member_that_the_contract_names(void **state)
     assert_int_equal(cJSON_GetArraySize(item(json, "links")), 1);
     const cJSON *link = cJSON_GetArrayItem(item(json, "links"), 0);
     assert_text(link, "id", "other");
+    assert_true(cJSON_IsTrue(item(link, "clock_conflict")));
+    assert_number(link, "clock_difference_ms", -90000);
+    assert_number(link, "max_ttl_s", 3600);
+    assert_true(cJSON_IsTrue(item(link, "settings_differ")));
     assert_text(link, "up_since", "2026-11-20T08:00:01.000Z");
     assert_number(link, "records_out", 9);
     assert_number(link, "queued", 10);

@@ -318,11 +318,21 @@ static void link_of_a_node_that_is_gone_ends(void **state)
     assert_true(run_until(r, is_first_alone));
 }
 
+static bool is_leave_known(const struct rig *r)
+{
+    struct engine_status status;
+    engine_status(r->nodes[0].engine, driver_turn(r->nodes[0].driver), &status);
+    return status.left == 1;
+}
+
+/* Its link stays until it goes, for the writes that it still has to hand over. */
 static void node_that_leaves_says_so(void **state)
 {
     struct rig *r = *state;
     meet(r);
     engine_leave(r->nodes[1].engine, driver_turn(r->nodes[1].driver));
+    assert_true(run_until(r, is_leave_known));
+    stop_node(&r->nodes[1]);
     assert_true(run_until(r, is_first_alone));
     struct engine_status status;
     engine_status(r->nodes[0].engine, driver_turn(r->nodes[0].driver), &status);

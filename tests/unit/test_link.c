@@ -169,7 +169,7 @@ static void the_queue_is_bounded(void **state)
         assert_int_equal(link_enqueue(&f->link, &w, false), RC_OK);
     }
     assert_int_equal(link_enqueue(&f->link, &w, false), RC_FULL);
-    link_clear_queue(&f->link);
+    link_clear_queue(&f->link, false);
     assert_false(link_has_output(&f->link));
 }
 

@@ -126,8 +126,8 @@ static void waiting_writes_are_found_by_record_id_and_listed_in_order(void **sta
         n++;
     }
     assert_int_equal(n, 200);
-    assert_int_equal(replica_find(f->replica, 51 * 31), waiters[50]);
-    assert_int_equal(replica_find(f->replica, 101 * 31), 0);
+    assert_int_equal(replica_find(f->replica, UINT64_C(51) * 31), waiters[50]);
+    assert_int_equal(replica_find(f->replica, UINT64_C(101) * 31), 0);
     replica_check(f->replica);
 }
 

@@ -140,6 +140,39 @@ static void no_port_is_tried_again_unless_all_are_required(void **state)
     assert_string_equal(todo(), "exit 75");
 }
 
+static void no_port_for_any_of_them_ends_with_69(void **state)
+{
+    (void)state;
+    (void)todo();
+    assert_int_equal(supervisor_exited(&s, 0, 69, 0, now), VERDICT_RESTART);
+    assert_int_equal(supervisor_exited(&s, 1, 69, 0, now), VERDICT_RESTART);
+    supervisor_serves(&s, 2);
+    now += 100;
+    assert_string_equal(todo(), "start 0, start 1");
+    /* Child 2 had a port and died of something else: one may be free now. */
+    assert_int_equal(supervisor_exited(&s, 2, 0, 9, now), VERDICT_RESTART);
+    now += 100;
+    assert_string_equal(todo(), "start 2");
+    assert_int_equal(supervisor_exited(&s, 2, 69, 0, now), VERDICT_FATAL);
+    assert_string_equal(todo(), "term 0, term 1");
+    assert_int_equal(supervisor_exited(&s, 0, 0, 0, now), VERDICT_STOPPED);
+    assert_int_equal(supervisor_exited(&s, 1, 0, 0, now), VERDICT_STOPPED);
+    assert_string_equal(todo(), "exit 69");
+}
+
+static void a_port_found_in_time_keeps_all_going(void **state)
+{
+    (void)state;
+    (void)todo();
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(supervisor_exited(&s, i, 69, 0, now), VERDICT_RESTART);
+    }
+    now += 100;
+    (void)todo();
+    supervisor_serves(&s, 0);
+    assert_int_equal(supervisor_exited(&s, 2, 69, 0, now), VERDICT_RESTART);
+}
+
 static void term_stops_all_and_ends_with_0(void **state)
 {
     (void)state;
@@ -231,6 +264,8 @@ int main(void)
         TEST(five_quick_ends_are_a_crash_loop_said_once),
         TEST(bad_configuration_is_not_tried_again),
         TEST(no_port_is_tried_again_unless_all_are_required),
+        TEST(no_port_for_any_of_them_ends_with_69),
+        TEST(a_port_found_in_time_keeps_all_going),
         TEST(term_stops_all_and_ends_with_0),
         TEST(a_child_that_waits_is_not_started_while_stopping),
         TEST(what_does_not_drain_in_8_seconds_is_killed_and_the_exit_code_says_so),

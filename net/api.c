@@ -5,13 +5,12 @@
 #include "net/api_data.h"
 #include "net/api_keys.h"
 #include "net/metrics.h"
+#include "net/upgrade.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
 
-#define GOSSIP_PROTOCOL "repram-gossip/1"
 #define READ_METHODS "GET, HEAD, OPTIONS"
 #define ALL_METHODS "GET, HEAD, PUT, OPTIONS"
 
@@ -192,71 +191,17 @@ static void get_help(struct exchange *x)
     http_set_body(x->rs, 200, "text/plain; charset=utf-8", HELP, sizeof(HELP) - 1);
 }
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
-/* Takes the next element off a comma list, without the white space around it. */
-static struct http_text take_element(struct http_text *list)
-{
-    const char *comma = memchr(list->data, ',', list->len);
-    struct http_text element = *list;
-    if (comma != NULL) {
-        element.len = (size_t)(comma - list->data);
-    }
-    const size_t taken = comma != NULL ? element.len + 1 : element.len;
-    list->data += taken;
-    list->len -= taken;
-    while (element.len > 0 && is_blank(element.data[0])) {
-        element.data++;
-        element.len--;
-    }
-    while (element.len > 0 && is_blank(element.data[element.len - 1])) {
-        element.len--;
-    }
-    return element;
-}
-
-static bool is_text_nocase(struct http_text text, const char *wanted)
-{
-    return text.len == strlen(wanted) && strncasecmp(text.data, wanted, text.len) == 0;
-}
-
-/* Whether one of the headers of that name lists the token, case ignored. */
-static bool has_token(const struct http_request *rq, const char *name, const char *token)
-{
-    for (size_t i = 0; i < rq->header_count; i++) {
-        struct http_text list = rq->headers[i].value;
-        if (!is_text_nocase(rq->headers[i].name, name)) {
-            continue;
-        }
-        while (list.len > 0) {
-            if (is_text_nocase(take_element(&list), token)) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
-static bool wants_gossip(const struct http_request *rq)
-{
-    return rq->method == HTTP_GET_ && has_token(rq, "Connection", "upgrade") &&
-           has_token(rq, "Upgrade", GOSSIP_PROTOCOL);
-}
-
 static void get_gossip(struct exchange *x)
 {
-    if (wants_gossip(x->rq)) {
+    if (upgrade_is_asked(x->rq)) {
         x->rs->status = 101;
         x->rs->kind = HTTP_BODY_UPGRADE;
     } else {
         http_problem(x->rs, 426, "unsupported",
-                     "This path is for links between nodes, by an upgrade to " GOSSIP_PROTOCOL ".");
+                     "This path is for links between nodes, by an upgrade to " UPGRADE_PROTOCOL
+                     ".");
     }
-    http_add(x->rs, "Connection", "Upgrade");
-    http_add(x->rs, "Upgrade", GOSSIP_PROTOCOL);
+    upgrade_name(x->rs);
 }
 
 /* ---- Routes ---- */
@@ -299,7 +244,7 @@ bool api_is_exempt(const struct api *a, const struct http_request *rq)
     (void)a;
     const struct route *route = find_route(plain_path(rq));
     return route != NULL &&
-           ((route->is_probe && is_read(rq)) || (route->get == get_gossip && wants_gossip(rq)));
+           ((route->is_probe && is_read(rq)) || (route->get == get_gossip && upgrade_is_asked(rq)));
 }
 
 /* Pages of any origin may use a node (CORS); a preflight may be remembered for a day. Refusals

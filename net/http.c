@@ -8,28 +8,32 @@
 #include <string.h>
 #include <strings.h>
 
-static bool text_is(struct http_text text, const char *name, size_t name_len)
-{
-    return text.len == name_len && strncasecmp(text.data, name, name_len) == 0;
-}
-
 const struct http_header *http_find(const struct http_request *rq, const char *name)
 {
-    const size_t name_len = strlen(name);
     for (size_t i = 0; i < rq->header_count; i++) {
-        if (text_is(rq->headers[i].name, name, name_len)) {
+        if (http_text_is(rq->headers[i].name, name)) {
             return &rq->headers[i];
         }
     }
     return NULL;
 }
 
+bool http_lists(const struct http_request *rq, const char *name, const char *word)
+{
+    for (size_t i = 0; i < rq->header_count; i++) {
+        if (http_text_is(rq->headers[i].name, name) &&
+            http_text_lists(rq->headers[i].value, word)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 size_t http_count(const struct http_request *rq, const char *name)
 {
-    const size_t name_len = strlen(name);
     size_t count = 0;
     for (size_t i = 0; i < rq->header_count; i++) {
-        count += text_is(rq->headers[i].name, name, name_len);
+        count += http_text_is(rq->headers[i].name, name);
     }
     return count;
 }
@@ -72,7 +76,7 @@ static const uint8_t *find_line(const struct http_response *rs, const char *name
         ASSERT(lf != NULL);
         const size_t len = (size_t)(lf - line) + 1;
         const struct http_text head = {(const char *)line, len < name_len ? len : name_len};
-        if (len > name_len && line[name_len] == ':' && text_is(head, name, name_len)) {
+        if (len > name_len && line[name_len] == ':' && http_text_is(head, name)) {
             *ret_len = len;
             return line;
         }

@@ -12,6 +12,7 @@
 #include "core/blob.h"
 #include "core/buf.h"
 #include "core/rc.h"
+#include "net/http_text.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -36,11 +37,6 @@ enum http_method {
     HTTP_OPTIONS_,
     HTTP_PATCH_,
     HTTP_OTHER_, /* any other valid token */
-};
-
-struct http_text {
-    const char *data; /* not terminated */
-    size_t len;
 };
 
 struct http_header {
@@ -68,6 +64,9 @@ struct http_request {
 
 /* The first header of that name without regard to case; NULL when there is none. */
 const struct http_header *http_find(const struct http_request *rq, const char *name);
+
+/* Whether a header of that name lists the word, case ignored. */
+bool http_lists(const struct http_request *rq, const char *name, const char *word);
 
 /* How many headers of that name there are. */
 size_t http_count(const struct http_request *rq, const char *name);

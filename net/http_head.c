@@ -17,23 +17,6 @@ static bool bad(struct http_refusal *ret_refusal, const char *detail)
     return refuse(ret_refusal, 400, "invalid_request", detail);
 }
 
-static bool text_is(struct http_text text, const char *other)
-{
-    return text.len == strlen(other) && strncasecmp(text.data, other, text.len) == 0;
-}
-
-bool http_head_is_token(struct http_text text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        const char c = text.data[i];
-        const bool is_alnum = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
-        if (!is_alnum && (c == '\0' || strchr("!#$%&'*+-.^_`|~", c) == NULL)) {
-            return false;
-        }
-    }
-    return text.len > 0;
-}
-
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
@@ -50,7 +33,7 @@ bool http_head_request_line(struct http_text line, struct http_request_line *ret
     const struct http_text method = {line.data, (size_t)(space - line.data)};
     const struct http_text target = {space + 1, (size_t)(last - space - 1)};
     const struct http_text version = {last + 1, (size_t)(line.data + line.len - last - 1)};
-    if (!http_head_is_token(method)) {
+    if (!http_text_is_token(method)) {
         return bad(ret_refusal, "the method is not a token");
     }
     if (version.len != 8 || memcmp(version.data, "HTTP/", 5) != 0 || !is_digit(version.data[5]) ||
@@ -129,11 +112,11 @@ bool http_head_target(const struct http_request_line *line, struct http_request 
     static const struct http_text asterisk = {"*", 1};
     struct http_text target = line->target;
     rq->method = method_of(line->method);
-    if (text_is(line->method, "CONNECT")) {
+    if (http_text_is(line->method, "CONNECT")) {
         return refuse(ret_refusal, 501, "unsupported", "this is not a proxy");
     }
     if (target.len == 0 || target.data[0] != '/') {
-        if (text_is(target, "*")) {
+        if (http_text_is(target, "*")) {
             if (rq->method != HTTP_OPTIONS_) {
                 return bad(ret_refusal, "the target * is for OPTIONS only");
             }
@@ -152,16 +135,11 @@ bool http_head_target(const struct http_request_line *line, struct http_request 
     return true;
 }
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
 /* One line without its CRLF. */
 static bool split_line(struct http_text line, struct http_header *ret_header,
                        struct http_refusal *ret_refusal)
 {
-    if (is_blank(line.data[0])) {
+    if (line.data[0] == ' ' || line.data[0] == '\t') {
         return bad(ret_refusal, "a header is folded over several lines");
     }
     const char *colon = memchr(line.data, ':', line.len);
@@ -169,17 +147,11 @@ static bool split_line(struct http_text line, struct http_header *ret_header,
         return bad(ret_refusal, "a header line has no colon");
     }
     const struct http_text name = {line.data, (size_t)(colon - line.data)};
-    if (!http_head_is_token(name)) {
+    if (!http_text_is_token(name)) {
         return bad(ret_refusal, "a header's name is empty or not a token");
     }
-    struct http_text value = {colon + 1, line.len - name.len - 1};
-    while (value.len > 0 && is_blank(value.data[0])) {
-        value.data++;
-        value.len--;
-    }
-    while (value.len > 0 && is_blank(value.data[value.len - 1])) {
-        value.len--;
-    }
+    const struct http_text value =
+        http_text_trim((struct http_text){colon + 1, line.len - name.len - 1});
     for (size_t i = 0; i < value.len; i++) {
         const uint8_t c = (uint8_t)value.data[i];
         if ((c < 0x20 && c != '\t') || c == 0x7f) {
@@ -221,19 +193,16 @@ bool http_head_split(struct http_text lines, struct http_header *ret_headers, si
  * which 501 says; without it at the end the body has no length at all. */
 static bool judge_coding(struct http_text value, struct http_refusal *ret_refusal)
 {
-    if (text_is(value, "chunked")) {
+    if (http_text_is(value, "chunked")) {
         return true;
     }
     const char *comma = memrchr(value.data, ',', value.len);
     if (comma != NULL) {
-        struct http_text last = {comma + 1, (size_t)(value.data + value.len - comma - 1)};
-        while (last.len > 0 && is_blank(last.data[0])) {
-            last.data++;
-            last.len--;
-        }
+        const struct http_text last = http_text_trim(
+            (struct http_text){comma + 1, (size_t)(value.data + value.len - comma - 1)});
         const struct http_text first = {value.data, (size_t)(comma - value.data)};
-        if (text_is(last, "chunked") &&
-            !(first.len >= 7 && text_is((struct http_text){first.data, 7}, "chunked"))) {
+        if (http_text_is(last, "chunked") &&
+            !(first.len >= 7 && http_text_is((struct http_text){first.data, 7}, "chunked"))) {
             return refuse(ret_refusal, 501, "unsupported",
                           "no transfer coding but chunked is understood");
         }
@@ -253,25 +222,25 @@ static struct seen look(const struct http_request *rq)
         const struct http_header *header = &rq->headers[i];
         switch (header->name.len) {
         case 4:
-            if (text_is(header->name, "Host")) {
+            if (http_text_is(header->name, "Host")) {
                 seen.host = header;
                 seen.host_count++;
             }
             break;
         case 6:
-            if (text_is(header->name, "Expect")) {
+            if (http_text_is(header->name, "Expect")) {
                 seen.expect = header;
                 seen.expect_count++;
             }
             break;
         case 14:
-            if (text_is(header->name, "Content-Length")) {
+            if (http_text_is(header->name, "Content-Length")) {
                 seen.length = header;
                 seen.length_count++;
             }
             break;
         case 17:
-            if (text_is(header->name, "Transfer-Encoding")) {
+            if (http_text_is(header->name, "Transfer-Encoding")) {
                 seen.coding = header;
                 seen.coding_count++;
             }
@@ -326,7 +295,7 @@ bool http_head_framing(const struct http_request *rq, int minor, struct http_fra
         return false;
     }
     if (seen.expect_count > 0 && minor > 0) {
-        if (seen.expect_count > 1 || !text_is(seen.expect->value, "100-continue")) {
+        if (seen.expect_count > 1 || !http_text_is(seen.expect->value, "100-continue")) {
             return refuse(ret_refusal, 417, "unsupported", "only 100-continue can be expected");
         }
         framing.expects_continue = true;

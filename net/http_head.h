@@ -44,7 +44,4 @@ struct http_framing {
 bool http_head_framing(const struct http_request *rq, int minor, struct http_framing *ret_framing,
                        struct http_refusal *ret_refusal);
 
-/* Whether every byte is one of a token's (RFC 9110 section 5.6.2), and there is one. */
-bool http_head_is_token(struct http_text text);
-
 #endif

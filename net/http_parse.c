@@ -213,7 +213,7 @@ static void refuse_as_llhttp(struct http_parse *p, llhttp_errno_t error)
     const char *space = memchr(head, ' ', p->head.len);
     const struct http_text method = {head, space == NULL ? p->head.len : (size_t)(space - head)};
     const bool is_foreign = error == HPE_INVALID_CONSTANT && p->llhttp.method >= HTTP_SOURCE;
-    if ((error == HPE_INVALID_METHOD || is_foreign) && http_head_is_token(method)) {
+    if ((error == HPE_INVALID_METHOD || is_foreign) && http_text_is_token(method)) {
         refuse(p, 501, "unsupported", "the method is not known");
     } else {
         refuse(p, 400, "invalid_request", llhttp_get_error_reason(&p->llhttp));

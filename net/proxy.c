@@ -1,7 +1,6 @@
 #include "net/proxy.h"
 
 #include <string.h>
-#include <strings.h>
 
 bool proxy_cidr_has(const struct node_cidr *cidr, const struct addr *addr)
 {
@@ -22,18 +21,6 @@ bool proxy_is_trusted(const struct addr *addr, const struct node_cidr *trust, ui
         }
     }
     return false;
-}
-
-static struct http_text trim(struct http_text text)
-{
-    while (text.len > 0 && (text.data[0] == ' ' || text.data[0] == '\t')) {
-        text.data++;
-        text.len--;
-    }
-    while (text.len > 0 && (text.data[text.len - 1] == ' ' || text.data[text.len - 1] == '\t')) {
-        text.len--;
-    }
-    return text;
 }
 
 /* An address, alone or with a port, which some proxies add: 192.0.2.1:80, [2001:db8::1]:80. */
@@ -62,7 +49,7 @@ static bool pop_entry(struct http_text *list, struct http_text *ret_entry)
     while (at > 0 && list->data[at - 1] != ',') {
         at--;
     }
-    *ret_entry = trim((struct http_text){list->data + at, list->len - at});
+    *ret_entry = http_text_trim((struct http_text){list->data + at, list->len - at});
     list->len = at > 0 ? at - 1 : 0;
     return true;
 }
@@ -70,15 +57,13 @@ static bool pop_entry(struct http_text *list, struct http_text *ret_entry)
 struct addr proxy_client(const struct http_request *rq, const struct addr *peer, bool trust_all,
                          const struct node_cidr *trust, uint32_t trust_count)
 {
-    static const char name[] = "X-Forwarded-For";
     struct addr client = *peer;
     if (!trust_all && !proxy_is_trusted(peer, trust, trust_count)) {
         return client;
     }
     for (size_t i = rq->header_count; i > 0; i--) {
         const struct http_header *header = &rq->headers[i - 1];
-        if (header->name.len != sizeof(name) - 1 ||
-            strncasecmp(header->name.data, name, sizeof(name) - 1) != 0) {
+        if (!http_text_is(header->name, "X-Forwarded-For")) {
             continue;
         }
         struct http_text list = header->value;

@@ -1,6 +1,6 @@
 /*
- * upgrade: how a peer link begins: the request that the dialing side sends, and the answer it
- * takes.
+ * upgrade: how a peer link begins: the request that the dialing side sends, how the other side
+ * knows it, and the answer.
  *
  *     GET /gossip HTTP/1.1 CRLF
  *     Host: <address>:<port> CRLF
@@ -11,14 +11,17 @@
  *     Upgrade: repram-gossip/1, Connection: Upgrade, and what a proxy adds, CRLF CRLF
  *
  * After the empty line both directions carry frames (gossip/frame). Anything but such an answer
- * means that no peer lives there. No socket here; the other side is net/http_server and net/api.
+ * means that no peer lives there. No socket here.
  */
 #ifndef NET_UPGRADE_H
 #define NET_UPGRADE_H
 
 #include "core/addr.h"
+#include "net/http.h"
 
 #include <stddef.h>
+
+#define UPGRADE_PROTOCOL "repram-gossip/1"
 
 enum { UPGRADE_REQUEST_SIZE = 256, UPGRADE_ANSWER_MAX = 4096 };
 
@@ -31,5 +34,12 @@ size_t upgrade_request(const struct addr *host, char ret_text[static UPGRADE_REQ
  * RC_MALFORMED: not strict HTTP/1.1. RC_TOO_LONG: the head exceeds UPGRADE_ANSWER_MAX.
  */
 MUST_USE enum rc upgrade_parse_answer(const void *data, size_t len, size_t *ret_head_len);
+
+/* Whether a request asks for it. */
+bool upgrade_is_asked(const struct http_request *rq);
+
+/* Adds the headers that name the protocol: of a 101, and of the 426 to a request that lacks them.
+ */
+void upgrade_name(struct http_response *rs);
 
 #endif

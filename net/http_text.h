@@ -1,0 +1,28 @@
+/*
+ * http_text: a piece of a message's text, and what every reader of headers asks of one: its words
+ * without regard to case, its blanks, its lists (RFC 9110 section 5.6).
+ */
+#ifndef NET_HTTP_TEXT_H
+#define NET_HTTP_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct http_text {
+    const char *data; /* not terminated */
+    size_t len;
+};
+
+/* Without the spaces and tabs around it. */
+struct http_text http_text_trim(struct http_text text);
+
+/* Whether it is that word, case ignored. */
+bool http_text_is(struct http_text text, const char *word);
+
+/* Whether it is a token: not empty, and no byte but a token's (section 5.6.2). */
+bool http_text_is_token(struct http_text text);
+
+/* Whether one element of the comma-separated list is that word, case ignored. */
+bool http_text_lists(struct http_text list, const char *word);
+
+#endif

@@ -9,34 +9,36 @@ struct notice_kind_def {
     const char *event;
     const char *before; /* around the member's name and address, when there is a member */
     const char *after;
-    const char *value_after; /* the number's unit, or what it counts; "" without a number */
+    const char *value_before; /* what the number counts, so that no plural is needed; or its unit */
+    const char *value_after;
 };
 
 static const struct notice_kind_def kinds[NOTICE_KINDS] = {
-    [NOTICE_MEMBER_JOINED] = {LOG_INFO, false, "member", "", " joined", ""},
-    [NOTICE_MEMBER_SUSPECT] = {LOG_WARN, false, "member", "", " does not answer and is suspect",
+    [NOTICE_MEMBER_JOINED] = {LOG_INFO, false, "member", "", " joined", "", ""},
+    [NOTICE_MEMBER_SUSPECT] = {LOG_WARN, false, "member", "", " does not answer and is suspect", "",
                                ""},
-    [NOTICE_MEMBER_ALIVE] = {LOG_INFO, false, "member", "", " is alive after all", ""},
-    [NOTICE_MEMBER_DEAD] = {LOG_WARN, false, "member", "", " is dead", ""},
-    [NOTICE_MEMBER_LEFT] = {LOG_INFO, false, "member", "", " left", ""},
-    [NOTICE_LINK_UP] = {LOG_INFO, false, "link", "linked with ", "", ""},
-    [NOTICE_LINK_DOWN] = {LOG_INFO, false, "link", "lost the link with ", "", ""},
+    [NOTICE_MEMBER_ALIVE] = {LOG_INFO, false, "member", "", " is alive after all", "", ""},
+    [NOTICE_MEMBER_DEAD] = {LOG_WARN, false, "member", "", " is dead", "", ""},
+    [NOTICE_MEMBER_LEFT] = {LOG_INFO, false, "member", "", " left", "", ""},
+    [NOTICE_LINK_UP] = {LOG_INFO, false, "link", "linked with ", "", "", ""},
+    [NOTICE_LINK_DOWN] = {LOG_INFO, false, "link", "lost the link with ", "", "", ""},
     [NOTICE_LINK_OVERFLOW] = {LOG_WARN, false, "link", "the queue for ",
-                              " was full and has been emptied; a reconciliation follows", ""},
+                              " was full and has been emptied; a reconciliation follows", "", ""},
     [NOTICE_STRANGER] = {LOG_WARN, false, "stranger", "ignoring ",
-                         " of another cluster (REPRAM_NETWORK or protocol differ)", ""},
-    [NOTICE_CLOCK_SET] = {LOG_INFO, true, "clock", "took the clock of ", "",
+                         " of another cluster (REPRAM_NETWORK or protocol differ)", "", ""},
+    [NOTICE_CLOCK_SET] = {LOG_INFO, true, "clock", "took the clock of ", "", "",
                           " ms from this host's"},
     [NOTICE_CLOCK_CONFLICT] = {LOG_ERROR, true, "clock",
                                "clock_conflict: no data is exchanged with ",
-                               ": the clusters were founded apart", " ms between the clocks"},
-    [NOTICE_JOIN_STARTED] = {LOG_INFO, true, "join", "catching up with ", "", " donors"},
-    [NOTICE_JOIN_DONE] = {LOG_INFO, true, "join", "caught up with ", "", " records received"},
-    [NOTICE_SYNC_DONE] = {LOG_INFO, true, "sync", "reconciled with ", "", " records exchanged"},
-    [NOTICE_PEER_FULL] = {LOG_WARN, false, "storage", "", " is full and refuses records", ""},
-    [NOTICE_CONFIG_DIFFERS] = {LOG_WARN, false, "config", "", " is configured differently", ""},
-    [NOTICE_READY] = {LOG_INFO, false, "ready", "", "", ""},
-    [NOTICE_NAME_TWICE] = {LOG_WARN, false, "member", "", " has this node's name", ""},
+                               ": the clusters were founded apart", "", " ms between the clocks"},
+    [NOTICE_JOIN_STARTED] = {LOG_INFO, true, "join", "catching up with ", "", "donors: ", ""},
+    [NOTICE_JOIN_DONE] = {LOG_INFO, true, "join", "caught up with ", "", "records received: ", ""},
+    [NOTICE_SYNC_DONE] = {LOG_INFO, true, "sync", "reconciled with ", "",
+                          "records exchanged: ", ""},
+    [NOTICE_PEER_FULL] = {LOG_WARN, false, "storage", "", " is full and refuses records", "", ""},
+    [NOTICE_CONFIG_DIFFERS] = {LOG_WARN, false, "config", "", " is configured differently", "", ""},
+    [NOTICE_READY] = {LOG_INFO, false, "ready", "", "", "", ""},
+    [NOTICE_NAME_TWICE] = {LOG_WARN, false, "member", "", " has this node's name", "", ""},
 };
 
 /* What stands for the member: name and address as far as they are known. */
@@ -74,8 +76,8 @@ void notice_describe(const struct notice *notice, struct notice_line *ret_line)
     }
     describe_member(notice, "the cluster", member, sizeof(member));
     if (def->has_value) {
-        (void)snprintf(value, sizeof(value), ", %lld%s", (long long)notice->value,
-                       def->value_after);
+        (void)snprintf(value, sizeof(value), ", %s%lld%s", def->value_before,
+                       (long long)notice->value, def->value_after);
     }
     (void)snprintf(ret_line->text, sizeof(ret_line->text), "%s%s%s%s%s%s", def->before, member,
                    def->after, value, notice->text[0] != '\0' ? ": " : "", notice->text);

@@ -454,7 +454,10 @@ static void take_swim_event(struct engine *e, const struct swim_event *event)
     switch (event->kind) {
     case SWIM_MEMBER_NEW:
         e->newest_member_us = e->now_us;
-        engine_notice(e, NOTICE_MEMBER_JOINED, event->member, 0, NULL);
+        engine_notice(e,
+                      event->member->state == MEMBER_SUSPECT ? NOTICE_MEMBER_SUSPECT
+                                                             : NOTICE_MEMBER_JOINED,
+                      event->member, 0, NULL);
         mesh_hurry(e->mesh);
         break;
     case SWIM_MEMBER_STATE:

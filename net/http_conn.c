@@ -1,6 +1,7 @@
 #include "net/http_conn.h"
 
 #include "core/assert.h"
+#include "net/bulk_read.h"
 #include "net/http_intake.h"
 
 #include <errno.h>
@@ -343,13 +344,35 @@ static void work(struct http_conn *c)
 
 /* Events */
 
+/* A large body is on its way, and all of it that came was used. */
+static bool wants_more(const struct http_conn *c)
+{
+    return http_conn_is_in(c, HTTP_PHASE_BODY) && !c->is_eof &&
+           evbuffer_get_length(bufferevent_get_input(c->bev)) == 0;
+}
+
+static void work_bulk(struct http_conn *c)
+{
+    size_t len = 1;
+    for (size_t total = 0; len > 0 && wants_more(c) && total < BULK_READ_TURN_MAX; total += len) {
+        len = bulk_read(c->bev);
+        if (len > 0) {
+            work(c);
+        }
+    }
+}
+
 static void on_read(struct bufferevent *bev, void *arg)
 {
     struct http_conn *c = arg;
     if (http_conn_is_in(c, HTTP_PHASE_LINGER)) {
         drain_lingering(c);
     } else if (is_reading(c)) {
+        const bool is_bulk = evbuffer_get_length(bufferevent_get_input(bev)) >= BULK_READ_SIGN;
         work(c);
+        if (is_bulk) {
+            work_bulk(c);
+        }
     } else if (evbuffer_get_length(bufferevent_get_input(bev)) >= HTTP_INPUT_MAX) {
         (void)bufferevent_disable(bev, EV_READ);
     }

@@ -463,10 +463,14 @@ static void tell_ready(const struct node *n)
 {
     char line[READY_LINE_SIZE];
     const int len = snprintf(line, sizeof(line), "port %u\n", n->claim.port);
-    if (n->config->ready_fd >= 0 && write(n->config->ready_fd, line, (size_t)len) != len) {
+    if (n->config->ready_fd < 0) {
+        return;
+    }
+    if (write(n->config->ready_fd, line, (size_t)len) != len) {
         n->hooks->log(n->hooks->arg, LOG_DEBUG, "claim", "nobody reads the ready line: %s",
                       strerror(errno));
     }
+    (void)close(n->config->ready_fd);
 }
 
 static enum rc claim(struct node *n)
@@ -544,7 +548,7 @@ enum rc node_run(const struct node_config *config, const struct node_hooks *hook
         set_name(&n);
         rc = claim(&n);
     }
-    if (rc == RC_OK) {
+    if (rc == RC_OK && !n.is_stopping) {
         rc = serve(&n);
     } else if (rc == RC_CLOSED) {
         rc = RC_OK; /* told to stop before it began */

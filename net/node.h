@@ -80,8 +80,9 @@ struct node_config {
     uint64_t config_digest; /* of the settings that nodes of one cluster should share; shown in
                                /status */
     const char *version;
-    int ready_fd; /* -1, or a descriptor: one line "port <n>\n" is written once the port is claimed
-                   */
+    /* -1, or a descriptor: one line "port <n>\n" is written once the port is claimed, and it is
+     * closed. */
+    int ready_fd;
 };
 
 /*

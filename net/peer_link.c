@@ -2,6 +2,7 @@
 
 #include "core/assert.h"
 #include "core/mem.h"
+#include "net/bulk_read.h"
 #include "net/sockaddr.h"
 #include "net/upgrade.h"
 
@@ -19,8 +20,7 @@ enum {
     CONNECT_TIMEOUT_MS = 2000, /* one lost SYN is sent again after 1 s */
     ANSWER_TIMEOUT_MS = 2000,
     FINISH_TIMEOUT_MS = 5000,
-    READ_BYTES_MAX = 64 * 1024, /* per link and turn, so that a bulk transfer starves nobody */
-    READ_RUNS_MAX = 8,          /* contiguous runs looked at in one go */
+    READ_RUNS_MAX = 8, /* contiguous runs looked at in one go */
     /* The failure detector is far quicker; this only frees what it left behind. */
     KEEPALIVE_IDLE_S = 60,
     KEEPALIVE_INTERVAL_S = 10,
@@ -179,7 +179,15 @@ static void on_read(struct bufferevent *bev, void *arg)
     if (l->state == ASKING && !take_answer(l)) {
         return;
     }
+    size_t len = evbuffer_get_length(in);
     peer_link_read(l);
+    if (len >= BULK_READ_SIGN) {
+        for (size_t total = 0; len > 0 && l->state == UP && total < BULK_READ_TURN_MAX;
+             total += len) {
+            len = bulk_read(bev);
+            peer_link_read(l);
+        }
+    }
 }
 
 /* Everything is in the kernel's hands. To close a socket that has unread input is to reset it, and
@@ -266,7 +274,6 @@ static void open_stream(struct peer_link *l)
     (void)bufferevent_set_timeouts(l->bev, NULL, NULL);
     bufferevent_setwatermark(l->bev, EV_READ, 0, 0);
     bufferevent_setwatermark(l->bev, EV_WRITE, PEER_LINK_LOW_BYTES / 2, 0);
-    (void)bufferevent_set_max_single_read(l->bev, READ_BYTES_MAX);
     (void)bufferevent_set_max_single_write(l->bev, PEER_LINK_LOW_BYTES);
     bufferevent_setcb(l->bev, on_read, on_written, on_event, l);
     (void)bufferevent_enable(l->bev, EV_READ | EV_WRITE);

@@ -28,6 +28,7 @@ struct udp {
     struct udp_stats stats;
     int fd;
     int family;
+    bool has_errors; /* a send was answered with one; a receive would not tell of it any more */
 };
 
 static uint64_t on_wire(const struct addr *addr, size_t len)
@@ -69,7 +70,8 @@ static void deliver(struct udp *u, const struct mmsghdr *message, const uint8_t 
     u->hooks.datagram(u->hooks.arg, &from, bytes, message->msg_len);
 }
 
-static void receive(struct udp *u)
+/* False when there was nothing to receive, or an error: then the socket woke us for its errors. */
+static bool receive(struct udp *u)
 {
     struct batch b;
     for (int round = 0; round < BATCHES_MAX; round++) {
@@ -78,11 +80,11 @@ static void receive(struct udp *u)
         for (int i = 0; i < count; i++) {
             deliver(u, &b.messages[i], b.bytes[i]);
         }
-        /* An error here is a refusal that the error queue has told already, or EAGAIN. */
         if (count < BATCH) {
-            return;
+            return round > 0 || count > 0;
         }
     }
+    return true;
 }
 
 /* True when the control data says that the port at the other end was unreachable. */
@@ -134,8 +136,10 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     struct udp *u = arg;
     (void)fd;
     (void)what;
-    receive_errors(u);
-    receive(u);
+    if (!receive(u) || u->has_errors) {
+        u->has_errors = false;
+        receive_errors(u);
+    }
 }
 
 /* ---- Out ---- */
@@ -150,6 +154,7 @@ void udp_send(struct udp *u, const struct addr *to, const uint8_t *data, size_t 
     for (int attempt = 0; attempt < 2 && sent < 0 && sa_len > 0; attempt++) {
         sent = sendto(u->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)&sa,
                       sa_len);
+        u->has_errors |= sent < 0;
         if (sent < 0 && errno != ECONNREFUSED && errno != EHOSTUNREACH && errno != ENETUNREACH) {
             break;
         }

@@ -1,5 +1,6 @@
 #include "cmd/notices.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -36,6 +37,8 @@ static const struct notice_kind_def kinds[NOTICE_KINDS] = {
     [NOTICE_SYNC_DONE] = {LOG_INFO, true, "sync", "reconciled with ", "",
                           "records exchanged: ", ""},
     [NOTICE_PEER_FULL] = {LOG_WARN, false, "storage", "", " is full and refuses records", "", ""},
+    [NOTICE_FULL] = {LOG_WARN, false, "storage", "", "", "", ""},
+    [NOTICE_ROOM] = {LOG_INFO, false, "storage", "", "", "", ""},
     [NOTICE_CONFIG_DIFFERS] = {LOG_WARN, false, "config", "", " is configured differently", "", ""},
     [NOTICE_READY] = {LOG_INFO, false, "ready", "", "", "", ""},
     [NOTICE_NAME_TWICE] = {LOG_WARN, false, "member", "", " has this node's name", "", ""},
@@ -57,6 +60,22 @@ static void describe_member(const struct notice *notice, const char *otherwise, 
     }
 }
 
+/* The whole sentence of a notice that is about this node and no member; NULL for the others. */
+static const char *own_sentence(const struct notice *notice)
+{
+    if (notice->kind == NOTICE_READY) {
+        return "ready";
+    }
+    if (notice->kind == NOTICE_FULL) {
+        return "the storage is full: writes that need room are refused";
+    }
+    if (notice->kind == NOTICE_ROOM) {
+        return "there is room in the storage again";
+    }
+    const bool is_founded = notice->kind == NOTICE_CLOCK_SET && uuid_is_nil(&notice->member);
+    return is_founded ? "this host's clock is the cluster's" : NULL;
+}
+
 void notice_describe(const struct notice *notice, struct notice_line *ret_line)
 {
     const struct notice_kind_def *def = &kinds[notice->kind];
@@ -64,14 +83,10 @@ void notice_describe(const struct notice *notice, struct notice_line *ret_line)
     char value[64] = "";
     ret_line->level = def->level;
     ret_line->event = def->event;
-    if (notice->kind == NOTICE_READY) {
-        (void)snprintf(ret_line->text, sizeof(ret_line->text), "ready%s%s",
+    const char *own = own_sentence(notice);
+    if (own != NULL) {
+        (void)snprintf(ret_line->text, sizeof(ret_line->text), "%s%s%s", own,
                        notice->text[0] != '\0' ? ": " : "", notice->text);
-        return;
-    }
-    if (notice->kind == NOTICE_CLOCK_SET && uuid_is_nil(&notice->member)) {
-        (void)snprintf(ret_line->text, sizeof(ret_line->text),
-                       "this host's clock is the cluster's");
         return;
     }
     describe_member(notice, "the cluster", member, sizeof(member));

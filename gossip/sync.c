@@ -275,7 +275,8 @@ static enum rc take_sums(struct link *l, struct cursor *c)
 {
     struct sync_side *side = side_of(l);
     const uint64_t epoch = cursor_u32(c);
-    if (!cursor_ok(c) || cursor_left(c) != 8 * PART_COUNT || side->job_count == SYNC_JOBS_MAX) {
+    if (!cursor_ok(c) || cursor_left(c) != (size_t)8 * PART_COUNT ||
+        side->job_count == SYNC_JOBS_MAX) {
         return RC_MALFORMED;
     }
     struct job *j = job_new(JOB_COMPARE, epoch);

@@ -106,11 +106,6 @@ void dns_free(struct dns *d)
     free(d);
 }
 
-struct evdns_base *dns_evdns(struct dns *d)
-{
-    return d->evdns;
-}
-
 /* ---- Queries ---- */
 
 static void query_free(struct dns_query *q)

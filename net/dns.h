@@ -14,7 +14,6 @@
 
 struct dns;
 struct dns_query;
-struct evdns_base;
 struct event_base;
 
 enum { DNS_ADDRS_MAX = 256 }; /* of one name; more are left out */
@@ -30,9 +29,6 @@ bool dns_is_idle(const struct dns *d);
 /* With lookups under way it runs the loop, without waiting, to let evdns take leave of them: in
  * that case it must not be called from a callback. NULL is ignored. */
 void dns_free(struct dns *d);
-
-/* For net/fetch; lookups made through it are not counted by dns_is_idle(). */
-struct evdns_base *dns_evdns(struct dns *d);
 
 /* The outcome of a lookup: RC_OK and at least one address, port 0, each once; RC_NOT_FOUND: no such
  * name, or a name without addresses, or no server to ask; RC_TIMEOUT; RC_IO. `detail` is for

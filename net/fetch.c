@@ -3,13 +3,14 @@
 #include "core/addr.h"
 #include "core/buf.h"
 #include "core/mem.h"
+#include "net/dns.h"
 #include "net/response_parser.h"
+#include "net/sockaddr.h"
 #include "net/tls_client.h"
 
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
-#include <event2/dns.h>
 #include <event2/event.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -28,11 +29,6 @@ enum {
     ERROR_TEXT_SIZE = 192,
 };
 
-/* The callback of a name lookup outlives a cancelled fetch: evdns reports a cancellation later. */
-struct lookup {
-    struct fetch *fetch; /* NULL once nobody waits */
-};
-
 struct fetch {
     struct event_base *base;
     void (*done)(void *arg, const struct fetch_answer *answer);
@@ -43,11 +39,10 @@ struct fetch {
     bool is_sent; /* the request went out: no other address is tried */
     struct buf request;
     uint32_t timeout_ms;
-    struct event *timer;   /* the whole exchange */
-    struct event *kick;    /* the first connect, so that `done` never comes from fetch_start() */
-    struct event *attempt; /* the connect in progress */
-    struct lookup *lookup;
-    struct evdns_getaddrinfo_request *lookup_request;
+    struct event *timer;     /* the whole exchange */
+    struct event *kick;      /* the first connect, so that `done` never comes from fetch_start() */
+    struct event *attempt;   /* the connect in progress */
+    struct dns_query *query; /* NULL unless the name is being looked up */
     struct addr addrs[ADDRESSES_MAX];
     size_t addr_count, addr_next;
     int fd; /* until a bufferevent owns it; else -1 */
@@ -59,10 +54,7 @@ struct fetch {
 
 static void fetch_free(struct fetch *f)
 {
-    if (f->lookup != NULL) {
-        f->lookup->fetch = NULL;
-        evdns_getaddrinfo_cancel(f->lookup_request);
-    }
+    dns_cancel(f->query);
     struct event *const events[] = {f->timer, f->kick, f->attempt};
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
         if (events[i] != NULL) {
@@ -246,26 +238,11 @@ static void on_attempt(evutil_socket_t fd, short what, void *arg)
     attempt_connected(f);
 }
 
-static socklen_t addr_to_sockaddr(const struct addr *addr, struct sockaddr_storage *ret_sa)
-{
-    memset(ret_sa, 0, sizeof(*ret_sa));
-    if (addr_is_v4(addr)) {
-        struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(addr->port)};
-        memcpy(&in.sin_addr, addr->ip + 12, 4);
-        memcpy(ret_sa, &in, sizeof(in));
-        return sizeof(in);
-    }
-    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(addr->port)};
-    memcpy(&in6.sin6_addr, addr->ip, 16);
-    memcpy(ret_sa, &in6, sizeof(in6));
-    return sizeof(in6);
-}
-
 /* Returns 0 when a connect is under way, else the error number. */
 static int attempt_start(struct fetch *f, const struct addr *addr)
 {
     struct sockaddr_storage sa;
-    const socklen_t sa_len = addr_to_sockaddr(addr, &sa);
+    const socklen_t sa_len = sockaddr_from(addr, sockaddr_family(addr), &sa);
     f->fd = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (f->fd < 0) {
         return errno;
@@ -316,83 +293,59 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 /* ---- Names ---- */
 
-static void keep_addresses(struct fetch *f, const struct addrinfo *list)
+static void add_address(struct fetch *f, const struct addr *addr)
 {
-    for (const struct addrinfo *ai = list; ai != NULL && f->addr_count < ADDRESSES_MAX;
-         ai = ai->ai_next) {
-        struct addr *addr = &f->addrs[f->addr_count];
-        if (ai->ai_family == AF_INET) {
-            struct sockaddr_in in;
-            memcpy(&in, ai->ai_addr, sizeof(in));
-            uint8_t ip[4];
-            memcpy(ip, &in.sin_addr, sizeof(ip));
-            *addr = addr_v4(ip, f->port);
-            f->addr_count++;
-        } else if (ai->ai_family == AF_INET6) {
-            struct sockaddr_in6 in6;
-            memcpy(&in6, ai->ai_addr, sizeof(in6));
-            memcpy(addr->ip, &in6.sin6_addr, sizeof(addr->ip));
-            addr->port = f->port;
-            f->addr_count++;
+    if (f->addr_count < ADDRESSES_MAX) {
+        f->addrs[f->addr_count] = *addr;
+        f->addrs[f->addr_count++].port = f->port;
+    }
+}
+
+static void on_resolved(void *arg, const struct dns_answer *answer)
+{
+    struct fetch *f = arg;
+    f->query = NULL;
+    if (answer->rc != RC_OK) {
+        fetch_fail(f, RC_IO, "%s does not resolve: %s", f->host, answer->detail);
+    }
+    for (size_t i = 0; i < answer->count; i++) {
+        add_address(f, &answer->addrs[i]);
+    }
+    fetch_next_address(f);
+}
+
+static void resolve_blocking(struct fetch *f)
+{
+    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *list = NULL;
+    const int result = getaddrinfo(f->host, NULL, &hints, &list);
+    if (result != 0) {
+        fetch_fail(f, RC_IO, "%s does not resolve: %s", f->host, gai_strerror(result));
+        return;
+    }
+    for (const struct addrinfo *ai = list; ai != NULL; ai = ai->ai_next) {
+        struct addr addr;
+        if (sockaddr_to(ai->ai_addr, ai->ai_addrlen, &addr) == RC_OK) {
+            add_address(f, &addr);
         }
     }
     if (f->addr_count == 0) {
         fetch_fail(f, RC_IO, "%s has no address", f->host);
     }
+    freeaddrinfo(list);
 }
 
-static void on_lookup(int result, struct evutil_addrinfo *list, void *arg)
+static void resolve(struct fetch *f, struct dns *dns)
 {
-    struct lookup *lookup = arg;
-    struct fetch *f = lookup->fetch;
-    free(lookup);
-    if (f != NULL) {
-        f->lookup = NULL;
-        f->lookup_request = NULL;
-        if (result == 0) {
-            keep_addresses(f, list);
-        } else {
-            fetch_fail(f, RC_IO, "%s does not resolve: %s", f->host, evutil_gai_strerror(result));
-        }
-        event_active(f->kick, EV_TIMEOUT, 0);
-    }
-    if (result == 0) {
-        evutil_freeaddrinfo(list);
-    }
-}
-
-static void resolve_blocking(struct fetch *f, const struct addrinfo *hints)
-{
-    struct addrinfo *list = NULL;
-    const int result = getaddrinfo(f->host, NULL, hints, &list);
-    if (result != 0) {
-        fetch_fail(f, RC_IO, "%s does not resolve: %s", f->host, gai_strerror(result));
-    } else {
-        keep_addresses(f, list);
-        freeaddrinfo(list);
-    }
-    event_active(f->kick, EV_TIMEOUT, 0);
-}
-
-static void resolve(struct fetch *f, struct evdns_base *dns)
-{
-    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     if (addr_parse_ip(f->host, f->port, &f->addrs[0]) == RC_OK) {
         f->addr_count = 1;
-        event_active(f->kick, EV_TIMEOUT, 0);
-    } else if (dns == NULL) {
-        resolve_blocking(f, &hints);
+    } else if (dns != NULL) {
+        f->query = dns_resolve(dns, f->host, on_resolved, f);
+        return;
     } else {
-        struct lookup *lookup = mem_new(1, sizeof(*lookup));
-        lookup->fetch = f;
-        f->lookup = lookup;
-        struct evdns_getaddrinfo_request *request =
-            evdns_getaddrinfo(dns, f->host, NULL, &hints, on_lookup, lookup);
-        /* NULL means that on_lookup() was called already. */
-        if (request != NULL) {
-            f->lookup_request = request;
-        }
+        resolve_blocking(f);
     }
+    event_active(f->kick, EV_TIMEOUT, 0);
 }
 
 /* ---- The request's bytes ---- */
@@ -489,7 +442,7 @@ static bool build_request(struct buf *buf, const struct fetch_request *request)
 
 /* ---- Public ---- */
 
-struct fetch *fetch_start(struct event_base *base, struct evdns_base *dns,
+struct fetch *fetch_start(struct event_base *base, struct dns *dns,
                           const struct fetch_request *request,
                           void (*done)(void *arg, const struct fetch_answer *answer), void *arg)
 {

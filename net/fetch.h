@@ -17,8 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct dns;
 struct event_base;
-struct evdns_base;
 struct fetch;
 
 struct fetch_header {
@@ -55,11 +55,11 @@ const char *fetch_header_of(const struct fetch_answer *answer, const char *name)
 
 /*
  * Starts a request on a loop; the request's memory is copied. `done` is called exactly once, from
- * the loop, unless the fetch is cancelled; the answer is borrowed for that call. `dns` may be NULL:
- * names are then resolved, blocking, before this returns. NULL when there is no memory or the
- * request cannot be made.
+ * the loop, unless the fetch is cancelled; the answer is borrowed for that call. `dns` is
+ * borrowed until then; without one (NULL) a name is resolved, blocking, before this returns. NULL
+ * when there is no memory or the request cannot be made.
  */
-struct fetch *fetch_start(struct event_base *base, struct evdns_base *dns,
+struct fetch *fetch_start(struct event_base *base, struct dns *dns,
                           const struct fetch_request *request,
                           void (*done)(void *arg, const struct fetch_answer *answer), void *arg);
 void fetch_cancel(struct fetch *f);

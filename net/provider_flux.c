@@ -120,7 +120,7 @@ static void start(struct provider *p, const struct provider_pass *pass)
                                           .header_count = 1,
                                           .timeout_ms = pass->timeout_ms,
                                           .bytes_max = FLUX_BODY_BYTES_MAX};
-    f->fetch = fetch_start(pass->base, dns_evdns(pass->dns), &request, on_fetched, f);
+    f->fetch = fetch_start(pass->base, pass->dns, &request, on_fetched, f);
     if (f->fetch == NULL) {
         answer_soon(f, on_not_asked);
     }

@@ -1,3 +1,4 @@
+#include "net/dns.h"
 #include "net/fetch.h"
 
 #include <event2/buffer.h>
@@ -158,6 +159,39 @@ static void a_name_is_tried_at_each_of_its_addresses(void **state)
     rig_fini(&rig);
 }
 
+static void a_name_is_resolved_on_the_loop_by_the_resolver_given(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+    struct dns *dns = dns_new(rig.base, 1000);
+    assert_non_null(dns);
+    const struct fetch_request request = get(&rig, "localhost");
+    assert_non_null(fetch_start(rig.base, dns, &request, on_done, &rig));
+    assert_int_equal(rig.done_count, 0);
+    while (rig.done_count == 0) {
+        assert_int_equal(event_base_loop(rig.base, EVLOOP_ONCE), 0);
+    }
+    assert_int_equal(rig.rc, RC_OK);
+    assert_string_equal(rig.body, "hi");
+    dns_free(dns);
+    rig_fini(&rig);
+}
+
+static void a_fetch_cancelled_during_its_lookup_leaves_nothing_behind(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig, NULL);
+    struct dns *dns = dns_new(rig.base, 1000);
+    assert_non_null(dns);
+    const struct fetch_request request = get(&rig, "no-such-host.invalid");
+    fetch_cancel(fetch_start(rig.base, dns, &request, on_done, &rig));
+    dns_free(dns);
+    assert_int_equal(rig.done_count, 0);
+    rig_fini(&rig);
+}
+
 static void put_sends_its_body_and_length_even_when_empty(void **state)
 {
     (void)state;
@@ -278,6 +312,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answer_comes_with_status_body_and_headers),
         cmocka_unit_test(a_name_is_tried_at_each_of_its_addresses),
+        cmocka_unit_test(a_name_is_resolved_on_the_loop_by_the_resolver_given),
+        cmocka_unit_test(a_fetch_cancelled_during_its_lookup_leaves_nothing_behind),
         cmocka_unit_test(put_sends_its_body_and_length_even_when_empty),
         cmocka_unit_test(nobody_there_is_refused),
         cmocka_unit_test(silence_is_a_timeout),

@@ -45,7 +45,7 @@ static void on_fetch(evutil_socket_t fd, short what, void *arg)
     fetch_cancel(f);
 }
 
-struct fetch *fetch_start(struct event_base *base, struct evdns_base *dns,
+struct fetch *fetch_start(struct event_base *base, struct dns *dns,
                           const struct fetch_request *request,
                           void (*done)(void *arg, const struct fetch_answer *answer), void *arg)
 {

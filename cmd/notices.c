@@ -1,5 +1,6 @@
 #include "cmd/notices.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,34 +10,38 @@ struct notice_kind_def {
     const char *event;
     const char *before; /* around the member's name and address, when there is a member */
     const char *after;
-    const char *value_after; /* the number's unit, or what it counts; "" without a number */
+    const char *value_before; /* what the number counts, so that no plural is needed; or its unit */
+    const char *value_after;
 };
 
 static const struct notice_kind_def kinds[NOTICE_KINDS] = {
-    [NOTICE_MEMBER_JOINED] = {LOG_INFO, false, "member", "", " joined", ""},
-    [NOTICE_MEMBER_SUSPECT] = {LOG_WARN, false, "member", "", " does not answer and is suspect",
+    [NOTICE_MEMBER_JOINED] = {LOG_INFO, false, "member", "", " joined", "", ""},
+    [NOTICE_MEMBER_SUSPECT] = {LOG_WARN, false, "member", "", " does not answer and is suspect", "",
                                ""},
-    [NOTICE_MEMBER_ALIVE] = {LOG_INFO, false, "member", "", " is alive after all", ""},
-    [NOTICE_MEMBER_DEAD] = {LOG_WARN, false, "member", "", " is dead", ""},
-    [NOTICE_MEMBER_LEFT] = {LOG_INFO, false, "member", "", " left", ""},
-    [NOTICE_LINK_UP] = {LOG_INFO, false, "link", "linked with ", "", ""},
-    [NOTICE_LINK_DOWN] = {LOG_INFO, false, "link", "lost the link with ", "", ""},
+    [NOTICE_MEMBER_ALIVE] = {LOG_INFO, false, "member", "", " is alive after all", "", ""},
+    [NOTICE_MEMBER_DEAD] = {LOG_WARN, false, "member", "", " is dead", "", ""},
+    [NOTICE_MEMBER_LEFT] = {LOG_INFO, false, "member", "", " left", "", ""},
+    [NOTICE_LINK_UP] = {LOG_INFO, false, "link", "linked with ", "", "", ""},
+    [NOTICE_LINK_DOWN] = {LOG_INFO, false, "link", "lost the link with ", "", "", ""},
     [NOTICE_LINK_OVERFLOW] = {LOG_WARN, false, "link", "the queue for ",
-                              " was full and has been emptied; a reconciliation follows", ""},
+                              " was full and has been emptied; a reconciliation follows", "", ""},
     [NOTICE_STRANGER] = {LOG_WARN, false, "stranger", "ignoring ",
-                         " of another cluster (REPRAM_NETWORK or protocol differ)", ""},
-    [NOTICE_CLOCK_SET] = {LOG_INFO, true, "clock", "took the clock of ", "",
+                         " of another cluster (REPRAM_NETWORK or protocol differ)", "", ""},
+    [NOTICE_CLOCK_SET] = {LOG_INFO, true, "clock", "took the clock of ", "", "",
                           " ms from this host's"},
     [NOTICE_CLOCK_CONFLICT] = {LOG_ERROR, true, "clock",
                                "clock_conflict: no data is exchanged with ",
-                               ": the clusters were founded apart", " ms between the clocks"},
-    [NOTICE_JOIN_STARTED] = {LOG_INFO, true, "join", "catching up with ", "", " donors"},
-    [NOTICE_JOIN_DONE] = {LOG_INFO, true, "join", "caught up with ", "", " records received"},
-    [NOTICE_SYNC_DONE] = {LOG_INFO, true, "sync", "reconciled with ", "", " records exchanged"},
-    [NOTICE_PEER_FULL] = {LOG_WARN, false, "storage", "", " is full and refuses records", ""},
-    [NOTICE_CONFIG_DIFFERS] = {LOG_WARN, false, "config", "", " is configured differently", ""},
-    [NOTICE_READY] = {LOG_INFO, false, "ready", "", "", ""},
-    [NOTICE_NAME_TWICE] = {LOG_WARN, false, "member", "", " has this node's name", ""},
+                               ": the clusters were founded apart", "", " ms between the clocks"},
+    [NOTICE_JOIN_STARTED] = {LOG_INFO, true, "join", "catching up with ", "", "donors: ", ""},
+    [NOTICE_JOIN_DONE] = {LOG_INFO, true, "join", "caught up with ", "", "records received: ", ""},
+    [NOTICE_SYNC_DONE] = {LOG_INFO, true, "sync", "reconciled with ", "",
+                          "records exchanged: ", ""},
+    [NOTICE_PEER_FULL] = {LOG_WARN, false, "storage", "", " is full and refuses records", "", ""},
+    [NOTICE_FULL] = {LOG_WARN, false, "storage", "", "", "", ""},
+    [NOTICE_ROOM] = {LOG_INFO, false, "storage", "", "", "", ""},
+    [NOTICE_CONFIG_DIFFERS] = {LOG_WARN, false, "config", "", " is configured differently", "", ""},
+    [NOTICE_READY] = {LOG_INFO, false, "ready", "", "", "", ""},
+    [NOTICE_NAME_TWICE] = {LOG_WARN, false, "member", "", " has this node's name", "", ""},
 };
 
 /* What stands for the member: name and address as far as they are known. */
@@ -55,6 +60,22 @@ static void describe_member(const struct notice *notice, const char *otherwise, 
     }
 }
 
+/* The whole sentence of a notice that is about this node and no member; NULL for the others. */
+static const char *own_sentence(const struct notice *notice)
+{
+    if (notice->kind == NOTICE_READY) {
+        return "ready";
+    }
+    if (notice->kind == NOTICE_FULL) {
+        return "the storage is full: writes that need room are refused";
+    }
+    if (notice->kind == NOTICE_ROOM) {
+        return "there is room in the storage again";
+    }
+    const bool is_founded = notice->kind == NOTICE_CLOCK_SET && uuid_is_nil(&notice->member);
+    return is_founded ? "this host's clock is the cluster's" : NULL;
+}
+
 void notice_describe(const struct notice *notice, struct notice_line *ret_line)
 {
     const struct notice_kind_def *def = &kinds[notice->kind];
@@ -62,20 +83,16 @@ void notice_describe(const struct notice *notice, struct notice_line *ret_line)
     char value[64] = "";
     ret_line->level = def->level;
     ret_line->event = def->event;
-    if (notice->kind == NOTICE_READY) {
-        (void)snprintf(ret_line->text, sizeof(ret_line->text), "ready%s%s",
+    const char *own = own_sentence(notice);
+    if (own != NULL) {
+        (void)snprintf(ret_line->text, sizeof(ret_line->text), "%s%s%s", own,
                        notice->text[0] != '\0' ? ": " : "", notice->text);
-        return;
-    }
-    if (notice->kind == NOTICE_CLOCK_SET && uuid_is_nil(&notice->member)) {
-        (void)snprintf(ret_line->text, sizeof(ret_line->text),
-                       "this host's clock is the cluster's");
         return;
     }
     describe_member(notice, "the cluster", member, sizeof(member));
     if (def->has_value) {
-        (void)snprintf(value, sizeof(value), ", %lld%s", (long long)notice->value,
-                       def->value_after);
+        (void)snprintf(value, sizeof(value), ", %s%lld%s", def->value_before,
+                       (long long)notice->value, def->value_after);
     }
     (void)snprintf(ret_line->text, sizeof(ret_line->text), "%s%s%s%s%s%s", def->before, member,
                    def->after, value, notice->text[0] != '\0' ? ": " : "", notice->text);

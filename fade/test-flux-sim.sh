@@ -14,7 +14,7 @@ Environment: BASE_PORT (8081, or the next free range), NODE_COUNT (3).
 TXT
 }
 
-fade=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd) || exit 1
+fade=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd) || exit 1
 top=${fade%/fade}
 mode=
 case ${1:-} in

@@ -15,7 +15,7 @@ TXT
     exit 0
 fi
 
-fade=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd) || exit 1
+fade=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd) || exit 1
 top=${fade%/fade}
 # The caller's folder is restored for the launcher: relative paths in its flags are the caller's.
 came_from=$PWD

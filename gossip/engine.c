@@ -17,6 +17,7 @@ enum {
     EXPIRE_BUDGET = 2000,            /* entries freed in one tick: well under a millisecond */
     CUT_DELAY_S = 2,                 /* roots are compared as of this long ago */
     FULL_CLEAR_PERCENT = 95,
+    FULL_HOLD_US = 5000 * 1000,       /* a large value can be too much long before 95 % are used */
     UNHEARD_WAIT_US = 3000 * 1000,    /* a joining node waits so long to hear who is ready */
     DONOR_WAIT_US = 60 * 1000 * 1000, /* and so long for a link to one that is */
 };
@@ -183,12 +184,21 @@ bool engine_is_live(const struct member *m)
     return m->state == MEMBER_ALIVE || m->state == MEMBER_SUSPECT;
 }
 
+void engine_refused_room(struct engine *e)
+{
+    e->full_until_us = e->now_us + FULL_HOLD_US;
+    if (!e->is_full) {
+        e->is_full = true;
+        engine_notice(e, NOTICE_FULL, NULL, 0, NULL);
+    }
+}
+
 enum rc engine_merge(struct engine *e, const struct record *r, enum merge_outcome *ret_outcome)
 {
     hlc_see(&e->hlc, r->version.stamp);
     const enum rc rc = store_merge(e->store, r, engine_now_ms(e), ret_outcome);
     if (rc == RC_FULL || rc == RC_NO_MEMORY) {
-        e->is_full = true;
+        engine_refused_room(e);
     }
     return rc;
 }
@@ -370,7 +380,7 @@ static void look_at_start(struct engine *e)
     if (!e->clock.is_set && may_found_clock(e)) {
         const uint64_t wall_us = e->config.wall_ms * 1000 + (e->now_us - e->started_us);
         clock_found(&e->clock, wall_us, e->now_us);
-        engine_notice(e, NOTICE_CLOCK_SET, NULL, 0, "founded");
+        engine_notice(e, NOTICE_CLOCK_SET, NULL, 0, NULL);
     }
     if (sync_is_joining(e->sync) && e->clock.is_set && !has_mates(e)) {
         sync_join_alone(e->sync);
@@ -391,8 +401,10 @@ uint32_t engine_unready(const struct engine *e)
 static void look_at_fullness(struct engine *e)
 {
     const struct store_stats stats = store_stats(e->store);
-    if (e->is_full && stats.bytes_used < stats.bytes_max / 100 * FULL_CLEAR_PERCENT) {
+    if (e->is_full && e->now_us >= e->full_until_us &&
+        stats.bytes_used < stats.bytes_max / 100 * FULL_CLEAR_PERCENT) {
         e->is_full = false;
+        engine_notice(e, NOTICE_ROOM, NULL, 0, NULL);
     }
 }
 
@@ -454,7 +466,10 @@ static void take_swim_event(struct engine *e, const struct swim_event *event)
     switch (event->kind) {
     case SWIM_MEMBER_NEW:
         e->newest_member_us = e->now_us;
-        engine_notice(e, NOTICE_MEMBER_JOINED, event->member, 0, NULL);
+        engine_notice(e,
+                      event->member->state == MEMBER_SUSPECT ? NOTICE_MEMBER_SUSPECT
+                                                             : NOTICE_MEMBER_JOINED,
+                      event->member, 0, NULL);
         mesh_hurry(e->mesh);
         break;
     case SWIM_MEMBER_STATE:

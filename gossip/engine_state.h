@@ -35,7 +35,8 @@ struct engine {
     uint64_t pass_over_us;     /* when the first discovery pass ended */
     bool is_named;             /* the providers have named all they know, once */
     bool is_pass_over;
-    bool is_full; /* refused for lack of room, and not under FULL_CLEAR_PERCENT since */
+    bool is_full;           /* refused for lack of room lately, see engine_refused_room() */
+    uint64_t full_until_us; /* not before then is it looked whether there is room again */
     bool is_draining;
     bool was_ready;
     bool is_expiry_due; /* the last slice of expiry was a full one */
@@ -64,6 +65,10 @@ uint8_t engine_flags(const struct engine *e);
  * apart? Then the link carries no data until that has changed. True while it is so.
  */
 bool engine_judge_clock(struct engine *e, struct link *l, uint8_t flags, int64_t difference_us);
+
+/* Something was refused for lack of room: the node is full for a while, and until it is under 95 %.
+ */
+void engine_refused_room(struct engine *e);
 
 /* Stores a record that passed record_check(), from either door. */
 enum rc engine_merge(struct engine *e, const struct record *r, enum merge_outcome *ret_outcome);

@@ -140,7 +140,7 @@ static enum rc end_large(struct engine *e, struct link *l)
         whole.record.blob = large->blob;
         refused = apply(e, l, &whole);
     } else {
-        e->is_full = true;
+        engine_refused_room(e);
         e->counters.records_refused++;
     }
     blob_release(large->blob);

@@ -57,6 +57,8 @@ enum notice_kind {
     NOTICE_JOIN_DONE,      /* value: records received */
     NOTICE_SYNC_DONE,      /* value: records exchanged */
     NOTICE_PEER_FULL,
+    NOTICE_FULL,           /* this node refuses what needs room */
+    NOTICE_ROOM,           /* and does not any more */
     NOTICE_CONFIG_DIFFERS, /* text: setting and both values */
     NOTICE_READY,
     NOTICE_NAME_TWICE, /* another member has our name */

@@ -166,7 +166,7 @@ void engine_link_down(struct engine *e, uint32_t link, enum link_end why, uint64
         mesh_failed(e->mesh, m, now_us);
     }
     drop(e, l);
-    if (was_open && !e->is_draining) {
+    if (was_open && m != NULL && !e->is_draining) {
         if (m->state != MEMBER_LEFT) {
             swim_suspect_link(e->swim, m, now_us);
         }

@@ -233,7 +233,8 @@ static const struct route *find_route(struct http_text path)
 uint64_t api_body_max(const struct api *a, const struct http_request *rq)
 {
     struct http_text path = plain_path(rq);
-    if (skip_prefix(&path, "/data/") && rq->method == HTTP_PUT_) {
+    /* Who posts a value is to learn that it is PUT (405), not that his value is too large. */
+    if (skip_prefix(&path, "/data/") && (rq->method == HTTP_PUT_ || rq->method == HTTP_POST_)) {
         return a->config.value_max;
     }
     return BODY_IGNORED_MAX;

@@ -117,10 +117,10 @@ static void log_change(struct discovery *d, struct source *s, enum rc rc, const 
     }
     if (rc != RC_OK) {
         hooks->log(hooks->arg, LOG_WARN, "discovery",
-                   "%s: %s; %u addresses named, it is asked again", s->provider->name, detail,
+                   "%s: %s; addresses named: %u, it is asked again", s->provider->name, detail,
                    s->named);
     } else {
-        hooks->log(hooks->arg, LOG_INFO, "discovery", "%s: %u addresses named", s->provider->name,
+        hooks->log(hooks->arg, LOG_INFO, "discovery", "%s: addresses named: %u", s->provider->name,
                    s->named);
     }
 }

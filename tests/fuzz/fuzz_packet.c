@@ -1,8 +1,9 @@
 /*
  * A datagram of any bytes to a node with two members. The input is a row of datagrams, each after
  * its length in two bytes, and after each the clock goes on and every invariant is checked. The tag
- * of a packet is fitted to its uuid, and its cluster to ours, where the first length bit asks for
- * it: otherwise no random input would come past the header.
+ * of a packet is fitted to its uuid, or to a member's where the header is short, and its cluster to
+ * ours, where the first length bit asks for it: otherwise no random input would come past the
+ * header.
  */
 #include "gossip/packet.h"
 
@@ -47,18 +48,26 @@ static void drain(struct swim *s, struct outbox *o)
 
 static void fit(uint8_t *packet, size_t len)
 {
-    struct packet p = {.cluster = swim_cluster_hash("private")};
-    if (len < PACKET_LONG_BYTES) {
+    struct packet p = {.cluster = swim_cluster_hash("private"), .uuid = card_of(2).uuid};
+    if (len < PACKET_SHORT_BYTES) {
+        return;
+    }
+    const bool is_long = (packet[1] & 1) != 0;
+    if (is_long && len < PACKET_LONG_BYTES) {
         return;
     }
     packet[0] = PACKET_VERSION;
-    packet[1] = (uint8_t)((packet[1] & 2) | 1);
+    packet[1] &= 3;
     packet[2] = packet[3] = 0;
-    memcpy(p.uuid.bytes, packet + PACKET_SHORT_BYTES + 8, UUID_BYTES);
+    if (is_long) {
+        memcpy(p.uuid.bytes, packet + PACKET_SHORT_BYTES + 8, UUID_BYTES);
+    }
     struct cursor c = cursor_writer(packet + 4, 4);
     cursor_put_u32(&c, packet_tag(&p.uuid, p.cluster));
-    c = cursor_writer(packet + PACKET_SHORT_BYTES, 8);
-    cursor_put_u64(&c, p.cluster);
+    if (is_long) {
+        c = cursor_writer(packet + PACKET_SHORT_BYTES, 8);
+        cursor_put_u64(&c, p.cluster);
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

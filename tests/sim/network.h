@@ -35,6 +35,7 @@ struct event {
     uint32_t to_life;     /* the life of the node it is for; a restarted one does not get it */
     uint32_t stream, end; /* of stream events: which stream, which of its two ends it is for */
     int why;              /* EVENT_END, EVENT_DIAL_DONE: enum link_end */
+    uint64_t piece;       /* EVENT_BYTES: its number on the stream */
     uint8_t *data;        /* owned by the event */
     size_t len;
 };

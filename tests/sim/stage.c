@@ -8,6 +8,7 @@
 enum {
     NODE_PORT = 8081,
     RTO_US = 200 * 1000,           /* a stream's first retransmission, doubling */
+    HOLD_UP_US = 20 * 1000,        /* how soon what waits for an earlier piece looks again */
     DIAL_TIMEOUT_US = 2000 * 1000, /* as the driver has it */
     OUTPUT_PIECE = 64 * 1024,
     DISCOVERY_MS = 30 * 1000,
@@ -154,6 +155,7 @@ static void pump(struct cluster *c, struct stream *s, uint32_t end)
                                   .to_life = s->life[1 - end],
                                   .stream = (uint32_t)(s - c->streams),
                                   .end = 1 - end,
+                                  .piece = s->sent[end]++,
                                   .data = (uint8_t *)(uintptr_t)buf_data(&out),
                                   .len = out.len});
         buf_clear(&out);
@@ -300,8 +302,13 @@ static bool is_stuck(struct cluster *c, const struct event *e)
                             (c->blocked[e->to][e->from] & BLOCK_TCP) != 0 ||
                             (!c->nodes[e->to].is_up && c->nodes[e->to].is_silent);
     if (!is_blocked) {
+        const bool is_next = e->piece == s->taken[sender];
         s->stuck_us[sender] = 0;
-        return false;
+        if (!is_next) {
+            /* One before it is still to be sent again, and a stream keeps its order. */
+            network_at(&c->net, c->net.now_us + HOLD_UP_US, *e);
+        }
+        return !is_next;
     }
     s->stuck_us[sender] = s->stuck_us[sender] == 0 ? c->net.now_us : s->stuck_us[sender];
     if (c->net.now_us - s->stuck_us[sender] > CLUSTER_STUCK_US) {
@@ -320,6 +327,7 @@ static void deliver_bytes(struct cluster *c, const struct event *e)
     struct stream *s = &c->streams[e->stream];
     const uint32_t sender = 1 - e->end;
     s->in_flight[sender] -= e->len;
+    s->taken[sender]++;
     if (c->is_keeping && c->keep_to == e->to) {
         (void)!buf_append(&c->kept, e->data, e->len);
     }

@@ -250,7 +250,7 @@ static void a_waiting_write_is_sent_again_when_the_link_is_back(void **state)
                 cluster_put(c, writer, writer == 0 ? "a" : "b", "v", 10 * MINUTE_MS);
             const uint64_t before_us = c->net.now_us;
             assert_int_equal(cluster_wait_put(c, put, &have), PUT_QUORUM);
-            assert_true(c->net.now_us - before_us < 1500 * 1000);
+            assert_true(c->net.now_us - before_us < UINT64_C(1500) * 1000);
             cluster_run_for(c, 10000);
         }
         cluster_free(c);

@@ -362,14 +362,14 @@ static void every_refusal_of_the_engine_has_its_status_and_code(void **state)
     }
 }
 
-static void only_a_write_may_have_a_large_body(void **state)
+static void only_a_write_and_a_mistaken_post_may_have_a_large_body(void **state)
 {
     struct fixture *f = *state;
     const struct http_request put = fixture_request(f, HTTP_PUT_, "/v1/data/k");
     const struct http_request post = fixture_request(f, HTTP_POST_, "/data/k");
     const struct http_request other = fixture_request(f, HTTP_PUT_, "/keys");
     assert_int_equal(api_body_max(f->api, &put), 10 << 20);
-    assert_int_equal(api_body_max(f->api, &post), 64 << 10);
+    assert_int_equal(api_body_max(f->api, &post), 10 << 20);
     assert_int_equal(api_body_max(f->api, &other), 64 << 10);
     f->body_len = (10 << 20) + 1;
     assert_int_equal(ask(f, HTTP_PUT_, "/data/k"), 413);
@@ -418,7 +418,7 @@ int main(void)
         TEST(a_read_is_not_modified_when_the_client_has_the_version),
         TEST(a_malformed_condition_is_refused),
         TEST(every_refusal_of_the_engine_has_its_status_and_code),
-        TEST(only_a_write_may_have_a_large_body),
+        TEST(only_a_write_and_a_mistaken_post_may_have_a_large_body),
         TEST(there_is_no_delete_and_the_answer_says_why),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

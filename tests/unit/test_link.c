@@ -206,6 +206,24 @@ static void a_link_that_is_not_open_sends_only_control_frames(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+static void what_a_peer_never_acknowledges_is_bounded(void **state)
+{
+    struct fixture *f = *state;
+    struct queued_write w = stored(f, "key", "v", NOW_MS, 0);
+    for (uint32_t i = 1; i <= LINK_UNACKED_MAX + 1000; i++) {
+        w.waiter = i;
+        assert_int_equal(link_enqueue(&f->link, &w, false), RC_OK);
+        (void)fill(f, 1 << 20);
+        buf_clear(&f->out);
+    }
+    uint32_t waiter = 0, count = 0;
+    while (link_pop_acked(&f->link, UINT64_MAX, &waiter)) {
+        count++;
+    }
+    assert_int_equal(count, LINK_UNACKED_MAX);
+    assert_int_equal(waiter, LINK_UNACKED_MAX + 1000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -216,6 +234,8 @@ int main(void)
         TEST(the_queue_is_bounded),
         TEST(a_refused_record_is_nobodys_acknowledgement),
         TEST(a_link_that_is_not_open_sends_only_control_frames),
+        cmocka_unit_test_setup_teardown(what_a_peer_never_acknowledges_is_bounded, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

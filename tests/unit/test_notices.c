@@ -59,7 +59,7 @@ static void reasons_and_numbers_are_told(void **state)
     notice = about(NOTICE_JOIN_DONE);
     notice_describe(&notice, &line);
     assert_string_equal(line.text,
-                        "caught up with flux-node-2 (127.0.0.1:8082), 42 records received");
+                        "caught up with flux-node-2 (127.0.0.1:8082), records received: 42");
 }
 
 int main(void)

@@ -1,0 +1,97 @@
+#include "gossip/mesh.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+struct fixture {
+    struct outbox *outbox;
+    struct mesh *mesh;
+};
+
+static int set_up(void **state)
+{
+    static struct fixture f;
+    f.outbox = outbox_new();
+    f.mesh = mesh_new(f.outbox);
+    *state = &f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    mesh_free(f->mesh);
+    outbox_free(f->outbox);
+    return 0;
+}
+
+static void an_id_is_not_found_after_its_link_is_gone(void **state)
+{
+    struct fixture *f = *state;
+    const struct addr addr = {.port = 1};
+    struct link *l = mesh_add(f->mesh, LINK_HELLO, false, &addr, 0);
+    const uint32_t id = l->id, slot = l->slot;
+    mesh_remove(f->mesh, l);
+    assert_null(mesh_find(f->mesh, id));
+    l = mesh_add(f->mesh, LINK_HELLO, false, &addr, 0);
+    assert_int_equal(l->slot, slot);
+    assert_int_not_equal(l->id, id);
+    assert_ptr_equal(mesh_find(f->mesh, l->id), l);
+}
+
+static void links_beyond_the_maximum_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    const struct addr addr = {.port = 1};
+    for (int i = 0; i < MESH_LINKS_MAX; i++) {
+        assert_non_null(mesh_add(f->mesh, LINK_HELLO, false, &addr, 0));
+    }
+    assert_null(mesh_add(f->mesh, LINK_HELLO, false, &addr, 0));
+}
+
+static void an_address_is_dialed_once_at_a_time(void **state)
+{
+    struct fixture *f = *state;
+    const struct addr addr = {.port = 1};
+    struct action action;
+    struct link *l = mesh_dial(f->mesh, &addr, 0);
+    assert_non_null(l);
+    assert_null(mesh_dial(f->mesh, &addr, 0));
+    assert_true(outbox_next(f->outbox, &action));
+    assert_int_equal(action.kind, ACTION_DIAL);
+    assert_int_equal(action.link, l->id);
+    assert_false(outbox_next(f->outbox, &action));
+    mesh_remove(f->mesh, l);
+    assert_non_null(mesh_dial(f->mesh, &addr, 0));
+}
+
+static void links_may_go_while_they_are_walked(void **state)
+{
+    struct fixture *f = *state;
+    const struct addr addr = {.port = 1};
+    uint32_t count = 0, slot = 0;
+    for (int i = 0; i < 40; i++) {
+        assert_non_null(mesh_add(f->mesh, LINK_HELLO, false, &addr, 0));
+    }
+    for (struct link *l; (l = mesh_next(f->mesh, &slot)) != NULL; slot++) {
+        mesh_remove(f->mesh, l);
+        count++;
+    }
+    assert_int_equal(count, 40);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(an_id_is_not_found_after_its_link_is_gone, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(links_beyond_the_maximum_are_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_address_is_dialed_once_at_a_time, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(links_may_go_while_they_are_walked, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -49,6 +49,8 @@ struct fetch {
     struct bufferevent *bev;
     struct response_parser *parser;
     enum rc rc; /* of the last failed attempt */
+    bool
+        was_reached; /* an address accepted: what went wrong there says more than a later refusal */
     char error[ERROR_TEXT_SIZE];
 };
 
@@ -194,6 +196,9 @@ static void attempt_drop(struct fetch *f)
 static void attempt_failed(struct fetch *f, int error)
 {
     char where[ADDR_TEXT_SIZE];
+    if (f->was_reached) {
+        return;
+    }
     fetch_fail(f, error == ECONNREFUSED ? RC_REFUSED : RC_IO, "%s: %s",
                addr_format(&f->addrs[f->addr_next - 1], where), strerror(error));
 }
@@ -208,6 +213,7 @@ static void attempt_connected(struct fetch *f)
         return;
     }
     f->fd = -1;
+    f->was_reached = true;
     bufferevent_setcb(f->bev, on_read, NULL, on_event, f);
     (void)bufferevent_enable(f->bev, EV_READ | EV_WRITE);
     if (!f->is_tls) {
@@ -221,7 +227,7 @@ static void on_attempt(evutil_socket_t fd, short what, void *arg)
     struct fetch *f = arg;
     if ((what & EV_TIMEOUT) != 0) {
         attempt_failed(f, ETIMEDOUT);
-        f->rc = RC_TIMEOUT;
+        f->rc = f->was_reached ? f->rc : RC_TIMEOUT;
         fetch_next_address(f);
         return;
     }

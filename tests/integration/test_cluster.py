@@ -144,6 +144,7 @@ class Expiry(Case):
     def test_a_shorter_lived_version_is_not_followed_by_the_one_before(self):
         _, nodes = cluster()
         self.assertEqual(nodes[0].put("twice", "long", ttl=600).status, 201)
+        wait_until(lambda: nodes[1].holds("twice", b"long"), "the next writer has seen it", 2)
         self.assertEqual(nodes[1].put("twice", "short", ttl=1).status, 201)
         for node in nodes:
             wait_until(lambda n=node: n.get("twice").status == 404, f"gone from {node}", 5)

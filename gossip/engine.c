@@ -14,7 +14,7 @@ enum {
     FOUND_WAIT_US = 3000 * 1000,     /* with members around and no clock anywhere known */
     TURN_US = 100 * 1000,            /* what needs no exact time is looked at this often */
     CLOCK_ASK_US = 50 * 1000,        /* between two questions for the cluster's clock */
-    EXPIRE_BUDGET = 2000,            /* entries freed in one tick: well under a millisecond */
+    EXPIRE_BUDGET = 500,             /* entries freed in one tick: about a millisecond */
     CUT_DELAY_S = 2,                 /* roots are compared as of this long ago */
     FULL_CLEAR_PERCENT = 95,
     FULL_HOLD_US = 5000 * 1000,       /* a large value can be too much long before 95 % are used */

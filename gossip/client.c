@@ -127,8 +127,8 @@ enum rc engine_put(struct engine *e, const struct put *put, uint64_t now_us,
         .value_len = put->value_len,
         .version = {.stamp = hlc_next(&e->hlc, engine_now_ms(e)), .origin = e->config.uuid},
     };
-    /* Counted from the clock, not from the version, which may run ahead of it: no entry outlives its
-     * time to live. It must end after its version all the same. */
+    /* Counted from the clock, not from the version, which may run ahead of it: no entry outlives
+     * its time to live. It must end after its version all the same. */
     r.expiry_ms = engine_now_ms(e) + put->ttl_ms;
     if (r.expiry_ms <= version_ms(&r.version)) {
         r.expiry_ms = version_ms(&r.version) + 1;

@@ -83,6 +83,16 @@ struct link *mesh_add(struct mesh *m, enum link_state state, bool is_dialed,
     return l;
 }
 
+bool mesh_may_accept(const struct mesh *m)
+{
+    uint32_t unmet = 0;
+    uint32_t slot = 0;
+    for (const struct link *l; (l = mesh_next(m, &slot)) != NULL; slot++) {
+        unmet += l->state == LINK_HELLO && !l->is_dialed;
+    }
+    return unmet < MESH_UNMET_MAX;
+}
+
 void mesh_remove(struct mesh *m, struct link *l)
 {
     ASSERT(m->links[l->slot] == l);

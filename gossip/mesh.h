@@ -14,7 +14,8 @@
 
 enum {
     MESH_LINKS_MAX = 4095,
-    DIAL_GRACE_US = 400 * 1000,     /* the larger id waits this long for the other's dial */
+    MESH_UNMET_MAX = 128,       /* accepted links that have not said HELLO; more are turned away */
+    DIAL_GRACE_US = 400 * 1000, /* the larger id waits this long for the other's dial */
     DIAL_PAUSE_MIN_US = 200 * 1000, /* after a failed dial, doubling */
     DIAL_PAUSE_MAX_US = 5000 * 1000,
     DIAL_STRANDED_US = 1000 * 1000, /* a member of another enclave without datagrams gets a link */
@@ -30,6 +31,9 @@ void mesh_free(struct mesh *m);
 /* A new link in the given state, or NULL when there are MESH_LINKS_MAX. */
 struct link *mesh_add(struct mesh *m, enum link_state state, bool is_dialed,
                       const struct addr *addr, uint64_t now_us);
+
+/* Whether one more link may be accepted before those that were accepted have said who they are. */
+bool mesh_may_accept(const struct mesh *m);
 
 /* Frees the link; its sync side must be gone. */
 void mesh_remove(struct mesh *m, struct link *l);

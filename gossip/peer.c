@@ -68,7 +68,8 @@ static void say_hello(struct engine *e, struct link *l)
 uint32_t engine_link_accept(struct engine *e, const struct addr *from, uint64_t now_us)
 {
     engine_advance(e, now_us);
-    struct link *l = mesh_add(e->mesh, LINK_HELLO, false, from, now_us);
+    struct link *l =
+        mesh_may_accept(e->mesh) ? mesh_add(e->mesh, LINK_HELLO, false, from, now_us) : NULL;
     if (l == NULL) {
         return 0;
     }

@@ -53,6 +53,20 @@ static void links_beyond_the_maximum_are_refused(void **state)
     assert_null(mesh_add(f->mesh, LINK_HELLO, false, &addr, 0));
 }
 
+static void strangers_are_accepted_only_so_many_at_a_time(void **state)
+{
+    struct fixture *f = *state;
+    const struct addr addr = {.port = 1};
+    struct link *last = NULL;
+    for (int i = 0; i < MESH_UNMET_MAX; i++) {
+        assert_true(mesh_may_accept(f->mesh));
+        last = mesh_add(f->mesh, LINK_HELLO, false, &addr, 0);
+    }
+    assert_false(mesh_may_accept(f->mesh));
+    last->state = LINK_OPEN;
+    assert_true(mesh_may_accept(f->mesh));
+}
+
 static void an_address_is_dialed_once_at_a_time(void **state)
 {
     struct fixture *f = *state;
@@ -90,6 +104,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_id_is_not_found_after_its_link_is_gone, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(links_beyond_the_maximum_are_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(strangers_are_accepted_only_so_many_at_a_time, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(an_address_is_dialed_once_at_a_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(links_may_go_while_they_are_walked, set_up, tear_down),
     };

@@ -2,6 +2,7 @@
 
 #include "core/assert.h"
 #include "core/mem.h"
+#include "tests/sim/pipe.h"
 #include "tests/sim/stage.h"
 
 #include <stdio.h>
@@ -15,6 +16,7 @@ enum {
     VALUE_TEXT_MAX = 256,
     KEPT_BYTES_MAX = 1 << 20,
     PUTS_MIN = 64,
+    UUID_RANDOM = UUID_BYTES - 8, /* the rest is the node's number and life */
 };
 
 /* 2026-01-01T00:00:00Z */
@@ -34,7 +36,10 @@ struct cluster *cluster_new(uint32_t count, uint64_t seed)
     ASSERT(count <= CLUSTER_NODES_MAX);
     struct cluster *c = mem_new(1, sizeof(*c));
     network_init(&c->net, seed);
+    barrier_init(&c->barrier, count);
+    streams_init(&c->streams);
     c->count = count;
+    c->nodes = mem_new(count == 0 ? 1 : count, sizeof(*c->nodes));
     c->delay_us = DELAY_US;
     c->jitter_us = JITTER_US;
     c->config = (struct engine_config){
@@ -59,17 +64,19 @@ void cluster_free(struct cluster *c)
     }
     network_fini(&c->net);
     buf_fini(&c->kept);
-    free(c->streams);
+    barrier_fini(&c->barrier);
+    streams_fini(&c->streams);
+    free(c->nodes);
+    free(c->old);
     free(c->puts);
     free(c);
 }
 
 static void run_until(struct cluster *c, uint64_t until_us)
 {
-    struct event e;
-    while (network_next(&c->net, until_us, &e)) {
-        stage_step(c, &e);
-        free(e.data);
+    const struct event *e = NULL;
+    while ((e = network_next(&c->net, until_us)) != NULL) {
+        stage_step(c, e);
     }
 }
 
@@ -83,14 +90,44 @@ void cluster_run_for(struct cluster *c, uint64_t ms)
 
 /* ---- Lives ---- */
 
+/* Random, but for its end, which says who it is. */
+static struct uuid make_uuid(struct cluster *c, uint32_t node, uint32_t life)
+{
+    struct uuid uuid;
+    struct cursor end = cursor_writer(uuid.bytes + UUID_RANDOM, UUID_BYTES - UUID_RANDOM);
+    for (size_t i = 0; i < UUID_RANDOM; i++) {
+        uuid.bytes[i] = (uint8_t)rng_next(&c->net.rng);
+    }
+    cursor_put_u32(&end, node);
+    cursor_put_u32(&end, life);
+    return uuid;
+}
+
+bool cluster_find(const struct cluster *c, const struct uuid *uuid, uint32_t *ret_node,
+                  uint32_t *ret_life)
+{
+    struct cursor end = cursor_reader(uuid->bytes + UUID_RANDOM, UUID_BYTES - UUID_RANDOM);
+    *ret_node = cursor_u32(&end);
+    *ret_life = cursor_u32(&end);
+    return *ret_node < c->count && *ret_life <= c->nodes[*ret_node].life;
+}
+
+void cluster_enclave(const struct cluster *c, uint32_t node, uint32_t *ret_first, uint32_t *ret_end)
+{
+    *ret_first = c->enclave_size == 0 ? 0 : node - node % c->enclave_size;
+    *ret_end = c->enclave_size == 0 ? c->count : *ret_first + c->enclave_size;
+    *ret_end = *ret_end < c->count ? *ret_end : c->count;
+}
+
 void cluster_start(struct cluster *c, uint32_t node)
 {
     struct sim_node *n = &c->nodes[node];
     ASSERT(!n->is_up);
     engine_free(n->engine);
     struct engine_config config = c->config;
-    for (size_t i = 0; i < UUID_BYTES; i++) {
-        config.uuid.bytes[i] = (uint8_t)rng_next(&c->net.rng);
+    config.uuid = make_uuid(c, node, n->life + 1);
+    if (c->enclave_size > 0) {
+        (void)snprintf(config.enclave, sizeof(config.enclave), "e%u", node / c->enclave_size);
     }
     config.seed = rng_next(&c->net.rng);
     config.table_seed = rng_next(&c->net.rng);
@@ -105,6 +142,8 @@ void cluster_start(struct cluster *c, uint32_t node)
     n->is_silent = false;
     n->uuid = config.uuid;
     n->tick_at_us = 0;
+    n->started_us = c->net.now_us;
+    n->paused_until_us = 0;
     n->engine = engine_new(&config, stage_now_us(c, node));
     stage_discover(c, node);
     stage_drain(c, node);
@@ -119,21 +158,44 @@ void cluster_start_all(struct cluster *c)
     }
 }
 
+static void add_counters(struct engine_counters *sum, const struct engine_counters *more)
+{
+#define ADD_COUNTER(name, help) sum->name += more->name;
+    ENGINE_COUNTERS(ADD_COUNTER)
+#undef ADD_COUNTER
+}
+
+void cluster_counters(struct cluster *c, struct engine_counters *ret_counters)
+{
+    *ret_counters = c->retired;
+    for (uint32_t i = 0; i < c->count; i++) {
+        struct engine_status status;
+        if (c->nodes[i].is_up) {
+            engine_status(c->nodes[i].engine, stage_now_us(c, i), &status);
+            add_counters(ret_counters, &status.counters);
+        }
+    }
+}
+
 static void stop(struct cluster *c, uint32_t node, bool is_silent)
 {
     struct sim_node *n = &c->nodes[node];
+    struct engine_status status;
     ASSERT(n->is_up);
+    engine_status(n->engine, stage_now_us(c, node), &status);
+    add_counters(&c->retired, &status.counters);
     n->is_up = false;
     n->is_silent = is_silent;
-    for (uint32_t i = 0; i < c->stream_count; i++) {
+    n->stopped_us = c->net.now_us;
+    for (uint32_t i = 0; i < c->streams.count; i++) {
         for (uint32_t end = 0; end < 2; end++) {
-            struct stream *s = &c->streams[i];
-            if (s->link[end] == 0 || s->node[end] != node) {
+            const struct stream *s = &c->streams.all[i];
+            if (!s->is_used || s->link[end] == 0 || s->node[end] != node) {
                 continue;
             }
-            s->link[end] = 0;
-            stage_end_stream(c, i, 1 - end, is_silent ? LINK_END_RESET : LINK_END_EOF,
-                             c->net.now_us + (is_silent ? CLUSTER_STUCK_US : stage_one_way_us(c)));
+            streams_set_link(&c->streams, i, end, 0);
+            pipe_end(c, i, 1 - end, is_silent ? LINK_END_RESET : LINK_END_EOF,
+                     c->net.now_us + (is_silent ? CLUSTER_STUCK_US : stage_one_way_us(c)));
         }
     }
 }
@@ -163,22 +225,21 @@ void cluster_leave(struct cluster *c, uint32_t node)
 
 void cluster_block(struct cluster *c, uint32_t from, uint32_t to, uint8_t what)
 {
-    c->blocked[from][to] = what;
+    barrier_set_pair(&c->barrier, from, to, what);
 }
 
 void cluster_partition(struct cluster *c, uint32_t first)
 {
-    for (uint32_t i = 0; i < first; i++) {
-        for (uint32_t j = first; j < c->count; j++) {
-            cluster_block(c, i, j, BLOCK_ALL);
-            cluster_block(c, j, i, BLOCK_ALL);
-        }
+    for (uint32_t i = 0; i < c->count; i++) {
+        c->barrier.sides[i] = i >= first;
     }
+    c->barrier.between[0][1] = BLOCK_ALL;
+    c->barrier.between[1][0] = BLOCK_ALL;
 }
 
 void cluster_heal(struct cluster *c)
 {
-    memset(c->blocked, 0, sizeof(c->blocked));
+    barrier_clear(&c->barrier);
 }
 
 void cluster_record(struct cluster *c, uint32_t node)
@@ -192,10 +253,10 @@ void cluster_replay(struct cluster *c, uint32_t from)
 {
     const uint32_t to = c->keep_to;
     c->is_keeping = false;
-    for (uint32_t i = 0; i < c->stream_count; i++) {
-        const struct stream *s = &c->streams[i];
+    for (uint32_t i = 0; i < c->streams.count; i++) {
+        const struct stream *s = &c->streams.all[i];
         const uint32_t end = s->node[0] == to ? 0 : 1;
-        if (s->is_open && s->node[end] == to && s->node[1 - end] == from && s->link[end] != 0) {
+        if (s->is_used && s->node[end] == to && s->node[1 - end] == from && s->link[end] != 0) {
             engine_link_input(c->nodes[to].engine, s->link[end], buf_data(&c->kept), c->kept.len,
                               stage_now_us(c, to));
             stage_drain(c, to);
@@ -232,10 +293,13 @@ enum member_state cluster_view(struct cluster *c, uint32_t node, uint32_t of)
     return MEMBER_LEFT;
 }
 
-static bool has_full_view(struct cluster *c, uint32_t unused)
+/* Everybody counts as many as there are, and all digests, which include the node itself, are equal:
+ * then each of them is in all. */
+bool cluster_has_full_view(struct cluster *c)
 {
-    (void)unused;
     uint32_t up = 0;
+    uint64_t digest = 0;
+    bool has_digest = false;
     for (uint32_t i = 0; i < c->count; i++) {
         up += c->nodes[i].is_up;
     }
@@ -245,16 +309,20 @@ static bool has_full_view(struct cluster *c, uint32_t unused)
             continue;
         }
         engine_status(c->nodes[i].engine, stage_now_us(c, i), &status);
-        if (status.alive != up - 1 || status.suspect != 0) {
+        if (status.alive != up - 1 || status.suspect != 0 ||
+            (has_digest && status.member_digest != digest)) {
             return false;
         }
-        for (uint32_t j = 0; j < c->count; j++) {
-            if (c->nodes[j].is_up && cluster_view(c, i, j) != MEMBER_ALIVE) {
-                return false;
-            }
-        }
+        digest = status.member_digest;
+        has_digest = true;
     }
     return true;
+}
+
+static bool has_full_view(struct cluster *c, uint32_t unused)
+{
+    (void)unused;
+    return cluster_has_full_view(c);
 }
 
 bool cluster_wait_full_view(struct cluster *c, uint64_t ms)
@@ -295,27 +363,45 @@ bool cluster_wait_noticed(struct cluster *c, uint32_t node, uint64_t ms)
     return wait_until(c, is_noticed, node, ms);
 }
 
-static bool is_converged(struct cluster *c, uint32_t unused)
+static bool is_enclave_converged(struct cluster *c, uint32_t first, uint32_t end)
 {
-    (void)unused;
-    const struct engine_status *first = NULL;
-    struct engine_status statuses[2];
-    for (uint32_t i = 0; i < c->count; i++) {
+    bool has_root = false;
+    uint64_t root = 0;
+    uint64_t keys = 0;
+    for (uint32_t i = first; i < end; i++) {
+        struct engine_status status;
         if (!c->nodes[i].is_up) {
             continue;
         }
-        struct engine_status *status = &statuses[first == NULL ? 0 : 1];
-        engine_status(c->nodes[i].engine, stage_now_us(c, i), status);
-        if (!status->has_clock) {
+        engine_status(c->nodes[i].engine, stage_now_us(c, i), &status);
+        if (!status.has_clock ||
+            (has_root && (status.root_digest != root || status.store.keys != keys))) {
             return false;
         }
-        if (first != NULL && (status->root_digest != first->root_digest ||
-                              status->store.keys != first->store.keys)) {
-            return false;
-        }
-        first = &statuses[0];
+        has_root = true;
+        root = status.root_digest;
+        keys = status.store.keys;
     }
     return true;
+}
+
+bool cluster_is_converged(struct cluster *c)
+{
+    uint32_t end = 0;
+    for (uint32_t i = 0; i < c->count; i = end) {
+        uint32_t first = 0;
+        cluster_enclave(c, i, &first, &end);
+        if (!is_enclave_converged(c, first, end)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_converged(struct cluster *c, uint32_t unused)
+{
+    (void)unused;
+    return cluster_is_converged(c);
 }
 
 bool cluster_wait_converged(struct cluster *c, uint64_t ms)

@@ -1,31 +1,22 @@
 /*
  * cluster: a simulated cluster of engines, and the words in which a story about it is told.
  *
- * Nodes are numbered from 0 and listen on 10.0.x.y:8081. Every node runs the engine's own object
- * files on the network's virtual time, with a wall clock that the story may set wrong. The
+ * Nodes are numbered from 0 and listen on 10.0.x.y:8081; a node's number and life stand in the last
+ * bytes of its uuid, so that whoever names it can be understood. Every node runs the engine's own
+ * object files on the network's virtual time, with a wall clock that the story may set wrong. The
  * invariants of every running node are checked at the end, and along the way if the story wants it.
  */
 #ifndef SIM_CLUSTER_H
 #define SIM_CLUSTER_H
 
 #include "gossip/engine.h"
+#include "tests/sim/barrier.h"
 #include "tests/sim/network.h"
+#include "tests/sim/streams.h"
 
 enum {
-    CLUSTER_NODES_MAX = 256,
-    CLUSTER_STREAM_WINDOW = 256 * 1024,
+    CLUSTER_NODES_MAX = 16000,           /* the engine's MEMBERS_MAX, less the dead */
     CLUSTER_STUCK_US = 10 * 1000 * 1000, /* TCP_USER_TIMEOUT as the driver sets it */
-};
-
-struct stream {
-    bool is_open;
-    uint32_t node[2]; /* 0 dialed, 1 accepted */
-    uint32_t life[2];
-    uint32_t link[2];           /* the engines' ids; 0: gone on that side */
-    uint64_t free_us[2];        /* when what end i has sent so far will have arrived */
-    size_t in_flight[2];        /* bytes sent by end i and not arrived */
-    uint64_t sent[2], taken[2]; /* pieces that end i has sent, and of these arrived */
-    uint64_t stuck_us[2];       /* since when end i's bytes do not pass; 0: they do */
 };
 
 struct sim_node {
@@ -34,10 +25,13 @@ struct sim_node {
     uint32_t life; /* counts starts */
     bool is_up;
     bool is_silent; /* a pulled cable: nobody refuses anything */
+    uint64_t started_us, stopped_us;
     uint64_t paused_until_us;
     int64_t wall_offset_ms;
     uint64_t boot_offset_us; /* the node's monotonic clock minus the network's */
+    int32_t drift_ppm;       /* how much faster than the network's; set before the start */
     uint64_t tick_at_us;     /* of the EVENT_TICK under way */
+    uint64_t sent_bytes;     /* in all lives, headers estimated */
     uint64_t notices[NOTICE_KINDS];
 };
 
@@ -46,26 +40,55 @@ struct sim_put {
     struct put_done done;
 };
 
+/* Who is told what happens; any of the functions may be NULL. They may ask the engines what they
+ * know, and change nothing. */
+struct observer {
+    void *arg;
+    void (*notice)(void *arg, uint32_t node, const struct notice *notice);
+    void (*put_done)(void *arg, uint32_t node, const struct put_done *done);
+    void (*happened)(void *arg, const struct event *e); /* to the living node e->to */
+};
+
+struct traffic {
+    uint64_t datagrams, datagram_bytes; /* 28 bytes of headers each included */
+    uint64_t stream_bytes;              /* payload */
+    uint64_t stream_headers;            /* estimate: segments, acknowledgements, dials, upgrades */
+};
+
+enum { DATAGRAMS_KEPT = 64 };
+
+/* An old datagram, to be brought again. */
+struct kept_datagram {
+    uint32_t from, to;
+    size_t len;
+    uint8_t data[DATAGRAM_BYTES_MAX];
+};
+
 struct cluster {
     struct network net;
     uint32_t count;
-    struct sim_node nodes[CLUSTER_NODES_MAX];
-    uint8_t blocked[CLUSTER_NODES_MAX][CLUSTER_NODES_MAX]; /* set of enum block, by from and to */
-    struct stream *streams;
-    uint32_t stream_count;
-    uint32_t loss_percent;
-    uint64_t delay_us, jitter_us; /* one way */
-    struct engine_config config;  /* the template */
+    struct sim_node *nodes;
+    struct barrier barrier;
+    struct streams streams;
+    uint32_t loss_ppm;                               /* of datagrams */
+    uint32_t stream_loss_ppm;                        /* of segments */
+    uint32_t duplicate_ppm, replay_ppm, garbage_ppm; /* of datagrams */
+    uint64_t delay_us, jitter_us;                    /* one way */
+    uint32_t contacts;           /* how many addresses discovery names, drawn anew; 0 all */
+    uint32_t enclave_size;       /* nodes in a row that form an enclave; 0: as the template says */
+    struct engine_config config; /* the template */
     struct sim_put *puts;
     uint64_t put_count, put_size;
-    uint64_t datagrams, datagram_bytes, stream_bytes;
+    struct traffic traffic;
+    struct engine_counters retired; /* of the lives that are over */
+    const struct observer *observer;
     bool is_checked_often; /* engine_check() after many events and every run, not only at the end */
     struct buf kept;       /* what arrived on streams at node keep_to while is_keeping */
     uint32_t keep_to;
     bool is_keeping;
+    struct kept_datagram *old; /* DATAGRAMS_KEPT of them while replay_ppm is set */
+    uint64_t old_count;
 };
-
-enum block { BLOCK_UDP = 1, BLOCK_TCP = 2, BLOCK_ALL = 3 };
 
 /* A cluster of `count` nodes that are not started yet. Never NULL. */
 struct cluster *cluster_new(uint32_t count, uint64_t seed);
@@ -81,7 +104,7 @@ void cluster_kill(struct cluster *c, uint32_t node);
 /* A pulled cable: nothing comes from it any more, not even a refusal. */
 void cluster_crash_silently(struct cluster *c, uint32_t node);
 
-/* SIGSTOP for a while. */
+/* SIGSTOP for a while. Datagrams and bytes wait for it. */
 void cluster_pause(struct cluster *c, uint32_t node, uint64_t ms);
 
 void cluster_leave(struct cluster *c, uint32_t node);
@@ -100,8 +123,10 @@ void cluster_run_for(struct cluster *c, uint64_t ms);
 void cluster_record(struct cluster *c, uint32_t node);
 void cluster_replay(struct cluster *c, uint32_t from);
 
-/* Runs until every running node sees every other running one alive and nobody else; false after
- * `ms`. */
+/* Whether every running node sees every other running one alive and nobody else. */
+bool cluster_has_full_view(struct cluster *c);
+
+/* Runs until it does; false after `ms`. */
 bool cluster_wait_full_view(struct cluster *c, uint64_t ms);
 
 /* Runs until every running node is ready. */
@@ -110,7 +135,10 @@ bool cluster_wait_ready(struct cluster *c, uint64_t ms);
 /* Runs until no running node lists `node` alive or suspect. */
 bool cluster_wait_noticed(struct cluster *c, uint32_t node, uint64_t ms);
 
-/* Runs until the running nodes' stores hold the same. */
+/* Whether the running nodes of each enclave hold the same, as far as their digests tell. */
+bool cluster_is_converged(struct cluster *c);
+
+/* Runs until they do; false after `ms`. */
 bool cluster_wait_converged(struct cluster *c, uint64_t ms);
 
 /* Writes on a node; the put's number, or UINT64_MAX when it was refused. */
@@ -130,6 +158,17 @@ uint64_t cluster_keys(struct cluster *c, uint32_t node);
 
 /* How a node sees another one; MEMBER_LEFT also when it does not know it. */
 enum member_state cluster_view(struct cluster *c, uint32_t node, uint32_t of);
+
+/* The enclave that a node is in: the nodes from *ret_first up to but without *ret_end. */
+void cluster_enclave(const struct cluster *c, uint32_t node, uint32_t *ret_first,
+                     uint32_t *ret_end);
+
+/* The node that has or had this uuid and in which life; false when it is none of ours. */
+bool cluster_find(const struct cluster *c, const struct uuid *uuid, uint32_t *ret_node,
+                  uint32_t *ret_life);
+
+/* What all lives of all nodes have counted so far. */
+void cluster_counters(struct cluster *c, struct engine_counters *ret_counters);
 
 /* Of the whole history so far: equal for equal seeds. */
 uint64_t cluster_hash(const struct cluster *c);

@@ -1,10 +1,9 @@
 /*
- * network: virtual time, and the datagrams and streams between the nodes of a simulated cluster.
+ * network: virtual time, and what is under way between the nodes of a simulated cluster.
  *
- * A heap of events, ordered by time and then by age, so that one seed always gives one history.
- * Datagrams are lost, delayed and blocked. Streams are ordered: a lost segment is retransmitted
- * after 200 ms, doubling, and holds up what is behind it; a stream that is blocked for too long is
- * reset.
+ * A heap of events, ordered by time and then by age, so that one seed always gives one history. An
+ * event sits in a slot until it has happened; small payloads stand in the slot itself, so that the
+ * steady state of a large cluster allocates nothing per event. What the events mean is for stage.
  */
 #ifndef SIM_NETWORK_H
 #define SIM_NETWORK_H
@@ -35,29 +34,44 @@ struct event {
     uint32_t to_life;     /* the life of the node it is for; a restarted one does not get it */
     uint32_t stream, end; /* of stream events: which stream, which of its two ends it is for */
     int why;              /* EVENT_END, EVENT_DIAL_DONE: enum link_end */
-    uint64_t piece;       /* EVENT_BYTES: its number on the stream */
-    uint8_t *data;        /* owned by the event */
+    const uint8_t *data;  /* owned by the network */
     size_t len;
 };
+
+struct event_key {
+    uint64_t at_us;
+    uint64_t age;
+    uint32_t slot;
+};
+
+struct event_slot;
 
 struct network {
     uint64_t now_us;
     uint64_t age;
     struct rng rng;
-    struct event *heap;
-    size_t count, size;
-    uint64_t hash; /* of everything that happened, in order */
+    struct event_key *heap;
+    uint32_t count, size;
+    struct event_slot **chunks; /* slots never move */
+    uint32_t slot_count;        /* in all chunks */
+    uint32_t *free_slots;       /* a stack with room for all of them */
+    uint32_t free_count;
+    uint32_t happening_1; /* slot plus 1 of the event last taken; 0 none */
+    uint64_t hash;        /* of everything that happened, in order */
 };
 
 void network_init(struct network *net, uint64_t seed);
 void network_fini(struct network *net);
 
 /* Schedules a copy of the event; `data` is copied too. */
-void network_at(struct network *net, uint64_t at_us, struct event event);
+void network_at(struct network *net, uint64_t at_us, const struct event *event);
 
-/* Takes the next event not later than `until_us` and moves time to it; false, and time moves to
- * `until_us`, when there is none. The caller frees event->data. */
-bool network_next(struct network *net, uint64_t until_us, struct event *ret_event);
+/* Takes the next event not later than `until_us` and moves time to it; NULL, and time moves to
+ * `until_us`, when there is none. The event and its bytes stay until the next call. */
+const struct event *network_next(struct network *net, uint64_t until_us);
+
+/* True with a chance of `ppm` in a million. Draws nothing when it is 0. */
+bool network_chance(struct network *net, uint32_t ppm);
 
 /* Adds to the history's hash. */
 void network_note(struct network *net, const void *data, size_t len);

@@ -1,14 +1,16 @@
 /*
  * stage: where the nodes of a simulated cluster act: what they ask for is done to the network, and
  * what the network brings happens to them. The second caller of the engine, beside net/driver.
+ * Streams are pipe's.
  */
 #ifndef SIM_STAGE_H
 #define SIM_STAGE_H
 
 #include "tests/sim/cluster.h"
 
-/* The address that a node listens on. */
+/* The address that a node listens on, and the node at an address; c->count when it is nobody's. */
 struct addr stage_addr(uint32_t node);
+uint32_t stage_node_at(const struct cluster *c, const struct addr *addr);
 
 /* A node's monotonic clock. */
 uint64_t stage_now_us(const struct cluster *c, uint32_t node);
@@ -19,14 +21,10 @@ uint64_t stage_one_way_us(struct cluster *c);
 /* Works off a node's actions and sets its next tick. Call after every call of its engine. */
 void stage_drain(struct cluster *c, uint32_t node);
 
-/* The node's providers name every address of the cluster. */
+/* The node's providers name addresses of the cluster. */
 void stage_discover(struct cluster *c, uint32_t node);
 
-/* Tells end `end` of a stream that it is over. */
-void stage_end_stream(struct cluster *c, uint32_t stream, uint32_t end, enum link_end why,
-                      uint64_t at_us);
-
 /* One event happens. */
-void stage_step(struct cluster *c, struct event *e);
+void stage_step(struct cluster *c, const struct event *e);
 
 #endif

@@ -141,7 +141,8 @@ static void no_healthy_node_is_declared_dead_under_loss(void **state)
 {
     (void)state;
     struct cluster *c = formed(16, 6);
-    c->loss_percent = 25;
+    c->loss_ppm = 250000;
+    c->stream_loss_ppm = 250000;
     cluster_run_for(c, 5 * MINUTE_MS);
     for (uint32_t n = 0; n < 16; n++) {
         assert_int_equal(c->nodes[n].notices[NOTICE_MEMBER_DEAD], 0);
@@ -540,7 +541,8 @@ static void the_same_seed_tells_the_same_story(void **state)
     uint64_t hashes[2];
     for (int i = 0; i < 2; i++) {
         struct cluster *c = cluster_new(8, 19);
-        c->loss_percent = 10;
+        c->loss_ppm = 100000;
+        c->stream_loss_ppm = 100000;
         cluster_start_all(c);
         cluster_run_for(c, 20000);
         (void)cluster_put(c, 3, "k", "v", MINUTE_MS);
@@ -556,9 +558,9 @@ static void an_idle_node_sends_little(void **state)
     (void)state;
     struct cluster *c = formed(3, 20);
     cluster_run_for(c, 5000);
-    const uint64_t before = c->datagram_bytes;
+    const uint64_t before = c->traffic.datagram_bytes;
     cluster_run_for(c, 5 * MINUTE_MS);
-    const uint64_t rate = (c->datagram_bytes - before) / 3 / 300;
+    const uint64_t rate = (c->traffic.datagram_bytes - before) / 3 / 300;
     print_message("idle node: %lu bytes/s by datagram\n", (unsigned long)rate);
     assert_true(rate < 500);
     cluster_free(c);

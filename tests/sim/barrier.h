@@ -1,0 +1,47 @@
+/*
+ * barrier: which ways of a simulated network are closed, to datagrams, to streams, or to both.
+ *
+ * Three layers, of which any closes a way: everybody's (a network without UDP), between the sides
+ * that nodes stand on (partitions, one-way ones too), and single pairs. Pairs are kept only while
+ * they are closed, so that a cluster of ten thousand costs nothing.
+ */
+#ifndef SIM_BARRIER_H
+#define SIM_BARRIER_H
+
+#include "gossip/slotindex.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum block { BLOCK_UDP = 1, BLOCK_TCP = 2, BLOCK_ALL = 3 };
+
+enum { BARRIER_SIDES = 2 };
+
+struct barrier_pair {
+    uint32_t from, to;
+    uint8_t what;
+};
+
+struct barrier {
+    uint8_t *sides; /* by node */
+    uint32_t count;
+    uint8_t everywhere;                            /* set of enum block */
+    uint8_t between[BARRIER_SIDES][BARRIER_SIDES]; /* by the sides of sender and receiver */
+    struct barrier_pair *pairs;
+    uint32_t pair_count, pair_size;
+    struct slotindex index;
+};
+
+void barrier_init(struct barrier *b, uint32_t count);
+void barrier_fini(struct barrier *b);
+
+/* What does not go from one node to another: a set of enum block. */
+uint8_t barrier_of(const struct barrier *b, uint32_t from, uint32_t to);
+
+/* Closes a way, or with 0 opens it as far as this layer is concerned. */
+void barrier_set_pair(struct barrier *b, uint32_t from, uint32_t to, uint8_t what);
+
+/* Opens everything and puts every node on side 0. */
+void barrier_clear(struct barrier *b);
+
+#endif

@@ -1,0 +1,39 @@
+/*
+ * pipe: how streams begin, carry bytes and end in a simulated cluster.
+ *
+ * Bytes arrive in order. A lost segment is sent again, after a round trip when three more follow it
+ * in the same flight, else after 200 ms, doubling; what is behind it waits (head-of-line blocking).
+ * A stream whose way is closed keeps its bytes and tries again, and is reset after
+ * CLUSTER_STUCK_US. Headers are estimated, not sent: 52 bytes a segment and for the acknowledgement
+ * of two, three packets to dial and four to close, and an HTTP upgrade each way. Left out: slow
+ * start, congestion, limits of the link.
+ */
+#ifndef SIM_PIPE_H
+#define SIM_PIPE_H
+
+#include "tests/sim/cluster.h"
+
+/* ACTION_DIAL, ACTION_OUTPUT, ACTION_CLOSE of a node. */
+void pipe_dial(struct cluster *c, uint32_t from, const struct action *a);
+void pipe_output(struct cluster *c, uint32_t node, uint32_t link);
+void pipe_close(struct cluster *c, uint32_t node, uint32_t link);
+
+/* Tells end `end` of a stream at `at_us` that it is over. */
+void pipe_end(struct cluster *c, uint32_t stream, uint32_t end, enum link_end why, uint64_t at_us);
+
+/* EVENT_DIAL: arrives at the other side, whoever is there. */
+void pipe_answer(struct cluster *c, const struct event *e);
+
+/* EVENT_BYTES: whether they do not pass now, and will be tried again. */
+bool pipe_is_stuck(struct cluster *c, const struct event *e);
+
+/* EVENT_DIAL_DONE, EVENT_BYTES, EVENT_DRAINED, EVENT_END of a living node. */
+void pipe_take(struct cluster *c, const struct event *e);
+
+/* Any event happens again at `at_us` instead. */
+void pipe_put_off(struct cluster *c, const struct event *e, uint64_t at_us);
+
+/* A stream's event is over, whether somebody took it or not. */
+void pipe_event_over(struct cluster *c, const struct event *e);
+
+#endif

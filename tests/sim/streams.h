@@ -1,0 +1,55 @@
+/*
+ * streams: the TCP connections of a simulated cluster, found by number and by (node, link).
+ *
+ * A stream has two ends, 0 that dialed and 1 that accepted. It is given back, and its number used
+ * again, when both ends are gone and no event names it any more; streams_release() says when an
+ * event is over. How bytes move on it is for stage.
+ */
+#ifndef SIM_STREAMS_H
+#define SIM_STREAMS_H
+
+#include "gossip/slotindex.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { STREAM_WINDOW = 256 * 1024 };
+
+struct stream {
+    bool is_used;
+    uint32_t node[2]; /* 0 dialed, 1 accepted */
+    uint32_t life[2];
+    uint32_t link[2];     /* the engines' ids; 0: gone on that side */
+    uint64_t free_us[2];  /* when what end i has sent so far will have arrived */
+    size_t in_flight[2];  /* bytes sent by end i and not arrived */
+    uint64_t stuck_us[2]; /* since when end i's bytes do not pass; 0: they do */
+    uint32_t events;      /* under way that name this stream */
+};
+
+struct streams {
+    struct stream *all; /* moves when it grows */
+    uint32_t count, size;
+    uint32_t *free;
+    uint32_t free_count;
+    struct slotindex index; /* of (node, link), slot is 2 * stream + end */
+};
+
+void streams_init(struct streams *s);
+void streams_fini(struct streams *s);
+
+/* A stream of which node `from` has the dialing end. */
+uint32_t streams_add(struct streams *s, uint32_t from, uint32_t from_life, uint32_t link,
+                     uint32_t to, uint32_t to_life);
+
+/* Ties an end to its node's link, or with 0 takes it from it. */
+void streams_set_link(struct streams *s, uint32_t stream, uint32_t end, uint32_t link);
+
+/* The stream behind a link of a node; NULL when there is none. */
+struct stream *streams_find(const struct streams *s, uint32_t node, uint32_t link,
+                            uint32_t *ret_end);
+
+/* An event that names the stream is over, or an end is gone: frees it when it was the last. */
+void streams_release(struct streams *s, uint32_t stream);
+
+#endif

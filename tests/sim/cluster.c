@@ -72,7 +72,7 @@ void cluster_free(struct cluster *c)
     free(c);
 }
 
-static void run_until(struct cluster *c, uint64_t until_us)
+void cluster_run_until(struct cluster *c, uint64_t until_us)
 {
     const struct event *e = NULL;
     while ((e = network_next(&c->net, until_us)) != NULL) {
@@ -82,7 +82,7 @@ static void run_until(struct cluster *c, uint64_t until_us)
 
 void cluster_run_for(struct cluster *c, uint64_t ms)
 {
-    run_until(c, c->net.now_us + ms * 1000);
+    cluster_run_until(c, c->net.now_us + ms * 1000);
     if (c->is_checked_often) {
         check_all(c);
     }
@@ -182,10 +182,14 @@ static void stop(struct cluster *c, uint32_t node, bool is_silent)
     struct sim_node *n = &c->nodes[node];
     struct engine_status status;
     ASSERT(n->is_up);
+    if (c->observer != NULL && c->observer->stopping != NULL) {
+        c->observer->stopping(c->observer->arg, node);
+    }
     engine_status(n->engine, stage_now_us(c, node), &status);
     add_counters(&c->retired, &status.counters);
     n->is_up = false;
     n->is_silent = is_silent;
+    n->was_silent = is_silent;
     n->stopped_us = c->net.now_us;
     for (uint32_t i = 0; i < c->streams.count; i++) {
         for (uint32_t end = 0; end < 2; end++) {
@@ -276,7 +280,7 @@ static bool wait_until(struct cluster *c, bool (*holds)(struct cluster *c, uint3
         if (c->net.now_us >= until_us) {
             return false;
         }
-        run_until(c, c->net.now_us + (uint64_t)STEP_MS * 1000);
+        cluster_run_until(c, c->net.now_us + (uint64_t)STEP_MS * 1000);
     }
     return true;
 }
@@ -436,6 +440,7 @@ uint64_t cluster_put_bytes(struct cluster *c, uint32_t node, const char *key, co
     };
     struct put_result result;
     const enum rc rc = engine_put(c->nodes[node].engine, &put, stage_now_us(c, node), &result);
+    c->puts[token].result = rc == RC_OK ? result : (struct put_result){.ttl_ms = 0};
     blob_release(blob);
     stage_drain(c, node);
     return rc == RC_OK ? token : UINT64_MAX;

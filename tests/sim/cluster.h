@@ -24,7 +24,8 @@ struct sim_node {
     struct uuid uuid;
     uint32_t life; /* counts starts */
     bool is_up;
-    bool is_silent; /* a pulled cable: nobody refuses anything */
+    bool is_silent;  /* a pulled cable: nobody refuses anything */
+    bool was_silent; /* how the life before ended, or this one if it has */
     uint64_t started_us, stopped_us;
     uint64_t paused_until_us;
     int64_t wall_offset_ms;
@@ -37,6 +38,7 @@ struct sim_node {
 
 struct sim_put {
     bool is_done;
+    struct put_result result;
     struct put_done done;
 };
 
@@ -44,6 +46,7 @@ struct sim_put {
  * know, and change nothing. */
 struct observer {
     void *arg;
+    void (*stopping)(void *arg, uint32_t node);
     void (*notice)(void *arg, uint32_t node, const struct notice *notice);
     void (*put_done)(void *arg, uint32_t node, const struct put_done *done);
     void (*happened)(void *arg, const struct event *e); /* to the living node e->to */
@@ -117,6 +120,7 @@ void cluster_partition(struct cluster *c, uint32_t first);
 void cluster_heal(struct cluster *c);
 
 void cluster_run_for(struct cluster *c, uint64_t ms);
+void cluster_run_until(struct cluster *c, uint64_t until_us);
 
 /* Records what arrives on streams at a node from now on, and brings all of it to the node once
  * more, on its link to `from`. */

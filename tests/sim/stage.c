@@ -141,7 +141,8 @@ static void note_put(struct cluster *c, uint32_t node, const struct put_done *do
 {
     ASSERT(done->token < c->put_count);
     ASSERT(!c->puts[done->token].is_done);
-    c->puts[done->token] = (struct sim_put){.is_done = true, .done = *done};
+    c->puts[done->token].is_done = true;
+    c->puts[done->token].done = *done;
     if (c->observer != NULL && c->observer->put_done != NULL) {
         c->observer->put_done(c->observer->arg, node, done);
     }

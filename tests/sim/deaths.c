@@ -1,0 +1,161 @@
+#include "tests/sim/deaths.h"
+
+#include "core/mem.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+enum {
+    GRACE_US = 30 * 1000 * 1000, /* after a pause, until all rumours about it have died down */
+    ONCE_US = 10 * 1000 * 1000,  /* declarations of one node within this are one */
+};
+
+/* The end of one life, and what became known of it. */
+struct crash {
+    uint32_t node, life;
+    bool is_silent;
+    uint64_t at_us;
+    uint64_t last_us; /* when the last observer so far knew; 0 none */
+};
+
+struct deaths {
+    struct oracle *oracle;
+    struct oracle_config config;
+    struct crash *crashes;
+    size_t count, size;
+    size_t *latest_1;      /* by node: its latest crash plus 1 */
+    uint64_t *declared_us; /* by node: when it was last declared dead wrongly */
+    uint64_t all_excused_until_us, sides_excused_until_us;
+};
+
+struct deaths *deaths_new(struct oracle *oracle, const struct oracle_config *config)
+{
+    struct deaths *d = mem_new(1, sizeof(*d));
+    d->oracle = oracle;
+    d->config = *config;
+    d->latest_1 = mem_new(config->cluster->count, sizeof(*d->latest_1));
+    d->declared_us = mem_new(config->cluster->count, sizeof(*d->declared_us));
+    return d;
+}
+
+void deaths_free(struct deaths *d)
+{
+    free(d->crashes);
+    free(d->latest_1);
+    free(d->declared_us);
+    free(d);
+}
+
+void deaths_excuse(struct deaths *d, bool is_everybody, uint64_t until_us)
+{
+    if (is_everybody) {
+        d->all_excused_until_us = until_us;
+    } else {
+        d->sides_excused_until_us = until_us;
+    }
+}
+
+static bool was_paused(const struct cluster *c, uint32_t node)
+{
+    return c->nodes[node].paused_until_us + GRACE_US > c->net.now_us &&
+           c->nodes[node].paused_until_us > 0;
+}
+
+static void judge_wrong_death(struct deaths *d, uint32_t observer, uint32_t node)
+{
+    const struct cluster *c = d->config.cluster;
+    const uint64_t now_us = c->net.now_us;
+    const bool is_excused = now_us < d->all_excused_until_us ||
+                            (now_us < d->sides_excused_until_us &&
+                             c->barrier.sides[observer] != c->barrier.sides[node]) ||
+                            was_paused(c, observer) || was_paused(c, node);
+    const bool is_counted = d->declared_us[node] == 0 || now_us - d->declared_us[node] > ONCE_US;
+    d->declared_us[node] = now_us;
+    if (!is_counted) {
+        return;
+    }
+    if (is_excused) {
+        d->config.figures->excused_deaths++;
+        return;
+    }
+    d->config.figures->false_deaths++;
+    if (!d->config.is_deadly) {
+        oracle_broken(d->oracle, "node %u declares node %u dead, which is well", observer, node);
+    }
+}
+
+/* The crash that ended a life. Found when the first observer tells of it. */
+static struct crash *crash_of(struct deaths *d, uint32_t node, uint32_t life)
+{
+    const struct sim_node *n = &d->config.cluster->nodes[node];
+    if (d->latest_1[node] > 0 && d->crashes[d->latest_1[node] - 1].life == life) {
+        return &d->crashes[d->latest_1[node] - 1];
+    }
+    if (n->stopped_us == 0 || life + (n->is_up ? 1 : 0) != n->life) {
+        return NULL; /* of a life before */
+    }
+    if (d->count == d->size) {
+        d->size = d->size == 0 ? 64 : 2 * d->size;
+        d->crashes = mem_resize(d->crashes, d->size, sizeof(*d->crashes));
+    }
+    d->crashes[d->count++] = (struct crash){
+        .node = node, .life = life, .is_silent = n->was_silent, .at_us = n->stopped_us};
+    d->latest_1[node] = d->count;
+    return &d->crashes[d->count - 1];
+}
+
+void deaths_notice(struct deaths *d, uint32_t observer, const struct notice *notice)
+{
+    const struct cluster *c = d->config.cluster;
+    uint32_t node = 0;
+    uint32_t life = 0;
+    if ((notice->kind != NOTICE_MEMBER_DEAD && notice->kind != NOTICE_MEMBER_SUSPECT) ||
+        !cluster_find(c, &notice->member, &node, &life)) {
+        return;
+    }
+    const bool is_living = c->nodes[node].is_up && c->nodes[node].life == life;
+    if (notice->kind == NOTICE_MEMBER_SUSPECT) {
+        d->config.figures->suspicions += is_living;
+        return;
+    }
+    if (is_living) {
+        judge_wrong_death(d, observer, node);
+        return;
+    }
+    struct crash *crash = crash_of(d, node, life);
+    if (crash != NULL && c->nodes[observer].started_us < crash->at_us &&
+        c->net.now_us >= d->all_excused_until_us && c->net.now_us >= d->sides_excused_until_us &&
+        !was_paused(c, observer)) {
+        sample_add(crash->is_silent ? &d->config.figures->silent_each
+                                    : &d->config.figures->killed_each,
+                   c->net.now_us - crash->at_us);
+        crash->last_us = c->net.now_us;
+    }
+}
+
+void deaths_judge_rest(struct deaths *d)
+{
+    struct cluster *c = d->config.cluster;
+    for (size_t i = 0; i < d->count; i++) {
+        const struct crash *crash = &d->crashes[i];
+        if (crash->last_us > 0) {
+            sample_add(crash->is_silent ? &d->config.figures->silent_all
+                                        : &d->config.figures->killed_all,
+                       crash->last_us - crash->at_us);
+        }
+    }
+    for (uint32_t i = 0; i < c->count; i++) {
+        uint32_t slot = 0;
+        for (const struct member *m = NULL;
+             c->nodes[i].is_up && (m = engine_next_member(c->nodes[i].engine, &slot)) != NULL;
+             slot++) {
+            uint32_t node = 0;
+            uint32_t life = 0;
+            const bool is_ours = cluster_find(c, &m->card.uuid, &node, &life);
+            const bool is_live = m->state == MEMBER_ALIVE || m->state == MEMBER_SUSPECT;
+            if (is_live && (!is_ours || !c->nodes[node].is_up || c->nodes[node].life != life)) {
+                oracle_broken(d->oracle, "node %u still lists what was node %u alive", i, node);
+            }
+        }
+    }
+}

@@ -1,0 +1,25 @@
+/*
+ * deaths: who has died in a simulated cluster, who has been declared dead, and whether rightly.
+ * The part of oracle that judges membership; oracle.h says by which rules.
+ */
+#ifndef SIM_DEATHS_H
+#define SIM_DEATHS_H
+
+#include "tests/sim/oracle.h"
+
+struct deaths;
+
+/* Never NULL. The oracle is told of what is broken. */
+struct deaths *deaths_new(struct oracle *oracle, const struct oracle_config *config);
+void deaths_free(struct deaths *d);
+
+/* A node says something of a member. */
+void deaths_notice(struct deaths *d, uint32_t node, const struct notice *notice);
+
+/* As oracle_excuse(). */
+void deaths_excuse(struct deaths *d, bool is_everybody, uint64_t until_us);
+
+/* Nobody lists a dead one alive any more; adds up when the last observer of each crash knew. */
+void deaths_judge_rest(struct deaths *d);
+
+#endif

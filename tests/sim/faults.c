@@ -1,0 +1,384 @@
+#include "tests/sim/faults.h"
+
+#include "tests/sim/stage.h"
+
+#include <string.h>
+
+#define SECOND_US UINT64_C(1000000)
+#define HOUR_MS INT64_C(3600000)
+#define NEVER UINT64_MAX
+
+enum {
+    QUARTER_PPM = 250000,
+    SOME_PPM = 50000, /* of datagrams come twice, or again */
+    GARBAGE_PPM = 20000,
+    DRIFT_PPM_MAX = 100, /* a bad quartz */
+    BURST_CONTACTS = 3,
+    FULL_BYTES = 1 << 20,
+    EXCUSED_US = 30 * 1000 * 1000, /* after a partition, until both halves have refuted */
+    CHURN_US = 160 * 1000 * 1000,  /* each node is changed about this often */
+    CHURN_MIN_US = 250 * 1000,
+    LEAVE_US = 300 * 1000, /* between saying goodbye and ending */
+    PAUSE_MIN_MS = 1000,
+    PAUSE_MAX_MS = 20000,
+};
+
+static uint64_t draw(struct faults *f, uint64_t bound)
+{
+    return rng_below(&f->cluster->net.rng, bound);
+}
+
+/* A random node that is up, unless half of them would be down; count when there is none. */
+static uint32_t choose_up(struct faults *f)
+{
+    const struct cluster *c = f->cluster;
+    uint32_t up = 0;
+    for (uint32_t i = 0; i < c->count; i++) {
+        up += c->nodes[i].is_up && c->net.now_us >= c->nodes[i].paused_until_us;
+    }
+    if (2 * up <= c->count) {
+        return c->count;
+    }
+    for (;;) {
+        const uint32_t node = (uint32_t)draw(f, c->count);
+        if (c->nodes[node].is_up && c->net.now_us >= c->nodes[node].paused_until_us) {
+            return node;
+        }
+    }
+}
+
+/* Ends a node, and on the next turn starts it again. */
+static uint64_t end_and_start(struct faults *f, enum fault fault, bool is_silent, uint64_t down_us,
+                              uint64_t up_us)
+{
+    struct cluster *c = f->cluster;
+    uint32_t *victim = &f->victim[fault];
+    if (*victim < c->count) {
+        if (!c->nodes[*victim].is_up) {
+            cluster_start(c, *victim);
+        }
+        *victim = c->count;
+        return up_us;
+    }
+    *victim = choose_up(f);
+    if (*victim < c->count && is_silent) {
+        cluster_crash_silently(c, *victim);
+    } else if (*victim < c->count) {
+        cluster_kill(c, *victim);
+    }
+    return down_us;
+}
+
+static uint64_t act_crash(struct faults *f)
+{
+    return end_and_start(f, FAULT_CRASH, true, 20 * SECOND_US, 5 * SECOND_US);
+}
+
+static uint64_t act_kill(struct faults *f)
+{
+    return end_and_start(f, FAULT_KILL, false, 8 * SECOND_US, 4 * SECOND_US);
+}
+
+static uint64_t act_burst(struct faults *f)
+{
+    struct cluster *c = f->cluster;
+    for (uint32_t i = 0; i < c->count; i++) {
+        if (c->nodes[i].is_up) {
+            cluster_kill(c, i);
+        }
+    }
+    cluster_start_all(c);
+    f->forming_us = c->net.now_us;
+    return 60 * SECOND_US;
+}
+
+static uint64_t act_churn(struct faults *f)
+{
+    struct cluster *c = f->cluster;
+    uint32_t *leaver = &f->victim[FAULT_CHURN];
+    const uint64_t pause_us = CHURN_US / c->count;
+    if (*leaver < c->count) {
+        if (c->nodes[*leaver].is_up) {
+            cluster_kill(c, *leaver);
+        }
+        *leaver = c->count;
+        return pause_us > CHURN_MIN_US ? pause_us : CHURN_MIN_US;
+    }
+    const uint32_t node = (uint32_t)draw(f, c->count);
+    const uint32_t victim = c->nodes[node].is_up ? choose_up(f) : c->count;
+    const uint64_t how = draw(f, 3);
+    if (!c->nodes[node].is_up) {
+        cluster_start(c, node);
+    } else if (victim < c->count && how == 0) {
+        cluster_kill(c, victim);
+    } else if (victim < c->count && how == 1) {
+        cluster_crash_silently(c, victim);
+    } else if (victim < c->count) {
+        cluster_leave(c, victim);
+        *leaver = victim;
+        return LEAVE_US;
+    }
+    return pause_us > CHURN_MIN_US ? pause_us : CHURN_MIN_US;
+}
+
+/* Two sides that do not hear each other, or only one the other; and on the next turn they do. */
+static uint64_t divide(struct faults *f, enum fault fault, uint64_t cut_us, uint64_t healed_us)
+{
+    struct cluster *c = f->cluster;
+    const uint64_t excused_us = c->net.now_us + EXCUSED_US;
+    if (f->turn[fault] % 2 == 1) {
+        memset(c->barrier.between, 0, sizeof(c->barrier.between));
+        oracle_excuse(f->oracle, fault == FAULT_ONEWAY, excused_us);
+        return healed_us;
+    }
+    for (uint32_t i = 0; i < c->count; i++) {
+        c->barrier.sides[i] = (uint8_t)draw(f, 2);
+    }
+    c->barrier.between[0][1] = BLOCK_ALL;
+    c->barrier.between[1][0] = fault == FAULT_PARTITION ? BLOCK_ALL : 0;
+    oracle_excuse(f->oracle, fault == FAULT_ONEWAY, excused_us + cut_us);
+    return cut_us;
+}
+
+static uint64_t act_partition(struct faults *f)
+{
+    return divide(f, FAULT_PARTITION, 30 * SECOND_US, 60 * SECOND_US);
+}
+
+static uint64_t act_oneway(struct faults *f)
+{
+    return divide(f, FAULT_ONEWAY, 15 * SECOND_US, 60 * SECOND_US);
+}
+
+static uint64_t act_tcp_block(struct faults *f)
+{
+    const bool is_end = f->turn[FAULT_TCP_BLOCK] % 2 == 1;
+    f->cluster->barrier.everywhere =
+        (uint8_t)((f->cluster->barrier.everywhere & BLOCK_UDP) | (is_end ? 0 : BLOCK_TCP));
+    if ((f->set & 1U << FAULT_UDP_BLOCK) != 0) {
+        oracle_excuse(f->oracle, true, f->cluster->net.now_us + EXCUSED_US + 20 * SECOND_US);
+    }
+    return is_end ? 40 * SECOND_US : 20 * SECOND_US;
+}
+
+static uint64_t act_pause(struct faults *f)
+{
+    const uint32_t node = choose_up(f);
+    if (node < f->cluster->count) {
+        cluster_pause(f->cluster, node, PAUSE_MIN_MS + draw(f, PAUSE_MAX_MS - PAUSE_MIN_MS));
+    }
+    return 10 * SECOND_US;
+}
+
+static void set_clocks(struct faults *f)
+{
+    struct cluster *c = f->cluster;
+    for (uint32_t i = 0; i < c->count; i++) {
+        c->nodes[i].wall_offset_ms = (int64_t)draw(f, 2 * HOUR_MS) - HOUR_MS;
+    }
+}
+
+static void before_clock(struct faults *f)
+{
+    struct cluster *c = f->cluster;
+    set_clocks(f);
+    for (uint32_t i = 0; i < c->count; i++) {
+        c->nodes[i].boot_offset_us = draw(f, (uint64_t)HOUR_MS * 1000);
+        c->nodes[i].drift_ppm = (int32_t)draw(f, 2 * DRIFT_PPM_MAX) - DRIFT_PPM_MAX;
+    }
+}
+
+/* Wall clocks step, which a node sees when it starts next. */
+static uint64_t act_clock(struct faults *f)
+{
+    set_clocks(f);
+    return end_and_start(f, FAULT_CLOCK, false, 4 * SECOND_US, 10 * SECOND_US);
+}
+
+static uint64_t act_rolling(struct faults *f)
+{
+    struct cluster *c = f->cluster;
+    const uint32_t turn = f->turn[FAULT_ROLLING];
+    const uint32_t node = turn / 3 % c->count;
+    switch (turn % 3) {
+    case 0:
+        if (c->nodes[node].is_up) {
+            cluster_leave(c, node);
+        }
+        return LEAVE_US;
+    case 1:
+        if (c->nodes[node].is_up) {
+            cluster_kill(c, node);
+        }
+        return SECOND_US;
+    default:
+        if (!c->nodes[node].is_up) {
+            cluster_start(c, node);
+        }
+        return 5 * SECOND_US;
+    }
+}
+
+static void before_burst(struct faults *f)
+{
+    f->cluster->contacts = BURST_CONTACTS;
+}
+
+static void before_loss(struct faults *f)
+{
+    struct cluster *c = f->cluster;
+    c->loss_ppm = c->loss_ppm > QUARTER_PPM ? c->loss_ppm : QUARTER_PPM;
+    c->stream_loss_ppm = c->stream_loss_ppm > QUARTER_PPM ? c->stream_loss_ppm : QUARTER_PPM;
+}
+
+static void before_udp_block(struct faults *f)
+{
+    f->cluster->barrier.everywhere |= BLOCK_UDP;
+}
+
+static void before_replay(struct faults *f)
+{
+    f->cluster->duplicate_ppm = SOME_PPM;
+    f->cluster->replay_ppm = SOME_PPM;
+    f->cluster->garbage_ppm = GARBAGE_PPM;
+}
+
+static void before_full(struct faults *f)
+{
+    f->cluster->config.bytes_max = FULL_BYTES;
+}
+
+static const struct {
+    const char *name;
+    const char *help;
+    void (*before)(struct faults *f);
+    uint64_t (*act)(struct faults *f); /* microseconds until it acts again */
+} kinds[FAULT_COUNT] = {
+    [FAULT_CRASH] = {"crash", "a cable is pulled, later the node starts again", NULL, act_crash},
+    [FAULT_KILL] = {"kill", "kill -9, later the node starts again", NULL, act_kill},
+    [FAULT_BURST] = {"burst", "all are killed and started at once, knowing 3 others", before_burst,
+                     act_burst},
+    [FAULT_CHURN] = {"churn", "nodes come, crash, are killed, leave", NULL, act_churn},
+    [FAULT_PARTITION] = {"partition", "30 s in two halves, 60 s healed", NULL, act_partition},
+    [FAULT_ONEWAY] = {"oneway", "15 s in which one half is not heard, 60 s healed", NULL,
+                      act_oneway},
+    [FAULT_LOSS] = {"loss", "at least a quarter of all packets is lost", before_loss, NULL},
+    [FAULT_UDP_BLOCK] = {"udp-block", "datagrams pass nowhere", before_udp_block, NULL},
+    [FAULT_TCP_BLOCK] = {"tcp-block", "20 s in which streams stand still, 40 s healed", NULL,
+                         act_tcp_block},
+    [FAULT_PAUSE] = {"pause", "SIGSTOP for 1 to 20 s", NULL, act_pause},
+    [FAULT_CLOCK] = {"clock", "wall clocks an hour off and stepping, drift, restarts", before_clock,
+                     act_clock},
+    [FAULT_ROLLING] = {"rolling", "one node after the other leaves and starts again", NULL,
+                       act_rolling},
+    [FAULT_REPLAY] = {"replay", "datagrams twice, late again, cut, lengthened, noise",
+                      before_replay, NULL},
+    [FAULT_FULL] = {"full", "1 MiB of memory a node", before_full, NULL},
+};
+
+const char *faults_name(size_t index, const char **ret_help)
+{
+    static const char *const others[][2] = {
+        {"steady", "nothing goes wrong"},
+        {"swarm", "a random subset of the others, by the seed"},
+    };
+    if (index < FAULT_COUNT) {
+        *ret_help = kinds[index].help;
+        return kinds[index].name;
+    }
+    if (index < FAULT_COUNT + sizeof(others) / sizeof(others[0])) {
+        *ret_help = others[index - FAULT_COUNT][1];
+        return others[index - FAULT_COUNT][0];
+    }
+    return NULL;
+}
+
+bool faults_find(const char *name, uint64_t seed, uint32_t *ret_set)
+{
+    *ret_set = 0;
+    if (strcmp(name, "swarm") == 0) {
+        struct rng rng;
+        rng_init(&rng, seed);
+        /* Each with a chance of a quarter: most seeds have a few, and some have one alone. */
+        *ret_set = (uint32_t)(rng_next(&rng) & rng_next(&rng)) & ((1U << FAULT_COUNT) - 1);
+        return true;
+    }
+    for (uint32_t i = 0; i < FAULT_COUNT; i++) {
+        if (strcmp(name, kinds[i].name) == 0) {
+            *ret_set = 1U << i;
+            return true;
+        }
+    }
+    return strcmp(name, "steady") == 0;
+}
+
+void faults_init(struct faults *f, struct cluster *cluster, uint32_t set)
+{
+    *f = (struct faults){.cluster = cluster, .set = set};
+    for (uint32_t i = 0; i < FAULT_COUNT; i++) {
+        f->victim[i] = cluster->count;
+        f->due_us[i] = NEVER;
+        if ((set & 1U << i) != 0 && kinds[i].before != NULL) {
+            kinds[i].before(f);
+        }
+    }
+}
+
+void faults_begin(struct faults *f, struct oracle *oracle)
+{
+    f->oracle = oracle;
+    for (uint32_t i = 0; i < FAULT_COUNT; i++) {
+        if ((f->set & 1U << i) != 0 && kinds[i].act != NULL) {
+            f->due_us[i] = f->cluster->net.now_us + SECOND_US + draw(f, 5 * SECOND_US);
+        }
+    }
+}
+
+uint64_t faults_deadline(const struct faults *f)
+{
+    uint64_t first_us = NEVER;
+    for (uint32_t i = 0; i < FAULT_COUNT; i++) {
+        first_us = f->due_us[i] < first_us ? f->due_us[i] : first_us;
+    }
+    return first_us;
+}
+
+void faults_act(struct faults *f)
+{
+    for (uint32_t i = 0; i < FAULT_COUNT; i++) {
+        if (f->due_us[i] <= f->cluster->net.now_us) {
+            f->due_us[i] = f->cluster->net.now_us + kinds[i].act(f);
+            f->turn[i]++;
+        }
+    }
+}
+
+void faults_end(struct faults *f)
+{
+    struct cluster *c = f->cluster;
+    const uint8_t everywhere = c->barrier.everywhere & BLOCK_UDP;
+    for (uint32_t i = 0; i < FAULT_COUNT; i++) {
+        f->due_us[i] = NEVER;
+    }
+    cluster_heal(c);
+    c->barrier.everywhere = everywhere; /* a network without UDP does not heal */
+    c->loss_ppm = 0;
+    c->stream_loss_ppm = 0;
+    c->duplicate_ppm = 0;
+    c->replay_ppm = 0;
+    c->garbage_ppm = 0;
+    for (uint32_t i = 0; i < c->count; i++) {
+        /* Who was about to end does. */
+        if (c->nodes[i].is_up && f->victim[FAULT_CHURN] == i) {
+            cluster_kill(c, i);
+        }
+    }
+    const uint32_t turn = f->turn[FAULT_ROLLING];
+    if ((f->set & 1U << FAULT_ROLLING) != 0 && turn % 3 == 1 &&
+        c->nodes[turn / 3 % c->count].is_up) {
+        cluster_kill(c, turn / 3 % c->count);
+    }
+    if (f->oracle != NULL && (f->set & (1U << FAULT_PARTITION | 1U << FAULT_ONEWAY)) != 0) {
+        oracle_excuse(f->oracle, true, c->net.now_us + EXCUSED_US); /* the sides are forgotten */
+    }
+}

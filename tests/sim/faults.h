@@ -1,0 +1,61 @@
+/*
+ * faults: what goes wrong in a simulated cluster, and when.
+ *
+ * A scenario is a set of faults. Each fault may prepare the cluster before its nodes start, act
+ * again and again while it runs, and end what it began. Everything is drawn from the network's
+ * generator, so that a seed gives one history.
+ */
+#ifndef SIM_FAULTS_H
+#define SIM_FAULTS_H
+
+#include "tests/sim/oracle.h"
+
+enum fault {
+    FAULT_CRASH,     /* a pulled cable, later a restart */
+    FAULT_KILL,      /* kill -9, later a restart */
+    FAULT_BURST,     /* all are killed and started at once, and find few others */
+    FAULT_CHURN,     /* nodes come, go, leave */
+    FAULT_PARTITION, /* two halves do not reach each other */
+    FAULT_ONEWAY,    /* one half does not reach the other, but hears it */
+    FAULT_LOSS,      /* at least a quarter of all packets is lost */
+    FAULT_UDP_BLOCK, /* datagrams pass nowhere */
+    FAULT_TCP_BLOCK, /* streams stand still everywhere for a while */
+    FAULT_PAUSE,     /* SIGSTOP */
+    FAULT_CLOCK,     /* wall clocks are an hour off and step, all clocks drift */
+    FAULT_ROLLING,   /* one node after the other leaves and is restarted */
+    FAULT_REPLAY,    /* datagrams twice, late again, cut, lengthened, replaced by noise */
+    FAULT_FULL,      /* little memory, large values */
+    FAULT_COUNT,
+};
+
+struct faults {
+    struct cluster *cluster;
+    struct oracle *oracle;
+    uint32_t set; /* of 1 << enum fault */
+    uint64_t due_us[FAULT_COUNT];
+    uint32_t turn[FAULT_COUNT]; /* how often each has acted */
+    uint32_t victim[FAULT_COUNT];
+    uint64_t forming_us; /* since when everybody is starting; 0: they are not */
+};
+
+/* The set of faults that a scenario's name means, "swarm" a random one by the seed; false when
+ * there is no such scenario. */
+bool faults_find(const char *name, uint64_t seed, uint32_t *ret_set);
+
+/* Every scenario's name and what it is, by index; NULL at the end. */
+const char *faults_name(size_t index, const char **ret_help);
+
+/* Before the nodes start. The cluster and the oracle are borrowed. */
+void faults_init(struct faults *f, struct cluster *cluster, uint32_t set);
+
+/* The nodes have formed: faults begin. */
+void faults_begin(struct faults *f, struct oracle *oracle);
+
+/* When the next one acts, UINT64_MAX when none does. */
+uint64_t faults_deadline(const struct faults *f);
+void faults_act(struct faults *f);
+
+/* Ends all of them; nodes that are down stay so. */
+void faults_end(struct faults *f);
+
+#endif

@@ -1,0 +1,219 @@
+#include "tests/sim/oracle.h"
+
+#include "core/mem.h"
+#include "gossip/link.h"
+#include "tests/sim/deaths.h"
+#include "tests/sim/stage.h"
+#include "tests/sim/writes.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    LINES_MAX = 20,      /* printed of one seed; the rest is counted */
+    WALKED_MAX = 64,     /* clusters up to this are walked in full */
+    SAMPLED_NODES = 16,  /* of larger ones, each time */
+    SAMPLED_KEYS = 4,    /* of each node looked at */
+    WALK_EVERY = 10,     /* samples between two walks of everything */
+    SMALL_WALK_MAX = 16, /* clusters up to this are walked at each sample */
+    SECOND_US = 1000 * 1000,
+};
+
+struct oracle {
+    struct oracle_config config;
+    struct observer observer;
+    struct rng rng; /* its own, so that looking changes nothing */
+    struct writes *writes;
+    struct deaths *deaths;
+    uint64_t samples;
+    uint64_t lines;
+};
+
+void oracle_broken(struct oracle *o, const char *format, ...)
+{
+    va_list args;
+    o->config.figures->broken++;
+    if (o->lines++ >= LINES_MAX) {
+        return;
+    }
+    const uint64_t now_us = o->config.cluster->net.now_us;
+    printf("broken: seed %" PRIu64 " at %" PRIu64 ".%03" PRIu64 " s: ", o->config.seed,
+           now_us / SECOND_US, now_us % SECOND_US / 1000);
+    va_start(args, format);
+    (void)vprintf(format, args);
+    va_end(args);
+    printf("\n");
+}
+
+static void take_notice(void *arg, uint32_t node, const struct notice *notice)
+{
+    struct oracle *o = arg;
+    deaths_notice(o->deaths, node, notice);
+}
+
+static void take_put_done(void *arg, uint32_t node, const struct put_done *done)
+{
+    struct oracle *o = arg;
+    (void)node;
+    writes_done(o->writes, done);
+}
+
+static void take_event(void *arg, const struct event *e)
+{
+    struct oracle *o = arg;
+    if (e->kind == EVENT_BYTES) {
+        writes_arrived(o->writes, e->to);
+        writes_read(o->writes, e->to, (uint32_t)rng_below(&o->rng, o->config.key_count));
+    }
+}
+
+static void take_stopping(void *arg, uint32_t node)
+{
+    struct oracle *o = arg;
+    writes_stopping(o->writes, node);
+}
+
+struct oracle *oracle_new(const struct oracle_config *config)
+{
+    struct oracle *o = mem_new(1, sizeof(*o));
+    o->config = *config;
+    rng_init(&o->rng, ~config->seed);
+    o->writes = writes_new(o, config);
+    o->deaths = deaths_new(o, config);
+    o->observer = (struct observer){.arg = o,
+                                    .stopping = take_stopping,
+                                    .notice = take_notice,
+                                    .put_done = take_put_done,
+                                    .happened = take_event};
+    config->cluster->observer = &o->observer;
+    return o;
+}
+
+void oracle_free(struct oracle *o)
+{
+    if (o == NULL) {
+        return;
+    }
+    o->config.cluster->observer = NULL;
+    writes_free(o->writes);
+    deaths_free(o->deaths);
+    free(o);
+}
+
+void oracle_write(struct oracle *o, uint32_t node, uint64_t ttl_ms)
+{
+    writes_put(o->writes, node, (uint32_t)rng_below(&o->rng, o->config.key_count), ttl_ms);
+}
+
+void oracle_excuse(struct oracle *o, bool is_everybody, uint64_t until_us)
+{
+    deaths_excuse(o->deaths, is_everybody, until_us);
+}
+
+/* ---- Looking around ---- */
+
+static void check_caps(struct oracle *o, uint32_t node)
+{
+    struct cluster *c = o->config.cluster;
+    struct engine *e = c->nodes[node].engine;
+    struct engine_status status;
+    engine_status(e, stage_now_us(c, node), &status);
+    if (status.store.bytes_used > status.store.bytes_max) {
+        oracle_broken(o, "node %u holds %" PRIu64 " bytes of at most %" PRIu64, node,
+                      status.store.bytes_used, status.store.bytes_max);
+    }
+    uint32_t slot = 0;
+    struct engine_link_view view;
+    for (; engine_next_link(e, &slot, &view); slot++) {
+        if (view.queued > 2 * (uint64_t)LINK_QUEUE_MAX) {
+            oracle_broken(o, "a link of node %u queues %" PRIu64 " writes", node, view.queued);
+        }
+    }
+}
+
+static void look_at(struct oracle *o, uint32_t node, bool is_walk)
+{
+    struct cluster *c = o->config.cluster;
+    if (!c->nodes[node].is_up) {
+        return;
+    }
+    for (uint32_t i = 0; i < SAMPLED_KEYS; i++) {
+        writes_read(o->writes, node, (uint32_t)rng_below(&o->rng, o->config.key_count));
+    }
+    if (is_walk) {
+        check_caps(o, node);
+        engine_check(c->nodes[node].engine);
+    }
+}
+
+void oracle_sample(struct oracle *o)
+{
+    struct cluster *c = o->config.cluster;
+    const uint64_t turn = o->samples++;
+    if (c->count <= WALKED_MAX) {
+        for (uint32_t i = 0; i < c->count; i++) {
+            look_at(o, i, c->count <= SMALL_WALK_MAX || turn % WALK_EVERY == 0);
+        }
+        return;
+    }
+    for (uint32_t i = 0; i < SAMPLED_NODES; i++) {
+        look_at(o, (uint32_t)rng_below(&o->rng, c->count), i == 0);
+    }
+}
+
+/* ---- At rest ---- */
+
+/* Equal digests must mean equal content: goes through the lists of two nodes in step. */
+static void compare_content(struct oracle *o, uint32_t a, uint32_t b)
+{
+    struct cluster *c = o->config.cluster;
+    uint8_t after[KEY_BYTES_MAX];
+    size_t after_len = 0;
+    for (;;) {
+        struct record x;
+        struct record y;
+        const enum rc rc_a =
+            engine_next_key(c->nodes[a].engine, NULL, 0, after, after_len, stage_now_us(c, a), &x);
+        const enum rc rc_b =
+            engine_next_key(c->nodes[b].engine, NULL, 0, after, after_len, stage_now_us(c, b), &y);
+        if (rc_a != RC_OK && rc_b != RC_OK) {
+            return;
+        }
+        if (rc_a != rc_b || x.key_len != y.key_len || memcmp(x.key, y.key, x.key_len) != 0 ||
+            version_compare(&x.version, &y.version) != 0 || x.expiry_ms != y.expiry_ms) {
+            oracle_broken(o, "nodes %u and %u have equal digests and not the same content", a, b);
+            return;
+        }
+        memcpy(after, x.key, x.key_len);
+        after_len = x.key_len;
+    }
+}
+
+void oracle_judge_rest(struct oracle *o)
+{
+    struct cluster *c = o->config.cluster;
+    deaths_judge_rest(o->deaths);
+    uint32_t end = 0;
+    for (uint32_t i = 0; i < c->count; i = end) {
+        uint32_t first = 0;
+        cluster_enclave(c, i, &first, &end);
+        while (first < end && !c->nodes[first].is_up) {
+            first++;
+        }
+        for (uint32_t other = first + 1; other < end; other++) {
+            if (c->nodes[other].is_up) {
+                compare_content(o, first, other);
+            }
+        }
+    }
+    for (uint32_t i = 0; i < c->count; i++) {
+        if (c->nodes[i].is_up) {
+            engine_check(c->nodes[i].engine);
+            check_caps(o, i);
+            writes_judge_rest(o->writes, i);
+        }
+    }
+}

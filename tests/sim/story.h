@@ -1,0 +1,34 @@
+/*
+ * story: one run of a simulated cluster, from the start of its nodes to the rest after all faults.
+ *
+ * The nodes form; then clients write and faults act for the asked time, which is what the figures
+ * per second and per node are taken over; then both end and the cluster must come to rest, where
+ * the oracle walks everything.
+ */
+#ifndef SIM_STORY_H
+#define SIM_STORY_H
+
+#include "tests/sim/figures.h"
+
+struct story {
+    uint32_t nodes;
+    uint64_t run_ms;
+    uint32_t faults; /* as in faults.h */
+    uint32_t loss_ppm, stream_loss_ppm;
+    uint64_t delay_us, jitter_us;
+    uint32_t writes_per_1000_s;
+    size_t value_len;
+    uint64_t ttl_ms;
+    uint32_t enclave_size; /* 0: one enclave */
+    uint32_t contacts;     /* 0: all */
+    uint32_t key_count;
+    uint64_t seed;
+    /* Told now and then how far it is; NULL: nobody. */
+    void (*progress)(const struct story *s, uint64_t done_ms);
+};
+
+/* Tells it, and adds to the figures. Broken invariants are lines on stdout. `now_us` may be read by
+ * a signal handler: where in virtual time the story is. */
+void story_run(const struct story *s, struct figures *figures, volatile uint64_t *now_us);
+
+#endif

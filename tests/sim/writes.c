@@ -1,0 +1,319 @@
+#include "tests/sim/writes.h"
+
+#include "core/mem.h"
+#include "tests/sim/stage.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    AWAITED_MAX = 256, /* writes that one node lacks; beyond, the oldest is given up */
+    WRITES_MIN = 256,
+    WRITES_MAX = 1 << 26,
+    KEY_TEXT = 24,
+    TRUE_SLACK_US = 1000 * 1000, /* between true time and the cluster's clock, which may slew */
+    SLEW_PPM = 1000,             /* drift and slewing while the record lives */
+};
+
+struct write {
+    bool is_stored; /* not refused */
+    uint32_t node, key;
+    uint32_t first, end; /* its enclave */
+    uint32_t missing;    /* nodes that were up then, still are, and do not show it yet */
+    uint64_t at_us;
+    uint64_t ttl_ms;
+    struct version version;
+    uint64_t expiry_ms;
+};
+
+/* The latest version of a key that a node has shown. */
+struct seen {
+    uint32_t life; /* 0: none */
+    uint32_t write;
+};
+
+struct awaited {
+    uint32_t count;
+    uint32_t writes[AWAITED_MAX];
+};
+
+struct writes {
+    struct oracle *oracle;
+    struct oracle_config config;
+    struct write *all; /* by the put's token */
+    uint64_t count, size;
+    struct slotindex index; /* of versions */
+    struct seen *seen;      /* by node and key */
+    struct awaited *awaited;
+    uint8_t *value; /* room for one */
+};
+
+struct writes *writes_new(struct oracle *oracle, const struct oracle_config *config)
+{
+    struct writes *w = mem_new(1, sizeof(*w));
+    const uint32_t nodes = config->cluster->count;
+    w->oracle = oracle;
+    w->config = *config;
+    w->seen = mem_new((size_t)nodes * config->key_count, sizeof(*w->seen));
+    w->awaited = mem_new(nodes, sizeof(*w->awaited));
+    w->value = mem_new(1, config->value_len);
+    slotindex_init(&w->index, WRITES_MAX);
+    return w;
+}
+
+void writes_free(struct writes *w)
+{
+    slotindex_fini(&w->index);
+    free(w->all);
+    free(w->seen);
+    free(w->awaited);
+    free(w->value);
+    free(w);
+}
+
+/* ---- What was written ---- */
+
+static size_t key_text(uint32_t key, char text[static KEY_TEXT])
+{
+    return (size_t)snprintf(text, KEY_TEXT, "key-%u", key);
+}
+
+static void fill_value(struct writes *w, uint64_t token)
+{
+    struct cursor c = cursor_writer(w->value, w->config.value_len);
+    cursor_put_u64(&c, token);
+    memset(w->value + ORACLE_VALUE_MIN, 'v', w->config.value_len - ORACLE_VALUE_MIN);
+}
+
+static uint32_t version_hash(const struct version *v)
+{
+    uint64_t mixed = v->stamp;
+    for (size_t i = 0; i < UUID_BYTES; i++) {
+        mixed = (mixed ^ v->origin.bytes[i]) * UINT64_C(0x9e3779b97f4a7c15);
+    }
+    return (uint32_t)(mixed >> 32);
+}
+
+static struct write *find(const struct writes *w, const struct version *version)
+{
+    uint32_t walk = 0;
+    uint32_t slot = 0;
+    while (slotindex_next(&w->index, version_hash(version), &walk, &slot)) {
+        if (version_compare(&w->all[slot].version, version) == 0) {
+            return &w->all[slot];
+        }
+    }
+    return NULL;
+}
+
+/* Knows the write as soon as its node does: the answer may come while it is being put. */
+static void learn(struct writes *w, uint64_t token)
+{
+    struct write *at = &w->all[token];
+    const struct put_result *result = &w->config.cluster->puts[token].result;
+    if (at->is_stored || result->ttl_ms == 0) {
+        return;
+    }
+    at->is_stored = true;
+    at->version = result->version;
+    at->expiry_ms = result->expiry_ms;
+    slotindex_add(&w->index, version_hash(&at->version), (uint32_t)token);
+}
+
+static void give_up(struct writes *w, uint32_t node, uint32_t at)
+{
+    struct awaited *list = &w->awaited[node];
+    w->all[list->writes[at]].missing--;
+    list->count--;
+    memmove(list->writes + at, list->writes + at + 1, (list->count - at) * sizeof(list->writes[0]));
+}
+
+static void await(struct writes *w, uint64_t token)
+{
+    struct write *at = &w->all[token];
+    const struct cluster *c = w->config.cluster;
+    for (uint32_t i = at->first; i < at->end; i++) {
+        struct awaited *list = &w->awaited[i];
+        if (i == at->node || !c->nodes[i].is_up) {
+            continue;
+        }
+        if (list->count == AWAITED_MAX) {
+            w->config.figures->undelivered++;
+            give_up(w, i, 0);
+        }
+        list->writes[list->count++] = (uint32_t)token;
+        at->missing++;
+        w->config.figures->copies_wanted++;
+    }
+}
+
+void writes_put(struct writes *w, uint32_t node, uint32_t key, uint64_t ttl_ms)
+{
+    struct cluster *c = w->config.cluster;
+    char text[KEY_TEXT];
+    if (w->count == w->size) {
+        w->size = w->size == 0 ? WRITES_MIN : 2 * w->size;
+        w->all = mem_resize(w->all, w->size, sizeof(*w->all));
+    }
+    const uint64_t token = w->count++;
+    struct write *at = &w->all[token];
+    *at = (struct write){.node = node, .key = key, .at_us = c->net.now_us, .ttl_ms = ttl_ms};
+    cluster_enclave(c, node, &at->first, &at->end);
+    (void)key_text(key, text);
+    fill_value(w, token);
+    w->config.figures->writes++;
+    if (cluster_put_bytes(c, node, text, w->value, w->config.value_len, ttl_ms) == UINT64_MAX) {
+        w->config.figures->refused++;
+        return;
+    }
+    learn(w, token);
+    writes_read(w, node, key);
+    await(w, token);
+}
+
+/* ---- What a node shows ---- */
+
+/* RC_OK, with the record, when the node has a live record of the key. */
+static enum rc read(const struct writes *w, uint32_t node, uint32_t key, struct record *ret_record)
+{
+    const struct cluster *c = w->config.cluster;
+    char text[KEY_TEXT];
+    const size_t len = key_text(key, text);
+    return engine_get(c->nodes[node].engine, (const uint8_t *)text, len, stage_now_us(c, node),
+                      ret_record);
+}
+
+static bool has_value(const struct writes *w, const struct record *r, uint64_t token)
+{
+    if (r->value_len != w->config.value_len) {
+        return false;
+    }
+    const uint8_t *head = r->value;
+    if (r->blob != NULL && blob_run(r->blob, 0, &head) < ORACLE_VALUE_MIN) {
+        return false;
+    }
+    struct cursor c = cursor_reader(head, ORACLE_VALUE_MIN);
+    return cursor_u64(&c) == token;
+}
+
+static void judge(struct writes *w, uint32_t node, uint32_t key, const struct record *r)
+{
+    const struct cluster *c = w->config.cluster;
+    const uint64_t now_us = c->net.now_us;
+    const struct write *at = find(w, &r->version);
+    if (r->expiry_ms <= engine_clock_ms(c->nodes[node].engine, stage_now_us(c, node))) {
+        oracle_broken(w->oracle, "node %u shows key %u past its expiry", node, key);
+    }
+    if (at == NULL || at->key != key || node < at->first || node >= at->end ||
+        at->expiry_ms != r->expiry_ms || !has_value(w, r, (uint64_t)(at - w->all))) {
+        oracle_broken(w->oracle, "node %u shows of key %u what nobody wrote", node, key);
+        return;
+    }
+    const uint64_t slack_us = TRUE_SLACK_US + at->ttl_ms * 1000 / 1000000 * SLEW_PPM;
+    if (now_us > at->at_us + at->ttl_ms * 1000 + slack_us) {
+        oracle_broken(w->oracle, "node %u shows key %u after its time to live", node, key);
+    }
+    struct seen *seen = &w->seen[(size_t)node * w->config.key_count + key];
+    const uint32_t life = c->nodes[node].life;
+    if (seen->life == life && version_compare(&at->version, &w->all[seen->write].version) < 0) {
+        w->config.figures->resurrections++;
+        oracle_broken(w->oracle, "node %u shows an older version of key %u than before", node, key);
+        return;
+    }
+    *seen = (struct seen){.life = life, .write = (uint32_t)(at - w->all)};
+}
+
+void writes_read(struct writes *w, uint32_t node, uint32_t key)
+{
+    struct record r;
+    w->config.figures->reads++;
+    if (read(w, node, key, &r) == RC_OK) {
+        judge(w, node, key, &r);
+    }
+}
+
+void writes_arrived(struct writes *w, uint32_t node)
+{
+    const uint64_t now_us = w->config.cluster->net.now_us;
+    struct awaited *list = &w->awaited[node];
+    for (uint32_t i = list->count; i-- > 0;) {
+        struct write *at = &w->all[list->writes[i]];
+        struct record r;
+        if (now_us >= at->at_us + at->ttl_ms * 1000) {
+            w->config.figures->undelivered++;
+            give_up(w, node, i);
+            continue;
+        }
+        if (read(w, node, at->key, &r) != RC_OK || version_compare(&r.version, &at->version) < 0) {
+            continue;
+        }
+        sample_add(&w->config.figures->deliveries, now_us - at->at_us);
+        if (at->missing == 1) {
+            sample_add(&w->config.figures->last_copies, now_us - at->at_us);
+        }
+        give_up(w, node, i);
+    }
+}
+
+void writes_stopping(struct writes *w, uint32_t node)
+{
+    while (w->awaited[node].count > 0) {
+        give_up(w, node, w->awaited[node].count - 1);
+    }
+}
+
+/* ---- Answers ---- */
+
+void writes_done(struct writes *w, const struct put_done *done)
+{
+    const struct cluster *c = w->config.cluster;
+    learn(w, done->token);
+    const struct write *at = &w->all[done->token];
+    if (done->status != PUT_QUORUM) {
+        w->config.figures->pendings++;
+        return;
+    }
+    w->config.figures->quorums++;
+    uint32_t holders = 0;
+    for (uint32_t i = at->first; i < at->end; i++) {
+        const struct sim_node *n = &c->nodes[i];
+        struct record r;
+        const bool has_it = n->is_up && read(w, i, at->key, &r) == RC_OK &&
+                            version_compare(&r.version, &at->version) >= 0;
+        /* Who has ended since may have held it; where its time is over nobody shows it. */
+        holders += has_it || n->stopped_us >= at->at_us || (n->is_up && n->started_us > at->at_us);
+    }
+    if (holders < done->have && c->net.now_us + TRUE_SLACK_US < at->at_us + at->ttl_ms * 1000) {
+        oracle_broken(w->oracle, "a write to node %u was answered 201 with %u holders, has %u",
+                      at->node, done->have, holders);
+    }
+}
+
+/* ---- At rest ---- */
+
+void writes_judge_rest(struct writes *w, uint32_t node)
+{
+    const struct cluster *c = w->config.cluster;
+    uint32_t first = 0;
+    uint32_t end = 0;
+    cluster_enclave(c, node, &first, &end);
+    for (uint32_t key = 0; key < w->config.key_count; key++) {
+        struct record r;
+        if (read(w, node, key, &r) != RC_OK) {
+            continue;
+        }
+        judge(w, node, key, &r);
+        for (uint32_t i = first; i < end; i++) {
+            const struct seen *seen = &w->seen[(size_t)i * w->config.key_count + key];
+            if (c->nodes[i].is_up && seen->life == c->nodes[i].life &&
+                version_compare(&r.version, &w->all[seen->write].version) < 0) {
+                w->config.figures->resurrections++;
+                oracle_broken(w->oracle, "node %u shows of key %u what node %u saw replaced", node,
+                              key, i);
+                break;
+            }
+        }
+    }
+}

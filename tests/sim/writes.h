@@ -1,0 +1,37 @@
+/*
+ * writes: every write of a simulated cluster, where it has arrived, and what nodes may show of it.
+ * The part of oracle that judges data; oracle.h says by which rules.
+ *
+ * For each node and key the latest version that the node has shown in this life is remembered. A
+ * node has a bounded list of writes that it should have and has not shown yet.
+ */
+#ifndef SIM_WRITES_H
+#define SIM_WRITES_H
+
+#include "tests/sim/oracle.h"
+
+struct writes;
+
+/* Never NULL. The oracle is told of what is broken. */
+struct writes *writes_new(struct oracle *oracle, const struct oracle_config *config);
+void writes_free(struct writes *w);
+
+/* A client writes `key`, the number of one, on a node. */
+void writes_put(struct writes *w, uint32_t node, uint32_t key, uint64_t ttl_ms);
+
+/* A write was answered: a 201 must be true. */
+void writes_done(struct writes *w, const struct put_done *done);
+
+/* Bytes came to a node: what has it that it lacked? */
+void writes_arrived(struct writes *w, uint32_t node);
+
+/* Reads a key of a node and judges what it shows. */
+void writes_read(struct writes *w, uint32_t node, uint32_t key);
+
+/* A life ends: nothing is awaited on this node any more. */
+void writes_stopping(struct writes *w, uint32_t node);
+
+/* No key of this node may show what another living one of its enclave has seen replaced. */
+void writes_judge_rest(struct writes *w, uint32_t node);
+
+#endif

@@ -21,9 +21,10 @@ struct figures {
     uint64_t excused_deaths;    /* living but stopped or cut off ones */
     uint64_t suspicions;        /* of living nodes, by observer */
     uint64_t writes, refused, quorums, pendings;
-    uint64_t undelivered; /* copies that did not come within the write's life */
-    uint64_t copies, copies_wanted;
-    uint64_t reads; /* that the oracle has checked */
+    uint64_t undelivered;           /* copies that did not come within the write's life */
+    uint64_t copies, copies_wanted; /* of live writes */
+    uint64_t sync_copies;           /* records that reconciliation and joining brought */
+    uint64_t reads;                 /* that the oracle has checked */
     uint64_t resurrections;
     uint64_t node_us; /* nodes times time up, while measured */
     uint64_t datagram_bytes, stream_bytes, stream_headers;

@@ -89,7 +89,7 @@ static void print_help(void)
            "  --writes R         per second in the whole cluster; 10, membership only 0\n"
            "  --value-size B     100, under \"full\" 4096\n"
            "  --ttl D            mean; half of it to one and a half; 60s\n"
-           "  --keys K           of each enclave; 64\n"
+           "  --keys K           of each enclave; 64, under \"full\" 2000\n"
            "  --enclave-size E   nodes in a row that share data; 0 all, 1 is membership only,\n"
            "                     which is what clusters above %d nodes get\n"
            "  --contacts C       how many addresses discovery names; 0 all; above %d nodes %d\n"
@@ -327,8 +327,13 @@ static void fill_defaults(struct arguments *a)
     if (!a->has_writes && s->enclave_size == 1) {
         s->writes_per_1000_s = 0;
     }
+    /* So much that a node under "full" is over its memory after a minute. */
+    const bool is_full = strstr(a->scenario, "full") != NULL;
     if (s->value_len == 0) {
-        s->value_len = (s->faults & 1U << FAULT_FULL) != 0 ? 4096 : 100;
+        s->value_len = is_full ? 4096 : 100;
+    }
+    if (s->key_count == 0) {
+        s->key_count = is_full ? 2000 : 64;
     }
 }
 
@@ -371,8 +376,7 @@ int main(int argc, char **argv)
                   .delay_us = 500,
                   .jitter_us = 300,
                   .writes_per_1000_s = 10 * THOUSAND,
-                  .ttl_ms = 60000,
-                  .key_count = 64},
+                  .ttl_ms = 60000},
         .scenario = "steady",
         .seed_first = 1,
         .seed_last = 1,

@@ -64,8 +64,9 @@ void report_table(const struct story *s, const char *scenario, uint64_t seed_las
     printf("%-34s %9" PRIu64 " (%" PRIu64 " refused, %" PRIu64 " answered 201, %" PRIu64
            " answered 202)\n",
            "writes", f->writes, f->refused, f->quorums, f->pendings);
-    printf("%-34s %9.3f (%" PRIu64 " not delivered in their time)\n", "copies per write and node",
-           ratio((double)f->copies, (double)f->copies_wanted), f->undelivered);
+    printf("%-34s %9.3f (and %.3f by reconciliation; %" PRIu64 " not delivered in their time)\n",
+           "copies per write and node", ratio((double)f->copies, (double)f->copies_wanted),
+           ratio((double)f->sync_copies, (double)f->copies_wanted), f->undelivered);
     printf("%-34s %9.0f (%.0f datagrams, %.0f streams, %.0f their headers, estimated)\n",
            "bytes sent per node and second",
            per_node_second(f, f->datagram_bytes + f->stream_bytes + f->stream_headers),
@@ -107,9 +108,11 @@ void report_json(const struct story *s, const char *scenario, uint64_t seed_last
            f->suspicions);
     printf("\"writes\":%" PRIu64 ",\"refused\":%" PRIu64 ",\"answered_201\":%" PRIu64
            ",\"answered_202\":%" PRIu64 ",\"undelivered\":%" PRIu64
-           ",\"copies_per_write_and_node\":%.4f,",
+           ",\"copies_per_write_and_node\":%.4f,"
+           "\"sync_copies_per_write_and_node\":%.4f,",
            f->writes, f->refused, f->quorums, f->pendings, f->undelivered,
-           ratio((double)f->copies, (double)f->copies_wanted));
+           ratio((double)f->copies, (double)f->copies_wanted),
+           ratio((double)f->sync_copies, (double)f->copies_wanted));
     printf("\"datagram_bytes_per_node_s\":%.1f,\"stream_bytes_per_node_s\":%.1f,"
            "\"stream_header_bytes_per_node_s\":%.1f,",
            per_node_second(f, f->datagram_bytes), per_node_second(f, f->stream_bytes),

@@ -134,8 +134,9 @@ static void live(struct run *r)
         }
     }
     cluster_counters(c, &after);
-    r->figures->copies += after.records_received - before.records_received +
-                          after.sync_records_received - before.sync_records_received;
+    const uint64_t synced = after.sync_records_received - before.sync_records_received;
+    r->figures->copies += after.records_received - before.records_received - synced;
+    r->figures->sync_copies += synced;
     r->figures->datagram_bytes += c->traffic.datagram_bytes - traffic.datagram_bytes;
     r->figures->stream_bytes += c->traffic.stream_bytes - traffic.stream_bytes;
     r->figures->stream_headers += c->traffic.stream_headers - traffic.stream_headers;

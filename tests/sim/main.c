@@ -35,6 +35,7 @@ struct arguments {
 enum option_id {
     OPT_NODES = 256,
     OPT_MINUTES,
+    OPT_SETTLE,
     OPT_LOSS,
     OPT_STREAM_LOSS,
     OPT_SCENARIO,
@@ -55,6 +56,7 @@ enum option_id {
 static const struct option options[] = {
     {"nodes", required_argument, NULL, OPT_NODES},
     {"minutes", required_argument, NULL, OPT_MINUTES},
+    {"settle", required_argument, NULL, OPT_SETTLE},
     {"loss", required_argument, NULL, OPT_LOSS},
     {"stream-loss", required_argument, NULL, OPT_STREAM_LOSS},
     {"scenario", required_argument, NULL, OPT_SCENARIO},
@@ -79,6 +81,7 @@ static void print_help(void)
            "\n"
            "  --nodes N          1 to %d; 16\n"
            "  --minutes M        how long faults and writes go on; 5\n"
+           "  --settle D         between forming and measuring; 3s\n"
            "  --loss L           share of packets lost, 0 to 0.9; 0\n"
            "  --stream-loss L    of the segments of streams; as --loss\n"
            "  --scenario S       steady unless given, see below; several with commas\n"
@@ -88,7 +91,7 @@ static void print_help(void)
            "  --jitter D         at most that much more; 0.3 ms\n"
            "  --writes R         per second in the whole cluster; 10, membership only 0\n"
            "  --value-size B     100, under \"full\" 4096\n"
-           "  --ttl D            mean; half of it to one and a half; 60s\n"
+           "  --ttl D            the middle of an eighth to four times it; 60s\n"
            "  --keys K           of each enclave; 64, under \"full\" 2000\n"
            "  --enclave-size E   nodes in a row that share data; 0 all, 1 is membership only,\n"
            "                     which is what clusters above %d nodes get\n"
@@ -236,7 +239,7 @@ static bool take_data_option(struct arguments *a, int option, const char *text)
         return true;
     case OPT_TTL:
         return parse_duration_ms(text, strlen(text), &s->ttl_ms) == RC_OK && s->ttl_ms >= 2 &&
-               s->ttl_ms <= UINT64_C(12) * 3600 * 1000;
+               s->ttl_ms <= UINT64_C(6) * 3600 * 1000;
     case OPT_KEYS:
         if (!parse_number(text, 1, 100000, &value)) {
             return false;
@@ -268,6 +271,8 @@ static bool take_option(struct arguments *a, int option, const char *text)
         return true;
     case OPT_MINUTES:
         return parse_decimal(text, UINT64_C(60000), UINT64_C(60000) * 60 * 24 * 30, &s->run_ms);
+    case OPT_SETTLE:
+        return parse_duration_ms(text, strlen(text), &s->settle_ms) == RC_OK;
     case OPT_SCENARIO:
         a->scenario = text;
         return find_faults(text, 0, &s->faults);
@@ -373,6 +378,7 @@ int main(int argc, char **argv)
     struct arguments a = {
         .story = {.nodes = 16,
                   .run_ms = 5 * 60000,
+                  .settle_ms = 3000,
                   .delay_us = 500,
                   .jitter_us = 300,
                   .writes_per_1000_s = 10 * THOUSAND,

@@ -7,7 +7,8 @@
  * to (DESIGN, section 11):
  *
  *   - no read past the expiry, by the node's clock or by true time, and none of bytes never written
- *   - in one life of a node a key's version never goes back, also after its expiry
+ *   - in one life of a node a key's version never goes back to one that the node has seen replaced,
+ *     nor, while the later one lives, to any
  *   - a 201 means that as many hold the write as the node says
  *   - no healthy node is declared dead while the loss is at most a quarter
  *   - every crash becomes known to all; every cap is kept; every structure is sound

@@ -8,10 +8,10 @@ enum {
     FORMING_STEP_MS = 20,    /* how exactly the time to the full view is measured */
     FORMING_MAX_MS = 120000, /* not formed by then is broken */
     READY_MAX_MS = 60000,
-    SETTLE_MS = 3000,     /* what forming has left to say is no part of the figures */
     REST_MAX_MS = 180000, /* not at rest by then is broken */
     REST_STEP_MS = 50,
     REST_MORE_MS = 4000, /* digests are as of two seconds ago: what was under way has come */
+    TTL_SPREAD = 5,      /* halvings: from twice the asked time to live to an eighth of it */
     PROMISED_LOSS_PPM = 250000,
 };
 
@@ -74,10 +74,11 @@ static void write_once(struct run *r)
 {
     struct cluster *c = r->cluster;
     const uint32_t node = (uint32_t)rng_below(&c->net.rng, c->count);
-    const uint64_t ttl_ms = r->story->ttl_ms / 2 + rng_below(&c->net.rng, r->story->ttl_ms);
+    /* Far apart, so that many a write is overwritten by one that ends before it. */
+    const uint64_t ttl_ms = r->story->ttl_ms * 2 >> rng_below(&c->net.rng, TTL_SPREAD);
     if (c->nodes[node].is_up && c->net.now_us >= c->nodes[node].paused_until_us &&
         engine_unready(c->nodes[node].engine) == 0) {
-        oracle_write(r->oracle, node, ttl_ms);
+        oracle_write(r->oracle, node, ttl_ms + rng_below(&c->net.rng, ttl_ms + 1) + 1);
     }
     r->write_us += write_pause_us(r->story);
 }
@@ -161,9 +162,8 @@ static void rest(struct run *r)
     }
     sample_add(&r->figures->convergences, c->net.now_us - from_us);
     cluster_run_for(c, REST_MORE_MS);
-    if (!cluster_is_converged(c)) {
-        cluster_run_for(c, REST_MORE_MS);
-    }
+    /* Between two seconds, and while something expires, nodes compare different cuts. */
+    (void)cluster_wait_converged(c, REST_MORE_MS);
     if (cluster_is_converged(c)) {
         oracle_judge_rest(r->oracle);
     } else {
@@ -191,7 +191,7 @@ void story_run(const struct story *s, struct figures *figures, volatile uint64_t
         if (!cluster_wait_ready(r.cluster, READY_MAX_MS)) {
             oracle_broken(r.oracle, "formed, and not ready after %d s", READY_MAX_MS / 1000);
         }
-        cluster_run_for(r.cluster, SETTLE_MS);
+        cluster_run_for(r.cluster, s->settle_ms);
         live(&r);
         rest(&r);
     }

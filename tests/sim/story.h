@@ -12,6 +12,7 @@
 
 struct story {
     uint32_t nodes;
+    uint64_t settle_ms; /* between forming and measuring: what forming has left to say */
     uint64_t run_ms;
     uint32_t faults; /* as in faults.h */
     uint32_t loss_ppm, stream_loss_ppm;

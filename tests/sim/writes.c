@@ -26,9 +26,10 @@ struct write {
     uint64_t ttl_ms;
     struct version version;
     uint64_t expiry_ms;
+    uint8_t *shown_by; /* bits by node from `first` on: has shown it in its present life */
 };
 
-/* The latest version of a key that a node has shown. */
+/* The version of a key that a node has shown last. */
 struct seen {
     uint32_t life; /* 0: none */
     uint32_t write;
@@ -66,6 +67,9 @@ struct writes *writes_new(struct oracle *oracle, const struct oracle_config *con
 void writes_free(struct writes *w)
 {
     slotindex_fini(&w->index);
+    for (uint64_t i = 0; i < w->count; i++) {
+        free(w->all[i].shown_by);
+    }
     free(w->all);
     free(w->seen);
     free(w->awaited);
@@ -161,6 +165,7 @@ void writes_put(struct writes *w, uint32_t node, uint32_t key, uint64_t ttl_ms)
     struct write *at = &w->all[token];
     *at = (struct write){.node = node, .key = key, .at_us = c->net.now_us, .ttl_ms = ttl_ms};
     cluster_enclave(c, node, &at->first, &at->end);
+    at->shown_by = mem_new((at->end - at->first + 7) / 8, 1);
     (void)key_text(key, text);
     fill_value(w, token);
     w->config.figures->writes++;
@@ -198,11 +203,33 @@ static bool has_value(const struct writes *w, const struct record *r, uint64_t t
     return cursor_u64(&c) == token;
 }
 
+static bool was_shown_by(const struct write *at, uint32_t node)
+{
+    const uint32_t bit = node - at->first;
+    return (at->shown_by[bit / 8] >> bit % 8 & 1) != 0;
+}
+
+/* Whether `node` must know that `at` is over: it has shown a later version, and either that one is
+ * still alive or the node has shown `at` too, so it has seen it replaced. (A later write that came
+ * alone leaves no guard against an earlier one that nobody here knew of.) */
+static bool is_replaced_for(const struct writes *w, uint32_t node, const struct write *at)
+{
+    const struct cluster *c = w->config.cluster;
+    const struct seen *seen = &w->seen[(size_t)node * w->config.key_count + at->key];
+    const struct write *latest = &w->all[seen->write];
+    if (!c->nodes[node].is_up || seen->life != c->nodes[node].life ||
+        version_compare(&at->version, &latest->version) >= 0) {
+        return false;
+    }
+    const uint64_t now_ms = engine_clock_ms(c->nodes[node].engine, stage_now_us(c, node));
+    return latest->expiry_ms > now_ms || was_shown_by(at, node);
+}
+
 static void judge(struct writes *w, uint32_t node, uint32_t key, const struct record *r)
 {
     const struct cluster *c = w->config.cluster;
     const uint64_t now_us = c->net.now_us;
-    const struct write *at = find(w, &r->version);
+    struct write *at = find(w, &r->version);
     if (r->expiry_ms <= engine_clock_ms(c->nodes[node].engine, stage_now_us(c, node))) {
         oracle_broken(w->oracle, "node %u shows key %u past its expiry", node, key);
     }
@@ -215,14 +242,16 @@ static void judge(struct writes *w, uint32_t node, uint32_t key, const struct re
     if (now_us > at->at_us + at->ttl_ms * 1000 + slack_us) {
         oracle_broken(w->oracle, "node %u shows key %u after its time to live", node, key);
     }
-    struct seen *seen = &w->seen[(size_t)node * w->config.key_count + key];
-    const uint32_t life = c->nodes[node].life;
-    if (seen->life == life && version_compare(&at->version, &w->all[seen->write].version) < 0) {
+    if (is_replaced_for(w, node, at)) {
         w->config.figures->resurrections++;
-        oracle_broken(w->oracle, "node %u shows an older version of key %u than before", node, key);
+        oracle_broken(w->oracle, "node %u shows a version of key %u that it has seen replaced",
+                      node, key);
         return;
     }
-    *seen = (struct seen){.life = life, .write = (uint32_t)(at - w->all)};
+    const uint32_t bit = node - at->first;
+    at->shown_by[bit / 8] |= (uint8_t)(1U << bit % 8);
+    w->seen[(size_t)node * w->config.key_count + key] =
+        (struct seen){.life = c->nodes[node].life, .write = (uint32_t)(at - w->all)};
 }
 
 void writes_read(struct writes *w, uint32_t node, uint32_t key)
@@ -259,6 +288,12 @@ void writes_arrived(struct writes *w, uint32_t node)
 
 void writes_stopping(struct writes *w, uint32_t node)
 {
+    for (uint64_t i = 0; i < w->count; i++) {
+        const uint32_t bit = node - w->all[i].first;
+        if (node >= w->all[i].first && node < w->all[i].end) {
+            w->all[i].shown_by[bit / 8] &= (uint8_t) ~(1U << bit % 8);
+        }
+    }
     while (w->awaited[node].count > 0) {
         give_up(w, node, w->awaited[node].count - 1);
     }
@@ -276,6 +311,11 @@ void writes_done(struct writes *w, const struct put_done *done)
         return;
     }
     w->config.figures->quorums++;
+    const uint32_t factor = c->config.replication_factor;
+    if (done->have < (done->members < factor ? done->members : factor) / 2 + 1) {
+        oracle_broken(w->oracle, "a write to node %u was answered 201 with %u holders of %u",
+                      at->node, done->have, done->members);
+    }
     uint32_t holders = 0;
     for (uint32_t i = at->first; i < at->end; i++) {
         const struct sim_node *n = &c->nodes[i];
@@ -305,10 +345,9 @@ void writes_judge_rest(struct writes *w, uint32_t node)
             continue;
         }
         judge(w, node, key, &r);
-        for (uint32_t i = first; i < end; i++) {
-            const struct seen *seen = &w->seen[(size_t)i * w->config.key_count + key];
-            if (c->nodes[i].is_up && seen->life == c->nodes[i].life &&
-                version_compare(&r.version, &w->all[seen->write].version) < 0) {
+        const struct write *at = find(w, &r.version);
+        for (uint32_t i = first; at != NULL && i < end; i++) {
+            if (is_replaced_for(w, i, at)) {
                 w->config.figures->resurrections++;
                 oracle_broken(w->oracle, "node %u shows of key %u what node %u saw replaced", node,
                               key, i);

@@ -20,7 +20,6 @@ enum {
     WALK_EVERY = 10,     /* samples between two walks of everything */
     SMALL_WALK_MAX = 16, /* clusters up to this are walked at each sample */
     SECOND_US = 1000 * 1000,
-    MOMENT_MS = 1000, /* what expires within it may be gone on one node and not on the other */
 };
 
 struct oracle {
@@ -167,17 +166,18 @@ void oracle_sample(struct oracle *o)
 
 /* ---- At rest ---- */
 
-/* The node's next key after `after` that does not expire within a moment: clocks differ a little.
- */
+/* The node's next key after `after` that periodic reconciliation looks after: what is about to
+ * expire it leaves to the writes themselves. */
 static bool next_lasting(struct oracle *o, uint32_t node, const struct record *after,
                          struct record *ret_next)
 {
     const struct cluster *c = o->config.cluster;
     const struct engine *e = c->nodes[node].engine;
     const uint64_t now_us = stage_now_us(c, node);
+    const uint64_t first_epoch = store_first_epoch(engine_clock_ms(e, now_us) / 1000);
     struct record at = *after;
     while (engine_next_key(e, NULL, 0, at.key, at.key_len, now_us, ret_next) == RC_OK) {
-        if (ret_next->expiry_ms > engine_clock_ms(e, now_us) + MOMENT_MS) {
+        if (ret_next->expiry_ms / EPOCH_MS > first_epoch) {
             return true;
         }
         at = *ret_next;

@@ -28,6 +28,20 @@ static void schedule(struct cluster *c, uint64_t at_us, const struct event *e)
     network_at(&c->net, at_us, e);
 }
 
+bool pipe_is_quiet(const struct cluster *c)
+{
+    for (uint32_t i = 0; i < c->streams.count; i++) {
+        const struct stream *s = &c->streams.all[i];
+        for (uint32_t end = 0; s->is_used && end < 2; end++) {
+            if (s->in_flight[end] > 0 && s->link[1 - end] != 0 &&
+                s->free_us[end] > c->net.now_us + RTO_US) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 void pipe_put_off(struct cluster *c, const struct event *e, uint64_t at_us)
 {
     if (is_of_stream(e->kind)) {

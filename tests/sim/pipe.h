@@ -30,6 +30,9 @@ bool pipe_is_stuck(struct cluster *c, const struct event *e);
 /* EVENT_DIAL_DONE, EVENT_BYTES, EVENT_DRAINED, EVENT_END of a living node. */
 void pipe_take(struct cluster *c, const struct event *e);
 
+/* Whether no stream has bytes under way that a loss holds up for a while yet. */
+bool pipe_is_quiet(const struct cluster *c);
+
 /* Any event happens again at `at_us` instead. */
 void pipe_put_off(struct cluster *c, const struct event *e, uint64_t at_us);
 

@@ -34,6 +34,7 @@ struct event {
     uint32_t to_life;     /* the life of the node it is for; a restarted one does not get it */
     uint32_t stream, end; /* of stream events: which stream, which of its two ends it is for */
     int why;              /* EVENT_END, EVENT_DIAL_DONE: enum link_end */
+    uint64_t piece;       /* EVENT_BYTES: its number on the stream */
     const uint8_t *data;  /* owned by the network */
     size_t len;
 };

@@ -3,6 +3,7 @@
 #include "tests/sim/stage.h"
 
 enum {
+    HOLD_UP_US = 20 * 1000,        /* how soon what waits for an earlier piece looks again */
     RTO_US = 200 * 1000,           /* a stream's first retransmission, doubling */
     DIAL_TIMEOUT_US = 2000 * 1000, /* as the driver has it */
     OUTPUT_PIECE = 64 * 1024,
@@ -194,6 +195,7 @@ static void pump(struct cluster *c, uint32_t stream, uint32_t end)
                                  .to_life = s->life[1 - end],
                                  .stream = stream,
                                  .end = 1 - end,
+                                 .piece = s->sent[end]++,
                                  .data = buf_data(&out),
                                  .len = out.len});
         buf_clear(&out);
@@ -215,8 +217,13 @@ bool pipe_is_stuck(struct cluster *c, const struct event *e)
     struct stream *s = &c->streams.all[e->stream];
     const uint32_t sender = 1 - e->end;
     if (!is_closed(c, e->from, e->to)) {
+        const bool is_next = e->piece == s->taken[sender];
         s->stuck_us[sender] = 0;
-        return false;
+        if (!is_next) {
+            /* One before it is still to be sent again, and a stream keeps its order. */
+            schedule(c, c->net.now_us + HOLD_UP_US, e);
+        }
+        return !is_next;
     }
     s->stuck_us[sender] = s->stuck_us[sender] == 0 ? c->net.now_us : s->stuck_us[sender];
     if (c->net.now_us - s->stuck_us[sender] > CLUSTER_STUCK_US) {
@@ -234,6 +241,7 @@ static void deliver(struct cluster *c, const struct event *e)
     struct stream *s = &c->streams.all[e->stream];
     const uint32_t sender = 1 - e->end;
     s->in_flight[sender] -= e->len;
+    s->taken[sender]++;
     if (c->is_keeping && c->keep_to == e->to) {
         (void)!buf_append(&c->kept, e->data, e->len);
     }

@@ -20,11 +20,12 @@ struct stream {
     bool is_used;
     uint32_t node[2]; /* 0 dialed, 1 accepted */
     uint32_t life[2];
-    uint32_t link[2];     /* the engines' ids; 0: gone on that side */
-    uint64_t free_us[2];  /* when what end i has sent so far will have arrived */
-    size_t in_flight[2];  /* bytes sent by end i and not arrived */
-    uint64_t stuck_us[2]; /* since when end i's bytes do not pass; 0: they do */
-    uint32_t events;      /* under way that name this stream */
+    uint32_t link[2];           /* the engines' ids; 0: gone on that side */
+    uint64_t free_us[2];        /* when what end i has sent so far will have arrived */
+    size_t in_flight[2];        /* bytes sent by end i and not arrived */
+    uint64_t sent[2], taken[2]; /* pieces that end i has sent, and of these arrived */
+    uint64_t stuck_us[2];       /* since when end i's bytes do not pass; 0: they do */
+    uint32_t events;            /* under way that name this stream */
 };
 
 struct streams {

@@ -1,6 +1,7 @@
 /* Stories about the data: what joining, losing and leaving nodes mean for it. */
 #include "core/mem.h"
 #include "tests/sim/cluster.h"
+#include "tests/sim/pipe.h"
 #include "tests/sim/stage.h"
 
 #include <setjmp.h>
@@ -82,12 +83,12 @@ static void a_large_value_is_not_reconciled_again_while_it_is_on_its_way(void **
     cluster_run_for(c, 6000);
     /* 256 KiB a round trip of 100 ms: each value takes about 3 s. */
     c->delay_us = 50000;
-    const uint64_t before = c->stream_bytes;
+    const uint64_t before = c->traffic.stream_bytes;
     cluster_heal(c);
     assert_true(cluster_wait_full_view(c, 60000));
     assert_true(cluster_wait_converged(c, 60000));
     cluster_run_for(c, 20000);
-    assert_true(c->stream_bytes - before < (VALUES + 1) * (uint64_t)LARGE);
+    assert_true(c->traffic.stream_bytes - before < (VALUES + 1) * (uint64_t)LARGE);
     free(large);
     cluster_free(c);
 }
@@ -240,10 +241,10 @@ static void a_waiting_write_is_sent_again_when_the_link_is_back(void **state)
         uint32_t have = 0;
         for (uint32_t writer = 0; writer < 2; writer++) {
             /* The link breaks with the write on it; datagrams pass all the time. */
-            for (uint32_t i = 0; i < c->stream_count; i++) {
-                if (c->streams[i].is_open) {
-                    stage_end_stream(c, i, 0, LINK_END_RESET, c->net.now_us);
-                    stage_end_stream(c, i, 1, LINK_END_RESET, c->net.now_us);
+            for (uint32_t i = 0; i < c->streams.count; i++) {
+                if (c->streams.all[i].is_used) {
+                    pipe_end(c, i, 0, LINK_END_RESET, c->net.now_us);
+                    pipe_end(c, i, 1, LINK_END_RESET, c->net.now_us);
                 }
             }
             const uint64_t put =

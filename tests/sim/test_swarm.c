@@ -334,7 +334,8 @@ static void something_happens(struct swarm *s)
         cluster_heal(c);
         break;
     case 7:
-        c->loss_percent = (uint32_t)rng_below(&s->rng, 30);
+        c->loss_ppm = (uint32_t)rng_below(&s->rng, 30) * 10000;
+        c->stream_loss_ppm = c->loss_ppm;
         break;
     case 8:
         pause_one(s);
@@ -400,7 +401,8 @@ static void settle(struct swarm *s)
 {
     struct cluster *c = s->c;
     cluster_heal(c);
-    c->loss_percent = 0;
+    c->loss_ppm = 0;
+    c->stream_loss_ppm = 0;
     c->jitter_us = 300;
     look(s);
     cluster_start_all(c);

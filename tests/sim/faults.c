@@ -184,7 +184,7 @@ static void before_clock(struct faults *f)
     set_clocks(f);
     for (uint32_t i = 0; i < c->count; i++) {
         c->nodes[i].boot_offset_us = draw(f, (uint64_t)HOUR_MS * 1000);
-        c->nodes[i].drift_ppm = (int32_t)draw(f, 2 * DRIFT_PPM_MAX) - DRIFT_PPM_MAX;
+        c->nodes[i].drift_ppm = (int32_t)draw(f, UINT64_C(2) * DRIFT_PPM_MAX) - DRIFT_PPM_MAX;
     }
 }
 
@@ -300,7 +300,8 @@ bool faults_find(const char *name, uint64_t seed, uint32_t *ret_set)
         struct rng rng;
         rng_init(&rng, seed);
         /* Each with a chance of a quarter: most seeds have a few, and some have one alone. */
-        *ret_set = (uint32_t)(rng_next(&rng) & rng_next(&rng)) & ((1U << FAULT_COUNT) - 1);
+        const uint64_t half = rng_next(&rng);
+        *ret_set = (uint32_t)(half & rng_next(&rng)) & ((1U << FAULT_COUNT) - 1);
         return true;
     }
     for (uint32_t i = 0; i < FAULT_COUNT; i++) {

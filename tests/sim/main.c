@@ -191,14 +191,14 @@ static bool take_network_option(struct arguments *a, int option, const char *tex
     uint64_t value = 0;
     switch (option) {
     case OPT_LOSS:
-        if (!parse_decimal(text, MILLION, MILLION / 10 * 9, &value)) {
+        if (!parse_decimal(text, MILLION, UINT64_C(900000), &value)) {
             return false;
         }
         s->loss_ppm = (uint32_t)value;
         return true;
     case OPT_STREAM_LOSS:
         a->has_stream_loss = true;
-        if (!parse_decimal(text, MILLION, MILLION / 10 * 9, &value)) {
+        if (!parse_decimal(text, MILLION, UINT64_C(900000), &value)) {
             return false;
         }
         s->stream_loss_ppm = (uint32_t)value;
@@ -377,7 +377,7 @@ int main(int argc, char **argv)
 {
     struct arguments a = {
         .story = {.nodes = 16,
-                  .run_ms = 5 * 60000,
+                  .run_ms = UINT64_C(5) * 60000,
                   .settle_ms = 3000,
                   .delay_us = 500,
                   .jitter_us = 300,

@@ -1,5 +1,7 @@
 #include "tests/sim/story.h"
 
+#include "core/assert.h"
+
 #include "tests/sim/faults.h"
 #include "tests/sim/oracle.h"
 #include "tests/sim/pipe.h"
@@ -68,6 +70,7 @@ static bool form(struct run *r)
 
 static uint64_t write_pause_us(const struct story *s)
 {
+    ASSERT(s->writes_per_1000_s > 0); /* who writes nothing does not ask */
     return UINT64_C(1000000000) / s->writes_per_1000_s;
 }
 
@@ -173,7 +176,7 @@ static void rest(struct run *r)
     struct cluster *c = r->cluster;
     const uint64_t from_us = c->net.now_us;
     const uint64_t end_us = from_us + (uint64_t)REST_MAX_MS * 1000;
-    uint64_t rest_us = from_us;
+    uint64_t rest_us;
     faults_end(&r->faults);
     /* Digests are of two seconds ago, and what was under way may make them differ once more. */
     do {

@@ -1,5 +1,6 @@
 #include "tests/sim/writes.h"
 
+#include "core/assert.h"
 #include "core/mem.h"
 #include "tests/sim/stage.h"
 
@@ -218,6 +219,7 @@ static bool is_replaced_for(const struct writes *w, uint32_t node, const struct 
     const struct cluster *c = w->config.cluster;
     const struct seen *seen = &w->seen[(size_t)node * w->config.key_count + at->key];
     const struct write *latest = &w->all[seen->write];
+    ASSERT(w->all != NULL);
     if (!c->nodes[node].is_up || seen->life != c->nodes[node].life ||
         version_compare(&at->version, &latest->version) >= 0) {
         return false;

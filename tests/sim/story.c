@@ -1,7 +1,6 @@
 #include "tests/sim/story.h"
 
 #include "core/assert.h"
-
 #include "tests/sim/faults.h"
 #include "tests/sim/oracle.h"
 #include "tests/sim/pipe.h"

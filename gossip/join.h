@@ -1,5 +1,5 @@
 /*
- * join: a new node pulls every epoch from up to JOIN_DONORS_MAX members, divided among them by
+ * join: a new node pulls every epoch from up to JOIN_PARTS_MAX members, divided among them by
  * epoch number. A part whose donor is lost or stalls is asked of another. Ready members are
  * preferred, then those that drain; where there is neither (all were started at once) what there is
  * counts.
@@ -9,7 +9,7 @@
 
 #include "gossip/mesh.h"
 
-enum { JOIN_PARTS_MAX = 3 };
+enum { JOIN_PARTS_MAX = 3 }; /* and donors, one for each */
 
 struct join_part {
     uint32_t link; /* the donor's; 0: nobody is asked yet */

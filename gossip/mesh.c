@@ -230,8 +230,3 @@ void mesh_hurry(struct mesh *m)
 {
     m->turn_at_us = 0;
 }
-
-uint64_t mesh_deadline(const struct mesh *m)
-{
-    return m->turn_at_us;
-}

@@ -67,6 +67,4 @@ void mesh_succeeded(struct mesh *m, const struct member *member);
 /* Something changed that dials depend on: the next mesh_turn() looks at once. */
 void mesh_hurry(struct mesh *m);
 
-uint64_t mesh_deadline(const struct mesh *m);
-
 #endif

@@ -4,7 +4,7 @@
  * A session compares sums of groups, then of epochs, then opens the epochs that differ (see
  * gossip/frame.h for the messages, gossip/job.h for the work). One session a link at a time: when
  * both sides start one, that of the smaller id stays. A node that is new pulls all epochs from up
- * to JOIN_DONORS_MAX members, divided among them.
+ * to JOIN_PARTS_MAX members, divided among them.
  *
  * Sums are compared as of a cut, so that writes under way do not look like differences; lists hold
  * what there is, so a record may rarely travel twice.
@@ -26,7 +26,6 @@ enum {
     SYNC_LENGTH_MAX_US = 600 * 1000 * 1000, /* and a session after this in any case */
     SYNC_IDS_MAX = 16 * 65536, /* in lists waiting on one link; 8 lists at once are honest */
     SYNC_EPOCHS_MAX = 65536, /* differing epochs in one session; the protocol has 40,500 at most */
-    JOIN_DONORS_MAX = 3,
 };
 
 /* As of now, recent seconds and the epoch about to expire included. */

@@ -13,7 +13,6 @@ struct response_parser {
     llhttp_t llhttp;
     llhttp_settings_t settings;
     bool is_head;
-    bool has_begun;
     bool is_done;
     bool is_past_head; /* what looks like a header now is a trailer */
     uint32_t header_count;
@@ -131,7 +130,6 @@ enum rc response_parser_feed(struct response_parser *p, const void *data, size_t
     if (len == 0) {
         return RC_AGAIN;
     }
-    p->has_begun = true;
     const llhttp_errno_t error = llhttp_execute(&p->llhttp, data, len);
     if (p->is_done) {
         return RC_OK;
@@ -146,11 +144,6 @@ enum rc response_parser_end(struct response_parser *p)
 {
     (void)llhttp_finish(&p->llhttp);
     return p->is_done ? RC_OK : RC_CLOSED;
-}
-
-bool response_parser_has_begun(const struct response_parser *p)
-{
-    return p->has_begun;
 }
 
 int response_parser_status(const struct response_parser *p)

@@ -30,9 +30,6 @@ MUST_USE enum rc response_parser_feed(struct response_parser *p, const void *dat
 /* The connection ended: RC_OK when that completes the answer, RC_CLOSED when it was cut short. */
 MUST_USE enum rc response_parser_end(struct response_parser *p);
 
-/* Whether any byte of an answer was seen. */
-bool response_parser_has_begun(const struct response_parser *p);
-
 /* After RC_OK; borrowed from the parser. */
 int response_parser_status(const struct response_parser *p);
 const uint8_t *response_parser_body(const struct response_parser *p, size_t *ret_len);

@@ -16,6 +16,7 @@ struct response_parser {
     bool is_done;
     bool is_past_head; /* what looks like a header now is a trailer */
     uint32_t header_count;
+    size_t length; /* bytes fed that belong to the answer */
     /* What a callback refused with; llhttp itself only knows that one did. */
     enum rc refusal;
     /* "name\0value\0" for each header of the answer. */
@@ -84,8 +85,8 @@ static int body_append(llhttp_t *llhttp, const char *at, size_t len)
     return rc == RC_OK ? 0 : refuse(p, rc);
 }
 
-/* 101 is final: a protocol we did not ask for. The other 1xx announce the answer to come (RFC 9110
- * section 15.2). */
+/* 101 is final: the connection speaks another protocol from here. The other 1xx announce the answer
+ * to come (RFC 9110 section 15.2). */
 static int message_complete(llhttp_t *llhttp)
 {
     struct response_parser *p = llhttp->data;
@@ -132,9 +133,11 @@ enum rc response_parser_feed(struct response_parser *p, const void *data, size_t
     }
     const llhttp_errno_t error = llhttp_execute(&p->llhttp, data, len);
     if (p->is_done) {
+        p->length += (size_t)(llhttp_get_error_pos(&p->llhttp) - (const char *)data);
         return RC_OK;
     }
     if (error == HPE_OK) {
+        p->length += len;
         return RC_AGAIN;
     }
     return p->refusal != RC_OK ? p->refusal : RC_MALFORMED;
@@ -144,6 +147,11 @@ enum rc response_parser_end(struct response_parser *p)
 {
     (void)llhttp_finish(&p->llhttp);
     return p->is_done ? RC_OK : RC_CLOSED;
+}
+
+size_t response_parser_length(const struct response_parser *p)
+{
+    return p->length;
 }
 
 int response_parser_status(const struct response_parser *p)

@@ -2,7 +2,8 @@
  * response_parser: an HTTP/1.1 answer from the bytes of a connection (llhttp in strict mode).
  *
  * Fed as the bytes come; bounded in header bytes, header count and body bytes. Interim answers
- * (1xx) are skipped. Left out: sockets, trailers (read and dropped), content codings.
+ * (1xx) are skipped, but 101, which ends HTTP, is an answer. Left out: sockets, trailers (read and
+ * dropped), content codings.
  */
 #ifndef NET_RESPONSE_PARSER_H
 #define NET_RESPONSE_PARSER_H
@@ -29,6 +30,9 @@ MUST_USE enum rc response_parser_feed(struct response_parser *p, const void *dat
 
 /* The connection ended: RC_OK when that completes the answer, RC_CLOSED when it was cut short. */
 MUST_USE enum rc response_parser_end(struct response_parser *p);
+
+/* After RC_OK: how many of the bytes fed were the answer. */
+size_t response_parser_length(const struct response_parser *p);
 
 /* After RC_OK; borrowed from the parser. */
 int response_parser_status(const struct response_parser *p);

@@ -31,7 +31,7 @@ size_t upgrade_request(const struct addr *host, char ret_text[static UPGRADE_REQ
 /*
  * Looks at the first `len` bytes of an answer. RC_OK: the upgrade was accepted, *ret_head_len bytes
  * were its head. RC_AGAIN: not all of it is here. RC_REFUSED: HTTP, but not this upgrade.
- * RC_MALFORMED: not strict HTTP/1.1. RC_TOO_LONG: the head exceeds UPGRADE_ANSWER_MAX.
+ * RC_MALFORMED: not HTTP/1.1. RC_TOO_LONG: the head exceeds UPGRADE_ANSWER_MAX.
  */
 MUST_USE enum rc upgrade_parse_answer(const void *data, size_t len, size_t *ret_head_len);
 

@@ -79,10 +79,15 @@ void barrier_set_pair(struct barrier *b, uint32_t from, uint32_t to, uint8_t wha
     }
 }
 
-void barrier_clear(struct barrier *b)
+void barrier_clear_pairs(struct barrier *b)
 {
     slotindex_fini(&b->index);
     b->pair_count = 0;
+}
+
+void barrier_clear(struct barrier *b)
+{
+    barrier_clear_pairs(b);
     b->everywhere = 0;
     memset(b->between, 0, sizeof(b->between));
     memset(b->sides, 0, b->count);

@@ -41,6 +41,9 @@ uint8_t barrier_of(const struct barrier *b, uint32_t from, uint32_t to);
 /* Closes a way, or with 0 opens it as far as this layer is concerned. */
 void barrier_set_pair(struct barrier *b, uint32_t from, uint32_t to, uint8_t what);
 
+/* Opens every single pair. */
+void barrier_clear_pairs(struct barrier *b);
+
 /* Opens everything and puts every node on side 0. */
 void barrier_clear(struct barrier *b);
 

@@ -38,6 +38,7 @@ struct cluster *cluster_new(uint32_t count, uint64_t seed)
     network_init(&c->net, seed);
     barrier_init(&c->barrier, count);
     streams_init(&c->streams);
+    burst_init(&c->burst, count);
     c->count = count;
     c->nodes = mem_new(count == 0 ? 1 : count, sizeof(*c->nodes));
     c->delay_us = DELAY_US;
@@ -66,6 +67,7 @@ void cluster_free(struct cluster *c)
     buf_fini(&c->kept);
     barrier_fini(&c->barrier);
     streams_fini(&c->streams);
+    burst_fini(&c->burst);
     free(c->nodes);
     free(c->old);
     free(c->puts);
@@ -137,6 +139,7 @@ void cluster_start(struct cluster *c, uint32_t node)
     (void)snprintf(config.name, sizeof(config.name), "node-%u", node);
     config.addr_count = 1;
     config.addrs[0] = (struct member_addr){.scope = SCOPE_GLOBAL, .addr = stage_addr(node)};
+    c->effects.starts++;
     n->life++;
     n->is_up = true;
     n->is_silent = false;
@@ -206,21 +209,25 @@ static void stop(struct cluster *c, uint32_t node, bool is_silent)
 
 void cluster_kill(struct cluster *c, uint32_t node)
 {
+    c->effects.kills++;
     stop(c, node, false);
 }
 
 void cluster_crash_silently(struct cluster *c, uint32_t node)
 {
+    c->effects.silent_crashes++;
     stop(c, node, true);
 }
 
 void cluster_pause(struct cluster *c, uint32_t node, uint64_t ms)
 {
+    c->effects.pauses++;
     c->nodes[node].paused_until_us = c->net.now_us + ms * 1000;
 }
 
 void cluster_leave(struct cluster *c, uint32_t node)
 {
+    c->effects.leaves++;
     engine_leave(c->nodes[node].engine, stage_now_us(c, node));
     stage_drain(c, node);
 }
@@ -229,6 +236,7 @@ void cluster_leave(struct cluster *c, uint32_t node)
 
 void cluster_block(struct cluster *c, uint32_t from, uint32_t to, uint8_t what)
 {
+    *(what != 0 ? &c->effects.cuts : &c->effects.heals) += 1;
     barrier_set_pair(&c->barrier, from, to, what);
 }
 
@@ -239,6 +247,7 @@ void cluster_partition(struct cluster *c, uint32_t first)
     }
     c->barrier.between[0][1] = BLOCK_ALL;
     c->barrier.between[1][0] = BLOCK_ALL;
+    c->effects.cuts++;
 }
 
 void cluster_heal(struct cluster *c)
@@ -367,11 +376,11 @@ bool cluster_wait_noticed(struct cluster *c, uint32_t node, uint64_t ms)
     return wait_until(c, is_noticed, node, ms);
 }
 
-static bool is_enclave_converged(struct cluster *c, uint32_t first, uint32_t end)
+/* Whether the nodes of an enclave have equal digests as of one cut and, if asked, as many keys now.
+ */
+static bool is_enclave_equal(struct cluster *c, uint32_t first, uint32_t end, bool is_at_rest)
 {
-    bool has_root = false;
-    uint64_t root = 0;
-    uint64_t keys = 0;
+    struct engine_status one = {.has_clock = false};
     for (uint32_t i = first; i < end; i++) {
         struct engine_status status;
         if (!c->nodes[i].is_up) {
@@ -379,27 +388,37 @@ static bool is_enclave_converged(struct cluster *c, uint32_t first, uint32_t end
         }
         engine_status(c->nodes[i].engine, stage_now_us(c, i), &status);
         if (!status.has_clock ||
-            (has_root && (status.root_digest != root || status.store.keys != keys))) {
+            (one.has_clock && (status.root_digest != one.root_digest ||
+                               (is_at_rest && status.store.keys != one.store.keys) ||
+                               (!is_at_rest && status.root_cut_s != one.root_cut_s)))) {
             return false;
         }
-        has_root = true;
-        root = status.root_digest;
-        keys = status.store.keys;
+        one = status;
+    }
+    return true;
+}
+
+static bool are_enclaves_equal(struct cluster *c, bool is_at_rest)
+{
+    uint32_t end = 0;
+    for (uint32_t i = 0; i < c->count; i = end) {
+        uint32_t first = 0;
+        cluster_enclave(c, i, &first, &end);
+        if (!is_enclave_equal(c, first, end, is_at_rest)) {
+            return false;
+        }
     }
     return true;
 }
 
 bool cluster_is_converged(struct cluster *c)
 {
-    uint32_t end = 0;
-    for (uint32_t i = 0; i < c->count; i = end) {
-        uint32_t first = 0;
-        cluster_enclave(c, i, &first, &end);
-        if (!is_enclave_converged(c, first, end)) {
-            return false;
-        }
-    }
-    return true;
+    return are_enclaves_equal(c, true);
+}
+
+bool cluster_has_equal_digests(struct cluster *c)
+{
+    return are_enclaves_equal(c, false);
 }
 
 static bool is_converged(struct cluster *c, uint32_t unused)

@@ -11,6 +11,8 @@
 
 #include "gossip/engine.h"
 #include "tests/sim/barrier.h"
+#include "tests/sim/burst.h"
+#include "tests/sim/effects.h"
 #include "tests/sim/network.h"
 #include "tests/sim/streams.h"
 
@@ -60,6 +62,15 @@ struct traffic {
 
 enum { DATAGRAMS_KEPT = 64 };
 
+/* Which addresses a node's discovery names. */
+enum contact_order {
+    CONTACTS_ALL,
+    CONTACTS_RANDOM, /* `contacts` of them, drawn anew each time */
+    CONTACTS_CHAIN,  /* the node before it; the first one names nobody */
+    CONTACTS_RING,   /* the node after it, the last one the first */
+    CONTACTS_ONE,    /* everybody the first one */
+};
+
 /* An old datagram, to be brought again. */
 struct kept_datagram {
     uint32_t from, to;
@@ -76,13 +87,18 @@ struct cluster {
     uint32_t loss_ppm;                               /* of datagrams */
     uint32_t stream_loss_ppm;                        /* of segments */
     uint32_t duplicate_ppm, replay_ppm, garbage_ppm; /* of datagrams */
-    uint64_t delay_us, jitter_us;                    /* one way */
-    uint32_t contacts;           /* how many addresses discovery names, drawn anew; 0 all */
+    uint32_t late_ppm;                               /* of datagrams: held back */
+    uint32_t spoil_ppm;                              /* of pieces of streams */
+    struct burst burst;
+    uint64_t delay_us, jitter_us; /* one way */
+    enum contact_order order;
+    uint32_t contacts;           /* with CONTACTS_RANDOM */
     uint32_t enclave_size;       /* nodes in a row that form an enclave; 0: as the template says */
     struct engine_config config; /* the template */
     struct sim_put *puts;
     uint64_t put_count, put_size;
     struct traffic traffic;
+    struct effects effects;
     struct engine_counters retired; /* of the lives that are over */
     const struct observer *observer;
     bool is_checked_often; /* engine_check() after many events and every run, not only at the end */
@@ -141,6 +157,9 @@ bool cluster_wait_noticed(struct cluster *c, uint32_t node, uint64_t ms);
 
 /* Whether the running nodes of each enclave hold the same, as far as their digests tell. */
 bool cluster_is_converged(struct cluster *c);
+
+/* The same where writes go on: whether their digests as of one cut are equal. */
+bool cluster_has_equal_digests(struct cluster *c);
 
 /* Runs until they do; false after `ms`. */
 bool cluster_wait_converged(struct cluster *c, uint64_t ms);

@@ -6,8 +6,10 @@
 #include <stdlib.h>
 
 enum {
-    GRACE_US = 30 * 1000 * 1000, /* after a pause, until all rumours about it have died down */
-    ONCE_US = 10 * 1000 * 1000,  /* declarations of one node within this are one */
+    GRACE_US = 30 * 1000 * 1000,   /* after a pause, until all rumours about it have died down */
+    ONCE_US = 10 * 1000 * 1000,    /* declarations of one node within this are one */
+    NOTICED_US = 30 * 1000 * 1000, /* by then all know, at any size and up to a quarter of loss */
+    OBSERVERS_MAX = 256,           /* asked about one crash: each looks through its whole table */
 };
 
 /* The end of one life, and what became known of it. */
@@ -18,6 +20,13 @@ struct crash {
     uint64_t last_us; /* when the last observer so far knew; 0 none */
 };
 
+/* A life that has ended, until it is looked whether all know. */
+struct due {
+    uint32_t node;
+    struct uuid uuid;
+    uint64_t at_us;
+};
+
 struct deaths {
     struct oracle *oracle;
     struct oracle_config config;
@@ -26,6 +35,8 @@ struct deaths {
     size_t *latest_1;      /* by node: its latest crash plus 1 */
     uint64_t *declared_us; /* by node: when it was last declared dead wrongly */
     uint64_t all_excused_until_us, sides_excused_until_us;
+    struct due *due; /* oldest first, from due_first on */
+    size_t due_first, due_count, due_size;
 };
 
 struct deaths *deaths_new(struct oracle *oracle, const struct oracle_config *config)
@@ -41,6 +52,7 @@ struct deaths *deaths_new(struct oracle *oracle, const struct oracle_config *con
 void deaths_free(struct deaths *d)
 {
     free(d->crashes);
+    free(d->due);
     free(d->latest_1);
     free(d->declared_us);
     free(d);
@@ -80,7 +92,8 @@ static void judge_wrong_death(struct deaths *d, uint32_t observer, uint32_t node
     }
     d->config.figures->false_deaths++;
     if (!d->config.is_deadly) {
-        oracle_broken(d->oracle, "node %u declares node %u dead, which is well", observer, node);
+        oracle_broken(d->oracle, INVARIANT_DEATH, "node %u declares node %u dead, which is well",
+                      observer, node);
     }
 }
 
@@ -133,6 +146,57 @@ void deaths_notice(struct deaths *d, uint32_t observer, const struct notice *not
     }
 }
 
+void deaths_stopping(struct deaths *d, uint32_t node)
+{
+    const struct cluster *c = d->config.cluster;
+    if (d->due_count == d->due_size) {
+        d->due_size = d->due_size == 0 ? 64 : 2 * d->due_size;
+        d->due = mem_resize(d->due, d->due_size, sizeof(*d->due));
+    }
+    d->due[d->due_count++] =
+        (struct due){.node = node, .uuid = c->nodes[node].uuid, .at_us = c->net.now_us};
+}
+
+static bool is_held_alive(struct engine *e, const struct uuid *uuid)
+{
+    uint32_t slot = 0;
+    for (const struct member *m = NULL; (m = engine_next_member(e, &slot)) != NULL; slot++) {
+        if (uuid_equal(&m->card.uuid, uuid)) {
+            return m->state == MEMBER_ALIVE || m->state == MEMBER_SUSPECT;
+        }
+    }
+    return false;
+}
+
+static void judge_notice(struct deaths *d, const struct due *due)
+{
+    const struct cluster *c = d->config.cluster;
+    const uint32_t step = 1 + c->count / OBSERVERS_MAX;
+    for (uint32_t i = due->node % step; i < c->count; i += step) {
+        const struct sim_node *n = &c->nodes[i];
+        if (n->is_up && n->started_us < due->at_us && n->paused_until_us < due->at_us &&
+            is_held_alive(n->engine, &due->uuid)) {
+            oracle_broken(d->oracle, INVARIANT_NOTICED,
+                          "node %u still takes node %u for alive, %d s after its end", i, due->node,
+                          NOTICED_US / 1000000);
+            return;
+        }
+    }
+}
+
+void deaths_judge_due(struct deaths *d)
+{
+    const uint64_t now_us = d->config.cluster->net.now_us;
+    while (d->due_first < d->due_count && now_us - d->due[d->due_first].at_us >= NOTICED_US) {
+        const struct due *due = &d->due[d->due_first++];
+        const bool is_excused = d->config.is_deadly || due->at_us < d->all_excused_until_us ||
+                                due->at_us < d->sides_excused_until_us;
+        if (!is_excused) {
+            judge_notice(d, due);
+        }
+    }
+}
+
 void deaths_judge_rest(struct deaths *d)
 {
     struct cluster *c = d->config.cluster;
@@ -154,7 +218,8 @@ void deaths_judge_rest(struct deaths *d)
             const bool is_ours = cluster_find(c, &m->card.uuid, &node, &life);
             const bool is_live = m->state == MEMBER_ALIVE || m->state == MEMBER_SUSPECT;
             if (is_live && (!is_ours || !c->nodes[node].is_up || c->nodes[node].life != life)) {
-                oracle_broken(d->oracle, "node %u still lists what was node %u alive", i, node);
+                oracle_broken(d->oracle, INVARIANT_NOTICED,
+                              "node %u still lists what was node %u alive", i, node);
             }
         }
     }

@@ -16,6 +16,12 @@ void deaths_free(struct deaths *d);
 /* A node says something of a member. */
 void deaths_notice(struct deaths *d, uint32_t node, const struct notice *notice);
 
+/* A life ends: from now on the others have a while to notice. */
+void deaths_stopping(struct deaths *d, uint32_t node);
+
+/* Those who have died long enough ago must be known to have. */
+void deaths_judge_due(struct deaths *d);
+
 /* As oracle_excuse(). */
 void deaths_excuse(struct deaths *d, bool is_everybody, uint64_t until_us);
 

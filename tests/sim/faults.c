@@ -10,7 +10,9 @@
 
 enum {
     QUARTER_PPM = 250000,
-    SOME_PPM = 50000, /* of datagrams come twice, or again */
+    TENTH_PPM = 100000,
+    SOME_PPM = 50000,  /* of datagrams come twice, or again */
+    CORRUPT_PPM = 500, /* of pieces of streams: a link is lost to it each few minutes */
     GARBAGE_PPM = 20000,
     DRIFT_PPM_MAX = 100, /* a bad quartz */
     BURST_CONTACTS = 3,
@@ -128,12 +130,16 @@ static uint64_t divide(struct faults *f, enum fault fault, uint64_t cut_us, uint
     const uint64_t excused_us = c->net.now_us + EXCUSED_US;
     if (f->turn[fault] % 2 == 1) {
         memset(c->barrier.between, 0, sizeof(c->barrier.between));
+        c->effects.heals++;
+        f->healed_us = c->net.now_us;
         oracle_excuse(f->oracle, fault == FAULT_ONEWAY, excused_us);
         return healed_us;
     }
     for (uint32_t i = 0; i < c->count; i++) {
         c->barrier.sides[i] = (uint8_t)draw(f, 2);
     }
+    c->effects.cuts++;
+    f->healed_us = 0;
     c->barrier.between[0][1] = BLOCK_ALL;
     c->barrier.between[1][0] = fault == FAULT_PARTITION ? BLOCK_ALL : 0;
     oracle_excuse(f->oracle, fault == FAULT_ONEWAY, excused_us + cut_us);
@@ -150,9 +156,35 @@ static uint64_t act_oneway(struct faults *f)
     return divide(f, FAULT_ONEWAY, 15 * SECOND_US, 60 * SECOND_US);
 }
 
+/* As firewalls and routing do it: about one pair a node, for datagrams, streams or both, and half
+ * of them one way only. On the next turn all are open. */
+static uint64_t act_pairs(struct faults *f)
+{
+    struct cluster *c = f->cluster;
+    if (f->turn[FAULT_PAIRS] % 2 == 1) {
+        barrier_clear_pairs(&c->barrier);
+        c->effects.heals++;
+        return 20 * SECOND_US;
+    }
+    for (uint32_t i = 0; i < c->count; i++) {
+        const uint32_t from = (uint32_t)draw(f, c->count);
+        const uint32_t to = (uint32_t)draw(f, c->count);
+        const uint8_t what = (uint8_t)(BLOCK_UDP + draw(f, BLOCK_ALL));
+        if (from == to) {
+            continue;
+        }
+        cluster_block(c, from, to, what);
+        if (draw(f, 2) == 0) {
+            cluster_block(c, to, from, what);
+        }
+    }
+    return 30 * SECOND_US;
+}
+
 static uint64_t act_tcp_block(struct faults *f)
 {
     const bool is_end = f->turn[FAULT_TCP_BLOCK] % 2 == 1;
+    *(is_end ? &f->cluster->effects.heals : &f->cluster->effects.cuts) += 1;
     f->cluster->barrier.everywhere =
         (uint8_t)((f->cluster->barrier.everywhere & BLOCK_UDP) | (is_end ? 0 : BLOCK_TCP));
     if ((f->set & 1U << FAULT_UDP_BLOCK) != 0) {
@@ -175,6 +207,7 @@ static void set_clocks(struct faults *f)
     struct cluster *c = f->cluster;
     for (uint32_t i = 0; i < c->count; i++) {
         c->nodes[i].wall_offset_ms = (int64_t)draw(f, 2 * HOUR_MS) - HOUR_MS;
+        c->effects.clocks_set++;
     }
 }
 
@@ -221,7 +254,10 @@ static uint64_t act_rolling(struct faults *f)
 
 static void before_burst(struct faults *f)
 {
-    f->cluster->contacts = BURST_CONTACTS;
+    if (f->cluster->order == CONTACTS_ALL) {
+        f->cluster->order = CONTACTS_RANDOM;
+        f->cluster->contacts = BURST_CONTACTS;
+    }
 }
 
 static void before_loss(struct faults *f)
@@ -231,8 +267,28 @@ static void before_loss(struct faults *f)
     c->stream_loss_ppm = c->stream_loss_ppm > QUARTER_PPM ? c->stream_loss_ppm : QUARTER_PPM;
 }
 
+static void before_bursts(struct faults *f)
+{
+    if (f->cluster->burst.leave_good_ppm == 0) {
+        burst_set(&f->cluster->burst, FAULTS_BURST_PPM, BURST_MEAN_US);
+    }
+}
+
+static void before_reorder(struct faults *f)
+{
+    f->cluster->late_ppm = TENTH_PPM;
+}
+
+/* Links form first: this is about what they meet later. */
+static uint64_t act_corrupt(struct faults *f)
+{
+    f->cluster->spoil_ppm = CORRUPT_PPM;
+    return NEVER - f->cluster->net.now_us;
+}
+
 static void before_udp_block(struct faults *f)
 {
+    f->cluster->effects.cuts++;
     f->cluster->barrier.everywhere |= BLOCK_UDP;
 }
 
@@ -262,17 +318,28 @@ static const struct {
     [FAULT_PARTITION] = {"partition", "30 s in two halves, 60 s healed", NULL, act_partition},
     [FAULT_ONEWAY] = {"oneway", "15 s in which one half is not heard, 60 s healed", NULL,
                       act_oneway},
+    [FAULT_PAIRS] = {"pairs", "30 s in which about one pair a node is cut in some way, 20 s healed",
+                     NULL, act_pairs},
     [FAULT_LOSS] = {"loss", "at least a quarter of all packets is lost", before_loss, NULL},
-    [FAULT_UDP_BLOCK] = {"udp-block", "datagrams pass nowhere", before_udp_block, NULL},
-    [FAULT_TCP_BLOCK] = {"tcp-block", "20 s in which streams stand still, 40 s healed", NULL,
-                         act_tcp_block},
+    [FAULT_BURSTS] = {"burst-loss", "a tenth of all packets is lost, in bursts of 200 ms",
+                      before_bursts, NULL},
+    [FAULT_REORDER] = {"reorder", "a tenth of all datagrams comes up to 50 ms late", before_reorder,
+                       NULL},
+    [FAULT_UDP_BLOCK] = {"udp-block", "datagrams pass nowhere, only streams do", before_udp_block,
+                         NULL},
+    [FAULT_TCP_BLOCK] = {"tcp-block",
+                         "20 s in which streams stand still and only datagrams pass, 40 s healed",
+                         NULL, act_tcp_block},
     [FAULT_PAUSE] = {"pause", "SIGSTOP for 1 to 20 s", NULL, act_pause},
     [FAULT_CLOCK] = {"clock", "wall clocks an hour off and stepping, drift, restarts", before_clock,
                      act_clock},
     [FAULT_ROLLING] = {"rolling", "one node after the other leaves and starts again", NULL,
                        act_rolling},
-    [FAULT_REPLAY] = {"replay", "datagrams twice, late again, cut, lengthened, noise",
+    [FAULT_REPLAY] = {"replay", "datagrams twice, again much later, cut, lengthened, noise",
                       before_replay, NULL},
+    [FAULT_CORRUPT] = {"corrupt",
+                       "streams carry noise and foreign words, which must cost a link only", NULL,
+                       act_corrupt},
     [FAULT_FULL] = {"full", "1 MiB of memory a node", before_full, NULL},
 };
 
@@ -348,7 +415,8 @@ void faults_act(struct faults *f)
 {
     for (uint32_t i = 0; i < FAULT_COUNT; i++) {
         if (f->due_us[i] <= f->cluster->net.now_us) {
-            f->due_us[i] = f->cluster->net.now_us + kinds[i].act(f);
+            const uint64_t pause_us = kinds[i].act(f);
+            f->due_us[i] = f->cluster->net.now_us + pause_us;
             f->turn[i]++;
         }
     }
@@ -368,6 +436,9 @@ void faults_end(struct faults *f)
     c->duplicate_ppm = 0;
     c->replay_ppm = 0;
     c->garbage_ppm = 0;
+    c->late_ppm = 0;
+    c->spoil_ppm = 0;
+    burst_set(&c->burst, 0, 0);
     for (uint32_t i = 0; i < c->count; i++) {
         /* Who was about to end does. */
         if (c->nodes[i].is_up && f->victim[FAULT_CHURN] == i) {

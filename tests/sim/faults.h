@@ -17,16 +17,22 @@ enum fault {
     FAULT_CHURN,     /* nodes come, go, leave */
     FAULT_PARTITION, /* two halves do not reach each other */
     FAULT_ONEWAY,    /* one half does not reach the other, but hears it */
+    FAULT_PAIRS,     /* single ways between two nodes are closed, one way or both */
     FAULT_LOSS,      /* at least a quarter of all packets is lost */
+    FAULT_BURSTS,    /* a tenth of all packets is lost, in bursts */
+    FAULT_REORDER,   /* a tenth of the datagrams is overtaken by later ones */
     FAULT_UDP_BLOCK, /* datagrams pass nowhere */
     FAULT_TCP_BLOCK, /* streams stand still everywhere for a while */
     FAULT_PAUSE,     /* SIGSTOP */
     FAULT_CLOCK,     /* wall clocks are an hour off and step, all clocks drift */
     FAULT_ROLLING,   /* one node after the other leaves and is restarted */
     FAULT_REPLAY,    /* datagrams twice, late again, cut, lengthened, replaced by noise */
+    FAULT_CORRUPT,   /* streams carry noise and foreign words */
     FAULT_FULL,      /* little memory, large values */
     FAULT_COUNT,
 };
+
+enum { FAULTS_BURST_PPM = 100000 }; /* what "burst-loss" loses */
 
 struct faults {
     struct cluster *cluster;
@@ -36,6 +42,7 @@ struct faults {
     uint32_t turn[FAULT_COUNT]; /* how often each has acted */
     uint32_t victim[FAULT_COUNT];
     uint64_t forming_us; /* since when everybody is starting; 0: they are not */
+    uint64_t healed_us;  /* since when a partition is healed; 0: there was none */
 };
 
 /* The set of faults that a scenario's name means, "swarm" a random one by the seed; false when

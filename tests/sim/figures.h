@@ -1,11 +1,41 @@
 /*
  * figures: what the runs of a simulation have measured, over all their seeds. Filled by oracle and
- * scenario, printed by report. Times are microseconds of virtual time.
+ * story, printed by report. Times are microseconds of virtual time.
  */
 #ifndef SIM_FIGURES_H
 #define SIM_FIGURES_H
 
+#include "gossip/counters.h"
+#include "tests/sim/effects.h"
 #include "tests/sim/sample.h"
+
+/* What the oracle can find broken. X(name, what it says). */
+#define SIM_INVARIANTS(X)                                                           \
+    X(FORMED, "everybody sees everybody, and is ready, some time after the start")  \
+    X(EXPIRED, "nothing is served past its expiry on the node's clock")             \
+    X(OUTLIVED, "nothing is served after its time to live has truly passed")        \
+    X(WRITTEN, "what is served is what somebody wrote")                             \
+    X(BACK, "a node's version of a key does not go back while the later one lives") \
+    X(REPLACED, "what a node has seen replaced it does not serve again")            \
+    X(RESURRECTED, "at rest nobody serves what a living node has seen replaced")    \
+    X(LOST, "at rest everybody has what a living node has shown and nothing ended") \
+    X(QUORUM, "a 201 names at least a quorum of holders")                           \
+    X(HELD, "a 201 names no more holders than there are")                           \
+    X(DEATH, "nobody who is well is declared dead")                                 \
+    X(NOTICED, "who has died is known to have died, in time")                       \
+    X(MEMORY, "no store holds more than it may")                                    \
+    X(QUEUE, "no queue is longer than it may be")                                   \
+    X(CLOCK, "the clock of a node with records slews and does not step")            \
+    X(VIEWS, "after the faults all views become equal")                             \
+    X(DIGESTS, "after the faults all digests become equal")                         \
+    X(CONTENT, "equal digests mean equal content")
+
+enum invariant {
+#define SIM_INVARIANT_NAME(name, help) INVARIANT_##name,
+    SIM_INVARIANTS(SIM_INVARIANT_NAME)
+#undef SIM_INVARIANT_NAME
+        INVARIANTS
+};
 
 struct figures {
     uint32_t seeds;
@@ -16,7 +46,10 @@ struct figures {
     struct sample killed_all;
     struct sample deliveries;   /* a write until another member of its enclave has it, each */
     struct sample last_copies;  /* the same until the last one that was up all the while has it */
-    struct sample convergences; /* end of all faults until equal views and equal digests */
+    struct sample heal_views;   /* end of a partition until equal views */
+    struct sample heal_digests; /* the same until equal digests too */
+    struct sample rest_views;   /* end of all faults until equal views */
+    struct sample convergences; /* the same until nothing is under way and digests are equal too */
     uint64_t false_deaths;      /* healthy, reachable nodes declared dead, each time once */
     uint64_t excused_deaths;    /* living but stopped or cut off ones */
     uint64_t suspicions;        /* of living nodes, by observer */
@@ -25,14 +58,22 @@ struct figures {
     uint64_t copies, copies_wanted; /* of live writes */
     uint64_t sync_copies;           /* records that reconciliation and joining brought */
     uint64_t reads;                 /* that the oracle has checked */
+    uint64_t walks;                 /* of all structures of a node */
     uint64_t resurrections;
     uint64_t node_us; /* nodes times time up, while measured */
     uint64_t datagram_bytes, stream_bytes, stream_headers;
-    uint64_t broken; /* invariants, each time */
+    uint64_t last_node_us, last_bytes; /* of the last minutes of it; all bytes */
+    struct engine_counters counters;   /* of all nodes while measured */
+    struct effects effects;            /* of the network from the start to the end */
+    uint64_t broken_by[INVARIANTS];
+    uint64_t broken; /* their sum */
     uint64_t events;
     uint64_t hash; /* of all histories */
 };
 
 void figures_fini(struct figures *f);
+
+/* What an invariant says. */
+const char *invariant_text(enum invariant invariant);
 
 #endif

@@ -1,6 +1,7 @@
 #include "tests/sim/oracle.h"
 
 #include "core/mem.h"
+#include "gossip/clock.h"
 #include "gossip/link.h"
 #include "tests/sim/deaths.h"
 #include "tests/sim/stage.h"
@@ -13,13 +14,29 @@
 #include <string.h>
 
 enum {
-    LINES_MAX = 20,      /* printed of one seed; the rest is counted */
-    WALKED_MAX = 64,     /* clusters up to this are walked in full */
-    SAMPLED_NODES = 16,  /* of larger ones, each time */
-    SAMPLED_KEYS = 4,    /* of each node looked at */
-    WALK_EVERY = 10,     /* samples between two walks of everything */
-    SMALL_WALK_MAX = 16, /* clusters up to this are walked at each sample */
+    LINES_MAX = 20,        /* printed of one seed; the rest is counted */
+    WALKED_MAX = 64,       /* clusters up to this are walked in full */
+    SAMPLED_NODES = 16,    /* of larger ones, each time */
+    SAMPLED_KEYS = 4,      /* of each node looked at */
+    WALK_EVERY = 10,       /* samples between two walks of everything */
+    REST_WALKS_MAX = 1000, /* nodes walked at rest: a walk grows as the cluster does */
+    ALL_KEYS_MAX = 64,     /* of an enclave, to be read one and all when a record has come */
+    SAMPLED_ARRIVALS = 16, /* of more keys */
     SECOND_US = 1000 * 1000,
+    MILLION = 1000000,
+    CLOCK_ALLOWED_PPM = CLOCK_SLEW_PPM + 100,
+    /* What rounding to milliseconds hides, and what a node that was stopped slews when it goes on.
+     */
+    CLOCK_SLACK_US = 20 * 1000,
+};
+
+/* What a node showed when it was looked at last. */
+struct glimpse {
+    uint32_t life; /* 0: never */
+    uint32_t events;
+    uint64_t now_us, clock_ms; /* its own monotonic clock, and the cluster's on it */
+    bool has_records;          /* and a clock: from then on it must not step */
+    uint64_t records;          /* that had come */
 };
 
 struct oracle {
@@ -28,14 +45,16 @@ struct oracle {
     struct rng rng; /* its own, so that looking changes nothing */
     struct writes *writes;
     struct deaths *deaths;
+    struct glimpse *glimpses; /* by node */
     uint64_t samples;
     uint64_t lines;
 };
 
-void oracle_broken(struct oracle *o, const char *format, ...)
+void oracle_broken(struct oracle *o, enum invariant invariant, const char *format, ...)
 {
     va_list args;
     o->config.figures->broken++;
+    o->config.figures->broken_by[invariant]++;
     if (o->lines++ >= LINES_MAX) {
         return;
     }
@@ -47,6 +66,124 @@ void oracle_broken(struct oracle *o, const char *format, ...)
     va_end(args);
     printf("\n");
 }
+
+/* ---- Looking around ---- */
+
+static void check_caps(struct oracle *o, uint32_t node, const struct engine_status *status)
+{
+    struct engine *e = o->config.cluster->nodes[node].engine;
+    if (status->store.bytes_used > status->store.bytes_max) {
+        oracle_broken(o, INVARIANT_MEMORY, "node %u holds %" PRIu64 " bytes of at most %" PRIu64,
+                      node, status->store.bytes_used, status->store.bytes_max);
+    }
+    uint32_t slot = 0;
+    struct engine_link_view view;
+    for (; engine_next_link(e, &slot, &view); slot++) {
+        /* Small and large values wait apart. */
+        if (view.queued > 2 * (uint64_t)LINK_QUEUE_MAX) {
+            oracle_broken(o, INVARIANT_QUEUE, "a link of node %u queues %" PRIu64 " writes", node,
+                          view.queued);
+        }
+    }
+}
+
+/* While a node has records its clock goes as its monotonic one does, but for slewing. */
+static void check_clock(struct oracle *o, uint32_t node, const struct engine_status *status)
+{
+    struct cluster *c = o->config.cluster;
+    struct glimpse *g = &o->glimpses[node];
+    const uint64_t now_us = stage_now_us(c, node);
+    const uint64_t clock_ms = engine_clock_ms(c->nodes[node].engine, now_us);
+    const bool has_records = status->has_clock && status->store.keys + status->store.shadows > 0;
+    if (has_records && g->has_records && g->life == c->nodes[node].life) {
+        const uint64_t passed_us = now_us - g->now_us;
+        const int64_t stepped_us = (int64_t)((clock_ms - g->clock_ms) * 1000 - passed_us);
+        const uint64_t allowed_us = passed_us * CLOCK_ALLOWED_PPM / MILLION + CLOCK_SLACK_US;
+        if (stepped_us > (int64_t)allowed_us || -stepped_us > (int64_t)allowed_us) {
+            oracle_broken(o, INVARIANT_CLOCK, "the clock of node %u stepped by %" PRId64 " us",
+                          node, stepped_us);
+        }
+    }
+    g->now_us = now_us;
+    g->clock_ms = clock_ms;
+    g->has_records = has_records;
+}
+
+static void walk(struct oracle *o, uint32_t node)
+{
+    engine_check(o->config.cluster->nodes[node].engine);
+    o->config.figures->walks++;
+}
+
+/* The parts of a node that an event may have touched and that cost little to look at. */
+static void look_at_state(struct oracle *o, uint32_t node)
+{
+    struct cluster *c = o->config.cluster;
+    struct glimpse *g = &o->glimpses[node];
+    struct engine_status status;
+    engine_status(c->nodes[node].engine, stage_now_us(c, node), &status);
+    check_caps(o, node, &status);
+    check_clock(o, node, &status);
+    const uint64_t records = status.counters.records_received +
+                             status.counters.sync_records_received + status.counters.puts;
+    if (g->life == c->nodes[node].life && g->records != records) {
+        const bool is_all = o->config.key_count <= ALL_KEYS_MAX;
+        for (uint32_t i = 0; i < (is_all ? o->config.key_count : SAMPLED_ARRIVALS); i++) {
+            writes_read(o->writes, node,
+                        is_all ? i : (uint32_t)rng_below(&o->rng, o->config.key_count));
+        }
+    }
+    g->life = c->nodes[node].life;
+    g->records = records;
+}
+
+static void look_at(struct oracle *o, uint32_t node, bool is_walk)
+{
+    if (!o->config.cluster->nodes[node].is_up) {
+        return;
+    }
+    for (uint32_t i = 0; i < SAMPLED_KEYS; i++) {
+        writes_read(o->writes, node, (uint32_t)rng_below(&o->rng, o->config.key_count));
+    }
+    if (is_walk) {
+        look_at_state(o, node);
+        walk(o, node);
+    }
+}
+
+static void take_event(void *arg, const struct event *e)
+{
+    struct oracle *o = arg;
+    struct glimpse *g = &o->glimpses[e->to];
+    if (e->kind == EVENT_BYTES) {
+        writes_arrived(o->writes, e->to);
+        writes_read(o->writes, e->to, (uint32_t)rng_below(&o->rng, o->config.key_count));
+    }
+    if (o->config.cluster->count <= WALKED_MAX) {
+        look_at_state(o, e->to);
+    }
+    if (o->config.walk_every > 0 && ++g->events % o->config.walk_every == 0) {
+        walk(o, e->to);
+    }
+}
+
+void oracle_sample(struct oracle *o)
+{
+    struct cluster *c = o->config.cluster;
+    const uint64_t turn = o->samples++;
+    deaths_judge_due(o->deaths);
+    if (c->count <= WALKED_MAX) {
+        for (uint32_t i = 0; i < c->count; i++) {
+            look_at(o, i, turn % WALK_EVERY == 0);
+        }
+        return;
+    }
+    for (uint32_t i = 0; i < SAMPLED_NODES; i++) {
+        look_at(o, (uint32_t)rng_below(&o->rng, c->count), i == 0);
+    }
+}
+
+/* ---- Being told ---- */
 
 static void take_notice(void *arg, uint32_t node, const struct notice *notice)
 {
@@ -61,19 +198,11 @@ static void take_put_done(void *arg, uint32_t node, const struct put_done *done)
     writes_done(o->writes, done);
 }
 
-static void take_event(void *arg, const struct event *e)
-{
-    struct oracle *o = arg;
-    if (e->kind == EVENT_BYTES) {
-        writes_arrived(o->writes, e->to);
-        writes_read(o->writes, e->to, (uint32_t)rng_below(&o->rng, o->config.key_count));
-    }
-}
-
 static void take_stopping(void *arg, uint32_t node)
 {
     struct oracle *o = arg;
     writes_stopping(o->writes, node);
+    deaths_stopping(o->deaths, node);
 }
 
 struct oracle *oracle_new(const struct oracle_config *config)
@@ -81,6 +210,7 @@ struct oracle *oracle_new(const struct oracle_config *config)
     struct oracle *o = mem_new(1, sizeof(*o));
     o->config = *config;
     rng_init(&o->rng, ~config->seed);
+    o->glimpses = mem_new(config->cluster->count, sizeof(*o->glimpses));
     o->writes = writes_new(o, config);
     o->deaths = deaths_new(o, config);
     o->observer = (struct observer){.arg = o,
@@ -98,6 +228,7 @@ void oracle_free(struct oracle *o)
         return;
     }
     o->config.cluster->observer = NULL;
+    free(o->glimpses);
     writes_free(o->writes);
     deaths_free(o->deaths);
     free(o);
@@ -111,57 +242,6 @@ void oracle_write(struct oracle *o, uint32_t node, uint64_t ttl_ms)
 void oracle_excuse(struct oracle *o, bool is_everybody, uint64_t until_us)
 {
     deaths_excuse(o->deaths, is_everybody, until_us);
-}
-
-/* ---- Looking around ---- */
-
-static void check_caps(struct oracle *o, uint32_t node)
-{
-    struct cluster *c = o->config.cluster;
-    struct engine *e = c->nodes[node].engine;
-    struct engine_status status;
-    engine_status(e, stage_now_us(c, node), &status);
-    if (status.store.bytes_used > status.store.bytes_max) {
-        oracle_broken(o, "node %u holds %" PRIu64 " bytes of at most %" PRIu64, node,
-                      status.store.bytes_used, status.store.bytes_max);
-    }
-    uint32_t slot = 0;
-    struct engine_link_view view;
-    for (; engine_next_link(e, &slot, &view); slot++) {
-        if (view.queued > 2 * (uint64_t)LINK_QUEUE_MAX) {
-            oracle_broken(o, "a link of node %u queues %" PRIu64 " writes", node, view.queued);
-        }
-    }
-}
-
-static void look_at(struct oracle *o, uint32_t node, bool is_walk)
-{
-    struct cluster *c = o->config.cluster;
-    if (!c->nodes[node].is_up) {
-        return;
-    }
-    for (uint32_t i = 0; i < SAMPLED_KEYS; i++) {
-        writes_read(o->writes, node, (uint32_t)rng_below(&o->rng, o->config.key_count));
-    }
-    if (is_walk) {
-        check_caps(o, node);
-        engine_check(c->nodes[node].engine);
-    }
-}
-
-void oracle_sample(struct oracle *o)
-{
-    struct cluster *c = o->config.cluster;
-    const uint64_t turn = o->samples++;
-    if (c->count <= WALKED_MAX) {
-        for (uint32_t i = 0; i < c->count; i++) {
-            look_at(o, i, c->count <= SMALL_WALK_MAX || turn % WALK_EVERY == 0);
-        }
-        return;
-    }
-    for (uint32_t i = 0; i < SAMPLED_NODES; i++) {
-        look_at(o, (uint32_t)rng_below(&o->rng, c->count), i == 0);
-    }
 }
 
 /* ---- At rest ---- */
@@ -209,8 +289,8 @@ static void compare_content(struct oracle *o, uint32_t a, uint32_t b)
         struct record r = {.key = NULL};
         while (next_lasting(o, pair[i], &(struct record){.key = r.key, .key_len = r.key_len}, &r)) {
             if (!has_same(o, pair[1 - i], &r)) {
-                oracle_broken(o, "nodes %u and %u have equal digests and not the same content", a,
-                              b);
+                oracle_broken(o, INVARIANT_CONTENT,
+                              "nodes %u and %u have equal digests and not the same content", a, b);
                 return;
             }
         }
@@ -220,6 +300,7 @@ static void compare_content(struct oracle *o, uint32_t a, uint32_t b)
 void oracle_judge_rest(struct oracle *o)
 {
     struct cluster *c = o->config.cluster;
+    const uint32_t walk_step = 1 + c->count / REST_WALKS_MAX;
     deaths_judge_rest(o->deaths);
     uint32_t end = 0;
     for (uint32_t i = 0; i < c->count; i = end) {
@@ -236,9 +317,12 @@ void oracle_judge_rest(struct oracle *o)
     }
     for (uint32_t i = 0; i < c->count; i++) {
         if (c->nodes[i].is_up) {
-            engine_check(c->nodes[i].engine);
-            check_caps(o, i);
+            look_at_state(o, i);
             writes_judge_rest(o->writes, i);
         }
+        if (c->nodes[i].is_up && i % walk_step == 0) {
+            walk(o, i);
+        }
     }
+    writes_judge_losses(o->writes);
 }

@@ -1,22 +1,21 @@
 /*
  * oracle: knows every write of a simulated cluster and judges what the nodes make of them.
  *
- * It writes for the clients, so it knows each version's key, value, expiry and enclave. It looks
- * where events happen: when bytes of a stream have come to a node, the writes that the node still
- * lacks and one key drawn at random; and it samples all nodes as time goes by. What it holds them
- * to (DESIGN, section 11):
+ * It writes for the clients, so it knows each version's key, value, expiry and enclave. What it
+ * holds the nodes to is SIM_INVARIANTS in figures.h (DESIGN, section 11), and where it looks is:
  *
- *   - no read past the expiry, by the node's clock or by true time, and none of bytes never written
- *   - in one life of a node a key's version never goes back to one that the node has seen replaced,
- *     nor, while the later one lives, to any
- *   - a 201 means that as many hold the write as the node says
- *   - no healthy node is declared dead while the loss is at most a quarter
- *   - every crash becomes known to all; every cap is kept; every structure is sound
- *   - once faults are over: equal views, equal digests, equal content, nothing replaced or expired
- *     to be seen anywhere
+ *   - after each event of a node, that node: the writes that it still lacks, when bytes have come;
+ *     every key (16 drawn ones when there are more than 64) when a record has come; its caps and
+ *     its clock in clusters of up to 64, else when it is sampled; all its structures (x_check()
+ *     of each) after every `walk_every`th of its events
+ *   - each 100 ms: 4 keys of every node, of 16 nodes drawn in clusters above 64, and of those above
+ *     the structures of one; each second the structures of all nodes up to 64
+ *   - when a crash is 30 s old: whether every observer knows
+ *   - at rest: everything
  *
- * A broken invariant is one line with seed and virtual time. What the oracle draws it draws from a
- * generator of its own: the history is the same with and without it.
+ * A broken invariant is one line with seed and virtual time; a structure that is not sound is an
+ * assertion of the engine's and ends the program. What the oracle draws it draws from a generator
+ * of its own.
  */
 #ifndef SIM_ORACLE_H
 #define SIM_ORACLE_H
@@ -28,9 +27,10 @@ struct oracle_config {
     struct cluster *cluster;
     struct figures *figures;
     uint64_t seed;
-    uint32_t key_count; /* of each enclave */
-    size_t value_len;   /* at least ORACLE_VALUE_MIN */
-    bool is_deadly;     /* more loss than the promise covers: deaths are counted, not judged */
+    uint32_t key_count;  /* of each enclave */
+    uint64_t value_len;  /* at least ORACLE_VALUE_MIN */
+    uint32_t walk_every; /* events of a node between two walks of it; 0: only when sampled */
+    bool is_deadly;      /* more loss than the promise covers: deaths are counted, not judged */
 };
 
 enum { ORACLE_VALUE_MIN = 8 };
@@ -54,6 +54,7 @@ void oracle_excuse(struct oracle *o, bool is_everybody, uint64_t until_us);
 void oracle_judge_rest(struct oracle *o);
 
 /* One line on stdout, and counted. */
-void oracle_broken(struct oracle *o, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void oracle_broken(struct oracle *o, enum invariant invariant, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 #endif

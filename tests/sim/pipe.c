@@ -15,6 +15,7 @@ enum {
     UPGRADE_ASK = 250,         /* the HTTP request and its answer, with headers */
     UPGRADE_ANSWER = 180,
     CLOSE_HEADERS = 104, /* FIN and its ACK, each side */
+    NOISE_BYTES = 256,
 };
 
 static bool is_of_stream(enum event_kind kind)
@@ -146,23 +147,46 @@ static void finish_dial(struct cluster *c, const struct event *e)
 /* ---- Bytes ---- */
 
 /* How long the segments of one flight take until the last has arrived. */
-static uint64_t flight_us(struct cluster *c, size_t len)
+static uint64_t flight_us(struct cluster *c, uint32_t from, uint32_t to, size_t len)
 {
     const uint64_t one_way_us = stage_one_way_us(c);
+    const uint64_t burst_us = burst_left_us(&c->burst, &c->net.rng, from, to, c->net.now_us);
     const size_t segments = (len + SEGMENT_BYTES - 1) / SEGMENT_BYTES;
     uint64_t last_us = one_way_us;
-    for (size_t i = 0; i < segments && c->stream_loss_ppm > 0; i++) {
+    if (c->stream_loss_ppm == 0 && burst_us == 0) {
+        return one_way_us;
+    }
+    for (size_t i = 0; i < segments; i++) {
         uint64_t late_us = 0;
         uint64_t rto_us = RTO_US;
-        bool is_fast = i + FAST_RETRANSMIT_AFTER < segments;
-        while (network_chance(&c->net, c->stream_loss_ppm)) {
+        bool is_fast = burst_us == 0 && i + FAST_RETRANSMIT_AFTER < segments;
+        while (late_us < burst_us || network_chance(&c->net, c->stream_loss_ppm)) {
             late_us += is_fast ? 2 * one_way_us : rto_us;
             rto_us = is_fast ? rto_us : 2 * rto_us;
             is_fast = false;
+            c->effects.segments_resent++;
         }
         last_us = one_way_us + late_us > last_us ? one_way_us + late_us : last_us;
     }
     return last_us;
+}
+
+/* What a broken proxy or a bad peer makes of a piece: noise in its place, or words before it. (What
+ * a faulty cable does TCP's checksum tells.) */
+static void spoil(struct cluster *c, struct buf *out)
+{
+    static const char words[] = "HTTP/1.1 502 Bad Gateway\r\n\r\n";
+    uint8_t noise[NOISE_BYTES];
+    c->effects.streams_spoiled++;
+    buf_clear(out);
+    if (rng_below(&c->net.rng, 2) == 0) {
+        (void)!buf_append(out, words, sizeof(words) - 1);
+        return;
+    }
+    for (size_t i = 0; i < sizeof(noise); i++) {
+        noise[i] = (uint8_t)rng_next(&c->net.rng);
+    }
+    (void)!buf_append(out, noise, sizeof(noise));
 }
 
 /* Takes what the engine has for a link, as far as the window allows, and sends it in order. */
@@ -179,8 +203,11 @@ static void pump(struct cluster *c, uint32_t stream, uint32_t end)
                                stage_now_us(c, from)) == 0) {
             break;
         }
+        if (network_chance(&c->net, c->spoil_ppm)) {
+            spoil(c, &out);
+        }
         const size_t segments = (out.len + SEGMENT_BYTES - 1) / SEGMENT_BYTES;
-        uint64_t at_us = c->net.now_us + flight_us(c, out.len);
+        uint64_t at_us = c->net.now_us + flight_us(c, from, to, out.len);
         at_us = at_us > s->free_us[end] ? at_us : s->free_us[end];
         s->free_us[end] = at_us;
         s->in_flight[end] += out.len;
@@ -227,10 +254,12 @@ bool pipe_is_stuck(struct cluster *c, const struct event *e)
     }
     s->stuck_us[sender] = s->stuck_us[sender] == 0 ? c->net.now_us : s->stuck_us[sender];
     if (c->net.now_us - s->stuck_us[sender] > CLUSTER_STUCK_US) {
+        c->effects.streams_reset++;
         pipe_end(c, e->stream, 0, LINK_END_RESET, c->net.now_us);
         pipe_end(c, e->stream, 1, LINK_END_RESET, c->net.now_us);
         return true;
     }
+    c->effects.pieces_held++;
     schedule(c, c->net.now_us + RTO_US, e);
     s->free_us[sender] = c->net.now_us + RTO_US;
     return true;

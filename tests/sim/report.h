@@ -4,12 +4,10 @@
 #ifndef SIM_REPORT_H
 #define SIM_REPORT_H
 
-#include "tests/sim/story.h"
+#include "tests/sim/options.h"
 
-/* To stdout. `scenario` and `seed_last` describe the runs besides the story. */
-void report_table(const struct story *s, const char *scenario, uint64_t seed_last,
-                  struct figures *f);
-void report_json(const struct story *s, const char *scenario, uint64_t seed_last,
-                 struct figures *f);
+/* To stdout. The options describe the runs. */
+void report_table(const struct options *o, const struct figures *f);
+void report_json(const struct options *o, const struct figures *f);
 
 #endif

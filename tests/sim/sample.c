@@ -4,40 +4,54 @@
 
 #include <stdlib.h>
 
-enum { SAMPLE_MIN = 64, PERMILLE = 1000 };
+enum { PERMILLE = 1000, BITS = 64 };
+
+static uint32_t place_of(uint64_t value)
+{
+    if (value < SAMPLE_STEPS) {
+        return (uint32_t)value;
+    }
+    const uint32_t shift = (uint32_t)(BITS - 1 - __builtin_clzll(value)) - SAMPLE_STEP_BITS;
+    return SAMPLE_STEPS * (shift + 1) + (uint32_t)(value >> shift) - SAMPLE_STEPS;
+}
+
+/* The largest value that belongs there. */
+static uint64_t value_of(uint32_t place)
+{
+    if (place < SAMPLE_STEPS) {
+        return place;
+    }
+    const uint32_t shift = place / SAMPLE_STEPS - 1;
+    return (((uint64_t)(place % SAMPLE_STEPS) + SAMPLE_STEPS + 1) << shift) - 1;
+}
 
 void sample_add(struct sample *s, uint64_t value)
 {
-    if (s->count == s->size) {
-        s->size = s->size == 0 ? SAMPLE_MIN : 2 * s->size;
-        s->values = mem_resize(s->values, s->size, sizeof(*s->values));
+    if (s->places == NULL) {
+        s->places = mem_new(SAMPLE_PLACES, sizeof(*s->places));
     }
-    s->values[s->count++] = value;
-    s->is_sorted = false;
+    s->places[place_of(value)]++;
+    s->count++;
+    s->max = value > s->max ? value : s->max;
 }
 
 void sample_fini(struct sample *s)
 {
-    free(s->values);
+    free(s->places);
     *s = (struct sample){.count = 0};
 }
 
-static int compare(const void *a, const void *b)
+uint64_t sample_percentile(const struct sample *s, uint32_t permille)
 {
-    const uint64_t x = *(const uint64_t *)a;
-    const uint64_t y = *(const uint64_t *)b;
-    return (x > y) - (x < y);
-}
-
-uint64_t sample_percentile(struct sample *s, uint32_t permille)
-{
+    uint64_t rank = (s->count * permille + PERMILLE - 1) / PERMILLE;
     if (s->count == 0) {
         return 0;
     }
-    if (!s->is_sorted) {
-        qsort(s->values, s->count, sizeof(*s->values), compare);
-        s->is_sorted = true;
+    rank = rank == 0 ? 1 : rank;
+    uint32_t place = 0;
+    for (uint64_t seen = 0; place < SAMPLE_PLACES && (seen += s->places[place]) < rank;) {
+        place++;
     }
-    const size_t rank = (s->count * permille + PERMILLE - 1) / PERMILLE;
-    return s->values[rank == 0 ? 0 : rank - 1];
+    const uint64_t value = value_of(place);
+    return value < s->max ? value : s->max;
 }

@@ -1,17 +1,23 @@
 /*
- * sample: measured values of one kind, and their percentiles.
+ * sample: measured values of one kind, and their percentiles, in constant memory.
+ *
+ * A histogram of which each octave has 128 equal steps: a percentile is exact below 128 and at most
+ * 0.8 % too high above; count, sum and maximum are exact.
  */
 #ifndef SIM_SAMPLE_H
 #define SIM_SAMPLE_H
 
-#include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
+enum {
+    SAMPLE_STEP_BITS = 7,
+    SAMPLE_STEPS = 1 << SAMPLE_STEP_BITS,
+    SAMPLE_PLACES = SAMPLE_STEPS * (64 - SAMPLE_STEP_BITS + 1),
+};
+
 struct sample {
-    uint64_t *values;
-    size_t count, size;
-    bool is_sorted;
+    uint64_t *places; /* SAMPLE_PLACES of them once there is a value */
+    uint64_t count, max;
 };
 
 /* A sample that is all zeroes is an empty one. */
@@ -19,6 +25,6 @@ void sample_add(struct sample *s, uint64_t value);
 void sample_fini(struct sample *s);
 
 /* The smallest value that at least `permille` of 1000 do not exceed; 0 of an empty sample. */
-uint64_t sample_percentile(struct sample *s, uint32_t permille);
+uint64_t sample_percentile(const struct sample *s, uint32_t permille);
 
 #endif

@@ -15,6 +15,7 @@ enum {
     TURN_MIN_US = 20,      /* a loop that comes round costs something */
     DATAGRAM_HEADERS = 28, /* IPv4 20, UDP 8 */
     GARBAGE_KINDS = 3,
+    LATE_MAX_US = 50 * 1000, /* by which a datagram may be held back */
     MILLION = 1000000,
 };
 
@@ -80,7 +81,12 @@ static size_t spoil(struct cluster *c, uint8_t *data, size_t len)
 static void deliver_datagram(struct cluster *c, uint32_t from, uint32_t to, const uint8_t *data,
                              size_t len)
 {
-    network_at(&c->net, c->net.now_us + stage_one_way_us(c),
+    uint64_t late_us = 0;
+    if (network_chance(&c->net, c->late_ppm)) {
+        late_us = rng_below(&c->net.rng, LATE_MAX_US);
+        c->effects.datagrams_late++;
+    }
+    network_at(&c->net, c->net.now_us + stage_one_way_us(c) + late_us,
                &(struct event){.kind = EVENT_DATAGRAM,
                                .from = from,
                                .to = to,
@@ -97,33 +103,49 @@ static void replay(struct cluster *c, uint32_t from, uint32_t to, const struct a
     }
     struct kept_datagram *k = &c->old[rng_below(&c->net.rng, DATAGRAMS_KEPT)];
     if (k->len > 0) {
+        c->effects.datagrams_replayed++;
         deliver_datagram(c, k->from, k->to, k->data, k->len);
     }
     *k = (struct kept_datagram){.from = from, .to = to, .len = a->len};
     memcpy(k->data, a->data, a->len);
 }
 
-static void send_datagram(struct cluster *c, uint32_t from, const struct action *a)
+/* Whether a datagram on its way is lost, and why. */
+static bool is_lost(struct cluster *c, uint32_t from, uint32_t to)
 {
-    const uint32_t to = stage_node_at(c, &a->addr);
-    c->traffic.datagrams++;
-    c->traffic.datagram_bytes += a->len + DATAGRAM_HEADERS;
-    c->nodes[from].sent_bytes += a->len + DATAGRAM_HEADERS;
-    if (to == c->count || (barrier_of(&c->barrier, from, to) & BLOCK_UDP) != 0 ||
-        network_chance(&c->net, c->loss_ppm)) {
+    if ((barrier_of(&c->barrier, from, to) & BLOCK_UDP) != 0) {
+        c->effects.datagrams_blocked++;
+        return true;
+    }
+    if (burst_left_us(&c->burst, &c->net.rng, from, to, c->net.now_us) > 0) {
+        c->effects.datagrams_burst++;
+        return true;
+    }
+    if (network_chance(&c->net, c->loss_ppm)) {
+        c->effects.datagrams_lost++;
+        return true;
+    }
+    return false;
+}
+
+/* The port is closed: its host says so, unless the host is gone or cannot be heard. */
+static void refuse_datagram(struct cluster *c, uint32_t from, uint32_t to)
+{
+    if (c->nodes[to].is_silent || is_lost(c, to, from)) {
         return;
     }
-    if (!c->nodes[to].is_up) {
-        if (!c->nodes[to].is_silent && (barrier_of(&c->barrier, to, from) & BLOCK_UDP) == 0) {
-            network_at(
-                &c->net, c->net.now_us + stage_one_way_us(c) + stage_one_way_us(c),
-                &(struct event){
-                    .kind = EVENT_REFUSED, .from = to, .to = from, .to_life = c->nodes[from].life});
-        }
-        return;
-    }
-    deliver_datagram(c, from, to, a->data, a->len);
+    c->effects.datagrams_refused++;
+    network_at(&c->net, c->net.now_us + stage_one_way_us(c) + stage_one_way_us(c),
+               &(struct event){
+                   .kind = EVENT_REFUSED, .from = to, .to = from, .to_life = c->nodes[from].life});
+}
+
+/* What else may happen to a datagram that arrives: it comes twice, an old one comes again, a
+ * spoiled one comes besides. */
+static void disturb_datagram(struct cluster *c, uint32_t from, uint32_t to, const struct action *a)
+{
     if (network_chance(&c->net, c->duplicate_ppm)) {
+        c->effects.datagrams_twice++;
         deliver_datagram(c, from, to, a->data, a->len);
     }
     if (network_chance(&c->net, c->replay_ppm)) {
@@ -133,8 +155,26 @@ static void send_datagram(struct cluster *c, uint32_t from, const struct action 
         uint8_t data[DATAGRAM_BYTES_MAX + 1];
         memcpy(data, a->data, a->len);
         const size_t len = spoil(c, data, a->len);
+        c->effects.datagrams_spoiled++;
         deliver_datagram(c, from, to, data, len);
     }
+}
+
+static void send_datagram(struct cluster *c, uint32_t from, const struct action *a)
+{
+    const uint32_t to = stage_node_at(c, &a->addr);
+    c->traffic.datagrams++;
+    c->traffic.datagram_bytes += a->len + DATAGRAM_HEADERS;
+    c->nodes[from].sent_bytes += a->len + DATAGRAM_HEADERS;
+    if (to == c->count || is_lost(c, from, to)) {
+        return;
+    }
+    if (!c->nodes[to].is_up) {
+        refuse_datagram(c, from, to);
+        return;
+    }
+    deliver_datagram(c, from, to, a->data, a->len);
+    disturb_datagram(c, from, to, a);
 }
 
 static void note_put(struct cluster *c, uint32_t node, const struct put_done *done)
@@ -215,9 +255,26 @@ static void name_candidate(struct cluster *c, uint32_t node, uint32_t other)
 void stage_discover(struct cluster *c, uint32_t node)
 {
     struct sim_node *n = &c->nodes[node];
-    const bool is_all = c->contacts == 0 || c->contacts >= c->count;
-    for (uint32_t i = 0; i < (is_all ? c->count : c->contacts); i++) {
-        name_candidate(c, node, is_all ? i : (uint32_t)rng_below(&c->net.rng, c->count));
+    switch (c->order) {
+    case CONTACTS_ALL:
+        for (uint32_t i = 0; i < c->count; i++) {
+            name_candidate(c, node, i);
+        }
+        break;
+    case CONTACTS_RANDOM:
+        for (uint32_t i = 0; i < c->contacts; i++) {
+            name_candidate(c, node, (uint32_t)rng_below(&c->net.rng, c->count));
+        }
+        break;
+    case CONTACTS_CHAIN:
+        name_candidate(c, node, node == 0 ? 0 : node - 1);
+        break;
+    case CONTACTS_RING:
+        name_candidate(c, node, (node + 1) % c->count);
+        break;
+    case CONTACTS_ONE:
+        name_candidate(c, node, 0);
+        break;
     }
     engine_candidates_done(n->engine, stage_now_us(c, node));
     struct engine_status status;

@@ -15,6 +15,12 @@ enum {
     REST_MORE_MS = 4000, /* digests are as of two seconds ago: what was under way has come */
     TTL_SPREAD = 5,      /* halvings: from twice the asked time to live to an eighth of it */
     PROMISED_LOSS_PPM = 250000,
+    PROMISED_BURST_US = 250 * 1000, /* longer ones are outages */
+    WALKED_NODES = 64,              /* clusters up to this are walked after each event */
+    VALUE_LEN = 100,
+    KEYS = 64,
+    FULL_VALUE_LEN = 4096, /* so much that a node under "full" is over its memory after a minute */
+    FULL_KEYS = 2000,
 };
 
 struct run {
@@ -26,7 +32,15 @@ struct run {
     volatile uint64_t *now_us;
     uint64_t look_us, write_us;
     uint64_t mark_us; /* node time is added up to here */
+    uint64_t last_us; /* since when the last minutes are measured apart */
+    uint64_t last_from_bytes;
+    bool is_heal_viewed; /* views are equal since the last partition healed */
 };
+
+uint32_t story_walk_every(uint32_t nodes)
+{
+    return nodes <= WALKED_NODES ? 1 : 0;
+}
 
 static struct cluster *make_cluster(const struct story *s)
 {
@@ -36,8 +50,12 @@ static struct cluster *make_cluster(const struct story *s)
     c->delay_us = s->delay_us;
     c->jitter_us = s->jitter_us;
     c->enclave_size = s->enclave_size;
+    c->order = s->order;
     c->contacts = s->contacts;
     c->config.ttl_min_ms = 1;
+    if (s->burst_ppm > 0) {
+        burst_set(&c->burst, s->burst_ppm, s->burst_us);
+    }
     return c;
 }
 
@@ -49,13 +67,28 @@ static void tell_progress(struct run *r, uint64_t done_ms)
     }
 }
 
+/* Starts everybody, one after the other if it is to take a while. */
+static void start(struct run *r)
+{
+    struct cluster *c = r->cluster;
+    const uint64_t pause_us = r->story->stagger_ms * 1000 / c->count;
+    for (uint32_t i = 0; i < c->count; i++) {
+        cluster_start(c, i);
+        if (pause_us > 0 && i + 1 < c->count) {
+            cluster_run_until(c, c->net.now_us + pause_us);
+            tell_progress(r, 0);
+        }
+    }
+}
+
 /* Runs until everybody sees everybody; false when that takes too long. */
 static bool form(struct run *r)
 {
     const uint64_t from_us = r->cluster->net.now_us;
     while (!cluster_has_full_view(r->cluster)) {
         if (r->cluster->net.now_us - from_us > (uint64_t)FORMING_MAX_MS * 1000) {
-            oracle_broken(r->oracle, "not formed after %d s", FORMING_MAX_MS / 1000);
+            oracle_broken(r->oracle, INVARIANT_FORMED, "not formed after %d s",
+                          FORMING_MAX_MS / 1000);
             return false;
         }
         cluster_run_for(r->cluster, FORMING_STEP_MS);
@@ -86,10 +119,35 @@ static void write_once(struct run *r)
     r->write_us += write_pause_us(r->story);
 }
 
+static uint64_t sent_bytes(const struct traffic *t)
+{
+    return t->datagram_bytes + t->stream_bytes + t->stream_headers;
+}
+
+/* A partition was healed: how long until views, and then digests, are equal? */
+static void watch_healing(struct run *r)
+{
+    struct cluster *c = r->cluster;
+    const uint64_t healed_us = r->faults.healed_us;
+    if (healed_us == 0) {
+        r->is_heal_viewed = false;
+        return;
+    }
+    if (!r->is_heal_viewed && cluster_has_full_view(c)) {
+        sample_add(&r->figures->heal_views, c->net.now_us - healed_us);
+        r->is_heal_viewed = true;
+    }
+    if (r->is_heal_viewed && cluster_has_equal_digests(c)) {
+        sample_add(&r->figures->heal_digests, c->net.now_us - healed_us);
+        r->faults.healed_us = 0;
+    }
+}
+
 static void look(struct run *r)
 {
     struct cluster *c = r->cluster;
     oracle_sample(r->oracle);
+    watch_healing(r);
     if (r->faults.forming_us > 0 && cluster_has_full_view(c)) {
         sample_add(&r->figures->forming, c->net.now_us - r->faults.forming_us);
         r->faults.forming_us = 0;
@@ -99,6 +157,11 @@ static void look(struct run *r)
         up += c->nodes[i].is_up;
     }
     r->figures->node_us += up * (c->net.now_us - r->mark_us);
+    if (c->net.now_us > r->last_us) {
+        r->figures->last_node_us += up * (c->net.now_us - r->mark_us);
+    } else {
+        r->last_from_bytes = sent_bytes(&c->traffic);
+    }
     r->mark_us = c->net.now_us;
     r->look_us += STEP_US;
 }
@@ -111,6 +174,21 @@ static uint64_t earliest(const struct run *r, uint64_t end_us)
     return first_us < end_us ? first_us : end_us;
 }
 
+static void add_counters(struct engine_counters *sum, const struct engine_counters *before,
+                         const struct engine_counters *after)
+{
+#define ADD_COUNTER(name, help) sum->name += after->name - before->name;
+    ENGINE_COUNTERS(ADD_COUNTER)
+#undef ADD_COUNTER
+}
+
+static void add_effects(struct effects *sum, const struct effects *more)
+{
+#define ADD_EFFECT(name, help) sum->name += more->name;
+    SIM_EFFECTS(ADD_EFFECT)
+#undef ADD_EFFECT
+}
+
 static void live(struct run *r)
 {
     struct cluster *c = r->cluster;
@@ -119,6 +197,10 @@ static void live(struct run *r)
     struct engine_counters before;
     struct engine_counters after;
     const struct traffic traffic = c->traffic;
+    r->last_us =
+        from_us +
+        (r->story->run_ms > r->story->last_ms ? (r->story->run_ms - r->story->last_ms) * 1000 : 0);
+    r->last_from_bytes = sent_bytes(&traffic);
     cluster_counters(c, &before);
     faults_begin(&r->faults, r->oracle);
     r->mark_us = from_us;
@@ -138,8 +220,10 @@ static void live(struct run *r)
         }
     }
     cluster_counters(c, &after);
+    add_counters(&r->figures->counters, &before, &after);
     const uint64_t synced = after.sync_records_received - before.sync_records_received;
     r->figures->copies += after.records_received - before.records_received - synced;
+    r->figures->last_bytes += sent_bytes(&c->traffic) - r->last_from_bytes;
     r->figures->sync_copies += synced;
     r->figures->datagram_bytes += c->traffic.datagram_bytes - traffic.datagram_bytes;
     r->figures->stream_bytes += c->traffic.stream_bytes - traffic.stream_bytes;
@@ -158,16 +242,34 @@ static bool come_to_rest(struct run *r, uint64_t end_us)
 {
     struct cluster *c = r->cluster;
     while (!is_at_rest(c)) {
+        if (c->net.now_us > end_us && !cluster_has_full_view(c)) {
+            oracle_broken(r->oracle, INVARIANT_VIEWS, "views differ %d s after the last fault",
+                          REST_MAX_MS / 1000);
+            return false;
+        }
         if (c->net.now_us > end_us) {
-            oracle_broken(r->oracle, "not at rest %d s after the last fault: %s",
-                          REST_MAX_MS / 1000,
-                          cluster_has_full_view(c) ? "digests differ" : "views differ");
+            oracle_broken(r->oracle, INVARIANT_DIGESTS, "digests differ %d s after the last fault",
+                          REST_MAX_MS / 1000);
             return false;
         }
         cluster_run_for(c, REST_STEP_MS);
         tell_progress(r, r->story->run_ms);
     }
     return true;
+}
+
+/* Runs until everybody sees everybody, or too long. */
+static void come_to_equal_views(struct run *r, uint64_t from_us, uint64_t end_us)
+{
+    struct cluster *c = r->cluster;
+    while (!cluster_has_full_view(c)) {
+        if (c->net.now_us > end_us) {
+            return; /* come_to_rest() says so */
+        }
+        cluster_run_for(c, REST_STEP_MS);
+        tell_progress(r, r->story->run_ms);
+    }
+    sample_add(&r->figures->rest_views, c->net.now_us - from_us);
 }
 
 static void rest(struct run *r)
@@ -177,6 +279,7 @@ static void rest(struct run *r)
     const uint64_t end_us = from_us + (uint64_t)REST_MAX_MS * 1000;
     uint64_t rest_us;
     faults_end(&r->faults);
+    come_to_equal_views(r, from_us, end_us);
     /* Digests are of two seconds ago, and what was under way may make them differ once more. */
     do {
         if (!come_to_rest(r, end_us)) {
@@ -189,33 +292,49 @@ static void rest(struct run *r)
     oracle_judge_rest(r->oracle);
 }
 
-void story_run(const struct story *s, struct figures *figures, volatile uint64_t *now_us)
+/* More loss than the promise covers, or in longer pieces. */
+static bool is_deadly(const struct story *s, const struct cluster *c)
 {
-    struct run r = {.story = s, .figures = figures, .now_us = now_us};
-    r.cluster = make_cluster(s);
-    faults_init(&r.faults, r.cluster, s->faults);
+    const uint32_t burst_ppm =
+        c->burst.leave_good_ppm > 0 ? (s->burst_ppm > 0 ? s->burst_ppm : FAULTS_BURST_PPM) : 0;
+    return c->loss_ppm + burst_ppm > PROMISED_LOSS_PPM ||
+           c->stream_loss_ppm + burst_ppm > PROMISED_LOSS_PPM ||
+           (burst_ppm > 0 && s->burst_us > PROMISED_BURST_US);
+}
+
+void story_run(const struct story *as_told, struct figures *figures, volatile uint64_t *now_us)
+{
+    struct story story = *as_told;
+    struct run r = {.story = &story, .figures = figures, .now_us = now_us};
+    const bool is_full = (story.faults & 1U << FAULT_FULL) != 0;
+    story.value_len = story.value_len != 0 ? story.value_len : is_full ? FULL_VALUE_LEN : VALUE_LEN;
+    story.key_count = story.key_count != 0 ? story.key_count : is_full ? FULL_KEYS : KEYS;
+    r.cluster = make_cluster(&story);
+    faults_init(&r.faults, r.cluster, story.faults);
     const struct oracle_config config = {
         .cluster = r.cluster,
         .figures = figures,
-        .seed = s->seed,
-        .key_count = s->key_count,
-        .value_len = s->value_len,
-        .is_deadly = r.cluster->loss_ppm > PROMISED_LOSS_PPM ||
-                     r.cluster->stream_loss_ppm > PROMISED_LOSS_PPM,
+        .seed = story.seed,
+        .key_count = story.key_count,
+        .value_len = story.value_len,
+        .walk_every = story.walk_every,
+        .is_deadly = is_deadly(&story, r.cluster),
     };
     r.oracle = oracle_new(&config);
-    cluster_start_all(r.cluster);
+    start(&r);
     if (form(&r)) {
         if (!cluster_wait_ready(r.cluster, READY_MAX_MS)) {
-            oracle_broken(r.oracle, "formed, and not ready after %d s", READY_MAX_MS / 1000);
+            oracle_broken(r.oracle, INVARIANT_FORMED, "formed, and not ready after %d s",
+                          READY_MAX_MS / 1000);
         }
-        cluster_run_for(r.cluster, s->settle_ms);
+        cluster_run_for(r.cluster, story.settle_ms);
         live(&r);
         rest(&r);
     }
     figures->seeds++;
     figures->events += r.cluster->net.age;
     figures->hash = figures->hash * 31 + cluster_hash(r.cluster);
+    add_effects(&figures->effects, &r.cluster->effects);
     oracle_free(r.oracle);
     cluster_free(r.cluster);
 }

@@ -8,25 +8,35 @@
 #ifndef SIM_STORY_H
 #define SIM_STORY_H
 
+#include "tests/sim/cluster.h"
 #include "tests/sim/figures.h"
 
 struct story {
     uint32_t nodes;
-    uint64_t settle_ms; /* between forming and measuring: what forming has left to say */
+    uint64_t stagger_ms; /* from the first node's start to the last's */
+    uint64_t settle_ms;  /* between forming and measuring: what forming has left to say */
     uint64_t run_ms;
-    uint32_t faults; /* as in faults.h */
+    uint64_t last_ms; /* the end of it, whose traffic is measured apart */
+    uint32_t faults;  /* as in faults.h */
     uint32_t loss_ppm, stream_loss_ppm;
+    uint32_t burst_ppm; /* lost in bursts, of burst_us on average */
+    uint64_t burst_us;
     uint64_t delay_us, jitter_us;
     uint32_t writes_per_1000_s;
-    size_t value_len;
+    uint64_t value_len; /* 0: as the faults want it */
     uint64_t ttl_ms;
     uint32_t enclave_size; /* 0: one enclave */
-    uint32_t contacts;     /* 0: all */
-    uint32_t key_count;
+    enum contact_order order;
+    uint32_t contacts;   /* with CONTACTS_RANDOM */
+    uint32_t key_count;  /* 0: as the faults want it */
+    uint32_t walk_every; /* events of a node between two walks of all its structures; 0 never */
     uint64_t seed;
     /* Told now and then how far it is; NULL: nobody. */
     void (*progress)(const struct story *s, uint64_t done_ms);
 };
+
+/* How often a node of a cluster of that size is walked unless somebody wants it otherwise. */
+uint32_t story_walk_every(uint32_t nodes);
 
 /* Tells it, and adds to the figures. Broken invariants are lines on stdout. `now_us` may be read by
  * a signal handler: where in virtual time the story is. */

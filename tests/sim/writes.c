@@ -16,6 +16,7 @@ enum {
     KEY_TEXT = 24,
     TRUE_SLACK_US = 1000 * 1000, /* between true time and the cluster's clock, which may slew */
     SHADOW_REACH_US = 60 * 1000 * 1000, /* later versions are written at most this much earlier */
+    UNREPAIRED_MS = 2 * EPOCH_MS,       /* what is about to expire may go unrepaired */
     SLEW_PPM = 1000,                    /* drift and slewing while the record lives */
 };
 
@@ -234,21 +235,27 @@ static void judge(struct writes *w, uint32_t node, uint32_t key, const struct re
     const uint64_t now_us = c->net.now_us;
     struct write *at = find(w, &r->version);
     if (r->expiry_ms <= engine_clock_ms(c->nodes[node].engine, stage_now_us(c, node))) {
-        oracle_broken(w->oracle, "node %u shows key %u past its expiry", node, key);
+        oracle_broken(w->oracle, INVARIANT_EXPIRED, "node %u shows key %u past its expiry", node,
+                      key);
     }
     if (at == NULL || at->key != key || node < at->first || node >= at->end ||
         at->expiry_ms != r->expiry_ms || !has_value(w, r, (uint64_t)(at - w->all))) {
-        oracle_broken(w->oracle, "node %u shows of key %u what nobody wrote", node, key);
+        oracle_broken(w->oracle, INVARIANT_WRITTEN, "node %u shows of key %u what nobody wrote",
+                      node, key);
         return;
     }
     const uint64_t slack_us = TRUE_SLACK_US + at->ttl_ms * 1000 / 1000000 * SLEW_PPM;
     if (now_us > at->at_us + at->ttl_ms * 1000 + slack_us) {
-        oracle_broken(w->oracle, "node %u shows key %u after its time to live", node, key);
+        oracle_broken(w->oracle, INVARIANT_OUTLIVED, "node %u shows key %u after its time to live",
+                      node, key);
     }
     if (is_replaced_for(w, node, at)) {
+        const struct seen *seen = &w->seen[(size_t)node * w->config.key_count + key];
+        const bool is_live = w->all[seen->write].expiry_ms >
+                             engine_clock_ms(c->nodes[node].engine, stage_now_us(c, node));
         w->config.figures->resurrections++;
-        oracle_broken(w->oracle, "node %u shows a version of key %u that it has seen replaced",
-                      node, key);
+        oracle_broken(w->oracle, is_live ? INVARIANT_BACK : INVARIANT_REPLACED,
+                      "node %u shows a version of key %u that it has seen replaced", node, key);
         return;
     }
     const uint32_t bit = node - at->first;
@@ -331,8 +338,9 @@ void writes_done(struct writes *w, const struct put_done *done)
     w->config.figures->quorums++;
     const uint32_t factor = c->config.replication_factor;
     if (done->have < (done->members < factor ? done->members : factor) / 2 + 1) {
-        oracle_broken(w->oracle, "a write to node %u was answered 201 with %u holders of %u",
-                      at->node, done->have, done->members);
+        oracle_broken(w->oracle, INVARIANT_QUORUM,
+                      "a write to node %u was answered 201 with %u holders of %u", at->node,
+                      done->have, done->members);
     }
     uint32_t holders = 0;
     for (uint32_t i = at->first; i < at->end; i++) {
@@ -345,8 +353,9 @@ void writes_done(struct writes *w, const struct put_done *done)
     }
     if (holders < done->have && !may_be_shadowed(w, at) &&
         c->net.now_us + TRUE_SLACK_US < at->at_us + at->ttl_ms * 1000) {
-        oracle_broken(w->oracle, "a write to node %u was answered 201 with %u holders, has %u",
-                      at->node, done->have, holders);
+        oracle_broken(w->oracle, INVARIANT_HELD,
+                      "a write to node %u was answered 201 with %u holders, has %u", at->node,
+                      done->have, holders);
     }
 }
 
@@ -368,10 +377,60 @@ void writes_judge_rest(struct writes *w, uint32_t node)
         for (uint32_t i = first; at != NULL && i < end; i++) {
             if (is_replaced_for(w, i, at)) {
                 w->config.figures->resurrections++;
-                oracle_broken(w->oracle, "node %u shows of key %u what node %u saw replaced", node,
-                              key, i);
+                oracle_broken(w->oracle, INVARIANT_RESURRECTED,
+                              "node %u shows of key %u what node %u saw replaced", node, key, i);
                 break;
             }
         }
     }
+}
+
+static bool is_shown_by_any(const struct write *at)
+{
+    for (uint32_t i = at->first; i < at->end; i++) {
+        if (was_shown_by(at, i)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void judge_loss(struct writes *w, const struct write *at)
+{
+    const struct cluster *c = w->config.cluster;
+    for (uint32_t i = at->first; i < at->end; i++) {
+        struct record r;
+        const bool is_lasting =
+            c->nodes[i].is_up &&
+            at->expiry_ms > engine_clock_ms(c->nodes[i].engine, stage_now_us(c, i)) + UNREPAIRED_MS;
+        if (is_lasting &&
+            (read(w, i, at->key, &r) != RC_OK || version_compare(&r.version, &at->version) < 0)) {
+            oracle_broken(w->oracle, INVARIANT_LOST,
+                          "node %u has lost key %u, which a living node has shown", i, at->key);
+            return;
+        }
+    }
+}
+
+void writes_judge_losses(struct writes *w)
+{
+    const struct cluster *c = w->config.cluster;
+    const uint32_t size = c->enclave_size == 0 ? c->count : c->enclave_size;
+    const size_t lists = (c->count + size - 1) / size;
+    /* By enclave and key: the latest write's number plus 1. */
+    uint64_t *latest_1 = mem_new(lists * w->config.key_count, sizeof(*latest_1));
+    for (uint64_t i = 0; i < w->count; i++) {
+        const struct write *at = &w->all[i];
+        uint64_t *best_1 = &latest_1[(size_t)(at->first / size) * w->config.key_count + at->key];
+        if (at->is_stored &&
+            (*best_1 == 0 || version_compare(&at->version, &w->all[*best_1 - 1].version) > 0)) {
+            *best_1 = i + 1;
+        }
+    }
+    for (size_t i = 0; i < lists * w->config.key_count; i++) {
+        if (latest_1[i] != 0 && is_shown_by_any(&w->all[latest_1[i] - 1])) {
+            judge_loss(w, &w->all[latest_1[i] - 1]);
+        }
+    }
+    free(latest_1);
 }

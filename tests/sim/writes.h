@@ -31,6 +31,10 @@ void writes_read(struct writes *w, uint32_t node, uint32_t key);
 /* A life ends: nothing is awaited on this node any more. */
 void writes_stopping(struct writes *w, uint32_t node);
 
+/* Of each key the latest write that there is, if a living node has shown it and its time is not
+ * about to end, must be on all living nodes of its enclave. */
+void writes_judge_losses(struct writes *w);
+
 /* No key of this node may show what another living one of its enclave has seen replaced. */
 void writes_judge_rest(struct writes *w, uint32_t node);
 

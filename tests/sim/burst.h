@@ -1,0 +1,45 @@
+/*
+ * burst: loss that comes in bursts, by the model of Gilbert (Bell System Technical Journal 1960)
+ * with nothing lost in the good state and everything in the bad one (Elliott's generalisation,
+ * ibid. 1963, with chances 0 and 1; the chance loss of the network comes on top).
+ *
+ * Each node's own line is good or bad, and a packet passes when both its ends' lines are good, as
+ * where a radio or an uplink fails: several packets of one probe are lost together, which is what
+ * loss by independent chances never shows. The states last a geometrically distributed number of
+ * steps and are drawn when somebody asks, so a cluster costs 16 bytes a node.
+ */
+#ifndef SIM_BURST_H
+#define SIM_BURST_H
+
+#include "core/rng.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { BURST_MEAN_US = 200 * 1000, BURST_SHARE_MAX_PPM = 900000 };
+
+struct burst_line {
+    uint64_t until_us; /* the state lasts until then */
+    bool is_bad;
+};
+
+struct burst {
+    struct burst_line *lines; /* by node */
+    uint32_t count;
+    uint32_t leave_good_ppm, leave_bad_ppm; /* each step; leave_good_ppm 0: no bursts */
+    uint64_t step_us;
+};
+
+void burst_init(struct burst *b, uint32_t count);
+void burst_fini(struct burst *b);
+
+/* From now on a share of `loss_ppm` of what goes between two nodes is lost, in bursts of `mean_us`
+ * on average; 0 ends them. */
+void burst_set(struct burst *b, uint32_t loss_ppm, uint64_t mean_us);
+
+/* How much longer a burst keeps packets between two nodes from passing; 0 when they pass. `now_us`
+ * never goes back. */
+uint64_t burst_left_us(struct burst *b, struct rng *rng, uint32_t from, uint32_t to,
+                       uint64_t now_us);
+
+#endif

@@ -1,0 +1,39 @@
+/*
+ * effects: what a simulated network and its faults have really done, in one table that the report
+ * reads. A scenario that changed nothing shows as a count that is missing.
+ */
+#ifndef SIM_EFFECTS_H
+#define SIM_EFFECTS_H
+
+#include <stdint.h>
+
+/* X(name, what it counts). */
+#define SIM_EFFECTS(X)                                                            \
+    X(starts, "nodes started, the first time included")                           \
+    X(kills, "nodes killed")                                                      \
+    X(silent_crashes, "nodes gone silent, as by a pulled cable")                  \
+    X(leaves, "nodes that said goodbye")                                          \
+    X(pauses, "nodes stopped for a while")                                        \
+    X(cuts, "ways closed: partitions, blocks")                                    \
+    X(heals, "ways opened again")                                                 \
+    X(clocks_set, "wall clocks set wrong or stepped")                             \
+    X(datagrams_lost, "datagrams lost by chance")                                 \
+    X(datagrams_burst, "datagrams lost in bursts")                                \
+    X(datagrams_blocked, "datagrams that a closed way kept")                      \
+    X(datagrams_refused, "datagrams to a closed port, which its host refused")    \
+    X(datagrams_twice, "datagrams duplicated")                                    \
+    X(datagrams_replayed, "old datagrams brought again")                          \
+    X(datagrams_spoiled, "datagrams cut, lengthened or replaced by noise")        \
+    X(datagrams_late, "datagrams held back, so that later ones overtake them")    \
+    X(segments_resent, "stream segments lost and sent again")                     \
+    X(pieces_held, "times that a closed way held up what a stream has under way") \
+    X(streams_reset, "streams reset after 10 s without progress")                 \
+    X(streams_spoiled, "pieces of streams replaced by noise or foreign words")
+
+struct effects {
+#define SIM_EFFECT_FIELD(name, help) uint64_t name;
+    SIM_EFFECTS(SIM_EFFECT_FIELD)
+#undef SIM_EFFECT_FIELD
+};
+
+#endif

@@ -1,0 +1,27 @@
+/*
+ * options: the command line of repram-sim, in one table from which it is parsed, refused and
+ * explained.
+ */
+#ifndef SIM_OPTIONS_H
+#define SIM_OPTIONS_H
+
+#include "tests/sim/story.h"
+
+struct options {
+    struct story story; /* but for seed and faults, which differ by the run */
+    const char *scenario;
+    uint64_t seed_first, seed_last;
+    uint64_t is_json, is_help; /* 0 or 1 */
+};
+
+/* Takes the arguments, with the defaults for what is not said. False, and a line on stderr that
+ * says which option and what it takes, when they are wrong. The texts are borrowed. */
+bool options_parse(struct options *o, int argc, char **argv);
+
+/* To stdout. */
+void options_help(void);
+
+/* The faults of the scenarios that a list like "loss,churn" names; false when one is unknown. */
+bool options_faults(const char *list, uint64_t seed, uint32_t *ret_set);
+
+#endif

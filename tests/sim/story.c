@@ -234,7 +234,7 @@ static void live(struct run *r)
 
 static bool is_at_rest(struct cluster *c)
 {
-    return pipe_is_quiet(c) && cluster_has_full_view(c) && cluster_is_converged(c);
+    return pipe_is_quiet(c) && cluster_has_full_view(c) && cluster_has_equal_digests(c);
 }
 
 /* Runs until the cluster is at rest; false when that takes too long. */

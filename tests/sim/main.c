@@ -64,10 +64,10 @@ int main(int argc, char **argv)
     (void)signal(SIGABRT, tell_abort);
     struct figures figures = {.seeds = 0};
     for (uint64_t seed = o.seed_first; seed <= o.seed_last; seed++) {
-        o.story.seed = seed;
+        struct story story;
+        options_story(&o, seed, &story);
         seed_now = seed;
-        (void)options_faults(o.scenario, seed, &o.story.faults);
-        story_run(&o.story, &figures, &virtual_us);
+        story_run(&story, &figures, &virtual_us);
     }
     if (is_terminal) {
         (void)fprintf(stderr, "\r\033[K");

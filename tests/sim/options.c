@@ -17,6 +17,7 @@ enum {
     MILLION = 1000000,
     THOUSAND = 1000,
     SHARE_MAX_PPM = 900000,
+    SWARM_LOSS_MAX_PPM = 250000, /* what DESIGN promises to bear */
     FIRST_OPTION = 256,
     SCENARIO_TEXT = 32,
 };
@@ -32,6 +33,7 @@ enum option_kind {
     KIND_MINUTES,  /* in milliseconds */
     KIND_RATE,     /* a second, kept for a thousand of them */
     KIND_FLAG,
+    KIND_NODES,
     KIND_SCENARIO,
     KIND_SEED,
     KIND_SEEDS,
@@ -75,8 +77,9 @@ static const struct {
     uint64_t min, max;
     size_t offset, size; /* of the field */
 } table[OPTIONS] = {
-    [OPTION_NODES] = {"nodes", "N", "1 to 16000", "how many; 16", KIND_NUMBER, 1, CLUSTER_NODES_MAX,
-                      FIELD(story.nodes)},
+    [OPTION_NODES] = {"nodes", "N", "1 to 16000, or a range of them as 8-64",
+                      "how many; of a range A-B each seed draws its own; 16", KIND_NODES, 1,
+                      CLUSTER_NODES_MAX, 0, 0},
     [OPTION_MINUTES] = {"minutes", "M", "0 to 43200, as 0.5", "how long faults and writes go on; 5",
                         KIND_MINUTES, 0, 43200 * MINUTE_MS, FIELD(story.run_ms)},
     [OPTION_LAST] = {"last", "M", "minutes, as 0.5",
@@ -197,13 +200,16 @@ static bool parse_time_us(const char *text, uint64_t *ret_us)
     return false;
 }
 
-static bool parse_seeds(const char *text, struct options *o)
+/* "8-64", or "8" for both. */
+static bool parse_range(const char *text, uint64_t min, uint64_t max, uint64_t *ret_first,
+                        uint64_t *ret_last)
 {
     const char *dash = strchr(text, '-');
-    return dash != NULL &&
-           parse_u64(text, (size_t)(dash - text), UINT32_MAX, &o->seed_first) == RC_OK &&
-           parse_u64(dash + 1, strlen(dash + 1), UINT32_MAX, &o->seed_last) == RC_OK &&
-           o->seed_first <= o->seed_last;
+    const size_t len = dash == NULL ? strlen(text) : (size_t)(dash - text);
+    const char *last = dash == NULL ? text : dash + 1;
+    return parse_u64(text, len, max, ret_first) == RC_OK &&
+           parse_u64(last, strlen(last), max, ret_last) == RC_OK && min <= *ret_first &&
+           *ret_first <= *ret_last;
 }
 
 static bool parse_contacts(const char *text, struct options *o)
@@ -231,7 +237,8 @@ static bool parse_contacts(const char *text, struct options *o)
     return true;
 }
 
-bool options_faults(const char *list, uint64_t seed, uint32_t *ret_set)
+/* The faults of the scenarios that a list like "loss,churn" names; false when one is unknown. */
+static bool find_faults(const char *list, uint64_t seed, uint32_t *ret_set)
 {
     char name[SCENARIO_TEXT];
     *ret_set = 0;
@@ -271,6 +278,7 @@ static bool parse_value(enum option_kind kind, const char *text, uint64_t *ret_v
     case KIND_FLAG:
         *ret_value = 1;
         return true;
+    case KIND_NODES:
     case KIND_SCENARIO:
     case KIND_SEED:
     case KIND_SEEDS:
@@ -283,19 +291,22 @@ static bool parse_value(enum option_kind kind, const char *text, uint64_t *ret_v
 static bool take(struct options *o, size_t id, const char *text)
 {
     uint64_t value = 0;
+    uint64_t last = 0;
     switch (table[id].kind) {
-    case KIND_SCENARIO:
-        o->scenario = text;
-        return options_faults(text, 0, &o->story.faults);
-    case KIND_SEED:
-        if (parse_u64(text, strlen(text), UINT32_MAX, &value) != RC_OK) {
+    case KIND_NODES:
+        if (!parse_range(text, table[id].min, table[id].max, &value, &last)) {
             return false;
         }
-        o->seed_first = value;
-        o->seed_last = value;
+        o->nodes_min = (uint32_t)value;
+        o->nodes_max = (uint32_t)last;
         return true;
+    case KIND_SCENARIO:
+        o->scenario = text;
+        return find_faults(text, 0, &o->story.faults);
+    case KIND_SEED:
     case KIND_SEEDS:
-        return parse_seeds(text, o);
+        return (table[id].kind == KIND_SEEDS || strchr(text, '-') == NULL) &&
+               parse_range(text, 0, UINT32_MAX, &o->seed_first, &o->seed_last);
     case KIND_CONTACTS:
         return parse_contacts(text, o);
     case KIND_NUMBER:
@@ -327,6 +338,8 @@ static bool take(struct options *o, size_t id, const char *text)
 static void fill_defaults(struct options *o, uint32_t said)
 {
     struct story *s = &o->story;
+    s->nodes = o->nodes_max;
+    o->has_loss = (said & (1U << OPTION_LOSS | 1U << OPTION_STREAM_LOSS)) != 0;
     if ((said & 1U << OPTION_ENCLAVE_SIZE) == 0 && s->nodes > MEMBERSHIP_ONLY_ABOVE) {
         s->enclave_size = 1;
     }
@@ -345,13 +358,28 @@ static void fill_defaults(struct options *o, uint32_t said)
     }
 }
 
+void options_story(const struct options *o, uint64_t seed, struct story *ret_story)
+{
+    struct rng rng;
+    rng_init(&rng, ~seed); /* the faults of a swarm are drawn from the seed itself */
+    *ret_story = o->story;
+    ret_story->seed = seed;
+    ret_story->nodes = o->nodes_min + (uint32_t)rng_below(&rng, o->nodes_max - o->nodes_min + 1);
+    (void)find_faults(o->scenario, seed, &ret_story->faults);
+    if (strstr(o->scenario, "swarm") != NULL && !o->has_loss && rng_below(&rng, 2) == 0) {
+        ret_story->loss_ppm = (uint32_t)rng_below(&rng, SWARM_LOSS_MAX_PPM + 1);
+        ret_story->stream_loss_ppm = (uint32_t)rng_below(&rng, SWARM_LOSS_MAX_PPM + 1);
+    }
+}
+
 bool options_parse(struct options *o, int argc, char **argv)
 {
     struct option longs[OPTIONS + 1] = {{.name = NULL}};
     uint32_t said = 0;
     int option = 0;
-    *o = (struct options){.story = {.nodes = 16,
-                                    .run_ms = 5 * MINUTE_MS,
+    *o = (struct options){.nodes_min = 16,
+                          .nodes_max = 16,
+                          .story = {.run_ms = 5 * MINUTE_MS,
                                     .last_ms = 5 * MINUTE_MS,
                                     .settle_ms = 3000,
                                     .burst_us = BURST_MEAN_US,

@@ -8,8 +8,10 @@
 #include "tests/sim/story.h"
 
 struct options {
-    struct story story; /* but for seed and faults, which differ by the run */
+    struct story story; /* but for nodes, faults and seed, which differ by the run */
     const char *scenario;
+    uint32_t nodes_min, nodes_max; /* each seed draws from them */
+    bool has_loss;
     uint64_t seed_first, seed_last;
     uint64_t is_json, is_help; /* 0 or 1 */
 };
@@ -21,7 +23,8 @@ bool options_parse(struct options *o, int argc, char **argv);
 /* To stdout. */
 void options_help(void);
 
-/* The faults of the scenarios that a list like "loss,churn" names; false when one is unknown. */
-bool options_faults(const char *list, uint64_t seed, uint32_t *ret_set);
+/* The story of one seed: with its own number of nodes, and its own faults and loss where they are
+ * to be drawn. */
+void options_story(const struct options *o, uint64_t seed, struct story *ret_story);
 
 #endif

@@ -189,6 +189,14 @@ static void spoil(struct cluster *c, struct buf *out)
     (void)!buf_append(out, noise, sizeof(noise));
 }
 
+/* Nothing was acknowledged for too long: the stream ends on both sides. */
+static void give_up(struct cluster *c, uint32_t stream, uint64_t at_us)
+{
+    c->effects.streams_reset++;
+    pipe_end(c, stream, 0, LINK_END_RESET, at_us);
+    pipe_end(c, stream, 1, LINK_END_RESET, at_us);
+}
+
 /* Takes what the engine has for a link, as far as the window allows, and sends it in order. */
 static void pump(struct cluster *c, uint32_t stream, uint32_t end)
 {
@@ -207,7 +215,12 @@ static void pump(struct cluster *c, uint32_t stream, uint32_t end)
             spoil(c, &out);
         }
         const size_t segments = (out.len + SEGMENT_BYTES - 1) / SEGMENT_BYTES;
-        uint64_t at_us = c->net.now_us + flight_us(c, from, to, out.len);
+        const uint64_t flight = flight_us(c, from, to, out.len);
+        uint64_t at_us = c->net.now_us + flight;
+        if (flight > CLUSTER_STUCK_US) {
+            /* TCP_USER_TIMEOUT: both ends give up while it is being sent again and again. */
+            give_up(c, stream, c->net.now_us + CLUSTER_STUCK_US);
+        }
         at_us = at_us > s->free_us[end] ? at_us : s->free_us[end];
         s->free_us[end] = at_us;
         s->in_flight[end] += out.len;
@@ -254,9 +267,7 @@ bool pipe_is_stuck(struct cluster *c, const struct event *e)
     }
     s->stuck_us[sender] = s->stuck_us[sender] == 0 ? c->net.now_us : s->stuck_us[sender];
     if (c->net.now_us - s->stuck_us[sender] > CLUSTER_STUCK_US) {
-        c->effects.streams_reset++;
-        pipe_end(c, e->stream, 0, LINK_END_RESET, c->net.now_us);
-        pipe_end(c, e->stream, 1, LINK_END_RESET, c->net.now_us);
+        give_up(c, e->stream, c->net.now_us);
         return true;
     }
     c->effects.pieces_held++;

@@ -68,9 +68,13 @@ static void print_head(const struct options *o, const struct figures *f)
                                          [CONTACTS_RING] = "ring",
                                          [CONTACTS_ONE] = "one"};
     const struct story *s = &o->story;
-    printf("\n%u nodes, %.1f min, %s, one way %.1f ms and up to %.1f more, lost: %.1f %% of "
+    printf("\n%u", o->nodes_min);
+    if (o->nodes_max > o->nodes_min) {
+        printf(" to %u", o->nodes_max);
+    }
+    printf(" nodes, %.1f min, %s, one way %.1f ms and up to %.1f more, lost: %.1f %% of "
            "datagrams, %.1f %% of segments",
-           s->nodes, (double)s->run_ms / 60000, o->scenario, (double)s->delay_us / 1000,
+           (double)s->run_ms / 60000, o->scenario, (double)s->delay_us / 1000,
            (double)s->jitter_us / 1000, percent(s->loss_ppm), percent(s->stream_loss_ppm));
     if (s->burst_ppm > 0) {
         printf(", %.1f %% in bursts of %.0f ms", percent(s->burst_ppm), (double)s->burst_us / 1000);
@@ -167,14 +171,14 @@ static void json_times(const char *name, const struct sample *s)
 static void json_head(const struct options *o, const struct figures *f)
 {
     const struct story *s = &o->story;
-    printf("{\"nodes\":%u,\"run_ms\":%" PRIu64 ",\"last_ms\":%" PRIu64
+    printf("{\"nodes\":%u,\"nodes_min\":%u,\"run_ms\":%" PRIu64 ",\"last_ms\":%" PRIu64
            ",\"scenario\":\"%s\",\"loss_ppm\":%u,\"stream_loss_ppm\":%u,\"burst_ppm\":%u,"
            "\"burst_us\":%" PRIu64 ",\"delay_us\":%" PRIu64 ",\"jitter_us\":%" PRIu64
            ",\"enclave_size\":%u,\"contact_order\":%u,\"contacts\":%u,\"stagger_ms\":%" PRIu64
            ",\"writes_per_1000_s\":%u,\"seed_first\":%" PRIu64 ",\"seed_last\":%" PRIu64 ",",
-           s->nodes, s->run_ms, s->last_ms, o->scenario, s->loss_ppm, s->stream_loss_ppm,
-           s->burst_ppm, s->burst_us, s->delay_us, s->jitter_us, s->enclave_size,
-           (unsigned)s->order, s->contacts, s->stagger_ms, s->writes_per_1000_s,
+           o->nodes_max, o->nodes_min, s->run_ms, s->last_ms, o->scenario, s->loss_ppm,
+           s->stream_loss_ppm, s->burst_ppm, s->burst_us, s->delay_us, s->jitter_us,
+           s->enclave_size, (unsigned)s->order, s->contacts, s->stagger_ms, s->writes_per_1000_s,
            o->seed_last + 1 - f->seeds, o->seed_last);
 }
 

@@ -5,6 +5,9 @@
 #include "tests/sim/oracle.h"
 #include "tests/sim/pipe.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 enum {
     STEP_US = 100 * 1000,    /* between two looks around */
     FORMING_STEP_MS = 20,    /* how exactly the time to the full view is measured */
@@ -234,7 +237,7 @@ static void live(struct run *r)
 
 static bool is_at_rest(struct cluster *c)
 {
-    return pipe_is_quiet(c) && cluster_has_full_view(c) && cluster_is_converged(c);
+    return pipe_is_quiet(c) && cluster_has_full_view(c) && cluster_has_equal_digests(c);
 }
 
 /* Runs until the cluster is at rest; false when that takes too long. */
@@ -302,10 +305,27 @@ static bool is_deadly(const struct story *s, const struct cluster *c)
            (burst_ppm > 0 && s->burst_us > PROMISED_BURST_US);
 }
 
+/* So that whoever reads of a broken invariant knows under what. */
+static void tell_faults(const struct story *s)
+{
+    const char *name = NULL;
+    const char *help = NULL;
+    printf("broken: seed %" PRIu64
+           " was %u nodes, %.1f %% of datagrams and %.1f %% of segments lost,",
+           s->seed, s->nodes, (double)s->loss_ppm / 10000, (double)s->stream_loss_ppm / 10000);
+    for (size_t i = 0; i < FAULT_COUNT && (name = faults_name(i, &help)) != NULL; i++) {
+        if ((s->faults & 1U << i) != 0) {
+            printf(" %s", name);
+        }
+    }
+    printf("%s\n", s->faults == 0 ? " no faults" : "");
+}
+
 void story_run(const struct story *as_told, struct figures *figures, volatile uint64_t *now_us)
 {
     struct story story = *as_told;
     struct run r = {.story = &story, .figures = figures, .now_us = now_us};
+    const uint64_t broken_before = figures->broken;
     const bool is_full = (story.faults & 1U << FAULT_FULL) != 0;
     story.value_len = story.value_len != 0 ? story.value_len : is_full ? FULL_VALUE_LEN : VALUE_LEN;
     story.key_count = story.key_count != 0 ? story.key_count : is_full ? FULL_KEYS : KEYS;
@@ -330,6 +350,9 @@ void story_run(const struct story *as_told, struct figures *figures, volatile ui
         cluster_run_for(r.cluster, story.settle_ms);
         live(&r);
         rest(&r);
+    }
+    if (figures->broken > broken_before) {
+        tell_faults(&story);
     }
     figures->seeds++;
     figures->events += r.cluster->net.age;

@@ -91,7 +91,8 @@ static void fill_value(struct writes *w, uint64_t token)
 {
     struct cursor c = cursor_writer(w->value, w->config.value_len);
     cursor_put_u64(&c, token);
-    memset(w->value + ORACLE_VALUE_MIN, 'v', w->config.value_len - ORACLE_VALUE_MIN);
+    memset(w->value + ORACLE_VALUE_MIN, (int)(token & UINT8_MAX),
+           w->config.value_len - ORACLE_VALUE_MIN);
 }
 
 static uint32_t version_hash(const struct version *v)
@@ -193,17 +194,25 @@ static enum rc read(const struct writes *w, uint32_t node, uint32_t key, struct 
                       ret_record);
 }
 
-static bool has_value(const struct writes *w, const struct record *r, uint64_t token)
+/* Whether the record's value is that of the write, byte by byte. */
+static bool has_value(struct writes *w, const struct record *r, uint64_t token)
 {
     if (r->value_len != w->config.value_len) {
         return false;
     }
-    const uint8_t *head = r->value;
-    if (r->blob != NULL && blob_run(r->blob, 0, &head) < ORACLE_VALUE_MIN) {
-        return false;
+    fill_value(w, token);
+    if (r->blob == NULL) {
+        return memcmp(r->value, w->value, r->value_len) == 0;
     }
-    struct cursor c = cursor_reader(head, ORACLE_VALUE_MIN);
-    return cursor_u64(&c) == token;
+    for (size_t at = 0; at < r->value_len;) {
+        const uint8_t *bytes = NULL;
+        const size_t run = blob_run(r->blob, at, &bytes);
+        if (run == 0 || memcmp(bytes, w->value + at, run) != 0) {
+            return false;
+        }
+        at += run;
+    }
+    return true;
 }
 
 static bool was_shown_by(const struct write *at, uint32_t node)

@@ -21,6 +21,8 @@ enum {
     RECONTACT_PERIOD_US = 10000000,
     /* A tick this much later than asked for means that this process was away, not the others. */
     STALL_US = 250000,
+    /* So often at most is a member asked by link: PROBE_TRIES_MAX of them last for 4 s. */
+    ASK_BY_LINK_US = 500000,
     /* Members that hear of our leaving at once; the rest by their rumours. */
     LEAVE_FANOUT = 8,
 };
@@ -204,7 +206,11 @@ void swim_seen_as(struct swim *s, const struct addr *addr, uint64_t now_us)
 void swim_ask(struct swim *s, struct member *m, uint64_t now_us)
 {
     enter(s, now_us);
-    probe_tell(s, m);
+    /* A link brings what was asked before, however late; more of it would only queue up. */
+    const bool is_by_link = m->link != 0 && !courier_passes(s, m);
+    if (!is_by_link || probe_state(s, m)->told_us + ASK_BY_LINK_US <= now_us) {
+        probe_tell(s, m);
+    }
 }
 
 void swim_leave(struct swim *s, uint64_t now_us)

@@ -161,7 +161,7 @@ static bool is_held_alive(struct engine *e, const struct uuid *uuid)
 {
     uint32_t slot = 0;
     for (const struct member *m = NULL; (m = engine_next_member(e, &slot)) != NULL; slot++) {
-        if (uuid_equal(&m->card.uuid, uuid)) {
+        if (uuid_equal(&m->uuid, uuid)) {
             return m->state == MEMBER_ALIVE || m->state == MEMBER_SUSPECT;
         }
     }

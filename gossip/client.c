@@ -2,6 +2,7 @@
 #include "core/assert.h"
 #include "gossip/engine_state.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static bool matches(const struct put *put, const struct record *held)
@@ -183,7 +184,7 @@ bool engine_next_link(const struct engine *e, uint32_t *slot, struct engine_link
             continue;
         }
         *ret_view = (struct engine_link_view){
-            .member = l->member->card.uuid,
+            .member = l->member->uuid,
             .addr = l->addr,
             .is_dialed = l->is_dialed,
             .up_since_us = l->since_us,
@@ -202,7 +203,7 @@ bool engine_next_link(const struct engine *e, uint32_t *slot, struct engine_link
                                    l->ttl_min_ms != e->config.ttl_min_ms ||
                                    l->ttl_max_ms != e->config.ttl_max_ms,
         };
-        memcpy(ret_view->name, l->member->card.name, sizeof(ret_view->name));
+        (void)snprintf(ret_view->name, sizeof(ret_view->name), "%s", member_name(l->member));
         return true;
     }
     return false;

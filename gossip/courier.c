@@ -13,61 +13,55 @@ struct load {
     bool is_knock; /* asks whether anybody is there; who answers is introduced to us after that */
 };
 
-void courier_strip(struct member_card *card, const struct member *to, const struct addr *addr)
+static enum card_audience audience_of(const struct member *m, const struct member *to,
+                                      const struct addr *addr)
 {
-    const bool is_known = to != NULL && !roster_is_ghost(to);
+    const bool is_known = to != NULL && !to->is_ghost;
     const bool is_near =
-        is_known ? to->card.host_tag == card->host_tag : addr != NULL && addr_is_loopback(addr);
-    if (is_near) {
-        return;
-    }
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < card->addr_count; i++) {
-        const struct member_addr *a = &card->addrs[i];
-        if (is_known ? a->scope == SCOPE_GLOBAL : !addr_is_loopback(&a->addr)) {
-            card->addrs[kept++] = *a;
-        }
-    }
-    card->addr_count = kept;
+        is_known ? to->host_tag == m->host_tag : addr != NULL && addr_is_loopback(addr);
+    return is_near ? CARD_SAME_HOST : is_known ? CARD_OTHER_HOST : CARD_UNKNOWN_HOST;
 }
 
-struct entry courier_entry(const struct swim *s, const struct member *m, enum entry_kind kind,
-                           const struct uuid *by)
+bool courier_put_entry(const struct swim *s, struct cursor *c, const struct member *m,
+                       enum entry_kind kind, const struct uuid *by, const struct member *to,
+                       const struct addr *addr)
 {
-    struct entry e = {.kind = kind, .card = m->card, .by = *by};
-    if (kind == ENTRY_PAST) {
+    const struct cursor before = *c;
+    if (kind == ENTRY_ALIVE) {
+        cursor_put_u8(c, ENTRY_ALIVE);
+        member_write_card(c, m, audience_of(m, to, addr));
+    } else {
         const uint64_t minute_us = 60000000;
-        e.state = m->state;
-        e.age_min = (uint32_t)((s->now_us - m->state_since_us) / minute_us);
+        const struct entry e = {
+            .kind = kind,
+            .uuid = m->uuid,
+            .incarnation = m->incarnation,
+            .by = by != NULL ? *by : (struct uuid){{0}},
+            .state = (enum member_state)m->state,
+            .age_min = (uint32_t)((s->now_us - m->state_since_us) / minute_us),
+        };
+        entry_write(c, &e);
     }
-    return e;
-}
-
-static bool load_entry(struct load *load, struct entry *e)
-{
-    uint8_t bytes[ENTRY_WIRE_MAX];
-    struct cursor c = cursor_writer(bytes, sizeof(bytes));
-    if (e->kind == ENTRY_ALIVE) {
-        courier_strip(&e->card, load->to, load->addr);
-    }
-    entry_write(&c, e);
-    ASSERT(cursor_ok(&c));
-    if (c.pos > cursor_left(&load->entries)) {
+    if (!cursor_ok(c)) {
+        *c = before;
         return false;
     }
-    cursor_put_bytes(&load->entries, bytes, c.pos);
     return true;
+}
+
+static bool load_entry(struct load *load, const struct member *m, enum entry_kind kind,
+                       const struct uuid *by)
+{
+    return courier_put_entry(load->s, &load->entries, m, kind, by, load->to, load->addr);
 }
 
 static enum rumor_verdict offer(void *arg, const struct rumor *r)
 {
-    enum { ENTRY_WIRE_MIN = 1 + UUID_BYTES + 4 };
     struct load *load = arg;
     if (cursor_left(&load->entries) < ENTRY_WIRE_MIN) {
         return RUMOR_PACKET_FULL;
     }
-    struct entry e = courier_entry(load->s, r->subject, r->kind, &r->by);
-    return load_entry(load, &e) ? RUMOR_TAKEN : RUMOR_SKIPPED;
+    return load_entry(load, r->subject, r->kind, &r->by) ? RUMOR_TAKEN : RUMOR_SKIPPED;
 }
 
 /* What the receiver must hear whether or not it is news to others. */
@@ -75,18 +69,15 @@ static void load_first(struct load *load, bool is_long)
 {
     const struct swim *s = load->s;
     const struct member *to = load->to;
-    static const struct uuid nil = {{0}};
-    if (to != NULL && to->state != MEMBER_ALIVE && !roster_is_ghost(to)) {
+    if (to != NULL && to->state != MEMBER_ALIVE && !to->is_ghost) {
         const enum entry_kind kind = to->state == MEMBER_SUSPECT ? ENTRY_SUSPECT
                                      : to->state == MEMBER_DEAD  ? ENTRY_DEAD
                                                                  : ENTRY_LEFT;
-        struct entry e = courier_entry(s, to, kind, to->probe != NULL ? &to->probe->by : &nil);
-        (void)load_entry(load, &e);
+        (void)load_entry(load, to, kind, to->probe != NULL ? &to->probe->by : NULL);
     }
     if (is_long && !load->is_knock) {
-        struct entry e = courier_entry(
-            s, s->self, s->self->state == MEMBER_LEFT ? ENTRY_LEFT : ENTRY_ALIVE, &nil);
-        (void)load_entry(load, &e);
+        (void)load_entry(load, s->self, s->self->state == MEMBER_LEFT ? ENTRY_LEFT : ENTRY_ALIVE,
+                         NULL);
     }
 }
 
@@ -101,10 +92,10 @@ static size_t compose(struct load *load, struct packet *p, uint8_t data[DATAGRAM
     p->tag = s->self->tag;
     p->counter = ++s->counter;
     p->cluster = s->cluster;
-    p->uuid = s->self->card.uuid;
-    p->boot = s->self->card.boot;
+    p->uuid = s->self->uuid;
+    p->boot = s->self->boot;
     if (p->entries == NULL) {
-        load->entries = cursor_writer(entries, sizeof(entries));
+        load->entries = cursor_writer(entries, sizeof(entries) - (size_t)p->count * PULL_SUM_BYTES);
         load_first(load, p->is_long);
         rumor_offer(&s->rumors, rumor_sends(roster_live_count(&s->roster)), offer, load);
         p->entries = entries;
@@ -146,15 +137,30 @@ void courier_send_by_link(struct swim *s, struct member *to, struct packet *p)
     (void)eventq_put(&s->events, &event);
 }
 
+bool courier_passes(const struct swim *s, const struct member *to)
+{
+    return to->is_udp_heard && to->misses < COURIER_MISSES_MAX && s->misses < COURIER_MISSES_MAX;
+}
+
 void courier_send(struct swim *s, struct member *to, struct packet *p)
 {
     struct addr addr;
-    const bool passes = to->probe == NULL || to->probe->datagram_misses < COURIER_MISSES_MAX;
-    if (to->link != 0 && !passes) {
+    if (to->link != 0 && !courier_passes(s, to)) {
         courier_send_by_link(s, to, p);
     } else if (roster_addr_of(&s->roster, to, 0, &addr)) {
         courier_send_at(s, to, &addr, p);
     } else if (to->link != 0) {
+        courier_send_by_link(s, to, p);
+    }
+}
+
+void courier_send_twice(struct swim *s, struct member *to, struct packet *p)
+{
+    struct addr addr;
+    if (roster_addr_of(&s->roster, to, 0, &addr)) {
+        courier_send_at(s, to, &addr, p);
+    }
+    if (to->link != 0) {
         courier_send_by_link(s, to, p);
     }
 }

@@ -12,8 +12,16 @@
  * packets go by link where there is one. Two before it, because one is ordinary loss. */
 enum { COURIER_MISSES_MAX = 3 };
 
+/* Whether datagrams seem to pass between this node and the member: one has come from it, and lately
+ * acks to pings have, its or at least somebody's. */
+bool courier_passes(const struct swim *s, const struct member *to);
+
 /* Sends to a member the best way: by link where datagrams do not pass, else to its best address. */
 void courier_send(struct swim *s, struct member *to, struct packet *p);
+
+/* Sends both by datagram and by link, as far as there is either: for the few packets on which a
+ * verdict depends. */
+void courier_send_twice(struct swim *s, struct member *to, struct packet *p);
 
 /* Sends a datagram to an address; `to` is who is thought to be there, or NULL. */
 void courier_send_at(struct swim *s, struct member *to, const struct addr *addr, struct packet *p);
@@ -27,12 +35,13 @@ void courier_reply(struct swim *s, struct member *to, const struct addr *from, s
 /* A ping with this node's vitals; `target_tag` 0 for whoever is there. */
 struct packet courier_ping(struct swim *s, uint32_t seq, uint32_t target_tag);
 
-/* What is held about the member, as an entry. */
-struct entry courier_entry(const struct swim *s, const struct member *m, enum entry_kind kind,
-                           const struct uuid *by);
-
-/* What ENTRY_ALIVE says to the receiver: host-scope addresses go only to the same host. `to` and
- * `addr` as in courier_send_at(). */
-void courier_strip(struct member_card *card, const struct member *to, const struct addr *addr);
+/*
+ * Writes what is held about the member as an entry for a receiver, who is told only the addresses
+ * that mean something to it; `to` and `addr` as in courier_send_at(). `by` may be NULL. False when
+ * it does not fit; then nothing is written.
+ */
+bool courier_put_entry(const struct swim *s, struct cursor *c, const struct member *m,
+                       enum entry_kind kind, const struct uuid *by, const struct member *to,
+                       const struct addr *addr);
 
 #endif

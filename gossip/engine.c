@@ -161,11 +161,11 @@ void engine_notice(struct engine *e, enum notice_kind kind, const struct member 
 {
     struct notice notice = {.kind = kind, .value = value};
     if (m != NULL) {
-        notice.member = m->card.uuid;
-        memcpy(notice.name, m->card.name, sizeof(notice.name));
-        notice.addr = m->last_addr;
-        if (notice.addr.port == 0 && m->card.addr_count > 0) {
-            notice.addr = m->card.addrs[0].addr;
+        notice.member = m->uuid;
+        (void)snprintf(notice.name, sizeof(notice.name), "%s", member_name(m));
+        notice.addr = member_last_addr(m);
+        if (notice.addr.port == 0 && m->addr_count > 0) {
+            notice.addr = member_addr_at(m, 0).addr;
         }
     }
     if (text != NULL) {
@@ -176,7 +176,8 @@ void engine_notice(struct engine *e, enum notice_kind kind, const struct member 
 
 bool engine_is_mate(const struct engine *e, const struct member *m)
 {
-    return strcmp(m->card.enclave, e->config.enclave) == 0;
+    (void)e;
+    return m->is_mate;
 }
 
 bool engine_is_live(const struct member *m)
@@ -219,7 +220,7 @@ static const struct member *clock_leader(const struct engine *e)
             continue;
         }
         if (leader == NULL || (has && !leader_has_records) ||
-            (has == leader_has_records && uuid_compare(&m->card.uuid, &leader->card.uuid) < 0)) {
+            (has == leader_has_records && uuid_compare(&m->uuid, &leader->uuid) < 0)) {
             leader = m;
             leader_has_records = has;
         }
@@ -285,8 +286,7 @@ static bool may_found_clock(const struct engine *e)
         if ((m->flags & MEMBER_HAS_CLOCK) != 0) {
             return false;
         }
-        is_smallest =
-            is_smallest && m->has_vitals && uuid_compare(&e->config.uuid, &m->card.uuid) < 0;
+        is_smallest = is_smallest && m->has_vitals && uuid_compare(&e->config.uuid, &m->uuid) < 0;
     }
     return is_smallest || e->now_us - e->pass_over_us > FOUND_WAIT_US;
 }
@@ -423,7 +423,7 @@ void engine_leave(struct engine *e, uint64_t now_us)
 static void member_changed(struct engine *e, struct member *m, enum member_state was)
 {
     struct link *l = mesh_of(e->mesh, m);
-    switch (m->state) {
+    switch ((enum member_state)m->state) {
     case MEMBER_ALIVE:
         engine_notice(e, NOTICE_MEMBER_ALIVE, m, was, NULL);
         break;

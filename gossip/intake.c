@@ -49,8 +49,8 @@ static void take_vitals(struct swim *s, struct member *m, const struct packet *p
 static bool wants_seen_as(const struct member *sender, const struct packet *p)
 {
     bool has_global = sender == NULL;
-    for (uint32_t i = 0; sender != NULL && i < sender->card.addr_count; i++) {
-        has_global = has_global || sender->card.addrs[i].scope == SCOPE_GLOBAL;
+    for (uint32_t i = 0; sender != NULL && i < sender->addr_count; i++) {
+        has_global = has_global || member_addr_at(sender, i).scope == SCOPE_GLOBAL;
     }
     return p->is_long || !has_global;
 }
@@ -118,10 +118,10 @@ static void take_kind(struct swim *s, struct member *sender, const struct addr *
     case PACKET_GOSSIP:
         break;
     case PACKET_PULL:
-        pull_answer(s, sender, from, p->slot);
+        pull_answer(s, sender, from, p);
         break;
     case PACKET_CARDS:
-        pull_page(s, sender, p->slot);
+        pull_page(s, sender, p->first);
         break;
     }
 }
@@ -148,14 +148,14 @@ static void take_packet(struct swim *s, struct member *sender, const struct addr
         }
         return;
     }
-    const struct uuid uuid = p->is_long ? p->uuid : sender->card.uuid;
+    const struct uuid uuid = p->is_long ? p->uuid : sender->uuid;
     enum view_source source = VIEW_RUMOR;
     if (p->kind == PACKET_CARDS) {
         source = sender != NULL ? pull_source(s, sender) : VIEW_PULL;
     }
     take_entries(s, &uuid, source, p);
     sender = roster_find(&s->roster, &uuid);
-    if (sender != NULL && roster_is_ghost(sender)) {
+    if (sender != NULL && sender->is_ghost) {
         sender = NULL;
     }
     if (sender != NULL) {
@@ -190,9 +190,9 @@ void intake_packet(struct swim *s, const struct addr *from, struct member *via, 
     } else if (rc == RC_VERSION) {
         s->counters->datagrams_stranger++;
     } else if (rc != RC_OK || (via != NULL && p.tag != via->tag) ||
-               (via != NULL && p.is_long && !uuid_equal(&p.uuid, &via->card.uuid))) {
+               (via != NULL && p.is_long && !uuid_equal(&p.uuid, &via->uuid))) {
         s->counters->datagrams_malformed++;
-    } else if (p.is_long ? uuid_equal(&p.uuid, &s->self->card.uuid) : p.tag == s->self->tag) {
+    } else if (p.is_long ? uuid_equal(&p.uuid, &s->self->uuid) : p.tag == s->self->tag) {
         take_own(s, &p);
     } else {
         struct member *sender = via != NULL ? via

@@ -29,7 +29,8 @@ enum { DONOR_READY, DONOR_DRAINING, DONOR_NEW, DONOR_RANKS };
 
 static int donor_rank(const struct link *l, const char *enclave)
 {
-    if (l->state != LINK_OPEN || l->is_conflict || strcmp(l->member->card.enclave, enclave) != 0) {
+    if (l->state != LINK_OPEN || l->is_conflict ||
+        strcmp(member_enclave(l->member), enclave) != 0) {
         return DONOR_RANKS;
     }
     if ((l->member->flags & MEMBER_IS_DRAINING) != 0) {

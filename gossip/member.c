@@ -1,8 +1,12 @@
 #include "gossip/member.h"
 
 #include "core/assert.h"
+#include "core/mem.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+_Static_assert(sizeof(struct member) <= 120, "a member is kept MEMBERS_MAX times per node");
 
 const char *member_state_name(enum member_state state)
 {
@@ -81,6 +85,235 @@ void card_read(struct cursor *c, struct member_card *ret_card)
     *ret_card = card;
 }
 
+static bool skip_text(struct cursor *c)
+{
+    const size_t len = cursor_u8(c);
+    const uint8_t *text = cursor_bytes(c, len);
+    bool is_fine = text != NULL && len > 0 && len < NAME_SIZE;
+    for (size_t i = 0; is_fine && i < len; i++) {
+        is_fine = text[i] >= ' ' && text[i] <= '~';
+    }
+    return is_fine;
+}
+
+void card_skip(struct cursor *c, struct uuid *ret_uuid, uint32_t *ret_incarnation,
+               uint32_t *ret_addr_count)
+{
+    *ret_uuid = cursor_uuid(c);
+    (void)cursor_bytes(c, 2 * sizeof(uint64_t)); /* boot and host tag: any will do */
+    *ret_incarnation = cursor_u32(c);
+    bool is_fine = !uuid_is_nil(ret_uuid) && *ret_incarnation < INCARNATION_MAX;
+    is_fine = is_fine && skip_text(c) && skip_text(c);
+    *ret_addr_count = cursor_u8(c);
+    is_fine = is_fine && *ret_addr_count <= MEMBER_ADDRS_MAX;
+    for (uint32_t i = 0; is_fine && i < *ret_addr_count; i++) {
+        const uint8_t scope = cursor_u8(c);
+        is_fine = scope == SCOPE_HOST || scope == SCOPE_GLOBAL;
+        (void)addr_read(c);
+    }
+    if (!is_fine) {
+        cursor_fail(c);
+    }
+}
+
+/* ---- What is packed: name, NUL, enclave, NUL, then the addresses ---- */
+
+/*
+ * An address: scope and family (1 byte), 4 or 16 bytes, port 2. The card's own come first; where
+ * the member last answered is a number among them, or one more when it is none of them.
+ */
+enum {
+    PACKED_SCOPE = 1,
+    PACKED_IS_V6 = 2,
+    PACKED_V4_BYTES = 1 + 4 + 2,
+    PACKED_V6_BYTES = 1 + 16 + 2,
+    V4_AT = 12, /* in a mapped address */
+    PACKED_MAX = 2 * NAME_SIZE + MEMBER_USABLE_MAX * PACKED_V6_BYTES,
+};
+
+static const char *packed(const struct member *m)
+{
+    return m->is_far ? m->packed.far : m->packed.near;
+}
+
+static size_t put_packed_addr(char *to, const struct member_addr *a)
+{
+    const bool is_v6 = !addr_is_v4(&a->addr);
+    const size_t skipped = is_v6 ? 0 : V4_AT;
+    const size_t len = sizeof(a->addr.ip) - skipped;
+    to[0] = (char)((a->scope == SCOPE_GLOBAL ? PACKED_SCOPE : 0) | (is_v6 ? PACKED_IS_V6 : 0));
+    memcpy(to + 1, a->addr.ip + skipped, len);
+    memcpy(to + 1 + len, &a->addr.port, sizeof(a->addr.port));
+    return 1 + len + sizeof(a->addr.port);
+}
+
+static size_t get_packed_addr(const char *from, struct member_addr *ret_addr)
+{
+    const bool is_v6 = (from[0] & PACKED_IS_V6) != 0;
+    const size_t skipped = is_v6 ? 0 : V4_AT;
+    const size_t len = sizeof(ret_addr->addr.ip) - skipped;
+    ret_addr->scope = (from[0] & PACKED_SCOPE) != 0 ? SCOPE_GLOBAL : SCOPE_HOST;
+    if (!is_v6) {
+        static const uint8_t none[4] = {0};
+        ret_addr->addr = addr_v4(none, 0);
+    }
+    memcpy(ret_addr->addr.ip + skipped, from + 1, len);
+    memcpy(&ret_addr->addr.port, from + 1 + len, sizeof(ret_addr->addr.port));
+    return 1 + len + sizeof(ret_addr->addr.port);
+}
+
+/* All addresses in their order, the one where it last answered at the end unless it is among its
+ * own. */
+static uint32_t unpack_addrs(const struct member *m,
+                             struct member_addr ret_addrs[static MEMBER_USABLE_MAX])
+{
+    const char *at = packed(m) + m->text_len;
+    const uint32_t count = m->addr_count + (m->last_1 > m->addr_count ? 1U : 0U);
+    for (uint32_t i = 0; i < count; i++) {
+        at += get_packed_addr(at, &ret_addrs[i]);
+    }
+    return count;
+}
+
+static void pack(struct member *m, const char *name, const char *enclave,
+                 const struct member_addr *addrs, uint32_t addr_count, const struct addr *last)
+{
+    char bytes[PACKED_MAX];
+    const size_t name_size = strnlen(name, NAME_SIZE - 1) + 1;
+    const size_t enclave_size = strnlen(enclave, NAME_SIZE - 1) + 1;
+    ASSERT(addr_count <= MEMBER_ADDRS_MAX);
+    memcpy(bytes, name, name_size - 1);
+    bytes[name_size - 1] = '\0';
+    memcpy(bytes + name_size, enclave, enclave_size - 1);
+    bytes[name_size + enclave_size - 1] = '\0';
+    size_t len = name_size + enclave_size;
+    const uint8_t text_len = (uint8_t)len;
+    uint8_t last_1 = 0;
+    for (uint32_t i = 0; i < addr_count; i++) {
+        len += put_packed_addr(bytes + len, &addrs[i]);
+        last_1 = last->port != 0 && addr_equal(last, &addrs[i].addr) ? (uint8_t)(i + 1) : last_1;
+    }
+    if (last->port != 0 && last_1 == 0) {
+        const struct member_addr seen = {.scope = SCOPE_GLOBAL, .addr = *last};
+        len += put_packed_addr(bytes + len, &seen);
+        last_1 = (uint8_t)(addr_count + 1);
+    }
+    member_fini(m);
+    m->is_far = len > sizeof(m->packed.near);
+    if (m->is_far) {
+        m->packed.far = mem_new(len, 1);
+    }
+    memcpy(m->is_far ? m->packed.far : m->packed.near, bytes, len);
+    m->text_len = text_len;
+    m->addr_count = (uint8_t)addr_count;
+    m->last_1 = last_1;
+}
+
+void member_fini(struct member *m)
+{
+    if (m->is_far) {
+        free(m->packed.far);
+        m->is_far = false;
+    }
+}
+
+void member_set_card(struct member *m, const struct member_card *card)
+{
+    const struct addr last = member_last_addr(m);
+    m->uuid = card->uuid;
+    m->boot = card->boot;
+    m->host_tag = card->host_tag;
+    m->incarnation = card->incarnation;
+    m->is_ghost = card->name[0] == '\0';
+    pack(m, card->name, card->enclave, card->addrs, card->addr_count, &last);
+}
+
+void member_card(const struct member *m, struct member_card *ret_card)
+{
+    struct member_addr addrs[MEMBER_USABLE_MAX];
+    (void)unpack_addrs(m, addrs);
+    *ret_card = (struct member_card){
+        .uuid = m->uuid,
+        .boot = m->boot,
+        .host_tag = m->host_tag,
+        .incarnation = m->incarnation,
+        .addr_count = m->addr_count,
+    };
+    memcpy(ret_card->name, member_name(m), strlen(member_name(m)));
+    memcpy(ret_card->enclave, member_enclave(m), strlen(member_enclave(m)));
+    memcpy(ret_card->addrs, addrs, m->addr_count * sizeof(addrs[0]));
+}
+
+const char *member_name(const struct member *m)
+{
+    return packed(m);
+}
+
+const char *member_enclave(const struct member *m)
+{
+    return packed(m) + strlen(packed(m)) + 1;
+}
+
+struct addr member_last_addr(const struct member *m)
+{
+    struct member_addr addrs[MEMBER_USABLE_MAX];
+    if (m->last_1 == 0) {
+        return (struct addr){.port = 0};
+    }
+    (void)unpack_addrs(m, addrs);
+    return addrs[m->last_1 - 1].addr;
+}
+
+void member_set_last_addr(struct member *m, const struct addr *addr)
+{
+    struct member_addr addrs[MEMBER_USABLE_MAX];
+    char name[NAME_SIZE];
+    char enclave[NAME_SIZE];
+    (void)unpack_addrs(m, addrs);
+    memcpy(name, member_name(m), strlen(member_name(m)) + 1);
+    memcpy(enclave, member_enclave(m), strlen(member_enclave(m)) + 1);
+    pack(m, name, enclave, addrs, m->addr_count, addr);
+}
+
+struct member_addr member_addr_at(const struct member *m, uint32_t i)
+{
+    struct member_addr addrs[MEMBER_USABLE_MAX];
+    ASSERT(i < m->addr_count);
+    (void)unpack_addrs(m, addrs);
+    return addrs[i];
+}
+
+static bool is_for(const struct member_addr *a, enum card_audience audience)
+{
+    return audience == CARD_SAME_HOST ||
+           (audience == CARD_OTHER_HOST ? a->scope == SCOPE_GLOBAL : !addr_is_loopback(&a->addr));
+}
+
+void member_write_card(struct cursor *c, const struct member *m, enum card_audience audience)
+{
+    struct member_addr addrs[MEMBER_USABLE_MAX];
+    uint32_t told = 0;
+    (void)unpack_addrs(m, addrs);
+    for (uint32_t i = 0; i < m->addr_count; i++) {
+        told += is_for(&addrs[i], audience);
+    }
+    cursor_put_uuid(c, &m->uuid);
+    cursor_put_u64(c, m->boot);
+    cursor_put_u64(c, m->host_tag);
+    cursor_put_u32(c, m->incarnation);
+    cursor_put_text(c, member_name(m));
+    cursor_put_text(c, member_enclave(m));
+    cursor_put_u8(c, (uint8_t)told);
+    for (uint32_t i = 0; i < m->addr_count; i++) {
+        if (is_for(&addrs[i], audience)) {
+            cursor_put_u8(c, (uint8_t)addrs[i].scope);
+            addr_write(c, &addrs[i].addr);
+        }
+    }
+}
+
+/* ---- Addresses to use ---- */
+
 static void add_addr(struct addr *list, uint32_t *count, const struct addr *addr)
 {
     for (uint32_t i = 0; i < *count; i++) {
@@ -94,14 +327,16 @@ static void add_addr(struct addr *list, uint32_t *count, const struct addr *addr
 uint32_t member_addrs(const struct member *m, uint64_t host_tag,
                       struct addr ret_addrs[static MEMBER_USABLE_MAX])
 {
+    struct member_addr addrs[MEMBER_USABLE_MAX];
     uint32_t count = 0;
-    if (m->last_addr.port != 0) {
-        add_addr(ret_addrs, &count, &m->last_addr);
+    (void)unpack_addrs(m, addrs);
+    if (m->last_1 != 0) {
+        add_addr(ret_addrs, &count, &addrs[m->last_1 - 1].addr);
     }
-    const bool is_near = m->card.host_tag == host_tag;
+    const bool is_near = m->host_tag == host_tag;
     for (int scope = is_near ? SCOPE_HOST : SCOPE_GLOBAL; scope <= SCOPE_GLOBAL; scope++) {
-        for (uint32_t i = 0; i < m->card.addr_count; i++) {
-            const struct member_addr *a = &m->card.addrs[i];
+        for (uint32_t i = 0; i < m->addr_count; i++) {
+            const struct member_addr *a = &addrs[i];
             if ((int)a->scope == scope && a->addr.port != 0 && !addr_is_any(&a->addr) &&
                 (is_near || !addr_is_loopback(&a->addr))) {
                 add_addr(ret_addrs, &count, &a->addr);

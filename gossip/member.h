@@ -54,23 +54,63 @@ enum member_flags {
     MEMBER_IS_DRAINING = 16,
 };
 
+/*
+ * One member, as kept. A node knows up to MEMBERS_MAX of them and many nodes may run on one
+ * machine, so a member is 120 bytes: what others read stands in fields, its texts and addresses are
+ * packed behind (in place while they are short, else out of line) and read by the functions below,
+ * and what the failure detector needs exists only while it has something open.
+ */
 struct member {
-    struct member_card card;
-    enum member_state state;
-    uint8_t flags;   /* enum member_flags, as last heard */
-    bool has_vitals; /* `flags` were heard from it, and are not just unknown */
-    bool is_self;
-    bool knows_us;         /* it has our card, so short headers do */
-    struct addr last_addr; /* where it last answered; port 0 when it never did */
-    uint32_t rtt_us;       /* smoothed round trip; 0 when not measured */
+    struct uuid uuid;
+    uint32_t incarnation;
+    uint32_t tag;    /* 32-bit hash of its uuid and the cluster: the sender in short headers;
+                        never 0 */
+    uint32_t link;   /* its peer link once up, 0 none; kept by the engine */
+    uint32_t rtt_us; /* smoothed round trip; 0 when not measured */
+    uint64_t boot, host_tag; /* of its card */
     uint64_t state_since_us;
-    uint64_t heard_us;     /* last direct word from it; 0 never */
-    uint64_t udp_heard_us; /* last datagram from it; 0 never */
-    uint32_t slot;         /* its index, stable while it is known */
-    uint32_t tag;  /* 32-bit hash of its uuid and the cluster: the sender in short headers */
-    uint32_t link; /* its peer link once up, 0 none; kept by the engine */
-    struct swim_probe_state *probe; /* the failure detector's own; NULL for self */
+    uint64_t heard_us;              /* last direct word from it; 0 never */
+    struct swim_probe_state *probe; /* the failure detector's own; NULL while it has nothing open */
+    uint16_t slot;                  /* its index, stable while it is known */
+    uint16_t next_1, order_1;       /* roster's: its chain, its place in an order */
+    uint16_t rumor_1;               /* rumor's: what waits to be told of it; 0 nothing */
+    uint8_t state;                  /* enum member_state */
+    uint8_t flags;                  /* enum member_flags, as last heard */
+    uint8_t misses;                 /* probes opened since a ping was last acked by datagram */
+    uint8_t addr_count, last_1, text_len; /* of what is packed */
+    bool is_self : 1;
+    bool is_mate : 1;      /* of this node's enclave */
+    bool is_ghost : 1;     /* dead or left, and only uuid and incarnation are known: not shown */
+    bool has_vitals : 1;   /* `flags` were heard from it, and are not just unknown */
+    bool knows_us : 1;     /* it has our card, so short headers do */
+    bool is_udp_heard : 1; /* a datagram has come from it */
+    bool is_stranded : 1;  /* no datagram has come from it, not even upon pings */
+    bool is_name_told : 1; /* swim's: SWIM_NAME_TWICE came */
+    bool is_far : 1;       /* packed out of line */
+    union {
+        char near[32];
+        char *far;
+    } packed;
 };
+
+/* Releases what is packed out of line. */
+void member_fini(struct member *m);
+
+/* Takes over the card, incarnation included; where it last answered stays. A card without a name is
+ * a ghost's. */
+void member_set_card(struct member *m, const struct member_card *card);
+void member_card(const struct member *m, struct member_card *ret_card);
+
+/* Borrowed until the next member_set_card() or member_set_last_addr(). Empty for a ghost. */
+const char *member_name(const struct member *m);
+const char *member_enclave(const struct member *m);
+
+/* Where it last answered; port 0 when it never did. */
+struct addr member_last_addr(const struct member *m);
+void member_set_last_addr(struct member *m, const struct addr *addr);
+
+/* Its own address number `i` of addr_count. */
+struct member_addr member_addr_at(const struct member *m, uint32_t i);
 
 /*
  * A card on the wire, in packets and link hellos:
@@ -89,6 +129,17 @@ enum {
 
 void card_write(struct cursor *c, const struct member_card *card);
 void card_read(struct cursor *c, struct member_card *ret_card);
+
+/* Goes past a card with the same checks, and tells what says whether it is news. */
+void card_skip(struct cursor *c, struct uuid *ret_uuid, uint32_t *ret_incarnation,
+               uint32_t *ret_addr_count);
+
+/* Which addresses of a card a receiver is told: host scope means nothing on another host. */
+enum card_audience { CARD_SAME_HOST, CARD_OTHER_HOST, CARD_UNKNOWN_HOST };
+
+/* The member's card as card_write() would write it for that audience: global scope for another
+ * host, all but loopback for one of which nothing is known. */
+void member_write_card(struct cursor *c, const struct member *m, enum card_audience audience);
 
 /* Whether a name or an enclave may stand in a card: 1 to NAME_SIZE - 1 characters of printable
  * ASCII. */

@@ -142,8 +142,8 @@ static struct dialing *dialing_of(struct mesh *m, const struct member *member)
         m->dialing_count = count;
     }
     struct dialing *d = &m->dialings[member->slot];
-    if (!uuid_equal(&d->uuid, &member->card.uuid)) {
-        *d = (struct dialing){.uuid = member->card.uuid};
+    if (!uuid_equal(&d->uuid, &member->uuid)) {
+        *d = (struct dialing){.uuid = member->uuid};
     }
     return d;
 }
@@ -181,25 +181,25 @@ struct link *mesh_dial(struct mesh *m, const struct addr *addr, uint64_t now_us)
     return l;
 }
 
-static bool wants_link(const struct member *self, const struct member *member, uint64_t now_us)
+static bool wants_link(const struct member *member)
 {
     if (member->is_self || member->state == MEMBER_DEAD || member->state == MEMBER_LEFT) {
         return false;
     }
-    if (strcmp(self->card.enclave, member->card.enclave) == 0) {
+    if (member->is_mate) {
         return true;
     }
-    return member->udp_heard_us == 0 && now_us - member->state_since_us > DIAL_STRANDED_US;
+    return member->is_stranded;
 }
 
 static void consider(struct mesh *m, struct swim *swim, const struct member *self,
                      const struct member *member, uint64_t now_us)
 {
-    if (member->link != 0 || !wants_link(self, member, now_us)) {
+    if (member->link != 0 || !wants_link(member)) {
         return;
     }
     struct dialing *d = dialing_of(m, member);
-    const bool is_first = uuid_compare(&self->card.uuid, &member->card.uuid) < 0;
+    const bool is_first = uuid_compare(&self->uuid, &member->uuid) < 0;
     if (d->not_before_us == 0) {
         d->not_before_us = now_us + (is_first ? 0 : DIAL_GRACE_US);
     }

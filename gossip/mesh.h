@@ -18,7 +18,6 @@ enum {
     DIAL_GRACE_US = 400 * 1000, /* the larger id waits this long for the other's dial */
     DIAL_PAUSE_MIN_US = 200 * 1000, /* after a failed dial, doubling */
     DIAL_PAUSE_MAX_US = 5000 * 1000,
-    DIAL_STRANDED_US = 1000 * 1000, /* a member of another enclave without datagrams gets a link */
     LINK_HELLO_TIMEOUT_US = 3000 * 1000, /* a link whose HELLO does not come is ended */
     MESH_TURN_US = 100 * 1000,           /* how often dials are looked after */
 };

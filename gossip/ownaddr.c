@@ -9,9 +9,9 @@
 
 bool ownaddr_is(const struct swim *s, const struct addr *addr)
 {
-    const struct member_card *card = &s->self->card;
-    for (uint32_t i = 0; i < card->addr_count; i++) {
-        if (addr_equal(&card->addrs[i].addr, addr)) {
+    for (uint32_t i = 0; i < s->self->addr_count; i++) {
+        const struct member_addr own = member_addr_at(s->self, i);
+        if (addr_equal(&own.addr, addr)) {
             return true;
         }
     }
@@ -64,7 +64,7 @@ void ownaddr_seen(struct swim *s, const struct addr *addr)
 {
     if (s->is_addr_configured || s->self->state == MEMBER_LEFT || addr->port == 0 ||
         addr_is_loopback(addr) || addr_is_any(addr) ||
-        s->self->card.incarnation + 1 >= INCARNATION_MAX) {
+        s->self->incarnation + 1 >= INCARNATION_MAX) {
         return;
     }
     struct ownaddr *place = place_for(s, addr);
@@ -75,7 +75,8 @@ void ownaddr_seen(struct swim *s, const struct addr *addr)
     if (addr_equal(&place->addr, addr)) {
         return;
     }
-    struct member_card card = s->self->card;
+    struct member_card card;
+    member_card(s->self, &card);
     if (place->addr.port != 0) {
         (void)drop_addr(&card, &place->addr);
     }

@@ -20,11 +20,11 @@ void entry_write(struct cursor *c, const struct entry *e)
 {
     cursor_put_u8(c, (uint8_t)e->kind);
     if (e->kind == ENTRY_ALIVE) {
-        card_write(c, &e->card);
+        cursor_put_bytes(c, e->card, e->card_len);
         return;
     }
-    cursor_put_uuid(c, &e->card.uuid);
-    cursor_put_u32(c, e->card.incarnation);
+    cursor_put_uuid(c, &e->uuid);
+    cursor_put_u32(c, e->incarnation);
     if (e->kind == ENTRY_SUSPECT || e->kind == ENTRY_DEAD) {
         cursor_put_uuid(c, &e->by);
     } else if (e->kind == ENTRY_PAST) {
@@ -55,17 +55,20 @@ void entry_read(struct cursor *c, struct entry *ret_entry)
     }
     e->kind = (enum entry_kind)kind;
     if (e->kind == ENTRY_ALIVE) {
-        card_read(c, &e->card);
-    } else {
-        e->card.uuid = cursor_uuid(c);
-        e->card.incarnation = cursor_u32(c);
-        if (e->kind == ENTRY_SUSPECT || e->kind == ENTRY_DEAD) {
-            e->by = cursor_uuid(c);
-        } else if (e->kind == ENTRY_PAST) {
-            read_past(c, e);
-        }
+        e->card = c->in + c->pos;
+        const size_t start = c->pos;
+        card_skip(c, &e->uuid, &e->incarnation, &e->addr_count);
+        e->card_len = c->pos - start;
+        return;
     }
-    if (uuid_is_nil(&e->card.uuid) || e->card.incarnation >= INCARNATION_MAX) {
+    e->uuid = cursor_uuid(c);
+    e->incarnation = cursor_u32(c);
+    if (e->kind == ENTRY_SUSPECT || e->kind == ENTRY_DEAD) {
+        e->by = cursor_uuid(c);
+    } else if (e->kind == ENTRY_PAST) {
+        read_past(c, e);
+    }
+    if (uuid_is_nil(&e->uuid) || e->incarnation >= INCARNATION_MAX) {
         cursor_fail(c);
     }
 }
@@ -134,8 +137,13 @@ static void put_body(struct cursor *c, const struct packet *p)
     case PACKET_GOSSIP:
         break;
     case PACKET_PULL:
+        cursor_put_u32(c, p->first);
+        cursor_put_u8(c, (uint8_t)p->width);
+        cursor_put_u8(c, (uint8_t)p->count);
+        cursor_put_bytes(c, p->sums, (size_t)p->count * PULL_SUM_BYTES);
+        break;
     case PACKET_CARDS:
-        cursor_put_u32(c, p->slot);
+        cursor_put_u32(c, p->first);
         break;
     }
 }
@@ -167,6 +175,18 @@ static void read_long(struct cursor *c, struct packet *p)
     }
 }
 
+static void read_pull(struct cursor *c, struct packet *p)
+{
+    p->first = cursor_u32(c);
+    p->width = cursor_u8(c);
+    p->count = cursor_u8(c);
+    p->sums = cursor_bytes(c, (size_t)p->count * PULL_SUM_BYTES);
+    if (p->width > PULL_WIDTH_MAX || p->count == 0 || p->count > PULL_SUMS_MAX ||
+        (uint64_t)p->count << p->width > UINT64_C(1) << PULL_WIDTH_MAX) {
+        cursor_fail(c);
+    }
+}
+
 static void read_body(struct cursor *c, struct packet *p)
 {
     const uint8_t kind = cursor_u8(c);
@@ -175,8 +195,10 @@ static void read_body(struct cursor *c, struct packet *p)
         return;
     }
     p->kind = (enum packet_kind)kind;
-    if (p->kind == PACKET_PULL || p->kind == PACKET_CARDS) {
-        p->slot = cursor_u32(c);
+    if (p->kind == PACKET_PULL) {
+        read_pull(c, p);
+    } else if (p->kind == PACKET_CARDS) {
+        p->first = cursor_u32(c);
     } else if (p->kind != PACKET_GOSSIP) {
         p->seq = cursor_u32(c);
     }

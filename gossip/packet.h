@@ -25,10 +25,14 @@
  *   PING_REQ  kind 1 | seq 4 | target uuid 16         please ping the target for me
  *   RELAYED   kind 1 | seq 4 | target uuid 16 | answered 1    0: it has not answered so far
  *   GOSSIP    kind 1                                  nothing but entries
- *   PULL      kind 1 | first slot 4                   please send your members from there on
- *   CARDS     kind 1 | next slot 4                    one page of entries; 0: it was the last
+ *   PULL      kind 1 | first 4 | width 1 | count 1 | sum 4 * count
+ *   CARDS     kind 1 | next 4                         one page of entries, up to before that tag
  *
  *   vitals = flags 1 | clock_us 8 | cut_s 5 | root 8
+ *
+ * PULL asks for the members whose tags are in those of `count` ranges of 2^width tags, from `first`
+ * on and round over 0, in which the sender's table has not the sum that the receiver's has: the low
+ * halves of its alive and suspect members' digests (swim_digest()) added up.
  *
  * A ping's target tag 0 means whoever is there. Then any number of sections to the end:
  *
@@ -82,7 +86,9 @@ struct packet {
     struct vitals vitals;   /* PING, ACK */
     uint64_t member_digest; /* PING, ACK */
     bool is_answered;       /* RELAYED */
-    uint32_t slot;          /* PULL, CARDS */
+    uint32_t first;         /* PULL: the first tag asked for; CARDS: the first after the page */
+    uint32_t width, count;  /* PULL */
+    const uint8_t *sums;    /* PULL: 4 * count bytes; borrowed */
 
     bool has_seen_as;
     struct addr seen_as;
@@ -94,13 +100,25 @@ enum entry_kind { ENTRY_ALIVE = 1, ENTRY_SUSPECT, ENTRY_DEAD, ENTRY_LEFT, ENTRY_
 
 struct entry {
     enum entry_kind kind;
-    struct member_card card; /* ALIVE: all of it; else uuid and incarnation */
+    struct uuid uuid;
+    uint32_t incarnation;
     struct uuid by;          /* SUSPECT, DEAD: who says so */
     enum member_state state; /* PAST: MEMBER_DEAD or MEMBER_LEFT */
     uint32_t age_min;        /* PAST */
+    uint32_t addr_count;     /* ALIVE */
+    const uint8_t *card;     /* ALIVE: the card's bytes, for card_read(); borrowed */
+    size_t card_len;
 };
 
-enum { ENTRY_WIRE_MAX = 1 + CARD_WIRE_MAX, SECTION_HEAD_BYTES = 3, PACKET_BODY_MAX = 39 };
+enum {
+    ENTRY_WIRE_MIN = 1 + UUID_BYTES + 4,
+    ENTRY_WIRE_MAX = 1 + CARD_WIRE_MAX,
+    SECTION_HEAD_BYTES = 3,
+    PACKET_BODY_MAX = 39, /* but for a PULL's sums */
+    PULL_SUM_BYTES = 4,
+    PULL_SUMS_MAX = 128, /* half a datagram */
+    PULL_WIDTH_MAX = 32,
+};
 
 /* What a packet takes at most before its entries: header, body, SEEN_AS, head of ENTRIES. */
 enum {
@@ -118,7 +136,8 @@ MUST_USE enum rc packet_read(const uint8_t *data, size_t len, struct packet *ret
 /* Writes header, body and sections; fails the cursor where they do not fit. */
 void packet_write(struct cursor *c, const struct packet *p);
 
-/* One entry; reading fails the cursor on anything that is not exactly right. */
+/* One entry; reading fails the cursor on anything that is not exactly right, the card included,
+ * which it does not take apart: most entries are no news. */
 void entry_write(struct cursor *c, const struct entry *e);
 void entry_read(struct cursor *c, struct entry *ret_entry);
 

@@ -51,8 +51,8 @@ static void say_hello(struct engine *e, struct link *l)
         .ttl_min_ms = e->config.ttl_min_ms,
         .ttl_max_ms = e->config.ttl_max_ms,
         .seen_as = l->addr,
-        .card = swim_self(e->swim)->card,
     };
+    member_card(swim_self(e->swim), &hello.card);
     uint8_t payload[HELLO_SIZE_MAX];
     struct cursor c = cursor_writer(payload, sizeof(payload));
     frame_hello_write(&c, &hello);
@@ -232,7 +232,7 @@ static struct link *surplus_link(struct engine *e, struct link *l, const struct 
     if (other->is_dialed == l->is_dialed) {
         return other;
     }
-    const bool is_self_smaller = uuid_compare(&e->config.uuid, &m->card.uuid) < 0;
+    const bool is_self_smaller = uuid_compare(&e->config.uuid, &m->uuid) < 0;
     return l->is_dialed == is_self_smaller ? other : l;
 }
 
@@ -240,7 +240,7 @@ static struct link *surplus_link(struct engine *e, struct link *l, const struct 
  * joined), else by the smaller id. */
 static void reconcile_new_link(struct engine *e, struct link *l, bool is_peer_ready)
 {
-    const bool is_smaller = uuid_compare(&e->config.uuid, &l->member->card.uuid) < 0;
+    const bool is_smaller = uuid_compare(&e->config.uuid, &l->member->uuid) < 0;
     if (engine_is_mate(e, l->member) && (!l->said_ready || (is_peer_ready && is_smaller))) {
         l->needs_sync = true;
     }
@@ -407,7 +407,7 @@ void peer_compare_roots(struct engine *e, struct member *m, const struct vitals 
     }
     /* The smaller id starts; the other one only when that does not help. */
     l->differing++;
-    const bool is_first = uuid_compare(&e->config.uuid, &m->card.uuid) < 0;
+    const bool is_first = uuid_compare(&e->config.uuid, &m->uuid) < 0;
     if (is_first || l->differing > 4) {
         (void)!start_sync(e, l, v->cut_s);
     }

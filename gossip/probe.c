@@ -1,11 +1,13 @@
 #include "gossip/probe.h"
 
 #include "core/assert.h"
+#include "core/mem.h"
 #include "gossip/courier.h"
 #include "gossip/pull.h"
 #include "gossip/relay.h"
 #include "gossip/view.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -24,6 +26,12 @@ enum {
     PROBE_RELAY_AFTER_US = 200000,
     /* Those held for dead who still talk are told at most so often. */
     TELL_PERIOD_US = 1000000,
+    /* How much longer everything takes for a member that only links reach. What a stream loses
+     * comes after TCP's retransmission time-out, 200 ms at least and doubled each time (RFC 6298,
+     * section 2): 1.4 s after three losses in a row. */
+    PATIENCE_BY_LINK = 3,
+    /* A late answer still counts for a round trip; who was told of its death is not told again. */
+    STATE_KEPT_US = 3000000,
 };
 
 void probe_health(struct swim *s, int change)
@@ -33,6 +41,85 @@ void probe_health(struct swim *s, int change)
     } else if (change < 0 && s->health > 0) {
         s->health--;
     }
+}
+
+/* ---- What is kept ---- */
+
+struct swim_probe_state *probe_state(struct swim *s, struct member *m)
+{
+    (void)s;
+    if (m->probe == NULL) {
+        ASSERT(!m->is_self);
+        m->probe = mem_new(1, sizeof(*m->probe));
+        m->probe->timer.owner = m;
+    }
+    return m->probe;
+}
+
+static void list_idle(struct swim *s, struct member *m)
+{
+    struct swim_probe_state *st = m->probe;
+    if (st->is_idle_listed) {
+        return;
+    }
+    st->is_idle_listed = true;
+    st->idle_us = s->now_us;
+    st->idle_next = NULL;
+    if (s->idle_last != NULL) {
+        s->idle_last->probe->idle_next = m;
+    } else {
+        s->idle_first = m;
+    }
+    s->idle_last = m;
+}
+
+static void unlist_first(struct swim *s)
+{
+    struct swim_probe_state *st = s->idle_first->probe;
+    s->idle_first = st->idle_next;
+    s->idle_last = s->idle_first == NULL ? NULL : s->idle_last;
+    st->is_idle_listed = false;
+}
+
+/* Frees the states of which nothing has been needed for a while. */
+static void release_idle(struct swim *s)
+{
+    while (s->idle_first != NULL && s->idle_first->probe->idle_us + STATE_KEPT_US <= s->now_us) {
+        struct member *m = s->idle_first;
+        unlist_first(s);
+        if (m->probe->timer.at != 0) {
+            continue; /* in use again */
+        }
+        if (m->probe->used_us + STATE_KEPT_US > s->now_us) {
+            list_idle(s, m);
+        } else {
+            free(m->probe);
+            m->probe = NULL;
+        }
+    }
+}
+
+void probe_forget(struct swim *s, struct member *m)
+{
+    if (m->probe == NULL) {
+        return;
+    }
+    timerheap_clear(&s->timers, &m->probe->timer);
+    if (m->probe->is_idle_listed) {
+        /* It goes to the front, so that it can be taken from there. */
+        for (struct member *at = s->idle_first; at != m; at = s->idle_first) {
+            unlist_first(s);
+            list_idle(s, at);
+        }
+        unlist_first(s);
+    }
+    free(m->probe);
+    m->probe = NULL;
+}
+
+uint32_t probe_patience(const struct swim *s, const struct member *m)
+{
+    return (s->health + 1) * (courier_passes(s, m) ? 1U : PATIENCE_BY_LINK);
 }
 
 static uint64_t min_u64(uint64_t a, uint64_t b)
@@ -52,10 +139,11 @@ void probe_schedule(struct swim *s, struct member *m)
     }
     if (st->is_open) {
         due_us = min_u64(due_us, min_u64(st->verdict_us, st->retry_us));
-        due_us = st->is_relay_asked ? due_us : min_u64(due_us, st->relay_us);
+        due_us = min_u64(due_us, st->relay_us);
     }
     if (due_us == UINT64_MAX) {
         timerheap_clear(&s->timers, &st->timer);
+        list_idle(s, m);
     } else {
         timerheap_set(&s->timers, &st->timer, due_us);
     }
@@ -83,14 +171,15 @@ static bool choose_addr(const struct swim *s, const struct member *m, struct add
         *ret_addr = m->probe->proof_addr;
         return true;
     }
-    const bool is_known = m->last_addr.port != 0;
+    const bool is_known = m->last_1 != 0;
     const uint32_t attempt = !is_known ? count : count % 3 == 2 ? count / 3 + 1 : 0;
     return roster_addr_of(&s->roster, m, attempt, ret_addr);
 }
 
 static void ping(struct swim *s, struct member *m, bool by_link)
 {
-    struct swim_probe_state *st = m->probe;
+    struct swim_probe_state *st = probe_state(s, m);
+    st->used_us = s->now_us;
     struct probe_try *t = &st->tries[st->try_count++ % PROBE_TRIES_MAX];
     *t = (struct probe_try){.seq = swim_next_seq(s), .sent_us = s->now_us};
     struct packet p = courier_ping(s, t->seq, m->tag);
@@ -106,8 +195,8 @@ static void try_again(struct swim *s, struct member *m)
 {
     struct swim_probe_state *st = m->probe;
     const bool is_first = st->ping_count == 0;
-    const bool by_link =
-        !st->is_link_asked && (!is_first || st->datagram_misses >= COURIER_MISSES_MAX);
+    const bool by_link = m->link != 0 && !st->is_link_asked && (!is_first || !courier_passes(s, m));
+    m->is_stranded = !is_first && !m->is_udp_heard;
     st->is_link_asked = st->is_link_asked || by_link;
     if (is_first) {
         const uint64_t rtts_us = 2 * (uint64_t)m->rtt_us;
@@ -135,24 +224,25 @@ void probe_ask_link(struct swim *s, struct member *m)
 
 static void open_probe(struct swim *s, struct member *m, bool is_verify)
 {
-    struct swim_probe_state *st = m->probe;
+    struct swim_probe_state *st = probe_state(s, m);
     s->counters->probes_sent++;
     st->is_open = true;
     st->is_verify = is_verify;
     st->is_link_asked = false;
     st->is_relay_asked = false;
     st->nacks_wanted = st->nacks = 0;
-    st->verdict_us = s->now_us + (uint64_t)PROBE_VERDICT_US * (s->health + 1);
+    m->misses = m->misses < UINT8_MAX ? (uint8_t)(m->misses + 1) : m->misses;
+    s->misses++;
+    st->verdict_us = s->now_us + (uint64_t)PROBE_VERDICT_US * probe_patience(s, m);
     st->relay_us = s->now_us + PROBE_RELAY_AFTER_US;
     st->ping_count = 0;
-    st->datagram_misses++;
     try_again(s, m);
     probe_schedule(s, m);
 }
 
 void probe_start(struct swim *s, struct member *m)
 {
-    if (!member_is_live(m) || m->probe->suspicion.proof_due_us != 0) {
+    if (!member_is_live(m) || probe_state(s, m)->suspicion.proof_due_us != 0) {
         return; /* gone, or about to be verified anyway */
     }
     if (!m->probe->is_open) {
@@ -173,11 +263,14 @@ void probe_close(struct member *m)
 void probe_acquit(struct swim *s, struct member *m)
 {
     struct swim_probe_state *st = m->probe;
-    probe_close(m);
-    st->is_told_soon = false;
-    st->proof_addr.port = 0;
-    st->suspicion = (struct suspicion){.started_us = 0};
-    timerheap_clear(&s->timers, &st->timer);
+    if (st != NULL) {
+        probe_close(m);
+        st->is_told_soon = false;
+        st->proof_addr.port = 0;
+        st->suspicion = (struct suspicion){.started_us = 0};
+        timerheap_clear(&s->timers, &st->timer);
+        list_idle(s, m);
+    }
 }
 
 /* Silence to the end. */
@@ -195,13 +288,13 @@ static void fail_probe(struct swim *s, struct member *m)
         view_declare_dead(s, m);
         return;
     }
-    view_suspect(s, m, &s->self->card.uuid);
+    view_suspect(s, m, &s->self->uuid);
     probe_tell(s, m);
 }
 
 void probe_answered(struct swim *s, struct member *m)
 {
-    struct swim_probe_state *st = m->probe;
+    struct swim_probe_state *st = probe_state(s, m);
     if (st->is_open) {
         probe_close(m);
         probe_health(s, -1);
@@ -210,17 +303,17 @@ void probe_answered(struct swim *s, struct member *m)
     if (m->state == MEMBER_SUSPECT) {
         /* Only its own word ends the suspicion, but it runs anew: the member has been told, and the
          * silence it was accused of is over. */
-        suspicion_start(&st->suspicion, roster_live_count(&s->roster), s->health + 1,
+        suspicion_start(&st->suspicion, roster_live_count(&s->roster), probe_patience(s, m),
                         rng_next(&s->rng), s->now_us);
         (void)suspicion_accuse(&st->suspicion, &st->by);
-        st->suspicion.is_first_hand = uuid_equal(&st->by, &s->self->card.uuid);
+        st->suspicion.is_first_hand = uuid_equal(&st->by, &s->self->uuid);
     }
     probe_schedule(s, m);
 }
 
 void probe_tell(struct swim *s, struct member *m)
 {
-    m->probe->told_us = s->now_us;
+    probe_state(s, m)->told_us = s->now_us;
     m->probe->is_told_soon = false;
     ping(s, m, true);
     probe_schedule(s, m);
@@ -228,7 +321,7 @@ void probe_tell(struct swim *s, struct member *m)
 
 bool probe_has_asked(const struct member *m, uint32_t seq)
 {
-    return find_try(m->probe, seq) != NULL;
+    return m->probe != NULL && find_try(m->probe, seq) != NULL;
 }
 
 /* ---- Answers ---- */
@@ -247,9 +340,9 @@ static void probe_others_at(struct swim *s, const struct member *m, const struct
 
 static void meet_first(struct swim *s, struct member *m)
 {
-    if (strncmp(m->card.name, s->self->card.name, NAME_SIZE) == 0 && !m->probe->is_name_told) {
+    if (!m->is_name_told && strcmp(member_name(m), member_name(s->self)) == 0) {
         const struct swim_event event = {.kind = SWIM_NAME_TWICE, .member = m};
-        m->probe->is_name_told = true;
+        m->is_name_told = true;
         (void)eventq_put(&s->events, &event);
     }
     pull_first(s, m);
@@ -258,11 +351,13 @@ static void meet_first(struct swim *s, struct member *m)
 void probe_heard(struct swim *s, struct member *m, const struct addr *from)
 {
     const bool is_first = m->heard_us == 0;
-    const bool is_first_datagram = from != NULL && m->udp_heard_us == 0;
+    const bool is_first_datagram = from != NULL && !m->is_udp_heard;
     m->heard_us = s->now_us > 0 ? s->now_us : 1;
     if (from != NULL) {
-        m->udp_heard_us = m->heard_us;
-        if (m->last_addr.port == 0) {
+        m->is_udp_heard = true;
+        m->is_stranded = false;
+        s->misses = 0;
+        if (m->last_1 == 0) {
             roster_set_last_addr(&s->roster, m, from);
         }
     }
@@ -272,10 +367,10 @@ void probe_heard(struct swim *s, struct member *m, const struct addr *from)
     if (is_first && member_is_live(m)) {
         meet_first(s, m);
     }
-    if (m->probe->is_open || m->state == MEMBER_SUSPECT) {
+    if ((m->probe != NULL && m->probe->is_open) || m->state == MEMBER_SUSPECT) {
         probe_answered(s, m);
     }
-    if (m->state == MEMBER_DEAD && s->now_us - m->probe->told_us >= TELL_PERIOD_US) {
+    if (m->state == MEMBER_DEAD && s->now_us - probe_state(s, m)->told_us >= TELL_PERIOD_US) {
         m->probe->is_told_soon = true;
         probe_schedule(s, m);
     }
@@ -289,8 +384,7 @@ static void smooth_rtt(struct member *m, uint32_t rtt_us)
 
 uint32_t probe_acked(struct swim *s, struct member *m, uint32_t seq, bool is_datagram)
 {
-    struct swim_probe_state *st = m->probe;
-    const struct probe_try *t = find_try(st, seq);
+    const struct probe_try *t = m->probe != NULL ? find_try(m->probe, seq) : NULL;
     if (t == NULL) {
         return 0;
     }
@@ -298,7 +392,7 @@ uint32_t probe_acked(struct swim *s, struct member *m, uint32_t seq, bool is_dat
     const uint32_t rtt_us = us == 0 ? 1 : us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
     if (is_datagram && t->to.port != 0) {
         smooth_rtt(m, rtt_us);
-        st->datagram_misses = 0;
+        m->misses = 0;
         roster_set_last_addr(&s->roster, m, &t->to);
     }
     return rtt_us;
@@ -323,7 +417,7 @@ static void serve(struct swim *s, struct member *m)
         fail_probe(s, m);
         return;
     }
-    if (st->is_open && !st->is_relay_asked && s->now_us >= st->relay_us) {
+    if (st->is_open && s->now_us >= st->relay_us) {
         relay_ask(s, m);
     }
     if (st->is_open && s->now_us >= st->retry_us) {
@@ -339,7 +433,8 @@ static void start_next(struct swim *s)
     struct addr addr;
     for (uint32_t i = 0; i < s->roster.order_count; i++) {
         struct member *m = roster_next_target(&s->roster, &s->rng);
-        if (!m->probe->is_open && m->probe->suspicion.proof_due_us == 0 &&
+        const struct swim_probe_state *st = m->probe;
+        if ((st == NULL || (!st->is_open && st->suspicion.proof_due_us == 0)) &&
             (m->link != 0 || roster_addr_of(&s->roster, m, 0, &addr))) {
             probe_start(s, m);
             return;
@@ -371,6 +466,7 @@ void probe_tick(struct swim *s)
             s->next_probe_us = s->now_us + PROBE_PERIOD_US;
         }
         start_next(s);
+        release_idle(s);
     }
 }
 
@@ -378,7 +474,7 @@ void probe_stalled(struct swim *s, uint64_t late_us)
 {
     for (uint32_t slot = 0; slot < s->roster.seat_count; slot++) {
         struct member *m = roster_at(&s->roster, slot);
-        if (m == NULL || m->is_self || !member_is_live(m)) {
+        if (m == NULL || m->probe == NULL || !member_is_live(m)) {
             continue;
         }
         if (m->state == MEMBER_SUSPECT) {

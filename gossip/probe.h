@@ -22,6 +22,15 @@
 /* Lifeguard's S: beyond 9 times the time-outs a node is as good as deaf. */
 enum { HEALTH_MAX = 8 };
 
+/* What the detector keeps of a member, made when it is needed. It goes away by itself some time
+ * after everything is over; m->probe is NULL then. */
+struct swim_probe_state *probe_state(struct swim *s, struct member *m);
+void probe_forget(struct swim *s, struct member *m);
+
+/* By how much the windows for the member are stretched: by this node's ill health, and because only
+ * links reach it, whose silence means less. */
+uint32_t probe_patience(const struct swim *s, const struct member *m);
+
 /* Time passes: one more member is probed when a period is over, and each due timer is served. */
 void probe_tick(struct swim *s);
 uint64_t probe_deadline(const struct swim *s);

@@ -12,13 +12,14 @@ enum {
 
 static bool proof_counts(const struct swim *s, const struct member *m, const struct addr *addr)
 {
-    if (m->last_addr.port != 0) {
-        return addr_equal(&m->last_addr, addr);
+    if (m->last_1 != 0) {
+        const struct addr last = member_last_addr(m);
+        return addr_equal(&last, addr);
     }
-    for (uint32_t i = 0; i < m->card.addr_count; i++) {
-        const struct member_addr *a = &m->card.addrs[i];
-        if (a->scope == SCOPE_HOST && addr_equal(&a->addr, addr)) {
-            return m->card.host_tag == s->roster.host_tag;
+    for (uint32_t i = 0; i < m->addr_count; i++) {
+        const struct member_addr a = member_addr_at(m, i);
+        if (a.scope == SCOPE_HOST && addr_equal(&a.addr, addr)) {
+            return m->host_tag == s->roster.host_tag;
         }
     }
     return false;
@@ -35,7 +36,7 @@ static void prove(struct swim *s, struct member *m)
         view_declare_dead(s, m);
         return;
     }
-    view_suspect(s, m, &s->self->card.uuid);
+    view_suspect(s, m, &s->self->uuid);
     suspicion_prove(&st->suspicion, s->now_us);
     st->proof_addr.port = 0;
     probe_tell(s, m);
@@ -44,7 +45,7 @@ static void prove(struct swim *s, struct member *m)
 static void refuse(struct swim *s, struct member *m, const struct addr *addr)
 {
     struct swim_probe_state *st = m->probe;
-    if (!st->is_open) {
+    if (st == NULL || !st->is_open) {
         probe_start(s, m); /* it was another packet that found nobody */
         return;
     }

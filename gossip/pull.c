@@ -5,14 +5,23 @@
 #include "gossip/view.h"
 
 enum {
-    /* While digests differ a view is pulled at most so often, or 5 ms per member of a large
-     * cluster: a full view of 1,000 members is 80 KB. */
+    /* While digests differ a view is pulled at most so often. */
     PULL_PERIOD_US = 1000000,
-    PULL_PERIOD_PER_MEMBER_US = 5000,
+    /* While pulls bring news, as when all start at once or a partition heals, they follow upon each
+     * other: each may double what is known. */
+    PULL_EAGER_PERIOD_US = 100000,
+    PULL_EAGER_US = 2000000,
+    PULL_EAGER_MAX = 2, /* at once */
     /* A page that does not come is asked for again. */
     PULL_RETRY_US = 300000,
     PULL_TRIES_MAX = 4,
+    /* About so many of our members to a sum: finer ones cost more than what they save. */
+    PULL_MEMBERS_PER_SUM = 4,
+    /* A request reaches so many times as far as the last page did. */
+    PULL_REACH = 8,
 };
+
+#define TAGS_ALL (UINT64_C(1) << PULL_WIDTH_MAX)
 
 static struct pull *find(struct swim *s, const struct uuid *from)
 {
@@ -24,49 +33,89 @@ static struct pull *find(struct swim *s, const struct uuid *from)
     return NULL;
 }
 
+/* The sum of a range that may go round over 0. */
+static uint32_t sum_of(const struct roster *r, uint32_t first, uint32_t last)
+{
+    return first <= last ? roster_sum(r, first, last)
+                         : roster_sum(r, first, UINT32_MAX) + roster_sum(r, 0, last);
+}
+
 static void ask(struct swim *s, struct pull *pull, struct member *m)
 {
-    struct packet p = {.kind = PACKET_PULL, .slot = pull->slot};
+    uint8_t sums[PULL_SUMS_MAX * PULL_SUM_BYTES];
+    struct cursor c = cursor_writer(sums, sizeof(sums));
+    struct packet p = {.kind = PACKET_PULL, .first = pull->next, .sums = sums};
+    uint64_t count = ((uint64_t)roster_live_count(&s->roster) * pull->span >> PULL_WIDTH_MAX) /
+                     PULL_MEMBERS_PER_SUM;
+    count = count < 1 ? 1 : count > PULL_SUMS_MAX ? PULL_SUMS_MAX : count;
+    while (pull->span > count << p.width) {
+        p.width++;
+    }
+    p.count = (uint32_t)((pull->span + (UINT64_C(1) << p.width) - 1) >> p.width);
+    for (uint32_t i = 0; i < p.count; i++) {
+        const uint32_t first = (uint32_t)(pull->next + ((uint64_t)i << p.width));
+        const uint32_t last = (uint32_t)(first + (UINT64_C(1) << p.width) - 1);
+        cursor_put_u32(&c, sum_of(&s->roster, first, last));
+    }
+    pull->span = (uint64_t)p.count << p.width;
     pull->tries++;
     pull->due_us = s->now_us + PULL_RETRY_US;
     courier_send(s, m, &p);
 }
 
-static void start(struct swim *s, struct member *m, bool is_first)
+/* From an own place in the table, so that several begin with different members. */
+static void start(struct swim *s, struct member *m, bool is_first, uint32_t place)
 {
     static const struct uuid nil = {{0}};
     struct pull *pull = find(s, &nil);
-    if (pull == NULL || find(s, &m->card.uuid) != NULL) {
+    if (pull == NULL || find(s, &m->uuid) != NULL) {
         return;
     }
-    *pull = (struct pull){.from = m->card.uuid, .is_first = is_first};
+    *pull = (struct pull){
+        .from = m->uuid, .is_first = is_first, .next = place, .left = TAGS_ALL, .span = TAGS_ALL};
     ask(s, pull, m);
 }
 
 static void end(struct pull *pull)
 {
-    *pull = (struct pull){.slot = 0};
+    *pull = (struct pull){.next = 0};
 }
 
 void pull_first(struct swim *s, struct member *m)
 {
     if (s->first_pulls < PULLS_MAX) {
-        s->first_pulls++;
-        start(s, m, true);
+        start(s, m, true, (uint32_t)(s->first_pulls++ * (TAGS_ALL / PULLS_MAX)));
     }
+}
+
+static uint32_t under_way(const struct swim *s)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < PULLS_MAX; i++) {
+        count += !uuid_is_nil(&s->pulls[i].from);
+    }
+    return count;
+}
+
+static bool is_eager(const struct swim *s)
+{
+    return s->now_us - s->news_us < PULL_EAGER_US;
 }
 
 void pull_compare(struct swim *s, struct member *m, uint64_t digest)
 {
     static const struct uuid nil = {{0}};
-    const bool is_asked = uuid_equal(&s->asked_again, &m->card.uuid);
+    const bool is_asked = uuid_equal(&s->asked_again, &m->uuid);
     s->asked_again = is_asked ? nil : s->asked_again;
-    if (digest != s->roster.digest && is_asked) {
-        start(s, m, false);
-    } else if (digest != s->roster.digest) {
-        s->differs = m->card.uuid;
-    } else if (uuid_equal(&s->differs, &m->card.uuid)) {
-        s->differs = nil;
+    if (digest == s->roster.digest) {
+        s->differs = uuid_equal(&s->differs, &m->uuid) ? nil : s->differs;
+    } else if (is_asked) {
+        start(s, m, false, (uint32_t)rng_next(&s->rng));
+    } else if (is_eager(s) && s->now_us >= s->next_pull_us && under_way(s) < PULL_EAGER_MAX) {
+        s->next_pull_us = s->now_us + PULL_EAGER_PERIOD_US;
+        start(s, m, false, (uint32_t)rng_next(&s->rng));
+    } else {
+        s->differs = m->uuid;
     }
 }
 
@@ -76,45 +125,67 @@ void pull_compare(struct swim *s, struct member *m, uint64_t digest)
 static bool put_member(const struct swim *s, struct cursor *c, const struct member *m,
                        const struct member *to, const struct addr *from)
 {
-    static const struct uuid nil = {{0}};
-    uint8_t bytes[2 * ENTRY_WIRE_MAX];
-    struct cursor own = cursor_writer(bytes, sizeof(bytes));
+    const struct cursor before = *c;
+    bool is_put = true;
     if (member_is_live(m)) {
-        struct entry e = courier_entry(s, m, ENTRY_ALIVE, &nil);
-        courier_strip(&e.card, to, from);
-        entry_write(&own, &e);
+        is_put = courier_put_entry(s, c, m, ENTRY_ALIVE, NULL, to, from);
+    } else if (s->now_us - m->state_since_us < VIEW_GONE_KEPT_US) {
+        is_put = courier_put_entry(s, c, m, ENTRY_PAST, NULL, to, from);
     }
-    if (m->state == MEMBER_SUSPECT) {
-        const struct entry e = courier_entry(s, m, ENTRY_SUSPECT, &m->probe->by);
-        entry_write(&own, &e);
+    if (is_put && m->state == MEMBER_SUSPECT) {
+        is_put = courier_put_entry(s, c, m, ENTRY_SUSPECT, m->probe != NULL ? &m->probe->by : NULL,
+                                   to, from);
     }
-    if (!member_is_live(m) && s->now_us - m->state_since_us < VIEW_GONE_KEPT_US) {
-        const struct entry e = courier_entry(s, m, ENTRY_PAST, &nil);
-        entry_write(&own, &e);
+    *c = is_put ? *c : before;
+    return is_put;
+}
+
+/* A page under construction. */
+struct page {
+    const struct swim *s;
+    const struct member *to;
+    const struct addr *from;
+    struct cursor entries;
+    uint32_t stopped_at; /* the tag of the first member that did not fit */
+};
+
+/* Puts the members from tag `first` to `last`, or as many as fit. */
+static bool put_range(struct page *page, uint32_t first, uint32_t last)
+{
+    const struct roster *r = &page->s->roster;
+    if (first > last) {
+        return put_range(page, first, UINT32_MAX) && put_range(page, 0, last);
     }
-    ASSERT(cursor_ok(&own));
-    if (own.pos > cursor_left(c)) {
-        return false;
+    for (const struct member *m = roster_first_in(r, first, last); m != NULL;
+         m = roster_after(r, m, last)) {
+        if (!put_member(page->s, &page->entries, m, page->to, page->from)) {
+            page->stopped_at = m->tag;
+            return false;
+        }
     }
-    cursor_put_bytes(c, bytes, own.pos);
     return true;
 }
 
-void pull_answer(struct swim *s, struct member *m, const struct addr *from, uint32_t start_slot)
+void pull_answer(struct swim *s, struct member *m, const struct addr *from, const struct packet *p)
 {
     uint8_t entries[DATAGRAM_BYTES_MAX - PACKET_OVERHEAD_MAX];
-    struct cursor c = cursor_writer(entries, sizeof(entries));
-    struct packet p = {.kind = PACKET_CARDS};
-    for (uint32_t slot = start_slot; slot < s->roster.seat_count; slot++) {
-        const struct member *shown = roster_at(&s->roster, slot);
-        if (shown != NULL && !put_member(s, &c, shown, m, from)) {
-            p.slot = slot;
+    struct page page = {.s = s, .to = m, .from = from};
+    page.entries = cursor_writer(entries, sizeof(entries));
+    struct packet reply = {.kind = PACKET_CARDS};
+    struct cursor sums = cursor_reader(p->sums, (size_t)p->count * PULL_SUM_BYTES);
+    reply.first = (uint32_t)(p->first + ((uint64_t)p->count << p->width));
+    for (uint32_t i = 0; i < p->count; i++) {
+        const uint32_t first = (uint32_t)(p->first + ((uint64_t)i << p->width));
+        const uint32_t last = (uint32_t)(first + (UINT64_C(1) << p->width) - 1);
+        if (cursor_u32(&sums) != sum_of(&s->roster, first, last) &&
+            !put_range(&page, first, last)) {
+            reply.first = page.stopped_at;
             break;
         }
     }
-    p.entries = entries;
-    p.entries_len = c.pos;
-    courier_reply(s, m, from, &p);
+    reply.entries = entries;
+    reply.entries_len = page.entries.pos;
+    courier_reply(s, m, from, &reply);
 }
 
 /* ---- Pages ---- */
@@ -122,7 +193,7 @@ void pull_answer(struct swim *s, struct member *m, const struct addr *from, uint
 enum view_source pull_source(const struct swim *s, const struct member *m)
 {
     for (uint32_t i = 0; i < PULLS_MAX; i++) {
-        if (s->pulls[i].is_first && uuid_equal(&s->pulls[i].from, &m->card.uuid)) {
+        if (s->pulls[i].is_first && uuid_equal(&s->pulls[i].from, &m->uuid)) {
             return VIEW_FIRST_PULL;
         }
     }
@@ -131,17 +202,25 @@ enum view_source pull_source(const struct swim *s, const struct member *m)
 
 void pull_page(struct swim *s, struct member *m, uint32_t next)
 {
-    struct pull *pull = find(s, &m->card.uuid);
+    struct pull *pull = find(s, &m->uuid);
     if (pull == NULL) {
         return;
     }
-    if (next == 0) {
-        end(pull);
-    } else if (next > pull->slot) {
-        pull->slot = next;
-        pull->tries = 0;
-        ask(s, pull, m);
+    /* Once round is where it began. */
+    uint64_t come = next - pull->next;
+    come = come == 0 && pull->span == TAGS_ALL ? TAGS_ALL : come;
+    if (come == 0 || come > pull->span) {
+        return; /* the page of a request before, once more */
     }
+    if (come >= pull->left) {
+        end(pull);
+        return;
+    }
+    pull->next = next;
+    pull->left -= come;
+    pull->span = come > pull->left / PULL_REACH ? pull->left : PULL_REACH * come;
+    pull->tries = 0;
+    ask(s, pull, m);
 }
 
 /* ---- Time ---- */
@@ -185,14 +264,12 @@ void pull_tick(struct swim *s)
         }
     }
     if (next_pull_us(s) <= s->now_us) {
-        const uint64_t scaled_us =
-            (uint64_t)roster_live_count(&s->roster) * PULL_PERIOD_PER_MEMBER_US;
         struct member *m = roster_find(&s->roster, &s->differs);
         s->differs = (struct uuid){{0}};
-        s->next_pull_us = s->now_us + (scaled_us > PULL_PERIOD_US ? scaled_us : PULL_PERIOD_US);
+        s->next_pull_us = s->now_us + (is_eager(s) ? PULL_EAGER_PERIOD_US : PULL_PERIOD_US);
         if (m != NULL && member_is_live(m)) {
             struct packet p = courier_ping(s, 0, m->tag);
-            s->asked_again = m->card.uuid;
+            s->asked_again = m->uuid;
             courier_send(s, m, &p);
         }
     }

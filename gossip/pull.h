@@ -1,10 +1,13 @@
 /*
- * pull: whole views, page by page. What rumours missed (loss, partitions, being new) is mended by
- * asking a member for its table. Both sides see that their digests differ, so both pull, and
- * neither needs to push.
+ * pull: what rumours missed (loss, partitions, being new) is mended by asking a member for what its
+ * table has that ours has not. Both sides see that their digests differ, so both pull, and neither
+ * needs to push.
  *
- * One request, one page: the asker sets the pace, and nobody can be made to send more than one
- * datagram per datagram received.
+ * The asker sends the sums of ranges of its table, and is sent the members of those ranges whose
+ * sums differ, by pages. One request, one page: the asker sets the pace, and nobody can be made to
+ * send more than one datagram per datagram received. Each request is about as much of the table as
+ * a few pages hold, finer where much differs, so that what is under way elsewhere at the same time
+ * is not sent twice.
  */
 #ifndef GOSSIP_PULL_H
 #define GOSSIP_PULL_H
@@ -19,7 +22,7 @@ void pull_first(struct swim *s, struct member *m);
 void pull_compare(struct swim *s, struct member *m, uint64_t digest);
 
 /* A PULL of a member, or of whoever sent one from `from`. */
-void pull_answer(struct swim *s, struct member *m, const struct addr *from, uint32_t start);
+void pull_answer(struct swim *s, struct member *m, const struct addr *from, const struct packet *p);
 
 /* The source to read a CARDS page of this member with; its entries come before pull_page(). */
 enum view_source pull_source(const struct swim *s, const struct member *m);

@@ -10,6 +10,8 @@ enum {
     /* Others who are asked: at 25 % loss one brings an answer over its four legs one time in three,
      * four do four times in five. */
     RELAYS_ASKED = 4,
+    /* A probe that stays open for long asks again: each round comes through or not for itself. */
+    RELAY_ROUND_US = 600000,
 };
 
 /* ---- Asking ---- */
@@ -18,28 +20,32 @@ void relay_ask(struct swim *s, struct member *m)
 {
     struct swim_probe_state *st = m->probe;
     struct member *asked[RELAYS_ASKED] = {NULL};
+    uint32_t count = 0;
+    st->relay_seq = st->is_relay_asked ? st->relay_seq : swim_next_seq(s);
     st->is_relay_asked = true;
-    st->relay_seq = swim_next_seq(s);
-    for (uint32_t i = 0; i < 2 * RELAYS_ASKED && st->nacks_wanted < RELAYS_ASKED; i++) {
+    for (uint32_t i = 0; i < 2 * RELAYS_ASKED && count < RELAYS_ASKED; i++) {
         struct member *relay = roster_random(&s->roster, &s->rng);
         bool is_fit = relay != NULL && relay != m && relay->state == MEMBER_ALIVE;
-        for (uint32_t j = 0; j < st->nacks_wanted; j++) {
+        for (uint32_t j = 0; j < count; j++) {
             is_fit = is_fit && asked[j] != relay;
         }
         if (is_fit) {
-            asked[st->nacks_wanted++] = relay;
+            asked[count++] = relay;
             s->counters->probes_indirect++;
-            struct packet p = {
-                .kind = PACKET_PING_REQ, .seq = st->relay_seq, .target = m->card.uuid};
-            courier_send(s, relay, &p);
+            struct packet p = {.kind = PACKET_PING_REQ, .seq = st->relay_seq, .target = m->uuid};
+            courier_send_twice(s, relay, &p);
         }
     }
+    st->nacks_wanted += count;
+    /* Again, of others perhaps, if there is time for the nacks. */
+    const uint64_t next_us = s->now_us + RELAY_ROUND_US;
+    st->relay_us = next_us + RELAY_ROUND_US <= st->verdict_us ? next_us : UINT64_MAX;
 }
 
 void relay_answered(struct swim *s, struct member *m, uint32_t seq, bool is_answered)
 {
     struct swim_probe_state *st = m->probe;
-    if (!st->is_open || !st->is_relay_asked || st->relay_seq != seq) {
+    if (st == NULL || !st->is_open || !st->is_relay_asked || st->relay_seq != seq) {
         return;
     }
     if (is_answered) {
@@ -56,7 +62,7 @@ static void report(struct swim *s, struct member *requester, uint32_t seq,
 {
     struct packet p = {
         .kind = PACKET_RELAYED, .seq = seq, .target = *target, .is_answered = is_answered};
-    courier_send(s, requester, &p);
+    courier_send_twice(s, requester, &p);
 }
 
 static void finish(struct swim *s, struct relay *r, bool is_answered)
@@ -76,27 +82,27 @@ void relay_request(struct swim *s, struct member *requester, const struct packet
     for (uint32_t i = 0; i < RELAYS_MAX && r == NULL; i++) {
         r = s->relays[i].seq == 0 ? &s->relays[i] : NULL;
     }
-    if (r == NULL || target == NULL || target->is_self || roster_is_ghost(target)) {
+    if (r == NULL || target == NULL || target->is_self || target->is_ghost) {
         report(s, requester, p->seq, &p->target, false);
         return;
     }
     *r = (struct relay){
         .seq = swim_next_seq(s),
         .their_seq = p->seq,
-        .requester = requester->card.uuid,
+        .requester = requester->uuid,
         .target = p->target,
         .due_us = s->now_us + RELAY_NACK_AFTER_US,
     };
     s->relay_count++;
     struct packet ping = courier_ping(s, r->seq, target->tag);
-    courier_send(s, target, &ping);
+    courier_send_twice(s, target, &ping);
 }
 
 void relay_acked(struct swim *s, const struct member *from, uint32_t seq)
 {
     for (uint32_t i = 0; i < RELAYS_MAX && s->relay_count > 0; i++) {
         struct relay *r = &s->relays[i];
-        if (seq != 0 && r->seq == seq && uuid_equal(&r->target, &from->card.uuid)) {
+        if (seq != 0 && r->seq == seq && uuid_equal(&r->target, &from->uuid)) {
             finish(s, r, true);
         }
     }

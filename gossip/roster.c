@@ -9,7 +9,11 @@
 #include <string.h>
 #include <xxhash.h>
 
-enum { ROSTER_SEATS_MIN = 16 };
+enum {
+    CHAIN_BITS_MIN = 4,
+    CHAIN_MEMBERS = 4, /* on average, or there are to be more chains */
+    TAG_BITS = 32,
+};
 
 /* Equal on all nodes, so a constant. */
 #define DIGEST_SEED 0x72657072616d0001U
@@ -17,36 +21,38 @@ enum { ROSTER_SEATS_MIN = 16 };
 void roster_init(struct roster *r, uint64_t cluster, uint64_t host_tag, uint64_t hash_seed)
 {
     *r = (struct roster){.cluster = cluster, .host_tag = host_tag, .hash_seed = hash_seed};
-    slotindex_init(&r->by_uuid, MEMBERS_MAX);
-    slotindex_init(&r->by_tag, MEMBERS_MAX);
+    r->chain_bits = CHAIN_BITS_MIN;
+    r->chains = mem_new(1U << CHAIN_BITS_MIN, sizeof(*r->chains));
     slotindex_init(&r->by_addr, MEMBERS_MAX * MEMBER_USABLE_MAX);
+}
+
+static struct member *seat_at(const struct roster *r, uint32_t slot)
+{
+    return &r->chunks[slot / ROSTER_CHUNK][slot % ROSTER_CHUNK];
 }
 
 void roster_fini(struct roster *r)
 {
     for (uint32_t i = 0; i < r->seat_count; i++) {
-        free(r->seats[i].member);
+        member_fini(seat_at(r, i));
     }
-    free(r->seats);
+    for (uint32_t i = 0; i < r->seat_count / ROSTER_CHUNK; i++) {
+        free(r->chunks[i]);
+    }
+    free(r->chunks);
     free(r->order);
-    slotindex_fini(&r->by_uuid);
-    slotindex_fini(&r->by_tag);
+    free(r->chains);
     slotindex_fini(&r->by_addr);
 }
 
 /* ---- Hashes and what counts where ---- */
 
-static uint32_t uuid_hash(const struct roster *r, const struct uuid *uuid)
-{
-    return (uint32_t)XXH3_64bits_withSeed(uuid->bytes, UUID_BYTES, r->hash_seed);
-}
-
 static uint64_t digest_of(const struct member *m)
 {
     uint8_t bytes[UUID_BYTES + 4];
     struct cursor c = cursor_writer(bytes, sizeof(bytes));
-    cursor_put_uuid(&c, &m->card.uuid);
-    cursor_put_u32(&c, m->card.incarnation);
+    cursor_put_uuid(&c, &m->uuid);
+    cursor_put_u32(&c, m->incarnation);
     return XXH3_64bits_withSeed(bytes, sizeof(bytes), DIGEST_SEED);
 }
 
@@ -55,14 +61,9 @@ static bool is_live(const struct member *m)
     return m->state == MEMBER_ALIVE || m->state == MEMBER_SUSPECT;
 }
 
-bool roster_is_ghost(const struct member *m)
+static uint32_t *count_of(struct roster *r, const struct member *m)
 {
-    return m->card.name[0] == '\0';
-}
-
-static uint32_t *count_of(struct roster *r, enum member_state state)
-{
-    switch (state) {
+    switch ((enum member_state)m->state) {
     case MEMBER_ALIVE:
         return &r->counts.alive;
     case MEMBER_SUSPECT:
@@ -73,6 +74,94 @@ static uint32_t *count_of(struct roster *r, enum member_state state)
         break;
     }
     return &r->counts.left;
+}
+
+/* ---- Chains ---- */
+
+static struct roster_chain *chain_of(const struct roster *r, uint32_t tag)
+{
+    return &r->chains[tag >> (TAG_BITS - r->chain_bits)];
+}
+
+static void chain_add(struct roster *r, struct member *m)
+{
+    uint16_t *link = &chain_of(r, m->tag)->head_1;
+    while (*link != 0 && seat_at(r, *link - 1U)->tag < m->tag) {
+        link = &seat_at(r, *link - 1U)->next_1;
+    }
+    m->next_1 = *link;
+    *link = (uint16_t)(m->slot + 1);
+}
+
+static void chain_remove(struct roster *r, struct member *m)
+{
+    uint16_t *link = &chain_of(r, m->tag)->head_1;
+    while (*link != m->slot + 1U) {
+        ASSERT(*link != 0);
+        link = &seat_at(r, *link - 1U)->next_1;
+    }
+    *link = m->next_1;
+}
+
+static void grow_chains(struct roster *r)
+{
+    free(r->chains);
+    r->chain_bits++;
+    r->chains = mem_new((size_t)1 << r->chain_bits, sizeof(*r->chains));
+    for (uint32_t i = 0; i < r->seat_count; i++) {
+        struct member *m = seat_at(r, i);
+        if (m->tag != 0) {
+            chain_add(r, m);
+            chain_of(r, m->tag)->sum += is_live(m) ? (uint32_t)digest_of(m) : 0;
+        }
+    }
+}
+
+struct member *roster_first_in(const struct roster *r, uint32_t first, uint32_t last)
+{
+    const uint32_t shift = TAG_BITS - r->chain_bits;
+    for (uint32_t i = first >> shift; i <= last >> shift; i++) {
+        for (uint32_t at = r->chains[i].head_1; at != 0; at = seat_at(r, at - 1)->next_1) {
+            struct member *m = seat_at(r, at - 1);
+            if (m->tag >= first) {
+                return m->tag <= last ? m : NULL;
+            }
+        }
+    }
+    return NULL;
+}
+
+struct member *roster_after(const struct roster *r, const struct member *m, uint32_t last)
+{
+    if (m->next_1 != 0) {
+        struct member *next = seat_at(r, m->next_1 - 1U);
+        return next->tag <= last ? next : NULL;
+    }
+    const uint32_t shift = TAG_BITS - r->chain_bits;
+    const uint32_t chain = m->tag >> shift;
+    return chain < last >> shift ? roster_first_in(r, (chain + 1) << shift, last) : NULL;
+}
+
+static uint32_t sum_part(const struct roster *r, uint32_t chain, uint32_t first, uint32_t last)
+{
+    uint32_t sum = 0;
+    for (uint32_t at = r->chains[chain].head_1; at != 0; at = seat_at(r, at - 1)->next_1) {
+        const struct member *m = seat_at(r, at - 1);
+        sum += is_live(m) && m->tag >= first && m->tag <= last ? (uint32_t)digest_of(m) : 0;
+    }
+    return sum;
+}
+
+uint32_t roster_sum(const struct roster *r, uint32_t first, uint32_t last)
+{
+    const uint32_t shift = TAG_BITS - r->chain_bits;
+    const uint32_t inner = (1U << shift) - 1; /* the tags within a chain */
+    uint32_t sum = 0;
+    for (uint32_t i = first >> shift; i <= last >> shift; i++) {
+        const bool is_whole = i << shift >= first && (i << shift | inner) <= last;
+        sum += is_whole ? r->chains[i].sum : sum_part(r, i, first, last);
+    }
+    return sum;
 }
 
 /* ---- Keeping indexes, order, digest and counts in step with a member ---- */
@@ -93,34 +182,51 @@ static void index_addrs(struct roster *r, const struct member *m, bool is_added)
 
 static void order_swap(struct roster *r, uint32_t a, uint32_t b)
 {
-    const uint32_t slot = r->order[a];
+    const uint16_t slot = r->order[a];
     r->order[a] = r->order[b];
     r->order[b] = slot;
-    r->seats[r->order[a]].order_1 = a + 1;
-    r->seats[r->order[b]].order_1 = b + 1;
+    seat_at(r, r->order[a])->order_1 = (uint16_t)(a + 1);
+    seat_at(r, r->order[b])->order_1 = (uint16_t)(b + 1);
 }
 
-/* At a random place of what remains of this round, so that a newcomer is probed within it. */
-static void order_add(struct roster *r, uint32_t slot, struct rng *rng)
+/* One that is gone comes to the living: at a random place of what remains of this round, so that a
+ * newcomer is probed within it. */
+static void order_raise(struct roster *r, const struct member *m, struct rng *rng)
 {
+    order_swap(r, m->order_1 - 1U, r->order_count);
     const uint32_t at = r->order_count++;
-    r->order[at] = slot;
-    r->seats[slot].order_1 = at + 1;
+    r->gone_count--;
     order_swap(r, at, r->order_next + (uint32_t)rng_below(rng, r->order_count - r->order_next));
 }
 
-static void order_remove(struct roster *r, uint32_t slot)
+/* And the other way round. */
+static void order_lower(struct roster *r, const struct member *m)
 {
-    uint32_t at = r->seats[slot].order_1 - 1;
+    uint32_t at = m->order_1 - 1U;
     if (at < r->order_next) {
         /* The last one already probed takes its place, so that nobody is skipped. */
         r->order_next--;
         order_swap(r, at, r->order_next);
         at = r->order_next;
     }
-    order_swap(r, at, r->order_count - 1);
-    r->order_count--;
-    r->seats[slot].order_1 = 0;
+    order_swap(r, at, --r->order_count);
+    r->gone_count++;
+}
+
+static void order_add(struct roster *r, struct member *m)
+{
+    const uint32_t at = r->order_count + r->gone_count++;
+    r->order[at] = m->slot;
+    m->order_1 = (uint16_t)(at + 1);
+}
+
+static void order_remove(struct roster *r, struct member *m)
+{
+    if (m->order_1 <= r->order_count) {
+        order_lower(r, m);
+    }
+    order_swap(r, m->order_1 - 1U, r->order_count + --r->gone_count);
+    m->order_1 = 0;
 }
 
 /* Takes the member's share out of everything that depends on its state; put_in() is the inverse. */
@@ -128,10 +234,12 @@ static void take_out(struct roster *r, const struct member *m)
 {
     index_addrs(r, m, false);
     if (is_live(m)) {
-        r->digest -= digest_of(m);
+        const uint64_t digest = digest_of(m);
+        r->digest -= digest;
+        chain_of(r, m->tag)->sum -= (uint32_t)digest;
     }
-    if (!m->is_self && !roster_is_ghost(m)) {
-        (*count_of(r, m->state))--;
+    if (!m->is_self && !m->is_ghost) {
+        (*count_of(r, m))--;
     }
 }
 
@@ -139,21 +247,25 @@ static void put_in(struct roster *r, const struct member *m)
 {
     index_addrs(r, m, true);
     if (is_live(m)) {
-        r->digest += digest_of(m);
+        const uint64_t digest = digest_of(m);
+        r->digest += digest;
+        chain_of(r, m->tag)->sum += (uint32_t)digest;
     }
-    if (!m->is_self && !roster_is_ghost(m)) {
-        (*count_of(r, m->state))++;
+    if (!m->is_self && !m->is_ghost) {
+        (*count_of(r, m))++;
     }
 }
 
 static void settle_order(struct roster *r, const struct member *m, struct rng *rng)
 {
-    const bool is_in = r->seats[m->slot].order_1 != 0;
-    const bool belongs = is_live(m) && !m->is_self;
-    if (belongs && !is_in) {
-        order_add(r, m->slot, rng);
-    } else if (!belongs && is_in) {
-        order_remove(r, m->slot);
+    if (m->is_self) {
+        return;
+    }
+    const bool is_raised = m->order_1 <= r->order_count;
+    if (is_live(m) && !is_raised) {
+        order_raise(r, m, rng);
+    } else if (!is_live(m) && is_raised) {
+        order_lower(r, m);
     }
 }
 
@@ -162,11 +274,12 @@ static void settle_order(struct roster *r, const struct member *m, struct rng *r
 static void grow(struct roster *r)
 {
     const uint32_t old = r->seat_count;
-    r->seat_count = old == 0 ? ROSTER_SEATS_MIN : 2 * old;
-    r->seats = mem_resize(r->seats, r->seat_count, sizeof(*r->seats));
+    r->seat_count += ROSTER_CHUNK;
+    r->chunks = mem_resize(r->chunks, r->seat_count / ROSTER_CHUNK, sizeof(*r->chunks));
+    r->chunks[old / ROSTER_CHUNK] = mem_new(ROSTER_CHUNK, sizeof(struct member));
     r->order = mem_resize(r->order, r->seat_count, sizeof(*r->order));
     for (uint32_t i = r->seat_count; i-- > old;) {
-        r->seats[i] = (struct roster_seat){.next_free_1 = r->free_1};
+        seat_at(r, i)->next_1 = (uint16_t)r->free_1;
         r->free_1 = i + 1;
     }
 }
@@ -174,57 +287,64 @@ static void grow(struct roster *r)
 struct member *roster_add(struct roster *r, const struct member_card *card, enum member_state state,
                           bool is_self, struct rng *rng, uint64_t now_us)
 {
-    ASSERT(roster_find(r, &card->uuid) == NULL);
     if (r->member_count == MEMBERS_MAX) {
         return NULL;
     }
     if (r->free_1 == 0) {
         grow(r);
     }
+    if (r->member_count >= (uint32_t)CHAIN_MEMBERS << r->chain_bits) {
+        grow_chains(r);
+    }
     const uint32_t slot = r->free_1 - 1;
-    struct roster_seat *seat = &r->seats[slot];
-    r->free_1 = seat->next_free_1;
-    struct member *m = mem_new(1, sizeof(*m));
+    struct member *m = seat_at(r, slot);
+    ASSERT(is_self == (r->self == NULL));
+    r->self = is_self ? m : r->self;
+    r->free_1 = m->next_1;
     *m = (struct member){
-        .card = *card,
-        .state = state,
+        .state = (uint8_t)state,
         .is_self = is_self,
         .state_since_us = now_us,
-        .slot = slot,
+        .slot = (uint16_t)slot,
         .tag = packet_tag(&card->uuid, r->cluster),
     };
-    *seat = (struct roster_seat){.member = m};
+    member_set_card(m, card);
+    m->is_mate = strcmp(member_enclave(m), member_enclave(r->self)) == 0;
     r->member_count++;
-    slotindex_add(&r->by_uuid, uuid_hash(r, &card->uuid), slot);
-    slotindex_add(&r->by_tag, m->tag, slot);
+    chain_add(r, m);
     put_in(r, m);
-    settle_order(r, m, rng);
+    if (!is_self) {
+        order_add(r, m);
+        settle_order(r, m, rng);
+    }
     return m;
 }
 
 void roster_remove(struct roster *r, struct member *m)
 {
-    ASSERT(m->probe == NULL && !m->is_self);
-    struct roster_seat *seat = &r->seats[m->slot];
+    ASSERT(m->probe == NULL && !m->is_self && m->rumor_1 == 0);
+    const uint32_t slot = m->slot;
     take_out(r, m);
-    if (seat->order_1 != 0) {
-        order_remove(r, m->slot);
-    }
-    slotindex_remove(&r->by_uuid, uuid_hash(r, &m->card.uuid), m->slot);
-    slotindex_remove(&r->by_tag, m->tag, m->slot);
-    *seat = (struct roster_seat){.next_free_1 = r->free_1};
-    r->free_1 = m->slot + 1;
+    order_remove(r, m);
+    chain_remove(r, m);
+    member_fini(m);
+    *m = (struct member){.next_1 = (uint16_t)r->free_1};
+    r->free_1 = slot + 1;
     r->member_count--;
-    free(m);
+}
+
+struct member *roster_gone_at(const struct roster *r, uint32_t i)
+{
+    ASSERT(i < r->gone_count);
+    return seat_at(r, r->order[r->order_count + i]);
 }
 
 struct member *roster_oldest_gone(const struct roster *r)
 {
     struct member *oldest = NULL;
-    for (uint32_t i = 0; i < r->seat_count; i++) {
-        struct member *m = r->seats[i].member;
-        if (m != NULL && !m->is_self && !is_live(m) && m->link == 0 &&
-            (oldest == NULL || m->state_since_us < oldest->state_since_us)) {
+    for (uint32_t i = 0; i < r->gone_count; i++) {
+        struct member *m = roster_gone_at(r, i);
+        if (m->link == 0 && (oldest == NULL || m->state_since_us < oldest->state_since_us)) {
             oldest = m;
         }
     }
@@ -233,15 +353,17 @@ struct member *roster_oldest_gone(const struct roster *r)
 
 struct member *roster_at(const struct roster *r, uint32_t slot)
 {
-    return slot < r->seat_count ? r->seats[slot].member : NULL;
+    struct member *m = slot < r->seat_count ? seat_at(r, slot) : NULL;
+    return m != NULL && m->tag != 0 ? m : NULL;
 }
 
 struct member *roster_find(const struct roster *r, const struct uuid *uuid)
 {
-    uint32_t walk = 0, slot = 0;
-    while (slotindex_next(&r->by_uuid, uuid_hash(r, uuid), &walk, &slot)) {
-        if (uuid_equal(&r->seats[slot].member->card.uuid, uuid)) {
-            return r->seats[slot].member;
+    const uint32_t tag = packet_tag(uuid, r->cluster);
+    for (uint32_t at = chain_of(r, tag)->head_1; at != 0; at = seat_at(r, at - 1)->next_1) {
+        struct member *m = seat_at(r, at - 1);
+        if (m->tag == tag && uuid_equal(&m->uuid, uuid)) {
+            return m;
         }
     }
     return NULL;
@@ -250,22 +372,24 @@ struct member *roster_find(const struct roster *r, const struct uuid *uuid)
 struct member *roster_find_tag(const struct roster *r, uint32_t tag)
 {
     struct member *found = NULL;
-    uint32_t walk = 0, slot = 0;
-    while (slotindex_next(&r->by_tag, tag, &walk, &slot)) {
-        if (found != NULL) {
-            return NULL;
+    for (uint32_t at = chain_of(r, tag)->head_1; at != 0; at = seat_at(r, at - 1)->next_1) {
+        struct member *m = seat_at(r, at - 1);
+        if (m->tag == tag) {
+            if (found != NULL) {
+                return NULL;
+            }
+            found = m;
         }
-        found = r->seats[slot].member;
     }
-    return found != NULL && !roster_is_ghost(found) ? found : NULL;
+    return found != NULL && !found->is_ghost ? found : NULL;
 }
 
 struct member *roster_next_at(const struct roster *r, const struct addr *addr, uint32_t *walk)
 {
     uint32_t slot = 0;
     while (slotindex_next(&r->by_addr, candidate_addr_hash(addr, r->hash_seed), walk, &slot)) {
-        if (roster_has_addr(r, r->seats[slot].member, addr)) {
-            return r->seats[slot].member;
+        if (roster_has_addr(r, seat_at(r, slot), addr)) {
+            return seat_at(r, slot);
         }
     }
     return NULL;
@@ -300,29 +424,31 @@ void roster_set_state(struct roster *r, struct member *m, enum member_state stat
 {
     take_out(r, m);
     if (m->state != state) {
-        m->state = state;
+        m->state = (uint8_t)state;
         m->state_since_us = now_us;
     }
-    m->card.incarnation = incarnation;
+    m->incarnation = incarnation;
     put_in(r, m);
     settle_order(r, m, rng);
 }
 
 void roster_set_card(struct roster *r, struct member *m, const struct member_card *card)
 {
-    ASSERT(uuid_equal(&m->card.uuid, &card->uuid));
-    const uint32_t incarnation = m->card.incarnation;
+    ASSERT(uuid_equal(&m->uuid, &card->uuid));
+    const uint32_t incarnation = m->incarnation;
     take_out(r, m);
-    m->card = *card;
-    m->card.incarnation = incarnation;
+    member_set_card(m, card);
+    m->incarnation = incarnation;
+    m->is_mate = strcmp(member_enclave(m), member_enclave(r->self)) == 0;
     put_in(r, m);
 }
 
 void roster_set_last_addr(struct roster *r, struct member *m, const struct addr *addr)
 {
-    if (!addr_equal(&m->last_addr, addr)) {
+    const struct addr last = member_last_addr(m);
+    if (!addr_equal(&last, addr)) {
         index_addrs(r, m, false);
-        m->last_addr = *addr;
+        member_set_last_addr(m, addr);
         index_addrs(r, m, true);
     }
 }
@@ -340,12 +466,12 @@ struct member *roster_next_target(struct roster *r, struct rng *rng)
             order_swap(r, i, (uint32_t)rng_below(rng, i + 1));
         }
     }
-    return r->seats[r->order[r->order_next++]].member;
+    return seat_at(r, r->order[r->order_next++]);
 }
 
 struct member *roster_random(const struct roster *r, struct rng *rng)
 {
-    return r->order_count == 0 ? NULL : r->seats[r->order[rng_below(rng, r->order_count)]].member;
+    return r->order_count == 0 ? NULL : seat_at(r, r->order[rng_below(rng, r->order_count)]);
 }
 
 uint32_t roster_live_count(const struct roster *r)
@@ -353,24 +479,42 @@ uint32_t roster_live_count(const struct roster *r)
     return r->order_count + 1;
 }
 
+static void check_chains(const struct roster *r)
+{
+    uint32_t chained = 0;
+    for (uint32_t i = 0; i < 1U << r->chain_bits; i++) {
+        uint32_t sum = 0;
+        uint32_t tag = 0;
+        for (uint32_t at = r->chains[i].head_1; at != 0; at = seat_at(r, at - 1)->next_1) {
+            const struct member *m = seat_at(r, at - 1);
+            ASSERT(m->tag >= tag && m->tag >> (TAG_BITS - r->chain_bits) == i);
+            tag = m->tag;
+            sum += is_live(m) ? (uint32_t)digest_of(m) : 0;
+            chained++;
+        }
+        ASSERT(sum == r->chains[i].sum);
+    }
+    ASSERT(chained == r->member_count);
+}
+
 void roster_check(const struct roster *r)
 {
     uint64_t digest = 0;
-    uint32_t members = 0, in_order = 0, addrs = 0, shown = 0;
+    uint32_t members = 0, addrs = 0, shown = 0;
+    check_chains(r);
     for (uint32_t i = 0; i < r->seat_count; i++) {
-        const struct member *m = r->seats[i].member;
+        const struct member *m = roster_at(r, i);
         if (m == NULL) {
             continue;
         }
         members++;
-        ASSERT(m->slot == i && roster_find(r, &m->card.uuid) == m);
-        ASSERT(m->tag == packet_tag(&m->card.uuid, r->cluster));
-        ASSERT(!roster_is_ghost(m) || !is_live(m));
-        const uint32_t order_1 = r->seats[i].order_1;
-        ASSERT((order_1 != 0) == (is_live(m) && !m->is_self));
-        ASSERT(order_1 == 0 || r->order[order_1 - 1] == i);
-        in_order += order_1 != 0;
-        shown += !m->is_self && !roster_is_ghost(m);
+        ASSERT(m->slot == i && roster_find(r, &m->uuid) == m);
+        ASSERT(m->tag == packet_tag(&m->uuid, r->cluster));
+        ASSERT(m->is_ghost == (member_name(m)[0] == '\0') && (!m->is_ghost || !is_live(m)));
+        ASSERT((m->order_1 != 0) == !m->is_self);
+        ASSERT(m->is_self || r->order[m->order_1 - 1] == i);
+        ASSERT(m->is_self || is_live(m) == (m->order_1 <= r->order_count));
+        shown += !m->is_self && !m->is_ghost;
         if (is_live(m)) {
             struct addr list[MEMBER_USABLE_MAX];
             digest += digest_of(m);
@@ -378,8 +522,7 @@ void roster_check(const struct roster *r)
         }
     }
     ASSERT(members == r->member_count && members <= MEMBERS_MAX && digest == r->digest);
-    ASSERT(in_order == r->order_count && r->order_next <= r->order_count);
+    ASSERT(r->order_count + r->gone_count + 1 == members && r->order_next <= r->order_count);
     ASSERT(shown == r->counts.alive + r->counts.suspect + r->counts.dead + r->counts.left);
-    ASSERT(r->by_uuid.count == members && r->by_tag.count == members);
     ASSERT(r->by_addr.count == addrs);
 }

@@ -1,16 +1,22 @@
 /*
  * roster: the member table. Everyone this node knows, in numbered slots that stay while they are
- * known, found by uuid, by tag and by address without walking, with the membership digest and the
- * order of probing kept up to date.
+ * known, found by uuid, by tag and by address without walking, with the membership digest, the sums
+ * of ranges of it, and the order of probing kept up to date.
  *
- * Invariants (roster_check()): each member is in the uuid and tag indexes once; the alive and
- * suspect ones and this node are in the address index by each address usable from here; the alive
- * and suspect ones but this node are in the probing order once; digest and counts match the states.
+ * Members stand in chains by the leading bits of their tag, each chain in the order of tags. Tags
+ * are equal on all nodes, so that two nodes can compare their tables range by range, and go through
+ * a range from any place on.
+ *
+ * Invariants (roster_check()): each member is in the chain of its tag once; the alive and suspect
+ * ones and this node are in the address index by each address usable from here; all but this node
+ * are in the order once, the alive and suspect before the gone; digest, sums and counts match the
+ * states.
  *
  * A ghost is a dead or left member of whom only the uuid and incarnation are known: it keeps old
  * news of it from being believed, and is not shown to anybody.
  *
- * It decides nothing: who is dead is view's business.
+ * It decides nothing: who is dead is view's business. Whoever may write uuids of its choice can
+ * make their tags equal and one chain long: MEMBERS_MAX bounds what that costs.
  */
 #ifndef GOSSIP_ROSTER_H
 #define GOSSIP_ROSTER_H
@@ -20,24 +26,30 @@
 #include "gossip/slotindex.h"
 #include "gossip/swim.h"
 
-struct roster_seat {
-    struct member *member; /* NULL: free */
-    uint32_t order_1;      /* place in the probing order plus 1; 0 when not in it */
-    uint32_t next_free_1;  /* the next free seat plus 1 */
+struct roster_chain {
+    uint32_t sum;    /* low half of the digests of the alive and suspect ones in it */
+    uint16_t head_1; /* slot of the first plus 1; 0: empty */
 };
 
 struct roster {
-    struct roster_seat *seats;
-    uint32_t seat_count; /* allocated */
-    uint32_t free_1;     /* first free seat plus 1; 0: none */
+    struct member **chunks; /* of ROSTER_CHUNK members each, in the order of slots */
+    uint32_t seat_count;    /* allocated; a free seat has tag 0 */
+    uint32_t free_1;        /* first free seat plus 1; 0: none */
     uint32_t member_count;
-    struct slotindex by_uuid, by_tag, by_addr;
-    uint32_t *order; /* slots */
-    uint32_t order_count, order_next;
+    struct roster_chain *chains;
+    uint32_t chain_bits; /* there are 2^that */
+    struct slotindex by_addr;
+    uint16_t *order;      /* slots: `order_count` alive or suspect, then those gone */
+    uint32_t order_count; /* alive or suspect, without this node */
+    uint32_t order_next;
+    uint32_t gone_count;
+    struct member *self;
     uint64_t cluster, host_tag, hash_seed;
     uint64_t digest;
     struct swim_counts counts; /* without this node and without ghosts */
 };
+
+enum { ROSTER_CHUNK = 64 };
 
 void roster_init(struct roster *r, uint64_t cluster, uint64_t host_tag, uint64_t hash_seed);
 
@@ -45,7 +57,7 @@ void roster_init(struct roster *r, uint64_t cluster, uint64_t host_tag, uint64_t
 void roster_fini(struct roster *r);
 
 /* Adds a member in the given state; the card is copied. NULL when MEMBERS_MAX are known. The member
- * is not there yet, which is asserted. */
+ * is not there yet. The first one added is this node itself. */
 struct member *roster_add(struct roster *r, const struct member_card *card, enum member_state state,
                           bool is_self, struct rng *rng, uint64_t now_us);
 
@@ -53,8 +65,11 @@ struct member *roster_add(struct roster *r, const struct member_card *card, enum
 void roster_remove(struct roster *r, struct member *m);
 
 /* The dead or left one, without a link, that is so for the longest time; NULL when there is none.
- * Walks the table. */
+ * Walks those gone. */
 struct member *roster_oldest_gone(const struct roster *r);
+
+/* Number `i` of `gone_count` dead or left ones, in no order. */
+struct member *roster_gone_at(const struct roster *r, uint32_t i);
 
 /* NULL for an empty slot or one past the end. */
 struct member *roster_at(const struct roster *r, uint32_t slot);
@@ -69,7 +84,16 @@ struct member *roster_find_tag(const struct roster *r, uint32_t tag);
  * ends with NULL. Members must not change meanwhile. */
 struct member *roster_next_at(const struct roster *r, const struct addr *addr, uint32_t *walk);
 
-bool roster_is_ghost(const struct member *m);
+/* The sum, over the alive and suspect members with a tag from `first` to `last`, of the low halves
+ * of their digests: equal for equal tables. */
+uint32_t roster_sum(const struct roster *r, uint32_t first, uint32_t last);
+
+/* The member, of any state and this node included, with the smallest tag from `first` to `last`;
+ * NULL when there is none. */
+struct member *roster_first_in(const struct roster *r, uint32_t first, uint32_t last);
+
+/* The one after it, of the same or a later tag, up to `last`. */
+struct member *roster_after(const struct roster *r, const struct member *m, uint32_t last);
 
 /* Whether the address is one of those usable for the member from here. */
 bool roster_has_addr(const struct roster *r, const struct member *m, const struct addr *addr);

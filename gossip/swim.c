@@ -21,6 +21,8 @@ enum {
     RECONTACT_PERIOD_US = 10000000,
     /* A tick this much later than asked for means that this process was away, not the others. */
     STALL_US = 250000,
+    /* So often at most is a member asked by link: PROBE_TRIES_MAX of them last for 4 s. */
+    ASK_BY_LINK_US = 500000,
     /* Members that hear of our leaving at once; the rest by their rumours. */
     LEAVE_FANOUT = 8,
 };
@@ -44,6 +46,7 @@ struct swim *swim_new(const struct swim_config *config, struct outbox *outbox, u
     s->outbox = outbox;
     s->cluster = swim_cluster_hash(config->network);
     s->now_us = now_us;
+    s->news_us = now_us;
     rng_init(&s->rng, config->seed);
     const uint64_t hash_seed = rng_next(&s->rng);
     roster_init(&s->roster, s->cluster, self->host_tag, hash_seed);
@@ -52,8 +55,7 @@ struct swim *swim_new(const struct swim_config *config, struct outbox *outbox, u
     candidates_init(&s->candidates, hash_seed);
     eventq_init(&s->events);
     s->self = roster_add(&s->roster, self, MEMBER_ALIVE, true, &s->rng, now_us);
-    s->self_rumor.subject = s->self;
-    rumor_put(&s->rumors, &s->self_rumor, ENTRY_ALIVE, NULL);
+    rumor_put(&s->rumors, s->self, ENTRY_ALIVE, NULL);
     for (uint32_t i = 0; i < self->addr_count; i++) {
         s->is_addr_configured = s->is_addr_configured || self->addrs[i].scope == SCOPE_GLOBAL;
     }
@@ -75,6 +77,7 @@ void swim_free(struct swim *s)
     }
     eventq_fini(&s->events);
     candidates_fini(&s->candidates);
+    rumor_queue_fini(&s->rumors);
     timerheap_fini(&s->timers);
     roster_fini(&s->roster);
     free(s);
@@ -176,12 +179,12 @@ enum rc swim_meet(struct swim *s, const struct member_card *card, const struct a
     if (m == NULL) {
         return rc;
     }
-    if (is_candidate && m->last_addr.port == 0) {
+    if (is_candidate && m->last_1 == 0) {
         roster_set_last_addr(&s->roster, m, from);
     }
     probe_heard(s, m, NULL);
     if (rc == RC_STALE) {
-        m->probe->is_told_soon = true;
+        probe_state(s, m)->is_told_soon = true;
         probe_schedule(s, m);
     }
     *ret_member = m;
@@ -203,7 +206,11 @@ void swim_seen_as(struct swim *s, const struct addr *addr, uint64_t now_us)
 void swim_ask(struct swim *s, struct member *m, uint64_t now_us)
 {
     enter(s, now_us);
-    probe_tell(s, m);
+    /* A link brings what was asked before, however late; more of it would only queue up. */
+    const bool is_by_link = m->link != 0 && !courier_passes(s, m);
+    if (!is_by_link || probe_state(s, m)->told_us + ASK_BY_LINK_US <= now_us) {
+        probe_tell(s, m);
+    }
 }
 
 void swim_leave(struct swim *s, uint64_t now_us)
@@ -212,7 +219,7 @@ void swim_leave(struct swim *s, uint64_t now_us)
     if (s->self->state == MEMBER_LEFT) {
         return;
     }
-    view_renew_self(s, MEMBER_LEFT, s->self->card.incarnation + 1);
+    view_renew_self(s, MEMBER_LEFT, s->self->incarnation + 1);
     const uint32_t others = s->roster.order_count;
     const uint32_t start = others > 0 ? (uint32_t)rng_below(&s->rng, others) : 0;
     for (uint32_t i = 0; i < others && i < LEAVE_FANOUT; i++) {
@@ -253,7 +260,7 @@ struct member *swim_next_member(const struct swim *s, uint32_t *slot)
 {
     for (; *slot < s->roster.seat_count; (*slot)++) {
         struct member *m = roster_at(&s->roster, *slot);
-        if (m != NULL && !roster_is_ghost(m)) {
+        if (m != NULL && !m->is_ghost) {
             return m;
         }
     }
@@ -263,7 +270,7 @@ struct member *swim_next_member(const struct swim *s, uint32_t *slot)
 struct member *swim_find(const struct swim *s, const struct uuid *uuid)
 {
     struct member *m = roster_find(&s->roster, uuid);
-    return m != NULL && !roster_is_ghost(m) ? m : NULL;
+    return m != NULL && !m->is_ghost ? m : NULL;
 }
 
 struct member *swim_find_addr(const struct swim *s, const struct addr *addr)
@@ -310,10 +317,14 @@ void swim_check(const struct swim *s)
             continue;
         }
         const struct swim_probe_state *st = m->probe;
-        ASSERT(st != NULL && st->timer.owner == m && st->rumor.subject == m);
-        ASSERT(!st->is_open || member_is_live(m));
-        ASSERT(!st->is_verify || (st->is_open && m->state == MEMBER_SUSPECT));
         /* Who is on its way out follows up no suspicion. */
+        ASSERT(st != NULL || m->state != MEMBER_SUSPECT || s->self->state == MEMBER_LEFT);
+        if (st == NULL) {
+            continue;
+        }
+        ASSERT(st->timer.owner == m && (!st->is_open || member_is_live(m)));
+        ASSERT(!st->is_verify || (st->is_open && m->state == MEMBER_SUSPECT));
+        ASSERT(st->timer.at != 0 || st->is_idle_listed);
         ASSERT(st->timer.at != 0 || s->self->state == MEMBER_LEFT ||
                (!st->is_open && m->state != MEMBER_SUSPECT));
     }

@@ -40,11 +40,15 @@ struct probe_try {
     struct addr to; /* port 0: by link only */
 };
 
-/* What is kept of a member besides what its caller sees. */
+/* What the failure detector keeps of a member: from when something is opened until a while after
+ * everything is over. See probe_state(). */
 struct swim_probe_state {
-    struct timer timer; /* set while a probe is open, a suspicion runs, or is_told_soon */
-    struct rumor rumor;
-    struct uuid by; /* who declared it suspect (first) or dead; nil when nobody knows */
+    struct timer timer;       /* set while a probe is open, a suspicion runs, or is_told_soon */
+    struct member *idle_next; /* in the list of those that may be idle */
+    bool is_idle_listed;
+    uint64_t idle_us; /* since when it stands there */
+    uint64_t used_us; /* last ping */
+    struct uuid by;   /* who declared it suspect (first) or dead; nil when nobody knows */
 
     /* The open probe. */
     bool is_open;
@@ -54,7 +58,7 @@ struct swim_probe_state {
     uint32_t ping_count; /* of this probe */
     uint64_t verdict_us; /* when it fails */
     uint64_t retry_us;   /* when the next ping goes */
-    uint64_t relay_us;   /* when others are asked to try */
+    uint64_t relay_us;   /* when others are asked to try (again); UINT64_MAX: not any more */
     uint64_t pace_us;    /* between the last ping and the next */
     uint32_t relay_seq;  /* in the requests to others */
     uint32_t nacks_wanted, nacks;
@@ -68,10 +72,8 @@ struct swim_probe_state {
     uint64_t proof_us;
 
     struct suspicion suspicion; /* while it is suspect */
-    uint32_t datagram_misses;   /* probes opened since a ping was last acked by datagram */
     bool is_told_soon;          /* tell it what is held about it, by link too */
-    bool is_name_told;          /* SWIM_NAME_TWICE came */
-    uint64_t told_us;
+    uint64_t told_us;           /* 0: not lately */
 };
 
 struct relay {
@@ -85,7 +87,9 @@ struct relay {
 struct pull {
     struct uuid from; /* nil: free */
     bool is_first;    /* of a newborn: what it brings is no news to others */
-    uint32_t slot;
+    uint32_t next;    /* the first tag not yet asked for */
+    uint64_t left;    /* how many tags there are from there to the end */
+    uint64_t span;    /* how many were asked for last */
     uint32_t tries;
     uint64_t due_us;
 };
@@ -105,13 +109,13 @@ struct swim {
     uint64_t now_us;
     struct rng rng;
     struct member *self;
-    struct rumor self_rumor;
     bool is_addr_configured;
     struct ownaddr ownaddrs[OWNADDRS_MAX];
 
     struct roster roster;
     struct rumor_queue rumors;
-    struct timerheap timers; /* of members */
+    struct timerheap timers;               /* of members */
+    struct member *idle_first, *idle_last; /* whose detector's state may be idle, oldest first */
     struct candidates candidates;
     struct eventq events;
     struct relay relays[RELAYS_MAX];
@@ -121,14 +125,16 @@ struct swim {
     struct uuid differs;     /* whose digest differed last; nil: nobody's since the last look */
     struct uuid asked_again; /* whose digest is being looked at once more; nil: nobody's */
     uint64_t next_pull_us;
+    uint64_t news_us; /* when a pull last brought news */
 
     uint64_t counter; /* of packets sent */
     uint32_t seq;
     uint32_t health; /* Lifeguard's local health multiplier: 0 is well */
+    uint32_t misses; /* probes opened since a datagram came from anybody */
     uint64_t next_probe_us;
     uint64_t last_gossip_us;
     uint64_t next_recontact_us;
-    uint32_t recontact_slot;
+    uint32_t recontact_next;
     bool has_told_stranger;
     uint64_t told_stranger_us;
 };

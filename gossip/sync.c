@@ -6,6 +6,7 @@
 #include "gossip/join.h"
 #include "gossip/sync_side.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,8 +32,8 @@ static void notice_done(struct sync *s, const struct link *l, uint64_t records)
 {
     struct notice notice = {.kind = NOTICE_SYNC_DONE, .value = (int64_t)records, .addr = l->addr};
     if (l->member != NULL) {
-        notice.member = l->member->card.uuid;
-        memcpy(notice.name, l->member->card.name, sizeof(notice.name));
+        notice.member = l->member->uuid;
+        (void)snprintf(notice.name, sizeof(notice.name), "%s", member_name(l->member));
     }
     outbox_notice(s->config.outbox, &notice);
 }
@@ -246,7 +247,7 @@ static enum rc take_groups(struct sync *s, struct link *l, struct cursor *c,
     struct sync_side *side = side_of(l);
     const uint64_t cut_s = cursor_u64(c);
     if (side->is_active) {
-        if (uuid_compare(self, &l->member->card.uuid) < 0) {
+        if (uuid_compare(self, &l->member->uuid) < 0) {
             /* Ours stays, and the peer's is over at once. Ours may look at less than it would. */
             static const uint8_t nothing[1] = {1};
             l->needs_sync = l->needs_sync || cut_s == SYNC_CUT_ALL;

@@ -16,22 +16,16 @@ enum {
     /* A member accused by hearsay is told directly while so few are suspect: after a large
      * partition the rumours tell them, or each would be told by everybody. */
     TOLD_SUSPECTS_MAX = 64,
+    /* A newcomer's card is passed on while so few rumours wait. When hundreds come at once, telling
+     * each of them a dozen times costs more than it brings, and would delay news of failures: the
+     * rest is left to the pulls. */
+    NEWCOMERS_MAX = 48,
 };
-
-void view_init_member(struct swim *s, struct member *m)
-{
-    (void)s;
-    m->probe = mem_new(1, sizeof(*m->probe));
-    m->probe->timer.owner = m;
-    m->probe->rumor.subject = m;
-}
 
 void view_free_member(struct swim *s, struct member *m)
 {
-    timerheap_clear(&s->timers, &m->probe->timer);
-    rumor_drop(&s->rumors, &m->probe->rumor);
-    free(m->probe);
-    m->probe = NULL;
+    probe_forget(s, m);
+    rumor_drop(&s->rumors, m);
 }
 
 static void forget(struct swim *s, struct member *m)
@@ -53,7 +47,7 @@ static void tell_caller(struct swim *s, enum swim_event_kind kind, struct member
 static void tell_others(struct swim *s, struct member *m, enum entry_kind kind,
                         const struct uuid *by)
 {
-    rumor_put(&s->rumors, m->is_self ? &s->self_rumor : &m->probe->rumor, kind, by);
+    rumor_put(&s->rumors, m, kind, by);
 }
 
 uint64_t view_gossip_deadline(const struct swim *s)
@@ -95,7 +89,7 @@ void view_renew_self(struct swim *s, enum member_state state, uint32_t incarnati
 /* Somebody holds us for less than alive: say otherwise, to the accuser first. */
 static void refute(struct swim *s, uint32_t incarnation, const struct uuid *by)
 {
-    if (s->self->state == MEMBER_LEFT || incarnation < s->self->card.incarnation ||
+    if (s->self->state == MEMBER_LEFT || incarnation < s->self->incarnation ||
         incarnation + 1 >= INCARNATION_MAX) {
         return;
     }
@@ -122,16 +116,14 @@ static struct member *add(struct swim *s, const struct member_card *card, enum m
         }
         forget(s, oldest);
     }
-    struct member *m = roster_add(r, card, state, false, &s->rng, s->now_us);
-    view_init_member(s, m);
-    return m;
+    return roster_add(r, card, state, false, &s->rng, s->now_us);
 }
 
 static void change(struct swim *s, struct member *m, enum member_state state, uint32_t incarnation)
 {
-    const enum member_state was = m->state;
+    const enum member_state was = (enum member_state)m->state;
     roster_set_state(&s->roster, m, state, incarnation, &s->rng, s->now_us);
-    if (was != state && !roster_is_ghost(m)) {
+    if (was != state && !m->is_ghost) {
         tell_caller(s, SWIM_MEMBER_STATE, m, was);
     }
 }
@@ -139,7 +131,7 @@ static void change(struct swim *s, struct member *m, enum member_state state, ui
 /* A card that is newer than what is held: whatever was held against the member is over. */
 static void renew(struct swim *s, struct member *m, const struct member_card *card)
 {
-    const bool was_ghost = roster_is_ghost(m);
+    const bool was_ghost = m->is_ghost;
     roster_set_card(&s->roster, m, card);
     probe_acquit(s, m);
     if (was_ghost) {
@@ -151,38 +143,40 @@ static void renew(struct swim *s, struct member *m, const struct member_card *ca
     }
 }
 
+/* The same card without what was stripped on its way, or a gone member's of whom only the uuid was
+ * known. */
+static bool is_fuller(const struct member *m, uint32_t incarnation, uint32_t addr_count)
+{
+    return m->is_ghost || (incarnation == m->incarnation && addr_count > m->addr_count);
+}
+
 enum rc view_alive(struct swim *s, const struct member_card *card, enum view_source source,
                    struct member **ret_member)
 {
     *ret_member = NULL;
     struct member *m = roster_find(&s->roster, &card->uuid);
     if (m != NULL && m->is_self) {
-        if (card->incarnation > m->card.incarnation) {
+        if (card->incarnation > m->incarnation) {
             refute(s, card->incarnation, NULL);
         }
         return RC_EXISTS;
     }
-    bool is_news = true;
     if (m == NULL) {
         m = add(s, card, MEMBER_ALIVE);
         if (m == NULL) {
             return RC_FULL;
         }
         s->counters->member_joins++;
+        s->news_us = s->now_us;
         tell_caller(s, SWIM_MEMBER_NEW, m, MEMBER_ALIVE);
-    } else if (card->incarnation > m->card.incarnation) {
-        renew(s, m, card);
-    } else {
-        /* The same card without what was stripped on its way, or a gone member's of whom only the
-         * uuid was known. */
-        if (roster_is_ghost(m) ||
-            (card->incarnation == m->card.incarnation && card->addr_count > m->card.addr_count)) {
-            roster_set_card(&s->roster, m, card);
+        if (source != VIEW_FIRST_PULL && s->rumors.count < NEWCOMERS_MAX) {
+            tell_others(s, m, ENTRY_ALIVE, NULL);
         }
-        is_news = false;
-    }
-    if (is_news && source != VIEW_FIRST_PULL) {
+    } else if (card->incarnation > m->incarnation) {
+        renew(s, m, card);
         tell_others(s, m, ENTRY_ALIVE, NULL);
+    } else if (is_fuller(m, card->incarnation, card->addr_count)) {
+        roster_set_card(&s->roster, m, card);
     }
     *ret_member = m;
     return member_is_live(m) ? RC_OK : RC_STALE;
@@ -191,14 +185,14 @@ enum rc view_alive(struct swim *s, const struct member_card *card, enum view_sou
 void view_suspect(struct swim *s, struct member *m, const struct uuid *by)
 {
     ASSERT(member_is_live(m) && !m->is_self);
-    struct swim_probe_state *st = m->probe;
-    const bool is_own = uuid_equal(by, &s->self->card.uuid);
+    struct swim_probe_state *st = probe_state(s, m);
+    const bool is_own = uuid_equal(by, &s->self->uuid);
     bool is_news = m->state == MEMBER_ALIVE;
     if (is_news) {
-        suspicion_start(&st->suspicion, roster_live_count(&s->roster), s->health + 1,
+        suspicion_start(&st->suspicion, roster_live_count(&s->roster), probe_patience(s, m),
                         rng_next(&s->rng), s->now_us);
         st->by = *by;
-        change(s, m, MEMBER_SUSPECT, m->card.incarnation);
+        change(s, m, MEMBER_SUSPECT, m->incarnation);
     }
     if (is_own && !st->suspicion.is_first_hand) {
         st->suspicion.is_first_hand = true;
@@ -216,8 +210,10 @@ static void bury(struct swim *s, struct member *m, enum member_state state, uint
                  const struct uuid *by)
 {
     const bool was_live = member_is_live(m);
-    m->probe->by = by != NULL ? *by : (struct uuid){{0}};
     probe_acquit(s, m);
+    if (m->probe != NULL) {
+        m->probe->by = by != NULL ? *by : (struct uuid){{0}};
+    }
     change(s, m, state, incarnation);
     if (was_live) {
         s->counters->member_deaths += state == MEMBER_DEAD;
@@ -228,7 +224,7 @@ static void bury(struct swim *s, struct member *m, enum member_state state, uint
 void view_declare_dead(struct swim *s, struct member *m)
 {
     ASSERT(m->state == MEMBER_SUSPECT);
-    bury(s, m, MEMBER_DEAD, m->card.incarnation, &s->self->card.uuid);
+    bury(s, m, MEMBER_DEAD, m->incarnation, &s->self->uuid);
     probe_tell(s, m); /* should we be wrong, it hears it first */
 }
 
@@ -236,19 +232,18 @@ void view_declare_dead(struct swim *s, struct member *m)
 static void hear_of_end(struct swim *s, const struct entry *e, enum member_state state,
                         uint64_t age_us)
 {
-    struct member *m = roster_find(&s->roster, &e->card.uuid);
+    struct member *m = roster_find(&s->roster, &e->uuid);
     if (m == NULL) {
         if (age_us < VIEW_GONE_KEPT_US) {
-            const struct member_card ghost = {.uuid = e->card.uuid,
-                                              .incarnation = e->card.incarnation};
+            const struct member_card ghost = {.uuid = e->uuid, .incarnation = e->incarnation};
             m = add(s, &ghost, state);
         }
         if (m != NULL) {
             m->state_since_us = s->now_us > age_us ? s->now_us - age_us : 0;
         }
-    } else if (e->card.incarnation > m->card.incarnation ||
-               (e->card.incarnation == m->card.incarnation && state > m->state)) {
-        bury(s, m, state, e->card.incarnation, e->kind == ENTRY_DEAD ? &e->by : NULL);
+    } else if (e->incarnation > m->incarnation ||
+               (e->incarnation == m->incarnation && state > m->state)) {
+        bury(s, m, state, e->incarnation, e->kind == ENTRY_DEAD ? &e->by : NULL);
     }
 }
 
@@ -257,11 +252,11 @@ static void hear_of_end(struct swim *s, const struct entry *e, enum member_state
 static void hear_of_past(struct swim *s, const struct entry *e, const struct uuid *from)
 {
     const uint64_t minute_us = 60000000;
-    struct member *m = roster_find(&s->roster, &e->card.uuid);
+    struct member *m = roster_find(&s->roster, &e->uuid);
     if (m != NULL && member_is_live(m) && e->state == MEMBER_DEAD) {
-        if (e->card.incarnation >= m->card.incarnation && from != NULL) {
+        if (e->incarnation >= m->incarnation && from != NULL) {
             view_suspect(s, m, from);
-            m->probe->is_told_soon = s->roster.counts.suspect <= TOLD_SUSPECTS_MAX;
+            probe_state(s, m)->is_told_soon = s->roster.counts.suspect <= TOLD_SUSPECTS_MAX;
             probe_schedule(s, m);
         }
         return;
@@ -269,25 +264,38 @@ static void hear_of_past(struct swim *s, const struct entry *e, const struct uui
     hear_of_end(s, e, e->state, e->age_min * minute_us);
 }
 
+/* Most cards that come are known, and are not worth taking apart. */
+static void hear_card(struct swim *s, const struct entry *e, enum view_source source)
+{
+    struct member *m = roster_find(&s->roster, &e->uuid);
+    if (m == NULL || e->incarnation > m->incarnation ||
+        is_fuller(m, e->incarnation, e->addr_count)) {
+        struct cursor c = cursor_reader(e->card, e->card_len);
+        struct member_card card;
+        card_read(&c, &card);
+        (void)view_alive(s, &card, source, &m);
+    }
+}
+
 void view_entry(struct swim *s, const struct entry *e, const struct uuid *from,
                 enum view_source source)
 {
     struct member *m = NULL;
     if (e->kind == ENTRY_ALIVE) {
-        (void)view_alive(s, &e->card, source, &m);
+        hear_card(s, e, source);
         return;
     }
-    if (uuid_equal(&e->card.uuid, &s->self->card.uuid)) {
+    if (uuid_equal(&e->uuid, &s->self->uuid)) {
         const bool has_by = e->kind == ENTRY_SUSPECT || e->kind == ENTRY_DEAD;
-        refute(s, e->card.incarnation, has_by && !uuid_is_nil(&e->by) ? &e->by : from);
+        refute(s, e->incarnation, has_by && !uuid_is_nil(&e->by) ? &e->by : from);
         return;
     }
     switch (e->kind) {
     case ENTRY_ALIVE:
         break;
     case ENTRY_SUSPECT:
-        m = roster_find(&s->roster, &e->card.uuid);
-        if (m != NULL && member_is_live(m) && e->card.incarnation == m->card.incarnation) {
+        m = roster_find(&s->roster, &e->uuid);
+        if (m != NULL && member_is_live(m) && e->incarnation == m->incarnation) {
             view_suspect(s, m, &e->by);
         }
         break;
@@ -313,23 +321,18 @@ static bool is_over(const struct swim *s, const struct member *m)
 
 void view_recontact(struct swim *s)
 {
-    struct member *chosen = NULL;
-    const uint32_t seats = s->roster.seat_count;
-    const uint32_t start = s->recontact_slot;
-    for (uint32_t i = 1; i <= seats; i++) {
-        const uint32_t slot = (start + i) % seats;
-        struct member *m = roster_at(&s->roster, slot);
-        if (m == NULL) {
-            continue;
-        }
+    struct roster *r = &s->roster;
+    for (uint32_t i = r->gone_count; i-- > 0;) {
+        struct member *m = roster_gone_at(r, i);
         if (is_over(s, m)) {
-            forget(s, m);
-        } else if (chosen == NULL && m->state == MEMBER_DEAD && !roster_is_ghost(m)) {
-            chosen = m;
-            s->recontact_slot = slot;
+            forget(s, m); /* the last of them takes its place, which has been looked at */
         }
     }
-    if (chosen != NULL) {
-        probe_tell(s, chosen);
+    for (uint32_t i = 0; i < r->gone_count; i++) {
+        struct member *m = roster_gone_at(r, ++s->recontact_next % r->gone_count);
+        if (m->state == MEMBER_DEAD && !m->is_ghost) {
+            probe_tell(s, m);
+            return;
+        }
     }
 }

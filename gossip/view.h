@@ -23,9 +23,9 @@ enum view_source {
     VIEW_FIRST_PULL, /* likewise for a newborn: to the others it is no news */
 };
 
-/* A card. RC_OK: the member is alive or suspect here. RC_STALE: it is held dead or left, and the
- * card does not refute it. RC_FULL: no room for one more. RC_EXISTS: it is our own. *ret_member is
- * NULL for the last two. */
+/* A card, of a packet (below) or a link's hello. RC_OK: the member is alive or suspect here.
+ * RC_STALE: it is held dead or left, and the card does not refute it. RC_FULL: no room for one
+ * more. RC_EXISTS: it is our own. *ret_member is NULL for the last two. */
 enum rc view_alive(struct swim *s, const struct member_card *card, enum view_source source,
                    struct member **ret_member);
 
@@ -51,8 +51,7 @@ uint64_t view_gossip_deadline(const struct swim *s);
 /* Sends the rumours waiting to a few members. */
 void view_gossip(struct swim *s);
 
-/* The detector's state for a member that has just been added. */
-void view_init_member(struct swim *s, struct member *m);
+/* Drops what swim keeps about a member that is about to go. */
 void view_free_member(struct swim *s, struct member *m);
 
 #endif

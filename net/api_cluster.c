@@ -43,12 +43,12 @@ static const struct member *self_of(const struct api_view *v)
 
 static const char *name_of(const struct member *m)
 {
-    return m == NULL ? "" : m->card.name;
+    return m == NULL ? "" : member_name(m);
 }
 
 static const char *enclave_of(const struct member *m)
 {
-    return m == NULL ? "" : m->card.enclave;
+    return m == NULL ? "" : member_enclave(m);
 }
 
 static void put_uuid(struct json_out *o, const char *name, const struct uuid *uuid)
@@ -60,10 +60,7 @@ static void put_uuid(struct json_out *o, const char *name, const struct uuid *uu
 /* Where the member last answered, or else the first address it tells; port 0 when it has none. */
 static struct addr addr_of(const struct member *m)
 {
-    if (m->last_addr.port == 0 && m->card.addr_count > 0) {
-        return m->card.addrs[0].addr;
-    }
-    return m->last_addr;
+    return m->last_1 == 0 && m->addr_count > 0 ? member_addr_at(m, 0).addr : member_last_addr(m);
 }
 
 static void put_addr(struct json_out *o, const struct addr *addr, const char *port_name)
@@ -169,12 +166,12 @@ static void put_peer(const struct api_view *v, struct json_out *o, const struct 
 {
     const struct addr addr = addr_of(m);
     json_out_begin(o, NULL, '{');
-    json_out_text(o, "id", m->card.name);
-    put_uuid(o, "uuid", &m->card.uuid);
+    json_out_text(o, "id", member_name(m));
+    put_uuid(o, "uuid", &m->uuid);
     put_addr(o, &addr, "port");
     json_out_text(o, "state", member_state_name(m->state));
-    json_out_text(o, "enclave", m->card.enclave);
-    json_out_u64(o, "incarnation", m->card.incarnation);
+    json_out_text(o, "enclave", member_enclave(m));
+    json_out_u64(o, "incarnation", m->incarnation);
     json_out_ms(o, "rtt_ms", m->rtt_us);
     /* A member known only by hearsay was last heard of when its state became known. */
     json_out_time(o, "last_seen", cluster_ms(v, m->heard_us > 0 ? m->heard_us : m->state_since_us));
@@ -234,9 +231,9 @@ void api_cluster_topology(const struct api_view *v, struct http_response *rs)
         }
         const struct addr addr = addr_of(m);
         json_out_begin(&o, NULL, '{');
-        json_out_text(&o, "id", m->card.name);
+        json_out_text(&o, "id", member_name(m));
         put_addr(&o, &addr, "http_port");
-        json_out_text(&o, "enclave", m->card.enclave);
+        json_out_text(&o, "enclave", member_enclave(m));
         json_out_end(&o, '}');
     }
     json_out_end(&o, ']');

@@ -299,7 +299,7 @@ enum member_state cluster_view(struct cluster *c, uint32_t node, uint32_t of)
     uint32_t slot = 0;
     for (const struct member *m; (m = engine_next_member(c->nodes[node].engine, &slot)) != NULL;
          slot++) {
-        if (uuid_equal(&m->card.uuid, &c->nodes[of].uuid)) {
+        if (uuid_equal(&m->uuid, &c->nodes[of].uuid)) {
             return m->state;
         }
     }

@@ -161,7 +161,7 @@ static bool is_held_alive(struct engine *e, const struct uuid *uuid)
 {
     uint32_t slot = 0;
     for (const struct member *m = NULL; (m = engine_next_member(e, &slot)) != NULL; slot++) {
-        if (uuid_equal(&m->card.uuid, uuid)) {
+        if (uuid_equal(&m->uuid, uuid)) {
             return m->state == MEMBER_ALIVE || m->state == MEMBER_SUSPECT;
         }
     }
@@ -215,7 +215,7 @@ void deaths_judge_rest(struct deaths *d)
              slot++) {
             uint32_t node = 0;
             uint32_t life = 0;
-            const bool is_ours = cluster_find(c, &m->card.uuid, &node, &life);
+            const bool is_ours = cluster_find(c, &m->uuid, &node, &life);
             const bool is_live = m->state == MEMBER_ALIVE || m->state == MEMBER_SUSPECT;
             if (is_live && (!is_ours || !c->nodes[node].is_up || c->nodes[node].life != life)) {
                 oracle_broken(d->oracle, INVARIANT_NOTICED,

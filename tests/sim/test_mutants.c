@@ -219,7 +219,7 @@ WRAP(void, view_gossip, struct swim *s)
     while (mutant == MUTANT_RASH && turns++ % RASH_EVERY == 0 &&
            (m = swim_next_member(s, &slot)) != NULL) {
         if (!m->is_self && m->state == MEMBER_ALIVE) {
-            view_suspect(s, m, &swim_self(s)->card.uuid);
+            view_suspect(s, m, &swim_self(s)->uuid);
             __real_view_declare_dead(s, m);
             return;
         }

@@ -56,6 +56,9 @@ static inline void fake_engine_fini(struct engine *e)
     for (size_t i = 0; i < e->entry_count; i++) {
         blob_release(e->entries[i].blob);
     }
+    for (uint32_t i = 0; i < e->member_count; i++) {
+        member_fini(&e->members[i]);
+    }
     free(e->entries);
 }
 

@@ -251,12 +251,13 @@ static void send_by_link(struct cluster *c, uint32_t from, const struct swim_eve
 static void link_up(struct cluster *c, uint32_t a, uint32_t b, const struct addr *dialed)
 {
     struct member *m = NULL;
-    if (swim_meet(c->nodes[a].swim, &swim_self(c->nodes[b].swim)->card, dialed, c->now_us, &m) !=
-        RC_FULL) {
+    struct member_card card;
+    member_card(swim_self(c->nodes[b].swim), &card);
+    if (swim_meet(c->nodes[a].swim, &card, dialed, c->now_us, &m) != RC_FULL) {
         m->link = b + 1;
     }
-    if (swim_meet(c->nodes[b].swim, &swim_self(c->nodes[a].swim)->card, NULL, c->now_us, &m) !=
-        RC_FULL) {
+    member_card(swim_self(c->nodes[a].swim), &card);
+    if (swim_meet(c->nodes[b].swim, &card, NULL, c->now_us, &m) != RC_FULL) {
         m->link = a + 1;
     }
 }
@@ -279,7 +280,7 @@ static struct member *member_of(const struct cluster *c, uint32_t at, uint32_t o
 static bool has_died(const struct cluster *c, const struct member *m)
 {
     for (uint32_t i = 0; i < c->count; i++) {
-        if (uuid_equal(&c->nodes[i].uuid, &m->card.uuid)) {
+        if (uuid_equal(&c->nodes[i].uuid, &m->uuid)) {
             return !c->nodes[i].is_up;
         }
     }
@@ -289,7 +290,7 @@ static bool has_died(const struct cluster *c, const struct member *m)
 static void connect_new(struct cluster *c, uint32_t at, const struct member *m)
 {
     for (uint32_t i = 0; i < c->count; i++) {
-        if (uuid_equal(&c->nodes[i].uuid, &m->card.uuid) && m->link == 0 && c->nodes[i].is_up &&
+        if (uuid_equal(&c->nodes[i].uuid, &m->uuid) && m->link == 0 && c->nodes[i].is_up &&
             !c->tcp_cut[at][i]) {
             link_up(c, at, i, NULL);
         }

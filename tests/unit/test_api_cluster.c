@@ -35,13 +35,12 @@ static struct member *add_member(struct fixture *f, const char *name, enum membe
                                  uint16_t port)
 {
     struct member *m = &f->engine.members[f->engine.member_count];
-    *m = (struct member){.state = state, .slot = f->engine.member_count++};
-    m->card.uuid.bytes[0] = (uint8_t)port;
-    m->card.incarnation = 4;
-    (void)snprintf(m->card.name, sizeof(m->card.name), "%s", name);
-    (void)snprintf(m->card.enclave, sizeof(m->card.enclave), "default");
-    m->card.addr_count = 1;
-    m->card.addrs[0].addr = addr_v4((const uint8_t[]){10, 0, 0, 7}, port);
+    struct member_card card = {
+        .uuid = {{(uint8_t)port}}, .incarnation = 4, .enclave = "default", .addr_count = 1};
+    (void)snprintf(card.name, sizeof(card.name), "%s", name);
+    card.addrs[0].addr = addr_v4((const uint8_t[]){10, 0, 0, 7}, port);
+    *m = (struct member){.state = (uint8_t)state, .slot = (uint16_t)f->engine.member_count++};
+    member_set_card(m, &card);
     return m;
 }
 
@@ -107,7 +106,8 @@ static void peers_lists_the_others_with_what_is_measured(void **state)
     struct fixture *f = *state;
     struct member *m = &f->engine.members[0];
     f->now_us = 10000000;
-    m->last_addr = addr_v4((const uint8_t[]){192, 0, 2, 9}, 8085);
+    const struct addr seen = addr_v4((const uint8_t[]){192, 0, 2, 9}, 8085);
+    member_set_last_addr(m, &seen);
     m->rtt_us = 1234;
     m->heard_us = 8500000;
     assert_int_equal(ask(f, HTTP_GET_, "/v1/peers"), 200);
@@ -163,7 +163,9 @@ static void topology_lists_the_living_in_the_shape_of_v2(void **state)
     struct fixture *f = *state;
     add_member(f, "c", MEMBER_SUSPECT, 8082);
     struct member *v6 = add_member(f, "d", MEMBER_ALIVE, 8084);
-    assert_int_equal(addr_parse_ip("2001:db8::1", 8084, &v6->last_addr), RC_OK);
+    struct addr seen;
+    assert_int_equal(addr_parse_ip("2001:db8::1", 8084, &seen), RC_OK);
+    member_set_last_addr(v6, &seen);
     assert_int_equal(ask(f, HTTP_GET_, "/topology"), 200);
     assert_string_equal(
         body_text(f),

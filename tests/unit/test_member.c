@@ -6,6 +6,7 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "core/rng.h"
 #include "gossip/member.h"
 
 static struct member_card sample(void)
@@ -126,17 +127,124 @@ static void a_card_that_is_not_right_is_refused(void **state)
 static void addresses_are_used_by_who_can_reach_them_best_first(void **state)
 {
     (void)state;
-    struct member m = {.card = sample()};
+    struct member_card card = sample();
+    struct member m = {.slot = 0};
+    member_set_card(&m, &card);
     struct addr addrs[MEMBER_USABLE_MAX];
     assert_int_equal(member_addrs(&m, 9, addrs), 2);
-    assert_true(addr_equal(&addrs[0], &m.card.addrs[0].addr));
+    assert_true(addr_equal(&addrs[0], &card.addrs[0].addr));
     assert_int_equal(member_addrs(&m, 8, addrs), 1);
-    assert_true(addr_equal(&addrs[0], &m.card.addrs[1].addr));
-    m.last_addr = m.card.addrs[1].addr;
+    assert_true(addr_equal(&addrs[0], &card.addrs[1].addr));
+    member_set_last_addr(&m, &card.addrs[1].addr);
     assert_int_equal(member_addrs(&m, 9, addrs), 2);
-    assert_true(addr_equal(&addrs[0], &m.last_addr));
-    m.card.addrs[0].scope = SCOPE_GLOBAL; /* loopback, whatever it claims */
+    assert_true(addr_equal(&addrs[0], &card.addrs[1].addr));
+    card.addrs[0].scope = SCOPE_GLOBAL; /* loopback, whatever it claims */
+    member_set_card(&m, &card);
     assert_int_equal(member_addrs(&m, 8, addrs), 1);
+    member_fini(&m);
+}
+
+/* What is kept of a card is the card, whatever its texts and addresses are. */
+static void assert_kept(const struct member *m, const struct member_card *card)
+{
+    struct member_card back;
+    uint8_t bytes[CARD_WIRE_MAX], again[CARD_WIRE_MAX];
+    struct cursor c = cursor_writer(again, sizeof(again));
+    member_card(m, &back);
+    member_write_card(&c, m, CARD_SAME_HOST);
+    const size_t len = written(card, bytes);
+    assert_int_equal(c.pos, len);
+    assert_memory_equal(again, bytes, len);
+    assert_int_equal(written(&back, again), len);
+    assert_memory_equal(again, bytes, len);
+    assert_string_equal(member_name(m), card->name);
+    assert_string_equal(member_enclave(m), card->enclave);
+}
+
+static void a_member_keeps_short_and_long_cards_and_where_it_answered(void **state)
+{
+    (void)state;
+    struct member m = {.slot = 0};
+    struct member_card card = {
+        .uuid = {{1}}, .boot = 2, .host_tag = 3, .incarnation = 4, .name = "n", .enclave = "e"};
+    member_set_card(&m, &card);
+    assert_kept(&m, &card);
+    assert_int_equal(member_last_addr(&m).port, 0);
+    const struct addr elsewhere = addr_v4((const uint8_t[]){192, 0, 2, 1}, 9);
+    member_set_last_addr(&m, &elsewhere);
+    assert_false(m.is_far);
+    memset(card.name, 'x', NAME_SIZE - 1);
+    memset(card.enclave, 'y', NAME_SIZE - 1);
+    for (uint32_t i = 0; i < MEMBER_ADDRS_MAX; i++) {
+        card.addrs[i].scope = i % 2 == 0 ? SCOPE_HOST : SCOPE_GLOBAL;
+        assert_int_equal(addr_parse_ip("2001:db8::7", (uint16_t)(i + 1), &card.addrs[i].addr), 0);
+    }
+    card.addr_count = MEMBER_ADDRS_MAX;
+    card.incarnation = 5;
+    member_set_card(&m, &card);
+    assert_true(m.is_far);
+    assert_kept(&m, &card);
+    struct addr last = member_last_addr(&m);
+    assert_true(addr_equal(&last, &elsewhere));
+    member_set_last_addr(&m, &card.addrs[2].addr);
+    assert_kept(&m, &card);
+    last = member_last_addr(&m);
+    assert_true(addr_equal(&last, &card.addrs[2].addr));
+    card = (struct member_card){.uuid = {{1}}, .incarnation = 6, .name = "n", .enclave = "e"};
+    member_set_card(&m, &card);
+    assert_kept(&m, &card);
+    last = member_last_addr(&m); /* none of its own any more */
+    assert_int_equal(last.port, 3);
+    member_fini(&m);
+}
+
+static void a_card_is_told_without_what_means_nothing_to_the_receiver(void **state)
+{
+    (void)state;
+    const struct member_card card = sample();
+    struct member m = {.slot = 0};
+    struct member_card back;
+    uint8_t bytes[CARD_WIRE_MAX];
+    member_set_card(&m, &card);
+    struct cursor c = cursor_writer(bytes, sizeof(bytes));
+    member_write_card(&c, &m, CARD_OTHER_HOST);
+    assert_true(reads(bytes, c.pos, &back));
+    assert_int_equal(back.addr_count, 1);
+    assert_int_equal(back.addrs[0].scope, SCOPE_GLOBAL);
+    c = cursor_writer(bytes, sizeof(bytes));
+    member_write_card(&c, &m, CARD_UNKNOWN_HOST);
+    assert_true(reads(bytes, c.pos, &back));
+    assert_int_equal(back.addr_count, 1);
+    assert_false(addr_is_loopback(&back.addrs[0].addr));
+    member_fini(&m);
+}
+
+/* card_skip() is the same parser without the result. */
+static void skipping_a_card_refuses_what_reading_it_refuses(void **state)
+{
+    (void)state;
+    struct rng rng;
+    rng_init(&rng, 4);
+    const struct member_card card = sample();
+    for (int i = 0; i < 20000; i++) {
+        uint8_t bytes[CARD_WIRE_MAX];
+        struct member_card back;
+        struct uuid uuid;
+        uint32_t incarnation = 0, addr_count = 0;
+        size_t len = written(&card, bytes);
+        bytes[rng_below(&rng, len)] = (uint8_t)rng_next(&rng);
+        len -= i % 4 == 0 ? rng_below(&rng, len) : 0;
+        struct cursor read = cursor_reader(bytes, len);
+        struct cursor skip = cursor_reader(bytes, len);
+        card_read(&read, &back);
+        card_skip(&skip, &uuid, &incarnation, &addr_count);
+        assert_int_equal(cursor_ok(&skip), cursor_ok(&read));
+        if (cursor_ok(&read)) {
+            assert_int_equal(skip.pos, read.pos);
+            assert_true(uuid_equal(&uuid, &back.uuid) && incarnation == back.incarnation);
+            assert_int_equal(addr_count, back.addr_count);
+        }
+    }
 }
 
 int main(void)
@@ -147,6 +255,9 @@ int main(void)
         cmocka_unit_test(a_truncated_card_fails_at_every_length),
         cmocka_unit_test(a_card_that_is_not_right_is_refused),
         cmocka_unit_test(addresses_are_used_by_who_can_reach_them_best_first),
+        cmocka_unit_test(a_member_keeps_short_and_long_cards_and_where_it_answered),
+        cmocka_unit_test(a_card_is_told_without_what_means_nothing_to_the_receiver),
+        cmocka_unit_test(skipping_a_card_refuses_what_reading_it_refuses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,6 +12,7 @@
 static const struct uuid sender = {{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}};
 static const struct uuid subject = {{0xaa, 0xbb}};
 enum { CLUSTER = 0x1234 };
+static const uint8_t sums[] = {0, 0, 0, 1, 0, 0, 0, 2, 0xff, 0, 0, 3};
 
 static struct packet ping(void)
 {
@@ -39,7 +40,10 @@ static struct packet lengthy(enum packet_kind kind)
     p.boot = 3;
     p.target = subject;
     p.is_answered = true;
-    p.slot = 17;
+    p.first = 17;
+    p.width = 5;
+    p.count = kind == PACKET_PULL ? 3 : 0;
+    p.sums = sums;
     return p;
 }
 
@@ -54,15 +58,23 @@ static size_t written(const struct packet *p, uint8_t data[static DATAGRAM_BYTES
 static size_t some_entries(uint8_t *bytes, size_t size, bool has_past)
 {
     const uint8_t ip[4] = {192, 0, 2, 1};
+    struct member_card card = {
+        .uuid = subject, .incarnation = 2, .name = "n", .enclave = "e", .addr_count = 1};
+    card.addrs[0] = (struct member_addr){SCOPE_GLOBAL, addr_v4(ip, 80)};
+    uint8_t card_bytes[CARD_WIRE_MAX];
+    struct cursor c = cursor_writer(card_bytes, sizeof(card_bytes));
+    card_write(&c, &card);
     struct entry e = {
         .kind = ENTRY_ALIVE,
-        .card = {.uuid = subject, .incarnation = 2, .name = "n", .enclave = "e", .addr_count = 1},
+        .uuid = subject,
+        .incarnation = 2,
         .by = sender,
         .state = MEMBER_LEFT,
         .age_min = 61,
+        .card = card_bytes,
+        .card_len = c.pos,
     };
-    e.card.addrs[0] = (struct member_addr){SCOPE_GLOBAL, addr_v4(ip, 80)};
-    struct cursor c = cursor_writer(bytes, size);
+    c = cursor_writer(bytes, size);
     for (int kind = ENTRY_ALIVE; kind <= (has_past ? ENTRY_PAST : ENTRY_LEFT); kind++) {
         e.kind = (enum entry_kind)kind;
         entry_write(&c, &e);
@@ -134,6 +146,34 @@ static void a_long_gossip_with_every_entry_has_these_bytes(void **state)
     assert_true(uuid_equal(&back.uuid, &sender) && back.has_seen_as);
     assert_true(addr_equal(&back.seen_as, &p.seen_as));
     assert_int_equal(back.entries_len, p.entries_len);
+}
+
+static void a_pull_has_these_bytes_and_reaches_once_round_at_most(void **state)
+{
+    (void)state;
+    static const uint8_t expected[] = {
+        7, 0, 0, 0, 17, 5, 3, 0, 0, 0, 1, 0, 0, 0, 2, 0xff, 0, 0, 3, /* PULL */
+    };
+    uint8_t data[DATAGRAM_BYTES_MAX];
+    struct packet p = lengthy(PACKET_PULL), back;
+    const size_t len = written(&p, data);
+    assert_int_equal(len, PACKET_LONG_BYTES + sizeof(expected));
+    assert_memory_equal(data + PACKET_LONG_BYTES, expected, sizeof(expected));
+    assert_int_equal(packet_read(data, len, &back), RC_OK);
+    assert_int_equal(back.first, 17);
+    assert_int_equal(back.width, 5);
+    assert_int_equal(back.count, 3);
+    p.width = 30;
+    assert_int_equal(packet_read(data, written(&p, data), &back), RC_OK);
+    p.width = 31;
+    assert_int_equal(packet_read(data, written(&p, data), &back), RC_MALFORMED);
+    p.width = 33;
+    assert_int_equal(packet_read(data, written(&p, data), &back), RC_MALFORMED);
+    p.width = 5;
+    p.count = 0;
+    assert_int_equal(packet_read(data, written(&p, data), &back), RC_MALFORMED);
+    data[PACKET_LONG_BYTES + 6] = PULL_SUMS_MAX + 1;
+    assert_int_equal(packet_read(data, DATAGRAM_BYTES_MAX, &back), RC_MALFORMED);
 }
 
 static void every_kind_comes_back_as_it_was_written(void **state)
@@ -249,6 +289,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_steady_ping_is_55_bytes_and_these),
         cmocka_unit_test(a_long_gossip_with_every_entry_has_these_bytes),
+        cmocka_unit_test(a_pull_has_these_bytes_and_reaches_once_round_at_most),
         cmocka_unit_test(every_kind_comes_back_as_it_was_written),
         cmocka_unit_test(a_packet_cut_at_any_length_is_malformed_or_a_shorter_one),
         cmocka_unit_test(other_versions_keys_flags_and_sections_are_refused),

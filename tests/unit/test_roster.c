@@ -46,7 +46,7 @@ static void a_member_is_found_by_uuid_tag_and_address_until_removed(void **state
     struct roster r;
     start(&r);
     struct member *m = add(&r, 1, MEMBER_ALIVE);
-    const struct member_card card = m->card;
+    const struct member_card card = card_number(1);
     uint32_t walk = 0;
     assert_ptr_equal(roster_find(&r, &card.uuid), m);
     assert_ptr_equal(roster_find_tag(&r, m->tag), m);
@@ -79,7 +79,8 @@ static void the_dead_leave_the_address_index_digest_and_order_and_come_back(void
     assert_int_equal(r.digest, alone);
     assert_null(roster_next_target(&r, &rng));
     uint32_t walk = 0;
-    assert_null(roster_next_at(&r, &m->card.addrs[0].addr, &walk));
+    const struct addr addr = member_addr_at(m, 0).addr;
+    assert_null(roster_next_at(&r, &addr, &walk));
     roster_check(&r);
     roster_set_state(&r, m, MEMBER_ALIVE, 2, &rng, 10);
     assert_int_not_equal(r.digest, both);
@@ -147,9 +148,18 @@ static void a_shared_tag_means_nobody(void **state)
     struct roster r;
     start(&r);
     struct member *m = add(&r, 1, MEMBER_ALIVE);
-    slotindex_add(&r.by_tag, m->tag, 0); /* as if this node had the same */
+    struct member twin = {.tag = m->tag};
+    const uint16_t next_1 = m->next_1;
+    /* As if this node had the same, and stood behind it. */
+    const uint32_t own = r.self->tag;
+    r.self->tag = twin.tag;
+    m->next_1 = (uint16_t)(r.self->slot + 1);
+    const uint16_t own_next_1 = r.self->next_1;
+    r.self->next_1 = 0;
     assert_null(roster_find_tag(&r, m->tag));
-    slotindex_remove(&r.by_tag, m->tag, 0);
+    r.self->next_1 = own_next_1;
+    r.self->tag = own;
+    m->next_1 = next_1;
     assert_ptr_equal(roster_find_tag(&r, m->tag), m);
     roster_fini(&r);
 }
@@ -162,7 +172,7 @@ static void a_ghost_is_known_but_not_counted(void **state)
     struct member_card card = card_number(1);
     card.name[0] = '\0';
     struct member *m = roster_add(&r, &card, MEMBER_DEAD, false, &rng, 0);
-    assert_true(roster_is_ghost(m));
+    assert_true(m->is_ghost);
     assert_int_equal(r.counts.dead, 0);
     assert_null(roster_find_tag(&r, m->tag));
     card = card_number(1);
@@ -200,15 +210,60 @@ static void addresses_follow_where_a_member_answered(void **state)
     const struct addr other = card_number(99).addrs[0].addr;
     struct addr got;
     assert_true(roster_addr_of(&r, m, 0, &got));
-    assert_true(addr_equal(&got, &m->card.addrs[0].addr));
+    const struct addr own = member_addr_at(m, 0).addr;
+    assert_true(addr_equal(&got, &own));
     roster_set_last_addr(&r, m, &other);
     assert_true(roster_addr_of(&r, m, 0, &got) && addr_equal(&got, &other));
-    assert_true(roster_addr_of(&r, m, 1, &got) && addr_equal(&got, &m->card.addrs[0].addr));
+    assert_true(roster_addr_of(&r, m, 1, &got) && addr_equal(&got, &own));
     assert_true(roster_addr_of(&r, m, 2, &got) && addr_equal(&got, &other));
     uint32_t walk = 0;
     assert_ptr_equal(roster_next_at(&r, &other, &walk), m);
     roster_check(&r);
     roster_fini(&r);
+}
+
+/* The sums and walks of ranges, against a table looked through. */
+static void ranges_of_tags_have_their_sums_and_their_members_in_order(void **state)
+{
+    (void)state;
+    enum { N = 300 };
+    struct roster r, other;
+    start(&r);
+    start(&other);
+    for (uint32_t i = 1; i <= N; i++) {
+        (void)add(&r, i, i % 7 == 0 ? MEMBER_DEAD : MEMBER_ALIVE);
+        (void)add(&other, N + 1 - i, MEMBER_ALIVE);
+    }
+    for (uint32_t i = 1; i <= N; i++) {
+        const struct member_card card = card_number(i);
+        if (i % 7 == 0) {
+            roster_remove(&other, roster_find(&other, &card.uuid));
+        }
+    }
+    roster_check(&other);
+    for (int i = 0; i < 1000; i++) {
+        uint32_t first = (uint32_t)rng_next(&rng);
+        uint32_t last = (uint32_t)rng_next(&rng) >> rng_below(&rng, 20);
+        last = first + last < first ? UINT32_MAX : first + last;
+        first = i == 0 ? 0 : first;
+        last = i == 0 ? UINT32_MAX : last;
+        assert_int_equal(roster_sum(&r, first, last), roster_sum(&other, first, last));
+        uint32_t expected = 0, found = 0, tag = first;
+        for (uint32_t slot = 0; slot <= N; slot++) {
+            const struct member *m = roster_at(&r, slot);
+            expected += m->tag >= first && m->tag <= last;
+        }
+        for (const struct member *m = roster_first_in(&r, first, last); m != NULL;
+             m = roster_after(&r, m, last)) {
+            assert_true(m->tag >= tag && m->tag <= last);
+            tag = m->tag;
+            found++;
+        }
+        assert_int_equal(found, expected);
+    }
+    assert_int_equal(roster_sum(&r, 0, UINT32_MAX), (uint32_t)r.digest);
+    roster_fini(&r);
+    roster_fini(&other);
 }
 
 int main(void)
@@ -221,6 +276,7 @@ int main(void)
         cmocka_unit_test(a_shared_tag_means_nobody),
         cmocka_unit_test(a_ghost_is_known_but_not_counted),
         cmocka_unit_test(the_table_is_bounded_and_names_its_oldest_dead),
+        cmocka_unit_test(ranges_of_tags_have_their_sums_and_their_members_in_order),
         cmocka_unit_test(addresses_follow_where_a_member_answered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -158,7 +158,7 @@ static void a_false_suspicion_is_refuted(void **state)
     }
     (void)wait_full(c, 1500);
     assert_true(c->nodes[4].refuted > 0 && c->nodes[4].counters.refutations > 0);
-    assert_true(m->card.incarnation > 1);
+    assert_true(m->incarnation > 1);
     assert_int_equal(c->false_deaths, 0);
     run_for(c, 20000);
     assert_true(is_full(c));
@@ -404,8 +404,9 @@ static void on_many_hosts_each_learns_its_address_from_others(void **state)
             struct addr addr;
             assert_true(swim_addr_of(c->nodes[i].swim, m, 0, &addr));
             assert_true(i == j || addr_equal(&addr, &c->nodes[j].addr));
-            for (uint32_t a = 0; i != j && a < m->card.addr_count; a++) {
-                assert_false(addr_is_loopback(&m->card.addrs[a].addr));
+            for (uint32_t a = 0; i != j && a < m->addr_count; a++) {
+                const struct member_addr own = member_addr_at(m, a);
+                assert_false(addr_is_loopback(&own.addr));
             }
         }
     }
@@ -440,9 +441,9 @@ static void a_stale_hello_is_told_of_its_death_and_refutes(void **state)
     /* Only TCP comes back. */
     c->tcp_cut[0][1] = c->tcp_cut[1][0] = false;
     struct member *m = NULL;
-    assert_int_equal(
-        swim_meet(c->nodes[0].swim, &swim_self(c->nodes[1].swim)->card, NULL, c->now_us, &m),
-        RC_STALE);
+    struct member_card card;
+    member_card(swim_self(c->nodes[1].swim), &card);
+    assert_int_equal(swim_meet(c->nodes[0].swim, &card, NULL, c->now_us, &m), RC_STALE);
     assert_ptr_equal(m, member_of(c, 0, 1));
     link_up(c, 0, 1, NULL);
     (void)wait_full(c, 3000);

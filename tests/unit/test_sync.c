@@ -43,8 +43,9 @@ static void set_up_end(struct pair *p, int i)
         .bytes_max = 256 << 20, .table_seed = (uint64_t)i + 1, .digest_seed = 7};
     const struct addr addr = {.port = 1};
     e->uuid = (struct uuid){{(uint8_t)(i + 1)}};
-    e->peer.card.uuid = (struct uuid){{(uint8_t)(2 - i)}};
-    (void)snprintf(e->peer.card.enclave, sizeof(e->peer.card.enclave), "default");
+    const struct member_card card = {
+        .uuid = {{(uint8_t)(2 - i)}}, .name = "n", .enclave = "default"};
+    member_set_card(&e->peer, &card);
     e->peer.flags = MEMBER_IS_READY;
     e->outbox = outbox_new();
     e->store = store_new(&store);

@@ -4,7 +4,7 @@
 
 enum {
     HOLD_UP_US = 20 * 1000,        /* how soon what waits for an earlier piece looks again */
-    RTO_US = 200 * 1000,           /* a stream's first retransmission, doubling */
+    RTO_US = 200 * 1000,           /* a stream's probe and retransmission (RFC 8985, 6298) */
     DIAL_TIMEOUT_US = 2000 * 1000, /* as the driver has it */
     OUTPUT_PIECE = 64 * 1024,
     OUTPUT_MAX = 8 << 20,
@@ -160,10 +160,12 @@ static uint64_t flight_us(struct cluster *c, uint32_t from, uint32_t to, size_t 
         uint64_t late_us = 0;
         uint64_t rto_us = RTO_US;
         bool is_fast = burst_us == 0 && i + FAST_RETRANSMIT_AFTER < segments;
+        bool is_probe = !is_fast; /* the first is the tail loss probe, which doubles nothing */
         while (late_us < burst_us || network_chance(&c->net, c->stream_loss_ppm)) {
             late_us += is_fast ? 2 * one_way_us : rto_us;
-            rto_us = is_fast ? rto_us : 2 * rto_us;
+            rto_us = is_fast || is_probe ? rto_us : 2 * rto_us;
             is_fast = false;
+            is_probe = false;
             c->effects.segments_resent++;
         }
         last_us = one_way_us + late_us > last_us ? one_way_us + late_us : last_us;

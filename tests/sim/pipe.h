@@ -2,7 +2,8 @@
  * pipe: how streams begin, carry bytes and end in a simulated cluster.
  *
  * Bytes arrive in order. A lost segment is sent again, after a round trip when three more follow it
- * in the same flight, else after 200 ms, doubling; what is behind it waits (head-of-line blocking).
+ * in the same flight, else after 200 ms, 200 ms more and then doubling, as Linux was seen to do
+ * (tests/bench/calibrate.py); what is behind it waits (head-of-line blocking).
  * A stream whose way is closed keeps its bytes and tries again, and is reset after
  * CLUSTER_STUCK_US. Headers are estimated, not sent: 52 bytes a segment and for the acknowledgement
  * of two, three packets to dial and four to close, and an HTTP upgrade each way. Left out: slow

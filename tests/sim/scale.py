@@ -1,0 +1,181 @@
+#!/usr/bin/python3
+"""Everything behind docs/scale.md in one command.
+
+    cmake --preset release && cmake --build --preset release --target repram-sim
+    tests/sim/scale.py [--quick] [--keep] [--no-run] [--only SERIES,...] [--limit SECONDS]
+
+Runs the simulator over sizes and faults, writes what it prints to docs/scale/figures.json, draws the
+charts beside it (plot.py) and fills the tables between the marks in docs/scale.md (tables.py). Shows
+which run is under way. One seed gives one history: a second run with the same engine writes the same
+bytes. A run that takes longer than the limit is left out, and named at the end.
+"""
+
+import argparse
+import concurrent.futures
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, HERE)
+
+import plot  # noqa: E402
+import tables  # noqa: E402
+
+SIZES = (10, 16, 32, 64, 100, 128, 300, 1000, 3000, 10000)
+DATA_SIZES = (10, 16, 32, 64, 100, 128, 300, 1000)  # in one enclave
+QUICK_SIZES = (10, 16, 64)
+LOSS_NODES = 128
+ENCLAVE = 16  # of the nodes of a large cluster, where data is to move and one enclave is too much
+
+
+def seeds(nodes, most):
+    """Fewer for larger clusters, whose every run has more to say."""
+    return max(1, min(most, 600 // nodes))
+
+
+def few_minutes(nodes, minutes):
+    return minutes if nodes < 3000 else min(minutes, 1)
+
+
+def over_sizes(series, sizes, minutes, most_seeds, *options, large=()):
+    """One run for each size; `large`: options for those above a single enclave's."""
+    return [(series, ["--nodes", nodes, "--minutes", few_minutes(nodes, minutes), "--seeds",
+                      f"1-{seeds(nodes, most_seeds)}", *options,
+                      *(large if nodes > DATA_SIZES[5] else ())])
+            for nodes in sizes]
+
+
+def runs(is_quick):
+    sizes = QUICK_SIZES if is_quick else SIZES
+    data = [size for size in DATA_SIZES if size in sizes]
+    nodes = QUICK_SIZES[-1] if is_quick else LOSS_NODES
+    many = 2 if is_quick else 10
+    quiet = ("--writes", 0)
+    whole = ("--enclave-size", 0, "--writes", 5, "--delay", "1ms")
+    found = [
+        *over_sizes("crash-0", sizes, 2, many, "--scenario", "crash", *quiet),
+        *over_sizes("crash-25", sizes, 2, many, "--scenario", "crash", "--loss", 0.25, *quiet),
+        *over_sizes("kill", sizes, 1, many, "--scenario", "kill", *quiet),
+        *over_sizes("burst", sizes, 1.2, many, "--scenario", "burst", *quiet),
+        *over_sizes("idle", sizes, 5, 1, "--settle", "60s", *quiet),
+        *over_sizes("writes", data, 0.5, many, *whole),
+        *over_sizes("writes-churn", data, 1, many, "--scenario", "churn", *whole),
+        *over_sizes("partition", [size for size in sizes if size <= 1000], 0.5, many, "--scenario",
+                    "partition", "--writes", 2, "--ttl", "600s", large=("--enclave-size", ENCLAVE)),
+    ]
+    for loss in (0, 0.05, 0.1, 0.25, 0.4):
+        found.append(("writes-loss", ["--nodes", nodes, "--minutes", 0.5, "--seeds", "1-3", *whole,
+                                      "--loss", loss, "--stream-loss", 0]))
+    for loss in (0, 0.01, 0.05, 0.1):
+        found.append(("writes-stream-loss", ["--nodes", nodes, "--minutes", 0.5, "--seeds", "1-3",
+                                             *whole, "--loss", 0, "--stream-loss", loss]))
+    minutes = 2 if is_quick else 60
+    for loss, stream_loss in ((0.25, 0), (0.25, 0.25), (0.4, 0.4)):
+        found.append(("well", ["--nodes", 16, "--minutes", minutes, "--seeds", f"1-{many}", *quiet,
+                               "--loss", loss, "--stream-loss", stream_loss]))
+    found.append(("well", ["--nodes", 16, "--minutes", minutes, "--seeds", f"1-{many}", *quiet,
+                           "--loss", 0.25, "--scenario", "udp-block"]))
+    return [(series, [str(word) for word in words]) for series, words in found]
+
+
+class Progress:
+    """One line on a terminal, one for each run elsewhere."""
+
+    def __init__(self, total):
+        self.total, self.done, self.lock = total, 0, threading.Lock()
+        self.is_terminal = sys.stderr.isatty()
+
+    def tell(self, text, seconds):
+        with self.lock:
+            self.done += 1
+            line = f"{self.done} of {self.total}, {seconds:.0f} s: {text}"
+            print(f"\r{line[:110]}\033[K" if self.is_terminal else line, file=sys.stderr,
+                  end="" if self.is_terminal and self.done < self.total else "\n", flush=True)
+
+
+def simulate(binary, words, limit_s):
+    """What the simulator prints as JSON, or a sentence why not. Broken invariants are an error: no
+    figure is taken from a run that broke one."""
+    try:
+        done = subprocess.run([binary, *words, "--json"], capture_output=True, text=True,
+                              check=False, timeout=limit_s)
+    except subprocess.TimeoutExpired:
+        return None, f"took longer than {limit_s} s"
+    lines = done.stdout.strip().splitlines()
+    if done.returncode != 0 or not lines:
+        return None, (lines or [done.stderr.strip() or "no output"])[0]
+    return json.loads(lines[-1]), None
+
+
+def run_all(arguments, wanted, known):
+    """Entries in the order of `wanted`, and sentences about those that failed."""
+    progress = Progress(len(wanted))
+
+    def one(item):
+        series, words = item
+        command = "repram-sim " + " ".join(words)
+        started = time.monotonic()
+        result, why = ((known[command], None) if command in known
+                       else simulate(arguments.sim, words, arguments.limit))
+        progress.tell(f"{series}: {command}" + (f": {why}" if why else ""),
+                      time.monotonic() - started)
+        return {"series": series, "command": command, "result": result}, why
+
+    with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+        answers = list(pool.map(one, wanted))
+    return ([entry for entry, why in answers if not why],
+            [f"{entry['command']}: {why}" for entry, why in answers if why])
+
+
+def read(path):
+    try:
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+    except FileNotFoundError:
+        return {"runs": [], "sizes": []}
+
+
+def parse(argv):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="three small sizes, few seeds")
+    parser.add_argument("--keep", action="store_true", help="run only what figures.json lacks")
+    parser.add_argument("--no-run", action="store_true", help="charts and tables only")
+    parser.add_argument("--only", default="", help="series, with commas; the others are kept")
+    parser.add_argument("--limit", type=float, default=900, metavar="SECONDS", help="of a run; 900")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--sim", default=os.path.join(TOP, "build/release/repram-sim"))
+    parser.add_argument("--out", default=os.path.join(TOP, "docs"), metavar="FOLDER",
+                        help="with scale.md, and scale/ for the rest; docs")
+    return parser.parse_args(argv)
+
+
+def main(argv):
+    arguments = parse(argv)
+    folder = os.path.join(arguments.out, "scale")
+    data = os.path.join(folder, "figures.json")
+    old = read(data)["runs"]
+    failed = []
+    if not arguments.no_run:
+        only = set(filter(None, arguments.only.split(",")))
+        wanted = [run for run in runs(arguments.quick) if not only or run[0] in only]
+        known = {run["command"]: run["result"] for run in old} if arguments.keep else {}
+        made, failed = run_all(arguments, wanted, known)
+        old = [run for run in old if only and run["series"] not in only] + made
+        os.makedirs(folder, exist_ok=True)
+        with open(data, "w", encoding="utf-8") as file:
+            json.dump({"made_by": "tests/sim/scale.py", "runs": old}, file, indent=1)
+            file.write("\n")
+    plot.write(old, folder)
+    tables.fill(arguments.out, old, read(os.path.join(folder, "calibration.json"))["sizes"])
+    for line in failed:
+        print(f"left out: {line}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -117,7 +117,7 @@ static void dial_failed(struct engine *e, const struct link *l, enum link_end wh
     }
     mesh_failed(e->mesh, m, e->now_us);
     if (why == LINK_END_REFUSED) {
-        swim_suspect_link(e->swim, m, e->now_us);
+        swim_refused(e->swim, &l->addr, e->now_us);
     }
 }
 

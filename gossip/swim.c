@@ -175,11 +175,13 @@ enum rc swim_meet(struct swim *s, const struct member_card *card, const struct a
     enter(s, now_us);
     struct member *m = NULL;
     const enum rc rc = view_alive(s, card, VIEW_RUMOR, &m);
-    const bool is_candidate = from != NULL && candidates_settle(&s->candidates, from);
+    if (from != NULL) {
+        (void)candidates_settle(&s->candidates, from);
+    }
     if (m == NULL) {
         return rc;
     }
-    if (is_candidate && m->last_1 == 0) {
+    if (from != NULL && m->last_1 == 0) {
         roster_set_last_addr(&s->roster, m, from);
     }
     probe_heard(s, m, NULL);

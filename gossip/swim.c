@@ -269,6 +269,11 @@ struct member *swim_next_member(const struct swim *s, uint32_t *slot)
     return NULL;
 }
 
+struct member *swim_any_member(struct swim *s)
+{
+    return roster_random(&s->roster, &s->rng);
+}
+
 struct member *swim_find(const struct swim *s, const struct uuid *uuid)
 {
     struct member *m = roster_find(&s->roster, uuid);

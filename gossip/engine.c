@@ -206,26 +206,52 @@ enum rc engine_merge(struct engine *e, const struct record *r, enum merge_outcom
 
 /* ---- The clock ---- */
 
-/* Whose clock leads: of the live members that have one, those with records before those without,
- * then the smallest uuid. NULL when nobody has one; this node itself takes part. */
+/* Whether the clock of `a` leads rather than that of `b`: who has records before who has none, then
+ * the smaller uuid. */
+static bool leads(const struct uuid *a, bool a_has_records, const struct uuid *b,
+                  bool b_has_records)
+{
+    return a_has_records != b_has_records ? a_has_records : uuid_compare(a, b) < 0;
+}
+
+static bool may_lead(const struct member *m)
+{
+    return !m->is_self && engine_is_live(m) && (m->flags & MEMBER_HAS_CLOCK) != 0;
+}
+
+static void consider_leader(struct engine *e, struct member *m)
+{
+    if (may_lead(m) && (e->leader == NULL || leads(&m->uuid, (m->flags & MEMBER_HAS_RECORDS) != 0,
+                                                   &e->leader->uuid, e->leader_has_records))) {
+        e->leader = m;
+        e->leader_has_records = (m->flags & MEMBER_HAS_RECORDS) != 0;
+    }
+}
+
+void engine_flags_heard(struct engine *e, struct member *m)
+{
+    const bool has_records = (m->flags & MEMBER_HAS_RECORDS) != 0;
+    if (m != e->leader || (may_lead(m) && has_records == e->leader_has_records)) {
+        consider_leader(e, m);
+        return;
+    }
+    /* The leader is none any more, or of less worth: only then are all looked through. */
+    e->leader = NULL;
+    uint32_t slot = 0;
+    for (struct member *other; (other = swim_next_member(e->swim, &slot)) != NULL; slot++) {
+        consider_leader(e, other);
+    }
+}
+
+/* Whose clock leads, of the live members that have one, this node included. NULL when nobody has
+ * one. */
 static const struct member *clock_leader(const struct engine *e)
 {
-    const struct member *leader = NULL;
-    bool leader_has_records = false;
-    uint32_t slot = 0;
-    for (const struct member *m; (m = swim_next_member(e->swim, &slot)) != NULL; slot++) {
-        const bool has_clock = m->is_self ? e->clock.is_set : (m->flags & MEMBER_HAS_CLOCK) != 0;
-        const bool has = m->is_self ? has_records(e) : (m->flags & MEMBER_HAS_RECORDS) != 0;
-        if (!has_clock || !engine_is_live(m)) {
-            continue;
-        }
-        if (leader == NULL || (has && !leader_has_records) ||
-            (has == leader_has_records && uuid_compare(&m->uuid, &leader->uuid) < 0)) {
-            leader = m;
-            leader_has_records = has;
-        }
-    }
-    return leader;
+    const struct member *self = swim_self(e->swim);
+    const bool is_own =
+        e->clock.is_set && (e->leader == NULL || leads(&self->uuid, has_records(e),
+                                                       &e->leader->uuid, e->leader_has_records));
+    return is_own ? self : e->leader;
 }
 
 bool engine_judge_clock(struct engine *e, struct link *l, uint8_t flags, int64_t difference_us)
@@ -277,16 +303,15 @@ static bool may_found_clock(const struct engine *e)
     if (counts.alive + counts.suspect == 0) {
         return true;
     }
+    if (e->leader != NULL) {
+        return false;
+    }
     bool is_smallest = e->now_us - e->newest_member_us >= FOUND_QUIET_US;
     uint32_t slot = 0;
-    for (const struct member *m; (m = swim_next_member(e->swim, &slot)) != NULL; slot++) {
-        if (m->is_self || !engine_is_live(m)) {
-            continue;
-        }
-        if ((m->flags & MEMBER_HAS_CLOCK) != 0) {
-            return false;
-        }
-        is_smallest = is_smallest && m->has_vitals && uuid_compare(&e->config.uuid, &m->uuid) < 0;
+    for (const struct member *m; is_smallest && (m = swim_next_member(e->swim, &slot)) != NULL;
+         slot++) {
+        is_smallest = m->is_self || !engine_is_live(m) ||
+                      (m->has_vitals && uuid_compare(&e->config.uuid, &m->uuid) < 0);
     }
     return is_smallest || e->now_us - e->pass_over_us > FOUND_WAIT_US;
 }
@@ -299,16 +324,7 @@ static void ask_for_clock(struct engine *e)
         return;
     }
     e->ask_at_us = e->now_us + CLOCK_ASK_US;
-    const struct member *leader = clock_leader(e);
-    struct member *chosen = NULL;
-    uint64_t seen = 0;
-    uint32_t slot = 0;
-    for (struct member *m; (m = swim_next_member(e->swim, &slot)) != NULL; slot++) {
-        if (m == leader || (leader == NULL && !m->is_self && engine_is_live(m) &&
-                            rng_below(&e->rng, ++seen) == 0)) {
-            chosen = m;
-        }
-    }
+    struct member *chosen = e->leader != NULL ? e->leader : swim_any_member(e->swim);
     if (chosen != NULL) {
         swim_ask(e->swim, chosen, e->now_us);
     }
@@ -423,6 +439,7 @@ void engine_leave(struct engine *e, uint64_t now_us)
 static void member_changed(struct engine *e, struct member *m, enum member_state was)
 {
     struct link *l = mesh_of(e->mesh, m);
+    engine_flags_heard(e, m);
     switch ((enum member_state)m->state) {
     case MEMBER_ALIVE:
         engine_notice(e, NOTICE_MEMBER_ALIVE, m, was, NULL);
@@ -484,6 +501,7 @@ static void take_swim_event(struct engine *e, const struct swim_event *event)
         }
         break;
     case SWIM_VITALS:
+        engine_flags_heard(e, event->member);
         take_clock(e, event->member, &event->vitals, event->rtt_us, event->vitals_at_us);
         peer_compare_roots(e, event->member, &event->vitals);
         break;

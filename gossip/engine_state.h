@@ -29,6 +29,8 @@ struct engine {
     struct clock clock;
     struct hlc hlc;
     uint64_t now_us, started_us;
+    struct member *leader; /* of the live others that have a clock, whose leads; NULL: none has */
+    bool leader_has_records;
     uint64_t turn_at_us;       /* next look at what needs no exact time */
     uint64_t ask_at_us;        /* when a node without a clock asks for it again */
     uint64_t newest_member_us; /* when somebody was met for the first time */
@@ -65,6 +67,9 @@ uint8_t engine_flags(const struct engine *e);
  * apart? Then the link carries no data until that has changed. True while it is so.
  */
 bool engine_judge_clock(struct engine *e, struct link *l, uint8_t flags, int64_t difference_us);
+
+/* The member's flags were heard or its state has changed: its clock may lead, or not any more. */
+void engine_flags_heard(struct engine *e, struct member *m);
 
 /* Something was refused for lack of room: the node is full for a while, and until it is under 95 %.
  */

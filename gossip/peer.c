@@ -117,7 +117,7 @@ static void dial_failed(struct engine *e, const struct link *l, enum link_end wh
     }
     mesh_failed(e->mesh, m, e->now_us);
     if (why == LINK_END_REFUSED) {
-        swim_suspect_link(e->swim, m, e->now_us);
+        swim_refused(e->swim, &l->addr, e->now_us);
     }
 }
 
@@ -309,6 +309,7 @@ enum rc peer_hello(struct engine *e, struct link *l, struct cursor *c)
     }
     m->flags = hello.flags;
     m->has_vitals = true;
+    engine_flags_heard(e, m);
     if (hello.seen_as.port != 0 && e->config.addr_count > 0) {
         struct addr seen_as = hello.seen_as;
         seen_as.port = e->config.addrs[0].addr.port;

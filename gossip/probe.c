@@ -17,8 +17,8 @@ enum {
     /* A probe may stay open longer than a period: time for retries and relays at heavy loss. Times
      * local health plus 1. */
     PROBE_VERDICT_US = 800000,
-    /* The first retry comes after two round trips, at least this; each later one after half as long
-     * again, so that a congested network is not flooded. */
+    /* The first retry comes after two round trips, at least this; each later one after a quarter
+     * longer, so that a congested network is not flooded, and eight fit into a probe. */
     PROBE_PACE_MIN_US = 50000,
     PROBE_PACE_UNKNOWN_US = 100000, /* no round trip measured yet */
     PROBE_PACE_MAX_US = 1000000,
@@ -203,7 +203,7 @@ static void try_again(struct swim *s, struct member *m)
         st->pace_us = m->rtt_us == 0 ? PROBE_PACE_UNKNOWN_US : rtts_us;
         st->pace_us = st->pace_us < PROBE_PACE_MIN_US ? PROBE_PACE_MIN_US : st->pace_us;
     } else {
-        st->pace_us += st->pace_us / 2;
+        st->pace_us += st->pace_us / 4;
     }
     st->pace_us = min_u64(st->pace_us, PROBE_PACE_MAX_US);
     st->retry_us = s->now_us + st->pace_us;

@@ -12,9 +12,11 @@ enum {
     PULL_EAGER_PERIOD_US = 100000,
     PULL_EAGER_US = 2000000,
     PULL_EAGER_MAX = 2, /* at once */
-    /* A page that does not come is asked for again. */
-    PULL_RETRY_US = 300000,
-    PULL_TRIES_MAX = 4,
+    /* A page that does not come within four round trips, and within these, is asked for again. */
+    PULL_RETRY_MIN_US = 100000,
+    PULL_RETRY_MAX_US = 1000000,
+    PULL_RETRY_UNKNOWN_US = 200000, /* no round trip measured yet */
+    PULL_TRIES_MAX = 6,
     /* About so many of our members to a sum: finer ones cost more than what they save. */
     PULL_MEMBERS_PER_SUM = 4,
     /* A request reaches so many times as far as the last page did. */
@@ -40,6 +42,15 @@ static uint32_t sum_of(const struct roster *r, uint32_t first, uint32_t last)
                          : roster_sum(r, first, UINT32_MAX) + roster_sum(r, 0, last);
 }
 
+static uint64_t retry_us(const struct member *m)
+{
+    const uint64_t us = 4 * (uint64_t)m->rtt_us;
+    return us == 0                    ? PULL_RETRY_UNKNOWN_US
+           : us < PULL_RETRY_MIN_US   ? PULL_RETRY_MIN_US
+           : us > PULL_RETRY_MAX_US   ? PULL_RETRY_MAX_US
+                                      : us;
+}
+
 static void ask(struct swim *s, struct pull *pull, struct member *m)
 {
     uint8_t sums[PULL_SUMS_MAX * PULL_SUM_BYTES];
@@ -59,7 +70,7 @@ static void ask(struct swim *s, struct pull *pull, struct member *m)
     }
     pull->span = (uint64_t)p.count << p.width;
     pull->tries++;
-    pull->due_us = s->now_us + PULL_RETRY_US;
+    pull->due_us = s->now_us + retry_us(m);
     courier_send(s, m, &p);
 }
 

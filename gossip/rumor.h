@@ -16,10 +16,11 @@
 #include "gossip/packet.h"
 
 enum {
-    /* The factor of memberlist and of the SWIM paper's evaluation. */
-    RUMOR_LAMBDA = 4,
+    /* Half as much again as in memberlist: of 16 nodes at 25 % loss one in 40 did not hear of a death
+     * with 4, and had to find out by itself. */
+    RUMOR_LAMBDA = 6,
     /* ceil(lambda * log10(MEMBERS_MAX + 1)) */
-    RUMOR_SENDS_MAX = 17,
+    RUMOR_SENDS_MAX = 26,
     /* 30 full packets; what is dropped beyond is found by digests. */
     RUMORS_MAX = 512,
     /* So many of those at hand may not fit what is left of a packet before it counts as full. */

@@ -175,11 +175,13 @@ enum rc swim_meet(struct swim *s, const struct member_card *card, const struct a
     enter(s, now_us);
     struct member *m = NULL;
     const enum rc rc = view_alive(s, card, VIEW_RUMOR, &m);
-    const bool is_candidate = from != NULL && candidates_settle(&s->candidates, from);
+    if (from != NULL) {
+        (void)candidates_settle(&s->candidates, from);
+    }
     if (m == NULL) {
         return rc;
     }
-    if (is_candidate && m->last_1 == 0) {
+    if (from != NULL && m->last_1 == 0) {
         roster_set_last_addr(&s->roster, m, from);
     }
     probe_heard(s, m, NULL);
@@ -265,6 +267,11 @@ struct member *swim_next_member(const struct swim *s, uint32_t *slot)
         }
     }
     return NULL;
+}
+
+struct member *swim_any_member(struct swim *s)
+{
+    return roster_random(&s->roster, &s->rng);
 }
 
 struct member *swim_find(const struct swim *s, const struct uuid *uuid)

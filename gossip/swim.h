@@ -126,6 +126,9 @@ const struct member *swim_self(const struct swim *s);
 /* The member at or after slot *slot, of any state, itself included; NULL at the end. */
 struct member *swim_next_member(const struct swim *s, uint32_t *slot);
 
+/* Any alive or suspect member but this node; NULL when alone. */
+struct member *swim_any_member(struct swim *s);
+
 /* NULL when unknown. */
 struct member *swim_find(const struct swim *s, const struct uuid *uuid);
 

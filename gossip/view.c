@@ -20,6 +20,8 @@ enum {
      * each of them a dozen times costs more than it brings, and would delay news of failures: the
      * rest is left to the pulls. */
     NEWCOMERS_MAX = 48,
+    /* A suspect that has been silent for so long has not refuted, though it was told at once. */
+    EXPECTED_US = 1000000,
 };
 
 void view_free_member(struct swim *s, struct member *m)
@@ -247,13 +249,21 @@ static void hear_of_end(struct swim *s, const struct entry *e, enum member_state
     }
 }
 
+/* Whether somebody's table only says what this node is finding out: a death just now, of a suspect
+ * that has been silent since. */
+static bool is_expected(const struct swim *s, const struct entry *e, const struct member *m)
+{
+    return e->age_min == 0 && m->state == MEMBER_SUSPECT && e->incarnation == m->incarnation &&
+           m->heard_us < m->state_since_us && s->now_us - m->state_since_us >= EXPECTED_US;
+}
+
 /* What somebody's table says of a gone member. Where it is alive here, a death is taken for an
  * accusation: after a partition each side holds the other for dead, and the accused will refute. */
 static void hear_of_past(struct swim *s, const struct entry *e, const struct uuid *from)
 {
     const uint64_t minute_us = 60000000;
     struct member *m = roster_find(&s->roster, &e->uuid);
-    if (m != NULL && member_is_live(m) && e->state == MEMBER_DEAD) {
+    if (m != NULL && member_is_live(m) && e->state == MEMBER_DEAD && !is_expected(s, e, m)) {
         if (e->incarnation >= m->incarnation && from != NULL) {
             view_suspect(s, m, from);
             probe_state(s, m)->is_told_soon = s->roster.counts.suspect <= TOLD_SUSPECTS_MAX;

@@ -166,8 +166,8 @@ static void sends_grow_with_the_logarithm_of_the_cluster(void **state)
 {
     (void)state;
     assert_int_equal(rumor_sends(1), 2);
-    assert_int_equal(rumor_sends(3), 3);
-    assert_int_equal(rumor_sends(999), 12);
+    assert_int_equal(rumor_sends(3), 4);
+    assert_int_equal(rumor_sends(999), 18);
     assert_int_equal(rumor_sends(MEMBERS_MAX), RUMOR_SENDS_MAX);
     assert_int_equal(rumor_sends(UINT32_MAX), RUMOR_SENDS_MAX);
 }

@@ -96,6 +96,11 @@ struct engine *engine_new(const struct engine_config *config, uint64_t now_us)
     };
     e->store = store_new(&store);
     e->mesh = mesh_new(e->outbox);
+    e->tree = tree_new(config->table_seed);
+    overlay_init(&e->overlay, &config->uuid, config->replication_factor - 1);
+    e->is_meshed = true;
+    e->peers_at_us = UINT64_MAX;
+    e->news_at_us = UINT64_MAX;
     e->replica = replica_new((uint64_t)config->write_timeout_ms * 1000, e->outbox);
     const struct sync_config sync = {
         .store = e->store,
@@ -123,6 +128,8 @@ void engine_free(struct engine *e)
         l->member = NULL;
     }
     mesh_free(e->mesh);
+    tree_free(e->tree);
+    overlay_fini(&e->overlay);
     sync_free(e->sync);
     replica_free(e->replica);
     swim_free(e->swim);
@@ -335,17 +342,6 @@ bool engine_knows_addr(const struct engine *e, const struct addr *addr)
     return swim_find_addr(e->swim, addr) != NULL;
 }
 
-static bool has_mates(const struct engine *e)
-{
-    uint32_t slot = 0;
-    for (const struct member *m; (m = swim_next_member(e->swim, &slot)) != NULL; slot++) {
-        if (!m->is_self && engine_is_live(m) && engine_is_mate(e, m)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* While joining: is a member to be expected that has the data, and has no link yet? Those that are
  * as new as this node are no good as donors until that is settled. */
 static bool awaits_donor(const struct engine *e)
@@ -354,9 +350,11 @@ static bool awaits_donor(const struct engine *e)
     if (!sync_is_joining(e->sync) || age_us > DONOR_WAIT_US) {
         return false;
     }
-    uint32_t slot = 0;
-    for (const struct member *m; (m = swim_next_member(e->swim, &slot)) != NULL; slot++) {
-        if (m->is_self || m->link != 0 || !engine_is_live(m) || !engine_is_mate(e, m)) {
+    const struct uuid *uuid = NULL;
+    uint32_t reasons = 0;
+    for (uint32_t at = 0; (uuid = mesh_next_wanted(e->mesh, &at, &reasons)) != NULL; at++) {
+        const struct member *m = swim_find(e->swim, uuid);
+        if (m == NULL || m->link != 0 || !engine_is_live(m) || !engine_is_mate(e, m)) {
             continue;
         }
         const bool is_unheard = m->heard_us == 0 && age_us < UNHEARD_WAIT_US;
@@ -382,7 +380,7 @@ static void look_at_start(struct engine *e)
         clock_found(&e->clock, wall_us, e->now_us);
         engine_notice(e, NOTICE_CLOCK_SET, NULL, 0, NULL);
     }
-    if (sync_is_joining(e->sync) && e->clock.is_set && !has_mates(e)) {
+    if (sync_is_joining(e->sync) && e->clock.is_set && overlay_members(&e->overlay) == 1) {
         sync_join_alone(e->sync);
     }
 }
@@ -423,6 +421,7 @@ void engine_leave(struct engine *e, uint64_t now_us)
 static void member_changed(struct engine *e, struct member *m, enum member_state was)
 {
     struct link *l = mesh_of(e->mesh, m);
+    spread_member(e, m);
     switch (m->state) {
     case MEMBER_ALIVE:
         engine_notice(e, NOTICE_MEMBER_ALIVE, m, was, NULL);
@@ -457,6 +456,7 @@ static void send_by_link(struct engine *e, const struct swim_event *event)
         peer_end(e, l, 0);
         return;
     }
+    l->used_us = e->now_us;
     mesh_ask_output(e->mesh, l);
 }
 
@@ -466,6 +466,7 @@ static void take_swim_event(struct engine *e, const struct swim_event *event)
     switch (event->kind) {
     case SWIM_MEMBER_NEW:
         e->newest_member_us = e->now_us;
+        spread_member(e, event->member);
         engine_notice(e,
                       event->member->state == MEMBER_SUSPECT ? NOTICE_MEMBER_SUSPECT
                                                              : NOTICE_MEMBER_JOINED,
@@ -482,6 +483,9 @@ static void take_swim_event(struct engine *e, const struct swim_event *event)
         if (mesh_dial(e->mesh, &event->addr, e->now_us) == NULL) {
             swim_candidate_failed(e->swim, &event->addr, e->now_us);
         }
+        break;
+    case SWIM_LINK_WANTED:
+        mesh_want(e->mesh, &e->config.uuid, event->member, MESH_DEMAND, e->now_us);
         break;
     case SWIM_VITALS:
         take_clock(e, event->member, &event->vitals, event->rtt_us, event->vitals_at_us);
@@ -505,6 +509,7 @@ void engine_settle(struct engine *e)
         while (swim_next_event(e->swim, &event)) {
             take_swim_event(e, &event);
         }
+        spread_wire(e);
         mesh_turn(e->mesh, e->swim, e->now_us);
         if (!swim_next_event(e->swim, &event)) {
             break;
@@ -588,6 +593,8 @@ void engine_check(const struct engine *e)
     swim_check(e->swim);
     replica_check(e->replica);
     sync_check(e->sync);
+    overlay_check(&e->overlay);
+    tree_check(e->tree);
     uint32_t slot = 0;
     for (const struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
         ASSERT(l->state != LINK_FREE);

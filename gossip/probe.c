@@ -102,6 +102,15 @@ static void ping(struct swim *s, struct member *m, bool by_link)
     }
 }
 
+/* A probe is going badly: perhaps datagrams do not pass, and a link does. */
+static void want_link(struct swim *s, struct member *m)
+{
+    if (m->link == 0) {
+        const struct swim_event event = {.kind = SWIM_LINK_WANTED, .member = m};
+        (void)eventq_put(&s->events, &event);
+    }
+}
+
 static void try_again(struct swim *s, struct member *m)
 {
     struct swim_probe_state *st = m->probe;
@@ -118,6 +127,9 @@ static void try_again(struct swim *s, struct member *m)
     }
     st->pace_us = min_u64(st->pace_us, PROBE_PACE_MAX_US);
     st->retry_us = s->now_us + st->pace_us;
+    if (is_first && by_link) {
+        want_link(s, m);
+    }
     ping(s, m, by_link);
     st->ping_count++;
 }
@@ -325,6 +337,7 @@ static void serve(struct swim *s, struct member *m)
     }
     if (st->is_open && !st->is_relay_asked && s->now_us >= st->relay_us) {
         relay_ask(s, m);
+        want_link(s, m);
     }
     if (st->is_open && s->now_us >= st->retry_us) {
         try_again(s, m);

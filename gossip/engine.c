@@ -194,6 +194,7 @@ bool engine_is_live(const struct member *m)
 void engine_refused_room(struct engine *e)
 {
     e->full_until_us = e->now_us + FULL_HOLD_US;
+    e->turn_at_us = e->now_us + TURN_US < e->turn_at_us ? e->now_us + TURN_US : e->turn_at_us;
     if (!e->is_full) {
         e->is_full = true;
         engine_notice(e, NOTICE_FULL, NULL, 0, NULL);
@@ -526,6 +527,22 @@ void engine_settle(struct engine *e)
 
 /* ---- Time ---- */
 
+/* What needs no exact time, and only while there is something of it: joining, sessions that may
+ * stall, a full store, memory to hand back, a clock that is not slewed yet. */
+static void take_turn(struct engine *e)
+{
+    look_at_fullness(e);
+    const bool has_trimmed = store_trim(e->store);
+    const bool is_waited_for = e->is_full || has_trimmed || sync_is_under_way(e->sync) ||
+                               !e->is_pass_over || !e->clock.is_set;
+    e->turn_at_us = is_waited_for ? e->now_us + TURN_US : UINT64_MAX;
+}
+
+static void turn_by(struct engine *e, uint64_t at_us)
+{
+    e->turn_at_us = at_us < e->turn_at_us ? at_us : e->turn_at_us;
+}
+
 void engine_tick(struct engine *e, uint64_t now_us)
 {
     engine_advance(e, now_us);
@@ -535,16 +552,18 @@ void engine_tick(struct engine *e, uint64_t now_us)
     }
     (void)replica_expire(e->replica, now_us);
     if (e->clock.is_set) {
-        e->is_expiry_due =
-            store_expire(e->store, now_ms, EXPIRE_BUDGET, NULL, NULL) == EXPIRE_BUDGET;
+        const size_t expired = store_expire(e->store, now_ms, EXPIRE_BUDGET, NULL, NULL);
+        e->is_expiry_due = expired == EXPIRE_BUDGET;
+        if (expired > 0) {
+            turn_by(e, now_us + TURN_US);
+        }
         sync_turn(e->sync, now_us, now_ms, awaits_donor(e));
     }
     ask_for_clock(e);
+    spread_turn(e);
+    peer_turn(e);
     if (now_us >= e->turn_at_us) {
-        e->turn_at_us = now_us + TURN_US;
-        look_at_fullness(e);
-        peer_turn(e);
-        (void)store_trim(e->store);
+        take_turn(e);
     }
     engine_settle(e);
 }
@@ -561,11 +580,16 @@ uint64_t engine_deadline(const struct engine *e)
     }
     uint64_t deadline_us = earlier(swim_deadline(e->swim), replica_deadline(e->replica));
     deadline_us = earlier(deadline_us, e->clock.is_set ? e->turn_at_us : e->ask_at_us);
+    deadline_us = earlier(deadline_us, earlier(e->peers_at_us, spread_deadline(e)));
+    deadline_us = earlier(deadline_us, mesh_deadline(e->mesh));
     const uint64_t expiry_ms = store_deadline(e->store);
     if (e->clock.is_set && expiry_ms != UINT64_MAX) {
         const uint64_t now_ms = engine_now_ms(e);
         const uint64_t wait_ms = expiry_ms > now_ms ? expiry_ms - now_ms : 0;
         deadline_us = earlier(deadline_us, e->now_us + wait_ms * 1000 + 1000);
+    }
+    if (sync_is_under_way(e->sync)) {
+        deadline_us = earlier(deadline_us, e->now_us + TURN_US);
     }
     return deadline_us > e->now_us ? deadline_us : e->now_us;
 }

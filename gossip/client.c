@@ -46,8 +46,8 @@ bool engine_has_room(const struct engine *e)
     if (replica_count(e->replica) >= REPLICA_WAITING_MAX / 2) {
         return false;
     }
-    return without == 0 ||
-           with_room + 1 >= replica_quorum(overlay_members(&e->overlay), e->config.replication_factor);
+    return without == 0 || with_room + 1 >= replica_quorum(overlay_members(&e->overlay),
+                                                           e->config.replication_factor);
 }
 
 static enum rc check_put(const struct engine *e, const struct put *put)

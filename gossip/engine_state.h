@@ -42,7 +42,7 @@ struct engine {
     uint64_t newest_member_us; /* when somebody was met for the first time */
     uint64_t pass_over_us;     /* when the first discovery pass ended */
     bool is_meshed; /* every member of the enclave, when small, has been linked since it is */
-    bool is_named;             /* the providers have named all they know, once */
+    bool is_named;  /* the providers have named all they know, once */
     bool is_pass_over;
     bool is_full;           /* refused for lack of room lately, see engine_refused_room() */
     uint64_t full_until_us; /* not before then is it looked whether there is room again */

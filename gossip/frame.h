@@ -111,8 +111,8 @@ struct frame_role {
 enum record_kind {
     RECORD_HAS_GUARD = 1,
     RECORD_IS_SHADOW = 2,
-    RECORD_IS_GUARD = 4,   /* no value: only raises the guard of what is held */
-    RECORD_IS_COUNTED = 8, /* takes the link's next sequence number and is acknowledged */
+    RECORD_IS_GUARD = 4,    /* no value: only raises the guard of what is held */
+    RECORD_IS_COUNTED = 8,  /* takes the link's next sequence number and is acknowledged */
     RECORD_IS_FORWARD = 16, /* came along the trees of a large enclave: pass it on */
     RECORD_IS_REPEAT = 32,  /* the receiver may well have it: it is sent again for its guard */
 };

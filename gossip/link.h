@@ -103,13 +103,14 @@ struct link {
     uint64_t received_count, told_count; /* counted records in; acknowledged so far */
     struct large *out_large, *in_large;  /* allocated when first needed */
     uint64_t bytes_in, bytes_out, records_in, records_out;
-    uint64_t used_us;  /* when something else than its role last passed */
-    uint32_t rings, peer_rings; /* on which the two are neighbours, as this side and the other say */
-    uint32_t lazy;              /* the trees, as bits, in which ids go out and not writes */
-    uint8_t role, peer_role;    /* enum role_flags, as told and as heard */
+    uint64_t used_us; /* when something else than its role last passed */
+    uint32_t rings,
+        peer_rings;          /* on which the two are neighbours, as this side and the other say */
+    uint32_t lazy;           /* the trees, as bits, in which ids go out and not writes */
+    uint8_t role, peer_role; /* enum role_flags, as told and as heard */
     bool is_role_told;
-    bool is_tree; /* was of a broadcast tree once, and stays so: what is too much is pruned */
-    struct buf news;        /* entries of the next TREE_HAVE */
+    bool is_tree;    /* was of a broadcast tree once, and stays so: what is too much is pruned */
+    struct buf news; /* entries of the next TREE_HAVE */
     struct sync_side *sync; /* gossip/sync's; NULL until it is needed */
 };
 

@@ -25,7 +25,7 @@
 enum {
     OVERLAY_LARGE_UP = 12,
     OVERLAY_SMALL_DOWN = 8,
-    OVERLAY_RINGS_MAX = 32, /* a set of rings is 32 bits; room for the largest quorum's links */
+    OVERLAY_RINGS_MAX = 32,  /* a set of rings is 32 bits; room for the largest quorum's links */
     OVERLAY_DEGREE_MORE = 2, /* neighbours beyond the binary logarithm of the enclave's size */
 };
 

@@ -8,8 +8,8 @@
 #include <string.h>
 
 enum {
-    CLOSE_FLUSH_US = 2000 * 1000, /* a link being closed may take this long to flush */
-    RETRY_US = 100 * 1000,        /* a reconciliation that may not begin yet is tried again */
+    CLOSE_FLUSH_US = 2000 * 1000,      /* a link being closed may take this long to flush */
+    RETRY_US = 100 * 1000,             /* a reconciliation that may not begin yet is tried again */
     LINK_IDLE_US = 20 * 1000 * 1000,   /* a link without a reason ends after so long without use */
     DEMAND_PAUSE_US = 2 * 1000 * 1000, /* and up to twice that between two dials for differences */
     HELLO_SIZE_MAX = 8 + 2 + 4 + 1 + 8 + 24 + ADDR_WIRE_MAX + CARD_WIRE_MAX,

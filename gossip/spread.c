@@ -7,7 +7,7 @@
 #include "gossip/engine_state.h"
 
 enum {
-    NEWS_DELAY_US = 4 * 1000, /* announcements gather this long: fewer packets under load */
+    NEWS_DELAY_US = 4 * 1000,   /* announcements gather this long: fewer packets under load */
     LARGE_LATE_US = 500 * 1000, /* a large value may take so long along the tree before others than
                                    the tree's links hear of it */
     LAZY_LINKS_MAX = 128,       /* looked at for those that must acknowledge a write */
@@ -298,8 +298,9 @@ void spread_again(struct engine *e, struct link *l, const struct queued_write *w
 void spread_guard(struct engine *e, const struct record *held)
 {
     const bool is_forwarded = is_forwarding(e);
-    const unsigned kind = (is_forwarded ? RECORD_IS_FORWARD | RECORD_IS_REPEAT : RECORD_IS_COUNTED) |
-                          (held->blob != NULL ? RECORD_IS_GUARD : 0U);
+    const unsigned kind =
+        (is_forwarded ? RECORD_IS_FORWARD | RECORD_IS_REPEAT : RECORD_IS_COUNTED) |
+        (held->blob != NULL ? RECORD_IS_GUARD : 0U);
     const struct queued_write w = {
         .handle = store_find(e->store, held), .version = held->version, .kind = (uint8_t)kind};
     uint32_t slot = 0;
@@ -355,9 +356,7 @@ static void announce_all(struct engine *e, const struct link *from, const struct
 static void prune(struct engine *e, struct link *l, uint32_t tree)
 {
     const uint8_t payload[1] = {(uint8_t)tree};
-    if (is_lazy(l, tree)) {
-        return;
-    }
+    /* Also when the link is lazy already on this side: it is not on the other. */
     l->lazy |= UINT32_C(1) << tree;
     e->counters.tree_prunes++;
     if (link_control(l, FRAME_TREE_PRUNE, FRAME_CRITICAL, payload, sizeof(payload)) == RC_OK) {
@@ -500,8 +499,8 @@ static void serve_graft(struct engine *e, struct link *l, const struct frame_tre
         .handle = seen->handle,
         .version = seen->version,
         .waiter = waiter,
-        .kind = (uint8_t)((is_direct ? 0 : RECORD_IS_FORWARD) |
-                          (is_counted ? RECORD_IS_COUNTED : 0)),
+        .kind =
+            (uint8_t)((is_direct ? 0 : RECORD_IS_FORWARD) | (is_counted ? RECORD_IS_COUNTED : 0)),
     };
     e->counters.tree_eager++;
     peer_enqueue(e, l, &w, r.blob != NULL);

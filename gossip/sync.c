@@ -12,7 +12,7 @@
 struct sync {
     struct sync_config config;
     struct join join;
-    bool is_busy; /* the last turn left work that could go on at once */
+    bool is_busy;      /* the last turn left work that could go on at once */
     bool is_under_way; /* some link's side had something to do in the last turn, or has since */
 };
 

@@ -48,8 +48,8 @@ struct tree {
     uint32_t missing_next; /* where a free slot is looked for first */
     struct slotindex missing_index;
     struct timerheap timers;
-    struct smooth lag;    /* from an announcement to the write that was not asked for */
-    struct smooth answer; /* from a graft to its write */
+    struct smooth lag;               /* from an announcement to the write that was not asked for */
+    struct smooth answer;            /* from a graft to its write */
     struct late late[TREE_LATE_MAX]; /* ring; all wait equally long */
     uint32_t late_head, late_count;
 };

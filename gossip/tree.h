@@ -27,7 +27,7 @@
 #include <stdint.h>
 
 enum {
-    TREE_COUNT = 16, /* load evens out with their number, each costs one flood after a change */
+    TREE_COUNT = 8, /* load evens out with their number, each needs some writes to settle */
     TREE_SEEN_MAX = 32768,
     TREE_SEEN_US = 20 * 1000 * 1000, /* below the maximum nothing younger is forgotten */
     TREE_MISSING_MAX = 4096,
@@ -36,7 +36,7 @@ enum {
     TREE_WAIT_MIN_US = 8 * 1000, /* beyond what is usual, for an announced write */
     TREE_WAIT_MAX_US = 400 * 1000,
     TREE_LARGE_WAIT_US = 30 * 1000 * 1000, /* a large value that was asked for takes its time */
-    TREE_ATTEMPTS_MAX = 6, /* then it is left to anti-entropy */
+    TREE_ATTEMPTS_MAX = 6,                 /* then it is left to anti-entropy */
 };
 
 struct tree;

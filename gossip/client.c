@@ -31,17 +31,6 @@ static bool is_allowed(const struct engine *e, const struct put *put)
     return put->condition == PUT_IF_MATCH ? does_match : !does_match;
 }
 
-static uint32_t enclave_members(const struct engine *e)
-{
-    uint32_t count = 0;
-    uint32_t slot = 0;
-    for (const struct member *m; (m = swim_next_member(e->swim, &slot)) != NULL; slot++) {
-        const bool is_live = m->state == MEMBER_ALIVE || m->state == MEMBER_SUSPECT;
-        count += (m->is_self || is_live) && engine_is_mate(e, m);
-    }
-    return count;
-}
-
 bool engine_has_room(const struct engine *e)
 {
     uint32_t with_room = 0;
@@ -58,8 +47,8 @@ bool engine_has_room(const struct engine *e)
     if (replica_count(e->replica) >= REPLICA_WAITING_MAX / 2) {
         return false;
     }
-    return without == 0 ||
-           with_room + 1 >= replica_quorum(enclave_members(e), e->config.replication_factor);
+    return without == 0 || with_room + 1 >= replica_quorum(overlay_members(&e->overlay),
+                                                           e->config.replication_factor);
 }
 
 static enum rc check_put(const struct engine *e, const struct put *put)
@@ -80,9 +69,10 @@ static enum rc check_put(const struct engine *e, const struct put *put)
  * answers at once. */
 static enum rc replicate(struct engine *e, const struct put *put, const struct record *r)
 {
-    const uint32_t members = enclave_members(e);
+    const uint32_t members = overlay_members(&e->overlay);
     const uint32_t quorum = replica_quorum(members, e->config.replication_factor);
     const bool is_big = put->value_len > VALUE_INLINE_MAX;
+    const uint64_t id = record_id(r, store_digest_seed(e->store));
     struct queued_write write = {.handle = store_find(e->store, r), .version = r->version};
     if (quorum <= 1) {
         const struct put_done done = {
@@ -96,7 +86,7 @@ static enum rc replicate(struct engine *e, const struct put *put, const struct r
             .token = put->token,
             .version = r->version,
             .handle = write.handle,
-            .record_id = record_id(r, store_digest_seed(e->store)),
+            .record_id = id,
             .quorum = quorum,
             .members = members,
             .key = key,
@@ -108,7 +98,7 @@ static enum rc replicate(struct engine *e, const struct put *put, const struct r
             return rc;
         }
     }
-    peer_broadcast(e, &write, is_big);
+    spread_write(e, &write, id, is_big);
     return RC_OK;
 }
 
@@ -213,7 +203,7 @@ void engine_status(struct engine *e, uint64_t now_us, struct engine_status *ret_
 {
     engine_advance(e, now_us);
     const struct swim_counts counts = swim_counts(e->swim);
-    const uint32_t members = enclave_members(e);
+    const uint32_t members = overlay_members(&e->overlay);
     *ret_status = (struct engine_status){
         .uuid = e->config.uuid,
         .unready = engine_unready(e),

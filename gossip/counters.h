@@ -40,6 +40,12 @@
     X(syncs_finished, "Reconciliations finished")                                  \
     X(sync_records_sent, "Records sent by reconciliation and joining")             \
     X(sync_records_received, "Records received by reconciliation and joining")     \
+    X(tree_eager, "Writes pushed to others along broadcast trees")                 \
+    X(tree_lazy, "Writes announced to others by their id")                         \
+    X(tree_grafts, "Announced writes asked for, because they did not come")        \
+    X(tree_prunes, "Links pruned from a tree, because a write came twice")         \
+    X(tree_duplicates, "Writes that came twice along broadcast trees")             \
+    X(tree_lost, "Announced writes given up and left to reconciliation")           \
     X(clock_conflicts, "Peers met whose clock is more than a minute off")
 
 struct engine_counters {

@@ -96,6 +96,11 @@ struct engine *engine_new(const struct engine_config *config, uint64_t now_us)
     };
     e->store = store_new(&store);
     e->mesh = mesh_new(e->outbox);
+    e->tree = tree_new(config->table_seed);
+    overlay_init(&e->overlay, &config->uuid, config->replication_factor - 1);
+    e->is_meshed = true;
+    e->peers_at_us = UINT64_MAX;
+    e->news_at_us = UINT64_MAX;
     e->replica = replica_new((uint64_t)config->write_timeout_ms * 1000, e->outbox);
     const struct sync_config sync = {
         .store = e->store,
@@ -123,6 +128,8 @@ void engine_free(struct engine *e)
         l->member = NULL;
     }
     mesh_free(e->mesh);
+    tree_free(e->tree);
+    overlay_fini(&e->overlay);
     sync_free(e->sync);
     replica_free(e->replica);
     swim_free(e->swim);
@@ -188,6 +195,7 @@ bool engine_is_live(const struct member *m)
 void engine_refused_room(struct engine *e)
 {
     e->full_until_us = e->now_us + FULL_HOLD_US;
+    e->turn_at_us = e->now_us + TURN_US < e->turn_at_us ? e->now_us + TURN_US : e->turn_at_us;
     if (!e->is_full) {
         e->is_full = true;
         engine_notice(e, NOTICE_FULL, NULL, 0, NULL);
@@ -351,17 +359,6 @@ bool engine_knows_addr(const struct engine *e, const struct addr *addr)
     return swim_find_addr(e->swim, addr) != NULL;
 }
 
-static bool has_mates(const struct engine *e)
-{
-    uint32_t slot = 0;
-    for (const struct member *m; (m = swim_next_member(e->swim, &slot)) != NULL; slot++) {
-        if (!m->is_self && engine_is_live(m) && engine_is_mate(e, m)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* While joining: is a member to be expected that has the data, and has no link yet? Those that are
  * as new as this node are no good as donors until that is settled. */
 static bool awaits_donor(const struct engine *e)
@@ -370,9 +367,11 @@ static bool awaits_donor(const struct engine *e)
     if (!sync_is_joining(e->sync) || age_us > DONOR_WAIT_US) {
         return false;
     }
-    uint32_t slot = 0;
-    for (const struct member *m; (m = swim_next_member(e->swim, &slot)) != NULL; slot++) {
-        if (m->is_self || m->link != 0 || !engine_is_live(m) || !engine_is_mate(e, m)) {
+    const struct uuid *uuid = NULL;
+    uint32_t reasons = 0;
+    for (uint32_t at = 0; (uuid = mesh_next_wanted(e->mesh, &at, &reasons)) != NULL; at++) {
+        const struct member *m = swim_find(e->swim, uuid);
+        if (m == NULL || m->link != 0 || !engine_is_live(m) || !engine_is_mate(e, m)) {
             continue;
         }
         const bool is_unheard = m->heard_us == 0 && age_us < UNHEARD_WAIT_US;
@@ -398,7 +397,7 @@ static void look_at_start(struct engine *e)
         clock_found(&e->clock, wall_us, e->now_us);
         engine_notice(e, NOTICE_CLOCK_SET, NULL, 0, NULL);
     }
-    if (sync_is_joining(e->sync) && e->clock.is_set && !has_mates(e)) {
+    if (sync_is_joining(e->sync) && e->clock.is_set && overlay_members(&e->overlay) == 1) {
         sync_join_alone(e->sync);
     }
 }
@@ -440,6 +439,7 @@ static void member_changed(struct engine *e, struct member *m, enum member_state
 {
     struct link *l = mesh_of(e->mesh, m);
     engine_flags_heard(e, m);
+    spread_member(e, m);
     switch ((enum member_state)m->state) {
     case MEMBER_ALIVE:
         engine_notice(e, NOTICE_MEMBER_ALIVE, m, was, NULL);
@@ -474,6 +474,7 @@ static void send_by_link(struct engine *e, const struct swim_event *event)
         peer_end(e, l, 0);
         return;
     }
+    l->used_us = e->now_us;
     mesh_ask_output(e->mesh, l);
 }
 
@@ -483,6 +484,7 @@ static void take_swim_event(struct engine *e, const struct swim_event *event)
     switch (event->kind) {
     case SWIM_MEMBER_NEW:
         e->newest_member_us = e->now_us;
+        spread_member(e, event->member);
         engine_notice(e,
                       event->member->state == MEMBER_SUSPECT ? NOTICE_MEMBER_SUSPECT
                                                              : NOTICE_MEMBER_JOINED,
@@ -499,6 +501,9 @@ static void take_swim_event(struct engine *e, const struct swim_event *event)
         if (mesh_dial(e->mesh, &event->addr, e->now_us) == NULL) {
             swim_candidate_failed(e->swim, &event->addr, e->now_us);
         }
+        break;
+    case SWIM_LINK_WANTED:
+        mesh_want(e->mesh, &e->config.uuid, event->member, MESH_DEMAND, e->now_us);
         break;
     case SWIM_VITALS:
         engine_flags_heard(e, event->member);
@@ -523,6 +528,7 @@ void engine_settle(struct engine *e)
         while (swim_next_event(e->swim, &event)) {
             take_swim_event(e, &event);
         }
+        spread_wire(e);
         mesh_turn(e->mesh, e->swim, e->now_us);
         if (!swim_next_event(e->swim, &event)) {
             break;
@@ -539,6 +545,22 @@ void engine_settle(struct engine *e)
 
 /* ---- Time ---- */
 
+/* What needs no exact time, and only while there is something of it: joining, sessions that may
+ * stall, a full store, memory to hand back, a clock that is not slewed yet. */
+static void take_turn(struct engine *e)
+{
+    look_at_fullness(e);
+    const bool has_trimmed = store_trim(e->store);
+    const bool is_waited_for = e->is_full || has_trimmed || sync_is_under_way(e->sync) ||
+                               !e->is_pass_over || !e->clock.is_set;
+    e->turn_at_us = is_waited_for ? e->now_us + TURN_US : UINT64_MAX;
+}
+
+static void turn_by(struct engine *e, uint64_t at_us)
+{
+    e->turn_at_us = at_us < e->turn_at_us ? at_us : e->turn_at_us;
+}
+
 void engine_tick(struct engine *e, uint64_t now_us)
 {
     engine_advance(e, now_us);
@@ -548,16 +570,18 @@ void engine_tick(struct engine *e, uint64_t now_us)
     }
     (void)replica_expire(e->replica, now_us);
     if (e->clock.is_set) {
-        e->is_expiry_due =
-            store_expire(e->store, now_ms, EXPIRE_BUDGET, NULL, NULL) == EXPIRE_BUDGET;
+        const size_t expired = store_expire(e->store, now_ms, EXPIRE_BUDGET, NULL, NULL);
+        e->is_expiry_due = expired == EXPIRE_BUDGET;
+        if (expired > 0) {
+            turn_by(e, now_us + TURN_US);
+        }
         sync_turn(e->sync, now_us, now_ms, awaits_donor(e));
     }
     ask_for_clock(e);
+    spread_turn(e);
+    peer_turn(e);
     if (now_us >= e->turn_at_us) {
-        e->turn_at_us = now_us + TURN_US;
-        look_at_fullness(e);
-        peer_turn(e);
-        (void)store_trim(e->store);
+        take_turn(e);
     }
     engine_settle(e);
 }
@@ -574,11 +598,16 @@ uint64_t engine_deadline(const struct engine *e)
     }
     uint64_t deadline_us = earlier(swim_deadline(e->swim), replica_deadline(e->replica));
     deadline_us = earlier(deadline_us, e->clock.is_set ? e->turn_at_us : e->ask_at_us);
+    deadline_us = earlier(deadline_us, earlier(e->peers_at_us, spread_deadline(e)));
+    deadline_us = earlier(deadline_us, mesh_deadline(e->mesh));
     const uint64_t expiry_ms = store_deadline(e->store);
     if (e->clock.is_set && expiry_ms != UINT64_MAX) {
         const uint64_t now_ms = engine_now_ms(e);
         const uint64_t wait_ms = expiry_ms > now_ms ? expiry_ms - now_ms : 0;
         deadline_us = earlier(deadline_us, e->now_us + wait_ms * 1000 + 1000);
+    }
+    if (sync_is_under_way(e->sync)) {
+        deadline_us = earlier(deadline_us, e->now_us + TURN_US);
     }
     return deadline_us > e->now_us ? deadline_us : e->now_us;
 }
@@ -606,6 +635,8 @@ void engine_check(const struct engine *e)
     swim_check(e->swim);
     replica_check(e->replica);
     sync_check(e->sync);
+    overlay_check(&e->overlay);
+    tree_check(e->tree);
     uint32_t slot = 0;
     for (const struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
         ASSERT(l->state != LINK_FREE);

@@ -2,8 +2,8 @@
  * engine_state: what the engine's own files share. Nobody else includes it.
  *
  * engine.c has the life of the node (time, discovery, clock, readiness), peer.c how links begin and
- * end and what goes out on them, inbound.c what comes in on them, client.c what clients ask for and
- * what pages show.
+ * end and what goes out on them, inbound.c what comes in on them, spread.c how writes reach the
+ * whole enclave, client.c what clients ask for and what pages show.
  */
 #ifndef GOSSIP_ENGINE_STATE_H
 #define GOSSIP_ENGINE_STATE_H
@@ -12,9 +12,11 @@
 #include "gossip/clock.h"
 #include "gossip/engine.h"
 #include "gossip/mesh.h"
+#include "gossip/overlay.h"
 #include "gossip/replica.h"
 #include "gossip/swim.h"
 #include "gossip/sync.h"
+#include "gossip/tree.h"
 
 struct engine {
     struct engine_config config;
@@ -26,6 +28,8 @@ struct engine {
     struct mesh *mesh;
     struct replica *replica;
     struct sync *sync;
+    struct overlay overlay;
+    struct tree *tree;
     struct clock clock;
     struct hlc hlc;
     uint64_t now_us, started_us;
@@ -33,9 +37,14 @@ struct engine {
     bool leader_has_records;
     uint64_t turn_at_us;       /* next look at what needs no exact time */
     uint64_t ask_at_us;        /* when a node without a clock asks for it again */
+    uint64_t peers_at_us;      /* next look at the links' timeouts */
+    uint64_t news_at_us;       /* when waiting announcements go out; UINT64_MAX: none wait */
+    uint64_t demand_at_us;     /* before then no link is dialed for a difference of data */
+    uint64_t wired;            /* the overlay's changes as of the last spread_wire() */
     uint64_t newest_member_us; /* when somebody was met for the first time */
     uint64_t pass_over_us;     /* when the first discovery pass ended */
-    bool is_named;             /* the providers have named all they know, once */
+    bool is_meshed; /* every member of the enclave, when small, has been linked since it is */
+    bool is_named;  /* the providers have named all they know, once */
     bool is_pass_over;
     bool is_full;           /* refused for lack of room lately, see engine_refused_room() */
     uint64_t full_until_us; /* not before then is it looked whether there is room again */
@@ -90,8 +99,8 @@ enum rc peer_hello(struct engine *e, struct link *l, struct cursor *payload);
 /* The writes that clients wait for and this member is not known to hold go out (again). */
 void peer_resend(struct engine *e, struct link *l);
 
-/* Queues a write for every link of the enclave. */
-void peer_broadcast(struct engine *e, const struct queued_write *w, bool is_big);
+/* Queues a write for a link. A full queue is emptied, and a reconciliation brings the rest. */
+void peer_enqueue(struct engine *e, struct link *l, const struct queued_write *w, bool is_big);
 
 /* A neighbour was lost: reconciles with one other, so that a crash in the middle of a push leaves
  * no gap. */
@@ -100,7 +109,45 @@ void peer_reconcile_after_loss(struct engine *e);
 /* Timeouts of links, and reconciliations that are due. */
 void peer_turn(struct engine *e);
 
+/* Something changed on which peer_turn() depends: it looks again by `at_us`. */
+void peer_look_by(struct engine *e, uint64_t at_us);
+
 /* A member's vitals: differing roots start a session. */
 void peer_compare_roots(struct engine *e, struct member *m, const struct vitals *v);
+
+/* ---- spread.c ---- */
+
+/* A member is or is not one of the living of the enclave. */
+void spread_member(struct engine *e, const struct member *m);
+
+/* Wants the links that the enclave's size and the overlay ask for, and tells the peers. Costs
+ * nothing when nothing has changed. */
+void spread_wire(struct engine *e);
+
+/* A link is open: what it is to us goes out. */
+void spread_opened(struct engine *e, struct link *l);
+
+/* Sends a client's write to the enclave; `w` is complete but for its kind, `id` is its record_id().
+ */
+void spread_write(struct engine *e, struct queued_write *w, uint64_t id, bool is_big);
+
+/* Once more, to one link that has just opened. */
+void spread_again(struct engine *e, struct link *l, const struct queued_write *w, uint64_t id,
+                  bool is_big);
+
+/* What is held says more about the past than others may know: passes that on. */
+void spread_guard(struct engine *e, const struct record *held);
+
+/* A record came on a link and was merged. */
+void spread_arrived(struct engine *e, struct link *l, const struct frame_record *f,
+                    enum merge_outcome outcome);
+
+/* A ROLE or TREE_ frame. RC_MALFORMED. */
+MUST_USE enum rc spread_frame(struct engine *e, struct link *l, enum frame_type type,
+                              struct cursor *payload);
+
+/* Asks for missing writes that are due, and sends waiting announcements. */
+void spread_turn(struct engine *e);
+uint64_t spread_deadline(const struct engine *e);
 
 #endif

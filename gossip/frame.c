@@ -1,5 +1,7 @@
 #include "gossip/frame.h"
 
+#include "gossip/tree.h"
+
 void frame_header_write(struct cursor *c, enum frame_type type, uint8_t flags, size_t payload_len)
 {
     cursor_put_u8(c, (uint8_t)type);
@@ -36,6 +38,35 @@ void frame_hello_read(struct cursor *c, struct frame_hello *ret_hello)
     ret_hello->seen_as = addr_read(c);
     card_read(c, &ret_hello->card);
     if (ret_hello->version_min > ret_hello->version_max) {
+        cursor_fail(c);
+    }
+}
+
+void frame_role_write(struct cursor *c, const struct frame_role *role)
+{
+    cursor_put_u8(c, role->flags);
+    cursor_put_u32(c, role->rings);
+}
+
+void frame_role_read(struct cursor *c, struct frame_role *ret_role)
+{
+    ret_role->flags = cursor_u8(c);
+    ret_role->rings = cursor_u32(c);
+}
+
+void frame_tree_write(struct cursor *c, const struct frame_tree *entry)
+{
+    cursor_put_u8(c, entry->kind);
+    cursor_put_u8(c, entry->tree);
+    cursor_put_u64(c, entry->id);
+}
+
+void frame_tree_read(struct cursor *c, struct frame_tree *ret_entry)
+{
+    ret_entry->kind = cursor_u8(c);
+    ret_entry->tree = cursor_u8(c);
+    ret_entry->id = cursor_u64(c);
+    if (ret_entry->kind > TREE_GONE || ret_entry->tree >= TREE_COUNT) {
         cursor_fail(c);
     }
 }

@@ -36,6 +36,7 @@ enum frame_type {
     FRAME_LARGE_DATA = 6,
     FRAME_ACK = 7,
     FRAME_NACK = 8,
+    FRAME_ROLE = 9,
     FRAME_SYNC_GROUPS = 16,
     FRAME_SYNC_EPOCHS = 17,
     FRAME_SYNC_SUMS = 18,
@@ -44,6 +45,9 @@ enum frame_type {
     FRAME_SYNC_DONE = 21,
     FRAME_JOIN = 22,
     FRAME_JOIN_DONE = 23,
+    FRAME_TREE_HAVE = 32,
+    FRAME_TREE_GRAFT = 33,
+    FRAME_TREE_PRUNE = 34,
 };
 
 /*
@@ -73,6 +77,26 @@ enum close_reason {
     CLOSE_VERSION = 4,
     CLOSE_SELF = 5,
     CLOSE_MALFORMED = 6,
+    CLOSE_IDLE = 7, /* neither side wants the link any more */
+};
+
+/*
+ * ROLE, after HELLO and whenever it changes: what the link is to the sender.
+ *
+ *   flags 1 (enum role_flags) | rings 4
+ *
+ * `rings` are those on which the receiver is the sender's neighbour (gossip/overlay), as bits: the
+ * link is one of the enclave's broadcast trees when either side says so. A link that neither side
+ * keeps ends when it is idle.
+ */
+enum role_flags {
+    ROLE_KEEPS = 1,
+    ROLE_IS_LARGE = 2, /* the sender holds the enclave for a large one */
+};
+
+struct frame_role {
+    uint8_t flags;
+    uint32_t rings;
 };
 
 /*
@@ -87,8 +111,10 @@ enum close_reason {
 enum record_kind {
     RECORD_HAS_GUARD = 1,
     RECORD_IS_SHADOW = 2,
-    RECORD_IS_GUARD = 4,   /* no value: only raises the guard of what is held */
-    RECORD_IS_COUNTED = 8, /* takes the link's next sequence number and is acknowledged */
+    RECORD_IS_GUARD = 4,    /* no value: only raises the guard of what is held */
+    RECORD_IS_COUNTED = 8,  /* takes the link's next sequence number and is acknowledged */
+    RECORD_IS_FORWARD = 16, /* came along the trees of a large enclave: pass it on */
+    RECORD_IS_REPEAT = 32,  /* the receiver may well have it: it is sent again for its guard */
 };
 
 enum { RECORD_WIRE_OVERHEAD_MAX = 1 + 8 + 16 + 8 + 8 + 4 + 2 };
@@ -125,6 +151,32 @@ enum nack_reason { NACK_FULL = 1, NACK_CLOCK = 2, NACK_INVALID = 3 };
  *   JOIN         part 1 | of 1
  *   JOIN_DONE    part 1 | of 1 | records sent 8
  */
+/*
+ * The broadcast trees of a large enclave (gossip/tree). Ids are record_id().
+ *
+ *   TREE_HAVE    (kind 1 | tree 1 | id 8)*
+ *   TREE_GRAFT   (kind 1 | tree 1 | id 8)*
+ *   TREE_PRUNE   (tree 1)*
+ *
+ * HAVE announces; a large value is only ever announced. GRAFT asks for a write and for all further
+ * ones of its tree, or (TREE_DIRECT) for that one alone. PRUNE asks for announcements only.
+ */
+enum tree_kind {
+    TREE_SMALL = 0,
+    TREE_LARGE = 1,  /* fetch it */
+    TREE_DIRECT = 2, /* the same, by the origin itself, outside of the tree */
+    TREE_LATE = 3,   /* a large one again, on a lazy link, after it had time to come */
+    TREE_GONE = 4,   /* what was asked for was replaced: a later write is on its way */
+};
+
+enum { TREE_ENTRY_BYTES = 10, TREE_ENTRIES_MAX = 4096 }; /* in one HAVE or GRAFT frame */
+
+struct frame_tree {
+    uint8_t kind; /* enum tree_kind */
+    uint8_t tree;
+    uint64_t id;
+};
+
 enum { SYNC_LIST_MAX = 4096 }; /* ids in one SYNC_IDS or SYNC_WANT frame */
 
 void frame_header_write(struct cursor *c, enum frame_type type, uint8_t flags, size_t payload_len);
@@ -132,6 +184,13 @@ void frame_header_write(struct cursor *c, enum frame_type type, uint8_t flags, s
 void frame_hello_write(struct cursor *c, const struct frame_hello *hello);
 /* Fails the cursor on what card_read() refuses and on a version range that is empty. */
 void frame_hello_read(struct cursor *c, struct frame_hello *ret_hello);
+
+void frame_role_write(struct cursor *c, const struct frame_role *role);
+void frame_role_read(struct cursor *c, struct frame_role *ret_role);
+
+/* One entry of HAVE or GRAFT. Reading fails the cursor on an unknown kind or tree. */
+void frame_tree_write(struct cursor *c, const struct frame_tree *entry);
+void frame_tree_read(struct cursor *c, struct frame_tree *ret_entry);
 
 /* Writes everything but the value. `kind` beyond RECORD_HAS_GUARD and RECORD_IS_SHADOW as given. */
 void frame_record_write(struct cursor *c, const struct record *r, uint8_t kind, bool is_large);

@@ -22,15 +22,12 @@ static void pass_guard_on(struct engine *e, const struct record *r, bool is_appl
     struct record held;
     if (store_get(e->store, r->key, r->key_len, engine_now_ms(e), &held) == RC_OK &&
         (!is_applied || held.guard_ms > r->guard_ms)) {
-        const struct queued_write w = {.handle = store_find(e->store, &held),
-                                       .version = held.version,
-                                       .is_guard = held.blob != NULL};
-        peer_broadcast(e, &w, false);
+        spread_guard(e, &held);
     }
 }
 
 /* Applies a peer's record; 0, or why it is refused. */
-static enum nack_reason apply(struct engine *e, const struct link *l, const struct frame_record *f)
+static enum nack_reason apply(struct engine *e, struct link *l, const struct frame_record *f)
 {
     const struct record *r = &f->record;
     const uint64_t now_ms = engine_now_ms(e);
@@ -50,6 +47,7 @@ static enum nack_reason apply(struct engine *e, const struct link *l, const stru
     if (outcome == MERGE_APPLIED) {
         e->counters.records_applied++;
     }
+    spread_arrived(e, l, f, outcome);
     if ((outcome == MERGE_GUARDED || outcome == MERGE_APPLIED) && !r->is_shadow) {
         pass_guard_on(e, r, outcome == MERGE_APPLIED);
     }
@@ -61,8 +59,9 @@ static enum rc count_record(struct engine *e, struct link *l, const struct frame
 {
     l->records_in++;
     if ((f->kind & RECORD_IS_COUNTED) == 0) {
-        e->counters.sync_records_received++;
-        l->progress++;
+        const bool is_synced = (f->kind & RECORD_IS_FORWARD) == 0;
+        e->counters.sync_records_received += is_synced;
+        l->progress += is_synced;
         return RC_OK;
     }
     l->received_count++;
@@ -216,7 +215,7 @@ static enum rc take_close(struct engine *e, struct link *l, struct cursor *c)
         peer_resend(e, other);
         mesh_ask_output(e->mesh, other);
     }
-    if (l->state == LINK_OPEN && reason != CLOSE_DUPLICATE) {
+    if (l->state == LINK_OPEN && reason != CLOSE_DUPLICATE && reason != CLOSE_IDLE) {
         engine_notice(e, NOTICE_LINK_DOWN, m, 0, text);
         mesh_failed(e->mesh, m, e->now_us);
     }
@@ -251,6 +250,11 @@ static enum rc take_open_frame(struct engine *e, struct link *l, enum frame_type
     case FRAME_JOIN:
     case FRAME_JOIN_DONE:
         return sync_frame(e->sync, l, type, c, &e->config.uuid, e->now_us);
+    case FRAME_ROLE:
+    case FRAME_TREE_HAVE:
+    case FRAME_TREE_GRAFT:
+    case FRAME_TREE_PRUNE:
+        return spread_frame(e, l, type, c);
     case FRAME_HELLO:
     case FRAME_CLOSE:
         break;
@@ -260,7 +264,7 @@ static enum rc take_open_frame(struct engine *e, struct link *l, enum frame_type
 
 static bool is_data(uint8_t type)
 {
-    return type != FRAME_PACKET && type != FRAME_ACK && type != FRAME_NACK;
+    return type != FRAME_PACKET && type != FRAME_ACK && type != FRAME_NACK && type != FRAME_ROLE;
 }
 
 static enum rc take_frame(struct engine *e, struct link *l, uint8_t type, uint8_t flags,
@@ -273,11 +277,14 @@ static enum rc take_frame(struct engine *e, struct link *l, uint8_t type, uint8_
     if (l->state == LINK_HELLO) {
         return type == FRAME_HELLO ? peer_hello(e, l, &c) : RC_MALFORMED;
     }
-    if (is_data(type) && type <= FRAME_JOIN_DONE && !engine_is_mate(e, l->member)) {
+    if (is_data(type) && type <= FRAME_TREE_PRUNE && !engine_is_mate(e, l->member)) {
         return RC_MALFORMED; /* enclaves share membership, not data */
     }
     if (l->is_conflict && type >= FRAME_SYNC_GROUPS && type <= FRAME_JOIN_DONE) {
         return RC_OK; /* the other side will say so too */
+    }
+    if (type == FRAME_PACKET || (type >= FRAME_SYNC_GROUPS && type <= FRAME_JOIN_DONE)) {
+        l->used_us = e->now_us;
     }
     const enum rc rc = take_open_frame(e, l, (enum frame_type)type, &c);
     if (rc == RC_UNSUPPORTED && (flags & FRAME_CRITICAL) == 0) {
@@ -412,6 +419,9 @@ void engine_link_input(struct engine *e, uint32_t link, const uint8_t *data, siz
         } else if (l->state == LINK_OPEN) {
             swim_heard(e->swim, l->member, now_us);
             acknowledge(e, l);
+            if (l->needs_sync) {
+                peer_look_by(e, now_us);
+            }
         }
     }
     engine_settle(e);

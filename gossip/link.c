@@ -21,6 +21,9 @@ void link_init(struct link *l, uint32_t id, uint32_t slot, enum link_state state
     buf_init(&l->in, FRAME_HEADER_BYTES + FRAME_PAYLOAD_MAX);
     buf_init(&l->control, LINK_CONTROL_BYTES_MAX);
     buf_init(&l->bulk, LINK_BULK_BYTES_MAX);
+    buf_init(&l->news, LINK_NEWS_BYTES_MAX);
+    l->used_us = now_us;
+    l->peer_role = ROLE_KEEPS;
 }
 
 static void large_free(struct large *large)
@@ -37,6 +40,7 @@ void link_fini(struct link *l)
     buf_fini(&l->in);
     buf_fini(&l->control);
     buf_fini(&l->bulk);
+    buf_fini(&l->news);
     free(l->live.items);
     free(l->big.items);
     free(l->unacked.items);
@@ -225,7 +229,8 @@ enum rc link_bulk_record(struct link *l, const struct record *r, uint32_t handle
         l->progress += rc == RC_OK;
         return rc;
     }
-    const struct queued_write w = {.handle = handle, .version = r->version};
+    const struct queued_write w = {
+        .handle = handle, .version = r->version, .kind = RECORD_IS_COUNTED};
     return big_push(l, &w);
 }
 
@@ -235,8 +240,11 @@ bool link_has_output(const struct link *l)
            (l->out_large != NULL && l->out_large->is_active);
 }
 
-static void count_sent(struct link *l, uint32_t waiter)
+static void count_sent(struct link *l, uint8_t kind, uint32_t waiter)
 {
+    if ((kind & RECORD_IS_COUNTED) == 0) {
+        return;
+    }
     l->sent_count++;
     if (waiter != 0) {
         unacked_push(&l->unacked, l->sent_count, waiter);
@@ -254,7 +262,8 @@ static bool find_record(const struct link_source *source, const struct queued_wr
 }
 
 /* Starts sending a large value; the blob is held until its last byte is out. */
-static void begin_large(struct link *l, const struct record *r, uint32_t waiter, struct buf *out)
+static void begin_large(struct link *l, const struct record *r, const struct queued_write *w,
+                        struct buf *out)
 {
     if (l->out_large == NULL) {
         l->out_large = mem_new(1, sizeof(*l->out_large));
@@ -262,7 +271,7 @@ static void begin_large(struct link *l, const struct record *r, uint32_t waiter,
     struct large *large = l->out_large;
     uint8_t payload[RECORD_WIRE_OVERHEAD_MAX + KEY_BYTES_MAX];
     struct cursor c = cursor_writer(payload, sizeof(payload));
-    frame_record_write(&c, r, RECORD_IS_COUNTED, true);
+    frame_record_write(&c, r, w->kind, true);
     ASSERT(cursor_ok(&c));
     if (append_frame(out, FRAME_LARGE_BEGIN, FRAME_CRITICAL, payload, c.pos) != RC_OK) {
         l->needs_sync = true;
@@ -270,7 +279,8 @@ static void begin_large(struct link *l, const struct record *r, uint32_t waiter,
         return;
     }
     large->is_active = true;
-    large->waiter = waiter;
+    large->waiter = w->waiter;
+    large->kind = w->kind;
     large->offset = 0;
     large->blob = blob_hold(r->blob);
 }
@@ -292,7 +302,7 @@ static void continue_large(struct link *l, struct buf *out)
         large->blob = NULL;
         l->records_out++;
         l->big_done++;
-        count_sent(l, large->waiter);
+        count_sent(l, large->kind, large->waiter);
     }
 }
 
@@ -303,19 +313,19 @@ static void fill_large(struct link *l, const struct link_source *source, struct 
     while ((l->out_large == NULL || !l->out_large->is_active) && queue_pop(&l->big, &w)) {
         const bool is_found = find_record(source, &w, &r);
         if (is_found && r.blob != NULL) {
-            begin_large(l, &r, w.waiter, out);
+            begin_large(l, &r, &w, out);
             continue;
         }
         l->big_done++;
         if (!is_found) {
             continue;
         }
-        if (append_record(out, &r, RECORD_IS_COUNTED) != RC_OK) {
+        if (append_record(out, &r, w.kind) != RC_OK) {
             l->needs_sync = true;
             return;
         }
         l->records_out++;
-        count_sent(l, w.waiter);
+        count_sent(l, w.kind, w.waiter);
     }
     if (l->out_large != NULL && l->out_large->is_active) {
         continue_large(l, out);
@@ -333,19 +343,18 @@ static void fill_small(struct link *l, const struct link_source *source, struct 
         if (!find_record(source, &w, &r)) {
             continue;
         }
-        if (r.blob != NULL && !w.is_guard) {
+        if (r.blob != NULL && (w.kind & RECORD_IS_GUARD) == 0) {
             if (big_push(l, &w) != RC_OK) {
                 l->needs_sync = true;
             }
             continue;
         }
-        if (append_record(out, &r, RECORD_IS_COUNTED | (w.is_guard ? RECORD_IS_GUARD : 0)) !=
-            RC_OK) {
+        if (append_record(out, &r, w.kind) != RC_OK) {
             l->needs_sync = true;
             return;
         }
         l->records_out++;
-        count_sent(l, w.waiter);
+        count_sent(l, w.kind, w.waiter);
     }
 }
 

@@ -26,6 +26,7 @@ enum {
     LINK_CONTROL_BYTES_MAX = 1 << 20, /* control bytes waiting; beyond, the peer is not reading */
     LINK_UNACKED_MAX = 65536, /* as many writes can wait; of a peer that never acks the oldest go */
     LINK_BULK_BYTES_MAX = 512 << 10, /* reconciliation's frames, made only while below the half */
+    LINK_NEWS_BYTES_MAX = 80 << 10,  /* announcements waiting; what is beyond is left out */
 };
 
 enum link_state {
@@ -40,7 +41,7 @@ struct queued_write {
     uint32_t handle;
     uint32_t waiter; /* gossip/replica's name for the write that waits; 0 none */
     struct version version;
-    bool is_guard; /* send only the guard */
+    uint8_t kind; /* enum record_kind; RECORD_IS_GUARD sends only the guard */
 };
 
 /* A ring of queued writes that grows up to LINK_QUEUE_MAX. */
@@ -102,6 +103,14 @@ struct link {
     uint64_t received_count, told_count; /* counted records in; acknowledged so far */
     struct large *out_large, *in_large;  /* allocated when first needed */
     uint64_t bytes_in, bytes_out, records_in, records_out;
+    uint64_t used_us; /* when something else than its role last passed */
+    uint32_t rings,
+        peer_rings;          /* on which the two are neighbours, as this side and the other say */
+    uint32_t lazy;           /* the trees, as bits, in which ids go out and not writes */
+    uint8_t role, peer_role; /* enum role_flags, as told and as heard */
+    bool is_role_told;
+    bool is_tree;    /* was of a broadcast tree once, and stays so: what is too much is pruned */
+    struct buf news; /* entries of the next TREE_HAVE */
     struct sync_side *sync; /* gossip/sync's; NULL until it is needed */
 };
 

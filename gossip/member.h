@@ -84,7 +84,6 @@ struct member {
     bool has_vitals : 1;   /* `flags` were heard from it, and are not just unknown */
     bool knows_us : 1;     /* it has our card, so short headers do */
     bool is_udp_heard : 1; /* a datagram has come from it */
-    bool is_stranded : 1;  /* no datagram has come from it, not even upon pings */
     bool is_name_told : 1; /* swim's: SWIM_NAME_TWICE came */
     bool is_far : 1;       /* packed out of line */
     union {

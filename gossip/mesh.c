@@ -6,14 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLOT_BITS = 12, SLOT_MASK = (1 << SLOT_BITS) - 1 };
+enum { SLOT_BITS = 12, SLOT_MASK = (1 << SLOT_BITS) - 1, WANTS_SIZE_MIN = 16 };
 
-/* What is remembered of dials to one member, by its slot. */
-struct dialing {
-    struct uuid uuid; /* whose; a slot is reused for another member */
-    uint64_t not_before_us;
+/* A member to which a link is wanted, and what is remembered of dials to it. */
+struct want {
+    struct uuid uuid;
+    uint32_t reasons; /* enum mesh_reason */
     uint32_t pause_us;
     uint32_t attempt;
+    uint64_t not_before_us;
+    uint64_t demand_until_us;
 };
 
 struct mesh {
@@ -21,8 +23,8 @@ struct mesh {
     struct link **links; /* by slot; NULL when free */
     uint32_t size;
     uint32_t use; /* counts links made */
-    struct dialing *dialings;
-    uint32_t dialing_count;
+    struct want *wants;
+    uint32_t want_count, want_size;
     uint64_t turn_at_us;
 };
 
@@ -30,6 +32,7 @@ struct mesh *mesh_new(struct outbox *outbox)
 {
     struct mesh *m = mem_new(1, sizeof(*m));
     m->outbox = outbox;
+    m->turn_at_us = UINT64_MAX;
     return m;
 }
 
@@ -45,7 +48,7 @@ void mesh_free(struct mesh *m)
         }
     }
     free(m->links);
-    free(m->dialings);
+    free(m->wants);
     free(m);
 }
 
@@ -132,38 +135,101 @@ void mesh_ask_output(struct mesh *m, struct link *l)
     }
 }
 
-static struct dialing *dialing_of(struct mesh *m, const struct member *member)
+static struct want *want_of(const struct mesh *m, const struct uuid *uuid)
 {
-    if (member->slot >= m->dialing_count) {
-        const uint32_t count = (member->slot + 16) & ~15U;
-        m->dialings = mem_resize(m->dialings, count, sizeof(*m->dialings));
-        memset(m->dialings + m->dialing_count, 0,
-               (count - m->dialing_count) * sizeof(*m->dialings));
-        m->dialing_count = count;
+    for (uint32_t i = 0; i < m->want_count; i++) {
+        if (uuid_equal(&m->wants[i].uuid, uuid)) {
+            return &m->wants[i];
+        }
     }
-    struct dialing *d = &m->dialings[member->slot];
-    if (!uuid_equal(&d->uuid, &member->uuid)) {
-        *d = (struct dialing){.uuid = member->uuid};
+    return NULL;
+}
+
+static void turn_by(struct mesh *m, uint64_t at_us)
+{
+    m->turn_at_us = at_us < m->turn_at_us ? at_us : m->turn_at_us;
+}
+
+void mesh_want(struct mesh *m, const struct uuid *self, const struct member *member,
+               enum mesh_reason reason, uint64_t now_us)
+{
+    struct want *w = want_of(m, &member->uuid);
+    if (w == NULL) {
+        if (m->want_count == MESH_WANTS_MAX) {
+            return;
+        }
+        if (m->want_count == m->want_size) {
+            m->want_size = m->want_size == 0 ? WANTS_SIZE_MIN : 2 * m->want_size;
+            m->wants = mem_resize(m->wants, m->want_size, sizeof(*m->wants));
+        }
+        const bool is_first = uuid_compare(self, &member->uuid) < 0 || reason == MESH_DEMAND;
+        w = &m->wants[m->want_count++];
+        *w = (struct want){.uuid = member->uuid,
+                           .not_before_us = now_us + (is_first ? 0 : DIAL_GRACE_US)};
     }
-    return d;
+    w->reasons |= reason;
+    if (reason == MESH_DEMAND) {
+        w->demand_until_us = now_us + DIAL_DEMAND_US;
+    }
+    turn_by(m, w->not_before_us);
+}
+
+void mesh_unwant(struct mesh *m, const struct uuid *uuid, enum mesh_reason reason)
+{
+    struct want *w = want_of(m, uuid);
+    if (w == NULL) {
+        return;
+    }
+    w->reasons &= ~(uint32_t)reason;
+    if (w->reasons == 0) {
+        *w = m->wants[--m->want_count];
+    }
+}
+
+uint32_t mesh_reasons(const struct mesh *m, const struct uuid *uuid)
+{
+    const struct want *w = want_of(m, uuid);
+    return w == NULL ? 0 : w->reasons;
+}
+
+const struct uuid *mesh_next_wanted(const struct mesh *m, uint32_t *at, uint32_t *ret_reasons)
+{
+    if (*at >= m->want_count) {
+        return NULL;
+    }
+    *ret_reasons = m->wants[*at].reasons;
+    return &m->wants[*at].uuid;
+}
+
+/* Pauses, each time for twice as long. */
+static void put_off(struct want *w, uint64_t now_us)
+{
+    w->pause_us = w->pause_us == 0 ? DIAL_PAUSE_MIN_US : 2 * w->pause_us;
+    if (w->pause_us > DIAL_PAUSE_MAX_US) {
+        w->pause_us = DIAL_PAUSE_MAX_US;
+    }
+    w->not_before_us = now_us + w->pause_us;
 }
 
 void mesh_failed(struct mesh *m, const struct member *member, uint64_t now_us)
 {
-    struct dialing *d = dialing_of(m, member);
-    d->pause_us = d->pause_us == 0 ? DIAL_PAUSE_MIN_US : 2 * d->pause_us;
-    if (d->pause_us > DIAL_PAUSE_MAX_US) {
-        d->pause_us = DIAL_PAUSE_MAX_US;
+    struct want *w = want_of(m, &member->uuid);
+    if (w == NULL) {
+        return;
     }
-    d->not_before_us = now_us + d->pause_us;
+    put_off(w, now_us);
+    turn_by(m, w->not_before_us);
 }
 
 void mesh_succeeded(struct mesh *m, const struct member *member)
 {
-    struct dialing *d = dialing_of(m, member);
-    d->pause_us = 0;
-    d->not_before_us = 0;
-    d->attempt = 0;
+    struct want *w = want_of(m, &member->uuid);
+    if (w != NULL) {
+        w->pause_us = 0;
+        w->not_before_us = 0;
+        w->attempt = 0;
+        mesh_unwant(m, &member->uuid, MESH_DEMAND);
+    }
 }
 
 struct link *mesh_dial(struct mesh *m, const struct addr *addr, uint64_t now_us)
@@ -181,36 +247,34 @@ struct link *mesh_dial(struct mesh *m, const struct addr *addr, uint64_t now_us)
     return l;
 }
 
-static bool wants_link(const struct member *member)
+/* Dials a wanted member whose time has come; when it is to be looked at again, 0 when it is to be
+ * dropped. */
+static uint64_t consider(struct mesh *m, struct swim *swim, struct want *w, uint64_t now_us)
 {
-    if (member->is_self || member->state == MEMBER_DEAD || member->state == MEMBER_LEFT) {
-        return false;
+    const struct member *member = swim_find(swim, &w->uuid);
+    if (now_us >= w->demand_until_us) {
+        w->reasons &= ~(uint32_t)MESH_DEMAND;
     }
-    if (member->is_mate) {
-        return true;
+    if (member == NULL || member->state == MEMBER_DEAD || member->state == MEMBER_LEFT ||
+        w->reasons == 0) {
+        return 0;
     }
-    return member->is_stranded;
-}
-
-static void consider(struct mesh *m, struct swim *swim, const struct member *self,
-                     const struct member *member, uint64_t now_us)
-{
-    if (member->link != 0 || !wants_link(member)) {
-        return;
-    }
-    struct dialing *d = dialing_of(m, member);
-    const bool is_first = uuid_compare(&self->uuid, &member->uuid) < 0;
-    if (d->not_before_us == 0) {
-        d->not_before_us = now_us + (is_first ? 0 : DIAL_GRACE_US);
+    if (member->link != 0) {
+        return UINT64_MAX;
     }
     struct addr addr;
-    if (now_us < d->not_before_us || !swim_addr_of(swim, member, d->attempt, &addr)) {
-        return;
+    if (now_us < w->not_before_us) {
+        return w->not_before_us;
+    }
+    if (!swim_addr_of(swim, member, w->attempt, &addr)) {
+        put_off(w, now_us);
+        return w->not_before_us;
     }
     /* The next time another address has its turn, also when this one reaches somebody else. */
     const bool is_dialed = mesh_dial(m, &addr, now_us) != NULL;
-    d->not_before_us = now_us + (is_dialed ? LINK_HELLO_TIMEOUT_US : DIAL_PAUSE_MIN_US);
-    d->attempt++;
+    w->not_before_us = now_us + (is_dialed ? LINK_HELLO_TIMEOUT_US : DIAL_PAUSE_MIN_US);
+    w->attempt++;
+    return w->not_before_us;
 }
 
 void mesh_turn(struct mesh *m, struct swim *swim, uint64_t now_us)
@@ -218,12 +282,21 @@ void mesh_turn(struct mesh *m, struct swim *swim, uint64_t now_us)
     if (now_us < m->turn_at_us) {
         return;
     }
-    m->turn_at_us = now_us + MESH_TURN_US;
-    const struct member *self = swim_self(swim);
-    uint32_t slot = 0;
-    for (struct member *member; (member = swim_next_member(swim, &slot)) != NULL; slot++) {
-        consider(m, swim, self, member, now_us);
+    m->turn_at_us = UINT64_MAX;
+    for (uint32_t i = 0; i < m->want_count;) {
+        const uint64_t again_us = consider(m, swim, &m->wants[i], now_us);
+        if (again_us == 0) {
+            m->wants[i] = m->wants[--m->want_count];
+        } else {
+            turn_by(m, again_us);
+            i++;
+        }
     }
+}
+
+uint64_t mesh_deadline(const struct mesh *m)
+{
+    return m->turn_at_us;
 }
 
 void mesh_hurry(struct mesh *m)

@@ -8,7 +8,10 @@
 #include <string.h>
 
 enum {
-    CLOSE_FLUSH_US = 2000 * 1000, /* a link being closed may take this long to flush */
+    CLOSE_FLUSH_US = 2000 * 1000,      /* a link being closed may take this long to flush */
+    RETRY_US = 100 * 1000,             /* a reconciliation that may not begin yet is tried again */
+    LINK_IDLE_US = 20 * 1000 * 1000,   /* a link without a reason ends after so long without use */
+    DEMAND_PAUSE_US = 2 * 1000 * 1000, /* and up to twice that between two dials for differences */
     HELLO_SIZE_MAX = 8 + 2 + 4 + 1 + 8 + 24 + ADDR_WIRE_MAX + CARD_WIRE_MAX,
 };
 
@@ -17,6 +20,7 @@ enum {
 static void drop(struct engine *e, struct link *l)
 {
     sync_link_gone(e->sync, l);
+    tree_link_gone(e->tree, l->id, e->now_us);
     mesh_remove(e->mesh, l);
 }
 
@@ -32,7 +36,9 @@ void peer_end(struct engine *e, struct link *l, enum close_reason reason)
         l->since_us = e->now_us;
         l->member = NULL; /* which may be forgotten before the link is gone */
         sync_link_gone(e->sync, l);
+        tree_link_gone(e->tree, l->id, e->now_us);
         mesh_ask_output(e->mesh, l);
+        peer_look_by(e, e->now_us + CLOSE_FLUSH_US);
         return;
     }
     outbox_close(e->outbox, l->id);
@@ -63,6 +69,7 @@ static void say_hello(struct engine *e, struct link *l)
     l->state = LINK_HELLO;
     l->since_us = e->now_us;
     mesh_ask_output(e->mesh, l);
+    peer_look_by(e, e->now_us + LINK_HELLO_TIMEOUT_US);
 }
 
 uint32_t engine_link_accept(struct engine *e, const struct addr *from, uint64_t now_us)
@@ -145,6 +152,7 @@ void peer_reconcile_after_loss(struct engine *e)
     }
     if (chosen != NULL) {
         chosen->needs_sync = start_sync(e, chosen, SYNC_CUT_ALL) != RC_OK;
+        peer_look_by(e, e->now_us);
     }
 }
 
@@ -193,10 +201,7 @@ void peer_resend(struct engine *e, struct link *l)
         }
         const struct queued_write write = {
             .handle = waiting->handle, .waiter = w, .version = waiting->version};
-        if (link_enqueue(l, &write, waiting->is_big) != RC_OK) {
-            l->needs_sync = true;
-            return;
-        }
+        spread_again(e, l, &write, waiting->record_id, waiting->is_big);
     }
 }
 
@@ -278,8 +283,10 @@ static void open_link(struct engine *e, struct link *l, struct member *m,
         (void)engine_judge_clock(e, l, hello->flags,
                                  clock_difference_us(&e->clock, hello->clock_us, 0, e->now_us));
     }
+    spread_opened(e, l);
     peer_resend(e, l);
     reconcile_new_link(e, l, (hello->flags & MEMBER_IS_READY) != 0);
+    peer_look_by(e, e->now_us);
     mesh_ask_output(e->mesh, l);
 }
 
@@ -322,22 +329,17 @@ enum rc peer_hello(struct engine *e, struct link *l, struct cursor *c)
 
 /* ---- Output ---- */
 
-void peer_broadcast(struct engine *e, const struct queued_write *w, bool is_big)
+void peer_enqueue(struct engine *e, struct link *l, const struct queued_write *w, bool is_big)
 {
-    uint32_t slot = 0;
-    for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
-        if (l->state != LINK_OPEN || l->is_conflict || !engine_is_mate(e, l->member)) {
-            continue;
-        }
-        if (link_enqueue(l, w, is_big) != RC_OK) {
-            link_clear_queue(l, is_big);
-            l->needs_sync = true;
-            e->counters.link_overflows++;
-            engine_notice(e, NOTICE_LINK_OVERFLOW, l->member, LINK_QUEUE_MAX, NULL);
-            (void)!link_enqueue(l, w, is_big);
-        }
-        mesh_ask_output(e->mesh, l);
+    if (link_enqueue(l, w, is_big) != RC_OK) {
+        link_clear_queue(l, is_big);
+        l->needs_sync = true;
+        peer_look_by(e, e->now_us);
+        e->counters.link_overflows++;
+        engine_notice(e, NOTICE_LINK_OVERFLOW, l->member, LINK_QUEUE_MAX, NULL);
+        (void)!link_enqueue(l, w, is_big);
     }
+    mesh_ask_output(e->mesh, l);
 }
 
 /* Whoever waits for a version that was replaced is served by the one that replaced it. */
@@ -368,6 +370,9 @@ size_t engine_link_output(struct engine *e, uint32_t link, struct buf *out, size
     const size_t len = link_fill(l, &source, out, len_max);
     e->counters.records_sent += l->records_out - records;
     sync_wake(e->sync, l);
+    if (l->needs_sync) {
+        peer_look_by(e, now_us);
+    }
     if (l->state == LINK_CLOSING && !link_has_output(l)) {
         outbox_close(e->outbox, l->id);
         drop(e, l);
@@ -375,28 +380,93 @@ size_t engine_link_output(struct engine *e, uint32_t link, struct buf *out, size
     return len;
 }
 
+/* Whether neither side has a reason for the link and nothing is under way on it. */
+static bool is_needless(const struct engine *e, const struct link *l)
+{
+    return ((l->role | l->peer_role) & ROLE_KEEPS) == 0 && !link_has_output(l) && !l->needs_sync &&
+           l->sent_count == l->acked_count && l->unacked.count == 0 && !e->is_draining;
+}
+
+/* Looks after an open link; when it must be looked at again. The link may be gone after it. */
+static uint64_t look_at_open(struct engine *e, struct link *l)
+{
+    if (l->needs_sync) {
+        l->needs_sync = start_sync(e, l, SYNC_CUT_ALL) != RC_OK;
+        return l->needs_sync ? e->now_us + RETRY_US : UINT64_MAX;
+    }
+    if (((l->role | l->peer_role) & ROLE_KEEPS) != 0) {
+        return UINT64_MAX;
+    }
+    const uint64_t idle_us = e->now_us - l->used_us;
+    if (idle_us < LINK_IDLE_US) {
+        return l->used_us + LINK_IDLE_US;
+    }
+    if (is_needless(e, l)) {
+        peer_end(e, l, CLOSE_IDLE);
+        return UINT64_MAX;
+    }
+    return e->now_us + LINK_IDLE_US;
+}
+
+/* Ends a link that takes too long to begin or to end; when it must be looked at again. */
+static uint64_t look_at_timeout(struct engine *e, struct link *l, uint64_t most_us)
+{
+    if (e->now_us - l->since_us <= most_us) {
+        return l->since_us + most_us + 1;
+    }
+    if (l->state == LINK_HELLO && l->is_dialed) {
+        dial_failed(e, l, LINK_END_TIMEOUT);
+    }
+    peer_end(e, l, 0);
+    return UINT64_MAX;
+}
+
+void peer_look_by(struct engine *e, uint64_t at_us)
+{
+    e->peers_at_us = at_us < e->peers_at_us ? at_us : e->peers_at_us;
+}
+
 void peer_turn(struct engine *e)
 {
+    if (e->now_us < e->peers_at_us) {
+        return;
+    }
+    e->peers_at_us = UINT64_MAX;
     uint32_t slot = 0;
     for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
-        const uint64_t age_us = e->now_us - l->since_us;
-        if (l->state == LINK_HELLO && age_us > LINK_HELLO_TIMEOUT_US) {
-            if (l->is_dialed) {
-                dial_failed(e, l, LINK_END_TIMEOUT);
-            }
-            peer_end(e, l, 0);
-        } else if (l->state == LINK_CLOSING && age_us > CLOSE_FLUSH_US) {
-            peer_end(e, l, 0);
-        } else if (l->state == LINK_OPEN && l->needs_sync) {
-            l->needs_sync = start_sync(e, l, SYNC_CUT_ALL) != RC_OK;
+        uint64_t again_us = UINT64_MAX;
+        if (l->state == LINK_HELLO) {
+            again_us = look_at_timeout(e, l, LINK_HELLO_TIMEOUT_US);
+        } else if (l->state == LINK_CLOSING) {
+            again_us = look_at_timeout(e, l, CLOSE_FLUSH_US);
+        } else if (l->state == LINK_OPEN) {
+            again_us = look_at_open(e, l);
         }
+        peer_look_by(e, again_us);
     }
+}
+
+/* The data of a member without a link differ: now and then one of those is dialed, and reconciles
+ * when the link is up. */
+static void compare_by_demand(struct engine *e, const struct member *m, const struct vitals *v)
+{
+    struct digest root;
+    if (!e->overlay.is_large || e->now_us < e->demand_at_us || sync_is_joining(e->sync) ||
+        (v->flags & MEMBER_IS_READY) == 0 || v->cut_s == 0 || !e->clock.is_set ||
+        store_root(e->store, v->cut_s, &root) != RC_OK || root.sum == v->root) {
+        return;
+    }
+    e->demand_at_us = e->now_us + DEMAND_PAUSE_US + rng_below(&e->rng, DEMAND_PAUSE_US);
+    mesh_want(e->mesh, &e->config.uuid, m, MESH_DEMAND, e->now_us);
 }
 
 void peer_compare_roots(struct engine *e, struct member *m, const struct vitals *v)
 {
     struct link *l = mesh_of(e->mesh, m);
     struct digest root;
+    if (m->link == 0 && engine_is_mate(e, m)) {
+        compare_by_demand(e, m, v);
+    }
     if (l == NULL || l->state != LINK_OPEN || !engine_is_mate(e, m) || v->cut_s == 0 ||
         (v->flags & MEMBER_IS_READY) == 0 || !e->clock.is_set ||
         store_root(e->store, v->cut_s, &root) != RC_OK) {

@@ -191,12 +191,20 @@ static void ping(struct swim *s, struct member *m, bool by_link)
     }
 }
 
+/* A probe is going badly: perhaps datagrams do not pass, and a link does. */
+static void want_link(struct swim *s, struct member *m)
+{
+    if (m->link == 0) {
+        const struct swim_event event = {.kind = SWIM_LINK_WANTED, .member = m};
+        (void)eventq_put(&s->events, &event);
+    }
+}
+
 static void try_again(struct swim *s, struct member *m)
 {
     struct swim_probe_state *st = m->probe;
     const bool is_first = st->ping_count == 0;
     const bool by_link = m->link != 0 && !st->is_link_asked && (!is_first || !courier_passes(s, m));
-    m->is_stranded = !is_first && !m->is_udp_heard;
     st->is_link_asked = st->is_link_asked || by_link;
     if (is_first) {
         const uint64_t rtts_us = 2 * (uint64_t)m->rtt_us;
@@ -355,7 +363,6 @@ void probe_heard(struct swim *s, struct member *m, const struct addr *from)
     m->heard_us = s->now_us > 0 ? s->now_us : 1;
     if (from != NULL) {
         m->is_udp_heard = true;
-        m->is_stranded = false;
         s->misses = 0;
         if (m->last_1 == 0) {
             roster_set_last_addr(&s->roster, m, from);
@@ -419,6 +426,7 @@ static void serve(struct swim *s, struct member *m)
     }
     if (st->is_open && s->now_us >= st->relay_us) {
         relay_ask(s, m);
+        want_link(s, m);
     }
     if (st->is_open && s->now_us >= st->retry_us) {
         try_again(s, m);

@@ -43,6 +43,7 @@ enum swim_event_kind {
     SWIM_MEMBER_STATE,   /* the state changed from `was` */
     SWIM_PACKET_BY_LINK, /* `data` for the member's link, because datagrams do not pass */
     SWIM_CANDIDATE_DIAL, /* a candidate did not answer by datagram: try a link to `addr` */
+    SWIM_LINK_WANTED,    /* datagrams do not reach the member and it has no link */
     SWIM_VITALS,     /* a ping or ack brought the member's vitals; rtt_us > 0 for an ack to a direct
                         ping */
     SWIM_STRANGER,   /* a datagram of another cluster came from `addr` */

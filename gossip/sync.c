@@ -13,7 +13,8 @@
 struct sync {
     struct sync_config config;
     struct join join;
-    bool is_busy; /* the last turn left work that could go on at once */
+    bool is_busy;      /* the last turn left work that could go on at once */
+    bool is_under_way; /* some link's side had something to do in the last turn, or has since */
 };
 
 struct sync *sync_new(const struct sync_config *config)
@@ -71,6 +72,7 @@ enum rc sync_start(struct sync *s, struct link *l, uint64_t cut_s, uint64_t now_
         return RC_AGAIN;
     }
     side_begin(side, cut_s, now_us);
+    s->is_under_way = true;
     s->config.counters->syncs_started++;
     mesh_ask_output(s->config.mesh, l);
     return RC_OK;
@@ -392,6 +394,7 @@ enum rc sync_frame(struct sync *s, struct link *l, enum frame_type type, struct 
         break;
     }
     s->is_busy = true;
+    s->is_under_way = true;
     if (side_of(l)->responding_until_us > 0) {
         l->sync->responding_until_us = now_us + SIDE_RESPONDING_US;
     }
@@ -447,7 +450,11 @@ static void look_for_stall(const struct sync *s, const struct link *l, uint64_t 
 
 void sync_turn(struct sync *s, uint64_t now_us, uint64_t now_ms, bool awaits_donor)
 {
+    if (!s->is_under_way && !join_is_active(&s->join)) {
+        return;
+    }
     s->is_busy = false;
+    s->is_under_way = false;
     uint32_t slot = 0;
     for (struct link *l; (l = mesh_next(s->config.mesh, &slot)) != NULL; slot++) {
         if (l->sync == NULL || l->state != LINK_OPEN) {
@@ -455,6 +462,7 @@ void sync_turn(struct sync *s, uint64_t now_us, uint64_t now_ms, bool awaits_don
         }
         s->is_busy = work(s, l, now_us, now_ms) || s->is_busy;
         look_for_stall(s, l, now_us);
+        s->is_under_way = s->is_under_way || l->sync->is_active || l->sync->jobs != NULL;
     }
     if (join_is_active(&s->join)) {
         const struct join_env env = {
@@ -475,6 +483,11 @@ void sync_wake(struct sync *s, const struct link *l)
 uint64_t sync_deadline(const struct sync *s)
 {
     return s->is_busy ? 0 : UINT64_MAX;
+}
+
+bool sync_is_under_way(const struct sync *s)
+{
+    return s->is_under_way || join_is_active(&s->join);
 }
 
 /* ---- Joining ---- */

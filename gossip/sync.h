@@ -66,6 +66,10 @@ void sync_wake(struct sync *s, const struct link *l);
 /* When sync_turn() has something to do: 0 for at once, UINT64_MAX for nothing. */
 uint64_t sync_deadline(const struct sync *s);
 
+/* Whether anything is to be waited for: a join, a session, a job that has no room. Then sync_turn()
+ * is called now and then, to notice what stalls. */
+bool sync_is_under_way(const struct sync *s);
+
 /* ---- Joining ---- */
 
 /* The node is new: from now on it pulls from members with a link until one pass is done. */

@@ -1,0 +1,607 @@
+/*
+ * How writes reach the whole enclave. In a small one each member is linked, and the origin sends to
+ * all. In a large one (gossip/overlay says which, and who the neighbours are) a write goes along
+ * one of the broadcast trees of gossip/tree, and its id on the neighbours' other links.
+ */
+#include "core/assert.h"
+#include "gossip/engine_state.h"
+
+enum {
+    NEWS_DELAY_US = 4 * 1000,   /* announcements gather this long: fewer packets under load */
+    LARGE_LATE_US = 500 * 1000, /* a large value may take so long along the tree before others than
+                                   the tree's links hear of it */
+    LAZY_LINKS_MAX = 128,       /* looked at for those that must acknowledge a write */
+};
+
+/* ---- Who is linked ---- */
+
+void spread_member(struct engine *e, const struct member *m)
+{
+    if (m->is_self || !engine_is_mate(e, m)) {
+        return;
+    }
+    const struct uuid *uuid = &m->uuid;
+    const bool is_changed =
+        engine_is_live(m) ? overlay_add(&e->overlay, uuid) : overlay_remove(&e->overlay, uuid);
+    if (is_changed && !e->overlay.is_large) {
+        e->wired = UINT64_MAX;
+    }
+}
+
+static void want(struct engine *e, const struct uuid *uuid, enum mesh_reason reason)
+{
+    const struct member *m = swim_find(e->swim, uuid);
+    if (m != NULL && engine_is_live(m)) {
+        mesh_want(e->mesh, &e->config.uuid, m, reason, e->now_us);
+    }
+}
+
+static void want_links(struct engine *e)
+{
+    const struct overlay *o = &e->overlay;
+    const struct uuid *uuid = NULL;
+    uint32_t reasons = 0;
+    for (uint32_t at = 0; (uuid = mesh_next_wanted(e->mesh, &at, &reasons)) != NULL;) {
+        const struct uuid wanted = *uuid;
+        const bool is_mate = (reasons & MESH_ENCLAVE) != 0 && !o->is_large;
+        const bool is_next = (reasons & MESH_NEIGHBOUR) != 0 && overlay_rings(o, &wanted) != 0;
+        if (!is_mate) {
+            mesh_unwant(e->mesh, &wanted, MESH_ENCLAVE);
+        }
+        if (!is_next) {
+            mesh_unwant(e->mesh, &wanted, MESH_NEIGHBOUR);
+        }
+        at += mesh_reasons(e->mesh, &wanted) != 0;
+    }
+    for (uint32_t walk = 0; o->is_large && (uuid = overlay_next(o, &walk)) != NULL;) {
+        want(e, uuid, MESH_NEIGHBOUR);
+    }
+    for (uint32_t i = 0; i < o->count && !o->is_large; i++) {
+        want(e, &o->members[i], MESH_ENCLAVE);
+    }
+}
+
+static void set_rings(struct link *l, uint32_t *rings, uint32_t now, uint32_t ring_count)
+{
+    const uint32_t fresh = now & ~*rings;
+    *rings = now;
+    if (fresh != 0) {
+        l->is_tree = true;
+        l->lazy &= tree_lazy(fresh, ring_count);
+    }
+}
+
+/* Works out what the link is to us, and tells the peer when it is something new. */
+static void assign_role(struct engine *e, struct link *l)
+{
+    const struct uuid *uuid = &l->member->uuid;
+    const bool is_mate = engine_is_mate(e, l->member);
+    const bool is_kept = mesh_reasons(e->mesh, uuid) != 0;
+    const bool is_large = is_mate && e->overlay.is_large;
+    const struct frame_role role = {
+        .flags = (uint8_t)((is_kept ? ROLE_KEEPS : 0) | (is_large ? ROLE_IS_LARGE : 0)),
+        .rings = is_mate ? overlay_rings(&e->overlay, uuid) : 0,
+    };
+    if (l->is_role_told && l->role == role.flags && l->rings == role.rings) {
+        return;
+    }
+    set_rings(l, &l->rings, role.rings, e->overlay.ring_count);
+    l->role = role.flags;
+    l->is_role_told = true;
+    l->used_us = e->now_us;
+    uint8_t payload[8];
+    struct cursor c = cursor_writer(payload, sizeof(payload));
+    frame_role_write(&c, &role);
+    if (link_control(l, FRAME_ROLE, FRAME_CRITICAL, payload, c.pos) == RC_OK) {
+        mesh_ask_output(e->mesh, l);
+    }
+    peer_look_by(e, e->now_us);
+}
+
+void spread_wire(struct engine *e)
+{
+    if (e->wired == e->overlay.changes) {
+        return;
+    }
+    e->wired = e->overlay.changes;
+    e->is_meshed = e->is_meshed && !e->overlay.is_large;
+    want_links(e);
+    uint32_t slot = 0;
+    for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
+        if (l->state == LINK_OPEN) {
+            assign_role(e, l);
+        }
+    }
+}
+
+void spread_opened(struct engine *e, struct link *l)
+{
+    l->lazy = UINT32_MAX;
+    assign_role(e, l);
+}
+
+static enum rc take_role(struct engine *e, struct link *l, struct cursor *c)
+{
+    struct frame_role role;
+    frame_role_read(c, &role);
+    if (!cursor_ok(c)) {
+        return RC_MALFORMED;
+    }
+    if (!engine_is_mate(e, l->member)) {
+        role.flags &= (uint8_t)~ROLE_IS_LARGE;
+        role.rings = 0;
+    }
+    set_rings(l, &l->peer_rings, role.rings, e->overlay.ring_count);
+    l->peer_role = role.flags;
+    if ((role.flags & ROLE_IS_LARGE) != 0) {
+        (void)overlay_told_large(&e->overlay);
+    }
+    peer_look_by(e, e->now_us);
+    return RC_OK;
+}
+
+/* Whether writes are passed on. A small enclave that was a large one goes on so until everybody in
+ * it is linked. */
+static bool is_forwarding(struct engine *e)
+{
+    if (e->overlay.is_large || e->is_meshed) {
+        return e->overlay.is_large;
+    }
+    for (uint32_t i = 0; i < e->overlay.count; i++) {
+        const struct member *m = swim_find(e->swim, &e->overlay.members[i]);
+        const struct link *l = m == NULL ? NULL : mesh_of(e->mesh, m);
+        if (m != NULL && (l == NULL || l->state != LINK_OPEN)) {
+            return true;
+        }
+    }
+    e->is_meshed = true;
+    return false;
+}
+
+/* ---- Sending ---- */
+
+static bool is_usable(const struct engine *e, const struct link *l)
+{
+    return l->state == LINK_OPEN && !l->is_conflict && engine_is_mate(e, l->member);
+}
+
+static bool is_tree_link(const struct engine *e, const struct link *l)
+{
+    return l->is_tree && is_usable(e, l);
+}
+
+static bool is_lazy(const struct link *l, uint32_t tree)
+{
+    return (l->lazy >> tree & 1) != 0;
+}
+
+static void flush_news(struct engine *e, struct link *l)
+{
+    while (l->news.len > 0) {
+        const size_t most = (size_t)TREE_ENTRIES_MAX * TREE_ENTRY_BYTES;
+        const size_t len = l->news.len < most ? l->news.len : most;
+        /* A peer that does not read will reconcile. */
+        (void)!link_control(l, FRAME_TREE_HAVE, FRAME_CRITICAL, buf_data(&l->news), len);
+        buf_consume(&l->news, len);
+        mesh_ask_output(e->mesh, l);
+    }
+}
+
+static void announce(struct engine *e, struct link *l, enum tree_kind kind, uint32_t tree,
+                     uint64_t id)
+{
+    uint8_t bytes[TREE_ENTRY_BYTES];
+    struct cursor c = cursor_writer(bytes, sizeof(bytes));
+    const struct frame_tree entry = {.kind = (uint8_t)kind, .tree = (uint8_t)tree, .id = id};
+    frame_tree_write(&c, &entry);
+    if (buf_append(&l->news, bytes, c.pos) != RC_OK) {
+        return;
+    }
+    e->counters.tree_lazy += kind != TREE_GONE;
+    if (kind != TREE_SMALL) {
+        flush_news(e, l);
+    } else if (e->news_at_us == UINT64_MAX) {
+        e->news_at_us = e->now_us + NEWS_DELAY_US;
+    }
+}
+
+/* Pushes a write along a tree's link, or tells that a large one is to be fetched. */
+static void push(struct engine *e, struct link *l, const struct queued_write *w, uint32_t tree,
+                 uint64_t id, bool is_big)
+{
+    if (is_big) {
+        announce(e, l, (w->kind & RECORD_IS_FORWARD) != 0 ? TREE_LARGE : TREE_DIRECT, tree, id);
+        return;
+    }
+    e->counters.tree_eager++;
+    peer_enqueue(e, l, w, false);
+}
+
+static void announce_late(struct engine *e, uint64_t id, uint32_t tree)
+{
+    (void)tree_announce_late(e->tree, id, tree, e->now_us + LARGE_LATE_US);
+}
+
+/* Those who must acknowledge the write and are not on its tree's eager links get it as well, from
+ * another one each time; the others get its id. */
+static void send_lazily(struct engine *e, struct link *const *lazy, uint32_t count,
+                        struct queued_write *w, uint64_t id, uint32_t direct, bool is_big)
+{
+    const uint32_t tree = tree_of(&e->config.uuid);
+    const uint32_t first = count == 0 ? 0 : (uint32_t)rng_below(&e->rng, count);
+    w->kind = RECORD_IS_COUNTED;
+    for (uint32_t i = 0; i < count; i++) {
+        struct link *l = lazy[(first + i) % count];
+        if (i < direct) {
+            push(e, l, w, tree, id, is_big);
+        } else if (!is_big) {
+            announce(e, l, TREE_SMALL, tree, id);
+        }
+    }
+    if (is_big && count > direct) {
+        announce_late(e, id, tree);
+    }
+}
+
+static void send_by_tree(struct engine *e, struct queued_write *w, uint64_t id, bool is_big)
+{
+    const struct tree_seen seen = {.id = id, .version = w->version, .handle = w->handle};
+    const uint32_t tree = tree_of(&e->config.uuid);
+    uint32_t direct = e->config.replication_factor - 1;
+    struct link *lazy[LAZY_LINKS_MAX];
+    uint32_t lazy_count = 0;
+    (void)tree_see(e->tree, &seen, 0, e->now_us);
+    w->kind = RECORD_IS_COUNTED | RECORD_IS_FORWARD;
+    uint32_t slot = 0;
+    for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
+        if (!is_tree_link(e, l)) {
+            continue;
+        }
+        if (!is_lazy(l, tree)) {
+            push(e, l, w, tree, id, is_big);
+            direct -= direct > 0;
+        } else if (lazy_count < LAZY_LINKS_MAX) {
+            lazy[lazy_count++] = l;
+        }
+    }
+    send_lazily(e, lazy, lazy_count, w, id, direct, is_big);
+}
+
+void spread_write(struct engine *e, struct queued_write *w, uint64_t id, bool is_big)
+{
+    if (is_forwarding(e)) {
+        send_by_tree(e, w, id, is_big);
+        return;
+    }
+    w->kind = RECORD_IS_COUNTED;
+    uint32_t slot = 0;
+    for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
+        if (is_usable(e, l)) {
+            peer_enqueue(e, l, w, is_big);
+        }
+    }
+}
+
+void spread_again(struct engine *e, struct link *l, const struct queued_write *w, uint64_t id,
+                  bool is_big)
+{
+    struct queued_write again = *w;
+    again.kind = RECORD_IS_COUNTED;
+    if (!is_forwarding(e)) {
+        peer_enqueue(e, l, &again, is_big);
+    } else if (is_tree_link(e, l)) {
+        again.kind |= RECORD_IS_FORWARD;
+        push(e, l, &again, tree_of(&e->config.uuid), id, is_big);
+    }
+}
+
+void spread_guard(struct engine *e, const struct record *held)
+{
+    const bool is_forwarded = is_forwarding(e);
+    const unsigned kind =
+        (is_forwarded ? RECORD_IS_FORWARD | RECORD_IS_REPEAT : RECORD_IS_COUNTED) |
+        (held->blob != NULL ? RECORD_IS_GUARD : 0U);
+    const struct queued_write w = {
+        .handle = store_find(e->store, held), .version = held->version, .kind = (uint8_t)kind};
+    uint32_t slot = 0;
+    for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
+        if (is_forwarded ? is_tree_link(e, l) : is_usable(e, l)) {
+            peer_enqueue(e, l, &w, false);
+        }
+    }
+}
+
+/* ---- Passing on ---- */
+
+/* To all links of the tree but the one it came on. `is_told`: it has been announced before. */
+static void pass_on(struct engine *e, const struct link *from, const struct tree_seen *seen,
+                    bool is_big, bool is_told)
+{
+    const uint32_t tree = tree_of(&seen->version.origin);
+    const struct queued_write w = {
+        .handle = seen->handle, .version = seen->version, .kind = RECORD_IS_FORWARD};
+    uint32_t slot = 0;
+    for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
+        if (l == from || !is_tree_link(e, l)) {
+            continue;
+        }
+        if (!is_lazy(l, tree)) {
+            push(e, l, &w, tree, seen->id, is_big);
+        } else if (!is_told && !is_big) {
+            announce(e, l, TREE_SMALL, tree, seen->id);
+        }
+    }
+    if (is_big && !is_told) {
+        announce_late(e, seen->id, tree);
+    }
+}
+
+/* It came from its origin itself, which may be gone before the tree has it: everybody around is
+ * told of it. */
+static void announce_all(struct engine *e, const struct link *from, const struct tree_seen *seen,
+                         bool is_big)
+{
+    const uint32_t tree = tree_of(&seen->version.origin);
+    uint32_t slot = 0;
+    for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL && !is_big; slot++) {
+        if (l != from && is_tree_link(e, l)) {
+            announce(e, l, TREE_SMALL, tree, seen->id);
+        }
+    }
+    if (is_big) {
+        announce_late(e, seen->id, tree);
+    }
+}
+
+static void prune(struct engine *e, struct link *l, uint32_t tree)
+{
+    const uint8_t payload[1] = {(uint8_t)tree};
+    /* Also when the link is lazy already on this side: it is not on the other. */
+    l->lazy |= UINT32_C(1) << tree;
+    e->counters.tree_prunes++;
+    if (link_control(l, FRAME_TREE_PRUNE, FRAME_CRITICAL, payload, sizeof(payload)) == RC_OK) {
+        mesh_ask_output(e->mesh, l);
+    }
+}
+
+void spread_arrived(struct engine *e, struct link *l, const struct frame_record *f,
+                    enum merge_outcome outcome)
+{
+    const struct record *r = &f->record;
+    const bool is_forward = (f->kind & RECORD_IS_FORWARD) != 0;
+    const bool is_synced = (f->kind & (RECORD_IS_FORWARD | RECORD_IS_COUNTED)) == 0;
+    if ((!is_forward && !is_forwarding(e)) || (f->kind & RECORD_IS_GUARD) != 0 || r->is_shadow ||
+        (is_synced && !tree_misses_any(e->tree))) {
+        return;
+    }
+    const bool is_held = outcome == MERGE_APPLIED || outcome == MERGE_SAME;
+    const struct tree_seen seen = {
+        .id = record_id(r, store_digest_seed(e->store)),
+        .version = r->version,
+        .handle = is_held ? store_find(e->store, r) : 0,
+        .is_direct = !is_forward,
+    };
+    if (is_synced && !tree_is_missing(e->tree, seen.id)) {
+        return;
+    }
+    switch (tree_see(e->tree, &seen, l->id, e->now_us)) {
+    case TREE_FIRST:
+        if (is_held) {
+            pass_on(e, l, &seen, r->blob != NULL, false);
+        }
+        break;
+    case TREE_DIRECT_FIRST:
+        if (is_held) {
+            announce_all(e, l, &seen, r->blob != NULL);
+        }
+        break;
+    case TREE_AFTER_DIRECT:
+        if (is_held) {
+            pass_on(e, l, &seen, r->blob != NULL, true);
+        }
+        break;
+    case TREE_AGAIN:
+        if (is_forward && (f->kind & RECORD_IS_REPEAT) == 0) {
+            e->counters.tree_duplicates++;
+            prune(e, l, tree_of(&r->version.origin));
+        }
+        break;
+    }
+}
+
+/* ---- Announced, grafted, pruned ---- */
+
+static void graft(struct engine *e, struct link *l, enum tree_kind kind, uint32_t tree, uint64_t id)
+{
+    uint8_t payload[TREE_ENTRY_BYTES];
+    struct cursor c = cursor_writer(payload, sizeof(payload));
+    const struct frame_tree entry = {.kind = (uint8_t)kind, .tree = (uint8_t)tree, .id = id};
+    frame_tree_write(&c, &entry);
+    if (kind != TREE_DIRECT) {
+        l->lazy &= ~(UINT32_C(1) << tree);
+    }
+    if (link_control(l, FRAME_TREE_GRAFT, FRAME_CRITICAL, payload, c.pos) == RC_OK) {
+        mesh_ask_output(e->mesh, l);
+    }
+}
+
+/* A large value that is here already, and came past the tree, is now announced by the tree. */
+static void take_known(struct engine *e, struct link *l, const struct frame_tree *entry)
+{
+    const struct tree_seen *held = tree_find(e->tree, entry->id);
+    if (entry->kind != TREE_LARGE || held == NULL) {
+        return;
+    }
+    if (!held->is_direct) {
+        prune(e, l, entry->tree);
+        return;
+    }
+    struct tree_seen seen = *held;
+    seen.is_direct = false;
+    (void)tree_see(e->tree, &seen, l->id, e->now_us);
+    pass_on(e, l, &seen, true, true);
+}
+
+static enum rc take_have(struct engine *e, struct link *l, struct cursor *c)
+{
+    while (cursor_left(c) > 0) {
+        struct frame_tree entry;
+        frame_tree_read(c, &entry);
+        if (!cursor_ok(c)) {
+            return RC_MALFORMED;
+        }
+        if (entry.kind == TREE_GONE) {
+            tree_gone(e->tree, entry.id);
+            continue;
+        }
+        const struct tree_news news = {
+            .id = entry.id,
+            .tree = entry.tree,
+            .link = l->id,
+            .is_large = entry.kind != TREE_SMALL,
+            .is_direct = entry.kind == TREE_DIRECT,
+        };
+        switch (tree_announced(e->tree, &news, e->now_us)) {
+        case TREE_KNOWN:
+            take_known(e, l, &entry);
+            break;
+        case TREE_TWICE:
+            if (entry.kind == TREE_LARGE) {
+                prune(e, l, entry.tree);
+            }
+            break;
+        case TREE_FETCH:
+            graft(e, l, (enum tree_kind)entry.kind, entry.tree, entry.id);
+            break;
+        case TREE_WAIT:
+            break;
+        }
+    }
+    return RC_OK;
+}
+
+static void serve_graft(struct engine *e, struct link *l, const struct frame_tree *entry)
+{
+    const struct tree_seen *seen = tree_find(e->tree, entry->id);
+    struct record r;
+    const bool is_direct = entry->kind == TREE_DIRECT;
+    if (!is_direct) {
+        l->lazy &= ~(UINT32_C(1) << entry->tree);
+    }
+    if (seen == NULL || seen->handle == 0 ||
+        store_at(e->store, seen->handle, &seen->version, engine_now_ms(e), &r) != RC_OK) {
+        announce(e, l, TREE_GONE, entry->tree, entry->id);
+        return;
+    }
+    const uint32_t waiter = replica_find(e->replica, entry->id);
+    const bool is_counted = is_direct || waiter != 0;
+    const struct queued_write w = {
+        .handle = seen->handle,
+        .version = seen->version,
+        .waiter = waiter,
+        .kind =
+            (uint8_t)((is_direct ? 0 : RECORD_IS_FORWARD) | (is_counted ? RECORD_IS_COUNTED : 0)),
+    };
+    e->counters.tree_eager++;
+    peer_enqueue(e, l, &w, r.blob != NULL);
+}
+
+static enum rc take_graft(struct engine *e, struct link *l, struct cursor *c)
+{
+    while (cursor_left(c) > 0) {
+        struct frame_tree entry;
+        frame_tree_read(c, &entry);
+        if (!cursor_ok(c)) {
+            return RC_MALFORMED;
+        }
+        serve_graft(e, l, &entry);
+    }
+    return RC_OK;
+}
+
+static enum rc take_prune(struct link *l, struct cursor *c)
+{
+    while (cursor_left(c) > 0) {
+        const uint8_t tree = cursor_u8(c);
+        if (tree >= TREE_COUNT) {
+            return RC_MALFORMED;
+        }
+        l->lazy |= UINT32_C(1) << tree;
+    }
+    return RC_OK;
+}
+
+enum rc spread_frame(struct engine *e, struct link *l, enum frame_type type, struct cursor *payload)
+{
+    switch ((int)type) {
+    case FRAME_ROLE:
+        return take_role(e, l, payload);
+    case FRAME_TREE_HAVE:
+        return take_have(e, l, payload);
+    case FRAME_TREE_GRAFT:
+        return take_graft(e, l, payload);
+    case FRAME_TREE_PRUNE:
+        return take_prune(l, payload);
+    default:
+        return RC_MALFORMED;
+    }
+}
+
+/* ---- Time ---- */
+
+static void ask_for_due(struct engine *e)
+{
+    struct tree_due due;
+    while (tree_next_due(e->tree, e->now_us, &due)) {
+        struct link *l = due.link == 0 ? NULL : mesh_find(e->mesh, due.link);
+        if (due.is_lost) {
+            e->counters.tree_lost++;
+        }
+        if (l == NULL || !is_usable(e, l)) {
+            continue; /* its turn comes again, with another announcer */
+        }
+        if (due.is_lost) {
+            l->needs_sync = true;
+            peer_look_by(e, e->now_us);
+        } else {
+            e->counters.tree_grafts++;
+            graft(e, l, TREE_SMALL, due.tree, due.id);
+        }
+    }
+}
+
+static void announce_due(struct engine *e)
+{
+    uint64_t id = 0;
+    uint32_t tree = 0;
+    while (tree_next_late(e->tree, e->now_us, &id, &tree)) {
+        uint32_t slot = 0;
+        for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
+            if (is_tree_link(e, l) && is_lazy(l, tree)) {
+                announce(e, l, TREE_LATE, tree, id);
+            }
+        }
+    }
+}
+
+void spread_turn(struct engine *e)
+{
+    ask_for_due(e);
+    announce_due(e);
+    if (e->now_us < e->news_at_us) {
+        return;
+    }
+    e->news_at_us = UINT64_MAX;
+    uint32_t slot = 0;
+    for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
+        if (l->news.len > 0 && l->state == LINK_OPEN) {
+            flush_news(e, l);
+        }
+    }
+}
+
+uint64_t spread_deadline(const struct engine *e)
+{
+    const uint64_t tree_us = tree_deadline(e->tree);
+    return tree_us < e->news_at_us ? tree_us : e->news_at_us;
+}

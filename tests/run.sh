@@ -15,6 +15,8 @@ Steps, in order (each --only names one; alone it runs without those before it):
   build-release  the release preset: what is shipped
   test-dev       ctest --preset dev: unit, sim, lint, fuzz corpora, integration
   test-asan      the same without lint, under the sanitizers
+  test-sim       the simulator: 200 seeds of 8 to 64 nodes, three of 1,000 (tests/sim/sweep.sh)
+  same-sim       one seed, one history: repram-sim of all builds and of the other compiler
   flux-sim       fade/test-flux-sim.sh: a launcher as the container starts it
   tidy           clang-tidy over all sources
   image          Dockerfile.flux-sim, built and run without an engine (root, or sudo without asking)
@@ -28,7 +30,8 @@ TXT
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 top=$PWD
 logs=$top/build/logs
-steps=(install build-dev build-asan build-release test-dev test-asan flux-sim tidy image)
+steps=(install build-dev build-asan build-release test-dev test-asan test-sim same-sim flux-sim tidy
+    image)
 jobs=$(nproc)
 passed=0
 failed=0
@@ -81,6 +84,27 @@ step_test-dev() { ctest --preset dev -j$((jobs * 2)) --output-junit "$logs/test-
 step_test-asan()
 {
     ctest --preset asan -LE lint -j$((jobs + 1)) --output-junit "$logs/test-asan.xml"
+}
+
+step_test-sim()
+{
+    tests/sim/sweep.sh 200 1 8-64 && tests/sim/sweep.sh 3 1 1000 --settle 5s
+}
+
+# All that the presets build, and without optimisation by whichever of the two compilers they did not
+# use, if it is installed.
+step_same-sim()
+{
+    local other=clang sims=(build/dev/repram-sim build/asan/repram-sim build/release/repram-sim)
+    case ${CC:-} in *clang*) other=gcc ;; esac
+    if command -v "$other" >/dev/null 2>&1; then
+        cmake -S . -B build/other -G Ninja -DCMAKE_C_COMPILER="$other" -DCMAKE_BUILD_TYPE=Debug \
+            -DREPRAM_TESTS=OFF && cmake --build build/other -j"$jobs" --target repram-sim || return 1
+        sims+=(build/other/repram-sim)
+    else
+        echo "SKIPPED: no $other to compare with"
+    fi
+    tests/sim/same.sh "${sims[@]}"
 }
 
 step_flux-sim() { fade/test-flux-sim.sh; }
@@ -203,7 +227,7 @@ for step in "${steps[@]}"; do
     case $step in
     test-dev | tidy) needs=build-dev ;;
     test-asan) needs=build-asan ;;
-    flux-sim) needs=build-release ;;
+    flux-sim | test-sim | same-sim) needs=build-release ;;
     esac
     if [ -n "$needs" ] && [ -n "${broken[$needs]:-}" ]; then
         printf '%-14s FAILED: %s failed\n' "$step" "$needs"

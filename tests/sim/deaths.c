@@ -73,6 +73,13 @@ static bool was_paused(const struct cluster *c, uint32_t node)
            c->nodes[node].paused_until_us > 0;
 }
 
+/* Two that do not reach each other, where losses keep the others from telling between them, too. */
+static bool is_cut_off(const struct cluster *c, uint32_t a, uint32_t b)
+{
+    const bool is_lossy = c->loss_ppm > 0 || c->stream_loss_ppm > 0 || c->burst.leave_good_ppm > 0;
+    return is_lossy && (barrier_of(&c->barrier, a, b) | barrier_of(&c->barrier, b, a)) != 0;
+}
+
 static void judge_wrong_death(struct deaths *d, uint32_t observer, uint32_t node)
 {
     const struct cluster *c = d->config.cluster;
@@ -80,7 +87,8 @@ static void judge_wrong_death(struct deaths *d, uint32_t observer, uint32_t node
     const bool is_excused = now_us < d->all_excused_until_us ||
                             (now_us < d->sides_excused_until_us &&
                              c->barrier.sides[observer] != c->barrier.sides[node]) ||
-                            was_paused(c, observer) || was_paused(c, node);
+                            was_paused(c, observer) || was_paused(c, node) ||
+                            is_cut_off(c, observer, node);
     const bool is_counted = d->declared_us[node] == 0 || now_us - d->declared_us[node] > ONCE_US;
     d->declared_us[node] = now_us;
     if (!is_counted) {

@@ -202,11 +202,25 @@ static uint64_t act_pause(struct faults *f)
     return 10 * SECOND_US;
 }
 
+/* What may leave a starting node, or half of a starting cluster, alone: it founds a clock of its
+ * own, and clusters whose clocks were founded apart do not exchange data (DESIGN, section 4). Then
+ * all wall clocks are wrong by the same. */
+enum {
+    LONELY = 1 << FAULT_PARTITION | 1 << FAULT_ONEWAY | 1 << FAULT_PAIRS | 1 << FAULT_LOSS |
+             1 << FAULT_BURSTS | 1 << FAULT_UDP_BLOCK | 1 << FAULT_TCP_BLOCK | 1 << FAULT_PAUSE,
+};
+
 static void set_clocks(struct faults *f)
 {
     struct cluster *c = f->cluster;
+    const bool is_lonely = (f->set & LONELY) != 0;
+    if (is_lonely && c->effects.clocks_set > 0) {
+        return;
+    }
+    const int64_t shared_ms = (int64_t)draw(f, 2 * HOUR_MS) - HOUR_MS;
     for (uint32_t i = 0; i < c->count; i++) {
-        c->nodes[i].wall_offset_ms = (int64_t)draw(f, 2 * HOUR_MS) - HOUR_MS;
+        c->nodes[i].wall_offset_ms =
+            is_lonely ? shared_ms : (int64_t)draw(f, 2 * HOUR_MS) - HOUR_MS;
         c->effects.clocks_set++;
     }
 }

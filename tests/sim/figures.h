@@ -17,7 +17,7 @@
     X(WRITTEN, "what is served is what somebody wrote")                             \
     X(BACK, "a node's version of a key does not go back while the later one lives") \
     X(REPLACED, "what a node has seen replaced it does not serve again")            \
-    X(RESURRECTED, "at rest nobody serves what a living node has seen replaced")    \
+    X(RESURRECTED, "at rest nobody serves what another has seen replaced")          \
     X(LOST, "at rest everybody has what a living node has shown and nothing ended") \
     X(QUORUM, "a 201 names at least a quorum of holders")                           \
     X(HELD, "a 201 names no more holders than there are")                           \
@@ -60,6 +60,7 @@ struct figures {
     uint64_t reads;                 /* that the oracle has checked */
     uint64_t walks;                 /* of all structures of a node */
     uint64_t resurrections;
+    uint64_t stale;   /* replaced elsewhere and served at rest, about to expire */
     uint64_t node_us; /* nodes times time up, while measured */
     uint64_t datagram_bytes, stream_bytes, stream_headers;
     uint64_t last_node_us, last_bytes; /* of the last minutes of it; all bytes */

@@ -1,0 +1,86 @@
+#!/usr/bin/python3
+"""Every scenario that repram-sim names does what it says: its effect is counted. And options that
+make no sense are refused with their name. usage: scenarios.py SIM"""
+import json
+import subprocess
+import sys
+
+SIM = sys.argv[1]
+
+# What must have happened at least once: of the network's and faults' effects, or the nodes' counters.
+EFFECTS = {
+    "steady": [],
+    "crash": ["silent_crashes", "streams_reset"],
+    "kill": ["kills", "datagrams_refused"],
+    "burst": ["kills", "starts"],
+    "churn": ["kills", "silent_crashes", "leaves", "starts"],
+    "partition": ["cuts", "heals", "datagrams_blocked", "pieces_held"],
+    "oneway": ["cuts", "heals", "datagrams_blocked", "pieces_held"],
+    "pairs": ["cuts", "heals", "datagrams_blocked", "pieces_held"],
+    "loss": ["datagrams_lost", "segments_resent"],
+    "burst-loss": ["datagrams_burst", "segments_resent"],
+    "reorder": ["datagrams_late"],
+    "udp-block": ["cuts", "datagrams_blocked"],
+    "tcp-block": ["cuts", "heals", "pieces_held"],
+    "pause": ["pauses"],
+    "clock": ["clocks_set", "kills"],
+    "rolling": ["leaves", "kills", "starts"],
+    "replay": ["datagrams_twice", "datagrams_replayed", "datagrams_spoiled", "datagrams_malformed"],
+    "corrupt": ["streams_spoiled", "frames_malformed"],
+    "full": ["puts_rejected_full"],
+    "swarm": [],
+}
+ARGUMENTS = {
+    "corrupt": ["--writes", "40"],
+    "full": ["--writes", "20"],
+    "pairs": ["--nodes", "12"],
+}
+# Only partitions outlast half a minute.
+MINUTES = {"partition": "0.9", "crash": "0.7", "churn": "1.2", "pairs": "0.9", "tcp-block": "0.6",
+           "full": "0.8"}
+WRONG = [
+    ["--nodes", "0"], ["--nodes", "9-3"], ["--nodes", "17000"], ["--minutes", "x"], ["--loss", "1"],
+    ["--loss", "0."], ["--burst-loss", "0.95"], ["--burst-time", "3"], ["--delay", "11s"],
+    ["--scenario", "sunny"], ["--scenario", "loss,"], ["--seeds", "3-1"], ["--seed", "-1"],
+    ["--contacts", "random:0"], ["--contacts", "star"], ["--value-size", "7"], ["--ttl", "7h"],
+]
+
+
+def run(arguments):
+    return subprocess.run([SIM] + arguments, capture_output=True, text=True, check=False)
+
+
+def check_scenario(name):
+    arguments = ["--nodes", "8", "--minutes", MINUTES.get(name, "0.4"), "--scenario", name,
+                 "--walk", "0", "--json"] + ARGUMENTS.get(name, [])
+    done = run(arguments)
+    if done.returncode != 0:
+        return [f"{name}: exit code {done.returncode}: {done.stdout[:300]}"]
+    report = json.loads(done.stdout.splitlines()[-1])
+    counted = {**report["counters"], **report["effects"]}
+    return [f"{name}: no {effect}" for effect in EFFECTS[name] if counted[effect] == 0]
+
+
+def check_wrong(arguments):
+    done = run(arguments)
+    if done.returncode != 64 or not done.stderr.startswith(f"repram-sim: {arguments[0]} takes "):
+        return [f"{arguments}: {done.returncode}, {done.stderr!r}"]
+    return []
+
+
+def main():
+    text = run(["--help"]).stdout
+    named = [line.split()[0] for line in text.split("scenarios:\n")[1].split("\n\n")[0].splitlines()]
+    wrong = [f"--help names {name}, this test does not" for name in named if name not in EFFECTS]
+    wrong += [f"--help does not name {name}" for name in EFFECTS if name not in named]
+    for name in named:
+        if name in EFFECTS:
+            wrong += check_scenario(name)
+    for arguments in WRONG:
+        wrong += check_wrong(arguments)
+    print("\n".join(wrong))
+    print(f"{len(named)} scenarios, {len(WRONG)} wrong options, {len(wrong)} failed")
+    return len(wrong) > 0
+
+
+sys.exit(main())

@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# Random faults by the seed, one history a seed, and a count: nothing may be broken.
+set -u
+
+usage()
+{
+    cat <<'TXT'
+usage: tests/sim/sweep.sh COUNT [FIRST [NODES [OPTION...]]]
+
+Runs repram-sim with --scenario swarm for COUNT seeds from FIRST (1) on, on NODES nodes (8-64: each
+seed draws its own number), for half a virtual minute of faults and the rest after it. Any option of
+repram-sim may follow and wins over these. Each seed that breaks an invariant, aborts or takes too
+long is shown with the command that repeats it. The last line is 'N seeds, N failed'; the exit code
+is 0 only when none failed.
+
+Environment: SIM (build/release/repram-sim), JOBS (as many as there are cores), SEED_SECONDS (600).
+TXT
+}
+
+case ${1:-} in
+'' | -h | --help)
+    usage
+    [ -n "${1:-}" ]
+    exit
+    ;;
+*[!0-9]*)
+    usage >&2
+    exit 64
+    ;;
+esac
+cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
+count=$1
+first=${2:-1}
+nodes=${3:-8-64}
+shift $(($# < 3 ? $# : 3))
+sim=${SIM:-build/release/repram-sim}
+[ -x "$sim" ] || {
+    echo "sweep.sh: $sim is not there: cmake --preset release && cmake --build --preset release" >&2
+    exit 64
+}
+
+# One seed: silent when all is well, else what was broken and how to see it again.
+one()
+{
+    local seed=$1 out status
+    shift
+    out=$(timeout "${SEED_SECONDS:-600}" "$@" --seed "$seed" 2>&1)
+    status=$?
+    [ "$status" = 0 ] && return 0
+    printf '%s\n' "$out" | grep '^broken: \|[Aa]ssert' | sed -n '1,4p;5,${/ was /p}'
+    [ "$status" = 124 ] && echo "seed $seed took longer than ${SEED_SECONDS:-600} s"
+    echo "FAILED ($status): $* --seed $seed"
+    return 0
+}
+export -f one
+
+out=$(mktemp) || exit 1
+trap 'rm -f "$out"' EXIT
+# The options come first, so that those asked for win.
+seq "$first" $((first + count - 1)) |
+    xargs -P "${JOBS:-$(nproc)}" -I '{}' bash -c 'one "$@"' sweep '{}' "$sim" --nodes "$nodes" \
+        --minutes 0.5 --scenario swarm --writes 5 "$@" | tee "$out"
+failed=$(grep -c '^FAILED' "$out")
+echo "$count seeds, $failed failed"
+[ "$failed" = 0 ]

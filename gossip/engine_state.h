@@ -98,4 +98,7 @@ void peer_turn(struct engine *e);
 /* A member's vitals: differing roots start a session. */
 void peer_compare_roots(struct engine *e, struct member *m, const struct vitals *v);
 
+/* SYNC_ROOT came: likewise. RC_MALFORMED. */
+enum rc peer_take_root(struct engine *e, struct link *l, struct cursor *payload);
+
 #endif

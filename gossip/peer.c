@@ -388,6 +388,9 @@ void peer_turn(struct engine *e)
             peer_end(e, l, 0);
         } else if (l->state == LINK_OPEN && l->needs_sync) {
             l->needs_sync = start_sync(e, l, SYNC_CUT_ALL) != RC_OK;
+            l->wants_sync = l->wants_sync && l->needs_sync;
+        } else if (l->state == LINK_OPEN && l->wants_sync) {
+            l->wants_sync = start_sync(e, l, engine_now_ms(e) / 1000 - SYNC_CUT_DELAY_S) != RC_OK;
         }
     }
 }
@@ -403,12 +406,28 @@ void peer_compare_roots(struct engine *e, struct member *m, const struct vitals 
     }
     if (root.sum == v->root) {
         l->differing = 0;
+        l->wants_sync = false;
         return;
     }
     /* The smaller id starts; the other one only when that does not help. */
     l->differing++;
     const bool is_first = uuid_compare(&e->config.uuid, &m->uuid) < 0;
     if (is_first || l->differing > 4) {
-        (void)!start_sync(e, l, v->cut_s);
+        l->wants_sync = start_sync(e, l, v->cut_s) != RC_OK;
     }
+}
+
+enum rc peer_take_root(struct engine *e, struct link *l, struct cursor *c)
+{
+    struct digest root;
+    const uint64_t cut_s = cursor_u64(c);
+    const uint64_t sum = cursor_u64(c);
+    if (!cursor_ok(c) || cursor_left(c) > 0) {
+        return RC_MALFORMED;
+    }
+    if (e->clock.is_set && !sync_is_joining(e->sync) &&
+        store_root(e->store, cut_s, &root) == RC_OK) {
+        l->wants_sync = root.sum != sum;
+    }
+    return RC_OK;
 }

@@ -55,7 +55,8 @@ static void send_found(const struct job_env *env, const struct column *column, s
 static enum rc send_ids(const struct job_env *env, struct column *column, struct idset *ids,
                         uint64_t *sent, uint64_t *big_until)
 {
-    for (int i = 0; i < JOB_STEP_ENTRIES; i++) {
+    const size_t from = column->looked_at;
+    for (int i = 0; i < JOB_STEP_ENTRIES && column->looked_at - from < COLUMN_CODE_STEP; i++) {
         size_t at = 0;
         if (!link_bulk_has_room(env->link)) {
             return RC_FULL;
@@ -65,10 +66,9 @@ static enum rc send_ids(const struct job_env *env, struct column *column, struct
             idset_fini(ids); /* what is left in it is not here any more */
             return RC_OK;
         }
-        if (rc == RC_AGAIN) {
-            return RC_AGAIN;
+        if (rc == RC_OK) {
+            send_found(env, column, at, sent, big_until);
         }
-        send_found(env, column, at, sent, big_until);
     }
     return RC_AGAIN;
 }

@@ -14,9 +14,9 @@
 #include "gossip/mesh.h"
 
 enum {
-    JOIN_PARTS_MAX = 3,                    /* and donors, one for each */
-    JOIN_PATIENCE_US = 90 * 1000 * 1000,   /* longer than a member without links lives */
-    JOIN_LOOK_US = 10 * 1000,              /* how often donors are looked for at most */
+    JOIN_PARTS_MAX = 3,                  /* and donors, one for each */
+    JOIN_PATIENCE_US = 90 * 1000 * 1000, /* longer than a member without links lives */
+    JOIN_LOOK_US = 10 * 1000,            /* how often donors are looked for at most */
 };
 
 struct join_part {

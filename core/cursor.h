@@ -50,6 +50,18 @@ void cursor_put_u64(struct cursor *c, uint64_t value);
 void cursor_put_uuid(struct cursor *c, const struct uuid *uuid);
 void cursor_put_bytes(struct cursor *c, const void *data, size_t len);
 
+/*
+ * A number in as few bytes as it needs, 7 bits in each, the low ones first, the high bit set in all
+ * but the last (LEB128). Reading fails on what does not fit 64 bits and on a longer form than
+ * needed. Signed ones are folded first, so that small negative numbers are short too.
+ */
+uint64_t cursor_varint(struct cursor *c);
+int64_t cursor_signed(struct cursor *c);
+void cursor_put_varint(struct cursor *c, uint64_t value);
+void cursor_put_signed(struct cursor *c, int64_t value);
+
+enum { VARINT_BYTES_MAX = 10 };
+
 /* A string with a one-byte length: written from NUL-terminated text of at most 255 bytes. */
 void cursor_put_text(struct cursor *c, const char *text);
 

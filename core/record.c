@@ -1,7 +1,6 @@
 #include "core/record.h"
 
 #include "core/assert.h"
-#include "core/cursor.h"
 
 #include <string.h>
 #include <xxhash.h>
@@ -58,20 +57,28 @@ void record_key_digest(const uint8_t *key, size_t key_len, uint64_t seed,
 /*
  * The canonical form; no length is needed because only the key's varies:
  *
- *   kind 1 (0 live, 1 shadow) | stamp 8 | origin 16 | expiry 8 | key
+ *   kind 1 (0 live, 1 shadow) | stamp 8 | origin 16 | expiry 8 | guard 8 | key
  */
-enum { ID_HEAD_BYTES = 1 + 8 + UUID_BYTES + 8 };
+enum { ID_HEAD_BYTES = 1 + 8 + UUID_BYTES + 8 + 8 };
 
-uint64_t record_id(const struct record *r, uint64_t seed)
+/* Not by cursor: a million ids are made at a time, and this is a fifth of what one costs. */
+static uint8_t *put_u64(uint8_t *to, uint64_t value)
+{
+    for (int i = 0; i < 8; i++) {
+        to[i] = (uint8_t)(value >> (56 - 8 * i));
+    }
+    return to + 8;
+}
+
+uint64_t record_id(const struct record *r, uint64_t key)
 {
     ASSERT(r->key_len <= KEY_BYTES_MAX);
     uint8_t form[ID_HEAD_BYTES + KEY_BYTES_MAX];
-    struct cursor c = cursor_writer(form, sizeof(form));
-    cursor_put_u8(&c, r->is_shadow ? 1 : 0);
-    cursor_put_u64(&c, r->version.stamp);
-    cursor_put_uuid(&c, &r->version.origin);
-    cursor_put_u64(&c, r->expiry_ms);
-    cursor_put_bytes(&c, r->key, r->key_len);
-    ASSERT(cursor_ok(&c));
-    return XXH3_64bits_withSeed(form, c.pos, seed);
+    form[0] = r->is_shadow ? 1 : 0;
+    uint8_t *at = put_u64(form + 1, r->version.stamp);
+    memcpy(at, r->version.origin.bytes, UUID_BYTES);
+    at = put_u64(at + UUID_BYTES, r->expiry_ms);
+    at = put_u64(at, r->guard_ms > r->expiry_ms ? r->guard_ms : 0);
+    memcpy(at, r->key, r->key_len);
+    return XXH3_64bits_withSeed(form, ID_HEAD_BYTES + r->key_len, key);
 }

@@ -53,8 +53,11 @@ MUST_USE enum rc record_check(const struct record *r);
 void record_key_digest(const uint8_t *key, size_t key_len, uint64_t seed,
                        uint8_t ret_digest[static KEY_DIGEST_BYTES]);
 
-/* The record's id in anti-entropy: XXH3 of its canonical form (kind, key, version, expiry) under
- * the cluster's seed. Guards are left out of a live record's id. */
-uint64_t record_id(const struct record *r, uint64_t seed);
+/*
+ * The record's id in anti-entropy: XXH3 of its canonical form (kind, key, version, expiry, guard)
+ * under a key, which is the cluster's for the sums that are kept and a session's own where ids are
+ * compared. A guard that does not outlive the expiry counts as none.
+ */
+uint64_t record_id(const struct record *r, uint64_t key);
 
 #endif

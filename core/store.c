@@ -1,3 +1,5 @@
+/* Past 600 lines: finding, changing, merging, expiring and walking all rest on the few functions
+ * that link an entry into its indexes, and none of them is of use to anybody else. */
 #include "core/store.h"
 
 #include "core/assert.h"
@@ -29,6 +31,8 @@ struct store {
     struct calendar calendar;
     uint64_t keys;
     uint64_t shadows;
+    uint64_t shadow_bytes;
+    uint64_t guards;
     uint64_t entry_bytes;
     uint64_t expired_total;
 };
@@ -183,16 +187,22 @@ static uint64_t used_bytes(const struct store *s)
 
 static void count_in(struct store *s, const struct entry *e)
 {
-    s->entry_bytes += entry_memory(e) + INDEX_BYTES;
+    const uint64_t bytes = entry_memory(e) + INDEX_BYTES;
+    s->entry_bytes += bytes;
     s->keys += !e->is_shadow;
     s->shadows += e->is_shadow;
+    s->shadow_bytes += e->is_shadow ? bytes : 0;
+    s->guards += entry_guard_ms(e) > 0;
 }
 
 static void count_out(struct store *s, const struct entry *e)
 {
-    s->entry_bytes -= entry_memory(e) + INDEX_BYTES;
+    const uint64_t bytes = entry_memory(e) + INDEX_BYTES;
+    s->entry_bytes -= bytes;
     s->keys -= !e->is_shadow;
     s->shadows -= e->is_shadow;
+    s->shadow_bytes -= e->is_shadow ? bytes : 0;
+    s->guards -= entry_guard_ms(e) > 0;
 }
 
 /* Takes an entry out of the tree and the calendar; it stays in the table. */
@@ -305,13 +315,16 @@ static bool raise_guard(struct store *s, uint32_t handle, uint64_t guard_ms)
     if (guard_ms <= merge_reach_ms(&held)) {
         return false;
     }
+    /* All nodes make the same shadow within their clocks' error of each other, and learn of the
+     * same guard within a write's time to travel; they book both in the version's second, and
+     * digests may differ for that moment. */
+    const uint64_t second = entry_second(e);
     if (!e->is_shadow) {
-        entry_set_guard(e, guard_ms);
+        s->guards -= held.guard_ms > 0;
+        calendar_set_guard(&s->calendar, handle, guard_ms, second);
+        s->guards += entry_guard_ms(e) > 0;
         return true;
     }
-    /* All nodes make the same shadow within their clocks' error of each other, and book it in its
-     * version's second; digests may differ for that moment. */
-    const uint64_t second = entry_second(e);
     calendar_remove(&s->calendar, handle, second);
     entry_set_expiry(e, guard_ms);
     calendar_add(&s->calendar, handle, second);
@@ -459,6 +472,16 @@ enum rc store_next_key(const struct store *s, const uint8_t *prefix, size_t pref
 
 /* ---- Digests ---- */
 
+uint32_t digest_short(const struct digest *digest, uint64_t key)
+{
+    const uint64_t both[2] = {digest->sum, digest->count};
+    uint8_t bytes[sizeof(both)];
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        bytes[i] = (uint8_t)(both[i / 8] >> (8 * (i % 8)));
+    }
+    return (uint32_t)(XXH3_64bits_withSeed(bytes, sizeof(bytes), key) >> 32);
+}
+
 uint64_t store_first_epoch(uint64_t cut_s)
 {
     return calendar_first_epoch(cut_s);
@@ -479,13 +502,6 @@ enum rc store_next_epoch(const struct store *s, uint64_t cut_s, uint64_t *epoch,
                          struct digest *ret_digest)
 {
     return calendar_next_epoch(&s->calendar, cut_s, epoch, ret_digest);
-}
-
-uint32_t store_part(const struct store *s, const struct record *r)
-{
-    uint8_t digest[KEY_DIGEST_BYTES];
-    digest_of(s, r, digest);
-    return ((uint32_t)digest[0] << 8 | digest[1]) % PART_COUNT;
 }
 
 /* ---- Walks ---- */
@@ -516,6 +532,43 @@ void store_walk_end(struct store *s, struct store_walk *walk)
     calendar_walk_end(&s->calendar, walk);
 }
 
+size_t store_walk_ids(struct store *s, struct store_walk *walk, uint64_t now_ms, uint64_t cut_s,
+                      uint64_t key, size_t budget, uint64_t *ret_ids, uint32_t *ret_handles,
+                      bool *ret_is_over)
+{
+    size_t count = 0;
+    for (; budget > 0; budget--) {
+        const uint32_t handle = calendar_walk_next(&s->calendar, walk);
+        if (handle == 0) {
+            break;
+        }
+        const struct entry *e = entry_at(&s->entries, handle);
+        if (walk->next != 0) {
+            /* The lists are long and lie anywhere: half of a walk's time is waiting for memory. */
+            __builtin_prefetch(entry_at(&s->entries, walk->next));
+        }
+        if (entry_expiry_ms(e) <= now_ms || entry_second(e) > cut_s) {
+            continue;
+        }
+        const struct record r = entry_record(&s->entries, e);
+        ret_ids[count] = record_id(&r, key);
+        ret_handles[count++] = handle;
+    }
+    *ret_is_over = budget > 0;
+    return count;
+}
+
+enum rc store_by_id(const struct store *s, uint32_t handle, uint64_t id, uint64_t key,
+                    uint64_t now_ms, struct record *ret_record)
+{
+    const struct entry *e = entry_find(&s->entries, handle);
+    if (e == NULL || entry_expiry_ms(e) <= now_ms) {
+        return RC_NOT_FOUND;
+    }
+    *ret_record = entry_record(&s->entries, e);
+    return record_id(ret_record, key) == id ? RC_OK : RC_NOT_FOUND;
+}
+
 /* ---- Figures ---- */
 
 struct store_stats store_stats(const struct store *s)
@@ -523,6 +576,8 @@ struct store_stats store_stats(const struct store *s)
     return (struct store_stats){
         .keys = s->keys,
         .shadows = s->shadows,
+        .shadow_bytes = s->shadow_bytes,
+        .guards = s->guards,
         .bytes_used = used_bytes(s),
         .bytes_max = s->config.bytes_max,
         .expired_total = s->expired_total,
@@ -538,6 +593,8 @@ struct census {
     const struct store *store;
     uint64_t keys;
     uint64_t shadows;
+    uint64_t shadow_bytes;
+    uint64_t guards;
     uint64_t bytes;
 };
 
@@ -554,6 +611,8 @@ static void check_entry(void *arg, uint32_t handle)
     ASSERT(record_check(&r) == RC_OK);
     census->keys += !r.is_shadow;
     census->shadows += r.is_shadow;
+    census->shadow_bytes += r.is_shadow ? entry_memory(e) + INDEX_BYTES : 0;
+    census->guards += r.guard_ms > 0;
     census->bytes += entry_memory(e) + INDEX_BYTES;
 }
 
@@ -566,6 +625,7 @@ void store_check(const struct store *s)
     keytree_check(&s->tree);
     calendar_check(&s->calendar);
     ASSERT(census.keys == s->keys && census.shadows == s->shadows);
+    ASSERT(census.shadow_bytes == s->shadow_bytes && census.guards == s->guards);
     ASSERT(census.bytes == s->entry_bytes);
     ASSERT(s->tree.count == s->keys);
     ASSERT(s->calendar.count == s->keys + s->shadows);

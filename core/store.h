@@ -105,16 +105,20 @@ MUST_USE enum rc store_next_key(const struct store *s, const uint8_t *prefix, si
 
 /* ---- Digests ----
  * Time is cut into epochs of 64 s by expiry; an epoch's sum is the sum modulo 2^64 of its record
- * ids. Groups are runs of 64 epochs. "As of a cut" leaves out records whose version's second is
- * later than `cut_s`; cuts go back 16 s from the newest version second. Epochs that begin before
- * store_first_epoch(cut_s) are about to expire and left out.
+ * ids, guards included. Groups are runs of 64 epochs. "As of a cut" leaves out records whose
+ * version's second is later than `cut_s`; cuts go back 16 s from the newest version second. Epochs
+ * that begin before store_first_epoch(cut_s) are about to expire and left out.
  */
-enum { EPOCH_MS = 64000, EPOCHS_PER_GROUP = 64, PART_COUNT = 1024, CUT_SECONDS = 16 };
+enum { EPOCH_MS = 64000, EPOCHS_PER_GROUP = 64, CUT_SECONDS = 16 };
 
 struct digest {
     uint64_t sum;
     uint64_t count;
 };
+
+/* What stands for a digest where both sides have a key: equal digests give equal numbers, others
+ * once in 2^32, and not again under another key. */
+uint32_t digest_short(const struct digest *digest, uint64_t key);
 
 /* The first epoch that a comparison as of `cut_s` looks at. */
 uint64_t store_first_epoch(uint64_t cut_s);
@@ -132,10 +136,6 @@ MUST_USE enum rc store_next_group(const struct store *s, uint64_t cut_s, uint64_
  * it holds. */
 MUST_USE enum rc store_next_epoch(const struct store *s, uint64_t cut_s, uint64_t *epoch,
                                   struct digest *ret_digest);
-
-/* The part, 0 to PART_COUNT - 1, that a key falls into: 10 bits of its digest under the cluster's
- * seed. */
-uint32_t store_part(const struct store *s, const struct record *r);
 
 /* ---- Walks ----
  * A walk visits every record and shadow of one epoch that was there when it began and still is when
@@ -158,10 +158,26 @@ MUST_USE enum rc store_walk_next(struct store *s, struct store_walk *walk, uint6
                                  struct record *ret_record);
 void store_walk_end(struct store *s, struct store_walk *walk);
 
+/*
+ * Ids under a key of the caller's, with the handles of their entries, for comparing many at once.
+ * Visits up to `budget` entries of the walk and writes those whose version's second is at most
+ * `cut_s` to `ret_ids` and `ret_handles`, which have room for `budget`. Returns how many;
+ * *ret_is_over tells that the walk is at its end.
+ */
+size_t store_walk_ids(struct store *s, struct store_walk *walk, uint64_t now_ms, uint64_t cut_s,
+                      uint64_t key, size_t budget, uint64_t *ret_ids, uint32_t *ret_handles,
+                      bool *ret_is_over);
+
+/* The record behind such a handle if it has that id still; RC_NOT_FOUND. */
+MUST_USE enum rc store_by_id(const struct store *s, uint32_t handle, uint64_t id, uint64_t key,
+                             uint64_t now_ms, struct record *ret_record);
+
 /* ---- Figures ---- */
 struct store_stats {
     uint64_t keys; /* live records, expired ones not yet freed included */
     uint64_t shadows;
+    uint64_t shadow_bytes; /* of bytes_used */
+    uint64_t guards;       /* live records that refuse older versions beyond their own time */
     uint64_t bytes_used;
     uint64_t bytes_max;
     uint64_t expired_total; /* live records freed at the end of their time */

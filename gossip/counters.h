@@ -38,6 +38,11 @@
     X(links_lost, "Peer links lost")                                               \
     X(syncs_started, "Reconciliations started")                                    \
     X(syncs_finished, "Reconciliations finished")                                  \
+    X(syncs_vain, "Reconciliations that found nothing to exchange")                \
+    X(syncs_undecoded, "Reconciliations whose cells did not come out even")        \
+    X(sync_bytes_sent, "Bytes sent to find out what is to be reconciled")          \
+    X(sync_shadows_sent, "Shadows sent by reconciliation and joining")             \
+    X(sync_shadows_received, "Shadows received by reconciliation and joining")     \
     X(sync_records_sent, "Records sent by reconciliation and joining")             \
     X(sync_records_received, "Records received by reconciliation and joining")     \
     X(tree_eager, "Writes pushed to others along broadcast trees")                 \

@@ -15,7 +15,6 @@ enum {
     TURN_US = 100 * 1000,            /* what needs no exact time is looked at this often */
     CLOCK_ASK_US = 50 * 1000,        /* between two questions for the cluster's clock */
     EXPIRE_BUDGET = 500,             /* entries freed in one tick: about a millisecond */
-    CUT_DELAY_S = 2,                 /* roots are compared as of this long ago */
     FULL_CLEAR_PERCENT = 95,
     FULL_HOLD_US = 5000 * 1000,       /* a large value can be too much long before 95 % are used */
     UNHEARD_WAIT_US = 3000 * 1000,    /* a joining node waits so long to hear who is ready */
@@ -50,7 +49,7 @@ static void fill_vitals(void *arg, uint64_t cut_s, uint64_t now_us, struct vital
     *ret_vitals = (struct vitals){.flags = engine_flags(e)};
     if (e->clock.is_set) {
         ret_vitals->clock_us = clock_now_us(&e->clock, e->now_us);
-        const uint64_t cut = cut_s != 0 ? cut_s : ret_vitals->clock_us / 1000000 - CUT_DELAY_S;
+        const uint64_t cut = cut_s != 0 ? cut_s : ret_vitals->clock_us / 1000000 - SYNC_CUT_DELAY_S;
         struct digest root;
         if (!sync_is_joining(e->sync) && store_root(e->store, cut, &root) == RC_OK) {
             ret_vitals->cut_s = cut;
@@ -109,6 +108,7 @@ struct engine *engine_new(const struct engine_config *config, uint64_t now_us)
         .outbox = e->outbox,
         .counters = &e->counters,
         .enclave = e->config.enclave,
+        .seed = config->table_seed,
     };
     e->sync = sync_new(&sync);
     sync_join(e->sync, now_us);
@@ -598,6 +598,7 @@ uint64_t engine_deadline(const struct engine *e)
     }
     uint64_t deadline_us = earlier(swim_deadline(e->swim), replica_deadline(e->replica));
     deadline_us = earlier(deadline_us, e->clock.is_set ? e->turn_at_us : e->ask_at_us);
+    deadline_us = earlier(deadline_us, e->clock.is_set ? sync_deadline(e->sync) : UINT64_MAX);
     deadline_us = earlier(deadline_us, earlier(e->peers_at_us, spread_deadline(e)));
     deadline_us = earlier(deadline_us, mesh_deadline(e->mesh));
     const uint64_t expiry_ms = store_deadline(e->store);

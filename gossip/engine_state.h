@@ -115,6 +115,9 @@ void peer_look_by(struct engine *e, uint64_t at_us);
 /* A member's vitals: differing roots start a session. */
 void peer_compare_roots(struct engine *e, struct member *m, const struct vitals *v);
 
+/* SYNC_ROOT came: likewise. RC_MALFORMED. */
+enum rc peer_take_root(struct engine *e, struct link *l, struct cursor *payload);
+
 /* ---- spread.c ---- */
 
 /* A member is or is not one of the living of the enclave. */

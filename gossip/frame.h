@@ -39,12 +39,16 @@ enum frame_type {
     FRAME_ROLE = 9,
     FRAME_SYNC_GROUPS = 16,
     FRAME_SYNC_EPOCHS = 17,
-    FRAME_SYNC_SUMS = 18,
-    FRAME_SYNC_IDS = 19,
-    FRAME_SYNC_WANT = 20,
-    FRAME_SYNC_DONE = 21,
-    FRAME_JOIN = 22,
-    FRAME_JOIN_DONE = 23,
+    FRAME_SYNC_SCOPE = 18,
+    FRAME_SYNC_LIST = 19,
+    FRAME_SYNC_CELLS = 20,
+    FRAME_SYNC_MORE = 21,
+    FRAME_SYNC_WANT = 22,
+    FRAME_SYNC_DONE = 23,
+    FRAME_SYNC_ROOT = 24,
+    FRAME_JOIN = 25,
+    FRAME_JOIN_DONE = 26,
+    FRAME_RECORDS = 27, /* gossip/batch */
     FRAME_TREE_HAVE = 32,
     FRAME_TREE_GRAFT = 33,
     FRAME_TREE_PRUNE = 34,
@@ -132,18 +136,33 @@ struct frame_record {
 enum nack_reason { NACK_FULL = 1, NACK_CLOCK = 2, NACK_INVALID = 3 };
 
 /*
- * Reconciliation. The initiator sends its groups as of a cut; the responder answers with its epochs
- * of the groups that differ; the initiator then opens each epoch that differs with its list of ids
- * (few entries) or with sums by part (many), which the other side answers with ids of the parts
- * that differ. Who gets a list of ids sends the records that the list lacks and WANTs those it
- * lacks itself; who got the WANT sends them, and DONE.
+ * Reconciliation. The initiator, I, sends its groups as of a cut; the responder, R, answers with
+ * its epochs of the groups that differ. I sorts the epochs that differ: those of which R has
+ * nothing it sends; those of which it has few or no entries itself are settled by a list of ids;
+ * all the others together by one stream of cells (gossip/rateless). SCOPE names the two sets and
+ * begins both. R sends the records that I lacks and WANTs those it lacks itself, I sends these, and
+ * DONE.
  *
- *   SYNC_GROUPS  cut 8 | last 1 | (group 4 | sum 8)*
- *   SYNC_EPOCHS  last 1 | (group 4 | n 1 | (epoch in group 1 | sum 8 | count 4)*n)*
- *   SYNC_SUMS    epoch 4 | sum 8 * PART_COUNT
- *   SYNC_IDS     epoch 4 | last 1 | has parts 1 | [bitmap PART_COUNT/8] | id 8 *
- *   SYNC_WANT    epoch 4 | last 1 | id 8 *
- *   SYNC_DONE    epoch 4 | records sent 4
+ *   I  SYNC_GROUPS  session 1 | cut 8 | key 8 | (group 4 | sum 4)*
+ *   R  SYNC_EPOCHS  session 1 | last 1 | (group 4 | whole 1 | epochs 8 | (sum 4 | count varint)*)*
+ *   I  SYNC_SCOPE   session 1 | cells 4 | share 1 | scope of the list | scope of the stream
+ *   I  SYNC_LIST    session 1 | last 1 | id 8 *
+ *   I  SYNC_CELLS   session 1 | slice bits 1 | slice 4 | first 4 | (id 8 | check 4 | count signed)*
+ *   R  SYNC_MORE    session 1 | slice bits 1 | slice 4 | cells 4
+ *   R  SYNC_WANT    session 1 | flags 1 (enum want_flags) | records sent 4 | id 8 *
+ *   I  SYNC_DONE    session 1 | records sent 4
+ *
+ * `session` is I's number for it, so that frames of one that was given up are known. Sums are the
+ * high half of a hash of the whole sum under the session's key: a pair that happens to agree, once
+ * in 2^32, differs under the next key. `epochs` has a bit for each epoch of the group that R has;
+ * or, where telling them would take more bytes than it saves, `whole` says to compare the group as
+ * one. A cell's count is told as the difference to what an even spread of cell 0's count would
+ * give.
+ *
+ * After records came by reconciliation a node tells its other links its root, so that what was
+ * missing travels on at once:
+ *
+ *   SYNC_ROOT    cut 8 | sum 8
  *
  * Joining, from an empty side: JOIN asks for the epochs whose number modulo `of` is `part`, longest
  * lived first, and JOIN_DONE ends them.
@@ -177,7 +196,13 @@ struct frame_tree {
     uint64_t id;
 };
 
-enum { SYNC_LIST_MAX = 4096 }; /* ids in one SYNC_IDS or SYNC_WANT frame */
+enum { SYNC_LIST_MAX = 4096 }; /* ids in one SYNC_LIST or SYNC_WANT frame */
+
+enum want_flags {
+    WANT_OF_LIST = 1,  /* answers the list, else the stream */
+    WANT_IS_WHOLE = 2, /* with the frames before, all of a slice: send it */
+    WANT_IS_LAST = 4,  /* and no more will come */
+};
 
 void frame_header_write(struct cursor *c, enum frame_type type, uint8_t flags, size_t payload_len);
 

@@ -26,6 +26,28 @@ static void pass_guard_on(struct engine *e, const struct record *r, bool is_appl
     }
 }
 
+static bool is_reconciled(const struct frame_record *f)
+{
+    return (f->kind & (RECORD_IS_COUNTED | RECORD_IS_FORWARD)) == 0;
+}
+
+/* The peer holds what it sends in reconciliation: a client may be waiting for that. And what is
+ * news here may be news to the other links. */
+static void note_reconciled(struct engine *e, const struct link *l, const struct record *r,
+                            bool is_news)
+{
+    sync_received(e->sync, is_news, e->now_us);
+    if (replica_count(e->replica) > 0) {
+        struct record write = *r;
+        write.guard_ms = 0;
+        const uint32_t waiter =
+            replica_find(e->replica, record_id(&write, store_digest_seed(e->store)));
+        if (waiter != 0) {
+            replica_held(e->replica, waiter, l->member->slot);
+        }
+    }
+}
+
 /* Applies a peer's record; 0, or why it is refused. */
 static enum nack_reason apply(struct engine *e, struct link *l, const struct frame_record *f)
 {
@@ -48,8 +70,12 @@ static enum nack_reason apply(struct engine *e, struct link *l, const struct fra
         e->counters.records_applied++;
     }
     spread_arrived(e, l, f, outcome);
-    if ((outcome == MERGE_GUARDED || outcome == MERGE_APPLIED) && !r->is_shadow) {
+    const bool is_news = outcome == MERGE_GUARDED || outcome == MERGE_APPLIED;
+    if (is_news && !r->is_shadow) {
         pass_guard_on(e, r, outcome == MERGE_APPLIED);
+    }
+    if (is_reconciled(f)) {
+        note_reconciled(e, l, r, is_news);
     }
     return (enum nack_reason)0;
 }
@@ -59,8 +85,9 @@ static enum rc count_record(struct engine *e, struct link *l, const struct frame
 {
     l->records_in++;
     if ((f->kind & RECORD_IS_COUNTED) == 0) {
-        const bool is_synced = (f->kind & RECORD_IS_FORWARD) == 0;
+        const bool is_synced = is_reconciled(f);
         e->counters.sync_records_received += is_synced;
+        e->counters.sync_shadows_received += is_synced && f->record.is_shadow;
         l->progress += is_synced;
         return RC_OK;
     }
@@ -83,6 +110,18 @@ static enum rc take_record(struct engine *e, struct link *l, struct cursor *c)
         return RC_MALFORMED;
     }
     return count_record(e, l, &f, apply(e, l, &f));
+}
+
+/* Records of reconciliation and joining, many in one frame. */
+static enum rc take_records(struct engine *e, struct link *l, struct cursor *c)
+{
+    struct batch_reader reader;
+    struct frame_record f;
+    enum rc rc = batch_read(&reader, c);
+    while (rc == RC_OK && (rc = batch_next(&reader, &f)) == RC_OK) {
+        rc = count_record(e, l, &f, apply(e, l, &f));
+    }
+    return rc == RC_NOT_FOUND ? RC_OK : rc;
 }
 
 /* Memory of large values that have not come whole, over all links. */
@@ -233,6 +272,10 @@ static enum rc take_open_frame(struct engine *e, struct link *l, enum frame_type
         return RC_OK;
     case FRAME_RECORD:
         return take_record(e, l, c);
+    case FRAME_RECORDS:
+        return take_records(e, l, c);
+    case FRAME_SYNC_ROOT:
+        return peer_take_root(e, l, c);
     case FRAME_LARGE_BEGIN:
         return begin_large(e, l, c);
     case FRAME_LARGE_DATA:
@@ -243,8 +286,10 @@ static enum rc take_open_frame(struct engine *e, struct link *l, enum frame_type
         return take_nack(e, l, c);
     case FRAME_SYNC_GROUPS:
     case FRAME_SYNC_EPOCHS:
-    case FRAME_SYNC_SUMS:
-    case FRAME_SYNC_IDS:
+    case FRAME_SYNC_SCOPE:
+    case FRAME_SYNC_LIST:
+    case FRAME_SYNC_CELLS:
+    case FRAME_SYNC_MORE:
     case FRAME_SYNC_WANT:
     case FRAME_SYNC_DONE:
     case FRAME_JOIN:
@@ -280,10 +325,10 @@ static enum rc take_frame(struct engine *e, struct link *l, uint8_t type, uint8_
     if (is_data(type) && type <= FRAME_TREE_PRUNE && !engine_is_mate(e, l->member)) {
         return RC_MALFORMED; /* enclaves share membership, not data */
     }
-    if (l->is_conflict && type >= FRAME_SYNC_GROUPS && type <= FRAME_JOIN_DONE) {
+    if (l->is_conflict && type >= FRAME_SYNC_GROUPS && type <= FRAME_RECORDS) {
         return RC_OK; /* the other side will say so too */
     }
-    if (type == FRAME_PACKET || (type >= FRAME_SYNC_GROUPS && type <= FRAME_JOIN_DONE)) {
+    if (type == FRAME_PACKET || (type >= FRAME_SYNC_GROUPS && type <= FRAME_RECORDS)) {
         l->used_us = e->now_us;
     }
     const enum rc rc = take_open_frame(e, l, (enum frame_type)type, &c);

@@ -6,17 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct job *job_new(enum job_kind kind, uint64_t epoch)
+struct job *job_new(enum job_kind kind, struct scope *scope)
 {
     struct job *j = mem_new(1, sizeof(*j));
     j->kind = kind;
-    j->epoch = epoch;
+    j->cut_s = UINT64_MAX;
+    j->scope = *scope;
+    *scope = (struct scope){.rows = NULL};
     idset_init(&j->ids, JOB_IDS_MAX);
-    if (kind == JOB_SUMS || kind == JOB_COMPARE) {
-        j->sums = mem_new(PART_COUNT, sizeof(*j->sums));
-        j->counts = mem_new(PART_COUNT, sizeof(*j->counts));
-        j->peer_sums = mem_new(PART_COUNT, sizeof(*j->peer_sums));
-    }
     return j;
 }
 
@@ -25,119 +22,100 @@ void job_free(struct job *j, struct store *store)
     if (j == NULL) {
         return;
     }
-    if (j->walk.is_open) {
-        store_walk_end(store, &j->walk);
-    }
+    store_walk_end(store, &j->walk);
+    scope_fini(&j->scope);
     idset_fini(&j->ids);
-    free(j->sums);
-    free(j->counts);
-    free(j->peer_sums);
-    free(j->epochs);
     free(j);
 }
 
-void job_stream_select(struct job *j, const struct store *store, uint8_t part, uint8_t of)
+void job_select_part(struct scope *scope, const struct store *store, uint8_t part, uint8_t of)
 {
-    ASSERT(j->kind == JOB_STREAM && of > 0);
+    ASSERT(of > 0);
     struct digest digest;
-    size_t size = 0;
-    j->join_part = part;
-    j->join_of = of;
     for (uint64_t epoch = 0; store_next_epoch(store, UINT64_MAX, &epoch, &digest) == RC_OK;
          epoch++) {
-        if (epoch % of != part) {
-            continue;
+        if (epoch % of == part) {
+            /* Beyond SCOPE_ROWS_MAX groups there is nothing: record_check() sees to that. */
+            (void)!scope_add(scope, epoch / EPOCHS_PER_GROUP,
+                             UINT64_C(1) << (epoch % EPOCHS_PER_GROUP));
         }
-        if (j->epoch_count == size) {
-            size = size == 0 ? 64 : 2 * size;
-            j->epochs = mem_resize(j->epochs, size, sizeof(*j->epochs));
-        }
-        j->epochs[j->epoch_count++] = epoch;
     }
 }
 
-static bool is_selected(const struct job *j, const struct store *store, const struct record *r)
+/* The write that a client waits for with this record, and this member is not known to hold. */
+static uint32_t waiter_of(const struct job_env *env, const struct record *r)
 {
-    if (!j->has_parts) {
-        return true;
+    if (replica_count(env->replica) == 0) {
+        return 0;
     }
-    const uint32_t part = store_part(store, r);
-    return (j->parts[part / 8] >> (part % 8) & 1) != 0;
+    struct record write = *r;
+    write.guard_ms = 0;
+    const uint32_t waiter =
+        replica_find(env->replica, record_id(&write, store_digest_seed(env->store)));
+    return waiter == 0 || replica_is_held_by(env->replica, waiter, env->link->member->slot)
+               ? 0
+               : waiter;
 }
 
-/* The caller has seen to room; without memory the record stays a difference for the next time. */
-static void send_record(struct job *j, const struct job_env *env, const struct record *r)
+bool job_send_record(const struct job_env *env, const struct record *r)
 {
-    if (link_bulk_record(env->link, r, store_find(env->store, r)) == RC_OK) {
-        j->sent++;
-        j->big_until = env->link->big_queued;
-        env->counters->sync_records_sent++;
+    const uint32_t waiter = waiter_of(env, r);
+    const bool is_queued = waiter != 0 || r->blob != NULL;
+    const struct queued_write write = {.handle = is_queued ? store_find(env->store, r) : 0,
+                                       .waiter = waiter,
+                                       .version = r->version};
+    if (waiter != 0) {
+        return link_enqueue(env->link, &write, r->blob != NULL) == RC_OK;
     }
+    if (link_bulk_record(env->link, r, write.handle) != RC_OK) {
+        return false;
+    }
+    env->counters->sync_records_sent++;
+    env->counters->sync_shadows_sent += r->is_shadow;
+    return true;
 }
 
-/* What the job does with one entry of its walk. */
 static void visit(struct job *j, const struct job_env *env, const struct record *r)
 {
-    const uint64_t id = record_id(r, store_digest_seed(env->store));
-    uint32_t part = 0;
-    switch (j->kind) {
-    case JOB_IDS:
-        /* Parts were chosen so that the list fits; what came since may not, and is found later. */
-        if (is_selected(j, env->store, r)) {
-            (void)!idset_add(&j->ids, id);
-        }
-        break;
-    case JOB_SUMS:
-    case JOB_COMPARE:
-        part = store_part(env->store, r);
-        j->sums[part] += id;
-        j->counts[part]++;
-        break;
-    case JOB_DIFF:
-        if (is_selected(j, env->store, r) && !idset_remove(&j->ids, id)) {
-            send_record(j, env, r);
-        }
-        break;
-    case JOB_SEND:
-        if (idset_remove(&j->ids, id)) {
-            send_record(j, env, r);
-        }
-        break;
-    case JOB_STREAM:
-        send_record(j, env, r);
-        break;
+    const bool is_left_out = j->kind == JOB_ANSWER && (version_ms(&r->version) / 1000 > j->cut_s ||
+                                                       idset_remove(&j->ids, record_id(r, j->key)));
+    if (!is_left_out && job_send_record(env, r)) {
+        j->sent++;
+        j->big_until = env->link->big_queued;
     }
 }
 
-/* One slice of the walk. RC_OK at its end. */
+/* A slice of the walk. RC_OK when the last epoch is over. */
 static enum rc walk_slice(struct job *j, const struct job_env *env)
 {
-    if (!j->is_begun) {
-        const enum rc rc = store_walk_begin(env->store, j->epoch, &j->walk);
-        if (rc != RC_OK) {
-            return RC_AGAIN;
-        }
-        j->is_begun = true;
-    }
     for (int i = 0; i < JOB_STEP_ENTRIES; i++) {
         struct record r;
         if (!link_bulk_has_room(env->link)) {
             return RC_FULL;
         }
-        if (store_walk_next(env->store, &j->walk, env->now_ms, &r) != RC_OK) {
-            store_walk_end(env->store, &j->walk);
-            j->is_begun = false;
-            return RC_OK;
+        if (!j->walk.is_open) {
+            j->has_epoch = j->has_epoch || scope_pop(&j->scope, &j->epoch);
+            if (!j->has_epoch) {
+                return RC_OK;
+            }
+            if (store_walk_begin(env->store, j->epoch, &j->walk) != RC_OK) {
+                return RC_AGAIN;
+            }
+            j->has_epoch = false;
         }
-        visit(j, env, &r);
+        if (store_walk_next(env->store, &j->walk, env->now_ms, &r) == RC_OK) {
+            visit(j, env, &r);
+        } else {
+            store_walk_end(env->store, &j->walk);
+        }
     }
     return RC_AGAIN;
 }
 
-/* Writes the set as frames of SYNC_LIST_MAX ids, the last one marked; `type` tells which list. */
-static enum rc emit_ids(struct job *j, const struct job_env *env, enum frame_type type)
+/* Asks for what is left of the list, in frames of SYNC_LIST_MAX ids, the last one marked. */
+static enum rc emit_want(struct job *j, const struct job_env *env)
 {
-    enum { SIZE = 4 + 1 + 1 + JOB_PART_BYTES + 8 * SYNC_LIST_MAX };
+    enum { SIZE = 6 + 8 * SYNC_LIST_MAX };
     bool is_last = false;
     while (!is_last) {
         if (!link_bulk_has_room(env->link)) {
@@ -145,78 +123,26 @@ static enum rc emit_ids(struct job *j, const struct job_env *env, enum frame_typ
         }
         uint8_t *payload = mem_new(1, SIZE);
         struct cursor c = cursor_writer(payload, SIZE);
-        cursor_put_u32(&c, (uint32_t)j->epoch);
-        const size_t last_at = c.pos;
-        cursor_put_u8(&c, 0);
-        if (type == FRAME_SYNC_IDS) {
-            cursor_put_u8(&c, j->has_parts);
-            cursor_put_bytes(&c, j->parts, j->has_parts ? JOB_PART_BYTES : 0);
-        }
         uint64_t id = 0;
+        cursor_put_u8(&c, j->session);
+        cursor_put_u8(&c, WANT_OF_LIST);
+        cursor_put_u32(&c, (uint32_t)j->sent);
         for (int n = 0; n < SYNC_LIST_MAX && idset_next(&j->ids, &j->emitted, &id); n++) {
             cursor_put_u64(&c, id);
             j->emitted++;
         }
         is_last = !idset_next(&j->ids, &j->emitted, &id);
-        payload[last_at] = is_last;
+        payload[1] |= is_last ? WANT_IS_LAST : 0;
         ASSERT(cursor_ok(&c));
-        const enum rc rc = link_bulk(env->link, type, payload, c.pos);
+        const enum rc rc = link_bulk(env->link, FRAME_SYNC_WANT, payload, c.pos);
         free(payload);
         ASSERT(rc == RC_OK);
     }
     return RC_OK;
 }
 
-static enum rc emit_done(struct job *j, const struct job_env *env)
+static enum rc emit_join_done(const struct job *j, const struct job_env *env)
 {
-    uint8_t payload[8];
-    struct cursor c = cursor_writer(payload, sizeof(payload));
-    cursor_put_u32(&c, (uint32_t)j->epoch);
-    cursor_put_u32(&c, (uint32_t)j->sent);
-    return link_bulk(env->link, FRAME_SYNC_DONE, payload, c.pos);
-}
-
-static enum rc emit_sums(struct job *j, const struct job_env *env)
-{
-    enum { SIZE = 4 + 8 * PART_COUNT };
-    uint8_t payload[SIZE];
-    struct cursor c = cursor_writer(payload, sizeof(payload));
-    cursor_put_u32(&c, (uint32_t)j->epoch);
-    for (int i = 0; i < PART_COUNT; i++) {
-        cursor_put_u64(&c, j->sums[i]);
-    }
-    return link_bulk(env->link, FRAME_SYNC_SUMS, payload, c.pos);
-}
-
-/* Selects parts that differ, as many as a list holds, and turns into the listing of them; done when
- * none differs. Parts left out differ still and are next. */
-static enum rc compare_sums(struct job *j, const struct job_env *env)
-{
-    bool differs = false;
-    size_t listed = 0;
-    j->has_parts = true;
-    for (uint32_t i = 0; i < PART_COUNT && listed < JOB_IDS_MAX / 2; i++) {
-        if (j->sums[i] != j->peer_sums[i]) {
-            j->parts[i / 8] |= (uint8_t)(1 << (i % 8));
-            listed += j->counts[i];
-            differs = true;
-        }
-    }
-    if (!differs) {
-        return emit_done(j, env);
-    }
-    j->kind = JOB_IDS;
-    j->is_walked = false;
-    return RC_AGAIN;
-}
-
-static enum rc stream_next(struct job *j, const struct job_env *env)
-{
-    if (j->epoch_count > 0) {
-        j->epoch = j->epochs[--j->epoch_count];
-        j->is_walked = false;
-        return RC_AGAIN;
-    }
     uint8_t payload[10];
     struct cursor c = cursor_writer(payload, sizeof(payload));
     cursor_put_u8(&c, j->join_part);
@@ -230,30 +156,24 @@ enum rc job_step(struct job *j, const struct job_env *env)
     if (!link_bulk_has_room(env->link)) {
         return RC_FULL;
     }
-    if (!j->is_walked && !(j->kind == JOB_STREAM && j->epoch == UINT64_MAX)) {
+    if (!j->is_over) {
         const enum rc rc = walk_slice(j, env);
         if (rc != RC_OK) {
             return rc;
         }
-        j->is_walked = true;
+        j->is_over = true;
     }
     /* What tells the peer that all has been sent does not overtake the large values. */
-    if (env->link->big_done < j->big_until && (j->kind != JOB_STREAM || j->epoch_count == 0)) {
+    if (env->link->big_done < j->big_until) {
         return RC_FULL;
     }
     switch (j->kind) {
-    case JOB_IDS:
-        return emit_ids(j, env, FRAME_SYNC_IDS);
-    case JOB_SUMS:
-        return emit_sums(j, env);
-    case JOB_COMPARE:
-        return compare_sums(j, env);
-    case JOB_DIFF:
-        return emit_ids(j, env, FRAME_SYNC_WANT);
-    case JOB_SEND:
-        return emit_done(j, env);
-    case JOB_STREAM:
-        return stream_next(j, env);
+    case JOB_PUSH:
+        return RC_OK;
+    case JOB_ANSWER:
+        return emit_want(j, env);
+    case JOB_JOIN:
+        return emit_join_done(j, env);
     }
     return RC_OK;
 }

@@ -41,6 +41,7 @@ void link_fini(struct link *l)
     buf_fini(&l->control);
     buf_fini(&l->bulk);
     buf_fini(&l->news);
+    free(l->batch);
     free(l->live.items);
     free(l->big.items);
     free(l->unacked.items);
@@ -189,14 +190,39 @@ enum rc link_control(struct link *l, enum frame_type type, uint8_t flags, const 
     return append_frame(&l->control, type, flags, payload, len);
 }
 
+/* Puts the records that were collected behind what is in the bulk buffer. */
+static enum rc close_batch(struct link *l)
+{
+    const uint8_t *frame = NULL;
+    const size_t len = l->batch == NULL ? 0 : batch_frame(l->batch, &frame);
+    const enum rc rc = len == 0 ? RC_OK : buf_append(&l->bulk, frame, len);
+    if (len > 0 && rc == RC_OK) {
+        batch_clear(l->batch);
+    }
+    return rc;
+}
+
 enum rc link_bulk(struct link *l, enum frame_type type, const void *payload, size_t len)
 {
-    return append_frame(&l->bulk, type, FRAME_CRITICAL, payload, len);
+    enum rc rc = close_batch(l);
+    if (rc == RC_OK) {
+        rc = append_frame(&l->bulk, type, FRAME_CRITICAL, payload, len);
+        l->bulk_frames_bytes += rc == RC_OK ? FRAME_HEADER_BYTES + len : 0;
+    }
+    return rc;
 }
 
 bool link_bulk_has_room(const struct link *l)
 {
     return l->bulk.len < LINK_BULK_BYTES_MAX / 2 && l->big.count < LINK_QUEUE_MAX / 2;
+}
+
+void link_bulk_rest(struct link *l)
+{
+    if (l->batch != NULL && close_batch(l) == RC_OK) {
+        free(l->batch);
+        l->batch = NULL;
+    }
 }
 
 /* A RECORD frame, header included; a guard goes without its value. */
@@ -224,7 +250,14 @@ static enum rc append_record(struct buf *to, const struct record *r, uint8_t kin
 enum rc link_bulk_record(struct link *l, const struct record *r, uint32_t handle)
 {
     if (r->blob == NULL) {
-        const enum rc rc = append_record(&l->bulk, r, 0);
+        if (l->batch == NULL) {
+            l->batch = mem_new(1, sizeof(*l->batch));
+        }
+        enum rc rc = batch_add(l->batch, r);
+        if (rc == RC_FULL) {
+            rc = close_batch(l);
+            rc = rc == RC_OK ? batch_add(l->batch, r) : rc;
+        }
         l->records_out += rc == RC_OK;
         l->progress += rc == RC_OK;
         return rc;
@@ -236,7 +269,8 @@ enum rc link_bulk_record(struct link *l, const struct record *r, uint32_t handle
 
 bool link_has_output(const struct link *l)
 {
-    return l->control.len > 0 || l->bulk.len > 0 || l->live.count > 0 || l->big.count > 0 ||
+    return l->control.len > 0 || l->bulk.len > 0 || (l->batch != NULL && l->batch->count > 0) ||
+           l->live.count > 0 || l->big.count > 0 ||
            (l->out_large != NULL && l->out_large->is_active);
 }
 
@@ -381,6 +415,9 @@ size_t link_fill(struct link *l, const struct link_source *source, struct buf *o
     if (l->state == LINK_OPEN) {
         if (out->len < stop) {
             fill_small(l, source, out, start + len_max / 2);
+        }
+        if (l->bulk.len == 0) {
+            (void)!close_batch(l); /* without memory for it now, the next time */
         }
         if (out->len < stop) {
             move_frames(&l->bulk, out, (stop - out->len) / 2);

@@ -15,6 +15,7 @@
 #include "core/addr.h"
 #include "core/buf.h"
 #include "core/store.h"
+#include "gossip/batch.h"
 #include "gossip/frame.h"
 #include "gossip/outbox.h"
 
@@ -82,6 +83,7 @@ struct link {
     bool is_output_asked; /* an ACTION_OUTPUT is under way */
     bool is_close_received;
     bool needs_sync;             /* something may have passed it by: reconcile as soon as it may */
+    bool wants_sync;             /* its root differs from ours: reconcile as of a cut */
     bool said_ready;             /* in our HELLO */
     bool is_conflict;            /* clocks more than a minute apart: no data */
     int64_t clock_difference_us; /* of the conflict: theirs minus ours */
@@ -94,6 +96,7 @@ struct link {
     struct buf in;         /* an unfinished frame */
     struct buf control;
     struct buf bulk;
+    struct batch *batch; /* records that follow what is in `bulk`; NULL until needed */
     struct write_queue live;
     struct write_queue big;        /* live writes and reconciled records whose value is large */
     uint64_t big_queued, big_done; /* writes ever put into `big`; of these, sent or dropped */
@@ -102,6 +105,7 @@ struct link {
     uint64_t sent_count, acked_count;    /* counted records out */
     uint64_t received_count, told_count; /* counted records in; acknowledged so far */
     struct large *out_large, *in_large;  /* allocated when first needed */
+    uint64_t bulk_frames_bytes;          /* of frames put into `bulk` that are no records */
     uint64_t bytes_in, bytes_out, records_in, records_out;
     uint64_t used_us; /* when something else than its role last passed */
     uint32_t rings,
@@ -129,7 +133,10 @@ MUST_USE enum rc link_control(struct link *l, enum frame_type type, uint8_t flag
 MUST_USE enum rc link_bulk(struct link *l, enum frame_type type, const void *payload, size_t len);
 bool link_bulk_has_room(const struct link *l);
 
-/* A record of reconciliation: small ones as bytes, large ones queued. RC_FULL, RC_NO_MEMORY. */
+/* No more bulk comes for a while: what memory it needs is given back. */
+void link_bulk_rest(struct link *l);
+
+/* A record of reconciliation: small ones into a batch, large ones queued. RC_FULL, RC_NO_MEMORY. */
 MUST_USE enum rc link_bulk_record(struct link *l, const struct record *r, uint32_t handle);
 
 /* Queues a write. RC_FULL: LINK_QUEUE_MAX are waiting. */

@@ -392,7 +392,12 @@ static uint64_t look_at_open(struct engine *e, struct link *l)
 {
     if (l->needs_sync) {
         l->needs_sync = start_sync(e, l, SYNC_CUT_ALL) != RC_OK;
-        return l->needs_sync ? e->now_us + RETRY_US : UINT64_MAX;
+        l->wants_sync = l->wants_sync && l->needs_sync;
+        return e->now_us + RETRY_US;
+    }
+    if (l->wants_sync) {
+        l->wants_sync = start_sync(e, l, engine_now_ms(e) / 1000 - SYNC_CUT_DELAY_S) != RC_OK;
+        return e->now_us + RETRY_US;
     }
     if (((l->role | l->peer_role) & ROLE_KEEPS) != 0) {
         return UINT64_MAX;
@@ -474,12 +479,30 @@ void peer_compare_roots(struct engine *e, struct member *m, const struct vitals 
     }
     if (root.sum == v->root) {
         l->differing = 0;
+        l->wants_sync = false;
         return;
     }
     /* The smaller id starts; the other one only when that does not help. */
     l->differing++;
     const bool is_first = uuid_compare(&e->config.uuid, &m->uuid) < 0;
     if (is_first || l->differing > 4) {
-        (void)!start_sync(e, l, v->cut_s);
+        l->wants_sync = start_sync(e, l, v->cut_s) != RC_OK;
+        peer_look_by(e, l->wants_sync ? e->now_us + RETRY_US : UINT64_MAX);
     }
+}
+
+enum rc peer_take_root(struct engine *e, struct link *l, struct cursor *c)
+{
+    struct digest root;
+    const uint64_t cut_s = cursor_u64(c);
+    const uint64_t sum = cursor_u64(c);
+    if (!cursor_ok(c) || cursor_left(c) > 0) {
+        return RC_MALFORMED;
+    }
+    if (e->clock.is_set && !sync_is_joining(e->sync) &&
+        store_root(e->store, cut_s, &root) == RC_OK) {
+        l->wants_sync = root.sum != sum;
+        peer_look_by(e, l->wants_sync ? e->now_us : UINT64_MAX);
+    }
+    return RC_OK;
 }

@@ -1,13 +1,23 @@
 /*
  * sync: anti-entropy between two members over their link, in sessions; and joining.
  *
- * A session compares sums of groups, then of epochs, then opens the epochs that differ (see
- * gossip/frame.h for the messages, gossip/job.h for the work). One session a link at a time: when
- * both sides start one, that of the smaller id stays. A node that is new pulls all epochs from up
- * to JOIN_PARTS_MAX members, divided among them.
+ * A session compares sums of groups, then of epochs, then settles the epochs that differ: by one
+ * rateless stream of cells, by a list of ids where they are few, or whole where one side has
+ * nothing (see gossip/frame.h for the messages, gossip/initiator and gossip/responder for the two
+ * sides, gossip/rateless and gossip/job for the work). One session a link at a time: when both
+ * sides start one, that of the smaller id stays. A node starts one session at a time, so that what
+ * several neighbours have is not fetched from each of them. A node that is new pulls all epochs
+ * from up to JOIN_PARTS_MAX members, divided among them.
  *
- * Sums are compared as of a cut, so that writes under way do not look like differences; lists hold
- * what there is, so a record may rarely travel twice.
+ * Sums and ids are compared as of a cut, so that writes under way do not look like differences; why
+ * overwrites that arrive meanwhile do no harm stands in gossip/column.h.
+ *
+ * What came by reconciliation is not sent on as writes are: the node tells its other links its root
+ * soon, and whoever differs starts a session. So a difference crosses the cluster at the pace of
+ * sessions, not of the periodic comparison.
+ *
+ * All work is done in sync_turn(), a few steps of under a millisecond at a time, by those links
+ * that have any.
  */
 #ifndef GOSSIP_SYNC_H
 #define GOSSIP_SYNC_H
@@ -18,14 +28,19 @@
 #include "gossip/replica.h"
 
 enum {
-    SYNC_JOBS_MAX = 64,      /* waiting on one link; an honest peer asks for 8 and a join */
-    SYNC_EPOCHS_AT_ONCE = 8, /* opened by the initiator before the first is done */
+    SYNC_JOBS_MAX = 16,      /* waiting on one link; an honest peer asks for an answer and a join */
+    SYNC_STEPS_PER_TURN = 3, /* each under a millisecond */
+    SYNC_SINKS_MAX = 4,      /* streams that are taken in at once; others wait for their turn */
     SYNC_PAUSE_US =
         1000 * 1000, /* between two sessions on a link, and 4 times the last one's length */
     SYNC_STALL_US = 10 * 1000 * 1000,       /* without progress a session or a donor is given up */
     SYNC_LENGTH_MAX_US = 600 * 1000 * 1000, /* and a session after this in any case */
-    SYNC_IDS_MAX = 16 * 65536, /* in lists waiting on one link; 8 lists at once are honest */
-    SYNC_EPOCHS_MAX = 65536, /* differing epochs in one session; the protocol has 40,500 at most */
+    SYNC_SLOW_US = 500 * 1000, /* a session that stands still so long keeps no other waiting */
+    /* After records came by reconciliation the root is told so soon; and once more when they are
+     * old enough for the cut. */
+    SYNC_TELL_US = 200 * 1000,
+    SYNC_TELL_AGAIN_US = 2500 * 1000,
+    SYNC_CUT_DELAY_S = 2, /* roots are compared as of this long ago */
 };
 
 /* As of now, recent seconds and the epoch about to expire included. */
@@ -40,6 +55,7 @@ struct sync_config {
     struct outbox *outbox;
     struct engine_counters *counters;
     const char *enclave; /* ours */
+    uint64_t seed;       /* of the sessions' keys; unpredictable */
 };
 
 /* Everything in the configuration is borrowed. Never NULL. */
@@ -56,14 +72,17 @@ MUST_USE enum rc sync_start(struct sync *s, struct link *l, uint64_t cut_s, uint
 MUST_USE enum rc sync_frame(struct sync *s, struct link *l, enum frame_type type,
                             struct cursor *payload, const struct uuid *self, uint64_t now_us);
 
-/* Does a slice of every link's work. `now_ms` is the cluster's clock. `awaits_donor`: a member that
- * has the data is to be expected, so a join does not begin with members as new as this one. */
+/* A record came by reconciliation; was it news? */
+void sync_received(struct sync *s, bool is_news, uint64_t now_us);
+
+/* Does some steps of what is to be done. `now_ms` is the cluster's clock. `awaits_donor`: a member
+ * that has the data is to be expected, so a join does not begin with members as new as this one. */
 void sync_turn(struct sync *s, uint64_t now_us, uint64_t now_ms, bool awaits_donor);
 
 /* The link's buffers have drained: jobs that waited for room may go on. */
 void sync_wake(struct sync *s, const struct link *l);
 
-/* When sync_turn() has something to do: 0 for at once, UINT64_MAX for nothing. */
+/* When sync_turn() has something to do by itself: 0 for at once, UINT64_MAX for nothing. */
 uint64_t sync_deadline(const struct sync *s);
 
 /* Whether anything is to be waited for: a join, a session, a job that has no room. Then sync_turn()

@@ -1,60 +1,78 @@
 /*
- * sync_side: one link's share of reconciliation: the session that this node initiated on it, if
- * any, and the jobs that the peer's messages have asked for.
+ * sync_side: one link's share of reconciliation: the session that this node began on it, if any,
+ * and what the peer's session and joins have asked for. What is under way is worked off in steps,
+ * one kind after the other, so that a long stream does not hold up a joining node.
  */
 #ifndef GOSSIP_SYNC_SIDE_H
 #define GOSSIP_SYNC_SIDE_H
 
 #include "gossip/job.h"
 #include "gossip/link.h"
+#include "gossip/rateless.h"
 
 enum {
     SIDE_RESPONDING_US = 2 * 1000 * 1000, /* after a peer's message, before a session of our own */
+    SIDE_WORKS = 4,                       /* kinds of work: jobs, list, stream, sink */
 };
 
-struct differing {
-    uint64_t epoch;
-    uint64_t count; /* the larger of both sides' */
+/* What the peer compares with us in the session that it began. */
+struct peer_session {
+    bool is_known;
+    uint8_t session;
+    uint64_t cut_s, key;
 };
 
 struct sync_side {
+    struct link *link;
+    struct sync_side *next; /* in the list of those with something under way */
+    bool is_listed;
+    uint32_t work_at; /* the kind of work that has its turn */
+
     bool is_active;   /* our session */
     bool is_answered; /* the last SYNC_EPOCHS has come */
-    uint64_t cut_s;
+    uint8_t session;
+    uint64_t cut_s, key;
     uint64_t begun_at_us, moved_at_us, not_before_us, responding_until_us;
-    struct differing *epochs;
-    size_t epoch_count, epoch_size, next_epoch;
-    uint32_t open_count; /* epochs opened and not done */
-    uint64_t exchanged;  /* records, both ways, of the session */
-    struct job *jobs;    /* oldest first */
+    struct scope push_scope, list_scope,
+        stream_scope;                      /* epochs that differ, by what is to be done */
+    uint64_t list_entries, stream_entries; /* the larger of both sides' */
+    uint32_t groups, groups_differing;     /* of ours, and as answered */
+    uint32_t epochs, epochs_differing;     /* of both in differing groups */
+    bool is_pushing;                       /* a JOB_PUSH is among the jobs */
+    struct source *list, *stream;
+    uint64_t exchanged; /* records, both ways, of the session */
+
+    struct peer_session peer;
+    struct sink *sink;
+    struct job *answer; /* its list has not come whole yet */
+
+    struct job *jobs; /* oldest first */
     struct job *last_job;
     uint32_t job_count;
-    uint64_t id_count;                       /* in the lists of all jobs and of the partial ones */
-    uint64_t progress;                       /* the link's, when last looked at */
-    struct job *partial_diff, *partial_send; /* lists that have not come whole yet */
+    uint64_t progress; /* the link's, when last looked at */
 };
 
 /* The link's side, made when there is none. */
 struct sync_side *side_of(struct link *l);
 
-/* NULL is ignored. */
+/* NULL is ignored. The owner has taken it out of its list. */
 void side_free(struct sync_side *side, struct store *store);
 
-void side_begin(struct sync_side *side, uint64_t cut_s, uint64_t now_us);
-void side_end(struct sync_side *side, uint64_t now_us);
+void side_begin(struct sync_side *side, uint64_t cut_s, uint64_t key, uint64_t now_us);
+void side_end(struct sync_side *side, struct store *store, uint64_t now_us);
 
-/* Drops all jobs. */
+/* Drops what the peer's session has asked for; streams to a joining node stay. */
+void side_forget_peer(struct sync_side *side, struct store *store);
+
+/* Drops everything. */
 void side_drop(struct sync_side *side, struct store *store);
-
-/* Gives up our session, and all jobs but those that stream to a joining node. */
-void side_cancel(struct sync_side *side, struct store *store);
-
-/* Notes an epoch to open; false beyond SYNC_EPOCHS_MAX. */
-bool side_note(struct sync_side *side, uint64_t epoch, uint64_t count);
 
 /* The job is owned by the side from then on. */
 void side_push(struct sync_side *side, struct job *j);
 void side_pop(struct sync_side *side, struct store *store);
+
+/* Something is under way, here or with the peer. */
+bool side_is_idle(const struct sync_side *side);
 
 void side_check(const struct sync_side *side);
 

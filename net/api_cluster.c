@@ -249,6 +249,8 @@ static void put_storage(struct json_out *o, const struct store_stats *store)
     json_out_u64(o, "bytes", store->bytes_used);
     json_out_u64(o, "bytes_max", store->bytes_max);
     json_out_u64(o, "shadows", store->shadows);
+    json_out_u64(o, "shadow_bytes", store->shadow_bytes);
+    json_out_u64(o, "guards", store->guards);
     json_out_end(o, '}');
 }
 

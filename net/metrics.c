@@ -31,6 +31,10 @@ enum { LINE_SIZE = 256 };
     X(gauge, storage_keys, "Live entries held", m->status.store.keys)                            \
     X(gauge, storage_shadows, "Remains of entries, kept to refuse older versions",               \
       m->status.store.shadows)                                                                   \
+    X(gauge, storage_shadow_bytes, "Bytes that shadows take, of the storage's",                  \
+      m->status.store.shadow_bytes)                                                              \
+    X(gauge, storage_guards, "Live entries that refuse older versions beyond their own time",    \
+      m->status.store.guards)                                                                    \
     X(gauge, storage_bytes, "Bytes of keys, values and bookkeeping", m->status.store.bytes_used) \
     X(gauge, storage_limit_bytes, "Bytes that storage may take", m->status.store.bytes_max)      \
     X(counter, entries_expired_total, "Entries freed at the end of their time to live",          \

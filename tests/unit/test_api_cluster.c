@@ -186,8 +186,12 @@ static void fill_status(struct fixture *f)
     s->has_clock = true;
     s->clock_offset_ms = -3600000;
     s->clock_error_ms = 2;
-    s->store = (struct store_stats){
-        .keys = 5, .shadows = 6, .bytes_used = 7, .bytes_max = UINT64_C(1) << 40};
+    s->store = (struct store_stats){.keys = 5,
+                                    .shadows = 6,
+                                    .shadow_bytes = 8,
+                                    .guards = 9,
+                                    .bytes_used = 7,
+                                    .bytes_max = UINT64_C(1) << 40};
     f->engine.links[0] = (struct engine_link_view){.name = "other",
                                                    .is_dialed = true,
                                                    .up_since_us = 1000000,
@@ -220,6 +224,8 @@ static void status_has_every_member_that_the_contract_names(void **state)
     assert_number(item(json, "storage"), "bytes", 7);
     assert_number(item(json, "storage"), "bytes_max", 1099511627776.0);
     assert_number(item(json, "storage"), "shadows", 6);
+    assert_number(item(json, "storage"), "shadow_bytes", 8);
+    assert_number(item(json, "storage"), "guards", 9);
     assert_number(item(json, "membership"), "alive", 1);
     assert_number(item(json, "membership"), "suspect", 2);
     assert_number(item(json, "membership"), "dead", 3);

@@ -28,7 +28,8 @@ struct end {
     struct link *link;
     struct member peer; /* the other one, as this one knows it */
     struct uuid uuid;
-    uint64_t bytes; /* sent */
+    uint64_t bytes;    /* sent */
+    uint64_t received; /* records */
 };
 
 struct pair {
@@ -58,6 +59,7 @@ static void set_up_end(struct pair *p, int i)
         .outbox = e->outbox,
         .counters = &e->counters,
         .enclave = "default",
+        .seed = 1000 + (uint64_t)i,
     };
     e->sync = sync_new(&sync);
     e->link = mesh_add(e->mesh, LINK_OPEN, i == 0, &addr, 0);
@@ -128,15 +130,25 @@ static uint64_t keys(const struct end *e)
 
 /* ---- The link in memory ---- */
 
-static void take_record(struct end *e, struct cursor *c)
+static void take(struct end *e, const struct frame_record *f)
 {
-    struct frame_record f;
     enum merge_outcome outcome = MERGE_SAME;
-    frame_record_read(c, false, &f);
-    assert_true(cursor_ok(c));
-    assert_int_equal(f.kind & RECORD_IS_COUNTED, 0);
-    assert_int_equal(store_merge(e->store, &f.record, NOW_MS, &outcome), RC_OK);
+    assert_int_equal(f->kind & RECORD_IS_COUNTED, 0);
+    assert_int_equal(store_merge(e->store, &f->record, NOW_MS, &outcome), RC_OK);
     e->link->progress++;
+    e->received++;
+}
+
+static void take_batch(struct end *e, const struct cursor *c)
+{
+    struct batch_reader reader;
+    struct frame_record f;
+    assert_int_equal(batch_read(&reader, c), RC_OK);
+    enum rc rc = RC_OK;
+    while ((rc = batch_next(&reader, &f)) == RC_OK) {
+        take(e, &f);
+    }
+    assert_int_equal(rc, RC_NOT_FOUND);
 }
 
 static void deliver(struct pair *p, struct end *to, const struct buf *bytes)
@@ -148,9 +160,9 @@ static void deliver(struct pair *p, struct end *to, const struct buf *bytes)
         const size_t len = cursor_u32(&all);
         struct cursor c = cursor_reader(cursor_bytes(&all, len), len);
         assert_true(cursor_ok(&all));
-        if (type == FRAME_RECORD) {
-            take_record(to, &c);
-        } else {
+        if (type == FRAME_RECORDS) {
+            take_batch(to, &c);
+        } else if (type != FRAME_SYNC_ROOT) {
             assert_int_equal(
                 sync_frame(to->sync, to->link, (enum frame_type)type, &c, &to->uuid, p->now_us),
                 RC_OK);
@@ -185,7 +197,7 @@ static void step(struct pair *p)
 static bool is_idle(const struct end *e)
 {
     const struct sync_side *side = e->link->sync;
-    return !link_has_output(e->link) && (side == NULL || (!side->is_active && side->jobs == NULL));
+    return !link_has_output(e->link) && (side == NULL || side_is_idle(side));
 }
 
 /* One session, begun by `from`, to its end. */
@@ -249,7 +261,7 @@ static void equal_sides_exchange_their_sums_only(void **state)
     assert_true(p->ends[0].bytes + p->ends[1].bytes < 200);
 }
 
-static void a_large_epoch_is_compared_by_parts(void **state)
+static void a_large_epoch_is_compared_by_cells(void **state)
 {
     struct pair *p = *state;
     for (uint32_t i = 0; i < 20000; i++) {
@@ -264,7 +276,7 @@ static void a_large_epoch_is_compared_by_parts(void **state)
     assert_equal_contents(p);
     assert_int_equal(keys(&p->ends[0]), 20000);
     /* 20,000 ids alone would be 160,000 bytes. */
-    assert_true(p->ends[0].bytes + p->ends[1].bytes < 20000);
+    assert_true(p->ends[0].bytes + p->ends[1].bytes < 1500);
 }
 
 static void an_empty_side_gets_everything(void **state)
@@ -278,18 +290,34 @@ static void an_empty_side_gets_everything(void **state)
     assert_int_equal(keys(&p->ends[0]), 3000);
 }
 
-static void a_hundred_thousand_entries_of_one_epoch_arrive_in_a_few_sessions(void **state)
+static void a_hundred_thousand_entries_of_one_epoch_arrive_in_one_session(void **state)
 {
     struct pair *p = *state;
     for (uint32_t i = 0; i < 100000; i++) {
         store_one(&p->ends[1], i, 600000);
     }
-    for (int session = 0; session < 5 && keys(&p->ends[0]) < 100000; session++) {
-        run_session(p, session % 2);
-    }
+    run_session(p, 0);
     assert_equal_contents(p);
     assert_int_equal(keys(&p->ends[0]), 100000);
     assert_int_equal(p->ends[1].counters.sync_records_sent, 100000);
+}
+
+static void two_hundred_thousand_differences_of_one_epoch_take_one_session(void **state)
+{
+    struct pair *p = *state;
+    for (uint32_t i = 0; i < 210000; i++) {
+        store_one(&p->ends[i % 2], i, 600000);
+        if (i < 10000) {
+            store_one(&p->ends[1 - i % 2], i, 600000);
+        }
+    }
+    run_session(p, 0);
+    assert_equal_contents(p);
+    assert_int_equal(keys(&p->ends[0]), 210000);
+    /* Each missing record went once. */
+    assert_int_equal(p->ends[0].received + p->ends[1].received, 200000);
+    assert_true(p->ends[0].counters.sync_bytes_sent + p->ends[1].counters.sync_bytes_sent <
+                200000 * 27);
 }
 
 static void records_that_arrive_meanwhile_do_no_harm(void **state)
@@ -380,38 +408,116 @@ static void frames_that_are_not_right_are_refused(void **state)
         for (size_t i = 0; i < len; i++) {
             cursor_put_u8(&c, 0xff);
         }
-        if (len != 8) {
-            assert_int_equal(feed(p, FRAME_SYNC_GROUPS, &c), RC_MALFORMED);
-        }
-        assert_int_equal(feed(p, FRAME_SYNC_SUMS, &c), RC_MALFORMED);
-        if (len != 8) {
-            assert_int_equal(feed(p, FRAME_SYNC_DONE, &c), len < 8 ? RC_MALFORMED : RC_OK);
-        }
+        assert_int_equal(feed(p, FRAME_SYNC_GROUPS, &c), RC_MALFORMED);
+        assert_int_equal(feed(p, FRAME_SYNC_EPOCHS, &c), len < 2 ? RC_MALFORMED : RC_OK);
+        assert_int_equal(feed(p, FRAME_SYNC_SCOPE, &c), RC_MALFORMED);
+        assert_int_equal(feed(p, FRAME_SYNC_DONE, &c), len == 5 ? RC_OK : RC_MALFORMED);
+        assert_int_equal(feed(p, FRAME_SYNC_MORE, &c), len == 10 ? RC_OK : RC_MALFORMED);
+        assert_int_equal(feed(p, FRAME_SYNC_WANT, &c), len == 6 ? RC_OK : RC_MALFORMED);
         assert_int_equal(feed(p, FRAME_JOIN, &c), RC_MALFORMED);
         assert_int_equal(feed(p, FRAME_JOIN_DONE, &c), RC_MALFORMED);
     }
 }
 
+/* The peer begins a session of which it names the key, and a scope of one epoch. */
+static void begin_as_peer(struct pair *p, bool is_list)
+{
+    uint8_t bytes[64];
+    struct cursor c = cursor_writer(bytes, sizeof(bytes));
+    cursor_put_u8(&c, 1);
+    cursor_put_u64(&c, SYNC_CUT_ALL);
+    cursor_put_u64(&c, 99);
+    assert_int_equal(feed(p, FRAME_SYNC_GROUPS, &c), RC_OK);
+    c = cursor_writer(bytes, sizeof(bytes));
+    cursor_put_u8(&c, 1);
+    cursor_put_u32(&c, 64);
+    cursor_put_u8(&c, 0);
+    for (int i = 0; i < 2; i++) {
+        cursor_put_u16(&c, (i == 0) == is_list);
+        if ((i == 0) == is_list) {
+            cursor_put_u32(&c, 1);
+            cursor_put_u64(&c, 1);
+        }
+    }
+    assert_int_equal(feed(p, FRAME_SYNC_SCOPE, &c), RC_OK);
+}
+
 static void the_lists_of_a_hostile_peer_are_bounded(void **state)
 {
     struct pair *p = *state;
-    enum { SIZE = 6 + 8 * SYNC_LIST_MAX };
+    enum { SIZE = 2 + 8 * SYNC_LIST_MAX };
     uint8_t *bytes = mem_new(1, SIZE);
     uint64_t id = 1, fed = 0;
     enum rc rc = RC_OK;
+    begin_as_peer(p, true);
     for (uint32_t frame = 0; frame < 1000 && rc == RC_OK; frame++) {
         struct cursor c = cursor_writer(bytes, SIZE);
-        cursor_put_u32(&c, frame / 15);
-        cursor_put_u8(&c, frame % 15 == 14);
+        cursor_put_u8(&c, 1);
         cursor_put_u8(&c, 0);
         for (int i = 0; i < SYNC_LIST_MAX; i++) {
             cursor_put_u64(&c, id++ * UINT64_C(0x9e3779b97f4a7c15));
         }
-        rc = feed(p, FRAME_SYNC_IDS, &c);
+        rc = feed(p, FRAME_SYNC_LIST, &c);
         fed += rc == RC_OK ? SYNC_LIST_MAX : 0;
     }
     assert_int_equal(rc, RC_MALFORMED);
-    assert_true(fed <= SYNC_IDS_MAX);
+    assert_true(fed <= JOB_IDS_MAX);
+    free(bytes);
+}
+
+static void put_cells(struct cursor *c, uint32_t first, uint32_t count)
+{
+    cursor_put_u8(c, 1);
+    cursor_put_u8(c, 0);
+    cursor_put_u32(c, 0);
+    cursor_put_u32(c, first);
+    for (uint32_t i = 0; i < count; i++) {
+        cursor_put_u64(c, (first + i + 1) * UINT64_C(0x9e3779b97f4a7c15));
+        cursor_put_u32(c, i);
+        cursor_put_signed(c, -(int64_t)i * 1000);
+    }
+}
+
+static void cells_that_were_not_asked_for_are_refused(void **state)
+{
+    struct pair *p = *state;
+    uint8_t bytes[4096];
+    begin_as_peer(p, false);
+    struct cursor c = cursor_writer(bytes, sizeof(bytes));
+    put_cells(&c, 1, 1); /* not the first ones */
+    assert_int_equal(feed(p, FRAME_SYNC_CELLS, &c), RC_MALFORMED);
+    c = cursor_writer(bytes, sizeof(bytes));
+    put_cells(&c, 0, 64);
+    assert_int_equal(feed(p, FRAME_SYNC_CELLS, &c), RC_OK);
+    c = cursor_writer(bytes, sizeof(bytes));
+    put_cells(&c, 64, 1); /* one more than was wanted */
+    assert_int_equal(feed(p, FRAME_SYNC_CELLS, &c), RC_MALFORMED);
+}
+
+static void garbled_cells_end_a_stream_and_harm_nothing(void **state)
+{
+    struct pair *p = *state;
+    struct end *e = &p->ends[0];
+    uint8_t *bytes = mem_new(1, 1 << 17);
+    for (uint32_t i = 0; i < 100; i++) {
+        store_one(e, i, 600000);
+    }
+    begin_as_peer(p, false);
+    uint32_t sent = 0;
+    for (int i = 0; i < 2000 && e->link->sync->sink != NULL; i++) {
+        const struct sink *k = e->link->sync->sink;
+        if (k->slice_bits == 0 && sent < k->until) {
+            const uint32_t count = k->until - sent < 3000 ? k->until - sent : 3000;
+            struct cursor c = cursor_writer(bytes, 1 << 17);
+            put_cells(&c, sent, count);
+            assert_int_equal(feed(p, FRAME_SYNC_CELLS, &c), RC_OK);
+            sent += count;
+        }
+        p->now_us += 100000;
+        sync_turn(e->sync, p->now_us, NOW_MS, false);
+    }
+    assert_null(e->link->sync->sink);
+    assert_int_equal(keys(e), 100);
     free(bytes);
 }
 
@@ -421,15 +527,18 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         TEST(a_small_difference_travels_and_nothing_else),
         TEST(equal_sides_exchange_their_sums_only),
-        TEST(a_large_epoch_is_compared_by_parts),
+        TEST(a_large_epoch_is_compared_by_cells),
         TEST(an_empty_side_gets_everything),
-        TEST(a_hundred_thousand_entries_of_one_epoch_arrive_in_a_few_sessions),
+        TEST(a_hundred_thousand_entries_of_one_epoch_arrive_in_one_session),
+        TEST(two_hundred_thousand_differences_of_one_epoch_take_one_session),
         TEST(records_that_arrive_meanwhile_do_no_harm),
         TEST(two_sessions_begun_at_once_become_one),
         TEST(a_session_whose_peer_is_silent_is_given_up),
         TEST(a_session_that_was_crossed_keeps_the_stream_to_a_joining_node),
         TEST(frames_that_are_not_right_are_refused),
         TEST(the_lists_of_a_hostile_peer_are_bounded),
+        TEST(cells_that_were_not_asked_for_are_refused),
+        TEST(garbled_cells_end_a_stream_and_harm_nothing),
 #undef TEST
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,242 @@
+/* Stories about reconciliation and joining: what they bring, at what price, and when. */
+#include "core/mem.h"
+#include "tests/sim/cluster.h"
+#include "tests/sim/stage.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define MINUTE_MS UINT64_C(60000)
+#define HOUR_MS (60 * MINUTE_MS)
+
+static struct cluster *formed(uint32_t count, uint64_t seed)
+{
+    struct cluster *c = cluster_new(count, seed);
+    cluster_start_all(c);
+    assert_true(cluster_wait_full_view(c, 3000));
+    assert_true(cluster_wait_ready(c, 3000));
+    return c;
+}
+
+/* Writes `count` keys on a node, named by `prefix`, at `per_s` a second. */
+static void put_many(struct cluster *c, uint32_t node, const char *prefix, uint32_t count,
+                     uint32_t per_s)
+{
+    const uint32_t per_10_ms = per_s < 100 ? 1 : per_s / 100;
+    for (uint32_t i = 0; i < count; i++) {
+        char key[32];
+        (void)snprintf(key, sizeof(key), "%s-%u", prefix, i);
+        assert_int_not_equal(cluster_put(c, node, key, "value", HOUR_MS + i % 500 * 60000),
+                             UINT64_MAX);
+        if (i % per_10_ms == per_10_ms - 1) {
+            cluster_run_for(c, 10);
+        }
+    }
+}
+
+static struct engine_status status_of(struct cluster *c, uint32_t node)
+{
+    struct engine_status status;
+    engine_status(c->nodes[node].engine, stage_now_us(c, node), &status);
+    return status;
+}
+
+static void block_streams(struct cluster *c, uint32_t a, uint32_t b, bool is_blocked)
+{
+    cluster_block(c, a, b, is_blocked ? BLOCK_TCP : 0);
+    cluster_block(c, b, a, is_blocked ? BLOCK_TCP : 0);
+}
+
+static void a_node_that_joins_under_writes_ends_with_all_of_them(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(4, 51);
+    for (uint32_t i = 0; i < 3; i++) {
+        cluster_start(c, i);
+    }
+    assert_true(cluster_wait_ready(c, 4000));
+    put_many(c, 0, "before", 10000, 20000);
+    cluster_start(c, 3);
+    put_many(c, 1, "while", 10000, 5000);
+    assert_true(cluster_wait_full_view(c, 3000));
+    assert_true(cluster_wait_ready(c, 3000));
+    assert_true(cluster_wait_converged(c, 10000));
+    assert_int_equal(cluster_keys(c, 3), 20000);
+    cluster_free(c);
+}
+
+static void a_donor_that_dies_in_the_middle_of_a_join_is_replaced(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(4, 52);
+    for (uint32_t i = 0; i < 3; i++) {
+        cluster_start(c, i);
+    }
+    assert_true(cluster_wait_ready(c, 4000));
+    put_many(c, 0, "key", 60000, 60000);
+    assert_true(cluster_wait_converged(c, 10000));
+    cluster_start(c, 3);
+    while (cluster_keys(c, 3) < 10000) {
+        cluster_run_for(c, 1);
+    }
+    assert_true((status_of(c, 3).unready & READY_JOINING) != 0);
+    cluster_crash_silently(c, 1);
+    assert_true(cluster_wait_ready(c, 30000));
+    assert_int_equal(cluster_keys(c, 3), 60000);
+    cluster_free(c);
+}
+
+static void ten_thousand_differences_are_settled_within_seconds_of_a_heal(void **state)
+{
+    (void)state;
+    struct cluster *c = formed(4, 53);
+    struct engine_counters before, after;
+    put_many(c, 0, "both", 20000, 50000);
+    assert_true(cluster_wait_converged(c, 10000));
+    cluster_partition(c, 2);
+    cluster_run_for(c, 15000);
+    put_many(c, 0, "left", 5000, 50000);
+    put_many(c, 2, "right", 5000, 50000);
+    cluster_counters(c, &before);
+    cluster_heal(c);
+    assert_true(cluster_wait_converged(c, 20000));
+    cluster_counters(c, &after);
+    for (uint32_t i = 0; i < 4; i++) {
+        assert_int_equal(cluster_keys(c, i), 30000);
+    }
+    /* Each of the four lacked 5,000; a few may come twice where two sessions met. */
+    assert_in_range(after.sync_records_received - before.sync_records_received, 20000, 30000);
+    cluster_free(c);
+}
+
+/*
+ * B holds a version without knowing that it replaced one that lives longer; A has learned so, and
+ * the message about it is lost with A's overflowing queue. Reconciliation must bring the guard:
+ * when the version's time is over, the older one must not come back.
+ */
+static void an_overflow_that_loses_a_guard_is_made_good(void **state)
+{
+    (void)state;
+    enum { A, B, C };
+    struct cluster *c = formed(3, 54);
+    block_streams(c, A, C, true);
+    block_streams(c, B, C, true);
+    cluster_run_for(c, 12000);
+    assert_int_not_equal(cluster_put(c, C, "key", "old", HOUR_MS), UINT64_MAX);
+    cluster_run_for(c, 100);
+    assert_int_not_equal(cluster_put(c, A, "key", "new", 2 * MINUTE_MS), UINT64_MAX);
+    cluster_run_for(c, 1000);
+    assert_string_equal(cluster_get(c, B, "key"), "new");
+    assert_string_equal(cluster_get(c, C, "key"), "old");
+    /* A meets C, and learns of the longer life, while nothing gets through to B. */
+    block_streams(c, A, C, false);
+    for (int i = 0; i < 50 && status_of(c, A).store.guards == 0; i++) {
+        if (i == 0) {
+            /* More than the stream takes in, so that what comes later waits in the queue. */
+            block_streams(c, A, B, true);
+            put_many(c, A, "first", 12000, 1200000);
+        }
+        cluster_run_for(c, 100);
+    }
+    assert_int_equal(status_of(c, A).store.guards, 1);
+    assert_int_equal(status_of(c, B).store.guards, 0);
+    put_many(c, A, "flood", 36000, 1000000);
+    assert_true(status_of(c, A).counters.link_overflows > 0);
+    block_streams(c, A, B, false);
+    assert_true(cluster_wait_converged(c, 30000));
+    assert_int_equal(status_of(c, B).store.guards, 1);
+    cluster_run_for(c, 2 * MINUTE_MS);
+    assert_int_equal(status_of(c, B).store.guards, 0);
+    assert_int_equal(status_of(c, B).store.shadows, 1);
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_null(cluster_get(c, i, "key"));
+    }
+    cluster_free(c);
+}
+
+static void a_node_without_a_link_to_anybody_does_not_join_for_ever(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(2, 55);
+    cluster_start(c, 0);
+    assert_true(cluster_wait_ready(c, 4000));
+    put_many(c, 0, "key", 10, 1000);
+    block_streams(c, 0, 1, true);
+    cluster_start(c, 1);
+    cluster_run_for(c, 60000);
+    assert_int_equal(status_of(c, 1).unready, READY_JOINING);
+    cluster_run_for(c, 40000);
+    assert_int_equal(status_of(c, 1).unready, 0);
+    assert_int_equal(c->nodes[1].notices[NOTICE_JOIN_GIVEN_UP], 1);
+    assert_int_equal(cluster_keys(c, 1), 0);
+    block_streams(c, 0, 1, false);
+    assert_true(cluster_wait_converged(c, 10000));
+    assert_int_equal(cluster_keys(c, 1), 10);
+    cluster_free(c);
+}
+
+static void steady_writes_start_no_session(void **state)
+{
+    (void)state;
+    struct cluster *c = formed(5, 56);
+    struct engine_counters before, after;
+    c->delay_us = 1000;
+    c->jitter_us = 2000;
+    put_many(c, 0, "warm", 5000, 5000);
+    cluster_run_for(c, 3000);
+    cluster_counters(c, &before);
+    for (uint32_t i = 0; i < 10; i++) {
+        char prefix[8];
+        (void)snprintf(prefix, sizeof(prefix), "%u", i / 2); /* new keys and overwrites in turn */
+        put_many(c, i % 5, prefix, 5000, 5000);
+    }
+    cluster_counters(c, &after);
+    assert_int_equal(after.syncs_started - before.syncs_started, 0);
+    cluster_free(c);
+}
+
+/* A line of nodes, each linked with its neighbours only, as in a partial view. */
+static void what_one_learns_by_reconciliation_crosses_a_line_of_nodes_at_once(void **state)
+{
+    (void)state;
+    enum { NODES = 6 };
+    struct cluster *c = formed(NODES, 57);
+    for (uint32_t i = 0; i < NODES; i++) {
+        for (uint32_t j = i + 1; j < NODES; j++) {
+            block_streams(c, i, j, j > i + 1 || i == 0);
+        }
+    }
+    cluster_run_for(c, 20000);
+    put_many(c, 0, "key", 2000, 20000);
+    cluster_run_for(c, 5000);
+    assert_int_equal(cluster_keys(c, 1), 0);
+    block_streams(c, 0, 1, false);
+    while (cluster_keys(c, 1) < 2000) {
+        cluster_run_for(c, 10);
+    }
+    /* Four hops; the periodic comparison alone takes about three seconds. */
+    assert_true(cluster_wait_converged(c, 1800));
+    assert_int_equal(cluster_keys(c, NODES - 1), 2000);
+    cluster_free(c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_node_that_joins_under_writes_ends_with_all_of_them),
+        cmocka_unit_test(a_donor_that_dies_in_the_middle_of_a_join_is_replaced),
+        cmocka_unit_test(ten_thousand_differences_are_settled_within_seconds_of_a_heal),
+        cmocka_unit_test(an_overflow_that_loses_a_guard_is_made_good),
+        cmocka_unit_test(a_node_without_a_link_to_anybody_does_not_join_for_ever),
+        cmocka_unit_test(steady_writes_start_no_session),
+        cmocka_unit_test(what_one_learns_by_reconciliation_crosses_a_line_of_nodes_at_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -65,7 +65,7 @@ def runs(is_quick):
         *over_sizes("idle", sizes, 5, 1, "--settle", "60s", *quiet),
         *over_sizes("writes", data, 0.5, many, *whole),
         *over_sizes("writes-churn", data, 1, many, "--scenario", "churn", *whole),
-        *over_sizes("partition", [size for size in sizes if size <= 1000], 0.5, many, "--scenario",
+        *over_sizes("partition", [size for size in sizes if size <= 1000], 1, many, "--scenario",
                     "partition", "--writes", 2, "--ttl", "600s", large=("--enclave-size", ENCLAVE)),
     ]
     for loss in (0, 0.05, 0.1, 0.25, 0.4):

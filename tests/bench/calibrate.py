@@ -168,6 +168,7 @@ class Calibration:
             cluster.begun = cluster.start_all()
             cluster.joined = cluster.await_joined(120)
             cluster.views, _, cluster.look = cluster.await_rest(every=0.01, views_only=True)
+            cluster.await_ready()
         except BaseException:
             cluster.__exit__(None, None, None)
             raise

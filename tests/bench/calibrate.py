@@ -105,7 +105,7 @@ class Busy:
         return 1 - (spent[3] + spent[4]) / max(1, sum(spent))
 
 
-def await_quiet(seconds=60):
+def await_quiet(seconds=20):
     """Waits, so long at most, until others leave half of the processors."""
     deadline = time.time() + seconds
     while time.time() < deadline:
@@ -411,11 +411,24 @@ class Calibration:
                 "figures": [figure.as_json() for figure in self.figures]}
 
 
+def save(path, size):
+    """Writes a size's figures in the place of those that the file has of it."""
+    sizes = []
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
+            sizes = json.load(file)["sizes"]
+    sizes = [other for other in sizes if other["nodes"] != size["nodes"]] + [size]
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump({"made_by": "tests/bench/calibrate.py",
+                   "sizes": sorted(sizes, key=lambda one: one["nodes"])}, file, indent=1)
+        file.write("\n")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--nodes", default="16,48", help="sizes, with commas; 200 at most in all")
     parser.add_argument("--quick", action="store_true", help="fewer repetitions")
-    parser.add_argument("--json", metavar="FILE", help="write the figures there too")
+    parser.add_argument("--json", metavar="FILE", help="put the figures there too, other sizes' are kept")
     parser.add_argument("--binary", default=os.path.join(TOP, "build/release/repram"))
     parser.add_argument("--sim", default=os.path.join(TOP, "build/release/repram-sim"))
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO",
@@ -428,13 +441,12 @@ def main():
     if not harness.ISOLATED:
         sys.exit("calibrate.py: needs namespaces: run it as root")
     arguments.sim = os.path.abspath(arguments.sim)
-    sizes = [Calibration(int(size), arguments).run(arguments.scenarios or Calibration.SCENARIOS)
-             for size in arguments.nodes.split(",")]
-    if arguments.json:
-        with open(arguments.json, "w", encoding="utf-8") as file:
-            json.dump({"made_by": "tests/bench/calibrate.py", "sizes": sizes}, file, indent=1)
-            file.write("\n")
-    differing = sum(not figure["agrees"] for size in sizes for figure in size["figures"])
+    differing = 0
+    for count in (int(size) for size in arguments.nodes.split(",")):
+        size = Calibration(count, arguments).run(arguments.scenarios or Calibration.SCENARIOS)
+        differing += sum(not figure["agrees"] for figure in size["figures"])
+        if arguments.json:
+            save(arguments.json, size)
     print(f"\n{differing} figures differ by more than their margin" if differing
           else "\nall figures agree within their margins")
     sys.exit(1 if differing else 0)

@@ -36,7 +36,7 @@ ENCLAVE = 16  # of the nodes of a large cluster, where data is to move and one e
 
 def seeds(nodes, most):
     """Fewer for larger clusters, whose every run has more to say."""
-    return max(1, min(most, 600 // nodes))
+    return max(1, min(most, 30 * most // nodes))
 
 
 def few_minutes(nodes, minutes):
@@ -55,20 +55,20 @@ def runs(is_quick):
     sizes = QUICK_SIZES if is_quick else SIZES
     data = [size for size in DATA_SIZES if size in sizes]
     nodes = QUICK_SIZES[-1] if is_quick else LOSS_NODES
-    many = 2 if is_quick else 20
+    many, some = (2, 2) if is_quick else (20, 8)
     quiet = ("--writes", 0, "--walk", 0)
     whole = ("--enclave-size", 0, "--writes", 5, "--delay", "1ms", "--walk", 0)
     found = [
         *over_sizes("crash-0", sizes, 2, many, "--scenario", "crash", *quiet),
         *over_sizes("crash-25", sizes, 2, many, "--scenario", "crash", "--loss", 0.25, *quiet),
         *over_sizes("kill", sizes, 1, many, "--scenario", "kill", *quiet),
-        *over_sizes("burst", [size for size in sizes if size < LARGE], 1.2, many, "--scenario",
+        *over_sizes("burst", [size for size in sizes if size < LARGE], 1.2, some, "--scenario",
                     "burst", *quiet),
         *over_sizes("idle", sizes, 5, 1, "--settle", "60s", *quiet),
-        *over_sizes("writes", data, 0.5, many, *whole),
-        *over_sizes("writes-churn", data, 1, many, "--scenario", "churn", *whole),
-        *over_sizes("partition", [size for size in sizes if size < LARGE], 1, many, "--scenario",
-                    "partition", "--writes", 2, "--ttl", "600s", "--walk", 0,
+        *over_sizes("writes", data, 0.5, some, *whole),
+        *over_sizes("writes-churn", data, 1, some, "--scenario", "churn", *whole),
+        *over_sizes("partition", [size for size in sizes if size < LARGE], 1, some,
+                    "--scenario", "partition", "--writes", 2, "--ttl", "600s", "--walk", 0,
                     large=("--enclave-size", ENCLAVE)),
     ]
     for loss in (0, 0.05, 0.1, 0.25, 0.4):

@@ -193,8 +193,8 @@ def main(argv):
         def save(made):
             old[:] = others + made
             with open(f"{data}.new", "w", encoding="utf-8") as file:
-                json.dump({"made_by": "tests/sim/scale.py", "runs": old}, file, indent=1)
-                file.write("\n")
+                lines = ",\n".join(json.dumps(run, separators=(",", ":")) for run in old)
+                file.write(f'{{"made_by": "tests/sim/scale.py", "runs": [\n{lines}\n]}}\n')
             os.replace(f"{data}.new", data)
 
         failed = run_all(arguments, wanted, known, save)

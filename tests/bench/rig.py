@@ -259,6 +259,11 @@ class Cluster:
                 raise harness.Timeout(f"{self.count} nodes have not come to rest")
             time.sleep(every)
 
+    def await_ready(self, seconds=60):
+        """All take reads and writes."""
+        harness.wait_until(lambda: all(s["state"] == "ready" for s in self.statuses()),
+                           f"{self.count} nodes are ready", seconds)
+
     def counters(self, *names):
         """Sums over all nodes of metrics."""
         pages = list(self._pool.map(lambda life: life.node.metrics(), self.lives))

@@ -280,9 +280,9 @@ CHARTS = {
         {"aim": ("wanted, at most", [(10, 1.2), (1000, 1.2)])}),
     "heal": (
         "Half a minute in two halves: until all is one again", "nodes", "seconds", nodes,
-        [("equal data, p99", "partition", seconds("rest", "p99")),
-         ("equal data, median", "partition", seconds("rest", "median")),
-         ("equal views, median", "partition", seconds("views", "median"))],
+        [("equal data, p99", "partition", seconds("heal_digests", "p99")),
+         ("equal data, median", "partition", seconds("heal_digests", "median")),
+         ("equal views, median", "partition", seconds("heal_views", "median"))],
         {"aim": ("wanted at 128, data", [(10, 10), (128, 10)])}),
 }
 

@@ -2,7 +2,7 @@
 """Everything behind docs/scale.md in one command.
 
     cmake --preset release && cmake --build --preset release --target repram-sim
-    tests/sim/scale.py [--quick] [--keep] [--no-run] [--only SERIES,...] [--limit SECONDS]
+    tests/sim/scale.py [--quick] [--keep] [--no-run] [--only SERIES,...] [--max-nodes N]
 
 Runs the simulator over sizes and faults, writes what it prints to docs/scale/figures.json, draws the
 charts beside it (plot.py) and fills the tables between the marks in docs/scale.md (tables.py). Shows
@@ -30,16 +30,17 @@ SIZES = (10, 16, 32, 64, 100, 128, 300, 1000, 3000, 10000)
 DATA_SIZES = (10, 16, 32, 64, 100, 128, 300, 1000)  # in one enclave
 QUICK_SIZES = (10, 16, 64)
 LOSS_NODES = 128
+LARGE = 3000  # nodes from which one run at a time has the machine's memory, and a minute is enough
 ENCLAVE = 16  # of the nodes of a large cluster, where data is to move and one enclave is too much
 
 
 def seeds(nodes, most):
     """Fewer for larger clusters, whose every run has more to say."""
-    return max(1, min(most, 600 // nodes))
+    return max(1, min(most, 30 * most // nodes))
 
 
 def few_minutes(nodes, minutes):
-    return minutes if nodes < 3000 else min(minutes, 1)
+    return minutes if nodes < LARGE else min(minutes, 1)
 
 
 def over_sizes(series, sizes, minutes, most_seeds, *options, large=()):
@@ -54,19 +55,21 @@ def runs(is_quick):
     sizes = QUICK_SIZES if is_quick else SIZES
     data = [size for size in DATA_SIZES if size in sizes]
     nodes = QUICK_SIZES[-1] if is_quick else LOSS_NODES
-    many = 2 if is_quick else 10
-    quiet = ("--writes", 0)
-    whole = ("--enclave-size", 0, "--writes", 5, "--delay", "1ms")
+    many, some = (2, 2) if is_quick else (20, 8)
+    quiet = ("--writes", 0, "--walk", 0)
+    whole = ("--enclave-size", 0, "--writes", 5, "--delay", "1ms", "--walk", 0)
     found = [
         *over_sizes("crash-0", sizes, 2, many, "--scenario", "crash", *quiet),
         *over_sizes("crash-25", sizes, 2, many, "--scenario", "crash", "--loss", 0.25, *quiet),
         *over_sizes("kill", sizes, 1, many, "--scenario", "kill", *quiet),
-        *over_sizes("burst", sizes, 1.2, many, "--scenario", "burst", *quiet),
+        *over_sizes("burst", [size for size in sizes if size < LARGE], 1.2, some, "--scenario",
+                    "burst", *quiet),
         *over_sizes("idle", sizes, 5, 1, "--settle", "60s", *quiet),
-        *over_sizes("writes", data, 0.5, many, *whole),
-        *over_sizes("writes-churn", data, 1, many, "--scenario", "churn", *whole),
-        *over_sizes("partition", [size for size in sizes if size <= 1000], 0.5, many, "--scenario",
-                    "partition", "--writes", 2, "--ttl", "600s", large=("--enclave-size", ENCLAVE)),
+        *over_sizes("writes", data, 0.5, some, *whole),
+        *over_sizes("writes-churn", data, 1, some, "--scenario", "churn", *whole),
+        *over_sizes("partition", [size for size in sizes if size < LARGE], 1, some,
+                    "--scenario", "partition", "--writes", 2, "--ttl", "600s", "--walk", 0,
+                    large=("--enclave-size", ENCLAVE)),
     ]
     for loss in (0, 0.05, 0.1, 0.25, 0.4):
         found.append(("writes-loss", ["--nodes", nodes, "--minutes", 0.5, "--seeds", "1-3", *whole,
@@ -74,13 +77,19 @@ def runs(is_quick):
     for loss in (0, 0.01, 0.05, 0.1):
         found.append(("writes-stream-loss", ["--nodes", nodes, "--minutes", 0.5, "--seeds", "1-3",
                                              *whole, "--loss", 0, "--stream-loss", loss]))
-    minutes = 2 if is_quick else 60
-    for loss, stream_loss in ((0.25, 0), (0.25, 0.25), (0.4, 0.4)):
-        found.append(("well", ["--nodes", 16, "--minutes", minutes, "--seeds", f"1-{many}", *quiet,
-                               "--loss", loss, "--stream-loss", stream_loss]))
-    found.append(("well", ["--nodes", 16, "--minutes", minutes, "--seeds", f"1-{many}", *quiet,
-                           "--loss", 0.25, "--scenario", "udp-block"]))
+    minutes = 2 if is_quick else 190  # times 16 nodes and 20 seeds: 1,000 node-hours
+    few = max(1, many // 4)
+    for count, *options in ((many, "--loss", 0.25, "--stream-loss", 0), (few, "--loss", 0.25),
+                            (few, "--loss", 0.25, "--scenario", "udp-block"),
+                            (few, "--loss", 0.4)):
+        found.append(("well", ["--nodes", 16, "--minutes", minutes, "--seeds", f"1-{count}", *quiet,
+                               *options]))
     return [(series, [str(word) for word in words]) for series, words in found]
+
+
+def size_of(item):
+    _, words = item
+    return int(words[words.index("--nodes") + 1])
 
 
 class Progress:
@@ -91,11 +100,10 @@ class Progress:
         self.is_terminal = sys.stderr.isatty()
 
     def tell(self, text, seconds):
-        with self.lock:
-            self.done += 1
-            line = f"{self.done} of {self.total}, {seconds:.0f} s: {text}"
-            print(f"\r{line[:110]}\033[K" if self.is_terminal else line, file=sys.stderr,
-                  end="" if self.is_terminal and self.done < self.total else "\n", flush=True)
+        self.done += 1
+        line = f"{self.done} of {self.total}, {seconds:.0f} s: {text}"
+        print(f"\r{line[:110]}\033[K" if self.is_terminal else line, file=sys.stderr,
+              end="" if self.is_terminal and self.done < self.total else "\n", flush=True)
 
 
 def simulate(binary, words, limit_s):
@@ -112,24 +120,37 @@ def simulate(binary, words, limit_s):
     return json.loads(lines[-1]), None
 
 
-def run_all(arguments, wanted, known):
-    """Entries in the order of `wanted`, and sentences about those that failed."""
+def run_all(arguments, wanted, known, save):
+    """Calls save() with the entries there are, in the order of `wanted`, after each run; returns
+    sentences about those that failed."""
     progress = Progress(len(wanted))
+    alone = threading.Lock()
+    entries, failed = {}, []
+
+    def simulated(item):
+        if size_of(item) < LARGE:
+            return simulate(arguments.sim, item[1], arguments.limit)
+        with alone:
+            return simulate(arguments.sim, item[1], arguments.limit)
 
     def one(item):
         series, words = item
         command = "repram-sim " + " ".join(words)
         started = time.monotonic()
-        result, why = ((known[command], None) if command in known
-                       else simulate(arguments.sim, words, arguments.limit))
-        progress.tell(f"{series}: {command}" + (f": {why}" if why else ""),
-                      time.monotonic() - started)
-        return {"series": series, "command": command, "result": result}, why
+        result, why = (known[command], None) if command in known else simulated(item)
+        with progress.lock:
+            progress.tell(f"{series}: {command}" + (f": {why}" if why else ""),
+                          time.monotonic() - started)
+            if why:
+                failed.append(f"{command}: {why}")
+            else:
+                entries[str(item)] = {"series": series, "command": command, "result": result}
+            save([entries[str(each)] for each in wanted if str(each) in entries])
 
+    # Large ones last, so that they do not hold up the others' threads.
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
-        answers = list(pool.map(one, wanted))
-    return ([entry for entry, why in answers if not why],
-            [f"{entry['command']}: {why}" for entry, why in answers if why])
+        list(pool.map(one, sorted(wanted, key=size_of)))
+    return failed
 
 
 def read(path):
@@ -146,6 +167,7 @@ def parse(argv):
     parser.add_argument("--keep", action="store_true", help="run only what figures.json lacks")
     parser.add_argument("--no-run", action="store_true", help="charts and tables only")
     parser.add_argument("--only", default="", help="series, with commas; the others are kept")
+    parser.add_argument("--max-nodes", type=int, default=SIZES[-1], help="leave larger ones out")
     parser.add_argument("--limit", type=float, default=900, metavar="SECONDS", help="of a run; 900")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--sim", default=os.path.join(TOP, "build/release/repram-sim"))
@@ -162,14 +184,20 @@ def main(argv):
     failed = []
     if not arguments.no_run:
         only = set(filter(None, arguments.only.split(",")))
-        wanted = [run for run in runs(arguments.quick) if not only or run[0] in only]
+        wanted = [run for run in runs(arguments.quick) if (not only or run[0] in only)
+                  and size_of(run) <= arguments.max_nodes]
         known = {run["command"]: run["result"] for run in old} if arguments.keep else {}
-        made, failed = run_all(arguments, wanted, known)
-        old = [run for run in old if only and run["series"] not in only] + made
+        others = [run for run in old if only and run["series"] not in only]
         os.makedirs(folder, exist_ok=True)
-        with open(data, "w", encoding="utf-8") as file:
-            json.dump({"made_by": "tests/sim/scale.py", "runs": old}, file, indent=1)
-            file.write("\n")
+
+        def save(made):
+            old[:] = others + made
+            with open(f"{data}.new", "w", encoding="utf-8") as file:
+                lines = ",\n".join(json.dumps(run, separators=(",", ":")) for run in old)
+                file.write(f'{{"made_by": "tests/sim/scale.py", "runs": [\n{lines}\n]}}\n')
+            os.replace(f"{data}.new", data)
+
+        failed = run_all(arguments, wanted, known, save)
     plot.write(old, folder)
     tables.fill(arguments.out, old, read(os.path.join(folder, "calibration.json"))["sizes"])
     for line in failed:

@@ -69,9 +69,9 @@ GLANCE = (
     ("the same while nodes come and go", "writes-churn",
      lambda result: number(result["copies_per_write_and_node"])),
     ("two halves after half a minute: equal views, median", "partition",
-     times("views", "s", "median")),
+     times("heal_views", "s", "median")),
     ("two halves after half a minute: equal data, p99 (heals)", "partition",
-     with_count("rest", "s")),
+     with_count("heal_digests", "s")),
 )
 
 
@@ -106,7 +106,7 @@ WANTED = (
      ((16, 1.5), (128, 1.5), (1000, 1.5), (10000, 1.5))),
     ("burst start to full view", "idle", "forming", "max", "s", ((16, 2), (128, 3), (1000, 10))),
     ("the same, 3 others known", "burst", "forming", "max", "s", ((16, 2), (128, 3), (1000, 10))),
-    ("partition's end to equal data, p99", "partition", "rest", "p99", "s", ((128, 10),)),
+    ("partition's end to equal data, p99", "partition", "heal_digests", "p99", "s", ((128, 10),)),
     ("write on the last node, p99", "writes", "last_copy", "p99", "ms", ((128, 100), (1000, 100))),
     ("write on each node, p99", "writes", "delivery", "p99", "ms", ((128, 40), (1000, 40))),
 )

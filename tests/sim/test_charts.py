@@ -16,7 +16,7 @@ import tables  # noqa: E402
 
 SVG = "{http://www.w3.org/2000/svg}"
 TIMES = ("forming", "crash_each", "crash_all", "kill_each", "kill_all", "delivery", "last_copy",
-         "views", "rest")
+         "heal_views", "heal_digests")
 
 
 def run(series, nodes, value=1000000, count=3, **others):

@@ -81,12 +81,20 @@ static void load_first(struct load *load, bool is_long)
     }
 }
 
+/* Whether a short header will do. One that we never heard from is taken to know us when somebody's
+ * whole view equalled ours since our card last changed: in a large cluster every ping for many
+ * minutes is the first to its receiver. Who does not know us after all says so in its answer. */
+static bool knows_us(const struct swim *s, const struct member *to)
+{
+    return to != NULL && (to->has_said ? to->knows_us : s->agreed == s->self->incarnation);
+}
+
 static size_t compose(struct load *load, struct packet *p, uint8_t data[DATAGRAM_BYTES_MAX])
 {
     struct swim *s = load->s;
     const struct member *to = load->to;
     uint8_t entries[DATAGRAM_BYTES_MAX - PACKET_OVERHEAD_MAX];
-    p->is_long = to == NULL || !to->knows_us || p->kind == PACKET_WRONG || p->kind == PACKET_PULL ||
+    p->is_long = !knows_us(s, to) || p->kind == PACKET_WRONG || p->kind == PACKET_PULL ||
                  p->kind == PACKET_CARDS;
     p->knows_you = to != NULL && roster_find_tag(&s->roster, to->tag) == to;
     p->tag = s->self->tag;

@@ -24,7 +24,7 @@ enum {
 /* A clock beyond the year 4000 is nobody's. */
 #define CLOCK_SANE_MAX_US (UINT64_C(64060588800) * 1000000)
 
-static bool has_records(const struct engine *e)
+bool engine_has_records(const struct engine *e)
 {
     const struct store_stats stats = store_stats(e->store);
     return stats.keys + stats.shadows > 0;
@@ -34,7 +34,7 @@ uint8_t engine_flags(const struct engine *e)
 {
     const bool is_ready = (engine_unready(e) & ~(uint32_t)READY_FULL) == 0;
     uint8_t flags = 0;
-    flags |= has_records(e) ? MEMBER_HAS_RECORDS : 0;
+    flags |= engine_has_records(e) ? MEMBER_HAS_RECORDS : 0;
     flags |= is_ready ? MEMBER_IS_READY : 0;
     flags |= e->is_full ? MEMBER_IS_FULL : 0;
     flags |= e->is_draining ? MEMBER_IS_DRAINING : 0;
@@ -214,58 +214,10 @@ enum rc engine_merge(struct engine *e, const struct record *r, enum merge_outcom
 
 /* ---- The clock ---- */
 
-/* Whether the clock of `a` leads rather than that of `b`: who has records before who has none, then
- * the smaller uuid. */
-static bool leads(const struct uuid *a, bool a_has_records, const struct uuid *b,
-                  bool b_has_records)
-{
-    return a_has_records != b_has_records ? a_has_records : uuid_compare(a, b) < 0;
-}
-
-static bool may_lead(const struct member *m)
-{
-    return !m->is_self && engine_is_live(m) && (m->flags & MEMBER_HAS_CLOCK) != 0;
-}
-
-static void consider_leader(struct engine *e, struct member *m)
-{
-    if (may_lead(m) && (e->leader == NULL || leads(&m->uuid, (m->flags & MEMBER_HAS_RECORDS) != 0,
-                                                   &e->leader->uuid, e->leader_has_records))) {
-        e->leader = m;
-        e->leader_has_records = (m->flags & MEMBER_HAS_RECORDS) != 0;
-    }
-}
-
-void engine_flags_heard(struct engine *e, struct member *m)
-{
-    const bool has_records = (m->flags & MEMBER_HAS_RECORDS) != 0;
-    if (m != e->leader || (may_lead(m) && has_records == e->leader_has_records)) {
-        consider_leader(e, m);
-        return;
-    }
-    /* The leader is none any more, or of less worth: only then are all looked through. */
-    e->leader = NULL;
-    uint32_t slot = 0;
-    for (struct member *other; (other = swim_next_member(e->swim, &slot)) != NULL; slot++) {
-        consider_leader(e, other);
-    }
-}
-
-/* Whose clock leads, of the live members that have one, this node included. NULL when nobody has
- * one. */
-static const struct member *clock_leader(const struct engine *e)
-{
-    const struct member *self = swim_self(e->swim);
-    const bool is_own =
-        e->clock.is_set && (e->leader == NULL || leads(&self->uuid, has_records(e),
-                                                       &e->leader->uuid, e->leader_has_records));
-    return is_own ? self : e->leader;
-}
-
 bool engine_judge_clock(struct engine *e, struct link *l, uint8_t flags, int64_t difference_us)
 {
     const bool is_far = difference_us > CLOCK_CONFLICT_US || difference_us < -CLOCK_CONFLICT_US;
-    const bool both = has_records(e) && (flags & MEMBER_HAS_RECORDS) != 0;
+    const bool both = engine_has_records(e) && (flags & MEMBER_HAS_RECORDS) != 0;
     const bool is_conflict = is_far && both;
     if (is_conflict && !l->is_conflict) {
         e->counters.clock_conflicts++;
@@ -291,11 +243,11 @@ static void take_clock(struct engine *e, struct member *m, const struct vitals *
             return;
         }
     }
-    const struct member *leader = clock_leader(e);
+    const struct member *leader = leader_of(e);
     if (leader != m) {
         return;
     }
-    if (clock_sample(&e->clock, v->clock_us, rtt_us, at_us, !has_records(e))) {
+    if (clock_sample(&e->clock, v->clock_us, rtt_us, at_us, !engine_has_records(e))) {
         const int64_t wall_us = (int64_t)(e->config.wall_ms * 1000 + (e->now_us - e->started_us));
         const int64_t offset_us = (int64_t)clock_now_us(&e->clock, e->now_us) - wall_us;
         engine_notice(e, NOTICE_CLOCK_SET, m, offset_us / 1000, NULL);
@@ -438,7 +390,7 @@ void engine_leave(struct engine *e, uint64_t now_us)
 static void member_changed(struct engine *e, struct member *m, enum member_state was)
 {
     struct link *l = mesh_of(e->mesh, m);
-    engine_flags_heard(e, m);
+    leader_heard(e, m);
     spread_member(e, m);
     switch ((enum member_state)m->state) {
     case MEMBER_ALIVE:
@@ -506,7 +458,7 @@ static void take_swim_event(struct engine *e, const struct swim_event *event)
         mesh_want(e->mesh, &e->config.uuid, event->member, MESH_DEMAND, e->now_us);
         break;
     case SWIM_VITALS:
-        engine_flags_heard(e, event->member);
+        leader_heard(e, event->member);
         take_clock(e, event->member, &event->vitals, event->rtt_us, event->vitals_at_us);
         peer_compare_roots(e, event->member, &event->vitals);
         break;

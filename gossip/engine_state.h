@@ -77,15 +77,23 @@ uint8_t engine_flags(const struct engine *e);
  */
 bool engine_judge_clock(struct engine *e, struct link *l, uint8_t flags, int64_t difference_us);
 
-/* The member's flags were heard or its state has changed: its clock may lead, or not any more. */
-void engine_flags_heard(struct engine *e, struct member *m);
-
 /* Something was refused for lack of room: the node is full for a while, and until it is under 95 %.
  */
 void engine_refused_room(struct engine *e);
 
 /* Stores a record that passed record_check(), from either door. */
 enum rc engine_merge(struct engine *e, const struct record *r, enum merge_outcome *ret_outcome);
+
+bool engine_has_records(const struct engine *e);
+
+/* ---- leader.c: whose clock leads, kept up to date instead of searched for with every ack ---- */
+
+/* The member's flags were heard or its state has changed: its clock may lead, or not any more. */
+void leader_heard(struct engine *e, struct member *m);
+
+/* Of the live members that have a clock, this node included, the one whose clock leads; NULL when
+ * nobody has one. */
+const struct member *leader_of(const struct engine *e);
 
 /* ---- peer.c ---- */
 

@@ -160,6 +160,7 @@ static void take_packet(struct swim *s, struct member *sender, const struct addr
     }
     if (sender != NULL) {
         sender->knows_us = p->knows_you;
+        sender->has_said = true;
         probe_heard(s, sender, from);
         if (from != NULL) {
             (void)candidates_settle(&s->candidates, from);

@@ -82,7 +82,8 @@ struct member {
     bool is_mate : 1;      /* of this node's enclave */
     bool is_ghost : 1;     /* dead or left, and only uuid and incarnation are known: not shown */
     bool has_vitals : 1;   /* `flags` were heard from it, and are not just unknown */
-    bool knows_us : 1;     /* it has our card, so short headers do */
+    bool knows_us : 1;     /* it has our card, as its last packet said, so short headers do */
+    bool has_said : 1;     /* `knows_us` was said, and is not just unknown */
     bool is_udp_heard : 1; /* a datagram has come from it */
     bool is_name_told : 1; /* swim's: SWIM_NAME_TWICE came */
     bool is_far : 1;       /* packed out of line */

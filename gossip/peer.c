@@ -316,7 +316,7 @@ enum rc peer_hello(struct engine *e, struct link *l, struct cursor *c)
     }
     m->flags = hello.flags;
     m->has_vitals = true;
-    engine_flags_heard(e, m);
+    leader_heard(e, m);
     if (hello.seen_as.port != 0 && e->config.addr_count > 0) {
         struct addr seen_as = hello.seen_as;
         seen_as.port = e->config.addrs[0].addr.port;

@@ -45,10 +45,10 @@ static uint32_t sum_of(const struct roster *r, uint32_t first, uint32_t last)
 static uint64_t retry_us(const struct member *m)
 {
     const uint64_t us = 4 * (uint64_t)m->rtt_us;
-    return us == 0                    ? PULL_RETRY_UNKNOWN_US
-           : us < PULL_RETRY_MIN_US   ? PULL_RETRY_MIN_US
-           : us > PULL_RETRY_MAX_US   ? PULL_RETRY_MAX_US
-                                      : us;
+    return us == 0                  ? PULL_RETRY_UNKNOWN_US
+           : us < PULL_RETRY_MIN_US ? PULL_RETRY_MIN_US
+           : us > PULL_RETRY_MAX_US ? PULL_RETRY_MAX_US
+                                    : us;
 }
 
 static void ask(struct swim *s, struct pull *pull, struct member *m)
@@ -119,6 +119,7 @@ void pull_compare(struct swim *s, struct member *m, uint64_t digest)
     const bool is_asked = uuid_equal(&s->asked_again, &m->uuid);
     s->asked_again = is_asked ? nil : s->asked_again;
     if (digest == s->roster.digest) {
+        s->agreed = s->self->incarnation;
         s->differs = uuid_equal(&s->differs, &m->uuid) ? nil : s->differs;
     } else if (is_asked) {
         start(s, m, false, (uint32_t)rng_next(&s->rng));

@@ -11,7 +11,7 @@
 
 enum {
     CHAIN_BITS_MIN = 4,
-    CHAIN_MEMBERS = 4, /* on average, or there are to be more chains */
+    CHAIN_MEMBERS = 2, /* on average, or there are to be more chains */
     TAG_BITS = 32,
 };
 
@@ -22,7 +22,8 @@ void roster_init(struct roster *r, uint64_t cluster, uint64_t host_tag, uint64_t
 {
     *r = (struct roster){.cluster = cluster, .host_tag = host_tag, .hash_seed = hash_seed};
     r->chain_bits = CHAIN_BITS_MIN;
-    r->chains = mem_new(1U << CHAIN_BITS_MIN, sizeof(*r->chains));
+    r->chain_heads = mem_new(1U << CHAIN_BITS_MIN, sizeof(*r->chain_heads));
+    r->chain_sums = mem_new(1U << CHAIN_BITS_MIN, sizeof(*r->chain_sums));
     slotindex_init(&r->by_addr, MEMBERS_MAX * MEMBER_USABLE_MAX);
 }
 
@@ -41,7 +42,8 @@ void roster_fini(struct roster *r)
     }
     free(r->chunks);
     free(r->order);
-    free(r->chains);
+    free(r->chain_heads);
+    free(r->chain_sums);
     slotindex_fini(&r->by_addr);
 }
 
@@ -78,14 +80,14 @@ static uint32_t *count_of(struct roster *r, const struct member *m)
 
 /* ---- Chains ---- */
 
-static struct roster_chain *chain_of(const struct roster *r, uint32_t tag)
+static uint32_t chain_of(const struct roster *r, uint32_t tag)
 {
-    return &r->chains[tag >> (TAG_BITS - r->chain_bits)];
+    return tag >> (TAG_BITS - r->chain_bits);
 }
 
 static void chain_add(struct roster *r, struct member *m)
 {
-    uint16_t *link = &chain_of(r, m->tag)->head_1;
+    uint16_t *link = &r->chain_heads[chain_of(r, m->tag)];
     while (*link != 0 && seat_at(r, *link - 1U)->tag < m->tag) {
         link = &seat_at(r, *link - 1U)->next_1;
     }
@@ -95,7 +97,7 @@ static void chain_add(struct roster *r, struct member *m)
 
 static void chain_remove(struct roster *r, struct member *m)
 {
-    uint16_t *link = &chain_of(r, m->tag)->head_1;
+    uint16_t *link = &r->chain_heads[chain_of(r, m->tag)];
     while (*link != m->slot + 1U) {
         ASSERT(*link != 0);
         link = &seat_at(r, *link - 1U)->next_1;
@@ -105,14 +107,16 @@ static void chain_remove(struct roster *r, struct member *m)
 
 static void grow_chains(struct roster *r)
 {
-    free(r->chains);
+    free(r->chain_heads);
+    free(r->chain_sums);
     r->chain_bits++;
-    r->chains = mem_new((size_t)1 << r->chain_bits, sizeof(*r->chains));
+    r->chain_heads = mem_new((size_t)1 << r->chain_bits, sizeof(*r->chain_heads));
+    r->chain_sums = mem_new((size_t)1 << r->chain_bits, sizeof(*r->chain_sums));
     for (uint32_t i = 0; i < r->seat_count; i++) {
         struct member *m = seat_at(r, i);
         if (m->tag != 0) {
             chain_add(r, m);
-            chain_of(r, m->tag)->sum += is_live(m) ? (uint32_t)digest_of(m) : 0;
+            r->chain_sums[chain_of(r, m->tag)] += is_live(m) ? (uint32_t)digest_of(m) : 0;
         }
     }
 }
@@ -121,7 +125,7 @@ struct member *roster_first_in(const struct roster *r, uint32_t first, uint32_t 
 {
     const uint32_t shift = TAG_BITS - r->chain_bits;
     for (uint32_t i = first >> shift; i <= last >> shift; i++) {
-        for (uint32_t at = r->chains[i].head_1; at != 0; at = seat_at(r, at - 1)->next_1) {
+        for (uint32_t at = r->chain_heads[i]; at != 0; at = seat_at(r, at - 1)->next_1) {
             struct member *m = seat_at(r, at - 1);
             if (m->tag >= first) {
                 return m->tag <= last ? m : NULL;
@@ -145,7 +149,7 @@ struct member *roster_after(const struct roster *r, const struct member *m, uint
 static uint32_t sum_part(const struct roster *r, uint32_t chain, uint32_t first, uint32_t last)
 {
     uint32_t sum = 0;
-    for (uint32_t at = r->chains[chain].head_1; at != 0; at = seat_at(r, at - 1)->next_1) {
+    for (uint32_t at = r->chain_heads[chain]; at != 0; at = seat_at(r, at - 1)->next_1) {
         const struct member *m = seat_at(r, at - 1);
         sum += is_live(m) && m->tag >= first && m->tag <= last ? (uint32_t)digest_of(m) : 0;
     }
@@ -159,7 +163,7 @@ uint32_t roster_sum(const struct roster *r, uint32_t first, uint32_t last)
     uint32_t sum = 0;
     for (uint32_t i = first >> shift; i <= last >> shift; i++) {
         const bool is_whole = i << shift >= first && (i << shift | inner) <= last;
-        sum += is_whole ? r->chains[i].sum : sum_part(r, i, first, last);
+        sum += is_whole ? r->chain_sums[i] : sum_part(r, i, first, last);
     }
     return sum;
 }
@@ -236,7 +240,7 @@ static void take_out(struct roster *r, const struct member *m)
     if (is_live(m)) {
         const uint64_t digest = digest_of(m);
         r->digest -= digest;
-        chain_of(r, m->tag)->sum -= (uint32_t)digest;
+        r->chain_sums[chain_of(r, m->tag)] -= (uint32_t)digest;
     }
     if (!m->is_self && !m->is_ghost) {
         (*count_of(r, m))--;
@@ -249,7 +253,7 @@ static void put_in(struct roster *r, const struct member *m)
     if (is_live(m)) {
         const uint64_t digest = digest_of(m);
         r->digest += digest;
-        chain_of(r, m->tag)->sum += (uint32_t)digest;
+        r->chain_sums[chain_of(r, m->tag)] += (uint32_t)digest;
     }
     if (!m->is_self && !m->is_ghost) {
         (*count_of(r, m))++;
@@ -360,7 +364,7 @@ struct member *roster_at(const struct roster *r, uint32_t slot)
 struct member *roster_find(const struct roster *r, const struct uuid *uuid)
 {
     const uint32_t tag = packet_tag(uuid, r->cluster);
-    for (uint32_t at = chain_of(r, tag)->head_1; at != 0; at = seat_at(r, at - 1)->next_1) {
+    for (uint32_t at = r->chain_heads[chain_of(r, tag)]; at != 0; at = seat_at(r, at - 1)->next_1) {
         struct member *m = seat_at(r, at - 1);
         if (m->tag == tag && uuid_equal(&m->uuid, uuid)) {
             return m;
@@ -372,7 +376,7 @@ struct member *roster_find(const struct roster *r, const struct uuid *uuid)
 struct member *roster_find_tag(const struct roster *r, uint32_t tag)
 {
     struct member *found = NULL;
-    for (uint32_t at = chain_of(r, tag)->head_1; at != 0; at = seat_at(r, at - 1)->next_1) {
+    for (uint32_t at = r->chain_heads[chain_of(r, tag)]; at != 0; at = seat_at(r, at - 1)->next_1) {
         struct member *m = seat_at(r, at - 1);
         if (m->tag == tag) {
             if (found != NULL) {
@@ -485,14 +489,14 @@ static void check_chains(const struct roster *r)
     for (uint32_t i = 0; i < 1U << r->chain_bits; i++) {
         uint32_t sum = 0;
         uint32_t tag = 0;
-        for (uint32_t at = r->chains[i].head_1; at != 0; at = seat_at(r, at - 1)->next_1) {
+        for (uint32_t at = r->chain_heads[i]; at != 0; at = seat_at(r, at - 1)->next_1) {
             const struct member *m = seat_at(r, at - 1);
             ASSERT(m->tag >= tag && m->tag >> (TAG_BITS - r->chain_bits) == i);
             tag = m->tag;
             sum += is_live(m) ? (uint32_t)digest_of(m) : 0;
             chained++;
         }
-        ASSERT(sum == r->chains[i].sum);
+        ASSERT(sum == r->chain_sums[i]);
     }
     ASSERT(chained == r->member_count);
 }

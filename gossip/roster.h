@@ -26,18 +26,14 @@
 #include "gossip/slotindex.h"
 #include "gossip/swim.h"
 
-struct roster_chain {
-    uint32_t sum;    /* low half of the digests of the alive and suspect ones in it */
-    uint16_t head_1; /* slot of the first plus 1; 0: empty */
-};
-
 struct roster {
     struct member **chunks; /* of ROSTER_CHUNK members each, in the order of slots */
     uint32_t seat_count;    /* allocated; a free seat has tag 0 */
     uint32_t free_1;        /* first free seat plus 1; 0: none */
     uint32_t member_count;
-    struct roster_chain *chains;
-    uint32_t chain_bits; /* there are 2^that */
+    uint16_t *chain_heads; /* slot of the first plus 1; 0: empty */
+    uint32_t *chain_sums;  /* low halves of the digests of the alive and suspect ones in it */
+    uint32_t chain_bits;   /* there are 2^that */
     struct slotindex by_addr;
     uint16_t *order;      /* slots: `order_count` alive or suspect, then those gone */
     uint32_t order_count; /* alive or suspect, without this node */

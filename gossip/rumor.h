@@ -16,8 +16,8 @@
 #include "gossip/packet.h"
 
 enum {
-    /* Half as much again as in memberlist: of 16 nodes at 25 % loss one in 40 did not hear of a death
-     * with 4, and had to find out by itself. */
+    /* Half as much again as in memberlist: of 16 nodes at 25 % loss one in 40 did not hear of a
+     * death with 4, and had to find out by itself. */
     RUMOR_LAMBDA = 6,
     /* ceil(lambda * log10(MEMBERS_MAX + 1)) */
     RUMOR_SENDS_MAX = 26,

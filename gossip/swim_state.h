@@ -126,6 +126,7 @@ struct swim {
     struct uuid asked_again; /* whose digest is being looked at once more; nil: nobody's */
     uint64_t next_pull_us;
     uint64_t news_us; /* when a pull last brought news */
+    uint32_t agreed;  /* our incarnation when a digest last equalled ours */
 
     uint64_t counter; /* of packets sent */
     uint32_t seq;

@@ -136,7 +136,9 @@ void cluster_start(struct cluster *c, uint32_t node)
     config.host_tag = node + 1;
     config.wall_ms = WALL_MS + c->net.now_us / 1000 + (uint64_t)n->wall_offset_ms;
     config.boot = config.wall_ms;
-    (void)snprintf(config.name, sizeof(config.name), "node-%u", node);
+    if (config.name[0] == '\0') {
+        (void)snprintf(config.name, sizeof(config.name), "node-%u", node);
+    }
     config.addr_count = 1;
     config.addrs[0] = (struct member_addr){.scope = SCOPE_GLOBAL, .addr = stage_addr(node)};
     c->effects.starts++;

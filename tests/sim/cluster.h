@@ -94,7 +94,7 @@ struct cluster {
     enum contact_order order;
     uint32_t contacts;           /* with CONTACTS_RANDOM */
     uint32_t enclave_size;       /* nodes in a row that form an enclave; 0: as the template says */
-    struct engine_config config; /* the template */
+    struct engine_config config; /* the template; without a name it is by number */
     struct sim_put *puts;
     uint64_t put_count, put_size;
     struct traffic traffic;

@@ -10,19 +10,13 @@
 
 enum {
     FIRST_PASS_MAX_US = 2000 * 1000, /* the first discovery pass is over by then at the latest */
-    FOUND_QUIET_US = 100 * 1000,     /* nobody new for this long, or the clock is not founded */
-    FOUND_WAIT_US = 3000 * 1000,     /* with members around and no clock anywhere known */
     TURN_US = 100 * 1000,            /* what needs no exact time is looked at this often */
-    CLOCK_ASK_US = 50 * 1000,        /* between two questions for the cluster's clock */
     EXPIRE_BUDGET = 500,             /* entries freed in one tick: about a millisecond */
     FULL_CLEAR_PERCENT = 95,
     FULL_HOLD_US = 5000 * 1000,       /* a large value can be too much long before 95 % are used */
     UNHEARD_WAIT_US = 3000 * 1000,    /* a joining node waits so long to hear who is ready */
     DONOR_WAIT_US = 60 * 1000 * 1000, /* and so long for a link to one that is */
 };
-
-/* A clock beyond the year 4000 is nobody's. */
-#define CLOCK_SANE_MAX_US (UINT64_C(64060588800) * 1000000)
 
 bool engine_has_records(const struct engine *e)
 {
@@ -212,84 +206,6 @@ enum rc engine_merge(struct engine *e, const struct record *r, enum merge_outcom
     return rc;
 }
 
-/* ---- The clock ---- */
-
-bool engine_judge_clock(struct engine *e, struct link *l, uint8_t flags, int64_t difference_us)
-{
-    const bool is_far = difference_us > CLOCK_CONFLICT_US || difference_us < -CLOCK_CONFLICT_US;
-    const bool both = engine_has_records(e) && (flags & MEMBER_HAS_RECORDS) != 0;
-    const bool is_conflict = is_far && both;
-    if (is_conflict && !l->is_conflict) {
-        e->counters.clock_conflicts++;
-        engine_notice(e, NOTICE_CLOCK_CONFLICT, l->member, difference_us / 1000, NULL);
-    }
-    l->needs_sync = l->needs_sync || (l->is_conflict && !is_conflict);
-    l->is_conflict = is_conflict;
-    l->clock_difference_us = difference_us;
-    return is_conflict;
-}
-
-static void take_clock(struct engine *e, struct member *m, const struct vitals *v, uint32_t rtt_us,
-                       uint64_t at_us)
-{
-    if ((v->flags & MEMBER_HAS_CLOCK) == 0 || rtt_us == 0 || v->clock_us == 0 ||
-        v->clock_us > CLOCK_SANE_MAX_US) {
-        return;
-    }
-    if (e->clock.is_set) {
-        const int64_t difference = clock_difference_us(&e->clock, v->clock_us, rtt_us, at_us);
-        struct link *l = mesh_of(e->mesh, m);
-        if (l != NULL && engine_judge_clock(e, l, v->flags, difference)) {
-            return;
-        }
-    }
-    const struct member *leader = leader_of(e);
-    if (leader != m) {
-        return;
-    }
-    if (clock_sample(&e->clock, v->clock_us, rtt_us, at_us, !engine_has_records(e))) {
-        const int64_t wall_us = (int64_t)(e->config.wall_ms * 1000 + (e->now_us - e->started_us));
-        const int64_t offset_us = (int64_t)clock_now_us(&e->clock, e->now_us) - wall_us;
-        engine_notice(e, NOTICE_CLOCK_SET, m, offset_us / 1000, NULL);
-    }
-}
-
-/* Among nodes that are all new, the one with the smallest uuid founds the clock; but only when all
- * of them have said that they have none, and when nobody new has turned up for a while: somebody
- * behind them may have one. */
-static bool may_found_clock(const struct engine *e)
-{
-    const struct swim_counts counts = swim_counts(e->swim);
-    if (counts.alive + counts.suspect == 0) {
-        return true;
-    }
-    if (e->leader != NULL) {
-        return false;
-    }
-    bool is_smallest = e->now_us - e->newest_member_us >= FOUND_QUIET_US;
-    uint32_t slot = 0;
-    for (const struct member *m; is_smallest && (m = swim_next_member(e->swim, &slot)) != NULL;
-         slot++) {
-        is_smallest = m->is_self || !engine_is_live(m) ||
-                      (m->has_vitals && uuid_compare(&e->config.uuid, &m->uuid) < 0);
-    }
-    return is_smallest || e->now_us - e->pass_over_us > FOUND_WAIT_US;
-}
-
-/* A node without a clock does not wait for its turn in the probes: it asks the leader, or, while
- * nobody is known to have a clock, somebody. */
-static void ask_for_clock(struct engine *e)
-{
-    if (e->clock.is_set || e->now_us < e->ask_at_us) {
-        return;
-    }
-    e->ask_at_us = e->now_us + CLOCK_ASK_US;
-    struct member *chosen = e->leader != NULL ? e->leader : swim_any_member(e->swim);
-    if (chosen != NULL) {
-        swim_ask(e->swim, chosen, e->now_us);
-    }
-}
-
 /* ---- Discovery, joining, readiness ---- */
 
 void engine_candidate(struct engine *e, const struct addr *addr, uint64_t now_us)
@@ -344,7 +260,7 @@ static void look_at_start(struct engine *e)
         e->is_pass_over = true;
         e->pass_over_us = e->now_us;
     }
-    if (!e->clock.is_set && may_found_clock(e)) {
+    if (!e->clock.is_set && leader_may_found(e)) {
         const uint64_t wall_us = e->config.wall_ms * 1000 + (e->now_us - e->started_us);
         clock_found(&e->clock, wall_us, e->now_us);
         engine_notice(e, NOTICE_CLOCK_SET, NULL, 0, NULL);
@@ -391,7 +307,7 @@ static void member_changed(struct engine *e, struct member *m, enum member_state
 {
     struct link *l = mesh_of(e->mesh, m);
     leader_heard(e, m);
-    spread_member(e, m);
+    wiring_member(e, m);
     switch ((enum member_state)m->state) {
     case MEMBER_ALIVE:
         engine_notice(e, NOTICE_MEMBER_ALIVE, m, was, NULL);
@@ -436,7 +352,7 @@ static void take_swim_event(struct engine *e, const struct swim_event *event)
     switch (event->kind) {
     case SWIM_MEMBER_NEW:
         e->newest_member_us = e->now_us;
-        spread_member(e, event->member);
+        wiring_member(e, event->member);
         engine_notice(e,
                       event->member->state == MEMBER_SUSPECT ? NOTICE_MEMBER_SUSPECT
                                                              : NOTICE_MEMBER_JOINED,
@@ -459,7 +375,7 @@ static void take_swim_event(struct engine *e, const struct swim_event *event)
         break;
     case SWIM_VITALS:
         leader_heard(e, event->member);
-        take_clock(e, event->member, &event->vitals, event->rtt_us, event->vitals_at_us);
+        leader_sample(e, event->member, &event->vitals, event->rtt_us, event->vitals_at_us);
         peer_compare_roots(e, event->member, &event->vitals);
         break;
     case SWIM_STRANGER:
@@ -480,7 +396,7 @@ void engine_settle(struct engine *e)
         while (swim_next_event(e->swim, &event)) {
             take_swim_event(e, &event);
         }
-        spread_wire(e);
+        wiring_turn(e);
         mesh_turn(e->mesh, e->swim, e->now_us);
         if (!swim_next_event(e->swim, &event)) {
             break;
@@ -529,7 +445,7 @@ void engine_tick(struct engine *e, uint64_t now_us)
         }
         sync_turn(e->sync, now_us, now_ms, awaits_donor(e));
     }
-    ask_for_clock(e);
+    leader_ask(e);
     spread_turn(e);
     peer_turn(e);
     if (now_us >= e->turn_at_us) {

@@ -2,8 +2,9 @@
  * engine_state: what the engine's own files share. Nobody else includes it.
  *
  * engine.c has the life of the node (time, discovery, clock, readiness), peer.c how links begin and
- * end and what goes out on them, inbound.c what comes in on them, spread.c how writes reach the
- * whole enclave, client.c what clients ask for and what pages show.
+ * end and what goes out on them, inbound.c what comes in on them, wiring.c which links there are,
+ * spread.c how writes reach the whole enclave, leader.c whose clock is followed, client.c what
+ * clients ask for and what pages show.
  */
 #ifndef GOSSIP_ENGINE_STATE_H
 #define GOSSIP_ENGINE_STATE_H
@@ -40,7 +41,7 @@ struct engine {
     uint64_t peers_at_us;      /* next look at the links' timeouts */
     uint64_t news_at_us;       /* when waiting announcements go out; UINT64_MAX: none wait */
     uint64_t demand_at_us;     /* before then no link is dialed for a difference of data */
-    uint64_t wired;            /* the overlay's changes as of the last spread_wire() */
+    uint64_t wired;            /* the overlay's changes as of the last wiring_turn() */
     uint64_t newest_member_us; /* when somebody was met for the first time */
     uint64_t pass_over_us;     /* when the first discovery pass ended */
     bool is_meshed; /* every member of the enclave, when small, has been linked since it is */
@@ -68,6 +69,9 @@ void engine_notice(struct engine *e, enum notice_kind kind, const struct member 
 bool engine_is_mate(const struct engine *e, const struct member *m); /* of our enclave */
 bool engine_is_live(const struct member *m);                         /* alive or suspect */
 
+/* Whether it holds anything: then its clock does not step. */
+bool engine_has_records(const struct engine *e);
+
 /* This node's condition, as pings and hellos tell it. */
 uint8_t engine_flags(const struct engine *e);
 
@@ -83,17 +87,6 @@ void engine_refused_room(struct engine *e);
 
 /* Stores a record that passed record_check(), from either door. */
 enum rc engine_merge(struct engine *e, const struct record *r, enum merge_outcome *ret_outcome);
-
-bool engine_has_records(const struct engine *e);
-
-/* ---- leader.c: whose clock leads, kept up to date instead of searched for with every ack ---- */
-
-/* The member's flags were heard or its state has changed: its clock may lead, or not any more. */
-void leader_heard(struct engine *e, struct member *m);
-
-/* Of the live members that have a clock, this node included, the one whose clock leads; NULL when
- * nobody has one. */
-const struct member *leader_of(const struct engine *e);
 
 /* ---- peer.c ---- */
 
@@ -126,17 +119,38 @@ void peer_compare_roots(struct engine *e, struct member *m, const struct vitals 
 /* SYNC_ROOT came: likewise. RC_MALFORMED. */
 enum rc peer_take_root(struct engine *e, struct link *l, struct cursor *payload);
 
-/* ---- spread.c ---- */
+/* ---- wiring.c ---- */
 
 /* A member is or is not one of the living of the enclave. */
-void spread_member(struct engine *e, const struct member *m);
+void wiring_member(struct engine *e, const struct member *m);
 
 /* Wants the links that the enclave's size and the overlay ask for, and tells the peers. Costs
  * nothing when nothing has changed. */
-void spread_wire(struct engine *e);
+void wiring_turn(struct engine *e);
 
 /* A link is open: what it is to us goes out. */
-void spread_opened(struct engine *e, struct link *l);
+void wiring_opened(struct engine *e, struct link *l);
+
+/* ROLE came: what it is to the peer. RC_MALFORMED. */
+MUST_USE enum rc wiring_role(struct engine *e, struct link *l, struct cursor *payload);
+
+/* ---- leader.c ---- */
+
+/* The member's flags were heard or its state has changed: its clock may lead, or not any more. */
+void leader_heard(struct engine *e, struct member *m);
+
+/* The member's vitals came: does its clock lead, and what does it say? */
+void leader_sample(struct engine *e, struct member *m, const struct vitals *v, uint32_t rtt_us,
+                   uint64_t at_us);
+
+/* Whether this node may found the cluster's clock. */
+bool leader_may_found(const struct engine *e);
+
+/* A node without a clock does not wait for its turn in the probes: it asks the leader, or, while
+ * nobody is known to have a clock, somebody. */
+void leader_ask(struct engine *e);
+
+/* ---- spread.c ---- */
 
 /* Sends a client's write to the enclave; `w` is complete but for its kind, `id` is its record_id().
  */

@@ -1,4 +1,18 @@
+/*
+ * Whose clock the node follows: of the live members that have one, those with records before those
+ * without, then the smallest uuid. It is remembered who that is, so that a ping costs no walk
+ * through everybody; the rules of the clock itself are gossip/clock's.
+ */
 #include "gossip/engine_state.h"
+
+enum {
+    FOUND_QUIET_US = 100 * 1000, /* nobody new for this long, or the clock is not founded */
+    FOUND_WAIT_US = 3000 * 1000, /* with members around and no clock anywhere known */
+    CLOCK_ASK_US = 50 * 1000,    /* between two questions for the cluster's clock */
+};
+
+/* A clock beyond the year 4000 is nobody's. */
+#define CLOCK_SANE_MAX_US (UINT64_C(64060588800) * 1000000)
 
 /* Whether the clock of `a` leads rather than that of `b`: who has records before who has none, then
  * the smaller uuid. */
@@ -37,11 +51,87 @@ void leader_heard(struct engine *e, struct member *m)
     }
 }
 
-const struct member *leader_of(const struct engine *e)
+/* Whose clock leads, of the live members that have one, this node included. NULL when nobody has
+ * one. */
+static const struct member *clock_leader(const struct engine *e)
 {
     const struct member *self = swim_self(e->swim);
     const bool is_own =
         e->clock.is_set && (e->leader == NULL || leads(&self->uuid, engine_has_records(e),
                                                        &e->leader->uuid, e->leader_has_records));
     return is_own ? self : e->leader;
+}
+
+bool engine_judge_clock(struct engine *e, struct link *l, uint8_t flags, int64_t difference_us)
+{
+    const bool is_far = difference_us > CLOCK_CONFLICT_US || difference_us < -CLOCK_CONFLICT_US;
+    const bool both = engine_has_records(e) && (flags & MEMBER_HAS_RECORDS) != 0;
+    const bool is_conflict = is_far && both;
+    if (is_conflict && !l->is_conflict) {
+        e->counters.clock_conflicts++;
+        engine_notice(e, NOTICE_CLOCK_CONFLICT, l->member, difference_us / 1000, NULL);
+    }
+    l->needs_sync = l->needs_sync || (l->is_conflict && !is_conflict);
+    l->is_conflict = is_conflict;
+    l->clock_difference_us = difference_us;
+    return is_conflict;
+}
+
+void leader_sample(struct engine *e, struct member *m, const struct vitals *v, uint32_t rtt_us,
+                   uint64_t at_us)
+{
+    if ((v->flags & MEMBER_HAS_CLOCK) == 0 || rtt_us == 0 || v->clock_us == 0 ||
+        v->clock_us > CLOCK_SANE_MAX_US) {
+        return;
+    }
+    if (e->clock.is_set) {
+        const int64_t difference = clock_difference_us(&e->clock, v->clock_us, rtt_us, at_us);
+        struct link *l = mesh_of(e->mesh, m);
+        if (l != NULL && engine_judge_clock(e, l, v->flags, difference)) {
+            return;
+        }
+    }
+    const struct member *leader = clock_leader(e);
+    if (leader != m) {
+        return;
+    }
+    if (clock_sample(&e->clock, v->clock_us, rtt_us, at_us, !engine_has_records(e))) {
+        const int64_t wall_us = (int64_t)(e->config.wall_ms * 1000 + (e->now_us - e->started_us));
+        const int64_t offset_us = (int64_t)clock_now_us(&e->clock, e->now_us) - wall_us;
+        engine_notice(e, NOTICE_CLOCK_SET, m, offset_us / 1000, NULL);
+    }
+}
+
+/* Among nodes that are all new, the one with the smallest uuid founds the clock; but only when all
+ * of them have said that they have none, and when nobody new has turned up for a while: somebody
+ * behind them may have one. */
+bool leader_may_found(const struct engine *e)
+{
+    const struct swim_counts counts = swim_counts(e->swim);
+    if (counts.alive + counts.suspect == 0) {
+        return true;
+    }
+    if (e->leader != NULL) {
+        return false;
+    }
+    bool is_smallest = e->now_us - e->newest_member_us >= FOUND_QUIET_US;
+    uint32_t slot = 0;
+    for (const struct member *m; is_smallest && (m = swim_next_member(e->swim, &slot)) != NULL;
+         slot++) {
+        is_smallest = m->is_self || !engine_is_live(m) ||
+                      (m->has_vitals && uuid_compare(&e->config.uuid, &m->uuid) < 0);
+    }
+    return is_smallest || e->now_us - e->pass_over_us > FOUND_WAIT_US;
+}
+
+void leader_ask(struct engine *e)
+{
+    if (e->clock.is_set || e->now_us < e->ask_at_us) {
+        return;
+    }
+    e->ask_at_us = e->now_us + CLOCK_ASK_US;
+    struct member *chosen = e->leader != NULL ? e->leader : swim_any_member(e->swim);
+    if (chosen != NULL) {
+        swim_ask(e->swim, chosen, e->now_us);
+    }
 }

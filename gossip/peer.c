@@ -283,7 +283,7 @@ static void open_link(struct engine *e, struct link *l, struct member *m,
         (void)engine_judge_clock(e, l, hello->flags,
                                  clock_difference_us(&e->clock, hello->clock_us, 0, e->now_us));
     }
-    spread_opened(e, l);
+    wiring_opened(e, l);
     peer_resend(e, l);
     reconcile_new_link(e, l, (hello->flags & MEMBER_IS_READY) != 0);
     peer_look_by(e, e->now_us);

@@ -36,7 +36,7 @@ ARGUMENTS = {
     "pairs": ["--nodes", "12"],
 }
 # Only partitions outlast half a minute.
-MINUTES = {"partition": "0.9", "crash": "0.7", "churn": "1.2", "pairs": "0.9", "tcp-block": "0.6",
+MINUTES = {"partition": "0.9", "crash": "0.7", "churn": "2", "pairs": "0.9", "tcp-block": "0.6",
            "full": "0.8"}
 WRONG = [
     ["--nodes", "0"], ["--nodes", "9-3"], ["--nodes", "17000"], ["--minutes", "x"], ["--loss", "1"],

@@ -1,5 +1,7 @@
 #include "gossip/frame.h"
 
+#include "gossip/tree.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -153,9 +155,62 @@ static void a_hello_with_an_empty_version_range_is_refused(void **state)
     assert_false(cursor_ok(&in));
 }
 
+static void a_role_has_the_agreed_bytes(void **state)
+{
+    (void)state;
+    static const uint8_t golden[] = {3, 0x80, 0, 1, 2};
+    uint8_t bytes[8];
+    struct frame_role back;
+    const struct frame_role role = {.flags = ROLE_KEEPS | ROLE_IS_LARGE, .rings = 0x80000102};
+    struct cursor c = cursor_writer(bytes, sizeof(bytes));
+    frame_role_write(&c, &role);
+    assert_int_equal(c.pos, sizeof(golden));
+    assert_memory_equal(bytes, golden, sizeof(golden));
+    struct cursor in = cursor_reader(golden, sizeof(golden));
+    frame_role_read(&in, &back);
+    assert_true(cursor_ok(&in) && back.flags == role.flags && back.rings == role.rings);
+    in = cursor_reader(golden, sizeof(golden) - 1);
+    frame_role_read(&in, &back);
+    assert_false(cursor_ok(&in));
+}
+
+static void an_announcement_has_the_agreed_bytes(void **state)
+{
+    (void)state;
+    static const uint8_t golden[TREE_ENTRY_BYTES] = {1, 7, 0, 1, 2, 3, 4, 5, 6, 7};
+    uint8_t bytes[16];
+    struct frame_tree back;
+    const struct frame_tree entry = {.kind = TREE_LARGE, .tree = 7, .id = 0x0001020304050607};
+    struct cursor c = cursor_writer(bytes, sizeof(bytes));
+    frame_tree_write(&c, &entry);
+    assert_int_equal(c.pos, sizeof(golden));
+    assert_memory_equal(bytes, golden, sizeof(golden));
+    struct cursor in = cursor_reader(golden, sizeof(golden));
+    frame_tree_read(&in, &back);
+    assert_true(cursor_ok(&in));
+    assert_int_equal(back.id, entry.id);
+}
+
+static void an_announcement_of_an_unknown_kind_or_tree_is_refused(void **state)
+{
+    (void)state;
+    static const uint8_t kind[TREE_ENTRY_BYTES] = {TREE_GONE + 1, 0};
+    static const uint8_t tree[TREE_ENTRY_BYTES] = {TREE_SMALL, TREE_COUNT};
+    const uint8_t *const wrong[] = {kind, tree};
+    for (size_t i = 0; i < 2; i++) {
+        struct frame_tree back;
+        struct cursor in = cursor_reader(wrong[i], TREE_ENTRY_BYTES);
+        frame_tree_read(&in, &back);
+        assert_false(cursor_ok(&in));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_role_has_the_agreed_bytes),
+        cmocka_unit_test(an_announcement_has_the_agreed_bytes),
+        cmocka_unit_test(an_announcement_of_an_unknown_kind_or_tree_is_refused),
         cmocka_unit_test(a_record_has_the_agreed_bytes),
         cmocka_unit_test(a_record_is_read_as_it_was_written),
         cmocka_unit_test(a_record_cut_short_anywhere_before_its_value_is_refused),

@@ -70,7 +70,8 @@ static struct queued_write stored(struct fixture *f, const char *key, const char
     assert_int_equal(store_merge(f->store, &r, NOW_MS, &outcome), RC_OK);
     assert_int_equal(outcome, MERGE_APPLIED);
     blob_release(blob);
-    return (struct queued_write){.handle = store_find(f->store, &r), .version = r.version};
+    return (struct queued_write){
+        .handle = store_find(f->store, &r), .version = r.version, .kind = RECORD_IS_COUNTED};
 }
 
 static size_t fill(struct fixture *f, size_t len_max)

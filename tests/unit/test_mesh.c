@@ -98,9 +98,52 @@ static void links_may_go_while_they_are_walked(void **state)
     assert_int_equal(count, 40);
 }
 
+static void a_want_stays_until_its_last_reason_is_gone(void **state)
+{
+    struct fixture *f = *state;
+    const struct uuid self = {{1}};
+    const struct member member = {.uuid = {{2}}};
+    uint32_t at = 0, reasons = 0;
+    mesh_want(f->mesh, &self, &member, MESH_NEIGHBOUR, 5);
+    mesh_want(f->mesh, &self, &member, MESH_DEMAND, 6);
+    assert_int_equal(mesh_reasons(f->mesh, &member.uuid), MESH_NEIGHBOUR | MESH_DEMAND);
+    assert_int_equal(mesh_deadline(f->mesh), 5);
+    mesh_unwant(f->mesh, &member.uuid, MESH_NEIGHBOUR);
+    assert_non_null(mesh_next_wanted(f->mesh, &at, &reasons));
+    assert_int_equal(reasons, MESH_DEMAND);
+    mesh_succeeded(f->mesh, &member);
+    assert_int_equal(mesh_reasons(f->mesh, &member.uuid), 0);
+    assert_null(mesh_next_wanted(f->mesh, &at, &reasons));
+}
+
+static void the_larger_id_gives_the_smaller_time_to_dial(void **state)
+{
+    struct fixture *f = *state;
+    const struct uuid self = {{3}};
+    const struct member member = {.uuid = {{2}}};
+    mesh_want(f->mesh, &self, &member, MESH_ENCLAVE, 5);
+    assert_int_equal(mesh_deadline(f->mesh), 5 + DIAL_GRACE_US);
+}
+
+static void wants_are_bounded(void **state)
+{
+    struct fixture *f = *state;
+    const struct uuid self = {{1}};
+    for (uint32_t i = 0; i <= MESH_WANTS_MAX; i++) {
+        const struct member member = {.uuid = {{2, (uint8_t)(i >> 8), (uint8_t)i}}};
+        mesh_want(f->mesh, &self, &member, MESH_DEMAND, 0);
+        assert_int_equal(mesh_reasons(f->mesh, &member.uuid), i < MESH_WANTS_MAX ? MESH_DEMAND : 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_want_stays_until_its_last_reason_is_gone, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(the_larger_id_gives_the_smaller_time_to_dial, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(wants_are_bounded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_id_is_not_found_after_its_link_is_gone, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(links_beyond_the_maximum_are_refused, set_up, tear_down),

@@ -1,0 +1,130 @@
+/*
+ * Who is to be linked, and what each link is: in a small enclave everybody, in a large one the
+ * neighbours of gossip/overlay. Others are dialed on demand and dropped when idle (gossip/peer.c).
+ */
+#include "gossip/engine_state.h"
+
+void wiring_member(struct engine *e, const struct member *m)
+{
+    if (m->is_self || !engine_is_mate(e, m)) {
+        return;
+    }
+    const struct uuid *uuid = &m->uuid;
+    const bool is_changed =
+        engine_is_live(m) ? overlay_add(&e->overlay, uuid) : overlay_remove(&e->overlay, uuid);
+    if (is_changed && !e->overlay.is_large) {
+        e->wired = UINT64_MAX;
+    }
+}
+
+static void want(struct engine *e, const struct uuid *uuid, enum mesh_reason reason)
+{
+    const struct member *m = swim_find(e->swim, uuid);
+    if (m != NULL && engine_is_live(m)) {
+        mesh_want(e->mesh, &e->config.uuid, m, reason, e->now_us);
+    }
+}
+
+static void want_links(struct engine *e)
+{
+    const struct overlay *o = &e->overlay;
+    const struct uuid *uuid = NULL;
+    uint32_t reasons = 0;
+    for (uint32_t at = 0; (uuid = mesh_next_wanted(e->mesh, &at, &reasons)) != NULL;) {
+        const struct uuid wanted = *uuid;
+        const bool is_mate = (reasons & MESH_ENCLAVE) != 0 && !o->is_large;
+        const bool is_next = (reasons & MESH_NEIGHBOUR) != 0 && overlay_rings(o, &wanted) != 0;
+        if (!is_mate) {
+            mesh_unwant(e->mesh, &wanted, MESH_ENCLAVE);
+        }
+        if (!is_next) {
+            mesh_unwant(e->mesh, &wanted, MESH_NEIGHBOUR);
+        }
+        at += mesh_reasons(e->mesh, &wanted) != 0;
+    }
+    for (uint32_t walk = 0; o->is_large && (uuid = overlay_next(o, &walk)) != NULL;) {
+        want(e, uuid, MESH_NEIGHBOUR);
+    }
+    for (uint32_t i = 0; i < o->count && !o->is_large; i++) {
+        want(e, &o->members[i], MESH_ENCLAVE);
+    }
+}
+
+static void set_rings(struct link *l, uint32_t *rings, uint32_t now, uint32_t ring_count)
+{
+    const uint32_t fresh = now & ~*rings;
+    *rings = now;
+    if (fresh != 0) {
+        l->is_tree = true;
+        l->lazy &= tree_lazy(fresh, ring_count);
+    }
+}
+
+/* Works out what the link is to us, and tells the peer when it is something new. */
+static void assign_role(struct engine *e, struct link *l)
+{
+    const struct uuid *uuid = &l->member->uuid;
+    const bool is_mate = engine_is_mate(e, l->member);
+    const bool is_kept = mesh_reasons(e->mesh, uuid) != 0;
+    const bool is_large = is_mate && e->overlay.is_large;
+    const struct frame_role role = {
+        .flags = (uint8_t)((is_kept ? ROLE_KEEPS : 0) | (is_large ? ROLE_IS_LARGE : 0)),
+        .rings = is_mate ? overlay_rings(&e->overlay, uuid) : 0,
+    };
+    if (l->is_role_told && l->role == role.flags && l->rings == role.rings) {
+        return;
+    }
+    set_rings(l, &l->rings, role.rings, e->overlay.ring_count);
+    l->role = role.flags;
+    l->is_role_told = true;
+    l->used_us = e->now_us;
+    uint8_t payload[8];
+    struct cursor c = cursor_writer(payload, sizeof(payload));
+    frame_role_write(&c, &role);
+    if (link_control(l, FRAME_ROLE, FRAME_CRITICAL, payload, c.pos) == RC_OK) {
+        mesh_ask_output(e->mesh, l);
+    }
+    peer_look_by(e, e->now_us);
+}
+
+void wiring_turn(struct engine *e)
+{
+    if (e->wired == e->overlay.changes) {
+        return;
+    }
+    e->wired = e->overlay.changes;
+    e->is_meshed = e->is_meshed && !e->overlay.is_large;
+    want_links(e);
+    uint32_t slot = 0;
+    for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
+        if (l->state == LINK_OPEN) {
+            assign_role(e, l);
+        }
+    }
+}
+
+void wiring_opened(struct engine *e, struct link *l)
+{
+    l->lazy = UINT32_MAX;
+    assign_role(e, l);
+}
+
+enum rc wiring_role(struct engine *e, struct link *l, struct cursor *c)
+{
+    struct frame_role role;
+    frame_role_read(c, &role);
+    if (!cursor_ok(c)) {
+        return RC_MALFORMED;
+    }
+    if (!engine_is_mate(e, l->member)) {
+        role.flags &= (uint8_t)~ROLE_IS_LARGE;
+        role.rings = 0;
+    }
+    set_rings(l, &l->peer_rings, role.rings, e->overlay.ring_count);
+    l->peer_role = role.flags;
+    if ((role.flags & ROLE_IS_LARGE) != 0) {
+        (void)overlay_told_large(&e->overlay);
+    }
+    peer_look_by(e, e->now_us);
+    return RC_OK;
+}

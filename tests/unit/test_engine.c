@@ -1,0 +1,251 @@
+#include "gossip/engine.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { START_US = 1000000, SECOND_US = 1000000, TTL_MS = 60000 };
+#define WALL_MS UINT64_C(1767225600000)
+
+static struct engine *make(uint64_t bytes_max)
+{
+    const struct engine_config config = {
+        .uuid = {{1}},
+        .host_tag = 1,
+        .seed = 2,
+        .table_seed = 3,
+        .wall_ms = WALL_MS,
+        .name = "node",
+        .network = "net",
+        .enclave = "default",
+        .replication_factor = 3,
+        .write_timeout_ms = 1000,
+        .bytes_max = bytes_max,
+        .value_max = 1 << 20,
+        .ttl_min_ms = 1000,
+        .ttl_max_ms = UINT64_C(86400) * 1000,
+    };
+    return engine_new(&config, START_US);
+}
+
+/* Nobody answered discovery: the node is alone. */
+static int set_up(void **state)
+{
+    struct engine *e = make(8 << 20);
+    engine_candidates_done(e, START_US);
+    engine_tick(e, START_US + SECOND_US);
+    *state = e;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    engine_check(*state);
+    engine_free(*state);
+    return 0;
+}
+
+static enum rc put(struct engine *e, const char *key, const char *value, uint64_t now_us,
+                   struct put_result *ret_result)
+{
+    const struct put write = {
+        .token = 77,
+        .key = (const uint8_t *)key,
+        .key_len = strlen(key),
+        .value = (const uint8_t *)value,
+        .value_len = strlen(value),
+        .ttl_ms = TTL_MS,
+    };
+    return engine_put(e, &write, now_us, ret_result);
+}
+
+static enum rc get(struct engine *e, const char *key, uint64_t now_us)
+{
+    struct record r;
+    return engine_get(e, (const uint8_t *)key, strlen(key), now_us, &r);
+}
+
+static bool next_done(struct engine *e, struct put_done *ret_done)
+{
+    struct action action;
+    while (outbox_next(engine_outbox(e), &action)) {
+        if (action.kind == ACTION_PUT_DONE) {
+            *ret_done = action.put;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void before_its_first_discovery_a_node_takes_no_writes_and_knows_no_misses(void **state)
+{
+    (void)state;
+    struct put_result result;
+    struct engine *e = make(8 << 20);
+    assert_int_equal(engine_unready(e), READY_DISCOVERING | READY_JOINING | READY_NO_CLOCK);
+    assert_int_equal(put(e, "key", "value", START_US, &result), RC_JOINING);
+    assert_int_equal(get(e, "key", START_US), RC_JOINING);
+    engine_free(e);
+}
+
+static void a_node_that_is_alone_is_ready_and_founds_its_clock_from_the_wall(void **state)
+{
+    assert_int_equal(engine_unready(*state), 0);
+    assert_int_equal(engine_clock_ms(*state, START_US + 2 * SECOND_US), WALL_MS + 2000);
+    assert_int_equal(get(*state, "key", START_US + SECOND_US), RC_NOT_FOUND);
+}
+
+static void a_write_of_a_lone_node_has_its_quorum_at_once(void **state)
+{
+    struct put_result result;
+    struct put_done done;
+    const uint64_t now_us = START_US + SECOND_US;
+    assert_int_equal(put(*state, "key", "value", now_us, &result), RC_OK);
+    assert_int_equal(result.expiry_ms, engine_clock_ms(*state, now_us) + TTL_MS);
+    assert_true(next_done(*state, &done));
+    assert_int_equal(done.token, 77);
+    assert_int_equal(done.status, PUT_QUORUM);
+    assert_int_equal(done.members, 1);
+    assert_false(next_done(*state, &done));
+    assert_int_equal(get(*state, "key", now_us), RC_OK);
+}
+
+static void a_record_is_gone_in_the_millisecond_of_its_expiry(void **state)
+{
+    struct put_result result;
+    const uint64_t now_us = START_US + SECOND_US;
+    assert_int_equal(put(*state, "key", "value", now_us, &result), RC_OK);
+    assert_int_equal(get(*state, "key", now_us + TTL_MS * 1000 - 1000), RC_OK);
+    assert_int_equal(get(*state, "key", now_us + TTL_MS * 1000), RC_NOT_FOUND);
+}
+
+static void conditions_are_judged_on_what_is_held(void **state)
+{
+    struct put_result result;
+    const uint64_t now_us = START_US + SECOND_US;
+    struct put write = {.key = (const uint8_t *)"key",
+                        .key_len = 3,
+                        .ttl_ms = TTL_MS,
+                        .condition = PUT_IF_MATCH,
+                        .is_any = true};
+    assert_int_equal(engine_put(*state, &write, now_us, &result), RC_PRECONDITION);
+    write.condition = PUT_IF_NONE_MATCH;
+    assert_int_equal(engine_put(*state, &write, now_us, &result), RC_OK);
+    assert_int_equal(engine_put(*state, &write, now_us, &result), RC_PRECONDITION);
+    write = (struct put){.key = (const uint8_t *)"key",
+                         .key_len = 3,
+                         .ttl_ms = TTL_MS,
+                         .condition = PUT_IF_MATCH,
+                         .versions = &result.version,
+                         .version_count = 1};
+    const struct version held = result.version;
+    write.versions = &held;
+    assert_int_equal(engine_put(*state, &write, now_us, &result), RC_OK);
+    assert_int_equal(engine_put(*state, &write, now_us, &result), RC_PRECONDITION);
+}
+
+static void a_full_node_says_so_and_stores_nothing(void **state)
+{
+    (void)state;
+    char value[2000];
+    struct put_result result;
+    struct engine_status status;
+    struct engine *e = make(256 << 10);
+    engine_candidates_done(e, START_US);
+    engine_tick(e, START_US + SECOND_US);
+    memset(value, 'x', sizeof(value) - 1);
+    value[sizeof(value) - 1] = '\0';
+    enum rc rc = RC_OK;
+    for (int i = 0; i < 1000 && rc == RC_OK; i++) {
+        const char key[] = {(char)('a' + i / 26 % 26), (char)('a' + i % 26), '\0'};
+        rc = put(e, key, value, START_US + SECOND_US, &result);
+    }
+    assert_int_equal(rc, RC_FULL);
+    assert_int_equal(engine_unready(e), READY_FULL);
+    engine_status(e, START_US + SECOND_US, &status);
+    assert_true(status.store.bytes_used <= status.store.bytes_max);
+    assert_int_equal(status.counters.puts_rejected_full, 1);
+    /* Once all has expired there is room again. */
+    for (uint64_t us = START_US + 2 * SECOND_US; us < START_US + UINT64_C(130) * SECOND_US;
+         us += SECOND_US / 10) {
+        engine_tick(e, us);
+    }
+    assert_int_equal(engine_unready(e), 0);
+    engine_check(e);
+    engine_free(e);
+}
+
+static void a_node_that_leaves_takes_no_writes(void **state)
+{
+    struct put_result result;
+    const uint64_t now_us = START_US + SECOND_US;
+    engine_leave(*state, now_us);
+    engine_leave(*state, now_us);
+    assert_int_equal(engine_unready(*state), READY_DRAINING);
+    assert_int_equal(put(*state, "key", "value", now_us, &result), RC_DRAINING);
+}
+
+static void an_idle_node_wants_no_call_but_for_its_probes(void **state)
+{
+    uint64_t now_us = START_US + SECOND_US;
+    uint32_t calls = 0;
+    while (now_us < START_US + 11 * SECOND_US) {
+        now_us = engine_deadline(*state) > now_us ? engine_deadline(*state) : now_us;
+        engine_tick(*state, now_us);
+        calls++;
+    }
+    assert_in_range(calls, 1, 30);
+}
+
+static void a_link_that_says_nothing_is_ended(void **state)
+{
+    struct action action;
+    const struct addr from = {.port = 9};
+    uint64_t now_us = START_US + SECOND_US;
+    const uint32_t link = engine_link_accept(*state, &from, now_us);
+    assert_int_not_equal(link, 0);
+    bool is_closed = false;
+    for (int i = 0; i < 50 && !is_closed; i++) {
+        now_us += SECOND_US / 10;
+        engine_tick(*state, now_us);
+        while (outbox_next(engine_outbox(*state), &action)) {
+            is_closed = is_closed || (action.kind == ACTION_CLOSE && action.link == link);
+        }
+    }
+    assert_true(is_closed);
+}
+
+static void garbage_on_a_link_ends_it_and_is_counted(void **state)
+{
+    static const uint8_t garbage[64] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+    struct engine_status status;
+    const struct addr from = {.port = 9};
+    const uint64_t now_us = START_US + SECOND_US;
+    const uint32_t link = engine_link_accept(*state, &from, now_us);
+    engine_link_input(*state, link, garbage, sizeof(garbage), now_us);
+    engine_status(*state, now_us, &status);
+    assert_int_equal(status.counters.frames_malformed, 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(before_its_first_discovery_a_node_takes_no_writes_and_knows_no_misses),
+        TEST(a_node_that_is_alone_is_ready_and_founds_its_clock_from_the_wall),
+        TEST(a_write_of_a_lone_node_has_its_quorum_at_once),
+        TEST(a_record_is_gone_in_the_millisecond_of_its_expiry),
+        TEST(conditions_are_judged_on_what_is_held),
+        cmocka_unit_test(a_full_node_says_so_and_stores_nothing),
+        TEST(a_node_that_leaves_takes_no_writes),
+        TEST(an_idle_node_wants_no_call_but_for_its_probes),
+        TEST(a_link_that_says_nothing_is_ended),
+        TEST(garbage_on_a_link_ends_it_and_is_counted),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

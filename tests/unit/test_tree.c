@@ -1,0 +1,215 @@
+#include "gossip/tree.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+enum { MS = 1000, LINK_A = 7, LINK_B = 8 };
+
+static int set_up(void **state)
+{
+    *state = tree_new(1);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    tree_check(*state);
+    tree_free(*state);
+    return 0;
+}
+
+static enum tree_sight see(struct tree *t, uint64_t id, bool is_direct, uint64_t now_us)
+{
+    const struct tree_seen seen = {.id = id, .handle = 5, .is_direct = is_direct};
+    return tree_see(t, &seen, LINK_A, now_us);
+}
+
+static enum tree_answer announce(struct tree *t, uint64_t id, uint32_t link, bool is_large,
+                                 uint64_t now_us)
+{
+    const struct tree_news news = {.id = id, .tree = 2, .link = link, .is_large = is_large};
+    return tree_announced(t, &news, now_us);
+}
+
+static void the_second_copy_is_seen_again(void **state)
+{
+    assert_int_equal(see(*state, 1, false, 0), TREE_FIRST);
+    assert_int_equal(see(*state, 1, false, 0), TREE_AGAIN);
+    assert_non_null(tree_find(*state, 1));
+    assert_null(tree_find(*state, 2));
+}
+
+static void a_copy_of_the_tree_after_the_origins_own_is_passed_on_once(void **state)
+{
+    assert_int_equal(see(*state, 1, true, 0), TREE_DIRECT_FIRST);
+    assert_int_equal(see(*state, 1, false, 0), TREE_AFTER_DIRECT);
+    assert_int_equal(see(*state, 1, false, 0), TREE_AGAIN);
+}
+
+static void what_is_announced_and_comes_is_not_asked_for(void **state)
+{
+    struct tree_due due;
+    assert_int_equal(announce(*state, 1, LINK_A, false, 0), TREE_WAIT);
+    assert_true(tree_is_missing(*state, 1));
+    assert_int_equal(see(*state, 1, false, 2 * MS), TREE_FIRST);
+    assert_false(tree_misses_any(*state));
+    assert_false(tree_next_due(*state, UINT64_MAX - 1, &due));
+    assert_int_equal(announce(*state, 1, LINK_B, false, 0), TREE_KNOWN);
+}
+
+static void what_does_not_come_is_asked_of_one_announcer_after_the_other(void **state)
+{
+    struct tree_due due;
+    (void)announce(*state, 1, LINK_A, false, 0);
+    (void)announce(*state, 1, LINK_B, false, 0);
+    const uint64_t first_us = tree_deadline(*state);
+    assert_in_range(first_us, TREE_WAIT_MIN_US, 50 * MS);
+    assert_false(tree_next_due(*state, first_us - 1, &due));
+    assert_true(tree_next_due(*state, first_us, &due));
+    assert_int_equal(due.link, LINK_A);
+    assert_int_equal(due.tree, 2);
+    assert_true(tree_next_due(*state, tree_deadline(*state), &due));
+    assert_int_equal(due.link, LINK_B);
+    assert_false(due.is_lost);
+}
+
+static void what_nobody_brings_is_given_up(void **state)
+{
+    struct tree_due due;
+    int asked = 0;
+    (void)announce(*state, 1, LINK_A, false, 0);
+    while (tree_next_due(*state, tree_deadline(*state), &due) && !due.is_lost) {
+        asked++;
+    }
+    assert_int_equal(asked, TREE_ATTEMPTS_MAX);
+    assert_true(due.is_lost);
+    assert_false(tree_misses_any(*state));
+    assert_int_equal(tree_deadline(*state), UINT64_MAX);
+}
+
+static void waiting_grows_where_writes_come_long_after_their_announcements(void **state)
+{
+    (void)announce(*state, 1, LINK_A, false, 0);
+    const uint64_t before_us = tree_deadline(*state);
+    (void)see(*state, 1, false, before_us - 1);
+    for (uint64_t i = 2; i < 60; i++) {
+        (void)announce(*state, i, LINK_A, false, 0);
+        (void)see(*state, i, false, 100 * MS);
+    }
+    (void)announce(*state, 100, LINK_A, false, 0);
+    assert_in_range(tree_deadline(*state), 100 * MS, TREE_WAIT_MAX_US);
+}
+
+static void a_lost_link_is_not_asked_and_what_it_was_asked_for_is_due(void **state)
+{
+    struct tree_due due;
+    (void)announce(*state, 1, LINK_A, false, 0);
+    (void)announce(*state, 1, LINK_B, false, 0);
+    assert_true(tree_next_due(*state, tree_deadline(*state), &due));
+    tree_link_gone(*state, LINK_A, 60 * MS);
+    assert_int_equal(tree_deadline(*state), 60 * MS);
+    assert_true(tree_next_due(*state, 60 * MS, &due));
+    assert_int_equal(due.link, LINK_B);
+}
+
+static void a_large_value_is_fetched_from_the_first_who_has_it(void **state)
+{
+    struct tree_due due;
+    assert_int_equal(announce(*state, 1, LINK_A, true, 0), TREE_FETCH);
+    assert_int_equal(announce(*state, 1, LINK_B, true, 0), TREE_TWICE);
+    assert_false(tree_next_due(*state, 1000 * MS, &due));
+    tree_link_gone(*state, LINK_A, 1000 * MS);
+    assert_true(tree_next_due(*state, 1000 * MS, &due));
+    assert_int_equal(due.link, LINK_B);
+}
+
+static void what_was_replaced_meanwhile_is_missed_no_more(void **state)
+{
+    (void)announce(*state, 1, LINK_A, false, 0);
+    tree_gone(*state, 1);
+    tree_gone(*state, 2);
+    assert_false(tree_misses_any(*state));
+}
+
+static void missing_and_seen_are_bounded(void **state)
+{
+    for (uint64_t i = 1; i <= TREE_MISSING_MAX + 10; i++) {
+        assert_int_equal(announce(*state, i, LINK_A, false, 0), TREE_WAIT);
+    }
+    assert_false(tree_is_missing(*state, TREE_MISSING_MAX + 1));
+    for (uint64_t i = 1; i <= TREE_SEEN_MAX + 10; i++) {
+        (void)see(*state, i, false, 0);
+    }
+    assert_null(tree_find(*state, 1));
+    assert_non_null(tree_find(*state, 11));
+}
+
+static void the_young_are_remembered_and_the_old_give_room(void **state)
+{
+    for (uint64_t i = 1; i <= 100; i++) {
+        (void)see(*state, i, false, 0);
+    }
+    assert_non_null(tree_find(*state, 1));
+    for (uint64_t i = 101; i <= 200; i++) {
+        (void)see(*state, i, false, 2 * (uint64_t)TREE_SEEN_US);
+    }
+    assert_null(tree_find(*state, 1));
+    assert_non_null(tree_find(*state, 200));
+}
+
+static void late_announcements_come_in_order_when_they_are_due(void **state)
+{
+    uint64_t id = 0;
+    uint32_t tree = 0;
+    assert_true(tree_announce_late(*state, 1, 3, 10));
+    assert_true(tree_announce_late(*state, 2, 4, 20));
+    assert_int_equal(tree_deadline(*state), 10);
+    assert_false(tree_next_late(*state, 9, &id, &tree));
+    assert_true(tree_next_late(*state, 10, &id, &tree));
+    assert_int_equal(id, 1);
+    assert_int_equal(tree, 3);
+    assert_false(tree_next_late(*state, 10, &id, &tree));
+}
+
+static void each_tree_is_eager_on_two_rings(void **state)
+{
+    (void)state;
+    for (uint32_t rings = 3; rings <= 8; rings++) {
+        uint32_t eager[TREE_COUNT] = {0};
+        for (uint32_t ring = 0; ring < rings; ring++) {
+            const uint32_t lazy = tree_lazy(UINT32_C(1) << ring, rings);
+            for (uint32_t t = 0; t < TREE_COUNT; t++) {
+                eager[t] += (lazy >> t & 1) == 0;
+            }
+        }
+        for (uint32_t t = 0; t < TREE_COUNT; t++) {
+            assert_int_equal(eager[t], 2);
+        }
+    }
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(the_second_copy_is_seen_again),
+        TEST(a_copy_of_the_tree_after_the_origins_own_is_passed_on_once),
+        TEST(what_is_announced_and_comes_is_not_asked_for),
+        TEST(what_does_not_come_is_asked_of_one_announcer_after_the_other),
+        TEST(what_nobody_brings_is_given_up),
+        TEST(waiting_grows_where_writes_come_long_after_their_announcements),
+        TEST(a_lost_link_is_not_asked_and_what_it_was_asked_for_is_due),
+        TEST(a_large_value_is_fetched_from_the_first_who_has_it),
+        TEST(what_was_replaced_meanwhile_is_missed_no_more),
+        TEST(missing_and_seen_are_bounded),
+        TEST(the_young_are_remembered_and_the_old_give_room),
+        TEST(late_announcements_come_in_order_when_they_are_due),
+        TEST(each_tree_is_eager_on_two_rings),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

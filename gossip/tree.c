@@ -170,9 +170,13 @@ static void add_seen(struct tree *t, const struct tree_seen *seen, uint64_t now_
 
 /* ---- Missing ---- */
 
+/* One sample counts for little more than twice the mean: what a retransmission held up says nothing
+ * of what is usual, and where all takes longer the mean still grows with each. */
 static void smooth_add(struct smooth *s, uint64_t sample_us)
 {
-    const int64_t error = (int64_t)sample_us - s->mean;
+    const int64_t most = 2 * s->mean + TREE_WAIT_MIN_US;
+    const int64_t sample = sample_us < (uint64_t)most ? (int64_t)sample_us : most;
+    const int64_t error = sample - s->mean;
     s->mean += error / LAG_GAIN;
     s->dev += ((error < 0 ? -error : error) - s->dev) / DEV_GAIN;
 }

@@ -228,6 +228,7 @@ static void a_large_value_travels_once_to_each_receiver(void **state)
     (void)state;
     struct cluster *c = formed(32, 7);
     uint8_t *value = mem_new(1, LARGE);
+    cluster_run_for(c, 3000); /* the new links have reconciled, which a write may not run into */
     const uint64_t before = c->traffic.stream_bytes;
     memset(value, 'x', LARGE);
     const uint64_t put = cluster_put_bytes(c, 5, "large", value, LARGE, TTL_MS);

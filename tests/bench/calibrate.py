@@ -330,8 +330,8 @@ class Calibration:
         if drops > 0:
             say(f"writes: {drops} packets were not seen")
         each, last = [], []
-        for key, at in capture.puts.items():
-            copies = [(first - at) * 1000 for first, _ in capture.copies.get(key, {}).values()]
+        for key in capture.puts:
+            copies = [delay * 1000 for delay in capture.delays(key)]
             each += copies
             if len(copies) == self.count - 1:
                 last.append(max(copies))

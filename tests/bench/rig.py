@@ -369,8 +369,8 @@ class Capture:
     TCP_OVER_IPV4 = (b"\x08\x00", socket.IPPROTO_TCP)
 
     def __init__(self):
-        self.puts = {}     # key: seconds since 1970
-        self.copies = {}   # key: {address: (first, how many)}
+        self.puts = {}     # key: (seconds since 1970, address of the node asked)
+        self.copies = {}   # key: {address: (first, how many)}; a tree may bring one back, too
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(self.ETH_P_ALL))
         self._socket.setsockopt(socket.SOL_SOCKET, self.SO_RCVBUFFORCE, self.BUFFER_BYTES)
         self._socket.setsockopt(socket.SOL_SOCKET, self.SO_TIMESTAMPNS, 1)
@@ -387,6 +387,12 @@ class Capture:
         self._socket.close()
         return drops
 
+    def delays(self, key):
+        """Seconds from the client's PUT to the first copy at each other node that had one."""
+        begun, origin = self.puts[key]
+        return [first - begun for address, (first, _) in self.copies.get(key, {}).items()
+                if address != origin]
+
     def _listen(self):
         while not self._stop.is_set():
             if not select.select([self._socket], [], [], 0.1)[0]:
@@ -402,7 +408,7 @@ class Capture:
         for key in KEY.findall(data):
             if source == BRIDGE:
                 if b"PUT /" in data:
-                    self.puts.setdefault(key, at)
+                    self.puts.setdefault(key, (at, target))
             else:
                 first, count = self.copies.setdefault(key, {}).get(target, (at, 0))
                 self.copies[key][target] = (first, count + 1)

@@ -70,8 +70,11 @@ class Wire(unittest.TestCase):
         capture._take(self.packet(one, two, b"..write-000001..write-000002"), 1.5)
         capture._take(self.packet(one, two, b"..write-000001"), 1.7)
         capture._take(self.packet(host, two, b"GET /data/write-000001 HTTP/1.1"), 1.8)
-        self.assertEqual(capture.puts, {b"write-000001": 1.0})
-        self.assertEqual(capture.copies[b"write-000001"], {"10.77.0.2": (1.5, 2)})
+        capture._take(self.packet(two, one, b"..write-000001"), 1.9)
+        self.assertEqual(capture.puts, {b"write-000001": (1.0, "10.77.0.1")})
+        self.assertEqual(capture.copies[b"write-000001"], {"10.77.0.2": (1.5, 2),
+                                                           "10.77.0.1": (1.9, 1)})
+        self.assertEqual(capture.delays(b"write-000001"), [0.5])
 
 
 if __name__ == "__main__":

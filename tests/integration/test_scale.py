@@ -74,7 +74,7 @@ class Sixteen(Case):
         cluster.await_rest()
         self.assertEqual(capture.close(), 0, "the capture missed packets")
         for key in keys:
-            self.assertEqual(len(capture.copies[key.encode()]), COUNT - 1, key)
+            self.assertEqual(len(capture.delays(key.encode())), COUNT - 1, key)
         received, synced = cluster.counters("repram_records_received_total",
                                             "repram_sync_records_received_total")
         # A tree takes its shape by duplicates; a flood would bring every copy several times.

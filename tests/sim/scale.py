@@ -65,7 +65,7 @@ def runs(is_quick):
         *over_sizes("burst", [size for size in sizes if size < LARGE], 1.2, some, "--scenario",
                     "burst", *quiet),
         *over_sizes("idle", sizes, 5, 1, "--settle", "60s", *quiet),
-        *over_sizes("writes", data, 0.5, some, *whole),
+        *over_sizes("writes", data, 1, some, *whole),
         *over_sizes("writes-churn", data, 1, some, "--scenario", "churn", *whole),
         *over_sizes("partition", [size for size in sizes if size < LARGE], 1, some,
                     "--scenario", "partition", "--writes", 2, "--ttl", "600s", "--walk", 0,

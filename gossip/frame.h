@@ -170,8 +170,16 @@ enum nack_reason { NACK_FULL = 1, NACK_CLOCK = 2, NACK_INVALID = 3 };
  *   JOIN         part 1 | of 1
  *   JOIN_DONE    part 1 | of 1 | records sent 8
  */
+enum { SYNC_LIST_MAX = 4096 }; /* ids in one SYNC_LIST or SYNC_WANT frame */
+
+enum want_flags {
+    WANT_OF_LIST = 1,  /* answers the list, else the stream */
+    WANT_IS_WHOLE = 2, /* with the frames before, all of a slice: send it */
+    WANT_IS_LAST = 4,  /* and no more will come */
+};
+
 /*
- * The broadcast trees of a large enclave (gossip/tree). Ids are record_id().
+ * The broadcast trees of a large enclave (gossip/tree). Ids are record_write_id().
  *
  *   TREE_HAVE    (kind 1 | tree 1 | id 8)*
  *   TREE_GRAFT   (kind 1 | tree 1 | id 8)*
@@ -194,14 +202,6 @@ struct frame_tree {
     uint8_t kind; /* enum tree_kind */
     uint8_t tree;
     uint64_t id;
-};
-
-enum { SYNC_LIST_MAX = 4096 }; /* ids in one SYNC_LIST or SYNC_WANT frame */
-
-enum want_flags {
-    WANT_OF_LIST = 1,  /* answers the list, else the stream */
-    WANT_IS_WHOLE = 2, /* with the frames before, all of a slice: send it */
-    WANT_IS_LAST = 4,  /* and no more will come */
 };
 
 void frame_header_write(struct cursor *c, enum frame_type type, uint8_t flags, size_t payload_len);

@@ -26,11 +26,6 @@ static void pass_guard_on(struct engine *e, const struct record *r, bool is_appl
     }
 }
 
-static bool is_reconciled(const struct frame_record *f)
-{
-    return (f->kind & (RECORD_IS_COUNTED | RECORD_IS_FORWARD)) == 0;
-}
-
 /* The peer holds what it sends in reconciliation: a client may be waiting for that. And what is
  * news here may be news to the other links. */
 static void note_reconciled(struct engine *e, const struct link *l, const struct record *r,
@@ -38,10 +33,8 @@ static void note_reconciled(struct engine *e, const struct link *l, const struct
 {
     sync_received(e->sync, is_news, e->now_us);
     if (replica_count(e->replica) > 0) {
-        struct record write = *r;
-        write.guard_ms = 0;
         const uint32_t waiter =
-            replica_find(e->replica, record_id(&write, store_digest_seed(e->store)));
+            replica_find(e->replica, record_write_id(r, store_digest_seed(e->store)));
         if (waiter != 0) {
             replica_held(e->replica, waiter, l->member->slot);
         }
@@ -74,7 +67,7 @@ static enum nack_reason apply(struct engine *e, struct link *l, const struct fra
     if (is_news && !r->is_shadow) {
         pass_guard_on(e, r, outcome == MERGE_APPLIED);
     }
-    if (is_reconciled(f)) {
+    if ((f->kind & (RECORD_IS_COUNTED | RECORD_IS_FORWARD)) == 0) {
         note_reconciled(e, l, r, is_news);
     }
     return (enum nack_reason)0;
@@ -85,7 +78,7 @@ static enum rc count_record(struct engine *e, struct link *l, const struct frame
 {
     l->records_in++;
     if ((f->kind & RECORD_IS_COUNTED) == 0) {
-        const bool is_synced = is_reconciled(f);
+        const bool is_synced = (f->kind & RECORD_IS_FORWARD) == 0;
         e->counters.sync_records_received += is_synced;
         e->counters.sync_shadows_received += is_synced && f->record.is_shadow;
         l->progress += is_synced;

@@ -279,7 +279,7 @@ static void grow(struct roster *r)
 {
     const uint32_t old = r->seat_count;
     r->seat_count += ROSTER_CHUNK;
-    r->chunks = mem_resize(r->chunks, r->seat_count / ROSTER_CHUNK, sizeof(*r->chunks));
+    r->chunks = mem_resize(r->chunks, r->seat_count / ROSTER_CHUNK, sizeof(struct member *));
     r->chunks[old / ROSTER_CHUNK] = mem_new(ROSTER_CHUNK, sizeof(struct member));
     r->order = mem_resize(r->order, r->seat_count, sizeof(*r->order));
     for (uint32_t i = r->seat_count; i-- > old;) {

@@ -28,8 +28,8 @@ void rumor_queue_init(struct rumor_queue *q)
     *q = (struct rumor_queue){.count = 0};
     add_places(q, SIZE_MIN);
     q->all[0] = (struct rumor){.subject = NULL};
-    for (uint16_t i = HEADS; i < FIRST; i++) {
-        q->all[i] = (struct rumor){.next = i, .prev = i};
+    for (uint32_t i = HEADS; i < FIRST; i++) {
+        q->all[i] = (struct rumor){.next = (uint16_t)i, .prev = (uint16_t)i};
     }
 }
 

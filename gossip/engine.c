@@ -413,8 +413,8 @@ void engine_settle(struct engine *e)
 
 /* ---- Time ---- */
 
-/* What needs no exact time, and only while there is something of it: joining, sessions that may
- * stall, a full store, memory to hand back, a clock that is not slewed yet. */
+/* What needs no exact time, and only while there is something of it: starting, joining, sessions
+ * that may stall, a full store, memory to hand back. */
 static void take_turn(struct engine *e)
 {
     look_at_fullness(e);

@@ -11,7 +11,7 @@
 #include <string.h>
 
 enum {
-    MEMBERSHIP_ONLY_ABOVE = 128, /* a full mesh of links is the engine's, and grows as the square */
+    MEMBERSHIP_ONLY_ABOVE = 256, /* a write costs events on every link of every node */
     ALL_CONTACTS_UP_TO = 64,
     CONTACTS = 16, /* that a provider names in larger clusters */
     MILLION = 1000000,
@@ -122,7 +122,7 @@ static const struct {
                      KIND_NUMBER, 1, 100000, FIELD(story.key_count)},
     [OPTION_ENCLAVE_SIZE] = {"enclave-size", "E", "0 to 16000",
                              "nodes in a row that share data; 0 all, 1 is membership only,\n"
-                             "                      which is what clusters above 128 nodes get",
+                             "                      which is what clusters above 256 nodes get",
                              KIND_NUMBER, 0, CLUSTER_NODES_MAX, FIELD(story.enclave_size)},
     [OPTION_CONTACTS] = {"contacts", "C", "all, one, chain, ring, random:N or a number N",
                          "addresses that discovery names: all, that of the first node,\n"

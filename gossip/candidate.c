@@ -33,7 +33,11 @@ uint32_t candidate_addr_hash(const struct addr *addr, uint64_t seed)
 
 void candidates_init(struct candidates *cs, uint64_t hash_seed)
 {
-    *cs = (struct candidates){.hash_seed = hash_seed};
+    /* Numbers differ from those of the life before, whose answers may still be on their way. */
+    *cs = (struct candidates){
+        .hash_seed = hash_seed,
+        .generation = (uint32_t)(hash_seed & ((1U << SEQ_GENERATION_BITS) - 1)),
+    };
     slotindex_init(&cs->by_addr, CANDIDATES_MAX);
     timerheap_init(&cs->timers, CANDIDATES_MAX);
 }

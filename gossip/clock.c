@@ -26,6 +26,9 @@ int64_t clock_difference_us(const struct clock *c, uint64_t remote_us, uint32_t 
 bool clock_sample(struct clock *c, uint64_t remote_us, uint32_t rtt_us, uint64_t at_us,
                   bool may_step)
 {
+    if (rtt_us > CLOCK_RTT_MAX_US) {
+        return false;
+    }
     if (!c->is_set) {
         clock_found(c, remote_us + rtt_us / 2, at_us);
         c->rtt_us = rtt_us;

@@ -18,7 +18,8 @@ enum {
     CLOCK_SLEW_PPM = 500,
     CLOCK_FILTER_US = 8 * 1000 * 1000,    /* a better round trip rules this long */
     CLOCK_CONFLICT_US = 60 * 1000 * 1000, /* more than this apart: founded apart, no data */
-    CLOCK_STEP_MIN_US = 2000, /* a node without records does not step for less: it slews */
+    CLOCK_RTT_MAX_US = 1000 * 1000, /* a slower answer may be wrong by more than half a second */
+    CLOCK_STEP_MIN_US = 2000,       /* a node without records does not step for less: it slews */
 };
 
 struct clock {
@@ -43,7 +44,9 @@ int64_t clock_difference_us(const struct clock *c, uint64_t remote_us, uint32_t 
 /*
  * A sample from the leader: its clock `remote_us` as it arrived at `at_us`, after a round trip of
  * `rtt_us`. Sets a clock that is not set; steps when `may_step`; else notes what is to be slewed.
- * True when the clock was set or stepped.
+ * True when the clock was set or stepped. Does nothing with a round trip beyond CLOCK_RTT_MAX_US: a
+ * question that a broken link held up says little, and what is wrong by seconds takes hours to
+ * slew.
  */
 bool clock_sample(struct clock *c, uint64_t remote_us, uint32_t rtt_us, uint64_t at_us,
                   bool may_step);

@@ -48,6 +48,9 @@ struct swim *swim_new(const struct swim_config *config, struct outbox *outbox, u
     s->now_us = now_us;
     s->news_us = now_us;
     rng_init(&s->rng, config->seed);
+    /* Not from 1: an answer to this node's life before, come late, must not fit a question of this
+     * one; its clock is of then. */
+    s->seq = (uint32_t)rng_below(&s->rng, INT32_MAX);
     const uint64_t hash_seed = rng_next(&s->rng);
     roster_init(&s->roster, s->cluster, self->host_tag, hash_seed);
     rumor_queue_init(&s->rumors);

@@ -62,6 +62,16 @@ static void a_worse_round_trip_is_ignored_for_a_while(void **state)
     assert_true(clock_sample(&c, 6000 * SECOND, 90000, 20 * SECOND, true));
 }
 
+static void an_answer_that_took_too_long_is_ignored_even_without_a_clock(void **state)
+{
+    (void)state;
+    struct clock c = {.is_set = false};
+    assert_false(clock_sample(&c, 9000 * SECOND, CLOCK_RTT_MAX_US + 1, SECOND, true));
+    assert_false(c.is_set);
+    assert_true(clock_sample(&c, 9000 * SECOND, CLOCK_RTT_MAX_US, SECOND, true));
+    assert_true(c.is_set);
+}
+
 static void a_difference_within_the_round_trip_changes_nothing(void **state)
 {
     (void)state;
@@ -80,6 +90,7 @@ int main(void)
         cmocka_unit_test(a_node_without_records_steps),
         cmocka_unit_test(a_node_with_records_slews_and_never_goes_back),
         cmocka_unit_test(a_worse_round_trip_is_ignored_for_a_while),
+        cmocka_unit_test(an_answer_that_took_too_long_is_ignored_even_without_a_clock),
         cmocka_unit_test(a_difference_within_the_round_trip_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

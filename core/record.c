@@ -82,3 +82,10 @@ uint64_t record_id(const struct record *r, uint64_t key)
     memcpy(at, r->key, r->key_len);
     return XXH3_64bits_withSeed(form, ID_HEAD_BYTES + r->key_len, key);
 }
+
+uint64_t record_write_id(const struct record *r, uint64_t key)
+{
+    struct record write = *r;
+    write.guard_ms = 0;
+    return record_id(&write, key);
+}

@@ -60,4 +60,7 @@ void record_key_digest(const uint8_t *key, size_t key_len, uint64_t seed,
  */
 uint64_t record_id(const struct record *r, uint64_t key);
 
+/* The same without the guard: the name of a write, whatever this node knows of its past. */
+uint64_t record_write_id(const struct record *r, uint64_t key);
+
 #endif

@@ -72,7 +72,7 @@ static enum rc replicate(struct engine *e, const struct put *put, const struct r
     const uint32_t members = overlay_members(&e->overlay);
     const uint32_t quorum = replica_quorum(members, e->config.replication_factor);
     const bool is_big = put->value_len > VALUE_INLINE_MAX;
-    const uint64_t id = record_id(r, store_digest_seed(e->store));
+    const uint64_t id = record_write_id(r, store_digest_seed(e->store));
     struct queued_write write = {.handle = store_find(e->store, r), .version = r->version};
     if (quorum <= 1) {
         const struct put_done done = {

@@ -152,7 +152,8 @@ void leader_ask(struct engine *e);
 
 /* ---- spread.c ---- */
 
-/* Sends a client's write to the enclave; `w` is complete but for its kind, `id` is its record_id().
+/* Sends a client's write to the enclave; `w` is complete but for its kind, `id` is its
+ * record_write_id().
  */
 void spread_write(struct engine *e, struct queued_write *w, uint64_t id, bool is_big);
 

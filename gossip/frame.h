@@ -171,7 +171,7 @@ enum nack_reason { NACK_FULL = 1, NACK_CLOCK = 2, NACK_INVALID = 3 };
  *   JOIN_DONE    part 1 | of 1 | records sent 8
  */
 /*
- * The broadcast trees of a large enclave (gossip/tree). Ids are record_id().
+ * The broadcast trees of a large enclave (gossip/tree). Ids are record_write_id().
  *
  *   TREE_HAVE    (kind 1 | tree 1 | id 8)*
  *   TREE_GRAFT   (kind 1 | tree 1 | id 8)*

@@ -38,10 +38,8 @@ static void note_reconciled(struct engine *e, const struct link *l, const struct
 {
     sync_received(e->sync, is_news, e->now_us);
     if (replica_count(e->replica) > 0) {
-        struct record write = *r;
-        write.guard_ms = 0;
         const uint32_t waiter =
-            replica_find(e->replica, record_id(&write, store_digest_seed(e->store)));
+            replica_find(e->replica, record_write_id(r, store_digest_seed(e->store)));
         if (waiter != 0) {
             replica_held(e->replica, waiter, l->member->slot);
         }

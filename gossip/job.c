@@ -48,10 +48,8 @@ static uint32_t waiter_of(const struct job_env *env, const struct record *r)
     if (replica_count(env->replica) == 0) {
         return 0;
     }
-    struct record write = *r;
-    write.guard_ms = 0;
     const uint32_t waiter =
-        replica_find(env->replica, record_id(&write, store_digest_seed(env->store)));
+        replica_find(env->replica, record_write_id(r, store_digest_seed(env->store)));
     return waiter == 0 || replica_is_held_by(env->replica, waiter, env->link->member->slot)
                ? 0
                : waiter;

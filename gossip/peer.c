@@ -384,7 +384,8 @@ size_t engine_link_output(struct engine *e, uint32_t link, struct buf *out, size
 static bool is_needless(const struct engine *e, const struct link *l)
 {
     return ((l->role | l->peer_role) & ROLE_KEEPS) == 0 && !link_has_output(l) && !l->needs_sync &&
-           l->sent_count == l->acked_count && l->unacked.count == 0 && !e->is_draining;
+           !l->wants_sync && l->sent_count == l->acked_count && l->unacked.count == 0 &&
+           !e->is_draining;
 }
 
 /* Looks after an open link; when it must be looked at again. The link may be gone after it. */

@@ -249,7 +249,7 @@ void spread_arrived(struct engine *e, struct link *l, const struct frame_record 
     }
     const bool is_held = outcome == MERGE_APPLIED || outcome == MERGE_SAME;
     const struct tree_seen seen = {
-        .id = record_id(r, store_digest_seed(e->store)),
+        .id = record_write_id(r, store_digest_seed(e->store)),
         .version = r->version,
         .handle = is_held ? store_find(e->store, r) : 0,
         .is_direct = !is_forward,

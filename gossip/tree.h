@@ -53,7 +53,7 @@ uint32_t tree_lazy(uint32_t rings, uint32_t ring_count);
 
 /* ---- Seen ---- */
 struct tree_seen {
-    uint64_t id;            /* record_id() */
+    uint64_t id;            /* record_write_id() */
     struct version version; /* with `handle`: where the store has it, if it still does */
     uint32_t handle;
     bool is_direct; /* came only from its origin itself, outside of the tree */

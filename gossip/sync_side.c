@@ -26,6 +26,7 @@ void side_push(struct sync_side *side, struct job *j)
 static struct job *take_first(struct sync_side *side)
 {
     struct job *j = side->jobs;
+    ASSERT(j != NULL);
     side->jobs = j->next;
     side->last_job = side->jobs == NULL ? NULL : side->last_job;
     side->job_count--;

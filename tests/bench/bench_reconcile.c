@@ -113,8 +113,9 @@ static void put(struct end *e, uint64_t i, bool is_one_epoch)
         .value_len = sizeof(value),
         .version = {.stamp = (now_ms - 3600000 + hash % 3500000) << VERSION_COUNTER_BITS,
                     .origin = {{(uint8_t)(hash >> 32 & 3)}}},
-        .expiry_ms = is_one_epoch ? now_ms / EPOCH_MS * EPOCH_MS + 100 * EPOCH_MS + hash % EPOCH_MS
-                                  : now_ms + 120000 + (hash >> 8) % ((uint64_t)DAY_S * 1000),
+        .expiry_ms = is_one_epoch
+                         ? now_ms / EPOCH_MS * EPOCH_MS + UINT64_C(100) * EPOCH_MS + hash % EPOCH_MS
+                         : now_ms + 120000 + (hash >> 8) % ((uint64_t)DAY_S * 1000),
     };
     enum merge_outcome outcome = MERGE_SAME;
     if (store_merge(e->store, &r, now_ms, &outcome) != RC_OK) {

@@ -33,7 +33,7 @@ static void put_many(struct cluster *c, uint32_t node, const char *prefix, uint3
     for (uint32_t i = 0; i < count; i++) {
         char key[32];
         (void)snprintf(key, sizeof(key), "%s-%u", prefix, i);
-        assert_int_not_equal(cluster_put(c, node, key, "value", HOUR_MS + i % 500 * 60000),
+        assert_int_not_equal(cluster_put(c, node, key, "value", HOUR_MS + i % 500 * MINUTE_MS),
                              UINT64_MAX);
         if (i % per_10_ms == per_10_ms - 1) {
             cluster_run_for(c, 10);

@@ -57,10 +57,11 @@ static void extend(struct sets *s, uint32_t count)
         const bool is_theirs = i < s->common + s->their_count;
         const bool is_ours = i < s->common || !is_theirs;
         if (is_theirs) {
-            s->places[2 * i] = iblt_add(&s->theirs, s->ids[i], s->places[2 * i], 1);
+            s->places[2 * (size_t)i] = iblt_add(&s->theirs, s->ids[i], s->places[2 * (size_t)i], 1);
         }
         if (is_ours) {
-            s->places[2 * i + 1] = iblt_add(&s->ours, s->ids[i], s->places[2 * i + 1], 1);
+            s->places[2 * (size_t)i + 1] =
+                iblt_add(&s->ours, s->ids[i], s->places[2 * (size_t)i + 1], 1);
         }
     }
     iblt_decoder_extend(&s->decoder, s->theirs.cells + first, s->ours.cells + first, count - first);

@@ -317,7 +317,7 @@ static void two_hundred_thousand_differences_of_one_epoch_take_one_session(void 
     /* Each missing record went once. */
     assert_int_equal(p->ends[0].received + p->ends[1].received, 200000);
     assert_true(p->ends[0].counters.sync_bytes_sent + p->ends[1].counters.sync_bytes_sent <
-                200000 * 27);
+                UINT64_C(200000) * 27);
 }
 
 static void records_that_arrive_meanwhile_do_no_harm(void **state)

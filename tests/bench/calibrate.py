@@ -338,8 +338,9 @@ class Calibration:
             else:
                 say(f"writes: {key.decode()} was seen {len(copies)} times on the wire")
         received, synced = (b - a for a, b in zip(before, after))
-        sim = self.simulate("steady", 0.5, 5, writes=10, ttl="600s", loss=datagram_loss,
-                            stream_loss=segment_loss)
+        # As many writes: the first ones shape the tree, with duplicates.
+        sim = self.simulate("steady", round(count / 600, 3), 10, writes=10, ttl="600s",
+                            loss=datagram_loss, stream_loss=segment_loss)
         cpu = 0.5 + 0.1 * self.count
         why = "the cores that all nodes share, 0.1 ms a node"
         if segment_loss > 0:

@@ -213,7 +213,11 @@ enum {
 static void set_clocks(struct faults *f)
 {
     struct cluster *c = f->cluster;
-    const bool is_lonely = (f->set & LONELY) != 0;
+    /* Replayed datagrams of the cluster that a burst has ended speak of a clock and members that
+     * are gone; nothing in an open cluster tells them from new ones, and clocks are founded apart.
+     */
+    const uint32_t ghosts = 1U << FAULT_BURST | 1U << FAULT_REPLAY;
+    const bool is_lonely = (f->set & LONELY) != 0 || (f->set & ghosts) == ghosts;
     if (is_lonely && c->effects.clocks_set > 0) {
         return;
     }

@@ -18,7 +18,7 @@ void figures_fini(struct figures *f)
 const char *invariant_text(enum invariant invariant)
 {
     static const char *const texts[INVARIANTS] = {
-#define SIM_INVARIANT_TEXT(name, help) [INVARIANT_##name] = help,
+#define SIM_INVARIANT_TEXT(name, help) [INVARIANT_##name] = (help),
         SIM_INVARIANTS(SIM_INVARIANT_TEXT)
 #undef SIM_INVARIANT_TEXT
     };

@@ -59,11 +59,11 @@ enum {
     JUMP_US = 200 * 1000,
     HERMIT_FROM_US = 20 * 1000 * 1000, /* the cluster has formed by then */
     LIAR_MS = 500,
-    RUN_MS = 120 * 1000,
 };
 
 /* The nodes' wall clocks are right here, and virtual time begins at a second. */
 #define WALL_MS UINT64_C(1767225600000)
+#define RUN_MS UINT64_C(120000)
 #define LATE_IN_LIFE_MS (WALL_MS + RUN_MS + 6000) /* faults and writes are over */
 #define EARLY_IN_LIFE_MS (WALL_MS + RUN_MS / 2)
 
@@ -371,7 +371,7 @@ static void a_write_that_everybody_loses_is_caught(void **state)
 {
     (void)state;
     struct story story = small_story("steady");
-    story.ttl_ms = 600 * 1000;
+    story.ttl_ms = UINT64_C(600000);
     assert_caught(MUTANT_FORGETFUL, story, INVARIANT_LOST);
 }
 
@@ -429,7 +429,7 @@ static void contents_that_never_meet_are_caught(void **state)
 {
     (void)state;
     struct story story = small_story("partition");
-    story.ttl_ms = 1200 * 1000; /* or they would by expiring */
+    story.ttl_ms = UINT64_C(1200000); /* or they would by expiring */
     assert_caught(MUTANT_IDLE, story, INVARIANT_DIGESTS);
 }
 
@@ -439,7 +439,7 @@ static void unequal_content_under_equal_digests_is_caught(void **state)
     (void)state;
     struct story story = small_story("partition");
     story.key_count = 50000;
-    story.ttl_ms = 60 * 1000;
+    story.ttl_ms = UINT64_C(60000);
     assert_caught_with(MUTANT_BLIND, story, INVARIANT_CONTENT, INVARIANT_LOST);
 }
 

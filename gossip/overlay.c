@@ -63,9 +63,10 @@ static void offer(struct overlay *o, struct overlay_end *end, uint64_t distance,
     }
 }
 
-static void offer_both(struct overlay *o, uint32_t ring, const struct uuid *uuid)
+/* `own` is this node's place on the ring. */
+static void offer_both(struct overlay *o, uint32_t ring, uint64_t own, const struct uuid *uuid)
 {
-    const uint64_t distance = place(uuid, ring) - place(&o->self, ring);
+    const uint64_t distance = place(uuid, ring) - own;
     offer(o, &o->after[ring], distance, uuid);
     offer(o, &o->before[ring], 0 - distance, uuid);
 }
@@ -75,8 +76,9 @@ static void scan(struct overlay *o, uint32_t ring)
     o->after[ring].distance = 0;
     o->before[ring].distance = 0;
     o->changes++;
+    const uint64_t own = place(&o->self, ring);
     for (uint32_t i = 0; i < o->count; i++) {
-        offer_both(o, ring, &o->members[i]);
+        offer_both(o, ring, own, &o->members[i]);
     }
 }
 
@@ -130,7 +132,7 @@ bool overlay_add(struct overlay *o, const struct uuid *uuid)
     o->members[at] = *uuid;
     o->count++;
     for (uint32_t ring = 0; ring < o->ring_count; ring++) {
-        offer_both(o, ring, uuid);
+        offer_both(o, ring, place(&o->self, ring), uuid);
     }
     resize(o);
     return true;
@@ -200,10 +202,13 @@ void overlay_check(const struct overlay *o)
 {
     ASSERT(o->count <= o->size && o->ring_count <= OVERLAY_RINGS_MAX);
     ASSERT(o->count == 0 || o->ring_count == rings_for(o));
-    for (uint32_t i = 0; i < o->count; i++) {
-        ASSERT(i == 0 || uuid_compare(&o->members[i - 1], &o->members[i]) < 0);
-        for (uint32_t ring = 0; ring < o->ring_count; ring++) {
-            const uint64_t distance = place(&o->members[i], ring) - place(&o->self, ring);
+    for (uint32_t i = 1; i < o->count; i++) {
+        ASSERT(uuid_compare(&o->members[i - 1], &o->members[i]) < 0);
+    }
+    for (uint32_t ring = 0; ring < o->ring_count; ring++) {
+        const uint64_t own = place(&o->self, ring);
+        for (uint32_t i = 0; i < o->count; i++) {
+            const uint64_t distance = place(&o->members[i], ring) - own;
             ASSERT(distance == 0 || distance >= o->after[ring].distance);
             ASSERT(distance == 0 || 0 - distance >= o->before[ring].distance);
         }

@@ -26,10 +26,12 @@ static void meet_stranger(struct swim *s, const struct addr *from)
     (void)eventq_put(&s->events, &event);
 }
 
-static void take_vitals(struct swim *s, struct member *m, const struct packet *p, uint32_t rtt_us)
+/* `is_answer`: it came over a link, or repeats the number of a question of ours. */
+static void take_vitals(struct swim *s, struct member *m, const struct packet *p, bool is_answer,
+                        uint32_t rtt_us)
 {
     m->flags = p->vitals.flags;
-    m->has_vitals = true;
+    m->has_answered = m->has_answered || is_answer;
     if (member_is_live(m)) {
         const struct swim_event event = {
             .kind = SWIM_VITALS,
@@ -70,7 +72,7 @@ static void take_ping(struct swim *s, struct member *sender, const struct addr *
     }
     courier_reply(s, sender, from, &reply);
     if (sender != NULL) {
-        take_vitals(s, sender, p, 0);
+        take_vitals(s, sender, p, from == NULL, 0);
     }
 }
 
@@ -87,7 +89,7 @@ static void take_ack(struct swim *s, struct member *sender, const struct addr *f
         ownaddr_seen(s, &p->seen_as);
     }
     relay_acked(s, sender, p->seq);
-    take_vitals(s, sender, p, rtt_us);
+    take_vitals(s, sender, p, from == NULL || is_candidate || rtt_us > 0, rtt_us);
 }
 
 static void take_kind(struct swim *s, struct member *sender, const struct addr *from,

@@ -6,9 +6,11 @@
 #include "gossip/engine_state.h"
 
 enum {
-    FOUND_QUIET_US = 100 * 1000, /* nobody new for this long, or the clock is not founded */
-    FOUND_WAIT_US = 3000 * 1000, /* with members around and no clock anywhere known */
-    CLOCK_ASK_US = 50 * 1000,    /* between two questions for the cluster's clock */
+    FOUND_QUIET_US = 100 * 1000,       /* nobody new for this long, or the clock is not founded */
+    FOUND_WAIT_US = 3000 * 1000,       /* for what members say that have not answered so far */
+    FOUND_YIELD_US = 10 * 1000 * 1000, /* for those of smaller uuid among them: by then they have
+                                          answered over the worst of networks, or are dead */
+    CLOCK_ASK_US = 50 * 1000,          /* between two questions for the cluster's clock */
 };
 
 /* A clock beyond the year 4000 is nobody's. */
@@ -22,9 +24,12 @@ static bool leads(const struct uuid *a, bool a_has_records, const struct uuid *b
     return a_has_records != b_has_records ? a_has_records : uuid_compare(a, b) < 0;
 }
 
+/* Only who has answered this node: a datagram that was held up or is sent again may speak of a
+ * clock that has ended with its cluster. */
 static bool may_lead(const struct member *m)
 {
-    return !m->is_self && engine_is_live(m) && (m->flags & MEMBER_HAS_CLOCK) != 0;
+    return !m->is_self && engine_is_live(m) && m->has_answered &&
+           (m->flags & MEMBER_HAS_CLOCK) != 0;
 }
 
 static void consider_leader(struct engine *e, struct member *m)
@@ -102,26 +107,51 @@ void leader_sample(struct engine *e, struct member *m, const struct vitals *v, u
     }
 }
 
-/* Among nodes that are all new, the one with the smallest uuid founds the clock; but only when all
- * of them have said that they have none, and when nobody new has turned up for a while: somebody
- * behind them may have one. */
+/*
+ * Among nodes that are all new, the one with the smallest uuid founds the clock; but only when all
+ * of them have answered that they have none, and when nobody new has turned up for a while:
+ * somebody behind them may have one. Who does not answer is not waited for long: it may be a rumour
+ * about somebody who is no more. Who has answered and is smaller is waited for while it lives: it
+ * founds, or it waits for a smaller one yet, and in the end somebody has the smallest uuid.
+ */
 bool leader_may_found(const struct engine *e)
 {
     const struct swim_counts counts = swim_counts(e->swim);
     if (counts.alive + counts.suspect == 0) {
         return true;
     }
-    if (e->leader != NULL) {
-        return false;
-    }
-    bool is_smallest = e->now_us - e->newest_member_us >= FOUND_QUIET_US;
+    const uint64_t waited_us = e->now_us - e->pass_over_us;
+    bool may = e->leader == NULL &&
+               (e->now_us - e->newest_member_us >= FOUND_QUIET_US || waited_us > FOUND_YIELD_US);
     uint32_t slot = 0;
-    for (const struct member *m; is_smallest && (m = swim_next_member(e->swim, &slot)) != NULL;
-         slot++) {
-        is_smallest = m->is_self || !engine_is_live(m) ||
-                      (m->has_vitals && uuid_compare(&e->config.uuid, &m->uuid) < 0);
+    for (const struct member *m; may && (m = swim_next_member(e->swim, &slot)) != NULL; slot++) {
+        const bool is_smaller = uuid_compare(&m->uuid, &e->config.uuid) < 0;
+        if (m->is_self || !engine_is_live(m)) {
+            continue;
+        }
+        may = m->has_answered ? !is_smaller
+                              : waited_us > (is_smaller ? FOUND_YIELD_US : FOUND_WAIT_US);
     }
-    return is_smallest || e->now_us - e->pass_over_us > FOUND_WAIT_US;
+    return may;
+}
+
+/* Who is to found the clock instead of this node, as far as it must still be asked: the next
+ * smaller live member. So each is asked by one. NULL when a smaller one has answered, or there is
+ * none. */
+static struct member *next_smaller(const struct engine *e)
+{
+    struct member *best = NULL;
+    uint32_t slot = 0;
+    for (struct member *m; (m = swim_next_member(e->swim, &slot)) != NULL; slot++) {
+        if (m->is_self || !engine_is_live(m) || uuid_compare(&m->uuid, &e->config.uuid) > 0) {
+            continue;
+        }
+        if (m->has_answered) {
+            return NULL;
+        }
+        best = best == NULL || uuid_compare(&m->uuid, &best->uuid) > 0 ? m : best;
+    }
+    return best;
 }
 
 void leader_ask(struct engine *e)
@@ -130,7 +160,12 @@ void leader_ask(struct engine *e)
         return;
     }
     e->ask_at_us = e->now_us + CLOCK_ASK_US;
-    struct member *chosen = e->leader != NULL ? e->leader : swim_any_member(e->swim);
+    struct member *chosen = e->leader;
+    if (chosen == NULL) {
+        /* In turn, for the smaller one may be no more. */
+        chosen = e->asks++ % 2 == 0 ? next_smaller(e) : NULL;
+        chosen = chosen == NULL ? swim_any_member(e->swim) : chosen;
+    }
     if (chosen != NULL) {
         swim_ask(e->swim, chosen, e->now_us);
     }

@@ -315,7 +315,7 @@ enum rc peer_hello(struct engine *e, struct link *l, struct cursor *c)
         return rc;
     }
     m->flags = hello.flags;
-    m->has_vitals = true;
+    m->has_answered = true;
     leader_heard(e, m);
     if (hello.seen_as.port != 0 && e->config.addr_count > 0) {
         struct addr seen_as = hello.seen_as;

@@ -65,7 +65,7 @@ enum { DATAGRAMS_KEPT = 64 };
 /* Which addresses a node's discovery names. */
 enum contact_order {
     CONTACTS_ALL,
-    CONTACTS_RANDOM, /* `contacts` of them, drawn anew each time */
+    CONTACTS_RANDOM, /* `contacts` of the others, drawn anew each time */
     CONTACTS_CHAIN,  /* the node before it; the first one names nobody */
     CONTACTS_RING,   /* the node after it, the last one the first */
     CONTACTS_ONE,    /* everybody the first one */

@@ -208,23 +208,26 @@ static uint64_t act_pause(struct faults *f)
 enum {
     LONELY = 1 << FAULT_PARTITION | 1 << FAULT_ONEWAY | 1 << FAULT_PAIRS | 1 << FAULT_LOSS |
              1 << FAULT_BURSTS | 1 << FAULT_UDP_BLOCK | 1 << FAULT_TCP_BLOCK | 1 << FAULT_PAUSE,
+    /* Who knows three others only (before_burst) may meet none of them where some are down. */
+    DOWN = 1 << FAULT_CRASH | 1 << FAULT_KILL | 1 << FAULT_CHURN | 1 << FAULT_ROLLING,
 };
+
+static bool is_lonely(const struct faults *f)
+{
+    return (f->set & LONELY) != 0 || ((f->set & 1U << FAULT_BURST) != 0 && (f->set & DOWN) != 0);
+}
 
 static void set_clocks(struct faults *f)
 {
     struct cluster *c = f->cluster;
-    /* Replayed datagrams of the cluster that a burst has ended speak of a clock and members that
-     * are gone; nothing in an open cluster tells them from new ones, and clocks are founded apart.
-     */
-    const uint32_t ghosts = 1U << FAULT_BURST | 1U << FAULT_REPLAY;
-    const bool is_lonely = (f->set & LONELY) != 0 || (f->set & ghosts) == ghosts;
-    if (is_lonely && c->effects.clocks_set > 0) {
+    const bool is_shared = is_lonely(f);
+    if (is_shared && c->effects.clocks_set > 0) {
         return;
     }
     const int64_t shared_ms = (int64_t)draw(f, 2 * HOUR_MS) - HOUR_MS;
     for (uint32_t i = 0; i < c->count; i++) {
         c->nodes[i].wall_offset_ms =
-            is_lonely ? shared_ms : (int64_t)draw(f, 2 * HOUR_MS) - HOUR_MS;
+            is_shared ? shared_ms : (int64_t)draw(f, 2 * HOUR_MS) - HOUR_MS;
         c->effects.clocks_set++;
     }
 }

@@ -262,8 +262,9 @@ void stage_discover(struct cluster *c, uint32_t node)
         }
         break;
     case CONTACTS_RANDOM:
-        for (uint32_t i = 0; i < c->contacts; i++) {
-            name_candidate(c, node, (uint32_t)rng_below(&c->net.rng, c->count));
+        for (uint32_t i = 0; i < c->contacts && c->count > 1; i++) {
+            const uint32_t drawn = (uint32_t)rng_below(&c->net.rng, c->count - 1);
+            name_candidate(c, node, drawn + (drawn >= node ? 1 : 0));
         }
         break;
     case CONTACTS_CHAIN:

@@ -301,13 +301,6 @@ static bool is_deadly(const struct story *s, const struct cluster *c)
 {
     const uint32_t burst_ppm =
         c->burst.leave_good_ppm > 0 ? (s->burst_ppm > 0 ? s->burst_ppm : FAULTS_BURST_PPM) : 0;
-    /* Where nothing but streams passes, and they stand still for seconds or between some not at
-     * all, there is no way left. */
-    if ((c->barrier.everywhere & BLOCK_UDP) != 0 &&
-        (c->stream_loss_ppm + burst_ppm > STREAMS_ONLY_LOSS_PPM ||
-         (s->faults & 1U << FAULT_PAIRS) != 0)) {
-        return true;
-    }
     return c->loss_ppm + burst_ppm > PROMISED_LOSS_PPM ||
            c->stream_loss_ppm + burst_ppm > PROMISED_LOSS_PPM ||
            (burst_ppm > 0 && s->burst_us > PROMISED_BURST_US);

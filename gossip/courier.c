@@ -4,6 +4,10 @@
 
 #include <string.h>
 
+enum {
+    LISTENER_DRAWS = 64, /* finds one of 30 links among 1,000 members five times in six */
+};
+
 /* A packet's entries under construction. */
 struct load {
     struct swim *s;
@@ -105,7 +109,10 @@ static size_t compose(struct load *load, struct packet *p, uint8_t data[DATAGRAM
     if (p->entries == NULL) {
         load->entries = cursor_writer(entries, sizeof(entries) - (size_t)p->count * PULL_SUM_BYTES);
         load_first(load, p->is_long);
-        rumor_offer(&s->rumors, rumor_sends(roster_live_count(&s->roster)), offer, load);
+        /* A rumour is told so often and no more: not to those who will hardly hear it. */
+        if (load->addr == NULL || to == NULL || !courier_is_unheard(s)) {
+            rumor_offer(&s->rumors, rumor_sends(roster_live_count(&s->roster)), offer, load);
+        }
         p->entries = entries;
         p->entries_len = load->entries.pos;
     }
@@ -145,9 +152,24 @@ void courier_send_by_link(struct swim *s, struct member *to, struct packet *p)
     (void)eventq_put(&s->events, &event);
 }
 
+bool courier_is_unheard(const struct swim *s)
+{
+    return s->misses >= COURIER_MISSES_MAX;
+}
+
+struct member *courier_listener(struct swim *s)
+{
+    struct member *to = roster_random(&s->roster, &s->rng);
+    for (uint32_t i = 1; i < LISTENER_DRAWS && to != NULL && to->link == 0 && courier_is_unheard(s);
+         i++) {
+        to = roster_random(&s->roster, &s->rng);
+    }
+    return to;
+}
+
 bool courier_passes(const struct swim *s, const struct member *to)
 {
-    return to->is_udp_heard && to->misses < COURIER_MISSES_MAX && s->misses < COURIER_MISSES_MAX;
+    return to->is_udp_heard && to->misses < COURIER_MISSES_MAX && !courier_is_unheard(s);
 }
 
 void courier_send(struct swim *s, struct member *to, struct packet *p)

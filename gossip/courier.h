@@ -16,6 +16,14 @@ enum { COURIER_MISSES_MAX = 3 };
  * acks to pings have, its or at least somebody's. */
 bool courier_passes(const struct swim *s, const struct member *to);
 
+/* Whether lately no datagram has come from anybody though this node has pinged: datagrams hardly
+ * pass here at all. */
+bool courier_is_unheard(const struct swim *s);
+
+/* A live member to tell something: any, or while datagrams hardly pass one with a link, if a few
+ * draws find one. NULL when there is nobody. */
+struct member *courier_listener(struct swim *s);
+
 /* Sends to a member the best way: by link where datagrams do not pass, else to its best address. */
 void courier_send(struct swim *s, struct member *to, struct packet *p);
 

@@ -24,7 +24,7 @@ void relay_ask(struct swim *s, struct member *m)
     st->relay_seq = st->is_relay_asked ? st->relay_seq : swim_next_seq(s);
     st->is_relay_asked = true;
     for (uint32_t i = 0; i < 2 * RELAYS_ASKED && count < RELAYS_ASKED; i++) {
-        struct member *relay = roster_random(&s->roster, &s->rng);
+        struct member *relay = courier_listener(s);
         bool is_fit = relay != NULL && relay != m && relay->state == MEMBER_ALIVE;
         for (uint32_t j = 0; j < count; j++) {
             is_fit = is_fit && asked[j] != relay;

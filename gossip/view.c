@@ -67,7 +67,7 @@ void view_gossip(struct swim *s)
     s->last_gossip_us = s->now_us;
     const struct member *sent_to[GOSSIP_FANOUT] = {NULL};
     for (uint32_t i = 0; i < GOSSIP_FANOUT && s->rumors.count > 0; i++) {
-        struct member *to = roster_random(&s->roster, &s->rng);
+        struct member *to = courier_listener(s);
         bool is_repeated = false;
         for (uint32_t j = 0; j < i; j++) {
             is_repeated = is_repeated || sent_to[j] == to;

@@ -61,7 +61,8 @@ def runs(is_quick):
     found = [
         *over_sizes("crash-0", sizes, 2, many, "--scenario", "crash", *quiet),
         *over_sizes("crash-25", sizes, 2, many, "--scenario", "crash", "--loss", 0.25, *quiet),
-        *over_sizes("kill", sizes, 1, many, "--scenario", "kill", *quiet),
+        *over_sizes("kill", sizes, 1, many, "--scenario", "kill", *quiet,
+                    large=("--enclave-size", ENCLAVE)),
         *over_sizes("burst", [size for size in sizes if size < LARGE], 1.2, some, "--scenario",
                     "burst", *quiet),
         *over_sizes("idle", sizes, 5, 1, "--settle", "60s", *quiet),

@@ -23,6 +23,38 @@ int64_t clock_difference_us(const struct clock *c, uint64_t remote_us, uint32_t 
     return (int64_t)(remote_us + rtt_us / 2 - clock_now_us(c, at_us));
 }
 
+/* Samples of one clock do not differ by more than their round trips; else another one leads now. */
+static bool is_of_same(const struct clock *c, int64_t offset_us, uint32_t rtt_us)
+{
+    const int64_t most_us = ((int64_t)c->first_rtt_us + rtt_us) / 2 + CLOCK_STEP_MIN_US;
+    return offset_us - c->first_offset_us <= most_us && c->first_offset_us - offset_us <= most_us;
+}
+
+/* True when it is set now. */
+static bool first_sample(struct clock *c, uint64_t remote_us, uint32_t rtt_us, uint64_t at_us)
+{
+    const int64_t offset_us = (int64_t)(remote_us + rtt_us / 2 - at_us);
+    if (c->first_count > 0 && !is_of_same(c, offset_us, rtt_us)) {
+        c->first_count = 0;
+    }
+    if (c->first_count == 0) {
+        c->first_at_us = at_us;
+    }
+    if (c->first_count++ == 0 || rtt_us < c->first_rtt_us) {
+        c->first_offset_us = offset_us;
+        c->first_rtt_us = rtt_us;
+    }
+    if (rtt_us > CLOCK_FIRST_RTT_US && c->first_count < CLOCK_FIRST_SAMPLES &&
+        at_us - c->first_at_us < CLOCK_FIRST_WAIT_US) {
+        return false;
+    }
+    const uint32_t best_us = c->first_rtt_us;
+    clock_found(c, at_us + (uint64_t)c->first_offset_us, at_us);
+    c->rtt_us = best_us;
+    c->rtt_at_us = at_us;
+    return true;
+}
+
 bool clock_sample(struct clock *c, uint64_t remote_us, uint32_t rtt_us, uint64_t at_us,
                   bool may_step)
 {
@@ -30,10 +62,7 @@ bool clock_sample(struct clock *c, uint64_t remote_us, uint32_t rtt_us, uint64_t
         return false;
     }
     if (!c->is_set) {
-        clock_found(c, remote_us + rtt_us / 2, at_us);
-        c->rtt_us = rtt_us;
-        c->rtt_at_us = at_us;
-        return true;
+        return first_sample(c, remote_us, rtt_us, at_us);
     }
     if (c->rtt_us != 0 && rtt_us > c->rtt_us && at_us - c->rtt_at_us < CLOCK_FILTER_US) {
         return false;

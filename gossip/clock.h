@@ -18,8 +18,11 @@ enum {
     CLOCK_SLEW_PPM = 500,
     CLOCK_FILTER_US = 8 * 1000 * 1000,    /* a better round trip rules this long */
     CLOCK_CONFLICT_US = 60 * 1000 * 1000, /* more than this apart: founded apart, no data */
-    CLOCK_RTT_MAX_US = 1000 * 1000, /* a slower answer may be wrong by more than half a second */
-    CLOCK_STEP_MIN_US = 2000,       /* a node without records does not step for less: it slews */
+    CLOCK_RTT_MAX_US = 1000 * 1000,    /* a slower answer may be wrong by more than half a second */
+    CLOCK_FIRST_RTT_US = 100 * 1000,   /* so quick an answer sets a clock that is not set at once */
+    CLOCK_FIRST_WAIT_US = 4000 * 1000, /* else the best of what comes in this time does, */
+    CLOCK_FIRST_SAMPLES = 8,           /* or of so many */
+    CLOCK_STEP_MIN_US = 2000,          /* a node without records does not step for less: it slews */
 };
 
 struct clock {
@@ -29,6 +32,10 @@ struct clock {
     uint64_t slewed_at_us; /* up to when slewing has been accounted */
     uint32_t rtt_us;       /* of the sample that rules; 0 for none */
     uint64_t rtt_at_us;
+    int64_t first_offset_us; /* while it is not set: of the best sample so far */
+    uint32_t first_rtt_us;   /* and its round trip */
+    uint32_t first_count;    /* of samples so far; 0 none */
+    uint64_t first_at_us;    /* when the first came */
 };
 
 /* Starts the cluster's time from the wall clock: this node founds it. */
@@ -43,7 +50,9 @@ int64_t clock_difference_us(const struct clock *c, uint64_t remote_us, uint32_t 
 
 /*
  * A sample from the leader: its clock `remote_us` as it arrived at `at_us`, after a round trip of
- * `rtt_us`. Sets a clock that is not set; steps when `may_step`; else notes what is to be slewed.
+ * `rtt_us`. Sets a clock that is not set: at once when the answer was quick, else with the best of
+ * the first few, for what is wrong then stays wrong (a node that joins has records soon, may lead
+ * later, and the errors of leaders add up). Steps when `may_step`; else notes what is to be slewed.
  * True when the clock was set or stepped. Does nothing with a round trip beyond CLOCK_RTT_MAX_US: a
  * question that a broken link held up says little, and what is wrong by seconds takes hours to
  * slew.

@@ -77,7 +77,8 @@ static bool was_paused(const struct cluster *c, uint32_t node)
 static bool is_cut_off(const struct cluster *c, uint32_t a, uint32_t b)
 {
     const bool is_lossy = c->loss_ppm > 0 || c->stream_loss_ppm > 0 || c->burst.leave_good_ppm > 0;
-    return is_lossy && (barrier_of(&c->barrier, a, b) | barrier_of(&c->barrier, b, a)) != 0;
+    const uint8_t closed = barrier_of(&c->barrier, a, b) | barrier_of(&c->barrier, b, a);
+    return is_lossy && (closed & ~c->barrier.everywhere) != 0;
 }
 
 static void judge_wrong_death(struct deaths *d, uint32_t observer, uint32_t node)

@@ -19,6 +19,7 @@ enum {
     TTL_SPREAD = 5,      /* halvings: from twice the asked time to live to an eighth of it */
     PROMISED_LOSS_PPM = 250000,
     STREAMS_ONLY_LOSS_PPM = 50000,
+    STREAMS_ONLY_NODES = 8,
     PROMISED_BURST_US = 250 * 1000, /* longer ones are outages */
     WALKED_NODES = 64,              /* clusters up to this are walked after each event */
     VALUE_LEN = 100,
@@ -301,6 +302,13 @@ static bool is_deadly(const struct story *s, const struct cluster *c)
 {
     const uint32_t burst_ppm =
         c->burst.leave_good_ppm > 0 ? (s->burst_ppm > 0 ? s->burst_ppm : FAULTS_BURST_PPM) : 0;
+    /* Where nothing but streams passes and some pairs are cut, there may be no way left: when
+     * streams stand still for seconds, or when hardly anybody is there who reaches both of a pair.
+     */
+    if ((c->barrier.everywhere & BLOCK_UDP) != 0 && (s->faults & 1U << FAULT_PAIRS) != 0 &&
+        (c->stream_loss_ppm + burst_ppm > STREAMS_ONLY_LOSS_PPM || c->count < STREAMS_ONLY_NODES)) {
+        return true;
+    }
     return c->loss_ppm + burst_ppm > PROMISED_LOSS_PPM ||
            c->stream_loss_ppm + burst_ppm > PROMISED_LOSS_PPM ||
            (burst_ppm > 0 && s->burst_us > PROMISED_BURST_US);

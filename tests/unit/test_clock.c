@@ -26,6 +26,39 @@ static void a_first_sample_sets_the_clock_with_half_the_round_trip(void **state)
     assert_int_equal(clock_now_us(&c, SECOND), 9000 * SECOND + 1000);
 }
 
+static void slow_first_samples_set_the_clock_with_the_best_of_them(void **state)
+{
+    (void)state;
+    struct clock c = {.is_set = false};
+    /* The way there took all of 800 ms, so half of it is 400 ms wrong. */
+    assert_false(clock_sample(&c, 9000 * SECOND, 800000, 10 * SECOND, true));
+    assert_false(clock_sample(&c, 9001 * SECOND - 100000, 200000, 11 * SECOND, true));
+    assert_false(c.is_set);
+    assert_true(clock_sample(&c, 9004 * SECOND, 900000, 14 * SECOND, true));
+    assert_int_equal(clock_now_us(&c, 14 * SECOND), 9004 * SECOND);
+}
+
+static void a_quick_sample_sets_the_clock_after_slow_ones_at_once(void **state)
+{
+    (void)state;
+    struct clock c = {.is_set = false};
+    assert_false(clock_sample(&c, 9000 * SECOND, 800000, 10 * SECOND, true));
+    assert_true(clock_sample(&c, 9000 * SECOND, 1000, 10 * SECOND, true));
+    assert_int_equal(clock_now_us(&c, 10 * SECOND), 9000 * SECOND + 500);
+}
+
+static void slow_first_samples_of_another_clock_start_over(void **state)
+{
+    (void)state;
+    struct clock c = {.is_set = false};
+    assert_false(clock_sample(&c, 9000 * SECOND, 300000, 10 * SECOND, true));
+    for (uint32_t i = 1; i < CLOCK_FIRST_SAMPLES; i++) {
+        assert_false(clock_sample(&c, 5000 * SECOND, 400000, 10 * SECOND, true));
+    }
+    assert_true(clock_sample(&c, 5000 * SECOND, 400000, 10 * SECOND, true));
+    assert_int_equal(clock_now_us(&c, 10 * SECOND), 5000 * SECOND + 200000);
+}
+
 static void a_node_without_records_steps(void **state)
 {
     (void)state;
@@ -67,9 +100,8 @@ static void an_answer_that_took_too_long_is_ignored_even_without_a_clock(void **
     (void)state;
     struct clock c = {.is_set = false};
     assert_false(clock_sample(&c, 9000 * SECOND, CLOCK_RTT_MAX_US + 1, SECOND, true));
-    assert_false(c.is_set);
-    assert_true(clock_sample(&c, 9000 * SECOND, CLOCK_RTT_MAX_US, SECOND, true));
-    assert_true(c.is_set);
+    assert_true(clock_sample(&c, 5000 * SECOND, CLOCK_FIRST_RTT_US, SECOND, true));
+    assert_int_equal(clock_now_us(&c, SECOND), 5000 * SECOND + CLOCK_FIRST_RTT_US / 2);
 }
 
 static void a_difference_within_the_round_trip_changes_nothing(void **state)
@@ -87,6 +119,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_founded_clock_runs_on_from_the_wall_clock),
         cmocka_unit_test(a_first_sample_sets_the_clock_with_half_the_round_trip),
+        cmocka_unit_test(slow_first_samples_set_the_clock_with_the_best_of_them),
+        cmocka_unit_test(a_quick_sample_sets_the_clock_after_slow_ones_at_once),
+        cmocka_unit_test(slow_first_samples_of_another_clock_start_over),
         cmocka_unit_test(a_node_without_records_steps),
         cmocka_unit_test(a_node_with_records_slews_and_never_goes_back),
         cmocka_unit_test(a_worse_round_trip_is_ignored_for_a_while),

@@ -110,7 +110,7 @@ static size_t compose(struct load *load, struct packet *p, uint8_t data[DATAGRAM
         load->entries = cursor_writer(entries, sizeof(entries) - (size_t)p->count * PULL_SUM_BYTES);
         load_first(load, p->is_long);
         /* A rumour is told so often and no more: not to those who will hardly hear it. */
-        if (load->addr == NULL || to == NULL || !courier_is_unheard(s)) {
+        if (load->addr == NULL || to == NULL || !s->has_listener || !courier_is_unheard(s)) {
             rumor_offer(&s->rumors, rumor_sends(roster_live_count(&s->roster)), offer, load);
         }
         p->entries = entries;
@@ -164,6 +164,7 @@ struct member *courier_listener(struct swim *s)
          i++) {
         to = roster_random(&s->roster, &s->rng);
     }
+    s->has_listener = to != NULL && to->link != 0;
     return to;
 }
 

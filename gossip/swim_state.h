@@ -130,8 +130,9 @@ struct swim {
 
     uint64_t counter; /* of packets sent */
     uint32_t seq;
-    uint32_t health; /* Lifeguard's local health multiplier: 0 is well */
-    uint32_t misses; /* probes opened since a datagram came from anybody */
+    uint32_t health;   /* Lifeguard's local health multiplier: 0 is well */
+    uint32_t misses;   /* probes opened since a datagram came from anybody */
+    bool has_listener; /* courier_listener() last found somebody with a link */
     uint64_t next_probe_us;
     uint64_t last_gossip_us;
     uint64_t next_recontact_us;

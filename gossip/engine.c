@@ -443,7 +443,9 @@ void engine_tick(struct engine *e, uint64_t now_us)
         if (expired > 0) {
             turn_by(e, now_us + TURN_US);
         }
-        sync_turn(e->sync, now_us, now_ms, awaits_donor(e));
+        if (sync_turn(e->sync, now_us, now_ms, awaits_donor(e))) {
+            peer_look_by(e, now_us);
+        }
     }
     leader_ask(e);
     spread_turn(e);

@@ -45,7 +45,8 @@ struct engine {
     uint64_t wired;            /* the overlay's changes as of the last wiring_turn() */
     uint64_t newest_member_us; /* when somebody was met for the first time */
     uint64_t pass_over_us;     /* when the first discovery pass ended */
-    bool is_meshed; /* every member of the enclave, when small, has been linked since it is */
+    bool is_meshed;            /* every member of the enclave, which is small, is linked */
+    bool owes_sync; /* something was lost with a neighbour: to be reconciled with some other */
     bool is_named;  /* the providers have named all they know, once */
     bool is_pass_over;
     bool is_full;           /* refused for lack of room lately, see engine_refused_room() */
@@ -104,8 +105,8 @@ void peer_resend(struct engine *e, struct link *l);
 /* Queues a write for a link. A full queue is emptied, and a reconciliation brings the rest. */
 void peer_enqueue(struct engine *e, struct link *l, const struct queued_write *w, bool is_big);
 
-/* A neighbour was lost: reconciles with one other, so that a crash in the middle of a push leaves
- * no gap. */
+/* A neighbour was lost: reconciles with one other as soon as there is one that may, so that a crash
+ * in the middle of a push leaves no gap. However many are lost meanwhile, one session will do. */
 void peer_reconcile_after_loss(struct engine *e);
 
 /* Timeouts of links, and reconciliations that are due. */

@@ -85,6 +85,7 @@ struct link {
     bool needs_sync;             /* something may have passed it by: reconcile as soon as it may */
     bool wants_sync;             /* its root differs from ours: reconcile as of a cut */
     bool said_ready;             /* in our HELLO */
+    bool said_records;           /* likewise: that we have some */
     bool is_conflict;            /* clocks more than a minute apart: no data */
     int64_t clock_difference_us; /* of the conflict: theirs minus ours */
     uint64_t value_max, ttl_min_ms, ttl_max_ms; /* the member's, from its HELLO */

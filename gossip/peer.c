@@ -17,10 +17,21 @@ enum {
 
 /* ---- Links come and go ---- */
 
-static void drop(struct engine *e, struct link *l)
+/* Nobody uses the link any more. What was still to be reconciled on it is with another. */
+static void detach(struct engine *e, struct link *l)
 {
     sync_link_gone(e->sync, l);
     tree_link_gone(e->tree, l->id, e->now_us);
+    e->is_meshed = false;
+    if (l->needs_sync) {
+        l->needs_sync = false;
+        peer_reconcile_after_loss(e);
+    }
+}
+
+static void drop(struct engine *e, struct link *l)
+{
+    detach(e, l);
     mesh_remove(e->mesh, l);
 }
 
@@ -35,8 +46,7 @@ void peer_end(struct engine *e, struct link *l, enum close_reason reason)
         l->state = LINK_CLOSING;
         l->since_us = e->now_us;
         l->member = NULL; /* which may be forgotten before the link is gone */
-        sync_link_gone(e->sync, l);
-        tree_link_gone(e->tree, l->id, e->now_us);
+        detach(e, l);
         mesh_ask_output(e->mesh, l);
         peer_look_by(e, e->now_us + CLOSE_FLUSH_US);
         return;
@@ -66,6 +76,7 @@ static void say_hello(struct engine *e, struct link *l)
     const enum rc rc = link_control(l, FRAME_HELLO, FRAME_CRITICAL, payload, c.pos);
     ASSERT(rc == RC_OK);
     l->said_ready = (hello.flags & MEMBER_IS_READY) != 0;
+    l->said_records = (hello.flags & MEMBER_HAS_RECORDS) != 0;
     l->state = LINK_HELLO;
     l->since_us = e->now_us;
     mesh_ask_output(e->mesh, l);
@@ -139,6 +150,14 @@ static enum rc start_sync(struct engine *e, struct link *l, uint64_t cut_s)
 
 void peer_reconcile_after_loss(struct engine *e)
 {
+    e->owes_sync = true;
+    peer_look_by(e, e->now_us);
+}
+
+/* Begins the session that is owed, with another link each time until one may. When that is to be
+ * tried again. */
+static uint64_t settle_debt(struct engine *e)
+{
     struct link *chosen = NULL;
     uint64_t seen = 0;
     uint32_t slot = 0;
@@ -150,10 +169,10 @@ void peer_reconcile_after_loss(struct engine *e)
             chosen = l;
         }
     }
-    if (chosen != NULL) {
-        chosen->needs_sync = start_sync(e, chosen, SYNC_CUT_ALL) != RC_OK;
-        peer_look_by(e, e->now_us);
-    }
+    const bool is_begun = chosen != NULL && start_sync(e, chosen, SYNC_CUT_ALL) == RC_OK;
+    /* With nobody else around the first link that opens reconciles. */
+    e->owes_sync = !is_begun && e->overlay.count > 0;
+    return e->owes_sync ? e->now_us + RETRY_US : UINT64_MAX;
 }
 
 void engine_link_down(struct engine *e, uint32_t link, enum link_end why, uint64_t now_us)
@@ -242,13 +261,16 @@ static struct link *surplus_link(struct engine *e, struct link *l, const struct 
 }
 
 /* What passed before this link existed is reconciled, by who was new when it was made (once it has
- * joined), else by the smaller id. */
-static void reconcile_new_link(struct engine *e, struct link *l, bool is_peer_ready)
+ * joined), else by the smaller id. Where both have said that they have nothing, there is nothing
+ * but what came to either since then, and it knows. */
+static void reconcile_new_link(struct engine *e, struct link *l, uint8_t peer_flags)
 {
     const bool is_smaller = uuid_compare(&e->config.uuid, &l->member->uuid) < 0;
-    if (engine_is_mate(e, l->member) && (!l->said_ready || (is_peer_ready && is_smaller))) {
-        l->needs_sync = true;
-    }
+    const bool is_peer_ready = (peer_flags & MEMBER_IS_READY) != 0;
+    const bool were_empty = !l->said_records && (peer_flags & MEMBER_HAS_RECORDS) == 0;
+    const bool is_ours =
+        were_empty ? engine_has_records(e) : !l->said_ready || (is_peer_ready && is_smaller);
+    l->needs_sync = l->needs_sync || (is_ours && engine_is_mate(e, l->member));
     if (l->needs_sync) {
         l->needs_sync = start_sync(e, l, SYNC_CUT_ALL) != RC_OK;
     }
@@ -285,7 +307,7 @@ static void open_link(struct engine *e, struct link *l, struct member *m,
     }
     wiring_opened(e, l);
     peer_resend(e, l);
-    reconcile_new_link(e, l, (hello->flags & MEMBER_IS_READY) != 0);
+    reconcile_new_link(e, l, hello->flags);
     peer_look_by(e, e->now_us);
     mesh_ask_output(e->mesh, l);
 }
@@ -437,7 +459,7 @@ void peer_turn(struct engine *e)
     if (e->now_us < e->peers_at_us) {
         return;
     }
-    e->peers_at_us = UINT64_MAX;
+    e->peers_at_us = e->owes_sync ? settle_debt(e) : UINT64_MAX;
     uint32_t slot = 0;
     for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
         uint64_t again_us = UINT64_MAX;

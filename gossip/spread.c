@@ -1,6 +1,7 @@
 /*
  * How writes reach the whole enclave. In a small one each member is linked, and the origin sends to
- * all. In a large one (gossip/overlay says which, and who the neighbours are) a write goes along
+ * all; where it has no link to some (a pair that is cut), it has them announced to that one by the
+ * others. In a large one (gossip/overlay says which, and who the neighbours are) a write goes along
  * one of the broadcast trees of gossip/tree, and its id on the neighbours' other links.
  */
 #include "core/assert.h"
@@ -10,11 +11,12 @@ enum {
     NEWS_DELAY_US = 4 * 1000,   /* announcements gather this long: fewer packets under load */
     LARGE_LATE_US = 500 * 1000, /* a large value may take so long along the tree before others than
                                    the tree's links hear of it */
+    FLEETING_LEAD_S = 8,        /* a record that came by reconciliation takes to be compared */
     LAZY_LINKS_MAX = 128,       /* looked at for those that must acknowledge a write */
 };
 
-/* Whether writes are passed on. A small enclave that was a large one goes on so until everybody in
- * it is linked. */
+/* Whether our writes are to be passed on: always in a large enclave, in a small one while somebody
+ * in it is not linked. */
 static bool is_forwarding(struct engine *e)
 {
     if (e->overlay.is_large || e->is_meshed) {
@@ -40,7 +42,7 @@ static bool is_usable(const struct engine *e, const struct link *l)
 
 static bool is_tree_link(const struct engine *e, const struct link *l)
 {
-    return l->is_tree && is_usable(e, l);
+    return (l->is_tree || !e->overlay.is_large) && is_usable(e, l);
 }
 
 static bool is_lazy(const struct link *l, uint32_t tree)
@@ -142,11 +144,16 @@ static void send_by_tree(struct engine *e, struct queued_write *w, uint64_t id, 
 
 void spread_write(struct engine *e, struct queued_write *w, uint64_t id, bool is_big)
 {
-    if (is_forwarding(e)) {
+    if (e->overlay.is_large) {
         send_by_tree(e, w, id, is_big);
         return;
     }
     w->kind = RECORD_IS_COUNTED;
+    if (is_forwarding(e)) {
+        const struct tree_seen seen = {.id = id, .version = w->version, .handle = w->handle};
+        (void)tree_see(e->tree, &seen, 0, e->now_us);
+        w->kind |= RECORD_IS_FORWARD;
+    }
     uint32_t slot = 0;
     for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
         if (is_usable(e, l)) {
@@ -160,7 +167,8 @@ void spread_again(struct engine *e, struct link *l, const struct queued_write *w
 {
     struct queued_write again = *w;
     again.kind = RECORD_IS_COUNTED;
-    if (!is_forwarding(e)) {
+    if (!e->overlay.is_large) {
+        again.kind |= is_forwarding(e) ? RECORD_IS_FORWARD | RECORD_IS_REPEAT : 0;
         peer_enqueue(e, l, &again, is_big);
     } else if (is_tree_link(e, l)) {
         again.kind |= RECORD_IS_FORWARD;
@@ -170,7 +178,7 @@ void spread_again(struct engine *e, struct link *l, const struct queued_write *w
 
 void spread_guard(struct engine *e, const struct record *held)
 {
-    const bool is_forwarded = is_forwarding(e);
+    const bool is_forwarded = e->overlay.is_large;
     const unsigned kind =
         (is_forwarded ? RECORD_IS_FORWARD | RECORD_IS_REPEAT : RECORD_IS_COUNTED) |
         (held->blob != NULL ? RECORD_IS_GUARD : 0U);
@@ -237,14 +245,23 @@ static void prune(struct engine *e, struct link *l, uint32_t tree)
     }
 }
 
+/* Whether a record that came by reconciliation is left out of the comparison by which such records
+ * travel on, now or by the time it happens: then it goes on as a write does. */
+static bool is_fleeting(const struct engine *e, const struct record *r)
+{
+    const uint64_t soon_s = engine_now_ms(e) / 1000 + FLEETING_LEAD_S;
+    return r->expiry_ms / EPOCH_MS < store_first_epoch(soon_s) && !sync_is_joining(e->sync);
+}
+
 void spread_arrived(struct engine *e, struct link *l, const struct frame_record *f,
                     enum merge_outcome outcome)
 {
     const struct record *r = &f->record;
     const bool is_forward = (f->kind & RECORD_IS_FORWARD) != 0;
     const bool is_synced = (f->kind & (RECORD_IS_FORWARD | RECORD_IS_COUNTED)) == 0;
-    if ((!is_forward && !is_forwarding(e)) || (f->kind & RECORD_IS_GUARD) != 0 || r->is_shadow ||
-        (is_synced && !tree_misses_any(e->tree))) {
+    const bool is_passed_on = is_synced && outcome == MERGE_APPLIED && is_fleeting(e, r);
+    if ((!is_forward && !is_synced && !e->overlay.is_large) || (f->kind & RECORD_IS_GUARD) != 0 ||
+        r->is_shadow || (is_synced && !is_passed_on && !tree_misses_any(e->tree))) {
         return;
     }
     const bool is_held = outcome == MERGE_APPLIED || outcome == MERGE_SAME;
@@ -252,9 +269,9 @@ void spread_arrived(struct engine *e, struct link *l, const struct frame_record 
         .id = record_write_id(r, store_digest_seed(e->store)),
         .version = r->version,
         .handle = is_held ? store_find(e->store, r) : 0,
-        .is_direct = !is_forward,
+        .is_direct = !is_forward && !is_passed_on,
     };
-    if (is_synced && !tree_is_missing(e->tree, seen.id)) {
+    if (is_synced && !is_passed_on && !tree_is_missing(e->tree, seen.id)) {
         return;
     }
     switch (tree_see(e->tree, &seen, l->id, e->now_us)) {
@@ -346,6 +363,9 @@ static enum rc take_have(struct engine *e, struct link *l, struct cursor *c)
         case TREE_FETCH:
             graft(e, l, (enum tree_kind)entry.kind, entry.tree, entry.id);
             break;
+        case TREE_NO_ROOM:
+            l->needs_sync = true;
+            break;
         case TREE_WAIT:
             break;
         }
@@ -431,6 +451,9 @@ static void ask_for_due(struct engine *e)
             e->counters.tree_lost++;
         }
         if (l == NULL || !is_usable(e, l)) {
+            if (due.is_lost) {
+                peer_reconcile_after_loss(e);
+            }
             continue; /* its turn comes again, with another announcer */
         }
         if (due.is_lost) {

@@ -135,8 +135,8 @@ static enum rc take_groups(struct sync *s, struct link *l, struct cursor *c,
     struct sync_side *side = side_of(l);
     const bool is_refused = side->is_active && uuid_compare(self, &l->member->uuid) < 0;
     side_forget_peer(side, s->config.store);
-    if (side->is_active && !is_refused) {
-        side_end(side, s->config.store, side->moved_at_us);
+    if (!is_refused) {
+        side_abort(side, s->config.store);
     }
     const enum rc rc = responder_groups(&s->config, l, c, is_refused);
     if (is_refused) {
@@ -321,18 +321,20 @@ static void look_for_stall(const struct sync *s, struct sync_side *side, uint64_
     }
     if (now_us - side->moved_at_us > SYNC_STALL_US) {
         side_drop(side, s->config.store);
-    } else if (side->is_active && now_us - side->begun_at_us > SYNC_LENGTH_MAX_US) {
-        side_end(side, s->config.store, side->moved_at_us);
+    } else if (now_us - side->begun_at_us > SYNC_LENGTH_MAX_US) {
+        side_abort(side, s->config.store);
     }
 }
 
-/* Those with nothing under way any more leave the list. */
-static void tidy(struct sync *s, uint64_t now_us)
+/* Those with nothing under way any more leave the list. True when one is needed anew. */
+static bool tidy(struct sync *s, uint64_t now_us)
 {
     struct sync_side **at = &s->sides;
+    bool is_needed = false;
     while (*at != NULL) {
         struct sync_side *side = *at;
         look_for_stall(s, side, now_us);
+        is_needed = is_needed || (side->link->needs_sync && !side->is_active);
         if (side_is_idle(side)) {
             *at = side->next;
             side->is_listed = false;
@@ -341,6 +343,7 @@ static void tidy(struct sync *s, uint64_t now_us)
             at = &side->next;
         }
     }
+    return is_needed;
 }
 
 static void work_some(struct sync *s, uint64_t now_us, uint64_t now_ms)
@@ -400,10 +403,10 @@ static void tell_root(struct sync *s, uint64_t now_us, uint64_t now_ms)
     }
 }
 
-void sync_turn(struct sync *s, uint64_t now_us, uint64_t now_ms, bool awaits_donor)
+bool sync_turn(struct sync *s, uint64_t now_us, uint64_t now_ms, bool awaits_donor)
 {
     work_some(s, now_us, now_ms);
-    tidy(s, now_us);
+    const bool is_needed = tidy(s, now_us);
     tell_root(s, now_us, now_ms);
     if (join_is_active(&s->join)) {
         const struct join_env env = {
@@ -414,6 +417,7 @@ void sync_turn(struct sync *s, uint64_t now_us, uint64_t now_ms, bool awaits_don
         };
         join_turn(&s->join, &env, now_us);
     }
+    return is_needed;
 }
 
 void sync_wake(struct sync *s, const struct link *l)

@@ -76,8 +76,9 @@ MUST_USE enum rc sync_frame(struct sync *s, struct link *l, enum frame_type type
 void sync_received(struct sync *s, bool is_news, uint64_t now_us);
 
 /* Does some steps of what is to be done. `now_ms` is the cluster's clock. `awaits_donor`: a member
- * that has the data is to be expected, so a join does not begin with members as new as this one. */
-void sync_turn(struct sync *s, uint64_t now_us, uint64_t now_ms, bool awaits_donor);
+ * that has the data is to be expected, so a join does not begin with members as new as this one.
+ * True when a session was given up that some link needs anew. */
+bool sync_turn(struct sync *s, uint64_t now_us, uint64_t now_ms, bool awaits_donor);
 
 /* The link's buffers have drained: jobs that waited for room may go on. */
 void sync_wake(struct sync *s, const struct link *l);

@@ -86,6 +86,14 @@ void side_end(struct sync_side *side, struct store *store, uint64_t now_us)
     drop_jobs(side, store, JOB_PUSH);
 }
 
+void side_abort(struct sync_side *side, struct store *store)
+{
+    if (side->is_active) {
+        side->link->needs_sync = side->link->needs_sync || side->cut_s == SYNC_CUT_ALL;
+        side_end(side, store, side->moved_at_us);
+    }
+}
+
 void side_forget_peer(struct sync_side *side, struct store *store)
 {
     side->peer.is_known = false;
@@ -99,9 +107,7 @@ void side_forget_peer(struct sync_side *side, struct store *store)
 void side_drop(struct sync_side *side, struct store *store)
 {
     side_forget_peer(side, store);
-    if (side->is_active) {
-        side_end(side, store, side->moved_at_us);
-    }
+    side_abort(side, store);
     drop_jobs(side, store, JOB_JOIN);
 }
 

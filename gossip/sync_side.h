@@ -61,6 +61,10 @@ void side_free(struct sync_side *side, struct store *store);
 void side_begin(struct sync_side *side, uint64_t cut_s, uint64_t key, uint64_t now_us);
 void side_end(struct sync_side *side, struct store *store, uint64_t now_us);
 
+/* Ends our session, if there is one, before it is done: what it was begun for after a loss is still
+ * to be done, so the link needs another one then. */
+void side_abort(struct sync_side *side, struct store *store);
+
 /* Drops what the peer's session has asked for; streams to a joining node stay. */
 void side_forget_peer(struct sync_side *side, struct store *store);
 

@@ -314,7 +314,7 @@ enum tree_answer tree_announced(struct tree *t, const struct tree_news *news, ui
     }
     m = add_missing(t, news, now_us);
     if (m == NULL) {
-        return TREE_WAIT;
+        return TREE_NO_ROOM;
     }
     add_announcer(m, news->link);
     if (!news->is_large) {

@@ -87,8 +87,9 @@ struct tree_news {
 enum tree_answer {
     TREE_KNOWN, /* it is here */
     TREE_WAIT,
-    TREE_FETCH, /* ask the announcer now */
-    TREE_TWICE, /* a large one that is being fetched from somebody else of the tree already */
+    TREE_NO_ROOM, /* too many are missing already: it is left to anti-entropy */
+    TREE_FETCH,   /* ask the announcer now */
+    TREE_TWICE,   /* a large one that is being fetched from somebody else of the tree already */
 };
 
 enum tree_answer tree_announced(struct tree *t, const struct tree_news *news, uint64_t now_us);

@@ -93,7 +93,7 @@ void wiring_turn(struct engine *e)
         return;
     }
     e->wired = e->overlay.changes;
-    e->is_meshed = e->is_meshed && !e->overlay.is_large;
+    e->is_meshed = false;
     want_links(e);
     uint32_t slot = 0;
     for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {

@@ -60,7 +60,6 @@ struct figures {
     uint64_t reads;                 /* that the oracle has checked */
     uint64_t walks;                 /* of all structures of a node */
     uint64_t resurrections;
-    uint64_t stale;   /* replaced elsewhere and served at rest, about to expire */
     uint64_t node_us; /* nodes times time up, while measured */
     uint64_t datagram_bytes, stream_bytes, stream_headers;
     uint64_t last_node_us, last_bytes; /* of the last minutes of it; all bytes */

@@ -149,9 +149,8 @@ void report_table(const struct options *o, const struct figures *f)
     print_traffic(o, f);
     printf("%-36s %9" PRIu64 " (%" PRIu64 " finished)\n", "reconciliation sessions",
            f->counters.syncs_started, f->counters.syncs_finished);
-    printf("%-36s %9" PRIu64 " (in %" PRIu64 " reads; %" PRIu64
-           " stale ones about to expire at rest)\n",
-           "resurrections", f->resurrections, f->reads, f->stale);
+    printf("%-36s %9" PRIu64 " (in %" PRIu64 " reads)\n", "resurrections", f->resurrections,
+           f->reads);
     printf("%-36s %9" PRIu64 " (%" PRIu64 " walks of all structures of a node)\n",
            "broken invariants", f->broken, f->walks);
     printf("%-36s %9" PRIu64 "\n", "events", f->events);
@@ -232,7 +231,6 @@ void report_json(const struct options *o, const struct figures *f)
            per_node_second(f, f->stream_headers), last_per_node_second(f));
     json_counts(f);
     printf(",\"reads\":%" PRIu64 ",\"walks\":%" PRIu64 ",\"resurrections\":%" PRIu64
-           ",\"stale\":%" PRIu64 ",\"broken\":%" PRIu64 ",\"events\":%" PRIu64
-           ",\"history\":\"%016" PRIx64 "\"}\n",
-           f->reads, f->walks, f->resurrections, f->stale, f->broken, f->events, f->hash);
+           ",\"broken\":%" PRIu64 ",\"events\":%" PRIu64 ",\"history\":\"%016" PRIx64 "\"}\n",
+           f->reads, f->walks, f->resurrections, f->broken, f->events, f->hash);
 }

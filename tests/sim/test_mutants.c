@@ -433,14 +433,22 @@ static void contents_that_never_meet_are_caught(void **state)
     assert_caught(MUTANT_IDLE, story, INVARIANT_DIGESTS);
 }
 
-/* Nothing is overwritten and nothing lives long: then only the comparison of contents can tell. */
+/* Hardly anything is overwritten: it is the comparison of contents that tells, and what is lost or,
+ * of the few keys written twice, stale follows from it. */
 static void unequal_content_under_equal_digests_is_caught(void **state)
 {
     (void)state;
     struct story story = small_story("partition");
     story.key_count = 50000;
     story.ttl_ms = UINT64_C(60000);
-    assert_caught_with(MUTANT_BLIND, story, INVARIANT_CONTENT, INVARIANT_LOST);
+    struct figures figures = {.seeds = 0};
+    run_broken(MUTANT_BLIND, story, &figures);
+    const uint64_t *by = figures.broken_by;
+    const uint64_t others =
+        figures.broken - by[INVARIANT_CONTENT] - by[INVARIANT_LOST] - by[INVARIANT_RESURRECTED];
+    figures_fini(&figures);
+    assert_int_not_equal(by[INVARIANT_CONTENT], 0);
+    assert_int_equal(others, 0);
 }
 
 /* With overwriting, one shows what the other has seen replaced; contents differ then too. */

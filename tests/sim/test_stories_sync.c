@@ -227,6 +227,83 @@ static void what_one_learns_by_reconciliation_crosses_a_line_of_nodes_at_once(vo
     cluster_free(c);
 }
 
+/* Written with so short a life that the periodic comparison never looks at it. */
+enum { FLEETING_MS = 30000 };
+
+static void a_fleeting_write_reaches_a_member_that_its_origin_has_no_link_to(void **state)
+{
+    (void)state;
+    enum { A, B, C };
+    struct cluster *c = formed(3, 58);
+    assert_int_not_equal(cluster_put(c, B, "key", "old", FLEETING_MS), UINT64_MAX);
+    block_streams(c, A, B, true);
+    put_many(c, A, "lasting", 1, 1000); /* a link that carries nothing is not missed */
+    cluster_run_for(c, 12000);
+    assert_int_not_equal(cluster_put(c, A, "key", "new", FLEETING_MS), UINT64_MAX);
+    cluster_run_for(c, 1000);
+    assert_string_equal(cluster_get(c, C, "key"), "new");
+    assert_string_equal(cluster_get(c, B, "key"), "new");
+    cluster_free(c);
+}
+
+static void what_is_about_to_expire_crosses_a_line_of_nodes_too(void **state)
+{
+    (void)state;
+    enum { NODES = 5 };
+    struct cluster *c = formed(NODES, 59);
+    for (uint32_t i = 0; i < NODES; i++) {
+        for (uint32_t j = i + 1; j < NODES; j++) {
+            block_streams(c, i, j, j > i + 1 || i == 0);
+        }
+    }
+    for (uint32_t i = 0; i < NODES; i++) {
+        put_many(c, i, "lasting", 1, 1000); /* a link that carries nothing is not missed */
+    }
+    cluster_run_for(c, 20000);
+    assert_int_not_equal(cluster_put(c, 0, "key", "new", FLEETING_MS), UINT64_MAX);
+    block_streams(c, 0, 1, false);
+    while (cluster_get(c, 1, "key") == NULL) {
+        cluster_run_for(c, 10);
+    }
+    cluster_run_for(c, 2000);
+    for (uint32_t i = 2; i < NODES; i++) {
+        assert_string_equal(cluster_get(c, i, "key"), "new");
+    }
+    cluster_free(c);
+}
+
+static void links_between_empty_nodes_start_no_session(void **state)
+{
+    (void)state;
+    struct cluster *c = formed(16, 60);
+    struct engine_counters counters;
+    cluster_run_for(c, 3000);
+    cluster_counters(c, &counters);
+    assert_int_equal(counters.syncs_started, 0);
+    cluster_free(c);
+}
+
+static void one_session_makes_good_for_several_links_lost_at_once(void **state)
+{
+    (void)state;
+    enum { NODES = 9, LOST = 4 };
+    struct cluster *c = formed(NODES, 61);
+    struct engine_counters before, after;
+    put_many(c, 0, "key", 100, 1000);
+    cluster_run_for(c, 3000);
+    for (uint32_t i = NODES - LOST; i < NODES; i++) {
+        cluster_kill(c, i);
+    }
+    cluster_counters(c, &before);
+    cluster_run_for(c, 5000);
+    cluster_counters(c, &after);
+    assert_in_range(after.links_lost - before.links_lost, LOST * (NODES - LOST),
+                    LOST * (NODES - LOST));
+    /* Each of the living has one; of two that meet on a link one is put off and tried again. */
+    assert_in_range(after.syncs_started - before.syncs_started, NODES - LOST, 2 * (NODES - LOST));
+    cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -237,6 +314,10 @@ int main(void)
         cmocka_unit_test(a_node_without_a_link_to_anybody_does_not_join_for_ever),
         cmocka_unit_test(steady_writes_start_no_session),
         cmocka_unit_test(what_one_learns_by_reconciliation_crosses_a_line_of_nodes_at_once),
+        cmocka_unit_test(a_fleeting_write_reaches_a_member_that_its_origin_has_no_link_to),
+        cmocka_unit_test(what_is_about_to_expire_crosses_a_line_of_nodes_too),
+        cmocka_unit_test(links_between_empty_nodes_start_no_session),
+        cmocka_unit_test(one_session_makes_good_for_several_links_lost_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

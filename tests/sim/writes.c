@@ -389,11 +389,6 @@ void writes_judge_rest(struct writes *w, uint32_t node)
         const struct write *at = find(w, &r.version);
         for (uint32_t i = first; at != NULL && i < end; i++) {
             if (is_replaced_for(w, i, at)) {
-                if (at->expiry_ms <=
-                    engine_clock_ms(c->nodes[i].engine, stage_now_us(c, i)) + UNREPAIRED_MS) {
-                    w->config.figures->stale++; /* it is not reconciled any more */
-                    break;
-                }
                 w->config.figures->resurrections++;
                 oracle_broken(w->oracle, INVARIANT_RESURRECTED,
                               "node %u shows of key %u what node %u saw replaced", node, key, i);

@@ -93,6 +93,15 @@ static bool knows_us(const struct swim *s, const struct member *to)
     return to != NULL && (to->has_said ? to->knows_us : s->agreed == s->self->incarnation);
 }
 
+/* A rumour is told so often and no more: not to those who will hardly hear it. Nor by requests for
+ * tables: when many pull, the pages bring it sooner. */
+static bool takes_rumors(const struct load *load, const struct packet *p)
+{
+    const bool is_hardly_heard = load->addr != NULL && load->to != NULL && load->s->has_listener &&
+                                 courier_is_unheard(load->s);
+    return p->kind != PACKET_PULL && !is_hardly_heard;
+}
+
 static size_t compose(struct load *load, struct packet *p, uint8_t data[DATAGRAM_BYTES_MAX])
 {
     struct swim *s = load->s;
@@ -109,8 +118,7 @@ static size_t compose(struct load *load, struct packet *p, uint8_t data[DATAGRAM
     if (p->entries == NULL) {
         load->entries = cursor_writer(entries, sizeof(entries) - (size_t)p->count * PULL_SUM_BYTES);
         load_first(load, p->is_long);
-        /* A rumour is told so often and no more: not to those who will hardly hear it. */
-        if (load->addr == NULL || to == NULL || !s->has_listener || !courier_is_unheard(s)) {
+        if (takes_rumors(load, p)) {
             rumor_offer(&s->rumors, rumor_sends(roster_live_count(&s->roster)), offer, load);
         }
         p->entries = entries;

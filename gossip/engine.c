@@ -163,7 +163,8 @@ void engine_notice(struct engine *e, enum notice_kind kind, const struct member 
     struct notice notice = {.kind = kind, .value = value};
     if (m != NULL) {
         notice.member = m->uuid;
-        (void)snprintf(notice.name, sizeof(notice.name), "%s", member_name(m));
+        const char *name = member_name(m);
+        memcpy(notice.name, name, strnlen(name, sizeof(notice.name) - 1));
         notice.addr = member_last_addr(m);
         if (notice.addr.port == 0 && m->addr_count > 0) {
             notice.addr = member_addr_at(m, 0).addr;

@@ -11,6 +11,8 @@
 enum {
     /* An operator wants to know of a stranger, not of each of its packets. */
     STRANGER_PERIOD_US = 60000000,
+    /* About a page's. The members they are about are fetched from memory together. */
+    ENTRIES_AT_ONCE = 24,
 };
 
 static void meet_stranger(struct swim *s, const struct addr *from)
@@ -132,10 +134,18 @@ static void take_entries(struct swim *s, const struct uuid *sender, enum view_so
                          const struct packet *p)
 {
     struct cursor c = cursor_reader(p->entries, p->entries_len);
-    struct entry entry;
+    struct entry entries[ENTRIES_AT_ONCE];
     while (cursor_left(&c) > 0) {
-        entry_read(&c, &entry);
-        view_entry(s, &entry, sender, source);
+        uint32_t count = 0;
+        while (cursor_left(&c) > 0 && count < ENTRIES_AT_ONCE) {
+            entry_read(&c, &entries[count++]);
+        }
+        for (uint32_t i = 0; i < count; i++) {
+            roster_prefetch(&s->roster, &entries[i].uuid);
+        }
+        for (uint32_t i = 0; i < count; i++) {
+            view_entry(s, &entries[i], sender, source);
+        }
     }
 }
 

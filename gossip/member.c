@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-_Static_assert(sizeof(struct member) <= 120, "a member is kept MEMBERS_MAX times per node");
+_Static_assert(sizeof(struct member) <= 112, "a member is kept MEMBERS_MAX times per node");
 
 const char *member_state_name(enum member_state state)
 {

@@ -56,28 +56,19 @@ enum member_flags {
 
 /*
  * One member, as kept. A node knows up to MEMBERS_MAX of them and many nodes may run on one
- * machine, so a member is 120 bytes: what others read stands in fields, its texts and addresses are
+ * machine, so a member is 112 bytes: what others read stands in fields, its texts and addresses are
  * packed behind (in place while they are short, else out of line) and read by the functions below,
  * and what the failure detector needs exists only while it has something open.
  */
 struct member {
+    /* What is looked at to find a member, and to tell whether a card is news: one cache line. */
+    uint32_t tag;          /* 32-bit hash of its uuid and the cluster: the sender in short headers;
+                              never 0 */
+    uint16_t next_1, slot; /* roster's chain; its index, stable while it is known */
     struct uuid uuid;
     uint32_t incarnation;
-    uint32_t tag;    /* 32-bit hash of its uuid and the cluster: the sender in short headers;
-                        never 0 */
-    uint32_t link;   /* its peer link once up, 0 none; kept by the engine */
-    uint32_t rtt_us; /* smoothed round trip; 0 when not measured */
-    uint64_t boot, host_tag; /* of its card */
-    uint64_t state_since_us;
-    uint64_t heard_us;              /* last direct word from it; 0 never */
-    struct swim_probe_state *probe; /* the failure detector's own; NULL while it has nothing open */
-    uint16_t slot;                  /* its index, stable while it is known */
-    uint16_t next_1, order_1;       /* roster's: its chain, its place in an order */
-    uint16_t rumor_1;               /* rumor's: what waits to be told of it; 0 nothing */
-    uint8_t state;                  /* enum member_state */
-    uint8_t flags;                  /* enum member_flags, as last heard */
-    uint8_t misses;                 /* probes opened since a ping was last acked by datagram */
-    uint8_t addr_count, last_1, text_len; /* of what is packed */
+    uint8_t addr_count; /* of what is packed; so are `last_1` and `text_len` */
+    uint8_t state;      /* enum member_state */
     bool is_self : 1;
     bool is_mate : 1;      /* of this node's enclave */
     bool is_ghost : 1;     /* dead or left, and only uuid and incarnation are known: not shown */
@@ -88,8 +79,20 @@ struct member {
     bool is_udp_heard : 1; /* a datagram has come from it */
     bool is_name_told : 1; /* swim's: SWIM_NAME_TWICE came */
     bool is_far : 1;       /* packed out of line */
+
+    uint32_t link;           /* its peer link once up, 0 none; kept by the engine */
+    uint32_t rtt_us;         /* smoothed round trip; 0 when not measured */
+    uint64_t boot, host_tag; /* of its card */
+    uint64_t state_since_us;
+    uint64_t heard_us;              /* last direct word from it; 0 never */
+    struct swim_probe_state *probe; /* the failure detector's own; NULL while it has nothing open */
+    uint16_t order_1;               /* roster's: its place in an order */
+    uint16_t rumor_1;               /* rumor's: what waits to be told of it; 0 nothing */
+    uint8_t flags;                  /* enum member_flags, as last heard */
+    uint8_t misses;                 /* probes opened since a ping was last acked by datagram */
+    uint8_t last_1, text_len;
     union {
-        char near[32];
+        char near[24];
         char *far;
     } packed;
 };

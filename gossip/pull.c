@@ -17,9 +17,10 @@ enum {
     PULL_RETRY_MAX_US = 1000000,
     PULL_RETRY_UNKNOWN_US = 200000, /* no round trip measured yet */
     PULL_TRIES_MAX = 6,
-    /* About so many of our members to a sum: finer ones cost more than what they save. */
-    PULL_MEMBERS_PER_SUM = 4,
-    /* A request reaches so many times as far as the last page did. */
+    /* So many sums to one of our members: one that is known, and is sent because its neighbour is
+     * not, costs twenty times as much as a sum. */
+    PULL_SUMS_PER_MEMBER = 2,
+    /* After a page that ended early a request reaches at most so many times as far as it did. */
     PULL_REACH = 8,
 };
 
@@ -51,24 +52,37 @@ static uint64_t retry_us(const struct member *m)
                                     : us;
 }
 
+/* Where the first range of 2^width tags begins, so that it holds `next`: where a chain of ours
+ * does, as then adding up touches no member. It is hardly ever more than a member or two that are
+ * asked for once more. */
+static uint32_t first_of(const struct swim *s, const struct pull *pull, uint32_t width)
+{
+    const uint32_t chain_width = roster_chain_width(&s->roster);
+    const uint32_t grid = width < chain_width ? width : chain_width;
+    const uint32_t skew = pull->next & ((UINT32_C(1) << grid) - 1);
+    return skew + pull->span <= TAGS_ALL ? pull->next - skew : pull->next;
+}
+
 static void ask(struct swim *s, struct pull *pull, struct member *m)
 {
     uint8_t sums[PULL_SUMS_MAX * PULL_SUM_BYTES];
     struct cursor c = cursor_writer(sums, sizeof(sums));
     struct packet p = {.kind = PACKET_PULL, .first = pull->next, .sums = sums};
-    uint64_t count = ((uint64_t)roster_live_count(&s->roster) * pull->span >> PULL_WIDTH_MAX) /
-                     PULL_MEMBERS_PER_SUM;
+    const uint64_t members = roster_live_count(&s->roster) * pull->span >> PULL_WIDTH_MAX;
+    uint64_t count = PULL_SUMS_PER_MEMBER * members;
     count = count < 1 ? 1 : count > PULL_SUMS_MAX ? PULL_SUMS_MAX : count;
-    while (pull->span > count << p.width) {
+    while (pull->next - p.first + pull->span > count << p.width) {
         p.width++;
+        p.first = first_of(s, pull, p.width);
     }
-    p.count = (uint32_t)((pull->span + (UINT64_C(1) << p.width) - 1) >> p.width);
+    const uint32_t skew = pull->next - p.first;
+    p.count = (uint32_t)((skew + pull->span + (UINT64_C(1) << p.width) - 1) >> p.width);
     for (uint32_t i = 0; i < p.count; i++) {
-        const uint32_t first = (uint32_t)(pull->next + ((uint64_t)i << p.width));
+        const uint32_t first = (uint32_t)(p.first + ((uint64_t)i << p.width));
         const uint32_t last = (uint32_t)(first + (UINT64_C(1) << p.width) - 1);
         cursor_put_u32(&c, sum_of(&s->roster, first, last));
     }
-    pull->span = (uint64_t)p.count << p.width;
+    pull->span = ((uint64_t)p.count << p.width) - skew;
     pull->tries++;
     pull->due_us = s->now_us + retry_us(m);
     courier_send(s, m, &p);
@@ -82,8 +96,14 @@ static void start(struct swim *s, struct member *m, bool is_first, uint32_t plac
     if (pull == NULL || find(s, &m->uuid) != NULL) {
         return;
     }
+    const uint32_t chain_width = roster_chain_width(&s->roster);
     *pull = (struct pull){
-        .from = m->uuid, .is_first = is_first, .next = place, .left = TAGS_ALL, .span = TAGS_ALL};
+        .from = m->uuid,
+        .is_first = is_first,
+        .next = place >> chain_width << chain_width,
+        .left = TAGS_ALL,
+        .span = TAGS_ALL,
+    };
     ask(s, pull, m);
 }
 
@@ -212,6 +232,16 @@ enum view_source pull_source(const struct swim *s, const struct member *m)
     return VIEW_PULL;
 }
 
+/* A page with room left was asked for less than it could hold. One that ended early was asked by
+ * sums that are too coarse for so many differences, and brought much that is known. */
+static uint64_t next_span(uint64_t span, uint64_t come)
+{
+    if (come == span) {
+        return 2 * span;
+    }
+    return come < span / 2 / PULL_REACH ? PULL_REACH * come : span / 2;
+}
+
 void pull_page(struct swim *s, struct member *m, uint32_t next)
 {
     struct pull *pull = find(s, &m->uuid);
@@ -230,7 +260,8 @@ void pull_page(struct swim *s, struct member *m, uint32_t next)
     }
     pull->next = next;
     pull->left -= come;
-    pull->span = come > pull->left / PULL_REACH ? pull->left : PULL_REACH * come;
+    pull->span = next_span(pull->span, come);
+    pull->span = pull->span < pull->left ? pull->span : pull->left;
     pull->tries = 0;
     ask(s, pull, m);
 }

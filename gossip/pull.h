@@ -5,9 +5,10 @@
  *
  * The asker sends the sums of ranges of its table, and is sent the members of those ranges whose
  * sums differ, by pages. One request, one page: the asker sets the pace, and nobody can be made to
- * send more than one datagram per datagram received. Each request is about as much of the table as
- * a few pages hold, finer where much differs, so that what is under way elsewhere at the same time
- * is not sent twice.
+ * send more than one datagram per datagram received. Each request is for about what fits one page,
+ * by its last page: farther after one with room left, less far and so by finer sums after one that
+ * was full before its end. What is under way elsewhere at the same time is not sent twice, and few
+ * members are sent because their neighbours differ.
  */
 #ifndef GOSSIP_PULL_H
 #define GOSSIP_PULL_H

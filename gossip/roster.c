@@ -11,7 +11,7 @@
 
 enum {
     CHAIN_BITS_MIN = 4,
-    CHAIN_MEMBERS = 2, /* on average, or there are to be more chains */
+    CHAIN_MEMBERS = 1, /* on average, or there are to be more chains */
     TAG_BITS = 32,
 };
 
@@ -154,6 +154,11 @@ static uint32_t sum_part(const struct roster *r, uint32_t chain, uint32_t first,
         sum += is_live(m) && m->tag >= first && m->tag <= last ? (uint32_t)digest_of(m) : 0;
     }
     return sum;
+}
+
+uint32_t roster_chain_width(const struct roster *r)
+{
+    return TAG_BITS - r->chain_bits;
 }
 
 uint32_t roster_sum(const struct roster *r, uint32_t first, uint32_t last)
@@ -371,6 +376,14 @@ struct member *roster_find(const struct roster *r, const struct uuid *uuid)
         }
     }
     return NULL;
+}
+
+void roster_prefetch(const struct roster *r, const struct uuid *uuid)
+{
+    const uint32_t at = r->chain_heads[chain_of(r, packet_tag(uuid, r->cluster))];
+    if (at != 0) {
+        __builtin_prefetch(seat_at(r, at - 1));
+    }
 }
 
 struct member *roster_find_tag(const struct roster *r, uint32_t tag)

@@ -73,6 +73,10 @@ struct member *roster_at(const struct roster *r, uint32_t slot);
 /* Ghosts included; NULL when unknown. */
 struct member *roster_find(const struct roster *r, const struct uuid *uuid);
 
+/* Says that roster_find() will be called soon: looking up several members of a large table one
+ * after the other would wait for memory each time. */
+void roster_prefetch(const struct roster *r, const struct uuid *uuid);
+
 /* NULL when unknown, a ghost, or when two members share the tag. */
 struct member *roster_find_tag(const struct roster *r, uint32_t tag);
 
@@ -83,6 +87,9 @@ struct member *roster_next_at(const struct roster *r, const struct addr *addr, u
 /* The sum, over the alive and suspect members with a tag from `first` to `last`, of the low halves
  * of their digests: equal for equal tables. */
 uint32_t roster_sum(const struct roster *r, uint32_t first, uint32_t last);
+
+/* Each chain holds 2^this tags: sums of such ranges are at hand. */
+uint32_t roster_chain_width(const struct roster *r);
 
 /* The member, of any state and this node included, with the smallest tag from `first` to `last`;
  * NULL when there is none. */

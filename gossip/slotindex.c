@@ -18,9 +18,15 @@ void slotindex_fini(struct slotindex *ix)
     *ix = (struct slotindex){.count_max = ix->count_max};
 }
 
+/* Half a hash, spread over all places: there may be more of those. */
+static uint32_t home_of(const struct slotindex *ix, uint16_t hash)
+{
+    return (uint32_t)((uint64_t)hash * ix->size >> 16);
+}
+
 static void insert(struct slotindex *ix, struct slotindex_entry entry)
 {
-    uint32_t at = entry.hash & (ix->size - 1);
+    uint32_t at = home_of(ix, entry.hash);
     while (ix->entries[at].slot_1 != 0) {
         at = (at + 1) & (ix->size - 1);
     }
@@ -43,11 +49,11 @@ static void grow(struct slotindex *ix)
 
 void slotindex_add(struct slotindex *ix, uint32_t hash, uint32_t slot)
 {
-    ASSERT(ix->count < ix->count_max && slot != UINT32_MAX);
+    ASSERT(ix->count < ix->count_max && slot < SLOTINDEX_SLOTS_MAX);
     if (4 * (ix->count + 1) > 3 * ix->size) {
         grow(ix);
     }
-    insert(ix, (struct slotindex_entry){.hash = hash, .slot_1 = slot + 1});
+    insert(ix, (struct slotindex_entry){.hash = (uint16_t)hash, .slot_1 = (uint16_t)(slot + 1)});
     ix->count++;
 }
 
@@ -55,15 +61,15 @@ void slotindex_remove(struct slotindex *ix, uint32_t hash, uint32_t slot)
 {
     ASSERT(ix->size > 0);
     const uint32_t mask = ix->size - 1;
-    uint32_t hole = hash & mask;
-    while (ix->entries[hole].hash != hash || ix->entries[hole].slot_1 != slot + 1) {
+    uint32_t hole = home_of(ix, (uint16_t)hash);
+    while (ix->entries[hole].hash != (uint16_t)hash || ix->entries[hole].slot_1 != slot + 1) {
         ASSERT(ix->entries[hole].slot_1 != 0);
         hole = (hole + 1) & mask;
     }
     /* Whatever stands behind the hole and may stand in it moves forward, so that no search ends
      * early. */
     for (uint32_t at = (hole + 1) & mask; ix->entries[at].slot_1 != 0; at = (at + 1) & mask) {
-        const uint32_t home = ix->entries[at].hash & mask;
+        const uint32_t home = home_of(ix, ix->entries[at].hash);
         if (((at - home) & mask) >= ((at - hole) & mask)) {
             ix->entries[hole] = ix->entries[at];
             hole = at;
@@ -75,13 +81,14 @@ void slotindex_remove(struct slotindex *ix, uint32_t hash, uint32_t slot)
 
 bool slotindex_next(const struct slotindex *ix, uint32_t hash, uint32_t *walk, uint32_t *ret_slot)
 {
+    const uint32_t home = home_of(ix, (uint16_t)hash);
     while (*walk < ix->size) {
-        const struct slotindex_entry *entry = &ix->entries[(hash + *walk) & (ix->size - 1)];
+        const struct slotindex_entry *entry = &ix->entries[(home + *walk) & (ix->size - 1)];
         if (entry->slot_1 == 0) {
             return false;
         }
         (*walk)++;
-        if (entry->hash == hash) {
+        if (entry->hash == (uint16_t)hash) {
             *ret_slot = entry->slot_1 - 1;
             return true;
         }

@@ -12,9 +12,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+enum { SLOTINDEX_SLOTS_MAX = UINT16_MAX };
+
+/* Small, as a node may know many members, and many nodes run on one machine. */
 struct slotindex_entry {
-    uint32_t hash;
-    uint32_t slot_1; /* slot plus 1; 0 is an empty place */
+    uint16_t hash;   /* the low half of it, which also says where it stands */
+    uint16_t slot_1; /* slot plus 1; 0 is an empty place */
 };
 
 struct slotindex {
@@ -28,13 +31,14 @@ struct slotindex {
 void slotindex_init(struct slotindex *ix, uint32_t count_max);
 void slotindex_fini(struct slotindex *ix);
 
+/* slot < SLOTINDEX_SLOTS_MAX. */
 void slotindex_add(struct slotindex *ix, uint32_t hash, uint32_t slot);
 
 /* The pair must be there. Of equal pairs one is removed. */
 void slotindex_remove(struct slotindex *ix, uint32_t hash, uint32_t slot);
 
-/* Goes through the slots with this hash: start with *walk = 0, ends with false. The index must not
- * change meanwhile. */
+/* Goes through the slots with this hash, or with one of an equal low half: start with *walk = 0,
+ * ends with false. The index must not change meanwhile. */
 bool slotindex_next(const struct slotindex *ix, uint32_t hash, uint32_t *walk, uint32_t *ret_slot);
 
 #endif

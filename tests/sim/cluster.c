@@ -16,15 +16,21 @@ enum {
     VALUE_TEXT_MAX = 256,
     KEPT_BYTES_MAX = 1 << 20,
     PUTS_MIN = 64,
+    WALKED_MEMBERS_MAX = 2000000, /* about a second */
     UUID_RANDOM = UUID_BYTES - 8, /* the rest is the node's number and life */
 };
 
 /* 2026-01-01T00:00:00Z */
 #define WALL_MS UINT64_C(1767225600000)
 
+uint32_t cluster_walk_step(const struct cluster *c)
+{
+    return 1 + (uint32_t)((uint64_t)c->count * c->count / WALKED_MEMBERS_MAX);
+}
+
 static void check_all(const struct cluster *c)
 {
-    for (uint32_t i = 0; i < c->count; i++) {
+    for (uint32_t i = 0; i < c->count; i += cluster_walk_step(c)) {
         if (c->nodes[i].is_up) {
             engine_check(c->nodes[i].engine);
         }

@@ -113,6 +113,10 @@ struct cluster {
 struct cluster *cluster_new(uint32_t count, uint64_t seed);
 void cluster_free(struct cluster *c);
 
+/* Every how many nodes one is walked where otherwise all would be: all up to 1,000, fewer above, as
+ * each holds a table of all. */
+uint32_t cluster_walk_step(const struct cluster *c);
+
 /* Starts a node (again, with a new identity); it is told of every address of the cluster. */
 void cluster_start(struct cluster *c, uint32_t node);
 void cluster_start_all(struct cluster *c);

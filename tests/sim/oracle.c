@@ -19,7 +19,6 @@ enum {
     SAMPLED_NODES = 16,    /* of larger ones, each time */
     SAMPLED_KEYS = 4,      /* of each node looked at */
     WALK_EVERY = 10,       /* samples between two walks of everything */
-    REST_WALKS_MAX = 1000, /* nodes walked at rest: a walk grows as the cluster does */
     ALL_KEYS_MAX = 64,     /* of an enclave, to be read one and all when a record has come */
     SAMPLED_ARRIVALS = 16, /* of more keys */
     SECOND_US = 1000 * 1000,
@@ -300,7 +299,7 @@ static void compare_content(struct oracle *o, uint32_t a, uint32_t b)
 void oracle_judge_rest(struct oracle *o)
 {
     struct cluster *c = o->config.cluster;
-    const uint32_t walk_step = 1 + c->count / REST_WALKS_MAX;
+    const uint32_t walk_step = cluster_walk_step(c);
     deaths_judge_rest(o->deaths);
     uint32_t end = 0;
     for (uint32_t i = 0; i < c->count; i = end) {

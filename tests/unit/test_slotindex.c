@@ -58,11 +58,42 @@ static void an_empty_index_finds_nothing(void **state)
     slotindex_fini(&ix);
 }
 
+/* Only half of each hash is kept, and tables may have more places than there are halves. */
+static void a_full_index_finds_each_of_its_slots_soon(void **state)
+{
+    (void)state;
+    struct slotindex ix;
+    struct rng rng;
+    slotindex_init(&ix, SLOTINDEX_SLOTS_MAX);
+    rng_init(&rng, 3);
+    for (uint32_t slot = 0; slot < SLOTINDEX_SLOTS_MAX; slot++) {
+        slotindex_add(&ix, (uint32_t)rng_next(&rng), slot);
+    }
+    uint64_t steps = 0;
+    rng_init(&rng, 3);
+    for (uint32_t slot = 0; slot < SLOTINDEX_SLOTS_MAX; slot++) {
+        const uint32_t hash = (uint32_t)rng_next(&rng);
+        assert_int_equal(count_found(&ix, hash, slot), 1);
+        uint32_t walk = 0, found = UINT32_MAX;
+        while (slotindex_next(&ix, hash, &walk, &found) && found != slot) {
+        }
+        steps += walk;
+    }
+    assert_true(steps < UINT64_C(3) * SLOTINDEX_SLOTS_MAX);
+    rng_init(&rng, 3);
+    for (uint32_t slot = 0; slot < SLOTINDEX_SLOTS_MAX; slot++) {
+        slotindex_remove(&ix, (uint32_t)rng_next(&rng), slot);
+    }
+    assert_int_equal(ix.count, 0);
+    slotindex_fini(&ix);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_added_is_found_until_removed_among_many_collisions),
         cmocka_unit_test(an_empty_index_finds_nothing),
+        cmocka_unit_test(a_full_index_finds_each_of_its_slots_soon),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

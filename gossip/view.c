@@ -250,10 +250,11 @@ static void hear_of_end(struct swim *s, const struct entry *e, enum member_state
 }
 
 /* Whether somebody's table only says what this node is finding out: a death just now, of a suspect
- * that has been silent since. */
+ * that it accused itself and that has been silent since. */
 static bool is_expected(const struct swim *s, const struct entry *e, const struct member *m)
 {
-    return e->age_min == 0 && m->state == MEMBER_SUSPECT && e->incarnation == m->incarnation &&
+    return e->age_min == 0 && m->state == MEMBER_SUSPECT && m->probe != NULL &&
+           m->probe->suspicion.is_first_hand && e->incarnation == m->incarnation &&
            m->heard_us < m->state_since_us && s->now_us - m->state_since_us >= EXPECTED_US;
 }
 

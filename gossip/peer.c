@@ -8,8 +8,9 @@
 #include <string.h>
 
 enum {
-    CLOSE_FLUSH_US = 2000 * 1000,      /* a link being closed may take this long to flush */
-    RETRY_US = 100 * 1000,             /* a reconciliation that may not begin yet is tried again */
+    CLOSE_FLUSH_US = 2000 * 1000, /* a link being closed may take this long to flush */
+    GATHER_US = 20 * 1000, /* of links lost together, one reconciliation makes good for all */
+    RETRY_US = 100 * 1000, /* a reconciliation that may not begin yet is tried again */
     LINK_IDLE_US = 20 * 1000 * 1000,   /* a link without a reason ends after so long without use */
     DEMAND_PAUSE_US = 2 * 1000 * 1000, /* and up to twice that between two dials for differences */
     HELLO_SIZE_MAX = 8 + 2 + 4 + 1 + 8 + 24 + ADDR_WIRE_MAX + CARD_WIRE_MAX,
@@ -151,7 +152,7 @@ static enum rc start_sync(struct engine *e, struct link *l, uint64_t cut_s)
 void peer_reconcile_after_loss(struct engine *e)
 {
     e->owes_sync = true;
-    peer_look_by(e, e->now_us);
+    peer_look_by(e, e->now_us + GATHER_US);
 }
 
 /* Begins the session that is owed, with another link each time until one may. When that is to be

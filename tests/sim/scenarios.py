@@ -36,6 +36,7 @@ ARGUMENTS = {
     "pairs": ["--nodes", "12"],
 }
 # Only partitions outlast half a minute.
+SEEDS = "1-4"  # one alone may draw no fault of some kind
 MINUTES = {"partition": "0.9", "crash": "0.7", "churn": "2", "pairs": "0.9", "tcp-block": "0.6",
            "full": "0.8"}
 WRONG = [
@@ -52,7 +53,7 @@ def run(arguments):
 
 def check_scenario(name):
     arguments = ["--nodes", "8", "--minutes", MINUTES.get(name, "0.4"), "--scenario", name,
-                 "--walk", "0", "--json"] + ARGUMENTS.get(name, [])
+                 "--seeds", SEEDS, "--walk", "0", "--json"] + ARGUMENTS.get(name, [])
     done = run(arguments)
     if done.returncode != 0:
         return [f"{name}: exit code {done.returncode}: {done.stdout[:300]}"]

@@ -203,7 +203,7 @@ static uint64_t act_pause(struct faults *f)
 }
 
 /* What may leave a starting node, or half of a starting cluster, alone: it founds a clock of its
- * own, and clusters whose clocks were founded apart do not exchange data (DESIGN, section 4). Then
+ * own, and clusters whose clocks were founded apart do not exchange data. Then
  * all wall clocks are wrong by the same. */
 enum {
     LONELY = 1 << FAULT_PARTITION | 1 << FAULT_ONEWAY | 1 << FAULT_PAIRS | 1 << FAULT_LOSS |

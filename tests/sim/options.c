@@ -17,7 +17,7 @@ enum {
     MILLION = 1000000,
     THOUSAND = 1000,
     SHARE_MAX_PPM = 900000,
-    SWARM_LOSS_MAX_PPM = 250000, /* what DESIGN promises to bear */
+    SWARM_LOSS_MAX_PPM = 250000, /* what a cluster is to bear */
     FIRST_OPTION = 256,
     SCENARIO_TEXT = 32,
 };

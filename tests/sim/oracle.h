@@ -2,7 +2,7 @@
  * oracle: knows every write of a simulated cluster and judges what the nodes make of them.
  *
  * It writes for the clients, so it knows each version's key, value, expiry and enclave. What it
- * holds the nodes to is SIM_INVARIANTS in figures.h (DESIGN, section 11), and where it looks is:
+ * holds the nodes to is SIM_INVARIANTS in figures.h, and where it looks is:
  *
  *   - after each event of a node, that node: the writes that it still lacks, when bytes have come;
  *     every key (16 drawn ones when there are more than 64) when a record has come; its caps and

@@ -57,7 +57,8 @@ def runs(is_quick):
     nodes = QUICK_SIZES[-1] if is_quick else LOSS_NODES
     many, some = (2, 2) if is_quick else (20, 8)
     quiet = ("--writes", 0, "--walk", 0)
-    whole = ("--enclave-size", 0, "--writes", 5, "--delay", "1ms", "--walk", 0)
+    # The first writes shape the trees, by duplicates; figures are of what comes after them.
+    whole = ("--enclave-size", 0, "--writes", 5, "--delay", "1ms", "--settle", "30s", "--walk", 0)
     found = [
         *over_sizes("crash-0", sizes, 2, many, "--scenario", "crash", *quiet),
         *over_sizes("crash-25", sizes, 2, many, "--scenario", "crash", "--loss", 0.25, *quiet),
@@ -66,18 +67,18 @@ def runs(is_quick):
         *over_sizes("burst", [size for size in sizes if size < LARGE], 1.2, some, "--scenario",
                     "burst", *quiet),
         *over_sizes("idle", sizes, 5, 1, "--settle", "60s", *quiet),
-        *over_sizes("writes", data, 1, some, *whole),
+        *over_sizes("writes", data, 2, some, *whole),
         *over_sizes("writes-churn", data, 1, some, "--scenario", "churn", *whole),
         *over_sizes("partition", [size for size in sizes if size < LARGE], 1, some,
                     "--scenario", "partition", "--writes", 2, "--ttl", "600s", "--walk", 0,
                     large=("--enclave-size", ENCLAVE)),
     ]
     for loss in (0, 0.05, 0.1, 0.25, 0.4):
-        found.append(("writes-loss", ["--nodes", nodes, "--minutes", 0.5, "--seeds", "1-3", *whole,
+        found.append(("writes-loss", ["--nodes", nodes, "--minutes", 2, "--seeds", "1-2", *whole,
                                       "--loss", loss, "--stream-loss", 0]))
     for loss in (0, 0.01, 0.05, 0.1):
-        found.append(("writes-stream-loss", ["--nodes", nodes, "--minutes", 0.5, "--seeds", "1-3",
-                                             *whole, "--loss", 0, "--stream-loss", loss]))
+        found.append(("writes-stream-loss", ["--nodes", nodes, "--minutes", 2, "--seeds", "1-2", *whole,
+                                             "--loss", 0, "--stream-loss", loss]))
     minutes = 2 if is_quick else 190  # times 16 nodes and 20 seeds: 1,000 node-hours
     few = max(1, many // 4)
     for count, *options in ((many, "--loss", 0.25, "--stream-loss", 0), (few, "--loss", 0.25),

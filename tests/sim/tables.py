@@ -123,12 +123,16 @@ def wanted(runs, _):
             value = result[f"{name}_us"][which] / (1e6 if unit == "s" else 1e3)
             lines.append(row(what, f"{nodes:,}", f"{aim:g} {unit}", f"{number(value)} {unit}",
                              "reached" if value <= aim else "**not reached**"))
-    for nodes in (16, 128, 1000, 10000):
-        result = pick(runs, "idle", nodes)[0]
-        if result is not None:
-            amount = float(all_bytes(result).replace(",", ""))
-            lines.append(row("idle bytes a second, a node", f"{nodes:,}", "450", number(amount),
-                             "reached" if amount <= 450 else "**not reached**"))
+    for what, series, cell, aim, sizes in (
+            ("idle bytes a second, a node", "idle", all_bytes, 450, (16, 128, 1000, 10000)),
+            ("copies of a write that a member receives", "writes",
+             lambda result: number(result["copies_per_write_and_node"]), 1.2, (16, 128, 1000))):
+        for nodes in sizes:
+            result = pick(runs, series, nodes)[0]
+            if result is not None:
+                is_reached = float(cell(result).replace(",", "")) <= aim
+                lines.append(row(what, f"{nodes:,}", f"{aim:g}", cell(result),
+                                 "reached" if is_reached else "**not reached**"))
     return lines
 
 

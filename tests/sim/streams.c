@@ -5,34 +5,65 @@
 
 #include <stdlib.h>
 
-enum { ENDS_MAX = 1 << 26, STREAMS_MIN = 64 };
+enum { STREAMS_MIN = 64 };
 
 void streams_init(struct streams *s)
 {
     *s = (struct streams){.count = 0};
-    slotindex_init(&s->index, ENDS_MAX);
 }
 
 void streams_fini(struct streams *s)
 {
-    slotindex_fini(&s->index);
+    free(s->chains);
     free(s->all);
     free(s->free);
 }
 
-static uint32_t hash_of(uint32_t node, uint32_t link)
+/* Where the chain of those begins that may be this link of this node. */
+static uint32_t *chain_of(const struct streams *s, uint32_t node, uint32_t link)
 {
     const uint64_t mixed = ((uint64_t)node << 32 | link) * UINT64_C(0x9e3779b97f4a7c15);
-    return (uint32_t)(mixed >> 32);
+    return &s->chains[(mixed >> 32) & (2 * s->size - 1)];
+}
+
+static void chain_in(struct streams *s, uint32_t stream, uint32_t end)
+{
+    struct stream *at = &s->all[stream];
+    uint32_t *first = chain_of(s, at->node[end], at->link[end]);
+    at->next_1[end] = *first;
+    *first = 2 * stream + end + 1;
+}
+
+static void chain_out(struct streams *s, uint32_t stream, uint32_t end)
+{
+    const struct stream *at = &s->all[stream];
+    uint32_t *from = chain_of(s, at->node[end], at->link[end]);
+    while (*from != 2 * stream + end + 1) {
+        ASSERT(*from != 0);
+        from = &s->all[(*from - 1) / 2].next_1[(*from - 1) % 2];
+    }
+    *from = at->next_1[end];
+}
+
+static void grow(struct streams *s)
+{
+    s->size = s->size == 0 ? STREAMS_MIN : 2 * s->size;
+    s->all = mem_resize(s->all, s->size, sizeof(*s->all));
+    s->free = mem_resize(s->free, s->size, sizeof(*s->free));
+    free(s->chains);
+    s->chains = mem_new(2 * (size_t)s->size, sizeof(*s->chains));
+    for (uint32_t i = 0; i < 2 * s->count; i++) {
+        if (s->all[i / 2].is_used && s->all[i / 2].link[i % 2] != 0) {
+            chain_in(s, i / 2, i % 2);
+        }
+    }
 }
 
 uint32_t streams_add(struct streams *s, uint32_t from, uint32_t from_life, uint32_t link,
                      uint32_t to, uint32_t to_life)
 {
     if (s->free_count == 0 && s->count == s->size) {
-        s->size = s->size == 0 ? STREAMS_MIN : 2 * s->size;
-        s->all = mem_resize(s->all, s->size, sizeof(*s->all));
-        s->free = mem_resize(s->free, s->size, sizeof(*s->free));
+        grow(s);
     }
     const uint32_t stream = s->free_count > 0 ? s->free[--s->free_count] : s->count++;
     s->all[stream] =
@@ -45,25 +76,28 @@ void streams_set_link(struct streams *s, uint32_t stream, uint32_t end, uint32_t
 {
     struct stream *at = &s->all[stream];
     if (at->link[end] != 0) {
-        slotindex_remove(&s->index, hash_of(at->node[end], at->link[end]), 2 * stream + end);
+        chain_out(s, stream, end);
     }
     at->link[end] = link;
     if (link != 0) {
-        slotindex_add(&s->index, hash_of(at->node[end], link), 2 * stream + end);
+        chain_in(s, stream, end);
     }
 }
 
 struct stream *streams_find(const struct streams *s, uint32_t node, uint32_t link,
                             uint32_t *ret_end)
 {
-    uint32_t walk = 0;
-    uint32_t slot = 0;
-    while (slotindex_next(&s->index, hash_of(node, link), &walk, &slot)) {
-        struct stream *at = &s->all[slot / 2];
-        if (at->node[slot % 2] == node && at->link[slot % 2] == link) {
-            *ret_end = slot % 2;
+    if (s->size == 0) {
+        return NULL;
+    }
+    for (uint32_t i = *chain_of(s, node, link); i != 0;) {
+        struct stream *at = &s->all[(i - 1) / 2];
+        const uint32_t end = (i - 1) % 2;
+        if (at->node[end] == node && at->link[end] == link) {
+            *ret_end = end;
             return at;
         }
+        i = at->next_1[end];
     }
     return NULL;
 }

@@ -8,8 +8,6 @@
 #ifndef SIM_STREAMS_H
 #define SIM_STREAMS_H
 
-#include "gossip/slotindex.h"
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -21,6 +19,7 @@ struct stream {
     uint32_t node[2]; /* 0 dialed, 1 accepted */
     uint32_t life[2];
     uint32_t link[2];           /* the engines' ids; 0: gone on that side */
+    uint32_t next_1[2];         /* in the chain that the end is in */
     uint64_t free_us[2];        /* when what end i has sent so far will have arrived */
     size_t in_flight[2];        /* bytes sent by end i and not arrived */
     uint64_t sent[2], taken[2]; /* pieces that end i has sent, and of these arrived */
@@ -33,7 +32,7 @@ struct streams {
     uint32_t count, size;
     uint32_t *free;
     uint32_t free_count;
-    struct slotindex index; /* of (node, link), slot is 2 * stream + end */
+    uint32_t *chains; /* of ends by (node, link): 2 * stream + end + 1; twice `size` of them */
 };
 
 void streams_init(struct streams *s);

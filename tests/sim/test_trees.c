@@ -1,4 +1,5 @@
 /* Stories of large enclaves, whose writes go along broadcast trees. */
+#include "core/assert.h"
 #include "core/mem.h"
 #include "tests/sim/cluster.h"
 #include "tests/sim/stage.h"
@@ -70,6 +71,7 @@ static uint32_t time_to_all(struct cluster *c, const char *key, uint32_t max_ms)
 static uint32_t write_round(struct cluster *c, const char *name, uint32_t count, uint32_t max_ms)
 {
     uint32_t worst = 0;
+    ASSERT(c->count > 0);
     for (uint32_t i = 0; i < count; i++) {
         char key[32];
         (void)snprintf(key, sizeof(key), "%s-%u", name, i);
@@ -278,7 +280,7 @@ static void a_quorum_of_many_is_acknowledged_by_direct_neighbours(void **state)
         uint32_t have = 0;
         assert_int_equal(cluster_wait_put(c, put, &have), PUT_QUORUM);
         assert_int_equal(have, 11);
-        assert_true(c->net.now_us - from_us < 100 * 1000);
+        assert_true(c->net.now_us - from_us < UINT64_C(100) * 1000);
         assert_true(holders_of(c, key) >= 11);
     }
     cluster_free(c);

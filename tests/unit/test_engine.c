@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 enum { START_US = 1000000, SECOND_US = 1000000, TTL_MS = 60000 };
+#define TTL_US (UINT64_C(1000) * TTL_MS)
 #define WALL_MS UINT64_C(1767225600000)
 
 static struct engine *make(uint64_t bytes_max)
@@ -101,8 +102,8 @@ static void a_node_that_is_alone_is_ready_and_founds_its_clock_from_the_wall(voi
 
 static void a_write_of_a_lone_node_has_its_quorum_at_once(void **state)
 {
-    struct put_result result;
-    struct put_done done;
+    struct put_result result = {.expiry_ms = 0};
+    struct put_done done = {.token = 0};
     const uint64_t now_us = START_US + SECOND_US;
     assert_int_equal(put(*state, "key", "value", now_us, &result), RC_OK);
     assert_int_equal(result.expiry_ms, engine_clock_ms(*state, now_us) + TTL_MS);
@@ -119,8 +120,8 @@ static void a_record_is_gone_in_the_millisecond_of_its_expiry(void **state)
     struct put_result result;
     const uint64_t now_us = START_US + SECOND_US;
     assert_int_equal(put(*state, "key", "value", now_us, &result), RC_OK);
-    assert_int_equal(get(*state, "key", now_us + TTL_MS * 1000 - 1000), RC_OK);
-    assert_int_equal(get(*state, "key", now_us + TTL_MS * 1000), RC_NOT_FOUND);
+    assert_int_equal(get(*state, "key", now_us + TTL_US - 1000), RC_OK);
+    assert_int_equal(get(*state, "key", now_us + TTL_US), RC_NOT_FOUND);
 }
 
 static void conditions_are_judged_on_what_is_held(void **state)

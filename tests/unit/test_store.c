@@ -697,8 +697,9 @@ static void ids_of_a_walk_are_those_up_to_the_cut_and_lead_back(void **state)
     for (uint32_t i = 0; i < 100; i++) {
         char key[16];
         (void)snprintf(key, sizeof(key), "key%u", i);
-        struct record r = record_of(key, "value", T0 + i * 1000, T0 + 6000000);
-        merge(s, &r, T0 + i * 1000);
+        const uint64_t now_ms = T0 + UINT64_C(1000) * i;
+        struct record r = record_of(key, "value", now_ms, T0 + 6000000);
+        merge(s, &r, now_ms);
     }
     uint64_t ids[64];
     uint32_t handles[64];

@@ -7,7 +7,9 @@
 
 #include <cmocka.h>
 
-enum { MS = 1000, LINK_A = 7, LINK_B = 8 };
+enum { LINK_A = 7, LINK_B = 8 };
+
+#define MS UINT64_C(1000) /* in us */
 
 static int set_up(void **state)
 {

@@ -35,14 +35,13 @@ bool courier_put_entry(const struct swim *s, struct cursor *c, const struct memb
         cursor_put_u8(c, ENTRY_ALIVE);
         member_write_card(c, m, audience_of(m, to, addr));
     } else {
-        const uint64_t minute_us = 60000000;
         const struct entry e = {
             .kind = kind,
             .uuid = m->uuid,
             .incarnation = m->incarnation,
             .by = by != NULL ? *by : (struct uuid){{0}},
             .state = (enum member_state)m->state,
-            .age_min = (uint32_t)((s->now_us - m->state_since_us) / minute_us),
+            .age = (uint32_t)((s->now_us - m->state_since_us) / ENTRY_AGE_US),
         };
         entry_write(c, &e);
     }

@@ -6,7 +6,7 @@
 
 enum { FLAG_LONG = 1, FLAG_KNOWS_YOU = 2, FLAGS_ALL = 3 };
 enum { SECTION_SEEN_AS = 1, SECTION_ENTRIES = 2, SECTION_CRITICAL = 128 };
-enum { AGE_MIN_MAX = UINT16_MAX };
+enum { ENTRY_AGE_MAX = UINT16_MAX };
 
 uint32_t packet_tag(const struct uuid *uuid, uint64_t cluster)
 {
@@ -29,7 +29,7 @@ void entry_write(struct cursor *c, const struct entry *e)
         cursor_put_uuid(c, &e->by);
     } else if (e->kind == ENTRY_PAST) {
         cursor_put_u8(c, (uint8_t)e->state);
-        cursor_put_u16(c, (uint16_t)(e->age_min < AGE_MIN_MAX ? e->age_min : AGE_MIN_MAX));
+        cursor_put_u16(c, (uint16_t)(e->age < ENTRY_AGE_MAX ? e->age : ENTRY_AGE_MAX));
     }
 }
 
@@ -41,7 +41,7 @@ static void read_past(struct cursor *c, struct entry *e)
         return;
     }
     e->state = (enum member_state)state;
-    e->age_min = cursor_u16(c);
+    e->age = cursor_u16(c);
 }
 
 void entry_read(struct cursor *c, struct entry *ret_entry)

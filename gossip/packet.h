@@ -46,8 +46,7 @@
  *   SUSPECT  2 | uuid 16 | incarnation 4 | by 16
  *   DEAD     3 | uuid 16 | incarnation 4 | by 16
  *   LEFT     4 | uuid 16 | incarnation 4
- *   PAST     5 | uuid 16 | incarnation 4 | state 1 | age 2     a dead or left one, minutes ago;
- *                                                              only in CARDS
+ *   PAST     5 | uuid 16 | incarnation 4 | state 1 | age 2     dead or left since; only in CARDS
  */
 #ifndef GOSSIP_PACKET_H
 #define GOSSIP_PACKET_H
@@ -96,6 +95,9 @@ struct packet {
     size_t entries_len;
 };
 
+/* The unit in which PAST says how long ago: two bytes of it are 36 hours. */
+#define ENTRY_AGE_US UINT64_C(2000000)
+
 enum entry_kind { ENTRY_ALIVE = 1, ENTRY_SUSPECT, ENTRY_DEAD, ENTRY_LEFT, ENTRY_PAST };
 
 struct entry {
@@ -104,7 +106,7 @@ struct entry {
     uint32_t incarnation;
     struct uuid by;          /* SUSPECT, DEAD: who says so */
     enum member_state state; /* PAST: MEMBER_DEAD or MEMBER_LEFT */
-    uint32_t age_min;        /* PAST */
+    uint32_t age;            /* PAST: how long ago, in ENTRY_AGE_US */
     uint32_t addr_count;     /* ALIVE */
     const uint8_t *card;     /* ALIVE: the card's bytes, for card_read(); borrowed */
     size_t card_len;

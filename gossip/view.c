@@ -22,6 +22,7 @@ enum {
     NEWCOMERS_MAX = 48,
     /* A suspect that has been silent for so long has not refuted, though it was told at once. */
     EXPECTED_US = 1000000,
+    EXPECTED_AGE = 2, /* in ENTRY_AGE_US: news of a death is everywhere before it is so old */
 };
 
 void view_free_member(struct swim *s, struct member *m)
@@ -250,19 +251,18 @@ static void hear_of_end(struct swim *s, const struct entry *e, enum member_state
 }
 
 /* Whether somebody's table only says what this node is finding out: a death just now, of a suspect
- * that it accused itself and that has been silent since. */
+ * that has been silent since. Of half a minute ago it is the other side's view of a partition. */
 static bool is_expected(const struct swim *s, const struct entry *e, const struct member *m)
 {
-    return e->age_min == 0 && m->state == MEMBER_SUSPECT && m->probe != NULL &&
-           m->probe->suspicion.is_first_hand && e->incarnation == m->incarnation &&
-           m->heard_us < m->state_since_us && s->now_us - m->state_since_us >= EXPECTED_US;
+    return e->age <= EXPECTED_AGE && m->state == MEMBER_SUSPECT &&
+           e->incarnation == m->incarnation && m->heard_us < m->state_since_us &&
+           s->now_us - m->state_since_us >= EXPECTED_US;
 }
 
 /* What somebody's table says of a gone member. Where it is alive here, a death is taken for an
  * accusation: after a partition each side holds the other for dead, and the accused will refute. */
 static void hear_of_past(struct swim *s, const struct entry *e, const struct uuid *from)
 {
-    const uint64_t minute_us = 60000000;
     struct member *m = roster_find(&s->roster, &e->uuid);
     if (m != NULL && member_is_live(m) && e->state == MEMBER_DEAD && !is_expected(s, e, m)) {
         if (e->incarnation >= m->incarnation && from != NULL) {
@@ -272,7 +272,7 @@ static void hear_of_past(struct swim *s, const struct entry *e, const struct uui
         }
         return;
     }
-    hear_of_end(s, e, e->state, e->age_min * minute_us);
+    hear_of_end(s, e, e->state, (uint64_t)e->age * ENTRY_AGE_US);
 }
 
 /* Most cards that come are known, and are not worth taking apart. */

@@ -70,7 +70,7 @@ static size_t some_entries(uint8_t *bytes, size_t size, bool has_past)
         .incarnation = 2,
         .by = sender,
         .state = MEMBER_LEFT,
-        .age_min = 61,
+        .age = 61,
         .card = card_bytes,
         .card_len = c.pos,
     };

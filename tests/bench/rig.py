@@ -394,8 +394,10 @@ class Capture:
                 if address != origin]
 
     def _listen(self):
-        while not self._stop.is_set():
+        while True:
             if not select.select([self._socket], [], [], 0.1)[0]:
+                if self._stop.is_set():
+                    return  # all that was seen until then is taken
                 continue
             data, extra, _, (port, _, kind, *_) = self._socket.recvmsg(65536, 64)
             if (kind == self.OUTGOING and port.startswith("v") and len(data) > 54

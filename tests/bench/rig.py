@@ -374,13 +374,14 @@ class Capture:
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(self.ETH_P_ALL))
         self._socket.setsockopt(socket.SOL_SOCKET, self.SO_RCVBUFFORCE, self.BUFFER_BYTES)
         self._socket.setsockopt(socket.SOL_SOCKET, self.SO_TIMESTAMPNS, 1)
-        self._stop = threading.Event()
+        self._until = None  # seconds since 1970
         self._thread = threading.Thread(target=self._listen, daemon=True)
         self._thread.start()
 
     def close(self):
-        """How many packets the kernel dropped because this program was slow."""
-        self._stop.set()
+        """Takes what was on its way until now. How many packets the kernel dropped because this
+        program was slow."""
+        self._until = time.time()
         self._thread.join()
         _, drops = struct.unpack("II", self._socket.getsockopt(
             self.SOL_PACKET, self.PACKET_STATISTICS, 8))
@@ -394,16 +395,22 @@ class Capture:
                 if address != origin]
 
     def _listen(self):
+        """Packets wait in the socket in the order of their time, so one later than the end, or none
+        at all after it, says that all before it are taken. The network itself is never silent."""
         while True:
+            until = self._until
             if not select.select([self._socket], [], [], 0.1)[0]:
-                if self._stop.is_set():
-                    return  # all that was seen until then is taken
+                if until is not None:
+                    return
                 continue
             data, extra, _, (port, _, kind, *_) = self._socket.recvmsg(65536, 64)
+            seconds, nanoseconds = struct.unpack("qq", extra[0][2])
+            at = seconds + nanoseconds / 1e9
+            if until is not None and at > until:
+                return
             if (kind == self.OUTGOING and port.startswith("v") and len(data) > 54
                     and (data[12:14], data[23]) == self.TCP_OVER_IPV4):
-                seconds, nanoseconds = struct.unpack("qq", extra[0][2])
-                self._take(data, seconds + nanoseconds / 1e9)
+                self._take(data, at)
 
     def _take(self, data, at):
         source, target = (socket.inet_ntoa(data[26 + i:30 + i]) for i in (0, 4))

@@ -435,7 +435,7 @@ void engine_tick(struct engine *e, uint64_t now_us)
     engine_advance(e, now_us);
     const uint64_t now_ms = engine_now_ms(e);
     if (swim_deadline(e->swim) <= now_us) {
-        swim_tick(e->swim, now_us);
+        swim_tick(e->swim, now_us, e->clock.is_set ? clock_now_us(&e->clock, now_us) : 0);
     }
     (void)replica_expire(e->replica, now_us);
     if (e->clock.is_set) {

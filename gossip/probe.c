@@ -5,15 +5,13 @@
 #include "gossip/courier.h"
 #include "gossip/pull.h"
 #include "gossip/relay.h"
+#include "gossip/rotation.h"
 #include "gossip/view.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    /* One member is probed per period. SWIM's protocol period is a second; half of that, because
-     * detection waits for it and an idle node can afford two pings a second. */
-    PROBE_PERIOD_US = 500000,
     /* A probe may stay open longer than a period: time for retries and relays at heavy loss. Times
      * local health plus 1. */
     PROBE_VERDICT_US = 800000,
@@ -434,20 +432,36 @@ static void serve(struct swim *s, struct member *m)
     probe_schedule(s, m);
 }
 
+static bool may_start(const struct swim *s, const struct member *m)
+{
+    struct addr addr;
+    const struct swim_probe_state *st = m->probe;
+    return (st == NULL || (!st->is_open && st->suspicion.proof_due_us == 0)) &&
+           (m->link != 0 || roster_addr_of(&s->roster, m, 0, &addr));
+}
+
 static void start_next(struct swim *s)
 {
     /* Some may be under probe already, or without an address that we could reach; the period is not
      * spent on those while there are others. */
-    struct addr addr;
+    struct member *m = rotation_target(&s->roster, s->round);
     for (uint32_t i = 0; i < s->roster.order_count; i++) {
-        struct member *m = roster_next_target(&s->roster, &s->rng);
-        const struct swim_probe_state *st = m->probe;
-        if ((st == NULL || (!st->is_open && st->suspicion.proof_due_us == 0)) &&
-            (m->link != 0 || roster_addr_of(&s->roster, m, 0, &addr))) {
+        if (may_start(s, m)) {
             probe_start(s, m);
             return;
         }
+        m = roster_live_after(&s->roster, m);
     }
+}
+
+/* When the next round begins: by the cluster's clock, or a period later while there is none. */
+static void next_round(struct swim *s, uint64_t clock_us)
+{
+    const uint32_t tag = s->self->tag;
+    s->round = clock_us != 0 ? rotation_round(clock_us, tag) : s->round + 1;
+    const uint64_t wait_us =
+        clock_us != 0 ? rotation_next_us(s->round, tag) - clock_us : ROTATION_PERIOD_US;
+    s->next_probe_us = s->now_us + wait_us;
 }
 
 uint64_t probe_deadline(const struct swim *s)
@@ -457,7 +471,7 @@ uint64_t probe_deadline(const struct swim *s)
     return min_u64(next_us, first != NULL ? first->due_us : UINT64_MAX);
 }
 
-void probe_tick(struct swim *s)
+void probe_tick(struct swim *s, uint64_t clock_us)
 {
     for (const struct timer *t = timerheap_first(&s->timers); t != NULL && t->due_us <= s->now_us;
          t = timerheap_first(&s->timers)) {
@@ -469,10 +483,7 @@ void probe_tick(struct swim *s)
         }
     }
     if (s->now_us >= s->next_probe_us && s->self->state != MEMBER_LEFT) {
-        s->next_probe_us += PROBE_PERIOD_US;
-        if (s->next_probe_us <= s->now_us) {
-            s->next_probe_us = s->now_us + PROBE_PERIOD_US;
-        }
+        next_round(s, clock_us);
         start_next(s);
         release_idle(s);
     }

@@ -31,8 +31,9 @@ void probe_forget(struct swim *s, struct member *m);
  * links reach it, whose silence means less. */
 uint32_t probe_patience(const struct swim *s, const struct member *m);
 
-/* Time passes: one more member is probed when a period is over, and each due timer is served. */
-void probe_tick(struct swim *s);
+/* Time passes: one more member is probed when its round has come, and each due timer is served.
+ * `clock_us` as in swim_tick(). */
+void probe_tick(struct swim *s, uint64_t clock_us);
 uint64_t probe_deadline(const struct swim *s);
 
 /* The loop was away for `late_us`: no silence of that time is the others'. */

@@ -24,6 +24,7 @@ void roster_init(struct roster *r, uint64_t cluster, uint64_t host_tag, uint64_t
     r->chain_bits = CHAIN_BITS_MIN;
     r->chain_heads = mem_new(1U << CHAIN_BITS_MIN, sizeof(*r->chain_heads));
     r->chain_sums = mem_new(1U << CHAIN_BITS_MIN, sizeof(*r->chain_sums));
+    r->block_live = mem_new((1U << CHAIN_BITS_MIN) / ROSTER_BLOCK, sizeof(*r->block_live));
     slotindex_init(&r->by_addr, MEMBERS_MAX * MEMBER_USABLE_MAX);
 }
 
@@ -44,6 +45,7 @@ void roster_fini(struct roster *r)
     free(r->order);
     free(r->chain_heads);
     free(r->chain_sums);
+    free(r->block_live);
     slotindex_fini(&r->by_addr);
 }
 
@@ -105,18 +107,31 @@ static void chain_remove(struct roster *r, struct member *m)
     *link = m->next_1;
 }
 
+/* Adds to what is kept of its chain; `sum` and `live` may be what they would be below 0. */
+static void count_in_chain(struct roster *r, const struct member *m, uint32_t sum, int live)
+{
+    const uint32_t chain = chain_of(r, m->tag);
+    r->chain_sums[chain] += sum;
+    r->block_live[chain / ROSTER_BLOCK] = (uint16_t)(r->block_live[chain / ROSTER_BLOCK] + live);
+}
+
 static void grow_chains(struct roster *r)
 {
     free(r->chain_heads);
     free(r->chain_sums);
+    free(r->block_live);
     r->chain_bits++;
-    r->chain_heads = mem_new((size_t)1 << r->chain_bits, sizeof(*r->chain_heads));
-    r->chain_sums = mem_new((size_t)1 << r->chain_bits, sizeof(*r->chain_sums));
+    const size_t chains = (size_t)1 << r->chain_bits;
+    r->chain_heads = mem_new(chains, sizeof(*r->chain_heads));
+    r->chain_sums = mem_new(chains, sizeof(*r->chain_sums));
+    r->block_live = mem_new(chains / ROSTER_BLOCK, sizeof(*r->block_live));
     for (uint32_t i = 0; i < r->seat_count; i++) {
         struct member *m = seat_at(r, i);
         if (m->tag != 0) {
             chain_add(r, m);
-            r->chain_sums[chain_of(r, m->tag)] += is_live(m) ? (uint32_t)digest_of(m) : 0;
+            if (is_live(m)) {
+                count_in_chain(r, m, (uint32_t)digest_of(m), 1);
+            }
         }
     }
 }
@@ -173,6 +188,53 @@ uint32_t roster_sum(const struct roster *r, uint32_t first, uint32_t last)
     return sum;
 }
 
+/* ---- Ranks ---- */
+
+uint32_t roster_rank(const struct roster *r, const struct member *m)
+{
+    const uint32_t chain = chain_of(r, m->tag);
+    const uint32_t block = chain / ROSTER_BLOCK;
+    uint32_t rank = 0;
+    for (uint32_t i = 0; i < block; i++) {
+        rank += r->block_live[i];
+    }
+    for (uint32_t i = block * ROSTER_BLOCK; i <= chain; i++) {
+        for (uint32_t at = r->chain_heads[i]; at != 0; at = seat_at(r, at - 1)->next_1) {
+            if (at == m->slot + 1U) {
+                return rank;
+            }
+            rank += is_live(seat_at(r, at - 1));
+        }
+    }
+    return rank;
+}
+
+struct member *roster_ranked(const struct roster *r, uint32_t rank)
+{
+    ASSERT(rank < r->order_count + (is_live(r->self) ? 1U : 0U));
+    uint32_t block = 0;
+    for (; rank >= r->block_live[block]; block++) {
+        rank -= r->block_live[block];
+    }
+    for (uint32_t i = block * ROSTER_BLOCK;; i++) {
+        for (uint32_t at = r->chain_heads[i]; at != 0; at = seat_at(r, at - 1)->next_1) {
+            if (is_live(seat_at(r, at - 1)) && rank-- == 0) {
+                return seat_at(r, at - 1);
+            }
+        }
+    }
+}
+
+struct member *roster_live_after(const struct roster *r, const struct member *m)
+{
+    struct member *next = NULL;
+    while (r->order_count > 0 && (next == NULL || next->is_self || !is_live(next))) {
+        next = roster_after(r, next != NULL ? next : m, UINT32_MAX);
+        next = next != NULL ? next : roster_first_in(r, 0, UINT32_MAX);
+    }
+    return next;
+}
+
 /* ---- Keeping indexes, order, digest and counts in step with a member ---- */
 
 static void index_addrs(struct roster *r, const struct member *m, bool is_added)
@@ -198,27 +260,17 @@ static void order_swap(struct roster *r, uint32_t a, uint32_t b)
     seat_at(r, r->order[b])->order_1 = (uint16_t)(b + 1);
 }
 
-/* One that is gone comes to the living: at a random place of what remains of this round, so that a
- * newcomer is probed within it. */
-static void order_raise(struct roster *r, const struct member *m, struct rng *rng)
+/* One that is gone comes to the living. */
+static void order_raise(struct roster *r, const struct member *m)
 {
-    order_swap(r, m->order_1 - 1U, r->order_count);
-    const uint32_t at = r->order_count++;
+    order_swap(r, m->order_1 - 1U, r->order_count++);
     r->gone_count--;
-    order_swap(r, at, r->order_next + (uint32_t)rng_below(rng, r->order_count - r->order_next));
 }
 
 /* And the other way round. */
 static void order_lower(struct roster *r, const struct member *m)
 {
-    uint32_t at = m->order_1 - 1U;
-    if (at < r->order_next) {
-        /* The last one already probed takes its place, so that nobody is skipped. */
-        r->order_next--;
-        order_swap(r, at, r->order_next);
-        at = r->order_next;
-    }
-    order_swap(r, at, --r->order_count);
+    order_swap(r, m->order_1 - 1U, --r->order_count);
     r->gone_count++;
 }
 
@@ -245,7 +297,7 @@ static void take_out(struct roster *r, const struct member *m)
     if (is_live(m)) {
         const uint64_t digest = digest_of(m);
         r->digest -= digest;
-        r->chain_sums[chain_of(r, m->tag)] -= (uint32_t)digest;
+        count_in_chain(r, m, -(uint32_t)digest, -1);
     }
     if (!m->is_self && !m->is_ghost) {
         (*count_of(r, m))--;
@@ -258,21 +310,21 @@ static void put_in(struct roster *r, const struct member *m)
     if (is_live(m)) {
         const uint64_t digest = digest_of(m);
         r->digest += digest;
-        r->chain_sums[chain_of(r, m->tag)] += (uint32_t)digest;
+        count_in_chain(r, m, (uint32_t)digest, 1);
     }
     if (!m->is_self && !m->is_ghost) {
         (*count_of(r, m))++;
     }
 }
 
-static void settle_order(struct roster *r, const struct member *m, struct rng *rng)
+static void settle_order(struct roster *r, const struct member *m)
 {
     if (m->is_self) {
         return;
     }
     const bool is_raised = m->order_1 <= r->order_count;
     if (is_live(m) && !is_raised) {
-        order_raise(r, m, rng);
+        order_raise(r, m);
     } else if (!is_live(m) && is_raised) {
         order_lower(r, m);
     }
@@ -294,7 +346,7 @@ static void grow(struct roster *r)
 }
 
 struct member *roster_add(struct roster *r, const struct member_card *card, enum member_state state,
-                          bool is_self, struct rng *rng, uint64_t now_us)
+                          bool is_self, uint64_t now_us)
 {
     if (r->member_count == MEMBERS_MAX) {
         return NULL;
@@ -324,7 +376,7 @@ struct member *roster_add(struct roster *r, const struct member_card *card, enum
     put_in(r, m);
     if (!is_self) {
         order_add(r, m);
-        settle_order(r, m, rng);
+        settle_order(r, m);
     }
     return m;
 }
@@ -437,7 +489,7 @@ bool roster_addr_of(const struct roster *r, const struct member *m, uint32_t att
 }
 
 void roster_set_state(struct roster *r, struct member *m, enum member_state state,
-                      uint32_t incarnation, struct rng *rng, uint64_t now_us)
+                      uint32_t incarnation, uint64_t now_us)
 {
     take_out(r, m);
     if (m->state != state) {
@@ -446,7 +498,7 @@ void roster_set_state(struct roster *r, struct member *m, enum member_state stat
     }
     m->incarnation = incarnation;
     put_in(r, m);
-    settle_order(r, m, rng);
+    settle_order(r, m);
 }
 
 void roster_set_card(struct roster *r, struct member *m, const struct member_card *card)
@@ -472,20 +524,6 @@ void roster_set_last_addr(struct roster *r, struct member *m, const struct addr 
 
 /* ---- Choices ---- */
 
-struct member *roster_next_target(struct roster *r, struct rng *rng)
-{
-    if (r->order_count == 0) {
-        return NULL;
-    }
-    if (r->order_next >= r->order_count) {
-        r->order_next = 0;
-        for (uint32_t i = r->order_count - 1; i > 0; i--) {
-            order_swap(r, i, (uint32_t)rng_below(rng, i + 1));
-        }
-    }
-    return seat_at(r, r->order[r->order_next++]);
-}
-
 struct member *roster_random(const struct roster *r, struct rng *rng)
 {
     return r->order_count == 0 ? NULL : seat_at(r, r->order[rng_below(rng, r->order_count)]);
@@ -498,18 +536,21 @@ uint32_t roster_live_count(const struct roster *r)
 
 static void check_chains(const struct roster *r)
 {
-    uint32_t chained = 0;
+    uint32_t chained = 0, live = 0;
     for (uint32_t i = 0; i < 1U << r->chain_bits; i++) {
         uint32_t sum = 0;
         uint32_t tag = 0;
+        live = i % ROSTER_BLOCK == 0 ? 0 : live;
         for (uint32_t at = r->chain_heads[i]; at != 0; at = seat_at(r, at - 1)->next_1) {
             const struct member *m = seat_at(r, at - 1);
             ASSERT(m->tag >= tag && m->tag >> (TAG_BITS - r->chain_bits) == i);
             tag = m->tag;
             sum += is_live(m) ? (uint32_t)digest_of(m) : 0;
+            live += is_live(m);
             chained++;
         }
         ASSERT(sum == r->chain_sums[i]);
+        ASSERT((i + 1) % ROSTER_BLOCK != 0 || live == r->block_live[i / ROSTER_BLOCK]);
     }
     ASSERT(chained == r->member_count);
 }
@@ -539,7 +580,7 @@ void roster_check(const struct roster *r)
         }
     }
     ASSERT(members == r->member_count && members <= MEMBERS_MAX && digest == r->digest);
-    ASSERT(r->order_count + r->gone_count + 1 == members && r->order_next <= r->order_count);
+    ASSERT(r->order_count + r->gone_count + 1 == members);
     ASSERT(shown == r->counts.alive + r->counts.suspect + r->counts.dead + r->counts.left);
     ASSERT(r->by_addr.count == addrs);
 }

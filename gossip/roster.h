@@ -1,7 +1,7 @@
 /*
  * roster: the member table. Everyone this node knows, in numbered slots that stay while they are
- * known, found by uuid, by tag and by address without walking, with the membership digest, the sums
- * of ranges of it, and the order of probing kept up to date.
+ * known, found by uuid, by tag, by rank and by address without walking all, with the membership
+ * digest and the sums of ranges of it kept up to date.
  *
  * Members stand in chains by the leading bits of their tag, each chain in the order of tags. Tags
  * are equal on all nodes, so that two nodes can compare their tables range by range, and go through
@@ -9,8 +9,8 @@
  *
  * Invariants (roster_check()): each member is in the chain of its tag once; the alive and suspect
  * ones and this node are in the address index by each address usable from here; all but this node
- * are in the order once, the alive and suspect before the gone; digest, sums and counts match the
- * states.
+ * are in the order once, the alive and suspect before the gone; digest, sums, blocks and counts
+ * match the states.
  *
  * A ghost is a dead or left member of whom only the uuid and incarnation are known: it keeps old
  * news of it from being believed, and is not shown to anybody.
@@ -33,11 +33,11 @@ struct roster {
     uint32_t member_count;
     uint16_t *chain_heads; /* slot of the first plus 1; 0: empty */
     uint32_t *chain_sums;  /* low halves of the digests of the alive and suspect ones in it */
+    uint16_t *block_live;  /* alive and suspect ones of ROSTER_BLOCK chains each */
     uint32_t chain_bits;   /* there are 2^that */
     struct slotindex by_addr;
     uint16_t *order;      /* slots: `order_count` alive or suspect, then those gone */
     uint32_t order_count; /* alive or suspect, without this node */
-    uint32_t order_next;
     uint32_t gone_count;
     struct member *self;
     uint64_t cluster, host_tag, hash_seed;
@@ -45,7 +45,7 @@ struct roster {
     struct swim_counts counts; /* without this node and without ghosts */
 };
 
-enum { ROSTER_CHUNK = 64 };
+enum { ROSTER_CHUNK = 64, ROSTER_BLOCK = 16 };
 
 void roster_init(struct roster *r, uint64_t cluster, uint64_t host_tag, uint64_t hash_seed);
 
@@ -55,7 +55,7 @@ void roster_fini(struct roster *r);
 /* Adds a member in the given state; the card is copied. NULL when MEMBERS_MAX are known. The member
  * is not there yet. The first one added is this node itself. */
 struct member *roster_add(struct roster *r, const struct member_card *card, enum member_state state,
-                          bool is_self, struct rng *rng, uint64_t now_us);
+                          bool is_self, uint64_t now_us);
 
 /* Forgets a member and frees it; its `probe` must be gone. */
 void roster_remove(struct roster *r, struct member *m);
@@ -107,16 +107,24 @@ bool roster_addr_of(const struct roster *r, const struct member *m, uint32_t att
 
 /* Changes state and incarnation together; state_since_us is set when the state is another. */
 void roster_set_state(struct roster *r, struct member *m, enum member_state state,
-                      uint32_t incarnation, struct rng *rng, uint64_t now_us);
+                      uint32_t incarnation, uint64_t now_us);
 
 /* Replaces what the member says of itself, all but uuid and incarnation. */
 void roster_set_card(struct roster *r, struct member *m, const struct member_card *card);
 
 void roster_set_last_addr(struct roster *r, struct member *m, const struct addr *addr);
 
-/* The next to probe: round robin over a shuffled order, shuffled anew after each round (SWIM,
- * section 4.3). NULL when alone. */
-struct member *roster_next_target(struct roster *r, struct rng *rng);
+/* How many alive or suspect members, this node included, stand before it in the order of tags.
+ * Equal on all nodes whose views are equal. */
+uint32_t roster_rank(const struct roster *r, const struct member *m);
+
+/* The alive or suspect member, or this node, with so many before it: rank 0 to
+ * roster_live_count() - 1. */
+struct member *roster_ranked(const struct roster *r, uint32_t rank);
+
+/* The alive or suspect member but this node that follows in the order of tags, round and round.
+ * NULL when alone. */
+struct member *roster_live_after(const struct roster *r, const struct member *m);
 
 /* Any alive or suspect member but this node; NULL when alone. */
 struct member *roster_random(const struct roster *r, struct rng *rng);

@@ -9,6 +9,7 @@
 #include "gossip/proof.h"
 #include "gossip/pull.h"
 #include "gossip/relay.h"
+#include "gossip/rotation.h"
 #include "gossip/view.h"
 
 #include <stdlib.h>
@@ -57,12 +58,13 @@ struct swim *swim_new(const struct swim_config *config, struct outbox *outbox, u
     timerheap_init(&s->timers, MEMBERS_MAX);
     candidates_init(&s->candidates, hash_seed);
     eventq_init(&s->events);
-    s->self = roster_add(&s->roster, self, MEMBER_ALIVE, true, &s->rng, now_us);
+    s->self = roster_add(&s->roster, self, MEMBER_ALIVE, true, now_us);
     rumor_put(&s->rumors, s->self, ENTRY_ALIVE, NULL);
     for (uint32_t i = 0; i < self->addr_count; i++) {
         s->is_addr_configured = s->is_addr_configured || self->addrs[i].scope == SCOPE_GLOBAL;
     }
-    s->next_probe_us = now_us + rng_below(&s->rng, SUSPICION_UNIT_US);
+    s->round = rng_next(&s->rng);
+    s->next_probe_us = now_us + rng_below(&s->rng, ROTATION_PERIOD_US);
     s->next_recontact_us = now_us + 1 + rng_below(&s->rng, RECONTACT_PERIOD_US);
     return s;
 }
@@ -129,7 +131,7 @@ static void tick_candidates(struct swim *s)
     }
 }
 
-void swim_tick(struct swim *s, uint64_t now_us)
+void swim_tick(struct swim *s, uint64_t now_us, uint64_t clock_us)
 {
     const uint64_t deadline_us = swim_deadline(s);
     enter(s, now_us);
@@ -137,7 +139,7 @@ void swim_tick(struct swim *s, uint64_t now_us)
         probe_stalled(s, now_us - deadline_us);
     }
     tick_candidates(s);
-    probe_tick(s);
+    probe_tick(s, clock_us);
     relay_tick(s);
     pull_tick(s);
     if (now_us >= s->next_recontact_us) {

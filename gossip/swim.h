@@ -1,9 +1,10 @@
 /*
  * swim: who is in the cluster, who is not any more, and how everybody learns of it.
  *
- * SWIM (Das, Gupta, Motivala, DSN 2002) with Lifeguard (Dadgar, Phillips, Currey, 2018) and three
- * changes: a probe's verdict is decoupled from the probe period, a suspicion that runs out is
- * verified by one more full probe before it becomes a death, and the suspect is told first.
+ * SWIM (Das, Gupta, Motivala, DSN 2002) with Lifeguard (Dadgar, Phillips, Currey, 2018) and four
+ * changes: nodes take turns in probing, a probe's verdict is decoupled from the probe period, a
+ * suspicion that runs out is verified by one more full probe before it becomes a death, and the
+ * suspect is told first.
  * Positive proof (a refused datagram, another uuid on the port) is quicker than silence.
  * ARCHITECTURE.md has the parameters and the state table.
  *
@@ -72,7 +73,9 @@ void swim_free(struct swim *s);
 bool swim_next_event(struct swim *s, struct swim_event *ret_event);
 
 uint64_t swim_deadline(const struct swim *s);
-void swim_tick(struct swim *s, uint64_t now_us);
+
+/* `clock_us` is the cluster's time, by which nodes take turns in probing; 0 while there is none. */
+void swim_tick(struct swim *s, uint64_t now_us, uint64_t clock_us);
 
 /* A packet: from a datagram (`from` set, `via` NULL) or from the link of member `via` (`from`
  * NULL). Any bytes. */

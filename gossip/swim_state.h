@@ -11,8 +11,8 @@
  *   pull       whole views, page by page, where digests differ
  *   ownaddr    how others see this node
  *
- * with roster, rumor, suspicion, candidate, eventq, packet and timerheap as the parts that know no
- * swim.
+ * with roster, rotation, rumor, suspicion, candidate, eventq, packet and timerheap as the parts
+ * that know no swim.
  */
 #ifndef GOSSIP_SWIM_STATE_H
 #define GOSSIP_SWIM_STATE_H
@@ -133,6 +133,7 @@ struct swim {
     uint32_t health;   /* Lifeguard's local health multiplier: 0 is well */
     uint32_t misses;   /* probes opened since a datagram came from anybody */
     bool has_listener; /* courier_listener() last found somebody with a link */
+    uint64_t round;    /* of the rotation */
     uint64_t next_probe_us;
     uint64_t last_gossip_us;
     uint64_t next_recontact_us;

@@ -85,7 +85,7 @@ void view_gossip(struct swim *s)
 
 void view_renew_self(struct swim *s, enum member_state state, uint32_t incarnation)
 {
-    roster_set_state(&s->roster, s->self, state, incarnation, &s->rng, s->now_us);
+    roster_set_state(&s->roster, s->self, state, incarnation, s->now_us);
     tell_others(s, s->self, state == MEMBER_LEFT ? ENTRY_LEFT : ENTRY_ALIVE, NULL);
 }
 
@@ -119,13 +119,13 @@ static struct member *add(struct swim *s, const struct member_card *card, enum m
         }
         forget(s, oldest);
     }
-    return roster_add(r, card, state, false, &s->rng, s->now_us);
+    return roster_add(r, card, state, false, s->now_us);
 }
 
 static void change(struct swim *s, struct member *m, enum member_state state, uint32_t incarnation)
 {
     const enum member_state was = (enum member_state)m->state;
-    roster_set_state(&s->roster, m, state, incarnation, &s->rng, s->now_us);
+    roster_set_state(&s->roster, m, state, incarnation, s->now_us);
     if (was != state && !m->is_ghost) {
         tell_caller(s, SWIM_MEMBER_STATE, m, was);
     }
@@ -138,7 +138,7 @@ static void renew(struct swim *s, struct member *m, const struct member_card *ca
     roster_set_card(&s->roster, m, card);
     probe_acquit(s, m);
     if (was_ghost) {
-        roster_set_state(&s->roster, m, MEMBER_ALIVE, card->incarnation, &s->rng, s->now_us);
+        roster_set_state(&s->roster, m, MEMBER_ALIVE, card->incarnation, s->now_us);
         s->counters->member_joins++;
         tell_caller(s, SWIM_MEMBER_NEW, m, MEMBER_ALIVE);
     } else {

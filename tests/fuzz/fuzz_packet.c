@@ -106,7 +106,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         free(packet);
         drain(s, o);
         now_us += TICK_US;
-        swim_tick(s, now_us);
+        swim_tick(s, now_us, now_us);
         drain(s, o);
         swim_check(s);
     }

@@ -2,6 +2,7 @@
 
 #include "core/assert.h"
 #include "tests/sim/faults.h"
+#include "tests/sim/introduce.h"
 #include "tests/sim/oracle.h"
 #include "tests/sim/pipe.h"
 
@@ -83,6 +84,9 @@ static void start(struct run *r)
             cluster_run_until(c, c->net.now_us + pause_us);
             tell_progress(r, 0);
         }
+    }
+    if (r->story->is_formed != 0) {
+        introduce_all(c);
     }
 }
 

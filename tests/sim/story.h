@@ -13,6 +13,7 @@
 
 struct story {
     uint32_t nodes;
+    uint32_t is_formed;  /* 1: everybody is told of everybody at the start */
     uint64_t stagger_ms; /* from the first node's start to the last's */
     uint64_t settle_ms;  /* between forming and measuring: what forming has left to say */
     uint64_t run_ms;

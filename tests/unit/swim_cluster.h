@@ -379,7 +379,7 @@ static void run_until(struct cluster *c, uint64_t end_us)
             deliver(c, land(c));
         } else if (first != NODES_MAX) {
             c->now_us = due_us > c->now_us ? due_us : c->now_us;
-            swim_tick(c->nodes[first].swim, c->now_us);
+            swim_tick(c->nodes[first].swim, c->now_us, c->now_us);
             drain(c, first);
         } else {
             c->now_us = end_us;

@@ -6,10 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One queued action. Datagram bytes and notices are owned by the slot until the action is taken. */
+/* One queued action; it owns the bytes of a datagram and a notice until it is taken. */
 struct slot {
     struct action action;
-    void *owned;
+    uint8_t *bytes;
+    struct notice_room *room;
+};
+
+/* Room for a notice. Some are kept for the next ones: a page of newcomers has twenty at once. */
+struct notice_room {
+    struct notice notice;
+    struct notice_room *next;
 };
 
 struct outbox {
@@ -18,11 +25,13 @@ struct outbox {
     size_t head;
     size_t count;
     size_t datagram_count;
-    void *borrowed; /* what the last action taken lends out */
+    struct slot lent; /* of the last action taken: what it owns */
+    struct notice_room *spares;
+    uint32_t spare_count;
     uint64_t dropped;
 };
 
-enum { OUTBOX_SLOTS_MIN = 64 };
+enum { OUTBOX_SLOTS_MIN = 64, SPARES_MAX = 32 };
 
 struct outbox *outbox_new(void)
 {
@@ -32,15 +41,41 @@ struct outbox *outbox_new(void)
     return o;
 }
 
+static void give_back(struct outbox *o, const struct slot *slot)
+{
+    free(slot->bytes);
+    if (slot->room != NULL && o->spare_count < SPARES_MAX) {
+        slot->room->next = o->spares;
+        o->spares = slot->room;
+        o->spare_count++;
+    } else {
+        free(slot->room);
+    }
+}
+
+static struct notice_room *take_room(struct outbox *o)
+{
+    struct notice_room *room = o->spares;
+    if (room == NULL) {
+        return mem_new(1, sizeof(*room));
+    }
+    o->spares = room->next;
+    o->spare_count--;
+    return room;
+}
+
 void outbox_free(struct outbox *o)
 {
     if (o == NULL) {
         return;
     }
     for (size_t i = 0; i < o->count; i++) {
-        free(o->slots[(o->head + i) & (o->size - 1)].owned);
+        give_back(o, &o->slots[(o->head + i) & (o->size - 1)]);
     }
-    free(o->borrowed);
+    give_back(o, &o->lent);
+    while (o->spares != NULL) {
+        free(take_room(o));
+    }
     free(o->slots);
     free(o);
 }
@@ -62,13 +97,6 @@ static struct slot *append(struct outbox *o, enum action_kind kind)
     return slot;
 }
 
-static void *copy_of(const void *data, size_t len)
-{
-    void *copy = mem_new(1, len);
-    memcpy(copy, data, len);
-    return copy;
-}
-
 bool outbox_datagram(struct outbox *o, const struct addr *to, const void *data, size_t len)
 {
     ASSERT(len > 0 && len <= DATAGRAM_BYTES_MAX);
@@ -77,9 +105,10 @@ bool outbox_datagram(struct outbox *o, const struct addr *to, const void *data, 
         return false;
     }
     struct slot *slot = append(o, ACTION_DATAGRAM);
-    slot->owned = copy_of(data, len);
+    slot->bytes = mem_new(1, len);
+    memcpy(slot->bytes, data, len);
     slot->action.addr = *to;
-    slot->action.data = slot->owned;
+    slot->action.data = slot->bytes;
     slot->action.len = len;
     o->datagram_count++;
     return true;
@@ -110,23 +139,23 @@ void outbox_put_done(struct outbox *o, const struct put_done *done)
 void outbox_notice(struct outbox *o, const struct notice *notice)
 {
     struct slot *slot = append(o, ACTION_NOTICE);
-    slot->owned = copy_of(notice, sizeof(*notice));
-    slot->action.notice = slot->owned;
+    slot->room = take_room(o);
+    slot->room->notice = *notice;
+    slot->action.notice = &slot->room->notice;
 }
 
 bool outbox_next(struct outbox *o, struct action *ret_action)
 {
-    free(o->borrowed);
-    o->borrowed = NULL;
+    give_back(o, &o->lent);
+    o->lent = (struct slot){.bytes = NULL};
     if (o->count == 0) {
         return false;
     }
-    struct slot *slot = &o->slots[o->head];
+    o->lent = o->slots[o->head];
     o->head = (o->head + 1) & (o->size - 1);
     o->count--;
-    o->borrowed = slot->owned;
-    *ret_action = slot->action;
-    if (slot->action.kind == ACTION_DATAGRAM) {
+    *ret_action = o->lent.action;
+    if (ret_action->kind == ACTION_DATAGRAM) {
         o->datagram_count--;
     }
     return true;

@@ -197,11 +197,19 @@ class Chart:
 # ---- Which charts there are ----
 
 def seconds(name, what):
-    return lambda result: result[f"{name}_us"][what] / 1e6 if result[f"{name}_us"]["count"] else None
+    return percentile(name, what, 1e6)
 
 
 def milliseconds(name, what):
-    return lambda result: result[f"{name}_us"][what] / 1e3 if result[f"{name}_us"]["count"] else None
+    return percentile(name, what, 1e3)
+
+
+def percentile(name, what, unit_us):
+    def value(result):
+        is_told = name == "forming" and result.get("formed")  # nothing formed: it was so from the start
+        sample = result[f"{name}_us"]
+        return sample[what] / unit_us if sample["count"] and not is_told else None
+    return value
 
 
 def all_bytes(result):

@@ -88,6 +88,9 @@ static void print_head(const struct options *o, const struct figures *f)
     if (s->order == CONTACTS_RANDOM) {
         printf(":%u", s->contacts);
     }
+    if (s->is_formed != 0) {
+        printf(", all told of all");
+    }
     printf(", seeds %" PRIu64 "-%" PRIu64 "\n\n", o->seed_last + 1 - f->seeds, o->seed_last);
 }
 
@@ -174,12 +177,13 @@ static void json_head(const struct options *o, const struct figures *f)
     printf("{\"nodes\":%u,\"nodes_min\":%u,\"run_ms\":%" PRIu64 ",\"last_ms\":%" PRIu64
            ",\"scenario\":\"%s\",\"loss_ppm\":%u,\"stream_loss_ppm\":%u,\"burst_ppm\":%u,"
            "\"burst_us\":%" PRIu64 ",\"delay_us\":%" PRIu64 ",\"jitter_us\":%" PRIu64
-           ",\"enclave_size\":%u,\"contact_order\":%u,\"contacts\":%u,\"stagger_ms\":%" PRIu64
-           ",\"writes_per_1000_s\":%u,\"seed_first\":%" PRIu64 ",\"seed_last\":%" PRIu64 ",",
+           ",\"enclave_size\":%u,\"formed\":%u,\"contact_order\":%u,\"contacts\":%u,\"stagger_ms\":"
+           "%" PRIu64 ",\"writes_per_1000_s\":%u,\"seed_first\":%" PRIu64 ",\"seed_last\":%" PRIu64
+           ",",
            o->nodes_max, o->nodes_min, s->run_ms, s->last_ms, o->scenario, s->loss_ppm,
            s->stream_loss_ppm, s->burst_ppm, s->burst_us, s->delay_us, s->jitter_us,
-           s->enclave_size, (unsigned)s->order, s->contacts, s->stagger_ms, s->writes_per_1000_s,
-           o->seed_last + 1 - f->seeds, o->seed_last);
+           s->enclave_size, s->is_formed, (unsigned)s->order, s->contacts, s->stagger_ms,
+           s->writes_per_1000_s, o->seed_last + 1 - f->seeds, o->seed_last);
 }
 
 static void json_counts(const struct figures *f)

@@ -62,6 +62,14 @@ def check_scenario(name):
     return [f"{name}: no {effect}" for effect in EFFECTS[name] if counted[effect] == 0]
 
 
+def check_formed():
+    """Told of all, everybody lists everybody before any time has passed."""
+    done = run(["--nodes", "30", "--minutes", "0.1", "--writes", "2", "--formed", "--json"])
+    forming = json.loads(done.stdout.splitlines()[-1])["forming_us"]
+    is_so = done.returncode == 0 and forming["count"] == 1 and forming["max"] == 0
+    return [] if is_so else [f"--formed: {done.returncode}, {forming}"]
+
+
 def check_wrong(arguments):
     done = run(arguments)
     if done.returncode != 64 or not done.stderr.startswith(f"repram-sim: {arguments[0]} takes "):
@@ -77,6 +85,7 @@ def main():
     for name in named:
         if name in EFFECTS:
             wrong += check_scenario(name)
+    wrong += check_formed()
     for arguments in WRONG:
         wrong += check_wrong(arguments)
     print("\n".join(wrong))

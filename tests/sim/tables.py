@@ -35,7 +35,7 @@ def times(name, unit, what="p99"):
 
     def cell(result):
         sample = result[f"{name}_us"]
-        if sample["count"] == 0:
+        if sample["count"] == 0 or (name == "forming" and result.get("formed")):
             return None
         return f"{number(sample[what] / scale, digits)} {unit}"
     return cell

@@ -166,6 +166,10 @@ void spread_again(struct engine *e, struct link *l, const struct queued_write *w
 /* What is held says more about the past than others may know: passes that on. */
 void spread_guard(struct engine *e, const struct record *held);
 
+/* A shadow that came on link `from` and was news: passes it on to the others where it is about to
+ * expire, as such are left out of the comparison by which they travel on. */
+void spread_shadow(struct engine *e, const struct link *from, const struct record *shadow);
+
 /* A record came on a link and was merged. */
 void spread_arrived(struct engine *e, struct link *l, const struct frame_record *f,
                     enum merge_outcome outcome);

@@ -64,7 +64,9 @@ static enum nack_reason apply(struct engine *e, struct link *l, const struct fra
     }
     spread_arrived(e, l, f, outcome);
     const bool is_news = outcome == MERGE_GUARDED || outcome == MERGE_APPLIED;
-    if (is_news && !r->is_shadow) {
+    if (is_news && r->is_shadow) {
+        spread_shadow(e, l, r);
+    } else if (is_news) {
         pass_guard_on(e, r, outcome == MERGE_APPLIED);
     }
     if ((f->kind & (RECORD_IS_COUNTED | RECORD_IS_FORWARD)) == 0) {

@@ -253,6 +253,24 @@ static bool is_fleeting(const struct engine *e, const struct record *r)
     return r->expiry_ms / EPOCH_MS < store_first_epoch(soon_s) && !sync_is_joining(e->sync);
 }
 
+void spread_shadow(struct engine *e, const struct link *from, const struct record *shadow)
+{
+    const struct queued_write w = {
+        .handle = store_find(e->store, shadow),
+        .version = shadow->version,
+        .kind = RECORD_IS_FORWARD | RECORD_IS_REPEAT,
+    };
+    uint32_t slot = 0;
+    if (w.handle == 0 || !is_fleeting(e, shadow)) {
+        return;
+    }
+    for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
+        if (l != from && is_tree_link(e, l)) {
+            peer_enqueue(e, l, &w, false);
+        }
+    }
+}
+
 void spread_arrived(struct engine *e, struct link *l, const struct frame_record *f,
                     enum merge_outcome outcome)
 {

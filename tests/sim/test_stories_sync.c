@@ -202,17 +202,23 @@ static void steady_writes_start_no_session(void **state)
     cluster_free(c);
 }
 
-/* A line of nodes, each linked with its neighbours only, as in a partial view: milliseconds from
- * when the second has what the first wrote until all have. */
+/* A line of nodes, each linked with its neighbours only, as in a partial view; and the first one
+ * for now with nobody. */
+static void draw_line(struct cluster *c)
+{
+    for (uint32_t i = 0; i < c->count; i++) {
+        for (uint32_t j = i + 1; j < c->count; j++) {
+            block_streams(c, i, j, j > i + 1 || i == 0);
+        }
+    }
+}
+
+/* Milliseconds from when the second has what the first wrote until all have. */
 static uint64_t cross_a_line(uint64_t seed)
 {
     enum { NODES = 6 };
     struct cluster *c = formed(NODES, seed);
-    for (uint32_t i = 0; i < NODES; i++) {
-        for (uint32_t j = i + 1; j < NODES; j++) {
-            block_streams(c, i, j, j > i + 1 || i == 0);
-        }
-    }
+    draw_line(c);
     cluster_run_for(c, 20000);
     put_many(c, 0, "key", 2000, 20000);
     cluster_run_for(c, 5000);
@@ -265,11 +271,7 @@ static void what_is_about_to_expire_crosses_a_line_of_nodes_too(void **state)
     (void)state;
     enum { NODES = 5 };
     struct cluster *c = formed(NODES, 59);
-    for (uint32_t i = 0; i < NODES; i++) {
-        for (uint32_t j = i + 1; j < NODES; j++) {
-            block_streams(c, i, j, j > i + 1 || i == 0);
-        }
-    }
+    draw_line(c);
     for (uint32_t i = 0; i < NODES; i++) {
         put_many(c, i, "lasting", 1, 1000); /* a link that carries nothing is not missed */
     }
@@ -282,6 +284,34 @@ static void what_is_about_to_expire_crosses_a_line_of_nodes_too(void **state)
     cluster_run_for(c, 2000);
     for (uint32_t i = 2; i < NODES; i++) {
         assert_string_equal(cluster_get(c, i, "key"), "new");
+    }
+    cluster_free(c);
+}
+
+/* What was overwritten for a shorter time, where not all heard of it. */
+static void a_shadow_about_to_expire_crosses_a_line_of_nodes_too(void **state)
+{
+    (void)state;
+    enum { NODES = 5, BRIEFLY_MS = 4000 };
+    struct cluster *c = formed(NODES, 61);
+    assert_int_not_equal(cluster_put(c, 0, "key", "old", 2 * FLEETING_MS), UINT64_MAX);
+    cluster_run_for(c, 1000);
+    draw_line(c);
+    for (uint32_t i = 0; i < NODES; i++) {
+        put_many(c, i, "lasting", 1, 1000);
+    }
+    cluster_run_for(c, 20000);
+    assert_int_not_equal(cluster_put(c, 0, "key", "new", BRIEFLY_MS), UINT64_MAX);
+    cluster_run_for(c, 2 * BRIEFLY_MS);
+    assert_null(cluster_get(c, 0, "key"));
+    assert_string_equal(cluster_get(c, NODES - 1, "key"), "old");
+    block_streams(c, 0, 1, false);
+    while (cluster_get(c, 1, "key") != NULL) {
+        cluster_run_for(c, 10);
+    }
+    cluster_run_for(c, 2000);
+    for (uint32_t i = 2; i < NODES; i++) {
+        assert_null(cluster_get(c, i, "key"));
     }
     cluster_free(c);
 }
@@ -341,6 +371,7 @@ int main(void)
         cmocka_unit_test(what_one_learns_by_reconciliation_crosses_a_line_of_nodes_at_once),
         cmocka_unit_test(a_fleeting_write_reaches_a_member_that_its_origin_has_no_link_to),
         cmocka_unit_test(what_is_about_to_expire_crosses_a_line_of_nodes_too),
+        cmocka_unit_test(a_shadow_about_to_expire_crosses_a_line_of_nodes_too),
         cmocka_unit_test(links_between_empty_nodes_start_no_session),
         cmocka_unit_test(one_session_makes_good_for_several_links_lost_at_once),
     };

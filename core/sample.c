@@ -37,6 +37,22 @@ void sample_add(struct sample *s, uint64_t value)
     s->max = value > s->max ? value : s->max;
 }
 
+void sample_merge(struct sample *s, const struct sample *other)
+{
+    if (other->count == 0) {
+        return;
+    }
+    if (s->places == NULL) {
+        s->places = mem_new(SAMPLE_PLACES, sizeof(*s->places));
+    }
+    for (uint32_t i = 0; i < SAMPLE_PLACES; i++) {
+        s->places[i] += other->places[i];
+    }
+    s->count += other->count;
+    s->sum += other->sum;
+    s->max = other->max > s->max ? other->max : s->max;
+}
+
 void sample_clear(struct sample *s)
 {
     if (s->places != NULL && s->count > 0) {

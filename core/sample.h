@@ -25,6 +25,9 @@ struct sample {
 /* A sample that is all zeroes is an empty one. */
 void sample_add(struct sample *s, uint64_t value);
 
+/* Adds all values of the other. */
+void sample_merge(struct sample *s, const struct sample *other);
+
 /* Empties it and keeps its memory. */
 void sample_clear(struct sample *s);
 

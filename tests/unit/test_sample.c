@@ -81,6 +81,31 @@ static void no_percentile_is_above_the_largest_value(void **state)
     sample_fini(&s);
 }
 
+static void merged_samples_are_one_of_all_values(void **state)
+{
+    (void)state;
+    struct sample all = {.count = 0}, odd = {.count = 0}, even = {.count = 0};
+    for (uint64_t value = 1; value <= 5000; value++) {
+        sample_add(&all, value);
+        sample_add(value % 2 == 1 ? &odd : &even, value);
+    }
+    struct sample merged = {.count = 0};
+    const struct sample empty = {.count = 0};
+    sample_merge(&merged, &empty);
+    assert_int_equal(merged.count, 0);
+    sample_merge(&merged, &even);
+    sample_merge(&merged, &odd);
+    sample_merge(&merged, &empty);
+    for (uint32_t permille = 0; permille <= 1000; permille++) {
+        assert_int_equal(sample_percentile(&merged, permille), sample_percentile(&all, permille));
+    }
+    assert_true(merged.count == all.count && merged.sum == all.sum && merged.max == all.max);
+    sample_fini(&all);
+    sample_fini(&odd);
+    sample_fini(&even);
+    sample_fini(&merged);
+}
+
 static void a_cleared_sample_has_forgotten_all(void **state)
 {
     (void)state;
@@ -104,6 +129,7 @@ int main(void)
         cmocka_unit_test(large_values_are_at_most_one_step_too_high_and_never_too_low),
         cmocka_unit_test(both_sides_of_a_power_of_two_keep_their_order),
         cmocka_unit_test(no_percentile_is_above_the_largest_value),
+        cmocka_unit_test(merged_samples_are_one_of_all_values),
         cmocka_unit_test(a_cleared_sample_has_forgotten_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

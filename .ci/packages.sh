@@ -30,6 +30,10 @@ packages_of()
             util-linux procps binutils valgrind
         ;;
     sim) printf '%s ' curl ;; # fade/test-flux-sim.sh
+    bench) # tests/bench/compare.sh: the peers, and what loads them
+        printf '%s ' python3 util-linux wrk nginx-light redis-server redis-tools memcached \
+            webdis
+        ;;
     image) printf '%s ' buildah mmdebstrap crun fuse-overlayfs ;;
     *)
         echo "packages_of: no group '$1'" >&2

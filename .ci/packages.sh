@@ -27,9 +27,13 @@ packages_of()
     test) # what tests/run.sh runs beyond the build
         printf '%s ' libcmocka-dev clang-format-14 clang-tidy-14 shellcheck git ca-certificates \
             python3 python3-yaml iproute2 nftables dnsmasq-base curl openssl faketime \
-            util-linux procps binutils
+            util-linux procps binutils valgrind
         ;;
     sim) printf '%s ' curl ;; # fade/test-flux-sim.sh
+    bench) # tests/bench/compare.sh: the peers, and what loads them
+        printf '%s ' python3 util-linux wrk nginx-light redis-server redis-tools memcached \
+            webdis
+        ;;
     image) printf '%s ' buildah mmdebstrap crun fuse-overlayfs ;;
     *)
         echo "packages_of: no group '$1'" >&2

@@ -20,7 +20,7 @@
 enum {
     CLIENT_SERVERS_MAX = 1000,
     CLIENT_WORDS_MAX = 2,
-    CLIENT_EXTRAS_MAX = 4,
+    CLIENT_EXTRAS_MAX = 16,
     CLIENT_BODY_MAX = (64 << 20) + 4096, /* the largest value that the protocol knows */
     CLIENT_HEADER_SIZE = 160,
     CLIENT_TARGET_MAX = 8 * 1024,

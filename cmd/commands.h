@@ -15,5 +15,6 @@ int peers_command(int argc, char **argv);
 int status_command(int argc, char **argv);
 int health_command(int argc, char **argv);
 int wait_command(int argc, char **argv);
+int bench_command(int argc, char **argv);
 
 #endif

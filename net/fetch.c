@@ -4,6 +4,7 @@
 #include "core/buf.h"
 #include "core/mem.h"
 #include "net/dns.h"
+#include "net/resolve.h"
 #include "net/response_parser.h"
 #include "net/sockaddr.h"
 #include "net/tls_client.h"
@@ -12,7 +13,6 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -322,23 +322,10 @@ static void on_resolved(void *arg, const struct dns_answer *answer)
 
 static void resolve_blocking(struct fetch *f)
 {
-    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-    struct addrinfo *list = NULL;
-    const int result = getaddrinfo(f->host, NULL, &hints, &list);
-    if (result != 0) {
-        fetch_fail(f, RC_IO, "%s does not resolve: %s", f->host, gai_strerror(result));
-        return;
+    const char *error = NULL;
+    if (resolve_wait(f->host, f->port, f->addrs, ADDRESSES_MAX, &f->addr_count, &error) != RC_OK) {
+        fetch_fail(f, RC_IO, "%s does not resolve: %s", f->host, error);
     }
-    for (const struct addrinfo *ai = list; ai != NULL; ai = ai->ai_next) {
-        struct addr addr;
-        if (sockaddr_to(ai->ai_addr, ai->ai_addrlen, &addr) == RC_OK) {
-            add_address(f, &addr);
-        }
-    }
-    if (f->addr_count == 0) {
-        fetch_fail(f, RC_IO, "%s has no address", f->host);
-    }
-    freeaddrinfo(list);
 }
 
 static void resolve(struct fetch *f, struct dns *dns)

@@ -15,7 +15,10 @@ struct response_parser {
     bool is_head;
     bool is_done;
     bool is_past_head; /* what looks like a header now is a trailer */
+    bool is_keep_alive;
+    bool keeps_nothing; /* head_len and body_len grow, head and body do not */
     uint32_t header_count;
+    size_t head_len, body_len;
     size_t length; /* bytes fed that belong to the answer */
     /* What a callback refused with; llhttp itself only knows that one did. */
     enum rc refusal;
@@ -30,10 +33,24 @@ static int refuse(struct response_parser *p, enum rc rc)
     return HPE_USER;
 }
 
+/* Counts `len` bytes against the buffer's limit, and keeps them if anything is to be kept. */
+static enum rc take(const struct response_parser *p, struct buf *to, size_t *total, const char *at,
+                    size_t len)
+{
+    if (!p->keeps_nothing) {
+        return buf_append(to, at, len);
+    }
+    if (len > to->max - *total) {
+        return RC_FULL;
+    }
+    *total += len;
+    return RC_OK;
+}
+
 static int head_append(llhttp_t *llhttp, const char *at, size_t len)
 {
     struct response_parser *p = llhttp->data;
-    const enum rc rc = p->is_past_head ? RC_OK : buf_append(&p->head, at, len);
+    const enum rc rc = p->is_past_head ? RC_OK : take(p, &p->head, &p->head_len, at, len);
     return rc == RC_OK ? 0 : refuse(p, rc);
 }
 
@@ -59,6 +76,7 @@ static int message_begin(llhttp_t *llhttp)
     struct response_parser *p = llhttp->data;
     p->header_count = 0;
     p->is_past_head = false;
+    p->head_len = 0;
     buf_clear(&p->head);
     return 0;
 }
@@ -81,7 +99,7 @@ static int headers_complete(llhttp_t *llhttp)
 static int body_append(llhttp_t *llhttp, const char *at, size_t len)
 {
     struct response_parser *p = llhttp->data;
-    const enum rc rc = buf_append(&p->body, at, len);
+    const enum rc rc = take(p, &p->body, &p->body_len, at, len);
     return rc == RC_OK ? 0 : refuse(p, rc);
 }
 
@@ -94,6 +112,7 @@ static int message_complete(llhttp_t *llhttp)
         return 0;
     }
     p->is_done = true;
+    p->is_keep_alive = llhttp_should_keep_alive(llhttp) != 0 && llhttp->status_code != 101;
     return HPE_PAUSED;
 }
 
@@ -124,6 +143,25 @@ void response_parser_free(struct response_parser *p)
         buf_fini(&p->body);
         free(p);
     }
+}
+
+void response_parser_keep_nothing(struct response_parser *p)
+{
+    p->keeps_nothing = true;
+}
+
+void response_parser_next(struct response_parser *p)
+{
+    llhttp_reset(&p->llhttp);
+    p->is_done = false;
+    p->length = 0;
+    p->body_len = 0;
+    buf_clear(&p->body);
+}
+
+bool response_parser_is_keep_alive(const struct response_parser *p)
+{
+    return p->is_keep_alive;
 }
 
 enum rc response_parser_feed(struct response_parser *p, const void *data, size_t len)

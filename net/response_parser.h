@@ -2,8 +2,9 @@
  * response_parser: an HTTP/1.1 answer from the bytes of a connection (llhttp in strict mode).
  *
  * Fed as the bytes come; bounded in header bytes, header count and body bytes. Interim answers
- * (1xx) are skipped, but 101, which ends HTTP, is an answer. Left out: sockets, trailers (read and
- * dropped), content codings.
+ * (1xx) are skipped, but 101, which ends HTTP, is an answer. One parser reads the answers of a
+ * connection one after the other, and may be told to keep nothing of them but their status. Left
+ * out: sockets, trailers (read and dropped), content codings.
  */
 #ifndef NET_RESPONSE_PARSER_H
 #define NET_RESPONSE_PARSER_H
@@ -21,6 +22,10 @@ struct response_parser;
 struct response_parser *response_parser_new(bool is_head, size_t bytes_max);
 void response_parser_free(struct response_parser *p);
 
+/* Before the first byte: headers and bodies are checked and counted against their limits as ever,
+ * and not kept. */
+void response_parser_keep_nothing(struct response_parser *p);
+
 /*
  * Takes the next bytes. RC_AGAIN: more are needed; RC_OK: the answer is complete, and what follows
  * it is ignored; RC_TOO_LONG: the body or the headers are larger than allowed; RC_MALFORMED.
@@ -33,6 +38,13 @@ MUST_USE enum rc response_parser_end(struct response_parser *p);
 
 /* After RC_OK: how many of the bytes fed were the answer. */
 size_t response_parser_length(const struct response_parser *p);
+
+/* After RC_OK: whether the connection may carry another request (RFC 9112 section 9.3). */
+bool response_parser_is_keep_alive(const struct response_parser *p);
+
+/* After RC_OK: makes it ready for the next answer of the connection. What was borrowed from it is
+ * gone. */
+void response_parser_next(struct response_parser *p);
 
 /* After RC_OK; borrowed from the parser. */
 int response_parser_status(const struct response_parser *p);

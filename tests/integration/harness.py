@@ -32,7 +32,7 @@ BINARY = os.environ.get("REPRAM_BINARY", os.path.join(SOURCE_DIR, "build/dev/rep
 SLOW = float(os.environ.get("REPRAM_TEST_SLOW", "1"))
 SANITIZED = os.environ.get("REPRAM_TEST_SANITIZED") == "1"
 ISOLATED = os.environ.get("REPRAM_TEST_ISOLATED") == "1"
-SKIPPED = 77
+FAILED, USAGE, SKIPPED = 1, 2, 77  # exit codes
 
 # What a report of a sanitizer or a failed assertion of ours looks like in a node's log.
 CRASH = re.compile(r"AddressSanitizer|LeakSanitizer|runtime error:|assertion .*failed|ASSERT",
@@ -338,6 +338,17 @@ class Program:
 def _end_programs():
     for program in list(Program.all):
         program.kill()
+
+
+def cli(*arguments, env=None, data=b"", seconds=30):
+    """Runs one command of the binary under test, its environment clean but for what is given."""
+    settings = {"PATH": os.environ.get("PATH", "/usr/bin:/bin")}
+    for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"):
+        if name in os.environ:
+            settings[name] = os.environ[name]
+    settings.update({name: str(value) for name, value in (env or {}).items()})
+    return subprocess.run([BINARY, *arguments], input=data, env=settings,
+                          capture_output=True, timeout=seconds * SLOW, check=False)
 
 
 class Client:

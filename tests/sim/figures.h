@@ -5,9 +5,9 @@
 #ifndef SIM_FIGURES_H
 #define SIM_FIGURES_H
 
+#include "core/sample.h"
 #include "gossip/counters.h"
 #include "tests/sim/effects.h"
-#include "tests/sim/sample.h"
 
 /* What the oracle can find broken. X(name, what it says). */
 #define SIM_INVARIANTS(X)                                                           \

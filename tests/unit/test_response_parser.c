@@ -140,6 +140,90 @@ static void what_is_not_http_is_malformed(void **state)
     }
 }
 
+/* Feeds what is left of the text; the answer's end moves *text on. */
+static enum rc feed_next(struct response_parser *p, const char **text)
+{
+    const size_t before = response_parser_length(p);
+    const enum rc rc = feed(p, *text);
+    *text += response_parser_length(p) - before;
+    return rc;
+}
+
+static void answers_of_one_connection_are_read_one_after_the_other(void **state)
+{
+    (void)state;
+    const char *text = "HTTP/1.1 200 OK\r\nX-A: 1\r\nContent-Length: 3\r\n\r\nabc"
+                       "HTTP/1.1 100 Continue\r\n\r\n"
+                       "HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n"
+                       "2\r\nde\r\n0\r\n\r\n"
+                       "HTTP/1.1 201 Created\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    struct response_parser *p = response_parser_new(false, 3);
+    assert_int_equal(feed_next(p, &text), RC_OK);
+    assert_int_equal(response_parser_status(p), 200);
+    assert_true(response_parser_is_keep_alive(p));
+    assert_body(p, "abc");
+    response_parser_next(p);
+    assert_int_equal(feed_next(p, &text), RC_OK);
+    assert_int_equal(response_parser_status(p), 404);
+    assert_true(response_parser_is_keep_alive(p));
+    assert_body(p, "de");
+    assert_null(response_parser_header(p, "X-A"));
+    response_parser_next(p);
+    assert_int_equal(feed_next(p, &text), RC_OK);
+    assert_int_equal(response_parser_status(p), 201);
+    assert_false(response_parser_is_keep_alive(p));
+    assert_string_equal(text, "");
+    response_parser_free(p);
+}
+
+static void what_ends_with_its_connection_does_not_keep_it_alive(void **state)
+{
+    (void)state;
+    struct response_parser *p = response_parser_new(false, 10);
+    assert_int_equal(feed(p, "HTTP/1.1 200 OK\r\n\r\nab"), RC_AGAIN);
+    assert_int_equal(response_parser_end(p), RC_OK);
+    assert_false(response_parser_is_keep_alive(p));
+    response_parser_free(p);
+    p = response_parser_new(false, 10);
+    assert_int_equal(feed(p, "HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n"), RC_OK);
+    assert_false(response_parser_is_keep_alive(p));
+    response_parser_free(p);
+}
+
+static struct response_parser *new_that_keeps_nothing(size_t bytes_max)
+{
+    struct response_parser *p = response_parser_new(false, bytes_max);
+    response_parser_keep_nothing(p);
+    return p;
+}
+
+static void what_is_not_kept_is_bounded_all_the_same(void **state)
+{
+    (void)state;
+    struct response_parser *p = new_that_keeps_nothing(4);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(feed(p, "HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 4\r\n\r\nab"),
+                         RC_AGAIN);
+        assert_int_equal(feed(p, "cd"), RC_OK);
+        assert_int_equal(response_parser_status(p), 200);
+        assert_body(p, "");
+        assert_null(response_parser_header(p, "A"));
+        response_parser_next(p);
+    }
+    assert_int_equal(feed(p, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"), RC_TOO_LONG);
+    response_parser_free(p);
+    p = new_that_keeps_nothing(4);
+    assert_int_equal(feed(p, "HTTP/1.1 200 OK\r\n\r\nabcde"), RC_TOO_LONG);
+    response_parser_free(p);
+    p = new_that_keeps_nothing(4);
+    enum rc rc = feed(p, "HTTP/1.1 200 OK\r\nA: ");
+    for (int i = 0; i < 17 * 64 && rc == RC_AGAIN; i++) {
+        rc = feed(p, "0123456789abcdef");
+    }
+    assert_int_equal(rc, RC_TOO_LONG);
+    response_parser_free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -152,6 +236,9 @@ int main(void)
         cmocka_unit_test(body_beyond_the_maximum_is_too_long_announced_or_not),
         cmocka_unit_test(headers_beyond_their_limits_are_too_long),
         cmocka_unit_test(what_is_not_http_is_malformed),
+        cmocka_unit_test(answers_of_one_connection_are_read_one_after_the_other),
+        cmocka_unit_test(what_ends_with_its_connection_does_not_keep_it_alive),
+        cmocka_unit_test(what_is_not_kept_is_bounded_all_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,10 +2,11 @@
  * sample: measured values of one kind, and their percentiles, in constant memory.
  *
  * A histogram of which each octave has 128 equal steps: a percentile is exact below 128 and at most
- * 0.8 % too high above; count, sum and maximum are exact.
+ * 0.8 % too high above; count, sum and maximum are exact. Left out: what the values are (the caller
+ * keeps one unit to a sample).
  */
-#ifndef SIM_SAMPLE_H
-#define SIM_SAMPLE_H
+#ifndef CORE_SAMPLE_H
+#define CORE_SAMPLE_H
 
 #include <stdint.h>
 
@@ -18,13 +19,24 @@ enum {
 struct sample {
     uint64_t *places; /* SAMPLE_PLACES of them once there is a value */
     uint64_t count, max;
+    uint64_t sum; /* modulo 2^64: of nanoseconds it takes 584 years to get there */
 };
 
 /* A sample that is all zeroes is an empty one. */
 void sample_add(struct sample *s, uint64_t value);
+
+/* Adds all values of the other. */
+void sample_merge(struct sample *s, const struct sample *other);
+
+/* Empties it and keeps its memory. */
+void sample_clear(struct sample *s);
+
 void sample_fini(struct sample *s);
 
 /* The smallest value that at least `permille` of 1000 do not exceed; 0 of an empty sample. */
 uint64_t sample_percentile(const struct sample *s, uint32_t permille);
+
+/* Rounded down; 0 of an empty sample. */
+uint64_t sample_mean(const struct sample *s);
 
 #endif

@@ -1,8 +1,9 @@
-#include "tests/sim/sample.h"
+#include "core/sample.h"
 
 #include "core/mem.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { PERMILLE = 1000, BITS = 64 };
 
@@ -32,7 +33,32 @@ void sample_add(struct sample *s, uint64_t value)
     }
     s->places[place_of(value)]++;
     s->count++;
+    s->sum += value;
     s->max = value > s->max ? value : s->max;
+}
+
+void sample_merge(struct sample *s, const struct sample *other)
+{
+    if (other->count == 0) {
+        return;
+    }
+    if (s->places == NULL) {
+        s->places = mem_new(SAMPLE_PLACES, sizeof(*s->places));
+    }
+    for (uint32_t i = 0; i < SAMPLE_PLACES; i++) {
+        s->places[i] += other->places[i];
+    }
+    s->count += other->count;
+    s->sum += other->sum;
+    s->max = other->max > s->max ? other->max : s->max;
+}
+
+void sample_clear(struct sample *s)
+{
+    if (s->places != NULL && s->count > 0) {
+        memset(s->places, 0, SAMPLE_PLACES * sizeof(*s->places));
+    }
+    *s = (struct sample){.places = s->places};
 }
 
 void sample_fini(struct sample *s)
@@ -54,4 +80,9 @@ uint64_t sample_percentile(const struct sample *s, uint32_t permille)
     }
     const uint64_t value = value_of(place);
     return value < s->max ? value : s->max;
+}
+
+uint64_t sample_mean(const struct sample *s)
+{
+    return s->count > 0 ? s->sum / s->count : 0;
 }

@@ -32,7 +32,8 @@ struct api_config {
 struct api_figures {
     struct http_server_stats http;
     uint64_t rss_bytes, cpu_us, open_fds;
-    uint64_t loop_stall_max_us; /* longest loop turn since the last scrape */
+    uint64_t loop_stall_max_us;    /* longest loop turn since the last page that shows it */
+    uint64_t loop_turn_cpu_max_us; /* likewise, processor time */
     uint64_t discovery_passes, discovery_failures;
     uint64_t log_lines_dropped;
     uint64_t udp_in_bytes, udp_out_bytes, link_in_bytes, link_out_bytes;

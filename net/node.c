@@ -6,6 +6,7 @@
 #include "net/driver.h"
 #include "net/health_answer.h"
 #include "net/hostinfo.h"
+#include "net/loop.h"
 #include "net/node_claim.h"
 #include "net/proc_figures.h"
 
@@ -35,6 +36,7 @@ struct node {
     const struct node_config *config;
     const struct node_hooks *hooks;
     struct event_base *base;
+    struct loop loop;
     struct event *signals[SIGNALS];
     struct event *drain_timer;
     uint64_t drain_began_us;
@@ -80,6 +82,7 @@ static void figures(void *arg, struct api_figures *ret)
         .cpu_us = proc.cpu_us,
         .open_fds = proc.open_fds,
         .loop_stall_max_us = driver_take_stall_max_us(n->driver),
+        .loop_turn_cpu_max_us = loop_take_cpu_max_us(&n->loop),
         .discovery_passes = discovery.passes,
         .discovery_failures = discovery.failures,
         .log_lines_dropped = n->hooks->lines_dropped(n->hooks->arg),
@@ -502,7 +505,7 @@ static enum rc serve(struct node *n)
     n->hooks->log(n->hooks->arg, LOG_INFO, "claim", "node %s uuid %s serves on port %u", n->name,
                   uuid_format(&n->uuid, uuid), n->claim.port);
     tell_ready(n);
-    return event_base_loop(n->base, 0) == 0 ? RC_OK : RC_IO;
+    return loop_run(&n->loop, n->base);
 }
 
 static void node_fini(struct node *n)

@@ -9,6 +9,7 @@
 #include "core/keytree.h"
 #include "core/mem.h"
 #include "core/merge.h"
+#include "core/pagepool.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,10 +22,13 @@ enum {
     /* Entries with one 32-bit hash. So many come about only when somebody computes keys with one
      * 128-bit digest, and then a bound keeps them from being a long chain for everybody. */
     TWINS_MAX = 32,
+    /* Empty pages that one trimming moves to the pool: 32 MiB. */
+    TRIM_PAGES_MAX = 512,
 };
 
 struct store {
     struct store_config config;
+    struct pagepool *own_pages; /* NULL when they are somebody else's */
     struct entries entries;
     struct keymap map;
     struct keytree tree;
@@ -49,7 +53,11 @@ struct store *store_new(const struct store_config *config)
 {
     struct store *s = mem_new(1, sizeof(*s));
     s->config = *config;
-    entry_init(&s->entries, config->table_seed);
+    if (config->pages == NULL) {
+        s->own_pages = pagepool_new();
+        s->config.pages = s->own_pages;
+    }
+    entry_init(&s->entries, s->config.pages, config->table_seed);
     keymap_init(&s->map, &s->entries.slab);
     keytree_init(&s->tree, &s->entries);
     calendar_init(&s->calendar, &s->entries, config->digest_seed);
@@ -84,6 +92,7 @@ void store_free(struct store *s)
     keytree_fini(&s->tree);
     keymap_fini(&s->map);
     entry_fini(&s->entries);
+    pagepool_free(s->own_pages);
     free(s);
 }
 
@@ -332,12 +341,12 @@ static bool raise_guard(struct store *s, uint32_t handle, uint64_t guard_ms)
 }
 
 /* A large value that came as plain bytes is made a blob; *ret_blob is the caller's to release. */
-static enum rc build_blob(struct record *r, struct blob **ret_blob)
+static enum rc build_blob(const struct store *s, struct record *r, struct blob **ret_blob)
 {
     if (r->value_len <= VALUE_INLINE_MAX || r->blob != NULL) {
         return RC_OK;
     }
-    struct blob *blob = blob_new(r->value_len);
+    struct blob *blob = blob_new_in(s->config.pages, r->value_len);
     const enum rc rc = blob == NULL ? RC_NO_MEMORY : blob_append(blob, r->value, r->value_len);
     if (rc != RC_OK) {
         blob_release(blob);
@@ -379,7 +388,7 @@ enum rc store_merge(struct store *s, const struct record *r, uint64_t now_ms,
     calendar_advance(&s->calendar, now_ms);
     struct record whole = *r;
     struct blob *blob = NULL;
-    enum rc rc = build_blob(&whole, &blob);
+    enum rc rc = build_blob(s, &whole, &blob);
     if (rc != RC_OK) {
         return rc;
     }
@@ -439,7 +448,21 @@ uint64_t store_deadline(const struct store *s)
 
 bool store_trim(struct store *s)
 {
-    return slab_trim(&s->entries.slab);
+    bool has_more = true;
+    for (uint32_t i = 0; i < TRIM_PAGES_MAX && has_more; i++) {
+        has_more = slab_trim(&s->entries.slab);
+    }
+    return pagepool_trim(s->config.pages) || has_more;
+}
+
+bool store_has_spare(const struct store *s)
+{
+    return s->entries.slab.empty != 0 || pagepool_has_idle(s->config.pages);
+}
+
+struct pagepool *store_pages(const struct store *s)
+{
+    return s->config.pages;
 }
 
 /* ---- Listing ---- */

@@ -10,7 +10,7 @@
 
 static struct http_parse *take_parse(struct http_shared *shared)
 {
-    return shared->spare_count > 0 ? shared->spare[--shared->spare_count] : http_parse_new();
+    return shared->spare_count > 0 ? shared->spare[--shared->spare_count] : http_parse_new(shared->config.pages);
 }
 
 void http_intake_release(struct http_conn *c)

@@ -1,6 +1,7 @@
 #include "net/node.h"
 
 #include "core/assert.h"
+#include "core/pagepool.h"
 #include "net/api.h"
 #include "net/discovery.h"
 #include "net/driver.h"
@@ -37,6 +38,7 @@ struct node {
     const struct node_hooks *hooks;
     struct event_base *base;
     struct loop loop;
+    struct pagepool *pages;
     struct event *signals[SIGNALS];
     struct event *drain_timer;
     uint64_t drain_began_us;
@@ -149,6 +151,7 @@ static enum rc on_open(void *arg, struct claim *claim)
         .connections_max = config->connections_max,
         .connections_per_ip_max = config->connections_per_ip_max,
         .bodies_bytes_max = config->bytes_max / BODIES_PART,
+        .pages = n->pages,
         .idle_timeout_ms = config->idle_timeout_ms,
         .request_timeout_ms = config->request_timeout_ms,
         .rate_limit = config->rate_limit,
@@ -408,7 +411,8 @@ static enum rc make_engine(struct node *n)
                                    .bytes_max = c->bytes_max,
                                    .value_max = c->value_max,
                                    .ttl_min_ms = c->ttl_min_s * 1000,
-                                   .ttl_max_ms = c->ttl_max_s * 1000};
+                                   .ttl_max_ms = c->ttl_max_s * 1000,
+                                   .pages = n->pages};
     memcpy(config.name, n->name, sizeof(config.name));
     memcpy(config.network, c->network, sizeof(config.network));
     memcpy(config.enclave, c->enclave, sizeof(config.enclave));
@@ -528,6 +532,7 @@ static void node_fini(struct node *n)
         event_free(n->drain_timer);
     }
     event_base_free(n->base);
+    pagepool_free(n->pages); /* last: buffers that the base freed may have held values */
 }
 
 enum rc node_run(const struct node_config *config, const struct node_hooks *hooks)
@@ -542,6 +547,7 @@ enum rc node_run(const struct node_config *config, const struct node_hooks *hook
     if (n.base == NULL) {
         return RC_IO;
     }
+    n.pages = pagepool_new();
     n.drain_timer = evtimer_new(n.base, on_drain_timer, &n);
     rc = n.drain_timer == NULL ? RC_IO : watch_signals(&n);
     if (rc == RC_OK) {

@@ -23,9 +23,9 @@ enum {
     /* A region goes back when it was idle for one to two windows of so many calls of
      * pagepool_trim(): two to four seconds as the engine calls it. */
     PAGEPOOL_WINDOW_CALLS = 20,
-    /* Regions that go back in one call: 320 MiB a second, and a few milliseconds where unmapping
+    /* Regions that go back in one call: 120 MiB a second, and a few milliseconds where unmapping
      * is at its dearest (in virtual machines). */
-    PAGEPOOL_TRIM_MAX = 32,
+    PAGEPOOL_TRIM_MAX = 12,
 };
 
 struct pagepool;

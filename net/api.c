@@ -252,12 +252,16 @@ bool api_is_exempt(const struct api *a, const struct http_request *rq)
  * that the server makes by itself say the first of these lines too. */
 static void add_cors(struct http_response *rs)
 {
-    static const char ORIGIN[] = "Access-Control-Allow-Origin";
-    if (memmem(buf_data(&rs->headers), rs->headers.len, ORIGIN, sizeof(ORIGIN) - 1) == NULL) {
-        http_add(rs, ORIGIN, "*");
-    }
-    http_add(rs, "Access-Control-Expose-Headers",
-             "ETag, X-Created-At, X-Original-TTL, X-Remaining-TTL, X-Replicas, Retry-After");
+#define ORIGIN "Access-Control-Allow-Origin"
+#define EXPOSED                       \
+    "Access-Control-Expose-Headers: " \
+    "ETag, X-Created-At, X-Original-TTL, X-Remaining-TTL, X-Replicas, Retry-After\r\n"
+    /* A problem says the first already. */
+    const bool has_origin = rs->status >= 400 && memmem(buf_data(&rs->headers), rs->headers.len,
+                                                        ORIGIN, sizeof(ORIGIN) - 1) != NULL;
+    http_add_lines(rs, has_origin ? EXPOSED : ORIGIN ": *\r\n" EXPOSED);
+#undef ORIGIN
+#undef EXPOSED
 }
 
 static void answer_options(struct http_response *rs)

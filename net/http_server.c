@@ -433,7 +433,7 @@ void http_server_complete(struct http_server *s, uint64_t id, struct http_respon
     if (c != NULL && c->id == id && c->phase == HTTP_PHASE_DEFERRED) {
         http_conn_complete(c, rs);
     }
-    http_response_fini(rs);
+    http_response_clear(rs);
 }
 
 void http_server_hold_bodies(struct http_server *s, bool is_held)

@@ -62,7 +62,7 @@ struct http_server *http_server_new(const struct http_server_config *config);
 void http_server_free(struct http_server *s);
 
 /* Answers a deferred exchange, after handle() has returned; takes the content of `rs` and leaves it
- * empty. An unknown id is ignored. */
+ * empty, its memory kept for the next one. An unknown id is ignored. */
 void http_server_complete(struct http_server *s, uint64_t id, struct http_response *rs);
 
 /* Stops (and later resumes) reading the bodies of requests that have one. One that is held for the

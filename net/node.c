@@ -49,6 +49,7 @@ struct node {
     struct engine *engine;    /* these four from the claim's decision on */
     struct driver *driver;
     struct api *api;
+    struct http_response answer; /* to a write; its memory is used again */
     struct discovery *discovery;
     bool is_stopping;
     bool is_listener_closed;
@@ -188,12 +189,9 @@ static void on_close(void *arg)
 static void on_put_done(void *arg, const struct put_done *done, uint64_t now_us)
 {
     struct node *n = arg;
-    struct http_response rs;
-    http_response_init(&rs);
-    if (api_put_done(n->api, done, now_us, &rs)) {
-        http_server_complete(n->http, done->token, &rs);
+    if (api_put_done(n->api, done, now_us, &n->answer)) {
+        http_server_complete(n->http, done->token, &n->answer);
     }
-    http_response_fini(&rs);
 }
 
 static void on_notice(void *arg, const struct notice *notice)
@@ -521,6 +519,7 @@ static void node_fini(struct node *n)
     http_server_free(n->http);
     driver_free(n->driver);
     api_free(n->api);
+    http_response_fini(&n->answer);
     engine_free(n->engine);
     claim_release(&n->claim);
     for (size_t i = 0; i < SIGNALS; i++) {
@@ -542,6 +541,7 @@ enum rc node_run(const struct node_config *config, const struct node_hooks *hook
         return rc;
     }
     struct node n = {.config = config, .hooks = hooks, .claim = {.tcp_fd = -1, .udp_fd = -1}};
+    http_response_init(&n.answer);
     take_libevent_log(hooks);
     n.base = event_base_new();
     if (n.base == NULL) {

@@ -119,6 +119,7 @@ static void test_unknown_exchanges_are_ignored_and_their_answers_let_go(void **s
         rs.kind = HTTP_BODY_BLOB;
         rs.blob = blob_hold(blob);
         http_server_complete(rig->server, ids[i], &rs);
+        http_response_fini(&rs);
     }
     assert_int_equal(blob_append(blob, "x", 1), RC_OK); /* asserts that it is held once */
     assert_true(client_hears_nothing(rig, &c));
@@ -127,9 +128,11 @@ static void test_unknown_exchanges_are_ignored_and_their_answers_let_go(void **s
     rs.kind = HTTP_BODY_BLOB;
     rs.blob = blob;
     http_server_complete(rig->server, rig->deferred, &rs);
+    http_response_fini(&rs);
     assert_true(client_hears(rig, &c, "\r\n\r\nx"));
     http_response_init(&rs);
     http_server_complete(rig->server, rig->deferred, &rs); /* answered once, not twice */
+    http_response_fini(&rs);
     assert_true(client_hears_nothing(rig, &c));
     client_close(&c);
 }
@@ -151,6 +154,7 @@ static void test_draining_ends_what_is_idle_and_finishes_the_rest(void **state)
     http_response_init(&rs);
     http_set_body(&rs, 201, "text/plain", "later", 5);
     http_server_complete(rig->server, rig->deferred, &rs);
+    http_response_fini(&rs);
     assert_true(client_hears_end(rig, &busy));
     assert_non_null(strstr(busy.input, "Connection: close\r\n"));
     assert_int_equal(count_of(busy.input, "HTTP/1.1 "), 1);

@@ -276,7 +276,8 @@ static void answer_options(struct http_response *rs)
 }
 
 static void answer_route(const struct route *route, struct exchange *x,
-                         void (*figures)(void *arg, struct api_figures *ret), void *arg)
+                         void (*figures)(void *arg, bool is_scrape, struct api_figures *ret),
+                         void *arg)
 {
     if (!is_read(x->rq)) {
         http_problem(x->rs, 405, "method_not_allowed", "This path is only read.");
@@ -284,13 +285,14 @@ static void answer_route(const struct route *route, struct exchange *x,
         return;
     }
     if (route->has_figures && figures != NULL) {
-        figures(arg, &x->figures);
+        figures(arg, route->get == get_metrics, &x->figures);
     }
     route->get(x);
 }
 
 void api_handle(struct api *a, const struct http_request *rq, struct http_response *rs,
-                uint64_t now_us, void (*figures)(void *arg, struct api_figures *ret), void *arg)
+                uint64_t now_us,
+                void (*figures)(void *arg, bool is_scrape, struct api_figures *ret), void *arg)
 {
     struct http_text path = plain_path(rq);
     const struct route *route = find_route(path);

@@ -69,7 +69,7 @@ static bool on_is_exempt(void *arg, const struct http_request *rq)
     return n->api == NULL || api_is_exempt(n->api, rq);
 }
 
-static void figures(void *arg, struct api_figures *ret)
+static void figures(void *arg, bool is_scrape, struct api_figures *ret)
 {
     struct node *n = arg;
     const struct driver_stats driver = driver_stats(n->driver);
@@ -84,8 +84,6 @@ static void figures(void *arg, struct api_figures *ret)
         .rss_bytes = proc.rss_bytes,
         .cpu_us = proc.cpu_us,
         .open_fds = proc.open_fds,
-        .loop_stall_max_us = driver_take_stall_max_us(n->driver),
-        .loop_turn_cpu_max_us = loop_take_cpu_max_us(&n->loop),
         .discovery_passes = discovery.passes,
         .discovery_failures = discovery.failures,
         .log_lines_dropped = n->hooks->lines_dropped(n->hooks->arg),
@@ -94,6 +92,10 @@ static void figures(void *arg, struct api_figures *ret)
         .link_in_bytes = driver.link_in_bytes,
         .link_out_bytes = driver.link_out_bytes,
     };
+    if (is_scrape) {
+        ret->loop_stall_max_us = driver_take_stall_max_us(n->driver);
+        ret->loop_turn_cpu_max_us = loop_take_cpu_max_us(&n->loop);
+    }
 }
 
 /* Before the claim is decided there is nothing but who we are: for others that claim (see

@@ -20,7 +20,7 @@ enum {
     BULK_READ_TURN_MAX = 64 * 1024,
 };
 
-/* Returns the bytes that were added to the input, at most about half of BULK_READ_TURN_MAX. 0:
+/* Returns the bytes that were added to the input, at most about a quarter of BULK_READ_TURN_MAX. 0:
  * nothing waits; an end or an error is left for the bufferevent to tell. */
 size_t bulk_read(struct bufferevent *bev);
 

@@ -214,30 +214,38 @@ static void count_out(struct store *s, const struct entry *e)
     s->guards -= entry_guard_ms(e) > 0;
 }
 
-/* Takes an entry out of the tree and the calendar; it stays in the table. */
+/* Takes an entry out of the figures and the calendar; it stays in the table and the tree. */
 static void unlink_entry(struct store *s, uint32_t handle, uint64_t second)
 {
-    const struct entry *e = entry_at(&s->entries, handle);
-    count_out(s, e);
+    count_out(s, entry_at(&s->entries, handle));
     calendar_remove(&s->calendar, handle, second);
-    if (!e->is_shadow) {
-        keytree_remove(&s->tree, handle);
-    }
 }
 
 static void link_entry(struct store *s, uint32_t handle, uint64_t second)
 {
-    const struct entry *e = entry_at(&s->entries, handle);
-    count_in(s, e);
+    count_in(s, entry_at(&s->entries, handle));
     calendar_add(&s->calendar, handle, second);
-    if (!e->is_shadow) {
+}
+
+/* Shadows have no key and no place in the order. */
+static void order_entry(struct store *s, uint32_t handle)
+{
+    if (!entry_at(&s->entries, handle)->is_shadow) {
         keytree_insert(&s->tree, handle);
+    }
+}
+
+static void disorder_entry(struct store *s, uint32_t handle)
+{
+    if (!entry_at(&s->entries, handle)->is_shadow) {
+        keytree_remove(&s->tree, handle);
     }
 }
 
 static void remove_entry(struct store *s, uint32_t handle, uint64_t second)
 {
     unlink_entry(s, handle, second);
+    disorder_entry(s, handle);
     keymap_remove(&s->map, handle);
     entry_free(&s->entries, handle);
 }
@@ -250,6 +258,23 @@ static bool has_room(const struct store *s, uint32_t old, const struct record *n
     const size_t size = entry_slot_size(next) + blob_size + INDEX_BYTES;
     return size <= old_size || (old != 0 && next->is_shadow) ||
            used_bytes(s) - old_size + size <= s->config.bytes_max;
+}
+
+/* Writes over an entry whose slot is just as large. A live record that follows a live one has its
+ * key, and with it its place in the order. */
+static void rewrite(struct store *s, uint32_t handle, const struct record *next, uint32_t origin,
+                    uint64_t second)
+{
+    const bool keeps_place = !entry_at(&s->entries, handle)->is_shadow && !next->is_shadow;
+    unlink_entry(s, handle, second);
+    if (!keeps_place) {
+        disorder_entry(s, handle);
+    }
+    entry_rewrite(&s->entries, handle, next, origin);
+    link_entry(s, handle, second);
+    if (!keeps_place) {
+        order_entry(s, handle);
+    }
 }
 
 /* Makes `next` the key's entry, in place of `old` (0: none). */
@@ -267,9 +292,7 @@ static enum rc place(struct store *s, uint32_t old, const struct record *next, u
     const struct entry *e = old == 0 ? NULL : entry_at(&s->entries, old);
     /* Not over itself: a record that the store lent out has its key here. */
     if (e != NULL && entry_slot_size(next) == entry_size(e) && next->key != e->tail) {
-        unlink_entry(s, old, second);
-        entry_rewrite(&s->entries, old, next, origin);
-        link_entry(s, old, second);
+        rewrite(s, old, next, origin, second);
         *ret_handle = old;
         return RC_OK;
     }
@@ -283,6 +306,7 @@ static enum rc place(struct store *s, uint32_t old, const struct record *next, u
     }
     keymap_insert(&s->map, hash, handle);
     link_entry(s, handle, second);
+    order_entry(s, handle);
     *ret_handle = handle;
     return RC_OK;
 }

@@ -627,6 +627,7 @@ struct store_stats store_stats(const struct store *s)
         .guards = s->guards,
         .bytes_used = used_bytes(s),
         .bytes_max = s->config.bytes_max,
+        .order_bytes = s->tree.memory,
         .expired_total = s->expired_total,
     };
 }

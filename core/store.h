@@ -189,6 +189,7 @@ struct store_stats {
     uint64_t guards;       /* live records that refuse older versions beyond their own time */
     uint64_t bytes_used;
     uint64_t bytes_max;
+    uint64_t order_bytes;   /* of the ordered index; bytes_used has a share of it for each entry */
     uint64_t expired_total; /* live records freed at the end of their time */
 };
 

@@ -66,7 +66,11 @@ class Node:
         return figures.asked(self.port, "/readyz") is not None
 
     def __enter__(self):
-        until(self.is_ready)
+        try:
+            until(self.is_ready)
+        except SystemExit:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_):
@@ -256,14 +260,16 @@ def storm():
         took = time.time() - end
         # Memory first: whoever asks for the page takes a moment too.
         expired, turn = resident_bytes(node.pid), node.longest_turn_ms()
-        say("storm", f"all gone {took:.1f} s after the first came due, {cpu_seconds(node.pid) - used:.2f} s of CPU "
-            f"from 10 s before; longest loop turn {turn:.1f} ms of CPU; {watcher.finish()}")
+        used = cpu_seconds(node.pid) - used
+        say("storm", f"all gone {took:.1f} s after the first came due, {used:.2f} s of CPU from 10 s "
+            f"before; longest loop turn {turn:.1f} ms of CPU; {watcher.finish()}")
         for seconds in (0, 2, 5, 10):
             time.sleep(max(0.0, end + took + seconds - time.time()))
             now = resident_bytes(node.pid)
-            say("storm", f"{seconds} s later {(full - now) / (full - before) * 100:.0f} % of the memory "
-                f"is back at the system ({now / 1e6:.1f} MB resident, {before / 1e6:.1f} MB at "
-                f"the start; {expired / 1e6:.1f} MB when the last went)")
+            share = (full - now) / (full - before) * 100
+            say("storm", f"{seconds} s later {share:.0f} % of the memory is back at the system "
+                f"({now / 1e6:.1f} MB resident, {before / 1e6:.1f} MB at the start, "
+                f"{expired / 1e6:.1f} MB when the last went)")
         say("storm", f"longest loop turn while giving back {node.longest_turn_ms():.1f} ms of CPU")
 
 
@@ -284,7 +290,8 @@ def pages():
                 times.append(time.monotonic() - start)
                 found += body.count(b",") + 1
             used = (cpu_seconds(node.pid) - used) / len(times) * 1000
-            say("pages", f"prefix of {length} bytes out of {entries} keys: {figures.spread(times)}, "
+            say("pages", f"prefix of {length} bytes out of {entries} keys: "
+                f"{figures.spread(times)}, "
                 f"{found / len(times):.0f} keys a page, {used:.2f} ms of CPU each; longest loop "
                 f"turn {node.longest_turn_ms():.2f} ms of CPU")
 
@@ -381,7 +388,7 @@ def idle():
 
 
 def write(port, rate, stop, done):
-    """PUTs at an even rate over one connection, some each 2 ms; counts the answers that were 201."""
+    """PUTs at an even rate over one connection, some each 2 ms; tells how many a second were 201."""
     on_cpu(LOAD_CPU)()
     connection = socket.create_connection(("127.0.0.1", port))
     connection.setblocking(False)
@@ -430,6 +437,8 @@ FIGURES = {"cpu": cpu, "storm": storm, "pages": pages, "large": large, "idle": i
 
 def main():
     figures.BINARY = ARGUMENTS.binary
+    # So that what was started is stopped.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     socket.setdefaulttimeout(30)
     for needed in ("wrk", "nginx", "pgrep"):
         if shutil.which(needed) is None:

@@ -72,6 +72,17 @@ static void list_remove(struct region **head, struct region *region)
     }
 }
 
+static struct region *list_pop(struct region **head)
+{
+    struct region *region = *head;
+    ASSERT(region != NULL);
+    *head = region->next;
+    if (region->next != NULL) {
+        region->next->prev = NULL;
+    }
+    return region;
+}
+
 /* The number of the first region whose base is above the address. */
 static uint32_t above(const struct pagepool *pool, const uint8_t *at)
 {
@@ -113,11 +124,10 @@ static struct region *region_new(struct pagepool *pool)
 /* An idle region, or a new one; in no list. */
 static struct region *whole_region(struct pagepool *pool)
 {
-    struct region *region = pool->idle;
-    if (region == NULL) {
+    if (pool->idle == NULL) {
         return region_new(pool);
     }
-    list_remove(&pool->idle, region);
+    struct region *region = list_pop(&pool->idle);
     pool->idle_count--;
     pool->idle_min = pool->idle_count < pool->idle_min ? pool->idle_count : pool->idle_min;
     pool->due = pool->idle_count < pool->due ? pool->idle_count : pool->due;
@@ -164,8 +174,7 @@ void pagepool_give(struct pagepool *pool, void *page)
 
 static void drop_idle(struct pagepool *pool)
 {
-    struct region *region = pool->idle;
-    list_remove(&pool->idle, region);
+    struct region *region = list_pop(&pool->idle);
     pool->idle_count--;
     pool->idle_min = pool->idle_count < pool->idle_min ? pool->idle_count : pool->idle_min;
     const uint32_t at = above(pool, region->base) - 1;

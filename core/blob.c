@@ -2,12 +2,14 @@
 
 #include "core/assert.h"
 #include "core/mem.h"
+#include "core/pagepool.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct blob {
+    struct pagepool *pool; /* borrowed; NULL: segments are from the allocator */
     size_t len;
     size_t bytes_max;
     size_t holders;
@@ -20,15 +22,44 @@ struct blob {
 
 enum { SEGMENT_SIZE_MIN = 4096 };
 
+_Static_assert((int)BLOB_SEGMENT_BYTES == (int)PAGEPOOL_PAGE_BYTES, "a full segment is a page");
+
 struct blob *blob_new(size_t bytes_max)
+{
+    return blob_new_in(NULL, bytes_max);
+}
+
+struct blob *blob_new_in(struct pagepool *pool, size_t bytes_max)
 {
     struct blob *blob = calloc(1, sizeof(*blob));
     if (blob != NULL) {
+        blob->pool = pool;
         blob->bytes_max = bytes_max;
         blob->holders = 1;
         blob->memory = sizeof(*blob);
     }
     return blob;
+}
+
+/* Only full segments are pages of the pool; a first one that is smaller is from the allocator. */
+static bool is_page(const struct blob *blob, size_t size)
+{
+    return blob->pool != NULL && size == BLOB_SEGMENT_BYTES;
+}
+
+static uint8_t *segment_new(struct blob *blob, size_t size)
+{
+    return is_page(blob, size) ? pagepool_take(blob->pool) : malloc(size);
+}
+
+static void segment_free(struct blob *blob, uint8_t *segment, size_t size)
+{
+    mem_wipe(segment, size);
+    if (is_page(blob, size)) {
+        pagepool_give(blob->pool, segment);
+    } else {
+        free(segment);
+    }
 }
 
 static enum rc add_segment(struct blob *blob, size_t wanted)
@@ -48,7 +79,7 @@ static enum rc add_segment(struct blob *blob, size_t wanted)
     while (size < wanted && size < BLOB_SEGMENT_BYTES) {
         size *= 2;
     }
-    uint8_t *segment = malloc(size);
+    uint8_t *segment = segment_new(blob, size);
     if (segment == NULL) {
         return RC_NO_MEMORY;
     }
@@ -62,13 +93,12 @@ static enum rc add_segment(struct blob *blob, size_t wanted)
  * is added. */
 static enum rc widen_first_segment(struct blob *blob)
 {
-    uint8_t *wide = malloc(BLOB_SEGMENT_BYTES);
+    uint8_t *wide = segment_new(blob, BLOB_SEGMENT_BYTES);
     if (wide == NULL) {
         return RC_NO_MEMORY;
     }
     memcpy(wide, blob->segments[0], blob->len);
-    mem_wipe(blob->segments[0], blob->len);
-    free(blob->segments[0]);
+    segment_free(blob, blob->segments[0], blob->last_size);
     blob->memory += BLOB_SEGMENT_BYTES - blob->last_size;
     blob->segments[0] = wide;
     blob->last_size = BLOB_SEGMENT_BYTES;
@@ -129,8 +159,7 @@ void blob_release(struct blob *blob)
     }
     for (size_t i = 0; i < blob->segment_count; i++) {
         const bool is_last = i + 1 == blob->segment_count;
-        mem_wipe(blob->segments[i], is_last ? blob->last_size : BLOB_SEGMENT_BYTES);
-        free(blob->segments[i]);
+        segment_free(blob, blob->segments[i], is_last ? blob->last_size : BLOB_SEGMENT_BYTES);
     }
     free(blob->segments);
     free(blob);

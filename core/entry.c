@@ -14,9 +14,9 @@ _Static_assert((int)VALUE_INLINE_MAX <= (int)VALUE_LEN_MASK, "value lengths fit 
 _Static_assert(offsetof(struct entry, tail) + KEY_BYTES_MAX + VALUE_INLINE_MAX <= SLAB_SLOT_MAX,
                "the largest entry has a slot");
 
-void entry_init(struct entries *entries, uint64_t table_seed)
+void entry_init(struct entries *entries, struct pagepool *pool, uint64_t table_seed)
 {
-    slab_init(&entries->slab);
+    slab_init(&entries->slab, pool);
     origin_init(&entries->origins, table_seed);
 }
 

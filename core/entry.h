@@ -43,8 +43,8 @@ struct entries {
     struct origins origins;
 };
 
-/* The struct must not be moved afterwards. */
-void entry_init(struct entries *entries, uint64_t table_seed);
+/* Slots are cut from pages of `pool`, as slab_init(). The struct must not be moved afterwards. */
+void entry_init(struct entries *entries, struct pagepool *pool, uint64_t table_seed);
 
 /* Releases every origin and blob with the memory; the caller has freed every entry before. */
 void entry_fini(struct entries *entries);

@@ -12,7 +12,7 @@ struct origin {
 
 void origin_init(struct origins *origins, uint64_t seed)
 {
-    slab_init(&origins->slab);
+    slab_init(&origins->slab, NULL);
     keymap_init(&origins->map, &origins->slab);
     origins->seed = seed;
 }

@@ -2,6 +2,7 @@
 
 #include "core/assert.h"
 #include "core/mem.h"
+#include "core/pagepool.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@ enum {
     STEPS_PER_ORDER = 16,
 };
 
+_Static_assert((int)SLAB_PAGE_BYTES <= (int)PAGEPOOL_PAGE_BYTES, "a pool's page is large enough");
 _Static_assert(SLAB_PAGE_BYTES / SLAB_SLOT_MIN <= SLOT_MASK, "a slot's number fits");
 
 struct slab_page {
@@ -27,18 +29,32 @@ struct slab_page {
     uint32_t free_slot; /* number + 1 of the first free slot below `fresh`; 0: none */
 };
 
-void slab_init(struct slab *slab)
+void slab_init(struct slab *slab, struct pagepool *pool)
 {
-    *slab = (struct slab){.page_count = 1};
+    *slab = (struct slab){.pool = pool, .page_count = 1};
+}
+
+static uint8_t *memory_take(const struct slab *slab)
+{
+    return slab->pool != NULL ? pagepool_take(slab->pool) : malloc(SLAB_PAGE_BYTES);
+}
+
+static void memory_give(const struct slab *slab, uint8_t *base)
+{
+    if (slab->pool != NULL && base != NULL) {
+        pagepool_give(slab->pool, base);
+    } else {
+        free(base);
+    }
 }
 
 void slab_fini(struct slab *slab)
 {
     for (uint32_t i = 1; i < slab->page_count; i++) {
-        free(slab->pages[i].base);
+        memory_give(slab, slab->pages[i].base);
     }
     free(slab->pages);
-    slab_init(slab);
+    slab_init(slab, slab->pool);
 }
 
 static uint32_t class_of(size_t size)
@@ -103,7 +119,7 @@ static uint32_t map_page(struct slab *slab)
     if (page == 0 && slab->page_count == SLAB_PAGES_MAX) {
         return 0;
     }
-    uint8_t *base = malloc(SLAB_PAGE_BYTES);
+    uint8_t *base = memory_take(slab);
     if (base == NULL) {
         return 0;
     }
@@ -217,7 +233,7 @@ bool slab_trim(struct slab *slab)
         return false;
     }
     list_remove(slab, &slab->empty, page);
-    free(slab->pages[page].base);
+    memory_give(slab, slab->pages[page].base);
     slab->pages[page] = (struct slab_page){.next = slab->vacant};
     slab->vacant = page;
     slab->mapped--;

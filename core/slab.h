@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 enum {
-    /* With malloc's own 16 bytes a page is 64 KiB. */
+    /* With malloc's own 16 bytes a page is 64 KiB; of a pool's page these are left over. */
     SLAB_PAGE_BYTES = 64 * 1024 - 16,
     SLAB_SLOT_BITS = 12,
     SLAB_PAGES_MAX = 1 << (32 - SLAB_SLOT_BITS),
@@ -28,8 +28,10 @@ enum {
 };
 
 struct slab_page;
+struct pagepool;
 
 struct slab {
+    struct pagepool *pool;   /* borrowed; NULL: pages are from the allocator */
     struct slab_page *pages; /* by number; number 0 is never used */
     uint32_t page_slots;     /* allocated length of `pages` */
     uint32_t page_count;     /* numbers given out so far, 0 included */
@@ -40,7 +42,8 @@ struct slab {
     uint64_t mapped;     /* pages that have memory */
 };
 
-void slab_init(struct slab *slab);
+/* Pages come from a pool that outlives the slab; NULL: from the allocator. */
+void slab_init(struct slab *slab, struct pagepool *pool);
 
 /* Frees every page, whatever is in it. Used slots are not wiped: their owner frees them first. */
 void slab_fini(struct slab *slab);
@@ -62,7 +65,7 @@ void *slab_find(const struct slab *slab, uint32_t handle);
 /* What a slot for `size` bytes takes. */
 size_t slab_slot_size(size_t size);
 
-/* Gives one empty page back to the allocator; false when there is none. */
+/* Gives one empty page back to where it came from; false when there is none. */
 bool slab_trim(struct slab *slab);
 
 /* Walks the invariants and asserts them. Slow; for tests. */

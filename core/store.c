@@ -9,6 +9,7 @@
 #include "core/keytree.h"
 #include "core/mem.h"
 #include "core/merge.h"
+#include "core/pagepool.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,10 +22,13 @@ enum {
     /* Entries with one 32-bit hash. So many come about only when somebody computes keys with one
      * 128-bit digest, and then a bound keeps them from being a long chain for everybody. */
     TWINS_MAX = 32,
+    /* Empty pages that one trimming moves to the pool: 32 MiB. */
+    TRIM_PAGES_MAX = 512,
 };
 
 struct store {
     struct store_config config;
+    struct pagepool *own_pages; /* NULL when they are somebody else's */
     struct entries entries;
     struct keymap map;
     struct keytree tree;
@@ -49,7 +53,11 @@ struct store *store_new(const struct store_config *config)
 {
     struct store *s = mem_new(1, sizeof(*s));
     s->config = *config;
-    entry_init(&s->entries, config->table_seed);
+    if (config->pages == NULL) {
+        s->own_pages = pagepool_new();
+        s->config.pages = s->own_pages;
+    }
+    entry_init(&s->entries, s->config.pages, config->table_seed);
     keymap_init(&s->map, &s->entries.slab);
     keytree_init(&s->tree, &s->entries);
     calendar_init(&s->calendar, &s->entries, config->digest_seed);
@@ -84,6 +92,7 @@ void store_free(struct store *s)
     keytree_fini(&s->tree);
     keymap_fini(&s->map);
     entry_fini(&s->entries);
+    pagepool_free(s->own_pages);
     free(s);
 }
 
@@ -205,30 +214,38 @@ static void count_out(struct store *s, const struct entry *e)
     s->guards -= entry_guard_ms(e) > 0;
 }
 
-/* Takes an entry out of the tree and the calendar; it stays in the table. */
+/* Takes an entry out of the figures and the calendar; it stays in the table and the tree. */
 static void unlink_entry(struct store *s, uint32_t handle, uint64_t second)
 {
-    const struct entry *e = entry_at(&s->entries, handle);
-    count_out(s, e);
+    count_out(s, entry_at(&s->entries, handle));
     calendar_remove(&s->calendar, handle, second);
-    if (!e->is_shadow) {
-        keytree_remove(&s->tree, handle);
-    }
 }
 
 static void link_entry(struct store *s, uint32_t handle, uint64_t second)
 {
-    const struct entry *e = entry_at(&s->entries, handle);
-    count_in(s, e);
+    count_in(s, entry_at(&s->entries, handle));
     calendar_add(&s->calendar, handle, second);
-    if (!e->is_shadow) {
+}
+
+/* Shadows have no key and no place in the order. */
+static void order_entry(struct store *s, uint32_t handle)
+{
+    if (!entry_at(&s->entries, handle)->is_shadow) {
         keytree_insert(&s->tree, handle);
+    }
+}
+
+static void disorder_entry(struct store *s, uint32_t handle)
+{
+    if (!entry_at(&s->entries, handle)->is_shadow) {
+        keytree_remove(&s->tree, handle);
     }
 }
 
 static void remove_entry(struct store *s, uint32_t handle, uint64_t second)
 {
     unlink_entry(s, handle, second);
+    disorder_entry(s, handle);
     keymap_remove(&s->map, handle);
     entry_free(&s->entries, handle);
 }
@@ -241,6 +258,23 @@ static bool has_room(const struct store *s, uint32_t old, const struct record *n
     const size_t size = entry_slot_size(next) + blob_size + INDEX_BYTES;
     return size <= old_size || (old != 0 && next->is_shadow) ||
            used_bytes(s) - old_size + size <= s->config.bytes_max;
+}
+
+/* Writes over an entry whose slot is just as large. A live record that follows a live one has its
+ * key, and with it its place in the order. */
+static void rewrite(struct store *s, uint32_t handle, const struct record *next, uint32_t origin,
+                    uint64_t second)
+{
+    const bool keeps_place = !entry_at(&s->entries, handle)->is_shadow && !next->is_shadow;
+    unlink_entry(s, handle, second);
+    if (!keeps_place) {
+        disorder_entry(s, handle);
+    }
+    entry_rewrite(&s->entries, handle, next, origin);
+    link_entry(s, handle, second);
+    if (!keeps_place) {
+        order_entry(s, handle);
+    }
 }
 
 /* Makes `next` the key's entry, in place of `old` (0: none). */
@@ -258,9 +292,7 @@ static enum rc place(struct store *s, uint32_t old, const struct record *next, u
     const struct entry *e = old == 0 ? NULL : entry_at(&s->entries, old);
     /* Not over itself: a record that the store lent out has its key here. */
     if (e != NULL && entry_slot_size(next) == entry_size(e) && next->key != e->tail) {
-        unlink_entry(s, old, second);
-        entry_rewrite(&s->entries, old, next, origin);
-        link_entry(s, old, second);
+        rewrite(s, old, next, origin, second);
         *ret_handle = old;
         return RC_OK;
     }
@@ -274,6 +306,7 @@ static enum rc place(struct store *s, uint32_t old, const struct record *next, u
     }
     keymap_insert(&s->map, hash, handle);
     link_entry(s, handle, second);
+    order_entry(s, handle);
     *ret_handle = handle;
     return RC_OK;
 }
@@ -332,12 +365,12 @@ static bool raise_guard(struct store *s, uint32_t handle, uint64_t guard_ms)
 }
 
 /* A large value that came as plain bytes is made a blob; *ret_blob is the caller's to release. */
-static enum rc build_blob(struct record *r, struct blob **ret_blob)
+static enum rc build_blob(const struct store *s, struct record *r, struct blob **ret_blob)
 {
     if (r->value_len <= VALUE_INLINE_MAX || r->blob != NULL) {
         return RC_OK;
     }
-    struct blob *blob = blob_new(r->value_len);
+    struct blob *blob = blob_new_in(s->config.pages, r->value_len);
     const enum rc rc = blob == NULL ? RC_NO_MEMORY : blob_append(blob, r->value, r->value_len);
     if (rc != RC_OK) {
         blob_release(blob);
@@ -379,7 +412,7 @@ enum rc store_merge(struct store *s, const struct record *r, uint64_t now_ms,
     calendar_advance(&s->calendar, now_ms);
     struct record whole = *r;
     struct blob *blob = NULL;
-    enum rc rc = build_blob(&whole, &blob);
+    enum rc rc = build_blob(s, &whole, &blob);
     if (rc != RC_OK) {
         return rc;
     }
@@ -439,7 +472,21 @@ uint64_t store_deadline(const struct store *s)
 
 bool store_trim(struct store *s)
 {
-    return slab_trim(&s->entries.slab);
+    bool has_more = true;
+    for (uint32_t i = 0; i < TRIM_PAGES_MAX && has_more; i++) {
+        has_more = slab_trim(&s->entries.slab);
+    }
+    return pagepool_trim(s->config.pages) || has_more;
+}
+
+bool store_has_spare(const struct store *s)
+{
+    return s->entries.slab.empty != 0 || pagepool_has_idle(s->config.pages);
+}
+
+struct pagepool *store_pages(const struct store *s)
+{
+    return s->config.pages;
 }
 
 /* ---- Listing ---- */
@@ -580,6 +627,7 @@ struct store_stats store_stats(const struct store *s)
         .guards = s->guards,
         .bytes_used = used_bytes(s),
         .bytes_max = s->config.bytes_max,
+        .order_bytes = s->tree.memory,
         .expired_total = s->expired_total,
     };
 }

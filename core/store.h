@@ -28,9 +28,10 @@
 struct store;
 
 struct store_config {
-    uint64_t bytes_max;   /* keys, values and bookkeeping; more is refused with RC_FULL */
-    uint64_t table_seed;  /* per process and unpredictable: clients choose the keys */
-    uint64_t digest_seed; /* the cluster's: equal content must sum alike on every node */
+    uint64_t bytes_max;     /* keys, values and bookkeeping; more is refused with RC_FULL */
+    uint64_t table_seed;    /* per process and unpredictable: clients choose the keys */
+    uint64_t digest_seed;   /* the cluster's: equal content must sum alike on every node */
+    struct pagepool *pages; /* borrowed: memory for entries and large values; NULL: its own */
 };
 
 /* What store_merge() did with a record. */
@@ -92,8 +93,16 @@ size_t store_expire(struct store *s, uint64_t now_ms, size_t budget,
  * May be early, never more than 64 ms late. */
 uint64_t store_deadline(const struct store *s);
 
-/* Hands empty slabs back to the system, at most one a call; true if one was. */
+/* Hands memory that nobody wanted for a while back to the system, a few milliseconds' worth a
+ * call. To be called ten times a second while it returns true: there is more to do, now or later.
+ */
 bool store_trim(struct store *s);
+
+/* Whether store_trim() has something to do. */
+bool store_has_spare(const struct store *s);
+
+/* Where large values get their segments from. */
+struct pagepool *store_pages(const struct store *s);
 
 /* ---- Listing ---- */
 
@@ -180,6 +189,7 @@ struct store_stats {
     uint64_t guards;       /* live records that refuse older versions beyond their own time */
     uint64_t bytes_used;
     uint64_t bytes_max;
+    uint64_t order_bytes;   /* of the ordered index; bytes_used has a share of it for each entry */
     uint64_t expired_total; /* live records freed at the end of their time */
 };
 

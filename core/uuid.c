@@ -1,6 +1,7 @@
 #include "core/uuid.h"
 
-#include <stddef.h>
+#include "core/digits.h"
+
 #include <string.h>
 
 int uuid_compare(const struct uuid *a, const struct uuid *b)
@@ -21,11 +22,7 @@ bool uuid_is_nil(const struct uuid *uuid)
 
 const char *uuid_format(const struct uuid *uuid, char ret_text[static UUID_TEXT_SIZE])
 {
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < UUID_BYTES; i++) {
-        ret_text[2 * i] = digits[uuid->bytes[i] >> 4];
-        ret_text[2 * i + 1] = digits[uuid->bytes[i] & 15];
-    }
+    digits_hex(uuid->bytes, UUID_BYTES, ret_text);
     ret_text[UUID_TEXT_SIZE - 1] = '\0';
     return ret_text;
 }

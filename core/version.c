@@ -1,7 +1,6 @@
 #include "core/version.h"
 
-#include <inttypes.h>
-#include <stdio.h>
+#include "core/digits.h"
 
 int version_compare(const struct version *a, const struct version *b)
 {
@@ -18,7 +17,7 @@ uint64_t version_ms(const struct version *v)
 
 const char *version_format(const struct version *v, char ret_text[static VERSION_TEXT_SIZE])
 {
-    (void)snprintf(ret_text, VERSION_TEXT_SIZE, "%016" PRIx64, v->stamp);
+    digits_hex_u64(v->stamp, ret_text);
     uuid_format(&v->origin, ret_text + 16);
     return ret_text;
 }

@@ -86,6 +86,7 @@ struct engine *engine_new(const struct engine_config *config, uint64_t now_us)
         .bytes_max = config->bytes_max,
         .table_seed = config->table_seed,
         .digest_seed = swim_cluster_hash(config->network),
+        .pages = config->pages,
     };
     e->store = store_new(&store);
     e->mesh = mesh_new(e->outbox);
@@ -441,12 +442,12 @@ void engine_tick(struct engine *e, uint64_t now_us)
     if (e->clock.is_set) {
         const size_t expired = store_expire(e->store, now_ms, EXPIRE_BUDGET, NULL, NULL);
         e->is_expiry_due = expired == EXPIRE_BUDGET;
-        if (expired > 0) {
-            turn_by(e, now_us + TURN_US);
-        }
         if (sync_turn(e->sync, now_us, now_ms, awaits_donor(e))) {
             peer_look_by(e, now_us);
         }
+    }
+    if (store_has_spare(e->store)) {
+        turn_by(e, now_us + TURN_US);
     }
     leader_ask(e);
     spread_turn(e);

@@ -40,6 +40,7 @@ struct engine_config {
     uint64_t bytes_max;
     uint64_t value_max;              /* told to peers, who log a difference */
     uint64_t ttl_min_ms, ttl_max_ms; /* likewise; the front door clamps */
+    struct pagepool *pages;          /* as store_config's; NULL: its own */
 };
 
 /* Never NULL. The node is alone, not ready and without a clock until a discovery pass is over. */

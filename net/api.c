@@ -252,12 +252,16 @@ bool api_is_exempt(const struct api *a, const struct http_request *rq)
  * that the server makes by itself say the first of these lines too. */
 static void add_cors(struct http_response *rs)
 {
-    static const char ORIGIN[] = "Access-Control-Allow-Origin";
-    if (memmem(buf_data(&rs->headers), rs->headers.len, ORIGIN, sizeof(ORIGIN) - 1) == NULL) {
-        http_add(rs, ORIGIN, "*");
-    }
-    http_add(rs, "Access-Control-Expose-Headers",
-             "ETag, X-Created-At, X-Original-TTL, X-Remaining-TTL, X-Replicas, Retry-After");
+#define ORIGIN "Access-Control-Allow-Origin"
+#define EXPOSED                       \
+    "Access-Control-Expose-Headers: " \
+    "ETag, X-Created-At, X-Original-TTL, X-Remaining-TTL, X-Replicas, Retry-After\r\n"
+    /* A problem says the first already. */
+    const bool has_origin = rs->status >= 400 && memmem(buf_data(&rs->headers), rs->headers.len,
+                                                        ORIGIN, sizeof(ORIGIN) - 1) != NULL;
+    http_add_lines(rs, has_origin ? EXPOSED : ORIGIN ": *\r\n" EXPOSED);
+#undef ORIGIN
+#undef EXPOSED
 }
 
 static void answer_options(struct http_response *rs)
@@ -272,7 +276,8 @@ static void answer_options(struct http_response *rs)
 }
 
 static void answer_route(const struct route *route, struct exchange *x,
-                         void (*figures)(void *arg, struct api_figures *ret), void *arg)
+                         void (*figures)(void *arg, bool is_scrape, struct api_figures *ret),
+                         void *arg)
 {
     if (!is_read(x->rq)) {
         http_problem(x->rs, 405, "method_not_allowed", "This path is only read.");
@@ -280,13 +285,14 @@ static void answer_route(const struct route *route, struct exchange *x,
         return;
     }
     if (route->has_figures && figures != NULL) {
-        figures(arg, &x->figures);
+        figures(arg, route->get == get_metrics, &x->figures);
     }
     route->get(x);
 }
 
 void api_handle(struct api *a, const struct http_request *rq, struct http_response *rs,
-                uint64_t now_us, void (*figures)(void *arg, struct api_figures *ret), void *arg)
+                uint64_t now_us,
+                void (*figures)(void *arg, bool is_scrape, struct api_figures *ret), void *arg)
 {
     struct http_text path = plain_path(rq);
     const struct route *route = find_route(path);

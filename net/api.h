@@ -32,7 +32,8 @@ struct api_config {
 struct api_figures {
     struct http_server_stats http;
     uint64_t rss_bytes, cpu_us, open_fds;
-    uint64_t loop_stall_max_us; /* longest loop turn since the last scrape */
+    uint64_t loop_stall_max_us;    /* longest loop turn since the last scrape; else 0 */
+    uint64_t loop_turn_cpu_max_us; /* likewise, processor time */
     uint64_t discovery_passes, discovery_failures;
     uint64_t log_lines_dropped;
     uint64_t udp_in_bytes, udp_out_bytes, link_in_bytes, link_out_bytes;
@@ -46,9 +47,10 @@ bool api_is_exempt(const struct api *a, const struct http_request *rq);
 
 /* Answers a request; a PUT that waits for its quorum comes back as HTTP_BODY_DEFER and is answered
  * by api_put_done(), a peer's upgrade as HTTP_BODY_UPGRADE. `figures` is asked for only by /status
- * and /metrics. */
+ * and, as a scrape, after which what is counted since the last one begins anew, by /metrics. */
 void api_handle(struct api *a, const struct http_request *rq, struct http_response *rs,
-                uint64_t now_us, void (*figures)(void *arg, struct api_figures *ret), void *arg);
+                uint64_t now_us,
+                void (*figures)(void *arg, bool is_scrape, struct api_figures *ret), void *arg);
 
 /* Builds the answer of the deferred PUT with this id; false when its client is gone. */
 bool api_put_done(struct api *a, const struct put_done *done, uint64_t now_us,

@@ -77,10 +77,10 @@ static void add_lifetime(struct http_response *rs, const struct version *version
                          uint64_t expiry_ms, uint64_t clock_ms)
 {
     char etag[ETAG_TEXT_SIZE];
-    http_add(rs, "ETag", "%s", etag_format(version, etag));
-    http_add(rs, "X-Original-TTL", "%" PRIu64, original_ttl_s(version, expiry_ms));
-    http_add(rs, "X-Remaining-TTL", "%" PRIu64,
-             expiry_ms > clock_ms ? (expiry_ms - clock_ms) / 1000 : 0);
+    http_add_text(rs, "ETag", etag_format(version, etag));
+    http_add_number(rs, "X-Original-TTL", original_ttl_s(version, expiry_ms));
+    http_add_number(rs, "X-Remaining-TTL",
+                    expiry_ms > clock_ms ? (expiry_ms - clock_ms) / 1000 : 0);
 }
 
 /* ---- GET and HEAD ---- */
@@ -96,10 +96,9 @@ static void answer_record(const struct record *r, struct http_response *rs, uint
     } else {
         http_set_body(rs, 200, "application/octet-stream", r->value, r->value_len);
     }
-    http_add(rs, "X-Created-At", "%s", rfc3339_format(version_ms(&r->version), created));
+    http_add_text(rs, "X-Created-At", rfc3339_format(version_ms(&r->version), created));
     add_lifetime(rs, &r->version, r->expiry_ms, clock_ms);
-    http_add(rs, "Cache-Control", "no-store");
-    http_add(rs, "X-Content-Type-Options", "nosniff");
+    http_add_lines(rs, "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n");
 }
 
 static void data_get(const struct api_data *d, const struct http_request *rq,

@@ -4,9 +4,9 @@
 #include <event2/bufferevent.h>
 #include <sys/socket.h>
 
-/* Less than the half by what libevent and malloc() put before it: the piece stays on the heap,
+/* Less than a quarter by what libevent and malloc() put before it: the piece stays on the heap,
  * where one of 64 KiB would be mapped and unmapped each time. */
-enum { PIECE_BYTES = BULK_READ_TURN_MAX / 2 - 256 };
+enum { PIECE_BYTES = BULK_READ_TURN_MAX / 4 - 256 };
 
 size_t bulk_read(struct bufferevent *bev)
 {

@@ -2,8 +2,8 @@
  * bulk_read: what else waits in a plain socket, read past its bufferevent into its input buffer.
  *
  * libevent 2.1 reads 4 KiB at a time, whatever it is told, and each takes three system calls. This
- * is for connections on which much is coming, after a read callback: a PUT of 10 MiB takes 660
- * calls instead of 7,900. Not for TLS.
+ * is for connections on which much is coming, after a read callback: 10 MiB take 660 calls instead
+ * of 7,900. Not for TLS. The HTTP server reads by itself (net/http_input).
  */
 #ifndef NET_BULK_READ_H
 #define NET_BULK_READ_H
@@ -20,7 +20,7 @@ enum {
     BULK_READ_TURN_MAX = 64 * 1024,
 };
 
-/* Returns the bytes that were added to the input, at most about half of BULK_READ_TURN_MAX. 0:
+/* Returns the bytes that were added to the input, at most about a quarter of BULK_READ_TURN_MAX. 0:
  * nothing waits; an end or an error is left for the bufferevent to tell. */
 size_t bulk_read(struct bufferevent *bev);
 

@@ -14,7 +14,10 @@
 enum {
     TAKE_BYTES = 64 * 1024,           /* asked of the engine at a time */
     TAKE_BYTES_MAX = 4 * 1024 * 1024, /* one frame may exceed TAKE_BYTES, never this */
-    ACTIONS_PER_TURN_MAX = 4096, /* then the loop looks at its sockets again: some 5 ms of work */
+    /* A turn that is older reads no more than a little from each link, and leaves the rest of the
+     * outbox to the next: what is begun then takes another millisecond or two. */
+    TURN_US_MAX = 1500,
+    ACTIONS_PER_LOOK = 32, /* at the clock */
 };
 
 struct driver {
@@ -94,7 +97,14 @@ static void on_link_finished(void *arg, struct peer_link *l)
     link_map_remove(d->links, peer_link_id(l));
 }
 
+static bool on_has_time(void *arg)
+{
+    const struct driver *d = arg;
+    return hostinfo_boottime_us() - d->turn_began_us < TURN_US_MAX;
+}
+
 static const struct peer_link_hooks link_hooks = {
+    .has_time = on_has_time,
     .up = on_link_up,
     .input = on_link_input,
     .drained = on_link_drained,
@@ -195,7 +205,9 @@ static void perform(struct driver *d, const struct action *action)
 static bool work_off(struct driver *d)
 {
     struct outbox *outbox = engine_outbox(d->config.engine);
-    for (uint32_t done = 0; done < ACTIONS_PER_TURN_MAX; done++) {
+    const uint64_t end_us = d->now_us + TURN_US_MAX;
+    for (uint32_t done = 1; done % ACTIONS_PER_LOOK != 0 || hostinfo_boottime_us() < end_us;
+         done++) {
         struct action action;
         if (outbox_next(outbox, &action)) {
             perform(d, &action);

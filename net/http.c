@@ -2,6 +2,7 @@
 
 #include "core/assert.h"
 #include "core/cursor.h"
+#include "core/digits.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -97,6 +98,25 @@ static void remove_line(struct http_response *rs, const char *name)
     }
 }
 
+static void add_line(struct http_response *rs, const char *name, const char *value,
+                     size_t value_len)
+{
+    ASSERT(strpbrk(name, "\r\n:") == NULL);
+    ASSERT(memchr(value, '\r', value_len) == NULL && memchr(value, '\n', value_len) == NULL);
+    const size_t name_len = strlen(name);
+    uint8_t *room = NULL;
+    const size_t len = name_len + 2 + value_len + 2;
+    const enum rc rc = buf_reserve(&rs->headers, len, &room);
+    ASSERT(rc == RC_OK);
+    struct cursor c = cursor_writer(room, len);
+    cursor_put_bytes(&c, name, name_len);
+    cursor_put_bytes(&c, ": ", 2);
+    cursor_put_bytes(&c, value, value_len);
+    cursor_put_bytes(&c, "\r\n", 2);
+    ASSERT(cursor_ok(&c));
+    buf_commit(&rs->headers, len);
+}
+
 void http_add(struct http_response *rs, const char *name, const char *format, ...)
 {
     char value[1024];
@@ -105,19 +125,26 @@ void http_add(struct http_response *rs, const char *name, const char *format, ..
     const int value_len = vsnprintf(value, sizeof(value), format, args);
     va_end(args);
     ASSERT(value_len >= 0 && (size_t)value_len < sizeof(value));
-    ASSERT(strpbrk(name, "\r\n:") == NULL && strpbrk(value, "\r\n") == NULL);
-    const size_t name_len = strlen(name);
-    uint8_t *room = NULL;
-    const size_t len = name_len + 2 + (size_t)value_len + 2;
-    const enum rc rc = buf_reserve(&rs->headers, len, &room);
+    add_line(rs, name, value, (size_t)value_len);
+}
+
+void http_add_text(struct http_response *rs, const char *name, const char *value)
+{
+    add_line(rs, name, value, strlen(value));
+}
+
+void http_add_number(struct http_response *rs, const char *name, uint64_t value)
+{
+    char digits[DIGITS_U64_MAX];
+    add_line(rs, name, digits, digits_decimal(value, digits));
+}
+
+void http_add_lines(struct http_response *rs, const char *lines)
+{
+    const size_t len = strlen(lines);
+    ASSERT(len >= 2 && lines[len - 2] == '\r' && lines[len - 1] == '\n');
+    const enum rc rc = buf_append(&rs->headers, lines, len);
     ASSERT(rc == RC_OK);
-    struct cursor c = cursor_writer(room, len);
-    cursor_put_bytes(&c, name, name_len);
-    cursor_put_bytes(&c, ": ", 2);
-    cursor_put_bytes(&c, value, (size_t)value_len);
-    cursor_put_bytes(&c, "\r\n", 2);
-    ASSERT(cursor_ok(&c));
-    buf_commit(&rs->headers, len);
 }
 
 void http_set_body(struct http_response *rs, int status, const char *type, const void *data,
@@ -131,7 +158,7 @@ void http_set_body(struct http_response *rs, int status, const char *type, const
         rs->status = 500;
         return;
     }
-    http_add(rs, "Content-Type", "%s", type);
+    http_add_text(rs, "Content-Type", type);
 }
 
 /* Writes `text` as the inside of a JSON string; what is not printable ASCII is escaped or, above

@@ -111,6 +111,13 @@ void http_response_clear(struct http_response *rs);
 void http_add(struct http_response *rs, const char *name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* The same without a format, for what every answer has. */
+void http_add_text(struct http_response *rs, const char *name, const char *value);
+void http_add_number(struct http_response *rs, const char *name, uint64_t value);
+
+/* Adds whole lines, each with its CRLF, that are written down in the code. */
+void http_add_lines(struct http_response *rs, const char *lines);
+
 /* Sets the status and a body of bytes with its content type, in place of an earlier body and type.
  * Without memory for it the answer becomes an empty 500. */
 void http_set_body(struct http_response *rs, int status, const char *type, const void *data,

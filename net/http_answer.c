@@ -2,6 +2,7 @@
 
 #include "core/assert.h"
 #include "core/cursor.h"
+#include "core/digits.h"
 
 #include <event2/buffer.h>
 #include <stdio.h>
@@ -38,13 +39,8 @@ static void put_text(struct cursor *c, const char *text)
 
 static void put_number(struct cursor *c, uint64_t value)
 {
-    char digits[20];
-    size_t at = sizeof(digits);
-    do {
-        digits[--at] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value > 0);
-    cursor_put_bytes(c, digits + at, sizeof(digits) - at);
+    char digits[DIGITS_U64_MAX];
+    cursor_put_bytes(c, digits, digits_decimal(value, digits));
 }
 
 static void put_head(struct cursor *c, const struct http_answer *answer,

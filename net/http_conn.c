@@ -1,7 +1,6 @@
 #include "net/http_conn.h"
 
 #include "core/assert.h"
-#include "net/bulk_read.h"
 #include "net/http_intake.h"
 
 #include <errno.h>
@@ -89,6 +88,14 @@ static void settle(struct http_conn *c)
     }
 }
 
+void http_conn_set_reading(struct http_conn *c, bool is_on)
+{
+    if (c->is_on != is_on) {
+        c->is_on = is_on;
+        (void)(is_on ? event_add(&c->reader, NULL) : event_del(&c->reader));
+    }
+}
+
 /* The end of a connection */
 
 void http_conn_close(struct http_conn *c)
@@ -110,9 +117,9 @@ static void reset(struct http_conn *c)
 
 static void drain_lingering(struct http_conn *c)
 {
-    struct evbuffer *input = bufferevent_get_input(c->bev);
-    c->moved += evbuffer_get_length(input);
-    (void)evbuffer_drain(input, evbuffer_get_length(input));
+    const size_t len = http_input_len(&c->input);
+    c->moved += len;
+    http_input_drop(&c->input, len);
     if (c->moved >= HTTP_LINGER_BYTES || c->is_eof) {
         http_conn_close(c);
     }
@@ -123,7 +130,7 @@ static void drain_lingering(struct http_conn *c)
  * 9.6). */
 static void end(struct http_conn *c)
 {
-    const bool has_input = evbuffer_get_length(bufferevent_get_input(c->bev)) > 0;
+    const bool has_input = http_input_len(&c->input) > 0;
     if (c->is_eof || (!c->is_lingering && !has_input)) {
         http_conn_close(c);
         return;
@@ -131,7 +138,7 @@ static void end(struct http_conn *c)
     (void)shutdown(bufferevent_getfd(c->bev), SHUT_WR);
     http_conn_enter(c, HTTP_PHASE_LINGER);
     c->moved = 0;
-    (void)bufferevent_enable(c->bev, EV_READ);
+    http_conn_set_reading(c, true);
     drain_lingering(c);
 }
 
@@ -250,6 +257,12 @@ static void hand_over(struct http_conn *c, const struct http_response *rs)
         http_conn_close(c);
         return;
     }
+    http_conn_set_reading(c, false);
+    if (http_input_keep(&c->input) != RC_OK) {
+        http_conn_close(c);
+        return;
+    }
+    (void)evbuffer_freeze(bufferevent_get_input(bev), 0);
     bufferevent_setcb(bev, NULL, NULL, NULL, NULL);
     bufferevent_setwatermark(bev, EV_WRITE, 0, 0);
     (void)bufferevent_set_max_single_write(bev, 0);
@@ -344,38 +357,55 @@ static void work(struct http_conn *c)
 
 /* Events */
 
-/* A large body is on its way, and all of it that came was used. */
-static bool wants_more(const struct http_conn *c)
+/* There is new input, or the connection's turn to go on with what it had. */
+static void use_input(struct http_conn *c)
 {
-    return http_conn_is_in(c, HTTP_PHASE_BODY) && !c->is_eof &&
-           evbuffer_get_length(bufferevent_get_input(c->bev)) == 0;
-}
-
-static void work_bulk(struct http_conn *c)
-{
-    size_t len = 1;
-    for (size_t total = 0; len > 0 && wants_more(c) && total < BULK_READ_TURN_MAX; total += len) {
-        len = bulk_read(c->bev);
-        if (len > 0) {
-            work(c);
-        }
-    }
-}
-
-static void on_read(struct bufferevent *bev, void *arg)
-{
-    struct http_conn *c = arg;
     if (http_conn_is_in(c, HTTP_PHASE_LINGER)) {
         drain_lingering(c);
     } else if (is_reading(c)) {
-        const bool is_bulk = evbuffer_get_length(bufferevent_get_input(bev)) >= BULK_READ_SIGN;
         work(c);
-        if (is_bulk) {
-            work_bulk(c);
-        }
-    } else if (evbuffer_get_length(bufferevent_get_input(bev)) >= HTTP_INPUT_MAX) {
-        (void)bufferevent_disable(bev, EV_READ);
     }
+    if (http_conn_is_in(c, HTTP_PHASE_CLOSED)) {
+        return;
+    }
+    if (http_input_keep(&c->input) != RC_OK) {
+        http_conn_close(c);
+    } else if (!is_reading(c) && http_input_len(&c->input) >= HTTP_INPUT_MAX) {
+        http_conn_set_reading(c, false);
+    }
+}
+
+static void on_input_over(struct http_conn *c)
+{
+    c->is_eof = true;
+    http_conn_set_reading(c, false);
+    if (http_conn_is_in(c, HTTP_PHASE_LINGER)) {
+        http_conn_close(c);
+    } else if (is_reading(c)) {
+        work(c);
+    }
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    struct http_conn *c = arg;
+    struct http_shared *shared = c->shared;
+    const size_t size = http_conn_is_in(c, HTTP_PHASE_BODY) ? sizeof(shared->room) : HTTP_INPUT_MAX;
+    (void)what;
+    const enum rc rc = http_input_read(&c->input, fd, shared->room, size);
+    if (rc == RC_OK) {
+        use_input(c);
+    } else if (rc == RC_CLOSED) {
+        on_input_over(c);
+    } else if (rc != RC_AGAIN) {
+        http_conn_close(c);
+    }
+    settle(c);
+}
+
+void http_conn_go_on(struct http_conn *c)
+{
+    use_input(c);
     settle(c);
 }
 
@@ -383,9 +413,7 @@ static void on_read(struct bufferevent *bev, void *arg)
 static void proceed(struct http_conn *c)
 {
     if (http_conn_is_in(c, HTTP_PHASE_IDLE)) {
-        if (!c->is_eof) {
-            (void)bufferevent_enable(c->bev, EV_READ);
-        }
+        http_conn_set_reading(c, !c->is_eof);
         work(c);
     }
 }
@@ -405,20 +433,13 @@ static void on_write(struct bufferevent *bev, void *arg)
     settle(c);
 }
 
+/* Only writing can fail here: the bufferevent does not read. */
 static void on_event(struct bufferevent *bev, short what, void *arg)
 {
     struct http_conn *c = arg;
     (void)bev;
-    if ((what & BEV_EVENT_EOF) == 0 || (what & BEV_EVENT_WRITING) != 0) {
-        http_conn_close(c);
-    } else {
-        c->is_eof = true;
-        if (http_conn_is_in(c, HTTP_PHASE_LINGER)) {
-            http_conn_close(c);
-        } else if (is_reading(c)) {
-            work(c);
-        }
-    }
+    (void)what;
+    http_conn_close(c);
     settle(c);
 }
 
@@ -440,11 +461,14 @@ struct http_conn *http_conn_new(struct http_shared *shared, int fd, const struct
     c->peer = *peer;
     c->slot = slot;
     c->is_over = is_over;
-    bufferevent_setcb(bev, on_read, on_write, on_event, c);
+    c->input.kept = bufferevent_get_input(bev);
+    (void)evbuffer_unfreeze(c->input.kept, 0);
+    bufferevent_setcb(bev, NULL, on_write, on_event, c);
     bufferevent_setwatermark(bev, EV_WRITE, HTTP_OUTPUT_LOW, 0);
     (void)bufferevent_set_max_single_write(bev, HTTP_OUTPUT_HIGH);
-    (void)bufferevent_disable(bev, EV_WRITE);
-    (void)bufferevent_enable(bev, EV_READ);
+    (void)bufferevent_disable(bev, EV_READ | EV_WRITE);
+    (void)event_assign(&c->reader, shared->config.base, fd, EV_READ | EV_PERSIST, on_readable, c);
+    http_conn_set_reading(c, true);
     shared->stats.connections++;
     TAILQ_INSERT_TAIL(&shared->phases[HTTP_PHASE_IDLE], c, entry);
     c->listed = HTTP_PHASE_IDLE;
@@ -464,6 +488,7 @@ void http_conn_free(struct http_conn *c)
     shared->stats.connections--;
     http_intake_release(c);
     http_source_drop(&c->source);
+    http_conn_set_reading(c, false);
     if (c->bev != NULL) {
         bufferevent_free(c->bev);
     }
@@ -479,12 +504,9 @@ void http_conn_complete(struct http_conn *c, struct http_response *rs)
     /* What was pipelined behind it is for the loop: the caller may be in the middle of something
      * that the next request's handler would disturb. */
     if (http_conn_is_in(c, HTTP_PHASE_IDLE)) {
-        if (!c->is_eof) {
-            (void)bufferevent_enable(c->bev, EV_READ);
-        }
-        if (c->is_eof || evbuffer_get_length(bufferevent_get_input(c->bev)) > 0) {
-            bufferevent_trigger(c->bev, EV_READ,
-                                BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
+        http_conn_set_reading(c, !c->is_eof);
+        if (c->is_eof || http_input_len(&c->input) > 0) {
+            c->shared->woken(c->shared, c);
         }
     }
     settle(c);
@@ -557,10 +579,10 @@ bool http_conn_resume(struct http_conn *c)
         return false;
     }
     http_intake_start_body(c);
-    (void)bufferevent_enable(c->bev, EV_READ);
+    http_conn_set_reading(c, !c->is_eof);
     flush(c);
     if (!http_conn_is_in(c, HTTP_PHASE_CLOSED)) {
-        bufferevent_trigger(c->bev, EV_READ, BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
+        c->shared->woken(c->shared, c);
     }
     settle(c);
     return true;
@@ -568,8 +590,7 @@ bool http_conn_resume(struct http_conn *c)
 
 void http_conn_drain(struct http_conn *c)
 {
-    if (http_conn_is_in(c, HTTP_PHASE_IDLE) &&
-        evbuffer_get_length(bufferevent_get_input(c->bev)) == 0) {
+    if (http_conn_is_in(c, HTTP_PHASE_IDLE) && http_input_len(&c->input) == 0) {
         c->is_close = true;
         c->is_lingering = true;
         end(c);

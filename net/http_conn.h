@@ -20,22 +20,28 @@
  * A reset ends it at once, and is told to the owner of a deferred answer.
  *
  * Writing is tried at once and only what the socket does not take waits for the loop: that spares
- * two epoll_ctl() calls on each small answer.
+ * two epoll_ctl() calls on each small answer. Reading is net/http_input: a small request is one
+ * recv() and one writev().
  */
 #ifndef NET_HTTP_CONN_H
 #define NET_HTTP_CONN_H
 
 #include "net/http_answer.h"
+#include "net/http_input.h"
 #include "net/http_parse.h"
 #include "net/http_server.h"
 #include "net/ip_limit.h"
 #include "net/rate_limit.h"
 
+#include <event2/event_struct.h>
 #include <sys/queue.h>
 
 enum {
-    /* Unread input of a connection that is being answered; above it its socket is not read. */
+    /* Unused input of a connection that is being answered; from there on its socket is not read.
+     * Read at once, too, so that twice this is the most that is kept. */
     HTTP_INPUT_MAX = 16 * 1024,
+    /* Read at once of a body: of one connection in one turn, so that bulk starves nobody. */
+    HTTP_ROOM_BYTES = 64 * 1024,
     /* Slower than this, a client costs more than it is worth: bytes a second, over a window of the
      * request timeout, in either direction. */
     HTTP_RATE_MIN = 1024,
@@ -68,8 +74,9 @@ struct http_shared {
     /* By phase; all deadlines of one phase are the same time away, so each list is in the order of
      * its deadlines. */
     struct http_conn_list phases[HTTP_PHASES];
-    struct http_response scratch; /* the answer being made; its memory is used again */
-    struct buf piece;             /* what a stream's producer appends to */
+    struct http_response scratch;  /* the answer being made; its memory is used again */
+    struct buf piece;              /* what a stream's producer appends to */
+    uint8_t room[HTTP_ROOM_BYTES]; /* what a socket is read into */
     struct http_parse *spare[HTTP_SPARE_PARSERS];
     size_t spare_count;
     struct http_date date;
@@ -79,6 +86,9 @@ struct http_shared {
     bool is_held, is_draining;
     /* A connection entered a phase that ends at this time. */
     void (*deadline)(struct http_shared *shared, uint64_t at_ms);
+    /* The connection has input to go on with, or its end: http_conn_go_on() is to be called, from
+     * the loop. */
+    void (*woken)(struct http_shared *shared, struct http_conn *c);
     /* Room for bodies became free: those that are held may go on, in a turn of their own. */
     void (*roomy)(struct http_shared *shared);
     /* A connection is about to be freed (its slot, its address). */
@@ -87,8 +97,11 @@ struct http_shared {
 
 struct http_conn {
     TAILQ_ENTRY(http_conn) entry;
+    TAILQ_ENTRY(http_conn) woken; /* of the server, while is_woken */
     struct http_shared *shared;
-    struct bufferevent *bev;
+    struct bufferevent *bev; /* writes, and holds both buffers; reading is the reader's */
+    struct event reader;
+    struct http_input input;
     struct http_parse *parse; /* NULL unless a request is arriving or being handled */
     struct http_source source;
     uint64_t id; /* of the current exchange: serial << 32 | slot */
@@ -99,12 +112,14 @@ struct http_conn {
     struct addr peer;
     uint8_t phase, listed; /* enum http_phase: now, and the list it is in */
     bool is_refreshed;     /* the phase began anew, even if it is the same */
-    bool is_over;      /* beyond a limit: one request, and only probes and peers get an answer */
-    bool is_counted;   /* in ip_limit */
-    bool is_writing;   /* the loop writes what the socket did not take */
-    bool is_eof;       /* the client sends no more */
-    bool is_close;     /* after this answer */
-    bool is_lingering; /* and the client may still be sending then */
+    bool is_over;    /* beyond a limit: one request, and only probes and peers get an answer */
+    bool is_counted; /* in ip_limit */
+    bool is_on;      /* the reader is */
+    bool is_woken;
+    bool is_writing;         /* the loop writes what the socket did not take */
+    bool is_eof;             /* the client sends no more */
+    bool is_close;           /* after this answer */
+    bool is_lingering;       /* and the client may still be sending then */
     bool is_head, is_http10; /* of the request being answered */
     bool is_keep_alive;
     bool is_continued; /* 100 Continue was sent */
@@ -126,6 +141,9 @@ void http_conn_expire(struct http_conn *c);
 /* Bodies are held: if one is arriving it is read no further. */
 void http_conn_hold(struct http_conn *c);
 
+/* Goes on with the input that it has, after shared->woken(). */
+void http_conn_go_on(struct http_conn *c);
+
 /* A body that is held goes on, if it may; false when it may not yet. */
 bool http_conn_resume(struct http_conn *c);
 
@@ -143,6 +161,9 @@ void http_conn_answer(struct http_conn *c, struct http_response *rs);
 /* Answers with a problem of the server's own and reads no more: what would follow cannot be
  * trusted, or is not wanted. */
 void http_conn_refuse(struct http_conn *c, int status, const char *code, const char *detail);
+
+/* Whether its socket is read. */
+void http_conn_set_reading(struct http_conn *c, bool is_on);
 
 /* Ends it at once; freed when the current event is done with. */
 void http_conn_close(struct http_conn *c);

@@ -10,7 +10,8 @@
 
 static struct http_parse *take_parse(struct http_shared *shared)
 {
-    return shared->spare_count > 0 ? shared->spare[--shared->spare_count] : http_parse_new();
+    return shared->spare_count > 0 ? shared->spare[--shared->spare_count]
+                                   : http_parse_new(shared->config.pages);
 }
 
 void http_intake_release(struct http_conn *c)
@@ -75,14 +76,14 @@ void http_intake_start_body(struct http_conn *c)
 {
     static const char interim[] = "HTTP/1.1 100 Continue\r\n\r\n";
     if (!http_intake_has_room(c)) {
-        (void)bufferevent_disable(c->bev, EV_READ);
+        http_conn_set_reading(c, false);
         http_conn_enter(c, HTTP_PHASE_HELD);
         return;
     }
     c->shared->bodies_bytes -= c->body_bytes;
     c->body_bytes = room_wanted(c);
     c->shared->bodies_bytes += c->body_bytes;
-    const bool is_waiting = evbuffer_get_length(bufferevent_get_input(c->bev)) == 0;
+    const bool is_waiting = http_input_len(&c->input) == 0;
     if (http_parse_expects_continue(c->parse) && is_waiting && !c->is_continued) {
         c->is_continued = true;
         (void)bufferevent_write(c->bev, interim, sizeof(interim) - 1);
@@ -161,11 +162,10 @@ void http_intake_begin(struct http_conn *c)
  * more. */
 static bool skip_empty_lines(struct http_conn *c)
 {
-    struct evbuffer *input = bufferevent_get_input(c->bev);
     uint8_t pair[2] = {0};
-    ev_ssize_t len = 0;
-    while ((len = evbuffer_copyout(input, pair, 2)) == 2 && pair[0] == '\r' && pair[1] == '\n') {
-        (void)evbuffer_drain(input, 2);
+    size_t len = 0;
+    while ((len = http_input_copy(&c->input, pair, 2)) == 2 && pair[0] == '\r' && pair[1] == '\n') {
+        http_input_drop(&c->input, 2);
         c->shared->stats.bytes_in += 2;
     }
     return len == 2 || (len == 1 && pair[0] != '\r');
@@ -173,21 +173,20 @@ static bool skip_empty_lines(struct http_conn *c)
 
 bool http_intake_step(struct http_conn *c)
 {
-    struct evbuffer *input = bufferevent_get_input(c->bev);
     if (http_conn_is_in(c, HTTP_PHASE_IDLE)) {
         if (!skip_empty_lines(c)) {
             return false;
         }
         http_intake_begin(c);
     }
-    struct evbuffer_iovec piece;
-    if (c->parse == NULL || evbuffer_get_length(input) == 0 ||
-        evbuffer_peek(input, -1, NULL, &piece, 1) < 1) {
+    const uint8_t *run = NULL;
+    const size_t len = c->parse == NULL ? 0 : http_input_run(&c->input, &run);
+    if (len == 0) {
         return false;
     }
-    const size_t used = http_parse_feed(c->parse, piece.iov_base, piece.iov_len);
+    const size_t used = http_parse_feed(c->parse, run, len);
     ASSERT(used > 0);
-    (void)evbuffer_drain(input, used);
+    http_input_drop(&c->input, used);
     c->moved += used;
     c->shared->stats.bytes_in += used;
     if (http_parse_state(c->parse) == HTTP_PARSE_HEADERS) {

@@ -21,6 +21,7 @@ enum {
 };
 
 struct http_parse {
+    struct pagepool *pool; /* of large bodies */
     llhttp_t llhttp;
     enum http_parse_state state;
     struct http_refusal refusal;
@@ -69,7 +70,7 @@ static void check_chunk_bytes(struct http_parse *p, const uint8_t *end)
 /* The body so far moves from the small buffer into a blob of at most `bytes_max`. */
 static enum rc move_to_blob(struct http_parse *p, uint64_t bytes_max)
 {
-    struct blob *blob = blob_new(bytes_max);
+    struct blob *blob = blob_new_in(p->pool, bytes_max);
     if (blob == NULL) {
         return RC_NO_MEMORY;
     }
@@ -140,10 +141,11 @@ static const llhttp_settings_t settings = {
     .on_message_complete = on_message_complete,
 };
 
-struct http_parse *http_parse_new(void)
+struct http_parse *http_parse_new(struct pagepool *pool)
 {
     struct http_parse *p = calloc(1, sizeof(*p));
     if (p != NULL) {
+        p->pool = pool;
         buf_init(&p->head, HEAD_BYTES_MAX);
         http_parse_reset(p);
     }

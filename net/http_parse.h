@@ -18,6 +18,7 @@
 #include "net/http.h"
 
 struct http_parse;
+struct pagepool;
 
 enum http_parse_state {
     HTTP_PARSE_HEAD,    /* more of the request line and the headers is wanted */
@@ -33,8 +34,8 @@ struct http_refusal {
     const char *detail; /* static */
 };
 
-/* NULL when out of memory. */
-struct http_parse *http_parse_new(void);
+/* Large bodies get their memory from `pool`, as blob_new_in(). NULL when out of memory. */
+struct http_parse *http_parse_new(struct pagepool *pool);
 void http_parse_free(struct http_parse *p);
 
 /* Makes it ready for the next request and lets go of the last one's body. */

@@ -25,6 +25,8 @@ enum {
     /* Without descriptors or memory for a connection: the listener rests for so long. */
     ACCEPT_REST_MS = 100,
     SLOTS_MIN = 64,
+    /* What woken connections do in the turn that woke them; then the sockets are looked at. */
+    WOKEN_TURN_US = 1000,
 };
 
 #define NO_DEADLINE UINT64_MAX
@@ -35,6 +37,9 @@ struct http_server {
     struct event *rest;     /* until the listener is looked at again */
     struct event *timer;
     struct event *resume; /* made active when bodies that are held may go on */
+    struct event *go_on;  /* pending while connections are woken */
+    struct http_conn_list woken;
+    uint32_t woken_count;
     uint64_t timer_at_ms; /* NO_DEADLINE: not armed */
     int reserve_fd;       /* given up to accept, and so to end, a connection when there are none */
     uint32_t over_count;
@@ -117,9 +122,19 @@ static uint32_t take_slot(struct http_server *s)
     return s->free_slots[--s->free_count];
 }
 
+static void forget_woken(struct http_server *s, struct http_conn *c)
+{
+    if (c->is_woken) {
+        c->is_woken = false;
+        TAILQ_REMOVE(&s->woken, c, woken);
+        s->woken_count--;
+    }
+}
+
 static void on_closed(struct http_shared *shared, struct http_conn *c)
 {
     struct http_server *s = server_of(shared);
+    forget_woken(s, c);
     s->slots[c->slot] = NULL;
     s->free_slots[s->free_count++] = c->slot;
     s->over_count -= c->is_over;
@@ -146,6 +161,64 @@ static void on_resume(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     while (!TAILQ_EMPTY(held) && http_conn_resume(TAILQ_FIRST(held))) {
+    }
+}
+
+/* Connections that are woken */
+
+static uint64_t turn_age_us(const struct http_server *s)
+{
+    struct timeval began;
+    struct timeval now;
+    (void)event_base_gettimeofday_cached(s->shared.config.base, &began);
+    (void)evutil_gettimeofday(&now, NULL);
+    const int64_t age_us =
+        ((int64_t)now.tv_sec - began.tv_sec) * 1000000 + (now.tv_usec - began.tv_usec);
+    return age_us > 0 ? (uint64_t)age_us : 0;
+}
+
+/* In this turn while it is young; later by way of the timers, so that the sockets have theirs. */
+static void schedule_woken(struct http_server *s)
+{
+    static const struct timeval at_once = {0};
+    if (turn_age_us(s) < WOKEN_TURN_US) {
+        event_active(s->go_on, EV_TIMEOUT, 0);
+    } else {
+        (void)evtimer_add(s->go_on, &at_once);
+    }
+}
+
+static void on_woken(struct http_shared *shared, struct http_conn *c)
+{
+    struct http_server *s = server_of(shared);
+    if (c->is_woken) {
+        return;
+    }
+    if (s->woken_count == 0) {
+        schedule_woken(s);
+    }
+    c->is_woken = true;
+    TAILQ_INSERT_TAIL(&s->woken, c, woken);
+    s->woken_count++;
+}
+
+static void on_go_on(evutil_socket_t fd, short what, void *arg)
+{
+    struct http_server *s = arg;
+    (void)fd;
+    (void)what;
+    /* Those that are woken again meanwhile wait for the next time. */
+    for (uint32_t left = s->woken_count; left > 0 && s->woken_count > 0; left--) {
+        struct http_conn *c = TAILQ_FIRST(&s->woken);
+        const bool is_last = s->woken_count == 1;
+        forget_woken(s, c);
+        http_conn_go_on(c);
+        if (is_last) {
+            return; /* woken by itself it has scheduled the next time */
+        }
+    }
+    if (s->woken_count > 0) {
+        schedule_woken(s);
     }
 }
 
@@ -275,9 +348,10 @@ static bool make_events(struct http_server *s)
     s->timer = evtimer_new(config->base, on_timer, s);
     s->rest = evtimer_new(config->base, on_rested, s);
     s->resume = evtimer_new(config->base, on_resume, s);
+    s->go_on = evtimer_new(config->base, on_go_on, s);
     s->listener = event_new(config->base, config->listen_fd, EV_READ | EV_PERSIST, on_accept, s);
-    return s->timer != NULL && s->rest != NULL && s->resume != NULL && s->listener != NULL &&
-           event_add(s->listener, NULL) == 0;
+    return s->timer != NULL && s->rest != NULL && s->resume != NULL && s->go_on != NULL &&
+           s->listener != NULL && event_add(s->listener, NULL) == 0;
 }
 
 struct http_server *http_server_new(const struct http_server_config *config)
@@ -291,6 +365,8 @@ struct http_server *http_server_new(const struct http_server_config *config)
     s->shared.deadline = on_deadline;
     s->shared.closed = on_closed;
     s->shared.roomy = on_roomy;
+    s->shared.woken = on_woken;
+    TAILQ_INIT(&s->woken);
     s->timer_at_ms = NO_DEADLINE;
     s->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     for (int phase = 0; phase < HTTP_PHASES; phase++) {
@@ -332,7 +408,7 @@ void http_server_free(struct http_server *s)
     while (s->shared.spare_count > 0) {
         http_parse_free(s->shared.spare[--s->shared.spare_count]);
     }
-    struct event *const events[] = {s->timer, s->rest, s->resume};
+    struct event *const events[] = {s->timer, s->rest, s->resume, s->go_on};
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
         if (events[i] != NULL) {
             event_free(events[i]);
@@ -357,7 +433,7 @@ void http_server_complete(struct http_server *s, uint64_t id, struct http_respon
     if (c != NULL && c->id == id && c->phase == HTTP_PHASE_DEFERRED) {
         http_conn_complete(c, rs);
     }
-    http_response_fini(rs);
+    http_response_clear(rs);
 }
 
 void http_server_hold_bodies(struct http_server *s, bool is_held)

@@ -23,6 +23,8 @@ struct http_server_config {
     /* All bodies that are arriving may come to; one alone may exceed it. A body without room waits
      * unread, for as long as the request timeout. */
     uint64_t bodies_bytes_max;
+    struct pagepool *pages; /* where large bodies get their memory, as blob_new_in(); borrowed until
+                               the base is freed, for answers may lie in its buffers until then */
     uint32_t idle_timeout_ms, request_timeout_ms;
     uint32_t rate_limit; /* requests per second per client, 0 off; burst is twice that */
     bool trust_all;      /* X-Forwarded-For from anybody */
@@ -60,7 +62,7 @@ struct http_server *http_server_new(const struct http_server_config *config);
 void http_server_free(struct http_server *s);
 
 /* Answers a deferred exchange, after handle() has returned; takes the content of `rs` and leaves it
- * empty. An unknown id is ignored. */
+ * empty, its memory kept for the next one. An unknown id is ignored. */
 void http_server_complete(struct http_server *s, uint64_t id, struct http_response *rs);
 
 /* Stops (and later resumes) reading the bodies of requests that have one. One that is held for the

@@ -24,6 +24,9 @@ enum { LINE_SIZE = 256 };
     X(gauge, process_open_fds, "Open file descriptors of the process", m->figures.open_fds)      \
     X(gauge, loop_stall_max_seconds, "Longest turn of the event loop since the last scrape",     \
       (double)m->figures.loop_stall_max_us / 1e6)                                                \
+    X(gauge, loop_turn_cpu_max_seconds,                                                          \
+      "Processor time of the longest turn since the last scrape",                                \
+      (double)m->figures.loop_turn_cpu_max_us / 1e6)                                             \
     X(counter, log_lines_dropped_total, "Log lines lost because the log's reader was slow",      \
       m->figures.log_lines_dropped)
 

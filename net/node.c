@@ -1,11 +1,13 @@
 #include "net/node.h"
 
 #include "core/assert.h"
+#include "core/pagepool.h"
 #include "net/api.h"
 #include "net/discovery.h"
 #include "net/driver.h"
 #include "net/health_answer.h"
 #include "net/hostinfo.h"
+#include "net/loop.h"
 #include "net/node_claim.h"
 #include "net/proc_figures.h"
 
@@ -35,6 +37,8 @@ struct node {
     const struct node_config *config;
     const struct node_hooks *hooks;
     struct event_base *base;
+    struct loop loop;
+    struct pagepool *pages;
     struct event *signals[SIGNALS];
     struct event *drain_timer;
     uint64_t drain_began_us;
@@ -45,6 +49,7 @@ struct node {
     struct engine *engine;    /* these four from the claim's decision on */
     struct driver *driver;
     struct api *api;
+    struct http_response answer; /* to a write; its memory is used again */
     struct discovery *discovery;
     bool is_stopping;
     bool is_listener_closed;
@@ -64,7 +69,7 @@ static bool on_is_exempt(void *arg, const struct http_request *rq)
     return n->api == NULL || api_is_exempt(n->api, rq);
 }
 
-static void figures(void *arg, struct api_figures *ret)
+static void figures(void *arg, bool is_scrape, struct api_figures *ret)
 {
     struct node *n = arg;
     const struct driver_stats driver = driver_stats(n->driver);
@@ -79,7 +84,6 @@ static void figures(void *arg, struct api_figures *ret)
         .rss_bytes = proc.rss_bytes,
         .cpu_us = proc.cpu_us,
         .open_fds = proc.open_fds,
-        .loop_stall_max_us = driver_take_stall_max_us(n->driver),
         .discovery_passes = discovery.passes,
         .discovery_failures = discovery.failures,
         .log_lines_dropped = n->hooks->lines_dropped(n->hooks->arg),
@@ -88,6 +92,10 @@ static void figures(void *arg, struct api_figures *ret)
         .link_in_bytes = driver.link_in_bytes,
         .link_out_bytes = driver.link_out_bytes,
     };
+    if (is_scrape) {
+        ret->loop_stall_max_us = driver_take_stall_max_us(n->driver);
+        ret->loop_turn_cpu_max_us = loop_take_cpu_max_us(&n->loop);
+    }
 }
 
 /* Before the claim is decided there is nothing but who we are: for others that claim (see
@@ -146,6 +154,7 @@ static enum rc on_open(void *arg, struct claim *claim)
         .connections_max = config->connections_max,
         .connections_per_ip_max = config->connections_per_ip_max,
         .bodies_bytes_max = config->bytes_max / BODIES_PART,
+        .pages = n->pages,
         .idle_timeout_ms = config->idle_timeout_ms,
         .request_timeout_ms = config->request_timeout_ms,
         .rate_limit = config->rate_limit,
@@ -182,12 +191,9 @@ static void on_close(void *arg)
 static void on_put_done(void *arg, const struct put_done *done, uint64_t now_us)
 {
     struct node *n = arg;
-    struct http_response rs;
-    http_response_init(&rs);
-    if (api_put_done(n->api, done, now_us, &rs)) {
-        http_server_complete(n->http, done->token, &rs);
+    if (api_put_done(n->api, done, now_us, &n->answer)) {
+        http_server_complete(n->http, done->token, &n->answer);
     }
-    http_response_fini(&rs);
 }
 
 static void on_notice(void *arg, const struct notice *notice)
@@ -405,7 +411,8 @@ static enum rc make_engine(struct node *n)
                                    .bytes_max = c->bytes_max,
                                    .value_max = c->value_max,
                                    .ttl_min_ms = c->ttl_min_s * 1000,
-                                   .ttl_max_ms = c->ttl_max_s * 1000};
+                                   .ttl_max_ms = c->ttl_max_s * 1000,
+                                   .pages = n->pages};
     memcpy(config.name, n->name, sizeof(config.name));
     memcpy(config.network, c->network, sizeof(config.network));
     memcpy(config.enclave, c->enclave, sizeof(config.enclave));
@@ -502,7 +509,7 @@ static enum rc serve(struct node *n)
     n->hooks->log(n->hooks->arg, LOG_INFO, "claim", "node %s uuid %s serves on port %u", n->name,
                   uuid_format(&n->uuid, uuid), n->claim.port);
     tell_ready(n);
-    return event_base_loop(n->base, 0) == 0 ? RC_OK : RC_IO;
+    return loop_run(&n->loop, n->base);
 }
 
 static void node_fini(struct node *n)
@@ -514,6 +521,7 @@ static void node_fini(struct node *n)
     http_server_free(n->http);
     driver_free(n->driver);
     api_free(n->api);
+    http_response_fini(&n->answer);
     engine_free(n->engine);
     claim_release(&n->claim);
     for (size_t i = 0; i < SIGNALS; i++) {
@@ -525,6 +533,7 @@ static void node_fini(struct node *n)
         event_free(n->drain_timer);
     }
     event_base_free(n->base);
+    pagepool_free(n->pages); /* last: buffers that the base freed may have held values */
 }
 
 enum rc node_run(const struct node_config *config, const struct node_hooks *hooks)
@@ -534,11 +543,13 @@ enum rc node_run(const struct node_config *config, const struct node_hooks *hook
         return rc;
     }
     struct node n = {.config = config, .hooks = hooks, .claim = {.tcp_fd = -1, .udp_fd = -1}};
+    http_response_init(&n.answer);
     take_libevent_log(hooks);
     n.base = event_base_new();
     if (n.base == NULL) {
         return RC_IO;
     }
+    n.pages = pagepool_new();
     n.drain_timer = evtimer_new(n.base, on_drain_timer, &n);
     rc = n.drain_timer == NULL ? RC_IO : watch_signals(&n);
     if (rc == RC_OK) {

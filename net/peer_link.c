@@ -182,7 +182,8 @@ static void on_read(struct bufferevent *bev, void *arg)
     size_t len = evbuffer_get_length(in);
     peer_link_read(l);
     if (len >= BULK_READ_SIGN) {
-        for (size_t total = 0; len > 0 && l->state == UP && total < BULK_READ_TURN_MAX;
+        for (size_t total = 0;
+             len > 0 && l->state == UP && total < BULK_READ_TURN_MAX && l->hooks->has_time(l->arg);
              total += len) {
             len = bulk_read(bev);
             peer_link_read(l);

@@ -30,6 +30,9 @@ struct peer_link_hooks {
     void (*down)(void *arg, struct peer_link *l, enum link_end why);
     /* A finished link has ended; likewise. */
     void (*finished)(void *arg, struct peer_link *l);
+    /* Whether there is time in this turn of the loop to read more than a link's first few
+     * kilobytes: what the bytes mean may be work, and other links have some too. */
+    bool (*has_time)(void *arg);
 };
 
 enum {

@@ -75,7 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 1) {
         return 0;
     }
-    struct http_parse *p = http_parse_new();
+    struct http_parse *p = http_parse_new(NULL);
     const struct outcome whole = parse(p, data + 1, size - 1, SIZE_MAX);
     const struct outcome cut = parse(p, data + 1, size - 1, 1 + (size_t)data[0] % 40);
     http_parse_free(p);

@@ -27,8 +27,9 @@ struct fixture {
     struct api *api;
     uint64_t now_us;
     uint64_t last_id;
-    size_t piece_max; /* room that a stream finds for each piece */
-    size_t pieces;    /* of the last stream */
+    unsigned scrapes, looks; /* how often figures were asked for, and how */
+    size_t piece_max;        /* room that a stream finds for each piece */
+    size_t pieces;           /* of the last stream */
     struct http_header headers[FIXTURE_HEADERS_MAX];
     size_t header_count;
     const void *body;
@@ -43,9 +44,11 @@ static inline uint64_t fixture_now(void *arg)
     return ((struct fixture *)arg)->now_us;
 }
 
-static inline void fixture_figures(void *arg, struct api_figures *ret)
+static inline void fixture_figures(void *arg, bool is_scrape, struct api_figures *ret)
 {
-    (void)arg;
+    struct fixture *f = arg;
+    f->scrapes += is_scrape;
+    f->looks += !is_scrape;
     *ret = (struct api_figures){.rss_bytes = 5000000, .cpu_us = 1500000, .open_fds = 12};
     ret->http.requests_by_class[2] = 7;
 }
@@ -168,7 +171,7 @@ static inline int ask(struct fixture *f, enum http_method method, const char *ta
     f->last_id++;
     fixture_reset(f);
     const struct http_request rq = fixture_request(f, method, target);
-    api_handle(f->api, &rq, &f->rs, f->now_us, fixture_figures, NULL);
+    api_handle(f->api, &rq, &f->rs, f->now_us, fixture_figures, f);
     f->header_count = 0;
     f->body = NULL;
     f->body_len = 0;

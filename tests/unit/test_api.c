@@ -143,6 +143,18 @@ static void only_probes_and_peers_are_exempt_from_limits(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
+static void only_metrics_begin_anew_what_is_counted_since_the_last_scrape(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(ask(f, HTTP_GET_, "/status"), 200);
+    assert_int_equal(f->looks, 1);
+    assert_int_equal(f->scrapes, 0);
+    assert_int_equal(ask(f, HTTP_GET_, "/metrics"), 200);
+    assert_int_equal(ask(f, HTTP_GET_, "/peers"), 200);
+    assert_int_equal(f->looks, 1);
+    assert_int_equal(f->scrapes, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -155,6 +167,7 @@ int main(void)
         TEST(a_peer_is_upgraded),
         TEST(whoever_asks_for_no_upgrade_is_told_that_one_is_required),
         TEST(only_probes_and_peers_are_exempt_from_limits),
+        TEST(only_metrics_begin_anew_what_is_counted_since_the_last_scrape),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "core/blob.h"
+#include "core/pagepool.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -106,6 +107,32 @@ static void the_last_holder_frees_it(void **state)
     blob_release(NULL);
 }
 
+static void segments_of_a_pool_go_back_to_it_wiped(void **state)
+{
+    (void)state;
+    enum { LEN = 3 * BLOB_SEGMENT_BYTES + 100 };
+    static uint8_t data[LEN];
+    memset(data, 'x', LEN);
+    struct pagepool *pool = pagepool_new();
+    struct blob *blob = blob_new_in(pool, LEN);
+    const uint8_t *run = NULL;
+    /* The first segment starts small, outside of the pool, and is widened. */
+    assert_int_equal(blob_append(blob, data, 100), RC_OK);
+    assert_int_equal(pagepool_pages(pool), 0);
+    assert_int_equal(blob_append(blob, data, LEN - 100), RC_OK);
+    assert_int_equal(blob_run(blob, 0, &run), BLOB_SEGMENT_BYTES);
+    assert_memory_equal(run, data, BLOB_SEGMENT_BYTES);
+    assert_false(pagepool_has_idle(pool));
+    blob_release(blob);
+    assert_true(pagepool_has_idle(pool));
+    const uint8_t *page = pagepool_take(pool);
+    assert_ptr_equal(page, run);
+    for (size_t i = 0; i < BLOB_SEGMENT_BYTES; i++) {
+        assert_int_equal(page[i], 0);
+    }
+    pagepool_free(pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -114,6 +141,7 @@ int main(void)
         cmocka_unit_test(a_run_in_the_middle_ends_with_its_segment),
         cmocka_unit_test(memory_is_near_the_content_for_small_and_large),
         cmocka_unit_test(the_last_holder_frees_it),
+        cmocka_unit_test(segments_of_a_pool_go_back_to_it_wiped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,7 +25,7 @@ static int set_up(void **state)
 {
     (void)state;
     memset(&f, 0, sizeof(f));
-    entry_init(&f.entries, 1);
+    entry_init(&f.entries, NULL, 1);
     calendar_init(&f.calendar, &f.entries, 2);
     calendar_advance(&f.calendar, T0);
     return 0;

@@ -36,7 +36,7 @@ static void a_record_comes_back_as_it_went_in(void **state)
 {
     (void)state;
     struct entries entries;
-    entry_init(&entries, 1);
+    entry_init(&entries, NULL, 1);
     const struct record in = good();
     const uint32_t handle = add(&entries, &in);
     const struct record r = entry_record(&entries, entry_at(&entries, handle));
@@ -62,7 +62,7 @@ static void the_largest_key_and_inline_value_fit(void **state)
     static uint8_t bytes[VALUE_INLINE_MAX];
     memset(bytes, 0x42, sizeof(bytes));
     struct entries entries;
-    entry_init(&entries, 1);
+    entry_init(&entries, NULL, 1);
     struct record in = good();
     in.key = bytes;
     in.key_len = KEY_BYTES_MAX;
@@ -81,7 +81,7 @@ static void a_guard_that_does_not_outlive_the_expiry_is_none(void **state)
 {
     (void)state;
     struct entries entries;
-    entry_init(&entries, 1);
+    entry_init(&entries, NULL, 1);
     struct record in = good();
     in.expiry_ms = T0 + 1000;
     in.guard_ms = T0 + 1000;
@@ -100,7 +100,7 @@ static void rewriting_keeps_the_links_and_lets_go_of_the_old(void **state)
 {
     (void)state;
     struct entries entries;
-    entry_init(&entries, 1);
+    entry_init(&entries, NULL, 1);
     struct record in = good();
     const uint32_t handle = add(&entries, &in);
     struct entry *e = entry_at(&entries, handle);
@@ -125,7 +125,7 @@ static void keys_compare_bytewise_and_the_shorter_comes_first(void **state)
 {
     (void)state;
     struct entries entries;
-    entry_init(&entries, 1);
+    entry_init(&entries, NULL, 1);
     const struct record in = good();
     const uint32_t handle = add(&entries, &in);
     const struct entry *e = entry_at(&entries, handle);

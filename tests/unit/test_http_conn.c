@@ -54,6 +54,7 @@ static void test_pipelined_requests_are_answered_in_order(void **state)
     http_response_init(&rs);
     http_set_body(&rs, 201, "text/plain", "later", 5);
     http_server_complete(rig->server, rig->deferred, &rs);
+    http_response_fini(&rs);
     assert_int_equal(rs.bytes.len, 0);
     assert_true(client_hears(rig, &c, "HTTP/1.1 204"));
     const char *later = strstr(c.input, "later");
@@ -169,6 +170,7 @@ static void test_a_client_that_stops_sending_still_gets_its_answers(void **state
     http_response_init(&rs);
     http_set_body(&rs, 201, "text/plain", "later", 5);
     http_server_complete(rig->server, rig->deferred, &rs);
+    http_response_fini(&rs);
     assert_true(client_hears_end(rig, &c));
     assert_non_null(strstr(c.input, "later"));
     assert_non_null(strstr(c.input, HELLO));
@@ -189,6 +191,7 @@ static void test_a_reset_while_deferred_is_told_and_the_answer_ignored(void **st
     http_response_init(&rs);
     http_set_body(&rs, 201, "text/plain", "later", 5);
     http_server_complete(rig->server, rig->deferred, &rs);
+    http_response_fini(&rs);
     assert_int_equal(http_server_stats(rig->server).connections, 0);
     assert_int_equal(http_server_stats(rig->server).requests_by_class[2], 0);
     client_close(&c);

@@ -138,7 +138,7 @@ static const struct refused refused[] = {
 static void test_malformed_heads_are_refused_whole_and_byte_by_byte(void **state)
 {
     (void)state;
-    struct http_parse *p = http_parse_new();
+    struct http_parse *p = http_parse_new(NULL);
     for (size_t i = 0; i < COUNT_OF(refused); i++) {
         for (size_t step = 1; step < 5000; step *= 7) {
             http_parse_reset(p);
@@ -159,7 +159,7 @@ static void test_a_nul_in_the_head_is_refused(void **state)
     static const char in_target[] = "GET /a\0b HTTP/1.1\r\n" HOST "\r\n";
     static const char in_value[] = "GET / HTTP/1.1\r\n" HOST "X: a\0b\r\n\r\n";
     static const char in_name[] = "GET / HTTP/1.1\r\n" HOST "X\0: a\r\n\r\n";
-    struct http_parse *p = http_parse_new();
+    struct http_parse *p = http_parse_new(NULL);
     feed(p, in_target, sizeof(in_target) - 1, 100);
     assert_int_equal(http_parse_state(p), HTTP_PARSE_REFUSED);
     http_parse_reset(p);
@@ -193,7 +193,7 @@ static const struct refused refused_bodies[] = {
 static void test_malformed_chunks_are_refused_whole_and_byte_by_byte(void **state)
 {
     (void)state;
-    struct http_parse *p = http_parse_new();
+    struct http_parse *p = http_parse_new(NULL);
     for (size_t i = 0; i < COUNT_OF(refused_bodies); i++) {
         const struct refused *row = &refused_bodies[i];
         for (size_t step = 1; step < 5000; step *= 7) {
@@ -214,7 +214,7 @@ static void test_a_request_is_split_into_its_parts(void **state)
     static const char raw[] =
         "GET /data/a%20b?ttl=5&x HTTP/1.1\r\nHost: h:80\r\nX-One: \t1 2 \t\r\n"
         "X-Empty:\r\nx-one: again\r\n\r\nNEXT";
-    struct http_parse *p = http_parse_new();
+    struct http_parse *p = http_parse_new(NULL);
     assert_int_equal(feed(p, raw, sizeof(raw) - 1, 5000), sizeof(raw) - 1 - 4);
     assert_int_equal(http_parse_state(p), HTTP_PARSE_DONE);
     const struct http_request *rq = http_parse_request(p);
@@ -257,7 +257,7 @@ static void test_targets_are_brought_to_origin_form(void **state)
         {"OPTIONS http://h HTTP/1.1\r\n", "*", ""},
         {"TRACE / HTTP/1.1\r\n", "/", ""},
     };
-    struct http_parse *p = http_parse_new();
+    struct http_parse *p = http_parse_new(NULL);
     for (size_t i = 0; i < COUNT_OF(table); i++) {
         char raw[200];
         const int len = snprintf(raw, sizeof(raw), "%s%s\r\n", table[i].line, HOST);
@@ -280,7 +280,7 @@ static void test_later_minor_versions_are_taken_as_1_1_and_1_0_closes(void **sta
     static const char older[] = "GET / HTTP/1.0\r\n\r\n";
     static const char kept[] = "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n";
     static const char closed[] = "GET / HTTP/1.1\r\n" HOST "Connection: foo, close\r\n\r\n";
-    struct http_parse *p = http_parse_new();
+    struct http_parse *p = http_parse_new(NULL);
     feed(p, later, sizeof(later) - 1, 100);
     assert_int_equal(http_parse_state(p), HTTP_PARSE_DONE);
     assert_true(http_parse_is_keep_alive(p));
@@ -331,7 +331,7 @@ static void test_a_body_is_inline_up_to_its_bound_and_a_blob_beyond(void **state
     static const size_t lens[] = {1, VALUE_INLINE_MAX - 1, VALUE_INLINE_MAX, VALUE_INLINE_MAX + 1,
                                   BODY_MAX};
     static uint8_t raw[BODY_MAX + 200];
-    struct http_parse *p = http_parse_new();
+    struct http_parse *p = http_parse_new(NULL);
     for (size_t i = 0; i < COUNT_OF(lens); i++) {
         for (size_t step = 1; step < 20000; step *= 130) {
             const int head =
@@ -364,7 +364,7 @@ static void test_a_chunked_body_is_put_together(void **state)
         len += n + 2;
     }
     len += (size_t)snprintf(raw + len, sizeof(raw) - len, "0\r\nX-Sum: 1\r\n\r\nGET");
-    struct http_parse *p = http_parse_new();
+    struct http_parse *p = http_parse_new(NULL);
     for (size_t step = 1; step < 20000; step = step * 5 + 2) {
         http_parse_reset(p);
         assert_int_equal(feed(p, raw, len, step), len - 3);
@@ -384,7 +384,7 @@ static void test_a_chunked_body_over_the_limit_is_refused_when_it_gets_there(voi
     memcpy(chunk, size, sizeof(size));
     chunk[5006] = '\r';
     chunk[5007] = '\n';
-    struct http_parse *p = http_parse_new();
+    struct http_parse *p = http_parse_new(NULL);
     feed(p, CHUNKED, strlen(CHUNKED), 100);
     feed(p, chunk, sizeof(chunk), 9000);
     feed(p, chunk, sizeof(chunk), 9000);
@@ -398,7 +398,7 @@ static void test_a_chunked_body_over_the_limit_is_refused_when_it_gets_there(voi
 /* Repeats `unit` after `head` until it is refused or `most` bytes were taken. */
 static int refused_after(const char *head, const char *unit, size_t most, size_t *ret_taken)
 {
-    struct http_parse *p = http_parse_new();
+    struct http_parse *p = http_parse_new(NULL);
     size_t taken = feed(p, head, strlen(head), 1000);
     while (taken < most && http_parse_state(p) != HTTP_PARSE_REFUSED) {
         taken += feed(p, unit, strlen(unit), 1000);
@@ -440,7 +440,7 @@ static int status_with(size_t target_len, size_t header_count, size_t value_len)
         len += (size_t)snprintf(raw + len, sizeof(raw) - len, "X: y\r\n");
     }
     len += (size_t)snprintf(raw + len, sizeof(raw) - len, "\r\n");
-    struct http_parse *p = http_parse_new();
+    struct http_parse *p = http_parse_new(NULL);
     feed(p, raw, len, 3000);
     const int status = http_parse_state(p) == HTTP_PARSE_REFUSED ? http_parse_refusal(p)->status
                        : http_parse_state(p) == HTTP_PARSE_DONE  ? 200
@@ -470,7 +470,7 @@ static void test_upgrade_and_expectation_are_told(void **state)
     static const char expect[] =
         "PUT / HTTP/1.1\r\n" HOST "Expect: 100-Continue\r\nContent-Length: 5\r\n\r\n";
     static const char old[] = "PUT / HTTP/1.0\r\nExpect: tea\r\nContent-Length: 5\r\n\r\n";
-    struct http_parse *p = http_parse_new();
+    struct http_parse *p = http_parse_new(NULL);
     assert_int_equal(feed(p, upgrade, sizeof(upgrade) - 1, 1000), sizeof(upgrade) - 3);
     assert_int_equal(http_parse_state(p), HTTP_PARSE_DONE);
     assert_true(http_parse_is_upgrade(p));

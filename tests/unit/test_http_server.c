@@ -7,9 +7,62 @@
 
 #include "http_rig.h"
 
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 
 #define HELLO "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n"
+
+/* System calls on the connection that the server accepted last. */
+static int accepted_fd = -1;
+static unsigned reads, writes, others;
+
+/* These stand before the C library's, for the code under test and, where it can see them, for
+ * libevent. */
+#pragma GCC visibility push(default)
+int accept4(int fd, struct sockaddr *from, socklen_t *len, int flags)
+{
+    const int accepted = (int)syscall(SYS_accept4, fd, from, len, flags);
+    accepted_fd = accepted >= 0 ? accepted : accepted_fd;
+    return accepted;
+}
+
+ssize_t recv(int fd, void *to, size_t size, int flags)
+{
+    reads += fd == accepted_fd;
+    return syscall(SYS_recvfrom, fd, to, size, flags, NULL, NULL);
+}
+
+ssize_t readv(int fd, const struct iovec *to, int count)
+{
+    reads += fd == accepted_fd;
+    return syscall(SYS_readv, fd, to, count);
+}
+
+ssize_t writev(int fd, const struct iovec *from, int count)
+{
+    writes += fd == accepted_fd;
+    return syscall(SYS_writev, fd, from, count);
+}
+
+int ioctl(int fd, unsigned long what, ...)
+{
+    va_list args;
+    va_start(args, what);
+    void *arg = va_arg(args, void *);
+    va_end(args);
+    others += fd == accepted_fd;
+    return (int)syscall(SYS_ioctl, fd, what, arg);
+}
+
+int epoll_ctl(int epoll_fd, int what, int fd, struct epoll_event *event)
+{
+    others += fd == accepted_fd;
+    return (int)syscall(SYS_epoll_ctl, epoll_fd, what, fd, event);
+}
+#pragma GCC visibility pop
 
 static int setup(void **state)
 {
@@ -119,6 +172,7 @@ static void test_unknown_exchanges_are_ignored_and_their_answers_let_go(void **s
         rs.kind = HTTP_BODY_BLOB;
         rs.blob = blob_hold(blob);
         http_server_complete(rig->server, ids[i], &rs);
+        http_response_fini(&rs);
     }
     assert_int_equal(blob_append(blob, "x", 1), RC_OK); /* asserts that it is held once */
     assert_true(client_hears_nothing(rig, &c));
@@ -127,9 +181,11 @@ static void test_unknown_exchanges_are_ignored_and_their_answers_let_go(void **s
     rs.kind = HTTP_BODY_BLOB;
     rs.blob = blob;
     http_server_complete(rig->server, rig->deferred, &rs);
+    http_response_fini(&rs);
     assert_true(client_hears(rig, &c, "\r\n\r\nx"));
     http_response_init(&rs);
     http_server_complete(rig->server, rig->deferred, &rs); /* answered once, not twice */
+    http_response_fini(&rs);
     assert_true(client_hears_nothing(rig, &c));
     client_close(&c);
 }
@@ -151,6 +207,7 @@ static void test_draining_ends_what_is_idle_and_finishes_the_rest(void **state)
     http_response_init(&rs);
     http_set_body(&rs, 201, "text/plain", "later", 5);
     http_server_complete(rig->server, rig->deferred, &rs);
+    http_response_fini(&rs);
     assert_true(client_hears_end(rig, &busy));
     assert_non_null(strstr(busy.input, "Connection: close\r\n"));
     assert_int_equal(count_of(busy.input, "HTTP/1.1 "), 1);
@@ -242,6 +299,41 @@ static void test_a_server_can_be_freed_with_work_in_progress(void **state)
     client_close(&c);
 }
 
+static void test_a_small_request_is_one_read_and_one_write(void **state)
+{
+    struct rig *rig = *state;
+    rig_start(rig);
+    struct client c = client_open(rig);
+    for (unsigned i = 1; i <= 20; i++) {
+        assert_true(client_say(rig, &c, HELLO));
+        assert_true(wait_for(rig, &rig->handled, i));
+        if (i == 1) {
+            /* From here on the connection is open, and the loop knows it. */
+            reads = writes = others = 0;
+        }
+    }
+    assert_int_equal(reads, 19);
+    assert_int_equal(writes, 19);
+    assert_int_equal(others, 0);
+    client_close(&c);
+}
+
+static void test_pipelined_requests_share_a_read_and_a_write(void **state)
+{
+    struct rig *rig = *state;
+    rig_start(rig);
+    struct client c = client_open(rig);
+    assert_true(client_say(rig, &c, HELLO));
+    assert_true(wait_for(rig, &rig->handled, 1));
+    reads = writes = others = 0;
+    assert_true(client_say(rig, &c, HELLO HELLO HELLO HELLO HELLO HELLO HELLO HELLO));
+    assert_true(wait_for(rig, &rig->handled, 9));
+    assert_int_equal(reads, 1);
+    assert_int_equal(writes, 1);
+    assert_int_equal(others, 0);
+    client_close(&c);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -255,6 +347,8 @@ int main(void)
         TEST(test_draining_ends_what_is_idle_and_finishes_the_rest),
         TEST(test_without_descriptors_a_client_is_ended_and_the_loop_rests),
         TEST(test_stats_count_what_happened),
+        TEST(test_a_small_request_is_one_read_and_one_write),
+        TEST(test_pipelined_requests_share_a_read_and_a_write),
         TEST(test_a_server_can_be_freed_with_work_in_progress),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

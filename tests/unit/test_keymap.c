@@ -29,7 +29,7 @@ static void what_was_inserted_is_found_until_it_is_removed(void **state)
     struct rng rng;
     static uint32_t handles[COUNT];
     static uint32_t hashes[COUNT];
-    slab_init(&slab);
+    slab_init(&slab, NULL);
     keymap_init(&map, &slab);
     rng_init(&rng, 1);
     assert_int_equal(keymap_first(&map, 5), 0);
@@ -61,7 +61,7 @@ static void the_table_shrinks_with_its_content(void **state)
     struct slab slab;
     struct keymap map;
     static uint32_t handles[COUNT];
-    slab_init(&slab);
+    slab_init(&slab, NULL);
     keymap_init(&map, &slab);
     for (int round = 0; round < 3; round++) {
         for (uint32_t i = 0; i < COUNT; i++) {
@@ -88,7 +88,7 @@ static void equal_hashes_are_all_found(void **state)
     (void)state;
     struct slab slab;
     struct keymap map;
-    slab_init(&slab);
+    slab_init(&slab, NULL);
     keymap_init(&map, &slab);
     for (int i = 0; i < 100; i++) {
         keymap_insert(&map, 77, slab_alloc(&slab, 24));

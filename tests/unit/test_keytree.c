@@ -32,7 +32,7 @@ static int set_up(void **state)
 {
     (void)state;
     memset(&f, 0, sizeof(f));
-    entry_init(&f.entries, 1);
+    entry_init(&f.entries, NULL, 1);
     keytree_init(&f.tree, &f.entries);
     for (uint32_t i = 0; i < COUNT; i++) {
         char key[12];

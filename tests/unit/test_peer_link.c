@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "net/bulk_read.h"
 #include "net/claim.h"
 #include "net/peer_link.h"
 #include "net/sockaddr.h"
@@ -38,6 +39,7 @@ struct scene {
     char input[INPUT_MAX];
     size_t input_len;
     bool is_stopped_by_input;
+    bool is_late; /* this turn of the loop has no time left */
 };
 
 /* The address that the next socket is bound to; NULL leaves it alone. */
@@ -105,7 +107,14 @@ static void on_finished(void *arg, struct peer_link *l)
     event_base_loopbreak(s->base);
 }
 
-static const struct peer_link_hooks hooks = {on_up, on_input, on_drained, on_down, on_finished};
+static bool on_has_time(void *arg)
+{
+    const struct scene *s = arg;
+    return !s->is_late;
+}
+
+static const struct peer_link_hooks hooks = {on_up,   on_input,    on_drained,
+                                             on_down, on_finished, on_has_time};
 
 static void on_accept(evutil_socket_t fd, short what, void *arg)
 {
@@ -398,6 +407,22 @@ static void adopted_link_delivers_what_was_read_before(void **state)
     assert_memory_equal(s->input, "earlylate", 9);
 }
 
+static void a_link_reads_little_in_a_turn_that_has_no_time_left_and_the_rest_later(void **state)
+{
+    struct scene *s = *state;
+    static const uint8_t sent[60000];
+    s->answer = ACCEPTED;
+    dial(s);
+    assert_true(peer_link_is_up(s->link));
+    assert_int_equal(send(s->other, sent, sizeof(sent), 0), sizeof(sent));
+    s->is_late = true;
+    assert_int_equal(event_base_loop(s->base, EVLOOP_ONCE), 0);
+    assert_in_range(s->input_len, 1, BULK_READ_SIGN);
+    s->is_late = false;
+    assert_int_equal(event_base_loop(s->base, EVLOOP_ONCE), 0);
+    assert_int_equal(s->input_len, sizeof(sent));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -420,6 +445,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(drained_is_told_once_when_asked, setup, teardown),
         cmocka_unit_test_setup_teardown(adopted_link_delivers_what_was_read_before, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(
+            a_link_reads_little_in_a_turn_that_has_no_time_left_and_the_rest_later, setup,
+            teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,7 +18,7 @@ static void slots_are_zeroed_distinct_and_keep_their_content(void **state)
     struct rng rng;
     static uint32_t handles[COUNT];
     static size_t sizes[COUNT];
-    slab_init(&slab);
+    slab_init(&slab, NULL);
     rng_init(&rng, 1);
     for (uint64_t step = 0; step < 20000; step++) {
         const size_t i = rng_below(&rng, COUNT);
@@ -66,7 +66,7 @@ static void a_freed_slot_is_wiped_but_for_its_link(void **state)
 {
     (void)state;
     struct slab slab;
-    slab_init(&slab);
+    slab_init(&slab, NULL);
     const uint32_t keep = slab_alloc(&slab, 100);
     const uint32_t gone = slab_alloc(&slab, 100);
     uint8_t *slot = slab_at(&slab, gone);
@@ -84,7 +84,7 @@ static void handles_that_never_were_are_not_found(void **state)
 {
     (void)state;
     struct slab slab;
-    slab_init(&slab);
+    slab_init(&slab, NULL);
     assert_null(slab_find(&slab, 1));
     const uint32_t handle = slab_alloc(&slab, 100);
     assert_non_null(slab_find(&slab, handle));
@@ -100,7 +100,7 @@ static void empty_pages_are_used_again_by_any_class_or_given_back_one_by_one(voi
     enum { COUNT = 5000 };
     struct slab slab;
     static uint32_t handles[COUNT];
-    slab_init(&slab);
+    slab_init(&slab, NULL);
     for (int i = 0; i < COUNT; i++) {
         handles[i] = slab_alloc(&slab, 152);
     }

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "core/pagepool.h"
 #include "core/store.h"
 
 #include <stdio.h>
@@ -531,11 +532,15 @@ static void a_storm_is_freed_in_slices_and_the_memory_comes_back(void **state)
     assert_int_equal(stats.keys, 0);
     assert_int_equal(stats.bytes_used, 0);
     assert_int_equal(stats.expired_total, COUNT);
-    size_t pages = 0;
+    assert_true(pagepool_pages(store_pages(s)) > 80);
+    assert_true(store_has_spare(s));
+    size_t turns = 0;
     while (store_trim(s)) {
-        pages++;
+        turns++;
     }
-    assert_true(pages > 80);
+    assert_true(turns <= 3 * (size_t)PAGEPOOL_WINDOW_CALLS);
+    assert_int_equal(pagepool_pages(store_pages(s)), 0);
+    assert_false(store_has_spare(s));
     store_check(s);
     store_free(s);
 }

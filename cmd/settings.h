@@ -36,6 +36,7 @@ enum setting_type {
     TYPE_LOG_FORMAT, /* number: enum log_format */
     TYPE_SECRET,
     TYPE_PATH,
+    TYPE_FOLDER,
     TYPE_ANY,
 };
 
@@ -100,6 +101,8 @@ enum setting_trait {
       "open connections; beyond: 503 and close")                                                   \
     X(MAX_CONNECTIONS_PER_IP, "REPRAM_MAX_CONNECTIONS_PER_IP", "", TYPE_COUNT, 0, 1000000, "0", 0, \
       "the same for one client address, 0 = off")                                                  \
+    X(MAX_WATCHERS, "REPRAM_MAX_WATCHERS", "", TYPE_COUNT, 0, 1000000, "10000", 0,                 \
+      "clients that watch keys at the same time; beyond: 503")                                     \
     X(IDLE_TIMEOUT, "REPRAM_IDLE_TIMEOUT", "", TYPE_TIMEOUT, 100, 86400000, "75", 0,               \
       "seconds that an idle keep-alive connection is kept")                                        \
     X(REQUEST_TIMEOUT, "REPRAM_REQUEST_TIMEOUT", "", TYPE_TIMEOUT, 100, 3600000, "15", 0,          \
@@ -116,6 +119,10 @@ enum setting_trait {
       "authorities of the client certificates that are then required")                             \
     X(ACL_FILE, "REPRAM_ACL_FILE", "", TYPE_PATH, 0, 0, "", TRAIT_UNSUPPORTED,                     \
       "tokens and what each may do")                                                               \
+    X(FADE, "REPRAM_FADE", "", TYPE_SWITCH, 0, 1, "on", 0,                                         \
+      "off: the pages under /fade/ are not served")                                                \
+    X(FADE_DIR, "REPRAM_FADE_DIR", "", TYPE_FOLDER, 0, 0, "", 0,                                   \
+      "serve the pages from this folder while working on them, not those in the binary")           \
     X(LOG_LEVEL, "REPRAM_LOG_LEVEL", "", TYPE_LOG_LEVEL, 0, 0, "info", 0,                          \
       "debug, info, warn or error; read again on SIGHUP")                                          \
     X(LOG_FORMAT, "REPRAM_LOG_FORMAT", "", TYPE_LOG_FORMAT, 0, 0, "text", 0, "text or json")       \

@@ -4,6 +4,8 @@
 #include "net/api_cluster.h"
 #include "net/api_data.h"
 #include "net/api_keys.h"
+#include "net/api_mget.h"
+#include "net/api_watch.h"
 #include "net/metrics.h"
 #include "net/upgrade.h"
 
@@ -12,7 +14,8 @@
 #include <time.h>
 
 #define READ_METHODS "GET, HEAD, OPTIONS"
-#define ALL_METHODS "GET, HEAD, PUT, OPTIONS"
+#define ALL_METHODS "GET, HEAD, PUT, POST, OPTIONS"
+#define MGET_PATH "/mget"
 
 enum {
     /* Bodies of requests that take none are read and dropped up to this, so that their answer says
@@ -148,12 +151,20 @@ static void get_scan(struct exchange *x)
     api_keys_scan(x->api->config.engine, &x->api->clock, x->rs);
 }
 
+static void get_watch(struct exchange *x)
+{
+    api_watch(x->api->config.watch, x->api->config.engine, x->rq, x->rs);
+}
+
 static void get_metrics(struct exchange *x)
 {
     struct engine *e = x->api->config.engine;
     struct metrics m = {.version = x->api->config.version,
                         .uptime_s = (double)(x->view.now_us - x->api->started_us) / 1e6,
                         .figures = x->figures};
+    if (x->api->config.watch != NULL) {
+        m.watch = watch_stats(x->api->config.watch);
+    }
     engine_status(e, x->view.now_us, &m.status);
     struct engine_link_view link = {0};
     for (uint32_t slot = 0; engine_next_link(e, &slot, &link); slot++) {
@@ -173,6 +184,12 @@ static void get_metrics(struct exchange *x)
     http_add(x->rs, "Cache-Control", "no-store");
 }
 
+/* A browser that shows a page, as it says itself; curl and scripts take anything. */
+static bool wants_html(const struct http_request *rq)
+{
+    return http_lists(rq, "Accept", "text/html");
+}
+
 static void get_help(struct exchange *x)
 {
     static const char HELP[] =
@@ -183,12 +200,24 @@ static void get_help(struct exchange *x)
         "  curl http://HOST:PORT/data/KEY                             read\n"
         "  curl -I http://HOST:PORT/data/KEY                          what is left of its time\n"
         "  curl 'http://HOST:PORT/keys?prefix=a&limit=100'            list\n"
+        "  curl -N 'http://HOST:PORT/watch?prefix=a'                  see changes as they come\n"
         "  curl http://HOST:PORT/peers                                the other nodes\n"
         "  curl http://HOST:PORT/status                               this node\n"
         "\n"
         "Also /scan /topology /health /livez /readyz /metrics; every path exists under /v1 too.\n"
         "There is no delete, by design.\n";
+    static const char HELP_PAGES[] = "In a browser: http://HOST:PORT/fade/, a message board.\n";
+    const struct pages *pages = &x->api->config.pages;
+    http_add(x->rs, "Vary", "Accept");
+    if (pages_has_index(pages) && wants_html(x->rq)) {
+        pages_redirect(x->rs);
+        return;
+    }
     http_set_body(x->rs, 200, "text/plain; charset=utf-8", HELP, sizeof(HELP) - 1);
+    if (pages_has_index(pages) &&
+        buf_append(&x->rs->bytes, HELP_PAGES, sizeof(HELP_PAGES) - 1) != RC_OK) {
+        x->rs->status = 500;
+    }
 }
 
 static void get_gossip(struct exchange *x)
@@ -217,7 +246,7 @@ static const struct route {
     {"/scan", get_scan, false, false},      {"/peers", get_peers, false, false},
     {"/status", get_status, true, false},   {"/topology", get_topology, false, false},
     {"/metrics", get_metrics, true, false}, {"/gossip", get_gossip, false, false},
-    {"/", get_help, false, false},
+    {"/watch", get_watch, false, false},    {"/", get_help, false, false},
 };
 
 static const struct route *find_route(struct http_text path)
@@ -236,6 +265,9 @@ uint64_t api_body_max(const struct api *a, const struct http_request *rq)
     /* Who posts a value is to learn that it is PUT (405), not that his value is too large. */
     if (skip_prefix(&path, "/data/") && (rq->method == HTTP_PUT_ || rq->method == HTTP_POST_)) {
         return a->config.value_max;
+    }
+    if (is_text(path, MGET_PATH) && rq->method == HTTP_POST_) {
+        return MGET_BODY_MAX;
     }
     return BODY_IGNORED_MAX;
 }
@@ -275,13 +307,22 @@ static void answer_options(struct http_response *rs)
     http_add(rs, "Access-Control-Max-Age", "86400");
 }
 
+/* Whether the method only reads; answers it if not. */
+static bool is_read_only(struct exchange *x)
+{
+    if (is_read(x->rq)) {
+        return true;
+    }
+    http_problem(x->rs, 405, "method_not_allowed", "This path is only read.");
+    http_add(x->rs, "Allow", READ_METHODS);
+    return false;
+}
+
 static void answer_route(const struct route *route, struct exchange *x,
                          void (*figures)(void *arg, bool is_scrape, struct api_figures *ret),
                          void *arg)
 {
-    if (!is_read(x->rq)) {
-        http_problem(x->rs, 405, "method_not_allowed", "This path is only read.");
-        http_add(x->rs, "Allow", READ_METHODS);
+    if (!is_read_only(x)) {
         return;
     }
     if (route->has_figures && figures != NULL) {
@@ -295,15 +336,22 @@ void api_handle(struct api *a, const struct http_request *rq, struct http_respon
                 void (*figures)(void *arg, bool is_scrape, struct api_figures *ret), void *arg)
 {
     struct http_text path = plain_path(rq);
+    struct http_text page = {.data = NULL};
+    struct exchange x = {.api = a, .rq = rq, .rs = rs};
     const struct route *route = find_route(path);
     if (rq->method == HTTP_OPTIONS_) {
         answer_options(rs);
     } else if (skip_prefix(&path, "/data/")) {
         api_data_handle(&a->data, rq, path, rs, now_us);
+    } else if (is_text(path, MGET_PATH)) {
+        api_mget(a->config.engine, &a->clock, rq, rs);
+    } else if (a->config.pages.files != NULL && pages_match(path, &page)) {
+        if (is_read_only(&x)) {
+            pages_answer(&a->config.pages, rq, page, rs);
+        }
     } else if (route == NULL) {
         http_problem(rs, 404, "not_found", "No such path; GET / says which there are.");
     } else {
-        struct exchange x = {.api = a, .rq = rq, .rs = rs};
         x.view = (struct api_view){.engine = a->config.engine,
                                    .config = &a->config,
                                    .figures = &x.figures,

@@ -2,89 +2,26 @@
 
 #include "core/assert.h"
 #include "net/http_intake.h"
+#include "net/http_phase.h"
 
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
-uint64_t http_now_ms(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-/* Phases and deadlines */
-
-void http_conn_enter(struct http_conn *c, enum http_phase phase)
-{
-    c->phase = (uint8_t)phase;
-    c->is_refreshed = true;
-}
-
-bool http_conn_is_in(const struct http_conn *c, enum http_phase phase)
-{
-    return c->phase == phase;
-}
-
-static uint32_t duration_ms(const struct http_conn *c)
-{
-    const struct http_server_config *config = &c->shared->config;
-    switch ((enum http_phase)c->phase) {
-    case HTTP_PHASE_IDLE:
-        return config->idle_timeout_ms;
-    case HTTP_PHASE_HEAD:
-    case HTTP_PHASE_BODY:
-    case HTTP_PHASE_HELD:
-    case HTTP_PHASE_ANSWER:
-        return config->request_timeout_ms;
-    case HTTP_PHASE_PAUSED:
-        return HTTP_PAUSE_MS;
-    case HTTP_PHASE_LINGER:
-        return HTTP_LINGER_MS;
-    case HTTP_PHASE_DEFERRED:
-    case HTTP_PHASE_CLOSED:
-    case HTTP_PHASES:
-        break;
-    }
-    return 0;
-}
-
-/* Bytes that passed in the direction that the phase is about. */
-static uint64_t progress(const struct http_conn *c)
-{
-    return http_conn_is_in(c, HTTP_PHASE_ANSWER)
-               ? c->moved - evbuffer_get_length(bufferevent_get_output(c->bev))
-               : c->moved;
-}
-
-/* Ends every entry from the loop: puts the connection into the list of the phase it has come to, or
- * frees it. */
+/* Ends every entry from the loop: frees the connection if it has ended. */
 static void settle(struct http_conn *c)
 {
-    if (http_conn_is_in(c, HTTP_PHASE_CLOSED)) {
+    if (http_phase_is(c, HTTP_PHASE_CLOSED)) {
         http_conn_free(c);
-        return;
-    }
-    if (!c->is_refreshed) {
-        return;
-    }
-    struct http_shared *shared = c->shared;
-    TAILQ_REMOVE(&shared->phases[c->listed], c, entry);
-    TAILQ_INSERT_TAIL(&shared->phases[c->phase], c, entry);
-    c->listed = c->phase;
-    c->is_refreshed = false;
-    c->mark = progress(c);
-    const uint32_t wait_ms = duration_ms(c);
-    if (wait_ms > 0) {
-        c->deadline_ms = http_now_ms() + wait_ms;
-        shared->deadline(shared, c->deadline_ms);
+    } else {
+        http_phase_settle(c);
     }
 }
 
@@ -100,8 +37,8 @@ void http_conn_set_reading(struct http_conn *c, bool is_on)
 
 void http_conn_close(struct http_conn *c)
 {
-    const bool was_deferred = http_conn_is_in(c, HTTP_PHASE_DEFERRED);
-    http_conn_enter(c, HTTP_PHASE_CLOSED);
+    const bool was_deferred = http_phase_is(c, HTTP_PHASE_DEFERRED);
+    http_phase_enter(c, HTTP_PHASE_CLOSED);
     if (was_deferred) {
         c->shared->config.gone(c->shared->config.arg, c->id);
     }
@@ -136,7 +73,7 @@ static void end(struct http_conn *c)
         return;
     }
     (void)shutdown(bufferevent_getfd(c->bev), SHUT_WR);
-    http_conn_enter(c, HTTP_PHASE_LINGER);
+    http_phase_enter(c, HTTP_PHASE_LINGER);
     c->moved = 0;
     http_conn_set_reading(c, true);
     drain_lingering(c);
@@ -164,7 +101,7 @@ static void count_out(struct http_conn *c, size_t before)
 static void answered(struct http_conn *c)
 {
     const bool is_waiting = c->is_writing || c->is_close;
-    http_conn_enter(c, is_waiting ? HTTP_PHASE_ANSWER : HTTP_PHASE_IDLE);
+    http_phase_enter(c, is_waiting ? HTTP_PHASE_ANSWER : HTTP_PHASE_IDLE);
 }
 
 /* More of a blob or a stream. */
@@ -178,8 +115,8 @@ static void fill(struct http_conn *c)
         reset(c);
     } else if (!http_source_is_active(&c->source)) {
         answered(c);
-    } else if (!http_conn_is_in(c, HTTP_PHASE_ANSWER)) {
-        http_conn_enter(c, HTTP_PHASE_ANSWER);
+    } else if (!http_phase_is(c, HTTP_PHASE_ANSWER)) {
+        http_phase_enter(c, HTTP_PHASE_ANSWER);
     }
 }
 
@@ -187,11 +124,12 @@ static void fill(struct http_conn *c)
 static void flush(struct http_conn *c)
 {
     struct evbuffer *output = bufferevent_get_output(c->bev);
-    if (http_conn_is_in(c, HTTP_PHASE_CLOSED) || http_conn_is_in(c, HTTP_PHASE_LINGER) ||
+    if (http_phase_is(c, HTTP_PHASE_CLOSED) || http_phase_is(c, HTTP_PHASE_LINGER) ||
         c->is_writing) {
         return;
     }
-    if (http_source_is_active(&c->source) && evbuffer_get_length(output) > 0) {
+    if (http_source_is_active(&c->source) && !c->source.is_waking &&
+        evbuffer_get_length(output) > 0) {
         set_writing(c, true); /* one filling a turn, so that a fast reader does not keep the loop */
         return;
     }
@@ -208,17 +146,17 @@ static void flush(struct http_conn *c)
     }
     if (evbuffer_get_length(output) > 0) {
         set_writing(c, true);
-        if (http_conn_is_in(c, HTTP_PHASE_IDLE)) {
-            http_conn_enter(c, HTTP_PHASE_ANSWER);
+        if (http_phase_is(c, HTTP_PHASE_IDLE)) {
+            http_phase_enter(c, HTTP_PHASE_ANSWER);
         }
-    } else if (http_conn_is_in(c, HTTP_PHASE_ANSWER)) {
+    } else if (http_phase_is(c, HTTP_PHASE_ANSWER)) {
         if (http_source_is_active(&c->source)) {
-            http_conn_enter(c, HTTP_PHASE_PAUSED);
+            http_phase_enter(c, c->source.is_waking ? HTTP_PHASE_WAITING : HTTP_PHASE_PAUSED);
         } else if (c->is_close || c->shared->is_draining) {
             c->is_lingering |= !c->is_close;
             end(c);
         } else {
-            http_conn_enter(c, HTTP_PHASE_IDLE);
+            http_phase_enter(c, HTTP_PHASE_IDLE);
         }
     }
 }
@@ -268,14 +206,14 @@ static void hand_over(struct http_conn *c, const struct http_response *rs)
     (void)bufferevent_set_max_single_write(bev, 0);
     (void)bufferevent_enable(bev, EV_READ | EV_WRITE);
     c->bev = NULL;
-    http_conn_enter(c, HTTP_PHASE_CLOSED);
+    http_phase_enter(c, HTTP_PHASE_CLOSED);
     shared->config.upgraded(shared->config.arg, bev, &peer);
 }
 
 void http_conn_answer(struct http_conn *c, struct http_response *rs)
 {
     if (rs->kind == HTTP_BODY_DEFER) {
-        http_conn_enter(c, HTTP_PHASE_DEFERRED);
+        http_phase_enter(c, HTTP_PHASE_DEFERRED);
         return;
     }
     if (rs->kind == HTTP_BODY_UPGRADE) {
@@ -303,6 +241,13 @@ void http_conn_answer(struct http_conn *c, struct http_response *rs)
         return;
     }
     http_source_take(&c->source, rs, framing.length == HTTP_LENGTH_CHUNKED);
+    if (c->source.is_waking) {
+        const int size = HTTP_WAKING_SNDBUF;
+        const unsigned unacked_ms = HTTP_WAKING_UNACKED_MS;
+        const int fd = bufferevent_getfd(c->bev);
+        (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacked_ms, sizeof(unacked_ms));
+    }
     fill(c);
 }
 
@@ -322,16 +267,16 @@ void http_conn_refuse(struct http_conn *c, int status, const char *code, const c
 
 static bool is_reading(const struct http_conn *c)
 {
-    return http_conn_is_in(c, HTTP_PHASE_IDLE) || http_conn_is_in(c, HTTP_PHASE_HEAD) ||
-           http_conn_is_in(c, HTTP_PHASE_BODY);
+    return http_phase_is(c, HTTP_PHASE_IDLE) || http_phase_is(c, HTTP_PHASE_HEAD) ||
+           http_phase_is(c, HTTP_PHASE_BODY);
 }
 
 /* The client sends no more, and all it sent was used. */
 static void on_input_end(struct http_conn *c)
 {
-    if (http_conn_is_in(c, HTTP_PHASE_IDLE)) {
+    if (http_phase_is(c, HTTP_PHASE_IDLE)) {
         c->is_close = true;
-        http_conn_enter(c, HTTP_PHASE_ANSWER);
+        http_phase_enter(c, HTTP_PHASE_ANSWER);
     } else {
         c->shared->stats.requests_malformed++;
         http_conn_refuse(c, 400, "invalid_request", "the request ended before it was complete");
@@ -360,12 +305,12 @@ static void work(struct http_conn *c)
 /* There is new input, or the connection's turn to go on with what it had. */
 static void use_input(struct http_conn *c)
 {
-    if (http_conn_is_in(c, HTTP_PHASE_LINGER)) {
+    if (http_phase_is(c, HTTP_PHASE_LINGER)) {
         drain_lingering(c);
     } else if (is_reading(c)) {
         work(c);
     }
-    if (http_conn_is_in(c, HTTP_PHASE_CLOSED)) {
+    if (http_phase_is(c, HTTP_PHASE_CLOSED)) {
         return;
     }
     if (http_input_keep(&c->input) != RC_OK) {
@@ -379,7 +324,7 @@ static void on_input_over(struct http_conn *c)
 {
     c->is_eof = true;
     http_conn_set_reading(c, false);
-    if (http_conn_is_in(c, HTTP_PHASE_LINGER)) {
+    if (http_phase_is(c, HTTP_PHASE_LINGER) || c->source.is_waking) {
         http_conn_close(c);
     } else if (is_reading(c)) {
         work(c);
@@ -390,7 +335,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
     struct http_conn *c = arg;
     struct http_shared *shared = c->shared;
-    const size_t size = http_conn_is_in(c, HTTP_PHASE_BODY) ? sizeof(shared->room) : HTTP_INPUT_MAX;
+    const size_t size = http_phase_is(c, HTTP_PHASE_BODY) ? sizeof(shared->room) : HTTP_INPUT_MAX;
     (void)what;
     const enum rc rc = http_input_read(&c->input, fd, shared->room, size);
     if (rc == RC_OK) {
@@ -412,7 +357,7 @@ void http_conn_go_on(struct http_conn *c)
 /* Back to reading requests, perhaps with some already here. */
 static void proceed(struct http_conn *c)
 {
-    if (http_conn_is_in(c, HTTP_PHASE_IDLE)) {
+    if (http_phase_is(c, HTTP_PHASE_IDLE)) {
         http_conn_set_reading(c, !c->is_eof);
         work(c);
     }
@@ -421,10 +366,10 @@ static void proceed(struct http_conn *c)
 static void on_write(struct bufferevent *bev, void *arg)
 {
     struct http_conn *c = arg;
-    if (http_conn_is_in(c, HTTP_PHASE_ANSWER) && http_source_is_active(&c->source)) {
+    if (http_phase_is(c, HTTP_PHASE_ANSWER) && http_source_is_active(&c->source)) {
         fill(c);
     }
-    if (!http_conn_is_in(c, HTTP_PHASE_CLOSED) &&
+    if (!http_phase_is(c, HTTP_PHASE_CLOSED) &&
         evbuffer_get_length(bufferevent_get_output(bev)) == 0) {
         set_writing(c, false);
         flush(c);
@@ -472,7 +417,7 @@ struct http_conn *http_conn_new(struct http_shared *shared, int fd, const struct
     shared->stats.connections++;
     TAILQ_INSERT_TAIL(&shared->phases[HTTP_PHASE_IDLE], c, entry);
     c->listed = HTTP_PHASE_IDLE;
-    http_conn_enter(c, HTTP_PHASE_IDLE);
+    http_phase_enter(c, HTTP_PHASE_IDLE);
     if (is_over) {
         http_intake_begin(c); /* at once, for its deadline is shorter */
     }
@@ -497,13 +442,13 @@ void http_conn_free(struct http_conn *c)
 
 void http_conn_complete(struct http_conn *c, struct http_response *rs)
 {
-    ASSERT(http_conn_is_in(c, HTTP_PHASE_DEFERRED));
+    ASSERT(http_phase_is(c, HTTP_PHASE_DEFERRED));
     ASSERT(rs->kind != HTTP_BODY_DEFER && rs->kind != HTTP_BODY_UPGRADE);
     http_conn_answer(c, rs);
     flush(c);
     /* What was pipelined behind it is for the loop: the caller may be in the middle of something
      * that the next request's handler would disturb. */
-    if (http_conn_is_in(c, HTTP_PHASE_IDLE)) {
+    if (http_phase_is(c, HTTP_PHASE_IDLE)) {
         http_conn_set_reading(c, !c->is_eof);
         if (c->is_eof || http_input_len(&c->input) > 0) {
             c->shared->woken(c->shared, c);
@@ -517,7 +462,7 @@ static bool is_slow(struct http_conn *c)
 {
     const uint64_t wanted =
         (uint64_t)HTTP_RATE_MIN * c->shared->config.request_timeout_ms / UINT64_C(1000);
-    if (progress(c) - c->mark < (wanted > 0 ? wanted : 1)) {
+    if (http_phase_progress(c) - c->mark < (wanted > 0 ? wanted : 1)) {
         c->shared->stats.timeouts++;
         return true;
     }
@@ -556,6 +501,7 @@ void http_conn_expire(struct http_conn *c)
     case HTTP_PHASE_IDLE:
     case HTTP_PHASE_LINGER:
     case HTTP_PHASE_DEFERRED:
+    case HTTP_PHASE_WAITING:
     case HTTP_PHASE_CLOSED:
     case HTTP_PHASES:
         http_conn_close(c);
@@ -564,9 +510,19 @@ void http_conn_expire(struct http_conn *c)
     settle(c);
 }
 
+void http_conn_wake(struct http_conn *c)
+{
+    if (http_phase_is(c, HTTP_PHASE_WAITING)) {
+        fill(c);
+        flush(c);
+        proceed(c);
+        settle(c);
+    }
+}
+
 void http_conn_hold(struct http_conn *c)
 {
-    if (http_conn_is_in(c, HTTP_PHASE_BODY)) {
+    if (http_phase_is(c, HTTP_PHASE_BODY)) {
         http_intake_start_body(c);
         settle(c);
     }
@@ -574,14 +530,14 @@ void http_conn_hold(struct http_conn *c)
 
 bool http_conn_resume(struct http_conn *c)
 {
-    ASSERT(http_conn_is_in(c, HTTP_PHASE_HELD));
+    ASSERT(http_phase_is(c, HTTP_PHASE_HELD));
     if (!http_intake_has_room(c)) {
         return false;
     }
     http_intake_start_body(c);
     http_conn_set_reading(c, !c->is_eof);
     flush(c);
-    if (!http_conn_is_in(c, HTTP_PHASE_CLOSED)) {
+    if (!http_phase_is(c, HTTP_PHASE_CLOSED)) {
         c->shared->woken(c->shared, c);
     }
     settle(c);
@@ -590,7 +546,7 @@ bool http_conn_resume(struct http_conn *c)
 
 void http_conn_drain(struct http_conn *c)
 {
-    if (http_conn_is_in(c, HTTP_PHASE_IDLE) && http_input_len(&c->input) == 0) {
+    if (http_phase_is(c, HTTP_PHASE_IDLE) && http_input_len(&c->input) == 0) {
         c->is_close = true;
         c->is_lingering = true;
         end(c);

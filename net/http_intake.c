@@ -2,6 +2,7 @@
 
 #include "core/assert.h"
 #include "core/record.h"
+#include "net/http_phase.h"
 #include "net/proxy.h"
 
 #include <event2/buffer.h>
@@ -43,7 +44,7 @@ static void handle(struct http_conn *c)
 {
     struct http_shared *shared = c->shared;
     struct http_response *rs = &shared->scratch;
-    http_conn_enter(c, HTTP_PHASE_ANSWER); /* no hold on bodies concerns it any more */
+    http_phase_enter(c, HTTP_PHASE_ANSWER); /* no hold on bodies concerns it any more */
     shared->config.handle(shared->config.arg, http_parse_request(c->parse), rs);
     if (rs->kind == HTTP_BODY_UPGRADE && !http_parse_is_upgrade(c->parse)) {
         http_response_clear(rs);
@@ -77,7 +78,7 @@ void http_intake_start_body(struct http_conn *c)
     static const char interim[] = "HTTP/1.1 100 Continue\r\n\r\n";
     if (!http_intake_has_room(c)) {
         http_conn_set_reading(c, false);
-        http_conn_enter(c, HTTP_PHASE_HELD);
+        http_phase_enter(c, HTTP_PHASE_HELD);
         return;
     }
     c->shared->bodies_bytes -= c->body_bytes;
@@ -90,7 +91,7 @@ void http_intake_start_body(struct http_conn *c)
         c->moved += sizeof(interim) - 1;
         c->shared->stats.bytes_out += sizeof(interim) - 1;
     }
-    http_conn_enter(c, HTTP_PHASE_BODY);
+    http_phase_enter(c, HTTP_PHASE_BODY);
 }
 
 /* Whether the limits let this request through; answered if not. */
@@ -109,7 +110,8 @@ static bool is_admitted(struct http_conn *c, const struct http_request *rq)
         return false;
     }
     const struct addr key = proxy_limit_key(&rq->client);
-    if (shared->rate_limit == NULL || rate_limit_take(shared->rate_limit, &key, http_now_ms())) {
+    if (shared->rate_limit == NULL ||
+        rate_limit_take(shared->rate_limit, &key, http_phase_now_ms())) {
         return true;
     }
     shared->stats.rate_limited++;
@@ -154,7 +156,7 @@ void http_intake_begin(struct http_conn *c)
     if (c->parse == NULL) {
         http_conn_close(c);
     } else {
-        http_conn_enter(c, HTTP_PHASE_HEAD);
+        http_phase_enter(c, HTTP_PHASE_HEAD);
     }
 }
 
@@ -173,7 +175,7 @@ static bool skip_empty_lines(struct http_conn *c)
 
 bool http_intake_step(struct http_conn *c)
 {
-    if (http_conn_is_in(c, HTTP_PHASE_IDLE)) {
+    if (http_phase_is(c, HTTP_PHASE_IDLE)) {
         if (!skip_empty_lines(c)) {
             return false;
         }

@@ -3,6 +3,7 @@
 #include "core/assert.h"
 #include "core/mem.h"
 #include "net/http_conn.h"
+#include "net/http_phase.h"
 #include "net/proxy.h"
 #include "net/sockaddr.h"
 
@@ -58,7 +59,7 @@ static struct http_server *server_of(struct http_shared *shared)
 
 static void arm(struct http_server *s, uint64_t at_ms)
 {
-    const uint64_t now_ms = http_now_ms();
+    const uint64_t now_ms = http_phase_now_ms();
     const uint64_t wait_ms = at_ms > now_ms ? at_ms - now_ms : 0;
     const struct timeval wait = {.tv_sec = (time_t)(wait_ms / 1000),
                                  .tv_usec = (suseconds_t)(wait_ms % 1000 * 1000)};
@@ -76,7 +77,8 @@ static void on_deadline(struct http_shared *shared, uint64_t at_ms)
 
 static bool has_deadline(enum http_phase phase)
 {
-    return phase != HTTP_PHASE_DEFERRED && phase != HTTP_PHASE_CLOSED;
+    return phase != HTTP_PHASE_DEFERRED && phase != HTTP_PHASE_WAITING &&
+           phase != HTTP_PHASE_CLOSED;
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -84,7 +86,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     struct http_server *s = arg;
     (void)fd;
     (void)what;
-    const uint64_t now_ms = http_now_ms();
+    const uint64_t now_ms = http_phase_now_ms();
     uint64_t next_ms = NO_DEADLINE;
     s->timer_at_ms = NO_DEADLINE;
     for (int phase = 0; phase < HTTP_PHASES; phase++) {
@@ -434,6 +436,15 @@ void http_server_complete(struct http_server *s, uint64_t id, struct http_respon
         http_conn_complete(c, rs);
     }
     http_response_clear(rs);
+}
+
+void http_server_wake(struct http_server *s, uint64_t id)
+{
+    const uint32_t slot = (uint32_t)id;
+    struct http_conn *c = slot < s->slot_count ? s->slots[slot] : NULL;
+    if (c != NULL && c->id == id) {
+        http_conn_wake(c);
+    }
 }
 
 void http_server_hold_bodies(struct http_server *s, bool is_held)

@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { NODE_TEXT_SIZE = 256, NODE_PEERS_MAX = 256, NODE_TRUST_MAX = 32 };
+enum { NODE_TEXT_SIZE = 256, NODE_PATH_SIZE = 1024, NODE_PEERS_MAX = 256, NODE_TRUST_MAX = 32 };
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
@@ -73,6 +73,7 @@ struct node_config {
     uint32_t write_timeout_ms;
     uint32_t rate_limit; /* requests per second per client address, 0 off */
     uint32_t connections_max, connections_per_ip_max; /* the latter 0: off */
+    uint32_t watchers_max;
     uint32_t idle_timeout_ms, request_timeout_ms;
     bool trust_all;
     uint32_t trust_count;
@@ -83,6 +84,8 @@ struct node_config {
     /* -1, or a descriptor: one line "port <n>\n" is written once the port is claimed, and it is
      * closed. */
     int ready_fd;
+    bool has_pages;                    /* /fade/ is served */
+    char pages_folder[NODE_PATH_SIZE]; /* "": what is embedded */
 };
 
 /*

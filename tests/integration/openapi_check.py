@@ -142,6 +142,16 @@ class Answer:
         return values[0] if values else None
 
 
+def until_live(reply):
+    """A stream of events as far as it is worth waiting for."""
+    lines = []
+    while not lines or lines[-2:] != [b"data: {}\n", b"\n"]:
+        lines.append(reply.readline())
+        if not lines[-1]:
+            raise ValueError("the stream ended before it was live")
+    return b"".join(lines)
+
+
 def ask(node, method, target, headers=None, body=None):
     """One request on a connection of its own. The target goes out as it is. A Content-Length among
     the headers stands for a body that is announced and never sent."""
@@ -154,7 +164,9 @@ def ask(node, method, target, headers=None, body=None):
             connection.putheader("Content-Length", str(len(body)))
         connection.endheaders(body)
         reply = connection.getresponse()
-        return Answer(reply.status, reply.getheaders(), reply.read())
+        is_endless = reply.headers.get_content_type() == "text/event-stream" and method != "HEAD"
+        return Answer(reply.status, reply.getheaders(),
+                      until_live(reply) if is_endless else reply.read())
     finally:
         connection.close()
 
@@ -340,6 +352,68 @@ def check_listing(c, node, base, key):
         c.check(node, "GET", "/keys", 400, f"{base}/keys?{query}", code="invalid_request")
 
 
+def check_files(c, node, base):
+    def at(method, status, target, headers=None, code=None, body=None):
+        return c.check(node, method, "/fade/{page}", status, base + target, headers, body, code)
+
+    page = at("GET", 200, "/fade/favicon.svg")
+    at("HEAD", 200, "/fade/favicon.svg")
+    at("GET", 200, "/fade/favicon.svg", [("Accept-Encoding", "gzip")])
+    at("GET", 304, "/fade/favicon.svg", [("If-None-Match", page.header("etag") if page else "*")])
+    at("GET", 404, "/fade/no-such-page", code="not_found")
+    at("GET", 404, "/fade/../status", code="not_found")
+    at("POST", 405, "/fade/favicon.svg", code="method_not_allowed", body=b"x")
+    if ask(node, "GET", base + "/fade/").status == 200:
+        at("GET", 200, "/fade/")
+        c.check(node, "GET", "/", 302, "/", [("Accept", "text/html")])
+
+
+def check_batch(c, node, base, key):
+    def at(method, status, body=None, headers=None, code=None):
+        return c.check(node, method, "/mget", status, base + "/mget", headers, body, code)
+
+    c.check(node, "PUT", "/data/{key}", 201, f"{base}/data/{key}", body=b"a value")
+    c.check(node, "PUT", "/data/{key}", 201, f"{base}/data/{key}/large", body=bytes(20000))
+    asked = {"keys": [key, key + "/none", key + "/large", key], "keys_base64": ["/w=="]}
+    read = at("POST", 200, json.dumps(asked).encode())
+    entries = json.loads(read.body)["entries"] if read else []
+    told = [entry.get("key", entry.get("key_base64")) for entry in entries]
+    right = (told == asked["keys"] + asked["keys_base64"]
+             and [entry["found"] for entry in entries] == [True, False, True, True, False]
+             and entries[0]["value"] == "YSB2YWx1ZQ==" and entries[2]["value_omitted"])
+    c.note(f"{base}/mget: the entries are what was asked for, in order", [] if right else entries)
+    at("POST", 200, b'{"keys":[]}')
+    for body in (b"", b"[]", b'{"keys":["a"]', b'{"keys":"a"}', b'{"keys":[1]}', b'{"other":[]}'):
+        at("POST", 400, body, code="invalid_request")
+    for body in (b'{"keys":[""]}', b'{"keys_base64":["!"]}',
+                 json.dumps({"keys": ["k" * 1025]}).encode()):
+        at("POST", 400, body, code="invalid_key")
+    at("POST", 413, headers=[("Content-Length", str(1 << 20))], code="value_too_large")
+    at("GET", 405, code="method_not_allowed")
+    at("PUT", 405, b"x", code="method_not_allowed")
+
+
+def check_watch(c, node, base, key):
+    def at(method, status, target, headers=None, code=None, body=None):
+        return c.check(node, method, "/watch", status, base + target, headers, body, code)
+
+    c.check(node, "PUT", "/data/{key}", 201, f"{base}/data/{key}/a", body=b"a value")
+    c.check(node, "PUT", "/data/{key}", 201, f"{base}/data/{key}/%ff", body=bytes(20000))
+    watched = at("GET", 200, f"/watch?prefix={key}/&values=1")
+    schema = {"$ref": "#/components/schemas/ChangeEvent"}
+    events = [json.loads(block.split("data: ", 1)[1])
+              for block in (watched.body.decode() if watched else "").split("\n\n")
+              if "event: put" in block]
+    found = [line for event in events for line in c.document.mismatches(event, schema, "event")]
+    c.note(f"{base}/watch: its events are as described",
+           found or ([] if len(events) == 2 else [f"{len(events)} events"]))
+    at("HEAD", 200, "/watch")
+    at("GET", 200, "/watch?snapshot=0", [("Last-Event-ID", "some-other-id")])
+    for query in ("prefix=%", "values=2", "snapshot=", "prefix=a&prefix=b", "last_id=1&last_id=1"):
+        at("GET", 400, f"/watch?{query}", code="invalid_request")
+    at("POST", 405, "/watch", code="method_not_allowed", body=b"x")
+
+
 def check_node(c, node):
     stamp = f"openapi-check-{os.getpid()}-{time.time_ns()}"
     for number, base in enumerate(["", "/v1"]):
@@ -348,6 +422,9 @@ def check_node(c, node):
         check_value_refusals(c, node, base, key)
         check_listing(c, node, base, key)
         check_pages(c, node, base)
+        check_files(c, node, base)
+        check_watch(c, node, base, f"{key}-watched")
+        check_batch(c, node, base, f"{key}-batch")
     c.check(node, "GET", "/", 200, "/")
     c.check(node, "HEAD", "/", 200, "/")
     c.check(node, "POST", "/", 405, "/", body=b"", code="method_not_allowed")
@@ -390,6 +467,13 @@ def check_full(c, harness):
     started.close()
 
 
+def check_watchers(c, harness):
+    started = harness.Node(harness.free_base(), env={"REPRAM_MAX_WATCHERS": 0})
+    harness.wait_until(started.is_ready, "the node is ready")
+    c.check(("127.0.0.1", started.port), "GET", "/watch", 503, "/watch", code="overloaded")
+    started.close()
+
+
 def check_limited(c, harness):
     started = harness.Node(harness.free_base(), env={"REPRAM_RATE_LIMIT": 1})
     node = ("127.0.0.1", started.port)
@@ -403,7 +487,7 @@ def check_limited(c, harness):
 
 def check_started_nodes(c):
     import harness  # only here: a node that runs elsewhere is checked without it
-    for check in (check_pending, check_full, check_limited):
+    for check in (check_pending, check_full, check_watchers, check_limited):
         check(c, harness)
 
 

@@ -7,7 +7,7 @@ import harness
 from harness import FAILED, USAGE, Case, cli, cluster, wait_until
 
 BAD_CONFIGURATION = 78
-COMMANDS = ("launch", "node", "put", "get", "head", "keys", "peers", "status", "health", "wait",
+COMMANDS = ("launch", "node", "put", "get", "head", "keys", "watch", "peers", "status", "health", "wait",
             "bench", "version", "help")
 
 
@@ -26,12 +26,12 @@ class Help(Case):
                     self.assertEqual(shown.stdout, done.stdout)
 
     def test_what_is_not_built_yet_is_absent(self):
-        for command in ("watch", "keygen", "no-such-command"):
+        for command in ("keygen", "no-such-command"):
             with self.subTest(command=command):
                 done = cli(command)
                 self.assertEqual(done.returncode, USAGE)
                 self.assertIn(b"no command", done.stderr)
-        self.assertNotRegex(cli("help").stdout, rb"(?m)^  (watch|keygen)")
+        self.assertNotRegex(cli("help").stdout, rb"(?m)^  keygen")
 
     def test_settings_are_listed_with_flags(self):
         done = cli("help", "settings")

@@ -21,7 +21,7 @@ static void other_paths_are_not_found_whatever_the_method(void **state)
     struct fixture *f = *state;
     static const char *const paths[] = {
         "/data",  "/v1",     "/v1/",           "/v1/v1/keys",    "/v2/keys",
-        "/keys/", "/Keys",   "/watch",         "/fade/",         "/%6beys",
+        "/keys/", "/Keys",   "/watch/",        "/fade/",         "/%6beys",
         "//keys", "/v1keys", "/cluster/peers", "/gossip/message"};
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
         assert_int_equal(ask(f, HTTP_GET_, paths[i]), 404);
@@ -50,7 +50,7 @@ static void a_preflight_is_answered_on_any_path(void **state)
         assert_int_equal(ask(f, HTTP_OPTIONS_, paths[i]), 204);
         assert_string_equal(body_text(f), "");
         assert_header(f, "Access-Control-Allow-Origin", "*");
-        assert_header(f, "Access-Control-Allow-Methods", "GET, HEAD, PUT, OPTIONS");
+        assert_header(f, "Access-Control-Allow-Methods", "GET, HEAD, PUT, POST, OPTIONS");
         assert_header(f, "Access-Control-Max-Age", "86400");
         char allowed[256];
         assert_int_equal(

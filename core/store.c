@@ -458,8 +458,7 @@ enum merge_outcome store_guard(struct store *s, const struct record *r, uint64_t
 
 /* ---- Expiry ---- */
 
-size_t store_expire(struct store *s, uint64_t now_ms, size_t budget,
-                    void (*expired)(void *arg, const struct record *r), void *arg)
+size_t store_expire(struct store *s, uint64_t now_ms, size_t budget)
 {
     calendar_advance(&s->calendar, now_ms);
     calendar_sweep(&s->calendar);
@@ -468,11 +467,6 @@ size_t store_expire(struct store *s, uint64_t now_ms, size_t budget,
         const uint32_t handle = calendar_due(&s->calendar, now_ms, &left);
         if (handle == 0) {
             break;
-        }
-        const struct entry *e = entry_at(&s->entries, handle);
-        if (expired != NULL && !e->is_shadow) {
-            const struct record r = entry_record(&s->entries, e);
-            expired(arg, &r);
         }
         (void)retire(s, handle, now_ms);
         left--;

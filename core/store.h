@@ -83,11 +83,10 @@ MUST_USE enum rc store_at(const struct store *s, uint32_t handle, const struct v
 
 /*
  * Frees what is due at `now_ms`, at most `budget` entries, wiping their bytes; turns records with a
- * later guard into shadows. Each freed live record is told to `expired` (may be NULL) before it
- * goes. Returns how many were handled; fewer than `budget` means that nothing more is due.
+ * later guard into shadows. Returns how many were handled; fewer than `budget` means that nothing
+ * more is due.
  */
-size_t store_expire(struct store *s, uint64_t now_ms, size_t budget,
-                    void (*expired)(void *arg, const struct record *r), void *arg);
+size_t store_expire(struct store *s, uint64_t now_ms, size_t budget);
 
 /* When store_expire() has something to do next: milliseconds, UINT64_MAX when the store is empty.
  * May be early, never more than 64 ms late. While somebody observes it is the millisecond itself,
@@ -99,7 +98,7 @@ uint64_t store_deadline(const struct store *s);
 struct store_observer {
     void *arg;
     void (*put)(void *arg, const struct record *r);     /* it is its key's live record now */
-    void (*expired)(void *arg, const struct record *r); /* a live record's time is over */
+    void (*expired)(void *arg, const struct record *r); /* a live record's time is over: it goes */
 };
 
 /* At most one, copied; NULL: nobody any more. */

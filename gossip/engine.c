@@ -440,7 +440,7 @@ void engine_tick(struct engine *e, uint64_t now_us)
     }
     (void)replica_expire(e->replica, now_us);
     if (e->clock.is_set) {
-        const size_t expired = store_expire(e->store, now_ms, EXPIRE_BUDGET, NULL, NULL);
+        const size_t expired = store_expire(e->store, now_ms, EXPIRE_BUDGET);
         e->is_expiry_due = expired == EXPIRE_BUDGET;
         if (sync_turn(e->sync, now_us, now_ms, awaits_donor(e))) {
             peer_look_by(e, now_us);

@@ -60,7 +60,7 @@ static void write_all(struct store *s, uint64_t keys, uint64_t now_ms, uint64_t 
 
 static void expire(struct store *s, uint64_t now_ms)
 {
-    while (store_expire(s, now_ms, 1000, NULL, NULL) == 1000) {
+    while (store_expire(s, now_ms, 1000) == 1000) {
     }
     while (store_trim(s)) {
     }

@@ -160,7 +160,7 @@ static void print_storm(struct store *s, uint64_t now_ms)
     size_t handled = SLICE;
     while (handled == SLICE) {
         const uint64_t from = now_ns();
-        handled = store_expire(s, now_ms, SLICE, NULL, NULL);
+        handled = store_expire(s, now_ms, SLICE);
         const uint64_t took = now_ns() - from;
         longest = took > longest ? took : longest;
         total += took;

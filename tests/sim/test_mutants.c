@@ -136,13 +136,11 @@ WRAP(enum rc, store_get, const struct store *s, const uint8_t *key, size_t key_l
     return rc;
 }
 
-WRAP(size_t, store_expire, struct store *s, uint64_t now_ms, size_t budget,
-     void (*expired)(void *arg, const struct record *r), void *arg)
+WRAP(size_t, store_expire, struct store *s, uint64_t now_ms, size_t budget)
 {
     const uint64_t late_ms = mutant == MUTANT_LATE ? LATE_MS : 0;
     const bool is_lost = mutant == MUTANT_FORGETFUL && now_ms > LATE_IN_LIFE_MS;
-    return __real_store_expire(s, is_lost ? now_ms + RUN_MS * 10 : now_ms - late_ms, budget,
-                               expired, arg);
+    return __real_store_expire(s, is_lost ? now_ms + RUN_MS * 10 : now_ms - late_ms, budget);
 }
 
 WRAP(struct store_stats, store_stats, const struct store *s)

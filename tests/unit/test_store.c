@@ -143,13 +143,13 @@ static void an_overwrite_that_dies_sooner_leaves_a_shadow_that_refuses_the_old(v
     struct record r;
     assert_int_equal(get(s, "key", T0, &r), RC_OK);
     assert_int_equal(r.guard_ms, T0 + 60000);
-    store_expire(s, T0 + 1100, 100, NULL, NULL);
+    store_expire(s, T0 + 1100, 100);
     store_check(s);
     assert_int_equal(store_stats(s).keys, 0);
     assert_int_equal(store_stats(s).shadows, 1);
     assert_int_equal(merge(s, &old, T0 + 2000), MERGE_OLDER);
     assert_int_equal(get(s, "key", T0 + 2000, &r), RC_NOT_FOUND);
-    store_expire(s, T0 + 60064, 100, NULL, NULL);
+    store_expire(s, T0 + 60064, 100);
     assert_int_equal(store_stats(s).shadows, 0);
     assert_int_equal(merge(s, &old, T0 + 60064), MERGE_EXPIRED);
     store_free(s);
@@ -166,7 +166,7 @@ static void an_overwrite_that_lives_longer_leaves_nothing(void **state)
     struct record r;
     assert_int_equal(get(s, "key", T0, &r), RC_OK);
     assert_int_equal(r.guard_ms, 0);
-    store_expire(s, T0 + 1064, 100, NULL, NULL);
+    store_expire(s, T0 + 1064, 100);
     assert_int_equal(store_stats(s).shadows, 0);
     store_free(s);
 }
@@ -235,7 +235,7 @@ static void a_shadow_of_the_very_version_held_only_raises_its_guard(void **state
     merge(s, &r, T0);
     assert_int_equal(merge(s, &shadow, T0), MERGE_SAME);
     assert_value(s, "key", T0, "value");
-    store_expire(s, T0 + 5064, 10, NULL, NULL);
+    store_expire(s, T0 + 5064, 10);
     assert_int_equal(store_stats(s).shadows, 1);
     store_free(s);
 }
@@ -384,7 +384,7 @@ static void a_handle_and_a_version_name_one_write_for_ever(void **state)
     assert_int_equal(store_find(s, &first), 0);
     assert_int_equal(store_at(s, handle, &first.version, T0, &r), RC_NOT_FOUND);
     const uint32_t other = store_find(s, &second);
-    store_expire(s, T0 + 70000, 10, NULL, NULL);
+    store_expire(s, T0 + 70000, 10);
     assert_int_equal(store_at(s, other, &second.version, T0, &r), RC_NOT_FOUND);
     while (store_trim(s)) {
     }
@@ -466,12 +466,19 @@ static void note_expired(void *arg, const struct record *r)
     log->last[r->key_len] = '\0';
 }
 
+static void observe(struct store *s, struct log *log)
+{
+    const struct store_observer observer = {.arg = log, .expired = note_expired};
+    store_observe(s, &observer);
+}
+
 static void expiry_frees_each_record_within_64_ms_and_none_before_its_time(void **state)
 {
     (void)state;
     enum { COUNT = 2000, SPAN_MS = 200000 };
     struct store *s = new_store(1 << 24);
     struct log log = {0};
+    observe(s, &log);
     char key[16];
     for (uint64_t i = 0; i < COUNT; i++) {
         (void)snprintf(key, sizeof(key), "key%d", (int)i);
@@ -484,7 +491,7 @@ static void expiry_frees_each_record_within_64_ms_and_none_before_its_time(void 
         const uint64_t deadline_ms = store_deadline(s);
         now_ms = deadline_ms > now_ms ? deadline_ms : now_ms;
         log.now_ms = now_ms;
-        store_expire(s, now_ms, 100, note_expired, &log);
+        store_expire(s, now_ms, 100);
         const uint64_t over = now_ms <= T0 ? 0 : (now_ms - T0 - 1) * COUNT / SPAN_MS + 1;
         const uint64_t over_late =
             now_ms <= T0 + 64 ? 0 : (now_ms - 64 - T0 - 1) * COUNT / SPAN_MS + 1;
@@ -504,6 +511,7 @@ static void a_storm_is_freed_in_slices_and_the_memory_comes_back(void **state)
     enum { COUNT = 100000, SLICE = 1000 };
     struct store *s = new_store(UINT64_MAX);
     struct log log = {.now_ms = T0 + 600000};
+    observe(s, &log);
     char key[16];
     for (int i = 0; i < COUNT; i++) {
         (void)snprintf(key, sizeof(key), "key%d", i);
@@ -519,7 +527,7 @@ static void a_storm_is_freed_in_slices_and_the_memory_comes_back(void **state)
     size_t calls = 0;
     size_t handled = SLICE;
     while (handled == SLICE) {
-        handled = store_expire(s, log.now_ms, SLICE, note_expired, &log);
+        handled = store_expire(s, log.now_ms, SLICE);
         assert_true(handled <= SLICE);
         calls++;
         if (calls == 50) {
@@ -555,7 +563,7 @@ static void what_expires_far_in_the_past_is_freed_after_a_long_pause(void **stat
     merge(s, &a, T0);
     merge(s, &b, T0);
     merge(s, &c, T0);
-    assert_int_equal(store_expire(s, T0 + 80000000, 100, NULL, NULL), 2);
+    assert_int_equal(store_expire(s, T0 + 80000000, 100), 2);
     assert_value(s, "c", T0 + 80000000, "3");
     store_check(s);
     store_free(s);
@@ -612,10 +620,10 @@ static void an_observer_is_told_of_each_change_once_whoever_makes_it(void **stat
     /* A shadow's end, and a record that is over on arrival, are no events. */
     const struct record over = record_of("o", "x", T0, T0 + 1500);
     merge(s, &over, T0 + 2000);
-    store_expire(s, T0 + 3000, 100, NULL, NULL);
+    store_expire(s, T0 + 3000, 100);
     assert_string_equal(diary.text, "-u=0 ");
-    store_expire(s, T0 + 99000, 100, NULL, NULL);
-    store_expire(s, T0 + 999000, 100, NULL, NULL);
+    store_expire(s, T0 + 99000, 100);
+    store_expire(s, T0 + 999000, 100);
     assert_string_equal(diary.text, "-u=0 -a=3 ");
     store_observe(s, NULL);
     const struct record four = record_of("a", "4", T0 + 999000, T0 + 1999000);
@@ -630,8 +638,7 @@ static void an_observed_store_wants_each_expiry_in_its_millisecond(void **state)
     enum { COUNT = 500, STEP_MS = 371 };
     struct store *s = new_store(1 << 20);
     struct log log = {.count = 0};
-    const struct store_observer nobody = {.arg = NULL};
-    store_observe(s, &nobody);
+    observe(s, &log);
     for (int i = 0; i < COUNT; i++) {
         char key[16];
         (void)snprintf(key, sizeof(key), "key%d", i);
@@ -645,7 +652,7 @@ static void an_observed_store_wants_each_expiry_in_its_millisecond(void **state)
         const size_t before = log.count;
         now_ms = deadline_ms > now_ms ? deadline_ms : now_ms;
         log.now_ms = now_ms;
-        store_expire(s, now_ms, 1000, note_expired, &log);
+        store_expire(s, now_ms, 1000);
         if (log.count > before) {
             assert_int_equal(log.count, before + 1);
             assert_int_equal(now_ms, T0 + 1000 + before * STEP_MS);
@@ -748,9 +755,9 @@ static void open_walks_are_bounded_and_survive_the_end_of_their_epoch(void **sta
     store_walk_end(s, &walks[3]);
     assert_int_equal(store_walk_begin(s, 0, &walks[3]), RC_OK);
     assert_int_equal(store_walk_next(s, &walks[3], T0, &r), RC_NOT_FOUND);
-    store_expire(s, T0 + 100000, 10, NULL, NULL);
+    store_expire(s, T0 + 100000, 10);
     for (int i = 0; i < 10; i++) {
-        store_expire(s, T0 + 200000, 10, NULL, NULL);
+        store_expire(s, T0 + 200000, 10);
     }
     assert_int_equal(store_walk_next(s, &walks[0], T0, &r), RC_NOT_FOUND);
     for (int i = 0; i < STORE_WALKS_MAX; i++) {

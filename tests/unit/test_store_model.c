@@ -102,7 +102,7 @@ static void add_hash(void *arg, const struct record *r)
 static uint64_t fingerprint(struct store *s, uint64_t now_ms)
 {
     uint64_t sum = 0;
-    store_expire(s, now_ms, SIZE_MAX, NULL, NULL);
+    store_expire(s, now_ms, SIZE_MAX);
     for_each(s, now_ms, add_hash, &sum);
     store_check(s);
     return sum;
@@ -169,7 +169,7 @@ static void check_orders(uint64_t seed)
         uint64_t then_ms = T0;
         for (int step = 0; step < 20; step++) {
             then_ms += rng_below(&rng, 20000);
-            store_expire(one, then_ms, rng_below(&rng, 10), NULL, NULL);
+            store_expire(one, then_ms, rng_below(&rng, 10));
         }
         assert_int_equal(fingerprint(one, then_ms), fingerprint(two, then_ms));
         store_free(one);
@@ -207,10 +207,10 @@ static void check_convergence(uint64_t seed)
                 merge(nodes[j], &r, now_ms);
             }
         }
-        store_expire(nodes[rng_below(&rng, NODES)], now_ms, rng_below(&rng, 5), NULL, NULL);
+        store_expire(nodes[rng_below(&rng, NODES)], now_ms, rng_below(&rng, 5));
     }
     for (int i = 0; i < NODES; i++) {
-        store_expire(nodes[i], now_ms, SIZE_MAX, NULL, NULL); /* shadows are exported too */
+        store_expire(nodes[i], now_ms, SIZE_MAX); /* shadows are exported too */
     }
     for (int round = 0; round < 2; round++) {
         for (int from = 0; from < NODES; from++) {
@@ -276,7 +276,7 @@ static void check_nothing_comes_back(uint64_t seed)
         if (!is_replay) {
             given[count++] = r;
         }
-        store_expire(s, now_ms, rng_below(&rng, 3), NULL, NULL);
+        store_expire(s, now_ms, rng_below(&rng, 3));
         for (int k = 0; k < KEYS; k++) {
             struct record held;
             if (store_get(s, (const uint8_t *)key_names[k], strlen(key_names[k]), now_ms, &held) !=
@@ -411,7 +411,7 @@ static void check_model(uint64_t seed)
         merge(s, &r, now_ms);
         if (rng_below(&rng, 3) == 0) {
             const size_t budget = rng_below(&rng, 6);
-            assert_true(store_expire(s, now_ms, budget, NULL, NULL) <= budget);
+            assert_true(store_expire(s, now_ms, budget) <= budget);
         }
         if (rng_below(&rng, 20) == 0) {
             (void)store_trim(s);

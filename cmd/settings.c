@@ -91,6 +91,7 @@ const char *setting_allowed(enum setting_id id, char *ret_text, size_t size)
         [TYPE_LOG_FORMAT] = "text, json",
         [TYPE_SECRET] = "a text, or a file of at most 64 KiB named by the same name with _FILE",
         [TYPE_PATH] = "a file",
+        [TYPE_FOLDER] = "a folder that is there, by a path of at most 1023 bytes",
         [TYPE_ANY] = "anything",
     };
     const struct setting_def *def = &defs[id];
@@ -191,6 +192,7 @@ static enum rc parse_value(const struct setting_def *def, const char *text, uint
         return value_url(text, &url);
     case TYPE_SECRET:
     case TYPE_PATH:
+    case TYPE_FOLDER:
     case TYPE_ANY:
         return RC_OK;
     }

@@ -36,6 +36,7 @@ enum setting_type {
     TYPE_LOG_FORMAT, /* number: enum log_format */
     TYPE_SECRET,
     TYPE_PATH,
+    TYPE_FOLDER,
     TYPE_ANY,
 };
 
@@ -116,6 +117,10 @@ enum setting_trait {
       "authorities of the client certificates that are then required")                             \
     X(ACL_FILE, "REPRAM_ACL_FILE", "", TYPE_PATH, 0, 0, "", TRAIT_UNSUPPORTED,                     \
       "tokens and what each may do")                                                               \
+    X(FADE, "REPRAM_FADE", "", TYPE_SWITCH, 0, 1, "on", 0,                                         \
+      "off: the pages under /fade/ are not served")                                                \
+    X(FADE_DIR, "REPRAM_FADE_DIR", "", TYPE_FOLDER, 0, 0, "", 0,                                   \
+      "serve the pages from this folder while working on them, not those in the binary")           \
     X(LOG_LEVEL, "REPRAM_LOG_LEVEL", "", TYPE_LOG_LEVEL, 0, 0, "info", 0,                          \
       "debug, info, warn or error; read again on SIGHUP")                                          \
     X(LOG_FORMAT, "REPRAM_LOG_FORMAT", "", TYPE_LOG_FORMAT, 0, 0, "text", 0, "text or json")       \

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum {
     /* Descriptors that are no client connection: peer links, listeners, DNS, log, epoll. */
@@ -145,6 +146,23 @@ static void check_sizes(struct settings *s)
     }
 }
 
+/* Found now: a page that is missing later is a 404, and nobody would know why. */
+static void check_pages(struct settings *s)
+{
+    const char *folder = setting_text(s, SETTING_FADE_DIR);
+    struct stat st;
+    if (folder[0] != '\0' &&
+        (strlen(folder) >= NODE_PATH_SIZE || stat(folder, &st) != 0 || !S_ISDIR(st.st_mode))) {
+        char allowed[128];
+        report_add(&s->errors, "REPRAM_FADE_DIR=%.256s (%s) is not allowed; allowed: %s", folder,
+                   s->values[SETTING_FADE_DIR].from,
+                   setting_allowed(SETTING_FADE_DIR, allowed, sizeof(allowed)));
+    }
+    if (folder[0] != '\0' && setting_number(s, SETTING_FADE) == 0) {
+        report_add(&s->remarks, "REPRAM_FADE_DIR is set and not used: REPRAM_FADE is off");
+    }
+}
+
 static void check_launch(struct settings *s)
 {
     const unsigned long long nodes = number(s, SETTING_NODE_COUNT);
@@ -177,6 +195,7 @@ void settings_check(struct settings *s, bool is_launch)
     check_ttls(s);
     check_providers(s);
     check_sizes(s);
+    check_pages(s);
     if (is_launch) {
         check_launch(s);
     }

@@ -64,6 +64,8 @@ static void fill_numbers(const struct settings *s, struct node_config *c)
     c->connections_per_ip_max = (uint32_t)setting_number(s, SETTING_MAX_CONNECTIONS_PER_IP);
     c->idle_timeout_ms = (uint32_t)setting_number(s, SETTING_IDLE_TIMEOUT);
     c->request_timeout_ms = (uint32_t)setting_number(s, SETTING_REQUEST_TIMEOUT);
+    c->has_pages = setting_number(s, SETTING_FADE) != 0;
+    copy_text(c->pages_folder, sizeof(c->pages_folder), s, SETTING_FADE_DIR);
     c->config_digest = settings_digest(s);
 }
 

@@ -173,6 +173,12 @@ static void get_metrics(struct exchange *x)
     http_add(x->rs, "Cache-Control", "no-store");
 }
 
+/* A browser that shows a page, as it says itself; curl and scripts take anything. */
+static bool wants_html(const struct http_request *rq)
+{
+    return http_lists(rq, "Accept", "text/html");
+}
+
 static void get_help(struct exchange *x)
 {
     static const char HELP[] =
@@ -188,7 +194,18 @@ static void get_help(struct exchange *x)
         "\n"
         "Also /scan /topology /health /livez /readyz /metrics; every path exists under /v1 too.\n"
         "There is no delete, by design.\n";
+    static const char HELP_PAGES[] = "In a browser: http://HOST:PORT/fade/, a message board.\n";
+    const struct pages *pages = &x->api->config.pages;
+    http_add(x->rs, "Vary", "Accept");
+    if (pages_has_index(pages) && wants_html(x->rq)) {
+        pages_redirect(x->rs);
+        return;
+    }
     http_set_body(x->rs, 200, "text/plain; charset=utf-8", HELP, sizeof(HELP) - 1);
+    if (pages_has_index(pages) &&
+        buf_append(&x->rs->bytes, HELP_PAGES, sizeof(HELP_PAGES) - 1) != RC_OK) {
+        x->rs->status = 500;
+    }
 }
 
 static void get_gossip(struct exchange *x)
@@ -271,12 +288,21 @@ static void answer_options(struct http_response *rs)
     http_add(rs, "Access-Control-Max-Age", "86400");
 }
 
+/* Whether the method only reads; answers it if not. */
+static bool is_read_only(struct exchange *x)
+{
+    if (is_read(x->rq)) {
+        return true;
+    }
+    http_problem(x->rs, 405, "method_not_allowed", "This path is only read.");
+    http_add(x->rs, "Allow", READ_METHODS);
+    return false;
+}
+
 static void answer_route(const struct route *route, struct exchange *x,
                          void (*figures)(void *arg, struct api_figures *ret), void *arg)
 {
-    if (!is_read(x->rq)) {
-        http_problem(x->rs, 405, "method_not_allowed", "This path is only read.");
-        http_add(x->rs, "Allow", READ_METHODS);
+    if (!is_read_only(x)) {
         return;
     }
     if (route->has_figures && figures != NULL) {
@@ -289,15 +315,20 @@ void api_handle(struct api *a, const struct http_request *rq, struct http_respon
                 uint64_t now_us, void (*figures)(void *arg, struct api_figures *ret), void *arg)
 {
     struct http_text path = plain_path(rq);
+    struct http_text page = {.data = NULL};
+    struct exchange x = {.api = a, .rq = rq, .rs = rs};
     const struct route *route = find_route(path);
     if (rq->method == HTTP_OPTIONS_) {
         answer_options(rs);
     } else if (skip_prefix(&path, "/data/")) {
         api_data_handle(&a->data, rq, path, rs, now_us);
+    } else if (a->config.pages.files != NULL && pages_match(path, &page)) {
+        if (is_read_only(&x)) {
+            pages_answer(&a->config.pages, rq, page, rs);
+        }
     } else if (route == NULL) {
         http_problem(rs, 404, "not_found", "No such path; GET / says which there are.");
     } else {
-        struct exchange x = {.api = a, .rq = rq, .rs = rs};
         x.view = (struct api_view){.engine = a->config.engine,
                                    .config = &a->config,
                                    .figures = &x.figures,

@@ -10,6 +10,7 @@
 #include "gossip/engine.h"
 #include "net/http.h"
 #include "net/http_server.h"
+#include "net/pages.h"
 
 struct api;
 
@@ -22,6 +23,7 @@ struct api_config {
     uint64_t ttl_default_s, ttl_min_s, ttl_max_s;
     uint64_t value_max;
     uint64_t config_digest;
+    struct pages pages; /* under /fade/ */
     /* The engine's time now, for streams whose pieces are asked for after their request; NULL:
      * CLOCK_BOOTTIME. */
     uint64_t (*now_us)(void *arg);

@@ -431,14 +431,16 @@ static void make_driver(struct node *n)
 static void make_api(struct node *n)
 {
     const struct node_config *c = n->config;
-    struct api_config config = {.engine = n->engine,
-                                .version = c->version,
-                                .port = n->claim.port,
-                                .ttl_default_s = c->ttl_default_s,
-                                .ttl_min_s = c->ttl_min_s,
-                                .ttl_max_s = c->ttl_max_s,
-                                .value_max = c->value_max,
-                                .config_digest = c->config_digest};
+    struct api_config config = {
+        .engine = n->engine,
+        .version = c->version,
+        .port = n->claim.port,
+        .ttl_default_s = c->ttl_default_s,
+        .ttl_min_s = c->ttl_min_s,
+        .ttl_max_s = c->ttl_max_s,
+        .value_max = c->value_max,
+        .config_digest = c->config_digest,
+        .pages = {.files = c->has_pages ? PAGE_DATA : NULL, .folder = c->pages_folder}};
     (void)snprintf(config.domain, sizeof(config.domain), "%s", c->discovery_domain);
     (void)snprintf(config.network, sizeof(config.network), "%s", c->network);
     n->api = api_new(&config, driver_turn(n->driver));

@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { NODE_TEXT_SIZE = 256, NODE_PEERS_MAX = 256, NODE_TRUST_MAX = 32 };
+enum { NODE_TEXT_SIZE = 256, NODE_PATH_SIZE = 1024, NODE_PEERS_MAX = 256, NODE_TRUST_MAX = 32 };
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
@@ -83,6 +83,8 @@ struct node_config {
     /* -1, or a descriptor: one line "port <n>\n" is written once the port is claimed, and it is
      * closed. */
     int ready_fd;
+    bool has_pages;                    /* /fade/ is served */
+    char pages_folder[NODE_PATH_SIZE]; /* "": what is embedded */
 };
 
 /*

@@ -340,6 +340,22 @@ def check_listing(c, node, base, key):
         c.check(node, "GET", "/keys", 400, f"{base}/keys?{query}", code="invalid_request")
 
 
+def check_files(c, node, base):
+    def at(method, status, target, headers=None, code=None, body=None):
+        return c.check(node, method, "/fade/{page}", status, base + target, headers, body, code)
+
+    page = at("GET", 200, "/fade/favicon.svg")
+    at("HEAD", 200, "/fade/favicon.svg")
+    at("GET", 200, "/fade/favicon.svg", [("Accept-Encoding", "gzip")])
+    at("GET", 304, "/fade/favicon.svg", [("If-None-Match", page.header("etag") if page else "*")])
+    at("GET", 404, "/fade/no-such-page", code="not_found")
+    at("GET", 404, "/fade/../status", code="not_found")
+    at("POST", 405, "/fade/favicon.svg", code="method_not_allowed", body=b"x")
+    if ask(node, "GET", base + "/fade/").status == 200:
+        at("GET", 200, "/fade/")
+        c.check(node, "GET", "/", 302, "/", [("Accept", "text/html")])
+
+
 def check_node(c, node):
     stamp = f"openapi-check-{os.getpid()}-{time.time_ns()}"
     for number, base in enumerate(["", "/v1"]):
@@ -348,6 +364,7 @@ def check_node(c, node):
         check_value_refusals(c, node, base, key)
         check_listing(c, node, base, key)
         check_pages(c, node, base)
+        check_files(c, node, base)
     c.check(node, "GET", "/", 200, "/")
     c.check(node, "HEAD", "/", 200, "/")
     c.check(node, "POST", "/", 405, "/", body=b"", code="method_not_allowed")

@@ -28,6 +28,7 @@ REFUSED = [
     ("REPRAM_WRITE_TIMEOUT", "0"), ("REPRAM_RATE_LIMIT", "-1"),
     ("REPRAM_MAX_CONNECTIONS", "none"), ("REPRAM_IDLE_TIMEOUT", "0"),
     ("REPRAM_TRUST_PROXY", "10.0.0.0/33"), ("REPRAM_TRUST_PROXY", "maybe"),
+    ("REPRAM_FADE", "perhaps"), ("REPRAM_FADE_DIR", "/nowhere"),
     ("REPRAM_LOG_LEVEL", "loud"), ("REPRAM_LOG_FORMAT", "xml"),
 ]
 

@@ -25,6 +25,7 @@ enum { FIXTURE_HEADERS_MAX = 8, FIXTURE_PIECES_MAX = 100000 };
 struct fixture {
     struct engine engine;
     struct api *api;
+    struct api_config api_config;
     uint64_t now_us;
     uint64_t last_id;
     size_t piece_max; /* room that a stream finds for each piece */
@@ -68,11 +69,20 @@ static inline int fixture_setup(void **state)
                                       .config_digest = 0xfeedfacecafebeef,
                                       .now_us = fixture_now,
                                       .now_arg = f};
+    f->api_config = config;
     f->api = api_new(&config, f->now_us);
     http_response_init(&f->rs);
     buf_init(&f->text, 64 << 20);
     *state = f;
     return 0;
+}
+
+/* A front door that serves these pages. */
+static inline void fixture_set_pages(struct fixture *f, const struct page_data *files)
+{
+    api_free(f->api);
+    f->api_config.pages = (struct pages){.files = files};
+    f->api = api_new(&f->api_config, f->now_us);
 }
 
 static inline int fixture_teardown(void **state)

@@ -1,0 +1,56 @@
+# Writes the files of fade/web as a C source, net/pages.h's PAGE_DATA, so that the binary serves them
+# without a folder beside it. Run at build time:
+#   cmake -DOUTPUT=FILE.c -DGZIP=PROGRAM "-DFILES=a;b;c" -P embed.cmake
+# A file gets a second, compressed form where that saves a tenth of it or more.
+
+set(TYPES "\\.(html|css|js|svg|json|txt|png|ico|webmanifest)$")
+
+# The bytes of a file as the inside of an array, and a last zero, for a C array is never empty.
+function(read_bytes path ret_bytes)
+    file(READ ${path} hex HEX)
+    string(REGEX REPLACE "(..)" "0x\\1," bytes "${hex}")
+    string(REGEX REPLACE "(................................................................................)" "\\1\n"
+        bytes "${bytes}")
+    set(${ret_bytes} "${bytes}0" PARENT_SCOPE)
+endfunction()
+
+set(arrays "")
+set(rows "")
+set(number 0)
+foreach(path IN LISTS FILES)
+    get_filename_component(name ${path} NAME)
+    if(NOT name MATCHES "^[A-Za-z0-9_-][A-Za-z0-9._-]*$" OR NOT name MATCHES "${TYPES}")
+        message(FATAL_ERROR "${path}: a page's name is letters, digits, '.', '_' and '-', "
+            "and ends in a type that net/pages.c knows")
+    endif()
+    file(SIZE ${path} size)
+    file(SHA256 ${path} hash)
+    string(SUBSTRING ${hash} 0 32 hash)
+    read_bytes(${path} bytes)
+    string(APPEND arrays "static const uint8_t file_${number}[] = {\n${bytes}};\n")
+
+    set(packed "NULL, 0")
+    set(packed_file ${OUTPUT}.gz)
+    # Neither name nor time in the header: the same bytes at each build.
+    execute_process(COMMAND ${GZIP} -9 -n -c ${path} OUTPUT_FILE ${packed_file}
+        COMMAND_ERROR_IS_FATAL ANY)
+    file(SIZE ${packed_file} packed_size)
+    math(EXPR tenths "${size} * 9 / 10")
+    if(packed_size LESS tenths)
+        read_bytes(${packed_file} bytes)
+        string(APPEND arrays "static const uint8_t packed_${number}[] = {\n${bytes}};\n")
+        set(packed "packed_${number}, ${packed_size}")
+    endif()
+    file(REMOVE ${packed_file})
+    string(APPEND rows "    {\"${name}\", \"${hash}\", file_${number}, ${size}, ${packed}},\n")
+    math(EXPR number "${number} + 1")
+endforeach()
+
+file(WRITE ${OUTPUT} "/* Made by fade/embed.cmake from fade/web. */
+#include \"net/pages.h\"
+
+${arrays}
+const struct page_data PAGE_DATA[] = {
+${rows}    {NULL, NULL, NULL, 0, NULL, 0},
+};
+")

@@ -30,6 +30,11 @@ packages_of()
             util-linux procps binutils
         ;;
     sim) printf '%s ' curl ;; # fade/test-flux-sim.sh
+    browser) # tests/browser; a Node.js that came from elsewhere brings its own npm
+        printf '%s ' chromium fonts-dejavu-core
+        command -v node >/dev/null 2>&1 || printf '%s ' nodejs
+        command -v npm >/dev/null 2>&1 || printf '%s ' npm
+        ;;
     image) printf '%s ' buildah mmdebstrap crun fuse-overlayfs ;;
     *)
         echo "packages_of: no group '$1'" >&2

@@ -91,11 +91,11 @@ export function versionTime(etag) {
 
 /*
  * How strongly a message is drawn. `life` runs from 1 to 0 over its whole time and dims it within
- * what is easy to read; `ink` stays 1 until the last seconds (or the last quarter of a very short
- * life) and then goes to almost nothing.
+ * what is easy to read; `ink` stays 1 until the last seconds (or the last half of a very short life)
+ * and then goes to almost nothing.
  */
 export function fading(left_ms, life_ms) {
-    const last_ms = Math.min(15000, life_ms / 4);
+    const last_ms = Math.min(15000, life_ms / 2);
     const share = (part, whole) => (whole > 0 ? Math.min(1, Math.max(0, part / whole)) : 0);
     return {life: share(left_ms, life_ms), ink: 0.1 + 0.9 * share(left_ms, last_ms)};
 }
@@ -578,7 +578,7 @@ class Page {
     #isListed = false;
     #jump = Date.now() - performance.now();
     #sayListed;
-    /* Kept when the node has sent all that it has for the first time. */
+    /* Kept when all that the node has was drawn for the first time. */
     whenListed = new Promise((resolve) => (this.#sayListed = resolve));
     /* What the node last said of itself, and who wants to know when it does. */
     status = null;
@@ -634,8 +634,7 @@ class Page {
         } else if (type === "live") {
             this.board.live();
             this.#isListed = true;
-            this.#sayListed();
-            this.#askStatus();
+            this.whenListed.then(() => this.#askStatus());
         }
         if (this.#isListed) {
             this.#redraw(); // a listing is drawn when it is complete, or with the next second
@@ -651,9 +650,6 @@ class Page {
             this.#say(isBack ? `Back. The board was offline for ${formatLeft(away_s * 1000)}.`
                              : this.#liveText(), "live");
             setTimeout(() => this.isLive && this.#say(this.#liveText(), "live"), BACK_SHOWN_MS);
-            if (this.#isListed) {
-                this.#askStatus(); // and else when the messages are here
-            }
         } else {
             this.#offlineSince ||= performance.now();
             this.#say(`Offline. ${why} What you see goes on fading; this page keeps trying.`,
@@ -723,6 +719,9 @@ class Page {
             this.#list.draw();
             this.#find("total").textContent = String(this.board.size);
             this.#find("empty").hidden = this.board.size > 0 || !this.#isListed;
+            if (this.#isListed) {
+                this.#sayListed();
+            }
         });
     }
 }

@@ -66,7 +66,7 @@ test("a message dims over its whole life and vanishes in its last seconds", () =
     assert.equal(fading(15000, 3600000).ink, 1);
     assert.ok(fading(5000, 3600000).ink < 0.5);
     assert.equal(fading(0, 3600000).ink, 0.1);
-    assert.equal(fading(3000, 4000).ink, 1); // the last quarter of a short life
+    assert.equal(fading(3000, 4000).ink, 1); // the last half of a short life
     assert.deepEqual(fading(0, 0), {life: 0, ink: 0.1});
 });
 

@@ -62,6 +62,7 @@ static void fill_numbers(const struct settings *s, struct node_config *c)
     c->rate_limit = (uint32_t)setting_number(s, SETTING_RATE_LIMIT);
     c->connections_max = (uint32_t)setting_number(s, SETTING_MAX_CONNECTIONS);
     c->connections_per_ip_max = (uint32_t)setting_number(s, SETTING_MAX_CONNECTIONS_PER_IP);
+    c->watchers_max = (uint32_t)setting_number(s, SETTING_MAX_WATCHERS);
     c->idle_timeout_ms = (uint32_t)setting_number(s, SETTING_IDLE_TIMEOUT);
     c->request_timeout_ms = (uint32_t)setting_number(s, SETTING_REQUEST_TIMEOUT);
     c->has_pages = setting_number(s, SETTING_FADE) != 0;

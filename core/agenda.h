@@ -13,7 +13,7 @@
 
 #include <stdint.h>
 
-enum { AGENDA_SLOT_MS = 64, AGENDA_SLOTS = EPOCH_MS / AGENDA_SLOT_MS, AGENDA_PEEK_MAX = 64 };
+enum { AGENDA_SLOT_MS = 64, AGENDA_SLOTS = EPOCH_MS / AGENDA_SLOT_MS, AGENDA_PEEK_MAX = 256 };
 
 struct agenda_chunk;
 

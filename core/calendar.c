@@ -321,6 +321,23 @@ uint32_t calendar_due(struct calendar *c, uint64_t now_ms, size_t *budget)
     return 0;
 }
 
+/* When the first entry of an agenda comes due, into its epoch. */
+static uint64_t due_after_ms(const struct calendar *c, const struct calendar_agenda *a)
+{
+    const uint64_t end_ms = agenda_due_after_ms(&a->agenda);
+    const uint64_t begin_ms = a->epoch * EPOCH_MS;
+    uint32_t handles[AGENDA_PEEK_MAX];
+    const uint32_t count = c->is_exact ? agenda_peek(&a->agenda, end_ms - 1, handles) : 0;
+    uint64_t first_ms = end_ms;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct entry *e = entry_find(c->entries, handles[i]);
+        if (e != NULL && epoch_of(e) == a->epoch && entry_expiry_ms(e) - begin_ms < first_ms) {
+            first_ms = entry_expiry_ms(e) - begin_ms;
+        }
+    }
+    return first_ms;
+}
+
 uint64_t calendar_deadline(const struct calendar *c)
 {
     uint64_t number = 0;
@@ -331,7 +348,7 @@ uint64_t calendar_deadline(const struct calendar *c)
     }
     const struct calendar_agenda *a = &c->agendas[number & 1];
     if (a->is_active && a->epoch == number && a->unlisted == 0) {
-        deadline_ms = number * EPOCH_MS + agenda_due_after_ms(&a->agenda);
+        deadline_ms = number * EPOCH_MS + due_after_ms(c, a);
         const uint64_t listed = number;
         epoch = first_used(c, number + 1, &number);
         a = &c->agendas[number & 1];

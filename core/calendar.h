@@ -59,6 +59,7 @@ struct calendar {
     struct calendar_agenda agendas[2]; /* by epoch & 1 */
     struct store_walk *walks[STORE_WALKS_MAX];
     uint32_t walk_count;
+    bool is_exact; /* calendar_deadline() looks into the next slot */
 };
 
 void calendar_init(struct calendar *c, const struct entries *entries, uint64_t seed);

@@ -35,6 +35,7 @@ struct store {
     uint64_t guards;
     uint64_t entry_bytes;
     uint64_t expired_total;
+    struct store_observer observer; /* zeroes: nobody */
 };
 
 /* A key as the table is asked for it. A live record and the shadow of its key have one hash, so
@@ -284,6 +285,9 @@ static uint32_t retire(struct store *s, uint32_t handle, uint64_t now_ms)
     const struct entry *e = entry_at(&s->entries, handle);
     struct record r = entry_record(&s->entries, e);
     s->expired_total += !r.is_shadow;
+    if (s->observer.expired != NULL && !r.is_shadow) {
+        s->observer.expired(s->observer.arg, &r);
+    }
     if (r.guard_ms <= now_ms) {
         remove_entry(s, handle, entry_second(e));
         return 0;
@@ -349,6 +353,16 @@ static enum rc build_blob(struct record *r, struct blob **ret_blob)
     return RC_OK;
 }
 
+static void tell_put(const struct store *s, uint32_t handle)
+{
+    if (s->observer.put != NULL) {
+        const struct record r = entry_record(&s->entries, entry_at(&s->entries, handle));
+        if (!r.is_shadow) {
+            s->observer.put(s->observer.arg, &r);
+        }
+    }
+}
+
 static enum rc merge_whole(struct store *s, const struct record *r, const struct probe *p,
                            uint64_t now_ms, enum merge_outcome *ret_outcome)
 {
@@ -366,6 +380,7 @@ static enum rc merge_whole(struct store *s, const struct record *r, const struct
         if (rc != RC_OK) {
             return rc;
         }
+        tell_put(s, handle);
     } else if (outcome == MERGE_SAME || outcome == MERGE_GUARDED) {
         (void)raise_guard(s, handle, merge_reach_ms(&next));
     }
@@ -435,6 +450,12 @@ size_t store_expire(struct store *s, uint64_t now_ms, size_t budget,
 uint64_t store_deadline(const struct store *s)
 {
     return calendar_deadline(&s->calendar);
+}
+
+void store_observe(struct store *s, const struct store_observer *observer)
+{
+    s->observer = observer == NULL ? (struct store_observer){.arg = NULL} : *observer;
+    s->calendar.is_exact = observer != NULL;
 }
 
 bool store_trim(struct store *s)

@@ -89,8 +89,20 @@ size_t store_expire(struct store *s, uint64_t now_ms, size_t budget,
                     void (*expired)(void *arg, const struct record *r), void *arg);
 
 /* When store_expire() has something to do next: milliseconds, UINT64_MAX when the store is empty.
- * May be early, never more than 64 ms late. */
+ * May be early, never more than 64 ms late. While somebody observes it is the millisecond itself,
+ * but for times when more than AGENDA_PEEK_MAX (core/agenda.h) expire within 64 ms. */
 uint64_t store_deadline(const struct store *s);
+
+/* Is told of each change as it happens, whichever call makes it. Records are borrowed for the call;
+ * the store must not be called from within. */
+struct store_observer {
+    void *arg;
+    void (*put)(void *arg, const struct record *r);     /* it is its key's live record now */
+    void (*expired)(void *arg, const struct record *r); /* a live record's time is over */
+};
+
+/* At most one, copied; NULL: nobody any more. */
+void store_observe(struct store *s, const struct store_observer *observer);
 
 /* Hands empty slabs back to the system, at most one a call; true if one was. */
 bool store_trim(struct store *s);

@@ -162,6 +162,11 @@ enum rc engine_next_key(const struct engine *e, const uint8_t *prefix, size_t pr
                           engine_clock_ms(e, now_us), ret_record);
 }
 
+void engine_observe(struct engine *e, const struct store_observer *observer)
+{
+    store_observe(e->store, observer);
+}
+
 const struct member *engine_next_member(const struct engine *e, uint32_t *slot)
 {
     return swim_next_member(e->swim, slot);

@@ -152,6 +152,10 @@ MUST_USE enum rc engine_next_key(const struct engine *e, const uint8_t *prefix, 
                                  const uint8_t *after, size_t after_len, uint64_t now_us,
                                  struct record *ret_record);
 
+/* As store_observe(): what clients write, what comes from peers, and what expires. The engine must
+ * not be called from within. */
+void engine_observe(struct engine *e, const struct store_observer *observer);
+
 /* Whether links have room for another body: false means stop reading PUT bodies until it is true
  * again. */
 bool engine_has_room(const struct engine *e);

@@ -4,6 +4,7 @@
 #include "net/api_cluster.h"
 #include "net/api_data.h"
 #include "net/api_keys.h"
+#include "net/api_watch.h"
 #include "net/metrics.h"
 #include "net/upgrade.h"
 
@@ -148,12 +149,20 @@ static void get_scan(struct exchange *x)
     api_keys_scan(x->api->config.engine, &x->api->clock, x->rs);
 }
 
+static void get_watch(struct exchange *x)
+{
+    api_watch(x->api->config.watch, x->api->config.engine, x->rq, x->rs);
+}
+
 static void get_metrics(struct exchange *x)
 {
     struct engine *e = x->api->config.engine;
     struct metrics m = {.version = x->api->config.version,
                         .uptime_s = (double)(x->view.now_us - x->api->started_us) / 1e6,
                         .figures = x->figures};
+    if (x->api->config.watch != NULL) {
+        m.watch = watch_stats(x->api->config.watch);
+    }
     engine_status(e, x->view.now_us, &m.status);
     struct engine_link_view link = {0};
     for (uint32_t slot = 0; engine_next_link(e, &slot, &link); slot++) {
@@ -189,6 +198,7 @@ static void get_help(struct exchange *x)
         "  curl http://HOST:PORT/data/KEY                             read\n"
         "  curl -I http://HOST:PORT/data/KEY                          what is left of its time\n"
         "  curl 'http://HOST:PORT/keys?prefix=a&limit=100'            list\n"
+        "  curl -N 'http://HOST:PORT/watch?prefix=a'                  see changes as they come\n"
         "  curl http://HOST:PORT/peers                                the other nodes\n"
         "  curl http://HOST:PORT/status                               this node\n"
         "\n"
@@ -234,7 +244,7 @@ static const struct route {
     {"/scan", get_scan, false, false},      {"/peers", get_peers, false, false},
     {"/status", get_status, true, false},   {"/topology", get_topology, false, false},
     {"/metrics", get_metrics, true, false}, {"/gossip", get_gossip, false, false},
-    {"/", get_help, false, false},
+    {"/watch", get_watch, false, false},    {"/", get_help, false, false},
 };
 
 static const struct route *find_route(struct http_text path)

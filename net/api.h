@@ -11,6 +11,7 @@
 #include "net/http.h"
 #include "net/http_server.h"
 #include "net/pages.h"
+#include "net/watch.h"
 
 struct api;
 
@@ -23,7 +24,8 @@ struct api_config {
     uint64_t ttl_default_s, ttl_min_s, ttl_max_s;
     uint64_t value_max;
     uint64_t config_digest;
-    struct pages pages; /* under /fade/ */
+    struct pages pages;  /* under /fade/ */
+    struct watch *watch; /* borrowed; NULL: nobody may watch */
     /* The engine's time now, for streams whose pieces are asked for after their request; NULL:
      * CLOCK_BOOTTIME. */
     uint64_t (*now_us)(void *arg);

@@ -139,6 +139,7 @@ void http_source_take(struct http_source *source, struct http_response *rs, bool
         source->produce = rs->produce;
         source->done = rs->done;
         source->arg = rs->arg;
+        source->is_waking = rs->is_waking;
         rs->produce = NULL;
         rs->done = NULL;
     }

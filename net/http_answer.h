@@ -61,6 +61,7 @@ struct http_source {
     void (*done)(void *arg);
     void *arg;
     bool is_chunked;
+    bool is_waking; /* as in the response */
 };
 
 bool http_source_is_active(const struct http_source *source);

@@ -50,6 +50,7 @@ static uint32_t duration_ms(const struct http_conn *c)
     case HTTP_PHASE_LINGER:
         return HTTP_LINGER_MS;
     case HTTP_PHASE_DEFERRED:
+    case HTTP_PHASE_WAITING:
     case HTTP_PHASE_CLOSED:
     case HTTP_PHASES:
         break;
@@ -184,7 +185,8 @@ static void flush(struct http_conn *c)
         c->is_writing) {
         return;
     }
-    if (http_source_is_active(&c->source) && evbuffer_get_length(output) > 0) {
+    if (http_source_is_active(&c->source) && !c->source.is_waking &&
+        evbuffer_get_length(output) > 0) {
         set_writing(c, true); /* one filling a turn, so that a fast reader does not keep the loop */
         return;
     }
@@ -206,7 +208,7 @@ static void flush(struct http_conn *c)
         }
     } else if (http_conn_is_in(c, HTTP_PHASE_ANSWER)) {
         if (http_source_is_active(&c->source)) {
-            http_conn_enter(c, HTTP_PHASE_PAUSED);
+            http_conn_enter(c, c->source.is_waking ? HTTP_PHASE_WAITING : HTTP_PHASE_PAUSED);
         } else if (c->is_close || c->shared->is_draining) {
             c->is_lingering |= !c->is_close;
             end(c);
@@ -290,6 +292,10 @@ void http_conn_answer(struct http_conn *c, struct http_response *rs)
         return;
     }
     http_source_take(&c->source, rs, framing.length == HTTP_LENGTH_CHUNKED);
+    if (c->source.is_waking) {
+        const int size = HTTP_WAKING_SNDBUF;
+        (void)setsockopt(bufferevent_getfd(c->bev), SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+    }
     fill(c);
 }
 
@@ -413,7 +419,7 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
         http_conn_close(c);
     } else {
         c->is_eof = true;
-        if (http_conn_is_in(c, HTTP_PHASE_LINGER)) {
+        if (http_conn_is_in(c, HTTP_PHASE_LINGER) || c->source.is_waking) {
             http_conn_close(c);
         } else if (is_reading(c)) {
             work(c);
@@ -534,12 +540,23 @@ void http_conn_expire(struct http_conn *c)
     case HTTP_PHASE_IDLE:
     case HTTP_PHASE_LINGER:
     case HTTP_PHASE_DEFERRED:
+    case HTTP_PHASE_WAITING:
     case HTTP_PHASE_CLOSED:
     case HTTP_PHASES:
         http_conn_close(c);
         break;
     }
     settle(c);
+}
+
+void http_conn_wake(struct http_conn *c)
+{
+    if (http_conn_is_in(c, HTTP_PHASE_WAITING)) {
+        fill(c);
+        flush(c);
+        proceed(c);
+        settle(c);
+    }
 }
 
 void http_conn_hold(struct http_conn *c)

@@ -13,6 +13,7 @@
  *   DEFERRED  the handler answers later
  *   ANSWER    bytes of the answer leave                too slow over a request timeout, reset
  *   PAUSED    a stream has nothing to say for now      asked again after HTTP_PAUSE_MS
+ *   WAITING   a stream has nothing to say until it is woken; no deadline
  *   LINGER    said goodbye, lets the client read it    HTTP_LINGER_MS or HTTP_LINGER_BYTES, closes
  *   CLOSED    freed at the end of the current event
  *
@@ -40,6 +41,9 @@ enum {
      * request timeout, in either direction. */
     HTTP_RATE_MIN = 1024,
     HTTP_PAUSE_MS = 20,
+    /* What the kernel may hold of a stream that goes on for ever: its client is to notice soon that
+     * it is slow, and to cost little. The kernel takes twice that for its own bookkeeping. */
+    HTTP_WAKING_SNDBUF = 48 * 1024,
     HTTP_LINGER_MS = 2000,
     HTTP_LINGER_BYTES = 16 * 1024 * 1024, /* one value of the default maximum, and some */
     /* Parsers kept for the next requests; more exist only while as many heads or bodies arrive. */
@@ -54,6 +58,7 @@ enum http_phase {
     HTTP_PHASE_DEFERRED,
     HTTP_PHASE_ANSWER,
     HTTP_PHASE_PAUSED,
+    HTTP_PHASE_WAITING,
     HTTP_PHASE_LINGER,
     HTTP_PHASE_CLOSED,
     HTTP_PHASES,
@@ -128,6 +133,9 @@ void http_conn_hold(struct http_conn *c);
 
 /* A body that is held goes on, if it may; false when it may not yet. */
 bool http_conn_resume(struct http_conn *c);
+
+/* Its stream has more to say, if it is WAITING. */
+void http_conn_wake(struct http_conn *c);
 
 /* Ends it if nothing is in progress. */
 void http_conn_drain(struct http_conn *c);

@@ -71,7 +71,8 @@ static void on_deadline(struct http_shared *shared, uint64_t at_ms)
 
 static bool has_deadline(enum http_phase phase)
 {
-    return phase != HTTP_PHASE_DEFERRED && phase != HTTP_PHASE_CLOSED;
+    return phase != HTTP_PHASE_DEFERRED && phase != HTTP_PHASE_WAITING &&
+           phase != HTTP_PHASE_CLOSED;
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -358,6 +359,15 @@ void http_server_complete(struct http_server *s, uint64_t id, struct http_respon
         http_conn_complete(c, rs);
     }
     http_response_fini(rs);
+}
+
+void http_server_wake(struct http_server *s, uint64_t id)
+{
+    const uint32_t slot = (uint32_t)id;
+    struct http_conn *c = slot < s->slot_count ? s->slots[slot] : NULL;
+    if (c != NULL && c->id == id) {
+        http_conn_wake(c);
+    }
 }
 
 void http_server_hold_bodies(struct http_server *s, bool is_held)

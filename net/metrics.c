@@ -93,6 +93,17 @@ enum { LINE_SIZE = 256 };
     X(counter, http_receive_bytes_total, "Bytes received from clients", m->figures.http.bytes_in) \
     X(counter, http_transmit_bytes_total, "Bytes sent to clients", m->figures.http.bytes_out)
 
+#define METRICS_WATCH(X)                                                                           \
+    X(gauge, watchers, "Clients that watch keys", m->watch.watchers)                               \
+    X(gauge, watch_buffer_bytes, "Bytes of the events kept for watchers", m->watch.buffered_bytes) \
+    X(counter, watch_events_total, "Changes recorded while somebody watched",                      \
+      m->watch.events_total)                                                                       \
+    X(counter, watch_resumed_total, "Watches that went on exactly where they were",                \
+      m->watch.resumed_total)                                                                      \
+    X(counter, watch_reset_total, "Watches that began with reset", m->watch.reset_total)           \
+    X(counter, watchers_refused_total, "Watches refused at the limit", m->watch.refused_total)     \
+    X(counter, watchers_cut_total, "Watchers that did not keep up", m->watch.cut_total)
+
 struct page {
     struct buf *out;
     enum rc rc; /* sticky */
@@ -181,6 +192,7 @@ enum rc metrics_write(const struct metrics *m, struct buf *out)
     METRICS_TRAFFIC(PUT_METRIC)
     METRICS_HTTP(PUT_METRIC)
     put_responses(&p, &m->figures.http);
+    METRICS_WATCH(PUT_METRIC)
     ENGINE_COUNTERS(PUT_COUNTER)
 #undef PUT_METRIC
 #undef PUT_COUNTER

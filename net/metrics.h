@@ -12,6 +12,7 @@
 #include "core/rc.h"
 #include "gossip/engine.h"
 #include "net/api.h"
+#include "net/watch.h"
 
 #define METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
@@ -27,6 +28,7 @@ struct metrics {
     struct engine_status status;
     struct api_figures figures;
     struct metrics_links links;
+    struct watch_stats watch;
 };
 
 /* Appends the page. RC_FULL or RC_NO_MEMORY: `out` then holds a part of it. */

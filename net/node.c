@@ -8,6 +8,7 @@
 #include "net/hostinfo.h"
 #include "net/node_claim.h"
 #include "net/proc_figures.h"
+#include "net/watch_loop.h"
 
 #include <errno.h>
 #include <event2/bufferevent.h>
@@ -42,9 +43,10 @@ struct node {
     char name[NAME_SIZE];
     struct claim claim;
     struct http_server *http; /* from the claim on */
-    struct engine *engine;    /* these four from the claim's decision on */
+    struct engine *engine;    /* these from the claim's decision on */
     struct driver *driver;
     struct api *api;
+    struct watch_loop *watch;
     struct discovery *discovery;
     bool is_stopping;
     bool is_listener_closed;
@@ -254,6 +256,7 @@ static void on_drain_timer(evutil_socket_t fd, short what, void *arg)
     if (!n->is_listener_closed) {
         n->is_listener_closed = true;
         http_server_drain(n->http);
+        watch_drain(watch_loop_watch(n->watch));
     }
     const uint64_t drained_ms = (hostinfo_boottime_us() - n->drain_began_us) / 1000;
     if (http_server_is_idle(n->http) && driver_is_flushed(n->driver)) {
@@ -440,6 +443,7 @@ static void make_api(struct node *n)
         .ttl_max_s = c->ttl_max_s,
         .value_max = c->value_max,
         .config_digest = c->config_digest,
+        .watch = watch_loop_watch(n->watch),
         .pages = {.files = c->has_pages ? PAGE_DATA : NULL, .folder = c->pages_folder}};
     (void)snprintf(config.domain, sizeof(config.domain), "%s", c->discovery_domain);
     (void)snprintf(config.network, sizeof(config.network), "%s", c->network);
@@ -496,6 +500,7 @@ static enum rc serve(struct node *n)
         return rc;
     }
     make_driver(n);
+    n->watch = watch_loop_new(n->base, n->http, n->engine, &n->uuid, n->config->watchers_max);
     make_api(n);
     rc = start_discovery(n);
     if (rc != RC_OK) {
@@ -513,7 +518,8 @@ static void node_fini(struct node *n)
     struct discovery *discovery = n->discovery;
     n->discovery = NULL;
     discovery_free(discovery);
-    http_server_free(n->http);
+    http_server_free(n->http); /* ends the streams, and so the watchers */
+    watch_loop_free(n->watch);
     driver_free(n->driver);
     api_free(n->api);
     engine_free(n->engine);

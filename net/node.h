@@ -73,6 +73,7 @@ struct node_config {
     uint32_t write_timeout_ms;
     uint32_t rate_limit; /* requests per second per client address, 0 off */
     uint32_t connections_max, connections_per_ip_max; /* the latter 0: off */
+    uint32_t watchers_max;
     uint32_t idle_timeout_ms, request_timeout_ms;
     bool trust_all;
     uint32_t trust_count;

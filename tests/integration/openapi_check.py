@@ -142,6 +142,16 @@ class Answer:
         return values[0] if values else None
 
 
+def until_live(reply):
+    """A stream of events as far as it is worth waiting for."""
+    lines = []
+    while not lines or lines[-2:] != [b"data: {}\n", b"\n"]:
+        lines.append(reply.readline())
+        if not lines[-1]:
+            raise ValueError("the stream ended before it was live")
+    return b"".join(lines)
+
+
 def ask(node, method, target, headers=None, body=None):
     """One request on a connection of its own. The target goes out as it is. A Content-Length among
     the headers stands for a body that is announced and never sent."""
@@ -154,7 +164,9 @@ def ask(node, method, target, headers=None, body=None):
             connection.putheader("Content-Length", str(len(body)))
         connection.endheaders(body)
         reply = connection.getresponse()
-        return Answer(reply.status, reply.getheaders(), reply.read())
+        is_endless = reply.headers.get_content_type() == "text/event-stream" and method != "HEAD"
+        return Answer(reply.status, reply.getheaders(),
+                      until_live(reply) if is_endless else reply.read())
     finally:
         connection.close()
 
@@ -356,6 +368,27 @@ def check_files(c, node, base):
         c.check(node, "GET", "/", 302, "/", [("Accept", "text/html")])
 
 
+def check_watch(c, node, base, key):
+    def at(method, status, target, headers=None, code=None, body=None):
+        return c.check(node, method, "/watch", status, base + target, headers, body, code)
+
+    c.check(node, "PUT", "/data/{key}", 201, f"{base}/data/{key}/a", body=b"a value")
+    c.check(node, "PUT", "/data/{key}", 201, f"{base}/data/{key}/%ff", body=bytes(20000))
+    watched = at("GET", 200, f"/watch?prefix={key}/&values=1")
+    schema = {"$ref": "#/components/schemas/ChangeEvent"}
+    events = [json.loads(block.split("data: ", 1)[1])
+              for block in (watched.body.decode() if watched else "").split("\n\n")
+              if "event: put" in block]
+    found = [line for event in events for line in c.document.mismatches(event, schema, "event")]
+    c.note(f"{base}/watch: its events are as described",
+           found or ([] if len(events) == 2 else [f"{len(events)} events"]))
+    at("HEAD", 200, "/watch")
+    at("GET", 200, "/watch?snapshot=0", [("Last-Event-ID", "some-other-id")])
+    for query in ("prefix=%", "values=2", "snapshot=", "prefix=a&prefix=b", "last_id=1&last_id=1"):
+        at("GET", 400, f"/watch?{query}", code="invalid_request")
+    at("POST", 405, "/watch", code="method_not_allowed", body=b"x")
+
+
 def check_node(c, node):
     stamp = f"openapi-check-{os.getpid()}-{time.time_ns()}"
     for number, base in enumerate(["", "/v1"]):
@@ -365,6 +398,7 @@ def check_node(c, node):
         check_listing(c, node, base, key)
         check_pages(c, node, base)
         check_files(c, node, base)
+        check_watch(c, node, base, f"{key}-watched")
     c.check(node, "GET", "/", 200, "/")
     c.check(node, "HEAD", "/", 200, "/")
     c.check(node, "POST", "/", 405, "/", body=b"", code="method_not_allowed")
@@ -407,6 +441,13 @@ def check_full(c, harness):
     started.close()
 
 
+def check_watchers(c, harness):
+    started = harness.Node(harness.free_base(), env={"REPRAM_MAX_WATCHERS": 0})
+    harness.wait_until(started.is_ready, "the node is ready")
+    c.check(("127.0.0.1", started.port), "GET", "/watch", 503, "/watch", code="overloaded")
+    started.close()
+
+
 def check_limited(c, harness):
     started = harness.Node(harness.free_base(), env={"REPRAM_RATE_LIMIT": 1})
     node = ("127.0.0.1", started.port)
@@ -420,7 +461,7 @@ def check_limited(c, harness):
 
 def check_started_nodes(c):
     import harness  # only here: a node that runs elsewhere is checked without it
-    for check in (check_pending, check_full, check_limited):
+    for check in (check_pending, check_full, check_watchers, check_limited):
         check(c, harness)
 
 

@@ -43,6 +43,7 @@ struct engine {
     struct put put;    /* the last one taken; its pointers are stale */
     uint64_t skew_ms;  /* how far versions run ahead of the clock */
     size_t next_calls; /* of engine_next_key() */
+    struct store_observer observer;
 };
 
 static inline void fake_engine_init(struct engine *e)
@@ -148,6 +149,11 @@ enum rc engine_put(struct engine *e, const struct put *put, uint64_t now_us,
     entry->version.origin = e->status.uuid;
     entry->expiry_ms = clock_ms + put->ttl_ms;
     e->put = *put;
+    if (e->observer.put != NULL) {
+        struct record r;
+        fake_record(entry, &r);
+        e->observer.put(e->observer.arg, &r);
+    }
     *ret_result = (struct put_result){
         .version = entry->version, .expiry_ms = entry->expiry_ms, .ttl_ms = put->ttl_ms};
     return RC_OK;
@@ -179,6 +185,11 @@ enum rc engine_next_key(const struct engine *e, const uint8_t *prefix, size_t pr
         }
     }
     return RC_NOT_FOUND;
+}
+
+void engine_observe(struct engine *e, const struct store_observer *observer)
+{
+    e->observer = observer == NULL ? (struct store_observer){.arg = NULL} : *observer;
 }
 
 uint32_t engine_unready(const struct engine *e)

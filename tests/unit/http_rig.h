@@ -8,6 +8,7 @@
  *   /blob             200 with rig->blob         /stream    rig->stream_bytes in a stream
  *   /defer            deferred, as rig->deferred /trickle   a stream with pauses: "a" "b" "c"
  *   /upgrade          upgraded                   /204 /304  that status
+ *   /wake             a stream that says a letter of rig->say each time it is woken, to its NUL
  */
 #ifndef TESTS_UNIT_HTTP_RIG_H
 #define TESTS_UNIT_HTTP_RIG_H
@@ -26,6 +27,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -41,6 +43,9 @@ struct rig {
     struct blob *blob;
     size_t stream_bytes;
     uint64_t deferred; /* the id of the last deferred exchange */
+    uint64_t waking;   /* of the last stream that waits to be woken */
+    const char *say;   /* what it has to say still */
+    bool is_said_out;  /* and then it is over */
     unsigned handled, gone, done;
     struct addr client; /* of the last request */
     struct bufferevent *upgraded;
@@ -71,6 +76,16 @@ static inline bool produce_trickle(void *arg, struct buf *out)
     }
     const char letter = (char)('a' + call / 2);
     return buf_append(out, &letter, 1) == RC_OK && letter < 'c';
+}
+
+static inline bool produce_woken(void *arg, struct buf *out)
+{
+    const struct stream *stream = arg;
+    struct rig *rig = stream->rig;
+    const size_t len = strlen(rig->say);
+    const enum rc rc = buf_append(out, rig->say, len);
+    rig->say += len;
+    return rc == RC_OK && !rig->is_said_out;
 }
 
 static inline void stream_done(void *arg)
@@ -115,6 +130,10 @@ static inline void rig_handle(void *arg, const struct http_request *rq, struct h
         answer_stream(rig, rs, produce_bytes);
     } else if (is_path(rq, "/trickle")) {
         answer_stream(rig, rs, produce_trickle);
+    } else if (is_path(rq, "/wake")) {
+        answer_stream(rig, rs, produce_woken);
+        rs->is_waking = true;
+        rig->waking = rq->id;
     } else if (is_path(rq, "/defer")) {
         rs->kind = HTTP_BODY_DEFER;
         rig->deferred = rq->id;
@@ -157,7 +176,8 @@ static inline void rig_upgraded(void *arg, struct bufferevent *bev, const struct
 static inline void rig_init(struct rig *rig)
 {
     (void)signal(SIGPIPE, SIG_IGN);
-    *rig = (struct rig){.base = event_base_new(), .body_max = 1 << 20, .stream_bytes = 20000};
+    *rig = (struct rig){
+        .base = event_base_new(), .body_max = 1 << 20, .stream_bytes = 20000, .say = ""};
     rig->config = (struct http_server_config){.base = rig->base,
                                               .connections_max = 100,
                                               .bodies_bytes_max = UINT64_MAX,
@@ -242,6 +262,14 @@ static inline void client_reset(struct client *c)
     (void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
     (void)close(c->fd);
     c->fd = -1;
+}
+
+/* Bytes that have come for the client and that it has not read. */
+static inline int client_pending(const struct client *c)
+{
+    int len = 0;
+    assert_int_equal(ioctl(c->fd, FIONREAD, &len), 0);
+    return len;
 }
 
 /* One turn of everything: the server's loop, and what has come for the client. */

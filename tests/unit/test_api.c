@@ -21,7 +21,7 @@ static void other_paths_are_not_found_whatever_the_method(void **state)
     struct fixture *f = *state;
     static const char *const paths[] = {
         "/data",  "/v1",     "/v1/",           "/v1/v1/keys",    "/v2/keys",
-        "/keys/", "/Keys",   "/watch",         "/fade/",         "/%6beys",
+        "/keys/", "/Keys",   "/watch/",        "/fade/",         "/%6beys",
         "//keys", "/v1keys", "/cluster/peers", "/gossip/message"};
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
         assert_int_equal(ask(f, HTTP_GET_, paths[i]), 404);

@@ -266,6 +266,75 @@ static void test_a_stream_with_nothing_to_say_is_asked_again(void **state)
     client_close(&c);
 }
 
+static void test_a_stream_that_waits_is_asked_when_it_is_woken_and_not_before(void **state)
+{
+    struct rig *rig = *state;
+    rig_start(rig);
+    rig->say = "a";
+    struct client c = client_open(rig);
+    assert_true(client_say(rig, &c, GET("/wake") GET("/hello")));
+    assert_true(client_hears(rig, &c, "\r\n\r\n1\r\na\r\n"));
+    rig->say = "bc";
+    for (int i = 0; i < 100; i++) {
+        rig_turn(rig);
+    }
+    assert_string_equal(rig->say, "bc");
+    http_server_wake(rig->server, rig->waking + (UINT64_C(1) << 32)); /* somebody else's */
+    assert_string_equal(rig->say, "bc");
+    http_server_wake(rig->server, rig->waking);
+    assert_true(client_hears(rig, &c, "2\r\nbc\r\n"));
+    assert_false(http_server_is_idle(rig->server));
+    rig->say = "d";
+    rig->is_said_out = true;
+    http_server_wake(rig->server, rig->waking);
+    assert_true(client_hears(rig, &c, "1\r\nd\r\n0\r\n\r\n"));
+    assert_true(client_hears(rig, &c, HELLO));
+    http_server_wake(rig->server, rig->waking);
+    assert_int_equal(rig->done, 1);
+    client_close(&c);
+}
+
+static void test_a_stream_that_waits_ends_with_its_client(void **state)
+{
+    struct rig *rig = *state;
+    rig_start(rig);
+    struct client c = client_open(rig);
+    assert_true(client_say(rig, &c, GET("/wake")));
+    assert_true(client_hears(rig, &c, "\r\n\r\n"));
+    assert_int_equal(shutdown(c.fd, SHUT_WR), 0);
+    assert_true(wait_for(rig, &rig->done, 1));
+    http_server_wake(rig->server, rig->waking);
+    assert_int_equal(http_server_stats(rig->server).connections, 0);
+    client_close(&c);
+}
+
+static void test_what_waits_for_a_slow_reader_of_such_a_stream_is_bounded(void **state)
+{
+    enum { LEN = 16 * 1024, KERNEL_MAX = 256 * 1024 };
+    struct rig *rig = *state;
+    static char text[LEN + 1];
+    memset(text, 'x', LEN);
+    rig_start(rig);
+    struct client c = client_open(rig);
+    assert_true(client_say(rig, &c, GET("/wake")));
+    assert_true(client_hears(rig, &c, "\r\n\r\n"));
+    const uint64_t before = http_server_stats(rig->server).bytes_out;
+    size_t asked = 0;
+    for (int i = 0; i < 1000; i++) {
+        rig->say = text;
+        http_server_wake(rig->server, rig->waking);
+        rig_turn(rig);
+        asked += rig->say != text;
+    }
+    /* What the client's own socket has taken is not ours. */
+    const int taken = client_pending(&c);
+    assert_true(http_server_stats(rig->server).bytes_out - before < (uint64_t)(taken + KERNEL_MAX));
+    assert_true(asked < 1000);
+    client_reset(&c);
+    assert_true(wait_for(rig, &rig->done, 1));
+    client_close(&c);
+}
+
 static void test_a_slow_reader_holds_a_bounded_part_of_a_stream(void **state)
 {
     struct rig *rig = *state;
@@ -476,6 +545,9 @@ int main(void)
         TEST(test_a_stream_is_chunked_and_the_connection_kept),
         TEST(test_a_stream_to_http_1_0_ends_with_the_connection),
         TEST(test_a_stream_with_nothing_to_say_is_asked_again),
+        TEST(test_a_stream_that_waits_is_asked_when_it_is_woken_and_not_before),
+        TEST(test_a_stream_that_waits_ends_with_its_client),
+        TEST(test_what_waits_for_a_slow_reader_of_such_a_stream_is_bounded),
         TEST(test_a_slow_reader_holds_a_bounded_part_of_a_stream),
         TEST(test_a_blob_arrives_whole_and_is_let_go),
         TEST(test_an_upgraded_connection_is_handed_over_with_its_input),

@@ -556,6 +556,99 @@ static void what_expires_far_in_the_past_is_freed_after_a_long_pause(void **stat
     store_free(s);
 }
 
+/* ---- Observing ---- */
+
+struct diary {
+    char text[512]; /* "+key " for a put, "-key " for an expiry */
+};
+
+static void note(struct diary *diary, char sign, const struct record *r)
+{
+    const size_t len = strlen(diary->text);
+    assert_false(r->is_shadow);
+    (void)snprintf(diary->text + len, sizeof(diary->text) - len, "%c%.*s=%.*s ", sign,
+                   (int)r->key_len, (const char *)r->key, (int)r->value_len,
+                   (const char *)r->value);
+}
+
+static void note_put(void *arg, const struct record *r)
+{
+    note(arg, '+', r);
+}
+
+static void note_end(void *arg, const struct record *r)
+{
+    note(arg, '-', r);
+}
+
+static void an_observer_is_told_of_each_change_once_whoever_makes_it(void **state)
+{
+    (void)state;
+    struct store *s = new_store(1 << 20);
+    struct diary diary = {""};
+    const struct store_observer observer = {&diary, note_put, note_end};
+    const struct record unseen = record_of("u", "0", T0, T0 + 500);
+    merge(s, &unseen, T0);
+    store_observe(s, &observer);
+    const struct record one = record_of("a", "1", T0, T0 + 9000);
+    const struct record older = record_of("a", "0", T0 - 1, T0 + 9500);
+    const struct record two = record_of("a", "2", T0 + 1, T0 + 1000);
+    merge(s, &one, T0);
+    merge(s, &one, T0);
+    merge(s, &older, T0);
+    merge(s, &two, T0);
+    assert_string_equal(diary.text, "+a=1 +a=2 ");
+    /* Nobody has freed it when its key is written again, and its end is told all the same. */
+    diary.text[0] = '\0';
+    const struct record three = record_of("a", "3", T0 + 2000, T0 + 99000);
+    merge(s, &three, T0 + 2000);
+    assert_string_equal(diary.text, "-a=2 +a=3 ");
+    diary.text[0] = '\0';
+    /* A shadow's end, and a record that is over on arrival, are no events. */
+    const struct record over = record_of("o", "x", T0, T0 + 1500);
+    merge(s, &over, T0 + 2000);
+    store_expire(s, T0 + 3000, 100, NULL, NULL);
+    assert_string_equal(diary.text, "-u=0 ");
+    store_expire(s, T0 + 99000, 100, NULL, NULL);
+    store_expire(s, T0 + 999000, 100, NULL, NULL);
+    assert_string_equal(diary.text, "-u=0 -a=3 ");
+    store_observe(s, NULL);
+    const struct record four = record_of("a", "4", T0 + 999000, T0 + 1999000);
+    merge(s, &four, T0 + 999000);
+    assert_string_equal(diary.text, "-u=0 -a=3 ");
+    store_free(s);
+}
+
+static void an_observed_store_wants_each_expiry_in_its_millisecond(void **state)
+{
+    (void)state;
+    enum { COUNT = 500, STEP_MS = 371 };
+    struct store *s = new_store(1 << 20);
+    struct log log = {.count = 0};
+    const struct store_observer nobody = {.arg = NULL};
+    store_observe(s, &nobody);
+    for (int i = 0; i < COUNT; i++) {
+        char key[16];
+        (void)snprintf(key, sizeof(key), "key%d", i);
+        const uint64_t expiry_ms = T0 + 1000 + (uint64_t)i * STEP_MS;
+        const struct record r = record_of(key, "v", T0, expiry_ms);
+        merge(s, &r, T0);
+    }
+    uint64_t now_ms = T0;
+    while (log.count < COUNT) {
+        const uint64_t deadline_ms = store_deadline(s);
+        const size_t before = log.count;
+        now_ms = deadline_ms > now_ms ? deadline_ms : now_ms;
+        log.now_ms = now_ms;
+        store_expire(s, now_ms, 1000, note_expired, &log);
+        if (log.count > before) {
+            assert_int_equal(log.count, before + 1);
+            assert_int_equal(now_ms, T0 + 1000 + before * STEP_MS);
+        }
+    }
+    store_free(s);
+}
+
 static void listing_is_in_byte_order_and_pages_go_on_after_any_key(void **state)
 {
     (void)state;
@@ -772,6 +865,8 @@ int main(void)
         cmocka_unit_test(expiry_frees_each_record_within_64_ms_and_none_before_its_time),
         cmocka_unit_test(a_storm_is_freed_in_slices_and_the_memory_comes_back),
         cmocka_unit_test(what_expires_far_in_the_past_is_freed_after_a_long_pause),
+        cmocka_unit_test(an_observer_is_told_of_each_change_once_whoever_makes_it),
+        cmocka_unit_test(an_observed_store_wants_each_expiry_in_its_millisecond),
         cmocka_unit_test(listing_is_in_byte_order_and_pages_go_on_after_any_key),
         cmocka_unit_test(a_walk_sees_each_entry_once_while_others_come_and_go),
         cmocka_unit_test(open_walks_are_bounded_and_survive_the_end_of_their_epoch),

@@ -1,0 +1,338 @@
+"""Watching: what happens is told as it happens, on every node, and nothing is lost on the way."""
+
+import base64
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+
+import harness
+from harness import Case, Node, cluster, free_base, wait_until
+
+NGINX = shutil.which("nginx")
+HAPROXY = shutil.which("haproxy")
+
+
+class Event:
+    def __init__(self, kind, data, identity, at):
+        self.kind = kind
+        self.data = data
+        self.id = identity  # the last one that was said, with this event or before
+        self.at = at        # time.monotonic()
+
+    def __repr__(self):
+        return f"<{self.kind} {self.data} {self.id}>"
+
+
+class Watcher(threading.Thread):
+    """Reads one stream until it ends or is closed."""
+
+    def __init__(self, node, query="", last_id=None, port=None):
+        super().__init__(daemon=True)
+        self.events = []
+        self.comments = 0
+        self.last_id = None
+        self.is_over = False
+        self.connection = http.client.HTTPConnection(node.address, port or node.port, timeout=60)
+        headers = {"Last-Event-ID": last_id} if last_id else {}
+        self.connection.request("GET", f"/watch?{query}", headers=headers)
+        self.reply = self.connection.getresponse()
+        if self.reply.status == 200:
+            self.start()
+
+    def run(self):
+        kind, data = "message", []
+        try:
+            for line in self.reply:
+                line = line.decode().rstrip("\n")
+                name, _, value = line.partition(": ")
+                if line == "":
+                    if data:
+                        self.events.append(Event(kind, json.loads("\n".join(data)), self.last_id,
+                                                 time.monotonic()))
+                    kind, data = "message", []
+                elif line.startswith(":"):
+                    self.comments += 1
+                elif name == "event":
+                    kind = value
+                elif name == "data":
+                    data.append(value)
+                elif name == "id":
+                    self.last_id = value
+        except (OSError, http.client.HTTPException, ValueError, AttributeError):
+            pass
+        self.is_over = True
+
+    def close(self):
+        try:
+            if self.connection.sock is not None:
+                self.connection.sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        if self.is_alive():
+            self.join(10)
+        self.connection.close()
+
+    def of(self, kind):
+        return [event for event in list(self.events) if event.kind == kind]
+
+    def keys(self, kind="put"):
+        return [event.data.get("key") for event in self.of(kind)]
+
+    def await_live(self):
+        wait_until(lambda: self.of("live"), "the watch is live", 10)
+        return self
+
+
+class Watch(Case):
+    def setUp(self):
+        self.watchers = []
+
+    def tearDown(self):
+        for watcher in self.watchers:
+            watcher.close()
+
+    def watch(self, node, query="", last_id=None, **options):
+        watcher = Watcher(node, query, last_id, **options)
+        self.watchers.append(watcher)
+        return watcher
+
+    def node(self, **env):
+        node = Node(free_base(), env=env)
+        wait_until(node.is_ready, "the node is ready")
+        return node
+
+
+class Events(Watch):
+    def test_a_write_on_one_node_is_told_on_every_node(self):
+        _, nodes = cluster(3)
+        nodes[0].put("board/old", "before")
+        for node in nodes:
+            wait_until(lambda node=node: node.holds("board/old", b"before"), "it is everywhere")
+        watchers = [self.watch(node, "prefix=board/&values=1").await_live() for node in nodes]
+        for watcher in watchers:
+            self.assertEqual(watcher.keys(), ["board/old"])
+            self.assertEqual([event.kind for event in watcher.events], ["reset", "put", "live"])
+        etag = nodes[1].put("board/new", "hello").headers["etag"].strip('"')
+        nodes[1].put("other/new", "hello")
+        for watcher in watchers:
+            wait_until(lambda watcher=watcher: "board/new" in watcher.keys(), "it is told", 5)
+            data = watcher.of("put")[-1].data
+            self.assertEqual((data["etag"], data["size"]), (etag, 5))
+            self.assertEqual(base64.b64decode(data["value"]), b"hello")
+            self.assertTrue(0 < data["ttl_ms"] <= 600000)
+
+    def test_an_expiry_is_told_when_it_happens(self):
+        node = self.node()
+        watcher = self.watch(node, "prefix=short").await_live()
+        keys = [f"short{i}" for i in range(20)]
+        for key in keys:
+            node.put(key, "x", ttl=1)
+            time.sleep(0.013)
+        wait_until(lambda: sorted(watcher.keys("expire")) == sorted(keys), "all are told", 10)
+        born = {event.data["key"]: event for event in watcher.of("put")}
+        for event in watcher.of("expire"):
+            put = born[event.data["key"]]
+            self.assertEqual(event.data["etag"], put.data["etag"])
+            late_ms = (event.at - put.at) * 1000 - put.data["ttl_ms"]
+            # To the millisecond on the node; the rest is this machine's business.
+            self.assertGreater(late_ms, -20, event)
+            self.assertLess(late_ms, 500 * harness.SLOW, event)
+        self.assertEqual(node.get("short0").status, 404)
+
+    def test_keys_that_are_no_text_and_large_values_are_marked(self):
+        node = self.node()
+        watcher = self.watch(node, "values=1").await_live()
+        node.put("%ff", "x")
+        node.put("large", b"y" * (16 * 1024 + 1))
+        node.put("fits", b"y" * (16 * 1024))
+        wait_until(lambda: len(watcher.of("put")) == 3, "all are told")
+        binary, large, fits = [event.data for event in watcher.of("put")]
+        self.assertEqual(base64.b64decode(binary["key_base64"]), b"\xff")
+        self.assertNotIn("key", binary)
+        self.assertEqual((large["value_omitted"], large["size"]), (True, 16 * 1024 + 1))
+        self.assertEqual(len(base64.b64decode(fits["value"])), 16 * 1024)
+
+    def test_silence_is_broken_within_ten_seconds(self):
+        node = self.node()
+        watcher = self.watch(node, "prefix=quiet").await_live()
+        node.put("loud", "x")
+        before = watcher.last_id
+        wait_until(lambda: watcher.comments >= 1, "a heartbeat", 10)
+        self.assertEqual([event.kind for event in watcher.events], ["reset", "live"])
+        # It also says where to go on: what is not for this watcher is not missed by it.
+        self.assertNotEqual(watcher.last_id, before)
+
+
+class Resume(Watch):
+    def test_on_the_same_node_nothing_is_told_twice_and_nothing_is_missed(self):
+        node = self.node()
+        node.put("a/0", "x")
+        told, last_id = [], None
+        for part in range(5):
+            watcher = self.watch(node, "prefix=a/", last_id).await_live()
+            self.assertEqual(len(watcher.of("reset")), 1 if part == 0 else 0)
+            for i in range(10):
+                node.put(f"a/{part}-{i}", "x")
+            wanted = 10 if part == 0 else 20  # what was written meanwhile comes first
+            wait_until(lambda w=watcher, n=wanted: len(w.of("put")) >= n, "they are told")
+            watcher.close()
+            told += watcher.keys()
+            last_id = watcher.events[-1].id
+            for i in range(10):
+                node.put(f"a/{part}-while-away-{i}", "x")
+                node.put(f"b/{part}-{i}", "x")
+        last = self.watch(node, "prefix=a/", last_id).await_live()
+        told += last.keys()
+        self.assertEqual(len(told), len(set(told)), "told twice")
+        self.assertEqual(sorted(told), sorted(k for k in node.keys() if k.startswith("a/")))
+
+    def test_another_node_begins_anew_with_everything(self):
+        launcher, nodes = cluster(3)
+        watcher = self.watch(nodes[0], "prefix=k").await_live()
+        for i in range(30):
+            nodes[0].put(f"k{i}", "x")
+        wait_until(lambda: len(watcher.of("put")) == 30, "all are told")
+        os.kill(launcher.node_pids()[nodes[0].port], signal.SIGKILL)
+        wait_until(lambda: watcher.is_over, "the stream ends with its node")
+        other = self.watch(nodes[1], "prefix=k", watcher.events[-1].id).await_live()
+        self.assertEqual([event.kind for event in other.events],
+                         ["reset"] + ["put"] * 30 + ["live"])
+        self.assertEqual(other.events[0].data["reason"], "other_node")
+        self.assertEqual(set(other.keys()), {f"k{i}" for i in range(30)})
+
+    def test_a_restarted_node_is_another_one(self):
+        node = self.node()
+        watcher = self.watch(node).await_live()
+        port = node.port
+        node.stop()
+        again = Node(port, max_ports=1)
+        wait_until(again.is_ready, "it is ready again")
+        second = self.watch(again, "", watcher.events[-1].id).await_live()
+        self.assertEqual(second.events[0].kind, "reset")
+
+    def test_too_late_is_said(self):
+        node = self.node()
+        watcher = self.watch(node, "prefix=none").await_live()
+        for _ in range(17):
+            with harness.socket.create_connection(("127.0.0.1", node.port)) as pipe:
+                pipe.sendall(b"PUT /data/k HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n" * 1000
+                             + b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+                while pipe.recv(65536):
+                    pass
+        late = self.watch(node, "", watcher.of("live")[0].id).await_live()
+        self.assertEqual(late.events[0].data, {"reason": "too_late"})
+
+
+class Ends(Watch):
+    def test_who_stops_reading_is_cut_off_and_costs_little(self):
+        node = self.node(REPRAM_REQUEST_TIMEOUT=2)
+        with socket.socket() as slow:
+            slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            slow.connect(("127.0.0.1", node.port))
+            slow.sendall(b"GET /watch?values=1 HTTP/1.1\r\nHost: a\r\n\r\n")
+            wait_until(lambda: node.metrics()["repram_watchers"] == 1, "it watches")
+            sent = node.metrics()["repram_http_transmit_bytes_total"]
+            for i in range(200):
+                node.put(f"k{i}", b"v" * 8000)
+            # 2.2 MB of events happened; a part of it was taken by the sockets, and no more.
+            held = node.metrics()["repram_http_transmit_bytes_total"] - sent
+            self.assertLess(held, 400 * 1024)
+            wait_until(lambda: node.metrics()["repram_watchers"] == 0, "it is cut off", 15)
+        metrics = node.metrics()
+        self.assertEqual(metrics["repram_watchers_cut_total"], 1)
+        self.assertEqual(metrics["repram_http_timeouts_total"], 1)
+
+    def test_who_leaves_is_noticed_at_once_and_was_not_slow(self):
+        node = self.node()
+        watcher = self.watch(node).await_live()
+        watcher.close()
+        wait_until(lambda: node.metrics()["repram_watchers"] == 0, "it is gone", 2)
+        self.assertEqual(node.metrics()["repram_watchers_cut_total"], 0)
+
+    def test_a_node_that_stops_says_so_to_its_watchers(self):
+        node = self.node()
+        watchers = [self.watch(node).await_live() for _ in range(5)]
+        began = time.monotonic()
+        self.assertEqual(node.stop(), 0)
+        self.assertLess(time.monotonic() - began, 4 * harness.SLOW)
+        for watcher in watchers:
+            wait_until(lambda watcher=watcher: watcher.is_over, "its stream is over")
+            self.assertEqual(watcher.events[-1].data["code"], "draining")
+
+    def test_there_are_only_so_many(self):
+        node = self.node(REPRAM_MAX_WATCHERS=2)
+        for _ in range(2):
+            self.watch(node).await_live()
+        refused = node.request("GET", "/watch")
+        self.assertEqual((refused.status, refused.json()["code"]), (503, "overloaded"))
+        self.watchers.pop().close()
+        wait_until(lambda: node.metrics()["repram_watchers"] == 1, "there is room")
+        self.watch(node).await_live()
+
+
+class Proxies(Watch):
+    """As docs/http-api.md says that proxies are set up."""
+
+    def check(self, node, port):
+        wait_until(lambda: harness.request("127.0.0.1", port, "GET", "/health").status == 200,
+                   "the proxy answers")
+        watcher = self.watch(node, "prefix=p", port=port).await_live()
+        for i in range(5):
+            node.put(f"p{i}", "x")
+            wait_until(lambda i=i: f"p{i}" in watcher.keys(), "each passes at once", 2)
+
+    def configuration(self, begin, **places):
+        path = os.path.join(harness.SOURCE_DIR, "docs/http-api.md")
+        with open(path, encoding="utf-8") as file:
+            text = file.read().split(begin, 1)[1].split("```", 2)[1].split("\n", 1)[1]
+        for old, new in places.items():
+            self.assertIn(old, text)
+            text = text.replace(old, new)
+        return text
+
+    @unittest.skipUnless(NGINX, "nginx is not here")
+    def test_nginx(self):
+        node = self.node()
+        port = free_base()
+        with tempfile.TemporaryDirectory() as folder:
+            conf = os.path.join(folder, "nginx.conf")
+            block = self.configuration("<!-- nginx -->").replace("listen 80;", f"listen {port};")
+            with open(conf, "w", encoding="utf-8") as file:
+                file.write(f"daemon off; pid {folder}/pid; error_log stderr; events {{}}\n"
+                           f"http {{ access_log off; client_body_temp_path {folder}/b;\n"
+                           f"proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;\n"
+                           f"uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;\n"
+                           + block.replace("127.0.0.1:8081", f"127.0.0.1:{node.port}") + "}\n")
+            proxy = subprocess.Popen([NGINX, "-c", conf, "-p", folder],
+                                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            self.addCleanup(proxy.wait)
+            self.addCleanup(proxy.terminate)
+            self.check(node, port)
+
+    @unittest.skipUnless(HAPROXY, "haproxy is not here")
+    def test_haproxy(self):
+        node = self.node()
+        port = free_base()
+        with tempfile.TemporaryDirectory() as folder:
+            conf = os.path.join(folder, "haproxy.cfg")
+            block = self.configuration("<!-- haproxy -->")
+            with open(conf, "w", encoding="utf-8") as file:
+                file.write(block.replace("bind :80", f"bind 127.0.0.1:{port}")
+                           .replace("127.0.0.1:8081", f"127.0.0.1:{node.port}"))
+            proxy = subprocess.Popen([HAPROXY, "-db", "-f", conf],
+                                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            self.addCleanup(proxy.wait)
+            self.addCleanup(proxy.terminate)
+            self.check(node, port)
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,538 @@
+#include "api_fixture.h"
+
+#include "net/watch.h"
+#include "net/watch_ring.h"
+
+#include <stdlib.h>
+
+enum { PIECE_MAX = 64 * 1024, WOKEN_MAX = 1024, S = 1000 * 1000 };
+
+#define BOOT UINT64_C(0x0123456789abcdef)
+#define ID_TEXT "0123456789abcdef-"
+
+struct rig {
+    struct engine engine;
+    struct watch *watch;
+    uint64_t now_us;
+    uint64_t turn_at_us;
+    uint64_t woken[WOKEN_MAX];
+    size_t woken_count;
+    uint64_t last_id;
+};
+
+/* One watcher's stream, as a connection would hold it. */
+struct stream {
+    struct http_response rs;
+    struct buf text; /* all it was told, NUL behind it */
+    bool is_over;
+};
+
+static uint64_t on_now(void *arg)
+{
+    return ((struct rig *)arg)->now_us;
+}
+
+static void on_wake(void *arg, uint64_t id)
+{
+    struct rig *rig = arg;
+    assert_true(rig->woken_count < WOKEN_MAX);
+    rig->woken[rig->woken_count++] = id;
+}
+
+static void on_turn_by(void *arg, uint64_t at_us)
+{
+    struct rig *rig = arg;
+    rig->turn_at_us = at_us < rig->turn_at_us ? at_us : rig->turn_at_us;
+}
+
+static int setup(void **state)
+{
+    struct rig *rig = mem_new(1, sizeof(*rig));
+    fake_engine_init(&rig->engine);
+    rig->now_us = 1 * S;
+    rig->turn_at_us = UINT64_MAX;
+    const struct watch_config config = {.engine = &rig->engine,
+                                        .boot = BOOT,
+                                        .watchers_max = 3,
+                                        .arg = rig,
+                                        .now_us = on_now,
+                                        .wake = on_wake,
+                                        .turn_by = on_turn_by};
+    rig->watch = watch_new(&config);
+    *state = rig;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct rig *rig = *state;
+    watch_free(rig->watch);
+    assert_null(rig->engine.observer.put);
+    fake_engine_fini(&rig->engine);
+    free(rig);
+    return 0;
+}
+
+static void put(struct rig *rig, const char *key, const char *value)
+{
+    const struct put write = {.key = (const uint8_t *)key,
+                              .key_len = strlen(key),
+                              .value = (const uint8_t *)value,
+                              .value_len = strlen(value),
+                              .ttl_ms = 600000};
+    struct put_result result;
+    assert_int_equal(engine_put(&rig->engine, &write, rig->now_us, &result), RC_OK);
+}
+
+static void expire(struct rig *rig, const char *key)
+{
+    struct fake_entry *entry = fake_find(&rig->engine, (const uint8_t *)key, strlen(key));
+    struct record r;
+    entry->expiry_ms = 0;
+    fake_record(entry, &r);
+    if (rig->engine.observer.expired != NULL) {
+        rig->engine.observer.expired(rig->engine.observer.arg, &r);
+    }
+}
+
+/* What the stream says now; "" when nothing. */
+static const char *read_more(struct stream *s)
+{
+    struct buf piece;
+    const size_t before = s->text.len > 0 ? s->text.len - 1 : 0;
+    s->text.len = before;
+    buf_init(&piece, PIECE_MAX);
+    size_t len = 1;
+    while (!s->is_over && len > 0) {
+        buf_clear(&piece);
+        s->is_over = !s->rs.produce(s->rs.arg, &piece);
+        len = piece.len;
+        assert_int_equal(buf_append(&s->text, buf_data(&piece), len), RC_OK);
+    }
+    buf_fini(&piece);
+    assert_int_equal(buf_append(&s->text, "", 1), RC_OK);
+    return (const char *)buf_data(&s->text) + before;
+}
+
+static enum rc open_with(struct rig *rig, struct stream *s, struct watch_request request,
+                         const char *prefix, const char *last_id)
+{
+    request.id = ++rig->last_id;
+    request.prefix = (const uint8_t *)prefix;
+    request.prefix_len = strlen(prefix);
+    request.last_id = fixture_text(last_id);
+    *s = (struct stream){.is_over = false};
+    http_response_init(&s->rs);
+    buf_init(&s->text, 64 << 20);
+    return watch_open(rig->watch, &request, &s->rs);
+}
+
+static void open_stream(struct rig *rig, struct stream *s, const char *prefix, const char *last_id)
+{
+    const struct watch_request request = {.has_snapshot = true};
+    assert_int_equal(open_with(rig, s, request, prefix, last_id), RC_OK);
+}
+
+static void close_stream(struct stream *s)
+{
+    http_response_fini(&s->rs);
+    buf_fini(&s->text);
+}
+
+/* Lets a turn happen, and the streams that it wakes say nothing yet. */
+static size_t turn(struct rig *rig)
+{
+    rig->woken_count = 0;
+    rig->turn_at_us = UINT64_MAX;
+    watch_turn(rig->watch);
+    return rig->woken_count;
+}
+
+static size_t count_of(const char *text, const char *word)
+{
+    size_t count = 0;
+    for (const char *at = strstr(text, word); at != NULL; at = strstr(at + 1, word)) {
+        count++;
+    }
+    return count;
+}
+
+/* ---- Beginning ---- */
+
+static void a_new_watch_is_told_every_entry_of_the_prefix_and_then_that_it_is_live(void **state)
+{
+    struct rig *rig = *state;
+    struct stream s;
+    put(rig, "a/1", "x");
+    put(rig, "b/1", "x");
+    put(rig, "a/2", "x");
+    open_stream(rig, &s, "a/", "");
+    const char *text = read_more(&s);
+    assert_int_equal(strncmp(text, "retry: 1000\nevent: reset\ndata: {\"reason\":\"new\"}\n\n", 48),
+                     0);
+    assert_int_equal(count_of(text, "event: put\n"), 2);
+    assert_null(strstr(text, "b/1"));
+    /* No id until it is live, so that who ends here begins anew. */
+    assert_int_equal(count_of(text, "id: "), 1);
+    assert_non_null(strstr(text, "id: " ID_TEXT "0\nevent: live\ndata: {}\n\n"));
+    assert_string_equal(read_more(&s), "");
+    assert_int_equal(watch_stats(rig->watch).reset_total, 1);
+    close_stream(&s);
+}
+
+static void without_snapshot_no_entry_is_listed(void **state)
+{
+    struct rig *rig = *state;
+    struct stream s;
+    put(rig, "a", "x");
+    assert_int_equal(open_with(rig, &s, (struct watch_request){.id = 0}, "", ""), RC_OK);
+    const char *text = read_more(&s);
+    assert_int_equal(count_of(text, "event: "), 2);
+    assert_non_null(strstr(text, "event: reset"));
+    assert_non_null(strstr(text, "event: live"));
+    close_stream(&s);
+}
+
+static void what_happens_while_entries_are_listed_is_told_in_order(void **state)
+{
+    struct rig *rig = *state;
+    struct stream s;
+    char key[16];
+    for (int i = 0; i < 2000; i++) {
+        (void)snprintf(key, sizeof(key), "k%04d", i);
+        put(rig, key, "x");
+    }
+    open_stream(rig, &s, "", "");
+    struct buf piece;
+    buf_init(&piece, PIECE_MAX);
+    assert_true(s.rs.produce(s.rs.arg, &piece));
+    assert_true(piece.len < 32 * 1024);
+    buf_fini(&piece);
+    expire(rig, "k0000");
+    expire(rig, "k1999");
+    put(rig, "k1998", "new");
+    const char *text = read_more(&s);
+    assert_non_null(strstr(text, "event: expire\ndata: {\"key\":\"k0000\""));
+    assert_non_null(strstr(text, "event: expire\ndata: {\"key\":\"k1999\""));
+    assert_int_equal(count_of(text, "\"k1999\""), 1); /* not listed any more */
+    assert_int_equal(count_of(text, "\"k1998\",\"ttl_ms\":600000,\"size\":3"), 2);
+    assert_int_equal(count_of(text, "id: "), 1);
+    assert_non_null(strstr(text, "id: " ID_TEXT "3\nevent: live"));
+    close_stream(&s);
+}
+
+/* ---- Events ---- */
+
+static void a_change_wakes_those_whose_prefix_it_has(void **state)
+{
+    struct rig *rig = *state;
+    struct stream a, b;
+    open_stream(rig, &a, "a", "");
+    open_stream(rig, &b, "b", "");
+    (void)read_more(&a);
+    (void)read_more(&b);
+    (void)turn(rig);
+    put(rig, "a", "hello");
+    assert_int_equal(rig->turn_at_us, 0);
+    assert_int_equal(turn(rig), 1);
+    assert_int_equal(rig->woken[0], 1);
+    assert_string_equal(read_more(&b), "");
+    const char *text = read_more(&a);
+    assert_int_equal(strncmp(text, "id: " ID_TEXT "1\nevent: put\ndata: {\"key\":\"a\"", 50), 0);
+    expire(rig, "a");
+    assert_int_equal(turn(rig), 1);
+    text = read_more(&a);
+    assert_int_equal(strncmp(text, "id: " ID_TEXT "2\nevent: expire\ndata: {\"key\":\"a\"", 53), 0);
+    assert_int_equal(watch_stats(rig->watch).events_total, 2);
+    close_stream(&a);
+    close_stream(&b);
+}
+
+static void many_changes_of_one_turn_wake_once(void **state)
+{
+    struct rig *rig = *state;
+    struct stream s;
+    open_stream(rig, &s, "", "");
+    (void)read_more(&s);
+    for (int i = 0; i < 10; i++) {
+        put(rig, "a", "x");
+    }
+    assert_int_equal(turn(rig), 1);
+    assert_int_equal(count_of(read_more(&s), "event: put"), 10);
+    assert_int_equal(turn(rig), 0);
+    close_stream(&s);
+}
+
+static void values_are_for_those_who_asked(void **state)
+{
+    struct rig *rig = *state;
+    struct stream with, without;
+    put(rig, "old", "before");
+    open_stream(rig, &without, "", "");
+    const struct watch_request request = {.has_snapshot = true, .has_values = true};
+    assert_int_equal(open_with(rig, &with, request, "", ""), RC_OK);
+    put(rig, "new", "hello");
+    assert_null(strstr(read_more(&without), "value"));
+    const char *text = read_more(&with);
+    assert_non_null(strstr(text, "\"value\":\"YmVmb3Jl\""));
+    assert_non_null(strstr(text, "\"value\":\"aGVsbG8=\""));
+    close_stream(&with);
+    close_stream(&without);
+}
+
+static void silence_is_broken_and_says_where_to_resume(void **state)
+{
+    struct rig *rig = *state;
+    struct stream quiet;
+    open_stream(rig, &quiet, "quiet", "");
+    (void)read_more(&quiet);
+    put(rig, "a", "x");
+    put(rig, "b", "x");
+    rig->now_us += (uint64_t)WATCH_HEARTBEAT_MS * 1000 - 1;
+    assert_int_equal(turn(rig), 0);
+    assert_true(rig->turn_at_us <= rig->now_us + 1);
+    rig->now_us += 1;
+    assert_int_equal(turn(rig), 1);
+    assert_string_equal(read_more(&quiet), "id: " ID_TEXT "2\n:\n\n");
+    assert_int_equal(turn(rig), 0);
+    close_stream(&quiet);
+}
+
+static void a_quiet_watcher_is_not_overtaken_by_what_is_not_for_it(void **state)
+{
+    struct rig *rig = *state;
+    struct stream quiet;
+    open_stream(rig, &quiet, "quiet", "");
+    (void)read_more(&quiet);
+    for (int i = 0; i < WATCH_RING_EVENTS_MAX + 100; i++) {
+        put(rig, "loud", "x");
+    }
+    assert_string_equal(read_more(&quiet), "");
+    rig->now_us += (uint64_t)WATCH_HEARTBEAT_MS * 1000;
+    assert_int_equal(turn(rig), 1);
+    put(rig, "quiet", "x");
+    assert_non_null(strstr(read_more(&quiet), "event: put"));
+    assert_false(quiet.is_over);
+    close_stream(&quiet);
+}
+
+/* ---- Resuming ---- */
+
+static void who_comes_back_with_an_id_is_told_exactly_what_it_missed(void **state)
+{
+    struct rig *rig = *state;
+    struct stream s;
+    open_stream(rig, &s, "a", "");
+    (void)read_more(&s);
+    put(rig, "a1", "x");
+    (void)read_more(&s);
+    close_stream(&s);
+    put(rig, "a2", "x");
+    put(rig, "b2", "x");
+    expire(rig, "a1");
+    rig->now_us += (uint64_t)(WATCH_LINGER_MS - 1) * 1000;
+    (void)turn(rig);
+    open_stream(rig, &s, "a", ID_TEXT "1");
+    const char *text = read_more(&s);
+    assert_null(strstr(text, "reset"));
+    assert_int_equal(count_of(text, "event: "), 3);
+    assert_non_null(strstr(text, "id: " ID_TEXT "2\nevent: put\ndata: {\"key\":\"a2\""));
+    assert_non_null(strstr(text, "id: " ID_TEXT "4\nevent: expire\ndata: {\"key\":\"a1\""));
+    assert_non_null(strstr(text, "id: " ID_TEXT "4\nevent: live"));
+    assert_int_equal(watch_stats(rig->watch).resumed_total, 1);
+    close_stream(&s);
+}
+
+static void assert_reset(struct rig *rig, const char *last_id, const char *reason)
+{
+    struct stream s;
+    char wanted[64];
+    open_stream(rig, &s, "", last_id);
+    (void)snprintf(wanted, sizeof(wanted), "event: reset\ndata: {\"reason\":\"%s\"}\n\n", reason);
+    assert_non_null(strstr(read_more(&s), wanted));
+    close_stream(&s);
+}
+
+static void ids_of_other_nodes_and_of_no_node_begin_anew(void **state)
+{
+    struct rig *rig = *state;
+    assert_reset(rig, "0123456789abcdee-0", "other_node");
+    assert_reset(rig, "0123456789ABCDEF-0", "other_node");
+    assert_reset(rig, ID_TEXT, "other_node");
+    assert_reset(rig, ID_TEXT "x", "other_node");
+    assert_reset(rig, ID_TEXT "-1", "other_node");
+    assert_reset(rig, "x", "other_node");
+    assert_reset(rig, ID_TEXT "99999999999999999999", "other_node");
+    assert_reset(rig, ID_TEXT "7", "too_late"); /* not given out yet */
+    assert_reset(rig, ID_TEXT "18446744073709551615", "too_late");
+}
+
+static void an_id_that_the_ring_has_passed_begins_anew(void **state)
+{
+    struct rig *rig = *state;
+    struct stream s;
+    open_stream(rig, &s, "none", "");
+    for (int i = 0; i < WATCH_RING_EVENTS_MAX + 1; i++) {
+        put(rig, "a", "x");
+    }
+    assert_reset(rig, ID_TEXT "0", "too_late");
+    close_stream(&s);
+    open_stream(rig, &s, "none", ID_TEXT "1");
+    assert_null(strstr(read_more(&s), "reset"));
+    close_stream(&s);
+}
+
+static void after_a_while_without_watchers_nothing_is_recorded(void **state)
+{
+    struct rig *rig = *state;
+    struct stream s;
+    open_stream(rig, &s, "", "");
+    close_stream(&s);
+    rig->now_us += (uint64_t)WATCH_LINGER_MS * 1000;
+    assert_true(rig->turn_at_us <= rig->now_us);
+    assert_non_null(rig->engine.observer.put);
+    (void)turn(rig);
+    assert_null(rig->engine.observer.put);
+    put(rig, "a", "x");
+    assert_reset(rig, ID_TEXT "0", "too_late");
+    assert_int_equal(watch_stats(rig->watch).events_total, 0);
+}
+
+static void values_that_were_not_recorded_are_not_resumed(void **state)
+{
+    struct rig *rig = *state;
+    struct stream without, with;
+    const struct watch_request request = {.has_snapshot = true, .has_values = true};
+    open_stream(rig, &without, "", "");
+    put(rig, "a", "hello");
+    assert_int_equal(open_with(rig, &with, request, "", ID_TEXT "0"), RC_OK);
+    assert_non_null(strstr(read_more(&with), "too_late"));
+    put(rig, "b", "hello");
+    close_stream(&with);
+    assert_int_equal(open_with(rig, &with, request, "", ID_TEXT "1"), RC_OK);
+    assert_non_null(strstr(read_more(&with), "\"value\":\"aGVsbG8=\""));
+    assert_null(strstr((const char *)buf_data(&with.text), "reset"));
+    close_stream(&with);
+    close_stream(&without);
+}
+
+/* ---- Ends ---- */
+
+static void who_is_overtaken_is_cut_off_and_told_why(void **state)
+{
+    struct rig *rig = *state;
+    struct stream slow;
+    open_stream(rig, &slow, "", "");
+    (void)read_more(&slow);
+    for (int i = 0; i < WATCH_RING_EVENTS_MAX + 1; i++) {
+        put(rig, "a", "x");
+    }
+    const char *text = read_more(&slow);
+    assert_true(slow.is_over);
+    assert_non_null(strstr(text, "event: error\ndata: {\"code\":\"overloaded\""));
+    assert_null(strstr(text, "event: put"));
+    close_stream(&slow);
+    assert_int_equal(watch_stats(rig->watch).cut_total, 1);
+}
+
+static void who_ends_while_something_has_long_waited_did_not_keep_up(void **state)
+{
+    struct rig *rig = *state;
+    struct stream slow, quick;
+    open_stream(rig, &slow, "", "");
+    open_stream(rig, &quick, "", "");
+    (void)read_more(&slow);
+    (void)read_more(&quick);
+    put(rig, "a", "x");
+    (void)turn(rig);
+    rig->now_us += (uint64_t)WATCH_SLOW_MS * 1000 + 1;
+    (void)read_more(&quick);
+    close_stream(&quick);
+    assert_int_equal(watch_stats(rig->watch).cut_total, 0);
+    close_stream(&slow);
+    assert_int_equal(watch_stats(rig->watch).cut_total, 1);
+}
+
+static void there_are_only_so_many(void **state)
+{
+    struct rig *rig = *state;
+    struct stream s[4];
+    for (int i = 0; i < 3; i++) {
+        open_stream(rig, &s[i], "", "");
+    }
+    assert_int_equal(open_with(rig, &s[3], (struct watch_request){.id = 0}, "", ""), RC_FULL);
+    assert_int_equal(watch_stats(rig->watch).watchers, 3);
+    assert_int_equal(watch_stats(rig->watch).refused_total, 1);
+    for (int i = 0; i < 4; i++) {
+        close_stream(&s[i]);
+    }
+    assert_int_equal(watch_stats(rig->watch).watchers, 0);
+}
+
+static void a_node_that_shuts_down_ends_its_streams(void **state)
+{
+    struct rig *rig = *state;
+    struct stream s, late;
+    open_stream(rig, &s, "", "");
+    (void)read_more(&s);
+    watch_drain(rig->watch);
+    assert_int_equal(turn(rig), 1);
+    assert_non_null(strstr(read_more(&s), "\"code\":\"draining\""));
+    assert_true(s.is_over);
+    close_stream(&s);
+    assert_int_equal(open_with(rig, &late, (struct watch_request){.id = 0}, "", ""), RC_FULL);
+    close_stream(&late);
+}
+
+static void wakes_are_done_in_slices(void **state)
+{
+    struct rig *rig = *state;
+    enum { MANY = WATCH_WAKES_MAX + 5 };
+    struct stream *s = mem_new(MANY, sizeof(*s));
+    watch_free(rig->watch);
+    const struct watch_config config = {.engine = &rig->engine,
+                                        .watchers_max = MANY,
+                                        .arg = rig,
+                                        .now_us = on_now,
+                                        .wake = on_wake,
+                                        .turn_by = on_turn_by};
+    rig->watch = watch_new(&config);
+    for (int i = 0; i < MANY; i++) {
+        open_stream(rig, &s[i], "", "");
+        (void)read_more(&s[i]);
+    }
+    put(rig, "a", "x");
+    assert_int_equal(turn(rig), WATCH_WAKES_MAX);
+    assert_int_equal(rig->turn_at_us, 0);
+    assert_int_equal(turn(rig), 5);
+    for (int i = 0; i < MANY; i++) {
+        close_stream(&s[i]);
+    }
+    free(s);
+}
+
+int main(void)
+{
+#define RIG(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        RIG(a_new_watch_is_told_every_entry_of_the_prefix_and_then_that_it_is_live),
+        RIG(without_snapshot_no_entry_is_listed),
+        RIG(what_happens_while_entries_are_listed_is_told_in_order),
+        RIG(a_change_wakes_those_whose_prefix_it_has),
+        RIG(many_changes_of_one_turn_wake_once),
+        RIG(values_are_for_those_who_asked),
+        RIG(silence_is_broken_and_says_where_to_resume),
+        RIG(a_quiet_watcher_is_not_overtaken_by_what_is_not_for_it),
+        RIG(who_comes_back_with_an_id_is_told_exactly_what_it_missed),
+        RIG(ids_of_other_nodes_and_of_no_node_begin_anew),
+        RIG(an_id_that_the_ring_has_passed_begins_anew),
+        RIG(after_a_while_without_watchers_nothing_is_recorded),
+        RIG(values_that_were_not_recorded_are_not_resumed),
+        RIG(who_is_overtaken_is_cut_off_and_told_why),
+        RIG(who_ends_while_something_has_long_waited_did_not_keep_up),
+        RIG(there_are_only_so_many),
+        RIG(a_node_that_shuts_down_ends_its_streams),
+        RIG(wakes_are_done_in_slices),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -28,7 +28,7 @@ async function fill(nodes) {
     }
 }
 
-async function keepWriting(nodes.slice(0, 4), isOver) {
+async function keepWriting(nodes, isOver) {
     for (let i = 0; !isOver(); i++) {
         await nodes[i % nodes.length].put(`log/${i}`, "x".repeat(50 + (i * 37) % 400), 3 + (i % 20));
         await new Promise((resolve) => setTimeout(resolve, 60 + 50 * (1 + Math.sin(i / 40))));

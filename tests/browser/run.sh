@@ -17,7 +17,7 @@ TXT
 
 tests=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd) || exit 1
 top=${tests%/tests/browser}
-what=test
+what='test'
 pictures=
 case ${1:-} in
 '') ;;

@@ -267,11 +267,35 @@ static void keep_answer(void *arg, const struct fetch_answer *from)
     (void)snprintf(to->error, sizeof(to->error), "%s", from->error);
 }
 
+static const struct fetch_header agent = {"User-Agent", "repram/" REPRAM_VERSION};
+
+void client_ask_stream(const struct client *c, const struct client_server *server,
+                       const char *target, const struct client_stream *stream,
+                       struct client_answer *ret_answer)
+{
+    struct fetch_header headers[2] = {agent};
+    if (stream->header != NULL) {
+        headers[1] = *stream->header;
+    }
+    const struct fetch_request fetch = {.method = "GET",
+                                        .host = server->at.host,
+                                        .port = server->at.port,
+                                        .is_tls = server->is_tls,
+                                        .target = target,
+                                        .headers = headers,
+                                        .header_count = stream->header != NULL ? 2 : 1,
+                                        .timeout_ms = c->timeout_ms,
+                                        .bytes_max = CLIENT_BODY_MAX,
+                                        .piece = stream->piece,
+                                        .piece_arg = stream->arg};
+    memset(ret_answer, 0, sizeof(*ret_answer));
+    (void)fetch_wait(&fetch, keep_answer, ret_answer);
+}
+
 void client_ask(const struct client *c, const struct client_server *server,
                 const struct client_request *request, uint32_t timeout_ms,
                 struct client_answer *ret_answer)
 {
-    static const struct fetch_header agent = {"User-Agent", "repram/" REPRAM_VERSION};
     const struct fetch_request fetch = {.method = request->method,
                                         .host = server->at.host,
                                         .port = server->at.port,
@@ -294,8 +318,7 @@ void client_answer_fini(struct client_answer *answer)
     answer->body = NULL;
 }
 
-/* Whether a node of ours answers there: the local range may hold other programs too. */
-static bool is_node(const struct client *c, const struct client_server *server)
+bool client_is_node(const struct client *c, const struct client_server *server)
 {
     const struct client_request request = {.method = "GET", .target = "/health"};
     const uint32_t timeout_ms = c->timeout_ms < PROBE_TIMEOUT_MS ? c->timeout_ms : PROBE_TIMEOUT_MS;
@@ -336,7 +359,7 @@ void client_ask_any(struct client *c, const struct client_request *request,
         if (now >= deadline) {
             break;
         }
-        if (c->is_local && !is_node(c, &c->servers[i])) {
+        if (c->is_local && !client_is_node(c, &c->servers[i])) {
             continue;
         }
         /* A server that swallows packets must not use up the time of those after it. */

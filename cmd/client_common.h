@@ -85,6 +85,14 @@ struct client_request {
     size_t body_len;
 };
 
+struct fetch_header;
+
+struct client_stream {
+    const struct fetch_header *header; /* one more to send; NULL: none */
+    void (*piece)(void *arg, const uint8_t *data, size_t len);
+    void *arg;
+};
+
 /* Asks one server. The caller calls client_answer_fini(). */
 void client_ask(const struct client *c, const struct client_server *server,
                 const struct client_request *request, uint32_t timeout_ms,
@@ -93,6 +101,15 @@ void client_ask(const struct client *c, const struct client_server *server,
 /* Asks the first that answers; *ret_server, when not NULL, becomes it. Says so when none does. */
 void client_ask_any(struct client *c, const struct client_request *request,
                     struct client_answer *ret_answer, struct client_server *ret_server);
+
+/* Whether a node of ours answers there: the local range may hold other programs too. */
+bool client_is_node(const struct client *c, const struct client_server *server);
+
+/* Gets a target, and takes the body of a 200 as it comes, for as long as it comes; the client's
+ * timeout is for each silence. */
+void client_ask_stream(const struct client *c, const struct client_server *server,
+                       const char *target, const struct client_stream *stream,
+                       struct client_answer *ret_answer);
 
 void client_answer_fini(struct client_answer *answer);
 

@@ -11,6 +11,7 @@ int put_command(int argc, char **argv);
 int get_command(int argc, char **argv);
 int head_command(int argc, char **argv);
 int keys_command(int argc, char **argv);
+int watch_command(int argc, char **argv);
 int peers_command(int argc, char **argv);
 int status_command(int argc, char **argv);
 int health_command(int argc, char **argv);

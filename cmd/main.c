@@ -47,11 +47,14 @@ struct command {
 };
 
 static const struct command commands[] = {
-    {"launch", launch_command}, {"node", node_command},       {"put", put_command},
-    {"get", get_command},       {"head", head_command},       {"keys", keys_command},
-    {"peers", peers_command},   {"status", status_command},   {"health", health_command},
-    {"wait", wait_command},     {"version", version_command}, {"--version", version_command},
-    {"help", help_main},        {"--help", help_main},        {"-h", help_main},
+    {"launch", launch_command},     {"node", node_command},
+    {"put", put_command},           {"get", get_command},
+    {"head", head_command},         {"keys", keys_command},
+    {"watch", watch_command},       {"peers", peers_command},
+    {"status", status_command},     {"health", health_command},
+    {"wait", wait_command},         {"version", version_command},
+    {"--version", version_command}, {"help", help_main},
+    {"--help", help_main},          {"-h", help_main},
 };
 
 /* Whoever starts us may have closed these. The next descriptor opened would take their number, and

@@ -4,6 +4,7 @@
 #include "net/api_cluster.h"
 #include "net/api_data.h"
 #include "net/api_keys.h"
+#include "net/api_mget.h"
 #include "net/api_watch.h"
 #include "net/metrics.h"
 #include "net/upgrade.h"
@@ -13,7 +14,8 @@
 #include <time.h>
 
 #define READ_METHODS "GET, HEAD, OPTIONS"
-#define ALL_METHODS "GET, HEAD, PUT, OPTIONS"
+#define ALL_METHODS "GET, HEAD, PUT, POST, OPTIONS"
+#define MGET_PATH "/mget"
 
 enum {
     /* Bodies of requests that take none are read and dropped up to this, so that their answer says
@@ -264,6 +266,9 @@ uint64_t api_body_max(const struct api *a, const struct http_request *rq)
     if (skip_prefix(&path, "/data/") && (rq->method == HTTP_PUT_ || rq->method == HTTP_POST_)) {
         return a->config.value_max;
     }
+    if (is_text(path, MGET_PATH) && rq->method == HTTP_POST_) {
+        return MGET_BODY_MAX;
+    }
     return BODY_IGNORED_MAX;
 }
 
@@ -332,6 +337,8 @@ void api_handle(struct api *a, const struct http_request *rq, struct http_respon
         answer_options(rs);
     } else if (skip_prefix(&path, "/data/")) {
         api_data_handle(&a->data, rq, path, rs, now_us);
+    } else if (is_text(path, MGET_PATH)) {
+        api_mget(a->config.engine, &a->clock, rq, rs);
     } else if (a->config.pages.files != NULL && pages_match(path, &page)) {
         if (is_read_only(&x)) {
             pages_answer(&a->config.pages, rq, page, rs);

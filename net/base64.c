@@ -38,18 +38,18 @@ size_t base64_url_encode(const uint8_t *data, size_t len, char *ret_text)
     return encode(data, len, URL, ret_text);
 }
 
-enum rc base64_url_decode(const char *text, size_t len, uint8_t *ret_data, size_t size,
-                          size_t *ret_len)
+static enum rc decode(const char *text, size_t len, const char *alphabet, uint8_t *ret_data,
+                      size_t size, size_t *ret_len)
 {
     size_t written = 0;
     uint32_t bits = 0;
     uint32_t bit_count = 0;
     for (size_t i = 0; i < len; i++) {
-        const char *at = text[i] == '\0' ? NULL : strchr(URL, text[i]);
+        const char *at = text[i] == '\0' ? NULL : strchr(alphabet, text[i]);
         if (at == NULL) {
             return RC_MALFORMED;
         }
-        bits = bits << 6 | (uint32_t)(at - URL);
+        bits = bits << 6 | (uint32_t)(at - alphabet);
         bit_count += 6;
         if (bit_count >= 8) {
             bit_count -= 8;
@@ -66,4 +66,21 @@ enum rc base64_url_decode(const char *text, size_t len, uint8_t *ret_data, size_
     }
     *ret_len = written;
     return RC_OK;
+}
+
+enum rc base64_url_decode(const char *text, size_t len, uint8_t *ret_data, size_t size,
+                          size_t *ret_len)
+{
+    return decode(text, len, URL, ret_data, size, ret_len);
+}
+
+enum rc base64_decode(const char *text, size_t len, uint8_t *ret_data, size_t size, size_t *ret_len)
+{
+    if (len % 4 != 0) {
+        return RC_MALFORMED;
+    }
+    for (int padding = 0; padding < 2 && len > 0 && text[len - 1] == '='; padding++) {
+        len--;
+    }
+    return decode(text, len, STANDARD, ret_data, size, ret_len);
 }

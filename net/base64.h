@@ -20,6 +20,10 @@ size_t base64_encode(const uint8_t *data, size_t len, char *ret_text);
 /* The same in the URL alphabet, without padding. */
 size_t base64_url_encode(const uint8_t *data, size_t len, char *ret_text);
 
+/* Reads the standard form with its padding, likewise. */
+MUST_USE enum rc base64_decode(const char *text, size_t len, uint8_t *ret_data, size_t size,
+                               size_t *ret_len);
+
 /* Reads the URL form without padding. RC_MALFORMED for anything that base64_url_encode() would not
  * have written, RC_TOO_LONG beyond `size` bytes. */
 MUST_USE enum rc base64_url_decode(const char *text, size_t len, uint8_t *ret_data, size_t size,

@@ -32,7 +32,9 @@ enum {
 struct fetch {
     struct event_base *base;
     void (*done)(void *arg, const struct fetch_answer *answer);
+    void (*piece)(void *arg, const uint8_t *data, size_t len);
     void *arg;
+    void *piece_arg;
     char host[HOST_LEN_MAX + 1];
     uint16_t port;
     bool is_tls;
@@ -107,6 +109,29 @@ const char *fetch_header_of(const struct fetch_answer *answer, const char *name)
 
 static void fetch_next_address(struct fetch *f);
 
+static int arm_timer(const struct fetch *f)
+{
+    const struct timeval timeout = {.tv_sec = f->timeout_ms / 1000,
+                                    .tv_usec = (suseconds_t)(f->timeout_ms % 1000) * 1000};
+    return evtimer_add(f->timer, &timeout);
+}
+
+/* What came of a body that is taken as it comes. */
+static void fetch_pass_on(const struct fetch *f)
+{
+    size_t len = 0;
+    if (f->piece == NULL || !response_parser_has_head(f->parser) ||
+        response_parser_status(f->parser) != 200) {
+        return;
+    }
+    const uint8_t *data = response_parser_body(f->parser, &len);
+    if (len > 0) {
+        f->piece(f->piece_arg, data, len);
+        response_parser_drain(f->parser);
+    }
+    (void)arm_timer(f);
+}
+
 static void on_read(struct bufferevent *bev, void *arg)
 {
     struct fetch *f = arg;
@@ -118,6 +143,9 @@ static void on_read(struct bufferevent *bev, void *arg)
         }
         const enum rc rc =
             response_parser_feed(f->parser, evbuffer_pullup(in, (ev_ssize_t)len), len);
+        if (rc == RC_OK || rc == RC_AGAIN) {
+            fetch_pass_on(f);
+        }
         if (rc != RC_AGAIN) {
             fetch_fail(f, rc, "the answer is %s", rc_text(rc));
             fetch_finish(f, rc);
@@ -459,6 +487,8 @@ struct fetch *fetch_start(struct event_base *base, struct dns *dns,
     f->base = base;
     f->done = done;
     f->arg = arg;
+    f->piece = request->piece;
+    f->piece_arg = request->piece_arg;
     (void)snprintf(f->host, sizeof(f->host), "%s", request->host);
     f->port = request->port;
     f->is_tls = request->is_tls;
@@ -468,10 +498,8 @@ struct fetch *fetch_start(struct event_base *base, struct dns *dns,
     f->parser = response_parser_new(strcmp(request->method, "HEAD") == 0, request->bytes_max);
     f->timer = evtimer_new(base, on_timer, f);
     f->kick = evtimer_new(base, on_kick, f);
-    const struct timeval timeout = {.tv_sec = request->timeout_ms / 1000,
-                                    .tv_usec = (suseconds_t)(request->timeout_ms % 1000) * 1000};
     if (f->timer == NULL || f->kick == NULL || !build_request(&f->request, request) ||
-        evtimer_add(f->timer, &timeout) != 0) {
+        arm_timer(f) != 0) {
         fetch_free(f);
         return NULL;
     }

@@ -36,8 +36,12 @@ struct fetch_request {
     size_t header_count;
     const void *body; /* sent with Content-Length when body_len > 0 or the method is PUT or POST */
     size_t body_len;
-    uint32_t timeout_ms; /* for the whole exchange, but for the lookup when `dns` is NULL */
+    uint32_t timeout_ms; /* for the whole exchange, but for the lookup when `dns` is NULL; of a body
+                            that goes to `piece`, for each silence */
     size_t bytes_max;    /* of the answer's body */
+    /* Takes the body of a 200 as it comes; the answer's is empty then. NULL: it is collected. */
+    void (*piece)(void *arg, const uint8_t *data, size_t len);
+    void *piece_arg;
 };
 
 struct fetch_answer {

@@ -165,6 +165,16 @@ const uint8_t *response_parser_body(const struct response_parser *p, size_t *ret
     return buf_data(&p->body);
 }
 
+bool response_parser_has_head(const struct response_parser *p)
+{
+    return p->is_past_head && p->llhttp.status_code / 100 != 1;
+}
+
+void response_parser_drain(struct response_parser *p)
+{
+    buf_clear(&p->body);
+}
+
 const char *response_parser_header(const struct response_parser *p, const char *name)
 {
     if (p->header_count == 0) {

@@ -1,7 +1,6 @@
 #include "net/watch_event.h"
 
 #include "core/assert.h"
-#include "net/base64.h"
 #include "net/json_out.h"
 
 #include <inttypes.h>
@@ -12,12 +11,9 @@
 enum {
     HEAD_TEXT_MAX = 64 + JSON_OUT_QUOTED_MAX(KEY_BYTES_MAX),
     TAIL_TEXT_MAX = 64 + VERSION_TEXT_SIZE,
-    VALUE_TEXT_MAX = 16 + BASE64_TEXT_MAX(WATCH_VALUE_MAX),
 };
 
-static const char OMITTED[] = ",\"value_omitted\":true";
-
-_Static_assert((int)HEAD_TEXT_MAX + (int)TAIL_TEXT_MAX + (int)VALUE_TEXT_MAX + 64 <
+_Static_assert((int)HEAD_TEXT_MAX + (int)TAIL_TEXT_MAX + (int)VALUE_OUT_TEXT_MAX + 64 <
                    (int)WATCH_EVENT_TEXT_MAX,
                "the longest event fits");
 
@@ -51,44 +47,14 @@ static size_t write_tail(const struct record *r, char *ret_text)
     return (size_t)len;
 }
 
-/* The bytes of a value, one after the other. */
-static void gather(const struct record *r, uint8_t *ret_bytes)
-{
-    if (r->blob == NULL) {
-        memcpy(ret_bytes, r->value, r->value_len);
-        return;
-    }
-    for (size_t at = 0; at < r->value_len;) {
-        const uint8_t *run = NULL;
-        const size_t len = blob_run(r->blob, at, &run);
-        ASSERT(len > 0 && at + len <= r->value_len);
-        memcpy(ret_bytes + at, run, len);
-        at += len;
-    }
-}
-
-static size_t write_value(const struct record *r, char *ret_text)
-{
-    uint8_t bytes[WATCH_VALUE_MAX];
-    if (r->value_len > WATCH_VALUE_MAX) {
-        return put_text(ret_text, OMITTED);
-    }
-    if (r->value_len > 0) {
-        gather(r, bytes);
-    }
-    size_t len = put_text(ret_text, ",\"value\":\"");
-    len += base64_encode(bytes, r->value_len, ret_text + len);
-    return len + put_text(ret_text + len, "\"");
-}
-
 struct watch_event *watch_event_new(enum watch_kind kind, const struct record *r, bool has_value)
 {
     char head[HEAD_TEXT_MAX];
     char tail[TAIL_TEXT_MAX];
-    char value[VALUE_TEXT_MAX];
+    char value[VALUE_OUT_TEXT_MAX];
     const size_t head_len = write_head(kind, r, head);
     const size_t tail_len = write_tail(r, tail);
-    const size_t value_len = has_value && kind == WATCH_PUT ? write_value(r, value) : 0;
+    const size_t value_len = has_value && kind == WATCH_PUT ? value_out_member(r, value) : 0;
     const size_t size = sizeof(struct watch_event) + r->key_len + head_len + tail_len + value_len;
     struct watch_event *e = malloc(size);
     if (e == NULL) {

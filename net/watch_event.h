@@ -15,9 +15,10 @@
 
 #include "core/buf.h"
 #include "core/record.h"
+#include "net/value_out.h"
 
 enum {
-    WATCH_VALUE_MAX = 16 * 1024, /* larger values are left out */
+    WATCH_VALUE_MAX = VALUE_OUT_BYTES_MAX, /* larger values are left out */
     /* An event with the longest key, all of it escaped, and the largest value. */
     WATCH_EVENT_TEXT_MAX = 32 * 1024,
 };

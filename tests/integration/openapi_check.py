@@ -368,6 +368,31 @@ def check_files(c, node, base):
         c.check(node, "GET", "/", 302, "/", [("Accept", "text/html")])
 
 
+def check_batch(c, node, base, key):
+    def at(method, status, body=None, headers=None, code=None):
+        return c.check(node, method, "/mget", status, base + "/mget", headers, body, code)
+
+    c.check(node, "PUT", "/data/{key}", 201, f"{base}/data/{key}", body=b"a value")
+    c.check(node, "PUT", "/data/{key}", 201, f"{base}/data/{key}/large", body=bytes(20000))
+    asked = {"keys": [key, key + "/none", key + "/large", key], "keys_base64": ["/w=="]}
+    read = at("POST", 200, json.dumps(asked).encode())
+    entries = json.loads(read.body)["entries"] if read else []
+    told = [entry.get("key", entry.get("key_base64")) for entry in entries]
+    right = (told == asked["keys"] + asked["keys_base64"]
+             and [entry["found"] for entry in entries] == [True, False, True, True, False]
+             and entries[0]["value"] == "YSB2YWx1ZQ==" and entries[2]["value_omitted"])
+    c.note(f"{base}/mget: the entries are what was asked for, in order", [] if right else entries)
+    at("POST", 200, b'{"keys":[]}')
+    for body in (b"", b"[]", b'{"keys":["a"]', b'{"keys":"a"}', b'{"keys":[1]}', b'{"other":[]}'):
+        at("POST", 400, body, code="invalid_request")
+    for body in (b'{"keys":[""]}', b'{"keys_base64":["!"]}',
+                 json.dumps({"keys": ["k" * 1025]}).encode()):
+        at("POST", 400, body, code="invalid_key")
+    at("POST", 413, headers=[("Content-Length", str(1 << 20))], code="value_too_large")
+    at("GET", 405, code="method_not_allowed")
+    at("PUT", 405, b"x", code="method_not_allowed")
+
+
 def check_watch(c, node, base, key):
     def at(method, status, target, headers=None, code=None, body=None):
         return c.check(node, method, "/watch", status, base + target, headers, body, code)
@@ -399,6 +424,7 @@ def check_node(c, node):
         check_pages(c, node, base)
         check_files(c, node, base)
         check_watch(c, node, base, f"{key}-watched")
+        check_batch(c, node, base, f"{key}-batch")
     c.check(node, "GET", "/", 200, "/")
     c.check(node, "HEAD", "/", 200, "/")
     c.check(node, "POST", "/", 405, "/", body=b"", code="method_not_allowed")

@@ -8,7 +8,7 @@ import harness
 from harness import Case, cluster, wait_until
 
 FAILED, USAGE, BAD_CONFIGURATION = 1, 2, 78
-COMMANDS = ("launch", "node", "put", "get", "head", "keys", "peers", "status", "health", "wait",
+COMMANDS = ("launch", "node", "put", "get", "head", "keys", "watch", "peers", "status", "health", "wait",
             "version", "help")
 
 
@@ -37,12 +37,12 @@ class Help(Case):
                     self.assertEqual(shown.stdout, done.stdout)
 
     def test_what_is_not_built_yet_is_absent(self):
-        for command in ("watch", "bench", "keygen", "no-such-command"):
+        for command in ("bench", "keygen", "no-such-command"):
             with self.subTest(command=command):
                 done = cli(command)
                 self.assertEqual(done.returncode, USAGE)
                 self.assertIn(b"no command", done.stderr)
-        self.assertNotRegex(cli("help").stdout, rb"(?m)^  (watch|bench|keygen)")
+        self.assertNotRegex(cli("help").stdout, rb"(?m)^  (bench|keygen)")
 
     def test_settings_are_listed_with_flags(self):
         done = cli("help", "settings")

@@ -278,6 +278,91 @@ class Ends(Watch):
         self.watch(node).await_live()
 
 
+class Command(Watch):
+    """`repram watch`."""
+
+    def start(self, *arguments):
+        program = harness.Program("watch", *arguments)
+        return program
+
+    def lines(self, program):
+        return program.output().splitlines()
+
+    def await_line(self, program, part, seconds=10):
+        wait_until(lambda: [line for line in self.lines(program) if part in line],
+                   f"it prints {part!r}", seconds)
+
+    def test_it_prints_what_is_there_and_what_happens_until_it_is_stopped(self):
+        node = self.node()
+        node.put("a/1", "hello")
+        node.put("b/1", "hello")
+        program = self.start("--prefix", "a/", "--values", "-s", f"127.0.0.1:{node.port}")
+        self.await_line(program, "a/1")
+        node.put("a/%1b%0a%ff", b"\x1b[2J", ttl=1)
+        self.await_line(program, "expire")
+        self.assertRegex(self.lines(program)[0], r"^put\t(600|599)s\t5\ta/1\thello$")
+        self.assertRegex(self.lines(program)[1], r"^put\t1s\t4\ta/%1B%0A%FF\t%1B\[2J$")
+        self.assertRegex(self.lines(program)[2], r"^expire\t0s\t4\ta/%1B%0A%FF$")
+        program.signal(signal.SIGINT)
+        self.assertEqual(program.wait(), 0)
+
+    def test_json_is_one_object_a_line(self):
+        node = self.node()
+        program = self.start("--json", "--new", "-s", f"127.0.0.1:{node.port}")
+        self.await_line(program, "live")
+        node.put("k", "v")
+        self.await_line(program, "put")
+        events = [json.loads(line) for line in self.lines(program)]
+        self.assertEqual([event["event"] for event in events], ["reset", "live", "put"])
+        self.assertEqual((events[2]["key"], events[2]["size"]), ("k", 1))
+        self.assertRegex(events[2]["id"], "^[0-9a-f]{16}-1$")
+        program.signal(signal.SIGTERM)
+        self.assertEqual(program.wait(), 0)
+
+    def test_a_lost_node_is_replaced_by_another_one_and_nothing_is_missed(self):
+        launcher, nodes = cluster(3)
+        servers = ",".join(f"127.0.0.1:{node.port}" for node in nodes[:2])
+        program = self.start("--json", "--server", servers)
+        self.await_line(program, "live")
+        nodes[0].put("before", "x")
+        self.await_line(program, "before")
+        os.kill(launcher.node_pids()[nodes[0].port], signal.SIGKILL)
+        nodes[2].put("meanwhile", "x")
+        self.await_line(program, "meanwhile", 20)
+        nodes[1].put("after", "x")
+        self.await_line(program, "after")
+
+    def test_a_stalled_stream_is_given_up_and_taken_up_again(self):
+        node = self.node()
+        program = self.start("--json", "-s", f"127.0.0.1:{node.port}", "--timeout", "1s")
+        self.await_line(program, "live")
+        node.put("before", "x")
+        self.await_line(program, "before")
+        # A node says something every 5 s, so this client gives up and comes back with its last id.
+        self.await_line(program, "trying again")
+        node.put("after", "x")
+        self.await_line(program, "after")
+        shown = [json.loads(line) for line in self.lines(program) if line.startswith("{")]
+        self.assertEqual([event["key"] for event in shown if event["event"] == "put"],
+                         ["before", "after"])
+
+    def test_what_cannot_be_watched_ends_it(self):
+        base = free_base()
+        program = harness.Program("watch", env={"BASE_PORT": base})
+        self.assertEqual(program.wait(), 1)
+        self.assertIn("no node answers", program.output())
+        program = self.start("-s", f"127.0.0.1:{base}")
+        self.assertEqual(program.wait(), 1)
+        self.assertIn("does not answer", program.output())
+        node = self.node(REPRAM_MAX_WATCHERS=0)
+        program = self.start("-s", f"127.0.0.1:{node.port}")
+        self.assertEqual(program.wait(), 1)
+        self.assertIn("503 overloaded", program.output())
+        program = self.start("--prefix", "p" * 1025, "-s", f"127.0.0.1:{node.port}")
+        self.assertEqual(program.wait(), 1)
+        self.assertIn("400 invalid_request", program.output())
+
+
 class Proxies(Watch):
     """As docs/http-api.md says that proxies are set up."""
 

@@ -50,7 +50,7 @@ static void a_preflight_is_answered_on_any_path(void **state)
         assert_int_equal(ask(f, HTTP_OPTIONS_, paths[i]), 204);
         assert_string_equal(body_text(f), "");
         assert_header(f, "Access-Control-Allow-Origin", "*");
-        assert_header(f, "Access-Control-Allow-Methods", "GET, HEAD, PUT, OPTIONS");
+        assert_header(f, "Access-Control-Allow-Methods", "GET, HEAD, PUT, POST, OPTIONS");
         assert_header(f, "Access-Control-Max-Age", "86400");
         char allowed[256];
         assert_int_equal(

@@ -55,6 +55,10 @@ static void what_was_encoded_is_decoded_to_the_same_bytes(void **state)
         assert_int_equal(base64_url_decode(text, text_len, back, len, &back_len), RC_OK);
         assert_int_equal(back_len, len);
         assert_memory_equal(back, data, len);
+        const size_t padded_len = base64_encode(data, len, text);
+        assert_int_equal(base64_decode(text, padded_len, back, len, &back_len), RC_OK);
+        assert_int_equal(back_len, len);
+        assert_memory_equal(back, data, len);
     }
 }
 
@@ -68,6 +72,15 @@ static void text_that_no_encoder_writes_is_refused(void **state)
         size_t len = 0;
         assert_int_equal(base64_url_decode(wrong[i], strlen(wrong[i]), data, sizeof(data), &len),
                          RC_MALFORMED);
+    }
+    static const char *const wrong_padded[] = {
+        "Zg", "Zg=", "Zg===", "====", "Z===", "Zm9vZ===", "Zh==", "Z-8=", "Zg==Zg=="};
+    for (size_t i = 0; i < sizeof(wrong_padded) / sizeof(wrong_padded[0]); i++) {
+        uint8_t data[16];
+        size_t len = 0;
+        assert_int_equal(
+            base64_decode(wrong_padded[i], strlen(wrong_padded[i]), data, sizeof(data), &len),
+            RC_MALFORMED);
     }
     uint8_t data[2];
     size_t len = 0;

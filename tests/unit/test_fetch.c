@@ -248,6 +248,48 @@ static void answer_larger_than_allowed_is_too_long(void **state)
     rig_fini(&rig);
 }
 
+static void take_piece(void *arg, const uint8_t *data, size_t len)
+{
+    char *text = arg;
+    const size_t before = strlen(text);
+    assert_true(before + len < 256);
+    memcpy(text + before, data, len);
+    text[before + len] = '\0';
+}
+
+static void a_body_that_is_taken_as_it_comes_is_not_collected(void **state)
+{
+    (void)state;
+    struct rig rig;
+    char text[256] = "";
+    rig_init(&rig, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                   "5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n");
+    struct fetch_request request = get(&rig, "127.0.0.1");
+    request.piece = take_piece;
+    request.piece_arg = text;
+    run(&rig, &request);
+    assert_int_equal(rig.rc, RC_OK);
+    assert_string_equal(text, "hello world");
+    assert_string_equal(rig.body, "");
+    rig_fini(&rig);
+}
+
+static void what_is_no_200_is_collected_all_the_same(void **state)
+{
+    (void)state;
+    struct rig rig;
+    char text[256] = "";
+    rig_init(&rig, "HTTP/1.1 503 Busy\r\nContent-Length: 5\r\n\r\nhello");
+    struct fetch_request request = get(&rig, "127.0.0.1");
+    request.piece = take_piece;
+    request.piece_arg = text;
+    run(&rig, &request);
+    assert_int_equal(rig.status, 503);
+    assert_string_equal(text, "");
+    assert_string_equal(rig.body, "hello");
+    rig_fini(&rig);
+}
+
 static void answer_cut_short_is_an_io_error(void **state)
 {
     (void)state;
@@ -318,6 +360,8 @@ int main(void)
         cmocka_unit_test(nobody_there_is_refused),
         cmocka_unit_test(silence_is_a_timeout),
         cmocka_unit_test(answer_larger_than_allowed_is_too_long),
+        cmocka_unit_test(a_body_that_is_taken_as_it_comes_is_not_collected),
+        cmocka_unit_test(what_is_no_200_is_collected_all_the_same),
         cmocka_unit_test(answer_cut_short_is_an_io_error),
         cmocka_unit_test(a_server_that_does_not_speak_tls_is_an_io_error),
         cmocka_unit_test(a_cancelled_fetch_says_nothing),

@@ -18,6 +18,7 @@ Steps, in order (each --only names one; alone it runs without those before it):
   test-sim       the simulator: 200 seeds of 8 to 64 nodes, three of 1,000 (tests/sim/sweep.sh)
   same-sim       one seed, one history: repram-sim of all builds and of the other compiler
   flux-sim       fade/test-flux-sim.sh: a launcher as the container starts it
+  browser        tests/browser/run.sh: the pages under /fade/ in chromium, on three nodes
   tidy           clang-tidy over all sources
   image          Dockerfile.flux-sim, built and run without an engine (root, or sudo without asking)
 
@@ -30,8 +31,8 @@ TXT
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 top=$PWD
 logs=$top/build/logs
-steps=(install build-dev build-asan build-release test-dev test-asan test-sim same-sim flux-sim tidy
-    image)
+steps=(install build-dev build-asan build-release test-dev test-asan test-sim same-sim flux-sim
+    browser tidy image)
 jobs=$(nproc)
 passed=0
 failed=0
@@ -108,6 +109,7 @@ step_same-sim()
 }
 
 step_flux-sim() { fade/test-flux-sim.sh; }
+step_browser() { REPRAM_BINARY=$top/build/release/repram tests/browser/run.sh; }
 step_tidy() { tests/lint/tidy.sh build/dev; }
 
 step_image()
@@ -227,7 +229,7 @@ for step in "${steps[@]}"; do
     case $step in
     test-dev | tidy) needs=build-dev ;;
     test-asan) needs=build-asan ;;
-    flux-sim | test-sim | same-sim) needs=build-release ;;
+    flux-sim | test-sim | same-sim | browser) needs=build-release ;;
     esac
     if [ -n "$needs" ] && [ -n "${broken[$needs]:-}" ]; then
         printf '%-14s FAILED: %s failed\n' "$step" "$needs"

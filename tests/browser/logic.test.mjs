@@ -1,5 +1,6 @@
 /* The pages' rules, without a page: what the modules of fade/web export. */
 import assert from "node:assert/strict";
+import {webcrypto} from "node:crypto";
 import {test} from "node:test";
 
 import {Board, EventReader, countCharacters, decodeText, fading, formatLeft, parseMessage,
@@ -227,7 +228,7 @@ test("keys have the form that Fade's clients always gave them", () => {
     const random = (array) => array.map((_, i) => 4000000000 + i);
     assert.match(makeKey("msg-", random), /^msg-[a-z]+-[a-z]+-[1-9][0-9]{3}$/);
     const made = new Set(Array.from({length: 200}, () =>
-        makeKey("msg-", (array) => crypto.getRandomValues(array))));
+        makeKey("msg-", (array) => webcrypto.getRandomValues(array))));
     assert.ok(made.size > 190);
 });
 

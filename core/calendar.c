@@ -9,6 +9,9 @@
 /* A comparison needs this much time before an epoch that it covers begins to expire. */
 enum { COMPARE_LEAD_S = 4, EPOCH_S = EPOCH_MS / 1000 };
 
+/* More in one slot wait for its end, where nobody is told when they end. */
+enum { CROWD_MAX = 64 };
+
 struct epoch {
     uint32_t head;
     struct digest digest;
@@ -269,6 +272,9 @@ static uint32_t due_in_slot(const struct calendar *c, const struct calendar_agen
 {
     uint32_t handles[AGENDA_PEEK_MAX];
     const uint32_t count = agenda_peek(&a->agenda, now_ms - a->epoch * EPOCH_MS, handles);
+    if (count > CROWD_MAX && !c->is_exact) {
+        return 0;
+    }
     for (uint32_t i = 0; i < count; i++) {
         const struct entry *e = entry_find(c->entries, handles[i]);
         if (e != NULL && entry_expiry_ms(e) <= now_ms) {

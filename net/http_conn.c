@@ -8,6 +8,8 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -294,7 +296,10 @@ void http_conn_answer(struct http_conn *c, struct http_response *rs)
     http_source_take(&c->source, rs, framing.length == HTTP_LENGTH_CHUNKED);
     if (c->source.is_waking) {
         const int size = HTTP_WAKING_SNDBUF;
-        (void)setsockopt(bufferevent_getfd(c->bev), SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+        const unsigned unacked_ms = HTTP_WAKING_UNACKED_MS;
+        const int fd = bufferevent_getfd(c->bev);
+        (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacked_ms, sizeof(unacked_ms));
     }
     fill(c);
 }

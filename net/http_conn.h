@@ -44,6 +44,8 @@ enum {
     /* What the kernel may hold of a stream that goes on for ever: its client is to notice soon that
      * it is slow, and to cost little. The kernel takes twice that for its own bookkeeping. */
     HTTP_WAKING_SNDBUF = 48 * 1024,
+    /* And one whose client is gone without a word is not to stay for TCP's quarter of an hour. */
+    HTTP_WAKING_UNACKED_MS = 30000,
     HTTP_LINGER_MS = 2000,
     HTTP_LINGER_BYTES = 16 * 1024 * 1024, /* one value of the default maximum, and some */
     /* Parsers kept for the next requests; more exist only while as many heads or bodies arrive. */

@@ -308,13 +308,16 @@ static enum rc tell(struct watcher *watcher, uint64_t at_us, struct buf *out)
 }
 
 /* The last words of a stream. */
-static void tell_end(struct watcher *watcher, struct buf *out)
+static void tell_end(enum rc why, struct buf *out)
 {
     static const char SLOW[] = "event: error\ndata: {\"code\":\"overloaded\",\"detail\":\"Read too "
                                "slowly; connect again.\"}\n\n";
     static const char DRAINING[] = "event: error\ndata: {\"code\":\"draining\",\"detail\":\"The "
                                    "node is shutting down; connect to another.\"}\n\n";
-    const enum rc rc = say(out, watcher->is_cut ? SLOW : DRAINING);
+    static const char FAILED[] = "event: error\ndata: {\"code\":\"internal\",\"detail\":\"Out of "
+                                 "memory; connect again.\"}\n\n";
+    const char *text = why == RC_RANGE ? SLOW : why == RC_DRAINING ? DRAINING : FAILED;
+    const enum rc rc = say(out, text);
     (void)rc; /* without room for it the stream ends all the same */
 }
 
@@ -358,7 +361,7 @@ static bool produce(void *arg, struct buf *out)
     }
     /* A full piece is told in the next one; one that has room for nothing never will. */
     if (rc != RC_OK && (rc != RC_FULL || out->len == before)) {
-        tell_end(watcher, out);
+        tell_end(rc, out);
         return false;
     }
     settle(watcher, at_us, out->len > before);

@@ -6,6 +6,8 @@
  * bytes, and one that does not read costs no more than its socket's buffer. Who is overtaken by the
  * ring is cut off, and told why if it still reads.
  *
+ * A change costs a comparison for each different prefix that is watched.
+ *
  * A watcher that has seen the event before the ring's first, on this node since its start, goes on
  * exactly there. Everybody else gets `reset`, then every live entry, between which come the changes
  * that happen meanwhile, then `live`. While entries are listed no event has an id: who loses the

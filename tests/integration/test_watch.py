@@ -244,7 +244,7 @@ class Ends(Watch):
                 node.put(f"k{i}", b"v" * 8000)
             # 2.2 MB of events happened; a part of it was taken by the sockets, and no more.
             held = node.metrics()["repram_http_transmit_bytes_total"] - sent
-            self.assertLess(held, 400 * 1024)
+            self.assertLess(held, 256 * 1024)
             wait_until(lambda: node.metrics()["repram_watchers"] == 0, "it is cut off", 15)
         metrics = node.metrics()
         self.assertEqual(metrics["repram_watchers_cut_total"], 1)

@@ -221,7 +221,10 @@ static void the_embedded_files_have_names_types_and_different_tags(void **state)
         fixture_reset(f);
         pages_answer(&pages, &rq, name, &f->rs);
         fixture_read_body(f);
+        char type[64];
         assert_int_equal(f->rs.status, 200);
+        assert_int_equal(fixture_header(f, "Content-Type", type, sizeof(type)), 1);
+        assert_non_null(strchr(type, '/'));
         assert_int_equal(f->text.len - 1, file->len);
         assert_int_equal(strlen(file->tag), 32);
         for (const struct page_data *other = PAGE_DATA; other != file; other++) {

@@ -391,6 +391,13 @@ export class Board {
 /* Rows of the list at first, and how many more the button brings each time. */
 const SHOWN_FIRST = 100;
 const SHOWN_MORE = 300;
+/* A message that has less than this left is drawn as one that goes. */
+const ENDING_MS = 20000;
+/* A text longer than what the composer lets through, or of many lines, gets a window to scroll in. */
+const LONG_TEXT = 600;
+const LONG_LINES = 12;
+/* Rows off screen that are brought up to date each second. */
+const TURN_ROWS = 50;
 const BACK_SHOWN_MS = 6000;
 const COMPOSER_WAIT_MS = 1500;
 /* The wall clock and the page's own part by this when the machine slept or was set. */
@@ -437,7 +444,9 @@ export function messageRow(entry, name) {
     link.href = `#${encodeURIComponent(entry.key)}`;
     const left = element("span", "left");
     meta.append(from, when, link, left);
-    row.append(text, meta, element("span", "bar"));
+    text.classList.toggle("is-long", entry.text.length > LONG_TEXT ||
+                                     entry.text.split("\n").length > LONG_LINES);
+    row.append(text, meta);
     row.tabIndex = -1;
     return row;
 }
@@ -449,6 +458,7 @@ class List {
     #older;
     #rows = new Map();
     #frame = 0;
+    #turn = 0;
     #shown = SHOWN_FIRST;
     /* Added to the page's clock it is the cluster's. The machine's own until the node has said. */
     clock_ms = Date.now() - performance.now();
@@ -459,7 +469,7 @@ class List {
         this.#older = older;
         older.addEventListener("click", () => this.#showOlder());
         addEventListener("scroll", () => {
-            this.#frame ||= requestAnimationFrame(() => this.tick(performance.now()));
+            this.#frame ||= requestAnimationFrame(() => this.#paintVisible(performance.now()));
         }, {passive: true});
     }
 
@@ -487,9 +497,45 @@ class List {
         this.#older.textContent = `Older (${rest} more)`;
     }
 
-    /* Draws countdown and fade of the rows on screen. They are found by halving, for the rows stand
-     * in order; a thousand rows with an observer each took 4 ms of every frame. */
+    /* Draws countdown and fade of the rows on screen, and of a few others in turn: who listens instead
+     * of looking may be further down. */
     tick(now) {
+        this.#paintVisible(now);
+        const rows = this.#place.children;
+        for (let i = 0; i < Math.min(TURN_ROWS, rows.length); i++) {
+            this.#turn = (this.#turn + 1) % rows.length;
+            this.#paint(rows[this.#turn], now);
+        }
+    }
+
+    /* The row of a key, whose entry is on the board; more of the list is shown if it takes that. */
+    reveal(key) {
+        const entry = this.#board.get(key);
+        const at = this.#board.newest(this.#board.size).indexOf(entry);
+        if (at >= this.#shown) {
+            this.#shown = at + SHOWN_MORE;
+        }
+        this.draw(); // it may have come since the last frame
+        return this.#rows.get(entry);
+    }
+
+    paint(row, entry, now) {
+        const left_ms = entry.endsAt - now;
+        const life_ms = Math.max(left_ms, entry.endsAt + this.clock_ms - versionTime(entry.etag));
+        const {life, ink} = fading(left_ms, life_ms);
+        const left = row.querySelector(".left");
+        const text = `${formatLeft(left_ms)} left`;
+        if (left.textContent !== text) {
+            left.textContent = text;
+        }
+        row.classList.toggle("is-ending", left_ms < ENDING_MS);
+        row.style.setProperty("--life", life.toFixed(3));
+        row.style.setProperty("--ink", ink.toFixed(3));
+    }
+
+    /* They are found by halving, for the rows stand in order; an observer for each of a thousand rows
+     * took 4 ms of every frame. */
+    #paintVisible(now) {
         const rows = this.#place.children;
         let low = 0;
         let high = rows.length;
@@ -509,30 +555,6 @@ class List {
         }
         // Only now: to ask for a place after a change would lay the page out once for each row.
         visible.forEach((row) => this.#paint(row, now));
-    }
-
-    /* The row of a key, whose entry is on the board; more of the list is shown if it takes that. */
-    reveal(key) {
-        const entry = this.#board.get(key);
-        const at = this.#board.newest(this.#board.size).indexOf(entry);
-        if (at >= this.#shown) {
-            this.#shown = at + SHOWN_MORE;
-            this.draw();
-        }
-        return this.#rows.get(entry);
-    }
-
-    paint(row, entry, now) {
-        const left_ms = entry.endsAt - now;
-        const life_ms = Math.max(left_ms, entry.endsAt + this.clock_ms - versionTime(entry.etag));
-        const {life, ink} = fading(left_ms, life_ms);
-        const left = row.querySelector(".left");
-        const text = `${formatLeft(left_ms)} left`;
-        if (left.textContent !== text) {
-            left.textContent = text;
-        }
-        row.style.setProperty("--life", life.toFixed(3));
-        row.style.setProperty("--ink", ink.toFixed(3));
     }
 
     /* Once a second is enough, however often the list is scrolled. */

@@ -120,8 +120,8 @@ test("a message counts down, fades, and is gone from every screen when its time 
     const shown = await seen(b, "soon gone");
     await seen(a, "soon gone");
     await waitForText(shown.locator(".left"), /^1s left$/);
-    const faded = await shown.locator(".text").evaluate((text) => Number(getComputedStyle(text).opacity));
-    assert.ok(faded < 0.999, `opacity ${faded}`);
+    await until(() => shown.locator(".text").evaluate(
+        (text) => Number(getComputedStyle(text).opacity) < 0.9), "it fades");
     await until(async () => (await nodes[1].get("msg-brief-one-1")) === null, "the node has let go of it");
     for (const browser of [a, b]) {
         await row(browser, "soon gone").waitFor({state: "detached", timeout: 1000});
@@ -317,8 +317,9 @@ test("no width makes the page scroll sideways, from a small phone on", async () 
 });
 
 test("whoever asks for less motion gets none", async () => {
-    const moving = () => b.page.locator(".message .bar").first().evaluate(
-        (bar) => getComputedStyle(bar).transitionDuration);
+    await nodes[0].put("msg-going-1", "going", 15);
+    const moving = async () => (await seen(b, "going")).locator(".text").evaluate(
+        (text) => getComputedStyle(text).transitionDuration);
     assert.equal(await moving(), "1s");
     await b.page.emulateMedia({reducedMotion: "reduce"});
     assert.equal(await moving(), "0s");

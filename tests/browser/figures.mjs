@@ -7,6 +7,8 @@ import {Browser, startNodes, until} from "./rig.mjs";
 const MESSAGES = 300;
 const BOARD_SIZE = 1000;
 const SCROLL_STEPS = 300;
+/* 6,000 px a second: as fast as one can just about follow. */
+const SCROLL_PX = 100;
 
 function share(sorted, part) {
     return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))];
@@ -78,11 +80,38 @@ async function mainThread(browser) {
     };
 }
 
-/* Frame times while a thousand messages are scrolled through, all counting down. */
+/* Frame times while a page is scrolled by so much each frame, and what its thread did meanwhile. */
+async function scroll(browser, what, step_px) {
+    const work = await mainThread(browser);
+    const before = await work();
+    const {times, at} = await browser.page.evaluate(async ([steps, px]) => {
+        const frame = () => new Promise(requestAnimationFrame);
+        const times = [];
+        scrollTo(0, 0);
+        await frame();
+        let last = await frame();
+        for (let i = 0; i < steps; i++) {
+            scrollBy(0, px);
+            const now = await frame();
+            times.push(now - last);
+            last = now;
+        }
+        return {times, at: scrollY};
+    }, [SCROLL_STEPS, step_px]);
+    const after = await work();
+    const each = (name) => (1000 * (after[name] - before[name]) / SCROLL_STEPS).toFixed(1);
+    console.log(`${what}, scrolled ${at} px in ${SCROLL_STEPS} frames: ${quantiles(times)}; processor time ` +
+                `of the page's thread a frame: ${each("TaskDuration")} ms, of it script ` +
+                `${each("ScriptDuration")}, style and layout ` +
+                `${(Number(each("RecalcStyleDuration")) + Number(each("LayoutDuration"))).toFixed(1)}`);
+}
+
+/* A thousand messages, all counting down, and beside them the same texts on a page without anything. */
 async function timeScrolling(node) {
     const browser = await Browser.open();
-    for (let i = 0; i < BOARD_SIZE; i++) {
-        await node.put(`msg-scroll-${i}`, `${`message ${i} `.repeat(1 + (i % 20))}|CALL|Place`, 600);
+    const texts = Array.from({length: BOARD_SIZE}, (_, i) => `message ${i} `.repeat(1 + (i % 20)));
+    for (const [i, text] of texts.entries()) {
+        await node.put(`msg-scroll-${i}`, `${text}|CALL|Place`, 600);
     }
     await browser.visit(`${node.url}/fade/?prefix=msg-scroll-`);
     await browser.page.locator("#send:enabled").waitFor();
@@ -91,31 +120,15 @@ async function timeScrolling(node) {
         await older.click();
     }
     const shown = await browser.page.locator("#messages .message").count();
-    const measure = (step_px) => browser.page.evaluate(async ([steps, px]) => {
-        scrollTo(0, 0);
-        const frame = () => new Promise(requestAnimationFrame);
-        await frame();
-        const times = [];
-        let last = await frame();
-        for (let i = 0; i < steps; i++) {
-            scrollBy(0, px);
-            const now = await frame();
-            times.push(now - last);
-            last = now;
-        }
-        return {times, at: scrollY, height: document.documentElement.scrollHeight};
-    }, [SCROLL_STEPS, step_px]);
-    const still = await measure(0);
-    console.log(`frames of ${shown} messages that only count down: ${quantiles(still.times)}`);
-    const work = await mainThread(browser);
-    const before = await work();
-    const moving = await measure(100);
-    const after = await work();
-    console.log(`frames of ${shown} messages while scrolling ${moving.at} px: ${quantiles(moving.times)}`);
-    const each = (name) => (1000 * (after[name] - before[name]) / SCROLL_STEPS).toFixed(2);
-    console.log(`processor time of the page's thread for each of these frames: ${each("TaskDuration")} ms, ` +
-                `of it script ${each("ScriptDuration")}, style ${each("RecalcStyleDuration")}, ` +
-                `layout ${each("LayoutDuration")}`);
+    await scroll(browser, `${shown} messages`, 0);
+    await scroll(browser, `${shown} messages`, SCROLL_PX);
+    await browser.visit(`${node.url}/status`);
+    await browser.page.evaluate((lines) => document.body.replaceChildren(...lines.map((line) => {
+        const made = document.createElement("p");
+        made.textContent = line;
+        return made;
+    })), texts);
+    await scroll(browser, `${shown} bare paragraphs`, SCROLL_PX);
     await browser.close();
 }
 

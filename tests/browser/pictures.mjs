@@ -4,7 +4,7 @@ import {join} from "node:path";
 import {Browser, startNodes, until} from "./rig.mjs";
 
 const [folder] = process.argv.slice(2);
-const SIZES = {phone: {viewport: {width: 390, height: 844}, deviceScaleFactor: 2},
+const SIZES = {phone: {viewport: {width: 390, height: 844}, deviceScaleFactor: 1},
                desktop: {viewport: {width: 1280, height: 800}}};
 
 /* Lives of very different length, so that every stage of fading is in the picture. */
@@ -39,11 +39,11 @@ const nodes = await startNodes(5);
 const browsers = {};
 for (const [name, options] of Object.entries(SIZES)) {
     browsers[name] = await Browser.open(options);
+    await browsers[name].visit(`${nodes[0].url}/fade/`);
 }
 await fill(nodes);
+const brief = browsers.desktop.page.locator(".message", {hasText: "is anybody reading"});
 for (const [name, browser] of Object.entries(browsers)) {
-    await browser.visit(`${nodes[0].url}/fade/`);
-    const brief = browser.page.locator(".message", {hasText: "is anybody reading"});
     await until(async () => parseInt(await brief.locator(".left").textContent(), 10) <= 9, "it has faded", 40);
     await browser.page.screenshot({path: join(folder, `board-${name}.png`)});
 }

@@ -200,17 +200,12 @@ static enum rc say_event(const struct watcher *watcher, const struct watch_event
     return rc;
 }
 
-static bool has_room(const struct buf *out)
-{
-    return out->len < WATCH_PIECE_BYTES;
-}
-
 /* What happened since it was last told. RC_RANGE: it was overtaken. */
 static enum rc tell_events(struct watcher *watcher, uint64_t clock_ms, struct buf *out)
 {
     const struct watch_ring *ring = &watcher->watch->ring;
     enum rc rc = RC_OK;
-    while (rc == RC_OK && watcher->next < ring->next && has_room(out)) {
+    while (rc == RC_OK && watcher->next < ring->next && out->len < WATCH_PIECE_BYTES) {
         const struct watch_event *e = watch_ring_at(ring, watcher->next);
         if (e == NULL) {
             return RC_RANGE;
@@ -241,7 +236,7 @@ static enum rc tell_snapshot(struct watcher *watcher, uint64_t at_us, uint64_t c
     const struct group *g = watcher->group;
     struct snapshot *s = watcher->snapshot;
     enum rc rc = RC_OK;
-    for (int i = 0; i < SNAPSHOT_KEYS && rc == RC_OK && has_room(out); i++) {
+    for (int i = 0; i < SNAPSHOT_KEYS && rc == RC_OK && out->len < WATCH_PIECE_BYTES; i++) {
         struct record r = {0};
         if (engine_next_key(engine, g->prefix, g->prefix_len, s->last, s->last_len, at_us, &r) !=
             RC_OK) {
@@ -523,13 +518,19 @@ static void look_at_silence(struct watch *w, uint64_t at_us)
     }
 }
 
-static void wake_some(struct watch *w)
+/* Those that are ready now: one that has still more to be told comes again in the next turn. */
+static void wake_some(struct watch *w, uint64_t began_us)
 {
+    const struct watcher *last = TAILQ_LAST(&w->ready, watcher_list);
     struct watcher *watcher = NULL;
     for (int i = 0; i < WATCH_WAKES_MAX && (watcher = TAILQ_FIRST(&w->ready)) != NULL; i++) {
+        const bool is_last = watcher == last;
         TAILQ_REMOVE(&w->ready, watcher, entry);
         watcher->place = PLACE_WAITING;
         w->config.wake(w->config.arg, watcher->id); /* may end it */
+        if (is_last || now_us(w) - began_us >= WATCH_TURN_US) {
+            break;
+        }
     }
     if (!TAILQ_EMPTY(&w->ready)) {
         w->config.turn_by(w->config.arg, 0);
@@ -540,7 +541,7 @@ void watch_turn(struct watch *w)
 {
     const uint64_t at_us = now_us(w);
     look_at_silence(w, at_us);
-    wake_some(w);
+    wake_some(w, at_us);
     if (w->is_recording && at_us >= w->end_us) {
         stop_recording(w);
     }

@@ -30,6 +30,7 @@
 enum {
     WATCH_HEARTBEAT_MS = 5000,   /* of silence; promised are 10 s */
     WATCH_LINGER_MS = 60 * 1000, /* events are recorded so long after the last watcher left */
+    WATCH_TURN_US = 2000,        /* no more are woken in a turn that has taken this long */
     WATCH_WAKES_MAX = 128,       /* connections woken in one turn: about a millisecond */
     WATCH_PIECE_BYTES = 16 * 1024,
     /* One that ends while events have waited for it this long did not keep up. */

@@ -46,13 +46,13 @@ static void a_large_value_is_left_out(void **state)
     struct fixture *f = *state;
     enum { LEN = 16 * 1024 + 1 };
     static uint8_t bytes[LEN];
-    f->blob = blob_new(LEN);
-    assert_int_equal(blob_append(f->blob, bytes, LEN), RC_OK);
+    struct blob *blob = blob_new(LEN);
+    assert_int_equal(blob_append(blob, bytes, LEN), RC_OK);
+    f->blob = blob;
     f->body_len = LEN;
     assert_int_equal(ask(f, HTTP_PUT_, "/data/large"), 0);
     assert_int_equal(settle(f, PUT_QUORUM, 1, 1), 201);
-    blob_release(f->blob);
-    f->blob = NULL;
+    blob_release(blob);
     assert_int_equal(read_many(f, "{\"keys\":[\"large\"]}"), 200);
     assert_non_null(strstr(body_text(f), "\"size\":16385,"));
     assert_non_null(strstr(body_text(f), "\"value_omitted\":true}"));

@@ -513,6 +513,58 @@ static void wakes_are_done_in_slices(void **state)
     free(s);
 }
 
+/* A connection that takes all it is given, whose producer is called from within the wake. */
+static struct stream *greedy;
+
+static void on_wake_and_read(void *arg, uint64_t id)
+{
+    struct rig *rig = arg;
+    struct buf piece;
+    on_wake(arg, id);
+    buf_init(&piece, PIECE_MAX);
+    assert_true(greedy->rs.produce(greedy->rs.arg, &piece));
+    buf_fini(&piece);
+    rig->now_us += WATCH_TURN_US / 4;
+}
+
+static void who_has_much_to_be_told_is_woken_once_a_turn_and_turns_are_short(void **state)
+{
+    struct rig *rig = *state;
+    enum { MANY = 8 };
+    struct stream s[MANY];
+    watch_free(rig->watch);
+    const struct watch_config config = {.engine = &rig->engine,
+                                        .watchers_max = MANY,
+                                        .arg = rig,
+                                        .now_us = on_now,
+                                        .wake = on_wake_and_read,
+                                        .turn_by = on_turn_by};
+    rig->watch = watch_new(&config);
+    char key[16];
+    for (int i = 0; i < 2000; i++) {
+        (void)snprintf(key, sizeof(key), "k%04d", i);
+        put(rig, key, "x");
+    }
+    greedy = &s[0];
+    open_stream(rig, &s[0], "", "");
+    on_wake_and_read(rig, 1);
+    assert_int_equal(turn(rig), 1);
+    assert_int_equal(rig->turn_at_us, 0);
+    (void)read_more(&s[0]);
+    for (int i = 1; i < MANY; i++) {
+        open_stream(rig, &s[i], "", "");
+        (void)read_more(&s[i]);
+    }
+    (void)turn(rig);
+    put(rig, "k0000", "x");
+    assert_int_equal(turn(rig), 4);
+    assert_int_equal(rig->turn_at_us, 0);
+    assert_int_equal(turn(rig), 4);
+    for (int i = 0; i < MANY; i++) {
+        close_stream(&s[i]);
+    }
+}
+
 int main(void)
 {
 #define RIG(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -535,6 +587,7 @@ int main(void)
         RIG(there_are_only_so_many),
         RIG(a_node_that_shuts_down_ends_its_streams),
         RIG(wakes_are_done_in_slices),
+        RIG(who_has_much_to_be_told_is_woken_once_a_turn_and_turns_are_short),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -84,6 +84,12 @@ export function formatLeft(ms) {
     return seconds >= 60 ? `${Math.floor(seconds / 60)}m ${two(seconds % 60)}s` : `${seconds}s`;
 }
 
+/* A version as the stream says it: an ETag without its quotes, and without what a proxy that compresses
+ * puts before them. */
+export function bareTag(etag) {
+    return etag.replace(/^W\/|"/g, "");
+}
+
 /* When a version was written: its first 48 bits are milliseconds of the cluster's clock. */
 export function versionTime(etag) {
     return parseInt(etag.slice(0, 12), 16);
@@ -219,7 +225,9 @@ export class Feed {
             if (!response.ok) {
                 return refusal(response);
             }
-            this.#retry_ms = RETRY_FIRST_MS;
+            if (!response.headers.get("Content-Type")?.startsWith("text/event-stream")) {
+                return "What answers here is no node.";
+            }
             this.#onState({isLive: true, why: ""});
             await this.#read(response.body.pipeThrough(new TextDecoderStream()), heard);
             return this.#why;
@@ -235,6 +243,7 @@ export class Feed {
         const reader = stream.getReader();
         for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
             heard();
+            this.#retry_ms = RETRY_FIRST_MS;
             const complete = events.push(piece.value);
             this.#lastId = events.lastId;
             for (const {type, data} of complete) {
@@ -295,7 +304,7 @@ export class Board {
 
     /* Takes a put event; returns the entry, or null when it is no news. */
     put(event, now) {
-        const etag = event.etag.replaceAll('"', "");
+        const etag = bareTag(event.etag);
         const held = this.#byKey.get(event.key);
         if (held !== undefined && held.etag === etag) {
             held.round = this.#round;
@@ -321,7 +330,7 @@ export class Board {
     /* Takes an expire event. One of a version that was replaced here says nothing. */
     expire(event) {
         const held = this.#byKey.get(event.key);
-        if (held !== undefined && (!event.etag || event.etag.replaceAll('"', "") === held.etag)) {
+        if (held !== undefined && (!event.etag || bareTag(event.etag) === held.etag)) {
             this.#remove(held);
         }
     }
@@ -654,9 +663,7 @@ class Page {
             if (entry !== null && this.#isListed) {
                 this.onNew(entry);
             }
-            if (now + data.ttl_ms < this.#wakeAt) {
-                this.#tick(); // it ends before the next second begins
-            }
+            this.#wakeBy(now + data.ttl_ms);
         } else if (type === "expire") {
             this.board.expire(data);
         } else if (type === "reset") {
@@ -726,17 +733,25 @@ class Page {
 
     /* The one timer: each second, or sooner when something ends. */
     #tick() {
-        clearTimeout(this.#timer);
         const now = performance.now();
         if (Math.abs(Date.now() - now - this.#jump) > CLOCK_JUMP_MS) {
             this.#jump = Date.now() - now;
             this.#feed.restart(true);
         }
-        this.#wakeAt = Math.min(now + 1000 - (now % 1000), this.board.sweep(now));
+        this.#wakeAt = Infinity;
+        this.#wakeBy(Math.min(now + 1000 - (now % 1000), this.board.sweep(now)));
         this.#redraw();
         this.#list.tick(now);
         this.onTick(now);
-        this.#timer = setTimeout(() => this.#tick(), Math.max(1, this.#wakeAt - now));
+    }
+
+    /* Sets the timer to an earlier time; a later one changes nothing. */
+    #wakeBy(at) {
+        if (at < this.#wakeAt) {
+            this.#wakeAt = at;
+            clearTimeout(this.#timer);
+            this.#timer = setTimeout(() => this.#tick(), Math.max(1, at - performance.now()));
+        }
     }
 
     /* Draws once a frame, however much has come; a hidden page has no frames, and needs none. */

@@ -2,7 +2,7 @@
  * Writing a message, and finding one by its key. The rules stand in functions that know no
  * document; the classes below them apply them to the two forms.
  */
-import {FIELD_MAX, KEY_PREFIX, countCharacters, element, formatWhen, messageRow,
+import {FIELD_MAX, KEY_PREFIX, bareTag, countCharacters, element, formatWhen, messageRow,
         readMessage, refusal} from "./board.js";
 
 // ---- Rules ----
@@ -191,7 +191,10 @@ class Composer {
         find("count").textContent = `${count} / ${FIELD_MAX.text}`;
         find("count").classList.toggle("is-over", count > FIELD_MAX.text);
         const problem = findProblem(values, isSending);
-        find("problem").textContent = problem === null ? "" : problem.why;
+        const why = problem === null ? "" : problem.why;
+        if (find("problem").textContent !== why) {
+            find("problem").textContent = why; // read out once, not with each key
+        }
         for (const [name, field] of Object.entries(this.#fields)) {
             field.setAttribute("aria-invalid", String(problem?.field === name));
         }
@@ -338,18 +341,20 @@ class Finder {
 
     #showEntry(key, bytes, headers) {
         const entry = {...readMessage(bytes, bytes.length), key,
-                       etag: headers.get("ETag").replaceAll('"', ""),
+                       etag: bareTag(headers.get("ETag")),
                        endsAt: performance.now() + Number(headers.get("X-Remaining-TTL")) * 1000};
         const row = messageRow(entry, "article");
         this.#found = {entry, row};
         this.#page.paint(row, entry);
+        find("finding").textContent = "";
         find("found").replaceChildren(row);
         row.focus();
     }
 
     #say(text) {
         this.#found = null;
-        find("found").replaceChildren(text);
+        find("finding").textContent = text;
+        find("found").replaceChildren();
     }
 }
 

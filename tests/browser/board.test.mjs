@@ -222,7 +222,7 @@ test("a message is retrieved by its key: on the board, beside it, or not at all"
     await a.page.locator("#found .message", {hasText: "not on this board"}).waitFor();
     assert.match(await a.page.locator("#found .left").textContent(), /^9m \d\ds left$/);
     await find("msg-never-written-0");
-    await waitForText(a.page.locator("#found"), /nothing under this key/);
+    await waitForText(a.page.locator("#finding"), /nothing under this key/);
 });
 
 test("a link leads to its message, also far down and on another node", async () => {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import {webcrypto} from "node:crypto";
 import {test} from "node:test";
 
-import {Board, EventReader, countCharacters, decodeText, fading, formatLeft, parseMessage,
+import {Board, EventReader, bareTag, countCharacters, decodeText, fading, formatLeft, parseMessage,
         readMessage, versionTime} from "../../fade/web/board.js";
 import {findProblem, formatMessage, keyOfHash, makeKey, ttlChoices, ttlDefault, ttlName}
     from "../../fade/web/compose.js";
@@ -71,7 +71,8 @@ test("a message dims over its whole life and vanishes in its last seconds", () =
     assert.deepEqual(fading(0, 0), {life: 0, ink: 0.1});
 });
 
-test("a version says when it was written", () => {
+test("a version says when it was written, in quotes, weakened or bare", () => {
+    assert.deepEqual(['"01a"', 'W/"01a"', "01a"].map(bareTag), ["01a", "01a", "01a"]);
     assert.equal(versionTime("019e4a0c8f2b00004be0f1d2c3b4a5968778695a4b3c2d1e"), 0x019e4a0c8f2b);
 });
 

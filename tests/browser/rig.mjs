@@ -14,6 +14,7 @@ const TOP = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const BINARY = process.env.REPRAM_BINARY;
 const CHROMIUM = "/usr/bin/chromium";
 const SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+                  "--disable-dev-shm-usage", // a container's is too small
                   "--disable-background-networking", "--disable-component-update",
                   "--disable-sync", "--lang=en-US"];
 

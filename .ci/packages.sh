@@ -34,6 +34,11 @@ packages_of()
         printf '%s ' python3 util-linux wrk nginx-light redis-server redis-tools memcached \
             webdis
         ;;
+    browser) # tests/browser; a Node.js that came from elsewhere brings its own npm
+        printf '%s ' chromium fonts-dejavu-core
+        command -v node >/dev/null 2>&1 || printf '%s ' nodejs
+        command -v npm >/dev/null 2>&1 || printf '%s ' npm
+        ;;
     image) printf '%s ' buildah mmdebstrap crun fuse-overlayfs ;;
     *)
         echo "packages_of: no group '$1'" >&2

@@ -1,7 +1,9 @@
 # Writes the files of fade/web as a C source, net/pages.h's PAGE_DATA, so that the binary serves them
 # without a folder beside it. Run at build time:
 #   cmake -DOUTPUT=FILE.c -DGZIP=PROGRAM "-DFILES=a;b;c" -P embed.cmake
-# A file gets a second, compressed form where that saves a tenth of it or more.
+# A file gets a second, compressed form where that saves a tenth of it or more. A page's style sheet is
+# put into the page: a request less before it shows anything. The policy then allows exactly that style,
+# by its hash. From a folder (--fade-dir) the same page loads the sheet.
 
 set(TYPES "\\.(html|css|js|svg|json|txt|png|ico|webmanifest)$")
 
@@ -14,6 +16,45 @@ function(read_bytes path ret_bytes)
     set(${ret_bytes} "${bytes}0" PARENT_SCOPE)
 endfunction()
 
+# 64 hex digits, a SHA-256, in base64: 32 bytes and one of padding are eleven groups of four digits.
+function(hex_to_base64 hex ret_text)
+    set(digits "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+    set(text "")
+    foreach(at RANGE 0 60 6)
+        string(SUBSTRING "${hex}00" ${at} 6 group)
+        foreach(shift 18 12 6 0)
+            math(EXPR index "(0x${group} >> ${shift}) & 63")
+            string(SUBSTRING ${digits} ${index} 1 digit)
+            string(APPEND text ${digit})
+        endforeach()
+    endforeach()
+    string(SUBSTRING ${text} 0 43 text)
+    set(${ret_text} "${text}=" PARENT_SCOPE)
+endfunction()
+
+# The page with its style sheet inside, in a file of its own, and what the policy calls that style; the
+# page as it is, and NULL, where it loads none.
+function(inline_style path ret_path ret_style)
+    set(${ret_path} ${path} PARENT_SCOPE)
+    set(${ret_style} "NULL" PARENT_SCOPE)
+    if(NOT path MATCHES "\\.html$")
+        return()
+    endif()
+    file(READ ${path} page)
+    string(REGEX MATCH "<link rel=\"stylesheet\" href=\"([a-z]+\\.css)\">" link "${page}")
+    if(link STREQUAL "")
+        return()
+    endif()
+    get_filename_component(folder ${path} DIRECTORY)
+    file(READ ${folder}/${CMAKE_MATCH_1} style)
+    string(SHA256 hash "${style}")
+    hex_to_base64(${hash} hash)
+    string(REPLACE "${link}" "<style>${style}</style>" page "${page}")
+    file(WRITE ${OUTPUT}.html "${page}")
+    set(${ret_path} ${OUTPUT}.html PARENT_SCOPE)
+    set(${ret_style} "\"'sha256-${hash}'\"" PARENT_SCOPE)
+endfunction()
+
 set(arrays "")
 set(rows "")
 set(number 0)
@@ -23,6 +64,7 @@ foreach(path IN LISTS FILES)
         message(FATAL_ERROR "${path}: a page's name is letters, digits, '.', '_' and '-', "
             "and ends in a type that net/pages.c knows")
     endif()
+    inline_style(${path} path style)
     file(SIZE ${path} size)
     file(SHA256 ${path} hash)
     string(SUBSTRING ${hash} 0 32 hash)
@@ -42,7 +84,7 @@ foreach(path IN LISTS FILES)
         set(packed "packed_${number}, ${packed_size}")
     endif()
     file(REMOVE ${packed_file})
-    string(APPEND rows "    {\"${name}\", \"${hash}\", file_${number}, ${size}, ${packed}},\n")
+    string(APPEND rows "    {\"${name}\", \"${hash}\", file_${number}, ${size}, ${packed},\n        ${style}},\n")
     math(EXPR number "${number} + 1")
 endforeach()
 
@@ -51,6 +93,7 @@ file(WRITE ${OUTPUT} "/* Made by fade/embed.cmake from fade/web. */
 
 ${arrays}
 const struct page_data PAGE_DATA[] = {
-${rows}    {NULL, NULL, NULL, 0, NULL, 0},
+${rows}    {NULL, NULL, NULL, 0, NULL, 0, NULL},
 };
 ")
+file(REMOVE ${OUTPUT}.html)

@@ -63,6 +63,9 @@ announce()
   Write on one node, read on another; the entry is gone after its time:
     curl -X PUT --data 'hello' 'http://localhost:${ports[0]}/data/greeting?ttl=300'
     curl -i http://localhost:${ports[-1]}/data/greeting
+  The message board and the cluster, in a browser (open two of them):
+    http://localhost:${ports[0]}/fade/
+    http://localhost:${ports[-1]}/fade/network
   Ctrl-C stops the nodes, and with them everything they hold.
 
 TXT

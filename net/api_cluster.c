@@ -254,6 +254,17 @@ static void put_storage(struct json_out *o, const struct store_stats *store)
     json_out_end(o, '}');
 }
 
+/* What the node holds its clients to; a page offers no time to live that would be clamped. */
+static void put_limits(const struct api_view *v, struct json_out *o)
+{
+    json_out_begin(o, "limits", '{');
+    json_out_u64(o, "min_ttl_s", v->config->ttl_min_s);
+    json_out_u64(o, "default_ttl_s", v->config->ttl_default_s);
+    json_out_u64(o, "max_ttl_s", v->config->ttl_max_s);
+    json_out_u64(o, "max_value_size", v->config->value_max);
+    json_out_end(o, '}');
+}
+
 static void put_membership(struct json_out *o, const struct engine_status *status)
 {
     json_out_begin(o, "membership", '{');
@@ -326,6 +337,7 @@ void api_cluster_status(const struct api_view *v, struct http_response *rs)
     json_out_u64(&o, "rss", v->figures->rss_bytes);
     json_out_end(&o, '}');
     put_storage(&o, &status.store);
+    put_limits(v, &o);
     put_membership(&o, &status);
     json_out_begin(&o, "data", '{');
     json_out_hex64(&o, "root_digest", status.root_digest);

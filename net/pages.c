@@ -15,10 +15,11 @@
 enum { TAG_TEXT_SIZE = 64, TAG_DIGITS = 32 };
 
 /* Scripts, styles, pictures and requests of the page's own origin; no frames, forms, plugins or
- * other bases. Nothing inline either, so that a text which gets into a page stays text. */
-static const char POLICY[] =
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+ * other bases. Nothing inline either, so that a text which gets into a page stays text, but for the
+ * one style that the build has put into the page, by its hash. */
+#define POLICY                                                                          \
+    "default-src 'none'; script-src 'self'; style-src 'self'%s%s; connect-src 'self'; " \
+    "img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 static const struct {
     const char *ending;
@@ -131,9 +132,10 @@ static enum rc read_file(const char *folder, const char *name, struct buf *ret_b
 
 /* ---- Answers ---- */
 
-static void add_policy(struct http_response *rs)
+static void add_policy(const char *style, struct http_response *rs)
 {
-    http_add(rs, "Content-Security-Policy", "%s", POLICY);
+    http_add(rs, "Content-Security-Policy", POLICY, style == NULL ? "" : " ",
+             style == NULL ? "" : style);
     http_add(rs, "X-Content-Type-Options", "nosniff");
     http_add(rs, "Referrer-Policy", "no-referrer");
     http_add(rs, "Cross-Origin-Opener-Policy", "same-origin");
@@ -151,7 +153,8 @@ static bool is_held(const struct http_request *rq, const char *tag)
 struct content {
     const uint8_t *data;
     size_t len;
-    const char *tag; /* without quotes */
+    const char *tag;   /* without quotes */
+    const char *style; /* inside a page; NULL: none */
     bool is_packed;
     bool has_packed; /* which form is sent depends on Accept-Encoding */
 };
@@ -163,7 +166,7 @@ static void answer_content(const struct http_request *rq, const char *name,
     char tag[TAG_TEXT_SIZE];
     (void)snprintf(tag, sizeof(tag), "\"%.*s%s\"", TAG_DIGITS, content->tag,
                    content->is_packed ? "-gz" : "");
-    add_policy(rs);
+    add_policy(content->style, rs);
     http_add(rs, "ETag", "%s", tag);
     http_add(rs, "Cache-Control", "no-cache");
     if (content->has_packed) {
@@ -188,6 +191,7 @@ static void answer_embedded(const struct http_request *rq, const struct page_dat
     const struct content content = {.data = is_packed ? file->packed : file->data,
                                     .len = is_packed ? file->packed_len : file->len,
                                     .tag = file->tag,
+                                    .style = file->style,
                                     .is_packed = is_packed,
                                     .has_packed = file->packed != NULL};
     answer_content(rq, file->name, &content, rs);

@@ -33,6 +33,7 @@ struct page_data {
     size_t len;
     const uint8_t *packed; /* gzip; NULL where it does not pay */
     size_t packed_len;
+    const char *style; /* the style inside a page, by its hash, as a policy names it; NULL: none */
 };
 
 /* What was embedded at build time. */

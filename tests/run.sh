@@ -19,6 +19,7 @@ Steps, in order (each --only names one; alone it runs without those before it):
   test-sim       the simulator: 200 seeds of 8 to 64 nodes, three of 1,000 (tests/sim/sweep.sh)
   same-sim       one seed, one history: repram-sim of all builds and of the other compiler
   flux-sim       fade/test-flux-sim.sh: a launcher as the container starts it
+  browser        tests/browser/run.sh: the pages under /fade/ in chromium, on three nodes
   count          instructions per request of the release build (tests/bench/instructions.py)
   tidy           clang-tidy over all sources
   image          Dockerfile.flux-sim, built and run without an engine (root, or sudo without asking)
@@ -32,8 +33,8 @@ TXT
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 top=$PWD
 logs=$top/build/logs
-steps=(install build-dev build-asan build-release test-dev test-asan test-sim same-sim flux-sim count
-    tidy image)
+steps=(install build-dev build-asan build-release test-dev test-asan test-sim same-sim flux-sim
+    browser count tidy image)
 jobs=$(nproc)
 passed=0
 failed=0
@@ -110,6 +111,7 @@ step_same-sim()
 }
 
 step_flux-sim() { fade/test-flux-sim.sh; }
+step_browser() { REPRAM_BINARY=$top/build/release/repram tests/browser/run.sh; }
 
 step_count()
 {
@@ -235,7 +237,7 @@ for step in "${steps[@]}"; do
     case $step in
     test-dev | tidy) needs=build-dev ;;
     test-asan) needs=build-asan ;;
-    flux-sim | test-sim | same-sim | count) needs=build-release ;;
+    flux-sim | test-sim | same-sim | browser | count) needs=build-release ;;
     esac
     if [ -n "$needs" ] && [ -n "${broken[$needs]:-}" ]; then
         printf '%-14s FAILED: %s failed\n' "$step" "$needs"

@@ -1,7 +1,10 @@
 """The pages under /fade/: from the binary, from a folder, and not at all."""
 
+import base64
 import gzip
+import hashlib
 import os
+import re
 import tempfile
 
 import harness
@@ -15,6 +18,19 @@ def node(**env):
     return Node(free_base(), env=env)
 
 
+def built(name):
+    """What the build makes of a file: a page has its style sheet inside; and what its policy adds."""
+    with open(os.path.join(WEB, name), "rb") as file:
+        content = file.read()
+    link = re.search(rb'<link rel="stylesheet" href="([a-z]+[.]css)">', content)
+    if link is None:
+        return content, ""
+    with open(os.path.join(WEB, link.group(1).decode()), "rb") as file:
+        style = file.read()
+    digest = base64.b64encode(hashlib.sha256(style).digest()).decode()
+    return (content.replace(link.group(0), b"<style>" + style + b"</style>"), f" 'sha256-{digest}'")
+
+
 class Embedded(Case):
     def test_every_file_of_the_folder_is_in_the_binary_byte_for_byte(self):
         served = node()
@@ -22,9 +38,10 @@ class Embedded(Case):
         self.assertTrue(names)
         for name in names:
             with self.subTest(name=name):
-                with open(os.path.join(WEB, name), "rb") as file:
-                    content = file.read()
+                content, style = built(name)
                 plain = served.request("GET", f"/fade/{name}")
+                allowed = re.findall(r"style-src ([^;]*);", plain.headers["content-security-policy"])
+                self.assertEqual(allowed, ["'self'" + style])
                 self.assertEqual((plain.status, plain.body), (200, content))
                 packed = served.request("GET", f"/fade/{name}",
                                         headers={"Accept-Encoding": "gzip"})

@@ -16,7 +16,7 @@ for path in sys.argv[1:]:
 ' || status=1
 /usr/bin/python3 - <<'PY' || status=1
 import json, pathlib, yaml
-for top in ("deploy", "docs", ".github"):
+for top in ("deploy", "docs", "fade", "tests/browser", ".github"):
     for path in sorted(pathlib.Path(top).rglob("*")):
         if path.suffix == ".json":
             json.loads(path.read_text())

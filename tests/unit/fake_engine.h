@@ -32,7 +32,7 @@ struct fake_entry {
 
 struct engine {
     struct fake_entry *entries; /* in byte order of their keys */
-    size_t entry_count;
+    size_t entry_count, entry_size;
     struct member members[FAKE_MEMBERS_MAX];
     uint32_t member_count;
     struct engine_link_view links[FAKE_LINKS_MAX];
@@ -87,7 +87,10 @@ static inline struct fake_entry *fake_insert(struct engine *e, const uint8_t *ke
            fake_compare(e->entries[at].key, e->entries[at].key_len, key, len) < 0) {
         at++;
     }
-    e->entries = mem_resize(e->entries, e->entry_count + 1, sizeof(*e->entries));
+    if (e->entry_count == e->entry_size) {
+        e->entry_size = e->entry_size == 0 ? 16 : 2 * e->entry_size;
+        e->entries = mem_resize(e->entries, e->entry_size, sizeof(*e->entries));
+    }
     memmove(e->entries + at + 1, e->entries + at, (e->entry_count - at) * sizeof(*e->entries));
     e->entry_count++;
     e->entries[at] = (struct fake_entry){.key_len = len};

@@ -226,6 +226,10 @@ static void status_has_every_member_that_the_contract_names(void **state)
     assert_number(item(json, "storage"), "shadows", 6);
     assert_number(item(json, "storage"), "shadow_bytes", 8);
     assert_number(item(json, "storage"), "guards", 9);
+    assert_number(item(json, "limits"), "min_ttl_s", 300);
+    assert_number(item(json, "limits"), "default_ttl_s", 3600);
+    assert_number(item(json, "limits"), "max_ttl_s", 86400);
+    assert_number(item(json, "limits"), "max_value_size", 10 << 20);
     assert_number(item(json, "membership"), "alive", 1);
     assert_number(item(json, "membership"), "suspect", 2);
     assert_number(item(json, "membership"), "dead", 3);

@@ -9,10 +9,10 @@ static const uint8_t INDEX[] = "<!doctype html><title>index</title>";
 static const uint8_t PACKED[] = {0x1f, 0x8b, 8, 0};
 static const struct page_data FILES[] = {
     {"index.html", "0123456789abcdef0123456789abcdef", INDEX, sizeof(INDEX) - 1, PACKED,
-     sizeof(PACKED)},
-    {"board.js", "aaaa456789abcdef0123456789abcdef", INDEX, 4, NULL, 0},
-    {"network.html", "bbbb456789abcdef0123456789abcdef", INDEX, 5, NULL, 0},
-    {NULL, NULL, NULL, 0, NULL, 0},
+     sizeof(PACKED), "'sha256-abc='"},
+    {"board.js", "aaaa456789abcdef0123456789abcdef", INDEX, 4, NULL, 0, NULL},
+    {"network.html", "bbbb456789abcdef0123456789abcdef", INDEX, 5, NULL, 0, NULL},
+    {NULL, NULL, NULL, 0, NULL, 0, NULL},
 };
 
 #define PLAIN_TAG "\"0123456789abcdef0123456789abcdef\""
@@ -73,6 +73,18 @@ static void every_page_may_use_only_its_own_origin(void **state)
     assert_null(strstr(policy, "http"));
     assert_header(f, "X-Content-Type-Options", "nosniff");
     assert_header(f, "Referrer-Policy", "no-referrer");
+}
+
+static void only_the_style_that_is_inside_a_page_is_allowed_inside_it(void **state)
+{
+    struct fixture *f = *state;
+    char policy[512];
+    assert_int_equal(get(f, "/fade/"), 200);
+    assert_int_equal(fixture_header(f, "Content-Security-Policy", policy, sizeof(policy)), 1);
+    assert_non_null(strstr(policy, "; style-src 'self' 'sha256-abc='; "));
+    assert_int_equal(get(f, "/fade/network"), 200);
+    assert_int_equal(fixture_header(f, "Content-Security-Policy", policy, sizeof(policy)), 1);
+    assert_non_null(strstr(policy, "; style-src 'self'; "));
 }
 
 static void a_client_that_unpacks_gets_the_packed_form_under_a_tag_of_its_own(void **state)
@@ -280,6 +292,8 @@ int main(void)
                                         fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(every_page_may_use_only_its_own_origin, fixture_setup,
                                         fixture_teardown),
+        cmocka_unit_test_setup_teardown(only_the_style_that_is_inside_a_page_is_allowed_inside_it,
+                                        fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(
             a_client_that_unpacks_gets_the_packed_form_under_a_tag_of_its_own, fixture_setup,
             fixture_teardown),

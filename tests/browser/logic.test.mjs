@@ -1,0 +1,288 @@
+/* The pages' rules, without a page: what the modules of fade/web export. */
+import assert from "node:assert/strict";
+import {webcrypto} from "node:crypto";
+import {test} from "node:test";
+
+import {Board, EventReader, bareTag, countCharacters, decodeText, fading, formatLeft, parseMessage,
+        readMessage, versionTime} from "../../fade/web/board.js";
+import {findProblem, formatMessage, keyOfHash, makeKey, ttlChoices, ttlDefault, ttlName}
+    from "../../fade/web/compose.js";
+import {describe, formatBytes, formatCount, layOut, orderPeers, parseMetrics, plotPath, rate}
+    from "../../fade/web/network.js";
+import {announcement} from "../../fade/web/news.js";
+
+const bytes = (text) => new TextEncoder().encode(text);
+
+// ---- Messages ----
+
+test("a message of three parts is text, callsign and location", () => {
+    assert.deepEqual(parseMessage("hello|KESTREL|Ridge 4"),
+                     {text: "hello", callsign: "KESTREL", location: "Ridge 4"});
+    assert.deepEqual(parseMessage("hello||"), {text: "hello", callsign: "", location: ""});
+});
+
+test("what is not in the format is shown whole as text", () => {
+    for (const value of ["hello", "a|b", "a|b|c|d", `a|${"x".repeat(21)}|c`,
+                         `a|b|${"x".repeat(31)}`]) {
+        assert.deepEqual(parseMessage(value), {text: value, callsign: "", location: ""});
+    }
+    assert.equal(parseMessage(`a|${"x".repeat(20)}|${"y".repeat(30)}`).text, "a");
+});
+
+test("what the composer writes is read back as it was typed", () => {
+    for (const fields of [{text: "hi", callsign: "", location: ""},
+                          {text: "a\nb", callsign: "C", location: ""},
+                          {text: "ü 😀", callsign: "", location: "L"}]) {
+        assert.deepEqual(parseMessage(formatMessage(fields)), fields);
+    }
+    assert.equal(formatMessage({text: " hi ", callsign: " ", location: ""}), "hi");
+});
+
+test("characters are those of Unicode, not UTF-16 units", () => {
+    assert.equal(countCharacters("a😀é"), 3);
+    assert.equal(countCharacters(""), 0);
+});
+
+test("bytes that are no text, and values that were left out, are named and not shown", () => {
+    assert.equal(decodeText(new Uint8Array([0xff, 0xfe])), null);
+    assert.equal(decodeText(bytes("a\0b")), null);
+    assert.equal(readMessage(new Uint8Array([0xff]), 1).text, "(1 bytes, not text)");
+    assert.equal(readMessage(null, 99999).text, "(99999 bytes, too large to show here)");
+    assert.match(readMessage(bytes("x".repeat(9000)), 9000).text, /^x{4000} … \(9000 bytes in all\)$/);
+});
+
+// ---- Times ----
+
+test("what is left is told in the two units that matter, and never below zero", () => {
+    const cases = [[-5, "0s"], [999, "0s"], [59999, "59s"], [60000, "1m 00s"], [3599000, "59m 59s"],
+                   [3600000, "1h 00m"], [86399000, "23h 59m"], [90000000, "1d 01h"]];
+    for (const [ms, text] of cases) {
+        assert.equal(formatLeft(ms), text);
+    }
+});
+
+test("a message dims over its whole life and vanishes in its last seconds", () => {
+    assert.deepEqual(fading(3600000, 3600000), {life: 1, ink: 1});
+    assert.deepEqual(fading(1800000, 3600000), {life: 0.5, ink: 1});
+    assert.equal(fading(15000, 3600000).ink, 1);
+    assert.ok(fading(5000, 3600000).ink < 0.5);
+    assert.equal(fading(0, 3600000).ink, 0.1);
+    assert.equal(fading(3000, 4000).ink, 1); // the last half of a short life
+    assert.deepEqual(fading(0, 0), {life: 0, ink: 0.1});
+});
+
+test("a version says when it was written, in quotes, weakened or bare", () => {
+    assert.deepEqual(['"01a"', 'W/"01a"', "01a"].map(bareTag), ["01a", "01a", "01a"]);
+    assert.equal(versionTime("019e4a0c8f2b00004be0f1d2c3b4a5968778695a4b3c2d1e"), 0x019e4a0c8f2b);
+});
+
+// ---- The event stream ----
+
+const STREAM = "retry: 1000\nevent: reset\ndata: {\"reason\":\"new\"}\n\n" +
+    "event: put\ndata: {\"key\":\"ü\"}\n\nid: 7-1\nevent: live\ndata: {}\n\n:\n\nid: 7-9\n:\n\n" +
+    "id: 7-10\r\nevent: expire\r\ndata: a\r\ndata: b\r\n\r\n";
+
+test("events come out whole, however the stream is cut", () => {
+    const wanted = [{type: "reset", data: "{\"reason\":\"new\"}"}, {type: "put", data: "{\"key\":\"ü\"}"},
+                    {type: "live", data: "{}"}, {type: "expire", data: "a\nb"}];
+    for (const size of [1, 2, 3, 7, 64, STREAM.length]) {
+        const reader = new EventReader();
+        const events = [];
+        for (let at = 0; at < STREAM.length; at += size) {
+            events.push(...reader.push(STREAM.slice(at, at + size)));
+        }
+        assert.deepEqual(events, wanted);
+        assert.equal(reader.lastId, "7-10");
+    }
+});
+
+test("an id counts when its block is complete, with an event in it or not", () => {
+    const reader = new EventReader("7-3");
+    reader.push("id: 7-4\ndata: x\n");
+    assert.equal(reader.lastId, "7-3");
+    reader.push("\nid: 7-9\n:\n\n");
+    assert.equal(reader.lastId, "7-9");
+});
+
+// ---- The board ----
+
+const version = (ms, origin = "0") => ms.toString(16).padStart(12, "0") + "0000" + origin.repeat(32);
+const put = (key, ms, ttl_ms, text = key) => ({key, ttl_ms, etag: version(ms), size: text.length,
+                                               value: Buffer.from(text).toString("base64")});
+const keys = (board) => board.newest(board.size).map((entry) => entry.key);
+
+test("the newest version stands first, in whatever order entries come", () => {
+    const board = new Board();
+    for (const ms of [3, 1, 5, 2, 4]) {
+        board.put(put(`k${ms}`, ms, 1000), 0);
+    }
+    assert.deepEqual(keys(board), ["k5", "k4", "k3", "k2", "k1"]);
+    assert.deepEqual(board.newest(2).map((entry) => entry.key), ["k5", "k4"]);
+});
+
+test("a key has one entry: the newest version of those that came", () => {
+    const board = new Board();
+    assert.equal(board.put(put("a", 2, 1000, "new"), 0).text, "new");
+    assert.equal(board.put(put("a", 1, 9000, "old"), 0), null);
+    assert.equal(board.put(put("a", 2, 500, "new"), 100), null); // the same again: its time is corrected
+    assert.equal(board.get("a").endsAt, 600);
+    assert.equal(board.put(put("a", 3, 1000, "newer"), 0).text, "newer");
+    assert.equal(board.size, 1);
+});
+
+test("an expiry takes the version that it names, and no newer one", () => {
+    const board = new Board();
+    board.put(put("a", 2, 1000), 0);
+    board.expire({key: "a", etag: version(1)});
+    assert.equal(board.size, 1);
+    board.expire({key: "a", etag: `"${version(2)}"`});
+    assert.equal(board.size, 0);
+    board.expire({key: "a", etag: version(2)});
+});
+
+test("entries end by the page's own clock too, to the millisecond", () => {
+    const board = new Board();
+    board.put(put("a", 1, 1000), 50);
+    board.put(put("b", 2, 5000), 50);
+    assert.equal(board.put(put("c", 3, 0), 50), null);
+    assert.equal(board.sweep(1049), 1050);
+    assert.equal(board.sweep(1050), 5050);
+    assert.deepEqual(keys(board), ["b"]);
+    assert.equal(board.sweep(6000), Infinity);
+    assert.equal(board.size, 0);
+});
+
+test("a reset keeps what is here until the listing is complete, then what was in it", () => {
+    const board = new Board();
+    board.put(put("a", 1, 1000), 0);
+    board.put(put("b", 2, 1000), 0);
+    board.reset();
+    board.put(put("b", 2, 900), 100);
+    board.put(put("c", 3, 1000), 100);
+    assert.deepEqual(keys(board), ["c", "b", "a"]);
+    board.live();
+    assert.deepEqual(keys(board), ["c", "b"]);
+    board.live(); // a resumed stream says it without a reset
+    assert.deepEqual(keys(board), ["c", "b"]);
+});
+
+test("a board holds 10,000 entries, and drops the oldest", () => {
+    const board = new Board();
+    for (let ms = 1; ms <= 10001; ms++) {
+        board.put(put(`k${ms}`, ms, 1000, "x"), 0);
+    }
+    assert.equal(board.size, 10000);
+    assert.equal(board.get("k1"), undefined);
+    assert.notEqual(board.get("k2"), undefined);
+});
+
+test("versions that differ only in their origin stand side by side", () => {
+    const board = new Board();
+    board.put({...put("a", 1, 1000), etag: version(1, "a")}, 0);
+    board.put({...put("b", 1, 1000), etag: version(1, "b")}, 0);
+    board.expire({key: "a", etag: version(1, "a")});
+    assert.deepEqual(keys(board), ["b"]);
+});
+
+// ---- Writing ----
+
+test("only times that the node takes are offered", () => {
+    const names = (min_ttl_s, max_ttl_s) => ttlChoices({min_ttl_s, max_ttl_s}).map(ttlName);
+    assert.deepEqual(names(300, 86400), ["5 minutes", "30 minutes", "1 hour", "6 hours", "1 day"]);
+    assert.deepEqual(names(1, 604800).slice(0, 1), ["1 minute"]);
+    assert.equal(names(1, 604800).at(-1), "7 days");
+    assert.deepEqual(names(5, 20), ["5 seconds", "20 seconds"]);
+    assert.deepEqual(names(90, 90), ["90 seconds"]);
+});
+
+test("the time that is chosen at first is the one nearest to the node's default", () => {
+    assert.equal(ttlDefault([300, 1800, 3600], {default_ttl_s: 3600}), 3600);
+    assert.equal(ttlDefault([300, 1800, 3600], {default_ttl_s: 400}), 300);
+});
+
+test("a bar is refused in each field, and the word says why", () => {
+    const good = {text: "t", callsign: "c", location: "l"};
+    assert.equal(findProblem(good, true), null);
+    for (const field of Object.keys(good)) {
+        const problem = findProblem({...good, [field]: "a|b"}, false);
+        assert.equal(problem.field, field);
+        assert.match(problem.why, /separates message, callsign and location/);
+    }
+});
+
+test("lengths are counted in characters, up to the limit and no further", () => {
+    const fields = {text: "😀".repeat(280), callsign: "c".repeat(20), location: "l".repeat(30)};
+    assert.equal(findProblem(fields, true), null);
+    for (const [field, more] of [["text", "😀"], ["callsign", "c"], ["location", "l"]]) {
+        const problem = findProblem({...fields, [field]: fields[field] + more}, true);
+        assert.deepEqual([problem.field, /1 character too long/.test(problem.why)], [field, true]);
+    }
+});
+
+test("an empty message is a problem only when it is sent", () => {
+    const empty = {text: " \n", callsign: "", location: ""};
+    assert.equal(findProblem(empty, false), null);
+    assert.equal(findProblem(empty, true).field, "text");
+});
+
+test("keys have the form that Fade's clients always gave them", () => {
+    const random = (array) => array.map((_, i) => 4000000000 + i);
+    assert.match(makeKey("msg-", random), /^msg-[a-z]+-[a-z]+-[1-9][0-9]{3}$/);
+    const made = new Set(Array.from({length: 200}, () =>
+        makeKey("msg-", (array) => webcrypto.getRandomValues(array))));
+    assert.ok(made.size > 190);
+});
+
+test("a fragment names a key, percent-encoded or broken", () => {
+    assert.equal(keyOfHash("#msg-a%20b%2Fc"), "msg-a b/c");
+    assert.equal(keyOfHash(""), "");
+    assert.equal(keyOfHash("#%ff"), "");
+});
+
+// ---- News and network ----
+
+test("an announcement tells the last of the messages that came", () => {
+    assert.equal(announcement([{callsign: "", text: "hi"}]), "New message from anonymous: hi");
+    assert.equal(announcement([{callsign: "A", text: "1"}, {callsign: "B", text: "2"}]),
+                 "2 new messages, the last from B: 2");
+});
+
+test("figures without labels are read from a page of metrics", () => {
+    const figures = parseMetrics("# HELP a b\na_total 12\nb{c=\"d\"} 5\nc_seconds 1.5e-3\n");
+    assert.deepEqual([...figures], [["a_total", 12], ["c_seconds", 0.0015]]);
+});
+
+test("a counter that began anew has no rate", () => {
+    assert.equal(rate(10, 30, 2), 10);
+    assert.ok(Number.isNaN(rate(30, 10, 2)));
+    assert.ok(Number.isNaN(rate(10, 30, 0)));
+    assert.ok(Number.isNaN(rate(undefined, 30, 2)));
+});
+
+test("bytes and counts are short", () => {
+    assert.deepEqual([0, 1023, 1536, 268435456].map(formatBytes), ["0 B", "1023 B", "1.5 KiB", "256 MiB"]);
+    assert.deepEqual([0, 0.25, 7, 12.3, 12345, 250000].map(formatCount),
+                     ["0", "0.3", "7", "12", "12.3k", "250k"]);
+});
+
+test("each member has a place of its own, few or a thousand", () => {
+    for (const count of [0, 1, 2, 24, 25, 1000]) {
+        const places = layOut(count);
+        assert.equal(places.length, count);
+        const spots = places.map((at) => `${at.x.toFixed(1)} ${at.y.toFixed(1)}`);
+        assert.equal(new Set(spots).size, count);
+    }
+});
+
+test("a plot's line has gaps where figures are missing", () => {
+    assert.equal(plotPath([], 0, 240, 56), "");
+    assert.match(plotPath([1, 2, NaN, 4], 4, 240, 56), /^M[\d. ]+L[\d. ]+M240\.0 0\.0$/);
+});
+
+test("members that need attention are listed first", () => {
+    const peers = [["b-10", "alive"], ["b-2", "alive"], ["c", "dead"], ["d", "suspect"]]
+        .map(([id, state], port) => ({id, state, port}));
+    assert.deepEqual(orderPeers(peers).map((peer) => peer.id), ["d", "b-2", "b-10", "c"]);
+    assert.equal(describe({node_id: "a"}, peers, new Set(["x"])),
+                 "a and 4 other members: 2 alive, 1 dead, 1 suspect; linked to 1.");
+});

@@ -1,0 +1,179 @@
+/*
+ * What the browser tests share: nodes, browsers, and waiting. A wait has a condition and a deadline;
+ * nothing here sleeps for a fixed time. Everything that is started ends with the process.
+ */
+import {spawn} from "node:child_process";
+import {mkdtempSync, rmSync} from "node:fs";
+import {createRequire} from "node:module";
+import {createServer} from "node:net";
+import {tmpdir} from "node:os";
+import {dirname, join} from "node:path";
+import {fileURLToPath} from "node:url";
+
+const TOP = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+const BINARY = process.env.REPRAM_BINARY;
+const CHROMIUM = "/usr/bin/chromium";
+const SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+                  "--disable-dev-shm-usage", // a container's is too small
+                  "--disable-background-networking", "--disable-component-update",
+                  "--disable-sync", "--lang=en-US"];
+
+const {chromium} = createRequire(join(TOP, "build/browser/"))("playwright-core");
+
+/* Polls until the condition holds and returns what it gave; at the deadline, says what did not. */
+export async function until(condition, what, seconds = 15) {
+    const deadline = Date.now() + seconds * 1000;
+    let last = "";
+    for (;;) {
+        try {
+            const value = await condition();
+            if (value) {
+                return value;
+            }
+        } catch (error) {
+            last = `; last: ${error.message}`;
+        }
+        if (Date.now() > deadline) {
+            throw new Error(`not within ${seconds} s: ${what}${last}`);
+        }
+        await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+}
+
+// ---- Nodes ----
+
+function isFree(port) {
+    return new Promise((resolve) => {
+        const server = createServer();
+        server.once("error", () => resolve(false));
+        server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+    });
+}
+
+async function freeBase(count) {
+    for (let base = 8081; base < 30000; base += 100) {
+        const ports = Array.from({length: count}, (_, i) => base + i);
+        if ((await Promise.all(ports.map(isFree))).every(Boolean)) {
+            return base;
+        }
+    }
+    throw new Error("no range of ports is free");
+}
+
+export class Node {
+    #process = null;
+    #env;
+    log = "";
+
+    constructor(port, env) {
+        this.port = port;
+        this.url = `http://127.0.0.1:${port}`;
+        this.#env = {PATH: process.env.PATH, REPRAM_HTTP_PORT: port, REPRAM_MIN_TTL: 1, ...env};
+    }
+
+    async start() {
+        this.#process = spawn(BINARY, ["node"], {env: this.#env, stdio: ["ignore", "pipe", "pipe"]});
+        for (const stream of [this.#process.stdout, this.#process.stderr]) {
+            stream.on("data", (text) => (this.log += text));
+        }
+        await until(async () => (await fetch(`${this.url}/readyz`)).ok, `port ${this.port} is ready`);
+    }
+
+    /* As a crash would end it. */
+    async kill() {
+        const ended = new Promise((resolve) => this.#process.once("exit", resolve));
+        if (this.#process.exitCode === null && this.#process.signalCode === null) {
+            this.#process.kill("SIGKILL");
+            await ended;
+        }
+    }
+
+    async put(key, value, ttl = 600) {
+        const answer = await fetch(`${this.url}/data/${encodeURIComponent(key)}?ttl=${ttl}`,
+                                   {method: "PUT", body: value});
+        if (answer.status !== 201) {
+            throw new Error(`PUT ${key}: ${answer.status} ${await answer.text()}`);
+        }
+    }
+
+    async get(key) {
+        const answer = await fetch(`${this.url}/data/${encodeURIComponent(key)}`);
+        return answer.ok ? answer.text() : null;
+    }
+
+    async peers() {
+        return (await (await fetch(`${this.url}/peers`)).json()).peers;
+    }
+}
+
+/* Nodes on neighbouring ports that know each other. The environment may differ by node. */
+export async function startNodes(count, envOf = () => ({})) {
+    const base = await freeBase(count);
+    const nodes = Array.from({length: count}, (_, i) => new Node(base + i, {
+        BASE_PORT: base, MAX_PORTS: count, REPRAM_NODE_ID: `node-${i + 1}`, ...envOf(i)}));
+    try {
+        await Promise.all(nodes.map((node) => node.start()));
+        for (const node of nodes) {
+            await until(async () => (await node.peers()).filter((p) => p.state === "alive").length ===
+                                    count - 1, `port ${node.port} sees the others`);
+        }
+    } catch (error) {
+        console.error(nodes.map((node) => node.log).join(""));
+        await Promise.all(nodes.map((node) => node.kill()));
+        throw error;
+    }
+    return nodes;
+}
+
+// ---- Browsers ----
+
+/*
+ * A browser with a profile of its own and one page. It notes what it should never see: requests to
+ * another origin, errors of scripts, and what the pages' policy had to stop.
+ */
+export class Browser {
+    faults = [];
+    requests = [];
+
+    static async open(options = {}) {
+        const opened = new Browser();
+        opened.profile = mkdtempSync(join(tmpdir(), "fade-browser-"));
+        opened.context = await chromium.launchPersistentContext(opened.profile, {
+            executablePath: CHROMIUM, args: SWITCHES, viewport: {width: 1280, height: 800},
+            locale: "en-GB", ...options});
+        opened.page = opened.context.pages()[0] ?? await opened.context.newPage();
+        opened.page.setDefaultTimeout(10000);
+        opened.#listen();
+        return opened;
+    }
+
+    #listen() {
+        this.page.on("pageerror", (error) => this.faults.push(error.stack));
+        this.page.on("console", (message) => {
+            // That a node is away is told by the browser too; it is what some tests are about.
+            if (message.type() === "error" && !/Failed to load resource|ERR_/.test(message.text())) {
+                this.faults.push(message.text());
+            }
+        });
+        this.page.on("dialog", (dialog) => {
+            this.faults.push(`dialog: ${dialog.message()}`);
+            dialog.dismiss();
+        });
+        this.context.on("request", (request) => this.requests.push(request.url()));
+    }
+
+    async visit(url) {
+        this.origins = (this.origins ?? new Set()).add(new URL(url).origin);
+        await this.page.goto(url);
+    }
+
+    /* Everything that was asked for of another origin than the pages that were visited. */
+    strangers() {
+        return this.requests.filter((url) => !this.origins.has(new URL(url).origin));
+    }
+
+    async close() {
+        await this.context.close();
+        rmSync(this.profile, {recursive: true, force: true});
+    }
+}

@@ -9,6 +9,7 @@ enum {
     GRACE_US = 30 * 1000 * 1000,   /* after a pause, until all rumours about it have died down */
     ONCE_US = 10 * 1000 * 1000,    /* declarations of one node within this are one */
     NOTICED_US = 30 * 1000 * 1000, /* by then all know, at any size and up to a quarter of loss */
+    KNOWN_US = 5 * 1000 * 1000,    /* by then a newcomer is listed and linked everywhere */
     OBSERVERS_MAX = 256,           /* asked about one crash: each looks through its whole table */
 };
 
@@ -73,12 +74,32 @@ static bool was_paused(const struct cluster *c, uint32_t node)
            c->nodes[node].paused_until_us > 0;
 }
 
-/* Two that do not reach each other, where losses keep the others from telling between them, too. */
+static uint8_t closed_between(const struct cluster *c, uint32_t a, uint32_t b)
+{
+    return barrier_of(&c->barrier, a, b) | barrier_of(&c->barrier, b, a);
+}
+
+/* Somebody whom both know by now and who reaches both. */
+static bool has_relay(const struct cluster *c, uint32_t a, uint32_t b)
+{
+    for (uint32_t i = 0; i < c->count; i++) {
+        const struct sim_node *n = &c->nodes[i];
+        const uint8_t closed = closed_between(c, a, i) | closed_between(c, b, i);
+        if (i != a && i != b && n->is_up && n->started_us + KNOWN_US <= c->net.now_us &&
+            n->paused_until_us <= c->net.now_us && (closed & ~c->barrier.everywhere) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Two that do not reach each other, where there is nobody between them, or where losses keep the
+ * others from telling between them, too. */
 static bool is_cut_off(const struct cluster *c, uint32_t a, uint32_t b)
 {
     const bool is_lossy = c->loss_ppm > 0 || c->stream_loss_ppm > 0 || c->burst.leave_good_ppm > 0;
-    const uint8_t closed = barrier_of(&c->barrier, a, b) | barrier_of(&c->barrier, b, a);
-    return is_lossy && (closed & ~c->barrier.everywhere) != 0;
+    return (closed_between(c, a, b) & ~c->barrier.everywhere) != 0 &&
+           (is_lossy || !has_relay(c, a, b));
 }
 
 static void judge_wrong_death(struct deaths *d, uint32_t observer, uint32_t node)

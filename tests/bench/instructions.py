@@ -5,7 +5,7 @@
 
 For each build folder a node runs under callgrind, and one connection asks it, one request at a time:
 100-byte values under 12-byte keys. The same life without the requests is taken off, so that starting
-and ending cost nothing. Counts hardly move (0.1 % between runs, other work on the machine or not).
+and ending cost nothing. Counts hardly move (0.5 % between runs, other work on the machine or not).
 
 What a GET or a PUT costs by more than 5 % above tests/bench/instructions.json is a failure (exit code
 1): mend it, or, when it is worth its price, record it with --record and say in the commit what it
@@ -103,16 +103,19 @@ def measured(binary):
 
 
 def name_of(build):
-    """What a record is kept under: the compiler with its major version, and the type of the build."""
+    """What a record is kept under: the compiler with its major version, the type of the build, and
+    whether it is optimised as a whole."""
     files = os.path.join(build, "CMakeFiles")
     versions = [name for name in os.listdir(files) if re.match(r"\d+\.", name)]
     with open(os.path.join(files, max(versions), "CMakeCCompiler.cmake"), encoding="utf-8") as file:
         text = file.read()
     with open(os.path.join(build, "CMakeCache.txt"), encoding="utf-8") as file:
-        kind = re.search(r"^CMAKE_BUILD_TYPE:\w+=(\w*)", file.read(), re.M).group(1)
+        cache = file.read()
+    kind = re.search(r"^CMAKE_BUILD_TYPE:\w+=(\w*)", cache, re.M).group(1)
+    lto = " LTO" if re.search(r"^REPRAM_LTO:\w+=(TRUE|YES|ON|1)$", cache, re.M) else ""
     compiler = re.search(r'CMAKE_C_COMPILER_ID "(\w+)"', text).group(1).lower()
     major = re.search(r'CMAKE_C_COMPILER_VERSION "(\d+)', text).group(1)
-    return f"{compiler}-{major} {kind}"
+    return f"{compiler}-{major} {kind}{lto}"
 
 
 def check(name, counts, recorded):

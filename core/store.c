@@ -628,7 +628,8 @@ enum rc store_by_id(const struct store *s, uint32_t handle, uint64_t id, uint64_
         return RC_NOT_FOUND;
     }
     *ret_record = entry_record(&s->entries, e);
-    return record_id(ret_record, key) == id ? RC_OK : RC_NOT_FOUND;
+    const bool may_have_risen = ret_record->guard_ms > 0 || ret_record->is_shadow;
+    return may_have_risen || record_id(ret_record, key) == id ? RC_OK : RC_NOT_FOUND;
 }
 
 /* ---- Figures ---- */

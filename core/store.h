@@ -188,7 +188,9 @@ size_t store_walk_ids(struct store *s, struct store_walk *walk, uint64_t now_ms,
                       uint64_t key, size_t budget, uint64_t *ret_ids, uint32_t *ret_handles,
                       bool *ret_is_over);
 
-/* The record behind such a handle if it has that id still; RC_NOT_FOUND. */
+/* The record behind such a handle if it has that id still; RC_NOT_FOUND. One with a guard is taken
+ * for the same: an id covers the guard, which may have been raised since by what the very peer sent
+ * that asks for it. */
 MUST_USE enum rc store_by_id(const struct store *s, uint32_t handle, uint64_t id, uint64_t key,
                              uint64_t now_ms, struct record *ret_record);
 

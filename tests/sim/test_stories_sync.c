@@ -316,6 +316,39 @@ static void a_shadow_about_to_expire_crosses_a_line_of_nodes_too(void **state)
     cluster_free(c);
 }
 
+/* The first byte of a large value on a node; 0 when it has none. */
+static uint8_t first_byte(struct cluster *c, uint32_t node, const char *key)
+{
+    struct record r;
+    const uint8_t *run = NULL;
+    if (engine_get(c->nodes[node].engine, (const uint8_t *)key, strlen(key), c->net.now_us, &r) !=
+        RC_OK) {
+        return 0;
+    }
+    (void)blob_run(r.blob, 0, &run);
+    return run[0];
+}
+
+/* What the other side has of the key raises the guard of what it then asks for. */
+static void a_large_value_that_two_sides_wrote_apart_crosses_an_older_one(void **state)
+{
+    (void)state;
+    enum { SIZE = VALUE_INLINE_MAX + 1 };
+    static const uint8_t old[SIZE] = "old", new[SIZE] = "new";
+    struct cluster *c = formed(2, 62);
+    cluster_partition(c, 1);
+    cluster_run_for(c, 15000);
+    assert_int_not_equal(cluster_put_bytes(c, 1, "key", old, SIZE, FLEETING_MS), UINT64_MAX);
+    cluster_run_for(c, 100);
+    assert_int_not_equal(cluster_put_bytes(c, 0, "key", new, SIZE, FLEETING_MS / 2), UINT64_MAX);
+    cluster_heal(c);
+    assert_true(cluster_wait_full_view(c, 12000));
+    cluster_run_for(c, 1500);
+    assert_int_equal(first_byte(c, 0, "key"), 'n');
+    assert_int_equal(first_byte(c, 1, "key"), 'n');
+    cluster_free(c);
+}
+
 static void links_between_empty_nodes_start_no_session(void **state)
 {
     (void)state;
@@ -372,6 +405,7 @@ int main(void)
         cmocka_unit_test(a_fleeting_write_reaches_a_member_that_its_origin_has_no_link_to),
         cmocka_unit_test(what_is_about_to_expire_crosses_a_line_of_nodes_too),
         cmocka_unit_test(a_shadow_about_to_expire_crosses_a_line_of_nodes_too),
+        cmocka_unit_test(a_large_value_that_two_sides_wrote_apart_crosses_an_older_one),
         cmocka_unit_test(links_between_empty_nodes_start_no_session),
         cmocka_unit_test(one_session_makes_good_for_several_links_lost_at_once),
     };

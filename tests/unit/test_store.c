@@ -829,6 +829,28 @@ static void ids_of_a_walk_are_those_up_to_the_cut_and_lead_back(void **state)
     store_free(s);
 }
 
+static void an_entry_whose_guard_was_raised_is_found_by_the_id_before(void **state)
+{
+    (void)state;
+    struct store *s = new_store(1 << 20);
+    const struct record held = record_of("key", "value", T0 + 10, T0 + 6000000);
+    const struct record older = record_of("key", "old", T0, T0 + 7000000);
+    struct store_walk walk;
+    struct record r;
+    uint64_t id = 0;
+    uint32_t handle = 0;
+    bool is_over = false;
+    merge(s, &held, T0);
+    assert_int_equal(store_walk_begin(s, (T0 + 6000000) / EPOCH_MS, &walk), RC_OK);
+    assert_int_equal(store_walk_ids(s, &walk, T0, UINT64_MAX, 5, 1, &id, &handle, &is_over), 1);
+    store_walk_end(s, &walk);
+    merge(s, &older, T0);
+    assert_int_equal(store_by_id(s, handle, id, 5, T0, &r), RC_OK);
+    assert_int_equal(r.guard_ms, T0 + 7000000);
+    assert_int_not_equal(record_id(&r, 5), id);
+    store_free(s);
+}
+
 static void a_cut_older_than_what_is_remembered_is_refused(void **state)
 {
     (void)state;
@@ -884,6 +906,7 @@ int main(void)
         cmocka_unit_test(open_walks_are_bounded_and_survive_the_end_of_their_epoch),
         cmocka_unit_test(digests_tell_who_has_missed_a_guard),
         cmocka_unit_test(ids_of_a_walk_are_those_up_to_the_cut_and_lead_back),
+        cmocka_unit_test(an_entry_whose_guard_was_raised_is_found_by_the_id_before),
         cmocka_unit_test(a_cut_older_than_what_is_remembered_is_refused),
         cmocka_unit_test(the_first_epoch_compared_begins_after_the_cut_and_a_margin),
     };

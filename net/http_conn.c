@@ -418,11 +418,14 @@ struct http_conn *http_conn_new(struct http_shared *shared, int fd, const struct
     TAILQ_INSERT_TAIL(&shared->phases[HTTP_PHASE_IDLE], c, entry);
     c->listed = HTTP_PHASE_IDLE;
     http_phase_enter(c, HTTP_PHASE_IDLE);
-    if (is_over) {
-        http_intake_begin(c); /* at once, for its deadline is shorter */
-    }
-    settle(c);
+    http_phase_settle(c);
     return c;
+}
+
+void http_conn_hurry(struct http_conn *c)
+{
+    http_intake_begin(c);
+    settle(c);
 }
 
 void http_conn_free(struct http_conn *c)

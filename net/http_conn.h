@@ -136,6 +136,10 @@ struct http_conn {
 struct http_conn *http_conn_new(struct http_shared *shared, int fd, const struct addr *peer,
                                 uint32_t slot, bool is_over);
 
+/* Counts the time of its first request from now on, for that deadline is shorter than an idle
+ * one's. The connection may be gone after it. */
+void http_conn_hurry(struct http_conn *c);
+
 /* Frees it at once, in any phase; nobody is told but `shared->closed`. */
 void http_conn_free(struct http_conn *c);
 

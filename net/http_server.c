@@ -262,6 +262,9 @@ static void open_conn(struct http_server *s, int fd, const struct addr *peer)
     s->slots[slot] = c;
     s->over_count += is_over;
     c->is_counted = is_counted;
+    if (is_over) {
+        http_conn_hurry(c);
+    }
 }
 
 /* No descriptor is left. The reserve makes room to end one connection, whose client then knows at

@@ -294,7 +294,7 @@ static void a_shadow_about_to_expire_crosses_a_line_of_nodes_too(void **state)
     (void)state;
     enum { NODES = 5, BRIEFLY_MS = 4000 };
     struct cluster *c = formed(NODES, 61);
-    assert_int_not_equal(cluster_put(c, 0, "key", "old", 2 * FLEETING_MS), UINT64_MAX);
+    assert_int_not_equal(cluster_put(c, 0, "key", "old", UINT64_C(2) * FLEETING_MS), UINT64_MAX);
     cluster_run_for(c, 1000);
     draw_line(c);
     for (uint32_t i = 0; i < NODES; i++) {
@@ -302,7 +302,7 @@ static void a_shadow_about_to_expire_crosses_a_line_of_nodes_too(void **state)
     }
     cluster_run_for(c, 20000);
     assert_int_not_equal(cluster_put(c, 0, "key", "new", BRIEFLY_MS), UINT64_MAX);
-    cluster_run_for(c, 2 * BRIEFLY_MS);
+    cluster_run_for(c, UINT64_C(2) * BRIEFLY_MS);
     assert_null(cluster_get(c, 0, "key"));
     assert_string_equal(cluster_get(c, NODES - 1, "key"), "old");
     block_streams(c, 0, 1, false);

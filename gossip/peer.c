@@ -170,6 +170,9 @@ static uint64_t settle_debt(struct engine *e)
             chosen = l;
         }
     }
+    if (chosen != NULL) {
+        sync_hurry(chosen);
+    }
     const bool is_begun = chosen != NULL && start_sync(e, chosen, SYNC_CUT_ALL) == RC_OK;
     /* With nobody else around the first link that opens reconciles. */
     e->owes_sync = !is_begun && e->overlay.count > 0;

@@ -113,6 +113,14 @@ enum rc sync_start(struct sync *s, struct link *l, uint64_t cut_s, uint64_t now_
     return RC_OK;
 }
 
+void sync_hurry(const struct link *l)
+{
+    struct sync_side *side = l->sync;
+    if (side != NULL && side->soonest_us < side->not_before_us) {
+        side->not_before_us = side->soonest_us;
+    }
+}
+
 static void finish_if_done(struct sync *s, struct link *l, uint64_t now_us)
 {
     const struct sync_side *side = l->sync;

@@ -68,6 +68,10 @@ void sync_link_gone(struct sync *s, struct link *l);
 /* Starts a session as of `cut_s` unless one runs on the link or ran too recently; RC_AGAIN then. */
 MUST_USE enum rc sync_start(struct sync *s, struct link *l, uint64_t cut_s, uint64_t now_us);
 
+/* A session on the link is owed for a loss: it is to come SYNC_PAUSE_US after the last one, however
+ * long that took. Over a bad network that may be seconds, and what lives for less would miss it. */
+void sync_hurry(const struct link *l);
+
 /* A SYNC_ or JOIN frame. RC_MALFORMED or RC_FULL: end the link. */
 MUST_USE enum rc sync_frame(struct sync *s, struct link *l, enum frame_type type,
                             struct cursor *payload, const struct uuid *self, uint64_t now_us);

@@ -75,6 +75,7 @@ void side_end(struct sync_side *side, struct store *store, uint64_t now_us)
     const uint64_t pause_us = 4 * (now_us - side->begun_at_us);
     side->is_active = false;
     side->is_pushing = false;
+    side->soonest_us = now_us + SYNC_PAUSE_US;
     side->not_before_us = now_us + (pause_us > SYNC_PAUSE_US ? pause_us : SYNC_PAUSE_US);
     scope_fini(&side->push_scope);
     scope_fini(&side->list_scope);

@@ -33,6 +33,7 @@ struct sync_side {
     uint8_t session;
     uint64_t cut_s, key;
     uint64_t begun_at_us, moved_at_us, not_before_us, responding_until_us;
+    uint64_t soonest_us; /* as not_before_us, were the last session a short one */
     struct scope push_scope, list_scope,
         stream_scope;                      /* epochs that differ, by what is to be done */
     uint64_t list_entries, stream_entries; /* the larger of both sides' */

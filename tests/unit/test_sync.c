@@ -373,6 +373,23 @@ static void a_session_whose_peer_is_silent_is_given_up(void **state)
     assert_int_equal(sync_start(e->sync, e->link, SYNC_CUT_ALL, p->now_us), RC_OK);
 }
 
+static void what_a_loss_owes_does_not_wait_out_a_long_session(void **state)
+{
+    struct pair *p = *state;
+    struct end *e = &p->ends[0];
+    store_one(e, 1, 600000);
+    assert_int_equal(sync_start(e->sync, e->link, SYNC_CUT_ALL, p->now_us), RC_OK);
+    p->now_us += 4000000; /* a network that loses much */
+    for (int i = 0; i < 100 && e->link->sync->is_active; i++) {
+        step(p);
+    }
+    assert_false(e->link->sync->is_active);
+    p->now_us += SYNC_PAUSE_US;
+    assert_int_equal(sync_start(e->sync, e->link, SYNC_CUT_ALL, p->now_us), RC_AGAIN);
+    sync_hurry(e->link);
+    assert_int_equal(sync_start(e->sync, e->link, SYNC_CUT_ALL, p->now_us), RC_OK);
+}
+
 static void a_session_that_was_crossed_keeps_the_stream_to_a_joining_node(void **state)
 {
     struct pair *p = *state;
@@ -534,6 +551,7 @@ int main(void)
         TEST(records_that_arrive_meanwhile_do_no_harm),
         TEST(two_sessions_begun_at_once_become_one),
         TEST(a_session_whose_peer_is_silent_is_given_up),
+        TEST(what_a_loss_owes_does_not_wait_out_a_long_session),
         TEST(a_session_that_was_crossed_keeps_the_stream_to_a_joining_node),
         TEST(frames_that_are_not_right_are_refused),
         TEST(the_lists_of_a_hostile_peer_are_bounded),

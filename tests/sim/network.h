@@ -20,7 +20,7 @@ enum event_kind {
     EVENT_REFUSED,   /* node `to` learns that nobody listens at node `from`'s address */
     EVENT_DIAL,      /* node `from`'s dial arrives at node `to` */
     EVENT_DIAL_DONE, /* its answer arrives back at node `to` */
-    EVENT_BYTES,     /* bytes of a stream arrive at node `to` */
+    EVENT_BYTES,     /* bytes of a stream may be due at node `to` */
     EVENT_DRAINED,   /* node `to` may send more on a stream */
     EVENT_END,       /* a stream has ended for node `to` */
     EVENT_DISCOVERY, /* node `to` asks its providers again */
@@ -34,7 +34,6 @@ struct event {
     uint32_t to_life;     /* the life of the node it is for; a restarted one does not get it */
     uint32_t stream, end; /* of stream events: which stream, which of its two ends it is for */
     int why;              /* EVENT_END, EVENT_DIAL_DONE: enum link_end */
-    uint64_t piece;       /* EVENT_BYTES: its number on the stream */
     const uint8_t *data;  /* owned by the network */
     size_t len;
 };

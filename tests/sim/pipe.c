@@ -3,16 +3,15 @@
 #include "tests/sim/stage.h"
 
 enum {
-    HOLD_UP_US = 20 * 1000,        /* how soon what waits for an earlier piece looks again */
-    RTO_US = 200 * 1000,           /* a stream's probe and retransmission (RFC 8985, 6298) */
+    RTO_US = 200 * 1000,           /* Linux's least retransmission timeout, and delay of an ACK */
+    PROBE_MIN_US = 8 * 1000,       /* Linux adds two ticks to a probe's two round trips */
     DIAL_TIMEOUT_US = 2000 * 1000, /* as the driver has it */
     OUTPUT_PIECE = 64 * 1024,
     OUTPUT_MAX = 8 << 20,
     SEGMENT_BYTES = 1448,
-    SEGMENT_HEADERS = 52,      /* IPv4 20, TCP 20, timestamps 12 */
-    FAST_RETRANSMIT_AFTER = 3, /* segments behind a lost one that show the loss (RFC 5681) */
-    DIAL_HEADERS = 172,        /* SYN 60, SYN-ACK 60, ACK 52 */
-    UPGRADE_ASK = 250,         /* the HTTP request and its answer, with headers */
+    SEGMENT_HEADERS = 52, /* IPv4 20, TCP 20, timestamps 12 */
+    DIAL_HEADERS = 172,   /* SYN 60, SYN-ACK 60, ACK 52 */
+    UPGRADE_ASK = 250,    /* the HTTP request and its answer, with headers */
     UPGRADE_ANSWER = 180,
     CLOSE_HEADERS = 104, /* FIN and its ACK, each side */
     NOISE_BYTES = 256,
@@ -146,31 +145,49 @@ static void finish_dial(struct cluster *c, const struct event *e)
 
 /* ---- Bytes ---- */
 
-/* How long the segments of one flight take until the last has arrived. */
-static uint64_t flight_us(struct cluster *c, uint32_t from, uint32_t to, size_t len)
+/* One attempt to send bytes. */
+struct flight {
+    uint64_t last_us;  /* until all of it has arrived */
+    uint64_t heard_us; /* until what was lost before it is repaired; 0: it tells of no loss */
+};
+
+/* From a segment's sending until one lost before it, of whose loss its acknowledgement tells, has
+ * arrived: a way each, and the quarter of a round trip that may have been reordering (RFC 8985). */
+static uint64_t repair_us(uint64_t one_way_us)
+{
+    return 3 * one_way_us + one_way_us / 2;
+}
+
+/* `is_alone`: nothing else is under way. */
+static struct flight fly(struct cluster *c, uint32_t from, uint32_t to, size_t len, bool is_alone)
 {
     const uint64_t one_way_us = stage_one_way_us(c);
     const uint64_t burst_us = burst_left_us(&c->burst, &c->net.rng, from, to, c->net.now_us);
     const size_t segments = (len + SEGMENT_BYTES - 1) / SEGMENT_BYTES;
-    uint64_t last_us = one_way_us;
+    const uint64_t probe_us = 4 * one_way_us + (is_alone && segments == 1 ? RTO_US : PROBE_MIN_US);
+    struct flight flight = {.last_us = one_way_us};
     if (c->stream_loss_ppm == 0 && burst_us == 0) {
-        return one_way_us;
+        flight.heard_us = repair_us(one_way_us);
+        return flight;
     }
-    for (size_t i = 0; i < segments; i++) {
-        uint64_t late_us = 0;
+    for (size_t i = segments; i-- > 0;) {
+        if (burst_us == 0 && !network_chance(&c->net, c->stream_loss_ppm)) {
+            flight.heard_us = repair_us(one_way_us);
+            continue;
+        }
+        uint64_t late_us = flight.heard_us > 0 ? flight.heard_us - one_way_us : probe_us;
         uint64_t rto_us = RTO_US;
-        bool is_fast = burst_us == 0 && i + FAST_RETRANSMIT_AFTER < segments;
-        bool is_probe = !is_fast; /* the first is the tail loss probe, which doubles nothing */
+        c->effects.segments_resent++;
         while (late_us < burst_us || network_chance(&c->net, c->stream_loss_ppm)) {
-            late_us += is_fast ? 2 * one_way_us : rto_us;
-            rto_us = is_fast || is_probe ? rto_us : 2 * rto_us;
-            is_fast = false;
-            is_probe = false;
+            late_us += rto_us;
+            rto_us *= 2;
             c->effects.segments_resent++;
         }
-        last_us = one_way_us + late_us > last_us ? one_way_us + late_us : last_us;
+        if (one_way_us + late_us > flight.last_us) {
+            flight.last_us = one_way_us + late_us;
+        }
     }
-    return last_us;
+    return flight;
 }
 
 /* What a broken proxy or a bad peer makes of a piece: noise in its place, or words before it. (What
@@ -199,6 +216,30 @@ static void give_up(struct cluster *c, uint32_t stream, uint64_t at_us)
     pipe_end(c, stream, 1, LINK_END_RESET, at_us);
 }
 
+/* What end `end` has sent may arrive at `at_us`. */
+static void schedule_bytes(struct cluster *c, uint32_t stream, uint32_t end, uint64_t at_us)
+{
+    const struct stream *s = &c->streams.all[stream];
+    schedule(c, at_us,
+             &(struct event){.kind = EVENT_BYTES,
+                             .from = s->node[end],
+                             .to = s->node[1 - end],
+                             .to_life = s->life[1 - end],
+                             .stream = stream,
+                             .end = 1 - end});
+}
+
+/* The losses of what end `end` has under way are known: it has arrived at `at_us`. */
+static void repair(struct cluster *c, uint32_t stream, uint32_t end, uint64_t at_us)
+{
+    struct stream *s = &c->streams.all[stream];
+    for (struct piece *piece = s->first[end]; piece != NULL; piece = piece->next) {
+        piece->due_us = piece->due_us < at_us ? piece->due_us : at_us;
+    }
+    s->free_us[end] = at_us;
+    schedule_bytes(c, stream, end, at_us);
+}
+
 /* Takes what the engine has for a link, as far as the window allows, and sends it in order. */
 static void pump(struct cluster *c, uint32_t stream, uint32_t end)
 {
@@ -217,29 +258,23 @@ static void pump(struct cluster *c, uint32_t stream, uint32_t end)
             spoil(c, &out);
         }
         const size_t segments = (out.len + SEGMENT_BYTES - 1) / SEGMENT_BYTES;
-        const uint64_t flight = flight_us(c, from, to, out.len);
-        uint64_t at_us = c->net.now_us + flight;
-        if (flight > CLUSTER_STUCK_US) {
+        const struct flight flight = fly(c, from, to, out.len, s->in_flight[end] == 0);
+        if (flight.last_us > CLUSTER_STUCK_US) {
             /* TCP_USER_TIMEOUT: both ends give up while it is being sent again and again. */
             give_up(c, stream, c->net.now_us + CLUSTER_STUCK_US);
         }
-        at_us = at_us > s->free_us[end] ? at_us : s->free_us[end];
-        s->free_us[end] = at_us;
-        s->in_flight[end] += out.len;
+        if (flight.heard_us > 0 && s->free_us[end] > c->net.now_us + flight.heard_us &&
+            !network_chance(&c->net, c->stream_loss_ppm)) {
+            repair(c, stream, end, c->net.now_us + flight.heard_us);
+        }
+        const uint64_t due_us = c->net.now_us + flight.last_us;
+        streams_push(&c->streams, stream, end, due_us > s->free_us[end] ? due_us : s->free_us[end],
+                     buf_data(&out), out.len);
         c->traffic.stream_bytes += out.len;
         c->nodes[from].sent_bytes += out.len;
         count_headers(c, from, segments * SEGMENT_HEADERS);
         count_headers(c, to, (segments + 1) / 2 * SEGMENT_HEADERS);
-        schedule(c, at_us,
-                 &(struct event){.kind = EVENT_BYTES,
-                                 .from = from,
-                                 .to = to,
-                                 .to_life = s->life[1 - end],
-                                 .stream = stream,
-                                 .end = 1 - end,
-                                 .piece = s->sent[end]++,
-                                 .data = buf_data(&out),
-                                 .len = out.len});
+        schedule_bytes(c, stream, end, s->free_us[end]);
         buf_clear(&out);
     }
     buf_fini(&out);
@@ -254,38 +289,40 @@ void pipe_output(struct cluster *c, uint32_t node, uint32_t link)
     }
 }
 
-bool pipe_is_stuck(struct cluster *c, const struct event *e)
+bool pipe_arrives(struct cluster *c, const struct event *e)
 {
     struct stream *s = &c->streams.all[e->stream];
     const uint32_t sender = 1 - e->end;
+    const uint64_t again_us = c->net.now_us + RTO_US;
+    if (s->first[sender] == NULL || s->first[sender]->due_us > c->net.now_us) {
+        return false; /* it came earlier, or will come later, than it was thought */
+    }
     if (!is_closed(c, e->from, e->to)) {
-        const bool is_next = e->piece == s->taken[sender];
         s->stuck_us[sender] = 0;
-        if (!is_next) {
-            /* One before it is still to be sent again, and a stream keeps its order. */
-            schedule(c, c->net.now_us + HOLD_UP_US, e);
-        }
-        return !is_next;
+        return true;
     }
     s->stuck_us[sender] = s->stuck_us[sender] == 0 ? c->net.now_us : s->stuck_us[sender];
     if (c->net.now_us - s->stuck_us[sender] > CLUSTER_STUCK_US) {
         give_up(c, e->stream, c->net.now_us);
-        return true;
+        return false;
     }
     c->effects.pieces_held++;
-    schedule(c, c->net.now_us + RTO_US, e);
-    s->free_us[sender] = c->net.now_us + RTO_US;
-    return true;
+    for (struct piece *piece = s->first[sender]; piece != NULL; piece = piece->next) {
+        piece->due_us = piece->due_us > again_us ? piece->due_us : again_us;
+    }
+    s->free_us[sender] = s->free_us[sender] > again_us ? s->free_us[sender] : again_us;
+    schedule_bytes(c, e->stream, sender, again_us);
+    return false;
 }
 
-static void deliver(struct cluster *c, const struct event *e)
+/* A piece has arrived: its sender may send more, and its receiver reads it. */
+static void deliver(struct cluster *c, const struct event *e, const struct piece *piece)
 {
-    struct stream *s = &c->streams.all[e->stream];
+    const struct stream *s = &c->streams.all[e->stream];
     const uint32_t sender = 1 - e->end;
-    s->in_flight[sender] -= e->len;
-    s->taken[sender]++;
+    network_note(&c->net, piece->bytes, piece->len);
     if (c->is_keeping && c->keep_to == e->to) {
-        (void)!buf_append(&c->kept, e->data, e->len);
+        (void)!buf_append(&c->kept, piece->bytes, piece->len);
     }
     if (s->link[sender] != 0) {
         schedule(c, c->net.now_us + stage_one_way_us(c),
@@ -296,8 +333,21 @@ static void deliver(struct cluster *c, const struct event *e)
                                  .end = sender});
     }
     if (s->link[e->end] != 0) {
-        engine_link_input(c->nodes[e->to].engine, s->link[e->end], e->data, e->len,
+        engine_link_input(c->nodes[e->to].engine, s->link[e->end], piece->bytes, piece->len,
                           stage_now_us(c, e->to));
+    }
+}
+
+static void deliver_due(struct cluster *c, const struct event *e)
+{
+    const uint32_t sender = 1 - e->end;
+    for (;;) {
+        const struct piece *piece = c->streams.all[e->stream].first[sender];
+        if (piece == NULL || piece->due_us > c->net.now_us) {
+            return;
+        }
+        deliver(c, e, piece);
+        streams_pop(&c->streams, e->stream, sender);
     }
 }
 
@@ -349,7 +399,7 @@ void pipe_take(struct cluster *c, const struct event *e)
         finish_dial(c, e);
         break;
     case EVENT_BYTES:
-        deliver(c, e);
+        deliver_due(c, e);
         break;
     case EVENT_DRAINED:
         if (c->streams.all[e->stream].link[e->end] != 0) {

@@ -1,9 +1,10 @@
 /*
  * pipe: how streams begin, carry bytes and end in a simulated cluster.
  *
- * Bytes arrive in order. A lost segment is sent again, after a round trip when three more follow it
- * in the same flight, else after 200 ms, 200 ms more and then doubling, as Linux was seen to do
- * (tests/bench/calibrate.py); what is behind it waits (head-of-line blocking).
+ * Bytes arrive in order. A lost segment is sent again as Linux does it (RACK-TLP, RFC 8985): when
+ * the arrival of anything sent after it is acknowledged, and a quarter of a round trip has passed;
+ * else by a probe, which waits two round trips, and 200 ms more when nothing else is under way; then
+ * after 200 ms, doubling. What is behind it waits (head-of-line blocking).
  * A stream whose way is closed keeps its bytes and tries again, and is reset after
  * CLUSTER_STUCK_US. Headers are estimated, not sent: 52 bytes a segment and for the acknowledgement
  * of two, three packets to dial and four to close, and an HTTP upgrade each way. Left out: slow
@@ -25,8 +26,8 @@ void pipe_end(struct cluster *c, uint32_t stream, uint32_t end, enum link_end wh
 /* EVENT_DIAL: arrives at the other side, whoever is there. */
 void pipe_answer(struct cluster *c, const struct event *e);
 
-/* EVENT_BYTES: whether they do not pass now, and will be tried again. */
-bool pipe_is_stuck(struct cluster *c, const struct event *e);
+/* EVENT_BYTES: whether some arrive now. Those that a closed way keeps will try again. */
+bool pipe_arrives(struct cluster *c, const struct event *e);
 
 /* EVENT_DIAL_DONE, EVENT_BYTES, EVENT_DRAINED, EVENT_END of a living node. */
 void pipe_take(struct cluster *c, const struct event *e);

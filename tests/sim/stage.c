@@ -338,7 +338,7 @@ static void step(struct cluster *c, const struct event *e)
         return;
     }
     struct sim_node *n = &c->nodes[e->to];
-    if ((e->kind == EVENT_BYTES && pipe_is_stuck(c, e)) || !n->is_up || n->life != e->to_life ||
+    if ((e->kind == EVENT_BYTES && !pipe_arrives(c, e)) || !n->is_up || n->life != e->to_life ||
         is_put_off(c, e)) {
         return;
     }

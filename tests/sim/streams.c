@@ -4,6 +4,7 @@
 #include "core/mem.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { STREAMS_MIN = 64 };
 
@@ -12,8 +13,22 @@ void streams_init(struct streams *s)
     *s = (struct streams){.count = 0};
 }
 
+static void drop_pieces(struct stream *at)
+{
+    for (uint32_t end = 0; end < 2; end++) {
+        while (at->first[end] != NULL) {
+            struct piece *piece = at->first[end];
+            at->first[end] = piece->next;
+            free(piece);
+        }
+    }
+}
+
 void streams_fini(struct streams *s)
 {
+    for (uint32_t i = 0; i < s->count; i++) {
+        drop_pieces(&s->all[i]);
+    }
     free(s->chains);
     free(s->all);
     free(s->free);
@@ -102,11 +117,38 @@ struct stream *streams_find(const struct streams *s, uint32_t node, uint32_t lin
     return NULL;
 }
 
+void streams_push(struct streams *s, uint32_t stream, uint32_t end, uint64_t due_us,
+                  const uint8_t *bytes, size_t len)
+{
+    struct stream *at = &s->all[stream];
+    struct piece *piece = mem_new(1, sizeof(*piece) + len);
+    *piece = (struct piece){.due_us = due_us, .len = len};
+    memcpy(piece->bytes, bytes, len);
+    if (at->first[end] == NULL) {
+        at->first[end] = piece;
+    } else {
+        at->last[end]->next = piece;
+    }
+    at->last[end] = piece;
+    at->free_us[end] = due_us;
+    at->in_flight[end] += len;
+}
+
+void streams_pop(struct streams *s, uint32_t stream, uint32_t end)
+{
+    struct stream *at = &s->all[stream];
+    struct piece *piece = at->first[end];
+    at->first[end] = piece->next;
+    at->in_flight[end] -= piece->len;
+    free(piece);
+}
+
 void streams_release(struct streams *s, uint32_t stream)
 {
     struct stream *at = &s->all[stream];
     ASSERT(at->is_used);
     if (at->events == 0 && at->link[0] == 0 && at->link[1] == 0) {
+        drop_pieces(at);
         at->is_used = false;
         s->free[s->free_count++] = stream;
     }

@@ -2,7 +2,6 @@
 
 #include "core/assert.h"
 #include "core/mem.h"
-#include "net/bulk_read.h"
 #include "net/sockaddr.h"
 #include "net/upgrade.h"
 
@@ -20,7 +19,10 @@ enum {
     CONNECT_TIMEOUT_MS = 2000, /* one lost SYN is sent again after 1 s */
     ANSWER_TIMEOUT_MS = 2000,
     FINISH_TIMEOUT_MS = 5000,
-    READ_RUNS_MAX = 8, /* contiguous runs looked at in one go */
+    READ_RUNS_MAX = 8,           /* contiguous runs looked at in one go */
+    FIRST_READ_BYTES = 4 * 1024, /* what fills it has more behind it */
+    NEXT_READ_BYTES = 16 * 1024,
+    READ_TURN_BYTES = 64 * 1024, /* of one link, so that a bulk transfer starves nobody */
     /* The failure detector is far quicker; this only frees what it left behind. */
     KEEPALIVE_IDLE_S = 60,
     KEEPALIVE_INTERVAL_S = 10,
@@ -35,10 +37,13 @@ struct peer_link {
     enum peer_link_state state;
     bool is_reported; /* `down` or `finished` is being told */
     bool is_drained_asked;
+    bool is_writing; /* the loop writes: the kernel did not take all at once */
     struct addr to;
     struct event_base *base;
-    struct bufferevent *bev; /* NULL while connecting */
+    struct bufferevent
+        *bev; /* NULL while connecting; holds and writes what the kernel did not take */
     struct event *connecting;
+    struct event *reading; /* while there is a bev */
     struct event *timer;
     int fd; /* while connecting; else -1 */
     enum link_end why;
@@ -68,6 +73,9 @@ void peer_link_free(struct peer_link *l)
     }
     if (l->connecting != NULL) {
         event_free(l->connecting);
+    }
+    if (l->reading != NULL) {
+        event_free(l->reading);
     }
     if (l->bev != NULL) {
         bufferevent_free(l->bev);
@@ -168,27 +176,72 @@ void peer_link_read(struct peer_link *l)
     }
 }
 
-static void on_read(struct bufferevent *bev, void *arg)
+static void take(struct peer_link *l, const uint8_t *data, size_t len)
 {
-    struct peer_link *l = arg;
-    struct evbuffer *in = bufferevent_get_input(bev);
-    if (l->state == CLOSING) {
-        (void)evbuffer_drain(in, evbuffer_get_length(in));
-        return;
-    }
-    if (l->state == ASKING && !take_answer(l)) {
-        return;
-    }
-    size_t len = evbuffer_get_length(in);
-    peer_link_read(l);
-    if (len >= BULK_READ_SIGN) {
-        for (size_t total = 0;
-             len > 0 && l->state == UP && total < BULK_READ_TURN_MAX && l->hooks->has_time(l->arg);
-             total += len) {
-            len = bulk_read(bev);
+    if (l->state == UP) {
+        l->hooks->input(l->arg, l, data, len);
+    } else if (l->state == ASKING) {
+        if (evbuffer_add(bufferevent_get_input(l->bev), data, len) != 0) {
+            peer_link_end(l, LINK_END_REJECTED);
+        } else if (take_answer(l)) {
             peer_link_read(l);
         }
     }
+}
+
+/* Reads past the bufferevent, which takes two system calls and an allocation for each 4 KiB. */
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    struct peer_link *l = arg;
+    uint8_t room[NEXT_READ_BYTES];
+    size_t wanted = FIRST_READ_BYTES;
+    size_t total = 0;
+    (void)what;
+    for (;;) {
+        const ssize_t len = recv(fd, room, wanted, 0);
+        if (len == 0) {
+            peer_link_end(l, LINK_END_EOF);
+            return;
+        }
+        if (len < 0) {
+            if (errno != EAGAIN && errno != EINTR) {
+                peer_link_end(l, errno == ETIMEDOUT ? LINK_END_TIMEOUT : LINK_END_RESET);
+            }
+            return;
+        }
+        const bool is_up = l->state == UP;
+        take(l, room, (size_t)len);
+        total += (size_t)len;
+        if (!is_up || (size_t)len < wanted || total >= READ_TURN_BYTES ||
+            !l->hooks->has_time(l->arg)) {
+            return; /* a link that was not up may be gone */
+        }
+        wanted = NEXT_READ_BYTES;
+    }
+}
+
+static void set_writing(struct peer_link *l, bool is_writing)
+{
+    if (l->is_writing != is_writing) {
+        l->is_writing = is_writing;
+        (void)(is_writing ? bufferevent_enable(l->bev, EV_WRITE)
+                          : bufferevent_disable(l->bev, EV_WRITE));
+    }
+}
+
+/* Writes what the kernel takes now; the rest, and to find out about an error, is left to the loop.
+ */
+static void flush(struct peer_link *l)
+{
+    struct evbuffer *out = bufferevent_get_output(l->bev);
+    if (l->is_writing) {
+        return;
+    }
+    /* A bufferevent freezes the front of its output against everybody but itself. */
+    (void)evbuffer_unfreeze(out, 1);
+    (void)!evbuffer_write_atmost(out, bufferevent_getfd(l->bev), PEER_LINK_LOW_BYTES);
+    (void)evbuffer_freeze(out, 1);
+    set_writing(l, evbuffer_get_length(out) > 0);
 }
 
 /* Everything is in the kernel's hands. To close a socket that has unread input is to reset it, and
@@ -203,6 +256,7 @@ static void on_written(struct bufferevent *bev, void *arg)
 {
     struct peer_link *l = arg;
     (void)bev;
+    set_writing(l, peer_link_pending(l) > 0);
     if (l->state == UP && l->is_drained_asked) {
         l->is_drained_asked = false;
         l->hooks->drained(l->arg, l);
@@ -216,9 +270,7 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
     struct peer_link *l = arg;
     const int error = EVUTIL_SOCKET_ERROR();
     (void)bev;
-    if ((what & BEV_EVENT_EOF) != 0) {
-        peer_link_end(l, LINK_END_EOF);
-    } else if ((what & BEV_EVENT_ERROR) != 0) {
+    if ((what & BEV_EVENT_ERROR) != 0) {
         peer_link_end(l, error == ETIMEDOUT ? LINK_END_TIMEOUT : LINK_END_RESET);
     }
 }
@@ -226,7 +278,11 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 enum rc peer_link_write(struct peer_link *l, const void *data, size_t len)
 {
     ASSERT(l->state == UP);
-    return bufferevent_write(l->bev, data, len) == 0 ? RC_OK : RC_NO_MEMORY;
+    if (bufferevent_write(l->bev, data, len) != 0) {
+        return RC_NO_MEMORY;
+    }
+    flush(l);
+    return RC_OK;
 }
 
 void peer_link_ask_drained(struct peer_link *l)
@@ -272,12 +328,17 @@ static void tune(int fd)
 
 static void open_stream(struct peer_link *l)
 {
+    const int fd = bufferevent_getfd(l->bev);
+    tune(fd);
     (void)bufferevent_set_timeouts(l->bev, NULL, NULL);
-    bufferevent_setwatermark(l->bev, EV_READ, 0, 0);
     bufferevent_setwatermark(l->bev, EV_WRITE, PEER_LINK_LOW_BYTES / 2, 0);
     (void)bufferevent_set_max_single_write(l->bev, PEER_LINK_LOW_BYTES);
-    bufferevent_setcb(l->bev, on_read, on_written, on_event, l);
-    (void)bufferevent_enable(l->bev, EV_READ | EV_WRITE);
+    bufferevent_setcb(l->bev, NULL, on_written, on_event, l);
+    (void)bufferevent_disable(l->bev, EV_READ | EV_WRITE);
+    /* A bufferevent freezes the end of its input against everybody but itself. */
+    (void)evbuffer_unfreeze(bufferevent_get_input(l->bev), 0);
+    l->reading = event_new(l->base, fd, EV_READ | EV_PERSIST, on_readable, l);
+    ASSERT(l->reading != NULL && event_add(l->reading, NULL) == 0);
 }
 
 /* A connect to an unheld port of the ephemeral range can meet itself: both ends are equal. */
@@ -297,14 +358,15 @@ static void ask(struct peer_link *l)
         peer_link_end(l, LINK_END_TIMEOUT);
         return;
     }
-    tune(l->fd);
     l->fd = -1; /* the bufferevent closes it */
     l->state = ASKING;
     open_stream(l);
     arm(l, ANSWER_TIMEOUT_MS);
     if (bufferevent_write(l->bev, request, len) != 0) {
         peer_link_end(l, LINK_END_TIMEOUT);
+        return;
     }
+    flush(l);
 }
 
 static void on_connected(evutil_socket_t fd, short what, void *arg)
@@ -369,7 +431,7 @@ struct peer_link *peer_link_adopt(struct event_base *base, uint32_t id, struct b
     struct peer_link *l = peer_link_new(base, id, hooks, arg);
     l->bev = bev;
     l->state = UP;
-    tune(bufferevent_getfd(bev));
     open_stream(l);
+    flush(l); /* the answer to the upgrade */
     return l;
 }

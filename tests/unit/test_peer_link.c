@@ -5,7 +5,6 @@
 
 #include <cmocka.h>
 
-#include "net/bulk_read.h"
 #include "net/claim.h"
 #include "net/peer_link.h"
 #include "net/sockaddr.h"
@@ -372,7 +371,9 @@ static void drained_is_told_once_when_asked(void **state)
     static const uint8_t bytes[PEER_LINK_LOW_BYTES];
     s->answer = ACCEPTED;
     dial(s);
-    assert_int_equal(peer_link_write(s->link, bytes, sizeof(bytes)), RC_OK);
+    while (peer_link_pending(s->link) < PEER_LINK_LOW_BYTES) { /* what the kernel takes is gone */
+        assert_int_equal(peer_link_write(s->link, bytes, sizeof(bytes)), RC_OK);
+    }
     peer_link_ask_drained(s->link);
     for (int turns = 0; turns < 10000 && s->drains == 0; turns++) {
         event_base_loop(s->base, EVLOOP_NONBLOCK);
@@ -417,7 +418,7 @@ static void a_link_reads_little_in_a_turn_that_has_no_time_left_and_the_rest_lat
     assert_int_equal(send(s->other, sent, sizeof(sent), 0), sizeof(sent));
     s->is_late = true;
     assert_int_equal(event_base_loop(s->base, EVLOOP_ONCE), 0);
-    assert_in_range(s->input_len, 1, BULK_READ_SIGN);
+    assert_in_range(s->input_len, 1, 4096);
     s->is_late = false;
     assert_int_equal(event_base_loop(s->base, EVLOOP_ONCE), 0);
     assert_int_equal(s->input_len, sizeof(sent));

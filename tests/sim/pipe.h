@@ -3,12 +3,12 @@
  *
  * Bytes arrive in order. A lost segment is sent again as Linux does it (RACK-TLP, RFC 8985): when
  * the arrival of anything sent after it is acknowledged, and a quarter of a round trip has passed;
- * else by a probe, which waits two round trips, and 200 ms more when nothing else is under way; then
- * after 200 ms, doubling. What is behind it waits (head-of-line blocking).
- * A stream whose way is closed keeps its bytes and tries again, and is reset after
- * CLUSTER_STUCK_US. Headers are estimated, not sent: 52 bytes a segment and for the acknowledgement
- * of two, three packets to dial and four to close, and an HTTP upgrade each way. Left out: slow
- * start, congestion, limits of the link.
+ * else by a probe, which waits two round trips, and 200 ms more when nothing else is under way;
+ * then after 200 ms, doubling. What is behind it waits (head-of-line blocking). A stream whose way
+ * is closed keeps its bytes and tries again, and is reset after CLUSTER_STUCK_US. Headers are
+ * estimated, not sent: 52 bytes a segment and for the acknowledgement of two, three packets to dial
+ * and four to close, and an HTTP upgrade each way. Left out: slow start, congestion, limits of the
+ * link.
  */
 #ifndef SIM_PIPE_H
 #define SIM_PIPE_H

@@ -174,6 +174,10 @@ void spread_shadow(struct engine *e, const struct link *from, const struct recor
 void spread_arrived(struct engine *e, struct link *l, const struct frame_record *f,
                     enum merge_outcome outcome);
 
+/* An open link is ended on purpose: the trees that it is of go on by the links of their rings, so
+ * that the next write finds its way at once. */
+void spread_hand_over(struct engine *e, const struct link *leaving);
+
 /* A ROLE or TREE_ frame. RC_MALFORMED. */
 MUST_USE enum rc spread_frame(struct engine *e, struct link *l, enum frame_type type,
                               struct cursor *payload);

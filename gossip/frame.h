@@ -186,8 +186,11 @@ enum want_flags {
  *   TREE_PRUNE   (tree 1)*
  *
  * HAVE announces; a large value is only ever announced. GRAFT asks for a write and for all further
- * ones of its tree, or (TREE_DIRECT) for that one alone. PRUNE asks for announcements only.
+ * ones of its tree, or (TREE_DIRECT) for that one alone, or (TREE_NO_ID) for the further ones
+ * alone. PRUNE asks for announcements only.
  */
+#define TREE_NO_ID UINT64_C(0)
+
 enum tree_kind {
     TREE_SMALL = 0,
     TREE_LARGE = 1,  /* fetch it */

@@ -243,6 +243,9 @@ static enum rc take_close(struct engine *e, struct link *l, struct cursor *c)
         swim_candidate_failed(e->swim, &l->addr, e->now_us);
     }
     struct link *other = m == NULL ? NULL : mesh_of(e->mesh, m);
+    if (l->state == LINK_OPEN && reason != CLOSE_DUPLICATE) {
+        spread_hand_over(e, l);
+    }
     if (other != NULL && other != l) {
         link_move_queue(l, other);
         other->needs_sync = engine_is_mate(e, m); /* for what was under way */

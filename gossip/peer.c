@@ -434,6 +434,7 @@ static uint64_t look_at_open(struct engine *e, struct link *l)
         return l->used_us + LINK_IDLE_US;
     }
     if (is_needless(e, l)) {
+        spread_hand_over(e, l);
         peer_end(e, l, CLOSE_IDLE);
         return UINT64_MAX;
     }

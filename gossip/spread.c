@@ -333,6 +333,23 @@ static void graft(struct engine *e, struct link *l, enum tree_kind kind, uint32_
     }
 }
 
+void spread_hand_over(struct engine *e, const struct link *leaving)
+{
+    uint32_t slot = 0;
+    for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
+        const uint32_t rings = l->rings | l->peer_rings;
+        const uint32_t lazy = tree_lazy(rings, e->overlay.ring_count) | leaving->lazy | ~l->lazy;
+        if (l == leaving || rings == 0 || !is_tree_link(e, l)) {
+            continue;
+        }
+        for (uint32_t tree = 0; tree < TREE_COUNT; tree++) {
+            if ((lazy >> tree & 1) == 0) {
+                graft(e, l, TREE_SMALL, tree, TREE_NO_ID);
+            }
+        }
+    }
+}
+
 /* A large value that is here already, and came past the tree, is now announced by the tree. */
 static void take_known(struct engine *e, struct link *l, const struct frame_tree *entry)
 {
@@ -398,6 +415,9 @@ static void serve_graft(struct engine *e, struct link *l, const struct frame_tre
     const bool is_direct = entry->kind == TREE_DIRECT;
     if (!is_direct) {
         l->lazy &= ~(UINT32_C(1) << entry->tree);
+    }
+    if (entry->id == TREE_NO_ID) {
+        return;
     }
     if (seen == NULL || seen->handle == 0 ||
         store_at(e->store, seen->handle, &seen->version, engine_now_ms(e), &r) != RC_OK) {

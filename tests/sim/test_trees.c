@@ -106,6 +106,37 @@ static void a_large_enclave_links_neighbours_only_and_writes_reach_all(void **st
     cluster_free(c);
 }
 
+/* Nodes that start one after the other link everybody until they are many. */
+static void links_that_end_when_nobody_needs_them_hold_up_no_write(void **state)
+{
+    (void)state;
+    enum { NODES = 16 };
+    struct engine_counters counters;
+    struct cluster *c = cluster_new(NODES, 1);
+    uint32_t links = 0;
+    for (uint32_t i = 0; i < c->count; i++) {
+        cluster_start(c, i);
+        cluster_run_for(c, 50);
+    }
+    assert_true(cluster_wait_ready(c, 5000));
+    for (uint32_t i = 0; i < c->count; i++) {
+        links += links_of(c, i);
+    }
+    for (uint32_t i = 0; i < 300; i++) {
+        char key[32];
+        (void)snprintf(key, sizeof(key), "key-%u", i);
+        assert_int_not_equal(cluster_put(c, i * 7 % NODES, key, "value", TTL_MS), UINT64_MAX);
+        cluster_run_for(c, 100);
+    }
+    for (uint32_t i = 0; i < c->count; i++) {
+        links -= links_of(c, i);
+    }
+    assert_in_range(links, 2 * 10, NODES * (NODES - 1)); /* have ended, counted on both sides */
+    cluster_counters(c, &counters);
+    assert_int_equal(counters.tree_grafts, 0);
+    cluster_free(c);
+}
+
 static void no_node_relays_much_more_than_its_share(void **state)
 {
     (void)state;
@@ -329,6 +360,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_large_enclave_links_neighbours_only_and_writes_reach_all),
+        cmocka_unit_test(links_that_end_when_nobody_needs_them_hold_up_no_write),
         cmocka_unit_test(no_node_relays_much_more_than_its_share),
         cmocka_unit_test(killing_a_tenth_in_the_middle_of_a_push_leaves_no_gap),
         cmocka_unit_test(a_crashed_neighbour_holds_up_writes_for_tens_of_milliseconds_only),

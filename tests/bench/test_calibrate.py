@@ -32,6 +32,20 @@ class Figures(unittest.TestCase):
         self.assertIn("not compared", figure.row())
 
 
+class Renew(unittest.TestCase):
+    def test_some_scenarios_figures_take_the_place_of_their_like(self):
+        old = {"nodes": 16, "busy": {"kill": 0.1, "idle": 0.2}, "node_hours": 1, "commands": ["a"],
+               "figures": [{"name": "x", "margin": 1}, {"name": "y", "margin": 1}]}
+        new = {"nodes": 16, "busy": {"kill": 0.3}, "node_hours": 2, "commands": ["a", "b"],
+               "figures": [{"name": "y", "margin": 2}, {"name": "z", "margin": 2}]}
+        both = calibrate.renew(old, new)
+        self.assertEqual([(one["name"], one["margin"]) for one in both["figures"]],
+                         [("x", 1), ("y", 2), ("z", 2)])
+        self.assertEqual(both["busy"], {"kill": 0.3, "idle": 0.2})
+        self.assertEqual(both["commands"], ["a", "b"])
+        self.assertEqual(both["node_hours"], 3)
+
+
 class Judge(unittest.TestCase):
     """rig.Cluster on lines that nobody wrote."""
 

@@ -354,18 +354,18 @@ static bool tidy(struct sync *s, uint64_t now_us)
     return is_needed;
 }
 
+/* One step of one side, under a millisecond, so that no turn of the loop is held up for long. */
 static void work_some(struct sync *s, uint64_t now_us, uint64_t now_ms)
 {
     uint32_t sides = 0;
     for (const struct sync_side *side = s->sides; side != NULL; side = side->next) {
         sides++;
     }
-    uint32_t steps = 0;
-    for (; sides > 0 && steps < SYNC_STEPS_PER_TURN; sides--) {
-        steps += work(s, s->sides, now_us, now_ms);
+    s->is_busy = false;
+    for (; sides > 0 && !s->is_busy; sides--) {
+        s->is_busy = work(s, s->sides, now_us, now_ms);
         rotate(s);
     }
-    s->is_busy = steps > 0 || sides > 0;
 }
 
 /* ---- Telling the root ---- */

@@ -28,9 +28,8 @@
 #include "gossip/replica.h"
 
 enum {
-    SYNC_JOBS_MAX = 16,      /* waiting on one link; an honest peer asks for an answer and a join */
-    SYNC_STEPS_PER_TURN = 3, /* each under a millisecond */
-    SYNC_SINKS_MAX = 4,      /* streams that are taken in at once; others wait for their turn */
+    SYNC_JOBS_MAX = 16, /* waiting on one link; an honest peer asks for an answer and a join */
+    SYNC_SINKS_MAX = 4, /* streams that are taken in at once; others wait for their turn */
     SYNC_PAUSE_US =
         1000 * 1000, /* between two sessions on a link, and 4 times the last one's length */
     SYNC_STALL_US = 10 * 1000 * 1000,       /* without progress a session or a donor is given up */

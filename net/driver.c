@@ -16,7 +16,7 @@ enum {
     TAKE_BYTES_MAX = 4 * 1024 * 1024, /* one frame may exceed TAKE_BYTES, never this */
     /* A turn that is older reads no more than a little from each link, and leaves the rest of the
      * outbox to the next: what is begun then takes another millisecond or two. */
-    TURN_US_MAX = 1500,
+    TURN_US_MAX = 500,
     ACTIONS_PER_LOOK = 32, /* at the clock */
 };
 

@@ -36,9 +36,9 @@ struct peer_link_hooks {
 };
 
 enum {
-    /* Below this the driver takes more from the engine: two reads of a receiver, so that the
-     * connection never runs dry, and little enough that a replaced write is not sent. */
-    PEER_LINK_LOW_BYTES = 128 * 1024,
+    /* Below this the driver takes more from the engine: what a receiver reads in a turn, so that
+     * the connection never runs dry, and little enough that a replaced write is not sent. */
+    PEER_LINK_LOW_BYTES = 64 * 1024,
 };
 
 /* Starts to connect. `hooks` is borrowed, static. Never NULL: failures come by `down`. */

@@ -3,6 +3,7 @@
 #include "core/assert.h"
 #include "core/mem.h"
 
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,11 +31,11 @@ static uint64_t mix(uint64_t x)
 /* Where a member stands on a ring; the same on every machine. */
 static uint64_t place(const struct uuid *uuid, uint32_t ring)
 {
-    uint64_t half[2] = {0, 0};
-    for (int i = 0; i < UUID_BYTES; i++) {
-        half[i / 8] = half[i / 8] << 8 | uuid->bytes[i];
-    }
-    return mix(half[1] ^ mix(half[0] + (ring + 1) * UINT64_C(0x9e3779b97f4a7c15)));
+    uint64_t half[2];
+    _Static_assert(sizeof(half) == UUID_BYTES, "a uuid has two halves");
+    memcpy(half, uuid->bytes, sizeof(half));
+    const uint64_t first = be64toh(half[0]) + (ring + 1) * UINT64_C(0x9e3779b97f4a7c15);
+    return mix(be64toh(half[1]) ^ mix(first));
 }
 
 static uint32_t log2_floor(uint32_t n)

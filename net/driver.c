@@ -12,7 +12,9 @@
 #include <stdlib.h>
 
 enum {
-    TAKE_BYTES = 64 * 1024,           /* asked of the engine at a time */
+    /* Asked of the engine at a time. Should it have to be queued, it stays on the heap with what
+     * libevent and malloc() put before it; a larger piece would be mapped and unmapped each time. */
+    TAKE_BYTES = 32 * 1024 - 256,
     TAKE_BYTES_MAX = 4 * 1024 * 1024, /* one frame may exceed TAKE_BYTES, never this */
     /* A turn that is older reads no more than a little from each link, and leaves the rest of the
      * outbox to the next: what is begun then takes another millisecond or two. */
@@ -147,7 +149,7 @@ static void pump(struct driver *d, struct peer_link *l)
             return;
         }
         if (peer_link_write(l, buf_data(&d->out), d->out.len) != RC_OK) {
-            /* The stream has a hole now, so it is over. */
+            /* With a hole in it a stream is over. */
             const uint32_t id = peer_link_id(l);
             link_map_remove(d->links, id);
             peer_link_free(l);

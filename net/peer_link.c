@@ -229,21 +229,6 @@ static void set_writing(struct peer_link *l, bool is_writing)
     }
 }
 
-/* Writes what the kernel takes now; the rest, and to find out about an error, is left to the loop.
- */
-static void flush(struct peer_link *l)
-{
-    struct evbuffer *out = bufferevent_get_output(l->bev);
-    if (l->is_writing) {
-        return;
-    }
-    /* A bufferevent freezes the front of its output against everybody but itself. */
-    (void)evbuffer_unfreeze(out, 1);
-    (void)!evbuffer_write_atmost(out, bufferevent_getfd(l->bev), PEER_LINK_LOW_BYTES);
-    (void)evbuffer_freeze(out, 1);
-    set_writing(l, evbuffer_get_length(out) > 0);
-}
-
 /* Everything is in the kernel's hands. To close a socket that has unread input is to reset it, and
  * a reset drops what was sent last: so only our side is closed, and the rest when the peer, who
  * then has read it all, closes its own. */
@@ -278,10 +263,15 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 enum rc peer_link_write(struct peer_link *l, const void *data, size_t len)
 {
     ASSERT(l->state == UP);
-    if (bufferevent_write(l->bev, data, len) != 0) {
+    /* Past the bufferevent, which would copy it and wait for writability first. An error is left
+     * for it to find. */
+    const ssize_t sent =
+        l->is_writing ? 0 : send(bufferevent_getfd(l->bev), data, len, MSG_NOSIGNAL);
+    const size_t taken = sent > 0 ? (size_t)sent : 0;
+    if (taken < len && bufferevent_write(l->bev, (const uint8_t *)data + taken, len - taken) != 0) {
         return RC_NO_MEMORY;
     }
-    flush(l);
+    set_writing(l, taken < len || l->is_writing);
     return RC_OK;
 }
 
@@ -366,7 +356,7 @@ static void ask(struct peer_link *l)
         peer_link_end(l, LINK_END_TIMEOUT);
         return;
     }
-    flush(l);
+    set_writing(l, true);
 }
 
 static void on_connected(evutil_socket_t fd, short what, void *arg)
@@ -432,6 +422,6 @@ struct peer_link *peer_link_adopt(struct event_base *base, uint32_t id, struct b
     l->bev = bev;
     l->state = UP;
     open_stream(l);
-    flush(l); /* the answer to the upgrade */
+    set_writing(l, peer_link_pending(l) > 0); /* the answer to the upgrade */
     return l;
 }

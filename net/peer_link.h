@@ -60,8 +60,8 @@ void peer_link_free(struct peer_link *l);
  * link that was finished before. */
 void peer_link_finish(struct peer_link *l);
 
-/* Writes what the kernel takes at once and queues the rest; the link is up. RC_NO_MEMORY: nothing
- * was taken. */
+/* Writes what the kernel takes at once and queues the rest; the link is up. RC_NO_MEMORY: the
+ * stream has a hole. */
 MUST_USE enum rc peer_link_write(struct peer_link *l, const void *data, size_t len);
 
 /* Asks for one call of `drained`; something is queued. */

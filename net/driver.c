@@ -13,7 +13,7 @@
 
 enum {
     /* Asked of the engine at a time. Should it have to be queued, it stays on the heap with what
-     * libevent and malloc() put before it; a larger piece would be mapped and unmapped each time. */
+     * libevent and malloc() put before it; a larger one would be mapped and unmapped each time. */
     TAKE_BYTES = 32 * 1024 - 256,
     TAKE_BYTES_MAX = 4 * 1024 * 1024, /* one frame may exceed TAKE_BYTES, never this */
     /* A turn that is older reads no more than a little from each link, and leaves the rest of the

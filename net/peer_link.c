@@ -40,8 +40,7 @@ struct peer_link {
     bool is_writing; /* the loop writes: the kernel did not take all at once */
     struct addr to;
     struct event_base *base;
-    struct bufferevent
-        *bev; /* NULL while connecting; holds and writes what the kernel did not take */
+    struct bufferevent *bev; /* NULL while connecting; has what the kernel did not take */
     struct event *connecting;
     struct event *reading; /* while there is a bev */
     struct event *timer;

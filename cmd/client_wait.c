@@ -19,6 +19,7 @@
 enum {
     TIMEOUT_MS = 30000,
     ASK_TIMEOUT_MS = 2000,
+    ASK_TIMEOUT_MIN_MS = 100,
     ROUND_GAP_MS = 100,
     MEMBERS_ASKED_MAX = 1024,
     MISSING_SIZE = 256,
@@ -42,11 +43,14 @@ struct waiting {
     char missing[MISSING_SIZE]; /* what is not so yet */
 };
 
+/* For one question. The last round may run over by a little: cut short, it would tell that nobody
+ * answers instead of what is missing. */
 static uint32_t time_left(const struct waiting *w)
 {
     const uint64_t now = client_now_ms();
-    const uint64_t left = now < w->deadline_ms ? w->deadline_ms - now : 1;
-    return (uint32_t)(left < ASK_TIMEOUT_MS ? left : ASK_TIMEOUT_MS);
+    const uint64_t left = now < w->deadline_ms ? w->deadline_ms - now : 0;
+    const uint64_t most = left < ASK_TIMEOUT_MS ? left : ASK_TIMEOUT_MS;
+    return (uint32_t)(most > ASK_TIMEOUT_MIN_MS ? most : ASK_TIMEOUT_MIN_MS);
 }
 
 /* A JSON answer, the caller's to delete; NULL, and w->missing says why. */

@@ -50,7 +50,7 @@ enum rc buf_reserve(struct buf *buf, size_t len, uint8_t **ret_room)
         return RC_FULL;
     }
     if (buf->start + buf->len + len > buf->size) {
-        if (buf->len + len <= buf->size / 2) {
+        if (buf->len + len <= buf->size) {
             memmove(buf->base, buf->base + buf->start, buf->len);
             buf->start = 0;
         } else {

@@ -498,6 +498,10 @@ uint32_t calendar_walk_next(struct calendar *c, struct store_walk *walk)
     if (handle != 0) {
         walk->next = entry_at(c->entries, handle)->next;
     }
+    if (walk->next != 0) {
+        /* The lists are long and lie anywhere: half of a walk's time is waiting for memory. */
+        __builtin_prefetch(entry_at(c->entries, walk->next));
+    }
     return handle;
 }
 

@@ -605,10 +605,6 @@ size_t store_walk_ids(struct store *s, struct store_walk *walk, uint64_t now_ms,
             break;
         }
         const struct entry *e = entry_at(&s->entries, handle);
-        if (walk->next != 0) {
-            /* The lists are long and lie anywhere: half of a walk's time is waiting for memory. */
-            __builtin_prefetch(entry_at(&s->entries, walk->next));
-        }
         if (entry_expiry_ms(e) <= now_ms || entry_second(e) > cut_s) {
             continue;
         }

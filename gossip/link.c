@@ -214,7 +214,7 @@ enum rc link_bulk(struct link *l, enum frame_type type, const void *payload, siz
 
 bool link_bulk_has_room(const struct link *l)
 {
-    return l->bulk.len < LINK_BULK_BYTES_MAX / 2 && l->big.count < LINK_QUEUE_MAX / 2;
+    return l->bulk.len < LINK_BULK_ROOM_BYTES && l->big.count < LINK_QUEUE_MAX / 2;
 }
 
 void link_bulk_rest(struct link *l)

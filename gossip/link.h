@@ -26,7 +26,8 @@ enum {
     LINK_QUEUE_MAX = 32768, /* live writes waiting; beyond, the link overflows and reconciles */
     LINK_CONTROL_BYTES_MAX = 1 << 20, /* control bytes waiting; beyond, the peer is not reading */
     LINK_UNACKED_MAX = 65536, /* as many writes can wait; of a peer that never acks the oldest go */
-    LINK_BULK_BYTES_MAX = 512 << 10, /* reconciliation's frames, made only while below the half */
+    LINK_BULK_BYTES_MAX = 512 << 10, /* reconciliation's frames */
+    LINK_BULK_ROOM_BYTES = 32 << 10, /* they are made only while there are fewer */
     LINK_NEWS_BYTES_MAX = 80 << 10,  /* announcements waiting; what is beyond is left out */
 };
 
@@ -130,7 +131,8 @@ void link_fini(struct link *l);
 MUST_USE enum rc link_control(struct link *l, enum frame_type type, uint8_t flags,
                               const void *payload, size_t len);
 
-/* The same to the bulk bytes, which the caller keeps below LINK_BULK_BYTES_MAX by asking first. */
+/* The same to the bulk bytes, which the caller keeps few by asking first whether there is room: as
+ * many as the socket takes at once are enough. */
 MUST_USE enum rc link_bulk(struct link *l, enum frame_type type, const void *payload, size_t len);
 bool link_bulk_has_room(const struct link *l);
 

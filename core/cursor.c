@@ -2,6 +2,7 @@
 
 #include "core/assert.h"
 
+#include <endian.h>
 #include <string.h>
 
 struct cursor cursor_reader(const void *data, size_t len)
@@ -43,43 +44,46 @@ const uint8_t *cursor_bytes(struct cursor *c, size_t len)
     return at;
 }
 
-static uint64_t get_be(struct cursor *c, size_t width)
-{
-    const uint8_t *at = cursor_bytes(c, width);
-    uint64_t value = 0;
-    for (size_t i = 0; at != NULL && i < width; i++) {
-        value = value << 8 | at[i];
-    }
-    return value;
-}
-
 uint8_t cursor_u8(struct cursor *c)
 {
-    return (uint8_t)get_be(c, 1);
+    const uint8_t *at = cursor_bytes(c, 1);
+    return at != NULL ? *at : 0;
+}
+
+/* The next bytes as they are, or zeros. */
+static void get(struct cursor *c, void *ret_bytes, size_t len)
+{
+    const uint8_t *at = cursor_bytes(c, len);
+    if (at != NULL) {
+        memcpy(ret_bytes, at, len);
+    }
 }
 
 uint16_t cursor_u16(struct cursor *c)
 {
-    return (uint16_t)get_be(c, 2);
+    uint16_t value = 0;
+    get(c, &value, sizeof(value));
+    return be16toh(value);
 }
 
 uint32_t cursor_u32(struct cursor *c)
 {
-    return (uint32_t)get_be(c, 4);
+    uint32_t value = 0;
+    get(c, &value, sizeof(value));
+    return be32toh(value);
 }
 
 uint64_t cursor_u64(struct cursor *c)
 {
-    return get_be(c, 8);
+    uint64_t value = 0;
+    get(c, &value, sizeof(value));
+    return be64toh(value);
 }
 
 struct uuid cursor_uuid(struct cursor *c)
 {
     struct uuid uuid = {{0}};
-    const uint8_t *at = cursor_bytes(c, UUID_BYTES);
-    if (at != NULL) {
-        memcpy(uuid.bytes, at, UUID_BYTES);
-    }
+    get(c, uuid.bytes, UUID_BYTES);
     return uuid;
 }
 
@@ -95,33 +99,27 @@ void cursor_put_bytes(struct cursor *c, const void *data, size_t len)
     }
 }
 
-static void put_be(struct cursor *c, uint64_t value, size_t width)
-{
-    uint8_t bytes[8];
-    for (size_t i = 0; i < width; i++) {
-        bytes[i] = (uint8_t)(value >> (8 * (width - 1 - i)));
-    }
-    cursor_put_bytes(c, bytes, width);
-}
-
 void cursor_put_u8(struct cursor *c, uint8_t value)
 {
-    put_be(c, value, 1);
+    cursor_put_bytes(c, &value, sizeof(value));
 }
 
 void cursor_put_u16(struct cursor *c, uint16_t value)
 {
-    put_be(c, value, 2);
+    const uint16_t wire = htobe16(value);
+    cursor_put_bytes(c, &wire, sizeof(wire));
 }
 
 void cursor_put_u32(struct cursor *c, uint32_t value)
 {
-    put_be(c, value, 4);
+    const uint32_t wire = htobe32(value);
+    cursor_put_bytes(c, &wire, sizeof(wire));
 }
 
 void cursor_put_u64(struct cursor *c, uint64_t value)
 {
-    put_be(c, value, 8);
+    const uint64_t wire = htobe64(value);
+    cursor_put_bytes(c, &wire, sizeof(wire));
 }
 
 void cursor_put_uuid(struct cursor *c, const struct uuid *uuid)

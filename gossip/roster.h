@@ -27,7 +27,8 @@
 #include "gossip/swim.h"
 
 struct roster {
-    struct member **chunks; /* of ROSTER_CHUNK members each, in the order of slots */
+    struct member **chunks; /* of ROSTER_CHUNK members each, in the order of slots; the room for
+                               chunks, and in `order`, is a power of two of them */
     uint32_t seat_count;    /* allocated; a free seat has tag 0 */
     uint32_t free_1;        /* first free seat plus 1; 0: none */
     uint32_t member_count;

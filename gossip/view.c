@@ -153,6 +153,21 @@ static bool is_fuller(const struct member *m, uint32_t incarnation, uint32_t add
     return m->is_ghost || (incarnation == m->incarnation && addr_count > m->addr_count);
 }
 
+/* A card of somebody who is not known. NULL when there is no room. */
+static struct member *meet(struct swim *s, const struct member_card *card, enum view_source source)
+{
+    struct member *m = add(s, card, MEMBER_ALIVE);
+    if (m != NULL) {
+        s->counters->member_joins++;
+        s->news_us = s->now_us;
+        tell_caller(s, SWIM_MEMBER_NEW, m, MEMBER_ALIVE);
+        if (source != VIEW_FIRST_PULL && s->rumors.count < NEWCOMERS_MAX) {
+            tell_others(s, m, ENTRY_ALIVE, NULL);
+        }
+    }
+    return m;
+}
+
 enum rc view_alive(struct swim *s, const struct member_card *card, enum view_source source,
                    struct member **ret_member)
 {
@@ -165,15 +180,9 @@ enum rc view_alive(struct swim *s, const struct member_card *card, enum view_sou
         return RC_EXISTS;
     }
     if (m == NULL) {
-        m = add(s, card, MEMBER_ALIVE);
+        m = meet(s, card, source);
         if (m == NULL) {
             return RC_FULL;
-        }
-        s->counters->member_joins++;
-        s->news_us = s->now_us;
-        tell_caller(s, SWIM_MEMBER_NEW, m, MEMBER_ALIVE);
-        if (source != VIEW_FIRST_PULL && s->rumors.count < NEWCOMERS_MAX) {
-            tell_others(s, m, ENTRY_ALIVE, NULL);
         }
     } else if (card->incarnation > m->incarnation) {
         renew(s, m, card);
@@ -284,7 +293,11 @@ static void hear_card(struct swim *s, const struct entry *e, enum view_source so
         struct cursor c = cursor_reader(e->card, e->card_len);
         struct member_card card;
         card_read(&c, &card);
-        (void)view_alive(s, &card, source, &m);
+        if (m == NULL) {
+            (void)meet(s, &card, source);
+        } else {
+            (void)view_alive(s, &card, source, &m);
+        }
     }
 }
 

@@ -11,6 +11,9 @@ enum {
     FOUND_YIELD_US = 10 * 1000 * 1000, /* for those of smaller uuid among them: by then they have
                                           answered over the worst of networks, or are dead */
     CLOCK_ASK_US = 50 * 1000,          /* between two questions for the cluster's clock */
+    CLOCK_ASK_SELDOM_US = 500 * 1000,  /* while nobody can have one yet */
+    MANY_MEMBERS = 64,                 /* nobody hears from so many within FOUND_WAIT_US */
+    MET_ALL_US = 250 * 1000,           /* nobody new for so long */
 };
 
 /* A clock beyond the year 4000 is nobody's. */
@@ -107,6 +110,17 @@ void leader_sample(struct engine *e, struct member *m, const struct vitals *v, u
     }
 }
 
+static bool may_found_instead(const struct engine *e, const struct member *m)
+{
+    return !m->is_self && engine_is_live(m) && uuid_compare(&m->uuid, &e->config.uuid) < 0;
+}
+
+/* One that may has answered, as far as is remembered: no need to go through all. */
+static bool is_outranked(const struct engine *e)
+{
+    return e->smaller != NULL && e->smaller->has_answered && may_found_instead(e, e->smaller);
+}
+
 /*
  * Among nodes that are all new, the one with the smallest uuid founds the clock; but only when all
  * of them have answered that they have none, and when nobody new has turned up for a while:
@@ -119,6 +133,9 @@ bool leader_may_found(const struct engine *e)
     const struct swim_counts counts = swim_counts(e->swim);
     if (counts.alive + counts.suspect == 0) {
         return true;
+    }
+    if (is_outranked(e)) {
+        return false;
     }
     const uint64_t waited_us = e->now_us - e->pass_over_us;
     bool may = e->leader == NULL &&
@@ -138,15 +155,19 @@ bool leader_may_found(const struct engine *e)
 /* Who is to found the clock instead of this node, as far as it must still be asked: the next
  * smaller live member. So each is asked by one. NULL when a smaller one has answered, or there is
  * none. */
-static struct member *next_smaller(const struct engine *e)
+static struct member *next_smaller(struct engine *e)
 {
     struct member *best = NULL;
     uint32_t slot = 0;
+    if (is_outranked(e)) {
+        return NULL;
+    }
     for (struct member *m; (m = swim_next_member(e->swim, &slot)) != NULL; slot++) {
-        if (m->is_self || !engine_is_live(m) || uuid_compare(&m->uuid, &e->config.uuid) > 0) {
+        if (!may_found_instead(e, m)) {
             continue;
         }
         if (m->has_answered) {
+            e->smaller = m;
             return NULL;
         }
         best = best == NULL || uuid_compare(&m->uuid, &best->uuid) > 0 ? m : best;
@@ -154,12 +175,26 @@ static struct member *next_smaller(const struct engine *e)
     return best;
 }
 
+/* Where many have started at once, none of them has heard from all before FOUND_WAIT_US is over, so
+ * nobody founds before then: once the first questions have shown that nobody had a clock before,
+ * there is little to ask for. */
+static uint64_t ask_pause_us(const struct engine *e)
+{
+    const uint64_t found_us = e->pass_over_us + FOUND_WAIT_US;
+    if (!e->is_pass_over || e->now_us >= found_us || e->now_us - e->newest_member_us < MET_ALL_US ||
+        swim_counts(e->swim).alive <= MANY_MEMBERS) {
+        return CLOCK_ASK_US;
+    }
+    const uint64_t left_us = found_us - e->now_us;
+    return left_us < CLOCK_ASK_SELDOM_US ? left_us : CLOCK_ASK_SELDOM_US;
+}
+
 void leader_ask(struct engine *e)
 {
     if (e->clock.is_set || e->now_us < e->ask_at_us) {
         return;
     }
-    e->ask_at_us = e->now_us + CLOCK_ASK_US;
+    e->ask_at_us = e->now_us + ask_pause_us(e);
     struct member *chosen = e->leader;
     if (chosen == NULL) {
         /* In turn, for the smaller one may be no more. */

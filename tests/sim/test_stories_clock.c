@@ -92,12 +92,37 @@ static void links_that_stall_make_no_wrong_clocks(void **state)
     }
 }
 
+/* Nobody can have founded it within the first seconds, so there is hardly anything to ask for. */
+static void many_that_start_at_once_ask_seldom(void **state)
+{
+    (void)state;
+    enum {
+        NODES = 100,
+        EACH_MAX = 30
+    }; /* of a node in two seconds: 8 are the failure detector's */
+    struct cluster *c = cluster_new(NODES, 1);
+    c->enclave_size = 1;
+    cluster_start_all(c);
+    cluster_run_for(c, 1000);
+    assert_true(cluster_has_full_view(c));
+    assert_int_equal(c->nodes[0].notices[NOTICE_CLOCK_SET], 0);
+    const uint64_t before = c->traffic.datagrams;
+    cluster_run_for(c, 2000);
+    assert_in_range(c->traffic.datagrams - before, NODES, EACH_MAX * NODES);
+    assert_true(cluster_wait_ready(c, 3000));
+    for (uint32_t i = 1; i < NODES; i++) {
+        assert_in_range(clock_ms(c, i) - clock_ms(c, 0) + 10, 0, 20);
+    }
+    cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(old_datagrams_of_a_cluster_that_ended_found_no_clocks_apart),
         cmocka_unit_test(a_rumour_of_somebody_gone_holds_up_no_founding),
         cmocka_unit_test(links_that_stall_make_no_wrong_clocks),
+        cmocka_unit_test(many_that_start_at_once_ask_seldom),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

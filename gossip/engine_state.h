@@ -39,8 +39,8 @@ struct engine {
     uint64_t turn_at_us;       /* next look at what needs no exact time */
     uint64_t ask_at_us;        /* when a node without a clock asks for it again */
     uint32_t asks;             /* how often it has */
-    struct member *smaller;    /* somebody who answered and had the smaller uuid; may be another one
-                                  by now, so it is looked at again */
+    struct member *smaller;    /* one found to have answered and a smaller uuid than ours; its place
+                                  may be another's by now, so all of that is looked at again */
     uint64_t peers_at_us;      /* next look at the links' timeouts */
     uint64_t news_at_us;       /* when waiting announcements go out; UINT64_MAX: none wait */
     uint64_t demand_at_us;     /* before then no link is dialed for a difference of data */

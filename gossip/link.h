@@ -131,8 +131,8 @@ void link_fini(struct link *l);
 MUST_USE enum rc link_control(struct link *l, enum frame_type type, uint8_t flags,
                               const void *payload, size_t len);
 
-/* The same to the bulk bytes, which the caller keeps few by asking first whether there is room: as
- * many as the socket takes at once are enough. */
+/* The same to the bulk bytes. The caller asks for room first: as many as the socket takes at once
+ * are enough. RC_FULL beyond LINK_BULK_BYTES_MAX; RC_NO_MEMORY. */
 MUST_USE enum rc link_bulk(struct link *l, enum frame_type type, const void *payload, size_t len);
 bool link_bulk_has_room(const struct link *l);
 

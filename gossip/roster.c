@@ -338,7 +338,7 @@ static void grow(struct roster *r)
     const uint32_t chunks = old / ROSTER_CHUNK;
     if ((chunks & (chunks - 1)) == 0) {
         /* A power of two is full. Growing by a chunk each time would leave holes that nothing fits
-         * into: an eighth of the memory of a table of ten thousand. */
+         * into: a tenth of the memory of a table of ten thousand. */
         const uint32_t size = chunks == 0 ? 1 : 2 * chunks;
         r->chunks = mem_resize(r->chunks, size, sizeof(struct member *));
         r->order = mem_resize(r->order, (size_t)size * ROSTER_CHUNK, sizeof(*r->order));

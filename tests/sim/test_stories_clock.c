@@ -96,10 +96,8 @@ static void links_that_stall_make_no_wrong_clocks(void **state)
 static void many_that_start_at_once_ask_seldom(void **state)
 {
     (void)state;
-    enum {
-        NODES = 100,
-        EACH_MAX = 30
-    }; /* of a node in two seconds: 8 are the failure detector's */
+    /* Datagrams of a node in two seconds; 8 are the failure detector's. */
+    enum { NODES = 100, EACH_MAX = 30 };
     struct cluster *c = cluster_new(NODES, 1);
     c->enclave_size = 1;
     cluster_start_all(c);

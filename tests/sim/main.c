@@ -1,5 +1,6 @@
 /* repram-sim: tells stories of large clusters on virtual time, and judges them. */
 #include "tests/sim/options.h"
+#include "tests/sim/prefault.h"
 #include "tests/sim/report.h"
 
 #include <inttypes.h>
@@ -62,6 +63,7 @@ int main(int argc, char **argv)
     o.story.progress = is_terminal ? show_progress : NULL;
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
     (void)signal(SIGABRT, tell_abort);
+    prefault(o.nodes_max);
     struct figures figures = {.seeds = 0};
     for (uint64_t seed = o.seed_first; seed <= o.seed_last; seed++) {
         struct story story;

@@ -32,8 +32,6 @@ QUICK_SIZES = (10, 16, 64)
 LOSS_NODES = 128
 LARGE = 3000  # nodes from which one run at a time has the machine's memory, and a minute is enough
 TOLD = 10000  # from here on forming is simulated once, and elsewhere all are told of all
-# A cluster's tables fill gigabytes, and are read at random: on large pages that takes a fifth less time.
-ENVIRONMENT = {**os.environ, "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 ENCLAVE = 16  # of the nodes of a large cluster, where data is to move and one enclave is too much
 
 
@@ -117,7 +115,7 @@ def simulate(binary, words, limit_s):
     figure is taken from a run that broke one."""
     try:
         done = subprocess.run([binary, *words, "--json"], capture_output=True, text=True,
-                              check=False, timeout=limit_s, env=ENVIRONMENT)
+                              check=False, timeout=limit_s)
     except subprocess.TimeoutExpired:
         return None, f"took longer than {limit_s} s"
     lines = done.stdout.strip().splitlines()

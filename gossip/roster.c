@@ -22,7 +22,7 @@ void roster_init(struct roster *r, uint64_t cluster, uint64_t host_tag, uint64_t
 {
     *r = (struct roster){.cluster = cluster, .host_tag = host_tag, .hash_seed = hash_seed};
     r->chain_bits = CHAIN_BITS_MIN;
-    r->chain_heads = mem_new(1U << CHAIN_BITS_MIN, sizeof(*r->chain_heads));
+    r->chains = mem_new(1U << CHAIN_BITS_MIN, sizeof(*r->chains));
     r->chain_sums = mem_new(1U << CHAIN_BITS_MIN, sizeof(*r->chain_sums));
     r->block_live = mem_new((1U << CHAIN_BITS_MIN) / ROSTER_BLOCK, sizeof(*r->block_live));
     slotindex_init(&r->by_addr, MEMBERS_MAX * MEMBER_USABLE_MAX);
@@ -43,7 +43,7 @@ void roster_fini(struct roster *r)
     }
     free(r->chunks);
     free(r->order);
-    free(r->chain_heads);
+    free(r->chains);
     free(r->chain_sums);
     free(r->block_live);
     slotindex_fini(&r->by_addr);
@@ -87,9 +87,15 @@ static uint32_t chain_of(const struct roster *r, uint32_t tag)
     return tag >> (TAG_BITS - r->chain_bits);
 }
 
+/* Of the members in the tag's chain the first one's slot plus 1; 0 when it is empty. */
+static uint32_t chain_first_1(const struct roster *r, uint32_t tag)
+{
+    return r->chains[chain_of(r, tag)].first_1;
+}
+
 static void chain_add(struct roster *r, struct member *m)
 {
-    uint16_t *link = &r->chain_heads[chain_of(r, m->tag)];
+    uint16_t *link = &r->chains[chain_of(r, m->tag)].first_1;
     while (*link != 0 && seat_at(r, *link - 1U)->tag < m->tag) {
         link = &seat_at(r, *link - 1U)->next_1;
     }
@@ -99,7 +105,7 @@ static void chain_add(struct roster *r, struct member *m)
 
 static void chain_remove(struct roster *r, struct member *m)
 {
-    uint16_t *link = &r->chain_heads[chain_of(r, m->tag)];
+    uint16_t *link = &r->chains[chain_of(r, m->tag)].first_1;
     while (*link != m->slot + 1U) {
         ASSERT(*link != 0);
         link = &seat_at(r, *link - 1U)->next_1;
@@ -112,19 +118,20 @@ static void count_in_chain(struct roster *r, const struct member *m, uint32_t su
 {
     const uint32_t chain = chain_of(r, m->tag);
     r->chain_sums[chain] += sum;
+    r->chains[chain].live = (uint16_t)(r->chains[chain].live + live);
     r->block_live[chain / ROSTER_BLOCK] = (uint16_t)(r->block_live[chain / ROSTER_BLOCK] + live);
 }
 
 static void grow_chains(struct roster *r)
 {
-    free(r->chain_heads);
+    free(r->chains);
     free(r->chain_sums);
     free(r->block_live);
     r->chain_bits++;
-    const size_t chains = (size_t)1 << r->chain_bits;
-    r->chain_heads = mem_new(chains, sizeof(*r->chain_heads));
-    r->chain_sums = mem_new(chains, sizeof(*r->chain_sums));
-    r->block_live = mem_new(chains / ROSTER_BLOCK, sizeof(*r->block_live));
+    const size_t count = (size_t)1 << r->chain_bits;
+    r->chains = mem_new(count, sizeof(*r->chains));
+    r->chain_sums = mem_new(count, sizeof(*r->chain_sums));
+    r->block_live = mem_new(count / ROSTER_BLOCK, sizeof(*r->block_live));
     for (uint32_t i = 0; i < r->seat_count; i++) {
         struct member *m = seat_at(r, i);
         if (m->tag != 0) {
@@ -140,7 +147,7 @@ struct member *roster_first_in(const struct roster *r, uint32_t first, uint32_t 
 {
     const uint32_t shift = TAG_BITS - r->chain_bits;
     for (uint32_t i = first >> shift; i <= last >> shift; i++) {
-        for (uint32_t at = r->chain_heads[i]; at != 0; at = seat_at(r, at - 1)->next_1) {
+        for (uint32_t at = r->chains[i].first_1; at != 0; at = seat_at(r, at - 1)->next_1) {
             struct member *m = seat_at(r, at - 1);
             if (m->tag >= first) {
                 return m->tag <= last ? m : NULL;
@@ -164,7 +171,7 @@ struct member *roster_after(const struct roster *r, const struct member *m, uint
 static uint32_t sum_part(const struct roster *r, uint32_t chain, uint32_t first, uint32_t last)
 {
     uint32_t sum = 0;
-    for (uint32_t at = r->chain_heads[chain]; at != 0; at = seat_at(r, at - 1)->next_1) {
+    for (uint32_t at = r->chains[chain].first_1; at != 0; at = seat_at(r, at - 1)->next_1) {
         const struct member *m = seat_at(r, at - 1);
         sum += is_live(m) && m->tag >= first && m->tag <= last ? (uint32_t)digest_of(m) : 0;
     }
@@ -198,13 +205,12 @@ uint32_t roster_rank(const struct roster *r, const struct member *m)
     for (uint32_t i = 0; i < block; i++) {
         rank += r->block_live[i];
     }
-    for (uint32_t i = block * ROSTER_BLOCK; i <= chain; i++) {
-        for (uint32_t at = r->chain_heads[i]; at != 0; at = seat_at(r, at - 1)->next_1) {
-            if (at == m->slot + 1U) {
-                return rank;
-            }
-            rank += is_live(seat_at(r, at - 1));
-        }
+    for (uint32_t i = block * ROSTER_BLOCK; i < chain; i++) {
+        rank += r->chains[i].live;
+    }
+    for (uint32_t at = r->chains[chain].first_1; at != m->slot + 1U;
+         at = seat_at(r, at - 1)->next_1) {
+        rank += is_live(seat_at(r, at - 1));
     }
     return rank;
 }
@@ -216,13 +222,14 @@ struct member *roster_ranked(const struct roster *r, uint32_t rank)
     for (; rank >= r->block_live[block]; block++) {
         rank -= r->block_live[block];
     }
-    for (uint32_t i = block * ROSTER_BLOCK;; i++) {
-        for (uint32_t at = r->chain_heads[i]; at != 0; at = seat_at(r, at - 1)->next_1) {
-            if (is_live(seat_at(r, at - 1)) && rank-- == 0) {
-                return seat_at(r, at - 1);
-            }
-        }
+    uint32_t chain = block * ROSTER_BLOCK;
+    for (; rank >= r->chains[chain].live; chain++) {
+        rank -= r->chains[chain].live;
     }
+    uint32_t at = r->chains[chain].first_1;
+    for (; !is_live(seat_at(r, at - 1)) || rank-- > 0; at = seat_at(r, at - 1)->next_1) {
+    }
+    return seat_at(r, at - 1);
 }
 
 struct member *roster_live_after(const struct roster *r, const struct member *m)
@@ -427,7 +434,7 @@ struct member *roster_at(const struct roster *r, uint32_t slot)
 struct member *roster_find(const struct roster *r, const struct uuid *uuid)
 {
     const uint32_t tag = packet_tag(uuid, r->cluster);
-    for (uint32_t at = r->chain_heads[chain_of(r, tag)]; at != 0; at = seat_at(r, at - 1)->next_1) {
+    for (uint32_t at = chain_first_1(r, tag); at != 0; at = seat_at(r, at - 1)->next_1) {
         struct member *m = seat_at(r, at - 1);
         if (m->tag == tag && uuid_equal(&m->uuid, uuid)) {
             return m;
@@ -438,7 +445,7 @@ struct member *roster_find(const struct roster *r, const struct uuid *uuid)
 
 void roster_prefetch(const struct roster *r, const struct uuid *uuid)
 {
-    const uint32_t at = r->chain_heads[chain_of(r, packet_tag(uuid, r->cluster))];
+    const uint32_t at = chain_first_1(r, packet_tag(uuid, r->cluster));
     if (at != 0) {
         __builtin_prefetch(seat_at(r, at - 1));
     }
@@ -447,7 +454,7 @@ void roster_prefetch(const struct roster *r, const struct uuid *uuid)
 struct member *roster_find_tag(const struct roster *r, uint32_t tag)
 {
     struct member *found = NULL;
-    for (uint32_t at = r->chain_heads[chain_of(r, tag)]; at != 0; at = seat_at(r, at - 1)->next_1) {
+    for (uint32_t at = chain_first_1(r, tag); at != 0; at = seat_at(r, at - 1)->next_1) {
         struct member *m = seat_at(r, at - 1);
         if (m->tag == tag) {
             if (found != NULL) {
@@ -542,12 +549,10 @@ uint32_t roster_live_count(const struct roster *r)
 
 static void check_chains(const struct roster *r)
 {
-    uint32_t chained = 0, live = 0;
+    uint32_t chained = 0, block_live = 0;
     for (uint32_t i = 0; i < 1U << r->chain_bits; i++) {
-        uint32_t sum = 0;
-        uint32_t tag = 0;
-        live = i % ROSTER_BLOCK == 0 ? 0 : live;
-        for (uint32_t at = r->chain_heads[i]; at != 0; at = seat_at(r, at - 1)->next_1) {
+        uint32_t sum = 0, live = 0, tag = 0;
+        for (uint32_t at = r->chains[i].first_1; at != 0; at = seat_at(r, at - 1)->next_1) {
             const struct member *m = seat_at(r, at - 1);
             ASSERT(m->tag >= tag && m->tag >> (TAG_BITS - r->chain_bits) == i);
             tag = m->tag;
@@ -555,8 +560,9 @@ static void check_chains(const struct roster *r)
             live += is_live(m);
             chained++;
         }
-        ASSERT(sum == r->chain_sums[i]);
-        ASSERT((i + 1) % ROSTER_BLOCK != 0 || live == r->block_live[i / ROSTER_BLOCK]);
+        ASSERT(sum == r->chain_sums[i] && live == r->chains[i].live);
+        block_live = (i % ROSTER_BLOCK == 0 ? 0 : block_live) + live;
+        ASSERT((i + 1) % ROSTER_BLOCK != 0 || block_live == r->block_live[i / ROSTER_BLOCK]);
     }
     ASSERT(chained == r->member_count);
 }

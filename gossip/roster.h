@@ -26,16 +26,23 @@
 #include "gossip/slotindex.h"
 #include "gossip/swim.h"
 
+enum { ROSTER_CHUNK = 64, ROSTER_BLOCK = 16 /* chains: 64 bytes of them */ };
+
+struct roster_chain {
+    uint16_t first_1; /* its first member's slot plus 1; 0: empty */
+    uint16_t live;    /* how many in it are alive or suspect */
+};
+
 struct roster {
     struct member **chunks; /* of ROSTER_CHUNK members each, in the order of slots; the room for
                                chunks, and in `order`, is a power of two of them */
     uint32_t seat_count;    /* allocated; a free seat has tag 0 */
     uint32_t free_1;        /* first free seat plus 1; 0: none */
     uint32_t member_count;
-    uint16_t *chain_heads; /* slot of the first plus 1; 0: empty */
-    uint32_t *chain_sums;  /* low halves of the digests of the alive and suspect ones in it */
-    uint16_t *block_live;  /* alive and suspect ones of ROSTER_BLOCK chains each */
-    uint32_t chain_bits;   /* there are 2^that */
+    struct roster_chain *chains;
+    uint32_t *chain_sums; /* low halves of the digests of the alive and suspect ones in it */
+    uint16_t *block_live; /* alive and suspect ones of ROSTER_BLOCK chains each */
+    uint32_t chain_bits;  /* there are 2^that */
     struct slotindex by_addr;
     uint16_t *order;      /* slots: `order_count` alive or suspect, then those gone */
     uint32_t order_count; /* alive or suspect, without this node */
@@ -45,8 +52,6 @@ struct roster {
     uint64_t digest;
     struct swim_counts counts; /* without this node and without ghosts */
 };
-
-enum { ROSTER_CHUNK = 64, ROSTER_BLOCK = 16 };
 
 void roster_init(struct roster *r, uint64_t cluster, uint64_t host_tag, uint64_t hash_seed);
 

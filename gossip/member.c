@@ -71,18 +71,17 @@ static void read_addrs(struct cursor *c, struct member_card *card)
 
 void card_read(struct cursor *c, struct member_card *ret_card)
 {
-    struct member_card card = {.uuid = cursor_uuid(c)};
-    card.boot = cursor_u64(c);
-    card.host_tag = cursor_u64(c);
-    card.incarnation = cursor_u32(c);
-    cursor_text(c, card.name, sizeof(card.name));
-    cursor_text(c, card.enclave, sizeof(card.enclave));
-    read_addrs(c, &card);
-    if (uuid_is_nil(&card.uuid) || card.incarnation >= INCARNATION_MAX ||
-        !card_text_ok(card.name) || !card_text_ok(card.enclave)) {
+    *ret_card = (struct member_card){.uuid = cursor_uuid(c)};
+    ret_card->boot = cursor_u64(c);
+    ret_card->host_tag = cursor_u64(c);
+    ret_card->incarnation = cursor_u32(c);
+    cursor_text(c, ret_card->name, sizeof(ret_card->name));
+    cursor_text(c, ret_card->enclave, sizeof(ret_card->enclave));
+    read_addrs(c, ret_card);
+    if (uuid_is_nil(&ret_card->uuid) || ret_card->incarnation >= INCARNATION_MAX ||
+        !card_text_ok(ret_card->name) || !card_text_ok(ret_card->enclave)) {
         cursor_fail(c);
     }
-    *ret_card = card;
 }
 
 static bool skip_text(struct cursor *c)

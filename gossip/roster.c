@@ -528,7 +528,9 @@ void roster_set_card(struct roster *r, struct member *m, const struct member_car
 void roster_set_last_addr(struct roster *r, struct member *m, const struct addr *addr)
 {
     const struct addr last = member_last_addr(m);
-    if (!addr_equal(&last, addr)) {
+    if (last.port == 0 && roster_has_addr(r, m, addr)) {
+        member_set_last_addr(m, addr); /* by its card it is found there already */
+    } else if (!addr_equal(&last, addr)) {
         index_addrs(r, m, false);
         member_set_last_addr(m, addr);
         index_addrs(r, m, true);

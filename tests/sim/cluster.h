@@ -34,6 +34,7 @@ struct sim_node {
     uint64_t boot_offset_us; /* the node's monotonic clock minus the network's */
     int32_t drift_ppm;       /* how much faster than the network's; set before the start */
     uint64_t tick_at_us;     /* of the EVENT_TICK under way */
+    uint64_t due_us;         /* when the engine has something to do; may be later than that */
     uint64_t sent_bytes;     /* in all lives, headers estimated */
     uint64_t notices[NOTICE_KINDS];
 };

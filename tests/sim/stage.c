@@ -220,6 +220,13 @@ static void perform(struct cluster *c, uint32_t node, const struct action *a)
     }
 }
 
+static void set_tick(struct cluster *c, uint32_t node, uint64_t at_us)
+{
+    struct sim_node *n = &c->nodes[node];
+    n->tick_at_us = at_us;
+    network_at(&c->net, at_us, &(struct event){.kind = EVENT_TICK, .to = node, .to_life = n->life});
+}
+
 void stage_drain(struct cluster *c, uint32_t node)
 {
     struct sim_node *n = &c->nodes[node];
@@ -227,17 +234,16 @@ void stage_drain(struct cluster *c, uint32_t node)
     while (outbox_next(engine_outbox(n->engine), &action)) {
         perform(c, node, &action);
     }
-    const uint64_t deadline_us = engine_deadline(n->engine);
-    if (deadline_us == UINT64_MAX) {
+    n->due_us = engine_deadline(n->engine);
+    if (n->due_us == UINT64_MAX) {
         return;
     }
-    uint64_t at_us = network_us(c, node, deadline_us);
+    n->due_us = network_us(c, node, n->due_us);
     /* Work that is always due would stop time. */
-    at_us = at_us > c->net.now_us + TURN_MIN_US ? at_us : c->net.now_us + TURN_MIN_US;
-    if (n->tick_at_us <= c->net.now_us || at_us < n->tick_at_us) {
-        n->tick_at_us = at_us;
-        network_at(&c->net, at_us,
-                   &(struct event){.kind = EVENT_TICK, .to = node, .to_life = n->life});
+    const uint64_t soonest_us = c->net.now_us + TURN_MIN_US;
+    n->due_us = n->due_us > soonest_us ? n->due_us : soonest_us;
+    if (n->tick_at_us <= c->net.now_us || n->due_us < n->tick_at_us) {
+        set_tick(c, node, n->due_us);
     }
 }
 
@@ -331,6 +337,20 @@ static bool is_put_off(struct cluster *c, const struct event *e)
     return true;
 }
 
+/* Whether a tick is the node's last one and comes at its time. What was due is often done by then:
+ * a probe's retry, when the answer has come. */
+static bool is_due(struct cluster *c, const struct event *e)
+{
+    const struct sim_node *n = &c->nodes[e->to];
+    if (e->at_us != n->tick_at_us) {
+        return false; /* an earlier one was set since */
+    }
+    if (n->due_us > c->net.now_us && n->due_us != UINT64_MAX) {
+        set_tick(c, e->to, n->due_us);
+    }
+    return n->due_us <= c->net.now_us;
+}
+
 static void step(struct cluster *c, const struct event *e)
 {
     if (e->kind == EVENT_DIAL) {
@@ -342,8 +362,8 @@ static void step(struct cluster *c, const struct event *e)
         is_put_off(c, e)) {
         return;
     }
-    if (e->kind == EVENT_TICK && e->at_us != n->tick_at_us) {
-        return; /* an earlier one was set since */
+    if (e->kind == EVENT_TICK && !is_due(c, e)) {
+        return;
     }
     take_event(c, e);
     stage_drain(c, e->to);

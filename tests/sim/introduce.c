@@ -9,6 +9,8 @@
 
 enum { PAGE_BYTES = DATAGRAM_BYTES_MAX - PACKET_OVERHEAD_MAX };
 
+#define HALF_THE_TAGS (UINT32_C(1) << 31)
+
 struct page {
     uint8_t entries[PAGE_BYTES];
     size_t len;
@@ -25,6 +27,12 @@ static const struct member *self_of(const struct cluster *c, uint32_t node)
     return m;
 }
 
+static void write_entry(struct cursor *c, const struct member *m)
+{
+    cursor_put_u8(c, ENTRY_ALIVE);
+    member_write_card(c, m, CARD_OTHER_HOST);
+}
+
 /* The cards of all running nodes; *ret_count pages, to be freed. */
 static struct page *write_pages(const struct cluster *c, uint32_t *ret_count)
 {
@@ -37,8 +45,7 @@ static struct page *write_pages(const struct cluster *c, uint32_t *ret_count)
         if (!c->nodes[i].is_up) {
             continue;
         }
-        cursor_put_u8(&one, ENTRY_ALIVE);
-        member_write_card(&one, self_of(c, i), CARD_OTHER_HOST);
+        write_entry(&one, self_of(c, i));
         if (one.pos > cursor_left(&to)) {
             to = cursor_writer(pages[++last].entries, PAGE_BYTES);
         }
@@ -49,29 +56,43 @@ static struct page *write_pages(const struct cluster *c, uint32_t *ret_count)
     return pages;
 }
 
-static void tell(struct cluster *c, uint32_t node, uint32_t by, const struct page *pages,
-                 uint32_t count)
+static void hand_over(struct cluster *c, uint32_t node, uint32_t by, enum packet_kind kind,
+                      const struct page *page, uint32_t next)
 {
     const struct member *sender = self_of(c, by);
     const struct addr from = stage_addr(by);
+    uint8_t data[DATAGRAM_BYTES_MAX];
+    struct cursor to = cursor_writer(data, sizeof(data));
+    const struct packet p = {
+        .kind = kind,
+        .is_long = true,
+        .knows_you = true,
+        .tag = sender->tag,
+        .cluster = swim_cluster_hash(c->config.network),
+        .uuid = sender->uuid,
+        .boot = sender->boot,
+        .first = next,
+        .entries = page->entries,
+        .entries_len = page->len,
+    };
+    packet_write(&to, &p);
+    ASSERT(cursor_ok(&to));
+    engine_datagram(c->nodes[node].engine, &from, data, to.pos, stage_now_us(c, node));
+    stage_drain(c, node);
+}
+
+/* The node meets the one after it, asks it for its table, and gets it: half of the tags are said to
+ * have come with the first page, the rest with the last. */
+static void tell(struct cluster *c, uint32_t node, uint32_t by, const struct page *pages,
+                 uint32_t count)
+{
+    struct page own;
+    struct cursor to = cursor_writer(own.entries, PAGE_BYTES);
+    write_entry(&to, self_of(c, by));
+    own.len = to.pos;
+    hand_over(c, node, by, PACKET_GOSSIP, &own, 0);
     for (uint32_t i = 0; i < count; i++) {
-        uint8_t data[DATAGRAM_BYTES_MAX];
-        struct cursor to = cursor_writer(data, sizeof(data));
-        const struct packet p = {
-            .kind = PACKET_GOSSIP,
-            .is_long = true,
-            .knows_you = true,
-            .tag = sender->tag,
-            .cluster = swim_cluster_hash(c->config.network),
-            .uuid = sender->uuid,
-            .boot = sender->boot,
-            .entries = pages[i].entries,
-            .entries_len = pages[i].len,
-        };
-        packet_write(&to, &p);
-        ASSERT(cursor_ok(&to));
-        engine_datagram(c->nodes[node].engine, &from, data, to.pos, stage_now_us(c, node));
-        stage_drain(c, node);
+        hand_over(c, node, by, PACKET_CARDS, &pages[i], i + 1 < count ? HALF_THE_TAGS : 0);
     }
 }
 

@@ -1,8 +1,8 @@
 /*
- * introduce: everybody is told of everybody, by pages of the member table as one node sends them to
- * another, at one moment and without a network. Forming a cluster of ten thousand costs a simulator
- * a hundred million such entries, each in memory that nothing has touched for long; one node after
- * the other it takes a quarter of the time. What forming itself takes is for runs without it.
+ * introduce: everybody is told of everybody, as by the pull that a node begins with, at one moment
+ * and without a network. Forming a cluster of ten thousand costs a simulator a hundred million such
+ * entries, each in memory that nothing has touched for long; one node after the other it takes a
+ * quarter of the time. What forming itself takes is for runs without it.
  */
 #ifndef SIM_INTRODUCE_H
 #define SIM_INTRODUCE_H

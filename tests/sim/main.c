@@ -63,7 +63,7 @@ int main(int argc, char **argv)
     o.story.progress = is_terminal ? show_progress : NULL;
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
     (void)signal(SIGABRT, tell_abort);
-    prefault(o.nodes_max);
+    struct prefault *memory = prefault_begin(o.nodes_max);
     struct figures figures = {.seeds = 0};
     for (uint64_t seed = o.seed_first; seed <= o.seed_last; seed++) {
         struct story story;
@@ -71,6 +71,7 @@ int main(int argc, char **argv)
         seed_now = seed;
         story_run(&story, &figures, &virtual_us);
     }
+    prefault_end(memory);
     if (is_terminal) {
         (void)fprintf(stderr, "\r\033[K");
     }

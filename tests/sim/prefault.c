@@ -18,20 +18,20 @@ enum {
 #define PREFAULT_MIN ((size_t)1 << 30)
 
 /* Whole huge pages at the top of the heap. */
-struct span {
-    uint8_t *at;
+struct prefault {
+    uint8_t *begin;
     size_t len;
+    pthread_t thread;
 };
 
 static void *touch(void *arg)
 {
-    struct span *span = arg;
-    for (; span->len > 0; span->at += STEP_BYTES, span->len -= STEP_BYTES) {
-        if (madvise(span->at, STEP_BYTES, MADV_POPULATE_WRITE) != 0) {
+    const struct prefault *p = arg;
+    for (size_t at = 0; at < p->len; at += STEP_BYTES) {
+        if (madvise(p->begin + at, STEP_BYTES, MADV_POPULATE_WRITE) != 0) {
             break; /* an old kernel, or no memory: the next to need it is told */
         }
     }
-    free(span);
     return NULL;
 }
 
@@ -50,22 +50,29 @@ static uintptr_t stretch_heap(size_t size)
     return is_given_again ? begin : 0;
 }
 
-void prefault(uint32_t nodes)
+struct prefault *prefault_begin(uint32_t nodes)
 {
     const size_t size = (size_t)nodes * nodes * (sizeof(struct member) + INDEX_BYTES);
     const uintptr_t begin = size >= PREFAULT_MIN ? stretch_heap(size) : 0;
     if (begin == 0) {
-        return;
+        return NULL;
     }
     const size_t skipped = -begin % HUGE_PAGE;
-    struct span *span = mem_new(1, sizeof(*span));
-    span->at = (uint8_t *)(begin + skipped);
-    span->len = (size - skipped) / STEP_BYTES * STEP_BYTES;
-    (void)madvise(span->at, span->len, MADV_HUGEPAGE);
-    pthread_t thread;
-    if (pthread_create(&thread, NULL, touch, span) == 0) {
-        (void)pthread_detach(thread);
-    } else {
-        free(span);
+    struct prefault *p = mem_new(1, sizeof(*p));
+    p->begin = (uint8_t *)(begin + skipped);
+    p->len = (size - skipped) / STEP_BYTES * STEP_BYTES;
+    (void)madvise(p->begin, p->len, MADV_HUGEPAGE);
+    if (pthread_create(&p->thread, NULL, touch, p) != 0) {
+        free(p);
+        return NULL;
+    }
+    return p;
+}
+
+void prefault_end(struct prefault *p)
+{
+    if (p != NULL) {
+        (void)pthread_join(p->thread, NULL);
+        free(p);
     }
 }

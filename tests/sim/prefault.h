@@ -10,9 +10,14 @@
 
 #include <stdint.h>
 
+struct prefault;
+
 /* For a cluster of so many nodes, in which each will know all. To be called before the first of
- * them is made. Where the memory cannot be had so, or is little, nothing happens: it is then had
- * page by page. */
-void prefault(uint32_t nodes);
+ * them is made. NULL, and nothing happens, where the memory cannot be had so or is little: it is
+ * then had page by page. */
+struct prefault *prefault_begin(uint32_t nodes);
+
+/* Waits until all is cleared. NULL is fine. */
+void prefault_end(struct prefault *p);
 
 #endif

@@ -8,12 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-enum { SMALL = 1000, LARGE = 3000, WAIT_MS = 60000, LOOK_MS = 20 };
+enum { SMALL = 1000, LARGE = 3000 };
 
 static size_t resident_bytes(void)
 {
@@ -28,10 +27,8 @@ static size_t resident_bytes(void)
 static void a_small_cluster_is_left_alone(void **state)
 {
     (void)state;
-    const size_t before = resident_bytes();
-    prefault(SMALL);
-    (void)usleep(10 * LOOK_MS * 1000);
-    assert_in_range(resident_bytes(), 0, before + (1 << 20));
+    assert_null(prefault_begin(SMALL));
+    prefault_end(NULL);
 }
 
 static void a_large_ones_comes_by_itself(void **state)
@@ -40,12 +37,11 @@ static void a_large_ones_comes_by_itself(void **state)
 #ifdef __SANITIZE_ADDRESS__
     skip(); /* the sanitizers' allocator does not give out again what was freed */
 #endif
-    const size_t expected = (size_t)LARGE * LARGE * sizeof(struct member);
-    prefault(LARGE);
-    for (int ms = 0; resident_bytes() < expected && ms < WAIT_MS; ms += LOOK_MS) {
-        (void)usleep(LOOK_MS * 1000);
-    }
-    assert_in_range(resident_bytes(), expected, SIZE_MAX);
+    const size_t before = resident_bytes();
+    struct prefault *p = prefault_begin(LARGE);
+    assert_non_null(p);
+    prefault_end(p);
+    assert_in_range(resident_bytes() - before, LARGE * LARGE * sizeof(struct member), SIZE_MAX);
 }
 
 int main(void)

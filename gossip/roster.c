@@ -208,9 +208,9 @@ uint32_t roster_rank(const struct roster *r, const struct member *m)
     for (uint32_t i = block * ROSTER_BLOCK; i < chain; i++) {
         rank += r->chains[i].live;
     }
-    for (uint32_t at = r->chains[chain].first_1; at != m->slot + 1U;
-         at = seat_at(r, at - 1)->next_1) {
-        rank += is_live(seat_at(r, at - 1));
+    const struct member *before = seat_at(r, r->chains[chain].first_1 - 1U);
+    for (; before != m; before = seat_at(r, before->next_1 - 1U)) {
+        rank += is_live(before);
     }
     return rank;
 }
@@ -226,10 +226,11 @@ struct member *roster_ranked(const struct roster *r, uint32_t rank)
     for (; rank >= r->chains[chain].live; chain++) {
         rank -= r->chains[chain].live;
     }
-    uint32_t at = r->chains[chain].first_1;
-    for (; !is_live(seat_at(r, at - 1)) || rank-- > 0; at = seat_at(r, at - 1)->next_1) {
+    struct member *m = seat_at(r, r->chains[chain].first_1 - 1U);
+    while (!is_live(m) || rank-- > 0) {
+        m = seat_at(r, m->next_1 - 1U);
     }
-    return seat_at(r, at - 1);
+    return m;
 }
 
 struct member *roster_live_after(const struct roster *r, const struct member *m)

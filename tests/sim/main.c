@@ -63,7 +63,7 @@ int main(int argc, char **argv)
     o.story.progress = is_terminal ? show_progress : NULL;
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
     (void)signal(SIGABRT, tell_abort);
-    struct prefault *memory = prefault_begin(o.nodes_max);
+    struct prefault *memory = prefault_begin(o.nodes_min);
     struct figures figures = {.seeds = 0};
     for (uint64_t seed = o.seed_first; seed <= o.seed_last; seed++) {
         struct story story;

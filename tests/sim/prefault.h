@@ -3,7 +3,7 @@
  *
  * Ten thousand nodes that know each other take 14 GB. Their pages are cleared one after the other
  * when they are first touched, which is half a minute on a virtual machine, or, as here, by a
- * second thread that touches nothing else. What is simulated does not depend on it.
+ * second thread that does nothing else. What is simulated does not depend on it.
  */
 #ifndef SIM_PREFAULT_H
 #define SIM_PREFAULT_H
@@ -12,9 +12,8 @@
 
 struct prefault;
 
-/* For a cluster of so many nodes, in which each will know all. To be called before the first of
- * them is made. NULL, and nothing happens, where the memory cannot be had so or is little: it is
- * then had page by page. */
+/* For a cluster of so many nodes, each of which will know all. To be called before the first of
+ * them is made. NULL where that is little, or cannot be had so: then the pages come one by one. */
 struct prefault *prefault_begin(uint32_t nodes);
 
 /* Waits until all is cleared. NULL is fine. */

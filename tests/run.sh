@@ -91,7 +91,8 @@ step_test-asan()
 
 step_test-sim()
 {
-    tests/sim/sweep.sh 200 1 8-64 && tests/sim/sweep.sh 3 1 1000 --settle 5s
+    tests/sim/sweep.sh 200 1 8-64 && tests/sim/sweep.sh 1 3 1000 --settle 5s &&
+        tests/sim/sweep.sh 2 1 1000 --settle 5s --enclave-size 16
 }
 
 # All that the presets build, and without optimisation by whichever of the two compilers they did not

@@ -128,7 +128,7 @@ void cluster_kill(struct cluster *c, uint32_t node);
 /* A pulled cable: nothing comes from it any more, not even a refusal. */
 void cluster_crash_silently(struct cluster *c, uint32_t node);
 
-/* SIGSTOP for a while. Datagrams and bytes wait for it. */
+/* SIGSTOP for a while. Datagrams, bytes and dials wait for it. */
 void cluster_pause(struct cluster *c, uint32_t node, uint64_t ms);
 
 void cluster_leave(struct cluster *c, uint32_t node);

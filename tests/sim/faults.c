@@ -21,6 +21,7 @@ enum {
     CHURN_US = 160 * 1000 * 1000,  /* each node is changed about this often */
     CHURN_MIN_US = 250 * 1000,
     LEAVE_US = 300 * 1000, /* between saying goodbye and ending */
+    CUT_MIN_US = 3 * 1000 * 1000,
     PAUSE_MIN_MS = 1000,
     PAUSE_MAX_MS = 20000,
 };
@@ -47,6 +48,14 @@ static uint32_t choose_up(struct faults *f)
             return node;
         }
     }
+}
+
+/* How long a cut or its absence lasts: as its help says while it is the only fault, so that figures
+ * can be compared, and else drawn, so that it ends and begins while the others go on. */
+static uint64_t lasting(struct faults *f, uint64_t alone_us)
+{
+    const bool is_alone = (f->set & (f->set - 1)) == 0;
+    return is_alone ? alone_us : CUT_MIN_US + draw(f, alone_us - CUT_MIN_US);
 }
 
 /* Ends a node, and on the next turn starts it again. */
@@ -128,12 +137,14 @@ static uint64_t divide(struct faults *f, enum fault fault, uint64_t cut_us, uint
 {
     struct cluster *c = f->cluster;
     const uint64_t excused_us = c->net.now_us + EXCUSED_US;
-    if (f->turn[fault] % 2 == 1) {
+    const bool is_end = f->turn[fault] % 2 == 1;
+    const uint64_t next_us = lasting(f, is_end ? healed_us : cut_us);
+    if (is_end) {
         memset(c->barrier.between, 0, sizeof(c->barrier.between));
         c->effects.heals++;
         f->healed_us = c->net.now_us;
         oracle_excuse(f->oracle, fault == FAULT_ONEWAY, excused_us);
-        return healed_us;
+        return next_us;
     }
     for (uint32_t i = 0; i < c->count; i++) {
         c->barrier.sides[i] = (uint8_t)draw(f, 2);
@@ -142,8 +153,8 @@ static uint64_t divide(struct faults *f, enum fault fault, uint64_t cut_us, uint
     f->healed_us = 0;
     c->barrier.between[0][1] = BLOCK_ALL;
     c->barrier.between[1][0] = fault == FAULT_PARTITION ? BLOCK_ALL : 0;
-    oracle_excuse(f->oracle, fault == FAULT_ONEWAY, excused_us + cut_us);
-    return cut_us;
+    oracle_excuse(f->oracle, fault == FAULT_ONEWAY, excused_us + next_us);
+    return next_us;
 }
 
 static uint64_t act_partition(struct faults *f)
@@ -164,7 +175,7 @@ static uint64_t act_pairs(struct faults *f)
     if (f->turn[FAULT_PAIRS] % 2 == 1) {
         barrier_clear_pairs(&c->barrier);
         c->effects.heals++;
-        return 20 * SECOND_US;
+        return lasting(f, 20 * SECOND_US);
     }
     for (uint32_t i = 0; i < c->count; i++) {
         const uint32_t from = (uint32_t)draw(f, c->count);
@@ -178,19 +189,28 @@ static uint64_t act_pairs(struct faults *f)
             cluster_block(c, to, from, what);
         }
     }
-    return 30 * SECOND_US;
+    return lasting(f, 30 * SECOND_US);
 }
 
 static uint64_t act_tcp_block(struct faults *f)
 {
     const bool is_end = f->turn[FAULT_TCP_BLOCK] % 2 == 1;
+    const uint64_t next_us = lasting(f, (is_end ? 40 : 20) * SECOND_US);
     *(is_end ? &f->cluster->effects.heals : &f->cluster->effects.cuts) += 1;
     f->cluster->barrier.everywhere =
         (uint8_t)((f->cluster->barrier.everywhere & BLOCK_UDP) | (is_end ? 0 : BLOCK_TCP));
     if ((f->set & 1U << FAULT_UDP_BLOCK) != 0) {
-        oracle_excuse(f->oracle, true, f->cluster->net.now_us + EXCUSED_US + 20 * SECOND_US);
+        oracle_excuse(f->oracle, true, f->cluster->net.now_us + EXCUSED_US + next_us);
     }
-    return is_end ? 40 * SECOND_US : 20 * SECOND_US;
+    return next_us;
+}
+
+/* Who has no link yet gets none. */
+static uint64_t act_no_tcp(struct faults *f)
+{
+    f->cluster->effects.cuts++;
+    f->cluster->barrier.everywhere |= BLOCK_TCP;
+    return NEVER - f->cluster->net.now_us;
 }
 
 static uint64_t act_pause(struct faults *f)
@@ -256,7 +276,7 @@ static uint64_t act_rolling(struct faults *f)
     const uint32_t node = turn / 3 % c->count;
     switch (turn % 3) {
     case 0:
-        if (c->nodes[node].is_up) {
+        if (c->nodes[node].is_up && c->net.now_us >= c->nodes[node].paused_until_us) {
             cluster_leave(c, node);
         }
         return LEAVE_US;
@@ -362,13 +382,15 @@ static const struct {
                        "streams carry noise and foreign words, which must cost a link only", NULL,
                        act_corrupt},
     [FAULT_FULL] = {"full", "1 MiB of memory a node", before_full, NULL},
+    [FAULT_NO_TCP] = {"no-tcp", "streams stand still for good, once all have formed", NULL,
+                      act_no_tcp},
 };
 
 const char *faults_name(size_t index, const char **ret_help)
 {
     static const char *const others[][2] = {
         {"steady", "nothing goes wrong"},
-        {"swarm", "a random subset of the others, by the seed"},
+        {"swarm", "a random subset of the others but no-tcp, by the seed; cuts last 3 s and more"},
     };
     if (index < FAULT_COUNT) {
         *ret_help = kinds[index].help;
@@ -389,7 +411,7 @@ bool faults_find(const char *name, uint64_t seed, uint32_t *ret_set)
         rng_init(&rng, seed);
         /* Each with a chance of a quarter: most seeds have a few, and some have one alone. */
         const uint64_t half = rng_next(&rng);
-        *ret_set = (uint32_t)(half & rng_next(&rng)) & ((1U << FAULT_COUNT) - 1);
+        *ret_set = (uint32_t)(half & rng_next(&rng)) & ((1U << FAULT_NO_TCP) - 1);
         return true;
     }
     for (uint32_t i = 0; i < FAULT_COUNT; i++) {

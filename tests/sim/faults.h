@@ -29,6 +29,7 @@ enum fault {
     FAULT_REPLAY,    /* datagrams twice, late again, cut, lengthened, replaced by noise */
     FAULT_CORRUPT,   /* streams carry noise and foreign words */
     FAULT_FULL,      /* little memory, large values */
+    FAULT_NO_TCP,    /* streams stand still everywhere for good; the last: no part of a swarm */
     FAULT_COUNT,
 };
 

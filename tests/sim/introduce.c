@@ -81,8 +81,9 @@ static void hand_over(struct cluster *c, uint32_t node, uint32_t by, enum packet
     stage_drain(c, node);
 }
 
-/* The node meets the one after it, asks it for its table, and gets it: half of the tags are said to
- * have come with the first page, the rest with the last. */
+/* The node meets the one after it, asks it for its table, from tag 0 on, and gets it: half of the
+ * tags are said to have come with the first page, the rest with the last. Those between say what
+ * the first said, as if they had come twice, so that the pull is under way until the last. */
 static void tell(struct cluster *c, uint32_t node, uint32_t by, const struct page *pages,
                  uint32_t count)
 {
@@ -96,7 +97,7 @@ static void tell(struct cluster *c, uint32_t node, uint32_t by, const struct pag
     }
 }
 
-void introduce_all(struct cluster *c)
+void introduce_all(struct cluster *c, void (*told)(void *arg, uint32_t nodes), void *arg)
 {
     uint32_t count = 0;
     struct page *pages = write_pages(c, &count);
@@ -105,6 +106,7 @@ void introduce_all(struct cluster *c)
         if (c->nodes[i].is_up && c->nodes[by].is_up && by != i) {
             tell(c, i, by, pages, count);
         }
+        told(arg, i + 1);
     }
     free(pages);
 }

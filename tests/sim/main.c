@@ -23,7 +23,7 @@ static volatile uint64_t seed_now;
 static struct timespec told_at;
 
 /* At most ten times a second of real time. */
-static void show_progress(const struct story *s, uint64_t done_ms)
+static void show_progress(const struct story *s, uint64_t done_ms, uint32_t told)
 {
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
@@ -33,8 +33,13 @@ static void show_progress(const struct story *s, uint64_t done_ms)
         return;
     }
     told_at = now;
-    (void)fprintf(stderr, "\rseed %" PRIu64 ": %5.1f of %.1f min \033[K", s->seed,
-                  (double)done_ms / 60000, (double)s->run_ms / 60000);
+    (void)fprintf(stderr, "\rseed %" PRIu64 ": ", s->seed);
+    if (told > 0) {
+        (void)fprintf(stderr, "%u of %u nodes know all \033[K", told, s->nodes);
+    } else {
+        (void)fprintf(stderr, "%5.1f of %.1f min \033[K", (double)done_ms / 60000,
+                      (double)s->run_ms / 60000);
+    }
 }
 
 /* An assertion of the engine is a broken invariant too: it must name its seed. */

@@ -10,7 +10,7 @@
  *     of each) after every `walk_every`th of its events
  *   - each 100 ms: 4 keys of every node, of 16 nodes drawn in clusters above 64, and of those above
  *     the structures of one; each second the structures of all nodes up to 64
- *   - when a crash is 30 s old: whether every observer knows
+ *   - when a crash is 30 s old: whether every observer knows, or 256 of them in larger clusters
  *   - at rest: everything
  *
  * A broken invariant is one line with seed and virtual time; a structure that is not sound is an

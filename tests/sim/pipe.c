@@ -90,6 +90,13 @@ static bool is_closed(const struct cluster *c, uint32_t from, uint32_t to)
            (!c->nodes[to].is_up && c->nodes[to].is_silent);
 }
 
+/* How long a stopped process will not answer: its kernel takes connections, nobody requests. */
+static uint64_t asleep_us(const struct cluster *c, uint32_t node)
+{
+    const struct sim_node *n = &c->nodes[node];
+    return n->is_up && n->paused_until_us > c->net.now_us ? n->paused_until_us - c->net.now_us : 0;
+}
+
 void pipe_answer(struct cluster *c, const struct event *e)
 {
     const uint32_t from = e->from;
@@ -99,7 +106,13 @@ void pipe_answer(struct cluster *c, const struct event *e)
     if (c->streams.all[e->stream].link[0] == 0) {
         return; /* the dialer is gone, or has thought better of it */
     }
-    if (to >= c->count || is_closed(c, from, to)) {
+    const bool is_closed_now = to >= c->count || is_closed(c, from, to);
+    const uint64_t wait_us = is_closed_now ? 0 : asleep_us(c, to);
+    if (wait_us > 0 && wait_us < DIAL_TIMEOUT_US) {
+        schedule(c, c->net.now_us + wait_us, e);
+        return;
+    }
+    if (is_closed_now || wait_us > 0) {
         why = (int)LINK_END_TIMEOUT;
         at_us = c->net.now_us + DIAL_TIMEOUT_US;
     } else if (!c->nodes[to].is_up) {

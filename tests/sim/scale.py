@@ -5,8 +5,8 @@
     tests/sim/scale.py [--quick] [--keep] [--no-run] [--only SERIES,...] [--max-nodes N]
 
 Runs the simulator over sizes and faults, writes what it prints to docs/scale/figures.json, draws the
-charts beside it (plot.py) and fills the tables between the marks in docs/scale.md (tables.py). Shows
-which run is under way. One seed gives one history: a second run with the same engine writes the same
+charts beside it (plot.py) and fills the tables between the marks in docs/scale.md (tables.py). Says
+which runs have ended. One seed gives one history: a second run with the same engine writes the same
 bytes. A run that takes longer than the limit is left out, and named at the end.
 """
 
@@ -35,19 +35,16 @@ TOLD = 10000  # from here on forming is simulated once, and elsewhere all are to
 ENCLAVE = 16  # of the nodes of a large cluster, where data is to move and one enclave is too much
 
 
-def seeds(nodes, most):
+def seeds(nodes, most, least):
     """Fewer for larger clusters, whose every run has more to say."""
-    return max(1, min(most, 30 * most // nodes))
+    return 1 if nodes >= LARGE else max(least, min(most, 30 * most // nodes))
 
 
-def few_minutes(nodes, minutes):
-    return minutes if nodes < LARGE else min(minutes, 1)
-
-
-def over_sizes(series, sizes, minutes, most_seeds, *options, large=()):
+def over_sizes(series, sizes, minutes, most_seeds, *options, least_seeds=1, large_minutes=1, large=()):
     """One run for each size; `large`: options for those above a single enclave's."""
-    return [(series, ["--nodes", nodes, "--minutes", few_minutes(nodes, minutes), "--seeds",
-                      f"1-{seeds(nodes, most_seeds)}", *options,
+    return [(series, ["--nodes", nodes, "--minutes",
+                      minutes if nodes < LARGE else min(minutes, large_minutes), "--seeds",
+                      f"1-{seeds(nodes, most_seeds, least_seeds)}", *options,
                       *(large if nodes > DATA_SIZES[5] else ()),
                       *(("--formed",) if nodes >= TOLD and series != "idle" else ())])
             for nodes in sizes]
@@ -57,23 +54,27 @@ def runs(is_quick):
     sizes = QUICK_SIZES if is_quick else SIZES
     data = [size for size in DATA_SIZES if size in sizes]
     nodes = QUICK_SIZES[-1] if is_quick else LOSS_NODES
-    many, some = (2, 2) if is_quick else (20, 8)
+    many, some, few = (2, 2, 2) if is_quick else (20, 8, 4)
     quiet = ("--writes", 0, "--walk", 0)
     # The first writes shape the trees, by duplicates; figures are of what comes after them.
     whole = ("--enclave-size", 0, "--writes", 5, "--delay", "1ms", "--settle", "30s", "--walk", 0)
     found = [
-        *over_sizes("crash-0", sizes, 2, many, "--scenario", "crash", *quiet),
-        *over_sizes("crash-25", sizes, 2, many, "--scenario", "crash", "--loss", 0.25, *quiet),
-        *over_sizes("kill", sizes, 1, many, "--scenario", "kill", *quiet,
+        *over_sizes("crash-0", sizes, 3, many, "--scenario", "crash", *quiet, least_seeds=some,
+                    large_minutes=3),
+        *over_sizes("crash-25", sizes, 3, many, "--scenario", "crash", "--loss", 0.25, *quiet,
+                    least_seeds=some, large_minutes=3),
+        *over_sizes("kill", sizes, 1, many, "--scenario", "kill", *quiet, least_seeds=some,
                     large=("--enclave-size", ENCLAVE)),
         *over_sizes("burst", [size for size in sizes if size < LARGE], 1.2, some, "--scenario",
-                    "burst", *quiet),
+                    "burst", *quiet, least_seeds=some),
         *over_sizes("idle", sizes, 5, 1, "--settle", "60s", *quiet),
         *over_sizes("writes", data, 2, some, *whole),
         *over_sizes("writes-churn", data, 1, some, "--scenario", "churn", *whole),
         *over_sizes("partition", [size for size in sizes if size < LARGE], 1, some,
                     "--scenario", "partition", "--writes", 2, "--ttl", "600s", "--walk", 0,
-                    large=("--enclave-size", ENCLAVE)),
+                    least_seeds=few, large=("--enclave-size", ENCLAVE)),
+        *over_sizes("writes-25", [size for size in data if size in (LOSS_NODES, DATA_SIZES[-1])], 2,
+                    some, *whole, "--loss", 0.25, "--stream-loss", 0),
     ]
     for loss in (0, 0.05, 0.1, 0.25, 0.4):
         found.append(("writes-loss", ["--nodes", nodes, "--minutes", 2, "--seeds", "1-2", *whole,
@@ -82,11 +83,10 @@ def runs(is_quick):
         found.append(("writes-stream-loss", ["--nodes", nodes, "--minutes", 2, "--seeds", "1-2", *whole,
                                              "--loss", 0, "--stream-loss", loss]))
     minutes = 2 if is_quick else 190  # times 16 nodes and 20 seeds: 1,000 node-hours
-    few = max(1, many // 4)
-    for count, *options in ((many, "--loss", 0.25, "--stream-loss", 0), (few, "--loss", 0.25),
-                            (few, "--loss", 0.25, "--scenario", "udp-block"),
-                            (few, "--loss", 0.4)):
-        found.append(("well", ["--nodes", 16, "--minutes", minutes, "--seeds", f"1-{count}", *quiet,
+    for options in (("--loss", 0.25, "--stream-loss", 0), ("--loss", 0.25),
+                    ("--loss", 0.25, "--scenario", "udp-block"),
+                    ("--loss", 0.25, "--scenario", "no-tcp"), ("--loss", 0.4)):
+        found.append(("well", ["--nodes", 16, "--minutes", minutes, "--seeds", f"1-{many}", *quiet,
                                *options]))
     return [(series, [str(word) for word in words]) for series, words in found]
 

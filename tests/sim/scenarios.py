@@ -28,6 +28,7 @@ EFFECTS = {
     "replay": ["datagrams_twice", "datagrams_replayed", "datagrams_spoiled", "datagrams_malformed"],
     "corrupt": ["streams_spoiled", "frames_malformed"],
     "full": ["puts_rejected_full"],
+    "no-tcp": ["cuts", "pieces_held"],
     "swarm": [],
 }
 ARGUMENTS = {

@@ -337,9 +337,9 @@ static bool is_put_off(struct cluster *c, const struct event *e)
     return true;
 }
 
-/* Whether a tick is the node's last one and comes at its time. What was due is often done by then:
- * a probe's retry, when the answer has come. */
-static bool is_due(struct cluster *c, const struct event *e)
+/* Whether a tick is to wake its node. What was due is often done by then, as a probe's retry is when
+ * the answer has come: the tick is put off to what is due next. */
+static bool take_tick(struct cluster *c, const struct event *e)
 {
     const struct sim_node *n = &c->nodes[e->to];
     if (e->at_us != n->tick_at_us) {
@@ -362,7 +362,7 @@ static void step(struct cluster *c, const struct event *e)
         is_put_off(c, e)) {
         return;
     }
-    if (e->kind == EVENT_TICK && !is_due(c, e)) {
+    if (e->kind == EVENT_TICK && !take_tick(c, e)) {
         return;
     }
     take_event(c, e);

@@ -69,7 +69,15 @@ static void tell_progress(struct run *r, uint64_t done_ms)
 {
     *r->now_us = r->cluster->net.now_us;
     if (r->story->progress != NULL) {
-        r->story->progress(r->story, done_ms);
+        r->story->progress(r->story, done_ms, 0);
+    }
+}
+
+static void tell_introduced(void *arg, uint32_t nodes)
+{
+    const struct run *r = arg;
+    if (r->story->progress != NULL) {
+        r->story->progress(r->story, 0, nodes);
     }
 }
 
@@ -86,7 +94,7 @@ static void start(struct run *r)
         }
     }
     if (r->story->is_formed != 0) {
-        introduce_all(c);
+        introduce_all(c, tell_introduced, r);
     }
 }
 

@@ -32,8 +32,9 @@ struct story {
     uint32_t key_count;  /* 0: as the faults want it */
     uint32_t walk_every; /* events of a node between two walks of all its structures; 0 never */
     uint64_t seed;
-    /* Told now and then how far it is; NULL: nobody. */
-    void (*progress)(const struct story *s, uint64_t done_ms);
+    /* Told now and then how far it is, and of is_formed's nodes how many have been told of all, 0
+     * before and after; NULL: nobody. */
+    void (*progress)(const struct story *s, uint64_t done_ms, uint32_t told);
 };
 
 /* How often a node of a cluster of that size is walked unless somebody wants it otherwise. */

@@ -104,11 +104,19 @@ WANTED = (
      ((16, 5.5), (128, 6), (1000, 7.5), (10000, 8))),
     ("killed process known to all, p99", "kill", "kill_all", "p99", "s",
      ((16, 1.5), (128, 1.5), (1000, 1.5), (10000, 1.5))),
-    ("burst start to full view", "idle", "forming", "max", "s", ((16, 2), (128, 3), (1000, 10))),
-    ("the same, 3 others known", "burst", "forming", "max", "s", ((16, 2), (128, 3), (1000, 10))),
+    ("burst start to full view", "crash-0", "forming", "max", "s",
+     ((16, 2), (128, 3), (1000, 10))),
+    ("burst start to full view at 25 % loss", "crash-25", "forming", "max", "s",
+     ((16, 2), (128, 3), (1000, 10))),
+    ("burst start to full view, 3 others known", "burst", "forming", "max", "s",
+     ((16, 2), (128, 3), (1000, 10))),
     ("partition's end to equal data, p99", "partition", "heal_digests", "p99", "s", ((128, 10),)),
-    ("write on the last node, p99", "writes", "last_copy", "p99", "ms", ((128, 100), (1000, 100))),
     ("write on each node, p99", "writes", "delivery", "p99", "ms", ((128, 40), (1000, 40))),
+    ("write on the last node, max", "writes", "last_copy", "max", "ms", ((128, 100), (1000, 100))),
+    ("write on each node at 25 % of datagrams lost, p99", "writes-25", "delivery", "p99", "ms",
+     ((128, 40), (1000, 40))),
+    ("write on the last node at 25 % of datagrams lost, max", "writes-25", "last_copy", "max", "ms",
+     ((128, 100), (1000, 100))),
 )
 
 
@@ -121,7 +129,8 @@ def wanted(runs, _):
                 lines.append(row(what, f"{nodes:,}", f"{aim:g} {unit}", NOTHING, "not run"))
                 continue
             value = result[f"{name}_us"][which] / (1e6 if unit == "s" else 1e3)
-            lines.append(row(what, f"{nodes:,}", f"{aim:g} {unit}", f"{number(value)} {unit}",
+            lines.append(row(what, f"{nodes:,}", f"{aim:g} {unit}",
+                             with_count(name, unit, which)(result),
                              "reached" if value <= aim else "**not reached**"))
     for what, series, cell, aim, sizes in (
             ("idle bytes a second, a node", "idle", all_bytes, 450, (16, 128, 1000, 10000)),

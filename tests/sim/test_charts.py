@@ -94,8 +94,8 @@ class Tables(unittest.TestCase):
 
     def test_a_figure_beyond_its_aim_is_said_to_be(self):
         text = "\n".join(tables.wanted([run("kill", 16, 700000), run("kill", 128, 800000)], []))
-        self.assertIn("| 16 | 1.5 s | 1.4 s | reached |", text)
-        self.assertIn("| 128 | 1.5 s | 1.6 s | **not reached** |", text)
+        self.assertIn("| 16 | 1.5 s | 1.4 s (3) | reached |", text)
+        self.assertIn("| 128 | 1.5 s | 1.6 s (3) | **not reached** |", text)
 
     def test_false_deaths_are_summed_by_the_share_lost(self):
         text = "\n".join(tables.well([run("kill", 16), run("idle", 16)], []))

@@ -219,6 +219,39 @@ static void addresses_follow_where_a_member_answered(void **state)
     roster_fini(&r);
 }
 
+static bool is_found_at(const struct roster *r, const struct addr *addr, const struct member *m)
+{
+    uint32_t walk = 0;
+    return roster_next_at(r, addr, &walk) == m;
+}
+
+static void a_member_that_answers_where_its_card_says_is_found_there_as_before(void **state)
+{
+    (void)state;
+    const enum member_state states[] = {MEMBER_ALIVE, MEMBER_DEAD};
+    for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+        struct roster r;
+        start(&r);
+        struct member *m = add(&r, 1, states[i]);
+        const bool is_live = states[i] == MEMBER_ALIVE;
+        const struct addr own = member_addr_at(m, 0).addr;
+        const struct addr other = card_number(99).addrs[0].addr;
+        roster_set_last_addr(&r, m, &own);
+        const struct addr last = member_last_addr(m);
+        assert_true(addr_equal(&last, &own));
+        assert_int_equal(is_found_at(&r, &own, m), is_live);
+        roster_check(&r);
+        roster_set_last_addr(&r, m, &other);
+        assert_int_equal(is_found_at(&r, &other, m), is_live);
+        assert_int_equal(is_found_at(&r, &own, m), is_live);
+        roster_check(&r);
+        roster_set_last_addr(&r, m, &own);
+        assert_false(is_found_at(&r, &other, m));
+        roster_check(&r);
+        roster_fini(&r);
+    }
+}
+
 /* The sums and walks of ranges, against a table looked through. */
 static void ranges_of_tags_have_their_sums_and_their_members_in_order(void **state)
 {
@@ -279,6 +312,7 @@ int main(void)
         cmocka_unit_test(the_table_is_bounded_and_names_its_oldest_dead),
         cmocka_unit_test(ranges_of_tags_have_their_sums_and_their_members_in_order),
         cmocka_unit_test(addresses_follow_where_a_member_answered),
+        cmocka_unit_test(a_member_that_answers_where_its_card_says_is_found_there_as_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

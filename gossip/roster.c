@@ -200,12 +200,11 @@ uint32_t roster_sum(const struct roster *r, uint32_t first, uint32_t last)
 uint32_t roster_rank(const struct roster *r, const struct member *m)
 {
     const uint32_t chain = chain_of(r, m->tag);
-    const uint32_t block = chain / ROSTER_BLOCK;
     uint32_t rank = 0;
-    for (uint32_t i = 0; i < block; i++) {
+    for (uint32_t i = 0; i < chain / ROSTER_BLOCK; i++) {
         rank += r->block_live[i];
     }
-    for (uint32_t i = block * ROSTER_BLOCK; i < chain; i++) {
+    for (uint32_t i = chain / ROSTER_BLOCK * ROSTER_BLOCK; i < chain; i++) {
         rank += r->chains[i].live;
     }
     const struct member *before = seat_at(r, r->chains[chain].first_1 - 1U);

@@ -337,8 +337,8 @@ static bool is_put_off(struct cluster *c, const struct event *e)
     return true;
 }
 
-/* Whether a tick is to wake its node. What was due is often done by then, as a probe's retry is when
- * the answer has come: the tick is put off to what is due next. */
+/* Whether a tick is to wake its node. What was due is often done by then, as a probe's retry is
+ * when the answer has come: the tick is put off to what is due next. */
 static bool take_tick(struct cluster *c, const struct event *e)
 {
     const struct sim_node *n = &c->nodes[e->to];

@@ -54,10 +54,11 @@ def runs(is_quick):
     sizes = QUICK_SIZES if is_quick else SIZES
     data = [size for size in DATA_SIZES if size in sizes]
     nodes = QUICK_SIZES[-1] if is_quick else LOSS_NODES
-    many, some, few = (2, 2, 2) if is_quick else (20, 8, 4)
+    many, some, few = (2, 2, 2) if is_quick else (20, 8, 3)
     quiet = ("--writes", 0, "--walk", 0)
     # The first writes shape the trees, by duplicates; figures are of what comes after them.
     whole = ("--enclave-size", 0, "--writes", 5, "--delay", "1ms", "--settle", "30s", "--walk", 0)
+    halves = ("--scenario", "partition", "--writes", 2, "--ttl", "600s", "--walk", 0)
     found = [
         *over_sizes("crash-0", sizes, 3, many, "--scenario", "crash", *quiet, least_seeds=some,
                     large_minutes=3),
@@ -68,13 +69,14 @@ def runs(is_quick):
         *over_sizes("burst", [size for size in sizes if size < LARGE], 1.2, some, "--scenario",
                     "burst", *quiet, least_seeds=some),
         *over_sizes("idle", sizes, 5, 1, "--settle", "60s", *quiet),
-        *over_sizes("writes", data, 2, some, *whole),
+        *over_sizes("writes", data, 2, some, *whole, least_seeds=few),
         *over_sizes("writes-churn", data, 1, some, "--scenario", "churn", *whole),
-        *over_sizes("partition", [size for size in sizes if size < LARGE], 1, some,
-                    "--scenario", "partition", "--writes", 2, "--ttl", "600s", "--walk", 0,
-                    least_seeds=few, large=("--enclave-size", ENCLAVE)),
+        *over_sizes("partition", [size for size in sizes if size <= LOSS_NODES], 1, some, *halves,
+                    least_seeds=few),
+        *over_sizes("partition", [size for size in sizes if LOSS_NODES < size < LARGE], 1, some, *halves,
+                    large=("--enclave-size", ENCLAVE)),
         *over_sizes("writes-25", [size for size in data if size in (LOSS_NODES, DATA_SIZES[-1])], 2,
-                    some, *whole, "--loss", 0.25, "--stream-loss", 0),
+                    some, *whole, "--loss", 0.25, "--stream-loss", 0, least_seeds=few),
     ]
     for loss in (0, 0.05, 0.1, 0.25, 0.4):
         found.append(("writes-loss", ["--nodes", nodes, "--minutes", 2, "--seeds", "1-2", *whole,

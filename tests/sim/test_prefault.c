@@ -61,11 +61,12 @@ static void a_large_cluster_has_its_memory(void **state)
     if (IS_SANITIZED || !kernel_populates()) {
         skip();
     }
+    const size_t expected = (size_t)LARGE * LARGE * sizeof(struct member);
     const size_t before = resident_bytes();
     struct prefault *p = prefault_begin(LARGE);
     assert_non_null(p);
     prefault_end(p);
-    assert_in_range(resident_bytes() - before, LARGE * LARGE * sizeof(struct member), SIZE_MAX);
+    assert_in_range(resident_bytes() - before, expected, SIZE_MAX);
 }
 
 int main(void)

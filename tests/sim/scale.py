@@ -30,7 +30,7 @@ SIZES = (10, 16, 32, 64, 100, 128, 300, 1000, 3000, 10000)
 DATA_SIZES = (10, 16, 32, 64, 100, 128, 300, 1000)  # in one enclave
 QUICK_SIZES = (10, 16, 64)
 LOSS_NODES = 128
-LARGE = 3000  # nodes from which one run at a time has the machine's memory, and a minute is enough
+LARGE = 3000  # nodes from which one run at a time has the machine's memory, and one seed is enough
 TOLD = 10000  # from here on forming is simulated once, and elsewhere all are told of all
 ENCLAVE = 16  # of the nodes of a large cluster, where data is to move and one enclave is too much
 

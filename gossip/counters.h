@@ -48,7 +48,7 @@
     X(tree_eager, "Writes pushed to others along broadcast trees")                 \
     X(tree_lazy, "Writes announced to others by their id")                         \
     X(tree_grafts, "Announced writes asked for, because they did not come")        \
-    X(tree_prunes, "Links pruned from a tree, because a write came twice")         \
+    X(tree_prunes, "Links pruned from a tree, which had another way")              \
     X(tree_duplicates, "Writes that came twice along broadcast trees")             \
     X(tree_lost, "Announced writes given up and left to reconciliation")           \
     X(clock_conflicts, "Peers met whose clock is more than a minute off")

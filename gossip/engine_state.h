@@ -138,6 +138,9 @@ void wiring_opened(struct engine *e, struct link *l);
 /* ROLE came: what it is to the peer. RC_MALFORMED. */
 MUST_USE enum rc wiring_role(struct engine *e, struct link *l, struct cursor *payload);
 
+/* Whether the links of all neighbours are open. */
+bool wiring_is_up(const struct engine *e);
+
 /* ---- leader.c ---- */
 
 /* The member's flags were heard or its state has changed: its clock may lead, or not any more. */
@@ -176,9 +179,9 @@ void spread_shadow(struct engine *e, const struct link *from, const struct recor
 void spread_arrived(struct engine *e, struct link *l, const struct frame_record *f,
                     enum merge_outcome outcome);
 
-/* An open link is ended on purpose: the trees that it is of go on by the links of their rings, so
- * that the next write finds its way at once. */
-void spread_hand_over(struct engine *e, const struct link *leaving);
+/* The trees leave an open link that is not of the overlay, or is ended on purpose: they go on by
+ * the links of their rings, so that the next write finds its way at once. */
+void spread_leave(struct engine *e, struct link *l);
 
 /* A ROLE or TREE_ frame. RC_MALFORMED. */
 MUST_USE enum rc spread_frame(struct engine *e, struct link *l, enum frame_type type,

@@ -118,7 +118,8 @@ enum record_kind {
     RECORD_IS_GUARD = 4,    /* no value: only raises the guard of what is held */
     RECORD_IS_COUNTED = 8,  /* takes the link's next sequence number and is acknowledged */
     RECORD_IS_FORWARD = 16, /* came along the trees of a large enclave: pass it on */
-    RECORD_IS_REPEAT = 32,  /* the receiver may well have it: it is sent again for its guard */
+    RECORD_IS_REPEAT = 32,  /* the receiver may well have it, which says nothing of the trees: it is
+                               sent again for its guard, or came on a detour itself */
 };
 
 enum { RECORD_WIRE_OVERHEAD_MAX = 1 + 8 + 16 + 8 + 8 + 4 + 2 };

@@ -429,12 +429,15 @@ static uint64_t look_at_open(struct engine *e, struct link *l)
     if (((l->role | l->peer_role) & ROLE_KEEPS) != 0) {
         return UINT64_MAX;
     }
+    if (e->overlay.is_large && wiring_is_up(e)) {
+        spread_leave(e, l);
+    }
     const uint64_t idle_us = e->now_us - l->used_us;
     if (idle_us < LINK_IDLE_US) {
         return l->used_us + LINK_IDLE_US;
     }
     if (is_needless(e, l)) {
-        spread_hand_over(e, l);
+        spread_leave(e, l);
         peer_end(e, l, CLOSE_IDLE);
         return UINT64_MAX;
     }

@@ -50,6 +50,27 @@ static bool is_lazy(const struct link *l, uint32_t tree)
     return (l->lazy >> tree & 1) != 0;
 }
 
+static void make_eager(struct link *l, uint32_t tree)
+{
+    l->lazy &= ~(UINT32_C(1) << tree);
+}
+
+static bool is_of_rings(const struct engine *e, const struct link *l, uint32_t tree)
+{
+    const uint32_t lazy = tree_lazy(l->rings | l->peer_rings, e->overlay.ring_count);
+    return (lazy >> tree & 1) == 0;
+}
+
+/* Whether a write goes along the link, and not only its id. One that shapes its tree has the links
+ * of the tree's rings eager again, until a second copy prunes them. */
+static bool takes_write(const struct engine *e, struct link *l, uint32_t tree, uint64_t id)
+{
+    if (is_lazy(l, tree) && tree_is_shaping(id) && is_of_rings(e, l, tree)) {
+        make_eager(l, tree);
+    }
+    return !is_lazy(l, tree);
+}
+
 static void flush_news(struct engine *e, struct link *l)
 {
     while (l->news.len > 0) {
@@ -120,7 +141,7 @@ static void send_lazily(struct engine *e, struct link *const *lazy, uint32_t cou
 
 static void send_by_tree(struct engine *e, struct queued_write *w, uint64_t id, bool is_big)
 {
-    const struct tree_seen seen = {.id = id, .version = w->version, .handle = w->handle};
+    struct tree_seen seen = {.id = id, .version = w->version, .handle = w->handle};
     const uint32_t tree = tree_of(&e->config.uuid);
     uint32_t direct = e->config.replication_factor - 1;
     struct link *lazy[LAZY_LINKS_MAX];
@@ -132,7 +153,7 @@ static void send_by_tree(struct engine *e, struct queued_write *w, uint64_t id, 
         if (!is_tree_link(e, l)) {
             continue;
         }
-        if (!is_lazy(l, tree)) {
+        if (takes_write(e, l, tree, id)) {
             push(e, l, w, tree, id, is_big);
             direct -= direct > 0;
         } else if (lazy_count < LAZY_LINKS_MAX) {
@@ -150,7 +171,7 @@ void spread_write(struct engine *e, struct queued_write *w, uint64_t id, bool is
     }
     w->kind = RECORD_IS_COUNTED;
     if (is_forwarding(e)) {
-        const struct tree_seen seen = {.id = id, .version = w->version, .handle = w->handle};
+        struct tree_seen seen = {.id = id, .version = w->version, .handle = w->handle};
         (void)tree_see(e->tree, &seen, 0, e->now_us);
         w->kind |= RECORD_IS_FORWARD;
     }
@@ -200,13 +221,16 @@ static void pass_on(struct engine *e, const struct link *from, const struct tree
 {
     const uint32_t tree = tree_of(&seen->version.origin);
     const struct queued_write w = {
-        .handle = seen->handle, .version = seen->version, .kind = RECORD_IS_FORWARD};
+        .handle = seen->handle,
+        .version = seen->version,
+        .kind = (uint8_t)(RECORD_IS_FORWARD | (seen->is_detour ? RECORD_IS_REPEAT : 0)),
+    };
     uint32_t slot = 0;
     for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
         if (l == from || !is_tree_link(e, l)) {
             continue;
         }
-        if (!is_lazy(l, tree)) {
+        if (takes_write(e, l, tree, seen->id)) {
             push(e, l, &w, tree, seen->id, is_big);
         } else if (!is_told && !is_big) {
             announce(e, l, TREE_SMALL, tree, seen->id);
@@ -245,6 +269,14 @@ static void prune(struct engine *e, struct link *l, uint32_t tree)
     }
 }
 
+static void prune_needless(struct engine *e, uint32_t link, uint32_t tree)
+{
+    struct link *l = link == 0 ? NULL : mesh_find(e->mesh, link);
+    if (l != NULL && l->state == LINK_OPEN) {
+        prune(e, l, tree);
+    }
+}
+
 /* Whether a record that came by reconciliation is left out of the comparison by which such records
  * travel on, now or by the time it happens: then it goes on as a write does. */
 static bool is_fleeting(const struct engine *e, const struct record *r)
@@ -276,6 +308,7 @@ void spread_arrived(struct engine *e, struct link *l, const struct frame_record 
 {
     const struct record *r = &f->record;
     const bool is_forward = (f->kind & RECORD_IS_FORWARD) != 0;
+    const bool is_of_tree = is_forward && (f->kind & RECORD_IS_REPEAT) == 0;
     const bool is_synced = (f->kind & (RECORD_IS_FORWARD | RECORD_IS_COUNTED)) == 0;
     const bool is_passed_on = is_synced && outcome == MERGE_APPLIED && is_fleeting(e, r);
     if ((!is_forward && !is_synced && !e->overlay.is_large) || (f->kind & RECORD_IS_GUARD) != 0 ||
@@ -283,35 +316,37 @@ void spread_arrived(struct engine *e, struct link *l, const struct frame_record 
         return;
     }
     const bool is_held = outcome == MERGE_APPLIED || outcome == MERGE_SAME;
-    const struct tree_seen seen = {
+    struct tree_seen seen = {
         .id = record_write_id(r, store_digest_seed(e->store)),
         .version = r->version,
         .handle = is_held ? store_find(e->store, r) : 0,
         .is_direct = !is_forward && !is_passed_on,
+        .is_detour = !is_of_tree,
     };
     if (is_synced && !is_passed_on && !tree_is_missing(e->tree, seen.id)) {
         return;
     }
-    switch (tree_see(e->tree, &seen, l->id, e->now_us)) {
-    case TREE_FIRST:
-        if (is_held) {
-            pass_on(e, l, &seen, r->blob != NULL, false);
-        }
-        break;
+    const uint32_t tree = tree_of(&r->version.origin);
+    const enum tree_sight sight = tree_see(e->tree, &seen, l->id, e->now_us);
+    switch (sight) {
     case TREE_DIRECT_FIRST:
         if (is_held) {
             announce_all(e, l, &seen, r->blob != NULL);
         }
         break;
+    case TREE_FIRST:
     case TREE_AFTER_DIRECT:
+        if (is_of_tree && e->overlay.is_large) {
+            make_eager(l, tree); /* as it is on the other side */
+        }
         if (is_held) {
-            pass_on(e, l, &seen, r->blob != NULL, true);
+            pass_on(e, l, &seen, r->blob != NULL, sight == TREE_AFTER_DIRECT);
         }
         break;
     case TREE_AGAIN:
-        if (is_forward && (f->kind & RECORD_IS_REPEAT) == 0) {
+        if (is_of_tree) {
             e->counters.tree_duplicates++;
-            prune(e, l, tree_of(&r->version.origin));
+            prune_needless(e, tree_take_needless(e->tree, seen.id, l->id), tree);
         }
         break;
     }
@@ -326,26 +361,30 @@ static void graft(struct engine *e, struct link *l, enum tree_kind kind, uint32_
     const struct frame_tree entry = {.kind = (uint8_t)kind, .tree = (uint8_t)tree, .id = id};
     frame_tree_write(&c, &entry);
     if (kind != TREE_DIRECT) {
-        l->lazy &= ~(UINT32_C(1) << tree);
+        make_eager(l, tree);
     }
     if (link_control(l, FRAME_TREE_GRAFT, FRAME_CRITICAL, payload, c.pos) == RC_OK) {
         mesh_ask_output(e->mesh, l);
     }
 }
 
-void spread_hand_over(struct engine *e, const struct link *leaving)
+/* Makes the links of a tree's rings eager again, all but one. */
+static void graft_rings(struct engine *e, uint32_t tree, const struct link *but)
 {
     uint32_t slot = 0;
     for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
-        const uint32_t rings = l->rings | l->peer_rings;
-        const uint32_t lazy = tree_lazy(rings, e->overlay.ring_count) | leaving->lazy | ~l->lazy;
-        if (l == leaving || rings == 0 || !is_tree_link(e, l)) {
-            continue;
+        if (l != but && is_tree_link(e, l) && is_lazy(l, tree) && is_of_rings(e, l, tree)) {
+            graft(e, l, TREE_SMALL, tree, TREE_NO_ID);
         }
-        for (uint32_t tree = 0; tree < TREE_COUNT; tree++) {
-            if ((lazy >> tree & 1) == 0) {
-                graft(e, l, TREE_SMALL, tree, TREE_NO_ID);
-            }
+    }
+}
+
+void spread_leave(struct engine *e, struct link *l)
+{
+    for (uint32_t tree = 0; tree < TREE_COUNT; tree++) {
+        if (!is_lazy(l, tree)) {
+            graft_rings(e, tree, l);
+            prune(e, l, tree);
         }
     }
 }
@@ -414,7 +453,7 @@ static void serve_graft(struct engine *e, struct link *l, const struct frame_tre
     struct record r;
     const bool is_direct = entry->kind == TREE_DIRECT;
     if (!is_direct) {
-        l->lazy &= ~(UINT32_C(1) << entry->tree);
+        make_eager(l, entry->tree);
     }
     if (entry->id == TREE_NO_ID) {
         return;

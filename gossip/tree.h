@@ -10,6 +10,13 @@
  * tree is eager where the link is of one of its two rings (gossip/overlay): the first write of a
  * tree floods a graph of four links a node, which bounds what a node ever relays.
  *
+ * A tree that writes have shaped by their shortest paths grows longer with each repair: a random
+ * spanning tree's paths go with the square root of its nodes, not with the logarithm. Against that,
+ * one write in TREE_SHAPING_EVERY floods the tree's rings anew; and a write that was grafted, while
+ * the tree was only late, is on a detour: where the tree brings it after all, the grafted link is
+ * pruned and not the tree's. What follows from a detour goes marked (RECORD_IS_REPEAT) and prunes
+ * nothing, so that the copy that says so has not come by way of this node itself.
+ *
  * How long an announced write is waited for follows how much later than their announcements writes
  * have come lately (as RFC 6298 does for round trips), so that a stalled stream is overtaken by
  * another link soon and a slow network is not asked twice.
@@ -37,6 +44,7 @@ enum {
     TREE_WAIT_MAX_US = 400 * 1000,
     TREE_LARGE_WAIT_US = 30 * 1000 * 1000, /* a large value that was asked for takes its time */
     TREE_ATTEMPTS_MAX = 6,                 /* then it is left to anti-entropy */
+    TREE_SHAPING_EVERY = 64,               /* costs two copies more of each such write */
 };
 
 struct tree;
@@ -51,12 +59,17 @@ uint32_t tree_of(const struct uuid *origin);
 /* The trees, as bits, in which a new link of these rings is lazy, of `ring_count` rings in all. */
 uint32_t tree_lazy(uint32_t rings, uint32_t ring_count);
 
+/* Whether the write of this id shapes its tree. */
+bool tree_is_shaping(uint64_t id);
+
 /* ---- Seen ---- */
 struct tree_seen {
     uint64_t id;            /* record_write_id() */
     struct version version; /* with `handle`: where the store has it, if it still does */
     uint32_t handle;
-    bool is_direct; /* came only from its origin itself, outside of the tree */
+    bool is_direct;   /* came only from its origin itself, outside of the tree */
+    bool is_detour;   /* not by the tree: by reconciliation, or asked for here or on its way */
+    uint32_t grafted; /* the link that brought it when asked; 0: none, or pruned since */
     uint64_t at_us;
 };
 
@@ -67,13 +80,16 @@ enum tree_sight {
     TREE_AGAIN,
 };
 
-/* A write is here: `seen` but for at_us is copied. `link` brought it, 0 for our own. It is missing
- * no more. */
-enum tree_sight tree_see(struct tree *t, const struct tree_seen *seen, uint32_t link,
-                         uint64_t now_us);
+/* A write is here. `link` brought it, 0 for our own; it is missing no more. What was known of it
+ * while it was is added to `seen`, which is copied if it is new. */
+enum tree_sight tree_see(struct tree *t, struct tree_seen *seen, uint32_t link, uint64_t now_us);
 
 /* NULL when it was not seen, or long ago; valid until the next call that is not const. */
 const struct tree_seen *tree_find(const struct tree *t, uint64_t id);
+
+/* The link that is too much in the tree after TREE_AGAIN by `link`, from somebody who had the write
+ * by the tree: `link`, or the one on which it was grafted before. 0 for none. */
+uint32_t tree_take_needless(struct tree *t, uint64_t id, uint32_t link);
 
 /* ---- Announced and missing ---- */
 struct tree_news {

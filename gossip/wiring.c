@@ -109,6 +109,19 @@ void wiring_opened(struct engine *e, struct link *l)
     assign_role(e, l);
 }
 
+bool wiring_is_up(const struct engine *e)
+{
+    const struct uuid *uuid = NULL;
+    for (uint32_t walk = 0; (uuid = overlay_next(&e->overlay, &walk)) != NULL;) {
+        const struct member *m = swim_find(e->swim, uuid);
+        const struct link *l = m == NULL ? NULL : mesh_of(e->mesh, m);
+        if (l == NULL || l->state != LINK_OPEN) {
+            return false;
+        }
+    }
+    return true;
+}
+
 enum rc wiring_role(struct engine *e, struct link *l, struct cursor *c)
 {
     struct frame_role role;

@@ -26,8 +26,14 @@ static int tear_down(void **state)
 
 static enum tree_sight see(struct tree *t, uint64_t id, bool is_direct, uint64_t now_us)
 {
-    const struct tree_seen seen = {.id = id, .handle = 5, .is_direct = is_direct};
+    struct tree_seen seen = {.id = id, .handle = 5, .is_direct = is_direct};
     return tree_see(t, &seen, LINK_A, now_us);
+}
+
+static enum tree_sight see_on(struct tree *t, uint64_t id, uint32_t link, uint64_t now_us)
+{
+    struct tree_seen seen = {.id = id, .handle = 5};
+    return tree_see(t, &seen, link, now_us);
 }
 
 static enum tree_answer announce(struct tree *t, uint64_t id, uint32_t link, bool is_large,
@@ -116,6 +122,57 @@ static void a_lost_link_is_not_asked_and_what_it_was_asked_for_is_due(void **sta
     assert_int_equal(tree_deadline(*state), 60 * MS);
     assert_true(tree_next_due(*state, 60 * MS, &due));
     assert_int_equal(due.link, LINK_B);
+}
+
+static void a_second_copy_by_the_tree_makes_its_link_needless(void **state)
+{
+    assert_int_equal(see_on(*state, 1, LINK_A, 0), TREE_FIRST);
+    assert_false(tree_find(*state, 1)->is_detour);
+    assert_int_equal(see_on(*state, 1, LINK_B, 0), TREE_AGAIN);
+    assert_int_equal(tree_take_needless(*state, 1, LINK_B), LINK_B);
+}
+
+static void a_graft_is_needless_when_the_tree_was_only_late(void **state)
+{
+    struct tree_due due;
+    (void)announce(*state, 1, LINK_A, false, 0);
+    assert_true(tree_next_due(*state, tree_deadline(*state), &due));
+    assert_int_equal(see_on(*state, 1, LINK_A, 50 * MS), TREE_FIRST);
+    assert_true(tree_find(*state, 1)->is_detour);
+    assert_int_equal(see_on(*state, 1, LINK_B, 60 * MS), TREE_AGAIN);
+    assert_int_equal(tree_take_needless(*state, 1, LINK_B), LINK_A);
+    assert_int_equal(tree_take_needless(*state, 1, LINK_B), 0);
+}
+
+static void an_answer_after_the_trees_own_copy_is_needless(void **state)
+{
+    struct tree_due due;
+    (void)announce(*state, 1, LINK_A, false, 0);
+    assert_true(tree_next_due(*state, tree_deadline(*state), &due));
+    assert_int_equal(see_on(*state, 1, LINK_B, 50 * MS), TREE_FIRST);
+    assert_false(tree_find(*state, 1)->is_detour);
+    assert_int_equal(see_on(*state, 1, LINK_A, 60 * MS), TREE_AGAIN);
+    assert_int_equal(tree_take_needless(*state, 1, LINK_A), LINK_A);
+}
+
+static void the_first_of_several_asked_is_the_graft(void **state)
+{
+    struct tree_due due;
+    (void)announce(*state, 1, LINK_A, false, 0);
+    (void)announce(*state, 1, LINK_B, false, 0);
+    assert_true(tree_next_due(*state, tree_deadline(*state), &due));
+    assert_true(tree_next_due(*state, tree_deadline(*state), &due));
+    assert_int_equal(due.link, LINK_B);
+    assert_int_equal(see_on(*state, 1, LINK_A, 90 * MS), TREE_FIRST);
+    assert_int_equal(tree_find(*state, 1)->grafted, LINK_A);
+}
+
+static void what_came_past_the_tree_makes_no_link_needless(void **state)
+{
+    struct tree_seen synced = {.id = 1, .handle = 5, .is_detour = true};
+    assert_int_equal(tree_see(*state, &synced, LINK_A, 0), TREE_FIRST);
+    assert_int_equal(see_on(*state, 1, LINK_B, 0), TREE_AGAIN);
+    assert_int_equal(tree_take_needless(*state, 1, LINK_B), 0);
 }
 
 static void a_large_value_is_fetched_from_the_first_who_has_it(void **state)
@@ -207,6 +264,11 @@ int main(void)
         TEST(what_nobody_brings_is_given_up),
         TEST(waiting_grows_where_writes_come_long_after_their_announcements),
         TEST(a_lost_link_is_not_asked_and_what_it_was_asked_for_is_due),
+        TEST(a_second_copy_by_the_tree_makes_its_link_needless),
+        TEST(a_graft_is_needless_when_the_tree_was_only_late),
+        TEST(an_answer_after_the_trees_own_copy_is_needless),
+        TEST(the_first_of_several_asked_is_the_graft),
+        TEST(what_came_past_the_tree_makes_no_link_needless),
         TEST(a_large_value_is_fetched_from_the_first_who_has_it),
         TEST(what_was_replaced_meanwhile_is_missed_no_more),
         TEST(missing_and_seen_are_bounded),

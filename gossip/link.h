@@ -111,8 +111,10 @@ struct link {
     uint64_t bytes_in, bytes_out, records_in, records_out;
     uint64_t used_us; /* when something else than its role last passed */
     uint32_t rings,
-        peer_rings;          /* on which the two are neighbours, as this side and the other say */
-    uint32_t lazy;           /* the trees, as bits, in which ids go out and not writes */
+        peer_rings; /* on which the two are neighbours, as this side and the other say */
+    uint32_t lazy;  /* the trees, as bits, in which ids go out and not writes */
+    uint32_t trial; /* the trees in which it was grafted, and is on trial until then */
+    uint64_t trial_until_us;
     uint8_t role, peer_role; /* enum role_flags, as told and as heard */
     bool is_role_told;
     bool is_tree;    /* was of a broadcast tree once, and stays so: what is too much is pruned */

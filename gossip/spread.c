@@ -61,14 +61,17 @@ static bool is_of_rings(const struct engine *e, const struct link *l, uint32_t t
     return (lazy >> tree & 1) == 0;
 }
 
-/* Whether a write goes along the link, and not only its id. One that shapes its tree has the links
- * of the tree's rings eager again, until a second copy prunes them. */
-static bool takes_write(const struct engine *e, struct link *l, uint32_t tree, uint64_t id)
+/* Whether a write goes along the link, and not only its id. */
+static bool takes_write(const struct engine *e, const struct link *l, uint32_t tree, uint64_t id)
 {
-    if (is_lazy(l, tree) && tree_is_shaping(id) && is_of_rings(e, l, tree)) {
-        make_eager(l, tree);
-    }
-    return !is_lazy(l, tree);
+    return !is_lazy(l, tree) ||
+           (e->overlay.is_large && tree_is_shaping(id) && is_of_rings(e, l, tree));
+}
+
+/* Whether a link was grafted so lately that the tree may still bring what it brings. */
+static bool is_on_trial(const struct engine *e, const struct link *l, uint32_t tree)
+{
+    return (l->trial >> tree & 1) != 0 && e->now_us < l->trial_until_us;
 }
 
 static void flush_news(struct engine *e, struct link *l)
@@ -141,7 +144,7 @@ static void send_lazily(struct engine *e, struct link *const *lazy, uint32_t cou
 
 static void send_by_tree(struct engine *e, struct queued_write *w, uint64_t id, bool is_big)
 {
-    struct tree_seen seen = {.id = id, .version = w->version, .handle = w->handle};
+    const struct tree_seen seen = {.id = id, .version = w->version, .handle = w->handle};
     const uint32_t tree = tree_of(&e->config.uuid);
     uint32_t direct = e->config.replication_factor - 1;
     struct link *lazy[LAZY_LINKS_MAX];
@@ -171,7 +174,7 @@ void spread_write(struct engine *e, struct queued_write *w, uint64_t id, bool is
     }
     w->kind = RECORD_IS_COUNTED;
     if (is_forwarding(e)) {
-        struct tree_seen seen = {.id = id, .version = w->version, .handle = w->handle};
+        const struct tree_seen seen = {.id = id, .version = w->version, .handle = w->handle};
         (void)tree_see(e->tree, &seen, 0, e->now_us);
         w->kind |= RECORD_IS_FORWARD;
     }
@@ -192,7 +195,7 @@ void spread_again(struct engine *e, struct link *l, const struct queued_write *w
         again.kind |= is_forwarding(e) ? RECORD_IS_FORWARD | RECORD_IS_REPEAT : 0;
         peer_enqueue(e, l, &again, is_big);
     } else if (is_tree_link(e, l)) {
-        again.kind |= RECORD_IS_FORWARD;
+        again.kind |= RECORD_IS_FORWARD | RECORD_IS_REPEAT;
         push(e, l, &again, tree_of(&e->config.uuid), id, is_big);
     }
 }
@@ -263,16 +266,40 @@ static void prune(struct engine *e, struct link *l, uint32_t tree)
     const uint8_t payload[1] = {(uint8_t)tree};
     /* Also when the link is lazy already on this side: it is not on the other. */
     l->lazy |= UINT32_C(1) << tree;
+    l->trial &= ~(UINT32_C(1) << tree);
     e->counters.tree_prunes++;
     if (link_control(l, FRAME_TREE_PRUNE, FRAME_CRITICAL, payload, sizeof(payload)) == RC_OK) {
         mesh_ask_output(e->mesh, l);
     }
 }
 
-static void prune_needless(struct engine *e, uint32_t link, uint32_t tree)
+static void graft(struct engine *e, struct link *l, enum tree_kind kind, uint32_t tree, uint64_t id)
+{
+    uint8_t payload[TREE_ENTRY_BYTES];
+    struct cursor c = cursor_writer(payload, sizeof(payload));
+    const struct frame_tree entry = {.kind = (uint8_t)kind, .tree = (uint8_t)tree, .id = id};
+    frame_tree_write(&c, &entry);
+    if (kind != TREE_DIRECT) {
+        make_eager(l, tree);
+    }
+    if (link_control(l, FRAME_TREE_GRAFT, FRAME_CRITICAL, payload, c.pos) == RC_OK) {
+        mesh_ask_output(e->mesh, l);
+    }
+}
+
+/* A write has come first by this link: it is the tree's, on both sides. */
+static void confirm(struct engine *e, struct link *l, uint32_t tree)
+{
+    if (is_lazy(l, tree) && e->overlay.is_large && (l->peer_role & ROLE_IS_LARGE) != 0) {
+        graft(e, l, TREE_SMALL, tree, TREE_NO_ID);
+    }
+}
+
+/* A second copy came on `from`. It is that link's fault, unless the other was pruned already. */
+static void prune_needless(struct engine *e, uint32_t link, const struct link *from, uint32_t tree)
 {
     struct link *l = link == 0 ? NULL : mesh_find(e->mesh, link);
-    if (l != NULL && l->state == LINK_OPEN) {
+    if (l != NULL && l->state == LINK_OPEN && (l == from || !is_lazy(l, tree))) {
         prune(e, l, tree);
     }
 }
@@ -316,17 +343,19 @@ void spread_arrived(struct engine *e, struct link *l, const struct frame_record 
         return;
     }
     const bool is_held = outcome == MERGE_APPLIED || outcome == MERGE_SAME;
-    struct tree_seen seen = {
+    const uint32_t tree = tree_of(&r->version.origin);
+    const bool is_grafted = is_forward && is_on_trial(e, l, tree);
+    const struct tree_seen seen = {
         .id = record_write_id(r, store_digest_seed(e->store)),
         .version = r->version,
         .handle = is_held ? store_find(e->store, r) : 0,
         .is_direct = !is_forward && !is_passed_on,
-        .is_detour = !is_of_tree,
+        .is_detour = !is_of_tree || is_grafted,
+        .grafted = is_grafted ? l->id : 0,
     };
     if (is_synced && !is_passed_on && !tree_is_missing(e->tree, seen.id)) {
         return;
     }
-    const uint32_t tree = tree_of(&r->version.origin);
     const enum tree_sight sight = tree_see(e->tree, &seen, l->id, e->now_us);
     switch (sight) {
     case TREE_DIRECT_FIRST:
@@ -336,8 +365,8 @@ void spread_arrived(struct engine *e, struct link *l, const struct frame_record 
         break;
     case TREE_FIRST:
     case TREE_AFTER_DIRECT:
-        if (is_of_tree && e->overlay.is_large) {
-            make_eager(l, tree); /* as it is on the other side */
+        if (is_of_tree) {
+            confirm(e, l, tree);
         }
         if (is_held) {
             pass_on(e, l, &seen, r->blob != NULL, sight == TREE_AFTER_DIRECT);
@@ -346,27 +375,13 @@ void spread_arrived(struct engine *e, struct link *l, const struct frame_record 
     case TREE_AGAIN:
         if (is_of_tree) {
             e->counters.tree_duplicates++;
-            prune_needless(e, tree_take_needless(e->tree, seen.id, l->id), tree);
+            prune_needless(e, tree_needless(e->tree, seen.id, l->id), l, tree);
         }
         break;
     }
 }
 
 /* ---- Announced, grafted, pruned ---- */
-
-static void graft(struct engine *e, struct link *l, enum tree_kind kind, uint32_t tree, uint64_t id)
-{
-    uint8_t payload[TREE_ENTRY_BYTES];
-    struct cursor c = cursor_writer(payload, sizeof(payload));
-    const struct frame_tree entry = {.kind = (uint8_t)kind, .tree = (uint8_t)tree, .id = id};
-    frame_tree_write(&c, &entry);
-    if (kind != TREE_DIRECT) {
-        make_eager(l, tree);
-    }
-    if (link_control(l, FRAME_TREE_GRAFT, FRAME_CRITICAL, payload, c.pos) == RC_OK) {
-        mesh_ask_output(e->mesh, l);
-    }
-}
 
 /* Makes the links of a tree's rings eager again, all but one. */
 static void graft_rings(struct engine *e, uint32_t tree, const struct link *but)
@@ -470,7 +485,8 @@ static void serve_graft(struct engine *e, struct link *l, const struct frame_tre
         .version = seen->version,
         .waiter = waiter,
         .kind =
-            (uint8_t)((is_direct ? 0 : RECORD_IS_FORWARD) | (is_counted ? RECORD_IS_COUNTED : 0)),
+            (uint8_t)((is_direct ? 0 : RECORD_IS_FORWARD) | (is_counted ? RECORD_IS_COUNTED : 0) |
+                      (seen->is_detour && !is_direct ? RECORD_IS_REPEAT : 0)),
     };
     e->counters.tree_eager++;
     peer_enqueue(e, l, &w, r.blob != NULL);
@@ -489,14 +505,19 @@ static enum rc take_graft(struct engine *e, struct link *l, struct cursor *c)
     return RC_OK;
 }
 
-static enum rc take_prune(struct link *l, struct cursor *c)
+static enum rc take_prune(struct engine *e, struct link *l, struct cursor *c)
 {
+    const bool is_kept = ((l->role | l->peer_role) & ROLE_KEEPS) != 0 || !e->overlay.is_large;
     while (cursor_left(c) > 0) {
         const uint8_t tree = cursor_u8(c);
         if (tree >= TREE_COUNT) {
             return RC_MALFORMED;
         }
+        if (!is_kept && !is_lazy(l, tree)) {
+            graft_rings(e, tree, l);
+        }
         l->lazy |= UINT32_C(1) << tree;
+        l->trial &= ~(UINT32_C(1) << tree);
     }
     return RC_OK;
 }
@@ -511,7 +532,7 @@ enum rc spread_frame(struct engine *e, struct link *l, enum frame_type type, str
     case FRAME_TREE_GRAFT:
         return take_graft(e, l, payload);
     case FRAME_TREE_PRUNE:
-        return take_prune(l, payload);
+        return take_prune(e, l, payload);
     default:
         return RC_MALFORMED;
     }
@@ -538,6 +559,8 @@ static void ask_for_due(struct engine *e)
             peer_look_by(e, e->now_us);
         } else {
             e->counters.tree_grafts++;
+            l->trial |= is_lazy(l, due.tree) ? UINT32_C(1) << due.tree : 0;
+            l->trial_until_us = e->now_us + TREE_TRIAL_US;
             graft(e, l, TREE_SMALL, due.tree, due.id);
         }
     }

@@ -138,15 +138,13 @@ const struct tree_seen *tree_find(const struct tree *t, uint64_t id)
     return find_seen(t, id);
 }
 
-uint32_t tree_take_needless(struct tree *t, uint64_t id, uint32_t link)
+uint32_t tree_needless(const struct tree *t, uint64_t id, uint32_t link)
 {
-    struct tree_seen *held = find_seen(t, id);
+    const struct tree_seen *held = find_seen(t, id);
     if (held == NULL || !held->is_detour) {
         return link;
     }
-    const uint32_t grafted = held->grafted;
-    held->grafted = 0;
-    return grafted;
+    return held->grafted == link ? 0 : held->grafted;
 }
 
 static void grow_seen(struct tree *t)
@@ -165,11 +163,11 @@ static void grow_seen(struct tree *t)
     t->seen_head = 0;
 }
 
-static void add_seen(struct tree *t, const struct tree_seen *seen)
+static void add_seen(struct tree *t, const struct tree_seen *seen, uint64_t now_us)
 {
     if (t->seen_count == t->seen_size) {
         const bool is_young =
-            t->seen_count == 0 || seen->at_us - t->seen[t->seen_head].at_us < TREE_SEEN_US;
+            t->seen_count == 0 || now_us - t->seen[t->seen_head].at_us < TREE_SEEN_US;
         if (is_young && t->seen_size < TREE_SEEN_MAX) {
             grow_seen(t);
         } else {
@@ -180,6 +178,7 @@ static void add_seen(struct tree *t, const struct tree_seen *seen)
     }
     const uint32_t at = (t->seen_head + t->seen_count++) & (t->seen_size - 1);
     t->seen[at] = *seen;
+    t->seen[at].at_us = now_us;
     slotindex_add(&t->seen_index, hash(t, seen->id), at);
 }
 
@@ -282,38 +281,28 @@ static void learn(struct tree *t, const struct missing *m, uint32_t link, uint64
     }
 }
 
-static bool was_asked(const struct missing *m, uint32_t link)
-{
-    for (uint32_t i = 0; i < m->announcer_count && i < m->attempts; i++) {
-        if (m->announcers[i] == link) {
-            return true;
-        }
-    }
-    return false;
-}
-
-enum tree_sight tree_see(struct tree *t, struct tree_seen *seen, uint32_t link, uint64_t now_us)
+enum tree_sight tree_see(struct tree *t, const struct tree_seen *seen, uint32_t link,
+                         uint64_t now_us)
 {
     struct missing *m = t->missing_count > 0 ? find_missing(t, seen->id) : NULL;
-    seen->at_us = now_us;
+    struct tree_seen now = *seen;
     if (m != NULL) {
         /* A large value that was announced along the tree too is of the tree. */
-        seen->is_direct = seen->is_direct && (!m->is_large || m->is_direct);
-        seen->grafted = was_asked(m, link) && !m->is_large ? link : 0;
-        seen->is_detour = seen->is_detour || seen->grafted != 0;
+        now.is_direct = now.is_direct && (!m->is_large || m->is_direct);
         learn(t, m, link, now_us);
         drop_missing(t, m);
     }
     struct tree_seen *held = find_seen(t, seen->id);
     if (held == NULL) {
-        add_seen(t, seen);
-        return seen->is_direct ? TREE_DIRECT_FIRST : TREE_FIRST;
+        add_seen(t, &now, now_us);
+        return now.is_direct ? TREE_DIRECT_FIRST : TREE_FIRST;
     }
-    if (!held->is_direct || seen->is_direct) {
+    if (!held->is_direct || now.is_direct) {
         return TREE_AGAIN;
     }
     held->is_direct = false;
-    held->is_detour = seen->is_detour;
+    held->is_detour = now.is_detour;
+    held->grafted = now.grafted;
     return TREE_AFTER_DIRECT;
 }
 

@@ -12,10 +12,11 @@
  *
  * A tree that writes have shaped by their shortest paths grows longer with each repair: a random
  * spanning tree's paths go with the square root of its nodes, not with the logarithm. Against that,
- * one write in TREE_SHAPING_EVERY floods the tree's rings anew; and a write that was grafted, while
- * the tree was only late, is on a detour: where the tree brings it after all, the grafted link is
- * pruned and not the tree's. What follows from a detour goes marked (RECORD_IS_REPEAT) and prunes
- * nothing, so that the copy that says so has not come by way of this node itself.
+ * one write in TREE_SHAPING_EVERY floods the tree's rings anew. And a grafted link is on trial at
+ * first: what it brings is on a detour, and where the tree brings the same after all, it was only
+ * late, so the grafted link is pruned and not the tree's. Whatever somebody sends on of a detour is
+ * marked (RECORD_IS_REPEAT) and prunes nothing: the copy by which a graft is judged has not come by
+ * way of the one who judges. Large values, which are only announced, are left out of this.
  *
  * How long an announced write is waited for follows how much later than their announcements writes
  * have come lately (as RFC 6298 does for round trips), so that a stalled stream is overtaken by
@@ -45,6 +46,7 @@ enum {
     TREE_LARGE_WAIT_US = 30 * 1000 * 1000, /* a large value that was asked for takes its time */
     TREE_ATTEMPTS_MAX = 6,                 /* then it is left to anti-entropy */
     TREE_SHAPING_EVERY = 64,               /* costs two copies more of each such write */
+    TREE_TRIAL_US = 1000 * 1000,           /* longer than a stalled stream's first two retries */
 };
 
 struct tree;
@@ -68,8 +70,8 @@ struct tree_seen {
     struct version version; /* with `handle`: where the store has it, if it still does */
     uint32_t handle;
     bool is_direct;   /* came only from its origin itself, outside of the tree */
-    bool is_detour;   /* not by the tree: by reconciliation, or asked for here or on its way */
-    uint32_t grafted; /* the link that brought it when asked; 0: none, or pruned since */
+    bool is_detour;   /* came otherwise than pushed along the tree */
+    uint32_t grafted; /* of a detour: the link on trial that brought it; 0: none */
     uint64_t at_us;
 };
 
@@ -80,16 +82,17 @@ enum tree_sight {
     TREE_AGAIN,
 };
 
-/* A write is here. `link` brought it, 0 for our own; it is missing no more. What was known of it
- * while it was is added to `seen`, which is copied if it is new. */
-enum tree_sight tree_see(struct tree *t, struct tree_seen *seen, uint32_t link, uint64_t now_us);
+/* A write is here: `seen` but for at_us is copied if it is new. `link` brought it, 0 for our own.
+ * It is missing no more. */
+enum tree_sight tree_see(struct tree *t, const struct tree_seen *seen, uint32_t link,
+                         uint64_t now_us);
 
 /* NULL when it was not seen, or long ago; valid until the next call that is not const. */
 const struct tree_seen *tree_find(const struct tree *t, uint64_t id);
 
-/* The link that is too much in the tree after TREE_AGAIN by `link`, from somebody who had the write
- * by the tree: `link`, or the one on which it was grafted before. 0 for none. */
-uint32_t tree_take_needless(struct tree *t, uint64_t id, uint32_t link);
+/* The link that is too much in the tree after TREE_AGAIN by `link` of a copy that is no repeat:
+ * `link`, or the one on trial that brought the write before; 0 for none. */
+uint32_t tree_needless(const struct tree *t, uint64_t id, uint32_t link);
 
 /* ---- Announced and missing ---- */
 struct tree_news {

@@ -115,7 +115,7 @@ bool wiring_is_up(const struct engine *e)
     for (uint32_t walk = 0; (uuid = overlay_next(&e->overlay, &walk)) != NULL;) {
         const struct member *m = swim_find(e->swim, uuid);
         const struct link *l = m == NULL ? NULL : mesh_of(e->mesh, m);
-        if (l == NULL || l->state != LINK_OPEN) {
+        if (l == NULL || l->state != LINK_OPEN || l->is_conflict) {
             return false;
         }
     }

@@ -26,14 +26,16 @@ static int tear_down(void **state)
 
 static enum tree_sight see(struct tree *t, uint64_t id, bool is_direct, uint64_t now_us)
 {
-    struct tree_seen seen = {.id = id, .handle = 5, .is_direct = is_direct};
+    const struct tree_seen seen = {.id = id, .handle = 5, .is_direct = is_direct};
     return tree_see(t, &seen, LINK_A, now_us);
 }
 
-static enum tree_sight see_on(struct tree *t, uint64_t id, uint32_t link, uint64_t now_us)
+/* `grafted`: the link that brings it is on trial. */
+static enum tree_sight see_on(struct tree *t, uint64_t id, uint32_t link, bool is_grafted)
 {
-    struct tree_seen seen = {.id = id, .handle = 5};
-    return tree_see(t, &seen, link, now_us);
+    const struct tree_seen seen = {
+        .id = id, .handle = 5, .is_detour = is_grafted, .grafted = is_grafted ? link : 0};
+    return tree_see(t, &seen, link, 0);
 }
 
 static enum tree_answer announce(struct tree *t, uint64_t id, uint32_t link, bool is_large,
@@ -126,53 +128,56 @@ static void a_lost_link_is_not_asked_and_what_it_was_asked_for_is_due(void **sta
 
 static void a_second_copy_by_the_tree_makes_its_link_needless(void **state)
 {
-    assert_int_equal(see_on(*state, 1, LINK_A, 0), TREE_FIRST);
-    assert_false(tree_find(*state, 1)->is_detour);
-    assert_int_equal(see_on(*state, 1, LINK_B, 0), TREE_AGAIN);
-    assert_int_equal(tree_take_needless(*state, 1, LINK_B), LINK_B);
+    assert_int_equal(see_on(*state, 1, LINK_A, false), TREE_FIRST);
+    assert_int_equal(see_on(*state, 1, LINK_B, false), TREE_AGAIN);
+    assert_int_equal(tree_needless(*state, 1, LINK_B), LINK_B);
 }
 
 static void a_graft_is_needless_when_the_tree_was_only_late(void **state)
 {
-    struct tree_due due;
-    (void)announce(*state, 1, LINK_A, false, 0);
-    assert_true(tree_next_due(*state, tree_deadline(*state), &due));
-    assert_int_equal(see_on(*state, 1, LINK_A, 50 * MS), TREE_FIRST);
-    assert_true(tree_find(*state, 1)->is_detour);
-    assert_int_equal(see_on(*state, 1, LINK_B, 60 * MS), TREE_AGAIN);
-    assert_int_equal(tree_take_needless(*state, 1, LINK_B), LINK_A);
-    assert_int_equal(tree_take_needless(*state, 1, LINK_B), 0);
+    assert_int_equal(see_on(*state, 1, LINK_A, true), TREE_FIRST);
+    assert_int_equal(see_on(*state, 1, LINK_B, false), TREE_AGAIN);
+    assert_int_equal(tree_needless(*state, 1, LINK_B), LINK_A);
+}
+
+static void a_graft_that_brings_a_write_twice_is_not_judged_by_itself(void **state)
+{
+    assert_int_equal(see_on(*state, 1, LINK_A, true), TREE_FIRST);
+    assert_int_equal(see_on(*state, 1, LINK_A, true), TREE_AGAIN);
+    assert_int_equal(tree_needless(*state, 1, LINK_A), 0);
 }
 
 static void an_answer_after_the_trees_own_copy_is_needless(void **state)
 {
-    struct tree_due due;
-    (void)announce(*state, 1, LINK_A, false, 0);
-    assert_true(tree_next_due(*state, tree_deadline(*state), &due));
-    assert_int_equal(see_on(*state, 1, LINK_B, 50 * MS), TREE_FIRST);
-    assert_false(tree_find(*state, 1)->is_detour);
-    assert_int_equal(see_on(*state, 1, LINK_A, 60 * MS), TREE_AGAIN);
-    assert_int_equal(tree_take_needless(*state, 1, LINK_A), LINK_A);
-}
-
-static void the_first_of_several_asked_is_the_graft(void **state)
-{
-    struct tree_due due;
-    (void)announce(*state, 1, LINK_A, false, 0);
-    (void)announce(*state, 1, LINK_B, false, 0);
-    assert_true(tree_next_due(*state, tree_deadline(*state), &due));
-    assert_true(tree_next_due(*state, tree_deadline(*state), &due));
-    assert_int_equal(due.link, LINK_B);
-    assert_int_equal(see_on(*state, 1, LINK_A, 90 * MS), TREE_FIRST);
-    assert_int_equal(tree_find(*state, 1)->grafted, LINK_A);
+    assert_int_equal(see_on(*state, 1, LINK_B, false), TREE_FIRST);
+    assert_int_equal(see_on(*state, 1, LINK_A, true), TREE_AGAIN);
+    assert_int_equal(tree_needless(*state, 1, LINK_A), LINK_A);
 }
 
 static void what_came_past_the_tree_makes_no_link_needless(void **state)
 {
-    struct tree_seen synced = {.id = 1, .handle = 5, .is_detour = true};
+    const struct tree_seen synced = {.id = 1, .handle = 5, .is_detour = true};
     assert_int_equal(tree_see(*state, &synced, LINK_A, 0), TREE_FIRST);
-    assert_int_equal(see_on(*state, 1, LINK_B, 0), TREE_AGAIN);
-    assert_int_equal(tree_take_needless(*state, 1, LINK_B), 0);
+    assert_int_equal(see_on(*state, 1, LINK_B, false), TREE_AGAIN);
+    assert_int_equal(tree_needless(*state, 1, LINK_B), 0);
+}
+
+static void a_detour_after_the_origins_own_copy_is_one(void **state)
+{
+    assert_int_equal(see(*state, 1, true, 0), TREE_DIRECT_FIRST);
+    assert_int_equal(see_on(*state, 1, LINK_B, true), TREE_AFTER_DIRECT);
+    assert_true(tree_find(*state, 1)->is_detour);
+    assert_int_equal(tree_needless(*state, 1, LINK_A), LINK_B);
+}
+
+static void one_write_in_some_shapes_its_tree(void **state)
+{
+    (void)state;
+    uint32_t count = 0;
+    for (uint64_t id = 1; id <= UINT64_C(100) * TREE_SHAPING_EVERY; id++) {
+        count += tree_is_shaping(id);
+    }
+    assert_int_equal(count, 100);
 }
 
 static void a_large_value_is_fetched_from_the_first_who_has_it(void **state)
@@ -267,7 +272,9 @@ int main(void)
         TEST(a_second_copy_by_the_tree_makes_its_link_needless),
         TEST(a_graft_is_needless_when_the_tree_was_only_late),
         TEST(an_answer_after_the_trees_own_copy_is_needless),
-        TEST(the_first_of_several_asked_is_the_graft),
+        TEST(a_graft_that_brings_a_write_twice_is_not_judged_by_itself),
+        TEST(a_detour_after_the_origins_own_copy_is_one),
+        TEST(one_write_in_some_shapes_its_tree),
         TEST(what_came_past_the_tree_makes_no_link_needless),
         TEST(a_large_value_is_fetched_from_the_first_who_has_it),
         TEST(what_was_replaced_meanwhile_is_missed_no_more),

@@ -48,8 +48,9 @@ struct engine {
     uint64_t newest_member_us; /* when somebody was met for the first time */
     uint64_t pass_over_us;     /* when the first discovery pass ended */
     bool is_meshed;            /* every member of the enclave, which is small, is linked */
-    bool owes_sync; /* something was lost with a neighbour: to be reconciled with some other */
-    bool is_named;  /* the providers have named all they know, once */
+    bool owes_sync;   /* something was lost with a neighbour: to be reconciled with some other */
+    bool is_debt_new; /* and nobody was asked to yet */
+    bool is_named;    /* the providers have named all they know, once */
     bool is_pass_over;
     bool is_full;           /* refused for lack of room lately, see engine_refused_room() */
     uint64_t full_until_us; /* not before then is it looked whether there is room again */
@@ -190,5 +191,45 @@ MUST_USE enum rc spread_frame(struct engine *e, struct link *l, enum frame_type 
 /* Asks for missing writes that are due, and sends waiting announcements. */
 void spread_turn(struct engine *e);
 uint64_t spread_deadline(const struct engine *e);
+
+/* ---- branch.c ---- */
+
+/* Whether data may go along the link; and whether it is of the trees, in a small enclave of what
+ * takes their place. */
+bool branch_is_usable(const struct engine *e, const struct link *l);
+bool branch_is_up(const struct engine *e, const struct link *l);
+
+/* Whether writes of the tree do not go along the link, only their ids. */
+bool branch_is_lazy(const struct link *l, uint32_t tree);
+
+/* Whether this write goes along the link: it is eager, or of the rings and the write shapes the
+ * tree. */
+bool branch_takes(const struct engine *e, const struct link *l, uint32_t tree, uint64_t id);
+
+/* Whether the link was grafted so lately that the tree may still bring what it brings. */
+bool branch_is_on_trial(const struct engine *e, const struct link *l, uint32_t tree);
+
+/* Asks the peer for a write that it has announced; the link is eager then, unless `kind` is
+ * TREE_DIRECT. */
+void branch_ask(struct engine *e, struct link *l, enum tree_kind kind, uint32_t tree, uint64_t id);
+
+/* The same for one that the tree may only be late with: a link that was lazy is on trial. */
+void branch_try(struct engine *e, struct link *l, uint32_t tree, uint64_t id);
+
+/* The tree has brought a write first by this link: it is eager, on both sides. */
+void branch_confirm(struct engine *e, struct link *l, uint32_t tree);
+
+/* The tree has brought a write again, on `from`: prunes what is too much. */
+void branch_came_twice(struct engine *e, struct link *from, uint32_t tree, uint64_t id);
+
+void branch_prune(struct engine *e, struct link *l, uint32_t tree);
+
+/* The peer has grafted or pruned the link. */
+void branch_grafted(struct link *l, uint32_t tree);
+void branch_pruned(struct engine *e, struct link *l, uint32_t tree);
+
+/* The trees leave an open link that is not of the overlay, or is ended on purpose: they go on by
+ * the links of their rings, so that the next write finds its way at once. */
+void branch_leave(struct engine *e, struct link *l);
 
 #endif

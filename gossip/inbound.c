@@ -244,7 +244,7 @@ static enum rc take_close(struct engine *e, struct link *l, struct cursor *c)
     }
     struct link *other = m == NULL ? NULL : mesh_of(e->mesh, m);
     if (l->state == LINK_OPEN && reason != CLOSE_DUPLICATE) {
-        spread_leave(e, l);
+        branch_leave(e, l);
     }
     if (other != NULL && other != l) {
         link_move_queue(l, other);

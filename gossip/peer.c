@@ -152,25 +152,47 @@ static enum rc start_sync(struct engine *e, struct link *l, uint64_t cut_s)
 void peer_reconcile_after_loss(struct engine *e)
 {
     e->owes_sync = true;
+    e->is_debt_new = true;
     peer_look_by(e, e->now_us + GATHER_US);
+}
+
+static bool is_creditor(const struct engine *e, const struct link *l)
+{
+    /* One that is joining pulls everything anyhow. */
+    return l->state == LINK_OPEN && (l->member->flags & MEMBER_IS_READY) != 0 &&
+           engine_is_mate(e, l->member);
+}
+
+/* With whom to reconcile after a loss: the next on the first ring. Where a writer has died, all who
+ * had linked it owe a session, and theirs form a chain, by which what one of them has comes to all;
+ * drawn at random, those who lack a write may choose each other. Later tries are drawn. */
+static struct link *choose_creditor(struct engine *e)
+{
+    uint32_t walk = 0;
+    const struct uuid *uuid = overlay_next(&e->overlay, &walk);
+    const struct member *next = uuid == NULL ? NULL : swim_find(e->swim, uuid);
+    struct link *chosen = next == NULL ? NULL : mesh_of(e->mesh, next);
+    if (e->is_debt_new && chosen != NULL && is_creditor(e, chosen)) {
+        return chosen;
+    }
+    chosen = NULL;
+    uint64_t seen = 0;
+    uint32_t slot = 0;
+    for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
+        if (is_creditor(e, l) && rng_below(&e->rng, ++seen) == 0) {
+            chosen = l;
+        }
+    }
+    return chosen;
 }
 
 /* Begins the session that is owed, with another link each time until one may. When that is to be
  * tried again. */
 static uint64_t settle_debt(struct engine *e)
 {
-    struct link *chosen = NULL;
-    uint64_t seen = 0;
-    uint32_t slot = 0;
-    for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
-        /* One that is joining pulls everything anyhow. */
-        const bool is_ready = l->member != NULL && (l->member->flags & MEMBER_IS_READY) != 0;
-        if (l->state == LINK_OPEN && is_ready && engine_is_mate(e, l->member) &&
-            rng_below(&e->rng, ++seen) == 0) {
-            chosen = l;
-        }
-    }
+    struct link *chosen = choose_creditor(e);
     if (chosen != NULL) {
+        e->is_debt_new = false;
         sync_hurry(chosen);
     }
     const bool is_begun = chosen != NULL && start_sync(e, chosen, SYNC_CUT_ALL) == RC_OK;
@@ -430,14 +452,14 @@ static uint64_t look_at_open(struct engine *e, struct link *l)
         return UINT64_MAX;
     }
     if (e->overlay.is_large && wiring_is_up(e)) {
-        spread_leave(e, l);
+        branch_leave(e, l);
     }
     const uint64_t idle_us = e->now_us - l->used_us;
     if (idle_us < LINK_IDLE_US) {
         return l->used_us + LINK_IDLE_US;
     }
     if (is_needless(e, l)) {
-        spread_leave(e, l);
+        branch_leave(e, l);
         peer_end(e, l, CLOSE_IDLE);
         return UINT64_MAX;
     }

@@ -35,45 +35,6 @@ static bool is_forwarding(struct engine *e)
 
 /* ---- Sending ---- */
 
-static bool is_usable(const struct engine *e, const struct link *l)
-{
-    return l->state == LINK_OPEN && !l->is_conflict && engine_is_mate(e, l->member);
-}
-
-static bool is_tree_link(const struct engine *e, const struct link *l)
-{
-    return (l->is_tree || !e->overlay.is_large) && is_usable(e, l);
-}
-
-static bool is_lazy(const struct link *l, uint32_t tree)
-{
-    return (l->lazy >> tree & 1) != 0;
-}
-
-static void make_eager(struct link *l, uint32_t tree)
-{
-    l->lazy &= ~(UINT32_C(1) << tree);
-}
-
-static bool is_of_rings(const struct engine *e, const struct link *l, uint32_t tree)
-{
-    const uint32_t lazy = tree_lazy(l->rings | l->peer_rings, e->overlay.ring_count);
-    return (lazy >> tree & 1) == 0;
-}
-
-/* Whether a write goes along the link, and not only its id. */
-static bool takes_write(const struct engine *e, const struct link *l, uint32_t tree, uint64_t id)
-{
-    return !is_lazy(l, tree) ||
-           (e->overlay.is_large && tree_is_shaping(id) && is_of_rings(e, l, tree));
-}
-
-/* Whether a link was grafted so lately that the tree may still bring what it brings. */
-static bool is_on_trial(const struct engine *e, const struct link *l, uint32_t tree)
-{
-    return (l->trial >> tree & 1) != 0 && e->now_us < l->trial_until_us;
-}
-
 static void flush_news(struct engine *e, struct link *l)
 {
     while (l->news.len > 0) {
@@ -153,10 +114,10 @@ static void send_by_tree(struct engine *e, struct queued_write *w, uint64_t id, 
     w->kind = RECORD_IS_COUNTED | RECORD_IS_FORWARD;
     uint32_t slot = 0;
     for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
-        if (!is_tree_link(e, l)) {
+        if (!branch_is_up(e, l)) {
             continue;
         }
-        if (takes_write(e, l, tree, id)) {
+        if (branch_takes(e, l, tree, id)) {
             push(e, l, w, tree, id, is_big);
             direct -= direct > 0;
         } else if (lazy_count < LAZY_LINKS_MAX) {
@@ -180,7 +141,7 @@ void spread_write(struct engine *e, struct queued_write *w, uint64_t id, bool is
     }
     uint32_t slot = 0;
     for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
-        if (is_usable(e, l)) {
+        if (branch_is_usable(e, l)) {
             peer_enqueue(e, l, w, is_big);
         }
     }
@@ -194,7 +155,7 @@ void spread_again(struct engine *e, struct link *l, const struct queued_write *w
     if (!e->overlay.is_large) {
         again.kind |= is_forwarding(e) ? RECORD_IS_FORWARD | RECORD_IS_REPEAT : 0;
         peer_enqueue(e, l, &again, is_big);
-    } else if (is_tree_link(e, l)) {
+    } else if (branch_is_up(e, l)) {
         again.kind |= RECORD_IS_FORWARD | RECORD_IS_REPEAT;
         push(e, l, &again, tree_of(&e->config.uuid), id, is_big);
     }
@@ -210,7 +171,7 @@ void spread_guard(struct engine *e, const struct record *held)
         .handle = store_find(e->store, held), .version = held->version, .kind = (uint8_t)kind};
     uint32_t slot = 0;
     for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
-        if (is_forwarded ? is_tree_link(e, l) : is_usable(e, l)) {
+        if (is_forwarded ? branch_is_up(e, l) : branch_is_usable(e, l)) {
             peer_enqueue(e, l, &w, false);
         }
     }
@@ -230,10 +191,10 @@ static void pass_on(struct engine *e, const struct link *from, const struct tree
     };
     uint32_t slot = 0;
     for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
-        if (l == from || !is_tree_link(e, l)) {
+        if (l == from || !branch_is_up(e, l)) {
             continue;
         }
-        if (takes_write(e, l, tree, seen->id)) {
+        if (branch_takes(e, l, tree, seen->id)) {
             push(e, l, &w, tree, seen->id, is_big);
         } else if (!is_told && !is_big) {
             announce(e, l, TREE_SMALL, tree, seen->id);
@@ -252,55 +213,12 @@ static void announce_all(struct engine *e, const struct link *from, const struct
     const uint32_t tree = tree_of(&seen->version.origin);
     uint32_t slot = 0;
     for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL && !is_big; slot++) {
-        if (l != from && is_tree_link(e, l)) {
+        if (l != from && branch_is_up(e, l)) {
             announce(e, l, TREE_SMALL, tree, seen->id);
         }
     }
     if (is_big) {
         announce_late(e, seen->id, tree);
-    }
-}
-
-static void prune(struct engine *e, struct link *l, uint32_t tree)
-{
-    const uint8_t payload[1] = {(uint8_t)tree};
-    /* Also when the link is lazy already on this side: it is not on the other. */
-    l->lazy |= UINT32_C(1) << tree;
-    l->trial &= ~(UINT32_C(1) << tree);
-    e->counters.tree_prunes++;
-    if (link_control(l, FRAME_TREE_PRUNE, FRAME_CRITICAL, payload, sizeof(payload)) == RC_OK) {
-        mesh_ask_output(e->mesh, l);
-    }
-}
-
-static void graft(struct engine *e, struct link *l, enum tree_kind kind, uint32_t tree, uint64_t id)
-{
-    uint8_t payload[TREE_ENTRY_BYTES];
-    struct cursor c = cursor_writer(payload, sizeof(payload));
-    const struct frame_tree entry = {.kind = (uint8_t)kind, .tree = (uint8_t)tree, .id = id};
-    frame_tree_write(&c, &entry);
-    if (kind != TREE_DIRECT) {
-        make_eager(l, tree);
-    }
-    if (link_control(l, FRAME_TREE_GRAFT, FRAME_CRITICAL, payload, c.pos) == RC_OK) {
-        mesh_ask_output(e->mesh, l);
-    }
-}
-
-/* A write has come first by this link: it is the tree's, on both sides. */
-static void confirm(struct engine *e, struct link *l, uint32_t tree)
-{
-    if (is_lazy(l, tree) && e->overlay.is_large && (l->peer_role & ROLE_IS_LARGE) != 0) {
-        graft(e, l, TREE_SMALL, tree, TREE_NO_ID);
-    }
-}
-
-/* A second copy came on `from`. It is that link's fault, unless the other was pruned already. */
-static void prune_needless(struct engine *e, uint32_t link, const struct link *from, uint32_t tree)
-{
-    struct link *l = link == 0 ? NULL : mesh_find(e->mesh, link);
-    if (l != NULL && l->state == LINK_OPEN && (l == from || !is_lazy(l, tree))) {
-        prune(e, l, tree);
     }
 }
 
@@ -324,7 +242,7 @@ void spread_shadow(struct engine *e, const struct link *from, const struct recor
         return;
     }
     for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
-        if (l != from && is_tree_link(e, l)) {
+        if (l != from && branch_is_up(e, l)) {
             peer_enqueue(e, l, &w, false);
         }
     }
@@ -344,7 +262,7 @@ void spread_arrived(struct engine *e, struct link *l, const struct frame_record 
     }
     const bool is_held = outcome == MERGE_APPLIED || outcome == MERGE_SAME;
     const uint32_t tree = tree_of(&r->version.origin);
-    const bool is_grafted = is_forward && is_on_trial(e, l, tree);
+    const bool is_grafted = is_forward && branch_is_on_trial(e, l, tree);
     const struct tree_seen seen = {
         .id = record_write_id(r, store_digest_seed(e->store)),
         .version = r->version,
@@ -366,7 +284,7 @@ void spread_arrived(struct engine *e, struct link *l, const struct frame_record 
     case TREE_FIRST:
     case TREE_AFTER_DIRECT:
         if (is_of_tree) {
-            confirm(e, l, tree);
+            branch_confirm(e, l, tree);
         }
         if (is_held) {
             pass_on(e, l, &seen, r->blob != NULL, sight == TREE_AFTER_DIRECT);
@@ -375,34 +293,13 @@ void spread_arrived(struct engine *e, struct link *l, const struct frame_record 
     case TREE_AGAIN:
         if (is_of_tree) {
             e->counters.tree_duplicates++;
-            prune_needless(e, tree_needless(e->tree, seen.id, l->id), l, tree);
+            branch_came_twice(e, l, tree, seen.id);
         }
         break;
     }
 }
 
 /* ---- Announced, grafted, pruned ---- */
-
-/* Makes the links of a tree's rings eager again, all but one. */
-static void graft_rings(struct engine *e, uint32_t tree, const struct link *but)
-{
-    uint32_t slot = 0;
-    for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
-        if (l != but && is_tree_link(e, l) && is_lazy(l, tree) && is_of_rings(e, l, tree)) {
-            graft(e, l, TREE_SMALL, tree, TREE_NO_ID);
-        }
-    }
-}
-
-void spread_leave(struct engine *e, struct link *l)
-{
-    for (uint32_t tree = 0; tree < TREE_COUNT; tree++) {
-        if (!is_lazy(l, tree)) {
-            graft_rings(e, tree, l);
-            prune(e, l, tree);
-        }
-    }
-}
 
 /* A large value that is here already, and came past the tree, is now announced by the tree. */
 static void take_known(struct engine *e, struct link *l, const struct frame_tree *entry)
@@ -412,7 +309,7 @@ static void take_known(struct engine *e, struct link *l, const struct frame_tree
         return;
     }
     if (!held->is_direct) {
-        prune(e, l, entry->tree);
+        branch_prune(e, l, entry->tree);
         return;
     }
     struct tree_seen seen = *held;
@@ -446,11 +343,11 @@ static enum rc take_have(struct engine *e, struct link *l, struct cursor *c)
             break;
         case TREE_TWICE:
             if (entry.kind == TREE_LARGE) {
-                prune(e, l, entry.tree);
+                branch_prune(e, l, entry.tree);
             }
             break;
         case TREE_FETCH:
-            graft(e, l, (enum tree_kind)entry.kind, entry.tree, entry.id);
+            branch_ask(e, l, (enum tree_kind)entry.kind, entry.tree, entry.id);
             break;
         case TREE_NO_ROOM:
             l->needs_sync = true;
@@ -468,7 +365,7 @@ static void serve_graft(struct engine *e, struct link *l, const struct frame_tre
     struct record r;
     const bool is_direct = entry->kind == TREE_DIRECT;
     if (!is_direct) {
-        make_eager(l, entry->tree);
+        branch_grafted(l, entry->tree);
     }
     if (entry->id == TREE_NO_ID) {
         return;
@@ -507,17 +404,12 @@ static enum rc take_graft(struct engine *e, struct link *l, struct cursor *c)
 
 static enum rc take_prune(struct engine *e, struct link *l, struct cursor *c)
 {
-    const bool is_kept = ((l->role | l->peer_role) & ROLE_KEEPS) != 0 || !e->overlay.is_large;
     while (cursor_left(c) > 0) {
         const uint8_t tree = cursor_u8(c);
         if (tree >= TREE_COUNT) {
             return RC_MALFORMED;
         }
-        if (!is_kept && !is_lazy(l, tree)) {
-            graft_rings(e, tree, l);
-        }
-        l->lazy |= UINT32_C(1) << tree;
-        l->trial &= ~(UINT32_C(1) << tree);
+        branch_pruned(e, l, tree);
     }
     return RC_OK;
 }
@@ -548,7 +440,7 @@ static void ask_for_due(struct engine *e)
         if (due.is_lost) {
             e->counters.tree_lost++;
         }
-        if (l == NULL || !is_usable(e, l)) {
+        if (l == NULL || !branch_is_usable(e, l)) {
             if (due.is_lost) {
                 peer_reconcile_after_loss(e);
             }
@@ -559,9 +451,7 @@ static void ask_for_due(struct engine *e)
             peer_look_by(e, e->now_us);
         } else {
             e->counters.tree_grafts++;
-            l->trial |= is_lazy(l, due.tree) ? UINT32_C(1) << due.tree : 0;
-            l->trial_until_us = e->now_us + TREE_TRIAL_US;
-            graft(e, l, TREE_SMALL, due.tree, due.id);
+            branch_try(e, l, due.tree, due.id);
         }
     }
 }
@@ -573,7 +463,7 @@ static void announce_due(struct engine *e)
     while (tree_next_late(e->tree, e->now_us, &id, &tree)) {
         uint32_t slot = 0;
         for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
-            if (is_tree_link(e, l) && is_lazy(l, tree)) {
+            if (branch_is_up(e, l) && branch_is_lazy(l, tree)) {
                 announce(e, l, TREE_LATE, tree, id);
             }
         }

@@ -148,6 +148,28 @@ static void a_silent_crash_in_the_middle_of_a_push_leaves_no_gap(void **state)
     cluster_free(c);
 }
 
+/* Short-lived, so that only the sessions after the loss can bring it to the others in time. */
+static void a_fleeting_write_that_some_have_of_a_dead_writer_reaches_all(void **state)
+{
+    (void)state;
+    enum { NODES = 5, WRITER = 4, LEFT_OUT = 2, SEEDS = 160 };
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        struct cluster *c = formed(NODES, seed);
+        cluster_run_for(c, 2500); /* all know that all are ready */
+        for (uint32_t i = 0; i < LEFT_OUT; i++) {
+            cluster_block(c, WRITER, i, BLOCK_TCP);
+        }
+        put_or_fail(c, WRITER, "key", 5000);
+        cluster_run_for(c, 50);
+        cluster_kill(c, WRITER);
+        cluster_run_for(c, 2000);
+        for (uint32_t i = 0; i < WRITER; i++) {
+            assert_int_equal(get(c, i, "key"), RC_OK);
+        }
+        cluster_free(c);
+    }
+}
+
 static void enclaves_without_datagrams_become_ready(void **state)
 {
     (void)state;
@@ -265,6 +287,7 @@ int main(void)
         cmocka_unit_test(a_large_value_is_not_reconciled_again_while_it_is_on_its_way),
         cmocka_unit_test(clusters_founded_apart_do_not_mix_data_that_would_live),
         cmocka_unit_test(a_silent_crash_in_the_middle_of_a_push_leaves_no_gap),
+        cmocka_unit_test(a_fleeting_write_that_some_have_of_a_dead_writer_reaches_all),
         cmocka_unit_test(enclaves_without_datagrams_become_ready),
         cmocka_unit_test(nodes_that_restart_together_wait_for_the_one_that_has_the_data),
         cmocka_unit_test(writes_of_a_leaving_node_arrive),

@@ -1,0 +1,141 @@
+/*
+ * Each link's part in the broadcast trees of gossip/tree: in which it is eager, so that writes go
+ * along it, in which it is lazy, so that their ids do, and in which it was grafted a moment ago and
+ * is on trial. The two ends of a link are to agree: who changes it sends a frame.
+ */
+#include "core/assert.h"
+#include "gossip/engine_state.h"
+
+bool branch_is_usable(const struct engine *e, const struct link *l)
+{
+    return l->state == LINK_OPEN && !l->is_conflict && engine_is_mate(e, l->member);
+}
+
+bool branch_is_up(const struct engine *e, const struct link *l)
+{
+    return (l->is_tree || !e->overlay.is_large) && branch_is_usable(e, l);
+}
+
+bool branch_is_lazy(const struct link *l, uint32_t tree)
+{
+    return (l->lazy >> tree & 1) != 0;
+}
+
+static bool is_of_rings(const struct engine *e, const struct link *l, uint32_t tree)
+{
+    const uint32_t lazy = tree_lazy(l->rings | l->peer_rings, e->overlay.ring_count);
+    return (lazy >> tree & 1) == 0;
+}
+
+bool branch_takes(const struct engine *e, const struct link *l, uint32_t tree, uint64_t id)
+{
+    return !branch_is_lazy(l, tree) ||
+           (e->overlay.is_large && tree_is_shaping(id) && is_of_rings(e, l, tree));
+}
+
+bool branch_is_on_trial(const struct engine *e, const struct link *l, uint32_t tree)
+{
+    return (l->trial >> tree & 1) != 0 && e->now_us < l->trial_until_us;
+}
+
+static void make_lazy(struct link *l, uint32_t tree)
+{
+    l->lazy |= UINT32_C(1) << tree;
+    l->trial &= ~(UINT32_C(1) << tree);
+}
+
+/* ---- Grafted ---- */
+
+void branch_grafted(struct link *l, uint32_t tree)
+{
+    l->lazy &= ~(UINT32_C(1) << tree);
+}
+
+void branch_ask(struct engine *e, struct link *l, enum tree_kind kind, uint32_t tree, uint64_t id)
+{
+    uint8_t payload[TREE_ENTRY_BYTES];
+    struct cursor c = cursor_writer(payload, sizeof(payload));
+    const struct frame_tree entry = {.kind = (uint8_t)kind, .tree = (uint8_t)tree, .id = id};
+    frame_tree_write(&c, &entry);
+    if (kind != TREE_DIRECT) {
+        branch_grafted(l, tree);
+    }
+    if (link_control(l, FRAME_TREE_GRAFT, FRAME_CRITICAL, payload, c.pos) == RC_OK) {
+        mesh_ask_output(e->mesh, l);
+    }
+}
+
+static void graft(struct engine *e, struct link *l, uint32_t tree)
+{
+    branch_ask(e, l, TREE_SMALL, tree, TREE_NO_ID);
+}
+
+void branch_try(struct engine *e, struct link *l, uint32_t tree, uint64_t id)
+{
+    l->trial = e->now_us < l->trial_until_us ? l->trial : 0;
+    if (branch_is_lazy(l, tree)) {
+        l->trial |= UINT32_C(1) << tree;
+    }
+    l->trial_until_us = e->now_us + TREE_TRIAL_US;
+    branch_ask(e, l, TREE_SMALL, tree, id);
+}
+
+void branch_confirm(struct engine *e, struct link *l, uint32_t tree)
+{
+    if (branch_is_lazy(l, tree) && e->overlay.is_large && (l->peer_role & ROLE_IS_LARGE) != 0) {
+        graft(e, l, tree);
+    }
+}
+
+/* Makes the links of a tree's rings eager again, all but one. */
+static void graft_rings(struct engine *e, uint32_t tree, const struct link *but)
+{
+    uint32_t slot = 0;
+    for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
+        if (l != but && branch_is_up(e, l) && branch_is_lazy(l, tree) && is_of_rings(e, l, tree)) {
+            graft(e, l, tree);
+        }
+    }
+}
+
+/* ---- Pruned ---- */
+
+void branch_prune(struct engine *e, struct link *l, uint32_t tree)
+{
+    const uint8_t payload[1] = {(uint8_t)tree};
+    /* Also when the link is lazy already on this side: it is not on the other. */
+    make_lazy(l, tree);
+    e->counters.tree_prunes++;
+    if (link_control(l, FRAME_TREE_PRUNE, FRAME_CRITICAL, payload, sizeof(payload)) == RC_OK) {
+        mesh_ask_output(e->mesh, l);
+    }
+}
+
+void branch_came_twice(struct engine *e, struct link *from, uint32_t tree, uint64_t id)
+{
+    const uint32_t needless = tree_needless(e->tree, id, from->id);
+    struct link *l = needless == 0 ? NULL : mesh_find(e->mesh, needless);
+    /* A graft that another copy has shown to be needless is gone already. */
+    if (l != NULL && l->state == LINK_OPEN && (l == from || !branch_is_lazy(l, tree))) {
+        branch_prune(e, l, tree);
+    }
+}
+
+void branch_pruned(struct engine *e, struct link *l, uint32_t tree)
+{
+    const bool is_kept = ((l->role | l->peer_role) & ROLE_KEEPS) != 0;
+    if (!is_kept && e->overlay.is_large && !branch_is_lazy(l, tree)) {
+        graft_rings(e, tree, l); /* the peer leaves, as branch_leave() does */
+    }
+    make_lazy(l, tree);
+}
+
+void branch_leave(struct engine *e, struct link *l)
+{
+    for (uint32_t tree = 0; tree < TREE_COUNT; tree++) {
+        if (!branch_is_lazy(l, tree)) {
+            graft_rings(e, tree, l);
+            branch_prune(e, l, tree);
+        }
+    }
+}

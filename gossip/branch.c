@@ -35,13 +35,25 @@ bool branch_takes(const struct engine *e, const struct link *l, uint32_t tree, u
 
 bool branch_is_on_trial(const struct engine *e, const struct link *l, uint32_t tree)
 {
-    return (l->trial >> tree & 1) != 0 && e->now_us < l->trial_until_us;
+    return e->now_us < l->trial_until_us[tree];
+}
+
+static bool is_kept(const struct link *l)
+{
+    return ((l->role | l->peer_role) & ROLE_KEEPS) != 0;
+}
+
+bool branch_is_of_tree(const struct engine *e, const struct link *l, uint32_t tree)
+{
+    /* What was under way when the link was pruned says nothing more. */
+    const bool may_confirm = is_kept(l) && e->now_us >= l->refused_until_us[tree];
+    return branch_is_lazy(l, tree) ? may_confirm : !branch_is_on_trial(e, l, tree);
 }
 
 static void make_lazy(struct link *l, uint32_t tree)
 {
     l->lazy |= UINT32_C(1) << tree;
-    l->trial &= ~(UINT32_C(1) << tree);
+    l->trial_until_us[tree] = 0;
 }
 
 /* ---- Grafted ---- */
@@ -72,11 +84,9 @@ static void graft(struct engine *e, struct link *l, uint32_t tree)
 
 void branch_try(struct engine *e, struct link *l, uint32_t tree, uint64_t id)
 {
-    l->trial = e->now_us < l->trial_until_us ? l->trial : 0;
     if (branch_is_lazy(l, tree)) {
-        l->trial |= UINT32_C(1) << tree;
+        l->trial_until_us[tree] = e->now_us + TREE_TRIAL_US;
     }
-    l->trial_until_us = e->now_us + TREE_TRIAL_US;
     branch_ask(e, l, TREE_SMALL, tree, id);
 }
 
@@ -105,26 +115,40 @@ void branch_prune(struct engine *e, struct link *l, uint32_t tree)
     const uint8_t payload[1] = {(uint8_t)tree};
     /* Also when the link is lazy already on this side: it is not on the other. */
     make_lazy(l, tree);
+    l->refused_until_us[tree] = e->now_us + TREE_TRIAL_US;
     e->counters.tree_prunes++;
     if (link_control(l, FRAME_TREE_PRUNE, FRAME_CRITICAL, payload, sizeof(payload)) == RC_OK) {
         mesh_ask_output(e->mesh, l);
     }
 }
 
+/* The link that is too much in the tree after a second copy on `from`. Of two that are established
+ * it is the later one; one on trial gives way to one that is established, and judges nobody. */
+static struct link *needless(struct engine *e, struct link *from, uint32_t tree, uint64_t id)
+{
+    const struct tree_seen *held = tree_find(e->tree, id);
+    if (branch_is_lazy(from, tree) || held == NULL || !held->is_detour) {
+        return from;
+    }
+    struct link *grafted = held->grafted == 0 ? NULL : mesh_find(e->mesh, held->grafted);
+    if (grafted == NULL || grafted == from || branch_is_lazy(grafted, tree) ||
+        branch_is_on_trial(e, from, tree)) {
+        return NULL;
+    }
+    return branch_is_on_trial(e, grafted, tree) ? grafted : from;
+}
+
 void branch_came_twice(struct engine *e, struct link *from, uint32_t tree, uint64_t id)
 {
-    const uint32_t needless = tree_needless(e->tree, id, from->id);
-    struct link *l = needless == 0 ? NULL : mesh_find(e->mesh, needless);
-    /* A graft that another copy has shown to be needless is gone already. */
-    if (l != NULL && l->state == LINK_OPEN && (l == from || !branch_is_lazy(l, tree))) {
+    struct link *l = needless(e, from, tree, id);
+    if (l != NULL && l->state == LINK_OPEN) {
         branch_prune(e, l, tree);
     }
 }
 
 void branch_pruned(struct engine *e, struct link *l, uint32_t tree)
 {
-    const bool is_kept = ((l->role | l->peer_role) & ROLE_KEEPS) != 0;
-    if (!is_kept && e->overlay.is_large && !branch_is_lazy(l, tree)) {
+    if (!is_kept(l) && e->overlay.is_large && !branch_is_lazy(l, tree)) {
         graft_rings(e, tree, l); /* the peer leaves, as branch_leave() does */
     }
     make_lazy(l, tree);
@@ -132,6 +156,7 @@ void branch_pruned(struct engine *e, struct link *l, uint32_t tree)
 
 void branch_leave(struct engine *e, struct link *l)
 {
+    l->is_left = true;
     for (uint32_t tree = 0; tree < TREE_COUNT; tree++) {
         if (!branch_is_lazy(l, tree)) {
             graft_rings(e, tree, l);

@@ -180,10 +180,6 @@ void spread_shadow(struct engine *e, const struct link *from, const struct recor
 void spread_arrived(struct engine *e, struct link *l, const struct frame_record *f,
                     enum merge_outcome outcome);
 
-/* The trees leave an open link that is not of the overlay, or is ended on purpose: they go on by
- * the links of their rings, so that the next write finds its way at once. */
-void spread_leave(struct engine *e, struct link *l);
-
 /* A ROLE or TREE_ frame. RC_MALFORMED. */
 MUST_USE enum rc spread_frame(struct engine *e, struct link *l, enum frame_type type,
                               struct cursor *payload);
@@ -206,8 +202,10 @@ bool branch_is_lazy(const struct link *l, uint32_t tree);
  * tree. */
 bool branch_takes(const struct engine *e, const struct link *l, uint32_t tree, uint64_t id);
 
-/* Whether the link was grafted so lately that the tree may still bring what it brings. */
+/* Whether the link was grafted so lately that the tree may still bring what it brings. And whether
+ * what it brings is the tree's: it is eager, or can become so. */
 bool branch_is_on_trial(const struct engine *e, const struct link *l, uint32_t tree);
+bool branch_is_of_tree(const struct engine *e, const struct link *l, uint32_t tree);
 
 /* Asks the peer for a write that it has announced; the link is eager then, unless `kind` is
  * TREE_DIRECT. */
@@ -216,7 +214,8 @@ void branch_ask(struct engine *e, struct link *l, enum tree_kind kind, uint32_t 
 /* The same for one that the tree may only be late with: a link that was lazy is on trial. */
 void branch_try(struct engine *e, struct link *l, uint32_t tree, uint64_t id);
 
-/* The tree has brought a write first by this link: it is eager, on both sides. */
+/* The tree has brought a write first by this link, of which branch_is_of_tree() was true: it is
+ * eager, on both sides. */
 void branch_confirm(struct engine *e, struct link *l, uint32_t tree);
 
 /* The tree has brought a write again, on `from`: prunes what is too much. */

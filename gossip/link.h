@@ -18,6 +18,7 @@
 #include "gossip/batch.h"
 #include "gossip/frame.h"
 #include "gossip/outbox.h"
+#include "gossip/tree.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -113,9 +114,10 @@ struct link {
     uint32_t rings,
         peer_rings; /* on which the two are neighbours, as this side and the other say */
     uint32_t lazy;  /* the trees, as bits, in which ids go out and not writes */
-    uint32_t trial; /* the trees in which it was grafted, and is on trial until then */
-    uint64_t trial_until_us;
-    uint8_t role, peer_role; /* enum role_flags, as told and as heard */
+    uint64_t trial_until_us[TREE_COUNT];   /* grafted lately: see gossip/branch.c */
+    uint64_t refused_until_us[TREE_COUNT]; /* pruned lately, from this side */
+    bool is_left;                          /* the trees have left it, as it is needless */
+    uint8_t role, peer_role;               /* enum role_flags, as told and as heard */
     bool is_role_told;
     bool is_tree;    /* was of a broadcast tree once, and stays so: what is too much is pruned */
     struct buf news; /* entries of the next TREE_HAVE */

@@ -160,22 +160,24 @@ static bool is_creditor(const struct engine *e, const struct link *l)
 {
     /* One that is joining pulls everything anyhow. */
     return l->state == LINK_OPEN && (l->member->flags & MEMBER_IS_READY) != 0 &&
-           engine_is_mate(e, l->member);
+           (l->member->flags & MEMBER_IS_FULL) == 0 && engine_is_mate(e, l->member);
 }
 
-/* With whom to reconcile after a loss: the next on the first ring. Where a writer has died, all who
- * had linked it owe a session, and theirs form a chain, by which what one of them has comes to all;
- * drawn at random, those who lack a write may choose each other. Later tries are drawn. */
-static struct link *choose_creditor(struct engine *e)
+/* The next on the first ring. In a small enclave, where a writer has died, all the others owe a
+ * session, and these form a chain, by which what one of them has comes to all; drawn at random,
+ * those who lack a write may choose each other. */
+static struct link *next_creditor(const struct engine *e)
 {
     uint32_t walk = 0;
     const struct uuid *uuid = overlay_next(&e->overlay, &walk);
     const struct member *next = uuid == NULL ? NULL : swim_find(e->swim, uuid);
-    struct link *chosen = next == NULL ? NULL : mesh_of(e->mesh, next);
-    if (e->is_debt_new && chosen != NULL && is_creditor(e, chosen)) {
-        return chosen;
-    }
-    chosen = NULL;
+    struct link *l = next == NULL ? NULL : mesh_of(e->mesh, next);
+    return l != NULL && is_creditor(e, l) ? l : NULL;
+}
+
+static struct link *any_creditor(struct engine *e)
+{
+    struct link *chosen = NULL;
     uint64_t seen = 0;
     uint32_t slot = 0;
     for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
@@ -190,7 +192,8 @@ static struct link *choose_creditor(struct engine *e)
  * tried again. */
 static uint64_t settle_debt(struct engine *e)
 {
-    struct link *chosen = choose_creditor(e);
+    struct link *chosen = e->is_debt_new ? next_creditor(e) : NULL;
+    chosen = chosen == NULL ? any_creditor(e) : chosen;
     if (chosen != NULL) {
         e->is_debt_new = false;
         sync_hurry(chosen);
@@ -451,7 +454,7 @@ static uint64_t look_at_open(struct engine *e, struct link *l)
     if (((l->role | l->peer_role) & ROLE_KEEPS) != 0) {
         return UINT64_MAX;
     }
-    if (e->overlay.is_large && wiring_is_up(e)) {
+    if (e->overlay.is_large && !l->is_left && wiring_is_up(e)) {
         branch_leave(e, l);
     }
     const uint64_t idle_us = e->now_us - l->used_us;

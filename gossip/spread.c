@@ -253,7 +253,7 @@ void spread_arrived(struct engine *e, struct link *l, const struct frame_record 
 {
     const struct record *r = &f->record;
     const bool is_forward = (f->kind & RECORD_IS_FORWARD) != 0;
-    const bool is_of_tree = is_forward && (f->kind & RECORD_IS_REPEAT) == 0;
+    const bool is_repeat = (f->kind & RECORD_IS_REPEAT) != 0;
     const bool is_synced = (f->kind & (RECORD_IS_FORWARD | RECORD_IS_COUNTED)) == 0;
     const bool is_passed_on = is_synced && outcome == MERGE_APPLIED && is_fleeting(e, r);
     if ((!is_forward && !is_synced && !e->overlay.is_large) || (f->kind & RECORD_IS_GUARD) != 0 ||
@@ -262,14 +262,15 @@ void spread_arrived(struct engine *e, struct link *l, const struct frame_record 
     }
     const bool is_held = outcome == MERGE_APPLIED || outcome == MERGE_SAME;
     const uint32_t tree = tree_of(&r->version.origin);
-    const bool is_grafted = is_forward && branch_is_on_trial(e, l, tree);
+    const bool is_on_trial = is_forward && branch_is_on_trial(e, l, tree);
+    const bool is_of_tree = is_forward && !is_repeat && branch_is_of_tree(e, l, tree);
     const struct tree_seen seen = {
         .id = record_write_id(r, store_digest_seed(e->store)),
         .version = r->version,
         .handle = is_held ? store_find(e->store, r) : 0,
         .is_direct = !is_forward && !is_passed_on,
-        .is_detour = !is_of_tree || is_grafted,
-        .grafted = is_grafted ? l->id : 0,
+        .is_detour = !is_of_tree,
+        .grafted = is_on_trial ? l->id : 0,
     };
     if (is_synced && !is_passed_on && !tree_is_missing(e->tree, seen.id)) {
         return;
@@ -291,7 +292,7 @@ void spread_arrived(struct engine *e, struct link *l, const struct frame_record 
         }
         break;
     case TREE_AGAIN:
-        if (is_of_tree) {
+        if (is_forward && !is_repeat) {
             e->counters.tree_duplicates++;
             branch_came_twice(e, l, tree, seen.id);
         }

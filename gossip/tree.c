@@ -138,15 +138,6 @@ const struct tree_seen *tree_find(const struct tree *t, uint64_t id)
     return find_seen(t, id);
 }
 
-uint32_t tree_needless(const struct tree *t, uint64_t id, uint32_t link)
-{
-    const struct tree_seen *held = find_seen(t, id);
-    if (held == NULL || !held->is_detour) {
-        return link;
-    }
-    return held->grafted == link ? 0 : held->grafted;
-}
-
 static void grow_seen(struct tree *t)
 {
     const uint32_t size = t->seen_size == 0 ? SEEN_SIZE_MIN : 2 * t->seen_size;

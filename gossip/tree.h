@@ -16,7 +16,8 @@
  * first: what it brings is on a detour, and where the tree brings the same after all, it was only
  * late, so the grafted link is pruned and not the tree's. Whatever somebody sends on of a detour is
  * marked (RECORD_IS_REPEAT) and prunes nothing: the copy by which a graft is judged has not come by
- * way of the one who judges. Large values, which are only announced, are left out of this.
+ * way of the one who judges. Large values, which are only announced, are left out of this. The
+ * rules are gossip/branch.c's; here is what they look at.
  *
  * How long an announced write is waited for follows how much later than their announcements writes
  * have come lately (as RFC 6298 does for round trips), so that a stalled stream is overtaken by
@@ -89,10 +90,6 @@ enum tree_sight tree_see(struct tree *t, const struct tree_seen *seen, uint32_t 
 
 /* NULL when it was not seen, or long ago; valid until the next call that is not const. */
 const struct tree_seen *tree_find(const struct tree *t, uint64_t id);
-
-/* The link that is too much in the tree after TREE_AGAIN by `link` of a copy that is no repeat:
- * `link`, or the one on trial that brought the write before; 0 for none. */
-uint32_t tree_needless(const struct tree *t, uint64_t id, uint32_t link);
 
 /* ---- Announced and missing ---- */
 struct tree_news {

@@ -56,6 +56,7 @@ static void set_rings(struct link *l, uint32_t *rings, uint32_t now, uint32_t ri
     *rings = now;
     if (fresh != 0) {
         l->is_tree = true;
+        l->is_left = false;
         l->lazy &= tree_lazy(fresh, ring_count);
     }
 }

@@ -376,14 +376,21 @@ static void the_trees_of_a_young_enclave_have_settled_before_its_needless_links_
 static void trees_are_short_again_after_many_detours(void **state)
 {
     (void)state;
-    enum { NODES = 160 };
+    enum { NODES = 160, BUSY = 640 };
     struct engine_counters counters;
     struct cluster *c = formed(NODES, 12);
     c->stream_loss_ppm = 50000;
     (void)write_round(c, "lossy", 2 * NODES, 400);
+    for (uint32_t i = 0; i < BUSY; i++) { /* several behind each stall */
+        char key[32];
+        (void)snprintf(key, sizeof(key), "busy-%u", i);
+        assert_int_not_equal(cluster_put(c, i % NODES, key, "value", TTL_MS), UINT64_MAX);
+        cluster_run_for(c, 5);
+    }
     cluster_counters(c, &counters);
     assert_true(counters.tree_grafts > NODES);
     c->stream_loss_ppm = 0;
+    cluster_run_for(c, 1000);
     (void)write_round(c, "settle", 2 * NODES, 200);
     /* Eight hops of a tree that is as short as they are take 9 ms. */
     assert_in_range(write_round(c, "after", NODES, 200).mean_ms, 5, 14);

@@ -126,48 +126,14 @@ static void a_lost_link_is_not_asked_and_what_it_was_asked_for_is_due(void **sta
     assert_int_equal(due.link, LINK_B);
 }
 
-static void a_second_copy_by_the_tree_makes_its_link_needless(void **state)
-{
-    assert_int_equal(see_on(*state, 1, LINK_A, false), TREE_FIRST);
-    assert_int_equal(see_on(*state, 1, LINK_B, false), TREE_AGAIN);
-    assert_int_equal(tree_needless(*state, 1, LINK_B), LINK_B);
-}
-
-static void a_graft_is_needless_when_the_tree_was_only_late(void **state)
-{
-    assert_int_equal(see_on(*state, 1, LINK_A, true), TREE_FIRST);
-    assert_int_equal(see_on(*state, 1, LINK_B, false), TREE_AGAIN);
-    assert_int_equal(tree_needless(*state, 1, LINK_B), LINK_A);
-}
-
-static void a_graft_that_brings_a_write_twice_is_not_judged_by_itself(void **state)
-{
-    assert_int_equal(see_on(*state, 1, LINK_A, true), TREE_FIRST);
-    assert_int_equal(see_on(*state, 1, LINK_A, true), TREE_AGAIN);
-    assert_int_equal(tree_needless(*state, 1, LINK_A), 0);
-}
-
-static void an_answer_after_the_trees_own_copy_is_needless(void **state)
-{
-    assert_int_equal(see_on(*state, 1, LINK_B, false), TREE_FIRST);
-    assert_int_equal(see_on(*state, 1, LINK_A, true), TREE_AGAIN);
-    assert_int_equal(tree_needless(*state, 1, LINK_A), LINK_A);
-}
-
-static void what_came_past_the_tree_makes_no_link_needless(void **state)
-{
-    const struct tree_seen synced = {.id = 1, .handle = 5, .is_detour = true};
-    assert_int_equal(tree_see(*state, &synced, LINK_A, 0), TREE_FIRST);
-    assert_int_equal(see_on(*state, 1, LINK_B, false), TREE_AGAIN);
-    assert_int_equal(tree_needless(*state, 1, LINK_B), 0);
-}
-
 static void a_detour_after_the_origins_own_copy_is_one(void **state)
 {
     assert_int_equal(see(*state, 1, true, 0), TREE_DIRECT_FIRST);
     assert_int_equal(see_on(*state, 1, LINK_B, true), TREE_AFTER_DIRECT);
     assert_true(tree_find(*state, 1)->is_detour);
-    assert_int_equal(tree_needless(*state, 1, LINK_A), LINK_B);
+    assert_int_equal(tree_find(*state, 1)->grafted, LINK_B);
+    assert_int_equal(see_on(*state, 1, LINK_A, false), TREE_AGAIN);
+    assert_true(tree_find(*state, 1)->is_detour);
 }
 
 static void one_write_in_some_shapes_its_tree(void **state)
@@ -269,13 +235,8 @@ int main(void)
         TEST(what_nobody_brings_is_given_up),
         TEST(waiting_grows_where_writes_come_long_after_their_announcements),
         TEST(a_lost_link_is_not_asked_and_what_it_was_asked_for_is_due),
-        TEST(a_second_copy_by_the_tree_makes_its_link_needless),
-        TEST(a_graft_is_needless_when_the_tree_was_only_late),
-        TEST(an_answer_after_the_trees_own_copy_is_needless),
-        TEST(a_graft_that_brings_a_write_twice_is_not_judged_by_itself),
         TEST(a_detour_after_the_origins_own_copy_is_one),
         TEST(one_write_in_some_shapes_its_tree),
-        TEST(what_came_past_the_tree_makes_no_link_needless),
         TEST(a_large_value_is_fetched_from_the_first_who_has_it),
         TEST(what_was_replaced_meanwhile_is_missed_no_more),
         TEST(missing_and_seen_are_bounded),

@@ -3,7 +3,6 @@
  * along it, in which it is lazy, so that their ids do, and in which it was grafted a moment ago and
  * is on trial. The two ends of a link are to agree: who changes it sends a frame.
  */
-#include "core/assert.h"
 #include "gossip/engine_state.h"
 
 bool branch_is_usable(const struct engine *e, const struct link *l)

@@ -4,7 +4,6 @@
  * others. In a large one (gossip/overlay says which, and who the neighbours are) a write goes along
  * one of the broadcast trees of gossip/tree, and its id on the neighbours' other links.
  */
-#include "core/assert.h"
 #include "gossip/engine_state.h"
 
 enum {

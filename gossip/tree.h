@@ -83,8 +83,8 @@ enum tree_sight {
     TREE_AGAIN,
 };
 
-/* A write is here: `seen` but for at_us is copied if it is new. `link` brought it, 0 for our own.
- * It is missing no more. */
+/* A write is here: `seen` but for at_us is copied if it is new, and after a direct copy is_detour
+ * and grafted are. `link` brought it, 0 for our own. It is missing no more. */
 enum tree_sight tree_see(struct tree *t, const struct tree_seen *seen, uint32_t link,
                          uint64_t now_us);
 

@@ -127,6 +127,30 @@ static void judge_wrong_death(struct deaths *d, uint32_t observer, uint32_t node
     }
 }
 
+/* Whether it has run undisturbed for so long that everybody must count it. */
+static bool is_settled(const struct cluster *c, uint32_t node)
+{
+    const struct sim_node *n = &c->nodes[node];
+    return n->is_up && n->started_us + GRACE_US <= c->net.now_us && !was_paused(c, node) &&
+           (engine_unready(n->engine) & READY_DRAINING) == 0;
+}
+
+uint32_t deaths_well_mates(const struct deaths *d, uint32_t node)
+{
+    const struct cluster *c = d->config.cluster;
+    uint32_t first = 0;
+    uint32_t end = 0;
+    uint32_t count = 1;
+    cluster_enclave(c, node, &first, &end);
+    if (d->config.is_divided || d->config.is_deadly || !is_settled(c, node)) {
+        return count;
+    }
+    for (uint32_t i = first; i < end; i++) {
+        count += i != node && is_settled(c, i);
+    }
+    return count;
+}
+
 /* The crash that ended a life. Found when the first observer tells of it. */
 static struct crash *crash_of(struct deaths *d, uint32_t node, uint32_t life)
 {

@@ -25,6 +25,10 @@ void deaths_judge_due(struct deaths *d);
 /* As oracle_excuse(). */
 void deaths_excuse(struct deaths *d, bool is_everybody, uint64_t until_us);
 
+/* How many nodes of its enclave a node must count, itself included: all that have been well, and
+ * have been reached by it and reached it, for half a minute. */
+uint32_t deaths_well_mates(const struct deaths *d, uint32_t node);
+
 /* Nobody lists a dead one alive any more; adds up when the last observer of each crash knew. */
 void deaths_judge_rest(struct deaths *d);
 

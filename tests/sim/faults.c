@@ -1,6 +1,7 @@
 #include "tests/sim/faults.h"
 
 #include "tests/sim/stage.h"
+#include "tests/sim/stranger.h"
 
 #include <string.h>
 
@@ -24,6 +25,8 @@ enum {
     CUT_MIN_US = 3 * 1000 * 1000,
     PAUSE_MIN_MS = 1000,
     PAUSE_MAX_MS = 20000,
+    SALVO_MAX = 16, /* forged datagrams at once, to one node */
+    SALVO_PAUSE_US = 200 * 1000,
 };
 
 static uint64_t draw(struct faults *f, uint64_t bound)
@@ -340,6 +343,15 @@ static void before_replay(struct faults *f)
     f->cluster->garbage_ppm = GARBAGE_PPM;
 }
 
+static uint64_t act_hostile(struct faults *f)
+{
+    const uint32_t node = (uint32_t)draw(f, f->cluster->count);
+    for (uint64_t left = 1 + draw(f, SALVO_MAX); left > 0; left--) {
+        stranger_send(f->cluster, node);
+    }
+    return 1 + draw(f, SALVO_PAUSE_US);
+}
+
 static void before_full(struct faults *f)
 {
     f->cluster->config.bytes_max = FULL_BYTES;
@@ -382,6 +394,8 @@ static const struct {
                        "streams carry noise and foreign words, which must cost a link only", NULL,
                        act_corrupt},
     [FAULT_FULL] = {"full", "1 MiB of memory a node", before_full, NULL},
+    [FAULT_HOSTILE] = {"hostile", "a stranger, who receives nothing, sends forged datagrams", NULL,
+                       act_hostile},
     [FAULT_NO_TCP] = {"no-tcp", "streams stand still for good, once all have formed", NULL,
                       act_no_tcp},
 };

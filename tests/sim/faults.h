@@ -30,7 +30,14 @@ enum fault {
     FAULT_CORRUPT,   /* streams carry noise and foreign words */
     FAULT_FULL,      /* little memory, large values */
     FAULT_NO_TCP,    /* streams stand still everywhere for good; the last: no part of a swarm */
+    FAULT_HOSTILE,   /* a stranger who receives nothing sends forged datagrams */
     FAULT_COUNT,
+};
+
+/* Those that keep living nodes from each other, or their clocks apart. */
+enum {
+    FAULTS_DIVIDING = 1 << FAULT_PARTITION | 1 << FAULT_ONEWAY | 1 << FAULT_PAIRS |
+                      1 << FAULT_TCP_BLOCK | 1 << FAULT_NO_TCP,
 };
 
 enum { FAULTS_BURST_PPM = 100000 }; /* what "burst-loss" loses */

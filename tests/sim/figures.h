@@ -20,6 +20,7 @@
     X(RESURRECTED, "at rest nobody serves what another has seen replaced")          \
     X(LOST, "at rest everybody has what a living node has shown and nothing ended") \
     X(QUORUM, "a 201 names at least a quorum of holders")                           \
+    X(COUNTED, "a 201 counts all members that are well, or the replication factor") \
     X(HELD, "a 201 names no more holders than there are")                           \
     X(DEATH, "nobody who is well is declared dead")                                 \
     X(NOTICED, "who has died is known to have died, in time")                       \

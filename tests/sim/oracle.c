@@ -235,7 +235,8 @@ void oracle_free(struct oracle *o)
 
 void oracle_write(struct oracle *o, uint32_t node, uint64_t ttl_ms)
 {
-    writes_put(o->writes, node, (uint32_t)rng_below(&o->rng, o->config.key_count), ttl_ms);
+    writes_put(o->writes, node, (uint32_t)rng_below(&o->rng, o->config.key_count), ttl_ms,
+               deaths_well_mates(o->deaths, node));
 }
 
 void oracle_excuse(struct oracle *o, bool is_everybody, uint64_t until_us)

@@ -30,6 +30,7 @@ struct oracle_config {
     uint32_t key_count;  /* of each enclave */
     uint64_t value_len;  /* at least ORACLE_VALUE_MIN */
     uint32_t walk_every; /* events of a node between two walks of it; 0: only when sampled */
+    bool is_divided;     /* nodes are kept from each other, so nobody must count all of them */
     bool is_deadly;      /* more loss than the promise covers: deaths are counted, not judged */
 };
 

@@ -30,7 +30,9 @@ EFFECTS = {
     "full": ["puts_rejected_full"],
     "no-tcp": ["cuts", "pieces_held"],
     "swarm": [],
+    "hostile": ["datagrams_forged"],
 }
+BREAKS = ["hostile"]  # the engine of today: it believes what strangers say
 ARGUMENTS = {
     "corrupt": ["--writes", "40"],
     "full": ["--writes", "20"],
@@ -56,7 +58,7 @@ def check_scenario(name):
     arguments = ["--nodes", "8", "--minutes", MINUTES.get(name, "0.4"), "--scenario", name,
                  "--seeds", SEEDS, "--walk", "0", "--json"] + ARGUMENTS.get(name, [])
     done = run(arguments)
-    if done.returncode != 0:
+    if done.returncode != 0 and name not in BREAKS:
         return [f"{name}: exit code {done.returncode}: {done.stdout[:300]}"]
     report = json.loads(done.stdout.splitlines()[-1])
     counted = {**report["counters"], **report["effects"]}

@@ -359,6 +359,7 @@ void story_run(const struct story *as_told, struct figures *figures, volatile ui
         .key_count = story.key_count,
         .value_len = story.value_len,
         .walk_every = story.walk_every,
+        .is_divided = (story.faults & FAULTS_DIVIDING) != 0,
         .is_deadly = is_deadly(&story, r.cluster),
     };
     r.oracle = oracle_new(&config);

@@ -33,6 +33,7 @@ enum mutant {
     MUTANT_NO_GUARDS,  /* what was replaced leaves no trace */
     MUTANT_FORGETFUL,  /* at the end drops what has time left */
     MUTANT_HASTY,      /* one holder is a quorum */
+    MUTANT_SOLITARY,   /* counts nobody but itself */
     MUTANT_LIAR,       /* acknowledges what it does not keep */
     MUTANT_RASH,       /* declares somebody dead now and then */
     MUTANT_FAITHFUL,   /* declares nobody dead */
@@ -193,6 +194,11 @@ WRAP(enum rc, engine_merge, struct engine *e, const struct record *r,
 WRAP(uint32_t, replica_quorum, uint32_t members, uint32_t factor)
 {
     return mutant == MUTANT_HASTY ? 1 : __real_replica_quorum(members, factor);
+}
+
+WRAP(uint32_t, overlay_members, const struct overlay *o)
+{
+    return mutant == MUTANT_SOLITARY ? 1 : __real_overlay_members(o);
 }
 
 WRAP(void, view_declare_dead, struct swim *s, struct member *m)
@@ -379,6 +385,12 @@ static void a_201_below_the_quorum_is_caught(void **state)
     assert_caught(MUTANT_HASTY, small_story("steady"), INVARIANT_QUORUM);
 }
 
+static void a_201_that_does_not_count_its_members_is_caught(void **state)
+{
+    (void)state;
+    assert_caught(MUTANT_SOLITARY, small_story("steady"), INVARIANT_COUNTED);
+}
+
 static void a_201_without_its_holders_is_caught(void **state)
 {
     (void)state;
@@ -495,6 +507,7 @@ int main(void)
         cmocka_unit_test(what_others_saw_replaced_is_caught_at_rest),
         cmocka_unit_test(a_write_that_everybody_loses_is_caught),
         cmocka_unit_test(a_201_below_the_quorum_is_caught),
+        cmocka_unit_test(a_201_that_does_not_count_its_members_is_caught),
         cmocka_unit_test(a_201_without_its_holders_is_caught),
         cmocka_unit_test(a_false_death_is_caught),
         cmocka_unit_test(a_crash_that_nobody_notices_is_caught),

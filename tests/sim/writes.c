@@ -23,6 +23,7 @@ struct write {
     bool is_stored; /* not refused */
     uint32_t node, key;
     uint32_t first, end; /* its enclave */
+    uint32_t well;       /* members that its node must have counted */
     uint32_t missing;    /* nodes that were up then, still are, and do not show it yet */
     uint64_t at_us;
     uint64_t ttl_ms;
@@ -161,7 +162,7 @@ static void await(struct writes *w, uint64_t token)
     }
 }
 
-void writes_put(struct writes *w, uint32_t node, uint32_t key, uint64_t ttl_ms)
+void writes_put(struct writes *w, uint32_t node, uint32_t key, uint64_t ttl_ms, uint32_t well)
 {
     struct cluster *c = w->config.cluster;
     char text[KEY_LEN + 1];
@@ -171,7 +172,8 @@ void writes_put(struct writes *w, uint32_t node, uint32_t key, uint64_t ttl_ms)
     }
     const uint64_t token = w->count++;
     struct write *at = &w->all[token];
-    *at = (struct write){.node = node, .key = key, .at_us = c->net.now_us, .ttl_ms = ttl_ms};
+    *at = (struct write){
+        .node = node, .key = key, .well = well, .at_us = c->net.now_us, .ttl_ms = ttl_ms};
     cluster_enclave(c, node, &at->first, &at->end);
     at->shown_by = mem_new((at->end - at->first + 7) / 8, 1);
     key_text(key, text);
@@ -354,6 +356,11 @@ void writes_done(struct writes *w, const struct put_done *done)
         oracle_broken(w->oracle, INVARIANT_QUORUM,
                       "a write to node %u was answered 201 with %u holders of %u", at->node,
                       done->have, done->members);
+    }
+    if (done->members < (at->well < factor ? at->well : factor)) {
+        oracle_broken(w->oracle, INVARIANT_COUNTED,
+                      "a write to node %u was answered 201 by a quorum of %u members, %u are well",
+                      at->node, done->members, at->well);
     }
     uint32_t holders = 0;
     for (uint32_t i = at->first; i < at->end; i++) {

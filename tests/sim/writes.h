@@ -16,8 +16,9 @@ struct writes;
 struct writes *writes_new(struct oracle *oracle, const struct oracle_config *config);
 void writes_free(struct writes *w);
 
-/* A client writes `key`, the number of one, on a node. */
-void writes_put(struct writes *w, uint32_t node, uint32_t key, uint64_t ttl_ms);
+/* A client writes `key`, the number of one, on a node, which must count so many members of its
+ * enclave as `well` says, itself included. */
+void writes_put(struct writes *w, uint32_t node, uint32_t key, uint64_t ttl_ms, uint32_t well);
 
 /* A write was answered: a 201 must be true. */
 void writes_done(struct writes *w, const struct put_done *done);

@@ -1,0 +1,21 @@
+/*
+ * stranger: somebody outside the cluster who sends it datagrams and receives nothing.
+ *
+ * It knows what anybody can read of an open cluster (who its members are, their uuids, addresses
+ * and incarnations, the cluster's name), and may put any source address on what it sends: a
+ * member's, or one where nobody answers. It does not see what the nodes send each other, so it
+ * knows no number of theirs and no cookie. It forges every kind of packet: deaths, leaves and
+ * suspicions at any incarnation, cards of nobody and false ones of members, clocks, flags,
+ * requests.
+ */
+#ifndef SIM_STRANGER_H
+#define SIM_STRANGER_H
+
+#include "tests/sim/cluster.h"
+
+/* Sends one node a forged datagram, drawn from the network's generator; nothing to one that is
+ * down.
+ */
+void stranger_send(struct cluster *c, uint32_t to);
+
+#endif

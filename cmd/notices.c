@@ -26,7 +26,8 @@ static const struct notice_kind_def kinds[NOTICE_KINDS] = {
     [NOTICE_LINK_OVERFLOW] = {LOG_WARN, false, "link", "the queue for ",
                               " was full and has been emptied; a reconciliation follows", "", ""},
     [NOTICE_STRANGER] = {LOG_WARN, false, "stranger", "ignoring ",
-                         " of another cluster (REPRAM_NETWORK or protocol differ)", "", ""},
+                         " of another cluster (REPRAM_NETWORK differs)", "", ""},
+    [NOTICE_VERSION] = {LOG_WARN, false, "stranger", "", "", "", ""},
     [NOTICE_CLOCK_SET] = {LOG_INFO, true, "clock", "took the clock of ", "", "",
                           " ms from this host's"},
     [NOTICE_CLOCK_CONFLICT] = {LOG_ERROR, true, "clock",
@@ -74,6 +75,9 @@ static const char *own_sentence(const struct notice *notice)
     }
     if (notice->kind == NOTICE_ROOM) {
         return "there is room in the storage again";
+    }
+    if (notice->kind == NOTICE_VERSION) {
+        return "ignoring a node of another protocol version";
     }
     const bool is_founded = notice->kind == NOTICE_CLOCK_SET && uuid_is_nil(&notice->member);
     return is_founded ? "this host's clock is the cluster's" : NULL;

@@ -73,6 +73,13 @@ uint32_t cursor_u32(struct cursor *c)
     return be32toh(value);
 }
 
+uint64_t cursor_u48(struct cursor *c)
+{
+    const uint64_t high = cursor_u16(c);
+    const uint64_t low = cursor_u32(c);
+    return cursor_ok(c) ? high << 32 | low : 0;
+}
+
 uint64_t cursor_u64(struct cursor *c)
 {
     uint64_t value = 0;
@@ -114,6 +121,12 @@ void cursor_put_u32(struct cursor *c, uint32_t value)
 {
     const uint32_t wire = htobe32(value);
     cursor_put_bytes(c, &wire, sizeof(wire));
+}
+
+void cursor_put_u48(struct cursor *c, uint64_t value)
+{
+    cursor_put_u16(c, (uint16_t)(value >> 32));
+    cursor_put_u32(c, (uint32_t)value);
 }
 
 void cursor_put_u64(struct cursor *c, uint64_t value)

@@ -37,6 +37,7 @@ void cursor_fail(struct cursor *c);
 uint8_t cursor_u8(struct cursor *c);
 uint16_t cursor_u16(struct cursor *c);
 uint32_t cursor_u32(struct cursor *c);
+uint64_t cursor_u48(struct cursor *c); /* 6 bytes */
 uint64_t cursor_u64(struct cursor *c);
 struct uuid cursor_uuid(struct cursor *c);
 
@@ -46,6 +47,7 @@ const uint8_t *cursor_bytes(struct cursor *c, size_t len);
 void cursor_put_u8(struct cursor *c, uint8_t value);
 void cursor_put_u16(struct cursor *c, uint16_t value);
 void cursor_put_u32(struct cursor *c, uint32_t value);
+void cursor_put_u48(struct cursor *c, uint64_t value); /* of a larger one the low 48 bits */
 void cursor_put_u64(struct cursor *c, uint64_t value);
 void cursor_put_uuid(struct cursor *c, const struct uuid *uuid);
 void cursor_put_bytes(struct cursor *c, const void *data, size_t len);

@@ -109,6 +109,7 @@ static size_t compose(struct load *load, struct packet *p, uint8_t data[DATAGRAM
     p->is_long = !knows_us(s, to) || p->kind == PACKET_WRONG || p->kind == PACKET_PULL ||
                  p->kind == PACKET_CARDS;
     p->knows_you = to != NULL && roster_find_tag(&s->roster, to->tag) == to;
+    p->version = to != NULL ? member_version(to) : PROTOCOL_VERSION_MIN;
     p->tag = s->self->tag;
     p->counter = ++s->counter;
     p->cluster = s->cluster;

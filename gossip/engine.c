@@ -59,6 +59,9 @@ static struct swim *make_swim(struct engine *e, uint64_t now_us)
                  .boot = e->config.boot,
                  .host_tag = e->config.host_tag,
                  .incarnation = 1,
+                 .version_min = PROTOCOL_VERSION_MIN,
+                 .version_max = PROTOCOL_VERSION_MAX,
+                 .features = PROTOCOL_FEATURES,
                  .addr_count = e->config.addr_count},
         .seed = rng_next(&e->rng),
         .counters = &e->counters,
@@ -348,9 +351,22 @@ static void send_by_link(struct engine *e, const struct swim_event *event)
     mesh_ask_output(e->mesh, l);
 }
 
+static void tell_stranger(struct engine *e, const struct swim_event *event)
+{
+    char where[ADDR_TEXT_SIZE];
+    char text[NOTICE_TEXT_SIZE];
+    (void)addr_format(&event->addr, where);
+    if (event->version == 0) {
+        engine_notice(e, NOTICE_STRANGER, NULL, 0, where);
+        return;
+    }
+    (void)snprintf(text, sizeof(text), "%s speaks version %u, this node %u", where, event->version,
+                   PROTOCOL_VERSION_MAX);
+    engine_notice(e, NOTICE_VERSION, NULL, 0, text);
+}
+
 static void take_swim_event(struct engine *e, const struct swim_event *event)
 {
-    char text[ADDR_TEXT_SIZE];
     switch (event->kind) {
     case SWIM_MEMBER_NEW:
         e->newest_member_us = e->now_us;
@@ -381,7 +397,7 @@ static void take_swim_event(struct engine *e, const struct swim_event *event)
         peer_compare_roots(e, event->member, &event->vitals);
         break;
     case SWIM_STRANGER:
-        engine_notice(e, NOTICE_STRANGER, NULL, 0, addr_format(&event->addr, text));
+        tell_stranger(e, event);
         break;
     case SWIM_NAME_TWICE:
         engine_notice(e, NOTICE_NAME_TWICE, event->member, 0, NULL);

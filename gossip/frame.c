@@ -14,7 +14,6 @@ void frame_hello_write(struct cursor *c, const struct frame_hello *hello)
     cursor_put_u64(c, hello->cluster);
     cursor_put_u8(c, hello->version_min);
     cursor_put_u8(c, hello->version_max);
-    cursor_put_u32(c, hello->features);
     cursor_put_u8(c, hello->flags);
     cursor_put_u64(c, hello->clock_us);
     cursor_put_u64(c, hello->value_max);
@@ -24,12 +23,22 @@ void frame_hello_write(struct cursor *c, const struct frame_hello *hello)
     card_write(c, &hello->card);
 }
 
+bool frame_hello_is_ours(const struct frame_hello *hello)
+{
+    return hello->version_min <= PROTOCOL_VERSION_MAX && hello->version_max >= PROTOCOL_VERSION_MIN;
+}
+
 void frame_hello_read(struct cursor *c, struct frame_hello *ret_hello)
 {
     ret_hello->cluster = cursor_u64(c);
     ret_hello->version_min = cursor_u8(c);
     ret_hello->version_max = cursor_u8(c);
-    ret_hello->features = cursor_u32(c);
+    if (ret_hello->version_min > ret_hello->version_max) {
+        cursor_fail(c);
+    }
+    if (!frame_hello_is_ours(ret_hello)) {
+        return;
+    }
     ret_hello->flags = cursor_u8(c);
     ret_hello->clock_us = cursor_u64(c);
     ret_hello->value_max = cursor_u64(c);
@@ -37,9 +46,6 @@ void frame_hello_read(struct cursor *c, struct frame_hello *ret_hello)
     ret_hello->ttl_max_ms = cursor_u64(c);
     ret_hello->seen_as = addr_read(c);
     card_read(c, &ret_hello->card);
-    if (ret_hello->version_min > ret_hello->version_max) {
-        cursor_fail(c);
-    }
 }
 
 void frame_role_write(struct cursor *c, const struct frame_role *role)

@@ -19,8 +19,6 @@
 #include "gossip/member.h"
 
 enum {
-    PROTOCOL_VERSION_MIN = 1,
-    PROTOCOL_VERSION_MAX = 1,
     FRAME_HEADER_BYTES = 6,
     FRAME_CHUNK_BYTES = BLOB_SEGMENT_BYTES, /* of a large value, in one frame */
     FRAME_PAYLOAD_MAX = FRAME_CHUNK_BYTES + 4096,
@@ -57,15 +55,15 @@ enum frame_type {
 /*
  * HELLO, the first frame in both directions; nothing else is accepted before it.
  *
- *   cluster 8 | version min 1 | version max 1 | features 4 | vitals flags 1 | clock_us 8 |
- *   value max 8 | ttl min 8 | ttl max 8 | seen as (address) | card
+ *   cluster 8 | version min 1 | version max 1 | vitals flags 1 | clock_us 8 | value max 8 |
+ *   ttl min 8 | ttl max 8 | seen as (address) | card
  *
- * `seen as` is how the sender sees the receiver. No feature is defined yet: 0, others are ignored.
+ * `seen as` is how the sender sees the receiver. The versions are those of the card, at a place
+ * where every version of the protocol has them.
  */
 struct frame_hello {
     uint64_t cluster;
     uint8_t version_min, version_max;
-    uint32_t features;
     uint8_t flags;     /* enum member_flags */
     uint64_t clock_us; /* the cluster's clock as the sender has it; 0 without MEMBER_HAS_CLOCK */
     uint64_t value_max, ttl_min_ms, ttl_max_ms;
@@ -211,8 +209,12 @@ struct frame_tree {
 void frame_header_write(struct cursor *c, enum frame_type type, uint8_t flags, size_t payload_len);
 
 void frame_hello_write(struct cursor *c, const struct frame_hello *hello);
-/* Fails the cursor on what card_read() refuses and on a version range that is empty. */
+/* Fails the cursor on what card_read() refuses and on a range of versions that is empty. Of one
+ * with which this node has no version in common only cluster and versions are read. */
 void frame_hello_read(struct cursor *c, struct frame_hello *ret_hello);
+
+/* Whether it names a version that this node speaks. */
+bool frame_hello_is_ours(const struct frame_hello *hello);
 
 void frame_role_write(struct cursor *c, const struct frame_role *role);
 void frame_role_read(struct cursor *c, struct frame_role *ret_role);

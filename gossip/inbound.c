@@ -340,7 +340,6 @@ static enum rc take_frame(struct engine *e, struct link *l, uint8_t type, uint8_
 /* Says goodbye to a peer that broke the protocol, or that is none. */
 static void refuse(struct engine *e, struct link *l, enum rc rc)
 {
-    char text[ADDR_TEXT_SIZE];
     if (l->member == NULL && l->is_dialed) {
         swim_candidate_failed(e->swim, &l->addr, e->now_us);
     }
@@ -349,7 +348,6 @@ static void refuse(struct engine *e, struct link *l, enum rc rc)
     }
     if (rc == RC_STRANGER || rc == RC_VERSION) {
         e->counters.links_stranger++;
-        engine_notice(e, NOTICE_STRANGER, NULL, 0, addr_format(&l->addr, text));
         peer_end(e, l, rc == RC_STRANGER ? CLOSE_STRANGER : CLOSE_VERSION);
         return;
     }

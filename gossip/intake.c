@@ -15,16 +15,14 @@ enum {
     ENTRIES_AT_ONCE = 24,
 };
 
-static void meet_stranger(struct swim *s, const struct addr *from)
+void intake_stranger(struct swim *s, const struct addr *from, uint8_t version)
 {
-    s->counters->datagrams_stranger++;
-    if (from == NULL ||
-        (s->has_told_stranger && s->now_us - s->told_stranger_us < STRANGER_PERIOD_US)) {
+    uint64_t *told_us = version == 0 ? &s->told_stranger_us : &s->told_version_us;
+    if (*told_us != 0 && s->now_us - *told_us < STRANGER_PERIOD_US) {
         return;
     }
-    s->has_told_stranger = true;
-    s->told_stranger_us = s->now_us;
-    const struct swim_event event = {.kind = SWIM_STRANGER, .addr = *from};
+    *told_us = s->now_us;
+    const struct swim_event event = {.kind = SWIM_STRANGER, .addr = *from, .version = version};
     (void)eventq_put(&s->events, &event);
 }
 
@@ -198,10 +196,12 @@ void intake_packet(struct swim *s, const struct addr *from, struct member *via, 
     struct packet p;
     const enum rc rc = packet_read(data, len, &p);
     s->counters->datagrams_in += from != NULL;
-    if (rc == RC_OK && p.is_long && p.cluster != s->cluster) {
-        meet_stranger(s, from);
-    } else if (rc == RC_VERSION) {
+    const bool is_of_another = rc == RC_OK && p.is_long && p.cluster != s->cluster;
+    if (rc == RC_VERSION || is_of_another) {
         s->counters->datagrams_stranger++;
+        if (from != NULL) {
+            intake_stranger(s, from, is_of_another ? 0 : p.version);
+        }
     } else if (rc != RC_OK || (via != NULL && p.tag != via->tag) ||
                (via != NULL && p.is_long && !uuid_equal(&p.uuid, &via->uuid))) {
         s->counters->datagrams_malformed++;

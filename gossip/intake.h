@@ -11,4 +11,7 @@
 void intake_packet(struct swim *s, const struct addr *from, struct member *via, const uint8_t *data,
                    size_t len);
 
+/* See swim_stranger(). */
+void intake_stranger(struct swim *s, const struct addr *from, uint8_t version);
+
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 
 _Static_assert(sizeof(struct member) <= 112, "a member is kept MEMBERS_MAX times per node");
+_Static_assert(MEMBER_USABLE_MAX < 8 && MEMBER_LEFT < 4, "they fit their bits");
 
 const char *member_state_name(enum member_state state)
 {
@@ -38,9 +39,12 @@ void card_write(struct cursor *c, const struct member_card *card)
 {
     ASSERT(card->addr_count <= MEMBER_ADDRS_MAX);
     cursor_put_uuid(c, &card->uuid);
-    cursor_put_u64(c, card->boot);
-    cursor_put_u64(c, card->host_tag);
-    cursor_put_u32(c, card->incarnation);
+    cursor_put_u48(c, card->boot);
+    cursor_put_u48(c, card->host_tag);
+    cursor_put_u64(c, card->incarnation);
+    cursor_put_u8(c, card->version_min);
+    cursor_put_u8(c, card->version_max);
+    cursor_put_u16(c, card->features);
     cursor_put_text(c, card->name);
     cursor_put_text(c, card->enclave);
     cursor_put_u8(c, (uint8_t)card->addr_count);
@@ -72,13 +76,16 @@ static void read_addrs(struct cursor *c, struct member_card *card)
 void card_read(struct cursor *c, struct member_card *ret_card)
 {
     *ret_card = (struct member_card){.uuid = cursor_uuid(c)};
-    ret_card->boot = cursor_u64(c);
-    ret_card->host_tag = cursor_u64(c);
-    ret_card->incarnation = cursor_u32(c);
+    ret_card->boot = cursor_u48(c);
+    ret_card->host_tag = cursor_u48(c);
+    ret_card->incarnation = cursor_u64(c);
+    ret_card->version_min = cursor_u8(c);
+    ret_card->version_max = cursor_u8(c);
+    ret_card->features = cursor_u16(c);
     cursor_text(c, ret_card->name, sizeof(ret_card->name));
     cursor_text(c, ret_card->enclave, sizeof(ret_card->enclave));
     read_addrs(c, ret_card);
-    if (uuid_is_nil(&ret_card->uuid) || ret_card->incarnation >= INCARNATION_MAX ||
+    if (uuid_is_nil(&ret_card->uuid) || ret_card->version_min > ret_card->version_max ||
         !card_text_ok(ret_card->name) || !card_text_ok(ret_card->enclave)) {
         cursor_fail(c);
     }
@@ -95,13 +102,17 @@ static bool skip_text(struct cursor *c)
     return is_fine;
 }
 
-void card_skip(struct cursor *c, struct uuid *ret_uuid, uint32_t *ret_incarnation,
+void card_skip(struct cursor *c, struct uuid *ret_uuid, uint64_t *ret_incarnation,
                uint32_t *ret_addr_count)
 {
     *ret_uuid = cursor_uuid(c);
-    (void)cursor_bytes(c, 2 * sizeof(uint64_t)); /* boot and host tag: any will do */
-    *ret_incarnation = cursor_u32(c);
-    bool is_fine = !uuid_is_nil(ret_uuid) && *ret_incarnation < INCARNATION_MAX;
+    (void)cursor_u48(c); /* boot and host tag: any will do */
+    (void)cursor_u48(c);
+    *ret_incarnation = cursor_u64(c);
+    const uint8_t version_min = cursor_u8(c);
+    const uint8_t version_max = cursor_u8(c);
+    (void)cursor_u16(c); /* features: likewise */
+    bool is_fine = !uuid_is_nil(ret_uuid) && version_min <= version_max;
     is_fine = is_fine && skip_text(c) && skip_text(c);
     *ret_addr_count = cursor_u8(c);
     is_fine = is_fine && *ret_addr_count <= MEMBER_ADDRS_MAX;
@@ -187,15 +198,15 @@ static void pack(struct member *m, const char *name, const char *enclave,
     bytes[name_size + enclave_size - 1] = '\0';
     size_t len = name_size + enclave_size;
     const uint8_t text_len = (uint8_t)len;
-    uint8_t last_1 = 0;
+    uint32_t last_1 = 0;
     for (uint32_t i = 0; i < addr_count; i++) {
         len += put_packed_addr(bytes + len, &addrs[i]);
-        last_1 = last->port != 0 && addr_equal(last, &addrs[i].addr) ? (uint8_t)(i + 1) : last_1;
+        last_1 = last->port != 0 && addr_equal(last, &addrs[i].addr) ? i + 1 : last_1;
     }
     if (last->port != 0 && last_1 == 0) {
         const struct member_addr seen = {.scope = SCOPE_GLOBAL, .addr = *last};
         len += put_packed_addr(bytes + len, &seen);
-        last_1 = (uint8_t)(addr_count + 1);
+        last_1 = addr_count + 1;
     }
     member_fini(m);
     m->is_far = len > sizeof(m->packed.near);
@@ -204,8 +215,8 @@ static void pack(struct member *m, const char *name, const char *enclave,
     }
     memcpy(m->is_far ? m->packed.far : m->packed.near, bytes, len);
     m->text_len = text_len;
-    m->addr_count = (uint8_t)addr_count;
-    m->last_1 = last_1;
+    m->addr_count = addr_count & 7U;
+    m->last_1 = last_1 & 7U;
 }
 
 void member_fini(struct member *m)
@@ -220,9 +231,12 @@ void member_set_card(struct member *m, const struct member_card *card)
 {
     const struct addr last = member_last_addr(m);
     m->uuid = card->uuid;
-    m->boot = card->boot;
-    m->host_tag = card->host_tag;
+    m->boot = card->boot & CARD_48_BITS;
+    m->host_tag = card->host_tag & CARD_48_BITS;
     m->incarnation = card->incarnation;
+    m->version_min = card->version_min;
+    m->version_max = card->version_max;
+    m->features = card->features;
     m->is_ghost = card->name[0] == '\0';
     pack(m, card->name, card->enclave, card->addrs, card->addr_count, &last);
 }
@@ -236,11 +250,22 @@ void member_card(const struct member *m, struct member_card *ret_card)
         .boot = m->boot,
         .host_tag = m->host_tag,
         .incarnation = m->incarnation,
+        .version_min = m->version_min,
+        .version_max = m->version_max,
+        .features = m->features,
         .addr_count = m->addr_count,
     };
     memcpy(ret_card->name, member_name(m), strlen(member_name(m)));
     memcpy(ret_card->enclave, member_enclave(m), strlen(member_enclave(m)));
     memcpy(ret_card->addrs, addrs, m->addr_count * sizeof(addrs[0]));
+}
+
+uint8_t member_version(const struct member *m)
+{
+    const uint8_t highest =
+        m->version_max < PROTOCOL_VERSION_MAX ? (uint8_t)m->version_max : PROTOCOL_VERSION_MAX;
+    return highest < m->version_min || highest < PROTOCOL_VERSION_MIN ? PROTOCOL_VERSION_MIN
+                                                                      : highest;
 }
 
 const char *member_name(const struct member *m)
@@ -297,9 +322,12 @@ void member_write_card(struct cursor *c, const struct member *m, enum card_audie
         told += is_for(&addrs[i], audience);
     }
     cursor_put_uuid(c, &m->uuid);
-    cursor_put_u64(c, m->boot);
-    cursor_put_u64(c, m->host_tag);
-    cursor_put_u32(c, m->incarnation);
+    cursor_put_u48(c, m->boot);
+    cursor_put_u48(c, m->host_tag);
+    cursor_put_u64(c, m->incarnation);
+    cursor_put_u8(c, m->version_min);
+    cursor_put_u8(c, m->version_max);
+    cursor_put_u16(c, m->features);
     cursor_put_text(c, member_name(m));
     cursor_put_text(c, member_enclave(m));
     cursor_put_u8(c, (uint8_t)told);

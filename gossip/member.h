@@ -21,7 +21,17 @@ enum {
     MEMBER_ADDRS_MAX = 4,
     MEMBER_USABLE_MAX = MEMBER_ADDRS_MAX + 1, /* its own and where it last answered */
     MEMBERS_MAX = 16384,
-    INCARNATION_MAX = 0x40000000,
+};
+
+/*
+ * The protocol versions that this node speaks, on packets and links alike. A packet to a member is
+ * written in the highest that both speak, one to somebody unknown in the lowest. Additions that a
+ * version leaves open are bits, `features`, of the cards: one is used when all live mates have it.
+ */
+enum {
+    PROTOCOL_VERSION_MIN = 2,
+    PROTOCOL_VERSION_MAX = 2,
+    PROTOCOL_FEATURES = 0, /* none so far */
 };
 
 enum member_state { MEMBER_ALIVE, MEMBER_SUSPECT, MEMBER_DEAD, MEMBER_LEFT };
@@ -33,12 +43,17 @@ struct member_addr {
     struct addr addr;
 };
 
+/* What of a boot or a host tag is kept and told. */
+#define CARD_48_BITS ((UINT64_C(1) << 48) - 1)
+
 /* What a member says about itself; the same bytes everywhere for one (uuid, incarnation). */
 struct member_card {
     struct uuid uuid;
-    uint64_t boot;     /* generation: milliseconds of its wall clock at start; for people */
-    uint64_t host_tag; /* equal on one host and network namespace */
-    uint32_t incarnation;
+    uint64_t boot; /* generation: milliseconds of its wall clock at start, 48 bits; for people */
+    uint64_t host_tag; /* equal on one host and network namespace; 48 bits */
+    uint64_t incarnation;
+    uint8_t version_min, version_max; /* of the protocol, as it speaks it */
+    uint16_t features;
     char name[NAME_SIZE];
     char enclave[NAME_SIZE];
     uint32_t addr_count;
@@ -66,9 +81,11 @@ struct member {
                               never 0 */
     uint16_t next_1, slot; /* roster's chain; its index, stable while it is known */
     struct uuid uuid;
-    uint32_t incarnation;
-    uint8_t addr_count; /* of what is packed; so are `last_1` and `text_len` */
-    uint8_t state;      /* enum member_state */
+    uint64_t incarnation;
+    uint32_t addr_count : 3; /* of what is packed; so are `last_1` and `text_len` */
+    uint32_t last_1 : 3;
+    enum member_state state : 2;
+    uint32_t flags : 8; /* enum member_flags, as last heard */
     bool is_self : 1;
     bool is_mate : 1;      /* of this node's enclave */
     bool is_ghost : 1;     /* dead or left, and only uuid and incarnation are known: not shown */
@@ -79,18 +96,20 @@ struct member {
     bool is_udp_heard : 1; /* a datagram has come from it */
     bool is_name_told : 1; /* swim's: SWIM_NAME_TWICE came */
     bool is_far : 1;       /* packed out of line */
+    uint32_t misses : 4;   /* probes opened since a ping was last acked by datagram; 15: or more */
 
-    uint32_t link;           /* its peer link once up, 0 none; kept by the engine */
-    uint32_t rtt_us;         /* smoothed round trip; 0 when not measured */
-    uint64_t boot, host_tag; /* of its card */
+    uint32_t link;        /* its peer link once up, 0 none; kept by the engine */
+    uint32_t rtt_us : 24; /* smoothed round trip; 0 when not measured */
+    uint32_t text_len : 8;
+    uint16_t order_1;   /* roster's: its place in an order */
+    uint16_t rumor_1;   /* rumor's: what waits to be told of it; 0 nothing */
+    uint64_t boot : 48; /* this, the next and the three about versions: of its card */
+    uint64_t features : 16;
+    uint64_t host_tag : 48;
+    uint64_t version_min : 8, version_max : 8;
     uint64_t state_since_us;
     uint64_t heard_us;              /* last direct word from it; 0 never */
     struct swim_probe_state *probe; /* the failure detector's own; NULL while it has nothing open */
-    uint16_t order_1;               /* roster's: its place in an order */
-    uint16_t rumor_1;               /* rumor's: what waits to be told of it; 0 nothing */
-    uint8_t flags;                  /* enum member_flags, as last heard */
-    uint8_t misses;                 /* probes opened since a ping was last acked by datagram */
-    uint8_t last_1, text_len;
     union {
         char near[24];
         char *far;
@@ -119,23 +138,23 @@ struct member_addr member_addr_at(const struct member *m, uint32_t i);
 /*
  * A card on the wire, in packets and link hellos:
  *
- *   uuid 16 | boot 8 | host_tag 8 | incarnation 4 | name 1+n | enclave 1+n | count 1 | (scope 1 |
- * address)*count
+ *   uuid 16 | boot 6 | host_tag 6 | incarnation 8 | version min 1 | version max 1 | features 2 |
+ *   name 1+n | enclave 1+n | count 1 | (scope 1 | address)*count
  *
- * card_read() fails the cursor on a nil uuid, an empty or overlong or unprintable name, more than
- * MEMBER_ADDRS_MAX addresses, an unknown scope, or an incarnation of INCARNATION_MAX or more (one
- * forged packet must not use up the numbers that a member refutes with). CARD_WIRE_MAX is the most
- * that card_write() writes.
+ * card_read() fails the cursor on a nil uuid, an empty range of versions, an empty or overlong or
+ * unprintable name, more than MEMBER_ADDRS_MAX addresses, or an unknown scope. CARD_WIRE_MAX is the
+ * most that card_write() writes.
  */
 enum {
-    CARD_WIRE_MAX = 16 + 8 + 8 + 4 + 2 * NAME_SIZE + 1 + MEMBER_ADDRS_MAX * (1 + ADDR_WIRE_MAX)
+    CARD_WIRE_MAX =
+        16 + 6 + 6 + 8 + 1 + 1 + 2 + 2 * NAME_SIZE + 1 + MEMBER_ADDRS_MAX * (1 + ADDR_WIRE_MAX)
 };
 
 void card_write(struct cursor *c, const struct member_card *card);
 void card_read(struct cursor *c, struct member_card *ret_card);
 
 /* Goes past a card with the same checks, and tells what says whether it is news. */
-void card_skip(struct cursor *c, struct uuid *ret_uuid, uint32_t *ret_incarnation,
+void card_skip(struct cursor *c, struct uuid *ret_uuid, uint64_t *ret_incarnation,
                uint32_t *ret_addr_count);
 
 /* Which addresses of a card a receiver is told: host scope means nothing on another host. */
@@ -148,6 +167,10 @@ void member_write_card(struct cursor *c, const struct member *m, enum card_audie
 /* Whether a name or an enclave may stand in a card: 1 to NAME_SIZE - 1 characters of printable
  * ASCII. */
 bool card_text_ok(const char *text);
+
+/* The version to write to a member in: the highest that both speak. Where there is none in common,
+ * and to a ghost, of whom no range is known, it is the lowest that this node speaks. */
+uint8_t member_version(const struct member *m);
 
 const char *member_state_name(enum member_state state);
 

@@ -50,7 +50,8 @@ enum notice_kind {
     NOTICE_LINK_UP,
     NOTICE_LINK_DOWN,      /* text says why */
     NOTICE_LINK_OVERFLOW,  /* its queue was emptied; a reconciliation follows */
-    NOTICE_STRANGER,       /* text: the other cluster's hash; told once a minute at most */
+    NOTICE_STRANGER,       /* text: where; told once a minute at most */
+    NOTICE_VERSION,        /* likewise; text: where, and both versions */
     NOTICE_CLOCK_SET,      /* value: offset in ms */
     NOTICE_CLOCK_CONFLICT, /* value: difference in ms */
     NOTICE_JOIN_STARTED,   /* value: donors */

@@ -63,8 +63,7 @@ static bool make_room(struct member_card *card)
 void ownaddr_seen(struct swim *s, const struct addr *addr)
 {
     if (s->is_addr_configured || s->self->state == MEMBER_LEFT || addr->port == 0 ||
-        addr_is_loopback(addr) || addr_is_any(addr) ||
-        s->self->incarnation + 1 >= INCARNATION_MAX) {
+        addr_is_loopback(addr) || addr_is_any(addr)) {
         return;
     }
     struct ownaddr *place = place_for(s, addr);

@@ -24,7 +24,7 @@ void entry_write(struct cursor *c, const struct entry *e)
         return;
     }
     cursor_put_uuid(c, &e->uuid);
-    cursor_put_u32(c, e->incarnation);
+    cursor_put_u64(c, e->incarnation);
     if (e->kind == ENTRY_SUSPECT || e->kind == ENTRY_DEAD) {
         cursor_put_uuid(c, &e->by);
     } else if (e->kind == ENTRY_PAST) {
@@ -62,13 +62,13 @@ void entry_read(struct cursor *c, struct entry *ret_entry)
         return;
     }
     e->uuid = cursor_uuid(c);
-    e->incarnation = cursor_u32(c);
+    e->incarnation = cursor_u64(c);
     if (e->kind == ENTRY_SUSPECT || e->kind == ENTRY_DEAD) {
         e->by = cursor_uuid(c);
     } else if (e->kind == ENTRY_PAST) {
         read_past(c, e);
     }
-    if (uuid_is_nil(&e->uuid) || e->incarnation >= INCARNATION_MAX) {
+    if (uuid_is_nil(&e->uuid)) {
         cursor_fail(c);
     }
 }
@@ -97,7 +97,7 @@ static void read_vitals(struct cursor *c, struct packet *p)
 
 static void put_header(struct cursor *c, const struct packet *p)
 {
-    cursor_put_u8(c, PACKET_VERSION);
+    cursor_put_u8(c, p->version);
     cursor_put_u8(c, (uint8_t)((p->is_long ? FLAG_LONG : 0) | (p->knows_you ? FLAG_KNOWS_YOU : 0)));
     cursor_put_u16(c, p->key_id);
     cursor_put_u32(c, p->tag);
@@ -265,10 +265,11 @@ enum rc packet_read(const uint8_t *data, size_t len, struct packet *ret_packet)
     }
     struct packet p = {.kind = PACKET_GOSSIP};
     struct cursor c = cursor_reader(data, len);
-    const uint8_t version = cursor_u8(&c);
+    p.version = cursor_u8(&c);
     const uint8_t flags = cursor_u8(&c);
     p.key_id = cursor_u16(&c);
-    if (version != PACKET_VERSION || p.key_id != 0) {
+    if (p.version < PROTOCOL_VERSION_MIN || p.version > PROTOCOL_VERSION_MAX || p.key_id != 0) {
+        ret_packet->version = p.version;
         return RC_VERSION;
     }
     p.is_long = (flags & FLAG_LONG) != 0;

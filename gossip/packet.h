@@ -43,10 +43,10 @@
  * Entries, in a row:
  *
  *   ALIVE    1 | card                         as in member.h
- *   SUSPECT  2 | uuid 16 | incarnation 4 | by 16
- *   DEAD     3 | uuid 16 | incarnation 4 | by 16
- *   LEFT     4 | uuid 16 | incarnation 4
- *   PAST     5 | uuid 16 | incarnation 4 | state 1 | age 2     dead or left since; only in CARDS
+ *   SUSPECT  2 | uuid 16 | incarnation 8 | by 16
+ *   DEAD     3 | uuid 16 | incarnation 8 | by 16
+ *   LEFT     4 | uuid 16 | incarnation 8
+ *   PAST     5 | uuid 16 | incarnation 8 | state 1 | age 2     dead or left since; only in CARDS
  */
 #ifndef GOSSIP_PACKET_H
 #define GOSSIP_PACKET_H
@@ -55,7 +55,7 @@
 #include "gossip/member.h"
 #include "gossip/swim.h"
 
-enum { PACKET_VERSION = 1, PACKET_SHORT_BYTES = 16, PACKET_LONG_BYTES = 48 };
+enum { PACKET_SHORT_BYTES = 16, PACKET_LONG_BYTES = 48 };
 
 enum packet_kind {
     PACKET_PING = 1,
@@ -69,6 +69,7 @@ enum packet_kind {
 };
 
 struct packet {
+    uint8_t version; /* PROTOCOL_VERSION_MIN to PROTOCOL_VERSION_MAX */
     bool is_long;
     bool knows_you;
     uint16_t key_id;
@@ -103,7 +104,7 @@ enum entry_kind { ENTRY_ALIVE = 1, ENTRY_SUSPECT, ENTRY_DEAD, ENTRY_LEFT, ENTRY_
 struct entry {
     enum entry_kind kind;
     struct uuid uuid;
-    uint32_t incarnation;
+    uint64_t incarnation;
     struct uuid by;          /* SUSPECT, DEAD: who says so */
     enum member_state state; /* PAST: MEMBER_DEAD or MEMBER_LEFT */
     uint32_t age;            /* PAST: how long ago, in ENTRY_AGE_US */
@@ -113,7 +114,7 @@ struct entry {
 };
 
 enum {
-    ENTRY_WIRE_MIN = 1 + UUID_BYTES + 4,
+    ENTRY_WIRE_MIN = 1 + UUID_BYTES + 8,
     ENTRY_WIRE_MAX = 1 + CARD_WIRE_MAX,
     SECTION_HEAD_BYTES = 3,
     PACKET_BODY_MAX = 39, /* but for a PULL's sums */
@@ -129,9 +130,10 @@ enum {
 };
 
 /*
- * Parses `len` bytes into *ret_packet, which borrows them. RC_VERSION: another version, or sealed
- * with a key that this node does not have; RC_MALFORMED: everything else that is not exactly right,
- * longer than DATAGRAM_BYTES_MAX included. *ret_packet is unspecified on an error.
+ * Parses `len` bytes into *ret_packet, which borrows them. RC_VERSION: a version that this
+ * node does not speak, or sealed with a key that it does not have; then ret_packet->version is set.
+ * RC_MALFORMED: everything else that is not exactly right, longer than DATAGRAM_BYTES_MAX included.
+ * All else of *ret_packet is unspecified on an error.
  */
 MUST_USE enum rc packet_read(const uint8_t *data, size_t len, struct packet *ret_packet);
 

@@ -350,9 +350,11 @@ enum rc peer_hello(struct engine *e, struct link *l, struct cursor *c)
         return RC_MALFORMED;
     }
     if (hello.cluster != swim_cluster_hash(e->config.network)) {
+        swim_stranger(e->swim, &l->addr, 0, e->now_us);
         return RC_STRANGER;
     }
-    if (hello.version_min > PROTOCOL_VERSION_MAX || hello.version_max < PROTOCOL_VERSION_MIN) {
+    if (!frame_hello_is_ours(&hello)) {
+        swim_stranger(e->swim, &l->addr, hello.version_max, e->now_us);
         return RC_VERSION;
     }
     if (uuid_equal(&hello.card.uuid, &e->config.uuid)) {

@@ -30,6 +30,9 @@ enum {
     PATIENCE_BY_LINK = 3,
     /* A late answer still counts for a round trip; who was told of its death is not told again. */
     STATE_KEPT_US = 3000000,
+    /* The bits that a member has for them: more says no more. */
+    MISSES_TOLD_MAX = 15,
+    RTT_KEPT_MAX_US = (1 << 24) - 1,
 };
 
 void probe_health(struct swim *s, int change)
@@ -237,7 +240,7 @@ static void open_probe(struct swim *s, struct member *m, bool is_verify)
     st->is_link_asked = false;
     st->is_relay_asked = false;
     st->nacks_wanted = st->nacks = 0;
-    m->misses = m->misses < UINT8_MAX ? (uint8_t)(m->misses + 1) : m->misses;
+    m->misses = m->misses < MISSES_TOLD_MAX ? (m->misses + 1U) & MISSES_TOLD_MAX : m->misses;
     s->misses++;
     st->verdict_us = s->now_us + (uint64_t)PROBE_VERDICT_US * probe_patience(s, m);
     st->relay_us = s->now_us + PROBE_RELAY_AFTER_US;
@@ -384,7 +387,8 @@ void probe_heard(struct swim *s, struct member *m, const struct addr *from)
 static void smooth_rtt(struct member *m, uint32_t rtt_us)
 {
     /* RFC 6298's gain of 1/8. */
-    m->rtt_us = m->rtt_us == 0 ? rtt_us : (uint32_t)((7 * (uint64_t)m->rtt_us + rtt_us) / 8);
+    const uint64_t us = m->rtt_us == 0 ? rtt_us : (7 * (uint64_t)m->rtt_us + rtt_us) / 8;
+    m->rtt_us = us < RTT_KEPT_MAX_US ? us & RTT_KEPT_MAX_US : RTT_KEPT_MAX_US;
 }
 
 uint32_t probe_acked(struct swim *s, struct member *m, uint32_t seq, bool is_datagram)

@@ -53,10 +53,10 @@ void roster_fini(struct roster *r)
 
 static uint64_t digest_of(const struct member *m)
 {
-    uint8_t bytes[UUID_BYTES + 4];
+    uint8_t bytes[UUID_BYTES + 8];
     struct cursor c = cursor_writer(bytes, sizeof(bytes));
     cursor_put_uuid(&c, &m->uuid);
-    cursor_put_u32(&c, m->incarnation);
+    cursor_put_u64(&c, m->incarnation);
     return XXH3_64bits_withSeed(bytes, sizeof(bytes), DIGEST_SEED);
 }
 
@@ -376,7 +376,7 @@ struct member *roster_add(struct roster *r, const struct member_card *card, enum
     r->self = is_self ? m : r->self;
     r->free_1 = m->next_1;
     *m = (struct member){
-        .state = (uint8_t)state,
+        .state = state,
         .is_self = is_self,
         .state_since_us = now_us,
         .slot = (uint16_t)slot,
@@ -502,11 +502,11 @@ bool roster_addr_of(const struct roster *r, const struct member *m, uint32_t att
 }
 
 void roster_set_state(struct roster *r, struct member *m, enum member_state state,
-                      uint32_t incarnation, uint64_t now_us)
+                      uint64_t incarnation, uint64_t now_us)
 {
     take_out(r, m);
     if (m->state != state) {
-        m->state = (uint8_t)state;
+        m->state = state;
         m->state_since_us = now_us;
     }
     m->incarnation = incarnation;
@@ -517,7 +517,7 @@ void roster_set_state(struct roster *r, struct member *m, enum member_state stat
 void roster_set_card(struct roster *r, struct member *m, const struct member_card *card)
 {
     ASSERT(uuid_equal(&m->uuid, &card->uuid));
-    const uint32_t incarnation = m->incarnation;
+    const uint64_t incarnation = m->incarnation;
     take_out(r, m);
     member_set_card(m, card);
     m->incarnation = incarnation;

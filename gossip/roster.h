@@ -113,7 +113,7 @@ bool roster_addr_of(const struct roster *r, const struct member *m, uint32_t att
 
 /* Changes state and incarnation together; state_since_us is set when the state is another. */
 void roster_set_state(struct roster *r, struct member *m, enum member_state state,
-                      uint32_t incarnation, uint64_t now_us);
+                      uint64_t incarnation, uint64_t now_us);
 
 /* Replaces what the member says of itself, all but uuid and incarnation. */
 void roster_set_card(struct roster *r, struct member *m, const struct member_card *card);

@@ -39,7 +39,7 @@ struct swim *swim_new(const struct swim_config *config, struct outbox *outbox, u
 {
     const struct member_card *self = &config->self;
     ASSERT(!uuid_is_nil(&self->uuid) && card_text_ok(self->name) && card_text_ok(self->enclave));
-    ASSERT(self->addr_count <= MEMBER_ADDRS_MAX && self->incarnation < INCARNATION_MAX);
+    ASSERT(self->addr_count <= MEMBER_ADDRS_MAX && self->version_min <= self->version_max);
     struct swim *s = mem_new(1, sizeof(*s));
     s->counters = config->counters;
     s->vitals = config->vitals;
@@ -53,7 +53,7 @@ struct swim *swim_new(const struct swim_config *config, struct outbox *outbox, u
      * one; its clock is of then. */
     s->seq = (uint32_t)rng_below(&s->rng, INT32_MAX);
     const uint64_t hash_seed = rng_next(&s->rng);
-    roster_init(&s->roster, s->cluster, self->host_tag, hash_seed);
+    roster_init(&s->roster, s->cluster, self->host_tag & CARD_48_BITS, hash_seed);
     rumor_queue_init(&s->rumors);
     timerheap_init(&s->timers, MEMBERS_MAX);
     candidates_init(&s->candidates, hash_seed);
@@ -198,6 +198,12 @@ enum rc swim_meet(struct swim *s, const struct member_card *card, const struct a
     return rc;
 }
 
+void swim_stranger(struct swim *s, const struct addr *addr, uint8_t version, uint64_t now_us)
+{
+    enter(s, now_us);
+    intake_stranger(s, addr, version);
+}
+
 void swim_heard(struct swim *s, struct member *m, uint64_t now_us)
 {
     enter(s, now_us);
@@ -307,6 +313,18 @@ bool swim_addr_of(const struct swim *s, const struct member *m, uint32_t attempt
 struct swim_counts swim_counts(const struct swim *s)
 {
     return s->roster.counts;
+}
+
+uint16_t swim_features(const struct swim *s)
+{
+    uint16_t features = UINT16_MAX;
+    for (uint32_t slot = 0; slot < s->roster.seat_count; slot++) {
+        const struct member *m = roster_at(&s->roster, slot);
+        if (m != NULL && m->is_mate && member_is_live(m)) {
+            features &= (uint16_t)m->features;
+        }
+    }
+    return features & s->self->features;
 }
 
 uint64_t swim_digest(const struct swim *s)

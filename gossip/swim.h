@@ -47,7 +47,7 @@ enum swim_event_kind {
     SWIM_LINK_WANTED,    /* datagrams do not reach the member and it has no link */
     SWIM_VITALS,     /* a ping or ack brought the member's vitals; rtt_us > 0 for an ack to a direct
                         ping */
-    SWIM_STRANGER,   /* a datagram of another cluster came from `addr` */
+    SWIM_STRANGER,   /* somebody of another cluster, or of another `version`, is at `addr` */
     SWIM_NAME_TWICE, /* the member has our own name */
     SWIM_REFUTED,    /* we were suspected and said otherwise */
 };
@@ -57,6 +57,7 @@ struct swim_event {
     struct member *member; /* NULL for candidates and strangers */
     enum member_state was;
     struct addr addr;
+    uint8_t version; /* SWIM_STRANGER: which it speaks; 0: it is of another cluster */
     struct vitals vitals;
     uint64_t vitals_at_us; /* when they came */
     uint32_t rtt_us;
@@ -98,6 +99,10 @@ void swim_suspect_link(struct swim *s, struct member *m, uint64_t now_us);
  */
 MUST_USE enum rc swim_meet(struct swim *s, const struct member_card *card, const struct addr *from,
                            uint64_t now_us, struct member **ret_member);
+
+/* A link's hello was of another cluster (`version` 0) or of a version that is not spoken here: told
+ * by SWIM_STRANGER, as with datagrams, once a minute at most. */
+void swim_stranger(struct swim *s, const struct addr *addr, uint8_t version, uint64_t now_us);
 
 /* Bytes came over the member's link: a direct word from it, as good as an ack. */
 void swim_heard(struct swim *s, struct member *m, uint64_t now_us);
@@ -154,6 +159,9 @@ struct swim_counts swim_counts(const struct swim *s);
 /* Order-free sum over (uuid, incarnation) of the alive and suspect, itself included: equal views,
  * equal digests. */
 uint64_t swim_digest(const struct swim *s);
+
+/* The features that this node and all its live mates have. */
+uint16_t swim_features(const struct swim *s);
 
 /* The cluster's hash, of its name: in every long header and every hello. */
 uint64_t swim_cluster_hash(const char *network);

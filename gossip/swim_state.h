@@ -126,7 +126,7 @@ struct swim {
     struct uuid asked_again; /* whose digest is being looked at once more; nil: nobody's */
     uint64_t next_pull_us;
     uint64_t news_us; /* when a pull last brought news */
-    uint32_t agreed;  /* our incarnation when a digest last equalled ours */
+    uint64_t agreed;  /* our incarnation when a digest last equalled ours */
 
     uint64_t counter; /* of packets sent */
     uint32_t seq;
@@ -138,8 +138,7 @@ struct swim {
     uint64_t last_gossip_us;
     uint64_t next_recontact_us;
     uint32_t recontact_next;
-    bool has_told_stranger;
-    uint64_t told_stranger_us;
+    uint64_t told_stranger_us, told_version_us; /* 0: not yet */
 };
 
 /* The next sequence number: never 0, never a candidate's. */

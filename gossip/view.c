@@ -83,17 +83,17 @@ void view_gossip(struct swim *s)
 
 /* ---- This node itself ---- */
 
-void view_renew_self(struct swim *s, enum member_state state, uint32_t incarnation)
+void view_renew_self(struct swim *s, enum member_state state, uint64_t incarnation)
 {
     roster_set_state(&s->roster, s->self, state, incarnation, s->now_us);
     tell_others(s, s->self, state == MEMBER_LEFT ? ENTRY_LEFT : ENTRY_ALIVE, NULL);
 }
 
 /* Somebody holds us for less than alive: say otherwise, to the accuser first. */
-static void refute(struct swim *s, uint32_t incarnation, const struct uuid *by)
+static void refute(struct swim *s, uint64_t incarnation, const struct uuid *by)
 {
     if (s->self->state == MEMBER_LEFT || incarnation < s->self->incarnation ||
-        incarnation + 1 >= INCARNATION_MAX) {
+        incarnation == UINT64_MAX) {
         return;
     }
     view_renew_self(s, MEMBER_ALIVE, incarnation + 1);
@@ -122,7 +122,7 @@ static struct member *add(struct swim *s, const struct member_card *card, enum m
     return roster_add(r, card, state, false, s->now_us);
 }
 
-static void change(struct swim *s, struct member *m, enum member_state state, uint32_t incarnation)
+static void change(struct swim *s, struct member *m, enum member_state state, uint64_t incarnation)
 {
     const enum member_state was = (enum member_state)m->state;
     roster_set_state(&s->roster, m, state, incarnation, s->now_us);
@@ -148,7 +148,7 @@ static void renew(struct swim *s, struct member *m, const struct member_card *ca
 
 /* The same card without what was stripped on its way, or a gone member's of whom only the uuid was
  * known. */
-static bool is_fuller(const struct member *m, uint32_t incarnation, uint32_t addr_count)
+static bool is_fuller(const struct member *m, uint64_t incarnation, uint32_t addr_count)
 {
     return m->is_ghost || (incarnation == m->incarnation && addr_count > m->addr_count);
 }
@@ -218,7 +218,7 @@ void view_suspect(struct swim *s, struct member *m, const struct uuid *by)
 }
 
 /* Dead or left, by whoever says so. */
-static void bury(struct swim *s, struct member *m, enum member_state state, uint32_t incarnation,
+static void bury(struct swim *s, struct member *m, enum member_state state, uint64_t incarnation,
                  const struct uuid *by)
 {
     const bool was_live = member_is_live(m);

@@ -40,7 +40,7 @@ void view_entry(struct swim *s, const struct entry *e, const struct uuid *from,
                 enum view_source source);
 
 /* News about this node itself, under a new incarnation. */
-void view_renew_self(struct swim *s, enum member_state state, uint32_t incarnation);
+void view_renew_self(struct swim *s, enum member_state state, uint64_t incarnation);
 
 /* Forgets the dead and left whose time is over, and asks one of the dead whether it is back. */
 void view_recontact(struct swim *s);

@@ -40,8 +40,8 @@ static void say_hello(struct engine *e, uint32_t link, uint64_t now_us)
     const uint8_t ip[4] = {10, 0, 0, 1};
     struct frame_hello hello = {
         .cluster = swim_cluster_hash("sim"),
-        .version_min = 1,
-        .version_max = 1,
+        .version_min = PROTOCOL_VERSION_MIN,
+        .version_max = PROTOCOL_VERSION_MAX,
         .value_max = 1 << 20,
         .ttl_min_ms = 1000,
         .ttl_max_ms = DAY_MS,

@@ -27,6 +27,8 @@ static struct member_card card_of(uint8_t number)
     struct member_card card = {
         .uuid = {{number}},
         .incarnation = 1,
+        .version_min = PROTOCOL_VERSION_MIN,
+        .version_max = PROTOCOL_VERSION_MAX,
         .host_tag = 1,
         .name = "fuzz",
         .enclave = "default",
@@ -56,7 +58,7 @@ static void fit(uint8_t *packet, size_t len)
     if (is_long && len < PACKET_LONG_BYTES) {
         return;
     }
-    packet[0] = PACKET_VERSION;
+    packet[0] = PROTOCOL_VERSION_MAX;
     packet[1] &= 3;
     packet[2] = packet[3] = 0;
     if (is_long) {

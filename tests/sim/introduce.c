@@ -65,6 +65,7 @@ static void hand_over(struct cluster *c, uint32_t node, uint32_t by, enum packet
     struct cursor to = cursor_writer(data, sizeof(data));
     const struct packet p = {
         .kind = kind,
+        .version = PROTOCOL_VERSION_MAX,
         .is_long = true,
         .knows_you = true,
         .tag = sender->tag,

@@ -44,7 +44,7 @@ struct node {
     bool is_up;
     uint64_t paused_until_us;
     uint64_t bytes_out; /* with IP and UDP headers */
-    uint32_t vitals_seen, strangers, names_twice, dials, refuted;
+    uint32_t vitals_seen, strangers, versions, names_twice, dials, refuted;
     uint32_t rtt_last_us;
     uint64_t vitals_root;
 };
@@ -59,6 +59,7 @@ struct cluster {
     bool has_refusals; /* a port without a process refuses */
     bool has_links;
     bool is_many_hosts;
+    uint16_t features;                  /* of those that start */
     bool udp_cut[NODES_MAX][NODES_MAX]; /* from, to */
     bool tcp_cut[NODES_MAX][NODES_MAX];
     bool udp_refused[NODES_MAX][NODES_MAX]; /* a firewall refuses instead of dropping */
@@ -109,7 +110,12 @@ static uint32_t cluster_start_at(struct cluster *c, uint32_t place, const char *
         .counters = &n->counters,
         .vitals = vitals_of,
         .vitals_arg = n,
-        .self = {.boot = 1, .incarnation = 1, .host_tag = c->is_many_hosts ? 100 + place : 7},
+        .self = {.boot = 1,
+                 .incarnation = 1,
+                 .host_tag = UINT64_MAX - (c->is_many_hosts ? 100 + place : 7),
+                 .version_min = PROTOCOL_VERSION_MIN,
+                 .version_max = PROTOCOL_VERSION_MAX,
+                 .features = c->features},
     };
     for (uint32_t b = 0; b < UUID_BYTES; b++) {
         config.self.uuid.bytes[b] = (uint8_t)rng_next(&c->rng);
@@ -307,7 +313,8 @@ static void drain(struct cluster *c, uint32_t at)
         n->vitals_seen += event.kind == SWIM_VITALS;
         n->rtt_last_us =
             event.kind == SWIM_VITALS && event.rtt_us > 0 ? event.rtt_us : n->rtt_last_us;
-        n->strangers += event.kind == SWIM_STRANGER;
+        n->strangers += event.kind == SWIM_STRANGER && event.version == 0;
+        n->versions += event.kind == SWIM_STRANGER && event.version != 0;
         n->names_twice += event.kind == SWIM_NAME_TWICE;
         n->refuted += event.kind == SWIM_REFUTED;
         if (event.kind == SWIM_PACKET_BY_LINK) {

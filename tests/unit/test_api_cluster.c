@@ -39,7 +39,7 @@ static struct member *add_member(struct fixture *f, const char *name, enum membe
         .uuid = {{(uint8_t)port}}, .incarnation = 4, .enclave = "default", .addr_count = 1};
     (void)snprintf(card.name, sizeof(card.name), "%s", name);
     card.addrs[0].addr = addr_v4((const uint8_t[]){10, 0, 0, 7}, port);
-    *m = (struct member){.state = (uint8_t)state, .slot = (uint16_t)f->engine.member_count++};
+    *m = (struct member){.state = state, .slot = (uint16_t)f->engine.member_count++};
     member_set_card(m, &card);
     return m;
 }

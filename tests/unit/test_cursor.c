@@ -22,8 +22,9 @@ static void numbers_are_big_endian_and_read_back(void **state)
     cursor_put_uuid(&w, &uuid);
     cursor_put_text(&w, "name");
     cursor_put_text(&w, "");
+    cursor_put_u48(&w, UINT64_C(0xffff010203040506));
     assert_true(cursor_ok(&w));
-    assert_int_equal(w.pos, 1 + 2 + 4 + 8 + 16 + 5 + 1);
+    assert_int_equal(w.pos, 1 + 2 + 4 + 8 + 16 + 5 + 1 + 6);
     assert_memory_equal(bytes, "\xfe\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e", 15);
     struct cursor r = cursor_reader(bytes, w.pos);
     char text[8];
@@ -37,6 +38,7 @@ static void numbers_are_big_endian_and_read_back(void **state)
     assert_string_equal(text, "name");
     cursor_text(&r, text, sizeof(text));
     assert_string_equal(text, "");
+    assert_true(cursor_u48(&r) == UINT64_C(0x010203040506));
     assert_int_equal(cursor_left(&r), 0);
     assert_true(cursor_ok(&r));
 }

@@ -96,8 +96,8 @@ static struct frame_hello sample_hello(void)
     static const uint8_t ip[4] = {10, 0, 0, 1};
     return (struct frame_hello){
         .cluster = 42,
-        .version_min = 1,
-        .version_max = 3,
+        .version_min = PROTOCOL_VERSION_MIN - 1,
+        .version_max = PROTOCOL_VERSION_MAX + 1,
         .flags = MEMBER_IS_READY,
         .value_max = 10 << 20,
         .ttl_min_ms = 300000,
@@ -120,7 +120,7 @@ static void a_hello_is_read_as_it_was_written(void **state)
     assert_true(cursor_ok(&in));
     assert_int_equal(cursor_left(&in), 0);
     assert_int_equal(back.cluster, 42);
-    assert_int_equal(back.version_max, 3);
+    assert_int_equal(back.version_max, PROTOCOL_VERSION_MAX + 1);
     assert_int_equal(back.ttl_max_ms, 86400000);
     assert_true(addr_equal(&back.seen_as, &hello.seen_as));
     assert_string_equal(back.card.enclave, "e");
@@ -139,6 +139,19 @@ static void a_hello_cut_short_anywhere_is_refused(void **state)
         frame_hello_read(&in, &back);
         assert_false(cursor_ok(&in));
     }
+}
+
+static void of_a_hello_of_another_version_only_cluster_and_versions_are_read(void **state)
+{
+    (void)state;
+    const uint8_t bytes[] = {0, 0, 0, 0, 0, 0, 0, 42, 1, PROTOCOL_VERSION_MIN - 1, 7};
+    struct cursor in = cursor_reader(bytes, sizeof(bytes));
+    struct frame_hello back;
+    frame_hello_read(&in, &back);
+    assert_true(cursor_ok(&in));
+    assert_int_equal(cursor_left(&in), 1);
+    assert_int_equal(back.cluster, 42);
+    assert_false(frame_hello_is_ours(&back));
 }
 
 static void a_hello_with_an_empty_version_range_is_refused(void **state)
@@ -217,6 +230,7 @@ int main(void)
         cmocka_unit_test(a_record_that_lives_too_long_is_refused),
         cmocka_unit_test(a_hello_is_read_as_it_was_written),
         cmocka_unit_test(a_hello_cut_short_anywhere_is_refused),
+        cmocka_unit_test(of_a_hello_of_another_version_only_cluster_and_versions_are_read),
         cmocka_unit_test(a_hello_with_an_empty_version_range_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

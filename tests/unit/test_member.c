@@ -14,9 +14,12 @@ static struct member_card sample(void)
     const uint8_t loopback[4] = {127, 0, 0, 1}, global[4] = {192, 0, 2, 7};
     struct member_card card = {
         .uuid = {{1, 2, 3}},
-        .boot = 0x0102030405060708,
+        .boot = 0x030405060708,
         .host_tag = 9,
-        .incarnation = 3,
+        .incarnation = 0x0102030405060703,
+        .version_min = 2,
+        .version_max = 3,
+        .features = 0x0405,
         .name = "a",
         .enclave = "default",
         .addr_count = 2,
@@ -46,8 +49,8 @@ static void a_card_has_these_bytes(void **state)
     /* clang-format off */
     static const uint8_t expected[] = {
         1, 2, 3, 0,   0, 0, 0, 0, 0, 0, 0, 0,   0,   0,   0,   0,   /* uuid */
-        1, 2, 3, 4,   5, 6, 7, 8, 0, 0, 0, 0,   0,   0,   0,   9,   /* boot, host tag */
-        0, 0, 0, 3,   1, 'a',                                       /* incarnation, name */
+        3, 4, 5, 6,   7, 8, 0, 0, 0, 0, 0, 9,                       /* boot, host tag */
+        1, 2, 3, 4,   5, 6, 7, 3, 2, 3, 4, 5,   1,   'a',           /* incarnation, versions, features, name */
         7, 'd', 'e', 'f', 'a', 'u', 'l', 't',                       /* enclave */
         2, 0, 4, 127, 0, 0, 1, 0x1f, 0x91,                          /* host-scope address */
         1, 4, 192, 0, 2, 7, 0x1f, 0x91,                             /* global address */
@@ -59,7 +62,9 @@ static void a_card_has_these_bytes(void **state)
     assert_memory_equal(bytes, expected, sizeof(expected));
     struct member_card back;
     assert_true(reads(bytes, sizeof(expected), &back));
-    assert_int_equal(back.incarnation, 3);
+    assert_true(back.incarnation == card.incarnation && back.boot == card.boot);
+    assert_int_equal(back.version_max, 3);
+    assert_int_equal(back.features, 0x0405);
     assert_string_equal(back.enclave, "default");
     assert_true(addr_equal(&back.addrs[1].addr, &card.addrs[1].addr));
 }
@@ -110,7 +115,7 @@ static void a_card_that_is_not_right_is_refused(void **state)
     card.enclave[1] = '\x7f';
     assert_false(reads(bytes, written(&card, bytes), &back));
     card = sample();
-    card.incarnation = INCARNATION_MAX;
+    card.version_min = 4;
     assert_false(reads(bytes, written(&card, bytes), &back));
     card = sample();
     size_t len = written(&card, bytes);
@@ -190,6 +195,12 @@ static void a_member_keeps_short_and_long_cards_and_where_it_answered(void **sta
     assert_kept(&m, &card);
     last = member_last_addr(&m);
     assert_true(addr_equal(&last, &card.addrs[2].addr));
+    card.version_max = 9;
+    card.features = 0xffff;
+    card.boot = card.host_tag = (UINT64_C(1) << 48) - 1;
+    card.incarnation = UINT64_MAX;
+    member_set_card(&m, &card);
+    assert_kept(&m, &card);
     card = (struct member_card){.uuid = {{1}}, .incarnation = 6, .name = "n", .enclave = "e"};
     member_set_card(&m, &card);
     assert_kept(&m, &card);
@@ -230,7 +241,8 @@ static void skipping_a_card_refuses_what_reading_it_refuses(void **state)
         uint8_t bytes[CARD_WIRE_MAX];
         struct member_card back;
         struct uuid uuid;
-        uint32_t incarnation = 0, addr_count = 0;
+        uint64_t incarnation = 0;
+        uint32_t addr_count = 0;
         size_t len = written(&card, bytes);
         bytes[rng_below(&rng, len)] = (uint8_t)rng_next(&rng);
         len -= i % 4 == 0 ? rng_below(&rng, len) : 0;
@@ -247,6 +259,31 @@ static void skipping_a_card_refuses_what_reading_it_refuses(void **state)
     }
 }
 
+static void a_member_is_written_to_in_the_highest_version_that_both_speak(void **state)
+{
+    (void)state;
+    static const struct {
+        uint8_t min, max, expected;
+    } cases[] = {
+        {PROTOCOL_VERSION_MIN, PROTOCOL_VERSION_MAX, PROTOCOL_VERSION_MAX},
+        {PROTOCOL_VERSION_MIN - 1, PROTOCOL_VERSION_MIN, PROTOCOL_VERSION_MIN},
+        {PROTOCOL_VERSION_MAX, PROTOCOL_VERSION_MAX + 1, PROTOCOL_VERSION_MAX},
+        {1, UINT8_MAX, PROTOCOL_VERSION_MAX},
+        {0, 0, PROTOCOL_VERSION_MIN},                        /* nobody knows */
+        {1, PROTOCOL_VERSION_MIN - 1, PROTOCOL_VERSION_MIN}, /* none in common */
+        {PROTOCOL_VERSION_MAX + 1, UINT8_MAX, PROTOCOL_VERSION_MIN},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct member_card card = sample();
+        struct member m = {.slot = 0};
+        card.version_min = cases[i].min;
+        card.version_max = cases[i].max;
+        member_set_card(&m, &card);
+        assert_int_equal(member_version(&m), cases[i].expected);
+        member_fini(&m);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -257,6 +294,7 @@ int main(void)
         cmocka_unit_test(addresses_are_used_by_who_can_reach_them_best_first),
         cmocka_unit_test(a_member_keeps_short_and_long_cards_and_where_it_answered),
         cmocka_unit_test(a_card_is_told_without_what_means_nothing_to_the_receiver),
+        cmocka_unit_test(a_member_is_written_to_in_the_highest_version_that_both_speak),
         cmocka_unit_test(skipping_a_card_refuses_what_reading_it_refuses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

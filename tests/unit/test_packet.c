@@ -17,6 +17,7 @@ static const uint8_t sums[] = {0, 0, 0, 1, 0, 0, 0, 2, 0xff, 0, 0, 3};
 static struct packet ping(void)
 {
     struct packet p = {
+        .version = 2,
         .knows_you = true,
         .tag = 0x11223344,
         .counter = 5,
@@ -58,8 +59,13 @@ static size_t written(const struct packet *p, uint8_t data[static DATAGRAM_BYTES
 static size_t some_entries(uint8_t *bytes, size_t size, bool has_past)
 {
     const uint8_t ip[4] = {192, 0, 2, 1};
-    struct member_card card = {
-        .uuid = subject, .incarnation = 2, .name = "n", .enclave = "e", .addr_count = 1};
+    struct member_card card = {.uuid = subject,
+                               .incarnation = 2,
+                               .version_min = 2,
+                               .version_max = 2,
+                               .name = "n",
+                               .enclave = "e",
+                               .addr_count = 1};
     card.addrs[0] = (struct member_addr){SCOPE_GLOBAL, addr_v4(ip, 80)};
     uint8_t card_bytes[CARD_WIRE_MAX];
     struct cursor c = cursor_writer(card_bytes, sizeof(card_bytes));
@@ -87,7 +93,7 @@ static void a_steady_ping_is_55_bytes_and_these(void **state)
 {
     (void)state;
     static const uint8_t expected[] = {
-        1,    2,    0,    0,    0x11, 0x22, 0x33, 0x44, /* version, flags, key, tag */
+        2,    2,    0,    0,    0x11, 0x22, 0x33, 0x44, /* version, flags, key, tag */
         0,    0,    0,    0,    0,    0,    0,    5,    /* counter */
         1,    0,    0,    0,    7,                      /* kind, seq */
         0x55, 0x66, 0x77, 0x88, 5,                      /* target tag, flags */
@@ -113,22 +119,22 @@ static void a_long_gossip_with_every_entry_has_these_bytes(void **state)
     (void)state;
     /* clang-format off */
     static const uint8_t expected[] = {
-        1, 1, 0, 0, 0x52, 0xf2, 0x16, 0x82, 0, 0, 0, 0, 0, 0, 0, 5,
+        2, 1, 0, 0, 0x52, 0xf2, 0x16, 0x82, 0, 0, 0, 0, 0, 0, 0, 5,
         0, 0, 0, 0, 0, 0, 0x12, 0x34,
         0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
         0, 0, 0, 0, 0, 0, 0, 3,
         6,                                                      /* GOSSIP */
         1, 0, 7, 4, 10, 0, 0, 1, 0x1f, 0x90,                    /* SEEN_AS */
-        2, 0, 145,                                              /* ENTRIES */
+        2, 0, 161,                                              /* ENTRIES */
         1, 0xaa, 0xbb, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* ALIVE */
-        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 2, 0, 0,
         1, 'n', 1, 'e', 1, 1, 4, 192, 0, 2, 1, 0, 80,
         2, 0xaa, 0xbb, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* SUSPECT */
-        0, 0, 0, 2, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
+        0, 0, 0, 0, 0, 0, 0, 2, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
         3, 0xaa, 0xbb, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* DEAD */
-        0, 0, 0, 2, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
+        0, 0, 0, 0, 0, 0, 0, 2, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
         4, 0xaa, 0xbb, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* LEFT */
-        0, 0, 0, 2,
+        0, 0, 0, 0, 0, 0, 0, 2,
     };
     /* clang-format on */
     uint8_t entries[DATAGRAM_BYTES_MAX], data[DATAGRAM_BYTES_MAX];
@@ -216,8 +222,12 @@ static void other_versions_keys_flags_and_sections_are_refused(void **state)
     uint8_t data[DATAGRAM_BYTES_MAX + 1] = {0};
     struct packet p = ping(), back;
     size_t len = written(&p, data);
-    data[0] = 2;
-    assert_int_equal(packet_read(data, len, &back), RC_VERSION);
+    for (int version = 0; version <= UINT8_MAX; version++) {
+        data[0] = (uint8_t)version;
+        const bool is_spoken = version >= PROTOCOL_VERSION_MIN && version <= PROTOCOL_VERSION_MAX;
+        assert_int_equal(packet_read(data, len, &back), is_spoken ? RC_OK : RC_VERSION);
+        assert_int_equal(back.version, version);
+    }
     (void)written(&p, data);
     data[3] = 1;
     assert_int_equal(packet_read(data, len, &back), RC_VERSION);
@@ -260,7 +270,7 @@ static void entries_that_are_not_right_spoil_the_packet(void **state)
     entries[0] = 6; /* kind */
     assert_int_equal(packet_read(data, written(&p, data), &back), RC_MALFORMED);
     p.entries_len = some_entries(entries, sizeof(entries), false);
-    entries[p.entries_len - 4] = 0x40; /* incarnation */
+    memset(entries + p.entries_len - 8 - UUID_BYTES, 0, UUID_BYTES);
     assert_int_equal(packet_read(data, written(&p, data), &back), RC_MALFORMED);
 }
 

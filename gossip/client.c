@@ -47,8 +47,7 @@ bool engine_has_room(const struct engine *e)
     if (replica_count(e->replica) >= REPLICA_WAITING_MAX / 2) {
         return false;
     }
-    return without == 0 || with_room + 1 >= replica_quorum(overlay_members(&e->overlay),
-                                                           e->config.replication_factor);
+    return without == 0 || with_room + 1 >= quorum_needed(e);
 }
 
 static enum rc check_put(const struct engine *e, const struct put *put)
@@ -69,8 +68,8 @@ static enum rc check_put(const struct engine *e, const struct put *put)
  * answers at once. */
 static enum rc replicate(struct engine *e, const struct put *put, const struct record *r)
 {
-    const uint32_t members = overlay_members(&e->overlay);
-    const uint32_t quorum = replica_quorum(members, e->config.replication_factor);
+    const uint32_t members = quorum_members(e);
+    const uint32_t quorum = quorum_needed(e);
     const bool is_big = put->value_len > VALUE_INLINE_MAX;
     const uint64_t id = record_write_id(r, store_digest_seed(e->store));
     struct queued_write write = {.handle = store_find(e->store, r), .version = r->version};
@@ -208,7 +207,6 @@ void engine_status(struct engine *e, uint64_t now_us, struct engine_status *ret_
 {
     engine_advance(e, now_us);
     const struct swim_counts counts = swim_counts(e->swim);
-    const uint32_t members = overlay_members(&e->overlay);
     *ret_status = (struct engine_status){
         .uuid = e->config.uuid,
         .unready = engine_unready(e),
@@ -216,8 +214,8 @@ void engine_status(struct engine *e, uint64_t now_us, struct engine_status *ret_
         .suspect = counts.suspect,
         .dead = counts.dead,
         .left = counts.left,
-        .enclave_members = members,
-        .quorum = replica_quorum(members, e->config.replication_factor),
+        .enclave_members = quorum_members(e),
+        .quorum = quorum_needed(e),
         .member_digest = swim_digest(e->swim),
         .has_clock = e->clock.is_set,
         .clock_error_ms = (e->clock.rtt_us + 1999) / 2000,

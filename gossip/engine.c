@@ -313,6 +313,7 @@ static void member_changed(struct engine *e, struct member *m, enum member_state
     struct link *l = mesh_of(e->mesh, m);
     leader_heard(e, m);
     wiring_member(e, m);
+    quorum_look(e, m);
     switch ((enum member_state)m->state) {
     case MEMBER_ALIVE:
         engine_notice(e, NOTICE_MEMBER_ALIVE, m, was, NULL);
@@ -371,6 +372,7 @@ static void take_swim_event(struct engine *e, const struct swim_event *event)
     case SWIM_MEMBER_NEW:
         e->newest_member_us = e->now_us;
         wiring_member(e, event->member);
+        quorum_look(e, event->member);
         engine_notice(e,
                       event->member->state == MEMBER_SUSPECT ? NOTICE_MEMBER_SUSPECT
                                                              : NOTICE_MEMBER_JOINED,
@@ -393,6 +395,7 @@ static void take_swim_event(struct engine *e, const struct swim_event *event)
         break;
     case SWIM_VITALS:
         leader_heard(e, event->member);
+        quorum_look(e, event->member);
         leader_sample(e, event->member, &event->vitals, event->rtt_us, event->vitals_at_us);
         peer_compare_roots(e, event->member, &event->vitals);
         break;
@@ -525,6 +528,7 @@ void engine_check(const struct engine *e)
     replica_check(e->replica);
     sync_check(e->sync);
     overlay_check(&e->overlay);
+    quorum_check(e);
     tree_check(e->tree);
     uint32_t slot = 0;
     for (const struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {

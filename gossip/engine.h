@@ -208,7 +208,7 @@ struct engine_status {
     struct uuid uuid;
     uint32_t unready;                    /* enum ready_reason */
     uint32_t alive, suspect, dead, left; /* other members; `alive` does not count this node */
-    uint32_t enclave_members;            /* alive or suspect, this node included */
+    uint32_t enclave_members;            /* that count in the quorum, this node included */
     uint32_t quorum;
     uint64_t member_digest;
     uint64_t root_digest; /* as of the newest comparable cut */

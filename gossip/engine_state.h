@@ -3,8 +3,8 @@
  *
  * engine.c has the life of the node (time, discovery, clock, readiness), peer.c how links begin and
  * end and what goes out on them, inbound.c what comes in on them, wiring.c which links there are,
- * spread.c how writes reach the whole enclave, leader.c whose clock is followed, client.c what
- * clients ask for and what pages show.
+ * spread.c how writes reach the whole enclave, quorum.c who counts in their quorum, leader.c whose
+ * clock is followed, client.c what clients ask for and what pages show.
  */
 #ifndef GOSSIP_ENGINE_STATE_H
 #define GOSSIP_ENGINE_STATE_H
@@ -36,6 +36,7 @@ struct engine {
     uint64_t now_us, started_us;
     struct member *leader; /* of the live others that have a clock, whose leads; NULL: none has */
     bool leader_has_records;
+    uint32_t counted;          /* members that count in quorums, without this node */
     uint64_t turn_at_us;       /* next look at what needs no exact time */
     uint64_t ask_at_us;        /* when a node without a clock asks for it again */
     uint32_t asks;             /* how often it has */
@@ -141,6 +142,21 @@ MUST_USE enum rc wiring_role(struct engine *e, struct link *l, struct cursor *pa
 
 /* Whether the links of all neighbours are open. */
 bool wiring_is_up(const struct engine *e);
+
+/* ---- quorum.c ---- */
+
+/* Whether the member counts in the quorum of a write: a live mate that has answered this node since
+ * it was last dead, and whose clock is not in conflict with ours. */
+bool quorum_counts(const struct engine *e, const struct member *m);
+
+/* Something that quorum_counts() depends on may have changed. */
+void quorum_look(struct engine *e, struct member *m);
+
+/* The members that count, this node included; and how many of them must hold a write. */
+uint32_t quorum_members(const struct engine *e);
+uint32_t quorum_needed(const struct engine *e);
+
+void quorum_check(const struct engine *e);
 
 /* ---- leader.c ---- */
 

@@ -82,6 +82,7 @@ bool engine_judge_clock(struct engine *e, struct link *l, uint8_t flags, int64_t
     l->needs_sync = l->needs_sync || (l->is_conflict && !is_conflict);
     l->is_conflict = is_conflict;
     l->clock_difference_us = difference_us;
+    quorum_look(e, l->member);
     return is_conflict;
 }
 

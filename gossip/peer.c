@@ -32,14 +32,19 @@ static void detach(struct engine *e, struct link *l)
 
 static void drop(struct engine *e, struct link *l)
 {
+    struct member *m = l->member;
     detach(e, l);
     mesh_remove(e->mesh, l);
+    if (m != NULL) {
+        quorum_look(e, m);
+    }
 }
 
 void peer_end(struct engine *e, struct link *l, enum close_reason reason)
 {
-    if (l->member != NULL && l->member->link == l->id) {
-        l->member->link = 0;
+    struct member *m = l->member;
+    if (m != NULL && m->link == l->id) {
+        m->link = 0;
     }
     const uint8_t payload[1] = {(uint8_t)reason};
     if (reason != 0 &&
@@ -48,6 +53,9 @@ void peer_end(struct engine *e, struct link *l, enum close_reason reason)
         l->since_us = e->now_us;
         l->member = NULL; /* which may be forgotten before the link is gone */
         detach(e, l);
+        if (m != NULL) {
+            quorum_look(e, m);
+        }
         mesh_ask_output(e->mesh, l);
         peer_look_by(e, e->now_us + CLOSE_FLUSH_US);
         return;
@@ -334,6 +342,7 @@ static void open_link(struct engine *e, struct link *l, struct member *m,
         (void)engine_judge_clock(e, l, hello->flags,
                                  clock_difference_us(&e->clock, hello->clock_us, 0, e->now_us));
     }
+    quorum_look(e, m);
     wiring_opened(e, l);
     peer_resend(e, l);
     reconcile_new_link(e, l, hello->flags);

@@ -223,6 +223,7 @@ static void bury(struct swim *s, struct member *m, enum member_state state, uint
 {
     const bool was_live = member_is_live(m);
     probe_acquit(s, m);
+    m->has_answered = false;
     if (m->probe != NULL) {
         m->probe->by = by != NULL ? *by : (struct uuid){{0}};
     }

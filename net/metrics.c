@@ -52,7 +52,7 @@ enum { LINE_SIZE = 256 };
       m->status.counters.member_joins)                                                          \
     X(counter, ping_failures_total, "Failure detector probes without an answer",                \
       m->status.counters.probes_failed)                                                         \
-    X(gauge, enclave_members, "Alive or suspect members of the enclave, this node included",    \
+    X(gauge, enclave_members, "Members of the enclave that a write counts, this node included", \
       m->status.enclave_members)                                                                \
     X(gauge, quorum_members, "Members that must hold a write before it is answered 201",        \
       m->status.quorum)                                                                         \

@@ -196,9 +196,14 @@ WRAP(uint32_t, replica_quorum, uint32_t members, uint32_t factor)
     return mutant == MUTANT_HASTY ? 1 : __real_replica_quorum(members, factor);
 }
 
-WRAP(uint32_t, overlay_members, const struct overlay *o)
+WRAP(uint32_t, quorum_members, const struct engine *e)
 {
-    return mutant == MUTANT_SOLITARY ? 1 : __real_overlay_members(o);
+    return mutant == MUTANT_SOLITARY ? 1 : __real_quorum_members(e);
+}
+
+WRAP(uint32_t, quorum_needed, const struct engine *e)
+{
+    return mutant == MUTANT_SOLITARY ? 1 : __real_quorum_needed(e);
 }
 
 WRAP(void, view_declare_dead, struct swim *s, struct member *m)

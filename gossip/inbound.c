@@ -34,7 +34,7 @@ static void note_reconciled(struct engine *e, const struct link *l, const struct
     sync_received(e->sync, is_news, e->now_us);
     if (replica_count(e->replica) > 0) {
         const uint32_t waiter =
-            replica_find(e->replica, record_write_id(r, store_digest_seed(e->store)));
+            replica_find(e->replica, record_write_id(r, store_digest_seed(e->store)), &r->version);
         if (waiter != 0) {
             replica_held(e->replica, waiter, l->member->slot);
         }

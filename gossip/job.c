@@ -49,7 +49,7 @@ static uint32_t waiter_of(const struct job_env *env, const struct record *r)
         return 0;
     }
     const uint32_t waiter =
-        replica_find(env->replica, record_write_id(r, store_digest_seed(env->store)));
+        replica_find(env->replica, record_write_id(r, store_digest_seed(env->store)), &r->version);
     return waiter == 0 || replica_is_held_by(env->replica, waiter, env->link->member->slot)
                ? 0
                : waiter;

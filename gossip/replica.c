@@ -123,10 +123,11 @@ const struct waiting *replica_at(const struct replica *r, uint32_t waiter)
     return slot == 0 ? NULL : &r->slots[slot].write;
 }
 
-uint32_t replica_find(const struct replica *r, uint64_t record_id)
+uint32_t replica_find(const struct replica *r, uint64_t record_id, const struct version *version)
 {
     for (uint32_t i = r->index[record_id % INDEX_SIZE]; i != 0; i = r->slots[i].same_hash) {
-        if (r->slots[i].write.record_id == record_id) {
+        const struct waiting *write = &r->slots[i].write;
+        if (write->record_id == record_id && version_compare(&write->version, version) == 0) {
             return waiter_of(r, i);
         }
     }
@@ -236,7 +237,7 @@ void replica_check(const struct replica *r)
         ASSERT(s->is_used);
         ASSERT(s->write.have >= 1 && s->write.have < s->write.quorum);
         ASSERT(s->write.deadline_us >= deadline_us);
-        ASSERT(replica_find(r, s->write.record_id) != 0);
+        ASSERT(replica_find(r, s->write.record_id, &s->write.version) != 0);
         deadline_us = s->write.deadline_us;
         count++;
     }

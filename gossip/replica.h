@@ -57,8 +57,9 @@ MUST_USE enum rc replica_wait(struct replica *r, const struct waiting *write, ui
 /* The write behind a waiter; NULL when it is settled. */
 const struct waiting *replica_at(const struct replica *r, uint32_t waiter);
 
-/* The waiter of the write with this record id; 0 when none waits for it. */
-uint32_t replica_find(const struct replica *r, uint64_t record_id);
+/* The waiter of the write with this record id and version; 0 when none waits for it. The version
+ * decides: two writes of one id can be written, and a holder of the one does not hold the other. */
+uint32_t replica_find(const struct replica *r, uint64_t record_id, const struct version *version);
 
 /* Member `slot` holds the write, or a newer version. At the quorum the client is told. */
 void replica_held(struct replica *r, uint32_t waiter, uint32_t slot);

@@ -375,7 +375,7 @@ static void serve_graft(struct engine *e, struct link *l, const struct frame_tre
         announce(e, l, TREE_GONE, entry->tree, entry->id);
         return;
     }
-    const uint32_t waiter = replica_find(e->replica, entry->id);
+    const uint32_t waiter = replica_find(e->replica, entry->id, &seen->version);
     const bool is_counted = is_direct || waiter != 0;
     const struct queued_write w = {
         .handle = seen->handle,

@@ -38,6 +38,7 @@ static uint32_t wait_for(struct fixture *f, uint64_t token, uint32_t quorum, uin
     const struct waiting w = {
         .token = token,
         .record_id = token * 31,
+        .version = {.stamp = token},
         .quorum = quorum,
         .members = 5,
         .key = key,
@@ -126,8 +127,12 @@ static void waiting_writes_are_found_by_record_id_and_listed_in_order(void **sta
         n++;
     }
     assert_int_equal(n, 200);
-    assert_int_equal(replica_find(f->replica, UINT64_C(51) * 31), waiters[50]);
-    assert_int_equal(replica_find(f->replica, UINT64_C(101) * 31), 0);
+    const struct version version = {.stamp = 51};
+    const struct version settled = {.stamp = 101};
+    const struct version other = {.stamp = 52};
+    assert_int_equal(replica_find(f->replica, UINT64_C(51) * 31, &version), waiters[50]);
+    assert_int_equal(replica_find(f->replica, UINT64_C(51) * 31, &other), 0);
+    assert_int_equal(replica_find(f->replica, UINT64_C(101) * 31, &settled), 0);
     replica_check(f->replica);
 }
 

@@ -132,6 +132,20 @@ void entry_rewrite(struct entries *entries, uint32_t handle, const struct record
     blob_release(old_blob);
 }
 
+void entry_shade(struct entries *entries, uint32_t handle)
+{
+    struct entry *e = entry_at(entries, handle);
+    struct blob *blob = entry_blob(e);
+    ASSERT(!e->is_shadow && e->guard_after_ms > 0);
+    mem_wipe(e->tail + e->key_len, blob != NULL ? sizeof(struct blob *) : e->value_len);
+    e->expiry_after_ms = e->guard_after_ms;
+    e->guard_after_ms = 0;
+    e->value_len = 0;
+    e->has_blob = 0;
+    e->is_shadow = 1;
+    blob_release(blob);
+}
+
 void entry_free(struct entries *entries, uint32_t handle)
 {
     const struct entry *e = entry_at(entries, handle);

@@ -5,8 +5,8 @@
  * | value, or a pointer to its blob
  *
  * 40 bytes before the key. Instants are kept as milliseconds after the version's own, which the
- * protocol bounds to 30 days, so that 32 bits do. A shadow's key is the key's digest and its expiry
- * the guard.
+ * protocol bounds to 30 days, so that 32 bits do. A shadow has no value, and its expiry is the
+ * guard: it is never larger than the entry it came from.
  *
  * The lengths make an entry's slot recognisable: key_len is 0 in a free one and nowhere else.
  *
@@ -35,7 +35,8 @@ struct entry {
     uint32_t value_len : 12; /* of an inline value */
     uint32_t is_shadow : 1;
     uint32_t has_blob : 1;
-    uint8_t tail[]; /* the key, then the inline value or a struct blob pointer */
+    uint32_t is_crowded : 1; /* the store's: found by its crowd and not by its table */
+    uint8_t tail[];          /* the key, then the inline value or a struct blob pointer */
 };
 
 struct entries {
@@ -75,6 +76,10 @@ uint32_t entry_new(struct entries *entries, const struct record *r, uint32_t ori
  * origin is taken over. */
 void entry_rewrite(struct entries *entries, uint32_t handle, const struct record *r,
                    uint32_t origin);
+
+/* Makes a live entry its shadow where it lies, whatever its slot has room for: the value is wiped,
+ * the guard becomes its end. The calendar must not hold it meanwhile. */
+void entry_shade(struct entries *entries, uint32_t handle);
 
 /* Wipes and frees; lets go of the origin and the blob. */
 void entry_free(struct entries *entries, uint32_t handle);

@@ -97,6 +97,20 @@ static void join(struct keymap *map)
     }
 }
 
+bool keymap_is_crowded(const struct keymap *map, uint32_t hash)
+{
+    if (map->bucket_count == 0) {
+        return false;
+    }
+    uint32_t left = KEYMAP_CHAIN_MAX;
+    for (uint32_t h = *bucket_at(map, index_of(map, hash)); h != 0; h = link_at(map, h)->next) {
+        if (--left == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void keymap_insert(struct keymap *map, uint32_t hash, uint32_t handle)
 {
     if (map->bucket_count == 0) {

@@ -15,8 +15,12 @@
 
 #include "core/slab.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* Among a hundred million random hashes no bucket has half as many. */
+enum { KEYMAP_CHAIN_MAX = 32 };
 
 /* How every slot in a keymap begins. */
 struct keymap_link {
@@ -36,6 +40,9 @@ struct keymap {
 /* Allocates nothing until the first insert. */
 void keymap_init(struct keymap *map, const struct slab *slab);
 void keymap_fini(struct keymap *map);
+
+/* Whether the hash's bucket holds KEYMAP_CHAIN_MAX slots already. */
+bool keymap_is_crowded(const struct keymap *map, uint32_t hash);
 
 /* The slot's link is set; the slot must not be in a keymap. */
 void keymap_insert(struct keymap *map, uint32_t hash, uint32_t handle);

@@ -391,7 +391,6 @@ void keytree_check(const struct keytree *tree)
     for (uint32_t h = keytree_seek(tree, NULL, 0, false, &cursor); h != 0;
          h = keytree_next(tree, &cursor)) {
         const struct entry *e = entry_at(tree->entries, h);
-        ASSERT(!e->is_shadow);
         ASSERT(before == NULL || entry_compare(before, e->tail, e->key_len) < 0);
         before = e;
         count++;

@@ -10,11 +10,11 @@ uint64_t merge_reach_ms(const struct record *r)
     return later(r->expiry_ms, r->guard_ms);
 }
 
-void merge_shadow(struct record *r, const uint8_t digest[static KEY_DIGEST_BYTES])
+void merge_shadow(struct record *r)
 {
     *r = (struct record){
-        .key = digest,
-        .key_len = KEY_DIGEST_BYTES,
+        .key = r->key,
+        .key_len = r->key_len,
         .version = r->version,
         .expiry_ms = merge_reach_ms(r),
         .is_shadow = true,
@@ -41,8 +41,7 @@ static int compare(const struct record *r, const struct record *held)
     return r->expiry_ms > held->expiry_ms;
 }
 
-enum merge_outcome merge_records(const struct record *held, const struct record *r,
-                                 const uint8_t digest[static KEY_DIGEST_BYTES], uint64_t now_ms,
+enum merge_outcome merge_records(const struct record *held, const struct record *r, uint64_t now_ms,
                                  struct record *ret_next)
 {
     const int order = held == NULL ? 1 : compare(r, held);
@@ -59,7 +58,7 @@ enum merge_outcome merge_records(const struct record *held, const struct record 
         return MERGE_EXPIRED;
     }
     if (ret_next->expiry_ms <= now_ms) {
-        merge_shadow(ret_next, digest);
+        merge_shadow(ret_next);
     }
     return MERGE_APPLIED;
 }

@@ -27,15 +27,13 @@
 /*
  * Merges `r` into `held`, which is not over at `now_ms`, or NULL. On MERGE_APPLIED *ret_next is the
  * new state, made of `r`; on MERGE_SAME and MERGE_GUARDED it is `held` with its guard as it should
- * be; else it is of no use. Pointers in it are those of `r`, `held`, or `digest`, which is the
- * key's.
+ * be; else it is of no use. Pointers in it are those of `r` or `held`.
  */
-enum merge_outcome merge_records(const struct record *held, const struct record *r,
-                                 const uint8_t digest[static KEY_DIGEST_BYTES], uint64_t now_ms,
+enum merge_outcome merge_records(const struct record *held, const struct record *r, uint64_t now_ms,
                                  struct record *ret_next);
 
-/* Makes a record whose time is over its shadow, whose key is `digest`. */
-void merge_shadow(struct record *r, const uint8_t digest[static KEY_DIGEST_BYTES]);
+/* Makes a record whose time is over its shadow. */
+void merge_shadow(struct record *r);
 
 /* Until when a state refuses earlier versions: the later of its expiry and its guard. */
 uint64_t merge_reach_ms(const struct record *r);

@@ -21,9 +21,6 @@ static enum rc check_value(const struct record *r)
 
 static enum rc check_key(const struct record *r)
 {
-    if (r->is_shadow) {
-        return r->key_len == KEY_DIGEST_BYTES ? RC_OK : RC_MALFORMED;
-    }
     if (r->key_len > KEY_BYTES_MAX) {
         return RC_TOO_LONG;
     }
@@ -44,14 +41,6 @@ enum rc record_check(const struct record *r)
     const bool is_lifetime_ok = r->expiry_ms > from && r->expiry_ms <= until;
     /* A guard comes from earlier versions, so it is held to the same bound. */
     return is_lifetime_ok && r->guard_ms <= until ? RC_OK : RC_RANGE;
-}
-
-void record_key_digest(const uint8_t *key, size_t key_len, uint64_t seed,
-                       uint8_t ret_digest[static KEY_DIGEST_BYTES])
-{
-    XXH128_canonical_t canonical;
-    XXH128_canonicalFromHash(&canonical, XXH3_128bits_withSeed(key, key_len, seed));
-    memcpy(ret_digest, canonical.digest, KEY_DIGEST_BYTES);
 }
 
 /*

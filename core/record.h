@@ -3,8 +3,11 @@
  *
  * A record is live until `expiry_ms`; its `guard_ms` is the latest expiry or guard of the versions
  * it replaced, 0 when none outlives it. A shadow is what is left of a record whose guard is later
- * than its expiry: no value, and instead of the key its 16-byte digest (record_key_digest()); it
- * refuses every version up to its own until `expiry_ms`, which for a shadow is the guard.
+ * than its expiry: the record without its value. It refuses every version of its key up to its own
+ * until `expiry_ms`, which for a shadow is the guard.
+ *
+ * Nothing stands for a key but the key itself: of any digest that nodes can agree on somebody can
+ * write two keys.
  *
  * All times are milliseconds on the cluster's clock.
  */
@@ -20,7 +23,6 @@
 
 enum {
     KEY_BYTES_MAX = 1024,
-    KEY_DIGEST_BYTES = 16,
     /* Values up to this stand beside their key; larger ones are blobs. */
     VALUE_INLINE_MAX = 2048,
 };
@@ -31,7 +33,7 @@ enum {
 #define RECORD_LIFETIME_MAX_MS (UINT64_C(30) * 86400 * 1000)
 
 struct record {
-    const uint8_t *key; /* borrowed; 1 to KEY_BYTES_MAX bytes, for a shadow KEY_DIGEST_BYTES */
+    const uint8_t *key; /* borrowed; 1 to KEY_BYTES_MAX bytes, no NUL */
     size_t key_len;
     const uint8_t *value; /* borrowed; NULL when the value is a blob or empty */
     struct blob *blob;    /* borrowed; NULL when the value is at `value` or empty */
@@ -48,10 +50,6 @@ struct record {
  * doors use it. RC_MALFORMED, RC_TOO_LONG, RC_RANGE.
  */
 MUST_USE enum rc record_check(const struct record *r);
-
-/* The key's digest under the cluster's seed (XXH3, 128 bits, canonical big-endian form). */
-void record_key_digest(const uint8_t *key, size_t key_len, uint64_t seed,
-                       uint8_t ret_digest[static KEY_DIGEST_BYTES]);
 
 /*
  * The record's id in anti-entropy: XXH3 of its canonical form (kind, key, version, expiry, guard)

@@ -5,6 +5,7 @@
 #include "core/assert.h"
 #include "core/calendar.h"
 #include "core/entry.h"
+#include "core/keyhash.h"
 #include "core/keymap.h"
 #include "core/keytree.h"
 #include "core/mem.h"
@@ -19,9 +20,6 @@ enum {
     /* What the indexes take for an entry: a bucket, its share of the tree, of epochs and origins.
      */
     INDEX_BYTES = 16,
-    /* Entries with one 32-bit hash. So many come about only when somebody computes keys with one
-     * 128-bit digest, and then a bound keeps them from being a long chain for everybody. */
-    TWINS_MAX = 32,
     /* Empty pages that one trimming moves to the pool: 32 MiB. */
     TRIM_PAGES_MAX = 512,
 };
@@ -30,7 +28,9 @@ struct store {
     struct store_config config;
     struct pagepool *own_pages; /* NULL when they are somebody else's */
     struct entries entries;
+    struct keyhash hash;
     struct keymap map;
+    struct keytree crowd; /* what stands in no bucket, as that was full already */
     struct keytree tree;
     struct calendar calendar;
     uint64_t keys;
@@ -42,14 +42,6 @@ struct store {
     struct store_observer observer; /* zeroes: nobody */
 };
 
-/* A key as the table is asked for it. A live record and the shadow of its key have one hash, so
- * that one look finds whichever there is. */
-struct probe {
-    const struct record *record;
-    uint8_t digest[KEY_DIGEST_BYTES];
-    uint32_t hash;
-};
-
 struct store *store_new(const struct store_config *config)
 {
     struct store *s = mem_new(1, sizeof(*s));
@@ -59,7 +51,9 @@ struct store *store_new(const struct store_config *config)
         s->config.pages = s->own_pages;
     }
     entry_init(&s->entries, s->config.pages, config->table_seed);
+    keyhash_init(&s->hash, config->table_seed);
     keymap_init(&s->map, &s->entries.slab);
+    keytree_init(&s->crowd, &s->entries);
     keytree_init(&s->tree, &s->entries);
     calendar_init(&s->calendar, &s->entries, config->digest_seed);
     return s;
@@ -91,6 +85,7 @@ void store_free(struct store *s)
     free_entries(s);
     calendar_fini(&s->calendar);
     keytree_fini(&s->tree);
+    keytree_fini(&s->crowd);
     keymap_fini(&s->map);
     entry_fini(&s->entries);
     pagepool_free(s->own_pages);
@@ -99,60 +94,37 @@ void store_free(struct store *s)
 
 /* ---- Finding ---- */
 
-static void digest_of(const struct store *s, const struct record *r,
-                      uint8_t ret_digest[static KEY_DIGEST_BYTES])
+static uint32_t hash_of(const struct store *s, const struct record *r)
 {
-    if (r->is_shadow) {
-        memcpy(ret_digest, r->key, KEY_DIGEST_BYTES);
-    } else {
-        record_key_digest(r->key, r->key_len, s->config.digest_seed, ret_digest);
-    }
+    return keyhash_of(&s->hash, r->key, r->key_len);
 }
 
-static struct probe probe_for(const struct store *s, const struct record *r)
+/* Keys that meet in one bucket are no more than a nuisance: beyond KEYMAP_CHAIN_MAX they stand in a
+ * tree, and are found in as many steps as a listing takes to begin. */
+static uint32_t lookup_tree(const struct store *s, const struct keytree *tree, const uint8_t *key,
+                            size_t key_len)
 {
-    struct probe p = {.record = r};
-    digest_of(s, r, p.digest);
-    p.hash = (uint32_t)XXH3_64bits_withSeed(p.digest, sizeof(p.digest), s->config.table_seed);
-    return p;
-}
-
-static bool is_match(const struct store *s, const struct entry *e, const struct probe *p)
-{
-    if (!e->is_shadow && !p->record->is_shadow) {
-        return entry_compare(e, p->record->key, p->record->key_len) == 0;
-    }
-    const struct record held = entry_record(&s->entries, e);
-    uint8_t digest[KEY_DIGEST_BYTES];
-    digest_of(s, &held, digest);
-    return memcmp(digest, p->digest, KEY_DIGEST_BYTES) == 0;
+    struct keytree_cursor cursor;
+    const uint32_t handle = keytree_seek(tree, key, key_len, false, &cursor);
+    const bool is_match =
+        handle != 0 && entry_compare(entry_at(&s->entries, handle), key, key_len) == 0;
+    return is_match ? handle : 0;
 }
 
 /* The entry of a key, live or shadow; 0 when there is none. */
-static uint32_t lookup(const struct store *s, const struct probe *p)
+static uint32_t lookup(const struct store *s, uint32_t hash, const uint8_t *key, size_t key_len)
 {
-    uint32_t handle = keymap_first(&s->map, p->hash);
-    while (handle != 0 && !is_match(s, entry_at(&s->entries, handle), p)) {
+    uint32_t handle = keymap_first(&s->map, hash);
+    while (handle != 0 && entry_compare(entry_at(&s->entries, handle), key, key_len) != 0) {
         handle = keymap_next(&s->map, handle);
     }
-    return handle;
-}
-
-static bool has_room_for_twin(const struct store *s, const struct probe *p)
-{
-    uint32_t count = 0;
-    for (uint32_t h = keymap_first(&s->map, p->hash); h != 0; h = keymap_next(&s->map, h)) {
-        count++;
-    }
-    return count < TWINS_MAX;
+    return handle != 0 || s->crowd.count == 0 ? handle : lookup_tree(s, &s->crowd, key, key_len);
 }
 
 enum rc store_get(const struct store *s, const uint8_t *key, size_t key_len, uint64_t now_ms,
                   struct record *ret_record)
 {
-    const struct record r = {.key = key, .key_len = key_len};
-    const struct probe p = probe_for(s, &r);
-    const uint32_t handle = lookup(s, &p);
+    const uint32_t handle = lookup(s, keyhash_of(&s->hash, key, key_len), key, key_len);
     if (handle == 0) {
         return RC_NOT_FOUND;
     }
@@ -172,8 +144,7 @@ static bool is_version(const struct store *s, const struct entry *e, const struc
 
 uint32_t store_find(const struct store *s, const struct record *r)
 {
-    const struct probe p = probe_for(s, r);
-    const uint32_t handle = lookup(s, &p);
+    const uint32_t handle = lookup(s, hash_of(s, r), r->key, r->key_len);
     return handle != 0 && is_version(s, entry_at(&s->entries, handle), &r->version) ? handle : 0;
 }
 
@@ -228,7 +199,28 @@ static void link_entry(struct store *s, uint32_t handle, uint64_t second)
     calendar_add(&s->calendar, handle, second);
 }
 
-/* Shadows have no key and no place in the order. */
+/* Puts an entry where its key is looked for. */
+static void index_entry(struct store *s, uint32_t handle, uint32_t hash)
+{
+    struct entry *e = entry_at(&s->entries, handle);
+    e->is_crowded = keymap_is_crowded(&s->map, hash);
+    if (e->is_crowded) {
+        keytree_insert(&s->crowd, handle);
+    } else {
+        keymap_insert(&s->map, hash, handle);
+    }
+}
+
+static void deindex_entry(struct store *s, uint32_t handle)
+{
+    if (entry_at(&s->entries, handle)->is_crowded) {
+        keytree_remove(&s->crowd, handle);
+    } else {
+        keymap_remove(&s->map, handle);
+    }
+}
+
+/* Shadows have no place in the order: listings do not show them. */
 static void order_entry(struct store *s, uint32_t handle)
 {
     if (!entry_at(&s->entries, handle)->is_shadow) {
@@ -247,18 +239,17 @@ static void remove_entry(struct store *s, uint32_t handle, uint64_t second)
 {
     unlink_entry(s, handle, second);
     disorder_entry(s, handle);
-    keymap_remove(&s->map, handle);
+    deindex_entry(s, handle);
     entry_free(&s->entries, handle);
 }
 
-/* Only what grows the store is refused, and never the shadow that an entry becomes. */
+/* Only what grows the store is refused. */
 static bool has_room(const struct store *s, uint32_t old, const struct record *next)
 {
     const size_t old_size = old == 0 ? 0 : entry_memory(entry_at(&s->entries, old)) + INDEX_BYTES;
     const size_t blob_size = next->value_len > VALUE_INLINE_MAX ? blob_memory(next->blob) : 0;
     const size_t size = entry_slot_size(next) + blob_size + INDEX_BYTES;
-    return size <= old_size || (old != 0 && next->is_shadow) ||
-           used_bytes(s) - old_size + size <= s->config.bytes_max;
+    return size <= old_size || used_bytes(s) - old_size + size <= s->config.bytes_max;
 }
 
 /* Writes over an entry whose slot is just as large. A live record that follows a live one has its
@@ -305,18 +296,44 @@ static enum rc place(struct store *s, uint32_t old, const struct record *next, u
     if (old != 0) {
         remove_entry(s, old, second);
     }
-    keymap_insert(&s->map, hash, handle);
+    index_entry(s, handle, hash);
     link_entry(s, handle, second);
     order_entry(s, handle);
     *ret_handle = handle;
     return RC_OK;
 }
 
+/* The entry is over and its guard is not: it becomes its shadow, whose handle is returned. That
+ * never fails: where there is no smaller slot to be had the shadow keeps the one it has. */
+static uint32_t shade(struct store *s, uint32_t handle)
+{
+    struct entry *e = entry_at(&s->entries, handle);
+    struct record r = entry_record(&s->entries, e);
+    const uint64_t second = entry_second(e);
+    merge_shadow(&r);
+    const uint32_t smaller =
+        entry_slot_size(&r) < entry_size(e) ? entry_new(&s->entries, &r, e->origin) : 0;
+    if (smaller != 0) {
+        const uint32_t origin = origin_hold(&s->entries.origins, &r.version.origin);
+        ASSERT(origin == e->origin); /* one more holder of what is held */
+        const uint32_t hash = hash_of(s, &r);
+        remove_entry(s, handle, second);
+        index_entry(s, smaller, hash);
+        link_entry(s, smaller, second);
+        return smaller;
+    }
+    unlink_entry(s, handle, second);
+    disorder_entry(s, handle);
+    entry_shade(&s->entries, handle);
+    link_entry(s, handle, second);
+    return handle;
+}
+
 /* The entry's time is over: it becomes its shadow, whose handle is returned, or goes, 0. */
 static uint32_t retire(struct store *s, uint32_t handle, uint64_t now_ms)
 {
     const struct entry *e = entry_at(&s->entries, handle);
-    struct record r = entry_record(&s->entries, e);
+    const struct record r = entry_record(&s->entries, e);
     s->expired_total += !r.is_shadow;
     if (s->observer.expired != NULL && !r.is_shadow) {
         s->observer.expired(s->observer.arg, &r);
@@ -325,19 +342,13 @@ static uint32_t retire(struct store *s, uint32_t handle, uint64_t now_ms)
         remove_entry(s, handle, entry_second(e));
         return 0;
     }
-    const struct probe p = probe_for(s, &r);
-    merge_shadow(&r, p.digest);
-    uint32_t shadow = 0;
-    const enum rc rc = place(s, handle, &r, p.hash, &shadow);
-    /* Without 60 bytes for it an old version could come back: stopping is better (core/mem.h). */
-    ASSERT(rc == RC_OK);
-    return shadow;
+    return shade(s, handle);
 }
 
 /* The key's entry after what is over by now was retired. */
-static uint32_t lookup_now(struct store *s, const struct probe *p, uint64_t now_ms)
+static uint32_t lookup_now(struct store *s, uint32_t hash, const struct record *r, uint64_t now_ms)
 {
-    const uint32_t handle = lookup(s, p);
+    const uint32_t handle = lookup(s, hash, r->key, r->key_len);
     const bool is_over = handle != 0 && entry_expiry_ms(entry_at(&s->entries, handle)) <= now_ms;
     return is_over ? retire(s, handle, now_ms) : handle;
 }
@@ -396,20 +407,19 @@ static void tell_put(const struct store *s, uint32_t handle)
     }
 }
 
-static enum rc merge_whole(struct store *s, const struct record *r, const struct probe *p,
-                           uint64_t now_ms, enum merge_outcome *ret_outcome)
+static enum rc merge_whole(struct store *s, const struct record *r, uint64_t now_ms,
+                           enum merge_outcome *ret_outcome)
 {
-    uint32_t handle = lookup_now(s, p, now_ms);
+    const uint32_t hash = hash_of(s, r);
+    uint32_t handle = lookup_now(s, hash, r, now_ms);
     struct record held = {.key = NULL};
     struct record next;
     if (handle != 0) {
         held = entry_record(&s->entries, entry_at(&s->entries, handle));
     }
-    const enum merge_outcome outcome =
-        merge_records(handle == 0 ? NULL : &held, r, p->digest, now_ms, &next);
+    const enum merge_outcome outcome = merge_records(handle == 0 ? NULL : &held, r, now_ms, &next);
     if (outcome == MERGE_APPLIED) {
-        const bool is_refused = handle == 0 && !has_room_for_twin(s, p);
-        const enum rc rc = is_refused ? RC_FULL : place(s, handle, &next, p->hash, &handle);
+        const enum rc rc = place(s, handle, &next, hash, &handle);
         if (rc != RC_OK) {
             return rc;
         }
@@ -431,8 +441,7 @@ enum rc store_merge(struct store *s, const struct record *r, uint64_t now_ms,
     if (rc != RC_OK) {
         return rc;
     }
-    const struct probe p = probe_for(s, &whole);
-    rc = merge_whole(s, &whole, &p, now_ms, ret_outcome);
+    rc = merge_whole(s, &whole, now_ms, ret_outcome);
     blob_release(blob);
     return rc;
 }
@@ -440,8 +449,7 @@ enum rc store_merge(struct store *s, const struct record *r, uint64_t now_ms,
 enum merge_outcome store_guard(struct store *s, const struct record *r, uint64_t now_ms)
 {
     calendar_advance(&s->calendar, now_ms);
-    const struct probe p = probe_for(s, r);
-    const uint32_t handle = lookup_now(s, &p, now_ms);
+    const uint32_t handle = lookup_now(s, hash_of(s, r), r, now_ms);
     if (handle == 0) {
         return MERGE_ABSENT;
     }
@@ -639,7 +647,7 @@ struct store_stats store_stats(const struct store *s)
         .guards = s->guards,
         .bytes_used = used_bytes(s),
         .bytes_max = s->config.bytes_max,
-        .order_bytes = s->tree.memory,
+        .order_bytes = s->tree.memory + s->crowd.memory,
         .expired_total = s->expired_total,
     };
 }
@@ -665,8 +673,9 @@ static void check_entry(void *arg, uint32_t handle)
     const struct entry *e = entry_find(&s->entries, handle);
     ASSERT(e != NULL);
     const struct record r = entry_record(&s->entries, e);
-    const struct probe p = probe_for(s, &r);
-    ASSERT(p.hash == e->link.hash && lookup(s, &p) == handle);
+    const uint32_t hash = hash_of(s, &r);
+    ASSERT((e->is_crowded || hash == e->link.hash) && lookup(s, hash, r.key, r.key_len) == handle);
+    ASSERT(r.is_shadow || lookup_tree(s, &s->tree, r.key, r.key_len) == handle);
     ASSERT(r.guard_ms == 0 || (r.guard_ms > r.expiry_ms && !r.is_shadow));
     ASSERT(record_check(&r) == RC_OK);
     census->keys += !r.is_shadow;
@@ -676,12 +685,24 @@ static void check_entry(void *arg, uint32_t handle)
     census->bytes += entry_memory(e) + INDEX_BYTES;
 }
 
+static void check_crowd(const struct store *s, struct census *census)
+{
+    struct keytree_cursor cursor;
+    keytree_check(&s->crowd);
+    for (uint32_t h = keytree_seek(&s->crowd, NULL, 0, false, &cursor); h != 0;
+         h = keytree_next(&s->crowd, &cursor)) {
+        ASSERT(entry_at(&s->entries, h)->is_crowded);
+        check_entry(census, h);
+    }
+}
+
 void store_check(const struct store *s)
 {
     struct census census = {.store = s};
     slab_check(&s->entries.slab);
     origin_check(&s->entries.origins);
     keymap_check(&s->map, check_entry, &census);
+    check_crowd(s, &census);
     keytree_check(&s->tree);
     calendar_check(&s->calendar);
     ASSERT(census.keys == s->keys && census.shadows == s->shadows);

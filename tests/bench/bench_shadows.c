@@ -1,9 +1,11 @@
 /*
- * bench_shadows [keys]: what shadows cost when entries are overwritten by ones that live less long.
+ * bench_shadows [keys [key bytes]]: what shadows cost when entries are overwritten by ones that
+ * live less long.
  *
- * Every key (12 bytes, 100-byte value) is written for an hour and overwritten a minute's life at a
- * time, again and again. A key has one shadow at most, however often it was overwritten, and only
- * while nothing lives under it; it goes when the longest life that was replaced would have ended.
+ * Every key (12 bytes unless told, 100-byte value) is written for an hour and overwritten a
+ * minute's life at a time, again and again. A key has one shadow at most, however often it was
+ * overwritten, and only while nothing lives under it; it goes when the longest life that was
+ * replaced would have ended.
  */
 #include "core/parse.h"
 #include "core/store.h"
@@ -15,7 +17,9 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { KEYS_DEFAULT = 1000000, VALUE_LEN = 100, OVERWRITES = 10 };
+enum { KEYS_DEFAULT = 1000000, KEY_LEN_DEFAULT = 12, VALUE_LEN = 100, OVERWRITES = 10 };
+
+static uint64_t key_len = KEY_LEN_DEFAULT;
 
 static const uint64_t start_ms = UINT64_C(1700000000000);
 static const uint64_t long_ms = UINT64_C(3600000);
@@ -41,11 +45,11 @@ static void write_all(struct store *s, uint64_t keys, uint64_t now_ms, uint64_t 
 {
     uint8_t value[VALUE_LEN] = {1};
     for (uint64_t i = 0; i < keys; i++) {
-        char key[17];
-        (void)snprintf(key, sizeof(key), "%012" PRIx64, i);
+        char key[KEY_BYTES_MAX + 1];
+        (void)snprintf(key, sizeof(key), "%0*" PRIx64, (int)key_len, i);
         const struct record r = {
             .key = (const uint8_t *)key,
-            .key_len = 12,
+            .key_len = (size_t)key_len,
             .value = value,
             .value_len = sizeof(value),
             .version = {.stamp = now_ms << VERSION_COUNTER_BITS, .origin = {{1}}},
@@ -78,8 +82,11 @@ static void tell(const struct store *s, const char *when, uint64_t keys, uint64_
 int main(int argc, char **argv)
 {
     uint64_t keys = KEYS_DEFAULT;
-    if (argc > 1 && parse_u64(argv[1], strlen(argv[1]), UINT64_C(100000000), &keys) != RC_OK) {
-        (void)fprintf(stderr, "usage: bench_shadows [keys]\n");
+    const bool is_wrong =
+        (argc > 1 && parse_u64(argv[1], strlen(argv[1]), UINT64_C(100000000), &keys) != RC_OK) ||
+        (argc > 2 && parse_u64(argv[2], strlen(argv[2]), KEY_BYTES_MAX, &key_len) != RC_OK);
+    if (is_wrong || key_len < KEY_LEN_DEFAULT) {
+        (void)fprintf(stderr, "usage: bench_shadows [keys [key bytes, 12 or more]]\n");
         return 64;
     }
     /* As the node does it, so that freed pages go back to the system. */

@@ -152,6 +152,32 @@ class Expiry(Case):
               "the older version is not back", 2)
 
 
+    def test_four_writes_of_two_keys_of_one_digest_end_nobody(self):
+        # Of any digest that all can compute somebody can write two keys; these are arithmetic.
+        def twin(is_other):
+            key = bytearray(b"k" * 321)
+            key[0:8] = bytes.fromhex("efd1ec4122212121")
+            key[64:72] = bytes.fromhex("452e0124696a6a6a")
+            key[4] += is_other
+            key[68] -= is_other
+            return "".join(f"%{byte:02x}" for byte in key)
+        first, second = twin(0), twin(1)
+        _, nodes = cluster()
+        for key, value, ttl in ((second, "a", 20), (second, "b", 1), (first, "c", 4)):
+            self.assertEqual(nodes[0].put(key, value, ttl=ttl).status, 201)
+        for node in nodes:
+            wait_until(lambda n=node: n.status()["storage"]["shadows"] == 1,
+                       f"{node} has a shadow of the one", 10)
+        self.assertEqual(nodes[0].put(first, "d", ttl=60).status, 201)
+        for node in nodes:
+            wait_until(lambda n=node: n.holds(first, b"d"), f"{node} has the other", 5)
+
+        def all_as_they_should():
+            return all(node.holds(first, b"d") and node.get(second).status == 404
+                       for node in nodes)
+        stays(all_as_they_should, "the one is over, the other is there", 4)
+
+
 class Crash(Case):
     def test_a_killed_node_is_noticed_and_its_successor_gets_every_entry(self):
         launcher, nodes = cluster()

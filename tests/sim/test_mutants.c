@@ -161,9 +161,9 @@ WRAP(enum rc, store_root, struct store *s, uint64_t cut_s, struct digest *ret_ro
 }
 
 WRAP(enum merge_outcome, merge_records, const struct record *held, const struct record *r,
-     const uint8_t digest[static KEY_DIGEST_BYTES], uint64_t now_ms, struct record *ret_next)
+     uint64_t now_ms, struct record *ret_next)
 {
-    const enum merge_outcome outcome = __real_merge_records(held, r, digest, now_ms, ret_next);
+    const enum merge_outcome outcome = __real_merge_records(held, r, now_ms, ret_next);
     if (mutant == MUTANT_NO_GUARDS) {
         ret_next->guard_ms = 0;
         return outcome == MERGE_GUARDED ? MERGE_OLDER : outcome;

@@ -1,8 +1,10 @@
 /* Stories about the data: what joining, losing and leaving nodes mean for it. */
 #include "core/mem.h"
+#include "gossip/swim.h"
 #include "tests/sim/cluster.h"
 #include "tests/sim/pipe.h"
 #include "tests/sim/stage.h"
+#include "tests/unit/twins.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -90,6 +92,52 @@ static void a_large_value_is_not_reconciled_again_while_it_is_on_its_way(void **
     cluster_run_for(c, 20000);
     assert_true(c->traffic.stream_bytes - before < (VALUES + 1) * (uint64_t)LARGE);
     free(large);
+    cluster_free(c);
+}
+
+/* Four writes that once ended every node, as the shadow of one key was taken for the other's, and
+ * had a newcomer refuse the one for the other. */
+static void keys_of_one_digest_are_two_keys_to_every_node_and_to_a_newcomer(void **state)
+{
+    (void)state;
+    enum { NEWCOMER = 3, NODES };
+    struct cluster *c = cluster_new(NODES, 34);
+    char one[TWIN_KEY_LEN + 1] = "";
+    char two[TWIN_KEY_LEN + 1] = "";
+    twin_key(swim_cluster_hash(c->config.network), false, (uint8_t *)one);
+    twin_key(swim_cluster_hash(c->config.network), true, (uint8_t *)two);
+    for (uint32_t i = 0; i < NEWCOMER; i++) {
+        cluster_start(c, i);
+    }
+    assert_true(cluster_wait_full_view(c, 3000));
+    assert_true(cluster_wait_ready(c, 3000));
+    put_or_fail(c, 0, two, 20000);
+    put_or_fail(c, 0, two, 1000);
+    put_or_fail(c, 0, one, 4000);
+    cluster_run_for(c, 1600);
+    put_or_fail(c, 0, one, 60000);
+    cluster_run_for(c, 1000);
+    cluster_start(c, NEWCOMER);
+    assert_true(cluster_wait_full_view(c, 3000));
+    assert_true(cluster_wait_ready(c, 3000));
+    assert_true(cluster_wait_converged(c, 10000));
+    for (uint32_t i = 0; i < NODES; i++) {
+        struct engine_status status;
+        engine_status(c->nodes[i].engine, stage_now_us(c, i), &status);
+        assert_int_equal(get(c, i, one), RC_OK);
+        assert_int_equal(get(c, i, two), RC_NOT_FOUND);
+        assert_int_equal(status.store.keys, 1);
+        assert_int_equal(status.store.shadows, 1);
+    }
+    cluster_run_for(c, 20000);
+    for (uint32_t i = 0; i < NODES; i++) {
+        assert_int_equal(get(c, i, one), RC_OK);
+        assert_int_equal(get(c, i, two), RC_NOT_FOUND);
+    }
+    cluster_run_for(c, MINUTE_MS);
+    for (uint32_t i = 0; i < NODES; i++) {
+        assert_int_equal(cluster_keys(c, i), 0);
+    }
     cluster_free(c);
 }
 
@@ -285,6 +333,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_joining_node_never_says_that_a_large_value_is_not_there),
         cmocka_unit_test(a_large_value_is_not_reconciled_again_while_it_is_on_its_way),
+        cmocka_unit_test(keys_of_one_digest_are_two_keys_to_every_node_and_to_a_newcomer),
         cmocka_unit_test(clusters_founded_apart_do_not_mix_data_that_would_live),
         cmocka_unit_test(a_silent_crash_in_the_middle_of_a_push_leaves_no_gap),
         cmocka_unit_test(a_fleeting_write_that_some_have_of_a_dead_writer_reaches_all),

@@ -2,7 +2,9 @@
 
 #include "core/assert.h"
 #include "core/mem.h"
+#include "gossip/swim.h"
 #include "tests/sim/stage.h"
+#include "tests/unit/twins.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -13,6 +15,8 @@ enum {
     WRITES_MIN = 256,
     WRITES_MAX = 1 << 26,
     KEY_LEN = 12,
+    KEY_SIZE = TWIN_KEY_LEN + 1,
+    TWINS_FROM = 8,              /* keys; where there are fewer each is an ordinary one */
     TRUE_SLACK_US = 1000 * 1000, /* between true time and the cluster's clock, which may slew */
     SHADOW_REACH_US = 60 * 1000 * 1000, /* later versions are written at most this much earlier */
     UNREPAIRED_MS = 2 * EPOCH_MS,       /* what is about to expire may go unrepaired */
@@ -46,7 +50,8 @@ struct awaited {
 struct writes {
     struct oracle *oracle;
     struct oracle_config config;
-    struct write *all; /* by the put's token */
+    uint64_t twin_seed; /* of the cluster's digests */
+    struct write *all;  /* by the put's token */
     uint64_t count, size;
     struct slotindex index; /* of versions */
     struct seen *seen;      /* by node and key */
@@ -60,6 +65,7 @@ struct writes *writes_new(struct oracle *oracle, const struct oracle_config *con
     const uint32_t nodes = config->cluster->count;
     w->oracle = oracle;
     w->config = *config;
+    w->twin_seed = swim_cluster_hash(config->cluster->config.network);
     w->seen = mem_new((size_t)nodes * config->key_count, sizeof(*w->seen));
     w->awaited = mem_new(nodes, sizeof(*w->awaited));
     w->value = mem_new(1, config->value_len);
@@ -82,14 +88,21 @@ void writes_free(struct writes *w)
 
 /* ---- What was written ---- */
 
-/* "key-" and eight digits. Every check of a key writes one, so it is done by hand. */
-static void key_text(uint32_t key, char text[static KEY_LEN + 1])
+/* "key-" and eight digits; the last two keys are twins. Every check of a key writes one, so it is
+ * done by hand. Returns the length. */
+static size_t key_text(const struct writes *w, uint32_t key, char text[static KEY_SIZE])
 {
+    if (w->config.key_count >= TWINS_FROM && key + 2 >= w->config.key_count) {
+        twin_key(w->twin_seed, key + 1 == w->config.key_count, (uint8_t *)text);
+        text[TWIN_KEY_LEN] = '\0';
+        return TWIN_KEY_LEN;
+    }
     memcpy(text, "key-", 4);
     for (uint32_t i = KEY_LEN; i-- > 4; key /= 10) {
         text[i] = (char)('0' + key % 10);
     }
     text[KEY_LEN] = '\0';
+    return KEY_LEN;
 }
 
 static void fill_value(struct writes *w, uint64_t token)
@@ -165,7 +178,7 @@ static void await(struct writes *w, uint64_t token)
 void writes_put(struct writes *w, uint32_t node, uint32_t key, uint64_t ttl_ms, uint32_t well)
 {
     struct cluster *c = w->config.cluster;
-    char text[KEY_LEN + 1];
+    char text[KEY_SIZE];
     if (w->count == w->size) {
         w->size = w->size == 0 ? WRITES_MIN : 2 * w->size;
         w->all = mem_resize(w->all, w->size, sizeof(*w->all));
@@ -176,7 +189,7 @@ void writes_put(struct writes *w, uint32_t node, uint32_t key, uint64_t ttl_ms, 
         .node = node, .key = key, .well = well, .at_us = c->net.now_us, .ttl_ms = ttl_ms};
     cluster_enclave(c, node, &at->first, &at->end);
     at->shown_by = mem_new((at->end - at->first + 7) / 8, 1);
-    key_text(key, text);
+    (void)key_text(w, key, text);
     fill_value(w, token);
     w->config.figures->writes++;
     if (cluster_put_bytes(c, node, text, w->value, w->config.value_len, ttl_ms) == UINT64_MAX) {
@@ -194,9 +207,9 @@ void writes_put(struct writes *w, uint32_t node, uint32_t key, uint64_t ttl_ms, 
 static enum rc read(const struct writes *w, uint32_t node, uint32_t key, struct record *ret_record)
 {
     const struct cluster *c = w->config.cluster;
-    char text[KEY_LEN + 1];
-    key_text(key, text);
-    return engine_get(c->nodes[node].engine, (const uint8_t *)text, KEY_LEN, stage_now_us(c, node),
+    char text[KEY_SIZE];
+    const size_t len = key_text(w, key, text);
+    return engine_get(c->nodes[node].engine, (const uint8_t *)text, len, stage_now_us(c, node),
                       ret_record);
 }
 

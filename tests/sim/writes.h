@@ -1,6 +1,7 @@
 /*
  * writes: every write of a simulated cluster, where it has arrived, and what nodes may show of it.
- * The part of oracle that judges data; oracle.h says by which rules.
+ * The part of oracle that judges data; oracle.h says by which rules. Two of the keys are twins
+ * (tests/unit/twins.h).
  *
  * For each node and key the latest version that the node has shown in this life is remembered. A
  * node has a bounded list of writes that it should have and has not shown yet.

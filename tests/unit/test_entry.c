@@ -139,6 +139,47 @@ static void keys_compare_bytewise_and_the_shorter_comes_first(void **state)
     entry_fini(&entries);
 }
 
+static void a_shadow_is_made_where_the_entry_lies_and_the_value_is_wiped(void **state)
+{
+    (void)state;
+    static uint8_t bytes[VALUE_INLINE_MAX + 1];
+    memset(bytes, 0x42, sizeof(bytes));
+    for (int is_blob = 0; is_blob < 2; is_blob++) {
+        struct entries entries;
+        struct blob *blob = is_blob ? blob_new(sizeof(bytes)) : NULL;
+        entry_init(&entries, NULL, 1);
+        struct record in = good();
+        if (is_blob) {
+            assert_int_equal(blob_append(blob, bytes, sizeof(bytes)), RC_OK);
+            in.value = NULL;
+            in.blob = blob;
+            in.value_len = sizeof(bytes);
+        }
+        const uint32_t handle = add(&entries, &in);
+        struct entry *e = entry_at(&entries, handle);
+        e->is_crowded = 1;
+        e->link.next = 33;
+        entry_shade(&entries, handle);
+        const struct record r = entry_record(&entries, e);
+        assert_true(r.is_shadow);
+        assert_int_equal(r.key_len, 3);
+        assert_memory_equal(r.key, "key", 3);
+        assert_int_equal(r.value_len, 0);
+        assert_null(r.blob);
+        assert_int_equal(version_compare(&r.version, &in.version), 0);
+        assert_true(r.expiry_ms == in.guard_ms);
+        assert_int_equal(r.guard_ms, 0);
+        assert_int_equal(e->is_crowded, 1);
+        assert_int_equal(e->link.next, 33);
+        for (size_t i = 0; i < (is_blob ? sizeof(blob) : 5); i++) {
+            assert_int_equal(e->tail[3 + i], 0);
+        }
+        entry_free(&entries, handle);
+        entry_fini(&entries);
+        blob_release(blob);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -146,6 +187,7 @@ int main(void)
         cmocka_unit_test(the_largest_key_and_inline_value_fit),
         cmocka_unit_test(a_guard_that_does_not_outlive_the_expiry_is_none),
         cmocka_unit_test(rewriting_keeps_the_links_and_lets_go_of_the_old),
+        cmocka_unit_test(a_shadow_is_made_where_the_entry_lies_and_the_value_is_wiped),
         cmocka_unit_test(keys_compare_bytewise_and_the_shorter_comes_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -105,12 +105,38 @@ static void equal_hashes_are_all_found(void **state)
     slab_fini(&slab);
 }
 
+static void a_bucket_is_crowded_when_its_chain_is_as_long_as_chance_never_makes_it(void **state)
+{
+    (void)state;
+    struct slab slab;
+    struct keymap map;
+    struct rng rng;
+    slab_init(&slab, NULL);
+    keymap_init(&map, &slab);
+    rng_init(&rng, 1);
+    assert_false(keymap_is_crowded(&map, 77));
+    for (int i = 0; i < KEYMAP_CHAIN_MAX; i++) {
+        assert_false(keymap_is_crowded(&map, 77));
+        keymap_insert(&map, 77, slab_alloc(&slab, 24));
+    }
+    assert_true(keymap_is_crowded(&map, 77));
+    assert_false(keymap_is_crowded(&map, 78));
+    for (int i = 0; i < COUNT; i++) {
+        const uint32_t hash = (uint32_t)rng_next(&rng);
+        assert_true(hash % 16 == 77 % 16 || !keymap_is_crowded(&map, hash));
+        keymap_insert(&map, hash, slab_alloc(&slab, 24));
+    }
+    keymap_fini(&map);
+    slab_fini(&slab);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_inserted_is_found_until_it_is_removed),
         cmocka_unit_test(the_table_shrinks_with_its_content),
         cmocka_unit_test(equal_hashes_are_all_found),
+        cmocka_unit_test(a_bucket_is_crowded_when_its_chain_is_as_long_as_chance_never_makes_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

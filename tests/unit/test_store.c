@@ -9,6 +9,7 @@
 
 #include "core/pagepool.h"
 #include "core/store.h"
+#include "tests/unit/twins.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,12 +65,11 @@ static void assert_value(const struct store *s, const char *key, uint64_t now_ms
     }
 }
 
-static struct record shadow_of(const struct record *r, uint64_t guard_ms, uint8_t digest[static 16])
+static struct record shadow_of(const struct record *r, uint64_t guard_ms)
 {
-    record_key_digest(r->key, r->key_len, 2, digest);
     return (struct record){
-        .key = digest,
-        .key_len = KEY_DIGEST_BYTES,
+        .key = r->key,
+        .key_len = r->key_len,
         .version = r->version,
         .expiry_ms = guard_ms,
         .is_shadow = true,
@@ -190,9 +190,8 @@ static void a_newer_record_takes_over_the_guard_of_the_shadow(void **state)
 {
     (void)state;
     struct store *s = new_store(1 << 20);
-    uint8_t digest[16];
     struct record old = record_of("key", "old", T0, T0 + 1000);
-    struct record shadow = shadow_of(&old, T0 + 90000, digest);
+    struct record shadow = shadow_of(&old, T0 + 90000);
     assert_int_equal(merge(s, &shadow, T0), MERGE_APPLIED);
     assert_int_equal(merge(s, &old, T0), MERGE_SAME);
     struct record young = record_of("key", "new", T0 + 1, T0 + 2000);
@@ -208,15 +207,14 @@ static void a_shadow_takes_the_place_of_an_older_record_and_guards_a_newer_one(v
 {
     (void)state;
     struct store *s = new_store(1 << 20);
-    uint8_t digest[16];
     struct record r = record_of("key", "value", T0 + 10, T0 + 5000);
     struct record named = record_of("key", "", T0 + 5, T0 + 6);
-    struct record older_shadow = shadow_of(&named, T0 + 70000, digest);
+    struct record older_shadow = shadow_of(&named, T0 + 70000);
     merge(s, &r, T0);
     assert_int_equal(merge(s, &older_shadow, T0), MERGE_GUARDED);
     assert_value(s, "key", T0, "value");
     named.version = version_at(T0 + 20, 7);
-    struct record newer_shadow = shadow_of(&named, T0 + 80000, digest);
+    struct record newer_shadow = shadow_of(&named, T0 + 80000);
     assert_int_equal(merge(s, &newer_shadow, T0), MERGE_APPLIED);
     assert_int_equal(get(s, "key", T0, &r), RC_NOT_FOUND);
     assert_int_equal(store_stats(s).keys, 0);
@@ -229,9 +227,8 @@ static void a_shadow_of_the_very_version_held_only_raises_its_guard(void **state
 {
     (void)state;
     struct store *s = new_store(1 << 20);
-    uint8_t digest[16];
     struct record r = record_of("key", "value", T0, T0 + 5000);
-    struct record shadow = shadow_of(&r, T0 + 70000, digest);
+    struct record shadow = shadow_of(&r, T0 + 70000);
     merge(s, &r, T0);
     assert_int_equal(merge(s, &shadow, T0), MERGE_SAME);
     assert_value(s, "key", T0, "value");
@@ -264,6 +261,118 @@ static void a_record_over_on_arrival_still_takes_the_place_of_an_older_one(void 
     assert_int_equal(get(s, "key", T0 + 2000, &old), RC_NOT_FOUND);
     assert_int_equal(store_stats(s).shadows, 1);
     store_free(s);
+}
+
+static struct record of_key(const uint8_t *key, uint64_t version, uint64_t expiry)
+{
+    struct record r = record_of("", "value", version, expiry);
+    r.key = key;
+    r.key_len = TWIN_KEY_LEN;
+    return r;
+}
+
+/* Four writes that once ended every node: the shadow of the one key was taken for the other's. */
+static void the_shadow_of_a_key_is_not_that_of_its_twin(void **state)
+{
+    (void)state;
+    uint8_t one[TWIN_KEY_LEN];
+    uint8_t two[TWIN_KEY_LEN];
+    struct store *s = new_store(1 << 20);
+    struct record r;
+    twin_key(2, false, one); /* 2 is the seed of the store's digests */
+    twin_key(2, true, two);
+    const struct record writes[] = {
+        of_key(two, T0, T0 + 20000),
+        of_key(two, T0 + 1, T0 + 1000),
+        of_key(one, T0 + 2, T0 + 4000),
+        of_key(one, T0 + 1600, T0 + 61600),
+    };
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(merge(s, &writes[i], T0 + i), MERGE_APPLIED);
+    }
+    store_expire(s, T0 + 1600, 10);
+    assert_int_equal(store_stats(s).shadows, 1);
+    assert_int_equal(merge(s, &writes[3], T0 + 1600), MERGE_APPLIED);
+    assert_int_equal(store_get(s, one, sizeof(one), T0 + 1600, &r), RC_OK);
+    assert_int_equal(r.guard_ms, 0);
+    assert_int_equal(store_stats(s).shadows, 1);
+    assert_int_equal(merge(s, &writes[0], T0 + 1700), MERGE_OLDER);
+    assert_int_equal(store_get(s, two, sizeof(two), T0 + 1700, &r), RC_NOT_FOUND);
+    store_expire(s, T0 + 20000, 10);
+    store_check(s);
+    assert_int_equal(store_stats(s).shadows, 0);
+    assert_int_equal(store_get(s, one, sizeof(one), T0 + 20000, &r), RC_OK);
+    store_free(s);
+}
+
+/* In whatever number keys meet, they are taken, found, listed, and gone in time. */
+static void keys_of_one_hash_are_keys_like_others(void **state)
+{
+    (void)state;
+    enum { COUNT = 3000 };
+    struct store *s = new_store(64 << 20);
+    struct keyhash h;
+    struct record r;
+    uint8_t key[TWIN_KEY_LEN];
+    enum merge_outcome outcome = MERGE_ABSENT;
+    keyhash_init(&h, 1); /* new_store()'s secret */
+    for (uint32_t i = 0; i < COUNT; i++) {
+        crowd_key(&h, i, key);
+        /* A third goes first, and a third of these leaves a shadow. */
+        const struct record old = of_key(key, T0, T0 + 90000);
+        r = of_key(key, T0 + 1, T0 + (i % 3 == 0 ? 1000 : 60000));
+        assert_int_equal(i % 9 == 0 ? store_merge(s, &old, T0, &outcome) : RC_OK, RC_OK);
+        assert_int_equal(store_merge(s, &r, T0, &outcome), RC_OK);
+        assert_int_equal(outcome, MERGE_APPLIED);
+    }
+    store_check(s);
+    assert_int_equal(store_expire(s, T0 + 2000, COUNT), COUNT / 3);
+    store_check(s);
+    assert_int_equal(store_stats(s).keys, COUNT - COUNT / 3);
+    assert_int_equal(store_stats(s).shadows, (COUNT + 8) / 9);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        crowd_key(&h, i, key);
+        const struct record old = of_key(key, T0, T0 + 90000);
+        assert_int_equal(store_get(s, key, sizeof(key), T0 + 2000, &r),
+                         i % 3 == 0 ? RC_NOT_FOUND : RC_OK);
+        assert_int_equal(store_merge(s, &old, T0 + 2000, &outcome), RC_OK);
+        assert_int_equal(outcome, i % 3 != 0   ? MERGE_GUARDED
+                                  : i % 9 == 0 ? MERGE_OLDER
+                                               : MERGE_APPLIED);
+    }
+    store_check(s);
+    store_expire(s, T0 + 90000, SIZE_MAX);
+    store_check(s);
+    assert_int_equal(store_stats(s).bytes_used, 0);
+    store_free(s);
+}
+
+static void a_shadow_is_never_larger_than_the_entry_it_came_from(void **state)
+{
+    (void)state;
+    static const size_t key_lens[] = {1, 2, 7, 8, 9, 100, 321, KEY_BYTES_MAX};
+    static const size_t value_lens[] = {0, 1, 7, 8, 9, 100, VALUE_INLINE_MAX, VALUE_INLINE_MAX + 1};
+    static uint8_t bytes[VALUE_INLINE_MAX + 1];
+    memset(bytes, 'x', sizeof(bytes));
+    for (size_t i = 0; i < 64; i++) {
+        struct store *s = new_store(1 << 20);
+        struct record r = of_key(bytes, T0, T0 + 1000);
+        r.key_len = key_lens[i / 8];
+        r.value = bytes;
+        r.value_len = value_lens[i % 8];
+        r.guard_ms = T0 + 5000;
+        merge(s, &r, T0);
+        const uint64_t before = store_stats(s).bytes_used;
+        store_expire(s, T0 + 1000, 1);
+        store_check(s);
+        assert_int_equal(store_stats(s).shadows, 1);
+        assert_true(store_stats(s).bytes_used <= before);
+        assert_true(r.value_len < 100 || store_stats(s).bytes_used + 88 <= before);
+        assert_int_equal(merge(s, &r, T0 + 1000), MERGE_SAME);
+        store_expire(s, T0 + 5000, 1);
+        assert_int_equal(store_stats(s).bytes_used, 0);
+        store_free(s);
+    }
 }
 
 static void an_expired_record_not_yet_freed_is_a_shadow_to_a_merge(void **state)
@@ -889,6 +998,9 @@ int main(void)
         cmocka_unit_test(a_shadow_of_the_very_version_held_only_raises_its_guard),
         cmocka_unit_test(a_record_over_on_arrival_with_a_guard_becomes_a_shadow),
         cmocka_unit_test(a_record_over_on_arrival_still_takes_the_place_of_an_older_one),
+        cmocka_unit_test(the_shadow_of_a_key_is_not_that_of_its_twin),
+        cmocka_unit_test(keys_of_one_hash_are_keys_like_others),
+        cmocka_unit_test(a_shadow_is_never_larger_than_the_entry_it_came_from),
         cmocka_unit_test(an_expired_record_not_yet_freed_is_a_shadow_to_a_merge),
         cmocka_unit_test(a_guard_is_merged_without_its_record),
         cmocka_unit_test(values_of_every_size_come_back_as_they_were),

@@ -1,5 +1,6 @@
 /* The store against a model of a few lines, and the laws of its merge, over random histories. A
- * failing seed is printed; REPEATS seeds are tried. */
+ * failing seed is printed; REPEATS seeds are tried. Past 600 lines, because all of it tells one
+ * kind of history. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,13 +10,23 @@
 
 #include "core/rng.h"
 #include "core/store.h"
+#include "tests/unit/twins.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
 
-enum { KEYS = 12, RECORDS = 60, REPEATS = 60, DIGEST_SEED = 5 };
+/* Of the keys two are twins, and CROWD beyond them meet in one bucket of one store's table. */
+enum {
+    PLAIN = 10,
+    KEYS = PLAIN + 2,
+    CROWD = 40,
+    KEYS_MAX = KEYS + CROWD,
+    RECORDS = 60,
+    REPEATS = 60,
+    DIGEST_SEED = 5
+};
 
 static const uint64_t T0 = UINT64_C(1700000000000);
 
@@ -28,13 +39,14 @@ static struct store *new_store(uint64_t table_seed)
 /* ---- Random records ---- */
 
 static uint64_t seed_under_test;
-static char key_names[KEYS][16];
+static char key_names[KEYS_MAX][TWIN_KEY_LEN + 1];
+static uint32_t key_first, key_end = KEYS; /* those in use */
 static uint8_t value_bytes[3000];
 
 /* One version has one value, expiry and guard, as honest writers have it. */
 static struct record random_record(struct rng *rng, uint64_t now_ms)
 {
-    const uint64_t key = rng_below(rng, KEYS);
+    const uint64_t key = key_first + rng_below(rng, key_end - key_first);
     const uint64_t ms = now_ms - 2000 + rng_below(rng, 3000);
     struct record r = {
         .key = (const uint8_t *)key_names[key],
@@ -277,7 +289,7 @@ static void check_nothing_comes_back(uint64_t seed)
             given[count++] = r;
         }
         store_expire(s, now_ms, rng_below(&rng, 3));
-        for (int k = 0; k < KEYS; k++) {
+        for (uint32_t k = key_first; k < key_end; k++) {
             struct record held;
             if (store_get(s, (const uint8_t *)key_names[k], strlen(key_names[k]), now_ms, &held) !=
                 RC_OK) {
@@ -356,19 +368,19 @@ static void compare_listing(const struct store *s, const struct slot *model, uin
     const char *last = "";
     struct record r;
     for (;;) {
-        int next = -1;
-        for (int k = 0; k < KEYS; k++) {
+        uint32_t next = key_end;
+        for (uint32_t k = key_first; k < key_end; k++) {
             const bool is_live =
                 model[k].is_held && !model[k].r.is_shadow && model[k].r.expiry_ms > now_ms;
             if (is_live && strcmp(key_names[k], last) > 0 &&
-                (next < 0 || strcmp(key_names[k], key_names[next]) < 0)) {
+                (next == key_end || strcmp(key_names[k], key_names[next]) < 0)) {
                 next = k;
             }
         }
         const enum rc rc =
             store_next_key(s, NULL, 0, (const uint8_t *)last, strlen(last), now_ms, &r);
-        assert_int_equal(rc, next < 0 ? RC_NOT_FOUND : RC_OK);
-        if (next < 0) {
+        assert_int_equal(rc, next == key_end ? RC_NOT_FOUND : RC_OK);
+        if (next == key_end) {
             return;
         }
         assert_int_equal(r.key_len, strlen(key_names[next]));
@@ -379,7 +391,7 @@ static void compare_listing(const struct store *s, const struct slot *model, uin
 
 static void compare_all(const struct store *s, const struct slot *model, uint64_t now_ms)
 {
-    for (int k = 0; k < KEYS; k++) {
+    for (uint32_t k = key_first; k < key_end; k++) {
         struct slot m = model[k];
         struct record r;
         model_pass(&m, now_ms);
@@ -393,17 +405,17 @@ static void compare_all(const struct store *s, const struct slot *model, uint64_
     compare_listing(s, model, now_ms);
 }
 
-static void check_model(uint64_t seed)
+static void check_model(uint64_t seed, int steps)
 {
     struct rng rng;
     rng_init(&rng, seed);
-    struct slot model[KEYS] = {{.is_held = false}};
+    struct slot model[KEYS_MAX] = {{.is_held = false}};
     struct store *s = new_store(seed);
     uint64_t now_ms = T0;
-    for (int step = 0; step < 400; step++) {
+    for (int step = 0; step < steps; step++) {
         now_ms += rng_below(&rng, rng_below(&rng, 10) == 0 ? 30000 : 200);
         const struct record r = random_record(&rng, now_ms);
-        for (int k = 0; k < KEYS; k++) {
+        for (uint32_t k = key_first; k < key_end; k++) {
             if (r.key == (const uint8_t *)key_names[k]) {
                 model_merge(&model[k], &r, now_ms);
             }
@@ -424,7 +436,7 @@ static void check_model(uint64_t seed)
     uint64_t shadows = 0;
     uint64_t keys = 0;
     (void)fingerprint(s, now_ms);
-    for (int k = 0; k < KEYS; k++) {
+    for (uint32_t k = key_first; k < key_end; k++) {
         model_pass(&model[k], now_ms);
         keys += model[k].is_held && !model[k].r.is_shadow;
         shadows += model[k].is_held && model[k].r.is_shadow;
@@ -439,8 +451,27 @@ static void random_histories_agree_with_the_model(void **state)
     (void)state;
     for (uint64_t seed = 1; seed <= REPEATS; seed++) {
         seed_under_test = seed;
-        check_model(seed);
+        check_model(seed, 400);
     }
+}
+
+/* The same where all keys meet in one bucket. */
+static void histories_of_keys_of_one_hash_agree_with_the_model(void **state)
+{
+    (void)state;
+    key_first = KEYS;
+    key_end = KEYS_MAX;
+    for (uint64_t seed = 1; seed <= REPEATS / 10; seed++) {
+        struct keyhash h;
+        keyhash_init(&h, seed);
+        for (uint32_t i = 0; i < CROWD; i++) {
+            crowd_key(&h, i, (uint8_t *)key_names[KEYS + i]);
+        }
+        seed_under_test = seed;
+        check_model(seed, 1200);
+    }
+    key_first = 0;
+    key_end = KEYS;
 }
 
 /* ---- Digests as of a cut ---- */
@@ -569,7 +600,9 @@ static int tell_seed(void **state)
 static int make_names(void **state)
 {
     (void)state;
-    for (int i = 0; i < KEYS; i++) {
+    twin_key(DIGEST_SEED, false, (uint8_t *)key_names[PLAIN]);
+    twin_key(DIGEST_SEED, true, (uint8_t *)key_names[PLAIN + 1]);
+    for (int i = 0; i < PLAIN; i++) {
         (void)snprintf(key_names[i], sizeof(key_names[i]), "%.*s%d", i % 4, "keys", i);
     }
     for (size_t i = 0; i < sizeof(value_bytes); i++) {
@@ -587,6 +620,7 @@ int main(void)
         cmocka_unit_test_teardown(nothing_expired_and_nothing_replaced_comes_back_by_replays,
                                   tell_seed),
         cmocka_unit_test_teardown(random_histories_agree_with_the_model, tell_seed),
+        cmocka_unit_test_teardown(histories_of_keys_of_one_hash_agree_with_the_model, tell_seed),
         cmocka_unit_test_teardown(digests_as_of_a_cut_are_those_of_what_was_written_until_then,
                                   tell_seed),
     };

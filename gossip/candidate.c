@@ -9,6 +9,7 @@
 /*
  * A candidate's sequence number: bit 31, 19 bits of generation, 12 bits of slot; so an answer finds
  * its candidate even when it comes from another address of the same host.
+ * Who has not seen it cannot tell the generation, as what repeats the number is an answer.
  */
 enum { SEQ_SLOT_BITS = 12, SEQ_GENERATION_BITS = 19 };
 #define SEQ_CANDIDATE 0x80000000U
@@ -33,11 +34,7 @@ uint32_t candidate_addr_hash(const struct addr *addr, uint64_t seed)
 
 void candidates_init(struct candidates *cs, uint64_t hash_seed)
 {
-    /* Numbers differ from those of the life before, whose answers may still be on their way. */
-    *cs = (struct candidates){
-        .hash_seed = hash_seed,
-        .generation = (uint32_t)(hash_seed & ((1U << SEQ_GENERATION_BITS) - 1)),
-    };
+    *cs = (struct candidates){.hash_seed = hash_seed};
     slotindex_init(&cs->by_addr, CANDIDATES_MAX);
     timerheap_init(&cs->timers, CANDIDATES_MAX);
 }
@@ -105,6 +102,13 @@ static uint64_t first_ask_at(struct candidates *cs, uint64_t now_us)
     return cs->burst_us;
 }
 
+static uint32_t next_generation(struct candidates *cs)
+{
+    cs->made++;
+    const uint64_t hash = XXH3_64bits_withSeed(&cs->made, sizeof(cs->made), cs->hash_seed);
+    return (uint32_t)(hash >> (64 - SEQ_GENERATION_BITS));
+}
+
 bool candidates_add(struct candidates *cs, const struct addr *addr, uint64_t now_us)
 {
     if (cs->count == CANDIDATES_MAX || addr->port == 0 || addr_is_any(addr) ||
@@ -115,8 +119,7 @@ bool candidates_add(struct candidates *cs, const struct addr *addr, uint64_t now
     ca->timer.owner = ca;
     ca->addr = *addr;
     ca->slot = free_slot(cs);
-    cs->generation = (cs->generation + 1) & ((1U << SEQ_GENERATION_BITS) - 1);
-    ca->seq = SEQ_CANDIDATE | cs->generation << SEQ_SLOT_BITS | ca->slot;
+    ca->seq = SEQ_CANDIDATE | next_generation(cs) << SEQ_SLOT_BITS | ca->slot;
     cs->slots[ca->slot] = ca;
     cs->count++;
     slotindex_add(&cs->by_addr, candidate_addr_hash(addr, cs->hash_seed), ca->slot);
@@ -187,11 +190,17 @@ bool candidates_is_seq(uint32_t seq)
     return (seq & SEQ_CANDIDATE) != 0;
 }
 
+bool candidates_has_asked(const struct candidates *cs, uint32_t seq)
+{
+    const uint32_t slot = seq & (CANDIDATES_MAX - 1);
+    return candidates_is_seq(seq) && slot < cs->slot_count && cs->slots[slot] != NULL &&
+           cs->slots[slot]->seq == seq;
+}
+
 bool candidates_settle_seq(struct candidates *cs, uint32_t seq, struct addr *ret_addr)
 {
     const uint32_t slot = seq & (CANDIDATES_MAX - 1);
-    if (!candidates_is_seq(seq) || slot >= cs->slot_count || cs->slots[slot] == NULL ||
-        cs->slots[slot]->seq != seq) {
+    if (!candidates_has_asked(cs, seq)) {
         return false;
     }
     *ret_addr = cs->slots[slot]->addr;

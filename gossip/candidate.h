@@ -35,7 +35,7 @@ struct candidates {
     struct candidate **slots;
     uint32_t slot_count;
     uint32_t count;
-    uint32_t generation;
+    uint64_t made;
     uint64_t hash_seed;
     struct slotindex by_addr;
     struct timerheap timers;
@@ -73,6 +73,9 @@ bool candidates_settle(struct candidates *cs, const struct addr *addr);
 
 /* Whether a sequence number can be a candidate's at all; swim's own numbers never are. */
 bool candidates_is_seq(uint32_t seq);
+
+/* Whether a candidate under way was asked with `seq`. */
+bool candidates_has_asked(const struct candidates *cs, uint32_t seq);
 
 /* The candidate asked with `seq` has answered. False when it is none under way. */
 bool candidates_settle_seq(struct candidates *cs, uint32_t seq, struct addr *ret_addr);

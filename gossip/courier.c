@@ -78,7 +78,8 @@ static void load_first(struct load *load, bool is_long)
                                                                  : ENTRY_LEFT;
         (void)load_entry(load, to, kind, to->probe != NULL ? &to->probe->by : NULL);
     }
-    if (is_long && !load->is_knock) {
+    /* Who has left says so to whoever asks: nobody else is believed. */
+    if ((is_long && !load->is_knock) || s->self->state == MEMBER_LEFT) {
         (void)load_entry(load, s->self, s->self->state == MEMBER_LEFT ? ENTRY_LEFT : ENTRY_ALIVE,
                          NULL);
     }

@@ -128,8 +128,30 @@ static void take_kind(struct swim *s, struct member *sender, const struct addr *
     }
 }
 
-static void take_entries(struct swim *s, const struct uuid *sender, enum view_source source,
-                         const struct packet *p)
+/* Whether nobody but the sender can have said it: it came over the sender's link, or repeats a
+ * number that only who receives at an address of the sender's has seen. */
+static bool is_sure(const struct swim *s, const struct member *sender, const struct uuid *uuid,
+                    const struct addr *from, const struct packet *p)
+{
+    switch (p->kind) {
+    case PACKET_ACK:
+        return from == NULL || candidates_has_asked(&s->candidates, p->seq) ||
+               (sender != NULL && probe_has_asked(sender, p->seq)) ||
+               relay_has_asked(s, uuid, p->seq);
+    case PACKET_CARDS:
+        return from == NULL || (sender != NULL && pull_has_asked(s, sender));
+    case PACKET_PING:
+    case PACKET_WRONG:
+    case PACKET_PING_REQ:
+    case PACKET_RELAYED:
+    case PACKET_GOSSIP:
+    case PACKET_PULL:
+        break;
+    }
+    return from == NULL;
+}
+
+static void take_entries(struct swim *s, const struct view_teller *teller, const struct packet *p)
 {
     struct cursor c = cursor_reader(p->entries, p->entries_len);
     struct entry entries[ENTRIES_AT_ONCE];
@@ -142,7 +164,7 @@ static void take_entries(struct swim *s, const struct uuid *sender, enum view_so
             roster_prefetch(&s->roster, &entries[i].uuid);
         }
         for (uint32_t i = 0; i < count; i++) {
-            view_entry(s, &entries[i], sender, source);
+            view_entry(s, &entries[i], teller);
         }
     }
 }
@@ -159,11 +181,12 @@ static void take_packet(struct swim *s, struct member *sender, const struct addr
         return;
     }
     const struct uuid uuid = p->is_long ? p->uuid : sender->uuid;
-    enum view_source source = VIEW_RUMOR;
+    struct view_teller teller = {.uuid = &uuid, .source = VIEW_RUMOR};
     if (p->kind == PACKET_CARDS) {
-        source = sender != NULL ? pull_source(s, sender) : VIEW_PULL;
+        teller.source = sender != NULL ? pull_source(s, sender) : VIEW_PULL;
     }
-    take_entries(s, &uuid, source, p);
+    teller.is_sure = is_sure(s, sender, &uuid, from, p);
+    take_entries(s, &teller, p);
     sender = roster_find(&s->roster, &uuid);
     if (sender != NULL && sender->is_ghost) {
         sender = NULL;

@@ -262,11 +262,37 @@ void probe_start(struct swim *s, struct member *m)
     }
 }
 
+void probe_judge(struct swim *s, struct member *m, enum member_state said)
+{
+    ASSERT(member_is_live(m));
+    if (!probe_state(s, m)->is_open) {
+        open_probe(s, m, false);
+    }
+    m->probe->is_judge = true;
+    m->probe->is_said_left = said == MEMBER_LEFT;
+}
+
+bool probe_lost(struct swim *s, struct member *m)
+{
+    const struct swim_probe_state *st = m->probe;
+    const bool is_last = st->is_judge || (st->is_verify && m->state == MEMBER_SUSPECT);
+    const bool is_left = st->is_judge && st->is_said_left;
+    s->counters->probes_failed++;
+    probe_close(m);
+    if (is_last && is_left) {
+        view_declare_left(s, m);
+    } else if (is_last) {
+        view_declare_dead(s, m);
+    }
+    return is_last;
+}
+
 void probe_close(struct member *m)
 {
     struct swim_probe_state *st = m->probe;
     st->is_open = false;
     st->is_verify = false;
+    st->is_judge = false;
 }
 
 void probe_acquit(struct swim *s, struct member *m)
@@ -286,19 +312,14 @@ void probe_acquit(struct swim *s, struct member *m)
 static void fail_probe(struct swim *s, struct member *m)
 {
     struct swim_probe_state *st = m->probe;
-    const bool is_verify = st->is_verify && m->state == MEMBER_SUSPECT;
-    s->counters->probes_failed++;
     if (st->nacks < st->nacks_wanted) {
         probe_health(s, 1); /* not even the relays' word came: it may be us */
     }
-    probe_close(m);
     st->proof_addr.port = 0;
-    if (is_verify) {
-        view_declare_dead(s, m);
-        return;
+    if (!probe_lost(s, m)) {
+        view_suspect(s, m, &s->self->uuid);
+        probe_tell(s, m);
     }
-    view_suspect(s, m, &s->self->uuid);
-    probe_tell(s, m);
 }
 
 void probe_answered(struct swim *s, struct member *m)

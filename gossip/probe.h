@@ -42,6 +42,14 @@ void probe_stalled(struct swim *s, uint64_t late_us);
 /* Opens a probe at once; hastens the one that is open. */
 void probe_start(struct swim *s, struct member *m);
 
+/* Others say that the member is dead or has left: this node's own probe decides, the open one or
+ * one more. */
+void probe_judge(struct swim *s, struct member *m, enum member_state said);
+
+/* The open probe has failed, by silence or by proof. True when it was the last one that the member
+ * had: it is gone now. */
+bool probe_lost(struct swim *s, struct member *m);
+
 /* A ping outside of probes, which brings the member what is held about it: by datagram, and by link
  * when there is one. */
 void probe_tell(struct swim *s, struct member *m);

@@ -29,11 +29,7 @@ static bool proof_counts(const struct swim *s, const struct member *m, const str
 static void prove(struct swim *s, struct member *m)
 {
     struct swim_probe_state *st = m->probe;
-    const bool is_verify = st->is_verify && m->state == MEMBER_SUSPECT;
-    s->counters->probes_failed++;
-    probe_close(m);
-    if (is_verify) {
-        view_declare_dead(s, m);
+    if (probe_lost(s, m)) {
         return;
     }
     view_suspect(s, m, &s->self->uuid);

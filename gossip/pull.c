@@ -222,6 +222,16 @@ void pull_answer(struct swim *s, struct member *m, const struct addr *from, cons
 
 /* ---- Pages ---- */
 
+bool pull_has_asked(const struct swim *s, const struct member *m)
+{
+    for (uint32_t i = 0; i < PULLS_MAX; i++) {
+        if (uuid_equal(&s->pulls[i].from, &m->uuid)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 enum view_source pull_source(const struct swim *s, const struct member *m)
 {
     for (uint32_t i = 0; i < PULLS_MAX; i++) {

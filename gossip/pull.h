@@ -25,6 +25,9 @@ void pull_compare(struct swim *s, struct member *m, uint64_t digest);
 /* A PULL of a member, or of whoever sent one from `from`. */
 void pull_answer(struct swim *s, struct member *m, const struct addr *from, const struct packet *p);
 
+/* Whether a pull from the member is under way, so that a page of its is an answer. */
+bool pull_has_asked(const struct swim *s, const struct member *m);
+
 /* The source to read a CARDS page of this member with; its entries come before pull_page(). */
 enum view_source pull_source(const struct swim *s, const struct member *m);
 

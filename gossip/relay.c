@@ -108,6 +108,17 @@ void relay_acked(struct swim *s, const struct member *from, uint32_t seq)
     }
 }
 
+bool relay_has_asked(const struct swim *s, const struct uuid *target, uint32_t seq)
+{
+    for (uint32_t i = 0; i < RELAYS_MAX && s->relay_count > 0; i++) {
+        const struct relay *r = &s->relays[i];
+        if (seq != 0 && r->seq == seq && uuid_equal(&r->target, target)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 uint64_t relay_deadline(const struct swim *s)
 {
     uint64_t due_us = UINT64_MAX;

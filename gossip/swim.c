@@ -24,7 +24,7 @@ enum {
     STALL_US = 250000,
     /* So often at most is a member asked by link: PROBE_TRIES_MAX of them last for 4 s. */
     ASK_BY_LINK_US = 500000,
-    /* Members that hear of our leaving at once; the rest by their rumours. */
+    /* Members without a link that hear of our leaving at once; the rest by their rumours. */
     LEAVE_FANOUT = 8,
 };
 
@@ -49,9 +49,6 @@ struct swim *swim_new(const struct swim_config *config, struct outbox *outbox, u
     s->now_us = now_us;
     s->news_us = now_us;
     rng_init(&s->rng, config->seed);
-    /* Not from 1: an answer to this node's life before, come late, must not fit a question of this
-     * one; its clock is of then. */
-    s->seq = (uint32_t)rng_below(&s->rng, INT32_MAX);
     const uint64_t hash_seed = rng_next(&s->rng);
     roster_init(&s->roster, s->cluster, self->host_tag & CARD_48_BITS, hash_seed);
     rumor_queue_init(&s->rumors);
@@ -235,9 +232,14 @@ void swim_leave(struct swim *s, uint64_t now_us)
     view_renew_self(s, MEMBER_LEFT, s->self->incarnation + 1);
     const uint32_t others = s->roster.order_count;
     const uint32_t start = others > 0 ? (uint32_t)rng_below(&s->rng, others) : 0;
-    for (uint32_t i = 0; i < others && i < LEAVE_FANOUT; i++) {
+    for (uint32_t i = 0, told = 0; i < others; i++) {
+        struct member *m = roster_at(&s->roster, s->roster.order[(start + i) % others]);
         struct packet p = {.kind = PACKET_GOSSIP};
-        courier_send(s, roster_at(&s->roster, s->roster.order[(start + i) % others]), &p);
+        if (m->link != 0) {
+            courier_send_by_link(s, m, &p); /* where it is believed without a question */
+        } else if (told++ < LEAVE_FANOUT) {
+            courier_send(s, m, &p);
+        }
     }
 }
 

@@ -53,6 +53,8 @@ struct swim_probe_state {
     /* The open probe. */
     bool is_open;
     bool is_verify;     /* its failure turns the suspect into a dead one */
+    bool is_judge;      /* others say that it is gone: its failure makes it so, suspect or not */
+    bool is_said_left;  /* namely left, not dead */
     bool is_link_asked; /* the link has been tried */
     bool is_relay_asked;
     uint32_t ping_count; /* of this probe */
@@ -128,8 +130,7 @@ struct swim {
     uint64_t news_us; /* when a pull last brought news */
     uint64_t agreed;  /* our incarnation when a digest last equalled ours */
 
-    uint64_t counter; /* of packets sent */
-    uint32_t seq;
+    uint64_t counter;  /* of packets sent */
     uint32_t health;   /* Lifeguard's local health multiplier: 0 is well */
     uint32_t misses;   /* probes opened since a datagram came from anybody */
     bool has_listener; /* courier_listener() last found somebody with a link */
@@ -141,11 +142,11 @@ struct swim {
     uint64_t told_stranger_us, told_version_us; /* 0: not yet */
 };
 
-/* The next sequence number: never 0, never a candidate's. */
+/* A sequence number: never 0, never a candidate's, and none that can be told from those before, for
+ * what repeats it is taken for an answer. */
 static inline uint32_t swim_next_seq(struct swim *s)
 {
-    s->seq = s->seq >= INT32_MAX ? 1 : s->seq + 1;
-    return s->seq;
+    return 1 + (uint32_t)rng_below(&s->rng, INT32_MAX);
 }
 
 static inline bool member_is_live(const struct member *m)

@@ -23,6 +23,9 @@ enum {
     /* A suspect that has been silent for so long has not refuted, though it was told at once. */
     EXPECTED_US = 1000000,
     EXPECTED_AGE = 2, /* in ENTRY_AGE_US: news of a death is everywhere before it is so old */
+    /* Who was heard so lately is asked before others are believed that it is gone: it answers
+     * within a round trip, or one probe more is what it costs. */
+    RECENT_US = 2000000,
 };
 
 void view_free_member(struct swim *s, struct member *m)
@@ -89,14 +92,15 @@ void view_renew_self(struct swim *s, enum member_state state, uint64_t incarnati
     tell_others(s, s->self, state == MEMBER_LEFT ? ENTRY_LEFT : ENTRY_ALIVE, NULL);
 }
 
-/* Somebody holds us for less than alive: say otherwise, to the accuser first. */
+/* Somebody holds us for less than alive: say otherwise, to the accuser first. One more than our own
+ * number is enough, whatever was said: others hold us accused at the number of our card at most. */
 static void refute(struct swim *s, uint64_t incarnation, const struct uuid *by)
 {
     if (s->self->state == MEMBER_LEFT || incarnation < s->self->incarnation ||
-        incarnation == UINT64_MAX) {
+        s->self->incarnation == UINT64_MAX) {
         return;
     }
-    view_renew_self(s, MEMBER_ALIVE, incarnation + 1);
+    view_renew_self(s, MEMBER_ALIVE, s->self->incarnation + 1);
     s->counters->refutations++;
     probe_health(s, 1);
     tell_caller(s, SWIM_REFUTED, s->self, MEMBER_ALIVE);
@@ -104,6 +108,16 @@ static void refute(struct swim *s, uint64_t incarnation, const struct uuid *by)
     if (accuser != NULL && !accuser->is_self && member_is_live(accuser)) {
         struct packet p = {.kind = PACKET_GOSSIP};
         courier_send(s, accuser, &p);
+    }
+}
+
+/* A card of ours that we have not made: others may believe it. */
+static void outdo(struct swim *s, uint64_t incarnation)
+{
+    if (incarnation > s->self->incarnation &&
+        incarnation - s->self->incarnation <= VIEW_RAISE_MAX && incarnation < UINT64_MAX &&
+        s->self->state != MEMBER_LEFT) {
+        view_renew_self(s, MEMBER_ALIVE, incarnation + 1);
     }
 }
 
@@ -174,9 +188,7 @@ enum rc view_alive(struct swim *s, const struct member_card *card, enum view_sou
     *ret_member = NULL;
     struct member *m = roster_find(&s->roster, &card->uuid);
     if (m != NULL && m->is_self) {
-        if (card->incarnation > m->incarnation) {
-            refute(s, card->incarnation, NULL);
-        }
+        outdo(s, card->incarnation);
         return RC_EXISTS;
     }
     if (m == NULL) {
@@ -236,59 +248,105 @@ static void bury(struct swim *s, struct member *m, enum member_state state, uint
 
 void view_declare_dead(struct swim *s, struct member *m)
 {
-    ASSERT(m->state == MEMBER_SUSPECT);
+    ASSERT(member_is_live(m));
     bury(s, m, MEMBER_DEAD, m->incarnation, &s->self->uuid);
     probe_tell(s, m); /* should we be wrong, it hears it first */
 }
 
-/* News of the end of a member: dead, left, or long gone. */
-static void hear_of_end(struct swim *s, const struct entry *e, enum member_state state,
-                        uint64_t age_us)
+void view_declare_left(struct swim *s, struct member *m)
 {
-    struct member *m = roster_find(&s->roster, &e->uuid);
-    if (m == NULL) {
-        if (age_us < VIEW_GONE_KEPT_US) {
-            const struct member_card ghost = {.uuid = e->uuid, .incarnation = e->incarnation};
-            m = add(s, &ghost, state);
-        }
-        if (m != NULL) {
-            m->state_since_us = s->now_us > age_us ? s->now_us - age_us : 0;
-        }
-    } else if (e->incarnation > m->incarnation ||
-               (e->incarnation == m->incarnation && state > m->state)) {
-        bury(s, m, state, e->incarnation, e->kind == ENTRY_DEAD ? &e->by : NULL);
+    ASSERT(member_is_live(m));
+    bury(s, m, MEMBER_LEFT, m->incarnation, NULL);
+}
+
+/* Whether nothing but others' words speaks for the member: what they say of its end is believed. Of
+ * a suspect it is what this node is finding out by itself. */
+static bool is_out_of_sight(const struct swim *s, const struct member *m)
+{
+    const bool is_silent = m->state == MEMBER_SUSPECT && m->heard_us < m->state_since_us &&
+                           s->now_us - m->state_since_us >= EXPECTED_US;
+    const bool is_recent = m->heard_us != 0 && s->now_us - m->heard_us < RECENT_US;
+    return is_silent || (m->link == 0 && !is_recent);
+}
+
+/* The end of somebody that is not known: of use only against old news, so nothing is kept of what
+ * anybody may have made up. */
+static void hear_of_unknown(struct swim *s, const struct entry *e, enum member_state state,
+                            uint64_t age_us, const struct view_teller *teller)
+{
+    const struct member_card ghost = {.uuid = e->uuid, .incarnation = e->incarnation};
+    if (!teller->is_sure || e->incarnation > VIEW_UNKNOWN_MAX || age_us >= VIEW_GONE_KEPT_US) {
+        return;
+    }
+    struct member *m = add(s, &ghost, state);
+    if (m != NULL) {
+        m->state_since_us = s->now_us > age_us ? s->now_us - age_us : 0;
     }
 }
 
-/* Whether somebody's table only says what this node is finding out: a death just now, of a suspect
- * that has been silent since. Of half a minute ago it is the other side's view of a partition. */
-static bool is_expected(const struct swim *s, const struct entry *e, const struct member *m)
+/* News of the end of a member: dead, left, or long gone. */
+static void hear_of_end(struct swim *s, const struct entry *e, enum member_state state,
+                        uint64_t age_us, const struct view_teller *teller)
 {
-    return e->age <= EXPECTED_AGE && m->state == MEMBER_SUSPECT &&
-           e->incarnation == m->incarnation && m->heard_us < m->state_since_us &&
-           s->now_us - m->state_since_us >= EXPECTED_US;
+    struct member *m = roster_find(&s->roster, &e->uuid);
+    const bool is_own = teller->is_sure && uuid_equal(teller->uuid, &e->uuid);
+    if (m == NULL) {
+        hear_of_unknown(s, e, state, age_us, teller);
+    } else if (e->incarnation < m->incarnation) {
+        return;
+    } else if (is_own && state == MEMBER_LEFT && m->state != MEMBER_LEFT) {
+        bury(s, m, state, e->incarnation, NULL);
+    } else if (member_is_live(m) && !is_out_of_sight(s, m)) {
+        probe_judge(s, m, state);
+    } else if (state > m->state) {
+        bury(s, m, state, m->incarnation, e->kind == ENTRY_DEAD ? &e->by : NULL);
+    }
 }
 
 /* What somebody's table says of a gone member. Where it is alive here, a death is taken for an
- * accusation: after a partition each side holds the other for dead, and the accused will refute. */
-static void hear_of_past(struct swim *s, const struct entry *e, const struct uuid *from)
+ * accusation: after a partition each side holds the other for dead, and the accused will refute.
+ * Unless it only says what this node is finding out: a death just now, of a suspect. Of half a
+ * minute ago it is the other side's view of a partition. */
+static void hear_of_past(struct swim *s, const struct entry *e, const struct view_teller *teller)
 {
     struct member *m = roster_find(&s->roster, &e->uuid);
-    if (m != NULL && member_is_live(m) && e->state == MEMBER_DEAD && !is_expected(s, e, m)) {
-        if (e->incarnation >= m->incarnation && from != NULL) {
-            view_suspect(s, m, from);
-            probe_state(s, m)->is_told_soon = s->roster.counts.suspect <= TOLD_SUSPECTS_MAX;
-            probe_schedule(s, m);
-        }
+    const bool is_accused = m != NULL && member_is_live(m) && e->state == MEMBER_DEAD &&
+                            e->incarnation >= m->incarnation && is_out_of_sight(s, m);
+    const bool is_expected = e->age <= EXPECTED_AGE && m != NULL && m->state == MEMBER_SUSPECT;
+    if (is_accused && !is_expected) {
+        view_suspect(s, m, teller->uuid);
+        probe_state(s, m)->is_told_soon = s->roster.counts.suspect <= TOLD_SUSPECTS_MAX;
+        probe_schedule(s, m);
+    } else {
+        hear_of_end(s, e, e->state, (uint64_t)e->age * ENTRY_AGE_US, teller);
+    }
+}
+
+/* An accusation; of somebody near, it is put to him at once. */
+static void hear_of_suspect(struct swim *s, const struct entry *e)
+{
+    struct member *m = roster_find(&s->roster, &e->uuid);
+    if (m == NULL || !member_is_live(m) || e->incarnation < m->incarnation) {
         return;
     }
-    hear_of_end(s, e, e->state, (uint64_t)e->age * ENTRY_AGE_US);
+    const bool is_new = m->state == MEMBER_ALIVE;
+    const bool is_near = !is_out_of_sight(s, m);
+    view_suspect(s, m, &e->by);
+    if (is_new && is_near && s->roster.counts.suspect <= TOLD_SUSPECTS_MAX) {
+        probe_state(s, m)->is_told_soon = true;
+        probe_schedule(s, m);
+    }
 }
 
 /* Most cards that come are known, and are not worth taking apart. */
 static void hear_card(struct swim *s, const struct entry *e, enum view_source source)
 {
     struct member *m = roster_find(&s->roster, &e->uuid);
+    const uint64_t raised = m != NULL ? e->incarnation - m->incarnation : 0;
+    if (m == NULL ? e->incarnation > VIEW_UNKNOWN_MAX
+                  : e->incarnation > m->incarnation && raised > VIEW_RAISE_MAX) {
+        return;
+    }
     if (m == NULL || e->incarnation > m->incarnation ||
         is_fuller(m, e->incarnation, e->addr_count)) {
         struct cursor c = cursor_reader(e->card, e->card_len);
@@ -302,36 +360,31 @@ static void hear_card(struct swim *s, const struct entry *e, enum view_source so
     }
 }
 
-void view_entry(struct swim *s, const struct entry *e, const struct uuid *from,
-                enum view_source source)
+void view_entry(struct swim *s, const struct entry *e, const struct view_teller *teller)
 {
-    struct member *m = NULL;
     if (e->kind == ENTRY_ALIVE) {
-        hear_card(s, e, source);
+        hear_card(s, e, teller->source);
         return;
     }
     if (uuid_equal(&e->uuid, &s->self->uuid)) {
         const bool has_by = e->kind == ENTRY_SUSPECT || e->kind == ENTRY_DEAD;
-        refute(s, e->incarnation, has_by && !uuid_is_nil(&e->by) ? &e->by : from);
+        refute(s, e->incarnation, has_by && !uuid_is_nil(&e->by) ? &e->by : teller->uuid);
         return;
     }
     switch (e->kind) {
     case ENTRY_ALIVE:
         break;
     case ENTRY_SUSPECT:
-        m = roster_find(&s->roster, &e->uuid);
-        if (m != NULL && member_is_live(m) && e->incarnation == m->incarnation) {
-            view_suspect(s, m, &e->by);
-        }
+        hear_of_suspect(s, e);
         break;
     case ENTRY_DEAD:
-        hear_of_end(s, e, MEMBER_DEAD, 0);
+        hear_of_end(s, e, MEMBER_DEAD, 0, teller);
         break;
     case ENTRY_LEFT:
-        hear_of_end(s, e, MEMBER_LEFT, 0);
+        hear_of_end(s, e, MEMBER_LEFT, 0, teller);
         break;
     case ENTRY_PAST:
-        hear_of_past(s, e, from);
+        hear_of_past(s, e, teller);
         break;
     }
 }

@@ -5,7 +5,12 @@
  *
  * For one member the order of statements is: a higher incarnation wins over a lower one; among
  * equal ones left over dead over suspect over alive. Only a member itself raises its incarnation
- * (to refute, to change its card, to leave).
+ * (to refute, to change its card, to leave): what others say of it above the incarnation that is
+ * held here is said of that one, and a card raises it by VIEW_RAISE_MAX at most.
+ *
+ * What others say of the end of a member to which there is a link, or from which word came just
+ * now, has it asked by this node, whose own probe decides. Datagrams can be forged; an answer to a
+ * number that nobody else has seen cannot.
  */
 #ifndef GOSSIP_VIEW_H
 #define GOSSIP_VIEW_H
@@ -16,11 +21,27 @@
  * partitions heal. */
 #define VIEW_GONE_KEPT_US 86400000000U
 
-/* How statements came, which decides how far they are passed on and trusted. */
+enum {
+    /* A card may raise an incarnation by so much: members do by one at a time, so that who was
+     * away for long is still believed, and forged cards do not come to the end of the numbers. */
+    VIEW_RAISE_MAX = 65536,
+};
+
+/* Nor does a card of somebody unknown begin beyond this. */
+#define VIEW_UNKNOWN_MAX (UINT64_C(1) << 32)
+
+/* How statements came, which decides how far they are passed on. */
 enum view_source {
     VIEW_RUMOR,      /* fresh: pass it on */
     VIEW_PULL,       /* from somebody's table: pass on what is new */
     VIEW_FIRST_PULL, /* likewise for a newborn: to the others it is no news */
+};
+
+/* Who says something, and whether nobody else can have said it. */
+struct view_teller {
+    const struct uuid *uuid;
+    enum view_source source;
+    bool is_sure; /* it came over a link, or in the answer to a question of ours */
 };
 
 /* A card, of a packet (below) or a link's hello. RC_OK: the member is alive or suspect here.
@@ -32,12 +53,14 @@ enum rc view_alive(struct swim *s, const struct member_card *card, enum view_sou
 /* Somebody accuses a member; this node itself when `by` is its own uuid. */
 void view_suspect(struct swim *s, struct member *m, const struct uuid *by);
 
-/* This node holds the member for dead: verified. */
+/* This node holds the member, which is alive or suspect, for dead: verified. */
 void view_declare_dead(struct swim *s, struct member *m);
 
-/* Any entry of a packet; `from` says it, NULL when unknown. */
-void view_entry(struct swim *s, const struct entry *e, const struct uuid *from,
-                enum view_source source);
+/* The same of one that others say has left. */
+void view_declare_left(struct swim *s, struct member *m);
+
+/* Any entry of a packet. */
+void view_entry(struct swim *s, const struct entry *e, const struct view_teller *teller);
 
 /* News about this node itself, under a new incarnation. */
 void view_renew_self(struct swim *s, enum member_state state, uint64_t incarnation);

@@ -89,7 +89,7 @@ static void forge_card(struct cluster *c, uint32_t to, struct member_card *ret_c
     if (m != NULL && !m->is_ghost) {
         member_card(m, ret_card);
     }
-    ret_card->incarnation = (uint32_t)draw_incarnation(c, ret_card->incarnation) & 0x3fffffff;
+    ret_card->incarnation = draw_incarnation(c, ret_card->incarnation);
     if (draw(c, OFTEN) == 0) {
         ret_card->host_tag = rng_next(&c->net.rng);
         ret_card->boot = rng_next(&c->net.rng);
@@ -114,7 +114,7 @@ static void forge_entry(struct cluster *c, uint32_t to, struct cursor *entries)
     } else {
         e.uuid = draw(c, OFTEN) == 0 ? c->nodes[to].uuid : c->nodes[some_node(c)].uuid;
         const struct member *m = held_by(c, to, &e.uuid);
-        e.incarnation = (uint32_t)draw_incarnation(c, m != NULL ? m->incarnation : 1) & 0x3fffffff;
+        e.incarnation = draw_incarnation(c, m != NULL ? m->incarnation : 1);
         e.by = draw(c, 2) == 0 ? c->nodes[some_node(c)].uuid : nobody(c);
         e.state = draw(c, 2) == 0 ? MEMBER_DEAD : MEMBER_LEFT;
         e.age = (uint32_t)draw(c, 10);
@@ -188,7 +188,7 @@ void stranger_send(struct cluster *c, uint32_t to)
     uint8_t data[DATAGRAM_BYTES_MAX];
     uint8_t entries[DATAGRAM_BYTES_MAX - PACKET_OVERHEAD_MAX];
     uint8_t sums[PULL_SUMS_MAX * PULL_SUM_BYTES];
-    struct packet p = {.key_id = 0};
+    struct packet p = {.version = PROTOCOL_VERSION_MAX};
     if (!c->nodes[to].is_up) {
         return;
     }

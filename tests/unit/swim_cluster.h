@@ -70,7 +70,7 @@ struct cluster {
     uint32_t steps;
 };
 
-static void vitals_of(void *arg, uint64_t cut_s, uint64_t now_us, struct vitals *ret_vitals)
+static inline void vitals_of(void *arg, uint64_t cut_s, uint64_t now_us, struct vitals *ret_vitals)
 {
     const struct node *n = arg;
     *ret_vitals = (struct vitals){
@@ -81,7 +81,7 @@ static void vitals_of(void *arg, uint64_t cut_s, uint64_t now_us, struct vitals 
     };
 }
 
-static struct cluster *cluster_new(uint64_t seed)
+static inline struct cluster *cluster_new(uint64_t seed)
 {
     struct cluster *c = mem_new(1, sizeof(*c));
     rng_init(&c->rng, seed);
@@ -91,7 +91,7 @@ static struct cluster *cluster_new(uint64_t seed)
     return c;
 }
 
-static struct addr node_addr(const struct cluster *c, uint32_t place)
+static inline struct addr node_addr(const struct cluster *c, uint32_t place)
 {
     const uint8_t near[4] = {127, 0, 0, 1};
     const uint8_t far[4] = {10, 0, 0, (uint8_t)(1 + place)};
@@ -99,8 +99,8 @@ static struct addr node_addr(const struct cluster *c, uint32_t place)
 }
 
 /* Starts a process at a place; returns its number. */
-static uint32_t cluster_start_at(struct cluster *c, uint32_t place, const char *network,
-                                 const char *name)
+static inline uint32_t cluster_start_at(struct cluster *c, uint32_t place, const char *network,
+                                        const char *name)
 {
     assert_true(c->count < NODES_MAX);
     const uint32_t i = c->count++;
@@ -137,14 +137,14 @@ static uint32_t cluster_start_at(struct cluster *c, uint32_t place, const char *
     return i;
 }
 
-static uint32_t cluster_start(struct cluster *c)
+static inline uint32_t cluster_start(struct cluster *c)
 {
     char name[NAME_SIZE];
     (void)snprintf(name, sizeof(name), "node-%u", c->count);
     return cluster_start_at(c, c->count, "private", name);
 }
 
-static void cluster_free(struct cluster *c)
+static inline void cluster_free(struct cluster *c)
 {
     for (uint32_t i = 0; i < c->count; i++) {
         swim_free(c->nodes[i].swim);
@@ -159,12 +159,12 @@ static void cluster_free(struct cluster *c)
 
 /* ---- What is under way ---- */
 
-static bool is_before(const struct flight *a, const struct flight *b)
+static inline bool is_before(const struct flight *a, const struct flight *b)
 {
     return a->at_us != b->at_us ? a->at_us < b->at_us : a->order < b->order;
 }
 
-static void fly(struct cluster *c, struct flight *f)
+static inline void fly(struct cluster *c, struct flight *f)
 {
     if (c->flight_count == c->flight_size) {
         c->flight_size = c->flight_size == 0 ? 64 : 2 * c->flight_size;
@@ -179,7 +179,7 @@ static void fly(struct cluster *c, struct flight *f)
     c->flights[at] = f;
 }
 
-static struct flight *land(struct cluster *c)
+static inline struct flight *land(struct cluster *c)
 {
     struct flight *first = c->flights[0];
     struct flight *last = c->flights[--c->flight_count];
@@ -201,7 +201,7 @@ static struct flight *land(struct cluster *c)
 }
 
 /* The running process at an address; NODES_MAX when there is none. */
-static uint32_t node_at(const struct cluster *c, const struct addr *addr)
+static inline uint32_t node_at(const struct cluster *c, const struct addr *addr)
 {
     for (uint32_t i = 0; i < c->count; i++) {
         if (c->nodes[i].is_up && addr_equal(&c->nodes[i].addr, addr)) {
@@ -211,12 +211,12 @@ static uint32_t node_at(const struct cluster *c, const struct addr *addr)
     return NODES_MAX;
 }
 
-static uint64_t arrival(struct cluster *c)
+static inline uint64_t arrival(struct cluster *c)
 {
     return c->now_us + c->delay_us / 2 + rng_below(&c->rng, c->delay_us + 1);
 }
 
-static void send_datagram(struct cluster *c, uint32_t from, const struct action *a)
+static inline void send_datagram(struct cluster *c, uint32_t from, const struct action *a)
 {
     struct node *n = &c->nodes[from];
     n->bytes_out += a->len + 28;
@@ -237,7 +237,7 @@ static void send_datagram(struct cluster *c, uint32_t from, const struct action 
     fly(c, f);
 }
 
-static void send_by_link(struct cluster *c, uint32_t from, const struct swim_event *event)
+static inline void send_by_link(struct cluster *c, uint32_t from, const struct swim_event *event)
 {
     const uint32_t to = event->member->link - 1;
     if (!c->nodes[to].is_up || c->tcp_cut[from][to]) {
@@ -254,7 +254,7 @@ static void send_by_link(struct cluster *c, uint32_t from, const struct swim_eve
 
 /* ---- Links ---- */
 
-static void link_up(struct cluster *c, uint32_t a, uint32_t b, const struct addr *dialed)
+static inline void link_up(struct cluster *c, uint32_t a, uint32_t b, const struct addr *dialed)
 {
     struct member *m = NULL;
     struct member_card card;
@@ -268,7 +268,7 @@ static void link_up(struct cluster *c, uint32_t a, uint32_t b, const struct addr
     }
 }
 
-static void dial(struct cluster *c, uint32_t from, const struct addr *addr)
+static inline void dial(struct cluster *c, uint32_t from, const struct addr *addr)
 {
     const uint32_t to = node_at(c, addr);
     if (c->has_links && to != NODES_MAX && to != from && !c->tcp_cut[from][to]) {
@@ -278,12 +278,12 @@ static void dial(struct cluster *c, uint32_t from, const struct addr *addr)
     }
 }
 
-static struct member *member_of(const struct cluster *c, uint32_t at, uint32_t of)
+static inline struct member *member_of(const struct cluster *c, uint32_t at, uint32_t of)
 {
     return swim_find(c->nodes[at].swim, &c->nodes[of].uuid);
 }
 
-static bool has_died(const struct cluster *c, const struct member *m)
+static inline bool has_died(const struct cluster *c, const struct member *m)
 {
     for (uint32_t i = 0; i < c->count; i++) {
         if (uuid_equal(&c->nodes[i].uuid, &m->uuid)) {
@@ -293,7 +293,7 @@ static bool has_died(const struct cluster *c, const struct member *m)
     return true;
 }
 
-static void connect_new(struct cluster *c, uint32_t at, const struct member *m)
+static inline void connect_new(struct cluster *c, uint32_t at, const struct member *m)
 {
     for (uint32_t i = 0; i < c->count; i++) {
         if (uuid_equal(&c->nodes[i].uuid, &m->uuid) && m->link == 0 && c->nodes[i].is_up &&
@@ -305,7 +305,7 @@ static void connect_new(struct cluster *c, uint32_t at, const struct member *m)
 
 /* ---- Steps ---- */
 
-static void drain(struct cluster *c, uint32_t at)
+static inline void drain(struct cluster *c, uint32_t at)
 {
     struct node *n = &c->nodes[at];
     struct swim_event event;
@@ -338,7 +338,7 @@ static void drain(struct cluster *c, uint32_t at)
     }
 }
 
-static void deliver(struct cluster *c, struct flight *f)
+static inline void deliver(struct cluster *c, struct flight *f)
 {
     struct node *n = &c->nodes[f->to];
     if (n->is_up && n->paused_until_us > c->now_us) {
@@ -363,13 +363,13 @@ static void deliver(struct cluster *c, struct flight *f)
     free(f);
 }
 
-static uint64_t deadline_of(const struct node *n)
+static inline uint64_t deadline_of(const struct node *n)
 {
     const uint64_t due_us = swim_deadline(n->swim);
     return due_us > n->paused_until_us ? due_us : n->paused_until_us;
 }
 
-static void run_until(struct cluster *c, uint64_t end_us)
+static inline void run_until(struct cluster *c, uint64_t end_us)
 {
     for (;;) {
         uint32_t first = NODES_MAX;
@@ -395,21 +395,21 @@ static void run_until(struct cluster *c, uint64_t end_us)
     }
 }
 
-static void run_for(struct cluster *c, uint64_t ms)
+static inline void run_for(struct cluster *c, uint64_t ms)
 {
     run_until(c, c->now_us + ms * MS);
 }
 
 /* ---- Vocabulary ---- */
 
-static void hint(struct cluster *c, uint32_t at, const struct addr *addr)
+static inline void hint(struct cluster *c, uint32_t at, const struct addr *addr)
 {
     swim_candidate(c->nodes[at].swim, addr, c->now_us);
     drain(c, at);
 }
 
 /* Tells every node of every address, its own included, in an order of its own. */
-static void hint_all(struct cluster *c)
+static inline void hint_all(struct cluster *c)
 {
     for (uint32_t i = 0; i < c->count; i++) {
         uint32_t order[NODES_MAX];
@@ -424,13 +424,13 @@ static void hint_all(struct cluster *c)
     }
 }
 
-static void cut(struct cluster *c, uint32_t a, uint32_t b, bool is_cut)
+static inline void cut(struct cluster *c, uint32_t a, uint32_t b, bool is_cut)
 {
     c->udp_cut[a][b] = c->udp_cut[b][a] = is_cut;
     c->tcp_cut[a][b] = c->tcp_cut[b][a] = is_cut;
 }
 
-static void kill_node(struct cluster *c, uint32_t at)
+static inline void kill_node(struct cluster *c, uint32_t at)
 {
     c->nodes[at].is_up = false;
     for (uint32_t i = 0; i < c->count; i++) {
@@ -444,7 +444,7 @@ static void kill_node(struct cluster *c, uint32_t at)
 }
 
 /* Every running node holds every running one for alive, and nobody else. */
-static bool is_full(struct cluster *c)
+static inline bool is_full(struct cluster *c)
 {
     uint32_t up = 0;
     for (uint32_t i = 0; i < c->count; i++) {
@@ -466,7 +466,7 @@ static bool is_full(struct cluster *c)
 }
 
 /* Every running node holds it for dead or left. */
-static bool is_gone(struct cluster *c, uint32_t of)
+static inline bool is_gone(struct cluster *c, uint32_t of)
 {
     for (uint32_t i = 0; i < c->count; i++) {
         const struct member *m = c->nodes[i].is_up ? member_of(c, i, of) : NULL;
@@ -478,7 +478,7 @@ static bool is_gone(struct cluster *c, uint32_t of)
 }
 
 /* Runs until every view is full; returns the milliseconds it took. */
-static uint64_t wait_full(struct cluster *c, uint64_t ms_max)
+static inline uint64_t wait_full(struct cluster *c, uint64_t ms_max)
 {
     const uint64_t start_us = c->now_us;
     while (!is_full(c)) {
@@ -490,7 +490,7 @@ static uint64_t wait_full(struct cluster *c, uint64_t ms_max)
     return (c->now_us - start_us) / MS;
 }
 
-static uint64_t wait_gone(struct cluster *c, uint32_t of, uint64_t ms_max)
+static inline uint64_t wait_gone(struct cluster *c, uint32_t of, uint64_t ms_max)
 {
     const uint64_t start_us = c->now_us;
     while (!is_gone(c, of)) {
@@ -503,7 +503,7 @@ static uint64_t wait_gone(struct cluster *c, uint32_t of, uint64_t ms_max)
 }
 
 /* `count` nodes that know each other. */
-static struct cluster *cluster_formed(uint64_t seed, uint32_t count, bool has_links)
+static inline struct cluster *cluster_formed(uint64_t seed, uint32_t count, bool has_links)
 {
     struct cluster *c = cluster_new(seed);
     c->has_links = has_links;

@@ -31,6 +31,12 @@ static bool is_allowed(const struct engine *e, const struct put *put)
     return put->condition == PUT_IF_MATCH ? does_match : !does_match;
 }
 
+int64_t engine_clock_difference_ms(const struct engine *e, const struct member *m)
+{
+    const bool is_apart = m->clock == MEMBER_CLOCK_APART;
+    return is_apart ? (apart_offset_us(e, m) - apart_own_us(e)) / 1000 : 0;
+}
+
 bool engine_has_room(const struct engine *e)
 {
     uint32_t with_room = 0;
@@ -189,7 +195,7 @@ bool engine_next_link(const struct engine *e, uint32_t *slot, struct engine_link
             .unacked = l->sent_count - l->acked_count,
             .queued = l->live.count + l->big.count,
             .is_clock_conflict = l->is_conflict,
-            .clock_difference_ms = l->is_conflict ? l->clock_difference_us / 1000 : 0,
+            .clock_difference_ms = l->is_conflict ? engine_clock_difference_ms(e, l->member) : 0,
             .value_max = l->value_max,
             .ttl_min_ms = l->ttl_min_ms,
             .ttl_max_ms = l->ttl_max_ms,
@@ -218,7 +224,8 @@ void engine_status(struct engine *e, uint64_t now_us, struct engine_status *ret_
         .quorum = quorum_needed(e),
         .member_digest = swim_digest(e->swim),
         .has_clock = e->clock.is_set,
-        .clock_error_ms = (e->clock.rtt_us + 1999) / 2000,
+        .clock_error_ms = (clock_error_us(&e->clock) + 999) / 1000,
+        .clock_conflicts = e->apart.count,
         .puts_waiting = replica_count(e->replica),
         .store = store_stats(e->store),
         .counters = e->counters,

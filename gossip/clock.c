@@ -68,6 +68,9 @@ bool clock_sample(struct clock *c, uint64_t remote_us, uint32_t rtt_us, uint64_t
         return false;
     }
     const int64_t difference = clock_difference_us(c, remote_us, rtt_us, at_us);
+    if (difference > CLOCK_CONFLICT_US || difference < -CLOCK_CONFLICT_US) {
+        return false;
+    }
     c->rtt_us = rtt_us;
     c->rtt_at_us = at_us;
     /* Within half a round trip the sample cannot tell the two clocks apart. */
@@ -83,6 +86,23 @@ bool clock_sample(struct clock *c, uint64_t remote_us, uint32_t rtt_us, uint64_t
     }
     c->error_us = difference;
     return false;
+}
+
+bool clock_jump(struct clock *c, uint64_t remote_us, uint32_t rtt_us, uint64_t at_us)
+{
+    if (rtt_us > CLOCK_RTT_MAX_US) {
+        return false;
+    }
+    clock_found(c, remote_us + rtt_us / 2, at_us);
+    c->rtt_us = rtt_us;
+    c->rtt_at_us = at_us;
+    return true;
+}
+
+uint32_t clock_error_us(const struct clock *c)
+{
+    const uint64_t size_us = (uint64_t)(c->error_us < 0 ? -c->error_us : c->error_us);
+    return (uint32_t)(size_us + c->rtt_us / 2);
 }
 
 void clock_advance(struct clock *c, uint64_t now_us)

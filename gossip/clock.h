@@ -3,10 +3,10 @@
  *
  * It is the caller's monotonic clock plus an offset. A node without records steps to the clock of
  * the cluster it joins; a node with records never steps, it slews by at most CLOCK_SLEW_PPM toward
- * the leader's. Who leads is the caller's business (gossip/engine: the live member with records, of
- * these the smallest uuid). A sample is Cristian's (Distributed Computing 3, 1989): the remote time
- * plus half the round trip, the lowest round trip of the last few seconds winning, as in NTP's
- * clock filter (RFC 5905 section 10).
+ * the leader's. Who leads is the caller's business (gossip/leader: of the members whose clock is
+ * within CLOCK_CONFLICT_US the one with records, of these the smallest uuid). A sample is
+ * Cristian's (Distributed Computing 3, 1989): the remote time plus half the round trip, the lowest
+ * round trip of the last few seconds winning, as in NTP's clock filter (RFC 5905 section 10).
  */
 #ifndef GOSSIP_CLOCK_H
 #define GOSSIP_CLOCK_H
@@ -55,10 +55,18 @@ int64_t clock_difference_us(const struct clock *c, uint64_t remote_us, uint32_t 
  * later, and the errors of leaders add up). Steps when `may_step`; else notes what is to be slewed.
  * True when the clock was set or stepped. Does nothing with a round trip beyond CLOCK_RTT_MAX_US: a
  * question that a broken link held up says little, and what is wrong by seconds takes hours to
- * slew.
+ * slew. Nor with a difference of more than CLOCK_CONFLICT_US: that is another clock.
  */
 bool clock_sample(struct clock *c, uint64_t remote_us, uint32_t rtt_us, uint64_t at_us,
                   bool may_step);
+
+/* Leaves the clock that it had for another one: only without records. False with a round trip
+ * beyond CLOCK_RTT_MAX_US. */
+bool clock_jump(struct clock *c, uint64_t remote_us, uint32_t rtt_us, uint64_t at_us);
+
+/* How far it may be from the leader's: what is still to be slewed away, and half the round trip of
+ * the sample that rules. */
+uint32_t clock_error_us(const struct clock *c);
 
 /* Slews for the time that has passed. */
 void clock_advance(struct clock *c, uint64_t now_us);

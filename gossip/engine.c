@@ -133,6 +133,7 @@ void engine_free(struct engine *e)
     swim_free(e->swim);
     store_free(e->store);
     outbox_free(e->outbox);
+    free(e->apart.offsets_us);
     free(e);
 }
 
@@ -266,9 +267,7 @@ static void look_at_start(struct engine *e)
         e->pass_over_us = e->now_us;
     }
     if (!e->clock.is_set && leader_may_found(e)) {
-        const uint64_t wall_us = e->config.wall_ms * 1000 + (e->now_us - e->started_us);
-        clock_found(&e->clock, wall_us, e->now_us);
-        engine_notice(e, NOTICE_CLOCK_SET, NULL, 0, NULL);
+        leader_found(e);
     }
     if (sync_is_joining(e->sync) && e->clock.is_set && overlay_members(&e->overlay) == 1) {
         sync_join_alone(e->sync);
@@ -394,6 +393,7 @@ static void take_swim_event(struct engine *e, const struct swim_event *event)
         mesh_want(e->mesh, &e->config.uuid, event->member, MESH_DEMAND, e->now_us);
         break;
     case SWIM_VITALS:
+        event->member->flags = apart_flags(event->vitals.flags, event->vitals.clock_us);
         leader_heard(e, event->member);
         quorum_look(e, event->member);
         leader_sample(e, event->member, &event->vitals, event->rtt_us, event->vitals_at_us);
@@ -530,6 +530,7 @@ void engine_check(const struct engine *e)
     overlay_check(&e->overlay);
     quorum_check(e);
     tree_check(e->tree);
+    apart_check(e);
     uint32_t slot = 0;
     for (const struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
         ASSERT(l->state != LINK_FREE);

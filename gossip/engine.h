@@ -185,6 +185,9 @@ uint32_t engine_unready(const struct engine *e);
  */
 const struct member *engine_next_member(const struct engine *e, uint32_t *slot);
 
+/* The member's clock minus this node's where the two are in conflict, else 0. */
+int64_t engine_clock_difference_ms(const struct engine *e, const struct member *m);
+
 struct engine_link_view {
     struct uuid member;
     char name[NAME_SIZE];
@@ -215,7 +218,8 @@ struct engine_status {
     uint64_t root_cut_s;
     bool has_clock;
     int64_t clock_offset_ms; /* cluster's clock minus this node's wall clock at start, carried on */
-    uint32_t clock_error_ms; /* half the best round trip to the clock's leader */
+    uint32_t clock_error_ms; /* how far it may be from the clock that it follows */
+    uint32_t clock_conflicts; /* live members whose clock is more than a minute off */
     uint32_t puts_waiting;
     struct store_stats store;
     struct engine_counters counters;

@@ -4,7 +4,8 @@
  * engine.c has the life of the node (time, discovery, clock, readiness), peer.c how links begin and
  * end and what goes out on them, inbound.c what comes in on them, wiring.c which links there are,
  * spread.c how writes reach the whole enclave, quorum.c who counts in their quorum, leader.c whose
- * clock is followed, client.c what clients ask for and what pages show.
+ * clock is followed, apart.c whose is too far off for data to pass, client.c what clients ask for
+ * and what pages show.
  */
 #ifndef GOSSIP_ENGINE_STATE_H
 #define GOSSIP_ENGINE_STATE_H
@@ -18,6 +19,17 @@
 #include "gossip/swim.h"
 #include "gossip/sync.h"
 #include "gossip/tree.h"
+
+/* apart.c's: whose clocks are apart from this node's. Only of those is it kept what they show. */
+struct apart {
+    bool has_guess;
+    int64_t guess_us;       /* while this node has no clock: the one that it compares others with,
+                               minus its monotonic one */
+    uint32_t agrees, count; /* live members whose clock agrees, and is apart */
+    uint64_t since_us;      /* when the first of them was found */
+    int64_t *offsets_us;    /* by slot: its clock minus our monotonic one; NULL while count is 0 */
+    uint32_t offset_count;
+};
 
 struct engine {
     struct engine_config config;
@@ -36,7 +48,8 @@ struct engine {
     uint64_t now_us, started_us;
     struct member *leader; /* of the live others that have a clock, whose leads; NULL: none has */
     bool leader_has_records;
-    uint32_t counted;          /* members that count in quorums, without this node */
+    uint32_t counted; /* members that count in quorums, without this node */
+    struct apart apart;
     uint64_t turn_at_us;       /* next look at what needs no exact time */
     uint64_t ask_at_us;        /* when a node without a clock asks for it again */
     uint32_t asks;             /* how often it has */
@@ -81,12 +94,6 @@ bool engine_has_records(const struct engine *e);
 /* This node's condition, as pings and hellos tell it. */
 uint8_t engine_flags(const struct engine *e);
 
-/*
- * The member's clock as it came just now with its flags: is it so far off that the two were founded
- * apart? Then the link carries no data until that has changed. True while it is so.
- */
-bool engine_judge_clock(struct engine *e, struct link *l, uint8_t flags, int64_t difference_us);
-
 /* Something was refused for lack of room: the node is full for a while, and until it is under 95 %.
  */
 void engine_refused_room(struct engine *e);
@@ -102,6 +109,12 @@ void peer_end(struct engine *e, struct link *l, enum close_reason reason);
 /* HELLO came: meets the member and opens the link, or closes a surplus one. RC_MALFORMED,
  * RC_STRANGER, RC_VERSION, RC_FULL: the caller refuses the link. */
 enum rc peer_hello(struct engine *e, struct link *l, struct cursor *payload);
+
+/* This node's clock was set, or is another: says so on all links, before any record of its time. */
+void peer_tell_clock(struct engine *e);
+
+/* CLOCK came. RC_MALFORMED. */
+MUST_USE enum rc peer_take_clock(struct engine *e, struct link *l, struct cursor *payload);
 
 /* The writes that clients wait for and this member is not known to hold go out (again). */
 void peer_resend(struct engine *e, struct link *l);
@@ -167,12 +180,47 @@ void leader_heard(struct engine *e, struct member *m);
 void leader_sample(struct engine *e, struct member *m, const struct vitals *v, uint32_t rtt_us,
                    uint64_t at_us);
 
+/* This node founds the clock. */
+void leader_found(struct engine *e);
+
 /* Whether this node may found the cluster's clock. */
 bool leader_may_found(const struct engine *e);
 
 /* A node without a clock does not wait for its turn in the probes: it asks the leader, or, while
  * nobody is known to have a clock, somebody. */
 void leader_ask(struct engine *e);
+
+/* ---- apart.c ---- */
+
+/* A member's flags as told with its clock: without MEMBER_HAS_CLOCK where that is nobody's. */
+uint8_t apart_flags(uint8_t flags, uint64_t clock_us);
+
+/*
+ * The member's clock was `clock_us` as it came at `at_us`, half of `rtt_us` before or after; with 0
+ * it is not known how old it is. Sets member_clock and whether its link carries data, and says so
+ * when they are at odds.
+ */
+void apart_judge(struct engine *e, struct member *m, uint64_t clock_us, uint32_t rtt_us,
+                 uint64_t at_us);
+
+/* The same of a clock that came on its link and says nothing of its way: one that is apart is asked
+ * for once more. */
+void apart_told(struct engine *e, struct member *m, uint64_t clock_us);
+
+/* The member is gone. What passes on its link, if it still has one, is as before. */
+void apart_forget(struct engine *e, struct member *m);
+
+/* This node's clock minus its monotonic one, or while it has none the one that it guesses. */
+int64_t apart_own_us(const struct engine *e);
+
+/* The same of a member whose clock was heard; of one that agrees it is about our own. */
+int64_t apart_offset_us(const struct engine *e, const struct member *m);
+
+/* This node's clock, or its guess, is another than before: `was_us` is what apart_own_us() was, for
+ * all are judged anew. */
+void apart_moved(struct engine *e, int64_t was_us);
+
+void apart_check(const struct engine *e);
 
 /* ---- spread.c ---- */
 

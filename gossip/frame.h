@@ -35,6 +35,7 @@ enum frame_type {
     FRAME_ACK = 7,
     FRAME_NACK = 8,
     FRAME_ROLE = 9,
+    FRAME_CLOCK = 10,
     FRAME_SYNC_GROUPS = 16,
     FRAME_SYNC_EPOCHS = 17,
     FRAME_SYNC_SCOPE = 18,
@@ -70,6 +71,11 @@ struct frame_hello {
     struct addr seen_as;
     struct member_card card;
 };
+
+/*
+ * CLOCK: clock_us 8, the cluster's clock as the sender has it from now on. It is sent when the
+ * clock is set or jumps: so a receiver knows by whose clock the records were stamped that follow.
+ */
 
 /* CLOSE: reason 1. The sender writes no more; the end of the stream that follows is no death. */
 enum close_reason {

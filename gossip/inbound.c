@@ -48,7 +48,7 @@ static enum nack_reason apply(struct engine *e, struct link *l, const struct fra
     const uint64_t now_ms = engine_now_ms(e);
     enum merge_outcome outcome = MERGE_SAME;
     e->counters.records_received++;
-    if (!e->clock.is_set || l->is_conflict ||
+    if (!e->clock.is_set || !l->is_clock_agreed ||
         version_ms(&r->version) > now_ms + STAMP_AHEAD_MAX_MS) {
         e->counters.records_refused++;
         return NACK_CLOCK;
@@ -293,6 +293,8 @@ static enum rc take_open_frame(struct engine *e, struct link *l, enum frame_type
     case FRAME_JOIN:
     case FRAME_JOIN_DONE:
         return sync_frame(e->sync, l, type, c, &e->config.uuid, e->now_us);
+    case FRAME_CLOCK:
+        return peer_take_clock(e, l, c);
     case FRAME_ROLE:
     case FRAME_TREE_HAVE:
     case FRAME_TREE_GRAFT:
@@ -307,7 +309,8 @@ static enum rc take_open_frame(struct engine *e, struct link *l, enum frame_type
 
 static bool is_data(uint8_t type)
 {
-    return type != FRAME_PACKET && type != FRAME_ACK && type != FRAME_NACK && type != FRAME_ROLE;
+    return type != FRAME_PACKET && type != FRAME_ACK && type != FRAME_NACK && type != FRAME_ROLE &&
+           type != FRAME_CLOCK;
 }
 
 static enum rc take_frame(struct engine *e, struct link *l, uint8_t type, uint8_t flags,

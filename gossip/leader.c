@@ -3,111 +3,246 @@
  * without, then the smallest uuid. It is remembered who that is, so that a ping costs no walk
  * through everybody; the rules of the clock itself are gossip/clock's.
  */
+#include "core/mem.h"
+#include "gossip/crowd.h"
 #include "gossip/engine_state.h"
+
+#include <stdlib.h>
 
 enum {
     FOUND_QUIET_US = 100 * 1000,       /* nobody new for this long, or the clock is not founded */
     FOUND_WAIT_US = 3000 * 1000,       /* for what members say that have not answered so far */
     FOUND_YIELD_US = 10 * 1000 * 1000, /* for those of smaller uuid among them: by then they have
                                           answered over the worst of networks, or are dead */
+    FOUND_SLOW_US = 30 * 1000 * 1000,  /* for one whose clock is known, and whose answers are too
+                                          slow to take it */
+    STEP_TOLD_US = 1000 * 1000,        /* a step of less is nothing to others */
     CLOCK_ASK_US = 50 * 1000,          /* between two questions for the cluster's clock */
     CLOCK_ASK_SELDOM_US = 500 * 1000,  /* while nobody can have one yet */
     MANY_MEMBERS = 64,                 /* nobody hears from so many within FOUND_WAIT_US */
     MET_ALL_US = 250 * 1000,           /* nobody new for so long */
+    CROWD_LEAD = 3,              /* members more on one side than on all others leave no doubt */
+    CROWD_WAIT_US = 1000 * 1000, /* for members that have not answered so far */
+    CROWD_PASS_MAX_US = 2000 * 1000, /* and for the first discovery pass */
 };
 
-/* A clock beyond the year 4000 is nobody's. */
-#define CLOCK_SANE_MAX_US (UINT64_C(64060588800) * 1000000)
-
-/* Whether the clock of `a` leads rather than that of `b`: who has records before who has none, then
- * the smaller uuid. */
-static bool leads(const struct uuid *a, bool a_has_records, const struct uuid *b,
-                  bool b_has_records)
-{
-    return a_has_records != b_has_records ? a_has_records : uuid_compare(a, b) < 0;
-}
-
-/* Only who has answered this node: a datagram that was held up or is sent again may speak of a
- * clock that has ended with its cluster. */
+/* Only who has answered this node, and agrees with it: a datagram that was held up or is sent again
+ * may speak of a clock that has ended with its cluster. */
 static bool may_lead(const struct member *m)
 {
-    return !m->is_self && engine_is_live(m) && m->has_answered &&
-           (m->flags & MEMBER_HAS_CLOCK) != 0;
+    return !m->is_self && engine_is_live(m) && m->clock == MEMBER_CLOCK_AGREES;
+}
+
+static struct crowd_vote vote_of(const struct engine *e, const struct member *m)
+{
+    return (struct crowd_vote){
+        .offset_s = apart_offset_us(e, m) / 1000000,
+        .member = m,
+        .has_records = (m->flags & MEMBER_HAS_RECORDS) != 0,
+    };
+}
+
+static struct crowd_vote own_vote(const struct engine *e)
+{
+    return (struct crowd_vote){
+        .offset_s = apart_own_us(e) / 1000000,
+        .member = swim_self(e->swim),
+        .has_records = engine_has_records(e),
+    };
 }
 
 static void consider_leader(struct engine *e, struct member *m)
 {
-    if (may_lead(m) && (e->leader == NULL || leads(&m->uuid, (m->flags & MEMBER_HAS_RECORDS) != 0,
-                                                   &e->leader->uuid, e->leader_has_records))) {
+    if (!may_lead(m)) {
+        return;
+    }
+    const struct crowd_vote vote = vote_of(e, m);
+    const struct crowd_vote led = {.member = e->leader, .has_records = e->leader_has_records};
+    if (e->leader == NULL || crowd_leads(&vote, &led)) {
         e->leader = m;
-        e->leader_has_records = (m->flags & MEMBER_HAS_RECORDS) != 0;
+        e->leader_has_records = vote.has_records;
+    }
+}
+
+static void find_leader(struct engine *e)
+{
+    uint32_t slot = 0;
+    e->leader = NULL;
+    for (struct member *m; (m = swim_next_member(e->swim, &slot)) != NULL; slot++) {
+        consider_leader(e, m);
     }
 }
 
 void leader_heard(struct engine *e, struct member *m)
 {
     const bool has_records = (m->flags & MEMBER_HAS_RECORDS) != 0;
+    if (!engine_is_live(m)) {
+        apart_forget(e, m);
+    }
     if (m != e->leader || (may_lead(m) && has_records == e->leader_has_records)) {
         consider_leader(e, m);
-        return;
+    } else {
+        /* The leader is none any more, or of less worth: only then are all looked through. */
+        find_leader(e);
     }
-    /* The leader is none any more, or of less worth: only then are all looked through. */
-    e->leader = NULL;
+}
+
+/* Whether the clock of one of the live members that agree leads, and not this node's own. */
+static bool is_led(const struct engine *e)
+{
+    const struct crowd_vote own = own_vote(e);
+    const struct crowd_vote led = {.member = e->leader, .has_records = e->leader_has_records};
+    return e->leader != NULL && !(e->clock.is_set && crowd_leads(&own, &led));
+}
+
+static uint64_t wall_now_us(const struct engine *e)
+{
+    return e->config.wall_ms * 1000 + (e->now_us - e->started_us);
+}
+
+/* The clock was set or has stepped. Where that is more than a little all are judged anew by it, and
+ * are told. */
+static void clock_changed(struct engine *e, bool was_set, int64_t was_us, const struct member *of)
+{
+    const int64_t wall_us = (int64_t)wall_now_us(e);
+    const int64_t moved_us = apart_own_us(e) - was_us;
+    if (!was_set || moved_us < -STEP_TOLD_US || moved_us > STEP_TOLD_US) {
+        apart_moved(e, was_us);
+        find_leader(e);
+        peer_tell_clock(e);
+    }
+    engine_notice(e, NOTICE_CLOCK_SET, of,
+                  of == NULL ? 0 : ((int64_t)clock_now_us(&e->clock, e->now_us) - wall_us) / 1000,
+                  NULL);
+}
+
+void leader_found(struct engine *e)
+{
+    const int64_t was_us = apart_own_us(e);
+    clock_found(&e->clock, wall_now_us(e), e->now_us);
+    clock_changed(e, false, was_us, NULL);
+}
+
+/* The largest group of those that have told their clock, this node among them if it has one; and
+ * how many did. Costs nothing while all agree. */
+static uint32_t survey(struct engine *e, struct crowd_group *ret_group)
+{
+    const uint32_t told = e->apart.agrees + e->apart.count + e->clock.is_set;
+    if (e->apart.count == 0) {
+        const bool is_own = e->clock.is_set && !is_led(e);
+        *ret_group = (struct crowd_group){.count = told,
+                                          .lead = is_own ? own_vote(e) : vote_of(e, e->leader)};
+        return told;
+    }
+    struct crowd_vote *votes = mem_new(told, sizeof(*votes));
+    uint32_t count = 0;
     uint32_t slot = 0;
-    for (struct member *other; (other = swim_next_member(e->swim, &slot)) != NULL; slot++) {
-        consider_leader(e, other);
+    for (struct member *m; (m = swim_next_member(e->swim, &slot)) != NULL; slot++) {
+        if (m->is_self && e->clock.is_set) {
+            votes[count++] = own_vote(e);
+        } else if (m->clock != MEMBER_CLOCK_UNHEARD) {
+            votes[count++] = vote_of(e, m);
+        }
+    }
+    crowd_largest(votes, count, ret_group);
+    free(votes);
+    return told;
+}
+
+/* Live members that have not answered so far; of many the number does not matter. */
+static uint32_t count_unanswered(const struct engine *e)
+{
+    const struct swim_counts counts = swim_counts(e->swim);
+    uint32_t unanswered = 0;
+    uint32_t slot = 0;
+    if (counts.alive + counts.suspect > MANY_MEMBERS) {
+        return counts.alive + counts.suspect;
+    }
+    for (const struct member *m; (m = swim_next_member(e->swim, &slot)) != NULL; slot++) {
+        unanswered += !m->is_self && engine_is_live(m) && !m->has_answered;
+    }
+    return unanswered;
+}
+
+/*
+ * Whether the largest group may be followed by a node that has nothing to lose: it is larger by a
+ * few than all others together, or more than half of everybody once all candidates have answered
+ * and nobody new turns up; or all that was waited for long enough.
+ */
+static bool is_clear(const struct engine *e, const struct crowd_group *group, uint32_t told)
+{
+    const uint32_t others = told - group->count;
+    if (group->count >= others + CROWD_LEAD) {
+        return true;
+    }
+    const uint64_t pass_us = e->is_pass_over ? e->pass_over_us : e->started_us + CROWD_PASS_MAX_US;
+    const uint64_t from_us = pass_us > e->apart.since_us ? pass_us : e->apart.since_us;
+    if (e->now_us >= from_us + CROWD_WAIT_US) {
+        return true;
+    }
+    return e->now_us >= pass_us && e->now_us - e->newest_member_us >= FOUND_QUIET_US &&
+           group->count > others + count_unanswered(e);
+}
+
+/* Its own clock jumps to that of a larger group than its own: it has no records. */
+static void change_sides(struct engine *e, struct member *m, const struct vitals *v,
+                         uint32_t rtt_us, uint64_t at_us)
+{
+    const int64_t was_us = apart_own_us(e);
+    if (clock_jump(&e->clock, v->clock_us, rtt_us, at_us)) {
+        clock_changed(e, true, was_us, m);
     }
 }
 
-/* Whose clock leads, of the live members that have one, this node included. NULL when nobody has
- * one. */
-static const struct member *clock_leader(const struct engine *e)
+/*
+ * A node without records is of the largest group. Without a clock it takes its guess from there;
+ * with one it jumps to it, once that is clear. True when its clock may follow its leader's.
+ */
+static bool choose_side(struct engine *e, struct member *m, const struct vitals *v, uint32_t rtt_us,
+                        uint64_t at_us)
 {
-    const struct member *self = swim_self(e->swim);
-    const bool is_own =
-        e->clock.is_set && (e->leader == NULL || leads(&self->uuid, engine_has_records(e),
-                                                       &e->leader->uuid, e->leader_has_records));
-    return is_own ? self : e->leader;
-}
-
-bool engine_judge_clock(struct engine *e, struct link *l, uint8_t flags, int64_t difference_us)
-{
-    const bool is_far = difference_us > CLOCK_CONFLICT_US || difference_us < -CLOCK_CONFLICT_US;
-    const bool both = engine_has_records(e) && (flags & MEMBER_HAS_RECORDS) != 0;
-    const bool is_conflict = is_far && both;
-    if (is_conflict && !l->is_conflict) {
-        e->counters.clock_conflicts++;
-        engine_notice(e, NOTICE_CLOCK_CONFLICT, l->member, difference_us / 1000, NULL);
+    struct crowd_group group;
+    if (e->apart.count == 0 && e->leader == NULL) {
+        return false;
     }
-    l->needs_sync = l->needs_sync || (l->is_conflict && !is_conflict);
-    l->is_conflict = is_conflict;
-    l->clock_difference_us = difference_us;
-    quorum_look(e, l->member);
-    return is_conflict;
+    const uint32_t told = survey(e, &group);
+    const bool is_clearly = is_clear(e, &group, told);
+    const struct member *lead = group.lead.member;
+    if (lead->is_self || lead->clock == MEMBER_CLOCK_AGREES) {
+        return e->clock.is_set || is_clearly;
+    }
+    if (!e->clock.is_set) {
+        const int64_t was_us = apart_own_us(e);
+        e->apart.guess_us = apart_offset_us(e, lead);
+        apart_moved(e, was_us);
+        find_leader(e);
+        return is_clearly;
+    }
+    if (is_clearly && lead == m) {
+        change_sides(e, m, v, rtt_us, at_us);
+    } else if (is_clearly && e->now_us >= e->ask_at_us) {
+        e->ask_at_us = e->now_us + CLOCK_ASK_US;
+        swim_ask(e->swim, swim_find(e->swim, &lead->uuid), e->now_us);
+    }
+    return false;
 }
 
 void leader_sample(struct engine *e, struct member *m, const struct vitals *v, uint32_t rtt_us,
                    uint64_t at_us)
 {
-    if ((v->flags & MEMBER_HAS_CLOCK) == 0 || rtt_us == 0 || v->clock_us == 0 ||
-        v->clock_us > CLOCK_SANE_MAX_US) {
+    if ((m->flags & MEMBER_HAS_CLOCK) == 0 || rtt_us == 0) {
         return;
     }
-    if (e->clock.is_set) {
-        const int64_t difference = clock_difference_us(&e->clock, v->clock_us, rtt_us, at_us);
-        struct link *l = mesh_of(e->mesh, m);
-        if (l != NULL && engine_judge_clock(e, l, v->flags, difference)) {
-            return;
-        }
-    }
-    const struct member *leader = clock_leader(e);
-    if (leader != m) {
+    const int64_t was_us = apart_own_us(e);
+    const bool was_set = e->clock.is_set;
+    apart_judge(e, m, v->clock_us, rtt_us, at_us);
+    leader_heard(e, m);
+    if (!engine_has_records(e) && !choose_side(e, m, v, rtt_us, at_us)) {
         return;
     }
-    if (clock_sample(&e->clock, v->clock_us, rtt_us, at_us, !engine_has_records(e))) {
-        const int64_t wall_us = (int64_t)(e->config.wall_ms * 1000 + (e->now_us - e->started_us));
-        const int64_t offset_us = (int64_t)clock_now_us(&e->clock, e->now_us) - wall_us;
-        engine_notice(e, NOTICE_CLOCK_SET, m, offset_us / 1000, NULL);
+    if (is_led(e) && e->leader == m &&
+        clock_sample(&e->clock, v->clock_us, rtt_us, at_us, !engine_has_records(e))) {
+        clock_changed(e, was_set, was_us, m);
     }
 }
 
@@ -139,7 +274,7 @@ bool leader_may_found(const struct engine *e)
         return false;
     }
     const uint64_t waited_us = e->now_us - e->pass_over_us;
-    bool may = e->leader == NULL &&
+    bool may = (e->leader == NULL || waited_us > FOUND_SLOW_US) &&
                (e->now_us - e->newest_member_us >= FOUND_QUIET_US || waited_us > FOUND_YIELD_US);
     uint32_t slot = 0;
     for (const struct member *m; may && (m = swim_next_member(e->swim, &slot)) != NULL; slot++) {
@@ -147,8 +282,10 @@ bool leader_may_found(const struct engine *e)
         if (m->is_self || !engine_is_live(m)) {
             continue;
         }
-        may = m->has_answered ? !is_smaller
-                              : waited_us > (is_smaller ? FOUND_YIELD_US : FOUND_WAIT_US);
+        const bool has_clock = m->has_answered && (m->flags & MEMBER_HAS_CLOCK) != 0;
+        may = m->has_answered && !has_clock
+                  ? !is_smaller
+                  : waited_us > (is_smaller && !has_clock ? FOUND_YIELD_US : FOUND_WAIT_US);
     }
     return may;
 }
@@ -196,12 +333,12 @@ void leader_ask(struct engine *e)
         return;
     }
     e->ask_at_us = e->now_us + ask_pause_us(e);
-    struct member *chosen = e->leader;
-    if (chosen == NULL) {
-        /* In turn, for the smaller one may be no more. */
-        chosen = e->asks++ % 2 == 0 ? next_smaller(e) : NULL;
-        chosen = chosen == NULL ? swim_any_member(e->swim) : chosen;
+    /* In turn: the leader may not be everybody's, the smaller one may be no more. */
+    struct member *chosen = NULL;
+    if (e->asks++ % 2 == 0) {
+        chosen = e->leader != NULL ? e->leader : next_smaller(e);
     }
+    chosen = chosen == NULL ? swim_any_member(e->swim) : chosen;
     if (chosen != NULL) {
         swim_ask(e->swim, chosen, e->now_us);
     }

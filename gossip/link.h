@@ -84,12 +84,13 @@ struct link {
     bool is_dialed;
     bool is_output_asked; /* an ACTION_OUTPUT is under way */
     bool is_close_received;
-    bool needs_sync;             /* something may have passed it by: reconcile as soon as it may */
-    bool wants_sync;             /* its root differs from ours: reconcile as of a cut */
-    bool said_ready;             /* in our HELLO */
-    bool said_records;           /* likewise: that we have some */
-    bool is_conflict;            /* clocks more than a minute apart: no data */
-    int64_t clock_difference_us; /* of the conflict: theirs minus ours */
+    bool needs_sync;       /* something may have passed it by: reconcile as soon as it may */
+    bool wants_sync;       /* its root differs from ours: reconcile as of a cut */
+    bool said_ready;       /* in our HELLO */
+    bool said_records;     /* likewise: that we have some */
+    bool is_clock_agreed;  /* the peer's clock is known, and is ours */
+    bool is_conflict;      /* it is known, and more than a minute off: no data */
+    bool is_conflict_told; /* and the operator knows */
     uint64_t value_max, ttl_min_ms, ttl_max_ms; /* the member's, from its HELLO */
     uint32_t differing;    /* times in a row that the peer's root differed from ours */
     struct member *member; /* NULL before HELLO */

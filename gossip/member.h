@@ -34,6 +34,13 @@ enum {
     PROTOCOL_FEATURES = 0, /* none so far */
 };
 
+/* What its clock, as it told it itself, is to this node's. */
+enum member_clock {
+    MEMBER_CLOCK_UNHEARD, /* it has not told it yet, or has none */
+    MEMBER_CLOCK_AGREES,
+    MEMBER_CLOCK_APART, /* the two were founded apart: no data passes, and no quorum counts it */
+};
+
 enum member_state { MEMBER_ALIVE, MEMBER_SUSPECT, MEMBER_DEAD, MEMBER_LEFT };
 
 enum addr_scope { SCOPE_HOST, SCOPE_GLOBAL };
@@ -98,6 +105,7 @@ struct member {
     bool is_name_told : 1; /* swim's: SWIM_NAME_TWICE came */
     bool is_far : 1;       /* packed out of line */
     uint32_t misses : 4;   /* probes opened since a ping was last acked by datagram; 15: or more */
+    uint32_t clock : 2;    /* enum member_clock; kept by the engine */
 
     uint32_t link;        /* its peer link once up, 0 none; kept by the engine */
     uint32_t rtt_us : 24; /* smoothed round trip; 0 when not measured */

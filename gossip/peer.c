@@ -32,19 +32,14 @@ static void detach(struct engine *e, struct link *l)
 
 static void drop(struct engine *e, struct link *l)
 {
-    struct member *m = l->member;
     detach(e, l);
     mesh_remove(e->mesh, l);
-    if (m != NULL) {
-        quorum_look(e, m);
-    }
 }
 
 void peer_end(struct engine *e, struct link *l, enum close_reason reason)
 {
-    struct member *m = l->member;
-    if (m != NULL && m->link == l->id) {
-        m->link = 0;
+    if (l->member != NULL && l->member->link == l->id) {
+        l->member->link = 0;
     }
     const uint8_t payload[1] = {(uint8_t)reason};
     if (reason != 0 &&
@@ -53,9 +48,6 @@ void peer_end(struct engine *e, struct link *l, enum close_reason reason)
         l->since_us = e->now_us;
         l->member = NULL; /* which may be forgotten before the link is gone */
         detach(e, l);
-        if (m != NULL) {
-            quorum_look(e, m);
-        }
         mesh_ask_output(e->mesh, l);
         peer_look_by(e, e->now_us + CLOSE_FLUSH_US);
         return;
@@ -337,10 +329,9 @@ static void open_link(struct engine *e, struct link *l, struct member *m,
     mesh_succeeded(e->mesh, m);
     e->counters.links_opened++;
     engine_notice(e, NOTICE_LINK_UP, m, 0, NULL);
-    if (e->clock.is_set && (hello->flags & MEMBER_HAS_CLOCK) != 0) {
-        /* The round trip is not known here, nor does it matter against a minute. */
-        (void)engine_judge_clock(e, l, hello->flags,
-                                 clock_difference_us(&e->clock, hello->clock_us, 0, e->now_us));
+    if ((hello->flags & MEMBER_HAS_CLOCK) != 0) {
+        apart_told(e, m, hello->clock_us);
+        leader_heard(e, m);
     }
     quorum_look(e, m);
     wiring_opened(e, l);
@@ -376,6 +367,7 @@ enum rc peer_hello(struct engine *e, struct link *l, struct cursor *c)
     if (rc != RC_OK && rc != RC_STALE) {
         return rc;
     }
+    hello.flags = apart_flags(hello.flags, hello.clock_us);
     m->flags = hello.flags;
     m->has_answered = true;
     leader_heard(e, m);
@@ -386,6 +378,38 @@ enum rc peer_hello(struct engine *e, struct link *l, struct cursor *c)
     }
     compare_settings(e, m, &hello);
     open_link(e, l, m, &hello);
+    return RC_OK;
+}
+
+/* ---- CLOCK ---- */
+
+void peer_tell_clock(struct engine *e)
+{
+    uint8_t payload[8];
+    struct cursor c = cursor_writer(payload, sizeof(payload));
+    cursor_put_u64(&c, clock_now_us(&e->clock, e->now_us));
+    uint32_t slot = 0;
+    for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
+        /* A HELLO that is on its way was said without it. */
+        if ((l->state == LINK_OPEN || l->state == LINK_HELLO) &&
+            link_control(l, FRAME_CLOCK, FRAME_CRITICAL, payload, c.pos) == RC_OK) {
+            mesh_ask_output(e->mesh, l);
+        }
+    }
+}
+
+enum rc peer_take_clock(struct engine *e, struct link *l, struct cursor *c)
+{
+    const uint64_t clock_us = cursor_u64(c);
+    if (!cursor_ok(c) || cursor_left(c) > 0 ||
+        (apart_flags(MEMBER_HAS_CLOCK, clock_us) & MEMBER_HAS_CLOCK) == 0) {
+        return RC_MALFORMED;
+    }
+    l->member->flags |= MEMBER_HAS_CLOCK;
+    if (engine_is_live(l->member)) {
+        apart_told(e, l->member, clock_us);
+        leader_heard(e, l->member);
+    }
     return RC_OK;
 }
 

@@ -11,9 +11,8 @@
 
 bool quorum_counts(const struct engine *e, const struct member *m)
 {
-    const struct link *l = mesh_of(e->mesh, m);
     return !m->is_self && engine_is_mate(e, m) && engine_is_live(m) && m->has_answered &&
-           (l == NULL || !l->is_conflict);
+           m->clock != MEMBER_CLOCK_APART;
 }
 
 void quorum_look(struct engine *e, struct member *m)

@@ -173,6 +173,8 @@ static void put_peer(const struct api_view *v, struct json_out *o, const struct 
     json_out_text(o, "enclave", member_enclave(m));
     json_out_u64(o, "incarnation", m->incarnation);
     json_out_ms(o, "rtt_ms", m->rtt_us);
+    json_out_bool(o, "clock_conflict", m->clock == MEMBER_CLOCK_APART);
+    json_out_i64(o, "clock_difference_ms", engine_clock_difference_ms(v->engine, m));
     /* A member known only by hearsay was last heard of when its state became known. */
     json_out_time(o, "last_seen", cluster_ms(v, m->heard_us > 0 ? m->heard_us : m->state_since_us));
     json_out_end(o, '}');
@@ -286,6 +288,7 @@ static void put_clock(const struct api_view *v, struct json_out *o,
     json_out_time(o, "time", engine_clock_ms(v->engine, v->now_us));
     json_out_i64(o, "offset_ms", status->clock_offset_ms);
     json_out_u64(o, "error_ms", status->clock_error_ms);
+    json_out_u64(o, "conflicts", status->clock_conflicts);
     json_out_end(o, '}');
 }
 

@@ -62,6 +62,8 @@ enum { LINE_SIZE = 256 };
       (double)m->status.clock_offset_ms / 1e3)                                                  \
     X(gauge, clock_error_seconds, "Uncertainty of the cluster's clock on this node",            \
       m->status.clock_error_ms / 1e3)                                                           \
+    X(gauge, clock_conflict_members, "Live members whose clock is more than a minute off",      \
+      m->status.clock_conflicts)                                                                \
     X(counter, discovery_passes_total, "Passes over the discovery providers",                   \
       m->figures.discovery_passes)                                                              \
     X(counter, discovery_failures_total, "Discovery providers that gave no answer",             \

@@ -14,6 +14,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { START_US = 1000000, DAY_MS = 86400 * 1000 };
 
+#define WALL_MS UINT64_C(1767225600000)
+
 static struct engine *new_engine(void)
 {
     struct engine_config config = {
@@ -21,7 +23,7 @@ static struct engine *new_engine(void)
         .host_tag = 1,
         .seed = 2,
         .table_seed = 3,
-        .wall_ms = UINT64_C(1767225600000),
+        .wall_ms = WALL_MS,
         .name = "node",
         .network = "sim",
         .enclave = "default",
@@ -42,6 +44,8 @@ static void say_hello(struct engine *e, uint32_t link, uint64_t now_us)
         .cluster = swim_cluster_hash("sim"),
         .version_min = PROTOCOL_VERSION_MIN,
         .version_max = PROTOCOL_VERSION_MAX,
+        .flags = MEMBER_HAS_CLOCK, /* records of a clock that is not known are refused */
+        .clock_us = WALL_MS * 1000,
         .value_max = 1 << 20,
         .ttl_min_ms = 1000,
         .ttl_max_ms = DAY_MS,

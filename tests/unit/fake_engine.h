@@ -200,6 +200,12 @@ uint32_t engine_unready(const struct engine *e)
     return e->status.unready;
 }
 
+int64_t engine_clock_difference_ms(const struct engine *e, const struct member *m)
+{
+    (void)e;
+    return m->clock == MEMBER_CLOCK_APART ? -90000 : 0;
+}
+
 const struct member *engine_next_member(const struct engine *e, uint32_t *slot)
 {
     return *slot < e->member_count ? &e->members[*slot] : NULL;

@@ -122,8 +122,22 @@ static void peers_lists_the_others_with_what_is_measured(void **state)
     assert_text(peer, "enclave", "default");
     assert_number(peer, "incarnation", 4);
     assert_number(peer, "rtt_ms", 1.234);
+    assert_true(cJSON_IsFalse(item(peer, "clock_conflict")));
+    assert_number(peer, "clock_difference_ms", 0);
     assert_text(peer, "last_seen", "2026-11-20T08:00:08.500Z");
     assert_text(json, "last_updated", "2026-11-20T08:00:10.000Z");
+    cJSON_Delete(json);
+}
+
+static void a_member_whose_clock_is_apart_is_shown_so(void **state)
+{
+    struct fixture *f = *state;
+    f->engine.members[0].clock = MEMBER_CLOCK_APART;
+    assert_int_equal(ask(f, HTTP_GET_, "/peers"), 200);
+    cJSON *json = parse(f);
+    const cJSON *peer = cJSON_GetArrayItem(item(json, "peers"), 0);
+    assert_true(cJSON_IsTrue(item(peer, "clock_conflict")));
+    assert_number(peer, "clock_difference_ms", -90000);
     cJSON_Delete(json);
 }
 
@@ -186,6 +200,7 @@ static void fill_status(struct fixture *f)
     s->has_clock = true;
     s->clock_offset_ms = -3600000;
     s->clock_error_ms = 2;
+    s->clock_conflicts = 4;
     s->store = (struct store_stats){.keys = 5,
                                     .shadows = 6,
                                     .shadow_bytes = 8,
@@ -238,6 +253,7 @@ static void status_has_every_member_that_the_contract_names(void **state)
     assert_text(item(json, "data"), "root_cut", "2026-11-20T08:00:00.000Z");
     assert_number(item(json, "clock"), "offset_ms", -3600000);
     assert_number(item(json, "clock"), "error_ms", 2);
+    assert_number(item(json, "clock"), "conflicts", 4);
     assert_text(json, "config_digest", "feedfacecafebeef");
     assert_int_equal(cJSON_GetArraySize(item(json, "links")), 1);
     const cJSON *link = cJSON_GetArrayItem(item(json, "links"), 0);
@@ -272,6 +288,7 @@ int main(void)
         TEST(uptime_is_written_as_go_writes_durations),
         TEST(a_node_is_ready_or_says_every_reason_why_not),
         TEST(peers_lists_the_others_with_what_is_measured),
+        TEST(a_member_whose_clock_is_apart_is_shown_so),
         TEST(a_member_never_heard_was_seen_when_it_was_learned_of),
         TEST(claimed_ports_are_those_of_the_living_in_order_and_once),
         TEST(topology_lists_the_living_in_the_shape_of_v2),

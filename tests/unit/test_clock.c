@@ -64,8 +64,45 @@ static void a_node_without_records_steps(void **state)
     (void)state;
     struct clock c = {.is_set = false};
     clock_found(&c, 5000 * SECOND, 0);
-    assert_true(clock_sample(&c, 8600 * SECOND, 1000, 0, true));
-    assert_int_equal(clock_now_us(&c, 0), 8600 * SECOND + 500);
+    assert_true(clock_sample(&c, 5050 * SECOND, 1000, 0, true));
+    assert_int_equal(clock_now_us(&c, 0), 5050 * SECOND + 500);
+}
+
+static void nobody_follows_a_clock_more_than_a_minute_off(void **state)
+{
+    (void)state;
+    for (int may_step = 0; may_step < 2; may_step++) {
+        struct clock c = {.is_set = false};
+        clock_found(&c, 5000 * SECOND, 0);
+        assert_false(clock_sample(&c, 5061 * SECOND, 1000, 0, may_step));
+        assert_false(clock_sample(&c, 4939 * SECOND, 1000, 0, may_step));
+        clock_advance(&c, 1000 * SECOND);
+        assert_int_equal(clock_now_us(&c, 1000 * SECOND), 6000 * SECOND);
+        assert_int_equal(clock_error_us(&c), 0);
+    }
+}
+
+static void a_clock_jumps_to_any_other_by_an_answer_that_was_quick_enough(void **state)
+{
+    (void)state;
+    struct clock c = {.is_set = false};
+    clock_found(&c, 5000 * SECOND, 0);
+    assert_false(clock_jump(&c, 9000 * SECOND, CLOCK_RTT_MAX_US + 1, 0));
+    assert_int_equal(clock_now_us(&c, 0), 5000 * SECOND);
+    assert_true(clock_jump(&c, 9000 * SECOND, 2000, 0));
+    assert_int_equal(clock_now_us(&c, 0), 9000 * SECOND + 1000);
+    assert_int_equal(clock_error_us(&c), 1000);
+}
+
+static void what_is_still_to_be_slewed_is_part_of_the_error(void **state)
+{
+    (void)state;
+    struct clock c = {.is_set = false};
+    clock_found(&c, 5000 * SECOND, 0);
+    assert_false(clock_sample(&c, 4990 * SECOND, 2000, 0, false));
+    assert_int_equal(clock_error_us(&c), 10 * SECOND);
+    clock_advance(&c, 1000 * SECOND);
+    assert_int_equal(clock_error_us(&c), 10 * SECOND - SECOND / 2);
 }
 
 static void a_node_with_records_slews_and_never_goes_back(void **state)
@@ -90,9 +127,9 @@ static void a_worse_round_trip_is_ignored_for_a_while(void **state)
     (void)state;
     struct clock c = {.is_set = false};
     assert_true(clock_sample(&c, 5000 * SECOND, 1000, 0, true));
-    assert_false(clock_sample(&c, 6000 * SECOND, 90000, SECOND, true));
+    assert_false(clock_sample(&c, 5030 * SECOND, 90000, SECOND, true));
     assert_int_equal(clock_now_us(&c, SECOND), 5001 * SECOND + 500);
-    assert_true(clock_sample(&c, 6000 * SECOND, 90000, 20 * SECOND, true));
+    assert_true(clock_sample(&c, 5050 * SECOND, 90000, 20 * SECOND, true));
 }
 
 static void an_answer_that_took_too_long_is_ignored_even_without_a_clock(void **state)
@@ -123,6 +160,9 @@ int main(void)
         cmocka_unit_test(a_quick_sample_sets_the_clock_after_slow_ones_at_once),
         cmocka_unit_test(slow_first_samples_of_another_clock_start_over),
         cmocka_unit_test(a_node_without_records_steps),
+        cmocka_unit_test(nobody_follows_a_clock_more_than_a_minute_off),
+        cmocka_unit_test(a_clock_jumps_to_any_other_by_an_answer_that_was_quick_enough),
+        cmocka_unit_test(what_is_still_to_be_slewed_is_part_of_the_error),
         cmocka_unit_test(a_node_with_records_slews_and_never_goes_back),
         cmocka_unit_test(a_worse_round_trip_is_ignored_for_a_while),
         cmocka_unit_test(an_answer_that_took_too_long_is_ignored_even_without_a_clock),

@@ -15,22 +15,45 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Ends every entry from the loop: frees the connection if it has ended. */
-static void settle(struct http_conn *c)
-{
-    if (http_phase_is(c, HTTP_PHASE_CLOSED)) {
-        http_conn_free(c);
-    } else {
-        http_phase_settle(c);
-    }
-}
-
-void http_conn_set_reading(struct http_conn *c, bool is_on)
+static void set_reading(struct http_conn *c, bool is_on)
 {
     if (c->is_on != is_on) {
         c->is_on = is_on;
         (void)(is_on ? event_add(&c->reader, NULL) : event_del(&c->reader));
     }
+}
+
+static bool is_reading(const struct http_conn *c)
+{
+    return http_phase_is(c, HTTP_PHASE_IDLE) || http_phase_is(c, HTTP_PHASE_HEAD) ||
+           http_phase_is(c, HTTP_PHASE_BODY);
+}
+
+/* Whether it could go on now, and nothing that is still to come would make it: it stopped because
+ * it had its turn, or because there was enough output, which then left at once. */
+static bool is_owed_a_turn(const struct http_conn *c)
+{
+    if (c->is_writing) {
+        return false; /* on_write() comes */
+    }
+    return is_reading(c) ? c->is_eof || http_intake_has_some(c)
+                         : http_phase_is(c, HTTP_PHASE_ANSWER) && http_source_is_active(&c->source);
+}
+
+/* Ends every entry from the loop: frees the connection if it has ended, else sees to it that it is
+ * called again when it can go on. */
+static void settle(struct http_conn *c)
+{
+    if (http_phase_is(c, HTTP_PHASE_CLOSED)) {
+        http_conn_free(c);
+        return;
+    }
+    set_reading(c, !c->is_eof && !http_phase_is(c, HTTP_PHASE_HELD) &&
+                       http_input_len(&c->input) < HTTP_INPUT_MAX);
+    if (is_owed_a_turn(c)) {
+        c->shared->woken(c->shared, c);
+    }
+    http_phase_settle(c);
 }
 
 /* The end of a connection */
@@ -75,7 +98,6 @@ static void end(struct http_conn *c)
     (void)shutdown(bufferevent_getfd(c->bev), SHUT_WR);
     http_phase_enter(c, HTTP_PHASE_LINGER);
     c->moved = 0;
-    http_conn_set_reading(c, true);
     drain_lingering(c);
 }
 
@@ -110,6 +132,7 @@ static void fill(struct http_conn *c)
     struct evbuffer *output = bufferevent_get_output(c->bev);
     const size_t before = evbuffer_get_length(output);
     const enum rc rc = http_source_fill(&c->source, output, &c->shared->piece);
+    c->is_dry = rc == RC_AGAIN;
     count_out(c, before);
     if (rc != RC_OK && rc != RC_AGAIN) {
         reset(c);
@@ -151,7 +174,9 @@ static void flush(struct http_conn *c)
         }
     } else if (http_phase_is(c, HTTP_PHASE_ANSWER)) {
         if (http_source_is_active(&c->source)) {
-            http_phase_enter(c, c->source.is_waking ? HTTP_PHASE_WAITING : HTTP_PHASE_PAUSED);
+            if (c->is_dry) {
+                http_phase_enter(c, c->source.is_waking ? HTTP_PHASE_WAITING : HTTP_PHASE_PAUSED);
+            }
         } else if (c->is_close || c->shared->is_draining) {
             c->is_lingering |= !c->is_close;
             end(c);
@@ -195,7 +220,7 @@ static void hand_over(struct http_conn *c, const struct http_response *rs)
         http_conn_close(c);
         return;
     }
-    http_conn_set_reading(c, false);
+    set_reading(c, false);
     if (http_input_keep(&c->input) != RC_OK) {
         http_conn_close(c);
         return;
@@ -222,6 +247,7 @@ void http_conn_answer(struct http_conn *c, struct http_response *rs)
         return;
     }
     count_answer(c, rs->status);
+    c->made += HTTP_ANSWER_COST + rs->bytes.len;
     if (rs->is_close || c->shared->is_draining || c->is_over) {
         c->is_close = true;
         c->is_lingering = true;
@@ -265,12 +291,6 @@ void http_conn_refuse(struct http_conn *c, int status, const char *code, const c
     http_response_clear(rs);
 }
 
-static bool is_reading(const struct http_conn *c)
-{
-    return http_phase_is(c, HTTP_PHASE_IDLE) || http_phase_is(c, HTTP_PHASE_HEAD) ||
-           http_phase_is(c, HTTP_PHASE_BODY);
-}
-
 /* The client sends no more, and all it sent was used. */
 static void on_input_end(struct http_conn *c)
 {
@@ -283,12 +303,15 @@ static void on_input_end(struct http_conn *c)
     }
 }
 
-/* Uses the input as far as the phase allows, then writes what came of it. */
+/* Uses the input as far as the phase, the output and its turn allow, then writes what came of it.
+ */
 static void work(struct http_conn *c)
 {
     struct evbuffer *output = bufferevent_get_output(c->bev);
     bool is_stuck = false;
-    while (is_reading(c) && !is_stuck && evbuffer_get_length(output) < HTTP_OUTPUT_HIGH) {
+    c->made = 0;
+    while (is_reading(c) && !is_stuck && c->made < HTTP_TURN_BYTES &&
+           evbuffer_get_length(output) < HTTP_OUTPUT_HIGH) {
         is_stuck = !http_intake_step(c);
         if (c->bev == NULL) {
             return; /* handed over */
@@ -302,7 +325,17 @@ static void work(struct http_conn *c)
 
 /* Events */
 
-/* There is new input, or the connection's turn to go on with what it had. */
+static void on_input_over(struct http_conn *c)
+{
+    c->is_eof = true;
+    if (http_phase_is(c, HTTP_PHASE_LINGER) || c->source.is_waking) {
+        http_conn_close(c);
+    } else if (is_reading(c)) {
+        work(c);
+    }
+}
+
+/* There is new input. */
 static void use_input(struct http_conn *c)
 {
     if (http_phase_is(c, HTTP_PHASE_LINGER)) {
@@ -310,24 +343,8 @@ static void use_input(struct http_conn *c)
     } else if (is_reading(c)) {
         work(c);
     }
-    if (http_phase_is(c, HTTP_PHASE_CLOSED)) {
-        return;
-    }
-    if (http_input_keep(&c->input) != RC_OK) {
+    if (!http_phase_is(c, HTTP_PHASE_CLOSED) && http_input_keep(&c->input) != RC_OK) {
         http_conn_close(c);
-    } else if (!is_reading(c) && http_input_len(&c->input) >= HTTP_INPUT_MAX) {
-        http_conn_set_reading(c, false);
-    }
-}
-
-static void on_input_over(struct http_conn *c)
-{
-    c->is_eof = true;
-    http_conn_set_reading(c, false);
-    if (http_phase_is(c, HTTP_PHASE_LINGER) || c->source.is_waking) {
-        http_conn_close(c);
-    } else if (is_reading(c)) {
-        work(c);
     }
 }
 
@@ -350,17 +367,16 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 
 void http_conn_go_on(struct http_conn *c)
 {
-    use_input(c);
-    settle(c);
-}
-
-/* Back to reading requests, perhaps with some already here. */
-static void proceed(struct http_conn *c)
-{
-    if (http_phase_is(c, HTTP_PHASE_IDLE)) {
-        http_conn_set_reading(c, !c->is_eof);
-        work(c);
+    if (!is_owed_a_turn(c)) {
+        return; /* new input came first, and was used with what was here */
     }
+    if (is_reading(c)) {
+        work(c);
+    } else {
+        fill(c);
+        flush(c);
+    }
+    settle(c);
 }
 
 static void on_write(struct bufferevent *bev, void *arg)
@@ -373,7 +389,6 @@ static void on_write(struct bufferevent *bev, void *arg)
         evbuffer_get_length(bufferevent_get_output(bev)) == 0) {
         set_writing(c, false);
         flush(c);
-        proceed(c);
     }
     settle(c);
 }
@@ -413,7 +428,7 @@ struct http_conn *http_conn_new(struct http_shared *shared, int fd, const struct
     (void)bufferevent_set_max_single_write(bev, HTTP_OUTPUT_HIGH);
     (void)bufferevent_disable(bev, EV_READ | EV_WRITE);
     (void)event_assign(&c->reader, shared->config.base, fd, EV_READ | EV_PERSIST, on_readable, c);
-    http_conn_set_reading(c, true);
+    set_reading(c, true);
     shared->stats.connections++;
     TAILQ_INSERT_TAIL(&shared->phases[HTTP_PHASE_IDLE], c, entry);
     c->listed = HTTP_PHASE_IDLE;
@@ -436,7 +451,7 @@ void http_conn_free(struct http_conn *c)
     shared->stats.connections--;
     http_intake_release(c);
     http_source_drop(&c->source);
-    http_conn_set_reading(c, false);
+    set_reading(c, false);
     if (c->bev != NULL) {
         bufferevent_free(c->bev);
     }
@@ -449,14 +464,8 @@ void http_conn_complete(struct http_conn *c, struct http_response *rs)
     ASSERT(rs->kind != HTTP_BODY_DEFER && rs->kind != HTTP_BODY_UPGRADE);
     http_conn_answer(c, rs);
     flush(c);
-    /* What was pipelined behind it is for the loop: the caller may be in the middle of something
-     * that the next request's handler would disturb. */
-    if (http_phase_is(c, HTTP_PHASE_IDLE)) {
-        http_conn_set_reading(c, !c->is_eof);
-        if (c->is_eof || http_input_len(&c->input) > 0) {
-            c->shared->woken(c->shared, c);
-        }
-    }
+    /* What was pipelined behind it is for a turn of its own: the caller may be in the middle of
+     * something that the next request's handler would disturb. */
     settle(c);
 }
 
@@ -499,7 +508,6 @@ void http_conn_expire(struct http_conn *c)
     case HTTP_PHASE_PAUSED:
         fill(c);
         flush(c);
-        proceed(c);
         break;
     case HTTP_PHASE_IDLE:
     case HTTP_PHASE_LINGER:
@@ -518,7 +526,6 @@ void http_conn_wake(struct http_conn *c)
     if (http_phase_is(c, HTTP_PHASE_WAITING)) {
         fill(c);
         flush(c);
-        proceed(c);
         settle(c);
     }
 }
@@ -538,18 +545,14 @@ bool http_conn_resume(struct http_conn *c)
         return false;
     }
     http_intake_start_body(c);
-    http_conn_set_reading(c, !c->is_eof);
     flush(c);
-    if (!http_phase_is(c, HTTP_PHASE_CLOSED)) {
-        c->shared->woken(c->shared, c);
-    }
     settle(c);
     return true;
 }
 
 void http_conn_drain(struct http_conn *c)
 {
-    if (http_phase_is(c, HTTP_PHASE_IDLE) && http_input_len(&c->input) == 0) {
+    if (http_phase_is(c, HTTP_PHASE_IDLE) && !http_intake_has_some(c)) {
         c->is_close = true;
         c->is_lingering = true;
         end(c);

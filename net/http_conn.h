@@ -20,6 +20,11 @@
  * End of input after a whole request is a half-close: the answer is sent, then the connection ends.
  * A reset ends it at once, and is told to the owner of a deferred answer.
  *
+ * What a client has sent is worked off to the end, in turns: a connection that could go on, and
+ * that neither its socket nor a deadline nor a deferred answer will call, is told to
+ * shared->woken(). That is judged in one place, at the end of every event, from what the connection
+ * holds then.
+ *
  * Writing is tried at once and only what the socket does not take waits for the loop: that spares
  * two epoll_ctl() calls on each small answer. Reading is net/http_input: a small request is one
  * recv() and one writev().
@@ -38,9 +43,14 @@
 #include <sys/queue.h>
 
 enum {
-    /* Unused input of a connection that is being answered; from there on its socket is not read.
-     * Read at once, too, so that twice this is the most that is kept. */
+    /* Unused input of a connection; from there on its socket is not read. Read at once, too, so
+     * that twice this is the most that is kept of requests, and a room more of a body. */
     HTTP_INPUT_MAX = 16 * 1024,
+    /* One connection's turn: bytes of answers that its requests made, those of a HEAD included, and
+     * so much more for each of them. What it has sent beyond waits for its next turn, and others'
+     * come between: about 0.3 ms of small answers, which then leave in one write. */
+    HTTP_TURN_BYTES = 128 * 1024,
+    HTTP_ANSWER_COST = 1024,
     /* Read at once of a body: of one connection in one turn, so that bulk starves nobody. */
     HTTP_ROOM_BYTES = 64 * 1024,
     /* Slower than this, a client costs more than it is worth: bytes a second, over a window of the
@@ -93,8 +103,8 @@ struct http_shared {
     bool is_held, is_draining;
     /* A connection entered a phase that ends at this time. */
     void (*deadline)(struct http_shared *shared, uint64_t at_ms);
-    /* The connection has input to go on with, or its end: http_conn_go_on() is to be called, from
-     * the loop. */
+    /* The connection can go on with what it holds: http_conn_go_on() is to be called, from the
+     * loop. Told again and again while that is so. */
     void (*woken)(struct http_shared *shared, struct http_conn *c);
     /* Room for bodies became free: those that are held may go on, in a turn of their own. */
     void (*roomy)(struct http_shared *shared);
@@ -114,6 +124,7 @@ struct http_conn {
     uint64_t id; /* of the current exchange: serial << 32 | slot */
     uint64_t deadline_ms;
     uint64_t body_bytes;  /* its part of shared->bodies_bytes */
+    uint64_t made;        /* in its turn: HTTP_TURN_BYTES */
     uint64_t moved, mark; /* bytes taken in or queued out so far; the same when the window began */
     uint32_t slot;
     struct addr peer;
@@ -124,6 +135,7 @@ struct http_conn {
     bool is_on;      /* the reader is */
     bool is_woken;
     bool is_writing;         /* the loop writes what the socket did not take */
+    bool is_dry;             /* the source had nothing to say when it was last asked */
     bool is_eof;             /* the client sends no more */
     bool is_close;           /* after this answer */
     bool is_lingering;       /* and the client may still be sending then */
@@ -152,7 +164,7 @@ void http_conn_expire(struct http_conn *c);
 /* Bodies are held: if one is arriving it is read no further. */
 void http_conn_hold(struct http_conn *c);
 
-/* Goes on with the input that it has, after shared->woken(). */
+/* Goes on with what it holds, for one turn, after shared->woken(). */
 void http_conn_go_on(struct http_conn *c);
 
 /* A body that is held goes on, if it may; false when it may not yet. */
@@ -171,9 +183,6 @@ void http_conn_answer(struct http_conn *c, struct http_response *rs);
 /* Answers with a problem of the server's own and reads no more: what would follow cannot be
  * trusted, or is not wanted. */
 void http_conn_refuse(struct http_conn *c, int status, const char *code, const char *detail);
-
-/* Whether its socket is read. */
-void http_conn_set_reading(struct http_conn *c, bool is_on);
 
 /* Ends it at once; freed when the current event is done with. */
 void http_conn_close(struct http_conn *c);

@@ -77,7 +77,6 @@ void http_intake_start_body(struct http_conn *c)
 {
     static const char interim[] = "HTTP/1.1 100 Continue\r\n\r\n";
     if (!http_intake_has_room(c)) {
-        http_conn_set_reading(c, false);
         http_phase_enter(c, HTTP_PHASE_HELD);
         return;
     }
@@ -158,6 +157,17 @@ void http_intake_begin(struct http_conn *c)
     } else {
         http_phase_enter(c, HTTP_PHASE_HEAD);
     }
+}
+
+bool http_intake_has_some(const struct http_conn *c)
+{
+    const size_t len = http_input_len(&c->input);
+    uint8_t first = 0;
+    if (len != 1 || !http_phase_is(c, HTTP_PHASE_IDLE)) {
+        return len > 0;
+    }
+    (void)http_input_copy(&c->input, &first, 1);
+    return first != '\r';
 }
 
 /* Drops the empty lines that may stand before a request (RFC 9112 section 2.2); true when there is

@@ -13,6 +13,10 @@
  * BODY. False when it needs more input. */
 bool http_intake_step(struct http_conn *c);
 
+/* Whether http_intake_step() would find something to parse: half of an empty line before a request
+ * is nothing. */
+bool http_intake_has_some(const struct http_conn *c);
+
 /* A request begins: the phase is HEAD. */
 void http_intake_begin(struct http_conn *c);
 

@@ -17,7 +17,8 @@ void http_phase_enter(struct http_conn *c, enum http_phase phase);
 
 bool http_phase_is(const struct http_conn *c, enum http_phase phase);
 
-/* Bytes that passed in the direction that the phase is about. */
+/* Bytes that passed in the direction that the phase is about; those of answers once the client has
+ * them. */
 uint64_t http_phase_progress(const struct http_conn *c);
 
 /* Moves the connection to the list of the phase that it has come to, and starts its deadline, if it

@@ -209,7 +209,8 @@ static void on_go_on(evutil_socket_t fd, short what, void *arg)
     struct http_server *s = arg;
     (void)fd;
     (void)what;
-    /* Those that are woken again meanwhile wait for the next time. */
+    /* Those that are woken again meanwhile wait for the next time; and so do all once the turn is
+     * old, for there may be very many. */
     for (uint32_t left = s->woken_count; left > 0 && s->woken_count > 0; left--) {
         struct http_conn *c = TAILQ_FIRST(&s->woken);
         const bool is_last = s->woken_count == 1;
@@ -217,6 +218,9 @@ static void on_go_on(evutil_socket_t fd, short what, void *arg)
         http_conn_go_on(c);
         if (is_last) {
             return; /* woken by itself it has scheduled the next time */
+        }
+        if (turn_age_us(s) >= WOKEN_TURN_US) {
+            break;
         }
     }
     if (s->woken_count > 0) {
@@ -487,7 +491,7 @@ bool http_server_is_idle(const struct http_server *s)
             return false;
         }
     }
-    return true;
+    return s->woken_count == 0;
 }
 
 struct http_server_stats http_server_stats(const struct http_server *s)

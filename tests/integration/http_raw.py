@@ -15,6 +15,7 @@ import json
 import os
 import socket
 import sys
+import threading
 import time
 
 HOST = b"Host: localhost\r\n"
@@ -327,6 +328,97 @@ def many_pipelined(raw, _):
     raw.send(request(b"GET /health") * 200)
     for _ in range(200):
         expect(raw, {200})
+
+
+BURST_VALUE = b"v" * 2000
+PUT_BURST = request(b"PUT /data/http-raw-burst?ttl=600", b"Content-Length: 2000", body=BURST_VALUE)
+GET_BURST = request(b"GET /data/http-raw-burst")
+
+
+def burst(raw, requests, statuses=frozenset({200}), is_head=False):
+    """All at once, and then an answer to each."""
+    raw.send(PUT_BURST)
+    expect(raw, STORED)
+    raw.send(b"".join(requests))
+    for number, _ in enumerate(requests, 1):
+        try:
+            expect(raw, statuses, is_head)
+        except Failure as failure:
+            raise Failure("answer %d of %d: %s" % (number, len(requests), failure)) from None
+
+
+@case("a burst of 400 values is answered to its end")
+def burst_of_values(raw, _):
+    burst(raw, [GET_BURST] * 400)
+
+
+@case("a burst of 20 metrics pages is answered to its end")
+def burst_of_metrics(raw, _):
+    burst(raw, [request(b"GET /metrics")] * 20)
+
+
+@case("a burst of 1000 probes is answered to its end")
+def burst_of_probes(raw, _):
+    burst(raw, [request(b"GET /livez")] * 1000)
+
+
+@case("a burst of 1000 HEADs is answered to its end")
+def burst_of_heads(raw, _):
+    burst(raw, [request(b"HEAD /metrics")] * 1000, is_head=True)
+
+
+@case("a burst of lists is answered to its end")
+def burst_of_lists(raw, _):
+    body = b'{"keys":["http-raw-burst"]}'
+    mget = request(b"POST /mget", b"Content-Length: %d" % len(body), body=body)
+    burst(raw, [request(b"GET /keys"), request(b"GET /scan"), mget] * 60, {200, 503})
+
+
+@case("a burst of puts and gets is answered to its end")
+def burst_of_puts(raw, _):
+    burst(raw, [PUT_BURST, GET_BURST] * 100, STORED | {200})
+
+
+@case("the end of what is sent behind a burst cuts nothing off")
+def burst_half_close(raw, _):
+    raw.send(PUT_BURST)
+    expect(raw, STORED)
+    raw.send(GET_BURST * 400)
+    raw.sock.shutdown(socket.SHUT_WR)
+    for _ in range(400):
+        expect(raw, {200})
+    raw.expect_end()
+
+
+@case("a close in the middle of a burst is the last answer")
+def burst_close(raw, _):
+    burst(raw, [GET_BURST] * 99 + [request(b"GET /data/http-raw-burst", b"Connection: close")])
+    raw.expect_end()
+
+
+@case("a burst that is read late and slowly is answered to its end")
+def burst_slow_reader(raw, _):
+    raw.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sender = threading.Thread(target=raw.send, args=(PUT_BURST + GET_BURST * 2000,))
+    sender.start()
+    time.sleep(0.5)
+    expect(raw, STORED)
+    for number in range(2000):
+        expect(raw, {200})
+        if number % 500 == 0:
+            time.sleep(0.05)
+    sender.join()
+
+
+@case("a watch behind a burst begins at once")
+def burst_watch(raw, _):
+    burst(raw, [GET_BURST] * 40)
+    raw.send(GET_BURST * 40 + request(b"GET /watch?prefix=http-raw-burst"))
+    for _ in range(40):
+        expect(raw, {200})
+    deadline = time.monotonic() + 3  # a heartbeat would come after 5 s
+    while b"event: live" not in raw.input:
+        raw.more(deadline)
 
 
 @case("empty lines before a request are skipped")

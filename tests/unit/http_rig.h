@@ -1,7 +1,8 @@
 /*
  * http_rig: an HTTP server and its clients on one loop in one process, for the tests of net/http_*.
  *
- * Clients are plain non-blocking sockets; every wait turns the server's loop and has a deadline.
+ * Clients are plain non-blocking sockets; every wait has a condition, turns the server's loop and
+ * ends with our patience. The server's clock is the test's own: it passes while nothing happens.
  * Callbacks only record: cmocka's assertions must not jump out of libevent. The handler's paths:
  *
  *   /hello            200 "hello"                /echo      200 with the body that came
@@ -15,24 +16,19 @@
 
 #include "net/http_conn.h"
 #include "net/http_server.h"
+#include "own_clock.h"
+#include "patience.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
-enum { WAIT_MS = 5000, CLIENT_INPUT_MAX = 1 << 20 };
+enum { CLIENT_INPUT_MAX = 1 << 20, NOTHING_TURNS = 30 };
 
 struct rig {
     struct event_base *base;
@@ -47,6 +43,7 @@ struct rig {
     const char *say;   /* what it has to say still */
     bool is_said_out;  /* and then it is over */
     unsigned handled, gone, done;
+    uint64_t said;      /* bytes that the clients have sent */
     struct addr client; /* of the last request */
     struct bufferevent *upgraded;
 };
@@ -215,16 +212,52 @@ static inline void rig_fini(struct rig *rig)
     event_base_free(rig->base);
 }
 
+/* One turn: without ONCE the loop would go on as long as a socket is ready. */
 static inline void rig_turn(struct rig *rig)
 {
-    (void)event_base_loop(rig->base, EVLOOP_NONBLOCK);
+    (void)event_base_loop(rig->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
 }
 
-static inline uint64_t clock_ms(void)
+/* Lets the server's clock pass, and what is due then happen. */
+static inline void rig_pass_ms(struct rig *rig, uint64_t ms)
 {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    own_clock_pass_ms(ms);
+    rig_turn(rig);
+}
+
+/* A moment in which nothing has happened yet; false when our patience is at its end. */
+static inline bool rig_waits(struct rig *rig, uint64_t until_ms)
+{
+    const bool is_patient = patience_lasts(until_ms);
+    rig_pass_ms(rig, PATIENCE_REST_MS);
+    return is_patient;
+}
+
+static inline bool wait_for(struct rig *rig, const unsigned *value, unsigned wanted)
+{
+    const uint64_t until = patience_begins();
+    rig_turn(rig);
+    while (*value != wanted && rig_waits(rig, until)) {
+    }
+    return *value == wanted;
+}
+
+/* Waits until the server has so many connections. */
+static inline bool rig_has_connections(struct rig *rig, uint64_t wanted)
+{
+    const uint64_t until = patience_begins();
+    while (http_server_stats(rig->server).connections != wanted && rig_waits(rig, until)) {
+    }
+    return http_server_stats(rig->server).connections == wanted;
+}
+
+/* Waits until the server has used all that the clients have sent. */
+static inline bool rig_took_all(struct rig *rig)
+{
+    const uint64_t until = patience_begins();
+    while (http_server_stats(rig->server).bytes_in != rig->said && rig_waits(rig, until)) {
+    }
+    return http_server_stats(rig->server).bytes_in == rig->said;
 }
 
 struct client {
@@ -264,14 +297,6 @@ static inline void client_reset(struct client *c)
     c->fd = -1;
 }
 
-/* Bytes that have come for the client and that it has not read. */
-static inline int client_pending(const struct client *c)
-{
-    int len = 0;
-    assert_int_equal(ioctl(c->fd, FIONREAD, &len), 0);
-    return len;
-}
-
 /* One turn of everything: the server's loop, and what has come for the client. */
 static inline void client_turn(struct rig *rig, struct client *c)
 {
@@ -288,25 +313,28 @@ static inline void client_turn(struct rig *rig, struct client *c)
     } else if (errno != EAGAIN) {
         c->is_reset = true;
     } else {
-        struct pollfd poll_fd = {.fd = c->fd, .events = POLLIN};
-        (void)poll(&poll_fd, 1, 1);
+        (void)rig_waits(rig, UINT64_MAX);
     }
 }
 
-/* Sends what the server will take; false when it stopped taking. */
+/* Sends what the server will take, and reads what it answers meanwhile; false when it stopped
+ * taking. */
 static inline bool client_send(struct rig *rig, struct client *c, const void *data, size_t len)
 {
     const uint8_t *from = data;
-    const uint64_t until = clock_ms() + WAIT_MS;
-    while (len > 0 && clock_ms() < until) {
+    const uint64_t until = patience_begins();
+    while (len > 0 && patience_now_ms() < until) {
         const ssize_t sent = send(c->fd, from, len, MSG_NOSIGNAL);
         if (sent > 0) {
             from += sent;
             len -= (size_t)sent;
-        } else if (errno != EAGAIN) {
+            rig->said += (uint64_t)sent;
+            rig_turn(rig);
+        } else if (errno == EAGAIN) {
+            client_turn(rig, c);
+        } else {
             return false;
         }
-        rig_turn(rig);
     }
     return len == 0;
 }
@@ -319,8 +347,9 @@ static inline bool client_say(struct rig *rig, struct client *c, const char *tex
 /* Waits until the text has come, or the end; whether it has. */
 static inline bool client_hears(struct rig *rig, struct client *c, const char *text)
 {
-    const uint64_t until = clock_ms() + WAIT_MS;
-    while (strstr(c->input, text) == NULL && !c->is_eof && !c->is_reset && clock_ms() < until) {
+    const uint64_t until = patience_begins();
+    while (strstr(c->input, text) == NULL && !c->is_eof && !c->is_reset &&
+           patience_now_ms() < until) {
         client_turn(rig, c);
     }
     return strstr(c->input, text) != NULL;
@@ -328,8 +357,8 @@ static inline bool client_hears(struct rig *rig, struct client *c, const char *t
 
 static inline bool client_hears_end(struct rig *rig, struct client *c)
 {
-    const uint64_t until = clock_ms() + WAIT_MS;
-    while (!c->is_eof && !c->is_reset && clock_ms() < until) {
+    const uint64_t until = patience_begins();
+    while (!c->is_eof && !c->is_reset && patience_now_ms() < until) {
         client_turn(rig, c);
     }
     return c->is_eof;
@@ -339,7 +368,7 @@ static inline bool client_hears_end(struct rig *rig, struct client *c)
 static inline bool client_hears_nothing(struct rig *rig, struct client *c)
 {
     const size_t len = c->len;
-    for (int i = 0; i < 30; i++) {
+    for (int i = 0; i < NOTHING_TURNS; i++) {
         client_turn(rig, c);
     }
     return c->len == len && !c->is_eof && !c->is_reset;
@@ -354,13 +383,16 @@ static inline unsigned count_of(const char *text, const char *what)
     return count;
 }
 
-static inline bool wait_for(struct rig *rig, const unsigned *value, unsigned wanted)
+/* Waits until the text has come so often; whether it has, and no more often. */
+static inline bool client_hears_times(struct rig *rig, struct client *c, const char *text,
+                                      unsigned wanted)
 {
-    const uint64_t until = clock_ms() + WAIT_MS;
-    while (*value != wanted && clock_ms() < until) {
-        rig_turn(rig);
+    const uint64_t until = patience_begins();
+    while (count_of(c->input, text) < wanted && !c->is_eof && !c->is_reset &&
+           patience_now_ms() < until) {
+        client_turn(rig, c);
     }
-    return *value == wanted;
+    return count_of(c->input, text) == wanted;
 }
 
 #endif

@@ -6,11 +6,12 @@
 #include <cmocka.h>
 
 #include "net/dns.h"
+#include "patience.h"
 
 #include <event2/event.h>
 #include <string.h>
 
-enum { PATIENCE_S = 5, ADDRS_MAX = 4 };
+enum { ADDRS_MAX = 4 };
 
 struct seen {
     struct event_base *base;

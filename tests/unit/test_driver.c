@@ -9,13 +9,14 @@
 #include "net/driver.h"
 #include "net/hostinfo.h"
 #include "net/http_server.h"
+#include "patience.h"
 
 #include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { NODES = 2, PATIENCE_US = 8 * 1000 * 1000, TURN_US = 5000 };
+enum { NODES = 2, TURN_US = 5000 };
 
 /* Two engines on one loop, each with its driver and a front door that only upgrades. */
 struct rig {
@@ -107,7 +108,7 @@ static void make_engine(struct rig_node *n, uint8_t number)
                                    .table_seed = number,
                                    .wall_ms = hostinfo_wall_ms(),
                                    .replication_factor = 3,
-                                   .write_timeout_ms = 5000,
+                                   .write_timeout_ms = 1000 * PATIENCE_S,
                                    .bytes_max = UINT64_C(64) << 20,
                                    .value_max = UINT64_C(16) << 20,
                                    .ttl_min_ms = 1000,
@@ -130,7 +131,7 @@ static void start_node(struct rig *r, struct rig_node *n, uint8_t number)
                                             .connections_max = 16,
                                             .bodies_bytes_max = UINT64_MAX,
                                             .idle_timeout_ms = 60000,
-                                            .request_timeout_ms = 10000,
+                                            .request_timeout_ms = 1000 * PATIENCE_S,
                                             .arg = n,
                                             .body_max = on_body_max,
                                             .is_exempt = on_is_exempt,
@@ -189,14 +190,11 @@ static int teardown(void **state)
 /* Runs the loop until the condition holds; false when that takes too long. */
 static bool run_until(struct rig *r, bool (*is_so)(const struct rig *r))
 {
-    const uint64_t end_us = hostinfo_boottime_us() + PATIENCE_US;
-    while (!is_so(r)) {
-        if (hostinfo_boottime_us() > end_us) {
-            return false;
-        }
+    const uint64_t until = patience_begins();
+    while (!is_so(r) && patience_now_ms() < until) {
         event_base_loop(r->base, EVLOOP_ONCE);
     }
-    return true;
+    return is_so(r);
 }
 
 static bool is_linked(const struct rig_node *n)

@@ -93,7 +93,8 @@ static void test_a_connection_too_many_is_503_and_closed(void **state)
     assert_int_equal(rig->handled, 0);
     client_close(&a);
     client_close(&c);
-    assert_true(client_say(rig, &b, HELLO)); /* a loop turn, in which the first one's end is seen */
+    assert_true(rig_has_connections(rig, 1));
+    assert_true(client_say(rig, &b, HELLO));
     assert_true(client_hears(rig, &b, "hello"));
     c = client_open(rig);
     assert_true(client_say(rig, &c, HELLO));
@@ -151,6 +152,7 @@ static void test_an_address_has_its_share_of_connections(void **state)
     assert_true(client_say(rig, &a, "GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"));
     assert_true(client_hears_end(rig, &a));
     client_close(&a);
+    assert_true(rig_has_connections(rig, 0));
     a = client_open(rig);
     assert_true(client_say(rig, &a, HELLO));
     assert_true(client_hears(rig, &a, "hello"));
@@ -198,6 +200,7 @@ static void test_draining_ends_what_is_idle_and_finishes_the_rest(void **state)
     assert_true(client_say(rig, &busy, "GET /defer HTTP/1.1\r\nHost: a\r\n\r\n" HELLO));
     assert_true(client_say(rig, &half, "GET /hello HTTP/1.1\r\n"));
     assert_true(wait_for(rig, &rig->handled, 1));
+    assert_true(rig_has_connections(rig, 3));
     assert_true(client_hears_nothing(rig, &half));
     http_server_drain(rig->server);
     assert_false(http_server_is_idle(rig->server));
@@ -290,6 +293,7 @@ static void test_a_server_can_be_freed_with_work_in_progress(void **state)
     assert_true(
         client_say(rig, &c, "PUT /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9000\r\n\r\n"));
     assert_true(wait_for(rig, &rig->handled, 2));
+    assert_true(rig_has_connections(rig, 3));
     http_server_free(rig->server);
     rig->server = NULL;
     assert_int_equal(rig->done, 1);

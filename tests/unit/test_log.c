@@ -79,6 +79,7 @@ static void a_full_pipe_costs_lines_and_their_count_is_told(void **state)
     int fds[2];
     static char data[1 << 20];
     assert_int_equal(pipe(fds), 0);
+    assert_true(fcntl(fds[1], F_SETPIPE_SZ, 65536) < (int)sizeof(data) / 4);
     struct log log = log_init(fds[1], LOG_INFO, LOG_TEXT);
     memset(data, 'x', 200);
     data[199] = '\0';

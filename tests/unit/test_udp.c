@@ -9,12 +9,10 @@
 #include "net/claim.h"
 #include "net/sockaddr.h"
 #include "net/udp.h"
+#include "patience.h"
 
 #include <event2/event.h>
 #include <string.h>
-#include <unistd.h>
-
-enum { PATIENCE_S = 5 };
 
 /* What the loop brought; asserted outside of it. */
 struct seen {
@@ -63,6 +61,13 @@ static int open_udp(const struct addr *bind, struct addr *ret_at)
     return fd;
 }
 
+/* A socket that keeps everybody from a port of 127.0.0.1 without being there itself. */
+static int hold_nobody(struct addr *ret_nobody)
+{
+    const struct addr beside = addr_v4((const uint8_t[]){127, 0, 0, 2}, 0);
+    return open_udp(&beside, ret_nobody);
+}
+
 static void pass_between(const struct addr *bind_a, const struct addr *bind_b)
 {
     struct event_base *base = event_base_new();
@@ -107,11 +112,12 @@ static void refusal_names_the_address_that_refused(void **state)
         struct addr at, nobody;
         const struct udp_hooks hooks = {&seen, on_datagram, on_refused};
         struct udp *u = udp_new(base, open_udp(binds[i], &at), &hooks);
-        close(open_udp(&any, &nobody));
+        const int held = hold_nobody(&nobody);
         udp_send(u, &nobody, (const uint8_t *)"x", 1);
         run(base);
         assert_int_equal(seen.refusals, 1);
         assert_true(addr_equal(&seen.refused, &nobody));
+        close(held);
         udp_free(u);
         event_base_free(base);
     }
@@ -128,7 +134,7 @@ static void datagram_after_a_refusal_is_sent(void **state)
     const struct udp_hooks hooks_b = {&seen_b, on_datagram, on_refused};
     struct udp *a = udp_new(base, open_udp(&any, &at_a), &hooks_a);
     struct udp *b = udp_new(base, open_udp(&any, &at_b), &hooks_b);
-    close(open_udp(&any, &nobody));
+    const int held = hold_nobody(&nobody);
     /* The refusal waits on the socket when the next send comes. */
     udp_send(a, &nobody, (const uint8_t *)"x", 1);
     udp_send(a, &at_b, (const uint8_t *)"y", 1);
@@ -138,6 +144,7 @@ static void datagram_after_a_refusal_is_sent(void **state)
     assert_int_equal(seen_b.datagrams, 1);
     assert_int_equal(seen_a.refusals, 1);
     assert_int_equal(udp_stats(a).out_dropped, 0);
+    close(held);
     udp_free(a);
     udp_free(b);
     event_base_free(base);

@@ -174,9 +174,10 @@ static void print_statuses(const struct load_result *result, FILE *out)
 static void print_setup(const struct load_config *config, FILE *out)
 {
     const struct load_mix_config *mix = &config->mix;
-    (void)fprintf(out, "%zu server%s, %u connections with %u request%s under way on each",
+    (void)fprintf(out, "%zu server%s, %u connections with %s%u request%s %s on each",
                   config->target_count, config->target_count == 1 ? "" : "s", config->connections,
-                  config->depth, config->depth == 1 ? "" : "s");
+                  config->is_burst ? "bursts of " : "", config->depth,
+                  config->depth == 1 ? "" : "s", config->is_burst ? "at once" : "under way");
     if (config->rate > 0) {
         (void)fprintf(out, ", %" PRIu64 " requests a second", config->rate);
     }
@@ -268,6 +269,7 @@ static void add_setup(cJSON *root, const struct load_config *config)
     cJSON *of = cJSON_AddObjectToObject(root, "setup");
     add_number(of, "connections", config->connections);
     add_number(of, "pipeline", config->depth);
+    (void)cJSON_AddBoolToObject(of, "burst", config->is_burst);
     add_number(of, "reads_percent", config->mix.reads_percent);
     add_number(of, "keys", config->mix.key_count);
     add_number(of, "size_min", config->mix.size_min);

@@ -40,6 +40,7 @@ enum bench_extra {
     BENCH_TTL,
     BENCH_CONNECTIONS,
     BENCH_PIPELINE,
+    BENCH_BURST,
     BENCH_DURATION,
     BENCH_REQUESTS,
     BENCH_RATE,
@@ -56,6 +57,7 @@ static const struct option_def bench_extras[BENCH_EXTRA_COUNT] = {
     [BENCH_TTL] = {"ttl", 0, true},
     [BENCH_CONNECTIONS] = {"connections", 'c', true},
     [BENCH_PIPELINE] = {"pipeline", 'p', true},
+    [BENCH_BURST] = {"burst", 'b', true},
     [BENCH_DURATION] = {"duration", 'd', true},
     [BENCH_REQUESTS] = {"requests", 'n', true},
     [BENCH_RATE] = {"rate", 0, true},
@@ -189,6 +191,7 @@ static int read_options(struct bench *b)
         read_number(b, BENCH_KEYS, 1, UINT32_MAX, &keys),
         read_number(b, BENCH_CONNECTIONS, 1, LOAD_CONNECTIONS_MAX, &connections),
         read_number(b, BENCH_PIPELINE, 1, LOAD_DEPTH_MAX, &depth),
+        read_number(b, BENCH_BURST, 1, LOAD_DEPTH_MAX, &depth),
         read_number(b, BENCH_REQUESTS, 1, 1ULL << 53, &config->requests_max),
         read_number(b, BENCH_RATE, 1, LOAD_RATE_MAX, &config->rate),
         read_time(b, BENCH_DURATION, 1, &config->duration_ms),
@@ -202,6 +205,7 @@ static int read_options(struct bench *b)
     config->mix.seed = SEED;
     config->connections = (uint32_t)connections;
     config->depth = (uint32_t)depth;
+    config->is_burst = b->client->extras[BENCH_BURST] != NULL;
     config->timeout_ms = b->client->timeout_ms;
     config->does_fill = reads > 0 && b->client->extras[BENCH_NO_FILL] == NULL;
     return first_code(codes, sizeof(codes) / sizeof(codes[0]));
@@ -214,6 +218,12 @@ static int check_options(const struct bench *b)
     if ((uint64_t)config->connections * config->depth > LOAD_UNDER_WAY_MAX) {
         client_say(b->client, "%u connections with %u requests under way on each are more than %d",
                    config->connections, config->depth, LOAD_UNDER_WAY_MAX);
+        return EXIT_CODE_USAGE;
+    }
+    if (config->is_burst && (b->client->extras[BENCH_PIPELINE] != NULL || config->rate > 0)) {
+        client_say(b->client,
+                   "--burst goes neither with --pipeline nor with --rate: the next burst "
+                   "leaves when the last one is answered");
         return EXIT_CODE_USAGE;
     }
     for (size_t i = 0; i < b->client->server_count; i++) {

@@ -176,6 +176,8 @@ static const struct command_help commands[] = {
      "      --ttl TIME           lifetime of what is written; the node's default else\n"
      "  -c, --connections N      over all servers together; 32 by default\n"
      "  -p, --pipeline N         requests under way on each connection; 1 by default\n"
+     "  -b, --burst N            instead: N requests at once on each connection, and the next N\n"
+     "                           when all are answered; an answer missing after --timeout fails\n"
      "  -d, --duration TIME      10s by default\n"
      "  -n, --requests N         end after so many; alone it is the only end\n"
      "      --rate N             so many a second, sent by the clock; else as answers come\n"
@@ -194,6 +196,7 @@ static const struct command_help commands[] = {
      "examples:\n"
      "  repram bench\n"
      "  repram bench --reads 90 --size 1KiB --keys 100000 --duration 30s --ttl 10m\n"
+     "  repram bench --burst 400 --size 2000 --requests 20000 --timeout 3s\n"
      "  repram bench --server 10.0.0.1:8081,10.0.0.2:8081 --rate 5000 --json\n"},
     {"version", "usage: repram version\n\nPrints the version.\n"},
     {"help", "usage: repram help [COMMAND | settings]\n"},

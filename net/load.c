@@ -69,7 +69,8 @@ static bool is_paced(const struct load *l)
 static bool is_used_up(const struct load *l)
 {
     const uint64_t most = l->config->requests_max;
-    return l->part == LOAD_OVER || (l->part == LOAD_FILL && l->issued == l->mix.key_count) ||
+    return l->part == LOAD_OVER || l->is_ending ||
+           (l->part == LOAD_FILL && l->issued == l->mix.key_count) ||
            (l->part == LOAD_MEASURE && most > 0 && l->issued == most);
 }
 
@@ -206,7 +207,10 @@ static void next_part(struct load *l, uint64_t now_ns)
         begin(l, LOAD_MEASURE, now_ns);
     } else if (l->part == LOAD_MEASURE && l->config->duration_ms > 0 &&
                passed_ns >= l->config->duration_ms * NS_PER_MS) {
-        load_end(l, RC_OK, now_ns);
+        l->is_ending = l->config->is_burst;
+        if (!l->is_ending || l->answered == l->issued) {
+            load_end(l, RC_OK, now_ns);
+        }
     }
 }
 
@@ -371,6 +375,7 @@ enum rc load_run(const struct load_config *config, struct load_result *ret_resul
     ASSERT(config->target_count > 0 && config->connections >= config->target_count);
     ASSERT(config->connections <= LOAD_CONNECTIONS_MAX && config->depth > 0);
     ASSERT((uint64_t)config->connections * config->depth <= LOAD_UNDER_WAY_MAX);
+    ASSERT(!config->is_burst || config->rate == 0);
     struct load *l = mem_new(1, sizeof(*l));
     l->config = config;
     l->result = ret_result;

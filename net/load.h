@@ -6,7 +6,10 @@
  * leaving as an answer comes: a closed loop, which asks less while the server stalls, so that a
  * stall is measured once for each request under way and not for all that would have come meanwhile
  * (coordinated omission). With a rate requests fall due by the clock, wherever the answers are, and
- * a latency counts from that moment, the time that a request had to wait for its turn included.
+ * a latency counts from that moment, the time that a request had to wait for its turn included. In
+ * bursts the next `depth` requests of a connection are written at once when all answers to the last
+ * ones have come: a server that leaves some of them unanswered is not helped by requests that
+ * follow, and the run does not end before the last burst is answered or its time is over.
  *
  * A connection that fails is opened again; what was under way on it has failed. Nothing is asked a
  * second time. Left out: TLS, checking values, output (cmd/client_bench).
@@ -79,6 +82,7 @@ struct load_config {
     uint64_t duration_ms;  /* of the measured part; 0: no limit */
     uint64_t warm_up_ms;
     uint64_t rate;       /* requests a second over all connections; 0: as answers come */
+    bool is_burst;       /* without a rate */
     uint32_t timeout_ms; /* of a connect, of an answer */
     bool does_fill;
     uint32_t progress_ms;                                       /* how often */

@@ -10,6 +10,7 @@
 #include <event2/event.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -124,6 +125,9 @@ uint32_t load_conn_pump(struct load_conn *c, uint32_t most)
     struct load_ask ask;
     struct load_sent sent;
     uint32_t count = 0;
+    if (c->load->config->is_burst && c->ring_count > 0) {
+        return 0;
+    }
     while (c->state == LOAD_CONN_OPEN && c->ring_count < depth && count < most &&
            load_take(c->load, now_ns, &ask, &sent)) {
         c->ring[(c->ring_at + c->ring_count++) % depth] = sent;
@@ -134,6 +138,7 @@ uint32_t load_conn_pump(struct load_conn *c, uint32_t most)
         }
     }
     if (count > 0) {
+        c->burst_count = count;
         conn_flush(c);
     }
     return count;
@@ -309,6 +314,18 @@ static void conn_open(struct load_conn *c)
     }
 }
 
+static void answer_missing(struct load_conn *c)
+{
+    char text[LOAD_ERROR_SIZE / 2];
+    (void)snprintf(text, sizeof(text), "no answer in time");
+    if (c->load->config->is_burst) {
+        (void)snprintf(text, sizeof(text), "%u of %u answers to a burst did not come in time",
+                       c->ring_count, c->burst_count);
+    }
+    c->is_useful = false;
+    conn_lost(c, LOAD_FAULT_TIMEOUT, text);
+}
+
 void load_conn_turn(struct load_conn *c, uint64_t now_ns)
 {
     const uint64_t timeout_ns = (uint64_t)c->load->config->timeout_ms * NS_PER_MS;
@@ -319,8 +336,7 @@ void load_conn_turn(struct load_conn *c, uint64_t now_ns)
     } else if (c->state == LOAD_CONN_OPEN) {
         c->load->alive_ns = now_ns;
         if (c->ring_count > 0 && now_ns > c->ring[c->ring_at].sent_ns + timeout_ns) {
-            c->is_useful = false;
-            conn_lost(c, LOAD_FAULT_TIMEOUT, "no answer in time");
+            answer_missing(c);
         }
     }
 }

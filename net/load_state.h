@@ -42,6 +42,7 @@ struct load_conn {
     struct response_parser *parser;
     struct load_sent *ring; /* config->depth of them, the oldest at ring_at */
     uint32_t ring_at, ring_count;
+    uint32_t burst_count; /* requests of the last burst */
 };
 
 struct load {
@@ -58,6 +59,7 @@ struct load {
     uint64_t part_ns;     /* when the part began */
     uint64_t issued;      /* requests of the part */
     uint64_t answered;    /* of the part; failed ones included */
+    bool is_ending;       /* no more are issued; those under way are waited for */
     uint64_t errors;      /* of those */
     uint64_t alive_ns;    /* a connection was open then */
     struct sample recent; /* latencies since the last report */

@@ -73,6 +73,12 @@ class Bench(Case):
         self.assertEqual(found["failed"], 0)
         self.assertGreater(found["bytes_in"] + found["bytes_out"], 60 * 1024)
 
+    def test_bursts_are_answered_to_their_end(self):
+        found = self.bench("--burst", "400", "--size", "2000", "--keys", "50", "--reads", "90",
+                           "-c", "3", "-n", "4000", "-t", "8s", "-s", self.servers[0])
+        self.assertEqual((found["requests"], found["failed"]), (4000, 0))
+        self.assertTrue(found["setup"]["burst"])
+
     def test_a_rate_is_kept(self):
         found = self.bench("--requests", "100", "--rate", "200", "-s", self.servers[0])
         self.assertEqual(found["requests"], 100)
@@ -142,6 +148,8 @@ class Failures(Case):
                           ("--ttl", "soon"), ("--ttl", "0"), ("--warm-up", "-1"),
                           ("--prefix", "p" * 501), ("--mix",), ("word",),
                           ("--connections", "10000", "--pipeline", "1000"),
+                          ("--burst", "0"), ("--burst", "8", "--pipeline", "8"),
+                          ("--burst", "8", "--rate", "100"),
                           ("--server", "https://127.0.0.1:1")):
             with self.subTest(arguments=arguments):
                 done = cli("bench", *arguments)

@@ -485,10 +485,10 @@ static void test_a_stream_with_much_to_say_says_it_without_being_woken(void **st
     script_add(GET("/pieces"));
     assert_true(wait_for(rig, &wire.pieces, PIECES));
     const uint64_t until = patience_begins();
-    while (wire.heard_len < PIECES * PIECE_BYTES && patience_now_ms() < until) {
+    while (wire.heard_len < (size_t)PIECES * PIECE_BYTES && patience_now_ms() < until) {
         turn();
     }
-    assert_true(wire.heard_len > PIECES * PIECE_BYTES);
+    assert_true(wire.heard_len > (size_t)PIECES * PIECE_BYTES);
     client_close(&c);
 }
 

@@ -33,6 +33,7 @@ struct rig {
     size_t client_count;
     const char *get_answer; /* NULL: none, ever */
     const char *put_answer;
+    uint32_t mute_after;  /* answers no more than so many, in all; 0: all */
     uint32_t close_after; /* ends the connection behind the n-th request of it; 0: never */
     unsigned accepted, gets, puts;
     unsigned under_way_max; /* requests that came in one piece */
@@ -63,7 +64,7 @@ static void answer(struct rig *rig, struct bufferevent *bev, bool is_put)
     rig->puts += is_put ? 1 : 0;
     rig->gets += is_put ? 0 : 1;
     own_clock_pass_ms(1);
-    if (text != NULL) {
+    if (text != NULL && (rig->mute_after == 0 || rig->gets + rig->puts <= rig->mute_after)) {
         (void)bufferevent_write(bev, text, strlen(text));
     }
 }
@@ -243,6 +244,41 @@ static void a_pipeline_is_filled_to_its_depth_and_no_further(void **state)
     assert_int_equal(rig.under_way_max, 16);
     assert_int_equal(rig.result.kinds[LOAD_GET].answered, 100);
     assert_int_equal(rig.accepted, 1);
+    rig_fini(&rig);
+}
+
+static void a_burst_is_sent_whole_and_the_next_when_it_is_answered(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig);
+    rig.config.connections = 1;
+    rig.config.depth = 40;
+    rig.config.is_burst = true;
+    run(&rig, RC_OK);
+    assert_int_equal(rig.under_way_max, 40);
+    assert_int_equal(rig.result.kinds[LOAD_GET].answered, 100); /* 40, 40 and 20 */
+    assert_int_equal(rig.result.unanswered, 0);
+    rig_fini(&rig);
+}
+
+static void a_burst_whose_answers_do_not_all_come_is_a_fault_also_at_the_end_of_time(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig);
+    rig.mute_after = 54;
+    rig.config.connections = 1;
+    rig.config.depth = 55;
+    rig.config.is_burst = true;
+    rig.config.requests_max = 0;
+    rig.config.duration_ms = 200;
+    rig.config.timeout_ms = 400;
+    run(&rig, RC_OK);
+    assert_int_equal(rig.result.kinds[LOAD_GET].answered, 54);
+    assert_int_equal(rig.result.faults[LOAD_FAULT_TIMEOUT], 1);
+    assert_int_equal(rig.result.unanswered, 0);
+    assert_non_null(strstr(rig.result.error, "1 of 55 answers to a burst did not come in time"));
     rig_fini(&rig);
 }
 
@@ -507,6 +543,8 @@ int main(void)
         cmocka_unit_test(every_key_is_written_once_before_what_is_measured),
         cmocka_unit_test(a_warm_up_is_sent_and_not_counted),
         cmocka_unit_test(a_pipeline_is_filled_to_its_depth_and_no_further),
+        cmocka_unit_test(a_burst_is_sent_whole_and_the_next_when_it_is_answered),
+        cmocka_unit_test(a_burst_whose_answers_do_not_all_come_is_a_fault_also_at_the_end_of_time),
         cmocka_unit_test(a_duration_ends_the_run),
         cmocka_unit_test(a_rate_is_kept_to_by_the_clock),
         cmocka_unit_test(what_waits_for_its_turn_under_a_rate_counts_from_when_it_was_due),

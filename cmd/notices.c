@@ -45,6 +45,9 @@ static const struct notice_kind_def kinds[NOTICE_KINDS] = {
     [NOTICE_ROOM] = {LOG_INFO, false, "storage", "", "", "", ""},
     [NOTICE_CONFIG_DIFFERS] = {LOG_WARN, false, "config", "", " is configured differently", "", ""},
     [NOTICE_READY] = {LOG_INFO, false, "ready", "", "", "", ""},
+    [NOTICE_PASS_FAILED] = {LOG_WARN, false, "discovery", "", "", "", ""},
+    [NOTICE_EXPECTING] = {LOG_INFO, false, "expecting", "", "", "", ""},
+    [NOTICE_MAJORITY] = {LOG_WARN, false, "expecting", "", "", "", ""},
     [NOTICE_NAME_TWICE] = {LOG_WARN, false, "member", "", " has this node's name", "", ""},
 };
 
@@ -78,6 +81,16 @@ static const char *own_sentence(const struct notice *notice)
     }
     if (notice->kind == NOTICE_VERSION) {
         return "ignoring a node of another protocol version";
+    }
+    if (notice->kind == NOTICE_PASS_FAILED) {
+        return "not every provider has said who is there";
+    }
+    if (notice->kind == NOTICE_EXPECTING) {
+        return "waiting for the members of a new enclave";
+    }
+    if (notice->kind == NOTICE_MAJORITY) {
+        return "the enclave begins without all of its members, as more than half have been there "
+               "for 60 s";
     }
     const bool is_founded = notice->kind == NOTICE_CLOCK_SET && uuid_is_nil(&notice->member);
     return is_founded ? "this host's clock is the cluster's" : NULL;

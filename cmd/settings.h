@@ -62,6 +62,9 @@ enum setting_trait {
     X(REPLICATION_FACTOR, "REPLICATION_FACTOR", "REPRAM_REPLICATION", TYPE_COUNT, 1, 16384, "3",   \
       TRAIT_SHARED,                                                                                \
       "sets the quorum, min(members of the enclave, factor)/2 + 1; every member gets every entry") \
+    X(EXPECT_MEMBERS, "REPRAM_EXPECT_MEMBERS", "BOOTSTRAP_EXPECT", TYPE_COUNT, 0, 16384, "0", 0,   \
+      "members of a new enclave that must have answered each other before it takes writes; more "  \
+      "than half for 60 s do too; 0 = off")                                                        \
     X(NODE_ID, "REPRAM_NODE_ID", "NODE_ID", TYPE_NAME, 0, 0, "(generated)", 0,                     \
       "display name of the node; under launch flux-node, and each node gets -1, -2, ...")          \
     X(ADDRESS, "REPRAM_ADDRESS", "NODE_ADDRESS", TYPE_HOST, 0, 0, "(found)", 0,                    \

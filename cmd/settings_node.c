@@ -53,6 +53,7 @@ static void fill_numbers(const struct settings *s, struct node_config *c)
     c->providers = (uint32_t)setting_number(s, SETTING_DISCOVERY);
     c->claim_check = setting_number(s, SETTING_CLAIM_CHECK) != 0;
     c->replication_factor = (uint32_t)setting_number(s, SETTING_REPLICATION_FACTOR);
+    c->expect_members = (uint32_t)setting_number(s, SETTING_EXPECT_MEMBERS);
     c->ttl_default_s = setting_number(s, SETTING_DEFAULT_TTL);
     c->ttl_min_s = setting_number(s, SETTING_MIN_TTL);
     c->ttl_max_s = setting_number(s, SETTING_MAX_TTL);

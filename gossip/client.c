@@ -61,7 +61,7 @@ static enum rc check_put(const struct engine *e, const struct put *put)
     if (e->is_draining) {
         return RC_DRAINING;
     }
-    if (!e->clock.is_set) {
+    if (!e->clock.is_set || !e->expect.may_begin) {
         return RC_JOINING;
     }
     if (!engine_has_room(e)) {
@@ -222,6 +222,8 @@ void engine_status(struct engine *e, uint64_t now_us, struct engine_status *ret_
         .left = counts.left,
         .enclave_members = quorum_members(e),
         .quorum = quorum_needed(e),
+        .expected = e->expect.wanted,
+        .expected_seen = e->expect.seen,
         .member_digest = swim_digest(e->swim),
         .has_clock = e->clock.is_set,
         .clock_error_ms = (clock_error_us(&e->clock) + 999) / 1000,

@@ -9,9 +9,8 @@
 #include <string.h>
 
 enum {
-    FIRST_PASS_MAX_US = 2000 * 1000, /* the first discovery pass is over by then at the latest */
-    TURN_US = 100 * 1000,            /* what needs no exact time is looked at this often */
-    EXPIRE_BUDGET = 500,             /* entries freed in one tick: about a millisecond */
+    TURN_US = 100 * 1000, /* what needs no exact time is looked at this often */
+    EXPIRE_BUDGET = 500,  /* entries freed in one tick: about a millisecond */
     FULL_CLEAR_PERCENT = 95,
     FULL_HOLD_US = 5000 * 1000,       /* a large value can be too much long before 95 % are used */
     UNHEARD_WAIT_US = 3000 * 1000,    /* a joining node waits so long to hear who is ready */
@@ -33,6 +32,7 @@ uint8_t engine_flags(const struct engine *e)
     flags |= e->is_full ? MEMBER_IS_FULL : 0;
     flags |= e->is_draining ? MEMBER_IS_DRAINING : 0;
     flags |= e->clock.is_set ? MEMBER_HAS_CLOCK : 0;
+    flags |= e->is_pass_over && e->expect.may_begin ? MEMBER_MAY_BEGIN : 0;
     return flags;
 }
 
@@ -84,6 +84,8 @@ struct engine *engine_new(const struct engine_config *config, uint64_t now_us)
     e->now_us = now_us;
     e->started_us = now_us;
     rng_init(&e->rng, config->seed);
+    expect_init(&e->expect, config->expect_members);
+    e->begun_us = now_us;
     e->outbox = outbox_new();
     const struct store_config store = {
         .bytes_max = config->bytes_max,
@@ -221,13 +223,6 @@ void engine_candidate(struct engine *e, const struct addr *addr, uint64_t now_us
     engine_settle(e);
 }
 
-void engine_candidates_done(struct engine *e, uint64_t now_us)
-{
-    engine_advance(e, now_us);
-    e->is_named = true;
-    engine_settle(e);
-}
-
 bool engine_knows_addr(const struct engine *e, const struct addr *addr)
 {
     return swim_find_addr(e->swim, addr) != NULL;
@@ -237,7 +232,10 @@ bool engine_knows_addr(const struct engine *e, const struct addr *addr)
  * as new as this node are no good as donors until that is settled. */
 static bool awaits_donor(const struct engine *e)
 {
-    const uint64_t age_us = e->now_us - e->started_us;
+    const uint64_t age_us = e->now_us - e->begun_us;
+    if (!e->expect.may_begin) {
+        return true;
+    }
     if (!sync_is_joining(e->sync) || age_us > DONOR_WAIT_US) {
         return false;
     }
@@ -256,24 +254,6 @@ static bool awaits_donor(const struct engine *e)
     return false;
 }
 
-static void look_at_start(struct engine *e)
-{
-    if (!e->is_pass_over) {
-        const bool is_settled = e->is_named && swim_candidates_settled(e->swim);
-        if (!is_settled && e->now_us - e->started_us < FIRST_PASS_MAX_US) {
-            return;
-        }
-        e->is_pass_over = true;
-        e->pass_over_us = e->now_us;
-    }
-    if (!e->clock.is_set && leader_may_found(e)) {
-        leader_found(e);
-    }
-    if (sync_is_joining(e->sync) && e->clock.is_set && overlay_members(&e->overlay) == 1) {
-        sync_join_alone(e->sync);
-    }
-}
-
 uint32_t engine_unready(const struct engine *e)
 {
     uint32_t reasons = 0;
@@ -282,6 +262,7 @@ uint32_t engine_unready(const struct engine *e)
     reasons |= e->clock.is_set ? 0 : READY_NO_CLOCK;
     reasons |= e->is_full ? READY_FULL : 0;
     reasons |= e->is_draining ? READY_DRAINING : 0;
+    reasons |= e->expect.may_begin ? 0 : READY_EXPECTING | READY_JOINING;
     return reasons;
 }
 
@@ -394,6 +375,7 @@ static void take_swim_event(struct engine *e, const struct swim_event *event)
         break;
     case SWIM_VITALS:
         event->member->flags = apart_flags(event->vitals.flags, event->vitals.clock_us);
+        start_heard(e, event->member);
         leader_heard(e, event->member);
         quorum_look(e, event->member);
         leader_sample(e, event->member, &event->vitals, event->rtt_us, event->vitals_at_us);
@@ -424,7 +406,7 @@ void engine_settle(struct engine *e)
         }
         take_swim_event(e, &event);
     }
-    look_at_start(e);
+    start_look(e);
     const bool is_ready = engine_unready(e) == 0;
     if (is_ready && !e->was_ready) {
         engine_notice(e, NOTICE_READY, NULL, 0, NULL);
@@ -441,7 +423,7 @@ static void take_turn(struct engine *e)
     look_at_fullness(e);
     const bool has_trimmed = store_trim(e->store);
     const bool is_waited_for = e->is_full || has_trimmed || sync_is_under_way(e->sync) ||
-                               !e->is_pass_over || !e->clock.is_set;
+                               !e->is_pass_over || !e->clock.is_set || !e->expect.may_begin;
     e->turn_at_us = is_waited_for ? e->now_us + TURN_US : UINT64_MAX;
 }
 
@@ -492,6 +474,7 @@ uint64_t engine_deadline(const struct engine *e)
     deadline_us = earlier(deadline_us, e->clock.is_set ? sync_deadline(e->sync) : UINT64_MAX);
     deadline_us = earlier(deadline_us, earlier(e->peers_at_us, spread_deadline(e)));
     deadline_us = earlier(deadline_us, mesh_deadline(e->mesh));
+    deadline_us = earlier(deadline_us, expect_deadline(&e->expect));
     const uint64_t expiry_ms = store_deadline(e->store);
     if (e->clock.is_set && expiry_ms != UINT64_MAX) {
         const uint64_t now_ms = engine_now_ms(e);

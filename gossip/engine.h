@@ -40,6 +40,7 @@ struct engine_config {
     uint64_t bytes_max;
     uint64_t value_max;              /* told to peers, who log a difference */
     uint64_t ttl_min_ms, ttl_max_ms; /* likewise; the front door clamps */
+    uint32_t expect_members;         /* of a new enclave, gossip/expect; 0: any number */
     struct pagepool *pages;          /* as store_config's; NULL: its own */
 };
 
@@ -63,9 +64,16 @@ void engine_tick(struct engine *e, uint64_t now_us);
  * cost nothing. */
 void engine_candidate(struct engine *e, const struct addr *addr, uint64_t now_us);
 
-/* The providers have named all they know for this time. The first pass ends when its candidates
- * have answered or failed, 2 s after the engine's start at most. */
-void engine_candidates_done(struct engine *e, uint64_t now_us);
+/*
+ * The providers have named all they know for this time. `have_all_answered`: each of them has, by
+ * now or earlier; one that failed has not said that nobody is there. The first pass ends when they
+ * have, and their candidates have answered or failed: 2 s after the engine's start at most, or 1 s
+ * after the last provider's answer where that came late. With a provider that does not answer it
+ * ends after 10 s, and a notice says so. But as soon as a member of the enclave has answered that
+ * is ready, or whose own first pass is over, this node is one that joins: it does not wait for such
+ * a provider.
+ */
+void engine_candidates_done(struct engine *e, bool have_all_answered, uint64_t now_us);
 
 /* True when an alive or suspect member other than this node has this address, or when it is our
  * own. */
@@ -136,9 +144,9 @@ struct put_result {
 /*
  * Stores a write here and sends it to the members of the enclave. On RC_OK exactly one
  * ACTION_PUT_DONE with the token follows, at once when this node is a quorum alone. RC_JOINING (no
- * clock yet), RC_DRAINING, RC_FULL, RC_PRECONDITION, RC_OVERLOADED (too many writes wait, or fewer
- * than quorum-1 links have room), RC_MALFORMED, RC_TOO_LONG, RC_RANGE, RC_NO_MEMORY: nothing was
- * stored.
+ * clock yet, or the enclave has not begun), RC_DRAINING, RC_FULL, RC_PRECONDITION, RC_OVERLOADED
+ * (too many writes wait, or fewer than quorum-1 links have room), RC_MALFORMED, RC_TOO_LONG,
+ * RC_RANGE, RC_NO_MEMORY: nothing was stored.
  */
 MUST_USE enum rc engine_put(struct engine *e, const struct put *put, uint64_t now_us,
                             struct put_result *ret_result);
@@ -176,6 +184,7 @@ enum ready_reason {
     READY_NO_CLOCK = 4,
     READY_FULL = 8,
     READY_DRAINING = 16,
+    READY_EXPECTING = 32, /* too few members yet for a new enclave; READY_JOINING is set too */
 };
 
 /* 0 when ready, else a set of enum ready_reason. */
@@ -212,6 +221,7 @@ struct engine_status {
     uint32_t unready;                    /* enum ready_reason */
     uint32_t alive, suspect, dead, left; /* other members; `alive` does not count this node */
     uint32_t enclave_members;            /* that count in the quorum, this node included */
+    uint32_t expected, expected_seen;    /* with READY_EXPECTING: members, and how many are there */
     uint32_t quorum;
     uint64_t member_digest;
     uint64_t root_digest; /* as of the newest comparable cut */

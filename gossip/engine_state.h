@@ -1,11 +1,11 @@
 /*
  * engine_state: what the engine's own files share. Nobody else includes it.
  *
- * engine.c has the life of the node (time, discovery, clock, readiness), peer.c how links begin and
- * end and what goes out on them, inbound.c what comes in on them, wiring.c which links there are,
- * spread.c how writes reach the whole enclave, quorum.c who counts in their quorum, leader.c whose
- * clock is followed, apart.c whose is too far off for data to pass, client.c what clients ask for
- * and what pages show.
+ * engine.c has the life of the node (time, readiness), start.c how it begins, peer.c how links
+ * begin and end and what goes out on them, inbound.c what comes in on them, wiring.c which links
+ * there are, spread.c how writes reach the whole enclave, quorum.c who counts in their quorum,
+ * leader.c whose clock is followed, apart.c whose is too far off for data to pass, client.c what
+ * clients ask for and what pages show.
  */
 #ifndef GOSSIP_ENGINE_STATE_H
 #define GOSSIP_ENGINE_STATE_H
@@ -13,6 +13,7 @@
 #include "core/rng.h"
 #include "gossip/clock.h"
 #include "gossip/engine.h"
+#include "gossip/expect.h"
 #include "gossip/mesh.h"
 #include "gossip/overlay.h"
 #include "gossip/replica.h"
@@ -61,10 +62,13 @@ struct engine {
     uint64_t wired;            /* the overlay's changes as of the last wiring_turn() */
     uint64_t newest_member_us; /* when somebody was met for the first time */
     uint64_t pass_over_us;     /* when the first discovery pass ended */
-    bool is_meshed;            /* every member of the enclave, which is small, is linked */
+    uint64_t named_us;
+    struct expect expect; /* whether the enclave may begin */
+    uint64_t begun_us;    /* when it might, in this node's eyes */
+    bool is_meshed;       /* every member of the enclave, which is small, is linked */
     bool owes_sync;   /* something was lost with a neighbour: to be reconciled with some other */
     bool is_debt_new; /* and nobody was asked to yet */
-    bool is_named;    /* the providers have named all they know, once */
+    bool is_named;    /* the providers have named all they know, once; at named_us */
     bool is_pass_over;
     bool is_full;           /* refused for lack of room lately, see engine_refused_room() */
     uint64_t full_until_us; /* not before then is it looked whether there is room again */
@@ -170,6 +174,15 @@ uint32_t quorum_members(const struct engine *e);
 uint32_t quorum_needed(const struct engine *e);
 
 void quorum_check(const struct engine *e);
+
+/* ---- start.c ---- */
+
+/* The member's flags were heard: it may know that the enclave exists. */
+void start_heard(struct engine *e, const struct member *m);
+
+/* Looks whether the first pass is over and the enclave may begin, and does what follows from it.
+ * Costs nothing later. */
+void start_look(struct engine *e);
 
 /* ---- leader.c ---- */
 

@@ -74,6 +74,7 @@ enum member_flags {
     MEMBER_IS_READY = 4,
     MEMBER_IS_FULL = 8,
     MEMBER_IS_DRAINING = 16,
+    MEMBER_MAY_BEGIN = 32, /* its enclave exists as far as it knows, or may begin: gossip/expect */
 };
 
 /*

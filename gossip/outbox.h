@@ -63,7 +63,10 @@ enum notice_kind {
     NOTICE_ROOM,           /* and does not any more */
     NOTICE_CONFIG_DIFFERS, /* text: setting and both values */
     NOTICE_READY,
-    NOTICE_NAME_TWICE, /* another member has our name */
+    NOTICE_NAME_TWICE,  /* another member has our name */
+    NOTICE_PASS_FAILED, /* the first discovery pass is over, and a provider has not answered */
+    NOTICE_EXPECTING,   /* text: how many members of how many are there */
+    NOTICE_MAJORITY,    /* likewise, and the enclave begins with these */
     NOTICE_KINDS,
 };
 

@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 /* Some 400 bytes a member, times MEMBERS_MAX, and names that need escaping. */
-enum { PAGE_BYTES_MAX = 16 << 20, PORT_COUNT = 1 << 16 };
+enum { PAGE_BYTES_MAX = 16 << 20, PORT_COUNT = 1 << 16, EXPECTING_TEXT_SIZE = 48 };
 
 static void begin_page(struct http_response *rs, struct json_out *o)
 {
@@ -106,12 +106,28 @@ static void put_uptime(const struct api_view *v, struct json_out *o)
 
 /* ---- Probes ---- */
 
-static void put_reasons(struct json_out *o, uint32_t unready)
+/* "expecting 2 of 3". */
+static void put_expecting(const struct api_view *v, struct json_out *o, const char *word)
+{
+    char text[EXPECTING_TEXT_SIZE];
+    struct engine_status status = {0};
+    engine_status(v->engine, v->now_us, &status);
+    (void)snprintf(text, sizeof(text), "%s %u of %u", word, status.expected_seen, status.expected);
+    json_out_text(o, NULL, text);
+}
+
+static void put_reasons(const struct api_view *v, struct json_out *o, uint32_t unready)
 {
     json_out_begin(o, "reasons", '[');
     for (size_t i = 0; i < READY_COUNT; i++) {
-        if ((unready & READY_REASONS[i].reason) != 0) {
-            json_out_text(o, NULL, READY_REASONS[i].name);
+        const struct ready *reason = &READY_REASONS[i];
+        if ((unready & reason->reason) == 0) {
+            continue;
+        }
+        if (reason->reason == READY_EXPECTING) {
+            put_expecting(v, o, reason->name);
+        } else {
+            json_out_text(o, NULL, reason->name);
         }
     }
     json_out_end(o, ']');
@@ -119,11 +135,10 @@ static void put_reasons(struct json_out *o, uint32_t unready)
 
 void api_cluster_livez(const struct api_view *v, struct http_response *rs)
 {
-    (void)v; /* that this line runs is the answer */
     struct json_out o;
     begin_page(rs, &o);
-    json_out_text(&o, "status", "alive");
-    put_reasons(&o, 0);
+    json_out_text(&o, "status", "alive"); /* that this line runs is the answer */
+    put_reasons(v, &o, 0);
     end_page(rs, 200, &o);
 }
 
@@ -133,7 +148,7 @@ void api_cluster_readyz(const struct api_view *v, struct http_response *rs)
     struct json_out o;
     begin_page(rs, &o);
     json_out_text(&o, "status", unready == 0 ? "ready" : "not_ready");
-    put_reasons(&o, unready);
+    put_reasons(v, &o, unready);
     end_page(rs, unready == 0 ? 200 : 503, &o);
     if (unready != 0) {
         http_add(rs, "Retry-After", "1");
@@ -333,7 +348,7 @@ void api_cluster_status(const struct api_view *v, struct http_response *rs)
     json_out_text(&o, "enclave", enclave_of(self));
     json_out_text(&o, "network", v->config->network);
     json_out_text(&o, "state", ready_state(status.unready));
-    put_reasons(&o, status.unready);
+    put_reasons(v, &o, status.unready);
     put_uptime(v, &o);
     json_out_u64(&o, "uptime_s", uptime_s(v));
     json_out_begin(&o, "memory", '{');

@@ -110,12 +110,13 @@ struct claim_check *claim_check_start(struct event_base *base, const char *domai
     c->arg = arg;
     c->at.port = port;
     c->again = evtimer_new(base, on_again, c);
-    c->dns = dns_new(base, LOOKUP_TIMEOUT_MS);
+    const struct dns_config dns = {.base = base, .timeout_ms = LOOKUP_TIMEOUT_MS};
+    c->dns = dns_new(&dns);
     if (c->again == NULL || c->dns == NULL) {
         claim_check_free(c);
         return NULL;
     }
-    c->query = dns_resolve(c->dns, domain, on_resolved, c);
+    c->query = dns_resolve(c->dns, domain, DNS_BOTH, on_resolved, c);
     return c;
 }
 

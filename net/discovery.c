@@ -16,14 +16,15 @@
 
 enum {
     PROVIDERS_MAX = 4,
-    /* The first pass holds up readiness, which has 2 s; later ones hold up nobody. */
+    /* Until all have answered they hold up readiness: what fails is better asked again soon. A
+     * slow API gets twice the time at each further try. */
     FIRST_LOOKUP_MS = 1000,
     FIRST_FETCH_MS = 1700,
-    FIRST_PASS_MS = 1800,
     LOOKUP_MS = 3000,
     FETCH_MS = 10000,
-    PASS_MS = 12000,
+    PASS_REST_MS = 100, /* a pass takes no longer than the slower of these and so much */
     INTERVAL_MS = 30000,
+    FAILED_MIN_MS = 250, /* doubling */
     ALONE_MIN_MS = 1000, /* doubling */
     ALONE_MAX_MS = 5000,
     HURRY_MS = 200, /* several deaths are told in a row */
@@ -35,6 +36,7 @@ enum {
 struct source {
     struct provider *provider;
     bool is_running;
+    bool has_answered; /* in some pass */
     bool has_spoken;
     uint32_t named; /* candidates in this pass */
     uint64_t sum;   /* of their addresses, free of order */
@@ -48,11 +50,15 @@ struct discovery {
     struct source sources[PROVIDERS_MAX];
     uint32_t source_count;
     uint32_t running;
-    struct dns *dns;     /* of the last pass, until the next begins */
+    struct dns *dns; /* of the last pass, until the next begins */
+    enum dns_family wanted;
     struct event *timer; /* to the next pass, or the end of this one */
     bool is_in_pass;
-    bool was_alone;    /* when the timer was set */
-    uint32_t alone_ms; /* the pause after the next pass that leaves us alone */
+    bool has_failed;    /* a provider has, in this pass or the last one */
+    bool was_alone;     /* when the timer was set */
+    uint32_t alone_ms;  /* the pause after the next pass that leaves us alone */
+    uint32_t failed_ms; /* and after the next one in which a provider fails, at most */
+    uint32_t fetch_ms;  /* what an API has in the next pass */
     struct discovery_stats stats;
 };
 
@@ -68,16 +74,21 @@ static uint32_t jittered(struct discovery *d, uint32_t ms)
     return ms - spread + (uint32_t)rng_below(&d->rng, 2 * spread + 1);
 }
 
+static uint32_t doubled(uint32_t ms, uint32_t max)
+{
+    return 2 * ms < max ? 2 * ms : max;
+}
+
 static void schedule_next(struct discovery *d)
 {
     d->was_alone = d->config.is_alone(d->config.arg);
-    if (!d->was_alone) {
-        d->alone_ms = ALONE_MIN_MS;
-        arm(d, jittered(d, INTERVAL_MS));
-        return;
+    uint32_t pause_ms = d->was_alone ? d->alone_ms : INTERVAL_MS;
+    d->alone_ms = d->was_alone ? doubled(d->alone_ms, ALONE_MAX_MS) : ALONE_MIN_MS;
+    if (d->has_failed && d->failed_ms < pause_ms) {
+        pause_ms = d->failed_ms;
     }
-    arm(d, jittered(d, d->alone_ms));
-    d->alone_ms = 2 * d->alone_ms < ALONE_MAX_MS ? 2 * d->alone_ms : ALONE_MAX_MS;
+    d->failed_ms = d->has_failed ? doubled(d->failed_ms, INTERVAL_MS) : FAILED_MIN_MS;
+    arm(d, jittered(d, pause_ms));
 }
 
 /* ---- What a pass brings ---- */
@@ -93,14 +104,33 @@ static struct source *source_of(struct discovery *d, const struct provider *p)
     return NULL;
 }
 
+/*
+ * A node that is bound to one address meets those that are bound to the same one, and these do not
+ * listen on loopback: there it stands for that address. Only that of localhost where the node is
+ * bound to loopback itself, as others of 127.0.0.0/8 were named on purpose then.
+ */
+static struct addr reachable(const struct discovery *d, const struct addr *addr)
+{
+    const struct addr *bind = &d->config.node->bind;
+    const struct addr v4 = addr_v4((const uint8_t[]){127, 0, 0, 1}, 0);
+    const bool is_localhost = addr_same_ip(addr, &v4) || !addr_is_v4(addr);
+    struct addr there = *addr;
+    if (!addr_is_any(bind) && addr_is_loopback(addr) && (!addr_is_loopback(bind) || is_localhost)) {
+        there = *bind;
+        there.port = addr->port;
+    }
+    return there;
+}
+
 static void on_candidate(void *arg, struct provider *p, const struct addr *addr)
 {
     struct discovery *d = arg;
     struct source *s = source_of(d, p);
+    const struct addr there = reachable(d, addr);
     s->named++;
     s->sum += XXH3_64bits(addr, sizeof(*addr));
-    if (addr->port != 0 && !addr_is_any(addr) && !d->config.knows(d->config.arg, addr)) {
-        d->config.candidate(d->config.arg, addr);
+    if (there.port != 0 && !addr_is_any(&there) && !d->config.knows(d->config.arg, &there)) {
+        d->config.candidate(d->config.arg, &there);
     }
 }
 
@@ -125,12 +155,30 @@ static void log_change(struct discovery *d, struct source *s, enum rc rc, const 
     }
 }
 
+static bool have_all_answered(const struct discovery *d)
+{
+    bool all = true;
+    for (uint32_t i = 0; i < d->source_count; i++) {
+        all = all && d->sources[i].has_answered;
+    }
+    return all;
+}
+
 static void end_pass(struct discovery *d)
 {
     d->is_in_pass = false;
     d->stats.passes++;
-    d->config.pass_done(d->config.arg);
+    d->config.pass_done(d->config.arg, have_all_answered(d));
     schedule_next(d);
+}
+
+static void take_outcome(struct discovery *d, struct source *s, enum rc rc, const char *detail)
+{
+    const bool is_answer = rc == RC_OK || rc == RC_NOT_FOUND;
+    s->has_answered = s->has_answered || is_answer;
+    d->has_failed = d->has_failed || !is_answer;
+    d->stats.failures += !is_answer;
+    log_change(d, s, rc, detail);
 }
 
 static void on_done(void *arg, struct provider *p, enum rc rc, const char *detail)
@@ -140,8 +188,7 @@ static void on_done(void *arg, struct provider *p, enum rc rc, const char *detai
     ASSERT(s->is_running);
     s->is_running = false;
     d->running--;
-    d->stats.failures += rc != RC_OK;
-    log_change(d, s, rc, detail);
+    take_outcome(d, s, rc, detail);
     if (d->running == 0) {
         end_pass(d);
     }
@@ -155,27 +202,39 @@ static void renew_dns(struct discovery *d, uint32_t lookup_ms)
     if (d->dns != NULL && !dns_is_idle(d->dns)) {
         return;
     }
+    const struct dns_config config = {.base = d->config.base, .timeout_ms = lookup_ms};
     dns_free(d->dns);
-    d->dns = dns_new(d->config.base, lookup_ms);
+    d->dns = dns_new(&config);
+}
+
+/* Providers end by themselves; this is for one that does not. */
+static uint32_t pass_max_ms(const struct discovery *d, uint32_t lookup_ms)
+{
+    const uint32_t lookup_max_ms = lookup_ms + lookup_ms / 4;
+    return (d->fetch_ms > lookup_max_ms ? d->fetch_ms : lookup_max_ms) + PASS_REST_MS;
 }
 
 static void begin_pass(struct discovery *d)
 {
-    const bool is_first = d->stats.passes == 0;
-    renew_dns(d, is_first ? FIRST_LOOKUP_MS : LOOKUP_MS);
+    const bool are_waited_for = !have_all_answered(d);
+    const uint32_t lookup_ms = are_waited_for ? FIRST_LOOKUP_MS : LOOKUP_MS;
+    d->fetch_ms = are_waited_for ? doubled(d->fetch_ms, FETCH_MS) : FETCH_MS;
+    renew_dns(d, lookup_ms);
     if (d->dns == NULL) {
         arm(d, ALONE_MAX_MS); /* no memory or no descriptor now */
         return;
     }
     const struct provider_pass pass = {.base = d->config.base,
                                        .dns = d->dns,
-                                       .timeout_ms = is_first ? FIRST_FETCH_MS : FETCH_MS,
+                                       .wanted = d->wanted,
+                                       .timeout_ms = d->fetch_ms,
                                        .arg = d,
                                        .candidate = on_candidate,
                                        .done = on_done};
     d->is_in_pass = true;
+    d->has_failed = false;
     d->running = d->source_count;
-    arm(d, d->source_count == 0 ? 0 : is_first ? FIRST_PASS_MS : PASS_MS);
+    arm(d, d->source_count == 0 ? 0 : pass_max_ms(d, lookup_ms));
     for (uint32_t i = 0; i < d->source_count; i++) {
         struct source *s = &d->sources[i];
         s->is_running = true;
@@ -205,13 +264,12 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     if (d->is_in_pass) {
         for (uint32_t i = 0; i < d->source_count; i++) {
             if (d->sources[i].is_running) {
-                d->stats.failures++;
-                log_change(d, &d->sources[i], RC_TIMEOUT, "no answer in time");
+                take_outcome(d, &d->sources[i], RC_TIMEOUT, "no answer in time");
             }
         }
         cancel_pass(d);
         end_pass(d);
-    } else if (d->was_alone && !d->config.is_alone(d->config.arg)) {
+    } else if (d->was_alone && !d->has_failed && !d->config.is_alone(d->config.arg)) {
         schedule_next(d); /* found, or been found, meanwhile */
     } else {
         begin_pass(d);
@@ -228,6 +286,15 @@ void discovery_hurry(struct discovery *d)
 }
 
 /* ---- Life ---- */
+
+/* A socket that is bound to an address sends to its own family. */
+static enum dns_family reachable_families(const struct addr *bind)
+{
+    if (addr_is_any(bind)) {
+        return DNS_BOTH;
+    }
+    return addr_is_v4(bind) ? DNS_IPV4 : DNS_IPV6;
+}
 
 static void add_source(struct discovery *d, struct provider *provider)
 {
@@ -256,14 +323,12 @@ static enum rc add_sources(struct discovery *d)
     const struct node_config *node = d->config.node;
     const uint16_t first = node->base_port;
     const uint16_t last = (uint16_t)(first + node->max_ports - 1);
-    const bool is_v6_bound = !addr_is_any(&node->bind) && !addr_is_v4(&node->bind);
     if ((node->providers & PROVIDER_PORT_RANGE) != 0) {
-        add_source(
-            d, provider_domain_new("port-range", node->discovery_domain, first, last, is_v6_bound));
+        add_source(d, provider_domain_new("port-range", node->discovery_domain, first, last));
     }
     if ((node->providers & PROVIDER_DNS) != 0) {
         const uint16_t port = node->fixed_port != 0 ? node->fixed_port : first;
-        add_source(d, provider_domain_new("dns", node->discovery_domain, port, port, is_v6_bound));
+        add_source(d, provider_domain_new("dns", node->discovery_domain, port, port));
     }
     if ((node->providers & PROVIDER_STATIC) != 0 && node->peer_count > 0) {
         add_source(d, provider_static_new(node->peers, node->peer_count));
@@ -276,6 +341,9 @@ enum rc discovery_new(const struct discovery_config *config, struct discovery **
     struct discovery *d = mem_new(1, sizeof(*d));
     d->config = *config;
     d->alone_ms = ALONE_MIN_MS;
+    d->failed_ms = FAILED_MIN_MS;
+    d->fetch_ms = FIRST_FETCH_MS / 2; /* doubled by the first pass */
+    d->wanted = reachable_families(&config->node->bind);
     rng_init(&d->rng, config->seed);
     d->timer = evtimer_new(config->base, on_timer, d);
     ASSERT(d->timer != NULL);
@@ -302,6 +370,19 @@ void discovery_free(struct discovery *d)
     }
     event_free(d->timer);
     free(d);
+}
+
+void discovery_warn(const struct discovery *d)
+{
+    const struct node_hooks *hooks = d->config.hooks;
+    for (uint32_t i = 0; i < d->source_count; i++) {
+        const struct source *s = &d->sources[i];
+        if (!s->has_answered) {
+            hooks->log(hooks->arg, LOG_WARN, "discovery",
+                       "going on without %s, which has not said who is there: %s",
+                       s->provider->name, s->has_spoken ? s->last_detail : "no answer so far");
+        }
+    }
 }
 
 struct discovery_stats discovery_stats(const struct discovery *d)

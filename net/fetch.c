@@ -361,7 +361,7 @@ static void resolve(struct fetch *f, struct dns *dns)
     if (addr_parse_ip(f->host, f->port, &f->addrs[0]) == RC_OK) {
         f->addr_count = 1;
     } else if (dns != NULL) {
-        f->query = dns_resolve(dns, f->host, on_resolved, f);
+        f->query = dns_resolve(dns, f->host, DNS_BOTH, on_resolved, f);
         return;
     } else {
         resolve_blocking(f);

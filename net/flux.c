@@ -179,6 +179,7 @@ enum rc flux_parse_locations(const void *body, size_t len,
         rc = RC_MALFORMED;
     } else {
         collect(data, ret_addrs, ret_count);
+        rc = *ret_count == 0 && cJSON_GetArraySize(data) > 0 ? RC_MALFORMED : RC_OK;
     }
     cJSON_Delete(json);
     return rc;

@@ -36,7 +36,8 @@ bool flux_is_app_name(const char *name);
 
 /*
  * Takes the instances' addresses out of an answer's body: port 0, each once, unusable ones left out
- * (not an address, unspecified, multicast). RC_MALFORMED: not such an answer; RC_REFUSED: its
+ * (not an address, unspecified, multicast). RC_MALFORMED: not such an answer, or a list without a
+ * usable one, which is another thing than an empty list; RC_REFUSED: its
  * status is not success; RC_TOO_LONG: more than FLUX_BODY_BYTES_MAX. More than FLUX_INSTANCES_MAX
  * are cut.
  */

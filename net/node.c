@@ -201,6 +201,10 @@ static void on_put_done(void *arg, const struct put_done *done, uint64_t now_us)
 static void on_notice(void *arg, const struct notice *notice)
 {
     struct node *n = arg;
+    if (notice->kind == NOTICE_PASS_FAILED) {
+        discovery_warn(n->discovery); /* which knows the providers' names */
+        return;
+    }
     n->hooks->notice(n->hooks->arg, notice);
     const bool is_loss = notice->kind == NOTICE_MEMBER_DEAD || notice->kind == NOTICE_MEMBER_LEFT;
     if (is_loss && n->discovery != NULL) {
@@ -228,10 +232,10 @@ static void on_candidate(void *arg, const struct addr *addr)
     engine_candidate(n->engine, addr, driver_turn(n->driver));
 }
 
-static void on_pass_done(void *arg)
+static void on_pass_done(void *arg, bool have_all_answered)
 {
     const struct node *n = arg;
-    engine_candidates_done(n->engine, driver_turn(n->driver));
+    engine_candidates_done(n->engine, have_all_answered, driver_turn(n->driver));
 }
 
 static bool on_is_alone(void *arg)
@@ -415,6 +419,7 @@ static enum rc make_engine(struct node *n)
                                    .value_max = c->value_max,
                                    .ttl_min_ms = c->ttl_min_s * 1000,
                                    .ttl_max_ms = c->ttl_max_s * 1000,
+                                   .expect_members = c->expect_members,
                                    .pages = n->pages};
     memcpy(config.name, n->name, sizeof(config.name));
     memcpy(config.network, c->network, sizeof(config.network));

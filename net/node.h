@@ -69,7 +69,8 @@ struct node_config {
     uint32_t replication_factor;
     uint64_t ttl_default_s, ttl_min_s, ttl_max_s;
     uint64_t value_max;
-    uint64_t bytes_max; /* never 0 here: auto is resolved by the caller */
+    uint64_t bytes_max;      /* never 0 here: auto is resolved by the caller */
+    uint32_t expect_members; /* of a new enclave before it begins; 0: any number */
     uint32_t write_timeout_ms;
     uint32_t rate_limit; /* requests per second per client address, 0 off */
     uint32_t connections_max, connections_per_ip_max; /* the latter 0: off */

@@ -4,13 +4,15 @@
  *
  * A pass starts each provider once; it names candidates and ends with one `done`. All of it comes
  * from the loop, never from within start().
+ *
+ * A provider that has answered has said who is there, and that may be nobody. One that failed has
+ * said nothing, also where it named some: a node must not take that for "nobody is there".
  */
 #ifndef NET_PROVIDER_H
 #define NET_PROVIDER_H
 
-#include "core/addr.h"
+#include "net/dns.h"
 
-struct dns;
 struct event_base;
 struct provider;
 
@@ -18,11 +20,12 @@ struct provider;
 struct provider_pass {
     struct event_base *base;
     struct dns *dns;
-    uint32_t timeout_ms; /* for what it asks others */
+    enum dns_family wanted; /* addresses that this node can reach */
+    uint32_t timeout_ms;    /* for what it asks others */
     void *arg;
     void (*candidate)(void *arg, struct provider *p, const struct addr *addr);
-    /* `rc` is RC_OK when all it asked has answered; otherwise `detail`, borrowed, says to people
-     * what failed. Candidates may have been named in both cases. */
+    /* RC_OK: all that it asked has answered. RC_NOT_FOUND: likewise, and a name does not exist.
+     * Anything else: it failed. `detail`, borrowed, says to people what is wrong. */
     void (*done)(void *arg, struct provider *p, enum rc rc, const char *detail);
 };
 

@@ -13,15 +13,13 @@ struct provider_domain {
     struct provider provider;
     const char *domain;
     uint16_t first_port, last_port;
-    bool is_v6_bound;
     struct provider_pass pass;
     struct dns_query *query; /* NULL when none is under way */
 };
 
-static bool is_twin(const struct provider_domain *d, const struct dns_answer *answer,
-                    const struct addr *addr)
+static bool is_twin(const struct dns_answer *answer, const struct addr *addr)
 {
-    if (d->is_v6_bound || addr_is_v4(addr) || !addr_is_loopback(addr)) {
+    if (addr_is_v4(addr) || !addr_is_loopback(addr)) {
         return false;
     }
     for (size_t i = 0; i < answer->count; i++) {
@@ -44,7 +42,7 @@ static void on_resolved(void *arg, const struct dns_answer *answer)
         for (size_t i = 0; i < answer->count; i++) {
             struct addr addr = answer->addrs[i];
             addr.port = (uint16_t)port;
-            if (!is_twin(d, answer, &addr)) {
+            if (!is_twin(answer, &addr)) {
                 d->pass.candidate(d->pass.arg, &d->provider, &addr);
             }
         }
@@ -57,7 +55,7 @@ static void start(struct provider *p, const struct provider_pass *pass)
     struct provider_domain *d = (struct provider_domain *)p;
     ASSERT(d->query == NULL);
     d->pass = *pass;
-    d->query = dns_resolve(pass->dns, d->domain, on_resolved, d);
+    d->query = dns_resolve(pass->dns, d->domain, pass->wanted, on_resolved, d);
 }
 
 static void cancel(struct provider *p)
@@ -73,7 +71,7 @@ static void provider_domain_free(struct provider *p)
 }
 
 struct provider *provider_domain_new(const char *name, const char *domain, uint16_t first_port,
-                                     uint16_t last_port, bool is_v6_bound)
+                                     uint16_t last_port)
 {
     struct provider_domain *d = mem_new(1, sizeof(*d));
     d->provider = (struct provider){
@@ -81,6 +79,5 @@ struct provider *provider_domain_new(const char *name, const char *domain, uint1
     d->domain = domain;
     d->first_port = first_port;
     d->last_port = last_port;
-    d->is_v6_bound = is_v6_bound;
     return &d->provider;
 }

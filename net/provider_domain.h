@@ -10,11 +10,10 @@
 #include "net/provider.h"
 
 /*
- * `name` and `domain` are borrowed for its life. A node that is bound to IPv6 alone says so by
- * `is_v6_bound`; for all others ::1 is left out beside 127.0.0.1, because nodes on loopback listen
- * on both and would be asked, and known, twice. Never NULL.
+ * `name` and `domain` are borrowed for its life. ::1 is left out beside 127.0.0.1, because nodes on
+ * loopback listen on both and would be asked, and known, twice. Never NULL.
  */
 struct provider *provider_domain_new(const char *name, const char *domain, uint16_t first_port,
-                                     uint16_t last_port, bool is_v6_bound);
+                                     uint16_t last_port);
 
 #endif

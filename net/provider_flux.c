@@ -68,7 +68,9 @@ static void on_fetched(void *arg, const struct fetch_answer *answer)
         rc = RC_REFUSED;
         (void)snprintf(detail, sizeof(detail), "%s answered with status %d", f->api.host,
                        answer->status);
-    } else if ((rc = take(f, answer)) != RC_OK) {
+    } else if ((rc = take(f, answer)) == RC_REFUSED) {
+        (void)snprintf(detail, sizeof(detail), "%s says that the request failed", f->api.host);
+    } else if (rc != RC_OK) {
         (void)snprintf(detail, sizeof(detail), "%s: its answer is %s", f->api.host, rc_text(rc));
     }
     finish(f, rc, detail);

@@ -19,16 +19,16 @@ struct lookup {
 struct provider_static {
     struct provider provider;
     struct provider_pass pass;
-    uint32_t waiting; /* lookups that have not answered */
-    uint32_t failed;
-    char detail[DETAIL_SIZE]; /* of the first that failed */
+    uint32_t waiting;         /* lookups that have not answered */
+    enum rc rc;               /* RC_OK, RC_NOT_FOUND, or that of the first that failed */
+    char detail[DETAIL_SIZE]; /* of what `rc` says */
     uint32_t count;
     struct lookup lookups[];
 };
 
 static void finish(struct provider_static *s)
 {
-    s->pass.done(s->pass.arg, &s->provider, s->failed == 0 ? RC_OK : RC_NOT_FOUND, s->detail);
+    s->pass.done(s->pass.arg, &s->provider, s->rc, s->detail);
 }
 
 static void on_resolved(void *arg, const struct dns_answer *answer)
@@ -36,7 +36,9 @@ static void on_resolved(void *arg, const struct dns_answer *answer)
     struct lookup *lookup = arg;
     struct provider_static *s = lookup->owner;
     lookup->query = NULL;
-    if (answer->rc != RC_OK && s->failed++ == 0) {
+    const bool is_worse = s->rc == RC_OK || (s->rc == RC_NOT_FOUND && answer->rc != RC_NOT_FOUND);
+    if (answer->rc != RC_OK && is_worse) {
+        s->rc = answer->rc;
         (void)snprintf(s->detail, sizeof(s->detail), "%s: %s", lookup->peer->host, answer->detail);
     }
     for (size_t i = 0; i < answer->count; i++) {
@@ -54,12 +56,13 @@ static void start(struct provider *p, const struct provider_pass *pass)
     struct provider_static *s = (struct provider_static *)p;
     ASSERT(s->waiting == 0);
     s->pass = *pass;
-    s->failed = 0;
+    s->rc = RC_OK;
     s->detail[0] = '\0';
     s->waiting = s->count;
     for (uint32_t i = 0; i < s->count; i++) {
         struct lookup *lookup = &s->lookups[i];
-        lookup->query = dns_resolve(pass->dns, lookup->peer->host, on_resolved, lookup);
+        lookup->query =
+            dns_resolve(pass->dns, lookup->peer->host, pass->wanted, on_resolved, lookup);
     }
 }
 

@@ -4,7 +4,7 @@
 
 const struct ready READY_REASONS[READY_COUNT] = {
     {READY_DRAINING, "draining"}, {READY_DISCOVERING, "discovering"}, {READY_NO_CLOCK, "no_clock"},
-    {READY_JOINING, "joining"},   {READY_FULL, "storage_full"},
+    {READY_JOINING, "joining"},   {READY_EXPECTING, "expecting"},     {READY_FULL, "storage_full"},
 };
 
 const char *ready_state(uint32_t unready)

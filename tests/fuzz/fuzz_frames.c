@@ -78,7 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct addr from = addr_v4(ip, 40000);
     uint64_t now_us = START_US;
     struct engine *e = new_engine();
-    engine_candidates_done(e, now_us); /* alone, so it founds its clock and takes records */
+    engine_candidates_done(e, true, now_us); /* alone, so it founds its clock and takes records */
     const uint32_t link = engine_link_accept(e, &from, now_us);
     say_hello(e, link, now_us);
     const size_t piece = size > 0 ? (size_t)data[0] + 1 : 1;

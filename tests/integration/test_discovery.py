@@ -1,20 +1,28 @@
 """Finding peers: static, DNS with several addresses, Flux's list with its ghosts, wrong certificates."""
 
+import collections
 import contextlib
 import http.server
 import json
 import os
 import socket
 import ssl
+import struct
 import subprocess
 import tempfile
 import threading
+import time
 
 import harness
 from harness import Case, Host, Launcher, Node, formed, stays, wait_formed, wait_until
 
 APP = "fade-repram"
+FOUNDED = "this host's clock is the cluster's"
 BAD_CONFIGURATION = 78
+
+
+def count_lines(programs, text):
+    return sum(program.output().count(text) for program in programs)
 
 
 class Static(Case):
@@ -32,6 +40,126 @@ class Static(Case):
         base = harness.free_base()
         env = {"REPRAM_DISCOVERY": "static", "REPRAM_PEERS": f"localhost:{base},127.0.0.1:1"}
         wait_formed([Node(base + i, max_ports=1, env=env) for i in range(4)])
+
+
+class NameServer(threading.Thread):
+    """Answers on the bridge for one name. `mode` is what it does: answer, silence, fail (SERVFAIL),
+    refuse, truncate, or fail6 (it answers, but fails for AAAA)."""
+
+    CODES = {"fail": 2, "refuse": 5}
+
+    def __init__(self, name, addresses):
+        super().__init__(daemon=True)
+        self.labels = [label.encode() for label in name.split(".")]
+        self.addresses = addresses
+        self.mode = "answer"
+        self.asked = collections.Counter()
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("10.77.0.254", 53))
+        self.socket.settimeout(0.1)
+        self.is_over = threading.Event()
+        self.start()
+
+    def run(self):
+        while not self.is_over.is_set():
+            with contextlib.suppress(TimeoutError):
+                message, sender = self.socket.recvfrom(512)
+                answer = self.answer(message)
+                if answer is not None:
+                    self.socket.sendto(answer, sender)
+
+    def answer(self, message):
+        labels, at = [], 12
+        while message[at] != 0:
+            labels.append(message[at + 1:at + 1 + message[at]].lower())
+            at += 1 + message[at]
+        question, kind = message[12:at + 5], struct.unpack(">H", message[at + 1:at + 3])[0]
+        self.asked[self.mode] += 1
+        code, flags, records = 0, 0x8400, []
+        if self.mode == "silence":
+            return None
+        if self.mode in self.CODES or (self.mode == "fail6" and kind == 28):
+            code = self.CODES.get(self.mode, 2)
+        elif self.mode == "truncate":
+            flags |= 0x0200
+        elif labels != self.labels:
+            code = 3
+        elif kind == 1:
+            records = [b"\xc0\x0c" + struct.pack(">HHIH", 1, 1, 0, 4) + socket.inet_aton(address)
+                       for address in self.addresses]
+        return (message[:2] + struct.pack(">HHHHH", flags | code, 1, len(records), 0, 0) + question
+                + b"".join(records))
+
+    def close(self):
+        self.is_over.set()
+        self.join()
+        self.socket.close()
+
+
+def use_bridge_resolver(case):
+    """Every host asks the bridge's name server from now on."""
+    with tempfile.NamedTemporaryFile("w", encoding="ascii", delete=False) as file:
+        file.write("nameserver 10.77.0.254\noptions timeout:1 attempts:2\n")
+    case.addCleanup(os.unlink, file.name)
+    harness.run("mount", "--bind", file.name, "/etc/resolv.conf")
+    case.addCleanup(harness.run, "umount", "/etc/resolv.conf")
+
+
+@harness.needs_isolation
+class FailingDns(Case):
+    """A name server that fails while nodes start, and comes back."""
+
+    def setUp(self):
+        self.hosts = [Host() for _ in range(2)]
+        for host in self.hosts:
+            self.addCleanup(host.close)
+        use_bridge_resolver(self)
+        self.server = NameServer("cluster.test", [host.address for host in self.hosts])
+        self.addCleanup(self.server.close)
+
+    def start(self):
+        return [Node(8081, host=host, wait=False,
+                     env={"DISCOVERY_DOMAIN": "cluster.test", "REPRAM_CLAIM_CHECK": "off"})
+                for host in self.hosts]
+
+    def is_one_cluster_after(self, mode, failure, seconds=20):
+        self.server.mode = mode
+        nodes = self.start()
+        for node in nodes:
+            wait_until(lambda n=node: failure in n.output(), "it says what failed", 20)
+            node.await_port()
+            self.assertEqual(node.request("GET", "/readyz").status, 503)
+        self.server.mode = "answer"
+        wait_formed(nodes, seconds)
+        self.assertEqual(count_lines(nodes, FOUNDED), 1)
+        self.assertEqual(count_lines(nodes, "going on without"), 0)
+        for node in nodes:
+            warnings = [line for line in node.output().splitlines() if failure in line]
+            self.assertEqual(len(warnings), 1, warnings)
+            self.assertIn("port-range: cluster.test: ", warnings[0])
+
+    def test_a_server_that_is_silent_at_first_makes_one_cluster(self):
+        self.is_one_cluster_after("silence", "the name servers do not answer")
+
+    def test_a_server_that_fails_at_first_makes_one_cluster(self):
+        self.is_one_cluster_after("fail", "the name servers fail (SERVFAIL)")
+
+    def test_a_server_that_refuses_at_first_makes_one_cluster(self):
+        self.is_one_cluster_after("refuse", "the name server refuses to answer")
+
+    def test_an_answer_that_is_cut_makes_one_cluster(self):
+        self.is_one_cluster_after("truncate", "the answer is too long for a datagram")
+
+    def test_a_server_that_fails_for_one_family_holds_up_the_founding(self):
+        self.server.mode = "fail6"
+        nodes = self.start()
+        for node in nodes:
+            node.await_port()
+        wait_until(lambda: len(nodes[0].alive()) == 1, "they find each other by the other", 10)
+        self.assertEqual(nodes[0].request("GET", "/readyz").status, 503)
+        wait_formed(nodes, 20)
+        self.assertIn("going on without port-range, which has not said who is there: cluster.test: "
+                      "the name servers fail (SERVFAIL)", nodes[0].output() + nodes[1].output())
 
 
 @harness.needs_isolation
@@ -123,6 +251,7 @@ class FluxApi(http.server.ThreadingHTTPServer):
 
     def __init__(self, address, context=None):
         self.answer = []
+        self.status = 200
         self.paths = []
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -135,7 +264,7 @@ class FluxApi(http.server.ThreadingHTTPServer):
                          "broadcastedAt": "2026-01-01T00:00:00.000Z",
                          "expireAt": "2026-01-01T02:05:00.000Z",
                          "runningSince": "2026-01-01T00:00:00.000Z"} for ip in answer]}).encode()
-                self.send_response(200)
+                self.send_response(self.server.status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
@@ -194,20 +323,46 @@ class Flux(Case):
         api = self.api()
         api.answer = b'{"status":"success","data":[{"ip":17},{"ip":"not an address"},{},null]}'
         first = self.instance(hosts[0], api).nodes()[0]
-        wait_until(first.is_ready, "it is ready nevertheless", 10)
+        wait_until(first.is_ready, "it is ready nevertheless", 20)
+        late = None
         for answer in (b"", b"<html>502</html>", b'{"status":"error"}', b'{"data":', b"[" * 5000,
                        b'{"status":"success","data":"none"}', b"x" * 3_000_000):
             api.answer = answer
             seen = len(api.paths)
-            late = self.instance(hosts[1], api)
-            wait_until(lambda s=seen: len(api.paths) > s, "it asks", 20)
-            wait_until(lambda n=late.nodes()[0]: n.is_ready(), "it is ready nevertheless", 10)
-            late.kill()
-            wait_until(lambda: not harness.children(late.pid), "its node is gone", 10)
+            late = late or self.instance(hosts[1], api)
+            wait_until(lambda s=seen: len(api.paths) > s, "it asks", 40)
+        wait_until(late.nodes()[0].is_ready, "it is ready nevertheless", 20)
         self.assertEqual(first.request("GET", "/livez").status, 200)
         api.answer = [host.address for host in hosts]
-        late = self.instance(hosts[1], api)
-        wait_until(lambda: formed([first] + late.nodes()), "they find each other", 40)
+        wait_until(lambda: formed([first] + late.nodes()), "they find each other", 60)
+
+    def test_a_list_that_fails_at_first_makes_one_cluster(self):
+        hosts = self.hosts(2)
+        api = self.api()
+        api.status = 500
+        api.answer = [host.address for host in hosts]
+        launchers = [self.instance(host, api, 2) for host in hosts]
+        nodes = [node for launcher in launchers for node in launcher.nodes()]
+        wait_until(lambda: len(api.paths) >= 12, "each has asked three times", 20)
+        for node in nodes:
+            self.assertEqual(node.request("GET", "/readyz").status, 503)
+            self.assertIn("discovering", node.status()["reasons"])
+        api.status = 200
+        wait_formed(nodes, 20)
+        self.assertEqual(count_lines(launchers, FOUNDED), 1)
+        self.assertEqual(count_lines(launchers, "going on without"), 0)
+
+    def test_a_node_that_restarts_does_not_wait_for_a_list_that_fails(self):
+        host = self.hosts(1)[0]
+        api = self.api()
+        api.answer = [host.address]
+        nodes = self.instance(host, api, 2).nodes()
+        wait_formed(nodes, 20)
+        api.status = 500
+        began = time.monotonic()
+        late = self.instance(host, api, 1)
+        wait_formed(nodes + late.nodes(), 20)
+        self.assertLess(time.monotonic() - began, 5 * harness.SLOW)
 
 
 class Certificates(Case):
@@ -239,11 +394,11 @@ class Certificates(Case):
         wait_until(lambda: "flux" in node.output().lower() and "certif" in node.output().lower(),
                    "the log says why", 20)
         self.assertEqual(self.server.paths, [])
-        wait_until(node.is_ready, "the node is up nevertheless", 10)
+        wait_until(node.is_ready, "the node is up nevertheless", 20)
 
     def test_a_certificate_for_another_name_is_refused(self):
         node = self.start("127.0.0.1", SSL_CERT_FILE=self.certificate)
-        wait_until(node.is_ready, "the node is up nevertheless", 10)
+        wait_until(node.is_ready, "the node is up nevertheless", 20)
         stays(lambda: self.server.paths == [], "nothing is asked", 3)
 
     def test_a_certificate_that_is_trusted_is_taken(self):

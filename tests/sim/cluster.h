@@ -21,6 +21,13 @@ enum {
     CLUSTER_STUCK_US = 10 * 1000 * 1000, /* TCP_USER_TIMEOUT as the driver sets it */
 };
 
+/* What a node's discovery says. */
+enum providers {
+    PROVIDERS_ANSWER,
+    PROVIDERS_FAIL, /* nothing, and that they failed */
+    PROVIDERS_HALF, /* whom they know, and that one of them failed */
+};
+
 struct sim_node {
     struct engine *engine;
     struct uuid uuid;
@@ -33,9 +40,11 @@ struct sim_node {
     int64_t wall_offset_ms;
     uint64_t boot_offset_us; /* the node's monotonic clock minus the network's */
     int32_t drift_ppm;       /* how much faster than the network's; set before the start */
-    uint64_t tick_at_us;     /* of the EVENT_TICK under way */
-    uint64_t due_us;         /* when the engine has something to do; may be later than that */
-    uint64_t sent_bytes;     /* in all lives, headers estimated */
+    enum providers providers;
+    uint64_t answers_at_us; /* from then on they answer whatever `providers` says; 0: never */
+    uint64_t tick_at_us;    /* of the EVENT_TICK under way */
+    uint64_t due_us;        /* when the engine has something to do; may be later than that */
+    uint64_t sent_bytes;    /* in all lives, headers estimated */
     uint64_t notices[NOTICE_KINDS];
 };
 

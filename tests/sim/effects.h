@@ -17,6 +17,7 @@
     X(cuts, "ways closed: partitions, blocks")                                    \
     X(heals, "ways opened again")                                                 \
     X(clocks_set, "wall clocks set wrong or stepped")                             \
+    X(blinded, "nodes whose discovery fails at first")                            \
     X(datagrams_lost, "datagrams lost by chance")                                 \
     X(datagrams_burst, "datagrams lost in bursts")                                \
     X(datagrams_blocked, "datagrams that a closed way kept")                      \

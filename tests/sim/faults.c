@@ -25,6 +25,7 @@ enum {
     CUT_MIN_US = 3 * 1000 * 1000,
     PAUSE_MIN_MS = 1000,
     PAUSE_MAX_MS = 20000,
+    BLIND_MAX_US = 8 * 1000 * 1000,
     SALVO_MAX = 16, /* forged datagrams at once, to one node */
     SALVO_PAUSE_US = 200 * 1000,
 };
@@ -352,6 +353,18 @@ static uint64_t act_hostile(struct faults *f)
     return 1 + draw(f, SALVO_PAUSE_US);
 }
 
+/* Each node's providers fail for a time of their own, less than a node waits for them. */
+static void before_blind(struct faults *f)
+{
+    struct cluster *c = f->cluster;
+    c->config.expect_members = c->count;
+    for (uint32_t i = 0; i < c->count; i++) {
+        c->nodes[i].providers = PROVIDERS_FAIL;
+        c->nodes[i].answers_at_us = c->net.now_us + draw(f, BLIND_MAX_US);
+        c->effects.blinded++;
+    }
+}
+
 static void before_full(struct faults *f)
 {
     f->cluster->config.bytes_max = FULL_BYTES;
@@ -398,6 +411,8 @@ static const struct {
                        act_hostile},
     [FAULT_NO_TCP] = {"no-tcp", "streams stand still for good, once all have formed", NULL,
                       act_no_tcp},
+    [FAULT_BLIND] = {"blind", "for up to 8 s discovery fails at the start; all are expected",
+                     before_blind, NULL},
 };
 
 const char *faults_name(size_t index, const char **ret_help)

@@ -31,6 +31,7 @@ enum fault {
     FAULT_FULL,      /* little memory, large values */
     FAULT_NO_TCP,    /* streams stand still everywhere for good; the last: no part of a swarm */
     FAULT_HOSTILE,   /* a stranger who receives nothing sends forged datagrams */
+    FAULT_BLIND,     /* discovery fails at first, and everybody is expected */
     FAULT_COUNT,
 };
 

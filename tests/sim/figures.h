@@ -10,25 +10,27 @@
 #include "tests/sim/effects.h"
 
 /* What the oracle can find broken. X(name, what it says). */
-#define SIM_INVARIANTS(X)                                                           \
-    X(FORMED, "everybody sees everybody, and is ready, some time after the start")  \
-    X(EXPIRED, "nothing is served past its expiry on the node's clock")             \
-    X(OUTLIVED, "nothing is served after its time to live has truly passed")        \
-    X(WRITTEN, "what is served is what somebody wrote")                             \
-    X(BACK, "a node's version of a key does not go back while the later one lives") \
-    X(REPLACED, "what a node has seen replaced it does not serve again")            \
-    X(RESURRECTED, "at rest nobody serves what another has seen replaced")          \
-    X(LOST, "at rest everybody has what a living node has shown and nothing ended") \
-    X(QUORUM, "a 201 names at least a quorum of holders")                           \
-    X(COUNTED, "a 201 counts all members that are well, or the replication factor") \
-    X(HELD, "a 201 names no more holders than there are")                           \
-    X(DEATH, "nobody who is well is declared dead")                                 \
-    X(NOTICED, "who has died is known to have died, in time")                       \
-    X(MEMORY, "no store holds more than it may")                                    \
-    X(QUEUE, "no queue is longer than it may be")                                   \
-    X(CLOCK, "the clock of a node with records slews and does not step")            \
-    X(VIEWS, "after the faults all views become equal")                             \
-    X(DIGESTS, "after the faults all digests become equal")                         \
+#define SIM_INVARIANTS(X)                                                            \
+    X(FORMED, "everybody sees everybody, and is ready, some time after the start")   \
+    X(FOUNDED, "nobody founds a cluster where nobody could say who is there")        \
+    X(BEGUN, "an enclave begins with all that are expected, or half after a minute") \
+    X(EXPIRED, "nothing is served past its expiry on the node's clock")              \
+    X(OUTLIVED, "nothing is served after its time to live has truly passed")         \
+    X(WRITTEN, "what is served is what somebody wrote")                              \
+    X(BACK, "a node's version of a key does not go back while the later one lives")  \
+    X(REPLACED, "what a node has seen replaced it does not serve again")             \
+    X(RESURRECTED, "at rest nobody serves what another has seen replaced")           \
+    X(LOST, "at rest everybody has what a living node has shown and nothing ended")  \
+    X(QUORUM, "a 201 names at least a quorum of holders")                            \
+    X(COUNTED, "a 201 counts all members that are well, or the replication factor")  \
+    X(HELD, "a 201 names no more holders than there are")                            \
+    X(DEATH, "nobody who is well is declared dead")                                  \
+    X(NOTICED, "who has died is known to have died, in time")                        \
+    X(MEMORY, "no store holds more than it may")                                     \
+    X(QUEUE, "no queue is longer than it may be")                                    \
+    X(CLOCK, "the clock of a node with records slews and does not step")             \
+    X(VIEWS, "after the faults all views become equal")                              \
+    X(DIGESTS, "after the faults all digests become equal")                          \
     X(CONTENT, "equal digests mean equal content")
 
 enum invariant {

@@ -14,11 +14,13 @@
 #include <string.h>
 
 enum {
-    LINES_MAX = 20,        /* printed of one seed; the rest is counted */
-    WALKED_MAX = 64,       /* clusters up to this are walked in full */
-    SAMPLED_NODES = 16,    /* of larger ones, each time */
-    SAMPLED_KEYS = 4,      /* of each node looked at */
-    WALK_EVERY = 10,       /* samples between two walks of everything */
+    FAILED_PASS_US = 10 * 1000 * 1000, /* as long may a failed provider be waited for */
+    EXPECTED_US = 60 * 1000 * 1000,    /* and so long members that are missing */
+    LINES_MAX = 20,                    /* printed of one seed; the rest is counted */
+    WALKED_MAX = 64,                   /* clusters up to this are walked in full */
+    SAMPLED_NODES = 16,                /* of larger ones, each time */
+    SAMPLED_KEYS = 4,                  /* of each node looked at */
+    WALK_EVERY = 10,                   /* samples between two walks of everything */
     ALL_KEYS_MAX = 64,     /* of an enclave, to be read one and all when a record has come */
     SAMPLED_ARRIVALS = 16, /* of more keys */
     SECOND_US = 1000 * 1000,
@@ -47,6 +49,7 @@ struct oracle {
     struct glimpse *glimpses; /* by node */
     uint64_t samples;
     uint64_t lines;
+    bool has_begun; /* somebody was ready */
 };
 
 void oracle_broken(struct oracle *o, enum invariant invariant, const char *format, ...)
@@ -184,10 +187,51 @@ void oracle_sample(struct oracle *o)
 
 /* ---- Being told ---- */
 
+static uint64_t age_us(const struct oracle *o, uint32_t node)
+{
+    return o->config.cluster->net.now_us - o->config.cluster->nodes[node].started_us;
+}
+
+/* The first of the enclave is ready: does it know as many as are expected? */
+static void judge_beginning(struct oracle *o, uint32_t node)
+{
+    struct cluster *c = o->config.cluster;
+    const uint32_t expected = c->config.expect_members;
+    uint32_t known = 0;
+    for (uint32_t i = 0; i < c->count; i++) {
+        known += i == node || cluster_view(c, node, i) <= MEMBER_SUSPECT;
+    }
+    if (known < expected && (known <= expected / 2 || age_us(o, node) < EXPECTED_US)) {
+        oracle_broken(o, INVARIANT_BEGUN, "node %u is ready and knows %u of %u", node, known,
+                      expected);
+    }
+}
+
+/* A node founds a clock: has anybody whom it knows been told who is there? */
+static void judge_founding(struct oracle *o, uint32_t node)
+{
+    struct cluster *c = o->config.cluster;
+    bool is_told = age_us(o, node) >= FAILED_PASS_US;
+    for (uint32_t i = 0; i < c->count && !is_told; i++) {
+        is_told = c->nodes[i].is_up && c->nodes[i].providers == PROVIDERS_ANSWER &&
+                  (i == node || cluster_view(c, node, i) <= MEMBER_SUSPECT);
+    }
+    if (!is_told) {
+        oracle_broken(o, INVARIANT_FOUNDED, "node %u founds a cluster", node);
+    }
+}
+
 static void take_notice(void *arg, uint32_t node, const struct notice *notice)
 {
     struct oracle *o = arg;
     deaths_notice(o->deaths, node, notice);
+    if (notice->kind == NOTICE_CLOCK_SET && uuid_is_nil(&notice->member)) {
+        judge_founding(o, node);
+    }
+    if (notice->kind == NOTICE_READY && !o->has_begun) {
+        o->has_begun = true;
+        judge_beginning(o, node);
+    }
 }
 
 static void take_put_done(void *arg, uint32_t node, const struct put_done *done)

@@ -10,6 +10,7 @@
  *     of each) after every `walk_every`th of its events
  *   - each 100 ms: 4 keys of every node, of 16 nodes drawn in clusters above 64, and of those above
  *     the structures of one; each second the structures of all nodes up to 64
+ *   - when a node founds a clock, or the first of the enclave is ready: whether it might
  *   - when a crash is 30 s old: whether every observer knows, or 256 of them in larger clusters
  *   - at rest: everything
  *

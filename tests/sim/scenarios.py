@@ -31,6 +31,7 @@ EFFECTS = {
     "no-tcp": ["cuts", "pieces_held"],
     "swarm": [],
     "hostile": ["datagrams_forged"],
+    "blind": ["blinded"],
 }
 BREAKS = ["hostile"]  # the engine of today: it believes what strangers say
 ARGUMENTS = {

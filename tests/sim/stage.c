@@ -11,6 +11,7 @@ enum {
     NODES_PER_NET = 250, /* the last byte of an address runs from 1 to this */
     DISCOVERY_MS = 30 * 1000,
     DISCOVERY_ALONE_MS = 1000,
+    DISCOVERY_FAILED_MS = 500,
     CHECK_EVERY = 16,      /* a walk through all invariants takes longer than the event before it */
     TURN_MIN_US = 20,      /* a loop that comes round costs something */
     DATAGRAM_HEADERS = 28, /* IPv4 20, UDP 8 */
@@ -258,9 +259,8 @@ static void name_candidate(struct cluster *c, uint32_t node, uint32_t other)
     }
 }
 
-void stage_discover(struct cluster *c, uint32_t node)
+static void name_candidates(struct cluster *c, uint32_t node)
 {
-    struct sim_node *n = &c->nodes[node];
     switch (c->order) {
     case CONTACTS_ALL:
         for (uint32_t i = 0; i < c->count; i++) {
@@ -283,11 +283,24 @@ void stage_discover(struct cluster *c, uint32_t node)
         name_candidate(c, node, 0);
         break;
     }
-    engine_candidates_done(n->engine, stage_now_us(c, node));
+}
+
+void stage_discover(struct cluster *c, uint32_t node)
+{
+    struct sim_node *n = &c->nodes[node];
+    if (n->answers_at_us != 0 && c->net.now_us >= n->answers_at_us) {
+        n->providers = PROVIDERS_ANSWER;
+    }
+    if (n->providers != PROVIDERS_FAIL) {
+        name_candidates(c, node);
+    }
+    engine_candidates_done(n->engine, n->providers == PROVIDERS_ANSWER, stage_now_us(c, node));
     struct engine_status status;
     engine_status(n->engine, stage_now_us(c, node), &status);
-    const uint64_t pause_ms =
-        status.alive + status.suspect == 0 ? DISCOVERY_ALONE_MS : DISCOVERY_MS;
+    uint64_t pause_ms = status.alive + status.suspect == 0 ? DISCOVERY_ALONE_MS : DISCOVERY_MS;
+    if (n->providers != PROVIDERS_ANSWER) {
+        pause_ms = DISCOVERY_FAILED_MS;
+    }
     network_at(&c->net, c->net.now_us + pause_ms * 1000,
                &(struct event){.kind = EVENT_DISCOVERY, .to = node, .to_life = n->life});
 }

@@ -25,6 +25,8 @@
 
 enum mutant {
     MUTANT_NONE,
+    MUTANT_FOUNDER,    /* takes a provider's failure for the answer that nobody is there */
+    MUTANT_EAGER,      /* begins an enclave without those that are expected */
     MUTANT_HERMIT,     /* asks nobody that discovery names */
     MUTANT_LATE,       /* serves and keeps half a second too long */
     MUTANT_GENEROUS,   /* gives five seconds more to live than was asked for */
@@ -135,6 +137,16 @@ WRAP(enum rc, store_get, const struct store *s, const uint8_t *key, size_t key_l
         serve_stale(s, now_ms, ret_record);
     }
     return rc;
+}
+
+WRAP(void, engine_candidates_done, struct engine *e, bool have_all_answered, uint64_t now_us)
+{
+    __real_engine_candidates_done(e, have_all_answered || mutant == MUTANT_FOUNDER, now_us);
+}
+
+WRAP(enum expect_news, expect_look, struct expect *x, uint32_t seen, uint64_t now_us)
+{
+    return __real_expect_look(x, mutant == MUTANT_EAGER ? x->wanted : seen, now_us);
 }
 
 WRAP(size_t, store_expire, struct store *s, uint64_t now_ms, size_t budget)
@@ -327,7 +339,7 @@ static void assert_caught(enum mutant m, struct story story, enum invariant by)
 static void the_engine_as_it_is_breaks_nothing(void **state)
 {
     (void)state;
-    static const char *const scenarios[] = {"steady", "partition", "crash", "clock"};
+    static const char *const scenarios[] = {"steady", "partition", "crash", "clock", "blind"};
     for (size_t i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++) {
         struct figures figures = {.seeds = 0};
         run_broken(MUTANT_NONE, small_story(scenarios[i]), &figures);
@@ -342,6 +354,20 @@ static void nodes_that_do_not_find_each_other_are_caught(void **state)
 {
     (void)state;
     assert_caught(MUTANT_HERMIT, small_story("steady"), INVARIANT_FORMED);
+}
+
+static void clusters_that_are_founded_blindly_are_caught(void **state)
+{
+    (void)state;
+    assert_caught(MUTANT_FOUNDER, small_story("blind"), INVARIANT_FOUNDED);
+}
+
+static void an_enclave_that_begins_alone_is_caught(void **state)
+{
+    (void)state;
+    struct story story = small_story("blind");
+    story.stagger_ms = 20000;
+    assert_caught(MUTANT_EAGER, story, INVARIANT_BEGUN);
 }
 
 static void reads_past_the_expiry_are_caught(void **state)
@@ -504,6 +530,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_engine_as_it_is_breaks_nothing),
         cmocka_unit_test(nodes_that_do_not_find_each_other_are_caught),
+        cmocka_unit_test(clusters_that_are_founded_blindly_are_caught),
+        cmocka_unit_test(an_enclave_that_begins_alone_is_caught),
         cmocka_unit_test(reads_past_the_expiry_are_caught),
         cmocka_unit_test(a_life_that_is_too_long_is_caught),
         cmocka_unit_test(bytes_that_nobody_wrote_are_caught),

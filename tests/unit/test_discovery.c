@@ -73,13 +73,20 @@ struct scene {
     size_t candidate_count, passes, warnings, infos;
     size_t passes_wanted;
     bool is_in_company;
+    bool have_all_answered; /* as of the last pass */
+    char line[512];         /* the last warning */
 };
 
 static void on_log(void *arg, enum log_level level, const char *event, const char *format, ...)
 {
     struct scene *s = arg;
+    va_list args;
     (void)event;
-    (void)format;
+    if (level >= LOG_WARN) {
+        va_start(args, format);
+        (void)vsnprintf(s->line, sizeof(s->line), format, args);
+        va_end(args);
+    }
     s->warnings += level >= LOG_WARN;
     s->infos += level == LOG_INFO;
 }
@@ -99,9 +106,10 @@ static void on_candidate(void *arg, const struct addr *addr)
     s->candidate_count++;
 }
 
-static void on_pass_done(void *arg)
+static void on_pass_done(void *arg, bool have_all_answered)
 {
     struct scene *s = arg;
+    s->have_all_answered = have_all_answered;
     if (++s->passes >= s->passes_wanted) {
         event_base_loopbreak(s->base);
     }
@@ -198,7 +206,37 @@ static void localhost_is_asked_once_per_port(void **state)
     assert_false(has(s, "::1", 38081));
 }
 
-static void node_bound_to_ipv6_asks_localhost_there_too(void **state)
+static void loopback_stands_for_the_address_that_the_node_is_bound_to(void **state)
+{
+    struct scene *s = *state;
+    s->node.providers = PROVIDER_PORT_RANGE | PROVIDER_STATIC;
+    s->node.peer_count = 2;
+    s->node.peers[0] = (struct node_peer){.host = "127.0.1.1", .port = 9001};
+    s->node.peers[1] = (struct node_peer){.host = "192.0.2.1", .port = 9002};
+    assert_int_equal(addr_parse_ip("10.0.0.5", 0, &s->node.bind), RC_OK);
+    (void)snprintf(s->node.discovery_domain, NODE_TEXT_SIZE, "localhost");
+    assert_int_equal(start(s), RC_OK);
+    run(s, 1);
+    assert_int_equal(s->candidate_count, 5);
+    assert_true(has(s, "10.0.0.5", 38081));
+    assert_true(has(s, "10.0.0.5", 9001));
+    assert_true(has(s, "192.0.2.1", 9002));
+}
+
+static void node_bound_to_loopback_is_told_others_of_it_as_they_were_named(void **state)
+{
+    struct scene *s = *state;
+    s->node.providers = PROVIDER_PORT_RANGE | PROVIDER_STATIC;
+    s->node.peer_count = 1;
+    s->node.peers[0] = (struct node_peer){.host = "127.0.0.3", .port = 9001};
+    assert_int_equal(addr_parse_ip("127.0.0.2", 0, &s->node.bind), RC_OK);
+    assert_int_equal(start(s), RC_OK);
+    run(s, 1);
+    assert_true(has(s, "127.0.0.2", 38081));
+    assert_true(has(s, "127.0.0.3", 9001));
+}
+
+static void node_bound_to_ipv6_asks_localhost_there(void **state)
 {
     struct scene *s = *state;
     s->node.providers = PROVIDER_PORT_RANGE;
@@ -206,6 +244,7 @@ static void node_bound_to_ipv6_asks_localhost_there_too(void **state)
     (void)snprintf(s->node.discovery_domain, NODE_TEXT_SIZE, "localhost");
     assert_int_equal(start(s), RC_OK);
     run(s, 1);
+    assert_int_equal(s->candidate_count, 3);
     assert_true(has(s, "::1", 38081));
 }
 
@@ -281,6 +320,62 @@ static void failure_is_told_once_and_does_not_stop_other_providers(void **state)
     assert_int_equal(discovery_stats(s->discovery).failures, 2);
 }
 
+static void say_flux(const char *body)
+{
+    flux_answer = (struct fetch_answer){.rc = RC_OK,
+                                        .error = "",
+                                        .status = 200,
+                                        .body = (const uint8_t *)body,
+                                        .body_len = strlen(body)};
+}
+
+static void who_fails_has_not_answered_until_it_has(void **state)
+{
+    struct scene *s = *state;
+    s->node.providers = PROVIDER_FLUX | PROVIDER_PORT_RANGE;
+    assert_int_equal(start(s), RC_OK);
+    run(s, 1);
+    assert_false(s->have_all_answered);
+    say_flux("<html>502</html>");
+    run(s, 2);
+    assert_false(s->have_all_answered);
+    flux_answer.status = 500;
+    run(s, 3);
+    assert_false(s->have_all_answered);
+    say_flux("{\"status\":\"success\",\"data\":[{\"ip\":null}]}");
+    run(s, 4);
+    assert_false(s->have_all_answered);
+    say_flux("{\"status\":\"success\",\"data\":[]}");
+    run(s, 5);
+    assert_true(s->have_all_answered);
+    discovery_warn(s->discovery);
+    assert_int_equal(s->warnings, 4); /* one for each failure */
+}
+
+static void going_on_without_a_provider_is_said_in_one_line(void **state)
+{
+    struct scene *s = *state;
+    s->node.providers = PROVIDER_FLUX | PROVIDER_PORT_RANGE;
+    assert_int_equal(start(s), RC_OK);
+    run(s, 1);
+    assert_int_equal(s->warnings, 1);
+    discovery_warn(s->discovery);
+    assert_int_equal(s->warnings, 2);
+    assert_string_equal(
+        s->line, "going on without flux, which has not said who is there: api.example: refused");
+}
+
+/* Or this would take longer than our patience. */
+static void failure_is_asked_again_soon_also_in_company(void **state)
+{
+    struct scene *s = *state;
+    s->is_in_company = true;
+    s->node.providers = PROVIDER_FLUX;
+    assert_int_equal(start(s), RC_OK);
+    run(s, 4);
+    assert_int_equal(flux_asked, 4);
+}
+
 static void provider_that_is_silent_does_not_hold_up_the_first_pass(void **state)
 {
     struct scene *s = *state;
@@ -289,6 +384,7 @@ static void provider_that_is_silent_does_not_hold_up_the_first_pass(void **state
     assert_int_equal(start(s), RC_OK);
     run(s, 1);
     assert_int_equal(s->candidate_count, 3);
+    assert_false(s->have_all_answered);
     assert_int_equal(discovery_stats(s->discovery).failures, 1);
 }
 
@@ -298,6 +394,7 @@ static void pass_without_providers_is_over_too(void **state)
     assert_int_equal(start(s), RC_OK);
     assert_int_equal(s->passes, 0);
     run(s, 1);
+    assert_true(s->have_all_answered);
     assert_int_equal(s->candidate_count, 0);
 }
 
@@ -331,8 +428,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(port_range_names_every_port_but_known_ones, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(localhost_is_asked_once_per_port, setup, teardown),
-        cmocka_unit_test_setup_teardown(node_bound_to_ipv6_asks_localhost_there_too, setup,
-                                        teardown),
+        cmocka_unit_test_setup_teardown(loopback_stands_for_the_address_that_the_node_is_bound_to,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            node_bound_to_loopback_is_told_others_of_it_as_they_were_named, setup, teardown),
+        cmocka_unit_test_setup_teardown(node_bound_to_ipv6_asks_localhost_there, setup, teardown),
         cmocka_unit_test_setup_teardown(dns_names_the_domain_on_one_port, setup, teardown),
         cmocka_unit_test_setup_teardown(static_names_each_peer_on_its_own_port, setup, teardown),
         cmocka_unit_test_setup_teardown(flux_names_every_instance_times_the_range, setup, teardown),
@@ -340,6 +440,11 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(failure_is_told_once_and_does_not_stop_other_providers,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(who_fails_has_not_answered_until_it_has, setup, teardown),
+        cmocka_unit_test_setup_teardown(going_on_without_a_provider_is_said_in_one_line, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(failure_is_asked_again_soon_also_in_company, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(provider_that_is_silent_does_not_hold_up_the_first_pass,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(pass_without_providers_is_over_too, setup, teardown),

@@ -234,8 +234,8 @@ static void meet(struct rig *r)
     struct rig_node *a = &r->nodes[0], *b = &r->nodes[1];
     const struct addr at_b = addr_v4((const uint8_t[]){127, 0, 0, 1}, b->claim.port);
     engine_candidate(a->engine, &at_b, driver_turn(a->driver));
-    engine_candidates_done(a->engine, driver_turn(a->driver));
-    engine_candidates_done(b->engine, driver_turn(b->driver));
+    engine_candidates_done(a->engine, true, driver_turn(a->driver));
+    engine_candidates_done(b->engine, true, driver_turn(b->driver));
     assert_true(run_until(r, are_linked_and_ready));
 }
 

@@ -37,7 +37,7 @@ static struct engine *make(uint64_t bytes_max)
 static int set_up(void **state)
 {
     struct engine *e = make(8 << 20);
-    engine_candidates_done(e, START_US);
+    engine_candidates_done(e, true, START_US);
     engine_tick(e, START_US + SECOND_US);
     *state = e;
     return 0;
@@ -156,7 +156,7 @@ static void a_full_node_says_so_and_stores_nothing(void **state)
     struct put_result result;
     struct engine_status status;
     struct engine *e = make(256 << 10);
-    engine_candidates_done(e, START_US);
+    engine_candidates_done(e, true, START_US);
     engine_tick(e, START_US + SECOND_US);
     memset(value, 'x', sizeof(value) - 1);
     value[sizeof(value) - 1] = '\0';

@@ -166,7 +166,8 @@ static void a_name_is_resolved_on_the_loop_by_the_resolver_given(void **state)
     (void)state;
     struct rig rig;
     rig_init(&rig, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
-    struct dns *dns = dns_new(rig.base, 1000);
+    const struct dns_config config = {.base = rig.base, .timeout_ms = 1000};
+    struct dns *dns = dns_new(&config);
     assert_non_null(dns);
     const struct fetch_request request = get(&rig, "localhost");
     assert_non_null(fetch_start(rig.base, dns, &request, on_done, &rig));
@@ -187,7 +188,8 @@ static void a_fetch_cancelled_during_its_lookup_leaves_nothing_behind(void **sta
     (void)state;
     struct rig rig;
     rig_init(&rig, NULL);
-    struct dns *dns = dns_new(rig.base, 1000);
+    const struct dns_config config = {.base = rig.base, .timeout_ms = 1000};
+    struct dns *dns = dns_new(&config);
     assert_non_null(dns);
     const struct fetch_request request = get(&rig, "no-such-host.invalid");
     fetch_cancel(fetch_start(rig.base, dns, &request, on_done, &rig));

@@ -1,0 +1,80 @@
+/*
+ * How a node's life begins: its first discovery pass, whether the enclave may begin, who founds the
+ * cluster's clock, and that a node alone has nobody to catch up with.
+ */
+#include "gossip/engine_state.h"
+
+#include <stdio.h>
+
+enum {
+    FIRST_PASS_MAX_US = 2000 * 1000, /* the first discovery pass is over by then at the latest */
+    LATE_NAMES_US = 1000 * 1000,     /* but those named late have so long: three asks, and a dial */
+    FAILED_PASS_US = 10 * 1000 * 1000, /* and with a provider that does not answer it takes this */
+};
+
+void engine_candidates_done(struct engine *e, bool have_all_answered, uint64_t now_us)
+{
+    engine_advance(e, now_us);
+    if (have_all_answered && !e->is_named) {
+        e->is_named = true;
+        e->named_us = now_us;
+    }
+    engine_settle(e);
+}
+
+void start_heard(struct engine *e, const struct member *m)
+{
+    if (m->has_answered && engine_is_mate(e, m) && engine_is_live(m) &&
+        (m->flags & (MEMBER_IS_READY | MEMBER_MAY_BEGIN)) != 0) {
+        expect_exists(&e->expect);
+    }
+}
+
+/* Too few members for a new enclave: are there more by now? */
+static void look_at_expected(struct engine *e)
+{
+    if (e->expect.may_begin) {
+        return;
+    }
+    char text[NOTICE_TEXT_SIZE];
+    const enum expect_news news = expect_look(&e->expect, quorum_members(e), e->now_us);
+    e->begun_us = e->now_us;
+    sync_join(e->sync, e->now_us); /* begins when the enclave may */
+    (void)snprintf(text, sizeof(text), "%u of %u", e->expect.seen, e->expect.wanted);
+    if (news == EXPECT_MAJORITY || news == EXPECT_SEEN) {
+        engine_notice(e, news == EXPECT_SEEN ? NOTICE_EXPECTING : NOTICE_MAJORITY, NULL, 0, text);
+    }
+}
+
+static bool is_first_pass_over(const struct engine *e)
+{
+    const uint64_t age_us = e->now_us - e->started_us;
+    if (!e->is_named && !e->expect.exists) {
+        return age_us >= FAILED_PASS_US;
+    }
+    const bool is_late =
+        age_us >= FIRST_PASS_MAX_US && (!e->is_named || e->now_us - e->named_us >= LATE_NAMES_US);
+    return is_late || swim_candidates_settled(e->swim);
+}
+
+void start_look(struct engine *e)
+{
+    look_at_expected(e);
+    if (!e->is_pass_over) {
+        if (!is_first_pass_over(e)) {
+            return;
+        }
+        e->is_pass_over = true;
+        e->pass_over_us = e->now_us;
+        if (!e->is_named && !e->expect.exists) {
+            engine_notice(e, NOTICE_PASS_FAILED, NULL, 0, NULL);
+        }
+    }
+    if (!e->clock.is_set && leader_may_found(e)) {
+        leader_found(e);
+    }
+    if (sync_is_joining(e->sync) && e->clock.is_set && e->expect.may_begin &&
+        overlay_members(&e->overlay) == 1) {
+        sync_join_alone(e->sync);
+    }
+}

@@ -1,7 +1,14 @@
 # shellcheck shell=sh
-# The one list of Debian packages. Sourced by fade/up.sh, tests/run.sh and Dockerfile.flux-sim, so
+# The one list of Debian packages, for Debian 12 (bookworm) and 13 (trixie). Sourced by fade/up.sh, tests/run.sh and Dockerfile.flux-sim, so
 # it is plain POSIX shell. None of these packages is left with a service running: see
 # packages_install().
+
+# debian_is_12: package names are those of Debian 12; of 13 where not.
+debian_is_12()
+{
+    # shellcheck disable=SC1091
+    (. /etc/os-release && [ "${VERSION_ID:-12}" = 12 ])
+}
 
 # packages_of GROUP: the packages of a group, space separated.
 packages_of()
@@ -11,21 +18,31 @@ packages_of()
         printf '%s ' gcc libc6-dev cmake ninja-build pkg-config \
             libevent-dev libssl-dev libcjson-dev libxxhash-dev
         # llhttp is a set of sources on Debian 12 and a library from Debian 13 on.
-        # shellcheck disable=SC1091
-        if (. /etc/os-release && [ "${VERSION_ID:-12}" = 12 ]); then
+        if debian_is_12; then
             printf '%s ' node-llhttp
         else
             printf '%s ' libllhttp-dev
         fi
         # A compiler asked for by CC is installed too.
-        case ${CC:-} in *clang*) printf '%s ' clang libclang-rt-14-dev ;; esac
+        case ${CC:-} in
+        *clang*)
+            printf '%s ' clang
+            if debian_is_12; then printf '%s ' libclang-rt-14-dev; else printf '%s ' libclang-rt-19-dev; fi
+            ;;
+        esac
         ;;
-    runtime) # what the binary needs in the image's last stage (bookworm)
-        printf '%s ' ca-certificates libssl3 libcjson1 libxxhash0 libevent-2.1-7
-        printf '%s ' libevent-openssl-2.1-7
+    runtime) # what the binary needs in the image's last stage
+        printf '%s ' ca-certificates libcjson1 libxxhash0
+        if debian_is_12; then
+            printf '%s ' libssl3 libevent-2.1-7 libevent-openssl-2.1-7
+        else
+            printf '%s ' libssl3t64 libevent-2.1-7t64 libevent-openssl-2.1-7t64 libllhttp9.2
+        fi
         ;;
     test) # what tests/run.sh runs beyond the build
-        printf '%s ' libcmocka-dev clang-format-14 clang-tidy-14 shellcheck git ca-certificates \
+        # Format and tidy are judged by version 14 alone, which Debian 13 does not have.
+        ! debian_is_12 || printf '%s ' clang-format-14 clang-tidy-14
+        printf '%s ' libcmocka-dev shellcheck git ca-certificates \
             python3 python3-yaml iproute2 nftables dnsmasq-base curl openssl faketime \
             util-linux procps binutils valgrind
         ;;

@@ -3,13 +3,10 @@
 #include "cmd/config_file.h"
 #include "core/parse.h"
 
-#include <netdb.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 
 enum { PROC_BYTES_MAX = 64 * 1024, PATH_SIZE = 4096 };
 
@@ -134,38 +131,4 @@ uint64_t host_limits_descriptors(void)
         limit = raised;
     }
     return least(limit.rlim_cur, descriptors_max);
-}
-
-enum rc host_limits_resolve(const char *host, struct addr *ret_addr, const char **ret_error)
-{
-    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-    struct addrinfo *list = NULL;
-    if (addr_parse_ip(host, 0, ret_addr) == RC_OK) {
-        return RC_OK;
-    }
-    const int result = getaddrinfo(host, NULL, &hints, &list);
-    if (result != 0) {
-        *ret_error = gai_strerror(result);
-        return result == EAI_NONAME || result == EAI_NODATA ? RC_NOT_FOUND : RC_AGAIN;
-    }
-    enum rc rc = RC_NOT_FOUND;
-    *ret_error = "it has no address";
-    for (const struct addrinfo *ai = list; ai != NULL && rc != RC_OK; ai = ai->ai_next) {
-        if (ai->ai_family == AF_INET) {
-            struct sockaddr_in in;
-            uint8_t ip[4];
-            memcpy(&in, ai->ai_addr, sizeof(in));
-            memcpy(ip, &in.sin_addr, sizeof(ip));
-            *ret_addr = addr_v4(ip, 0);
-            rc = RC_OK;
-        } else if (ai->ai_family == AF_INET6) {
-            struct sockaddr_in6 in6;
-            memcpy(&in6, ai->ai_addr, sizeof(in6));
-            memcpy(ret_addr->ip, &in6.sin6_addr, sizeof(ret_addr->ip));
-            ret_addr->port = 0;
-            rc = RC_OK;
-        }
-    }
-    freeaddrinfo(list);
-    return rc;
 }

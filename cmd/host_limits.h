@@ -1,11 +1,8 @@
 /*
- * host_limits: how much memory and how many descriptors this process may use, and whether a name
- * resolves.
+ * host_limits: how much memory and how many descriptors this process may use.
  */
 #ifndef CMD_HOST_LIMITS_H
 #define CMD_HOST_LIMITS_H
-
-#include "core/addr.h"
 
 #include <stdint.h>
 
@@ -17,11 +14,5 @@ uint64_t host_limits_memory(const char *root);
 
 /* Raises the soft limit of open descriptors to the hard one, and returns it, at most 1,000,000. */
 uint64_t host_limits_descriptors(void);
-
-/* The first address of a name, or the address itself. RC_NOT_FOUND when there is none, RC_AGAIN
- * when that cannot be found out just now, and *ret_error (static) says why. Blocks for the time of
- * the lookup. */
-MUST_USE enum rc host_limits_resolve(const char *host, struct addr *ret_addr,
-                                     const char **ret_error);
 
 #endif

@@ -1,8 +1,8 @@
 #include "cmd/settings_node.h"
 
-#include "cmd/host_limits.h"
 #include "cmd/values.h"
 #include "core/assert.h"
+#include "net/resolve.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -91,10 +91,12 @@ static void fill_lists(const struct settings *s, struct node_config *c)
 static enum rc fill_address(struct settings *s, struct node_config *c)
 {
     const char *why = "";
+    size_t count = 0;
     if (!setting_is_set(s, SETTING_ADDRESS)) {
         return RC_OK;
     }
-    if (host_limits_resolve(setting_text(s, SETTING_ADDRESS), &c->advertise, &why) != RC_OK) {
+    if (resolve_wait(setting_text(s, SETTING_ADDRESS), 0, &c->advertise, 1, &count, &why) !=
+        RC_OK) {
         report_add(&s->errors,
                    "REPRAM_ADDRESS=%.256s (%s) does not resolve: %s; allowed: a host "
                    "name that resolves, or an IP address",

@@ -8,6 +8,7 @@
 #include "core/assert.h"
 #include "core/mem.h"
 #include "net/node.h"
+#include "net/resolve.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -178,7 +179,8 @@ static bool name_resolves(const struct settings *s, enum setting_id id, bool is_
 {
     struct addr addr;
     const char *why = "";
-    const enum rc rc = host_limits_resolve(setting_text(s, id), &addr, &why);
+    size_t count = 0;
+    const enum rc rc = resolve_wait(setting_text(s, id), 0, &addr, 1, &count, &why);
     if (rc == RC_OK || (rc == RC_AGAIN && !is_final)) {
         return true;
     }

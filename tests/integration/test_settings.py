@@ -120,5 +120,34 @@ class Sources(Case):
         self.assertIn("/nonexistent/repram.conf", program.output())
 
 
+@harness.needs_isolation
+class Loopback(Case):
+    """RFC 6761: localhost is loopback, also where no file and no server says so."""
+
+    @classmethod
+    def setUpClass(cls):
+        for path in ("/etc/hosts", "/etc/resolv.conf"):
+            harness.run("mount", "--bind", "/dev/null", os.path.realpath(path))
+
+    @classmethod
+    def tearDownClass(cls):
+        for path in ("/etc/hosts", "/etc/resolv.conf"):
+            harness.run("umount", os.path.realpath(path))
+
+    def test_names_of_loopback_are_settings_that_resolve(self):
+        for name in ("localhost", "LOCALHOST", "fade.localhost"):
+            code, output = check({"DISCOVERY_DOMAIN": name, "REPRAM_ADDRESS": name})
+            self.assertEqual(code, 0, output)
+        code, output = check({"DISCOVERY_DOMAIN": "localhost.example"})
+        self.assertEqual(code, BAD_CONFIGURATION, output)
+
+    def test_nodes_find_each_other_and_clients_find_them_by_such_a_name(self):
+        _, nodes = harness.cluster(2, env={"DISCOVERY_DOMAIN": "fade.localhost"})
+        self.assertEqual(nodes[0].put("k", b"v").status, 201)
+        for name in ("localhost", "fade.localhost"):
+            got = harness.cli("get", "k", "--server", f"{name}:{nodes[1].port}")
+            self.assertEqual((got.returncode, got.stdout), (0, b"v"), got.stderr)
+
+
 if __name__ == "__main__":
     harness.main()

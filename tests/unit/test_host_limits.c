@@ -90,17 +90,6 @@ static void a_root_without_files_gives_something_to_work_with(void **state)
     assert_true(host_limits_descriptors() > 0);
 }
 
-static void addresses_need_no_lookup(void **state)
-{
-    (void)state;
-    struct addr addr;
-    const char *error = "";
-    assert_int_equal(host_limits_resolve("192.0.2.7", &addr, &error), RC_OK);
-    assert_int_equal(addr.ip[15], 7);
-    assert_int_equal(host_limits_resolve("::1", &addr, &error), RC_OK);
-    assert_true(addr_is_loopback(&addr));
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -111,7 +100,6 @@ int main(void)
         TEST(inside_a_container_the_group_is_the_root),
         TEST(version_1_limits_hold_and_its_huge_number_means_none),
         TEST(a_root_without_files_gives_something_to_work_with),
-        TEST(addresses_need_no_lookup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,13 +4,13 @@
 #include "core/mem.h"
 #include "net/hostinfo.h"
 #include "net/hosts.h"
+#include "net/resolve.h"
 
 #include <event2/dns.h>
 #include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 enum {
     ATTEMPTS = 2,          /* one datagram may be lost */
@@ -324,25 +324,18 @@ static void ask_servers(struct dns_query *q, const char *name, enum dns_family w
     ASSERT(event_add(q->timer, &limit) == 0);
 }
 
-static bool is_localhost(const char *name)
-{
-    static const char suffix[] = ".localhost";
-    const size_t len = strlen(name), suffix_len = sizeof(suffix) - 1;
-    return strcasecmp(name, suffix + 1) == 0 ||
-           (len > suffix_len && strcasecmp(name + len - suffix_len, suffix) == 0);
-}
-
 /* What needs no server. False when it does. */
 static bool is_known(struct dns_query *q, const char *name)
 {
     struct addr addr;
+    struct addr loopback[RESOLVE_LOCALHOST_ADDRS];
+    const size_t loopback_count = resolve_localhost(name, loopback);
     if (addr_parse_ip(name, 0, &addr) == RC_OK) {
         add_addr(q, &addr);
-    } else if (is_localhost(name)) {
-        const struct addr v4 = addr_v4((const uint8_t[]){127, 0, 0, 1}, 0);
-        const struct addr v6 = {.ip = {[15] = 1}};
-        add_addr(q, &v4);
-        add_addr(q, &v6);
+    } else if (loopback_count > 0) {
+        for (size_t i = 0; i < loopback_count; i++) {
+            add_addr(q, &loopback[i]);
+        }
     } else {
         hosts_find(q->dns->hosts, name, add_addr, q);
     }

@@ -1,7 +1,7 @@
 # shellcheck shell=sh
-# The one list of Debian packages, for Debian 12 (bookworm) and 13 (trixie). Sourced by fade/up.sh, tests/run.sh and Dockerfile.flux-sim, so
-# it is plain POSIX shell. None of these packages is left with a service running: see
-# packages_install().
+# The one list of Debian packages, for Debian 12 (bookworm) and 13 (trixie). Sourced by fade/up.sh,
+# tests/run.sh and Dockerfile.flux-sim, so it is plain POSIX shell. None of these packages is left with
+# a service running: see packages_install().
 
 # debian_is_12: package names are those of Debian 12; of 13 where not.
 debian_is_12()

@@ -100,6 +100,7 @@ cleanup()
 }
 
 [ "$(id -u)" = 0 ] || skip 'building an image needs root'
+debian_is_12 || skip "the image is made of Debian 12, which this machine's package sources do not name"
 packages_install image || skip 'buildah and mmdebstrap could not be installed'
 unshare -n -m -p -f true 2>/dev/null || skip 'namespaces are not allowed here'
 mkdir -p "$work" || exit 1

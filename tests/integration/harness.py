@@ -7,7 +7,8 @@ file runs without; tests that need them skip themselves.
 
 As a module: launchers, single nodes, hosts (network namespaces on one bridge), an HTTP client, and
 waiting. Nothing here sleeps for a fixed time: waits have a condition and a deadline, and
-REPRAM_TEST_SLOW stretches the deadlines (the sanitizers' builds set it).
+REPRAM_TEST_SLOW stretches the deadlines (the sanitizers' builds set it). REPRAM_TEST_TCP_BUFFERS gives
+the TCP sockets of every namespace other buffers (tests/steady.sh sets it).
 """
 
 import atexit
@@ -152,6 +153,20 @@ def run(*command, **options):
     return subprocess.run(command, check=True, **options)
 
 
+def sysctl(name, value):
+    with open("/proc/sys/" + name.replace(".", "/"), "w", encoding="ascii") as file:
+        file.write(value)
+
+
+def set_buffers(inside=()):
+    """Least, usual and most bytes of a TCP socket's buffers, where they were asked for: a new network
+    namespace has the machine's."""
+    sizes = os.environ.get("REPRAM_TEST_TCP_BUFFERS")
+    if sizes:
+        for name in ("tcp_wmem", "tcp_rmem"):
+            run(*inside, "sh", "-c", f"echo {sizes} >/proc/sys/net/ipv4/{name}")
+
+
 class Host:
     """A network namespace with one interface on the tests' bridge: 10.77.0.n and fd77::n. The
     bridge itself is 10.77.0.254 and fd77::fe, in the namespace where the test runs."""
@@ -179,6 +194,7 @@ class Host:
                         ["addr", "add", f"{self.address6}/64", "dev", "eth0", "nodad"],
                         ["link", "set", "lo", "up"], ["link", "set", "eth0", "up"]):
             run(*self.inside("ip", *command))
+        set_buffers(self.inside())
 
     def inside(self, *command):
         return ["nsenter", f"--net=/run/netns/{self.name}", "--", *command]
@@ -203,11 +219,6 @@ class Host:
 
     def close(self):
         run("ip", "netns", "del", self.name)
-
-
-def sysctl(name, value):
-    with open("/proc/sys/" + name.replace(".", "/"), "w", encoding="ascii") as file:
-        file.write(value)
 
 
 # ---- Processes ----
@@ -576,6 +587,7 @@ def _main():
     if os.environ.get("REPRAM_TEST_ISOLATED") == "1":
         run("mount", "-t", "tmpfs", "none", "/run")
         run("ip", "link", "set", "lo", "up")
+        set_buffers()
         pid = os.fork()
         if pid != 0:
             code = _reap_until(pid)

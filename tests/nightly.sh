@@ -1,0 +1,99 @@
+#!/usr/bin/env bash
+# What takes too long for every push: sweeps and measurements. .github/workflows/nightly.yml calls it.
+set -u
+
+usage()
+{
+    cat <<'TXT'
+usage: tests/nightly.sh [--only STEP]... [--list] [--help]
+
+Builds the release preset, and the dev preset for `steady`, then in this order (each --only names one):
+  sweep      the simulator with random faults: COUNT seeds of 3 to 16 nodes, 400 of 8 to 64, 10 of
+             1,000 in enclaves of 16, and 3 of 1,000 in one; each that fails is named with the
+             command that repeats it
+  steady     tests/steady.sh: unit tests 20 times, the rest 5 times, in each condition
+  compare    tests/bench/compare.sh: beside nginx, Redis, memcached and Webdis
+  calibrate  tests/bench/calibrate.py: real nodes beside simulated ones
+  scale      tests/sim/scale.py: docs/scale.md's tables and charts, up to 3,000 nodes
+
+Environment: COUNT (10000), FIRST (the first seed; the date's by default, so that each night has
+others). Logs are in build/nightly. The last line is 'N passed, N failed'; the exit code is 0 only
+when nothing failed.
+TXT
+}
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+steps=(sweep steady compare calibrate scale)
+logs=$PWD/build/nightly
+count=${COUNT:-10000}
+first=${FIRST:-$(($(date +%s) / 86400 % 100000 * 40000))}
+passed=0
+failed=0
+
+step_sweep()
+{
+    local status=0
+    tests/sim/sweep.sh "$count" "$first" 3-16 --walk 8 || status=1
+    tests/sim/sweep.sh 400 "$first" 8-64 || status=1
+    tests/sim/sweep.sh 10 "$first" 1000 --enclave-size 16 || status=1
+    tests/sim/sweep.sh 3 "$first" 1000 --settle 5s || status=1
+    return "$status"
+}
+
+step_steady() { tests/steady.sh; }
+step_compare() { tests/bench/compare.sh --json build/compare.json | tee build/compare.txt; }
+step_calibrate() { tests/bench/calibrate.py --json docs/scale/calibration.json; }
+
+# 10,000 nodes take more memory than the machines have that this runs on.
+step_scale() { tests/sim/scale.py --max-nodes 3000 --limit 1800; }
+
+only=()
+while [ $# -gt 0 ]; do
+    case $1 in
+    --only)
+        case " ${steps[*]} " in
+        *" ${2:-} "*) only+=("$2") ;;
+        *)
+            echo "nightly.sh: --only takes one of: ${steps[*]}" >&2
+            exit 2
+            ;;
+        esac
+        shift
+        ;;
+    --list)
+        printf '%s\n' "${steps[@]}"
+        exit 0
+        ;;
+    --help | -h)
+        usage
+        exit 0
+        ;;
+    *)
+        usage >&2
+        exit 2
+        ;;
+    esac
+    shift
+done
+[ ${#only[@]} -gt 0 ] || only=("${steps[@]}")
+
+builds=(--only install --only build-release)
+case " ${only[*]} " in *' steady '*) builds+=(--only build-dev) ;; esac
+./tests/run.sh "${builds[@]}" || exit 1
+mkdir -p "$logs" || exit 1
+for step in "${steps[@]}"; do
+    case " ${only[*]} " in *" $step "*) ;; *) continue ;; esac
+    began=$SECONDS
+    echo "== $step"
+    # A pipe's status is that of its first command here.
+    (set -o pipefail && "step_$step") 2>&1 | tee "$logs/$step.log"
+    if [ "${PIPESTATUS[0]}" = 0 ]; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "FAILED: $step"
+    fi
+    echo "== $step: $((SECONDS - began)) s"
+done
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]

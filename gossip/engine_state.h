@@ -64,6 +64,7 @@ struct engine {
     uint64_t pass_over_us;     /* when the first discovery pass ended */
     uint64_t named_us;
     struct expect expect; /* whether the enclave may begin */
+    uint32_t expect_told; /* how many members there were when an operator was last told */
     uint64_t begun_us;    /* when it might, in this node's eyes */
     bool is_meshed;       /* every member of the enclave, which is small, is linked */
     bool owes_sync;   /* something was lost with a neighbour: to be reconciled with some other */

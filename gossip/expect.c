@@ -12,7 +12,6 @@ void expect_exists(struct expect *x)
 
 enum expect_news expect_look(struct expect *x, uint32_t seen, uint64_t now_us)
 {
-    const uint32_t was = x->seen;
     x->seen = seen;
     if (x->may_begin) {
         return EXPECT_NOTHING;
@@ -29,7 +28,7 @@ enum expect_news expect_look(struct expect *x, uint32_t seen, uint64_t now_us)
         x->may_begin = true;
         return EXPECT_MAJORITY;
     }
-    return seen != was ? EXPECT_SEEN : EXPECT_NOTHING;
+    return EXPECT_NOTHING;
 }
 
 uint64_t expect_deadline(const struct expect *x)

@@ -27,7 +27,6 @@ struct expect {
 
 enum expect_news {
     EXPECT_NOTHING,
-    EXPECT_SEEN,     /* another number of members, and it goes on waiting */
     EXPECT_MET,      /* it may begin: all are there, or the enclave exists */
     EXPECT_MAJORITY, /* it may begin: more than half have been there for so long */
 };

@@ -10,6 +10,7 @@ enum {
     FIRST_PASS_MAX_US = 2000 * 1000, /* the first discovery pass is over by then at the latest */
     LATE_NAMES_US = 1000 * 1000,     /* but those named late have so long: three asks, and a dial */
     FAILED_PASS_US = 10 * 1000 * 1000, /* and with a provider that does not answer it takes this */
+    EXPECT_TELL_US = 1000 * 1000,      /* after the pass it is told who is still missing */
 };
 
 void engine_candidates_done(struct engine *e, bool have_all_answered, uint64_t now_us)
@@ -30,6 +31,13 @@ void start_heard(struct engine *e, const struct member *m)
     }
 }
 
+/* Before, it may not be known yet that the enclave is not new. */
+static bool is_time_to_tell(const struct engine *e)
+{
+    return e->is_pass_over && e->now_us - e->pass_over_us >= EXPECT_TELL_US &&
+           e->expect.seen != e->expect_told;
+}
+
 /* Too few members for a new enclave: are there more by now? */
 static void look_at_expected(struct engine *e)
 {
@@ -41,8 +49,11 @@ static void look_at_expected(struct engine *e)
     e->begun_us = e->now_us;
     sync_join(e->sync, e->now_us); /* begins when the enclave may */
     (void)snprintf(text, sizeof(text), "%u of %u", e->expect.seen, e->expect.wanted);
-    if (news == EXPECT_MAJORITY || news == EXPECT_SEEN) {
-        engine_notice(e, news == EXPECT_SEEN ? NOTICE_EXPECTING : NOTICE_MAJORITY, NULL, 0, text);
+    if (news == EXPECT_MAJORITY) {
+        engine_notice(e, NOTICE_MAJORITY, NULL, 0, text);
+    } else if (!e->expect.may_begin && is_time_to_tell(e)) {
+        e->expect_told = e->expect.seen;
+        engine_notice(e, NOTICE_EXPECTING, NULL, 0, text);
     }
 }
 

@@ -5,6 +5,7 @@
 #include "net/hostinfo.h"
 #include "net/hosts.h"
 #include "net/resolve.h"
+#include "net/search_list.h"
 
 #include <event2/dns.h>
 #include <event2/event.h>
@@ -23,6 +24,7 @@ struct dns {
     struct event_base *base;
     struct evdns_base *evdns;
     const char *hosts;
+    struct search_list search;
     bool has_server;
     enum dns_family usable; /* by this host */
     uint32_t timeout_ms;
@@ -42,6 +44,9 @@ struct dns_query {
     struct dns *dns;
     struct event *timer;              /* the answer's delivery, or the lookup's end */
     struct lookup *lookups[FAMILIES]; /* NULL when it is over, or was not wanted */
+    enum dns_family wanted;
+    char name[SEARCH_NAME_SIZE];
+    uint32_t form; /* of the name, that is being looked up */
     uint64_t asked_us;
     void (*done)(void *arg, const struct dns_answer *answer);
     void *arg;
@@ -104,10 +109,10 @@ struct dns *dns_new(const struct dns_config *config)
         free(d);
         return NULL;
     }
-    (void)evdns_base_resolv_conf_parse(d->evdns,
-                                       DNS_OPTION_SEARCH | DNS_OPTION_NAMESERVERS |
-                                           DNS_OPTION_MISC | DNS_OPTION_NAMESERVERS_NO_DEFAULT,
-                                       resolv_conf);
+    (void)evdns_base_resolv_conf_parse(
+        d->evdns, DNS_OPTION_NAMESERVERS | DNS_OPTION_MISC | DNS_OPTION_NAMESERVERS_NO_DEFAULT,
+        resolv_conf);
+    search_list_read(&d->search, resolv_conf);
     d->has_server = evdns_base_count_nameservers(d->evdns) > 0;
     set_options(d);
     return d;
@@ -258,6 +263,8 @@ static void take_addrs(struct dns_query *q, char type, int count, const uint8_t 
     }
 }
 
+static void look_up_next(struct dns_query *q);
+
 static void on_lookup(int error, char type, int count, int ttl, void *addresses, void *arg)
 {
     struct lookup *lookup = arg;
@@ -275,7 +282,7 @@ static void on_lookup(int error, char type, int count, int ttl, void *addresses,
             settle(q, RC_NOT_FOUND, "the name has no address");
         }
         if (q->lookups[0] == NULL && q->lookups[1] == NULL) {
-            deliver_soon(q);
+            look_up_next(q);
         }
     }
     free(lookup);
@@ -286,9 +293,10 @@ static void look_up(struct dns_query *q, const char *name, enum dns_family famil
     struct dns *d = q->dns;
     struct lookup *lookup = mem_new(1, sizeof(*lookup));
     *lookup = (struct lookup){.dns = d, .query = q, .family = family};
-    lookup->request = family == DNS_IPV4
-                          ? evdns_base_resolve_ipv4(d->evdns, name, 0, on_lookup, lookup)
-                          : evdns_base_resolve_ipv6(d->evdns, name, 0, on_lookup, lookup);
+    lookup->request =
+        family == DNS_IPV4
+            ? evdns_base_resolve_ipv4(d->evdns, name, DNS_QUERY_NO_SEARCH, on_lookup, lookup)
+            : evdns_base_resolve_ipv6(d->evdns, name, DNS_QUERY_NO_SEARCH, on_lookup, lookup);
     if (lookup->request == NULL) {
         settle(q, RC_NOT_FOUND, "it is no host name");
         free(lookup);
@@ -296,6 +304,32 @@ static void look_up(struct dns_query *q, const char *name, enum dns_family famil
     }
     q->lookups[family == DNS_IPV6] = lookup;
     d->in_evdns++;
+}
+
+/* The name's next form, in both families, until one has an address; silent servers are asked for no
+ * other. evdns could search itself, but takes "no such name" of the last form for the answer where
+ * the first one's was cut or refused. */
+static void look_up_next(struct dns_query *q)
+{
+    char form[SEARCH_NAME_SIZE];
+    while (q->lookups[0] == NULL && q->lookups[1] == NULL) {
+        if (q->count > 0 || q->rc == RC_TIMEOUT ||
+            !search_list_form(&q->dns->search, q->name, q->form, form)) {
+            deliver_soon(q);
+            return;
+        }
+        q->form++;
+        if (form[0] == '\0') {
+            settle(q, RC_NOT_FOUND, "it is no host name");
+            continue;
+        }
+        q->asked_us = hostinfo_boottime_us();
+        for (uint32_t family = DNS_IPV4; family <= DNS_IPV6; family <<= 1) {
+            if (((uint32_t)q->wanted & family) != 0) {
+                look_up(q, form, (enum dns_family)family);
+            }
+        }
+    }
 }
 
 static void ask_servers(struct dns_query *q, const char *name, enum dns_family wanted)
@@ -308,20 +342,16 @@ static void ask_servers(struct dns_query *q, const char *name, enum dns_family w
         return;
     }
     const uint32_t usable = (uint32_t)wanted & (uint32_t)d->usable;
-    const uint32_t families = usable == 0 ? (uint32_t)wanted : usable;
-    q->asked_us = hostinfo_boottime_us();
-    for (uint32_t family = DNS_IPV4; family <= DNS_IPV6; family <<= 1) {
-        if ((families & family) != 0) {
-            look_up(q, name, (enum dns_family)family);
-        }
-    }
-    if (q->lookups[0] == NULL && q->lookups[1] == NULL) {
+    /* evdns ends each lookup by itself; a search list makes several. */
+    const struct timeval limit = to_timeval(d->timeout_ms + d->timeout_ms / 4);
+    ASSERT(event_add(q->timer, &limit) == 0);
+    q->wanted = usable == 0 ? wanted : (enum dns_family)usable;
+    if (snprintf(q->name, sizeof(q->name), "%s", name) >= (int)sizeof(q->name)) {
+        settle(q, RC_NOT_FOUND, "it is no host name");
         deliver_soon(q);
         return;
     }
-    /* evdns ends by itself unless a search list makes it try many names in turn. */
-    const struct timeval limit = to_timeval(d->timeout_ms + d->timeout_ms / 4);
-    ASSERT(event_add(q->timer, &limit) == 0);
+    look_up_next(q);
 }
 
 /* What needs no server. False when it does. */

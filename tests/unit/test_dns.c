@@ -136,7 +136,8 @@ struct server {
     struct event_base *base;
     struct event *event;
     int fd;
-    enum saying v4, v6; /* to questions for each family */
+    enum saying v4, v6;  /* to questions for each family */
+    enum saying then_v4; /* from the second question on, unless it is nothing */
     uint32_t asked_v4, asked_v6;
     char folder[64];
     char resolv_conf[96], hosts[96];
@@ -145,7 +146,11 @@ struct server {
 static enum saying count_question(struct server *s, bool is_v4)
 {
     *(is_v4 ? &s->asked_v4 : &s->asked_v6) += 1;
-    return is_v4 ? s->v4 : s->v6;
+    const enum saying saying = is_v4 ? s->v4 : s->v6;
+    if (s->then_v4 != SAYS_NOTHING) {
+        s->v4 = s->then_v4;
+    }
+    return saying;
 }
 
 /* Appends one answer: the name by a pointer to the question's. */
@@ -340,6 +345,41 @@ static void the_hosts_file_comes_before_the_servers(void **state)
     assert_int_equal(s->asked_v4 + s->asked_v6, 0);
 }
 
+static void a_cut_answer_is_not_hidden_by_the_search_list(void **state)
+{
+    static const char *const lists[] = {"search a.test b.test\n",
+                                        "search a.test\noptions ndots:5\n"};
+    struct server *s = *state;
+    for (size_t i = 0; i < 2; i++) {
+        struct seen seen;
+        FILE *file = fopen(s->resolv_conf, "ae");
+        assert_non_null(file);
+        (void)fputs(lists[i], file);
+        (void)fclose(file);
+        s->v4 = SAYS_TRUNCATED; /* to the first form, and the others do not exist */
+        s->then_v4 = SAYS_NO_NAME;
+        ask(s, "cluster.example", DNS_IPV4, &seen);
+        assert_int_equal(seen.rc, RC_IO);
+        assert_non_null(strstr(seen.detail, "too long"));
+    }
+}
+
+static void a_name_is_found_by_the_search_list(void **state)
+{
+    struct server *s = *state;
+    struct seen seen;
+    FILE *file = fopen(s->resolv_conf, "ae");
+    assert_non_null(file);
+    (void)fputs("search a.test b.test\n", file);
+    (void)fclose(file);
+    s->v4 = SAYS_NO_NAME;
+    s->then_v4 = SAYS_ADDRESS;
+    ask(s, "cluster.example", DNS_IPV4, &seen);
+    assert_int_equal(seen.rc, RC_OK);
+    assert_int_equal(seen.count, 1);
+    assert_int_equal(s->asked_v4, 2);
+}
+
 static void without_a_server_nobody_has_said_that_there_is_no_such_name(void **state)
 {
     struct server *s = *state;
@@ -361,6 +401,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_family_that_the_host_cannot_use_is_not_asked_for, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(one_lost_datagram_is_asked_for_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_cut_answer_is_not_hidden_by_the_search_list, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_name_is_found_by_the_search_list, setup, teardown),
         cmocka_unit_test_setup_teardown(the_hosts_file_comes_before_the_servers, setup, teardown),
         cmocka_unit_test_setup_teardown(without_a_server_nobody_has_said_that_there_is_no_such_name,
                                         setup, teardown),

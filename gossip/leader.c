@@ -14,8 +14,7 @@ enum {
     FOUND_WAIT_US = 3000 * 1000,       /* for what members say that have not answered so far */
     FOUND_YIELD_US = 10 * 1000 * 1000, /* for those of smaller uuid among them: by then they have
                                           answered over the worst of networks, or are dead */
-    FOUND_SLOW_US = 30 * 1000 * 1000,  /* for one whose clock is known, and whose answers are too
-                                          slow to take it */
+    FOUND_SLOW_US = 30 * 1000 * 1000,  /* for one that has answered, and has no clock to be taken */
     STEP_TOLD_US = 1000 * 1000,        /* a step of less is nothing to others */
     CLOCK_ASK_US = 50 * 1000,          /* between two questions for the cluster's clock */
     CLOCK_ASK_SELDOM_US = 500 * 1000,  /* while nobody can have one yet */
@@ -124,14 +123,12 @@ void leader_found(struct engine *e)
 }
 
 /* The largest group of those that have told their clock, this node among them if it has one; and
- * how many did. Costs nothing while all agree. */
+ * how many did. Somebody has, and costs nothing while all agree. */
 static uint32_t survey(struct engine *e, struct crowd_group *ret_group)
 {
     const uint32_t told = e->apart.agrees + e->apart.count + e->clock.is_set;
     if (e->apart.count == 0) {
-        const bool is_own = e->clock.is_set && !is_led(e);
-        *ret_group = (struct crowd_group){.count = told,
-                                          .lead = is_own ? own_vote(e) : vote_of(e, e->leader)};
+        *ret_group = (struct crowd_group){.count = told, .lead = vote_of(e, e->leader)};
         return told;
     }
     struct crowd_vote *votes = mem_new(told, sizeof(*votes));
@@ -184,12 +181,14 @@ static bool is_clear(const struct engine *e, const struct crowd_group *group, ui
            group->count > others + count_unanswered(e);
 }
 
-/* Its own clock jumps to that of a larger group than its own: it has no records. */
+/* Its own clock jumps to that of a larger group than its own: it has no records. Nor do its next
+ * ones follow any of before, which the old clock dated: they may be far ahead of the new one. */
 static void change_sides(struct engine *e, struct member *m, const struct vitals *v,
                          uint32_t rtt_us, uint64_t at_us)
 {
     const int64_t was_us = apart_own_us(e);
     if (clock_jump(&e->clock, v->clock_us, rtt_us, at_us)) {
+        e->hlc = (struct hlc){.last = 0};
         clock_changed(e, true, was_us, m);
     }
 }
@@ -202,8 +201,8 @@ static bool choose_side(struct engine *e, struct member *m, const struct vitals 
                         uint64_t at_us)
 {
     struct crowd_group group;
-    if (e->apart.count == 0 && e->leader == NULL) {
-        return false;
+    if (e->apart.count == 0 && (e->clock.is_set || e->leader == NULL)) {
+        return e->clock.is_set;
     }
     const uint32_t told = survey(e, &group);
     const bool is_clearly = is_clear(e, &group, told);
@@ -261,8 +260,10 @@ static bool is_outranked(const struct engine *e)
  * Among nodes that are all new, the one with the smallest uuid founds the clock; but only when all
  * of them have answered that they have none, and when nobody new has turned up for a while:
  * somebody behind them may have one. Who does not answer is not waited for long: it may be a rumour
- * about somebody who is no more. Who has answered and is smaller is waited for while it lives: it
- * founds, or it waits for a smaller one yet, and in the end somebody has the smallest uuid.
+ * about somebody who is no more. Who has answered and is smaller is waited for much longer: it
+ * founds, or it waits for a smaller one yet, and in the end somebody has the smallest uuid. One
+ * that never does, or whose clock nobody can take, holds up nobody for ever: where several found
+ * then, they are of the largest group soon.
  */
 bool leader_may_found(const struct engine *e)
 {
@@ -270,10 +271,10 @@ bool leader_may_found(const struct engine *e)
     if (counts.alive + counts.suspect == 0) {
         return true;
     }
-    if (is_outranked(e)) {
+    const uint64_t waited_us = e->now_us - e->pass_over_us;
+    if (is_outranked(e) && waited_us <= FOUND_SLOW_US) {
         return false;
     }
-    const uint64_t waited_us = e->now_us - e->pass_over_us;
     bool may = (e->leader == NULL || waited_us > FOUND_SLOW_US) &&
                (e->now_us - e->newest_member_us >= FOUND_QUIET_US || waited_us > FOUND_YIELD_US);
     uint32_t slot = 0;
@@ -284,7 +285,7 @@ bool leader_may_found(const struct engine *e)
         }
         const bool has_clock = m->has_answered && (m->flags & MEMBER_HAS_CLOCK) != 0;
         may = m->has_answered && !has_clock
-                  ? !is_smaller
+                  ? !is_smaller || waited_us > FOUND_SLOW_US
                   : waited_us > (is_smaller && !has_clock ? FOUND_YIELD_US : FOUND_WAIT_US);
     }
     return may;

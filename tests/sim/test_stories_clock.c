@@ -343,6 +343,34 @@ static void nodes_that_start_beside_a_loner_all_take_one_clock(void **state)
     }
 }
 
+/* It answers, has the smallest uuid, and a clock beyond the year 4000, which is nobody's. */
+static void a_member_whose_clock_nobody_can_have_holds_up_no_founding_for_ever(void **state)
+{
+    (void)state;
+    enum { NODES = 4 };
+    uint32_t first = 0;
+    for (uint64_t seed = 1; first < 2; seed++) {
+        struct cluster *c = cluster_new(NODES, seed);
+        c->nodes[LONER].wall_offset_ms = 300 * TEN_YEARS_MS;
+        set_ways(c, LONER, BLOCK_ALL);
+        cluster_start(c, LONER);
+        cluster_run_for(c, 3000);
+        set_ways(c, LONER, 0);
+        for (uint32_t i = 0; i < LONER; i++) {
+            cluster_start(c, i);
+        }
+        if (is_loner_first(c)) {
+            first++;
+            assert_true(cluster_wait_ready(c, 40000));
+            cluster_run_for(c, 5000);
+            for (uint32_t i = 0; i < NODES; i++) {
+                assert_right_clock(c, i);
+            }
+        }
+        cluster_free(c);
+    }
+}
+
 /* Neither has anything to lose: the smaller one follows the larger one, and writes reach all. */
 static void clusters_without_data_become_one_with_the_clock_of_the_larger(void **state)
 {
@@ -357,6 +385,9 @@ static void clusters_without_data_become_one_with_the_clock_of_the_larger(void *
         cluster_partition(c, LEFT);
         cluster_start_all(c);
         assert_true(cluster_wait_ready(c, 6000));
+        /* What was written by a clock that is ahead dates nothing after it. */
+        assert_int_not_equal(cluster_put(c, 0, "key", "v", 2000), UINT64_MAX);
+        cluster_run_for(c, 5000);
         cluster_heal(c);
         assert_true(cluster_wait_full_view(c, 60000));
         cluster_run_for(c, 10000);
@@ -387,6 +418,7 @@ int main(void)
         cmocka_unit_test(members_in_conflict_count_in_no_quorum),
         cmocka_unit_test(records_of_one_side_only_are_in_conflict_too),
         cmocka_unit_test(nodes_that_start_beside_a_loner_all_take_one_clock),
+        cmocka_unit_test(a_member_whose_clock_nobody_can_have_holds_up_no_founding_for_ever),
         cmocka_unit_test(clusters_without_data_become_one_with_the_clock_of_the_larger),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

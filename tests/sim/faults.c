@@ -1,5 +1,6 @@
 #include "tests/sim/faults.h"
 
+#include "tests/sim/loner.h"
 #include "tests/sim/stage.h"
 #include "tests/sim/stranger.h"
 
@@ -35,8 +36,7 @@ static uint64_t draw(struct faults *f, uint64_t bound)
     return rng_below(&f->cluster->net.rng, bound);
 }
 
-/* A random node that is up, unless half of them would be down; count when there is none. */
-static uint32_t choose_up(struct faults *f)
+uint32_t faults_choose_up(struct faults *f)
 {
     const struct cluster *c = f->cluster;
     uint32_t up = 0;
@@ -75,7 +75,7 @@ static uint64_t end_and_start(struct faults *f, enum fault fault, bool is_silent
         *victim = c->count;
         return up_us;
     }
-    *victim = choose_up(f);
+    *victim = faults_choose_up(f);
     if (*victim < c->count && is_silent) {
         cluster_crash_silently(c, *victim);
     } else if (*victim < c->count) {
@@ -120,7 +120,7 @@ static uint64_t act_churn(struct faults *f)
         return pause_us > CHURN_MIN_US ? pause_us : CHURN_MIN_US;
     }
     const uint32_t node = (uint32_t)draw(f, c->count);
-    const uint32_t victim = c->nodes[node].is_up ? choose_up(f) : c->count;
+    const uint32_t victim = c->nodes[node].is_up ? faults_choose_up(f) : c->count;
     const uint64_t how = draw(f, 3);
     if (!c->nodes[node].is_up) {
         cluster_start(c, node);
@@ -219,7 +219,7 @@ static uint64_t act_no_tcp(struct faults *f)
 
 static uint64_t act_pause(struct faults *f)
 {
-    const uint32_t node = choose_up(f);
+    const uint32_t node = faults_choose_up(f);
     if (node < f->cluster->count) {
         cluster_pause(f->cluster, node, PAUSE_MIN_MS + draw(f, PAUSE_MAX_MS - PAUSE_MIN_MS));
     }
@@ -236,7 +236,7 @@ enum {
     DOWN = 1 << FAULT_CRASH | 1 << FAULT_KILL | 1 << FAULT_CHURN | 1 << FAULT_ROLLING,
 };
 
-static bool is_lonely(const struct faults *f)
+bool faults_is_lonely(const struct faults *f)
 {
     return (f->set & LONELY) != 0 || ((f->set & 1U << FAULT_BURST) != 0 && (f->set & DOWN) != 0);
 }
@@ -244,7 +244,7 @@ static bool is_lonely(const struct faults *f)
 static void set_clocks(struct faults *f)
 {
     struct cluster *c = f->cluster;
-    const bool is_shared = is_lonely(f);
+    const bool is_shared = faults_is_lonely(f);
     if (is_shared && c->effects.clocks_set > 0) {
         return;
     }
@@ -409,6 +409,9 @@ static const struct {
     [FAULT_FULL] = {"full", "1 MiB of memory a node", before_full, NULL},
     [FAULT_HOSTILE] = {"hostile", "a stranger, who receives nothing, sends forged datagrams", NULL,
                        act_hostile},
+    [FAULT_LONER] = {"loner",
+                     "one that started alone with a wrong clock is let in, beside a newcomer", NULL,
+                     loner_act},
     [FAULT_NO_TCP] = {"no-tcp", "streams stand still for good, once all have formed", NULL,
                       act_no_tcp},
     [FAULT_BLIND] = {"blind", "for up to 8 s discovery fails at the start; all are expected",
@@ -517,6 +520,7 @@ void faults_end(struct faults *f)
             cluster_kill(c, i);
         }
     }
+    loner_end(f);
     const uint32_t turn = f->turn[FAULT_ROLLING];
     if ((f->set & 1U << FAULT_ROLLING) != 0 && turn % 3 == 1 &&
         c->nodes[turn / 3 % c->count].is_up) {

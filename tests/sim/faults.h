@@ -29,16 +29,17 @@ enum fault {
     FAULT_REPLAY,    /* datagrams twice, late again, cut, lengthened, replaced by noise */
     FAULT_CORRUPT,   /* streams carry noise and foreign words */
     FAULT_FULL,      /* little memory, large values */
-    FAULT_NO_TCP,    /* streams stand still everywhere for good; the last: no part of a swarm */
-    FAULT_HOSTILE,   /* a stranger who receives nothing sends forged datagrams */
-    FAULT_BLIND,     /* discovery fails at first, and everybody is expected */
+    FAULT_LONER,   /* one that was started alone with a wrong clock is let in, beside a newcomer */
+    FAULT_NO_TCP,  /* streams stand still everywhere for good; the last: no part of a swarm */
+    FAULT_HOSTILE, /* a stranger who receives nothing sends forged datagrams */
+    FAULT_BLIND,   /* discovery fails at first, and everybody is expected */
     FAULT_COUNT,
 };
 
 /* Those that keep living nodes from each other, or their clocks apart. */
 enum {
     FAULTS_DIVIDING = 1 << FAULT_PARTITION | 1 << FAULT_ONEWAY | 1 << FAULT_PAIRS |
-                      1 << FAULT_TCP_BLOCK | 1 << FAULT_NO_TCP,
+                      1 << FAULT_TCP_BLOCK | 1 << FAULT_NO_TCP | 1 << FAULT_LONER,
 };
 
 enum { FAULTS_BURST_PPM = 100000 }; /* what "burst-loss" loses */
@@ -50,6 +51,7 @@ struct faults {
     uint64_t due_us[FAULT_COUNT];
     uint32_t turn[FAULT_COUNT]; /* how often each has acted */
     uint32_t victim[FAULT_COUNT];
+    uint32_t newcomer;   /* beside the loner; cluster's count when nobody is */
     uint64_t forming_us; /* since when everybody is starting; 0: they are not */
     uint64_t healed_us;  /* since when a partition is healed; 0: there was none */
 };
@@ -70,6 +72,13 @@ void faults_begin(struct faults *f, struct oracle *oracle);
 /* When the next one acts, UINT64_MAX when none does. */
 uint64_t faults_deadline(const struct faults *f);
 void faults_act(struct faults *f);
+
+/* A random node that is up, unless half of them would be down; the cluster's count when there is
+ * none. */
+uint32_t faults_choose_up(struct faults *f);
+
+/* Whether a starting node may find nobody, or not the others that are there. */
+bool faults_is_lonely(const struct faults *f);
 
 /* Ends all of them; nodes that are down stay so. */
 void faults_end(struct faults *f);

@@ -16,6 +16,7 @@
     X(BEGUN, "an enclave begins with all that are expected, or half after a minute") \
     X(EXPIRED, "nothing is served past its expiry on the node's clock")              \
     X(OUTLIVED, "nothing is served after its time to live has truly passed")         \
+    X(APART, "what is served was written by a clock not more than a minute off")     \
     X(WRITTEN, "what is served is what somebody wrote")                              \
     X(BACK, "a node's version of a key does not go back while the later one lives")  \
     X(REPLACED, "what a node has seen replaced it does not serve again")             \

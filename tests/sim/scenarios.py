@@ -28,6 +28,7 @@ EFFECTS = {
     "replay": ["datagrams_twice", "datagrams_replayed", "datagrams_spoiled", "datagrams_malformed"],
     "corrupt": ["streams_spoiled", "frames_malformed"],
     "full": ["puts_rejected_full"],
+    "loner": ["clocks_set", "cuts", "heals", "kills", "clock_conflicts"],
     "no-tcp": ["cuts", "pieces_held"],
     "swarm": [],
     "hostile": ["datagrams_forged"],
@@ -42,7 +43,7 @@ ARGUMENTS = {
 # Only partitions outlast half a minute.
 SEEDS = "1-4"  # one alone may draw no fault of some kind
 MINUTES = {"partition": "0.9", "crash": "0.7", "churn": "2", "pairs": "0.9", "tcp-block": "0.6",
-           "full": "0.8"}
+           "full": "0.8", "loner": "0.7"}
 WRONG = [
     ["--nodes", "0"], ["--nodes", "9-3"], ["--nodes", "17000"], ["--minutes", "x"], ["--loss", "1"],
     ["--loss", "0."], ["--burst-loss", "0.95"], ["--burst-time", "3"], ["--delay", "11s"],

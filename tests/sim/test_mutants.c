@@ -2,10 +2,11 @@
  * Deliberately broken engines, one for each invariant of the oracle (SIM_INVARIANTS), each of which
  * it must catch by that invariant and by no other, so that no check can pass by not looking. The
  * linker puts a function of ours before one of the engine's (--wrap): the engine's object files are
- * the very ones that are shipped.
+ * the very ones that are shipped. Past 600 lines, since all mutants share what they wrap.
  */
 #include "core/merge.h"
 #include "gossip/clock.h"
+#include "gossip/crowd.h"
 #include "gossip/engine_state.h"
 #include "gossip/view.h"
 #include "tests/sim/faults.h"
@@ -42,6 +43,8 @@ enum mutant {
     MUTANT_OVERWEIGHT, /* holds more bytes than it may */
     MUTANT_LONG_QUEUE, /* queues more than it may */
     MUTANT_JUMPY,      /* its clock steps while it has records */
+    MUTANT_UNDATED,    /* exchanges data whatever the clocks */
+    MUTANT_SOLO,       /* follows the clock that leads alone, and not that of the many */
     MUTANT_GRUDGING,   /* never asks the dead whether they are back */
     MUTANT_IDLE,       /* never reconciles */
     MUTANT_BLIND,      /* the same, and all its digests are equal */
@@ -105,6 +108,17 @@ static void serve_stale(const struct store *s, uint64_t now_ms, struct record *r
     memcpy(at->value, r->value, r->value_len);
     at->record.key = at->key;
     at->record.value = at->value;
+}
+
+/* ---- What passes for data by another clock ---- */
+
+static void agree_anyway(struct engine *e, struct member *m)
+{
+    struct link *l = mesh_of(e->mesh, m);
+    if (mutant == MUTANT_UNDATED && l != NULL) {
+        l->is_clock_agreed = true;
+        l->is_conflict = false;
+    }
 }
 
 /* The names are the linker's: __real_x is the engine's x, and __wrap_x is called for it. */
@@ -264,6 +278,28 @@ WRAP(void, clock_advance, struct clock *c, uint64_t now_us)
     __real_clock_advance(c, now_us);
     if (mutant == MUTANT_JUMPY && c->is_set && ++turns % JUMPY_EVERY == 0) {
         c->offset_us += JUMP_US;
+    }
+}
+
+/* The link carries data, as though the clock were the node's own. */
+WRAP(void, apart_judge, struct engine *e, struct member *m, uint64_t clock_us, uint32_t rtt_us,
+     uint64_t at_us)
+{
+    __real_apart_judge(e, m, clock_us, rtt_us, at_us);
+    agree_anyway(e, m);
+}
+
+WRAP(void, apart_told, struct engine *e, struct member *m, uint64_t clock_us)
+{
+    __real_apart_told(e, m, clock_us);
+    agree_anyway(e, m);
+}
+
+WRAP(void, crowd_largest, struct crowd_vote *votes, uint32_t count, struct crowd_group *ret_group)
+{
+    __real_crowd_largest(votes, count, ret_group);
+    for (uint32_t i = 0; mutant == MUTANT_SOLO && i < count; i++) {
+        ret_group->lead = crowd_leads(&votes[i], &ret_group->lead) ? votes[i] : ret_group->lead;
     }
 }
 
@@ -460,6 +496,25 @@ static void a_clock_that_steps_is_caught(void **state)
     assert_caught(MUTANT_JUMPY, small_story("steady"), INVARIANT_CLOCK);
 }
 
+/* What a loner wrote by its clock lives on with the others by theirs. */
+static void data_of_another_clock_are_caught(void **state)
+{
+    (void)state;
+    struct story story = small_story("loner");
+    story.nodes = 8;
+    assert_caught(MUTANT_UNDATED, story, INVARIANT_APART);
+}
+
+static void a_newcomer_with_the_clock_of_a_loner_is_caught(void **state)
+{
+    (void)state;
+    struct story story = small_story("loner");
+    story.nodes = 8;
+    /* Once all that it took has ended the others have nothing either, and follow it back in time.
+     */
+    assert_caught_with(MUTANT_SOLO, story, INVARIANT_DIGESTS, INVARIANT_BACK);
+}
+
 static void halves_that_never_meet_again_are_caught(void **state)
 {
     (void)state;
@@ -547,6 +602,8 @@ int main(void)
         cmocka_unit_test(memory_that_is_not_kept_is_caught),
         cmocka_unit_test(a_queue_that_is_too_long_is_caught),
         cmocka_unit_test(a_clock_that_steps_is_caught),
+        cmocka_unit_test(data_of_another_clock_are_caught),
+        cmocka_unit_test(a_newcomer_with_the_clock_of_a_loner_is_caught),
         cmocka_unit_test(halves_that_never_meet_again_are_caught),
         cmocka_unit_test(contents_that_never_meet_are_caught),
         cmocka_unit_test(unequal_content_under_equal_digests_is_caught),

@@ -216,6 +216,28 @@ static void a_newcomer_takes_clock_and_data_of_the_many_and_not_of_a_loner(void 
     assert_in_range(first, ORDERS / 2, (uint64_t)3 * ORDERS);
 }
 
+/* The others are farther away: they are waited for, as the loner says that they are there. */
+static void a_newcomer_that_hears_the_loner_first_waits_for_the_others(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= ORDERS; seed++) {
+        struct cluster *c = with_a_loner(seed, -120 * SECOND_MS, true);
+        let_in(c, 0);
+        set_ways(c, NEWCOMER, BLOCK_ALL);
+        cluster_block(c, LONER, NEWCOMER, 0);
+        cluster_block(c, NEWCOMER, LONER, 0);
+        cluster_start(c, NEWCOMER);
+        cluster_run_for(c, 600);
+        assert_int_equal(get(c, NEWCOMER, "lonely"), RC_JOINING);
+        set_ways(c, NEWCOMER, 0);
+        assert_true(cluster_wait_ready(c, 6000));
+        assert_right_clock(c, NEWCOMER);
+        assert_int_equal(get(c, NEWCOMER, "healthy"), RC_OK);
+        assert_int_equal(get(c, NEWCOMER, "lonely"), RC_NOT_FOUND);
+        cluster_free(c);
+    }
+}
+
 /* It has a clock and no data, as only datagrams reach it: it stays with the many. */
 static void a_node_without_data_does_not_jump_to_a_loner(void **state)
 {
@@ -412,6 +434,7 @@ int main(void)
         cmocka_unit_test(links_that_stall_make_no_wrong_clocks),
         cmocka_unit_test(many_that_start_at_once_ask_seldom),
         cmocka_unit_test(a_newcomer_takes_clock_and_data_of_the_many_and_not_of_a_loner),
+        cmocka_unit_test(a_newcomer_that_hears_the_loner_first_waits_for_the_others),
         cmocka_unit_test(a_node_without_data_does_not_jump_to_a_loner),
         cmocka_unit_test(a_member_ten_years_off_steers_nobody_by_datagrams),
         cmocka_unit_test(a_clock_that_is_being_slewed_says_how_far_it_is_off),

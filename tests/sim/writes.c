@@ -18,6 +18,7 @@ enum {
     KEY_SIZE = TWIN_KEY_LEN + 1,
     TWINS_FROM = 8,              /* keys; where there are fewer each is an ordinary one */
     TRUE_SLACK_US = 1000 * 1000, /* between true time and the cluster's clock, which may slew */
+    APART_MS = 60 * 1000,
     SHADOW_REACH_US = 60 * 1000 * 1000, /* later versions are written at most this much earlier */
     UNREPAIRED_MS = 2 * EPOCH_MS,       /* what is about to expire may go unrepaired */
     SLEW_PPM = 1000,                    /* drift and slewing while the record lives */
@@ -31,6 +32,7 @@ struct write {
     uint32_t missing;    /* nodes that were up then, still are, and do not show it yet */
     uint64_t at_us;
     uint64_t ttl_ms;
+    int64_t clock_ms; /* its node's clock then, minus true time */
     struct version version;
     uint64_t expiry_ms;
     uint8_t *shown_by; /* bits by node from `first` on: has shown it in its present life */
@@ -148,6 +150,14 @@ static void learn(struct writes *w, uint64_t token)
     slotindex_add(&w->index, version_hash(&at->version), (uint32_t)token);
 }
 
+/* A node's clock minus true time. */
+static int64_t clock_ms(const struct writes *w, uint32_t node)
+{
+    const struct cluster *c = w->config.cluster;
+    return (int64_t)engine_clock_ms(c->nodes[node].engine, stage_now_us(c, node)) -
+           (int64_t)(c->net.now_us / 1000);
+}
+
 static void give_up(struct writes *w, uint32_t node, uint32_t at)
 {
     struct awaited *list = &w->awaited[node];
@@ -187,6 +197,7 @@ void writes_put(struct writes *w, uint32_t node, uint32_t key, uint64_t ttl_ms, 
     struct write *at = &w->all[token];
     *at = (struct write){
         .node = node, .key = key, .well = well, .at_us = c->net.now_us, .ttl_ms = ttl_ms};
+    at->clock_ms = clock_ms(w, node);
     cluster_enclave(c, node, &at->first, &at->end);
     at->shown_by = mem_new((at->end - at->first + 7) / 8, 1);
     (void)key_text(w, key, text);
@@ -276,6 +287,11 @@ static void judge(struct writes *w, uint32_t node, uint32_t key, const struct re
     if (now_us > at->at_us + at->ttl_ms * 1000 + slack_us) {
         oracle_broken(w->oracle, INVARIANT_OUTLIVED, "node %u shows key %u after its time to live",
                       node, key);
+    }
+    const int64_t apart_ms = at->clock_ms - clock_ms(w, node);
+    if (apart_ms > APART_MS || apart_ms < -APART_MS) {
+        oracle_broken(w->oracle, INVARIANT_APART,
+                      "node %u shows key %u of a clock %" PRId64 " ms off", node, key, apart_ms);
     }
     if (is_replaced_for(w, node, at)) {
         const struct seen *seen = &w->seen[(size_t)node * w->config.key_count + key];

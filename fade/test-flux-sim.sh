@@ -131,10 +131,10 @@ kill_node()
     fi
 }
 
-# Stops the launcher and prints how it ended; the whole thing is given 12 s.
+# Stops the launcher and prints how it ended; it takes 8 s at most where the machine is not busy.
 stop()
 {
-    local end=$((SECONDS + 12))
+    local end=$((SECONDS + 80))
     if [ -n "$engine" ]; then
         "$engine" stop -t 10 "$name" >/dev/null
         "$engine" inspect -f '{{.State.ExitCode}}' "$name"
@@ -182,10 +182,10 @@ check()
     fi
 }
 
-# within SECONDS COMMAND...: the command holds, now or later.
+# within SECONDS COMMAND...: the command holds, now or later. A busy machine gets ten times as long.
 within()
 {
-    local end=$((SECONDS + $1 + 1))
+    local end=$((SECONDS + 10 * $1))
     shift
     until "$@"; do
         [ "$SECONDS" -lt "$end" ] || return 1
@@ -233,7 +233,7 @@ ttl_stored() { ask -D - -o /dev/null "$(url "$1" "/data/$2")" | grep -qix "x-ori
 
 check_start()
 {
-    check "$count nodes hold a port each within 15 s" within 15 have_nodes || return 1
+    check "$count nodes hold a port each" within 15 have_nodes || return 1
     mapfile -t ports < <(nodes | cut -d' ' -f2)
     local port
     for port in "${ports[@]}"; do

@@ -6,10 +6,10 @@ set -u
 ip link set lo up || exit 1
 cd / || exit 1
 
-# Waits until a command holds, 20 s at most.
+# Waits until a command holds; 20 s are long where the machine is not busy.
 await()
 {
-    local what=$1 end=$((SECONDS + 20))
+    local what=$1 end=$((SECONDS + 200))
     shift
     until "$@" >/dev/null 2>&1; do
         if [ "$SECONDS" -ge "$end" ]; then

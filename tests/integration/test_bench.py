@@ -75,7 +75,7 @@ class Bench(Case):
 
     def test_bursts_are_answered_to_their_end(self):
         found = self.bench("--burst", "400", "--size", "2000", "--keys", "50", "--reads", "90",
-                           "-c", "3", "-n", "4000", "-t", "8s", "-s", self.servers[0])
+                           "-c", "3", "-n", "4000", "-t", "60s", "-s", self.servers[0])
         self.assertEqual((found["requests"], found["failed"]), (4000, 0))
         self.assertTrue(found["setup"]["burst"])
 
@@ -171,7 +171,7 @@ class Failures(Case):
             server = f"127.0.0.1:{node.port}"
             wait_until(node.is_ready, "it is ready")
             process = subprocess.Popen(
-                [harness.BINARY, "bench", "-d", "1h", "--timeout", "500ms", "--warm-up", "0",
+                [harness.BINARY, "bench", "-d", "1h", "--timeout", "3s", "--warm-up", "0",
                  "--json", "--keys", "10", "-s", server],
                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
             try:

@@ -25,9 +25,9 @@ class WrongClock(Case):
         wait_until(right.is_ready, "the first is ready", 5)
         nodes = [right, Node(base, env=wrong_by("+3600s")), Node(base, env=wrong_by("-3600s"))]
         wait_formed(nodes)
-        for node in nodes:
-            self.assertEqual(node.put(f"by-{node.port}", "x", ttl=3).status, 201)
         began = time.monotonic()
+        for node in nodes:
+            self.assertEqual(node.put(f"by-{node.port}", "x", ttl=4).status, 201)
         for node in nodes:
             for origin in nodes:
                 wait_until(lambda n=node, o=origin: n.get(f"by-{o.port}").status == 200,
@@ -37,8 +37,8 @@ class WrongClock(Case):
                 wait_until(lambda n=node, o=origin: n.get(f"by-{o.port}").status == 404,
                            f"{node} drops what {origin} took", 5)
         took = time.monotonic() - began
-        self.assertGreater(took, 2.5)
-        self.assertLess(took, 4.0)
+        self.assertGreater(took, 3.9)
+        self.assertLess(took, 4.0 + 1.0 * harness.SLOW)
 
     def test_a_newer_write_wins_though_its_nodes_wall_clock_is_behind(self):
         base = harness.free_base()

@@ -22,7 +22,7 @@ class Hosts(Case):
 class Partition(Hosts):
     def test_both_halves_go_on_and_converge_when_it_heals(self):
         hosts = self.hosts(4)
-        nodes = wait_formed(self.nodes(hosts, REPRAM_WRITE_TIMEOUT=1), 20)
+        nodes = wait_formed(self.nodes(hosts), 20)
         for host in hosts[:2]:
             host.cut_off(*hosts[2:])
         for here, there in ((nodes[:2], nodes[2:]), (nodes[2:], nodes[:2])):

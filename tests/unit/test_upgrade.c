@@ -76,8 +76,6 @@ static void answers_are_judged_strictly(void **state)
         {"HTTP/1.1 101 x\rConnection: Upgrade\r\n\r\n", RC_MALFORMED},
         {"HTTP/1.1 101 x\r\nConnection : Upgrade\r\nUpgrade: repram-gossip/1\r\n\r\n",
          RC_MALFORMED},
-        {"HTTP/1.1 101 x\r\nConnection: Upgrade\r\n folded\r\nUpgrade: repram-gossip/1\r\n\r\n",
-         RC_REFUSED},
         {"HTTP/1.1 101 x\r\nA: \x01\r\n\r\n", RC_MALFORMED},
         {"HTTP/1.1 101 x\r\nno colon\r\n\r\n", RC_MALFORMED},
     };
@@ -88,6 +86,17 @@ static void answers_are_judged_strictly(void **state)
             fail_msg("case %zu: %s", i, rc_name(rc));
         }
     }
+}
+
+/* Before version 9 llhttp joins the lines, and what is joined is no word that we know. */
+static void folded_line_is_refused_by_the_parser_or_by_what_it_says(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "HTTP/1.1 101 x\r\nConnection: Upgrade\r\n folded\r\nUpgrade: repram-gossip/1\r\n\r\n";
+    size_t head_len = 0;
+    const enum rc rc = parse(text, strlen(text), &head_len);
+    assert_true(rc == RC_REFUSED || rc == RC_MALFORMED);
 }
 
 static void answer_without_an_end_is_too_long(void **state)
@@ -110,6 +119,7 @@ int main(void)
         cmocka_unit_test(answer_is_taken_up_to_its_empty_line),
         cmocka_unit_test(answer_that_is_cut_anywhere_is_waited_for),
         cmocka_unit_test(answers_are_judged_strictly),
+        cmocka_unit_test(folded_line_is_refused_by_the_parser_or_by_what_it_says),
         cmocka_unit_test(answer_without_an_end_is_too_long),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

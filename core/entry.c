@@ -11,7 +11,8 @@ enum { KEY_LEN_MASK = (1 << 11) - 1, VALUE_LEN_MASK = (1 << 12) - 1 };
 _Static_assert(offsetof(struct entry, tail) == 40, "the layout is what its picture says");
 _Static_assert((int)KEY_BYTES_MAX <= (int)KEY_LEN_MASK, "key lengths fit their bits");
 _Static_assert((int)VALUE_INLINE_MAX <= (int)VALUE_LEN_MASK, "value lengths fit their bits");
-_Static_assert(offsetof(struct entry, tail) + KEY_BYTES_MAX + VALUE_INLINE_MAX <= SLAB_SLOT_MAX,
+_Static_assert(offsetof(struct entry, tail) + KEY_BYTES_MAX + VALUE_INLINE_MAX + sizeof(uint16_t) <=
+                   SLAB_SLOT_MAX,
                "the largest entry has a slot");
 
 void entry_init(struct entries *entries, struct pagepool *pool, uint64_t table_seed)
@@ -41,7 +42,8 @@ struct entry *entry_find(const struct entries *entries, uint32_t handle)
 static size_t tail_size(const struct record *r)
 {
     const bool is_inline = r->value_len <= VALUE_INLINE_MAX;
-    return r->key_len + (is_inline ? r->value_len : sizeof(struct blob *));
+    return r->key_len + (is_inline ? r->value_len : sizeof(struct blob *)) +
+           (r->ahead_ms != 0 ? sizeof(r->ahead_ms) : 0);
 }
 
 size_t entry_slot_size(const struct record *r)
@@ -74,6 +76,12 @@ static uint32_t after_version(const struct record *r, uint64_t at_ms)
     return (uint32_t)(at_ms - from);
 }
 
+/* What stands for the value behind the key. */
+static size_t value_size(const struct entry *e)
+{
+    return e->has_blob ? sizeof(struct blob *) : e->value_len;
+}
+
 /* Everything but the link, the list and the origin. */
 static void fill(struct entry *e, const struct record *r)
 {
@@ -86,6 +94,7 @@ static void fill(struct entry *e, const struct record *r)
     e->value_len = is_inline ? (uint32_t)r->value_len & VALUE_LEN_MASK : 0;
     e->is_shadow = r->is_shadow;
     e->has_blob = !is_inline;
+    e->has_ahead = r->ahead_ms != 0;
     memcpy(e->tail, r->key, r->key_len);
     if (is_inline) {
         copy_value(e->tail + r->key_len, r);
@@ -93,6 +102,9 @@ static void fill(struct entry *e, const struct record *r)
         ASSERT(r->blob != NULL && blob_len(r->blob) == r->value_len);
         struct blob *blob = blob_hold(r->blob);
         memcpy(e->tail + r->key_len, &blob, sizeof(struct blob *));
+    }
+    if (e->has_ahead) {
+        memcpy(e->tail + e->key_len + value_size(e), &r->ahead_ms, sizeof(r->ahead_ms));
     }
 }
 
@@ -109,8 +121,8 @@ uint32_t entry_new(struct entries *entries, const struct record *r, uint32_t ori
 
 size_t entry_size(const struct entry *e)
 {
-    const size_t value_size = e->has_blob ? sizeof(struct blob *) : e->value_len;
-    return slab_slot_size(offsetof(struct entry, tail) + e->key_len + value_size);
+    return slab_slot_size(offsetof(struct entry, tail) + e->key_len + value_size(e) +
+                          (e->has_ahead ? sizeof(uint16_t) : 0));
 }
 
 size_t entry_memory(const struct entry *e)
@@ -137,11 +149,12 @@ void entry_shade(struct entries *entries, uint32_t handle)
     struct entry *e = entry_at(entries, handle);
     struct blob *blob = entry_blob(e);
     ASSERT(!e->is_shadow && e->guard_after_ms > 0);
-    mem_wipe(e->tail + e->key_len, blob != NULL ? sizeof(struct blob *) : e->value_len);
+    mem_wipe(e->tail + e->key_len, value_size(e) + (e->has_ahead ? sizeof(uint16_t) : 0));
     e->expiry_after_ms = e->guard_after_ms;
     e->guard_after_ms = 0;
     e->value_len = 0;
     e->has_blob = 0;
+    e->has_ahead = 0;
     e->is_shadow = 1;
     blob_release(blob);
 }
@@ -171,6 +184,9 @@ struct record entry_record(const struct entries *entries, const struct entry *e)
     };
     if (blob == NULL && r.value_len > 0) {
         r.value = e->tail + e->key_len;
+    }
+    if (e->has_ahead) {
+        memcpy(&r.ahead_ms, e->tail + e->key_len + value_size(e), sizeof(r.ahead_ms));
     }
     return r;
 }

@@ -2,7 +2,7 @@
  * entry: how one record or shadow lies in memory.
  *
  *   link 8 | stamp 8 | prev 4 | next 4 | origin 4 | expiry 4 | guard 4 | lengths and flags 4 | key
- * | value, or a pointer to its blob
+ * | value, or a pointer to its blob | [how far the stamp ran ahead 2]
  *
  * 40 bytes before the key. Instants are kept as milliseconds after the version's own, which the
  * protocol bounds to 30 days, so that 32 bits do. A shadow has no value, and its expiry is the
@@ -35,8 +35,9 @@ struct entry {
     uint32_t value_len : 12; /* of an inline value */
     uint32_t is_shadow : 1;
     uint32_t has_blob : 1;
+    uint32_t has_ahead : 1;  /* its 2 bytes are there */
     uint32_t is_crowded : 1; /* the store's: found by its crowd and not by its table */
-    uint8_t tail[];          /* the key, then the inline value or a struct blob pointer */
+    uint8_t tail[]; /* the key; the inline value or a struct blob pointer; ahead_ms if not 0 */
 };
 
 struct entries {

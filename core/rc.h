@@ -31,7 +31,8 @@
     X(STRANGER, -20, "of another cluster")               \
     X(VERSION, -21, "no common protocol version")        \
     X(UNSUPPORTED, -22, "not supported in this version") \
-    X(CONFIG, -23, "bad configuration")
+    X(CONFIG, -23, "bad configuration")                  \
+    X(AHEAD, -24, "stamps run ahead of the clock")
 
 enum rc {
 #define RC_ENUM(name, value, text) RC_##name = (value),

@@ -8,7 +8,8 @@
 static enum rc check_value(const struct record *r)
 {
     if (r->is_shadow) {
-        return r->value_len == 0 && r->blob == NULL ? RC_OK : RC_MALFORMED;
+        const bool is_bare = r->value_len == 0 && r->blob == NULL && r->ahead_ms == 0;
+        return is_bare ? RC_OK : RC_MALFORMED;
     }
     if (r->value_len > RECORD_VALUE_MAX) {
         return RC_TOO_LONG;
@@ -39,8 +40,16 @@ enum rc record_check(const struct record *r)
     const uint64_t from = version_ms(&r->version);
     const uint64_t until = from + RECORD_LIFETIME_MAX_MS;
     const bool is_lifetime_ok = r->expiry_ms > from && r->expiry_ms <= until;
+    if (r->ahead_ms > RECORD_AHEAD_MAX_MS || r->ahead_ms > from) {
+        return RC_RANGE;
+    }
     /* A guard comes from earlier versions, so it is held to the same bound. */
     return is_lifetime_ok && r->guard_ms <= until ? RC_OK : RC_RANGE;
+}
+
+uint64_t record_written_ms(const struct record *r)
+{
+    return version_ms(&r->version) - r->ahead_ms;
 }
 
 /*

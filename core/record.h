@@ -9,7 +9,10 @@
  * Nothing stands for a key but the key itself: of any digest that nodes can agree on somebody can
  * write two keys.
  *
- * All times are milliseconds on the cluster's clock.
+ * All times are milliseconds on the cluster's clock. A stamp may run ahead of it, as another node's
+ * clock has; the expiry is counted from the clock, and `ahead_ms` says by how much the stamp ran
+ * ahead when the record was written. It belongs to the version as the value does, so it counts
+ * neither in the order of versions nor in ids.
  */
 #ifndef CORE_RECORD_H
 #define CORE_RECORD_H
@@ -31,6 +34,7 @@ enum {
  * converge). */
 #define RECORD_VALUE_MAX (UINT32_C(64) << 20)
 #define RECORD_LIFETIME_MAX_MS (UINT64_C(30) * 86400 * 1000)
+#define RECORD_AHEAD_MAX_MS UINT64_C(60000) /* beyond, a stamp is of another clock */
 
 struct record {
     const uint8_t *key; /* borrowed; 1 to KEY_BYTES_MAX bytes, no NUL */
@@ -41,15 +45,20 @@ struct record {
     struct version version;
     uint64_t expiry_ms;
     uint64_t guard_ms;
+    uint16_t ahead_ms; /* 0 in a shadow */
     bool is_shadow;
 };
 
 /*
  * Checks what came through a door against the protocol's constants: key and value length, expiry
- * after the version's time and at most RECORD_LIFETIME_MAX_MS after it, no value in a shadow. Both
- * doors use it. RC_MALFORMED, RC_TOO_LONG, RC_RANGE.
+ * after the version's time and at most RECORD_LIFETIME_MAX_MS after it, a stamp at most
+ * RECORD_AHEAD_MAX_MS ahead, no value in a shadow. Both doors use it. RC_MALFORMED, RC_TOO_LONG,
+ * RC_RANGE.
  */
 MUST_USE enum rc record_check(const struct record *r);
+
+/* When a live record was written, by its origin's clock. */
+uint64_t record_written_ms(const struct record *r);
 
 /*
  * The record's id in anti-entropy: XXH3 of its canonical form (kind, key, version, expiry, guard)

@@ -47,14 +47,18 @@ enum rc batch_add(struct batch *b, const struct record *r)
     const uint64_t lifetime_ms = r->expiry_ms - ms;
     const bool has_guard = r->guard_ms > r->expiry_ms;
     struct cursor c = cursor_writer(b->bytes + BATCH_TABLE_MAX + b->len, BATCH_RECORD_MAX);
-    cursor_put_u8(
-        &c, (uint8_t)((has_guard ? RECORD_HAS_GUARD : 0) | (r->is_shadow ? RECORD_IS_SHADOW : 0)));
+    cursor_put_u8(&c, (uint8_t)((has_guard ? RECORD_HAS_GUARD : 0) |
+                                (r->ahead_ms > 0 ? RECORD_HAS_AHEAD : 0) |
+                                (r->is_shadow ? RECORD_IS_SHADOW : 0)));
     cursor_put_u8(&c, origin);
     cursor_put_signed(&c, (int64_t)(ms - b->base.ms));
     cursor_put_varint(&c, r->version.stamp & ((1U << VERSION_COUNTER_BITS) - 1));
     cursor_put_signed(&c, (int64_t)(lifetime_ms - b->base.lifetime_ms));
     if (has_guard) {
         cursor_put_varint(&c, r->guard_ms - r->expiry_ms);
+    }
+    if (r->ahead_ms > 0) {
+        cursor_put_varint(&c, r->ahead_ms);
     }
     cursor_put_varint(&c, r->key_len);
     cursor_put_bytes(&c, r->key, r->key_len);
@@ -101,14 +105,17 @@ static void read_times(struct batch_reader *b, uint8_t kind, struct record *r)
     const uint64_t counter = cursor_varint(&b->c);
     b->base.lifetime_ms += (uint64_t)cursor_signed(&b->c);
     const uint64_t guard = (kind & RECORD_HAS_GUARD) != 0 ? cursor_varint(&b->c) : 0;
+    const uint64_t ahead = (kind & RECORD_HAS_AHEAD) != 0 ? cursor_varint(&b->c) : 0;
     if (counter >> VERSION_COUNTER_BITS != 0 || b->base.ms >> (64 - VERSION_COUNTER_BITS) != 0 ||
-        b->base.lifetime_ms > RECORD_LIFETIME_MAX_MS || guard > RECORD_LIFETIME_MAX_MS) {
+        b->base.lifetime_ms > RECORD_LIFETIME_MAX_MS || guard > RECORD_LIFETIME_MAX_MS ||
+        ahead > RECORD_AHEAD_MAX_MS) {
         cursor_fail(&b->c);
         return;
     }
     r->version.stamp = b->base.ms << VERSION_COUNTER_BITS | counter;
     r->expiry_ms = b->base.ms + b->base.lifetime_ms;
     r->guard_ms = guard > 0 ? r->expiry_ms + guard : 0;
+    r->ahead_ms = (uint16_t)ahead;
 }
 
 enum rc batch_next(struct batch_reader *b, struct frame_record *ret_record)
@@ -119,7 +126,8 @@ enum rc batch_next(struct batch_reader *b, struct frame_record *ret_record)
     struct record r = {.key = NULL};
     const uint8_t kind = cursor_u8(&b->c);
     const uint8_t origin = cursor_u8(&b->c);
-    if ((kind & ~(RECORD_HAS_GUARD | RECORD_IS_SHADOW)) != 0 || origin >= b->origin_count) {
+    if ((kind & ~(RECORD_HAS_GUARD | RECORD_HAS_AHEAD | RECORD_IS_SHADOW)) != 0 ||
+        origin >= b->origin_count) {
         return RC_MALFORMED;
     }
     memcpy(r.version.origin.bytes, b->origins + (size_t)origin * UUID_BYTES, UUID_BYTES);

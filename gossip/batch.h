@@ -8,11 +8,11 @@
  *   origins 1 | origin 16 * | record *
  *
  *   record: kind 1 | number of its origin 1 | ms signed | counter varint | lifetime signed |
- *           [guard varint] | key length varint | key | value length varint | value
+ *           [guard varint] | [ahead varint] | key length varint | key | value length varint | value
  *
  * ms is the version's milliseconds and lifetime what the expiry is after that, both less those of
- * the record before (0 before the first); guard is what it is after the expiry. Numbers as in
- * core/cursor.h.
+ * the record before (0 before the first); guard is what it is after the expiry, ahead by how many
+ * ms the stamp ran ahead of its origin's clock. Numbers as in core/cursor.h.
  *
  * Left out: large values, which go in pieces (gossip/link).
  */
@@ -25,7 +25,7 @@ enum {
     BATCH_ORIGINS_MAX = 255,
     /* A frame is sent when it holds this much: a receiver works it off in half a millisecond. */
     BATCH_BYTES = 32 << 10,
-    BATCH_RECORD_OVERHEAD_MAX = 2 + 6 * VARINT_BYTES_MAX,
+    BATCH_RECORD_OVERHEAD_MAX = 2 + 7 * VARINT_BYTES_MAX,
     BATCH_RECORD_MAX = BATCH_RECORD_OVERHEAD_MAX + KEY_BYTES_MAX + VALUE_INLINE_MAX,
     BATCH_TABLE_MAX = FRAME_HEADER_BYTES + 1 + BATCH_ORIGINS_MAX * UUID_BYTES,
 };

@@ -107,6 +107,31 @@ static enum rc replicate(struct engine *e, const struct put *put, const struct r
     return RC_OK;
 }
 
+/*
+ * Gives the record its version and its times. The expiry is counted from the clock, not from the
+ * stamp, which runs ahead of it where another node's clock does: no entry outlives its time to
+ * live. What would be over before its own stamp can be told to nobody, nor what all others would
+ * take for another clock's.
+ */
+static enum rc stamp(struct engine *e, uint64_t ttl_ms, struct record *r)
+{
+    const uint64_t now_ms = engine_now_ms(e);
+    struct hlc hlc = e->hlc;
+    r->version = (struct version){.stamp = hlc_next(&hlc, now_ms), .origin = e->config.uuid};
+    r->expiry_ms = now_ms + ttl_ms;
+    const uint64_t ahead_ms = version_ms(&r->version) - now_ms;
+    if (ahead_ms >= ttl_ms || ahead_ms > RECORD_AHEAD_MAX_MS) {
+        e->counters.puts_rejected_ahead++;
+        return RC_AHEAD;
+    }
+    r->ahead_ms = (uint16_t)ahead_ms;
+    const enum rc rc = record_check(r);
+    if (rc == RC_OK) {
+        e->hlc = hlc;
+    }
+    return rc;
+}
+
 enum rc engine_put(struct engine *e, const struct put *put, uint64_t now_us,
                    struct put_result *ret_result)
 {
@@ -121,15 +146,8 @@ enum rc engine_put(struct engine *e, const struct put *put, uint64_t now_us,
         .value = put->value,
         .blob = put->blob,
         .value_len = put->value_len,
-        .version = {.stamp = hlc_next(&e->hlc, engine_now_ms(e)), .origin = e->config.uuid},
     };
-    /* Counted from the clock, not from the version, which may run ahead of it: no entry outlives
-     * its time to live. It must end after its version all the same. */
-    r.expiry_ms = engine_now_ms(e) + put->ttl_ms;
-    if (r.expiry_ms <= version_ms(&r.version)) {
-        r.expiry_ms = version_ms(&r.version) + 1;
-    }
-    rc = record_check(&r);
+    rc = stamp(e, put->ttl_ms, &r);
     if (rc != RC_OK) {
         return rc;
     }

@@ -27,6 +27,7 @@
     X(puts_quorum, "Client writes that reached their quorum")                      \
     X(puts_pending, "Client writes whose quorum timed out")                        \
     X(puts_rejected_full, "Client writes refused for lack of storage")             \
+    X(puts_rejected_ahead, "Client writes refused as stamps run ahead too far")    \
     X(records_sent, "Records sent to peers")                                       \
     X(records_received, "Records received from peers")                             \
     X(records_applied, "Records received from peers and newer than what was held") \

@@ -145,8 +145,8 @@ struct put_result {
  * Stores a write here and sends it to the members of the enclave. On RC_OK exactly one
  * ACTION_PUT_DONE with the token follows, at once when this node is a quorum alone. RC_JOINING (no
  * clock yet, or the enclave has not begun), RC_DRAINING, RC_FULL, RC_PRECONDITION, RC_OVERLOADED
- * (too many writes wait, or fewer than quorum-1 links have room), RC_MALFORMED, RC_TOO_LONG,
- * RC_RANGE, RC_NO_MEMORY: nothing was stored.
+ * (too many writes wait, or fewer than quorum-1 links have room), RC_AHEAD (its time would be over
+ * before its stamp's), RC_MALFORMED, RC_TOO_LONG, RC_RANGE, RC_NO_MEMORY: nothing was stored.
  */
 MUST_USE enum rc engine_put(struct engine *e, const struct put *put, uint64_t now_us,
                             struct put_result *ret_result);

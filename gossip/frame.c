@@ -81,12 +81,17 @@ void frame_record_write(struct cursor *c, const struct record *r, uint8_t kind, 
 {
     kind |= r->guard_ms > 0 ? RECORD_HAS_GUARD : 0;
     kind |= r->is_shadow ? RECORD_IS_SHADOW : 0;
+    /* Who only guards what the other holds does not bring what the other shows. */
+    kind |= r->ahead_ms > 0 && (kind & RECORD_IS_GUARD) == 0 ? RECORD_HAS_AHEAD : 0;
     cursor_put_u8(c, kind);
     cursor_put_u64(c, r->version.stamp);
     cursor_put_uuid(c, &r->version.origin);
     cursor_put_u64(c, r->expiry_ms);
     if (kind & RECORD_HAS_GUARD) {
         cursor_put_u64(c, r->guard_ms);
+    }
+    if (kind & RECORD_HAS_AHEAD) {
+        cursor_put_u16(c, r->ahead_ms);
     }
     if (is_large) {
         cursor_put_u32(c, (uint32_t)r->value_len);
@@ -103,6 +108,7 @@ void frame_record_read(struct cursor *c, bool is_large, struct frame_record *ret
     r->version.origin = cursor_uuid(c);
     r->expiry_ms = cursor_u64(c);
     r->guard_ms = ret_record->kind & RECORD_HAS_GUARD ? cursor_u64(c) : 0;
+    r->ahead_ms = ret_record->kind & RECORD_HAS_AHEAD ? cursor_u16(c) : 0;
     r->value_len = is_large ? cursor_u32(c) : 0;
     r->key_len = cursor_u16(c);
     r->key = cursor_bytes(c, r->key_len);

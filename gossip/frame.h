@@ -110,7 +110,10 @@ struct frame_role {
 /*
  * RECORD: one record whose value is small, or what a guard says.
  *
- *   kind 1 | stamp 8 | origin 16 | expiry 8 | [guard 8] | key length 2 | key | value (the rest)
+ *   kind 1 | stamp 8 | origin 16 | expiry 8 | [guard 8] | [ahead 2] | key length 2 | key |
+ *   value (the rest)
+ *
+ * `ahead` is by how many milliseconds the stamp ran ahead of its origin's clock.
  *
  * LARGE_BEGIN: the same with the value's length (4) before the key's and no value; the value
  * follows in LARGE_DATA frames, whose payload is nothing but value bytes, until it is whole. One at
@@ -124,9 +127,10 @@ enum record_kind {
     RECORD_IS_FORWARD = 16, /* came along the trees of a large enclave: pass it on */
     RECORD_IS_REPEAT = 32,  /* the receiver may well have it, which says nothing of the trees: it is
                                sent again for its guard, or came on a detour itself */
+    RECORD_HAS_AHEAD = 64,
 };
 
-enum { RECORD_WIRE_OVERHEAD_MAX = 1 + 8 + 16 + 8 + 8 + 4 + 2 };
+enum { RECORD_WIRE_OVERHEAD_MAX = 1 + 8 + 16 + 8 + 8 + 2 + 4 + 2 };
 
 struct frame_record {
     struct record record; /* borrows from the payload */
@@ -229,7 +233,8 @@ void frame_role_read(struct cursor *c, struct frame_role *ret_role);
 void frame_tree_write(struct cursor *c, const struct frame_tree *entry);
 void frame_tree_read(struct cursor *c, struct frame_tree *ret_entry);
 
-/* Writes everything but the value. `kind` beyond RECORD_HAS_GUARD and RECORD_IS_SHADOW as given. */
+/* Writes everything but the value. `kind` as given, but for what the record itself says of it:
+ * guard, ahead, shadow. */
 void frame_record_write(struct cursor *c, const struct record *r, uint8_t kind, bool is_large);
 /* The rest of the cursor is the value unless `is_large`. Fails the cursor on what record_check()
  * refuses. */

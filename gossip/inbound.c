@@ -5,10 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum {
-    STAMP_AHEAD_MAX_MS = 60 * 1000, /* a version further in the future is of another clock */
-};
-
 /* ---- Records ---- */
 
 /*
@@ -49,7 +45,7 @@ static enum nack_reason apply(struct engine *e, struct link *l, const struct fra
     enum merge_outcome outcome = MERGE_SAME;
     e->counters.records_received++;
     if (!e->clock.is_set || !l->is_clock_agreed ||
-        version_ms(&r->version) > now_ms + STAMP_AHEAD_MAX_MS) {
+        version_ms(&r->version) > now_ms + RECORD_AHEAD_MAX_MS) {
         e->counters.records_refused++;
         return NACK_CLOCK;
     }

@@ -64,23 +64,19 @@ static void answer_precondition(struct http_response *rs)
                  "What this node holds for the key does not meet the condition.");
 }
 
-/* Whole seconds of a lifetime. The version's time may run a few milliseconds ahead of the clock
- * that the expiry was counted from (hybrid logical clocks), and lifetimes are whole seconds at this
- * door: hence to the nearest. */
-static uint64_t original_ttl_s(const struct version *version, uint64_t expiry_ms)
-{
-    const uint64_t from = version_ms(version);
-    return expiry_ms > from ? (expiry_ms - from + 500) / 1000 : 0;
-}
-
-static void add_lifetime(struct http_response *rs, const struct version *version,
+static void add_lifetime(struct http_response *rs, const struct version *version, uint64_t ttl_ms,
                          uint64_t expiry_ms, uint64_t clock_ms)
 {
     char etag[ETAG_TEXT_SIZE];
     http_add_text(rs, "ETag", etag_format(version, etag));
-    http_add_number(rs, "X-Original-TTL", original_ttl_s(version, expiry_ms));
+    http_add_number(rs, "X-Original-TTL", ttl_ms / 1000);
     http_add_number(rs, "X-Remaining-TTL",
                     expiry_ms > clock_ms ? (expiry_ms - clock_ms) / 1000 : 0);
+}
+
+static void add_record_lifetime(struct http_response *rs, const struct record *r, uint64_t clock_ms)
+{
+    add_lifetime(rs, &r->version, r->expiry_ms - record_written_ms(r), r->expiry_ms, clock_ms);
 }
 
 /* ---- GET and HEAD ---- */
@@ -96,8 +92,8 @@ static void answer_record(const struct record *r, struct http_response *rs, uint
     } else {
         http_set_body(rs, 200, "application/octet-stream", r->value, r->value_len);
     }
-    http_add_text(rs, "X-Created-At", rfc3339_format(version_ms(&r->version), created));
-    add_lifetime(rs, &r->version, r->expiry_ms, clock_ms);
+    http_add_text(rs, "X-Created-At", rfc3339_format(record_written_ms(r), created));
+    add_record_lifetime(rs, r, clock_ms);
     http_add_lines(rs, "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n");
 }
 
@@ -120,7 +116,7 @@ static void data_get(const struct api_data *d, const struct http_request *rq,
         answer_precondition(rs);
     } else if (none_match.is_present && etag_has(&none_match, &r.version)) {
         rs->status = 304;
-        add_lifetime(rs, &r.version, r.expiry_ms, engine_clock_ms(d->engine, now_us));
+        add_record_lifetime(rs, &r, engine_clock_ms(d->engine, now_us));
         http_add(rs, "Cache-Control", "no-store");
     } else {
         answer_record(&r, rs, engine_clock_ms(d->engine, now_us));
@@ -185,6 +181,8 @@ static const struct refusal REFUSALS[] = {
     {RC_JOINING, 503, "joining", "This node has no cluster clock yet and takes no writes."},
     {RC_DRAINING, 503, "draining", "This node is shutting down and takes no more writes."},
     {RC_OVERLOADED, 503, "overloaded", "Too many writes wait for other nodes; try again."},
+    {RC_AHEAD, 503, "clock_ahead",
+     "Other nodes' clocks run ahead of this one by more than the entry would live; try again."},
     {RC_FULL, 507, "storage_full", "This node's storage is full; entries leave by TTL alone."},
     {RC_NO_MEMORY, 507, "storage_full", "This node is out of memory."},
     {RC_TOO_LONG, 413, "value_too_large", "The value is larger than this cluster takes."},
@@ -265,8 +263,10 @@ static void data_put(struct api_data *d, const struct http_request *rq, const st
         answer_refusal(rc, rs);
         return;
     }
-    const struct pending_put waiting = {
-        .id = rq->id, .version = result.version, .expiry_ms = result.expiry_ms};
+    const struct pending_put waiting = {.id = rq->id,
+                                        .version = result.version,
+                                        .ttl_ms = result.ttl_ms,
+                                        .expiry_ms = result.expiry_ms};
     const enum rc added = pending_add(&d->pending, &waiting);
     ASSERT(added == RC_OK); /* room was checked above */
     rs->kind = HTTP_BODY_DEFER;
@@ -282,7 +282,7 @@ bool api_data_done(struct api_data *d, const struct put_done *done, uint64_t now
     const bool is_quorum = done->status == PUT_QUORUM;
     const char *text = is_quorum ? "OK" : "Accepted (quorum pending)";
     http_set_body(rs, is_quorum ? 201 : 202, "text/plain; charset=utf-8", text, strlen(text));
-    add_lifetime(rs, &put.version, put.expiry_ms, engine_clock_ms(d->engine, now_us));
+    add_lifetime(rs, &put.version, put.ttl_ms, put.expiry_ms, engine_clock_ms(d->engine, now_us));
     http_add(rs, "X-Replicas", "%" PRIu32 "/%" PRIu32, done->have, done->members);
     return true;
 }

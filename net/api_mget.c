@@ -50,7 +50,7 @@ static size_t write_figures(const struct record *r, uint64_t clock_ms, char *ret
     return (size_t)snprintf(ret_text, FIGURES_TEXT_MAX,
                             ",\"found\":true,\"created_at\":\"%s\",\"ttl_ms\":%" PRIu64
                             ",\"size\":%zu,\"etag\":\"%s\"",
-                            rfc3339_format(version_ms(&r->version), created),
+                            rfc3339_format(record_written_ms(r), created),
                             r->expiry_ms > clock_ms ? r->expiry_ms - clock_ms : 0, r->value_len,
                             version_format(&r->version, etag));
 }

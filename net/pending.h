@@ -21,6 +21,7 @@ enum { PENDING_MAX = 1 << 16 };
 struct pending_put {
     uint64_t id;
     struct version version;
+    uint64_t ttl_ms;    /* as stored */
     uint64_t expiry_ms; /* on the cluster's clock */
     bool is_used;
 };

@@ -1,6 +1,7 @@
 """A wrong wall clock on a node does no harm. The clock is set wrong by libfaketime, which leaves the
 monotonic clocks alone; under the sanitizers, which must be loaded first, it cannot be used."""
 
+import datetime
 import glob
 import time
 import unittest
@@ -50,6 +51,36 @@ class WrongClock(Case):
         wait_until(lambda: behind.holds("key", b"older"), "it arrives", 2)
         self.assertEqual(behind.put("key", "newer").status, 201)
         wait_until(lambda: first.holds("key", b"newer"), "the newer one wins", 2)
+
+    def test_stamps_that_run_ahead_lengthen_no_life(self):
+        # Founded apart, 55 s from each other, each with a record: neither steps, both merge.
+        ahead = Node(harness.free_base(), env=wrong_by("+55s"))
+        right = Node(harness.free_base())
+        for node in (ahead, right):
+            wait_until(node.is_ready, f"{node} is ready", 5)
+            self.assertEqual(node.put(f"by-{node.port}", "x").status, 201)
+        Node(harness.free_base(), env={"REPRAM_PEERS": f"127.0.0.1:{ahead.port},127.0.0.1:{right.port}",
+                                       "REPRAM_DISCOVERY": "static"})
+        wait_until(lambda: right.holds(f"by-{ahead.port}", b"x"), "its stamps have come", 10)
+        brief = right.put("brief", "x", ttl=1)
+        self.assertEqual((brief.status, brief.json()["code"]), (503, "clock_ahead"))
+        self.assertIn("retry-after", brief.headers)
+        self.assertEqual(right.get("brief").status, 404)
+        metrics = right.metrics()
+        self.assertEqual(metrics["repram_puts_rejected_ahead_total"], 1)
+        began = time.time()
+        reply = right.put("minute", "x", ttl=60)
+        self.assertEqual((reply.status, reply.headers["x-original-ttl"]), (201, "60"))
+        reply = right.get("minute")
+        self.assertEqual(reply.headers["x-original-ttl"], "60")
+        self.assertIn(reply.headers["x-remaining-ttl"], ("59", "60"))
+        created = datetime.datetime.fromisoformat(reply.headers["x-created-at"].replace("Z", "+00:00"))
+        self.assertLess(abs(created.timestamp() - began), 2 * harness.SLOW)
+        # By the clock of the other it has 5 s left, and is over there then, as it is for everybody
+        # whose clock says so.
+        wait_until(lambda: ahead.holds("minute", b"x"), "it has come to the one ahead", 3)
+        self.assertEqual(ahead.get("minute").headers["x-original-ttl"], "60")
+        wait_until(lambda: ahead.get("minute").status == 404, "it is over there", 8)
 
 
 if __name__ == "__main__":

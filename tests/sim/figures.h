@@ -17,6 +17,7 @@
     X(EXPIRED, "nothing is served past its expiry on the node's clock")              \
     X(OUTLIVED, "nothing is served after its time to live has truly passed")         \
     X(APART, "what is served was written by a clock not more than a minute off")     \
+    X(LIFETIME, "what is served lives its time to live from when it was taken")      \
     X(WRITTEN, "what is served is what somebody wrote")                              \
     X(BACK, "a node's version of a key does not go back while the later one lives")  \
     X(REPLACED, "what a node has seen replaced it does not serve again")             \

@@ -31,6 +31,8 @@ enum mutant {
     MUTANT_HERMIT,     /* asks nobody that discovery names */
     MUTANT_LATE,       /* serves and keeps half a second too long */
     MUTANT_GENEROUS,   /* gives five seconds more to live than was asked for */
+    MUTANT_STRETCHING, /* counts the time to live from the stamp */
+    MUTANT_VAIN,       /* forgets that a stamp ran ahead, and takes it for the time of writing */
     MUTANT_GARBLER,    /* changes a byte of what it serves */
     MUTANT_STALE,      /* serves now and then what it served before */
     MUTANT_NO_GUARDS,  /* what was replaced leaves no trace */
@@ -52,11 +54,13 @@ enum mutant {
 };
 
 static enum mutant mutant;
+static bool is_ahead; /* another node's clock has pushed everybody's stamps */
 static uint32_t turns;
 
 enum {
     LATE_MS = 500,
     GENEROUS_MS = 5000,
+    AHEAD_MS = 20000, /* stamps run so far ahead where a story has them do so */
     SEEDS = 8,
     RASH_EVERY = 50,
     STALE_EVERY = 20,
@@ -202,6 +206,7 @@ WRAP(enum rc, engine_put, struct engine *e, const struct put *put, uint64_t now_
 {
     struct put longer = *put;
     longer.ttl_ms += mutant == MUTANT_GENEROUS ? GENEROUS_MS : 0;
+    longer.ttl_ms += mutant == MUTANT_STRETCHING && is_ahead ? AHEAD_MS : 0;
     return __real_engine_put(e, &longer, now_us, ret_result);
 }
 
@@ -214,7 +219,14 @@ WRAP(enum rc, engine_merge, struct engine *e, const struct record *r,
         *ret_outcome = MERGE_APPLIED;
         return RC_OK;
     }
-    return __real_engine_merge(e, r, ret_outcome);
+    struct record kept = *r;
+    kept.ahead_ms = mutant == MUTANT_VAIN ? 0 : r->ahead_ms;
+    return __real_engine_merge(e, &kept, ret_outcome);
+}
+
+WRAP(uint64_t, hlc_next, struct hlc *hlc, uint64_t now_ms)
+{
+    return __real_hlc_next(hlc, now_ms + (is_ahead ? AHEAD_MS : 0));
 }
 
 WRAP(uint32_t, replica_quorum, uint32_t members, uint32_t factor)
@@ -386,6 +398,35 @@ static void the_engine_as_it_is_breaks_nothing(void **state)
     }
 }
 
+static void stamps_that_run_ahead_break_nothing(void **state)
+{
+    (void)state;
+    struct figures figures = {.seeds = 0};
+    is_ahead = true;
+    run_broken(MUTANT_NONE, small_story("steady"), &figures);
+    is_ahead = false;
+    assert_int_equal(figures.broken, 0);
+    assert_true(figures.reads > 0);
+    figures_fini(&figures);
+}
+
+static void lives_counted_from_stamps_that_run_ahead_are_caught(void **state)
+{
+    (void)state;
+    is_ahead = true;
+    assert_caught_with(MUTANT_STRETCHING, small_story("steady"), INVARIANT_LIFETIME,
+                       INVARIANT_OUTLIVED);
+    is_ahead = false;
+}
+
+static void a_stamp_that_is_taken_for_the_time_of_writing_is_caught(void **state)
+{
+    (void)state;
+    is_ahead = true;
+    assert_caught(MUTANT_VAIN, small_story("steady"), INVARIANT_LIFETIME);
+    is_ahead = false;
+}
+
 static void nodes_that_do_not_find_each_other_are_caught(void **state)
 {
     (void)state;
@@ -415,7 +456,8 @@ static void reads_past_the_expiry_are_caught(void **state)
 static void a_life_that_is_too_long_is_caught(void **state)
 {
     (void)state;
-    assert_caught(MUTANT_GENEROUS, small_story("steady"), INVARIANT_OUTLIVED);
+    assert_caught_with(MUTANT_GENEROUS, small_story("steady"), INVARIANT_OUTLIVED,
+                       INVARIANT_LIFETIME);
 }
 
 static void bytes_that_nobody_wrote_are_caught(void **state)
@@ -493,7 +535,7 @@ static void a_queue_that_is_too_long_is_caught(void **state)
 static void a_clock_that_steps_is_caught(void **state)
 {
     (void)state;
-    assert_caught(MUTANT_JUMPY, small_story("steady"), INVARIANT_CLOCK);
+    assert_caught_with(MUTANT_JUMPY, small_story("steady"), INVARIANT_CLOCK, INVARIANT_LIFETIME);
 }
 
 /* What a loner wrote by its clock lives on with the others by theirs. */
@@ -584,6 +626,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_engine_as_it_is_breaks_nothing),
+        cmocka_unit_test(stamps_that_run_ahead_break_nothing),
+        cmocka_unit_test(lives_counted_from_stamps_that_run_ahead_are_caught),
+        cmocka_unit_test(a_stamp_that_is_taken_for_the_time_of_writing_is_caught),
         cmocka_unit_test(nodes_that_do_not_find_each_other_are_caught),
         cmocka_unit_test(clusters_that_are_founded_blindly_are_caught),
         cmocka_unit_test(an_enclave_that_begins_alone_is_caught),

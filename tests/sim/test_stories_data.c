@@ -328,12 +328,57 @@ static void a_waiting_write_is_sent_again_when_the_link_is_back(void **state)
     }
 }
 
+/* Founded apart by less than a minute, both sides merge, and the stamps of the side that is ahead
+ * push those of the other. */
+static void stamps_of_a_clock_that_is_ahead_lengthen_no_life(void **state)
+{
+    (void)state;
+    enum { AHEAD_MS = 55000, SLOW = 0, OTHER = 1, FAST = 2, NODES };
+    struct cluster *c = cluster_new(NODES, 35);
+    struct record r;
+    c->nodes[FAST].wall_offset_ms = AHEAD_MS;
+    cluster_partition(c, FAST);
+    cluster_start_all(c);
+    assert_true(cluster_wait_ready(c, 4000));
+    put_or_fail(c, FAST, "fast", HOUR_MS);
+    put_or_fail(c, SLOW, "slow", HOUR_MS);
+    cluster_heal(c);
+    assert_true(cluster_wait_full_view(c, 60000));
+    cluster_run_for(c, 10000);
+    assert_int_equal(get(c, SLOW, "fast"), RC_OK);
+    assert_int_equal(get(c, FAST, "slow"), RC_OK);
+    /* The write of the fast one was so long ago that its stamp is not ahead any more: another. */
+    put_or_fail(c, FAST, "fast", HOUR_MS);
+    cluster_run_for(c, 1000);
+    assert_int_equal(cluster_put(c, SLOW, "brief", "v", 1000), UINT64_MAX);
+    assert_int_equal(get(c, SLOW, "brief"), RC_NOT_FOUND);
+    const uint64_t taken_ms = engine_clock_ms(c->nodes[SLOW].engine, stage_now_us(c, SLOW));
+    put_or_fail(c, SLOW, "minute", MINUTE_MS);
+    cluster_run_for(c, 1000);
+    for (uint32_t i = 0; i < NODES; i++) {
+        assert_int_equal(
+            engine_get(c->nodes[i].engine, (const uint8_t *)"minute", 6, stage_now_us(c, i), &r),
+            RC_OK);
+        assert_in_range(r.ahead_ms, AHEAD_MS - 3000, AHEAD_MS + 1000);
+        assert_true(record_written_ms(&r) == taken_ms);
+        assert_true(r.expiry_ms == taken_ms + MINUTE_MS);
+    }
+    cluster_run_for(c, MINUTE_MS - 3000);
+    assert_int_equal(get(c, SLOW, "minute"), RC_OK);
+    cluster_run_for(c, 2500); /* clocks slew toward each other */
+    for (uint32_t i = 0; i < NODES; i++) {
+        assert_int_equal(get(c, i, "minute"), RC_NOT_FOUND);
+    }
+    cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_joining_node_never_says_that_a_large_value_is_not_there),
         cmocka_unit_test(a_large_value_is_not_reconciled_again_while_it_is_on_its_way),
         cmocka_unit_test(keys_of_one_digest_are_two_keys_to_every_node_and_to_a_newcomer),
+        cmocka_unit_test(stamps_of_a_clock_that_is_ahead_lengthen_no_life),
         cmocka_unit_test(clusters_founded_apart_do_not_mix_data_that_would_live),
         cmocka_unit_test(a_silent_crash_in_the_middle_of_a_push_leaves_no_gap),
         cmocka_unit_test(a_fleeting_write_that_some_have_of_a_dead_writer_reaches_all),

@@ -22,6 +22,7 @@ enum {
     SHADOW_REACH_US = 60 * 1000 * 1000, /* later versions are written at most this much earlier */
     UNREPAIRED_MS = 2 * EPOCH_MS,       /* what is about to expire may go unrepaired */
     SLEW_PPM = 1000,                    /* drift and slewing while the record lives */
+    TAKEN_SLACK_MS = 1, /* the clock is looked at before the write, which may slew it */
 };
 
 struct write {
@@ -282,6 +283,15 @@ static void judge(struct writes *w, uint32_t node, uint32_t key, const struct re
         oracle_broken(w->oracle, INVARIANT_WRITTEN, "node %u shows of key %u what nobody wrote",
                       node, key);
         return;
+    }
+    /* All nodes say when it was written and how long it was to live, wherever its stamp ran to. */
+    const uint64_t written_ms = record_written_ms(r);
+    const int64_t late_ms = (int64_t)(written_ms - at->at_us / 1000) - at->clock_ms;
+    if (late_ms < -TAKEN_SLACK_MS || late_ms > TAKEN_SLACK_MS ||
+        r->expiry_ms != written_ms + at->ttl_ms) {
+        oracle_broken(w->oracle, INVARIANT_LIFETIME,
+                      "node %u shows key %u as written at another time, or to live longer", node,
+                      key);
     }
     const uint64_t slack_us = TRUE_SLACK_US + at->ttl_ms * 1000 / 1000000 * SLEW_PPM;
     if (now_us > at->at_us + at->ttl_ms * 1000 + slack_us) {

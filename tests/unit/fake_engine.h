@@ -28,6 +28,7 @@ struct fake_entry {
     struct blob *blob;
     struct version version;
     uint64_t expiry_ms;
+    uint16_t ahead_ms;
 };
 
 struct engine {
@@ -41,7 +42,7 @@ struct engine {
     enum rc put_rc;    /* what engine_put() says without looking further, unless RC_OK */
     bool is_joining;   /* misses are RC_JOINING */
     struct put put;    /* the last one taken; its pointers are stale */
-    uint64_t skew_ms;  /* how far versions run ahead of the clock */
+    uint16_t skew_ms;  /* how far versions run ahead of the clock */
     size_t next_calls; /* of engine_next_key() */
     struct store_observer observer;
 };
@@ -115,7 +116,8 @@ static inline void fake_record(const struct fake_entry *entry, struct record *re
                                   .blob = entry->blob,
                                   .value_len = entry->value_len,
                                   .version = entry->version,
-                                  .expiry_ms = entry->expiry_ms};
+                                  .expiry_ms = entry->expiry_ms,
+                                  .ahead_ms = entry->ahead_ms};
 }
 
 uint64_t engine_clock_ms(const struct engine *e, uint64_t now_us)
@@ -150,6 +152,7 @@ enum rc engine_put(struct engine *e, const struct put *put, uint64_t now_us,
     }
     entry->version.stamp = (clock_ms + e->skew_ms) << VERSION_COUNTER_BITS | e->entry_count;
     entry->version.origin = e->status.uuid;
+    entry->ahead_ms = e->skew_ms;
     entry->expiry_ms = clock_ms + put->ttl_ms;
     e->put = *put;
     if (e->observer.put != NULL) {

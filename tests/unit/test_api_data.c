@@ -98,14 +98,16 @@ static void an_empty_value_is_a_value(void **state)
     assert_string_equal(body_text(f), "");
 }
 
-static void the_ttl_of_the_answers_is_whole_although_the_version_runs_ahead(void **state)
+static void the_times_of_the_answers_are_the_clocks_although_the_version_runs_ahead(void **state)
 {
     struct fixture *f = *state;
-    f->engine.skew_ms = 40;
+    f->engine.skew_ms = 55123;
     write_text(f, "/data/k?ttl=300", "v");
     assert_header(f, "X-Original-TTL", "300");
     assert_int_equal(ask(f, HTTP_GET_, "/data/k"), 200);
     assert_header(f, "X-Original-TTL", "300");
+    assert_header(f, "X-Remaining-TTL", "300");
+    assert_header(f, "X-Created-At", "2026-11-20T08:00:01.000Z");
 }
 
 static void an_entry_is_gone_in_the_millisecond_of_its_expiry(void **state)
@@ -344,11 +346,17 @@ static void every_refusal_of_the_engine_has_its_status_and_code(void **state)
         int status;
         const char *code;
     } cases[] = {
-        {RC_JOINING, 503, "joining"},          {RC_DRAINING, 503, "draining"},
-        {RC_OVERLOADED, 503, "overloaded"},    {RC_FULL, 507, "storage_full"},
-        {RC_NO_MEMORY, 507, "storage_full"},   {RC_PRECONDITION, 412, "precondition_failed"},
-        {RC_TOO_LONG, 413, "value_too_large"}, {RC_MALFORMED, 400, "invalid_request"},
-        {RC_RANGE, 400, "invalid_ttl"},        {RC_IO, 500, "internal"},
+        {RC_JOINING, 503, "joining"},
+        {RC_DRAINING, 503, "draining"},
+        {RC_OVERLOADED, 503, "overloaded"},
+        {RC_AHEAD, 503, "clock_ahead"},
+        {RC_FULL, 507, "storage_full"},
+        {RC_NO_MEMORY, 507, "storage_full"},
+        {RC_PRECONDITION, 412, "precondition_failed"},
+        {RC_TOO_LONG, 413, "value_too_large"},
+        {RC_MALFORMED, 400, "invalid_request"},
+        {RC_RANGE, 400, "invalid_ttl"},
+        {RC_IO, 500, "internal"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         f->engine.put_rc = cases[i].rc;
@@ -402,7 +410,7 @@ int main(void)
         TEST(a_read_gives_the_bytes_and_what_is_known_of_them),
         TEST(a_large_value_is_shared_and_not_copied),
         TEST(an_empty_value_is_a_value),
-        TEST(the_ttl_of_the_answers_is_whole_although_the_version_runs_ahead),
+        TEST(the_times_of_the_answers_are_the_clocks_although_the_version_runs_ahead),
         TEST(an_entry_is_gone_in_the_millisecond_of_its_expiry),
         TEST(a_miss_while_joining_is_unavailable_and_a_hit_is_served),
         TEST(keys_are_the_decoded_bytes_and_nothing_is_normalised),

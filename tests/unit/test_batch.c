@@ -56,6 +56,7 @@ static void assert_same(const struct record *a, const struct record *b)
     assert_int_equal(version_compare(&a->version, &b->version), 0);
     assert_int_equal(a->expiry_ms, b->expiry_ms);
     assert_int_equal(a->guard_ms, b->guard_ms);
+    assert_int_equal(a->ahead_ms, b->ahead_ms);
     assert_int_equal(a->is_shadow, b->is_shadow);
 }
 
@@ -68,10 +69,15 @@ static void records_come_out_as_they_went_in(void **state)
         record_of("later", "x", T0 + 5, 1, 1),
         record_of("0123456789abcdef", "", T0, 70000, 3),
         record_of("guarded", "y", T0, 60000, 2),
+        record_of("ahead", "z", T0 + 60000, 60000, 2),
+        record_of("both", "z", T0 + 1, 60000, 2),
     };
     enum { COUNT = sizeof(records) / sizeof(records[0]) };
     records[3].is_shadow = true;
     records[4].guard_ms = T0 + 99999;
+    records[5].ahead_ms = RECORD_AHEAD_MAX_MS;
+    records[6].guard_ms = T0 + 99999;
+    records[6].ahead_ms = 1;
     for (size_t i = 0; i < COUNT; i++) {
         assert_int_equal(batch_add(&batch, &records[i]), RC_OK);
     }
@@ -107,7 +113,8 @@ static void a_batch_is_the_same_on_every_machine(void **state)
         0,
         0,
         0, /* the one */
-        /* kind, origin, ms, counter, lifetime, key, value; then one with a guard. */
+        /* kind, origin, ms, counter, lifetime, key, value; then one with a guard and a
+         * stamp that ran ahead. */
         0x00,
         0x00,
         0x80,
@@ -124,12 +131,14 @@ static void a_batch_is_the_same_on_every_machine(void **state)
         0x6b,
         0x01,
         0x76,
-        0x01,
+        0x41,
         0x00,
         0x02,
         0x07,
         0x00,
         0x64,
+        0x82,
+        0x02,
         0x01,
         0x6c,
         0x00,
@@ -138,6 +147,7 @@ static void a_batch_is_the_same_on_every_machine(void **state)
     assert_int_equal(batch_add(&batch, &r), RC_OK);
     r = record_of("l", "", T0 - T0 % 4096 + 1, 30000, 9);
     r.guard_ms = r.expiry_ms + 100;
+    r.ahead_ms = 258;
     assert_int_equal(batch_add(&batch, &r), RC_OK);
     const struct cursor c = payload();
     assert_int_equal(c.size, sizeof(expected));

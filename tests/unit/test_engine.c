@@ -1,5 +1,7 @@
 #include "gossip/engine.h"
 
+#include "gossip/engine_state.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -124,6 +126,63 @@ static void a_record_is_gone_in_the_millisecond_of_its_expiry(void **state)
     assert_int_equal(get(*state, "key", now_us + TTL_US), RC_NOT_FOUND);
 }
 
+/* A peer whose clock is `ahead_ms` ahead wrote something, which was merged here. */
+static void push_stamps(struct engine *e, uint64_t ahead_ms, uint64_t now_us)
+{
+    enum merge_outcome outcome = MERGE_ABSENT;
+    const uint64_t stamp_ms = engine_clock_ms(e, now_us) + ahead_ms;
+    const struct record r = {
+        .key = (const uint8_t *)"theirs",
+        .key_len = 6,
+        .version = {.stamp = stamp_ms << VERSION_COUNTER_BITS | UINT16_MAX, .origin = {{9}}},
+        .expiry_ms = stamp_ms + TTL_MS,
+    };
+    assert_int_equal(record_check(&r), RC_OK);
+    assert_int_equal(engine_merge(e, &r, &outcome), RC_OK);
+    assert_int_equal(outcome, MERGE_APPLIED);
+}
+
+static void stamps_that_run_ahead_lengthen_no_life(void **state)
+{
+    struct engine *e = *state;
+    struct put_result result;
+    struct record r;
+    const uint64_t now_us = START_US + SECOND_US;
+    const uint64_t now_ms = engine_clock_ms(e, now_us);
+    push_stamps(e, 54999, now_us);
+    assert_int_equal(put(e, "key", "value", now_us, &result), RC_OK);
+    assert_int_equal(version_ms(&result.version), now_ms + 55000);
+    assert_int_equal(result.expiry_ms, now_ms + TTL_MS);
+    assert_int_equal(engine_get(e, (const uint8_t *)"key", 3, now_us, &r), RC_OK);
+    assert_int_equal(r.ahead_ms, 55000);
+    assert_int_equal(record_written_ms(&r), now_ms);
+    assert_int_equal(get(e, "key", now_us + TTL_US - 1000), RC_OK);
+    assert_int_equal(get(e, "key", now_us + TTL_US), RC_NOT_FOUND);
+}
+
+static void only_what_would_be_over_before_its_stamp_is_refused(void **state)
+{
+    struct engine *e = *state;
+    struct put_result result;
+    struct engine_status status;
+    const uint64_t now_us = START_US + SECOND_US;
+    struct put write = {.key = (const uint8_t *)"brief", .key_len = 5, .ttl_ms = 55000};
+    push_stamps(e, 54999, now_us);
+    assert_int_equal(engine_put(e, &write, now_us, &result), RC_AHEAD);
+    assert_int_equal(get(e, "brief", now_us), RC_NOT_FOUND);
+    write.ttl_ms = 1;
+    assert_int_equal(engine_put(e, &write, now_us, &result), RC_AHEAD);
+    write.ttl_ms = 55001;
+    assert_int_equal(engine_put(e, &write, now_us, &result), RC_OK);
+    /* Time passes, and with it what stamps are ahead. */
+    write.ttl_ms = 1000;
+    assert_int_equal(engine_put(e, &write, now_us + UINT64_C(54000000), &result), RC_AHEAD);
+    assert_int_equal(engine_put(e, &write, now_us + UINT64_C(54001000), &result), RC_OK);
+    engine_status(e, now_us + UINT64_C(54001000), &status);
+    assert_int_equal(status.counters.puts_rejected_ahead, 3);
+    assert_int_equal(status.counters.puts, 2);
+}
+
 static void conditions_are_judged_on_what_is_held(void **state)
 {
     struct put_result result;
@@ -241,6 +300,8 @@ int main(void)
         TEST(a_node_that_is_alone_is_ready_and_founds_its_clock_from_the_wall),
         TEST(a_write_of_a_lone_node_has_its_quorum_at_once),
         TEST(a_record_is_gone_in_the_millisecond_of_its_expiry),
+        TEST(stamps_that_run_ahead_lengthen_no_life),
+        TEST(only_what_would_be_over_before_its_stamp_is_refused),
         TEST(conditions_are_judged_on_what_is_held),
         cmocka_unit_test(a_full_node_says_so_and_stores_nothing),
         TEST(a_node_that_leaves_takes_no_writes),

@@ -56,6 +56,48 @@ static void a_record_comes_back_as_it_went_in(void **state)
     entry_fini(&entries);
 }
 
+static void what_the_stamp_ran_ahead_takes_two_bytes_and_none_where_it_is_none(void **state)
+{
+    (void)state;
+    static uint8_t bytes[VALUE_INLINE_MAX + 1];
+    struct blob *blob = blob_new(sizeof(bytes));
+    assert_int_equal(blob_append(blob, bytes, sizeof(bytes)), RC_OK);
+    for (int is_blob = 0; is_blob < 2; is_blob++) {
+        struct entries entries;
+        entry_init(&entries, NULL, 1);
+        struct record in = good();
+        in.key = (const uint8_t *)"keys";
+        in.key_len = 4;
+        in.value_len = is_blob ? sizeof(bytes) : 4;
+        in.value = is_blob ? NULL : in.value;
+        in.blob = is_blob ? blob : NULL;
+        const size_t plain = entry_slot_size(&in);
+        const uint32_t without = add(&entries, &in);
+        assert_int_equal(entry_size(entry_at(&entries, without)), plain);
+        in.ahead_ms = 55001;
+        const uint32_t handle = add(&entries, &in);
+        struct record r = entry_record(&entries, entry_at(&entries, handle));
+        assert_int_equal(r.ahead_ms, 55001);
+        assert_int_equal(r.value_len, in.value_len);
+        assert_memory_equal(r.key, "keys", 4);
+        assert_int_equal(entry_size(entry_at(&entries, handle)), entry_slot_size(&in));
+        /* Slots go up by 8 bytes: 2 more fit beside a pointer here, and not beside the value. */
+        assert_int_equal(entry_slot_size(&in), is_blob ? plain : plain + 8);
+        in.ahead_ms = 1;
+        entry_rewrite(&entries, handle, &in, origin_hold(&entries.origins, &in.version.origin));
+        r = entry_record(&entries, entry_at(&entries, handle));
+        assert_int_equal(r.ahead_ms, 1);
+        entry_shade(&entries, handle);
+        r = entry_record(&entries, entry_at(&entries, handle));
+        assert_int_equal(r.ahead_ms, 0);
+        assert_true(r.is_shadow);
+        entry_free(&entries, handle);
+        entry_free(&entries, without);
+        entry_fini(&entries);
+    }
+    blob_release(blob);
+}
+
 static void the_largest_key_and_inline_value_fit(void **state)
 {
     (void)state;
@@ -68,11 +110,13 @@ static void the_largest_key_and_inline_value_fit(void **state)
     in.key_len = KEY_BYTES_MAX;
     in.value = bytes;
     in.value_len = VALUE_INLINE_MAX;
+    in.ahead_ms = 9;
     const uint32_t handle = add(&entries, &in);
     const struct record r = entry_record(&entries, entry_at(&entries, handle));
     assert_int_equal(r.key_len, KEY_BYTES_MAX);
     assert_int_equal(r.value_len, VALUE_INLINE_MAX);
     assert_memory_equal(r.value, bytes, sizeof(bytes));
+    assert_int_equal(r.ahead_ms, 9);
     entry_free(&entries, handle);
     entry_fini(&entries);
 }
@@ -171,7 +215,7 @@ static void a_shadow_is_made_where_the_entry_lies_and_the_value_is_wiped(void **
         assert_int_equal(r.guard_ms, 0);
         assert_int_equal(e->is_crowded, 1);
         assert_int_equal(e->link.next, 33);
-        for (size_t i = 0; i < (is_blob ? sizeof(blob) : 5); i++) {
+        for (size_t i = 0; i < (is_blob ? sizeof(void *) : 5); i++) {
             assert_int_equal(e->tail[3 + i], 0);
         }
         entry_free(&entries, handle);
@@ -184,6 +228,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_record_comes_back_as_it_went_in),
+        cmocka_unit_test(what_the_stamp_ran_ahead_takes_two_bytes_and_none_where_it_is_none),
         cmocka_unit_test(the_largest_key_and_inline_value_fit),
         cmocka_unit_test(a_guard_that_does_not_outlive_the_expiry_is_none),
         cmocka_unit_test(rewriting_keeps_the_links_and_lets_go_of_the_old),

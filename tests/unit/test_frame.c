@@ -41,6 +41,37 @@ static void a_record_has_the_agreed_bytes(void **state)
     assert_memory_equal(bytes, golden, sizeof(golden));
 }
 
+static void a_record_whose_stamp_ran_ahead_says_so_in_two_bytes_and_a_guard_does_not(void **state)
+{
+    (void)state;
+    static const uint8_t golden[] = {
+        64,                                  /* kind: has ahead */
+        0,  0, 0,   0,   3,   0xe8, 0,    7, /* stamp: 1000 ms, counter 7 */
+        1,  2, 3,   0,   0,   0,    0,    0,    0, 0, 0, 0, 0, 0, 0, 0, /* origin */
+        0,  0, 0,   0,   0,   0,    0xee, 0x48,                         /* expiry: 61000 */
+        1,  2,                                                          /* ahead: 258 ms */
+        0,  3, 'k', 'e', 'y',                                           /* key */
+    };
+    uint8_t bytes[64];
+    struct frame_record back;
+    struct cursor c = cursor_writer(bytes, sizeof(bytes));
+    struct record r = sample();
+    r.ahead_ms = 258;
+    frame_record_write(&c, &r, 0, false);
+    assert_true(cursor_ok(&c));
+    assert_int_equal(c.pos, sizeof(golden));
+    assert_memory_equal(bytes, golden, sizeof(golden));
+    struct cursor in = cursor_reader(bytes, c.pos);
+    frame_record_read(&in, false, &back);
+    assert_true(cursor_ok(&in));
+    assert_int_equal(back.record.ahead_ms, 258);
+    assert_int_equal(record_written_ms(&back.record), 1000 - 258);
+    c = cursor_writer(bytes, sizeof(bytes));
+    frame_record_write(&c, &r, RECORD_IS_GUARD, false);
+    assert_int_equal(c.pos, sizeof(golden) - 2);
+    assert_int_equal(bytes[0], RECORD_IS_GUARD);
+}
+
 static void a_record_is_read_as_it_was_written(void **state)
 {
     (void)state;
@@ -225,6 +256,7 @@ int main(void)
         cmocka_unit_test(an_announcement_has_the_agreed_bytes),
         cmocka_unit_test(an_announcement_of_an_unknown_kind_or_tree_is_refused),
         cmocka_unit_test(a_record_has_the_agreed_bytes),
+        cmocka_unit_test(a_record_whose_stamp_ran_ahead_says_so_in_two_bytes_and_a_guard_does_not),
         cmocka_unit_test(a_record_is_read_as_it_was_written),
         cmocka_unit_test(a_record_cut_short_anywhere_before_its_value_is_refused),
         cmocka_unit_test(a_record_that_lives_too_long_is_refused),

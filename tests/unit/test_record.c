@@ -45,6 +45,24 @@ static void lifetimes_are_held_to_the_protocols_bounds(void **state)
     assert_int_equal(record_check(&r), RC_RANGE);
 }
 
+static void a_stamp_runs_ahead_by_a_minute_at_most(void **state)
+{
+    (void)state;
+    struct record r = good();
+    assert_int_equal(record_written_ms(&r), T0);
+    r.ahead_ms = RECORD_AHEAD_MAX_MS;
+    assert_int_equal(record_check(&r), RC_OK);
+    assert_int_equal(record_written_ms(&r), T0 - RECORD_AHEAD_MAX_MS);
+    r.ahead_ms++;
+    assert_int_equal(record_check(&r), RC_RANGE);
+    r.ahead_ms = 101;
+    r.version.stamp = UINT64_C(100) << VERSION_COUNTER_BITS;
+    r.expiry_ms = 1000;
+    assert_int_equal(record_check(&r), RC_RANGE);
+    r.ahead_ms = 100;
+    assert_int_equal(record_check(&r), RC_OK);
+}
+
 static void keys_have_1_to_1024_bytes_and_no_nul(void **state)
 {
     (void)state;
@@ -95,6 +113,9 @@ static void a_shadow_has_a_key_and_no_value(void **state)
     r.value = NULL;
     r.value_len = 0;
     assert_int_equal(record_check(&r), RC_OK);
+    r.ahead_ms = 1;
+    assert_int_equal(record_check(&r), RC_MALFORMED);
+    r.ahead_ms = 0;
     r.key = (const uint8_t *)"k\0y";
     assert_int_equal(record_check(&r), RC_MALFORMED);
     r.key_len = 0;
@@ -128,13 +149,14 @@ static void every_part_of_the_canonical_form_changes_the_id(void **state)
     assert_true(record_id(&other, 1) != id);
 }
 
-static void the_value_and_a_guard_that_says_nothing_do_not_change_the_id(void **state)
+static void the_value_what_the_stamp_ran_ahead_and_an_idle_guard_do_not_change_the_id(void **state)
 {
     (void)state;
     const struct record r = good();
     struct record other = r;
     other.guard_ms = r.expiry_ms;
     other.value_len = 0;
+    other.ahead_ms = 7;
     assert_true(record_id(&other, 1) == record_id(&r, 1));
 }
 
@@ -149,11 +171,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lifetimes_are_held_to_the_protocols_bounds),
+        cmocka_unit_test(a_stamp_runs_ahead_by_a_minute_at_most),
         cmocka_unit_test(keys_have_1_to_1024_bytes_and_no_nul),
         cmocka_unit_test(values_have_one_form_and_a_bound),
         cmocka_unit_test(a_shadow_has_a_key_and_no_value),
         cmocka_unit_test(every_part_of_the_canonical_form_changes_the_id),
-        cmocka_unit_test(the_value_and_a_guard_that_says_nothing_do_not_change_the_id),
+        cmocka_unit_test(the_value_what_the_stamp_ran_ahead_and_an_idle_guard_do_not_change_the_id),
         cmocka_unit_test(ids_are_the_same_on_every_machine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

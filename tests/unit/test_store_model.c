@@ -43,7 +43,7 @@ static char key_names[KEYS_MAX][TWIN_KEY_LEN + 1];
 static uint32_t key_first, key_end = KEYS; /* those in use */
 static uint8_t value_bytes[3000];
 
-/* One version has one value, expiry and guard, as honest writers have it. */
+/* One version has one value, expiry, guard and lead of its stamp, as honest writers have it. */
 static struct record random_record(struct rng *rng, uint64_t now_ms)
 {
     const uint64_t key = key_first + rng_below(rng, key_end - key_first);
@@ -61,6 +61,7 @@ static struct record random_record(struct rng *rng, uint64_t now_ms)
     static const uint64_t lives_ms[] = {1, 500, 3000, 30000, 100000, 400000};
     r.expiry_ms = ms + 1 + rng_below(&own, lives_ms[rng_below(&own, 6)]);
     r.guard_ms = rng_below(&own, 3) == 0 ? ms + rng_below(&own, 300000) : 0;
+    r.ahead_ms = (uint16_t)(rng_below(&own, 3) == 0 ? rng_below(&own, RECORD_AHEAD_MAX_MS) : 0);
     assert_int_equal(record_check(&r), RC_OK);
     return r;
 }
@@ -79,7 +80,7 @@ static void shuffle(struct rng *rng, struct record *records, size_t count)
 
 static uint64_t content_hash(const struct record *r)
 {
-    uint64_t h = record_id(r, 99) + r->guard_ms * 3 + r->value_len;
+    uint64_t h = record_id(r, 99) + r->guard_ms * 3 + r->value_len + r->ahead_ms * UINT64_C(5);
     const uint8_t *run = r->value;
     for (size_t done = 0; done < r->value_len;) {
         const size_t len = r->blob == NULL ? r->value_len : blob_run(r->blob, done, &run);
@@ -332,6 +333,7 @@ static void model_pass(struct slot *m, uint64_t now_ms)
         m->r.is_shadow = true;
         m->r.expiry_ms = m->r.guard_ms;
         m->r.guard_ms = 0;
+        m->r.ahead_ms = 0;
         m->r.value_len = 0;
     }
 }

@@ -194,6 +194,7 @@ static bool name_resolves(const struct settings *s, enum setting_id id, bool is_
 bool startup_domain_exists(const struct startup *st)
 {
     const struct settings *s = &st->settings;
+    resolve_be_brief();
     return (setting_number(s, SETTING_DISCOVERY) & PROVIDER_PORT_RANGE) == 0 ||
            name_resolves(s, SETTING_DISCOVERY_DOMAIN, false);
 }

@@ -3,7 +3,11 @@
 #include "net/sockaddr.h"
 
 #include <netdb.h>
+#include <netinet/in.h>
+#include <resolv.h>
 #include <string.h>
+
+enum { LOOKUP_S = 1, ATTEMPTS = 2 };
 
 size_t resolve_localhost(const char *host, struct addr ret_addrs[RESOLVE_LOCALHOST_ADDRS])
 {
@@ -58,4 +62,12 @@ enum rc resolve_wait(const char *host, uint16_t port, struct addr *ret_addrs, si
     }
     *ret_count = count;
     return RC_OK;
+}
+
+void resolve_be_brief(void)
+{
+    if (res_init() == 0) {
+        _res.retrans = LOOKUP_S;
+        _res.retry = ATTEMPTS;
+    }
 }

@@ -24,4 +24,8 @@ size_t resolve_localhost(const char *host, struct addr ret_addrs[RESOLVE_LOCALHO
 MUST_USE enum rc resolve_wait(const char *host, uint16_t port, struct addr *ret_addrs, size_t max,
                               size_t *ret_count, const char **ret_error);
 
+/* From now on this thread asks each name server twice, for a second each. The system's own settings
+ * make a silent one cost ten seconds and more, before a node has done anything. */
+void resolve_be_brief(void);
+
 #endif

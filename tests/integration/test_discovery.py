@@ -99,7 +99,7 @@ class NameServer(threading.Thread):
 def use_bridge_resolver(case):
     """Every host asks the bridge's name server from now on."""
     with tempfile.NamedTemporaryFile("w", encoding="ascii", delete=False) as file:
-        file.write("nameserver 10.77.0.254\noptions timeout:1 attempts:2\n")
+        file.write("nameserver 10.77.0.254\n")
     case.addCleanup(os.unlink, file.name)
     harness.run("mount", "--bind", file.name, "/etc/resolv.conf")
     case.addCleanup(harness.run, "umount", "/etc/resolv.conf")
@@ -137,6 +137,12 @@ class FailingDns(Case):
             warnings = [line for line in node.output().splitlines() if failure in line]
             self.assertEqual(len(warnings), 1, warnings)
             self.assertIn("port-range: cluster.test: ", warnings[0])
+
+    def test_a_silent_server_keeps_nobody_from_serving_for_long(self):
+        self.server.mode = "silence"
+        began = time.monotonic()
+        Node(8081, host=self.hosts[0], env={"DISCOVERY_DOMAIN": "cluster.test"})
+        self.assertLess(time.monotonic() - began, 7 * harness.SLOW)  # the resolver's own are ten
 
     def test_a_server_that_is_silent_at_first_makes_one_cluster(self):
         self.is_one_cluster_after("silence", "the name servers do not answer")

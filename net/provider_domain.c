@@ -30,6 +30,15 @@ static bool is_twin(const struct dns_answer *answer, const struct addr *addr)
     return false;
 }
 
+static void name_ports(struct provider_domain *d, const struct addr *addr)
+{
+    for (uint32_t port = d->first_port; port <= d->last_port; port++) {
+        struct addr there = *addr;
+        there.port = (uint16_t)port;
+        d->pass.candidate(d->pass.arg, &d->provider, &there);
+    }
+}
+
 static void on_resolved(void *arg, const struct dns_answer *answer)
 {
     struct provider_domain *d = arg;
@@ -38,14 +47,15 @@ static void on_resolved(void *arg, const struct dns_answer *answer)
     if (answer->rc != RC_OK) {
         (void)snprintf(detail, sizeof(detail), "%s: %s", d->domain, answer->detail);
     }
-    for (uint32_t port = d->first_port; port <= d->last_port; port++) {
-        for (size_t i = 0; i < answer->count; i++) {
-            struct addr addr = answer->addrs[i];
-            addr.port = (uint16_t)port;
-            if (!is_twin(answer, &addr)) {
-                d->pass.candidate(d->pass.arg, &d->provider, &addr);
-            }
+    for (size_t i = 0; i < answer->count; i++) {
+        if (!is_twin(answer, &answer->addrs[i])) {
+            name_ports(d, &answer->addrs[i]);
         }
+    }
+    if (answer->rc != RC_OK && answer->rc != RC_NOT_FOUND && d->first_port != d->last_port) {
+        /* Those that share the range with this node need no name server to meet. */
+        const struct addr loopback = addr_v4((const uint8_t[]){127, 0, 0, 1}, 0);
+        name_ports(d, &loopback);
     }
     d->pass.done(d->pass.arg, &d->provider, answer->rc, detail);
 }

@@ -1,7 +1,8 @@
 /*
  * provider_domain: every address of one name, times a range of ports.
  *
- * The `port-range` provider asks for the whole range, because any node may hold any port of it; the
+ * The `port-range` provider asks for the whole range, because any node may hold any port of it, and
+ * while the name cannot be looked up it names this host's loopback; the
  * `dns` provider is the same with a range of one, for names behind which each host has one node.
  */
 #ifndef NET_PROVIDER_DOMAIN_H

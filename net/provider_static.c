@@ -19,9 +19,10 @@ struct lookup {
 struct provider_static {
     struct provider provider;
     struct provider_pass pass;
-    uint32_t waiting;         /* lookups that have not answered */
-    enum rc rc;               /* RC_OK, RC_NOT_FOUND, or that of the first that failed */
-    char detail[DETAIL_SIZE]; /* of what `rc` says */
+    uint32_t waiting;           /* lookups that have not answered */
+    enum rc rc;                 /* RC_OK, RC_NOT_FOUND, or that of one that failed */
+    const struct lookup *worst; /* whose it is; NULL with RC_OK */
+    char detail[DETAIL_SIZE];   /* of what `rc` says */
     uint32_t count;
     struct lookup lookups[];
 };
@@ -31,14 +32,25 @@ static void finish(struct provider_static *s)
     s->pass.done(s->pass.arg, &s->provider, s->rc, s->detail);
 }
 
+/* A failure is worse than a name that does not exist; of equals the first of the list is told, so
+ * that the same is told in each pass. */
+static bool is_worse(const struct provider_static *s, enum rc rc, const struct lookup *lookup)
+{
+    const bool is_failure = rc != RC_NOT_FOUND, was_failure = s->rc != RC_NOT_FOUND;
+    if (rc == RC_OK || s->rc == RC_OK) {
+        return rc != RC_OK;
+    }
+    return is_failure == was_failure ? lookup < s->worst : is_failure;
+}
+
 static void on_resolved(void *arg, const struct dns_answer *answer)
 {
     struct lookup *lookup = arg;
     struct provider_static *s = lookup->owner;
     lookup->query = NULL;
-    const bool is_worse = s->rc == RC_OK || (s->rc == RC_NOT_FOUND && answer->rc != RC_NOT_FOUND);
-    if (answer->rc != RC_OK && is_worse) {
+    if (is_worse(s, answer->rc, lookup)) {
         s->rc = answer->rc;
+        s->worst = lookup;
         (void)snprintf(s->detail, sizeof(s->detail), "%s: %s", lookup->peer->host, answer->detail);
     }
     for (size_t i = 0; i < answer->count; i++) {
@@ -57,6 +69,7 @@ static void start(struct provider *p, const struct provider_pass *pass)
     ASSERT(s->waiting == 0);
     s->pass = *pass;
     s->rc = RC_OK;
+    s->worst = NULL;
     s->detail[0] = '\0';
     s->waiting = s->count;
     for (uint32_t i = 0; i < s->count; i++) {

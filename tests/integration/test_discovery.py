@@ -138,6 +138,13 @@ class FailingDns(Case):
             self.assertEqual(len(warnings), 1, warnings)
             self.assertIn("port-range: cluster.test: ", warnings[0])
 
+    def test_nodes_of_one_host_meet_though_no_server_answers(self):
+        self.server.mode = "silence"
+        launcher = Launcher(3, base=8081, host=self.hosts[0],
+                            env={"DISCOVERY_DOMAIN": "cluster.test"})
+        wait_formed(launcher.nodes(), 30)
+        self.assertEqual(count_lines([launcher], FOUNDED), 1)
+
     def test_a_silent_server_keeps_nobody_from_serving_for_long(self):
         self.server.mode = "silence"
         began = time.monotonic()

@@ -72,10 +72,14 @@ static void judge_link(struct engine *e, struct member *m)
     }
     const bool is_apart = m->clock == MEMBER_CLOCK_APART;
     l->is_clock_agreed = m->clock == MEMBER_CLOCK_AGREES;
-    l->needs_sync = l->needs_sync || (l->is_conflict && !is_apart && engine_is_mate(e, m));
+    const bool is_over = l->is_conflict && !is_apart && engine_is_mate(e, m);
+    l->needs_sync = l->needs_sync || is_over;
     l->is_conflict = is_apart;
     l->is_conflict_told = l->is_conflict_told && is_apart;
-    if (l->needs_sync) {
+    if (is_over) {
+        owed_resend(e, l);
+    }
+    if (l->needs_sync || l->owes_writes) {
         peer_look_by(e, e->now_us);
     }
 }

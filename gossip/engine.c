@@ -23,17 +23,22 @@ bool engine_has_records(const struct engine *e)
     return stats.keys + stats.shadows > 0;
 }
 
-uint8_t engine_flags(const struct engine *e)
+/* Those of MEMBER_STATE_FLAGS. */
+static uint8_t state_flags(const struct engine *e)
 {
-    const bool is_ready = (engine_unready(e) & ~(uint32_t)READY_FULL) == 0;
+    const bool is_caught_up = (engine_unready(e) & ~(uint32_t)READY_FULL) == 0;
     uint8_t flags = 0;
-    flags |= engine_has_records(e) ? MEMBER_HAS_RECORDS : 0;
-    flags |= is_ready ? MEMBER_IS_READY : 0;
+    flags |= is_caught_up ? MEMBER_IS_CAUGHT_UP : 0;
     flags |= e->is_full ? MEMBER_IS_FULL : 0;
     flags |= e->is_draining ? MEMBER_IS_DRAINING : 0;
     flags |= e->clock.is_set ? MEMBER_HAS_CLOCK : 0;
     flags |= e->is_pass_over && e->expect.may_begin ? MEMBER_MAY_BEGIN : 0;
     return flags;
+}
+
+uint8_t engine_flags(const struct engine *e)
+{
+    return (uint8_t)(state_flags(e) | (engine_has_records(e) ? MEMBER_HAS_RECORDS : 0));
 }
 
 static void fill_vitals(void *arg, uint64_t cut_s, uint64_t now_us, struct vitals *ret_vitals)
@@ -247,7 +252,7 @@ static bool awaits_donor(const struct engine *e)
             continue;
         }
         const bool is_unheard = m->heard_us == 0 && age_us < UNHEARD_WAIT_US;
-        if (is_unheard || (m->flags & (MEMBER_IS_READY | MEMBER_IS_DRAINING)) != 0) {
+        if (is_unheard || (m->flags & (MEMBER_IS_CAUGHT_UP | MEMBER_IS_DRAINING)) != 0) {
             return true;
         }
     }
@@ -374,7 +379,9 @@ static void take_swim_event(struct engine *e, const struct swim_event *event)
         mesh_want(e->mesh, &e->config.uuid, event->member, MESH_DEMAND, e->now_us);
         break;
     case SWIM_VITALS:
-        event->member->flags = apart_flags(event->vitals.flags, event->vitals.clock_us);
+        if (apart_flags(event->vitals.flags, event->vitals.clock_us) != event->vitals.flags) {
+            event->member->flags &= (uint8_t)~MEMBER_HAS_CLOCK;
+        }
         start_heard(e, event->member);
         leader_heard(e, event->member);
         quorum_look(e, event->member);
@@ -412,6 +419,7 @@ void engine_settle(struct engine *e)
         engine_notice(e, NOTICE_READY, NULL, 0, NULL);
     }
     e->was_ready = is_ready;
+    owed_tell_state(e, state_flags(e));
 }
 
 /* ---- Time ---- */

@@ -3,9 +3,9 @@
  *
  * engine.c has the life of the node (time, readiness), start.c how it begins, peer.c how links
  * begin and end and what goes out on them, inbound.c what comes in on them, wiring.c which links
- * there are, spread.c how writes reach the whole enclave, quorum.c who counts in their quorum,
- * leader.c whose clock is followed, apart.c whose is too far off for data to pass, client.c what
- * clients ask for and what pages show.
+ * there are, spread.c how writes reach the whole enclave, quorum.c who counts in their quorum and
+ * whether it can be reached, owed.c what members have put off, leader.c whose clock is followed,
+ * apart.c whose is too far off for data to pass, client.c what clients ask for and what pages show.
  */
 #ifndef GOSSIP_ENGINE_STATE_H
 #define GOSSIP_ENGINE_STATE_H
@@ -49,7 +49,8 @@ struct engine {
     uint64_t now_us, started_us;
     struct member *leader; /* of the live others that have a clock, whose leads; NULL: none has */
     bool leader_has_records;
-    uint32_t counted; /* members that count in quorums, without this node */
+    uint32_t counted;   /* members that count in quorums, without this node */
+    uint8_t told_state; /* MEMBER_STATE_FLAGS as the links were told */
     struct apart apart;
     uint64_t turn_at_us;       /* next look at what needs no exact time */
     uint64_t ask_at_us;        /* when a node without a clock asks for it again */
@@ -121,9 +122,6 @@ void peer_tell_clock(struct engine *e);
 /* CLOCK came. RC_MALFORMED. */
 MUST_USE enum rc peer_take_clock(struct engine *e, struct link *l, struct cursor *payload);
 
-/* The writes that clients wait for and this member is not known to hold go out (again). */
-void peer_resend(struct engine *e, struct link *l);
-
 /* Queues a write for a link. A full queue is emptied, and a reconciliation brings the rest. */
 void peer_enqueue(struct engine *e, struct link *l, const struct queued_write *w, bool is_big);
 
@@ -167,14 +165,43 @@ bool wiring_is_up(const struct engine *e);
  * it was last dead, and whose clock is not in conflict with ours. */
 bool quorum_counts(const struct engine *e, const struct member *m);
 
-/* Something that quorum_counts() depends on may have changed. */
+/* Something that quorum_counts() depends on may have changed. Of one that does not count any more
+ * nothing is waited for. */
 void quorum_look(struct engine *e, struct member *m);
 
 /* The members that count, this node included; and how many of them must hold a write. */
 uint32_t quorum_members(const struct engine *e);
 uint32_t quorum_needed(const struct engine *e);
 
+/* The member has refused a write that a client waits for, and will not take it. */
+void quorum_refused(struct engine *e, const struct link *l, uint32_t waiter);
+
+/* A link of the member is gone, and with it, if that was the last, what it was asked. */
+void quorum_link_gone(struct engine *e, struct member *m);
+
+/* Sends a waiting write to one more, or once more. */
+void quorum_ask(struct engine *e, struct link *l, uint32_t waiter);
+
 void quorum_check(const struct engine *e);
+
+/* ---- owed.c ---- */
+
+/* Tells the links this node's state when it has changed; `flags` are those of MEMBER_STATE_FLAGS.
+ */
+void owed_tell_state(struct engine *e, uint8_t flags);
+
+/* STATE came. RC_MALFORMED. */
+MUST_USE enum rc owed_take_state(struct engine *e, struct link *l, struct cursor *payload);
+
+/* The member cannot take a write yet that a client waits for. */
+void owed_put_off(struct engine *e, struct link *l, uint32_t waiter);
+
+/* The link is open, or carries data again: the writes that clients wait for, and this member
+ * neither holds nor has no room for, go out (again). */
+void owed_resend(struct engine *e, struct link *l);
+
+/* Sends again on an open link what was put off, if the member can take it; when to look again. */
+uint64_t owed_turn(struct engine *e, struct link *l);
 
 /* ---- start.c ---- */
 
@@ -242,6 +269,10 @@ void apart_check(const struct engine *e);
  * record_write_id().
  */
 void spread_write(struct engine *e, struct queued_write *w, uint64_t id, bool is_big);
+
+/* To one link alone, of one who must acknowledge the write in place of another. */
+void spread_direct(struct engine *e, struct link *l, const struct queued_write *w, uint64_t id,
+                   bool is_big);
 
 /* Once more, to one link that has just opened. */
 void spread_again(struct engine *e, struct link *l, const struct queued_write *w, uint64_t id,

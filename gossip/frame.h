@@ -36,6 +36,7 @@ enum frame_type {
     FRAME_NACK = 8,
     FRAME_ROLE = 9,
     FRAME_CLOCK = 10,
+    FRAME_STATE = 11,
     FRAME_SYNC_GROUPS = 16,
     FRAME_SYNC_EPOCHS = 17,
     FRAME_SYNC_SCOPE = 18,
@@ -51,6 +52,7 @@ enum frame_type {
     FRAME_TREE_HAVE = 32,
     FRAME_TREE_GRAFT = 33,
     FRAME_TREE_PRUNE = 34,
+    FRAME_TREE_HELD = 35,
 };
 
 /*
@@ -108,6 +110,11 @@ struct frame_role {
 };
 
 /*
+ * STATE, after HELLO whenever one of MEMBER_STATE_FLAGS changes: what the sender can take and give.
+ * It comes in order with the NACKs, which datagrams do not.
+ *
+ *   flags 1 (enum member_flags)
+ *
  * RECORD: one record whose value is small, or what a guard says.
  *
  *   kind 1 | stamp 8 | origin 16 | expiry 8 | [guard 8] | [ahead 2] | key length 2 | key |
@@ -140,7 +147,8 @@ struct frame_record {
 /*
  * ACK: count 8. All counted records up to that number, of this link, since HELLO, are applied here
  * or no newer than what is held, but for those refused by a NACK before.
- * NACK: number 8 | reason 1 (enum nack_reason).
+ * NACK: number 8 | reason 1 (enum nack_reason). A record that was refused for the clock is sent
+ * again when the member can take it; one for which there is no room is not.
  */
 enum nack_reason { NACK_FULL = 1, NACK_CLOCK = 2, NACK_INVALID = 3 };
 
@@ -193,10 +201,12 @@ enum want_flags {
  *   TREE_HAVE    (kind 1 | tree 1 | id 8)*
  *   TREE_GRAFT   (kind 1 | tree 1 | id 8)*
  *   TREE_PRUNE   (tree 1)*
+ *   TREE_HELD    id 8 | stamp 8
  *
  * HAVE announces; a large value is only ever announced. GRAFT asks for a write and for all further
  * ones of its tree, or (TREE_DIRECT) for that one alone, or (TREE_NO_ID) for the further ones
- * alone. PRUNE asks for announcements only.
+ * alone. PRUNE asks for announcements only. HELD acknowledges a large value of the receiver's own
+ * that came by another link: its origin may wait for that.
  */
 #define TREE_NO_ID UINT64_C(0)
 

@@ -37,6 +37,15 @@ static void note_reconciled(struct engine *e, const struct link *l, const struct
     }
 }
 
+/* It is not missed any more: when it is announced again, it is to be fetched again. */
+static enum nack_reason refuse_record(struct engine *e, const struct frame_record *f,
+                                      enum nack_reason reason)
+{
+    e->counters.records_refused++;
+    tree_gone(e->tree, record_write_id(&f->record, store_digest_seed(e->store)));
+    return reason;
+}
+
 /* Applies a peer's record; 0, or why it is refused. */
 static enum nack_reason apply(struct engine *e, struct link *l, const struct frame_record *f)
 {
@@ -46,14 +55,12 @@ static enum nack_reason apply(struct engine *e, struct link *l, const struct fra
     e->counters.records_received++;
     if (!e->clock.is_set || !l->is_clock_agreed ||
         version_ms(&r->version) > now_ms + RECORD_AHEAD_MAX_MS) {
-        e->counters.records_refused++;
-        return NACK_CLOCK;
+        return refuse_record(e, f, NACK_CLOCK);
     }
     if (f->kind & RECORD_IS_GUARD) {
         outcome = store_guard(e->store, r, now_ms);
     } else if (engine_merge(e, r, &outcome) != RC_OK) {
-        e->counters.records_refused++;
-        return NACK_FULL;
+        return refuse_record(e, f, NACK_FULL);
     }
     if (outcome == MERGE_APPLIED) {
         e->counters.records_applied++;
@@ -170,7 +177,7 @@ static enum rc end_large(struct engine *e, struct link *l)
         refused = apply(e, l, &whole);
     } else {
         engine_refused_room(e);
-        e->counters.records_refused++;
+        (void)refuse_record(e, &f, NACK_FULL);
     }
     blob_release(large->blob);
     large->blob = NULL;
@@ -219,10 +226,18 @@ static enum rc take_nack(struct engine *e, struct link *l, struct cursor *c)
         return RC_MALFORMED;
     }
     e->counters.nacks_received++;
-    (void)link_take_refused(l, number);
+    const uint32_t waiter = link_take_refused(l, number);
     if (reason == NACK_FULL && (l->member->flags & MEMBER_IS_FULL) == 0) {
         l->member->flags |= MEMBER_IS_FULL;
         engine_notice(e, NOTICE_PEER_FULL, l->member, 0, NULL);
+    }
+    if (replica_at(e->replica, waiter) == NULL) {
+        return RC_OK;
+    }
+    if (reason == NACK_CLOCK) {
+        owed_put_off(e, l, waiter);
+    } else {
+        quorum_refused(e, l, waiter);
     }
     return RC_OK;
 }
@@ -245,7 +260,7 @@ static enum rc take_close(struct engine *e, struct link *l, struct cursor *c)
     if (other != NULL && other != l) {
         link_move_queue(l, other);
         other->needs_sync = engine_is_mate(e, m); /* for what was under way */
-        peer_resend(e, other);
+        owed_resend(e, other);
         mesh_ask_output(e->mesh, other);
     }
     if (l->state == LINK_OPEN && reason != CLOSE_DUPLICATE && reason != CLOSE_IDLE) {
@@ -278,6 +293,8 @@ static enum rc take_open_frame(struct engine *e, struct link *l, enum frame_type
         return take_ack(e, l, c);
     case FRAME_NACK:
         return take_nack(e, l, c);
+    case FRAME_STATE:
+        return owed_take_state(e, l, c);
     case FRAME_SYNC_GROUPS:
     case FRAME_SYNC_EPOCHS:
     case FRAME_SYNC_SCOPE:
@@ -295,6 +312,7 @@ static enum rc take_open_frame(struct engine *e, struct link *l, enum frame_type
     case FRAME_TREE_HAVE:
     case FRAME_TREE_GRAFT:
     case FRAME_TREE_PRUNE:
+    case FRAME_TREE_HELD:
         return spread_frame(e, l, type, c);
     case FRAME_HELLO:
     case FRAME_CLOSE:
@@ -306,7 +324,7 @@ static enum rc take_open_frame(struct engine *e, struct link *l, enum frame_type
 static bool is_data(uint8_t type)
 {
     return type != FRAME_PACKET && type != FRAME_ACK && type != FRAME_NACK && type != FRAME_ROLE &&
-           type != FRAME_CLOCK;
+           type != FRAME_CLOCK && type != FRAME_STATE;
 }
 
 static enum rc take_frame(struct engine *e, struct link *l, uint8_t type, uint8_t flags,
@@ -319,7 +337,7 @@ static enum rc take_frame(struct engine *e, struct link *l, uint8_t type, uint8_
     if (l->state == LINK_HELLO) {
         return type == FRAME_HELLO ? peer_hello(e, l, &c) : RC_MALFORMED;
     }
-    if (is_data(type) && type <= FRAME_TREE_PRUNE && !engine_is_mate(e, l->member)) {
+    if (is_data(type) && type <= FRAME_TREE_HELD && !engine_is_mate(e, l->member)) {
         return RC_MALFORMED; /* enclaves share membership, not data */
     }
     if (l->is_conflict && type >= FRAME_SYNC_GROUPS && type <= FRAME_RECORDS) {

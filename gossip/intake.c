@@ -26,12 +26,13 @@ void intake_stranger(struct swim *s, const struct addr *from, uint8_t version)
     (void)eventq_put(&s->events, &event);
 }
 
-/* `is_answer`: it came over a link, or repeats the number of a question of ours. */
-static void take_vitals(struct swim *s, struct member *m, const struct packet *p, bool is_answer,
-                        uint32_t rtt_us)
+/* `is_answer`: it repeats the number of a question of ours. */
+static void take_vitals(struct swim *s, struct member *m, const struct packet *p, bool is_by_link,
+                        bool is_answer, uint32_t rtt_us)
 {
-    m->flags = p->vitals.flags;
-    m->has_answered = m->has_answered || is_answer;
+    const uint8_t kept = m->link != 0 && !is_by_link ? MEMBER_STATE_FLAGS : 0;
+    m->flags = (uint8_t)((m->flags & kept) | (p->vitals.flags & ~kept));
+    m->has_answered = m->has_answered || is_by_link || is_answer;
     if (member_is_live(m)) {
         const struct swim_event event = {
             .kind = SWIM_VITALS,
@@ -72,7 +73,7 @@ static void take_ping(struct swim *s, struct member *sender, const struct addr *
     }
     courier_reply(s, sender, from, &reply);
     if (sender != NULL) {
-        take_vitals(s, sender, p, from == NULL, 0);
+        take_vitals(s, sender, p, from == NULL, false, 0);
     }
 }
 
@@ -89,7 +90,7 @@ static void take_ack(struct swim *s, struct member *sender, const struct addr *f
         ownaddr_seen(s, &p->seen_as);
     }
     relay_acked(s, sender, p->seq);
-    take_vitals(s, sender, p, from == NULL || is_candidate || rtt_us > 0, rtt_us);
+    take_vitals(s, sender, p, from == NULL, is_candidate || rtt_us > 0, rtt_us);
 }
 
 static void take_kind(struct swim *s, struct member *sender, const struct addr *from,

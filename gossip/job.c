@@ -50,9 +50,8 @@ static uint32_t waiter_of(const struct job_env *env, const struct record *r)
     }
     const uint32_t waiter =
         replica_find(env->replica, record_write_id(r, store_digest_seed(env->store)), &r->version);
-    return waiter == 0 || replica_is_held_by(env->replica, waiter, env->link->member->slot)
-               ? 0
-               : waiter;
+    return replica_part(env->replica, waiter, env->link->member->slot) == REPLICA_HOLDS ? 0
+                                                                                        : waiter;
 }
 
 bool job_send_record(const struct job_env *env, const struct record *r)
@@ -61,7 +60,8 @@ bool job_send_record(const struct job_env *env, const struct record *r)
     const bool is_queued = waiter != 0 || r->blob != NULL;
     const struct queued_write write = {.handle = is_queued ? store_find(env->store, r) : 0,
                                        .waiter = waiter,
-                                       .version = r->version};
+                                       .version = r->version,
+                                       .kind = waiter != 0 ? RECORD_IS_COUNTED : 0};
     if (waiter != 0) {
         return link_enqueue(env->link, &write, r->blob != NULL) == RC_OK;
     }

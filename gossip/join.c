@@ -36,7 +36,7 @@ static int donor_rank(const struct link *l, const char *enclave)
     if ((l->member->flags & MEMBER_IS_DRAINING) != 0) {
         return DONOR_DRAINING;
     }
-    return (l->member->flags & MEMBER_IS_READY) != 0 ? DONOR_READY : DONOR_NEW;
+    return (l->member->flags & MEMBER_IS_CAUGHT_UP) != 0 ? DONOR_READY : DONOR_NEW;
 }
 
 /* The open links of the best donors there are; at most JOIN_PARTS_MAX. */

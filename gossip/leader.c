@@ -229,7 +229,8 @@ static bool choose_side(struct engine *e, struct member *m, const struct vitals 
 void leader_sample(struct engine *e, struct member *m, const struct vitals *v, uint32_t rtt_us,
                    uint64_t at_us)
 {
-    if ((m->flags & MEMBER_HAS_CLOCK) == 0 || rtt_us == 0) {
+    /* Not the member's flags: what it said of its clock on its link may have overtaken this. */
+    if ((apart_flags(v->flags, v->clock_us) & MEMBER_HAS_CLOCK) == 0 || rtt_us == 0) {
         return;
     }
     const int64_t was_us = apart_own_us(e);

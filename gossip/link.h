@@ -91,6 +91,10 @@ struct link {
     bool is_clock_agreed;  /* the peer's clock is known, and is ours */
     bool is_conflict;      /* it is known, and more than a minute off: no data */
     bool is_conflict_told; /* and the operator knows */
+    bool owes_writes;    /* the member has put off writes that clients wait for: sent again when it
+                            can take them, */
+    uint64_t owed_at_us; /* but not before then */
+    uint64_t owed_pause_us; /* for so long after it has put off what it seemed to be able to take */
     uint64_t value_max, ttl_min_ms, ttl_max_ms; /* the member's, from its HELLO */
     uint32_t differing;    /* times in a row that the peer's root differed from ours */
     struct member *member; /* NULL before HELLO */

@@ -67,14 +67,19 @@ struct member_card {
     struct member_addr addrs[MEMBER_ADDRS_MAX];
 };
 
-/* What a member says of its condition in each ping and ack. */
+/* What a member says of its condition in each ping and ack, and on its links. */
 enum member_flags {
     MEMBER_HAS_CLOCK = 1,
     MEMBER_HAS_RECORDS = 2,
-    MEMBER_IS_READY = 4,
+    MEMBER_IS_CAUGHT_UP = 4, /* has a clock and what the enclave had, and does not leave */
     MEMBER_IS_FULL = 8,
     MEMBER_IS_DRAINING = 16,
     MEMBER_MAY_BEGIN = 32, /* its enclave exists as far as it knows, or may begin: gossip/expect */
+
+    /* Of one with a link these are taken from its link, where their changes are told in order with
+     * what it refuses: a datagram may be older. */
+    MEMBER_STATE_FLAGS = MEMBER_HAS_CLOCK | MEMBER_IS_CAUGHT_UP | MEMBER_IS_FULL |
+                         MEMBER_IS_DRAINING | MEMBER_MAY_BEGIN,
 };
 
 /*

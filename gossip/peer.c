@@ -32,14 +32,19 @@ static void detach(struct engine *e, struct link *l)
 
 static void drop(struct engine *e, struct link *l)
 {
+    struct member *m = l->member;
     detach(e, l);
     mesh_remove(e->mesh, l);
+    if (m != NULL) {
+        quorum_link_gone(e, m);
+    }
 }
 
 void peer_end(struct engine *e, struct link *l, enum close_reason reason)
 {
-    if (l->member != NULL && l->member->link == l->id) {
-        l->member->link = 0;
+    struct member *m = l->member;
+    if (m != NULL && m->link == l->id) {
+        m->link = 0;
     }
     const uint8_t payload[1] = {(uint8_t)reason};
     if (reason != 0 &&
@@ -48,6 +53,9 @@ void peer_end(struct engine *e, struct link *l, enum close_reason reason)
         l->since_us = e->now_us;
         l->member = NULL; /* which may be forgotten before the link is gone */
         detach(e, l);
+        if (m != NULL) {
+            quorum_link_gone(e, m);
+        }
         mesh_ask_output(e->mesh, l);
         peer_look_by(e, e->now_us + CLOSE_FLUSH_US);
         return;
@@ -76,7 +84,7 @@ static void say_hello(struct engine *e, struct link *l)
     ASSERT(cursor_ok(&c));
     const enum rc rc = link_control(l, FRAME_HELLO, FRAME_CRITICAL, payload, c.pos);
     ASSERT(rc == RC_OK);
-    l->said_ready = (hello.flags & MEMBER_IS_READY) != 0;
+    l->said_ready = (hello.flags & MEMBER_IS_CAUGHT_UP) != 0;
     l->said_records = (hello.flags & MEMBER_HAS_RECORDS) != 0;
     l->state = LINK_HELLO;
     l->since_us = e->now_us;
@@ -159,7 +167,7 @@ void peer_reconcile_after_loss(struct engine *e)
 static bool is_creditor(const struct engine *e, const struct link *l)
 {
     /* One that is joining pulls everything anyhow. */
-    return l->state == LINK_OPEN && (l->member->flags & MEMBER_IS_READY) != 0 &&
+    return l->state == LINK_OPEN && (l->member->flags & MEMBER_IS_CAUGHT_UP) != 0 &&
            (l->member->flags & MEMBER_IS_FULL) == 0 && engine_is_mate(e, l->member);
 }
 
@@ -237,22 +245,6 @@ void engine_link_down(struct engine *e, uint32_t link, enum link_end why, uint64
 
 /* ---- HELLO ---- */
 
-void peer_resend(struct engine *e, struct link *l)
-{
-    if (!engine_is_mate(e, l->member) || l->is_conflict) {
-        return;
-    }
-    for (uint32_t w = replica_first(e->replica); w != 0; w = replica_next(e->replica, w)) {
-        const struct waiting *waiting = replica_at(e->replica, w);
-        if (replica_is_held_by(e->replica, w, l->member->slot)) {
-            continue;
-        }
-        const struct queued_write write = {
-            .handle = waiting->handle, .waiter = w, .version = waiting->version};
-        spread_again(e, l, &write, waiting->record_id, waiting->is_big);
-    }
-}
-
 static void compare_settings(struct engine *e, const struct member *m,
                              const struct frame_hello *hello)
 {
@@ -295,7 +287,7 @@ static struct link *surplus_link(struct engine *e, struct link *l, const struct 
 static void reconcile_new_link(struct engine *e, struct link *l, uint8_t peer_flags)
 {
     const bool is_smaller = uuid_compare(&e->config.uuid, &l->member->uuid) < 0;
-    const bool is_peer_ready = (peer_flags & MEMBER_IS_READY) != 0;
+    const bool is_peer_ready = (peer_flags & MEMBER_IS_CAUGHT_UP) != 0;
     const bool were_empty = !l->said_records && (peer_flags & MEMBER_HAS_RECORDS) == 0;
     const bool is_ours =
         were_empty ? engine_has_records(e) : !l->said_ready || (is_peer_ready && is_smaller);
@@ -335,7 +327,7 @@ static void open_link(struct engine *e, struct link *l, struct member *m,
     }
     quorum_look(e, m);
     wiring_opened(e, l);
-    peer_resend(e, l);
+    owed_resend(e, l);
     reconcile_new_link(e, l, hello->flags);
     peer_look_by(e, e->now_us);
     mesh_ask_output(e->mesh, l);
@@ -406,6 +398,7 @@ enum rc peer_take_clock(struct engine *e, struct link *l, struct cursor *c)
         return RC_MALFORMED;
     }
     l->member->flags |= MEMBER_HAS_CLOCK;
+    sync_ask_again(e->sync, l);
     if (engine_is_live(l->member)) {
         apart_told(e, l->member, clock_us);
         leader_heard(e, l->member);
@@ -536,6 +529,7 @@ void peer_turn(struct engine *e)
         } else if (l->state == LINK_CLOSING) {
             again_us = look_at_timeout(e, l, CLOSE_FLUSH_US);
         } else if (l->state == LINK_OPEN) {
+            peer_look_by(e, owed_turn(e, l));
             again_us = look_at_open(e, l);
         }
         peer_look_by(e, again_us);
@@ -548,7 +542,7 @@ static void compare_by_demand(struct engine *e, const struct member *m, const st
 {
     struct digest root;
     if (!e->overlay.is_large || e->now_us < e->demand_at_us || sync_is_joining(e->sync) ||
-        (v->flags & MEMBER_IS_READY) == 0 || v->cut_s == 0 || !e->clock.is_set ||
+        (v->flags & MEMBER_IS_CAUGHT_UP) == 0 || v->cut_s == 0 || !e->clock.is_set ||
         store_root(e->store, v->cut_s, &root) != RC_OK || root.sum == v->root) {
         return;
     }
@@ -564,7 +558,7 @@ void peer_compare_roots(struct engine *e, struct member *m, const struct vitals 
         compare_by_demand(e, m, v);
     }
     if (l == NULL || l->state != LINK_OPEN || !engine_is_mate(e, m) || v->cut_s == 0 ||
-        (v->flags & MEMBER_IS_READY) == 0 || !e->clock.is_set ||
+        (v->flags & MEMBER_IS_CAUGHT_UP) == 0 || !e->clock.is_set ||
         store_root(e->store, v->cut_s, &root) != RC_OK) {
         return;
     }

@@ -161,28 +161,88 @@ static void settle(struct replica *r, uint32_t slot, enum put_status status)
     r->count--;
 }
 
-bool replica_is_held_by(const struct replica *r, uint32_t waiter, uint32_t member)
+/* Where the member stands among those that have a part; part_count when it has none. */
+static uint32_t find_part(const struct waiting *w, uint32_t member)
 {
-    const struct waiting *w = replica_at(r, waiter);
-    for (uint32_t i = 0; w != NULL && i + 1 < w->have; i++) {
-        if (w->holders[i] == member) {
-            return true;
-        }
+    uint32_t at = 0;
+    while (at < w->part_count && w->part_slots[at] != member) {
+        at++;
     }
-    return false;
+    return at;
+}
+
+/* Room for one more, REPLICA_PARTS_MAX: none. When all places are taken, a holder gets that of one
+ * that does not hold the write: holders are never so many. */
+static uint32_t new_part(struct waiting *w, enum replica_part part)
+{
+    if (w->part_count < REPLICA_PARTS_MAX) {
+        return w->part_count++;
+    }
+    uint32_t at = 0;
+    while (at < REPLICA_PARTS_MAX &&
+           (part == REPLICA_HOLDS ? w->parts[at] == REPLICA_HOLDS : w->parts[at] != REPLICA_NONE)) {
+        at++;
+    }
+    return at;
+}
+
+/* False when there was nothing to change, or no room. */
+static bool set_part(struct waiting *w, uint32_t member, enum replica_part part)
+{
+    uint32_t at = find_part(w, member);
+    if (at == w->part_count) {
+        at = part == REPLICA_NONE ? REPLICA_PARTS_MAX : new_part(w, part);
+    } else if (w->parts[at] == REPLICA_HOLDS || w->parts[at] == part) {
+        return false;
+    }
+    if (at == REPLICA_PARTS_MAX) {
+        return false;
+    }
+    w->part_slots[at] = (uint16_t)member;
+    w->parts[at] = (uint8_t)part;
+    return true;
 }
 
 void replica_held(struct replica *r, uint32_t waiter, uint32_t member)
 {
     const uint32_t slot = slot_of(r, waiter);
-    if (slot == 0 || replica_is_held_by(r, waiter, member)) {
-        return;
-    }
-    struct waiting *w = &r->slots[slot].write;
-    w->holders[w->have - 1] = member;
-    w->have++;
-    if (w->have == w->quorum) {
+    struct waiting *w = slot == 0 ? NULL : &r->slots[slot].write;
+    if (w != NULL && set_part(w, member, REPLICA_HOLDS) && ++w->have == w->quorum) {
         settle(r, slot, PUT_QUORUM);
+    }
+}
+
+void replica_note(struct replica *r, uint32_t waiter, uint32_t member, enum replica_part part)
+{
+    ASSERT(part != REPLICA_HOLDS);
+    const uint32_t slot = slot_of(r, waiter);
+    if (slot != 0) {
+        (void)set_part(&r->slots[slot].write, member, part);
+    }
+}
+
+enum replica_part replica_part(const struct replica *r, uint32_t waiter, uint32_t member)
+{
+    const struct waiting *w = replica_at(r, waiter);
+    const uint32_t at = w == NULL ? 0 : find_part(w, member);
+    return w == NULL || at == w->part_count ? REPLICA_NONE : (enum replica_part)w->parts[at];
+}
+
+uint32_t replica_parts(const struct replica *r, uint32_t waiter, enum replica_part part)
+{
+    const struct waiting *w = replica_at(r, waiter);
+    uint32_t count = 0;
+    for (uint32_t i = 0; w != NULL && i < w->part_count; i++) {
+        count += w->parts[i] == part;
+    }
+    return count;
+}
+
+void replica_give_up(struct replica *r, uint32_t waiter)
+{
+    const uint32_t slot = slot_of(r, waiter);
+    if (slot != 0) {
+        settle(r, slot, PUT_PENDING);
     }
 }
 
@@ -236,6 +296,7 @@ void replica_check(const struct replica *r)
         const struct slot *s = &r->slots[i];
         ASSERT(s->is_used);
         ASSERT(s->write.have >= 1 && s->write.have < s->write.quorum);
+        ASSERT(replica_parts(r, waiter_of(r, i), REPLICA_HOLDS) + 1 == s->write.have);
         ASSERT(s->write.deadline_us >= deadline_us);
         ASSERT(replica_find(r, s->write.record_id, &s->write.version) != 0);
         deadline_us = s->write.deadline_us;

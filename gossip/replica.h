@@ -1,10 +1,10 @@
 /*
- * replica: client writes that wait for their quorum, and who is known to hold them.
+ * replica: client writes that wait for their quorum, and what each member has to do with them.
  *
  * A write is known by a waiter, a small number that link queues carry. Holders are counted by
  * member, so that two links or a reconciliation never count one member twice. All writes wait
  * equally long, so the oldest is the next to time out. The quorum is fixed when the write arrives
- * and is never lowered.
+ * and is never lowered. Whether it can still be reached is the caller's to say (gossip/quorum.c).
  */
 #ifndef GOSSIP_REPLICA_H
 #define GOSSIP_REPLICA_H
@@ -20,6 +20,7 @@ enum {
     REPLICA_WAITING_MAX = 65535, /* beyond, clients are told to come back */
     REPLICATION_FACTOR_MAX = 63,
     REPLICA_HOLDERS_MAX = REPLICATION_FACTOR_MAX / 2,
+    REPLICA_PARTS_MAX = 96, /* holders, and more neighbours than an enclave of any size has */
 };
 
 struct replica;
@@ -31,6 +32,15 @@ void replica_free(struct replica *r);
 /* The quorum among `members`: min(members, factor) / 2 + 1. */
 uint32_t replica_quorum(uint32_t members, uint32_t factor);
 
+/* What a member has to do with a waiting write. */
+enum replica_part {
+    REPLICA_NONE,    /* nothing, or it was sent in a small enclave, where all are */
+    REPLICA_ASKED,   /* in a large one: it was sent or announced to it, to be acknowledged */
+    REPLICA_PUT_OFF, /* it cannot take it yet, and is to be sent it again */
+    REPLICA_REFUSED, /* it is full */
+    REPLICA_HOLDS,
+};
+
 /* A waiting write, for those who send it. */
 struct waiting {
     uint64_t token;
@@ -41,8 +51,10 @@ struct waiting {
     uint32_t quorum;
     uint32_t members;
     uint64_t deadline_us;
-    uint32_t holders[REPLICA_HOLDERS_MAX]; /* member slots */
-    uint8_t *key;                          /* owned */
+    uint16_t part_slots[REPLICA_PARTS_MAX]; /* members that have a part in it, and which */
+    uint8_t parts[REPLICA_PARTS_MAX];
+    uint8_t part_count;
+    uint8_t *key; /* owned */
     uint16_t key_len;
     bool is_big;
 };
@@ -64,7 +76,16 @@ uint32_t replica_find(const struct replica *r, uint64_t record_id, const struct 
 /* Member `slot` holds the write, or a newer version. At the quorum the client is told. */
 void replica_held(struct replica *r, uint32_t waiter, uint32_t slot);
 
-bool replica_is_held_by(const struct replica *r, uint32_t waiter, uint32_t slot);
+/* Notes any other part of the member; who holds a write goes on holding it. */
+void replica_note(struct replica *r, uint32_t waiter, uint32_t slot, enum replica_part part);
+
+enum replica_part replica_part(const struct replica *r, uint32_t waiter, uint32_t slot);
+
+/* How many members have this part. */
+uint32_t replica_parts(const struct replica *r, uint32_t waiter, enum replica_part part);
+
+/* The quorum cannot be reached any more: the client is told at once. */
+void replica_give_up(struct replica *r, uint32_t waiter);
 
 /* The oldest waiter, and the one after; 0 at the end. */
 uint32_t replica_first(const struct replica *r);

@@ -68,6 +68,9 @@ static void announce(struct engine *e, struct link *l, enum tree_kind kind, uint
 static void push(struct engine *e, struct link *l, const struct queued_write *w, uint32_t tree,
                  uint64_t id, bool is_big)
 {
+    if (w->waiter != 0) {
+        replica_note(e->replica, w->waiter, l->member->slot, REPLICA_ASKED);
+    }
     if (is_big) {
         announce(e, l, (w->kind & RECORD_IS_FORWARD) != 0 ? TREE_LARGE : TREE_DIRECT, tree, id);
         return;
@@ -160,6 +163,14 @@ void spread_again(struct engine *e, struct link *l, const struct queued_write *w
     }
 }
 
+void spread_direct(struct engine *e, struct link *l, const struct queued_write *w, uint64_t id,
+                   bool is_big)
+{
+    struct queued_write direct = *w;
+    direct.kind = RECORD_IS_COUNTED;
+    push(e, l, &direct, tree_of(&e->config.uuid), id, is_big);
+}
+
 void spread_guard(struct engine *e, const struct record *held)
 {
     const bool is_forwarded = e->overlay.is_large;
@@ -247,6 +258,28 @@ void spread_shadow(struct engine *e, const struct link *from, const struct recor
     }
 }
 
+/* To the origin of a large value: a client may wait for it. */
+static void say_held(struct engine *e, struct link *l, uint64_t id, uint64_t stamp)
+{
+    uint8_t payload[16];
+    struct cursor c = cursor_writer(payload, sizeof(payload));
+    cursor_put_u64(&c, id);
+    cursor_put_u64(&c, stamp);
+    if (link_control(l, FRAME_TREE_HELD, FRAME_CRITICAL, payload, c.pos) == RC_OK) {
+        mesh_ask_output(e->mesh, l);
+    }
+}
+
+/* The tree has brought a large value: its origin may have announced it to this node as well. */
+static void tell_origin(struct engine *e, const struct link *from, const struct tree_seen *seen)
+{
+    const struct member *m = swim_find(e->swim, &seen->version.origin);
+    struct link *l = m == NULL ? NULL : mesh_of(e->mesh, m);
+    if (l != NULL && l != from && branch_is_up(e, l)) {
+        say_held(e, l, seen->id, seen->version.stamp);
+    }
+}
+
 void spread_arrived(struct engine *e, struct link *l, const struct frame_record *f,
                     enum merge_outcome outcome)
 {
@@ -286,6 +319,9 @@ void spread_arrived(struct engine *e, struct link *l, const struct frame_record 
         if (is_of_tree) {
             branch_confirm(e, l, tree);
         }
+        if (is_held && r->blob != NULL) {
+            tell_origin(e, l, &seen);
+        }
         if (is_held) {
             pass_on(e, l, &seen, r->blob != NULL, sight == TREE_AFTER_DIRECT);
         }
@@ -301,10 +337,25 @@ void spread_arrived(struct engine *e, struct link *l, const struct frame_record 
 
 /* ---- Announced, grafted, pruned ---- */
 
+static enum rc take_held(struct engine *e, const struct link *l, struct cursor *c)
+{
+    const uint64_t id = cursor_u64(c);
+    const struct version version = {.stamp = cursor_u64(c), .origin = e->config.uuid};
+    if (!cursor_ok(c)) {
+        return RC_MALFORMED;
+    }
+    replica_held(e->replica, replica_find(e->replica, id, &version), l->member->slot);
+    return RC_OK;
+}
+
 /* A large value that is here already, and came past the tree, is now announced by the tree. */
 static void take_known(struct engine *e, struct link *l, const struct frame_tree *entry)
 {
     const struct tree_seen *held = tree_find(e->tree, entry->id);
+    if (held != NULL && entry->kind != TREE_SMALL &&
+        uuid_equal(&held->version.origin, &l->member->uuid)) {
+        say_held(e, l, entry->id, held->version.stamp);
+    }
     if (entry->kind != TREE_LARGE || held == NULL) {
         return;
     }
@@ -386,6 +437,7 @@ static void serve_graft(struct engine *e, struct link *l, const struct frame_tre
                       (seen->is_detour && !is_direct ? RECORD_IS_REPEAT : 0)),
     };
     e->counters.tree_eager++;
+    replica_note(e->replica, waiter, l->member->slot, REPLICA_ASKED);
     peer_enqueue(e, l, &w, r.blob != NULL);
 }
 
@@ -425,6 +477,8 @@ enum rc spread_frame(struct engine *e, struct link *l, enum frame_type type, str
         return take_graft(e, l, payload);
     case FRAME_TREE_PRUNE:
         return take_prune(e, l, payload);
+    case FRAME_TREE_HELD:
+        return take_held(e, l, payload);
     default:
         return RC_MALFORMED;
     }

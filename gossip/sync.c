@@ -458,6 +458,11 @@ bool sync_is_joining(const struct sync *s)
     return join_is_active(&s->join);
 }
 
+void sync_ask_again(struct sync *s, const struct link *l)
+{
+    join_link_gone(&s->join, l->id);
+}
+
 void sync_join_alone(struct sync *s)
 {
     join_end(&s->join);

@@ -99,6 +99,10 @@ bool sync_is_under_way(const struct sync *s);
 void sync_join(struct sync *s, uint64_t now_us);
 bool sync_is_joining(const struct sync *s);
 
+/* The member has another clock from now on, and may have refused to say what it has by the one
+ * before: what it was asked for is asked for again. */
+void sync_ask_again(struct sync *s, const struct link *l);
+
 /* No member of the enclave is there to pull from: the join is over. */
 void sync_join_alone(struct sync *s);
 

@@ -42,6 +42,12 @@ enum {
                       1 << FAULT_TCP_BLOCK | 1 << FAULT_NO_TCP | 1 << FAULT_LONER,
 };
 
+/* Those by which nodes come and go; the network and the clocks are well. */
+enum {
+    FAULTS_CALM = 1 << FAULT_CRASH | 1 << FAULT_KILL | 1 << FAULT_BURST | 1 << FAULT_CHURN |
+                  1 << FAULT_ROLLING,
+};
+
 enum { FAULTS_BURST_PPM = 100000 }; /* what "burst-loss" loses */
 
 struct faults {

@@ -26,6 +26,8 @@
     X(QUORUM, "a 201 names at least a quorum of holders")                            \
     X(COUNTED, "a 201 counts all members that are well, or the replication factor")  \
     X(HELD, "a 201 names no more holders than there are")                            \
+    X(ANSWERED, "a write is answered, within the timeout for it")                    \
+    X(PENDING, "no write is 202 where enough members were there all the time")       \
     X(DEATH, "nobody who is well is declared dead")                                  \
     X(NOTICED, "who has died is known to have died, in time")                        \
     X(MEMORY, "no store holds more than it may")                                     \

@@ -369,4 +369,5 @@ void oracle_judge_rest(struct oracle *o)
         }
     }
     writes_judge_losses(o->writes);
+    writes_judge_answers(o->writes);
 }

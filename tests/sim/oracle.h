@@ -33,6 +33,7 @@ struct oracle_config {
     uint32_t walk_every; /* events of a node between two walks of it; 0: only when sampled */
     bool is_divided;     /* nodes are kept from each other, so nobody must count all of them */
     bool is_deadly;      /* more loss than the promise covers: deaths are counted, not judged */
+    bool is_calm; /* nodes come and go, and nothing else goes wrong: who is there can answer */
 };
 
 enum { ORACLE_VALUE_MIN = 8 };

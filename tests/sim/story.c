@@ -361,6 +361,8 @@ void story_run(const struct story *as_told, struct figures *figures, volatile ui
         .walk_every = story.walk_every,
         .is_divided = (story.faults & FAULTS_DIVIDING) != 0,
         .is_deadly = is_deadly(&story, r.cluster),
+        .is_calm = (story.faults & ~(uint32_t)FAULTS_CALM) == 0 && r.cluster->loss_ppm == 0 &&
+                   r.cluster->stream_loss_ppm == 0,
     };
     r.oracle = oracle_new(&config);
     start(&r);

@@ -39,6 +39,8 @@ enum mutant {
     MUTANT_FORGETFUL,  /* at the end drops what has time left */
     MUTANT_HASTY,      /* one holder is a quorum */
     MUTANT_SOLITARY,   /* counts nobody but itself */
+    MUTANT_SILENT,     /* says nothing when the quorum does not answer */
+    MUTANT_OFFENDED,   /* never asks again who could not take a write */
     MUTANT_LIAR,       /* acknowledges what it does not keep */
     MUTANT_RASH,       /* declares somebody dead now and then */
     MUTANT_FAITHFUL,   /* declares nobody dead */
@@ -242,6 +244,20 @@ WRAP(uint32_t, quorum_members, const struct engine *e)
 WRAP(uint32_t, quorum_needed, const struct engine *e)
 {
     return mutant == MUTANT_SOLITARY ? 1 : __real_quorum_needed(e);
+}
+
+WRAP(void, outbox_put_done, struct outbox *o, const struct put_done *done)
+{
+    if (mutant != MUTANT_SILENT || done->status == PUT_QUORUM) {
+        __real_outbox_put_done(o, done);
+    }
+}
+
+WRAP(void, owed_put_off, struct engine *e, struct link *l, uint32_t waiter)
+{
+    if (mutant != MUTANT_OFFENDED) {
+        __real_owed_put_off(e, l, waiter);
+    }
 }
 
 WRAP(void, view_declare_dead, struct swim *s, struct member *m)
@@ -500,6 +516,26 @@ static void a_201_that_does_not_count_its_members_is_caught(void **state)
     assert_caught(MUTANT_SOLITARY, small_story("steady"), INVARIANT_COUNTED);
 }
 
+static void a_write_that_is_not_answered_is_caught(void **state)
+{
+    (void)state;
+    assert_caught(MUTANT_SILENT, small_story("partition"), INVARIANT_ANSWERED);
+}
+
+/* Of two, who is restarted is the other's quorum, and has no clock for a moment. */
+static void a_202_of_members_that_are_there_is_caught(void **state)
+{
+    (void)state;
+    struct story story = small_story("kill");
+    story.nodes = 2;
+    story.writes_per_1000_s = 100000;
+    assert_caught(MUTANT_OFFENDED, story, INVARIANT_PENDING);
+    struct figures figures = {.seeds = 0};
+    run_broken(MUTANT_NONE, story, &figures);
+    assert_int_equal(figures.broken, 0);
+    figures_fini(&figures);
+}
+
 static void a_201_without_its_holders_is_caught(void **state)
 {
     (void)state;
@@ -641,6 +677,8 @@ int main(void)
         cmocka_unit_test(a_write_that_everybody_loses_is_caught),
         cmocka_unit_test(a_201_below_the_quorum_is_caught),
         cmocka_unit_test(a_201_that_does_not_count_its_members_is_caught),
+        cmocka_unit_test(a_write_that_is_not_answered_is_caught),
+        cmocka_unit_test(a_202_of_members_that_are_there_is_caught),
         cmocka_unit_test(a_201_without_its_holders_is_caught),
         cmocka_unit_test(a_false_death_is_caught),
         cmocka_unit_test(a_crash_that_nobody_notices_is_caught),

@@ -1,15 +1,21 @@
 /* Stories about the quorum of a write: who counts in it, and when its client is told. */
+#include "core/mem.h"
 #include "tests/sim/cluster.h"
+#include "tests/sim/pipe.h"
 #include "tests/sim/stage.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
 #define MINUTE_MS UINT64_C(60000)
+
+enum { LARGE = 100 * 1000, NO_ROOM = 64 };
 
 static struct cluster *formed(uint32_t count, uint64_t seed)
 {
@@ -109,12 +115,203 @@ static void members_in_clock_conflict_do_not_count(void **state)
     cluster_free(c);
 }
 
+/* ---- Refused for good ---- */
+
+/* A cluster of `count` of which `taking` nodes from 0 on have room. */
+static struct cluster *mostly_full(uint32_t count, uint32_t taking, uint64_t seed)
+{
+    struct cluster *c = cluster_new(count, seed);
+    const uint64_t bytes_max = c->config.bytes_max;
+    for (uint32_t i = 0; i < count; i++) {
+        c->config.bytes_max = i < taking ? bytes_max : NO_ROOM;
+        cluster_start(c, i);
+    }
+    assert_true(cluster_wait_full_view(c, 5000));
+    cluster_run_for(c, 5000);
+    return c;
+}
+
+/* Writes a small or a large value and returns how it was answered, and after how many ms. */
+static enum put_status put_timed(struct cluster *c, uint32_t node, uint64_t value_len,
+                                 uint64_t *ret_ms)
+{
+    static uint32_t keys;
+    char key[32];
+    char *value = mem_new(1, value_len);
+    (void)snprintf(key, sizeof(key), "timed-%u", keys++);
+    const uint64_t put = cluster_put_bytes(c, node, key, value, value_len, 10 * MINUTE_MS);
+    assert_int_not_equal(put, UINT64_MAX);
+    free(value);
+    *ret_ms = 0;
+    while (!c->puts[put].is_done) {
+        cluster_run_for(c, 1);
+        (*ret_ms)++;
+    }
+    return c->puts[put].done.status;
+}
+
+static void where_too_many_are_full_the_client_is_told_at_once(void **state)
+{
+    (void)state;
+    static const uint64_t lens[] = {100, LARGE};
+    uint64_t ms = 0;
+    struct cluster *c = mostly_full(3, 1, 911);
+    for (size_t i = 0; i < 2; i++) {
+        for (int times = 0; times < 3; times++) {
+            assert_int_equal(put_timed(c, 0, lens[i], &ms), PUT_PENDING);
+            assert_true(ms < 100);
+        }
+    }
+    cluster_free(c);
+}
+
+static void where_enough_have_room_the_full_ones_do_no_harm(void **state)
+{
+    (void)state;
+    static const uint64_t lens[] = {100, LARGE};
+    uint64_t ms = 0;
+    struct cluster *c = mostly_full(5, 2, 912);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(put_timed(c, 0, lens[i], &ms), PUT_QUORUM);
+        assert_true(ms < 100);
+    }
+    cluster_free(c);
+}
+
+static void in_a_large_enclave_others_are_asked_in_place_of_the_full(void **state)
+{
+    (void)state;
+    static const uint64_t lens[] = {100, LARGE};
+    uint64_t ms = 0;
+    struct cluster *c = mostly_full(16, 6, 913);
+    for (size_t i = 0; i < 2; i++) {
+        for (uint32_t node = 0; node < 6; node++) {
+            assert_int_equal(put_timed(c, node, lens[i], &ms), PUT_QUORUM);
+            assert_true(ms < 500);
+        }
+    }
+    cluster_free(c);
+}
+
+static void in_a_large_enclave_of_full_members_the_client_is_told_at_once(void **state)
+{
+    (void)state;
+    static const uint64_t lens[] = {100, LARGE};
+    uint64_t ms = 0;
+    struct cluster *c = mostly_full(16, 1, 914);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(put_timed(c, 0, lens[i], &ms), PUT_PENDING);
+        assert_true(ms < 1000);
+    }
+    cluster_free(c);
+}
+
+/* ---- Put off ---- */
+
+/* Lets a node start far away, so that it takes seconds to find the cluster's clock, and runs until
+ * node 0 counts it and has a link to it. */
+static void start_slowly(struct cluster *c, uint32_t node)
+{
+    struct engine_link_view view;
+    const uint32_t before = counted(c, 0);
+    c->delay_us = 150000;
+    cluster_start(c, node);
+    for (bool is_linked = false; !is_linked || counted(c, 0) == before;) {
+        cluster_run_for(c, 10);
+        is_linked = false;
+        for (uint32_t slot = 0; engine_next_link(c->nodes[0].engine, &slot, &view); slot++) {
+            is_linked = is_linked || uuid_equal(&view.member, &c->nodes[node].uuid);
+        }
+    }
+    assert_true((engine_unready(c->nodes[node].engine) & READY_NO_CLOCK) != 0);
+}
+
+static void what_a_newcomer_has_no_clock_for_is_sent_again_once_it_has(void **state)
+{
+    (void)state;
+    static const uint64_t lens[] = {100, LARGE};
+    for (size_t i = 0; i < 2; i++) {
+        uint64_t ms = 0;
+        struct cluster *c = cluster_new(2, 921 + i);
+        cluster_start(c, 0);
+        assert_true(cluster_wait_ready(c, 5000));
+        start_slowly(c, 1);
+        assert_int_equal(put_timed(c, 0, lens[i], &ms), PUT_QUORUM);
+        assert_true(c->nodes[1].engine != NULL && ms < 4900);
+        struct engine_counters counters;
+        cluster_counters(c, &counters);
+        assert_true(counters.nacks_received > 0);
+        cluster_free(c);
+    }
+}
+
+/* The link that a write was put off on is lost: the next one brings it. */
+static void what_was_put_off_is_sent_on_the_next_link(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(2, 923);
+    cluster_start(c, 0);
+    assert_true(cluster_wait_ready(c, 5000));
+    start_slowly(c, 1);
+    const uint64_t put = put_or_fail(c, 0, "a");
+    cluster_run_for(c, 350);
+    assert_false(c->puts[put].is_done);
+    for (uint32_t i = 0; i < c->streams.count; i++) {
+        if (c->streams.all[i].is_used) {
+            pipe_end(c, i, 0, LINK_END_RESET, c->net.now_us);
+            pipe_end(c, i, 1, LINK_END_RESET, c->net.now_us);
+        }
+    }
+    uint32_t have = 0;
+    assert_int_equal(cluster_wait_put(c, put, &have), PUT_QUORUM);
+    cluster_free(c);
+}
+
+/* ---- Lost while it waits ---- */
+
+static void a_member_that_dies_while_a_write_waits_is_not_waited_for(void **state)
+{
+    (void)state;
+    struct cluster *c = formed(2, 931);
+    uint32_t have = 0;
+    cluster_block(c, 0, 1, BLOCK_TCP);
+    const uint64_t put = put_or_fail(c, 0, "a");
+    const uint64_t begun_us = c->net.now_us;
+    cluster_kill(c, 1);
+    assert_int_equal(cluster_wait_put(c, put, &have), PUT_PENDING);
+    assert_int_equal(have, 1);
+    assert_true(c->net.now_us - begun_us < 2500 * UINT64_C(1000));
+    cluster_free(c);
+}
+
+static void a_member_that_leaves_while_a_write_waits_is_not_waited_for(void **state)
+{
+    (void)state;
+    struct cluster *c = formed(2, 932);
+    uint32_t have = 0;
+    cluster_block(c, 0, 1, BLOCK_TCP);
+    const uint64_t put = put_or_fail(c, 0, "a");
+    const uint64_t begun_us = c->net.now_us;
+    cluster_leave(c, 1);
+    assert_int_equal(cluster_wait_put(c, put, &have), PUT_PENDING);
+    assert_true(c->net.now_us - begun_us < 2500 * UINT64_C(1000));
+    cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_is_known_by_hearsay_only_does_not_count),
         cmocka_unit_test(who_was_dead_counts_again_once_it_has_answered),
         cmocka_unit_test(members_in_clock_conflict_do_not_count),
+        cmocka_unit_test(where_too_many_are_full_the_client_is_told_at_once),
+        cmocka_unit_test(where_enough_have_room_the_full_ones_do_no_harm),
+        cmocka_unit_test(in_a_large_enclave_others_are_asked_in_place_of_the_full),
+        cmocka_unit_test(in_a_large_enclave_of_full_members_the_client_is_told_at_once),
+        cmocka_unit_test(what_a_newcomer_has_no_clock_for_is_sent_again_once_it_has),
+        cmocka_unit_test(what_was_put_off_is_sent_on_the_next_link),
+        cmocka_unit_test(a_member_that_dies_while_a_write_waits_is_not_waited_for),
+        cmocka_unit_test(a_member_that_leaves_while_a_write_waits_is_not_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,6 +21,8 @@ enum {
     APART_MS = 60 * 1000,
     SHADOW_REACH_US = 60 * 1000 * 1000, /* later versions are written at most this much earlier */
     UNREPAIRED_MS = 2 * EPOCH_MS,       /* what is about to expire may go unrepaired */
+    ANSWER_SLACK_US = 100 * 1000,       /* a tick may be late */
+    JUDGED_MAX = 16,                    /* larger enclaves' 202 are not judged: it costs a walk */
     SLEW_PPM = 1000,                    /* drift and slewing while the record lives */
     TAKEN_SLACK_MS = 1, /* the clock is looked at before the write, which may slew it */
 };
@@ -30,7 +32,10 @@ struct write {
     uint32_t node, key;
     uint32_t first, end; /* its enclave */
     uint32_t well;       /* members that its node must have counted */
-    uint32_t missing;    /* nodes that were up then, still are, and do not show it yet */
+    uint32_t life;       /* of its node */
+    uint32_t seen_alive; /* in its node's view then: bits by node from `first` on */
+    bool is_answered;
+    uint32_t missing; /* nodes that were up then, still are, and do not show it yet */
     uint64_t at_us;
     uint64_t ttl_ms;
     int64_t clock_ms; /* its node's clock then, minus true time */
@@ -186,6 +191,18 @@ static void await(struct writes *w, uint64_t token)
     }
 }
 
+/* Whom the node of a write sees alive in its enclave, bits by node from the enclave's first on. */
+static uint32_t seen_alive(struct cluster *c, const struct write *at)
+{
+    uint32_t seen = 0;
+    for (uint32_t i = at->first; i < at->end && at->end - at->first <= JUDGED_MAX; i++) {
+        const bool is_seen =
+            i != at->node && c->nodes[i].is_up && cluster_view(c, at->node, i) == MEMBER_ALIVE;
+        seen |= (uint32_t)is_seen << (i - at->first);
+    }
+    return seen;
+}
+
 void writes_put(struct writes *w, uint32_t node, uint32_t key, uint64_t ttl_ms, uint32_t well)
 {
     struct cluster *c = w->config.cluster;
@@ -196,10 +213,15 @@ void writes_put(struct writes *w, uint32_t node, uint32_t key, uint64_t ttl_ms, 
     }
     const uint64_t token = w->count++;
     struct write *at = &w->all[token];
-    *at = (struct write){
-        .node = node, .key = key, .well = well, .at_us = c->net.now_us, .ttl_ms = ttl_ms};
+    *at = (struct write){.node = node,
+                         .key = key,
+                         .well = well,
+                         .life = c->nodes[node].life,
+                         .at_us = c->net.now_us,
+                         .ttl_ms = ttl_ms};
     at->clock_ms = clock_ms(w, node);
     cluster_enclave(c, node, &at->first, &at->end);
+    at->seen_alive = w->config.is_calm ? seen_alive(c, at) : 0;
     at->shown_by = mem_new((at->end - at->first + 7) / 8, 1);
     (void)key_text(w, key, text);
     fill_value(w, token);
@@ -380,13 +402,45 @@ static bool may_be_shadowed(const struct writes *w, const struct write *at)
     return false;
 }
 
+/* Whether the node has been there since the write, and can take it. */
+static bool could_answer(const struct cluster *c, uint32_t node, uint64_t since_us)
+{
+    const struct sim_node *n = &c->nodes[node];
+    return n->is_up && n->started_us <= since_us && n->paused_until_us < since_us &&
+           (engine_unready(n->engine) & (READY_FULL | READY_DRAINING)) == 0;
+}
+
+static void judge_pending(struct writes *w, const struct write *at, const struct put_done *done)
+{
+    const struct cluster *c = w->config.cluster;
+    const uint32_t factor = c->config.replication_factor;
+    uint32_t could = 1;
+    for (uint32_t i = at->first; i < at->end && at->seen_alive != 0; i++) {
+        could += (at->seen_alive >> (i - at->first) & 1) != 0 && could_answer(c, i, at->at_us);
+    }
+    if (could >= (done->members < factor ? done->members : factor) / 2 + 1 &&
+        could_answer(c, at->node, at->at_us) && at->seen_alive != 0) {
+        oracle_broken(w->oracle, INVARIANT_PENDING,
+                      "a write to node %u was answered 202 with %u holders, %u could hold it",
+                      at->node, done->have, could);
+    }
+}
+
 void writes_done(struct writes *w, const struct put_done *done)
 {
     const struct cluster *c = w->config.cluster;
     learn(w, done->token);
-    const struct write *at = &w->all[done->token];
+    struct write *at = &w->all[done->token];
+    const uint64_t timeout_us = (uint64_t)c->config.write_timeout_ms * 1000;
+    const bool was_paused = c->nodes[at->node].paused_until_us >= at->at_us;
+    at->is_answered = true;
+    if (c->net.now_us > at->at_us + timeout_us + ANSWER_SLACK_US && !was_paused) {
+        oracle_broken(w->oracle, INVARIANT_ANSWERED,
+                      "a write to node %u was answered after the timeout", at->node);
+    }
     if (done->status != PUT_QUORUM) {
         w->config.figures->pendings++;
+        judge_pending(w, at, done);
         return;
     }
     w->config.figures->quorums++;
@@ -492,4 +546,17 @@ void writes_judge_losses(struct writes *w)
         }
     }
     free(latest_1);
+}
+
+void writes_judge_answers(struct writes *w)
+{
+    const struct cluster *c = w->config.cluster;
+    for (uint64_t i = 0; i < w->count; i++) {
+        const struct write *at = &w->all[i];
+        const bool is_there = c->nodes[at->node].is_up && c->nodes[at->node].life == at->life;
+        if (at->is_stored && !at->is_answered && is_there) {
+            oracle_broken(w->oracle, INVARIANT_ANSWERED, "a write to node %u was never answered",
+                          at->node);
+        }
+    }
 }

@@ -33,6 +33,9 @@ void writes_read(struct writes *w, uint32_t node, uint32_t key);
 /* A life ends: nothing is awaited on this node any more. */
 void writes_stopping(struct writes *w, uint32_t node);
 
+/* At rest every write of a node that still runs has been answered. */
+void writes_judge_answers(struct writes *w);
+
 /* Of each key the latest write that there is, if a living node has shown it and its time is not
  * about to end, must be on all living nodes of its enclave. */
 void writes_judge_losses(struct writes *w);

@@ -74,7 +74,7 @@ static inline void vitals_of(void *arg, uint64_t cut_s, uint64_t now_us, struct 
 {
     const struct node *n = arg;
     *ret_vitals = (struct vitals){
-        .flags = MEMBER_HAS_CLOCK | MEMBER_IS_READY,
+        .flags = MEMBER_HAS_CLOCK | MEMBER_IS_CAUGHT_UP,
         .clock_us = now_us,
         .cut_s = cut_s != 0 ? cut_s : now_us / SECOND,
         .root = n->vitals_root,

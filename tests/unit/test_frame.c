@@ -129,7 +129,7 @@ static struct frame_hello sample_hello(void)
         .cluster = 42,
         .version_min = PROTOCOL_VERSION_MIN - 1,
         .version_max = PROTOCOL_VERSION_MAX + 1,
-        .flags = MEMBER_IS_READY,
+        .flags = MEMBER_IS_CAUGHT_UP,
         .value_max = 10 << 20,
         .ttl_min_ms = 300000,
         .ttl_max_ms = 86400000,

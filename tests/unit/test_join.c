@@ -114,7 +114,7 @@ static void three_of_many_ready_members_are_asked_for_a_part_each(void **state)
     struct scene *s = *state;
     int asked = 0;
     for (int i = 0; i < LINKS; i++) {
-        add_link(s, i, MEMBER_IS_READY, "default");
+        add_link(s, i, MEMBER_IS_CAUGHT_UP, "default");
     }
     turn_after(s, 0);
     for (int i = 0; i < LINKS; i++) {
@@ -129,7 +129,7 @@ static void three_of_many_ready_members_are_asked_for_a_part_each(void **state)
 static void few_members_are_waited_for_and_then_asked_for_all(void **state)
 {
     struct scene *s = *state;
-    add_link(s, 0, MEMBER_IS_READY, "default");
+    add_link(s, 0, MEMBER_IS_CAUGHT_UP, "default");
     turn_after(s, 10000);
     assert_int_equal(asked_parts(s, 0), 0);
     turn_after(s, SECOND_US);
@@ -145,7 +145,7 @@ static void members_that_are_new_themselves_or_of_another_enclave_are_no_donors(
 {
     struct scene *s = *state;
     add_link(s, 0, 0, "default");
-    add_link(s, 1, MEMBER_IS_READY, "other");
+    add_link(s, 1, MEMBER_IS_CAUGHT_UP, "other");
     s->env.awaits_donor = true;
     turn_after(s, SECOND_US);
     assert_int_equal(asked_parts(s, 0) + asked_parts(s, 1), 0);
@@ -159,7 +159,7 @@ static void a_part_whose_donor_is_lost_is_asked_of_another(void **state)
 {
     struct scene *s = *state;
     for (int i = 0; i < 3; i++) {
-        add_link(s, i, MEMBER_IS_READY, "default");
+        add_link(s, i, MEMBER_IS_CAUGHT_UP, "default");
     }
     turn_after(s, 0);
     for (int i = 0; i < 3; i++) {
@@ -174,7 +174,7 @@ static void a_part_whose_donor_is_lost_is_asked_of_another(void **state)
 static void a_donor_that_sends_nothing_any_more_is_given_up(void **state)
 {
     struct scene *s = *state;
-    add_link(s, 0, MEMBER_IS_READY, "default");
+    add_link(s, 0, MEMBER_IS_CAUGHT_UP, "default");
     turn_after(s, SECOND_US);
     assert_int_equal(asked_parts(s, 0), 1);
     for (int i = 0; i < 30; i++) {
@@ -191,7 +191,7 @@ static void without_anybody_it_ends_after_its_patience(void **state)
     struct scene *s = *state;
     turn_after(s, JOIN_PATIENCE_US);
     assert_true(join_is_active(&s->join));
-    add_link(s, 0, MEMBER_IS_READY, "default");
+    add_link(s, 0, MEMBER_IS_CAUGHT_UP, "default");
     turn_after(s, SECOND_US);
     lose_link(s, 0);
     turn_after(s, JOIN_PATIENCE_US);
@@ -204,7 +204,7 @@ static void without_anybody_it_ends_after_its_patience(void **state)
 static void answers_that_nobody_asked_for_change_nothing(void **state)
 {
     struct scene *s = *state;
-    add_link(s, 0, MEMBER_IS_READY, "default");
+    add_link(s, 0, MEMBER_IS_CAUGHT_UP, "default");
     add_link(s, 1, MEMBER_IS_DRAINING, "default");
     turn_after(s, SECOND_US);
     assert_int_equal(part_done(s, 1, 0, 1), RC_OK); /* of the wrong member */

@@ -67,7 +67,7 @@ static void one_member_counts_once_however_often_it_says_so(void **state)
     replica_held(f->replica, w, 7);
     replica_held(f->replica, w, 7);
     assert_false(outbox_next(f->outbox, &action));
-    assert_true(replica_is_held_by(f->replica, w, 7));
+    assert_int_equal(replica_part(f->replica, w, 7), REPLICA_HOLDS);
     replica_held(f->replica, w, 8);
     assert_true(outbox_next(f->outbox, &action));
     assert_int_equal(action.kind, ACTION_PUT_DONE);
@@ -75,6 +75,67 @@ static void one_member_counts_once_however_often_it_says_so(void **state)
     assert_int_equal(action.put.token, 1);
     assert_int_equal(action.put.have, 3);
     assert_int_equal(action.put.members, 5);
+    replica_check(f->replica);
+}
+
+static void who_put_a_write_off_or_refused_it_may_hold_it_after_all_and_then_does(void **state)
+{
+    struct fixture *f = *state;
+    struct action action;
+    const uint32_t w = wait_for(f, 1, 4, 0);
+    replica_note(f->replica, w, 7, REPLICA_PUT_OFF);
+    replica_note(f->replica, w, 8, REPLICA_REFUSED);
+    replica_note(f->replica, w, 9, REPLICA_ASKED);
+    assert_int_equal(replica_part(f->replica, w, 6), REPLICA_NONE);
+    assert_int_equal(replica_part(f->replica, w, 7), REPLICA_PUT_OFF);
+    assert_int_equal(replica_parts(f->replica, w, REPLICA_REFUSED), 1);
+    replica_held(f->replica, w, 7);
+    replica_held(f->replica, w, 8);
+    replica_note(f->replica, w, 8, REPLICA_REFUSED);
+    assert_int_equal(replica_part(f->replica, w, 8), REPLICA_HOLDS);
+    assert_int_equal(replica_parts(f->replica, w, REPLICA_HOLDS), 2);
+    assert_false(outbox_next(f->outbox, &action));
+    replica_held(f->replica, w, 9);
+    assert_true(outbox_next(f->outbox, &action));
+    assert_int_equal(action.put.status, PUT_QUORUM);
+    assert_int_equal(replica_part(f->replica, w, 8), REPLICA_NONE);
+    replica_check(f->replica);
+}
+
+static void who_holds_a_write_is_noted_however_many_have_refused_it(void **state)
+{
+    struct fixture *f = *state;
+    const uint32_t w = wait_for(f, 1, REPLICA_HOLDERS_MAX + 1, 0);
+    for (uint32_t member = 0; member < 2 * REPLICA_PARTS_MAX; member++) {
+        replica_note(f->replica, w, member, REPLICA_REFUSED);
+    }
+    assert_int_equal(replica_parts(f->replica, w, REPLICA_REFUSED), REPLICA_PARTS_MAX);
+    for (uint32_t member = 1000; member < 1000 + REPLICA_HOLDERS_MAX - 1; member++) {
+        replica_held(f->replica, w, member);
+        replica_held(f->replica, w, member);
+    }
+    assert_int_equal(replica_parts(f->replica, w, REPLICA_HOLDS), REPLICA_HOLDERS_MAX - 1);
+    replica_check(f->replica);
+    replica_held(f->replica, w, 1);
+    assert_int_equal(replica_count(f->replica), 0);
+}
+
+static void what_cannot_reach_its_quorum_is_answered_at_once(void **state)
+{
+    struct fixture *f = *state;
+    struct action action;
+    const uint32_t first = wait_for(f, 1, 3, 0);
+    const uint32_t second = wait_for(f, 2, 3, 0);
+    replica_held(f->replica, first, 7);
+    replica_give_up(f->replica, first);
+    assert_true(outbox_next(f->outbox, &action));
+    assert_int_equal(action.put.status, PUT_PENDING);
+    assert_int_equal(action.put.token, 1);
+    assert_int_equal(action.put.have, 2);
+    replica_give_up(f->replica, first);
+    replica_note(f->replica, first, 8, REPLICA_REFUSED);
+    assert_false(outbox_next(f->outbox, &action));
+    assert_int_equal(replica_first(f->replica), second);
     replica_check(f->replica);
 }
 
@@ -154,6 +215,13 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_quorum_is_a_majority_of_the_factor_or_of_fewer_members,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_member_counts_once_however_often_it_says_so, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(
+            who_put_a_write_off_or_refused_it_may_hold_it_after_all_and_then_does, set_up,
+            tear_down),
+        cmocka_unit_test_setup_teardown(who_holds_a_write_is_noted_however_many_have_refused_it,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_cannot_reach_its_quorum_is_answered_at_once, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_late_holder_of_a_settled_write_finds_nobody, set_up,
                                         tear_down),

@@ -47,7 +47,7 @@ static void set_up_end(struct pair *p, int i)
     const struct member_card card = {
         .uuid = {{(uint8_t)(2 - i)}}, .name = "n", .enclave = "default"};
     member_set_card(&e->peer, &card);
-    e->peer.flags = MEMBER_IS_READY;
+    e->peer.flags = MEMBER_IS_CAUGHT_UP;
     e->outbox = outbox_new();
     e->store = store_new(&store);
     e->mesh = mesh_new(e->outbox);

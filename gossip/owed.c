@@ -1,0 +1,107 @@
+/*
+ * Writes that a member has put off, and the STATE frames by which it says that it can take them.
+ *
+ * Who has no clock yet, or one in conflict with ours, cannot judge a record: that is no answer, and
+ * no client is to wait for its timeout because of it. Such writes are owed on the member's link.
+ * They go out again when the member's state says that it can take them; where it could already, as
+ * far as was known, after a pause that doubles.
+ */
+#include "gossip/engine_state.h"
+
+enum {
+    OWED_PAUSE_MIN_US = 20 * 1000, /* a clock that is being set is set by then */
+    OWED_PAUSE_MAX_US = 640 * 1000,
+};
+
+/* ---- This node's own state ---- */
+
+void owed_tell_state(struct engine *e, uint8_t flags)
+{
+    if (flags == e->told_state) {
+        return;
+    }
+    e->told_state = flags;
+    const uint8_t payload[1] = {engine_flags(e)};
+    uint32_t slot = 0;
+    for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
+        const bool has_said_hello = l->state == LINK_HELLO || l->state == LINK_OPEN;
+        if (has_said_hello &&
+            link_control(l, FRAME_STATE, FRAME_CRITICAL, payload, sizeof(payload)) == RC_OK) {
+            mesh_ask_output(e->mesh, l);
+        }
+    }
+}
+
+/* ---- The members' ---- */
+
+static bool can_take(const struct link *l)
+{
+    return (l->member->flags & MEMBER_HAS_CLOCK) != 0 && l->is_clock_agreed;
+}
+
+void owed_put_off(struct engine *e, struct link *l, uint32_t waiter)
+{
+    replica_note(e->replica, waiter, l->member->slot, REPLICA_PUT_OFF);
+    if (l->owes_writes) {
+        return;
+    }
+    l->owes_writes = true;
+    l->owed_pause_us = l->owed_pause_us == 0 ? OWED_PAUSE_MIN_US : 2 * l->owed_pause_us;
+    if (l->owed_pause_us > OWED_PAUSE_MAX_US) {
+        l->owed_pause_us = OWED_PAUSE_MAX_US;
+    }
+    l->owed_at_us = e->now_us + l->owed_pause_us;
+    peer_look_by(e, l->owed_at_us);
+}
+
+void owed_resend(struct engine *e, struct link *l)
+{
+    if (!engine_is_mate(e, l->member) || l->is_conflict) {
+        return;
+    }
+    for (uint32_t w = replica_first(e->replica); w != 0; w = replica_next(e->replica, w)) {
+        const struct waiting *waiting = replica_at(e->replica, w);
+        const enum replica_part part = replica_part(e->replica, w, l->member->slot);
+        const struct queued_write write = {
+            .handle = waiting->handle, .waiter = w, .version = waiting->version};
+        if (part != REPLICA_HOLDS && part != REPLICA_REFUSED) {
+            spread_again(e, l, &write, waiting->record_id, waiting->is_big);
+        }
+    }
+}
+
+enum rc owed_take_state(struct engine *e, struct link *l, struct cursor *c)
+{
+    const uint8_t flags = cursor_u8(c);
+    if (!cursor_ok(c)) {
+        return RC_MALFORMED;
+    }
+    /* What its clock is has come before, or it has none that can be one. */
+    const bool is_known = l->member->clock != MEMBER_CLOCK_UNHEARD;
+    l->member->flags = (uint8_t)(flags & ~(is_known ? 0 : MEMBER_HAS_CLOCK));
+    leader_heard(e, l->member);
+    start_heard(e, l->member);
+    l->owed_pause_us = 0;
+    l->owed_at_us = e->now_us;
+    peer_look_by(e, e->now_us);
+    return RC_OK;
+}
+
+uint64_t owed_turn(struct engine *e, struct link *l)
+{
+    if (!l->owes_writes || !can_take(l)) {
+        return UINT64_MAX;
+    }
+    if (e->now_us < l->owed_at_us) {
+        return l->owed_at_us;
+    }
+    const uint32_t member = l->member->slot;
+    l->owes_writes = false;
+    for (uint32_t w = replica_first(e->replica); w != 0; w = replica_next(e->replica, w)) {
+        if (replica_part(e->replica, w, member) == REPLICA_PUT_OFF) {
+            replica_note(e->replica, w, member, REPLICA_NONE);
+            quorum_ask(e, l, w);
+        }
+    }
+    return UINT64_MAX;
+}

@@ -310,7 +310,7 @@ static void work(struct http_conn *c)
     struct evbuffer *output = bufferevent_get_output(c->bev);
     bool is_stuck = false;
     c->made = 0;
-    while (is_reading(c) && !is_stuck && c->made < HTTP_TURN_BYTES &&
+    while (is_reading(c) && !is_stuck && c->made < c->shared->turn_bytes &&
            evbuffer_get_length(output) < HTTP_OUTPUT_HIGH) {
         is_stuck = !http_intake_step(c);
         if (c->bev == NULL) {
@@ -404,6 +404,13 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 }
 
 /* From outside */
+
+uint64_t http_conn_turn_bytes(uint32_t woken_count)
+{
+    const uint64_t all = (uint64_t)HTTP_TURNS_WHOLE * HTTP_TURN_BYTES;
+    const uint64_t share = woken_count <= HTTP_TURNS_WHOLE ? HTTP_TURN_BYTES : all / woken_count;
+    return share > HTTP_TURN_BYTES_MIN ? share : HTTP_TURN_BYTES_MIN;
+}
 
 struct http_conn *http_conn_new(struct http_shared *shared, int fd, const struct addr *peer,
                                 uint32_t slot, bool is_over)

@@ -50,6 +50,10 @@ enum {
      * so much more for each of them. What it has sent beyond waits for its next turn, and others'
      * come between: about 0.3 ms of small answers, which then leave in one write. */
     HTTP_TURN_BYTES = 128 * 1024,
+    /* So many may have a whole turn after each other, before the loop looks at anything else; more
+     * share that time, down to a few small answers or one large each. */
+    HTTP_TURNS_WHOLE = 16,
+    HTTP_TURN_BYTES_MIN = 8 * 1024,
     HTTP_ANSWER_COST = 1024,
     /* Read at once of a body: of one connection in one turn, so that bulk starves nobody. */
     HTTP_ROOM_BYTES = 64 * 1024,
@@ -99,6 +103,7 @@ struct http_shared {
     struct http_date date;
     struct rate_limit *rate_limit; /* NULL: off */
     uint32_t serial;               /* of the last exchange */
+    uint64_t turn_bytes;           /* as http_conn_turn_bytes() says now */
     uint64_t bodies_bytes;         /* room given to the bodies that are arriving */
     bool is_held, is_draining;
     /* A connection entered a phase that ends at this time. */
@@ -143,6 +148,9 @@ struct http_conn {
     bool is_keep_alive;
     bool is_continued; /* 100 Continue was sent */
 };
+
+/* How long a turn is while so many connections have more to do than one. */
+uint64_t http_conn_turn_bytes(uint32_t woken_count);
 
 /* Takes the descriptor. NULL, with it closed, when out of memory. */
 struct http_conn *http_conn_new(struct http_shared *shared, int fd, const struct addr *peer,

@@ -124,12 +124,18 @@ static uint32_t take_slot(struct http_server *s)
     return s->free_slots[--s->free_count];
 }
 
+static void count_woken(struct http_server *s, int change)
+{
+    s->woken_count += (uint32_t)change;
+    s->shared.turn_bytes = http_conn_turn_bytes(s->woken_count);
+}
+
 static void forget_woken(struct http_server *s, struct http_conn *c)
 {
     if (c->is_woken) {
         c->is_woken = false;
         TAILQ_REMOVE(&s->woken, c, woken);
-        s->woken_count--;
+        count_woken(s, -1);
     }
 }
 
@@ -201,7 +207,7 @@ static void on_woken(struct http_shared *shared, struct http_conn *c)
     }
     c->is_woken = true;
     TAILQ_INSERT_TAIL(&s->woken, c, woken);
-    s->woken_count++;
+    count_woken(s, 1);
 }
 
 static void on_go_on(evutil_socket_t fd, short what, void *arg)
@@ -375,6 +381,7 @@ struct http_server *http_server_new(const struct http_server_config *config)
     s->shared.closed = on_closed;
     s->shared.roomy = on_roomy;
     s->shared.woken = on_woken;
+    count_woken(s, 0);
     TAILQ_INIT(&s->woken);
     s->timer_at_ms = NO_DEADLINE;
     s->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);

@@ -348,6 +348,15 @@ static void test_one_turn_of_a_connection_is_bounded(void **state)
     client_close(&c);
 }
 
+static void test_many_share_the_time_of_a_few(void **state)
+{
+    (void)state;
+    assert_int_equal(http_conn_turn_bytes(0), HTTP_TURN_BYTES);
+    assert_int_equal(http_conn_turn_bytes(HTTP_TURNS_WHOLE), HTTP_TURN_BYTES);
+    assert_int_equal(http_conn_turn_bytes(4 * HTTP_TURNS_WHOLE), HTTP_TURN_BYTES / 4);
+    assert_int_equal(http_conn_turn_bytes(UINT32_MAX), HTTP_TURN_BYTES_MIN);
+}
+
 static void test_others_have_their_turns_beside_an_endless_pipeline(void **state)
 {
     struct rig *rig = *state;
@@ -517,6 +526,7 @@ int main(void)
         TEST(test_a_close_within_a_burst_is_the_last_answer),
         TEST(test_deferred_answers_within_a_burst_come_in_their_order),
         TEST(test_one_turn_of_a_connection_is_bounded),
+        cmocka_unit_test(test_many_share_the_time_of_a_few),
         TEST(test_others_have_their_turns_beside_an_endless_pipeline),
         TEST(test_what_a_client_that_never_reads_sends_is_not_taken_without_end),
         TEST(test_a_body_behind_a_full_output_is_not_taken_without_end),

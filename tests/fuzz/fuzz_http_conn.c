@@ -49,7 +49,7 @@ static const struct kind {
     {"GET /small HTTP/1.1\r\nHost: a\r\n\r\n", ANSWERED, SMALL},
     {"GET /big HTTP/1.1\r\nHost: a\r\n\r\n", ANSWERED, BIG_BYTES},
     {"HEAD /big HTTP/1.1\r\nHost: a\r\n\r\n", ANSWERED, SMALL},
-    {"GET /blob HTTP/1.1\r\nHost: a\r\n\r\n", ANSWERED, 3 * BIG_BYTES},
+    {"GET /blob HTTP/1.1\r\nHost: a\r\n\r\n", ANSWERED, (size_t)3 * BIG_BYTES},
     {"GET /pieces HTTP/1.1\r\nHost: a\r\n\r\n", ANSWERED, PIECES *PIECE_BYTES},
     {"GET /later HTTP/1.1\r\nHost: a\r\n\r\n", ANSWERED, SMALL},
     {"\r\n\r\nGET /small HTTP/1.1\r\nHost: a\r\n\r\n", ANSWERED, SMALL},

@@ -50,7 +50,7 @@ static const struct kind {
     {"GET /big HTTP/1.1\r\nHost: a\r\n\r\n", ANSWERED, BIG_BYTES},
     {"HEAD /big HTTP/1.1\r\nHost: a\r\n\r\n", ANSWERED, SMALL},
     {"GET /blob HTTP/1.1\r\nHost: a\r\n\r\n", ANSWERED, (size_t)3 * BIG_BYTES},
-    {"GET /pieces HTTP/1.1\r\nHost: a\r\n\r\n", ANSWERED, PIECES *PIECE_BYTES},
+    {"GET /pieces HTTP/1.1\r\nHost: a\r\n\r\n", ANSWERED, (size_t)PIECES *PIECE_BYTES},
     {"GET /later HTTP/1.1\r\nHost: a\r\n\r\n", ANSWERED, SMALL},
     {"\r\n\r\nGET /small HTTP/1.1\r\nHost: a\r\n\r\n", ANSWERED, SMALL},
     {"PUT /small HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n0123456789", ANSWERED, SMALL},

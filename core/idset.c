@@ -17,14 +17,18 @@ void idset_fini(struct idset *set)
     idset_init(set, set->max);
 }
 
-/* The slot that holds the id, or the free one where it would stand. */
-static size_t slot_of(const struct idset *set, uint64_t id)
+/* The slot that holds the id, or the free one where it would stand; false when neither is near. */
+static bool find_slot(const struct idset *set, uint64_t id, size_t *ret_slot)
 {
-    size_t i = (size_t)id & (set->size - 1);
-    while (set->slots[i] != 0 && set->slots[i] != id) {
-        i = (i + 1) & (set->size - 1);
+    const size_t mask = set->size - 1;
+    for (size_t n = 0; n < IDSET_PROBES_MAX && n < set->size; n++) {
+        const size_t i = ((size_t)id + n) & mask;
+        if (set->slots[i] == 0 || set->slots[i] == id) {
+            *ret_slot = i;
+            return true;
+        }
     }
-    return i;
+    return false;
 }
 
 static void grow(struct idset *set)
@@ -33,8 +37,14 @@ static void grow(struct idset *set)
     set->size = old.size == 0 ? IDSET_SIZE_MIN : 2 * old.size;
     set->slots = mem_new(set->size, sizeof(*set->slots));
     for (size_t i = 0; i < old.size; i++) {
-        if (old.slots[i] != 0) {
-            set->slots[slot_of(set, old.slots[i])] = old.slots[i];
+        size_t slot = 0;
+        if (old.slots[i] == 0) {
+            continue;
+        }
+        if (find_slot(set, old.slots[i], &slot)) {
+            set->slots[slot] = old.slots[i];
+        } else {
+            set->count--; /* near its place in the smaller table and not here: it is no hash */
         }
     }
     free(old.slots);
@@ -42,10 +52,11 @@ static void grow(struct idset *set)
 
 enum rc idset_add(struct idset *set, uint64_t id)
 {
+    size_t slot = 0;
     if (id == 0 && set->has_zero) {
         return RC_OK;
     }
-    if (id != 0 && set->size > 0 && set->slots[slot_of(set, id)] == id) {
+    if (id != 0 && set->size > 0 && find_slot(set, id, &slot) && set->slots[slot] == id) {
         return RC_OK;
     }
     if (set->count == set->max) {
@@ -56,8 +67,10 @@ enum rc idset_add(struct idset *set, uint64_t id)
     }
     if (id == 0) {
         set->has_zero = true;
+    } else if (find_slot(set, id, &slot)) {
+        set->slots[slot] = id;
     } else {
-        set->slots[slot_of(set, id)] = id;
+        return RC_FULL;
     }
     set->count++;
     return RC_OK;
@@ -67,7 +80,8 @@ enum rc idset_add(struct idset *set, uint64_t id)
 static void close_gap(struct idset *set, size_t hole)
 {
     const size_t mask = set->size - 1;
-    for (size_t i = (hole + 1) & mask; set->slots[i] != 0; i = (i + 1) & mask) {
+    for (size_t i = (hole + 1) & mask; set->slots[i] != 0 && ((i - hole) & mask) < IDSET_PROBES_MAX;
+         i = (i + 1) & mask) {
         const size_t home = (size_t)set->slots[i] & mask;
         if (((i - home) & mask) >= ((i - hole) & mask)) {
             set->slots[hole] = set->slots[i];
@@ -88,11 +102,11 @@ bool idset_remove(struct idset *set, uint64_t id)
     if (set->size == 0) {
         return false;
     }
-    const size_t i = slot_of(set, id);
-    if (set->slots[i] != id) {
+    size_t slot = 0;
+    if (!find_slot(set, id, &slot) || set->slots[slot] != id) {
         return false;
     }
-    close_gap(set, i);
+    close_gap(set, slot);
     set->count--;
     return true;
 }

@@ -1,6 +1,7 @@
 /*
  * idset: a set of 64-bit record ids, bounded at its birth. Open addressing, linear probing; ids are
- * hashes already, so they are their own hash.
+ * hashes already, so they are their own hash. Who says ids that are none, to have every look pass
+ * all the others, is refused: an id stands at most IDSET_PROBES_MAX places from its own.
  */
 #ifndef CORE_IDSET_H
 #define CORE_IDSET_H
@@ -10,6 +11,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* In a table that is half full no hash is a third as far from its place. */
+enum { IDSET_PROBES_MAX = 256 };
 
 struct idset {
     uint64_t *slots; /* 0 is free */
@@ -22,7 +26,7 @@ struct idset {
 void idset_init(struct idset *set, size_t max);
 void idset_fini(struct idset *set);
 
-/* Adding what is there already changes nothing. RC_FULL beyond the maximum. */
+/* Adding what is there already changes nothing. RC_FULL beyond the maximum, or IDSET_PROBES_MAX. */
 MUST_USE enum rc idset_add(struct idset *set, uint64_t id);
 
 /* Whether it was there. */

@@ -113,7 +113,7 @@ struct engine *engine_new(const struct engine_config *config, uint64_t now_us)
         .outbox = e->outbox,
         .counters = &e->counters,
         .enclave = e->config.enclave,
-        .seed = config->table_seed,
+        .seed = config->session_seed,
     };
     e->sync = sync_new(&sync);
     sync_join(e->sync, now_us);

@@ -54,7 +54,7 @@ struct sync_config {
     struct outbox *outbox;
     struct engine_counters *counters;
     const char *enclave; /* ours */
-    uint64_t seed;       /* of the sessions' keys; unpredictable */
+    uint64_t seed;       /* of the sessions' keys, which peers are told; unpredictable */
 };
 
 /* Everything in the configuration is borrowed. Never NULL. */

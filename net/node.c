@@ -400,7 +400,7 @@ static void set_name(struct node *n)
 static enum rc make_engine(struct node *n)
 {
     const struct node_config *c = n->config;
-    uint64_t seeds[2];
+    uint64_t seeds[3];
     const enum rc rc = hostinfo_random(seeds, sizeof(seeds));
     if (rc != RC_OK) {
         return rc;
@@ -412,6 +412,7 @@ static enum rc make_engine(struct node *n)
                                    .host_tag = hostinfo_tag(),
                                    .seed = seeds[0],
                                    .table_seed = seeds[1],
+                                   .session_seed = seeds[2],
                                    .wall_ms = hostinfo_wall_ms(),
                                    .replication_factor = c->replication_factor,
                                    .write_timeout_ms = c->write_timeout_ms,

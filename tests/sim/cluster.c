@@ -139,6 +139,7 @@ void cluster_start(struct cluster *c, uint32_t node)
     }
     config.seed = rng_next(&c->net.rng);
     config.table_seed = rng_next(&c->net.rng);
+    config.session_seed = config.table_seed; /* nobody keeps secrets here */
     config.host_tag = node + 1;
     config.wall_ms = WALL_MS + c->net.now_us / 1000 + (uint64_t)n->wall_offset_ms;
     config.boot = config.wall_ms;

@@ -76,9 +76,54 @@ static void refuses_more_than_its_maximum(void **state)
     idset_fini(&set);
 }
 
+/* Ids that are no hashes would have each look pass all others: a list of 65,536 was seconds. */
+static void ids_that_all_have_one_place_are_refused_soon(void **state)
+{
+    (void)state;
+    enum { MAX = 65536 };
+    struct idset set;
+    uint32_t count = 0;
+    idset_init(&set, MAX);
+    while (count < MAX && idset_add(&set, (uint64_t)(count + 1) << 32) == RC_OK) {
+        count++;
+    }
+    assert_int_equal(count, IDSET_PROBES_MAX);
+    assert_int_equal(set.count, count);
+    assert_int_equal(idset_add(&set, UINT64_C(1) << 32), RC_OK);
+    assert_int_equal(idset_add(&set, 7777), RC_OK);
+    for (uint64_t i = 1; i <= count; i++) {
+        assert_true(idset_remove(&set, i << 32));
+        assert_false(idset_remove(&set, i << 32));
+    }
+    assert_true(idset_remove(&set, 7777));
+    assert_int_equal(set.count, 0);
+    idset_fini(&set);
+}
+
+static void as_many_hashes_as_may_be_have_their_places(void **state)
+{
+    (void)state;
+    enum { MAX = 1 << 17 };
+    struct rng rng;
+    struct idset set;
+    rng_init(&rng, 3);
+    idset_init(&set, MAX);
+    for (int i = 0; i < MAX; i++) {
+        assert_int_equal(idset_add(&set, rng_next(&rng)), RC_OK);
+    }
+    rng_init(&rng, 3);
+    for (int i = 0; i < MAX; i++) {
+        assert_true(idset_remove(&set, rng_next(&rng)));
+    }
+    assert_int_equal(set.count, 0);
+    idset_fini(&set);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ids_that_all_have_one_place_are_refused_soon),
+        cmocka_unit_test(as_many_hashes_as_may_be_have_their_places),
         cmocka_unit_test(holds_what_was_added_and_not_removed),
         cmocka_unit_test(visits_every_element_once),
         cmocka_unit_test(refuses_more_than_its_maximum),

@@ -46,7 +46,7 @@ one()
 {
     local seed=$1 out status
     shift
-    out=$(ulimit -t "${SEED_CPU_SECONDS:-10800}" && exec "$@" --seed "$seed" 2>&1)
+    out=$(ulimit -St "${SEED_CPU_SECONDS:-10800}" && exec "$@" --seed "$seed" 2>&1)
     status=$?
     [ "$status" = 0 ] && return 0
     printf '%s\n' "$out" | grep '^broken: \|[Aa]ssert' | sed -n '1,4p;5,${/ was /p}'

@@ -34,7 +34,7 @@ void start_heard(struct engine *e, const struct member *m)
 /* Before, it may not be known yet that the enclave is not new. */
 static bool is_time_to_tell(const struct engine *e)
 {
-    return e->is_pass_over && e->now_us - e->pass_over_us >= EXPECT_TELL_US &&
+    return !e->is_draining && e->is_pass_over && e->now_us - e->pass_over_us >= EXPECT_TELL_US &&
            e->expect.seen != e->expect_told;
 }
 

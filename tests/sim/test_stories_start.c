@@ -246,6 +246,21 @@ static void enclave_of_which_one_is_draining_still_exists(void **state)
     cluster_free(c);
 }
 
+static void members_that_only_links_reach_count_too(void **state)
+{
+    (void)state;
+    struct cluster *c = expecting(3, 3, 38);
+    c->barrier.everywhere = BLOCK_UDP;
+    cluster_start_all(c);
+    assert_true(cluster_wait_ready(c, 15 * SECOND_MS));
+    assert_int_equal(count_notices(c, NOTICE_MAJORITY), 0);
+    cluster_kill(c, 2);
+    cluster_run_for(c, 10 * SECOND_MS);
+    cluster_start(c, 2);
+    assert_true(cluster_wait_ready(c, 10 * SECOND_MS));
+    cluster_free(c);
+}
+
 static void another_enclave_does_not_count(void **state)
 {
     (void)state;
@@ -297,6 +312,7 @@ int main(void)
         cmocka_unit_test(who_has_met_all_lets_the_others_begin),
         cmocka_unit_test(restarted_member_of_an_enclave_is_not_held_up),
         cmocka_unit_test(enclave_of_which_one_is_draining_still_exists),
+        cmocka_unit_test(members_that_only_links_reach_count_too),
         cmocka_unit_test(another_enclave_does_not_count),
         cmocka_unit_test(enclave_that_is_out_of_reach_is_waited_for),
     };

@@ -82,6 +82,43 @@ class WrongClock(Case):
         self.assertEqual(ahead.get("minute").headers["x-original-ttl"], "60")
         wait_until(lambda: ahead.get("minute").status == 404, "it is over there", 8)
 
+    def test_a_newcomer_takes_clock_and_data_of_the_many_and_not_of_a_loner(self):
+        base = harness.free_base(20)
+        healthy = [Node(base, max_ports=9) for _ in range(3)]
+        wait_formed(healthy)
+        loner = Node(base + 10, max_ports=5, env=wrong_by("-120s"))
+        wait_until(loner.is_ready, "the loner is ready", 5)
+        self.assertEqual(loner.put("lonely", "x").status, 201)
+        self.assertEqual(healthy[0].put("healthy", "x").status, 201)
+        # Of another enclave, it keeps no data: it makes both sides known to each other.
+        usher = Node(base, max_ports=9, env={"REPRAM_ENCLAVE": "usher",
+                                             "REPRAM_DISCOVERY": "port-range,static",
+                                             "REPRAM_PEERS": f"127.0.0.1:{loner.port}"})
+        for node in healthy:
+            wait_until(lambda n=node: self.conflicts(n) == [loner.uuid()],
+                       f"{node} sees the loner's clock", 15)
+            self.assertEqual(node.status()["clock"]["conflicts"], 1)
+            self.assertLess(node.status()["clock"]["error_ms"], 1000)
+            self.assertEqual(node.status()["membership"]["quorum"], 2)
+        wait_until(lambda: len(self.conflicts(loner)) >= 3, "the loner sees theirs", 15)
+        self.assertEqual(loner.put("lonelier", "x").headers["x-replicas"], "1/1")
+        self.assertIn("clock_conflict", loner.output())
+        self.assertEqual(healthy[0].put("short", "x", ttl=4).status, 201)
+        newcomer = Node(base, max_ports=9)
+        wait_until(newcomer.is_ready, "the newcomer is ready", 5)
+        self.assertLess(abs(newcomer.status()["clock"]["offset_ms"]), 5000)
+        self.assertEqual(self.conflicts(newcomer), [loner.uuid()])
+        self.assertTrue(newcomer.holds("healthy", b"x"))
+        wait_until(lambda: newcomer.get("short").status == 404, "it ends as everywhere", 6)
+        for node in healthy + [newcomer]:
+            self.assertEqual(node.get("lonely").status, 404)
+        self.assertEqual(loner.get("healthy").status, 404)
+        usher.kill()
+
+    @staticmethod
+    def conflicts(node):
+        return [peer["uuid"] for peer in node.peers() if peer["clock_conflict"]]
+
 
 if __name__ == "__main__":
     harness.main()

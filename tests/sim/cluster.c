@@ -20,9 +20,6 @@ enum {
     UUID_RANDOM = UUID_BYTES - 8, /* the rest is the node's number and life */
 };
 
-/* 2026-01-01T00:00:00Z */
-#define WALL_MS UINT64_C(1767225600000)
-
 uint32_t cluster_walk_step(const struct cluster *c)
 {
     return 1 + (uint32_t)((uint64_t)c->count * c->count / WALKED_MEMBERS_MAX);
@@ -141,7 +138,7 @@ void cluster_start(struct cluster *c, uint32_t node)
     config.table_seed = rng_next(&c->net.rng);
     config.session_seed = config.table_seed; /* nobody keeps secrets here */
     config.host_tag = node + 1;
-    config.wall_ms = WALL_MS + c->net.now_us / 1000 + (uint64_t)n->wall_offset_ms;
+    config.wall_ms = CLUSTER_WALL_MS + c->net.now_us / 1000 + (uint64_t)n->wall_offset_ms;
     config.boot = config.wall_ms;
     if (config.name[0] == '\0') {
         (void)snprintf(config.name, sizeof(config.name), "node-%u", node);

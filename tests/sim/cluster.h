@@ -28,6 +28,9 @@ enum providers {
     PROVIDERS_HALF, /* whom they know, and that one of them failed */
 };
 
+/* 2026-01-01T00:00:00Z: what wall clocks that are right say when virtual time is 0. */
+#define CLUSTER_WALL_MS UINT64_C(1767225600000)
+
 struct sim_node {
     struct engine *engine;
     struct uuid uuid;

@@ -57,6 +57,7 @@ struct faults {
     uint64_t due_us[FAULT_COUNT];
     uint32_t turn[FAULT_COUNT]; /* how often each has acted */
     uint32_t victim[FAULT_COUNT];
+    uint32_t loner_life; /* in which the loner was started alone */
     uint32_t newcomer;   /* beside the loner; cluster's count when nobody is */
     uint64_t forming_us; /* since when everybody is starting; 0: they are not */
     uint64_t healed_us;  /* since when a partition is healed; 0: there was none */

@@ -21,8 +21,7 @@ static int64_t clock_ms(const struct cluster *c, uint32_t node)
 /* What the clock says beyond what has passed since the start; the wall clocks are right. */
 static int64_t clock_error_ms(const struct cluster *c, uint32_t node)
 {
-    const int64_t wall_2026_ms = INT64_C(1767225600000);
-    return clock_ms(c, node) - wall_2026_ms - (int64_t)(c->net.now_us / 1000);
+    return clock_ms(c, node) - (int64_t)(CLUSTER_WALL_MS + c->net.now_us / 1000);
 }
 
 /* Restarted at once, its nodes hear datagrams of before, with clocks and members that are no more.

@@ -335,12 +335,18 @@ void leader_ask(struct engine *e)
         return;
     }
     e->ask_at_us = e->now_us + ask_pause_us(e);
-    /* In turn: the leader may not be everybody's, the smaller one may be no more. */
     struct member *chosen = NULL;
-    if (e->asks++ % 2 == 0) {
-        chosen = e->leader != NULL ? e->leader : next_smaller(e);
+    if (e->leader != NULL) {
+        struct crowd_group group;
+        const uint32_t told = survey(e, &group);
+        swim_ask(e->swim, e->leader, e->now_us);
+        /* It may not be everybody's. */
+        chosen = is_clear(e, &group, told) ? NULL : swim_any_member(e->swim);
+    } else {
+        /* In turn, for the smaller one may be no more. */
+        chosen = e->asks++ % 2 == 0 ? next_smaller(e) : NULL;
+        chosen = chosen == NULL ? swim_any_member(e->swim) : chosen;
     }
-    chosen = chosen == NULL ? swim_any_member(e->swim) : chosen;
     if (chosen != NULL) {
         swim_ask(e->swim, chosen, e->now_us);
     }

@@ -11,6 +11,7 @@
 #include "gossip/view.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/story.h"
+#include "tests/unit/twins.h"
 
 #include <setjmp.h>
 #include <signal.h>
@@ -31,6 +32,7 @@ enum mutant {
     MUTANT_HERMIT,     /* asks nobody that discovery names */
     MUTANT_LATE,       /* serves and keeps half a second too long */
     MUTANT_GENEROUS,   /* gives five seconds more to live than was asked for */
+    MUTANT_CONFUSED,   /* takes a key for its twin */
     MUTANT_STRETCHING, /* counts the time to live from the stamp */
     MUTANT_VAIN,       /* forgets that a stamp ran ahead, and takes it for the time of writing */
     MUTANT_GARBLER,    /* changes a byte of what it serves */
@@ -222,7 +224,12 @@ WRAP(enum rc, engine_merge, struct engine *e, const struct record *r,
         return RC_OK;
     }
     struct record kept = *r;
+    uint8_t twin[TWIN_KEY_LEN];
     kept.ahead_ms = mutant == MUTANT_VAIN ? 0 : r->ahead_ms;
+    if (mutant == MUTANT_CONFUSED && r->key_len == TWIN_KEY_LEN) {
+        twin_key(swim_cluster_hash(e->config.network), false, twin);
+        kept.key = twin;
+    }
     return __real_engine_merge(e, &kept, ret_outcome);
 }
 
@@ -424,6 +431,13 @@ static void stamps_that_run_ahead_break_nothing(void **state)
     assert_int_equal(figures.broken, 0);
     assert_true(figures.reads > 0);
     figures_fini(&figures);
+}
+
+static void keys_taken_for_their_twins_are_caught(void **state)
+{
+    (void)state;
+    assert_caught_with(MUTANT_CONFUSED, small_story("steady"), INVARIANT_WRITTEN,
+                       INVARIANT_PENDING);
 }
 
 static void lives_counted_from_stamps_that_run_ahead_are_caught(void **state)
@@ -663,6 +677,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_engine_as_it_is_breaks_nothing),
         cmocka_unit_test(stamps_that_run_ahead_break_nothing),
+        cmocka_unit_test(keys_taken_for_their_twins_are_caught),
         cmocka_unit_test(lives_counted_from_stamps_that_run_ahead_are_caught),
         cmocka_unit_test(a_stamp_that_is_taken_for_the_time_of_writing_is_caught),
         cmocka_unit_test(nodes_that_do_not_find_each_other_are_caught),

@@ -72,7 +72,7 @@ static void load_first(struct load *load, bool is_long)
 {
     const struct swim *s = load->s;
     const struct member *to = load->to;
-    if (to != NULL && to->state != MEMBER_ALIVE && !to->is_ghost) {
+    if (to != NULL && to->state != MEMBER_ALIVE && to->state != MEMBER_NAMED && !to->is_ghost) {
         const enum entry_kind kind = to->state == MEMBER_SUSPECT ? ENTRY_SUSPECT
                                      : to->state == MEMBER_DEAD  ? ENTRY_DEAD
                                                                  : ENTRY_LEFT;
@@ -90,7 +90,8 @@ static void load_first(struct load *load, bool is_long)
  * minutes is the first to its receiver. Who does not know us after all says so in its answer. */
 static bool knows_us(const struct swim *s, const struct member *to)
 {
-    return to != NULL && (to->has_said ? to->knows_us : s->agreed == s->self->incarnation);
+    return to != NULL && to->state != MEMBER_NAMED &&
+           (to->has_said ? to->knows_us : s->agreed == s->self->incarnation);
 }
 
 /* A rumour is told so often and no more: not to those who will hardly hear it. Nor by requests for
@@ -109,7 +110,8 @@ static size_t compose(struct load *load, struct packet *p, uint8_t data[DATAGRAM
     uint8_t entries[DATAGRAM_BYTES_MAX - PACKET_OVERHEAD_MAX];
     p->is_long = !knows_us(s, to) || p->kind == PACKET_WRONG || p->kind == PACKET_PULL ||
                  p->kind == PACKET_CARDS;
-    p->knows_you = to != NULL && roster_find_tag(&s->roster, to->tag) == to;
+    /* Of one that is gone or only named its own card is wanted. */
+    p->knows_you = to != NULL && member_is_live(to) && roster_find_tag(&s->roster, to->tag) == to;
     p->version = to != NULL ? member_version(to) : PROTOCOL_VERSION_MIN;
     p->tag = s->self->tag;
     p->counter = ++s->counter;

@@ -69,6 +69,7 @@ static struct swim *make_swim(struct engine *e, uint64_t now_us)
                  .features = PROTOCOL_FEATURES,
                  .addr_count = e->config.addr_count},
         .seed = rng_next(&e->rng),
+        .replication_factor = e->config.replication_factor,
         .counters = &e->counters,
         .vitals = fill_vitals,
         .vitals_arg = e,
@@ -311,6 +312,8 @@ static void member_changed(struct engine *e, struct member *m, enum member_state
         break;
     case MEMBER_LEFT:
         engine_notice(e, NOTICE_MEMBER_LEFT, m, was, NULL);
+        break;
+    case MEMBER_NAMED:
         break;
     }
     /* One that left may still have writes to hand over: it closes the link itself. */

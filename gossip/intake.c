@@ -26,13 +26,11 @@ void intake_stranger(struct swim *s, const struct addr *from, uint8_t version)
     (void)eventq_put(&s->events, &event);
 }
 
-/* `is_answer`: it repeats the number of a question of ours. */
 static void take_vitals(struct swim *s, struct member *m, const struct packet *p, bool is_by_link,
-                        bool is_answer, uint32_t rtt_us)
+                        uint32_t rtt_us)
 {
     const uint8_t kept = m->link != 0 && !is_by_link ? MEMBER_STATE_FLAGS : 0;
     m->flags = (uint8_t)((m->flags & kept) | (p->vitals.flags & ~kept));
-    m->has_answered = m->has_answered || is_by_link || is_answer;
     if (member_is_live(m)) {
         const struct swim_event event = {
             .kind = SWIM_VITALS,
@@ -43,7 +41,7 @@ static void take_vitals(struct swim *s, struct member *m, const struct packet *p
         };
         (void)eventq_put(&s->events, &event);
     }
-    if (s->self->state != MEMBER_LEFT) {
+    if (s->self->state != MEMBER_LEFT && m->state != MEMBER_NAMED) {
         pull_compare(s, m, p->member_digest);
     }
 }
@@ -73,7 +71,7 @@ static void take_ping(struct swim *s, struct member *sender, const struct addr *
     }
     courier_reply(s, sender, from, &reply);
     if (sender != NULL) {
-        take_vitals(s, sender, p, from == NULL, false, 0);
+        take_vitals(s, sender, p, from == NULL, 0);
     }
 }
 
@@ -87,10 +85,10 @@ static void take_ack(struct swim *s, struct member *sender, const struct addr *f
         roster_set_last_addr(&s->roster, sender, &asked);
     }
     if (p->has_seen_as && (is_candidate || rtt_us > 0)) {
-        ownaddr_seen(s, &p->seen_as);
+        ownaddr_seen(s, &p->seen_as, sender);
     }
     relay_acked(s, sender, p->seq);
-    take_vitals(s, sender, p, from == NULL, is_candidate || rtt_us > 0, rtt_us);
+    take_vitals(s, sender, p, from == NULL, rtt_us);
 }
 
 static void take_kind(struct swim *s, struct member *sender, const struct addr *from,
@@ -124,7 +122,7 @@ static void take_kind(struct swim *s, struct member *sender, const struct addr *
         pull_answer(s, sender, from, p);
         break;
     case PACKET_CARDS:
-        pull_page(s, sender, p->first);
+        pull_page(s, sender, p->seq, p->first);
         break;
     }
 }
@@ -140,7 +138,7 @@ static bool is_sure(const struct swim *s, const struct member *sender, const str
                (sender != NULL && probe_has_asked(sender, p->seq)) ||
                relay_has_asked(s, uuid, p->seq);
     case PACKET_CARDS:
-        return from == NULL || (sender != NULL && pull_has_asked(s, sender));
+        return from == NULL || (sender != NULL && pull_has_asked(s, sender, p->seq));
     case PACKET_PING:
     case PACKET_WRONG:
     case PACKET_PING_REQ:
@@ -182,11 +180,10 @@ static void take_packet(struct swim *s, struct member *sender, const struct addr
         return;
     }
     const struct uuid uuid = p->is_long ? p->uuid : sender->uuid;
-    struct view_teller teller = {.uuid = &uuid, .source = VIEW_RUMOR};
-    if (p->kind == PACKET_CARDS) {
-        teller.source = sender != NULL ? pull_source(s, sender) : VIEW_PULL;
-    }
-    teller.is_sure = is_sure(s, sender, &uuid, from, p);
+    const struct view_teller teller = {
+        .uuid = &uuid,
+        .is_sure = is_sure(s, sender, &uuid, from, p),
+    };
     take_entries(s, &teller, p);
     sender = roster_find(&s->roster, &uuid);
     if (sender != NULL && sender->is_ghost) {
@@ -195,8 +192,12 @@ static void take_packet(struct swim *s, struct member *sender, const struct addr
     if (sender != NULL) {
         sender->knows_us = p->knows_you;
         sender->has_said = true;
+        if (teller.is_sure) {
+            view_answered(s, sender);
+        }
         probe_heard(s, sender, from);
-        if (from != NULL) {
+        if (from != NULL && teller.is_sure) {
+            proof_taken(s, from, sender);
             (void)candidates_settle(&s->candidates, from);
         }
         take_kind(s, sender, from, p);

@@ -7,7 +7,7 @@
 #include <string.h>
 
 _Static_assert(sizeof(struct member) <= 112, "a member is kept MEMBERS_MAX times per node");
-_Static_assert(MEMBER_USABLE_MAX < 8 && MEMBER_LEFT < 4, "they fit their bits");
+_Static_assert(MEMBER_USABLE_MAX < 8 && MEMBER_NAMED < 8, "they fit their bits");
 
 const char *member_state_name(enum member_state state)
 {
@@ -20,6 +20,8 @@ const char *member_state_name(enum member_state state)
         return "dead";
     case MEMBER_LEFT:
         return "left";
+    case MEMBER_NAMED:
+        return "named";
     }
     return "?";
 }

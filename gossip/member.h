@@ -3,7 +3,8 @@
  *
  * Keyed by uuid; names are labels. A member's addresses are either host scope (loopback and
  * interface addresses, of use only to members with the same host tag) or global scope. Bounded;
- * states as in SWIM, with `left` for those that said goodbye.
+ * states as in SWIM, with `left` for those that said goodbye and `named` for those of which nobody
+ * knows whether they are there at all.
  */
 #ifndef GOSSIP_MEMBER_H
 #define GOSSIP_MEMBER_H
@@ -41,7 +42,8 @@ enum member_clock {
     MEMBER_CLOCK_APART, /* the two were founded apart: no data passes, and no quorum counts it */
 };
 
-enum member_state { MEMBER_ALIVE, MEMBER_SUSPECT, MEMBER_DEAD, MEMBER_LEFT };
+/* A named one is none yet: somebody unproven says that it is there, and it is being asked. */
+enum member_state { MEMBER_ALIVE, MEMBER_SUSPECT, MEMBER_DEAD, MEMBER_LEFT, MEMBER_NAMED };
 
 enum addr_scope { SCOPE_HOST, SCOPE_GLOBAL };
 
@@ -97,7 +99,7 @@ struct member {
     uint64_t incarnation;
     uint32_t addr_count : 3; /* of what is packed; so are `last_1` and `text_len` */
     uint32_t last_1 : 3;
-    enum member_state state : 2;
+    enum member_state state : 3;
     uint32_t flags : 8; /* enum member_flags, as last heard */
     bool is_self : 1;
     bool is_mate : 1;      /* of this node's enclave */
@@ -110,7 +112,7 @@ struct member {
     bool is_udp_heard : 1; /* a datagram has come from it */
     bool is_name_told : 1; /* swim's: SWIM_NAME_TWICE came */
     bool is_far : 1;       /* packed out of line */
-    uint32_t misses : 4;   /* probes opened since a ping was last acked by datagram; 15: or more */
+    uint32_t misses : 3;   /* probes opened since a ping was last acked by datagram; 7: or more */
     uint32_t clock : 2;    /* enum member_clock; kept by the engine */
 
     uint32_t link;        /* its peer link once up, 0 none; kept by the engine */

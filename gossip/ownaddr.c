@@ -60,7 +60,36 @@ static bool make_room(struct member_card *card)
     return false;
 }
 
-void ownaddr_seen(struct swim *s, const struct addr *addr)
+/* Whether members on two other hosts or more have answered. */
+static bool has_two_hosts(const struct swim *s)
+{
+    const struct member *first = NULL;
+    for (uint32_t i = 0; i < s->roster.order_count; i++) {
+        const struct member *m = roster_at(&s->roster, s->roster.order[i]);
+        if (!m->has_answered || m->host_tag == s->self->host_tag) {
+            continue;
+        }
+        if (first != NULL && first->host_tag != m->host_tag) {
+            return true;
+        }
+        first = m;
+    }
+    return false;
+}
+
+/* One witness may err or lie: where there are several hosts, a second one must say the same. */
+static bool is_witnessed(struct swim *s, const struct addr *addr, const struct member *witness)
+{
+    struct ownaddr_said *said = &s->ownaddr_said;
+    if (!has_two_hosts(s) ||
+        (addr_equal(&said->addr, addr) && said->host_tag != witness->host_tag)) {
+        return true;
+    }
+    *said = (struct ownaddr_said){.addr = *addr, .host_tag = witness->host_tag};
+    return false;
+}
+
+void ownaddr_seen(struct swim *s, const struct addr *addr, const struct member *witness)
 {
     if (s->is_addr_configured || s->self->state == MEMBER_LEFT || addr->port == 0 ||
         addr_is_loopback(addr) || addr_is_any(addr)) {
@@ -70,10 +99,14 @@ void ownaddr_seen(struct swim *s, const struct addr *addr)
     if (place == NULL) {
         return;
     }
-    place->seen_us = s->now_us;
     if (addr_equal(&place->addr, addr)) {
+        place->seen_us = s->now_us;
         return;
     }
+    if (!is_witnessed(s, addr, witness)) {
+        return;
+    }
+    place->seen_us = s->now_us;
     struct member_card card;
     member_card(s->self, &card);
     if (place->addr.port != 0) {

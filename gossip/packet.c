@@ -137,12 +137,14 @@ static void put_body(struct cursor *c, const struct packet *p)
     case PACKET_GOSSIP:
         break;
     case PACKET_PULL:
+        cursor_put_u32(c, p->seq);
         cursor_put_u32(c, p->first);
         cursor_put_u8(c, (uint8_t)p->width);
         cursor_put_u8(c, (uint8_t)p->count);
         cursor_put_bytes(c, p->sums, (size_t)p->count * PULL_SUM_BYTES);
         break;
     case PACKET_CARDS:
+        cursor_put_u32(c, p->seq);
         cursor_put_u32(c, p->first);
         break;
     }
@@ -195,12 +197,13 @@ static void read_body(struct cursor *c, struct packet *p)
         return;
     }
     p->kind = (enum packet_kind)kind;
+    if (p->kind != PACKET_GOSSIP) {
+        p->seq = cursor_u32(c);
+    }
     if (p->kind == PACKET_PULL) {
         read_pull(c, p);
     } else if (p->kind == PACKET_CARDS) {
         p->first = cursor_u32(c);
-    } else if (p->kind != PACKET_GOSSIP) {
-        p->seq = cursor_u32(c);
     }
     if (p->kind == PACKET_PING) {
         p->target_tag = cursor_u32(c);

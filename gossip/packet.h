@@ -25,8 +25,8 @@
  *   PING_REQ  kind 1 | seq 4 | target uuid 16         please ping the target for me
  *   RELAYED   kind 1 | seq 4 | target uuid 16 | answered 1    0: it has not answered so far
  *   GOSSIP    kind 1                                  nothing but entries
- *   PULL      kind 1 | first 4 | width 1 | count 1 | sum 4 * count
- *   CARDS     kind 1 | next 4                         one page of entries, up to before that tag
+ *   PULL      kind 1 | seq 4 | first 4 | width 1 | count 1 | sum 4 * count
+ *   CARDS     kind 1 | seq 4 | next 4        one page of entries, up to before that tag
  *
  *   vitals = flags 1 | clock_us 8 | cut_s 5 | root 8
  *

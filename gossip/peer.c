@@ -361,12 +361,11 @@ enum rc peer_hello(struct engine *e, struct link *l, struct cursor *c)
     }
     hello.flags = apart_flags(hello.flags, hello.clock_us);
     m->flags = hello.flags;
-    m->has_answered = true;
     leader_heard(e, m);
-    if (hello.seen_as.port != 0 && e->config.addr_count > 0) {
+    if (l->is_dialed && hello.seen_as.port != 0 && e->config.addr_count > 0) {
         struct addr seen_as = hello.seen_as;
         seen_as.port = e->config.addrs[0].addr.port;
-        swim_seen_as(e->swim, &seen_as, e->now_us);
+        swim_seen_as(e->swim, &seen_as, m, e->now_us);
     }
     compare_settings(e, m, &hello);
     open_link(e, l, m, &hello);

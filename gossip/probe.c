@@ -3,7 +3,6 @@
 #include "core/assert.h"
 #include "core/mem.h"
 #include "gossip/courier.h"
-#include "gossip/pull.h"
 #include "gossip/relay.h"
 #include "gossip/rotation.h"
 #include "gossip/view.h"
@@ -28,10 +27,15 @@ enum {
      * comes after TCP's retransmission time-out, 200 ms at least and doubled each time (RFC 6298,
      * section 2): 1.4 s after three losses in a row. */
     PATIENCE_BY_LINK = 3,
+    /* Members that are new here are asked so many at a time. */
+    ASKS_AT_ONCE = 32,
+    ASK_WINDOW_US = 100000,
+    DIALS_MAX = 4,
+    DIAL_WINDOW_US = 1000000,
     /* A late answer still counts for a round trip; who was told of its death is not told again. */
     STATE_KEPT_US = 3000000,
     /* The bits that a member has for them: more says no more. */
-    MISSES_TOLD_MAX = 15,
+    MISSES_TOLD_MAX = 7,
     RTT_KEPT_MAX_US = (1 << 24) - 1,
 };
 
@@ -138,6 +142,9 @@ void probe_schedule(struct swim *s, struct member *m)
     if (m->state == MEMBER_SUSPECT && !st->is_verify) {
         due_us = min_u64(due_us, suspicion_deadline(&st->suspicion));
     }
+    if (st->ask_us != 0) {
+        due_us = min_u64(due_us, st->ask_us);
+    }
     if (st->is_open) {
         due_us = min_u64(due_us, min_u64(st->verdict_us, st->retry_us));
         due_us = min_u64(due_us, st->relay_us);
@@ -192,10 +199,23 @@ static void ping(struct swim *s, struct member *m, bool by_link)
     }
 }
 
+/* Those who are only named may be nobody: few dials a second are for them. */
+static bool may_dial(struct swim *s, const struct member *m)
+{
+    if (m->state != MEMBER_NAMED) {
+        return true;
+    }
+    if (s->now_us - s->dial_us >= DIAL_WINDOW_US) {
+        s->dial_us = s->now_us;
+        s->dial_count = 0;
+    }
+    return s->dial_count++ < DIALS_MAX;
+}
+
 /* A probe is going badly: perhaps datagrams do not pass, and a link does. */
 static void want_link(struct swim *s, struct member *m)
 {
-    if (m->link == 0) {
+    if (m->link == 0 && may_dial(s, m)) {
         const struct swim_event event = {.kind = SWIM_LINK_WANTED, .member = m};
         (void)eventq_put(&s->events, &event);
     }
@@ -262,6 +282,34 @@ void probe_start(struct swim *s, struct member *m)
     }
 }
 
+void probe_ask(struct swim *s, struct member *m)
+{
+    struct swim_probe_state *st = probe_state(s, m);
+    if (st->is_open || st->ask_us != 0) {
+        return;
+    }
+    st->ask_us = s->now_us > 0 ? s->now_us : 1;
+    probe_schedule(s, m);
+}
+
+/* So many at once; the others when the window is over, if enough have not answered by then. */
+static bool may_ask(struct swim *s, struct member *m)
+{
+    struct swim_probe_state *st = m->probe;
+    if (member_is_live(m) && (m->has_answered || s->answered_mates >= s->asked_max)) {
+        st->ask_us = 0;
+        return false;
+    }
+    if (s->now_us - s->ask_us >= ASK_WINDOW_US) {
+        s->ask_us = s->now_us;
+        s->ask_count = 0;
+    }
+    const bool may = s->ask_count < ASKS_AT_ONCE;
+    s->ask_count += may;
+    st->ask_us = may ? 0 : s->ask_us + ASK_WINDOW_US;
+    return may;
+}
+
 void probe_judge(struct swim *s, struct member *m, enum member_state said)
 {
     ASSERT(member_is_live(m));
@@ -275,9 +323,15 @@ void probe_judge(struct swim *s, struct member *m, enum member_state said)
 bool probe_lost(struct swim *s, struct member *m)
 {
     const struct swim_probe_state *st = m->probe;
-    const bool is_last = st->is_judge || (st->is_verify && m->state == MEMBER_SUSPECT);
+    /* Where all can have met all, who has met it sees to it. */
+    const bool is_unmet = !m->has_answered && roster_live_count(&s->roster) <= s->asked_max;
+    const bool is_last = st->is_judge || is_unmet || (st->is_verify && m->state == MEMBER_SUSPECT);
     const bool is_left = st->is_judge && st->is_said_left;
     s->counters->probes_failed++;
+    if (m->state == MEMBER_NAMED) {
+        view_drop(s, m);
+        return true;
+    }
     probe_close(m);
     if (is_last && is_left) {
         view_declare_left(s, m);
@@ -301,6 +355,7 @@ void probe_acquit(struct swim *s, struct member *m)
     if (st != NULL) {
         probe_close(m);
         st->is_told_soon = false;
+        st->ask_us = 0;
         st->proof_addr.port = 0;
         st->suspicion = (struct suspicion){.started_us = 0};
         timerheap_clear(&s->timers, &st->timer);
@@ -341,6 +396,12 @@ void probe_answered(struct swim *s, struct member *m)
     probe_schedule(s, m);
 }
 
+void probe_ping(struct swim *s, struct member *m)
+{
+    ping(s, m, !courier_passes(s, m));
+    probe_schedule(s, m);
+}
+
 void probe_tell(struct swim *s, struct member *m)
 {
     probe_state(s, m)->told_us = s->now_us;
@@ -356,33 +417,11 @@ bool probe_has_asked(const struct member *m, uint32_t seq)
 
 /* ---- Answers ---- */
 
-/* Somebody new answers where others are thought to be: are these still there? */
-static void probe_others_at(struct swim *s, const struct member *m, const struct addr *addr)
-{
-    uint32_t walk = 0;
-    for (struct member *o = roster_next_at(&s->roster, addr, &walk); o != NULL;
-         o = roster_next_at(&s->roster, addr, &walk)) {
-        if (o != m && !o->is_self) {
-            probe_start(s, o);
-        }
-    }
-}
-
-static void meet_first(struct swim *s, struct member *m)
-{
-    if (!m->is_name_told && strcmp(member_name(m), member_name(s->self)) == 0) {
-        const struct swim_event event = {.kind = SWIM_NAME_TWICE, .member = m};
-        m->is_name_told = true;
-        (void)eventq_put(&s->events, &event);
-    }
-    pull_first(s, m);
-}
-
 void probe_heard(struct swim *s, struct member *m, const struct addr *from)
 {
-    const bool is_first = m->heard_us == 0;
-    const bool is_first_datagram = from != NULL && !m->is_udp_heard;
-    m->heard_us = s->now_us > 0 ? s->now_us : 1;
+    if (m->state != MEMBER_NAMED) {
+        m->heard_us = s->now_us > 0 ? s->now_us : 1;
+    }
     if (from != NULL) {
         m->is_udp_heard = true;
         s->misses = 0;
@@ -390,11 +429,8 @@ void probe_heard(struct swim *s, struct member *m, const struct addr *from)
             roster_set_last_addr(&s->roster, m, from);
         }
     }
-    if (is_first_datagram) {
-        probe_others_at(s, m, from);
-    }
-    if (is_first && member_is_live(m)) {
-        meet_first(s, m);
+    if (m->state == MEMBER_NAMED) {
+        return;
     }
     if ((m->probe != NULL && m->probe->is_open) || m->state == MEMBER_SUSPECT) {
         probe_answered(s, m);
@@ -433,6 +469,13 @@ uint32_t probe_acked(struct swim *s, struct member *m, uint32_t seq, bool is_dat
 static void serve(struct swim *s, struct member *m)
 {
     struct swim_probe_state *st = m->probe;
+    if (st->ask_us != 0 && s->now_us >= st->ask_us && may_ask(s, m)) {
+        if (!st->is_open && (member_is_live(m) || m->state == MEMBER_NAMED)) {
+            open_probe(s, m, false);
+            return;
+        }
+        st->is_told_soon = st->is_told_soon || !member_is_live(m);
+    }
     if (st->is_told_soon) {
         probe_tell(s, m);
         return;

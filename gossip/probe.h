@@ -12,6 +12,9 @@
  *   verified: no answer, or refused after proof > dead
  *   any ----- its own higher incarnation -------> alive
  *
+ *   named --- no answer ------------------------> forgotten
+ *   never met, no answer, few members ----------> dead here, which is told to nobody
+ *
  * Refusals, and answers by another uuid, are proof's; silence is handled here.
  */
 #ifndef GOSSIP_PROBE_H
@@ -42,6 +45,10 @@ void probe_stalled(struct swim *s, uint64_t late_us);
 /* Opens a probe at once; hastens the one that is open. */
 void probe_start(struct swim *s, struct member *m);
 
+/* Somebody new, or back, is asked: soon, as only so many are at once. One that is gone is told so.
+ */
+void probe_ask(struct swim *s, struct member *m);
+
 /* Others say that the member is dead or has left: this node's own probe decides, the open one or
  * one more. */
 void probe_judge(struct swim *s, struct member *m, enum member_state said);
@@ -50,12 +57,15 @@ void probe_judge(struct swim *s, struct member *m, enum member_state said);
  * had: it is gone now. */
 bool probe_lost(struct swim *s, struct member *m);
 
-/* A ping outside of probes, which brings the member what is held about it: by datagram, and by link
+/* A ping outside of probes, by datagram or else by link. */
+void probe_ping(struct swim *s, struct member *m);
+
+/* The same, which brings the member what is held about it: by datagram, and by link
  * when there is one. */
 void probe_tell(struct swim *s, struct member *m);
 
-/* A direct word from the member, which answers any open probe: `from` for a datagram, NULL for its
- * link. */
+/* A direct word from the member, which answers any open probe but of one that is only named: `from`
+ * for a datagram, NULL for its link. */
 void probe_heard(struct swim *s, struct member *m, const struct addr *from);
 
 /* An ack of a ping to the member, after probe_heard(). Returns its round trip in microseconds, by

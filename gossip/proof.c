@@ -63,7 +63,9 @@ static void refuse(struct swim *s, struct member *m, const struct addr *addr)
     probe_schedule(s, m);
 }
 
-void proof_refused(struct swim *s, const struct addr *addr, uint32_t seq)
+/* All that are thought to be there but one; with `seq`, only those that were asked with it. */
+static void refuse_all(struct swim *s, const struct addr *addr, const struct member *but,
+                       uint32_t seq)
 {
     /* A proof changes who stands in the address index, so the walk ends before it begins. */
     enum { AT_ONE_ADDR_MAX = 16 };
@@ -71,11 +73,21 @@ void proof_refused(struct swim *s, const struct addr *addr, uint32_t seq)
     uint32_t count = 0, walk = 0;
     struct member *m = NULL;
     while (count < AT_ONE_ADDR_MAX && (m = roster_next_at(&s->roster, addr, &walk)) != NULL) {
-        if (!m->is_self && (seq == 0 || probe_has_asked(m, seq))) {
+        if (!m->is_self && m != but && (seq == 0 || probe_has_asked(m, seq))) {
             found[count++] = m;
         }
     }
     for (uint32_t i = 0; i < count; i++) {
         refuse(s, found[i], addr);
     }
+}
+
+void proof_refused(struct swim *s, const struct addr *addr, uint32_t seq)
+{
+    refuse_all(s, addr, NULL, seq);
+}
+
+void proof_taken(struct swim *s, const struct addr *addr, const struct member *by)
+{
+    refuse_all(s, addr, by, 0);
 }

@@ -15,4 +15,8 @@
  * probe of whoever is thought to be there when none is open. */
 void proof_refused(struct swim *s, const struct addr *addr, uint32_t seq);
 
+/* The member `by` has answered from the address: a refusal of all others who are thought to be
+ * there. */
+void proof_taken(struct swim *s, const struct addr *addr, const struct member *by);
+
 #endif

@@ -2,6 +2,7 @@
 
 #include "core/assert.h"
 #include "gossip/courier.h"
+#include "gossip/probe.h"
 #include "gossip/view.h"
 
 enum {
@@ -67,7 +68,8 @@ static void ask(struct swim *s, struct pull *pull, struct member *m)
 {
     uint8_t sums[PULL_SUMS_MAX * PULL_SUM_BYTES];
     struct cursor c = cursor_writer(sums, sizeof(sums));
-    struct packet p = {.kind = PACKET_PULL, .first = pull->next, .sums = sums};
+    pull->seq = pull->tries == 0 ? swim_next_seq(s) : pull->seq;
+    struct packet p = {.kind = PACKET_PULL, .seq = pull->seq, .first = pull->next, .sums = sums};
     const uint64_t members = roster_live_count(&s->roster) * pull->span >> PULL_WIDTH_MAX;
     uint64_t count = PULL_SUMS_PER_MEMBER * members;
     count = count < 1 ? 1 : count > PULL_SUMS_MAX ? PULL_SUMS_MAX : count;
@@ -89,7 +91,7 @@ static void ask(struct swim *s, struct pull *pull, struct member *m)
 }
 
 /* From an own place in the table, so that several begin with different members. */
-static void start(struct swim *s, struct member *m, bool is_first, uint32_t place)
+static void start(struct swim *s, struct member *m, uint32_t place)
 {
     static const struct uuid nil = {{0}};
     struct pull *pull = find(s, &nil);
@@ -99,7 +101,6 @@ static void start(struct swim *s, struct member *m, bool is_first, uint32_t plac
     const uint32_t chain_width = roster_chain_width(&s->roster);
     *pull = (struct pull){
         .from = m->uuid,
-        .is_first = is_first,
         .next = place >> chain_width << chain_width,
         .left = TAGS_ALL,
         .span = TAGS_ALL,
@@ -115,7 +116,7 @@ static void end(struct pull *pull)
 void pull_first(struct swim *s, struct member *m)
 {
     if (s->first_pulls < PULLS_MAX) {
-        start(s, m, true, (uint32_t)(s->first_pulls++ * (TAGS_ALL / PULLS_MAX)));
+        start(s, m, (uint32_t)(s->first_pulls++ * (TAGS_ALL / PULLS_MAX)));
     }
 }
 
@@ -141,11 +142,12 @@ void pull_compare(struct swim *s, struct member *m, uint64_t digest)
     if (digest == s->roster.digest) {
         s->agreed = s->self->incarnation;
         s->differs = uuid_equal(&s->differs, &m->uuid) ? nil : s->differs;
-    } else if (is_asked) {
-        start(s, m, false, (uint32_t)rng_next(&s->rng));
-    } else if (is_eager(s) && s->now_us >= s->next_pull_us && under_way(s) < PULL_EAGER_MAX) {
+    } else if (is_asked && m->has_answered) {
+        start(s, m, (uint32_t)rng_next(&s->rng));
+    } else if (m->has_answered && is_eager(s) && s->now_us >= s->next_pull_us &&
+               under_way(s) < PULL_EAGER_MAX) {
         s->next_pull_us = s->now_us + PULL_EAGER_PERIOD_US;
-        start(s, m, false, (uint32_t)rng_next(&s->rng));
+        start(s, m, (uint32_t)rng_next(&s->rng));
     } else {
         s->differs = m->uuid;
     }
@@ -159,6 +161,9 @@ static bool put_member(const struct swim *s, struct cursor *c, const struct memb
 {
     const struct cursor before = *c;
     bool is_put = true;
+    if (m->state == MEMBER_NAMED) {
+        return true; /* who is none yet is told to nobody */
+    }
     if (member_is_live(m)) {
         is_put = courier_put_entry(s, c, m, ENTRY_ALIVE, NULL, to, from);
     } else if (s->now_us - m->state_since_us < VIEW_GONE_KEPT_US) {
@@ -203,7 +208,7 @@ void pull_answer(struct swim *s, struct member *m, const struct addr *from, cons
     uint8_t entries[DATAGRAM_BYTES_MAX - PACKET_OVERHEAD_MAX];
     struct page page = {.s = s, .to = m, .from = from};
     page.entries = cursor_writer(entries, sizeof(entries));
-    struct packet reply = {.kind = PACKET_CARDS};
+    struct packet reply = {.kind = PACKET_CARDS, .seq = p->seq};
     struct cursor sums = cursor_reader(p->sums, (size_t)p->count * PULL_SUM_BYTES);
     reply.first = (uint32_t)(p->first + ((uint64_t)p->count << p->width));
     for (uint32_t i = 0; i < p->count; i++) {
@@ -222,24 +227,14 @@ void pull_answer(struct swim *s, struct member *m, const struct addr *from, cons
 
 /* ---- Pages ---- */
 
-bool pull_has_asked(const struct swim *s, const struct member *m)
+bool pull_has_asked(const struct swim *s, const struct member *m, uint32_t seq)
 {
     for (uint32_t i = 0; i < PULLS_MAX; i++) {
         if (uuid_equal(&s->pulls[i].from, &m->uuid)) {
-            return true;
+            return s->pulls[i].seq == seq;
         }
     }
     return false;
-}
-
-enum view_source pull_source(const struct swim *s, const struct member *m)
-{
-    for (uint32_t i = 0; i < PULLS_MAX; i++) {
-        if (s->pulls[i].is_first && uuid_equal(&s->pulls[i].from, &m->uuid)) {
-            return VIEW_FIRST_PULL;
-        }
-    }
-    return VIEW_PULL;
 }
 
 /* A page with room left was asked for less than it could hold. One that ended early was asked by
@@ -252,10 +247,10 @@ static uint64_t next_span(uint64_t span, uint64_t come)
     return come < span / 2 / PULL_REACH ? PULL_REACH * come : span / 2;
 }
 
-void pull_page(struct swim *s, struct member *m, uint32_t next)
+void pull_page(struct swim *s, struct member *m, uint32_t seq, uint32_t next)
 {
     struct pull *pull = find(s, &m->uuid);
-    if (pull == NULL) {
+    if (pull == NULL || pull->seq != seq) {
         return;
     }
     /* Once round is where it began. */
@@ -321,9 +316,8 @@ void pull_tick(struct swim *s)
         s->differs = (struct uuid){{0}};
         s->next_pull_us = s->now_us + (is_eager(s) ? PULL_EAGER_PERIOD_US : PULL_PERIOD_US);
         if (m != NULL && member_is_live(m)) {
-            struct packet p = courier_ping(s, 0, m->tag);
             s->asked_again = m->uuid;
-            courier_send(s, m, &p);
+            probe_ping(s, m);
         }
     }
 }

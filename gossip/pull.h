@@ -15,7 +15,7 @@
 
 #include "gossip/view.h"
 
-/* The first direct word of a member: a newborn pulls from the first few at once. */
+/* The first answer of a member: a newborn pulls from the first few at once. */
 void pull_first(struct swim *s, struct member *m);
 
 /* A member's digest, to be compared with ours. For a moment after each change views differ anyway,
@@ -25,14 +25,11 @@ void pull_compare(struct swim *s, struct member *m, uint64_t digest);
 /* A PULL of a member, or of whoever sent one from `from`. */
 void pull_answer(struct swim *s, struct member *m, const struct addr *from, const struct packet *p);
 
-/* Whether a pull from the member is under way, so that a page of its is an answer. */
-bool pull_has_asked(const struct swim *s, const struct member *m);
-
-/* The source to read a CARDS page of this member with; its entries come before pull_page(). */
-enum view_source pull_source(const struct swim *s, const struct member *m);
+/* Whether a page with this number is the answer to a pull from the member. */
+bool pull_has_asked(const struct swim *s, const struct member *m, uint32_t seq);
 
 /* A CARDS page of a member was read: ask for the next. */
-void pull_page(struct swim *s, struct member *m, uint32_t next);
+void pull_page(struct swim *s, struct member *m, uint32_t seq, uint32_t next);
 
 uint64_t pull_deadline(const struct swim *s);
 void pull_tick(struct swim *s);

@@ -2,6 +2,7 @@
 
 #include "gossip/courier.h"
 #include "gossip/probe.h"
+#include "gossip/view.h"
 
 enum {
     /* The nack must reach who asked before its probe's verdict: asked at 200 ms of 800, this leaves
@@ -49,6 +50,7 @@ void relay_answered(struct swim *s, struct member *m, uint32_t seq, bool is_answ
         return;
     }
     if (is_answered) {
+        view_reached(s, m);
         probe_answered(s, m);
     } else {
         st->nacks++;

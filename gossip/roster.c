@@ -67,17 +67,12 @@ static bool is_live(const struct member *m)
 
 static uint32_t *count_of(struct roster *r, const struct member *m)
 {
-    switch ((enum member_state)m->state) {
-    case MEMBER_ALIVE:
-        return &r->counts.alive;
-    case MEMBER_SUSPECT:
-        return &r->counts.suspect;
-    case MEMBER_DEAD:
-        return &r->counts.dead;
-    case MEMBER_LEFT:
-        break;
-    }
-    return &r->counts.left;
+    struct swim_counts *c = &r->counts;
+    uint32_t *const counts[] = {
+        [MEMBER_ALIVE] = &c->alive, [MEMBER_SUSPECT] = &c->suspect, [MEMBER_DEAD] = &c->dead,
+        [MEMBER_LEFT] = &c->left,   [MEMBER_NAMED] = &c->named,
+    };
+    return counts[m->state];
 }
 
 /* ---- Chains ---- */
@@ -418,7 +413,8 @@ struct member *roster_oldest_gone(const struct roster *r)
     struct member *oldest = NULL;
     for (uint32_t i = 0; i < r->gone_count; i++) {
         struct member *m = roster_gone_at(r, i);
-        if (m->link == 0 && (oldest == NULL || m->state_since_us < oldest->state_since_us)) {
+        if (m->link == 0 && m->state != MEMBER_NAMED &&
+            (oldest == NULL || m->state_since_us < oldest->state_since_us)) {
             oldest = m;
         }
     }
@@ -595,6 +591,7 @@ void roster_check(const struct roster *r)
     }
     ASSERT(members == r->member_count && members <= MEMBERS_MAX && digest == r->digest);
     ASSERT(r->order_count + r->gone_count + 1 == members);
-    ASSERT(shown == r->counts.alive + r->counts.suspect + r->counts.dead + r->counts.left);
+    ASSERT(shown ==
+           r->counts.alive + r->counts.suspect + r->counts.dead + r->counts.left + r->counts.named);
     ASSERT(r->by_addr.count == addrs);
 }

@@ -44,7 +44,7 @@ struct roster {
     uint16_t *block_live; /* alive and suspect ones of ROSTER_BLOCK chains each */
     uint32_t chain_bits;  /* there are 2^that */
     struct slotindex by_addr;
-    uint16_t *order;      /* slots: `order_count` alive or suspect, then those gone */
+    uint16_t *order;      /* slots: `order_count` alive or suspect, then those gone or named */
     uint32_t order_count; /* alive or suspect, without this node */
     uint32_t gone_count;
     struct member *self;
@@ -70,7 +70,7 @@ void roster_remove(struct roster *r, struct member *m);
  * Walks those gone. */
 struct member *roster_oldest_gone(const struct roster *r);
 
-/* Number `i` of `gone_count` dead or left ones, in no order. */
+/* Number `i` of `gone_count` dead, left or named ones, in no order. */
 struct member *roster_gone_at(const struct roster *r, uint32_t i);
 
 /* NULL for an empty slot or one past the end. */

@@ -44,6 +44,7 @@ struct swim *swim_new(const struct swim_config *config, struct outbox *outbox, u
     s->counters = config->counters;
     s->vitals = config->vitals;
     s->vitals_arg = config->vitals_arg;
+    s->asked_max = config->replication_factor > ASKED_MIN ? config->replication_factor : ASKED_MIN;
     s->outbox = outbox;
     s->cluster = swim_cluster_hash(config->network);
     s->now_us = now_us;
@@ -176,7 +177,7 @@ enum rc swim_meet(struct swim *s, const struct member_card *card, const struct a
 {
     enter(s, now_us);
     struct member *m = NULL;
-    const enum rc rc = view_alive(s, card, VIEW_RUMOR, &m);
+    const enum rc rc = view_alive(s, card, &(struct view_teller){&card->uuid, true}, &m);
     if (from != NULL) {
         (void)candidates_settle(&s->candidates, from);
     }
@@ -186,6 +187,7 @@ enum rc swim_meet(struct swim *s, const struct member_card *card, const struct a
     if (from != NULL && m->last_1 == 0) {
         roster_set_last_addr(&s->roster, m, from);
     }
+    view_answered(s, m);
     probe_heard(s, m, NULL);
     if (rc == RC_STALE) {
         probe_state(s, m)->is_told_soon = true;
@@ -207,10 +209,11 @@ void swim_heard(struct swim *s, struct member *m, uint64_t now_us)
     probe_heard(s, m, NULL);
 }
 
-void swim_seen_as(struct swim *s, const struct addr *addr, uint64_t now_us)
+void swim_seen_as(struct swim *s, const struct addr *addr, const struct member *witness,
+                  uint64_t now_us)
 {
     enter(s, now_us);
-    ownaddr_seen(s, addr);
+    ownaddr_seen(s, addr, witness);
 }
 
 void swim_ask(struct swim *s, struct member *m, uint64_t now_us)
@@ -261,7 +264,7 @@ void swim_candidate_failed(struct swim *s, const struct addr *addr, uint64_t now
 
 bool swim_candidates_settled(const struct swim *s)
 {
-    return s->candidates.count == 0;
+    return s->candidates.count == 0 && s->roster.counts.named == 0;
 }
 
 /* ---- The table ---- */
@@ -275,7 +278,7 @@ struct member *swim_next_member(const struct swim *s, uint32_t *slot)
 {
     for (; *slot < s->roster.seat_count; (*slot)++) {
         struct member *m = roster_at(&s->roster, *slot);
-        if (m != NULL && !m->is_ghost) {
+        if (m != NULL && !m->is_ghost && m->state != MEMBER_NAMED) {
             return m;
         }
     }
@@ -343,21 +346,30 @@ void swim_check(const struct swim *s)
     ASSERT(s->self->is_self && s->self->probe == NULL);
     ASSERT(s->self->state == MEMBER_ALIVE || s->self->state == MEMBER_LEFT);
     ASSERT(s->health <= HEALTH_MAX && s->relay_count <= RELAYS_MAX);
+    uint32_t answered = 0, answered_mates = 0;
     for (uint32_t slot = 0; slot < s->roster.seat_count; slot++) {
         const struct member *m = roster_at(&s->roster, slot);
         if (m == NULL || m->is_self) {
             continue;
         }
         const struct swim_probe_state *st = m->probe;
+        answered += m->has_answered;
+        answered_mates += m->has_answered && m->is_mate;
+        ASSERT(!m->has_answered || m->state != MEMBER_NAMED);
+        /* Who is only named is being asked, and is forgotten at the end of that. */
+        ASSERT(m->state != MEMBER_NAMED || s->self->state == MEMBER_LEFT ||
+               (st != NULL && (st->is_open || st->ask_us != 0)));
         /* Who is on its way out follows up no suspicion. */
         ASSERT(st != NULL || m->state != MEMBER_SUSPECT || s->self->state == MEMBER_LEFT);
         if (st == NULL) {
             continue;
         }
-        ASSERT(st->timer.owner == m && (!st->is_open || member_is_live(m)));
+        ASSERT(st->timer.owner == m);
+        ASSERT(!st->is_open || member_is_live(m) || m->state == MEMBER_NAMED);
         ASSERT(!st->is_verify || (st->is_open && m->state == MEMBER_SUSPECT));
         ASSERT(st->timer.at != 0 || st->is_idle_listed);
         ASSERT(st->timer.at != 0 || s->self->state == MEMBER_LEFT ||
                (!st->is_open && m->state != MEMBER_SUSPECT));
     }
+    ASSERT(answered == s->answered && answered_mates == s->answered_mates);
 }

@@ -33,6 +33,7 @@ struct swim_config {
     struct member_card self; /* incarnation 1 */
     char network[NAME_SIZE];
     uint64_t seed;
+    uint32_t replication_factor;      /* of the enclave: so many mates at least are asked at once */
     struct engine_counters *counters; /* borrowed for the life of the swim; it counts into it */
     /* Fills this node's vitals; `cut_s` is the cut that a ping asked for, 0 to choose one. */
     void (*vitals)(void *arg, uint64_t cut_s, uint64_t now_us, struct vitals *ret_vitals);
@@ -107,9 +108,11 @@ void swim_stranger(struct swim *s, const struct addr *addr, uint8_t version, uin
 /* Bytes came over the member's link: a direct word from it, as good as an ack. */
 void swim_heard(struct swim *s, struct member *m, uint64_t now_us);
 
-/* How the member's address is seen from the other end of a connection or datagram: becomes a global
- * address of our card unless one is configured or it is loopback. */
-void swim_seen_as(struct swim *s, const struct addr *addr, uint64_t now_us);
+/* How this node's address is seen by a member to which it has dialled: becomes a global address of
+ * our card unless one is configured or it is loopback, once members on two hosts have seen it; one
+ * is enough while no more are known. */
+void swim_seen_as(struct swim *s, const struct addr *addr, const struct member *witness,
+                  uint64_t now_us);
 
 /* Pings the member now, outside of the probes' round: its vitals are wanted soon. */
 void swim_ask(struct swim *s, struct member *m, uint64_t now_us);
@@ -127,13 +130,13 @@ void swim_candidate(struct swim *s, const struct addr *addr, uint64_t now_us);
 /* The dial of SWIM_CANDIDATE_DIAL failed or reached ourselves: the candidate is settled. */
 void swim_candidate_failed(struct swim *s, const struct addr *addr, uint64_t now_us);
 
-/* No candidate is under way. */
+/* No candidate is under way, and nobody named is being asked. */
 bool swim_candidates_settled(const struct swim *s);
 
 /* ---- The table ---- */
 const struct member *swim_self(const struct swim *s);
 
-/* The member at or after slot *slot, of any state, itself included; NULL at the end. */
+/* The member at or after slot *slot, of any state but named, itself included; NULL at the end. */
 struct member *swim_next_member(const struct swim *s, uint32_t *slot);
 
 /* Any alive or suspect member but this node; NULL when alone. */
@@ -154,6 +157,7 @@ bool swim_addr_of(const struct swim *s, const struct member *m, uint32_t attempt
 
 struct swim_counts {
     uint32_t alive, suspect, dead, left; /* other members */
+    uint32_t named;                      /* who are none yet */
 };
 struct swim_counts swim_counts(const struct swim *s);
 

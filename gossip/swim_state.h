@@ -31,6 +31,7 @@ enum {
     PROBE_TRIES_MAX = 8, /* pings of one probe that are remembered */
     RELAYS_MAX = 64,     /* pings on behalf of others under way at once */
     PULLS_MAX = 3,       /* views being pulled at once: what a newborn starts with */
+    ASKED_MIN = 64,      /* for swim.asked_max */
     OWNADDRS_MAX = 2,    /* addresses learned from others: a LAN's and a NAT's */
 };
 
@@ -73,6 +74,8 @@ struct swim_probe_state {
     struct addr proof_addr; /* port 0: none */
     uint64_t proof_us;
 
+    uint64_t ask_us; /* when somebody new is asked; 0: it need not be */
+
     struct suspicion suspicion; /* while it is suspect */
     bool is_told_soon;          /* tell it what is held about it, by link too */
     uint64_t told_us;           /* 0: not lately */
@@ -88,7 +91,7 @@ struct relay {
 
 struct pull {
     struct uuid from; /* nil: free */
-    bool is_first;    /* of a newborn: what it brings is no news to others */
+    uint32_t seq;     /* of the last request, in its answer */
     uint32_t next;    /* the first tag not yet asked for */
     uint64_t left;    /* how many tags there are from there to the end */
     uint64_t span;    /* how many were asked for last */
@@ -99,6 +102,12 @@ struct pull {
 struct ownaddr {
     struct addr addr; /* port 0: free */
     uint64_t seen_us;
+};
+
+/* An address that members on one host only have seen so far. */
+struct ownaddr_said {
+    struct addr addr;
+    uint64_t host_tag; /* of who said so last */
 };
 
 struct swim {
@@ -113,6 +122,7 @@ struct swim {
     struct member *self;
     bool is_addr_configured;
     struct ownaddr ownaddrs[OWNADDRS_MAX];
+    struct ownaddr_said ownaddr_said;
 
     struct roster roster;
     struct rumor_queue rumors;
@@ -123,6 +133,12 @@ struct swim {
     struct relay relays[RELAYS_MAX];
     uint32_t relay_count;
     struct pull pulls[PULLS_MAX];
+    uint32_t answered, answered_mates; /* members that have answered since they last were gone */
+    uint32_t asked_max;                /* new mates are asked at once while fewer have answered */
+    uint64_t ask_us;                   /* when those asked were last counted from */
+    uint32_t ask_count;
+    uint64_t dial_us; /* when dials to such were last counted from */
+    uint32_t dial_count;
     uint32_t first_pulls;    /* started as a newborn */
     struct uuid differs;     /* whose digest differed last; nil: nobody's since the last look */
     struct uuid asked_again; /* whose digest is being looked at once more; nil: nobody's */

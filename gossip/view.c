@@ -4,6 +4,7 @@
 #include "core/mem.h"
 #include "gossip/courier.h"
 #include "gossip/probe.h"
+#include "gossip/pull.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -32,13 +33,6 @@ void view_free_member(struct swim *s, struct member *m)
 {
     probe_forget(s, m);
     rumor_drop(&s->rumors, m);
-}
-
-static void forget(struct swim *s, struct member *m)
-{
-    eventq_forget(&s->events, m);
-    view_free_member(s, m);
-    roster_remove(&s->roster, m);
 }
 
 /* ---- Telling ---- */
@@ -121,17 +115,59 @@ static void outdo(struct swim *s, uint64_t incarnation)
     }
 }
 
+/* ---- Who has answered ---- */
+
+static void set_answered(struct swim *s, struct member *m, bool has_answered)
+{
+    const uint32_t change = has_answered ? 1 : UINT32_MAX;
+    if (m->has_answered != has_answered) {
+        m->has_answered = has_answered;
+        s->answered += change;
+        s->answered_mates += m->is_mate ? change : 0;
+    }
+}
+
+static void forget(struct swim *s, struct member *m)
+{
+    set_answered(s, m, false);
+    eventq_forget(&s->events, m);
+    view_free_member(s, m);
+    roster_remove(&s->roster, m);
+}
+
+void view_drop(struct swim *s, struct member *m)
+{
+    ASSERT(m->state == MEMBER_NAMED);
+    s->counters->members_unanswered++;
+    forget(s, m);
+}
+
 /* ---- Others ---- */
+
+/* One of those named, at random; NULL when there is none. */
+static struct member *any_named(struct swim *s)
+{
+    const struct roster *r = &s->roster;
+    const uint32_t start = r->gone_count == 0 ? 0 : (uint32_t)rng_below(&s->rng, r->gone_count);
+    for (uint32_t i = 0; i < r->gone_count; i++) {
+        struct member *m = roster_gone_at(r, (start + i) % r->gone_count);
+        if (m->state == MEMBER_NAMED) {
+            return m;
+        }
+    }
+    return NULL;
+}
 
 static struct member *add(struct swim *s, const struct member_card *card, enum member_state state)
 {
     struct roster *r = &s->roster;
     if (r->member_count == MEMBERS_MAX) {
-        struct member *oldest = roster_oldest_gone(r);
-        if (oldest == NULL) {
+        struct member *victim = roster_oldest_gone(r);
+        victim = victim == NULL ? any_named(s) : victim;
+        if (victim == NULL) {
             return NULL;
         }
-        forget(s, oldest);
+        forget(s, victim);
     }
     return roster_add(r, card, state, false, s->now_us);
 }
@@ -145,16 +181,92 @@ static void change(struct swim *s, struct member *m, enum member_state state, ui
     }
 }
 
-/* A card that is newer than what is held: whatever was held against the member is over. */
-static void renew(struct swim *s, struct member *m, const struct member_card *card)
+/* Somebody who was not here before. */
+static void welcome(struct swim *s, struct member *m)
 {
-    const bool was_ghost = m->is_ghost;
-    roster_set_card(&s->roster, m, card);
+    s->counters->member_joins++;
+    s->news_us = s->now_us;
+    tell_caller(s, SWIM_MEMBER_NEW, m, MEMBER_ALIVE);
+}
+
+/* Whether new mates are asked at once: until enough have answered for quorums and for a start. All
+ * others are asked when it is their turn to be probed. */
+static bool is_asked_at_once(const struct swim *s)
+{
+    return s->answered_mates < s->asked_max;
+}
+
+/* Somebody unproven says that it is there. Those whose words these are, and may be nobody's, are
+ * few at a time; a later one takes the place of any before. */
+static struct member *name_one(struct swim *s, const struct member_card *card)
+{
+    const uint32_t most = s->answered > ASKED_MIN ? s->answered : ASKED_MIN;
+    if (s->roster.counts.named >= most) {
+        view_drop(s, any_named(s));
+    }
+    struct member *m = add(s, card, MEMBER_NAMED);
+    if (m != NULL) {
+        probe_ask(s, m);
+    }
+    return m;
+}
+
+/* A member has come (back): passed on by rumour where it says so itself, else asked. */
+static void settle_in(struct swim *s, struct member *m, bool is_first_hand)
+{
+    if (is_first_hand) {
+        if (s->rumors.count < NEWCOMERS_MAX) {
+            tell_others(s, m, ENTRY_ALIVE, NULL);
+        }
+    } else if (m->is_mate && is_asked_at_once(s)) {
+        probe_ask(s, m);
+    }
+}
+
+/* A card of somebody who is not known. NULL when there is no room, or it is not asked. */
+static struct member *meet(struct swim *s, const struct member_card *card,
+                           const struct view_teller *teller)
+{
+    const bool is_own = uuid_equal(teller->uuid, &card->uuid);
+    if (!teller->is_sure) {
+        return is_own || is_asked_at_once(s) ? name_one(s, card) : NULL;
+    }
+    struct member *m = add(s, card, MEMBER_ALIVE);
+    if (m != NULL) {
+        welcome(s, m);
+        settle_in(s, m, is_own);
+    }
+    return m;
+}
+
+/* What never changes in a member's life is not changed by what others say of it: they could have us
+ * count it to another enclave. */
+static void keep_what_is_sure(const struct member *m, const struct member_card *card,
+                              struct member_card *ret_card)
+{
+    struct member_card held;
+    member_card(m, &held);
+    *ret_card = *card;
+    ret_card->boot = held.boot;
+    ret_card->host_tag = held.host_tag;
+    memcpy(ret_card->name, held.name, sizeof(held.name));
+    memcpy(ret_card->enclave, held.enclave, sizeof(held.enclave));
+}
+
+/* A card that is newer than what is held: whatever was held against the member is over. */
+static void renew(struct swim *s, struct member *m, const struct member_card *card,
+                  bool is_first_hand)
+{
+    const bool is_new = m->is_ghost || m->state == MEMBER_NAMED;
+    struct member_card kept = *card;
+    if (m->has_answered && !is_first_hand) {
+        keep_what_is_sure(m, card, &kept);
+    }
+    roster_set_card(&s->roster, m, &kept);
     probe_acquit(s, m);
-    if (was_ghost) {
+    if (is_new) {
         roster_set_state(&s->roster, m, MEMBER_ALIVE, card->incarnation, s->now_us);
-        s->counters->member_joins++;
-        tell_caller(s, SWIM_MEMBER_NEW, m, MEMBER_ALIVE);
+        welcome(s, m);
     } else {
         change(s, m, MEMBER_ALIVE, card->incarnation);
     }
@@ -164,25 +276,56 @@ static void renew(struct swim *s, struct member *m, const struct member_card *ca
  * known. */
 static bool is_fuller(const struct member *m, uint64_t incarnation, uint32_t addr_count)
 {
-    return m->is_ghost || (incarnation == m->incarnation && addr_count > m->addr_count);
+    return incarnation == m->incarnation && (m->is_ghost || addr_count > m->addr_count);
 }
 
-/* A card of somebody who is not known. NULL when there is no room. */
-static struct member *meet(struct swim *s, const struct member_card *card, enum view_source source)
+/* A later card of somebody who is alive: passed on where this node has met it, or where it refutes
+ * what is said of it. */
+static void take_later(struct swim *s, struct member *m, const struct member_card *card,
+                       bool is_first_hand)
 {
-    struct member *m = add(s, card, MEMBER_ALIVE);
-    if (m != NULL) {
-        s->counters->member_joins++;
-        s->news_us = s->now_us;
-        tell_caller(s, SWIM_MEMBER_NEW, m, MEMBER_ALIVE);
-        if (source != VIEW_FIRST_PULL && s->rumors.count < NEWCOMERS_MAX) {
-            tell_others(s, m, ENTRY_ALIVE, NULL);
-        }
+    const bool is_refuted = m->state == MEMBER_SUSPECT;
+    const bool was_live = member_is_live(m);
+    renew(s, m, card, is_first_hand);
+    if (!was_live) {
+        settle_in(s, m, is_first_hand);
+    } else if (m->has_answered || is_refuted) {
+        tell_others(s, m, ENTRY_ALIVE, NULL);
     }
-    return m;
 }
 
-enum rc view_alive(struct swim *s, const struct member_card *card, enum view_source source,
+/* A later card, of nobody sure, of somebody who is gone: is it back? */
+static void ask_again(struct swim *s, struct member *m, const struct member_card *card)
+{
+    if (m->is_ghost) {
+        roster_set_card(&s->roster, m, card);
+        roster_set_state(&s->roster, m, MEMBER_NAMED, card->incarnation, s->now_us);
+    }
+    probe_ask(s, m);
+}
+
+/* A card of somebody who is known. */
+static void take_card(struct swim *s, struct member *m, const struct member_card *card,
+                      const struct view_teller *teller)
+{
+    const bool is_own = uuid_equal(teller->uuid, &card->uuid);
+    const bool is_first_hand = is_own && teller->is_sure;
+    const bool is_later = card->incarnation > m->incarnation;
+    if (is_first_hand && (m->is_ghost || m->state == MEMBER_NAMED)) {
+        take_later(s, m, card, true); /* whatever others have said of it until now */
+    } else if (is_later && (teller->is_sure || member_is_live(m))) {
+        take_later(s, m, card, is_first_hand);
+    } else if (is_later && m->state != MEMBER_NAMED) {
+        if (is_own || is_asked_at_once(s)) {
+            ask_again(s, m, card);
+        }
+    } else if (is_fuller(m, card->incarnation, card->addr_count) ||
+               (is_first_hand && !m->has_answered)) {
+        roster_set_card(&s->roster, m, card);
+    }
+}
+
+enum rc view_alive(struct swim *s, const struct member_card *card, const struct view_teller *teller,
                    struct member **ret_member)
 {
     *ret_member = NULL;
@@ -192,18 +335,38 @@ enum rc view_alive(struct swim *s, const struct member_card *card, enum view_sou
         return RC_EXISTS;
     }
     if (m == NULL) {
-        m = meet(s, card, source);
+        m = meet(s, card, teller);
         if (m == NULL) {
             return RC_FULL;
         }
-    } else if (card->incarnation > m->incarnation) {
-        renew(s, m, card);
-        tell_others(s, m, ENTRY_ALIVE, NULL);
-    } else if (is_fuller(m, card->incarnation, card->addr_count)) {
-        roster_set_card(&s->roster, m, card);
+    } else {
+        take_card(s, m, card, teller);
     }
     *ret_member = m;
-    return member_is_live(m) ? RC_OK : RC_STALE;
+    return member_is_live(m) || m->state == MEMBER_NAMED ? RC_OK : RC_STALE;
+}
+
+void view_answered(struct swim *s, struct member *m)
+{
+    if (m->has_answered || m->state == MEMBER_NAMED) {
+        return;
+    }
+    set_answered(s, m, true);
+    if (!m->is_name_told && strcmp(member_name(m), member_name(s->self)) == 0) {
+        m->is_name_told = true;
+        tell_caller(s, SWIM_NAME_TWICE, m, (enum member_state)m->state);
+    }
+    if (member_is_live(m)) {
+        pull_first(s, m);
+    }
+}
+
+void view_reached(struct swim *s, struct member *m)
+{
+    if (m->state == MEMBER_NAMED) {
+        roster_set_state(&s->roster, m, MEMBER_ALIVE, m->incarnation, s->now_us);
+        welcome(s, m);
+    }
 }
 
 void view_suspect(struct swim *s, struct member *m, const struct uuid *by)
@@ -233,15 +396,18 @@ void view_suspect(struct swim *s, struct member *m, const struct uuid *by)
 static void bury(struct swim *s, struct member *m, enum member_state state, uint64_t incarnation,
                  const struct uuid *by)
 {
+    /* Who never met it does not end it for others. */
+    const bool is_own = by != NULL && uuid_equal(by, &s->self->uuid);
+    const bool is_told = member_is_live(m) && (m->has_answered || !is_own);
     const bool was_live = member_is_live(m);
     probe_acquit(s, m);
-    m->has_answered = false;
+    set_answered(s, m, false);
     if (m->probe != NULL) {
         m->probe->by = by != NULL ? *by : (struct uuid){{0}};
     }
     change(s, m, state, incarnation);
-    if (was_live) {
-        s->counters->member_deaths += state == MEMBER_DEAD;
+    s->counters->member_deaths += was_live && state == MEMBER_DEAD;
+    if (is_told) {
         tell_others(s, m, state == MEMBER_DEAD ? ENTRY_DEAD : ENTRY_LEFT, by);
     }
 }
@@ -339,7 +505,7 @@ static void hear_of_suspect(struct swim *s, const struct entry *e)
 }
 
 /* Most cards that come are known, and are not worth taking apart. */
-static void hear_card(struct swim *s, const struct entry *e, enum view_source source)
+static void hear_card(struct swim *s, const struct entry *e, const struct view_teller *teller)
 {
     struct member *m = roster_find(&s->roster, &e->uuid);
     const uint64_t raised = m != NULL ? e->incarnation - m->incarnation : 0;
@@ -347,23 +513,20 @@ static void hear_card(struct swim *s, const struct entry *e, enum view_source so
                   : e->incarnation > m->incarnation && raised > VIEW_RAISE_MAX) {
         return;
     }
-    if (m == NULL || e->incarnation > m->incarnation ||
+    const bool is_own = uuid_equal(teller->uuid, &e->uuid);
+    if (m == NULL || e->incarnation > m->incarnation || (is_own && !m->has_answered) ||
         is_fuller(m, e->incarnation, e->addr_count)) {
         struct cursor c = cursor_reader(e->card, e->card_len);
         struct member_card card;
         card_read(&c, &card);
-        if (m == NULL) {
-            (void)meet(s, &card, source);
-        } else {
-            (void)view_alive(s, &card, source, &m);
-        }
+        (void)view_alive(s, &card, teller, &m);
     }
 }
 
 void view_entry(struct swim *s, const struct entry *e, const struct view_teller *teller)
 {
     if (e->kind == ENTRY_ALIVE) {
-        hear_card(s, e, teller->source);
+        hear_card(s, e, teller);
         return;
     }
     if (uuid_equal(&e->uuid, &s->self->uuid)) {

@@ -8,6 +8,12 @@
  * (to refute, to change its card, to leave): what others say of it above the incarnation that is
  * held here is said of that one, and a card raises it by VIEW_RAISE_MAX at most.
  *
+ * **Hearsay is not yet so.** Somebody new is alive here when it answers, or when a member that has
+ * answered has it in a page that we asked for. Named in any other way it is asked, while few mates
+ * have answered, and forgotten when neither it nor a relay answers; it is in nobody's digest, page
+ * or ring, and is passed on by rumour only once it has answered here. Of those alive by others'
+ * pages only, this node declares none dead to others.
+ *
  * What others say of the end of a member to which there is a link, or from which word came just
  * now, has it asked by this node, whose own probe decides. Datagrams can be forged; an answer to a
  * number that nobody else has seen cannot.
@@ -30,25 +36,28 @@ enum {
 /* Nor does a card of somebody unknown begin beyond this. */
 #define VIEW_UNKNOWN_MAX (UINT64_C(1) << 32)
 
-/* How statements came, which decides how far they are passed on. */
-enum view_source {
-    VIEW_RUMOR,      /* fresh: pass it on */
-    VIEW_PULL,       /* from somebody's table: pass on what is new */
-    VIEW_FIRST_PULL, /* likewise for a newborn: to the others it is no news */
-};
-
 /* Who says something, and whether nobody else can have said it. */
 struct view_teller {
     const struct uuid *uuid;
-    enum view_source source;
     bool is_sure; /* it came over a link, or in the answer to a question of ours */
 };
 
-/* A card, of a packet (below) or a link's hello. RC_OK: the member is alive or suspect here.
- * RC_STALE: it is held dead or left, and the card does not refute it. RC_FULL: no room for one
- * more. RC_EXISTS: it is our own. *ret_member is NULL for the last two. */
-enum rc view_alive(struct swim *s, const struct member_card *card, enum view_source source,
+/* A card, of a packet (below) or a link's hello. RC_OK: the member is alive or suspect here, or
+ * only named. RC_STALE: it is held dead or left, and the card does not refute it. RC_FULL: no room
+ * for one more, or not worth a question. RC_EXISTS: it is our own. *ret_member is NULL for the last
+ * two. */
+enum rc view_alive(struct swim *s, const struct member_card *card, const struct view_teller *teller,
                    struct member **ret_member);
+
+/* The member has repeated a number of ours, or speaks over a link: it is there, and counts. One
+ * that was only named is alive from here on, if its own card has come. */
+void view_answered(struct swim *s, struct member *m);
+
+/* Others reach a member that was only named: it is alive, but has not answered here. */
+void view_reached(struct swim *s, struct member *m);
+
+/* One that was only named has not answered: it is forgotten. */
+void view_drop(struct swim *s, struct member *m);
 
 /* Somebody accuses a member; this node itself when `by` is its own uuid. */
 void view_suspect(struct swim *s, struct member *m, const struct uuid *by);

@@ -158,14 +158,16 @@ static void a_pull_has_these_bytes_and_reaches_once_round_at_most(void **state)
 {
     (void)state;
     static const uint8_t expected[] = {
-        7, 0, 0, 0, 17, 5, 3, 0, 0, 0, 1, 0, 0, 0, 2, 0xff, 0, 0, 3, /* PULL */
+        7, 0, 0, 0, 42, 0, 0, 0, 17, 5, 3, 0, 0, 0, 1, 0, 0, 0, 2, 0xff, 0, 0, 3, /* PULL */
     };
     uint8_t data[DATAGRAM_BYTES_MAX];
     struct packet p = lengthy(PACKET_PULL), back;
+    p.seq = 42;
     const size_t len = written(&p, data);
     assert_int_equal(len, PACKET_LONG_BYTES + sizeof(expected));
     assert_memory_equal(data + PACKET_LONG_BYTES, expected, sizeof(expected));
     assert_int_equal(packet_read(data, len, &back), RC_OK);
+    assert_int_equal(back.seq, 42);
     assert_int_equal(back.first, 17);
     assert_int_equal(back.width, 5);
     assert_int_equal(back.count, 3);

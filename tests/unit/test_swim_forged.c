@@ -181,6 +181,172 @@ static void the_end_of_somebody_unknown_keeps_nobody_out(void **state)
     cluster_free(c);
 }
 
+/* A card of somebody who does not exist, at the address given; port 0 for none. */
+static void forge_card(struct cluster *c, uint32_t at, const struct addr *addr)
+{
+    struct member_card card = {
+        .boot = 1,
+        .incarnation = 1,
+        .version_min = PROTOCOL_VERSION_MIN,
+        .version_max = PROTOCOL_VERSION_MAX,
+        .host_tag = 7,
+        .name = "nobody",
+        .enclave = "default",
+        .addr_count = addr->port != 0 ? 1 : 0,
+        .addrs = {{.scope = SCOPE_HOST, .addr = *addr}},
+    };
+    uint8_t bytes[CARD_WIRE_MAX];
+    struct cursor w = cursor_writer(bytes, sizeof(bytes));
+    for (uint32_t b = 0; b < UUID_BYTES; b++) {
+        card.uuid.bytes[b] = (uint8_t)rng_next(&c->rng);
+    }
+    card_write(&w, &card);
+    const struct entry e = {.kind = ENTRY_ALIVE, .card = bytes, .card_len = w.pos};
+    forge(c, at, (at + 1) % 3, PACKET_GOSSIP, &e, 1);
+}
+
+static void cards_of_nobody_make_no_members(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_formed(7, 3, true);
+    const struct addr none = {.port = 0};
+    const struct addr nobody = node_addr(c, 50);
+    const uint64_t digest = swim_digest(c->nodes[0].swim);
+    run_for(c, 2000);
+    for (uint32_t i = 0; i < 8000; i++) {
+        forge_card(c, i % 3, i % 2 == 0 ? &none : &nobody);
+        assert_int_equal(swim_counts(c->nodes[i % 3].swim).alive, 2);
+        assert_true(swim_counts(c->nodes[i % 3].swim).named <= 64);
+        if (i % 100 == 0) {
+            run_for(c, 10);
+        }
+    }
+    assert_int_equal(swim_digest(c->nodes[0].swim), digest);
+    const uint32_t newcomer = cluster_start(c);
+    hint(c, newcomer, &c->nodes[0].addr);
+    (void)wait_full(c, 2000);
+    run_for(c, 5000);
+    for (uint32_t at = 0; at < 4; at++) {
+        assert_int_equal(swim_counts(c->nodes[at].swim).named, 0);
+        assert_int_equal(swim_counts(c->nodes[at].swim).dead, 0);
+    }
+    assert_true(c->nodes[1].counters.members_unanswered > 2000);
+    assert_true(is_full(c));
+    cluster_free(c);
+}
+
+/* Three pings each in the first 200 ms, in bursts of 32. */
+static void few_of_those_named_are_asked_at_a_time(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_formed(8, 3, false);
+    run_for(c, 2000);
+    c->has_refusals = false;
+    const uint64_t before = c->nodes[0].counters.probes_sent;
+    for (uint32_t i = 0; i < 1000; i++) {
+        const struct addr nobody = node_addr(c, 1000 + i);
+        forge_card(c, 0, &nobody);
+    }
+    run_for(c, 99);
+    assert_in_range(c->nodes[0].counters.probes_sent - before, 1, 33);
+    cluster_free(c);
+}
+
+static void a_lone_node_is_alone_whatever_it_is_told(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_formed(9, 3, false);
+    const uint32_t lone = cluster_start(c);
+    const struct addr none = {.port = 0};
+    for (uint32_t i = 0; i < 10; i++) {
+        forge_card(c, lone, &none);
+    }
+    assert_int_equal(swim_counts(c->nodes[lone].swim).alive, 0);
+    run_for(c, 5000);
+    assert_int_equal(swim_counts(c->nodes[lone].swim).named, 0);
+    cluster_free(c);
+}
+
+/* One that only the first node reaches is in all tables, and stays where a relay reaches it. */
+static void a_member_that_only_some_reach_is_declared_dead_to_nobody(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_formed(10, 4, false);
+    const uint32_t hidden = cluster_start(c);
+    for (uint32_t i = 1; i < 4; i++) {
+        cut(c, hidden, i, true);
+    }
+    hint(c, hidden, &c->nodes[0].addr);
+    run_for(c, 30000);
+    for (uint32_t i = 1; i < 4; i++) {
+        const struct member *m = member_of(c, i, hidden);
+        assert_non_null(m);
+        assert_false(m->has_answered);
+        assert_int_equal(m->state, MEMBER_ALIVE);
+    }
+    assert_true(member_of(c, 0, hidden)->has_answered);
+    assert_int_equal(member_of(c, 0, hidden)->state, MEMBER_ALIVE);
+    assert_int_equal(c->false_deaths, 0);
+    cluster_free(c);
+}
+
+static void what_others_say_does_not_change_a_members_enclave(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_formed(11, 3, true);
+    struct member_card card;
+    uint8_t bytes[CARD_WIRE_MAX];
+    member_card(swim_self(c->nodes[2].swim), &card);
+    card.incarnation += 5;
+    (void)snprintf(card.enclave, NAME_SIZE, "another");
+    struct cursor w = cursor_writer(bytes, sizeof(bytes));
+    card_write(&w, &card);
+    const struct entry e = {.kind = ENTRY_ALIVE, .card = bytes, .card_len = w.pos};
+    forge(c, 0, 1, PACKET_GOSSIP, &e, 1);
+    assert_int_equal(member_of(c, 0, 2)->incarnation, card.incarnation);
+    assert_true(member_of(c, 0, 2)->is_mate);
+    run_for(c, 3000);
+    assert_true(is_full(c));
+    cluster_free(c);
+}
+
+static bool has_addr(const struct member *m, const struct addr *addr)
+{
+    for (uint32_t i = 0; i < m->addr_count; i++) {
+        const struct member_addr own = member_addr_at(m, i);
+        if (addr_equal(&own.addr, addr)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void an_own_address_takes_two_witnesses_where_there_are_two(void **state)
+{
+    (void)state;
+    for (uint32_t count = 2; count <= 4; count++) {
+        struct cluster *c = cluster_new(12);
+        c->is_many_hosts = true;
+        for (uint32_t i = 0; i < count; i++) {
+            (void)cluster_start(c);
+        }
+        hint_all(c);
+        (void)wait_full(c, 5000);
+        run_for(c, 2000);
+        struct swim *s = c->nodes[0].swim;
+        const struct addr false_addr = node_addr(c, 100);
+        for (uint32_t i = 0; i < 3; i++) {
+            swim_seen_as(s, &false_addr, member_of(c, 0, 1), c->now_us);
+        }
+        assert_int_equal(has_addr(swim_self(s), &false_addr), count == 2);
+        if (count > 2) {
+            swim_seen_as(s, &false_addr, member_of(c, 0, 2), c->now_us);
+        }
+        assert_true(has_addr(swim_self(s), &false_addr));
+        cluster_free(c);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -189,6 +355,12 @@ int main(void)
         cmocka_unit_test(an_accusation_before_it_does_not_make_a_death_believed),
         cmocka_unit_test(forged_cards_raise_an_incarnation_by_little),
         cmocka_unit_test(nobody_is_met_at_an_incarnation_beyond_reach),
+        cmocka_unit_test(an_own_address_takes_two_witnesses_where_there_are_two),
+        cmocka_unit_test(cards_of_nobody_make_no_members),
+        cmocka_unit_test(few_of_those_named_are_asked_at_a_time),
+        cmocka_unit_test(a_lone_node_is_alone_whatever_it_is_told),
+        cmocka_unit_test(a_member_that_only_some_reach_is_declared_dead_to_nobody),
+        cmocka_unit_test(what_others_say_does_not_change_a_members_enclave),
         cmocka_unit_test(the_end_of_somebody_unknown_keeps_nobody_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

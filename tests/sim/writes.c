@@ -24,7 +24,8 @@ enum {
     ANSWER_SLACK_US = 100 * 1000,       /* a tick may be late */
     JUDGED_MAX = 16,                    /* larger enclaves' 202 are not judged: it costs a walk */
     SLEW_PPM = 1000,                    /* drift and slewing while the record lives */
-    TAKEN_SLACK_MS = 1, /* the clock is looked at before the write, which may slew it */
+    TAKEN_SLACK_MS = 3, /* the clock is looked at before the write, which may slew it, and is the
+                           sum of two times that are rounded down */
 };
 
 struct write {

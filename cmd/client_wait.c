@@ -2,7 +2,8 @@
  * `repram wait`: returns when the cluster looks as it should, from every member's point of view.
  *
  * The members are those that the first server that answers sees alive, and itself; each is asked
- * directly. --members counts all of them; --converged wants equal root digests.
+ * directly. --members counts all of them, and wants each ready; --converged wants equal root
+ * digests.
  */
 #include "cmd/client_common.h"
 #include "cmd/commands.h"
@@ -154,6 +155,36 @@ static bool sees_all(struct waiting *w, const struct client_server *server, uint
     return seen == wanted;
 }
 
+/* A full node is ready for reads, and its data is what --converged is about. */
+static bool is_only_full(const cJSON *reasons)
+{
+    const char *first = cJSON_GetStringValue(cJSON_GetArrayItem(reasons, 0));
+    return cJSON_GetArraySize(reasons) == 1 && first != NULL && strcmp(first, "storage_full") == 0;
+}
+
+/* Whether it takes writes with their quorum. */
+static bool is_ready(struct waiting *w, const struct client_server *server)
+{
+    const struct client_request request = {.method = "GET", .target = "/v1/readyz"};
+    struct client_answer answer;
+    char where[NODE_TEXT_SIZE + 16];
+    client_ask(w->client, server, &request, time_left(w), &answer);
+    cJSON *root = answer.rc == RC_OK
+                      ? cJSON_ParseWithLength((const char *)answer.body, answer.body_len)
+                      : NULL;
+    const cJSON *reasons = cJSON_GetObjectItemCaseSensitive(root, "reasons");
+    const bool is_so = answer.rc == RC_OK && (answer.status == 200 || is_only_full(reasons));
+    if (!is_so) {
+        const char *first = cJSON_GetStringValue(cJSON_GetArrayItem(reasons, 0));
+        client_server_text(server, where, sizeof(where));
+        (void)snprintf(w->missing, sizeof(w->missing), "%.100s is not ready: %.60s", where,
+                       first != NULL ? first : "it does not say why");
+    }
+    cJSON_Delete(root);
+    client_answer_fini(&answer);
+    return is_so;
+}
+
 static bool read_digest(struct waiting *w, const struct client_server *server,
                         char ret_digest[static DIGEST_SIZE])
 {
@@ -202,7 +233,7 @@ static bool is_reached(struct waiting *w)
     }
     const uint64_t wanted = w->members > 0 ? w->members : w->found_count;
     for (size_t i = 0; i < w->found_count; i++) {
-        if (!sees_all(w, &w->found[i], wanted)) {
+        if (!sees_all(w, &w->found[i], wanted) || !is_ready(w, &w->found[i])) {
             return false;
         }
     }
@@ -220,8 +251,8 @@ static int print_reached(const struct waiting *w)
         (void)printf("{\"members\":%zu,\"converged\":%s}\n", w->found_count,
                      w->is_converged ? "true" : "null");
     } else {
-        (void)printf("%zu members see each other%s\n", w->found_count,
-                     w->is_converged ? " and hold the same data" : "");
+        (void)printf("%zu members see each other and are ready%s\n", w->found_count,
+                     w->is_converged ? ", and hold the same data" : "");
     }
     return EXIT_CODE_OK;
 }

@@ -87,10 +87,15 @@ enum rc formation_take_peers(struct formation *f, size_t node, const uint8_t *js
     return RC_OK;
 }
 
+void formation_take_ready(struct formation *f, size_t node, bool is_ready)
+{
+    f->nodes[node].is_ready = is_ready;
+}
+
 bool formation_is_complete(const struct formation *f)
 {
     for (size_t i = 0; i < f->count; i++) {
-        if (f->nodes[i].uuid[0] == '\0' || !f->nodes[i].sees_all) {
+        if (f->nodes[i].uuid[0] == '\0' || !f->nodes[i].sees_all || !f->nodes[i].is_ready) {
             return false;
         }
     }

@@ -1,6 +1,6 @@
 /*
- * formation: whether the launcher's nodes all see each other, from what each answers about itself
- * and its peers.
+ * formation: whether the launcher's nodes all see each other and are ready, from what each answers
+ * about itself and its peers.
  *
  * Nodes are told apart by uuid: names may be taken twice, and other hosts' members do not count.
  * Answers come in as JSON bytes; asking is the caller's business.
@@ -18,6 +18,7 @@
 struct formation_node {
     char uuid[UUID_TEXT_SIZE]; /* "" until it answered */
     bool sees_all;             /* when last asked, every other node of ours */
+    bool is_ready;             /* when last asked: it takes writes with their quorum */
     uint32_t seen;             /* of our others */
     uint32_t alive;            /* of all peers */
 };
@@ -41,6 +42,9 @@ MUST_USE enum rc formation_take_health(struct formation *f, size_t node, const u
                                        size_t len);
 MUST_USE enum rc formation_take_peers(struct formation *f, size_t node, const uint8_t *json,
                                       size_t len);
+
+/* An answer to /readyz. */
+void formation_take_ready(struct formation *f, size_t node, bool is_ready);
 
 bool formation_is_complete(const struct formation *f);
 

@@ -33,7 +33,8 @@ struct launch {
     int signal_fd;
 };
 
-/* Asks one node what it sees when it is time to; prints the table once all see all. */
+/* Asks one node what it sees when it is time to; prints the table once all see all and are
+ * ready. */
 void launch_ask(struct launch *l, uint64_t now_ms);
 
 /* When launch_ask() wants to be called; UINT64_MAX when there is nothing left to ask. */

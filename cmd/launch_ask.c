@@ -15,10 +15,12 @@ enum {
     URL_SIZE = 96,
 };
 
+enum question_kind { ASK_HEALTH, ASK_PEERS, ASK_READY, ASK_NOTHING };
+
 struct question {
     struct launch *launch;
     size_t node;
-    bool is_peers;
+    enum question_kind kind;
     enum rc rc;
 };
 
@@ -27,20 +29,24 @@ static void on_answer(void *arg, const struct fetch_answer *answer)
     struct question *q = arg;
     struct formation *f = &q->launch->formation;
     q->rc = answer->rc;
-    if (answer->rc != RC_OK || answer->status != 200) {
-        return;
+    if (answer->rc == RC_OK && q->kind == ASK_READY) {
+        formation_take_ready(f, q->node, answer->status == 200);
+    } else if (answer->rc == RC_OK && answer->status == 200) {
+        q->rc = q->kind == ASK_PEERS
+                    ? formation_take_peers(f, q->node, answer->body, answer->body_len)
+                    : formation_take_health(f, q->node, answer->body, answer->body_len);
     }
-    q->rc = q->is_peers ? formation_take_peers(f, q->node, answer->body, answer->body_len)
-                        : formation_take_health(f, q->node, answer->body, answer->body_len);
 }
 
-static void ask(struct launch *l, size_t node, bool is_peers)
+static void ask(struct launch *l, size_t node, enum question_kind kind)
 {
-    struct question q = {.launch = l, .node = node, .is_peers = is_peers};
+    static const char *const targets[] = {
+        [ASK_HEALTH] = "/health", [ASK_PEERS] = "/peers", [ASK_READY] = "/readyz"};
+    struct question q = {.launch = l, .node = node, .kind = kind};
     const struct fetch_request request = {.method = "GET",
                                           .host = l->host,
                                           .port = l->children[node].port,
-                                          .target = is_peers ? "/peers" : "/health",
+                                          .target = targets[kind],
                                           .timeout_ms = ASK_TIMEOUT_MS,
                                           .bytes_max = ASK_BYTES_MAX};
     if (fetch_wait(&request, on_answer, &q) != RC_OK || q.rc != RC_OK) {
@@ -49,16 +55,29 @@ static void ask(struct launch *l, size_t node, bool is_peers)
     }
 }
 
+/* Who it is, then who it sees, then whether it takes writes. */
+static enum question_kind next_question(const struct launch *l, const struct formation_node *node)
+{
+    if (node->uuid[0] == '\0') {
+        return ASK_HEALTH;
+    }
+    if (!formation_is_known(&l->formation)) {
+        return ASK_NOTHING; /* whom it sees cannot be judged yet */
+    }
+    if (!node->sees_all) {
+        return ASK_PEERS;
+    }
+    return node->is_ready ? ASK_NOTHING : ASK_READY;
+}
+
 /* Asks the next node of the round that has something to say; false at the round's end. */
 static bool ask_one(struct launch *l)
 {
-    const bool is_peers = formation_is_known(&l->formation);
     while (l->ask_next < l->count) {
         const size_t node = l->ask_next++;
-        const struct formation_node *known = &l->formation.nodes[node];
-        const bool is_needed = is_peers ? !known->sees_all : known->uuid[0] == '\0';
-        if (is_needed && l->children[node].port != 0) {
-            ask(l, node, is_peers);
+        const enum question_kind kind = next_question(l, &l->formation.nodes[node]);
+        if (kind != ASK_NOTHING && l->children[node].port != 0) {
+            ask(l, node, kind);
             return true;
         }
     }
@@ -97,7 +116,7 @@ static void print_rows(const struct launch *l)
 
 static void tell_formed(struct launch *l, uint64_t now_ms)
 {
-    log_line(&l->log, LOG_INFO, "launch", "%zu nodes see each other after %llu ms", l->count,
+    log_line(&l->log, LOG_INFO, "launch", "%zu nodes are ready after %llu ms", l->count,
              (unsigned long long)(now_ms - l->started_ms));
     if (l->log.format == LOG_TEXT) {
         print_rows(l);
@@ -116,16 +135,20 @@ static void tell_late(struct launch *l)
     size_t len = 0;
     for (size_t i = 0; i < l->count && len + 128 < sizeof(missing); i++) {
         const struct formation_node *node = &l->formation.nodes[i];
-        if (node->uuid[0] != '\0' && node->sees_all) {
+        if (node->uuid[0] != '\0' && node->sees_all && node->is_ready) {
             continue;
         }
         len += (size_t)snprintf(missing + len, sizeof(missing) - len, "%s%s", len > 0 ? ", " : "",
                                 l->children[i].relay.name);
-        len += (size_t)snprintf(missing + len, sizeof(missing) - len,
-                                l->children[i].port == 0 ? " has no port" : " sees %u of %zu",
-                                node->seen, l->count - 1);
+        if (l->children[i].port == 0) {
+            len += (size_t)snprintf(missing + len, sizeof(missing) - len, " has no port");
+        } else {
+            len += (size_t)snprintf(missing + len, sizeof(missing) - len, " sees %u of %zu%s",
+                                    node->seen, l->count - 1,
+                                    node->sees_all ? " and is not ready" : "");
+        }
     }
-    log_line(&l->log, LOG_WARN, "launch", "the nodes do not all see each other after %llu s: %s",
+    log_line(&l->log, LOG_WARN, "launch", "the nodes are not all ready after %llu s: %s",
              (unsigned long long)(l->start_timeout_ms / 1000), missing);
 }
 

@@ -91,7 +91,7 @@ void supervisor_signal(struct supervisor *s, int signal, uint64_t now_ms);
 /* The child holds a port. */
 void supervisor_serves(struct supervisor *s, size_t child);
 
-/* Every node sees every other. */
+/* Every node sees every other and is ready. */
 void supervisor_formed(struct supervisor *s);
 
 /* How long until the child is started again; 0 when it is not waiting. */

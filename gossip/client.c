@@ -240,6 +240,7 @@ void engine_status(struct engine *e, uint64_t now_us, struct engine_status *ret_
         .left = counts.left,
         .enclave_members = quorum_members(e),
         .quorum = quorum_needed(e),
+        .has_quorum = quorum_is_linked(e),
         .expected = e->expect.wanted,
         .expected_seen = e->expect.seen,
         .member_digest = swim_digest(e->swim),

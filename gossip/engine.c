@@ -26,7 +26,8 @@ bool engine_has_records(const struct engine *e)
 /* Those of MEMBER_STATE_FLAGS. */
 static uint8_t state_flags(const struct engine *e)
 {
-    const bool is_caught_up = (engine_unready(e) & ~(uint32_t)READY_FULL) == 0;
+    const uint32_t besides = READY_FULL | READY_NO_QUORUM;
+    const bool is_caught_up = (engine_unready(e) & ~besides) == 0;
     uint8_t flags = 0;
     flags |= is_caught_up ? MEMBER_IS_CAUGHT_UP : 0;
     flags |= e->is_full ? MEMBER_IS_FULL : 0;
@@ -269,6 +270,7 @@ uint32_t engine_unready(const struct engine *e)
     reasons |= e->is_full ? READY_FULL : 0;
     reasons |= e->is_draining ? READY_DRAINING : 0;
     reasons |= e->expect.may_begin ? 0 : READY_EXPECTING | READY_JOINING;
+    reasons |= e->has_formed ? 0 : READY_NO_QUORUM;
     return reasons;
 }
 
@@ -434,7 +436,7 @@ static void take_turn(struct engine *e)
     look_at_fullness(e);
     const bool has_trimmed = store_trim(e->store);
     const bool is_waited_for = e->is_full || has_trimmed || sync_is_under_way(e->sync) ||
-                               !e->is_pass_over || !e->clock.is_set || !e->expect.may_begin;
+                               !e->has_formed || !e->clock.is_set || !e->expect.may_begin;
     e->turn_at_us = is_waited_for ? e->now_us + TURN_US : UINT64_MAX;
 }
 

@@ -186,6 +186,9 @@ enum ready_reason {
     READY_FULL = 8,
     READY_DRAINING = 16,
     READY_EXPECTING = 32, /* too few members yet for a new enclave; READY_JOINING is set too */
+    READY_NO_QUORUM = 64, /* not linked with as many as its quorum needs that can take a write, or
+                             members that it was told of have not answered yet; once ready a node
+                             stays so, see has_quorum */
 };
 
 /* 0 when ready, else a set of enum ready_reason. */
@@ -224,6 +227,7 @@ struct engine_status {
     uint32_t enclave_members;            /* that count in the quorum, this node included */
     uint32_t expected, expected_seen;    /* with READY_EXPECTING: members, and how many are there */
     uint32_t quorum;
+    bool has_quorum; /* linked with enough that can take a write: what is written now is 201 */
     uint64_t member_digest;
     uint64_t root_digest; /* as of the newest comparable cut */
     uint64_t root_cut_s;

@@ -75,6 +75,7 @@ struct engine {
     bool is_full;           /* refused for lack of room lately, see engine_refused_room() */
     uint64_t full_until_us; /* not before then is it looked whether there is room again */
     bool is_draining;
+    bool has_formed; /* a write can be 201, for the first time: from then on the node is ready */
     bool was_ready;
     bool is_expiry_due; /* the last slice of expiry was a full one */
 };
@@ -172,6 +173,10 @@ void quorum_look(struct engine *e, struct member *m);
 /* The members that count, this node included; and how many of them must hold a write. */
 uint32_t quorum_members(const struct engine *e);
 uint32_t quorum_needed(const struct engine *e);
+
+/* Whether this node is linked with as many members as that which can take a write: they have a
+ * clock and have caught up. */
+bool quorum_is_linked(const struct engine *e);
 
 /* The member has refused a write that a client waits for, and will not take it. */
 void quorum_refused(struct engine *e, const struct link *l, uint32_t waiter);

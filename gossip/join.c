@@ -11,7 +11,7 @@ enum {
 
 void join_begin(struct join *j, uint64_t now_us)
 {
-    *j = (struct join){.is_active = true, .begun_at_us = now_us, .had_donor_us = now_us};
+    *j = (struct join){.is_active = true, .begun_at_us = now_us};
 }
 
 void join_end(struct join *j)
@@ -84,22 +84,6 @@ static void look_after(struct join_part *part, const struct mesh *mesh, uint64_t
     }
 }
 
-/* True when the node has been without anybody to pull from for too long. */
-static bool is_out_of_patience(struct join *j, const struct join_env *env, uint8_t donor_count,
-                               uint64_t now_us)
-{
-    if (donor_count > 0) {
-        j->had_donor_us = now_us;
-    }
-    if (now_us - j->had_donor_us <= JOIN_PATIENCE_US) {
-        return false;
-    }
-    join_end(j);
-    outbox_notice(env->outbox,
-                  &(struct notice){.kind = NOTICE_JOIN_GIVEN_UP, .value = (int64_t)j->records});
-    return true;
-}
-
 void join_turn(struct join *j, const struct join_env *env, uint64_t now_us)
 {
     if (now_us < j->look_at_us) {
@@ -108,9 +92,6 @@ void join_turn(struct join *j, const struct join_env *env, uint64_t now_us)
     j->look_at_us = now_us + JOIN_LOOK_US;
     struct link *donors[JOIN_PARTS_MAX];
     const uint8_t donor_count = find_donors(env, donors);
-    if (is_out_of_patience(j, env, donor_count, now_us)) {
-        return;
-    }
     if (j->part_count == 0) {
         if (donor_count == 0 ||
             (donor_count < JOIN_PARTS_MAX && now_us - j->begun_at_us < JOIN_GATHER_US)) {

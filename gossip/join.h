@@ -4,9 +4,8 @@
  * preferred, then those that drain; where there is neither (all were started at once) what there is
  * counts.
  *
- * A node whose members are alive but out of its reach (only datagrams pass, say) would be joining
- * for ever. After JOIN_PATIENCE_US without any donor it goes on with what it has, and says so: a
- * miss is 404 then though others may hold the key. The first link that comes up reconciles.
+ * A node whose members are alive but out of its reach (only datagrams pass, say), or that refuse
+ * it, goes on joining: what it does not hold it cannot say is not there.
  */
 #ifndef GOSSIP_JOIN_H
 #define GOSSIP_JOIN_H
@@ -14,9 +13,8 @@
 #include "gossip/mesh.h"
 
 enum {
-    JOIN_PARTS_MAX = 3,                  /* and donors, one for each */
-    JOIN_PATIENCE_US = 90 * 1000 * 1000, /* longer than a member without links lives */
-    JOIN_LOOK_US = 10 * 1000,            /* how often donors are looked for at most */
+    JOIN_PARTS_MAX = 3,       /* and donors, one for each */
+    JOIN_LOOK_US = 10 * 1000, /* how often donors are looked for at most */
 };
 
 struct join_part {
@@ -29,7 +27,6 @@ struct join_part {
 struct join {
     bool is_active;
     uint64_t begun_at_us;
-    uint64_t had_donor_us; /* when there was one last, or when it began */
     uint64_t look_at_us;
     uint8_t part_count; /* 0 until donors were chosen */
     struct join_part parts[JOIN_PARTS_MAX];

@@ -56,7 +56,6 @@ enum notice_kind {
     NOTICE_CLOCK_CONFLICT, /* value: difference in ms */
     NOTICE_JOIN_STARTED,   /* value: donors */
     NOTICE_JOIN_DONE,      /* value: records received */
-    NOTICE_JOIN_GIVEN_UP,  /* no link to anybody for too long; value: records received */
     NOTICE_SYNC_DONE,      /* value: records exchanged */
     NOTICE_PEER_FULL,
     NOTICE_FULL,           /* this node refuses what needs room */

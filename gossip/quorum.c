@@ -19,6 +19,17 @@ bool quorum_counts(const struct engine *e, const struct member *m)
            m->clock != MEMBER_CLOCK_APART;
 }
 
+bool quorum_is_linked(const struct engine *e)
+{
+    uint32_t able = 1;
+    uint32_t slot = 0;
+    for (const struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
+        able += l->state == LINK_OPEN && l->member->is_counted && l->is_clock_agreed &&
+                (l->member->flags & MEMBER_IS_CAUGHT_UP) != 0;
+    }
+    return able >= quorum_needed(e);
+}
+
 /* ---- Can it be reached ---- */
 
 void quorum_ask(struct engine *e, struct link *l, uint32_t waiter)

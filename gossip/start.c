@@ -10,6 +10,7 @@ enum {
     FIRST_PASS_MAX_US = 2000 * 1000, /* the first discovery pass is over by then at the latest */
     LATE_NAMES_US = 1000 * 1000,     /* but those named late have so long: three asks, and a dial */
     FAILED_PASS_US = 10 * 1000 * 1000, /* and with a provider that does not answer it takes this */
+    ANSWER_WAIT_US = 3000 * 1000,      /* who has not answered by then after the pass, may never */
     EXPECT_TELL_US = 1000 * 1000,      /* after the pass it is told who is still missing */
 };
 
@@ -68,8 +69,37 @@ static bool is_first_pass_over(const struct engine *e)
     return is_late || swim_candidates_settled(e->swim);
 }
 
+/*
+ * Whether more members of the enclave may turn up at any moment and raise the quorum: those that
+ * the first pulls named, and that have neither answered nor failed. Beyond the replication factor
+ * the number does not matter.
+ */
+static bool may_meet_more(const struct engine *e)
+{
+    if (quorum_members(e) >= e->config.replication_factor ||
+        e->now_us - e->pass_over_us > ANSWER_WAIT_US) {
+        return false;
+    }
+    bool may = !swim_is_introduced(e->swim);
+    for (uint32_t i = 0; !may && i < e->overlay.count; i++) {
+        const struct member *m = swim_find(e->swim, &e->overlay.members[i]);
+        may = m != NULL && m->state == MEMBER_ALIVE && !m->has_answered;
+    }
+    return may;
+}
+
+/* Nobody of the enclave is there; who is only spoken of is waited for a while. */
+static bool is_alone(const struct engine *e)
+{
+    return overlay_members(&e->overlay) == 1 ||
+           (quorum_members(e) == 1 && e->now_us - e->pass_over_us > ANSWER_WAIT_US);
+}
+
 void start_look(struct engine *e)
 {
+    if (e->has_formed) {
+        return;
+    }
     look_at_expected(e);
     if (!e->is_pass_over) {
         if (!is_first_pass_over(e)) {
@@ -84,8 +114,9 @@ void start_look(struct engine *e)
     if (!e->clock.is_set && leader_may_found(e)) {
         leader_found(e);
     }
-    if (sync_is_joining(e->sync) && e->clock.is_set && e->expect.may_begin &&
-        overlay_members(&e->overlay) == 1) {
+    if (sync_is_joining(e->sync) && e->clock.is_set && e->expect.may_begin && is_alone(e)) {
         sync_join_alone(e->sync);
     }
+    const uint32_t besides = READY_FULL | READY_DRAINING | READY_NO_QUORUM;
+    e->has_formed = (engine_unready(e) & ~besides) == 0 && !may_meet_more(e) && quorum_is_linked(e);
 }

@@ -262,6 +262,16 @@ void swim_candidate_failed(struct swim *s, const struct addr *addr, uint64_t now
     (void)candidates_settle(&s->candidates, addr);
 }
 
+bool swim_is_introduced(const struct swim *s)
+{
+    for (uint32_t i = 0; i < PULLS_MAX; i++) {
+        if (!uuid_is_nil(&s->pulls[i].from)) {
+            return false;
+        }
+    }
+    return s->roster.counts.named == 0;
+}
+
 bool swim_candidates_settled(const struct swim *s)
 {
     return s->candidates.count == 0 && s->roster.counts.named == 0;

@@ -130,6 +130,9 @@ void swim_candidate(struct swim *s, const struct addr *addr, uint64_t now_us);
 /* The dial of SWIM_CANDIDATE_DIAL failed or reached ourselves: the candidate is settled. */
 void swim_candidate_failed(struct swim *s, const struct addr *addr, uint64_t now_us);
 
+/* No table of another member is being pulled, and nobody named is being asked. */
+bool swim_is_introduced(const struct swim *s);
+
 /* No candidate is under way, and nobody named is being asked. */
 bool swim_candidates_settled(const struct swim *s);
 

@@ -144,11 +144,15 @@ void api_cluster_livez(const struct api_view *v, struct http_response *rs)
 
 void api_cluster_readyz(const struct api_view *v, struct http_response *rs)
 {
-    const uint32_t unready = engine_unready(v->engine);
+    struct engine_status status = {0};
+    engine_status(v->engine, v->now_us, &status);
+    const uint32_t unready = status.unready;
     struct json_out o;
     begin_page(rs, &o);
     json_out_text(&o, "status", unready == 0 ? "ready" : "not_ready");
     put_reasons(v, &o, unready);
+    json_out_u64(&o, "members", status.enclave_members);
+    json_out_u64(&o, "alive", status.alive + 1);
     end_page(rs, unready == 0 ? 200 : 503, &o);
     if (unready != 0) {
         http_add(rs, "Retry-After", "1");
@@ -348,7 +352,7 @@ void api_cluster_status(const struct api_view *v, struct http_response *rs)
     json_out_text(&o, "enclave", enclave_of(self));
     json_out_text(&o, "network", v->config->network);
     json_out_text(&o, "state", ready_state(status.unready));
-    put_reasons(v, &o, status.unready);
+    put_reasons(v, &o, status.unready | (status.has_quorum ? 0 : READY_NO_QUORUM));
     put_uptime(v, &o);
     json_out_u64(&o, "uptime_s", uptime_s(v));
     json_out_begin(&o, "memory", '{');

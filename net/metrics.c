@@ -56,6 +56,8 @@ enum { LINE_SIZE = 256 };
       m->status.enclave_members)                                                                \
     X(gauge, quorum_members, "Members that must hold a write before it is answered 201",        \
       m->status.quorum)                                                                         \
+    X(gauge, has_quorum, "1 when linked with as many able members as the quorum needs",         \
+      m->status.has_quorum ? 1 : 0)                                                             \
     X(gauge, puts_waiting, "Client writes that wait for their quorum", m->status.puts_waiting)  \
     X(gauge, clock_set, "1 when the node has the cluster's clock", m->status.has_clock ? 1 : 0) \
     X(gauge, clock_offset_seconds, "Cluster's clock minus this machine's at the node's start",  \

@@ -24,6 +24,7 @@ await()
 
 inside() { bud run --isolation chroot "$container" -- "$@"; }
 ask() { curl -fsS --max-time 5 "$@"; }
+ready() { ask -o "$work/readyz" "http://127.0.0.1:$1/readyz"; }
 sees_two() { ask "http://127.0.0.1:$1/health" | grep -q '"active_peers": *2'; }
 gone() { ! kill -0 "$1"; }
 
@@ -33,6 +34,7 @@ engine=$!
 
 for port in 8081 8082 8083; do
     await "node $port sees two peers" sees_two "$port" || exit 1
+    await "node $port is ready" ready "$port" || exit 1
 done
 await 'the health check of the image' inside /usr/local/bin/repram health --all || exit 1
 ask -X PUT --data-binary 'from the image' 'http://127.0.0.1:8081/data/image-test' || exit 1

@@ -41,7 +41,7 @@ class Forming(Case):
     def test_three_nodes_see_each_other_within_a_second(self):
         launcher = Launcher(3)
         table = wait_until(lambda: table_of(launcher), "the table is printed", 15)
-        took = re.search(r"3 nodes see each other after (\d+) ms", launcher.output())
+        took = re.search(r"3 nodes are ready after (\d+) ms", launcher.output())
         self.assertIsNotNone(took, launcher.output())
         self.assertLess(int(took.group(1)), 1000 * harness.SLOW)
         self.assertEqual(sorted(table), ["flux-node-1", "flux-node-2", "flux-node-3"])
@@ -108,7 +108,7 @@ class AllOrNothing(Case):
         wait_until(lambda: len(launcher.node_pids()) == 1, "one node listens", 15)
         port = list(launcher.node_pids())[0]
         wait_until(lambda: harness.Client(port).is_ready(), "it serves", 15)
-        wait_until(lambda: "do not all see each other" in launcher.output(), "it is said", 15)
+        wait_until(lambda: "the nodes are not all ready after" in launcher.output(), "it is said", 15)
         for listener in sockets:
             listener.close()
         wait_until(lambda: len(launcher.node_pids()) == 2, "the other finds a port", 60)

@@ -46,6 +46,16 @@ static void block_pair(struct cluster *c, uint32_t a, uint32_t b)
     cluster_block(c, b, a, BLOCK_ALL);
 }
 
+static void break_streams(struct cluster *c)
+{
+    for (uint32_t i = 0; i < c->streams.count; i++) {
+        if (c->streams.all[i].is_used) {
+            pipe_end(c, i, 0, LINK_END_RESET, c->net.now_us);
+            pipe_end(c, i, 1, LINK_END_RESET, c->net.now_us);
+        }
+    }
+}
+
 static void who_is_known_by_hearsay_only_does_not_count(void **state)
 {
     (void)state;
@@ -256,12 +266,7 @@ static void what_was_put_off_is_sent_on_the_next_link(void **state)
     const uint64_t put = put_or_fail(c, 0, "a");
     cluster_run_for(c, 350);
     assert_false(c->puts[put].is_done);
-    for (uint32_t i = 0; i < c->streams.count; i++) {
-        if (c->streams.all[i].is_used) {
-            pipe_end(c, i, 0, LINK_END_RESET, c->net.now_us);
-            pipe_end(c, i, 1, LINK_END_RESET, c->net.now_us);
-        }
-    }
+    break_streams(c);
     uint32_t have = 0;
     assert_int_equal(cluster_wait_put(c, put, &have), PUT_QUORUM);
     cluster_free(c);
@@ -298,6 +303,103 @@ static void a_member_that_leaves_while_a_write_waits_is_not_waited_for(void **st
     cluster_free(c);
 }
 
+/* ---- Ready ---- */
+
+static bool is_ready(struct cluster *c, uint32_t node)
+{
+    return c->nodes[node].is_up && engine_unready(c->nodes[node].engine) == 0;
+}
+
+/* Runs until all nodes are ready, and writes on each in the ms in which it becomes so: all must be
+ * answered 201, and at once. */
+static void put_on_each_as_soon_as_it_is_ready(struct cluster *c, uint64_t stagger_ms)
+{
+    enum { MOST = 16, SOON_MS = 100 };
+    uint64_t puts[MOST], put_us[MOST];
+    uint32_t done = 0;
+    assert_true(c->count <= MOST);
+    for (uint32_t i = 0; i < c->count; i++) {
+        puts[i] = UINT64_MAX;
+    }
+    for (uint64_t ms = 0; done < c->count; ms++) {
+        assert_true(ms < 8000);
+        for (uint32_t i = 0; i < c->count; i++) {
+            if (!c->nodes[i].is_up && ms >= i * stagger_ms) {
+                cluster_start(c, i);
+            }
+            if (puts[i] == UINT64_MAX && is_ready(c, i)) {
+                puts[i] = put_or_fail(c, i, "a");
+                put_us[i] = c->net.now_us;
+                done++;
+            }
+        }
+        cluster_run_for(c, 1);
+    }
+    cluster_run_for(c, SOON_MS);
+    for (uint32_t i = 0; i < c->count; i++) {
+        const struct sim_put *put = &c->puts[puts[i]];
+        assert_true(put->is_done || c->net.now_us - put_us[i] < (uint64_t)SOON_MS * 1000);
+        assert_true(!put->is_done || put->done.status == PUT_QUORUM);
+    }
+}
+
+static void who_is_ready_takes_writes_with_its_quorum_at_once(void **state)
+{
+    (void)state;
+    static const uint32_t counts[] = {2, 3, 5, 14};
+    static const uint64_t staggers_ms[] = {0, 3, 40, 300};
+    for (uint64_t seed = 1; seed <= 10; seed++) {
+        for (size_t i = 0; i < 16; i++) {
+            struct cluster *c = cluster_new(counts[i / 4], 940 + seed);
+            put_on_each_as_soon_as_it_is_ready(c, staggers_ms[i % 4]);
+            cluster_free(c);
+        }
+    }
+}
+
+static void who_loses_its_quorum_stays_ready_and_says_so(void **state)
+{
+    (void)state;
+    struct cluster *c = formed(3, 951);
+    struct engine_status status;
+    for (uint32_t i = 1; i < 3; i++) {
+        cluster_block(c, 0, i, BLOCK_TCP);
+        cluster_block(c, i, 0, BLOCK_TCP);
+    }
+    break_streams(c);
+    cluster_run_for(c, 20000);
+    engine_status(c->nodes[0].engine, stage_now_us(c, 0), &status);
+    assert_int_equal(status.unready, 0);
+    assert_int_equal(status.enclave_members, 3);
+    assert_false(status.has_quorum);
+    cluster_heal(c);
+    for (uint32_t i = 1; i < 3; i++) {
+        cluster_block(c, 0, i, 0);
+        cluster_block(c, i, 0, 0);
+    }
+    cluster_run_for(c, 20000);
+    engine_status(c->nodes[0].engine, stage_now_us(c, 0), &status);
+    assert_true(status.has_quorum);
+    cluster_free(c);
+}
+
+/* A newcomer is told of one that has died, and of which nobody knows yet: it waits for it no longer
+ * than for its answer. */
+static void who_is_told_of_somebody_gone_is_ready_soon(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(3, 952);
+    cluster_start(c, 0);
+    cluster_start(c, 1);
+    assert_true(cluster_wait_ready(c, 3000));
+    cluster_crash_silently(c, 1);
+    cluster_start(c, 2);
+    cluster_run_for(c, 4500);
+    /* Of the two that it has heard of one counts, which is enough. */
+    assert_true(is_ready(c, 2));
+    cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -312,6 +414,9 @@ int main(void)
         cmocka_unit_test(what_was_put_off_is_sent_on_the_next_link),
         cmocka_unit_test(a_member_that_dies_while_a_write_waits_is_not_waited_for),
         cmocka_unit_test(a_member_that_leaves_while_a_write_waits_is_not_waited_for),
+        cmocka_unit_test(who_is_ready_takes_writes_with_its_quorum_at_once),
+        cmocka_unit_test(who_loses_its_quorum_stays_ready_and_says_so),
+        cmocka_unit_test(who_is_told_of_somebody_gone_is_ready_soon),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -88,14 +88,18 @@ static void uptime_is_written_as_go_writes_durations(void **state)
 static void a_node_is_ready_or_says_every_reason_why_not(void **state)
 {
     struct fixture *f = *state;
+    f->engine.status.enclave_members = 2;
+    f->engine.status.alive = 3;
     assert_int_equal(ask(f, HTTP_GET_, "/readyz"), 200);
-    assert_string_equal(body_text(f), "{\"status\":\"ready\",\"reasons\":[]}");
-    f->engine.status.unready =
-        READY_DISCOVERING | READY_JOINING | READY_NO_CLOCK | READY_FULL | READY_DRAINING;
+    assert_string_equal(body_text(f),
+                        "{\"status\":\"ready\",\"reasons\":[],\"members\":2,\"alive\":4}");
+    f->engine.status.unready = READY_DISCOVERING | READY_JOINING | READY_NO_CLOCK |
+                               READY_NO_QUORUM | READY_FULL | READY_DRAINING;
     assert_int_equal(ask(f, HTTP_GET_, "/v1/readyz"), 503);
     assert_string_equal(body_text(f),
                         "{\"status\":\"not_ready\",\"reasons\":[\"draining\",\"discovering\","
-                        "\"no_clock\",\"joining\",\"storage_full\"]}");
+                        "\"no_clock\",\"joining\",\"no_quorum\",\"storage_full\"],"
+                        "\"members\":2,\"alive\":4}");
     assert_header(f, "Retry-After", "1");
     assert_int_equal(ask(f, HTTP_GET_, "/livez"), 200);
     assert_string_equal(body_text(f), "{\"status\":\"alive\",\"reasons\":[]}");
@@ -224,6 +228,7 @@ static void status_has_every_member_that_the_contract_names(void **state)
 {
     struct fixture *f = *state;
     fill_status(f);
+    f->engine.status.has_quorum = true;
     f->now_us += 61500000;
     assert_int_equal(ask(f, HTTP_GET_, "/v1/status"), 200);
     cJSON *json = parse(f);
@@ -271,12 +276,27 @@ static void status_has_every_member_that_the_contract_names(void **state)
 static void status_names_the_reason_that_weighs_most(void **state)
 {
     struct fixture *f = *state;
+    f->engine.status.has_quorum = true;
     f->engine.status.unready = READY_JOINING | READY_FULL;
     assert_int_equal(ask(f, HTTP_GET_, "/status"), 200);
     cJSON *json = parse(f);
     assert_text(json, "state", "joining");
     assert_int_equal(cJSON_GetArraySize(item(json, "reasons")), 2);
     cJSON_Delete(json);
+}
+
+static void a_quorum_that_was_lost_is_a_reason_in_status_and_not_in_readyz(void **state)
+{
+    struct fixture *f = *state;
+    fill_status(f);
+    assert_int_equal(ask(f, HTTP_GET_, "/status"), 200);
+    cJSON *json = parse(f);
+    assert_text(json, "state", "ready");
+    assert_int_equal(cJSON_GetArraySize(item(json, "reasons")), 1);
+    assert_string_equal(cJSON_GetStringValue(cJSON_GetArrayItem(item(json, "reasons"), 0)),
+                        "no_quorum");
+    cJSON_Delete(json);
+    assert_int_equal(ask(f, HTTP_GET_, "/readyz"), 200);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, fixture_teardown)
@@ -294,6 +314,7 @@ int main(void)
         TEST(topology_lists_the_living_in_the_shape_of_v2),
         TEST(status_has_every_member_that_the_contract_names),
         TEST(status_names_the_reason_that_weighs_most),
+        TEST(a_quorum_that_was_lost_is_a_reason_in_status_and_not_in_readyz),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -89,7 +89,8 @@ static void before_its_first_discovery_a_node_takes_no_writes_and_knows_no_misse
     (void)state;
     struct put_result result;
     struct engine *e = make(8 << 20);
-    assert_int_equal(engine_unready(e), READY_DISCOVERING | READY_JOINING | READY_NO_CLOCK);
+    assert_int_equal(engine_unready(e),
+                     READY_DISCOVERING | READY_JOINING | READY_NO_CLOCK | READY_NO_QUORUM);
     assert_int_equal(put(e, "key", "value", START_US, &result), RC_JOINING);
     assert_int_equal(get(e, "key", START_US), RC_JOINING);
     engine_free(e);

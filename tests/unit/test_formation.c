@@ -41,7 +41,7 @@ static int teardown(void **state)
 
 #define PEER(uuid, state) "{\"uuid\":\"" uuid "\",\"state\":\"" state "\"}"
 
-static void it_is_complete_when_each_sees_all_others_alive(void **state)
+static void it_is_complete_when_each_sees_all_others_alive_and_is_ready(void **state)
 {
     (void)state;
     assert_true(formation_is_known(&f));
@@ -52,7 +52,15 @@ static void it_is_complete_when_each_sees_all_others_alive(void **state)
     assert_false(formation_is_complete(&f));
     assert_int_equal(peers(2, "{\"peers\":[" PEER("aa", "alive") "," PEER("bb", "alive") "]}"),
                      RC_OK);
+    assert_false(formation_is_complete(&f));
+    for (size_t node = 0; node < 3; node++) {
+        assert_false(formation_is_complete(&f));
+        formation_take_ready(&f, node, true);
+    }
     assert_true(formation_is_complete(&f));
+    formation_take_ready(&f, 2, false);
+    assert_false(formation_is_complete(&f));
+    formation_take_ready(&f, 2, true);
     formation_forget(&f, 1);
     assert_false(formation_is_complete(&f));
     assert_false(formation_is_known(&f));
@@ -89,7 +97,7 @@ static void answers_that_are_none_change_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(it_is_complete_when_each_sees_all_others_alive),
+        TEST(it_is_complete_when_each_sees_all_others_alive_and_is_ready),
         TEST(suspects_and_other_hosts_members_do_not_count),
         TEST(answers_that_are_none_change_nothing),
     };

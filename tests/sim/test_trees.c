@@ -378,7 +378,7 @@ static void trees_are_short_again_after_many_detours(void **state)
     (void)state;
     enum { NODES = 160, BUSY = 640 };
     struct engine_counters counters;
-    struct cluster *c = formed(NODES, 16);
+    struct cluster *c = formed(NODES, 12);
     c->stream_loss_ppm = 50000;
     (void)write_round(c, "lossy", 2 * NODES, 400);
     for (uint32_t i = 0; i < BUSY; i++) { /* several behind each stall */

@@ -17,7 +17,7 @@ Steps, in order (each --only names one; alone it runs without those before it):
   test-dev       ctest --preset dev: unit, sim, lint, fuzz corpora, integration,
                  instructions per request
   test-asan      the same without lint, under the sanitizers
-  test-sim       the simulator: 100 seeds of 8 to 32 nodes, 6 of 48 to 64, one of 1,000
+  test-sim       the simulator: 160 seeds of 8 to 32 nodes, 6 of 48 to 64, one of 1,000
   same-sim       one seed, one history: repram-sim of all builds and of the other compiler
   flux-sim       fade/test-flux-sim.sh: a launcher as the container starts it
   browser        tests/browser/run.sh: the pages under /fade/ in chromium, on three nodes
@@ -92,7 +92,7 @@ step_test-asan()
 
 step_test-sim()
 {
-    tests/sim/sweep.sh 100 1 8-32 && tests/sim/sweep.sh 6 1 48-64 &&
+    tests/sim/sweep.sh 160 1 8-32 && tests/sim/sweep.sh 6 1 48-64 &&
         tests/sim/sweep.sh 1 3 1000 --settle 5s
 }
 

@@ -268,6 +268,17 @@ class Bounds(Case):
         self.assertEqual(node.request("GET", "/livez").status, 200)
         self.assertEqual(node.request("GET", "/readyz").status, 503)
 
+    def test_where_two_of_three_are_full_the_client_is_told_at_once(self):
+        base = harness.free_base()
+        nodes = [Node(base, env={"REPRAM_MAX_STORAGE_MB": mb, "REPRAM_WRITE_TIMEOUT": 60})
+                 for mb in (64, 1, 1)]
+        wait_formed(nodes, 20)
+        value = b"x" * 100_000
+        replies = [nodes[0].put(f"key-{i}", value, timeout=50) for i in range(20)]
+        self.assertEqual(replies[0].status, 201)
+        self.assertEqual(replies[-1].status, 202)
+        self.assertEqual(replies[-1].headers["x-replicas"], "1/3")
+
     def test_ten_nodes_form_one_cluster(self):
         launcher = Launcher(10)
         began = time.monotonic()

@@ -51,6 +51,15 @@ class Forming(Case):
             self.assertEqual(url, f"http://localhost:{port}")
             self.assertEqual(harness.Client(port).health()["node_id"], name)
 
+    def test_every_node_takes_a_write_as_soon_as_the_table_stands(self):
+        for _ in range(5):
+            launcher = Launcher(3, arguments=("--require-all",))
+            table = wait_until(lambda: table_of(launcher), "the table is printed", 15)
+            for name, (port, _, _, _) in table.items():
+                reply = harness.Client(port).put(f"key-{name}", b"value")
+                self.assertEqual(reply.status, 201, launcher.output())
+            launcher.stop()
+
     def test_nodes_are_named_after_the_setting(self):
         launcher = Launcher(2, env={"NODE_ID": "edge"})
         table = wait_until(lambda: table_of(launcher), "the table is printed", 15)

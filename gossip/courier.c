@@ -110,8 +110,11 @@ static size_t compose(struct load *load, struct packet *p, uint8_t data[DATAGRAM
     uint8_t entries[DATAGRAM_BYTES_MAX - PACKET_OVERHEAD_MAX];
     p->is_long = !knows_us(s, to) || p->kind == PACKET_WRONG || p->kind == PACKET_PULL ||
                  p->kind == PACKET_CARDS;
-    /* Of one that is gone or only named its own card is wanted. */
-    p->knows_you = to != NULL && member_is_live(to) && roster_find_tag(&s->roster, to->tag) == to;
+    /* The own card is wanted of whom something is held against, or whose others' cards are not
+     * believed. */
+    p->knows_you = to != NULL && to->state == MEMBER_ALIVE &&
+                   (to->probe == NULL || !to->probe->is_card_wanted) &&
+                   roster_find_tag(&s->roster, to->tag) == to;
     p->version = to != NULL ? member_version(to) : PROTOCOL_VERSION_MIN;
     p->tag = s->self->tag;
     p->counter = ++s->counter;

@@ -77,6 +77,7 @@ struct swim_probe_state {
     uint64_t ask_us; /* when somebody new is asked; 0: it need not be */
 
     struct suspicion suspicion; /* while it is suspect */
+    bool is_card_wanted;        /* from itself: others' is too far ahead of what is held */
     bool is_told_soon;          /* tell it what is held about it, by link too */
     uint64_t told_us;           /* 0: not lately */
 };

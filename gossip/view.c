@@ -264,6 +264,9 @@ static void renew(struct swim *s, struct member *m, const struct member_card *ca
     }
     roster_set_card(&s->roster, m, &kept);
     probe_acquit(s, m);
+    if (m->probe != NULL && is_first_hand) {
+        m->probe->is_card_wanted = false;
+    }
     if (is_new) {
         roster_set_state(&s->roster, m, MEMBER_ALIVE, card->incarnation, s->now_us);
         welcome(s, m);
@@ -504,16 +507,30 @@ static void hear_of_suspect(struct swim *s, const struct entry *e)
     }
 }
 
+/* Others say that its number is far beyond what is held: true where they heard what this node has
+ * missed, so it is asked itself, whose word counts. */
+static void want_card(struct swim *s, struct member *m)
+{
+    if (!m->is_self && !m->is_ghost && member_is_live(m) && !probe_state(s, m)->is_card_wanted) {
+        m->probe->is_card_wanted = true;
+        probe_ping(s, m);
+    }
+}
+
 /* Most cards that come are known, and are not worth taking apart. */
 static void hear_card(struct swim *s, const struct entry *e, const struct view_teller *teller)
 {
     struct member *m = roster_find(&s->roster, &e->uuid);
+    const bool is_own = uuid_equal(teller->uuid, &e->uuid);
+    const bool is_first_hand = is_own && teller->is_sure;
     const uint64_t raised = m != NULL ? e->incarnation - m->incarnation : 0;
-    if (m == NULL ? e->incarnation > VIEW_UNKNOWN_MAX
-                  : e->incarnation > m->incarnation && raised > VIEW_RAISE_MAX) {
+    if (m == NULL && e->incarnation > VIEW_UNKNOWN_MAX) {
         return;
     }
-    const bool is_own = uuid_equal(teller->uuid, &e->uuid);
+    if (m != NULL && e->incarnation > m->incarnation && raised > VIEW_RAISE_MAX && !is_first_hand) {
+        want_card(s, m);
+        return;
+    }
     if (m == NULL || e->incarnation > m->incarnation || (is_own && !m->has_answered) ||
         is_fuller(m, e->incarnation, e->addr_count)) {
         struct cursor c = cursor_reader(e->card, e->card_len);

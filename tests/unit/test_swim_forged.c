@@ -149,6 +149,34 @@ static void forged_cards_raise_an_incarnation_by_little(void **state)
     cluster_free(c);
 }
 
+/* It has missed what the others have heard. */
+static void who_is_far_behind_asks_the_member_itself(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_formed(13, 4, true);
+    struct member_card card;
+    uint8_t bytes[CARD_WIRE_MAX];
+    run_for(c, 2000);
+    for (uint32_t i = 0; i < 3; i++) {
+        cut(c, 0, i + 1, true);
+    }
+    for (uint32_t i = 0; i < 2; i++) {
+        member_card(swim_self(c->nodes[2].swim), &card);
+        card.incarnation += 60000;
+        struct cursor w = cursor_writer(bytes, sizeof(bytes));
+        card_write(&w, &card);
+        const struct entry e = {.kind = ENTRY_ALIVE, .card = bytes, .card_len = w.pos};
+        forge(c, 2, 1, PACKET_GOSSIP, &e, 1);
+        run_for(c, 200);
+    }
+    assert_true(member_of(c, 1, 2)->incarnation > member_of(c, 0, 2)->incarnation + 70000);
+    for (uint32_t i = 0; i < 3; i++) {
+        cut(c, 0, i + 1, false);
+    }
+    (void)wait_full(c, 5000);
+    cluster_free(c);
+}
+
 static void nobody_is_met_at_an_incarnation_beyond_reach(void **state)
 {
     (void)state;
@@ -354,6 +382,7 @@ int main(void)
         cmocka_unit_test(forged_ends_of_members_just_heard_cost_a_probe_and_no_more),
         cmocka_unit_test(an_accusation_before_it_does_not_make_a_death_believed),
         cmocka_unit_test(forged_cards_raise_an_incarnation_by_little),
+        cmocka_unit_test(who_is_far_behind_asks_the_member_itself),
         cmocka_unit_test(nobody_is_met_at_an_incarnation_beyond_reach),
         cmocka_unit_test(an_own_address_takes_two_witnesses_where_there_are_two),
         cmocka_unit_test(cards_of_nobody_make_no_members),

@@ -399,6 +399,9 @@ static void take_swim_event(struct engine *e, const struct swim_event *event)
     case SWIM_NAME_TWICE:
         engine_notice(e, NOTICE_NAME_TWICE, event->member, 0, NULL);
         break;
+    case SWIM_ANSWERED:
+        quorum_look(e, event->member);
+        break;
     case SWIM_REFUTED:
         break;
     }

@@ -50,6 +50,7 @@ enum swim_event_kind {
                         ping */
     SWIM_STRANGER,   /* somebody of another cluster, or of another `version`, is at `addr` */
     SWIM_NAME_TWICE, /* the member has our own name */
+    SWIM_ANSWERED,   /* the member, alive or suspect, has answered since it last was not */
     SWIM_REFUTED,    /* we were suspected and said otherwise */
 };
 

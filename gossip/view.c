@@ -1,12 +1,10 @@
 #include "gossip/view.h"
 
 #include "core/assert.h"
-#include "core/mem.h"
 #include "gossip/courier.h"
 #include "gossip/probe.h"
 #include "gossip/pull.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -239,10 +237,10 @@ static struct member *meet(struct swim *s, const struct member_card *card,
     return m;
 }
 
-/* What never changes in a member's life is not changed by what others say of it: they could have us
+/* What never changes in a member's life is not changed by a later card: somebody could have us
  * count it to another enclave. */
-static void keep_what_is_sure(const struct member *m, const struct member_card *card,
-                              struct member_card *ret_card)
+static void keep_what_stays(const struct member *m, const struct member_card *card,
+                            struct member_card *ret_card)
 {
     struct member_card held;
     member_card(m, &held);
@@ -259,8 +257,8 @@ static void renew(struct swim *s, struct member *m, const struct member_card *ca
 {
     const bool is_new = m->is_ghost || m->state == MEMBER_NAMED;
     struct member_card kept = *card;
-    if (m->has_answered && !is_first_hand) {
-        keep_what_is_sure(m, card, &kept);
+    if (!is_new) {
+        keep_what_stays(m, card, &kept);
     }
     roster_set_card(&s->roster, m, &kept);
     probe_acquit(s, m);
@@ -324,7 +322,11 @@ static void take_card(struct swim *s, struct member *m, const struct member_card
         }
     } else if (is_fuller(m, card->incarnation, card->addr_count) ||
                (is_first_hand && !m->has_answered)) {
-        roster_set_card(&s->roster, m, card);
+        struct member_card kept = *card;
+        if (!m->is_ghost && m->state != MEMBER_NAMED) {
+            keep_what_stays(m, card, &kept);
+        }
+        roster_set_card(&s->roster, m, &kept);
     }
 }
 
@@ -360,6 +362,7 @@ void view_answered(struct swim *s, struct member *m)
         tell_caller(s, SWIM_NAME_TWICE, m, (enum member_state)m->state);
     }
     if (member_is_live(m)) {
+        tell_caller(s, SWIM_ANSWERED, m, (enum member_state)m->state);
         pull_first(s, m);
     }
 }

@@ -8,6 +8,7 @@
 #include "gossip/clock.h"
 #include "gossip/crowd.h"
 #include "gossip/engine_state.h"
+#include "gossip/probe.h"
 #include "gossip/view.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/story.h"
@@ -54,6 +55,7 @@ enum mutant {
     MUTANT_GRUDGING,   /* never asks the dead whether they are back */
     MUTANT_IDLE,       /* never reconciles */
     MUTANT_BLIND,      /* the same, and all its digests are equal */
+    MUTANT_HANGMAN,    /* asks nobody whether he is dead as others say */
     MUTANT_SLOPPY,     /* its numbers do not add up */
 };
 
@@ -271,6 +273,15 @@ WRAP(void, view_declare_dead, struct swim *s, struct member *m)
 {
     if (mutant != MUTANT_FAITHFUL) {
         __real_view_declare_dead(s, m);
+    }
+}
+
+WRAP(void, probe_judge, struct swim *s, struct member *m, enum member_state said)
+{
+    if (mutant == MUTANT_HANGMAN) {
+        __real_view_declare_dead(s, m);
+    } else {
+        __real_probe_judge(s, m, said);
     }
 }
 
@@ -563,6 +574,12 @@ static void a_false_death_is_caught(void **state)
     assert_caught(MUTANT_RASH, small_story("steady"), INVARIANT_DEATH);
 }
 
+static void deaths_that_strangers_tell_are_caught(void **state)
+{
+    (void)state;
+    assert_caught(MUTANT_HANGMAN, small_story("hostile"), INVARIANT_DEATH);
+}
+
 /* Who is never declared dead also keeps the views apart: this is about the first to notice. */
 static void a_crash_that_nobody_notices_is_caught(void **state)
 {
@@ -696,6 +713,7 @@ int main(void)
         cmocka_unit_test(a_202_of_members_that_are_there_is_caught),
         cmocka_unit_test(a_201_without_its_holders_is_caught),
         cmocka_unit_test(a_false_death_is_caught),
+        cmocka_unit_test(deaths_that_strangers_tell_are_caught),
         cmocka_unit_test(a_crash_that_nobody_notices_is_caught),
         cmocka_unit_test(memory_that_is_not_kept_is_caught),
         cmocka_unit_test(a_queue_that_is_too_long_is_caught),

@@ -95,6 +95,26 @@ static void a_newcomer_is_told_of_everybody_and_everybody_of_it(void **state)
     cluster_free(c);
 }
 
+/* All begin at one seed, and later one more does. */
+static void a_star_of_1000_forms_and_all_know_one_more_within_5_s(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(1000, 14);
+    c->enclave_size = 16;
+    c->order = CONTACTS_ONE;
+    for (uint32_t i = 0; i + 1 < c->count; i++) {
+        cluster_start(c, i);
+    }
+    assert_true(cluster_wait_full_view(c, 5000));
+    cluster_run_for(c, 5 * SECOND_MS);
+    const uint64_t from_us = c->net.now_us;
+    cluster_start(c, c->count - 1);
+    assert_true(cluster_wait_full_view(c, 5000));
+    print_message("one more of 1,000: known to all after %u ms\n",
+                  (unsigned)((c->net.now_us - from_us) / 1000));
+    cluster_free(c);
+}
+
 static void idle_nodes_send_little_however_many_they_are(void **state)
 {
     (void)state;
@@ -319,6 +339,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_burst_is_a_full_view_in_any_order_of_discovery),
         cmocka_unit_test(a_newcomer_is_told_of_everybody_and_everybody_of_it),
+        cmocka_unit_test(a_star_of_1000_forms_and_all_know_one_more_within_5_s),
         cmocka_unit_test(idle_nodes_send_little_however_many_they_are),
         cmocka_unit_test(a_silent_crash_is_known_to_all_in_time_under_loss),
         cmocka_unit_test(lost_segments_are_no_deaths_where_only_links_work),

@@ -21,6 +21,9 @@ struct candidate {
     uint32_t slot;
     uint32_t seq;
     uint32_t asks;
+    uint64_t cookie; /* 0: none so far */
+    uint64_t asked_us;
+    uint64_t pace_us; /* between questions with the cookie */
     bool is_dialed;
 };
 
@@ -133,8 +136,8 @@ uint64_t candidates_deadline(const struct candidates *cs)
     return first != NULL ? first->due_us : UINT64_MAX;
 }
 
-enum candidate_step candidates_due(struct candidates *cs, uint64_t now_us, struct addr *ret_addr,
-                                   uint32_t *ret_seq)
+enum candidate_step candidates_due(struct candidates *cs, uint64_t now_us,
+                                   struct candidate_ask *ret_ask)
 {
     for (;;) {
         const struct timer *first = timerheap_first(&cs->timers);
@@ -142,16 +145,17 @@ enum candidate_step candidates_due(struct candidates *cs, uint64_t now_us, struc
             return CANDIDATE_WAIT;
         }
         struct candidate *ca = first->owner;
-        *ret_addr = ca->addr;
-        *ret_seq = ca->seq;
+        *ret_ask = (struct candidate_ask){ca->addr, ca->seq, ca->cookie};
         if (ca->is_dialed) {
             forget(cs, ca);
             continue;
         }
-        if (ca->asks < CANDIDATE_ASKS_MAX) {
-            const uint64_t wait_us =
-                ca->asks == 0 ? CANDIDATE_ASK_FIRST_US : CANDIDATE_ASK_LATER_US;
+        if (ca->asks < (ca->cookie != 0 ? CANDIDATE_COOKIE_ASKS_MAX : CANDIDATE_ASKS_MAX)) {
+            const uint64_t wait_us = ca->cookie != 0 ? ca->pace_us
+                                     : ca->asks == 0 ? CANDIDATE_ASK_FIRST_US
+                                                     : CANDIDATE_ASK_LATER_US;
             ca->asks++;
+            ca->asked_us = now_us;
             timerheap_set(&cs->timers, &ca->timer, now_us + wait_us);
             return CANDIDATE_ASK;
         }
@@ -170,7 +174,7 @@ bool candidates_refused(struct candidates *cs, const struct addr *addr, uint64_t
     if (addr_is_loopback(addr)) {
         forget(cs, ca); /* no firewall between: who has no UDP port here has no TCP port either */
     } else if (ca->asks > 0 && !ca->is_dialed) {
-        ca->asks = CANDIDATE_ASKS_MAX;
+        ca->asks = CANDIDATE_COOKIE_ASKS_MAX;
         timerheap_set(&cs->timers, &ca->timer, now_us);
     }
     return true;
@@ -190,22 +194,41 @@ bool candidates_is_seq(uint32_t seq)
     return (seq & SEQ_CANDIDATE) != 0;
 }
 
-bool candidates_has_asked(const struct candidates *cs, uint32_t seq)
+static struct candidate *find_seq(const struct candidates *cs, uint32_t seq)
 {
     const uint32_t slot = seq & (CANDIDATES_MAX - 1);
-    return candidates_is_seq(seq) && slot < cs->slot_count && cs->slots[slot] != NULL &&
-           cs->slots[slot]->seq == seq;
+    const bool is_there =
+        candidates_is_seq(seq) && slot < cs->slot_count && cs->slots[slot] != NULL;
+    return is_there && cs->slots[slot]->seq == seq ? cs->slots[slot] : NULL;
+}
+
+bool candidates_has_asked(const struct candidates *cs, uint32_t seq)
+{
+    return find_seq(cs, seq) != NULL;
 }
 
 bool candidates_settle_seq(struct candidates *cs, uint32_t seq, struct addr *ret_addr)
 {
-    const uint32_t slot = seq & (CANDIDATES_MAX - 1);
-    if (!candidates_has_asked(cs, seq)) {
+    struct candidate *ca = find_seq(cs, seq);
+    if (ca == NULL) {
         return false;
     }
-    *ret_addr = cs->slots[slot]->addr;
-    forget(cs, cs->slots[slot]);
+    *ret_addr = ca->addr;
+    forget(cs, ca);
     return true;
+}
+
+bool candidates_cookie(struct candidates *cs, uint32_t seq, uint64_t cookie, uint64_t now_us)
+{
+    struct candidate *ca = find_seq(cs, seq);
+    if (ca != NULL && ca->cookie == 0 && ca->asks > 0 && !ca->is_dialed) {
+        const uint64_t rtts_us = 2 * (now_us - ca->asked_us);
+        ca->cookie = cookie;
+        ca->pace_us = rtts_us > CANDIDATE_COOKIE_ASK_MIN_US ? rtts_us : CANDIDATE_COOKIE_ASK_MIN_US;
+        ca->asks = 0;
+        timerheap_set(&cs->timers, &ca->timer, now_us);
+    }
+    return ca != NULL;
 }
 
 void candidates_add_own(struct candidates *cs, const struct addr *addr)

@@ -5,6 +5,9 @@
  * once; then it has answered, or is forgotten until a provider names it again. The table also
  * remembers which addresses turned out to be this very node, so that these cost nothing later.
  *
+ * A candidate that wants this node to prove itself first has sent it a cookie, and is asked again
+ * with it, at once and up to four times.
+ *
  * It sends nothing itself: candidates_due() says what to do. It knows no members.
  */
 #ifndef GOSSIP_CANDIDATE_H
@@ -22,6 +25,10 @@ enum {
     CANDIDATE_ASK_FIRST_US = 100000,
     CANDIDATE_ASK_LATER_US = 200000,
     CANDIDATE_DIAL_US = 1500000,
+    /* With a cookie it is asked anew, and more closely: it is there, and its round trip is known.
+     */
+    CANDIDATE_COOKIE_ASKS_MAX = 4,
+    CANDIDATE_COOKIE_ASK_MIN_US = 20000,
     /* A long list is asked in bursts, so that its datagrams fit the outbox and sockets' buffers. */
     CANDIDATE_BURST = 64,
     CANDIDATE_BURST_US = 10000,
@@ -51,6 +58,12 @@ enum candidate_step {
     CANDIDATE_DIAL, /* try a link */
 };
 
+struct candidate_ask {
+    struct addr addr;
+    uint32_t seq;
+    uint64_t cookie; /* to send back; 0 for none */
+};
+
 void candidates_init(struct candidates *cs, uint64_t hash_seed);
 void candidates_fini(struct candidates *cs);
 
@@ -61,8 +74,8 @@ bool candidates_add(struct candidates *cs, const struct addr *addr, uint64_t now
 uint64_t candidates_deadline(const struct candidates *cs);
 
 /* What is due now, one at a time: call until CANDIDATE_WAIT. */
-enum candidate_step candidates_due(struct candidates *cs, uint64_t now_us, struct addr *ret_addr,
-                                   uint32_t *ret_seq);
+enum candidate_step candidates_due(struct candidates *cs, uint64_t now_us,
+                                   struct candidate_ask *ret_ask);
 
 /* Nobody listens there for datagrams: no further ask, dial at once. False when it is none of ours.
  */
@@ -79,6 +92,10 @@ bool candidates_has_asked(const struct candidates *cs, uint32_t seq);
 
 /* The candidate asked with `seq` has answered. False when it is none under way. */
 bool candidates_settle_seq(struct candidates *cs, uint32_t seq, struct addr *ret_addr);
+
+/* The candidate asked with `seq` sent a cookie: it is to be asked again with it. Counts once. False
+ * when it is none under way. */
+bool candidates_cookie(struct candidates *cs, uint32_t seq, uint64_t cookie, uint64_t now_us);
 
 /* The address is this very node. */
 void candidates_add_own(struct candidates *cs, const struct addr *addr);

@@ -13,6 +13,8 @@
     X(datagrams_malformed, "Datagrams dropped as malformed")                        \
     X(datagrams_stranger, "Datagrams dropped as of another cluster or version")     \
     X(datagrams_dropped, "Datagrams dropped by the full outbox")                    \
+    X(cookies_sent, "Answers that ask an address to prove that it receives")        \
+    X(answers_withheld, "Answers that would have been longer than what was asked")  \
     X(frames_malformed, "Peer links ended for malformed frames")                    \
     X(frames_unknown, "Unknown frames skipped")                                     \
     X(links_stranger, "Peer links refused as of another cluster or version")        \

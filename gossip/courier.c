@@ -6,6 +6,9 @@
 
 enum {
     LISTENER_DRAWS = 64, /* finds one of 30 links among 1,000 members five times in six */
+    PROVEN_DRAWS = 8,    /* then one of those that proved themselves lately will do */
+    KNOCKS_MAX = 32,     /* in KNOCKS_PERIOD_US */
+    KNOCKS_PERIOD_US = 100000,
 };
 
 /* A packet's entries under construction. */
@@ -13,8 +16,8 @@ struct load {
     struct swim *s;
     const struct member *to;
     const struct addr *addr;
+    const struct courier_asked *asked; /* NULL when it answers nothing */
     struct cursor entries;
-    bool is_knock; /* asks whether anybody is there; who answers is introduced to us after that */
 };
 
 static enum card_audience audience_of(const struct member *m, const struct member *to,
@@ -67,31 +70,65 @@ static enum rumor_verdict offer(void *arg, const struct rumor *r)
     return load_entry(load, r->subject, r->kind, &r->by) ? RUMOR_TAKEN : RUMOR_SKIPPED;
 }
 
+static bool is_proven(const struct member *m, const struct addr *addr)
+{
+    if (m == NULL || !m->is_proven) {
+        return false;
+    }
+    const struct addr last = member_last_addr(m);
+    return addr_equal(&last, addr);
+}
+
+/* Whether the packet may carry news. Who asked for a cookie back has answered us with it. */
+static bool may_tell(const struct load *load, const struct packet *p)
+{
+    if (load->asked != NULL) {
+        return load->to != NULL || load->asked->room == DATAGRAM_BYTES_MAX;
+    }
+    return load->addr == NULL || is_proven(load->to, load->addr) ||
+           (load->to == NULL && p->cookie != 0);
+}
+
+static bool is_accused(const struct member *to)
+{
+    return to != NULL && to->state != MEMBER_ALIVE && to->state != MEMBER_NAMED && !to->is_ghost;
+}
+
 /* What the receiver must hear whether or not it is news to others. */
-static void load_first(struct load *load, bool is_long)
+static void load_first(struct load *load, bool may_introduce)
 {
     const struct swim *s = load->s;
     const struct member *to = load->to;
-    if (to != NULL && to->state != MEMBER_ALIVE && to->state != MEMBER_NAMED && !to->is_ghost) {
+    if (is_accused(to)) {
         const enum entry_kind kind = to->state == MEMBER_SUSPECT ? ENTRY_SUSPECT
                                      : to->state == MEMBER_DEAD  ? ENTRY_DEAD
                                                                  : ENTRY_LEFT;
         (void)load_entry(load, to, kind, to->probe != NULL ? &to->probe->by : NULL);
     }
     /* Who has left says so to whoever asks: nobody else is believed. */
-    if ((is_long && !load->is_knock) || s->self->state == MEMBER_LEFT) {
+    if (may_introduce || s->self->state == MEMBER_LEFT) {
         (void)load_entry(load, s->self, s->self->state == MEMBER_LEFT ? ENTRY_LEFT : ENTRY_ALIVE,
                          NULL);
     }
 }
 
-/* Whether a short header will do. One that we never heard from is taken to know us when somebody's
- * whole view equalled ours since our card last changed: in a large cluster every ping for many
- * minutes is the first to its receiver. Who does not know us after all says so in its answer. */
-static bool knows_us(const struct swim *s, const struct member *to)
+bool courier_is_known_to(const struct swim *s, const struct member *to)
 {
-    return to != NULL && to->state != MEMBER_NAMED &&
+    return to->state != MEMBER_NAMED &&
            (to->has_said ? to->knows_us : s->agreed == s->self->incarnation);
+}
+
+/* Whether a short header will do. Who asks us says so at once: a member by what it says of our
+ * card, which it may want anew, somebody unknown by a short header, as it took us for somebody it
+ * knows. */
+static bool knows_us(const struct load *load, const struct packet *p)
+{
+    if (load->asked == NULL) {
+        return load->to != NULL && courier_is_known_to(load->s, load->to);
+    }
+    const struct packet *asked = load->asked->packet;
+    const bool is_little = load->to == NULL || p->kind == PACKET_COOKIE;
+    return asked->knows_you || (is_little && !asked->is_long);
 }
 
 /* A rumour is told so often and no more: not to those who will hardly hear it. Nor by requests for
@@ -103,12 +140,11 @@ static bool takes_rumors(const struct load *load, const struct packet *p)
     return p->kind != PACKET_PULL && !is_hardly_heard;
 }
 
-static size_t compose(struct load *load, struct packet *p, uint8_t data[DATAGRAM_BYTES_MAX])
+static void fill_header(struct load *load, struct packet *p)
 {
     struct swim *s = load->s;
     const struct member *to = load->to;
-    uint8_t entries[DATAGRAM_BYTES_MAX - PACKET_OVERHEAD_MAX];
-    p->is_long = !knows_us(s, to) || p->kind == PACKET_WRONG || p->kind == PACKET_PULL ||
+    p->is_long = !knows_us(load, p) || p->kind == PACKET_WRONG || p->kind == PACKET_PULL ||
                  p->kind == PACKET_CARDS;
     /* The own card is wanted of whom something is held against, or whose others' cards are not
      * believed. */
@@ -121,12 +157,57 @@ static size_t compose(struct load *load, struct packet *p, uint8_t data[DATAGRAM
     p->cluster = s->cluster;
     p->uuid = s->self->uuid;
     p->boot = s->self->boot;
-    if (p->entries == NULL) {
-        load->entries = cursor_writer(entries, sizeof(entries) - (size_t)p->count * PULL_SUM_BYTES);
-        load_first(load, p->is_long);
-        if (takes_rumors(load, p)) {
-            rumor_offer(&s->rumors, rumor_sends(roster_live_count(&s->roster)), offer, load);
+    const bool is_asked_for = load->addr != NULL && to != NULL && to->probe != NULL &&
+                              (p->is_long || !p->knows_you) &&
+                              (p->kind == PACKET_PING || p->kind == PACKET_PULL);
+    if (p->kind != PACKET_COOKIE && (to != NULL || load->addr == NULL)) {
+        p->cookie = is_asked_for ? to->probe->cookie : 0;
+    }
+    /* By link everybody is proven, and needs to pay for nothing. */
+    p->size_min = 0;
+    if (load->addr != NULL && p->kind == PACKET_PING_REQ) {
+        p->size_min = PACKET_RELAY_BYTES;
+    } else if (load->addr != NULL && p->kind == PACKET_PING && is_accused(to) && !p->is_bare) {
+        p->size_min = PACKET_ACCUSE_BYTES;
+    }
+}
+
+static size_t bytes_without_entries(const struct packet *p)
+{
+    uint8_t data[DATAGRAM_BYTES_MAX];
+    struct cursor c = cursor_writer(data, sizeof(data));
+    packet_write(&c, p);
+    ASSERT(cursor_ok(&c));
+    return c.pos;
+}
+
+static void load_entries(struct load *load, const struct packet *p, uint8_t *entries, size_t size)
+{
+    struct swim *s = load->s;
+    const bool is_open = may_tell(load, p);
+    load->entries = cursor_writer(entries, size);
+    load_first(load, p->is_long && is_open);
+    if (is_open && takes_rumors(load, p)) {
+        rumor_offer(&s->rumors, rumor_sends(roster_live_count(&s->roster)), offer, load);
+    }
+}
+
+/* Returns how many bytes it has, 0 when it does not fit into an answer. */
+static size_t compose(struct load *load, struct packet *p, uint8_t data[DATAGRAM_BYTES_MAX])
+{
+    uint8_t entries[DATAGRAM_BYTES_MAX - PACKET_OVERHEAD_MAX];
+    size_t size = sizeof(entries) - (size_t)p->count * PULL_SUM_BYTES;
+    fill_header(load, p);
+    if (load->asked != NULL && load->asked->room < DATAGRAM_BYTES_MAX) {
+        const size_t bare = bytes_without_entries(p) + SECTION_HEAD_BYTES;
+        if (bare - SECTION_HEAD_BYTES > load->asked->room) {
+            return 0;
         }
+        const size_t left = load->asked->room > bare ? load->asked->room - bare : 0;
+        size = left < size ? left : size;
+    }
+    if (p->entries == NULL && p->kind != PACKET_COOKIE && !p->is_bare) {
+        load_entries(load, p, entries, size);
         p->entries = entries;
         p->entries_len = load->entries.pos;
     }
@@ -138,18 +219,24 @@ static size_t compose(struct load *load, struct packet *p, uint8_t data[DATAGRAM
     return c.pos;
 }
 
-void courier_send_at(struct swim *s, struct member *to, const struct addr *addr, struct packet *p)
+static void send(struct load *load, struct packet *p)
 {
+    struct swim *s = load->s;
     uint8_t data[DATAGRAM_BYTES_MAX];
-    /* A node that has company knocks every half minute on doors behind which nobody lives. */
-    const bool is_knock = to == NULL && p->kind == PACKET_PING && roster_live_count(&s->roster) > 1;
-    struct load load = {.s = s, .to = to, .addr = addr, .is_knock = is_knock};
-    const size_t len = compose(&load, p, data);
-    if (outbox_datagram(s->outbox, addr, data, len)) {
+    const size_t len = compose(load, p, data);
+    if (len == 0) {
+        s->counters->answers_withheld++;
+    } else if (outbox_datagram(s->outbox, load->addr, data, len)) {
         s->counters->datagrams_out++;
     } else {
         s->counters->datagrams_dropped++;
     }
+}
+
+void courier_send_at(struct swim *s, struct member *to, const struct addr *addr, struct packet *p)
+{
+    struct load load = {.s = s, .to = to, .addr = addr};
+    send(&load, p);
 }
 
 void courier_send_by_link(struct swim *s, struct member *to, struct packet *p)
@@ -166,9 +253,41 @@ void courier_send_by_link(struct swim *s, struct member *to, struct packet *p)
     (void)eventq_put(&s->events, &event);
 }
 
+bool courier_reaches(const struct member *m)
+{
+    return m->is_proven || m->link != 0;
+}
+
+void courier_proved(struct swim *s, struct member *m, const struct addr *addr)
+{
+    roster_set_last_addr(&s->roster, m, addr);
+    m->is_proven = true;
+    s->proven[s->proven_count++ % PROVEN_KEPT] = m->slot;
+}
+
+bool courier_may_knock(struct swim *s)
+{
+    if (s->now_us - s->knocks_us >= KNOCKS_PERIOD_US) {
+        s->knocks_us = s->now_us;
+        s->knocks = 0;
+    }
+    return ++s->knocks <= KNOCKS_MAX;
+}
+
 bool courier_is_unheard(const struct swim *s)
 {
     return s->misses >= COURIER_MISSES_MAX;
+}
+
+/* One of those that proved themselves last. In a large cluster few have for a while, as each pings
+ * each once in many minutes, but enough for news to reach all. NULL when the draw finds nobody. */
+static struct member *proven_lately(struct swim *s)
+{
+    const uint32_t kept = s->proven_count < PROVEN_KEPT ? s->proven_count : PROVEN_KEPT;
+    struct member *to =
+        kept > 0 ? roster_at(&s->roster, s->proven[rng_below(&s->rng, kept)]) : NULL;
+    const bool is_fit = to != NULL && !to->is_self && member_is_live(to) && courier_reaches(to);
+    return is_fit ? to : NULL;
 }
 
 struct member *courier_listener(struct swim *s)
@@ -179,7 +298,11 @@ struct member *courier_listener(struct swim *s)
         to = roster_random(&s->roster, &s->rng);
     }
     s->has_listener = to != NULL && to->link != 0;
-    return to;
+    for (uint32_t i = 0; i < PROVEN_DRAWS && to != NULL && !courier_reaches(to); i++) {
+        to = i + 1 < PROVEN_DRAWS / 2 ? roster_random(&s->roster, &s->rng) : proven_lately(s);
+        to = to == NULL ? s->self : to;
+    }
+    return to != NULL && courier_reaches(to) ? to : NULL;
 }
 
 bool courier_passes(const struct swim *s, const struct member *to)
@@ -190,8 +313,11 @@ bool courier_passes(const struct swim *s, const struct member *to)
 void courier_send(struct swim *s, struct member *to, struct packet *p)
 {
     struct addr addr;
-    if (to->link != 0 && !courier_passes(s, to)) {
+    const bool is_news = p->kind == PACKET_GOSSIP || p->kind == PACKET_PULL;
+    if (to->link != 0 && (!courier_passes(s, to) || (is_news && !to->is_proven))) {
         courier_send_by_link(s, to, p);
+    } else if (is_news && !to->is_proven) {
+        return; /* it has yet to prove that it receives */
     } else if (roster_addr_of(&s->roster, to, 0, &addr)) {
         courier_send_at(s, to, &addr, p);
     } else if (to->link != 0) {
@@ -210,13 +336,26 @@ void courier_send_twice(struct swim *s, struct member *to, struct packet *p)
     }
 }
 
-void courier_reply(struct swim *s, struct member *to, const struct addr *from, struct packet *p)
+void courier_reply(struct swim *s, const struct courier_asked *asked, struct packet *p)
 {
-    if (from != NULL) {
-        courier_send_at(s, to, from, p);
-    } else if (to != NULL && to->link != 0) {
-        courier_send_by_link(s, to, p);
+    struct load load = {.s = s, .to = asked->to, .addr = asked->from, .asked = asked};
+    if (asked->from != NULL) {
+        send(&load, p);
+    } else if (asked->to != NULL && asked->to->link != 0) {
+        courier_send_by_link(s, asked->to, p);
     }
+}
+
+void courier_reply_cookie(struct swim *s, const struct courier_asked *asked)
+{
+    const struct packet *p = asked->packet;
+    struct packet reply = {
+        .kind = PACKET_COOKIE,
+        .seq = p->seq,
+        .cookie = cookie_of(s->cookie_secret, asked->from, s->now_us),
+    };
+    s->counters->cookies_sent++;
+    courier_reply(s, asked, &reply);
 }
 
 struct packet courier_ping(struct swim *s, uint32_t seq, uint32_t target_tag)

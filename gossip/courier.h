@@ -2,6 +2,10 @@
  * courier: packets out. It fills in the header, adds what the receiver must hear first (what is
  * held against it, then this node's own card while the receiver does not know it), fills the rest
  * with rumours, and sends by datagram or, where those do not pass, as SWIM_PACKET_BY_LINK.
+ *
+ * It also keeps what packet.h promises to those who never asked for anything: an address that has
+ * not proved that it receives is sent no news, and in answer no more than came from it. What has
+ * proved itself of a member is where it last answered, when member's is_proven says so.
  */
 #ifndef GOSSIP_COURIER_H
 #define GOSSIP_COURIER_H
@@ -20,8 +24,23 @@ bool courier_passes(const struct swim *s, const struct member *to);
  * pass here at all. */
 bool courier_is_unheard(const struct swim *s);
 
-/* A live member to tell something: any, or while datagrams hardly pass one with a link, if a few
- * draws find one. NULL when there is nobody. */
+/* Whether the member is taken to have our card. One that we never heard from is when somebody's
+ * whole view equalled ours since our card last changed: in a large cluster every ping for many
+ * minutes is the first to its receiver. Who does not know us after all says so in its answer. */
+bool courier_is_known_to(const struct swim *s, const struct member *to);
+
+/* Whether the member may be told news: it has proved that it receives, or has a link. */
+bool courier_reaches(const struct member *m);
+
+/* The member has proved that it receives at this address: it answers there. */
+void courier_proved(struct swim *s, struct member *m, const struct addr *addr);
+
+/* Whether one more member that has not answered yet may be pinged now. They are known by hearsay,
+ * and so are their addresses. Counts it. */
+bool courier_may_knock(struct swim *s);
+
+/* A live member to tell something: any that can be told, or while datagrams hardly pass one with a
+ * link, if a few draws find one. NULL when there is nobody. */
 struct member *courier_listener(struct swim *s);
 
 /* Sends to a member the best way: by link where datagrams do not pass, else to its best address. */
@@ -37,8 +56,20 @@ void courier_send_at(struct swim *s, struct member *to, const struct addr *addr,
 /* Sends by the member's link, which it has. */
 void courier_send_by_link(struct swim *s, struct member *to, struct packet *p);
 
-/* Back the way a packet came: to the address `from`, or by link when that is NULL. */
-void courier_reply(struct swim *s, struct member *to, const struct addr *from, struct packet *p);
+/* What a packet is answered by: it came from the address `from`, or by the link of `to` when that
+ * is NULL, and may be answered by `room` bytes. `to` is NULL when the sender is unknown. */
+struct courier_asked {
+    struct member *to;
+    const struct addr *from;
+    const struct packet *packet;
+    size_t room; /* DATAGRAM_BYTES_MAX for who has proved that it receives, else what came */
+};
+
+/* Back the way it came, or not at all where it does not fit. */
+void courier_reply(struct swim *s, const struct courier_asked *asked, struct packet *p);
+
+/* The answer to who has to prove first that it receives. */
+void courier_reply_cookie(struct swim *s, const struct courier_asked *asked);
 
 /* A ping with this node's vitals; `target_tag` 0 for whoever is there. */
 struct packet courier_ping(struct swim *s, uint32_t seq, uint32_t target_tag);

@@ -75,6 +75,7 @@ static struct swim *make_swim(struct engine *e, uint64_t now_us)
         .vitals = fill_vitals,
         .vitals_arg = e,
     };
+    memcpy(swim.cookie_secret, e->config.cookie_secret, sizeof(swim.cookie_secret));
     memcpy(swim.self.name, e->config.name, sizeof(swim.self.name));
     memcpy(swim.self.enclave, e->config.enclave, sizeof(swim.self.enclave));
     memcpy(swim.self.addrs, e->config.addrs, sizeof(swim.self.addrs));

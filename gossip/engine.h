@@ -16,6 +16,7 @@
 #include "core/addr.h"
 #include "core/buf.h"
 #include "core/rc.h"
+#include "core/siphash.h"
 #include "core/store.h"
 #include "gossip/counters.h"
 #include "gossip/member.h"
@@ -30,7 +31,8 @@ struct engine_config {
     uint64_t seed;         /* for choices and jitter */
     uint64_t table_seed;   /* unpredictable, and never told to anybody */
     uint64_t session_seed; /* unpredictable; peers see what is drawn from it */
-    uint64_t wall_ms;      /* wall clock, ms since the epoch, at `now_us` of engine_new() */
+    uint8_t cookie_secret[SIPHASH_KEY_BYTES]; /* unpredictable */
+    uint64_t wall_ms; /* wall clock, ms since the epoch, at `now_us` of engine_new() */
     char name[NAME_SIZE];
     char network[NAME_SIZE]; /* the cluster's name */
     char enclave[NAME_SIZE];

@@ -56,59 +56,88 @@ static bool wants_seen_as(const struct member *sender, const struct packet *p)
     return p->is_long || !has_global;
 }
 
-static void take_ping(struct swim *s, struct member *sender, const struct addr *from,
-                      const struct packet *p)
+static void take_ping(struct swim *s, const struct courier_asked *asked)
 {
+    const struct packet *p = asked->packet;
+    const bool is_proven = asked->room == DATAGRAM_BYTES_MAX;
+    const bool is_wrong = p->target_tag != 0 && p->target_tag != s->self->tag;
     struct packet reply = {.kind = PACKET_WRONG, .seq = p->seq};
-    if (p->target_tag == 0 || p->target_tag == s->self->tag) {
+    if (!is_wrong) {
         reply.kind = PACKET_ACK;
         reply.member_digest = s->roster.digest;
         s->vitals(s->vitals_arg, p->vitals.cut_s, s->now_us, &reply.vitals);
-        if (from != NULL && !addr_is_loopback(from) && wants_seen_as(sender, p)) {
+        if (is_proven && asked->from != NULL && !addr_is_loopback(asked->from) &&
+            wants_seen_as(asked->to, p)) {
             reply.has_seen_as = true;
-            reply.seen_as = *from;
+            reply.seen_as = *asked->from;
         }
     }
-    courier_reply(s, sender, from, &reply);
-    if (sender != NULL) {
-        take_vitals(s, sender, p, from == NULL, 0);
+    /* Who lacks our card is to get it, but not before it has proved that it receives. */
+    const bool is_known = asked->to != NULL || p->is_long;
+    if (!is_proven && !is_wrong && is_known && !p->knows_you) {
+        courier_reply_cookie(s, asked);
+    } else {
+        courier_reply(s, asked, &reply);
+    }
+    if (asked->to != NULL) {
+        take_vitals(s, asked->to, p, asked->from == NULL, 0);
     }
 }
 
-static void take_ack(struct swim *s, struct member *sender, const struct addr *from,
-                     const struct packet *p)
+static void take_ack(struct swim *s, const struct courier_asked *asked, bool is_candidate,
+                     uint32_t rtt_us)
 {
-    struct addr asked;
-    const bool is_candidate = candidates_settle_seq(&s->candidates, p->seq, &asked);
-    const uint32_t rtt_us = probe_acked(s, sender, p->seq, from != NULL);
-    if (is_candidate && from != NULL) {
-        roster_set_last_addr(&s->roster, sender, &asked);
+    const struct packet *p = asked->packet;
+    const bool is_answer = is_candidate || rtt_us > 0;
+    if (p->has_seen_as && is_answer) {
+        ownaddr_seen(s, &p->seen_as, asked->to);
     }
-    if (p->has_seen_as && (is_candidate || rtt_us > 0)) {
-        ownaddr_seen(s, &p->seen_as, sender);
+    relay_acked(s, asked->to, p->seq);
+    take_vitals(s, asked->to, p, asked->from == NULL, rtt_us);
+}
+
+static void take_pull(struct swim *s, const struct courier_asked *asked)
+{
+    if (asked->room < DATAGRAM_BYTES_MAX) {
+        courier_reply_cookie(s, asked);
+    } else {
+        pull_answer(s, asked);
     }
+}
+
+/* A member wants us to prove ourselves: it is there, as this answers a question of ours. */
+static void take_cookie(struct swim *s, struct member *sender, const struct packet *p)
+{
     relay_acked(s, sender, p->seq);
-    take_vitals(s, sender, p, from == NULL, rtt_us);
+    if (candidates_cookie(&s->candidates, p->seq, p->cookie, s->now_us)) {
+        return;
+    }
+    if (probe_has_asked(sender, p->seq)) {
+        probe_cookie(s, sender, p->seq, p->cookie);
+    } else {
+        pull_again(s, sender, p->seq, p->cookie);
+    }
 }
 
-static void take_kind(struct swim *s, struct member *sender, const struct addr *from,
-                      const struct packet *p)
+static void take_kind(struct swim *s, const struct courier_asked *asked, bool is_candidate,
+                      uint32_t rtt_us)
 {
+    const struct packet *p = asked->packet;
     struct member *m = NULL;
     switch (p->kind) {
     case PACKET_PING:
-        take_ping(s, sender, from, p);
+        take_ping(s, asked);
         break;
     case PACKET_ACK:
-        take_ack(s, sender, from, p);
+        take_ack(s, asked, is_candidate, rtt_us);
         break;
     case PACKET_WRONG:
-        if (from != NULL && p->seq != 0) {
-            proof_refused(s, from, p->seq);
+        if (asked->from != NULL && p->seq != 0) {
+            proof_refused(s, asked->from, p->seq);
         }
         break;
     case PACKET_PING_REQ:
-        relay_request(s, sender, p);
+        relay_request(s, asked->to, p, asked->room);
         break;
     case PACKET_RELAYED:
         m = roster_find(&s->roster, &p->target);
@@ -119,10 +148,15 @@ static void take_kind(struct swim *s, struct member *sender, const struct addr *
     case PACKET_GOSSIP:
         break;
     case PACKET_PULL:
-        pull_answer(s, sender, from, p);
+        take_pull(s, asked);
         break;
     case PACKET_CARDS:
-        pull_page(s, sender, p->seq, p->first);
+        pull_page(s, asked->to, p->seq, p->first);
+        break;
+    case PACKET_COOKIE:
+        if (asked->from != NULL) {
+            take_cookie(s, asked->to, p);
+        }
         break;
     }
 }
@@ -146,6 +180,8 @@ static bool is_sure(const struct swim *s, const struct member *sender, const str
     case PACKET_GOSSIP:
     case PACKET_PULL:
         break;
+    case PACKET_COOKIE:
+        return from != NULL && sender != NULL && probe_has_asked(sender, p->seq);
     }
     return from == NULL;
 }
@@ -168,15 +204,53 @@ static void take_entries(struct swim *s, const struct view_teller *teller, const
     }
 }
 
-/* A packet of our cluster that is not our own. `sender` is NULL when a short header's tag is nobody
- * here: then nothing it says is believed, and an answer will make it introduce itself. */
-static void take_packet(struct swim *s, struct member *sender, const struct addr *from,
-                        const struct packet *p)
+/* Of somebody who is unknown here and has not proved that it receives nothing is believed. Who is
+ * surprised that we do not know it, as it knows us, hears so; who asks in full may prove itself.
+ * That somebody else is where we asked for a member can be checked: it repeats our number. */
+static void take_unknown(struct swim *s, const struct courier_asked *asked)
 {
-    if (!p->is_long && sender == NULL) {
-        if (p->kind == PACKET_PING && from != NULL) {
-            take_ping(s, NULL, from, p);
-        }
+    const struct packet *p = asked->packet;
+    if (p->kind == PACKET_PING) {
+        take_ping(s, asked);
+    } else if (p->kind == PACKET_PULL && p->is_long) {
+        courier_reply_cookie(s, asked);
+    } else if (p->kind == PACKET_WRONG && p->seq != 0) {
+        proof_refused(s, asked->from, p->seq);
+    } else if (p->kind == PACKET_COOKIE) {
+        (void)candidates_cookie(&s->candidates, p->seq, p->cookie, s->now_us);
+    }
+}
+
+static bool is_proven(const struct swim *s, const struct member *sender, const struct addr *from,
+                      const struct packet *p)
+{
+    if (from == NULL || cookie_is_of(s->cookie_secret, from, s->now_us, p->cookie)) {
+        return from == NULL || p->kind != PACKET_COOKIE;
+    }
+    if (sender == NULL || !sender->is_proven) {
+        return false;
+    }
+    const struct addr last = member_last_addr(sender);
+    return addr_equal(&last, from);
+}
+
+/* A packet of `len` bytes of our cluster that is not our own. `sender` is NULL when a short
+ * header's tag is nobody here: then nothing it says is believed, and an answer will make it
+ * introduce itself. */
+static void take_packet(struct swim *s, struct member *sender, const struct addr *from,
+                        const struct packet *p, size_t len)
+{
+    const bool is_known = sender != NULL && !sender->is_ghost;
+    const bool is_candidate = p->kind == PACKET_ACK && candidates_has_asked(&s->candidates, p->seq);
+    const bool has_proved = is_proven(s, sender, from, p);
+    struct courier_asked asked = {
+        .to = is_known ? sender : NULL,
+        .from = from,
+        .packet = p,
+        .room = has_proved ? DATAGRAM_BYTES_MAX : len,
+    };
+    if (!is_known && ((!has_proved && !is_candidate) || !p->is_long)) {
+        take_unknown(s, &asked);
         return;
     }
     const struct uuid uuid = p->is_long ? p->uuid : sender->uuid;
@@ -186,24 +260,29 @@ static void take_packet(struct swim *s, struct member *sender, const struct addr
     };
     take_entries(s, &teller, p);
     sender = roster_find(&s->roster, &uuid);
-    if (sender != NULL && sender->is_ghost) {
-        sender = NULL;
+    asked.to = sender != NULL && !sender->is_ghost ? sender : NULL;
+    if (asked.to == NULL) {
+        take_unknown(s, &asked);
+        return;
     }
-    if (sender != NULL) {
-        sender->knows_us = p->knows_you;
-        sender->has_said = true;
-        if (teller.is_sure) {
-            view_answered(s, sender);
-        }
-        probe_heard(s, sender, from);
-        if (from != NULL && teller.is_sure) {
-            proof_taken(s, from, sender);
-            (void)candidates_settle(&s->candidates, from);
-        }
-        take_kind(s, sender, from, p);
-    } else if (p->kind == PACKET_PING) {
-        take_ping(s, NULL, from, p);
+    struct addr there;
+    const bool is_settled = is_candidate && candidates_settle_seq(&s->candidates, p->seq, &there);
+    if (from != NULL && (is_settled || (has_proved && !sender->is_proven))) {
+        courier_proved(s, sender, is_settled ? &there : from);
     }
+    const bool is_answer = p->kind == PACKET_ACK || p->kind == PACKET_COOKIE;
+    const uint32_t rtt_us = is_answer ? probe_acked(s, sender, p->seq, from != NULL) : 0;
+    sender->knows_us = p->knows_you;
+    sender->has_said = true;
+    if (teller.is_sure) {
+        view_answered(s, sender);
+    }
+    probe_heard(s, sender, from);
+    if (from != NULL && teller.is_sure) {
+        proof_taken(s, from, sender);
+        (void)candidates_settle(&s->candidates, from);
+    }
+    take_kind(s, &asked, is_candidate, rtt_us);
 }
 
 /* Our own packet came back: a candidate is ourselves. */
@@ -236,6 +315,6 @@ void intake_packet(struct swim *s, const struct addr *from, struct member *via, 
         struct member *sender = via != NULL ? via
                                 : p.is_long ? roster_find(&s->roster, &p.uuid)
                                             : roster_find_tag(&s->roster, p.tag);
-        take_packet(s, sender, from, &p);
+        take_packet(s, sender, from, &p, len);
     }
 }

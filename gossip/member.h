@@ -112,7 +112,8 @@ struct member {
     bool is_udp_heard : 1; /* a datagram has come from it */
     bool is_name_told : 1; /* swim's: SWIM_NAME_TWICE came */
     bool is_far : 1;       /* packed out of line */
-    uint32_t misses : 3;   /* probes opened since a ping was last acked by datagram; 7: or more */
+    bool is_proven : 1;    /* where it last answered it has shown that it receives */
+    uint32_t misses : 2;   /* probes opened since a ping was last acked by datagram; 3: or more */
     uint32_t clock : 2;    /* enum member_clock; kept by the engine */
 
     uint32_t link;        /* its peer link once up, 0 none; kept by the engine */
@@ -145,7 +146,7 @@ void member_card(const struct member *m, struct member_card *ret_card);
 const char *member_name(const struct member *m);
 const char *member_enclave(const struct member *m);
 
-/* Where it last answered; port 0 when it never did. */
+/* Where it last answered, or was heard from at an address of its own; port 0 when neither. */
 struct addr member_last_addr(const struct member *m);
 void member_set_last_addr(struct member *m, const struct addr *addr);
 

@@ -5,7 +5,13 @@
 #include <xxhash.h>
 
 enum { FLAG_LONG = 1, FLAG_KNOWS_YOU = 2, FLAGS_ALL = 3 };
-enum { SECTION_SEEN_AS = 1, SECTION_ENTRIES = 2, SECTION_CRITICAL = 128 };
+enum {
+    SECTION_SEEN_AS = 1,
+    SECTION_ENTRIES = 2,
+    SECTION_COOKIE = 3,
+    SECTION_PADDING = 4,
+    SECTION_CRITICAL = 128,
+};
 enum { ENTRY_AGE_MAX = UINT16_MAX };
 
 uint32_t packet_tag(const struct uuid *uuid, uint64_t cluster)
@@ -147,6 +153,22 @@ static void put_body(struct cursor *c, const struct packet *p)
         cursor_put_u32(c, p->seq);
         cursor_put_u32(c, p->first);
         break;
+    case PACKET_COOKIE:
+        cursor_put_u32(c, p->seq);
+        cursor_put_u64(c, p->cookie);
+        break;
+    }
+}
+
+static void put_padding(struct cursor *c, size_t size_min)
+{
+    if (c->pos + SECTION_HEAD_BYTES <= size_min) {
+        static const uint8_t zeros[PACKET_ACCUSE_BYTES];
+        const size_t len = size_min - c->pos - SECTION_HEAD_BYTES;
+        ASSERT(len <= sizeof(zeros));
+        cursor_put_u8(c, SECTION_PADDING);
+        cursor_put_u16(c, (uint16_t)len);
+        cursor_put_bytes(c, zeros, len);
     }
 }
 
@@ -159,12 +181,18 @@ void packet_write(struct cursor *c, const struct packet *p)
         cursor_put_u16(c, addr_is_v4(&p->seen_as) ? 1 + 4 + 2 : 1 + 16 + 2);
         addr_write(c, &p->seen_as);
     }
+    if (p->cookie != 0 && p->kind != PACKET_COOKIE) {
+        cursor_put_u8(c, SECTION_COOKIE);
+        cursor_put_u16(c, COOKIE_BYTES);
+        cursor_put_u64(c, p->cookie);
+    }
     if (p->entries_len > 0) {
         ASSERT(p->entries_len <= UINT16_MAX);
         cursor_put_u8(c, SECTION_ENTRIES);
         cursor_put_u16(c, (uint16_t)p->entries_len);
         cursor_put_bytes(c, p->entries, p->entries_len);
     }
+    put_padding(c, p->size_min);
 }
 
 static void read_long(struct cursor *c, struct packet *p)
@@ -192,7 +220,7 @@ static void read_pull(struct cursor *c, struct packet *p)
 static void read_body(struct cursor *c, struct packet *p)
 {
     const uint8_t kind = cursor_u8(c);
-    if (kind < PACKET_PING || kind > PACKET_CARDS) {
+    if (kind < PACKET_PING || kind > PACKET_COOKIE) {
         cursor_fail(c);
         return;
     }
@@ -212,6 +240,11 @@ static void read_body(struct cursor *c, struct packet *p)
         read_vitals(c, p);
     } else if (p->kind == PACKET_PING_REQ) {
         p->target = cursor_uuid(c);
+    } else if (p->kind == PACKET_COOKIE) {
+        p->cookie = cursor_u64(c);
+        if (p->cookie == 0) {
+            cursor_fail(c);
+        }
     } else if (p->kind == PACKET_RELAYED) {
         p->target = cursor_uuid(c);
         const uint8_t answered = cursor_u8(c);
@@ -256,7 +289,15 @@ static void read_section(struct cursor *c, struct packet *p)
         p->entries = bytes;
         p->entries_len = len;
         check_entries(c, p);
-    } else if (type == SECTION_SEEN_AS || type == SECTION_ENTRIES || type >= SECTION_CRITICAL) {
+    } else if (type == SECTION_COOKIE && p->cookie == 0 &&
+               (p->kind == PACKET_PING || p->kind == PACKET_PULL)) {
+        struct cursor section = cursor_reader(bytes, len);
+        p->cookie = cursor_u64(&section);
+        if (!cursor_ok(&section) || cursor_left(&section) > 0 || p->cookie == 0) {
+            cursor_fail(c);
+        }
+    } else if (type == SECTION_SEEN_AS || type == SECTION_ENTRIES || type == SECTION_COOKIE ||
+               type >= SECTION_CRITICAL) {
         cursor_fail(c);
     }
 }

@@ -27,6 +27,7 @@
  *   GOSSIP    kind 1                                  nothing but entries
  *   PULL      kind 1 | seq 4 | first 4 | width 1 | count 1 | sum 4 * count
  *   CARDS     kind 1 | seq 4 | next 4        one page of entries, up to before that tag
+ *   COOKIE    kind 1 | number 4 | cookie 8   say this again, to prove that you receive
  *
  *   vitals = flags 1 | clock_us 8 | cut_s 5 | root 8
  *
@@ -38,7 +39,30 @@
  *
  *   type 1 | length 2 | bytes        type 1 SEEN_AS: the receiver's address as the sender sees it
  *                                    type 2 ENTRIES: what the sender says about members
+ *                                    type 3 COOKIE: 8 bytes, in PING and PULL, sent back
+ *                                    type 4 PADDING: any bytes
  *                                    type >= 128 unknown: the packet is refused; below: skipped
+ *
+ * Nobody can be made to send more to an address that has not proved that it receives
+ * (gossip/cookie) than came from there, in one datagram for one. It has proved itself where it
+ * answered a number of ours or sends a cookie back. Until then a packet from there is answered so:
+ *
+ *   from        packet               by
+ *   unknown     long PING (87)       COOKIE (61), and nothing that it says is believed
+ *   unknown     short PING (55)      short ACK (51): it knows us, and hears that we do not know it
+ *   a member    PING that lacks our  COOKIE (61): it needs our card
+ *               card, long (87)
+ *   a member    any other PING       ACK (51, 83), WRONG (53), with what else fits into the size
+ *               (55, 87)             that came
+ *   a member    PULL (63 and more)   COOKIE (29, 61)
+ *   a member    PING_REQ             nothing, unless it pays for the ping (55, 87) and the RELAYED
+ *                                    (38, 70) that come of it
+ *
+ *   (bytes)     COOKIE's number is the packet's
+ *
+ * Its sender pays with PADDING: for a relay's work, and for an accused member's card in its answer
+ * to the accusation. What a node sends of its own accord to an address that has not proved itself
+ * is a PING without entries (but what is held against the receiver), and a PING_REQ or its RELAYED.
  *
  * Entries, in a row:
  *
@@ -52,6 +76,7 @@
 #define GOSSIP_PACKET_H
 
 #include "core/cursor.h"
+#include "gossip/cookie.h"
 #include "gossip/member.h"
 #include "gossip/swim.h"
 
@@ -66,7 +91,13 @@ enum packet_kind {
     PACKET_GOSSIP,
     PACKET_PULL,
     PACKET_CARDS,
+    PACKET_COOKIE,
 };
+
+/* What packets are padded to that ask for more than they are: a PING_REQ, for what it costs between
+ * members that know each other; a PING that accuses, for the card of an ordinary name in the ACK.
+ */
+enum { PACKET_RELAY_BYTES = 96, PACKET_ACCUSE_BYTES = 160 };
 
 struct packet {
     uint8_t version; /* PROTOCOL_VERSION_MIN to PROTOCOL_VERSION_MAX */
@@ -89,6 +120,10 @@ struct packet {
     uint32_t first;         /* PULL: the first tag asked for; CARDS: the first after the page */
     uint32_t width, count;  /* PULL */
     const uint8_t *sums;    /* PULL: 4 * count bytes; borrowed */
+
+    uint64_t cookie; /* COOKIE; PING, PULL: the receiver's, sent back; 0 for none */
+    size_t size_min; /* padded to it when written */
+    bool is_bare;    /* courier's: without entries */
 
     bool has_seen_as;
     struct addr seen_as;
@@ -123,10 +158,11 @@ enum {
     PULL_WIDTH_MAX = 32,
 };
 
-/* What a packet takes at most before its entries: header, body, SEEN_AS, head of ENTRIES. */
+/* What a packet takes at most before its entries: header, body, SEEN_AS, COOKIE, head of ENTRIES.
+ */
 enum {
     PACKET_OVERHEAD_MAX = PACKET_LONG_BYTES + PACKET_BODY_MAX + SECTION_HEAD_BYTES + ADDR_WIRE_MAX +
-                          SECTION_HEAD_BYTES
+                          SECTION_HEAD_BYTES + COOKIE_BYTES + SECTION_HEAD_BYTES
 };
 
 /*
@@ -137,7 +173,8 @@ enum {
  */
 MUST_USE enum rc packet_read(const uint8_t *data, size_t len, struct packet *ret_packet);
 
-/* Writes header, body and sections; fails the cursor where they do not fit. */
+/* Writes header, body and sections, then padding up to `size_min`; fails the cursor where they do
+ * not fit. Padding has no room of less than a section's head: then none is written. */
 void packet_write(struct cursor *c, const struct packet *p);
 
 /* One entry; reading fails the cursor on anything that is not exactly right, the card included,

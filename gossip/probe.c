@@ -35,7 +35,7 @@ enum {
     /* A late answer still counts for a round trip; who was told of its death is not told again. */
     STATE_KEPT_US = 3000000,
     /* The bits that a member has for them: more says no more. */
-    MISSES_TOLD_MAX = 7,
+    MISSES_TOLD_MAX = 3,
     RTT_KEPT_MAX_US = (1 << 24) - 1,
 };
 
@@ -159,9 +159,11 @@ void probe_schedule(struct swim *s, struct member *m)
 
 /* ---- Pings ---- */
 
-static const struct probe_try *find_try(const struct swim_probe_state *st, uint32_t seq)
+static struct probe_try *find_try(const struct member *m, uint32_t seq)
 {
-    const uint32_t kept = st->try_count < PROBE_TRIES_MAX ? st->try_count : PROBE_TRIES_MAX;
+    struct swim_probe_state *st = m->probe;
+    const uint32_t count = st != NULL ? st->try_count : 0;
+    const uint32_t kept = count < PROBE_TRIES_MAX ? count : PROBE_TRIES_MAX;
     for (uint32_t i = 0; i < kept && seq != 0; i++) {
         if (st->tries[i].seq == seq) {
             return &st->tries[i];
@@ -191,7 +193,7 @@ static void ping(struct swim *s, struct member *m, bool by_link)
     struct probe_try *t = &st->tries[st->try_count++ % PROBE_TRIES_MAX];
     *t = (struct probe_try){.seq = swim_next_seq(s), .sent_us = s->now_us};
     struct packet p = courier_ping(s, t->seq, m->tag);
-    if (choose_addr(s, m, &t->to)) {
+    if (choose_addr(s, m, &t->to) && (m->is_proven || courier_may_knock(s))) {
         courier_send_at(s, m, &t->to, &p);
     }
     if (by_link && m->link != 0) {
@@ -412,7 +414,7 @@ void probe_tell(struct swim *s, struct member *m)
 
 bool probe_has_asked(const struct member *m, uint32_t seq)
 {
-    return m->probe != NULL && find_try(m->probe, seq) != NULL;
+    return find_try(m, seq) != NULL;
 }
 
 /* ---- Answers ---- */
@@ -425,8 +427,8 @@ void probe_heard(struct swim *s, struct member *m, const struct addr *from)
     if (from != NULL) {
         m->is_udp_heard = true;
         s->misses = 0;
-        if (m->last_1 == 0) {
-            roster_set_last_addr(&s->roster, m, from);
+        if (m->last_1 == 0 && roster_has_addr(&s->roster, m, from)) {
+            roster_set_last_addr(&s->roster, m, from); /* which proves nothing: it can be forged */
         }
     }
     if (m->state == MEMBER_NAMED) {
@@ -450,7 +452,7 @@ static void smooth_rtt(struct member *m, uint32_t rtt_us)
 
 uint32_t probe_acked(struct swim *s, struct member *m, uint32_t seq, bool is_datagram)
 {
-    const struct probe_try *t = m->probe != NULL ? find_try(m->probe, seq) : NULL;
+    const struct probe_try *t = find_try(m, seq);
     if (t == NULL) {
         return 0;
     }
@@ -459,9 +461,22 @@ uint32_t probe_acked(struct swim *s, struct member *m, uint32_t seq, bool is_dat
     if (is_datagram && t->to.port != 0) {
         smooth_rtt(m, rtt_us);
         m->misses = 0;
-        roster_set_last_addr(&s->roster, m, &t->to);
+        courier_proved(s, m, &t->to);
     }
     return rtt_us;
+}
+
+void probe_cookie(struct swim *s, struct member *m, uint32_t seq, uint64_t cookie)
+{
+    struct probe_try *t = find_try(m, seq);
+    probe_state(s, m)->cookie = cookie;
+    if (t != NULL && t->to.port != 0 && !t->is_repeated) {
+        struct packet p = courier_ping(s, seq, m->tag);
+        t->is_repeated = true;
+        t->sent_us = s->now_us;
+        courier_send_at(s, m, &t->to, &p);
+    }
+    probe_schedule(s, m);
 }
 
 /* ---- Time ---- */

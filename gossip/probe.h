@@ -68,9 +68,14 @@ void probe_tell(struct swim *s, struct member *m);
  * for a datagram, NULL for its link. */
 void probe_heard(struct swim *s, struct member *m, const struct addr *from);
 
-/* An ack of a ping to the member, after probe_heard(). Returns its round trip in microseconds, by
- * datagram or by link; 0 when it answers no ping that is remembered. */
+/* An ack of a ping to the member, before probe_heard(). Returns its round trip in microseconds, by
+ * datagram or by link; 0 when it answers no ping that is remembered. By datagram the member has
+ * proved that it receives where it was asked. */
 uint32_t probe_acked(struct swim *s, struct member *m, uint32_t seq, bool is_datagram);
+
+/* The member answered the ping `seq` by a cookie: it is sent again with it, once. The cookie is
+ * kept for what else the member may want it for; `seq` 0 does no more than that. */
+void probe_cookie(struct swim *s, struct member *m, uint32_t seq, uint64_t cookie);
 
 /* The member is alive: closes its probe, and a suspicion of it runs anew. */
 void probe_answered(struct swim *s, struct member *m);

@@ -95,7 +95,7 @@ static void start(struct swim *s, struct member *m, uint32_t place)
 {
     static const struct uuid nil = {{0}};
     struct pull *pull = find(s, &nil);
-    if (pull == NULL || find(s, &m->uuid) != NULL) {
+    if (pull == NULL || find(s, &m->uuid) != NULL || !courier_reaches(m)) {
         return;
     }
     const uint32_t chain_width = roster_chain_width(&s->roster);
@@ -115,7 +115,7 @@ static void end(struct pull *pull)
 
 void pull_first(struct swim *s, struct member *m)
 {
-    if (s->first_pulls < PULLS_MAX) {
+    if (s->first_pulls < PULLS_MAX && courier_reaches(m)) {
         start(s, m, (uint32_t)(s->first_pulls++ * (TAGS_ALL / PULLS_MAX)));
     }
 }
@@ -203,10 +203,11 @@ static bool put_range(struct page *page, uint32_t first, uint32_t last)
     return true;
 }
 
-void pull_answer(struct swim *s, struct member *m, const struct addr *from, const struct packet *p)
+void pull_answer(struct swim *s, const struct courier_asked *asked)
 {
+    const struct packet *p = asked->packet;
     uint8_t entries[DATAGRAM_BYTES_MAX - PACKET_OVERHEAD_MAX];
-    struct page page = {.s = s, .to = m, .from = from};
+    struct page page = {.s = s, .to = asked->to, .from = asked->from};
     page.entries = cursor_writer(entries, sizeof(entries));
     struct packet reply = {.kind = PACKET_CARDS, .seq = p->seq};
     struct cursor sums = cursor_reader(p->sums, (size_t)p->count * PULL_SUM_BYTES);
@@ -222,7 +223,7 @@ void pull_answer(struct swim *s, struct member *m, const struct addr *from, cons
     }
     reply.entries = entries;
     reply.entries_len = page.entries.pos;
-    courier_reply(s, m, from, &reply);
+    courier_reply(s, asked, &reply);
 }
 
 /* ---- Pages ---- */
@@ -271,6 +272,15 @@ void pull_page(struct swim *s, struct member *m, uint32_t seq, uint32_t next)
     ask(s, pull, m);
 }
 
+void pull_again(struct swim *s, struct member *m, uint32_t seq, uint64_t cookie)
+{
+    struct pull *pull = find(s, &m->uuid);
+    if (pull != NULL && pull->seq == seq && pull->tries < PULL_TRIES_MAX) {
+        probe_cookie(s, m, 0, cookie);
+        ask(s, pull, m);
+    }
+}
+
 /* ---- Time ---- */
 
 static uint64_t next_pull_us(const struct swim *s)
@@ -304,6 +314,17 @@ static void retry(struct swim *s, struct pull *pull)
     }
 }
 
+/* Who has not answered or proved itself yet does so by the answer to a number. */
+static void ask_again(struct swim *s, struct member *m)
+{
+    if (m->has_answered && courier_reaches(m)) {
+        struct packet p = courier_ping(s, 0, m->tag);
+        courier_send(s, m, &p);
+    } else {
+        probe_tell(s, m);
+    }
+}
+
 void pull_tick(struct swim *s)
 {
     for (uint32_t i = 0; i < PULLS_MAX; i++) {
@@ -317,7 +338,7 @@ void pull_tick(struct swim *s)
         s->next_pull_us = s->now_us + (is_eager(s) ? PULL_EAGER_PERIOD_US : PULL_PERIOD_US);
         if (m != NULL && member_is_live(m)) {
             s->asked_again = m->uuid;
-            probe_ping(s, m);
+            ask_again(s, m);
         }
     }
 }

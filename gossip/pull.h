@@ -13,6 +13,7 @@
 #ifndef GOSSIP_PULL_H
 #define GOSSIP_PULL_H
 
+#include "gossip/courier.h"
 #include "gossip/view.h"
 
 /* The first answer of a member: a newborn pulls from the first few at once. */
@@ -22,8 +23,11 @@ void pull_first(struct swim *s, struct member *m);
  * so a difference is looked at once more, by a ping, before a view is pulled. */
 void pull_compare(struct swim *s, struct member *m, uint64_t digest);
 
-/* A PULL of a member, or of whoever sent one from `from`. */
-void pull_answer(struct swim *s, struct member *m, const struct addr *from, const struct packet *p);
+/* A PULL of a member that has proved that it receives. */
+void pull_answer(struct swim *s, const struct courier_asked *asked);
+
+/* The member wants the cookie sent back before it answers the request `seq`. */
+void pull_again(struct swim *s, struct member *m, uint32_t seq, uint64_t cookie);
 
 /* Whether a page with this number is the answer to a pull from the member. */
 bool pull_has_asked(const struct swim *s, const struct member *m, uint32_t seq);

@@ -13,6 +13,8 @@ enum {
     RELAYS_ASKED = 4,
     /* A probe that stays open for long asks again: each round comes through or not for itself. */
     RELAY_ROUND_US = 600000,
+    PING_BODY_BYTES = 39,
+    RELAYED_BODY_BYTES = 22,
 };
 
 /* ---- Asking ---- */
@@ -77,10 +79,25 @@ static void finish(struct swim *s, struct relay *r, bool is_answered)
     s->relay_count--;
 }
 
-void relay_request(struct swim *s, struct member *requester, const struct packet *p)
+/* What the longest packets of a request take: the ping and the word to who asked. */
+static size_t cost_of(const struct swim *s, const struct member *requester,
+                      const struct member *target)
+{
+    const bool is_short = target != NULL && courier_is_known_to(s, target);
+    size_t bytes = PING_BODY_BYTES + RELAYED_BODY_BYTES;
+    bytes += is_short ? PACKET_SHORT_BYTES : PACKET_LONG_BYTES;
+    bytes += courier_is_known_to(s, requester) ? PACKET_SHORT_BYTES : PACKET_LONG_BYTES;
+    return bytes;
+}
+
+void relay_request(struct swim *s, struct member *requester, const struct packet *p, size_t room)
 {
     struct member *target = roster_find(&s->roster, &p->target);
     struct relay *r = NULL;
+    if (room < cost_of(s, requester, target)) {
+        s->counters->answers_withheld++;
+        return;
+    }
     for (uint32_t i = 0; i < RELAYS_MAX && r == NULL; i++) {
         r = s->relays[i].seq == 0 ? &s->relays[i] : NULL;
     }
@@ -97,6 +114,7 @@ void relay_request(struct swim *s, struct member *requester, const struct packet
     };
     s->relay_count++;
     struct packet ping = courier_ping(s, r->seq, target->tag);
+    ping.is_bare = room < DATAGRAM_BYTES_MAX;
     courier_send_twice(s, target, &ping);
 }
 

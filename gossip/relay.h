@@ -16,8 +16,8 @@ void relay_ask(struct swim *s, struct member *m);
 /* One of the others has answered for the member, or has nothing so far. */
 void relay_answered(struct swim *s, struct member *m, uint32_t seq, bool is_answered);
 
-/* A PING_REQ of a member. */
-void relay_request(struct swim *s, struct member *requester, const struct packet *p);
+/* A PING_REQ of a member, that is `room` of what it may cause to be sent. */
+void relay_request(struct swim *s, struct member *requester, const struct packet *p, size_t room);
 
 /* An ack of `from`: passed on when it was asked for on somebody's behalf. */
 void relay_acked(struct swim *s, const struct member *from, uint32_t seq);

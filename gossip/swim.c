@@ -50,6 +50,7 @@ struct swim *swim_new(const struct swim_config *config, struct outbox *outbox, u
     s->now_us = now_us;
     s->news_us = now_us;
     rng_init(&s->rng, config->seed);
+    memcpy(s->cookie_secret, config->cookie_secret, sizeof(s->cookie_secret));
     const uint64_t hash_seed = rng_next(&s->rng);
     roster_init(&s->roster, s->cluster, self->host_tag & CARD_48_BITS, hash_seed);
     rumor_queue_init(&s->rumors);
@@ -113,17 +114,26 @@ uint64_t swim_deadline(const struct swim *s)
     return first_us;
 }
 
+/* Datagrams come from a live member there: no need for a link to find that out. */
+static bool is_heard_at(const struct swim *s, const struct addr *addr)
+{
+    const struct member *m = swim_find_addr(s, addr);
+    return m != NULL && m->is_udp_heard;
+}
+
 static void tick_candidates(struct swim *s)
 {
-    struct addr addr;
-    uint32_t seq = 0;
+    struct candidate_ask ask;
     enum candidate_step step = CANDIDATE_WAIT;
-    while ((step = candidates_due(&s->candidates, s->now_us, &addr, &seq)) != CANDIDATE_WAIT) {
+    while ((step = candidates_due(&s->candidates, s->now_us, &ask)) != CANDIDATE_WAIT) {
         if (step == CANDIDATE_ASK) {
-            struct packet p = courier_ping(s, seq, 0);
-            courier_send_at(s, NULL, &addr, &p);
+            struct packet p = courier_ping(s, ask.seq, 0);
+            p.cookie = ask.cookie;
+            courier_send_at(s, NULL, &ask.addr, &p);
+        } else if (is_heard_at(s, &ask.addr)) {
+            (void)candidates_settle(&s->candidates, &ask.addr);
         } else {
-            const struct swim_event event = {.kind = SWIM_CANDIDATE_DIAL, .addr = addr};
+            const struct swim_event event = {.kind = SWIM_CANDIDATE_DIAL, .addr = ask.addr};
             (void)eventq_put(&s->events, &event);
         }
     }
@@ -184,8 +194,8 @@ enum rc swim_meet(struct swim *s, const struct member_card *card, const struct a
     if (m == NULL) {
         return rc;
     }
-    if (from != NULL && m->last_1 == 0) {
-        roster_set_last_addr(&s->roster, m, from);
+    if (from != NULL && !m->is_proven) {
+        courier_proved(s, m, from); /* it was dialled there */
     }
     view_answered(s, m);
     probe_heard(s, m, NULL);
@@ -240,7 +250,7 @@ void swim_leave(struct swim *s, uint64_t now_us)
         struct packet p = {.kind = PACKET_GOSSIP};
         if (m->link != 0) {
             courier_send_by_link(s, m, &p); /* where it is believed without a question */
-        } else if (told++ < LEAVE_FANOUT) {
+        } else if (courier_reaches(m) && told++ < LEAVE_FANOUT) {
             courier_send(s, m, &p);
         }
     }

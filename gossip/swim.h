@@ -15,6 +15,7 @@
 #ifndef GOSSIP_SWIM_H
 #define GOSSIP_SWIM_H
 
+#include "core/siphash.h"
 #include "gossip/counters.h"
 #include "gossip/member.h"
 #include "gossip/outbox.h"
@@ -33,7 +34,8 @@ struct swim_config {
     struct member_card self; /* incarnation 1 */
     char network[NAME_SIZE];
     uint64_t seed;
-    uint32_t replication_factor;      /* of the enclave: so many mates at least are asked at once */
+    uint32_t replication_factor; /* of the enclave: so many mates at least are asked at once */
+    uint8_t cookie_secret[SIPHASH_KEY_BYTES]; /* unpredictable */
     struct engine_counters *counters; /* borrowed for the life of the swim; it counts into it */
     /* Fills this node's vitals; `cut_s` is the cut that a ping asked for, 0 to choose one. */
     void (*vitals)(void *arg, uint64_t cut_s, uint64_t now_us, struct vitals *ret_vitals);

@@ -32,13 +32,15 @@ enum {
     RELAYS_MAX = 64,     /* pings on behalf of others under way at once */
     PULLS_MAX = 3,       /* views being pulled at once: what a newborn starts with */
     ASKED_MIN = 64,      /* for swim.asked_max */
+    PROVEN_KEPT = 64,    /* members to tell news, while few among all can be */
     OWNADDRS_MAX = 2,    /* addresses learned from others: a LAN's and a NAT's */
 };
 
 struct probe_try {
     uint32_t seq;
     uint64_t sent_us;
-    struct addr to; /* port 0: by link only */
+    struct addr to;   /* port 0: by link only */
+    bool is_repeated; /* with a cookie, which is done once */
 };
 
 /* What the failure detector keeps of a member: from when something is opened until a while after
@@ -69,6 +71,7 @@ struct swim_probe_state {
     /* Its pings, the last PROBE_TRIES_MAX of them, kept after its end for late answers. */
     struct probe_try tries[PROBE_TRIES_MAX];
     uint32_t try_count;
+    uint64_t cookie; /* that it sent us, to be sent back; 0: none */
 
     /* Positive proof so far. */
     struct addr proof_addr; /* port 0: none */
@@ -146,6 +149,12 @@ struct swim {
     uint64_t next_pull_us;
     uint64_t news_us; /* when a pull last brought news */
     uint64_t agreed;  /* our incarnation when a digest last equalled ours */
+
+    uint16_t proven[PROVEN_KEPT]; /* slots of those that proved last that they receive, a ring */
+    uint32_t proven_count;
+    uint8_t cookie_secret[SIPHASH_KEY_BYTES];
+    uint64_t knocks_us; /* since when `knocks` are counted */
+    uint32_t knocks;
 
     uint64_t counter;  /* of packets sent */
     uint32_t health;   /* Lifeguard's local health multiplier: 0 is well */

@@ -400,8 +400,11 @@ static void set_name(struct node *n)
 static enum rc make_engine(struct node *n)
 {
     const struct node_config *c = n->config;
-    uint64_t seeds[3];
-    const enum rc rc = hostinfo_random(seeds, sizeof(seeds));
+    struct {
+        uint64_t engine, table, session;
+        uint8_t cookies[SIPHASH_KEY_BYTES];
+    } seeds;
+    const enum rc rc = hostinfo_random(&seeds, sizeof(seeds));
     if (rc != RC_OK) {
         return rc;
     }
@@ -410,9 +413,9 @@ static enum rc make_engine(struct node *n)
     struct engine_config config = {.uuid = n->uuid,
                                    .boot = hostinfo_wall_ms(),
                                    .host_tag = hostinfo_tag(),
-                                   .seed = seeds[0],
-                                   .table_seed = seeds[1],
-                                   .session_seed = seeds[2],
+                                   .seed = seeds.engine,
+                                   .table_seed = seeds.table,
+                                   .session_seed = seeds.session,
                                    .wall_ms = hostinfo_wall_ms(),
                                    .replication_factor = c->replication_factor,
                                    .write_timeout_ms = c->write_timeout_ms,
@@ -422,6 +425,7 @@ static enum rc make_engine(struct node *n)
                                    .ttl_max_ms = c->ttl_max_s * 1000,
                                    .expect_members = c->expect_members,
                                    .pages = n->pages};
+    memcpy(config.cookie_secret, seeds.cookies, sizeof(config.cookie_secret));
     memcpy(config.name, n->name, sizeof(config.name));
     memcpy(config.network, c->network, sizeof(config.network));
     memcpy(config.enclave, c->enclave, sizeof(config.enclave));

@@ -41,6 +41,7 @@ struct sim_node {
     uint64_t started_us, stopped_us;
     uint64_t paused_until_us;
     int64_t wall_offset_ms;
+    uint8_t cookie_secret[SIPHASH_KEY_BYTES];
     uint64_t boot_offset_us; /* the node's monotonic clock minus the network's */
     int32_t drift_ppm;       /* how much faster than the network's; set before the start */
     enum providers providers;
@@ -64,6 +65,7 @@ struct observer {
     void (*stopping)(void *arg, uint32_t node);
     void (*notice)(void *arg, uint32_t node, const struct notice *notice);
     void (*put_done)(void *arg, uint32_t node, const struct put_done *done);
+    void (*sent)(void *arg, uint32_t from, uint32_t to, const uint8_t *data, size_t len);
     void (*happened)(void *arg, const struct event *e); /* to the living node e->to */
 };
 

@@ -32,6 +32,7 @@
     X(NOTICED, "who has died is known to have died, in time")                        \
     X(MEMORY, "no store holds more than it may")                                     \
     X(QUEUE, "no queue is longer than it may be")                                    \
+    X(REFLECTED, "nobody is sent more than came before it has shown it receives")    \
     X(CLOCK, "the clock of a node with records slews and does not step")             \
     X(VIEWS, "after the faults all views become equal")                              \
     X(DIGESTS, "after the faults all digests become equal")                          \

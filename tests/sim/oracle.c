@@ -4,6 +4,7 @@
 #include "gossip/clock.h"
 #include "gossip/link.h"
 #include "tests/sim/deaths.h"
+#include "tests/sim/debts.h"
 #include "tests/sim/stage.h"
 #include "tests/sim/writes.h"
 
@@ -46,6 +47,7 @@ struct oracle {
     struct rng rng; /* its own, so that looking changes nothing */
     struct writes *writes;
     struct deaths *deaths;
+    struct debts *debts;
     struct glimpse *glimpses; /* by node */
     uint64_t samples;
     uint64_t lines;
@@ -157,6 +159,7 @@ static void take_event(void *arg, const struct event *e)
 {
     struct oracle *o = arg;
     struct glimpse *g = &o->glimpses[e->to];
+    debts_event(o->debts, e);
     if (e->kind == EVENT_BYTES) {
         writes_arrived(o->writes, e->to);
         writes_read(o->writes, e->to, (uint32_t)rng_below(&o->rng, o->config.key_count));
@@ -174,6 +177,7 @@ void oracle_sample(struct oracle *o)
     struct cluster *c = o->config.cluster;
     const uint64_t turn = o->samples++;
     deaths_judge_due(o->deaths);
+    debts_sample(o->debts);
     if (c->count <= WALKED_MAX) {
         for (uint32_t i = 0; i < c->count; i++) {
             look_at(o, i, turn % WALK_EVERY == 0);
@@ -241,6 +245,12 @@ static void take_put_done(void *arg, uint32_t node, const struct put_done *done)
     writes_done(o->writes, done);
 }
 
+static void take_sent(void *arg, uint32_t from, uint32_t to, const uint8_t *data, size_t len)
+{
+    const struct oracle *o = arg;
+    debts_sent(o->debts, from, to, data, len);
+}
+
 static void take_stopping(void *arg, uint32_t node)
 {
     struct oracle *o = arg;
@@ -256,10 +266,12 @@ struct oracle *oracle_new(const struct oracle_config *config)
     o->glimpses = mem_new(config->cluster->count, sizeof(*o->glimpses));
     o->writes = writes_new(o, config);
     o->deaths = deaths_new(o, config);
+    o->debts = debts_new(o, config);
     o->observer = (struct observer){.arg = o,
                                     .stopping = take_stopping,
                                     .notice = take_notice,
                                     .put_done = take_put_done,
+                                    .sent = take_sent,
                                     .happened = take_event};
     config->cluster->observer = &o->observer;
     return o;
@@ -274,6 +286,7 @@ void oracle_free(struct oracle *o)
     free(o->glimpses);
     writes_free(o->writes);
     deaths_free(o->deaths);
+    debts_free(o->debts);
     free(o);
 }
 

@@ -167,6 +167,9 @@ static void send_datagram(struct cluster *c, uint32_t from, const struct action 
     c->traffic.datagrams++;
     c->traffic.datagram_bytes += a->len + DATAGRAM_HEADERS;
     c->nodes[from].sent_bytes += a->len + DATAGRAM_HEADERS;
+    if (c->observer != NULL && c->observer->sent != NULL) {
+        c->observer->sent(c->observer->arg, from, to, a->data, a->len);
+    }
     if (to == c->count || is_lost(c, from, to)) {
         return;
     }

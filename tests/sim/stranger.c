@@ -213,5 +213,6 @@ void stranger_send(struct cluster *c, uint32_t to)
                                .to = to,
                                .to_life = c->nodes[to].life,
                                .data = data,
-                               .len = packet.pos});
+                               .len = packet.pos,
+                               .is_forged = true});
 }

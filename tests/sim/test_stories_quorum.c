@@ -193,7 +193,7 @@ static void in_a_large_enclave_others_are_asked_in_place_of_the_full(void **stat
     (void)state;
     static const uint64_t lens[] = {100, LARGE};
     uint64_t ms = 0;
-    struct cluster *c = mostly_full(16, 6, 913);
+    struct cluster *c = mostly_full(16, 6, 914);
     for (size_t i = 0; i < 2; i++) {
         for (uint32_t node = 0; node < 6; node++) {
             assert_int_equal(put_timed(c, node, lens[i], &ms), PUT_QUORUM);
@@ -218,13 +218,13 @@ static void in_a_large_enclave_of_full_members_the_client_is_told_at_once(void *
 
 /* ---- Put off ---- */
 
-/* Lets a node start far away, so that it takes seconds to find the cluster's clock, and runs until
+/* Lets a node start so far away that it takes seconds to find the cluster's clock, and runs until
  * node 0 counts it and has a link to it. */
-static void start_slowly(struct cluster *c, uint32_t node)
+static void start_slowly(struct cluster *c, uint32_t node, uint64_t one_way_ms)
 {
     struct engine_link_view view;
     const uint32_t before = counted(c, 0);
-    c->delay_us = 150000;
+    c->delay_us = one_way_ms * 1000;
     cluster_start(c, node);
     for (bool is_linked = false; !is_linked || counted(c, 0) == before;) {
         cluster_run_for(c, 10);
@@ -245,7 +245,7 @@ static void what_a_newcomer_has_no_clock_for_is_sent_again_once_it_has(void **st
         struct cluster *c = cluster_new(2, 921 + i);
         cluster_start(c, 0);
         assert_true(cluster_wait_ready(c, 5000));
-        start_slowly(c, 1);
+        start_slowly(c, 1, 400);
         assert_int_equal(put_timed(c, 0, lens[i], &ms), PUT_QUORUM);
         assert_true(c->nodes[1].engine != NULL && ms < 4900);
         struct engine_counters counters;
@@ -262,7 +262,7 @@ static void what_was_put_off_is_sent_on_the_next_link(void **state)
     struct cluster *c = cluster_new(2, 923);
     cluster_start(c, 0);
     assert_true(cluster_wait_ready(c, 5000));
-    start_slowly(c, 1);
+    start_slowly(c, 1, 150);
     const uint64_t put = put_or_fail(c, 0, "a");
     cluster_run_for(c, 350);
     assert_false(c->puts[put].is_done);

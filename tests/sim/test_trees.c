@@ -372,13 +372,13 @@ static void the_trees_of_a_young_enclave_have_settled_before_its_needless_links_
     cluster_free(c);
 }
 
-/* Each detour around a stalled stream would leave a tree somewhat longer, if it stayed. */
-static void trees_are_short_again_after_many_detours(void **state)
+/* The mean of the last copies, in ms, after stalled streams have had many a write take a detour. */
+static uint64_t mean_after_detours(uint64_t seed)
 {
-    (void)state;
     enum { NODES = 160, BUSY = 640 };
     struct engine_counters counters;
-    struct cluster *c = formed(NODES, 12);
+    struct cluster *c = formed(NODES, seed);
+    cluster_run_for(c, 3000); /* for links that have yet to be established */
     c->stream_loss_ppm = 50000;
     (void)write_round(c, "lossy", 2 * NODES, 400);
     for (uint32_t i = 0; i < BUSY; i++) { /* several behind each stall */
@@ -392,9 +392,23 @@ static void trees_are_short_again_after_many_detours(void **state)
     c->stream_loss_ppm = 0;
     cluster_run_for(c, 1000);
     (void)write_round(c, "settle", 2 * NODES, 200);
-    /* Eight hops of a tree that is as short as they are take 9 ms. */
-    assert_in_range(write_round(c, "after", NODES, 200).mean_ms, 5, 14);
+    const uint64_t mean_ms = write_round(c, "after", NODES, 200).mean_ms;
     cluster_free(c);
+    return mean_ms;
+}
+
+/* Each detour would leave a tree somewhat longer, if it stayed. How much of that remains hangs on
+ * the seed, so this is about several. */
+static void trees_are_short_again_after_many_detours(void **state)
+{
+    (void)state;
+    enum { SEEDS = 4 };
+    uint64_t sum_ms = 0;
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        sum_ms += mean_after_detours(seed);
+    }
+    /* Eight hops of a tree that is as short as they are take 9 ms; where detours stay it is 20. */
+    assert_in_range(sum_ms / SEEDS, 5, 16);
 }
 
 static void without_datagrams_a_large_enclave_lives_on_links_dialed_on_demand(void **state)

@@ -66,6 +66,7 @@ struct cluster {
     struct flight **flights;                /* heap by (at_us, order) */
     uint32_t flight_count, flight_size;
     uint64_t flight_order;
+    uint64_t bytes_elsewhere; /* sent where no node is */
     uint32_t false_deaths;
     uint32_t steps;
 };
@@ -107,6 +108,7 @@ static inline uint32_t cluster_start_at(struct cluster *c, uint32_t place, const
     struct node *n = &c->nodes[i];
     struct swim_config config = {
         .seed = rng_next(&c->rng),
+        .cookie_secret = {(uint8_t)i},
         .counters = &n->counters,
         .vitals = vitals_of,
         .vitals_arg = n,
@@ -221,6 +223,7 @@ static inline void send_datagram(struct cluster *c, uint32_t from, const struct 
     struct node *n = &c->nodes[from];
     n->bytes_out += a->len + 28;
     const uint32_t to = node_at(c, &a->addr);
+    c->bytes_elsewhere += to == NODES_MAX ? a->len : 0;
     if (to == NODES_MAX && !c->has_refusals) {
         return;
     }

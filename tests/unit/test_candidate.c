@@ -19,21 +19,20 @@ static void silence_is_asked_three_times_then_dialed_once_then_forgotten(void **
     const uint64_t asks_us[] = {1000, 101000, 301000};
     const struct addr addr = addr_number(1);
     struct candidates cs;
-    struct addr got;
-    uint32_t seq = 0;
+    struct candidate_ask ask;
     candidates_init(&cs, 1);
     assert_true(candidates_add(&cs, &addr, 1000));
     for (int i = 0; i < 3; i++) {
         assert_int_equal(candidates_deadline(&cs), asks_us[i]);
-        assert_int_equal(candidates_due(&cs, asks_us[i], &got, &seq), CANDIDATE_ASK);
-        assert_true(addr_equal(&got, &addr) && candidates_is_seq(seq));
-        assert_int_equal(candidates_due(&cs, asks_us[i], &got, &seq), CANDIDATE_WAIT);
+        assert_int_equal(candidates_due(&cs, asks_us[i], &ask), CANDIDATE_ASK);
+        assert_true(addr_equal(&ask.addr, &addr) && candidates_is_seq(ask.seq));
+        assert_int_equal(candidates_due(&cs, asks_us[i], &ask), CANDIDATE_WAIT);
         candidates_check(&cs);
     }
-    assert_int_equal(candidates_due(&cs, 501000, &got, &seq), CANDIDATE_DIAL);
-    assert_int_equal(candidates_due(&cs, 2000999, &got, &seq), CANDIDATE_WAIT);
+    assert_int_equal(candidates_due(&cs, 501000, &ask), CANDIDATE_DIAL);
+    assert_int_equal(candidates_due(&cs, 2000999, &ask), CANDIDATE_WAIT);
     assert_int_equal(cs.count, 1);
-    assert_int_equal(candidates_due(&cs, 2001000, &got, &seq), CANDIDATE_WAIT);
+    assert_int_equal(candidates_due(&cs, 2001000, &ask), CANDIDATE_WAIT);
     assert_int_equal(cs.count, 0);
     assert_int_equal(candidates_deadline(&cs), UINT64_MAX);
     candidates_check(&cs);
@@ -45,18 +44,48 @@ static void a_refusal_is_dialed_at_once(void **state)
     (void)state;
     const struct addr addr = addr_number(1), other = addr_number(2);
     struct candidates cs;
-    struct addr got;
-    uint32_t seq = 0;
+    struct candidate_ask ask;
     candidates_init(&cs, 1);
     assert_true(candidates_add(&cs, &addr, 0));
-    assert_int_equal(candidates_due(&cs, 0, &got, &seq), CANDIDATE_ASK);
+    assert_int_equal(candidates_due(&cs, 0, &ask), CANDIDATE_ASK);
     assert_false(candidates_refused(&cs, &other, 50));
     assert_true(candidates_refused(&cs, &addr, 50));
-    assert_int_equal(candidates_due(&cs, 50, &got, &seq), CANDIDATE_DIAL);
+    assert_int_equal(candidates_due(&cs, 50, &ask), CANDIDATE_DIAL);
     assert_true(candidates_refused(&cs, &addr, 60));
-    assert_int_equal(candidates_due(&cs, 60, &got, &seq), CANDIDATE_WAIT);
+    assert_int_equal(candidates_due(&cs, 60, &ask), CANDIDATE_WAIT);
     assert_true(candidates_settle(&cs, &addr));
     assert_false(candidates_settle(&cs, &addr));
+    candidates_fini(&cs);
+}
+
+static void who_sends_a_cookie_is_asked_again_with_it_at_once_and_closely(void **state)
+{
+    (void)state;
+    const struct addr addr = addr_number(1);
+    struct candidates cs;
+    struct candidate_ask ask;
+    candidates_init(&cs, 1);
+    assert_true(candidates_add(&cs, &addr, 0));
+    assert_int_equal(candidates_due(&cs, 0, &ask), CANDIDATE_ASK);
+    assert_true(ask.cookie == 0);
+    const uint32_t seq = ask.seq;
+    assert_false(candidates_cookie(&cs, seq + 1, 99, 50));
+    assert_true(candidates_cookie(&cs, seq, 77, 50));
+    assert_int_equal(candidates_deadline(&cs), 50);
+    assert_int_equal(candidates_due(&cs, 50, &ask), CANDIDATE_ASK);
+    assert_true(ask.cookie == 77 && ask.seq == seq);
+    assert_true(candidates_cookie(&cs, seq, 78, 60));
+    assert_int_equal(candidates_due(&cs, 60, &ask), CANDIDATE_WAIT);
+    for (uint32_t asks = 1; asks < CANDIDATE_COOKIE_ASKS_MAX; asks++) {
+        assert_int_equal(candidates_deadline(&cs), 50 + asks * CANDIDATE_COOKIE_ASK_MIN_US);
+        assert_int_equal(candidates_due(&cs, candidates_deadline(&cs), &ask), CANDIDATE_ASK);
+        assert_true(ask.cookie == 77);
+    }
+    assert_int_equal(candidates_due(&cs, candidates_deadline(&cs), &ask), CANDIDATE_DIAL);
+    assert_true(candidates_cookie(&cs, seq, 79, 1000000));
+    assert_true(candidates_settle(&cs, &addr));
+    assert_false(candidates_cookie(&cs, seq, 77, 1000000));
+    candidates_check(&cs);
     candidates_fini(&cs);
 }
 
@@ -66,20 +95,20 @@ static void an_answer_finds_its_candidate_by_number_once(void **state)
     const struct addr addr = addr_number(1);
     struct candidates cs;
     struct addr got;
-    uint32_t seq = 0;
+    struct candidate_ask ask;
     candidates_init(&cs, 1);
     assert_true(candidates_add(&cs, &addr, 0));
-    assert_int_equal(candidates_due(&cs, 0, &got, &seq), CANDIDATE_ASK);
-    assert_false(candidates_settle_seq(&cs, seq & 0x7fffffffU, &got));
-    assert_false(candidates_settle_seq(&cs, seq + 1, &got));
-    assert_true(candidates_settle_seq(&cs, seq, &got));
+    assert_int_equal(candidates_due(&cs, 0, &ask), CANDIDATE_ASK);
+    assert_false(candidates_settle_seq(&cs, ask.seq & 0x7fffffffU, &got));
+    assert_false(candidates_settle_seq(&cs, ask.seq + 1, &got));
+    assert_true(candidates_settle_seq(&cs, ask.seq, &got));
     assert_true(addr_equal(&got, &addr));
-    assert_false(candidates_settle_seq(&cs, seq, &got));
+    assert_false(candidates_settle_seq(&cs, ask.seq, &got));
     /* Its successor in the same slot has another number. */
-    uint32_t later = 0;
+    struct candidate_ask later;
     assert_true(candidates_add(&cs, &addr, 0));
-    assert_int_equal(candidates_due(&cs, 0, &got, &later), CANDIDATE_ASK);
-    assert_int_not_equal(seq, later);
+    assert_int_equal(candidates_due(&cs, 0, &later), CANDIDATE_ASK);
+    assert_int_not_equal(ask.seq, later.seq);
     candidates_fini(&cs);
 }
 
@@ -107,8 +136,7 @@ static void a_long_list_is_bounded_and_asked_in_bursts(void **state)
 {
     (void)state;
     struct candidates cs;
-    struct addr got;
-    uint32_t seq = 0;
+    struct candidate_ask ask;
     candidates_init(&cs, 1);
     for (uint32_t i = 0; i < CANDIDATES_MAX; i++) {
         const struct addr addr = addr_number(i);
@@ -119,11 +147,9 @@ static void a_long_list_is_bounded_and_asked_in_bursts(void **state)
     candidates_check(&cs);
     for (uint64_t burst = 0; burst < 3; burst++) {
         for (uint32_t i = 0; i < CANDIDATE_BURST; i++) {
-            assert_int_equal(candidates_due(&cs, burst * CANDIDATE_BURST_US, &got, &seq),
-                             CANDIDATE_ASK);
+            assert_int_equal(candidates_due(&cs, burst * CANDIDATE_BURST_US, &ask), CANDIDATE_ASK);
         }
-        assert_int_equal(candidates_due(&cs, burst * CANDIDATE_BURST_US, &got, &seq),
-                         CANDIDATE_WAIT);
+        assert_int_equal(candidates_due(&cs, burst * CANDIDATE_BURST_US, &ask), CANDIDATE_WAIT);
     }
     for (uint32_t i = 0; i < CANDIDATES_MAX; i += 2) {
         const struct addr addr = addr_number(i);
@@ -139,6 +165,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(silence_is_asked_three_times_then_dialed_once_then_forgotten),
         cmocka_unit_test(a_refusal_is_dialed_at_once),
+        cmocka_unit_test(who_sends_a_cookie_is_asked_again_with_it_at_once_and_closely),
         cmocka_unit_test(an_answer_finds_its_candidate_by_number_once),
         cmocka_unit_test(repeated_own_and_impossible_hints_cost_nothing),
         cmocka_unit_test(a_long_list_is_bounded_and_asked_in_bursts),

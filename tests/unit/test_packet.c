@@ -45,6 +45,7 @@ static struct packet lengthy(enum packet_kind kind)
     p.width = 5;
     p.count = kind == PACKET_PULL ? 3 : 0;
     p.sums = sums;
+    p.cookie = kind == PACKET_COOKIE ? 0xc1c2c3c4c5c6c7c8 : 0;
     return p;
 }
 
@@ -184,10 +185,60 @@ static void a_pull_has_these_bytes_and_reaches_once_round_at_most(void **state)
     assert_int_equal(packet_read(data, DATAGRAM_BYTES_MAX, &back), RC_MALFORMED);
 }
 
+static void a_cookie_has_these_bytes_there_and_back(void **state)
+{
+    (void)state;
+    static const uint8_t there[] = {
+        9, 0, 0, 0, 7, 0xc1, 0xc2, 0xc3, 0xc4, 0xc5, 0xc6, 0xc7, 0xc8, /* COOKIE */
+    };
+    static const uint8_t back_again[] = {
+        3, 0, 8, 0xc1, 0xc2, 0xc3, 0xc4, 0xc5, 0xc6, 0xc7, 0xc8, /* section */
+    };
+    uint8_t data[DATAGRAM_BYTES_MAX];
+    struct packet p = lengthy(PACKET_COOKIE), back;
+    size_t len = written(&p, data);
+    assert_int_equal(len, PACKET_LONG_BYTES + sizeof(there));
+    assert_memory_equal(data + PACKET_LONG_BYTES, there, sizeof(there));
+    assert_int_equal(packet_read(data, len, &back), RC_OK);
+    assert_true(back.cookie == p.cookie && back.seq == 7);
+    memset(data + len - COOKIE_BYTES, 0, COOKIE_BYTES);
+    assert_int_equal(packet_read(data, len, &back), RC_MALFORMED);
+    p = ping();
+    p.cookie = 0xc1c2c3c4c5c6c7c8;
+    len = written(&p, data);
+    assert_int_equal(len, 55 + sizeof(back_again));
+    assert_memory_equal(data + 55, back_again, sizeof(back_again));
+    assert_int_equal(packet_read(data, len, &back), RC_OK);
+    assert_true(back.cookie == p.cookie);
+    /* Twice, too short, or where none belongs. */
+    memcpy(data + len, back_again, sizeof(back_again));
+    assert_int_equal(packet_read(data, len + sizeof(back_again), &back), RC_MALFORMED);
+    data[57] = 7;
+    assert_int_equal(packet_read(data, len - 1, &back), RC_MALFORMED);
+    p = lengthy(PACKET_GOSSIP);
+    len = written(&p, data);
+    memcpy(data + len, back_again, sizeof(back_again));
+    assert_int_equal(packet_read(data, len + sizeof(back_again), &back), RC_MALFORMED);
+}
+
+static void a_packet_is_padded_to_its_least_size_and_read_without(void **state)
+{
+    (void)state;
+    uint8_t data[DATAGRAM_BYTES_MAX];
+    struct packet p = ping(), back;
+    p.size_min = 57; /* no room for a section's head */
+    assert_int_equal(written(&p, data), 55);
+    for (p.size_min = 58; p.size_min <= PACKET_ACCUSE_BYTES; p.size_min++) {
+        assert_int_equal(written(&p, data), p.size_min);
+        assert_int_equal(packet_read(data, p.size_min, &back), RC_OK);
+        assert_true(back.entries_len == 0 && back.seq == p.seq);
+    }
+}
+
 static void every_kind_comes_back_as_it_was_written(void **state)
 {
     (void)state;
-    for (int kind = PACKET_PING; kind <= PACKET_CARDS; kind++) {
+    for (int kind = PACKET_PING; kind <= PACKET_COOKIE; kind++) {
         uint8_t entries[DATAGRAM_BYTES_MAX], data[DATAGRAM_BYTES_MAX];
         struct packet p = lengthy((enum packet_kind)kind), back;
         p.entries = entries;
@@ -204,7 +255,7 @@ static void every_kind_comes_back_as_it_was_written(void **state)
 static void a_packet_cut_at_any_length_is_malformed_or_a_shorter_one(void **state)
 {
     (void)state;
-    for (int kind = PACKET_PING; kind <= PACKET_CARDS; kind++) {
+    for (int kind = PACKET_PING; kind <= PACKET_COOKIE; kind++) {
         uint8_t entries[DATAGRAM_BYTES_MAX], data[DATAGRAM_BYTES_MAX], other[DATAGRAM_BYTES_MAX];
         struct packet p = lengthy((enum packet_kind)kind), back;
         const size_t bare = written(&p, other);
@@ -283,7 +334,7 @@ static void random_changes_of_a_packet_never_read_outside_it(void **state)
     rng_init(&rng, 5);
     uint8_t entries[DATAGRAM_BYTES_MAX], data[DATAGRAM_BYTES_MAX];
     for (int i = 0; i < 50000; i++) {
-        struct packet p = lengthy((enum packet_kind)(PACKET_PING + i % 8)), back;
+        struct packet p = lengthy((enum packet_kind)(PACKET_PING + i % 9)), back;
         p.entries = entries;
         p.entries_len = some_entries(entries, sizeof(entries), true);
         const size_t len = written(&p, data);
@@ -302,6 +353,8 @@ int main(void)
         cmocka_unit_test(a_steady_ping_is_55_bytes_and_these),
         cmocka_unit_test(a_long_gossip_with_every_entry_has_these_bytes),
         cmocka_unit_test(a_pull_has_these_bytes_and_reaches_once_round_at_most),
+        cmocka_unit_test(a_cookie_has_these_bytes_there_and_back),
+        cmocka_unit_test(a_packet_is_padded_to_its_least_size_and_read_without),
         cmocka_unit_test(every_kind_comes_back_as_it_was_written),
         cmocka_unit_test(a_packet_cut_at_any_length_is_malformed_or_a_shorter_one),
         cmocka_unit_test(other_versions_keys_flags_and_sections_are_refused),

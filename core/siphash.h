@@ -1,0 +1,17 @@
+/*
+ * siphash: SipHash-2-4 (Aumasson, Bernstein, INDOCRYPT 2012), a short keyed hash that nobody who
+ * lacks the key can predict, however many of its values he has seen. XXH3 is quicker and no such
+ * thing.
+ */
+#ifndef CORE_SIPHASH_H
+#define CORE_SIPHASH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { SIPHASH_KEY_BYTES = 16 };
+
+/* The hash of `len` bytes under the key. Equal on all machines. */
+uint64_t siphash(const uint8_t key[static SIPHASH_KEY_BYTES], const void *data, size_t len);
+
+#endif

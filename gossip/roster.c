@@ -408,12 +408,12 @@ struct member *roster_gone_at(const struct roster *r, uint32_t i)
     return seat_at(r, r->order[r->order_count + i]);
 }
 
-struct member *roster_oldest_gone(const struct roster *r)
+struct member *roster_oldest_gone(const struct roster *r, uint64_t now_us)
 {
     struct member *oldest = NULL;
     for (uint32_t i = 0; i < r->gone_count; i++) {
         struct member *m = roster_gone_at(r, i);
-        if (m->link == 0 && m->state != MEMBER_NAMED &&
+        if (m->link == 0 && m->state != MEMBER_NAMED && m->state_since_us < now_us &&
             (oldest == NULL || m->state_since_us < oldest->state_since_us)) {
             oldest = m;
         }

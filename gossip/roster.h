@@ -66,9 +66,10 @@ struct member *roster_add(struct roster *r, const struct member_card *card, enum
 /* Forgets a member and frees it; its `probe` must be gone. */
 void roster_remove(struct roster *r, struct member *m);
 
-/* The dead or left one, without a link, that is so for the longest time; NULL when there is none.
- * Walks those gone. */
-struct member *roster_oldest_gone(const struct roster *r);
+/* The dead or left one, without a link, that is so for the longest time, and since before `now_us`:
+ * of an end just now nobody has been told, and such a one is still counted. NULL when there is
+ * none. Walks those gone. */
+struct member *roster_oldest_gone(const struct roster *r, uint64_t now_us);
 
 /* Number `i` of `gone_count` dead, left or named ones, in no order. */
 struct member *roster_gone_at(const struct roster *r, uint32_t i);

@@ -160,7 +160,7 @@ static struct member *add(struct swim *s, const struct member_card *card, enum m
 {
     struct roster *r = &s->roster;
     if (r->member_count == MEMBERS_MAX) {
-        struct member *victim = roster_oldest_gone(r);
+        struct member *victim = roster_oldest_gone(r, s->now_us);
         victim = victim == NULL ? any_named(s) : victim;
         if (victim == NULL) {
             return NULL;

@@ -188,11 +188,11 @@ static void the_table_is_bounded_and_names_its_oldest_dead(void **state)
         (void)add(&r, i, i % 2 == 0 ? MEMBER_DEAD : MEMBER_ALIVE);
     }
     assert_null(add(&r, MEMBERS_MAX, MEMBER_ALIVE));
-    struct member *oldest = roster_oldest_gone(&r);
+    struct member *oldest = roster_oldest_gone(&r, UINT64_MAX);
     assert_int_equal(oldest->state_since_us, 2);
     oldest->link = 1;
-    assert_int_equal(roster_oldest_gone(&r)->state_since_us, 4);
-    roster_remove(&r, roster_oldest_gone(&r));
+    assert_int_equal(roster_oldest_gone(&r, UINT64_MAX)->state_since_us, 4);
+    roster_remove(&r, roster_oldest_gone(&r, UINT64_MAX));
     assert_non_null(add(&r, MEMBERS_MAX, MEMBER_ALIVE));
     roster_check(&r);
     roster_fini(&r);

@@ -375,6 +375,75 @@ static void an_own_address_takes_two_witnesses_where_there_are_two(void **state)
     }
 }
 
+/* A card of nobody, with which the table is filled. */
+static struct member_card card_of(uint32_t number)
+{
+    struct member_card card = {
+        .uuid = {{1, (uint8_t)(number >> 16), (uint8_t)(number >> 8), (uint8_t)number}},
+        .host_tag = 1,
+        .incarnation = 1,
+        .version_min = PROTOCOL_VERSION_MIN,
+        .version_max = PROTOCOL_VERSION_MAX,
+        .name = "nobody",
+        .enclave = "default",
+    };
+    return card;
+}
+
+/* What is counted of a member by the events that tell of it would be counted for ever. */
+static void a_full_table_forgets_nobody_whose_end_is_untold(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_formed(13, 2, true);
+    struct swim *s = c->nodes[0].swim;
+    struct member *m = NULL;
+    for (uint32_t i = 0; i < MEMBERS_MAX - 2; i++) {
+        const struct member_card card = card_of(i);
+        assert_int_equal(swim_meet(s, &card, NULL, c->now_us, &m), RC_OK);
+    }
+    drain(c, 0);
+    const uint32_t alive = swim_counts(s).alive;
+    assert_int_equal(alive, MEMBERS_MAX - 1);
+    c->now_us += 10 * SECOND;
+
+    uint8_t said[DATAGRAM_BYTES_MAX - PACKET_OVERHEAD_MAX];
+    uint8_t data[DATAGRAM_BYTES_MAX];
+    struct cursor e = cursor_writer(said, sizeof(said));
+    const struct entry end = {.kind = ENTRY_DEAD,
+                              .uuid = card_of(5).uuid,
+                              .by = c->nodes[1].uuid,
+                              .incarnation = 1,
+                              .state = MEMBER_DEAD};
+    const struct member_card newcomer = card_of(MEMBERS_MAX);
+    entry_write(&e, &end);
+    cursor_put_u8(&e, ENTRY_ALIVE);
+    card_write(&e, &newcomer);
+    const struct member *via = member_of(c, 0, 1);
+    const struct packet p = {
+        .kind = PACKET_GOSSIP,
+        .version = PROTOCOL_VERSION_MAX,
+        .knows_you = true,
+        .tag = via->tag,
+        .entries = said,
+        .entries_len = e.pos,
+    };
+    struct cursor w = cursor_writer(data, sizeof(data));
+    packet_write(&w, &p);
+    assert_true(cursor_ok(&e) && cursor_ok(&w));
+    swim_packet(s, NULL, member_of(c, 0, 1), data, w.pos, c->now_us);
+
+    bool is_told = false;
+    struct swim_event event;
+    while (swim_next_event(s, &event)) {
+        is_told = is_told || (event.kind == SWIM_MEMBER_STATE && event.was == MEMBER_ALIVE &&
+                              uuid_equal(&event.member->uuid, &end.uuid));
+    }
+    assert_true(is_told);
+    assert_int_equal(swim_counts(s).dead, 1);
+    swim_check(s);
+    cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -391,6 +460,7 @@ int main(void)
         cmocka_unit_test(a_member_that_only_some_reach_is_declared_dead_to_nobody),
         cmocka_unit_test(what_others_say_does_not_change_a_members_enclave),
         cmocka_unit_test(the_end_of_somebody_unknown_keeps_nobody_out),
+        cmocka_unit_test(a_full_table_forgets_nobody_whose_end_is_untold),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

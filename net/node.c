@@ -202,7 +202,9 @@ static void on_notice(void *arg, const struct notice *notice)
 {
     struct node *n = arg;
     if (notice->kind == NOTICE_PASS_FAILED) {
-        discovery_warn(n->discovery); /* which knows the providers' names */
+        if (n->discovery != NULL) {
+            discovery_warn(n->discovery); /* which knows the providers' names */
+        }
         return;
     }
     n->hooks->notice(n->hooks->arg, notice);

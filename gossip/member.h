@@ -104,8 +104,8 @@ struct member {
     bool is_self : 1;
     bool is_mate : 1;      /* of this node's enclave */
     bool is_ghost : 1;     /* dead or left, and only uuid and incarnation are known: not shown */
-    bool has_answered : 1; /* since it was last dead or gone, `flags` came over a link or in answer
-                              to this node's question: no old datagram of who is no more */
+    bool has_answered : 1; /* since it was last dead or gone it has spoken over a link or answered
+                              this node's question: no old datagram of who is no more */
     bool is_counted : 1;   /* the engine's: it counts in quorums */
     bool knows_us : 1;     /* it has our card, as its last packet said, so short headers do */
     bool has_said : 1;     /* `knows_us` was said, and is not just unknown */

@@ -7,13 +7,11 @@
 #include <xxhash.h>
 
 /*
- * A candidate's sequence number: bit 31, 19 bits of generation, 12 bits of slot; so an answer finds
- * its candidate even when it comes from another address of the same host.
- * Who has not seen it cannot tell the generation, as what repeats the number is an answer.
+ * A candidate's sequence number: bit 31, and 31 bits that nobody can tell who has not seen them, as
+ * what repeats the number is an answer. By it an answer finds its candidate even when it comes from
+ * another address of the same host.
  */
-enum { SEQ_SLOT_BITS = 12, SEQ_GENERATION_BITS = 19 };
 #define SEQ_CANDIDATE 0x80000000U
-_Static_assert(CANDIDATES_MAX == 1 << SEQ_SLOT_BITS, "a slot fits its bits");
 
 struct candidate {
     struct timer timer;
@@ -39,6 +37,7 @@ void candidates_init(struct candidates *cs, uint64_t hash_seed)
 {
     *cs = (struct candidates){.hash_seed = hash_seed};
     slotindex_init(&cs->by_addr, CANDIDATES_MAX);
+    slotindex_init(&cs->by_seq, CANDIDATES_MAX);
     timerheap_init(&cs->timers, CANDIDATES_MAX);
 }
 
@@ -49,6 +48,7 @@ void candidates_fini(struct candidates *cs)
     }
     free(cs->slots);
     slotindex_fini(&cs->by_addr);
+    slotindex_fini(&cs->by_seq);
     timerheap_fini(&cs->timers);
 }
 
@@ -67,6 +67,7 @@ static void forget(struct candidates *cs, struct candidate *ca)
 {
     timerheap_clear(&cs->timers, &ca->timer);
     slotindex_remove(&cs->by_addr, candidate_addr_hash(&ca->addr, cs->hash_seed), ca->slot);
+    slotindex_remove(&cs->by_seq, ca->seq, ca->slot);
     cs->slots[ca->slot] = NULL;
     cs->count--;
     free(ca);
@@ -105,11 +106,31 @@ static uint64_t first_ask_at(struct candidates *cs, uint64_t now_us)
     return cs->burst_us;
 }
 
-static uint32_t next_generation(struct candidates *cs)
+bool candidates_is_seq(uint32_t seq)
 {
-    cs->made++;
-    const uint64_t hash = XXH3_64bits_withSeed(&cs->made, sizeof(cs->made), cs->hash_seed);
-    return (uint32_t)(hash >> (64 - SEQ_GENERATION_BITS));
+    return (seq & SEQ_CANDIDATE) != 0;
+}
+
+static struct candidate *find_seq(const struct candidates *cs, uint32_t seq)
+{
+    uint32_t walk = 0, slot = 0;
+    while (candidates_is_seq(seq) && slotindex_next(&cs->by_seq, seq, &walk, &slot)) {
+        if (cs->slots[slot]->seq == seq) {
+            return cs->slots[slot];
+        }
+    }
+    return NULL;
+}
+
+static uint32_t next_seq(struct candidates *cs)
+{
+    uint32_t seq = 0;
+    do {
+        cs->made++;
+        const uint64_t hash = XXH3_64bits_withSeed(&cs->made, sizeof(cs->made), cs->hash_seed);
+        seq = SEQ_CANDIDATE | (uint32_t)(hash >> 32);
+    } while (find_seq(cs, seq) != NULL);
+    return seq;
 }
 
 bool candidates_add(struct candidates *cs, const struct addr *addr, uint64_t now_us)
@@ -122,10 +143,11 @@ bool candidates_add(struct candidates *cs, const struct addr *addr, uint64_t now
     ca->timer.owner = ca;
     ca->addr = *addr;
     ca->slot = free_slot(cs);
-    ca->seq = SEQ_CANDIDATE | next_generation(cs) << SEQ_SLOT_BITS | ca->slot;
+    ca->seq = next_seq(cs);
     cs->slots[ca->slot] = ca;
     cs->count++;
     slotindex_add(&cs->by_addr, candidate_addr_hash(addr, cs->hash_seed), ca->slot);
+    slotindex_add(&cs->by_seq, ca->seq, ca->slot);
     timerheap_set(&cs->timers, &ca->timer, first_ask_at(cs, now_us));
     return true;
 }
@@ -189,19 +211,6 @@ bool candidates_settle(struct candidates *cs, const struct addr *addr)
     return ca != NULL;
 }
 
-bool candidates_is_seq(uint32_t seq)
-{
-    return (seq & SEQ_CANDIDATE) != 0;
-}
-
-static struct candidate *find_seq(const struct candidates *cs, uint32_t seq)
-{
-    const uint32_t slot = seq & (CANDIDATES_MAX - 1);
-    const bool is_there =
-        candidates_is_seq(seq) && slot < cs->slot_count && cs->slots[slot] != NULL;
-    return is_there && cs->slots[slot]->seq == seq ? cs->slots[slot] : NULL;
-}
-
 bool candidates_has_asked(const struct candidates *cs, uint32_t seq)
 {
     return find_seq(cs, seq) != NULL;
@@ -255,9 +264,11 @@ void candidates_check(const struct candidates *cs)
         const struct candidate *ca = cs->slots[i];
         if (ca != NULL) {
             ASSERT(ca->slot == i && ca->timer.at != 0 && find(cs, &ca->addr) == ca);
+            ASSERT(find_seq(cs, ca->seq) == ca);
             count++;
         }
     }
     ASSERT(count == cs->count && cs->by_addr.count == count && cs->timers.count == count);
+    ASSERT(cs->by_seq.count == count);
     timerheap_check(&cs->timers);
 }

@@ -44,7 +44,7 @@ struct candidates {
     uint32_t count;
     uint64_t made;
     uint64_t hash_seed;
-    struct slotindex by_addr;
+    struct slotindex by_addr, by_seq;
     struct timerheap timers;
     struct addr own[CANDIDATE_OWN_MAX];
     uint32_t own_count;

@@ -112,6 +112,28 @@ static void an_answer_finds_its_candidate_by_number_once(void **state)
     candidates_fini(&cs);
 }
 
+/* Each bit but the one that says what it is: else few numbers are left to try. */
+static void no_part_of_a_number_can_be_told(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 16; seed++) {
+        struct candidates cs;
+        struct candidate_ask ask;
+        uint32_t ever = 0, always = UINT32_MAX;
+        candidates_init(&cs, seed);
+        for (uint32_t i = 0; i < 64; i++) {
+            const struct addr addr = addr_number(1);
+            assert_true(candidates_add(&cs, &addr, i));
+            assert_int_equal(candidates_due(&cs, i, &ask), CANDIDATE_ASK);
+            assert_true(candidates_settle(&cs, &addr));
+            ever |= ask.seq;
+            always &= ask.seq;
+        }
+        assert_true(ever == UINT32_MAX && always == 0x80000000U);
+        candidates_fini(&cs);
+    }
+}
+
 static void repeated_own_and_impossible_hints_cost_nothing(void **state)
 {
     (void)state;
@@ -167,6 +189,7 @@ int main(void)
         cmocka_unit_test(a_refusal_is_dialed_at_once),
         cmocka_unit_test(who_sends_a_cookie_is_asked_again_with_it_at_once_and_closely),
         cmocka_unit_test(an_answer_finds_its_candidate_by_number_once),
+        cmocka_unit_test(no_part_of_a_number_can_be_told),
         cmocka_unit_test(repeated_own_and_impossible_hints_cost_nothing),
         cmocka_unit_test(a_long_list_is_bounded_and_asked_in_bursts),
     };

@@ -28,7 +28,7 @@
     X(member_deaths, "Members declared or learned dead")                            \
     X(puts, "Client writes stored")                                                 \
     X(puts_quorum, "Client writes that reached their quorum")                       \
-    X(puts_pending, "Client writes whose quorum timed out")                         \
+    X(puts_pending, "Client writes answered before a quorum held them")             \
     X(puts_rejected_full, "Client writes refused for lack of storage")              \
     X(puts_rejected_ahead, "Client writes refused as stamps run ahead too far")     \
     X(records_sent, "Records sent to peers")                                        \

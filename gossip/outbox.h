@@ -31,7 +31,7 @@ enum action_kind {
 
 enum put_status {
     PUT_QUORUM,  /* the quorum holds it: 201 */
-    PUT_PENDING, /* held here, the quorum did not answer in time: 202 */
+    PUT_PENDING, /* held here, the quorum did not answer in time or cannot any more: 202 */
 };
 
 struct put_done {

@@ -2,10 +2,11 @@
  * engine_state: what the engine's own files share. Nobody else includes it.
  *
  * engine.c has the life of the node (time, readiness), start.c how it begins, peer.c how links
- * begin and end and what goes out on them, inbound.c what comes in on them, wiring.c which links
- * there are, spread.c how writes reach the whole enclave, quorum.c who counts in their quorum and
- * whether it can be reached, owed.c what members have put off, leader.c whose clock is followed,
- * apart.c whose is too far off for data to pass, client.c what clients ask for and what pages show.
+ * begin and end and what goes out on them, rival.c a second link of one member, inbound.c what
+ * comes in on them, wiring.c which links there are, spread.c how writes reach the whole enclave,
+ * quorum.c who counts in their quorum and whether it can be reached, owed.c what members have put
+ * off, leader.c whose clock is followed, apart.c whose is too far off for data to pass, client.c
+ * what clients ask for and what pages show.
  */
 #ifndef GOSSIP_ENGINE_STATE_H
 #define GOSSIP_ENGINE_STATE_H
@@ -114,7 +115,8 @@ enum rc engine_merge(struct engine *e, const struct record *r, enum merge_outcom
 void peer_end(struct engine *e, struct link *l, enum close_reason reason);
 
 /* HELLO came: meets the member and opens the link, or closes a surplus one. RC_MALFORMED,
- * RC_STRANGER, RC_VERSION, RC_FULL: the caller refuses the link. */
+ * RC_STRANGER, RC_VERSION, RC_FULL: the caller refuses the link. RC_AGAIN: the link is a rival now,
+ * and the caller keeps the frame. */
 enum rc peer_hello(struct engine *e, struct link *l, struct cursor *payload);
 
 /* This node's clock was set, or is another: says so on all links, before any record of its time. */
@@ -141,6 +143,30 @@ void peer_compare_roots(struct engine *e, struct member *m, const struct vitals 
 
 /* SYNC_ROOT came: likewise. RC_MALFORMED. */
 enum rc peer_take_root(struct engine *e, struct link *l, struct cursor *payload);
+
+/* ---- rival.c ---- */
+
+/* HELLO on `l` names the uuid. RC_OK: it opens, and ends what other link there is. RC_EXISTS: it
+ * has ended. RC_AGAIN: it is a rival now, and the member is asked on the link that it has. */
+MUST_USE enum rc rival_hello(struct engine *e, struct link *l, const struct uuid *uuid);
+
+/* A link that waits to take the place of the member's; NULL when there is none. */
+struct link *rival_of(const struct engine *e, const struct member *m);
+
+/* PACKET came on an open link: if it is the answer, all its rivals end. */
+void rival_answered(struct engine *e, struct link *l, const uint8_t *packet, size_t len);
+
+/* Looks at an open link that was asked: silent for long enough, it ends, and a rival takes its
+ * place. When to look again. */
+uint64_t rival_silence(struct engine *e, struct link *l);
+
+/* Looks at a rival: it opens when the member's link is gone. Likewise. */
+uint64_t rival_turn(struct engine *e, struct link *l);
+
+/* ---- inbound.c ---- */
+
+/* Takes all that a rival has kept, its HELLO first. The link may be gone after it. */
+void inbound_resume(struct engine *e, struct link *l);
 
 /* ---- wiring.c ---- */
 

@@ -257,6 +257,10 @@ static enum rc take_close(struct engine *e, struct link *l, struct cursor *c)
     if (l->state == LINK_OPEN && reason != CLOSE_DUPLICATE) {
         branch_leave(e, l);
     }
+    struct link *heir = other == l ? rival_of(e, m) : NULL;
+    if (heir != NULL) {
+        heir->needs_sync = engine_is_mate(e, m);
+    }
     if (other != NULL && other != l) {
         link_move_queue(l, other);
         other->needs_sync = engine_is_mate(e, m); /* for what was under way */
@@ -268,6 +272,9 @@ static enum rc take_close(struct engine *e, struct link *l, struct cursor *c)
         mesh_failed(e->mesh, m, e->now_us);
     }
     peer_end(e, l, 0);
+    if (reason == CLOSE_DUPLICATE) {
+        mesh_hurry(e->mesh); /* if it was the last after all */
+    }
     return RC_CLOSED;
 }
 
@@ -277,6 +284,7 @@ static enum rc take_open_frame(struct engine *e, struct link *l, enum frame_type
 {
     switch (type) {
     case FRAME_PACKET:
+        rival_answered(e, l, c->in, c->size);
         swim_packet(e->swim, NULL, l->member, c->in, c->size, e->now_us);
         return RC_OK;
     case FRAME_RECORD:
@@ -408,7 +416,11 @@ static enum rc take_whole(struct engine *e, struct link *l, const uint8_t **data
     const size_t taken = whole == 0 || whole > *len ? *len : whole;
     *data += taken;
     *len -= taken;
-    return taken == whole ? dispatch(e, l, frame, whole) : buf_append(&l->in, frame, taken);
+    if (taken != whole) {
+        return buf_append(&l->in, frame, taken);
+    }
+    const enum rc taken_rc = dispatch(e, l, frame, whole);
+    return taken_rc == RC_AGAIN ? buf_append(&l->in, frame, whole) : taken_rc;
 }
 
 /* Adds to the frame whose beginning is in the link's buffer, and takes it once it is whole. */
@@ -454,6 +466,37 @@ static void acknowledge(struct engine *e, struct link *l)
     mesh_ask_output(e->mesh, l);
 }
 
+/* Of a rival nothing is read yet. */
+static void keep(struct link *l, const uint8_t *data, size_t len)
+{
+    l->is_cut = l->is_cut || buf_append(&l->in, data, len) != RC_OK;
+}
+
+static void take_input(struct engine *e, struct link *l, const uint8_t *data, size_t len)
+{
+    const uint32_t id = l->id;
+    enum rc rc = RC_OK;
+    while (len > 0 && rc == RC_OK && l->state != LINK_RIVAL) {
+        rc = l->in.len > 0 ? take_pieced(e, l, &data, &len) : take_whole(e, l, &data, &len);
+        l = mesh_find(e->mesh, id);
+        if (l == NULL || l->state == LINK_CLOSING) {
+            return;
+        }
+    }
+    if (l->state == LINK_RIVAL) {
+        keep(l, data, len);
+    } else if (rc != RC_OK) {
+        refuse(e, l, rc);
+    } else if (l->state == LINK_OPEN) {
+        l->input_us = e->now_us;
+        swim_heard(e->swim, l->member, e->now_us);
+        acknowledge(e, l);
+        if (l->needs_sync) {
+            peer_look_by(e, e->now_us);
+        }
+    }
+}
+
 void engine_link_input(struct engine *e, uint32_t link, const uint8_t *data, size_t len,
                        uint64_t now_us)
 {
@@ -463,24 +506,16 @@ void engine_link_input(struct engine *e, uint32_t link, const uint8_t *data, siz
         return;
     }
     l->bytes_in += len;
-    enum rc rc = RC_OK;
-    while (len > 0 && rc == RC_OK) {
-        rc = l->in.len > 0 ? take_pieced(e, l, &data, &len) : take_whole(e, l, &data, &len);
-        l = mesh_find(e->mesh, link);
-        if (l == NULL || l->state == LINK_CLOSING) {
-            break;
-        }
-    }
-    if (l != NULL && l->state != LINK_CLOSING) {
-        if (rc != RC_OK) {
-            refuse(e, l, rc);
-        } else if (l->state == LINK_OPEN) {
-            swim_heard(e->swim, l->member, now_us);
-            acknowledge(e, l);
-            if (l->needs_sync) {
-                peer_look_by(e, now_us);
-            }
-        }
-    }
+    take_input(e, l, data, len);
     engine_settle(e);
+}
+
+void inbound_resume(struct engine *e, struct link *l)
+{
+    struct buf kept = l->in;
+    buf_init(&l->in, FRAME_HEADER_BYTES + FRAME_PAYLOAD_MAX);
+    l->state = LINK_HELLO;
+    l->since_us = e->now_us;
+    take_input(e, l, buf_data(&kept), kept.len);
+    buf_fini(&kept);
 }

@@ -17,6 +17,7 @@ void link_init(struct link *l, uint32_t id, uint32_t slot, enum link_state state
                        .state = state,
                        .is_dialed = is_dialed,
                        .addr = *addr,
+                       .begun_us = now_us,
                        .since_us = now_us};
     buf_init(&l->in, FRAME_HEADER_BYTES + FRAME_PAYLOAD_MAX);
     buf_init(&l->control, LINK_CONTROL_BYTES_MAX);

@@ -36,6 +36,7 @@ enum link_state {
     LINK_FREE,
     LINK_DIALING, /* ACTION_DIAL was given out */
     LINK_HELLO,   /* up, the other's HELLO has not come */
+    LINK_RIVAL,   /* its HELLO names a member that is linked already: see gossip/rival.c */
     LINK_OPEN,
     LINK_CLOSING, /* CLOSE was sent, ACTION_CLOSE given out: nothing is taken in any more */
 };
@@ -100,8 +101,15 @@ struct link {
     struct member *member; /* NULL before HELLO */
     struct addr addr;      /* dialed, or accepted from */
     struct addr seen_as;   /* our address on it; port 0 unknown */
+    uint64_t begun_us;     /* dialed, or accepted */
     uint64_t since_us;     /* of the state */
-    struct buf in;         /* an unfinished frame */
+    uint64_t input_us;     /* when bytes came last */
+    struct uuid claimed;   /* of a rival: whom its HELLO names */
+    bool is_granted;       /* the link that the member had is silent */
+    bool is_cut;           /* a rival: more has come than is kept */
+    uint32_t asked_seq;    /* of the ping on an open link that has a rival; 0: none is out */
+    uint64_t asked_us;     /* when it was sent */
+    struct buf in;         /* an unfinished frame; of a rival all that came */
     struct buf control;
     struct buf bulk;
     struct batch *batch; /* records that follow what is in `bulk`; NULL until needed */
@@ -135,6 +143,12 @@ void link_init(struct link *l, uint32_t id, uint32_t slot, enum link_state state
 
 /* Releases everything but the sync side, which its owner has taken away before. */
 void link_fini(struct link *l);
+
+/* Whether our HELLO is on it, or on its way. */
+static inline bool link_has_said_hello(const struct link *l)
+{
+    return l->state == LINK_HELLO || l->state == LINK_RIVAL || l->state == LINK_OPEN;
+}
 
 /* Appends a whole frame to the control bytes. RC_FULL: the peer does not read; end the link. */
 MUST_USE enum rc link_control(struct link *l, enum frame_type type, uint8_t flags,

@@ -91,7 +91,7 @@ bool mesh_may_accept(const struct mesh *m)
     uint32_t unmet = 0;
     uint32_t slot = 0;
     for (const struct link *l; (l = mesh_next(m, &slot)) != NULL; slot++) {
-        unmet += l->state == LINK_HELLO && !l->is_dialed;
+        unmet += (l->state == LINK_HELLO || l->state == LINK_RIVAL) && !l->is_dialed;
     }
     return unmet < MESH_UNMET_MAX;
 }

@@ -18,8 +18,8 @@
 
 enum {
     MESH_LINKS_MAX = 4095,
-    MESH_UNMET_MAX = 128,       /* accepted links that have not said HELLO; more are turned away */
-    DIAL_GRACE_US = 400 * 1000, /* the larger id waits this long for the other's dial */
+    MESH_UNMET_MAX = 128,           /* accepted links of nobody known yet; more are turned away */
+    DIAL_GRACE_US = 400 * 1000,     /* the larger id waits this long for the other's dial */
     DIAL_PAUSE_MIN_US = 200 * 1000, /* after a failed dial, doubling */
     DIAL_PAUSE_MAX_US = 5000 * 1000,
     DIAL_DEMAND_US = 10 * 1000 * 1000, /* a link on demand is dialed for no longer than this */

@@ -18,8 +18,9 @@ enum {
 
 /* ---- Links come and go ---- */
 
-/* Nobody uses the link any more. What was still to be reconciled on it is with another. */
-static void detach(struct engine *e, struct link *l)
+/* Nobody uses the link any more, which was `m`'s (NULL: nobody's). What was still to be reconciled
+ * on it is with another. */
+static void detach(struct engine *e, struct link *l, struct member *m)
 {
     sync_link_gone(e->sync, l);
     tree_link_gone(e->tree, l->id, e->now_us);
@@ -28,12 +29,15 @@ static void detach(struct engine *e, struct link *l)
         l->needs_sync = false;
         peer_reconcile_after_loss(e);
     }
+    if (m != NULL && rival_of(e, m) != NULL) {
+        peer_look_by(e, e->now_us);
+    }
 }
 
 static void drop(struct engine *e, struct link *l)
 {
     struct member *m = l->member;
-    detach(e, l);
+    detach(e, l, m);
     mesh_remove(e->mesh, l);
     if (m != NULL) {
         quorum_link_gone(e, m);
@@ -52,7 +56,7 @@ void peer_end(struct engine *e, struct link *l, enum close_reason reason)
         l->state = LINK_CLOSING;
         l->since_us = e->now_us;
         l->member = NULL; /* which may be forgotten before the link is gone */
-        detach(e, l);
+        detach(e, l, m);
         if (m != NULL) {
             quorum_link_gone(e, m);
         }
@@ -266,21 +270,6 @@ static void compare_settings(struct engine *e, const struct member *m,
     }
 }
 
-/* Of two links to one member, opened at once from both sides, both sides keep the one dialed by the
- * smaller id; of two dialed by the same side, the newer. Returns the one to end, NULL for none. */
-static struct link *surplus_link(struct engine *e, struct link *l, const struct member *m)
-{
-    struct link *other = mesh_of(e->mesh, m);
-    if (other == NULL || other == l) {
-        return NULL;
-    }
-    if (other->is_dialed == l->is_dialed) {
-        return other;
-    }
-    const bool is_self_smaller = uuid_compare(&e->config.uuid, &m->uuid) < 0;
-    return l->is_dialed == is_self_smaller ? other : l;
-}
-
 /* What passed before this link existed is reconciled, by who was new when it was made (once it has
  * joined), else by the smaller id. Where both have said that they have nothing, there is nothing
  * but what came to either since then, and it knows. */
@@ -304,11 +293,7 @@ static void open_link(struct engine *e, struct link *l, struct member *m,
     l->value_max = hello->value_max;
     l->ttl_min_ms = hello->ttl_min_ms;
     l->ttl_max_ms = hello->ttl_max_ms;
-    struct link *surplus = surplus_link(e, l, m);
-    if (surplus == l) {
-        peer_end(e, l, CLOSE_DUPLICATE);
-        return;
-    }
+    struct link *surplus = mesh_of(e->mesh, m);
     l->state = LINK_OPEN;
     l->since_us = e->now_us;
     m->link = l->id;
@@ -354,8 +339,11 @@ enum rc peer_hello(struct engine *e, struct link *l, struct cursor *c)
         peer_end(e, l, CLOSE_SELF);
         return RC_OK;
     }
-    const enum rc rc =
-        swim_meet(e->swim, &hello.card, l->is_dialed ? &l->addr : NULL, e->now_us, &m);
+    enum rc rc = rival_hello(e, l, &hello.card.uuid);
+    if (rc != RC_OK) {
+        return rc == RC_EXISTS ? RC_OK : rc;
+    }
+    rc = swim_meet(e->swim, &hello.card, l->is_dialed ? &l->addr : NULL, e->now_us, &m);
     if (rc != RC_OK && rc != RC_STALE) {
         return rc;
     }
@@ -382,7 +370,7 @@ void peer_tell_clock(struct engine *e)
     uint32_t slot = 0;
     for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
         /* A HELLO that is on its way was said without it. */
-        if ((l->state == LINK_OPEN || l->state == LINK_HELLO) &&
+        if (link_has_said_hello(l) &&
             link_control(l, FRAME_CLOCK, FRAME_CRITICAL, payload, c.pos) == RC_OK) {
             mesh_ask_output(e->mesh, l);
         }
@@ -525,11 +513,13 @@ void peer_turn(struct engine *e)
         uint64_t again_us = UINT64_MAX;
         if (l->state == LINK_HELLO) {
             again_us = look_at_timeout(e, l, LINK_HELLO_TIMEOUT_US);
+        } else if (l->state == LINK_RIVAL) {
+            again_us = rival_turn(e, l);
         } else if (l->state == LINK_CLOSING) {
             again_us = look_at_timeout(e, l, CLOSE_FLUSH_US);
-        } else if (l->state == LINK_OPEN) {
+        } else if (l->state == LINK_OPEN && (again_us = rival_silence(e, l)) > e->now_us) {
             peer_look_by(e, owed_turn(e, l));
-            again_us = look_at_open(e, l);
+            peer_look_by(e, look_at_open(e, l));
         }
         peer_look_by(e, again_us);
     }

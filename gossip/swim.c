@@ -236,6 +236,15 @@ void swim_ask(struct swim *s, struct member *m, uint64_t now_us)
     }
 }
 
+uint32_t swim_ask_by_link(struct swim *s, struct member *m, uint64_t now_us)
+{
+    enter(s, now_us);
+    const uint32_t seq = swim_next_seq(s);
+    struct packet p = courier_ping(s, seq, m->tag);
+    courier_send_by_link(s, m, &p);
+    return seq;
+}
+
 void swim_leave(struct swim *s, uint64_t now_us)
 {
     enter(s, now_us);

@@ -120,6 +120,9 @@ void swim_seen_as(struct swim *s, const struct addr *addr, const struct member *
 /* Pings the member now, outside of the probes' round: its vitals are wanted soon. */
 void swim_ask(struct swim *s, struct member *m, uint64_t now_us);
 
+/* Pings the member by its link alone, which it has; returns the number that its answer repeats. */
+uint32_t swim_ask_by_link(struct swim *s, struct member *m, uint64_t now_us);
+
 /* Announces that this node leaves: at once to those with a link and up to 8 others, then by
  * piggyback and in all its answers. */
 void swim_leave(struct swim *s, uint64_t now_us);

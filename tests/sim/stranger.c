@@ -1,5 +1,6 @@
 #include "tests/sim/stranger.h"
 
+#include "gossip/frame.h"
 #include "gossip/packet.h"
 #include "tests/sim/stage.h"
 
@@ -215,4 +216,36 @@ void stranger_send(struct cluster *c, uint32_t to)
                                .data = data,
                                .len = packet.pos,
                                .is_forged = true});
+}
+
+/* ---- Links ---- */
+
+void stranger_claim(struct cluster *c, uint32_t to, uint32_t whose)
+{
+    uint8_t bytes[2 * CARD_WIRE_MAX];
+    struct sim_node *n = &c->nodes[to];
+    const struct member *m = n->is_up ? held_by(c, to, &c->nodes[whose].uuid) : NULL;
+    if (m == NULL || m->is_ghost || m->is_self) {
+        return;
+    }
+    struct frame_hello hello = {
+        .cluster = swim_cluster_hash(c->config.network),
+        .version_min = PROTOCOL_VERSION_MIN,
+        .version_max = PROTOCOL_VERSION_MAX,
+        .value_max = 1,
+        .seen_as = stage_addr(to),
+    };
+    member_card(m, &hello.card);
+    struct cursor frame = cursor_writer(bytes, sizeof(bytes));
+    struct cursor body =
+        cursor_writer(bytes + FRAME_HEADER_BYTES, sizeof(bytes) - FRAME_HEADER_BYTES);
+    frame_hello_write(&body, &hello);
+    frame_header_write(&frame, FRAME_HELLO, FRAME_CRITICAL, body.pos);
+    const struct addr from = stage_addr(third_party(c));
+    const uint32_t link = engine_link_accept(n->engine, &from, stage_now_us(c, to));
+    if (cursor_ok(&body) && link != 0) {
+        engine_link_input(n->engine, link, bytes, FRAME_HEADER_BYTES + body.pos,
+                          stage_now_us(c, to));
+    }
+    stage_drain(c, to);
 }

@@ -1,5 +1,5 @@
 /*
- * stranger: somebody outside the cluster who sends it datagrams and receives nothing.
+ * stranger: somebody outside the cluster who sends it datagrams and receives nothing, or dials it.
  *
  * It knows what anybody can read of an open cluster (who its members are, their uuids, addresses
  * and incarnations, the cluster's name), and may put any source address on what it sends: a
@@ -17,5 +17,9 @@
  * down.
  */
 void stranger_send(struct cluster *c, uint32_t to);
+
+/* Dials one node and says HELLO as another, with that one's card as the node holds it. Nothing to
+ * one that is down or knows no such member. */
+void stranger_claim(struct cluster *c, uint32_t to, uint32_t whose);
 
 #endif

@@ -1,0 +1,149 @@
+/*
+ * The second HELLO of a member that is linked already.
+ *
+ * Whoever can reach a node can say HELLO with a member's uuid. So an open link is not ended by what
+ * another one says: the member is pinged on it, and if its answer comes, the new link is refused.
+ * If 500 ms pass without a byte, the member has lost its end of it (by a NAT, say, that forgot),
+ * and the new link takes over. Until then nothing of the new one is believed: its HELLO is kept,
+ * and as much of what follows as one frame may be long.
+ *
+ * Only two links that both began before either was open are told apart at once, as the two sides
+ * would otherwise ask each other on links that the other has not opened: the one that the smaller
+ * id has dialed stays. Even then an accepted link takes the place of none: its dialer, if it is the
+ * member, closes the other, or does not answer there.
+ */
+#include "gossip/engine_state.h"
+#include "gossip/packet.h"
+
+enum {
+    ANSWER_US = 500 * 1000, /* so long without a byte a link that was asked is silent */
+    /* Two that ask each other on different links all the same do not both give up theirs. */
+    ANSWER_APART_US = 200 * 1000,
+};
+
+enum fate {
+    TAKES,  /* it opens, and ends the other */
+    YIELDS, /* it ends */
+    WAITS,  /* the member is asked on the other */
+};
+
+static enum fate judge(const struct engine *e, const struct link *l, const struct member *m,
+                       const struct link *other)
+{
+    const bool is_smaller = uuid_compare(&e->config.uuid, &m->uuid) < 0;
+    const bool is_crossed = l->is_dialed != other->is_dialed;
+    const bool are_at_once = l->begun_us <= other->since_us;
+    if (l->is_granted) {
+        return TAKES;
+    }
+    if (!are_at_once || (!l->is_dialed && !(is_crossed && is_smaller))) {
+        return WAITS;
+    }
+    return l->is_dialed && is_crossed && is_smaller ? TAKES : YIELDS;
+}
+
+static uint64_t silent_at(const struct engine *e, const struct link *l)
+{
+    const uint64_t from_us = l->input_us > l->asked_us ? l->input_us : l->asked_us;
+    const bool is_smaller = uuid_compare(&e->config.uuid, &l->member->uuid) < 0;
+    return from_us + ANSWER_US + (is_smaller ? 0 : ANSWER_APART_US);
+}
+
+static void ask(struct engine *e, struct link *l)
+{
+    if (l->asked_seq == 0) {
+        l->asked_us = e->now_us;
+        l->asked_seq = swim_ask_by_link(e->swim, l->member, e->now_us);
+    }
+    peer_look_by(e, silent_at(e, l));
+}
+
+/* The candidate behind a dialed one is settled. */
+static void turn_away(struct engine *e, struct link *l)
+{
+    if (l->is_dialed) {
+        swim_candidate_failed(e->swim, &l->addr, e->now_us);
+    }
+    peer_end(e, l, CLOSE_DUPLICATE);
+}
+
+enum rc rival_hello(struct engine *e, struct link *l, const struct uuid *uuid)
+{
+    const struct member *m = swim_find(e->swim, uuid);
+    struct link *other = m == NULL ? NULL : mesh_of(e->mesh, m);
+    const enum fate fate = other == NULL ? TAKES : judge(e, l, m, other);
+    if (fate == WAITS) {
+        l->state = LINK_RIVAL;
+        l->since_us = e->now_us;
+        l->claimed = *uuid;
+        ask(e, other);
+        peer_look_by(e, e->now_us + LINK_HELLO_TIMEOUT_US + 1);
+        return RC_AGAIN;
+    }
+    if (fate == YIELDS) {
+        turn_away(e, l);
+        return RC_EXISTS;
+    }
+    return RC_OK;
+}
+
+struct link *rival_of(const struct engine *e, const struct member *m)
+{
+    uint32_t slot = 0;
+    for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
+        if (l->state == LINK_RIVAL && uuid_equal(&l->claimed, &m->uuid)) {
+            return l;
+        }
+    }
+    return NULL;
+}
+
+void rival_answered(struct engine *e, struct link *l, const uint8_t *packet, size_t len)
+{
+    struct packet p;
+    if (l->asked_seq == 0 || packet_read(packet, len, &p) != RC_OK || p.kind != PACKET_ACK ||
+        p.seq != l->asked_seq) {
+        return;
+    }
+    l->asked_seq = 0;
+    for (struct link *rival; (rival = rival_of(e, l->member)) != NULL;) {
+        turn_away(e, rival);
+    }
+}
+
+uint64_t rival_silence(struct engine *e, struct link *l)
+{
+    if (l->asked_seq == 0) {
+        return UINT64_MAX;
+    }
+    const uint64_t at_us = silent_at(e, l);
+    if (e->now_us < at_us) {
+        return at_us;
+    }
+    l->asked_seq = 0;
+    struct link *rival = rival_of(e, l->member);
+    if (rival != NULL && rival->is_cut) {
+        peer_end(e, l, CLOSE_DUPLICATE);
+    } else if (rival != NULL) {
+        rival->is_granted = true;
+        inbound_resume(e, rival);
+    }
+    return e->now_us;
+}
+
+uint64_t rival_turn(struct engine *e, struct link *l)
+{
+    const struct member *m = swim_find(e->swim, &l->claimed);
+    struct link *other = m == NULL ? NULL : mesh_of(e->mesh, m);
+    if (other != NULL && e->now_us - l->since_us <= LINK_HELLO_TIMEOUT_US) {
+        ask(e, other);
+        return l->since_us + LINK_HELLO_TIMEOUT_US + 1;
+    }
+    if (other != NULL || l->is_cut) {
+        turn_away(e, l);
+        mesh_hurry(e->mesh); /* in place of one that was cut another one is dialed at once */
+    } else {
+        inbound_resume(e, l);
+    }
+    return UINT64_MAX;
+}

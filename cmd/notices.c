@@ -45,6 +45,7 @@ static const struct notice_kind_def kinds[NOTICE_KINDS] = {
     [NOTICE_PASS_FAILED] = {LOG_WARN, false, "discovery", "", "", "", ""},
     [NOTICE_EXPECTING] = {LOG_INFO, false, "expecting", "", "", "", ""},
     [NOTICE_MAJORITY] = {LOG_WARN, false, "expecting", "", "", "", ""},
+    [NOTICE_REFUSED] = {LOG_ERROR, false, "member", "", "", "", ""},
     [NOTICE_NAME_TWICE] = {LOG_WARN, false, "member", "", " has this node's name", "", ""},
 };
 
@@ -81,6 +82,9 @@ static const char *own_sentence(const struct notice *notice)
     }
     if (notice->kind == NOTICE_PASS_FAILED) {
         return "not every provider has said who is there";
+    }
+    if (notice->kind == NOTICE_REFUSED) {
+        return "the members' tables are full, and have no room for this node";
     }
     if (notice->kind == NOTICE_EXPECTING) {
         return "waiting for the members of a new enclave";

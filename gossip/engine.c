@@ -272,6 +272,7 @@ uint32_t engine_unready(const struct engine *e)
     reasons |= e->is_draining ? READY_DRAINING : 0;
     reasons |= e->expect.may_begin ? 0 : READY_EXPECTING | READY_JOINING;
     reasons |= e->has_formed ? 0 : READY_NO_QUORUM;
+    reasons |= e->has_formed || e->now_us >= e->refused_until_us ? 0 : READY_REFUSED;
     return reasons;
 }
 

@@ -191,6 +191,7 @@ enum ready_reason {
     READY_NO_QUORUM = 64, /* not linked with as many as its quorum needs that can take a write, or
                              members that it was told of have not answered yet; once ready a node
                              stays so, see has_quorum */
+    READY_REFUSED = 128,  /* members have no room for this node, and none has let it in */
 };
 
 /* 0 when ready, else a set of enum ready_reason. */

@@ -65,10 +65,11 @@ struct engine {
     uint64_t newest_member_us; /* when somebody was met for the first time */
     uint64_t pass_over_us;     /* when the first discovery pass ended */
     uint64_t named_us;
-    struct expect expect; /* whether the enclave may begin */
-    uint32_t expect_told; /* how many members there were when an operator was last told */
-    uint64_t begun_us;    /* when it might, in this node's eyes */
-    bool is_meshed;       /* every member of the enclave, which is small, is linked */
+    uint64_t refused_until_us; /* so long it counts that members had no room for this node */
+    struct expect expect;      /* whether the enclave may begin */
+    uint32_t expect_told;      /* how many members there were when an operator was last told */
+    uint64_t begun_us;         /* when it might, in this node's eyes */
+    bool is_meshed;            /* every member of the enclave, which is small, is linked */
     bool owes_sync;   /* something was lost with a neighbour: to be reconciled with some other */
     bool is_debt_new; /* and nobody was asked to yet */
     bool is_named;    /* the providers have named all they know, once; at named_us */
@@ -238,6 +239,9 @@ uint64_t owed_turn(struct engine *e, struct link *l);
 
 /* The member's flags were heard: it may know that the enclave exists. */
 void start_heard(struct engine *e, const struct member *m);
+
+/* A member, behind a link of that address, has no room for this node. */
+void start_refused(struct engine *e, const struct addr *by);
 
 /* Looks whether the first pass is over and the enclave may begin, and does what follows from it.
  * Costs nothing later. */

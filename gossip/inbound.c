@@ -250,6 +250,9 @@ static enum rc take_close(struct engine *e, struct link *l, struct cursor *c)
     char text[32];
     (void)snprintf(text, sizeof(text), "close, reason %u", reason);
     struct member *m = l->member;
+    if (reason == CLOSE_FULL) {
+        start_refused(e, &l->addr);
+    }
     if (m == NULL && l->is_dialed) {
         swim_candidate_failed(e->swim, &l->addr, e->now_us);
     }
@@ -374,6 +377,10 @@ static void refuse(struct engine *e, struct link *l, enum rc rc)
     if (rc == RC_STRANGER || rc == RC_VERSION) {
         e->counters.links_stranger++;
         peer_end(e, l, rc == RC_STRANGER ? CLOSE_STRANGER : CLOSE_VERSION);
+        return;
+    }
+    if (rc == RC_FULL && l->state == LINK_HELLO) {
+        peer_end(e, l, CLOSE_FULL);
         return;
     }
     e->counters.frames_malformed++;

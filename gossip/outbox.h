@@ -65,6 +65,7 @@ enum notice_kind {
     NOTICE_NAME_TWICE,  /* another member has our name */
     NOTICE_PASS_FAILED, /* the first discovery pass is over, and a provider has not answered */
     NOTICE_EXPECTING,   /* text: how many members of how many are there */
+    NOTICE_REFUSED,     /* members have no room for this node; text: where one is */
     NOTICE_MAJORITY,    /* likewise, and the enclave begins with these */
     NOTICE_KINDS,
 };

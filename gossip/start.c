@@ -12,6 +12,7 @@ enum {
     FAILED_PASS_US = 10 * 1000 * 1000, /* and with a provider that does not answer it takes this */
     ANSWER_WAIT_US = 3000 * 1000,      /* who has not answered by then after the pass, may never */
     EXPECT_TELL_US = 1000 * 1000,      /* after the pass it is told who is still missing */
+    REFUSED_US = 60 * 1000 * 1000,     /* discovery has brought who refuses again by then */
 };
 
 void engine_candidates_done(struct engine *e, bool have_all_answered, uint64_t now_us)
@@ -30,6 +31,19 @@ void start_heard(struct engine *e, const struct member *m)
         (m->flags & (MEMBER_IS_CAUGHT_UP | MEMBER_MAY_BEGIN)) != 0) {
         expect_exists(&e->expect);
     }
+}
+
+void start_refused(struct engine *e, const struct addr *by)
+{
+    char where[ADDR_TEXT_SIZE];
+    if (e->has_formed) {
+        return;
+    }
+    if (e->now_us >= e->refused_until_us) {
+        (void)addr_format(by, where);
+        engine_notice(e, NOTICE_REFUSED, NULL, 0, where);
+    }
+    e->refused_until_us = e->now_us + REFUSED_US;
 }
 
 /* Before, it may not be known yet that the enclave is not new. */

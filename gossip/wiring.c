@@ -134,6 +134,7 @@ enum rc wiring_role(struct engine *e, struct link *l, struct cursor *c)
         role.flags &= (uint8_t)~ROLE_IS_LARGE;
         role.rings = 0;
     }
+    e->refused_until_us = 0; /* somebody has let this node in */
     set_rings(l, &l->peer_rings, role.rings, e->overlay.ring_count);
     l->peer_role = role.flags;
     if ((role.flags & ROLE_IS_LARGE) != 0) {

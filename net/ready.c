@@ -3,10 +3,10 @@
 #include "gossip/engine.h"
 
 const struct ready READY_REASONS[READY_COUNT] = {
-    {READY_DRAINING, "draining"},   {READY_DISCOVERING, "discovering"},
-    {READY_NO_CLOCK, "no_clock"},   {READY_JOINING, "joining"},
-    {READY_EXPECTING, "expecting"}, {READY_NO_QUORUM, "no_quorum"},
-    {READY_FULL, "storage_full"},
+    {READY_DRAINING, "draining"},       {READY_REFUSED, "refused"},
+    {READY_DISCOVERING, "discovering"}, {READY_NO_CLOCK, "no_clock"},
+    {READY_JOINING, "joining"},         {READY_EXPECTING, "expecting"},
+    {READY_NO_QUORUM, "no_quorum"},     {READY_FULL, "storage_full"},
 };
 
 const char *ready_state(uint32_t unready)

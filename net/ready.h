@@ -12,7 +12,7 @@ struct ready {
     const char *name;
 };
 
-enum { READY_COUNT = 7 };
+enum { READY_COUNT = 8 };
 
 /* All of them, the one that weighs most first. */
 extern const struct ready READY_REASONS[READY_COUNT];

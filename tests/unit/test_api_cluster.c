@@ -94,12 +94,13 @@ static void a_node_is_ready_or_says_every_reason_why_not(void **state)
     assert_string_equal(body_text(f),
                         "{\"status\":\"ready\",\"reasons\":[],\"members\":2,\"alive\":4}");
     f->engine.status.unready = READY_DISCOVERING | READY_JOINING | READY_NO_CLOCK |
-                               READY_NO_QUORUM | READY_FULL | READY_DRAINING;
+                               READY_NO_QUORUM | READY_FULL | READY_DRAINING | READY_REFUSED;
     assert_int_equal(ask(f, HTTP_GET_, "/v1/readyz"), 503);
-    assert_string_equal(body_text(f),
-                        "{\"status\":\"not_ready\",\"reasons\":[\"draining\",\"discovering\","
-                        "\"no_clock\",\"joining\",\"no_quorum\",\"storage_full\"],"
-                        "\"members\":2,\"alive\":4}");
+    assert_string_equal(
+        body_text(f),
+        "{\"status\":\"not_ready\",\"reasons\":[\"draining\",\"refused\",\"discovering\","
+        "\"no_clock\",\"joining\",\"no_quorum\",\"storage_full\"],"
+        "\"members\":2,\"alive\":4}");
     assert_header(f, "Retry-After", "1");
     assert_int_equal(ask(f, HTTP_GET_, "/livez"), 200);
     assert_string_equal(body_text(f), "{\"status\":\"alive\",\"reasons\":[]}");

@@ -1,4 +1,5 @@
 #include "gossip/engine.h"
+#include "gossip/frame.h"
 
 #include "gossip/engine_state.h"
 
@@ -292,6 +293,47 @@ static void garbage_on_a_link_ends_it_and_is_counted(void **state)
     assert_int_equal(status.counters.frames_malformed, 1);
 }
 
+/* Says CLOSE for a full table on a new link; how often that was told to the operator. */
+static uint32_t refuse(struct engine *e, uint64_t now_us)
+{
+    static const uint8_t frame[] = {FRAME_CLOSE, FRAME_CRITICAL, 0, 0, 0, 1, CLOSE_FULL};
+    const struct addr from = {.port = 9};
+    struct action action;
+    uint32_t told = 0;
+    const uint32_t link = engine_link_accept(e, &from, now_us);
+    engine_link_input(e, link, frame, sizeof(frame), now_us);
+    while (outbox_next(engine_outbox(e), &action)) {
+        told += action.kind == ACTION_NOTICE && action.notice->kind == NOTICE_REFUSED;
+    }
+    return told;
+}
+
+static void a_newcomer_that_members_refuse_is_not_ready(void **state)
+{
+    (void)state;
+    uint64_t now_us = START_US;
+    struct engine *e = make(64 << 20);
+    assert_int_equal(refuse(e, now_us), 1);
+    engine_candidates_done(e, true, now_us);
+    for (; now_us < START_US + 90 * (uint64_t)SECOND_US; now_us += SECOND_US / 10) {
+        engine_tick(e, now_us);
+        assert_true((engine_unready(e) & READY_REFUSED) != 0);
+        if ((now_us - START_US) % (30 * (uint64_t)SECOND_US) == 0) {
+            assert_int_equal(refuse(e, now_us), 0);
+        }
+    }
+    /* Nobody has refused it for a minute: whoever did is gone. */
+    for (; now_us < START_US + 125 * (uint64_t)SECOND_US; now_us += SECOND_US / 10) {
+        engine_tick(e, now_us);
+    }
+    assert_int_equal(engine_unready(e), 0);
+    /* Who is ready stays so. */
+    assert_int_equal(refuse(e, now_us), 0);
+    assert_int_equal(engine_unready(e), 0);
+    engine_check(e);
+    engine_free(e);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -309,6 +351,7 @@ int main(void)
         TEST(an_idle_node_wants_no_call_but_for_its_probes),
         TEST(a_link_that_says_nothing_is_ended),
         TEST(garbage_on_a_link_ends_it_and_is_counted),
+        cmocka_unit_test(a_newcomer_that_members_refuse_is_not_ready),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -137,7 +137,7 @@ static void take_kind(struct swim *s, const struct courier_asked *asked, bool is
         }
         break;
     case PACKET_PING_REQ:
-        relay_request(s, asked->to, p, asked->room);
+        relay_request(s, asked);
         break;
     case PACKET_RELAYED:
         m = roster_find(&s->roster, &p->target);
@@ -168,7 +168,10 @@ static bool is_sure(const struct swim *s, const struct member *sender, const str
 {
     switch (p->kind) {
     case PACKET_ACK:
-        return from == NULL || candidates_has_asked(&s->candidates, p->seq) ||
+        /* A candidate's number is for somebody whom we have yet to meet. */
+        return from == NULL ||
+               (candidates_has_asked(&s->candidates, p->seq) &&
+                (sender == NULL || !sender->has_answered)) ||
                (sender != NULL && probe_has_asked(sender, p->seq)) ||
                relay_has_asked(s, uuid, p->seq);
     case PACKET_CARDS:

@@ -318,16 +318,20 @@ void probe_judge(struct swim *s, struct member *m, enum member_state said)
     if (!probe_state(s, m)->is_open) {
         open_probe(s, m, false);
     }
+    m->probe->is_verify = m->probe->is_verify || m->state == MEMBER_SUSPECT;
     m->probe->is_judge = true;
     m->probe->is_said_left = said == MEMBER_LEFT;
 }
 
-bool probe_lost(struct swim *s, struct member *m)
+bool probe_lost(struct swim *s, struct member *m, bool is_proven)
 {
     const struct swim_probe_state *st = m->probe;
     /* Where all can have met all, who has met it sees to it. */
     const bool is_unmet = !m->has_answered && roster_live_count(&s->roster) <= s->asked_max;
-    const bool is_last = st->is_judge || is_unmet || (st->is_verify && m->state == MEMBER_SUSPECT);
+    /* Others' word that it is dead makes this the verification of a suspect; of others it is what
+     * any probe is, as a burst of losses may outlast one. */
+    const bool is_verify = (st->is_verify || st->is_judge) && m->state == MEMBER_SUSPECT;
+    const bool is_last = is_verify || is_unmet || (st->is_judge && (is_proven || st->is_said_left));
     const bool is_left = st->is_judge && st->is_said_left;
     s->counters->probes_failed++;
     if (m->state == MEMBER_NAMED) {
@@ -373,7 +377,7 @@ static void fail_probe(struct swim *s, struct member *m)
         probe_health(s, 1); /* not even the relays' word came: it may be us */
     }
     st->proof_addr.port = 0;
-    if (!probe_lost(s, m)) {
+    if (!probe_lost(s, m, false)) {
         view_suspect(s, m, &s->self->uuid);
         probe_tell(s, m);
     }

@@ -50,12 +50,12 @@ void probe_start(struct swim *s, struct member *m);
 void probe_ask(struct swim *s, struct member *m);
 
 /* Others say that the member is dead or has left: this node's own probe decides, the open one or
- * one more. */
+ * one more. Its silence alone makes somebody who was no suspect one. */
 void probe_judge(struct swim *s, struct member *m, enum member_state said);
 
-/* The open probe has failed, by silence or by proof. True when it was the last one that the member
- * had: it is gone now. */
-bool probe_lost(struct swim *s, struct member *m);
+/* The open probe has failed, by silence or by positive proof. True when it was the last one that
+ * the member had: it is gone now. */
+bool probe_lost(struct swim *s, struct member *m, bool is_proven);
 
 /* A ping outside of probes, by datagram or else by link. */
 void probe_ping(struct swim *s, struct member *m);

@@ -29,7 +29,7 @@ static bool proof_counts(const struct swim *s, const struct member *m, const str
 static void prove(struct swim *s, struct member *m)
 {
     struct swim_probe_state *st = m->probe;
-    if (probe_lost(s, m)) {
+    if (probe_lost(s, m, true)) {
         return;
     }
     view_suspect(s, m, &s->self->uuid);

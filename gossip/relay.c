@@ -17,6 +17,17 @@ enum {
     RELAYED_BODY_BYTES = 22,
 };
 
+/* A request or its answer, both ways; by datagram only to who has proved that it receives, or has
+ * paid for it. */
+static void send(struct swim *s, struct member *to, bool is_paid, struct packet *p)
+{
+    if (to->is_proven || is_paid) {
+        courier_send_twice(s, to, p);
+    } else if (to->link != 0) {
+        courier_send_by_link(s, to, p);
+    }
+}
+
 /* ---- Asking ---- */
 
 void relay_ask(struct swim *s, struct member *m)
@@ -36,7 +47,7 @@ void relay_ask(struct swim *s, struct member *m)
             asked[count++] = relay;
             s->counters->probes_indirect++;
             struct packet p = {.kind = PACKET_PING_REQ, .seq = st->relay_seq, .target = m->uuid};
-            courier_send_twice(s, relay, &p);
+            send(s, relay, false, &p);
         }
     }
     st->nacks_wanted += count;
@@ -61,19 +72,24 @@ void relay_answered(struct swim *s, struct member *m, uint32_t seq, bool is_answ
 
 /* ---- Being asked ---- */
 
-static void report(struct swim *s, struct member *requester, uint32_t seq,
-                   const struct uuid *target, bool is_answered)
+static void report(struct swim *s, struct member *requester, const struct relay *r,
+                   bool is_answered)
 {
     struct packet p = {
-        .kind = PACKET_RELAYED, .seq = seq, .target = *target, .is_answered = is_answered};
-    courier_send_twice(s, requester, &p);
+        .kind = PACKET_RELAYED,
+        .seq = r->their_seq,
+        .target = r->target,
+        .is_answered = is_answered,
+        .is_bare = !requester->is_proven,
+    };
+    send(s, requester, r->is_paid, &p);
 }
 
 static void finish(struct swim *s, struct relay *r, bool is_answered)
 {
     struct member *requester = roster_find(&s->roster, &r->requester);
     if (requester != NULL) {
-        report(s, requester, r->their_seq, &r->target, is_answered);
+        report(s, requester, r, is_answered);
     }
     r->seq = 0;
     s->relay_count--;
@@ -90,31 +106,43 @@ static size_t cost_of(const struct swim *s, const struct member *requester,
     return bytes;
 }
 
-void relay_request(struct swim *s, struct member *requester, const struct packet *p, size_t room)
+/* Whether who asks has paid, from where its answer goes, for what comes of it. */
+static bool has_paid(const struct swim *s, const struct courier_asked *asked)
 {
+    struct addr addr;
+    return asked->from != NULL && roster_addr_of(&s->roster, asked->to, 0, &addr) &&
+           addr_equal(&addr, asked->from);
+}
+
+void relay_request(struct swim *s, const struct courier_asked *asked)
+{
+    const struct packet *p = asked->packet;
+    struct member *requester = asked->to;
     struct member *target = roster_find(&s->roster, &p->target);
     struct relay *r = NULL;
-    if (room < cost_of(s, requester, target)) {
+    if (asked->room < cost_of(s, requester, target)) {
         s->counters->answers_withheld++;
         return;
     }
-    for (uint32_t i = 0; i < RELAYS_MAX && r == NULL; i++) {
-        r = s->relays[i].seq == 0 ? &s->relays[i] : NULL;
-    }
-    if (r == NULL || target == NULL || target->is_self || target->is_ghost) {
-        report(s, requester, p->seq, &p->target, false);
-        return;
-    }
-    *r = (struct relay){
+    const struct relay fresh = {
         .seq = swim_next_seq(s),
         .their_seq = p->seq,
         .requester = requester->uuid,
         .target = p->target,
+        .is_paid = has_paid(s, asked),
         .due_us = s->now_us + RELAY_NACK_AFTER_US,
     };
+    for (uint32_t i = 0; i < RELAYS_MAX && r == NULL; i++) {
+        r = s->relays[i].seq == 0 ? &s->relays[i] : NULL;
+    }
+    if (r == NULL || target == NULL || target->is_self || target->is_ghost) {
+        report(s, requester, &fresh, false);
+        return;
+    }
+    *r = fresh;
     s->relay_count++;
     struct packet ping = courier_ping(s, r->seq, target->tag);
-    ping.is_bare = room < DATAGRAM_BYTES_MAX;
+    ping.is_bare = asked->room < DATAGRAM_BYTES_MAX;
     courier_send_twice(s, target, &ping);
 }
 

@@ -8,7 +8,7 @@
 #ifndef GOSSIP_RELAY_H
 #define GOSSIP_RELAY_H
 
-#include "gossip/swim_state.h"
+#include "gossip/courier.h"
 
 /* The open probe of the member asks others to try. */
 void relay_ask(struct swim *s, struct member *m);
@@ -16,8 +16,8 @@ void relay_ask(struct swim *s, struct member *m);
 /* One of the others has answered for the member, or has nothing so far. */
 void relay_answered(struct swim *s, struct member *m, uint32_t seq, bool is_answered);
 
-/* A PING_REQ of a member, that is `room` of what it may cause to be sent. */
-void relay_request(struct swim *s, struct member *requester, const struct packet *p, size_t room);
+/* A PING_REQ of a member, `asked->to`. */
+void relay_request(struct swim *s, const struct courier_asked *asked);
 
 /* An ack of `from`: passed on when it was asked for on somebody's behalf. */
 void relay_acked(struct swim *s, const struct member *from, uint32_t seq);

@@ -90,6 +90,7 @@ struct relay {
     uint32_t their_seq;
     struct uuid requester;
     struct uuid target;
+    bool is_paid;    /* by a datagram as long as what comes of it */
     uint64_t due_us; /* when the requester is told that nothing came */
 };
 
@@ -156,11 +157,12 @@ struct swim {
     uint64_t knocks_us; /* since when `knocks` are counted */
     uint32_t knocks;
 
-    uint64_t counter;  /* of packets sent */
-    uint32_t health;   /* Lifeguard's local health multiplier: 0 is well */
-    uint32_t misses;   /* probes opened since a datagram came from anybody */
-    bool has_listener; /* courier_listener() last found somebody with a link */
-    uint64_t round;    /* of the rotation */
+    uint64_t counter;    /* of packets sent */
+    uint64_t refuted_us; /* when a refutation last counted against our health; 0 never */
+    uint32_t health;     /* Lifeguard's local health multiplier: 0 is well */
+    uint32_t misses;     /* probes opened since a datagram came from anybody */
+    bool has_listener;   /* courier_listener() last found somebody with a link */
+    uint64_t round;      /* of the rotation */
     uint64_t next_probe_us;
     uint64_t last_gossip_us;
     uint64_t next_recontact_us;

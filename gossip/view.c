@@ -1,3 +1,5 @@
+/* Past 600 lines, because what is believed of members is one set of rules that are read together.
+ */
 #include "gossip/view.h"
 
 #include "core/assert.h"
@@ -15,6 +17,8 @@ enum {
     /* A member accused by hearsay is told directly while so few are suspect: after a large
      * partition the rumours tell them, or each would be told by everybody. */
     TOLD_SUSPECTS_MAX = 64,
+    /* Among so many members each asks a suspect itself; among more, too many would at once. */
+    ASKED_BY_ALL_MAX = 64,
     /* A newcomer's card is passed on while so few rumours wait. When hundreds come at once, telling
      * each of them a dozen times costs more than it brings, and would delay news of failures: the
      * rest is left to the pulls. */
@@ -25,6 +29,8 @@ enum {
     /* Who was heard so lately is asked before others are believed that it is gone: it answers
      * within a round trip, or one probe more is what it costs. */
     RECENT_US = 2000000,
+    /* Refutations count against this node's health once in so long: a suspicion's length. */
+    REFUTED_PERIOD_US = 2000000,
 };
 
 void view_free_member(struct swim *s, struct member *m)
@@ -84,32 +90,35 @@ void view_renew_self(struct swim *s, enum member_state state, uint64_t incarnati
     tell_others(s, s->self, state == MEMBER_LEFT ? ENTRY_LEFT : ENTRY_ALIVE, NULL);
 }
 
-/* Somebody holds us for less than alive: say otherwise, to the accuser first. One more than our own
- * number is enough, whatever was said: others hold us accused at the number of our card at most. */
+/* Our number goes past one that others may hold us at, as far as they follow at once. One that is
+ * further was raised by many false cards; whoever holds us at it tells us so again, and in the end
+ * we are past it. */
+static void outdo(struct swim *s, uint64_t incarnation)
+{
+    const uint64_t own = s->self->incarnation;
+    const uint64_t more =
+        incarnation - own < VIEW_RAISE_MAX ? incarnation - own + 1 : VIEW_RAISE_MAX;
+    view_renew_self(s, MEMBER_ALIVE, own < UINT64_MAX - more ? own + more : UINT64_MAX);
+}
+
+/* Somebody holds us for less than alive: say otherwise, to the accuser first. */
 static void refute(struct swim *s, uint64_t incarnation, const struct uuid *by)
 {
-    if (s->self->state == MEMBER_LEFT || incarnation < s->self->incarnation ||
-        s->self->incarnation == UINT64_MAX) {
+    if (s->self->state == MEMBER_LEFT || incarnation < s->self->incarnation) {
         return;
     }
-    view_renew_self(s, MEMBER_ALIVE, s->self->incarnation + 1);
+    outdo(s, incarnation);
     s->counters->refutations++;
-    probe_health(s, 1);
+    /* Who is said to be dead by strangers, many times a second, is not unwell. */
+    if (s->refuted_us == 0 || s->now_us - s->refuted_us >= REFUTED_PERIOD_US) {
+        s->refuted_us = s->now_us;
+        probe_health(s, 1);
+    }
     tell_caller(s, SWIM_REFUTED, s->self, MEMBER_ALIVE);
     struct member *accuser = by != NULL ? roster_find(&s->roster, by) : NULL;
     if (accuser != NULL && !accuser->is_self && member_is_live(accuser)) {
         struct packet p = {.kind = PACKET_GOSSIP};
         courier_send(s, accuser, &p);
-    }
-}
-
-/* A card of ours that we have not made: others may believe it. */
-static void outdo(struct swim *s, uint64_t incarnation)
-{
-    if (incarnation > s->self->incarnation &&
-        incarnation - s->self->incarnation <= VIEW_RAISE_MAX && incarnation < UINT64_MAX &&
-        s->self->state != MEMBER_LEFT) {
-        view_renew_self(s, MEMBER_ALIVE, incarnation + 1);
     }
 }
 
@@ -336,7 +345,10 @@ enum rc view_alive(struct swim *s, const struct member_card *card, const struct 
     *ret_member = NULL;
     struct member *m = roster_find(&s->roster, &card->uuid);
     if (m != NULL && m->is_self) {
-        outdo(s, card->incarnation);
+        /* One that we have not made: others may believe it. */
+        if (card->incarnation > m->incarnation && m->state != MEMBER_LEFT) {
+            outdo(s, card->incarnation);
+        }
         return RC_EXISTS;
     }
     if (m == NULL) {
@@ -431,14 +443,42 @@ void view_declare_left(struct swim *s, struct member *m)
     bury(s, m, MEMBER_LEFT, m->incarnation, NULL);
 }
 
-/* Whether nothing but others' words speaks for the member: what they say of its end is believed. Of
- * a suspect it is what this node is finding out by itself. */
+/* A suspect that has not answered for so long, by relays either, that its end is what this node is
+ * finding out by itself. An answer begins the suspicion anew. */
+static bool is_silent_suspect(const struct swim *s, const struct member *m)
+{
+    return m->state == MEMBER_SUSPECT && m->heard_us < m->state_since_us &&
+           s->now_us - m->probe->suspicion.started_us >= EXPECTED_US;
+}
+
+/* Whether nothing but others' words speaks for the member. */
 static bool is_out_of_sight(const struct swim *s, const struct member *m)
 {
-    const bool is_silent = m->state == MEMBER_SUSPECT && m->heard_us < m->state_since_us &&
-                           s->now_us - m->state_since_us >= EXPECTED_US;
     const bool is_recent = m->heard_us != 0 && s->now_us - m->heard_us < RECENT_US;
-    return is_silent || (m->link == 0 && !is_recent);
+    return is_silent_suspect(s, m) || (m->link == 0 && !is_recent);
+}
+
+/* Whether it is said to be where this node is: then it was its predecessor. (`roster_has_addr`
+ * knows which addresses are of use here.) */
+static bool is_predecessor(const struct swim *s, const struct member *m)
+{
+    for (uint32_t i = 0; i < s->self->addr_count; i++) {
+        const struct member_addr a = member_addr_at(s->self, i);
+        if (roster_has_addr(&s->roster, m, &a.addr)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether others are believed that the member is gone. Where each asks each once it is a suspect,
+ * only if this node has asked in vain too. */
+static bool is_believed_gone(const struct swim *s, const struct member *m)
+{
+    if (roster_live_count(&s->roster) > ASKED_BY_ALL_MAX || is_predecessor(s, m)) {
+        return is_out_of_sight(s, m);
+    }
+    return is_silent_suspect(s, m) && m->probe->suspicion.is_first_hand;
 }
 
 /* The end of somebody that is not known: of use only against old news, so nothing is kept of what
@@ -467,8 +507,9 @@ static void hear_of_end(struct swim *s, const struct entry *e, enum member_state
     } else if (e->incarnation < m->incarnation) {
         return;
     } else if (is_own && state == MEMBER_LEFT && m->state != MEMBER_LEFT) {
-        bury(s, m, state, e->incarnation, NULL);
-    } else if (member_is_live(m) && !is_out_of_sight(s, m)) {
+        /* The next number is all that it can have taken for this. */
+        bury(s, m, state, m->incarnation + (e->incarnation > m->incarnation), NULL);
+    } else if (member_is_live(m) && !is_believed_gone(s, m)) {
         probe_judge(s, m, state);
     } else if (state > m->state) {
         bury(s, m, state, m->incarnation, e->kind == ENTRY_DEAD ? &e->by : NULL);
@@ -494,7 +535,8 @@ static void hear_of_past(struct swim *s, const struct entry *e, const struct vie
     }
 }
 
-/* An accusation; of somebody near, it is put to him at once. */
+/* An accusation; of somebody near, it is put to him at once. Where each asks each, so that his
+ * silence says something, a probe begins. */
 static void hear_of_suspect(struct swim *s, const struct entry *e)
 {
     struct member *m = roster_find(&s->roster, &e->uuid);
@@ -504,17 +546,22 @@ static void hear_of_suspect(struct swim *s, const struct entry *e)
     const bool is_new = m->state == MEMBER_ALIVE;
     const bool is_near = !is_out_of_sight(s, m);
     view_suspect(s, m, &e->by);
+    if (is_new && roster_live_count(&s->roster) <= ASKED_BY_ALL_MAX) {
+        probe_start(s, m);
+    }
     if (is_new && is_near && s->roster.counts.suspect <= TOLD_SUSPECTS_MAX) {
         probe_state(s, m)->is_told_soon = true;
         probe_schedule(s, m);
     }
 }
 
-/* Others say that its number is far beyond what is held: true where they heard what this node has
- * missed, so it is asked itself, whose word counts. */
-static void want_card(struct swim *s, struct member *m)
+/* Its number is said to be far beyond what is held: true where others heard what this node has
+ * missed, so it is asked itself, whose word counts. Who is gone is asked where it seems to say so
+ * itself. */
+static void want_card(struct swim *s, struct member *m, bool is_own)
 {
-    if (!m->is_self && !m->is_ghost && member_is_live(m) && !probe_state(s, m)->is_card_wanted) {
+    if (!m->is_self && !m->is_ghost && (is_own || member_is_live(m) || is_asked_at_once(s)) &&
+        !probe_state(s, m)->is_card_wanted) {
         m->probe->is_card_wanted = true;
         probe_ping(s, m);
     }
@@ -531,7 +578,7 @@ static void hear_card(struct swim *s, const struct entry *e, const struct view_t
         return;
     }
     if (m != NULL && e->incarnation > m->incarnation && raised > VIEW_RAISE_MAX && !is_first_hand) {
-        want_card(s, m);
+        want_card(s, m, is_own);
         return;
     }
     if (m == NULL || e->incarnation > m->incarnation || (is_own && !m->has_answered) ||

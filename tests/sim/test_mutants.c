@@ -664,7 +664,7 @@ static void a_newcomer_with_the_clock_of_a_loner_is_caught(void **state)
     (void)state;
     struct story story = small_story("loner");
     struct figures figures = {.seeds = 0};
-    story.nodes = 12;
+    story.nodes = 10;
     run_broken(MUTANT_SOLO, story, &figures);
     const uint64_t *by = figures.broken_by;
     const uint64_t seen = by[INVARIANT_OUTLIVED] + by[INVARIANT_DIGESTS] + by[INVARIANT_BACK];

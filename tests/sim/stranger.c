@@ -132,7 +132,7 @@ static void forge_entry(struct cluster *c, uint32_t to, struct cursor *entries)
 static uint32_t draw_seq(struct cluster *c)
 {
     const uint64_t seq = draw(c, 2) == 0 ? draw(c, SMALL_SEQ) : rng_next(&c->net.rng);
-    return (uint32_t)(1 + seq % INT32_MAX);
+    return (uint32_t)(1 + seq % UINT32_MAX);
 }
 
 static void forge_vitals(struct cluster *c, uint32_t to, struct vitals *ret_vitals)
@@ -162,7 +162,7 @@ static void forge_body(struct cluster *c, uint32_t to, struct packet *p,
                        uint8_t sums[static PULL_SUMS_MAX * PULL_SUM_BYTES])
 {
     const uint64_t cluster = swim_cluster_hash(c->config.network);
-    p->kind = (enum packet_kind)(PACKET_PING + draw(c, PACKET_CARDS));
+    p->kind = (enum packet_kind)(PACKET_PING + draw(c, PACKET_COOKIE));
     p->seq = draw_seq(c);
     p->target = c->nodes[some_node(c)].uuid;
     p->target_tag = draw(c, 2) == 0 ? 0 : packet_tag(&c->nodes[to].uuid, cluster);
@@ -178,6 +178,9 @@ static void forge_body(struct cluster *c, uint32_t to, struct packet *p,
         }
         p->sums = sums;
     }
+    if (p->kind == PACKET_COOKIE || draw(c, OFTEN) == 0) {
+        p->cookie = 1 + rng_next(&c->net.rng) / 2;
+    }
     if (draw(c, 2) == 0) {
         p->has_seen_as = true;
         p->seen_as = stage_addr(third_party(c));
@@ -190,7 +193,7 @@ void stranger_send(struct cluster *c, uint32_t to)
     uint8_t entries[DATAGRAM_BYTES_MAX - PACKET_OVERHEAD_MAX];
     uint8_t sums[PULL_SUMS_MAX * PULL_SUM_BYTES];
     struct packet p = {.version = PROTOCOL_VERSION_MAX};
-    if (!c->nodes[to].is_up) {
+    if (!c->nodes[to].is_up || (c->barrier.everywhere & BLOCK_UDP) != 0) {
         return;
     }
     forge_sender(c, &p);

@@ -14,8 +14,7 @@
 #include "tests/sim/cluster.h"
 
 /* Sends one node a forged datagram, drawn from the network's generator; nothing to one that is
- * down.
- */
+ * down, nor where datagrams pass nowhere. */
 void stranger_send(struct cluster *c, uint32_t to);
 
 /* Dials one node and says HELLO as another, with that one's card as the node holds it. Nothing to

@@ -318,7 +318,10 @@ void probe_judge(struct swim *s, struct member *m, enum member_state said)
     if (!probe_state(s, m)->is_open) {
         open_probe(s, m, false);
     }
-    m->probe->is_verify = m->probe->is_verify || m->state == MEMBER_SUSPECT;
+    /* A suspect that this node has asked in vain is verified by this one. */
+    const bool is_asked =
+        m->probe->suspicion.is_first_hand || roster_live_count(&s->roster) > VIEW_ASKED_BY_ALL_MAX;
+    m->probe->is_verify = m->probe->is_verify || (m->state == MEMBER_SUSPECT && is_asked);
     m->probe->is_judge = true;
     m->probe->is_said_left = said == MEMBER_LEFT;
 }
@@ -328,9 +331,9 @@ bool probe_lost(struct swim *s, struct member *m, bool is_proven)
     const struct swim_probe_state *st = m->probe;
     /* Where all can have met all, who has met it sees to it. */
     const bool is_unmet = !m->has_answered && roster_live_count(&s->roster) <= s->asked_max;
-    /* Others' word that it is dead makes this the verification of a suspect; of others it is what
-     * any probe is, as a burst of losses may outlast one. */
-    const bool is_verify = (st->is_verify || st->is_judge) && m->state == MEMBER_SUSPECT;
+    /* Where others say that it is dead, silence that did not verify says no more than any probe's:
+     * a burst of losses may outlast one. */
+    const bool is_verify = st->is_verify && m->state == MEMBER_SUSPECT;
     const bool is_last = is_verify || is_unmet || (st->is_judge && (is_proven || st->is_said_left));
     const bool is_left = st->is_judge && st->is_said_left;
     s->counters->probes_failed++;

@@ -17,8 +17,6 @@ enum {
     /* A member accused by hearsay is told directly while so few are suspect: after a large
      * partition the rumours tell them, or each would be told by everybody. */
     TOLD_SUSPECTS_MAX = 64,
-    /* Among so many members each asks a suspect itself; among more, too many would at once. */
-    ASKED_BY_ALL_MAX = 64,
     /* A newcomer's card is passed on while so few rumours wait. When hundreds come at once, telling
      * each of them a dozen times costs more than it brings, and would delay news of failures: the
      * rest is left to the pulls. */
@@ -475,7 +473,7 @@ static bool is_predecessor(const struct swim *s, const struct member *m)
  * only if this node has asked in vain too. */
 static bool is_believed_gone(const struct swim *s, const struct member *m)
 {
-    if (roster_live_count(&s->roster) > ASKED_BY_ALL_MAX || is_predecessor(s, m)) {
+    if (roster_live_count(&s->roster) > VIEW_ASKED_BY_ALL_MAX || is_predecessor(s, m)) {
         return is_out_of_sight(s, m);
     }
     return is_silent_suspect(s, m) && m->probe->suspicion.is_first_hand;
@@ -546,7 +544,7 @@ static void hear_of_suspect(struct swim *s, const struct entry *e)
     const bool is_new = m->state == MEMBER_ALIVE;
     const bool is_near = !is_out_of_sight(s, m);
     view_suspect(s, m, &e->by);
-    if (is_new && roster_live_count(&s->roster) <= ASKED_BY_ALL_MAX) {
+    if (is_new && roster_live_count(&s->roster) <= VIEW_ASKED_BY_ALL_MAX) {
         probe_start(s, m);
     }
     if (is_new && is_near && s->roster.counts.suspect <= TOLD_SUSPECTS_MAX) {

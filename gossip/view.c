@@ -571,11 +571,12 @@ static void hear_card(struct swim *s, const struct entry *e, const struct view_t
     struct member *m = roster_find(&s->roster, &e->uuid);
     const bool is_own = uuid_equal(teller->uuid, &e->uuid);
     const bool is_first_hand = is_own && teller->is_sure;
-    const uint64_t raised = m != NULL ? e->incarnation - m->incarnation : 0;
-    if (m == NULL && e->incarnation > VIEW_UNKNOWN_MAX) {
+    const bool is_known = m != NULL && !m->is_ghost; /* of a ghost there is nobody to ask */
+    if (!is_known && e->incarnation > VIEW_UNKNOWN_MAX) {
         return;
     }
-    if (m != NULL && e->incarnation > m->incarnation && raised > VIEW_RAISE_MAX && !is_first_hand) {
+    if (is_known && e->incarnation > m->incarnation &&
+        e->incarnation - m->incarnation > VIEW_RAISE_MAX && !is_first_hand) {
         want_card(s, m, is_own);
         return;
     }

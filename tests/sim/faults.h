@@ -30,8 +30,8 @@ enum fault {
     FAULT_CORRUPT,   /* streams carry noise and foreign words */
     FAULT_FULL,      /* little memory, large values */
     FAULT_LONER,   /* one that was started alone with a wrong clock is let in, beside a newcomer */
-    FAULT_NO_TCP,  /* streams stand still everywhere for good; the last: no part of a swarm */
     FAULT_HOSTILE, /* a stranger who receives nothing sends forged datagrams */
+    FAULT_NO_TCP,  /* streams stand still everywhere for good; the last: no part of a swarm */
     FAULT_BLIND,   /* discovery fails at first, and everybody is expected */
     FAULT_COUNT,
 };

@@ -13,6 +13,7 @@
  *   seq=N target=UUID (a ping's as its tag) answered=0|1
  *   flags=N clock_us=N cut_s=N root=N digest=N
  *   first=N width=N count=N                       a PULL's sums are zeros
+ *   cookie=N                                      of a PING or a PULL
  *   seen_as=ADDR
  *   suspect=UUID,N,UUID dead=UUID,N,UUID left=UUID,N past=UUID,N,STATE,AGE   entries: the number
  *                                                  is the incarnation, the second uuid who says so
@@ -190,6 +191,7 @@ static bool take_number(struct forgery *f, const char *name, const char *value)
         {.name = "clock_us", .u64 = &p->vitals.clock_us},
         {.name = "cut_s", .u64 = &p->vitals.cut_s},
         {.name = "root", .u64 = &p->vitals.root},
+        {.name = "cookie", .u64 = &p->cookie},
         {.name = "digest", .u64 = &p->member_digest},
         {.name = "seq", .u32 = &p->seq},
         {.name = "first", .u32 = &p->first},

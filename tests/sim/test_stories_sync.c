@@ -170,7 +170,7 @@ static void a_node_without_a_link_to_anybody_is_not_ready_and_knows_no_misses(vo
     put_many(c, 0, "key", 10, 1000);
     block_streams(c, 0, 1, true);
     cluster_start(c, 1);
-    cluster_run_for(c, 200 * 1000);
+    cluster_run_for(c, UINT64_C(200) * 1000);
     struct record r;
     assert_int_equal(status_of(c, 1).unready, READY_JOINING | READY_NO_QUORUM);
     assert_int_equal(

@@ -190,7 +190,7 @@ static void without_anybody_it_goes_on(void **state)
 {
     struct scene *s = *state;
     for (int minutes = 0; minutes < 10; minutes++) {
-        turn_after(s, 60 * SECOND_US);
+        turn_after(s, UINT64_C(60) * SECOND_US);
     }
     assert_true(join_is_active(&s->join));
     add_link(s, 0, MEMBER_IS_CAUGHT_UP, "default");

@@ -38,11 +38,11 @@ static void the_papers_vectors_come_out(void **state)
     (void)state;
     enum { COUNT = sizeof(expected) / sizeof(expected[0]) };
     uint8_t key[SIPHASH_KEY_BYTES], message[COUNT];
-    for (uint8_t i = 0; i < SIPHASH_KEY_BYTES; i++) {
-        key[i] = i;
+    for (size_t i = 0; i < SIPHASH_KEY_BYTES; i++) {
+        key[i] = (uint8_t)i;
     }
-    for (uint8_t i = 0; i < COUNT; i++) {
-        message[i] = i;
+    for (size_t i = 0; i < COUNT; i++) {
+        message[i] = (uint8_t)i;
     }
     for (size_t len = 0; len < COUNT; len++) {
         assert_true(siphash(key, message, len) == expected[len]);

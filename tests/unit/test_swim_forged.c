@@ -406,7 +406,7 @@ static void a_full_table_forgets_nobody_whose_end_is_untold(void **state)
     drain(c, 0);
     const uint32_t alive = swim_counts(s).alive;
     assert_int_equal(alive, MEMBERS_MAX - 1);
-    c->now_us += 10 * SECOND;
+    c->now_us += UINT64_C(10) * SECOND;
 
     uint8_t said[DATAGRAM_BYTES_MAX - PACKET_OVERHEAD_MAX];
     uint8_t data[DATAGRAM_BYTES_MAX];

@@ -445,8 +445,9 @@ void view_declare_left(struct swim *s, struct member *m)
  * finding out by itself. An answer begins the suspicion anew. */
 static bool is_silent_suspect(const struct swim *s, const struct member *m)
 {
-    return m->state == MEMBER_SUSPECT && m->heard_us < m->state_since_us &&
-           s->now_us - m->probe->suspicion.started_us >= EXPECTED_US;
+    const uint64_t since_us =
+        m->state == MEMBER_SUSPECT ? m->probe->suspicion.started_us : 0; /* 0: it is not running */
+    return since_us != 0 && m->heard_us < m->state_since_us && s->now_us - since_us >= EXPECTED_US;
 }
 
 /* Whether nothing but others' words speaks for the member. */

@@ -61,8 +61,8 @@
  *   (bytes)     COOKIE's number is the packet's
  *
  * Its sender pays with PADDING: for a relay's work, and for an accused member's card in its answer
- * to the accusation. What a node sends of its own accord to an address that has not proved itself
- * is a PING without entries (but what is held against the receiver), and a PING_REQ or its RELAYED.
+ * to the accusation. All that a node sends of its own accord to an address that has not proved
+ * itself is a PING without entries, but what is held against the receiver.
  *
  * Entries, in a row:
  *

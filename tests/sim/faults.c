@@ -422,7 +422,8 @@ const char *faults_name(size_t index, const char **ret_help)
 {
     static const char *const others[][2] = {
         {"steady", "nothing goes wrong"},
-        {"swarm", "a random subset of the others but no-tcp, by the seed; cuts last 3 s and more"},
+        {"swarm",
+         "a random subset of the others but no-tcp and blind, by the seed; cuts last 3 s and more"},
     };
     if (index < FAULT_COUNT) {
         *ret_help = kinds[index].help;

@@ -19,6 +19,7 @@ while read -r story; do
 done <<'STORIES'
 --nodes 8 --minutes 0.5 --scenario swarm --seeds 1-4
 --nodes 16 --minutes 0.3 --scenario churn,loss,burst-loss --seed 7
+--nodes 12 --minutes 0.3 --scenario hostile,blind,loner --seeds 5-8
 --nodes 24 --minutes 0.3 --scenario clock,replay,corrupt,reorder --seed 7
 --nodes 100 --minutes 0.1 --scenario kill --loss 0.1 --enclave-size 10 --contacts chain --seed 7
 --nodes 64 --minutes 0.1 --scenario crash --formed --seed 7

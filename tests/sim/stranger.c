@@ -63,8 +63,10 @@ static uint64_t draw_incarnation(struct cluster *c, uint64_t held)
         return held + 1 + draw(c, 3);
     case 2:
         return held + (UINT64_C(1) << draw(c, 40));
-    default:
-        return rng_next(&c->net.rng) >> draw(c, 64);
+    default: {
+        const uint64_t any = rng_next(&c->net.rng);
+        return any >> draw(c, 64);
+    }
     }
 }
 
@@ -211,9 +213,10 @@ void stranger_send(struct cluster *c, uint32_t to)
         return;
     }
     c->effects.datagrams_forged++;
+    const uint32_t from = draw(c, 2) == 0 ? some_node(c) : third_party(c);
     network_at(&c->net, c->net.now_us + stage_one_way_us(c),
                &(struct event){.kind = EVENT_DATAGRAM,
-                               .from = draw(c, 2) == 0 ? some_node(c) : third_party(c),
+                               .from = from,
                                .to = to,
                                .to_life = c->nodes[to].life,
                                .data = data,

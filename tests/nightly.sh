@@ -23,12 +23,15 @@ TXT
 }
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
-steps=(sweep steady compare calibrate scale)
+choices=(sweep steady compare calibrate scale)
 logs=$PWD/build/nightly
 count=${COUNT:-10000}
 first=${FIRST:-$(($(date +%s) / 86400 % 100000 * 40000))}
 passed=0
 failed=0
+
+# shellcheck source=tests/choose.sh
+. tests/choose.sh
 
 step_sweep()
 {
@@ -47,42 +50,17 @@ step_calibrate() { tests/bench/calibrate.py --json docs/scale/calibration.json; 
 # 10,000 nodes take more memory than the machines have that this runs on.
 step_scale() { tests/sim/scale.py --max-nodes 3000 --limit 1800; }
 
-only=()
 while [ $# -gt 0 ]; do
-    case $1 in
-    --only)
-        case " ${steps[*]} " in
-        *" ${2:-} "*) only+=("$2") ;;
-        *)
-            echo "nightly.sh: --only takes one of: ${steps[*]}" >&2
-            exit 2
-            ;;
-        esac
-        shift
-        ;;
-    --list)
-        printf '%s\n' "${steps[@]}"
-        exit 0
-        ;;
-    --help | -h)
-        usage
-        exit 0
-        ;;
-    *)
-        usage >&2
-        exit 2
-        ;;
-    esac
-    shift
+    choose "$@"
+    shift "$taken"
 done
-[ ${#only[@]} -gt 0 ] || only=("${steps[@]}")
 
 builds=(--only install --only build-release)
-case " ${only[*]} " in *' steady '*) builds+=(--only build-dev) ;; esac
+if is_chosen steady; then builds+=(--only build-dev); fi
 ./tests/run.sh "${builds[@]}" || exit 1
 mkdir -p "$logs" || exit 1
-for step in "${steps[@]}"; do
-    case " ${only[*]} " in *" $step "*) ;; *) continue ;; esac
+for step in "${choices[@]}"; do
+    is_chosen "$step" || continue
     began=$SECONDS
     echo "== $step"
     # A pipe's status is that of its first command here.

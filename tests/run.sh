@@ -34,7 +34,7 @@ TXT
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 top=$PWD
 logs=$top/build/logs
-steps=(install build-dev build-asan build-release test-dev test-asan test-sim same-sim flux-sim
+choices=(install build-dev build-asan build-release test-dev test-asan test-sim same-sim flux-sim
     browser count tidy image)
 jobs=$(nproc)
 passed=0
@@ -43,6 +43,8 @@ skipped=0
 
 # shellcheck source=.ci/packages.sh
 . "$top/.ci/packages.sh"
+# shellcheck source=tests/choose.sh
+. tests/choose.sh
 
 step_install()
 {
@@ -193,40 +195,15 @@ skip_reasons()
     return 0
 }
 
-only=()
 while [ $# -gt 0 ]; do
-    case $1 in
-    --only)
-        case " ${steps[*]} " in
-        *" ${2:-} "*) only+=("$2") ;;
-        *)
-            echo "run.sh: --only takes one of: ${steps[*]}" >&2
-            exit 2
-            ;;
-        esac
-        shift
-        ;;
-    --list)
-        printf '%s\n' "${steps[@]}"
-        exit 0
-        ;;
-    --help | -h)
-        usage
-        exit 0
-        ;;
-    *)
-        usage >&2
-        exit 2
-        ;;
-    esac
-    shift
+    choose "$@"
+    shift "$taken"
 done
-[ ${#only[@]} -gt 0 ] || only=("${steps[@]}")
 
 mkdir -p "$logs" || exit 1
 declare -A broken=()
-for step in "${steps[@]}"; do
-    case " ${only[*]} " in *" $step "*) ;; *) continue ;; esac
+for step in "${choices[@]}"; do
+    is_chosen "$step" || continue
     case " ${REPRAM_SKIP:-} " in
     *" $step "*)
         printf '%-14s skipped, asked for by REPRAM_SKIP\n' "$step"

@@ -5,7 +5,7 @@ set -u
 usage()
 {
     cat <<'TXT'
-usage: tests/steady.sh [--unit N] [--rest N] [--only CONDITION]... [--tests REGEX] [--help]
+usage: tests/steady.sh [--unit N] [--rest N] [--only CONDITION]... [--tests REGEX] [--list] [--help]
 
 Runs the unit tests 20 times and the rest of ctest (simulator, fuzz corpora, integration) 5 times in
 each condition (each --only names one), and says which test failed in which how often:
@@ -25,13 +25,15 @@ TXT
 }
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
-conditions=(quiet busy small-buffers large-buffers one-cpu)
+choices=(quiet busy small-buffers large-buffers one-cpu)
 logs=$PWD/build/steady
 unit_runs=20
 rest_runs=5
 regex=.
 runs=0
-only=()
+
+# shellcheck source=tests/choose.sh
+. tests/choose.sh
 
 while [ $# -gt 0 ]; do
     case $1 in
@@ -49,28 +51,13 @@ while [ $# -gt 0 ]; do
         regex=${2:?}
         shift
         ;;
-    --only)
-        case " ${conditions[*]} " in
-        *" ${2:-} "*) only+=("$2") ;;
-        *)
-            echo "steady.sh: --only takes one of: ${conditions[*]}" >&2
-            exit 2
-            ;;
-        esac
-        shift
-        ;;
-    --help | -h)
-        usage
-        exit 0
-        ;;
     *)
-        usage >&2
-        exit 2
+        choose "$@"
+        shift "$((taken - 1))"
         ;;
     esac
     shift
 done
-[ ${#only[@]} -gt 0 ] || only=("${conditions[@]}")
 [ -x build/dev/repram ] || {
     echo "steady.sh: build/dev/repram is not there: cmake --preset dev && cmake --build --preset dev" >&2
     exit 2
@@ -149,7 +136,8 @@ run_tests()
 }
 
 rm -rf "$logs" && mkdir -p "$logs" && : >"$logs/failed" || exit 1
-for condition in "${only[@]}"; do
+for condition in "${choices[@]}"; do
+    is_chosen "$condition" || continue
     [ "$condition" != busy ] || start_loops
     for ((run = 1; run <= unit_runs; run++)); do
         run_tests "$condition" unit "$run" -L unit

@@ -161,7 +161,7 @@ class Data(Case):
         self.nodes[0].put("large", b"x" * 1000000)
         done = subprocess.run(
             ["sh", "-c", f"{harness.BINARY} get large -s 127.0.0.1:{self.nodes[0].port} | head -c 1"],
-            capture_output=True, timeout=30, check=True)
+            capture_output=True, timeout=30 * harness.SLOW, check=True)
         self.assertEqual((done.stdout, done.stderr), (b"x", b""))
 
 

@@ -73,7 +73,8 @@ class WrongClock(Case):
         self.assertEqual((reply.status, reply.headers["x-original-ttl"]), (201, "60"))
         reply = right.get("minute")
         self.assertEqual(reply.headers["x-original-ttl"], "60")
-        self.assertIn(reply.headers["x-remaining-ttl"], ("59", "60"))
+        left_s = int(reply.headers["x-remaining-ttl"])
+        self.assertTrue(60 - (time.time() - began) - 1 <= left_s <= 60, left_s)
         created = datetime.datetime.fromisoformat(reply.headers["x-created-at"].replace("Z", "+00:00"))
         self.assertLess(abs(created.timestamp() - began), 2 * harness.SLOW)
         # By the clock of the other it has 5 s left, and is over there then, as it is for everybody

@@ -149,7 +149,8 @@ class FailingDns(Case):
         self.server.mode = "silence"
         began = time.monotonic()
         Node(8081, host=self.hosts[0], env={"DISCOVERY_DOMAIN": "cluster.test"})
-        self.assertLess(time.monotonic() - began, 7 * harness.SLOW)  # the resolver's own are ten
+        # Its own time limit is a second; the resolver's are ten.
+        self.assertLess(time.monotonic() - began, 9)
 
     def test_a_server_that_is_silent_at_first_makes_one_cluster(self):
         self.is_one_cluster_after("silence", "the name servers do not answer")

@@ -17,10 +17,11 @@ each condition (each --only names one), and says which test failed in which how 
 
   --unit N       how often the unit tests run; 20, 0 leaves them out
   --rest N       how often the rest runs; 5, 0 leaves it out
-  --tests REGEX  only tests of that name, as ctest -R takes it
+  --tests REGEX  only tests of that name, as ctest -R takes it; a part that has none is left out
 
-Needs the dev build. Logs of runs that failed are in build/steady. The last line is
-'N runs, N tests failed in some'; the exit code is 0 only when none did.
+Needs the dev build. All of it takes about three hours on two cores: a run of the unit tests half a
+minute, one of the rest five. Logs of runs that failed are in build/steady, until the next start. The
+last line is 'N runs, N tests failed in some'; the exit code is 0 only when none did.
 TXT
 }
 
@@ -80,7 +81,12 @@ start_loops()
 {
     local i
     for ((i = 0; i < 2 * $(nproc); i++)); do
-        nice -n 10 sh -c 'while :; do :; done' &
+        # Each looks after us, so that none outlives a script that was killed.
+        # shellcheck disable=SC2016 # expanded by the inner shell
+        nice -n 10 sh -c 'while [ -d "/proc/$1" ]; do
+            i=0
+            while [ "$i" -lt 100000 ]; do i=$((i + 1)); done
+        done' sh $$ &
         loops+=($!)
     done
 }
@@ -98,6 +104,9 @@ with_buffers()
             echo "$REPRAM_TEST_TCP_BUFFERS" >/proc/sys/net/ipv4/tcp_rmem && exec "$@"' sh "$@"
 }
 
+# first_cpu: the first processor that we may run on; in a container that need not be 0.
+first_cpu() { taskset -cp $$ | sed 's/.*: *\([0-9]*\).*/\1/'; }
+
 # in_condition NAME COMMAND...
 in_condition()
 {
@@ -106,45 +115,68 @@ in_condition()
     case $name in
     small-buffers) with_buffers '4096 4096 8192' "$@" ;;
     large-buffers) with_buffers '4096 16777216 67108864' "$@" ;;
-    one-cpu) taskset -c 0 "$@" ;;
+    one-cpu) taskset -c "$(first_cpu)" "$@" ;;
     *) "$@" ;;
     esac
 }
 
-# run_tests CONDITION PART RUN SELECTION...: one run of ctest; the names of what failed go to the
-# condition's list.
+# part NAME: the arguments of ctest that choose the tests of a part. Most of an integration test is
+# waiting, so more of them run at once than there are cores. What counts instructions or reads sources
+# needs no second look.
+part()
+{
+    if [ "$1" = unit ]; then
+        printf '%s\n' -R "$regex" -L unit "-j$(nproc)"
+    else
+        printf '%s\n' -R "$regex" -LE 'unit|lint|count' "-j$(($(nproc) * 2))"
+    fi
+}
+
+# size_of PART: how many tests it has.
+size_of()
+{
+    local selection
+    mapfile -t selection < <(part "$1")
+    ctest --preset dev -N "${selection[@]}" | sed -n 's/^Total Tests: //p'
+}
+
+# run_tests CONDITION PART RUN: one run of ctest; the names of what failed go to the condition's list.
 run_tests()
 {
-    local condition=$1 part=$2 run=$3 xml=$logs/last.xml names name
-    shift 3
+    local condition=$1 part=$2 run=$3 xml=$logs/last.xml names='' name selection began=$SECONDS
+    mapfile -t selection < <(part "$part")
     rm -f "$xml"
-    in_condition "$condition" ctest --preset dev -j"$(nproc)" -R "$regex" "$@" \
-        --output-junit "$xml" >"$logs/last.log" 2>&1 || cp "$logs/last.log" \
-        "$logs/$condition-$part-$run.log"
-    runs=$((runs + 1))
-    if [ ! -s "$xml" ]; then
-        names=ctest
-        tail -n 5 "$logs/last.log" >&2
-    else
-        names=$(tr '\n' ' ' <"$xml" | grep -o '<testcase [^>]*status="fail"' |
+    if ! in_condition "$condition" ctest --preset dev "${selection[@]}" --output-junit "$xml" \
+        >"$logs/last.log" 2>&1; then
+        cp "$logs/last.log" "$logs/$condition-$part-$run.log"
+        [ ! -s "$xml" ] || names=$(tr '\n' ' ' <"$xml" | grep -o '<testcase [^>]*status="fail"' |
             sed 's/^<testcase name="\([^"]*\)".*/\1/' | tr '\n' ' ')
+        # It did not run, or not all of what it should have.
+        [ -n "$names" ] || { names=ctest && tail -n 5 "$logs/last.log" >&2; }
     fi
+    runs=$((runs + 1))
     for name in $names; do
         echo "$condition $name" >>"$logs/failed"
     done
-    printf '%-14s %-5s run %2d: %s\n' "$condition" "$part" "$run" "${names:-ok}"
+    printf '%-14s %-5s run %2d: %5d s: %s\n' "$condition" "$part" "$run" $((SECONDS - began)) \
+        "${names:-ok}"
 }
 
+[ "$(size_of unit)" -gt 0 ] || unit_runs=0
+[ "$(size_of rest)" -gt 0 ] || rest_runs=0
+[ $((unit_runs + rest_runs)) -gt 0 ] || {
+    echo "steady.sh: there is nothing to run" >&2
+    exit 2
+}
 rm -rf "$logs" && mkdir -p "$logs" && : >"$logs/failed" || exit 1
 for condition in "${choices[@]}"; do
     is_chosen "$condition" || continue
     [ "$condition" != busy ] || start_loops
     for ((run = 1; run <= unit_runs; run++)); do
-        run_tests "$condition" unit "$run" -L unit
+        run_tests "$condition" unit "$run"
     done
-    # What counts instructions or reads sources needs no second look.
     for ((run = 1; run <= rest_runs; run++)); do
-        run_tests "$condition" rest "$run" -LE 'unit|lint|count'
+        run_tests "$condition" rest "$run"
     done
     stop_loops
 done

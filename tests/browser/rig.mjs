@@ -1,6 +1,7 @@
 /*
  * What the browser tests share: nodes, browsers, and waiting. A wait has a condition and a deadline;
- * nothing here sleeps for a fixed time. Everything that is started ends with the process.
+ * nothing here sleeps for a fixed time, and the deadlines are wide enough for a machine ten times
+ * slower. Everything that is started ends with the process.
  */
 import {spawn} from "node:child_process";
 import {mkdtempSync, rmSync} from "node:fs";
@@ -20,8 +21,10 @@ const SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first
 
 const {chromium} = createRequire(join(TOP, "build/browser/"))("playwright-core");
 
+const WAIT_S = 100;
+
 /* Polls until the condition holds and returns what it gave; at the deadline, says what did not. */
-export async function until(condition, what, seconds = 15) {
+export async function until(condition, what, seconds = WAIT_S) {
     const deadline = Date.now() + seconds * 1000;
     let last = "";
     for (;;) {
@@ -142,7 +145,7 @@ export class Browser {
             executablePath: CHROMIUM, args: SWITCHES, viewport: {width: 1280, height: 800},
             locale: "en-GB", ...options});
         opened.page = opened.context.pages()[0] ?? await opened.context.newPage();
-        opened.page.setDefaultTimeout(10000);
+        opened.page.setDefaultTimeout(WAIT_S * 1000);
         opened.#listen();
         return opened;
     }

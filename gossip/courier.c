@@ -9,6 +9,17 @@ enum {
     PROVEN_DRAWS = 8,    /* then one of those that proved themselves lately will do */
     KNOCKS_MAX = 32,     /* in KNOCKS_PERIOD_US */
     KNOCKS_PERIOD_US = 100000,
+    /* What things take on the wire: a ping to somebody named, and a dial of a link, which the
+     * kernel tries twice. */
+    HEADS_BYTES = 28, /* of IP and UDP */
+    KNOCK_BYTES = HEADS_BYTES + PACKET_LONG_BYTES + 39,
+    DIAL_BYTES = 2 * 60,
+    /* No more than this is kept for later, a dozen datagrams', for all that come in a burst, and
+     * for as long as their probes go on. */
+    PAID_BYTES_MAX = 16384,
+    PAID_KEPT_US = 3000000,
+    DIALS_MAX = 4, /* in DIALS_PERIOD_US */
+    DIALS_PERIOD_US = 1000000,
 };
 
 /* A packet's entries under construction. */
@@ -265,13 +276,54 @@ void courier_proved(struct swim *s, struct member *m, const struct addr *addr)
     s->proven[s->proven_count++ % PROVEN_KEPT] = m->slot;
 }
 
-bool courier_may_knock(struct swim *s)
+/* Whether this is among the first `most` of a period; the last one began at *since_us. */
+static bool is_of_first(const struct swim *s, uint64_t *since_us, uint64_t period_us,
+                        uint32_t *count, uint32_t most)
 {
-    if (s->now_us - s->knocks_us >= KNOCKS_PERIOD_US) {
-        s->knocks_us = s->now_us;
-        s->knocks = 0;
+    if (s->now_us - *since_us >= period_us) {
+        *since_us = s->now_us;
+        *count = 0;
     }
-    return ++s->knocks <= KNOCKS_MAX;
+    return ++*count <= most;
+}
+
+static uint32_t bytes_paid(const struct swim *s)
+{
+    return s->now_us - s->paid_us < PAID_KEPT_US ? s->paid_bytes : 0;
+}
+
+void courier_paid(struct swim *s, size_t len)
+{
+    const size_t paid = bytes_paid(s) + HEADS_BYTES + len;
+    s->paid_bytes = (uint32_t)(paid < PAID_BYTES_MAX ? paid : PAID_BYTES_MAX);
+    s->paid_us = s->now_us;
+}
+
+bool courier_may_knock(struct swim *s, const struct member *m)
+{
+    const uint32_t cost = m->state == MEMBER_NAMED ? KNOCK_BYTES : 0;
+    if (m->is_proven) {
+        return true;
+    }
+    if (bytes_paid(s) < cost ||
+        !is_of_first(s, &s->knocks_us, KNOCKS_PERIOD_US, &s->knocks, KNOCKS_MAX)) {
+        return false;
+    }
+    s->paid_bytes -= cost;
+    return true;
+}
+
+bool courier_may_dial(struct swim *s, const struct member *m)
+{
+    if (m->state != MEMBER_NAMED) {
+        return true;
+    }
+    if (bytes_paid(s) < DIAL_BYTES ||
+        !is_of_first(s, &s->dial_us, DIALS_PERIOD_US, &s->dial_count, DIALS_MAX)) {
+        return false;
+    }
+    s->paid_bytes -= DIAL_BYTES;
+    return true;
 }
 
 bool courier_is_unheard(const struct swim *s)

@@ -35,9 +35,15 @@ bool courier_reaches(const struct member *m);
 /* The member has proved that it receives at this address: it answers there. */
 void courier_proved(struct swim *s, struct member *m, const struct addr *addr);
 
-/* Whether one more member that has not answered yet may be pinged now. They are known by hearsay,
- * and so are their addresses. Counts it. */
-bool courier_may_knock(struct swim *s);
+/*
+ * A member that has not shown that it receives is known by hearsay, and so are its addresses. Who
+ * is only named may be a victim whom a stranger names: those get no more in all, headers and dials
+ * included, than came in the datagrams that named them. courier_paid() takes such a datagram of
+ * `len` bytes; the other two tell whether the member may be pinged or dialled now, and count it.
+ */
+void courier_paid(struct swim *s, size_t len);
+bool courier_may_knock(struct swim *s, const struct member *m);
+bool courier_may_dial(struct swim *s, const struct member *m);
 
 /* A live member to tell something: any that can be told, or while datagrams hardly pass one with a
  * link, if a few draws find one. NULL when there is nobody. */

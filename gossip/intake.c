@@ -237,6 +237,12 @@ static bool is_proven(const struct swim *s, const struct member *sender, const s
     return addr_equal(&last, from);
 }
 
+/* What such a packet is answered by has used up what it weighs. */
+static bool is_question(enum packet_kind kind)
+{
+    return kind == PACKET_PING || kind == PACKET_PULL || kind == PACKET_PING_REQ;
+}
+
 /* A packet of `len` bytes of our cluster that is not our own. `sender` is NULL when a short
  * header's tag is nobody here: then nothing it says is believed, and an answer will make it
  * introduce itself. */
@@ -261,7 +267,11 @@ static void take_packet(struct swim *s, struct member *sender, const struct addr
         .uuid = &uuid,
         .is_sure = is_sure(s, sender, &uuid, from, p),
     };
+    s->is_naming = false;
     take_entries(s, &teller, p);
+    if (s->is_naming && from != NULL && (has_proved || !is_question(p->kind))) {
+        courier_paid(s, len);
+    }
     sender = roster_find(&s->roster, &uuid);
     asked.to = sender != NULL && !sender->is_ghost ? sender : NULL;
     if (asked.to == NULL) {

@@ -62,7 +62,8 @@
  *
  * Its sender pays with PADDING: for a relay's work, and for an accused member's card in its answer
  * to the accusation. All that a node sends of its own accord to an address that has not proved
- * itself is a PING without entries, but what is held against the receiver.
+ * itself is a PING without entries, but what is held against the receiver; to addresses of those
+ * who are only named, as many in all as the datagrams paid for that named them (gossip/courier).
  *
  * Entries, in a row:
  *

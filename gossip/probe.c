@@ -30,8 +30,6 @@ enum {
     /* Members that are new here are asked so many at a time. */
     ASKS_AT_ONCE = 32,
     ASK_WINDOW_US = 100000,
-    DIALS_MAX = 4,
-    DIAL_WINDOW_US = 1000000,
     /* A late answer still counts for a round trip; who was told of its death is not told again. */
     STATE_KEPT_US = 3000000,
     /* The bits that a member has for them: more says no more. */
@@ -193,7 +191,7 @@ static void ping(struct swim *s, struct member *m, bool by_link)
     struct probe_try *t = &st->tries[st->try_count++ % PROBE_TRIES_MAX];
     *t = (struct probe_try){.seq = swim_next_seq(s), .sent_us = s->now_us};
     struct packet p = courier_ping(s, t->seq, m->tag);
-    if (choose_addr(s, m, &t->to) && (m->is_proven || courier_may_knock(s))) {
+    if (choose_addr(s, m, &t->to) && courier_may_knock(s, m)) {
         courier_send_at(s, m, &t->to, &p);
     }
     if (by_link && m->link != 0) {
@@ -201,23 +199,10 @@ static void ping(struct swim *s, struct member *m, bool by_link)
     }
 }
 
-/* Those who are only named may be nobody: few dials a second are for them. */
-static bool may_dial(struct swim *s, const struct member *m)
-{
-    if (m->state != MEMBER_NAMED) {
-        return true;
-    }
-    if (s->now_us - s->dial_us >= DIAL_WINDOW_US) {
-        s->dial_us = s->now_us;
-        s->dial_count = 0;
-    }
-    return s->dial_count++ < DIALS_MAX;
-}
-
 /* A probe is going badly: perhaps datagrams do not pass, and a link does. */
 static void want_link(struct swim *s, struct member *m)
 {
-    if (m->link == 0 && may_dial(s, m)) {
+    if (m->link == 0 && courier_may_dial(s, m)) {
         const struct swim_event event = {.kind = SWIM_LINK_WANTED, .member = m};
         (void)eventq_put(&s->events, &event);
     }

@@ -135,7 +135,8 @@ void relay_request(struct swim *s, const struct courier_asked *asked)
     for (uint32_t i = 0; i < RELAYS_MAX && r == NULL; i++) {
         r = s->relays[i].seq == 0 ? &s->relays[i] : NULL;
     }
-    if (r == NULL || target == NULL || target->is_self || target->is_ghost) {
+    if (r == NULL || target == NULL || target->is_self || target->is_ghost ||
+        (target->state == MEMBER_NAMED && !courier_may_knock(s, target))) {
         report(s, requester, &fresh, false);
         return;
     }

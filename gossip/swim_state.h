@@ -156,6 +156,9 @@ struct swim {
     uint8_t cookie_secret[SIPHASH_KEY_BYTES];
     uint64_t knocks_us; /* since when `knocks` are counted */
     uint32_t knocks;
+    bool is_naming;      /* the packet being taken names somebody who is being asked */
+    uint32_t paid_bytes; /* of such packets: so many may go to those named */
+    uint64_t paid_us;    /* when the last of them came */
 
     uint64_t counter;    /* of packets sent */
     uint64_t refuted_us; /* when a refutation last counted against our health; 0 never */

@@ -572,6 +572,7 @@ static void hear_card(struct swim *s, const struct entry *e, const struct view_t
     struct member *m = roster_find(&s->roster, &e->uuid);
     const bool is_own = uuid_equal(teller->uuid, &e->uuid);
     const bool is_first_hand = is_own && teller->is_sure;
+    s->is_naming = s->is_naming || m == NULL || m->is_ghost || m->state == MEMBER_NAMED;
     const bool is_known = m != NULL && !m->is_ghost; /* of a ghost there is nobody to ask */
     if (!is_known && e->incarnation > VIEW_UNKNOWN_MAX) {
         return;

@@ -28,6 +28,7 @@ UPGRADE = (b"GET /gossip HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n"
 INCARNATIONS = [0, 1, 2, 3, 17, 0x3fffffff, 1 << 32, (1 << 63) + 5, (1 << 64) - 1]
 HAS_CLOCK, HAS_RECORDS, IS_READY = 1, 2, 4
 PING, COOKIE = 1, 9  # kinds of packets
+HEADS, SYNS = 28, 2 * 60  # bytes of IP and UDP a datagram, and of a dial
 TEN_YEARS_US = 10 * 365 * 86400 * 10 ** 6
 
 
@@ -287,6 +288,28 @@ class Reflection(Strangers):
               f"and {self.third.dials} dials")
         self.assertLessEqual(self.third.bytes, sent)
         self.assertLessEqual(self.third.dials, len(self.nodes))
+        self.assert_whole()
+
+
+    def test_cards_in_a_members_name_cause_no_more_than_they_weigh(self):
+        sent = 0
+        self.third.watch(4)  # what the members named to each other is asked
+        end = time.monotonic() + 3
+        while time.monotonic() < end:
+            for i, node in enumerate(self.nodes):
+                other = self.nodes[i - 1]
+                cards = [f"{some_uuid()},1,g,d,7,global,{VICTIM},{random.choice(Third.PORTS)}"
+                         for _ in range(random.choice([1, 2, 16]))]
+                data = self.forge("gossip", uuid=self.uuids[i - 1], long=0, knows=1, alive=cards)
+                self.send(node, data, (other.address, other.port))
+                sent += HEADS + len(data)
+            self.third.watch(0.05)
+        self.third.watch(6)
+        came = self.third.bytes + HEADS * self.third.datagrams + SYNS * self.third.dials
+        print(f"sent {sent} bytes, came {came} in {self.third.datagrams} datagrams "
+              f"and {self.third.dials} dials")
+        self.assertGreater(came, 0)
+        self.assertLessEqual(came, sent)
         self.assert_whole()
 
 

@@ -67,6 +67,8 @@ struct cluster {
     uint32_t flight_count, flight_size;
     uint64_t flight_order;
     uint64_t bytes_elsewhere; /* sent where no node is */
+    uint32_t datagrams_elsewhere;
+    uint32_t dials_elsewhere; /* wanted of members that are no nodes */
     uint32_t false_deaths;
     uint32_t steps;
 };
@@ -224,6 +226,7 @@ static inline void send_datagram(struct cluster *c, uint32_t from, const struct 
     n->bytes_out += a->len + 28;
     const uint32_t to = node_at(c, &a->addr);
     c->bytes_elsewhere += to == NODES_MAX ? a->len : 0;
+    c->datagrams_elsewhere += to == NODES_MAX;
     if (to == NODES_MAX && !c->has_refusals) {
         return;
     }
@@ -320,6 +323,7 @@ static inline void drain(struct cluster *c, uint32_t at)
         n->versions += event.kind == SWIM_STRANGER && event.version != 0;
         n->names_twice += event.kind == SWIM_NAME_TWICE;
         n->refuted += event.kind == SWIM_REFUTED;
+        c->dials_elsewhere += event.kind == SWIM_LINK_WANTED && has_died(c, event.member);
         if (event.kind == SWIM_PACKET_BY_LINK) {
             send_by_link(c, at, &event);
         } else if (event.kind == SWIM_CANDIDATE_DIAL) {

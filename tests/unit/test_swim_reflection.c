@@ -322,6 +322,67 @@ static void four_cards_of_four_addresses_by_a_stranger_bring_nothing(void **stat
     cluster_free(c);
 }
 
+/* A datagram in the name of node `as`, from where that is, with cards of nobody, each at an address
+ * of a third party. Returns its length. */
+static size_t name_nobodies(struct cluster *c, uint32_t at, uint32_t as, enum packet_kind kind,
+                            uint32_t cards)
+{
+    uint8_t entries[DATAGRAM_BYTES_MAX - PACKET_OVERHEAD_MAX], data[DATAGRAM_BYTES_MAX];
+    struct cursor e = cursor_writer(entries, sizeof(entries));
+    for (uint32_t i = 0; i < cards; i++) {
+        const struct uuid uuid = {{(uint8_t)rng_next(&c->rng), (uint8_t)rng_next(&c->rng),
+                                   (uint8_t)rng_next(&c->rng), (uint8_t)i, 1}};
+        const uint8_t ip[4] = {192, 0, 2, (uint8_t)i};
+        const struct addr addr = addr_v4(ip, 53);
+        struct member_card card = card_at(&uuid, &addr);
+        card.enclave[1] = '\0'; /* as short as a card can be */
+        put_card(&e, &card);
+    }
+    assert_true(cursor_ok(&e));
+    const uint64_t cluster = swim_cluster_hash("private");
+    const struct packet p = {
+        .version = PROTOCOL_VERSION_MAX,
+        .kind = kind,
+        .knows_you = true,
+        .tag = packet_tag(&c->nodes[as].uuid, cluster),
+        .entries = entries,
+        .entries_len = e.pos,
+    };
+    struct cursor w = cursor_writer(data, sizeof(data));
+    packet_write(&w, &p);
+    assert_true(cursor_ok(&w));
+    swim_packet(c->nodes[at].swim, &c->nodes[as].addr, NULL, data, w.pos, c->now_us);
+    drain(c, at);
+    return w.pos;
+}
+
+/* With the headers of IP and UDP, and a dial's SYNs. */
+static void nobodies_named_in_a_members_name_get_no_more_than_came(void **state)
+{
+    (void)state;
+    enum { HEADS = 28, DIAL = 2 * 60 };
+    const uint32_t cards[] = {1, 2, 5, 20};
+    for (uint32_t i = 0; i < 16; i++) {
+        struct cluster *c = cluster_formed(20 + i, NODES, i % 2 == 0);
+        uint64_t came = 0;
+        c->has_refusals = false;
+        run_for(c, 5000);
+        for (uint32_t turn = 0; turn < 40; turn++) {
+            const enum packet_kind kind = i < 8 ? PACKET_GOSSIP : PACKET_PING;
+            for (uint32_t at = 0; at < NODES; at++) {
+                came += HEADS + name_nobodies(c, at, (at + 1) % NODES, kind, cards[i / 2 % 4]);
+            }
+            run_for(c, 50);
+        }
+        run_for(c, 5000);
+        const uint64_t went = c->bytes_elsewhere + (uint64_t)HEADS * c->datagrams_elsewhere +
+                              (uint64_t)DIAL * c->dials_elsewhere;
+        assert_in_range(went, 1, came);
+        assert_true(is_full(c));
+        cluster_free(c);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -333,6 +394,7 @@ int main(void)
         cmocka_unit_test(a_first_contact_takes_two_round_trips_and_later_ones_one),
         cmocka_unit_test(members_that_never_answered_get_so_many_pings_at_once),
         cmocka_unit_test(four_cards_of_four_addresses_by_a_stranger_bring_nothing),
+        cmocka_unit_test(nobodies_named_in_a_members_name_get_no_more_than_came),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

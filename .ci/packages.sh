@@ -40,8 +40,13 @@ packages_of()
         fi
         ;;
     test) # what tests/run.sh runs beyond the build
-        # Format and tidy are judged by version 14 alone, which Debian 13 does not have.
-        ! debian_is_12 || printf '%s ' clang-format-14 clang-tidy-14
+        # Format and tidy are judged by version 14 alone, which Debian 13 does not have. What checks the
+        # metrics page has a package of its own there; see promtool_install() of tests/run.sh.
+        if debian_is_12; then
+            printf '%s ' clang-format-14 clang-tidy-14
+        else
+            printf '%s ' promtool
+        fi
         printf '%s ' libcmocka-dev shellcheck git ca-certificates \
             python3 python3-yaml iproute2 nftables dnsmasq-base curl openssl faketime \
             util-linux procps binutils valgrind

@@ -52,8 +52,8 @@ step_install()
     promtool_install
 }
 
-# promtool checks the metrics page. Its package would start a server, so only the one file is taken
-# out of it, and kept in the build folder.
+# promtool checks the metrics page. Debian 12's package would start a server, so only the one file is
+# taken out of it, and kept in the build folder.
 promtool_install()
 {
     command -v promtool >/dev/null 2>&1 && return 0

@@ -269,6 +269,16 @@ void probe_start(struct swim *s, struct member *m)
     }
 }
 
+void probe_accused(struct swim *s, struct member *m, const struct uuid *by)
+{
+    if (probe_state(s, m)->is_open && m->probe->ping_count > 1) {
+        view_suspect(s, m, by); /* as it seems from here too */
+        return;
+    }
+    m->probe->hearsay = *by;
+    probe_start(s, m);
+}
+
 void probe_ask(struct swim *s, struct member *m)
 {
     struct swim_probe_state *st = probe_state(s, m);
@@ -341,6 +351,7 @@ void probe_close(struct member *m)
     st->is_open = false;
     st->is_verify = false;
     st->is_judge = false;
+    st->hearsay = (struct uuid){{0}};
 }
 
 void probe_acquit(struct swim *s, struct member *m)
@@ -502,6 +513,7 @@ static void serve(struct swim *s, struct member *m)
         want_link(s, m);
     }
     if (st->is_open && s->now_us >= st->retry_us) {
+        view_believe(s, m);
         try_again(s, m);
     }
     probe_schedule(s, m);

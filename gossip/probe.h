@@ -45,6 +45,10 @@ void probe_stalled(struct swim *s, uint64_t late_us);
 /* Opens a probe at once; hastens the one that is open. */
 void probe_start(struct swim *s, struct member *m);
 
+/* `by` is said to accuse the member, which this node has in sight: a probe begins, and the
+ * accusation is so once its first ping has been in vain. */
+void probe_accused(struct swim *s, struct member *m, const struct uuid *by);
+
 /* Somebody new, or back, is asked: soon, as only so many are at once. One that is gone is told so.
  */
 void probe_ask(struct swim *s, struct member *m);

@@ -62,6 +62,7 @@ struct swim *swim_new(const struct swim_config *config, struct outbox *outbox, u
     for (uint32_t i = 0; i < self->addr_count; i++) {
         s->is_addr_configured = s->is_addr_configured || self->addrs[i].scope == SCOPE_GLOBAL;
     }
+    s->refutation.due_us = UINT64_MAX;
     s->round = rng_next(&s->rng);
     s->next_probe_us = now_us + rng_below(&s->rng, ROTATION_PERIOD_US);
     s->next_recontact_us = now_us + 1 + rng_below(&s->rng, RECONTACT_PERIOD_US);
@@ -106,6 +107,7 @@ uint64_t swim_deadline(const struct swim *s)
         probe_deadline(s),       candidates_deadline(&s->candidates),
         relay_deadline(s),       pull_deadline(s),
         view_gossip_deadline(s), s->next_recontact_us,
+        s->refutation.due_us,
     };
     uint64_t first_us = due_us[0];
     for (size_t i = 1; i < sizeof(due_us) / sizeof(due_us[0]); i++) {
@@ -153,6 +155,9 @@ void swim_tick(struct swim *s, uint64_t now_us, uint64_t clock_us)
     if (now_us >= s->next_recontact_us) {
         s->next_recontact_us = now_us + RECONTACT_PERIOD_US;
         view_recontact(s);
+    }
+    if (now_us >= s->refutation.due_us) {
+        view_contradict(s);
     }
     if (now_us >= view_gossip_deadline(s)) {
         view_gossip(s);

@@ -67,6 +67,7 @@ struct swim_probe_state {
     uint64_t pace_us;    /* between the last ping and the next */
     uint32_t relay_seq;  /* in the requests to others */
     uint32_t nacks_wanted, nacks;
+    struct uuid hearsay; /* who is said to accuse it, which is so once a ping is in vain */
 
     /* Its pings, the last PROBE_TRIES_MAX of them, kept after its end for late answers. */
     struct probe_try tries[PROBE_TRIES_MAX];
@@ -162,10 +163,16 @@ struct swim {
 
     uint64_t counter;    /* of packets sent */
     uint64_t refuted_us; /* when a refutation last counted against our health; 0 never */
-    uint32_t health;     /* Lifeguard's local health multiplier: 0 is well */
-    uint32_t misses;     /* probes opened since a datagram came from anybody */
-    bool has_listener;   /* courier_listener() last found somebody with a link */
-    uint64_t round;      /* of the rotation */
+    struct refutation {
+        uint64_t due_us;      /* not before; UINT64_MAX while nothing is to be refuted */
+        uint64_t since_us;    /* when the last one went out; 0 never */
+        uint64_t incarnation; /* the highest that we are held at */
+        struct uuid by;       /* who said so; nil: nobody needs to be told first */
+    } refutation;
+    uint32_t health;   /* Lifeguard's local health multiplier: 0 is well */
+    uint32_t misses;   /* probes opened since a datagram came from anybody */
+    bool has_listener; /* courier_listener() last found somebody with a link */
+    uint64_t round;    /* of the rotation */
     uint64_t next_probe_us;
     uint64_t last_gossip_us;
     uint64_t next_recontact_us;

@@ -14,13 +14,13 @@ enum {
      * bring news to two members per period. Idle, it costs nothing. */
     GOSSIP_PERIOD_US = 100000,
     GOSSIP_FANOUT = 3,
-    /* A member accused by hearsay is told directly while so few are suspect: after a large
-     * partition the rumours tell them, or each would be told by everybody. */
-    TOLD_SUSPECTS_MAX = 64,
     /* A newcomer's card is passed on while so few rumours wait. When hundreds come at once, telling
      * each of them a dozen times costs more than it brings, and would delay news of failures: the
      * rest is left to the pulls. */
     NEWCOMERS_MAX = 48,
+    /* A member accused by hearsay is told directly while so few are suspect: after a large
+     * partition the rumours tell them, or each would be told by everybody. */
+    TOLD_SUSPECTS_MAX = 64,
     /* A suspect that has been silent for so long has not refuted, though it was told at once. */
     EXPECTED_US = 1000000,
     EXPECTED_AGE = 2, /* in ENTRY_AGE_US: news of a death is everywhere before it is so old */
@@ -29,6 +29,8 @@ enum {
     RECENT_US = 2000000,
     /* Refutations count against this node's health once in so long: a suspicion's length. */
     REFUTED_PERIOD_US = 2000000,
+    /* So often at most is a refutation sent: each goes to everybody. */
+    REFUTE_PERIOD_US = 500000,
 };
 
 void view_free_member(struct swim *s, struct member *m)
@@ -99,13 +101,46 @@ static void outdo(struct swim *s, uint64_t incarnation)
     view_renew_self(s, MEMBER_ALIVE, own < UINT64_MAX - more ? own + more : UINT64_MAX);
 }
 
-/* Somebody holds us for less than alive: say otherwise, to the accuser first. */
+/* Somebody holds us at this number or for less than alive: say otherwise, at once, but not many
+ * times a second. `by`, the accuser, hears it first; NULL where there is none. */
+static void contradict(struct swim *s, uint64_t incarnation, const struct uuid *by)
+{
+    struct refutation *r = &s->refutation;
+    if (s->self->state == MEMBER_LEFT) {
+        return;
+    }
+    r->incarnation = incarnation > r->incarnation ? incarnation : r->incarnation;
+    r->by = by != NULL ? *by : r->by;
+    if (r->due_us == UINT64_MAX) {
+        const uint64_t next_us = r->since_us + REFUTE_PERIOD_US;
+        r->due_us = r->since_us == 0 || next_us < s->now_us ? s->now_us : next_us;
+    }
+    if (s->now_us >= r->due_us) {
+        view_contradict(s);
+    }
+}
+
+void view_contradict(struct swim *s)
+{
+    const struct refutation r = s->refutation;
+    struct member *accuser = roster_find(&s->roster, &r.by);
+    s->refutation = (struct refutation){.due_us = UINT64_MAX, .since_us = s->now_us};
+    if (s->self->state == MEMBER_LEFT || r.incarnation < s->self->incarnation) {
+        return;
+    }
+    outdo(s, r.incarnation);
+    if (accuser != NULL && !accuser->is_self && member_is_live(accuser)) {
+        struct packet p = {.kind = PACKET_GOSSIP};
+        courier_send(s, accuser, &p);
+    }
+}
+
+/* Somebody holds us for less than alive. */
 static void refute(struct swim *s, uint64_t incarnation, const struct uuid *by)
 {
     if (s->self->state == MEMBER_LEFT || incarnation < s->self->incarnation) {
         return;
     }
-    outdo(s, incarnation);
     s->counters->refutations++;
     /* Who is said to be dead by strangers, many times a second, is not unwell. */
     if (s->refuted_us == 0 || s->now_us - s->refuted_us >= REFUTED_PERIOD_US) {
@@ -113,11 +148,7 @@ static void refute(struct swim *s, uint64_t incarnation, const struct uuid *by)
         probe_health(s, 1);
     }
     tell_caller(s, SWIM_REFUTED, s->self, MEMBER_ALIVE);
-    struct member *accuser = by != NULL ? roster_find(&s->roster, by) : NULL;
-    if (accuser != NULL && !accuser->is_self && member_is_live(accuser)) {
-        struct packet p = {.kind = PACKET_GOSSIP};
-        courier_send(s, accuser, &p);
-    }
+    contradict(s, incarnation, by);
 }
 
 /* ---- Who has answered ---- */
@@ -344,8 +375,8 @@ enum rc view_alive(struct swim *s, const struct member_card *card, const struct 
     struct member *m = roster_find(&s->roster, &card->uuid);
     if (m != NULL && m->is_self) {
         /* One that we have not made: others may believe it. */
-        if (card->incarnation > m->incarnation && m->state != MEMBER_LEFT) {
-            outdo(s, card->incarnation);
+        if (card->incarnation > m->incarnation) {
+            contradict(s, card->incarnation, NULL);
         }
         return RC_EXISTS;
     }
@@ -406,6 +437,16 @@ void view_suspect(struct swim *s, struct member *m, const struct uuid *by)
         tell_others(s, m, ENTRY_SUSPECT, by);
     }
     probe_schedule(s, m);
+}
+
+void view_believe(struct swim *s, struct member *m)
+{
+    const struct uuid by = m->probe->hearsay;
+    if (!uuid_is_nil(&by) && member_is_live(m)) {
+        m->probe->hearsay = (struct uuid){{0}};
+        m->probe->is_told_soon = s->roster.counts.suspect < TOLD_SUSPECTS_MAX;
+        view_suspect(s, m, &by);
+    }
 }
 
 /* Dead or left, by whoever says so. */
@@ -534,9 +575,10 @@ static void hear_of_past(struct swim *s, const struct entry *e, const struct vie
     }
 }
 
-/* An accusation; of somebody near, it is put to him at once. Where each asks each, so that his
- * silence says something, a probe begins. */
-static void hear_of_suspect(struct swim *s, const struct entry *e)
+/* An accusation. Of somebody in sight it is only a reason to ask, unless nobody but its teller can
+ * have said it: he answers at once, and others hear of it where he does not. Of anybody else it is
+ * told on; where each asks each, so that his silence says something, a probe begins. */
+static void hear_of_suspect(struct swim *s, const struct entry *e, const struct view_teller *teller)
 {
     struct member *m = roster_find(&s->roster, &e->uuid);
     if (m == NULL || !member_is_live(m) || e->incarnation < m->incarnation) {
@@ -544,6 +586,10 @@ static void hear_of_suspect(struct swim *s, const struct entry *e)
     }
     const bool is_new = m->state == MEMBER_ALIVE;
     const bool is_near = !is_out_of_sight(s, m);
+    if (is_new && is_near && !teller->is_sure && !uuid_is_nil(&e->by)) {
+        probe_accused(s, m, &e->by);
+        return;
+    }
     view_suspect(s, m, &e->by);
     if (is_new && roster_live_count(&s->roster) <= VIEW_ASKED_BY_ALL_MAX) {
         probe_start(s, m);
@@ -606,7 +652,7 @@ void view_entry(struct swim *s, const struct entry *e, const struct view_teller 
     case ENTRY_ALIVE:
         break;
     case ENTRY_SUSPECT:
-        hear_of_suspect(s, e);
+        hear_of_suspect(s, e, teller);
         break;
     case ENTRY_DEAD:
         hear_of_end(s, e, MEMBER_DEAD, 0, teller);

@@ -65,6 +65,10 @@ void view_drop(struct swim *s, struct member *m);
 /* Somebody accuses a member; this node itself when `by` is its own uuid. */
 void view_suspect(struct swim *s, struct member *m, const struct uuid *by);
 
+/* A ping to the member was in vain: what others accuse it of, if they do, seems so from here too.
+ */
+void view_believe(struct swim *s, struct member *m);
+
 /* This node holds the member, which is alive or suspect, for dead: verified. */
 void view_declare_dead(struct swim *s, struct member *m);
 
@@ -76,6 +80,9 @@ void view_entry(struct swim *s, const struct entry *e, const struct view_teller 
 
 /* News about this node itself, under a new incarnation. */
 void view_renew_self(struct swim *s, enum member_state state, uint64_t incarnation);
+
+/* This node says otherwise to what it is held for: due at s->refutation.due_us. */
+void view_contradict(struct swim *s);
 
 /* Forgets the dead and left whose time is over, and asks one of the dead whether it is back. */
 void view_recontact(struct swim *s);

@@ -68,6 +68,7 @@ struct cluster {
     uint64_t flight_order;
     uint64_t bytes_elsewhere; /* sent where no node is */
     uint32_t datagrams_elsewhere;
+    uint64_t bytes_by_link;
     uint32_t dials_elsewhere; /* wanted of members that are no nodes */
     uint32_t false_deaths;
     uint32_t steps;
@@ -246,6 +247,7 @@ static inline void send_datagram(struct cluster *c, uint32_t from, const struct 
 static inline void send_by_link(struct cluster *c, uint32_t from, const struct swim_event *event)
 {
     const uint32_t to = event->member->link - 1;
+    c->bytes_by_link += event->len;
     if (!c->nodes[to].is_up || c->tcp_cut[from][to]) {
         return;
     }

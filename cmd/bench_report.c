@@ -204,7 +204,7 @@ static void print_notes(const struct bench_report *r, FILE *out)
         (void)fprintf(out, "keys that could not be written first: %" PRIu64 " of %" PRIu64 "\n",
                       result->fill_errors, result->fill_answered);
     }
-    if (r->busy * 100 >= BUSY_PERCENT) {
+    if (r->busy * 100 >= (double)BUSY_PERCENT) {
         (void)fprintf(out,
                       "note: the generator itself was busy for %.0f %% of the time; the servers "
                       "may be able to do more\n",

@@ -38,8 +38,10 @@ struct asked {
 };
 
 /* Every option of the command: the common ones, then the settings' flags, then its own. */
+enum { OWN_FIRST = (int)OPTION_COUNT + (int)SETTING_COUNT };
+
 struct option_table {
-    struct option_def defs[OPTION_COUNT + SETTING_COUNT + STARTUP_EXTRAS_MAX];
+    struct option_def defs[OWN_FIRST + STARTUP_EXTRAS_MAX];
     char flags[SETTING_COUNT][SETTING_NAME_SIZE];
     size_t count;
 };
@@ -54,9 +56,9 @@ static void fill_table(struct option_table *table, const struct option_def *extr
         table->defs[OPTION_COUNT + id] = (struct option_def){*flag != '\0' ? flag : "=", 0, true};
     }
     if (extra_count > 0) {
-        memcpy(table->defs + OPTION_COUNT + SETTING_COUNT, extras, extra_count * sizeof(*extras));
+        memcpy(table->defs + OWN_FIRST, extras, extra_count * sizeof(*extras));
     }
-    table->count = OPTION_COUNT + SETTING_COUNT + extra_count;
+    table->count = OWN_FIRST + extra_count;
 }
 
 static void take_common(struct startup *st, enum common_option option, const char *value,
@@ -107,8 +109,8 @@ static int read_options(struct startup *st, int argc, char **argv, const struct 
         }
         if (at < OPTION_COUNT) {
             take_common(st, (enum common_option)at, value, asked);
-        } else if (at >= OPTION_COUNT + SETTING_COUNT) {
-            st->extras[at - OPTION_COUNT - SETTING_COUNT] = value != NULL ? value : "";
+        } else if (at >= OWN_FIRST) {
+            st->extras[at - OWN_FIRST] = value != NULL ? value : "";
         } else if (st->flag_count == STARTUP_FLAGS_MAX) {
             return usage(argv[0], "too many flags");
         } else {

@@ -26,11 +26,11 @@ enum {
 
 uint32_t cells_for(uint64_t differences, uint32_t known)
 {
-    const double most = differences < IBLT_CELLS_MAX ? (double)differences : IBLT_CELLS_MAX;
+    const uint64_t most = differences < IBLT_CELLS_MAX ? differences : IBLT_CELLS_MAX;
     const double error = known == 0 ? 0 : 2 * sqrt(2.0 / known);
     const double spare = SPARE_ALWAYS + (error < SPARE_MAX ? error : SPARE_MAX);
-    const double count = most * CELLS_PER_DIFFERENCE * (1 + spare);
-    return count < CELLS_FIRST_MIN ? (uint32_t)CELLS_FIRST_MIN : (uint32_t)count;
+    const double count = (double)most * CELLS_PER_DIFFERENCE * (1 + spare);
+    return count < (double)CELLS_FIRST_MIN ? (uint32_t)CELLS_FIRST_MIN : (uint32_t)count;
 }
 
 /* What a cell's count is off from, knowing how many ids there are. */

@@ -41,8 +41,8 @@ void rumor_queue_fini(struct rumor_queue *q)
 
 uint32_t rumor_sends(uint32_t members)
 {
-    const double sends = ceil(RUMOR_LAMBDA * log10((double)members + 1.0));
-    return sends < 1.0 ? 1 : sends > RUMOR_SENDS_MAX ? RUMOR_SENDS_MAX : (uint32_t)sends;
+    const double sends = ceil((double)RUMOR_LAMBDA * log10((double)members + 1.0));
+    return sends < 1.0 ? 1 : sends > (double)RUMOR_SENDS_MAX ? RUMOR_SENDS_MAX : (uint32_t)sends;
 }
 
 static void insert_after(struct rumor_queue *q, uint32_t at, uint32_t i)

@@ -15,7 +15,7 @@ void suspicion_start(struct suspicion *s, uint32_t members, uint32_t scale, uint
     *s = (struct suspicion){
         .started_us = now_us,
         .min_us = (uint64_t)min_us,
-        .max_us = (uint64_t)(min_us * SUSPICION_MAX_FACTOR),
+        .max_us = (uint64_t)(min_us * (double)SUSPICION_MAX_FACTOR),
         .confirmations_wanted =
             others < SUSPICION_CONFIRMATIONS_MAX ? others : SUSPICION_CONFIRMATIONS_MAX,
     };

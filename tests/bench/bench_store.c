@@ -147,8 +147,8 @@ static void print_pages(const struct store *s, uint64_t count, uint64_t now_ms)
             longest = took > longest ? took : longest;
         }
         printf("page of %d      %7.3f ms, longest %.3f (any prefix of %zu bytes, %.0f keys)\n",
-               (int)PAGE_KEYS, (double)total / PAGES / 1e6, (double)longest / 1e6, prefix_len,
-               (double)listed / PAGES);
+               (int)PAGE_KEYS, (double)total / (double)PAGES / 1e6, (double)longest / 1e6,
+               prefix_len, (double)listed / (double)PAGES);
     }
 }
 

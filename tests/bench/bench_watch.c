@@ -162,7 +162,7 @@ static void open_watchers(uint16_t port, int epoll, struct watcher *watchers, si
             die("epoll_ctl");
         }
     }
-    if (await_mark(epoll, watchers, count, "event: live", now_ms() + WAIT_MS) < count) {
+    if (await_mark(epoll, watchers, count, "event: live", now_ms() + (double)WAIT_MS) < count) {
         (void)fprintf(stderr, "bench_watch: not all are live; REPRAM_MAX_WATCHERS, "
                               "REPRAM_MAX_CONNECTIONS?\n");
         exit(1);
@@ -181,7 +181,7 @@ static double one_round(uint16_t port, int epoll, struct watcher *watchers, size
                    round);
     const double began_ms = now_ms();
     send_text(fd, request);
-    const size_t told = await_mark(epoll, watchers, count, mark, began_ms + WAIT_MS);
+    const size_t told = await_mark(epoll, watchers, count, mark, began_ms + (double)WAIT_MS);
     const double took_ms = now_ms() - began_ms;
     (void)close(fd);
     if (told < count) {

@@ -27,7 +27,7 @@ void burst_set(struct burst *b, uint32_t loss_ppm, uint64_t mean_us)
 {
     ASSERT(loss_ppm <= BURST_SHARE_MAX_PPM && (loss_ppm == 0 || mean_us >= STEPS));
     /* Both lines must be good: (1 - share)^2 = 1 - loss. The root is exact on every machine. */
-    const double share = 1 - sqrt(1 - (double)loss_ppm / MILLION);
+    const double share = 1 - sqrt(1 - (double)loss_ppm / (double)MILLION);
     b->leave_bad_ppm = MILLION / STEPS;
     b->leave_good_ppm = (uint32_t)(b->leave_bad_ppm * share / (1 - share));
     b->step_us = mean_us / STEPS;

@@ -44,7 +44,7 @@ static double false_death_rate(const struct figures *f)
 
 static double percent(uint32_t ppm)
 {
-    return (double)ppm / PPM_PER_PERCENT;
+    return (double)ppm / (double)PPM_PER_PERCENT;
 }
 
 /* ---- For people ---- */

@@ -78,7 +78,8 @@ struct scene {
     char line[512];         /* the last warning */
 };
 
-static void on_log(void *arg, enum log_level level, const char *event, const char *format, ...)
+__attribute__((format(printf, 4, 5))) static void on_log(void *arg, enum log_level level,
+                                                         const char *event, const char *format, ...)
 {
     struct scene *s = arg;
     va_list args;

@@ -171,7 +171,7 @@ static void an_id_is_in_cell_zero_and_ever_more_rarely_after(void **state)
         double got = 0, expected = 0;
         for (uint32_t i = first; i < first + 111 && i < CELLS; i++) {
             got += s.ours.cells[i].count;
-            expected += IDS * iblt_density(i);
+            expected += (double)IDS * iblt_density(i);
         }
         assert_true(got > 0.95 * expected && got < 1.05 * expected);
     }

@@ -92,7 +92,7 @@ static void take_ack(struct swim *s, const struct courier_asked *asked, bool is_
     if (p->has_seen_as && is_answer) {
         ownaddr_seen(s, &p->seen_as, asked->to);
     }
-    relay_acked(s, asked->to, p->seq);
+    relay_acked(s, asked->to, p->seq, asked->from != NULL);
     take_vitals(s, asked->to, p, asked->from == NULL, rtt_us);
 }
 
@@ -108,7 +108,7 @@ static void take_pull(struct swim *s, const struct courier_asked *asked)
 /* A member wants us to prove ourselves: it is there, as this answers a question of ours. */
 static void take_cookie(struct swim *s, struct member *sender, const struct packet *p)
 {
-    relay_acked(s, sender, p->seq);
+    relay_acked(s, sender, p->seq, true);
     if (candidates_cookie(&s->candidates, p->seq, p->cookie, s->now_us)) {
         return;
     }

@@ -293,7 +293,7 @@ void probe_ask(struct swim *s, struct member *m)
 static bool may_ask(struct swim *s, struct member *m)
 {
     struct swim_probe_state *st = m->probe;
-    if (member_is_live(m) && (m->has_answered || s->answered_mates >= s->asked_max)) {
+    if (member_is_live(m) && (m->has_answered || !view_asks_at_once(s, m->is_mate))) {
         st->ask_us = 0;
         return false;
     }

@@ -10,13 +10,14 @@ enum {
     PULL_PERIOD_US = 1000000,
     /* While pulls bring news, as when all start at once or a partition heals, they follow upon each
      * other: each may double what is known. */
-    PULL_EAGER_PERIOD_US = 100000,
+    PULL_EAGER_PERIOD_US = 50000,
     PULL_EAGER_US = 2000000,
     PULL_EAGER_MAX = 2, /* at once */
-    /* A page that does not come within four round trips, and within these, is asked for again. */
-    PULL_RETRY_MIN_US = 100000,
+    /* A page that does not come within four round trips, and within these, is asked for again,
+     * after twice as long each second time: while packets are lost a pull takes what it waits. */
+    PULL_RETRY_MIN_US = 20000,
     PULL_RETRY_MAX_US = 1000000,
-    PULL_RETRY_UNKNOWN_US = 200000, /* no round trip measured yet */
+    PULL_RETRY_UNKNOWN_US = 50000, /* no round trip measured yet */
     PULL_TRIES_MAX = 6,
     /* So many sums to one of our members: one that is known, and is sent because its neighbour is
      * not, costs twenty times as much as a sum. */
@@ -44,13 +45,12 @@ static uint32_t sum_of(const struct roster *r, uint32_t first, uint32_t last)
                          : roster_sum(r, first, UINT32_MAX) + roster_sum(r, 0, last);
 }
 
-static uint64_t retry_us(const struct member *m)
+/* `tries` is how often it has been asked for, 1 at least. */
+static uint64_t retry_us(const struct member *m, uint32_t tries)
 {
-    const uint64_t us = 4 * (uint64_t)m->rtt_us;
-    return us == 0                  ? PULL_RETRY_UNKNOWN_US
-           : us < PULL_RETRY_MIN_US ? PULL_RETRY_MIN_US
-           : us > PULL_RETRY_MAX_US ? PULL_RETRY_MAX_US
-                                    : us;
+    uint64_t us = m->rtt_us == 0 ? PULL_RETRY_UNKNOWN_US : 4 * (uint64_t)m->rtt_us;
+    us = (us < PULL_RETRY_MIN_US ? PULL_RETRY_MIN_US : us) << (tries - 1) / 2;
+    return us > PULL_RETRY_MAX_US ? PULL_RETRY_MAX_US : us;
 }
 
 /* Where the first range of 2^width tags begins, so that it holds `next`: where a chain of ours
@@ -86,7 +86,7 @@ static void ask(struct swim *s, struct pull *pull, struct member *m)
     }
     pull->span = ((uint64_t)p.count << p.width) - skew;
     pull->tries++;
-    pull->due_us = s->now_us + retry_us(m);
+    pull->due_us = s->now_us + retry_us(m, pull->tries);
     courier_send(s, m, &p);
 }
 
@@ -138,17 +138,21 @@ void pull_compare(struct swim *s, struct member *m, uint64_t digest)
 {
     static const struct uuid nil = {{0}};
     const bool is_asked = uuid_equal(&s->asked_again, &m->uuid);
+    const bool may_pull = m->has_answered && courier_reaches(m);
     s->asked_again = is_asked ? nil : s->asked_again;
     if (digest == s->roster.digest) {
         s->agreed = s->self->incarnation;
         s->differs = uuid_equal(&s->differs, &m->uuid) ? nil : s->differs;
-    } else if (is_asked && m->has_answered) {
+        /* Nothing to pull there after all, so the period is not spent. */
+        s->next_pull_us = is_asked ? s->now_us : s->next_pull_us;
+    } else if (is_asked && may_pull) {
         start(s, m, (uint32_t)rng_next(&s->rng));
-    } else if (m->has_answered && is_eager(s) && s->now_us >= s->next_pull_us &&
+    } else if (may_pull && is_eager(s) && s->now_us >= s->next_pull_us &&
                under_way(s) < PULL_EAGER_MAX) {
         s->next_pull_us = s->now_us + PULL_EAGER_PERIOD_US;
         start(s, m, (uint32_t)rng_next(&s->rng));
-    } else {
+    } else if (may_pull || s->answered == 0 || !is_eager(s)) {
+        /* While pulls follow upon each other, one that has to be asked first would only delay. */
         s->differs = m->uuid;
     }
 }

@@ -142,16 +142,20 @@ void relay_request(struct swim *s, const struct courier_asked *asked)
     }
     *r = fresh;
     s->relay_count++;
+    (void)roster_addr_of(&s->roster, target, 0, &r->to);
     struct packet ping = courier_ping(s, r->seq, target->tag);
     ping.is_bare = asked->room < DATAGRAM_BYTES_MAX;
     courier_send_twice(s, target, &ping);
 }
 
-void relay_acked(struct swim *s, const struct member *from, uint32_t seq)
+void relay_acked(struct swim *s, struct member *from, uint32_t seq, bool is_datagram)
 {
     for (uint32_t i = 0; i < RELAYS_MAX && s->relay_count > 0; i++) {
         struct relay *r = &s->relays[i];
         if (seq != 0 && r->seq == seq && uuid_equal(&r->target, &from->uuid)) {
+            if (is_datagram && r->to.port != 0) {
+                courier_proved(s, from, &r->to);
+            }
             finish(s, r, true);
         }
     }

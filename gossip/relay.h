@@ -20,7 +20,7 @@ void relay_answered(struct swim *s, struct member *m, uint32_t seq, bool is_answ
 void relay_request(struct swim *s, const struct courier_asked *asked);
 
 /* An ack of `from`: passed on when it was asked for on somebody's behalf. */
-void relay_acked(struct swim *s, const struct member *from, uint32_t seq);
+void relay_acked(struct swim *s, struct member *from, uint32_t seq, bool is_datagram);
 
 /* Whether a ping with this number was sent to the member on somebody's behalf. */
 bool relay_has_asked(const struct swim *s, const struct uuid *target, uint32_t seq);

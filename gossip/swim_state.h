@@ -91,6 +91,7 @@ struct relay {
     uint32_t their_seq;
     struct uuid requester;
     struct uuid target;
+    struct addr to;  /* where the ping went; port 0: by link only */
     bool is_paid;    /* by a datagram as long as what comes of it */
     uint64_t due_us; /* when the requester is told that nothing came */
 };
@@ -140,7 +141,7 @@ struct swim {
     uint32_t relay_count;
     struct pull pulls[PULLS_MAX];
     uint32_t answered, answered_mates; /* members that have answered since they last were gone */
-    uint32_t asked_max;                /* new mates are asked at once while fewer have answered */
+    uint32_t asked_max;                /* new ones are asked at once while fewer have answered */
     uint64_t ask_us;                   /* when those asked were last counted from */
     uint32_t ask_count;
     uint64_t dial_us; /* when dials to such were last counted from */

@@ -225,11 +225,14 @@ static void welcome(struct swim *s, struct member *m)
     tell_caller(s, SWIM_MEMBER_NEW, m, MEMBER_ALIVE);
 }
 
-/* Whether new mates are asked at once: until enough have answered for quorums and for a start. All
- * others are asked when it is their turn to be probed. */
-static bool is_asked_at_once(const struct swim *s)
+bool view_asks_at_once(const struct swim *s, bool is_mate)
 {
-    return s->answered_mates < s->asked_max;
+    return (is_mate ? s->answered_mates : s->answered) < s->asked_max;
+}
+
+static bool is_asked_at_once(const struct swim *s, const struct member_card *card)
+{
+    return view_asks_at_once(s, strcmp(card->enclave, member_enclave(s->self)) == 0);
 }
 
 /* Somebody unproven says that it is there. Those whose words these are, and may be nobody's, are
@@ -254,7 +257,7 @@ static void settle_in(struct swim *s, struct member *m, bool is_first_hand)
         if (s->rumors.count < NEWCOMERS_MAX) {
             tell_others(s, m, ENTRY_ALIVE, NULL);
         }
-    } else if (m->is_mate && is_asked_at_once(s)) {
+    } else if (m->is_mate && view_asks_at_once(s, true)) {
         probe_ask(s, m);
     }
 }
@@ -265,7 +268,7 @@ static struct member *meet(struct swim *s, const struct member_card *card,
 {
     const bool is_own = uuid_equal(teller->uuid, &card->uuid);
     if (!teller->is_sure) {
-        return is_own || is_asked_at_once(s) ? name_one(s, card) : NULL;
+        return is_own || is_asked_at_once(s, card) ? name_one(s, card) : NULL;
     }
     struct member *m = add(s, card, MEMBER_ALIVE);
     if (m != NULL) {
@@ -333,6 +336,18 @@ static void take_later(struct swim *s, struct member *m, const struct member_car
     }
 }
 
+/* Somebody sure says that one who was only named is a member. The question to it goes on where it
+ * would be asked now. */
+static void take_vouched(struct swim *s, struct member *m, const struct member_card *card)
+{
+    roster_set_card(&s->roster, m, card);
+    roster_set_state(&s->roster, m, MEMBER_ALIVE, card->incarnation, s->now_us);
+    welcome(s, m);
+    if (!m->is_mate || !view_asks_at_once(s, true)) {
+        probe_acquit(s, m);
+    }
+}
+
 /* A later card, of nobody sure, of somebody who is gone: is it back? */
 static void ask_again(struct swim *s, struct member *m, const struct member_card *card)
 {
@@ -352,10 +367,12 @@ static void take_card(struct swim *s, struct member *m, const struct member_card
     const bool is_later = card->incarnation > m->incarnation;
     if (is_first_hand && (m->is_ghost || m->state == MEMBER_NAMED)) {
         take_later(s, m, card, true); /* whatever others have said of it until now */
+    } else if (teller->is_sure && m->state == MEMBER_NAMED) {
+        take_vouched(s, m, card);
     } else if (is_later && (teller->is_sure || member_is_live(m))) {
         take_later(s, m, card, is_first_hand);
     } else if (is_later && m->state != MEMBER_NAMED) {
-        if (is_own || is_asked_at_once(s)) {
+        if (is_own || is_asked_at_once(s, card)) {
             ask_again(s, m, card);
         }
     } else if (is_fuller(m, card->incarnation, card->addr_count) ||
@@ -605,7 +622,8 @@ static void hear_of_suspect(struct swim *s, const struct entry *e, const struct 
  * itself. */
 static void want_card(struct swim *s, struct member *m, bool is_own)
 {
-    if (!m->is_self && !m->is_ghost && (is_own || member_is_live(m) || is_asked_at_once(s)) &&
+    if (!m->is_self && !m->is_ghost &&
+        (is_own || member_is_live(m) || view_asks_at_once(s, m->is_mate)) &&
         !probe_state(s, m)->is_card_wanted) {
         m->probe->is_card_wanted = true;
         probe_ping(s, m);
@@ -628,8 +646,9 @@ static void hear_card(struct swim *s, const struct entry *e, const struct view_t
         want_card(s, m, is_own);
         return;
     }
+    const bool is_vouched = teller->is_sure && m != NULL && m->state == MEMBER_NAMED;
     if (m == NULL || e->incarnation > m->incarnation || (is_own && !m->has_answered) ||
-        is_fuller(m, e->incarnation, e->addr_count)) {
+        is_vouched || is_fuller(m, e->incarnation, e->addr_count)) {
         struct cursor c = cursor_reader(e->card, e->card_len);
         struct member_card card;
         card_read(&c, &card);

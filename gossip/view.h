@@ -52,6 +52,11 @@ struct view_teller {
 enum rc view_alive(struct swim *s, const struct member_card *card, const struct view_teller *teller,
                    struct member **ret_member);
 
+/* Whether a new mate, or another member, is asked at once though only others speak of it: until
+ * enough have answered for quorums and for a start. Later ones are asked when it is their turn to
+ * be probed; what is said of others' enclaves comes by pages. */
+bool view_asks_at_once(const struct swim *s, bool is_mate);
+
 /* The member has repeated a number of ours, or speaks over a link: it is there, and counts. One
  * that was only named is alive from here on, if its own card has come. */
 void view_answered(struct swim *s, struct member *m);

@@ -265,6 +265,40 @@ static void cards_of_nobody_make_no_members(void **state)
     cluster_free(c);
 }
 
+/* Whatever number the strangers have given it. */
+static void one_who_is_named_is_a_member_once_a_page_says_so(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_formed(12, 3, false);
+    uint8_t bytes[CARD_WIRE_MAX];
+    struct member_card card = {
+        .uuid = {{9}},
+        .version_min = PROTOCOL_VERSION_MIN,
+        .version_max = PROTOCOL_VERSION_MAX,
+        .name = "somebody",
+        .enclave = "default",
+    };
+    const uint64_t numbers[] = {7000, 5};
+    for (uint32_t i = 0; i < 2; i++) {
+        card.incarnation = numbers[i];
+        struct cursor w = cursor_writer(bytes, sizeof(bytes));
+        card_write(&w, &card);
+        const struct entry e = {.kind = ENTRY_ALIVE,
+                                .uuid = card.uuid,
+                                .incarnation = card.incarnation,
+                                .card = bytes,
+                                .card_len = w.pos};
+        const struct view_teller teller = {.uuid = &c->nodes[1].uuid, .is_sure = i == 1};
+        view_entry(c->nodes[0].swim, &e, &teller);
+        const struct swim_counts counts = swim_counts(c->nodes[0].swim);
+        assert_int_equal(counts.named, 1 - i);
+        assert_int_equal(counts.alive, 2 + i);
+    }
+    assert_int_equal(swim_find(c->nodes[0].swim, &card.uuid)->incarnation, 5);
+    swim_check(c->nodes[0].swim);
+    cluster_free(c);
+}
+
 /* Three pings each in the first 200 ms, in bursts of 32. */
 static void few_of_those_named_are_asked_at_a_time(void **state)
 {
@@ -496,6 +530,7 @@ int main(void)
         cmocka_unit_test(nobody_is_met_at_an_incarnation_beyond_reach),
         cmocka_unit_test(an_own_address_takes_two_witnesses_where_there_are_two),
         cmocka_unit_test(cards_of_nobody_make_no_members),
+        cmocka_unit_test(one_who_is_named_is_a_member_once_a_page_says_so),
         cmocka_unit_test(few_of_those_named_are_asked_at_a_time),
         cmocka_unit_test(a_lone_node_is_alone_whatever_it_is_told),
         cmocka_unit_test(a_member_that_only_some_reach_is_declared_dead_to_nobody),

@@ -68,7 +68,8 @@ struct courier_asked {
     struct member *to;
     const struct addr *from;
     const struct packet *packet;
-    size_t room; /* DATAGRAM_BYTES_MAX for who has proved that it receives, else what came */
+    bool is_sure; /* nobody else can have sent it, but who receives at `from` */
+    size_t room;  /* DATAGRAM_BYTES_MAX for who has proved that it receives, else what came */
 };
 
 /* Back the way it came, or not at all where it does not fit. */

@@ -26,19 +26,24 @@ void intake_stranger(struct swim *s, const struct addr *from, uint8_t version)
     (void)eventq_put(&s->events, &event);
 }
 
-static void take_vitals(struct swim *s, struct member *m, const struct packet *p, bool is_by_link,
-                        uint32_t rtt_us)
+/* What the sender says of its condition steers others: a clock to be taken, an enclave that may
+ * begin. Of digest and root, which only have questions asked, everybody's word will do. */
+static void take_vitals(struct swim *s, const struct courier_asked *asked, uint32_t rtt_us)
 {
-    const uint8_t kept = m->link != 0 && !is_by_link ? MEMBER_STATE_FLAGS : 0;
+    struct member *m = asked->to;
+    const struct packet *p = asked->packet;
+    const uint8_t by_link = m->link != 0 && asked->from != NULL ? MEMBER_STATE_FLAGS : 0;
+    const uint8_t kept = asked->is_sure ? by_link : UINT8_MAX;
     m->flags = (uint8_t)((m->flags & kept) | (p->vitals.flags & ~kept));
     if (member_is_live(m)) {
-        const struct swim_event event = {
+        struct swim_event event = {
             .kind = SWIM_VITALS,
             .member = m,
             .vitals = p->vitals,
             .vitals_at_us = s->now_us,
             .rtt_us = rtt_us,
         };
+        event.vitals.flags = asked->is_sure ? p->vitals.flags : 0;
         (void)eventq_put(&s->events, &event);
     }
     if (s->self->state != MEMBER_LEFT && m->state != MEMBER_NAMED) {
@@ -80,7 +85,7 @@ static void take_ping(struct swim *s, const struct courier_asked *asked)
         courier_reply(s, asked, &reply);
     }
     if (asked->to != NULL) {
-        take_vitals(s, asked->to, p, asked->from == NULL, 0);
+        take_vitals(s, asked, 0);
     }
 }
 
@@ -93,7 +98,7 @@ static void take_ack(struct swim *s, const struct courier_asked *asked, bool is_
         ownaddr_seen(s, &p->seen_as, asked->to);
     }
     relay_acked(s, asked->to, p->seq, asked->from != NULL);
-    take_vitals(s, asked->to, p, asked->from == NULL, rtt_us);
+    take_vitals(s, asked, rtt_us);
 }
 
 static void take_pull(struct swim *s, const struct courier_asked *asked)
@@ -224,11 +229,12 @@ static void take_unknown(struct swim *s, const struct courier_asked *asked)
     }
 }
 
-static bool is_proven(const struct swim *s, const struct member *sender, const struct addr *from,
-                      const struct packet *p)
+/* Whether the sender has shown that it receives at `from`: by our cookie, now or where it last
+ * answered. */
+static bool is_proven(const struct member *sender, const struct addr *from, bool has_cookie)
 {
-    if (from == NULL || cookie_is_of(s->cookie_secret, from, s->now_us, p->cookie)) {
-        return from == NULL || p->kind != PACKET_COOKIE;
+    if (from == NULL || has_cookie) {
+        return true;
     }
     if (sender == NULL || !sender->is_proven) {
         return false;
@@ -251,7 +257,9 @@ static void take_packet(struct swim *s, struct member *sender, const struct addr
 {
     const bool is_known = sender != NULL && !sender->is_ghost;
     const bool is_candidate = p->kind == PACKET_ACK && candidates_has_asked(&s->candidates, p->seq);
-    const bool has_proved = is_proven(s, sender, from, p);
+    const bool has_cookie = from != NULL && p->kind != PACKET_COOKIE &&
+                            cookie_is_of(s->cookie_secret, from, s->now_us, p->cookie);
+    const bool has_proved = is_proven(sender, from, has_cookie);
     struct courier_asked asked = {
         .to = is_known ? sender : NULL,
         .from = from,
@@ -267,6 +275,7 @@ static void take_packet(struct swim *s, struct member *sender, const struct addr
         .uuid = &uuid,
         .is_sure = is_sure(s, sender, &uuid, from, p),
     };
+    asked.is_sure = teller.is_sure || has_cookie;
     s->is_naming = false;
     take_entries(s, &teller, p);
     if (s->is_naming && from != NULL && (has_proved || !is_question(p->kind))) {

@@ -61,8 +61,8 @@ struct swim_event {
     struct member *member; /* NULL for candidates and strangers */
     enum member_state was;
     struct addr addr;
-    uint8_t version; /* SWIM_STRANGER: which it speaks; 0: it is of another cluster */
-    struct vitals vitals;
+    uint8_t version;       /* SWIM_STRANGER: which it speaks; 0: it is of another cluster */
+    struct vitals vitals;  /* without flags where others can have said so */
     uint64_t vitals_at_us; /* when they came */
     uint32_t rtt_us;
     const uint8_t *data; /* borrowed until the next call of swim_next_event() */

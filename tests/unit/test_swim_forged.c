@@ -480,6 +480,22 @@ static void a_full_table_forgets_nobody_whose_end_is_untold(void **state)
     cluster_free(c);
 }
 
+/* Its condition is what it says in answer, or with our cookie: nobody else's word steers anything.
+ */
+static void a_ping_in_a_members_name_changes_none_of_its_flags(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_formed(50, 3, false);
+    run_for(c, 3000);
+    const uint32_t flags = member_of(c, 0, 2)->flags;
+    assert_int_equal(flags, MEMBER_HAS_CLOCK | MEMBER_IS_CAUGHT_UP);
+    forge(c, 0, 2, PACKET_PING, NULL, 0);
+    assert_int_equal(member_of(c, 0, 2)->flags, flags);
+    forge(c, 0, 2, PACKET_ACK, NULL, 0);
+    assert_int_equal(member_of(c, 0, 2)->flags, flags);
+    cluster_free(c);
+}
+
 static uint64_t bytes_sent(const struct cluster *c)
 {
     uint64_t bytes = c->bytes_by_link;
@@ -537,6 +553,7 @@ int main(void)
         cmocka_unit_test(what_others_say_does_not_change_a_members_enclave),
         cmocka_unit_test(the_end_of_somebody_unknown_keeps_nobody_out),
         cmocka_unit_test(a_full_table_forgets_nobody_whose_end_is_untold),
+        cmocka_unit_test(a_ping_in_a_members_name_changes_none_of_its_flags),
         cmocka_unit_test(forged_accusations_cost_little_traffic),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -90,26 +90,28 @@ void view_renew_self(struct swim *s, enum member_state state, uint64_t incarnati
     tell_others(s, s->self, state == MEMBER_LEFT ? ENTRY_LEFT : ENTRY_ALIVE, NULL);
 }
 
-/* Our number goes past one that others may hold us at, as far as they follow at once. One that is
- * further was raised by many false cards; whoever holds us at it tells us so again, and in the end
- * we are past it. */
-static void outdo(struct swim *s, uint64_t incarnation)
+/* The number after `own` that is past one that others may hold us at, as far as they follow at
+ * once. One that is further was raised by many false cards; whoever holds us at it tells us so
+ * again, and in the end we are past it. */
+static uint64_t past(uint64_t own, uint64_t incarnation)
 {
-    const uint64_t own = s->self->incarnation;
     const uint64_t more =
         incarnation - own < VIEW_RAISE_MAX ? incarnation - own + 1 : VIEW_RAISE_MAX;
-    view_renew_self(s, MEMBER_ALIVE, own < UINT64_MAX - more ? own + more : UINT64_MAX);
+    return own < UINT64_MAX - more ? own + more : UINT64_MAX;
 }
 
-/* Somebody holds us at this number or for less than alive: say otherwise, at once, but not many
- * times a second. `by`, the accuser, hears it first; NULL where there is none. */
+/* Somebody holds us at this number for less than alive, or at one that we have not taken: say
+ * otherwise, at once, but not many times a second. Each time counts for the number that is taken
+ * then, or who raises it often would keep ahead of us. `by`, the accuser, hears it first; NULL
+ * where there is none. */
 static void contradict(struct swim *s, uint64_t incarnation, const struct uuid *by)
 {
     struct refutation *r = &s->refutation;
-    if (s->self->state == MEMBER_LEFT) {
+    const uint64_t own = r->due_us != UINT64_MAX ? r->incarnation : s->self->incarnation;
+    if (s->self->state == MEMBER_LEFT || incarnation < own) {
         return;
     }
-    r->incarnation = incarnation > r->incarnation ? incarnation : r->incarnation;
+    r->incarnation = past(own, incarnation);
     r->by = by != NULL ? *by : r->by;
     if (r->due_us == UINT64_MAX) {
         const uint64_t next_us = r->since_us + REFUTE_PERIOD_US;
@@ -125,10 +127,10 @@ void view_contradict(struct swim *s)
     const struct refutation r = s->refutation;
     struct member *accuser = roster_find(&s->roster, &r.by);
     s->refutation = (struct refutation){.due_us = UINT64_MAX, .since_us = s->now_us};
-    if (s->self->state == MEMBER_LEFT || r.incarnation < s->self->incarnation) {
+    if (s->self->state == MEMBER_LEFT || r.incarnation <= s->self->incarnation) {
         return;
     }
-    outdo(s, r.incarnation);
+    view_renew_self(s, MEMBER_ALIVE, r.incarnation);
     if (accuser != NULL && !accuser->is_self && member_is_live(accuser)) {
         struct packet p = {.kind = PACKET_GOSSIP};
         courier_send(s, accuser, &p);
@@ -641,7 +643,7 @@ static void hear_card(struct swim *s, const struct entry *e, const struct view_t
     if (!is_known && e->incarnation > VIEW_UNKNOWN_MAX) {
         return;
     }
-    if (is_known && e->incarnation > m->incarnation &&
+    if (is_known && !m->is_self && e->incarnation > m->incarnation &&
         e->incarnation - m->incarnation > VIEW_RAISE_MAX && !is_first_hand) {
         want_card(s, m, is_own);
         return;

@@ -86,7 +86,8 @@ void view_entry(struct swim *s, const struct entry *e, const struct view_teller 
 /* News about this node itself, under a new incarnation. */
 void view_renew_self(struct swim *s, enum member_state state, uint64_t incarnation);
 
-/* This node says otherwise to what it is held for: due at s->refutation.due_us. */
+/* This node says otherwise to what it is held for, if there is anything: due at
+ * s->refutation.due_us. */
 void view_contradict(struct swim *s);
 
 /* Forgets the dead and left whose time is over, and asks one of the dead whether it is back. */

@@ -33,9 +33,11 @@ uint32_t candidate_addr_hash(const struct addr *addr, uint64_t seed)
     return (uint32_t)XXH3_64bits_withSeed(bytes, c.pos, seed);
 }
 
-void candidates_init(struct candidates *cs, uint64_t hash_seed)
+void candidates_init(struct candidates *cs, uint64_t hash_seed,
+                     const uint8_t secret[static SIPHASH_KEY_BYTES])
 {
     *cs = (struct candidates){.hash_seed = hash_seed};
+    series_init(&cs->seqs, secret, "candidates");
     slotindex_init(&cs->by_addr, CANDIDATES_MAX);
     slotindex_init(&cs->by_seq, CANDIDATES_MAX);
     timerheap_init(&cs->timers, CANDIDATES_MAX);
@@ -126,9 +128,7 @@ static uint32_t next_seq(struct candidates *cs)
 {
     uint32_t seq = 0;
     do {
-        cs->made++;
-        const uint64_t hash = XXH3_64bits_withSeed(&cs->made, sizeof(cs->made), cs->hash_seed);
-        seq = SEQ_CANDIDATE | (uint32_t)(hash >> 32);
+        seq = SEQ_CANDIDATE | (uint32_t)series_next(&cs->seqs);
     } while (find_seq(cs, seq) != NULL);
     return seq;
 }

@@ -14,6 +14,7 @@
 #define GOSSIP_CANDIDATE_H
 
 #include "core/addr.h"
+#include "core/series.h"
 #include "gossip/slotindex.h"
 #include "gossip/swim.h"
 #include "gossip/timerheap.h"
@@ -42,8 +43,8 @@ struct candidates {
     struct candidate **slots;
     uint32_t slot_count;
     uint32_t count;
-    uint64_t made;
     uint64_t hash_seed;
+    struct series seqs;
     struct slotindex by_addr, by_seq;
     struct timerheap timers;
     struct addr own[CANDIDATE_OWN_MAX];
@@ -64,7 +65,9 @@ struct candidate_ask {
     uint64_t cookie; /* to send back; 0 for none */
 };
 
-void candidates_init(struct candidates *cs, uint64_t hash_seed);
+/* Its numbers are made with the secret. */
+void candidates_init(struct candidates *cs, uint64_t hash_seed,
+                     const uint8_t secret[static SIPHASH_KEY_BYTES]);
 void candidates_fini(struct candidates *cs);
 
 /* Takes a hint. False when it costs nothing: under way already, known as own, or the table full. */

@@ -404,7 +404,7 @@ void courier_reply_cookie(struct swim *s, const struct courier_asked *asked)
     struct packet reply = {
         .kind = PACKET_COOKIE,
         .seq = p->seq,
-        .cookie = cookie_of(s->cookie_secret, asked->from, s->now_us),
+        .cookie = cookie_of(s->secret, asked->from, s->now_us),
     };
     s->counters->cookies_sent++;
     courier_reply(s, asked, &reply);

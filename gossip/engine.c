@@ -75,7 +75,7 @@ static struct swim *make_swim(struct engine *e, uint64_t now_us)
         .vitals = fill_vitals,
         .vitals_arg = e,
     };
-    memcpy(swim.cookie_secret, e->config.cookie_secret, sizeof(swim.cookie_secret));
+    memcpy(swim.secret, e->config.secret, sizeof(swim.secret));
     memcpy(swim.self.name, e->config.name, sizeof(swim.self.name));
     memcpy(swim.self.enclave, e->config.enclave, sizeof(swim.self.enclave));
     memcpy(swim.self.addrs, e->config.addrs, sizeof(swim.self.addrs));
@@ -116,7 +116,7 @@ struct engine *engine_new(const struct engine_config *config, uint64_t now_us)
         .outbox = e->outbox,
         .counters = &e->counters,
         .enclave = e->config.enclave,
-        .seed = config->session_seed,
+        .secret = config->secret,
     };
     e->sync = sync_new(&sync);
     sync_join(e->sync, now_us);

@@ -25,13 +25,12 @@
 struct engine;
 
 struct engine_config {
-    struct uuid uuid;      /* random, never nil */
-    uint64_t boot;         /* wall clock at start, ms */
-    uint64_t host_tag;     /* equal for nodes of one host and network namespace */
-    uint64_t seed;         /* for choices and jitter */
-    uint64_t table_seed;   /* unpredictable, and never told to anybody */
-    uint64_t session_seed; /* unpredictable; peers see what is drawn from it */
-    uint8_t cookie_secret[SIPHASH_KEY_BYTES]; /* unpredictable */
+    struct uuid uuid;                  /* random, never nil */
+    uint64_t boot;                     /* wall clock at start, ms */
+    uint64_t host_tag;                 /* equal for nodes of one host and network namespace */
+    uint64_t seed;                     /* for choices and jitter */
+    uint64_t table_seed;               /* unpredictable, and never told to anybody */
+    uint8_t secret[SIPHASH_KEY_BYTES]; /* unpredictable; others see what is made with it */
     uint64_t wall_ms; /* wall clock, ms since the epoch, at `now_us` of engine_new() */
     char name[NAME_SIZE];
     char network[NAME_SIZE]; /* the cluster's name */

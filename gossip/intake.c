@@ -258,7 +258,7 @@ static void take_packet(struct swim *s, struct member *sender, const struct addr
     const bool is_known = sender != NULL && !sender->is_ghost;
     const bool is_candidate = p->kind == PACKET_ACK && candidates_has_asked(&s->candidates, p->seq);
     const bool has_cookie = from != NULL && p->kind != PACKET_COOKIE &&
-                            cookie_is_of(s->cookie_secret, from, s->now_us, p->cookie);
+                            cookie_is_of(s->secret, from, s->now_us, p->cookie);
     const bool has_proved = is_proven(sender, from, has_cookie);
     struct courier_asked asked = {
         .to = is_known ? sender : NULL,

@@ -50,12 +50,13 @@ struct swim *swim_new(const struct swim_config *config, struct outbox *outbox, u
     s->now_us = now_us;
     s->news_us = now_us;
     rng_init(&s->rng, config->seed);
-    memcpy(s->cookie_secret, config->cookie_secret, sizeof(s->cookie_secret));
-    const uint64_t hash_seed = rng_next(&s->rng);
+    memcpy(s->secret, config->secret, sizeof(s->secret));
+    series_init(&s->seqs, config->secret, "swim");
+    const uint64_t hash_seed = series_next(&s->seqs);
     roster_init(&s->roster, s->cluster, self->host_tag & CARD_48_BITS, hash_seed);
     rumor_queue_init(&s->rumors);
     timerheap_init(&s->timers, MEMBERS_MAX);
-    candidates_init(&s->candidates, hash_seed);
+    candidates_init(&s->candidates, hash_seed, config->secret);
     eventq_init(&s->events);
     s->self = roster_add(&s->roster, self, MEMBER_ALIVE, true, now_us);
     rumor_put(&s->rumors, s->self, ENTRY_ALIVE, NULL);
@@ -256,6 +257,7 @@ void swim_leave(struct swim *s, uint64_t now_us)
     if (s->self->state == MEMBER_LEFT) {
         return;
     }
+    view_contradict(s); /* or who holds us at a later number does not believe it */
     view_renew_self(s, MEMBER_LEFT, s->self->incarnation + 1);
     const uint32_t others = s->roster.order_count;
     const uint32_t start = others > 0 ? (uint32_t)rng_below(&s->rng, others) : 0;

@@ -35,8 +35,8 @@ struct swim_config {
     char network[NAME_SIZE];
     uint64_t seed;
     uint32_t replication_factor; /* of the enclave: so many mates at least are asked at once */
-    uint8_t cookie_secret[SIPHASH_KEY_BYTES]; /* unpredictable */
-    struct engine_counters *counters; /* borrowed for the life of the swim; it counts into it */
+    uint8_t secret[SIPHASH_KEY_BYTES]; /* unpredictable: of cookies and of numbers to be repeated */
+    struct engine_counters *counters;  /* borrowed for the life of the swim; it counts into it */
     /* Fills this node's vitals; `cut_s` is the cut that a ping asked for, 0 to choose one. */
     void (*vitals)(void *arg, uint64_t cut_s, uint64_t now_us, struct vitals *ret_vitals);
     void *vitals_arg;

@@ -18,6 +18,7 @@
 #define GOSSIP_SWIM_STATE_H
 
 #include "core/rng.h"
+#include "core/series.h"
 #include "gossip/candidate.h"
 #include "gossip/eventq.h"
 #include "gossip/packet.h"
@@ -155,7 +156,8 @@ struct swim {
 
     uint16_t proven[PROVEN_KEPT]; /* slots of those that proved last that they receive, a ring */
     uint32_t proven_count;
-    uint8_t cookie_secret[SIPHASH_KEY_BYTES];
+    uint8_t secret[SIPHASH_KEY_BYTES];
+    struct series seqs; /* of sequence numbers */
     uint64_t knocks_us; /* since when `knocks` are counted */
     uint32_t knocks;
     bool is_naming;      /* the packet being taken names somebody who is being asked */
@@ -167,7 +169,7 @@ struct swim {
     struct refutation {
         uint64_t due_us;      /* not before; UINT64_MAX while nothing is to be refuted */
         uint64_t since_us;    /* when the last one went out; 0 never */
-        uint64_t incarnation; /* the highest that we are held at */
+        uint64_t incarnation; /* that we take then */
         struct uuid by;       /* who said so; nil: nobody needs to be told first */
     } refutation;
     uint32_t health;   /* Lifeguard's local health multiplier: 0 is well */
@@ -185,7 +187,7 @@ struct swim {
  * what repeats it is taken for an answer. */
 static inline uint32_t swim_next_seq(struct swim *s)
 {
-    return 1 + (uint32_t)rng_below(&s->rng, INT32_MAX);
+    return 1 + (uint32_t)(series_next(&s->seqs) % INT32_MAX);
 }
 
 static inline bool member_is_live(const struct member *m)

@@ -2,7 +2,7 @@
 
 #include "core/assert.h"
 #include "core/mem.h"
-#include "core/rng.h"
+#include "core/series.h"
 #include "gossip/initiator.h"
 #include "gossip/join.h"
 #include "gossip/responder.h"
@@ -14,7 +14,7 @@
 
 struct sync {
     struct sync_config config;
-    struct rng rng;
+    struct series keys;
     struct join join;
     struct sync_side *sides; /* those with something under way; the first has its turn */
     bool is_busy;            /* the last turn left work that could go on at once */
@@ -28,7 +28,7 @@ struct sync *sync_new(const struct sync_config *config)
     s->config = *config;
     s->tell_at_us = UINT64_MAX;
     s->tell_again_at_us = UINT64_MAX;
-    rng_init(&s->rng, config->seed);
+    series_init(&s->keys, config->secret, "sync");
     return s;
 }
 
@@ -104,7 +104,7 @@ enum rc sync_start(struct sync *s, struct link *l, uint64_t cut_s, uint64_t now_
     if (l->state != LINK_OPEN || l->is_conflict || !side_is_idle(side) ||
         now_us < side->not_before_us || now_us < side->responding_until_us ||
         is_occupied(s, side, now_us) ||
-        initiator_begin(&s->config, l, cut_s, rng_next(&s->rng), now_us) != RC_OK) {
+        initiator_begin(&s->config, l, cut_s, series_next(&s->keys), now_us) != RC_OK) {
         return RC_AGAIN;
     }
     enlist(s, side);

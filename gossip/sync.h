@@ -53,8 +53,8 @@ struct sync_config {
     struct replica *replica;
     struct outbox *outbox;
     struct engine_counters *counters;
-    const char *enclave; /* ours */
-    uint64_t seed;       /* of the sessions' keys, which peers are told; unpredictable */
+    const char *enclave;   /* ours */
+    const uint8_t *secret; /* SIPHASH_KEY_BYTES: of the sessions' keys, which peers are told */
 };
 
 /* Everything in the configuration is borrowed. Never NULL. */

@@ -403,8 +403,8 @@ static enum rc make_engine(struct node *n)
 {
     const struct node_config *c = n->config;
     struct {
-        uint64_t engine, table, session;
-        uint8_t cookies[SIPHASH_KEY_BYTES];
+        uint64_t engine, table;
+        uint8_t secret[SIPHASH_KEY_BYTES];
     } seeds;
     const enum rc rc = hostinfo_random(&seeds, sizeof(seeds));
     if (rc != RC_OK) {
@@ -417,7 +417,6 @@ static enum rc make_engine(struct node *n)
                                    .host_tag = hostinfo_tag(),
                                    .seed = seeds.engine,
                                    .table_seed = seeds.table,
-                                   .session_seed = seeds.session,
                                    .wall_ms = hostinfo_wall_ms(),
                                    .replication_factor = c->replication_factor,
                                    .write_timeout_ms = c->write_timeout_ms,
@@ -427,7 +426,7 @@ static enum rc make_engine(struct node *n)
                                    .ttl_max_ms = c->ttl_max_s * 1000,
                                    .expect_members = c->expect_members,
                                    .pages = n->pages};
-    memcpy(config.cookie_secret, seeds.cookies, sizeof(config.cookie_secret));
+    memcpy(config.secret, seeds.secret, sizeof(config.secret));
     memcpy(config.name, n->name, sizeof(config.name));
     memcpy(config.network, c->network, sizeof(config.network));
     memcpy(config.enclave, c->enclave, sizeof(config.enclave));

@@ -65,6 +65,7 @@ static void set_up_end(struct run *run, int i)
     e->store = store_new(&store);
     e->mesh = mesh_new(e->outbox);
     e->replica = replica_new(1000000, e->outbox);
+    static const uint8_t secrets[2][SIPHASH_KEY_BYTES] = {{1}, {2}};
     const struct sync_config sync = {
         .store = e->store,
         .mesh = e->mesh,
@@ -72,7 +73,7 @@ static void set_up_end(struct run *run, int i)
         .outbox = e->outbox,
         .counters = &e->counters,
         .enclave = "default",
-        .seed = 1 + (uint64_t)i,
+        .secret = secrets[i],
     };
     e->sync = sync_new(&sync);
     e->link = mesh_add(e->mesh, LINK_OPEN, i == 0, &addr, 0);

@@ -136,9 +136,9 @@ void cluster_start(struct cluster *c, uint32_t node)
     }
     config.seed = rng_next(&c->net.rng);
     config.table_seed = rng_next(&c->net.rng);
-    config.session_seed = config.table_seed; /* nobody keeps secrets here */
-    memcpy(config.cookie_secret, &config.table_seed, sizeof(config.table_seed));
-    memcpy(n->cookie_secret, config.cookie_secret, sizeof(n->cookie_secret));
+    memcpy(config.secret, &config.table_seed,
+           sizeof(config.table_seed)); /* nobody keeps them here */
+    memcpy(n->cookie_secret, config.secret, sizeof(n->cookie_secret));
     config.host_tag = node + 1;
     config.wall_ms = CLUSTER_WALL_MS + c->net.now_us / 1000 + (uint64_t)n->wall_offset_ms;
     config.boot = config.wall_ms;

@@ -111,7 +111,6 @@ static inline uint32_t cluster_start_at(struct cluster *c, uint32_t place, const
     struct node *n = &c->nodes[i];
     struct swim_config config = {
         .seed = rng_next(&c->rng),
-        .cookie_secret = {(uint8_t)i},
         .counters = &n->counters,
         .vitals = vitals_of,
         .vitals_arg = n,
@@ -122,6 +121,7 @@ static inline uint32_t cluster_start_at(struct cluster *c, uint32_t place, const
                  .version_max = PROTOCOL_VERSION_MAX,
                  .features = c->features},
     };
+    memcpy(config.secret, &config.seed, sizeof(config.seed));
     for (uint32_t b = 0; b < UUID_BYTES; b++) {
         config.self.uuid.bytes[b] = (uint8_t)rng_next(&c->rng);
     }

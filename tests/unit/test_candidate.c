@@ -7,6 +7,8 @@
 
 #include "gossip/candidate.h"
 
+static const uint8_t secret[SIPHASH_KEY_BYTES] = {1, 2, 3};
+
 static struct addr addr_number(uint32_t i)
 {
     const uint8_t ip[4] = {10, 1, (uint8_t)(i >> 8), (uint8_t)i};
@@ -20,7 +22,7 @@ static void silence_is_asked_three_times_then_dialed_once_then_forgotten(void **
     const struct addr addr = addr_number(1);
     struct candidates cs;
     struct candidate_ask ask;
-    candidates_init(&cs, 1);
+    candidates_init(&cs, 1, secret);
     assert_true(candidates_add(&cs, &addr, 1000));
     for (int i = 0; i < 3; i++) {
         assert_int_equal(candidates_deadline(&cs), asks_us[i]);
@@ -45,7 +47,7 @@ static void a_refusal_is_dialed_at_once(void **state)
     const struct addr addr = addr_number(1), other = addr_number(2);
     struct candidates cs;
     struct candidate_ask ask;
-    candidates_init(&cs, 1);
+    candidates_init(&cs, 1, secret);
     assert_true(candidates_add(&cs, &addr, 0));
     assert_int_equal(candidates_due(&cs, 0, &ask), CANDIDATE_ASK);
     assert_false(candidates_refused(&cs, &other, 50));
@@ -64,7 +66,7 @@ static void who_sends_a_cookie_is_asked_again_with_it_at_once_and_closely(void *
     const struct addr addr = addr_number(1);
     struct candidates cs;
     struct candidate_ask ask;
-    candidates_init(&cs, 1);
+    candidates_init(&cs, 1, secret);
     assert_true(candidates_add(&cs, &addr, 0));
     assert_int_equal(candidates_due(&cs, 0, &ask), CANDIDATE_ASK);
     assert_true(ask.cookie == 0);
@@ -96,7 +98,7 @@ static void an_answer_finds_its_candidate_by_number_once(void **state)
     struct candidates cs;
     struct addr got;
     struct candidate_ask ask;
-    candidates_init(&cs, 1);
+    candidates_init(&cs, 1, secret);
     assert_true(candidates_add(&cs, &addr, 0));
     assert_int_equal(candidates_due(&cs, 0, &ask), CANDIDATE_ASK);
     assert_false(candidates_settle_seq(&cs, ask.seq & 0x7fffffffU, &got));
@@ -116,11 +118,12 @@ static void an_answer_finds_its_candidate_by_number_once(void **state)
 static void no_part_of_a_number_can_be_told(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= 16; seed++) {
+    for (uint8_t first = 1; first <= 16; first++) {
+        const uint8_t other_secret[SIPHASH_KEY_BYTES] = {first};
         struct candidates cs;
         struct candidate_ask ask;
         uint32_t ever = 0, always = UINT32_MAX;
-        candidates_init(&cs, seed);
+        candidates_init(&cs, 1, other_secret);
         for (uint32_t i = 0; i < 64; i++) {
             const struct addr addr = addr_number(1);
             assert_true(candidates_add(&cs, &addr, i));
@@ -140,7 +143,7 @@ static void repeated_own_and_impossible_hints_cost_nothing(void **state)
     const struct addr addr = addr_number(1), own = addr_number(2);
     struct addr bad = addr_number(3);
     struct candidates cs;
-    candidates_init(&cs, 1);
+    candidates_init(&cs, 1, secret);
     candidates_add_own(&cs, &own);
     assert_true(candidates_is_own(&cs, &own));
     assert_false(candidates_add(&cs, &own, 0));
@@ -159,7 +162,7 @@ static void a_long_list_is_bounded_and_asked_in_bursts(void **state)
     (void)state;
     struct candidates cs;
     struct candidate_ask ask;
-    candidates_init(&cs, 1);
+    candidates_init(&cs, 1, secret);
     for (uint32_t i = 0; i < CANDIDATES_MAX; i++) {
         const struct addr addr = addr_number(i);
         assert_true(candidates_add(&cs, &addr, 0));

@@ -52,6 +52,7 @@ static void set_up_end(struct pair *p, int i)
     e->store = store_new(&store);
     e->mesh = mesh_new(e->outbox);
     e->replica = replica_new(1000000, e->outbox);
+    static const uint8_t secrets[2][SIPHASH_KEY_BYTES] = {{1}, {2}};
     const struct sync_config sync = {
         .store = e->store,
         .mesh = e->mesh,
@@ -59,7 +60,7 @@ static void set_up_end(struct pair *p, int i)
         .outbox = e->outbox,
         .counters = &e->counters,
         .enclave = "default",
-        .seed = 1000 + (uint64_t)i,
+        .secret = secrets[i],
     };
     e->sync = sync_new(&sync);
     e->link = mesh_add(e->mesh, LINK_OPEN, i == 0, &addr, 0);

@@ -2,6 +2,7 @@
 
 #include "cmd/config_file.h"
 #include "core/parse.h"
+#include "core/words.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,9 +82,8 @@ static uint64_t groups_limit(const char *root)
     if (config_file_read(name, PROC_BYTES_MAX, &text, &len) != RC_OK) {
         return limit;
     }
-    char *rest = NULL;
-    for (char *line = strtok_r(text, "\n", &rest); line != NULL;
-         line = strtok_r(NULL, "\n", &rest)) {
+    char *rest = text;
+    for (char *line; (line = words_next(&rest, "\n")) != NULL;) {
         limit = least(limit, line_limit(root, line));
     }
     free(text);

@@ -1,5 +1,7 @@
 #include "net/hosts.h"
 
+#include "core/words.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -11,13 +13,13 @@ static const char blanks[] = " \t\r\n";
 /* "address name alias ...", with a comment perhaps. */
 static bool has_name(char *line, const char *name, struct addr *ret_addr)
 {
-    char *rest = NULL;
+    char *rest = line;
     line[strcspn(line, "#")] = '\0';
-    const char *word = strtok_r(line, blanks, &rest);
+    const char *word = words_next(&rest, blanks);
     if (word == NULL || addr_parse_ip(word, 0, ret_addr) != RC_OK) {
         return false;
     }
-    while ((word = strtok_r(NULL, blanks, &rest)) != NULL) {
+    while ((word = words_next(&rest, blanks)) != NULL) {
         if (strcasecmp(word, name) == 0) {
             return true;
         }

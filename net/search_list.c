@@ -1,6 +1,7 @@
 #include "net/search_list.h"
 
 #include "core/parse.h"
+#include "core/words.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +14,7 @@ static const char blanks[] = " \t\r\n";
 static void take_domains(struct search_list *l, char *rest, uint32_t max)
 {
     l->count = 0;
-    for (const char *word; l->count < max && (word = strtok_r(NULL, blanks, &rest)) != NULL;) {
+    for (const char *word; l->count < max && (word = words_next(&rest, blanks)) != NULL;) {
         if (strlen(word) < SEARCH_NAME_SIZE) {
             (void)snprintf(l->domains[l->count++], SEARCH_NAME_SIZE, "%s", word);
         }
@@ -24,7 +25,7 @@ static void take_options(struct search_list *l, char *rest)
 {
     static const char ndots[] = "ndots:";
     uint64_t number = 0;
-    for (const char *word; (word = strtok_r(NULL, blanks, &rest)) != NULL;) {
+    for (const char *word; (word = words_next(&rest, blanks)) != NULL;) {
         if (strncmp(word, ndots, sizeof(ndots) - 1) == 0) {
             word += sizeof(ndots) - 1;
             const bool is_good = parse_u64(word, strlen(word), NDOTS_MAX, &number) == RC_OK;
@@ -42,8 +43,8 @@ void search_list_read(struct search_list *l, const char *path)
         return;
     }
     for (int i = 0; i < LINES_MAX && fgets(line, sizeof(line), file) != NULL; i++) {
-        char *rest = NULL;
-        const char *word = strtok_r(line, blanks, &rest);
+        char *rest = line;
+        const char *word = words_next(&rest, blanks);
         if (word == NULL) {
             continue;
         }

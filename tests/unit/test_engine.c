@@ -15,10 +15,10 @@ enum { START_US = 1000000, SECOND_US = 1000000, TTL_MS = 60000 };
 #define TTL_US (UINT64_C(1000) * TTL_MS)
 #define WALL_MS UINT64_C(1767225600000)
 
-static struct engine *make(uint64_t bytes_max)
+static struct engine *make_as(uint8_t id, uint64_t bytes_max)
 {
     const struct engine_config config = {
-        .uuid = {{1}},
+        .uuid = {{id}},
         .host_tag = 1,
         .seed = 2,
         .table_seed = 3,
@@ -34,6 +34,11 @@ static struct engine *make(uint64_t bytes_max)
         .ttl_max_ms = UINT64_C(86400) * 1000,
     };
     return engine_new(&config, START_US);
+}
+
+static struct engine *make(uint64_t bytes_max)
+{
+    return make_as(1, bytes_max);
 }
 
 /* Nobody answered discovery: the node is alone. */
@@ -334,6 +339,65 @@ static void a_newcomer_that_members_refuse_is_not_ready(void **state)
     engine_free(e);
 }
 
+/* Meets so many of another enclave that one more has no room. */
+static void fill_table(struct engine *e, uint64_t now_us)
+{
+    struct member *m = NULL;
+    struct member_card card = {.version_min = PROTOCOL_VERSION_MIN,
+                               .version_max = PROTOCOL_VERSION_MAX,
+                               .name = "other",
+                               .enclave = "others"};
+    for (uint32_t i = 1; i < MEMBERS_MAX; i++) {
+        card.uuid = (struct uuid){{9, (uint8_t)(i >> 8), (uint8_t)i}};
+        assert_int_equal(swim_meet(e->swim, &card, NULL, now_us, &m), RC_OK);
+    }
+    card.uuid = (struct uuid){{10}};
+    assert_int_equal(swim_meet(e->swim, &card, NULL, now_us, &m), RC_FULL);
+}
+
+/* All that one side has to say on a link goes to the other. */
+static void pass(struct engine *from, uint32_t from_link, struct engine *to, uint32_t to_link,
+                 struct buf *out, uint64_t now_us)
+{
+    buf_clear(out);
+    while (engine_link_output(from, from_link, out, 65536, now_us) > 0) {
+    }
+    engine_link_input(to, to_link, buf_data(out), out->len, now_us);
+}
+
+static void a_newcomer_is_refused_by_who_has_no_room_and_is_not_ready(void **state)
+{
+    (void)state;
+    struct engine *full = make(8 << 20);
+    struct engine *newcomer = make_as(2, 8 << 20);
+    const struct addr from = {.port = 9};
+    const uint8_t close[] = {FRAME_CLOSE, FRAME_CRITICAL, 0, 0, 0, 1, CLOSE_FULL};
+    struct buf out;
+    struct engine_status status;
+    buf_init(&out, 1 << 20);
+    fill_table(full, START_US);
+    const uint32_t there = engine_link_accept(full, &from, START_US);
+    const uint32_t here = engine_link_accept(newcomer, &from, START_US);
+    pass(full, there, newcomer, here, &out, START_US);
+    assert_int_equal(engine_unready(newcomer) & READY_REFUSED, 0);
+    pass(newcomer, here, full, there, &out, START_US);
+    pass(full, there, newcomer, here, &out, START_US);
+    assert_true(out.len >= sizeof(close));
+    assert_memory_equal(buf_data(&out) + out.len - sizeof(close), close, sizeof(close));
+    assert_int_not_equal(engine_unready(newcomer) & READY_REFUSED, 0);
+    engine_candidates_done(newcomer, true, START_US);
+    engine_tick(newcomer, START_US + 3 * SECOND_US);
+    assert_int_not_equal(engine_unready(newcomer) & READY_REFUSED, 0);
+    engine_status(full, START_US, &status);
+    assert_int_equal(status.counters.frames_malformed, 0);
+    assert_null(swim_find(full->swim, &newcomer->config.uuid));
+    buf_fini(&out);
+    engine_check(full);
+    engine_free(full);
+    engine_check(newcomer);
+    engine_free(newcomer);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -352,6 +416,7 @@ int main(void)
         TEST(a_link_that_says_nothing_is_ended),
         TEST(garbage_on_a_link_ends_it_and_is_counted),
         cmocka_unit_test(a_newcomer_that_members_refuse_is_not_ready),
+        cmocka_unit_test(a_newcomer_is_refused_by_who_has_no_room_and_is_not_ready),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

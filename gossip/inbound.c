@@ -32,7 +32,7 @@ static void note_reconciled(struct engine *e, const struct link *l, const struct
         const uint32_t waiter =
             replica_find(e->replica, record_write_id(r, store_digest_seed(e->store)), &r->version);
         if (waiter != 0) {
-            replica_held(e->replica, waiter, l->member->slot);
+            replica_held(e->replica, waiter, &l->member->uuid);
         }
     }
 }
@@ -213,7 +213,7 @@ static enum rc take_ack(struct engine *e, struct link *l, struct cursor *c)
     e->counters.acks_received++;
     l->acked_count = count;
     while (link_pop_acked(l, count, &waiter)) {
-        replica_held(e->replica, waiter, l->member->slot);
+        replica_held(e->replica, waiter, &l->member->uuid);
     }
     return RC_OK;
 }

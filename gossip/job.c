@@ -50,8 +50,8 @@ static uint32_t waiter_of(const struct job_env *env, const struct record *r)
     }
     const uint32_t waiter =
         replica_find(env->replica, record_write_id(r, store_digest_seed(env->store)), &r->version);
-    return replica_part(env->replica, waiter, env->link->member->slot) == REPLICA_HOLDS ? 0
-                                                                                        : waiter;
+    return replica_part(env->replica, waiter, &env->link->member->uuid) == REPLICA_HOLDS ? 0
+                                                                                         : waiter;
 }
 
 bool job_send_record(const struct job_env *env, const struct record *r)

@@ -40,7 +40,7 @@ static bool can_take(const struct link *l)
 
 void owed_put_off(struct engine *e, struct link *l, uint32_t waiter)
 {
-    replica_note(e->replica, waiter, l->member->slot, REPLICA_PUT_OFF);
+    replica_note(e->replica, waiter, &l->member->uuid, REPLICA_PUT_OFF);
     if (l->owes_writes) {
         return;
     }
@@ -60,7 +60,7 @@ void owed_resend(struct engine *e, struct link *l)
     }
     for (uint32_t w = replica_first(e->replica); w != 0; w = replica_next(e->replica, w)) {
         const struct waiting *waiting = replica_at(e->replica, w);
-        const enum replica_part part = replica_part(e->replica, w, l->member->slot);
+        const enum replica_part part = replica_part(e->replica, w, &l->member->uuid);
         const struct queued_write write = {
             .handle = waiting->handle, .waiter = w, .version = waiting->version};
         if (part != REPLICA_HOLDS && part != REPLICA_REFUSED) {
@@ -94,7 +94,7 @@ uint64_t owed_turn(struct engine *e, struct link *l)
     if (e->now_us < l->owed_at_us) {
         return l->owed_at_us;
     }
-    const uint32_t member = l->member->slot;
+    const struct uuid *member = &l->member->uuid;
     l->owes_writes = false;
     for (uint32_t w = replica_first(e->replica); w != 0; w = replica_next(e->replica, w)) {
         if (replica_part(e->replica, w, member) == REPLICA_PUT_OFF) {

@@ -52,37 +52,50 @@ static void ask_others(struct engine *e, uint32_t waiter)
     uint32_t slot = 0;
     for (struct link *l; asked < w->quorum && (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
         if (branch_is_up(e, l) && l->member->is_counted &&
-            replica_part(e->replica, waiter, l->member->slot) == REPLICA_NONE) {
+            replica_part(e->replica, waiter, &l->member->uuid) == REPLICA_NONE) {
             quorum_ask(e, l, waiter);
             asked++;
         }
     }
 }
 
-static bool may_hold(const struct engine *e, const struct member *m, uint32_t waiter)
+/* Whether this node sends the member writes, and counts it. */
+static bool is_sent_writes(const struct engine *e, const struct member *m)
 {
-    const enum replica_part part = replica_part(e->replica, waiter, m->slot);
-    return m->is_counted && part != REPLICA_HOLDS && part != REPLICA_REFUSED;
+    const struct link *l = e->overlay.is_large ? mesh_of(e->mesh, m) : NULL;
+    return m->is_counted && (!e->overlay.is_large || (l != NULL && branch_is_up(e, l)));
 }
 
-/* How many more may come to hold it, of those who are sent writes by this node. */
-static uint32_t count_possible(const struct engine *e, uint32_t waiter)
+/* How many such there are. */
+static uint32_t count_sent_writes(const struct engine *e)
 {
     uint32_t count = 0;
     uint32_t slot = 0;
-    for (uint32_t i = 0; !e->overlay.is_large && i < e->overlay.count; i++) {
-        const struct member *m = swim_find(e->swim, &e->overlay.members[i]);
-        count += m != NULL && may_hold(e, m, waiter);
+    if (!e->overlay.is_large) {
+        return e->counted;
     }
-    for (const struct link *l; e->overlay.is_large && (l = mesh_next(e->mesh, &slot)) != NULL;
-         slot++) {
-        count += branch_is_up(e, l) && may_hold(e, l->member, waiter);
+    for (const struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
+        count +=
+            l->member != NULL && mesh_of(e->mesh, l->member) == l && is_sent_writes(e, l->member);
     }
     return count;
 }
 
-/* Something was lost for this write. While a neighbour has no link yet, nothing is certain. */
-static void consider(struct engine *e, uint32_t waiter)
+/* How many of them may yet come to hold it: all but those that do or have refused. */
+static uint32_t count_possible(const struct engine *e, uint32_t waiter, uint32_t sent)
+{
+    uint32_t settled = 0;
+    uint32_t at = 0;
+    for (const struct uuid *id; (id = replica_next_settled(e->replica, waiter, &at)) != NULL;) {
+        const struct member *m = swim_find(e->swim, id);
+        settled += m != NULL && is_sent_writes(e, m);
+    }
+    return sent - settled;
+}
+
+/* Something was lost for this write; writes are sent to so many. While a neighbour has no link yet,
+ * nothing is certain. */
+static void consider(struct engine *e, uint32_t waiter, uint32_t sent)
 {
     const struct waiting *w = replica_at(e->replica, waiter);
     if (w == NULL) {
@@ -92,7 +105,7 @@ static void consider(struct engine *e, uint32_t waiter)
         ask_others(e, waiter);
     }
     const bool is_certain = !e->overlay.is_large || wiring_is_up(e);
-    if (is_certain && w->have + count_possible(e, waiter) < w->quorum) {
+    if (is_certain && w->have + count_possible(e, waiter, sent) < w->quorum) {
         replica_give_up(e->replica, waiter);
     }
 }
@@ -111,27 +124,29 @@ void quorum_look(struct engine *e, struct member *m)
         return;
     }
     e->counted--;
+    const uint32_t sent = count_sent_writes(e);
     for (uint32_t next = 0, w = replica_first(e->replica); w != 0; w = next) {
         next = replica_next(e->replica, w);
-        consider(e, w);
+        consider(e, w, sent);
     }
 }
 
 void quorum_refused(struct engine *e, const struct link *l, uint32_t waiter)
 {
-    replica_note(e->replica, waiter, l->member->slot, REPLICA_REFUSED);
-    consider(e, waiter);
+    replica_note(e->replica, waiter, &l->member->uuid, REPLICA_REFUSED);
+    consider(e, waiter, count_sent_writes(e));
 }
 
 void quorum_link_gone(struct engine *e, struct member *m)
 {
     quorum_look(e, m);
+    const uint32_t sent = count_sent_writes(e);
     for (uint32_t next = 0, w = m->link == 0 ? replica_first(e->replica) : 0; w != 0; w = next) {
-        const enum replica_part part = replica_part(e->replica, w, m->slot);
+        const enum replica_part part = replica_part(e->replica, w, &m->uuid);
         next = replica_next(e->replica, w);
         if (part == REPLICA_ASKED || part == REPLICA_PUT_OFF) {
-            replica_note(e->replica, w, m->slot, REPLICA_NONE);
-            consider(e, w);
+            replica_note(e->replica, w, &m->uuid, REPLICA_NONE);
+            consider(e, w, sent);
         }
     }
 }

@@ -8,10 +8,13 @@
 
 /* A waiter is a slot number in the low 16 bits and the slot's use count in the high ones, so that a
  * late acknowledgement of a settled write finds nobody. Slot 0 is never used. */
-enum { SLOT_BITS = 16, SLOT_MASK = (1 << SLOT_BITS) - 1, SLOTS_MIN = 64, INDEX_SIZE = 1 << 12 };
+enum { SLOT_BITS = 16, SLOT_MASK = (1 << SLOT_BITS) - 1, SLOTS_MIN = 16, INDEX_SIZE = 1 << 12 };
 
 struct slot {
     struct waiting write;
+    struct uuid members[REPLICA_PARTS_MAX]; /* that have a part in it, and which */
+    uint8_t parts[REPLICA_PARTS_MAX];
+    uint8_t part_count;
     uint16_t use;
     bool is_used;
     uint32_t older, newer; /* slots in order of arrival */
@@ -100,6 +103,7 @@ enum rc replica_wait(struct replica *r, const struct waiting *write, uint64_t no
     r->free_head = s->newer;
     s->write = *write;
     s->write.have = 1;
+    s->part_count = 0;
     s->write.deadline_us = now_us + r->timeout_us;
     s->write.key = mem_new(1, write->key_len);
     memcpy(s->write.key, write->key, write->key_len);
@@ -162,10 +166,10 @@ static void settle(struct replica *r, uint32_t slot, enum put_status status)
 }
 
 /* Where the member stands among those that have a part; part_count when it has none. */
-static uint32_t find_part(const struct waiting *w, uint32_t member)
+static uint32_t find_part(const struct slot *s, const struct uuid *member)
 {
     uint32_t at = 0;
-    while (at < w->part_count && w->part_slots[at] != member) {
+    while (at < s->part_count && !uuid_equal(&s->members[at], member)) {
         at++;
     }
     return at;
@@ -173,69 +177,84 @@ static uint32_t find_part(const struct waiting *w, uint32_t member)
 
 /* Room for one more, REPLICA_PARTS_MAX: none. When all places are taken, a holder gets that of one
  * that does not hold the write: holders are never so many. */
-static uint32_t new_part(struct waiting *w, enum replica_part part)
+static uint32_t new_part(struct slot *s, enum replica_part part)
 {
-    if (w->part_count < REPLICA_PARTS_MAX) {
-        return w->part_count++;
+    if (s->part_count < REPLICA_PARTS_MAX) {
+        return s->part_count++;
     }
     uint32_t at = 0;
     while (at < REPLICA_PARTS_MAX &&
-           (part == REPLICA_HOLDS ? w->parts[at] == REPLICA_HOLDS : w->parts[at] != REPLICA_NONE)) {
+           (part == REPLICA_HOLDS ? s->parts[at] == REPLICA_HOLDS : s->parts[at] != REPLICA_NONE)) {
         at++;
     }
     return at;
 }
 
 /* False when there was nothing to change, or no room. */
-static bool set_part(struct waiting *w, uint32_t member, enum replica_part part)
+static bool set_part(struct slot *s, const struct uuid *member, enum replica_part part)
 {
-    uint32_t at = find_part(w, member);
-    if (at == w->part_count) {
-        at = part == REPLICA_NONE ? REPLICA_PARTS_MAX : new_part(w, part);
-    } else if (w->parts[at] == REPLICA_HOLDS || w->parts[at] == part) {
+    uint32_t at = find_part(s, member);
+    if (at == s->part_count) {
+        at = part == REPLICA_NONE ? REPLICA_PARTS_MAX : new_part(s, part);
+    } else if (s->parts[at] == REPLICA_HOLDS || s->parts[at] == part) {
         return false;
     }
     if (at == REPLICA_PARTS_MAX) {
         return false;
     }
-    w->part_slots[at] = (uint16_t)member;
-    w->parts[at] = (uint8_t)part;
+    s->members[at] = *member;
+    s->parts[at] = (uint8_t)part;
     return true;
 }
 
-void replica_held(struct replica *r, uint32_t waiter, uint32_t member)
+void replica_held(struct replica *r, uint32_t waiter, const struct uuid *member)
 {
     const uint32_t slot = slot_of(r, waiter);
-    struct waiting *w = slot == 0 ? NULL : &r->slots[slot].write;
-    if (w != NULL && set_part(w, member, REPLICA_HOLDS) && ++w->have == w->quorum) {
+    struct slot *s = slot == 0 ? NULL : &r->slots[slot];
+    if (s != NULL && set_part(s, member, REPLICA_HOLDS) && ++s->write.have == s->write.quorum) {
         settle(r, slot, PUT_QUORUM);
     }
 }
 
-void replica_note(struct replica *r, uint32_t waiter, uint32_t member, enum replica_part part)
+void replica_note(struct replica *r, uint32_t waiter, const struct uuid *member,
+                  enum replica_part part)
 {
     ASSERT(part != REPLICA_HOLDS);
     const uint32_t slot = slot_of(r, waiter);
     if (slot != 0) {
-        (void)set_part(&r->slots[slot].write, member, part);
+        (void)set_part(&r->slots[slot], member, part);
     }
 }
 
-enum replica_part replica_part(const struct replica *r, uint32_t waiter, uint32_t member)
+enum replica_part replica_part(const struct replica *r, uint32_t waiter, const struct uuid *member)
 {
-    const struct waiting *w = replica_at(r, waiter);
-    const uint32_t at = w == NULL ? 0 : find_part(w, member);
-    return w == NULL || at == w->part_count ? REPLICA_NONE : (enum replica_part)w->parts[at];
+    const uint32_t slot = slot_of(r, waiter);
+    const struct slot *s = slot == 0 ? NULL : &r->slots[slot];
+    const uint32_t at = s == NULL ? 0 : find_part(s, member);
+    return s == NULL || at == s->part_count ? REPLICA_NONE : (enum replica_part)s->parts[at];
 }
 
 uint32_t replica_parts(const struct replica *r, uint32_t waiter, enum replica_part part)
 {
-    const struct waiting *w = replica_at(r, waiter);
+    const uint32_t slot = slot_of(r, waiter);
     uint32_t count = 0;
-    for (uint32_t i = 0; w != NULL && i < w->part_count; i++) {
-        count += w->parts[i] == part;
+    for (uint32_t i = 0; slot != 0 && i < r->slots[slot].part_count; i++) {
+        count += r->slots[slot].parts[i] == part;
     }
     return count;
+}
+
+const struct uuid *replica_next_settled(const struct replica *r, uint32_t waiter, uint32_t *at)
+{
+    const uint32_t slot = slot_of(r, waiter);
+    while (slot != 0 && *at < r->slots[slot].part_count) {
+        const struct slot *s = &r->slots[slot];
+        const uint32_t i = (*at)++;
+        if (s->parts[i] == REPLICA_HOLDS || s->parts[i] == REPLICA_REFUSED) {
+            return &s->members[i];
+        }
+    }
+    return NULL;
 }
 
 void replica_give_up(struct replica *r, uint32_t waiter)

@@ -2,7 +2,8 @@
  * replica: client writes that wait for their quorum, and what each member has to do with them.
  *
  * A write is known by a waiter, a small number that link queues carry. Holders are counted by
- * member, so that two links or a reconciliation never count one member twice. All writes wait
+ * member, so that two links or a reconciliation never count one member twice; by its uuid, as its
+ * slot may be another's by then. All writes wait
  * equally long, so the oldest is the next to time out. The quorum is fixed when the write arrives
  * and is never lowered. Whether it can still be reached is the caller's to say (gossip/quorum.c).
  */
@@ -11,6 +12,7 @@
 
 #include "core/rc.h"
 #include "core/record.h"
+#include "core/uuid.h"
 #include "gossip/outbox.h"
 
 #include <stdbool.h>
@@ -51,9 +53,6 @@ struct waiting {
     uint32_t quorum;
     uint32_t members;
     uint64_t deadline_us;
-    uint16_t part_slots[REPLICA_PARTS_MAX]; /* members that have a part in it, and which */
-    uint8_t parts[REPLICA_PARTS_MAX];
-    uint8_t part_count;
     uint8_t *key; /* owned */
     uint16_t key_len;
     bool is_big;
@@ -73,16 +72,21 @@ const struct waiting *replica_at(const struct replica *r, uint32_t waiter);
  * decides: two writes of one id can be written, and a holder of the one does not hold the other. */
 uint32_t replica_find(const struct replica *r, uint64_t record_id, const struct version *version);
 
-/* Member `slot` holds the write, or a newer version. At the quorum the client is told. */
-void replica_held(struct replica *r, uint32_t waiter, uint32_t slot);
+/* The member holds the write, or a newer version. At the quorum the client is told. */
+void replica_held(struct replica *r, uint32_t waiter, const struct uuid *member);
 
 /* Notes any other part of the member; who holds a write goes on holding it. */
-void replica_note(struct replica *r, uint32_t waiter, uint32_t slot, enum replica_part part);
+void replica_note(struct replica *r, uint32_t waiter, const struct uuid *member,
+                  enum replica_part part);
 
-enum replica_part replica_part(const struct replica *r, uint32_t waiter, uint32_t slot);
+enum replica_part replica_part(const struct replica *r, uint32_t waiter, const struct uuid *member);
 
 /* How many members have this part. */
 uint32_t replica_parts(const struct replica *r, uint32_t waiter, enum replica_part part);
+
+/* Goes through the members that have held or refused the write: start with *at = 0, ends with NULL.
+ * Nothing may be noted meanwhile. */
+const struct uuid *replica_next_settled(const struct replica *r, uint32_t waiter, uint32_t *at);
 
 /* The quorum cannot be reached any more: the client is told at once. */
 void replica_give_up(struct replica *r, uint32_t waiter);

@@ -69,7 +69,7 @@ static void push(struct engine *e, struct link *l, const struct queued_write *w,
                  uint64_t id, bool is_big)
 {
     if (w->waiter != 0) {
-        replica_note(e->replica, w->waiter, l->member->slot, REPLICA_ASKED);
+        replica_note(e->replica, w->waiter, &l->member->uuid, REPLICA_ASKED);
     }
     if (is_big) {
         announce(e, l, (w->kind & RECORD_IS_FORWARD) != 0 ? TREE_LARGE : TREE_DIRECT, tree, id);
@@ -344,7 +344,7 @@ static enum rc take_held(struct engine *e, const struct link *l, struct cursor *
     if (!cursor_ok(c)) {
         return RC_MALFORMED;
     }
-    replica_held(e->replica, replica_find(e->replica, id, &version), l->member->slot);
+    replica_held(e->replica, replica_find(e->replica, id, &version), &l->member->uuid);
     return RC_OK;
 }
 
@@ -437,7 +437,7 @@ static void serve_graft(struct engine *e, struct link *l, const struct frame_tre
                       (seen->is_detour && !is_direct ? RECORD_IS_REPEAT : 0)),
     };
     e->counters.tree_eager++;
-    replica_note(e->replica, waiter, l->member->slot, REPLICA_ASKED);
+    replica_note(e->replica, waiter, &l->member->uuid, REPLICA_ASKED);
     peer_enqueue(e, l, &w, r.blob != NULL);
 }
 

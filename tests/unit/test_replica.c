@@ -31,6 +31,14 @@ static int tear_down(void **state)
     return 0;
 }
 
+/* The uuid of a member; borrowed for the call that it is an argument of. */
+static const struct uuid *of(uint32_t member)
+{
+    static struct uuid uuid;
+    uuid = (struct uuid){{1, (uint8_t)(member >> 8), (uint8_t)member}};
+    return &uuid;
+}
+
 static uint32_t wait_for(struct fixture *f, uint64_t token, uint32_t quorum, uint64_t now_us)
 {
     uint8_t key[] = "key";
@@ -64,11 +72,11 @@ static void one_member_counts_once_however_often_it_says_so(void **state)
     struct fixture *f = *state;
     struct action action;
     const uint32_t w = wait_for(f, 1, 3, 0);
-    replica_held(f->replica, w, 7);
-    replica_held(f->replica, w, 7);
+    replica_held(f->replica, w, of(7));
+    replica_held(f->replica, w, of(7));
     assert_false(outbox_next(f->outbox, &action));
-    assert_int_equal(replica_part(f->replica, w, 7), REPLICA_HOLDS);
-    replica_held(f->replica, w, 8);
+    assert_int_equal(replica_part(f->replica, w, of(7)), REPLICA_HOLDS);
+    replica_held(f->replica, w, of(8));
     assert_true(outbox_next(f->outbox, &action));
     assert_int_equal(action.kind, ACTION_PUT_DONE);
     assert_int_equal(action.put.status, PUT_QUORUM);
@@ -83,22 +91,22 @@ static void who_put_a_write_off_or_refused_it_may_hold_it_after_all_and_then_doe
     struct fixture *f = *state;
     struct action action;
     const uint32_t w = wait_for(f, 1, 4, 0);
-    replica_note(f->replica, w, 7, REPLICA_PUT_OFF);
-    replica_note(f->replica, w, 8, REPLICA_REFUSED);
-    replica_note(f->replica, w, 9, REPLICA_ASKED);
-    assert_int_equal(replica_part(f->replica, w, 6), REPLICA_NONE);
-    assert_int_equal(replica_part(f->replica, w, 7), REPLICA_PUT_OFF);
+    replica_note(f->replica, w, of(7), REPLICA_PUT_OFF);
+    replica_note(f->replica, w, of(8), REPLICA_REFUSED);
+    replica_note(f->replica, w, of(9), REPLICA_ASKED);
+    assert_int_equal(replica_part(f->replica, w, of(6)), REPLICA_NONE);
+    assert_int_equal(replica_part(f->replica, w, of(7)), REPLICA_PUT_OFF);
     assert_int_equal(replica_parts(f->replica, w, REPLICA_REFUSED), 1);
-    replica_held(f->replica, w, 7);
-    replica_held(f->replica, w, 8);
-    replica_note(f->replica, w, 8, REPLICA_REFUSED);
-    assert_int_equal(replica_part(f->replica, w, 8), REPLICA_HOLDS);
+    replica_held(f->replica, w, of(7));
+    replica_held(f->replica, w, of(8));
+    replica_note(f->replica, w, of(8), REPLICA_REFUSED);
+    assert_int_equal(replica_part(f->replica, w, of(8)), REPLICA_HOLDS);
     assert_int_equal(replica_parts(f->replica, w, REPLICA_HOLDS), 2);
     assert_false(outbox_next(f->outbox, &action));
-    replica_held(f->replica, w, 9);
+    replica_held(f->replica, w, of(9));
     assert_true(outbox_next(f->outbox, &action));
     assert_int_equal(action.put.status, PUT_QUORUM);
-    assert_int_equal(replica_part(f->replica, w, 8), REPLICA_NONE);
+    assert_int_equal(replica_part(f->replica, w, of(8)), REPLICA_NONE);
     replica_check(f->replica);
 }
 
@@ -107,17 +115,34 @@ static void who_holds_a_write_is_noted_however_many_have_refused_it(void **state
     struct fixture *f = *state;
     const uint32_t w = wait_for(f, 1, REPLICA_HOLDERS_MAX + 1, 0);
     for (uint32_t member = 0; member < 2 * REPLICA_PARTS_MAX; member++) {
-        replica_note(f->replica, w, member, REPLICA_REFUSED);
+        replica_note(f->replica, w, of(member), REPLICA_REFUSED);
     }
     assert_int_equal(replica_parts(f->replica, w, REPLICA_REFUSED), REPLICA_PARTS_MAX);
     for (uint32_t member = 1000; member < 1000 + REPLICA_HOLDERS_MAX - 1; member++) {
-        replica_held(f->replica, w, member);
-        replica_held(f->replica, w, member);
+        replica_held(f->replica, w, of(member));
+        replica_held(f->replica, w, of(member));
     }
     assert_int_equal(replica_parts(f->replica, w, REPLICA_HOLDS), REPLICA_HOLDERS_MAX - 1);
     replica_check(f->replica);
-    replica_held(f->replica, w, 1);
+    replica_held(f->replica, w, of(1));
     assert_int_equal(replica_count(f->replica), 0);
+}
+
+static void those_that_have_held_or_refused_a_write_are_listed(void **state)
+{
+    struct fixture *f = *state;
+    uint32_t at = 0;
+    const uint32_t w = wait_for(f, 1, 4, 0);
+    replica_note(f->replica, w, of(7), REPLICA_ASKED);
+    replica_note(f->replica, w, of(8), REPLICA_REFUSED);
+    replica_note(f->replica, w, of(9), REPLICA_PUT_OFF);
+    replica_held(f->replica, w, of(7));
+    assert_true(uuid_equal(replica_next_settled(f->replica, w, &at), of(7)));
+    assert_true(uuid_equal(replica_next_settled(f->replica, w, &at), of(8)));
+    assert_null(replica_next_settled(f->replica, w, &at));
+    replica_give_up(f->replica, w);
+    at = 0;
+    assert_null(replica_next_settled(f->replica, w, &at));
 }
 
 static void what_cannot_reach_its_quorum_is_answered_at_once(void **state)
@@ -126,14 +151,14 @@ static void what_cannot_reach_its_quorum_is_answered_at_once(void **state)
     struct action action;
     const uint32_t first = wait_for(f, 1, 3, 0);
     const uint32_t second = wait_for(f, 2, 3, 0);
-    replica_held(f->replica, first, 7);
+    replica_held(f->replica, first, of(7));
     replica_give_up(f->replica, first);
     assert_true(outbox_next(f->outbox, &action));
     assert_int_equal(action.put.status, PUT_PENDING);
     assert_int_equal(action.put.token, 1);
     assert_int_equal(action.put.have, 2);
     replica_give_up(f->replica, first);
-    replica_note(f->replica, first, 8, REPLICA_REFUSED);
+    replica_note(f->replica, first, of(8), REPLICA_REFUSED);
     assert_false(outbox_next(f->outbox, &action));
     assert_int_equal(replica_first(f->replica), second);
     replica_check(f->replica);
@@ -144,11 +169,11 @@ static void a_late_holder_of_a_settled_write_finds_nobody(void **state)
     struct fixture *f = *state;
     struct action action;
     const uint32_t w = wait_for(f, 1, 2, 0);
-    replica_held(f->replica, w, 7);
+    replica_held(f->replica, w, of(7));
     assert_true(outbox_next(f->outbox, &action));
     const uint32_t next = wait_for(f, 2, 2, 0);
     assert_int_not_equal(next, w);
-    replica_held(f->replica, w, 8);
+    replica_held(f->replica, w, of(8));
     assert_null(replica_at(f->replica, w));
     assert_false(outbox_next(f->outbox, &action));
     assert_int_equal(replica_count(f->replica), 1);
@@ -180,7 +205,7 @@ static void waiting_writes_are_found_by_record_id_and_listed_in_order(void **sta
         waiters[i] = wait_for(f, i + 1, 2, i);
     }
     replica_check(f->replica);
-    replica_held(f->replica, waiters[100], 1);
+    replica_held(f->replica, waiters[100], of(1));
     size_t n = 0;
     for (uint32_t w = replica_first(f->replica); w != 0; w = replica_next(f->replica, w)) {
         n += n == 100;
@@ -221,6 +246,8 @@ int main(void)
             tear_down),
         cmocka_unit_test_setup_teardown(who_holds_a_write_is_noted_however_many_have_refused_it,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(those_that_have_held_or_refused_a_write_are_listed, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(what_cannot_reach_its_quorum_is_answered_at_once, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_late_holder_of_a_settled_write_finds_nobody, set_up,

@@ -146,7 +146,8 @@ void cluster_start(struct cluster *c, uint32_t node)
         (void)snprintf(config.name, sizeof(config.name), "node-%u", node);
     }
     config.addr_count = 1;
-    config.addrs[0] = (struct member_addr){.scope = SCOPE_GLOBAL, .addr = stage_addr(node)};
+    config.addrs[0] = (struct member_addr){.scope = c->is_addr_told ? SCOPE_HOST : SCOPE_GLOBAL,
+                                           .addr = stage_addr(node)};
     c->effects.starts++;
     n->life++;
     n->is_up = true;

@@ -109,6 +109,7 @@ struct cluster {
     enum contact_order order;
     uint32_t contacts;           /* with CONTACTS_RANDOM */
     uint32_t enclave_size;       /* nodes in a row that form an enclave; 0: as the template says */
+    bool is_addr_told;           /* a node learns from others what address it has for them */
     struct engine_config config; /* the template; without a name it is by number */
     struct sim_put *puts;
     uint64_t put_count, put_size;

@@ -26,6 +26,8 @@
     X(datagrams_replayed, "old datagrams brought again")                          \
     X(datagrams_spoiled, "datagrams cut, lengthened or replaced by noise")        \
     X(datagrams_forged, "datagrams of a stranger, who receives nothing")          \
+    X(ends_lost, "ends of streams that were reset, and the other not told")       \
+    X(links_claimed, "links on which a stranger says to be a member")             \
     X(datagrams_late, "datagrams held back, so that later ones overtake them")    \
     X(segments_resent, "stream segments lost and sent again")                     \
     X(pieces_held, "times that a closed way held up what a stream has under way") \

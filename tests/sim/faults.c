@@ -1,6 +1,7 @@
 #include "tests/sim/faults.h"
 
 #include "tests/sim/loner.h"
+#include "tests/sim/pipe.h"
 #include "tests/sim/stage.h"
 #include "tests/sim/stranger.h"
 
@@ -29,6 +30,7 @@ enum {
     BLIND_MAX_US = 8 * 1000 * 1000,
     SALVO_MAX = 16, /* forged datagrams at once, to one node */
     SALVO_PAUSE_US = 200 * 1000,
+    CLAIM_EVERY = 8, /* salvos; then a stranger says HELLO as somebody too */
 };
 
 static uint64_t draw(struct faults *f, uint64_t bound)
@@ -350,6 +352,9 @@ static uint64_t act_hostile(struct faults *f)
     for (uint64_t left = 1 + draw(f, SALVO_MAX); left > 0; left--) {
         stranger_send(f->cluster, node);
     }
+    if (draw(f, CLAIM_EVERY) == 0) {
+        stranger_claim(f->cluster, node, (uint32_t)draw(f, f->cluster->count));
+    }
     return 1 + draw(f, SALVO_PAUSE_US);
 }
 
@@ -365,9 +370,25 @@ static void before_blind(struct faults *f)
     }
 }
 
+/* In half of the stories nodes know only from others what address they have for them. */
+static void before_hostile(struct faults *f)
+{
+    f->cluster->is_addr_told = draw(f, 2) == 0;
+}
+
 static void before_full(struct faults *f)
 {
     f->cluster->config.bytes_max = FULL_BYTES;
+}
+
+/* As where a NAT forgets, or a host drops what it has open. */
+static uint64_t act_half_open(struct faults *f)
+{
+    struct cluster *c = f->cluster;
+    const uint32_t node = (uint32_t)draw(f, c->count);
+    const uint32_t other = (uint32_t)draw(f, c->count);
+    pipe_lose_end(c, node, other);
+    return 2 * SECOND_US;
 }
 
 static const struct {
@@ -407,8 +428,8 @@ static const struct {
                        "streams carry noise and foreign words, which must cost a link only", NULL,
                        act_corrupt},
     [FAULT_FULL] = {"full", "1 MiB of memory a node", before_full, NULL},
-    [FAULT_HOSTILE] = {"hostile", "a stranger, who receives nothing, sends forged datagrams", NULL,
-                       act_hostile},
+    [FAULT_HOSTILE] = {"hostile", "a stranger, who receives nothing, forges datagrams and HELLOs",
+                       before_hostile, act_hostile},
     [FAULT_LONER] = {"loner",
                      "one that started alone with a wrong clock is let in, beside a newcomer", NULL,
                      loner_act},
@@ -416,14 +437,16 @@ static const struct {
                       act_no_tcp},
     [FAULT_BLIND] = {"blind", "for up to 8 s discovery fails at the start; all are expected",
                      before_blind, NULL},
+    [FAULT_HALF_OPEN] = {"half-open", "of a link only one side hears that it was reset", NULL,
+                         act_half_open},
 };
 
 const char *faults_name(size_t index, const char **ret_help)
 {
     static const char *const others[][2] = {
         {"steady", "nothing goes wrong"},
-        {"swarm",
-         "a random subset of the others but no-tcp and blind, by the seed; cuts last 3 s and more"},
+        {"swarm", "a random subset of the others but no-tcp, blind and half-open, by the seed; "
+                  "cuts last 3 s and more"},
     };
     if (index < FAULT_COUNT) {
         *ret_help = kinds[index].help;

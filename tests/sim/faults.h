@@ -30,9 +30,10 @@ enum fault {
     FAULT_CORRUPT,   /* streams carry noise and foreign words */
     FAULT_FULL,      /* little memory, large values */
     FAULT_LONER,   /* one that was started alone with a wrong clock is let in, beside a newcomer */
-    FAULT_HOSTILE, /* a stranger who receives nothing sends forged datagrams */
+    FAULT_HOSTILE, /* a stranger who receives nothing forges datagrams and HELLOs */
     FAULT_NO_TCP,  /* streams stand still everywhere for good; the last: no part of a swarm */
     FAULT_BLIND,   /* discovery fails at first, and everybody is expected */
+    FAULT_HALF_OPEN, /* of a link only one side hears that it was reset */
     FAULT_COUNT,
 };
 
@@ -42,10 +43,11 @@ enum {
                       1 << FAULT_TCP_BLOCK | 1 << FAULT_NO_TCP | 1 << FAULT_LONER,
 };
 
-/* Those by which nodes come and go; the network and the clocks are well. */
+/* Those by which nodes come and go, links end and strangers talk; the network and the clocks are
+ * well. */
 enum {
     FAULTS_CALM = 1 << FAULT_CRASH | 1 << FAULT_KILL | 1 << FAULT_BURST | 1 << FAULT_CHURN |
-                  1 << FAULT_ROLLING,
+                  1 << FAULT_ROLLING | 1 << FAULT_HOSTILE | 1 << FAULT_HALF_OPEN,
 };
 
 enum { FAULTS_BURST_PPM = 100000 }; /* what "burst-loss" loses */

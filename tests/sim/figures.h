@@ -33,6 +33,7 @@
     X(MEMORY, "no store holds more than it may")                                     \
     X(QUEUE, "no queue is longer than it may be")                                    \
     X(REFLECTED, "nobody is sent more than came before it has shown it receives")    \
+    X(ADDRESS, "nobody says to be where it is not")                                  \
     X(CLOCK, "the clock of a node with records slews and does not step")             \
     X(VIEWS, "after the faults all views become equal")                              \
     X(DIGESTS, "after the faults all digests become equal")                          \

@@ -91,6 +91,20 @@ static void check_caps(struct oracle *o, uint32_t node, const struct engine_stat
     }
 }
 
+/* Every node has one address, as it knows, and no other one is its own, whoever says so. */
+static void check_address(struct oracle *o, uint32_t node)
+{
+    uint32_t slot = 0;
+    const struct addr own = stage_addr(node);
+    const struct member *self = engine_next_member(o->config.cluster->nodes[node].engine, &slot);
+    for (uint32_t i = 0; i < self->addr_count; i++) {
+        const struct member_addr at = member_addr_at(self, i);
+        if (!addr_equal(&at.addr, &own)) {
+            oracle_broken(o, INVARIANT_ADDRESS, "node %u says to be where it is not", node);
+        }
+    }
+}
+
 /* While a node has records its clock goes as its monotonic one does, but for slewing. */
 static void check_clock(struct oracle *o, uint32_t node, const struct engine_status *status)
 {
@@ -128,6 +142,7 @@ static void look_at_state(struct oracle *o, uint32_t node)
     engine_status(c->nodes[node].engine, stage_now_us(c, node), &status);
     check_caps(o, node, &status);
     check_clock(o, node, &status);
+    check_address(o, node);
     const uint64_t records = status.counters.records_received +
                              status.counters.sync_records_received + status.counters.puts;
     if (g->life == c->nodes[node].life && g->records != records) {

@@ -382,6 +382,20 @@ void pipe_end(struct cluster *c, uint32_t stream, uint32_t end, enum link_end wh
                              .why = (int)why});
 }
 
+void pipe_lose_end(struct cluster *c, uint32_t node, uint32_t other)
+{
+    for (uint32_t i = 0; i < c->streams.count; i++) {
+        const struct stream *s = &c->streams.all[i];
+        for (uint32_t end = 0; s->is_used && end < 2; end++) {
+            if (s->node[end] == node && s->node[1 - end] == other && s->link[end] != 0 &&
+                s->link[1 - end] != 0) {
+                c->effects.ends_lost++;
+                pipe_end(c, i, end, LINK_END_RESET, c->net.now_us);
+            }
+        }
+    }
+}
+
 void pipe_close(struct cluster *c, uint32_t node, uint32_t link)
 {
     uint32_t end = 0;

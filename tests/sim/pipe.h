@@ -23,6 +23,10 @@ void pipe_close(struct cluster *c, uint32_t node, uint32_t link);
 /* Tells end `end` of a stream at `at_us` that it is over. */
 void pipe_end(struct cluster *c, uint32_t stream, uint32_t end, enum link_end why, uint64_t at_us);
 
+/* Tells one node's end of the stream that links it with another that it was reset, if they have
+ * one; the other end hears nothing. */
+void pipe_lose_end(struct cluster *c, uint32_t node, uint32_t other);
+
 /* EVENT_DIAL: arrives at the other side, whoever is there. */
 void pipe_answer(struct cluster *c, const struct event *e);
 

@@ -31,8 +31,9 @@ EFFECTS = {
     "loner": ["clocks_set", "cuts", "heals", "kills", "clock_conflicts"],
     "no-tcp": ["cuts", "pieces_held"],
     "swarm": [],
-    "hostile": ["datagrams_forged"],
+    "hostile": ["datagrams_forged", "links_claimed"],
     "blind": ["blinded"],
+    "half-open": ["ends_lost"],
 }
 ARGUMENTS = {
     "corrupt": ["--writes", "40"],

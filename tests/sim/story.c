@@ -59,6 +59,7 @@ static struct cluster *make_cluster(const struct story *s)
     c->order = s->order;
     c->contacts = s->contacts;
     c->config.ttl_min_ms = 1;
+    c->config.replication_factor = s->factor != 0 ? s->factor : c->config.replication_factor;
     if (s->burst_ppm > 0) {
         burst_set(&c->burst, s->burst_ppm, s->burst_us);
     }

@@ -27,6 +27,7 @@ struct story {
     uint64_t value_len; /* 0: as the faults want it */
     uint64_t ttl_ms;
     uint32_t enclave_size; /* 0: one enclave */
+    uint32_t factor;       /* of replication; 0: as the cluster's template has it */
     enum contact_order order;
     uint32_t contacts;   /* with CONTACTS_RANDOM */
     uint32_t key_count;  /* 0: as the faults want it */

@@ -239,7 +239,7 @@ void stranger_claim(struct cluster *c, uint32_t to, uint32_t whose)
         .version_min = PROTOCOL_VERSION_MIN,
         .version_max = PROTOCOL_VERSION_MAX,
         .value_max = 1,
-        .seen_as = stage_addr(to),
+        .seen_as = stage_addr(third_party(c)),
     };
     member_card(m, &hello.card);
     struct cursor frame = cursor_writer(bytes, sizeof(bytes));
@@ -250,6 +250,7 @@ void stranger_claim(struct cluster *c, uint32_t to, uint32_t whose)
     const struct addr from = stage_addr(third_party(c));
     const uint32_t link = engine_link_accept(n->engine, &from, stage_now_us(c, to));
     if (cursor_ok(&body) && link != 0) {
+        c->effects.links_claimed++;
         engine_link_input(n->engine, link, bytes, FRAME_HEADER_BYTES + body.pos,
                           stage_now_us(c, to));
     }

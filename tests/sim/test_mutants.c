@@ -9,6 +9,8 @@
 #include "gossip/courier.h"
 #include "gossip/crowd.h"
 #include "gossip/engine_state.h"
+#include "gossip/intake.h"
+#include "gossip/ownaddr.h"
 #include "gossip/probe.h"
 #include "gossip/view.h"
 #include "tests/sim/faults.h"
@@ -59,6 +61,12 @@ enum mutant {
     MUTANT_HANGMAN,    /* asks nobody whether he is dead as others say */
     MUTANT_CREDULOUS,  /* takes everybody's word that he receives */
     MUTANT_LAVISH,     /* answers at length whoever it was that asked */
+    MUTANT_NAIVE,      /* takes what others say of others for sure */
+    MUTANT_FLATTERED,  /* counts those of whom it has only heard */
+    MUTANT_BELIEVER,   /* takes any incarnation for a member's */
+    MUTANT_LOST,       /* takes anybody's word for where it is */
+    MUTANT_MEEK,       /* gives a link away to whoever claims it */
+    MUTANT_STUBBORN,   /* never gives up a link that is silent */
     MUTANT_SLOPPY,     /* its numbers do not add up */
 };
 
@@ -289,6 +297,45 @@ WRAP(void, probe_judge, struct swim *s, struct member *m, enum member_state said
     }
 }
 
+/* Hearsay that makes members of all that are named, and numbers of all that is said. */
+WRAP(void, view_entry, struct swim *s, const struct entry *e, const struct view_teller *teller)
+{
+    struct view_teller sure = *teller;
+    struct member *m = roster_find(&s->roster, &e->uuid);
+    sure.is_sure = sure.is_sure || mutant == MUTANT_NAIVE;
+    if (mutant == MUTANT_BELIEVER && m != NULL && !m->is_self && e->incarnation > m->incarnation) {
+        roster_set_state(&s->roster, m, m->state, e->incarnation, s->now_us);
+    }
+    __real_view_entry(s, e, &sure);
+    m = roster_find(&s->roster, &e->uuid);
+    if (mutant == MUTANT_FLATTERED && m != NULL && !m->is_self && !m->is_ghost) {
+        view_reached(s, m);
+        view_answered(s, m);
+    }
+}
+
+WRAP(void, intake_packet, struct swim *s, const struct addr *from, struct member *via,
+     const uint8_t *data, size_t len)
+{
+    struct packet p;
+    const bool is_read = mutant == MUTANT_LOST && packet_read(data, len, &p) == RC_OK;
+    struct member *m = is_read && p.has_seen_as ? roster_find_tag(&s->roster, p.tag) : NULL;
+    __real_intake_packet(s, from, via, data, len);
+    if (m != NULL && !m->is_self) {
+        ownaddr_seen(s, &p.seen_as, m);
+    }
+}
+
+WRAP(enum rc, rival_hello, struct engine *e, struct link *l, const struct uuid *uuid)
+{
+    return mutant == MUTANT_MEEK ? RC_OK : __real_rival_hello(e, l, uuid);
+}
+
+WRAP(uint64_t, rival_silence, struct engine *e, struct link *l)
+{
+    return mutant == MUTANT_STUBBORN ? UINT64_MAX : __real_rival_silence(e, l);
+}
+
 WRAP(bool, cookie_is_of, const uint8_t secret[static SIPHASH_KEY_BYTES], const struct addr *addr,
      uint64_t now_us, uint64_t cookie)
 {
@@ -439,7 +486,8 @@ static void assert_caught(enum mutant m, struct story story, enum invariant by)
 static void the_engine_as_it_is_breaks_nothing(void **state)
 {
     (void)state;
-    static const char *const scenarios[] = {"steady", "partition", "crash", "clock", "blind"};
+    static const char *const scenarios[] = {"steady", "partition", "crash",    "clock",
+                                            "blind",  "hostile",   "half-open"};
     for (size_t i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++) {
         struct figures figures = {.seeds = 0};
         run_broken(MUTANT_NONE, small_story(scenarios[i]), &figures);
@@ -607,6 +655,62 @@ static void deaths_that_strangers_tell_are_caught(void **state)
     assert_int_equal(others, 0);
 }
 
+static void members_of_whom_strangers_tell_are_caught(void **state)
+{
+    (void)state;
+    struct story story = small_story("hostile");
+    story.run_ms = 10000; /* each that is made up is asked and told of */
+    assert_caught_with(MUTANT_NAIVE, story, INVARIANT_VIEWS, INVARIANT_COUNTED);
+}
+
+static void a_quorum_of_those_that_are_only_named_is_caught(void **state)
+{
+    (void)state;
+    struct story story = small_story("hostile");
+    story.nodes = 3;
+    story.factor = 9; /* so that each who is counted counts */
+    story.run_ms = 10000;
+    assert_caught_with(MUTANT_FLATTERED, story, INVARIANT_PENDING, INVARIANT_VIEWS);
+    struct figures figures = {.seeds = 0};
+    run_broken(MUTANT_NONE, story, &figures);
+    assert_int_equal(figures.broken, 0);
+    figures_fini(&figures);
+}
+
+static void incarnations_that_strangers_tell_are_caught(void **state)
+{
+    (void)state;
+    assert_caught(MUTANT_BELIEVER, small_story("hostile"), INVARIANT_VIEWS);
+}
+
+static void addresses_that_strangers_tell_are_caught(void **state)
+{
+    (void)state;
+    assert_caught(MUTANT_LOST, small_story("hostile"), INVARIANT_ADDRESS);
+}
+
+static void links_that_strangers_take_are_caught(void **state)
+{
+    (void)state;
+    struct figures figures = {.seeds = 0};
+    struct story story = small_story("hostile");
+    story.run_ms = 5000;
+    run_broken(MUTANT_NONE, story, &figures);
+    assert_int_equal(figures.counters.links_opened, 0); /* all that there are have formed before */
+    run_broken(MUTANT_MEEK, story, &figures);
+    assert_int_not_equal(figures.counters.links_opened, 0);
+    figures_fini(&figures);
+}
+
+static void a_silent_link_that_makes_way_for_nobody_is_caught(void **state)
+{
+    (void)state;
+    struct story story = small_story("half-open");
+    story.nodes = 2; /* each is the other's quorum */
+    story.run_ms = 20000;
+    assert_caught(MUTANT_STUBBORN, story, INVARIANT_PENDING);
+}
+
 /* Who is never declared dead also keeps the views apart: this is about the first to notice. */
 static void a_crash_that_nobody_notices_is_caught(void **state)
 {
@@ -764,6 +868,12 @@ int main(void)
         cmocka_unit_test(a_201_without_its_holders_is_caught),
         cmocka_unit_test(a_false_death_is_caught),
         cmocka_unit_test(deaths_that_strangers_tell_are_caught),
+        cmocka_unit_test(members_of_whom_strangers_tell_are_caught),
+        cmocka_unit_test(a_quorum_of_those_that_are_only_named_is_caught),
+        cmocka_unit_test(incarnations_that_strangers_tell_are_caught),
+        cmocka_unit_test(addresses_that_strangers_tell_are_caught),
+        cmocka_unit_test(links_that_strangers_take_are_caught),
+        cmocka_unit_test(a_silent_link_that_makes_way_for_nobody_is_caught),
         cmocka_unit_test(a_crash_that_nobody_notices_is_caught),
         cmocka_unit_test(memory_that_is_not_kept_is_caught),
         cmocka_unit_test(a_queue_that_is_too_long_is_caught),

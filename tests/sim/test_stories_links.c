@@ -46,20 +46,6 @@ static bool link_to(const struct cluster *c, uint32_t node, uint32_t to,
     return false;
 }
 
-/* One side of two nodes' stream is told that it was reset; the other hears nothing. */
-static void lose_one_side(struct cluster *c, uint32_t node, uint32_t other)
-{
-    for (uint32_t i = 0; i < c->streams.count; i++) {
-        const struct stream *s = &c->streams.all[i];
-        for (uint32_t end = 0; s->is_used && end < 2; end++) {
-            if (s->node[end] == node && s->node[1 - end] == other && s->link[end] != 0 &&
-                s->link[1 - end] != 0) {
-                pipe_end(c, i, end, LINK_END_RESET, c->net.now_us);
-            }
-        }
-    }
-}
-
 static void a_strangers_hello_with_a_members_uuid_ends_no_link(void **state)
 {
     (void)state;
@@ -98,7 +84,7 @@ static void a_member_whose_link_is_silent_is_linked_again_within_a_second(void *
         struct engine_link_view here;
         struct engine_link_view there;
         assert_true(link_to(c, 0, 1, &old));
-        lose_one_side(c, 1, 0);
+        pipe_lose_end(c, 1, 0);
         cluster_run_for(c, 50);
         assert_true(link_to(c, 0, 1, &here));
         assert_int_equal(here.up_since_us, old.up_since_us); /* it knows of nothing */
@@ -128,7 +114,7 @@ static void a_silent_link_makes_way_for_a_member_with_much_to_say(void **state)
         struct engine_link_view old;
         struct engine_link_view here;
         assert_true(link_to(c, 0, 1, &old));
-        lose_one_side(c, 1, 0);
+        pipe_lose_end(c, 1, 0);
         cluster_run_for(c, 50);
         assert_int_not_equal(cluster_put_bytes(c, 1, "k", value, sizeof(value), MINUTE_MS),
                              UINT64_MAX);

@@ -22,6 +22,7 @@ enum {
     SHADOW_REACH_US = 60 * 1000 * 1000, /* later versions are written at most this much earlier */
     UNREPAIRED_MS = 2 * EPOCH_MS,       /* what is about to expire may go unrepaired */
     ANSWER_SLACK_US = 100 * 1000,       /* a tick may be late */
+    COUNTED_US = 60 * 1000 * 1000,      /* so long somebody who has ended may be counted */
     JUDGED_MAX = 16,                    /* larger enclaves' 202 are not judged: it costs a walk */
     SLEW_PPM = 1000,                    /* drift and slewing while the record lives */
     TAKEN_SLACK_MS = 3, /* the clock is looked at before the write, which may slew it, and is the
@@ -411,16 +412,29 @@ static bool could_answer(const struct cluster *c, uint32_t node, uint64_t since_
            (engine_unready(n->engine) & (READY_FULL | READY_DRAINING)) == 0;
 }
 
+/* Whether others may still count the node, or who was in its place: it is up, or was not long ago.
+ */
+static bool was_there(const struct cluster *c, uint32_t node, uint64_t at_us)
+{
+    return c->nodes[node].is_up || c->nodes[node].stopped_us + COUNTED_US > at_us;
+}
+
 static void judge_pending(struct writes *w, const struct write *at, const struct put_done *done)
 {
     const struct cluster *c = w->config.cluster;
     const uint32_t factor = c->config.replication_factor;
     uint32_t could = 1;
-    for (uint32_t i = at->first; i < at->end && at->seen_alive != 0; i++) {
-        could += (at->seen_alive >> (i - at->first) & 1) != 0 && could_answer(c, i, at->at_us);
+    uint32_t there = 1;
+    if (!w->config.is_calm || at->end - at->first > JUDGED_MAX) {
+        return;
     }
-    if (could >= (done->members < factor ? done->members : factor) / 2 + 1 &&
-        could_answer(c, at->node, at->at_us) && at->seen_alive != 0) {
+    for (uint32_t i = at->first; i < at->end; i++) {
+        could += (at->seen_alive >> (i - at->first) & 1) != 0 && could_answer(c, i, at->at_us);
+        there += i != at->node && was_there(c, i, at->at_us);
+    }
+    const uint32_t members = done->members < there ? done->members : there;
+    if (could >= (members < factor ? members : factor) / 2 + 1 &&
+        could_answer(c, at->node, at->at_us)) {
         oracle_broken(w->oracle, INVARIANT_PENDING,
                       "a write to node %u was answered 202 with %u holders, %u could hold it",
                       at->node, done->have, could);

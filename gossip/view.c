@@ -594,6 +594,16 @@ static void hear_of_past(struct swim *s, const struct entry *e, const struct vie
     }
 }
 
+/* Its accuser may not reach it, and what it says to everybody then is all that he hears of it. */
+static void tell_accused(struct swim *s, struct member *m, const struct entry *e)
+{
+    uint8_t bytes[ENTRY_WIRE_MAX];
+    struct cursor c = cursor_writer(bytes, sizeof(bytes));
+    entry_write(&c, e);
+    struct packet p = {.kind = PACKET_GOSSIP, .entries = bytes, .entries_len = c.pos};
+    courier_send(s, m, &p);
+}
+
 /* An accusation. Of somebody in sight it is only a reason to ask, unless nobody but its teller can
  * have said it: he answers at once, and others hear of it where he does not. Of anybody else it is
  * told on; where each asks each, so that his silence says something, a probe begins. */
@@ -606,6 +616,7 @@ static void hear_of_suspect(struct swim *s, const struct entry *e, const struct 
     const bool is_new = m->state == MEMBER_ALIVE;
     const bool is_near = !is_out_of_sight(s, m);
     if (is_new && is_near && !teller->is_sure && !uuid_is_nil(&e->by)) {
+        tell_accused(s, m, e);
         probe_accused(s, m, &e->by);
         return;
     }

@@ -332,10 +332,26 @@ static enum rc take_open_frame(struct engine *e, struct link *l, enum frame_type
     return RC_UNSUPPORTED;
 }
 
-static bool is_data(uint8_t type)
+enum {
+    IS_DATA = 1,      /* only between members of one enclave */
+    IS_SYNC = 2,      /* of reconciliation: not while the clocks are apart */
+    KEEPS_IN_USE = 4, /* something was wanted of the link */
+};
+
+/* What the frames of an open link are; of kinds that are not known it says nothing. */
+static uint8_t class_of(uint8_t type)
 {
-    return type != FRAME_PACKET && type != FRAME_ACK && type != FRAME_NACK && type != FRAME_ROLE &&
-           type != FRAME_CLOCK && type != FRAME_STATE;
+    enum { RECORD = IS_DATA, SYNC = IS_DATA | IS_SYNC | KEEPS_IN_USE, PACKET = KEEPS_IN_USE };
+    static const uint8_t classes[] = {
+        [FRAME_PACKET] = PACKET,     [FRAME_RECORD] = RECORD,    [FRAME_LARGE_BEGIN] = RECORD,
+        [FRAME_LARGE_DATA] = RECORD, [FRAME_SYNC_GROUPS] = SYNC, [FRAME_SYNC_EPOCHS] = SYNC,
+        [FRAME_SYNC_SCOPE] = SYNC,   [FRAME_SYNC_LIST] = SYNC,   [FRAME_SYNC_CELLS] = SYNC,
+        [FRAME_SYNC_MORE] = SYNC,    [FRAME_SYNC_WANT] = SYNC,   [FRAME_SYNC_DONE] = SYNC,
+        [FRAME_SYNC_ROOT] = SYNC,    [FRAME_JOIN] = SYNC,        [FRAME_JOIN_DONE] = SYNC,
+        [FRAME_RECORDS] = SYNC,      [FRAME_TREE_HAVE] = RECORD, [FRAME_TREE_GRAFT] = RECORD,
+        [FRAME_TREE_PRUNE] = RECORD, [FRAME_TREE_HELD] = RECORD,
+    };
+    return type < sizeof(classes) ? classes[type] : 0;
 }
 
 static enum rc take_frame(struct engine *e, struct link *l, uint8_t type, uint8_t flags,
@@ -348,13 +364,14 @@ static enum rc take_frame(struct engine *e, struct link *l, uint8_t type, uint8_
     if (l->state == LINK_HELLO) {
         return type == FRAME_HELLO ? peer_hello(e, l, &c) : RC_MALFORMED;
     }
-    if (is_data(type) && type <= FRAME_TREE_HELD && !engine_is_mate(e, l->member)) {
+    const uint8_t class = class_of(type);
+    if ((class & IS_DATA) != 0 && !engine_is_mate(e, l->member)) {
         return RC_MALFORMED; /* enclaves share membership, not data */
     }
-    if (l->is_conflict && type >= FRAME_SYNC_GROUPS && type <= FRAME_RECORDS) {
+    if (l->is_conflict && (class & IS_SYNC) != 0) {
         return RC_OK; /* the other side will say so too */
     }
-    if (type == FRAME_PACKET || (type >= FRAME_SYNC_GROUPS && type <= FRAME_RECORDS)) {
+    if ((class & KEEPS_IN_USE) != 0) {
         l->used_us = e->now_us;
     }
     const enum rc rc = take_open_frame(e, l, (enum frame_type)type, &c);

@@ -188,12 +188,26 @@ void swim_suspect_link(struct swim *s, struct member *m, uint64_t now_us)
     probe_start(s, m);
 }
 
+/* Anybody can say HELLO in a member's name: its number is raised no further by that than by
+ * hearsay. One that is further counts once it comes in answer on the link. Returns whether it is.
+ */
+static bool bound(const struct swim *s, struct member_card *card)
+{
+    const struct member *m = roster_find(&s->roster, &card->uuid);
+    const bool is_far = m != NULL && card->incarnation > m->incarnation &&
+                        card->incarnation - m->incarnation > VIEW_RAISE_MAX;
+    card->incarnation = is_far ? m->incarnation : card->incarnation;
+    return is_far;
+}
+
 enum rc swim_meet(struct swim *s, const struct member_card *card, const struct addr *from,
                   uint64_t now_us, struct member **ret_member)
 {
     enter(s, now_us);
     struct member *m = NULL;
-    const enum rc rc = view_alive(s, card, &(struct view_teller){&card->uuid, true}, &m);
+    struct member_card bounded = *card;
+    const bool is_far = bound(s, &bounded);
+    const enum rc rc = view_alive(s, &bounded, &(struct view_teller){&card->uuid, true}, &m);
     if (from != NULL) {
         (void)candidates_settle(&s->candidates, from);
     }
@@ -205,7 +219,10 @@ enum rc swim_meet(struct swim *s, const struct member_card *card, const struct a
     }
     view_answered(s, m);
     probe_heard(s, m, NULL);
-    if (rc == RC_STALE) {
+    if (is_far) {
+        probe_state(s, m)->is_card_wanted = true;
+    }
+    if (rc == RC_STALE || is_far) {
         probe_state(s, m)->is_told_soon = true;
         probe_schedule(s, m);
     }

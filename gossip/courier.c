@@ -151,6 +151,14 @@ static bool takes_rumors(const struct load *load, const struct packet *p)
     return p->kind != PACKET_PULL && !is_hardly_heard;
 }
 
+/* Most that are accused know that we receive, and answer by their card whatever comes: of a probe's
+ * pings each second one pays for it, and every other. */
+static bool pays_for_card(const struct member *to)
+{
+    const struct swim_probe_state *st = to->probe;
+    return st == NULL || !st->is_open || st->ping_count % 2 == 1;
+}
+
 static void fill_header(struct load *load, struct packet *p)
 {
     struct swim *s = load->s;
@@ -178,7 +186,8 @@ static void fill_header(struct load *load, struct packet *p)
     p->size_min = 0;
     if (load->addr != NULL && p->kind == PACKET_PING_REQ) {
         p->size_min = PACKET_RELAY_BYTES;
-    } else if (load->addr != NULL && p->kind == PACKET_PING && is_accused(to) && !p->is_bare) {
+    } else if (load->addr != NULL && p->kind == PACKET_PING && is_accused(to) && !p->is_bare &&
+               pays_for_card(to)) {
         p->size_min = PACKET_ACCUSE_BYTES;
     }
 }

@@ -146,19 +146,22 @@ static uint32_t survey(struct engine *e, struct crowd_group *ret_group)
     return told;
 }
 
-/* Live members that have not answered so far; of many the number does not matter. */
-static uint32_t count_unanswered(const struct engine *e)
+/* Live members that have not told their clock so far, and may have one: who has asked us is no
+ * stranger, but says nothing of its clock before it answers. Of many the number does not matter. */
+static uint32_t count_untold(const struct engine *e)
 {
     const struct swim_counts counts = swim_counts(e->swim);
-    uint32_t unanswered = 0;
+    uint32_t untold = 0;
     uint32_t slot = 0;
     if (counts.alive + counts.suspect > MANY_MEMBERS) {
         return counts.alive + counts.suspect;
     }
     for (const struct member *m; (m = swim_next_member(e->swim, &slot)) != NULL; slot++) {
-        unanswered += !m->is_self && engine_is_live(m) && !m->has_answered;
+        const bool may_have_one = !m->has_answered || (m->flags & MEMBER_HAS_CLOCK) != 0;
+        untold +=
+            !m->is_self && engine_is_live(m) && may_have_one && m->clock == MEMBER_CLOCK_UNHEARD;
     }
-    return unanswered;
+    return untold;
 }
 
 /*
@@ -178,7 +181,7 @@ static bool is_clear(const struct engine *e, const struct crowd_group *group, ui
         return true;
     }
     return e->now_us >= pass_us && e->now_us - e->newest_member_us >= FOUND_QUIET_US &&
-           group->count > others + count_unanswered(e);
+           group->count > others + count_untold(e);
 }
 
 /* Its own clock jumps to that of a larger group than its own: it has no records. Nor do its next

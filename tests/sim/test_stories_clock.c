@@ -237,6 +237,23 @@ static void a_newcomer_that_hears_the_loner_first_waits_for_the_others(void **st
     }
 }
 
+/* Some answers are under way for longer than others: who has asked us meanwhile is waited for. */
+static void a_newcomer_whose_answers_are_late_waits_for_the_others(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= (uint64_t)10 * ORDERS; seed++) {
+        struct cluster *c = with_a_loner(seed, -120 * SECOND_MS, true);
+        let_in(c, 0);
+        c->delay_us = 1000;
+        c->jitter_us = 250000;
+        cluster_start(c, NEWCOMER);
+        assert_true(cluster_wait_ready(c, 9000));
+        assert_in_range(clock_error_ms(c, NEWCOMER) + 250, 0, 500);
+        assert_int_equal(get(c, NEWCOMER, "healthy"), RC_OK);
+        cluster_free(c);
+    }
+}
+
 /* It has a clock and no data, as only datagrams reach it: it stays with the many. */
 static void a_node_without_data_does_not_jump_to_a_loner(void **state)
 {
@@ -434,6 +451,7 @@ int main(void)
         cmocka_unit_test(many_that_start_at_once_ask_seldom),
         cmocka_unit_test(a_newcomer_takes_clock_and_data_of_the_many_and_not_of_a_loner),
         cmocka_unit_test(a_newcomer_that_hears_the_loner_first_waits_for_the_others),
+        cmocka_unit_test(a_newcomer_whose_answers_are_late_waits_for_the_others),
         cmocka_unit_test(a_node_without_data_does_not_jump_to_a_loner),
         cmocka_unit_test(a_member_ten_years_off_steers_nobody_by_datagrams),
         cmocka_unit_test(a_clock_that_is_being_slewed_says_how_far_it_is_off),

@@ -15,6 +15,8 @@ Builds the release preset, and the dev preset for `steady`, then in this order (
   compare    tests/bench/compare.sh: beside nginx, Redis, memcached and Webdis
   calibrate  tests/bench/calibrate.py: real nodes beside simulated ones
   scale      tests/sim/scale.py: docs/scale.md's tables and charts, up to 3,000 nodes
+On two cores with nothing beside, sweep takes about an hour, steady three, compare ten minutes and
+calibrate half an hour; .github/workflows/nightly.yml gives them jobs of their own.
 
 Environment: COUNT (10000), FIRST (the first seed; the date's by default, so that each night has
 others). Logs are in build/nightly. The last line is 'N passed, N failed'; the exit code is 0 only

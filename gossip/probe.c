@@ -396,7 +396,6 @@ void probe_answered(struct swim *s, struct member *m)
         suspicion_start(&st->suspicion, roster_live_count(&s->roster), probe_patience(s, m),
                         rng_next(&s->rng), s->now_us);
         (void)suspicion_accuse(&st->suspicion, &st->by);
-        st->suspicion.is_first_hand = uuid_equal(&st->by, &s->self->uuid);
     }
     probe_schedule(s, m);
 }
@@ -519,21 +518,20 @@ static void serve(struct swim *s, struct member *m)
     probe_schedule(s, m);
 }
 
-static bool may_start(const struct swim *s, const struct member *m)
+static bool may_start(const struct member *m)
 {
-    struct addr addr;
     const struct swim_probe_state *st = m->probe;
-    return (st == NULL || (!st->is_open && st->suspicion.proof_due_us == 0)) &&
-           (m->link != 0 || roster_addr_of(&s->roster, m, 0, &addr));
+    return st == NULL || (!st->is_open && st->suspicion.proof_due_us == 0);
 }
 
 static void start_next(struct swim *s)
 {
-    /* Some may be under probe already, or without an address that we could reach; the period is not
-     * spent on those while there are others. */
+    /* Some may be under probe already; the period is not spent on those while there are others. Who
+     * has no address that we could reach, as its last card or a false one has none, is asked by
+     * relays: silence ends it as anybody. */
     struct member *m = rotation_target(&s->roster, s->round);
     for (uint32_t i = 0; i < s->roster.order_count; i++) {
-        if (may_start(s, m)) {
+        if (may_start(m)) {
             probe_start(s, m);
             return;
         }

@@ -10,9 +10,11 @@ enum {
     PROOF_HASTE_US = 50000,
 };
 
+/* Where a member that never showed that it receives is thought to be, cards of anybody say: only
+ * what is on this host is taken for it, as its host tag stays for its life. */
 static bool proof_counts(const struct swim *s, const struct member *m, const struct addr *addr)
 {
-    if (m->last_1 != 0) {
+    if (m->is_proven) {
         const struct addr last = member_last_addr(m);
         return addr_equal(&last, addr);
     }

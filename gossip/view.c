@@ -507,7 +507,7 @@ static bool is_silent_suspect(const struct swim *s, const struct member *m)
 {
     const uint64_t since_us =
         m->state == MEMBER_SUSPECT ? m->probe->suspicion.started_us : 0; /* 0: it is not running */
-    return since_us != 0 && m->heard_us < m->state_since_us && s->now_us - since_us >= EXPECTED_US;
+    return since_us != 0 && s->now_us - since_us >= EXPECTED_US;
 }
 
 /* Whether nothing but others' words speaks for the member. */
@@ -517,11 +517,11 @@ static bool is_out_of_sight(const struct swim *s, const struct member *m)
     return is_silent_suspect(s, m) || (m->link == 0 && !is_recent);
 }
 
-/* Whether it is said to be where this node is: then it was its predecessor. (`roster_has_addr`
- * knows which addresses are of use here.) */
+/* Whether it is said to be where this node is: then it was its predecessor, unless it has answered.
+ * (`roster_has_addr` knows which addresses are of use here.) */
 static bool is_predecessor(const struct swim *s, const struct member *m)
 {
-    for (uint32_t i = 0; i < s->self->addr_count; i++) {
+    for (uint32_t i = 0; i < s->self->addr_count && !m->has_answered; i++) {
         const struct member_addr a = member_addr_at(s->self, i);
         if (roster_has_addr(&s->roster, m, &a.addr)) {
             return true;
@@ -530,11 +530,13 @@ static bool is_predecessor(const struct swim *s, const struct member *m)
     return false;
 }
 
-/* Whether others are believed that the member is gone. Where each asks each once it is a suspect,
- * only if this node has asked in vain too. */
-static bool is_believed_gone(const struct swim *s, const struct member *m)
+/* Whether somebody is believed that the member is gone. Where each asks each once it is a suspect,
+ * and it may be anybody who says so, only if this node has asked in vain too. */
+static bool is_believed_gone(const struct swim *s, const struct member *m,
+                             const struct view_teller *teller)
 {
-    if (roster_live_count(&s->roster) > VIEW_ASKED_BY_ALL_MAX || is_predecessor(s, m)) {
+    if (teller->is_sure || roster_live_count(&s->roster) > VIEW_ASKED_BY_ALL_MAX ||
+        is_predecessor(s, m)) {
         return is_out_of_sight(s, m);
     }
     return is_silent_suspect(s, m) && m->probe->suspicion.is_first_hand;
@@ -568,7 +570,8 @@ static void hear_of_end(struct swim *s, const struct entry *e, enum member_state
     } else if (is_own && state == MEMBER_LEFT && m->state != MEMBER_LEFT) {
         /* The next number is all that it can have taken for this. */
         bury(s, m, state, m->incarnation + (e->incarnation > m->incarnation), NULL);
-    } else if (member_is_live(m) && !is_believed_gone(s, m)) {
+    } else if (member_is_live(m) && !is_believed_gone(s, m, teller)) {
+        s->news_us = s->now_us; /* if it is so, others' pages say it, who are believed sooner */
         probe_judge(s, m, state);
     } else if (state > m->state) {
         bury(s, m, state, m->incarnation, e->kind == ENTRY_DEAD ? &e->by : NULL);
@@ -675,10 +678,13 @@ void view_entry(struct swim *s, const struct entry *e, const struct view_teller 
         hear_card(s, e, teller);
         return;
     }
+    const bool has_by = e->kind == ENTRY_SUSPECT || e->kind == ENTRY_DEAD;
     if (uuid_equal(&e->uuid, &s->self->uuid)) {
-        const bool has_by = e->kind == ENTRY_SUSPECT || e->kind == ENTRY_DEAD;
         refute(s, e->incarnation, has_by && !uuid_is_nil(&e->by) ? &e->by : teller->uuid);
         return;
+    }
+    if (has_by && uuid_equal(&e->by, &s->self->uuid)) {
+        return; /* what this node has found out it knows */
     }
     switch (e->kind) {
     case ENTRY_ALIVE:

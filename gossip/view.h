@@ -16,7 +16,8 @@
  *
  * What others say of the end of a member to which there is a link, or from which word came just
  * now, has it asked by this node, whose own probe decides. Datagrams can be forged; an answer to a
- * number that nobody else has seen cannot.
+ * number that nobody else has seen cannot, and is believed of a suspect that has been silent for a
+ * while.
  */
 #ifndef GOSSIP_VIEW_H
 #define GOSSIP_VIEW_H

@@ -59,9 +59,10 @@ enum mutant {
     MUTANT_IDLE,       /* never reconciles */
     MUTANT_BLIND,      /* the same, and all its digests are equal */
     MUTANT_HANGMAN,    /* asks nobody whether he is dead as others say */
+    MUTANT_PLIANT,     /* takes for its own finding what others say, and never takes it back */
     MUTANT_CREDULOUS,  /* takes everybody's word that he receives */
     MUTANT_LAVISH,     /* answers at length whoever it was that asked */
-    MUTANT_NAIVE,      /* takes what others say of others for sure */
+    MUTANT_NAIVE,      /* takes the cards that others show for sure */
     MUTANT_FLATTERED,  /* counts those of whom it has only heard */
     MUTANT_BELIEVER,   /* takes any incarnation for a member's */
     MUTANT_LOST,       /* takes anybody's word for where it is */
@@ -302,7 +303,7 @@ WRAP(void, view_entry, struct swim *s, const struct entry *e, const struct view_
 {
     struct view_teller sure = *teller;
     struct member *m = roster_find(&s->roster, &e->uuid);
-    sure.is_sure = sure.is_sure || mutant == MUTANT_NAIVE;
+    sure.is_sure = sure.is_sure || (mutant == MUTANT_NAIVE && e->kind == ENTRY_ALIVE);
     if (mutant == MUTANT_BELIEVER && m != NULL && !m->is_self && e->incarnation > m->incarnation) {
         roster_set_state(&s->roster, m, m->state, e->incarnation, s->now_us);
     }
@@ -311,6 +312,10 @@ WRAP(void, view_entry, struct swim *s, const struct entry *e, const struct view_
     if (mutant == MUTANT_FLATTERED && m != NULL && !m->is_self && !m->is_ghost) {
         view_reached(s, m);
         view_answered(s, m);
+    }
+    if (mutant == MUTANT_PLIANT && e->kind == ENTRY_SUSPECT && m != NULL && !m->is_self &&
+        member_is_live(m)) {
+        view_suspect(s, m, &s->self->uuid);
     }
 }
 
@@ -334,6 +339,15 @@ WRAP(enum rc, rival_hello, struct engine *e, struct link *l, const struct uuid *
 WRAP(uint64_t, rival_silence, struct engine *e, struct link *l)
 {
     return mutant == MUTANT_STUBBORN ? UINT64_MAX : __real_rival_silence(e, l);
+}
+
+WRAP(void, probe_answered, struct swim *s, struct member *m)
+{
+    const bool is_found = m->probe != NULL && m->probe->suspicion.is_first_hand;
+    __real_probe_answered(s, m);
+    if (mutant == MUTANT_PLIANT && m->state == MEMBER_SUSPECT) {
+        m->probe->suspicion.is_first_hand = is_found;
+    }
 }
 
 WRAP(bool, cookie_is_of, const uint8_t secret[static SIPHASH_KEY_BYTES], const struct addr *addr,
@@ -711,6 +725,17 @@ static void a_silent_link_that_makes_way_for_nobody_is_caught(void **state)
     assert_caught(MUTANT_STUBBORN, story, INVARIANT_PENDING);
 }
 
+/* It is told that somebody is silent whom only relays hear, and a while later that he is dead. */
+static void deaths_of_who_is_heard_by_relays_only_are_caught(void **state)
+{
+    (void)state;
+    struct story story = small_story("hostile");
+    uint32_t pairs = 0;
+    assert_true(faults_find("pairs", 1, &pairs));
+    story.faults |= pairs;
+    assert_caught_with(MUTANT_PLIANT, story, INVARIANT_DEATH, INVARIANT_COUNTED);
+}
+
 /* Who is never declared dead also keeps the views apart: this is about the first to notice. */
 static void a_crash_that_nobody_notices_is_caught(void **state)
 {
@@ -874,6 +899,7 @@ int main(void)
         cmocka_unit_test(addresses_that_strangers_tell_are_caught),
         cmocka_unit_test(links_that_strangers_take_are_caught),
         cmocka_unit_test(a_silent_link_that_makes_way_for_nobody_is_caught),
+        cmocka_unit_test(deaths_of_who_is_heard_by_relays_only_are_caught),
         cmocka_unit_test(a_crash_that_nobody_notices_is_caught),
         cmocka_unit_test(memory_that_is_not_kept_is_caught),
         cmocka_unit_test(a_queue_that_is_too_long_is_caught),

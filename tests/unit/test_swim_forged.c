@@ -358,6 +358,116 @@ static void a_member_that_only_some_reach_is_declared_dead_to_nobody(void **stat
     cluster_free(c);
 }
 
+/* The card of node `of`, as node `at` holds it but for its number and, with `addr`, its address;
+ * port 0 for none. */
+static void forge_card_of(struct cluster *c, uint32_t at, uint32_t of, uint64_t raise,
+                          const struct addr *addr)
+{
+    struct member_card card;
+    uint8_t bytes[CARD_WIRE_MAX];
+    member_card(member_of(c, at, of), &card);
+    card.incarnation += raise;
+    if (addr != NULL) {
+        card.addr_count = addr->port != 0 ? 1 : 0;
+        card.addrs[0] = (struct member_addr){.scope = SCOPE_GLOBAL, .addr = *addr};
+    }
+    struct cursor w = cursor_writer(bytes, sizeof(bytes));
+    card_write(&w, &card);
+    const struct entry e = {.kind = ENTRY_ALIVE, .card = bytes, .card_len = w.pos};
+    forge(c, at, at == 2 ? 3 : 2, PACKET_GOSSIP, &e, 1);
+}
+
+static void what_is_said_in_a_nodes_own_name_tells_it_nothing(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_formed(15, 5, false);
+    run_for(c, 3000);
+    cut(c, 0, 1, true);
+    run_for(c, 3000);
+    const struct member *m = member_of(c, 0, 1);
+    const uint64_t probes = c->nodes[0].counters.probes_sent;
+    const enum entry_kind kinds[] = {ENTRY_SUSPECT, ENTRY_DEAD};
+    for (uint32_t i = 0; i < 2; i++) {
+        const struct entry e = {.kind = kinds[i],
+                                .uuid = c->nodes[1].uuid,
+                                .by = c->nodes[0].uuid,
+                                .incarnation = m->incarnation};
+        forge(c, 0, 2, PACKET_GOSSIP, &e, 1);
+        assert_int_equal(m->state, MEMBER_ALIVE);
+    }
+    assert_int_equal(c->nodes[0].counters.suspicions, 0);
+    assert_int_equal(c->nodes[0].counters.probes_sent, probes);
+    cluster_free(c);
+}
+
+/* A node's address in the card of one that only relays reach makes that no predecessor of its. */
+static void nobody_who_has_answered_was_where_this_node_is(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_formed(16, 5, false);
+    run_for(c, 3000);
+    cut(c, 0, 1, true);
+    run_for(c, 4000);
+    forge_card_of(c, 0, 1, 1, &c->nodes[0].addr);
+    forge_end(c, 0, 2, 1, ENTRY_DEAD, member_of(c, 0, 1)->incarnation);
+    assert_true(member_of(c, 0, 1)->state <= MEMBER_SUSPECT);
+    run_for(c, 5000);
+    assert_int_equal(c->false_deaths, 0);
+    cluster_free(c);
+}
+
+/* Where a card says that somebody is who has never answered, another answers. */
+static void an_address_that_proved_nothing_proves_no_end(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(17);
+    c->is_many_hosts = true;
+    for (uint32_t i = 0; i < 4; i++) {
+        (void)cluster_start(c);
+    }
+    hint_all(c);
+    (void)wait_full(c, 5000);
+    const uint32_t hidden = cluster_start(c);
+    for (uint32_t i = 1; i < 4; i++) {
+        cut(c, hidden, i, true);
+    }
+    hint(c, hidden, &c->nodes[0].addr);
+    run_for(c, 10000);
+    assert_false(member_of(c, 1, hidden)->has_answered);
+    const struct addr own = c->nodes[hidden].addr;
+    for (uint32_t i = 0; i < 20; i++) {
+        forge_card_of(c, 1, hidden, 1, &c->nodes[3].addr);
+        c->nodes[hidden].addr = c->nodes[3].addr; /* from where the stranger says to be */
+        forge(c, 1, hidden, PACKET_GOSSIP, NULL, 0);
+        c->nodes[hidden].addr = own;
+        run_for(c, 1000);
+    }
+    assert_int_equal(c->false_deaths, 0);
+    cluster_free(c);
+}
+
+/* Those who have met it are gone too, and false cards have taken its address away. */
+static void a_member_without_an_address_dies(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_formed(18, 4, false);
+    const uint32_t hidden = cluster_start(c);
+    const struct addr none = {.port = 0};
+    for (uint32_t i = 1; i < 4; i++) {
+        cut(c, hidden, i, true);
+    }
+    hint(c, hidden, &c->nodes[0].addr);
+    run_for(c, 10000);
+    for (uint32_t at = 1; at < 4; at++) {
+        forge_card_of(c, at, hidden, 1, &none);
+        assert_int_equal(member_of(c, at, hidden)->addr_count, 0);
+    }
+    kill_node(c, 0);
+    kill_node(c, hidden);
+    (void)wait_gone(c, hidden, 15000);
+    cluster_free(c);
+}
+
 static void what_others_say_does_not_change_a_members_enclave(void **state)
 {
     (void)state;
@@ -607,6 +717,10 @@ int main(void)
         cmocka_unit_test(few_of_those_named_are_asked_at_a_time),
         cmocka_unit_test(a_lone_node_is_alone_whatever_it_is_told),
         cmocka_unit_test(a_member_that_only_some_reach_is_declared_dead_to_nobody),
+        cmocka_unit_test(what_is_said_in_a_nodes_own_name_tells_it_nothing),
+        cmocka_unit_test(nobody_who_has_answered_was_where_this_node_is),
+        cmocka_unit_test(an_address_that_proved_nothing_proves_no_end),
+        cmocka_unit_test(a_member_without_an_address_dies),
         cmocka_unit_test(what_others_say_does_not_change_a_members_enclave),
         cmocka_unit_test(the_end_of_somebody_unknown_keeps_nobody_out),
         cmocka_unit_test(a_full_table_forgets_nobody_whose_end_is_untold),

@@ -318,18 +318,23 @@ void oracle_excuse(struct oracle *o, bool is_everybody, uint64_t until_us)
 
 /* ---- At rest ---- */
 
-/* The node's next key after `after` that periodic reconciliation looks after: what is about to
- * expire it leaves to the writes themselves. */
-static bool next_lasting(struct oracle *o, uint32_t node, const struct record *after,
-                         struct record *ret_next)
+bool oracle_is_repaired(const struct oracle *o, uint32_t node, const struct record *r)
+{
+    const struct engine *e = o->config.cluster->nodes[node].engine;
+    const uint64_t now_us = stage_now_us(o->config.cluster, node);
+    return r->expiry_ms / EPOCH_MS > store_first_epoch(engine_clock_ms(e, now_us) / 1000);
+}
+
+/* The node's next key after `after` that is repaired. */
+static bool next_repaired(struct oracle *o, uint32_t node, const struct record *after,
+                          struct record *ret_next)
 {
     const struct cluster *c = o->config.cluster;
     const struct engine *e = c->nodes[node].engine;
     const uint64_t now_us = stage_now_us(c, node);
-    const uint64_t first_epoch = store_first_epoch(engine_clock_ms(e, now_us) / 1000);
     struct record at = *after;
     while (engine_next_key(e, NULL, 0, at.key, at.key_len, now_us, ret_next) == RC_OK) {
-        if (ret_next->expiry_ms / EPOCH_MS > first_epoch) {
+        if (oracle_is_repaired(o, node, ret_next)) {
             return true;
         }
         at = *ret_next;
@@ -359,7 +364,8 @@ static void compare_content(struct oracle *o, uint32_t a, uint32_t b)
     const uint32_t pair[2] = {a, b};
     for (uint32_t i = 0; i < 2; i++) {
         struct record r = {.key = NULL};
-        while (next_lasting(o, pair[i], &(struct record){.key = r.key, .key_len = r.key_len}, &r)) {
+        while (
+            next_repaired(o, pair[i], &(struct record){.key = r.key, .key_len = r.key_len}, &r)) {
             if (!has_same(o, pair[1 - i], &r)) {
                 oracle_broken(o, INVARIANT_CONTENT,
                               "nodes %u and %u have equal digests and not the same content", a, b);

@@ -56,6 +56,10 @@ void oracle_excuse(struct oracle *o, bool is_everybody, uint64_t until_us);
 /* Faults and writes are over and the cluster should be at rest: walks everything. */
 void oracle_judge_rest(struct oracle *o);
 
+/* Whether what the node holds of the record is repaired where others hold something else: not any
+ * more when it is about to expire, as that is left to the writes themselves. */
+bool oracle_is_repaired(const struct oracle *o, uint32_t node, const struct record *r);
+
 /* One line on stdout, and counted. */
 void oracle_broken(struct oracle *o, enum invariant invariant, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

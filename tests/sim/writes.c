@@ -501,7 +501,8 @@ void writes_judge_rest(struct writes *w, uint32_t node)
             continue;
         }
         judge(w, node, key, &r);
-        const struct write *at = find(w, &r.version);
+        const struct write *at =
+            oracle_is_repaired(w->oracle, node, &r) ? find(w, &r.version) : NULL;
         for (uint32_t i = first; at != NULL && i < end; i++) {
             if (is_replaced_for(w, i, at)) {
                 w->config.figures->resurrections++;

@@ -40,7 +40,8 @@ void writes_judge_answers(struct writes *w);
  * about to end, must be on all living nodes of its enclave. */
 void writes_judge_losses(struct writes *w);
 
-/* No key of this node may show what another living one of its enclave has seen replaced. */
+/* No key of this node may show what another living one of its enclave has seen replaced, unless it
+ * is about to expire. */
 void writes_judge_rest(struct writes *w, uint32_t node);
 
 #endif

@@ -299,7 +299,7 @@ static void take_packet(struct swim *s, struct member *sender, const struct addr
     if (teller.is_sure) {
         view_answered(s, sender);
     }
-    probe_heard(s, sender, from);
+    probe_heard(s, sender, from, teller.is_sure);
     if (from != NULL && teller.is_sure) {
         proof_taken(s, from, sender);
         (void)candidates_settle(&s->candidates, from);

@@ -421,7 +421,7 @@ bool probe_has_asked(const struct member *m, uint32_t seq)
 
 /* ---- Answers ---- */
 
-void probe_heard(struct swim *s, struct member *m, const struct addr *from)
+void probe_heard(struct swim *s, struct member *m, const struct addr *from, bool is_sure)
 {
     if (m->state != MEMBER_NAMED) {
         m->heard_us = s->now_us > 0 ? s->now_us : 1;
@@ -436,7 +436,7 @@ void probe_heard(struct swim *s, struct member *m, const struct addr *from)
     if (m->state == MEMBER_NAMED) {
         return;
     }
-    if ((m->probe != NULL && m->probe->is_open) || m->state == MEMBER_SUSPECT) {
+    if (is_sure && ((m->probe != NULL && m->probe->is_open) || m->state == MEMBER_SUSPECT)) {
         probe_answered(s, m);
     }
     if (m->state == MEMBER_DEAD && s->now_us - probe_state(s, m)->told_us >= TELL_PERIOD_US) {

@@ -68,9 +68,9 @@ void probe_ping(struct swim *s, struct member *m);
  * when there is one. */
 void probe_tell(struct swim *s, struct member *m);
 
-/* A direct word from the member, which answers any open probe but of one that is only named: `from`
- * for a datagram, NULL for its link. */
-void probe_heard(struct swim *s, struct member *m, const struct addr *from);
+/* A direct word from the member: `from` for a datagram, NULL for its link. Where nobody else can
+ * have said it, it answers any open probe but of one that is only named. */
+void probe_heard(struct swim *s, struct member *m, const struct addr *from, bool is_sure);
 
 /* An ack of a ping to the member, before probe_heard(). Returns its round trip in microseconds, by
  * datagram or by link; 0 when it answers no ping that is remembered. By datagram the member has

@@ -218,7 +218,7 @@ enum rc swim_meet(struct swim *s, const struct member_card *card, const struct a
         courier_proved(s, m, from); /* it was dialled there */
     }
     view_answered(s, m);
-    probe_heard(s, m, NULL);
+    probe_heard(s, m, NULL, true);
     if (is_far) {
         probe_state(s, m)->is_card_wanted = true;
     }
@@ -239,7 +239,7 @@ void swim_stranger(struct swim *s, const struct addr *addr, uint8_t version, uin
 void swim_heard(struct swim *s, struct member *m, uint64_t now_us)
 {
     enter(s, now_us);
-    probe_heard(s, m, NULL);
+    probe_heard(s, m, NULL, true);
 }
 
 void swim_seen_as(struct swim *s, const struct addr *addr, const struct member *witness,

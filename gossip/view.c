@@ -138,14 +138,14 @@ void view_contradict(struct swim *s)
 }
 
 /* Somebody holds us for less than alive. */
-static void refute(struct swim *s, uint64_t incarnation, const struct uuid *by)
+static void refute(struct swim *s, uint64_t incarnation, const struct uuid *by, bool is_sure)
 {
     if (s->self->state == MEMBER_LEFT || incarnation < s->self->incarnation) {
         return;
     }
     s->counters->refutations++;
-    /* Who is said to be dead by strangers, many times a second, is not unwell. */
-    if (s->refuted_us == 0 || s->now_us - s->refuted_us >= REFUTED_PERIOD_US) {
+    /* Who is said to be dead by strangers is not unwell. */
+    if (is_sure && (s->refuted_us == 0 || s->now_us - s->refuted_us >= REFUTED_PERIOD_US)) {
         s->refuted_us = s->now_us;
         probe_health(s, 1);
     }
@@ -557,6 +557,18 @@ static void hear_of_unknown(struct swim *s, const struct entry *e, enum member_s
     }
 }
 
+/* An end that is believed. A leave that anybody may have made up is at most a death of who is in
+ * doubt here: the dead are asked again now and then, who left is not. */
+static void take_end(struct swim *s, struct member *m, enum member_state state,
+                     const struct uuid *by, bool is_sure)
+{
+    const bool is_doubted = !is_sure && m->state != MEMBER_ALIVE;
+    const enum member_state taken = is_doubted ? MEMBER_DEAD : state;
+    if (taken > m->state) {
+        bury(s, m, taken, m->incarnation, by);
+    }
+}
+
 /* News of the end of a member: dead, left, or long gone. */
 static void hear_of_end(struct swim *s, const struct entry *e, enum member_state state,
                         uint64_t age_us, const struct view_teller *teller)
@@ -572,9 +584,9 @@ static void hear_of_end(struct swim *s, const struct entry *e, enum member_state
         bury(s, m, state, m->incarnation + (e->incarnation > m->incarnation), NULL);
     } else if (member_is_live(m) && !is_believed_gone(s, m, teller)) {
         s->news_us = s->now_us; /* if it is so, others' pages say it, who are believed sooner */
-        probe_judge(s, m, state);
-    } else if (state > m->state) {
-        bury(s, m, state, m->incarnation, e->kind == ENTRY_DEAD ? &e->by : NULL);
+        probe_judge(s, m, teller->is_sure ? state : MEMBER_DEAD);
+    } else {
+        take_end(s, m, state, e->kind == ENTRY_DEAD ? &e->by : NULL, teller->is_sure);
     }
 }
 
@@ -646,6 +658,21 @@ static void want_card(struct swim *s, struct member *m, bool is_own)
     }
 }
 
+/* A later number of somebody known, which it does not say itself for sure. One that anybody may
+ * have made up raises nothing of who lives, as deaths at the true number would be old news then: it
+ * is asked where it seems to say so itself or is a suspect; others' pages bring what is so. */
+static bool is_raise_refused(struct swim *s, struct member *m, uint64_t incarnation,
+                             const struct view_teller *teller)
+{
+    const bool is_own = uuid_equal(teller->uuid, &m->uuid);
+    const bool is_far = incarnation - m->incarnation > VIEW_RAISE_MAX;
+    const bool is_anybodys = !teller->is_sure && member_is_live(m);
+    if (is_far || (is_anybodys && (is_own || m->state == MEMBER_SUSPECT))) {
+        want_card(s, m, is_own);
+    }
+    return is_far || is_anybodys;
+}
+
 /* Most cards that come are known, and are not worth taking apart. */
 static void hear_card(struct swim *s, const struct entry *e, const struct view_teller *teller)
 {
@@ -657,9 +684,8 @@ static void hear_card(struct swim *s, const struct entry *e, const struct view_t
     if (!is_known && e->incarnation > VIEW_UNKNOWN_MAX) {
         return;
     }
-    if (is_known && !m->is_self && e->incarnation > m->incarnation &&
-        e->incarnation - m->incarnation > VIEW_RAISE_MAX && !is_first_hand) {
-        want_card(s, m, is_own);
+    if (is_known && !m->is_self && e->incarnation > m->incarnation && !is_first_hand &&
+        is_raise_refused(s, m, e->incarnation, teller)) {
         return;
     }
     const bool is_vouched = teller->is_sure && m != NULL && m->state == MEMBER_NAMED;
@@ -680,7 +706,8 @@ void view_entry(struct swim *s, const struct entry *e, const struct view_teller 
     }
     const bool has_by = e->kind == ENTRY_SUSPECT || e->kind == ENTRY_DEAD;
     if (uuid_equal(&e->uuid, &s->self->uuid)) {
-        refute(s, e->incarnation, has_by && !uuid_is_nil(&e->by) ? &e->by : teller->uuid);
+        refute(s, e->incarnation, has_by && !uuid_is_nil(&e->by) ? &e->by : teller->uuid,
+               teller->is_sure);
         return;
     }
     if (has_by && uuid_equal(&e->by, &s->self->uuid)) {

@@ -16,7 +16,9 @@ enum {
     READY_MAX_MS = 60000,
     REST_MAX_MS = 180000, /* not at rest by then is broken */
     REST_STEP_MS = 50,
-    REST_MORE_MS = 4000, /* digests are as of two seconds ago: what was under way has come */
+    /* Digests are as of two seconds ago, and a write waits for five for its quorum: what was under
+     * way has come, and every write is answered. */
+    REST_MORE_MS = 6000,
     TTL_SPREAD = 5,      /* halvings: from twice the asked time to live to an eighth of it */
     PROMISED_LOSS_PPM = 250000,
     STREAMS_ONLY_LOSS_PPM = 50000,

@@ -185,6 +185,9 @@ void swim_refused(struct swim *s, const struct addr *addr, uint64_t now_us)
 void swim_suspect_link(struct swim *s, struct member *m, uint64_t now_us)
 {
     enter(s, now_us);
+    if (m->heard_us != 0) {
+        m->heard_us = 1; /* a word before this speaks for it no longer */
+    }
     probe_start(s, m);
 }
 

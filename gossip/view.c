@@ -517,26 +517,12 @@ static bool is_out_of_sight(const struct swim *s, const struct member *m)
     return is_silent_suspect(s, m) || (m->link == 0 && !is_recent);
 }
 
-/* Whether it is said to be where this node is: then it was its predecessor, unless it has answered.
- * (`roster_has_addr` knows which addresses are of use here.) */
-static bool is_predecessor(const struct swim *s, const struct member *m)
-{
-    for (uint32_t i = 0; i < s->self->addr_count && !m->has_answered; i++) {
-        const struct member_addr a = member_addr_at(s->self, i);
-        if (roster_has_addr(&s->roster, m, &a.addr)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Whether somebody is believed that the member is gone. Where each asks each once it is a suspect,
  * and it may be anybody who says so, only if this node has asked in vain too. */
 static bool is_believed_gone(const struct swim *s, const struct member *m,
                              const struct view_teller *teller)
 {
-    if (teller->is_sure || roster_live_count(&s->roster) > VIEW_ASKED_BY_ALL_MAX ||
-        is_predecessor(s, m)) {
+    if (teller->is_sure || roster_live_count(&s->roster) > VIEW_ASKED_BY_ALL_MAX) {
         return is_out_of_sight(s, m);
     }
     return is_silent_suspect(s, m) && m->probe->suspicion.is_first_hand;
@@ -689,8 +675,9 @@ static void hear_card(struct swim *s, const struct entry *e, const struct view_t
         return;
     }
     const bool is_vouched = teller->is_sure && m != NULL && m->state == MEMBER_NAMED;
-    if (m == NULL || e->incarnation > m->incarnation || (is_own && !m->has_answered) ||
-        is_vouched || is_fuller(m, e->incarnation, e->addr_count)) {
+    const bool is_met = m != NULL && m->has_answered; /* where it is, not anybody says */
+    if (m == NULL || e->incarnation > m->incarnation || (is_own && !is_met) || is_vouched ||
+        ((teller->is_sure || !is_met) && is_fuller(m, e->incarnation, e->addr_count))) {
         struct cursor c = cursor_reader(e->card, e->card_len);
         struct member_card card;
         card_read(&c, &card);

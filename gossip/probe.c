@@ -372,8 +372,10 @@ void probe_acquit(struct swim *s, struct member *m)
 static void fail_probe(struct swim *s, struct member *m)
 {
     struct swim_probe_state *st = m->probe;
-    if (st->nacks < st->nacks_wanted) {
-        probe_health(s, 1); /* not even the relays' word came: it may be us */
+    /* Not even the relays' word came: it may be us. Of one who is only named nothing is said: there
+     * may be many such, made up by a stranger, and relays ask few of them. */
+    if (st->nacks < st->nacks_wanted && m->state != MEMBER_NAMED) {
+        probe_health(s, 1);
     }
     st->proof_addr.port = 0;
     if (!probe_lost(s, m, false)) {

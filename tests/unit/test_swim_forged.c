@@ -236,7 +236,7 @@ static void forge_card(struct cluster *c, uint32_t at, const struct addr *addr)
     }
     card_write(&w, &card);
     const struct entry e = {.kind = ENTRY_ALIVE, .card = bytes, .card_len = w.pos};
-    forge(c, at, (at + 1) % 3, PACKET_GOSSIP, &e, 1);
+    forge(c, at, at == 0 ? 1 : 0, PACKET_GOSSIP, &e, 1);
 }
 
 static void cards_of_nobody_make_no_members(void **state)
@@ -267,6 +267,26 @@ static void cards_of_nobody_make_no_members(void **state)
     assert_true(c->nodes[1].counters.members_unanswered > 2000);
     assert_true(is_full(c));
     cluster_free(c);
+}
+
+/* Of two that are left one asks the other to ask them, and hears from none. */
+static void cards_of_nobody_do_not_make_a_death_wait(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 5; seed++) {
+        struct cluster *c = cluster_formed(seed, 2, true);
+        const struct addr none = {.port = 0};
+        uint32_t ms = 0;
+        run_for(c, 3000);
+        c->has_refusals = false;
+        kill_node(c, 1);
+        for (; ms < 20000 && swim_counts(c->nodes[0].swim).dead == 0; ms += 100) {
+            forge_card(c, 0, &none);
+            run_for(c, 100);
+        }
+        assert_in_range(ms, 1000, 10000);
+        cluster_free(c);
+    }
 }
 
 /* Whatever number the strangers have given it. */
@@ -718,6 +738,7 @@ int main(void)
         cmocka_unit_test(nobody_is_met_at_an_incarnation_beyond_reach),
         cmocka_unit_test(an_own_address_takes_two_witnesses_where_there_are_two),
         cmocka_unit_test(cards_of_nobody_make_no_members),
+        cmocka_unit_test(cards_of_nobody_do_not_make_a_death_wait),
         cmocka_unit_test(one_who_is_named_is_a_member_once_a_page_says_so),
         cmocka_unit_test(few_of_those_named_are_asked_at_a_time),
         cmocka_unit_test(a_lone_node_is_alone_whatever_it_is_told),

@@ -6,11 +6,10 @@
 #include <stdlib.h>
 
 enum {
-    GRACE_US = 30 * 1000 * 1000,   /* after a pause, until all rumours about it have died down */
-    ONCE_US = 10 * 1000 * 1000,    /* declarations of one node within this are one */
-    NOTICED_US = 30 * 1000 * 1000, /* by then all know, at any size and up to a quarter of loss */
-    KNOWN_US = 5 * 1000 * 1000,    /* by then a newcomer is listed and linked everywhere */
-    OBSERVERS_MAX = 256,           /* asked about one crash: each looks through its whole table */
+    GRACE_US = 30 * 1000 * 1000, /* after a pause, until all rumours about it have died down */
+    ONCE_US = 10 * 1000 * 1000,  /* declarations of one node within this are one */
+    KNOWN_US = 5 * 1000 * 1000,  /* by then a newcomer is listed and linked everywhere */
+    OBSERVERS_MAX = 256,         /* asked about one crash: each looks through its whole table */
 };
 
 /* The end of one life, and what became known of it. */
@@ -211,15 +210,16 @@ void deaths_stopping(struct deaths *d, uint32_t node)
         (struct due){.node = node, .uuid = c->nodes[node].uuid, .at_us = c->net.now_us};
 }
 
-static bool is_held_alive(struct engine *e, const struct uuid *uuid)
+/* What it is held for; dead when it is not known any more. */
+static enum member_state held_for(struct engine *e, const struct uuid *uuid)
 {
     uint32_t slot = 0;
     for (const struct member *m = NULL; (m = engine_next_member(e, &slot)) != NULL; slot++) {
         if (uuid_equal(&m->uuid, uuid)) {
-            return m->state == MEMBER_ALIVE || m->state == MEMBER_SUSPECT;
+            return (enum member_state)m->state;
         }
     }
-    return false;
+    return MEMBER_DEAD;
 }
 
 static void judge_notice(struct deaths *d, const struct due *due)
@@ -228,11 +228,18 @@ static void judge_notice(struct deaths *d, const struct due *due)
     const uint32_t step = 1 + c->count / OBSERVERS_MAX;
     for (uint32_t i = due->node % step; i < c->count; i += step) {
         const struct sim_node *n = &c->nodes[i];
-        if (n->is_up && n->started_us < due->at_us && n->paused_until_us < due->at_us &&
-            is_held_alive(n->engine, &due->uuid)) {
+        if (!n->is_up || n->started_us >= due->at_us || n->paused_until_us >= due->at_us) {
+            continue;
+        }
+        const enum member_state held = held_for(n->engine, &due->uuid);
+        const bool is_alive = held == MEMBER_ALIVE || held == MEMBER_SUSPECT;
+        /* Who left is not asked whether it is back. */
+        const bool is_left = held == MEMBER_LEFT && !d->config.may_leave;
+        if (is_alive || is_left) {
             oracle_broken(d->oracle, INVARIANT_NOTICED,
-                          "node %u still takes node %u for alive, %d s after its end", i, due->node,
-                          NOTICED_US / 1000000);
+                          "node %u takes node %u for %s, %.1f s after its end", i, due->node,
+                          is_left ? "one that left" : "alive",
+                          (double)d->config.noticed_us / 1000000);
             return;
         }
     }
@@ -241,7 +248,8 @@ static void judge_notice(struct deaths *d, const struct due *due)
 void deaths_judge_due(struct deaths *d)
 {
     const uint64_t now_us = d->config.cluster->net.now_us;
-    while (d->due_first < d->due_count && now_us - d->due[d->due_first].at_us >= NOTICED_US) {
+    while (d->due_first < d->due_count &&
+           now_us - d->due[d->due_first].at_us >= d->config.noticed_us) {
         const struct due *due = &d->due[d->due_first++];
         const bool is_excused = d->config.is_deadly || due->at_us < d->all_excused_until_us ||
                                 due->at_us < d->sides_excused_until_us;

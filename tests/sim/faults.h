@@ -50,6 +50,12 @@ enum {
                   1 << FAULT_ROLLING | 1 << FAULT_HOSTILE | 1 << FAULT_HALF_OPEN,
 };
 
+/* Those that keep nobody from telling at once that somebody has crashed. */
+enum { FAULTS_PROMPT = 1 << FAULT_CRASH | 1 << FAULT_KILL | 1 << FAULT_HOSTILE };
+
+/* Those by which nodes say goodbye before they end. */
+enum { FAULTS_LEAVING = 1 << FAULT_CHURN | 1 << FAULT_ROLLING };
+
 enum { FAULTS_BURST_PPM = 100000 }; /* what "burst-loss" loses */
 
 struct faults {

@@ -11,7 +11,8 @@
  *   - each 100 ms: 4 keys of every node, of 16 nodes drawn in clusters above 64, and of those above
  *     the structures of one; each second the structures of all nodes up to 64
  *   - when a node founds a clock, or the first of the enclave is ready: whether it might
- *   - when a crash is 30 s old: whether every observer knows, or 256 of them in larger clusters
+ *   - when a crash is so old that all must know (`noticed_us`): whether every observer does, or 256
+ *     of them in larger clusters
  *   - at rest: everything
  *
  * A broken invariant is one line with seed and virtual time; a structure that is not sound is an
@@ -33,6 +34,8 @@ struct oracle_config {
     uint32_t walk_every; /* events of a node between two walks of it; 0: only when sampled */
     bool is_divided;     /* nodes are kept from each other, so nobody must count all of them */
     bool is_deadly;      /* more loss than the promise covers: deaths are counted, not judged */
+    uint64_t noticed_us; /* who has crashed is known to be dead to everybody so much later */
+    bool may_leave;      /* nodes say goodbye: who has ended may be held for one that left */
     bool is_calm; /* nodes come and go, and nothing else goes wrong: who is there can answer */
 };
 

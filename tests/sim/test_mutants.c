@@ -65,6 +65,10 @@ enum mutant {
     MUTANT_NAIVE,      /* takes the cards that others show for sure */
     MUTANT_FLATTERED,  /* counts those of whom it has only heard */
     MUTANT_BELIEVER,   /* takes any incarnation for a member's */
+    MUTANT_GULLIBLE,   /* takes anybody's card for a suspect's refutation */
+    MUTANT_EASED,      /* takes any datagram in a member's name for its answer */
+    MUTANT_CURTAINED,  /* takes anybody's word that the dead have left */
+    MUTANT_TOUCHY,     /* is unwell whenever anybody says that it is dead */
     MUTANT_LOST,       /* takes anybody's word for where it is */
     MUTANT_MEEK,       /* gives a link away to whoever claims it */
     MUTANT_STUBBORN,   /* never gives up a link that is silent */
@@ -304,11 +308,23 @@ WRAP(void, view_entry, struct swim *s, const struct entry *e, const struct view_
     struct view_teller sure = *teller;
     struct member *m = roster_find(&s->roster, &e->uuid);
     sure.is_sure = sure.is_sure || (mutant == MUTANT_NAIVE && e->kind == ENTRY_ALIVE);
+    if (mutant == MUTANT_TOUCHY && m == s->self) {
+        sure.is_sure = true;
+        s->refuted_us = 0;
+    }
+    if (mutant == MUTANT_GULLIBLE && e->kind == ENTRY_ALIVE && m != NULL &&
+        m->state == MEMBER_SUSPECT) {
+        sure = (struct view_teller){.uuid = &s->self->uuid, .is_sure = true};
+    }
     if (mutant == MUTANT_BELIEVER && m != NULL && !m->is_self && e->incarnation > m->incarnation) {
         roster_set_state(&s->roster, m, m->state, e->incarnation, s->now_us);
     }
     __real_view_entry(s, e, &sure);
     m = roster_find(&s->roster, &e->uuid);
+    if (mutant == MUTANT_CURTAINED && e->kind == ENTRY_LEFT && m != NULL &&
+        m->state == MEMBER_DEAD) {
+        roster_set_state(&s->roster, m, MEMBER_LEFT, m->incarnation, s->now_us);
+    }
     if (mutant == MUTANT_FLATTERED && m != NULL && !m->is_self && !m->is_ghost) {
         view_reached(s, m);
         view_answered(s, m);
@@ -348,6 +364,11 @@ WRAP(void, probe_answered, struct swim *s, struct member *m)
     if (mutant == MUTANT_PLIANT && m->state == MEMBER_SUSPECT) {
         m->probe->suspicion.is_first_hand = is_found;
     }
+}
+
+WRAP(void, probe_heard, struct swim *s, struct member *m, const struct addr *from, bool is_sure)
+{
+    __real_probe_heard(s, m, from, is_sure || mutant == MUTANT_EASED);
 }
 
 WRAP(bool, cookie_is_of, const uint8_t secret[static SIPHASH_KEY_BYTES], const struct addr *addr,
@@ -743,6 +764,30 @@ static void a_crash_that_nobody_notices_is_caught(void **state)
     assert_caught_with(MUTANT_FAITHFUL, small_story("crash"), INVARIANT_NOTICED, INVARIANT_VIEWS);
 }
 
+static struct story crashes_under_a_stranger(void)
+{
+    struct story story = small_story("hostile");
+    uint32_t crash = 0;
+    assert_true(faults_find("crash", 1, &crash));
+    story.faults |= crash;
+    story.writes_per_1000_s = 0;
+    return story;
+}
+
+static void what_anybody_says_and_keeps_the_dead_is_caught(void **state)
+{
+    (void)state;
+    static const enum mutant mutants[] = {MUTANT_GULLIBLE, MUTANT_EASED, MUTANT_CURTAINED,
+                                          MUTANT_TOUCHY};
+    struct figures figures = {.seeds = 0};
+    run_broken(MUTANT_NONE, crashes_under_a_stranger(), &figures);
+    assert_int_equal(figures.broken, 0);
+    figures_fini(&figures);
+    for (size_t i = 0; i < sizeof(mutants) / sizeof(mutants[0]); i++) {
+        assert_caught(mutants[i], crashes_under_a_stranger(), INVARIANT_NOTICED);
+    }
+}
+
 static void memory_that_is_not_kept_is_caught(void **state)
 {
     (void)state;
@@ -902,6 +947,7 @@ int main(void)
         cmocka_unit_test(a_silent_link_that_makes_way_for_nobody_is_caught),
         cmocka_unit_test(deaths_of_who_is_heard_by_relays_only_are_caught),
         cmocka_unit_test(a_crash_that_nobody_notices_is_caught),
+        cmocka_unit_test(what_anybody_says_and_keeps_the_dead_is_caught),
         cmocka_unit_test(memory_that_is_not_kept_is_caught),
         cmocka_unit_test(a_queue_that_is_too_long_is_caught),
         cmocka_unit_test(an_address_that_is_believed_without_its_cookie_is_caught),

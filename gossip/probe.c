@@ -394,10 +394,11 @@ void probe_answered(struct swim *s, struct member *m)
     st->proof_addr.port = 0;
     if (m->state == MEMBER_SUSPECT) {
         /* Only its own word ends the suspicion, but it runs anew: the member has been told, and the
-         * silence it was accused of is over. */
+         * silence it was accused of is over. What told it may have been lost. */
         suspicion_start(&st->suspicion, roster_live_count(&s->roster), probe_patience(s, m),
                         rng_next(&s->rng), s->now_us);
         (void)suspicion_accuse(&st->suspicion, &st->by);
+        st->is_told_soon = st->is_told_soon || s->now_us - st->told_us >= TELL_PERIOD_US;
     }
     probe_schedule(s, m);
 }

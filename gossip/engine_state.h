@@ -157,8 +157,8 @@ struct link *rival_of(const struct engine *e, const struct member *m);
 /* PACKET came on an open link: if it is the answer, all its rivals end. */
 void rival_answered(struct engine *e, struct link *l, const uint8_t *packet, size_t len);
 
-/* Looks at an open link that was asked: silent for long enough, it ends, and a rival takes its
- * place. When to look again. */
+/* Looks at an open link that was asked, or is to be: silent for long enough, it ends, and a rival
+ * takes its place, if there is one. When to look again. */
 uint64_t rival_silence(struct engine *e, struct link *l);
 
 /* Looks at a rival: it opens when the member's link is gone. Likewise. */

@@ -107,7 +107,7 @@ struct link {
     struct uuid claimed;   /* of a rival: whom its HELLO names */
     bool is_granted;       /* the link that the member had is silent */
     bool is_cut;           /* a rival: more has come than is kept */
-    uint32_t asked_seq;    /* of the ping on an open link that has a rival; 0: none is out */
+    uint32_t asked_seq;    /* of the ping on an open link in doubt; 0: none is out */
     uint64_t asked_us;     /* when it was sent */
     struct buf in;         /* an unfinished frame; of a rival all that came */
     struct buf control;

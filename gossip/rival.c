@@ -11,6 +11,10 @@
  * would otherwise ask each other on links that the other has not opened: the one that the smaller
  * id has dialed stays. Even then an accepted link takes the place of none: its dialer, if it is the
  * member, closes the other, or does not answer there.
+ *
+ * While a member has no link a HELLO in its name opens one, whoever says it, and neither side dials
+ * again. So who has said nothing but HELLO is asked too, and a link that was asked and stays silent
+ * ends without a rival as well, though not as soon: what a stream has lost comes late.
  */
 #include "gossip/engine_state.h"
 #include "gossip/packet.h"
@@ -19,6 +23,8 @@ enum {
     ANSWER_US = 500 * 1000, /* so long without a byte a link that was asked is silent */
     /* Two that ask each other on different links all the same do not both give up theirs. */
     ANSWER_APART_US = 200 * 1000,
+    UNHEARD_US = 1000 * 1000,     /* without a word after its HELLO the other side is asked */
+    ANSWER_LATE_US = 5000 * 1000, /* and so long without a byte it is silent, with no rival */
 };
 
 enum fate {
@@ -46,7 +52,8 @@ static uint64_t silent_at(const struct engine *e, const struct link *l)
 {
     const uint64_t from_us = l->input_us > l->asked_us ? l->input_us : l->asked_us;
     const bool is_smaller = uuid_compare(&e->config.uuid, &l->member->uuid) < 0;
-    return from_us + ANSWER_US + (is_smaller ? 0 : ANSWER_APART_US);
+    const uint64_t answer_us = rival_of(e, l->member) != NULL ? ANSWER_US : ANSWER_LATE_US;
+    return from_us + answer_us + (is_smaller ? 0 : ANSWER_APART_US);
 }
 
 static void ask(struct engine *e, struct link *l)
@@ -111,10 +118,25 @@ void rival_answered(struct engine *e, struct link *l, const uint8_t *packet, siz
     }
 }
 
+/* Nobody is heard on the link, nor waits to take its place: the member is dialed anew. */
+static void end_silent(struct engine *e, struct link *l)
+{
+    engine_notice(e, NOTICE_LINK_DOWN, l->member, 0, "silent");
+    peer_end(e, l, CLOSE_DUPLICATE);
+    mesh_hurry(e->mesh);
+}
+
 uint64_t rival_silence(struct engine *e, struct link *l)
 {
-    if (l->asked_seq == 0) {
+    const bool is_unheard = l->input_us == l->since_us;
+    if (l->asked_seq == 0 && !is_unheard) {
         return UINT64_MAX;
+    }
+    if (l->asked_seq == 0 && e->now_us < l->since_us + UNHEARD_US) {
+        return l->since_us + UNHEARD_US;
+    }
+    if (l->asked_seq == 0) {
+        ask(e, l);
     }
     const uint64_t at_us = silent_at(e, l);
     if (e->now_us < at_us) {
@@ -122,9 +144,11 @@ uint64_t rival_silence(struct engine *e, struct link *l)
     }
     l->asked_seq = 0;
     struct link *rival = rival_of(e, l->member);
-    if (rival != NULL && rival->is_cut) {
+    if (rival == NULL) {
+        end_silent(e, l);
+    } else if (rival->is_cut) {
         peer_end(e, l, CLOSE_DUPLICATE);
-    } else if (rival != NULL) {
+    } else {
         rival->is_granted = true;
         inbound_resume(e, rival);
     }

@@ -128,12 +128,58 @@ static void a_silent_link_makes_way_for_a_member_with_much_to_say(void **state)
     }
 }
 
+/* Each of the two has a link of somebody who says to be the other, and no reason to dial. */
+static void a_link_of_who_says_no_more_than_hello_ends(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 10; seed++) {
+        struct cluster *c = formed(2, seed);
+        struct engine_link_view view;
+        cluster_block(c, 0, 1, BLOCK_TCP);
+        pipe_lose_end(c, 0, 1);
+        pipe_lose_end(c, 1, 0);
+        cluster_run_for(c, 1000);
+        for (uint32_t i = 0; i < 2; i++) {
+            assert_false(link_to(c, i, 1 - i, &view));
+            stranger_claim(c, i, 1 - i);
+            assert_true(link_to(c, i, 1 - i, &view));
+        }
+        barrier_clear_pairs(&c->barrier);
+        assert_int_not_equal(cluster_put(c, 0, "here", "v", MINUTE_MS), UINT64_MAX);
+        assert_int_not_equal(cluster_put(c, 1, "there", "v", MINUTE_MS), UINT64_MAX);
+        cluster_run_for(c, 8000);
+        for (uint32_t i = 0; i < 2; i++) {
+            const struct addr at = stage_addr(1 - i);
+            assert_true(link_to(c, i, 1 - i, &view));
+            assert_true(addr_equal(&view.addr, &at));
+            assert_int_equal(counters_of(c, i).member_deaths, 0);
+        }
+        assert_non_null(cluster_get(c, 1, "here"));
+        assert_non_null(cluster_get(c, 0, "there"));
+        cluster_free(c);
+    }
+}
+
+/* Members that have nothing to say to each other keep their links all the same. */
+static void a_quiet_link_of_a_member_stays(void **state)
+{
+    (void)state;
+    struct cluster *c = formed(3, 1);
+    const struct engine_counters before = counters_of(c, 0);
+    cluster_run_for(c, 2 * MINUTE_MS);
+    assert_int_equal(counters_of(c, 0).links_opened, before.links_opened);
+    assert_int_equal(before.links_opened, 2);
+    cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_strangers_hello_with_a_members_uuid_ends_no_link),
         cmocka_unit_test(a_member_whose_link_is_silent_is_linked_again_within_a_second),
         cmocka_unit_test(a_silent_link_makes_way_for_a_member_with_much_to_say),
+        cmocka_unit_test(a_link_of_who_says_no_more_than_hello_ends),
+        cmocka_unit_test(a_quiet_link_of_a_member_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,6 +23,7 @@ enum {
     PROBE_RELAY_AFTER_US = 200000,
     /* Those held for dead who still talk are told at most so often. */
     TELL_PERIOD_US = 1000000,
+    HEARD_LATELY_US = 2000000, /* a word that may be anybody's speaks against a first verdict */
     /* How much longer everything takes for a member that only links reach. What a stream loses
      * comes after TCP's retransmission time-out, 200 ms at least and doubled each time (RFC 6298,
      * section 2): 1.4 s after three losses in a row. */
@@ -324,8 +325,10 @@ void probe_judge(struct swim *s, struct member *m, enum member_state said)
 bool probe_lost(struct swim *s, struct member *m, bool is_proven)
 {
     const struct swim_probe_state *st = m->probe;
-    /* Where all can have met all, who has met it sees to it. */
-    const bool is_unmet = !m->has_answered && roster_live_count(&s->roster) <= s->asked_max;
+    /* Where all can have met all, who has met it sees to it, unless it seems to have just come. */
+    const bool is_heard = m->heard_us != 0 && s->now_us - m->heard_us < HEARD_LATELY_US;
+    const bool is_unmet =
+        !m->has_answered && !is_heard && roster_live_count(&s->roster) <= s->asked_max;
     /* Where others say that it is dead, silence that did not verify says no more than any probe's:
      * a burst of losses may outlast one. */
     const bool is_verify = st->is_verify && m->state == MEMBER_SUSPECT;

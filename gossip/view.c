@@ -518,14 +518,12 @@ static bool is_out_of_sight(const struct swim *s, const struct member *m)
 }
 
 /* Whether somebody is believed that the member is gone. Where each asks each once it is a suspect,
- * and it may be anybody who says so, only if this node has asked in vain too. */
+ * not if it may be anybody who says so: this node verifies what it has found out itself. */
 static bool is_believed_gone(const struct swim *s, const struct member *m,
                              const struct view_teller *teller)
 {
-    if (teller->is_sure || roster_live_count(&s->roster) > VIEW_ASKED_BY_ALL_MAX) {
-        return is_out_of_sight(s, m);
-    }
-    return is_silent_suspect(s, m) && m->probe->suspicion.is_first_hand;
+    return (teller->is_sure || roster_live_count(&s->roster) > VIEW_ASKED_BY_ALL_MAX) &&
+           is_out_of_sight(s, m);
 }
 
 /* The end of somebody that is not known: of use only against old news, so nothing is kept of what

@@ -43,11 +43,11 @@ enum {
                       1 << FAULT_TCP_BLOCK | 1 << FAULT_NO_TCP | 1 << FAULT_LONER,
 };
 
-/* Those by which nodes come and go, links end and strangers talk; the network and the clocks are
- * well. */
+/* Those by which nodes come and go or are full, links end and strangers talk; the network and the
+ * clocks are well. */
 enum {
     FAULTS_CALM = 1 << FAULT_CRASH | 1 << FAULT_KILL | 1 << FAULT_BURST | 1 << FAULT_CHURN |
-                  1 << FAULT_ROLLING | 1 << FAULT_HOSTILE | 1 << FAULT_HALF_OPEN,
+                  1 << FAULT_ROLLING | 1 << FAULT_HOSTILE | 1 << FAULT_HALF_OPEN | 1 << FAULT_FULL,
 };
 
 /* Those that keep nobody from telling at once that somebody has crashed. */

@@ -9,7 +9,7 @@
 #ifndef CORE_AGENDA_H
 #define CORE_AGENDA_H
 
-#include "core/store.h"
+#include "core/epoch.h"
 
 #include <stdint.h>
 

@@ -27,8 +27,8 @@
 
 #include "core/agenda.h"
 #include "core/entry.h"
+#include "core/epoch.h"
 #include "core/ledger.h"
-#include "core/store.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -11,7 +11,7 @@
 #ifndef CORE_LEDGER_H
 #define CORE_LEDGER_H
 
-#include "core/store.h"
+#include "core/epoch.h"
 
 #include <stdint.h>
 

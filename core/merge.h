@@ -20,9 +20,19 @@
 #define CORE_MERGE_H
 
 #include "core/record.h"
-#include "core/store.h"
 
 #include <stdint.h>
+
+/* What a merge did with a record. */
+enum merge_outcome {
+    MERGE_APPLIED, /* it is the key's record now */
+    MERGE_SAME,    /* the very version was held already (its guard may have been raised) */
+    MERGE_OLDER,   /* a newer version is held; nothing changed */
+    MERGE_GUARDED, /* a newer version or a shadow is held, and its guard was raised: worth passing
+                      on */
+    MERGE_EXPIRED, /* its time, and its guard's, was over on arrival; nothing changed */
+    MERGE_ABSENT,  /* a guard for a version that is not held; nothing changed */
+};
 
 /*
  * Merges `r` into `held`, which is not over at `now_ms`, or NULL. On MERGE_APPLIED *ret_next is the

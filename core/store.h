@@ -18,6 +18,8 @@
 #ifndef CORE_STORE_H
 #define CORE_STORE_H
 
+#include "core/epoch.h"
+#include "core/merge.h"
 #include "core/rc.h"
 #include "core/record.h"
 
@@ -32,17 +34,6 @@ struct store_config {
     uint64_t table_seed;    /* per process and unpredictable: clients choose the keys */
     uint64_t digest_seed;   /* the cluster's: equal content must sum alike on every node */
     struct pagepool *pages; /* borrowed: memory for entries and large values; NULL: its own */
-};
-
-/* What store_merge() did with a record. */
-enum merge_outcome {
-    MERGE_APPLIED, /* it is the key's record now */
-    MERGE_SAME,    /* the very version was held already (its guard may have been raised) */
-    MERGE_OLDER,   /* a newer version is held; nothing changed */
-    MERGE_GUARDED, /* a newer version or a shadow is held, and its guard was raised: worth passing
-                      on */
-    MERGE_EXPIRED, /* its time, and its guard's, was over on arrival; nothing changed */
-    MERGE_ABSENT,  /* a guard for a version that is not held; nothing changed */
 };
 
 /* A copy of the configuration is kept. Never NULL. */
@@ -124,18 +115,9 @@ MUST_USE enum rc store_next_key(const struct store *s, const uint8_t *prefix, si
                                 struct record *ret_record);
 
 /* ---- Digests ----
- * Time is cut into epochs of 64 s by expiry; an epoch's sum is the sum modulo 2^64 of its record
- * ids, guards included. Groups are runs of 64 epochs. "As of a cut" leaves out records whose
- * version's second is later than `cut_s`; cuts go back 16 s from the newest version second. Epochs
- * that begin before store_first_epoch(cut_s) are about to expire and left out.
+ * Of epochs and their groups, as of a cut: see core/epoch.h. Epochs that begin before
+ * store_first_epoch(cut_s) are about to expire and left out.
  */
-enum { EPOCH_MS = 64000, EPOCHS_PER_GROUP = 64, CUT_SECONDS = 16 };
-
-struct digest {
-    uint64_t sum;
-    uint64_t count;
-};
-
 /* What stands for a digest where both sides have a key: equal digests give equal numbers, others
  * once in 2^32, and not again under another key. */
 uint32_t digest_short(const struct digest *digest, uint64_t key);
@@ -162,14 +144,6 @@ MUST_USE enum rc store_next_epoch(const struct store *s, uint64_t cut_s, uint64_
  * its turn comes, in no order; what arrives meanwhile may be missed. The store knows its walks and
  * moves them on when it frees what they stand on. Open walks are bounded by STORE_WALKS_MAX.
  */
-enum { STORE_WALKS_MAX = 64 };
-
-struct store_walk {
-    uint64_t epoch;
-    uint32_t next; /* handle; 0 at the end */
-    bool is_open;
-};
-
 /* RC_FULL when STORE_WALKS_MAX are open. `walk` is linked into the store until store_walk_end(). */
 MUST_USE enum rc store_walk_begin(struct store *s, uint64_t epoch, struct store_walk *walk);
 

@@ -16,10 +16,10 @@
 #include "core/addr.h"
 #include "core/series.h"
 #include "gossip/slotindex.h"
-#include "gossip/swim.h"
 #include "gossip/timerheap.h"
 
 enum {
+    CANDIDATES_MAX = 4096,
     /* Asked at 0, 100 and 300 ms, dialled at 500: the first pass of discovery lasts 2 s at most, of
      * which a dial may take the rest. */
     CANDIDATE_ASKS_MAX = 3,

@@ -13,7 +13,7 @@
 
 #include "core/rng.h"
 #include "gossip/clock.h"
-#include "gossip/engine.h"
+#include "gossip/engine_config.h"
 #include "gossip/expect.h"
 #include "gossip/mesh.h"
 #include "gossip/overlay.h"

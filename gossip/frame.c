@@ -1,7 +1,5 @@
 #include "gossip/frame.h"
 
-#include "gossip/tree.h"
-
 void frame_header_write(struct cursor *c, enum frame_type type, uint8_t flags, size_t payload_len)
 {
     cursor_put_u8(c, (uint8_t)type);

@@ -219,6 +219,9 @@ enum tree_kind {
     TREE_GONE = 4,   /* what was asked for was replaced: a later write is on its way */
 };
 
+/* Load evens out with their number, each needs some writes to settle. */
+enum { TREE_COUNT = 8 };
+
 enum { TREE_ENTRY_BYTES = 10, TREE_ENTRIES_MAX = 4096 }; /* in one HAVE or GRAFT frame */
 
 struct frame_tree {

@@ -9,7 +9,6 @@
 #ifndef GOSSIP_INITIATOR_H
 #define GOSSIP_INITIATOR_H
 
-#include "gossip/sync.h"
 #include "gossip/sync_side.h"
 
 /* Begins a session. RC_FULL, RC_NO_MEMORY: the link takes no more; nothing has changed. */

@@ -1,7 +1,7 @@
 #include "gossip/join.h"
 
 #include "core/assert.h"
-#include "gossip/sync.h"
+#include "gossip/sync_side.h"
 
 #include <string.h>
 

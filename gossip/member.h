@@ -12,13 +12,13 @@
 #include "core/addr.h"
 #include "core/rc.h"
 #include "core/uuid.h"
-#include "gossip/outbox.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum {
+    NAME_SIZE = 65, /* of the text of a name, with its end */
     MEMBER_ADDRS_MAX = 4,
     MEMBER_USABLE_MAX = MEMBER_ADDRS_MAX + 1, /* its own and where it last answered */
     MEMBERS_MAX = 16384,
@@ -34,6 +34,10 @@ enum {
     PROTOCOL_VERSION_MAX = 2,
     PROTOCOL_FEATURES = 0, /* none so far */
 };
+
+/* The dead and the left are remembered this long, so that old news of them is known as such and
+ * partitions heal. */
+#define MEMBER_GONE_KEPT_US 86400000000U
 
 /* What its clock, as it told it itself, is to this node's. */
 enum member_clock {
@@ -197,5 +201,11 @@ const char *member_state_name(enum member_state state);
  * host never. Returns how many. */
 uint32_t member_addrs(const struct member *m, uint64_t host_tag,
                       struct addr ret_addrs[static MEMBER_USABLE_MAX]);
+
+/* How many members are in which state. */
+struct swim_counts {
+    uint32_t alive, suspect, dead, left; /* other members */
+    uint32_t named;                      /* who are none yet */
+};
 
 #endif

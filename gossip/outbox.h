@@ -11,6 +11,7 @@
 #include "core/addr.h"
 #include "core/uuid.h"
 #include "core/version.h"
+#include "gossip/member.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -70,7 +71,7 @@ enum notice_kind {
     NOTICE_KINDS,
 };
 
-enum { NOTICE_TEXT_SIZE = 96, NAME_SIZE = 65 };
+enum { NOTICE_TEXT_SIZE = 96 };
 
 struct notice {
     enum notice_kind kind;

@@ -79,7 +79,7 @@
 #include "core/cursor.h"
 #include "gossip/cookie.h"
 #include "gossip/member.h"
-#include "gossip/swim.h"
+#include "gossip/outbox.h"
 
 enum { PACKET_SHORT_BYTES = 16, PACKET_LONG_BYTES = 48 };
 
@@ -99,6 +99,14 @@ enum packet_kind {
  * members that know each other; a PING that accuses, for the card of an ordinary name in the ACK.
  */
 enum { PACKET_RELAY_BYTES = 96, PACKET_ACCUSE_BYTES = 160 };
+
+/* What each ping and ack carries of its sender besides membership. */
+struct vitals {
+    uint8_t flags;     /* enum member_flags */
+    uint64_t clock_us; /* the cluster's clock as the sender has it; 0 without MEMBER_HAS_CLOCK */
+    uint64_t cut_s;    /* the cut that `root` is of; 0 when there is none to compare */
+    uint64_t root;     /* the data's root digest as of the cut */
+};
 
 struct packet {
     uint8_t version; /* PROTOCOL_VERSION_MIN to PROTOCOL_VERSION_MAX */

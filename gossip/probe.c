@@ -3,9 +3,6 @@
 #include "core/assert.h"
 #include "core/mem.h"
 #include "gossip/courier.h"
-#include "gossip/relay.h"
-#include "gossip/rotation.h"
-#include "gossip/view.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,14 +20,10 @@ enum {
     PROBE_RELAY_AFTER_US = 200000,
     /* Those held for dead who still talk are told at most so often. */
     TELL_PERIOD_US = 1000000,
-    HEARD_LATELY_US = 2000000, /* a word that may be anybody's speaks against a first verdict */
     /* How much longer everything takes for a member that only links reach. What a stream loses
      * comes after TCP's retransmission time-out, 200 ms at least and doubled each time (RFC 6298,
      * section 2): 1.4 s after three losses in a row. */
     PATIENCE_BY_LINK = 3,
-    /* Members that are new here are asked so many at a time. */
-    ASKS_AT_ONCE = 32,
-    ASK_WINDOW_US = 100000,
     /* A late answer still counts for a round trip; who was told of its death is not told again. */
     STATE_KEPT_US = 3000000,
     /* The bits that a member has for them: more says no more. */
@@ -85,8 +78,7 @@ static void unlist_first(struct swim *s)
     st->is_idle_listed = false;
 }
 
-/* Frees the states of which nothing has been needed for a while. */
-static void release_idle(struct swim *s)
+void probe_release_idle(struct swim *s)
 {
     while (s->idle_first != NULL && s->idle_first->probe->idle_us + STATE_KEPT_US <= s->now_us) {
         struct member *m = s->idle_first;
@@ -200,16 +192,7 @@ static void ping(struct swim *s, struct member *m, bool by_link)
     }
 }
 
-/* A probe is going badly: perhaps datagrams do not pass, and a link does. */
-static void want_link(struct swim *s, struct member *m)
-{
-    if (m->link == 0 && courier_may_dial(s, m)) {
-        const struct swim_event event = {.kind = SWIM_LINK_WANTED, .member = m};
-        (void)eventq_put(&s->events, &event);
-    }
-}
-
-static void try_again(struct swim *s, struct member *m)
+void probe_try_again(struct swim *s, struct member *m)
 {
     struct swim_probe_state *st = m->probe;
     const bool is_first = st->ping_count == 0;
@@ -239,7 +222,7 @@ void probe_ask_link(struct swim *s, struct member *m)
 
 /* ---- A probe's life ---- */
 
-static void open_probe(struct swim *s, struct member *m, bool is_verify)
+void probe_open(struct swim *s, struct member *m, bool is_verify)
 {
     struct swim_probe_state *st = probe_state(s, m);
     s->counters->probes_sent++;
@@ -253,7 +236,7 @@ static void open_probe(struct swim *s, struct member *m, bool is_verify)
     st->verdict_us = s->now_us + (uint64_t)PROBE_VERDICT_US * probe_patience(s, m);
     st->relay_us = s->now_us + PROBE_RELAY_AFTER_US;
     st->ping_count = 0;
-    try_again(s, m);
+    probe_try_again(s, m);
     probe_schedule(s, m);
 }
 
@@ -263,21 +246,21 @@ void probe_start(struct swim *s, struct member *m)
         return; /* gone, or about to be verified anyway */
     }
     if (!m->probe->is_open) {
-        open_probe(s, m, false);
+        probe_open(s, m, false);
     } else if (m->probe->proof_addr.port == 0) {
         m->probe->retry_us = s->now_us;
         probe_schedule(s, m);
     }
 }
 
-void probe_accused(struct swim *s, struct member *m, const struct uuid *by)
+bool probe_accused(struct swim *s, struct member *m, const struct uuid *by)
 {
     if (probe_state(s, m)->is_open && m->probe->ping_count > 1) {
-        view_suspect(s, m, by); /* as it seems from here too */
-        return;
+        return true; /* as it seems from here too */
     }
     m->probe->hearsay = *by;
     probe_start(s, m);
+    return false;
 }
 
 void probe_ask(struct swim *s, struct member *m)
@@ -290,62 +273,18 @@ void probe_ask(struct swim *s, struct member *m)
     probe_schedule(s, m);
 }
 
-/* So many at once; the others when the window is over, if enough have not answered by then. */
-static bool may_ask(struct swim *s, struct member *m)
-{
-    struct swim_probe_state *st = m->probe;
-    if (member_is_live(m) && (m->has_answered || !view_asks_at_once(s, m->is_mate))) {
-        st->ask_us = 0;
-        return false;
-    }
-    if (s->now_us - s->ask_us >= ASK_WINDOW_US) {
-        s->ask_us = s->now_us;
-        s->ask_count = 0;
-    }
-    const bool may = s->ask_count < ASKS_AT_ONCE;
-    s->ask_count += may;
-    st->ask_us = may ? 0 : s->ask_us + ASK_WINDOW_US;
-    return may;
-}
-
 void probe_judge(struct swim *s, struct member *m, enum member_state said)
 {
     ASSERT(member_is_live(m));
     if (!probe_state(s, m)->is_open) {
-        open_probe(s, m, false);
+        probe_open(s, m, false);
     }
     /* A suspect that this node has asked in vain is verified by this one. */
     const bool is_asked =
-        m->probe->suspicion.is_first_hand || roster_live_count(&s->roster) > VIEW_ASKED_BY_ALL_MAX;
+        m->probe->suspicion.is_first_hand || roster_live_count(&s->roster) > PROBE_ASKED_BY_ALL_MAX;
     m->probe->is_verify = m->probe->is_verify || (m->state == MEMBER_SUSPECT && is_asked);
     m->probe->is_judge = true;
     m->probe->is_said_left = said == MEMBER_LEFT;
-}
-
-bool probe_lost(struct swim *s, struct member *m, bool is_proven)
-{
-    const struct swim_probe_state *st = m->probe;
-    /* Where all can have met all, who has met it sees to it, unless it seems to have just come. */
-    const bool is_heard = m->heard_us != 0 && s->now_us - m->heard_us < HEARD_LATELY_US;
-    const bool is_unmet =
-        !m->has_answered && !is_heard && roster_live_count(&s->roster) <= s->asked_max;
-    /* Where others say that it is dead, silence that did not verify says no more than any probe's:
-     * a burst of losses may outlast one. */
-    const bool is_verify = st->is_verify && m->state == MEMBER_SUSPECT;
-    const bool is_last = is_verify || is_unmet || (st->is_judge && (is_proven || st->is_said_left));
-    const bool is_left = st->is_judge && st->is_said_left;
-    s->counters->probes_failed++;
-    if (m->state == MEMBER_NAMED) {
-        view_drop(s, m);
-        return true;
-    }
-    probe_close(m);
-    if (is_last && is_left) {
-        view_declare_left(s, m);
-    } else if (is_last) {
-        view_declare_dead(s, m);
-    }
-    return is_last;
 }
 
 void probe_close(struct member *m)
@@ -368,22 +307,6 @@ void probe_acquit(struct swim *s, struct member *m)
         st->suspicion = (struct suspicion){.started_us = 0};
         timerheap_clear(&s->timers, &st->timer);
         list_idle(s, m);
-    }
-}
-
-/* Silence to the end. */
-static void fail_probe(struct swim *s, struct member *m)
-{
-    struct swim_probe_state *st = m->probe;
-    /* Not even the relays' word came: it may be us. Of one who is only named nothing is said: there
-     * may be many such, made up by a stranger, and relays ask few of them. */
-    if (st->nacks < st->nacks_wanted && m->state != MEMBER_NAMED) {
-        probe_health(s, 1);
-    }
-    st->proof_addr.port = 0;
-    if (!probe_lost(s, m, false)) {
-        view_suspect(s, m, &s->self->uuid);
-        probe_tell(s, m);
     }
 }
 
@@ -487,99 +410,6 @@ void probe_cookie(struct swim *s, struct member *m, uint32_t seq, uint64_t cooki
     probe_schedule(s, m);
 }
 
-/* ---- Time ---- */
-
-static void serve(struct swim *s, struct member *m)
-{
-    struct swim_probe_state *st = m->probe;
-    if (st->ask_us != 0 && s->now_us >= st->ask_us && may_ask(s, m)) {
-        if (!st->is_open && (member_is_live(m) || m->state == MEMBER_NAMED)) {
-            open_probe(s, m, false);
-            return;
-        }
-        st->is_told_soon = st->is_told_soon || !member_is_live(m);
-    }
-    if (st->is_told_soon) {
-        probe_tell(s, m);
-        return;
-    }
-    if (m->state == MEMBER_SUSPECT && !st->is_verify &&
-        s->now_us >= suspicion_deadline(&st->suspicion)) {
-        st->proof_addr.port = 0;
-        open_probe(s, m, true);
-        return;
-    }
-    if (st->is_open && s->now_us >= st->verdict_us) {
-        fail_probe(s, m);
-        return;
-    }
-    if (st->is_open && s->now_us >= st->relay_us) {
-        relay_ask(s, m);
-        want_link(s, m);
-    }
-    if (st->is_open && s->now_us >= st->retry_us) {
-        view_believe(s, m);
-        try_again(s, m);
-    }
-    probe_schedule(s, m);
-}
-
-static bool may_start(const struct member *m)
-{
-    const struct swim_probe_state *st = m->probe;
-    return st == NULL || (!st->is_open && st->suspicion.proof_due_us == 0);
-}
-
-static void start_next(struct swim *s)
-{
-    /* Some may be under probe already; the period is not spent on those while there are others. Who
-     * has no address that we could reach, as its last card or a false one has none, is asked by
-     * relays: silence ends it as anybody. */
-    struct member *m = rotation_target(&s->roster, s->round);
-    for (uint32_t i = 0; i < s->roster.order_count; i++) {
-        if (may_start(m)) {
-            probe_start(s, m);
-            return;
-        }
-        m = roster_live_after(&s->roster, m);
-    }
-}
-
-/* When the next round begins: by the cluster's clock, or a period later while there is none. */
-static void next_round(struct swim *s, uint64_t clock_us)
-{
-    const uint32_t tag = s->self->tag;
-    s->round = clock_us != 0 ? rotation_round(clock_us, tag) : s->round + 1;
-    const uint64_t wait_us =
-        clock_us != 0 ? rotation_next_us(s->round, tag) - clock_us : ROTATION_PERIOD_US;
-    s->next_probe_us = s->now_us + wait_us;
-}
-
-uint64_t probe_deadline(const struct swim *s)
-{
-    const struct timer *first = timerheap_first(&s->timers);
-    const uint64_t next_us = s->self->state == MEMBER_LEFT ? UINT64_MAX : s->next_probe_us;
-    return min_u64(next_us, first != NULL ? first->due_us : UINT64_MAX);
-}
-
-void probe_tick(struct swim *s, uint64_t clock_us)
-{
-    for (const struct timer *t = timerheap_first(&s->timers); t != NULL && t->due_us <= s->now_us;
-         t = timerheap_first(&s->timers)) {
-        struct member *m = t->owner;
-        if (s->self->state == MEMBER_LEFT) {
-            probe_acquit(s, m); /* who is on its way out judges nobody */
-        } else {
-            serve(s, m);
-        }
-    }
-    if (s->now_us >= s->next_probe_us && s->self->state != MEMBER_LEFT) {
-        next_round(s, clock_us);
-        start_next(s);
-        release_idle(s);
-    }
-}
-
 void probe_stalled(struct swim *s, uint64_t late_us)
 {
     for (uint32_t slot = 0; slot < s->roster.seat_count; slot++) {
@@ -592,7 +422,7 @@ void probe_stalled(struct swim *s, uint64_t late_us)
         }
         if (m->probe->is_open) {
             m->probe->proof_addr.port = 0;
-            open_probe(s, m, m->probe->is_verify);
+            probe_open(s, m, m->probe->is_verify);
         } else {
             probe_schedule(s, m);
         }

@@ -1,21 +1,9 @@
 /*
- * probe: the failure detector.
+ * probe: one question to a member, from its first ping to an answer or to silence.
  *
- * Each period one member is probed, in turn. A probe is open until its verdict: pings paced by the
- * measured round trip, then the peer link, then a few others who ping on our behalf. Any answer
- * closes it; none makes the member a suspect (or one more accuser of it). When the suspicion runs
- * out, one more full probe must fail before the member is declared dead.
- *
- *   alive --- no answer ------------------------> suspect (long window)
- *   alive --- refused twice, 100 ms apart ------> suspect (400 ms)
- *   suspect - window over ----------------------> suspect, being verified
- *   verified: no answer, or refused after proof > dead
- *   any ----- its own higher incarnation -------> alive
- *
- *   named --- no answer ------------------------> forgotten
- *   never met, no answer, few members ----------> dead here, which is told to nobody
- *
- * Refusals, and answers by another uuid, are proof's; silence is handled here.
+ * A probe is open until its verdict: pings paced by the measured round trip, then the peer link,
+ * then a few others who ping on our behalf. Any answer closes it. What its failure means is
+ * detector's; here nobody is declared anything.
  */
 #ifndef GOSSIP_PROBE_H
 #define GOSSIP_PROBE_H
@@ -24,6 +12,9 @@
 
 /* Lifeguard's S: beyond 9 times the time-outs a node is as good as deaf. */
 enum { HEALTH_MAX = 8 };
+
+/* Among so many members each asks a suspect itself; among more, too many would at once. */
+enum { PROBE_ASKED_BY_ALL_MAX = 64 };
 
 /* What the detector keeps of a member, made when it is needed. It goes away by itself some time
  * after everything is over; m->probe is NULL then. */
@@ -34,20 +25,26 @@ void probe_forget(struct swim *s, struct member *m);
  * links reach it, whose silence means less. */
 uint32_t probe_patience(const struct swim *s, const struct member *m);
 
-/* Time passes: one more member is probed when its round has come, and each due timer is served.
- * `clock_us` as in swim_tick(). */
-void probe_tick(struct swim *s, uint64_t clock_us);
-uint64_t probe_deadline(const struct swim *s);
-
 /* The loop was away for `late_us`: no silence of that time is the others'. */
 void probe_stalled(struct swim *s, uint64_t late_us);
+
+/* Opens a probe, or the open one anew: its first ping goes out. `is_verify`: it verifies a
+ * suspicion. */
+void probe_open(struct swim *s, struct member *m, bool is_verify);
+
+/* The open probe's next ping. */
+void probe_try_again(struct swim *s, struct member *m);
+
+/* Frees the states of which nothing has been needed for a while. */
+void probe_release_idle(struct swim *s);
 
 /* Opens a probe at once; hastens the one that is open. */
 void probe_start(struct swim *s, struct member *m);
 
 /* `by` is said to accuse the member, which this node has in sight: a probe begins, and the
- * accusation is so once its first ping has been in vain. */
-void probe_accused(struct swim *s, struct member *m, const struct uuid *by);
+ * accusation is so once its first ping has been in vain. True where an open probe has seen as much
+ * already: then it is the caller's to say so. */
+bool probe_accused(struct swim *s, struct member *m, const struct uuid *by);
 
 /* Somebody new, or back, is asked: soon, as only so many are at once. One that is gone is told so.
  */
@@ -56,10 +53,6 @@ void probe_ask(struct swim *s, struct member *m);
 /* Others say that the member is dead or has left: this node's own probe decides, the open one or
  * one more. Its silence alone makes somebody who was no suspect one. */
 void probe_judge(struct swim *s, struct member *m, enum member_state said);
-
-/* The open probe has failed, by silence or by positive proof. True when it was the last one that
- * the member had: it is gone now. */
-bool probe_lost(struct swim *s, struct member *m, bool is_proven);
 
 /* A ping outside of probes, by datagram or else by link. */
 void probe_ping(struct swim *s, struct member *m);

@@ -1,5 +1,6 @@
 #include "gossip/proof.h"
 
+#include "gossip/detector.h"
 #include "gossip/probe.h"
 #include "gossip/view.h"
 
@@ -31,7 +32,7 @@ static bool proof_counts(const struct swim *s, const struct member *m, const str
 static void prove(struct swim *s, struct member *m)
 {
     struct swim_probe_state *st = m->probe;
-    if (probe_lost(s, m, true)) {
+    if (detector_lost(s, m, true)) {
         return;
     }
     view_suspect(s, m, &s->self->uuid);

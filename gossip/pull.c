@@ -3,7 +3,6 @@
 #include "core/assert.h"
 #include "gossip/courier.h"
 #include "gossip/probe.h"
-#include "gossip/view.h"
 
 enum {
     /* While digests differ a view is pulled at most so often. */
@@ -170,7 +169,7 @@ static bool put_member(const struct swim *s, struct cursor *c, const struct memb
     }
     if (member_is_live(m)) {
         is_put = courier_put_entry(s, c, m, ENTRY_ALIVE, NULL, to, from);
-    } else if (s->now_us - m->state_since_us < VIEW_GONE_KEPT_US) {
+    } else if (s->now_us - m->state_since_us < MEMBER_GONE_KEPT_US) {
         is_put = courier_put_entry(s, c, m, ENTRY_PAST, NULL, to, from);
     }
     if (is_put && m->state == MEMBER_SUSPECT) {

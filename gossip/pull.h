@@ -14,7 +14,6 @@
 #define GOSSIP_PULL_H
 
 #include "gossip/courier.h"
-#include "gossip/view.h"
 
 /* The first answer of a member: a newborn pulls from the first few at once. */
 void pull_first(struct swim *s, struct member *m);

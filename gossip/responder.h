@@ -7,7 +7,6 @@
 #ifndef GOSSIP_RESPONDER_H
 #define GOSSIP_RESPONDER_H
 
-#include "gossip/sync.h"
 #include "gossip/sync_side.h"
 
 /* SYNC_GROUPS. `is_refused`: our own session stays, so the peer's is told that nothing differs.

@@ -24,7 +24,6 @@
 #include "core/rng.h"
 #include "gossip/member.h"
 #include "gossip/slotindex.h"
-#include "gossip/swim.h"
 
 enum { ROSTER_CHUNK = 64, ROSTER_BLOCK = 16 /* chains: 64 bytes of them */ };
 

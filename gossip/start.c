@@ -2,6 +2,7 @@
  * How a node's life begins: its first discovery pass, whether the enclave may begin, who founds the
  * cluster's clock, and that a node alone has nobody to catch up with.
  */
+#include "gossip/engine.h"
 #include "gossip/engine_state.h"
 
 #include <stdio.h>

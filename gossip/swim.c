@@ -3,6 +3,7 @@
 #include "core/assert.h"
 #include "core/mem.h"
 #include "gossip/courier.h"
+#include "gossip/detector.h"
 #include "gossip/intake.h"
 #include "gossip/ownaddr.h"
 #include "gossip/probe.h"
@@ -105,7 +106,7 @@ static void enter(struct swim *s, uint64_t now_us)
 uint64_t swim_deadline(const struct swim *s)
 {
     const uint64_t due_us[] = {
-        probe_deadline(s),       candidates_deadline(&s->candidates),
+        detector_deadline(s),    candidates_deadline(&s->candidates),
         relay_deadline(s),       pull_deadline(s),
         view_gossip_deadline(s), s->next_recontact_us,
         s->refutation.due_us,
@@ -150,7 +151,7 @@ void swim_tick(struct swim *s, uint64_t now_us, uint64_t clock_us)
         probe_stalled(s, now_us - deadline_us);
     }
     tick_candidates(s);
-    probe_tick(s, clock_us);
+    detector_tick(s, clock_us);
     relay_tick(s);
     pull_tick(s);
     if (now_us >= s->next_recontact_us) {

@@ -17,18 +17,11 @@
 
 #include "core/siphash.h"
 #include "gossip/counters.h"
+#include "gossip/eventq.h"
 #include "gossip/member.h"
 #include "gossip/outbox.h"
 
 struct swim;
-
-/* What each ping and ack carries of its sender besides membership. */
-struct vitals {
-    uint8_t flags;     /* enum member_flags */
-    uint64_t clock_us; /* the cluster's clock as the sender has it; 0 without MEMBER_HAS_CLOCK */
-    uint64_t cut_s;    /* the cut that `root` is of; 0 when there is none to compare */
-    uint64_t root;     /* the data's root digest as of the cut */
-};
 
 struct swim_config {
     struct member_card self; /* incarnation 1 */
@@ -40,33 +33,6 @@ struct swim_config {
     /* Fills this node's vitals; `cut_s` is the cut that a ping asked for, 0 to choose one. */
     void (*vitals)(void *arg, uint64_t cut_s, uint64_t now_us, struct vitals *ret_vitals);
     void *vitals_arg;
-};
-
-enum swim_event_kind {
-    SWIM_MEMBER_NEW,     /* first seen, alive or suspect */
-    SWIM_MEMBER_STATE,   /* the state changed from `was` */
-    SWIM_PACKET_BY_LINK, /* `data` for the member's link, because datagrams do not pass */
-    SWIM_CANDIDATE_DIAL, /* a candidate did not answer by datagram: try a link to `addr` */
-    SWIM_LINK_WANTED,    /* datagrams do not reach the member and it has no link */
-    SWIM_VITALS,     /* a ping or ack brought the member's vitals; rtt_us > 0 for an ack to a direct
-                        ping */
-    SWIM_STRANGER,   /* somebody of another cluster, or of another `version`, is at `addr` */
-    SWIM_NAME_TWICE, /* the member has our own name */
-    SWIM_ANSWERED,   /* the member, alive or suspect, has answered since it last was not */
-    SWIM_REFUTED,    /* we were suspected and said otherwise */
-};
-
-struct swim_event {
-    enum swim_event_kind kind;
-    struct member *member; /* NULL for candidates and strangers */
-    enum member_state was;
-    struct addr addr;
-    uint8_t version;       /* SWIM_STRANGER: which it speaks; 0: it is of another cluster */
-    struct vitals vitals;  /* without flags where others can have said so */
-    uint64_t vitals_at_us; /* when they came */
-    uint32_t rtt_us;
-    const uint8_t *data; /* borrowed until the next call of swim_next_event() */
-    size_t len;
 };
 
 /* The outbox is borrowed. Never NULL. */
@@ -128,8 +94,6 @@ uint32_t swim_ask_by_link(struct swim *s, struct member *m, uint64_t now_us);
 void swim_leave(struct swim *s, uint64_t now_us);
 
 /* ---- Candidates of discovery ---- */
-enum { CANDIDATES_MAX = 4096 };
-
 /* A hint. Own addresses, addresses of live members and repeated hints under way cost nothing. */
 void swim_candidate(struct swim *s, const struct addr *addr, uint64_t now_us);
 
@@ -164,10 +128,6 @@ struct member *swim_find_addr(const struct swim *s, const struct addr *addr);
 bool swim_addr_of(const struct swim *s, const struct member *m, uint32_t attempt,
                   struct addr *ret_addr);
 
-struct swim_counts {
-    uint32_t alive, suspect, dead, left; /* other members */
-    uint32_t named;                      /* who are none yet */
-};
 struct swim_counts swim_counts(const struct swim *s);
 
 /* Order-free sum over (uuid, incarnation) of the alive and suspect, itself included: equal views,

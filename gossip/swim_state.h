@@ -5,7 +5,8 @@
  *   courier    packets out: headers, piggyback, by datagram or by link
  *   view       what is believed of members: statements in, changes out
  *   intake     packets in
- *   probe      the failure detector
+ *   detector   whose probe begins when, and what its failure means
+ *   probe      the pings of one, and the answers
  *   proof      its evidence that is quicker than silence
  *   relay      pings on behalf of others
  *   pull       whole views, page by page, where digests differ
@@ -20,12 +21,12 @@
 #include "core/rng.h"
 #include "core/series.h"
 #include "gossip/candidate.h"
+#include "gossip/counters.h"
 #include "gossip/eventq.h"
 #include "gossip/packet.h"
 #include "gossip/roster.h"
 #include "gossip/rumor.h"
 #include "gossip/suspicion.h"
-#include "gossip/swim.h"
 #include "gossip/timerheap.h"
 
 enum {

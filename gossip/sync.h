@@ -26,36 +26,9 @@
 #include "gossip/counters.h"
 #include "gossip/mesh.h"
 #include "gossip/replica.h"
-
-enum {
-    SYNC_JOBS_MAX = 16, /* waiting on one link; an honest peer asks for an answer and a join */
-    SYNC_SINKS_MAX = 4, /* streams that are taken in at once; others wait for their turn */
-    SYNC_PAUSE_US =
-        1000 * 1000, /* between two sessions on a link, and 4 times the last one's length */
-    SYNC_STALL_US = 10 * 1000 * 1000,       /* without progress a session or a donor is given up */
-    SYNC_LENGTH_MAX_US = 600 * 1000 * 1000, /* and a session after this in any case */
-    SYNC_SLOW_US = 500 * 1000, /* a session that stands still so long keeps no other waiting */
-    /* After records came by reconciliation the root is told so soon; and once more when they are
-     * old enough for the cut. */
-    SYNC_TELL_US = 200 * 1000,
-    SYNC_TELL_AGAIN_US = 2500 * 1000,
-    SYNC_CUT_DELAY_S = 2, /* roots are compared as of this long ago */
-};
-
-/* As of now, recent seconds and the epoch about to expire included. */
-#define SYNC_CUT_ALL UINT64_MAX
+#include "gossip/sync_side.h"
 
 struct sync;
-
-struct sync_config {
-    struct store *store;
-    struct mesh *mesh;
-    struct replica *replica;
-    struct outbox *outbox;
-    struct engine_counters *counters;
-    const char *enclave;   /* ours */
-    const uint8_t *secret; /* SIPHASH_KEY_BYTES: of the sessions' keys, which peers are told */
-};
 
 /* Everything in the configuration is borrowed. Never NULL. */
 struct sync *sync_new(const struct sync_config *config);

@@ -2,7 +2,6 @@
 
 #include "core/assert.h"
 #include "core/mem.h"
-#include "gossip/sync.h"
 
 #include <stdlib.h>
 

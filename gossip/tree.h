@@ -31,12 +31,12 @@
 
 #include "core/uuid.h"
 #include "core/version.h"
+#include "gossip/frame.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 enum {
-    TREE_COUNT = 8, /* load evens out with their number, each needs some writes to settle */
     TREE_SEEN_MAX = 32768,
     TREE_SEEN_US = 20 * 1000 * 1000, /* below the maximum nothing younger is forgotten */
     TREE_MISSING_MAX = 4096,

@@ -522,7 +522,7 @@ static bool is_out_of_sight(const struct swim *s, const struct member *m)
 static bool is_believed_gone(const struct swim *s, const struct member *m,
                              const struct view_teller *teller)
 {
-    return (teller->is_sure || roster_live_count(&s->roster) > VIEW_ASKED_BY_ALL_MAX) &&
+    return (teller->is_sure || roster_live_count(&s->roster) > PROBE_ASKED_BY_ALL_MAX) &&
            is_out_of_sight(s, m);
 }
 
@@ -532,7 +532,7 @@ static void hear_of_unknown(struct swim *s, const struct entry *e, enum member_s
                             uint64_t age_us, const struct view_teller *teller)
 {
     const struct member_card ghost = {.uuid = e->uuid, .incarnation = e->incarnation};
-    if (!teller->is_sure || e->incarnation > VIEW_UNKNOWN_MAX || age_us >= VIEW_GONE_KEPT_US) {
+    if (!teller->is_sure || e->incarnation > VIEW_UNKNOWN_MAX || age_us >= MEMBER_GONE_KEPT_US) {
         return;
     }
     struct member *m = add(s, &ghost, state);
@@ -616,11 +616,13 @@ static void hear_of_suspect(struct swim *s, const struct entry *e, const struct 
     const bool is_near = !is_out_of_sight(s, m);
     if (is_new && is_near && !teller->is_sure && !uuid_is_nil(&e->by)) {
         tell_accused(s, m, e);
-        probe_accused(s, m, &e->by);
+        if (probe_accused(s, m, &e->by)) {
+            view_suspect(s, m, &e->by);
+        }
         return;
     }
     view_suspect(s, m, &e->by);
-    if (is_new && roster_live_count(&s->roster) <= VIEW_ASKED_BY_ALL_MAX) {
+    if (is_new && roster_live_count(&s->roster) <= PROBE_ASKED_BY_ALL_MAX) {
         probe_start(s, m);
     }
     if (is_new && is_near && s->roster.counts.suspect <= TOLD_SUSPECTS_MAX) {
@@ -721,7 +723,7 @@ void view_entry(struct swim *s, const struct entry *e, const struct view_teller 
 static bool is_over(const struct swim *s, const struct member *m)
 {
     return !member_is_live(m) && !m->is_self && m->link == 0 &&
-           s->now_us - m->state_since_us >= VIEW_GONE_KEPT_US;
+           s->now_us - m->state_since_us >= MEMBER_GONE_KEPT_US;
 }
 
 void view_recontact(struct swim *s)

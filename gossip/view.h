@@ -24,17 +24,11 @@
 
 #include "gossip/swim_state.h"
 
-/* The dead and the left are remembered this long, so that old news of them is known as such and
- * partitions heal. */
-#define VIEW_GONE_KEPT_US 86400000000U
-
 enum {
     /* A card may raise an incarnation by so much: members do by one at a time, or as far as false
      * cards have, so that who was away for long is still believed, and forged cards do not come to
      * the end of the numbers. */
     VIEW_RAISE_MAX = 65536,
-    /* Among so many members each asks a suspect itself; among more, too many would at once. */
-    VIEW_ASKED_BY_ALL_MAX = 64,
 };
 
 /* Nor does a card of somebody unknown begin beyond this. */

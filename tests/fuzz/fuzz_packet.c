@@ -6,6 +6,7 @@
  * header.
  */
 #include "gossip/packet.h"
+#include "gossip/swim.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -23,6 +23,7 @@
 #include "core/parse.h"
 #include "gossip/frame.h"
 #include "gossip/packet.h"
+#include "gossip/swim.h"
 
 #include <stdio.h>
 #include <stdlib.h>

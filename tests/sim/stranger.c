@@ -2,6 +2,7 @@
 
 #include "gossip/frame.h"
 #include "gossip/packet.h"
+#include "gossip/swim.h"
 #include "tests/sim/stage.h"
 
 #include <string.h>

@@ -11,7 +11,7 @@
 
 #include "cmd/options.h"
 #include "core/rc.h"
-#include "net/node.h"
+#include "net/node_config.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -14,7 +14,7 @@
 #define CMD_LOG_H
 
 #include "gossip/outbox.h"
-#include "net/node.h"
+#include "net/node_config.h"
 
 #include <stdarg.h>
 #include <stdbool.h>

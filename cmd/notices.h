@@ -6,7 +6,7 @@
 #define CMD_NOTICES_H
 
 #include "gossip/outbox.h"
-#include "net/node.h"
+#include "net/node_config.h"
 
 #include <stddef.h>
 

@@ -5,7 +5,7 @@
 #define CMD_SETTINGS_NODE_H
 
 #include "cmd/settings.h"
-#include "net/node.h"
+#include "net/node_config.h"
 
 /*
  * Fills everything but ready_fd, which becomes -1. Resolves REPRAM_ADDRESS, which may block for a

@@ -8,7 +8,7 @@
 #define CMD_VALUES_H
 
 #include "core/rc.h"
-#include "net/node.h"
+#include "net/node_config.h"
 
 #include <stdbool.h>
 #include <stddef.h>

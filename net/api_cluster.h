@@ -7,16 +7,7 @@
 #ifndef NET_API_CLUSTER_H
 #define NET_API_CLUSTER_H
 
-#include "net/api.h"
-
-/* All that the pages are made of; borrowed for the call. */
-struct api_view {
-    struct engine *engine;
-    const struct api_config *config;
-    const struct api_figures *figures; /* only for api_cluster_status() */
-    uint64_t started_us;
-    uint64_t now_us;
-};
+#include "net/api_view.h"
 
 void api_cluster_health(const struct api_view *v, struct http_response *rs);
 void api_cluster_livez(const struct api_view *v, struct http_response *rs);

@@ -15,7 +15,7 @@
 #ifndef NET_DISCOVERY_H
 #define NET_DISCOVERY_H
 
-#include "net/node.h"
+#include "net/node_config.h"
 
 struct discovery;
 struct event_base;

@@ -9,7 +9,12 @@
 #define NET_HTTP_HEAD_H
 
 #include "net/http.h"
-#include "net/http_parse.h"
+
+struct http_refusal {
+    int status;
+    const char *code;   /* of the problem; static */
+    const char *detail; /* static */
+};
 
 struct http_request_line {
     struct http_text method;

@@ -2,6 +2,7 @@
 
 #include "core/assert.h"
 #include "core/record.h"
+#include "net/http_output.h"
 #include "net/http_phase.h"
 #include "net/proxy.h"
 
@@ -32,12 +33,26 @@ void http_intake_release(struct http_conn *c)
     }
 }
 
+/* An error of the server's own. After it nothing more is read: what would follow cannot be trusted,
+ * or is not wanted. */
+void http_intake_refuse(struct http_conn *c, int status, const char *code, const char *detail)
+{
+    struct http_response *rs = &c->shared->scratch;
+    http_response_clear(rs);
+    http_problem(rs, status, code, "%s", detail);
+    c->is_keep_alive = false;
+    c->is_lingering = true;
+    http_intake_release(c);
+    http_output_answer(c, rs);
+    http_response_clear(rs);
+}
+
 static void refuse_malformed(struct http_conn *c)
 {
     const struct http_refusal refusal = *http_parse_refusal(c->parse);
     /* A body over the limit, or no memory for it, is not the form's fault. */
     c->shared->stats.requests_malformed += refusal.status != 413 && refusal.status != 503;
-    http_conn_refuse(c, refusal.status, refusal.code, refusal.detail);
+    http_intake_refuse(c, refusal.status, refusal.code, refusal.detail);
 }
 
 static void handle(struct http_conn *c)
@@ -51,7 +66,7 @@ static void handle(struct http_conn *c)
         http_problem(rs, 426, "invalid_request", "this path needs an Upgrade");
     }
     http_intake_release(c);
-    http_conn_answer(c, rs);
+    http_output_answer(c, rs);
     http_response_clear(rs);
 }
 
@@ -105,7 +120,7 @@ static bool is_admitted(struct http_conn *c, const struct http_request *rq)
         return true;
     }
     if (c->is_over && !http_parse_is_upgrade(c->parse)) {
-        http_conn_refuse(c, 503, "overloaded", "too many connections");
+        http_intake_refuse(c, 503, "overloaded", "too many connections");
         return false;
     }
     const struct addr key = proxy_limit_key(&rq->client);
@@ -118,10 +133,10 @@ static bool is_admitted(struct http_conn *c, const struct http_request *rq)
     if (is_keep_alive) {
         http_intake_release(c);
         http_problem(&shared->scratch, 429, "rate_limited", "too many requests");
-        http_conn_answer(c, &shared->scratch);
+        http_output_answer(c, &shared->scratch);
         http_response_clear(&shared->scratch);
     } else {
-        http_conn_refuse(c, 429, "rate_limited", "too many requests");
+        http_intake_refuse(c, 429, "rate_limited", "too many requests");
     }
     return false;
 }
@@ -153,7 +168,7 @@ void http_intake_begin(struct http_conn *c)
     c->is_http10 = false;
     c->is_continued = false;
     if (c->parse == NULL) {
-        http_conn_close(c);
+        http_output_close(c);
     } else {
         http_phase_enter(c, HTTP_PHASE_HEAD);
     }

@@ -16,6 +16,7 @@
 #define NET_HTTP_PARSE_H
 
 #include "net/http.h"
+#include "net/http_head.h"
 
 struct http_parse;
 struct pagepool;
@@ -26,12 +27,6 @@ enum http_parse_state {
     HTTP_PARSE_BODY,    /* more of the body is wanted */
     HTTP_PARSE_DONE,    /* the request is complete */
     HTTP_PARSE_REFUSED, /* see http_parse_refusal() */
-};
-
-struct http_refusal {
-    int status;
-    const char *code;   /* of the problem; static */
-    const char *detail; /* static */
 };
 
 /* Large bodies get their memory from `pool`, as blob_new_in(). NULL when out of memory. */

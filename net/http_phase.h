@@ -1,5 +1,5 @@
 /*
- * http_phase: where a connection stands (enum http_phase in net/http_conn.h), and until when it may
+ * http_phase: where a connection stands (enum http_phase, net/http_conn), and until when it may
  * stand there.
  *
  * All deadlines of a phase are the same time away, so the server keeps a list for each phase in the
@@ -10,7 +10,7 @@
 #ifndef NET_HTTP_PHASE_H
 #define NET_HTTP_PHASE_H
 
-#include "net/http_conn.h"
+#include "net/http_state.h"
 
 /* Enters a phase, perhaps the same anew; its deadline starts when the event is done with. */
 void http_phase_enter(struct http_conn *c, enum http_phase phase);

@@ -5,7 +5,7 @@
 #ifndef NET_LOAD_STATE_H
 #define NET_LOAD_STATE_H
 
-#include "net/load.h"
+#include "net/load_plan.h"
 
 struct event;
 struct event_base;

@@ -11,7 +11,7 @@
 #include "core/buf.h"
 #include "core/rc.h"
 #include "gossip/engine.h"
-#include "net/api.h"
+#include "net/api_view.h"
 #include "net/watch.h"
 
 #define METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"

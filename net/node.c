@@ -7,6 +7,7 @@
 #include "net/driver.h"
 #include "net/health_answer.h"
 #include "net/hostinfo.h"
+#include "net/http_server.h"
 #include "net/loop.h"
 #include "net/node_claim.h"
 #include "net/proc_figures.h"

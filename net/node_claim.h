@@ -10,7 +10,7 @@
 #define NET_NODE_CLAIM_H
 
 #include "net/claim.h"
-#include "net/node.h"
+#include "net/node_config.h"
 
 struct event_base;
 

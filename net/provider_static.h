@@ -6,7 +6,7 @@
 #ifndef NET_PROVIDER_STATIC_H
 #define NET_PROVIDER_STATIC_H
 
-#include "net/node.h"
+#include "net/node_config.h"
 #include "net/provider.h"
 
 /* The list is borrowed for its life. Never NULL. */

@@ -9,8 +9,13 @@
 #ifndef NET_PROXY_H
 #define NET_PROXY_H
 
+#include "core/addr.h"
 #include "net/http.h"
-#include "net/node.h"
+
+struct node_cidr {
+    struct addr addr;   /* the network, port 0 */
+    uint8_t prefix_len; /* of the 128-bit form: 96 + n for IPv4 */
+};
 
 /* Whether the address lies in the network; ports are ignored. */
 bool proxy_cidr_has(const struct node_cidr *cidr, const struct addr *addr);

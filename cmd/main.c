@@ -1,7 +1,7 @@
 /* repram: one binary; the first word says what it is this time. */
-#include "cmd/commands.h"
-#include "cmd/exit_code.h"
-#include "cmd/help.h"
+#include "cmd/base/commands.h"
+#include "cmd/base/exit_code.h"
+#include "cmd/settings/help.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,11 +1,11 @@
 /* `repram node`: one node, from its settings to its exit code. */
-#include "cmd/commands.h"
-#include "cmd/exit_code.h"
-#include "cmd/log.h"
+#include "cmd/base/commands.h"
+#include "cmd/base/exit_code.h"
+#include "cmd/base/log.h"
 #include "cmd/notices.h"
-#include "cmd/settings_node.h"
-#include "cmd/startup.h"
-#include "core/parse.h"
+#include "cmd/settings/settings_node.h"
+#include "cmd/settings/startup.h"
+#include "core/base/parse.h"
 #include "net/node.h"
 
 #include <fcntl.h>

@@ -5,8 +5,8 @@
 #ifndef CMD_NOTICES_H
 #define CMD_NOTICES_H
 
-#include "gossip/outbox.h"
-#include "net/node_config.h"
+#include "gossip/wire/outbox.h"
+#include "net/discovery/node_config.h"
 
 #include <stddef.h>
 

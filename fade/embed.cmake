@@ -1,4 +1,4 @@
-# Writes the files of fade/web as a C source, net/pages.h's PAGE_DATA, so that the binary serves them
+# Writes the files of fade/web as a C source, net/api/pages.h's PAGE_DATA, so that the binary serves them
 # without a folder beside it. Run at build time:
 #   cmake -DOUTPUT=FILE.c -DGZIP=PROGRAM "-DFILES=a;b;c" -P embed.cmake
 # A file gets a second, compressed form where that saves a tenth of it or more. A page's style sheet is
@@ -62,7 +62,7 @@ foreach(path IN LISTS FILES)
     get_filename_component(name ${path} NAME)
     if(NOT name MATCHES "^[A-Za-z0-9_-][A-Za-z0-9._-]*$" OR NOT name MATCHES "${TYPES}")
         message(FATAL_ERROR "${path}: a page's name is letters, digits, '.', '_' and '-', "
-            "and ends in a type that net/pages.c knows")
+            "and ends in a type that net/api/pages.c knows")
     endif()
     inline_style(${path} path style)
     file(SIZE ${path} size)
@@ -89,7 +89,7 @@ foreach(path IN LISTS FILES)
 endforeach()
 
 file(WRITE ${OUTPUT} "/* Made by fade/embed.cmake from fade/web. */
-#include \"net/pages.h\"
+#include \"net/api/pages.h\"
 
 ${arrays}
 const struct page_data PAGE_DATA[] = {

@@ -5,8 +5,8 @@
  * when our own clock jumps. What a link tells says nothing of its way, and may have been held up
  * while one of the two stood still: an answer puts it right.
  */
-#include "core/assert.h"
-#include "core/mem.h"
+#include "core/base/assert.h"
+#include "core/base/mem.h"
 #include "gossip/engine_state.h"
 
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /*
- * Each link's part in the broadcast trees of gossip/tree: in which it is eager, so that writes go
- * along it, in which it is lazy, so that their ids do, and in which it was grafted a moment ago and
- * is on trial. The two ends of a link are to agree: who changes it sends a frame.
+ * Each link's part in the broadcast trees of gossip/replication/tree: in which it is eager, so that
+ * writes go along it, in which it is lazy, so that their ids do, and in which it was grafted a
+ * moment ago and is on trial. The two ends of a link are to agree: who changes it sends a frame.
  */
 #include "gossip/engine_state.h"
 

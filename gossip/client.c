@@ -1,5 +1,5 @@
 /* The clients' side of the engine: writes, reads, listings, and what the pages show. */
-#include "core/assert.h"
+#include "core/base/assert.h"
 #include "gossip/engine.h"
 #include "gossip/engine_state.h"
 

@@ -1,6 +1,6 @@
 #include "gossip/clock.h"
 
-#include "core/assert.h"
+#include "core/base/assert.h"
 
 void clock_found(struct clock *c, uint64_t wall_us, uint64_t now_us)
 {

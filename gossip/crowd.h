@@ -8,7 +8,7 @@
 #ifndef GOSSIP_CROWD_H
 #define GOSSIP_CROWD_H
 
-#include "gossip/member.h"
+#include "gossip/wire/member.h"
 
 struct crowd_vote {
     int64_t offset_s; /* the member's clock minus any monotonic clock, the same for all votes; in

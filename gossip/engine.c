@@ -1,7 +1,7 @@
 #include "gossip/engine.h"
 
-#include "core/assert.h"
-#include "core/mem.h"
+#include "core/base/assert.h"
+#include "core/base/mem.h"
 #include "gossip/engine_state.h"
 
 #include <stdio.h>

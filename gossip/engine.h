@@ -1,10 +1,10 @@
 /*
  * engine: one node's whole behaviour, without a socket, a clock or a thread.
  *
- * It holds membership (gossip/swim), replication (gossip/replica), anti-entropy (gossip/sync), peer
- * links (gossip/link) and the store. Events go in, each with its time; actions come out of
- * engine_outbox(), which the caller drains after every call. There are two callers: the libevent
- * driver in net/ and the simulator in tests/sim.
+ * It holds membership (gossip/membership/swim), replication (gossip/replication/replica),
+ * anti-entropy (gossip/repair/sync), peer links (gossip/replication/link) and the store. Events go
+ * in, each with its time; actions come out of engine_outbox(), which the caller drains after every
+ * call. There are two callers: the libevent driver in net/ and the simulator in tests/sim.
  *
  * Times named now_us are microseconds of a monotonic clock that counts suspend (CLOCK_BOOTTIME);
  * they never go back, which is asserted. The cluster's clock is that plus an offset which the
@@ -13,14 +13,14 @@
 #ifndef GOSSIP_ENGINE_H
 #define GOSSIP_ENGINE_H
 
-#include "core/addr.h"
-#include "core/buf.h"
-#include "core/rc.h"
-#include "core/store.h"
-#include "gossip/counters.h"
+#include "core/base/addr.h"
+#include "core/base/buf.h"
+#include "core/base/rc.h"
+#include "core/store/store.h"
 #include "gossip/engine_config.h"
-#include "gossip/member.h"
-#include "gossip/outbox.h"
+#include "gossip/wire/counters.h"
+#include "gossip/wire/member.h"
+#include "gossip/wire/outbox.h"
 
 struct engine;
 

@@ -4,8 +4,8 @@
 #ifndef GOSSIP_ENGINE_CONFIG_H
 #define GOSSIP_ENGINE_CONFIG_H
 
-#include "core/siphash.h"
-#include "gossip/member.h"
+#include "core/base/siphash.h"
+#include "gossip/wire/member.h"
 
 struct pagepool;
 

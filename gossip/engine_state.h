@@ -11,16 +11,16 @@
 #ifndef GOSSIP_ENGINE_STATE_H
 #define GOSSIP_ENGINE_STATE_H
 
-#include "core/rng.h"
+#include "core/base/rng.h"
 #include "gossip/clock.h"
 #include "gossip/engine_config.h"
 #include "gossip/expect.h"
-#include "gossip/mesh.h"
-#include "gossip/overlay.h"
-#include "gossip/replica.h"
-#include "gossip/swim.h"
-#include "gossip/sync.h"
-#include "gossip/tree.h"
+#include "gossip/membership/swim.h"
+#include "gossip/repair/sync.h"
+#include "gossip/replication/mesh.h"
+#include "gossip/replication/overlay.h"
+#include "gossip/replication/replica.h"
+#include "gossip/replication/tree.h"
 
 /* apart.c's: whose clocks are apart from this node's. Only of those is it kept what they show. */
 struct apart {

@@ -1,5 +1,5 @@
 /* The way in for what peers send on their links: frames, and the records in them. */
-#include "core/mem.h"
+#include "core/base/mem.h"
 #include "gossip/engine.h"
 #include "gossip/engine_state.h"
 

@@ -3,7 +3,7 @@
  * without, then the smallest uuid. It is remembered who that is, so that a ping costs no walk
  * through everybody; the rules of the clock itself are gossip/clock's.
  */
-#include "core/mem.h"
+#include "core/base/mem.h"
 #include "gossip/crowd.h"
 #include "gossip/engine_state.h"
 

@@ -1,6 +1,6 @@
 /* The links' side of the engine: how they begin, what goes out on them, and how they end. */
-#include "core/assert.h"
-#include "core/mem.h"
+#include "core/base/assert.h"
+#include "core/base/mem.h"
 #include "gossip/engine.h"
 #include "gossip/engine_state.h"
 

@@ -11,7 +11,7 @@
  */
 #include "gossip/engine_state.h"
 
-#include "core/assert.h"
+#include "core/base/assert.h"
 
 bool quorum_counts(const struct engine *e, const struct member *m)
 {

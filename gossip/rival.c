@@ -17,7 +17,7 @@
  * ends without a rival as well, though not as soon: what a stream has lost comes late.
  */
 #include "gossip/engine_state.h"
-#include "gossip/packet.h"
+#include "gossip/wire/packet.h"
 
 enum {
     ANSWER_US = 500 * 1000, /* so long without a byte a link that was asked is silent */

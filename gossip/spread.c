@@ -1,8 +1,9 @@
 /*
  * How writes reach the whole enclave. In a small one each member is linked, and the origin sends to
  * all; where it has no link to some (a pair that is cut), it has them announced to that one by the
- * others. In a large one (gossip/overlay says which, and who the neighbours are) a write goes along
- * one of the broadcast trees of gossip/tree, and its id on the neighbours' other links.
+ * others. In a large one (gossip/replication/overlay says which, and who the neighbours are) a
+ * write goes along one of the broadcast trees of gossip/replication/tree, and its id on the
+ * neighbours' other links.
  */
 #include "gossip/engine_state.h"
 

@@ -1,6 +1,7 @@
 /*
  * Who is to be linked, and what each link is: in a small enclave everybody, in a large one the
- * neighbours of gossip/overlay. Others are dialed on demand and dropped when idle (gossip/peer.c).
+ * neighbours of gossip/replication/overlay. Others are dialed on demand and dropped when idle
+ * (gossip/peer.c).
  */
 #include "gossip/engine_state.h"
 

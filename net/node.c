@@ -1,17 +1,17 @@
 #include "net/node.h"
 
-#include "core/assert.h"
-#include "core/pagepool.h"
-#include "net/api.h"
-#include "net/discovery.h"
-#include "net/driver.h"
-#include "net/health_answer.h"
-#include "net/hostinfo.h"
-#include "net/http_server.h"
-#include "net/loop.h"
-#include "net/node_claim.h"
-#include "net/proc_figures.h"
-#include "net/watch_loop.h"
+#include "core/base/assert.h"
+#include "core/store/pagepool.h"
+#include "net/api/api.h"
+#include "net/discovery/discovery.h"
+#include "net/discovery/health_answer.h"
+#include "net/discovery/node_claim.h"
+#include "net/http/http_server.h"
+#include "net/link/driver.h"
+#include "net/sys/hostinfo.h"
+#include "net/sys/loop.h"
+#include "net/sys/proc_figures.h"
+#include "net/watch/watch_loop.h"
 
 #include <errno.h>
 #include <event2/bufferevent.h>
@@ -102,7 +102,7 @@ static void figures(void *arg, bool is_scrape, struct api_figures *ret)
 }
 
 /* Before the claim is decided there is nothing but who we are: for others that claim (see
- * net/claim_check), and for probes. */
+ * net/discovery/claim_check), and for probes. */
 static void answer_claiming(const struct node *n, const struct http_request *rq,
                             struct http_response *rs)
 {

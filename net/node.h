@@ -8,8 +8,8 @@
 #ifndef NET_NODE_H
 #define NET_NODE_H
 
-#include "core/rc.h"
-#include "net/node_config.h"
+#include "core/base/rc.h"
+#include "net/discovery/node_config.h"
 
 /*
  * Runs until SIGTERM, SIGINT or a second one of them (then at once). Returns RC_OK after a drain,

@@ -6,7 +6,7 @@
  * On SIGINT it prints its CPU time per request, the figure that is steadier than requests per
  * second.
  */
-#include "net/http_server.h"
+#include "net/http/http_server.h"
 
 #include <arpa/inet.h>
 #include <event2/event.h>

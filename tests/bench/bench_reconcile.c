@@ -7,11 +7,11 @@
  * Metadata is everything but the records themselves. A round trip is counted where a frame waits
  * for one of the other side; the records that are wanted travel in the half after the last.
  */
-#include "core/mem.h"
-#include "core/parse.h"
-#include "core/rng.h"
-#include "gossip/sync.h"
-#include "gossip/sync_side.h"
+#include "core/base/mem.h"
+#include "core/base/parse.h"
+#include "core/base/rng.h"
+#include "gossip/repair/sync.h"
+#include "gossip/repair/sync_side.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -7,8 +7,8 @@
  * overwritten, and only while nothing lives under it; it goes when the longest life that was
  * replaced would have ended.
  */
-#include "core/parse.h"
-#include "core/store.h"
+#include "core/base/parse.h"
+#include "core/store/store.h"
 
 #include <inttypes.h>
 #include <malloc.h>

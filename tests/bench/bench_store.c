@@ -4,9 +4,9 @@
  * call, milliseconds per page of a listing, and the longest slice of an expiry storm in which every
  * entry comes due at once.
  */
-#include "core/parse.h"
-#include "core/rng.h"
-#include "core/store.h"
+#include "core/base/parse.h"
+#include "core/base/rng.h"
+#include "core/store/store.h"
 
 #include <inttypes.h>
 #include <malloc.h>

@@ -1,7 +1,7 @@
 /* A stream of server-sent events: any bytes, whole and one at a time. */
-#include "net/event_stream.h"
+#include "net/out/event_stream.h"
 
-#include "core/assert.h"
+#include "core/base/assert.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* The Flux API's answer, and the API's URL: any bytes. */
-#include "net/flux.h"
+#include "net/discovery/flux.h"
 
-#include "core/assert.h"
+#include "core/base/assert.h"
 
 #include <stdint.h>
 #include <string.h>

@@ -4,8 +4,8 @@
  * afterwards.
  */
 #include "gossip/engine.h"
-#include "gossip/frame.h"
-#include "gossip/swim.h"
+#include "gossip/membership/swim.h"
+#include "gossip/wire/frame.h"
 
 #include <stdlib.h>
 #include <string.h>

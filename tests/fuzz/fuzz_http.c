@@ -5,9 +5,9 @@
  * is given, ends in DONE or REFUSED with a status we have a phrase for, keeps its limits, and ends
  * the same way however the network cut the bytes.
  */
-#include "core/assert.h"
-#include "core/record.h"
-#include "net/http_parse.h"
+#include "core/base/assert.h"
+#include "core/store/record.h"
+#include "net/http/http_parse.h"
 
 #include <stdint.h>
 #include <string.h>

@@ -10,10 +10,10 @@
  * The socket is a pair on this machine that needs no time: when some turns bring nothing more,
  * nothing more is to come.
  */
-#include "core/assert.h"
-#include "core/record.h"
-#include "net/http_conn.h"
-#include "net/http_phase.h"
+#include "core/base/assert.h"
+#include "core/store/record.h"
+#include "net/http/http_conn.h"
+#include "net/http/http_phase.h"
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>

@@ -1,9 +1,9 @@
 /* The body of a batch read: any bytes. */
-#include "net/mget_request.h"
+#include "net/api/mget_request.h"
 
-#include "core/assert.h"
-#include "core/record.h"
-#include "net/json_out.h"
+#include "core/base/assert.h"
+#include "core/store/record.h"
+#include "net/http/json_out.h"
 
 #include <string.h>
 

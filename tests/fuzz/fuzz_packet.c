@@ -5,8 +5,8 @@
  * ours, where the first length bit asks for it: otherwise no random input would come past the
  * header.
  */
-#include "gossip/packet.h"
-#include "gossip/swim.h"
+#include "gossip/membership/swim.h"
+#include "gossip/wire/packet.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -5,8 +5,8 @@
  * are kept or only counted, the same answers come out of them, with the same statuses, and the same
  * end.
  */
-#include "core/assert.h"
-#include "net/response_parser.h"
+#include "core/base/assert.h"
+#include "net/out/response_parser.h"
 
 #include <stdint.h>
 #include <string.h>

@@ -2,12 +2,12 @@
  * Configuration files, values and addresses from bytes. The first byte says what the rest is: a
  * file, an environment word, or the text of one value.
  */
-#include "cmd/client_common.h"
-#include "cmd/settings_check.h"
-#include "cmd/settings_node.h"
-#include "cmd/values.h"
-#include "core/assert.h"
-#include "core/parse.h"
+#include "cmd/client/client_common.h"
+#include "cmd/settings/settings_check.h"
+#include "cmd/settings/settings_node.h"
+#include "cmd/settings/values.h"
+#include "core/base/assert.h"
+#include "core/base/parse.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -20,10 +20,10 @@
  *   alive=UUID,N,NAME,ENCLAVE,HOST_TAG[,SCOPE,ADDR]...                       SCOPE is host, global
  *   me=UUID,N,NAME,ENCLAVE,HOST_TAG[,SCOPE,ADDR]... the card of a HELLO
  */
-#include "core/parse.h"
-#include "gossip/frame.h"
-#include "gossip/packet.h"
-#include "gossip/swim.h"
+#include "core/base/parse.h"
+#include "gossip/membership/swim.h"
+#include "gossip/wire/frame.h"
+#include "gossip/wire/packet.h"
 
 #include <stdio.h>
 #include <stdlib.h>

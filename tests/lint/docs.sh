@@ -22,7 +22,7 @@ for page in *.md docs/*.md fade/*.md; do
 done
 
 # The sources with strings that go over several lines put together.
-strings=$(cat net/*.c cmd/*.c | tr '\n' ' ' | sed 's/" *"//g')
+strings=$(cat net/*.c net/*/*.c cmd/*.c cmd/*/*.c | tr '\n' ' ' | sed 's/" *"//g')
 # A row of the table is: | `word` | `text` | means |
 while IFS='|' read -r _ word text _; do
     word=$(tr -d '\140 ' <<<"$word")

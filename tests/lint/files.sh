@@ -37,10 +37,10 @@ complain 'words that promise instead of doing' \
 
 complain 'functions that the house style forbids' \
     "$(grep -nE '\b(strtok(_r)?|strcpy|strcat|sprintf|vsprintf|atoi|atol|atof)\(' \
-        core/*.[ch] gossip/*.[ch] net/*.[ch] cmd/*.[ch])"
+        core/*/*.[ch] gossip/*.[ch] gossip/*/*.[ch] net/*.[ch] net/*/*.[ch] cmd/*.[ch] cmd/*/*.[ch])"
 
 bare=
-for file in core/*.h gossip/*.h net/*.h cmd/*.h; do
+for file in core/*/*.h gossip/*.h gossip/*/*.h net/*.h net/*/*.h cmd/*.h cmd/*/*.h; do
     [ -e "$file" ] || continue
     head -c 2 "$file" | grep -q '^/\*' || bare+="$file"$'\n'
 done

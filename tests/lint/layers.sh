@@ -18,30 +18,30 @@ refuse()
     fi
 }
 
-refuse 'core includes a layer above it' '^#include "(gossip|net|cmd)/' core/*.[ch]
-refuse 'gossip includes a layer above it' '^#include "(net|cmd)/' gossip/*.[ch]
-refuse 'net includes a layer above it' '^#include "cmd/' net/*.[ch]
+refuse 'core includes a layer above it' '^#include "(gossip|net|cmd)/' core/*/*.[ch]
+refuse 'gossip includes a layer above it' '^#include "(net|cmd)/' gossip/*.[ch] gossip/*/*.[ch]
+refuse 'net includes a layer above it' '^#include "cmd/' net/*.[ch] net/*/*.[ch]
 refuse 'an include without its folder' '^#include "[^/"]*"' \
-    core/*.[ch] gossip/*.[ch] net/*.[ch] cmd/*.[ch]
+    core/*/*.[ch] gossip/*.[ch] gossip/*/*.[ch] net/*.[ch] net/*/*.[ch] cmd/*.[ch] cmd/*/*.[ch]
 # (arpa/inet.h and netinet/in.h are let through: they turn text into addresses and ask nobody.)
 refuse 'core and gossip use no system' \
     '^#include <(event2/|openssl/|sys/(socket|epoll|time|types|stat)|unistd|time|pthread|signal|fcntl|netdb|poll|threads|sys/random)' \
-    core/*.[ch] gossip/*.[ch]
-refuse 'libevent is only for net' '^#include <event2/' core/*.[ch] gossip/*.[ch] cmd/*.[ch]
-refuse 'OpenSSL is only for net' '^#include <openssl/' core/*.[ch] gossip/*.[ch] cmd/*.[ch]
+    core/*/*.[ch] gossip/*.[ch] gossip/*/*.[ch]
+refuse 'libevent is only for net' '^#include <event2/' core/*/*.[ch] gossip/*.[ch] gossip/*/*.[ch] cmd/*.[ch] cmd/*/*.[ch]
+refuse 'OpenSSL is only for net' '^#include <openssl/' core/*/*.[ch] gossip/*.[ch] gossip/*/*.[ch] cmd/*.[ch] cmd/*/*.[ch]
 
 # Few: the files about outgoing TLS, unpredictable bytes, and (later) sealing.
-tls=$(grep -lE '^#include <openssl/' net/*.[ch] | wc -l)
+tls=$(grep -lE '^#include <openssl/' net/*.[ch] net/*/*.[ch] | wc -l)
 if [ "$tls" -gt 6 ]; then
     echo "OpenSSL is included by $tls files of net, more than a few"
     status=1
 fi
 
 refuse 'getenv and exit are only for cmd' '(^|[^_[:alnum:]])(secure_)?(getenv|exit|_exit) ?\(' \
-    core/*.c gossip/*.c net/*.c
+    core/*/*.c gossip/*.c gossip/*/*.c net/*.c net/*/*.c
 refuse 'functions that are never right' \
     '(^|[^_[:alnum:]])(strcpy|strcat|sprintf|vsprintf|gets|atoi|atol|atoll|atof|strtok) ?\(' \
-    core/*.[ch] gossip/*.[ch] net/*.[ch] cmd/*.[ch]
+    core/*/*.[ch] gossip/*.[ch] gossip/*/*.[ch] net/*.[ch] net/*/*.[ch] cmd/*.[ch] cmd/*/*.[ch]
 refuse 'tests outside tests/integration and tests/bench do not sleep' \
     '(^|[^_[:alnum:]])(u|nano)?sleep ?\(' tests/unit/*.[ch] tests/fuzz/*.[ch] tests/sim/*.[ch]
 

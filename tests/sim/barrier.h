@@ -8,7 +8,7 @@
 #ifndef SIM_BARRIER_H
 #define SIM_BARRIER_H
 
-#include "gossip/slotindex.h"
+#include "core/base/slotindex.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -11,7 +11,7 @@
 #ifndef SIM_BURST_H
 #define SIM_BURST_H
 
-#include "core/rng.h"
+#include "core/base/rng.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 #include "tests/sim/deaths.h"
 
-#include "core/mem.h"
+#include "core/base/mem.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

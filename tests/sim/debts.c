@@ -1,7 +1,7 @@
 #include "tests/sim/debts.h"
 
-#include "core/mem.h"
-#include "gossip/packet.h"
+#include "core/base/mem.h"
+#include "gossip/wire/packet.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -5,8 +5,8 @@
 #ifndef SIM_FIGURES_H
 #define SIM_FIGURES_H
 
-#include "core/sample.h"
-#include "gossip/counters.h"
+#include "core/base/sample.h"
+#include "gossip/wire/counters.h"
 #include "tests/sim/effects.h"
 
 /* What the oracle can find broken. X(name, what it says). */

@@ -1,8 +1,8 @@
 #include "tests/sim/introduce.h"
 
 #include "gossip/engine_state.h"
-#include "gossip/packet.h"
-#include "gossip/view.h"
+#include "gossip/membership/view.h"
+#include "gossip/wire/packet.h"
 #include "tests/sim/stage.h"
 
 static const struct member *self_of(const struct cluster *c, uint32_t node)

@@ -8,7 +8,7 @@
 #ifndef SIM_NETWORK_H
 #define SIM_NETWORK_H
 
-#include "core/rng.h"
+#include "core/base/rng.h"
 
 #include <stdbool.h>
 #include <stddef.h>

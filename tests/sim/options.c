@@ -1,6 +1,6 @@
 #include "tests/sim/options.h"
 
-#include "core/parse.h"
+#include "core/base/parse.h"
 #include "tests/sim/cluster.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/oracle.h"

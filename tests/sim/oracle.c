@@ -1,8 +1,8 @@
 #include "tests/sim/oracle.h"
 
-#include "core/mem.h"
+#include "core/base/mem.h"
 #include "gossip/clock.h"
-#include "gossip/link.h"
+#include "gossip/replication/link.h"
 #include "tests/sim/deaths.h"
 #include "tests/sim/debts.h"
 #include "tests/sim/stage.h"

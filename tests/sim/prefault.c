@@ -1,7 +1,7 @@
 #include "tests/sim/prefault.h"
 
-#include "core/mem.h"
-#include "gossip/member.h"
+#include "core/base/mem.h"
+#include "gossip/wire/member.h"
 
 #include <malloc.h>
 #include <pthread.h>

@@ -1,7 +1,7 @@
 #include "tests/sim/stage.h"
 
-#include "core/assert.h"
-#include "core/mem.h"
+#include "core/base/assert.h"
+#include "core/base/mem.h"
 #include "tests/sim/pipe.h"
 
 #include <string.h>

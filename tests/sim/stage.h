@@ -1,6 +1,6 @@
 /*
  * stage: where the nodes of a simulated cluster act: what they ask for is done to the network, and
- * what the network brings happens to them. The second caller of the engine, beside net/driver.
+ * what the network brings happens to them. The second caller of the engine, beside net/link/driver.
  * Streams are pipe's.
  */
 #ifndef SIM_STAGE_H

@@ -1,6 +1,6 @@
 #include "tests/sim/story.h"
 
-#include "core/assert.h"
+#include "core/base/assert.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/introduce.h"
 #include "tests/sim/oracle.h"

@@ -1,8 +1,8 @@
 #include "tests/sim/stranger.h"
 
-#include "gossip/frame.h"
-#include "gossip/packet.h"
-#include "gossip/swim.h"
+#include "gossip/membership/swim.h"
+#include "gossip/wire/frame.h"
+#include "gossip/wire/packet.h"
 #include "tests/sim/stage.h"
 
 #include <string.h>

@@ -1,7 +1,7 @@
 #include "tests/sim/streams.h"
 
-#include "core/assert.h"
-#include "core/mem.h"
+#include "core/base/assert.h"
+#include "core/base/mem.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,15 +4,15 @@
  * linker puts a function of ours before one of the engine's (--wrap): the engine's object files are
  * the very ones that are shipped. Past 600 lines, since all mutants share what they wrap.
  */
-#include "core/merge.h"
+#include "core/store/merge.h"
 #include "gossip/clock.h"
-#include "gossip/courier.h"
 #include "gossip/crowd.h"
 #include "gossip/engine_state.h"
-#include "gossip/intake.h"
-#include "gossip/ownaddr.h"
-#include "gossip/probe.h"
-#include "gossip/view.h"
+#include "gossip/membership/courier.h"
+#include "gossip/membership/intake.h"
+#include "gossip/membership/ownaddr.h"
+#include "gossip/membership/probe.h"
+#include "gossip/membership/view.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/story.h"
 #include "tests/unit/twins.h"

@@ -1,7 +1,7 @@
 /* A large cluster's memory is there before it is asked for. */
 #include "tests/sim/prefault.h"
 
-#include "gossip/member.h"
+#include "gossip/wire/member.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* Stories about the data: what joining, losing and leaving nodes mean for it. */
-#include "core/mem.h"
-#include "gossip/swim.h"
+#include "core/base/mem.h"
+#include "gossip/membership/swim.h"
 #include "tests/sim/cluster.h"
 #include "tests/sim/pipe.h"
 #include "tests/sim/stage.h"

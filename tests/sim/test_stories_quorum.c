@@ -1,5 +1,5 @@
 /* Stories about the quorum of a write: who counts in it, and when its client is told. */
-#include "core/mem.h"
+#include "core/base/mem.h"
 #include "tests/sim/cluster.h"
 #include "tests/sim/pipe.h"
 #include "tests/sim/stage.h"

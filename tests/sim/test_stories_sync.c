@@ -1,5 +1,5 @@
 /* Stories about reconciliation and joining: what they bring, at what price, and when. */
-#include "core/mem.h"
+#include "core/base/mem.h"
 #include "tests/sim/cluster.h"
 #include "tests/sim/stage.h"
 

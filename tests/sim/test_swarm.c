@@ -10,7 +10,7 @@
  *
  * `test_swarm` runs the usual seeds, `test_swarm FIRST COUNT` others. A failing seed is printed.
  */
-#include "core/mem.h"
+#include "core/base/mem.h"
 #include "tests/sim/cluster.h"
 #include "tests/sim/stage.h"
 

@@ -1,6 +1,6 @@
 /* Stories of large enclaves, whose writes go along broadcast trees. */
-#include "core/assert.h"
-#include "core/mem.h"
+#include "core/base/assert.h"
+#include "core/base/mem.h"
 #include "tests/sim/cluster.h"
 #include "tests/sim/stage.h"
 

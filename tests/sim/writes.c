@@ -1,8 +1,8 @@
 #include "tests/sim/writes.h"
 
-#include "core/assert.h"
-#include "core/mem.h"
-#include "gossip/swim.h"
+#include "core/base/assert.h"
+#include "core/base/mem.h"
+#include "gossip/membership/swim.h"
 #include "tests/sim/stage.h"
 #include "tests/unit/twins.h"
 

@@ -15,7 +15,7 @@
 #include <cmocka.h>
 
 #include "fake_engine.h"
-#include "net/api.h"
+#include "net/api/api.h"
 
 #include <stdio.h>
 #include <strings.h>

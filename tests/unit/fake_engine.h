@@ -8,8 +8,8 @@
 #ifndef TESTS_FAKE_ENGINE_H
 #define TESTS_FAKE_ENGINE_H
 
-#include "core/assert.h"
-#include "core/mem.h"
+#include "core/base/assert.h"
+#include "core/base/mem.h"
 #include "gossip/engine.h"
 
 #include <stdlib.h>

@@ -1,5 +1,6 @@
 /*
- * http_rig: an HTTP server and its clients on one loop in one process, for the tests of net/http_*.
+ * http_rig: an HTTP server and its clients on one loop in one process, for the tests of
+ * net/http/http_*.
  *
  * Clients are plain non-blocking sockets; every wait has a condition, turns the server's loop and
  * ends with our patience. The server's clock is the test's own: it passes while nothing happens.
@@ -14,8 +15,8 @@
 #ifndef TESTS_UNIT_HTTP_RIG_H
 #define TESTS_UNIT_HTTP_RIG_H
 
-#include "net/http_conn.h"
-#include "net/http_server.h"
+#include "net/http/http_conn.h"
+#include "net/http/http_server.h"
 #include "own_clock.h"
 #include "patience.h"
 

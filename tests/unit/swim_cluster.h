@@ -8,9 +8,9 @@
 #ifndef TESTS_SWIM_CLUSTER_H
 #define TESTS_SWIM_CLUSTER_H
 
-#include "core/mem.h"
-#include "core/rng.h"
-#include "gossip/swim.h"
+#include "core/base/mem.h"
+#include "core/base/rng.h"
+#include "gossip/membership/swim.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

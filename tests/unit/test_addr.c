@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "core/addr.h"
+#include "core/base/addr.h"
 
 #include <string.h>
 

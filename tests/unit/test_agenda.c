@@ -5,8 +5,8 @@
 
 #include <cmocka.h>
 
-#include "core/agenda.h"
-#include "core/rng.h"
+#include "core/base/rng.h"
+#include "core/store/agenda.h"
 
 static void a_handle_comes_out_when_its_slot_has_ended(void **state)
 {

@@ -1,5 +1,5 @@
 #include "api_fixture.h"
-#include "net/api_cluster.h"
+#include "net/api/api_cluster.h"
 
 #include <cjson/cJSON.h>
 

@@ -1,6 +1,6 @@
 #include "api_fixture.h"
-#include "net/base64.h"
-#include "net/json_out.h"
+#include "core/base/base64.h"
+#include "net/http/json_out.h"
 
 #include <cjson/cJSON.h>
 

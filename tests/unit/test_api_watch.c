@@ -1,6 +1,6 @@
 #include "api_fixture.h"
 
-#include "net/watch.h"
+#include "net/watch/watch.h"
 
 static uint64_t on_now(void *arg)
 {

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "net/base64.h"
+#include "core/base/base64.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
-#include "gossip/batch.h"
+#include "gossip/wire/batch.h"
 
-#include "core/rng.h"
+#include "core/base/rng.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -5,8 +5,8 @@
 
 #include <cmocka.h>
 
-#include "core/blob.h"
-#include "core/pagepool.h"
+#include "core/store/blob.h"
+#include "core/store/pagepool.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "core/buf.h"
+#include "core/base/buf.h"
 
 #include <string.h>
 

@@ -5,8 +5,8 @@
 
 #include <cmocka.h>
 
-#include "core/calendar.h"
-#include "core/rng.h"
+#include "core/base/rng.h"
+#include "core/store/calendar.h"
 
 #include <stdio.h>
 #include <string.h>

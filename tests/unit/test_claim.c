@@ -5,8 +5,8 @@
 
 #include <cmocka.h>
 
-#include "net/claim.h"
-#include "net/sockaddr.h"
+#include "net/discovery/claim.h"
+#include "net/sys/sockaddr.h"
 
 #include <errno.h>
 #include <netinet/in.h>

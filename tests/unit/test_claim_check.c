@@ -5,8 +5,8 @@
 
 #include <cmocka.h>
 
-#include "net/claim_check.h"
-#include "net/health_answer.h"
+#include "net/discovery/claim_check.h"
+#include "net/discovery/health_answer.h"
 
 #include <string.h>
 

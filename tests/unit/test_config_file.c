@@ -1,4 +1,4 @@
-#include "cmd/config_file.h"
+#include "cmd/settings/config_file.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "gossip/cookie.h"
+#include "gossip/wire/cookie.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

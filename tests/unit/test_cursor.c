@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "core/cursor.h"
+#include "core/base/cursor.h"
 
 #include <string.h>
 

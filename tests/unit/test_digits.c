@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "core/digits.h"
+#include "core/base/digits.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -5,8 +5,8 @@
 
 #include <cmocka.h>
 
-#include "net/discovery.h"
-#include "net/fetch.h"
+#include "net/discovery/discovery.h"
+#include "net/out/fetch.h"
 #include "own_clock.h"
 
 #include <event2/event.h>
@@ -16,7 +16,7 @@
 
 enum { PATIENCE_S = 10, ADDRS_MAX = 64 };
 
-/* ---- The Flux API, faked in net/fetch's place ---- */
+/* ---- The Flux API, faked in net/out/fetch's place ---- */
 
 struct fetch {
     struct event *event;

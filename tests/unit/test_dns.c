@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "net/dns.h"
+#include "net/out/dns.h"
 #include "patience.h"
 
 #include <arpa/inet.h>

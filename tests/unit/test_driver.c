@@ -5,10 +5,10 @@
 
 #include <cmocka.h>
 
-#include "net/claim.h"
-#include "net/driver.h"
-#include "net/hostinfo.h"
-#include "net/http_server.h"
+#include "net/discovery/claim.h"
+#include "net/http/http_server.h"
+#include "net/link/driver.h"
+#include "net/sys/hostinfo.h"
 #include "patience.h"
 
 #include <event2/event.h>

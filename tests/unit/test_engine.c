@@ -1,5 +1,5 @@
 #include "gossip/engine.h"
-#include "gossip/frame.h"
+#include "gossip/wire/frame.h"
 
 #include "gossip/engine_state.h"
 

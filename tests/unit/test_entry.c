@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "core/entry.h"
+#include "core/store/entry.h"
 
 #include <string.h>
 

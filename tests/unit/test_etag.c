@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "net/etag.h"
+#include "net/http/etag.h"
 
 #include <stdio.h>
 #include <string.h>

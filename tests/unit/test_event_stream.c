@@ -1,6 +1,6 @@
-#include "net/event_stream.h"
+#include "net/out/event_stream.h"
 
-#include "core/mem.h"
+#include "core/base/mem.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "gossip/eventq.h"
+#include "gossip/membership/eventq.h"
 
 static void events_come_in_order_with_their_bytes(void **state)
 {

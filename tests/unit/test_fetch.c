@@ -1,5 +1,5 @@
-#include "net/dns.h"
-#include "net/fetch.h"
+#include "net/out/dns.h"
+#include "net/out/fetch.h"
 #include "own_clock.h"
 #include "patience.h"
 

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "net/flux.h"
+#include "net/discovery/flux.h"
 
 #include <stdio.h>
 #include <stdlib.h>

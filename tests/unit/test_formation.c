@@ -1,4 +1,4 @@
-#include "cmd/formation.h"
+#include "cmd/launch/formation.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

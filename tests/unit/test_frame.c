@@ -1,6 +1,6 @@
-#include "gossip/frame.h"
+#include "gossip/wire/frame.h"
 
-#include "gossip/tree.h"
+#include "gossip/replication/tree.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

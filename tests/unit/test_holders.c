@@ -5,15 +5,15 @@
 
 #include <cmocka.h>
 
-#include "net/fetch.h"
-#include "net/holders.h"
+#include "net/discovery/holders.h"
+#include "net/out/fetch.h"
 
 #include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- net/fetch, faked: a node on port 1, another program on 2, silence on 3 ---- */
+/* ---- net/out/fetch, faked: a node on port 1, another program on 2, silence on 3 ---- */
 
 struct fetch {
     struct event *event;

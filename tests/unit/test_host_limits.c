@@ -1,4 +1,4 @@
-#include "cmd/host_limits.h"
+#include "cmd/settings/host_limits.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -5,8 +5,8 @@
 
 #include <cmocka.h>
 
-#include "net/hostinfo.h"
-#include "net/proc_figures.h"
+#include "net/sys/hostinfo.h"
+#include "net/sys/proc_figures.h"
 
 #include <string.h>
 

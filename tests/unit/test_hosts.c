@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "net/hosts.h"
+#include "net/out/hosts.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "net/http_answer.h"
+#include "net/http/http_answer.h"
 
 #include <event2/buffer.h>
 #include <string.h>

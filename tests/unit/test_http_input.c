@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "net/http_input.h"
+#include "net/http/http_input.h"
 
 #include <event2/buffer.h>
 #include <string.h>

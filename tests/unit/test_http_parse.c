@@ -5,8 +5,8 @@
 
 #include <cmocka.h>
 
-#include "core/record.h"
-#include "net/http_parse.h"
+#include "core/store/record.h"
+#include "net/http/http_parse.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "net/http_phase.h"
+#include "net/http/http_phase.h"
 
 static uint64_t told_ms;
 

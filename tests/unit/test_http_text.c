@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "net/http_text.h"
+#include "net/http/http_text.h"
 
 #include <string.h>
 

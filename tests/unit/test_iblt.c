@@ -1,7 +1,7 @@
-#include "core/iblt.h"
+#include "core/base/iblt.h"
 
-#include "core/mem.h"
-#include "core/rng.h"
+#include "core/base/mem.h"
+#include "core/base/rng.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

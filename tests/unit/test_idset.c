@@ -1,5 +1,5 @@
-#include "core/idset.h"
-#include "core/rng.h"
+#include "core/base/idset.h"
+#include "core/base/rng.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -5,8 +5,8 @@
 
 #include <cmocka.h>
 
-#include "core/rng.h"
-#include "net/ip_limit.h"
+#include "core/base/rng.h"
+#include "net/http/ip_limit.h"
 
 static struct addr host(uint8_t n)
 {

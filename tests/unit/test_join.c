@@ -1,7 +1,7 @@
-#include "gossip/join.h"
+#include "gossip/repair/join.h"
 
-#include "core/mem.h"
-#include "gossip/sync.h"
+#include "core/base/mem.h"
+#include "gossip/repair/sync.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

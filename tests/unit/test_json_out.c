@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "net/json_out.h"
+#include "net/http/json_out.h"
 
 #include <string.h>
 

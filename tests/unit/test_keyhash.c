@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "core/keyhash.h"
+#include "core/store/keyhash.h"
 #include "tests/unit/twins.h"
 
 #include <stdlib.h>

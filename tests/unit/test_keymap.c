@@ -5,8 +5,8 @@
 
 #include <cmocka.h>
 
-#include "core/keymap.h"
-#include "core/rng.h"
+#include "core/base/rng.h"
+#include "core/store/keymap.h"
 
 #include <string.h>
 

@@ -5,8 +5,8 @@
 
 #include <cmocka.h>
 
-#include "core/keytree.h"
-#include "core/rng.h"
+#include "core/base/rng.h"
+#include "core/store/keytree.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,8 +5,8 @@
 
 #include <cmocka.h>
 
-#include "core/ledger.h"
-#include "core/rng.h"
+#include "core/base/rng.h"
+#include "core/store/ledger.h"
 
 static void a_change_counts_for_cuts_before_its_second(void **state)
 {

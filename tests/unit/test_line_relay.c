@@ -1,4 +1,4 @@
-#include "cmd/line_relay.h"
+#include "cmd/launch/line_relay.h"
 
 #include <cjson/cJSON.h>
 #include <setjmp.h>

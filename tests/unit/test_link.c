@@ -1,6 +1,6 @@
-#include "gossip/link.h"
+#include "gossip/replication/link.h"
 
-#include "core/store.h"
+#include "core/store/store.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "net/link_map.h"
+#include "net/link/link_map.h"
 
 /* The map never looks into a link: any address will do. */
 static struct peer_link *link_at(char *place)

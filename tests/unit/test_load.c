@@ -1,4 +1,4 @@
-#include "net/load.h"
+#include "net/load/load.h"
 #include "own_clock.h"
 #include "patience.h"
 

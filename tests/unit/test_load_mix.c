@@ -1,4 +1,4 @@
-#include "net/load_mix.h"
+#include "net/load/load_mix.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

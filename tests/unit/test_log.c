@@ -1,4 +1,4 @@
-#include "cmd/log.h"
+#include "cmd/base/log.h"
 
 #include <cjson/cJSON.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-#include "net/loop.h"
+#include "net/sys/loop.h"
 
 #include <event2/event.h>
 #include <setjmp.h>

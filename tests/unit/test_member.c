@@ -6,8 +6,8 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "core/rng.h"
-#include "gossip/member.h"
+#include "core/base/rng.h"
+#include "gossip/wire/member.h"
 
 static struct member_card sample(void)
 {

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "core/merge.h"
+#include "core/store/merge.h"
 
 #include <string.h>
 

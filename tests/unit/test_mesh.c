@@ -1,4 +1,4 @@
-#include "gossip/mesh.h"
+#include "gossip/replication/mesh.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

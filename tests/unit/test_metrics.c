@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "net/metrics.h"
+#include "net/api/metrics.h"
 
 #include <stdio.h>
 #include <stdlib.h>

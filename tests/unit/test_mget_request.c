@@ -1,6 +1,6 @@
-#include "net/mget_request.h"
+#include "net/api/mget_request.h"
 
-#include "core/mem.h"
+#include "core/base/mem.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "cmd/options.h"
+#include "cmd/base/options.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

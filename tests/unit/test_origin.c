@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "core/origin.h"
+#include "core/store/origin.h"
 
 #include <string.h>
 

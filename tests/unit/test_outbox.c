@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "gossip/outbox.h"
+#include "gossip/wire/outbox.h"
 
 #include <string.h>
 

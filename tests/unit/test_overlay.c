@@ -1,7 +1,7 @@
-#include "gossip/overlay.h"
+#include "gossip/replication/overlay.h"
 
-#include "core/mem.h"
-#include "core/rng.h"
+#include "core/base/mem.h"
+#include "core/base/rng.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -6,8 +6,8 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "core/rng.h"
-#include "gossip/packet.h"
+#include "core/base/rng.h"
+#include "gossip/wire/packet.h"
 
 static const struct uuid sender = {{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}};
 static const struct uuid subject = {{0xaa, 0xbb}};

@@ -5,8 +5,8 @@
 
 #include <cmocka.h>
 
-#include "core/pagepool.h"
-#include "core/rng.h"
+#include "core/base/rng.h"
+#include "core/store/pagepool.h"
 
 #include <string.h>
 

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "core/parse.h"
+#include "core/base/parse.h"
 
 #include <string.h>
 

@@ -5,9 +5,9 @@
 
 #include <cmocka.h>
 
-#include "net/claim.h"
-#include "net/peer_link.h"
-#include "net/sockaddr.h"
+#include "net/discovery/claim.h"
+#include "net/link/peer_link.h"
+#include "net/sys/sockaddr.h"
 #include "own_clock.h"
 #include "patience.h"
 

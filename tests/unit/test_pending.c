@@ -5,8 +5,8 @@
 
 #include <cmocka.h>
 
-#include "core/rng.h"
-#include "net/pending.h"
+#include "core/base/rng.h"
+#include "net/api/pending.h"
 
 static enum rc add(struct pending *p, uint64_t id)
 {

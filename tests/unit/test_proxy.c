@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "net/proxy.h"
+#include "net/http/proxy.h"
 
 #include <string.h>
 

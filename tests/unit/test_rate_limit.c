@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "net/rate_limit.h"
+#include "net/http/rate_limit.h"
 
 static struct addr host(uint32_t n)
 {

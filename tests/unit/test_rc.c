@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "core/rc.h"
+#include "core/base/rc.h"
 
 #include <string.h>
 

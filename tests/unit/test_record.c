@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "core/record.h"
+#include "core/store/record.h"
 
 #include <string.h>
 

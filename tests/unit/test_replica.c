@@ -1,4 +1,4 @@
-#include "gossip/replica.h"
+#include "gossip/replication/replica.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "net/resolve.h"
+#include "net/out/resolve.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "net/response_parser.h"
+#include "net/out/response_parser.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "net/rfc3339.h"
+#include "net/sys/rfc3339.h"
 
 static void instants_are_utc_with_milliseconds(void **state)
 {

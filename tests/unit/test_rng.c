@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "core/rng.h"
+#include "core/base/rng.h"
 
 static void the_sequence_is_that_of_the_published_generator(void **state)
 {

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gossip/roster.h"
+#include "gossip/membership/roster.h"
 
 static struct rng rng;
 

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "gossip/rotation.h"
+#include "gossip/membership/rotation.h"
 
 enum { NODES_MAX = 40 };
 

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "gossip/rumor.h"
+#include "gossip/membership/rumor.h"
 
 enum { RUMORS = 6, MANY = RUMORS_MAX + 100 };
 

@@ -1,4 +1,4 @@
-#include "core/sample.h"
+#include "core/base/sample.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "gossip/scope.h"
+#include "gossip/repair/scope.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "net/search_list.h"
+#include "net/out/search_list.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "core/series.h"
+#include "core/base/series.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
-#include "cmd/settings.h"
+#include "cmd/settings/settings.h"
 
-#include "cmd/log.h"
+#include "cmd/base/log.h"
 #include "net/node.h"
 
 #include <setjmp.h>

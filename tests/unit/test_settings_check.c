@@ -1,6 +1,6 @@
-#include "cmd/settings_check.h"
+#include "cmd/settings/settings_check.h"
 
-#include "cmd/settings_node.h"
+#include "cmd/settings/settings_node.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -5,8 +5,8 @@
 
 #include <cmocka.h>
 
-#include "core/rng.h"
-#include "core/slab.h"
+#include "core/base/rng.h"
+#include "core/store/slab.h"
 
 #include <string.h>
 

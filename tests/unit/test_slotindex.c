@@ -5,8 +5,8 @@
 
 #include <cmocka.h>
 
-#include "core/rng.h"
-#include "gossip/slotindex.h"
+#include "core/base/rng.h"
+#include "core/base/slotindex.h"
 
 enum { SLOTS = 300, HASHES = 50 };
 

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "net/sockaddr.h"
+#include "net/sys/sockaddr.h"
 
 #include <string.h>
 #include <sys/un.h>

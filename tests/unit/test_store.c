@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include "core/pagepool.h"
-#include "core/store.h"
+#include "core/store/pagepool.h"
+#include "core/store/store.h"
 #include "tests/unit/twins.h"
 
 #include <stdio.h>

@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-#include "core/rng.h"
-#include "core/store.h"
+#include "core/base/rng.h"
+#include "core/store/store.h"
 #include "tests/unit/twins.h"
 
 #include <stdio.h>

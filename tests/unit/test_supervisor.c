@@ -1,4 +1,4 @@
-#include "cmd/supervisor.h"
+#include "cmd/launch/supervisor.h"
 
 #include <setjmp.h>
 #include <signal.h>

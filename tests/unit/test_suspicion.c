@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "gossip/suspicion.h"
+#include "gossip/membership/suspicion.h"
 
 static const struct uuid accusers[] = {{{1}}, {{2}}, {{3}}, {{4}}, {{5}}};
 

@@ -5,8 +5,8 @@
  */
 #include "swim_cluster.h"
 
-#include "gossip/packet.h"
-#include "gossip/view.h"
+#include "gossip/membership/view.h"
+#include "gossip/wire/packet.h"
 
 /* A datagram in the name of node `as`, with the entries given, reaches node `at`. */
 static void forge(struct cluster *c, uint32_t at, uint32_t as, enum packet_kind kind,

@@ -2,7 +2,7 @@
  * whatever packet, in whoever's name. */
 #include "swim_cluster.h"
 
-#include "gossip/packet.h"
+#include "gossip/wire/packet.h"
 
 enum { NODES = 5 };
 

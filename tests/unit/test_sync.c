@@ -1,7 +1,7 @@
-#include "gossip/sync.h"
+#include "gossip/repair/sync.h"
 
-#include "core/mem.h"
-#include "gossip/sync_side.h"
+#include "core/base/mem.h"
+#include "gossip/repair/sync_side.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "cmd/table.h"
+#include "cmd/base/table.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -5,8 +5,8 @@
 
 #include <cmocka.h>
 
-#include "core/rng.h"
-#include "gossip/timerheap.h"
+#include "core/base/rng.h"
+#include "core/base/timerheap.h"
 
 enum { TIMERS = 200 };
 

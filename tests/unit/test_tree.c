@@ -1,4 +1,4 @@
-#include "gossip/tree.h"
+#include "gossip/replication/tree.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -5,10 +5,10 @@
 
 #include <cmocka.h>
 
-#include "gossip/outbox.h"
-#include "net/claim.h"
-#include "net/sockaddr.h"
-#include "net/udp.h"
+#include "gossip/wire/outbox.h"
+#include "net/discovery/claim.h"
+#include "net/link/udp.h"
+#include "net/sys/sockaddr.h"
 #include "patience.h"
 
 #include <event2/event.h>

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "net/upgrade.h"
+#include "net/link/upgrade.h"
 
 #include <string.h>
 

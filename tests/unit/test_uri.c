@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "net/uri.h"
+#include "net/http/uri.h"
 
 #include <string.h>
 

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "core/uuid.h"
+#include "core/base/uuid.h"
 
 #include <string.h>
 

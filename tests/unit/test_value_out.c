@@ -1,6 +1,6 @@
-#include "net/value_out.h"
+#include "net/http/value_out.h"
 
-#include "core/mem.h"
+#include "core/base/mem.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

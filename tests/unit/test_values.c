@@ -1,4 +1,4 @@
-#include "cmd/values.h"
+#include "cmd/settings/values.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

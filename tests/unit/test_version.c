@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "core/version.h"
+#include "core/store/version.h"
 
 #include <string.h>
 

@@ -4,7 +4,7 @@
  * both versions, and nothing else.
  */
 #include "gossip/engine.h"
-#include "gossip/frame.h"
+#include "gossip/wire/frame.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

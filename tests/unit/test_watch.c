@@ -1,7 +1,7 @@
 #include "api_fixture.h"
 
-#include "net/watch.h"
-#include "net/watch_ring.h"
+#include "net/watch/watch.h"
+#include "net/watch/watch_ring.h"
 
 #include <stdlib.h>
 

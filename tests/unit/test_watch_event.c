@@ -1,6 +1,6 @@
-#include "net/watch_event.h"
+#include "net/watch/watch_event.h"
 
-#include "core/mem.h"
+#include "core/base/mem.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

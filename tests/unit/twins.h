@@ -10,8 +10,8 @@
 #ifndef UNIT_TWINS_H
 #define UNIT_TWINS_H
 
-#include "core/assert.h"
-#include "core/keyhash.h"
+#include "core/base/assert.h"
+#include "core/store/keyhash.h"
 
 #include <stdbool.h>
 #include <stddef.h>

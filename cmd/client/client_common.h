@@ -1,0 +1,144 @@
+/*
+ * client_common: what the client commands share: which node to ask, one request at a time, and how
+ * answers and errors are shown.
+ *
+ * Servers come from --server (repeatable, comma lists), else REPRAM_SERVER, else the local port
+ * range, of which the first node that says it is one is asked. Of several, the first that answers.
+ * What goes wrong is said on standard error behind the command's name.
+ */
+#ifndef CMD_CLIENT_COMMON_H
+#define CMD_CLIENT_COMMON_H
+
+#include "cmd/base/options.h"
+#include "core/base/rc.h"
+#include "net/discovery/node_config.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    CLIENT_SERVERS_MAX = 1000,
+    CLIENT_WORDS_MAX = 2,
+    CLIENT_EXTRAS_MAX = 16,
+    CLIENT_BODY_MAX = (64 << 20) + 4096, /* the largest value that the protocol knows */
+    CLIENT_HEADER_SIZE = 160,
+    CLIENT_TARGET_MAX = 8 * 1024,
+    CLIENT_KEY_MAX = 1024,
+};
+
+struct client_server {
+    struct node_peer at;
+    bool is_tls;
+};
+
+struct client {
+    const char *command;
+    struct client_server *servers; /* owned */
+    size_t server_count;
+    bool is_local; /* the servers are the local port range */
+    bool is_json;
+    uint32_t timeout_ms;
+    uint64_t node_count; /* NODE_COUNT, for health --all */
+    char network[NAME_SIZE];
+    const char *words[CLIENT_WORDS_MAX];
+    size_t word_count;
+    const char *extras[CLIENT_EXTRAS_MAX]; /* values of the command's own options; "" when given
+                                              without one, NULL when not given */
+};
+
+enum client_header {
+    HEADER_ETAG,
+    HEADER_REPLICAS,
+    HEADER_CREATED,
+    HEADER_ORIGINAL_TTL,
+    HEADER_REMAINING_TTL,
+    HEADER_LENGTH,
+    CLIENT_HEADER_COUNT,
+};
+
+struct client_answer {
+    enum rc rc; /* RC_OK when any answer came */
+    int status;
+    uint8_t *body; /* owned, and terminated behind body_len; never NULL */
+    size_t body_len;
+    char headers[CLIENT_HEADER_COUNT][CLIENT_HEADER_SIZE]; /* "" when absent */
+    char error[256];
+};
+
+struct client_usage {
+    const struct option_def *extras;
+    size_t extra_count;
+    size_t words_min, words_max;
+    uint32_t timeout_ms; /* default */
+};
+
+/* Reads the command line and finds out the servers. -1 to go on, else the exit code. client_fini()
+ * follows in both cases. */
+int client_begin(struct client *c, int argc, char **argv, const struct client_usage *usage);
+void client_fini(struct client *c);
+
+struct client_request {
+    const char *method;
+    const char *target;
+    const void *body;
+    size_t body_len;
+};
+
+struct fetch_header;
+
+struct client_stream {
+    const struct fetch_header *header; /* one more to send; NULL: none */
+    void (*piece)(void *arg, const uint8_t *data, size_t len);
+    void *arg;
+};
+
+/* Asks one server. The caller calls client_answer_fini(). */
+void client_ask(const struct client *c, const struct client_server *server,
+                const struct client_request *request, uint32_t timeout_ms,
+                struct client_answer *ret_answer);
+
+/* Asks the first that answers; *ret_server, when not NULL, becomes it. Says so when none does. */
+void client_ask_any(struct client *c, const struct client_request *request,
+                    struct client_answer *ret_answer, struct client_server *ret_server);
+
+/* Whether a node of ours answers there: the local range may hold other programs too. */
+bool client_is_node(const struct client *c, const struct client_server *server);
+
+/* Gets a target, and takes the body of a 200 as it comes, for as long as it comes; the client's
+ * timeout is for each silence. */
+void client_ask_stream(const struct client *c, const struct client_server *server,
+                       const char *target, const struct client_stream *stream,
+                       struct client_answer *ret_answer);
+
+void client_answer_fini(struct client_answer *answer);
+
+/* Says on standard error what the server refused with (RFC 9457). */
+void client_complain(const struct client *c, const struct client_answer *answer);
+
+/* "command: text" on standard error. */
+void client_say(const struct client *c, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* /data/{key} with the key percent-encoded, and "?query" unless `query` is empty. RC_TOO_LONG. */
+MUST_USE enum rc client_data_target(const char *key, const char *query, char *ret_target,
+                                    size_t size);
+
+/* Appends `text` percent-encoded; `kept` are reserved characters to leave as they are. RC_TOO_LONG,
+ * with the target as it was. */
+MUST_USE enum rc client_encode(char *target, size_t size, const char *text, const char *kept);
+
+/* Reads every server of a comma list. RC_MALFORMED, RC_RANGE, RC_FULL. */
+MUST_USE enum rc client_parse_servers(const char *text, struct client_server *ret_servers,
+                                      size_t max, size_t *count);
+
+/* "host:port" for people. Returns `ret_text`. */
+const char *client_server_text(const struct client_server *server, char *ret_text, size_t size);
+
+/* Writes bytes to standard output; the exit code, which is 1 when they could not be written. */
+int client_output(const struct client *c, const void *data, size_t len);
+
+/* Milliseconds of a clock that does not go back. */
+uint64_t client_now_ms(void);
+
+#endif

@@ -1,0 +1,308 @@
+/* `repram put`, `get` and `head`: one key. */
+#include "cmd/base/commands.h"
+#include "cmd/base/exit_code.h"
+#include "cmd/base/table.h"
+#include "cmd/client/client_common.h"
+#include "core/base/base64.h"
+#include "core/base/mem.h"
+#include "core/base/parse.h"
+#include "net/http/json_out.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { TIMEOUT_MS = 15000, READ_CHUNK = 64 * 1024 };
+
+enum put_extra { PUT_TTL, PUT_FILE, PUT_EXTRA_COUNT };
+
+static const struct option_def put_extras[PUT_EXTRA_COUNT] = {
+    [PUT_TTL] = {"ttl", 0, true},
+    [PUT_FILE] = {"file", 'f', true},
+};
+
+/* All of a descriptor, at most CLIENT_BODY_MAX bytes, into memory that is the caller's. */
+static enum rc read_all(int fd, uint8_t **ret_data, size_t *ret_len)
+{
+    size_t size = READ_CHUNK, len = 0;
+    uint8_t *data = mem_new(size, 1);
+    for (;;) {
+        if (len == size) {
+            size *= 2;
+            data = mem_resize(data, size, 1);
+        }
+        const ssize_t n = read(fd, data + len, size - len);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        len += n > 0 ? (size_t)n : 0;
+        if (n <= 0 || len > CLIENT_BODY_MAX) {
+            *ret_data = data;
+            *ret_len = len;
+            return n < 0 ? RC_IO : (n == 0 ? RC_OK : RC_TOO_LONG);
+        }
+    }
+}
+
+/* The value: the second word, or a file, or standard input. */
+static enum rc read_value(const struct client *c, uint8_t **ret_data, size_t *ret_len)
+{
+    const char *path = c->extras[PUT_FILE];
+    const char *word = c->word_count > 1 ? c->words[1] : "-";
+    *ret_data = NULL;
+    if (path == NULL && strcmp(word, "-") != 0) {
+        *ret_len = strlen(word);
+        *ret_data = mem_new(*ret_len + 1, 1);
+        memcpy(*ret_data, word, *ret_len);
+        return RC_OK;
+    }
+    const bool is_stdin = path == NULL || strcmp(path, "-") == 0;
+    const int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    enum rc rc = fd < 0 ? RC_IO : read_all(fd, ret_data, ret_len);
+    const int error = errno;
+    if (!is_stdin && fd >= 0) {
+        (void)close(fd);
+    }
+    if (rc != RC_OK) {
+        client_say(c, "%s: %s", is_stdin ? "standard input" : path,
+                   rc == RC_TOO_LONG ? "longer than 64 MiB" : strerror(error));
+    }
+    return rc;
+}
+
+/* A header's number as a number; a header that the server left out is null. */
+static void add_number(cJSON *root, const char *name, const char *text)
+{
+    uint64_t number = 0;
+    if (parse_u64(text, strlen(text), 1ULL << 53, &number) == RC_OK) {
+        (void)cJSON_AddNumberToObject(root, name, (double)number);
+    } else {
+        (void)cJSON_AddNullToObject(root, name);
+    }
+}
+
+/* JSON has no bytes: what is not UTF-8, or has a NUL, stands in NAME_base64. */
+static void add_bytes(cJSON *root, const char *name, const void *data, size_t len)
+{
+    if (memchr(data, 0, len) == NULL && json_out_is_utf8(data, len)) {
+        char *text = mem_new(len + 1, 1);
+        memcpy(text, data, len);
+        (void)cJSON_AddStringToObject(root, name, text);
+        free(text);
+        return;
+    }
+    char name_base64[32];
+    (void)snprintf(name_base64, sizeof(name_base64), "%s_base64", name);
+    char *text = mem_new(BASE64_TEXT_MAX(len) + 1, 1);
+    text[base64_encode(data, len, text)] = '\0';
+    (void)cJSON_AddStringToObject(root, name_base64, text);
+    free(text);
+}
+
+/* Prints and deletes it. */
+static void print_json(cJSON *root)
+{
+    char *text = cJSON_PrintUnformatted(root);
+    (void)puts(text != NULL ? text : "{}");
+    cJSON_free(text);
+    cJSON_Delete(root);
+}
+
+static int print_stored(const struct client *c, const struct client_answer *answer)
+{
+    const char *etag = answer->headers[HEADER_ETAG];
+    const char *ttl = answer->headers[HEADER_ORIGINAL_TTL];
+    const char *replicas = answer->headers[HEADER_REPLICAS];
+    if (c->is_json) {
+        cJSON *root = cJSON_CreateObject();
+        add_bytes(root, "key", c->words[0], strlen(c->words[0]));
+        (void)cJSON_AddNumberToObject(root, "status", answer->status);
+        (void)cJSON_AddStringToObject(root, "etag", etag);
+        add_number(root, "ttl", ttl);
+        (void)cJSON_AddStringToObject(root, "replicas", replicas);
+        print_json(root);
+        return EXIT_CODE_OK;
+    }
+    (void)printf("%s: stored for %s s on %s members%s\n", answer->status == 201 ? "OK" : "Accepted",
+                 ttl, replicas, answer->status == 201 ? "" : ", the quorum is pending");
+    return EXIT_CODE_OK;
+}
+
+static int put(struct client *c)
+{
+    char target[CLIENT_TARGET_MAX];
+    char query[64] = "";
+    uint64_t seconds = 0;
+    const char *ttl = c->extras[PUT_TTL];
+    if (ttl != NULL) {
+        if (parse_duration_s(ttl, strlen(ttl), &seconds) != RC_OK) {
+            client_say(c, "--ttl %s is not allowed; allowed: seconds, or a number with s, m, h, d",
+                       ttl);
+            return EXIT_CODE_USAGE;
+        }
+        (void)snprintf(query, sizeof(query), "ttl=%llu", (unsigned long long)seconds);
+    }
+    if (c->extras[PUT_FILE] != NULL && c->word_count > 1) {
+        client_say(c, "a value and --file are one too many; see repram put --help");
+        return EXIT_CODE_USAGE;
+    }
+    if (client_data_target(c->words[0], query, target, sizeof(target)) != RC_OK) {
+        client_say(c, "the key is too long; allowed: %d bytes", CLIENT_KEY_MAX);
+        return EXIT_CODE_USAGE;
+    }
+    struct client_request request = {.method = "PUT", .target = target};
+    uint8_t *value = NULL;
+    if (read_value(c, &value, &request.body_len) != RC_OK) {
+        free(value);
+        return EXIT_CODE_FAILED;
+    }
+    request.body = value;
+    struct client_answer answer;
+    int code = EXIT_CODE_FAILED;
+    client_ask_any(c, &request, &answer, NULL);
+    if (answer.rc == RC_OK && (answer.status == 201 || answer.status == 202)) {
+        code = print_stored(c, &answer);
+    } else if (answer.rc == RC_OK) {
+        client_complain(c, &answer);
+    }
+    client_answer_fini(&answer);
+    free(value);
+    return code;
+}
+
+int put_command(int argc, char **argv)
+{
+    const struct client_usage usage = {put_extras, PUT_EXTRA_COUNT, 1, 2, TIMEOUT_MS};
+    struct client client;
+    int code = client_begin(&client, argc, argv, &usage);
+    code = code < 0 ? put(&client) : code;
+    client_fini(&client);
+    return code;
+}
+
+/* Asks for the key; RC_OK when it is there, and otherwise it was said. */
+static enum rc ask_key(struct client *c, const char *method, struct client_answer *ret_answer)
+{
+    char target[CLIENT_TARGET_MAX];
+    memset(ret_answer, 0, sizeof(*ret_answer));
+    if (client_data_target(c->words[0], "", target, sizeof(target)) != RC_OK) {
+        client_say(c, "the key is too long; allowed: %d bytes", CLIENT_KEY_MAX);
+        return RC_TOO_LONG;
+    }
+    const struct client_request request = {.method = method, .target = target};
+    client_ask_any(c, &request, ret_answer, NULL);
+    if (ret_answer->rc != RC_OK) {
+        return ret_answer->rc;
+    }
+    if (ret_answer->status == 200) {
+        return RC_OK;
+    }
+    if (ret_answer->status == 404) {
+        client_say(c, "no such key, or its time is over");
+        return RC_NOT_FOUND;
+    }
+    client_complain(c, ret_answer);
+    return RC_REFUSED;
+}
+
+struct head_row {
+    const char *name;
+    enum client_header header;
+    bool is_number;
+};
+
+static const struct head_row head_rows[] = {
+    {"size", HEADER_LENGTH, true},
+    {"created_at", HEADER_CREATED, false},
+    {"original_ttl", HEADER_ORIGINAL_TTL, true},
+    {"remaining_ttl", HEADER_REMAINING_TTL, true},
+    {"etag", HEADER_ETAG, false},
+};
+
+/* What the headers say of a key, as JSON of which the caller disposes. */
+static cJSON *head_json(const struct client *c, const struct client_answer *answer)
+{
+    cJSON *root = cJSON_CreateObject();
+    add_bytes(root, "key", c->words[0], strlen(c->words[0]));
+    for (size_t i = 0; i < sizeof(head_rows) / sizeof(head_rows[0]); i++) {
+        const char *text = answer->headers[head_rows[i].header];
+        if (head_rows[i].is_number) {
+            add_number(root, head_rows[i].name, text);
+        } else {
+            (void)cJSON_AddStringToObject(root, head_rows[i].name, text);
+        }
+    }
+    return root;
+}
+
+static void print_value_json(const struct client *c, const struct client_answer *answer)
+{
+    cJSON *root = head_json(c, answer);
+    add_bytes(root, "value", answer->body, answer->body_len);
+    print_json(root);
+}
+
+static int get(struct client *c)
+{
+    struct client_answer answer;
+    int code = EXIT_CODE_FAILED;
+    if (ask_key(c, "GET", &answer) == RC_OK && c->is_json) {
+        print_value_json(c, &answer);
+        code = EXIT_CODE_OK;
+    } else if (answer.rc == RC_OK && answer.status == 200) {
+        code = client_output(c, answer.body, answer.body_len);
+    }
+    client_answer_fini(&answer);
+    return code;
+}
+
+int get_command(int argc, char **argv)
+{
+    const struct client_usage usage = {NULL, 0, 1, 1, TIMEOUT_MS};
+    struct client client;
+    int code = client_begin(&client, argc, argv, &usage);
+    code = code < 0 ? get(&client) : code;
+    client_fini(&client);
+    return code;
+}
+
+static void print_head(const struct client *c, const struct client_answer *answer)
+{
+    static const char *const headings[] = {"FIELD", "VALUE"};
+    if (c->is_json) {
+        print_json(head_json(c, answer));
+        return;
+    }
+    struct table *table = table_new(headings, 2);
+    for (size_t i = 0; i < sizeof(head_rows) / sizeof(head_rows[0]); i++) {
+        const char *const cells[] = {head_rows[i].name, answer->headers[head_rows[i].header]};
+        table_add(table, cells);
+    }
+    table_print(table, stdout);
+    table_free(table);
+}
+
+static int head(struct client *c)
+{
+    struct client_answer answer;
+    const enum rc rc = ask_key(c, "HEAD", &answer);
+    if (rc == RC_OK) {
+        print_head(c, &answer);
+    }
+    client_answer_fini(&answer);
+    return rc == RC_OK ? EXIT_CODE_OK : EXIT_CODE_FAILED;
+}
+
+int head_command(int argc, char **argv)
+{
+    const struct client_usage usage = {NULL, 0, 1, 1, TIMEOUT_MS};
+    struct client client;
+    int code = client_begin(&client, argc, argv, &usage);
+    code = code < 0 ? head(&client) : code;
+    client_fini(&client);
+    return code;
+}

@@ -1,0 +1,307 @@
+/*
+ * `repram wait`: returns when the cluster looks as it should, from every member's point of view.
+ *
+ * The members are those that the first server that answers sees alive, and itself; each is asked
+ * directly. --members counts all of them, and wants each ready; --converged wants equal root
+ * digests.
+ */
+#include "cmd/base/commands.h"
+#include "cmd/base/exit_code.h"
+#include "cmd/client/client_common.h"
+#include "core/base/mem.h"
+#include "core/base/parse.h"
+
+#include <cjson/cJSON.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    TIMEOUT_MS = 30000,
+    ASK_TIMEOUT_MS = 2000,
+    ASK_TIMEOUT_MIN_MS = 100,
+    ROUND_GAP_MS = 100,
+    MEMBERS_ASKED_MAX = 1024,
+    MISSING_SIZE = 256,
+    DIGEST_SIZE = 40,
+};
+
+enum wait_extra { WAIT_MEMBERS, WAIT_CONVERGED, WAIT_EXTRA_COUNT };
+
+static const struct option_def wait_extras[WAIT_EXTRA_COUNT] = {
+    [WAIT_MEMBERS] = {"members", 'n', true},
+    [WAIT_CONVERGED] = {"converged", 0, false},
+};
+
+struct waiting {
+    struct client *client;
+    uint64_t members; /* 0: any number, as long as all agree */
+    bool is_converged;
+    uint64_t deadline_ms;
+    struct client_server *found; /* of this round; the first is the one that answered */
+    size_t found_count;
+    char missing[MISSING_SIZE]; /* what is not so yet */
+};
+
+/* For one question. The last round may run over by a little: cut short, it would tell that nobody
+ * answers instead of what is missing. */
+static uint32_t time_left(const struct waiting *w)
+{
+    const uint64_t now = client_now_ms();
+    const uint64_t left = now < w->deadline_ms ? w->deadline_ms - now : 0;
+    const uint64_t most = left < ASK_TIMEOUT_MS ? left : ASK_TIMEOUT_MS;
+    return (uint32_t)(most > ASK_TIMEOUT_MIN_MS ? most : ASK_TIMEOUT_MIN_MS);
+}
+
+/* A JSON answer, the caller's to delete; NULL, and w->missing says why. */
+static cJSON *ask_json(struct waiting *w, const struct client_server *server, const char *target)
+{
+    const struct client_request request = {.method = "GET", .target = target};
+    struct client_answer answer;
+    char where[NODE_TEXT_SIZE + 16];
+    client_ask(w->client, server, &request, time_left(w), &answer);
+    cJSON *root = answer.rc == RC_OK && answer.status == 200
+                      ? cJSON_ParseWithLength((const char *)answer.body, answer.body_len)
+                      : NULL;
+    if (root == NULL) {
+        client_server_text(server, where, sizeof(where));
+        if (answer.rc == RC_OK) {
+            (void)snprintf(w->missing, sizeof(w->missing), "%.100s answers %s with %d", where,
+                           target, answer.status);
+        } else {
+            (void)snprintf(w->missing, sizeof(w->missing), "%.100s does not answer: %.100s", where,
+                           answer.error);
+        }
+    }
+    client_answer_fini(&answer);
+    return root;
+}
+
+static bool is_alive(const cJSON *peer)
+{
+    const char *state = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(peer, "state"));
+    return state != NULL && strcmp(state, "alive") == 0;
+}
+
+static uint64_t alive_count(const cJSON *root)
+{
+    uint64_t count = 0;
+    const cJSON *peer = NULL;
+    cJSON_ArrayForEach(peer, cJSON_GetObjectItemCaseSensitive(root, "peers"))
+    {
+        count += is_alive(peer) ? 1 : 0;
+    }
+    return count;
+}
+
+/* Remembers where the alive peers of the first server are. */
+static void find_members(struct waiting *w, const struct client_server *first, const cJSON *root)
+{
+    const cJSON *peer = NULL;
+    w->found_count = 0;
+    w->found[w->found_count++] = *first;
+    cJSON_ArrayForEach(peer, cJSON_GetObjectItemCaseSensitive(root, "peers"))
+    {
+        const cJSON *port = cJSON_GetObjectItemCaseSensitive(peer, "port");
+        const char *address =
+            cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(peer, "address"));
+        if (!is_alive(peer) || address == NULL || strlen(address) >= NODE_TEXT_SIZE ||
+            !cJSON_IsNumber(port) || port->valueint <= 0 || port->valueint > UINT16_MAX ||
+            w->found_count == MEMBERS_ASKED_MAX) {
+            continue;
+        }
+        struct client_server *member = &w->found[w->found_count++];
+        *member = (struct client_server){.at = {.port = (uint16_t)port->valueint}};
+        (void)snprintf(member->at.host, sizeof(member->at.host), "%s", address);
+    }
+}
+
+/* The first server that answers names the members. */
+static bool find_first(struct waiting *w)
+{
+    for (size_t i = 0; i < w->client->server_count; i++) {
+        const struct client_server *server = &w->client->servers[i];
+        cJSON *root = ask_json(w, server, "/v1/peers");
+        const bool is_list = cJSON_IsArray(cJSON_GetObjectItemCaseSensitive(root, "peers"));
+        if (is_list) {
+            find_members(w, server, root);
+        }
+        cJSON_Delete(root);
+        if (is_list) {
+            return true;
+        }
+    }
+    if (w->client->is_local) {
+        (void)snprintf(w->missing, sizeof(w->missing), "no node answers in the local port range");
+    }
+    return false;
+}
+
+static bool sees_all(struct waiting *w, const struct client_server *server, uint64_t wanted)
+{
+    char where[NODE_TEXT_SIZE + 16];
+    cJSON *root = ask_json(w, server, "/v1/peers");
+    if (root == NULL) {
+        return false;
+    }
+    const uint64_t seen = alive_count(root) + 1;
+    cJSON_Delete(root);
+    if (seen != wanted) {
+        client_server_text(server, where, sizeof(where));
+        (void)snprintf(w->missing, sizeof(w->missing), "%.100s sees %llu of %llu members", where,
+                       (unsigned long long)seen, (unsigned long long)wanted);
+    }
+    return seen == wanted;
+}
+
+/* A full node is ready for reads, and its data is what --converged is about. */
+static bool is_only_full(const cJSON *reasons)
+{
+    const char *first = cJSON_GetStringValue(cJSON_GetArrayItem(reasons, 0));
+    return cJSON_GetArraySize(reasons) == 1 && first != NULL && strcmp(first, "storage_full") == 0;
+}
+
+/* Whether it takes writes with their quorum. */
+static bool is_ready(struct waiting *w, const struct client_server *server)
+{
+    const struct client_request request = {.method = "GET", .target = "/v1/readyz"};
+    struct client_answer answer;
+    char where[NODE_TEXT_SIZE + 16];
+    client_ask(w->client, server, &request, time_left(w), &answer);
+    cJSON *root = answer.rc == RC_OK
+                      ? cJSON_ParseWithLength((const char *)answer.body, answer.body_len)
+                      : NULL;
+    const cJSON *reasons = cJSON_GetObjectItemCaseSensitive(root, "reasons");
+    const bool is_so = answer.rc == RC_OK && (answer.status == 200 || is_only_full(reasons));
+    if (!is_so) {
+        const char *first = cJSON_GetStringValue(cJSON_GetArrayItem(reasons, 0));
+        client_server_text(server, where, sizeof(where));
+        (void)snprintf(w->missing, sizeof(w->missing), "%.100s is not ready: %.60s", where,
+                       first != NULL ? first : "it does not say why");
+    }
+    cJSON_Delete(root);
+    client_answer_fini(&answer);
+    return is_so;
+}
+
+static bool read_digest(struct waiting *w, const struct client_server *server,
+                        char ret_digest[static DIGEST_SIZE])
+{
+    char where[NODE_TEXT_SIZE + 16];
+    cJSON *root = ask_json(w, server, "/v1/status");
+    if (root == NULL) {
+        return false;
+    }
+    const char *digest = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(
+        cJSON_GetObjectItemCaseSensitive(root, "data"), "root_digest"));
+    const bool is_there = digest != NULL && strlen(digest) < DIGEST_SIZE;
+    if (is_there) {
+        (void)snprintf(ret_digest, DIGEST_SIZE, "%s", digest);
+    } else {
+        client_server_text(server, where, sizeof(where));
+        (void)snprintf(w->missing, sizeof(w->missing), "%.100s has no root digest", where);
+    }
+    cJSON_Delete(root);
+    return is_there;
+}
+
+static bool digests_agree(struct waiting *w)
+{
+    char first[DIGEST_SIZE] = "";
+    char other[DIGEST_SIZE] = "";
+    char where[NODE_TEXT_SIZE + 16];
+    for (size_t i = 0; i < w->found_count; i++) {
+        if (!read_digest(w, &w->found[i], i == 0 ? first : other)) {
+            return false;
+        }
+        if (i > 0 && strcmp(first, other) != 0) {
+            client_server_text(&w->found[i], where, sizeof(where));
+            (void)snprintf(w->missing, sizeof(w->missing),
+                           "the data differs: root digest %s, and %s at %.100s", first, other,
+                           where);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_reached(struct waiting *w)
+{
+    if (!find_first(w)) {
+        return false;
+    }
+    const uint64_t wanted = w->members > 0 ? w->members : w->found_count;
+    for (size_t i = 0; i < w->found_count; i++) {
+        if (!sees_all(w, &w->found[i], wanted) || !is_ready(w, &w->found[i])) {
+            return false;
+        }
+    }
+    if (w->found_count != wanted) {
+        (void)snprintf(w->missing, sizeof(w->missing), "%zu of %llu members have an address",
+                       w->found_count, (unsigned long long)wanted);
+        return false;
+    }
+    return !w->is_converged || digests_agree(w);
+}
+
+static int print_reached(const struct waiting *w)
+{
+    if (w->client->is_json) {
+        (void)printf("{\"members\":%zu,\"converged\":%s}\n", w->found_count,
+                     w->is_converged ? "true" : "null");
+    } else {
+        (void)printf("%zu members see each other and are ready%s\n", w->found_count,
+                     w->is_converged ? ", and hold the same data" : "");
+    }
+    return EXIT_CODE_OK;
+}
+
+static int wait_until(struct waiting *w)
+{
+    for (;;) {
+        if (is_reached(w)) {
+            return print_reached(w);
+        }
+        const uint64_t now = client_now_ms();
+        if (now >= w->deadline_ms) {
+            client_say(w->client, "not after %u ms: %s", w->client->timeout_ms, w->missing);
+            return EXIT_CODE_FAILED;
+        }
+        const uint64_t left = w->deadline_ms - now;
+        (void)poll(NULL, 0, (int)(left < ROUND_GAP_MS ? left : ROUND_GAP_MS));
+    }
+}
+
+static int wait_for(struct client *c)
+{
+    const char *members = c->extras[WAIT_MEMBERS];
+    struct waiting w = {.client = c,
+                        .is_converged = c->extras[WAIT_CONVERGED] != NULL,
+                        .deadline_ms = client_now_ms() + c->timeout_ms};
+    if (members == NULL && !w.is_converged) {
+        client_say(c, "--members N, --converged, or both; see repram wait --help");
+        return EXIT_CODE_USAGE;
+    }
+    if (members != NULL &&
+        (parse_u64(members, strlen(members), MEMBERS_ASKED_MAX, &w.members) != RC_OK ||
+         w.members == 0)) {
+        client_say(c, "--members %s is not allowed; allowed: a whole number, 1 to %d", members,
+                   MEMBERS_ASKED_MAX);
+        return EXIT_CODE_USAGE;
+    }
+    w.found = mem_new(MEMBERS_ASKED_MAX, sizeof(*w.found));
+    const int code = wait_until(&w);
+    free(w.found);
+    return code;
+}
+
+int wait_command(int argc, char **argv)
+{
+    const struct client_usage usage = {wait_extras, WAIT_EXTRA_COUNT, 0, 0, TIMEOUT_MS};
+    struct client client;
+    int code = client_begin(&client, argc, argv, &usage);
+    code = code < 0 ? wait_for(&client) : code;
+    client_fini(&client);
+    return code;
+}

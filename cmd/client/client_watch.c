@@ -1,0 +1,327 @@
+/* `repram watch`: changes as they happen, through lost connections, until Ctrl-C. */
+#include "cmd/base/commands.h"
+#include "cmd/base/exit_code.h"
+#include "cmd/client/client_common.h"
+#include "core/base/base64.h"
+#include "core/base/mem.h"
+#include "net/http/json_out.h"
+#include "net/out/event_stream.h"
+#include "net/out/fetch.h"
+
+#include <cjson/cJSON.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    TIMEOUT_MS = 15000, /* of silence: three heartbeats */
+    WAIT_MIN_MS = 250,  /* before a lost connection is made again, doubling */
+    WAIT_MAX_MS = 5000,
+};
+
+enum watch_extra { WATCH_PREFIX, WATCH_VALUES, WATCH_NEW, WATCH_EXTRA_COUNT };
+
+static const struct option_def watch_extras[WATCH_EXTRA_COUNT] = {
+    [WATCH_PREFIX] = {"prefix", 'p', true},
+    [WATCH_VALUES] = {"values", 0, false},
+    [WATCH_NEW] = {"new", 0, false},
+};
+
+struct watching {
+    struct client *client;
+    struct event_stream stream;
+    size_t at; /* the server in use */
+    bool is_live;
+    bool was_live;   /* once: then connections are made again for ever */
+    bool is_garbled; /* what comes is no stream of events */
+};
+
+/* ---- Ctrl-C ---- */
+
+static volatile sig_atomic_t is_printing;
+static volatile sig_atomic_t is_stopped;
+
+/* A line is printed whole: the stop waits for its end. */
+static void on_stop(int number)
+{
+    (void)number;
+    if (is_printing != 0) {
+        is_stopped = 1;
+    } else {
+        _exit(EXIT_CODE_OK);
+    }
+}
+
+static void catch_stops(void)
+{
+    const struct sigaction stop = {.sa_handler = on_stop};
+    (void)sigaction(SIGINT, &stop, NULL);
+    (void)sigaction(SIGTERM, &stop, NULL);
+}
+
+static void begin_printing(void)
+{
+    is_printing = 1;
+}
+
+/* What was printed is out; ends the program when that was asked for, or nobody reads it. */
+static void end_printing(struct watching *w)
+{
+    const int code = client_output(w->client, "", 0);
+    if (code != EXIT_CODE_OK || is_stopped != 0) {
+        _exit(code);
+    }
+    is_printing = 0;
+}
+
+/* ---- Output ---- */
+
+/* As a terminal may show it: a text of others must not move its cursor. */
+static void print_plain(const uint8_t *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (bytes[i] < ' ' || bytes[i] == 0x7f || bytes[i] == '%') {
+            (void)printf("%%%02X", bytes[i]);
+        } else {
+            (void)putchar(bytes[i]);
+        }
+    }
+}
+
+static void print_bytes(const uint8_t *bytes, size_t len)
+{
+    if (json_out_is_utf8(bytes, len)) {
+        print_plain(bytes, len);
+        return;
+    }
+    for (size_t i = 0; i < len; i++) {
+        if (bytes[i] > ' ' && bytes[i] < 0x7f && bytes[i] != '%') {
+            (void)putchar(bytes[i]);
+        } else {
+            (void)printf("%%%02X", bytes[i]);
+        }
+    }
+}
+
+static void print_base64(const char *text)
+{
+    const size_t size = strlen(text);
+    uint8_t *bytes = mem_new(size + 1, 1);
+    size_t len = 0;
+    if (base64_decode(text, size, bytes, size, &len) == RC_OK) {
+        print_bytes(bytes, len);
+    }
+    free(bytes);
+}
+
+static double number_of(const cJSON *root, const char *name)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(root, name);
+    return cJSON_IsNumber(item) ? cJSON_GetNumberValue(item) : 0;
+}
+
+static const char *text_of(const cJSON *root, const char *name)
+{
+    return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, name));
+}
+
+/* "put", time left, size, key and value, with tabs between. */
+static void print_change(const char *name, const cJSON *data)
+{
+    const char *key = text_of(data, "key");
+    const char *base64 = text_of(data, "key_base64");
+    const char *value = text_of(data, "value");
+    (void)printf("%s\t%.0fs\t%.0f\t", name, number_of(data, "ttl_ms") / 1000,
+                 number_of(data, "size"));
+    if (key != NULL) {
+        print_bytes((const uint8_t *)key, strlen(key));
+    } else if (base64 != NULL) {
+        print_base64(base64);
+    }
+    if (value != NULL) {
+        (void)putchar('\t');
+        print_base64(value);
+    }
+    (void)putchar('\n');
+}
+
+static void print_json(const struct watching *w, const char *name, const cJSON *data)
+{
+    char *text = cJSON_PrintUnformatted(data);
+    const bool is_empty = text == NULL || strcmp(text, "{}") == 0;
+    (void)printf("{\"event\":\"%s\"", name);
+    if (w->stream.id[0] != '\0') {
+        (void)printf(",\"id\":\"%s\"", w->stream.id);
+    }
+    (void)printf("%s%s\n", is_empty ? "" : ",", is_empty ? "}" : text + 1);
+    cJSON_free(text);
+}
+
+/* Letters only: it goes into JSON and onto a terminal. */
+static bool is_word(const char *text)
+{
+    return *text != '\0' && strspn(text, "abcdefghijklmnopqrstuvwxyz_") == strlen(text);
+}
+
+/* An id is the node's own; one that could end a header or a string is none. */
+static bool is_id(const char *text)
+{
+    return strspn(text, "0123456789abcdef-") == strlen(text);
+}
+
+static void take_place(struct watching *w, const char *name, const cJSON *data)
+{
+    if (strcmp(name, "live") == 0) {
+        w->is_live = true;
+        w->was_live = true;
+    } else if (strcmp(name, "reset") == 0 && w->was_live) {
+        const char *reason = text_of(data, "reason");
+        client_say(w->client, "begins anew: %s", reason != NULL && is_word(reason) ? reason : "?");
+    } else if (strcmp(name, "error") == 0) {
+        const char *code = text_of(data, "code");
+        client_say(w->client, "the node ends the stream: %s",
+                   code != NULL && is_word(code) ? code : "?");
+    }
+}
+
+static void on_event(void *arg, const struct stream_event *event)
+{
+    struct watching *w = arg;
+    cJSON *data = cJSON_ParseWithLength(event->data, event->data_len);
+    if (!cJSON_IsObject(data) || !is_word(event->name) || !is_id(w->stream.id)) {
+        w->is_garbled = true;
+    } else {
+        begin_printing();
+        take_place(w, event->name, data);
+        if (w->client->is_json) {
+            print_json(w, event->name, data);
+        } else if (strcmp(event->name, "put") == 0 || strcmp(event->name, "expire") == 0) {
+            print_change(event->name, data);
+        }
+        end_printing(w);
+    }
+    cJSON_Delete(data);
+}
+
+static void on_piece(void *arg, const uint8_t *data, size_t len)
+{
+    struct watching *w = arg;
+    w->is_garbled = w->is_garbled || event_stream_feed(&w->stream, data, len) != RC_OK;
+}
+
+/* ---- Connections ---- */
+
+static enum rc make_target(const struct client *c, char *ret_target, size_t size)
+{
+    (void)snprintf(ret_target, size,
+                   "/v1/watch?values=%d&snapshot=%d&prefix=", c->extras[WATCH_VALUES] != NULL,
+                   c->extras[WATCH_NEW] == NULL);
+    return c->extras[WATCH_PREFIX] == NULL
+               ? RC_OK
+               : client_encode(ret_target, size, c->extras[WATCH_PREFIX], "");
+}
+
+/* Watches one server as long as it answers. False when what it says will not get better. */
+static bool watch_server(struct watching *w, const char *target)
+{
+    struct client_answer answer;
+    const struct client_server *server = &w->client->servers[w->at];
+    const struct fetch_header last_id = {"Last-Event-ID", w->stream.last_id};
+    const struct client_stream stream = {
+        .header = w->stream.last_id[0] != '\0' ? &last_id : NULL, .piece = on_piece, .arg = w};
+    char where[NODE_TEXT_SIZE + 16];
+    client_server_text(server, where, sizeof(where));
+    event_stream_restart(&w->stream);
+    w->is_live = false;
+    client_ask_stream(w->client, server, target, &stream, &answer);
+    const bool is_refused = answer.rc == RC_OK && answer.status != 200;
+    const bool is_final = is_refused && answer.status / 100 == 4;
+    if (w->is_garbled) {
+        client_say(w->client, "%s answers with something else than events", where);
+    } else if (is_refused) {
+        client_complain(w->client, &answer);
+    } else if (!w->was_live) {
+        client_say(w->client, "%s does not answer: %s", where,
+                   answer.rc == RC_OK ? "the stream ended" : answer.error);
+    } else if (w->is_live) {
+        client_say(w->client, "%s: %s; trying again", where,
+                   answer.rc == RC_OK ? "the stream ended" : answer.error);
+    }
+    client_answer_fini(&answer);
+    return !is_final && !w->is_garbled;
+}
+
+/* The next server, from the one after the last; a local port may be anybody's. */
+static bool find_server(struct watching *w, bool is_same_first)
+{
+    const struct client *c = w->client;
+    for (size_t i = is_same_first ? 0 : 1; i <= c->server_count; i++) {
+        const size_t at = (w->at + i) % c->server_count;
+        if (!c->is_local || client_is_node(c, &c->servers[at])) {
+            w->at = at;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void pause_ms(uint32_t ms)
+{
+    const struct timespec wait = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
+    (void)nanosleep(&wait, NULL);
+}
+
+/* Goes round the servers. Before it was live once, one round without success is the end of it; a
+ * server that was live is tried first, for there it goes on exactly. */
+static int watch(struct watching *w, const char *target)
+{
+    const struct client *c = w->client;
+    uint32_t wait_ms = WAIT_MIN_MS;
+    size_t failures = 0;
+    bool is_same_first = true;
+    while (w->was_live || failures < c->server_count) {
+        const bool is_found = find_server(w, is_same_first);
+        if (is_found && !watch_server(w, target)) {
+            return EXIT_CODE_FAILED;
+        }
+        if (!is_found && !w->was_live) {
+            break;
+        }
+        failures = w->is_live ? 0 : failures + 1;
+        is_same_first = is_found && w->is_live;
+        if (w->was_live) {
+            wait_ms = w->is_live ? WAIT_MIN_MS : wait_ms;
+            pause_ms(wait_ms);
+            wait_ms = 2 * wait_ms < WAIT_MAX_MS ? 2 * wait_ms : WAIT_MAX_MS;
+        }
+        w->is_live = false;
+    }
+    if (c->is_local && failures == 0) {
+        client_say(c, "no node answers on this host's ports; --server names another");
+    }
+    return EXIT_CODE_FAILED;
+}
+
+int watch_command(int argc, char **argv)
+{
+    const struct client_usage usage = {watch_extras, WATCH_EXTRA_COUNT, 0, 0, TIMEOUT_MS};
+    char target[CLIENT_TARGET_MAX];
+    struct client client;
+    int code = client_begin(&client, argc, argv, &usage);
+    if (code < 0 && make_target(&client, target, sizeof(target)) != RC_OK) {
+        client_say(&client, "the prefix is too long");
+        code = EXIT_CODE_USAGE;
+    }
+    if (code < 0) {
+        struct watching w = {.client = &client};
+        event_stream_init(&w.stream, on_event, &w);
+        catch_stops();
+        code = watch(&w, target);
+        event_stream_fini(&w.stream);
+    }
+    client_fini(&client);
+    return code;
+}

@@ -1,0 +1,51 @@
+/*
+ * formation: whether the launcher's nodes all see each other and are ready, from what each answers
+ * about itself and its peers.
+ *
+ * Nodes are told apart by uuid: names may be taken twice, and other hosts' members do not count.
+ * Answers come in as JSON bytes; asking is the caller's business.
+ */
+#ifndef CMD_FORMATION_H
+#define CMD_FORMATION_H
+
+#include "core/base/rc.h"
+#include "core/base/uuid.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct formation_node {
+    char uuid[UUID_TEXT_SIZE]; /* "" until it answered */
+    bool sees_all;             /* when last asked, every other node of ours */
+    bool is_ready;             /* when last asked: it takes writes with their quorum */
+    uint32_t seen;             /* of our others */
+    uint32_t alive;            /* of all peers */
+};
+
+struct formation {
+    struct formation_node *nodes; /* owned */
+    size_t count;
+};
+
+void formation_init(struct formation *f, size_t count);
+void formation_fini(struct formation *f);
+
+/* The node was (re)started: whatever it said is void. */
+void formation_forget(struct formation *f, size_t node);
+
+/* Whether the uuids of all nodes are known, and /peers can be judged. */
+bool formation_is_known(const struct formation *f);
+
+/* An answer to /health, to /peers. RC_MALFORMED when it is none. */
+MUST_USE enum rc formation_take_health(struct formation *f, size_t node, const uint8_t *json,
+                                       size_t len);
+MUST_USE enum rc formation_take_peers(struct formation *f, size_t node, const uint8_t *json,
+                                      size_t len);
+
+/* An answer to /readyz. */
+void formation_take_ready(struct formation *f, size_t node, bool is_ready);
+
+bool formation_is_complete(const struct formation *f);
+
+#endif

@@ -1,0 +1,44 @@
+/*
+ * launch: `repram launch`: as many nodes as NODE_COUNT says, each a process of its own, watched
+ * over until the end. Correct as PID 1: it reaps every orphan, passes signals on, and leaves nobody
+ * behind.
+ *
+ * The decisions are cmd/launch/supervisor's, the processes cmd/launch/child's; here is the loop
+ * between them: one poll() over signals and pipes, which never waits for a child's output or for a
+ * full log.
+ */
+#ifndef CMD_LAUNCH_H
+#define CMD_LAUNCH_H
+
+#include "cmd/launch/child.h"
+#include "cmd/launch/formation.h"
+#include "cmd/launch/supervisor.h"
+#include "cmd/settings/startup.h"
+
+struct launch {
+    struct startup startup;
+    struct log log;
+    struct supervisor supervisor;
+    struct formation formation;
+    struct child *children; /* owned; `count` of them */
+    size_t count;
+    uint64_t start_timeout_ms;
+    bool is_all_or_nothing;
+    bool is_table_printed;
+    bool is_late_told; /* that the cluster has not formed in time */
+    uint64_t started_ms;
+    uint64_t ask_at_ms;        /* when the nodes are asked next */
+    uint64_t ask_gap_ms;       /* and how long after that again */
+    size_t ask_next;           /* the next node of a round */
+    char host[ADDR_TEXT_SIZE]; /* where its nodes answer */
+    int signal_fd;
+};
+
+/* Asks one node what it sees when it is time to; prints the table once all see all and are
+ * ready. */
+void launch_ask(struct launch *l, uint64_t now_ms);
+
+/* When launch_ask() wants to be called; UINT64_MAX when there is nothing left to ask. */
+uint64_t launch_ask_deadline(const struct launch *l);
+
+#endif

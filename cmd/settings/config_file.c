@@ -1,0 +1,165 @@
+#include "cmd/settings/config_file.h"
+
+#include "core/base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static enum rc read_all(int fd, size_t size_max, char *text, size_t *ret_len)
+{
+    size_t len = 0;
+    for (;;) {
+        const ssize_t n = read(fd, text + len, size_max + 1 - len);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            return RC_IO;
+        }
+        if (n == 0) {
+            *ret_len = len;
+            return RC_OK;
+        }
+        len += (size_t)n;
+        if (len > size_max) {
+            return RC_TOO_LONG;
+        }
+    }
+}
+
+enum rc config_file_read(const char *path, size_t size_max, char **ret_text, size_t *ret_len)
+{
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return errno == ENOENT ? RC_NOT_FOUND : RC_IO;
+    }
+    char *text = mem_new(size_max + 2, 1);
+    const enum rc rc = read_all(fd, size_max, text, ret_len);
+    const int error = errno;
+    (void)close(fd);
+    errno = error;
+    if (rc != RC_OK) {
+        free(text);
+        return rc;
+    }
+    text[*ret_len] = '\0';
+    *ret_text = text;
+    return RC_OK;
+}
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r';
+}
+
+static char *trim(char *text)
+{
+    while (is_space(*text)) {
+        text++;
+    }
+    size_t len = strlen(text);
+    while (len > 0 && is_space(text[len - 1])) {
+        text[--len] = '\0';
+    }
+    return text;
+}
+
+static char *unquote(char *value)
+{
+    const size_t len = strlen(value);
+    if (len >= 2 && (value[0] == '"' || value[0] == '\'') && value[len - 1] == value[0]) {
+        value[len - 1] = '\0';
+        return value + 1;
+    }
+    return value;
+}
+
+static bool is_key(const char *key)
+{
+    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
+    return key[0] != '\0' && strspn(key, allowed) == strlen(key);
+}
+
+/* Cuts one line, already terminated, into key and value; RC_NOT_FOUND when it holds none. */
+static enum rc parse_line(char *line, struct config_line *ret_line)
+{
+    char *text = trim(line);
+    if (*text == '\0' || *text == '#') {
+        return RC_NOT_FOUND;
+    }
+    char *equals = strchr(text, '=');
+    if (equals == NULL) {
+        return RC_MALFORMED;
+    }
+    *equals = '\0';
+    ret_line->key = trim(text);
+    ret_line->value = unquote(trim(equals + 1));
+    return is_key(ret_line->key) ? RC_OK : RC_MALFORMED;
+}
+
+static enum rc parse_lines(struct config_file *file, size_t len, unsigned *ret_line)
+{
+    unsigned number = 0;
+    for (size_t at = 0; at < len;) {
+        char *line = file->text + at;
+        const char *end = memchr(line, '\n', len - at);
+        const size_t line_len = end != NULL ? (size_t)(end - line) : len - at;
+        line[line_len] = '\0';
+        at += line_len + 1;
+        *ret_line = ++number;
+        if (file->line_count == CONFIG_FILE_LINES_MAX) {
+            return RC_TOO_LONG;
+        }
+        if (strlen(line) != line_len) {
+            return RC_MALFORMED;
+        }
+        struct config_line *parsed = &file->lines[file->line_count];
+        const enum rc rc = parse_line(line, parsed);
+        if (rc == RC_MALFORMED) {
+            return rc;
+        }
+        if (rc == RC_OK) {
+            parsed->number = number;
+            file->line_count++;
+        }
+    }
+    return RC_OK;
+}
+
+enum rc config_file_parse(struct config_file *file, const char *text, size_t len,
+                          unsigned *ret_line)
+{
+    file->text = NULL;
+    file->line_count = 0;
+    *ret_line = 0;
+    if (len > CONFIG_FILE_BYTES_MAX) {
+        return RC_TOO_LONG;
+    }
+    file->text = mem_new(len + 1, 1);
+    if (len > 0) {
+        memcpy(file->text, text, len);
+    }
+    const enum rc rc = parse_lines(file, len, ret_line);
+    if (rc != RC_OK) {
+        config_file_fini(file);
+    }
+    return rc;
+}
+
+void config_file_fini(struct config_file *file)
+{
+    if (file->text != NULL) {
+        /* A file with settings may hold a secret. */
+        for (size_t i = 0; i < file->line_count; i++) {
+            const struct config_line *line = &file->lines[i];
+            mem_wipe(file->text + (line->value - file->text), strlen(line->value));
+        }
+        free(file->text);
+    }
+    file->text = NULL;
+    file->line_count = 0;
+}

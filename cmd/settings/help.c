@@ -1,0 +1,247 @@
+#include "cmd/settings/help.h"
+
+#include "cmd/settings/settings.h"
+
+#include <string.h>
+
+static const char overview[] =
+    "repram: a gossip-replicated, ephemeral key-value store\n"
+    "\n"
+    "usage: repram COMMAND [options]\n"
+    "\n"
+    "  launch    start NODE_COUNT nodes and watch over them\n"
+    "  node      run one node\n"
+    "  put       store a value under a key, for a time\n"
+    "  get       write a key's value to standard output\n"
+    "  head      show a key's size, age and remaining time\n"
+    "  keys      list keys\n"
+    "  watch     see changes as they happen\n"
+    "  peers     show the members that a node knows\n"
+    "  status    show what a node says about itself\n"
+    "  health    are the nodes of this host well?\n"
+    "  wait      return when the cluster has formed, or has converged\n"
+    "  bench     load nodes with requests, and say how fast they answer\n"
+    "  version   print the version\n"
+    "  help      this text; help COMMAND, help settings\n"
+    "\n"
+    "exit codes: 0 ok, 1 failed, 2 usage, 69 no port free, 75 all-or-nothing start failed,\n"
+    "78 bad configuration\n";
+
+#define NODE_OPTIONS                                                               \
+    "  --config FILE      KEY=value lines; flags and the environment come first\n" \
+    "  --print-config     show every value and where it came from, and end\n"      \
+    "  --check-config     say whether the configuration is good, and end\n"        \
+    "  --strict           unknown REPRAM_* names are errors\n"                     \
+    "  --SETTING VALUE    any setting of `repram help settings`, as --base-port 9000\n"
+
+#define CLIENT_OPTIONS                                                                         \
+    "  -s, --server HOST:PORT   the node to ask; repeatable, comma lists, https://host; the\n" \
+    "                           first that answers is taken. Else REPRAM_SERVER, else the\n"   \
+    "                           local ports BASE_PORT..\n"                                     \
+    "  -t, --timeout TIME       10, 500ms, 2m\n"                                               \
+    "      --json               for scripts\n"                                                 \
+    "  -h, --help               this text\n"
+
+struct command_help {
+    const char *name;
+    const char *text;
+};
+
+static const struct command_help commands[] = {
+    {"launch",
+     "usage: repram launch [options]\n"
+     "\n"
+     "Starts NODE_COUNT nodes, restarts those that end, passes TERM, INT and HUP on, and ends\n"
+     "when all have left (8 s at most; a second signal kills at once). Prints a table of the\n"
+     "nodes once each sees all others. Correct as PID 1.\n"
+     "\n"
+     "  --require-all          all ready and each seeing all others by the start timeout, or\n"
+     "                         everything is stopped and the exit code is 75\n"
+     "  --start-timeout TIME   30s by default\n" NODE_OPTIONS "\n"
+     "examples:\n"
+     "  repram launch\n"
+     "  NODE_COUNT=5 repram launch --require-all --start-timeout 10s\n"
+     "  repram launch --base-port 9000 --network staging --log-format json\n"},
+    {"node",
+     "usage: repram node [options]\n"
+     "\n"
+     "Runs one node on the first free port of the range, in the foreground. TERM and INT make\n"
+     "it leave the cluster and end, HUP reads the log level again.\n"
+     "\n" NODE_OPTIONS "\n"
+     "examples:\n"
+     "  repram node\n"
+     "  repram node --http-port 9000 --discovery static --peers 10.0.0.1:8081,10.0.0.2:8081\n"
+     "  repram node --config /etc/repram.conf --print-config\n"},
+    {"put", "usage: repram put KEY [VALUE | -] [options]\n"
+            "\n"
+            "Stores a value: the argument, a file, or standard input. Exit code 0 when the quorum\n"
+            "holds it (OK) or when it is stored and the quorum is still pending (Accepted).\n"
+            "\n"
+            "      --ttl TIME           lifetime: seconds, or a number with s, m, h, d\n"
+            "  -f, --file FILE          read the value from a file\n" CLIENT_OPTIONS "\n"
+            "examples:\n"
+            "  repram put greeting hello --ttl 10m\n"
+            "  tar c docs | repram put backup - --ttl 1h\n"
+            "  repram put logo --file logo.png --server 10.0.0.1:8081 --json\n"},
+    {"get", "usage: repram get KEY [options]\n"
+            "\n"
+            "Writes the value to standard output, byte for byte. Exit code 1 when there is none.\n"
+            "With --json: the value and what `head` shows; `value_base64` unless it is text.\n"
+            "\n" CLIENT_OPTIONS "\n"
+            "examples:\n"
+            "  repram get greeting\n"
+            "  repram get backup | tar x\n"},
+    {"head", "usage: repram head KEY [options]\n"
+             "\n"
+             "Shows size, creation time, lifetime and version of a key, without its value.\n"
+             "\n" CLIENT_OPTIONS "\n"
+             "examples:\n"
+             "  repram head greeting\n"
+             "  repram head greeting --json\n"},
+    {"keys",
+     "usage: repram keys [options]\n"
+     "\n"
+     "Lists live keys in byte order, one a line. Control characters, '%' and bytes that are not\n"
+     "UTF-8 appear percent-encoded; --json gives them exactly.\n"
+     "\n"
+     "  -p, --prefix TEXT        only keys that begin with it\n"
+     "  -n, --limit N            at most so many\n" CLIENT_OPTIONS "\n"
+     "examples:\n"
+     "  repram keys --prefix user/ --limit 100\n"
+     "  repram keys --json\n"},
+    {"watch",
+     "usage: repram watch [options]\n"
+     "\n"
+     "Shows what is written and what expires, as it happens, until Ctrl-C: first the entries that\n"
+     "there are, then each change. A connection that is lost is made again, with the next server\n"
+     "where one is named: the same node tells what happened meanwhile, another one tells all\n"
+     "entries again. Control characters appear percent-encoded; --json gives one object a line.\n"
+     "\n"
+     "  -p, --prefix TEXT        only keys that begin with it\n"
+     "      --values             show values of up to 16 KiB too\n"
+     "      --new                only what happens from now on, without the entries that there\n"
+     "                           are, then and when another node is asked\n" CLIENT_OPTIONS "\n"
+     "The timeout is for each silence; a node says something every 5 s.\n"
+     "\n"
+     "examples:\n"
+     "  repram watch --prefix rooms/\n"
+     "  repram watch --json --values | jq -r 'select(.event == \"put\") | .key'\n"},
+    {"peers", "usage: repram peers [options]\n"
+              "\n"
+              "Shows the members that a node knows; the node itself is not among them.\n"
+              "\n" CLIENT_OPTIONS "\n"
+              "examples:\n"
+              "  repram peers\n"
+              "  repram peers --server 10.0.0.1:8081 --json\n"},
+    {"status", "usage: repram status [options]\n"
+               "\n"
+               "Shows a node's state, storage, membership, clock and links.\n"
+               "\n" CLIENT_OPTIONS "\n"
+               "examples:\n"
+               "  repram status\n"
+               "  repram status --json\n"},
+    {"health",
+     "usage: repram health [--all] [options]\n"
+     "\n"
+     "Asks the nodes of the local port range, or those that are named. Exit code 0 when one is\n"
+     "healthy; with --all, when NODE_COUNT nodes of the range are, or all that are named.\n"
+     "\n"
+     "  -a, --all                every node must be healthy\n" CLIENT_OPTIONS "\n"
+     "examples:\n"
+     "  repram health --all\n"
+     "  repram health --server 10.0.0.1:8081,10.0.0.2:8081 --all\n"},
+    {"wait",
+     "usage: repram wait [--members N] [--converged] [options]\n"
+     "\n"
+     "Returns when every member sees N alive members, itself included, and is ready (a write is\n"
+     "answered 201), and (--converged) the root digests of all are equal. At the timeout the exit\n"
+     "code is 1, and what is missing is said. The members' addresses must be reachable from here.\n"
+     "\n"
+     "  -n, --members N          members, all of them counted\n"
+     "      --converged          all hold the same data\n" CLIENT_OPTIONS "\n"
+     "examples:\n"
+     "  repram wait --members 3 --timeout 10s\n"
+     "  repram wait --members 3 --converged --timeout 30s --server 10.0.0.1:8081\n"},
+    {"bench",
+     "usage: repram bench [options]\n"
+     "\n"
+     "Loads nodes with GETs and PUTs of random keys, and says how many were answered a second and\n"
+     "how soon. Writes every key once first, unless nothing is read. Ctrl-C ends it early, with\n"
+     "what was measured so far. Exit code 1 when a server failed or anything was refused.\n"
+     "\n"
+     "      --reads PERCENT      GETs among the requests; 50 by default\n"
+     "      --size BYTES         of a value; 100 by default, or 1KiB-64KiB for any in between\n"
+     "      --keys N             how many keys there are; 10000 by default\n"
+     "      --prefix TEXT        that keys begin with; bench- by default\n"
+     "      --ttl TIME           lifetime of what is written; the node's default else\n"
+     "  -c, --connections N      over all servers together; 32 by default\n"
+     "  -p, --pipeline N         requests under way on each connection; 1 by default\n"
+     "  -b, --burst N            instead: N requests at once on each connection, and the next N\n"
+     "                           when all are answered; an answer missing after --timeout fails\n"
+     "  -d, --duration TIME      10s by default\n"
+     "  -n, --requests N         end after so many; alone it is the only end\n"
+     "      --rate N             so many a second, sent by the clock; else as answers come\n"
+     "      --warm-up TIME       load that is not measured; 1s by default, 0 with --requests\n"
+     "      --no-fill            do not write every key once first\n"
+     "  -s, --server HOST:PORT   repeatable, comma lists: each gets its share of the connections.\n"
+     "                           Else REPRAM_SERVER, else the first node of the local ports\n"
+     "  -t, --timeout TIME       of a connect, and of an answer; 10s by default\n"
+     "      --json               for scripts\n"
+     "  -h, --help               this text\n"
+     "\n"
+     "Without --rate a server that stalls is asked less meanwhile, so that percentiles look "
+     "better\n"
+     "than users would find it; with --rate they count from when a request was due.\n"
+     "\n"
+     "examples:\n"
+     "  repram bench\n"
+     "  repram bench --reads 90 --size 1KiB --keys 100000 --duration 30s --ttl 10m\n"
+     "  repram bench --burst 400 --size 2000 --requests 20000 --timeout 3s\n"
+     "  repram bench --server 10.0.0.1:8081,10.0.0.2:8081 --rate 5000 --json\n"},
+    {"version", "usage: repram version\n\nPrints the version.\n"},
+    {"help", "usage: repram help [COMMAND | settings]\n"},
+};
+
+void help_overview(FILE *out)
+{
+    (void)fputs(overview, out);
+}
+
+enum rc help_command(FILE *out, const char *command)
+{
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+        if (strcmp(commands[i].name, command) == 0) {
+            (void)fputs(commands[i].text, out);
+            return RC_OK;
+        }
+    }
+    return RC_NOT_FOUND;
+}
+
+void help_settings(FILE *out)
+{
+    (void)fputs("Settings: flag > environment > file (--config) > default. An empty value counts "
+                "as not set.\n",
+                out);
+    for (int i = 0; i < SETTING_COUNT; i++) {
+        const enum setting_id id = (enum setting_id)i;
+        const struct setting_def *def = setting_def(id);
+        char flag[SETTING_NAME_SIZE];
+        char allowed[128];
+        setting_flag(id, flag);
+        (void)fprintf(out, "\n%s%s%s\n", def->name, def->aliases[0] != '\0' ? ", also " : "",
+                      def->aliases);
+        (void)fprintf(out, "    %s\n", def->meaning);
+        if ((def->traits & TRAIT_UNSUPPORTED) != 0) {
+            (void)fputs("    not supported in this version: refused when set\n", out);
+            continue;
+        }
+        if ((def->traits & TRAIT_UNUSED) != 0) {
+            continue;
+        }
+        (void)fprintf(out, "    default: %s; allowed: %s%s%s\n",
+                      def->fallback[0] != '\0' ? def->fallback : "not set",
+                      setting_allowed(id, allowed, sizeof(allowed)),
+                      *flag != '\0' ? "; flag: --" : "", flag);
+    }
+}

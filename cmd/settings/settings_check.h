@@ -1,0 +1,23 @@
+/*
+ * settings_check: the defaults that depend on the machine and on other settings, and what two
+ * settings must be to each other.
+ *
+ * After it, every setting that a node needs has its effective value, and --print-config shows it.
+ */
+#ifndef CMD_SETTINGS_CHECK_H
+#define CMD_SETTINGS_CHECK_H
+
+#include "cmd/settings/settings.h"
+
+struct settings_host {
+    uint64_t memory_bytes;
+    uint64_t descriptors;
+};
+
+/* Fills in the defaults that are made at start. */
+void settings_derive(struct settings *s, const struct settings_host *host);
+
+/* Adds an error for each pair that does not fit. `is_launch`: NODE_COUNT matters. */
+void settings_check(struct settings *s, bool is_launch);
+
+#endif

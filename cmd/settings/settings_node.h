@@ -1,0 +1,19 @@
+/*
+ * settings_node: what a node is started with, from settings that were loaded, derived and checked.
+ */
+#ifndef CMD_SETTINGS_NODE_H
+#define CMD_SETTINGS_NODE_H
+
+#include "cmd/settings/settings.h"
+#include "net/discovery/node_config.h"
+
+/*
+ * Fills everything but ready_fd, which becomes -1. Resolves REPRAM_ADDRESS, which may block for a
+ * lookup; a name that does not resolve is added to s->errors and RC_CONFIG is returned.
+ */
+MUST_USE enum rc settings_node_config(struct settings *s, struct node_config *ret_config);
+
+/* Over the names and values of the settings that nodes of one cluster should share. */
+uint64_t settings_digest(const struct settings *s);
+
+#endif

@@ -1,0 +1,282 @@
+#include "cmd/settings/startup.h"
+
+#include "cmd/base/exit_code.h"
+#include "cmd/base/table.h"
+#include "cmd/settings/help.h"
+#include "cmd/settings/host_limits.h"
+#include "cmd/settings/settings_check.h"
+#include "core/base/assert.h"
+#include "core/base/mem.h"
+#include "net/node.h"
+#include "net/out/resolve.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum common_option {
+    OPTION_CONFIG,
+    OPTION_STRICT,
+    OPTION_PRINT_CONFIG,
+    OPTION_CHECK_CONFIG,
+    OPTION_HELP,
+    OPTION_COUNT,
+};
+
+static const struct option_def common[OPTION_COUNT] = {
+    [OPTION_CONFIG] = {"config", 0, true},
+    [OPTION_STRICT] = {"strict", 0, false},
+    [OPTION_PRINT_CONFIG] = {"print-config", 0, false},
+    [OPTION_CHECK_CONFIG] = {"check-config", 0, false},
+    [OPTION_HELP] = {"help", 'h', false},
+};
+
+struct asked {
+    bool is_print, is_check, is_help;
+};
+
+/* Every option of the command: the common ones, then the settings' flags, then its own. */
+enum { OWN_FIRST = (int)OPTION_COUNT + (int)SETTING_COUNT };
+
+struct option_table {
+    struct option_def defs[OWN_FIRST + STARTUP_EXTRAS_MAX];
+    char flags[SETTING_COUNT][SETTING_NAME_SIZE];
+    size_t count;
+};
+
+static void fill_table(struct option_table *table, const struct option_def *extras,
+                       size_t extra_count)
+{
+    memcpy(table->defs, common, sizeof(common));
+    for (int id = 0; id < SETTING_COUNT; id++) {
+        const char *flag = setting_flag((enum setting_id)id, table->flags[id]);
+        /* A setting without a flag gets a name that no word of a command line can have. */
+        table->defs[OPTION_COUNT + id] = (struct option_def){*flag != '\0' ? flag : "=", 0, true};
+    }
+    if (extra_count > 0) {
+        memcpy(table->defs + OWN_FIRST, extras, extra_count * sizeof(*extras));
+    }
+    table->count = OWN_FIRST + extra_count;
+}
+
+static void take_common(struct startup *st, enum common_option option, const char *value,
+                        struct asked *asked)
+{
+    switch (option) {
+    case OPTION_CONFIG:
+        st->config_path = value;
+        break;
+    case OPTION_STRICT:
+        st->is_strict = true;
+        break;
+    case OPTION_PRINT_CONFIG:
+        asked->is_print = true;
+        break;
+    case OPTION_CHECK_CONFIG:
+        asked->is_check = true;
+        break;
+    case OPTION_HELP:
+        asked->is_help = true;
+        break;
+    case OPTION_COUNT:
+        break;
+    }
+}
+
+static int usage(const char *command, const char *problem)
+{
+    (void)fprintf(stderr, "repram %s: %s; see repram %s --help\n", command, problem, command);
+    return EXIT_CODE_USAGE;
+}
+
+static int read_options(struct startup *st, int argc, char **argv, const struct option_def *extras,
+                        size_t extra_count, struct asked *asked)
+{
+    struct option_table table;
+    fill_table(&table, extras, extra_count);
+    struct options options = options_begin(argc, argv, table.defs, table.count);
+    const char *value = NULL;
+    for (int at; (at = options_next(&options, &value)) != OPTIONS_END;) {
+        if (at == OPTIONS_BAD) {
+            return usage(argv[0], options.error);
+        }
+        if (at == OPTIONS_WORD) {
+            char problem[128];
+            (void)snprintf(problem, sizeof(problem), "unexpected word '%.64s'", value);
+            return usage(argv[0], problem);
+        }
+        if (at < OPTION_COUNT) {
+            take_common(st, (enum common_option)at, value, asked);
+        } else if (at >= OWN_FIRST) {
+            st->extras[at - OWN_FIRST] = value != NULL ? value : "";
+        } else if (st->flag_count == STARTUP_FLAGS_MAX) {
+            return usage(argv[0], "too many flags");
+        } else {
+            st->flags[st->flag_count++] =
+                (struct setting_flag){(enum setting_id)(at - OPTION_COUNT), value};
+        }
+    }
+    return -1;
+}
+
+/* Reads and parses the file; reports what is wrong with it, and then it has no lines. */
+static void load_file(const char *path, struct config_file *file, struct report *errors)
+{
+    char *text = NULL;
+    size_t len = 0;
+    unsigned line = 0;
+    enum rc rc = config_file_read(path, CONFIG_FILE_BYTES_MAX, &text, &len);
+    if (rc != RC_OK) {
+        report_add(errors,
+                   "--config %.256s cannot be read: %s; allowed: a readable file of at most 64 KiB",
+                   path, rc == RC_TOO_LONG ? rc_text(rc) : strerror(errno));
+        return;
+    }
+    rc = config_file_parse(file, text, len, &line);
+    free(text);
+    if (rc != RC_OK) {
+        report_add(errors, "--config %.256s, line %u is %s; allowed: KEY=value", path, line,
+                   rc_text(rc));
+    }
+}
+
+static void load(const struct startup *st, struct settings *ret_settings)
+{
+    struct config_file *file = mem_new(1, sizeof(*file));
+    struct report *errors = mem_new(1, sizeof(*errors));
+    if (st->config_path != NULL) {
+        load_file(st->config_path, file, errors);
+    }
+    const struct settings_sources sources = {.flags = st->flags,
+                                             .flag_count = st->flag_count,
+                                             .environment = environ,
+                                             .file_name = st->config_path,
+                                             .file = file};
+    settings_load(ret_settings, &sources);
+    if (errors->count > 0) {
+        report_add(&ret_settings->errors, "%.*s", (int)strcspn(errors->text, "\n"), errors->text);
+    }
+    config_file_fini(file);
+    free(errors);
+    free(file);
+}
+
+static void print_config(const struct settings *s)
+{
+    static const char *const headings[] = {"NAME", "VALUE", "ORIGIN"};
+    struct table *table = table_new(headings, 3);
+    for (int id = 0; id < SETTING_COUNT; id++) {
+        const char *const cells[] = {setting_def((enum setting_id)id)->name,
+                                     setting_shown(s, (enum setting_id)id), s->values[id].from};
+        table_add(table, cells);
+    }
+    table_print(table, stdout);
+    table_free(table);
+}
+
+/* Says when the name does not resolve. `is_final`: also when it could not be found out. */
+static bool name_resolves(const struct settings *s, enum setting_id id, bool is_final)
+{
+    struct addr addr;
+    const char *why = "";
+    size_t count = 0;
+    const enum rc rc = resolve_wait(setting_text(s, id), 0, &addr, 1, &count, &why);
+    if (rc == RC_OK || (rc == RC_AGAIN && !is_final)) {
+        return true;
+    }
+    (void)fprintf(stderr,
+                  "repram: %s=%s (%s) does not resolve: %s; allowed: a host name that resolves, or "
+                  "an IP address\n",
+                  setting_def(id)->name, setting_text(s, id), s->values[id].from, why);
+    return false;
+}
+
+bool startup_domain_exists(const struct startup *st)
+{
+    const struct settings *s = &st->settings;
+    resolve_be_brief();
+    return (setting_number(s, SETTING_DISCOVERY) & PROVIDER_PORT_RANGE) == 0 ||
+           name_resolves(s, SETTING_DISCOVERY_DOMAIN, false);
+}
+
+static bool names_resolve(const struct settings *s)
+{
+    const bool is_domain_good = name_resolves(s, SETTING_DISCOVERY_DOMAIN, true);
+    const bool is_address_good =
+        !setting_is_set(s, SETTING_ADDRESS) || name_resolves(s, SETTING_ADDRESS, true);
+    return is_domain_good && is_address_good;
+}
+
+int startup_begin(struct startup *st, int argc, char **argv, bool is_launch,
+                  const struct option_def *extras, size_t extra_count)
+{
+    struct asked asked = {.is_print = false};
+    ASSERT(extra_count <= STARTUP_EXTRAS_MAX);
+    memset(st, 0, sizeof(*st));
+    const int code = read_options(st, argc, argv, extras, extra_count, &asked);
+    if (code >= 0) {
+        return code;
+    }
+    if (asked.is_help) {
+        return help_command(stdout, argv[0]) == RC_OK ? EXIT_CODE_OK : EXIT_CODE_INTERNAL;
+    }
+    load(st, &st->settings);
+    struct settings *s = &st->settings;
+    const struct settings_host host = {host_limits_memory(""), host_limits_descriptors()};
+    settings_derive(s, &host);
+    if (s->errors.count == 0) {
+        /* Pairs of values mean something only when each of them does. */
+        settings_check(s, is_launch);
+    }
+    const bool is_bad = s->errors.count > 0 || (st->is_strict && s->warnings.count > 0);
+    const bool is_over = is_bad || asked.is_print || asked.is_check;
+    if (is_over) {
+        report_print(&s->errors, "repram: ");
+        report_print(&s->warnings, st->is_strict ? "repram: " : "repram: warning: ");
+        report_print(&s->remarks, "repram: note: ");
+    }
+    if (asked.is_print) {
+        print_config(s);
+    }
+    if (is_bad || (asked.is_check && !names_resolve(s))) {
+        return EXIT_CODE_BAD_CONFIG;
+    }
+    if (asked.is_check && !asked.is_print) {
+        (void)puts("the configuration is good");
+    }
+    return is_over ? EXIT_CODE_OK : -1;
+}
+
+void startup_fini(struct startup *st)
+{
+    settings_fini(&st->settings);
+}
+
+static void log_report(struct log *log, enum log_level level, const struct report *report)
+{
+    for (const char *at = report->text; *at != '\0';) {
+        const int len = (int)strcspn(at, "\n");
+        log_line(log, level, "config", "%.*s", len, at);
+        at += len + 1;
+    }
+}
+
+void startup_log(const struct startup *st, struct log *log)
+{
+    log_report(log, LOG_WARN, &st->settings.warnings);
+    log_report(log, LOG_INFO, &st->settings.remarks);
+}
+
+struct log startup_open_log(const struct startup *st)
+{
+    const struct settings *s = &st->settings;
+    return log_init(STDERR_FILENO, (enum log_level)setting_number(s, SETTING_LOG_LEVEL),
+                    (enum log_format)setting_number(s, SETTING_LOG_FORMAT));
+}
+
+void startup_reload(const struct startup *st, struct settings *ret_settings)
+{
+    load(st, ret_settings);
+}

@@ -1,0 +1,52 @@
+/*
+ * startup: the command line of `node` and `launch`: flags, file and environment become settings, or
+ * the program ends saying what is wrong.
+ *
+ * --config, --strict, --print-config, --check-config and --help are handled here; each command adds
+ * options of its own.
+ */
+#ifndef CMD_STARTUP_H
+#define CMD_STARTUP_H
+
+#include "cmd/base/log.h"
+#include "cmd/base/options.h"
+#include "cmd/settings/settings.h"
+
+enum { STARTUP_EXTRAS_MAX = 8, STARTUP_FLAGS_MAX = 128, STARTUP_PATH_SIZE = 4096 };
+
+struct startup {
+    struct settings settings;
+    struct setting_flag flags[STARTUP_FLAGS_MAX]; /* as given, for reading again and for children */
+    size_t flag_count;
+    const char *config_path; /* NULL: no file */
+    bool is_strict;
+    const char *extras[STARTUP_EXTRAS_MAX]; /* values of the command's own options; NULL: not given;
+                                               "" for one without a value */
+};
+
+/*
+ * Returns -1 when the command should go on, with settings loaded, derived and checked; else the
+ * exit code, and everything was said. `extras` are the command's own options. In both cases
+ * startup_fini() follows.
+ */
+int startup_begin(struct startup *st, int argc, char **argv, bool is_launch,
+                  const struct option_def *extras, size_t extra_count);
+void startup_fini(struct startup *st);
+
+/* False when the port-range provider is to ask a name that does not exist; it was said. A name
+ * server that cannot be asked just now may only be late, as a name for `dns` may be: discovery goes
+ * on asking. For the launcher or a node without one: a name that is gone later ends nobody. */
+MUST_USE bool startup_domain_exists(const struct startup *st);
+
+/* The log that the settings ask for, on standard error. */
+struct log startup_open_log(const struct startup *st);
+
+/* Logs unknown names as warnings, and settings without effect. */
+void startup_log(const struct startup *st, struct log *log);
+
+/* Reads environment and file again, with the same flags; the caller owns the result. Prints
+ * nothing: what is wrong is in its reports. Only what can change while running is to be taken from
+ * it. */
+void startup_reload(const struct startup *st, struct settings *ret_settings);
+
+#endif

@@ -1,0 +1,432 @@
+#include "gossip/membership/courier.h"
+
+#include "core/base/assert.h"
+
+#include <string.h>
+
+enum {
+    LISTENER_DRAWS = 64, /* finds one of 30 links among 1,000 members five times in six */
+    PROVEN_DRAWS = 8,    /* then one of those that proved themselves lately will do */
+    KNOCKS_MAX = 32,     /* in KNOCKS_PERIOD_US */
+    KNOCKS_PERIOD_US = 100000,
+    /* What things take on the wire: a ping to somebody named, and a dial of a link, which the
+     * kernel tries twice. */
+    HEADS_BYTES = 28, /* of IP and UDP */
+    KNOCK_BYTES = HEADS_BYTES + PACKET_LONG_BYTES + 39,
+    DIAL_BYTES = 2 * 60,
+    /* No more than this is kept for later, a dozen datagrams', for all that come in a burst, and
+     * for as long as their probes go on. */
+    PAID_BYTES_MAX = 16384,
+    PAID_KEPT_US = 3000000,
+    DIALS_MAX = 4, /* in DIALS_PERIOD_US */
+    DIALS_PERIOD_US = 1000000,
+};
+
+/* A packet's entries under construction. */
+struct load {
+    struct swim *s;
+    const struct member *to;
+    const struct addr *addr;
+    const struct courier_asked *asked; /* NULL when it answers nothing */
+    struct cursor entries;
+};
+
+static enum card_audience audience_of(const struct member *m, const struct member *to,
+                                      const struct addr *addr)
+{
+    const bool is_known = to != NULL && !to->is_ghost;
+    const bool is_near =
+        is_known ? to->host_tag == m->host_tag : addr != NULL && addr_is_loopback(addr);
+    return is_near ? CARD_SAME_HOST : is_known ? CARD_OTHER_HOST : CARD_UNKNOWN_HOST;
+}
+
+bool courier_put_entry(const struct swim *s, struct cursor *c, const struct member *m,
+                       enum entry_kind kind, const struct uuid *by, const struct member *to,
+                       const struct addr *addr)
+{
+    const struct cursor before = *c;
+    if (kind == ENTRY_ALIVE) {
+        cursor_put_u8(c, ENTRY_ALIVE);
+        member_write_card(c, m, audience_of(m, to, addr));
+    } else {
+        const struct entry e = {
+            .kind = kind,
+            .uuid = m->uuid,
+            .incarnation = m->incarnation,
+            .by = by != NULL ? *by : (struct uuid){{0}},
+            .state = (enum member_state)m->state,
+            .age = (uint32_t)((s->now_us - m->state_since_us) / ENTRY_AGE_US),
+        };
+        entry_write(c, &e);
+    }
+    if (!cursor_ok(c)) {
+        *c = before;
+        return false;
+    }
+    return true;
+}
+
+static bool load_entry(struct load *load, const struct member *m, enum entry_kind kind,
+                       const struct uuid *by)
+{
+    return courier_put_entry(load->s, &load->entries, m, kind, by, load->to, load->addr);
+}
+
+static enum rumor_verdict offer(void *arg, const struct rumor *r)
+{
+    struct load *load = arg;
+    if (cursor_left(&load->entries) < ENTRY_WIRE_MIN) {
+        return RUMOR_PACKET_FULL;
+    }
+    return load_entry(load, r->subject, r->kind, &r->by) ? RUMOR_TAKEN : RUMOR_SKIPPED;
+}
+
+static bool is_proven(const struct member *m, const struct addr *addr)
+{
+    if (m == NULL || !m->is_proven) {
+        return false;
+    }
+    const struct addr last = member_last_addr(m);
+    return addr_equal(&last, addr);
+}
+
+/* Whether the packet may carry news. Who asked for a cookie back has answered us with it. */
+static bool may_tell(const struct load *load, const struct packet *p)
+{
+    if (load->asked != NULL) {
+        return load->to != NULL || load->asked->room == DATAGRAM_BYTES_MAX;
+    }
+    return load->addr == NULL || is_proven(load->to, load->addr) ||
+           (load->to == NULL && p->cookie != 0);
+}
+
+static bool is_accused(const struct member *to)
+{
+    return to != NULL && to->state != MEMBER_ALIVE && to->state != MEMBER_NAMED && !to->is_ghost;
+}
+
+/* What the receiver must hear whether or not it is news to others. */
+static void load_first(struct load *load, bool may_introduce)
+{
+    const struct swim *s = load->s;
+    const struct member *to = load->to;
+    if (is_accused(to)) {
+        const enum entry_kind kind = to->state == MEMBER_SUSPECT ? ENTRY_SUSPECT
+                                     : to->state == MEMBER_DEAD  ? ENTRY_DEAD
+                                                                 : ENTRY_LEFT;
+        (void)load_entry(load, to, kind, to->probe != NULL ? &to->probe->by : NULL);
+    }
+    /* Who has left says so to whoever asks: nobody else is believed. */
+    if (may_introduce || s->self->state == MEMBER_LEFT) {
+        (void)load_entry(load, s->self, s->self->state == MEMBER_LEFT ? ENTRY_LEFT : ENTRY_ALIVE,
+                         NULL);
+    }
+}
+
+bool courier_is_known_to(const struct swim *s, const struct member *to)
+{
+    return to->state != MEMBER_NAMED &&
+           (to->has_said ? to->knows_us : s->agreed == s->self->incarnation);
+}
+
+/* Whether a short header will do. Who asks us says so at once: a member by what it says of our
+ * card, which it may want anew, somebody unknown by a short header, as it took us for somebody it
+ * knows. */
+static bool knows_us(const struct load *load, const struct packet *p)
+{
+    if (load->asked == NULL) {
+        return load->to != NULL && courier_is_known_to(load->s, load->to);
+    }
+    const struct packet *asked = load->asked->packet;
+    const bool is_little = load->to == NULL || p->kind == PACKET_COOKIE;
+    return asked->knows_you || (is_little && !asked->is_long);
+}
+
+/* A rumour is told so often and no more: not to those who will hardly hear it. Nor by requests for
+ * tables: when many pull, the pages bring it sooner. */
+static bool takes_rumors(const struct load *load, const struct packet *p)
+{
+    const bool is_hardly_heard = load->addr != NULL && load->to != NULL && load->s->has_listener &&
+                                 courier_is_unheard(load->s);
+    return p->kind != PACKET_PULL && !is_hardly_heard;
+}
+
+/* Most that are accused know that we receive, and answer by their card whatever comes: of a probe's
+ * pings each second one pays for it, and every other. */
+static bool pays_for_card(const struct member *to)
+{
+    const struct swim_probe_state *st = to->probe;
+    return st == NULL || !st->is_open || st->ping_count % 2 == 1;
+}
+
+static void fill_header(struct load *load, struct packet *p)
+{
+    struct swim *s = load->s;
+    const struct member *to = load->to;
+    p->is_long = !knows_us(load, p) || p->kind == PACKET_WRONG || p->kind == PACKET_PULL ||
+                 p->kind == PACKET_CARDS;
+    /* The own card is wanted of whom something is held against, or whose others' cards are not
+     * believed. */
+    p->knows_you = to != NULL && to->state == MEMBER_ALIVE &&
+                   (to->probe == NULL || !to->probe->is_card_wanted) &&
+                   roster_find_tag(&s->roster, to->tag) == to;
+    p->version = to != NULL ? member_version(to) : PROTOCOL_VERSION_MIN;
+    p->tag = s->self->tag;
+    p->counter = ++s->counter;
+    p->cluster = s->cluster;
+    p->uuid = s->self->uuid;
+    p->boot = s->self->boot;
+    const bool is_asked_for = load->addr != NULL && to != NULL && to->probe != NULL &&
+                              (p->is_long || !p->knows_you) &&
+                              (p->kind == PACKET_PING || p->kind == PACKET_PULL);
+    if (p->kind != PACKET_COOKIE && (to != NULL || load->addr == NULL)) {
+        p->cookie = is_asked_for ? to->probe->cookie : 0;
+    }
+    /* By link everybody is proven, and needs to pay for nothing. */
+    p->size_min = 0;
+    if (load->addr != NULL && p->kind == PACKET_PING_REQ) {
+        p->size_min = PACKET_RELAY_BYTES;
+    } else if (load->addr != NULL && p->kind == PACKET_PING && is_accused(to) && !p->is_bare &&
+               pays_for_card(to)) {
+        p->size_min = PACKET_ACCUSE_BYTES;
+    }
+}
+
+static size_t bytes_without_entries(const struct packet *p)
+{
+    uint8_t data[DATAGRAM_BYTES_MAX];
+    struct cursor c = cursor_writer(data, sizeof(data));
+    packet_write(&c, p);
+    ASSERT(cursor_ok(&c));
+    return c.pos;
+}
+
+static void load_entries(struct load *load, const struct packet *p, uint8_t *entries, size_t size)
+{
+    struct swim *s = load->s;
+    const bool is_open = may_tell(load, p);
+    load->entries = cursor_writer(entries, size);
+    load_first(load, p->is_long && is_open);
+    if (is_open && takes_rumors(load, p)) {
+        rumor_offer(&s->rumors, rumor_sends(roster_live_count(&s->roster)), offer, load);
+    }
+}
+
+/* Returns how many bytes it has, 0 when it does not fit into an answer. */
+static size_t compose(struct load *load, struct packet *p, uint8_t data[DATAGRAM_BYTES_MAX])
+{
+    uint8_t entries[DATAGRAM_BYTES_MAX - PACKET_OVERHEAD_MAX];
+    size_t size = sizeof(entries) - (size_t)p->count * PULL_SUM_BYTES;
+    fill_header(load, p);
+    if (load->asked != NULL && load->asked->room < DATAGRAM_BYTES_MAX) {
+        const size_t bare = bytes_without_entries(p) + SECTION_HEAD_BYTES;
+        if (bare - SECTION_HEAD_BYTES > load->asked->room) {
+            return 0;
+        }
+        const size_t left = load->asked->room > bare ? load->asked->room - bare : 0;
+        size = left < size ? left : size;
+    }
+    if (p->entries == NULL && p->kind != PACKET_COOKIE && !p->is_bare) {
+        load_entries(load, p, entries, size);
+        p->entries = entries;
+        p->entries_len = load->entries.pos;
+    }
+    struct cursor c = cursor_writer(data, DATAGRAM_BYTES_MAX);
+    packet_write(&c, p);
+    ASSERT(cursor_ok(&c));
+    p->entries = NULL; /* so that the packet can be sent once more, another way */
+    p->entries_len = 0;
+    return c.pos;
+}
+
+static void send(struct load *load, struct packet *p)
+{
+    struct swim *s = load->s;
+    uint8_t data[DATAGRAM_BYTES_MAX];
+    const size_t len = compose(load, p, data);
+    if (len == 0) {
+        s->counters->answers_withheld++;
+    } else if (outbox_datagram(s->outbox, load->addr, data, len)) {
+        s->counters->datagrams_out++;
+    } else {
+        s->counters->datagrams_dropped++;
+    }
+}
+
+void courier_send_at(struct swim *s, struct member *to, const struct addr *addr, struct packet *p)
+{
+    struct load load = {.s = s, .to = to, .addr = addr};
+    send(&load, p);
+}
+
+void courier_send_by_link(struct swim *s, struct member *to, struct packet *p)
+{
+    uint8_t data[DATAGRAM_BYTES_MAX];
+    struct load load = {.s = s, .to = to};
+    ASSERT(to->link != 0);
+    const struct swim_event event = {
+        .kind = SWIM_PACKET_BY_LINK,
+        .member = to,
+        .len = compose(&load, p, data),
+        .data = data,
+    };
+    (void)eventq_put(&s->events, &event);
+}
+
+bool courier_reaches(const struct member *m)
+{
+    return m->is_proven || m->link != 0;
+}
+
+void courier_proved(struct swim *s, struct member *m, const struct addr *addr)
+{
+    roster_set_last_addr(&s->roster, m, addr);
+    m->is_proven = true;
+    s->proven[s->proven_count++ % PROVEN_KEPT] = m->slot;
+}
+
+/* Whether this is among the first `most` of a period; the last one began at *since_us. */
+static bool is_of_first(const struct swim *s, uint64_t *since_us, uint64_t period_us,
+                        uint32_t *count, uint32_t most)
+{
+    if (s->now_us - *since_us >= period_us) {
+        *since_us = s->now_us;
+        *count = 0;
+    }
+    return ++*count <= most;
+}
+
+static uint32_t bytes_paid(const struct swim *s)
+{
+    return s->now_us - s->paid_us < PAID_KEPT_US ? s->paid_bytes : 0;
+}
+
+void courier_paid(struct swim *s, size_t len)
+{
+    const size_t paid = bytes_paid(s) + HEADS_BYTES + len;
+    s->paid_bytes = (uint32_t)(paid < PAID_BYTES_MAX ? paid : PAID_BYTES_MAX);
+    s->paid_us = s->now_us;
+}
+
+bool courier_may_knock(struct swim *s, const struct member *m)
+{
+    const uint32_t cost = m->state == MEMBER_NAMED ? KNOCK_BYTES : 0;
+    if (m->is_proven) {
+        return true;
+    }
+    if (bytes_paid(s) < cost ||
+        !is_of_first(s, &s->knocks_us, KNOCKS_PERIOD_US, &s->knocks, KNOCKS_MAX)) {
+        return false;
+    }
+    s->paid_bytes -= cost;
+    return true;
+}
+
+bool courier_may_dial(struct swim *s, const struct member *m)
+{
+    if (m->state != MEMBER_NAMED) {
+        return true;
+    }
+    if (bytes_paid(s) < DIAL_BYTES ||
+        !is_of_first(s, &s->dial_us, DIALS_PERIOD_US, &s->dial_count, DIALS_MAX)) {
+        return false;
+    }
+    s->paid_bytes -= DIAL_BYTES;
+    return true;
+}
+
+bool courier_is_unheard(const struct swim *s)
+{
+    return s->misses >= COURIER_MISSES_MAX;
+}
+
+/* One of those that proved themselves last. In a large cluster few have for a while, as each pings
+ * each once in many minutes, but enough for news to reach all. NULL when the draw finds nobody. */
+static struct member *proven_lately(struct swim *s)
+{
+    const uint32_t kept = s->proven_count < PROVEN_KEPT ? s->proven_count : PROVEN_KEPT;
+    struct member *to =
+        kept > 0 ? roster_at(&s->roster, s->proven[rng_below(&s->rng, kept)]) : NULL;
+    const bool is_fit = to != NULL && !to->is_self && member_is_live(to) && courier_reaches(to);
+    return is_fit ? to : NULL;
+}
+
+struct member *courier_listener(struct swim *s)
+{
+    struct member *to = roster_random(&s->roster, &s->rng);
+    for (uint32_t i = 1; i < LISTENER_DRAWS && to != NULL && to->link == 0 && courier_is_unheard(s);
+         i++) {
+        to = roster_random(&s->roster, &s->rng);
+    }
+    s->has_listener = to != NULL && to->link != 0;
+    for (uint32_t i = 0; i < PROVEN_DRAWS && to != NULL && !courier_reaches(to); i++) {
+        to = i + 1 < PROVEN_DRAWS / 2 ? roster_random(&s->roster, &s->rng) : proven_lately(s);
+        to = to == NULL ? s->self : to;
+    }
+    return to != NULL && courier_reaches(to) ? to : NULL;
+}
+
+bool courier_passes(const struct swim *s, const struct member *to)
+{
+    return to->is_udp_heard && to->misses < COURIER_MISSES_MAX && !courier_is_unheard(s);
+}
+
+void courier_send(struct swim *s, struct member *to, struct packet *p)
+{
+    struct addr addr;
+    const bool is_news = p->kind == PACKET_GOSSIP || p->kind == PACKET_PULL;
+    if (to->link != 0 && (!courier_passes(s, to) || (is_news && !to->is_proven))) {
+        courier_send_by_link(s, to, p);
+    } else if (is_news && !to->is_proven) {
+        return; /* it has yet to prove that it receives */
+    } else if (roster_addr_of(&s->roster, to, 0, &addr)) {
+        courier_send_at(s, to, &addr, p);
+    } else if (to->link != 0) {
+        courier_send_by_link(s, to, p);
+    }
+}
+
+void courier_send_twice(struct swim *s, struct member *to, struct packet *p)
+{
+    struct addr addr;
+    if (roster_addr_of(&s->roster, to, 0, &addr)) {
+        courier_send_at(s, to, &addr, p);
+    }
+    if (to->link != 0) {
+        courier_send_by_link(s, to, p);
+    }
+}
+
+void courier_reply(struct swim *s, const struct courier_asked *asked, struct packet *p)
+{
+    struct load load = {.s = s, .to = asked->to, .addr = asked->from, .asked = asked};
+    if (asked->from != NULL) {
+        send(&load, p);
+    } else if (asked->to != NULL && asked->to->link != 0) {
+        courier_send_by_link(s, asked->to, p);
+    }
+}
+
+void courier_reply_cookie(struct swim *s, const struct courier_asked *asked)
+{
+    const struct packet *p = asked->packet;
+    struct packet reply = {
+        .kind = PACKET_COOKIE,
+        .seq = p->seq,
+        .cookie = cookie_of(s->secret, asked->from, s->now_us),
+    };
+    s->counters->cookies_sent++;
+    courier_reply(s, asked, &reply);
+}
+
+struct packet courier_ping(struct swim *s, uint32_t seq, uint32_t target_tag)
+{
+    struct packet p = {
+        .kind = PACKET_PING,
+        .seq = seq,
+        .target_tag = target_tag,
+        .member_digest = s->roster.digest,
+    };
+    s->vitals(s->vitals_arg, 0, s->now_us, &p.vitals);
+    return p;
+}

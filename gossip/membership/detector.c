@@ -1,0 +1,173 @@
+#include "gossip/membership/detector.h"
+
+#include "gossip/membership/probe.h"
+#include "gossip/membership/relay.h"
+#include "gossip/membership/rotation.h"
+#include "gossip/membership/view.h"
+
+enum {
+    HEARD_LATELY_US = 2000000, /* a word that may be anybody's speaks against a first verdict */
+    /* Members that are new here are asked so many at a time. */
+    ASKS_AT_ONCE = 32,
+    ASK_WINDOW_US = 100000,
+};
+
+/* A probe is going badly: perhaps datagrams do not pass, and a link does. */
+static void want_link(struct swim *s, struct member *m)
+{
+    if (m->link == 0 && courier_may_dial(s, m)) {
+        const struct swim_event event = {.kind = SWIM_LINK_WANTED, .member = m};
+        (void)eventq_put(&s->events, &event);
+    }
+}
+
+/* So many at once; the others when the window is over, if enough have not answered by then. */
+static bool may_ask(struct swim *s, struct member *m)
+{
+    struct swim_probe_state *st = m->probe;
+    if (member_is_live(m) && (m->has_answered || !view_asks_at_once(s, m->is_mate))) {
+        st->ask_us = 0;
+        return false;
+    }
+    if (s->now_us - s->ask_us >= ASK_WINDOW_US) {
+        s->ask_us = s->now_us;
+        s->ask_count = 0;
+    }
+    const bool may = s->ask_count < ASKS_AT_ONCE;
+    s->ask_count += may;
+    st->ask_us = may ? 0 : s->ask_us + ASK_WINDOW_US;
+    return may;
+}
+
+bool detector_lost(struct swim *s, struct member *m, bool is_proven)
+{
+    const struct swim_probe_state *st = m->probe;
+    /* Where all can have met all, who has met it sees to it, unless it seems to have just come. */
+    const bool is_heard = m->heard_us != 0 && s->now_us - m->heard_us < HEARD_LATELY_US;
+    const bool is_unmet =
+        !m->has_answered && !is_heard && roster_live_count(&s->roster) <= s->asked_max;
+    /* Where others say that it is dead, silence that did not verify says no more than any probe's:
+     * a burst of losses may outlast one. */
+    const bool is_verify = st->is_verify && m->state == MEMBER_SUSPECT;
+    const bool is_last = is_verify || is_unmet || (st->is_judge && (is_proven || st->is_said_left));
+    const bool is_left = st->is_judge && st->is_said_left;
+    s->counters->probes_failed++;
+    if (m->state == MEMBER_NAMED) {
+        view_drop(s, m);
+        return true;
+    }
+    probe_close(m);
+    if (is_last && is_left) {
+        view_declare_left(s, m);
+    } else if (is_last) {
+        view_declare_dead(s, m);
+    }
+    return is_last;
+}
+
+/* Silence to the end. */
+static void fail_probe(struct swim *s, struct member *m)
+{
+    struct swim_probe_state *st = m->probe;
+    /* Not even the relays' word came: it may be us. Of one who is only named nothing is said: there
+     * may be many such, made up by a stranger, and relays ask few of them. */
+    if (st->nacks < st->nacks_wanted && m->state != MEMBER_NAMED) {
+        probe_health(s, 1);
+    }
+    st->proof_addr.port = 0;
+    if (!detector_lost(s, m, false)) {
+        view_suspect(s, m, &s->self->uuid);
+        probe_tell(s, m);
+    }
+}
+
+static void serve(struct swim *s, struct member *m)
+{
+    struct swim_probe_state *st = m->probe;
+    if (st->ask_us != 0 && s->now_us >= st->ask_us && may_ask(s, m)) {
+        if (!st->is_open && (member_is_live(m) || m->state == MEMBER_NAMED)) {
+            probe_open(s, m, false);
+            return;
+        }
+        st->is_told_soon = st->is_told_soon || !member_is_live(m);
+    }
+    if (st->is_told_soon) {
+        probe_tell(s, m);
+        return;
+    }
+    if (m->state == MEMBER_SUSPECT && !st->is_verify &&
+        s->now_us >= suspicion_deadline(&st->suspicion)) {
+        st->proof_addr.port = 0;
+        probe_open(s, m, true);
+        return;
+    }
+    if (st->is_open && s->now_us >= st->verdict_us) {
+        fail_probe(s, m);
+        return;
+    }
+    if (st->is_open && s->now_us >= st->relay_us) {
+        relay_ask(s, m);
+        want_link(s, m);
+    }
+    if (st->is_open && s->now_us >= st->retry_us) {
+        view_believe(s, m);
+        probe_try_again(s, m);
+    }
+    probe_schedule(s, m);
+}
+
+static bool may_start(const struct member *m)
+{
+    const struct swim_probe_state *st = m->probe;
+    return st == NULL || (!st->is_open && st->suspicion.proof_due_us == 0);
+}
+
+static void start_next(struct swim *s)
+{
+    /* Some may be under probe already; the period is not spent on those while there are others. Who
+     * has no address that we could reach, as its last card or a false one has none, is asked by
+     * relays: silence ends it as anybody. */
+    struct member *m = rotation_target(&s->roster, s->round);
+    for (uint32_t i = 0; i < s->roster.order_count; i++) {
+        if (may_start(m)) {
+            probe_start(s, m);
+            return;
+        }
+        m = roster_live_after(&s->roster, m);
+    }
+}
+
+/* When the next round begins: by the cluster's clock, or a period later while there is none. */
+static void next_round(struct swim *s, uint64_t clock_us)
+{
+    const uint32_t tag = s->self->tag;
+    s->round = clock_us != 0 ? rotation_round(clock_us, tag) : s->round + 1;
+    const uint64_t wait_us =
+        clock_us != 0 ? rotation_next_us(s->round, tag) - clock_us : ROTATION_PERIOD_US;
+    s->next_probe_us = s->now_us + wait_us;
+}
+
+uint64_t detector_deadline(const struct swim *s)
+{
+    const struct timer *first = timerheap_first(&s->timers);
+    const uint64_t next_us = s->self->state == MEMBER_LEFT ? UINT64_MAX : s->next_probe_us;
+    return first != NULL && first->due_us < next_us ? first->due_us : next_us;
+}
+
+void detector_tick(struct swim *s, uint64_t clock_us)
+{
+    for (const struct timer *t = timerheap_first(&s->timers); t != NULL && t->due_us <= s->now_us;
+         t = timerheap_first(&s->timers)) {
+        struct member *m = t->owner;
+        if (s->self->state == MEMBER_LEFT) {
+            probe_acquit(s, m); /* who is on its way out judges nobody */
+        } else {
+            serve(s, m);
+        }
+    }
+    if (s->now_us >= s->next_probe_us && s->self->state != MEMBER_LEFT) {
+        next_round(s, clock_us);
+        start_next(s);
+        probe_release_idle(s);
+    }
+}

@@ -1,0 +1,342 @@
+#include "gossip/membership/intake.h"
+
+#include "gossip/membership/courier.h"
+#include "gossip/membership/ownaddr.h"
+#include "gossip/membership/probe.h"
+#include "gossip/membership/proof.h"
+#include "gossip/membership/pull.h"
+#include "gossip/membership/relay.h"
+#include "gossip/membership/view.h"
+
+enum {
+    /* An operator wants to know of a stranger, not of each of its packets. */
+    STRANGER_PERIOD_US = 60000000,
+    /* About a page's. The members they are about are fetched from memory together. */
+    ENTRIES_AT_ONCE = 24,
+};
+
+void intake_stranger(struct swim *s, const struct addr *from, uint8_t version)
+{
+    uint64_t *told_us = version == 0 ? &s->told_stranger_us : &s->told_version_us;
+    if (*told_us != 0 && s->now_us - *told_us < STRANGER_PERIOD_US) {
+        return;
+    }
+    *told_us = s->now_us;
+    const struct swim_event event = {.kind = SWIM_STRANGER, .addr = *from, .version = version};
+    (void)eventq_put(&s->events, &event);
+}
+
+/* What the sender says of its condition steers others: a clock to be taken, an enclave that may
+ * begin. Of digest and root, which only have questions asked, everybody's word will do. */
+static void take_vitals(struct swim *s, const struct courier_asked *asked, uint32_t rtt_us)
+{
+    struct member *m = asked->to;
+    const struct packet *p = asked->packet;
+    const uint8_t by_link = m->link != 0 && asked->from != NULL ? MEMBER_STATE_FLAGS : 0;
+    const uint8_t kept = asked->is_sure ? by_link : UINT8_MAX;
+    m->flags = (uint8_t)((m->flags & kept) | (p->vitals.flags & ~kept));
+    if (member_is_live(m)) {
+        struct swim_event event = {
+            .kind = SWIM_VITALS,
+            .member = m,
+            .vitals = p->vitals,
+            .vitals_at_us = s->now_us,
+            .rtt_us = rtt_us,
+        };
+        event.vitals.flags = asked->is_sure ? p->vitals.flags : 0;
+        (void)eventq_put(&s->events, &event);
+    }
+    if (s->self->state != MEMBER_LEFT && m->state != MEMBER_NAMED) {
+        pull_compare(s, m, p->member_digest);
+    }
+}
+
+/* A newcomer's pings are long; whoever has no global address yet needs to hear of one too. */
+static bool wants_seen_as(const struct member *sender, const struct packet *p)
+{
+    bool has_global = sender == NULL;
+    for (uint32_t i = 0; sender != NULL && i < sender->addr_count; i++) {
+        has_global = has_global || member_addr_at(sender, i).scope == SCOPE_GLOBAL;
+    }
+    return p->is_long || !has_global;
+}
+
+static void take_ping(struct swim *s, const struct courier_asked *asked)
+{
+    const struct packet *p = asked->packet;
+    const bool is_proven = asked->room == DATAGRAM_BYTES_MAX;
+    const bool is_wrong = p->target_tag != 0 && p->target_tag != s->self->tag;
+    struct packet reply = {.kind = PACKET_WRONG, .seq = p->seq};
+    if (!is_wrong) {
+        reply.kind = PACKET_ACK;
+        reply.member_digest = s->roster.digest;
+        s->vitals(s->vitals_arg, p->vitals.cut_s, s->now_us, &reply.vitals);
+        if (is_proven && asked->from != NULL && !addr_is_loopback(asked->from) &&
+            wants_seen_as(asked->to, p)) {
+            reply.has_seen_as = true;
+            reply.seen_as = *asked->from;
+        }
+    }
+    /* Who lacks our card is to get it, but not before it has proved that it receives. */
+    const bool is_known = asked->to != NULL || p->is_long;
+    if (!is_proven && !is_wrong && is_known && !p->knows_you) {
+        courier_reply_cookie(s, asked);
+    } else {
+        courier_reply(s, asked, &reply);
+    }
+    if (asked->to != NULL) {
+        take_vitals(s, asked, 0);
+    }
+}
+
+static void take_ack(struct swim *s, const struct courier_asked *asked, bool is_candidate,
+                     uint32_t rtt_us)
+{
+    const struct packet *p = asked->packet;
+    const bool is_answer = is_candidate || rtt_us > 0;
+    if (p->has_seen_as && is_answer) {
+        ownaddr_seen(s, &p->seen_as, asked->to);
+    }
+    relay_acked(s, asked->to, p->seq, asked->from != NULL);
+    take_vitals(s, asked, rtt_us);
+}
+
+static void take_pull(struct swim *s, const struct courier_asked *asked)
+{
+    if (asked->room < DATAGRAM_BYTES_MAX) {
+        courier_reply_cookie(s, asked);
+    } else {
+        pull_answer(s, asked);
+    }
+}
+
+/* A member wants us to prove ourselves: it is there, as this answers a question of ours. */
+static void take_cookie(struct swim *s, struct member *sender, const struct packet *p)
+{
+    relay_acked(s, sender, p->seq, true);
+    if (candidates_cookie(&s->candidates, p->seq, p->cookie, s->now_us)) {
+        return;
+    }
+    if (probe_has_asked(sender, p->seq)) {
+        probe_cookie(s, sender, p->seq, p->cookie);
+    } else {
+        pull_again(s, sender, p->seq, p->cookie);
+    }
+}
+
+static void take_kind(struct swim *s, const struct courier_asked *asked, bool is_candidate,
+                      uint32_t rtt_us)
+{
+    const struct packet *p = asked->packet;
+    struct member *m = NULL;
+    switch (p->kind) {
+    case PACKET_PING:
+        take_ping(s, asked);
+        break;
+    case PACKET_ACK:
+        take_ack(s, asked, is_candidate, rtt_us);
+        break;
+    case PACKET_WRONG:
+        if (asked->from != NULL && p->seq != 0) {
+            proof_refused(s, asked->from, p->seq);
+        }
+        break;
+    case PACKET_PING_REQ:
+        relay_request(s, asked);
+        break;
+    case PACKET_RELAYED:
+        m = roster_find(&s->roster, &p->target);
+        if (m != NULL && !m->is_self) {
+            relay_answered(s, m, p->seq, p->is_answered);
+        }
+        break;
+    case PACKET_GOSSIP:
+        break;
+    case PACKET_PULL:
+        take_pull(s, asked);
+        break;
+    case PACKET_CARDS:
+        pull_page(s, asked->to, p->seq, p->first);
+        break;
+    case PACKET_COOKIE:
+        if (asked->from != NULL) {
+            take_cookie(s, asked->to, p);
+        }
+        break;
+    }
+}
+
+/* Whether nobody but the sender can have said it: it came over the sender's link, or repeats a
+ * number that only who receives at an address of the sender's has seen. */
+static bool is_sure(const struct swim *s, const struct member *sender, const struct uuid *uuid,
+                    const struct addr *from, const struct packet *p)
+{
+    switch (p->kind) {
+    case PACKET_ACK:
+        /* A candidate's number is for somebody whom we have yet to meet. */
+        return from == NULL ||
+               (candidates_has_asked(&s->candidates, p->seq) &&
+                (sender == NULL || !sender->has_answered)) ||
+               (sender != NULL && probe_has_asked(sender, p->seq)) ||
+               relay_has_asked(s, uuid, p->seq);
+    case PACKET_CARDS:
+        return from == NULL || (sender != NULL && pull_has_asked(s, sender, p->seq));
+    case PACKET_PING:
+    case PACKET_WRONG:
+    case PACKET_PING_REQ:
+    case PACKET_RELAYED:
+    case PACKET_GOSSIP:
+    case PACKET_PULL:
+        break;
+    case PACKET_COOKIE:
+        return from != NULL && sender != NULL && probe_has_asked(sender, p->seq);
+    }
+    return from == NULL;
+}
+
+static void take_entries(struct swim *s, const struct view_teller *teller, const struct packet *p)
+{
+    struct cursor c = cursor_reader(p->entries, p->entries_len);
+    struct entry entries[ENTRIES_AT_ONCE];
+    while (cursor_left(&c) > 0) {
+        uint32_t count = 0;
+        while (cursor_left(&c) > 0 && count < ENTRIES_AT_ONCE) {
+            entry_read(&c, &entries[count++]);
+        }
+        for (uint32_t i = 0; i < count; i++) {
+            roster_prefetch(&s->roster, &entries[i].uuid);
+        }
+        for (uint32_t i = 0; i < count; i++) {
+            view_entry(s, &entries[i], teller);
+        }
+    }
+}
+
+/* Of somebody who is unknown here and has not proved that it receives nothing is believed. Who is
+ * surprised that we do not know it, as it knows us, hears so; who asks in full may prove itself.
+ * That somebody else is where we asked for a member can be checked: it repeats our number. */
+static void take_unknown(struct swim *s, const struct courier_asked *asked)
+{
+    const struct packet *p = asked->packet;
+    if (p->kind == PACKET_PING) {
+        take_ping(s, asked);
+    } else if (p->kind == PACKET_PULL && p->is_long) {
+        courier_reply_cookie(s, asked);
+    } else if (p->kind == PACKET_WRONG && p->seq != 0) {
+        proof_refused(s, asked->from, p->seq);
+    } else if (p->kind == PACKET_COOKIE) {
+        (void)candidates_cookie(&s->candidates, p->seq, p->cookie, s->now_us);
+    }
+}
+
+/* Whether the sender has shown that it receives at `from`: by our cookie, now or where it last
+ * answered. */
+static bool is_proven(const struct member *sender, const struct addr *from, bool has_cookie)
+{
+    if (from == NULL || has_cookie) {
+        return true;
+    }
+    if (sender == NULL || !sender->is_proven) {
+        return false;
+    }
+    const struct addr last = member_last_addr(sender);
+    return addr_equal(&last, from);
+}
+
+/* What such a packet is answered by has used up what it weighs. */
+static bool is_question(enum packet_kind kind)
+{
+    return kind == PACKET_PING || kind == PACKET_PULL || kind == PACKET_PING_REQ;
+}
+
+/* A packet of `len` bytes of our cluster that is not our own. `sender` is NULL when a short
+ * header's tag is nobody here: then nothing it says is believed, and an answer will make it
+ * introduce itself. */
+static void take_packet(struct swim *s, struct member *sender, const struct addr *from,
+                        const struct packet *p, size_t len)
+{
+    const bool is_known = sender != NULL && !sender->is_ghost;
+    const bool is_candidate = p->kind == PACKET_ACK && candidates_has_asked(&s->candidates, p->seq);
+    const bool has_cookie = from != NULL && p->kind != PACKET_COOKIE &&
+                            cookie_is_of(s->secret, from, s->now_us, p->cookie);
+    const bool has_proved = is_proven(sender, from, has_cookie);
+    struct courier_asked asked = {
+        .to = is_known ? sender : NULL,
+        .from = from,
+        .packet = p,
+        .room = has_proved ? DATAGRAM_BYTES_MAX : len,
+    };
+    if (!is_known && ((!has_proved && !is_candidate) || !p->is_long)) {
+        take_unknown(s, &asked);
+        return;
+    }
+    const struct uuid uuid = p->is_long ? p->uuid : sender->uuid;
+    const struct view_teller teller = {
+        .uuid = &uuid,
+        .is_sure = is_sure(s, sender, &uuid, from, p),
+    };
+    asked.is_sure = teller.is_sure || has_cookie;
+    s->is_naming = false;
+    take_entries(s, &teller, p);
+    if (s->is_naming && from != NULL && (has_proved || !is_question(p->kind))) {
+        courier_paid(s, len);
+    }
+    sender = roster_find(&s->roster, &uuid);
+    asked.to = sender != NULL && !sender->is_ghost ? sender : NULL;
+    if (asked.to == NULL) {
+        take_unknown(s, &asked);
+        return;
+    }
+    struct addr there;
+    const bool is_settled = is_candidate && candidates_settle_seq(&s->candidates, p->seq, &there);
+    if (from != NULL && (is_settled || (has_proved && !sender->is_proven))) {
+        courier_proved(s, sender, is_settled ? &there : from);
+    }
+    const bool is_answer = p->kind == PACKET_ACK || p->kind == PACKET_COOKIE;
+    const uint32_t rtt_us = is_answer ? probe_acked(s, sender, p->seq, from != NULL) : 0;
+    sender->knows_us = p->knows_you;
+    sender->has_said = true;
+    if (teller.is_sure) {
+        view_answered(s, sender);
+    }
+    probe_heard(s, sender, from, teller.is_sure);
+    if (from != NULL && teller.is_sure) {
+        proof_taken(s, from, sender);
+        (void)candidates_settle(&s->candidates, from);
+    }
+    take_kind(s, &asked, is_candidate, rtt_us);
+}
+
+/* Our own packet came back: a candidate is ourselves. */
+static void take_own(struct swim *s, const struct packet *p)
+{
+    struct addr addr;
+    if (p->kind == PACKET_PING && candidates_settle_seq(&s->candidates, p->seq, &addr)) {
+        candidates_add_own(&s->candidates, &addr);
+    }
+}
+
+void intake_packet(struct swim *s, const struct addr *from, struct member *via, const uint8_t *data,
+                   size_t len)
+{
+    struct packet p;
+    const enum rc rc = packet_read(data, len, &p);
+    s->counters->datagrams_in += from != NULL;
+    const bool is_of_another = rc == RC_OK && p.is_long && p.cluster != s->cluster;
+    if (rc == RC_VERSION || is_of_another) {
+        s->counters->datagrams_stranger++;
+        if (from != NULL) {
+            intake_stranger(s, from, is_of_another ? 0 : p.version);
+        }
+    } else if (rc != RC_OK || (via != NULL && p.tag != via->tag) ||
+               (via != NULL && p.is_long && !uuid_equal(&p.uuid, &via->uuid))) {
+        s->counters->datagrams_malformed++;
+    } else if (p.is_long ? uuid_equal(&p.uuid, &s->self->uuid) : p.tag == s->self->tag) {
+        take_own(s, &p);
+    } else {
+        struct member *sender = via != NULL ? via
+                                : p.is_long ? roster_find(&s->roster, &p.uuid)
+                                            : roster_find_tag(&s->roster, p.tag);
+        take_packet(s, sender, from, &p, len);
+    }
+}

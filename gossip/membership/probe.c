@@ -1,0 +1,430 @@
+#include "gossip/membership/probe.h"
+
+#include "core/base/assert.h"
+#include "core/base/mem.h"
+#include "gossip/membership/courier.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    /* A probe may stay open longer than a period: time for retries and relays at heavy loss. Times
+     * local health plus 1. */
+    PROBE_VERDICT_US = 800000,
+    /* The first retry comes after two round trips, at least this; each later one after a quarter
+     * longer, so that a congested network is not flooded, and eight fit into a probe. */
+    PROBE_PACE_MIN_US = 50000,
+    PROBE_PACE_UNKNOWN_US = 100000, /* no round trip measured yet */
+    PROBE_PACE_MAX_US = 1000000,
+    /* Others are asked once a direct ping and its first retries had their chance. */
+    PROBE_RELAY_AFTER_US = 200000,
+    /* Those held for dead who still talk are told at most so often. */
+    TELL_PERIOD_US = 1000000,
+    /* How much longer everything takes for a member that only links reach. What a stream loses
+     * comes after TCP's retransmission time-out, 200 ms at least and doubled each time (RFC 6298,
+     * section 2): 1.4 s after three losses in a row. */
+    PATIENCE_BY_LINK = 3,
+    /* A late answer still counts for a round trip; who was told of its death is not told again. */
+    STATE_KEPT_US = 3000000,
+    /* The bits that a member has for them: more says no more. */
+    MISSES_TOLD_MAX = 3,
+    RTT_KEPT_MAX_US = (1 << 24) - 1,
+};
+
+void probe_health(struct swim *s, int change)
+{
+    if (change > 0 && s->health < HEALTH_MAX) {
+        s->health++;
+    } else if (change < 0 && s->health > 0) {
+        s->health--;
+    }
+}
+
+/* ---- What is kept ---- */
+
+struct swim_probe_state *probe_state(struct swim *s, struct member *m)
+{
+    (void)s;
+    if (m->probe == NULL) {
+        ASSERT(!m->is_self);
+        m->probe = mem_new(1, sizeof(*m->probe));
+        m->probe->timer.owner = m;
+    }
+    return m->probe;
+}
+
+static void list_idle(struct swim *s, struct member *m)
+{
+    struct swim_probe_state *st = m->probe;
+    if (st->is_idle_listed) {
+        return;
+    }
+    st->is_idle_listed = true;
+    st->idle_us = s->now_us;
+    st->idle_next = NULL;
+    if (s->idle_last != NULL) {
+        s->idle_last->probe->idle_next = m;
+    } else {
+        s->idle_first = m;
+    }
+    s->idle_last = m;
+}
+
+static void unlist_first(struct swim *s)
+{
+    struct swim_probe_state *st = s->idle_first->probe;
+    s->idle_first = st->idle_next;
+    s->idle_last = s->idle_first == NULL ? NULL : s->idle_last;
+    st->is_idle_listed = false;
+}
+
+void probe_release_idle(struct swim *s)
+{
+    while (s->idle_first != NULL && s->idle_first->probe->idle_us + STATE_KEPT_US <= s->now_us) {
+        struct member *m = s->idle_first;
+        unlist_first(s);
+        if (m->probe->timer.at != 0) {
+            continue; /* in use again */
+        }
+        if (m->probe->used_us + STATE_KEPT_US > s->now_us) {
+            list_idle(s, m);
+        } else {
+            free(m->probe);
+            m->probe = NULL;
+        }
+    }
+}
+
+void probe_forget(struct swim *s, struct member *m)
+{
+    if (m->probe == NULL) {
+        return;
+    }
+    timerheap_clear(&s->timers, &m->probe->timer);
+    if (m->probe->is_idle_listed) {
+        /* It goes to the front, so that it can be taken from there. */
+        for (struct member *at = s->idle_first; at != m; at = s->idle_first) {
+            unlist_first(s);
+            list_idle(s, at);
+        }
+        unlist_first(s);
+    }
+    free(m->probe);
+    m->probe = NULL;
+}
+
+uint32_t probe_patience(const struct swim *s, const struct member *m)
+{
+    return (s->health + 1) * (courier_passes(s, m) ? 1U : PATIENCE_BY_LINK);
+}
+
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+void probe_schedule(struct swim *s, struct member *m)
+{
+    struct swim_probe_state *st = m->probe;
+    uint64_t due_us = UINT64_MAX;
+    if (st->is_told_soon) {
+        due_us = s->now_us;
+    }
+    if (m->state == MEMBER_SUSPECT && !st->is_verify) {
+        due_us = min_u64(due_us, suspicion_deadline(&st->suspicion));
+    }
+    if (st->ask_us != 0) {
+        due_us = min_u64(due_us, st->ask_us);
+    }
+    if (st->is_open) {
+        due_us = min_u64(due_us, min_u64(st->verdict_us, st->retry_us));
+        due_us = min_u64(due_us, st->relay_us);
+    }
+    if (due_us == UINT64_MAX) {
+        timerheap_clear(&s->timers, &st->timer);
+        list_idle(s, m);
+    } else {
+        timerheap_set(&s->timers, &st->timer, due_us);
+    }
+}
+
+/* ---- Pings ---- */
+
+static struct probe_try *find_try(const struct member *m, uint32_t seq)
+{
+    struct swim_probe_state *st = m->probe;
+    const uint32_t count = st != NULL ? st->try_count : 0;
+    const uint32_t kept = count < PROBE_TRIES_MAX ? count : PROBE_TRIES_MAX;
+    for (uint32_t i = 0; i < kept && seq != 0; i++) {
+        if (st->tries[i].seq == seq) {
+            return &st->tries[i];
+        }
+    }
+    return NULL;
+}
+
+/* Where the probe's next ping goes: where the member last answered, and now and then to one of its
+ * other addresses; where it refused, to be refused again. */
+static bool choose_addr(const struct swim *s, const struct member *m, struct addr *ret_addr)
+{
+    const uint32_t count = m->probe->is_open ? m->probe->ping_count : 0;
+    if (m->probe->proof_addr.port != 0) {
+        *ret_addr = m->probe->proof_addr;
+        return true;
+    }
+    const bool is_known = m->last_1 != 0;
+    const uint32_t attempt = !is_known ? count : count % 3 == 2 ? count / 3 + 1 : 0;
+    return roster_addr_of(&s->roster, m, attempt, ret_addr);
+}
+
+static void ping(struct swim *s, struct member *m, bool by_link)
+{
+    struct swim_probe_state *st = probe_state(s, m);
+    st->used_us = s->now_us;
+    struct probe_try *t = &st->tries[st->try_count++ % PROBE_TRIES_MAX];
+    *t = (struct probe_try){.seq = swim_next_seq(s), .sent_us = s->now_us};
+    struct packet p = courier_ping(s, t->seq, m->tag);
+    if (choose_addr(s, m, &t->to) && courier_may_knock(s, m)) {
+        courier_send_at(s, m, &t->to, &p);
+    }
+    if (by_link && m->link != 0) {
+        courier_send_by_link(s, m, &p);
+    }
+}
+
+void probe_try_again(struct swim *s, struct member *m)
+{
+    struct swim_probe_state *st = m->probe;
+    const bool is_first = st->ping_count == 0;
+    const bool by_link = m->link != 0 && !st->is_link_asked && (!is_first || !courier_passes(s, m));
+    st->is_link_asked = st->is_link_asked || by_link;
+    if (is_first) {
+        const uint64_t rtts_us = 2 * (uint64_t)m->rtt_us;
+        st->pace_us = m->rtt_us == 0 ? PROBE_PACE_UNKNOWN_US : rtts_us;
+        st->pace_us = st->pace_us < PROBE_PACE_MIN_US ? PROBE_PACE_MIN_US : st->pace_us;
+    } else {
+        st->pace_us += st->pace_us / 4;
+    }
+    st->pace_us = min_u64(st->pace_us, PROBE_PACE_MAX_US);
+    st->retry_us = s->now_us + st->pace_us;
+    ping(s, m, by_link);
+    st->ping_count++;
+}
+
+void probe_ask_link(struct swim *s, struct member *m)
+{
+    if (m->link != 0 && !m->probe->is_link_asked) {
+        m->probe->is_link_asked = true;
+        struct packet p = courier_ping(s, swim_next_seq(s), m->tag);
+        courier_send_by_link(s, m, &p);
+    }
+}
+
+/* ---- A probe's life ---- */
+
+void probe_open(struct swim *s, struct member *m, bool is_verify)
+{
+    struct swim_probe_state *st = probe_state(s, m);
+    s->counters->probes_sent++;
+    st->is_open = true;
+    st->is_verify = is_verify;
+    st->is_link_asked = false;
+    st->is_relay_asked = false;
+    st->nacks_wanted = st->nacks = 0;
+    m->misses = m->misses < MISSES_TOLD_MAX ? (m->misses + 1U) & MISSES_TOLD_MAX : m->misses;
+    s->misses++;
+    st->verdict_us = s->now_us + (uint64_t)PROBE_VERDICT_US * probe_patience(s, m);
+    st->relay_us = s->now_us + PROBE_RELAY_AFTER_US;
+    st->ping_count = 0;
+    probe_try_again(s, m);
+    probe_schedule(s, m);
+}
+
+void probe_start(struct swim *s, struct member *m)
+{
+    if (!member_is_live(m) || probe_state(s, m)->suspicion.proof_due_us != 0) {
+        return; /* gone, or about to be verified anyway */
+    }
+    if (!m->probe->is_open) {
+        probe_open(s, m, false);
+    } else if (m->probe->proof_addr.port == 0) {
+        m->probe->retry_us = s->now_us;
+        probe_schedule(s, m);
+    }
+}
+
+bool probe_accused(struct swim *s, struct member *m, const struct uuid *by)
+{
+    if (probe_state(s, m)->is_open && m->probe->ping_count > 1) {
+        return true; /* as it seems from here too */
+    }
+    m->probe->hearsay = *by;
+    probe_start(s, m);
+    return false;
+}
+
+void probe_ask(struct swim *s, struct member *m)
+{
+    struct swim_probe_state *st = probe_state(s, m);
+    if (st->is_open || st->ask_us != 0) {
+        return;
+    }
+    st->ask_us = s->now_us > 0 ? s->now_us : 1;
+    probe_schedule(s, m);
+}
+
+void probe_judge(struct swim *s, struct member *m, enum member_state said)
+{
+    ASSERT(member_is_live(m));
+    if (!probe_state(s, m)->is_open) {
+        probe_open(s, m, false);
+    }
+    /* A suspect that this node has asked in vain is verified by this one. */
+    const bool is_asked =
+        m->probe->suspicion.is_first_hand || roster_live_count(&s->roster) > PROBE_ASKED_BY_ALL_MAX;
+    m->probe->is_verify = m->probe->is_verify || (m->state == MEMBER_SUSPECT && is_asked);
+    m->probe->is_judge = true;
+    m->probe->is_said_left = said == MEMBER_LEFT;
+}
+
+void probe_close(struct member *m)
+{
+    struct swim_probe_state *st = m->probe;
+    st->is_open = false;
+    st->is_verify = false;
+    st->is_judge = false;
+    st->hearsay = (struct uuid){{0}};
+}
+
+void probe_acquit(struct swim *s, struct member *m)
+{
+    struct swim_probe_state *st = m->probe;
+    if (st != NULL) {
+        probe_close(m);
+        st->is_told_soon = false;
+        st->ask_us = 0;
+        st->proof_addr.port = 0;
+        st->suspicion = (struct suspicion){.started_us = 0};
+        timerheap_clear(&s->timers, &st->timer);
+        list_idle(s, m);
+    }
+}
+
+void probe_answered(struct swim *s, struct member *m)
+{
+    struct swim_probe_state *st = probe_state(s, m);
+    if (st->is_open) {
+        probe_close(m);
+        probe_health(s, -1);
+    }
+    st->proof_addr.port = 0;
+    if (m->state == MEMBER_SUSPECT) {
+        /* Only its own word ends the suspicion, but it runs anew: the member has been told, and the
+         * silence it was accused of is over. What told it may have been lost. */
+        suspicion_start(&st->suspicion, roster_live_count(&s->roster), probe_patience(s, m),
+                        rng_next(&s->rng), s->now_us);
+        (void)suspicion_accuse(&st->suspicion, &st->by);
+        st->is_told_soon = st->is_told_soon || s->now_us - st->told_us >= TELL_PERIOD_US;
+    }
+    probe_schedule(s, m);
+}
+
+void probe_ping(struct swim *s, struct member *m)
+{
+    ping(s, m, !courier_passes(s, m));
+    probe_schedule(s, m);
+}
+
+void probe_tell(struct swim *s, struct member *m)
+{
+    probe_state(s, m)->told_us = s->now_us;
+    m->probe->is_told_soon = false;
+    ping(s, m, true);
+    probe_schedule(s, m);
+}
+
+bool probe_has_asked(const struct member *m, uint32_t seq)
+{
+    return find_try(m, seq) != NULL;
+}
+
+/* ---- Answers ---- */
+
+void probe_heard(struct swim *s, struct member *m, const struct addr *from, bool is_sure)
+{
+    if (m->state != MEMBER_NAMED) {
+        m->heard_us = s->now_us > 0 ? s->now_us : 1;
+    }
+    if (from != NULL) {
+        m->is_udp_heard = true;
+        s->misses = 0;
+        if (m->last_1 == 0 && roster_has_addr(&s->roster, m, from)) {
+            roster_set_last_addr(&s->roster, m, from); /* which proves nothing: it can be forged */
+        }
+    }
+    if (m->state == MEMBER_NAMED) {
+        return;
+    }
+    if (is_sure && ((m->probe != NULL && m->probe->is_open) || m->state == MEMBER_SUSPECT)) {
+        probe_answered(s, m);
+    }
+    if (m->state == MEMBER_DEAD && s->now_us - probe_state(s, m)->told_us >= TELL_PERIOD_US) {
+        m->probe->is_told_soon = true;
+        probe_schedule(s, m);
+    }
+}
+
+static void smooth_rtt(struct member *m, uint32_t rtt_us)
+{
+    /* RFC 6298's gain of 1/8. */
+    const uint64_t us = m->rtt_us == 0 ? rtt_us : (7 * (uint64_t)m->rtt_us + rtt_us) / 8;
+    m->rtt_us = us < RTT_KEPT_MAX_US ? us & RTT_KEPT_MAX_US : RTT_KEPT_MAX_US;
+}
+
+uint32_t probe_acked(struct swim *s, struct member *m, uint32_t seq, bool is_datagram)
+{
+    const struct probe_try *t = find_try(m, seq);
+    if (t == NULL) {
+        return 0;
+    }
+    const uint64_t us = s->now_us - t->sent_us;
+    const uint32_t rtt_us = us == 0 ? 1 : us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
+    if (is_datagram && t->to.port != 0) {
+        smooth_rtt(m, rtt_us);
+        m->misses = 0;
+        courier_proved(s, m, &t->to);
+    }
+    return rtt_us;
+}
+
+void probe_cookie(struct swim *s, struct member *m, uint32_t seq, uint64_t cookie)
+{
+    struct probe_try *t = find_try(m, seq);
+    probe_state(s, m)->cookie = cookie;
+    if (t != NULL && t->to.port != 0 && !t->is_repeated) {
+        struct packet p = courier_ping(s, seq, m->tag);
+        t->is_repeated = true;
+        t->sent_us = s->now_us;
+        courier_send_at(s, m, &t->to, &p);
+    }
+    probe_schedule(s, m);
+}
+
+void probe_stalled(struct swim *s, uint64_t late_us)
+{
+    for (uint32_t slot = 0; slot < s->roster.seat_count; slot++) {
+        struct member *m = roster_at(&s->roster, slot);
+        if (m == NULL || m->probe == NULL || !member_is_live(m)) {
+            continue;
+        }
+        if (m->state == MEMBER_SUSPECT) {
+            suspicion_delay(&m->probe->suspicion, late_us);
+        }
+        if (m->probe->is_open) {
+            m->probe->proof_addr.port = 0;
+            probe_open(s, m, m->probe->is_verify);
+        } else {
+            probe_schedule(s, m);
+        }
+    }
+}

@@ -1,0 +1,98 @@
+/*
+ * probe: one question to a member, from its first ping to an answer or to silence.
+ *
+ * A probe is open until its verdict: pings paced by the measured round trip, then the peer link,
+ * then a few others who ping on our behalf. Any answer closes it. What its failure means is
+ * detector's; here nobody is declared anything.
+ */
+#ifndef GOSSIP_PROBE_H
+#define GOSSIP_PROBE_H
+
+#include "gossip/membership/swim_state.h"
+
+/* Lifeguard's S: beyond 9 times the time-outs a node is as good as deaf. */
+enum { HEALTH_MAX = 8 };
+
+/* Among so many members each asks a suspect itself; among more, too many would at once. */
+enum { PROBE_ASKED_BY_ALL_MAX = 64 };
+
+/* What the detector keeps of a member, made when it is needed. It goes away by itself some time
+ * after everything is over; m->probe is NULL then. */
+struct swim_probe_state *probe_state(struct swim *s, struct member *m);
+void probe_forget(struct swim *s, struct member *m);
+
+/* By how much the windows for the member are stretched: by this node's ill health, and because only
+ * links reach it, whose silence means less. */
+uint32_t probe_patience(const struct swim *s, const struct member *m);
+
+/* The loop was away for `late_us`: no silence of that time is the others'. */
+void probe_stalled(struct swim *s, uint64_t late_us);
+
+/* Opens a probe, or the open one anew: its first ping goes out. `is_verify`: it verifies a
+ * suspicion. */
+void probe_open(struct swim *s, struct member *m, bool is_verify);
+
+/* The open probe's next ping. */
+void probe_try_again(struct swim *s, struct member *m);
+
+/* Frees the states of which nothing has been needed for a while. */
+void probe_release_idle(struct swim *s);
+
+/* Opens a probe at once; hastens the one that is open. */
+void probe_start(struct swim *s, struct member *m);
+
+/* `by` is said to accuse the member, which this node has in sight: a probe begins, and the
+ * accusation is so once its first ping has been in vain. True where an open probe has seen as much
+ * already: then it is the caller's to say so. */
+bool probe_accused(struct swim *s, struct member *m, const struct uuid *by);
+
+/* Somebody new, or back, is asked: soon, as only so many are at once. One that is gone is told so.
+ */
+void probe_ask(struct swim *s, struct member *m);
+
+/* Others say that the member is dead or has left: this node's own probe decides, the open one or
+ * one more. Its silence alone makes somebody who was no suspect one. */
+void probe_judge(struct swim *s, struct member *m, enum member_state said);
+
+/* A ping outside of probes, by datagram or else by link. */
+void probe_ping(struct swim *s, struct member *m);
+
+/* The same, which brings the member what is held about it: by datagram, and by link
+ * when there is one. */
+void probe_tell(struct swim *s, struct member *m);
+
+/* A direct word from the member: `from` for a datagram, NULL for its link. Where nobody else can
+ * have said it, it answers any open probe but of one that is only named. */
+void probe_heard(struct swim *s, struct member *m, const struct addr *from, bool is_sure);
+
+/* An ack of a ping to the member, before probe_heard(). Returns its round trip in microseconds, by
+ * datagram or by link; 0 when it answers no ping that is remembered. By datagram the member has
+ * proved that it receives where it was asked. */
+uint32_t probe_acked(struct swim *s, struct member *m, uint32_t seq, bool is_datagram);
+
+/* The member answered the ping `seq` by a cookie: it is sent again with it, once. The cookie is
+ * kept for what else the member may want it for; `seq` 0 does no more than that. */
+void probe_cookie(struct swim *s, struct member *m, uint32_t seq, uint64_t cookie);
+
+/* The member is alive: closes its probe, and a suspicion of it runs anew. */
+void probe_answered(struct swim *s, struct member *m);
+
+/* The open probe is over, whatever it showed; the timer is the caller's to set. */
+void probe_close(struct member *m);
+
+/* The open probe tries the link, if there is one and it has not been tried. */
+void probe_ask_link(struct swim *s, struct member *m);
+
+/* Whether `seq` is one of the last pings to the member. */
+bool probe_has_asked(const struct member *m, uint32_t seq);
+
+/* Whatever was open against the member is dropped. */
+void probe_acquit(struct swim *s, struct member *m);
+
+/* Sets the member's timer to what is next. */
+void probe_schedule(struct swim *s, struct member *m);
+
+/* Changes local health: +1 for the worse, -1 for the better. */
+void probe_health(struct swim *s, int change);
+
+#endif

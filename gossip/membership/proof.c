@@ -1,0 +1,96 @@
+#include "gossip/membership/proof.h"
+
+#include "gossip/membership/detector.h"
+#include "gossip/membership/probe.h"
+#include "gossip/membership/view.h"
+
+enum {
+    /* A refusal may be one of a socket that is being replaced; the same 100 ms later is not. */
+    PROOF_GAP_US = 100000,
+    /* A refusal that proves nothing hastens the next ping, to another address. */
+    PROOF_HASTE_US = 50000,
+};
+
+/* Where a member that never showed that it receives is thought to be, cards of anybody say: only
+ * what is on this host is taken for it, as its host tag stays for its life. */
+static bool proof_counts(const struct swim *s, const struct member *m, const struct addr *addr)
+{
+    if (m->is_proven) {
+        const struct addr last = member_last_addr(m);
+        return addr_equal(&last, addr);
+    }
+    for (uint32_t i = 0; i < m->addr_count; i++) {
+        const struct member_addr a = member_addr_at(m, i);
+        if (a.scope == SCOPE_HOST && addr_equal(&a.addr, addr)) {
+            return m->host_tag == s->roster.host_tag;
+        }
+    }
+    return false;
+}
+
+/* Refused twice with the gap between, or once when this verifies an earlier proof. */
+static void prove(struct swim *s, struct member *m)
+{
+    struct swim_probe_state *st = m->probe;
+    if (detector_lost(s, m, true)) {
+        return;
+    }
+    view_suspect(s, m, &s->self->uuid);
+    suspicion_prove(&st->suspicion, s->now_us);
+    st->proof_addr.port = 0;
+    probe_tell(s, m);
+}
+
+static void refuse(struct swim *s, struct member *m, const struct addr *addr)
+{
+    struct swim_probe_state *st = m->probe;
+    if (st == NULL || !st->is_open) {
+        probe_start(s, m); /* it was another packet that found nobody */
+        return;
+    }
+    if (!proof_counts(s, m, addr)) {
+        const uint64_t soon_us = s->now_us + PROOF_HASTE_US;
+        st->retry_us = soon_us < st->retry_us ? soon_us : st->retry_us;
+    } else if (st->is_verify && st->suspicion.proof_due_us != 0) {
+        prove(s, m);
+        return;
+    } else if (st->proof_addr.port == 0) {
+        st->proof_addr = *addr;
+        st->proof_us = s->now_us;
+        st->retry_us = s->now_us + PROOF_GAP_US;
+        probe_ask_link(s, m); /* only datagrams may be refused, by a firewall */
+    } else if (s->now_us - st->proof_us >= PROOF_GAP_US) {
+        prove(s, m);
+        return;
+    }
+    probe_schedule(s, m);
+}
+
+/* All that are thought to be there but one; with `seq`, only those that were asked with it. */
+static void refuse_all(struct swim *s, const struct addr *addr, const struct member *but,
+                       uint32_t seq)
+{
+    /* A proof changes who stands in the address index, so the walk ends before it begins. */
+    enum { AT_ONE_ADDR_MAX = 16 };
+    struct member *found[AT_ONE_ADDR_MAX];
+    uint32_t count = 0, walk = 0;
+    struct member *m = NULL;
+    while (count < AT_ONE_ADDR_MAX && (m = roster_next_at(&s->roster, addr, &walk)) != NULL) {
+        if (!m->is_self && m != but && (seq == 0 || probe_has_asked(m, seq))) {
+            found[count++] = m;
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        refuse(s, found[i], addr);
+    }
+}
+
+void proof_refused(struct swim *s, const struct addr *addr, uint32_t seq)
+{
+    refuse_all(s, addr, NULL, seq);
+}
+
+void proof_taken(struct swim *s, const struct addr *addr, const struct member *by)
+{
+    refuse_all(s, addr, by, 0);
+}

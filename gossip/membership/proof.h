@@ -1,0 +1,22 @@
+/*
+ * proof: positive proof that a member is gone, which is quicker than silence: the network says that
+ * nobody listens there, or somebody else answers there.
+ *
+ * Two such proofs 100 ms apart make a suspect with a short window, one more is its verification. A
+ * proof counts only for the address where the member last answered (or, when it never did, for a
+ * host-scope one of this very host): elsewhere somebody else may rightly refuse.
+ */
+#ifndef GOSSIP_PROOF_H
+#define GOSSIP_PROOF_H
+
+#include "gossip/membership/swim_state.h"
+
+/* Nobody listens at the address (`seq` 0), or somebody else answered the ping `seq` there. Starts a
+ * probe of whoever is thought to be there when none is open. */
+void proof_refused(struct swim *s, const struct addr *addr, uint32_t seq);
+
+/* The member `by` has answered from the address: a refusal of all others who are thought to be
+ * there. */
+void proof_taken(struct swim *s, const struct addr *addr, const struct member *by);
+
+#endif

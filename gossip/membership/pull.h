@@ -1,0 +1,40 @@
+/*
+ * pull: what rumours missed (loss, partitions, being new) is mended by asking a member for what its
+ * table has that ours has not. Both sides see that their digests differ, so both pull, and neither
+ * needs to push.
+ *
+ * The asker sends the sums of ranges of its table, and is sent the members of those ranges whose
+ * sums differ, by pages. One request, one page: the asker sets the pace, and nobody can be made to
+ * send more than one datagram per datagram received. Each request is for about what fits one page,
+ * by its last page: farther after one with room left, less far and so by finer sums after one that
+ * was full before its end. What is under way elsewhere at the same time is not sent twice, and few
+ * members are sent because their neighbours differ.
+ */
+#ifndef GOSSIP_PULL_H
+#define GOSSIP_PULL_H
+
+#include "gossip/membership/courier.h"
+
+/* The first answer of a member: a newborn pulls from the first few at once. */
+void pull_first(struct swim *s, struct member *m);
+
+/* A member's digest, to be compared with ours. For a moment after each change views differ anyway,
+ * so a difference is looked at once more, by a ping, before a view is pulled. */
+void pull_compare(struct swim *s, struct member *m, uint64_t digest);
+
+/* A PULL of a member that has proved that it receives. */
+void pull_answer(struct swim *s, const struct courier_asked *asked);
+
+/* The member wants the cookie sent back before it answers the request `seq`. */
+void pull_again(struct swim *s, struct member *m, uint32_t seq, uint64_t cookie);
+
+/* Whether a page with this number is the answer to a pull from the member. */
+bool pull_has_asked(const struct swim *s, const struct member *m, uint32_t seq);
+
+/* A CARDS page of a member was read: ask for the next. */
+void pull_page(struct swim *s, struct member *m, uint32_t seq, uint32_t next);
+
+uint64_t pull_deadline(const struct swim *s);
+void pull_tick(struct swim *s);
+
+#endif

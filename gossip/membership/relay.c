@@ -1,0 +1,192 @@
+#include "gossip/membership/relay.h"
+
+#include "gossip/membership/courier.h"
+#include "gossip/membership/probe.h"
+#include "gossip/membership/view.h"
+
+enum {
+    /* The nack must reach who asked before its probe's verdict: asked at 200 ms of 800, this leaves
+     * 200 ms for both ways. */
+    RELAY_NACK_AFTER_US = 400000,
+    /* Others who are asked: at 25 % loss one brings an answer over its four legs one time in three,
+     * four do four times in five. */
+    RELAYS_ASKED = 4,
+    /* A probe that stays open for long asks again: each round comes through or not for itself. */
+    RELAY_ROUND_US = 600000,
+    PING_BODY_BYTES = 39,
+    RELAYED_BODY_BYTES = 22,
+};
+
+/* A request or its answer, both ways; by datagram only to who has proved that it receives, or has
+ * paid for it. */
+static void send(struct swim *s, struct member *to, bool is_paid, struct packet *p)
+{
+    if (to->is_proven || is_paid) {
+        courier_send_twice(s, to, p);
+    } else if (to->link != 0) {
+        courier_send_by_link(s, to, p);
+    }
+}
+
+/* ---- Asking ---- */
+
+void relay_ask(struct swim *s, struct member *m)
+{
+    struct swim_probe_state *st = m->probe;
+    struct member *asked[RELAYS_ASKED] = {NULL};
+    uint32_t count = 0;
+    st->relay_seq = st->is_relay_asked ? st->relay_seq : swim_next_seq(s);
+    st->is_relay_asked = true;
+    for (uint32_t i = 0; i < 2 * RELAYS_ASKED && count < RELAYS_ASKED; i++) {
+        struct member *relay = courier_listener(s);
+        bool is_fit = relay != NULL && relay != m && relay->state == MEMBER_ALIVE;
+        for (uint32_t j = 0; j < count; j++) {
+            is_fit = is_fit && asked[j] != relay;
+        }
+        if (is_fit) {
+            asked[count++] = relay;
+            s->counters->probes_indirect++;
+            struct packet p = {.kind = PACKET_PING_REQ, .seq = st->relay_seq, .target = m->uuid};
+            send(s, relay, false, &p);
+        }
+    }
+    st->nacks_wanted += count;
+    /* Again, of others perhaps, if there is time for the nacks. */
+    const uint64_t next_us = s->now_us + RELAY_ROUND_US;
+    st->relay_us = next_us + RELAY_ROUND_US <= st->verdict_us ? next_us : UINT64_MAX;
+}
+
+void relay_answered(struct swim *s, struct member *m, uint32_t seq, bool is_answered)
+{
+    struct swim_probe_state *st = m->probe;
+    if (st == NULL || !st->is_open || !st->is_relay_asked || st->relay_seq != seq) {
+        return;
+    }
+    if (is_answered) {
+        view_reached(s, m);
+        probe_answered(s, m);
+    } else {
+        st->nacks++;
+    }
+}
+
+/* ---- Being asked ---- */
+
+static void report(struct swim *s, struct member *requester, const struct relay *r,
+                   bool is_answered)
+{
+    struct packet p = {
+        .kind = PACKET_RELAYED,
+        .seq = r->their_seq,
+        .target = r->target,
+        .is_answered = is_answered,
+        .is_bare = !requester->is_proven,
+    };
+    send(s, requester, r->is_paid, &p);
+}
+
+static void finish(struct swim *s, struct relay *r, bool is_answered)
+{
+    struct member *requester = roster_find(&s->roster, &r->requester);
+    if (requester != NULL) {
+        report(s, requester, r, is_answered);
+    }
+    r->seq = 0;
+    s->relay_count--;
+}
+
+/* What the longest packets of a request take: the ping and the word to who asked. */
+static size_t cost_of(const struct swim *s, const struct member *requester,
+                      const struct member *target)
+{
+    const bool is_short = target != NULL && courier_is_known_to(s, target);
+    size_t bytes = PING_BODY_BYTES + RELAYED_BODY_BYTES;
+    bytes += is_short ? PACKET_SHORT_BYTES : PACKET_LONG_BYTES;
+    bytes += courier_is_known_to(s, requester) ? PACKET_SHORT_BYTES : PACKET_LONG_BYTES;
+    return bytes;
+}
+
+/* Whether who asks has paid, from where its answer goes, for what comes of it. */
+static bool has_paid(const struct swim *s, const struct courier_asked *asked)
+{
+    struct addr addr;
+    return asked->from != NULL && roster_addr_of(&s->roster, asked->to, 0, &addr) &&
+           addr_equal(&addr, asked->from);
+}
+
+void relay_request(struct swim *s, const struct courier_asked *asked)
+{
+    const struct packet *p = asked->packet;
+    struct member *requester = asked->to;
+    struct member *target = roster_find(&s->roster, &p->target);
+    struct relay *r = NULL;
+    if (asked->room < cost_of(s, requester, target)) {
+        s->counters->answers_withheld++;
+        return;
+    }
+    const struct relay fresh = {
+        .seq = swim_next_seq(s),
+        .their_seq = p->seq,
+        .requester = requester->uuid,
+        .target = p->target,
+        .is_paid = has_paid(s, asked),
+        .due_us = s->now_us + RELAY_NACK_AFTER_US,
+    };
+    for (uint32_t i = 0; i < RELAYS_MAX && r == NULL; i++) {
+        r = s->relays[i].seq == 0 ? &s->relays[i] : NULL;
+    }
+    if (r == NULL || target == NULL || target->is_self || target->is_ghost ||
+        (target->state == MEMBER_NAMED && !courier_may_knock(s, target))) {
+        report(s, requester, &fresh, false);
+        return;
+    }
+    *r = fresh;
+    s->relay_count++;
+    (void)roster_addr_of(&s->roster, target, 0, &r->to);
+    struct packet ping = courier_ping(s, r->seq, target->tag);
+    ping.is_bare = asked->room < DATAGRAM_BYTES_MAX;
+    courier_send_twice(s, target, &ping);
+}
+
+void relay_acked(struct swim *s, struct member *from, uint32_t seq, bool is_datagram)
+{
+    for (uint32_t i = 0; i < RELAYS_MAX && s->relay_count > 0; i++) {
+        struct relay *r = &s->relays[i];
+        if (seq != 0 && r->seq == seq && uuid_equal(&r->target, &from->uuid)) {
+            if (is_datagram && r->to.port != 0) {
+                courier_proved(s, from, &r->to);
+            }
+            finish(s, r, true);
+        }
+    }
+}
+
+bool relay_has_asked(const struct swim *s, const struct uuid *target, uint32_t seq)
+{
+    for (uint32_t i = 0; i < RELAYS_MAX && s->relay_count > 0; i++) {
+        const struct relay *r = &s->relays[i];
+        if (seq != 0 && r->seq == seq && uuid_equal(&r->target, target)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+uint64_t relay_deadline(const struct swim *s)
+{
+    uint64_t due_us = UINT64_MAX;
+    for (uint32_t i = 0; i < RELAYS_MAX && s->relay_count > 0; i++) {
+        const struct relay *r = &s->relays[i];
+        due_us = r->seq != 0 && r->due_us < due_us ? r->due_us : due_us;
+    }
+    return due_us;
+}
+
+void relay_tick(struct swim *s)
+{
+    for (uint32_t i = 0; i < RELAYS_MAX && s->relay_count > 0; i++) {
+        if (s->relays[i].seq != 0 && s->relays[i].due_us <= s->now_us) {
+            finish(s, &s->relays[i], false);
+        }
+    }
+}

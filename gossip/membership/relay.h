@@ -1,0 +1,31 @@
+/*
+ * relay: pings on behalf of others (SWIM, section 3.1, ping-req), with Lifeguard's nack: who asked
+ * hears in time that nothing came, and so knows that it is not itself that is deaf.
+ *
+ * Only members are pinged for members, and a bounded number at once: no stranger can aim this node
+ * at an address.
+ */
+#ifndef GOSSIP_RELAY_H
+#define GOSSIP_RELAY_H
+
+#include "gossip/membership/courier.h"
+
+/* The open probe of the member asks others to try. */
+void relay_ask(struct swim *s, struct member *m);
+
+/* One of the others has answered for the member, or has nothing so far. */
+void relay_answered(struct swim *s, struct member *m, uint32_t seq, bool is_answered);
+
+/* A PING_REQ of a member, `asked->to`. */
+void relay_request(struct swim *s, const struct courier_asked *asked);
+
+/* An ack of `from`: passed on when it was asked for on somebody's behalf. */
+void relay_acked(struct swim *s, struct member *from, uint32_t seq, bool is_datagram);
+
+/* Whether a ping with this number was sent to the member on somebody's behalf. */
+bool relay_has_asked(const struct swim *s, const struct uuid *target, uint32_t seq);
+
+uint64_t relay_deadline(const struct swim *s);
+void relay_tick(struct swim *s);
+
+#endif

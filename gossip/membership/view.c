@@ -1,0 +1,745 @@
+/* Past 600 lines, because what is believed of members is one set of rules that are read together.
+ */
+#include "gossip/membership/view.h"
+
+#include "core/base/assert.h"
+#include "gossip/membership/courier.h"
+#include "gossip/membership/probe.h"
+#include "gossip/membership/pull.h"
+
+#include <string.h>
+
+enum {
+    /* Rumours go out on their own, to as many members, while there are some: pings alone would
+     * bring news to two members per period. Idle, it costs nothing. */
+    GOSSIP_PERIOD_US = 100000,
+    GOSSIP_FANOUT = 3,
+    /* A newcomer's card is passed on while so few rumours wait. When hundreds come at once, telling
+     * each of them a dozen times costs more than it brings, and would delay news of failures: the
+     * rest is left to the pulls. */
+    NEWCOMERS_MAX = 48,
+    /* A member accused by hearsay is told directly while so few are suspect: after a large
+     * partition the rumours tell them, or each would be told by everybody. */
+    TOLD_SUSPECTS_MAX = 64,
+    /* A suspect that has been silent for so long has not refuted, though it was told at once. */
+    EXPECTED_US = 1000000,
+    EXPECTED_AGE = 2, /* in ENTRY_AGE_US: news of a death is everywhere before it is so old */
+    /* Who was heard so lately is asked before others are believed that it is gone: it answers
+     * within a round trip, or one probe more is what it costs. */
+    RECENT_US = 2000000,
+    /* Refutations count against this node's health once in so long: a suspicion's length. */
+    REFUTED_PERIOD_US = 2000000,
+    /* So often at most is a refutation sent: each goes to everybody. */
+    REFUTE_PERIOD_US = 500000,
+};
+
+void view_free_member(struct swim *s, struct member *m)
+{
+    probe_forget(s, m);
+    rumor_drop(&s->rumors, m);
+}
+
+/* ---- Telling ---- */
+
+static void tell_caller(struct swim *s, enum swim_event_kind kind, struct member *m,
+                        enum member_state was)
+{
+    const struct swim_event event = {.kind = kind, .member = m, .was = was};
+    (void)eventq_put(&s->events, &event);
+}
+
+static void tell_others(struct swim *s, struct member *m, enum entry_kind kind,
+                        const struct uuid *by)
+{
+    rumor_put(&s->rumors, m, kind, by);
+}
+
+uint64_t view_gossip_deadline(const struct swim *s)
+{
+    if (s->rumors.count == 0 || s->roster.order_count == 0) {
+        return UINT64_MAX;
+    }
+    /* Not before now: when there was nothing to tell for long, nothing is overdue. */
+    const uint64_t due_us = s->last_gossip_us + GOSSIP_PERIOD_US;
+    return due_us > s->now_us ? due_us : s->now_us;
+}
+
+void view_gossip(struct swim *s)
+{
+    s->last_gossip_us = s->now_us;
+    const struct member *sent_to[GOSSIP_FANOUT] = {NULL};
+    for (uint32_t i = 0; i < GOSSIP_FANOUT && s->rumors.count > 0; i++) {
+        struct member *to = courier_listener(s);
+        bool is_repeated = false;
+        for (uint32_t j = 0; j < i; j++) {
+            is_repeated = is_repeated || sent_to[j] == to;
+        }
+        if (to != NULL && !is_repeated) {
+            sent_to[i] = to;
+            struct packet p = {.kind = PACKET_GOSSIP};
+            courier_send(s, to, &p);
+        }
+    }
+}
+
+/* ---- This node itself ---- */
+
+void view_renew_self(struct swim *s, enum member_state state, uint64_t incarnation)
+{
+    roster_set_state(&s->roster, s->self, state, incarnation, s->now_us);
+    tell_others(s, s->self, state == MEMBER_LEFT ? ENTRY_LEFT : ENTRY_ALIVE, NULL);
+}
+
+/* The number after `own` that is past one that others may hold us at, as far as they follow at
+ * once. One that is further was raised by many false cards; whoever holds us at it tells us so
+ * again, and in the end we are past it. */
+static uint64_t past(uint64_t own, uint64_t incarnation)
+{
+    const uint64_t more =
+        incarnation - own < VIEW_RAISE_MAX ? incarnation - own + 1 : VIEW_RAISE_MAX;
+    return own < UINT64_MAX - more ? own + more : UINT64_MAX;
+}
+
+/* Somebody holds us at this number for less than alive, or at one that we have not taken: say
+ * otherwise, at once, but not many times a second. Each time counts for the number that is taken
+ * then, or who raises it often would keep ahead of us. `by`, the accuser, hears it first; NULL
+ * where there is none. */
+static void contradict(struct swim *s, uint64_t incarnation, const struct uuid *by)
+{
+    struct refutation *r = &s->refutation;
+    const uint64_t own = r->due_us != UINT64_MAX ? r->incarnation : s->self->incarnation;
+    if (s->self->state == MEMBER_LEFT || incarnation < own) {
+        return;
+    }
+    r->incarnation = past(own, incarnation);
+    r->by = by != NULL ? *by : r->by;
+    if (r->due_us == UINT64_MAX) {
+        const uint64_t next_us = r->since_us + REFUTE_PERIOD_US;
+        r->due_us = r->since_us == 0 || next_us < s->now_us ? s->now_us : next_us;
+    }
+    if (s->now_us >= r->due_us) {
+        view_contradict(s);
+    }
+}
+
+void view_contradict(struct swim *s)
+{
+    const struct refutation r = s->refutation;
+    struct member *accuser = roster_find(&s->roster, &r.by);
+    s->refutation = (struct refutation){.due_us = UINT64_MAX, .since_us = s->now_us};
+    if (s->self->state == MEMBER_LEFT || r.incarnation <= s->self->incarnation) {
+        return;
+    }
+    view_renew_self(s, MEMBER_ALIVE, r.incarnation);
+    if (accuser != NULL && !accuser->is_self && member_is_live(accuser)) {
+        struct packet p = {.kind = PACKET_GOSSIP};
+        courier_send(s, accuser, &p);
+    }
+}
+
+/* Somebody holds us for less than alive. */
+static void refute(struct swim *s, uint64_t incarnation, const struct uuid *by, bool is_sure)
+{
+    if (s->self->state == MEMBER_LEFT || incarnation < s->self->incarnation) {
+        return;
+    }
+    s->counters->refutations++;
+    /* Who is said to be dead by strangers is not unwell. */
+    if (is_sure && (s->refuted_us == 0 || s->now_us - s->refuted_us >= REFUTED_PERIOD_US)) {
+        s->refuted_us = s->now_us;
+        probe_health(s, 1);
+    }
+    tell_caller(s, SWIM_REFUTED, s->self, MEMBER_ALIVE);
+    contradict(s, incarnation, by);
+}
+
+/* ---- Who has answered ---- */
+
+static void set_answered(struct swim *s, struct member *m, bool has_answered)
+{
+    const uint32_t change = has_answered ? 1 : UINT32_MAX;
+    if (m->has_answered != has_answered) {
+        m->has_answered = has_answered;
+        s->answered += change;
+        s->answered_mates += m->is_mate ? change : 0;
+    }
+}
+
+static void forget(struct swim *s, struct member *m)
+{
+    set_answered(s, m, false);
+    eventq_forget(&s->events, m);
+    view_free_member(s, m);
+    roster_remove(&s->roster, m);
+}
+
+void view_drop(struct swim *s, struct member *m)
+{
+    ASSERT(m->state == MEMBER_NAMED);
+    s->counters->members_unanswered++;
+    forget(s, m);
+}
+
+/* ---- Others ---- */
+
+/* One of those named, at random; NULL when there is none. */
+static struct member *any_named(struct swim *s)
+{
+    const struct roster *r = &s->roster;
+    const uint32_t start = r->gone_count == 0 ? 0 : (uint32_t)rng_below(&s->rng, r->gone_count);
+    for (uint32_t i = 0; i < r->gone_count; i++) {
+        struct member *m = roster_gone_at(r, (start + i) % r->gone_count);
+        if (m->state == MEMBER_NAMED) {
+            return m;
+        }
+    }
+    return NULL;
+}
+
+static struct member *add(struct swim *s, const struct member_card *card, enum member_state state)
+{
+    struct roster *r = &s->roster;
+    if (r->member_count == MEMBERS_MAX) {
+        struct member *victim = roster_oldest_gone(r, s->now_us);
+        victim = victim == NULL ? any_named(s) : victim;
+        if (victim == NULL) {
+            return NULL;
+        }
+        forget(s, victim);
+    }
+    return roster_add(r, card, state, false, s->now_us);
+}
+
+static void change(struct swim *s, struct member *m, enum member_state state, uint64_t incarnation)
+{
+    const enum member_state was = (enum member_state)m->state;
+    roster_set_state(&s->roster, m, state, incarnation, s->now_us);
+    if (was != state && !m->is_ghost) {
+        tell_caller(s, SWIM_MEMBER_STATE, m, was);
+    }
+}
+
+/* Somebody who was not here before. */
+static void welcome(struct swim *s, struct member *m)
+{
+    s->counters->member_joins++;
+    s->news_us = s->now_us;
+    tell_caller(s, SWIM_MEMBER_NEW, m, MEMBER_ALIVE);
+}
+
+bool view_asks_at_once(const struct swim *s, bool is_mate)
+{
+    return (is_mate ? s->answered_mates : s->answered) < s->asked_max;
+}
+
+static bool is_asked_at_once(const struct swim *s, const struct member_card *card)
+{
+    return view_asks_at_once(s, strcmp(card->enclave, member_enclave(s->self)) == 0);
+}
+
+/* Somebody unproven says that it is there. Those whose words these are, and may be nobody's, are
+ * few at a time; a later one takes the place of any before. */
+static struct member *name_one(struct swim *s, const struct member_card *card)
+{
+    const uint32_t most = s->answered > ASKED_MIN ? s->answered : ASKED_MIN;
+    if (s->roster.counts.named >= most) {
+        view_drop(s, any_named(s));
+    }
+    struct member *m = add(s, card, MEMBER_NAMED);
+    if (m != NULL) {
+        probe_ask(s, m);
+    }
+    return m;
+}
+
+/* A member has come (back): passed on by rumour where it says so itself, else asked. */
+static void settle_in(struct swim *s, struct member *m, bool is_first_hand)
+{
+    if (is_first_hand) {
+        if (s->rumors.count < NEWCOMERS_MAX) {
+            tell_others(s, m, ENTRY_ALIVE, NULL);
+        }
+    } else if (m->is_mate && view_asks_at_once(s, true)) {
+        probe_ask(s, m);
+    }
+}
+
+/* A card of somebody who is not known. NULL when there is no room, or it is not asked. */
+static struct member *meet(struct swim *s, const struct member_card *card,
+                           const struct view_teller *teller)
+{
+    const bool is_own = uuid_equal(teller->uuid, &card->uuid);
+    if (!teller->is_sure) {
+        return is_own || is_asked_at_once(s, card) ? name_one(s, card) : NULL;
+    }
+    struct member *m = add(s, card, MEMBER_ALIVE);
+    if (m != NULL) {
+        welcome(s, m);
+        settle_in(s, m, is_own);
+    }
+    return m;
+}
+
+/* What never changes in a member's life is not changed by a later card: somebody could have us
+ * count it to another enclave. */
+static void keep_what_stays(const struct member *m, const struct member_card *card,
+                            struct member_card *ret_card)
+{
+    struct member_card held;
+    member_card(m, &held);
+    *ret_card = *card;
+    ret_card->boot = held.boot;
+    ret_card->host_tag = held.host_tag;
+    memcpy(ret_card->name, held.name, sizeof(held.name));
+    memcpy(ret_card->enclave, held.enclave, sizeof(held.enclave));
+}
+
+/* A card that is newer than what is held: whatever was held against the member is over. */
+static void renew(struct swim *s, struct member *m, const struct member_card *card,
+                  bool is_first_hand)
+{
+    const bool is_new = m->is_ghost || m->state == MEMBER_NAMED;
+    struct member_card kept = *card;
+    if (!is_new) {
+        keep_what_stays(m, card, &kept);
+    }
+    roster_set_card(&s->roster, m, &kept);
+    probe_acquit(s, m);
+    if (m->probe != NULL && is_first_hand) {
+        m->probe->is_card_wanted = false;
+    }
+    if (is_new) {
+        roster_set_state(&s->roster, m, MEMBER_ALIVE, card->incarnation, s->now_us);
+        welcome(s, m);
+    } else {
+        change(s, m, MEMBER_ALIVE, card->incarnation);
+    }
+}
+
+/* The same card without what was stripped on its way, or a gone member's of whom only the uuid was
+ * known. */
+static bool is_fuller(const struct member *m, uint64_t incarnation, uint32_t addr_count)
+{
+    return incarnation == m->incarnation && (m->is_ghost || addr_count > m->addr_count);
+}
+
+/* A later card of somebody who is alive: passed on where this node has met it, or where it refutes
+ * what is said of it. */
+static void take_later(struct swim *s, struct member *m, const struct member_card *card,
+                       bool is_first_hand)
+{
+    const bool is_refuted = m->state == MEMBER_SUSPECT;
+    const bool was_live = member_is_live(m);
+    renew(s, m, card, is_first_hand);
+    if (!was_live) {
+        settle_in(s, m, is_first_hand);
+    } else if (m->has_answered || is_refuted) {
+        tell_others(s, m, ENTRY_ALIVE, NULL);
+    }
+}
+
+/* Somebody sure says that one who was only named is a member. The question to it goes on where it
+ * would be asked now. */
+static void take_vouched(struct swim *s, struct member *m, const struct member_card *card)
+{
+    roster_set_card(&s->roster, m, card);
+    roster_set_state(&s->roster, m, MEMBER_ALIVE, card->incarnation, s->now_us);
+    welcome(s, m);
+    if (!m->is_mate || !view_asks_at_once(s, true)) {
+        probe_acquit(s, m);
+    }
+}
+
+/* A later card, of nobody sure, of somebody who is gone: is it back? */
+static void ask_again(struct swim *s, struct member *m, const struct member_card *card)
+{
+    if (m->is_ghost) {
+        roster_set_card(&s->roster, m, card);
+        roster_set_state(&s->roster, m, MEMBER_NAMED, card->incarnation, s->now_us);
+    }
+    probe_ask(s, m);
+}
+
+/* A card of somebody who is known. */
+static void take_card(struct swim *s, struct member *m, const struct member_card *card,
+                      const struct view_teller *teller)
+{
+    const bool is_own = uuid_equal(teller->uuid, &card->uuid);
+    const bool is_first_hand = is_own && teller->is_sure;
+    const bool is_later = card->incarnation > m->incarnation;
+    if (is_first_hand && (m->is_ghost || m->state == MEMBER_NAMED)) {
+        take_later(s, m, card, true); /* whatever others have said of it until now */
+    } else if (teller->is_sure && m->state == MEMBER_NAMED) {
+        take_vouched(s, m, card);
+    } else if (is_later && (teller->is_sure || member_is_live(m))) {
+        take_later(s, m, card, is_first_hand);
+    } else if (is_later && m->state != MEMBER_NAMED) {
+        if (is_own || is_asked_at_once(s, card)) {
+            ask_again(s, m, card);
+        }
+    } else if (is_fuller(m, card->incarnation, card->addr_count) ||
+               (is_first_hand && !m->has_answered)) {
+        struct member_card kept = *card;
+        if (!m->is_ghost && m->state != MEMBER_NAMED) {
+            keep_what_stays(m, card, &kept);
+        }
+        roster_set_card(&s->roster, m, &kept);
+    }
+}
+
+enum rc view_alive(struct swim *s, const struct member_card *card, const struct view_teller *teller,
+                   struct member **ret_member)
+{
+    *ret_member = NULL;
+    struct member *m = roster_find(&s->roster, &card->uuid);
+    if (m != NULL && m->is_self) {
+        /* One that we have not made: others may believe it. */
+        if (card->incarnation > m->incarnation) {
+            contradict(s, card->incarnation, NULL);
+        }
+        return RC_EXISTS;
+    }
+    if (m == NULL) {
+        m = meet(s, card, teller);
+        if (m == NULL) {
+            return RC_FULL;
+        }
+    } else {
+        take_card(s, m, card, teller);
+    }
+    *ret_member = m;
+    return member_is_live(m) || m->state == MEMBER_NAMED ? RC_OK : RC_STALE;
+}
+
+void view_answered(struct swim *s, struct member *m)
+{
+    if (m->has_answered || m->state == MEMBER_NAMED) {
+        return;
+    }
+    set_answered(s, m, true);
+    if (!m->is_name_told && strcmp(member_name(m), member_name(s->self)) == 0) {
+        m->is_name_told = true;
+        tell_caller(s, SWIM_NAME_TWICE, m, (enum member_state)m->state);
+    }
+    if (member_is_live(m)) {
+        tell_caller(s, SWIM_ANSWERED, m, (enum member_state)m->state);
+        pull_first(s, m);
+    }
+}
+
+void view_reached(struct swim *s, struct member *m)
+{
+    if (m->state == MEMBER_NAMED) {
+        roster_set_state(&s->roster, m, MEMBER_ALIVE, m->incarnation, s->now_us);
+        welcome(s, m);
+    }
+}
+
+void view_suspect(struct swim *s, struct member *m, const struct uuid *by)
+{
+    ASSERT(member_is_live(m) && !m->is_self);
+    struct swim_probe_state *st = probe_state(s, m);
+    const bool is_own = uuid_equal(by, &s->self->uuid);
+    bool is_news = m->state == MEMBER_ALIVE;
+    if (is_news) {
+        suspicion_start(&st->suspicion, roster_live_count(&s->roster), probe_patience(s, m),
+                        rng_next(&s->rng), s->now_us);
+        st->by = *by;
+        change(s, m, MEMBER_SUSPECT, m->incarnation);
+    }
+    if (is_own && !st->suspicion.is_first_hand) {
+        st->suspicion.is_first_hand = true;
+        s->counters->suspicions++;
+    }
+    is_news = suspicion_accuse(&st->suspicion, by) || is_news;
+    if (is_news) {
+        tell_others(s, m, ENTRY_SUSPECT, by);
+    }
+    probe_schedule(s, m);
+}
+
+void view_believe(struct swim *s, struct member *m)
+{
+    const struct uuid by = m->probe->hearsay;
+    if (!uuid_is_nil(&by) && member_is_live(m)) {
+        m->probe->hearsay = (struct uuid){{0}};
+        m->probe->is_told_soon = s->roster.counts.suspect < TOLD_SUSPECTS_MAX;
+        view_suspect(s, m, &by);
+    }
+}
+
+/* Dead or left, by whoever says so. */
+static void bury(struct swim *s, struct member *m, enum member_state state, uint64_t incarnation,
+                 const struct uuid *by)
+{
+    /* Who never met it does not end it for others. */
+    const bool is_own = by != NULL && uuid_equal(by, &s->self->uuid);
+    const bool is_told = member_is_live(m) && (m->has_answered || !is_own);
+    const bool was_live = member_is_live(m);
+    probe_acquit(s, m);
+    set_answered(s, m, false);
+    if (m->probe != NULL) {
+        m->probe->by = by != NULL ? *by : (struct uuid){{0}};
+    }
+    change(s, m, state, incarnation);
+    s->counters->member_deaths += was_live && state == MEMBER_DEAD;
+    if (is_told) {
+        tell_others(s, m, state == MEMBER_DEAD ? ENTRY_DEAD : ENTRY_LEFT, by);
+    }
+}
+
+void view_declare_dead(struct swim *s, struct member *m)
+{
+    ASSERT(member_is_live(m));
+    bury(s, m, MEMBER_DEAD, m->incarnation, &s->self->uuid);
+    probe_tell(s, m); /* should we be wrong, it hears it first */
+}
+
+void view_declare_left(struct swim *s, struct member *m)
+{
+    ASSERT(member_is_live(m));
+    bury(s, m, MEMBER_LEFT, m->incarnation, NULL);
+}
+
+/* A suspect that has not answered for so long, by relays either, that its end is what this node is
+ * finding out by itself. An answer begins the suspicion anew. */
+static bool is_silent_suspect(const struct swim *s, const struct member *m)
+{
+    const uint64_t since_us =
+        m->state == MEMBER_SUSPECT ? m->probe->suspicion.started_us : 0; /* 0: it is not running */
+    return since_us != 0 && s->now_us - since_us >= EXPECTED_US;
+}
+
+/* Whether nothing but others' words speaks for the member. */
+static bool is_out_of_sight(const struct swim *s, const struct member *m)
+{
+    const bool is_recent = m->heard_us != 0 && s->now_us - m->heard_us < RECENT_US;
+    return is_silent_suspect(s, m) || (m->link == 0 && !is_recent);
+}
+
+/* Whether somebody is believed that the member is gone. Where each asks each once it is a suspect,
+ * not if it may be anybody who says so: this node verifies what it has found out itself. */
+static bool is_believed_gone(const struct swim *s, const struct member *m,
+                             const struct view_teller *teller)
+{
+    return (teller->is_sure || roster_live_count(&s->roster) > PROBE_ASKED_BY_ALL_MAX) &&
+           is_out_of_sight(s, m);
+}
+
+/* The end of somebody that is not known: of use only against old news, so nothing is kept of what
+ * anybody may have made up. */
+static void hear_of_unknown(struct swim *s, const struct entry *e, enum member_state state,
+                            uint64_t age_us, const struct view_teller *teller)
+{
+    const struct member_card ghost = {.uuid = e->uuid, .incarnation = e->incarnation};
+    if (!teller->is_sure || e->incarnation > VIEW_UNKNOWN_MAX || age_us >= MEMBER_GONE_KEPT_US) {
+        return;
+    }
+    struct member *m = add(s, &ghost, state);
+    if (m != NULL) {
+        m->state_since_us = s->now_us > age_us ? s->now_us - age_us : 0;
+    }
+}
+
+/* An end that is believed. A leave that anybody may have made up is at most a death of who is in
+ * doubt here: the dead are asked again now and then, who left is not. */
+static void take_end(struct swim *s, struct member *m, enum member_state state,
+                     const struct uuid *by, bool is_sure)
+{
+    const bool is_doubted = !is_sure && m->state != MEMBER_ALIVE;
+    const enum member_state taken = is_doubted ? MEMBER_DEAD : state;
+    if (taken > m->state) {
+        bury(s, m, taken, m->incarnation, by);
+    }
+}
+
+/* News of the end of a member: dead, left, or long gone. */
+static void hear_of_end(struct swim *s, const struct entry *e, enum member_state state,
+                        uint64_t age_us, const struct view_teller *teller)
+{
+    struct member *m = roster_find(&s->roster, &e->uuid);
+    const bool is_own = teller->is_sure && uuid_equal(teller->uuid, &e->uuid);
+    if (m == NULL) {
+        hear_of_unknown(s, e, state, age_us, teller);
+    } else if (e->incarnation < m->incarnation) {
+        return;
+    } else if (is_own && state == MEMBER_LEFT && m->state != MEMBER_LEFT) {
+        /* The next number is all that it can have taken for this. */
+        bury(s, m, state, m->incarnation + (e->incarnation > m->incarnation), NULL);
+    } else if (member_is_live(m) && !is_believed_gone(s, m, teller)) {
+        s->news_us = s->now_us; /* if it is so, others' pages say it, who are believed sooner */
+        probe_judge(s, m, teller->is_sure ? state : MEMBER_DEAD);
+    } else {
+        take_end(s, m, state, e->kind == ENTRY_DEAD ? &e->by : NULL, teller->is_sure);
+    }
+}
+
+/* What somebody's table says of a gone member. Where it is alive here, a death is taken for an
+ * accusation: after a partition each side holds the other for dead, and the accused will refute.
+ * Unless it only says what this node is finding out: a death just now, of a suspect. Of half a
+ * minute ago it is the other side's view of a partition. */
+static void hear_of_past(struct swim *s, const struct entry *e, const struct view_teller *teller)
+{
+    struct member *m = roster_find(&s->roster, &e->uuid);
+    const bool is_accused = m != NULL && member_is_live(m) && e->state == MEMBER_DEAD &&
+                            e->incarnation >= m->incarnation && is_out_of_sight(s, m);
+    const bool is_expected = e->age <= EXPECTED_AGE && m != NULL && m->state == MEMBER_SUSPECT;
+    if (is_accused && !is_expected) {
+        view_suspect(s, m, teller->uuid);
+        probe_state(s, m)->is_told_soon = s->roster.counts.suspect <= TOLD_SUSPECTS_MAX;
+        probe_schedule(s, m);
+    } else {
+        hear_of_end(s, e, e->state, (uint64_t)e->age * ENTRY_AGE_US, teller);
+    }
+}
+
+/* Its accuser may not reach it, and what it says to everybody then is all that he hears of it. */
+static void tell_accused(struct swim *s, struct member *m, const struct entry *e)
+{
+    uint8_t bytes[ENTRY_WIRE_MAX];
+    struct cursor c = cursor_writer(bytes, sizeof(bytes));
+    entry_write(&c, e);
+    struct packet p = {.kind = PACKET_GOSSIP, .entries = bytes, .entries_len = c.pos};
+    courier_send(s, m, &p);
+}
+
+/* An accusation. Of somebody in sight it is only a reason to ask, unless nobody but its teller can
+ * have said it: he answers at once, and others hear of it where he does not. Of anybody else it is
+ * told on; where each asks each, so that his silence says something, a probe begins. */
+static void hear_of_suspect(struct swim *s, const struct entry *e, const struct view_teller *teller)
+{
+    struct member *m = roster_find(&s->roster, &e->uuid);
+    if (m == NULL || !member_is_live(m) || e->incarnation < m->incarnation) {
+        return;
+    }
+    const bool is_new = m->state == MEMBER_ALIVE;
+    const bool is_near = !is_out_of_sight(s, m);
+    if (is_new && is_near && !teller->is_sure && !uuid_is_nil(&e->by)) {
+        tell_accused(s, m, e);
+        if (probe_accused(s, m, &e->by)) {
+            view_suspect(s, m, &e->by);
+        }
+        return;
+    }
+    view_suspect(s, m, &e->by);
+    if (is_new && roster_live_count(&s->roster) <= PROBE_ASKED_BY_ALL_MAX) {
+        probe_start(s, m);
+    }
+    if (is_new && is_near && s->roster.counts.suspect <= TOLD_SUSPECTS_MAX) {
+        probe_state(s, m)->is_told_soon = true;
+        probe_schedule(s, m);
+    }
+}
+
+/* Its number is said to be far beyond what is held: true where others heard what this node has
+ * missed, so it is asked itself, whose word counts. Who is gone is asked where it seems to say so
+ * itself. */
+static void want_card(struct swim *s, struct member *m, bool is_own)
+{
+    if (!m->is_self && !m->is_ghost &&
+        (is_own || member_is_live(m) || view_asks_at_once(s, m->is_mate)) &&
+        !probe_state(s, m)->is_card_wanted) {
+        m->probe->is_card_wanted = true;
+        probe_ping(s, m);
+    }
+}
+
+/* A later number of somebody known, which it does not say itself for sure. One that anybody may
+ * have made up raises nothing of who lives, as deaths at the true number would be old news then: it
+ * is asked where it seems to say so itself or is a suspect; others' pages bring what is so. */
+static bool is_raise_refused(struct swim *s, struct member *m, uint64_t incarnation,
+                             const struct view_teller *teller)
+{
+    const bool is_own = uuid_equal(teller->uuid, &m->uuid);
+    const bool is_far = incarnation - m->incarnation > VIEW_RAISE_MAX;
+    const bool is_anybodys = !teller->is_sure && member_is_live(m);
+    if (is_far || (is_anybodys && (is_own || m->state == MEMBER_SUSPECT))) {
+        want_card(s, m, is_own);
+    }
+    return is_far || is_anybodys;
+}
+
+/* Most cards that come are known, and are not worth taking apart. */
+static void hear_card(struct swim *s, const struct entry *e, const struct view_teller *teller)
+{
+    struct member *m = roster_find(&s->roster, &e->uuid);
+    const bool is_own = uuid_equal(teller->uuid, &e->uuid);
+    const bool is_first_hand = is_own && teller->is_sure;
+    s->is_naming = s->is_naming || m == NULL || m->is_ghost || m->state == MEMBER_NAMED;
+    const bool is_known = m != NULL && !m->is_ghost; /* of a ghost there is nobody to ask */
+    if (!is_known && e->incarnation > VIEW_UNKNOWN_MAX) {
+        return;
+    }
+    if (is_known && !m->is_self && e->incarnation > m->incarnation && !is_first_hand &&
+        is_raise_refused(s, m, e->incarnation, teller)) {
+        return;
+    }
+    const bool is_vouched = teller->is_sure && m != NULL && m->state == MEMBER_NAMED;
+    const bool is_met = m != NULL && m->has_answered; /* where it is, not anybody says */
+    if (m == NULL || e->incarnation > m->incarnation || (is_own && !is_met) || is_vouched ||
+        ((teller->is_sure || !is_met) && is_fuller(m, e->incarnation, e->addr_count))) {
+        struct cursor c = cursor_reader(e->card, e->card_len);
+        struct member_card card;
+        card_read(&c, &card);
+        (void)view_alive(s, &card, teller, &m);
+    }
+}
+
+void view_entry(struct swim *s, const struct entry *e, const struct view_teller *teller)
+{
+    if (e->kind == ENTRY_ALIVE) {
+        hear_card(s, e, teller);
+        return;
+    }
+    const bool has_by = e->kind == ENTRY_SUSPECT || e->kind == ENTRY_DEAD;
+    if (uuid_equal(&e->uuid, &s->self->uuid)) {
+        refute(s, e->incarnation, has_by && !uuid_is_nil(&e->by) ? &e->by : teller->uuid,
+               teller->is_sure);
+        return;
+    }
+    if (has_by && uuid_equal(&e->by, &s->self->uuid)) {
+        return; /* what this node has found out it knows */
+    }
+    switch (e->kind) {
+    case ENTRY_ALIVE:
+        break;
+    case ENTRY_SUSPECT:
+        hear_of_suspect(s, e, teller);
+        break;
+    case ENTRY_DEAD:
+        hear_of_end(s, e, MEMBER_DEAD, 0, teller);
+        break;
+    case ENTRY_LEFT:
+        hear_of_end(s, e, MEMBER_LEFT, 0, teller);
+        break;
+    case ENTRY_PAST:
+        hear_of_past(s, e, teller);
+        break;
+    }
+}
+
+/* ---- The gone ---- */
+
+static bool is_over(const struct swim *s, const struct member *m)
+{
+    return !member_is_live(m) && !m->is_self && m->link == 0 &&
+           s->now_us - m->state_since_us >= MEMBER_GONE_KEPT_US;
+}
+
+void view_recontact(struct swim *s)
+{
+    struct roster *r = &s->roster;
+    for (uint32_t i = r->gone_count; i-- > 0;) {
+        struct member *m = roster_gone_at(r, i);
+        if (is_over(s, m)) {
+            forget(s, m); /* the last of them takes its place, which has been looked at */
+        }
+    }
+    for (uint32_t i = 0; i < r->gone_count; i++) {
+        struct member *m = roster_gone_at(r, ++s->recontact_next % r->gone_count);
+        if (m->state == MEMBER_DEAD && !m->is_ghost) {
+            probe_tell(s, m);
+            return;
+        }
+    }
+}

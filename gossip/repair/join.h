@@ -1,0 +1,57 @@
+/*
+ * join: a new node pulls every epoch from up to JOIN_PARTS_MAX members, divided among them by
+ * epoch number. A part whose donor is lost or stalls is asked of another. Ready members are
+ * preferred, then those that drain; where there is neither (all were started at once) what there is
+ * counts.
+ *
+ * A node whose members are alive but out of its reach (only datagrams pass, say), or that refuse
+ * it, goes on joining: what it does not hold it cannot say is not there.
+ */
+#ifndef GOSSIP_JOIN_H
+#define GOSSIP_JOIN_H
+
+#include "gossip/replication/mesh.h"
+
+enum {
+    JOIN_PARTS_MAX = 3,       /* and donors, one for each */
+    JOIN_LOOK_US = 10 * 1000, /* how often donors are looked for at most */
+};
+
+struct join_part {
+    uint32_t link; /* the donor's; 0: nobody is asked yet */
+    bool is_done;
+    uint64_t asked_at_us;
+    uint64_t progress; /* of the donor's link when last looked at */
+};
+
+struct join {
+    bool is_active;
+    uint64_t begun_at_us;
+    uint64_t look_at_us;
+    uint8_t part_count; /* 0 until donors were chosen */
+    struct join_part parts[JOIN_PARTS_MAX];
+    uint64_t records;
+};
+
+void join_begin(struct join *j, uint64_t now_us);
+void join_end(struct join *j);
+bool join_is_active(const struct join *j);
+
+/* Where a turn looks for donors. */
+struct join_env {
+    struct mesh *mesh;
+    struct outbox *outbox;
+    const char *enclave; /* ours */
+    bool awaits_donor;   /* somebody ready has no link yet: do not make do with less */
+};
+
+/* Chooses donors, asks for what nobody was asked for, takes note of donors that stall, and ends the
+ * join when every part is done. */
+void join_turn(struct join *j, const struct join_env *env, uint64_t now_us);
+
+/* JOIN_DONE came. RC_MALFORMED. */
+MUST_USE enum rc join_part_done(struct join *j, uint32_t link, struct cursor *payload);
+
+void join_link_gone(struct join *j, uint32_t link);
+
+#endif

@@ -1,0 +1,87 @@
+/*
+ * rateless: finding and settling what two sides differ in by one stream of cells (core/base/iblt).
+ *
+ * The source, which began the session, sends the cells of its column; the sink subtracts its own
+ * and peels. The sink says how many cells it wants: first as many as the sums of the epochs let
+ * expect, then by what the counts of the cells that came tell, so that one more round is enough as
+ * a rule. Differences too many for one table are settled slice by slice of the ids. Then the sink
+ * asks for the records whose ids only the source has, and sends those that only it has itself.
+ *
+ * A source may also be a list: few entries, whose ids go as they are and whose answer is a job's.
+ *
+ * An id is 64 bits of a hash under the session's random key. That any two of a million entries have
+ * the same one happens in one of 37 million sessions; both are then left out of the cells, differ
+ * still, and have other ids the next time.
+ *
+ * Every step is bounded; memory is the column's and 16 bytes a cell.
+ */
+#ifndef GOSSIP_RATELESS_H
+#define GOSSIP_RATELESS_H
+
+#include "gossip/repair/column.h"
+#include "gossip/repair/job.h"
+
+enum {
+    CELLS_FIRST_MIN = 32,       /* asked for at first: the difference of an unlucky record or two */
+    CELLS_WANTED_MAX = 3 << 15, /* of one table; beyond, the ids are divided */
+    SOURCE_WISHES_MAX = 4096,   /* SYNC_MOREs of one session; an honest sink sends a few a slice */
+};
+
+struct source {
+    struct column column;
+    bool is_list;
+    bool is_answering; /* all that is wanted for now is known */
+    bool is_last;      /* and is all that will ever be */
+    uint8_t session;
+    uint32_t until;   /* cells that the sink wants */
+    uint32_t emitted; /* cells or ids sent */
+    uint32_t wishes;
+    struct idset wanted;
+    uint64_t sent, big_until;
+};
+
+/* The scope is taken over. `first`: cells to begin with; 0 makes it a list. Never NULL. */
+struct source *source_new(uint8_t session, uint64_t key, uint64_t cut_s, uint32_t share_bits,
+                          struct scope *scope, uint32_t first);
+void source_free(struct source *s, struct store *store);
+
+/* SYNC_MORE and SYNC_WANT came, past their session. RC_MALFORMED. */
+MUST_USE enum rc source_more(struct source *s, struct cursor *c);
+MUST_USE enum rc source_want(struct source *s, uint8_t flags, struct cursor *c);
+
+/* Does a step. RC_OK: all is settled. RC_AGAIN: it wants another. RC_FULL: it waits for room or for
+ * the peer. */
+MUST_USE enum rc source_step(struct source *s, const struct job_env *env);
+
+enum sink_phase { SINK_DECODES, SINK_WANTS, SINK_SENDS, SINK_ENDS };
+
+struct sink {
+    struct column column;
+    struct iblt_decoder decoder;
+    enum sink_phase phase;
+    uint8_t session;
+    uint32_t slice_bits, slice;
+    uint32_t until; /* cells asked for */
+    struct iblt_cell *theirs;
+    uint32_t their_count, their_size;
+    struct idset ours; /* found to be ours only, and not sent yet */
+    size_t emitted;    /* items looked at for what is wanted */
+    bool is_failed;
+    uint64_t sent, big_until;
+};
+
+/* The scope is taken over. Never NULL. */
+struct sink *sink_new(uint8_t session, uint64_t key, uint64_t cut_s, uint32_t share_bits,
+                      struct scope *scope, uint32_t first);
+void sink_free(struct sink *k, struct store *store);
+
+/* SYNC_CELLS came, past its session. RC_MALFORMED. */
+MUST_USE enum rc sink_cells(struct sink *k, struct cursor *c);
+
+/* As source_step(). */
+MUST_USE enum rc sink_step(struct sink *k, const struct job_env *env);
+
+/* So many cells for about so many differences, estimated from `known` cells; 0: well known. */
+uint32_t cells_for(uint64_t differences, uint32_t known);
+
+#endif

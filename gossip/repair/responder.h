@@ -1,0 +1,23 @@
+/*
+ * responder: the side of a session that the peer began: answers its groups with our epochs where
+ * the sums differ, then works on what the peer lists and streams.
+ *
+ * Left out: which of two sessions begun at once stays (gossip/repair/sync).
+ */
+#ifndef GOSSIP_RESPONDER_H
+#define GOSSIP_RESPONDER_H
+
+#include "gossip/repair/sync_side.h"
+
+/* SYNC_GROUPS. `is_refused`: our own session stays, so the peer's is told that nothing differs.
+ * RC_MALFORMED, RC_FULL. */
+MUST_USE enum rc responder_groups(const struct sync_config *config, struct link *l,
+                                  struct cursor *c, bool is_refused);
+
+/* SYNC_SCOPE, SYNC_LIST, SYNC_CELLS and SYNC_DONE. RC_MALFORMED. */
+MUST_USE enum rc responder_scope(struct link *l, struct cursor *c);
+MUST_USE enum rc responder_list(struct link *l, struct cursor *c);
+MUST_USE enum rc responder_cells(struct link *l, struct cursor *c);
+MUST_USE enum rc responder_done(const struct sync_config *config, struct link *l, struct cursor *c);
+
+#endif

@@ -1,0 +1,482 @@
+#include "gossip/repair/sync.h"
+
+#include "core/base/assert.h"
+#include "core/base/mem.h"
+#include "core/base/series.h"
+#include "gossip/repair/initiator.h"
+#include "gossip/repair/join.h"
+#include "gossip/repair/responder.h"
+#include "gossip/repair/sync_side.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct sync {
+    struct sync_config config;
+    struct series keys;
+    struct join join;
+    struct sync_side *sides; /* those with something under way; the first has its turn */
+    bool is_busy;            /* the last turn left work that could go on at once */
+    uint64_t tell_at_us;     /* when the root is told to the links; UINT64_MAX: not at all */
+    uint64_t tell_again_at_us;
+};
+
+struct sync *sync_new(const struct sync_config *config)
+{
+    struct sync *s = mem_new(1, sizeof(*s));
+    s->config = *config;
+    s->tell_at_us = UINT64_MAX;
+    s->tell_again_at_us = UINT64_MAX;
+    series_init(&s->keys, config->secret, "sync");
+    return s;
+}
+
+void sync_free(struct sync *s)
+{
+    free(s);
+}
+
+/* ---- Who has something to do ---- */
+
+static void enlist(struct sync *s, struct sync_side *side)
+{
+    if (!side->is_listed) {
+        side->next = s->sides;
+        s->sides = side;
+        side->is_listed = true;
+    }
+}
+
+static void unlist(struct sync *s, struct sync_side *side)
+{
+    for (struct sync_side **at = &s->sides; *at != NULL; at = &(*at)->next) {
+        if (*at == side) {
+            *at = side->next;
+            side->is_listed = false;
+            return;
+        }
+    }
+}
+
+/* The first one goes to the end. */
+static void rotate(struct sync *s)
+{
+    struct sync_side *first = s->sides;
+    if (first == NULL || first->next == NULL) {
+        return;
+    }
+    struct sync_side **end = &s->sides;
+    while (*end != NULL) {
+        end = &(*end)->next;
+    }
+    s->sides = first->next;
+    first->next = NULL;
+    *end = first;
+}
+
+void sync_link_gone(struct sync *s, struct link *l)
+{
+    if (l->sync != NULL) {
+        unlist(s, l->sync);
+        side_free(l->sync, s->config.store);
+        l->sync = NULL;
+    }
+    join_link_gone(&s->join, l->id);
+}
+
+/* ---- Sessions ---- */
+
+/* Another session of ours is getting on. */
+static bool is_occupied(const struct sync *s, const struct sync_side *except, uint64_t now_us)
+{
+    for (const struct sync_side *side = s->sides; side != NULL; side = side->next) {
+        if (side != except && side->is_active && now_us - side->moved_at_us < SYNC_SLOW_US) {
+            return true;
+        }
+    }
+    return false;
+}
+
+enum rc sync_start(struct sync *s, struct link *l, uint64_t cut_s, uint64_t now_us)
+{
+    struct sync_side *side = side_of(l);
+    if (l->state != LINK_OPEN || l->is_conflict || !side_is_idle(side) ||
+        now_us < side->not_before_us || now_us < side->responding_until_us ||
+        is_occupied(s, side, now_us) ||
+        initiator_begin(&s->config, l, cut_s, series_next(&s->keys), now_us) != RC_OK) {
+        return RC_AGAIN;
+    }
+    enlist(s, side);
+    s->config.counters->syncs_started++;
+    mesh_ask_output(s->config.mesh, l);
+    return RC_OK;
+}
+
+void sync_hurry(const struct link *l)
+{
+    struct sync_side *side = l->sync;
+    if (side != NULL && side->soonest_us < side->not_before_us) {
+        side->not_before_us = side->soonest_us;
+    }
+}
+
+static void finish_if_done(struct sync *s, struct link *l, uint64_t now_us)
+{
+    const struct sync_side *side = l->sync;
+    if (!initiator_finish(&s->config, l, now_us) || side->exchanged == 0) {
+        return;
+    }
+    struct notice notice = {
+        .kind = NOTICE_SYNC_DONE, .value = (int64_t)side->exchanged, .addr = l->addr};
+    if (l->member != NULL) {
+        notice.member = l->member->uuid;
+        (void)snprintf(notice.name, sizeof(notice.name), "%s", member_name(l->member));
+    }
+    outbox_notice(s->config.outbox, &notice);
+}
+
+/* The peer begins a session. Of two begun at once that of the smaller id stays. */
+static enum rc take_groups(struct sync *s, struct link *l, struct cursor *c,
+                           const struct uuid *self, uint64_t now_us)
+{
+    struct sync_side *side = side_of(l);
+    const bool is_refused = side->is_active && uuid_compare(self, &l->member->uuid) < 0;
+    side_forget_peer(side, s->config.store);
+    if (!is_refused) {
+        side_abort(side, s->config.store);
+    }
+    const enum rc rc = responder_groups(&s->config, l, c, is_refused);
+    if (is_refused) {
+        /* Ours may look at less than the peer's would have. */
+        l->needs_sync = l->needs_sync || side->peer.cut_s == SYNC_CUT_ALL;
+        side->peer.is_known = false;
+    } else {
+        side->responding_until_us = now_us + SIDE_RESPONDING_US;
+    }
+    return rc;
+}
+
+static enum rc take_join(struct sync *s, struct link *l, struct cursor *c)
+{
+    struct sync_side *side = side_of(l);
+    const uint8_t part = cursor_u8(c);
+    const uint8_t of = cursor_u8(c);
+    if (!cursor_ok(c) || of == 0 || part >= of || side->job_count >= SYNC_JOBS_MAX) {
+        return RC_MALFORMED;
+    }
+    struct scope scope = {.rows = NULL};
+    job_select_part(&scope, s->config.store, part, of);
+    struct job *j = job_new(JOB_JOIN, &scope);
+    j->join_part = part;
+    j->join_of = of;
+    side_push(side, j);
+    return RC_OK;
+}
+
+static enum rc take_frame(struct sync *s, struct link *l, enum frame_type type, struct cursor *c,
+                          const struct uuid *self, uint64_t now_us)
+{
+    switch ((int)type) {
+    case FRAME_SYNC_GROUPS:
+        return take_groups(s, l, c, self, now_us);
+    case FRAME_SYNC_EPOCHS:
+        return initiator_epochs(&s->config, l, c);
+    case FRAME_SYNC_SCOPE:
+        return responder_scope(l, c);
+    case FRAME_SYNC_LIST:
+        return responder_list(l, c);
+    case FRAME_SYNC_CELLS:
+        return responder_cells(l, c);
+    case FRAME_SYNC_MORE:
+        return initiator_more(l, c);
+    case FRAME_SYNC_WANT:
+        return initiator_want(l, c);
+    case FRAME_SYNC_DONE:
+        return responder_done(&s->config, l, c);
+    case FRAME_JOIN:
+        return take_join(s, l, c);
+    case FRAME_JOIN_DONE:
+        return join_part_done(&s->join, l->id, c);
+    default:
+        return RC_MALFORMED;
+    }
+}
+
+enum rc sync_frame(struct sync *s, struct link *l, enum frame_type type, struct cursor *payload,
+                   const struct uuid *self, uint64_t now_us)
+{
+    struct sync_side *side = side_of(l);
+    const uint64_t bytes = l->bulk_frames_bytes;
+    side->moved_at_us = now_us;
+    const enum rc rc = take_frame(s, l, type, payload, self, now_us);
+    finish_if_done(s, l, now_us);
+    s->config.counters->sync_bytes_sent += l->bulk_frames_bytes - bytes;
+    if (!side_is_idle(side)) {
+        enlist(s, side);
+        s->is_busy = true;
+    }
+    if (side->responding_until_us > 0) {
+        side->responding_until_us = now_us + SIDE_RESPONDING_US;
+    }
+    mesh_ask_output(s->config.mesh, l);
+    return rc;
+}
+
+/* ---- Work ---- */
+
+static enum rc step_jobs(struct sync *s, struct sync_side *side, const struct job_env *env)
+{
+    struct job *j = side->jobs;
+    if (j == NULL) {
+        return RC_FULL;
+    }
+    const enum rc rc = job_step(j, env);
+    if (rc == RC_OK) {
+        side->exchanged += j->kind == JOB_PUSH ? j->sent : 0;
+        side->is_pushing = side->is_pushing && j->kind != JOB_PUSH;
+        side_pop(side, s->config.store);
+    }
+    return rc;
+}
+
+static enum rc step_source(struct sync *s, struct sync_side *side, const struct job_env *env,
+                           struct source **source)
+{
+    if (*source == NULL) {
+        return RC_FULL;
+    }
+    const enum rc rc = source_step(*source, env);
+    if (rc == RC_OK) {
+        side->exchanged += (*source)->sent;
+        source_free(*source, s->config.store);
+        *source = NULL;
+    }
+    return rc;
+}
+
+/* Only so many streams are taken in at a time: each has a column of ids. */
+static bool may_take_in(const struct sync *s, const struct sync_side *side)
+{
+    uint32_t begun = 0;
+    for (const struct sync_side *other = s->sides; other != NULL; other = other->next) {
+        begun += other != side && other->sink != NULL && other->sink->column.block_count > 0;
+    }
+    return side->sink->column.block_count > 0 || begun < SYNC_SINKS_MAX;
+}
+
+static enum rc step_sink(struct sync *s, struct sync_side *side, const struct job_env *env)
+{
+    if (side->sink == NULL || !may_take_in(s, side)) {
+        return RC_FULL;
+    }
+    const enum rc rc = sink_step(side->sink, env);
+    if (rc == RC_OK) {
+        sink_free(side->sink, s->config.store);
+        side->sink = NULL;
+    }
+    return rc;
+}
+
+static enum rc step_kind(struct sync *s, struct sync_side *side, uint32_t kind,
+                         const struct job_env *env)
+{
+    switch (kind) {
+    case 0:
+        return step_jobs(s, side, env);
+    case 1:
+        return step_source(s, side, env, &side->list);
+    case 2:
+        return step_source(s, side, env, &side->stream);
+    default:
+        return step_sink(s, side, env);
+    }
+}
+
+/* One step of the side's work, of the kind whose turn it is; false when none could be done. */
+static bool work(struct sync *s, struct sync_side *side, uint64_t now_us, uint64_t now_ms)
+{
+    struct link *l = side->link;
+    const struct job_env env = {
+        .store = s->config.store,
+        .link = l,
+        .replica = s->config.replica,
+        .counters = s->config.counters,
+        .now_ms = now_ms,
+    };
+    const uint64_t bytes = l->bulk_frames_bytes;
+    enum rc rc = RC_FULL;
+    for (uint32_t i = 0; i < SIDE_WORKS && rc == RC_FULL; i++) {
+        const uint32_t kind = side->work_at;
+        side->work_at = (kind + 1) % SIDE_WORKS;
+        rc = step_kind(s, side, kind, &env);
+    }
+    if (rc != RC_FULL) {
+        side->moved_at_us = now_us;
+    }
+    finish_if_done(s, l, now_us);
+    s->config.counters->sync_bytes_sent += l->bulk_frames_bytes - bytes;
+    mesh_ask_output(s->config.mesh, l);
+    return rc != RC_FULL;
+}
+
+/* Gives up what does not move any more. */
+static void look_for_stall(const struct sync *s, struct sync_side *side, uint64_t now_us)
+{
+    if (side->progress != side->link->progress) {
+        side->progress = side->link->progress;
+        side->moved_at_us = now_us;
+    }
+    if (now_us - side->moved_at_us > SYNC_STALL_US) {
+        side_drop(side, s->config.store);
+    } else if (now_us - side->begun_at_us > SYNC_LENGTH_MAX_US) {
+        side_abort(side, s->config.store);
+    }
+}
+
+/* Those with nothing under way any more leave the list. True when one is needed anew. */
+static bool tidy(struct sync *s, uint64_t now_us)
+{
+    struct sync_side **at = &s->sides;
+    bool is_needed = false;
+    while (*at != NULL) {
+        struct sync_side *side = *at;
+        look_for_stall(s, side, now_us);
+        is_needed = is_needed || (side->link->needs_sync && !side->is_active);
+        if (side_is_idle(side)) {
+            *at = side->next;
+            side->is_listed = false;
+            link_bulk_rest(side->link);
+        } else {
+            at = &side->next;
+        }
+    }
+    return is_needed;
+}
+
+/* One step of one side, under a millisecond, so that no turn of the loop is held up for long. */
+static void work_some(struct sync *s, uint64_t now_us, uint64_t now_ms)
+{
+    uint32_t sides = 0;
+    for (const struct sync_side *side = s->sides; side != NULL; side = side->next) {
+        sides++;
+    }
+    s->is_busy = false;
+    for (; sides > 0 && !s->is_busy; sides--) {
+        s->is_busy = work(s, s->sides, now_us, now_ms);
+        rotate(s);
+    }
+}
+
+/* ---- Telling the root ---- */
+
+void sync_received(struct sync *s, bool is_news, uint64_t now_us)
+{
+    if (!is_news || join_is_active(&s->join)) {
+        return;
+    }
+    if (s->tell_at_us == UINT64_MAX) {
+        s->tell_at_us = now_us + SYNC_TELL_US;
+    }
+    s->tell_again_at_us = now_us + SYNC_TELL_AGAIN_US;
+}
+
+static bool is_mate(const struct sync *s, const struct link *l)
+{
+    return l->state == LINK_OPEN && !l->is_conflict &&
+           strcmp(member_enclave(l->member), s->config.enclave) == 0;
+}
+
+static void tell_root(struct sync *s, uint64_t now_us, uint64_t now_ms)
+{
+    if (now_us < s->tell_at_us && now_us < s->tell_again_at_us) {
+        return;
+    }
+    s->tell_again_at_us = now_us < s->tell_again_at_us ? s->tell_again_at_us : UINT64_MAX;
+    s->tell_at_us = UINT64_MAX;
+    const uint64_t cut_s = now_ms / 1000 - SYNC_CUT_DELAY_S;
+    struct digest root;
+    if (store_root(s->config.store, cut_s, &root) != RC_OK) {
+        return;
+    }
+    uint8_t payload[16];
+    struct cursor c = cursor_writer(payload, sizeof(payload));
+    cursor_put_u64(&c, cut_s);
+    cursor_put_u64(&c, root.sum);
+    uint32_t slot = 0;
+    for (struct link *l; (l = mesh_next(s->config.mesh, &slot)) != NULL; slot++) {
+        if (is_mate(s, l) && link_control(l, FRAME_SYNC_ROOT, 0, payload, c.pos) == RC_OK) {
+            mesh_ask_output(s->config.mesh, l);
+        }
+    }
+}
+
+bool sync_turn(struct sync *s, uint64_t now_us, uint64_t now_ms, bool awaits_donor)
+{
+    work_some(s, now_us, now_ms);
+    const bool is_needed = tidy(s, now_us);
+    tell_root(s, now_us, now_ms);
+    if (join_is_active(&s->join)) {
+        const struct join_env env = {
+            .mesh = s->config.mesh,
+            .outbox = s->config.outbox,
+            .enclave = s->config.enclave,
+            .awaits_donor = awaits_donor,
+        };
+        join_turn(&s->join, &env, now_us);
+    }
+    return is_needed;
+}
+
+void sync_wake(struct sync *s, const struct link *l)
+{
+    s->is_busy = s->is_busy || (l->sync != NULL && l->sync->is_listed);
+}
+
+uint64_t sync_deadline(const struct sync *s)
+{
+    if (s->is_busy) {
+        return 0;
+    }
+    return s->tell_at_us < s->tell_again_at_us ? s->tell_at_us : s->tell_again_at_us;
+}
+
+bool sync_is_under_way(const struct sync *s)
+{
+    return s->sides != NULL || join_is_active(&s->join);
+}
+
+/* ---- Joining ---- */
+
+void sync_join(struct sync *s, uint64_t now_us)
+{
+    join_begin(&s->join, now_us);
+}
+
+bool sync_is_joining(const struct sync *s)
+{
+    return join_is_active(&s->join);
+}
+
+void sync_ask_again(struct sync *s, const struct link *l)
+{
+    join_link_gone(&s->join, l->id);
+}
+
+void sync_join_alone(struct sync *s)
+{
+    join_end(&s->join);
+}
+
+void sync_check(const struct sync *s)
+{
+    for (const struct sync_side *side = s->sides; side != NULL; side = side->next) {
+        ASSERT(side->is_listed);
+    }
+    uint32_t slot = 0;
+    for (struct link *l; (l = mesh_next(s->config.mesh, &slot)) != NULL; slot++) {
+        if (l->sync != NULL) {
+            side_check(l->sync);
+        }
+    }
+}

@@ -1,0 +1,113 @@
+/*
+ * sync_side: one link's share of reconciliation: the session that this node began on it, if any,
+ * and what the peer's session and joins have asked for. What is under way is worked off in steps,
+ * one kind after the other, so that a long stream does not hold up a joining node.
+ */
+#ifndef GOSSIP_SYNC_SIDE_H
+#define GOSSIP_SYNC_SIDE_H
+
+#include "gossip/repair/job.h"
+#include "gossip/repair/rateless.h"
+#include "gossip/replication/link.h"
+#include "gossip/replication/mesh.h"
+
+enum {
+    SYNC_JOBS_MAX = 16, /* waiting on one link; an honest peer asks for an answer and a join */
+    SYNC_SINKS_MAX = 4, /* streams that are taken in at once; others wait for their turn */
+    SYNC_PAUSE_US =
+        1000 * 1000, /* between two sessions on a link, and 4 times the last one's length */
+    SYNC_STALL_US = 10 * 1000 * 1000,       /* without progress a session or a donor is given up */
+    SYNC_LENGTH_MAX_US = 600 * 1000 * 1000, /* and a session after this in any case */
+    SYNC_SLOW_US = 500 * 1000, /* a session that stands still so long keeps no other waiting */
+    /* After records came by reconciliation the root is told so soon; and once more when they are
+     * old enough for the cut. */
+    SYNC_TELL_US = 200 * 1000,
+    SYNC_TELL_AGAIN_US = 2500 * 1000,
+    SYNC_CUT_DELAY_S = 2, /* roots are compared as of this long ago */
+};
+
+/* As of now, recent seconds and the epoch about to expire included. */
+#define SYNC_CUT_ALL UINT64_MAX
+
+struct sync_config {
+    struct store *store;
+    struct mesh *mesh;
+    struct replica *replica;
+    struct outbox *outbox;
+    struct engine_counters *counters;
+    const char *enclave;   /* ours */
+    const uint8_t *secret; /* SIPHASH_KEY_BYTES: of the sessions' keys, which peers are told */
+};
+
+enum {
+    SIDE_RESPONDING_US = 2 * 1000 * 1000, /* after a peer's message, before a session of our own */
+    SIDE_WORKS = 4,                       /* kinds of work: jobs, list, stream, sink */
+};
+
+/* What the peer compares with us in the session that it began. */
+struct peer_session {
+    bool is_known;
+    uint8_t session;
+    uint64_t cut_s, key;
+};
+
+struct sync_side {
+    struct link *link;
+    struct sync_side *next; /* in the list of those with something under way */
+    bool is_listed;
+    uint32_t work_at; /* the kind of work that has its turn */
+
+    bool is_active;   /* our session */
+    bool is_answered; /* the last SYNC_EPOCHS has come */
+    uint8_t session;
+    uint64_t cut_s, key;
+    uint64_t begun_at_us, moved_at_us, not_before_us, responding_until_us;
+    uint64_t soonest_us; /* as not_before_us, were the last session a short one */
+    struct scope push_scope, list_scope,
+        stream_scope;                      /* epochs that differ, by what is to be done */
+    uint64_t list_entries, stream_entries; /* the larger of both sides' */
+    uint32_t groups, groups_differing;     /* of ours, and as answered */
+    uint32_t epochs, epochs_differing;     /* of both in differing groups */
+    bool is_pushing;                       /* a JOB_PUSH is among the jobs */
+    struct source *list, *stream;
+    uint64_t exchanged; /* records, both ways, of the session */
+
+    struct peer_session peer;
+    struct sink *sink;
+    struct job *answer; /* its list has not come whole yet */
+
+    struct job *jobs; /* oldest first */
+    struct job *last_job;
+    uint32_t job_count;
+    uint64_t progress; /* the link's, when last looked at */
+};
+
+/* The link's side, made when there is none. */
+struct sync_side *side_of(struct link *l);
+
+/* NULL is ignored. The owner has taken it out of its list. */
+void side_free(struct sync_side *side, struct store *store);
+
+void side_begin(struct sync_side *side, uint64_t cut_s, uint64_t key, uint64_t now_us);
+void side_end(struct sync_side *side, struct store *store, uint64_t now_us);
+
+/* Ends our session, if there is one, before it is done: what it was begun for after a loss is still
+ * to be done, so the link needs another one then. */
+void side_abort(struct sync_side *side, struct store *store);
+
+/* Drops what the peer's session has asked for; streams to a joining node stay. */
+void side_forget_peer(struct sync_side *side, struct store *store);
+
+/* Drops everything. */
+void side_drop(struct sync_side *side, struct store *store);
+
+/* The job is owned by the side from then on. */
+void side_push(struct sync_side *side, struct job *j);
+void side_pop(struct sync_side *side, struct store *store);
+
+/* Something is under way, here or with the peer. */
+bool side_is_idle(const struct sync_side *side);
+
+void side_check(const struct sync_side *side);
+
+#endif

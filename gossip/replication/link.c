@@ -1,0 +1,433 @@
+#include "gossip/replication/link.h"
+
+#include "core/base/assert.h"
+#include "core/base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { QUEUE_SIZE_MIN = 64 };
+
+void link_init(struct link *l, uint32_t id, uint32_t slot, enum link_state state, bool is_dialed,
+               const struct addr *addr, uint64_t now_us)
+{
+    ASSERT(id != 0);
+    *l = (struct link){.id = id,
+                       .slot = slot,
+                       .state = state,
+                       .is_dialed = is_dialed,
+                       .addr = *addr,
+                       .begun_us = now_us,
+                       .since_us = now_us};
+    buf_init(&l->in, FRAME_HEADER_BYTES + FRAME_PAYLOAD_MAX);
+    buf_init(&l->control, LINK_CONTROL_BYTES_MAX);
+    buf_init(&l->bulk, LINK_BULK_BYTES_MAX);
+    buf_init(&l->news, LINK_NEWS_BYTES_MAX);
+    l->used_us = now_us;
+    l->peer_role = ROLE_KEEPS;
+}
+
+static void large_free(struct large *large)
+{
+    if (large != NULL) {
+        blob_release(large->blob);
+        free(large);
+    }
+}
+
+void link_fini(struct link *l)
+{
+    ASSERT(l->sync == NULL);
+    buf_fini(&l->in);
+    buf_fini(&l->control);
+    buf_fini(&l->bulk);
+    buf_fini(&l->news);
+    free(l->batch);
+    free(l->live.items);
+    free(l->big.items);
+    free(l->unacked.items);
+    large_free(l->out_large);
+    large_free(l->in_large);
+    *l = (struct link){.state = LINK_FREE};
+}
+
+/* ---- Queues ---- */
+
+static enum rc queue_push(struct write_queue *q, const struct queued_write *w)
+{
+    if (q->count == LINK_QUEUE_MAX) {
+        return RC_FULL;
+    }
+    if (q->count == q->size) {
+        const size_t size = q->size == 0 ? QUEUE_SIZE_MIN : 2 * q->size;
+        struct queued_write *items = mem_new(size, sizeof(*items));
+        for (size_t i = 0; i < q->count; i++) {
+            items[i] = q->items[(q->head + i) & (q->size - 1)];
+        }
+        free(q->items);
+        *q = (struct write_queue){.items = items, .size = size, .count = q->count};
+    }
+    q->items[(q->head + q->count++) & (q->size - 1)] = *w;
+    return RC_OK;
+}
+
+static bool queue_pop(struct write_queue *q, struct queued_write *ret_w)
+{
+    if (q->count == 0) {
+        return false;
+    }
+    *ret_w = q->items[q->head];
+    q->head = (q->head + 1) & (q->size - 1);
+    q->count--;
+    return true;
+}
+
+static void queue_clear(struct write_queue *q)
+{
+    free(q->items);
+    *q = (struct write_queue){.size = 0};
+}
+
+static enum rc big_push(struct link *l, const struct queued_write *w)
+{
+    const enum rc rc = queue_push(&l->big, w);
+    l->big_queued += rc == RC_OK;
+    return rc;
+}
+
+enum rc link_enqueue(struct link *l, const struct queued_write *w, bool is_big)
+{
+    return is_big ? big_push(l, w) : queue_push(&l->live, w);
+}
+
+void link_clear_queue(struct link *l, bool is_big)
+{
+    l->big_done += is_big ? l->big.count : 0;
+    queue_clear(is_big ? &l->big : &l->live);
+}
+
+void link_move_queue(struct link *from, struct link *to)
+{
+    struct queued_write w;
+    while (queue_pop(&from->live, &w) && queue_push(&to->live, &w) == RC_OK) {
+    }
+    while (queue_pop(&from->big, &w) && big_push(to, &w) == RC_OK) {
+    }
+}
+
+static void unacked_push(struct unacked_queue *q, uint64_t number, uint32_t waiter)
+{
+    if (q->count == LINK_UNACKED_MAX) {
+        q->head = (q->head + 1) & (q->size - 1);
+        q->count--;
+    }
+    if (q->count == q->size) {
+        const size_t size = q->size == 0 ? QUEUE_SIZE_MIN : 2 * q->size;
+        struct unacked *items = mem_new(size, sizeof(*items));
+        for (size_t i = 0; i < q->count; i++) {
+            items[i] = q->items[(q->head + i) & (q->size - 1)];
+        }
+        free(q->items);
+        *q = (struct unacked_queue){.items = items, .size = size, .count = q->count};
+    }
+    q->items[(q->head + q->count++) & (q->size - 1)] =
+        (struct unacked){.number = number, .waiter = waiter};
+}
+
+bool link_pop_acked(struct link *l, uint64_t number, uint32_t *ret_waiter)
+{
+    struct unacked_queue *q = &l->unacked;
+    while (q->count > 0 && q->items[q->head].number <= number) {
+        const uint32_t waiter = q->items[q->head].waiter;
+        q->head = (q->head + 1) & (q->size - 1);
+        q->count--;
+        if (waiter != 0) {
+            *ret_waiter = waiter;
+            return true;
+        }
+    }
+    return false;
+}
+
+uint32_t link_take_refused(struct link *l, uint64_t number)
+{
+    struct unacked_queue *q = &l->unacked;
+    for (size_t i = 0; i < q->count; i++) {
+        struct unacked *item = &q->items[(q->head + i) & (q->size - 1)];
+        if (item->number == number) {
+            const uint32_t waiter = item->waiter;
+            item->waiter = 0;
+            return waiter;
+        }
+        if (item->number > number) {
+            break;
+        }
+    }
+    return 0;
+}
+
+/* ---- Frames out ---- */
+
+static enum rc append_frame(struct buf *to, enum frame_type type, uint8_t flags,
+                            const void *payload, size_t len)
+{
+    ASSERT(len <= FRAME_PAYLOAD_MAX);
+    uint8_t *room = NULL;
+    const enum rc rc = buf_reserve(to, FRAME_HEADER_BYTES + len, &room);
+    if (rc != RC_OK) {
+        return rc;
+    }
+    struct cursor c = cursor_writer(room, FRAME_HEADER_BYTES + len);
+    frame_header_write(&c, type, flags, len);
+    cursor_put_bytes(&c, payload, len);
+    ASSERT(cursor_ok(&c));
+    buf_commit(to, FRAME_HEADER_BYTES + len);
+    return RC_OK;
+}
+
+enum rc link_control(struct link *l, enum frame_type type, uint8_t flags, const void *payload,
+                     size_t len)
+{
+    return append_frame(&l->control, type, flags, payload, len);
+}
+
+/* Puts the records that were collected behind what is in the bulk buffer. */
+static enum rc close_batch(struct link *l)
+{
+    const uint8_t *frame = NULL;
+    const size_t len = l->batch == NULL ? 0 : batch_frame(l->batch, &frame);
+    const enum rc rc = len == 0 ? RC_OK : buf_append(&l->bulk, frame, len);
+    if (len > 0 && rc == RC_OK) {
+        batch_clear(l->batch);
+    }
+    return rc;
+}
+
+enum rc link_bulk(struct link *l, enum frame_type type, const void *payload, size_t len)
+{
+    enum rc rc = close_batch(l);
+    if (rc == RC_OK) {
+        rc = append_frame(&l->bulk, type, FRAME_CRITICAL, payload, len);
+        l->bulk_frames_bytes += rc == RC_OK ? FRAME_HEADER_BYTES + len : 0;
+    }
+    return rc;
+}
+
+bool link_bulk_has_room(const struct link *l)
+{
+    return l->bulk.len < LINK_BULK_ROOM_BYTES && l->big.count < LINK_QUEUE_MAX / 2;
+}
+
+void link_bulk_rest(struct link *l)
+{
+    if (l->batch != NULL && close_batch(l) == RC_OK) {
+        free(l->batch);
+        l->batch = NULL;
+    }
+}
+
+/* A RECORD frame, header included; a guard goes without its value. */
+static enum rc append_record(struct buf *to, const struct record *r, uint8_t kind)
+{
+    const size_t value_len = kind & RECORD_IS_GUARD ? 0 : r->value_len;
+    const size_t most = FRAME_HEADER_BYTES + RECORD_WIRE_OVERHEAD_MAX + r->key_len + value_len;
+    uint8_t *room = NULL;
+    const enum rc rc = buf_reserve(to, most, &room);
+    if (rc != RC_OK) {
+        return rc;
+    }
+    struct cursor c = cursor_writer(room, most);
+    frame_header_write(&c, FRAME_RECORD, FRAME_CRITICAL, 0);
+    frame_record_write(&c, r, kind, false);
+    cursor_put_bytes(&c, r->value, value_len);
+    ASSERT(cursor_ok(&c));
+    const size_t len = c.pos;
+    struct cursor header = cursor_writer(room, FRAME_HEADER_BYTES);
+    frame_header_write(&header, FRAME_RECORD, FRAME_CRITICAL, len - FRAME_HEADER_BYTES);
+    buf_commit(to, len);
+    return RC_OK;
+}
+
+enum rc link_bulk_record(struct link *l, const struct record *r, uint32_t handle)
+{
+    if (r->blob == NULL) {
+        if (l->batch == NULL) {
+            l->batch = mem_new(1, sizeof(*l->batch));
+        }
+        enum rc rc = batch_add(l->batch, r);
+        if (rc == RC_FULL) {
+            rc = close_batch(l);
+            rc = rc == RC_OK ? batch_add(l->batch, r) : rc;
+        }
+        l->records_out += rc == RC_OK;
+        l->progress += rc == RC_OK;
+        return rc;
+    }
+    const struct queued_write w = {
+        .handle = handle, .version = r->version, .kind = RECORD_IS_COUNTED};
+    return big_push(l, &w);
+}
+
+bool link_has_output(const struct link *l)
+{
+    return l->control.len > 0 || l->bulk.len > 0 || (l->batch != NULL && l->batch->count > 0) ||
+           l->live.count > 0 || l->big.count > 0 ||
+           (l->out_large != NULL && l->out_large->is_active);
+}
+
+static void count_sent(struct link *l, uint8_t kind, uint32_t waiter)
+{
+    if ((kind & RECORD_IS_COUNTED) == 0) {
+        return;
+    }
+    l->sent_count++;
+    if (waiter != 0) {
+        unacked_push(&l->unacked, l->sent_count, waiter);
+    }
+}
+
+/* The record behind a queued write as it is now; false when there is nothing to send any more. */
+static bool find_record(const struct link_source *source, const struct queued_write *w,
+                        struct record *ret_record)
+{
+    if (store_at(source->store, w->handle, &w->version, source->now_ms, ret_record) == RC_OK) {
+        return true;
+    }
+    return w->waiter != 0 && source->replacement(source->arg, w, ret_record);
+}
+
+/* Starts sending a large value; the blob is held until its last byte is out. */
+static void begin_large(struct link *l, const struct record *r, const struct queued_write *w,
+                        struct buf *out)
+{
+    if (l->out_large == NULL) {
+        l->out_large = mem_new(1, sizeof(*l->out_large));
+    }
+    struct large *large = l->out_large;
+    uint8_t payload[RECORD_WIRE_OVERHEAD_MAX + KEY_BYTES_MAX];
+    struct cursor c = cursor_writer(payload, sizeof(payload));
+    frame_record_write(&c, r, w->kind, true);
+    ASSERT(cursor_ok(&c));
+    if (append_frame(out, FRAME_LARGE_BEGIN, FRAME_CRITICAL, payload, c.pos) != RC_OK) {
+        l->needs_sync = true;
+        l->big_done++;
+        return;
+    }
+    large->is_active = true;
+    large->waiter = w->waiter;
+    large->kind = w->kind;
+    large->offset = 0;
+    large->blob = blob_hold(r->blob);
+}
+
+/* One more chunk of the large value in progress. */
+static void continue_large(struct link *l, struct buf *out)
+{
+    struct large *large = l->out_large;
+    const uint8_t *run = NULL;
+    const size_t len = blob_run(large->blob, large->offset, &run);
+    if (append_frame(out, FRAME_LARGE_DATA, FRAME_CRITICAL, run, len) != RC_OK) {
+        return;
+    }
+    large->offset += len;
+    l->progress++;
+    if (large->offset == blob_len(large->blob)) {
+        large->is_active = false;
+        blob_release(large->blob);
+        large->blob = NULL;
+        l->records_out++;
+        l->big_done++;
+        count_sent(l, large->kind, large->waiter);
+    }
+}
+
+static void fill_large(struct link *l, const struct link_source *source, struct buf *out)
+{
+    struct queued_write w;
+    struct record r;
+    while ((l->out_large == NULL || !l->out_large->is_active) && queue_pop(&l->big, &w)) {
+        const bool is_found = find_record(source, &w, &r);
+        if (is_found && r.blob != NULL) {
+            begin_large(l, &r, &w, out);
+            continue;
+        }
+        l->big_done++;
+        if (!is_found) {
+            continue;
+        }
+        if (append_record(out, &r, w.kind) != RC_OK) {
+            l->needs_sync = true;
+            return;
+        }
+        l->records_out++;
+        count_sent(l, w.kind, w.waiter);
+    }
+    if (l->out_large != NULL && l->out_large->is_active) {
+        continue_large(l, out);
+    }
+}
+
+/* Small writes until `out` has reached `stop` bytes. A write that has become large goes to the
+ * other queue. */
+static void fill_small(struct link *l, const struct link_source *source, struct buf *out,
+                       size_t stop)
+{
+    struct queued_write w;
+    struct record r;
+    while (out->len < stop && queue_pop(&l->live, &w)) {
+        if (!find_record(source, &w, &r)) {
+            continue;
+        }
+        if (r.blob != NULL && (w.kind & RECORD_IS_GUARD) == 0) {
+            if (big_push(l, &w) != RC_OK) {
+                l->needs_sync = true;
+            }
+            continue;
+        }
+        if (append_record(out, &r, w.kind) != RC_OK) {
+            l->needs_sync = true;
+            return;
+        }
+        l->records_out++;
+        count_sent(l, w.kind, w.waiter);
+    }
+}
+
+/* Moves up to `len` bytes of whole frames; the buffers hold nothing but whole frames. */
+static void move_frames(struct buf *from, struct buf *out, size_t len_max)
+{
+    size_t len = 0;
+    while (len < from->len && len < len_max) {
+        struct cursor c = cursor_reader(buf_data(from) + len, from->len - len);
+        (void)cursor_u16(&c);
+        len += FRAME_HEADER_BYTES + (size_t)cursor_u32(&c);
+        ASSERT(cursor_ok(&c) && len <= from->len);
+    }
+    if (buf_append(out, buf_data(from), len) == RC_OK) {
+        buf_consume(from, len);
+    }
+}
+
+size_t link_fill(struct link *l, const struct link_source *source, struct buf *out, size_t len_max)
+{
+    const size_t start = out->len;
+    const size_t stop = start + len_max;
+    move_frames(&l->control, out, len_max);
+    if (l->state == LINK_OPEN) {
+        if (out->len < stop) {
+            fill_small(l, source, out, start + len_max / 2);
+        }
+        if (l->bulk.len == 0) {
+            (void)!close_batch(l); /* without memory for it now, the next time */
+        }
+        if (out->len < stop) {
+            move_frames(&l->bulk, out, (stop - out->len) / 2);
+        }
+        if (out->len < stop) {
+            fill_large(l, source, out);
+        }
+        fill_small(l, source, out, stop);
+    }
+    l->bytes_out += out->len - start;
+    return out->len - start;
+}

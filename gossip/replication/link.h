@@ -1,0 +1,205 @@
+/*
+ * link: one peer link's state: frames in, frames out, what waits and what is not acknowledged yet.
+ *
+ * Live writes wait as (handle, version), never as values: what was replaced meanwhile is not sent.
+ * Control frames wait as bytes. Output is pulled by whoever owns the socket, so a slow peer fills a
+ * bounded queue here and nothing else. Counted records are numbered by the order of their last byte
+ * on the wire; both sides count, no number travels with them.
+ *
+ * Left out on purpose: which links there should be (gossip/replication/mesh), what frames mean
+ * (gossip/engine, gossip/repair/sync), who waits for an acknowledgement
+ * (gossip/replication/replica).
+ */
+#ifndef GOSSIP_LINK_H
+#define GOSSIP_LINK_H
+
+#include "core/base/addr.h"
+#include "core/base/buf.h"
+#include "core/store/store.h"
+#include "gossip/replication/tree.h"
+#include "gossip/wire/batch.h"
+#include "gossip/wire/frame.h"
+#include "gossip/wire/outbox.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    LINK_QUEUE_MAX = 32768, /* live writes waiting; beyond, the link overflows and reconciles */
+    LINK_CONTROL_BYTES_MAX = 1 << 20, /* control bytes waiting; beyond, the peer is not reading */
+    LINK_UNACKED_MAX = 65536, /* as many writes can wait; of a peer that never acks the oldest go */
+    LINK_BULK_BYTES_MAX = 512 << 10, /* reconciliation's frames */
+    LINK_BULK_ROOM_BYTES = 32 << 10, /* they are made only while there are fewer */
+    LINK_NEWS_BYTES_MAX = 80 << 10,  /* announcements waiting; what is beyond is left out */
+};
+
+enum link_state {
+    LINK_FREE,
+    LINK_DIALING, /* ACTION_DIAL was given out */
+    LINK_HELLO,   /* up, the other's HELLO has not come */
+    LINK_RIVAL,   /* its HELLO names a member that is linked already: see gossip/rival.c */
+    LINK_OPEN,
+    LINK_CLOSING, /* CLOSE was sent, ACTION_CLOSE given out: nothing is taken in any more */
+};
+
+struct queued_write {
+    uint32_t handle;
+    uint32_t waiter; /* gossip/replication/replica's name for the write that waits; 0 none */
+    struct version version;
+    uint8_t kind; /* enum record_kind; RECORD_IS_GUARD sends only the guard */
+};
+
+/* A ring of queued writes that grows up to LINK_QUEUE_MAX. */
+struct write_queue {
+    struct queued_write *items;
+    size_t size; /* power of two, 0 before the first */
+    size_t head, count;
+};
+
+/* A counted record on the wire that somebody waits for. */
+struct unacked {
+    uint64_t number;
+    uint32_t waiter;
+};
+
+struct unacked_queue {
+    struct unacked *items;
+    size_t size, head, count;
+};
+
+/* A large value on its way, out or in. */
+struct large {
+    bool is_active;
+    bool is_refused; /* in: the bytes are counted and dropped */
+    uint32_t waiter;
+    uint8_t kind;
+    size_t offset;              /* value bytes sent or received */
+    struct blob *blob;          /* held; NULL when is_refused */
+    struct record record;       /* in: everything but the value */
+    uint8_t key[KEY_BYTES_MAX]; /* in: record.key points here */
+};
+
+struct link {
+    uint32_t id; /* never 0 */
+    uint32_t slot;
+    enum link_state state;
+    bool is_dialed;
+    bool is_output_asked; /* an ACTION_OUTPUT is under way */
+    bool is_close_received;
+    bool needs_sync;       /* something may have passed it by: reconcile as soon as it may */
+    bool wants_sync;       /* its root differs from ours: reconcile as of a cut */
+    bool said_ready;       /* in our HELLO */
+    bool said_records;     /* likewise: that we have some */
+    bool is_clock_agreed;  /* the peer's clock is known, and is ours */
+    bool is_conflict;      /* it is known, and more than a minute off: no data */
+    bool is_conflict_told; /* and the operator knows */
+    bool owes_writes;    /* the member has put off writes that clients wait for: sent again when it
+                            can take them, */
+    uint64_t owed_at_us; /* but not before then */
+    uint64_t owed_pause_us; /* for so long after it has put off what it seemed to be able to take */
+    uint64_t value_max, ttl_min_ms, ttl_max_ms; /* the member's, from its HELLO */
+    uint32_t differing;    /* times in a row that the peer's root differed from ours */
+    struct member *member; /* NULL before HELLO */
+    struct addr addr;      /* dialed, or accepted from */
+    struct addr seen_as;   /* our address on it; port 0 unknown */
+    uint64_t begun_us;     /* dialed, or accepted */
+    uint64_t since_us;     /* of the state */
+    uint64_t input_us;     /* when bytes came last */
+    struct uuid claimed;   /* of a rival: whom its HELLO names */
+    bool is_granted;       /* the link that the member had is silent */
+    bool is_cut;           /* a rival: more has come than is kept */
+    uint32_t asked_seq;    /* of the ping on an open link in doubt; 0: none is out */
+    uint64_t asked_us;     /* when it was sent */
+    struct buf in;         /* an unfinished frame; of a rival all that came */
+    struct buf control;
+    struct buf bulk;
+    struct batch *batch; /* records that follow what is in `bulk`; NULL until needed */
+    struct write_queue live;
+    struct write_queue big;        /* live writes and reconciled records whose value is large */
+    uint64_t big_queued, big_done; /* writes ever put into `big`; of these, sent or dropped */
+    uint64_t progress; /* counts records of reconciliation and pieces of large values, both ways */
+    struct unacked_queue unacked;
+    uint64_t sent_count, acked_count;    /* counted records out */
+    uint64_t received_count, told_count; /* counted records in; acknowledged so far */
+    struct large *out_large, *in_large;  /* allocated when first needed */
+    uint64_t bulk_frames_bytes;          /* of frames put into `bulk` that are no records */
+    uint64_t bytes_in, bytes_out, records_in, records_out;
+    uint64_t used_us; /* when something else than its role last passed */
+    uint32_t rings,
+        peer_rings; /* on which the two are neighbours, as this side and the other say */
+    uint32_t lazy;  /* the trees, as bits, in which ids go out and not writes */
+    uint64_t trial_until_us[TREE_COUNT];   /* grafted lately: see gossip/branch.c */
+    uint64_t refused_until_us[TREE_COUNT]; /* pruned lately, from this side */
+    bool is_left;                          /* the trees have left it, as it is needless */
+    uint8_t role, peer_role;               /* enum role_flags, as told and as heard */
+    bool is_role_told;
+    bool is_tree;    /* was of a broadcast tree once, and stays so: what is too much is pruned */
+    struct buf news; /* entries of the next TREE_HAVE */
+    struct sync_side *sync; /* gossip/repair/sync's; NULL until it is needed */
+};
+
+/* Makes a free slot usable. */
+void link_init(struct link *l, uint32_t id, uint32_t slot, enum link_state state, bool is_dialed,
+               const struct addr *addr, uint64_t now_us);
+
+/* Releases everything but the sync side, which its owner has taken away before. */
+void link_fini(struct link *l);
+
+/* Whether our HELLO is on it, or on its way. */
+static inline bool link_has_said_hello(const struct link *l)
+{
+    return l->state == LINK_HELLO || l->state == LINK_RIVAL || l->state == LINK_OPEN;
+}
+
+/* Appends a whole frame to the control bytes. RC_FULL: the peer does not read; end the link. */
+MUST_USE enum rc link_control(struct link *l, enum frame_type type, uint8_t flags,
+                              const void *payload, size_t len);
+
+/* The same to the bulk bytes. The caller asks for room first: as many as the socket takes at once
+ * are enough. RC_FULL beyond LINK_BULK_BYTES_MAX; RC_NO_MEMORY. */
+MUST_USE enum rc link_bulk(struct link *l, enum frame_type type, const void *payload, size_t len);
+bool link_bulk_has_room(const struct link *l);
+
+/* No more bulk comes for a while: what memory it needs is given back. */
+void link_bulk_rest(struct link *l);
+
+/* A record of reconciliation: small ones into a batch, large ones queued. RC_FULL, RC_NO_MEMORY. */
+MUST_USE enum rc link_bulk_record(struct link *l, const struct record *r, uint32_t handle);
+
+/* Queues a write. RC_FULL: LINK_QUEUE_MAX are waiting. */
+MUST_USE enum rc link_enqueue(struct link *l, const struct queued_write *w, bool is_big);
+
+/* Drops the queued small or large writes. */
+void link_clear_queue(struct link *l, bool is_big);
+
+/* Moves what is queued to another link of the same member, as far as there is room; that other
+ * link needs a reconciliation in any case, for what was under way. */
+void link_move_queue(struct link *from, struct link *to);
+
+bool link_has_output(const struct link *l);
+
+/* Where link_fill() finds the records, and what it does with those who wait for one that is gone.
+ */
+struct link_source {
+    const struct store *store;
+    uint64_t now_ms;
+    void *arg;
+    /* The version `w->waiter` waits for was replaced or is gone: fills the key's present record and
+     * its handle, or returns false. */
+    bool (*replacement)(void *arg, const struct queued_write *w, struct record *ret_record);
+};
+
+/*
+ * Appends frames to `out` until it holds about `len_max` more bytes or nothing is left; small
+ * writes pass between the chunks of a large value. Returns the bytes appended.
+ */
+size_t link_fill(struct link *l, const struct link_source *source, struct buf *out, size_t len_max);
+
+/* Takes the waiters of the counted records up to `number` out, oldest first: true and one waiter,
+ * or false. */
+bool link_pop_acked(struct link *l, uint64_t number, uint32_t *ret_waiter);
+
+/* Removes and returns the waiter of exactly this number; 0 when nobody waits for it. */
+uint32_t link_take_refused(struct link *l, uint64_t number);
+
+#endif

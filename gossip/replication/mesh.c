@@ -1,0 +1,305 @@
+#include "gossip/replication/mesh.h"
+
+#include "core/base/assert.h"
+#include "core/base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { SLOT_BITS = 12, SLOT_MASK = (1 << SLOT_BITS) - 1, WANTS_SIZE_MIN = 16 };
+
+/* A member to which a link is wanted, and what is remembered of dials to it. */
+struct want {
+    struct uuid uuid;
+    uint32_t reasons; /* enum mesh_reason */
+    uint32_t pause_us;
+    uint32_t attempt;
+    uint64_t not_before_us;
+    uint64_t demand_until_us;
+};
+
+struct mesh {
+    struct outbox *outbox;
+    struct link **links; /* by slot; NULL when free */
+    uint32_t size;
+    uint32_t use; /* counts links made */
+    struct want *wants;
+    uint32_t want_count, want_size;
+    uint64_t turn_at_us;
+};
+
+struct mesh *mesh_new(struct outbox *outbox)
+{
+    struct mesh *m = mem_new(1, sizeof(*m));
+    m->outbox = outbox;
+    m->turn_at_us = UINT64_MAX;
+    return m;
+}
+
+void mesh_free(struct mesh *m)
+{
+    if (m == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < m->size; i++) {
+        if (m->links[i] != NULL) {
+            link_fini(m->links[i]);
+            free(m->links[i]);
+        }
+    }
+    free(m->links);
+    free(m->wants);
+    free(m);
+}
+
+static uint32_t free_slot(struct mesh *m)
+{
+    for (uint32_t i = 1; i < m->size; i++) {
+        if (m->links[i] == NULL) {
+            return i;
+        }
+    }
+    if (m->size > MESH_LINKS_MAX) {
+        return 0;
+    }
+    const uint32_t size = m->size == 0 ? 16 : 2 * m->size;
+    m->links = mem_resize(m->links, size, sizeof(struct link *));
+    for (uint32_t i = m->size; i < size; i++) {
+        m->links[i] = NULL;
+    }
+    const uint32_t slot = m->size == 0 ? 1 : m->size;
+    m->size = size;
+    return slot;
+}
+
+struct link *mesh_add(struct mesh *m, enum link_state state, bool is_dialed,
+                      const struct addr *addr, uint64_t now_us)
+{
+    const uint32_t slot = free_slot(m);
+    if (slot == 0) {
+        return NULL;
+    }
+    struct link *l = mem_new(1, sizeof(*l));
+    m->use++;
+    link_init(l, m->use << SLOT_BITS | slot, slot, state, is_dialed, addr, now_us);
+    m->links[slot] = l;
+    return l;
+}
+
+bool mesh_may_accept(const struct mesh *m)
+{
+    uint32_t unmet = 0;
+    uint32_t slot = 0;
+    for (const struct link *l; (l = mesh_next(m, &slot)) != NULL; slot++) {
+        unmet += (l->state == LINK_HELLO || l->state == LINK_RIVAL) && !l->is_dialed;
+    }
+    return unmet < MESH_UNMET_MAX;
+}
+
+void mesh_remove(struct mesh *m, struct link *l)
+{
+    ASSERT(m->links[l->slot] == l);
+    m->links[l->slot] = NULL;
+    if (l->member != NULL && l->member->link == l->id) {
+        l->member->link = 0;
+    }
+    link_fini(l);
+    free(l);
+}
+
+struct link *mesh_find(const struct mesh *m, uint32_t id)
+{
+    const uint32_t slot = id & SLOT_MASK;
+    struct link *l = slot < m->size ? m->links[slot] : NULL;
+    return l != NULL && l->id == id ? l : NULL;
+}
+
+struct link *mesh_next(const struct mesh *m, uint32_t *slot)
+{
+    while (*slot < m->size && m->links[*slot] == NULL) {
+        (*slot)++;
+    }
+    return *slot < m->size ? m->links[*slot] : NULL;
+}
+
+struct link *mesh_of(const struct mesh *m, const struct member *member)
+{
+    return member->link == 0 ? NULL : mesh_find(m, member->link);
+}
+
+void mesh_ask_output(struct mesh *m, struct link *l)
+{
+    if (!l->is_output_asked && l->state != LINK_DIALING && link_has_output(l)) {
+        l->is_output_asked = true;
+        outbox_output(m->outbox, l->id);
+    }
+}
+
+static struct want *want_of(const struct mesh *m, const struct uuid *uuid)
+{
+    for (uint32_t i = 0; i < m->want_count; i++) {
+        if (uuid_equal(&m->wants[i].uuid, uuid)) {
+            return &m->wants[i];
+        }
+    }
+    return NULL;
+}
+
+static void turn_by(struct mesh *m, uint64_t at_us)
+{
+    m->turn_at_us = at_us < m->turn_at_us ? at_us : m->turn_at_us;
+}
+
+void mesh_want(struct mesh *m, const struct uuid *self, const struct member *member,
+               enum mesh_reason reason, uint64_t now_us)
+{
+    struct want *w = want_of(m, &member->uuid);
+    if (w == NULL) {
+        if (m->want_count == MESH_WANTS_MAX) {
+            return;
+        }
+        if (m->want_count == m->want_size) {
+            m->want_size = m->want_size == 0 ? WANTS_SIZE_MIN : 2 * m->want_size;
+            m->wants = mem_resize(m->wants, m->want_size, sizeof(*m->wants));
+        }
+        const bool is_first = uuid_compare(self, &member->uuid) < 0 || reason == MESH_DEMAND;
+        w = &m->wants[m->want_count++];
+        *w = (struct want){.uuid = member->uuid,
+                           .not_before_us = now_us + (is_first ? 0 : DIAL_GRACE_US)};
+    }
+    w->reasons |= reason;
+    if (reason == MESH_DEMAND) {
+        w->demand_until_us = now_us + DIAL_DEMAND_US;
+    }
+    turn_by(m, w->not_before_us);
+}
+
+void mesh_unwant(struct mesh *m, const struct uuid *uuid, enum mesh_reason reason)
+{
+    struct want *w = want_of(m, uuid);
+    if (w == NULL) {
+        return;
+    }
+    w->reasons &= ~(uint32_t)reason;
+    if (w->reasons == 0) {
+        *w = m->wants[--m->want_count];
+    }
+}
+
+uint32_t mesh_reasons(const struct mesh *m, const struct uuid *uuid)
+{
+    const struct want *w = want_of(m, uuid);
+    return w == NULL ? 0 : w->reasons;
+}
+
+const struct uuid *mesh_next_wanted(const struct mesh *m, uint32_t *at, uint32_t *ret_reasons)
+{
+    if (*at >= m->want_count) {
+        return NULL;
+    }
+    *ret_reasons = m->wants[*at].reasons;
+    return &m->wants[*at].uuid;
+}
+
+/* Pauses, each time for twice as long. */
+static void put_off(struct want *w, uint64_t now_us)
+{
+    w->pause_us = w->pause_us == 0 ? DIAL_PAUSE_MIN_US : 2 * w->pause_us;
+    if (w->pause_us > DIAL_PAUSE_MAX_US) {
+        w->pause_us = DIAL_PAUSE_MAX_US;
+    }
+    w->not_before_us = now_us + w->pause_us;
+}
+
+void mesh_failed(struct mesh *m, const struct member *member, uint64_t now_us)
+{
+    struct want *w = want_of(m, &member->uuid);
+    if (w == NULL) {
+        return;
+    }
+    put_off(w, now_us);
+    turn_by(m, w->not_before_us);
+}
+
+void mesh_succeeded(struct mesh *m, const struct member *member)
+{
+    struct want *w = want_of(m, &member->uuid);
+    if (w != NULL) {
+        w->pause_us = 0;
+        w->not_before_us = 0;
+        w->attempt = 0;
+        mesh_unwant(m, &member->uuid, MESH_DEMAND);
+    }
+}
+
+struct link *mesh_dial(struct mesh *m, const struct addr *addr, uint64_t now_us)
+{
+    uint32_t slot = 0;
+    for (struct link *l; (l = mesh_next(m, &slot)) != NULL; slot++) {
+        if (l->is_dialed && addr_equal(&l->addr, addr)) {
+            return NULL;
+        }
+    }
+    struct link *l = mesh_add(m, LINK_DIALING, true, addr, now_us);
+    if (l != NULL) {
+        outbox_dial(m->outbox, l->id, addr);
+    }
+    return l;
+}
+
+/* Dials a wanted member whose time has come; when it is to be looked at again, 0 when it is to be
+ * dropped. */
+static uint64_t consider(struct mesh *m, struct swim *swim, struct want *w, uint64_t now_us)
+{
+    const struct member *member = swim_find(swim, &w->uuid);
+    if (now_us >= w->demand_until_us) {
+        w->reasons &= ~(uint32_t)MESH_DEMAND;
+    }
+    if (member == NULL || member->state == MEMBER_DEAD || member->state == MEMBER_LEFT ||
+        w->reasons == 0) {
+        return 0;
+    }
+    if (member->link != 0) {
+        return UINT64_MAX;
+    }
+    struct addr addr;
+    if (now_us < w->not_before_us) {
+        return w->not_before_us;
+    }
+    if (!swim_addr_of(swim, member, w->attempt, &addr)) {
+        put_off(w, now_us);
+        return w->not_before_us;
+    }
+    /* The next time another address has its turn, also when this one reaches somebody else. */
+    const bool is_dialed = mesh_dial(m, &addr, now_us) != NULL;
+    w->not_before_us = now_us + (is_dialed ? LINK_HELLO_TIMEOUT_US : DIAL_PAUSE_MIN_US);
+    w->attempt++;
+    return w->not_before_us;
+}
+
+void mesh_turn(struct mesh *m, struct swim *swim, uint64_t now_us)
+{
+    if (now_us < m->turn_at_us) {
+        return;
+    }
+    m->turn_at_us = UINT64_MAX;
+    for (uint32_t i = 0; i < m->want_count;) {
+        const uint64_t again_us = consider(m, swim, &m->wants[i], now_us);
+        if (again_us == 0) {
+            m->wants[i] = m->wants[--m->want_count];
+        } else {
+            turn_by(m, again_us);
+            i++;
+        }
+    }
+}
+
+uint64_t mesh_deadline(const struct mesh *m)
+{
+    return m->turn_at_us;
+}
+
+void mesh_hurry(struct mesh *m)
+{
+    m->turn_at_us = 0;
+}

@@ -1,0 +1,96 @@
+/*
+ * mesh: which peer links there are and which should be.
+ *
+ * Whoever wants a link to a member says why; the mesh dials until there is one or nobody wants it
+ * any more, and costs what is wanted, not what is known. The member with the smaller id dials at
+ * once, the other after a grace, so that a one-way reachable pair still meets; of two links opened
+ * at once the one dialed by the smaller id stays. Failed dials are tried again with a growing pause
+ * and the member's other addresses. Ids are never reused within 2^20 links of a slot.
+ *
+ * Left out: who is to be linked (gossip/replication/overlay, gossip/spread.c), and when a link that
+ * nobody wants any more ends (gossip/peer.c).
+ */
+#ifndef GOSSIP_MESH_H
+#define GOSSIP_MESH_H
+
+#include "gossip/membership/swim.h"
+#include "gossip/replication/link.h"
+
+enum {
+    MESH_LINKS_MAX = 4095,
+    MESH_UNMET_MAX = 128,           /* accepted links of nobody known yet; more are turned away */
+    DIAL_GRACE_US = 400 * 1000,     /* the larger id waits this long for the other's dial */
+    DIAL_PAUSE_MIN_US = 200 * 1000, /* after a failed dial, doubling */
+    DIAL_PAUSE_MAX_US = 5000 * 1000,
+    DIAL_DEMAND_US = 10 * 1000 * 1000, /* a link on demand is dialed for no longer than this */
+    MESH_WANTS_MAX = 512, /* most wants are 64: the neighbours; others come and go on demand */
+    LINK_HELLO_TIMEOUT_US = 3000 * 1000, /* a link whose HELLO does not come is ended */
+};
+
+enum mesh_reason {
+    MESH_ENCLAVE = 1,   /* all members of a small enclave are linked */
+    MESH_NEIGHBOUR = 2, /* in a large one, those next to it on a ring */
+    MESH_DEMAND = 4,    /* for once: datagrams do not pass, or data differ */
+};
+
+struct mesh;
+
+struct mesh *mesh_new(struct outbox *outbox);
+void mesh_free(struct mesh *m);
+
+/* A new link in the given state, or NULL when there are MESH_LINKS_MAX. */
+struct link *mesh_add(struct mesh *m, enum link_state state, bool is_dialed,
+                      const struct addr *addr, uint64_t now_us);
+
+/* Whether one more link may be accepted before those that were accepted have said who they are. */
+bool mesh_may_accept(const struct mesh *m);
+
+/* Frees the link; its sync side must be gone. */
+void mesh_remove(struct mesh *m, struct link *l);
+
+/* NULL when the id is not (or no longer) a link. */
+struct link *mesh_find(const struct mesh *m, uint32_t id);
+
+/* The link at or after slot *slot; NULL at the end. */
+struct link *mesh_next(const struct mesh *m, uint32_t *slot);
+
+/* The member's open link; NULL when it has none. */
+struct link *mesh_of(const struct mesh *m, const struct member *member);
+
+/* Asks the caller to take output, once until it is taken. */
+void mesh_ask_output(struct mesh *m, struct link *l);
+
+/* A link to the member is wanted for one more reason. Does nothing beyond MESH_WANTS_MAX. */
+void mesh_want(struct mesh *m, const struct uuid *self, const struct member *member,
+               enum mesh_reason reason, uint64_t now_us);
+
+/* The reason is gone. The link, if there is one, stays. */
+void mesh_unwant(struct mesh *m, const struct uuid *uuid, enum mesh_reason reason);
+
+/* Why a link to the member is wanted, enum mesh_reason as bits. */
+uint32_t mesh_reasons(const struct mesh *m, const struct uuid *uuid);
+
+/* The wanted at or after *at, with *ret_reasons; NULL at the end. Valid until the next call that
+ * is not const. */
+const struct uuid *mesh_next_wanted(const struct mesh *m, uint32_t *at, uint32_t *ret_reasons);
+
+/* Dials those wanted that have no link and whose time has come, and drops those that are gone. */
+void mesh_turn(struct mesh *m, struct swim *swim, uint64_t now_us);
+
+/* When mesh_turn() has something to do; UINT64_MAX for nothing. */
+uint64_t mesh_deadline(const struct mesh *m);
+
+/* Dials an address of which no member is known yet. NULL when there are too many links or one to
+ * that address is under way. */
+struct link *mesh_dial(struct mesh *m, const struct addr *addr, uint64_t now_us);
+
+/* A dial to, or link of, the member failed: when it may be dialed again. */
+void mesh_failed(struct mesh *m, const struct member *member, uint64_t now_us);
+
+/* The member's link came up: failures are forgotten. */
+void mesh_succeeded(struct mesh *m, const struct member *member);
+
+/* Something changed that dials depend on: the next mesh_turn() looks at once. */
+void mesh_hurry(struct mesh *m);
+
+#endif

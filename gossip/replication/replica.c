@@ -1,0 +1,325 @@
+#include "gossip/replication/replica.h"
+
+#include "core/base/assert.h"
+#include "core/base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A waiter is a slot number in the low 16 bits and the slot's use count in the high ones, so that a
+ * late acknowledgement of a settled write finds nobody. Slot 0 is never used. */
+enum { SLOT_BITS = 16, SLOT_MASK = (1 << SLOT_BITS) - 1, SLOTS_MIN = 16, INDEX_SIZE = 1 << 12 };
+
+struct slot {
+    struct waiting write;
+    struct uuid members[REPLICA_PARTS_MAX]; /* that have a part in it, and which */
+    uint8_t parts[REPLICA_PARTS_MAX];
+    uint8_t part_count;
+    uint16_t use;
+    bool is_used;
+    uint32_t older, newer; /* slots in order of arrival */
+    uint32_t same_hash;    /* next slot in its chain of the index */
+};
+
+struct replica {
+    uint64_t timeout_us;
+    struct outbox *outbox;
+    struct slot *slots;
+    uint32_t slot_count; /* allocated */
+    uint32_t free_head;  /* through `newer` */
+    uint32_t oldest, newest;
+    uint32_t count;
+    uint32_t index[INDEX_SIZE]; /* by record id */
+    uint64_t quorum_total, pending_total;
+};
+
+struct replica *replica_new(uint64_t timeout_us, struct outbox *outbox)
+{
+    struct replica *r = mem_new(1, sizeof(*r));
+    r->timeout_us = timeout_us;
+    r->outbox = outbox;
+    return r;
+}
+
+void replica_free(struct replica *r)
+{
+    if (r == NULL) {
+        return;
+    }
+    for (uint32_t i = r->oldest; i != 0; i = r->slots[i].newer) {
+        free(r->slots[i].write.key);
+    }
+    free(r->slots);
+    free(r);
+}
+
+uint32_t replica_quorum(uint32_t members, uint32_t factor)
+{
+    return (members < factor ? members : factor) / 2 + 1;
+}
+
+static uint32_t waiter_of(const struct replica *r, uint32_t slot)
+{
+    return (uint32_t)r->slots[slot].use << SLOT_BITS | slot;
+}
+
+static uint32_t slot_of(const struct replica *r, uint32_t waiter)
+{
+    const uint32_t slot = waiter & SLOT_MASK;
+    const bool is_ours = slot != 0 && slot < r->slot_count && r->slots[slot].is_used &&
+                         r->slots[slot].use == waiter >> SLOT_BITS;
+    return is_ours ? slot : 0;
+}
+
+static uint32_t *chain_of(struct replica *r, uint64_t record_id)
+{
+    return &r->index[record_id % INDEX_SIZE];
+}
+
+static void grow(struct replica *r)
+{
+    const uint32_t count = r->slot_count == 0 ? SLOTS_MIN : 2 * r->slot_count;
+    r->slots = mem_resize(r->slots, count, sizeof(*r->slots));
+    memset(r->slots + r->slot_count, 0, (count - r->slot_count) * sizeof(*r->slots));
+    for (uint32_t i = count - 1; i >= r->slot_count && i > 0; i--) {
+        r->slots[i].newer = r->free_head;
+        r->free_head = i;
+    }
+    r->slot_count = count;
+}
+
+enum rc replica_wait(struct replica *r, const struct waiting *write, uint64_t now_us,
+                     uint32_t *ret_waiter)
+{
+    ASSERT(write->quorum > 1 && write->quorum - 1 <= REPLICA_HOLDERS_MAX);
+    if (r->count == REPLICA_WAITING_MAX) {
+        return RC_OVERLOADED;
+    }
+    if (r->free_head == 0) {
+        grow(r);
+    }
+    const uint32_t slot = r->free_head;
+    struct slot *s = &r->slots[slot];
+    r->free_head = s->newer;
+    s->write = *write;
+    s->write.have = 1;
+    s->part_count = 0;
+    s->write.deadline_us = now_us + r->timeout_us;
+    s->write.key = mem_new(1, write->key_len);
+    memcpy(s->write.key, write->key, write->key_len);
+    s->use++;
+    s->is_used = true;
+    s->newer = 0;
+    s->older = r->newest;
+    *(r->newest != 0 ? &r->slots[r->newest].newer : &r->oldest) = slot;
+    r->newest = slot;
+    uint32_t *chain = chain_of(r, write->record_id);
+    s->same_hash = *chain;
+    *chain = slot;
+    r->count++;
+    *ret_waiter = waiter_of(r, slot);
+    return RC_OK;
+}
+
+const struct waiting *replica_at(const struct replica *r, uint32_t waiter)
+{
+    const uint32_t slot = slot_of(r, waiter);
+    return slot == 0 ? NULL : &r->slots[slot].write;
+}
+
+uint32_t replica_find(const struct replica *r, uint64_t record_id, const struct version *version)
+{
+    for (uint32_t i = r->index[record_id % INDEX_SIZE]; i != 0; i = r->slots[i].same_hash) {
+        const struct waiting *write = &r->slots[i].write;
+        if (write->record_id == record_id && version_compare(&write->version, version) == 0) {
+            return waiter_of(r, i);
+        }
+    }
+    return 0;
+}
+
+static void settle(struct replica *r, uint32_t slot, enum put_status status)
+{
+    struct slot *s = &r->slots[slot];
+    const struct put_done done = {
+        .token = s->write.token,
+        .status = status,
+        .have = s->write.have,
+        .members = s->write.members,
+    };
+    outbox_put_done(r->outbox, &done);
+    *(status == PUT_QUORUM ? &r->quorum_total : &r->pending_total) += 1;
+    uint32_t *link = chain_of(r, s->write.record_id);
+    while (*link != slot) {
+        link = &r->slots[*link].same_hash;
+    }
+    *link = s->same_hash;
+    *(s->older != 0 ? &r->slots[s->older].newer : &r->oldest) = s->newer;
+    *(s->newer != 0 ? &r->slots[s->newer].older : &r->newest) = s->older;
+    mem_wipe(s->write.key, s->write.key_len);
+    free(s->write.key);
+    s->write.key = NULL;
+    s->is_used = false;
+    s->newer = r->free_head;
+    r->free_head = slot;
+    r->count--;
+}
+
+/* Where the member stands among those that have a part; part_count when it has none. */
+static uint32_t find_part(const struct slot *s, const struct uuid *member)
+{
+    uint32_t at = 0;
+    while (at < s->part_count && !uuid_equal(&s->members[at], member)) {
+        at++;
+    }
+    return at;
+}
+
+/* Room for one more, REPLICA_PARTS_MAX: none. When all places are taken, a holder gets that of one
+ * that does not hold the write: holders are never so many. */
+static uint32_t new_part(struct slot *s, enum replica_part part)
+{
+    if (s->part_count < REPLICA_PARTS_MAX) {
+        return s->part_count++;
+    }
+    uint32_t at = 0;
+    while (at < REPLICA_PARTS_MAX &&
+           (part == REPLICA_HOLDS ? s->parts[at] == REPLICA_HOLDS : s->parts[at] != REPLICA_NONE)) {
+        at++;
+    }
+    return at;
+}
+
+/* False when there was nothing to change, or no room. */
+static bool set_part(struct slot *s, const struct uuid *member, enum replica_part part)
+{
+    uint32_t at = find_part(s, member);
+    if (at == s->part_count) {
+        at = part == REPLICA_NONE ? REPLICA_PARTS_MAX : new_part(s, part);
+    } else if (s->parts[at] == REPLICA_HOLDS || s->parts[at] == part) {
+        return false;
+    }
+    if (at == REPLICA_PARTS_MAX) {
+        return false;
+    }
+    s->members[at] = *member;
+    s->parts[at] = (uint8_t)part;
+    return true;
+}
+
+void replica_held(struct replica *r, uint32_t waiter, const struct uuid *member)
+{
+    const uint32_t slot = slot_of(r, waiter);
+    struct slot *s = slot == 0 ? NULL : &r->slots[slot];
+    if (s != NULL && set_part(s, member, REPLICA_HOLDS) && ++s->write.have == s->write.quorum) {
+        settle(r, slot, PUT_QUORUM);
+    }
+}
+
+void replica_note(struct replica *r, uint32_t waiter, const struct uuid *member,
+                  enum replica_part part)
+{
+    ASSERT(part != REPLICA_HOLDS);
+    const uint32_t slot = slot_of(r, waiter);
+    if (slot != 0) {
+        (void)set_part(&r->slots[slot], member, part);
+    }
+}
+
+enum replica_part replica_part(const struct replica *r, uint32_t waiter, const struct uuid *member)
+{
+    const uint32_t slot = slot_of(r, waiter);
+    const struct slot *s = slot == 0 ? NULL : &r->slots[slot];
+    const uint32_t at = s == NULL ? 0 : find_part(s, member);
+    return s == NULL || at == s->part_count ? REPLICA_NONE : (enum replica_part)s->parts[at];
+}
+
+uint32_t replica_parts(const struct replica *r, uint32_t waiter, enum replica_part part)
+{
+    const uint32_t slot = slot_of(r, waiter);
+    uint32_t count = 0;
+    for (uint32_t i = 0; slot != 0 && i < r->slots[slot].part_count; i++) {
+        count += r->slots[slot].parts[i] == part;
+    }
+    return count;
+}
+
+const struct uuid *replica_next_settled(const struct replica *r, uint32_t waiter, uint32_t *at)
+{
+    const uint32_t slot = slot_of(r, waiter);
+    while (slot != 0 && *at < r->slots[slot].part_count) {
+        const struct slot *s = &r->slots[slot];
+        const uint32_t i = (*at)++;
+        if (s->parts[i] == REPLICA_HOLDS || s->parts[i] == REPLICA_REFUSED) {
+            return &s->members[i];
+        }
+    }
+    return NULL;
+}
+
+void replica_give_up(struct replica *r, uint32_t waiter)
+{
+    const uint32_t slot = slot_of(r, waiter);
+    if (slot != 0) {
+        settle(r, slot, PUT_PENDING);
+    }
+}
+
+uint32_t replica_first(const struct replica *r)
+{
+    return r->oldest == 0 ? 0 : waiter_of(r, r->oldest);
+}
+
+uint32_t replica_next(const struct replica *r, uint32_t waiter)
+{
+    const uint32_t slot = slot_of(r, waiter);
+    const uint32_t next = slot == 0 ? 0 : r->slots[slot].newer;
+    return next == 0 ? 0 : waiter_of(r, next);
+}
+
+uint32_t replica_expire(struct replica *r, uint64_t now_us)
+{
+    uint32_t count = 0;
+    while (r->oldest != 0 && r->slots[r->oldest].write.deadline_us <= now_us) {
+        settle(r, r->oldest, PUT_PENDING);
+        count++;
+    }
+    return count;
+}
+
+uint64_t replica_deadline(const struct replica *r)
+{
+    return r->oldest == 0 ? UINT64_MAX : r->slots[r->oldest].write.deadline_us;
+}
+
+uint32_t replica_count(const struct replica *r)
+{
+    return r->count;
+}
+
+uint64_t replica_quorum_total(const struct replica *r)
+{
+    return r->quorum_total;
+}
+
+uint64_t replica_pending_total(const struct replica *r)
+{
+    return r->pending_total;
+}
+
+void replica_check(const struct replica *r)
+{
+    uint32_t count = 0;
+    uint64_t deadline_us = 0;
+    for (uint32_t i = r->oldest; i != 0; i = r->slots[i].newer) {
+        const struct slot *s = &r->slots[i];
+        ASSERT(s->is_used);
+        ASSERT(s->write.have >= 1 && s->write.have < s->write.quorum);
+        ASSERT(replica_parts(r, waiter_of(r, i), REPLICA_HOLDS) + 1 == s->write.have);
+        ASSERT(s->write.deadline_us >= deadline_us);
+        ASSERT(replica_find(r, s->write.record_id, &s->write.version) != 0);
+        deadline_us = s->write.deadline_us;
+        count++;
+    }
+    ASSERT(count == r->count);
+}

@@ -1,0 +1,126 @@
+#include "gossip/wire/frame.h"
+
+void frame_header_write(struct cursor *c, enum frame_type type, uint8_t flags, size_t payload_len)
+{
+    cursor_put_u8(c, (uint8_t)type);
+    cursor_put_u8(c, flags);
+    cursor_put_u32(c, (uint32_t)payload_len);
+}
+
+void frame_hello_write(struct cursor *c, const struct frame_hello *hello)
+{
+    cursor_put_u64(c, hello->cluster);
+    cursor_put_u8(c, hello->version_min);
+    cursor_put_u8(c, hello->version_max);
+    cursor_put_u8(c, hello->flags);
+    cursor_put_u64(c, hello->clock_us);
+    cursor_put_u64(c, hello->value_max);
+    cursor_put_u64(c, hello->ttl_min_ms);
+    cursor_put_u64(c, hello->ttl_max_ms);
+    addr_write(c, &hello->seen_as);
+    card_write(c, &hello->card);
+}
+
+bool frame_hello_is_ours(const struct frame_hello *hello)
+{
+    return hello->version_min <= PROTOCOL_VERSION_MAX && hello->version_max >= PROTOCOL_VERSION_MIN;
+}
+
+void frame_hello_read(struct cursor *c, struct frame_hello *ret_hello)
+{
+    ret_hello->cluster = cursor_u64(c);
+    ret_hello->version_min = cursor_u8(c);
+    ret_hello->version_max = cursor_u8(c);
+    if (ret_hello->version_min > ret_hello->version_max) {
+        cursor_fail(c);
+    }
+    if (!frame_hello_is_ours(ret_hello)) {
+        return;
+    }
+    ret_hello->flags = cursor_u8(c);
+    ret_hello->clock_us = cursor_u64(c);
+    ret_hello->value_max = cursor_u64(c);
+    ret_hello->ttl_min_ms = cursor_u64(c);
+    ret_hello->ttl_max_ms = cursor_u64(c);
+    ret_hello->seen_as = addr_read(c);
+    card_read(c, &ret_hello->card);
+}
+
+void frame_role_write(struct cursor *c, const struct frame_role *role)
+{
+    cursor_put_u8(c, role->flags);
+    cursor_put_u32(c, role->rings);
+}
+
+void frame_role_read(struct cursor *c, struct frame_role *ret_role)
+{
+    ret_role->flags = cursor_u8(c);
+    ret_role->rings = cursor_u32(c);
+}
+
+void frame_tree_write(struct cursor *c, const struct frame_tree *entry)
+{
+    cursor_put_u8(c, entry->kind);
+    cursor_put_u8(c, entry->tree);
+    cursor_put_u64(c, entry->id);
+}
+
+void frame_tree_read(struct cursor *c, struct frame_tree *ret_entry)
+{
+    ret_entry->kind = cursor_u8(c);
+    ret_entry->tree = cursor_u8(c);
+    ret_entry->id = cursor_u64(c);
+    if (ret_entry->kind > TREE_GONE || ret_entry->tree >= TREE_COUNT) {
+        cursor_fail(c);
+    }
+}
+
+void frame_record_write(struct cursor *c, const struct record *r, uint8_t kind, bool is_large)
+{
+    kind |= r->guard_ms > 0 ? RECORD_HAS_GUARD : 0;
+    kind |= r->is_shadow ? RECORD_IS_SHADOW : 0;
+    /* Who only guards what the other holds does not bring what the other shows. */
+    kind |= r->ahead_ms > 0 && (kind & RECORD_IS_GUARD) == 0 ? RECORD_HAS_AHEAD : 0;
+    cursor_put_u8(c, kind);
+    cursor_put_u64(c, r->version.stamp);
+    cursor_put_uuid(c, &r->version.origin);
+    cursor_put_u64(c, r->expiry_ms);
+    if (kind & RECORD_HAS_GUARD) {
+        cursor_put_u64(c, r->guard_ms);
+    }
+    if (kind & RECORD_HAS_AHEAD) {
+        cursor_put_u16(c, r->ahead_ms);
+    }
+    if (is_large) {
+        cursor_put_u32(c, (uint32_t)r->value_len);
+    }
+    cursor_put_u16(c, (uint16_t)r->key_len);
+    cursor_put_bytes(c, r->key, r->key_len);
+}
+
+void frame_record_read(struct cursor *c, bool is_large, struct frame_record *ret_record)
+{
+    struct record *r = &ret_record->record;
+    *ret_record = (struct frame_record){.kind = cursor_u8(c)};
+    r->version.stamp = cursor_u64(c);
+    r->version.origin = cursor_uuid(c);
+    r->expiry_ms = cursor_u64(c);
+    r->guard_ms = ret_record->kind & RECORD_HAS_GUARD ? cursor_u64(c) : 0;
+    r->ahead_ms = ret_record->kind & RECORD_HAS_AHEAD ? cursor_u16(c) : 0;
+    r->value_len = is_large ? cursor_u32(c) : 0;
+    r->key_len = cursor_u16(c);
+    r->key = cursor_bytes(c, r->key_len);
+    r->is_shadow = (ret_record->kind & RECORD_IS_SHADOW) != 0;
+    if (!is_large) {
+        r->value_len = cursor_left(c);
+        r->value = cursor_bytes(c, r->value_len);
+    }
+    /* A large value comes later: what stands here is checked without it. */
+    struct record head = *r;
+    head.value_len = is_large ? 0 : r->value_len;
+    const bool has_no_value = r->is_shadow || (ret_record->kind & RECORD_IS_GUARD) != 0;
+    if (cursor_ok(c) && (record_check(&head) != RC_OK || r->value_len > RECORD_VALUE_MAX ||
+                         (has_no_value && r->value_len > 0))) {
+        cursor_fail(c);
+    }
+}

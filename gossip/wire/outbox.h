@@ -1,0 +1,114 @@
+/*
+ * outbox: what the engine wants done. A step never sends; it appends actions here and the caller
+ * drains them.
+ *
+ * Bounded: beyond its maximum a datagram is dropped and counted, as the network would have done.
+ * Actions of the other kinds are few (bounded by links and client requests) and are never dropped.
+ */
+#ifndef GOSSIP_OUTBOX_H
+#define GOSSIP_OUTBOX_H
+
+#include "core/base/addr.h"
+#include "core/base/uuid.h"
+#include "core/store/version.h"
+#include "gossip/wire/member.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { DATAGRAM_BYTES_MAX = 1400, OUTBOX_DATAGRAMS_MAX = 512 };
+
+enum action_kind {
+    ACTION_DATAGRAM, /* send `data` to `addr`, best effort */
+    ACTION_DIAL, /* open a peer link to `addr` under the id `link`; answer with engine_link_up() or
+                    _down() */
+    ACTION_OUTPUT, /* link `link` has bytes to take by engine_link_output() */
+    ACTION_CLOSE, /* flush what was taken, then close link `link`; no engine_link_down() is expected
+                   */
+    ACTION_PUT_DONE, /* the client write `token` is settled: see `put` */
+    ACTION_NOTICE,   /* something an operator may want to read: see `notice` */
+};
+
+enum put_status {
+    PUT_QUORUM,  /* the quorum holds it: 201 */
+    PUT_PENDING, /* held here, the quorum did not answer in time or cannot any more: 202 */
+};
+
+struct put_done {
+    uint64_t token;
+    enum put_status status;
+    uint32_t have;    /* distinct members known to hold it, this one included */
+    uint32_t members; /* members of the enclave when the write arrived, this one included */
+};
+
+enum notice_kind {
+    NOTICE_MEMBER_JOINED, /* first seen alive */
+    NOTICE_MEMBER_SUSPECT,
+    NOTICE_MEMBER_ALIVE, /* a suspicion or a death was refuted */
+    NOTICE_MEMBER_DEAD,
+    NOTICE_MEMBER_LEFT,
+    NOTICE_LINK_UP,
+    NOTICE_LINK_DOWN,      /* text says why */
+    NOTICE_LINK_OVERFLOW,  /* its queue was emptied; a reconciliation follows */
+    NOTICE_STRANGER,       /* text: where; told once a minute at most */
+    NOTICE_VERSION,        /* likewise; text: where, and both versions */
+    NOTICE_CLOCK_SET,      /* value: offset in ms */
+    NOTICE_CLOCK_CONFLICT, /* value: difference in ms */
+    NOTICE_JOIN_STARTED,   /* value: donors */
+    NOTICE_JOIN_DONE,      /* value: records received */
+    NOTICE_SYNC_DONE,      /* value: records exchanged */
+    NOTICE_PEER_FULL,
+    NOTICE_FULL,           /* this node refuses what needs room */
+    NOTICE_ROOM,           /* and does not any more */
+    NOTICE_CONFIG_DIFFERS, /* text: setting and both values */
+    NOTICE_READY,
+    NOTICE_NAME_TWICE,  /* another member has our name */
+    NOTICE_PASS_FAILED, /* the first discovery pass is over, and a provider has not answered */
+    NOTICE_EXPECTING,   /* text: how many members of how many are there */
+    NOTICE_REFUSED,     /* members have no room for this node; text: where one is */
+    NOTICE_MAJORITY,    /* likewise, and the enclave begins with these */
+    NOTICE_KINDS,
+};
+
+enum { NOTICE_TEXT_SIZE = 96 };
+
+struct notice {
+    enum notice_kind kind;
+    struct uuid member; /* nil when it is about no member */
+    char name[NAME_SIZE];
+    struct addr addr; /* port 0 when there is none */
+    int64_t value;
+    char text[NOTICE_TEXT_SIZE];
+};
+
+struct action {
+    enum action_kind kind;
+    uint32_t link;
+    struct addr addr;
+    const uint8_t *data; /* ACTION_DATAGRAM: borrowed until the next call of outbox_next() */
+    size_t len;
+    struct put_done put;
+    const struct notice *notice; /* borrowed likewise */
+};
+
+struct outbox;
+
+struct outbox *outbox_new(void);
+void outbox_free(struct outbox *o);
+
+/* Copies the bytes; len <= DATAGRAM_BYTES_MAX. False, and counted, when OUTBOX_DATAGRAMS_MAX are
+ * waiting. */
+bool outbox_datagram(struct outbox *o, const struct addr *to, const void *data, size_t len);
+void outbox_dial(struct outbox *o, uint32_t link, const struct addr *to);
+void outbox_output(struct outbox *o, uint32_t link);
+void outbox_close(struct outbox *o, uint32_t link);
+void outbox_put_done(struct outbox *o, const struct put_done *done);
+void outbox_notice(struct outbox *o, const struct notice *notice);
+
+/* Takes the oldest action; false when there is none. */
+bool outbox_next(struct outbox *o, struct action *ret_action);
+
+uint64_t outbox_dropped_total(const struct outbox *o);
+
+#endif

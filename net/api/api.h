@@ -1,0 +1,34 @@
+/*
+ * api: every path of the public interface, as one function from request to response over an engine.
+ *
+ * Both generations of paths (with and without /v1) end here. No sockets: what the process around it
+ * knows (connections, log) comes in through struct api_figures (net/api/api_view).
+ */
+#ifndef NET_API_H
+#define NET_API_H
+
+#include "net/api/api_view.h"
+
+struct api;
+
+struct api *api_new(const struct api_config *config, uint64_t now_us);
+void api_free(struct api *a);
+
+uint64_t api_body_max(const struct api *a, const struct http_request *rq);
+bool api_is_exempt(const struct api *a, const struct http_request *rq);
+
+/* Answers a request; a PUT that waits for its quorum comes back as HTTP_BODY_DEFER and is answered
+ * by api_put_done(), a peer's upgrade as HTTP_BODY_UPGRADE. `figures` is asked for only by /status
+ * and, as a scrape, after which what is counted since the last one begins anew, by /metrics. */
+void api_handle(struct api *a, const struct http_request *rq, struct http_response *rs,
+                uint64_t now_us,
+                void (*figures)(void *arg, bool is_scrape, struct api_figures *ret), void *arg);
+
+/* Builds the answer of the deferred PUT with this id; false when its client is gone. */
+bool api_put_done(struct api *a, const struct put_done *done, uint64_t now_us,
+                  struct http_response *rs);
+
+/* The client of a deferred PUT left; the write stands. */
+void api_gone(struct api *a, uint64_t id);
+
+#endif

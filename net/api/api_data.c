@@ -1,0 +1,327 @@
+#include "net/api/api_data.h"
+
+#include "core/base/assert.h"
+#include "core/base/parse.h"
+#include "net/http/etag.h"
+#include "net/http/uri.h"
+#include "net/sys/rfc3339.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* A duration with more characters than this is no duration but a mistake. */
+enum { TTL_TEXT_MAX = 128 };
+
+struct data_key {
+    uint8_t bytes[KEY_BYTES_MAX];
+    size_t len;
+};
+
+void api_data_init(struct api_data *d)
+{
+    pending_init(&d->pending);
+}
+
+void api_data_fini(struct api_data *d)
+{
+    pending_fini(&d->pending);
+}
+
+static bool read_key(struct http_text text, struct http_response *rs, struct data_key *ret_key)
+{
+    const enum rc rc = uri_decode(text, ret_key->bytes, sizeof(ret_key->bytes), &ret_key->len);
+    if (rc == RC_TOO_LONG) {
+        http_problem(rs, 414, "key_too_long", "A key has at most %d bytes.", KEY_BYTES_MAX);
+        return false;
+    }
+    if (rc != RC_OK) {
+        http_problem(rs, 400, "invalid_key", "A %% in the key is not followed by two hex digits.");
+        return false;
+    }
+    if (ret_key->len == 0 || memchr(ret_key->bytes, '\0', ret_key->len) != NULL) {
+        http_problem(rs, 400, "invalid_key", "A key has 1 to %d bytes, any but NUL.",
+                     KEY_BYTES_MAX);
+        return false;
+    }
+    return true;
+}
+
+static bool read_conditions(const struct http_request *rq, struct http_response *rs,
+                            struct etag_list *ret_match, struct etag_list *ret_none_match)
+{
+    if (etag_read(rq, "If-Match", true, ret_match) == RC_OK &&
+        etag_read(rq, "If-None-Match", false, ret_none_match) == RC_OK) {
+        return true;
+    }
+    http_problem(rs, 400, "invalid_request",
+                 "If-Match and If-None-Match are each * or a list of quoted entity-tags.");
+    return false;
+}
+
+static void answer_precondition(struct http_response *rs)
+{
+    http_problem(rs, 412, "precondition_failed",
+                 "What this node holds for the key does not meet the condition.");
+}
+
+static void add_lifetime(struct http_response *rs, const struct version *version, uint64_t ttl_ms,
+                         uint64_t expiry_ms, uint64_t clock_ms)
+{
+    char etag[ETAG_TEXT_SIZE];
+    http_add_text(rs, "ETag", etag_format(version, etag));
+    http_add_number(rs, "X-Original-TTL", ttl_ms / 1000);
+    http_add_number(rs, "X-Remaining-TTL",
+                    expiry_ms > clock_ms ? (expiry_ms - clock_ms) / 1000 : 0);
+}
+
+static void add_record_lifetime(struct http_response *rs, const struct record *r, uint64_t clock_ms)
+{
+    add_lifetime(rs, &r->version, r->expiry_ms - record_written_ms(r), r->expiry_ms, clock_ms);
+}
+
+/* ---- GET and HEAD ---- */
+
+static void answer_record(const struct record *r, struct http_response *rs, uint64_t clock_ms)
+{
+    char created[RFC3339_TEXT_SIZE];
+    if (r->blob != NULL) {
+        rs->status = 200;
+        rs->kind = HTTP_BODY_BLOB;
+        rs->blob = blob_hold(r->blob);
+        http_add(rs, "Content-Type", "application/octet-stream");
+    } else {
+        http_set_body(rs, 200, "application/octet-stream", r->value, r->value_len);
+    }
+    http_add_text(rs, "X-Created-At", rfc3339_format(record_written_ms(r), created));
+    add_record_lifetime(rs, r, clock_ms);
+    http_add_lines(rs, "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n");
+}
+
+static void data_get(const struct api_data *d, const struct http_request *rq,
+                     const struct data_key *key, struct http_response *rs, uint64_t now_us)
+{
+    struct etag_list match;
+    struct etag_list none_match;
+    struct record r = {0};
+    if (!read_conditions(rq, rs, &match, &none_match)) {
+        return;
+    }
+    const enum rc rc = engine_get(d->engine, key->bytes, key->len, now_us, &r);
+    if (rc == RC_JOINING) {
+        http_problem(rs, 503, "joining",
+                     "This node does not hold the key, but is still catching up with the others.");
+    } else if (rc != RC_OK) {
+        http_problem(rs, 404, "not_found", "No such key, or its time to live is over.");
+    } else if (match.is_present && !etag_has(&match, &r.version)) {
+        answer_precondition(rs);
+    } else if (none_match.is_present && etag_has(&none_match, &r.version)) {
+        rs->status = 304;
+        add_record_lifetime(rs, &r, engine_clock_ms(d->engine, now_us));
+        http_add(rs, "Cache-Control", "no-store");
+    } else {
+        answer_record(&r, rs, engine_clock_ms(d->engine, now_us));
+    }
+}
+
+/* ---- PUT ---- */
+
+/* The time to live that the client gives by ?ttl=, else by X-TTL, else the default; not yet
+ * clamped. RC_EXISTS: given twice. RC_MALFORMED. RC_RANGE: a duration, but one beyond counting. */
+static enum rc find_ttl(const struct http_request *rq, uint64_t *ttl_s)
+{
+    struct http_text text = {0};
+    const size_t parameters = uri_query(rq->query, "ttl", &text);
+    const size_t headers = http_count(rq, "X-TTL");
+    if (parameters > 1 || headers > 1) {
+        return RC_EXISTS;
+    }
+    if (parameters == 1) {
+        uint8_t decoded[TTL_TEXT_MAX];
+        size_t len = 0;
+        const enum rc rc = uri_decode(text, decoded, sizeof(decoded), &len);
+        return rc != RC_OK ? RC_MALFORMED : parse_duration_s((const char *)decoded, len, ttl_s);
+    }
+    if (headers == 1) {
+        const struct http_header *header = http_find(rq, "X-TTL");
+        return parse_duration_s(header->value.data, header->value.len, ttl_s);
+    }
+    return RC_OK;
+}
+
+static bool read_ttl(const struct api_data *d, const struct http_request *rq,
+                     struct http_response *rs, uint64_t *ret_ttl_s)
+{
+    uint64_t ttl_s = d->ttl_default_s;
+    const enum rc rc = find_ttl(rq, &ttl_s);
+    if (rc == RC_EXISTS) {
+        http_problem(rs, 400, "invalid_ttl", "The time to live is given more than once.");
+        return false;
+    }
+    if (rc == RC_RANGE) {
+        ttl_s = UINT64_MAX; /* clamped like any other */
+    } else if (rc != RC_OK) {
+        http_problem(rs, 400, "invalid_ttl",
+                     "A time to live is digits (seconds), or digits followed by s, m, h or d.");
+        return false;
+    }
+    ttl_s = ttl_s > d->ttl_max_s ? d->ttl_max_s : ttl_s;
+    *ret_ttl_s = ttl_s < d->ttl_min_s ? d->ttl_min_s : ttl_s;
+    return true;
+}
+
+/* What a refused write is answered. */
+struct refusal {
+    enum rc rc;
+    int status;
+    const char *code;
+    const char *detail;
+};
+
+static const struct refusal REFUSALS[] = {
+    {RC_JOINING, 503, "joining", "This node has no cluster clock yet and takes no writes."},
+    {RC_DRAINING, 503, "draining", "This node is shutting down and takes no more writes."},
+    {RC_OVERLOADED, 503, "overloaded", "Too many writes wait for other nodes; try again."},
+    {RC_AHEAD, 503, "clock_ahead",
+     "Other nodes' clocks run ahead of this one by more than the entry would live; try again."},
+    {RC_FULL, 507, "storage_full", "This node's storage is full; entries leave by TTL alone."},
+    {RC_NO_MEMORY, 507, "storage_full", "This node is out of memory."},
+    {RC_TOO_LONG, 413, "value_too_large", "The value is larger than this cluster takes."},
+    {RC_MALFORMED, 400, "invalid_request", "The entry is malformed."},
+    {RC_RANGE, 400, "invalid_ttl", "The time to live is out of range."},
+};
+
+static void answer_refusal(enum rc rc, struct http_response *rs)
+{
+    if (rc == RC_PRECONDITION) {
+        answer_precondition(rs);
+        return;
+    }
+    for (size_t i = 0; i < sizeof(REFUSALS) / sizeof(REFUSALS[0]); i++) {
+        if (REFUSALS[i].rc == rc) {
+            http_problem(rs, REFUSALS[i].status, REFUSALS[i].code, "%s", REFUSALS[i].detail);
+            return;
+        }
+    }
+    http_problem(rs, 500, "internal", "The write failed: %s.", rc_text(rc));
+}
+
+/*
+ * Fills the write's condition. The engine judges one; of two If-Match comes first (RFC 9110,
+ * 13.2.2) and is judged here, in the same turn and so against the same state. False: it failed.
+ */
+static bool set_condition(const struct api_data *d, const struct etag_list *match,
+                          const struct etag_list *none_match, uint64_t now_us, struct put *put)
+{
+    if (match->is_present && none_match->is_present) {
+        struct record r = {0};
+        if (engine_get(d->engine, put->key, put->key_len, now_us, &r) != RC_OK ||
+            !etag_has(match, &r.version)) {
+            return false;
+        }
+    }
+    const struct etag_list *list = none_match->is_present ? none_match : match;
+    if (list->is_present) {
+        put->condition = list == match ? PUT_IF_MATCH : PUT_IF_NONE_MATCH;
+        put->is_any = list->is_any;
+        put->versions = list->versions;
+        put->version_count = list->count;
+    }
+    return true;
+}
+
+static void data_put(struct api_data *d, const struct http_request *rq, const struct data_key *key,
+                     struct http_response *rs, uint64_t now_us)
+{
+    struct etag_list match;
+    struct etag_list none_match;
+    uint64_t ttl_s = 0;
+    if (!read_ttl(d, rq, rs, &ttl_s) || !read_conditions(rq, rs, &match, &none_match)) {
+        return;
+    }
+    if (rq->body_len > d->value_max) {
+        answer_refusal(RC_TOO_LONG, rs);
+        return;
+    }
+    if (d->pending.count >= PENDING_MAX) {
+        answer_refusal(RC_OVERLOADED, rs);
+        return;
+    }
+    struct put put = {.token = rq->id,
+                      .key = key->bytes,
+                      .key_len = key->len,
+                      .value = rq->body,
+                      .blob = rq->blob,
+                      .value_len = rq->body_len,
+                      .ttl_ms = ttl_s * 1000,
+                      .condition = PUT_ALWAYS};
+    struct put_result result = {0};
+    enum rc rc = RC_PRECONDITION;
+    if (set_condition(d, &match, &none_match, now_us, &put)) {
+        rc = engine_put(d->engine, &put, now_us, &result);
+    }
+    if (rc != RC_OK) {
+        answer_refusal(rc, rs);
+        return;
+    }
+    const struct pending_put waiting = {.id = rq->id,
+                                        .version = result.version,
+                                        .ttl_ms = result.ttl_ms,
+                                        .expiry_ms = result.expiry_ms};
+    const enum rc added = pending_add(&d->pending, &waiting);
+    ASSERT(added == RC_OK); /* room was checked above */
+    rs->kind = HTTP_BODY_DEFER;
+}
+
+bool api_data_done(struct api_data *d, const struct put_done *done, uint64_t now_us,
+                   struct http_response *rs)
+{
+    struct pending_put put = {0};
+    if (!pending_take(&d->pending, done->token, &put)) {
+        return false;
+    }
+    const bool is_quorum = done->status == PUT_QUORUM;
+    const char *text = is_quorum ? "OK" : "Accepted (quorum pending)";
+    http_set_body(rs, is_quorum ? 201 : 202, "text/plain; charset=utf-8", text, strlen(text));
+    add_lifetime(rs, &put.version, put.ttl_ms, put.expiry_ms, engine_clock_ms(d->engine, now_us));
+    http_add(rs, "X-Replicas", "%" PRIu32 "/%" PRIu32, done->have, done->members);
+    return true;
+}
+
+void api_data_gone(struct api_data *d, uint64_t id)
+{
+    (void)pending_take(&d->pending, id, NULL);
+}
+
+/* ---- Any method ---- */
+
+static const char *why_not_allowed(enum http_method method)
+{
+    if (method == HTTP_DELETE_) {
+        return "REPRAM has no delete, by design: entries leave when their time to live is over.";
+    }
+    if (method == HTTP_POST_) {
+        return "Values are written with PUT, and there is no delete by design: entries leave when "
+               "their time to live is over.";
+    }
+    return "The methods of a key are GET, HEAD and PUT.";
+}
+
+void api_data_handle(struct api_data *d, const struct http_request *rq, struct http_text key_text,
+                     struct http_response *rs, uint64_t now_us)
+{
+    const bool is_read = rq->method == HTTP_GET_ || rq->method == HTTP_HEAD_;
+    if (!is_read && rq->method != HTTP_PUT_) {
+        http_problem(rs, 405, "method_not_allowed", "%s", why_not_allowed(rq->method));
+        http_add(rs, "Allow", "GET, HEAD, PUT, OPTIONS");
+        return;
+    }
+    struct data_key key;
+    if (!read_key(key_text, rs, &key)) {
+        return;
+    }
+    if (is_read) {
+        data_get(d, rq, &key, rs, now_us);
+    } else {
+        data_put(d, rq, &key, rs, now_us);
+    }
+}

@@ -1,0 +1,30 @@
+/*
+ * api_keys: the listings, /keys and /scan, streamed in pieces of bounded size.
+ *
+ * A piece begins behind the last key of the one before it, so a listing costs the same memory
+ * whatever its length, holds nothing in the store, and may miss or show what changes meanwhile.
+ * Keys that are not UTF-8 cannot stand in JSON and are listed in base64 behind the others: set
+ * aside in a bounded buffer and, when that is full, found by a second walk; a page ends there.
+ */
+#ifndef NET_API_KEYS_H
+#define NET_API_KEYS_H
+
+#include "gossip/engine.h"
+#include "net/http/http.h"
+
+enum { API_KEYS_LIMIT_MAX = 10000, API_KEYS_LIMIT_DEFAULT = 1000 };
+
+/* The engine's time now, for pieces that are asked for long after the request. */
+struct api_clock {
+    uint64_t (*now_us)(void *arg);
+    void *arg;
+};
+
+/* GET /keys?prefix=&limit=&cursor=. The engine must outlive the answer. */
+void api_keys_list(const struct engine *e, const struct api_clock *clock,
+                   const struct http_request *rq, struct http_response *rs);
+
+/* GET /scan: every key, whatever the parameters. */
+void api_keys_scan(const struct engine *e, const struct api_clock *clock, struct http_response *rs);
+
+#endif

@@ -1,0 +1,19 @@
+/*
+ * api_mget: POST /mget, many keys read with one request, streamed in the order of the request.
+ *
+ * Each entry is read when its piece of the answer is made. So an answer costs the keys and one
+ * piece, whatever the values come to, and is no snapshot.
+ */
+#ifndef NET_API_MGET_H
+#define NET_API_MGET_H
+
+#include "gossip/engine.h"
+#include "net/api/api_keys.h"
+#include "net/api/mget_request.h"
+#include "net/http/http.h"
+
+/* The engine must outlive the answer. */
+void api_mget(const struct engine *e, const struct api_clock *clock, const struct http_request *rq,
+              struct http_response *rs);
+
+#endif

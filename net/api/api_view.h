@@ -1,0 +1,50 @@
+/*
+ * api_view: what the pages of the interface are made of: the engine, what the process around it was
+ * told, and what it counts.
+ */
+#ifndef NET_API_VIEW_H
+#define NET_API_VIEW_H
+
+#include "gossip/engine.h"
+#include "net/api/pages.h"
+#include "net/http/http_server_config.h"
+#include "net/watch/watch.h"
+
+struct api_config {
+    struct engine *engine; /* borrowed */
+    const char *version;   /* borrowed */
+    char domain[256];
+    char network[NAME_SIZE];
+    uint16_t port;
+    uint64_t ttl_default_s, ttl_min_s, ttl_max_s;
+    uint64_t value_max;
+    uint64_t config_digest;
+    struct pages pages;  /* under /fade/ */
+    struct watch *watch; /* borrowed; NULL: nobody may watch */
+    /* The engine's time now, for streams whose pieces are asked for after their request; NULL:
+     * CLOCK_BOOTTIME. */
+    uint64_t (*now_us)(void *arg);
+    void *now_arg;
+};
+
+/* What the driver knows and the pages show; filled before each request that needs it. */
+struct api_figures {
+    struct http_server_stats http;
+    uint64_t rss_bytes, cpu_us, open_fds;
+    uint64_t loop_stall_max_us;    /* longest loop turn since the last scrape; else 0 */
+    uint64_t loop_turn_cpu_max_us; /* likewise, processor time */
+    uint64_t discovery_passes, discovery_failures;
+    uint64_t log_lines_dropped;
+    uint64_t udp_in_bytes, udp_out_bytes, link_in_bytes, link_out_bytes;
+};
+
+/* All that the pages are made of; borrowed for the call. */
+struct api_view {
+    struct engine *engine;
+    const struct api_config *config;
+    const struct api_figures *figures; /* only for api_cluster_status() */
+    uint64_t started_us;
+    uint64_t now_us;
+};
+
+#endif

@@ -1,0 +1,207 @@
+#include "net/api/metrics.h"
+
+#include "net/api/ready.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The longest line: a help text. */
+enum { LINE_SIZE = 256 };
+
+/*
+ * Every family with one sample and no label: X(type, name, help, value), where the value is an
+ * expression over `m`. Those with labels have a function each.
+ */
+#define METRICS_NODE(X)                                                                          \
+    X(gauge, uptime_seconds, "Time since this node started", m->uptime_s)                        \
+    X(gauge, ready, "1 when the node is ready, as /readyz says", m->status.unready == 0 ? 1 : 0) \
+    X(gauge, process_resident_memory_bytes, "Resident memory of the process",                    \
+      m->figures.rss_bytes)                                                                      \
+    X(counter, process_cpu_seconds_total, "Processor time of the process, user and system",      \
+      (double)m->figures.cpu_us / 1e6)                                                           \
+    X(gauge, process_open_fds, "Open file descriptors of the process", m->figures.open_fds)      \
+    X(gauge, loop_stall_max_seconds, "Longest turn of the event loop since the last scrape",     \
+      (double)m->figures.loop_stall_max_us / 1e6)                                                \
+    X(gauge, loop_turn_cpu_max_seconds,                                                          \
+      "Processor time of the longest turn since the last scrape",                                \
+      (double)m->figures.loop_turn_cpu_max_us / 1e6)                                             \
+    X(counter, log_lines_dropped_total, "Log lines lost because the log's reader was slow",      \
+      m->figures.log_lines_dropped)
+
+#define METRICS_STORAGE(X)                                                                       \
+    X(gauge, storage_keys, "Live entries held", m->status.store.keys)                            \
+    X(gauge, storage_shadows, "Remains of entries, kept to refuse older versions",               \
+      m->status.store.shadows)                                                                   \
+    X(gauge, storage_shadow_bytes, "Bytes that shadows take, of the storage's",                  \
+      m->status.store.shadow_bytes)                                                              \
+    X(gauge, storage_guards, "Live entries that refuse older versions beyond their own time",    \
+      m->status.store.guards)                                                                    \
+    X(gauge, storage_bytes, "Bytes of keys, values and bookkeeping", m->status.store.bytes_used) \
+    X(gauge, storage_limit_bytes, "Bytes that storage may take", m->status.store.bytes_max)      \
+    X(counter, entries_expired_total, "Entries freed at the end of their time to live",          \
+      m->status.store.expired_total)
+
+/* The first four are REPRAM v2's, under its names. */
+#define METRICS_CLUSTER(X)                                                                      \
+    X(gauge, peers_active, "Other members that are alive", m->status.alive)                     \
+    X(counter, peer_evictions_total, "Members declared or learned dead",                        \
+      m->status.counters.member_deaths)                                                         \
+    X(counter, peer_joins_total, "Members seen for the first time",                             \
+      m->status.counters.member_joins)                                                          \
+    X(counter, ping_failures_total, "Failure detector probes without an answer",                \
+      m->status.counters.probes_failed)                                                         \
+    X(gauge, enclave_members, "Members of the enclave that a write counts, this node included", \
+      m->status.enclave_members)                                                                \
+    X(gauge, quorum_members, "Members that must hold a write before it is answered 201",        \
+      m->status.quorum)                                                                         \
+    X(gauge, has_quorum, "1 when linked with as many able members as the quorum needs",         \
+      m->status.has_quorum ? 1 : 0)                                                             \
+    X(gauge, puts_waiting, "Client writes that wait for their quorum", m->status.puts_waiting)  \
+    X(gauge, clock_set, "1 when the node has the cluster's clock", m->status.has_clock ? 1 : 0) \
+    X(gauge, clock_offset_seconds, "Cluster's clock minus this machine's at the node's start",  \
+      (double)m->status.clock_offset_ms / 1e3)                                                  \
+    X(gauge, clock_error_seconds, "Uncertainty of the cluster's clock on this node",            \
+      m->status.clock_error_ms / 1e3)                                                           \
+    X(gauge, clock_conflict_members, "Live members whose clock is more than a minute off",      \
+      m->status.clock_conflicts)                                                                \
+    X(counter, discovery_passes_total, "Passes over the discovery providers",                   \
+      m->figures.discovery_passes)                                                              \
+    X(counter, discovery_failures_total, "Discovery providers that gave no answer",             \
+      m->figures.discovery_failures)
+
+#define METRICS_TRAFFIC(X)                                                                      \
+    X(gauge, links_up, "Peer links that are up", m->links.count)                                \
+    X(gauge, links_queued_records, "Records waiting to be sent to peers", m->links.queued)      \
+    X(gauge, links_unacked_records, "Records sent to peers and not acknowledged",               \
+      m->links.unacked)                                                                         \
+    X(counter, links_receive_bytes_total, "Bytes received over peer links",                     \
+      m->figures.link_in_bytes)                                                                 \
+    X(counter, links_transmit_bytes_total, "Bytes sent over peer links",                        \
+      m->figures.link_out_bytes)                                                                \
+    X(counter, udp_receive_bytes_total, "Bytes received in datagrams", m->figures.udp_in_bytes) \
+    X(counter, udp_transmit_bytes_total, "Bytes sent in datagrams", m->figures.udp_out_bytes)
+
+#define METRICS_HTTP(X)                                                                           \
+    X(gauge, http_connections_open, "Client connections that are open",                           \
+      m->figures.http.connections)                                                                \
+    X(counter, http_connections_accepted_total, "Client connections accepted",                    \
+      m->figures.http.connections_total)                                                          \
+    X(counter, http_connections_refused_total, "Client connections refused at a limit",           \
+      m->figures.http.connections_refused)                                                        \
+    X(counter, http_requests_total, "Requests received", m->figures.http.requests_total)          \
+    X(counter, http_requests_malformed_total, "Requests refused as malformed",                    \
+      m->figures.http.requests_malformed)                                                         \
+    X(counter, http_requests_rate_limited_total, "Requests refused by the rate limit",            \
+      m->figures.http.rate_limited)                                                               \
+    X(counter, http_timeouts_total, "Connections closed because their client was slow",           \
+      m->figures.http.timeouts)                                                                   \
+    X(counter, http_receive_bytes_total, "Bytes received from clients", m->figures.http.bytes_in) \
+    X(counter, http_transmit_bytes_total, "Bytes sent to clients", m->figures.http.bytes_out)
+
+#define METRICS_WATCH(X)                                                                           \
+    X(gauge, watchers, "Clients that watch keys", m->watch.watchers)                               \
+    X(gauge, watch_buffer_bytes, "Bytes of the events kept for watchers", m->watch.buffered_bytes) \
+    X(counter, watch_events_total, "Changes recorded while somebody watched",                      \
+      m->watch.events_total)                                                                       \
+    X(counter, watch_resumed_total, "Watches that went on exactly where they were",                \
+      m->watch.resumed_total)                                                                      \
+    X(counter, watch_reset_total, "Watches that began with reset", m->watch.reset_total)           \
+    X(counter, watchers_refused_total, "Watches refused at the limit", m->watch.refused_total)     \
+    X(counter, watchers_cut_total, "Watchers that did not keep up", m->watch.cut_total)
+
+struct page {
+    struct buf *out;
+    enum rc rc; /* sticky */
+};
+
+static void put_line(struct page *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void put_line(struct page *p, const char *format, ...)
+{
+    char line[LINE_SIZE];
+    va_list args;
+    va_start(args, format);
+    const int len = vsnprintf(line, sizeof(line), format, args);
+    va_end(args);
+    if (p->rc != RC_OK) {
+        return;
+    }
+    p->rc = len < 0 || (size_t)len >= sizeof(line) ? RC_TOO_LONG
+                                                   : buf_append(p->out, line, (size_t)len);
+}
+
+static void put_head(struct page *p, const char *type, const char *name, const char *help)
+{
+    put_line(p, "# HELP repram_%s %s\n", name, help);
+    put_line(p, "# TYPE repram_%s %s\n", name, type);
+}
+
+/* Whole numbers to the last digit as far as a double tells them apart, others to 15 digits. */
+static void put_metric(struct page *p, const char *type, const char *name, const char *help,
+                       double value)
+{
+    static const double EXACT_MAX = 9007199254740992.0; /* 2^53 */
+    put_head(p, type, name, help);
+    const bool is_small = value < EXACT_MAX && value > -EXACT_MAX;
+    const bool is_whole = is_small && (double)(int64_t)value == value;
+    put_line(p, is_whole ? "repram_%s %.0f\n" : "repram_%s %.15g\n", name, value);
+}
+
+static void put_build_info(struct page *p, const char *version)
+{
+    put_head(p, "gauge", "build_info", "1, with the version as a label");
+    put_line(p, "repram_build_info{version=\"%s\"} 1\n", version);
+}
+
+static void put_not_ready(struct page *p, uint32_t unready)
+{
+    put_head(p, "gauge", "not_ready", "1 for each reason why the node is not ready");
+    for (size_t i = 0; i < READY_COUNT; i++) {
+        put_line(p, "repram_not_ready{reason=\"%s\"} %d\n", READY_REASONS[i].name,
+                 (unready & READY_REASONS[i].reason) != 0 ? 1 : 0);
+    }
+}
+
+static void put_members(struct page *p, const struct engine_status *status)
+{
+    put_head(p, "gauge", "members", "Other members, by state");
+    put_line(p, "repram_members{state=\"%s\"} %u\n", member_state_name(MEMBER_ALIVE),
+             status->alive);
+    put_line(p, "repram_members{state=\"%s\"} %u\n", member_state_name(MEMBER_SUSPECT),
+             status->suspect);
+    put_line(p, "repram_members{state=\"%s\"} %u\n", member_state_name(MEMBER_DEAD), status->dead);
+    put_line(p, "repram_members{state=\"%s\"} %u\n", member_state_name(MEMBER_LEFT), status->left);
+}
+
+static void put_responses(struct page *p, const struct http_server_stats *http)
+{
+    put_head(p, "counter", "http_responses_total", "Answers given, by class of status");
+    for (int class = 1; class <= 5; class ++) {
+        put_line(p, "repram_http_responses_total{class=\"%dxx\"} %" PRIu64 "\n", class,
+                 http->requests_by_class[class]);
+    }
+}
+
+enum rc metrics_write(const struct metrics *m, struct buf *out)
+{
+    struct page p = {.out = out, .rc = RC_OK};
+#define PUT_METRIC(type, name, help, value) put_metric(&p, #type, #name, help, (double)(value));
+#define PUT_COUNTER(name, help) \
+    put_metric(&p, "counter", #name "_total", help, (double)m->status.counters.name);
+    put_build_info(&p, m->version);
+    METRICS_NODE(PUT_METRIC)
+    put_not_ready(&p, m->status.unready);
+    METRICS_STORAGE(PUT_METRIC)
+    METRICS_CLUSTER(PUT_METRIC)
+    put_members(&p, &m->status);
+    METRICS_TRAFFIC(PUT_METRIC)
+    METRICS_HTTP(PUT_METRIC)
+    put_responses(&p, &m->figures.http);
+    METRICS_WATCH(PUT_METRIC)
+    ENGINE_COUNTERS(PUT_COUNTER)
+#undef PUT_METRIC
+#undef PUT_COUNTER
+    return p.rc;
+}

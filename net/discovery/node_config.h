@@ -1,0 +1,87 @@
+/*
+ * node_config: what a running node is told, by settings that cmd has read and checked, and by whom
+ * it tells what happens to it: its log and its notices.
+ *
+ * Plain data: nothing here reads an environment or a file.
+ */
+#ifndef NET_NODE_CONFIG_H
+#define NET_NODE_CONFIG_H
+
+#include "core/base/addr.h"
+#include "core/base/rc.h"
+#include "gossip/wire/member.h"
+#include "gossip/wire/outbox.h"
+#include "net/http/proxy.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { NODE_TEXT_SIZE = 256, NODE_PATH_SIZE = 1024, NODE_PEERS_MAX = 256, NODE_TRUST_MAX = 32 };
+
+enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
+
+struct node_hooks {
+    void *arg;
+    /* `event` is a short stable word (claim, discovery, member, link, join, sync, http, ...); the
+     * rest is prose. */
+    void (*log)(void *arg, enum log_level level, const char *event, const char *format, ...)
+        __attribute__((format(printf, 4, 5)));
+    void (*notice)(void *arg, const struct notice *notice); /* the engine's, as it comes */
+    enum log_level (*level)(void *arg);                     /* the least that log() prints */
+    void (*reload)(void *arg);            /* SIGHUP: re-read what can change while running */
+    uint64_t (*lines_dropped)(void *arg); /* for the metrics: log lines lost to a full pipe */
+};
+
+enum node_provider {
+    PROVIDER_PORT_RANGE = 1,
+    PROVIDER_STATIC = 2,
+    PROVIDER_DNS = 4,
+    PROVIDER_FLUX = 8,
+};
+
+struct node_peer { /* an entry of REPRAM_PEERS */
+    char host[NODE_TEXT_SIZE];
+    uint16_t port;
+};
+
+struct node_config {
+    char name[NAME_SIZE]; /* empty: generated from the uuid */
+    char network[NAME_SIZE];
+    char enclave[NAME_SIZE];
+    char discovery_domain[NODE_TEXT_SIZE];
+    uint16_t base_port, max_ports;
+    uint16_t fixed_port;   /* 0: claim one of the range */
+    struct addr bind;      /* addr_is_any(): every interface, both families */
+    struct addr advertise; /* port 0: unknown; else REPRAM_ADDRESS or FLUX_NODE_HOST_IP resolved,
+                              port ignored */
+    uint32_t providers;    /* set of enum node_provider */
+    bool claim_check;
+    char flux_api[NODE_TEXT_SIZE];
+    char flux_app[NODE_TEXT_SIZE]; /* FLUX_APP_NAME */
+    uint32_t peer_count;
+    struct node_peer peers[NODE_PEERS_MAX];
+    uint32_t replication_factor;
+    uint64_t ttl_default_s, ttl_min_s, ttl_max_s;
+    uint64_t value_max;
+    uint64_t bytes_max;      /* never 0 here: auto is resolved by the caller */
+    uint32_t expect_members; /* of a new enclave before it begins; 0: any number */
+    uint32_t write_timeout_ms;
+    uint32_t rate_limit; /* requests per second per client address, 0 off */
+    uint32_t connections_max, connections_per_ip_max; /* the latter 0: off */
+    uint32_t watchers_max;
+    uint32_t idle_timeout_ms, request_timeout_ms;
+    bool trust_all;
+    uint32_t trust_count;
+    struct node_cidr trust[NODE_TRUST_MAX];
+    uint64_t config_digest; /* of the settings that nodes of one cluster should share; shown in
+                               /status */
+    const char *version;
+    /* -1, or a descriptor: one line "port <n>\n" is written once the port is claimed, and it is
+     * closed. */
+    int ready_fd;
+    bool has_pages;                    /* /fade/ is served */
+    char pages_folder[NODE_PATH_SIZE]; /* "": what is embedded */
+};
+
+#endif

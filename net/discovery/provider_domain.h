@@ -1,0 +1,20 @@
+/*
+ * provider_domain: every address of one name, times a range of ports.
+ *
+ * The `port-range` provider asks for the whole range, because any node may hold any port of it, and
+ * while the name cannot be looked up it names this host's loopback; the
+ * `dns` provider is the same with a range of one, for names behind which each host has one node.
+ */
+#ifndef NET_PROVIDER_DOMAIN_H
+#define NET_PROVIDER_DOMAIN_H
+
+#include "net/discovery/provider.h"
+
+/*
+ * `name` and `domain` are borrowed for its life. ::1 is left out beside 127.0.0.1, because nodes on
+ * loopback listen on both and would be asked, and known, twice. Never NULL.
+ */
+struct provider *provider_domain_new(const char *name, const char *domain, uint16_t first_port,
+                                     uint16_t last_port);
+
+#endif

@@ -1,0 +1,15 @@
+/*
+ * provider_static: the `static` provider, a list of host:port that somebody wrote down. Names are
+ * looked up in every pass; one that does not resolve does not keep the others back. A name that
+ * could not be looked up is a failure, one that does not exist is none.
+ */
+#ifndef NET_PROVIDER_STATIC_H
+#define NET_PROVIDER_STATIC_H
+
+#include "net/discovery/node_config.h"
+#include "net/discovery/provider.h"
+
+/* The list is borrowed for its life. Never NULL. */
+struct provider *provider_static_new(const struct node_peer *peers, uint32_t count);
+
+#endif

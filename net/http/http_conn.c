@@ -1,0 +1,329 @@
+#include "net/http/http_conn.h"
+
+#include "core/base/assert.h"
+#include "net/http/http_intake.h"
+#include "net/http/http_output.h"
+#include "net/http/http_phase.h"
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static void set_reading(struct http_conn *c, bool is_on)
+{
+    if (c->is_on != is_on) {
+        c->is_on = is_on;
+        (void)(is_on ? event_add(&c->reader, NULL) : event_del(&c->reader));
+    }
+}
+
+static bool is_reading(const struct http_conn *c)
+{
+    return http_phase_is(c, HTTP_PHASE_IDLE) || http_phase_is(c, HTTP_PHASE_HEAD) ||
+           http_phase_is(c, HTTP_PHASE_BODY);
+}
+
+/* Whether it could go on now, and nothing that is still to come would make it: it stopped because
+ * it had its turn, or because there was enough output, which then left at once. */
+static bool is_owed_a_turn(const struct http_conn *c)
+{
+    if (c->is_writing) {
+        return false; /* on_write() comes */
+    }
+    return is_reading(c) ? c->is_eof || http_intake_has_some(c)
+                         : http_phase_is(c, HTTP_PHASE_ANSWER) && http_source_is_active(&c->source);
+}
+
+/* Ends every entry from the loop: frees the connection if it has ended, else sees to it that it is
+ * called again when it can go on. */
+static void settle(struct http_conn *c)
+{
+    if (http_phase_is(c, HTTP_PHASE_CLOSED)) {
+        http_conn_free(c);
+        return;
+    }
+    set_reading(c, !c->is_eof && !http_phase_is(c, HTTP_PHASE_HELD) &&
+                       http_input_len(&c->input) < HTTP_INPUT_MAX);
+    if (is_owed_a_turn(c)) {
+        c->shared->woken(c->shared, c);
+    }
+    http_phase_settle(c);
+}
+
+/* The client sends no more, and all it sent was used. */
+static void on_input_end(struct http_conn *c)
+{
+    if (http_phase_is(c, HTTP_PHASE_IDLE)) {
+        c->is_close = true;
+        http_phase_enter(c, HTTP_PHASE_ANSWER);
+    } else {
+        c->shared->stats.requests_malformed++;
+        http_intake_refuse(c, 400, "invalid_request", "the request ended before it was complete");
+    }
+}
+
+/* Uses the input as far as the phase, the output and its turn allow, then writes what came of it.
+ */
+static void work(struct http_conn *c)
+{
+    struct evbuffer *output = bufferevent_get_output(c->bev);
+    bool is_stuck = false;
+    c->made = 0;
+    while (is_reading(c) && !is_stuck && c->made < c->shared->turn_bytes &&
+           evbuffer_get_length(output) < HTTP_OUTPUT_HIGH) {
+        is_stuck = !http_intake_step(c);
+        if (c->bev == NULL) {
+            return; /* handed over */
+        }
+    }
+    if (is_stuck && is_reading(c) && c->is_eof) {
+        on_input_end(c);
+    }
+    http_output_flush(c);
+}
+
+/* Events */
+
+static void on_input_over(struct http_conn *c)
+{
+    c->is_eof = true;
+    if (http_phase_is(c, HTTP_PHASE_LINGER) || c->source.is_waking) {
+        http_output_close(c);
+    } else if (is_reading(c)) {
+        work(c);
+    }
+}
+
+/* There is new input. */
+static void use_input(struct http_conn *c)
+{
+    if (http_phase_is(c, HTTP_PHASE_LINGER)) {
+        http_output_linger(c);
+    } else if (is_reading(c)) {
+        work(c);
+    }
+    if (!http_phase_is(c, HTTP_PHASE_CLOSED) && http_input_keep(&c->input) != RC_OK) {
+        http_output_close(c);
+    }
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    struct http_conn *c = arg;
+    struct http_shared *shared = c->shared;
+    const size_t size = http_phase_is(c, HTTP_PHASE_BODY) ? sizeof(shared->room) : HTTP_INPUT_MAX;
+    (void)what;
+    const enum rc rc = http_input_read(&c->input, fd, shared->room, size);
+    if (rc == RC_OK) {
+        use_input(c);
+    } else if (rc == RC_CLOSED) {
+        on_input_over(c);
+    } else if (rc != RC_AGAIN) {
+        http_output_close(c);
+    }
+    settle(c);
+}
+
+void http_conn_go_on(struct http_conn *c)
+{
+    if (!is_owed_a_turn(c)) {
+        return; /* new input came first, and was used with what was here */
+    }
+    if (is_reading(c)) {
+        work(c);
+    } else {
+        http_output_fill(c);
+        http_output_flush(c);
+    }
+    settle(c);
+}
+
+static void on_write(struct bufferevent *bev, void *arg)
+{
+    struct http_conn *c = arg;
+    if (http_phase_is(c, HTTP_PHASE_ANSWER) && http_source_is_active(&c->source)) {
+        http_output_fill(c);
+    }
+    if (!http_phase_is(c, HTTP_PHASE_CLOSED) &&
+        evbuffer_get_length(bufferevent_get_output(bev)) == 0) {
+        http_output_set_writing(c, false);
+        http_output_flush(c);
+    }
+    settle(c);
+}
+
+/* Only writing can fail here: the bufferevent does not read. */
+static void on_event(struct bufferevent *bev, short what, void *arg)
+{
+    struct http_conn *c = arg;
+    (void)bev;
+    (void)what;
+    http_output_close(c);
+    settle(c);
+}
+
+/* From outside */
+
+uint64_t http_conn_turn_bytes(uint32_t woken_count)
+{
+    const uint64_t all = (uint64_t)HTTP_TURNS_WHOLE * HTTP_TURN_BYTES;
+    const uint64_t share = woken_count <= HTTP_TURNS_WHOLE ? HTTP_TURN_BYTES : all / woken_count;
+    return share > HTTP_TURN_BYTES_MIN ? share : HTTP_TURN_BYTES_MIN;
+}
+
+struct http_conn *http_conn_new(struct http_shared *shared, int fd, const struct addr *peer,
+                                uint32_t slot, bool is_over)
+{
+    struct http_conn *c = calloc(1, sizeof(*c));
+    struct bufferevent *bev =
+        c == NULL ? NULL : bufferevent_socket_new(shared->config.base, fd, BEV_OPT_CLOSE_ON_FREE);
+    if (bev == NULL) {
+        free(c);
+        (void)close(fd);
+        return NULL;
+    }
+    c->shared = shared;
+    c->bev = bev;
+    c->peer = *peer;
+    c->slot = slot;
+    c->is_over = is_over;
+    c->input.kept = bufferevent_get_input(bev);
+    (void)evbuffer_unfreeze(c->input.kept, 0);
+    bufferevent_setcb(bev, NULL, on_write, on_event, c);
+    bufferevent_setwatermark(bev, EV_WRITE, HTTP_OUTPUT_LOW, 0);
+    (void)bufferevent_set_max_single_write(bev, HTTP_OUTPUT_HIGH);
+    (void)bufferevent_disable(bev, EV_READ | EV_WRITE);
+    (void)event_assign(&c->reader, shared->config.base, fd, EV_READ | EV_PERSIST, on_readable, c);
+    set_reading(c, true);
+    shared->stats.connections++;
+    TAILQ_INSERT_TAIL(&shared->phases[HTTP_PHASE_IDLE], c, entry);
+    c->listed = HTTP_PHASE_IDLE;
+    http_phase_enter(c, HTTP_PHASE_IDLE);
+    http_phase_settle(c);
+    return c;
+}
+
+void http_conn_hurry(struct http_conn *c)
+{
+    http_intake_begin(c);
+    settle(c);
+}
+
+void http_conn_free(struct http_conn *c)
+{
+    struct http_shared *shared = c->shared;
+    TAILQ_REMOVE(&shared->phases[c->listed], c, entry);
+    shared->closed(shared, c);
+    shared->stats.connections--;
+    http_intake_release(c);
+    http_source_drop(&c->source);
+    set_reading(c, false);
+    if (c->bev != NULL) {
+        bufferevent_free(c->bev);
+    }
+    free(c);
+}
+
+void http_conn_complete(struct http_conn *c, struct http_response *rs)
+{
+    ASSERT(http_phase_is(c, HTTP_PHASE_DEFERRED));
+    ASSERT(rs->kind != HTTP_BODY_DEFER && rs->kind != HTTP_BODY_UPGRADE);
+    http_output_answer(c, rs);
+    http_output_flush(c);
+    /* What was pipelined behind it is for a turn of its own: the caller may be in the middle of
+     * something that the next request's handler would disturb. */
+    settle(c);
+}
+
+/* Whether too little passed since the window began; if not, another one begins. */
+static bool is_slow(struct http_conn *c)
+{
+    const uint64_t wanted =
+        (uint64_t)HTTP_RATE_MIN * c->shared->config.request_timeout_ms / UINT64_C(1000);
+    if (http_phase_progress(c) - c->mark < (wanted > 0 ? wanted : 1)) {
+        c->shared->stats.timeouts++;
+        return true;
+    }
+    c->is_refreshed = true;
+    return false;
+}
+
+void http_conn_expire(struct http_conn *c)
+{
+    switch ((enum http_phase)c->phase) {
+    case HTTP_PHASE_HEAD:
+        c->shared->stats.timeouts++;
+        http_intake_refuse(c, 408, "invalid_request", "the headers took too long");
+        http_output_flush(c);
+        break;
+    case HTTP_PHASE_BODY:
+        if (is_slow(c)) {
+            http_intake_refuse(c, 408, "invalid_request", "the body took too long");
+            http_output_flush(c);
+        }
+        break;
+    case HTTP_PHASE_HELD:
+        http_intake_refuse(c, 503, "overloaded", "no room for the body; try again");
+        http_output_flush(c);
+        break;
+    case HTTP_PHASE_ANSWER:
+        if (is_slow(c)) {
+            http_output_reset(c);
+        }
+        break;
+    case HTTP_PHASE_PAUSED:
+        http_output_fill(c);
+        http_output_flush(c);
+        break;
+    case HTTP_PHASE_IDLE:
+    case HTTP_PHASE_LINGER:
+    case HTTP_PHASE_DEFERRED:
+    case HTTP_PHASE_WAITING:
+    case HTTP_PHASE_CLOSED:
+    case HTTP_PHASES:
+        http_output_close(c);
+        break;
+    }
+    settle(c);
+}
+
+void http_conn_wake(struct http_conn *c)
+{
+    if (http_phase_is(c, HTTP_PHASE_WAITING)) {
+        http_output_fill(c);
+        http_output_flush(c);
+        settle(c);
+    }
+}
+
+void http_conn_hold(struct http_conn *c)
+{
+    if (http_phase_is(c, HTTP_PHASE_BODY)) {
+        http_intake_start_body(c);
+        settle(c);
+    }
+}
+
+bool http_conn_resume(struct http_conn *c)
+{
+    ASSERT(http_phase_is(c, HTTP_PHASE_HELD));
+    if (!http_intake_has_room(c)) {
+        return false;
+    }
+    http_intake_start_body(c);
+    http_output_flush(c);
+    settle(c);
+    return true;
+}
+
+void http_conn_drain(struct http_conn *c)
+{
+    if (http_phase_is(c, HTTP_PHASE_IDLE) && !http_intake_has_some(c)) {
+        c->is_close = true;
+        c->is_lingering = true;
+        http_output_end(c);
+        settle(c);
+    }
+}

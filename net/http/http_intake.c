@@ -1,0 +1,228 @@
+#include "net/http/http_intake.h"
+
+#include "core/base/assert.h"
+#include "core/store/record.h"
+#include "net/http/http_output.h"
+#include "net/http/http_phase.h"
+#include "net/http/proxy.h"
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+
+static struct http_parse *take_parse(struct http_shared *shared)
+{
+    return shared->spare_count > 0 ? shared->spare[--shared->spare_count]
+                                   : http_parse_new(shared->config.pages);
+}
+
+void http_intake_release(struct http_conn *c)
+{
+    struct http_shared *shared = c->shared;
+    if (c->parse != NULL && shared->spare_count < HTTP_SPARE_PARSERS) {
+        http_parse_reset(c->parse);
+        shared->spare[shared->spare_count++] = c->parse;
+    } else {
+        http_parse_free(c->parse);
+    }
+    c->parse = NULL;
+    if (c->body_bytes > 0) {
+        shared->bodies_bytes -= c->body_bytes;
+        c->body_bytes = 0;
+        shared->roomy(shared);
+    }
+}
+
+/* An error of the server's own. After it nothing more is read: what would follow cannot be trusted,
+ * or is not wanted. */
+void http_intake_refuse(struct http_conn *c, int status, const char *code, const char *detail)
+{
+    struct http_response *rs = &c->shared->scratch;
+    http_response_clear(rs);
+    http_problem(rs, status, code, "%s", detail);
+    c->is_keep_alive = false;
+    c->is_lingering = true;
+    http_intake_release(c);
+    http_output_answer(c, rs);
+    http_response_clear(rs);
+}
+
+static void refuse_malformed(struct http_conn *c)
+{
+    const struct http_refusal refusal = *http_parse_refusal(c->parse);
+    /* A body over the limit, or no memory for it, is not the form's fault. */
+    c->shared->stats.requests_malformed += refusal.status != 413 && refusal.status != 503;
+    http_intake_refuse(c, refusal.status, refusal.code, refusal.detail);
+}
+
+static void handle(struct http_conn *c)
+{
+    struct http_shared *shared = c->shared;
+    struct http_response *rs = &shared->scratch;
+    http_phase_enter(c, HTTP_PHASE_ANSWER); /* no hold on bodies concerns it any more */
+    shared->config.handle(shared->config.arg, http_parse_request(c->parse), rs);
+    if (rs->kind == HTTP_BODY_UPGRADE && !http_parse_is_upgrade(c->parse)) {
+        http_response_clear(rs);
+        http_problem(rs, 426, "invalid_request", "this path needs an Upgrade");
+    }
+    http_intake_release(c);
+    http_output_answer(c, rs);
+    http_response_clear(rs);
+}
+
+/* A body that the parser holds itself needs no more than its connection did. */
+static uint64_t room_wanted(const struct http_conn *c)
+{
+    const uint64_t bytes_max = http_parse_body_max(c->parse);
+    return bytes_max <= VALUE_INLINE_MAX ? 0 : bytes_max;
+}
+
+/* One body has room whatever its size; without that a limit below it would hold it for ever. */
+bool http_intake_has_room(const struct http_conn *c)
+{
+    const struct http_shared *shared = c->shared;
+    const uint64_t others = shared->bodies_bytes - c->body_bytes;
+    const uint64_t max = shared->config.bodies_bytes_max;
+    const uint64_t wanted = room_wanted(c);
+    const bool fits = wanted == 0 || others == 0 || (others < max && wanted <= max - others);
+    return !shared->is_held && fits;
+}
+
+void http_intake_start_body(struct http_conn *c)
+{
+    static const char interim[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    if (!http_intake_has_room(c)) {
+        http_phase_enter(c, HTTP_PHASE_HELD);
+        return;
+    }
+    c->shared->bodies_bytes -= c->body_bytes;
+    c->body_bytes = room_wanted(c);
+    c->shared->bodies_bytes += c->body_bytes;
+    const bool is_waiting = http_input_len(&c->input) == 0;
+    if (http_parse_expects_continue(c->parse) && is_waiting && !c->is_continued) {
+        c->is_continued = true;
+        (void)bufferevent_write(c->bev, interim, sizeof(interim) - 1);
+        c->moved += sizeof(interim) - 1;
+        c->shared->stats.bytes_out += sizeof(interim) - 1;
+    }
+    http_phase_enter(c, HTTP_PHASE_BODY);
+}
+
+/* Whether the limits let this request through; answered if not. */
+static bool is_admitted(struct http_conn *c, const struct http_request *rq)
+{
+    struct http_shared *shared = c->shared;
+    const struct http_server_config *config = &shared->config;
+    if (shared->rate_limit == NULL && !c->is_over) {
+        return true;
+    }
+    if (config->is_exempt(config->arg, rq)) {
+        return true;
+    }
+    if (c->is_over && !http_parse_is_upgrade(c->parse)) {
+        http_intake_refuse(c, 503, "overloaded", "too many connections");
+        return false;
+    }
+    const struct addr key = proxy_limit_key(&rq->client);
+    if (shared->rate_limit == NULL ||
+        rate_limit_take(shared->rate_limit, &key, http_phase_now_ms())) {
+        return true;
+    }
+    shared->stats.rate_limited++;
+    const bool is_keep_alive = c->is_keep_alive && !http_parse_has_body(c->parse);
+    if (is_keep_alive) {
+        http_intake_release(c);
+        http_problem(&shared->scratch, 429, "rate_limited", "too many requests");
+        http_output_answer(c, &shared->scratch);
+        http_response_clear(&shared->scratch);
+    } else {
+        http_intake_refuse(c, 429, "rate_limited", "too many requests");
+    }
+    return false;
+}
+
+static void on_headers(struct http_conn *c)
+{
+    const struct http_server_config *config = &c->shared->config;
+    struct http_request *rq = http_parse_request(c->parse);
+    rq->id = c->id;
+    rq->client = proxy_client(rq, &c->peer, config->trust_all, config->trust, config->trust_count);
+    c->is_head = rq->method == HTTP_HEAD_;
+    c->is_http10 = http_parse_is_http10(c->parse);
+    c->is_keep_alive = http_parse_is_keep_alive(c->parse);
+    if (!is_admitted(c, rq)) {
+        return;
+    }
+    const bool has_body = http_parse_has_body(c->parse);
+    http_parse_accept(c->parse, has_body ? config->body_max(config->arg, rq) : 0);
+    if (http_parse_state(c->parse) == HTTP_PARSE_BODY) {
+        http_intake_start_body(c);
+    }
+}
+
+void http_intake_begin(struct http_conn *c)
+{
+    c->parse = take_parse(c->shared);
+    c->id = (uint64_t)++c->shared->serial << 32 | c->slot;
+    c->is_head = false;
+    c->is_http10 = false;
+    c->is_continued = false;
+    if (c->parse == NULL) {
+        http_output_close(c);
+    } else {
+        http_phase_enter(c, HTTP_PHASE_HEAD);
+    }
+}
+
+bool http_intake_has_some(const struct http_conn *c)
+{
+    const size_t len = http_input_len(&c->input);
+    uint8_t first = 0;
+    if (len != 1 || !http_phase_is(c, HTTP_PHASE_IDLE)) {
+        return len > 0;
+    }
+    (void)http_input_copy(&c->input, &first, 1);
+    return first != '\r';
+}
+
+/* Drops the empty lines that may stand before a request (RFC 9112 section 2.2); true when there is
+ * more. */
+static bool skip_empty_lines(struct http_conn *c)
+{
+    uint8_t pair[2] = {0};
+    size_t len = 0;
+    while ((len = http_input_copy(&c->input, pair, 2)) == 2 && pair[0] == '\r' && pair[1] == '\n') {
+        http_input_drop(&c->input, 2);
+        c->shared->stats.bytes_in += 2;
+    }
+    return len == 2 || (len == 1 && pair[0] != '\r');
+}
+
+bool http_intake_step(struct http_conn *c)
+{
+    if (http_phase_is(c, HTTP_PHASE_IDLE)) {
+        if (!skip_empty_lines(c)) {
+            return false;
+        }
+        http_intake_begin(c);
+    }
+    const uint8_t *run = NULL;
+    const size_t len = c->parse == NULL ? 0 : http_input_run(&c->input, &run);
+    if (len == 0) {
+        return false;
+    }
+    const size_t used = http_parse_feed(c->parse, run, len);
+    ASSERT(used > 0);
+    http_input_drop(&c->input, used);
+    c->moved += used;
+    c->shared->stats.bytes_in += used;
+    if (http_parse_state(c->parse) == HTTP_PARSE_HEADERS) {
+        on_headers(c);
+    }
+    if (c->parse != NULL && http_parse_state(c->parse) == HTTP_PARSE_REFUSED) {
+        refuse_malformed(c);
+    } else if (c->parse != NULL && http_parse_state(c->parse) == HTTP_PARSE_DONE) {
+        handle(c);
+    }
+    return true;
+}

@@ -1,0 +1,235 @@
+#include "net/http/http_output.h"
+
+#include "net/http/http_phase.h"
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <time.h>
+
+/* The end of a connection */
+
+void http_output_close(struct http_conn *c)
+{
+    const bool was_deferred = http_phase_is(c, HTTP_PHASE_DEFERRED);
+    http_phase_enter(c, HTTP_PHASE_CLOSED);
+    if (was_deferred) {
+        c->shared->config.gone(c->shared->config.arg, c->id);
+    }
+}
+
+/* What the kernel still holds for a client that does not read it is dropped too. */
+void http_output_reset(struct http_conn *c)
+{
+    const struct linger hard = {.l_onoff = 1, .l_linger = 0};
+    (void)setsockopt(bufferevent_getfd(c->bev), SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+    http_output_close(c);
+}
+
+void http_output_linger(struct http_conn *c)
+{
+    const size_t len = http_input_len(&c->input);
+    c->moved += len;
+    http_input_drop(&c->input, len);
+    if (c->moved >= HTTP_LINGER_BYTES || c->is_eof) {
+        http_output_close(c);
+    }
+}
+
+/* The last answer has left. Closing a socket with unread input resets it, and the reset can take
+ * the answer with it: so while the client may be sending, it is first let finish (RFC 9112 section
+ * 9.6). */
+void http_output_end(struct http_conn *c)
+{
+    const bool has_input = http_input_len(&c->input) > 0;
+    if (c->is_eof || (!c->is_lingering && !has_input)) {
+        http_output_close(c);
+        return;
+    }
+    (void)shutdown(bufferevent_getfd(c->bev), SHUT_WR);
+    http_phase_enter(c, HTTP_PHASE_LINGER);
+    c->moved = 0;
+    http_output_linger(c);
+}
+
+/* Output */
+
+void http_output_set_writing(struct http_conn *c, bool is_writing)
+{
+    if (c->is_writing != is_writing) {
+        c->is_writing = is_writing;
+        (void)(is_writing ? bufferevent_enable(c->bev, EV_WRITE)
+                          : bufferevent_disable(c->bev, EV_WRITE));
+    }
+}
+
+static void count_out(struct http_conn *c, size_t before)
+{
+    const size_t added = evbuffer_get_length(bufferevent_get_output(c->bev)) - before;
+    c->moved += added;
+    c->shared->stats.bytes_out += added;
+}
+
+/* The whole answer stands in the output. */
+static void answered(struct http_conn *c)
+{
+    const bool is_waiting = c->is_writing || c->is_close;
+    http_phase_enter(c, is_waiting ? HTTP_PHASE_ANSWER : HTTP_PHASE_IDLE);
+}
+
+/* More of a blob or a stream. */
+void http_output_fill(struct http_conn *c)
+{
+    struct evbuffer *output = bufferevent_get_output(c->bev);
+    const size_t before = evbuffer_get_length(output);
+    const enum rc rc = http_source_fill(&c->source, output, &c->shared->piece);
+    c->is_dry = rc == RC_AGAIN;
+    count_out(c, before);
+    if (rc != RC_OK && rc != RC_AGAIN) {
+        http_output_reset(c);
+    } else if (!http_source_is_active(&c->source)) {
+        answered(c);
+    } else if (!http_phase_is(c, HTTP_PHASE_ANSWER)) {
+        http_phase_enter(c, HTTP_PHASE_ANSWER);
+    }
+}
+
+/* Writes what it can now; the rest is left to the loop. */
+void http_output_flush(struct http_conn *c)
+{
+    struct evbuffer *output = bufferevent_get_output(c->bev);
+    if (http_phase_is(c, HTTP_PHASE_CLOSED) || http_phase_is(c, HTTP_PHASE_LINGER) ||
+        c->is_writing) {
+        return;
+    }
+    if (http_source_is_active(&c->source) && !c->source.is_waking &&
+        evbuffer_get_length(output) > 0) {
+        http_output_set_writing(
+            c, true); /* one filling a turn, so that a fast reader does not keep the loop */
+        return;
+    }
+    if (evbuffer_get_length(output) > 0) {
+        /* A bufferevent freezes the front of its output against everybody but itself. */
+        (void)evbuffer_unfreeze(output, 1);
+        const int written = evbuffer_write(output, bufferevent_getfd(c->bev));
+        const int error = errno;
+        (void)evbuffer_freeze(output, 1);
+        if (written < 0 && error != EAGAIN && error != EINTR) {
+            http_output_close(c);
+            return;
+        }
+    }
+    if (evbuffer_get_length(output) > 0) {
+        http_output_set_writing(c, true);
+        if (http_phase_is(c, HTTP_PHASE_IDLE)) {
+            http_phase_enter(c, HTTP_PHASE_ANSWER);
+        }
+    } else if (http_phase_is(c, HTTP_PHASE_ANSWER)) {
+        if (http_source_is_active(&c->source)) {
+            if (c->is_dry) {
+                http_phase_enter(c, c->source.is_waking ? HTTP_PHASE_WAITING : HTTP_PHASE_PAUSED);
+            }
+        } else if (c->is_close || c->shared->is_draining) {
+            c->is_lingering |= !c->is_close;
+            http_output_end(c);
+        } else {
+            http_phase_enter(c, HTTP_PHASE_IDLE);
+        }
+    }
+}
+
+/* Answers */
+
+static void count_answer(struct http_conn *c, int status)
+{
+    struct http_server_stats *stats = &c->shared->stats;
+    stats->requests_total++;
+    stats->requests_by_class[status >= 100 && status < 600 ? status / 100 : 5]++;
+}
+
+static struct http_answer framing_of(const struct http_conn *c, const struct http_response *rs)
+{
+    struct http_answer a = {
+        .is_bodiless = c->is_head, .is_close = c->is_close, .is_keep_alive_named = c->is_http10};
+    if (rs->status == 204 || rs->status == 304) {
+        a.length = HTTP_LENGTH_NONE;
+        a.is_bodiless = true;
+    } else if (rs->kind == HTTP_BODY_STREAM) {
+        a.length = c->is_http10 ? HTTP_LENGTH_UNTIL_CLOSE : HTTP_LENGTH_CHUNKED;
+    } else {
+        a.length = HTTP_LENGTH_KNOWN;
+        a.body_len = rs->kind == HTTP_BODY_BLOB ? blob_len(rs->blob) : rs->bytes.len;
+    }
+    return a;
+}
+
+static void hand_over(struct http_conn *c, const struct http_response *rs)
+{
+    struct bufferevent *bev = c->bev;
+    struct http_shared *shared = c->shared;
+    const struct addr peer = c->peer;
+    if (http_answer_upgrade(bufferevent_get_output(bev), rs) != RC_OK) {
+        http_output_close(c);
+        return;
+    }
+    (void)event_del(&c->reader);
+    c->is_on = false;
+    if (http_input_keep(&c->input) != RC_OK) {
+        http_output_close(c);
+        return;
+    }
+    (void)evbuffer_freeze(bufferevent_get_input(bev), 0);
+    bufferevent_setcb(bev, NULL, NULL, NULL, NULL);
+    bufferevent_setwatermark(bev, EV_WRITE, 0, 0);
+    (void)bufferevent_set_max_single_write(bev, 0);
+    (void)bufferevent_enable(bev, EV_READ | EV_WRITE);
+    c->bev = NULL;
+    http_phase_enter(c, HTTP_PHASE_CLOSED);
+    shared->config.upgraded(shared->config.arg, bev, &peer);
+}
+
+void http_output_answer(struct http_conn *c, struct http_response *rs)
+{
+    if (rs->kind == HTTP_BODY_DEFER) {
+        http_phase_enter(c, HTTP_PHASE_DEFERRED);
+        return;
+    }
+    if (rs->kind == HTTP_BODY_UPGRADE) {
+        count_answer(c, 101);
+        hand_over(c, rs);
+        return;
+    }
+    count_answer(c, rs->status);
+    c->made += HTTP_ANSWER_COST + rs->bytes.len;
+    if (rs->is_close || c->shared->is_draining || c->is_over) {
+        c->is_close = true;
+        c->is_lingering = true;
+    }
+    c->is_close |= !c->is_keep_alive || (rs->kind == HTTP_BODY_STREAM && c->is_http10);
+    const struct http_answer framing = framing_of(c, rs);
+    struct evbuffer *output = bufferevent_get_output(c->bev);
+    const size_t before = evbuffer_get_length(output);
+    if (http_answer_write(output, &framing, rs, http_date_line(&c->shared->date, time(NULL))) !=
+        RC_OK) {
+        http_output_reset(c);
+        return;
+    }
+    count_out(c, before);
+    if (rs->kind == HTTP_BODY_BYTES || framing.is_bodiless) {
+        answered(c);
+        return;
+    }
+    http_source_take(&c->source, rs, framing.length == HTTP_LENGTH_CHUNKED);
+    if (c->source.is_waking) {
+        const int size = HTTP_WAKING_SNDBUF;
+        const unsigned unacked_ms = HTTP_WAKING_UNACKED_MS;
+        const int fd = bufferevent_getfd(c->bev);
+        (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacked_ms, sizeof(unacked_ms));
+    }
+    http_output_fill(c);
+}

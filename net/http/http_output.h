@@ -1,0 +1,38 @@
+/*
+ * http_output: the way out of a connection: answers, what is left of them for the loop to write,
+ * and the end.
+ *
+ * Writing is tried at once, by http_output_flush(); what the socket does not take waits until it is
+ * writable. A connection ends by going into the phase CLOSED; it is freed by http_conn when the
+ * current event is done with.
+ */
+#ifndef NET_HTTP_OUTPUT_H
+#define NET_HTTP_OUTPUT_H
+
+#include "net/http/http_state.h"
+
+/* Queues an answer, or takes note that it comes later or never (Upgrade: `c->bev` is NULL then). */
+void http_output_answer(struct http_conn *c, struct http_response *rs);
+
+/* More of a blob or a stream. */
+void http_output_fill(struct http_conn *c);
+
+/* Writes what it can now; the rest is left to the loop. */
+void http_output_flush(struct http_conn *c);
+
+/* Whether the loop is to write. */
+void http_output_set_writing(struct http_conn *c, bool is_writing);
+
+/* The last answer has left: closes, at once or after LINGER. */
+void http_output_end(struct http_conn *c);
+
+/* In LINGER: drops what has come, and closes when that was enough. */
+void http_output_linger(struct http_conn *c);
+
+/* Ends it at once. */
+void http_output_close(struct http_conn *c);
+
+/* The same, and what the kernel still holds for a client that does not read it is dropped too. */
+void http_output_reset(struct http_conn *c);
+
+#endif

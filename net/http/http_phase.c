@@ -1,0 +1,88 @@
+#include "net/http/http_phase.h"
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+#include <time.h>
+
+uint64_t http_phase_now_ms(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+void http_phase_enter(struct http_conn *c, enum http_phase phase)
+{
+    c->phase = (uint8_t)phase;
+    c->is_refreshed = true;
+}
+
+bool http_phase_is(const struct http_conn *c, enum http_phase phase)
+{
+    return c->phase == phase;
+}
+
+static uint32_t duration_ms(const struct http_conn *c)
+{
+    const struct http_server_config *config = &c->shared->config;
+    switch ((enum http_phase)c->phase) {
+    case HTTP_PHASE_IDLE:
+        return config->idle_timeout_ms;
+    case HTTP_PHASE_HEAD:
+    case HTTP_PHASE_BODY:
+    case HTTP_PHASE_HELD:
+    case HTTP_PHASE_ANSWER:
+        return config->request_timeout_ms;
+    case HTTP_PHASE_PAUSED:
+        return HTTP_PAUSE_MS;
+    case HTTP_PHASE_LINGER:
+        return HTTP_LINGER_MS;
+    case HTTP_PHASE_DEFERRED:
+    case HTTP_PHASE_WAITING:
+    case HTTP_PHASE_CLOSED:
+    case HTTP_PHASES:
+        break;
+    }
+    return 0;
+}
+
+/* What the client has not acknowledged yet, of what was queued for it. The kernel's part is
+ * megabytes, of which it makes room in steps of a third: to a client that takes 50 KB a second such
+ * a step is longer than a window. */
+static uint64_t unacknowledged(const struct http_conn *c)
+{
+    int in_kernel = 0;
+    if (ioctl(bufferevent_getfd(c->bev), SIOCOUTQ, &in_kernel) != 0 || in_kernel < 0) {
+        in_kernel = 0;
+    }
+    return evbuffer_get_length(bufferevent_get_output(c->bev)) + (uint64_t)in_kernel;
+}
+
+uint64_t http_phase_progress(const struct http_conn *c)
+{
+    if (!http_phase_is(c, HTTP_PHASE_ANSWER)) {
+        return c->moved;
+    }
+    const uint64_t left = unacknowledged(c);
+    return c->moved > left ? c->moved - left : 0;
+}
+
+void http_phase_settle(struct http_conn *c)
+{
+    if (!c->is_refreshed) {
+        return;
+    }
+    struct http_shared *shared = c->shared;
+    TAILQ_REMOVE(&shared->phases[c->listed], c, entry);
+    TAILQ_INSERT_TAIL(&shared->phases[c->phase], c, entry);
+    c->listed = c->phase;
+    c->is_refreshed = false;
+    c->mark = http_phase_progress(c);
+    const uint32_t wait_ms = duration_ms(c);
+    if (wait_ms > 0) {
+        c->deadline_ms = http_phase_now_ms() + wait_ms;
+        shared->deadline(shared, c->deadline_ms);
+    }
+}

@@ -1,0 +1,53 @@
+/*
+ * http_server_config: what an HTTP server is told at its start, whom it asks and calls, and what it
+ * counts.
+ */
+#ifndef NET_HTTP_SERVER_CONFIG_H
+#define NET_HTTP_SERVER_CONFIG_H
+
+#include "net/http/http.h"
+
+struct bufferevent;
+struct event_base;
+struct pagepool;
+struct node_cidr;
+
+struct http_server_config {
+    struct event_base *base; /* borrowed */
+    int listen_fd;           /* listening, non-blocking; taken over */
+    uint32_t connections_max, connections_per_ip_max;
+    /* All bodies that are arriving may come to; one alone may exceed it. A body without room waits
+     * unread, for as long as the request timeout. */
+    uint64_t bodies_bytes_max;
+    struct pagepool *pages; /* where large bodies get their memory, as blob_new_in(); borrowed until
+                               the base is freed, for answers may lie in its buffers until then */
+    uint32_t idle_timeout_ms, request_timeout_ms;
+    uint32_t rate_limit; /* requests per second per client, 0 off; burst is twice that */
+    bool trust_all;      /* X-Forwarded-For from anybody */
+    const struct node_cidr *trust;
+    uint32_t trust_count;
+    void *arg;
+    /* The most bytes of body this request may have, asked when its headers are complete (rq->body
+     * is not there yet). */
+    uint64_t (*body_max)(void *arg, const struct http_request *rq);
+    /* True for requests that no rate limit touches (probes). */
+    bool (*is_exempt)(void *arg, const struct http_request *rq);
+    void (*handle)(void *arg, const struct http_request *rq, struct http_response *rs);
+    /* The client of a deferred exchange is gone: http_server_complete() for it will do nothing. */
+    void (*gone)(void *arg, uint64_t id);
+    /* After HTTP_BODY_UPGRADE: the 101 is written, the connection is the callee's (its callbacks
+     * are unset, input not yet read stands in its input buffer), and it no longer counts against
+     * any limit. */
+    void (*upgraded)(void *arg, struct bufferevent *bev, const struct addr *from);
+};
+
+struct http_server_stats {
+    uint64_t connections; /* open now */
+    uint64_t connections_total, connections_refused;
+    uint64_t requests_total;
+    uint64_t requests_by_class[6]; /* [2] for 2xx ... */
+    uint64_t requests_malformed, rate_limited, timeouts;
+    uint64_t bytes_in, bytes_out;
+};
+
+#endif

@@ -1,0 +1,131 @@
+/*
+ * http_state: what the parts of a connection share, and nobody outside of the HTTP server includes:
+ * a connection, and what all of one server have in common.
+ *
+ *   http_server   accepts, keeps the deadlines and the turns
+ *   http_conn     the events of one connection; its header has the phases
+ *   http_intake   its way in, up to the handler
+ *   http_output   its way out, and its end
+ *   http_phase    where it stands, and until when
+ */
+#ifndef NET_HTTP_STATE_H
+#define NET_HTTP_STATE_H
+
+#include "net/http/http_answer.h"
+#include "net/http/http_input.h"
+#include "net/http/http_parse.h"
+#include "net/http/http_server_config.h"
+#include "net/http/ip_limit.h"
+#include "net/http/rate_limit.h"
+
+#include <event2/event_struct.h>
+#include <sys/queue.h>
+
+enum {
+    /* Unused input of a connection; from there on its socket is not read. Read at once, too, so
+     * that twice this is the most that is kept of requests, and a room more of a body. */
+    HTTP_INPUT_MAX = 16 * 1024,
+    /* One connection's turn: bytes of answers that its requests made, those of a HEAD included, and
+     * so much more for each of them. What it has sent beyond waits for its next turn, and others'
+     * come between: about 0.3 ms of small answers, which then leave in one write. */
+    HTTP_TURN_BYTES = 128 * 1024,
+    /* So many may have a whole turn after each other, before the loop looks at anything else; more
+     * share that time, down to a few small answers or one large each. */
+    HTTP_TURNS_WHOLE = 16,
+    HTTP_TURN_BYTES_MIN = 8 * 1024,
+    HTTP_ANSWER_COST = 1024,
+    /* Read at once of a body: of one connection in one turn, so that bulk starves nobody. */
+    HTTP_ROOM_BYTES = 64 * 1024,
+    /* Slower than this, a client costs more than it is worth: bytes a second, over a window of the
+     * request timeout, in either direction. */
+    HTTP_RATE_MIN = 1024,
+    HTTP_PAUSE_MS = 20,
+    /* What the kernel may hold of a stream that goes on for ever: its client is to notice soon that
+     * it is slow, and to cost little. The kernel takes twice that for its own bookkeeping. */
+    HTTP_WAKING_SNDBUF = 48 * 1024,
+    /* And one whose client is gone without a word is not to stay for TCP's quarter of an hour. */
+    HTTP_WAKING_UNACKED_MS = 30000,
+    HTTP_LINGER_MS = 2000,
+    HTTP_LINGER_BYTES = 16 * 1024 * 1024, /* one value of the default maximum, and some */
+    /* Parsers kept for the next requests; more exist only while as many heads or bodies arrive. */
+    HTTP_SPARE_PARSERS = 16,
+};
+
+enum http_phase {
+    HTTP_PHASE_IDLE,
+    HTTP_PHASE_HEAD,
+    HTTP_PHASE_BODY,
+    HTTP_PHASE_HELD,
+    HTTP_PHASE_DEFERRED,
+    HTTP_PHASE_ANSWER,
+    HTTP_PHASE_PAUSED,
+    HTTP_PHASE_WAITING,
+    HTTP_PHASE_LINGER,
+    HTTP_PHASE_CLOSED,
+    HTTP_PHASES,
+};
+
+TAILQ_HEAD(http_conn_list, http_conn);
+
+/* What the connections of one server share. */
+struct http_shared {
+    struct http_server_config config;
+    struct http_server_stats stats;
+    /* By phase; all deadlines of one phase are the same time away, so each list is in the order of
+     * its deadlines. */
+    struct http_conn_list phases[HTTP_PHASES];
+    struct http_response scratch;  /* the answer being made; its memory is used again */
+    struct buf piece;              /* what a stream's producer appends to */
+    uint8_t room[HTTP_ROOM_BYTES]; /* what a socket is read into */
+    struct http_parse *spare[HTTP_SPARE_PARSERS];
+    size_t spare_count;
+    struct http_date date;
+    struct rate_limit *rate_limit; /* NULL: off */
+    uint32_t serial;               /* of the last exchange */
+    uint64_t turn_bytes;           /* as http_conn_turn_bytes() says now */
+    uint64_t bodies_bytes;         /* room given to the bodies that are arriving */
+    bool is_held, is_draining;
+    /* A connection entered a phase that ends at this time. */
+    void (*deadline)(struct http_shared *shared, uint64_t at_ms);
+    /* The connection can go on with what it holds: http_conn_go_on() is to be called, from the
+     * loop. Told again and again while that is so. */
+    void (*woken)(struct http_shared *shared, struct http_conn *c);
+    /* Room for bodies became free: those that are held may go on, in a turn of their own. */
+    void (*roomy)(struct http_shared *shared);
+    /* A connection is about to be freed (its slot, its address). */
+    void (*closed)(struct http_shared *shared, struct http_conn *c);
+};
+
+struct http_conn {
+    TAILQ_ENTRY(http_conn) entry;
+    TAILQ_ENTRY(http_conn) woken; /* of the server, while is_woken */
+    struct http_shared *shared;
+    struct bufferevent *bev; /* writes, and holds both buffers; reading is the reader's */
+    struct event reader;
+    struct http_input input;
+    struct http_parse *parse; /* NULL unless a request is arriving or being handled */
+    struct http_source source;
+    uint64_t id; /* of the current exchange: serial << 32 | slot */
+    uint64_t deadline_ms;
+    uint64_t body_bytes;  /* its part of shared->bodies_bytes */
+    uint64_t made;        /* in its turn: HTTP_TURN_BYTES */
+    uint64_t moved, mark; /* bytes taken in or queued out so far; the same when the window began */
+    uint32_t slot;
+    struct addr peer;
+    uint8_t phase, listed; /* enum http_phase: now, and the list it is in */
+    bool is_refreshed;     /* the phase began anew, even if it is the same */
+    bool is_over;    /* beyond a limit: one request, and only probes and peers get an answer */
+    bool is_counted; /* in ip_limit */
+    bool is_on;      /* the reader is */
+    bool is_woken;
+    bool is_writing;         /* the loop writes what the socket did not take */
+    bool is_dry;             /* the source had nothing to say when it was last asked */
+    bool is_eof;             /* the client sends no more */
+    bool is_close;           /* after this answer */
+    bool is_lingering;       /* and the client may still be sending then */
+    bool is_head, is_http10; /* of the request being answered */
+    bool is_keep_alive;
+    bool is_continued; /* 100 Continue was sent */
+};
+
+#endif

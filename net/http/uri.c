@@ -1,0 +1,55 @@
+#include "net/http/uri.h"
+
+#include "core/base/parse.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+enum { PARAMETER_NAME_MAX = 32 };
+
+enum rc uri_decode(struct http_text text, uint8_t *ret_bytes, size_t size, size_t *ret_len)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        uint64_t byte = (uint8_t)text.data[i];
+        if (text.data[i] == '%') {
+            if (text.len - i < 3 || parse_hex_u64(text.data + i + 1, 2, &byte) != RC_OK) {
+                return RC_MALFORMED;
+            }
+            i += 2;
+        }
+        if (len == size) {
+            return RC_TOO_LONG;
+        }
+        ret_bytes[len++] = (uint8_t)byte;
+    }
+    *ret_len = len;
+    return RC_OK;
+}
+
+static bool is_named(struct http_text text, const char *name)
+{
+    uint8_t decoded[PARAMETER_NAME_MAX];
+    size_t len = 0;
+    return uri_decode(text, decoded, sizeof(decoded), &len) == RC_OK && len == strlen(name) &&
+           memcmp(decoded, name, len) == 0;
+}
+
+size_t uri_query(struct http_text query, const char *name, struct http_text *ret_value)
+{
+    size_t count = 0;
+    size_t start = 0;
+    while (start < query.len) {
+        const char *piece = query.data + start;
+        const char *amp = memchr(piece, '&', query.len - start);
+        const size_t len = amp == NULL ? query.len - start : (size_t)(amp - piece);
+        const char *equals = memchr(piece, '=', len);
+        const size_t name_len = equals == NULL ? len : (size_t)(equals - piece);
+        if (is_named((struct http_text){.data = piece, .len = name_len}, name) && count++ == 0) {
+            const size_t skipped = equals == NULL ? len : name_len + 1;
+            *ret_value = (struct http_text){.data = piece + skipped, .len = len - skipped};
+        }
+        start += len + 1;
+    }
+    return count;
+}

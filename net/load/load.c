@@ -1,0 +1,404 @@
+#include "net/load/load.h"
+
+#include "core/base/assert.h"
+#include "core/base/mem.h"
+#include "net/load/load_state.h"
+
+#include <event2/event.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+    TURN_MS = 10,
+    PACE_MIN_US = 50,    /* what falls due within it is sent together */
+    PACE_FULL_US = 1000, /* every connection is full: an answer will come first */
+    OPEN_PER_TURN = 100, /* connections, so that they fit the server's queue of new ones */
+    US_PER_S = 1000000,
+    NS_PER_US = 1000,
+    NS_PER_MS = 1000000,
+    P99 = 990,
+};
+
+static const uint64_t ns_per_s = 1000000000;
+
+uint64_t load_now_ns(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * ns_per_s + (uint64_t)now.tv_nsec;
+}
+
+const char *load_fault_name(enum load_fault fault)
+{
+    static const char *const names[LOAD_FAULT_COUNT] = {
+        [LOAD_FAULT_CONNECT] = "connect",
+        [LOAD_FAULT_CLOSED] = "closed",
+        [LOAD_FAULT_IO] = "io",
+        [LOAD_FAULT_TIMEOUT] = "timeout",
+        [LOAD_FAULT_MALFORMED] = "malformed",
+    };
+    return names[fault];
+}
+
+/* ---- What is due ---- */
+
+/* By the clock, when the n-th request of the part is to leave. */
+static uint64_t due_ns(const struct load *l, uint64_t n)
+{
+    return l->part_ns + (uint64_t)((unsigned __int128)n * ns_per_s / l->config->rate);
+}
+
+/* How many have fallen due by then. */
+static uint64_t due_count(const struct load *l, uint64_t now_ns)
+{
+    const unsigned __int128 passed = now_ns - l->part_ns;
+    const uint64_t count = (uint64_t)(passed * l->config->rate / ns_per_s) + 1;
+    const uint64_t most = l->config->requests_max;
+    return l->part == LOAD_MEASURE && most > 0 && count > most ? most : count;
+}
+
+static bool is_paced(const struct load *l)
+{
+    return l->config->rate > 0 && (l->part == LOAD_WARM_UP || l->part == LOAD_MEASURE);
+}
+
+/* Whether all requests of the part have been issued. */
+static bool is_used_up(const struct load *l)
+{
+    const uint64_t most = l->config->requests_max;
+    return l->part == LOAD_OVER || l->is_ending ||
+           (l->part == LOAD_FILL && l->issued == l->mix.key_count) ||
+           (l->part == LOAD_MEASURE && most > 0 && l->issued == most);
+}
+
+bool load_take(struct load *l, uint64_t now_ns, struct load_ask *ret_ask,
+               struct load_sent *ret_sent)
+{
+    uint64_t start_ns = now_ns;
+    if (is_used_up(l)) {
+        return false;
+    }
+    if (is_paced(l)) {
+        start_ns = due_ns(l, l->issued);
+        if (start_ns > now_ns) {
+            return false;
+        }
+    }
+    *ret_ask = l->part == LOAD_FILL ? load_mix_fill(&l->mix, l->issued) : load_mix_next(&l->mix);
+    *ret_sent = (struct load_sent){.start_ns = start_ns,
+                                   .sent_ns = now_ns,
+                                   .part = l->part,
+                                   .kind = ret_ask->is_put ? LOAD_PUT : LOAD_GET};
+    l->issued++;
+    return true;
+}
+
+/* ---- What came of it ---- */
+
+static void load_end(struct load *l, enum rc rc, uint64_t now_ns)
+{
+    if (l->part == LOAD_MEASURE) {
+        l->result->elapsed_ns = now_ns - l->part_ns;
+        l->result->unanswered = l->issued - l->answered;
+        if (is_paced(l)) {
+            const uint64_t due = due_count(l, now_ns);
+            l->result->unsent = due > l->issued ? due - l->issued : 0;
+        }
+    }
+    l->part = LOAD_OVER;
+    l->rc = rc;
+    (void)event_base_loopbreak(l->base);
+}
+
+/* The last one that was asked for needs not wait for the turn. */
+static void note_done(struct load *l, uint64_t now_ns)
+{
+    l->answered++;
+    if (l->part == LOAD_MEASURE && is_used_up(l) && l->answered == l->issued) {
+        load_end(l, RC_OK, now_ns);
+    }
+}
+
+bool load_answered(struct load *l, const struct load_conn *c, const struct load_sent *sent,
+                   int status, uint64_t now_ns)
+{
+    struct load_kind_result *kind = &l->result->kinds[sent->kind];
+    struct load_target_result *target = &l->result->targets[c->target];
+    const bool is_success = status / 100 == 2 || (status == 404 && sent->kind == LOAD_GET);
+    if (sent->part != l->part) {
+        return is_success;
+    }
+    l->errors += is_success ? 0 : 1;
+    if (l->config->progress != NULL) {
+        sample_add(&l->recent, now_ns - sent->start_ns);
+    }
+    if (sent->part == LOAD_FILL) {
+        l->result->fill_answered++;
+        l->result->fill_errors += is_success ? 0 : 1;
+    } else if (sent->part == LOAD_MEASURE) {
+        kind->answered++;
+        kind->statuses[status]++;
+        kind->errors += is_success ? 0 : 1;
+        target->answered++;
+        target->errors += is_success ? 0 : 1;
+        if (is_success) {
+            sample_add(&kind->latency_ns, now_ns - sent->start_ns);
+        }
+    }
+    note_done(l, now_ns);
+    return is_success;
+}
+
+void load_failed(struct load *l, const struct load_conn *c, const struct load_sent *sent,
+                 enum load_fault fault, const char *text)
+{
+    struct load_result *result = l->result;
+    if (l->part == LOAD_OVER) {
+        return;
+    }
+    if (result->error[0] == '\0') {
+        (void)snprintf(result->error, sizeof(result->error), "%.*s: %s", LOAD_ERROR_SIZE / 2,
+                       l->config->targets[c->target].host, text);
+    }
+    result->faults[fault]++;
+    result->targets[c->target].faults++;
+    l->errors++;
+    if (sent == NULL || sent->part != l->part) {
+        return;
+    }
+    if (l->part == LOAD_FILL) {
+        load_end(l, RC_REFUSED, load_now_ns());
+    } else {
+        note_done(l, load_now_ns());
+    }
+}
+
+/* ---- The parts ---- */
+
+static void pace(struct load *l);
+
+static void begin(struct load *l, enum load_part part, uint64_t now_ns)
+{
+    l->part = part;
+    l->part_ns = l->recent_ns = now_ns;
+    l->issued = l->answered = l->errors = 0;
+    sample_clear(&l->recent);
+    if (part == LOAD_MEASURE) {
+        l->result->bytes_in = l->result->bytes_out = 0;
+    }
+    if (is_paced(l)) {
+        pace(l);
+        return;
+    }
+    for (uint32_t i = 0; i < l->config->connections; i++) {
+        (void)load_conn_pump(&l->conns[i], UINT32_MAX);
+    }
+}
+
+static void next_part(struct load *l, uint64_t now_ns)
+{
+    const uint64_t passed_ns = now_ns - l->part_ns;
+    if (l->part == LOAD_FILL && is_used_up(l) && l->answered == l->issued) {
+        begin(l, l->config->warm_up_ms > 0 ? LOAD_WARM_UP : LOAD_MEASURE, now_ns);
+    } else if (l->part == LOAD_WARM_UP && passed_ns >= l->config->warm_up_ms * NS_PER_MS) {
+        begin(l, LOAD_MEASURE, now_ns);
+    } else if (l->part == LOAD_MEASURE && l->config->duration_ms > 0 &&
+               passed_ns >= l->config->duration_ms * NS_PER_MS) {
+        l->is_ending = l->config->is_burst;
+        if (!l->is_ending || l->answered == l->issued) {
+            load_end(l, RC_OK, now_ns);
+        }
+    }
+}
+
+static void on_turn(evutil_socket_t fd, short what, void *arg)
+{
+    struct load *l = arg;
+    const uint64_t now_ns = load_now_ns();
+    (void)fd;
+    (void)what;
+    for (uint32_t i = 0; i < l->config->connections && l->part != LOAD_OVER; i++) {
+        load_conn_turn(&l->conns[i], now_ns);
+    }
+    if (l->part != LOAD_OVER &&
+        now_ns > l->alive_ns + l->config->timeout_ms * (uint64_t)NS_PER_MS) {
+        load_end(l, RC_REFUSED, now_ns);
+    }
+    next_part(l, now_ns);
+}
+
+/* ---- A rate: what has fallen due goes to the connections in turn ---- */
+
+static void pace(struct load *l)
+{
+    const uint32_t count = l->config->connections;
+    uint64_t now_ns = load_now_ns();
+    uint32_t full_count = 0;
+    while (full_count < count && due_count(l, now_ns) > l->issued && l->part != LOAD_OVER) {
+        struct load_conn *c = &l->conns[l->next_conn];
+        l->next_conn = (l->next_conn + 1) % count;
+        full_count = load_conn_pump(c, 1) > 0 ? 0 : full_count + 1;
+    }
+    now_ns = load_now_ns();
+    const uint64_t next_ns = due_ns(l, l->issued);
+    uint64_t us = full_count == count ? PACE_FULL_US : PACE_MIN_US;
+    if (next_ns > now_ns + us * NS_PER_US) {
+        us = (next_ns - now_ns) / NS_PER_US;
+    }
+    const struct timeval wait = {.tv_sec = (time_t)(us / US_PER_S),
+                                 .tv_usec = (suseconds_t)(us % US_PER_S)};
+    (void)evtimer_add(l->pace, &wait);
+}
+
+static void on_pace(evutil_socket_t fd, short what, void *arg)
+{
+    struct load *l = arg;
+    (void)fd;
+    (void)what;
+    if (is_paced(l)) {
+        pace(l);
+    }
+}
+
+/* ---- Reports and signals ---- */
+
+static void on_report(evutil_socket_t fd, short what, void *arg)
+{
+    struct load *l = arg;
+    const uint64_t now_ns = load_now_ns();
+    const uint64_t since_ns = now_ns > l->recent_ns ? now_ns - l->recent_ns : 1;
+    const struct load_progress p = {
+        .part = l->part,
+        .part_ns = now_ns - l->part_ns,
+        .answered = l->answered,
+        .recent_per_s = (uint64_t)((unsigned __int128)l->recent.count * ns_per_s / since_ns),
+        .recent_p99_ns = sample_percentile(&l->recent, P99),
+        .errors = l->errors,
+    };
+    (void)fd;
+    (void)what;
+    l->config->progress(l->config->arg, &p);
+    sample_clear(&l->recent);
+    l->recent_ns = now_ns;
+}
+
+static void on_signal(evutil_socket_t fd, short what, void *arg)
+{
+    struct load *l = arg;
+    (void)fd;
+    (void)what;
+    l->result->is_interrupted = true;
+    load_end(l, RC_OK, load_now_ns());
+}
+
+/* ---- The run ---- */
+
+static bool add_timer(struct load *l, struct event **ret_event, event_callback_fn callback,
+                      uint32_t ms)
+{
+    const struct timeval every = {.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000};
+    *ret_event = event_new(l->base, -1, EV_PERSIST, callback, l);
+    return *ret_event != NULL && event_add(*ret_event, &every) == 0;
+}
+
+static bool add_signal(struct load *l, struct event **ret_event, int number)
+{
+    *ret_event = evsignal_new(l->base, number, on_signal, l);
+    return *ret_event != NULL && event_add(*ret_event, NULL) == 0;
+}
+
+/* Timers of less than a millisecond are what a rate is made of. */
+static struct event_base *precise_base(void)
+{
+    struct event_config *config = event_config_new();
+    struct event_base *base = NULL;
+    if (config != NULL) {
+        (void)event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER);
+        base = event_base_new_with_config(config);
+        event_config_free(config);
+    }
+    return base;
+}
+
+static bool make_loop(struct load *l)
+{
+    l->base = l->config->base != NULL ? l->config->base : precise_base();
+    l->pace = l->base != NULL ? evtimer_new(l->base, on_pace, l) : NULL;
+    return l->pace != NULL && add_timer(l, &l->turn, on_turn, TURN_MS) &&
+           (l->config->progress == NULL ||
+            add_timer(l, &l->report, on_report, l->config->progress_ms)) &&
+           add_signal(l, &l->interrupt, SIGINT) && add_signal(l, &l->terminate, SIGTERM);
+}
+
+static void load_fini(struct load *l)
+{
+    struct event *const events[] = {l->turn, l->pace, l->report, l->interrupt, l->terminate};
+    for (uint32_t i = 0; l->conns != NULL && i < l->config->connections; i++) {
+        load_conn_fini(&l->conns[i]);
+    }
+    for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
+        if (events[i] != NULL) {
+            event_free(events[i]);
+        }
+    }
+    if (l->base != NULL && l->base != l->config->base) {
+        event_base_free(l->base);
+    }
+    sample_fini(&l->recent);
+    load_mix_fini(&l->mix);
+    free(l->good_addr);
+    free(l->conns);
+    free(l);
+}
+
+static void start(struct load *l)
+{
+    const struct load_config *config = l->config;
+    const uint64_t now_ns = load_now_ns();
+    l->conns = mem_new(config->connections, sizeof(*l->conns));
+    l->good_addr = mem_new(config->target_count, sizeof(*l->good_addr));
+    l->alive_ns = now_ns;
+    for (uint32_t i = 0; i < config->connections; i++) {
+        load_conn_init(&l->conns[i], l, i % config->target_count,
+                       now_ns + (uint64_t)(i / OPEN_PER_TURN) * TURN_MS * NS_PER_MS);
+    }
+    const enum load_part after_fill = config->warm_up_ms > 0 ? LOAD_WARM_UP : LOAD_MEASURE;
+    begin(l, config->does_fill ? LOAD_FILL : after_fill, now_ns);
+    on_turn(-1, 0, l);
+}
+
+enum rc load_run(const struct load_config *config, struct load_result *ret_result)
+{
+    ASSERT(config->target_count > 0 && config->connections >= config->target_count);
+    ASSERT(config->connections <= LOAD_CONNECTIONS_MAX && config->depth > 0);
+    ASSERT((uint64_t)config->connections * config->depth <= LOAD_UNDER_WAY_MAX);
+    ASSERT(!config->is_burst || config->rate == 0);
+    struct load *l = mem_new(1, sizeof(*l));
+    l->config = config;
+    l->result = ret_result;
+    *ret_result = (struct load_result){.target_count = config->target_count};
+    ret_result->targets = mem_new(config->target_count, sizeof(*ret_result->targets));
+    load_mix_init(&l->mix, &config->mix);
+    enum rc rc = RC_NO_MEMORY;
+    if (make_loop(l)) {
+        start(l);
+        if (l->part != LOAD_OVER) {
+            (void)event_base_dispatch(l->base);
+        }
+        rc = l->rc;
+    }
+    load_fini(l);
+    return rc;
+}
+
+void load_result_fini(struct load_result *result)
+{
+    for (size_t i = 0; i < LOAD_KIND_COUNT; i++) {
+        sample_fini(&result->kinds[i].latency_ns);
+    }
+    free(result->targets);
+    result->targets = NULL;
+}

@@ -1,0 +1,37 @@
+/*
+ * load: drives servers with GETs and PUTs and measures how they answer. One thread, one event loop.
+ *
+ * A run has up to three parts: every key is written once (fill), requests go out unmeasured (warm
+ * up), requests are measured. Each connection keeps up to `depth` requests under way, the next one
+ * leaving as an answer comes: a closed loop, which asks less while the server stalls, so that a
+ * stall is measured once for each request under way and not for all that would have come meanwhile
+ * (coordinated omission). With a rate requests fall due by the clock, wherever the answers are, and
+ * a latency counts from that moment, the time that a request had to wait for its turn included. In
+ * bursts the next `depth` requests of a connection are written at once when all answers to the last
+ * ones have come: a server that leaves some of them unanswered is not helped by requests that
+ * follow, and the run does not end before the last burst is answered or its time is over.
+ *
+ * A connection that fails is opened again; what was under way on it has failed. Nothing is asked a
+ * second time. Left out: TLS, checking values, output (cmd/client/client_bench).
+ *
+ * The process must ignore SIGPIPE.
+ */
+#ifndef NET_LOAD_H
+#define NET_LOAD_H
+
+#include "net/load/load_plan.h"
+
+/* Lower-case, one word, static. */
+const char *load_fault_name(enum load_fault fault);
+
+/*
+ * Runs it, on a loop of its own, until the requests or the time are used up, or SIGINT or SIGTERM
+ * comes. RC_OK: *ret_result says what came of it, faults included. RC_REFUSED: given up, because
+ * the key space could not be filled or nobody accepted a connection for `timeout_ms`; the result so
+ * far is there. RC_NO_MEMORY: the loop could not be made. The caller calls load_result_fini() in
+ * every case.
+ */
+MUST_USE enum rc load_run(const struct load_config *config, struct load_result *ret_result);
+void load_result_fini(struct load_result *result);
+
+#endif

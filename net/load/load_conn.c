@@ -1,0 +1,342 @@
+#include "net/load/load_state.h"
+
+#include "core/base/assert.h"
+#include "core/base/mem.h"
+#include "net/out/response_parser.h"
+#include "net/sys/sockaddr.h"
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    NS_PER_MS = 1000000,
+    COPY_MAX = 4096, /* a value up to this is copied behind its head; a larger one is referred to */
+};
+
+static void conn_open(struct load_conn *c);
+
+static const struct load_target *target_of(const struct load_conn *c)
+{
+    return &c->load->config->targets[c->target];
+}
+
+void load_conn_init(struct load_conn *c, struct load *l, size_t target, uint64_t open_ns)
+{
+    *c = (struct load_conn){.load = l, .target = target, .fd = -1, .reopen_ns = open_ns};
+    c->ring = mem_new(l->config->depth, sizeof(*c->ring));
+    c->out = evbuffer_new();
+    ASSERT(c->out != NULL);
+}
+
+/* ---- The end of a connection ---- */
+
+static void conn_close(struct load_conn *c)
+{
+    struct event *const events[] = {c->readable, c->writable};
+    for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
+        if (events[i] != NULL) {
+            event_free(events[i]);
+        }
+    }
+    c->readable = c->writable = NULL;
+    if (c->fd >= 0) {
+        (void)close(c->fd);
+        c->fd = -1;
+    }
+    response_parser_free(c->parser);
+    c->parser = NULL;
+    (void)evbuffer_drain(c->out, evbuffer_get_length(c->out));
+    c->state = LOAD_CONN_CLOSED;
+}
+
+void load_conn_fini(struct load_conn *c)
+{
+    conn_close(c);
+    evbuffer_free(c->out);
+    free(c->ring);
+}
+
+static void ring_pop(struct load_conn *c, struct load_sent *ret_sent)
+{
+    *ret_sent = c->ring[c->ring_at];
+    c->ring_at = (c->ring_at + 1) % c->load->config->depth;
+    c->ring_count--;
+}
+
+/* Everything that was under way has failed. A connection that was of use is opened again at once,
+ * others after a while: a server that turns connections away is not to be hammered. */
+static void conn_lost(struct load_conn *c, enum load_fault fault, const char *text)
+{
+    struct load_sent sent;
+    conn_close(c);
+    c->reopen_ns = load_now_ns() + (c->is_useful ? 0 : (uint64_t)LOAD_REOPEN_MS * NS_PER_MS);
+    while (c->ring_count > 0) {
+        ring_pop(c, &sent);
+        load_failed(c->load, c, &sent, fault, text);
+    }
+}
+
+/* ---- Sending ---- */
+
+static void conn_flush(struct load_conn *c)
+{
+    while (evbuffer_get_length(c->out) > 0) {
+        const int n = evbuffer_write(c->out, c->fd);
+        if (n > 0) {
+            c->load->result->bytes_out += (uint64_t)n;
+        } else if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+            (void)event_add(c->writable, NULL);
+            return;
+        } else {
+            /* What it had to say about it can still be read: that is where the connection ends. */
+            return;
+        }
+    }
+}
+
+static bool add_request(struct load_conn *c, const struct load_ask *ask)
+{
+    char head[LOAD_MIX_HEAD_MAX];
+    const struct load_mix *mix = &c->load->mix;
+    const char *host = target_of(c)->host;
+    const size_t len = load_mix_head(mix, ask, host, strlen(host), head);
+    const uint8_t *value = load_mix_value(mix, ask);
+    if (evbuffer_add(c->out, head, len) != 0) {
+        return false;
+    }
+    if (ask->value_len <= COPY_MAX) {
+        return ask->value_len == 0 || evbuffer_add(c->out, value, ask->value_len) == 0;
+    }
+    return evbuffer_add_reference(c->out, value, ask->value_len, NULL, NULL) == 0;
+}
+
+uint32_t load_conn_pump(struct load_conn *c, uint32_t most)
+{
+    const uint32_t depth = c->load->config->depth;
+    const uint64_t now_ns = load_now_ns();
+    struct load_ask ask;
+    struct load_sent sent;
+    uint32_t count = 0;
+    if (c->load->config->is_burst && c->ring_count > 0) {
+        return 0;
+    }
+    while (c->state == LOAD_CONN_OPEN && c->ring_count < depth && count < most &&
+           load_take(c->load, now_ns, &ask, &sent)) {
+        c->ring[(c->ring_at + c->ring_count++) % depth] = sent;
+        count++;
+        if (!add_request(c, &ask)) {
+            conn_lost(c, LOAD_FAULT_IO, rc_text(RC_NO_MEMORY));
+            return count;
+        }
+    }
+    if (count > 0) {
+        c->burst_count = count;
+        conn_flush(c);
+    }
+    return count;
+}
+
+/* ---- Receiving ---- */
+
+/* One answer is complete. False when the connection is over. */
+static bool take_answer(struct load_conn *c, uint64_t now_ns)
+{
+    struct load_sent sent;
+    const int status = response_parser_status(c->parser);
+    if (status < 100 || status >= LOAD_STATUS_END) {
+        conn_lost(c, LOAD_FAULT_MALFORMED, "a status that HTTP does not know");
+        return false;
+    }
+    ring_pop(c, &sent);
+    c->is_useful = load_answered(c->load, c, &sent, status, now_ns) || c->is_useful;
+    if (!response_parser_is_keep_alive(c->parser)) {
+        conn_lost(c, LOAD_FAULT_CLOSED, "the server closes after an answer");
+        return false;
+    }
+    response_parser_next(c->parser);
+    return true;
+}
+
+static bool take_bytes(struct load_conn *c, const uint8_t *data, size_t len)
+{
+    const uint64_t now_ns = load_now_ns();
+    size_t at = 0;
+    while (at < len) {
+        if (c->ring_count == 0) {
+            static const char text[] = "an answer to nothing that was asked";
+            load_failed(c->load, c, NULL, LOAD_FAULT_MALFORMED, text);
+            conn_lost(c, LOAD_FAULT_MALFORMED, text);
+            return false;
+        }
+        const size_t before = response_parser_length(c->parser);
+        const enum rc rc = response_parser_feed(c->parser, data + at, len - at);
+        if (rc == RC_AGAIN) {
+            return true;
+        }
+        if (rc != RC_OK) {
+            conn_lost(c, LOAD_FAULT_MALFORMED,
+                      rc == RC_TOO_LONG ? "an answer that is longer than the largest value"
+                                        : "an answer that is not HTTP");
+            return false;
+        }
+        at += response_parser_length(c->parser) - before;
+        if (!take_answer(c, now_ns)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The server has ended the connection, which may be what ends an answer without a length. */
+static void conn_ended(struct load_conn *c)
+{
+    if (c->ring_count > 0 && response_parser_end(c->parser) == RC_OK) {
+        (void)take_answer(c, load_now_ns());
+        return;
+    }
+    conn_lost(c, LOAD_FAULT_CLOSED, "the server closes before it answers");
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    struct load_conn *c = arg;
+    (void)what;
+    const ssize_t n = read(fd, c->load->input, sizeof(c->load->input));
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+        return;
+    }
+    if (n < 0) {
+        conn_lost(c, LOAD_FAULT_IO, strerror(errno));
+    } else if (n == 0) {
+        conn_ended(c);
+    } else {
+        c->load->result->bytes_in += (uint64_t)n;
+        if (take_bytes(c, c->load->input, (size_t)n)) {
+            (void)load_conn_pump(c, UINT32_MAX);
+        }
+    }
+    if (c->state == LOAD_CONN_CLOSED && c->load->part != LOAD_OVER && c->is_useful) {
+        conn_open(c);
+    }
+}
+
+/* ---- Connecting ---- */
+
+/* The next address, or, when all have failed, all of them again after a while. */
+static void connect_failed(struct load_conn *c, int error)
+{
+    conn_close(c);
+    if (++c->tried < target_of(c)->addr_count) {
+        c->addr = (c->addr + 1) % target_of(c)->addr_count;
+        conn_open(c);
+        return;
+    }
+    c->tried = 0;
+    c->reopen_ns = load_now_ns() + (uint64_t)LOAD_REOPEN_MS * NS_PER_MS;
+    load_failed(c->load, c, NULL, LOAD_FAULT_CONNECT, strerror(error));
+}
+
+static void connected(struct load_conn *c)
+{
+    c->state = LOAD_CONN_OPEN;
+    c->tried = 0;
+    c->is_useful = false;
+    c->since_ns = load_now_ns();
+    c->load->good_addr[c->target] = c->addr;
+    c->load->alive_ns = c->since_ns;
+    /* What others wrote under the keys may be of any size that the protocol knows. */
+    c->parser = response_parser_new(false, LOAD_MIX_SIZE_MAX);
+    response_parser_keep_nothing(c->parser);
+    (void)event_add(c->readable, NULL);
+    (void)load_conn_pump(c, UINT32_MAX);
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+    struct load_conn *c = arg;
+    int error = 0;
+    socklen_t len = sizeof(error);
+    (void)what;
+    if (c->state == LOAD_CONN_OPEN) {
+        conn_flush(c);
+        return;
+    }
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0) {
+        error = errno;
+    }
+    if (error != 0) {
+        connect_failed(c, error);
+    } else {
+        connected(c);
+    }
+}
+
+/* Returns 0 when the connect is under way, else the error number. */
+static int connect_start(struct load_conn *c)
+{
+    const struct addr *addr = &target_of(c)->addrs[c->addr];
+    const int on = 1;
+    struct sockaddr_storage sa;
+    const socklen_t sa_len = sockaddr_from(addr, sockaddr_family(addr), &sa);
+    c->fd = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (c->fd < 0) {
+        return errno;
+    }
+    /* Requests that leave behind unanswered ones would wait for an acknowledgement else. */
+    (void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    if (connect(c->fd, (const struct sockaddr *)&sa, sa_len) != 0 && errno != EINPROGRESS) {
+        return errno;
+    }
+    c->readable = event_new(c->load->base, c->fd, EV_READ | EV_PERSIST, on_readable, c);
+    c->writable = event_new(c->load->base, c->fd, EV_WRITE, on_writable, c);
+    return c->readable == NULL || c->writable == NULL || event_add(c->writable, NULL) != 0 ? ENOMEM
+                                                                                           : 0;
+}
+
+static void conn_open(struct load_conn *c)
+{
+    if (c->tried == 0) {
+        c->addr = c->load->good_addr[c->target];
+    }
+    c->state = LOAD_CONN_CONNECTING;
+    c->since_ns = load_now_ns();
+    const int error = connect_start(c);
+    if (error != 0) {
+        connect_failed(c, error);
+    }
+}
+
+static void answer_missing(struct load_conn *c)
+{
+    char text[LOAD_ERROR_SIZE / 2];
+    (void)snprintf(text, sizeof(text), "no answer in time");
+    if (c->load->config->is_burst) {
+        (void)snprintf(text, sizeof(text), "%u of %u answers to a burst did not come in time",
+                       c->ring_count, c->burst_count);
+    }
+    c->is_useful = false;
+    conn_lost(c, LOAD_FAULT_TIMEOUT, text);
+}
+
+void load_conn_turn(struct load_conn *c, uint64_t now_ns)
+{
+    const uint64_t timeout_ns = (uint64_t)c->load->config->timeout_ms * NS_PER_MS;
+    if (c->state == LOAD_CONN_CLOSED && now_ns >= c->reopen_ns) {
+        conn_open(c);
+    } else if (c->state == LOAD_CONN_CONNECTING && now_ns > c->since_ns + timeout_ns) {
+        connect_failed(c, ETIMEDOUT);
+    } else if (c->state == LOAD_CONN_OPEN) {
+        c->load->alive_ns = now_ns;
+        if (c->ring_count > 0 && now_ns > c->ring[c->ring_at].sent_ns + timeout_ns) {
+            answer_missing(c);
+        }
+    }
+}

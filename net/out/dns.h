@@ -1,0 +1,73 @@
+/*
+ * dns: names to addresses of both families, without ever blocking the loop (evdns, RFC 1035 and
+ * RFC 3596).
+ *
+ * Literal addresses and localhost (RFC 6761 section 6.3) need no lookup; the hosts file
+ * (net/out/hosts) is asked before the servers of resolv.conf. That is read when the resolver is
+ * made, so a resolver is made for each discovery pass and knows what changed. Each lookup is
+ * bounded in time. A, AAAA only, and of the two those that this host could use: without an IPv6
+ * address but loopback it asks for no AAAA, as a server that fails for these would say nothing of
+ * importance.
+ *
+ * Whoever asks must know whether nobody is there or nobody could say so. Each family is looked up
+ * by itself for that, as evdns_getaddrinfo() hides the failure of one behind the answer of the
+ * other, and gives a name without addresses the same error as a silent server.
+ */
+#ifndef NET_DNS_H
+#define NET_DNS_H
+
+#include "core/base/addr.h"
+
+struct dns;
+struct dns_query;
+struct event_base;
+
+enum { DNS_ADDRS_MAX = 256 }; /* of one name; more are left out */
+
+/* A set of the addresses that are wanted. */
+enum dns_family { DNS_IPV4 = 1, DNS_IPV6 = 2, DNS_BOTH = DNS_IPV4 | DNS_IPV6 };
+
+struct dns_config {
+    struct event_base *base;         /* borrowed */
+    uint32_t timeout_ms;             /* every lookup ends within about this */
+    const char *resolv_conf, *hosts; /* borrowed for its life; NULL: those of /etc */
+    enum dns_family usable;          /* 0: what this host has addresses of */
+};
+
+/* Reads resolv.conf. NULL when the system gives no memory or socket. */
+struct dns *dns_new(const struct dns_config *config);
+
+/* Nothing is under way, also nothing that was cancelled in this turn of the loop: then it may be
+ * freed. */
+bool dns_is_idle(const struct dns *d);
+
+/* With lookups under way it runs the loop, without waiting, to let evdns take leave of them: in
+ * that case it must not be called from a callback. NULL is ignored. */
+void dns_free(struct dns *d);
+
+/*
+ * The outcome of a lookup, borrowed for the call; the addresses have port 0 and are there once.
+ *
+ *   RC_OK         everything asked was answered, and there is an address at least
+ *   RC_NOT_FOUND  everything asked was answered, and there is none: no such name, or it has none
+ *   RC_TIMEOUT    nobody answered, for one family at least
+ *   RC_IO         a server failed, refused, or gave an answer that cannot be used, likewise; or
+ *                 there is no server to ask
+ *
+ * In the last two cases there may be addresses of the other family. `detail` says to people what is
+ * wrong.
+ */
+struct dns_answer {
+    enum rc rc;
+    const char *detail;
+    const struct addr *addrs;
+    size_t count;
+};
+
+/* Starts a lookup. `done` is called exactly once, from the loop, unless the query is cancelled; the
+ * query is gone when it is called. */
+struct dns_query *dns_resolve(struct dns *d, const char *name, enum dns_family wanted,
+                              void (*done)(void *arg, const struct dns_answer *answer), void *arg);
+void dns_cancel(struct dns_query *q);
+
+#endif

@@ -1,0 +1,76 @@
+/*
+ * fetch: outgoing HTTP requests; https with verified certificates (net/out/tls_client).
+ *
+ * One connection a request; every address of a name is tried in turn until one accepts. Bounded in
+ * time and in the bytes of the answer. On a plain socket and llhttp instead of evhttp, whose client
+ * tries only the first address of a name (of "localhost", often the wrong one) and does not say
+ * whether a connection was refused. Left out: redirects, proxies, keep-alive, compression.
+ *
+ * The process must ignore SIGPIPE.
+ */
+#ifndef NET_FETCH_H
+#define NET_FETCH_H
+
+#include "core/base/rc.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct dns;
+struct event_base;
+struct fetch;
+
+struct fetch_header {
+    const char *name;
+    const char *value;
+};
+
+struct fetch_request {
+    const char *method; /* GET, HEAD, PUT, POST, DELETE or OPTIONS */
+    const char *host;   /* name or address, IPv6 without brackets */
+    uint16_t port;
+    bool is_tls;        /* verifies the chain and the host name against the system's authorities */
+    const char *target; /* path and query, already encoded */
+    const struct fetch_header *headers; /* Host is added when missing */
+    size_t header_count;
+    const void *body; /* sent with Content-Length when body_len > 0 or the method is PUT or POST */
+    size_t body_len;
+    uint32_t timeout_ms; /* for the whole exchange, but for the lookup when `dns` is NULL; of a body
+                            that goes to `piece`, for each silence */
+    size_t bytes_max;    /* of the answer's body */
+    /* Takes the body of a 200 as it comes; the answer's is empty then. NULL: it is collected. */
+    void (*piece)(void *arg, const uint8_t *data, size_t len);
+    void *piece_arg;
+};
+
+struct fetch_answer {
+    enum rc rc; /* RC_OK: an answer came, whatever its status; RC_REFUSED, RC_TIMEOUT, RC_TOO_LONG,
+                   RC_IO (name not found, reset, certificate refused) */
+    const char *error; /* for people; "" on RC_OK */
+    int status;        /* 0 unless RC_OK */
+    const uint8_t *body;
+    size_t body_len;
+    const void *headers; /* for fetch_header_of() */
+};
+
+/* The value of the answer's header, case ignored; NULL when absent. */
+const char *fetch_header_of(const struct fetch_answer *answer, const char *name);
+
+/*
+ * Starts a request on a loop; the request's memory is copied. `done` is called exactly once, from
+ * the loop, unless the fetch is cancelled; the answer is borrowed for that call. `dns` is
+ * borrowed until then; without one (NULL) a name is resolved, blocking, before this returns. NULL
+ * when there is no memory or the request cannot be made.
+ */
+struct fetch *fetch_start(struct event_base *base, struct dns *dns,
+                          const struct fetch_request *request,
+                          void (*done)(void *arg, const struct fetch_answer *answer), void *arg);
+void fetch_cancel(struct fetch *f);
+
+/* The same on a loop of its own, waiting. `seen` is called with the answer before this returns its
+ * rc. */
+enum rc fetch_wait(const struct fetch_request *request,
+                   void (*seen)(void *arg, const struct fetch_answer *answer), void *arg);
+
+#endif

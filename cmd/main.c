@@ -1,5 +1,5 @@
 /* repram: one binary; the first word says what it is this time. */
-#include "cmd/base/commands.h"
+#include "cmd/base/command.h"
 #include "cmd/base/exit_code.h"
 #include "cmd/settings/help.h"
 

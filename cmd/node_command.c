@@ -1,5 +1,5 @@
 /* `repram node`: one node, from its settings to its exit code. */
-#include "cmd/base/commands.h"
+#include "cmd/base/command.h"
 #include "cmd/base/exit_code.h"
 #include "cmd/base/log.h"
 #include "cmd/notices.h"

@@ -3,8 +3,8 @@
  *
  * It is the caller's monotonic clock plus an offset. A node without records steps to the clock of
  * the cluster it joins; a node with records never steps, it slews by at most CLOCK_SLEW_PPM toward
- * the leader's. Who leads is the caller's business (gossip/leader: of the members whose clock is
- * within CLOCK_CONFLICT_US the one with records, of these the smallest uuid). A sample is
+ * the leader's. Who leads is the caller's business (gossip/clock_source: of the members whose clock
+ * is within CLOCK_CONFLICT_US the one with records, of these the smallest uuid). A sample is
  * Cristian's (Distributed Computing 3, 1989): the remote time plus half the round trip, the lowest
  * round trip of the last few seconds winning, as in NTP's clock filter (RFC 5905 section 10).
  */

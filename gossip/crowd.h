@@ -3,7 +3,7 @@
  * other are a group; each member counts once, whatever it says. Of two groups of one size the one
  * that has records leads, then the one with the smallest uuid.
  *
- * It knows no engine: who may have a say is its caller's business (gossip/leader).
+ * It knows no engine: who may have a say is its caller's business (gossip/clock_source).
  */
 #ifndef GOSSIP_CROWD_H
 #define GOSSIP_CROWD_H

@@ -1,7 +1,7 @@
 /*
  * engine: one node's whole behaviour, without a socket, a clock or a thread.
  *
- * It holds membership (gossip/membership/swim), replication (gossip/replication/replica),
+ * It holds membership (gossip/membership/swim), replication (gossip/replication/quorum),
  * anti-entropy (gossip/repair/sync), peer links (gossip/replication/link) and the store. Events go
  * in, each with its time; actions come out of engine_outbox(), which the caller drains after every
  * call. There are two callers: the libevent driver in net/ and the simulator in tests/sim.

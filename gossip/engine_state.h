@@ -4,9 +4,9 @@
  * engine.c has the life of the node (time, readiness), start.c how it begins, peer.c how links
  * begin and end and what goes out on them, rival.c a second link of one member, inbound.c what
  * comes in on them, wiring.c which links there are, spread.c how writes reach the whole enclave,
- * quorum.c who counts in their quorum and whether it can be reached, owed.c what members have put
- * off, leader.c whose clock is followed, apart.c whose is too far off for data to pass, client.c
- * what clients ask for and what pages show.
+ * voters.c who counts in their quorum and whether it can be reached, owed.c what members have put
+ * off, clock_source.c whose clock is followed, apart.c whose is too far off for data to pass,
+ * engine_client.c what clients ask for and what pages show.
  */
 #ifndef GOSSIP_ENGINE_STATE_H
 #define GOSSIP_ENGINE_STATE_H
@@ -19,7 +19,7 @@
 #include "gossip/repair/sync.h"
 #include "gossip/replication/mesh.h"
 #include "gossip/replication/overlay.h"
-#include "gossip/replication/replica.h"
+#include "gossip/replication/quorum.h"
 #include "gossip/replication/tree.h"
 
 /* apart.c's: whose clocks are apart from this node's. Only of those is it kept what they show. */
@@ -187,7 +187,7 @@ MUST_USE enum rc wiring_role(struct engine *e, struct link *l, struct cursor *pa
 /* Whether the links of all neighbours are open. */
 bool wiring_is_up(const struct engine *e);
 
-/* ---- quorum.c ---- */
+/* ---- voters.c ---- */
 
 /* Whether the member counts in the quorum of a write: a live mate that has answered this node since
  * it was last dead, and whose clock is not in conflict with ours. */
@@ -247,7 +247,7 @@ void start_refused(struct engine *e, const struct addr *by);
  * Costs nothing later. */
 void start_look(struct engine *e);
 
-/* ---- leader.c ---- */
+/* ---- clock_source.c ---- */
 
 /* The member's flags were heard or its state has changed: its clock may lead, or not any more. */
 void leader_heard(struct engine *e, struct member *m);
@@ -332,7 +332,7 @@ MUST_USE enum rc spread_frame(struct engine *e, struct link *l, enum frame_type 
 void spread_turn(struct engine *e);
 uint64_t spread_deadline(const struct engine *e);
 
-/* ---- branch.c ---- */
+/* ---- tree_links.c ---- */
 
 /* Whether data may go along the link; and whether it is of the trees, in a small enclave of what
  * takes their place. */

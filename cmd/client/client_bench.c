@@ -1,8 +1,8 @@
 /* `repram bench`: the load generator for users; net/load does the work, bench_report shows it. */
-#include "cmd/base/commands.h"
+#include "cmd/base/command.h"
 #include "cmd/base/exit_code.h"
 #include "cmd/client/bench_report.h"
-#include "cmd/client/client_common.h"
+#include "cmd/client/client.h"
 #include "cmd/settings/host_limits.h"
 #include "core/base/mem.h"
 #include "core/base/parse.h"

@@ -1,8 +1,8 @@
 /* `repram put`, `get` and `head`: one key. */
-#include "cmd/base/commands.h"
+#include "cmd/base/command.h"
 #include "cmd/base/exit_code.h"
 #include "cmd/base/table.h"
-#include "cmd/client/client_common.h"
+#include "cmd/client/client.h"
 #include "core/base/base64.h"
 #include "core/base/mem.h"
 #include "core/base/parse.h"

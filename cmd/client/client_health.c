@@ -4,10 +4,10 @@
  * Without --all, one healthy node is enough. With --all, NODE_COUNT healthy nodes of this cluster
  * are asked for in the local range (one, with a fixed port), or every server that was named.
  */
-#include "cmd/base/commands.h"
+#include "cmd/base/command.h"
 #include "cmd/base/exit_code.h"
 #include "cmd/base/table.h"
-#include "cmd/client/client_common.h"
+#include "cmd/client/client.h"
 
 #include <cjson/cJSON.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* `repram keys`: every key of a node, page by page. */
-#include "cmd/base/commands.h"
+#include "cmd/base/command.h"
 #include "cmd/base/exit_code.h"
-#include "cmd/client/client_common.h"
+#include "cmd/client/client.h"
 #include "core/base/parse.h"
 
 #include <cjson/cJSON.h>

@@ -1,8 +1,8 @@
 /* `repram peers` and `repram status`: what a node says about its cluster and itself. */
-#include "cmd/base/commands.h"
+#include "cmd/base/command.h"
 #include "cmd/base/exit_code.h"
 #include "cmd/base/table.h"
-#include "cmd/client/client_common.h"
+#include "cmd/client/client.h"
 
 #include <cjson/cJSON.h>
 #include <stdio.h>

@@ -5,9 +5,9 @@
  * directly. --members counts all of them, and wants each ready; --converged wants equal root
  * digests.
  */
-#include "cmd/base/commands.h"
+#include "cmd/base/command.h"
 #include "cmd/base/exit_code.h"
-#include "cmd/client/client_common.h"
+#include "cmd/client/client.h"
 #include "core/base/mem.h"
 #include "core/base/parse.h"
 

@@ -1,7 +1,7 @@
 /* `repram watch`: changes as they happen, through lost connections, until Ctrl-C. */
-#include "cmd/base/commands.h"
+#include "cmd/base/command.h"
 #include "cmd/base/exit_code.h"
-#include "cmd/client/client_common.h"
+#include "cmd/client/client.h"
 #include "core/base/base64.h"
 #include "core/base/mem.h"
 #include "net/http/json_out.h"

@@ -1,6 +1,6 @@
 #include "cmd/launch/launch.h"
 
-#include "cmd/base/commands.h"
+#include "cmd/base/command.h"
 #include "cmd/base/exit_code.h"
 #include "core/base/mem.h"
 #include "core/base/parse.h"

@@ -1,7 +1,7 @@
 #include "cmd/settings/settings.h"
 
 #include "cmd/base/log.h"
-#include "cmd/settings/values.h"
+#include "cmd/settings/value.h"
 #include "core/base/assert.h"
 #include "core/base/mem.h"
 #include "core/base/parse.h"

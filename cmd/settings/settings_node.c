@@ -1,6 +1,6 @@
 #include "cmd/settings/settings_node.h"
 
-#include "cmd/settings/values.h"
+#include "cmd/settings/value.h"
 #include "core/base/assert.h"
 #include "net/out/resolve.h"
 

@@ -2,7 +2,7 @@
 
 #include "core/base/assert.h"
 #include "core/base/mem.h"
-#include "gossip/membership/courier.h"
+#include "gossip/membership/packet_out.h"
 
 #include <stdlib.h>
 #include <string.h>

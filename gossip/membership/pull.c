@@ -1,7 +1,7 @@
 #include "gossip/membership/pull.h"
 
 #include "core/base/assert.h"
-#include "gossip/membership/courier.h"
+#include "gossip/membership/packet_out.h"
 #include "gossip/membership/probe.h"
 
 enum {

@@ -13,7 +13,7 @@
 #ifndef GOSSIP_PULL_H
 #define GOSSIP_PULL_H
 
-#include "gossip/membership/courier.h"
+#include "gossip/membership/packet_out.h"
 
 /* The first answer of a member: a newborn pulls from the first few at once. */
 void pull_first(struct swim *s, struct member *m);

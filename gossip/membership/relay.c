@@ -1,6 +1,6 @@
 #include "gossip/membership/relay.h"
 
-#include "gossip/membership/courier.h"
+#include "gossip/membership/packet_out.h"
 #include "gossip/membership/probe.h"
 #include "gossip/membership/view.h"
 

@@ -8,7 +8,7 @@
 #ifndef GOSSIP_RELAY_H
 #define GOSSIP_RELAY_H
 
-#include "gossip/membership/courier.h"
+#include "gossip/membership/packet_out.h"
 
 /* The open probe of the member asks others to try. */
 void relay_ask(struct swim *s, struct member *m);

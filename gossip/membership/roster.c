@@ -2,7 +2,7 @@
 
 #include "core/base/assert.h"
 #include "core/base/mem.h"
-#include "gossip/membership/candidate.h"
+#include "gossip/membership/candidates.h"
 #include "gossip/wire/packet.h"
 
 #include <stdlib.h>

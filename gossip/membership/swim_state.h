@@ -21,7 +21,7 @@
 #include "core/base/rng.h"
 #include "core/base/series.h"
 #include "core/base/timerheap.h"
-#include "gossip/membership/candidate.h"
+#include "gossip/membership/candidates.h"
 #include "gossip/membership/eventq.h"
 #include "gossip/membership/roster.h"
 #include "gossip/membership/rumor.h"

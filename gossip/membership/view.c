@@ -3,7 +3,7 @@
 #include "gossip/membership/view.h"
 
 #include "core/base/assert.h"
-#include "gossip/membership/courier.h"
+#include "gossip/membership/packet_out.h"
 #include "gossip/membership/probe.h"
 #include "gossip/membership/pull.h"
 

@@ -15,7 +15,7 @@
  * Beyond COLUMN_ENTRIES_MAX entries it holds only a share of them, chosen by the id's high bits; as
  * ids are keyed for the session it is another share each time.
  *
- * Left out: frames, and whose turn it is (gossip/repair/rateless).
+ * Left out: frames, and whose turn it is (gossip/repair/cells).
  */
 #ifndef GOSSIP_COLUMN_H
 #define GOSSIP_COLUMN_H

@@ -9,7 +9,7 @@
 #ifndef GOSSIP_INITIATOR_H
 #define GOSSIP_INITIATOR_H
 
-#include "gossip/repair/sync_side.h"
+#include "gossip/repair/session.h"
 
 /* Begins a session. RC_FULL, RC_NO_MEMORY: the link takes no more; nothing has changed. */
 MUST_USE enum rc initiator_begin(const struct sync_config *config, struct link *l, uint64_t cut_s,

@@ -1,7 +1,7 @@
 #include "gossip/repair/join.h"
 
 #include "core/base/assert.h"
-#include "gossip/repair/sync_side.h"
+#include "gossip/repair/session.h"
 
 #include <string.h>
 

@@ -7,7 +7,7 @@
 #ifndef GOSSIP_RESPONDER_H
 #define GOSSIP_RESPONDER_H
 
-#include "gossip/repair/sync_side.h"
+#include "gossip/repair/session.h"
 
 /* SYNC_GROUPS. `is_refused`: our own session stays, so the peer's is told that nothing differs.
  * RC_MALFORMED, RC_FULL. */

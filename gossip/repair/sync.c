@@ -6,7 +6,7 @@
 #include "gossip/repair/initiator.h"
 #include "gossip/repair/join.h"
 #include "gossip/repair/responder.h"
-#include "gossip/repair/sync_side.h"
+#include "gossip/repair/session.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,11 +4,11 @@
  * A session compares sums of groups, then of epochs, then settles the epochs that differ: by one
  * rateless stream of cells, by a list of ids where they are few, or whole where one side has
  * nothing (see gossip/wire/frame.h for the messages, gossip/repair/initiator and
- * gossip/repair/responder for the two sides, gossip/repair/rateless and gossip/repair/job for the
- * work). One session a link at a time: when both sides start one, that of the smaller id stays. A
- * node starts one session at a time, so that what several neighbours have is not fetched from each
- * of them. A node that is new pulls all epochs from up to JOIN_PARTS_MAX members, divided among
- * them.
+ * gossip/repair/responder for the two sides, gossip/repair/cells and gossip/repair/epoch_sender for
+ * the work). One session a link at a time: when both sides start one, that of the smaller id stays.
+ * A node starts one session at a time, so that what several neighbours have is not fetched from
+ * each of them. A node that is new pulls all epochs from up to JOIN_PARTS_MAX members, divided
+ * among them.
  *
  * Sums and ids are compared as of a cut, so that writes under way do not look like differences; why
  * overwrites that arrive meanwhile do no harm stands in gossip/repair/column.h.
@@ -24,9 +24,9 @@
 #define GOSSIP_SYNC_H
 
 #include "core/store/store.h"
-#include "gossip/repair/sync_side.h"
+#include "gossip/repair/session.h"
 #include "gossip/replication/mesh.h"
-#include "gossip/replication/replica.h"
+#include "gossip/replication/quorum.h"
 #include "gossip/wire/counters.h"
 
 struct sync;

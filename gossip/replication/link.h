@@ -8,7 +8,7 @@
  *
  * Left out on purpose: which links there should be (gossip/replication/mesh), what frames mean
  * (gossip/engine, gossip/repair/sync), who waits for an acknowledgement
- * (gossip/replication/replica).
+ * (gossip/replication/quorum).
  */
 #ifndef GOSSIP_LINK_H
 #define GOSSIP_LINK_H
@@ -44,7 +44,7 @@ enum link_state {
 
 struct queued_write {
     uint32_t handle;
-    uint32_t waiter; /* gossip/replication/replica's name for the write that waits; 0 none */
+    uint32_t waiter; /* gossip/replication/quorum's name for the write that waits; 0 none */
     struct version version;
     uint8_t kind; /* enum record_kind; RECORD_IS_GUARD sends only the guard */
 };
@@ -128,7 +128,7 @@ struct link {
     uint32_t rings,
         peer_rings; /* on which the two are neighbours, as this side and the other say */
     uint32_t lazy;  /* the trees, as bits, in which ids go out and not writes */
-    uint64_t trial_until_us[TREE_COUNT];   /* grafted lately: see gossip/branch.c */
+    uint64_t trial_until_us[TREE_COUNT];   /* grafted lately: see gossip/tree_links.c */
     uint64_t refused_until_us[TREE_COUNT]; /* pruned lately, from this side */
     bool is_left;                          /* the trees have left it, as it is needless */
     uint8_t role, peer_role;               /* enum role_flags, as told and as heard */

@@ -17,7 +17,7 @@
  * late, so the grafted link is pruned and not the tree's. Whatever somebody sends on of a detour is
  * marked (RECORD_IS_REPEAT) and prunes nothing: the copy by which a graft is judged has not come by
  * way of the one who judges. Large values, which are only announced, are left out of this. The
- * rules are gossip/branch.c's; here is what they look at.
+ * rules are gossip/tree_links.c's; here is what they look at.
  *
  * How long an announced write is waited for follows how much later than their announcements writes
  * have come lately (as RFC 6298 does for round trips), so that a stalled stream is overtaken by

@@ -157,7 +157,7 @@ enum nack_reason { NACK_FULL = 1, NACK_CLOCK = 2, NACK_INVALID = 3 };
  * Reconciliation. The initiator, I, sends its groups as of a cut; the responder, R, answers with
  * its epochs of the groups that differ. I sorts the epochs that differ: those of which R has
  * nothing it sends; those of which it has few or no entries itself are settled by a list of ids;
- * all the others together by one stream of cells (gossip/repair/rateless). SCOPE names the two sets
+ * all the others together by one stream of cells (gossip/repair/cells). SCOPE names the two sets
  * and begins both. R sends the records that I lacks and WANTs those it lacks itself, I sends these,
  * and DONE.
  *

@@ -64,7 +64,7 @@
  * to the accusation. All that a node sends of its own accord to an address that has not proved
  * itself is a PING without entries, but what is held against the receiver; to addresses of those
  * who are only named, as many in all as the datagrams paid for that named them
- * (gossip/membership/courier).
+ * (gossip/membership/packet_out).
  *
  * Entries, in a row:
  *

@@ -10,8 +10,8 @@
 #include "core/base/mem.h"
 #include "core/base/parse.h"
 #include "core/base/rng.h"
+#include "gossip/repair/session.h"
 #include "gossip/repair/sync.h"
-#include "gossip/repair/sync_side.h"
 
 #include <inttypes.h>
 #include <stdio.h>

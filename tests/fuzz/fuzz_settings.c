@@ -2,10 +2,10 @@
  * Configuration files, values and addresses from bytes. The first byte says what the rest is: a
  * file, an environment word, or the text of one value.
  */
-#include "cmd/client/client_common.h"
+#include "cmd/client/client.h"
 #include "cmd/settings/settings_check.h"
 #include "cmd/settings/settings_node.h"
-#include "cmd/settings/values.h"
+#include "cmd/settings/value.h"
 #include "core/base/assert.h"
 #include "core/base/parse.h"
 

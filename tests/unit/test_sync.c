@@ -1,7 +1,7 @@
 #include "gossip/repair/sync.h"
 
 #include "core/base/mem.h"
-#include "gossip/repair/sync_side.h"
+#include "gossip/repair/session.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "gossip/membership/candidate.h"
+#include "gossip/membership/candidates.h"
 
 static const uint8_t secret[SIPHASH_KEY_BYTES] = {1, 2, 3};
 

@@ -1,4 +1,4 @@
-#include "cmd/client/client_common.h"
+#include "cmd/client/client.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

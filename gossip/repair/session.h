@@ -1,13 +1,13 @@
 /*
- * sync_side: one link's share of reconciliation: the session that this node began on it, if any,
+ * session: one link's share of reconciliation: the session that this node began on it, if any,
  * and what the peer's session and joins have asked for. What is under way is worked off in steps,
  * one kind after the other, so that a long stream does not hold up a joining node.
  */
 #ifndef GOSSIP_SYNC_SIDE_H
 #define GOSSIP_SYNC_SIDE_H
 
-#include "gossip/repair/job.h"
-#include "gossip/repair/rateless.h"
+#include "gossip/repair/cells.h"
+#include "gossip/repair/epoch_sender.h"
 #include "gossip/replication/link.h"
 #include "gossip/replication/mesh.h"
 

@@ -1,5 +1,5 @@
 /*
- * commands: the entry of each command. argv[0] is the command's name; the result is the exit code
+ * command: the entry of each command. argv[0] is the command's name; the result is the exit code
  * (cmd/base/exit_code.h).
  */
 #ifndef CMD_COMMANDS_H

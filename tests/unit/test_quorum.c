@@ -1,4 +1,4 @@
-#include "gossip/replication/replica.h"
+#include "gossip/replication/quorum.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

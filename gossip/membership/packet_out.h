@@ -1,5 +1,5 @@
 /*
- * courier: packets out. It fills in the header, adds what the receiver must hear first (what is
+ * packet_out: packets out. It fills in the header, adds what the receiver must hear first (what is
  * held against it, then this node's own card while the receiver does not know it), fills the rest
  * with rumours, and sends by datagram or, where those do not pass, as SWIM_PACKET_BY_LINK.
  *

@@ -1,4 +1,4 @@
-#include "gossip/membership/courier.h"
+#include "gossip/membership/packet_out.h"
 
 #include "core/base/assert.h"
 

@@ -1,4 +1,4 @@
-#include "gossip/repair/sync_side.h"
+#include "gossip/repair/session.h"
 
 #include "core/base/assert.h"
 #include "core/base/mem.h"

@@ -1,5 +1,5 @@
 /*
- * rateless: finding and settling what two sides differ in by one stream of cells (core/base/iblt).
+ * cells: finding and settling what two sides differ in by one stream of cells (core/base/iblt).
  *
  * The source, which began the session, sends the cells of its column; the sink subtracts its own
  * and peels. The sink says how many cells it wants: first as many as the sums of the epochs let
@@ -19,7 +19,7 @@
 #define GOSSIP_RATELESS_H
 
 #include "gossip/repair/column.h"
-#include "gossip/repair/job.h"
+#include "gossip/repair/epoch_sender.h"
 
 enum {
     CELLS_FIRST_MIN = 32,       /* asked for at first: the difference of an unlucky record or two */

@@ -1,6 +1,6 @@
 /*
- * job: sends the records of some epochs to a peer, in slices: all of them to a joining node or to
- * one that has none there, or those that a list of ids lacks.
+ * epoch_sender: sends the records of some epochs to a peer, in slices: all of them to a joining
+ * node or to one that has none there, or those that a list of ids lacks.
  *
  * A job looks at a bounded number of entries a step and stops while the link's bulk buffer is full,
  * so that neither the loop nor memory suffers. Epochs are walked longest lived first.
@@ -12,7 +12,7 @@
 #include "core/store/store.h"
 #include "gossip/repair/scope.h"
 #include "gossip/replication/link.h"
-#include "gossip/replication/replica.h"
+#include "gossip/replication/quorum.h"
 #include "gossip/wire/counters.h"
 
 enum {

@@ -1,5 +1,5 @@
 /*
- * client_common: what the client commands share: which node to ask, one request at a time, and how
+ * client: what the client commands share: which node to ask, one request at a time, and how
  * answers and errors are shown.
  *
  * Servers come from --server (repeatable, comma lists), else REPRAM_SERVER, else the local port

@@ -1,6 +1,6 @@
 /*
- * intake: packets in. What is malformed or a stranger's is counted and changes nothing; the rest is
- * taken apart: first what it says of members, then who sent it, then what it asks.
+ * packet_in: packets in. What is malformed or a stranger's is counted and changes nothing; the rest
+ * is taken apart: first what it says of members, then who sent it, then what it asks.
  */
 #ifndef GOSSIP_INTAKE_H
 #define GOSSIP_INTAKE_H

@@ -1,4 +1,4 @@
-#include "gossip/membership/proof.h"
+#include "gossip/membership/refusal.h"
 
 #include "gossip/membership/detector.h"
 #include "gossip/membership/probe.h"

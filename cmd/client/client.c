@@ -1,9 +1,9 @@
-#include "cmd/client/client_common.h"
+#include "cmd/client/client.h"
 
 #include "cmd/base/exit_code.h"
 #include "cmd/settings/help.h"
 #include "cmd/settings/settings.h"
-#include "cmd/settings/values.h"
+#include "cmd/settings/value.h"
 #include "core/base/mem.h"
 #include "core/base/parse.h"
 #include "net/out/fetch.h"

@@ -1,4 +1,4 @@
-#include "gossip/membership/candidate.h"
+#include "gossip/membership/candidates.h"
 
 #include "core/base/assert.h"
 #include "core/base/mem.h"

@@ -1,4 +1,4 @@
-#include "gossip/repair/job.h"
+#include "gossip/repair/epoch_sender.h"
 
 #include "core/base/assert.h"
 #include "core/base/mem.h"

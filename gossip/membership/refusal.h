@@ -1,6 +1,6 @@
 /*
- * proof: positive proof that a member is gone, which is quicker than silence: the network says that
- * nobody listens there, or somebody else answers there.
+ * refusal: positive proof that a member is gone, which is quicker than silence: the network says
+ * that nobody listens there, or somebody else answers there.
  *
  * Two such proofs 100 ms apart make a suspect with a short window, one more is its verification. A
  * proof counts only for the address where the member last answered (or, when it never did, for a

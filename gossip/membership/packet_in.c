@@ -1,10 +1,10 @@
-#include "gossip/membership/intake.h"
+#include "gossip/membership/packet_in.h"
 
-#include "gossip/membership/courier.h"
 #include "gossip/membership/ownaddr.h"
+#include "gossip/membership/packet_out.h"
 #include "gossip/membership/probe.h"
-#include "gossip/membership/proof.h"
 #include "gossip/membership/pull.h"
+#include "gossip/membership/refusal.h"
 #include "gossip/membership/relay.h"
 #include "gossip/membership/view.h"
 

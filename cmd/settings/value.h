@@ -1,5 +1,5 @@
 /*
- * values: what a setting's text can mean: hosts, lists of peers, networks, providers, switches.
+ * value: what a setting's text can mean: hosts, lists of peers, networks, providers, switches.
  *
  * Pure functions from text to value, none of which asks DNS. Every list has a maximum; spaces are
  * part of nothing, so they are refused everywhere.

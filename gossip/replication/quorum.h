@@ -1,11 +1,11 @@
 /*
- * replica: client writes that wait for their quorum, and what each member has to do with them.
+ * quorum: client writes that wait for their quorum, and what each member has to do with them.
  *
  * A write is known by a waiter, a small number that link queues carry. Holders are counted by
  * member, so that two links or a reconciliation never count one member twice; by its uuid, as its
  * slot may be another's by then. All writes wait
  * equally long, so the oldest is the next to time out. The quorum is fixed when the write arrives
- * and is never lowered. Whether it can still be reached is the caller's to say (gossip/quorum.c).
+ * and is never lowered. Whether it can still be reached is the caller's to say (gossip/voters.c).
  */
 #ifndef GOSSIP_REPLICA_H
 #define GOSSIP_REPLICA_H

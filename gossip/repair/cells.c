@@ -1,4 +1,4 @@
-#include "gossip/repair/rateless.h"
+#include "gossip/repair/cells.h"
 
 #include "core/base/assert.h"
 #include "core/base/mem.h"

@@ -1,4 +1,4 @@
-#include "gossip/replication/replica.h"
+#include "gossip/replication/quorum.h"
 
 #include "core/base/assert.h"
 #include "core/base/mem.h"

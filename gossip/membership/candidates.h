@@ -1,5 +1,5 @@
 /*
- * candidate: addresses where a node may be, while it is being found out.
+ * candidates: addresses where a node may be, while it is being found out.
  *
  * A candidate is asked by datagram up to three times; one that stays silent or refuses is dialled
  * once; then it has answered, or is forgotten until a provider names it again. The table also

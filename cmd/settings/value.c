@@ -1,4 +1,4 @@
-#include "cmd/settings/values.h"
+#include "cmd/settings/value.h"
 
 #include "core/base/parse.h"
 

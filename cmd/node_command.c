@@ -43,7 +43,7 @@ static void hook_notice(void *arg, const struct notice *notice)
 {
     struct node_process *p = arg;
     struct notice_line line;
-    notice_describe(notice, &line);
+    notices_describe(notice, &line);
     log_line(&p->log, line.level, line.event, "%s", line.text);
 }
 
@@ -62,7 +62,7 @@ static void hook_reload(void *arg)
         log_line(&p->log, LOG_ERROR, "config", "nothing changed: %.*s",
                  (int)strcspn(fresh.errors.text, "\n"), fresh.errors.text);
     } else {
-        p->log.level = (enum log_level)setting_number(&fresh, SETTING_LOG_LEVEL);
+        p->log.level = (enum log_level)settings_number(&fresh, SETTING_LOG_LEVEL);
         log_line(&p->log, LOG_INFO, "config", "the log level is %s", log_level_name(p->log.level));
     }
     settings_fini(&fresh);
@@ -140,7 +140,7 @@ static void return_memory_early(void)
     (void)mallopt(M_TOP_PAD, TOP_PAD_BYTES);
 }
 
-int node_command(int argc, char **argv)
+int command_node(int argc, char **argv)
 {
     struct node_process *p = calloc(1, sizeof(*p));
     if (p == NULL) {

@@ -97,7 +97,7 @@ static const char *own_sentence(const struct notice *notice)
     return is_founded ? "this host's clock is the cluster's" : NULL;
 }
 
-void notice_describe(const struct notice *notice, struct notice_line *ret_line)
+void notices_describe(const struct notice *notice, struct notice_line *ret_line)
 {
     const struct notice_kind_def *def = &kinds[notice->kind];
     char member[NAME_SIZE + ADDR_TEXT_SIZE + 8];

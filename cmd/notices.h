@@ -18,6 +18,6 @@ struct notice_line {
     char text[NOTICE_SENTENCE_SIZE];
 };
 
-void notice_describe(const struct notice *notice, struct notice_line *ret_line);
+void notices_describe(const struct notice *notice, struct notice_line *ret_line);
 
 #endif

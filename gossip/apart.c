@@ -60,7 +60,7 @@ static void set_clock(struct engine *e, struct member *m, enum member_clock now)
         a->offsets_us = NULL;
         a->offset_count = 0;
     }
-    quorum_look(e, m);
+    voters_look(e, m);
 }
 
 /* Data pass on the member's link, or not any more. */

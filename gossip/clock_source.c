@@ -72,7 +72,7 @@ static void find_leader(struct engine *e)
     }
 }
 
-void leader_heard(struct engine *e, struct member *m)
+void clock_source_heard(struct engine *e, struct member *m)
 {
     const bool has_records = (m->flags & MEMBER_HAS_RECORDS) != 0;
     if (!engine_is_live(m)) {
@@ -115,7 +115,7 @@ static void clock_changed(struct engine *e, bool was_set, int64_t was_us, const 
                   NULL);
 }
 
-void leader_found(struct engine *e)
+void clock_source_found(struct engine *e)
 {
     const int64_t was_us = apart_own_us(e);
     clock_found(&e->clock, wall_now_us(e), e->now_us);
@@ -229,8 +229,8 @@ static bool choose_side(struct engine *e, struct member *m, const struct vitals 
     return false;
 }
 
-void leader_sample(struct engine *e, struct member *m, const struct vitals *v, uint32_t rtt_us,
-                   uint64_t at_us)
+void clock_source_sample(struct engine *e, struct member *m, const struct vitals *v,
+                         uint32_t rtt_us, uint64_t at_us)
 {
     /* Not the member's flags: what it said of its clock on its link may have overtaken this. */
     if ((apart_flags(v->flags, v->clock_us) & MEMBER_HAS_CLOCK) == 0 || rtt_us == 0) {
@@ -239,7 +239,7 @@ void leader_sample(struct engine *e, struct member *m, const struct vitals *v, u
     const int64_t was_us = apart_own_us(e);
     const bool was_set = e->clock.is_set;
     apart_judge(e, m, v->clock_us, rtt_us, at_us);
-    leader_heard(e, m);
+    clock_source_heard(e, m);
     if (!engine_has_records(e) && !choose_side(e, m, v, rtt_us, at_us)) {
         return;
     }
@@ -269,7 +269,7 @@ static bool is_outranked(const struct engine *e)
  * that never does, or whose clock nobody can take, holds up nobody for ever: where several found
  * then, they are of the largest group soon.
  */
-bool leader_may_found(const struct engine *e)
+bool clock_source_may_found(const struct engine *e)
 {
     const struct swim_counts counts = swim_counts(e->swim);
     if (counts.alive + counts.suspect == 0) {
@@ -332,7 +332,7 @@ static uint64_t ask_pause_us(const struct engine *e)
     return left_us < CLOCK_ASK_SELDOM_US ? left_us : CLOCK_ASK_SELDOM_US;
 }
 
-void leader_ask(struct engine *e)
+void clock_source_ask(struct engine *e)
 {
     if (e->clock.is_set || e->now_us < e->ask_at_us) {
         return;

@@ -108,11 +108,11 @@ struct engine *engine_new(const struct engine_config *config, uint64_t now_us)
     e->is_meshed = true;
     e->peers_at_us = UINT64_MAX;
     e->news_at_us = UINT64_MAX;
-    e->replica = replica_new((uint64_t)config->write_timeout_ms * 1000, e->outbox);
+    e->quorum = quorum_new((uint64_t)config->write_timeout_ms * 1000, e->outbox);
     const struct sync_config sync = {
         .store = e->store,
         .mesh = e->mesh,
-        .replica = e->replica,
+        .quorum = e->quorum,
         .outbox = e->outbox,
         .counters = &e->counters,
         .enclave = e->config.enclave,
@@ -139,7 +139,7 @@ void engine_free(struct engine *e)
     tree_free(e->tree);
     overlay_fini(&e->overlay);
     sync_free(e->sync);
-    replica_free(e->replica);
+    quorum_free(e->quorum);
     swim_free(e->swim);
     store_free(e->store);
     outbox_free(e->outbox);
@@ -214,7 +214,7 @@ void engine_refused_room(struct engine *e)
 
 enum rc engine_merge(struct engine *e, const struct record *r, enum merge_outcome *ret_outcome)
 {
-    hlc_see(&e->hlc, r->version.stamp);
+    version_see(&e->hlc, r->version.stamp);
     const enum rc rc = store_merge(e->store, r, engine_now_ms(e), ret_outcome);
     if (rc == RC_FULL || rc == RC_NO_MEMORY) {
         engine_refused_room(e);
@@ -301,9 +301,9 @@ void engine_leave(struct engine *e, uint64_t now_us)
 static void member_changed(struct engine *e, struct member *m, enum member_state was)
 {
     struct link *l = mesh_of(e->mesh, m);
-    leader_heard(e, m);
+    clock_source_heard(e, m);
     wiring_member(e, m);
-    quorum_look(e, m);
+    voters_look(e, m);
     switch ((enum member_state)m->state) {
     case MEMBER_ALIVE:
         engine_notice(e, NOTICE_MEMBER_ALIVE, m, was, NULL);
@@ -364,7 +364,7 @@ static void take_swim_event(struct engine *e, const struct swim_event *event)
     case SWIM_MEMBER_NEW:
         e->newest_member_us = e->now_us;
         wiring_member(e, event->member);
-        quorum_look(e, event->member);
+        voters_look(e, event->member);
         engine_notice(e,
                       event->member->state == MEMBER_SUSPECT ? NOTICE_MEMBER_SUSPECT
                                                              : NOTICE_MEMBER_JOINED,
@@ -390,9 +390,9 @@ static void take_swim_event(struct engine *e, const struct swim_event *event)
             event->member->flags &= (uint8_t)~MEMBER_HAS_CLOCK;
         }
         start_heard(e, event->member);
-        leader_heard(e, event->member);
-        quorum_look(e, event->member);
-        leader_sample(e, event->member, &event->vitals, event->rtt_us, event->vitals_at_us);
+        clock_source_heard(e, event->member);
+        voters_look(e, event->member);
+        clock_source_sample(e, event->member, &event->vitals, event->rtt_us, event->vitals_at_us);
         peer_compare_roots(e, event->member, &event->vitals);
         break;
     case SWIM_STRANGER:
@@ -402,7 +402,7 @@ static void take_swim_event(struct engine *e, const struct swim_event *event)
         engine_notice(e, NOTICE_NAME_TWICE, event->member, 0, NULL);
         break;
     case SWIM_ANSWERED:
-        quorum_look(e, event->member);
+        voters_look(e, event->member);
         break;
     case SWIM_REFUTED:
         break;
@@ -457,7 +457,7 @@ void engine_tick(struct engine *e, uint64_t now_us)
     if (swim_deadline(e->swim) <= now_us) {
         swim_tick(e->swim, now_us, e->clock.is_set ? clock_now_us(&e->clock, now_us) : 0);
     }
-    (void)replica_expire(e->replica, now_us);
+    (void)quorum_expire(e->quorum, now_us);
     if (e->clock.is_set) {
         const size_t expired = store_expire(e->store, now_ms, EXPIRE_BUDGET);
         e->is_expiry_due = expired == EXPIRE_BUDGET;
@@ -468,7 +468,7 @@ void engine_tick(struct engine *e, uint64_t now_us)
     if (store_has_spare(e->store)) {
         turn_by(e, now_us + TURN_US);
     }
-    leader_ask(e);
+    clock_source_ask(e);
     spread_turn(e);
     peer_turn(e);
     if (now_us >= e->turn_at_us) {
@@ -487,7 +487,7 @@ uint64_t engine_deadline(const struct engine *e)
     if (e->is_expiry_due || (e->clock.is_set && sync_deadline(e->sync) == 0)) {
         return e->now_us;
     }
-    uint64_t deadline_us = earlier(swim_deadline(e->swim), replica_deadline(e->replica));
+    uint64_t deadline_us = earlier(swim_deadline(e->swim), quorum_deadline(e->quorum));
     deadline_us = earlier(deadline_us, e->clock.is_set ? e->turn_at_us : e->ask_at_us);
     deadline_us = earlier(deadline_us, e->clock.is_set ? sync_deadline(e->sync) : UINT64_MAX);
     deadline_us = earlier(deadline_us, earlier(e->peers_at_us, spread_deadline(e)));
@@ -526,10 +526,10 @@ void engine_check(const struct engine *e)
 {
     store_check(e->store);
     swim_check(e->swim);
-    replica_check(e->replica);
+    quorum_check(e->quorum);
     sync_check(e->sync);
     overlay_check(&e->overlay);
-    quorum_check(e);
+    voters_check(e);
     tree_check(e->tree);
     apart_check(e);
     uint32_t slot = 0;

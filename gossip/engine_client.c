@@ -51,10 +51,10 @@ bool engine_has_room(const struct engine *e)
             without += !has_room;
         }
     }
-    if (replica_count(e->replica) >= REPLICA_WAITING_MAX / 2) {
+    if (quorum_count(e->quorum) >= QUORUM_WAITING_MAX / 2) {
         return false;
     }
-    return without == 0 || with_room + 1 >= quorum_needed(e);
+    return without == 0 || with_room + 1 >= voters_needed(e);
 }
 
 static enum rc check_put(const struct engine *e, const struct put *put)
@@ -75,8 +75,8 @@ static enum rc check_put(const struct engine *e, const struct put *put)
  * answers at once. */
 static enum rc replicate(struct engine *e, const struct put *put, const struct record *r)
 {
-    const uint32_t members = quorum_members(e);
-    const uint32_t quorum = quorum_needed(e);
+    const uint32_t members = voters_count(e);
+    const uint32_t quorum = voters_needed(e);
     const bool is_big = put->value_len > VALUE_INLINE_MAX;
     const uint64_t id = record_write_id(r, store_digest_seed(e->store));
     struct queued_write write = {.handle = store_find(e->store, r), .version = r->version};
@@ -99,7 +99,7 @@ static enum rc replicate(struct engine *e, const struct put *put, const struct r
             .key_len = (uint16_t)put->key_len,
             .is_big = is_big,
         };
-        const enum rc rc = replica_wait(e->replica, &waiting, e->now_us, &write.waiter);
+        const enum rc rc = quorum_wait(e->quorum, &waiting, e->now_us, &write.waiter);
         if (rc != RC_OK) {
             return rc;
         }
@@ -118,7 +118,7 @@ static enum rc stamp(struct engine *e, uint64_t ttl_ms, struct record *r)
 {
     const uint64_t now_ms = engine_now_ms(e);
     struct hlc hlc = e->hlc;
-    r->version = (struct version){.stamp = hlc_next(&hlc, now_ms), .origin = e->config.uuid};
+    r->version = (struct version){.stamp = version_next(&hlc, now_ms), .origin = e->config.uuid};
     r->expiry_ms = now_ms + ttl_ms;
     const uint64_t ahead_ms = version_ms(&r->version) - now_ms;
     if (ahead_ms >= ttl_ms || ahead_ms > RECORD_AHEAD_MAX_MS) {
@@ -239,21 +239,21 @@ void engine_status(struct engine *e, uint64_t now_us, struct engine_status *ret_
         .suspect = counts.suspect,
         .dead = counts.dead,
         .left = counts.left,
-        .enclave_members = quorum_members(e),
-        .quorum = quorum_needed(e),
-        .has_quorum = quorum_is_linked(e),
+        .enclave_members = voters_count(e),
+        .quorum = voters_needed(e),
+        .has_quorum = voters_are_linked(e),
         .expected = e->expect.wanted,
         .expected_seen = e->expect.seen,
         .member_digest = swim_digest(e->swim),
         .has_clock = e->clock.is_set,
         .clock_error_ms = (clock_error_us(&e->clock) + 999) / 1000,
         .clock_conflicts = e->apart.count,
-        .puts_waiting = replica_count(e->replica),
+        .puts_waiting = quorum_count(e->quorum),
         .store = store_stats(e->store),
         .counters = e->counters,
     };
-    ret_status->counters.puts_quorum += replica_quorum_total(e->replica);
-    ret_status->counters.puts_pending += replica_pending_total(e->replica);
+    ret_status->counters.puts_quorum += quorum_reached_total(e->quorum);
+    ret_status->counters.puts_pending += quorum_pending_total(e->quorum);
     ret_status->counters.datagrams_dropped = outbox_dropped_total(e->outbox);
     if (e->clock.is_set) {
         const uint64_t wall_ms = e->config.wall_ms + (now_us - e->started_us) / 1000;

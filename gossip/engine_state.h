@@ -41,7 +41,7 @@ struct engine {
     struct store *store;
     struct swim *swim;
     struct mesh *mesh;
-    struct replica *replica;
+    struct quorum *quorum;
     struct sync *sync;
     struct overlay overlay;
     struct tree *tree;
@@ -191,30 +191,30 @@ bool wiring_is_up(const struct engine *e);
 
 /* Whether the member counts in the quorum of a write: a live mate that has answered this node since
  * it was last dead, and whose clock is not in conflict with ours. */
-bool quorum_counts(const struct engine *e, const struct member *m);
+bool voters_has(const struct engine *e, const struct member *m);
 
-/* Something that quorum_counts() depends on may have changed. Of one that does not count any more
+/* Something that voters_has() depends on may have changed. Of one that does not count any more
  * nothing is waited for. */
-void quorum_look(struct engine *e, struct member *m);
+void voters_look(struct engine *e, struct member *m);
 
 /* The members that count, this node included; and how many of them must hold a write. */
-uint32_t quorum_members(const struct engine *e);
-uint32_t quorum_needed(const struct engine *e);
+uint32_t voters_count(const struct engine *e);
+uint32_t voters_needed(const struct engine *e);
 
 /* Whether this node is linked with as many members as that which can take a write: they have a
  * clock and have caught up. */
-bool quorum_is_linked(const struct engine *e);
+bool voters_are_linked(const struct engine *e);
 
 /* The member has refused a write that a client waits for, and will not take it. */
-void quorum_refused(struct engine *e, const struct link *l, uint32_t waiter);
+void voters_refused(struct engine *e, const struct link *l, uint32_t waiter);
 
 /* A link of the member is gone, and with it, if that was the last, what it was asked. */
-void quorum_link_gone(struct engine *e, struct member *m);
+void voters_link_gone(struct engine *e, struct member *m);
 
 /* Sends a waiting write to one more, or once more. */
-void quorum_ask(struct engine *e, struct link *l, uint32_t waiter);
+void voters_ask(struct engine *e, struct link *l, uint32_t waiter);
 
-void quorum_check(const struct engine *e);
+void voters_check(const struct engine *e);
 
 /* ---- owed.c ---- */
 
@@ -250,21 +250,21 @@ void start_look(struct engine *e);
 /* ---- clock_source.c ---- */
 
 /* The member's flags were heard or its state has changed: its clock may lead, or not any more. */
-void leader_heard(struct engine *e, struct member *m);
+void clock_source_heard(struct engine *e, struct member *m);
 
 /* The member's vitals came: does its clock lead, and what does it say? */
-void leader_sample(struct engine *e, struct member *m, const struct vitals *v, uint32_t rtt_us,
-                   uint64_t at_us);
+void clock_source_sample(struct engine *e, struct member *m, const struct vitals *v,
+                         uint32_t rtt_us, uint64_t at_us);
 
 /* This node founds the clock. */
-void leader_found(struct engine *e);
+void clock_source_found(struct engine *e);
 
 /* Whether this node may found the cluster's clock. */
-bool leader_may_found(const struct engine *e);
+bool clock_source_may_found(const struct engine *e);
 
 /* A node without a clock does not wait for its turn in the probes: it asks the leader, or, while
  * nobody is known to have a clock, somebody. */
-void leader_ask(struct engine *e);
+void clock_source_ask(struct engine *e);
 
 /* ---- apart.c ---- */
 
@@ -336,43 +336,44 @@ uint64_t spread_deadline(const struct engine *e);
 
 /* Whether data may go along the link; and whether it is of the trees, in a small enclave of what
  * takes their place. */
-bool branch_is_usable(const struct engine *e, const struct link *l);
-bool branch_is_up(const struct engine *e, const struct link *l);
+bool tree_links_is_usable(const struct engine *e, const struct link *l);
+bool tree_links_is_up(const struct engine *e, const struct link *l);
 
 /* Whether writes of the tree do not go along the link, only their ids. */
-bool branch_is_lazy(const struct link *l, uint32_t tree);
+bool tree_links_is_lazy(const struct link *l, uint32_t tree);
 
 /* Whether this write goes along the link: it is eager, or of the rings and the write shapes the
  * tree. */
-bool branch_takes(const struct engine *e, const struct link *l, uint32_t tree, uint64_t id);
+bool tree_links_takes(const struct engine *e, const struct link *l, uint32_t tree, uint64_t id);
 
 /* Whether the link was grafted so lately that the tree may still bring what it brings. And whether
  * what it brings is the tree's: it is eager, or can become so. */
-bool branch_is_on_trial(const struct engine *e, const struct link *l, uint32_t tree);
-bool branch_is_of_tree(const struct engine *e, const struct link *l, uint32_t tree);
+bool tree_links_is_on_trial(const struct engine *e, const struct link *l, uint32_t tree);
+bool tree_links_is_of_tree(const struct engine *e, const struct link *l, uint32_t tree);
 
 /* Asks the peer for a write that it has announced; the link is eager then, unless `kind` is
  * TREE_DIRECT. */
-void branch_ask(struct engine *e, struct link *l, enum tree_kind kind, uint32_t tree, uint64_t id);
+void tree_links_ask(struct engine *e, struct link *l, enum tree_kind kind, uint32_t tree,
+                    uint64_t id);
 
 /* The same for one that the tree may only be late with: a link that was lazy is on trial. */
-void branch_try(struct engine *e, struct link *l, uint32_t tree, uint64_t id);
+void tree_links_try(struct engine *e, struct link *l, uint32_t tree, uint64_t id);
 
-/* The tree has brought a write first by this link, of which branch_is_of_tree() was true: it is
+/* The tree has brought a write first by this link, of which tree_links_is_of_tree() was true: it is
  * eager, on both sides. */
-void branch_confirm(struct engine *e, struct link *l, uint32_t tree);
+void tree_links_confirm(struct engine *e, struct link *l, uint32_t tree);
 
 /* The tree has brought a write again, on `from`: prunes what is too much. */
-void branch_came_twice(struct engine *e, struct link *from, uint32_t tree, uint64_t id);
+void tree_links_came_twice(struct engine *e, struct link *from, uint32_t tree, uint64_t id);
 
-void branch_prune(struct engine *e, struct link *l, uint32_t tree);
+void tree_links_prune(struct engine *e, struct link *l, uint32_t tree);
 
 /* The peer has grafted or pruned the link. */
-void branch_grafted(struct link *l, uint32_t tree);
-void branch_pruned(struct engine *e, struct link *l, uint32_t tree);
+void tree_links_grafted(struct link *l, uint32_t tree);
+void tree_links_pruned(struct engine *e, struct link *l, uint32_t tree);
 
 /* The trees leave an open link that is not of the overlay, or is ended on purpose: they go on by
  * the links of their rings, so that the next write finds its way at once. */
-void branch_leave(struct engine *e, struct link *l);
+void tree_links_leave(struct engine *e, struct link *l);
 
 #endif

@@ -29,11 +29,11 @@ static void note_reconciled(struct engine *e, const struct link *l, const struct
                             bool is_news)
 {
     sync_received(e->sync, is_news, e->now_us);
-    if (replica_count(e->replica) > 0) {
+    if (quorum_count(e->quorum) > 0) {
         const uint32_t waiter =
-            replica_find(e->replica, record_write_id(r, store_digest_seed(e->store)), &r->version);
+            quorum_find(e->quorum, record_write_id(r, store_digest_seed(e->store)), &r->version);
         if (waiter != 0) {
-            replica_held(e->replica, waiter, &l->member->uuid);
+            quorum_held(e->quorum, waiter, &l->member->uuid);
         }
     }
 }
@@ -214,7 +214,7 @@ static enum rc take_ack(struct engine *e, struct link *l, struct cursor *c)
     e->counters.acks_received++;
     l->acked_count = count;
     while (link_pop_acked(l, count, &waiter)) {
-        replica_held(e->replica, waiter, &l->member->uuid);
+        quorum_held(e->quorum, waiter, &l->member->uuid);
     }
     return RC_OK;
 }
@@ -232,13 +232,13 @@ static enum rc take_nack(struct engine *e, struct link *l, struct cursor *c)
         l->member->flags |= MEMBER_IS_FULL;
         engine_notice(e, NOTICE_PEER_FULL, l->member, 0, NULL);
     }
-    if (replica_at(e->replica, waiter) == NULL) {
+    if (quorum_at(e->quorum, waiter) == NULL) {
         return RC_OK;
     }
     if (reason == NACK_CLOCK) {
         owed_put_off(e, l, waiter);
     } else {
-        quorum_refused(e, l, waiter);
+        voters_refused(e, l, waiter);
     }
     return RC_OK;
 }
@@ -259,7 +259,7 @@ static enum rc take_close(struct engine *e, struct link *l, struct cursor *c)
     }
     struct link *other = m == NULL ? NULL : mesh_of(e->mesh, m);
     if (l->state == LINK_OPEN && reason != CLOSE_DUPLICATE) {
-        branch_leave(e, l);
+        tree_links_leave(e, l);
     }
     struct link *heir = other == l ? rival_of(e, m) : NULL;
     if (heir != NULL) {

@@ -40,7 +40,7 @@ static bool can_take(const struct link *l)
 
 void owed_put_off(struct engine *e, struct link *l, uint32_t waiter)
 {
-    replica_note(e->replica, waiter, &l->member->uuid, REPLICA_PUT_OFF);
+    quorum_note(e->quorum, waiter, &l->member->uuid, QUORUM_PUT_OFF);
     if (l->owes_writes) {
         return;
     }
@@ -58,12 +58,12 @@ void owed_resend(struct engine *e, struct link *l)
     if (!engine_is_mate(e, l->member) || l->is_conflict) {
         return;
     }
-    for (uint32_t w = replica_first(e->replica); w != 0; w = replica_next(e->replica, w)) {
-        const struct waiting *waiting = replica_at(e->replica, w);
-        const enum replica_part part = replica_part(e->replica, w, &l->member->uuid);
+    for (uint32_t w = quorum_first(e->quorum); w != 0; w = quorum_next(e->quorum, w)) {
+        const struct waiting *waiting = quorum_at(e->quorum, w);
+        const enum quorum_part part = quorum_part(e->quorum, w, &l->member->uuid);
         const struct queued_write write = {
             .handle = waiting->handle, .waiter = w, .version = waiting->version};
-        if (part != REPLICA_HOLDS && part != REPLICA_REFUSED) {
+        if (part != QUORUM_HOLDS && part != QUORUM_REFUSED) {
             spread_again(e, l, &write, waiting->record_id, waiting->is_big);
         }
     }
@@ -78,7 +78,7 @@ enum rc owed_take_state(struct engine *e, struct link *l, struct cursor *c)
     /* What its clock is has come before, or it has none that can be one. */
     const bool is_known = l->member->clock != MEMBER_CLOCK_UNHEARD;
     l->member->flags = (uint8_t)(flags & ~(is_known ? 0 : MEMBER_HAS_CLOCK));
-    leader_heard(e, l->member);
+    clock_source_heard(e, l->member);
     start_heard(e, l->member);
     l->owed_pause_us = 0;
     l->owed_at_us = e->now_us;
@@ -96,10 +96,10 @@ uint64_t owed_turn(struct engine *e, struct link *l)
     }
     const struct uuid *member = &l->member->uuid;
     l->owes_writes = false;
-    for (uint32_t w = replica_first(e->replica); w != 0; w = replica_next(e->replica, w)) {
-        if (replica_part(e->replica, w, member) == REPLICA_PUT_OFF) {
-            replica_note(e->replica, w, member, REPLICA_NONE);
-            quorum_ask(e, l, w);
+    for (uint32_t w = quorum_first(e->quorum); w != 0; w = quorum_next(e->quorum, w)) {
+        if (quorum_part(e->quorum, w, member) == QUORUM_PUT_OFF) {
+            quorum_note(e->quorum, w, member, QUORUM_NONE);
+            voters_ask(e, l, w);
         }
     }
     return UINT64_MAX;

@@ -41,7 +41,7 @@ static void drop(struct engine *e, struct link *l)
     detach(e, l, m);
     mesh_remove(e->mesh, l);
     if (m != NULL) {
-        quorum_link_gone(e, m);
+        voters_link_gone(e, m);
     }
 }
 
@@ -59,7 +59,7 @@ void peer_end(struct engine *e, struct link *l, enum close_reason reason)
         l->member = NULL; /* which may be forgotten before the link is gone */
         detach(e, l, m);
         if (m != NULL) {
-            quorum_link_gone(e, m);
+            voters_link_gone(e, m);
         }
         mesh_ask_output(e->mesh, l);
         peer_look_by(e, e->now_us + CLOSE_FLUSH_US);
@@ -309,9 +309,9 @@ static void open_link(struct engine *e, struct link *l, struct member *m,
     engine_notice(e, NOTICE_LINK_UP, m, 0, NULL);
     if ((hello->flags & MEMBER_HAS_CLOCK) != 0) {
         apart_told(e, m, hello->clock_us);
-        leader_heard(e, m);
+        clock_source_heard(e, m);
     }
-    quorum_look(e, m);
+    voters_look(e, m);
     wiring_opened(e, l);
     owed_resend(e, l);
     reconcile_new_link(e, l, hello->flags);
@@ -350,7 +350,7 @@ enum rc peer_hello(struct engine *e, struct link *l, struct cursor *c)
     }
     hello.flags = apart_flags(hello.flags, hello.clock_us);
     m->flags = hello.flags;
-    leader_heard(e, m);
+    clock_source_heard(e, m);
     if (l->is_dialed && hello.seen_as.port != 0 && e->config.addr_count > 0) {
         struct addr seen_as = hello.seen_as;
         seen_as.port = e->config.addrs[0].addr.port;
@@ -389,7 +389,7 @@ enum rc peer_take_clock(struct engine *e, struct link *l, struct cursor *c)
     sync_ask_again(e->sync, l);
     if (engine_is_live(l->member)) {
         apart_told(e, l->member, clock_us);
-        leader_heard(e, l->member);
+        clock_source_heard(e, l->member);
     }
     return RC_OK;
 }
@@ -413,7 +413,7 @@ void peer_enqueue(struct engine *e, struct link *l, const struct queued_write *w
 static bool replacement(void *arg, const struct queued_write *w, struct record *ret_record)
 {
     const struct engine *e = arg;
-    const struct waiting *waiting = replica_at(e->replica, w->waiter);
+    const struct waiting *waiting = quorum_at(e->quorum, w->waiter);
     return waiting != NULL && store_get(e->store, waiting->key, waiting->key_len, engine_now_ms(e),
                                         ret_record) == RC_OK;
 }
@@ -471,14 +471,14 @@ static uint64_t look_at_open(struct engine *e, struct link *l)
         return UINT64_MAX;
     }
     if (e->overlay.is_large && !l->is_left && wiring_is_up(e)) {
-        branch_leave(e, l);
+        tree_links_leave(e, l);
     }
     const uint64_t idle_us = e->now_us - l->used_us;
     if (idle_us < LINK_IDLE_US) {
         return l->used_us + LINK_IDLE_US;
     }
     if (is_needless(e, l)) {
-        branch_leave(e, l);
+        tree_links_leave(e, l);
         peer_end(e, l, CLOSE_IDLE);
         return UINT64_MAX;
     }

@@ -70,7 +70,7 @@ static void push(struct engine *e, struct link *l, const struct queued_write *w,
                  uint64_t id, bool is_big)
 {
     if (w->waiter != 0) {
-        replica_note(e->replica, w->waiter, &l->member->uuid, REPLICA_ASKED);
+        quorum_note(e->quorum, w->waiter, &l->member->uuid, QUORUM_ASKED);
     }
     if (is_big) {
         announce(e, l, (w->kind & RECORD_IS_FORWARD) != 0 ? TREE_LARGE : TREE_DIRECT, tree, id);
@@ -117,10 +117,10 @@ static void send_by_tree(struct engine *e, struct queued_write *w, uint64_t id, 
     w->kind = RECORD_IS_COUNTED | RECORD_IS_FORWARD;
     uint32_t slot = 0;
     for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
-        if (!branch_is_up(e, l)) {
+        if (!tree_links_is_up(e, l)) {
             continue;
         }
-        if (branch_takes(e, l, tree, id)) {
+        if (tree_links_takes(e, l, tree, id)) {
             push(e, l, w, tree, id, is_big);
             direct -= direct > 0;
         } else if (lazy_count < LAZY_LINKS_MAX) {
@@ -144,7 +144,7 @@ void spread_write(struct engine *e, struct queued_write *w, uint64_t id, bool is
     }
     uint32_t slot = 0;
     for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
-        if (branch_is_usable(e, l)) {
+        if (tree_links_is_usable(e, l)) {
             peer_enqueue(e, l, w, is_big);
         }
     }
@@ -158,7 +158,7 @@ void spread_again(struct engine *e, struct link *l, const struct queued_write *w
     if (!e->overlay.is_large) {
         again.kind |= is_forwarding(e) ? RECORD_IS_FORWARD | RECORD_IS_REPEAT : 0;
         peer_enqueue(e, l, &again, is_big);
-    } else if (branch_is_up(e, l)) {
+    } else if (tree_links_is_up(e, l)) {
         again.kind |= RECORD_IS_FORWARD | RECORD_IS_REPEAT;
         push(e, l, &again, tree_of(&e->config.uuid), id, is_big);
     }
@@ -182,7 +182,7 @@ void spread_guard(struct engine *e, const struct record *held)
         .handle = store_find(e->store, held), .version = held->version, .kind = (uint8_t)kind};
     uint32_t slot = 0;
     for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
-        if (is_forwarded ? branch_is_up(e, l) : branch_is_usable(e, l)) {
+        if (is_forwarded ? tree_links_is_up(e, l) : tree_links_is_usable(e, l)) {
             peer_enqueue(e, l, &w, false);
         }
     }
@@ -202,10 +202,10 @@ static void pass_on(struct engine *e, const struct link *from, const struct tree
     };
     uint32_t slot = 0;
     for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
-        if (l == from || !branch_is_up(e, l)) {
+        if (l == from || !tree_links_is_up(e, l)) {
             continue;
         }
-        if (branch_takes(e, l, tree, seen->id)) {
+        if (tree_links_takes(e, l, tree, seen->id)) {
             push(e, l, &w, tree, seen->id, is_big);
         } else if (!is_told && !is_big) {
             announce(e, l, TREE_SMALL, tree, seen->id);
@@ -224,7 +224,7 @@ static void announce_all(struct engine *e, const struct link *from, const struct
     const uint32_t tree = tree_of(&seen->version.origin);
     uint32_t slot = 0;
     for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL && !is_big; slot++) {
-        if (l != from && branch_is_up(e, l)) {
+        if (l != from && tree_links_is_up(e, l)) {
             announce(e, l, TREE_SMALL, tree, seen->id);
         }
     }
@@ -253,7 +253,7 @@ void spread_shadow(struct engine *e, const struct link *from, const struct recor
         return;
     }
     for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
-        if (l != from && branch_is_up(e, l)) {
+        if (l != from && tree_links_is_up(e, l)) {
             peer_enqueue(e, l, &w, false);
         }
     }
@@ -276,7 +276,7 @@ static void tell_origin(struct engine *e, const struct link *from, const struct 
 {
     const struct member *m = swim_find(e->swim, &seen->version.origin);
     struct link *l = m == NULL ? NULL : mesh_of(e->mesh, m);
-    if (l != NULL && l != from && branch_is_up(e, l)) {
+    if (l != NULL && l != from && tree_links_is_up(e, l)) {
         say_held(e, l, seen->id, seen->version.stamp);
     }
 }
@@ -295,8 +295,8 @@ void spread_arrived(struct engine *e, struct link *l, const struct frame_record 
     }
     const bool is_held = outcome == MERGE_APPLIED || outcome == MERGE_SAME;
     const uint32_t tree = tree_of(&r->version.origin);
-    const bool is_on_trial = is_forward && branch_is_on_trial(e, l, tree);
-    const bool is_of_tree = is_forward && !is_repeat && branch_is_of_tree(e, l, tree);
+    const bool is_on_trial = is_forward && tree_links_is_on_trial(e, l, tree);
+    const bool is_of_tree = is_forward && !is_repeat && tree_links_is_of_tree(e, l, tree);
     const struct tree_seen seen = {
         .id = record_write_id(r, store_digest_seed(e->store)),
         .version = r->version,
@@ -318,7 +318,7 @@ void spread_arrived(struct engine *e, struct link *l, const struct frame_record 
     case TREE_FIRST:
     case TREE_AFTER_DIRECT:
         if (is_of_tree) {
-            branch_confirm(e, l, tree);
+            tree_links_confirm(e, l, tree);
         }
         if (is_held && r->blob != NULL) {
             tell_origin(e, l, &seen);
@@ -330,7 +330,7 @@ void spread_arrived(struct engine *e, struct link *l, const struct frame_record 
     case TREE_AGAIN:
         if (is_forward && !is_repeat) {
             e->counters.tree_duplicates++;
-            branch_came_twice(e, l, tree, seen.id);
+            tree_links_came_twice(e, l, tree, seen.id);
         }
         break;
     }
@@ -345,7 +345,7 @@ static enum rc take_held(struct engine *e, const struct link *l, struct cursor *
     if (!cursor_ok(c)) {
         return RC_MALFORMED;
     }
-    replica_held(e->replica, replica_find(e->replica, id, &version), &l->member->uuid);
+    quorum_held(e->quorum, quorum_find(e->quorum, id, &version), &l->member->uuid);
     return RC_OK;
 }
 
@@ -361,7 +361,7 @@ static void take_known(struct engine *e, struct link *l, const struct frame_tree
         return;
     }
     if (!held->is_direct) {
-        branch_prune(e, l, entry->tree);
+        tree_links_prune(e, l, entry->tree);
         return;
     }
     struct tree_seen seen = *held;
@@ -395,11 +395,11 @@ static enum rc take_have(struct engine *e, struct link *l, struct cursor *c)
             break;
         case TREE_TWICE:
             if (entry.kind == TREE_LARGE) {
-                branch_prune(e, l, entry.tree);
+                tree_links_prune(e, l, entry.tree);
             }
             break;
         case TREE_FETCH:
-            branch_ask(e, l, (enum tree_kind)entry.kind, entry.tree, entry.id);
+            tree_links_ask(e, l, (enum tree_kind)entry.kind, entry.tree, entry.id);
             break;
         case TREE_NO_ROOM:
             l->needs_sync = true;
@@ -417,7 +417,7 @@ static void serve_graft(struct engine *e, struct link *l, const struct frame_tre
     struct record r;
     const bool is_direct = entry->kind == TREE_DIRECT;
     if (!is_direct) {
-        branch_grafted(l, entry->tree);
+        tree_links_grafted(l, entry->tree);
     }
     if (entry->id == TREE_NO_ID) {
         return;
@@ -427,7 +427,7 @@ static void serve_graft(struct engine *e, struct link *l, const struct frame_tre
         announce(e, l, TREE_GONE, entry->tree, entry->id);
         return;
     }
-    const uint32_t waiter = replica_find(e->replica, entry->id, &seen->version);
+    const uint32_t waiter = quorum_find(e->quorum, entry->id, &seen->version);
     const bool is_counted = is_direct || waiter != 0;
     const struct queued_write w = {
         .handle = seen->handle,
@@ -438,7 +438,7 @@ static void serve_graft(struct engine *e, struct link *l, const struct frame_tre
                       (seen->is_detour && !is_direct ? RECORD_IS_REPEAT : 0)),
     };
     e->counters.tree_eager++;
-    replica_note(e->replica, waiter, &l->member->uuid, REPLICA_ASKED);
+    quorum_note(e->quorum, waiter, &l->member->uuid, QUORUM_ASKED);
     peer_enqueue(e, l, &w, r.blob != NULL);
 }
 
@@ -462,7 +462,7 @@ static enum rc take_prune(struct engine *e, struct link *l, struct cursor *c)
         if (tree >= TREE_COUNT) {
             return RC_MALFORMED;
         }
-        branch_pruned(e, l, tree);
+        tree_links_pruned(e, l, tree);
     }
     return RC_OK;
 }
@@ -495,7 +495,7 @@ static void ask_for_due(struct engine *e)
         if (due.is_lost) {
             e->counters.tree_lost++;
         }
-        if (l == NULL || !branch_is_usable(e, l)) {
+        if (l == NULL || !tree_links_is_usable(e, l)) {
             if (due.is_lost) {
                 peer_reconcile_after_loss(e);
             }
@@ -506,7 +506,7 @@ static void ask_for_due(struct engine *e)
             peer_look_by(e, e->now_us);
         } else {
             e->counters.tree_grafts++;
-            branch_try(e, l, due.tree, due.id);
+            tree_links_try(e, l, due.tree, due.id);
         }
     }
 }
@@ -518,7 +518,7 @@ static void announce_due(struct engine *e)
     while (tree_next_late(e->tree, e->now_us, &id, &tree)) {
         uint32_t slot = 0;
         for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
-            if (branch_is_up(e, l) && branch_is_lazy(l, tree)) {
+            if (tree_links_is_up(e, l) && tree_links_is_lazy(l, tree)) {
                 announce(e, l, TREE_LATE, tree, id);
             }
         }

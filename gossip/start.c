@@ -61,7 +61,7 @@ static void look_at_expected(struct engine *e)
         return;
     }
     char text[NOTICE_TEXT_SIZE];
-    const enum expect_news news = expect_look(&e->expect, quorum_members(e), e->now_us);
+    const enum expect_news news = expect_look(&e->expect, voters_count(e), e->now_us);
     e->begun_us = e->now_us;
     sync_join(e->sync, e->now_us); /* begins when the enclave may */
     (void)snprintf(text, sizeof(text), "%u of %u", e->expect.seen, e->expect.wanted);
@@ -91,7 +91,7 @@ static bool is_first_pass_over(const struct engine *e)
  */
 static bool may_meet_more(const struct engine *e)
 {
-    if (quorum_members(e) >= e->config.replication_factor ||
+    if (voters_count(e) >= e->config.replication_factor ||
         e->now_us - e->pass_over_us > ANSWER_WAIT_US) {
         return false;
     }
@@ -107,7 +107,7 @@ static bool may_meet_more(const struct engine *e)
 static bool is_alone(const struct engine *e)
 {
     return overlay_members(&e->overlay) == 1 ||
-           (quorum_members(e) == 1 && e->now_us - e->pass_over_us > ANSWER_WAIT_US);
+           (voters_count(e) == 1 && e->now_us - e->pass_over_us > ANSWER_WAIT_US);
 }
 
 void start_look(struct engine *e)
@@ -126,12 +126,13 @@ void start_look(struct engine *e)
             engine_notice(e, NOTICE_PASS_FAILED, NULL, 0, NULL);
         }
     }
-    if (!e->clock.is_set && leader_may_found(e)) {
-        leader_found(e);
+    if (!e->clock.is_set && clock_source_may_found(e)) {
+        clock_source_found(e);
     }
     if (sync_is_joining(e->sync) && e->clock.is_set && e->expect.may_begin && is_alone(e)) {
         sync_join_alone(e->sync);
     }
     const uint32_t besides = READY_FULL | READY_DRAINING | READY_NO_QUORUM;
-    e->has_formed = (engine_unready(e) & ~besides) == 0 && !may_meet_more(e) && quorum_is_linked(e);
+    e->has_formed =
+        (engine_unready(e) & ~besides) == 0 && !may_meet_more(e) && voters_are_linked(e);
 }

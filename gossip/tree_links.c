@@ -5,17 +5,17 @@
  */
 #include "gossip/engine_state.h"
 
-bool branch_is_usable(const struct engine *e, const struct link *l)
+bool tree_links_is_usable(const struct engine *e, const struct link *l)
 {
     return l->state == LINK_OPEN && !l->is_conflict && engine_is_mate(e, l->member);
 }
 
-bool branch_is_up(const struct engine *e, const struct link *l)
+bool tree_links_is_up(const struct engine *e, const struct link *l)
 {
-    return (l->is_tree || !e->overlay.is_large) && branch_is_usable(e, l);
+    return (l->is_tree || !e->overlay.is_large) && tree_links_is_usable(e, l);
 }
 
-bool branch_is_lazy(const struct link *l, uint32_t tree)
+bool tree_links_is_lazy(const struct link *l, uint32_t tree)
 {
     return (l->lazy >> tree & 1) != 0;
 }
@@ -26,13 +26,13 @@ static bool is_of_rings(const struct engine *e, const struct link *l, uint32_t t
     return (lazy >> tree & 1) == 0;
 }
 
-bool branch_takes(const struct engine *e, const struct link *l, uint32_t tree, uint64_t id)
+bool tree_links_takes(const struct engine *e, const struct link *l, uint32_t tree, uint64_t id)
 {
-    return !branch_is_lazy(l, tree) ||
+    return !tree_links_is_lazy(l, tree) ||
            (e->overlay.is_large && tree_is_shaping(id) && is_of_rings(e, l, tree));
 }
 
-bool branch_is_on_trial(const struct engine *e, const struct link *l, uint32_t tree)
+bool tree_links_is_on_trial(const struct engine *e, const struct link *l, uint32_t tree)
 {
     return e->now_us < l->trial_until_us[tree];
 }
@@ -42,11 +42,11 @@ static bool is_kept(const struct link *l)
     return ((l->role | l->peer_role) & ROLE_KEEPS) != 0;
 }
 
-bool branch_is_of_tree(const struct engine *e, const struct link *l, uint32_t tree)
+bool tree_links_is_of_tree(const struct engine *e, const struct link *l, uint32_t tree)
 {
     /* What was under way when the link was pruned says nothing more. */
     const bool may_confirm = is_kept(l) && e->now_us >= l->refused_until_us[tree];
-    return branch_is_lazy(l, tree) ? may_confirm : !branch_is_on_trial(e, l, tree);
+    return tree_links_is_lazy(l, tree) ? may_confirm : !tree_links_is_on_trial(e, l, tree);
 }
 
 static void make_lazy(struct link *l, uint32_t tree)
@@ -57,19 +57,20 @@ static void make_lazy(struct link *l, uint32_t tree)
 
 /* ---- Grafted ---- */
 
-void branch_grafted(struct link *l, uint32_t tree)
+void tree_links_grafted(struct link *l, uint32_t tree)
 {
     l->lazy &= ~(UINT32_C(1) << tree);
 }
 
-void branch_ask(struct engine *e, struct link *l, enum tree_kind kind, uint32_t tree, uint64_t id)
+void tree_links_ask(struct engine *e, struct link *l, enum tree_kind kind, uint32_t tree,
+                    uint64_t id)
 {
     uint8_t payload[TREE_ENTRY_BYTES];
     struct cursor c = cursor_writer(payload, sizeof(payload));
     const struct frame_tree entry = {.kind = (uint8_t)kind, .tree = (uint8_t)tree, .id = id};
     frame_tree_write(&c, &entry);
     if (kind != TREE_DIRECT) {
-        branch_grafted(l, tree);
+        tree_links_grafted(l, tree);
     }
     if (link_control(l, FRAME_TREE_GRAFT, FRAME_CRITICAL, payload, c.pos) == RC_OK) {
         mesh_ask_output(e->mesh, l);
@@ -78,20 +79,20 @@ void branch_ask(struct engine *e, struct link *l, enum tree_kind kind, uint32_t 
 
 static void graft(struct engine *e, struct link *l, uint32_t tree)
 {
-    branch_ask(e, l, TREE_SMALL, tree, TREE_NO_ID);
+    tree_links_ask(e, l, TREE_SMALL, tree, TREE_NO_ID);
 }
 
-void branch_try(struct engine *e, struct link *l, uint32_t tree, uint64_t id)
+void tree_links_try(struct engine *e, struct link *l, uint32_t tree, uint64_t id)
 {
-    if (branch_is_lazy(l, tree)) {
+    if (tree_links_is_lazy(l, tree)) {
         l->trial_until_us[tree] = e->now_us + TREE_TRIAL_US;
     }
-    branch_ask(e, l, TREE_SMALL, tree, id);
+    tree_links_ask(e, l, TREE_SMALL, tree, id);
 }
 
-void branch_confirm(struct engine *e, struct link *l, uint32_t tree)
+void tree_links_confirm(struct engine *e, struct link *l, uint32_t tree)
 {
-    if (branch_is_lazy(l, tree) && e->overlay.is_large && (l->peer_role & ROLE_IS_LARGE) != 0) {
+    if (tree_links_is_lazy(l, tree) && e->overlay.is_large && (l->peer_role & ROLE_IS_LARGE) != 0) {
         graft(e, l, tree);
     }
 }
@@ -101,7 +102,8 @@ static void graft_rings(struct engine *e, uint32_t tree, const struct link *but)
 {
     uint32_t slot = 0;
     for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
-        if (l != but && branch_is_up(e, l) && branch_is_lazy(l, tree) && is_of_rings(e, l, tree)) {
+        if (l != but && tree_links_is_up(e, l) && tree_links_is_lazy(l, tree) &&
+            is_of_rings(e, l, tree)) {
             graft(e, l, tree);
         }
     }
@@ -109,7 +111,7 @@ static void graft_rings(struct engine *e, uint32_t tree, const struct link *but)
 
 /* ---- Pruned ---- */
 
-void branch_prune(struct engine *e, struct link *l, uint32_t tree)
+void tree_links_prune(struct engine *e, struct link *l, uint32_t tree)
 {
     const uint8_t payload[1] = {(uint8_t)tree};
     /* Also when the link is lazy already on this side: it is not on the other. */
@@ -126,40 +128,40 @@ void branch_prune(struct engine *e, struct link *l, uint32_t tree)
 static struct link *needless(struct engine *e, struct link *from, uint32_t tree, uint64_t id)
 {
     const struct tree_seen *held = tree_find(e->tree, id);
-    if (branch_is_lazy(from, tree) || held == NULL || !held->is_detour) {
+    if (tree_links_is_lazy(from, tree) || held == NULL || !held->is_detour) {
         return from;
     }
     struct link *grafted = held->grafted == 0 ? NULL : mesh_find(e->mesh, held->grafted);
-    if (grafted == NULL || grafted == from || branch_is_lazy(grafted, tree) ||
-        branch_is_on_trial(e, from, tree)) {
+    if (grafted == NULL || grafted == from || tree_links_is_lazy(grafted, tree) ||
+        tree_links_is_on_trial(e, from, tree)) {
         return NULL;
     }
-    return branch_is_on_trial(e, grafted, tree) ? grafted : from;
+    return tree_links_is_on_trial(e, grafted, tree) ? grafted : from;
 }
 
-void branch_came_twice(struct engine *e, struct link *from, uint32_t tree, uint64_t id)
+void tree_links_came_twice(struct engine *e, struct link *from, uint32_t tree, uint64_t id)
 {
     struct link *l = needless(e, from, tree, id);
     if (l != NULL && l->state == LINK_OPEN) {
-        branch_prune(e, l, tree);
+        tree_links_prune(e, l, tree);
     }
 }
 
-void branch_pruned(struct engine *e, struct link *l, uint32_t tree)
+void tree_links_pruned(struct engine *e, struct link *l, uint32_t tree)
 {
-    if (!is_kept(l) && e->overlay.is_large && !branch_is_lazy(l, tree)) {
-        graft_rings(e, tree, l); /* the peer leaves, as branch_leave() does */
+    if (!is_kept(l) && e->overlay.is_large && !tree_links_is_lazy(l, tree)) {
+        graft_rings(e, tree, l); /* the peer leaves, as tree_links_leave() does */
     }
     make_lazy(l, tree);
 }
 
-void branch_leave(struct engine *e, struct link *l)
+void tree_links_leave(struct engine *e, struct link *l)
 {
     l->is_left = true;
     for (uint32_t tree = 0; tree < TREE_COUNT; tree++) {
-        if (!branch_is_lazy(l, tree)) {
+        if (!tree_links_is_lazy(l, tree)) {
             graft_rings(e, tree, l);
-            branch_prune(e, l, tree);
+            tree_links_prune(e, l, tree);
         }
     }
 }

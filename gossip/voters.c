@@ -2,7 +2,7 @@
  * Who counts in the quorum of a write, and whether it can still be reached.
  *
  * A member that is only known by hearsay, or whose clock is of another cluster, would raise the
- * quorum and never hold anything: it does not count. quorum_counts() is the one place that says who
+ * quorum and never hold anything: it does not count. voters_has() is the one place that says who
  * does; the rest keeps the number up to date, so that a write costs no walk through the members.
  *
  * A member that is full has refused for good. In a small enclave all have been sent the write; in a
@@ -13,13 +13,13 @@
 
 #include "core/base/assert.h"
 
-bool quorum_counts(const struct engine *e, const struct member *m)
+bool voters_has(const struct engine *e, const struct member *m)
 {
     return !m->is_self && engine_is_mate(e, m) && engine_is_live(m) && m->has_answered &&
            m->clock != MEMBER_CLOCK_APART;
 }
 
-bool quorum_is_linked(const struct engine *e)
+bool voters_are_linked(const struct engine *e)
 {
     uint32_t able = 1;
     uint32_t slot = 0;
@@ -27,14 +27,14 @@ bool quorum_is_linked(const struct engine *e)
         able += l->state == LINK_OPEN && l->member->is_counted && l->is_clock_agreed &&
                 (l->member->flags & MEMBER_IS_CAUGHT_UP) != 0;
     }
-    return able >= quorum_needed(e);
+    return able >= voters_needed(e);
 }
 
 /* ---- Can it be reached ---- */
 
-void quorum_ask(struct engine *e, struct link *l, uint32_t waiter)
+void voters_ask(struct engine *e, struct link *l, uint32_t waiter)
 {
-    const struct waiting *waiting = replica_at(e->replica, waiter);
+    const struct waiting *waiting = quorum_at(e->quorum, waiter);
     const struct queued_write write = {
         .handle = waiting->handle, .waiter = waiter, .version = waiting->version};
     if (e->overlay.is_large) {
@@ -47,13 +47,13 @@ void quorum_ask(struct engine *e, struct link *l, uint32_t waiter)
 /* In a large enclave, asks so many neighbours more that all together could make the quorum. */
 static void ask_others(struct engine *e, uint32_t waiter)
 {
-    const struct waiting *w = replica_at(e->replica, waiter);
-    uint32_t asked = w->have + replica_parts(e->replica, waiter, REPLICA_ASKED);
+    const struct waiting *w = quorum_at(e->quorum, waiter);
+    uint32_t asked = w->have + quorum_parts(e->quorum, waiter, QUORUM_ASKED);
     uint32_t slot = 0;
     for (struct link *l; asked < w->quorum && (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
-        if (branch_is_up(e, l) && l->member->is_counted &&
-            replica_part(e->replica, waiter, &l->member->uuid) == REPLICA_NONE) {
-            quorum_ask(e, l, waiter);
+        if (tree_links_is_up(e, l) && l->member->is_counted &&
+            quorum_part(e->quorum, waiter, &l->member->uuid) == QUORUM_NONE) {
+            voters_ask(e, l, waiter);
             asked++;
         }
     }
@@ -63,7 +63,7 @@ static void ask_others(struct engine *e, uint32_t waiter)
 static bool is_sent_writes(const struct engine *e, const struct member *m)
 {
     const struct link *l = e->overlay.is_large ? mesh_of(e->mesh, m) : NULL;
-    return m->is_counted && (!e->overlay.is_large || (l != NULL && branch_is_up(e, l)));
+    return m->is_counted && (!e->overlay.is_large || (l != NULL && tree_links_is_up(e, l)));
 }
 
 /* How many such there are. */
@@ -86,7 +86,7 @@ static uint32_t count_possible(const struct engine *e, uint32_t waiter, uint32_t
 {
     uint32_t settled = 0;
     uint32_t at = 0;
-    for (const struct uuid *id; (id = replica_next_settled(e->replica, waiter, &at)) != NULL;) {
+    for (const struct uuid *id; (id = quorum_next_settled(e->quorum, waiter, &at)) != NULL;) {
         const struct member *m = swim_find(e->swim, id);
         settled += m != NULL && is_sent_writes(e, m);
     }
@@ -97,7 +97,7 @@ static uint32_t count_possible(const struct engine *e, uint32_t waiter, uint32_t
  * nothing is certain. */
 static void consider(struct engine *e, uint32_t waiter, uint32_t sent)
 {
-    const struct waiting *w = replica_at(e->replica, waiter);
+    const struct waiting *w = quorum_at(e->quorum, waiter);
     if (w == NULL) {
         return;
     }
@@ -106,15 +106,15 @@ static void consider(struct engine *e, uint32_t waiter, uint32_t sent)
     }
     const bool is_certain = !e->overlay.is_large || wiring_is_up(e);
     if (is_certain && w->have + count_possible(e, waiter, sent) < w->quorum) {
-        replica_give_up(e->replica, waiter);
+        quorum_give_up(e->quorum, waiter);
     }
 }
 
 /* ---- Something has changed ---- */
 
-void quorum_look(struct engine *e, struct member *m)
+void voters_look(struct engine *e, struct member *m)
 {
-    const bool counts = quorum_counts(e, m);
+    const bool counts = voters_has(e, m);
     if (counts == m->is_counted) {
         return;
     }
@@ -125,48 +125,48 @@ void quorum_look(struct engine *e, struct member *m)
     }
     e->counted--;
     const uint32_t sent = count_sent_writes(e);
-    for (uint32_t next = 0, w = replica_first(e->replica); w != 0; w = next) {
-        next = replica_next(e->replica, w);
+    for (uint32_t next = 0, w = quorum_first(e->quorum); w != 0; w = next) {
+        next = quorum_next(e->quorum, w);
         consider(e, w, sent);
     }
 }
 
-void quorum_refused(struct engine *e, const struct link *l, uint32_t waiter)
+void voters_refused(struct engine *e, const struct link *l, uint32_t waiter)
 {
-    replica_note(e->replica, waiter, &l->member->uuid, REPLICA_REFUSED);
+    quorum_note(e->quorum, waiter, &l->member->uuid, QUORUM_REFUSED);
     consider(e, waiter, count_sent_writes(e));
 }
 
-void quorum_link_gone(struct engine *e, struct member *m)
+void voters_link_gone(struct engine *e, struct member *m)
 {
-    quorum_look(e, m);
+    voters_look(e, m);
     const uint32_t sent = count_sent_writes(e);
-    for (uint32_t next = 0, w = m->link == 0 ? replica_first(e->replica) : 0; w != 0; w = next) {
-        const enum replica_part part = replica_part(e->replica, w, &m->uuid);
-        next = replica_next(e->replica, w);
-        if (part == REPLICA_ASKED || part == REPLICA_PUT_OFF) {
-            replica_note(e->replica, w, &m->uuid, REPLICA_NONE);
+    for (uint32_t next = 0, w = m->link == 0 ? quorum_first(e->quorum) : 0; w != 0; w = next) {
+        const enum quorum_part part = quorum_part(e->quorum, w, &m->uuid);
+        next = quorum_next(e->quorum, w);
+        if (part == QUORUM_ASKED || part == QUORUM_PUT_OFF) {
+            quorum_note(e->quorum, w, &m->uuid, QUORUM_NONE);
             consider(e, w, sent);
         }
     }
 }
 
-uint32_t quorum_members(const struct engine *e)
+uint32_t voters_count(const struct engine *e)
 {
     return e->counted + 1;
 }
 
-uint32_t quorum_needed(const struct engine *e)
+uint32_t voters_needed(const struct engine *e)
 {
-    return replica_quorum(quorum_members(e), e->config.replication_factor);
+    return quorum_size(voters_count(e), e->config.replication_factor);
 }
 
-void quorum_check(const struct engine *e)
+void voters_check(const struct engine *e)
 {
     uint32_t counted = 0;
     uint32_t slot = 0;
     for (const struct member *m; (m = swim_next_member(e->swim, &slot)) != NULL; slot++) {
-        ASSERT(m->is_counted == quorum_counts(e, m));
+        ASSERT(m->is_counted == voters_has(e, m));
         counted += m->is_counted;
     }
     ASSERT(counted == e->counted);

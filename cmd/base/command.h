@@ -2,20 +2,20 @@
  * command: the entry of each command. argv[0] is the command's name; the result is the exit code
  * (cmd/base/exit_code.h).
  */
-#ifndef CMD_COMMANDS_H
-#define CMD_COMMANDS_H
+#ifndef CMD_BASE_COMMAND_H
+#define CMD_BASE_COMMAND_H
 
-int launch_command(int argc, char **argv);
-int node_command(int argc, char **argv);
-int put_command(int argc, char **argv);
-int get_command(int argc, char **argv);
-int head_command(int argc, char **argv);
-int keys_command(int argc, char **argv);
-int watch_command(int argc, char **argv);
-int peers_command(int argc, char **argv);
-int status_command(int argc, char **argv);
-int health_command(int argc, char **argv);
-int wait_command(int argc, char **argv);
-int bench_command(int argc, char **argv);
+int command_launch(int argc, char **argv);
+int command_node(int argc, char **argv);
+int command_put(int argc, char **argv);
+int command_get(int argc, char **argv);
+int command_head(int argc, char **argv);
+int command_keys(int argc, char **argv);
+int command_watch(int argc, char **argv);
+int command_peers(int argc, char **argv);
+int command_status(int argc, char **argv);
+int command_health(int argc, char **argv);
+int command_wait(int argc, char **argv);
+int command_bench(int argc, char **argv);
 
 #endif

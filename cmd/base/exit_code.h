@@ -2,8 +2,8 @@
  * exit_code: what the program's exit code says. Public: scripts depend on it. As in sysexits.h from
  * 64 on.
  */
-#ifndef CMD_EXIT_CODE_H
-#define CMD_EXIT_CODE_H
+#ifndef CMD_BASE_EXIT_CODE_H
+#define CMD_BASE_EXIT_CODE_H
 
 enum exit_code {
     EXIT_CODE_OK = 0,

@@ -10,8 +10,8 @@
  *   2026-11-20T13:00:00.123Z info  claim   message
  *   {"time":"...","level":"info","node":"flux-node-1","event":"claim","message":"..."}
  */
-#ifndef CMD_LOG_H
-#define CMD_LOG_H
+#ifndef CMD_BASE_LOG_H
+#define CMD_BASE_LOG_H
 
 #include "gossip/wire/outbox.h"
 #include "net/discovery/node_config.h"

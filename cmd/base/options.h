@@ -5,8 +5,8 @@
  * `-` is an ordinary word. Options and words may be mixed. Nothing is abbreviated: a script that
  * works today keeps its meaning when an option is added.
  */
-#ifndef CMD_OPTIONS_H
-#define CMD_OPTIONS_H
+#ifndef CMD_BASE_OPTIONS_H
+#define CMD_BASE_OPTIONS_H
 
 #include <stdbool.h>
 #include <stddef.h>

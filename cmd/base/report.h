@@ -2,8 +2,8 @@
  * report: lines for a person, collected so that all of them are told at once and a test can read
  * them. Bounded: what does not fit is left out whole, and counted.
  */
-#ifndef CMD_REPORT_H
-#define CMD_REPORT_H
+#ifndef CMD_BASE_REPORT_H
+#define CMD_BASE_REPORT_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -4,8 +4,8 @@
  *
  * Cells are copied. Control characters and tabs become '?', so that a cell stays a cell.
  */
-#ifndef CMD_TABLE_H
-#define CMD_TABLE_H
+#ifndef CMD_BASE_TABLE_H
+#define CMD_BASE_TABLE_H
 
 #include <stdbool.h>
 #include <stddef.h>

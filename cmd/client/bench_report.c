@@ -41,7 +41,8 @@ uint64_t bench_report_failed(const struct load_result *result)
 
 /* ---- While it runs ---- */
 
-void bench_progress(FILE *out, const struct load_config *config, const struct load_progress *p)
+void bench_report_progress(FILE *out, const struct load_config *config,
+                           const struct load_progress *p)
 {
     static const char *const parts[] = {"filling", "warming up", "measuring", "done"};
     const double seconds = (double)p->part_ns / ns_per_s;
@@ -62,7 +63,7 @@ void bench_progress(FILE *out, const struct load_config *config, const struct lo
     (void)fflush(out);
 }
 
-void bench_progress_end(FILE *out)
+void bench_report_progress_end(FILE *out)
 {
     (void)fputs("\r\033[K", out);
     (void)fflush(out);

@@ -2,8 +2,8 @@
  * bench_report: what `repram bench` shows: a line while it runs, and the outcome for people or for
  * scripts.
  */
-#ifndef CMD_BENCH_REPORT_H
-#define CMD_BENCH_REPORT_H
+#ifndef CMD_CLIENT_BENCH_REPORT_H
+#define CMD_CLIENT_BENCH_REPORT_H
 
 #include "net/load/load.h"
 
@@ -17,9 +17,10 @@ struct bench_report {
     double busy;                /* share of a core that the generator itself used */
 };
 
-/* One line over the last one, without an end; `bench_progress_end` wipes it away. */
-void bench_progress(FILE *out, const struct load_config *config, const struct load_progress *p);
-void bench_progress_end(FILE *out);
+/* One line over the last one, without an end; `bench_report_progress_end` wipes it away. */
+void bench_report_progress(FILE *out, const struct load_config *config,
+                           const struct load_progress *p);
+void bench_report_progress_end(FILE *out);
 
 void bench_report_text(const struct bench_report *r, FILE *out);
 

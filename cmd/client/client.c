@@ -107,10 +107,10 @@ const char *client_server_text(const struct client_server *server, char *ret_tex
 /* The range, or the one fixed port, that a node started with this environment would have. */
 static void local_servers(struct client *c, const struct settings *s)
 {
-    const char *bind = setting_text(s, SETTING_BIND);
-    const bool is_fixed = setting_is_set(s, SETTING_HTTP_PORT);
-    const uint64_t first = setting_number(s, is_fixed ? SETTING_HTTP_PORT : SETTING_BASE_PORT);
-    const uint64_t count = is_fixed ? 1 : setting_number(s, SETTING_MAX_PORTS);
+    const char *bind = settings_text(s, SETTING_BIND);
+    const bool is_fixed = settings_is_set(s, SETTING_HTTP_PORT);
+    const uint64_t first = settings_number(s, is_fixed ? SETTING_HTTP_PORT : SETTING_BASE_PORT);
+    const uint64_t count = is_fixed ? 1 : settings_number(s, SETTING_MAX_PORTS);
     struct addr addr;
     char host[ADDR_TEXT_SIZE] = "127.0.0.1";
     if (strcmp(bind, "all") != 0 && addr_parse_ip(bind, 0, &addr) == RC_OK && !addr_is_any(&addr)) {
@@ -132,8 +132,8 @@ static int find_servers(struct client *c)
     int code = -1;
     settings_load(s, &sources);
     c->node_count =
-        setting_is_set(s, SETTING_HTTP_PORT) ? 1 : setting_number(s, SETTING_NODE_COUNT);
-    (void)snprintf(c->network, sizeof(c->network), "%s", setting_text(s, SETTING_NETWORK));
+        settings_is_set(s, SETTING_HTTP_PORT) ? 1 : settings_number(s, SETTING_NODE_COUNT);
+    (void)snprintf(c->network, sizeof(c->network), "%s", settings_text(s, SETTING_NETWORK));
     if (c->server_count > 0) {
         /* Named on the command line. */
     } else if (named != NULL && *named != '\0') {

@@ -6,8 +6,8 @@
  * range, of which the first node that says it is one is asked. Of several, the first that answers.
  * What goes wrong is said on standard error behind the command's name.
  */
-#ifndef CMD_CLIENT_COMMON_H
-#define CMD_CLIENT_COMMON_H
+#ifndef CMD_CLIENT_CLIENT_H
+#define CMD_CLIENT_CLIENT_H
 
 #include "cmd/base/options.h"
 #include "core/base/rc.h"

@@ -303,7 +303,7 @@ static bool has_descriptors(const struct bench *b)
 
 static void on_progress(void *arg, const struct load_progress *p)
 {
-    bench_progress(stderr, arg, p);
+    bench_report_progress(stderr, arg, p);
 }
 
 static double cpu_seconds(void)
@@ -354,7 +354,7 @@ static int measure(struct bench *b)
     const double seconds = (double)(client_now_ms() - began_ms) / 1000;
     const double busy = seconds > 0 ? (cpu_seconds() - began_cpu) / seconds : 0;
     if (is_watched) {
-        bench_progress_end(stderr);
+        bench_report_progress_end(stderr);
     }
     const int code = show(b, rc, &result, busy);
     load_result_fini(&result);
@@ -384,7 +384,7 @@ static int bench(struct client *c)
     return code;
 }
 
-int bench_command(int argc, char **argv)
+int command_bench(int argc, char **argv)
 {
     const struct client_usage usage = {bench_extras, BENCH_EXTRA_COUNT, 0, 0, TIMEOUT_MS};
     struct client client;

@@ -174,7 +174,7 @@ static int put(struct client *c)
     return code;
 }
 
-int put_command(int argc, char **argv)
+int command_put(int argc, char **argv)
 {
     const struct client_usage usage = {put_extras, PUT_EXTRA_COUNT, 1, 2, TIMEOUT_MS};
     struct client client;
@@ -260,7 +260,7 @@ static int get(struct client *c)
     return code;
 }
 
-int get_command(int argc, char **argv)
+int command_get(int argc, char **argv)
 {
     const struct client_usage usage = {NULL, 0, 1, 1, TIMEOUT_MS};
     struct client client;
@@ -297,7 +297,7 @@ static int head(struct client *c)
     return rc == RC_OK ? EXIT_CODE_OK : EXIT_CODE_FAILED;
 }
 
-int head_command(int argc, char **argv)
+int command_head(int argc, char **argv)
 {
     const struct client_usage usage = {NULL, 0, 1, 1, TIMEOUT_MS};
     struct client client;

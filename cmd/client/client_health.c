@@ -152,7 +152,7 @@ static int health(struct client *c)
     return is_well ? EXIT_CODE_OK : EXIT_CODE_FAILED;
 }
 
-int health_command(int argc, char **argv)
+int command_health(int argc, char **argv)
 {
     const struct client_usage usage = {health_extras, HEALTH_EXTRA_COUNT, 0, 0, TIMEOUT_MS};
     struct client client;

@@ -216,7 +216,7 @@ static int keys(struct client *c)
     return rc == RC_OK ? code : EXIT_CODE_FAILED;
 }
 
-int keys_command(int argc, char **argv)
+int command_keys(int argc, char **argv)
 {
     const struct client_usage usage = {keys_extras, KEYS_EXTRA_COUNT, 0, 0, TIMEOUT_MS};
     struct client client;

@@ -120,12 +120,12 @@ static int show_command(int argc, char **argv, const char *target, void (*print)
     return code;
 }
 
-int peers_command(int argc, char **argv)
+int command_peers(int argc, char **argv)
 {
     return show_command(argc, argv, "/v1/peers", print_peers);
 }
 
-int status_command(int argc, char **argv)
+int command_status(int argc, char **argv)
 {
     return show_command(argc, argv, "/v1/status", print_status);
 }

@@ -296,7 +296,7 @@ static int wait_for(struct client *c)
     return code;
 }
 
-int wait_command(int argc, char **argv)
+int command_wait(int argc, char **argv)
 {
     const struct client_usage usage = {wait_extras, WAIT_EXTRA_COUNT, 0, 0, TIMEOUT_MS};
     struct client client;

@@ -305,7 +305,7 @@ static int watch(struct watching *w, const char *target)
     return EXIT_CODE_FAILED;
 }
 
-int watch_command(int argc, char **argv)
+int command_watch(int argc, char **argv)
 {
     const struct client_usage usage = {watch_extras, WATCH_EXTRA_COUNT, 0, 0, TIMEOUT_MS};
     char target[CLIENT_TARGET_MAX];

@@ -5,8 +5,8 @@
  * through the launcher, once), and dies with the launcher. Two pipes come back from it: its output,
  * and the line that tells its port.
  */
-#ifndef CMD_CHILD_H
-#define CMD_CHILD_H
+#ifndef CMD_LAUNCH_CHILD_H
+#define CMD_LAUNCH_CHILD_H
 
 #include "cmd/launch/line_relay.h"
 #include "core/base/rc.h"

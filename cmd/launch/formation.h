@@ -5,8 +5,8 @@
  * Nodes are told apart by uuid: names may be taken twice, and other hosts' members do not count.
  * Answers come in as JSON bytes; asking is the caller's business.
  */
-#ifndef CMD_FORMATION_H
-#define CMD_FORMATION_H
+#ifndef CMD_LAUNCH_FORMATION_H
+#define CMD_LAUNCH_FORMATION_H
 
 #include "core/base/rc.h"
 #include "core/base/uuid.h"

@@ -76,7 +76,7 @@ static bool fill_words(const struct launch *l, size_t child, struct words *w)
     bool is_ok = add_word(w, "repram") && add_word(w, "node");
     for (size_t i = 0; i < st->flag_count && is_ok; i++) {
         char flag[SETTING_NAME_SIZE];
-        is_ok = add_word(w, "--%s=%s", setting_flag(st->flags[i].id, flag), st->flags[i].value);
+        is_ok = add_word(w, "--%s=%s", settings_flag(st->flags[i].id, flag), st->flags[i].value);
     }
     if (is_ok && st->config_path != NULL) {
         is_ok = add_word(w, "--config=%s", st->config_path);
@@ -163,7 +163,7 @@ static void reload(struct launch *l)
     struct settings fresh;
     startup_reload(&l->startup, &fresh);
     if (fresh.errors.count == 0) {
-        l->log.level = (enum log_level)setting_number(&fresh, SETTING_LOG_LEVEL);
+        l->log.level = (enum log_level)settings_number(&fresh, SETTING_LOG_LEVEL);
     }
     settings_fini(&fresh);
 }
@@ -313,7 +313,7 @@ static void name_children(struct launch *l)
 {
     const struct settings *s = &l->startup.settings;
     const char *base =
-        setting_is_set(s, SETTING_NODE_ID) ? setting_text(s, SETTING_NODE_ID) : "flux-node";
+        settings_is_set(s, SETTING_NODE_ID) ? settings_text(s, SETTING_NODE_ID) : "flux-node";
     l->children = mem_new(l->count, sizeof(*l->children));
     for (size_t i = 0; i < l->count; i++) {
         char name[NAME_SIZE];
@@ -325,7 +325,7 @@ static void name_children(struct launch *l)
 /* Nodes that listen everywhere answer on loopback. */
 static void find_host(struct launch *l)
 {
-    const char *bind = setting_text(&l->startup.settings, SETTING_BIND);
+    const char *bind = settings_text(&l->startup.settings, SETTING_BIND);
     struct addr addr;
     if (strcmp(bind, "all") != 0 && addr_parse_ip(bind, 0, &addr) == RC_OK && !addr_is_any(&addr)) {
         addr_format_ip(&addr, l->host);
@@ -350,7 +350,7 @@ static int launch_run(struct launch *l)
         log_line(&l->log, LOG_ERROR, "launch", "signals cannot be received: %s", strerror(errno));
         return EXIT_CODE_INTERNAL;
     }
-    l->count = (size_t)setting_number(s, SETTING_NODE_COUNT);
+    l->count = (size_t)settings_number(s, SETTING_NODE_COUNT);
     l->started_ms = now_ms();
     l->ask_at_ms = l->started_ms;
     name_children(l);
@@ -359,9 +359,9 @@ static int launch_run(struct launch *l)
     supervisor_init(&l->supervisor, l->count, l->started_ms,
                     l->is_all_or_nothing ? l->started_ms + l->start_timeout_ms : UINT64_MAX);
     log_line(&l->log, LOG_INFO, "launch", "starting %zu nodes on ports %s to %llu", l->count,
-             setting_text(s, SETTING_BASE_PORT),
-             (unsigned long long)(setting_number(s, SETTING_BASE_PORT) +
-                                  setting_number(s, SETTING_MAX_PORTS) - 1));
+             settings_text(s, SETTING_BASE_PORT),
+             (unsigned long long)(settings_number(s, SETTING_BASE_PORT) +
+                                  settings_number(s, SETTING_MAX_PORTS) - 1));
     const int code = run(l);
     supervisor_fini(&l->supervisor);
     formation_fini(&l->formation);
@@ -370,7 +370,7 @@ static int launch_run(struct launch *l)
     return code;
 }
 
-int launch_command(int argc, char **argv)
+int command_launch(int argc, char **argv)
 {
     struct launch *l = calloc(1, sizeof(*l));
     if (l == NULL) {

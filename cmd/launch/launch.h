@@ -7,8 +7,8 @@
  * between them: one poll() over signals and pipes, which never waits for a child's output or for a
  * full log.
  */
-#ifndef CMD_LAUNCH_H
-#define CMD_LAUNCH_H
+#ifndef CMD_LAUNCH_LAUNCH_H
+#define CMD_LAUNCH_LAUNCH_H
 
 #include "cmd/launch/child.h"
 #include "cmd/launch/formation.h"

@@ -5,8 +5,8 @@
  * child names itself in it) and any other is wrapped into one. A line longer than RELAY_LINE_MAX
  * comes out in pieces. No descriptors here: bytes in, lines to a callback.
  */
-#ifndef CMD_LINE_RELAY_H
-#define CMD_LINE_RELAY_H
+#ifndef CMD_LAUNCH_LINE_RELAY_H
+#define CMD_LAUNCH_LINE_RELAY_H
 
 #include "cmd/base/log.h"
 

@@ -14,8 +14,8 @@
  *   WAITING ------- start ----> RUNNING -------+-- delay --> WAITING
  *                                              +-- stopping --> ENDED
  */
-#ifndef CMD_SUPERVISOR_H
-#define CMD_SUPERVISOR_H
+#ifndef CMD_LAUNCH_SUPERVISOR_H
+#define CMD_LAUNCH_SUPERVISOR_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -5,8 +5,8 @@
  * and one pair of quotes around the value. No escapes, no continuation, no inclusion. Bounded in
  * bytes and lines.
  */
-#ifndef CMD_CONFIG_FILE_H
-#define CMD_CONFIG_FILE_H
+#ifndef CMD_SETTINGS_CONFIG_FILE_H
+#define CMD_SETTINGS_CONFIG_FILE_H
 
 #include "core/base/rc.h"
 

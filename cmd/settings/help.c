@@ -225,10 +225,10 @@ void help_settings(FILE *out)
                 out);
     for (int i = 0; i < SETTING_COUNT; i++) {
         const enum setting_id id = (enum setting_id)i;
-        const struct setting_def *def = setting_def(id);
+        const struct settings_def *def = settings_def(id);
         char flag[SETTING_NAME_SIZE];
         char allowed[128];
-        setting_flag(id, flag);
+        settings_flag(id, flag);
         (void)fprintf(out, "\n%s%s%s\n", def->name, def->aliases[0] != '\0' ? ", also " : "",
                       def->aliases);
         (void)fprintf(out, "    %s\n", def->meaning);
@@ -241,7 +241,7 @@ void help_settings(FILE *out)
         }
         (void)fprintf(out, "    default: %s; allowed: %s%s%s\n",
                       def->fallback[0] != '\0' ? def->fallback : "not set",
-                      setting_allowed(id, allowed, sizeof(allowed)),
+                      settings_allowed(id, allowed, sizeof(allowed)),
                       *flag != '\0' ? "; flag: --" : "", flag);
     }
 }

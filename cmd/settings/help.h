@@ -1,8 +1,8 @@
 /*
  * help: the texts of `repram help` and of every command's --help.
  */
-#ifndef CMD_HELP_H
-#define CMD_HELP_H
+#ifndef CMD_SETTINGS_HELP_H
+#define CMD_SETTINGS_HELP_H
 
 #include "core/base/rc.h"
 

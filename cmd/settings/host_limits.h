@@ -1,8 +1,8 @@
 /*
  * host_limits: how much memory and how many descriptors this process may use.
  */
-#ifndef CMD_HOST_LIMITS_H
-#define CMD_HOST_LIMITS_H
+#ifndef CMD_SETTINGS_HOST_LIMITS_H
+#define CMD_SETTINGS_HOST_LIMITS_H
 
 #include <stdint.h>
 

@@ -11,20 +11,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct setting_def defs[SETTING_COUNT] = {
+static const struct settings_def defs[SETTING_COUNT] = {
 #define SETTING_DEF(id, name, aliases, type, min, max, fallback, traits, meaning) \
     [SETTING_##id] = {name, aliases, type, traits, min, max, fallback, meaning},
     SETTINGS(SETTING_DEF)
 #undef SETTING_DEF
 };
 
-const struct setting_def *setting_def(enum setting_id id)
+const struct settings_def *settings_def(enum setting_id id)
 {
     ASSERT(id < SETTING_COUNT);
     return &defs[id];
 }
 
-const char *setting_flag(enum setting_id id, char ret_flag[static SETTING_NAME_SIZE])
+const char *settings_flag(enum setting_id id, char ret_flag[static SETTING_NAME_SIZE])
 {
     static const char prefix[] = "REPRAM_";
     const char *name = defs[id].name;
@@ -57,7 +57,7 @@ static void format_ms(uint64_t ms, char *ret_text, size_t size)
     }
 }
 
-static void allowed_number(const struct setting_def *def, char *ret_text, size_t size)
+static void allowed_number(const struct settings_def *def, char *ret_text, size_t size)
 {
     char min[32], max[32];
     if (def->type == TYPE_SECONDS || def->type == TYPE_TIMEOUT) {
@@ -76,7 +76,7 @@ static void allowed_number(const struct setting_def *def, char *ret_text, size_t
     }
 }
 
-const char *setting_allowed(enum setting_id id, char *ret_text, size_t size)
+const char *settings_allowed(enum setting_id id, char *ret_text, size_t size)
 {
     static const char *const texts[] = {
         [TYPE_SWITCH] = "on or off (also true, false, yes, no, 1, 0)",
@@ -94,7 +94,7 @@ const char *setting_allowed(enum setting_id id, char *ret_text, size_t size)
         [TYPE_FOLDER] = "a folder that is there, by a path of at most 1023 bytes",
         [TYPE_ANY] = "anything",
     };
-    const struct setting_def *def = &defs[id];
+    const struct settings_def *def = &defs[id];
     if (def->type <= TYPE_SIZE) {
         allowed_number(def, ret_text, size);
     } else {
@@ -103,7 +103,7 @@ const char *setting_allowed(enum setting_id id, char *ret_text, size_t size)
     return ret_text;
 }
 
-static enum rc parse_number(const struct setting_def *def, const char *text, uint64_t *ret_number)
+static enum rc parse_number(const struct settings_def *def, const char *text, uint64_t *ret_number)
 {
     const size_t len = strlen(text);
     uint64_t number = 0;
@@ -124,7 +124,7 @@ static enum rc parse_number(const struct setting_def *def, const char *text, uin
     return rc;
 }
 
-static enum rc parse_list(const struct setting_def *def, const char *text, uint64_t *ret_number)
+static enum rc parse_list(const struct settings_def *def, const char *text, uint64_t *ret_number)
 {
     struct node_peer peers[NODE_PEERS_MAX];
     struct node_cidr trust[NODE_TRUST_MAX];
@@ -142,7 +142,7 @@ static enum rc parse_list(const struct setting_def *def, const char *text, uint6
     return rc;
 }
 
-static enum rc parse_word(const struct setting_def *def, const char *text, uint64_t *ret_number)
+static enum rc parse_word(const struct settings_def *def, const char *text, uint64_t *ret_number)
 {
     bool is_on = false;
     enum log_level level = LOG_INFO;
@@ -162,7 +162,7 @@ static enum rc parse_word(const struct setting_def *def, const char *text, uint6
 }
 
 /* Judges one value alone. */
-static enum rc parse_value(const struct setting_def *def, const char *text, uint64_t *ret_number)
+static enum rc parse_value(const struct settings_def *def, const char *text, uint64_t *ret_number)
 {
     struct value_url url;
     struct addr addr;
@@ -270,7 +270,7 @@ struct names {
     const char *at;
 };
 
-static struct names names_of(const struct setting_def *def)
+static struct names names_of(const struct settings_def *def)
 {
     struct names names = {.at = NULL};
     const bool has_file = (def->traits & TRAIT_SECRET) != 0;
@@ -315,8 +315,8 @@ static bool find_once(const struct settings_sources *sources, enum setting_origi
 }
 
 /* Looks in one place under every name; two names that disagree are an error that names both. */
-static bool find_named(struct load *load, const struct setting_def *def, enum setting_origin origin,
-                       struct found *ret_found)
+static bool find_named(struct load *load, const struct settings_def *def,
+                       enum setting_origin origin, struct found *ret_found)
 {
     struct names names = names_of(def);
     const char *name = NULL;
@@ -367,7 +367,7 @@ static void keep(struct setting *value, const char *text)
 /* ---- Taking a value ---- */
 
 /* A secret's file: its content without the line end. */
-static void take_secret_file(struct load *load, const struct setting_def *def,
+static void take_secret_file(struct load *load, const struct settings_def *def,
                              struct setting *value, const char *path)
 {
     char *text = NULL;
@@ -393,13 +393,13 @@ static void refuse(struct load *load, enum setting_id id, const char *name, cons
     const struct setting *value = &load->settings->values[id];
     char allowed[128];
     report_add(&load->settings->errors, "%s=%.256s (%s) is not allowed; allowed: %s", name, text,
-               value->from, setting_allowed(id, allowed, sizeof(allowed)));
+               value->from, settings_allowed(id, allowed, sizeof(allowed)));
 }
 
 /* Judges the text that was found and keeps it; on refusal the default stays. */
 static void take(struct load *load, enum setting_id id, const struct found *found)
 {
-    const struct setting_def *def = &defs[id];
+    const struct settings_def *def = &defs[id];
     struct setting *value = &load->settings->values[id];
     const size_t name_len = strlen(def->name);
     const bool is_secret = (def->traits & TRAIT_SECRET) != 0;
@@ -414,7 +414,7 @@ static void take(struct load *load, enum setting_id id, const struct found *foun
         char allowed[128];
         report_add(&load->settings->errors,
                    "%s=%.256s (%s): srv is not supported in this version; allowed: %s", found->name,
-                   found->value, value->from, setting_allowed(id, allowed, sizeof(allowed)));
+                   found->value, value->from, settings_allowed(id, allowed, sizeof(allowed)));
     } else if (rc != RC_OK) {
         refuse(load, id, found->name, found->value);
     } else {
@@ -425,7 +425,7 @@ static void take(struct load *load, enum setting_id id, const struct found *foun
 
 static void apply_traits(struct load *load, enum setting_id id, const struct found *found)
 {
-    const struct setting_def *def = &defs[id];
+    const struct settings_def *def = &defs[id];
     const struct setting *value = &load->settings->values[id];
     if ((def->traits & TRAIT_UNSUPPORTED) != 0) {
         report_add(&load->settings->errors,
@@ -439,7 +439,7 @@ static void apply_traits(struct load *load, enum setting_id id, const struct fou
 
 static void load_one(struct load *load, enum setting_id id)
 {
-    const struct setting_def *def = &defs[id];
+    const struct settings_def *def = &defs[id];
     struct setting *value = &load->settings->values[id];
     struct found found = {.value = NULL};
     (void)snprintf(found.name, sizeof(found.name), "%s", def->name);
@@ -455,7 +455,7 @@ static void load_one(struct load *load, enum setting_id id)
     if (find_flag(load->sources, id, &found.value)) {
         char flag[SETTING_NAME_SIZE];
         value->origin = ORIGIN_FLAG;
-        (void)snprintf(value->from, sizeof(value->from), "flag --%s", setting_flag(id, flag));
+        (void)snprintf(value->from, sizeof(value->from), "flag --%s", settings_flag(id, flag));
     } else if (find_named(load, def, ORIGIN_ENVIRONMENT, &found)) {
         value->origin = ORIGIN_ENVIRONMENT;
         (void)snprintf(value->from, sizeof(value->from), "environment %s", found.name);
@@ -558,23 +558,23 @@ void settings_set(struct settings *s, enum setting_id id, const char *text, uint
     (void)snprintf(value->from, sizeof(value->from), "%s", from);
 }
 
-bool setting_is_set(const struct settings *s, enum setting_id id)
+bool settings_is_set(const struct settings *s, enum setting_id id)
 {
     return s->values[id].text[0] != '\0';
 }
 
-uint64_t setting_number(const struct settings *s, enum setting_id id)
+uint64_t settings_number(const struct settings *s, enum setting_id id)
 {
     return s->values[id].number;
 }
 
-const char *setting_text(const struct settings *s, enum setting_id id)
+const char *settings_text(const struct settings *s, enum setting_id id)
 {
     return s->values[id].text;
 }
 
-const char *setting_shown(const struct settings *s, enum setting_id id)
+const char *settings_shown(const struct settings *s, enum setting_id id)
 {
-    const bool is_hidden = (defs[id].traits & TRAIT_SECRET) != 0 && setting_is_set(s, id);
+    const bool is_hidden = (defs[id].traits & TRAIT_SECRET) != 0 && settings_is_set(s, id);
     return is_hidden ? "(secret)" : s->values[id].text;
 }

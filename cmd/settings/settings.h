@@ -9,8 +9,8 @@
  * Loading judges each value alone; what two values must be to each other is
  * cmd/settings/settings_check.
  */
-#ifndef CMD_SETTINGS_H
-#define CMD_SETTINGS_H
+#ifndef CMD_SETTINGS_SETTINGS_H
+#define CMD_SETTINGS_SETTINGS_H
 
 #include "cmd/base/report.h"
 #include "cmd/settings/config_file.h"
@@ -150,7 +150,7 @@ enum setting_id {
         SETTING_COUNT,
 };
 
-struct setting_def {
+struct settings_def {
     const char *name;
     const char *aliases; /* comma list */
     enum setting_type type;
@@ -172,14 +172,14 @@ struct setting {
     uint64_t number;             /* for the types that have one; 0 when not set */
 };
 
-struct setting_flag {
+struct settings_flag {
     enum setting_id id;
     const char *value; /* borrowed */
 };
 
 /* All that settings are made of. Borrowed during settings_load(). */
 struct settings_sources {
-    const struct setting_flag *flags; /* the last one of an id wins */
+    const struct settings_flag *flags; /* the last one of an id wins */
     size_t flag_count;
     char *const *environment; /* NAME=value, NULL at the end */
     const char *file_name;    /* NULL: no file */
@@ -194,13 +194,13 @@ struct settings {
     struct report remarks;  /* settings without effect */
 };
 
-const struct setting_def *setting_def(enum setting_id id);
+const struct settings_def *settings_def(enum setting_id id);
 
 /* The flag of a setting without its dashes; "" when it has none. Returns `ret_flag`. */
-const char *setting_flag(enum setting_id id, char ret_flag[static SETTING_NAME_SIZE]);
+const char *settings_flag(enum setting_id id, char ret_flag[static SETTING_NAME_SIZE]);
 
 /* What values are allowed, for people. Returns `ret_text`. */
-const char *setting_allowed(enum setting_id id, char *ret_text, size_t size);
+const char *settings_allowed(enum setting_id id, char *ret_text, size_t size);
 
 /* Fills every value; what is wrong goes into the reports, and that setting has its default. */
 void settings_load(struct settings *s, const struct settings_sources *sources);
@@ -212,11 +212,11 @@ void settings_fini(struct settings *s);
 void settings_set(struct settings *s, enum setting_id id, const char *text, uint64_t number,
                   const char *from);
 
-bool setting_is_set(const struct settings *s, enum setting_id id);
-uint64_t setting_number(const struct settings *s, enum setting_id id);
-const char *setting_text(const struct settings *s, enum setting_id id);
+bool settings_is_set(const struct settings *s, enum setting_id id);
+uint64_t settings_number(const struct settings *s, enum setting_id id);
+const char *settings_text(const struct settings *s, enum setting_id id);
 
 /* The value as --print-config may show it: "(secret)" for a secret. */
-const char *setting_shown(const struct settings *s, enum setting_id id);
+const char *settings_shown(const struct settings *s, enum setting_id id);
 
 #endif

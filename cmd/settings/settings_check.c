@@ -17,11 +17,11 @@ enum {
 /* Peers that are named are asked, as REPRAM v2 did, without naming the provider as well. */
 static void derive_providers(struct settings *s)
 {
-    const bool is_flux = setting_is_set(s, SETTING_FLUX_APP_NAME);
-    const bool has_peers = setting_is_set(s, SETTING_PEERS);
+    const bool is_flux = settings_is_set(s, SETTING_FLUX_APP_NAME);
+    const bool has_peers = settings_is_set(s, SETTING_PEERS);
     char text[64];
     char from[64];
-    if (setting_is_set(s, SETTING_DISCOVERY)) {
+    if (settings_is_set(s, SETTING_DISCOVERY)) {
         return;
     }
     (void)snprintf(text, sizeof(text), "port-range%s%s", is_flux ? ",flux" : "",
@@ -38,13 +38,13 @@ static void derive_providers(struct settings *s)
 static void derive_discovery(struct settings *s)
 {
     derive_providers(s);
-    if (!setting_is_set(s, SETTING_CLAIM_CHECK)) {
-        const bool has_flux = (setting_number(s, SETTING_DISCOVERY) & PROVIDER_FLUX) != 0;
+    if (!settings_is_set(s, SETTING_CLAIM_CHECK)) {
+        const bool has_flux = (settings_number(s, SETTING_DISCOVERY) & PROVIDER_FLUX) != 0;
         settings_set(s, SETTING_CLAIM_CHECK, has_flux ? "off" : "on", !has_flux,
                      has_flux ? "default with the flux provider" : "default");
     }
-    if (!setting_is_set(s, SETTING_ADDRESS) && setting_is_set(s, SETTING_FLUX_NODE_HOST_IP)) {
-        settings_set(s, SETTING_ADDRESS, setting_text(s, SETTING_FLUX_NODE_HOST_IP), 0,
+    if (!settings_is_set(s, SETTING_ADDRESS) && settings_is_set(s, SETTING_FLUX_NODE_HOST_IP)) {
+        settings_set(s, SETTING_ADDRESS, settings_text(s, SETTING_FLUX_NODE_HOST_IP), 0,
                      "environment FLUX_NODE_HOST_IP");
     }
 }
@@ -56,17 +56,17 @@ static void set_number(struct settings *s, enum setting_id id, uint64_t number, 
     settings_set(s, id, text, number, from);
 }
 
-void settings_derive(struct settings *s, const struct settings_host *host)
+void settings_check_derive(struct settings *s, const struct settings_host *host)
 {
     derive_discovery(s);
-    if (!setting_is_set(s, SETTING_MAX_CONNECTIONS)) {
+    if (!settings_is_set(s, SETTING_MAX_CONNECTIONS)) {
         const uint64_t most = host->descriptors > DESCRIPTORS_RESERVED + CONNECTIONS_MIN
                                   ? host->descriptors - DESCRIPTORS_RESERVED
                                   : CONNECTIONS_MIN;
         set_number(s, SETTING_MAX_CONNECTIONS, most, "default: nofile - 256");
     }
-    if (setting_number(s, SETTING_MAX_STORAGE_MB) == 0) {
-        const uint64_t nodes = setting_number(s, SETTING_NODE_COUNT);
+    if (settings_number(s, SETTING_MAX_STORAGE_MB) == 0) {
+        const uint64_t nodes = settings_number(s, SETTING_NODE_COUNT);
         const uint64_t mb = host->memory_bytes / 2 / (nodes > 0 ? nodes : 1) >> 20;
         set_number(s, SETTING_MAX_STORAGE_MB, mb > STORAGE_MIN_MB ? mb : STORAGE_MIN_MB,
                    "auto: half of the memory limit / NODE_COUNT");
@@ -75,14 +75,14 @@ void settings_derive(struct settings *s, const struct settings_host *host)
 
 static unsigned long long number(const struct settings *s, enum setting_id id)
 {
-    return (unsigned long long)setting_number(s, id);
+    return (unsigned long long)settings_number(s, id);
 }
 
 static void check_ports(struct settings *s)
 {
     const unsigned long long base = number(s, SETTING_BASE_PORT);
     const unsigned long long ports = number(s, SETTING_MAX_PORTS);
-    if (base + ports - 1 > 65535 && !setting_is_set(s, SETTING_HTTP_PORT)) {
+    if (base + ports - 1 > 65535 && !settings_is_set(s, SETTING_HTTP_PORT)) {
         report_add(&s->errors,
                    "BASE_PORT %llu with MAX_PORTS %llu ends at port %llu; allowed: a range that "
                    "ends at 65535 at most",
@@ -104,44 +104,45 @@ static void check_ttls(struct settings *s)
             report_add(&s->errors,
                        "%s %s (%s) is larger than %s %s (%s); allowed: REPRAM_MIN_TTL <= "
                        "REPRAM_DEFAULT_TTL <= REPRAM_MAX_TTL",
-                       setting_def(pairs[i].low)->name, low->text, low->from,
-                       setting_def(pairs[i].high)->name, high->text, high->from);
+                       settings_def(pairs[i].low)->name, low->text, low->from,
+                       settings_def(pairs[i].high)->name, high->text, high->from);
         }
     }
 }
 
 static void check_providers(struct settings *s)
 {
-    const uint64_t providers = setting_number(s, SETTING_DISCOVERY);
-    if ((providers & PROVIDER_STATIC) != 0 && !setting_is_set(s, SETTING_PEERS)) {
+    const uint64_t providers = settings_number(s, SETTING_DISCOVERY);
+    if ((providers & PROVIDER_STATIC) != 0 && !settings_is_set(s, SETTING_PEERS)) {
         report_add(&s->errors,
                    "REPRAM_DISCOVERY %s asks for static peers, and REPRAM_PEERS is "
                    "empty; allowed: REPRAM_PEERS=host:port,...",
-                   setting_text(s, SETTING_DISCOVERY));
+                   settings_text(s, SETTING_DISCOVERY));
     }
-    if ((providers & PROVIDER_FLUX) != 0 && !setting_is_set(s, SETTING_FLUX_APP_NAME)) {
+    if ((providers & PROVIDER_FLUX) != 0 && !settings_is_set(s, SETTING_FLUX_APP_NAME)) {
         report_add(
             &s->errors,
             "REPRAM_DISCOVERY %s asks for instances on Flux, and FLUX_APP_NAME is not in the "
             "environment; allowed: FLUX_APP_NAME=the app's name",
-            setting_text(s, SETTING_DISCOVERY));
+            settings_text(s, SETTING_DISCOVERY));
     }
-    if ((providers & PROVIDER_STATIC) == 0 && setting_is_set(s, SETTING_PEERS)) {
+    if ((providers & PROVIDER_STATIC) == 0 && settings_is_set(s, SETTING_PEERS)) {
         report_add(&s->remarks,
                    "REPRAM_PEERS is set and not used: REPRAM_DISCOVERY %s has no `static`",
-                   setting_text(s, SETTING_DISCOVERY));
+                   settings_text(s, SETTING_DISCOVERY));
     }
 }
 
 /* A value of 10 MiB does not fit into a store of 8. */
 static void check_sizes(struct settings *s)
 {
-    const uint64_t storage = setting_number(s, SETTING_MAX_STORAGE_MB) << 20;
-    if (setting_number(s, SETTING_MAX_VALUE_SIZE) > storage) {
+    const uint64_t storage = settings_number(s, SETTING_MAX_STORAGE_MB) << 20;
+    if (settings_number(s, SETTING_MAX_VALUE_SIZE) > storage) {
         report_add(&s->remarks,
                    "REPRAM_MAX_VALUE_SIZE %s is larger than REPRAM_MAX_STORAGE_MB %s (%s): the "
                    "largest values will be refused with 507",
-                   setting_text(s, SETTING_MAX_VALUE_SIZE), setting_text(s, SETTING_MAX_STORAGE_MB),
+                   settings_text(s, SETTING_MAX_VALUE_SIZE),
+                   settings_text(s, SETTING_MAX_STORAGE_MB),
                    s->values[SETTING_MAX_STORAGE_MB].from);
     }
 }
@@ -149,16 +150,16 @@ static void check_sizes(struct settings *s)
 /* Found now: a page that is missing later is a 404, and nobody would know why. */
 static void check_pages(struct settings *s)
 {
-    const char *folder = setting_text(s, SETTING_FADE_DIR);
+    const char *folder = settings_text(s, SETTING_FADE_DIR);
     struct stat st;
     if (folder[0] != '\0' &&
         (strlen(folder) >= NODE_PATH_SIZE || stat(folder, &st) != 0 || !S_ISDIR(st.st_mode))) {
         char allowed[128];
         report_add(&s->errors, "REPRAM_FADE_DIR=%.256s (%s) is not allowed; allowed: %s", folder,
                    s->values[SETTING_FADE_DIR].from,
-                   setting_allowed(SETTING_FADE_DIR, allowed, sizeof(allowed)));
+                   settings_allowed(SETTING_FADE_DIR, allowed, sizeof(allowed)));
     }
-    if (folder[0] != '\0' && setting_number(s, SETTING_FADE) == 0) {
+    if (folder[0] != '\0' && settings_number(s, SETTING_FADE) == 0) {
         report_add(&s->remarks, "REPRAM_FADE_DIR is set and not used: REPRAM_FADE is off");
     }
 }
@@ -166,26 +167,26 @@ static void check_pages(struct settings *s)
 static void check_launch(struct settings *s)
 {
     const unsigned long long nodes = number(s, SETTING_NODE_COUNT);
-    if (setting_is_set(s, SETTING_HTTP_PORT)) {
+    if (settings_is_set(s, SETTING_HTTP_PORT)) {
         if (nodes > 1) {
             report_add(
                 &s->errors,
                 "REPRAM_HTTP_PORT %s is one port and NODE_COUNT is %llu; allowed: NODE_COUNT "
                 "1, or the range of BASE_PORT and MAX_PORTS",
-                setting_text(s, SETTING_HTTP_PORT), nodes);
+                settings_text(s, SETTING_HTTP_PORT), nodes);
         }
     } else if (nodes > number(s, SETTING_MAX_PORTS)) {
         report_add(&s->errors,
                    "NODE_COUNT %llu is larger than MAX_PORTS %llu; allowed: one port a node", nodes,
                    number(s, SETTING_MAX_PORTS));
     }
-    const size_t name_len = strlen(setting_text(s, SETTING_NODE_ID));
+    const size_t name_len = strlen(settings_text(s, SETTING_NODE_ID));
     if (name_len + NODE_NUMBER_LEN_MAX >= NAME_SIZE) {
         report_add(
             &s->errors,
             "REPRAM_NODE_ID %s is too long under launch, which adds -1, -2, ...; allowed: %d "
             "characters",
-            setting_text(s, SETTING_NODE_ID), NAME_SIZE - 1 - NODE_NUMBER_LEN_MAX);
+            settings_text(s, SETTING_NODE_ID), NAME_SIZE - 1 - NODE_NUMBER_LEN_MAX);
     }
 }
 

@@ -4,8 +4,8 @@
  *
  * After it, every setting that a node needs has its effective value, and --print-config shows it.
  */
-#ifndef CMD_SETTINGS_CHECK_H
-#define CMD_SETTINGS_CHECK_H
+#ifndef CMD_SETTINGS_SETTINGS_CHECK_H
+#define CMD_SETTINGS_SETTINGS_CHECK_H
 
 #include "cmd/settings/settings.h"
 
@@ -15,7 +15,7 @@ struct settings_host {
 };
 
 /* Fills in the defaults that are made at start. */
-void settings_derive(struct settings *s, const struct settings_host *host);
+void settings_check_derive(struct settings *s, const struct settings_host *host);
 
 /* Adds an error for each pair that does not fit. `is_launch`: NODE_COUNT matters. */
 void settings_check(struct settings *s, bool is_launch);

@@ -8,11 +8,11 @@
 #include <string.h>
 #include <xxhash.h>
 
-uint64_t settings_digest(const struct settings *s)
+uint64_t settings_node_digest(const struct settings *s)
 {
     uint64_t digest = 0;
     for (int id = 0; id < SETTING_COUNT; id++) {
-        const struct setting_def *def = setting_def((enum setting_id)id);
+        const struct settings_def *def = settings_def((enum setting_id)id);
         if ((def->traits & TRAIT_SHARED) == 0) {
             continue;
         }
@@ -31,7 +31,7 @@ uint64_t settings_digest(const struct settings *s)
 
 static void copy_text(char *to, size_t size, const struct settings *s, enum setting_id id)
 {
-    (void)snprintf(to, size, "%s", setting_text(s, id));
+    (void)snprintf(to, size, "%s", settings_text(s, id));
 }
 
 static void fill_names(const struct settings *s, struct node_config *c)
@@ -47,42 +47,42 @@ static void fill_names(const struct settings *s, struct node_config *c)
 
 static void fill_numbers(const struct settings *s, struct node_config *c)
 {
-    c->base_port = (uint16_t)setting_number(s, SETTING_BASE_PORT);
-    c->max_ports = (uint16_t)setting_number(s, SETTING_MAX_PORTS);
-    c->fixed_port = (uint16_t)setting_number(s, SETTING_HTTP_PORT);
-    c->providers = (uint32_t)setting_number(s, SETTING_DISCOVERY);
-    c->claim_check = setting_number(s, SETTING_CLAIM_CHECK) != 0;
-    c->replication_factor = (uint32_t)setting_number(s, SETTING_REPLICATION_FACTOR);
-    c->expect_members = (uint32_t)setting_number(s, SETTING_EXPECT_MEMBERS);
-    c->ttl_default_s = setting_number(s, SETTING_DEFAULT_TTL);
-    c->ttl_min_s = setting_number(s, SETTING_MIN_TTL);
-    c->ttl_max_s = setting_number(s, SETTING_MAX_TTL);
-    c->value_max = setting_number(s, SETTING_MAX_VALUE_SIZE);
-    c->bytes_max = setting_number(s, SETTING_MAX_STORAGE_MB) << 20;
-    c->write_timeout_ms = (uint32_t)setting_number(s, SETTING_WRITE_TIMEOUT);
-    c->rate_limit = (uint32_t)setting_number(s, SETTING_RATE_LIMIT);
-    c->connections_max = (uint32_t)setting_number(s, SETTING_MAX_CONNECTIONS);
-    c->connections_per_ip_max = (uint32_t)setting_number(s, SETTING_MAX_CONNECTIONS_PER_IP);
-    c->watchers_max = (uint32_t)setting_number(s, SETTING_MAX_WATCHERS);
-    c->idle_timeout_ms = (uint32_t)setting_number(s, SETTING_IDLE_TIMEOUT);
-    c->request_timeout_ms = (uint32_t)setting_number(s, SETTING_REQUEST_TIMEOUT);
-    c->has_pages = setting_number(s, SETTING_FADE) != 0;
+    c->base_port = (uint16_t)settings_number(s, SETTING_BASE_PORT);
+    c->max_ports = (uint16_t)settings_number(s, SETTING_MAX_PORTS);
+    c->fixed_port = (uint16_t)settings_number(s, SETTING_HTTP_PORT);
+    c->providers = (uint32_t)settings_number(s, SETTING_DISCOVERY);
+    c->claim_check = settings_number(s, SETTING_CLAIM_CHECK) != 0;
+    c->replication_factor = (uint32_t)settings_number(s, SETTING_REPLICATION_FACTOR);
+    c->expect_members = (uint32_t)settings_number(s, SETTING_EXPECT_MEMBERS);
+    c->ttl_default_s = settings_number(s, SETTING_DEFAULT_TTL);
+    c->ttl_min_s = settings_number(s, SETTING_MIN_TTL);
+    c->ttl_max_s = settings_number(s, SETTING_MAX_TTL);
+    c->value_max = settings_number(s, SETTING_MAX_VALUE_SIZE);
+    c->bytes_max = settings_number(s, SETTING_MAX_STORAGE_MB) << 20;
+    c->write_timeout_ms = (uint32_t)settings_number(s, SETTING_WRITE_TIMEOUT);
+    c->rate_limit = (uint32_t)settings_number(s, SETTING_RATE_LIMIT);
+    c->connections_max = (uint32_t)settings_number(s, SETTING_MAX_CONNECTIONS);
+    c->connections_per_ip_max = (uint32_t)settings_number(s, SETTING_MAX_CONNECTIONS_PER_IP);
+    c->watchers_max = (uint32_t)settings_number(s, SETTING_MAX_WATCHERS);
+    c->idle_timeout_ms = (uint32_t)settings_number(s, SETTING_IDLE_TIMEOUT);
+    c->request_timeout_ms = (uint32_t)settings_number(s, SETTING_REQUEST_TIMEOUT);
+    c->has_pages = settings_number(s, SETTING_FADE) != 0;
     copy_text(c->pages_folder, sizeof(c->pages_folder), s, SETTING_FADE_DIR);
-    c->config_digest = settings_digest(s);
+    c->config_digest = settings_node_digest(s);
 }
 
 /* Lists were judged when they were loaded. */
 static void fill_lists(const struct settings *s, struct node_config *c)
 {
-    enum rc rc = value_trust(setting_text(s, SETTING_TRUST_PROXY), &c->trust_all, c->trust,
+    enum rc rc = value_trust(settings_text(s, SETTING_TRUST_PROXY), &c->trust_all, c->trust,
                              NODE_TRUST_MAX, &c->trust_count);
     ASSERT(rc == RC_OK);
-    if (setting_is_set(s, SETTING_PEERS)) {
-        rc = value_peers(setting_text(s, SETTING_PEERS), c->peers, NODE_PEERS_MAX, &c->peer_count);
+    if (settings_is_set(s, SETTING_PEERS)) {
+        rc = value_peers(settings_text(s, SETTING_PEERS), c->peers, NODE_PEERS_MAX, &c->peer_count);
         ASSERT(rc == RC_OK);
     }
-    if (strcmp(setting_text(s, SETTING_BIND), "all") != 0) {
-        rc = addr_parse_ip(setting_text(s, SETTING_BIND), 0, &c->bind);
+    if (strcmp(settings_text(s, SETTING_BIND), "all") != 0) {
+        rc = addr_parse_ip(settings_text(s, SETTING_BIND), 0, &c->bind);
         ASSERT(rc == RC_OK);
     }
 }
@@ -92,22 +92,22 @@ static enum rc fill_address(struct settings *s, struct node_config *c)
 {
     const char *why = "";
     size_t count = 0;
-    if (!setting_is_set(s, SETTING_ADDRESS)) {
+    if (!settings_is_set(s, SETTING_ADDRESS)) {
         return RC_OK;
     }
-    if (resolve_wait(setting_text(s, SETTING_ADDRESS), 0, &c->advertise, 1, &count, &why) !=
+    if (resolve_wait(settings_text(s, SETTING_ADDRESS), 0, &c->advertise, 1, &count, &why) !=
         RC_OK) {
         report_add(&s->errors,
                    "REPRAM_ADDRESS=%.256s (%s) does not resolve: %s; allowed: a host "
                    "name that resolves, or an IP address",
-                   setting_text(s, SETTING_ADDRESS), s->values[SETTING_ADDRESS].from, why);
+                   settings_text(s, SETTING_ADDRESS), s->values[SETTING_ADDRESS].from, why);
         return RC_CONFIG;
     }
     if (addr_is_any(&c->advertise)) {
         report_add(&s->errors,
                    "REPRAM_ADDRESS=%.256s (%s) is no address that another host could reach; "
                    "allowed: an address of this host",
-                   setting_text(s, SETTING_ADDRESS), s->values[SETTING_ADDRESS].from);
+                   settings_text(s, SETTING_ADDRESS), s->values[SETTING_ADDRESS].from);
         return RC_CONFIG;
     }
     c->advertise.port = 1;

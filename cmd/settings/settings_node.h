@@ -1,8 +1,8 @@
 /*
  * settings_node: what a node is started with, from settings that were loaded, derived and checked.
  */
-#ifndef CMD_SETTINGS_NODE_H
-#define CMD_SETTINGS_NODE_H
+#ifndef CMD_SETTINGS_SETTINGS_NODE_H
+#define CMD_SETTINGS_SETTINGS_NODE_H
 
 #include "cmd/settings/settings.h"
 #include "net/discovery/node_config.h"
@@ -14,6 +14,6 @@
 MUST_USE enum rc settings_node_config(struct settings *s, struct node_config *ret_config);
 
 /* Over the names and values of the settings that nodes of one cluster should share. */
-uint64_t settings_digest(const struct settings *s);
+uint64_t settings_node_digest(const struct settings *s);
 
 #endif

@@ -51,7 +51,7 @@ static void fill_table(struct option_table *table, const struct option_def *extr
 {
     memcpy(table->defs, common, sizeof(common));
     for (int id = 0; id < SETTING_COUNT; id++) {
-        const char *flag = setting_flag((enum setting_id)id, table->flags[id]);
+        const char *flag = settings_flag((enum setting_id)id, table->flags[id]);
         /* A setting without a flag gets a name that no word of a command line can have. */
         table->defs[OPTION_COUNT + id] = (struct option_def){*flag != '\0' ? flag : "=", 0, true};
     }
@@ -115,7 +115,7 @@ static int read_options(struct startup *st, int argc, char **argv, const struct 
             return usage(argv[0], "too many flags");
         } else {
             st->flags[st->flag_count++] =
-                (struct setting_flag){(enum setting_id)(at - OPTION_COUNT), value};
+                (struct settings_flag){(enum setting_id)(at - OPTION_COUNT), value};
         }
     }
     return -1;
@@ -168,8 +168,8 @@ static void print_config(const struct settings *s)
     static const char *const headings[] = {"NAME", "VALUE", "ORIGIN"};
     struct table *table = table_new(headings, 3);
     for (int id = 0; id < SETTING_COUNT; id++) {
-        const char *const cells[] = {setting_def((enum setting_id)id)->name,
-                                     setting_shown(s, (enum setting_id)id), s->values[id].from};
+        const char *const cells[] = {settings_def((enum setting_id)id)->name,
+                                     settings_shown(s, (enum setting_id)id), s->values[id].from};
         table_add(table, cells);
     }
     table_print(table, stdout);
@@ -182,14 +182,14 @@ static bool name_resolves(const struct settings *s, enum setting_id id, bool is_
     struct addr addr;
     const char *why = "";
     size_t count = 0;
-    const enum rc rc = resolve_wait(setting_text(s, id), 0, &addr, 1, &count, &why);
+    const enum rc rc = resolve_wait(settings_text(s, id), 0, &addr, 1, &count, &why);
     if (rc == RC_OK || (rc == RC_AGAIN && !is_final)) {
         return true;
     }
     (void)fprintf(stderr,
                   "repram: %s=%s (%s) does not resolve: %s; allowed: a host name that resolves, or "
                   "an IP address\n",
-                  setting_def(id)->name, setting_text(s, id), s->values[id].from, why);
+                  settings_def(id)->name, settings_text(s, id), s->values[id].from, why);
     return false;
 }
 
@@ -197,7 +197,7 @@ bool startup_domain_exists(const struct startup *st)
 {
     const struct settings *s = &st->settings;
     resolve_be_brief();
-    return (setting_number(s, SETTING_DISCOVERY) & PROVIDER_PORT_RANGE) == 0 ||
+    return (settings_number(s, SETTING_DISCOVERY) & PROVIDER_PORT_RANGE) == 0 ||
            name_resolves(s, SETTING_DISCOVERY_DOMAIN, false);
 }
 
@@ -205,7 +205,7 @@ static bool names_resolve(const struct settings *s)
 {
     const bool is_domain_good = name_resolves(s, SETTING_DISCOVERY_DOMAIN, true);
     const bool is_address_good =
-        !setting_is_set(s, SETTING_ADDRESS) || name_resolves(s, SETTING_ADDRESS, true);
+        !settings_is_set(s, SETTING_ADDRESS) || name_resolves(s, SETTING_ADDRESS, true);
     return is_domain_good && is_address_good;
 }
 
@@ -225,7 +225,7 @@ int startup_begin(struct startup *st, int argc, char **argv, bool is_launch,
     load(st, &st->settings);
     struct settings *s = &st->settings;
     const struct settings_host host = {host_limits_memory(""), host_limits_descriptors()};
-    settings_derive(s, &host);
+    settings_check_derive(s, &host);
     if (s->errors.count == 0) {
         /* Pairs of values mean something only when each of them does. */
         settings_check(s, is_launch);
@@ -272,8 +272,8 @@ void startup_log(const struct startup *st, struct log *log)
 struct log startup_open_log(const struct startup *st)
 {
     const struct settings *s = &st->settings;
-    return log_init(STDERR_FILENO, (enum log_level)setting_number(s, SETTING_LOG_LEVEL),
-                    (enum log_format)setting_number(s, SETTING_LOG_FORMAT));
+    return log_init(STDERR_FILENO, (enum log_level)settings_number(s, SETTING_LOG_LEVEL),
+                    (enum log_format)settings_number(s, SETTING_LOG_FORMAT));
 }
 
 void startup_reload(const struct startup *st, struct settings *ret_settings)

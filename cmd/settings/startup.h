@@ -5,8 +5,8 @@
  * --config, --strict, --print-config, --check-config and --help are handled here; each command adds
  * options of its own.
  */
-#ifndef CMD_STARTUP_H
-#define CMD_STARTUP_H
+#ifndef CMD_SETTINGS_STARTUP_H
+#define CMD_SETTINGS_STARTUP_H
 
 #include "cmd/base/log.h"
 #include "cmd/base/options.h"
@@ -16,7 +16,8 @@ enum { STARTUP_EXTRAS_MAX = 8, STARTUP_FLAGS_MAX = 128, STARTUP_PATH_SIZE = 4096
 
 struct startup {
     struct settings settings;
-    struct setting_flag flags[STARTUP_FLAGS_MAX]; /* as given, for reading again and for children */
+    struct settings_flag
+        flags[STARTUP_FLAGS_MAX]; /* as given, for reading again and for children */
     size_t flag_count;
     const char *config_path; /* NULL: no file */
     bool is_strict;

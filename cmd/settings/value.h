@@ -4,8 +4,8 @@
  * Pure functions from text to value, none of which asks DNS. Every list has a maximum; spaces are
  * part of nothing, so they are refused everywhere.
  */
-#ifndef CMD_VALUES_H
-#define CMD_VALUES_H
+#ifndef CMD_SETTINGS_VALUE_H
+#define CMD_SETTINGS_VALUE_H
 
 #include "core/base/rc.h"
 #include "net/discovery/node_config.h"

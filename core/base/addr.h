@@ -4,8 +4,8 @@
  * IPv4 is kept in its mapped form (::ffff:a.b.c.d, RFC 4291 section 2.5.5.2), so that what a
  * dual-stack socket reports and what a configuration says are the same 18 bytes.
  */
-#ifndef CORE_ADDR_H
-#define CORE_ADDR_H
+#ifndef CORE_BASE_ADDR_H
+#define CORE_BASE_ADDR_H
 
 #include "core/base/cursor.h"
 #include "core/base/rc.h"

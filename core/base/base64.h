@@ -2,8 +2,8 @@
  * base64: RFC 4648, the standard alphabet with padding for values, the URL alphabet without for
  * cursors.
  */
-#ifndef NET_BASE64_H
-#define NET_BASE64_H
+#ifndef CORE_BASE_BASE64_H
+#define CORE_BASE_BASE64_H
 
 #include "core/base/rc.h"
 

@@ -5,8 +5,8 @@
  * zeroes or writes nothing, and `cursor_ok()` says so once, at the end. A parser is therefore a
  * straight line of reads and one check. The cursor borrows the bytes; it owns nothing.
  */
-#ifndef CORE_CURSOR_H
-#define CORE_CURSOR_H
+#ifndef CORE_BASE_CURSOR_H
+#define CORE_BASE_CURSOR_H
 
 #include "core/base/uuid.h"
 

@@ -1,8 +1,8 @@
 /*
  * digits: numbers as text without a format to be read: answers have half a dozen of them each.
  */
-#ifndef CORE_DIGITS_H
-#define CORE_DIGITS_H
+#ifndef CORE_BASE_DIGITS_H
+#define CORE_BASE_DIGITS_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -16,8 +16,8 @@
  *
  * Left out: where ids come from, how cells travel, what an id stands for.
  */
-#ifndef CORE_IBLT_H
-#define CORE_IBLT_H
+#ifndef CORE_BASE_IBLT_H
+#define CORE_BASE_IBLT_H
 
 #include "core/base/rc.h"
 

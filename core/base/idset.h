@@ -3,8 +3,8 @@
  * hashes already, so they are their own hash. Who says ids that are none, to have every look pass
  * all the others, is refused: an id stands at most IDSET_PROBES_MAX places from its own.
  */
-#ifndef CORE_IDSET_H
-#define CORE_IDSET_H
+#ifndef CORE_BASE_IDSET_H
+#define CORE_BASE_IDSET_H
 
 #include "core/base/rc.h"
 

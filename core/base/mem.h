@@ -5,8 +5,8 @@
  * buf); fixed-size bookkeeping goes through these, because a node that cannot get 100 bytes has
  * nothing better to do than to stop and be restarted.
  */
-#ifndef CORE_MEM_H
-#define CORE_MEM_H
+#ifndef CORE_BASE_MEM_H
+#define CORE_BASE_MEM_H
 
 #include <stddef.h>
 

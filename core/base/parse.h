@@ -2,8 +2,8 @@
  * parse: the one strict reader of numbers from text. No sign, no leading or trailing space, no
  * partial match; what does not fit is refused, never wrapped or cut.
  */
-#ifndef CORE_PARSE_H
-#define CORE_PARSE_H
+#ifndef CORE_BASE_PARSE_H
+#define CORE_BASE_PARSE_H
 
 #include "core/base/rc.h"
 

@@ -4,8 +4,8 @@
  * 0 is success, everything else is negative. A function that returns an `enum rc` leaves its
  * outputs and the object it works on untouched when it fails, unless its header says otherwise.
  */
-#ifndef CORE_RC_H
-#define CORE_RC_H
+#ifndef CORE_BASE_RC_H
+#define CORE_BASE_RC_H
 
 #define RC_TABLE(X)                                      \
     X(OK, 0, "ok")                                       \

@@ -4,8 +4,8 @@
  * Same seed, same sequence, on every machine. For choices (which peer, how much jitter), never for
  * secrets: those arrive as arguments from whoever can read the operating system's generator.
  */
-#ifndef CORE_RNG_H
-#define CORE_RNG_H
+#ifndef CORE_BASE_RNG_H
+#define CORE_BASE_RNG_H
 
 #include <stdint.h>
 

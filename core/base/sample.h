@@ -5,8 +5,8 @@
  * 0.8 % too high above; count, sum and maximum are exact. Left out: what the values are (the caller
  * keeps one unit to a sample).
  */
-#ifndef CORE_SAMPLE_H
-#define CORE_SAMPLE_H
+#ifndef CORE_BASE_SAMPLE_H
+#define CORE_BASE_SAMPLE_H
 
 #include <stdint.h>
 

@@ -3,8 +3,8 @@
  * count, under a key made of a secret and of what the numbers are for. Choices and jitter, which
  * give nothing away, are rng's.
  */
-#ifndef CORE_SERIES_H
-#define CORE_SERIES_H
+#ifndef CORE_BASE_SERIES_H
+#define CORE_BASE_SERIES_H
 
 #include "core/base/siphash.h"
 

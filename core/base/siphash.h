@@ -3,8 +3,8 @@
  * lacks the key can predict, however many of its values he has seen. XXH3 is quicker and no such
  * thing.
  */
-#ifndef CORE_SIPHASH_H
-#define CORE_SIPHASH_H
+#ifndef CORE_BASE_SIPHASH_H
+#define CORE_BASE_SIPHASH_H
 
 #include <stddef.h>
 #include <stdint.h>

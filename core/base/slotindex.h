@@ -6,8 +6,8 @@
  * It keeps hashes and slots only: the caller compares the real key of each slot it is given, and
  * must use a hash that outsiders cannot choose collisions for.
  */
-#ifndef GOSSIP_SLOTINDEX_H
-#define GOSSIP_SLOTINDEX_H
+#ifndef CORE_BASE_SLOTINDEX_H
+#define CORE_BASE_SLOTINDEX_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -5,8 +5,8 @@
  * A timer is set at most once; `at` is its place and 0 when it is not set. The heap borrows the
  * timers: clear one before its owner goes away. It knows no clock.
  */
-#ifndef GOSSIP_TIMERHEAP_H
-#define GOSSIP_TIMERHEAP_H
+#ifndef CORE_BASE_TIMERHEAP_H
+#define CORE_BASE_TIMERHEAP_H
 
 #include <stdint.h>
 

@@ -3,8 +3,8 @@
  * because the order of two ids decides things (which of two links stays, whose clock leads) and
  * should be fair.
  */
-#ifndef CORE_UUID_H
-#define CORE_UUID_H
+#ifndef CORE_BASE_UUID_H
+#define CORE_BASE_UUID_H
 
 #include "core/base/rc.h"
 

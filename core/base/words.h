@@ -2,8 +2,8 @@
  * words: a line taken apart into its words, in place. It keeps no state of its own, and what stands
  * between words is the caller's to say.
  */
-#ifndef CORE_WORDS_H
-#define CORE_WORDS_H
+#ifndef CORE_BASE_WORDS_H
+#define CORE_BASE_WORDS_H
 
 /*
  * The first word of *rest, terminated there; *rest goes on behind it. Before it, and once behind

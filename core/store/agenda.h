@@ -6,8 +6,8 @@
  * still in it and is looked at once in vain. So nothing is ever taken out of an agenda, an entry
  * needs no links for it, and only the one or two epochs about to expire have one.
  */
-#ifndef CORE_AGENDA_H
-#define CORE_AGENDA_H
+#ifndef CORE_STORE_AGENDA_H
+#define CORE_STORE_AGENDA_H
 
 #include "core/store/epoch.h"
 

@@ -5,8 +5,8 @@
  * the count exists so that a reply and a peer link can go on sending a value that was replaced
  * meanwhile. One thread: the count is plain. The bytes are wiped when the last holder lets go.
  */
-#ifndef CORE_BLOB_H
-#define CORE_BLOB_H
+#ifndef CORE_STORE_BLOB_H
+#define CORE_STORE_BLOB_H
 
 #include "core/base/rc.h"
 

@@ -22,8 +22,8 @@
  *
  * Left out: freeing, merging, the entries' other indexes.
  */
-#ifndef CORE_CALENDAR_H
-#define CORE_CALENDAR_H
+#ifndef CORE_STORE_CALENDAR_H
+#define CORE_STORE_CALENDAR_H
 
 #include "core/store/agenda.h"
 #include "core/store/entry.h"

@@ -12,8 +12,8 @@
  *
  * Left out: which table, list or tree an entry is in. The store links and unlinks.
  */
-#ifndef CORE_ENTRY_H
-#define CORE_ENTRY_H
+#ifndef CORE_STORE_ENTRY_H
+#define CORE_STORE_ENTRY_H
 
 #include "core/store/keymap.h"
 #include "core/store/origin.h"

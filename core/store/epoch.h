@@ -7,8 +7,8 @@
  *
  * Left out: the entries (core/store/calendar has them by epoch).
  */
-#ifndef CORE_EPOCH_H
-#define CORE_EPOCH_H
+#ifndef CORE_STORE_EPOCH_H
+#define CORE_STORE_EPOCH_H
 
 #include <stdbool.h>
 #include <stdint.h>

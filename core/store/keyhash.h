@@ -10,8 +10,8 @@
  *
  * Left out: what happens when keys meet all the same (core/store).
  */
-#ifndef CORE_KEYHASH_H
-#define CORE_KEYHASH_H
+#ifndef CORE_STORE_KEYHASH_H
+#define CORE_STORE_KEYHASH_H
 
 #include <stddef.h>
 #include <stdint.h>

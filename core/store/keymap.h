@@ -10,8 +10,8 @@
  * Invariant: a slot is in the bucket that its hash names for the present number of buckets.
  * Left out: comparing keys. Iteration yields what has an equal hash; the caller looks.
  */
-#ifndef CORE_KEYMAP_H
-#define CORE_KEYMAP_H
+#ifndef CORE_STORE_KEYMAP_H
+#define CORE_STORE_KEYMAP_H
 
 #include "core/store/slab.h"
 

@@ -10,8 +10,8 @@
  * are those of its children. A node that gets small is merged into a sibling when both fit with
  * room to spare; nodes are not kept half full otherwise, which bounds each change to one path.
  */
-#ifndef CORE_KEYTREE_H
-#define CORE_KEYTREE_H
+#ifndef CORE_STORE_KEYTREE_H
+#define CORE_STORE_KEYTREE_H
 
 #include "core/store/entry.h"
 

@@ -8,8 +8,8 @@
  *
  * Sums and counts are modulo 2^64: a change is added, its undoing subtracted.
  */
-#ifndef CORE_LEDGER_H
-#define CORE_LEDGER_H
+#ifndef CORE_STORE_LEDGER_H
+#define CORE_STORE_LEDGER_H
 
 #include "core/store/epoch.h"
 

@@ -16,8 +16,8 @@
  *
  * Left out: where states are kept, and how.
  */
-#ifndef CORE_MERGE_H
-#define CORE_MERGE_H
+#ifndef CORE_STORE_MERGE_H
+#define CORE_STORE_MERGE_H
 
 #include "core/store/record.h"
 

@@ -4,8 +4,8 @@
  * A version's origin is 16 bytes and there are as many origins as nodes that wrote in the last 30
  * days, so entries hold a handle instead. An origin is forgotten with the last entry that names it.
  */
-#ifndef CORE_ORIGIN_H
-#define CORE_ORIGIN_H
+#ifndef CORE_STORE_ORIGIN_H
+#define CORE_STORE_ORIGIN_H
 
 #include "core/base/uuid.h"
 #include "core/store/keymap.h"

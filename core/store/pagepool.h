@@ -11,8 +11,8 @@
  *
  * Left out: wiping. Who gives a page back has wiped what others must not see.
  */
-#ifndef CORE_PAGEPOOL_H
-#define CORE_PAGEPOOL_H
+#ifndef CORE_STORE_PAGEPOOL_H
+#define CORE_STORE_PAGEPOOL_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -14,8 +14,8 @@
  * ahead when the record was written. It belongs to the version as the value does, so it counts
  * neither in the order of versions nor in ids.
  */
-#ifndef CORE_RECORD_H
-#define CORE_RECORD_H
+#ifndef CORE_STORE_RECORD_H
+#define CORE_STORE_RECORD_H
 
 #include "core/store/blob.h"
 #include "core/store/version.h"

@@ -10,8 +10,8 @@
  *
  * Left out: what a slot holds, and giving pages back unasked (slab_trim() does, one at a time).
  */
-#ifndef CORE_SLAB_H
-#define CORE_SLAB_H
+#ifndef CORE_STORE_SLAB_H
+#define CORE_STORE_SLAB_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -542,7 +542,7 @@ enum rc store_next_key(const struct store *s, const uint8_t *prefix, size_t pref
 
 /* ---- Digests ---- */
 
-uint32_t digest_short(const struct digest *digest, uint64_t key)
+uint32_t store_digest_short(const struct digest *digest, uint64_t key)
 {
     const uint64_t both[2] = {digest->sum, digest->count};
     uint8_t bytes[sizeof(both)];

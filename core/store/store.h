@@ -15,8 +15,8 @@
  * bind clients only. Pointers in a struct record that the store filled in are valid until the next
  * call that is not const; a blob may be kept with blob_hold().
  */
-#ifndef CORE_STORE_H
-#define CORE_STORE_H
+#ifndef CORE_STORE_STORE_H
+#define CORE_STORE_STORE_H
 
 #include "core/base/rc.h"
 #include "core/store/epoch.h"
@@ -120,7 +120,7 @@ MUST_USE enum rc store_next_key(const struct store *s, const uint8_t *prefix, si
  */
 /* What stands for a digest where both sides have a key: equal digests give equal numbers, others
  * once in 2^32, and not again under another key. */
-uint32_t digest_short(const struct digest *digest, uint64_t key);
+uint32_t store_digest_short(const struct digest *digest, uint64_t key);
 
 /* The first epoch that a comparison as of `cut_s` looks at. */
 uint64_t store_first_epoch(uint64_t cut_s);

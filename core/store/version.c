@@ -22,14 +22,14 @@ const char *version_format(const struct version *v, char ret_text[static VERSION
     return ret_text;
 }
 
-uint64_t hlc_next(struct hlc *hlc, uint64_t now_ms)
+uint64_t version_next(struct hlc *hlc, uint64_t now_ms)
 {
     const uint64_t physical = now_ms << VERSION_COUNTER_BITS;
     hlc->last = physical > hlc->last ? physical : hlc->last + 1;
     return hlc->last;
 }
 
-void hlc_see(struct hlc *hlc, uint64_t stamp)
+void version_see(struct hlc *hlc, uint64_t stamp)
 {
     if (stamp > hlc->last) {
         hlc->last = stamp;

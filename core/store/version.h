@@ -6,8 +6,8 @@
  * makes the order total. Times here are milliseconds since the Unix epoch on the cluster's clock,
  * not on this machine's.
  */
-#ifndef CORE_VERSION_H
-#define CORE_VERSION_H
+#ifndef CORE_STORE_VERSION_H
+#define CORE_STORE_VERSION_H
 
 #include "core/base/uuid.h"
 
@@ -35,9 +35,9 @@ struct hlc {
 };
 
 /* A stamp later than every stamp given or seen before, and not earlier than `now_ms`. */
-uint64_t hlc_next(struct hlc *hlc, uint64_t now_ms);
+uint64_t version_next(struct hlc *hlc, uint64_t now_ms);
 
 /* Takes note of a stamp that came from elsewhere. The caller has refused those too far ahead. */
-void hlc_see(struct hlc *hlc, uint64_t stamp);
+void version_see(struct hlc *hlc, uint64_t stamp);
 
 #endif

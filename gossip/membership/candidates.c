@@ -25,7 +25,7 @@ struct candidate {
     bool is_dialed;
 };
 
-uint32_t candidate_addr_hash(const struct addr *addr, uint64_t seed)
+uint32_t candidates_addr_hash(const struct addr *addr, uint64_t seed)
 {
     uint8_t bytes[ADDR_WIRE_MAX];
     struct cursor c = cursor_writer(bytes, sizeof(bytes));
@@ -57,7 +57,7 @@ void candidates_fini(struct candidates *cs)
 static struct candidate *find(const struct candidates *cs, const struct addr *addr)
 {
     uint32_t walk = 0, slot = 0;
-    while (slotindex_next(&cs->by_addr, candidate_addr_hash(addr, cs->hash_seed), &walk, &slot)) {
+    while (slotindex_next(&cs->by_addr, candidates_addr_hash(addr, cs->hash_seed), &walk, &slot)) {
         if (addr_equal(&cs->slots[slot]->addr, addr)) {
             return cs->slots[slot];
         }
@@ -68,7 +68,7 @@ static struct candidate *find(const struct candidates *cs, const struct addr *ad
 static void forget(struct candidates *cs, struct candidate *ca)
 {
     timerheap_clear(&cs->timers, &ca->timer);
-    slotindex_remove(&cs->by_addr, candidate_addr_hash(&ca->addr, cs->hash_seed), ca->slot);
+    slotindex_remove(&cs->by_addr, candidates_addr_hash(&ca->addr, cs->hash_seed), ca->slot);
     slotindex_remove(&cs->by_seq, ca->seq, ca->slot);
     cs->slots[ca->slot] = NULL;
     cs->count--;
@@ -146,7 +146,7 @@ bool candidates_add(struct candidates *cs, const struct addr *addr, uint64_t now
     ca->seq = next_seq(cs);
     cs->slots[ca->slot] = ca;
     cs->count++;
-    slotindex_add(&cs->by_addr, candidate_addr_hash(addr, cs->hash_seed), ca->slot);
+    slotindex_add(&cs->by_addr, candidates_addr_hash(addr, cs->hash_seed), ca->slot);
     slotindex_add(&cs->by_seq, ca->seq, ca->slot);
     timerheap_set(&cs->timers, &ca->timer, first_ask_at(cs, now_us));
     return true;

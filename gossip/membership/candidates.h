@@ -10,8 +10,8 @@
  *
  * It sends nothing itself: candidates_due() says what to do. It knows no members.
  */
-#ifndef GOSSIP_CANDIDATE_H
-#define GOSSIP_CANDIDATE_H
+#ifndef GOSSIP_MEMBERSHIP_CANDIDATES_H
+#define GOSSIP_MEMBERSHIP_CANDIDATES_H
 
 #include "core/base/addr.h"
 #include "core/base/series.h"
@@ -107,6 +107,6 @@ bool candidates_is_own(const struct candidates *cs, const struct addr *addr);
 void candidates_check(const struct candidates *cs);
 
 /* A hash of an address that outsiders cannot predict. */
-uint32_t candidate_addr_hash(const struct addr *addr, uint64_t seed);
+uint32_t candidates_addr_hash(const struct addr *addr, uint64_t seed);
 
 #endif

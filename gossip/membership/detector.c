@@ -15,7 +15,7 @@ enum {
 /* A probe is going badly: perhaps datagrams do not pass, and a link does. */
 static void want_link(struct swim *s, struct member *m)
 {
-    if (m->link == 0 && courier_may_dial(s, m)) {
+    if (m->link == 0 && packet_out_may_dial(s, m)) {
         const struct swim_event event = {.kind = SWIM_LINK_WANTED, .member = m};
         (void)eventq_put(&s->events, &event);
     }

@@ -15,10 +15,10 @@
  *   named --- no answer ------------------------> forgotten
  *   never met, no answer, few members ----------> dead here, which is told to nobody
  *
- * Refusals, and answers by another uuid, are proof's; pings and answers are probe's.
+ * Refusals, and answers by another uuid, are refusal's; pings and answers are probe's.
  */
-#ifndef GOSSIP_DETECTOR_H
-#define GOSSIP_DETECTOR_H
+#ifndef GOSSIP_MEMBERSHIP_DETECTOR_H
+#define GOSSIP_MEMBERSHIP_DETECTOR_H
 
 #include "gossip/membership/swim_state.h"
 

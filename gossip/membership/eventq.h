@@ -6,8 +6,8 @@
  * other kinds are a few per call, and a caller that does not take them between calls is a
  * programmer's error.
  */
-#ifndef GOSSIP_EVENTQ_H
-#define GOSSIP_EVENTQ_H
+#ifndef GOSSIP_MEMBERSHIP_EVENTQ_H
+#define GOSSIP_MEMBERSHIP_EVENTQ_H
 
 #include "gossip/wire/outbox.h"
 #include "gossip/wire/packet.h"

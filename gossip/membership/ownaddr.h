@@ -5,8 +5,8 @@
  * are no more. Only answers to this node's own numbers and hellos on links that it dialled are
  * witnesses.
  */
-#ifndef GOSSIP_OWNADDR_H
-#define GOSSIP_OWNADDR_H
+#ifndef GOSSIP_MEMBERSHIP_OWNADDR_H
+#define GOSSIP_MEMBERSHIP_OWNADDR_H
 
 #include "gossip/membership/swim_state.h"
 

@@ -15,7 +15,7 @@ enum {
     ENTRIES_AT_ONCE = 24,
 };
 
-void intake_stranger(struct swim *s, const struct addr *from, uint8_t version)
+void packet_in_stranger(struct swim *s, const struct addr *from, uint8_t version)
 {
     uint64_t *told_us = version == 0 ? &s->told_stranger_us : &s->told_version_us;
     if (*told_us != 0 && s->now_us - *told_us < STRANGER_PERIOD_US) {
@@ -28,7 +28,7 @@ void intake_stranger(struct swim *s, const struct addr *from, uint8_t version)
 
 /* What the sender says of its condition steers others: a clock to be taken, an enclave that may
  * begin. Of digest and root, which only have questions asked, everybody's word will do. */
-static void take_vitals(struct swim *s, const struct courier_asked *asked, uint32_t rtt_us)
+static void take_vitals(struct swim *s, const struct packet_out_asked *asked, uint32_t rtt_us)
 {
     struct member *m = asked->to;
     const struct packet *p = asked->packet;
@@ -61,7 +61,7 @@ static bool wants_seen_as(const struct member *sender, const struct packet *p)
     return p->is_long || !has_global;
 }
 
-static void take_ping(struct swim *s, const struct courier_asked *asked)
+static void take_ping(struct swim *s, const struct packet_out_asked *asked)
 {
     const struct packet *p = asked->packet;
     const bool is_proven = asked->room == DATAGRAM_BYTES_MAX;
@@ -80,16 +80,16 @@ static void take_ping(struct swim *s, const struct courier_asked *asked)
     /* Who lacks our card is to get it, but not before it has proved that it receives. */
     const bool is_known = asked->to != NULL || p->is_long;
     if (!is_proven && !is_wrong && is_known && !p->knows_you) {
-        courier_reply_cookie(s, asked);
+        packet_out_reply_cookie(s, asked);
     } else {
-        courier_reply(s, asked, &reply);
+        packet_out_reply(s, asked, &reply);
     }
     if (asked->to != NULL) {
         take_vitals(s, asked, 0);
     }
 }
 
-static void take_ack(struct swim *s, const struct courier_asked *asked, bool is_candidate,
+static void take_ack(struct swim *s, const struct packet_out_asked *asked, bool is_candidate,
                      uint32_t rtt_us)
 {
     const struct packet *p = asked->packet;
@@ -101,10 +101,10 @@ static void take_ack(struct swim *s, const struct courier_asked *asked, bool is_
     take_vitals(s, asked, rtt_us);
 }
 
-static void take_pull(struct swim *s, const struct courier_asked *asked)
+static void take_pull(struct swim *s, const struct packet_out_asked *asked)
 {
     if (asked->room < DATAGRAM_BYTES_MAX) {
-        courier_reply_cookie(s, asked);
+        packet_out_reply_cookie(s, asked);
     } else {
         pull_answer(s, asked);
     }
@@ -124,7 +124,7 @@ static void take_cookie(struct swim *s, struct member *sender, const struct pack
     }
 }
 
-static void take_kind(struct swim *s, const struct courier_asked *asked, bool is_candidate,
+static void take_kind(struct swim *s, const struct packet_out_asked *asked, bool is_candidate,
                       uint32_t rtt_us)
 {
     const struct packet *p = asked->packet;
@@ -138,7 +138,7 @@ static void take_kind(struct swim *s, const struct courier_asked *asked, bool is
         break;
     case PACKET_WRONG:
         if (asked->from != NULL && p->seq != 0) {
-            proof_refused(s, asked->from, p->seq);
+            refusal_came(s, asked->from, p->seq);
         }
         break;
     case PACKET_PING_REQ:
@@ -201,7 +201,7 @@ static void take_entries(struct swim *s, const struct view_teller *teller, const
     while (cursor_left(&c) > 0) {
         uint32_t count = 0;
         while (cursor_left(&c) > 0 && count < ENTRIES_AT_ONCE) {
-            entry_read(&c, &entries[count++]);
+            packet_entry_read(&c, &entries[count++]);
         }
         for (uint32_t i = 0; i < count; i++) {
             roster_prefetch(&s->roster, &entries[i].uuid);
@@ -215,15 +215,15 @@ static void take_entries(struct swim *s, const struct view_teller *teller, const
 /* Of somebody who is unknown here and has not proved that it receives nothing is believed. Who is
  * surprised that we do not know it, as it knows us, hears so; who asks in full may prove itself.
  * That somebody else is where we asked for a member can be checked: it repeats our number. */
-static void take_unknown(struct swim *s, const struct courier_asked *asked)
+static void take_unknown(struct swim *s, const struct packet_out_asked *asked)
 {
     const struct packet *p = asked->packet;
     if (p->kind == PACKET_PING) {
         take_ping(s, asked);
     } else if (p->kind == PACKET_PULL && p->is_long) {
-        courier_reply_cookie(s, asked);
+        packet_out_reply_cookie(s, asked);
     } else if (p->kind == PACKET_WRONG && p->seq != 0) {
-        proof_refused(s, asked->from, p->seq);
+        refusal_came(s, asked->from, p->seq);
     } else if (p->kind == PACKET_COOKIE) {
         (void)candidates_cookie(&s->candidates, p->seq, p->cookie, s->now_us);
     }
@@ -260,7 +260,7 @@ static void take_packet(struct swim *s, struct member *sender, const struct addr
     const bool has_cookie = from != NULL && p->kind != PACKET_COOKIE &&
                             cookie_is_of(s->secret, from, s->now_us, p->cookie);
     const bool has_proved = is_proven(sender, from, has_cookie);
-    struct courier_asked asked = {
+    struct packet_out_asked asked = {
         .to = is_known ? sender : NULL,
         .from = from,
         .packet = p,
@@ -279,7 +279,7 @@ static void take_packet(struct swim *s, struct member *sender, const struct addr
     s->is_naming = false;
     take_entries(s, &teller, p);
     if (s->is_naming && from != NULL && (has_proved || !is_question(p->kind))) {
-        courier_paid(s, len);
+        packet_out_paid(s, len);
     }
     sender = roster_find(&s->roster, &uuid);
     asked.to = sender != NULL && !sender->is_ghost ? sender : NULL;
@@ -290,7 +290,7 @@ static void take_packet(struct swim *s, struct member *sender, const struct addr
     struct addr there;
     const bool is_settled = is_candidate && candidates_settle_seq(&s->candidates, p->seq, &there);
     if (from != NULL && (is_settled || (has_proved && !sender->is_proven))) {
-        courier_proved(s, sender, is_settled ? &there : from);
+        packet_out_proved(s, sender, is_settled ? &there : from);
     }
     const bool is_answer = p->kind == PACKET_ACK || p->kind == PACKET_COOKIE;
     const uint32_t rtt_us = is_answer ? probe_acked(s, sender, p->seq, from != NULL) : 0;
@@ -301,7 +301,7 @@ static void take_packet(struct swim *s, struct member *sender, const struct addr
     }
     probe_heard(s, sender, from, teller.is_sure);
     if (from != NULL && teller.is_sure) {
-        proof_taken(s, from, sender);
+        refusal_taken(s, from, sender);
         (void)candidates_settle(&s->candidates, from);
     }
     take_kind(s, &asked, is_candidate, rtt_us);
@@ -316,8 +316,8 @@ static void take_own(struct swim *s, const struct packet *p)
     }
 }
 
-void intake_packet(struct swim *s, const struct addr *from, struct member *via, const uint8_t *data,
-                   size_t len)
+void packet_in_take(struct swim *s, const struct addr *from, struct member *via,
+                    const uint8_t *data, size_t len)
 {
     struct packet p;
     const enum rc rc = packet_read(data, len, &p);
@@ -326,7 +326,7 @@ void intake_packet(struct swim *s, const struct addr *from, struct member *via, 
     if (rc == RC_VERSION || is_of_another) {
         s->counters->datagrams_stranger++;
         if (from != NULL) {
-            intake_stranger(s, from, is_of_another ? 0 : p.version);
+            packet_in_stranger(s, from, is_of_another ? 0 : p.version);
         }
     } else if (rc != RC_OK || (via != NULL && p.tag != via->tag) ||
                (via != NULL && p.is_long && !uuid_equal(&p.uuid, &via->uuid))) {

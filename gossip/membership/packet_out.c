@@ -27,7 +27,7 @@ struct load {
     struct swim *s;
     const struct member *to;
     const struct addr *addr;
-    const struct courier_asked *asked; /* NULL when it answers nothing */
+    const struct packet_out_asked *asked; /* NULL when it answers nothing */
     struct cursor entries;
 };
 
@@ -40,9 +40,9 @@ static enum card_audience audience_of(const struct member *m, const struct membe
     return is_near ? CARD_SAME_HOST : is_known ? CARD_OTHER_HOST : CARD_UNKNOWN_HOST;
 }
 
-bool courier_put_entry(const struct swim *s, struct cursor *c, const struct member *m,
-                       enum entry_kind kind, const struct uuid *by, const struct member *to,
-                       const struct addr *addr)
+bool packet_out_put_entry(const struct swim *s, struct cursor *c, const struct member *m,
+                          enum entry_kind kind, const struct uuid *by, const struct member *to,
+                          const struct addr *addr)
 {
     const struct cursor before = *c;
     if (kind == ENTRY_ALIVE) {
@@ -57,7 +57,7 @@ bool courier_put_entry(const struct swim *s, struct cursor *c, const struct memb
             .state = (enum member_state)m->state,
             .age = (uint32_t)((s->now_us - m->state_since_us) / ENTRY_AGE_US),
         };
-        entry_write(c, &e);
+        packet_entry_write(c, &e);
     }
     if (!cursor_ok(c)) {
         *c = before;
@@ -69,7 +69,7 @@ bool courier_put_entry(const struct swim *s, struct cursor *c, const struct memb
 static bool load_entry(struct load *load, const struct member *m, enum entry_kind kind,
                        const struct uuid *by)
 {
-    return courier_put_entry(load->s, &load->entries, m, kind, by, load->to, load->addr);
+    return packet_out_put_entry(load->s, &load->entries, m, kind, by, load->to, load->addr);
 }
 
 static enum rumor_verdict offer(void *arg, const struct rumor *r)
@@ -123,7 +123,7 @@ static void load_first(struct load *load, bool may_introduce)
     }
 }
 
-bool courier_is_known_to(const struct swim *s, const struct member *to)
+bool packet_out_is_known_to(const struct swim *s, const struct member *to)
 {
     return to->state != MEMBER_NAMED &&
            (to->has_said ? to->knows_us : s->agreed == s->self->incarnation);
@@ -135,7 +135,7 @@ bool courier_is_known_to(const struct swim *s, const struct member *to)
 static bool knows_us(const struct load *load, const struct packet *p)
 {
     if (load->asked == NULL) {
-        return load->to != NULL && courier_is_known_to(load->s, load->to);
+        return load->to != NULL && packet_out_is_known_to(load->s, load->to);
     }
     const struct packet *asked = load->asked->packet;
     const bool is_little = load->to == NULL || p->kind == PACKET_COOKIE;
@@ -147,7 +147,7 @@ static bool knows_us(const struct load *load, const struct packet *p)
 static bool takes_rumors(const struct load *load, const struct packet *p)
 {
     const bool is_hardly_heard = load->addr != NULL && load->to != NULL && load->s->has_listener &&
-                                 courier_is_unheard(load->s);
+                                 packet_out_is_unheard(load->s);
     return p->kind != PACKET_PULL && !is_hardly_heard;
 }
 
@@ -253,13 +253,14 @@ static void send(struct load *load, struct packet *p)
     }
 }
 
-void courier_send_at(struct swim *s, struct member *to, const struct addr *addr, struct packet *p)
+void packet_out_send_at(struct swim *s, struct member *to, const struct addr *addr,
+                        struct packet *p)
 {
     struct load load = {.s = s, .to = to, .addr = addr};
     send(&load, p);
 }
 
-void courier_send_by_link(struct swim *s, struct member *to, struct packet *p)
+void packet_out_send_by_link(struct swim *s, struct member *to, struct packet *p)
 {
     uint8_t data[DATAGRAM_BYTES_MAX];
     struct load load = {.s = s, .to = to};
@@ -273,12 +274,12 @@ void courier_send_by_link(struct swim *s, struct member *to, struct packet *p)
     (void)eventq_put(&s->events, &event);
 }
 
-bool courier_reaches(const struct member *m)
+bool packet_out_reaches(const struct member *m)
 {
     return m->is_proven || m->link != 0;
 }
 
-void courier_proved(struct swim *s, struct member *m, const struct addr *addr)
+void packet_out_proved(struct swim *s, struct member *m, const struct addr *addr)
 {
     roster_set_last_addr(&s->roster, m, addr);
     m->is_proven = true;
@@ -301,14 +302,14 @@ static uint32_t bytes_paid(const struct swim *s)
     return s->now_us - s->paid_us < PAID_KEPT_US ? s->paid_bytes : 0;
 }
 
-void courier_paid(struct swim *s, size_t len)
+void packet_out_paid(struct swim *s, size_t len)
 {
     const size_t paid = bytes_paid(s) + HEADS_BYTES + len;
     s->paid_bytes = (uint32_t)(paid < PAID_BYTES_MAX ? paid : PAID_BYTES_MAX);
     s->paid_us = s->now_us;
 }
 
-bool courier_may_knock(struct swim *s, const struct member *m)
+bool packet_out_may_knock(struct swim *s, const struct member *m)
 {
     const uint32_t cost = m->state == MEMBER_NAMED ? KNOCK_BYTES : 0;
     if (m->is_proven) {
@@ -322,7 +323,7 @@ bool courier_may_knock(struct swim *s, const struct member *m)
     return true;
 }
 
-bool courier_may_dial(struct swim *s, const struct member *m)
+bool packet_out_may_dial(struct swim *s, const struct member *m)
 {
     if (m->state != MEMBER_NAMED) {
         return true;
@@ -335,9 +336,9 @@ bool courier_may_dial(struct swim *s, const struct member *m)
     return true;
 }
 
-bool courier_is_unheard(const struct swim *s)
+bool packet_out_is_unheard(const struct swim *s)
 {
-    return s->misses >= COURIER_MISSES_MAX;
+    return s->misses >= PACKET_OUT_MISSES_MAX;
 }
 
 /* One of those that proved themselves last. In a large cluster few have for a while, as each pings
@@ -347,67 +348,67 @@ static struct member *proven_lately(struct swim *s)
     const uint32_t kept = s->proven_count < PROVEN_KEPT ? s->proven_count : PROVEN_KEPT;
     struct member *to =
         kept > 0 ? roster_at(&s->roster, s->proven[rng_below(&s->rng, kept)]) : NULL;
-    const bool is_fit = to != NULL && !to->is_self && member_is_live(to) && courier_reaches(to);
+    const bool is_fit = to != NULL && !to->is_self && member_is_live(to) && packet_out_reaches(to);
     return is_fit ? to : NULL;
 }
 
-struct member *courier_listener(struct swim *s)
+struct member *packet_out_listener(struct swim *s)
 {
     struct member *to = roster_random(&s->roster, &s->rng);
-    for (uint32_t i = 1; i < LISTENER_DRAWS && to != NULL && to->link == 0 && courier_is_unheard(s);
-         i++) {
+    for (uint32_t i = 1;
+         i < LISTENER_DRAWS && to != NULL && to->link == 0 && packet_out_is_unheard(s); i++) {
         to = roster_random(&s->roster, &s->rng);
     }
     s->has_listener = to != NULL && to->link != 0;
-    for (uint32_t i = 0; i < PROVEN_DRAWS && to != NULL && !courier_reaches(to); i++) {
+    for (uint32_t i = 0; i < PROVEN_DRAWS && to != NULL && !packet_out_reaches(to); i++) {
         to = i + 1 < PROVEN_DRAWS / 2 ? roster_random(&s->roster, &s->rng) : proven_lately(s);
         to = to == NULL ? s->self : to;
     }
-    return to != NULL && courier_reaches(to) ? to : NULL;
+    return to != NULL && packet_out_reaches(to) ? to : NULL;
 }
 
-bool courier_passes(const struct swim *s, const struct member *to)
+bool packet_out_passes(const struct swim *s, const struct member *to)
 {
-    return to->is_udp_heard && to->misses < COURIER_MISSES_MAX && !courier_is_unheard(s);
+    return to->is_udp_heard && to->misses < PACKET_OUT_MISSES_MAX && !packet_out_is_unheard(s);
 }
 
-void courier_send(struct swim *s, struct member *to, struct packet *p)
+void packet_out_send(struct swim *s, struct member *to, struct packet *p)
 {
     struct addr addr;
     const bool is_news = p->kind == PACKET_GOSSIP || p->kind == PACKET_PULL;
-    if (to->link != 0 && (!courier_passes(s, to) || (is_news && !to->is_proven))) {
-        courier_send_by_link(s, to, p);
+    if (to->link != 0 && (!packet_out_passes(s, to) || (is_news && !to->is_proven))) {
+        packet_out_send_by_link(s, to, p);
     } else if (is_news && !to->is_proven) {
         return; /* it has yet to prove that it receives */
     } else if (roster_addr_of(&s->roster, to, 0, &addr)) {
-        courier_send_at(s, to, &addr, p);
+        packet_out_send_at(s, to, &addr, p);
     } else if (to->link != 0) {
-        courier_send_by_link(s, to, p);
+        packet_out_send_by_link(s, to, p);
     }
 }
 
-void courier_send_twice(struct swim *s, struct member *to, struct packet *p)
+void packet_out_send_twice(struct swim *s, struct member *to, struct packet *p)
 {
     struct addr addr;
     if (roster_addr_of(&s->roster, to, 0, &addr)) {
-        courier_send_at(s, to, &addr, p);
+        packet_out_send_at(s, to, &addr, p);
     }
     if (to->link != 0) {
-        courier_send_by_link(s, to, p);
+        packet_out_send_by_link(s, to, p);
     }
 }
 
-void courier_reply(struct swim *s, const struct courier_asked *asked, struct packet *p)
+void packet_out_reply(struct swim *s, const struct packet_out_asked *asked, struct packet *p)
 {
     struct load load = {.s = s, .to = asked->to, .addr = asked->from, .asked = asked};
     if (asked->from != NULL) {
         send(&load, p);
     } else if (asked->to != NULL && asked->to->link != 0) {
-        courier_send_by_link(s, asked->to, p);
+        packet_out_send_by_link(s, asked->to, p);
     }
 }
 
-void courier_reply_cookie(struct swim *s, const struct courier_asked *asked)
+void packet_out_reply_cookie(struct swim *s, const struct packet_out_asked *asked)
 {
     const struct packet *p = asked->packet;
     struct packet reply = {
@@ -416,10 +417,10 @@ void courier_reply_cookie(struct swim *s, const struct courier_asked *asked)
         .cookie = cookie_of(s->secret, asked->from, s->now_us),
     };
     s->counters->cookies_sent++;
-    courier_reply(s, asked, &reply);
+    packet_out_reply(s, asked, &reply);
 }
 
-struct packet courier_ping(struct swim *s, uint32_t seq, uint32_t target_tag)
+struct packet packet_out_ping(struct swim *s, uint32_t seq, uint32_t target_tag)
 {
     struct packet p = {
         .kind = PACKET_PING,

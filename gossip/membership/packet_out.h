@@ -7,64 +7,65 @@
  * not proved that it receives is sent no news, and in answer no more than came from it. What has
  * proved itself of a member is where it last answered, when member's is_proven says so.
  */
-#ifndef GOSSIP_COURIER_H
-#define GOSSIP_COURIER_H
+#ifndef GOSSIP_MEMBERSHIP_PACKET_OUT_H
+#define GOSSIP_MEMBERSHIP_PACKET_OUT_H
 
 #include "gossip/membership/swim_state.h"
 
 /* So many probes without an ack by datagram, the one under way included: datagrams do not pass, and
  * packets go by link where there is one. Two before it, because one is ordinary loss. */
-enum { COURIER_MISSES_MAX = 3 };
+enum { PACKET_OUT_MISSES_MAX = 3 };
 
 /* Whether datagrams seem to pass between this node and the member: one has come from it, and lately
  * acks to pings have, its or at least somebody's. */
-bool courier_passes(const struct swim *s, const struct member *to);
+bool packet_out_passes(const struct swim *s, const struct member *to);
 
 /* Whether lately no datagram has come from anybody though this node has pinged: datagrams hardly
  * pass here at all. */
-bool courier_is_unheard(const struct swim *s);
+bool packet_out_is_unheard(const struct swim *s);
 
 /* Whether the member is taken to have our card. One that we never heard from is when somebody's
  * whole view equalled ours since our card last changed: in a large cluster every ping for many
  * minutes is the first to its receiver. Who does not know us after all says so in its answer. */
-bool courier_is_known_to(const struct swim *s, const struct member *to);
+bool packet_out_is_known_to(const struct swim *s, const struct member *to);
 
 /* Whether the member may be told news: it has proved that it receives, or has a link. */
-bool courier_reaches(const struct member *m);
+bool packet_out_reaches(const struct member *m);
 
 /* The member has proved that it receives at this address: it answers there. */
-void courier_proved(struct swim *s, struct member *m, const struct addr *addr);
+void packet_out_proved(struct swim *s, struct member *m, const struct addr *addr);
 
 /*
  * A member that has not shown that it receives is known by hearsay, and so are its addresses. Who
  * is only named may be a victim whom a stranger names: those get no more in all, headers and dials
- * included, than came in the datagrams that named them. courier_paid() takes such a datagram of
+ * included, than came in the datagrams that named them. packet_out_paid() takes such a datagram of
  * `len` bytes; the other two tell whether the member may be pinged or dialled now, and count it.
  */
-void courier_paid(struct swim *s, size_t len);
-bool courier_may_knock(struct swim *s, const struct member *m);
-bool courier_may_dial(struct swim *s, const struct member *m);
+void packet_out_paid(struct swim *s, size_t len);
+bool packet_out_may_knock(struct swim *s, const struct member *m);
+bool packet_out_may_dial(struct swim *s, const struct member *m);
 
 /* A live member to tell something: any that can be told, or while datagrams hardly pass one with a
  * link, if a few draws find one. NULL when there is nobody. */
-struct member *courier_listener(struct swim *s);
+struct member *packet_out_listener(struct swim *s);
 
 /* Sends to a member the best way: by link where datagrams do not pass, else to its best address. */
-void courier_send(struct swim *s, struct member *to, struct packet *p);
+void packet_out_send(struct swim *s, struct member *to, struct packet *p);
 
 /* Sends both by datagram and by link, as far as there is either: for the few packets on which a
  * verdict depends. */
-void courier_send_twice(struct swim *s, struct member *to, struct packet *p);
+void packet_out_send_twice(struct swim *s, struct member *to, struct packet *p);
 
 /* Sends a datagram to an address; `to` is who is thought to be there, or NULL. */
-void courier_send_at(struct swim *s, struct member *to, const struct addr *addr, struct packet *p);
+void packet_out_send_at(struct swim *s, struct member *to, const struct addr *addr,
+                        struct packet *p);
 
 /* Sends by the member's link, which it has. */
-void courier_send_by_link(struct swim *s, struct member *to, struct packet *p);
+void packet_out_send_by_link(struct swim *s, struct member *to, struct packet *p);
 
 /* What a packet is answered by: it came from the address `from`, or by the link of `to` when that
  * is NULL, and may be answered by `room` bytes. `to` is NULL when the sender is unknown. */
-struct courier_asked {
+struct packet_out_asked {
     struct member *to;
     const struct addr *from;
     const struct packet *packet;
@@ -73,21 +74,21 @@ struct courier_asked {
 };
 
 /* Back the way it came, or not at all where it does not fit. */
-void courier_reply(struct swim *s, const struct courier_asked *asked, struct packet *p);
+void packet_out_reply(struct swim *s, const struct packet_out_asked *asked, struct packet *p);
 
 /* The answer to who has to prove first that it receives. */
-void courier_reply_cookie(struct swim *s, const struct courier_asked *asked);
+void packet_out_reply_cookie(struct swim *s, const struct packet_out_asked *asked);
 
 /* A ping with this node's vitals; `target_tag` 0 for whoever is there. */
-struct packet courier_ping(struct swim *s, uint32_t seq, uint32_t target_tag);
+struct packet packet_out_ping(struct swim *s, uint32_t seq, uint32_t target_tag);
 
 /*
  * Writes what is held about the member as an entry for a receiver, who is told only the addresses
- * that mean something to it; `to` and `addr` as in courier_send_at(). `by` may be NULL. False when
- * it does not fit; then nothing is written.
+ * that mean something to it; `to` and `addr` as in packet_out_send_at(). `by` may be NULL. False
+ * when it does not fit; then nothing is written.
  */
-bool courier_put_entry(const struct swim *s, struct cursor *c, const struct member *m,
-                       enum entry_kind kind, const struct uuid *by, const struct member *to,
-                       const struct addr *addr);
+bool packet_out_put_entry(const struct swim *s, struct cursor *c, const struct member *m,
+                          enum entry_kind kind, const struct uuid *by, const struct member *to,
+                          const struct addr *addr);
 
 #endif

@@ -115,7 +115,7 @@ void probe_forget(struct swim *s, struct member *m)
 
 uint32_t probe_patience(const struct swim *s, const struct member *m)
 {
-    return (s->health + 1) * (courier_passes(s, m) ? 1U : PATIENCE_BY_LINK);
+    return (s->health + 1) * (packet_out_passes(s, m) ? 1U : PATIENCE_BY_LINK);
 }
 
 static uint64_t min_u64(uint64_t a, uint64_t b)
@@ -183,12 +183,12 @@ static void ping(struct swim *s, struct member *m, bool by_link)
     st->used_us = s->now_us;
     struct probe_try *t = &st->tries[st->try_count++ % PROBE_TRIES_MAX];
     *t = (struct probe_try){.seq = swim_next_seq(s), .sent_us = s->now_us};
-    struct packet p = courier_ping(s, t->seq, m->tag);
-    if (choose_addr(s, m, &t->to) && courier_may_knock(s, m)) {
-        courier_send_at(s, m, &t->to, &p);
+    struct packet p = packet_out_ping(s, t->seq, m->tag);
+    if (choose_addr(s, m, &t->to) && packet_out_may_knock(s, m)) {
+        packet_out_send_at(s, m, &t->to, &p);
     }
     if (by_link && m->link != 0) {
-        courier_send_by_link(s, m, &p);
+        packet_out_send_by_link(s, m, &p);
     }
 }
 
@@ -196,7 +196,8 @@ void probe_try_again(struct swim *s, struct member *m)
 {
     struct swim_probe_state *st = m->probe;
     const bool is_first = st->ping_count == 0;
-    const bool by_link = m->link != 0 && !st->is_link_asked && (!is_first || !courier_passes(s, m));
+    const bool by_link =
+        m->link != 0 && !st->is_link_asked && (!is_first || !packet_out_passes(s, m));
     st->is_link_asked = st->is_link_asked || by_link;
     if (is_first) {
         const uint64_t rtts_us = 2 * (uint64_t)m->rtt_us;
@@ -215,8 +216,8 @@ void probe_ask_link(struct swim *s, struct member *m)
 {
     if (m->link != 0 && !m->probe->is_link_asked) {
         m->probe->is_link_asked = true;
-        struct packet p = courier_ping(s, swim_next_seq(s), m->tag);
-        courier_send_by_link(s, m, &p);
+        struct packet p = packet_out_ping(s, swim_next_seq(s), m->tag);
+        packet_out_send_by_link(s, m, &p);
     }
 }
 
@@ -331,7 +332,7 @@ void probe_answered(struct swim *s, struct member *m)
 
 void probe_ping(struct swim *s, struct member *m)
 {
-    ping(s, m, !courier_passes(s, m));
+    ping(s, m, !packet_out_passes(s, m));
     probe_schedule(s, m);
 }
 
@@ -392,7 +393,7 @@ uint32_t probe_acked(struct swim *s, struct member *m, uint32_t seq, bool is_dat
     if (is_datagram && t->to.port != 0) {
         smooth_rtt(m, rtt_us);
         m->misses = 0;
-        courier_proved(s, m, &t->to);
+        packet_out_proved(s, m, &t->to);
     }
     return rtt_us;
 }
@@ -402,10 +403,10 @@ void probe_cookie(struct swim *s, struct member *m, uint32_t seq, uint64_t cooki
     struct probe_try *t = find_try(m, seq);
     probe_state(s, m)->cookie = cookie;
     if (t != NULL && t->to.port != 0 && !t->is_repeated) {
-        struct packet p = courier_ping(s, seq, m->tag);
+        struct packet p = packet_out_ping(s, seq, m->tag);
         t->is_repeated = true;
         t->sent_us = s->now_us;
-        courier_send_at(s, m, &t->to, &p);
+        packet_out_send_at(s, m, &t->to, &p);
     }
     probe_schedule(s, m);
 }

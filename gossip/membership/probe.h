@@ -5,8 +5,8 @@
  * then a few others who ping on our behalf. Any answer closes it. What its failure means is
  * detector's; here nobody is declared anything.
  */
-#ifndef GOSSIP_PROBE_H
-#define GOSSIP_PROBE_H
+#ifndef GOSSIP_MEMBERSHIP_PROBE_H
+#define GOSSIP_MEMBERSHIP_PROBE_H
 
 #include "gossip/membership/swim_state.h"
 

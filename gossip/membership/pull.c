@@ -86,7 +86,7 @@ static void ask(struct swim *s, struct pull *pull, struct member *m)
     pull->span = ((uint64_t)p.count << p.width) - skew;
     pull->tries++;
     pull->due_us = s->now_us + retry_us(m, pull->tries);
-    courier_send(s, m, &p);
+    packet_out_send(s, m, &p);
 }
 
 /* From an own place in the table, so that several begin with different members. */
@@ -94,7 +94,7 @@ static void start(struct swim *s, struct member *m, uint32_t place)
 {
     static const struct uuid nil = {{0}};
     struct pull *pull = find(s, &nil);
-    if (pull == NULL || find(s, &m->uuid) != NULL || !courier_reaches(m)) {
+    if (pull == NULL || find(s, &m->uuid) != NULL || !packet_out_reaches(m)) {
         return;
     }
     const uint32_t chain_width = roster_chain_width(&s->roster);
@@ -114,7 +114,7 @@ static void end(struct pull *pull)
 
 void pull_first(struct swim *s, struct member *m)
 {
-    if (s->first_pulls < PULLS_MAX && courier_reaches(m)) {
+    if (s->first_pulls < PULLS_MAX && packet_out_reaches(m)) {
         start(s, m, (uint32_t)(s->first_pulls++ * (TAGS_ALL / PULLS_MAX)));
     }
 }
@@ -137,7 +137,7 @@ void pull_compare(struct swim *s, struct member *m, uint64_t digest)
 {
     static const struct uuid nil = {{0}};
     const bool is_asked = uuid_equal(&s->asked_again, &m->uuid);
-    const bool may_pull = m->has_answered && courier_reaches(m);
+    const bool may_pull = m->has_answered && packet_out_reaches(m);
     s->asked_again = is_asked ? nil : s->asked_again;
     if (digest == s->roster.digest) {
         s->agreed = s->self->incarnation;
@@ -168,13 +168,13 @@ static bool put_member(const struct swim *s, struct cursor *c, const struct memb
         return true; /* who is none yet is told to nobody */
     }
     if (member_is_live(m)) {
-        is_put = courier_put_entry(s, c, m, ENTRY_ALIVE, NULL, to, from);
+        is_put = packet_out_put_entry(s, c, m, ENTRY_ALIVE, NULL, to, from);
     } else if (s->now_us - m->state_since_us < MEMBER_GONE_KEPT_US) {
-        is_put = courier_put_entry(s, c, m, ENTRY_PAST, NULL, to, from);
+        is_put = packet_out_put_entry(s, c, m, ENTRY_PAST, NULL, to, from);
     }
     if (is_put && m->state == MEMBER_SUSPECT) {
-        is_put = courier_put_entry(s, c, m, ENTRY_SUSPECT, m->probe != NULL ? &m->probe->by : NULL,
-                                   to, from);
+        is_put = packet_out_put_entry(s, c, m, ENTRY_SUSPECT,
+                                      m->probe != NULL ? &m->probe->by : NULL, to, from);
     }
     *c = is_put ? *c : before;
     return is_put;
@@ -206,7 +206,7 @@ static bool put_range(struct page *page, uint32_t first, uint32_t last)
     return true;
 }
 
-void pull_answer(struct swim *s, const struct courier_asked *asked)
+void pull_answer(struct swim *s, const struct packet_out_asked *asked)
 {
     const struct packet *p = asked->packet;
     uint8_t entries[DATAGRAM_BYTES_MAX - PACKET_OVERHEAD_MAX];
@@ -226,7 +226,7 @@ void pull_answer(struct swim *s, const struct courier_asked *asked)
     }
     reply.entries = entries;
     reply.entries_len = page.entries.pos;
-    courier_reply(s, asked, &reply);
+    packet_out_reply(s, asked, &reply);
 }
 
 /* ---- Pages ---- */
@@ -320,9 +320,9 @@ static void retry(struct swim *s, struct pull *pull)
 /* Who has not answered or proved itself yet does so by the answer to a number. */
 static void ask_again(struct swim *s, struct member *m)
 {
-    if (m->has_answered && courier_reaches(m)) {
-        struct packet p = courier_ping(s, 0, m->tag);
-        courier_send(s, m, &p);
+    if (m->has_answered && packet_out_reaches(m)) {
+        struct packet p = packet_out_ping(s, 0, m->tag);
+        packet_out_send(s, m, &p);
     } else {
         probe_tell(s, m);
     }

@@ -10,8 +10,8 @@
  * was full before its end. What is under way elsewhere at the same time is not sent twice, and few
  * members are sent because their neighbours differ.
  */
-#ifndef GOSSIP_PULL_H
-#define GOSSIP_PULL_H
+#ifndef GOSSIP_MEMBERSHIP_PULL_H
+#define GOSSIP_MEMBERSHIP_PULL_H
 
 #include "gossip/membership/packet_out.h"
 
@@ -23,7 +23,7 @@ void pull_first(struct swim *s, struct member *m);
 void pull_compare(struct swim *s, struct member *m, uint64_t digest);
 
 /* A PULL of a member that has proved that it receives. */
-void pull_answer(struct swim *s, const struct courier_asked *asked);
+void pull_answer(struct swim *s, const struct packet_out_asked *asked);
 
 /* The member wants the cookie sent back before it answers the request `seq`. */
 void pull_again(struct swim *s, struct member *m, uint32_t seq, uint64_t cookie);

@@ -85,12 +85,12 @@ static void refuse_all(struct swim *s, const struct addr *addr, const struct mem
     }
 }
 
-void proof_refused(struct swim *s, const struct addr *addr, uint32_t seq)
+void refusal_came(struct swim *s, const struct addr *addr, uint32_t seq)
 {
     refuse_all(s, addr, NULL, seq);
 }
 
-void proof_taken(struct swim *s, const struct addr *addr, const struct member *by)
+void refusal_taken(struct swim *s, const struct addr *addr, const struct member *by)
 {
     refuse_all(s, addr, by, 0);
 }

@@ -6,17 +6,17 @@
  * proof counts only for the address where the member last answered (or, when it never did, for a
  * host-scope one of this very host): elsewhere somebody else may rightly refuse.
  */
-#ifndef GOSSIP_PROOF_H
-#define GOSSIP_PROOF_H
+#ifndef GOSSIP_MEMBERSHIP_REFUSAL_H
+#define GOSSIP_MEMBERSHIP_REFUSAL_H
 
 #include "gossip/membership/swim_state.h"
 
 /* Nobody listens at the address (`seq` 0), or somebody else answered the ping `seq` there. Starts a
  * probe of whoever is thought to be there when none is open. */
-void proof_refused(struct swim *s, const struct addr *addr, uint32_t seq);
+void refusal_came(struct swim *s, const struct addr *addr, uint32_t seq);
 
 /* The member `by` has answered from the address: a refusal of all others who are thought to be
  * there. */
-void proof_taken(struct swim *s, const struct addr *addr, const struct member *by);
+void refusal_taken(struct swim *s, const struct addr *addr, const struct member *by);
 
 #endif

@@ -22,9 +22,9 @@ enum {
 static void send(struct swim *s, struct member *to, bool is_paid, struct packet *p)
 {
     if (to->is_proven || is_paid) {
-        courier_send_twice(s, to, p);
+        packet_out_send_twice(s, to, p);
     } else if (to->link != 0) {
-        courier_send_by_link(s, to, p);
+        packet_out_send_by_link(s, to, p);
     }
 }
 
@@ -38,7 +38,7 @@ void relay_ask(struct swim *s, struct member *m)
     st->relay_seq = st->is_relay_asked ? st->relay_seq : swim_next_seq(s);
     st->is_relay_asked = true;
     for (uint32_t i = 0; i < 2 * RELAYS_ASKED && count < RELAYS_ASKED; i++) {
-        struct member *relay = courier_listener(s);
+        struct member *relay = packet_out_listener(s);
         bool is_fit = relay != NULL && relay != m && relay->state == MEMBER_ALIVE;
         for (uint32_t j = 0; j < count; j++) {
             is_fit = is_fit && asked[j] != relay;
@@ -99,22 +99,22 @@ static void finish(struct swim *s, struct relay *r, bool is_answered)
 static size_t cost_of(const struct swim *s, const struct member *requester,
                       const struct member *target)
 {
-    const bool is_short = target != NULL && courier_is_known_to(s, target);
+    const bool is_short = target != NULL && packet_out_is_known_to(s, target);
     size_t bytes = PING_BODY_BYTES + RELAYED_BODY_BYTES;
     bytes += is_short ? PACKET_SHORT_BYTES : PACKET_LONG_BYTES;
-    bytes += courier_is_known_to(s, requester) ? PACKET_SHORT_BYTES : PACKET_LONG_BYTES;
+    bytes += packet_out_is_known_to(s, requester) ? PACKET_SHORT_BYTES : PACKET_LONG_BYTES;
     return bytes;
 }
 
 /* Whether who asks has paid, from where its answer goes, for what comes of it. */
-static bool has_paid(const struct swim *s, const struct courier_asked *asked)
+static bool has_paid(const struct swim *s, const struct packet_out_asked *asked)
 {
     struct addr addr;
     return asked->from != NULL && roster_addr_of(&s->roster, asked->to, 0, &addr) &&
            addr_equal(&addr, asked->from);
 }
 
-void relay_request(struct swim *s, const struct courier_asked *asked)
+void relay_request(struct swim *s, const struct packet_out_asked *asked)
 {
     const struct packet *p = asked->packet;
     struct member *requester = asked->to;
@@ -136,16 +136,16 @@ void relay_request(struct swim *s, const struct courier_asked *asked)
         r = s->relays[i].seq == 0 ? &s->relays[i] : NULL;
     }
     if (r == NULL || target == NULL || target->is_self || target->is_ghost ||
-        (target->state == MEMBER_NAMED && !courier_may_knock(s, target))) {
+        (target->state == MEMBER_NAMED && !packet_out_may_knock(s, target))) {
         report(s, requester, &fresh, false);
         return;
     }
     *r = fresh;
     s->relay_count++;
     (void)roster_addr_of(&s->roster, target, 0, &r->to);
-    struct packet ping = courier_ping(s, r->seq, target->tag);
+    struct packet ping = packet_out_ping(s, r->seq, target->tag);
     ping.is_bare = asked->room < DATAGRAM_BYTES_MAX;
-    courier_send_twice(s, target, &ping);
+    packet_out_send_twice(s, target, &ping);
 }
 
 void relay_acked(struct swim *s, struct member *from, uint32_t seq, bool is_datagram)
@@ -154,7 +154,7 @@ void relay_acked(struct swim *s, struct member *from, uint32_t seq, bool is_data
         struct relay *r = &s->relays[i];
         if (seq != 0 && r->seq == seq && uuid_equal(&r->target, &from->uuid)) {
             if (is_datagram && r->to.port != 0) {
-                courier_proved(s, from, &r->to);
+                packet_out_proved(s, from, &r->to);
             }
             finish(s, r, true);
         }

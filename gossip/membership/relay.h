@@ -5,8 +5,8 @@
  * Only members are pinged for members, and a bounded number at once: no stranger can aim this node
  * at an address.
  */
-#ifndef GOSSIP_RELAY_H
-#define GOSSIP_RELAY_H
+#ifndef GOSSIP_MEMBERSHIP_RELAY_H
+#define GOSSIP_MEMBERSHIP_RELAY_H
 
 #include "gossip/membership/packet_out.h"
 
@@ -17,7 +17,7 @@ void relay_ask(struct swim *s, struct member *m);
 void relay_answered(struct swim *s, struct member *m, uint32_t seq, bool is_answered);
 
 /* A PING_REQ of a member, `asked->to`. */
-void relay_request(struct swim *s, const struct courier_asked *asked);
+void relay_request(struct swim *s, const struct packet_out_asked *asked);
 
 /* An ack of `from`: passed on when it was asked for on somebody's behalf. */
 void relay_acked(struct swim *s, struct member *from, uint32_t seq, bool is_datagram);

@@ -244,7 +244,7 @@ static void index_addrs(struct roster *r, const struct member *m, bool is_added)
     struct addr list[MEMBER_USABLE_MAX];
     const uint32_t count = is_live(m) ? member_addrs(m, r->host_tag, list) : 0;
     for (uint32_t i = 0; i < count; i++) {
-        const uint32_t hash = candidate_addr_hash(&list[i], r->hash_seed);
+        const uint32_t hash = candidates_addr_hash(&list[i], r->hash_seed);
         if (is_added) {
             slotindex_add(&r->by_addr, hash, m->slot);
         } else {
@@ -465,7 +465,7 @@ struct member *roster_find_tag(const struct roster *r, uint32_t tag)
 struct member *roster_next_at(const struct roster *r, const struct addr *addr, uint32_t *walk)
 {
     uint32_t slot = 0;
-    while (slotindex_next(&r->by_addr, candidate_addr_hash(addr, r->hash_seed), walk, &slot)) {
+    while (slotindex_next(&r->by_addr, candidates_addr_hash(addr, r->hash_seed), walk, &slot)) {
         if (roster_has_addr(r, seat_at(r, slot), addr)) {
             return seat_at(r, slot);
         }

@@ -18,8 +18,8 @@
  * It decides nothing: who is dead is view's business. Whoever may write uuids of its choice can
  * make their tags equal and one chain long: MEMBERS_MAX bounds what that costs.
  */
-#ifndef GOSSIP_ROSTER_H
-#define GOSSIP_ROSTER_H
+#ifndef GOSSIP_MEMBERSHIP_ROSTER_H
+#define GOSSIP_MEMBERSHIP_ROSTER_H
 
 #include "core/base/rng.h"
 #include "core/base/slotindex.h"

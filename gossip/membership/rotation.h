@@ -14,8 +14,8 @@
  * Within a period a node's turn comes by its tag, so that the probes of one member follow each
  * other evenly and those of the cluster are spread.
  */
-#ifndef GOSSIP_ROTATION_H
-#define GOSSIP_ROTATION_H
+#ifndef GOSSIP_MEMBERSHIP_ROTATION_H
+#define GOSSIP_MEMBERSHIP_ROTATION_H
 
 #include "gossip/membership/roster.h"
 

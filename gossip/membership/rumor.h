@@ -10,8 +10,8 @@
  * each number of sends so far. The queue is bounded; when it is full, the one that was told most
  * often makes room.
  */
-#ifndef GOSSIP_RUMOR_H
-#define GOSSIP_RUMOR_H
+#ifndef GOSSIP_MEMBERSHIP_RUMOR_H
+#define GOSSIP_MEMBERSHIP_RUMOR_H
 
 #include "gossip/wire/packet.h"
 

@@ -8,8 +8,8 @@
  *
  * It is arithmetic on times; what follows when the time is over is probe's business.
  */
-#ifndef GOSSIP_SUSPICION_H
-#define GOSSIP_SUSPICION_H
+#ifndef GOSSIP_MEMBERSHIP_SUSPICION_H
+#define GOSSIP_MEMBERSHIP_SUSPICION_H
 
 #include "core/base/uuid.h"
 

@@ -39,7 +39,8 @@ uint64_t swim_cluster_hash(const char *network)
 struct swim *swim_new(const struct swim_config *config, struct outbox *outbox, uint64_t now_us)
 {
     const struct member_card *self = &config->self;
-    ASSERT(!uuid_is_nil(&self->uuid) && card_text_ok(self->name) && card_text_ok(self->enclave));
+    ASSERT(!uuid_is_nil(&self->uuid) && member_card_text_ok(self->name) &&
+           member_card_text_ok(self->enclave));
     ASSERT(self->addr_count <= MEMBER_ADDRS_MAX && self->version_min <= self->version_max);
     struct swim *s = mem_new(1, sizeof(*s));
     s->counters = config->counters;
@@ -131,9 +132,9 @@ static void tick_candidates(struct swim *s)
     enum candidate_step step = CANDIDATE_WAIT;
     while ((step = candidates_due(&s->candidates, s->now_us, &ask)) != CANDIDATE_WAIT) {
         if (step == CANDIDATE_ASK) {
-            struct packet p = courier_ping(s, ask.seq, 0);
+            struct packet p = packet_out_ping(s, ask.seq, 0);
             p.cookie = ask.cookie;
-            courier_send_at(s, NULL, &ask.addr, &p);
+            packet_out_send_at(s, NULL, &ask.addr, &p);
         } else if (is_heard_at(s, &ask.addr)) {
             (void)candidates_settle(&s->candidates, &ask.addr);
         } else {
@@ -173,14 +174,14 @@ void swim_packet(struct swim *s, const struct addr *from, struct member *via, co
 {
     ASSERT((from == NULL) != (via == NULL));
     enter(s, now_us);
-    intake_packet(s, from, via, data, len);
+    packet_in_take(s, from, via, data, len);
 }
 
 void swim_refused(struct swim *s, const struct addr *addr, uint64_t now_us)
 {
     enter(s, now_us);
     (void)candidates_refused(&s->candidates, addr, now_us);
-    proof_refused(s, addr, 0);
+    refusal_came(s, addr, 0);
 }
 
 void swim_suspect_link(struct swim *s, struct member *m, uint64_t now_us)
@@ -219,7 +220,7 @@ enum rc swim_meet(struct swim *s, const struct member_card *card, const struct a
         return rc;
     }
     if (from != NULL && !m->is_proven) {
-        courier_proved(s, m, from); /* it was dialled there */
+        packet_out_proved(s, m, from); /* it was dialled there */
     }
     view_answered(s, m);
     probe_heard(s, m, NULL, true);
@@ -237,7 +238,7 @@ enum rc swim_meet(struct swim *s, const struct member_card *card, const struct a
 void swim_stranger(struct swim *s, const struct addr *addr, uint8_t version, uint64_t now_us)
 {
     enter(s, now_us);
-    intake_stranger(s, addr, version);
+    packet_in_stranger(s, addr, version);
 }
 
 void swim_heard(struct swim *s, struct member *m, uint64_t now_us)
@@ -257,7 +258,7 @@ void swim_ask(struct swim *s, struct member *m, uint64_t now_us)
 {
     enter(s, now_us);
     /* A link brings what was asked before, however late; more of it would only queue up. */
-    const bool is_by_link = m->link != 0 && !courier_passes(s, m);
+    const bool is_by_link = m->link != 0 && !packet_out_passes(s, m);
     if (!is_by_link || probe_state(s, m)->told_us + ASK_BY_LINK_US <= now_us) {
         probe_tell(s, m);
     }
@@ -267,8 +268,8 @@ uint32_t swim_ask_by_link(struct swim *s, struct member *m, uint64_t now_us)
 {
     enter(s, now_us);
     const uint32_t seq = swim_next_seq(s);
-    struct packet p = courier_ping(s, seq, m->tag);
-    courier_send_by_link(s, m, &p);
+    struct packet p = packet_out_ping(s, seq, m->tag);
+    packet_out_send_by_link(s, m, &p);
     return seq;
 }
 
@@ -286,9 +287,9 @@ void swim_leave(struct swim *s, uint64_t now_us)
         struct member *m = roster_at(&s->roster, s->roster.order[(start + i) % others]);
         struct packet p = {.kind = PACKET_GOSSIP};
         if (m->link != 0) {
-            courier_send_by_link(s, m, &p); /* where it is believed without a question */
-        } else if (courier_reaches(m) && told++ < LEAVE_FANOUT) {
-            courier_send(s, m, &p);
+            packet_out_send_by_link(s, m, &p); /* where it is believed without a question */
+        } else if (packet_out_reaches(m) && told++ < LEAVE_FANOUT) {
+            packet_out_send(s, m, &p);
         }
     }
 }

@@ -12,8 +12,8 @@
  * of discovery. It sends datagrams through the outbox; everything else that its caller must do or
  * know comes out as events.
  */
-#ifndef GOSSIP_SWIM_H
-#define GOSSIP_SWIM_H
+#ifndef GOSSIP_MEMBERSHIP_SWIM_H
+#define GOSSIP_MEMBERSHIP_SWIM_H
 
 #include "core/base/siphash.h"
 #include "gossip/membership/eventq.h"

@@ -2,21 +2,21 @@
  * swim_state: what swim's own parts share, and nobody else includes: the state itself.
  *
  *   swim       the public functions: time, packets in, hints in
- *   courier    packets out: headers, piggyback, by datagram or by link
+ *   packet_out packets out: headers, piggyback, by datagram or by link
  *   view       what is believed of members: statements in, changes out
- *   intake     packets in
+ *   packet_in  packets in
  *   detector   whose probe begins when, and what its failure means
  *   probe      the pings of one, and the answers
- *   proof      its evidence that is quicker than silence
+ *   refusal    its evidence that is quicker than silence
  *   relay      pings on behalf of others
  *   pull       whole views, page by page, where digests differ
  *   ownaddr    how others see this node
  *
- * with roster, rotation, rumor, suspicion, candidate, eventq, packet and timerheap as the parts
+ * with roster, rotation, rumor, suspicion, candidates, eventq, packet and timerheap as the parts
  * that know no swim.
  */
-#ifndef GOSSIP_SWIM_STATE_H
-#define GOSSIP_SWIM_STATE_H
+#ifndef GOSSIP_MEMBERSHIP_SWIM_STATE_H
+#define GOSSIP_MEMBERSHIP_SWIM_STATE_H
 
 #include "core/base/rng.h"
 #include "core/base/series.h"
@@ -175,7 +175,7 @@ struct swim {
     } refutation;
     uint32_t health;   /* Lifeguard's local health multiplier: 0 is well */
     uint32_t misses;   /* probes opened since a datagram came from anybody */
-    bool has_listener; /* courier_listener() last found somebody with a link */
+    bool has_listener; /* packet_out_listener() last found somebody with a link */
     uint64_t round;    /* of the rotation */
     uint64_t next_probe_us;
     uint64_t last_gossip_us;

@@ -69,7 +69,7 @@ void view_gossip(struct swim *s)
     s->last_gossip_us = s->now_us;
     const struct member *sent_to[GOSSIP_FANOUT] = {NULL};
     for (uint32_t i = 0; i < GOSSIP_FANOUT && s->rumors.count > 0; i++) {
-        struct member *to = courier_listener(s);
+        struct member *to = packet_out_listener(s);
         bool is_repeated = false;
         for (uint32_t j = 0; j < i; j++) {
             is_repeated = is_repeated || sent_to[j] == to;
@@ -77,7 +77,7 @@ void view_gossip(struct swim *s)
         if (to != NULL && !is_repeated) {
             sent_to[i] = to;
             struct packet p = {.kind = PACKET_GOSSIP};
-            courier_send(s, to, &p);
+            packet_out_send(s, to, &p);
         }
     }
 }
@@ -133,7 +133,7 @@ void view_contradict(struct swim *s)
     view_renew_self(s, MEMBER_ALIVE, r.incarnation);
     if (accuser != NULL && !accuser->is_self && member_is_live(accuser)) {
         struct packet p = {.kind = PACKET_GOSSIP};
-        courier_send(s, accuser, &p);
+        packet_out_send(s, accuser, &p);
     }
 }
 
@@ -598,9 +598,9 @@ static void tell_accused(struct swim *s, struct member *m, const struct entry *e
 {
     uint8_t bytes[ENTRY_WIRE_MAX];
     struct cursor c = cursor_writer(bytes, sizeof(bytes));
-    entry_write(&c, e);
+    packet_entry_write(&c, e);
     struct packet p = {.kind = PACKET_GOSSIP, .entries = bytes, .entries_len = c.pos};
-    courier_send(s, m, &p);
+    packet_out_send(s, m, &p);
 }
 
 /* An accusation. Of somebody in sight it is only a reason to ask, unless nobody but its teller can
@@ -680,7 +680,7 @@ static void hear_card(struct swim *s, const struct entry *e, const struct view_t
         ((teller->is_sure || !is_met) && is_fuller(m, e->incarnation, e->addr_count))) {
         struct cursor c = cursor_reader(e->card, e->card_len);
         struct member_card card;
-        card_read(&c, &card);
+        member_card_read(&c, &card);
         (void)view_alive(s, &card, teller, &m);
     }
 }

@@ -19,8 +19,8 @@
  * number that nobody else has seen cannot, and is believed of a suspect that has been silent for a
  * while.
  */
-#ifndef GOSSIP_VIEW_H
-#define GOSSIP_VIEW_H
+#ifndef GOSSIP_MEMBERSHIP_VIEW_H
+#define GOSSIP_MEMBERSHIP_VIEW_H
 
 #include "gossip/membership/swim_state.h"
 

@@ -39,24 +39,25 @@ static int64_t expected_count(int32_t total, uint32_t index)
     return index == 0 ? 0 : (int64_t)((double)total * iblt_density(index));
 }
 
-static void send_found(const struct job_env *env, const struct column *column, size_t at,
+static void send_found(const struct epoch_sender_env *env, const struct column *column, size_t at,
                        uint64_t *sent, uint64_t *big_until)
 {
     struct record r;
     if (store_by_id(env->store, column_handle(column, at), column_id(column, at), column->key,
                     env->now_ms, &r) == RC_OK &&
-        job_send_record(env, &r)) {
+        epoch_sender_send_record(env, &r)) {
         (*sent)++;
         *big_until = env->link->big_queued;
     }
 }
 
 /* Sends what is found of `ids` in the column. RC_OK: all of it. RC_AGAIN, RC_FULL. */
-static enum rc send_ids(const struct job_env *env, struct column *column, struct idset *ids,
-                        uint64_t *sent, uint64_t *big_until)
+static enum rc send_ids(const struct epoch_sender_env *env, struct column *column,
+                        struct idset *ids, uint64_t *sent, uint64_t *big_until)
 {
     const size_t from = column->looked_at;
-    for (int i = 0; i < JOB_STEP_ENTRIES && column->looked_at - from < COLUMN_CODE_STEP; i++) {
+    for (int i = 0; i < EPOCH_SENDER_STEP_ENTRIES && column->looked_at - from < COLUMN_CODE_STEP;
+         i++) {
         size_t at = 0;
         if (!link_bulk_has_room(env->link)) {
             return RC_FULL;
@@ -75,10 +76,10 @@ static enum rc send_ids(const struct job_env *env, struct column *column, struct
 
 /* ---- The source ---- */
 
-struct source *source_new(uint8_t session, uint64_t key, uint64_t cut_s, uint32_t share_bits,
-                          struct scope *scope, uint32_t first)
+struct cells_source *cells_source_new(uint8_t session, uint64_t key, uint64_t cut_s,
+                                      uint32_t share_bits, struct scope *scope, uint32_t first)
 {
-    struct source *s = mem_new(1, sizeof(*s));
+    struct cells_source *s = mem_new(1, sizeof(*s));
     s->session = session;
     s->is_list = first == 0;
     s->until = first;
@@ -87,7 +88,7 @@ struct source *source_new(uint8_t session, uint64_t key, uint64_t cut_s, uint32_
     return s;
 }
 
-void source_free(struct source *s, struct store *store)
+void cells_source_free(struct cells_source *s, struct store *store)
 {
     if (s != NULL) {
         column_fini(&s->column, store);
@@ -96,13 +97,13 @@ void source_free(struct source *s, struct store *store)
     }
 }
 
-enum rc source_more(struct source *s, struct cursor *c)
+enum rc cells_source_more(struct cells_source *s, struct cursor *c)
 {
     const uint32_t bits = cursor_u8(c);
     const uint32_t slice = cursor_u32(c);
     const uint32_t until = cursor_u32(c);
     if (!cursor_ok(c) || s->is_list || bits > COLUMN_SLICE_BITS_MAX || slice >> bits != 0 ||
-        until > IBLT_CELLS_MAX || s->wishes == SOURCE_WISHES_MAX) {
+        until > IBLT_CELLS_MAX || s->wishes == CELLS_SOURCE_WISHES_MAX) {
         return RC_MALFORMED;
     }
     s->wishes++;
@@ -116,7 +117,7 @@ enum rc source_more(struct source *s, struct cursor *c)
     return RC_OK;
 }
 
-enum rc source_want(struct source *s, uint8_t flags, struct cursor *c)
+enum rc cells_source_want(struct cells_source *s, uint8_t flags, struct cursor *c)
 {
     while (cursor_left(c) > 0) {
         const uint64_t id = cursor_u64(c);
@@ -129,7 +130,7 @@ enum rc source_want(struct source *s, uint8_t flags, struct cursor *c)
     return RC_OK;
 }
 
-static enum rc emit_list(struct source *s, const struct job_env *env)
+static enum rc emit_list(struct cells_source *s, const struct epoch_sender_env *env)
 {
     enum { SIZE = 2 + 8 * SYNC_LIST_MAX };
     uint8_t *payload = mem_new(1, SIZE);
@@ -149,7 +150,7 @@ static enum rc emit_list(struct source *s, const struct job_env *env)
     return rc == RC_OK ? RC_AGAIN : rc;
 }
 
-static enum rc emit_cells(struct source *s, const struct job_env *env)
+static enum rc emit_cells(struct cells_source *s, const struct epoch_sender_env *env)
 {
     enum { SIZE = 1 + 1 + 4 + 4 + CELL_BYTES_MAX * CELLS_AT_ONCE };
     uint8_t *payload = mem_new(1, SIZE);
@@ -175,7 +176,7 @@ static enum rc emit_cells(struct source *s, const struct job_env *env)
 }
 
 /* Cells or ids that are still to be sent. */
-static enum rc offer(struct source *s, const struct job_env *env)
+static enum rc offer(struct cells_source *s, const struct epoch_sender_env *env)
 {
     if (s->is_list) {
         return s->until == 0 ? emit_list(s, env) : RC_FULL;
@@ -187,7 +188,7 @@ static enum rc offer(struct source *s, const struct job_env *env)
     return s->emitted < s->column.table.count ? emit_cells(s, env) : RC_FULL;
 }
 
-enum rc source_step(struct source *s, const struct job_env *env)
+enum rc cells_source_step(struct cells_source *s, const struct epoch_sender_env *env)
 {
     if (!link_bulk_has_room(env->link)) {
         return RC_FULL;
@@ -213,10 +214,10 @@ enum rc source_step(struct source *s, const struct job_env *env)
 
 /* ---- The sink ---- */
 
-struct sink *sink_new(uint8_t session, uint64_t key, uint64_t cut_s, uint32_t share_bits,
-                      struct scope *scope, uint32_t first)
+struct cells_sink *cells_sink_new(uint8_t session, uint64_t key, uint64_t cut_s,
+                                  uint32_t share_bits, struct scope *scope, uint32_t first)
 {
-    struct sink *k = mem_new(1, sizeof(*k));
+    struct cells_sink *k = mem_new(1, sizeof(*k));
     k->session = session;
     k->until = first;
     column_init(&k->column, key, cut_s, share_bits, scope);
@@ -225,7 +226,7 @@ struct sink *sink_new(uint8_t session, uint64_t key, uint64_t cut_s, uint32_t sh
     return k;
 }
 
-void sink_free(struct sink *k, struct store *store)
+void cells_sink_free(struct cells_sink *k, struct store *store)
 {
     if (k != NULL) {
         column_fini(&k->column, store);
@@ -236,7 +237,7 @@ void sink_free(struct sink *k, struct store *store)
     }
 }
 
-enum rc sink_cells(struct sink *k, struct cursor *c)
+enum rc cells_sink_cells(struct cells_sink *k, struct cursor *c)
 {
     const uint32_t bits = cursor_u8(c);
     const uint32_t slice = cursor_u32(c);
@@ -272,7 +273,7 @@ enum rc sink_cells(struct sink *k, struct cursor *c)
     return RC_OK;
 }
 
-static enum rc emit_more(struct sink *k, const struct job_env *env)
+static enum rc emit_more(struct cells_sink *k, const struct epoch_sender_env *env)
 {
     uint8_t payload[1 + 1 + 4 + 4];
     struct cursor c = cursor_writer(payload, sizeof(payload));
@@ -283,15 +284,15 @@ static enum rc emit_more(struct sink *k, const struct job_env *env)
     return link_bulk(env->link, FRAME_SYNC_MORE, payload, c.pos);
 }
 
-static void give_up(struct sink *k)
+static void give_up(struct cells_sink *k)
 {
     k->is_failed = true;
-    k->phase = SINK_ENDS;
+    k->phase = CELLS_SINK_ENDS;
 }
 
 /* Begins another slice, with as many cells as its share of the differences takes. */
-static enum rc begin_slice(struct sink *k, const struct job_env *env, uint32_t slice_bits,
-                           uint32_t slice, uint64_t differences)
+static enum rc begin_slice(struct cells_sink *k, const struct epoch_sender_env *env,
+                           uint32_t slice_bits, uint32_t slice, uint64_t differences)
 {
     k->slice_bits = slice_bits;
     k->slice = slice;
@@ -299,14 +300,14 @@ static enum rc begin_slice(struct sink *k, const struct job_env *env, uint32_t s
     k->until = cells < CELLS_WANTED_MAX ? cells : (uint32_t)CELLS_WANTED_MAX;
     k->their_count = 0;
     k->emitted = 0;
-    k->phase = SINK_DECODES;
+    k->phase = CELLS_SINK_DECODES;
     column_select(&k->column, slice_bits, slice);
     iblt_decoder_clear(&k->decoder);
     return emit_more(k, env);
 }
 
 /* The cells that came are not enough. */
-static enum rc ask_for_more(struct sink *k, const struct job_env *env)
+static enum rc ask_for_more(struct cells_sink *k, const struct epoch_sender_env *env)
 {
     const uint64_t differences = iblt_decoder_estimate(&k->decoder);
     const bool is_rough = differences > ROUGH_ABOVE && k->until < ROUGH_BELOW;
@@ -331,7 +332,7 @@ static enum rc ask_for_more(struct sink *k, const struct job_env *env)
     return begin_slice(k, env, bits, k->slice << (bits - k->slice_bits), share);
 }
 
-static enum rc decode(struct sink *k, const struct job_env *env)
+static enum rc decode(struct cells_sink *k, const struct epoch_sender_env *env)
 {
     column_grow(&k->column, k->until);
     if (column_code(&k->column) != RC_OK) {
@@ -347,7 +348,7 @@ static enum rc decode(struct sink *k, const struct job_env *env)
     if (rc == RC_MALFORMED) {
         give_up(k);
     } else if (rc == RC_OK) {
-        k->phase = SINK_WANTS;
+        k->phase = CELLS_SINK_WANTS;
     } else if (rc == RC_NOT_FOUND && k->their_count < k->until) {
         return RC_FULL;
     } else if (rc == RC_NOT_FOUND) {
@@ -358,7 +359,7 @@ static enum rc decode(struct sink *k, const struct job_env *env)
 }
 
 /* Asks for what is theirs only; notes what is ours only. */
-static enum rc want(struct sink *k, const struct job_env *env)
+static enum rc want(struct cells_sink *k, const struct epoch_sender_env *env)
 {
     enum { SIZE = 6 + 8 * SYNC_LIST_MAX };
     uint8_t *payload = mem_new(1, SIZE);
@@ -378,7 +379,7 @@ static enum rc want(struct sink *k, const struct job_env *env)
     }
     if (k->emitted == k->decoder.item_count) {
         payload[1] = WANT_IS_WHOLE;
-        k->phase = SINK_SENDS;
+        k->phase = CELLS_SINK_SENDS;
     }
     ASSERT(cursor_ok(&c));
     const enum rc rc = link_bulk(env->link, FRAME_SYNC_WANT, payload, c.pos);
@@ -387,7 +388,7 @@ static enum rc want(struct sink *k, const struct job_env *env)
 }
 
 /* Sends what is ours only, then goes on with the next slice. */
-static enum rc send_ours(struct sink *k, const struct job_env *env)
+static enum rc send_ours(struct cells_sink *k, const struct epoch_sender_env *env)
 {
     enum rc rc = send_ids(env, &k->column, &k->ours, &k->sent, &k->big_until);
     if (rc != RC_OK) {
@@ -397,11 +398,11 @@ static enum rc send_ours(struct sink *k, const struct job_env *env)
         rc = begin_slice(k, env, k->slice_bits, k->slice + 1, k->decoder.item_count);
         return rc == RC_OK ? RC_AGAIN : rc;
     }
-    k->phase = SINK_ENDS;
+    k->phase = CELLS_SINK_ENDS;
     return RC_AGAIN;
 }
 
-static enum rc end(struct sink *k, const struct job_env *env)
+static enum rc end(struct cells_sink *k, const struct epoch_sender_env *env)
 {
     if (column_shed(&k->column) != RC_OK) {
         return RC_AGAIN;
@@ -418,7 +419,7 @@ static enum rc end(struct sink *k, const struct job_env *env)
     return link_bulk(env->link, FRAME_SYNC_WANT, payload, c.pos);
 }
 
-enum rc sink_step(struct sink *k, const struct job_env *env)
+enum rc cells_sink_step(struct cells_sink *k, const struct epoch_sender_env *env)
 {
     if (!link_bulk_has_room(env->link)) {
         return RC_FULL;
@@ -432,13 +433,13 @@ enum rc sink_step(struct sink *k, const struct job_env *env)
         return RC_AGAIN;
     }
     switch (k->phase) {
-    case SINK_DECODES:
+    case CELLS_SINK_DECODES:
         return decode(k, env);
-    case SINK_WANTS:
+    case CELLS_SINK_WANTS:
         return want(k, env);
-    case SINK_SENDS:
+    case CELLS_SINK_SENDS:
         return send_ours(k, env);
-    case SINK_ENDS:
+    case CELLS_SINK_ENDS:
         break;
     }
     return end(k, env);

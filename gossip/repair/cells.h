@@ -15,8 +15,8 @@
  *
  * Every step is bounded; memory is the column's and 16 bytes a cell.
  */
-#ifndef GOSSIP_RATELESS_H
-#define GOSSIP_RATELESS_H
+#ifndef GOSSIP_REPAIR_CELLS_H
+#define GOSSIP_REPAIR_CELLS_H
 
 #include "gossip/repair/column.h"
 #include "gossip/repair/epoch_sender.h"
@@ -24,10 +24,11 @@
 enum {
     CELLS_FIRST_MIN = 32,       /* asked for at first: the difference of an unlucky record or two */
     CELLS_WANTED_MAX = 3 << 15, /* of one table; beyond, the ids are divided */
-    SOURCE_WISHES_MAX = 4096,   /* SYNC_MOREs of one session; an honest sink sends a few a slice */
+    CELLS_SOURCE_WISHES_MAX =
+        4096, /* SYNC_MOREs of one session; an honest sink sends a few a slice */
 };
 
-struct source {
+struct cells_source {
     struct column column;
     bool is_list;
     bool is_answering; /* all that is wanted for now is known */
@@ -41,24 +42,24 @@ struct source {
 };
 
 /* The scope is taken over. `first`: cells to begin with; 0 makes it a list. Never NULL. */
-struct source *source_new(uint8_t session, uint64_t key, uint64_t cut_s, uint32_t share_bits,
-                          struct scope *scope, uint32_t first);
-void source_free(struct source *s, struct store *store);
+struct cells_source *cells_source_new(uint8_t session, uint64_t key, uint64_t cut_s,
+                                      uint32_t share_bits, struct scope *scope, uint32_t first);
+void cells_source_free(struct cells_source *s, struct store *store);
 
 /* SYNC_MORE and SYNC_WANT came, past their session. RC_MALFORMED. */
-MUST_USE enum rc source_more(struct source *s, struct cursor *c);
-MUST_USE enum rc source_want(struct source *s, uint8_t flags, struct cursor *c);
+MUST_USE enum rc cells_source_more(struct cells_source *s, struct cursor *c);
+MUST_USE enum rc cells_source_want(struct cells_source *s, uint8_t flags, struct cursor *c);
 
 /* Does a step. RC_OK: all is settled. RC_AGAIN: it wants another. RC_FULL: it waits for room or for
  * the peer. */
-MUST_USE enum rc source_step(struct source *s, const struct job_env *env);
+MUST_USE enum rc cells_source_step(struct cells_source *s, const struct epoch_sender_env *env);
 
-enum sink_phase { SINK_DECODES, SINK_WANTS, SINK_SENDS, SINK_ENDS };
+enum cells_sink_phase { CELLS_SINK_DECODES, CELLS_SINK_WANTS, CELLS_SINK_SENDS, CELLS_SINK_ENDS };
 
-struct sink {
+struct cells_sink {
     struct column column;
     struct iblt_decoder decoder;
-    enum sink_phase phase;
+    enum cells_sink_phase phase;
     uint8_t session;
     uint32_t slice_bits, slice;
     uint32_t until; /* cells asked for */
@@ -71,15 +72,15 @@ struct sink {
 };
 
 /* The scope is taken over. Never NULL. */
-struct sink *sink_new(uint8_t session, uint64_t key, uint64_t cut_s, uint32_t share_bits,
-                      struct scope *scope, uint32_t first);
-void sink_free(struct sink *k, struct store *store);
+struct cells_sink *cells_sink_new(uint8_t session, uint64_t key, uint64_t cut_s,
+                                  uint32_t share_bits, struct scope *scope, uint32_t first);
+void cells_sink_free(struct cells_sink *k, struct store *store);
 
 /* SYNC_CELLS came, past its session. RC_MALFORMED. */
-MUST_USE enum rc sink_cells(struct sink *k, struct cursor *c);
+MUST_USE enum rc cells_sink_cells(struct cells_sink *k, struct cursor *c);
 
-/* As source_step(). */
-MUST_USE enum rc sink_step(struct sink *k, const struct job_env *env);
+/* As cells_source_step(). */
+MUST_USE enum rc cells_sink_step(struct cells_sink *k, const struct epoch_sender_env *env);
 
 /* So many cells for about so many differences, estimated from `known` cells; 0: well known. */
 uint32_t cells_for(uint64_t differences, uint32_t known);

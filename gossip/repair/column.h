@@ -17,8 +17,8 @@
  *
  * Left out: frames, and whose turn it is (gossip/repair/cells).
  */
-#ifndef GOSSIP_COLUMN_H
-#define GOSSIP_COLUMN_H
+#ifndef GOSSIP_REPAIR_COLUMN_H
+#define GOSSIP_REPAIR_COLUMN_H
 
 #include "core/base/iblt.h"
 #include "core/base/idset.h"

@@ -6,18 +6,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct job *job_new(enum job_kind kind, struct scope *scope)
+struct epoch_sender *epoch_sender_new(enum epoch_sender_kind kind, struct scope *scope)
 {
-    struct job *j = mem_new(1, sizeof(*j));
+    struct epoch_sender *j = mem_new(1, sizeof(*j));
     j->kind = kind;
     j->cut_s = UINT64_MAX;
     j->scope = *scope;
     *scope = (struct scope){.rows = NULL};
-    idset_init(&j->ids, JOB_IDS_MAX);
+    idset_init(&j->ids, EPOCH_SENDER_IDS_MAX);
     return j;
 }
 
-void job_free(struct job *j, struct store *store)
+void epoch_sender_free(struct epoch_sender *j, struct store *store)
 {
     if (j == NULL) {
         return;
@@ -28,7 +28,8 @@ void job_free(struct job *j, struct store *store)
     free(j);
 }
 
-void job_select_part(struct scope *scope, const struct store *store, uint8_t part, uint8_t of)
+void epoch_sender_select_part(struct scope *scope, const struct store *store, uint8_t part,
+                              uint8_t of)
 {
     ASSERT(of > 0);
     struct digest digest;
@@ -43,18 +44,17 @@ void job_select_part(struct scope *scope, const struct store *store, uint8_t par
 }
 
 /* The write that a client waits for with this record, and this member is not known to hold. */
-static uint32_t waiter_of(const struct job_env *env, const struct record *r)
+static uint32_t waiter_of(const struct epoch_sender_env *env, const struct record *r)
 {
-    if (replica_count(env->replica) == 0) {
+    if (quorum_count(env->quorum) == 0) {
         return 0;
     }
     const uint32_t waiter =
-        replica_find(env->replica, record_write_id(r, store_digest_seed(env->store)), &r->version);
-    return replica_part(env->replica, waiter, &env->link->member->uuid) == REPLICA_HOLDS ? 0
-                                                                                         : waiter;
+        quorum_find(env->quorum, record_write_id(r, store_digest_seed(env->store)), &r->version);
+    return quorum_part(env->quorum, waiter, &env->link->member->uuid) == QUORUM_HOLDS ? 0 : waiter;
 }
 
-bool job_send_record(const struct job_env *env, const struct record *r)
+bool epoch_sender_send_record(const struct epoch_sender_env *env, const struct record *r)
 {
     const uint32_t waiter = waiter_of(env, r);
     const bool is_queued = waiter != 0 || r->blob != NULL;
@@ -73,20 +73,22 @@ bool job_send_record(const struct job_env *env, const struct record *r)
     return true;
 }
 
-static void visit(struct job *j, const struct job_env *env, const struct record *r)
+static void visit(struct epoch_sender *j, const struct epoch_sender_env *env,
+                  const struct record *r)
 {
-    const bool is_left_out = j->kind == JOB_ANSWER && (version_ms(&r->version) / 1000 > j->cut_s ||
-                                                       idset_remove(&j->ids, record_id(r, j->key)));
-    if (!is_left_out && job_send_record(env, r)) {
+    const bool is_left_out =
+        j->kind == EPOCH_SENDER_ANSWER &&
+        (version_ms(&r->version) / 1000 > j->cut_s || idset_remove(&j->ids, record_id(r, j->key)));
+    if (!is_left_out && epoch_sender_send_record(env, r)) {
         j->sent++;
         j->big_until = env->link->big_queued;
     }
 }
 
 /* A slice of the walk. RC_OK when the last epoch is over. */
-static enum rc walk_slice(struct job *j, const struct job_env *env)
+static enum rc walk_slice(struct epoch_sender *j, const struct epoch_sender_env *env)
 {
-    for (int i = 0; i < JOB_STEP_ENTRIES; i++) {
+    for (int i = 0; i < EPOCH_SENDER_STEP_ENTRIES; i++) {
         struct record r;
         if (!link_bulk_has_room(env->link)) {
             return RC_FULL;
@@ -111,7 +113,7 @@ static enum rc walk_slice(struct job *j, const struct job_env *env)
 }
 
 /* Asks for what is left of the list, in frames of SYNC_LIST_MAX ids, the last one marked. */
-static enum rc emit_want(struct job *j, const struct job_env *env)
+static enum rc emit_want(struct epoch_sender *j, const struct epoch_sender_env *env)
 {
     enum { SIZE = 6 + 8 * SYNC_LIST_MAX };
     bool is_last = false;
@@ -139,7 +141,7 @@ static enum rc emit_want(struct job *j, const struct job_env *env)
     return RC_OK;
 }
 
-static enum rc emit_join_done(const struct job *j, const struct job_env *env)
+static enum rc emit_join_done(const struct epoch_sender *j, const struct epoch_sender_env *env)
 {
     uint8_t payload[10];
     struct cursor c = cursor_writer(payload, sizeof(payload));
@@ -149,7 +151,7 @@ static enum rc emit_join_done(const struct job *j, const struct job_env *env)
     return link_bulk(env->link, FRAME_JOIN_DONE, payload, c.pos);
 }
 
-enum rc job_step(struct job *j, const struct job_env *env)
+enum rc epoch_sender_step(struct epoch_sender *j, const struct epoch_sender_env *env)
 {
     if (!link_bulk_has_room(env->link)) {
         return RC_FULL;
@@ -166,11 +168,11 @@ enum rc job_step(struct job *j, const struct job_env *env)
         return RC_FULL;
     }
     switch (j->kind) {
-    case JOB_PUSH:
+    case EPOCH_SENDER_PUSH:
         return RC_OK;
-    case JOB_ANSWER:
+    case EPOCH_SENDER_ANSWER:
         return emit_want(j, env);
-    case JOB_JOIN:
+    case EPOCH_SENDER_JOIN:
         return emit_join_done(j, env);
     }
     return RC_OK;

@@ -5,8 +5,8 @@
  * A job looks at a bounded number of entries a step and stops while the link's bulk buffer is full,
  * so that neither the loop nor memory suffers. Epochs are walked longest lived first.
  */
-#ifndef GOSSIP_JOB_H
-#define GOSSIP_JOB_H
+#ifndef GOSSIP_REPAIR_EPOCH_SENDER_H
+#define GOSSIP_REPAIR_EPOCH_SENDER_H
 
 #include "core/base/idset.h"
 #include "core/store/store.h"
@@ -16,20 +16,20 @@
 #include "gossip/wire/counters.h"
 
 enum {
-    JOB_STEP_ENTRIES = 100, /* of one step: some 50 us when none is in the cache */
-    JOB_IDS_MAX = 65536,    /* in the list that a job leaves out */
+    EPOCH_SENDER_STEP_ENTRIES = 100, /* of one step: some 50 us when none is in the cache */
+    EPOCH_SENDER_IDS_MAX = 65536,    /* in the list that a job leaves out */
 };
 
 /* What the job is for, which is what it says at its end. */
-enum job_kind {
-    JOB_PUSH,   /* our session sends epochs that the peer has nothing of: nothing */
-    JOB_ANSWER, /* what the peer's list lacks: SYNC_WANT with what we lack */
-    JOB_JOIN,   /* a part of everything: JOIN_DONE */
+enum epoch_sender_kind {
+    EPOCH_SENDER_PUSH,   /* our session sends epochs that the peer has nothing of: nothing */
+    EPOCH_SENDER_ANSWER, /* what the peer's list lacks: SYNC_WANT with what we lack */
+    EPOCH_SENDER_JOIN,   /* a part of everything: JOIN_DONE */
 };
 
-struct job {
-    struct job *next;
-    enum job_kind kind;
+struct epoch_sender {
+    struct epoch_sender *next;
+    enum epoch_sender_kind kind;
     struct scope scope; /* what is still to be walked */
     uint64_t epoch;     /* to be walked next, when has_epoch */
     bool has_epoch, is_over;
@@ -43,31 +43,32 @@ struct job {
 };
 
 /* Where a step works. */
-struct job_env {
+struct epoch_sender_env {
     struct store *store;
     struct link *link;
-    struct replica *replica;
+    struct quorum *quorum;
     struct engine_counters *counters;
     uint64_t now_ms;
 };
 
 /* A job over the scope, which it takes over, leaving an empty one. Never NULL. */
-struct job *job_new(enum job_kind kind, struct scope *scope);
+struct epoch_sender *epoch_sender_new(enum epoch_sender_kind kind, struct scope *scope);
 
 /* Ends its walk and frees it; NULL is ignored. */
-void job_free(struct job *j, struct store *store);
+void epoch_sender_free(struct epoch_sender *j, struct store *store);
 
 /* All epochs that there are now whose number modulo `of` is `part`. */
-void job_select_part(struct scope *scope, const struct store *store, uint8_t part, uint8_t of);
+void epoch_sender_select_part(struct scope *scope, const struct store *store, uint8_t part,
+                              uint8_t of);
 
 /* Sends a record of the store to the link's peer: as one that is waited for when a client waits for
  * it, else as bulk. True when it went; without memory it stays a difference for the next time. */
-bool job_send_record(const struct job_env *env, const struct record *r);
+bool epoch_sender_send_record(const struct epoch_sender_env *env, const struct record *r);
 
 /*
  * Does a step. RC_OK: the job is done. RC_AGAIN: it wants another step. RC_FULL: it waits for room
  * in the link's bulk buffer.
  */
-MUST_USE enum rc job_step(struct job *j, const struct job_env *env);
+MUST_USE enum rc epoch_sender_step(struct epoch_sender *j, const struct epoch_sender_env *env);
 
 #endif

@@ -16,7 +16,7 @@ enum rc initiator_begin(const struct sync_config *config, struct link *l, uint64
                         uint64_t key, uint64_t now_us)
 {
     enum { SIZE = 1 + 8 + 8 + 8 * SCOPE_ROWS_MAX };
-    struct sync_side *side = side_of(l);
+    struct session *side = session_of(l);
     uint8_t payload[SIZE];
     struct cursor c = cursor_writer(payload, sizeof(payload));
     struct digest digest;
@@ -28,13 +28,13 @@ enum rc initiator_begin(const struct sync_config *config, struct link *l, uint64
                              store_next_group(config->store, cut_s, &group, &digest) == RC_OK;
          group++) {
         cursor_put_u32(&c, (uint32_t)group);
-        cursor_put_u32(&c, digest_short(&digest, key));
+        cursor_put_u32(&c, store_digest_short(&digest, key));
         groups++;
     }
     ASSERT(cursor_ok(&c));
     const enum rc rc = link_bulk(l, FRAME_SYNC_GROUPS, payload, c.pos);
     if (rc == RC_OK) {
-        side_begin(side, cut_s, key, now_us);
+        session_begin(side, cut_s, key, now_us);
         side->groups = groups;
     }
     return rc;
@@ -49,7 +49,7 @@ struct told_group {
     uint64_t counts[EPOCHS_PER_GROUP];
 };
 
-static void compare_epoch(struct sync_side *side, const struct told_group *told, uint32_t i,
+static void compare_epoch(struct session *side, const struct told_group *told, uint32_t i,
                           const struct digest *own, struct scope_row *push, struct scope_row *list,
                           struct scope_row *stream)
 {
@@ -57,7 +57,8 @@ static void compare_epoch(struct sync_side *side, const struct told_group *told,
     const bool has = own->count != 0 || own->sum != 0;
     const bool peer_has = (told->epochs & bit) != 0;
     side->epochs += has || peer_has;
-    if ((!has && !peer_has) || (has && peer_has && told->sums[i] == digest_short(own, side->key))) {
+    if ((!has && !peer_has) ||
+        (has && peer_has && told->sums[i] == store_digest_short(own, side->key))) {
         return;
     }
     side->epochs_differing++;
@@ -72,8 +73,8 @@ static void compare_epoch(struct sync_side *side, const struct told_group *told,
     }
 }
 
-static enum rc compare_group(const struct sync_config *config, struct sync_side *side,
-                             uint64_t group, const struct told_group *told)
+static enum rc compare_group(const struct sync_config *config, struct session *side, uint64_t group,
+                             const struct told_group *told)
 {
     struct digest own[EPOCHS_PER_GROUP] = {{0}};
     struct scope_row push = {.epochs = 0}, list = {.epochs = 0}, stream = {.epochs = 0};
@@ -95,8 +96,7 @@ static enum rc compare_group(const struct sync_config *config, struct sync_side 
     return RC_OK;
 }
 
-static enum rc read_group(const struct sync_config *config, struct sync_side *side,
-                          struct cursor *c)
+static enum rc read_group(const struct sync_config *config, struct session *side, struct cursor *c)
 {
     struct told_group told = {.epochs = 0};
     const uint64_t group = cursor_u32(c);
@@ -129,7 +129,7 @@ static uint64_t fallen(double all, double hit)
     return (uint64_t)(all * log(all / missed));
 }
 
-static uint64_t guess_differences(const struct sync_side *side)
+static uint64_t guess_differences(const struct session *side)
 {
     if (side->epochs == 0 || side->groups < side->groups_differing) {
         return side->groups_differing;
@@ -143,7 +143,7 @@ static uint64_t guess_differences(const struct sync_side *side)
 static enum rc emit_scope(struct link *l, uint32_t cells, uint32_t share_bits)
 {
     enum { SIZE = 1 + 4 + 1 + 2 * (2 + SCOPE_ROW_BYTES * SCOPE_ROWS_MAX) };
-    const struct sync_side *side = l->sync;
+    const struct session *side = l->sync;
     uint8_t payload[SIZE];
     struct cursor c = cursor_writer(payload, sizeof(payload));
     cursor_put_u8(&c, side->session);
@@ -157,7 +157,7 @@ static enum rc emit_scope(struct link *l, uint32_t cells, uint32_t share_bits)
 
 /* Where there seem to be many, half of what they would take: differences that fall less than at
  * random look like more, and the other half is asked for by what the cells themselves tell. */
-static uint32_t first_cells(const struct sync_side *side)
+static uint32_t first_cells(const struct session *side)
 {
     const uint32_t all = cells_for(guess_differences(side), 0);
     const uint32_t first = all < FIRST_WHOLE_MAX ? all : all / 2;
@@ -167,7 +167,7 @@ static uint32_t first_cells(const struct sync_side *side)
 /* All epochs are compared: what differs is set to work. */
 static enum rc open_scopes(const struct sync_config *config, struct link *l)
 {
-    struct sync_side *side = l->sync;
+    struct session *side = l->sync;
     if (side->list_entries <= LIST_ENTRIES_MAX) {
         if (scope_merge(&side->list_scope, &side->stream_scope) != RC_OK) {
             return RC_MALFORMED;
@@ -183,28 +183,29 @@ static enum rc open_scopes(const struct sync_config *config, struct link *l)
         }
     }
     if (side->list_scope.count > 0) {
-        side->list = source_new(side->session, side->key, side->cut_s, 0, &side->list_scope, 0);
+        side->list =
+            cells_source_new(side->session, side->key, side->cut_s, 0, &side->list_scope, 0);
     }
     if (side->stream_scope.count > 0) {
-        side->stream = source_new(side->session, side->key, side->cut_s, share_bits,
-                                  &side->stream_scope, cells);
+        side->stream = cells_source_new(side->session, side->key, side->cut_s, share_bits,
+                                        &side->stream_scope, cells);
     }
     if (side->push_scope.count > 0) {
-        side_push(side, job_new(JOB_PUSH, &side->push_scope));
+        session_push(side, epoch_sender_new(EPOCH_SENDER_PUSH, &side->push_scope));
         side->is_pushing = true;
     }
     (void)config;
     return RC_OK;
 }
 
-static bool is_ours(const struct sync_side *side, struct cursor *c)
+static bool is_ours(const struct session *side, struct cursor *c)
 {
     return cursor_u8(c) == side->session && side->is_active && cursor_ok(c);
 }
 
 enum rc initiator_epochs(const struct sync_config *config, struct link *l, struct cursor *c)
 {
-    struct sync_side *side = side_of(l);
+    struct session *side = session_of(l);
     if (cursor_left(c) < 2) {
         return RC_MALFORMED;
     }
@@ -226,33 +227,33 @@ enum rc initiator_epochs(const struct sync_config *config, struct link *l, struc
 
 enum rc initiator_more(struct link *l, struct cursor *c)
 {
-    const struct sync_side *side = side_of(l);
+    const struct session *side = session_of(l);
     if (cursor_left(c) != 10) {
         return RC_MALFORMED;
     }
-    return is_ours(side, c) && side->stream != NULL ? source_more(side->stream, c) : RC_OK;
+    return is_ours(side, c) && side->stream != NULL ? cells_source_more(side->stream, c) : RC_OK;
 }
 
 enum rc initiator_want(struct link *l, struct cursor *c)
 {
-    struct sync_side *side = side_of(l);
+    struct session *side = session_of(l);
     const bool is_of_ours = is_ours(side, c);
     const uint8_t flags = cursor_u8(c);
     const uint32_t sent = cursor_u32(c);
     if (!cursor_ok(c) || cursor_left(c) % 8 != 0) {
         return RC_MALFORMED;
     }
-    struct source *source = (flags & WANT_OF_LIST) != 0 ? side->list : side->stream;
+    struct cells_source *source = (flags & WANT_OF_LIST) != 0 ? side->list : side->stream;
     if (!is_of_ours || source == NULL || source->is_last) {
         return RC_OK;
     }
     side->exchanged += (flags & WANT_IS_LAST) != 0 ? sent : 0;
-    return source_want(source, flags, c);
+    return cells_source_want(source, flags, c);
 }
 
 bool initiator_finish(const struct sync_config *config, struct link *l, uint64_t now_us)
 {
-    struct sync_side *side = l->sync;
+    struct session *side = l->sync;
     if (!side->is_active || !side->is_answered || side->is_pushing || side->list != NULL ||
         side->stream != NULL || !link_bulk_has_room(l)) {
         return false;
@@ -264,7 +265,7 @@ bool initiator_finish(const struct sync_config *config, struct link *l, uint64_t
     if (link_bulk(l, FRAME_SYNC_DONE, payload, c.pos) != RC_OK) {
         return false;
     }
-    side_end(side, config->store, now_us);
+    session_end(side, config->store, now_us);
     config->counters->syncs_finished++;
     config->counters->syncs_vain += side->exchanged == 0;
     return true;

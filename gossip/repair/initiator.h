@@ -6,8 +6,8 @@
  * is listed with no ids, so that the peer sends it whole; all others are streamed together, unless
  * their entries are so few that listing them all is cheaper.
  */
-#ifndef GOSSIP_INITIATOR_H
-#define GOSSIP_INITIATOR_H
+#ifndef GOSSIP_REPAIR_INITIATOR_H
+#define GOSSIP_REPAIR_INITIATOR_H
 
 #include "gossip/repair/session.h"
 

@@ -7,8 +7,8 @@
  * A node whose members are alive but out of its reach (only datagrams pass, say), or that refuse
  * it, goes on joining: what it does not hold it cannot say is not there.
  */
-#ifndef GOSSIP_JOIN_H
-#define GOSSIP_JOIN_H
+#ifndef GOSSIP_REPAIR_JOIN_H
+#define GOSSIP_REPAIR_JOIN_H
 
 #include "gossip/replication/mesh.h"
 

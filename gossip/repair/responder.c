@@ -66,7 +66,7 @@ static void write_group(struct answer *a, uint64_t group)
     cursor_put_u64(&a->c, epochs);
     for (uint32_t i = 0; i < EPOCHS_PER_GROUP; i++) {
         if ((epochs >> i & 1) != 0) {
-            cursor_put_u32(&a->c, digest_short(&own[i], a->peer->key));
+            cursor_put_u32(&a->c, store_digest_short(&own[i], a->peer->key));
             cursor_put_varint(&a->c, own[i].count);
         }
     }
@@ -92,7 +92,7 @@ static void for_differing(struct answer *a, const struct told *told, size_t told
         const bool takes_own = has_own && (i == told_count || group <= told[i].group);
         const bool takes_told = i < told_count && (!has_own || told[i].group <= group);
         const bool is_equal =
-            takes_own && takes_told && told[i].sum == digest_short(&own, a->peer->key);
+            takes_own && takes_told && told[i].sum == store_digest_short(&own, a->peer->key);
         if (!is_equal) {
             each(a, takes_own ? group : told[i].group);
         }
@@ -124,7 +124,7 @@ static enum rc answer_groups(const struct sync_config *config, struct link *l,
 enum rc responder_groups(const struct sync_config *config, struct link *l, struct cursor *c,
                          bool is_refused)
 {
-    struct peer_session *peer = &side_of(l)->peer;
+    struct peer_session *peer = &session_of(l)->peer;
     *peer = (struct peer_session){.is_known = true, .session = cursor_u8(c)};
     peer->cut_s = cursor_u64(c);
     peer->key = cursor_u64(c);
@@ -147,14 +147,14 @@ enum rc responder_groups(const struct sync_config *config, struct link *l, struc
     return answer_groups(config, l, told, count);
 }
 
-static bool is_theirs(const struct sync_side *side, struct cursor *c)
+static bool is_theirs(const struct session *side, struct cursor *c)
 {
     return cursor_u8(c) == side->peer.session && side->peer.is_known && cursor_ok(c);
 }
 
 enum rc responder_scope(struct link *l, struct cursor *c)
 {
-    struct sync_side *side = side_of(l);
+    struct session *side = session_of(l);
     struct scope list = {.rows = NULL}, stream = {.rows = NULL};
     const bool is_known = is_theirs(side, c);
     const uint32_t cells = cursor_u32(c);
@@ -167,14 +167,14 @@ enum rc responder_scope(struct link *l, struct cursor *c)
         rc = RC_MALFORMED;
     } else if (is_known) {
         if (list.count > 0) {
-            side->answer = job_new(JOB_ANSWER, &list);
+            side->answer = epoch_sender_new(EPOCH_SENDER_ANSWER, &list);
             side->answer->session = side->peer.session;
             side->answer->key = side->peer.key;
             side->answer->cut_s = side->peer.cut_s;
         }
         if (stream.count > 0) {
-            side->sink = sink_new(side->peer.session, side->peer.key, side->peer.cut_s, share_bits,
-                                  &stream, cells);
+            side->sink = cells_sink_new(side->peer.session, side->peer.key, side->peer.cut_s,
+                                        share_bits, &stream, cells);
         }
     }
     scope_fini(&list);
@@ -184,7 +184,7 @@ enum rc responder_scope(struct link *l, struct cursor *c)
 
 enum rc responder_list(struct link *l, struct cursor *c)
 {
-    struct sync_side *side = side_of(l);
+    struct session *side = session_of(l);
     const bool is_known = is_theirs(side, c);
     const bool is_last = cursor_u8(c) != 0;
     if (!cursor_ok(c) || cursor_left(c) % 8 != 0) {
@@ -199,7 +199,7 @@ enum rc responder_list(struct link *l, struct cursor *c)
         }
     }
     if (is_last) {
-        side_push(side, side->answer);
+        session_push(side, side->answer);
         side->answer = NULL;
     }
     return RC_OK;
@@ -207,23 +207,23 @@ enum rc responder_list(struct link *l, struct cursor *c)
 
 enum rc responder_cells(struct link *l, struct cursor *c)
 {
-    const struct sync_side *side = side_of(l);
+    const struct session *side = session_of(l);
     if (cursor_left(c) < 10) {
         return RC_MALFORMED;
     }
-    return is_theirs(side, c) && side->sink != NULL ? sink_cells(side->sink, c) : RC_OK;
+    return is_theirs(side, c) && side->sink != NULL ? cells_sink_cells(side->sink, c) : RC_OK;
 }
 
 enum rc responder_done(const struct sync_config *config, struct link *l, struct cursor *c)
 {
-    struct sync_side *side = side_of(l);
+    struct session *side = session_of(l);
     const bool is_known = is_theirs(side, c);
     (void)cursor_u32(c);
     if (!cursor_ok(c) || cursor_left(c) > 0) {
         return RC_MALFORMED;
     }
     if (is_known) {
-        side_forget_peer(side, config->store);
+        session_forget_peer(side, config->store);
         side->responding_until_us = 0;
     }
     return RC_OK;

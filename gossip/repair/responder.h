@@ -4,8 +4,8 @@
  *
  * Left out: which of two sessions begun at once stays (gossip/repair/sync).
  */
-#ifndef GOSSIP_RESPONDER_H
-#define GOSSIP_RESPONDER_H
+#ifndef GOSSIP_REPAIR_RESPONDER_H
+#define GOSSIP_REPAIR_RESPONDER_H
 
 #include "gossip/repair/session.h"
 

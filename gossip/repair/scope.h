@@ -4,8 +4,8 @@
  * Kept and sent as rows of a group and a bit for each of its epochs, ascending by group. Bounded by
  * SCOPE_ROWS_MAX, which is more groups than the protocol's 30 days have.
  */
-#ifndef GOSSIP_SCOPE_H
-#define GOSSIP_SCOPE_H
+#ifndef GOSSIP_REPAIR_SCOPE_H
+#define GOSSIP_REPAIR_SCOPE_H
 
 #include "core/base/cursor.h"
 #include "core/store/store.h"

@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-struct sync_side *side_of(struct link *l)
+struct session *session_of(struct link *l)
 {
     if (l->sync == NULL) {
         l->sync = mem_new(1, sizeof(*l->sync));
@@ -14,7 +14,7 @@ struct sync_side *side_of(struct link *l)
     return l->sync;
 }
 
-void side_push(struct sync_side *side, struct job *j)
+void session_push(struct session *side, struct epoch_sender *j)
 {
     j->next = NULL;
     *(side->jobs == NULL ? &side->jobs : &side->last_job->next) = j;
@@ -22,9 +22,9 @@ void side_push(struct sync_side *side, struct job *j)
     side->job_count++;
 }
 
-static struct job *take_first(struct sync_side *side)
+static struct epoch_sender *take_first(struct session *side)
 {
-    struct job *j = side->jobs;
+    struct epoch_sender *j = side->jobs;
     ASSERT(j != NULL);
     side->jobs = j->next;
     side->last_job = side->jobs == NULL ? NULL : side->last_job;
@@ -32,25 +32,25 @@ static struct job *take_first(struct sync_side *side)
     return j;
 }
 
-void side_pop(struct sync_side *side, struct store *store)
+void session_pop(struct session *side, struct store *store)
 {
-    job_free(take_first(side), store);
+    epoch_sender_free(take_first(side), store);
 }
 
 /* Drops the jobs of one kind. */
-static void drop_jobs(struct sync_side *side, struct store *store, enum job_kind kind)
+static void drop_jobs(struct session *side, struct store *store, enum epoch_sender_kind kind)
 {
     for (uint32_t left = side->job_count; left > 0; left--) {
-        struct job *j = take_first(side);
+        struct epoch_sender *j = take_first(side);
         if (j->kind == kind) {
-            job_free(j, store);
+            epoch_sender_free(j, store);
         } else {
-            side_push(side, j);
+            session_push(side, j);
         }
     }
 }
 
-void side_begin(struct sync_side *side, uint64_t cut_s, uint64_t key, uint64_t now_us)
+void session_begin(struct session *side, uint64_t cut_s, uint64_t key, uint64_t now_us)
 {
     ASSERT(!side->is_active);
     side->is_active = true;
@@ -69,7 +69,7 @@ void side_begin(struct sync_side *side, uint64_t cut_s, uint64_t key, uint64_t n
     side->exchanged = 0;
 }
 
-void side_end(struct sync_side *side, struct store *store, uint64_t now_us)
+void session_end(struct session *side, struct store *store, uint64_t now_us)
 {
     const uint64_t pause_us = 4 * (now_us - side->begun_at_us);
     side->is_active = false;
@@ -79,60 +79,60 @@ void side_end(struct sync_side *side, struct store *store, uint64_t now_us)
     scope_fini(&side->push_scope);
     scope_fini(&side->list_scope);
     scope_fini(&side->stream_scope);
-    source_free(side->list, store);
-    source_free(side->stream, store);
+    cells_source_free(side->list, store);
+    cells_source_free(side->stream, store);
     side->list = NULL;
     side->stream = NULL;
-    drop_jobs(side, store, JOB_PUSH);
+    drop_jobs(side, store, EPOCH_SENDER_PUSH);
 }
 
-void side_abort(struct sync_side *side, struct store *store)
+void session_abort(struct session *side, struct store *store)
 {
     if (side->is_active) {
         side->link->needs_sync = side->link->needs_sync || side->cut_s == SYNC_CUT_ALL;
-        side_end(side, store, side->moved_at_us);
+        session_end(side, store, side->moved_at_us);
     }
 }
 
-void side_forget_peer(struct sync_side *side, struct store *store)
+void session_forget_peer(struct session *side, struct store *store)
 {
     side->peer.is_known = false;
-    sink_free(side->sink, store);
+    cells_sink_free(side->sink, store);
     side->sink = NULL;
-    job_free(side->answer, store);
+    epoch_sender_free(side->answer, store);
     side->answer = NULL;
-    drop_jobs(side, store, JOB_ANSWER);
+    drop_jobs(side, store, EPOCH_SENDER_ANSWER);
 }
 
-void side_drop(struct sync_side *side, struct store *store)
+void session_drop(struct session *side, struct store *store)
 {
-    side_forget_peer(side, store);
-    side_abort(side, store);
-    drop_jobs(side, store, JOB_JOIN);
+    session_forget_peer(side, store);
+    session_abort(side, store);
+    drop_jobs(side, store, EPOCH_SENDER_JOIN);
 }
 
-void side_free(struct sync_side *side, struct store *store)
+void session_free(struct session *side, struct store *store)
 {
     if (side != NULL) {
         ASSERT(!side->is_listed);
-        side_drop(side, store);
+        session_drop(side, store);
         free(side);
     }
 }
 
-bool side_is_idle(const struct sync_side *side)
+bool session_is_idle(const struct session *side)
 {
     return !side->is_active && side->jobs == NULL && side->sink == NULL && side->answer == NULL;
 }
 
-void side_check(const struct sync_side *side)
+void session_check(const struct session *side)
 {
     uint32_t count = 0;
-    for (const struct job *j = side->jobs; j != NULL; j = j->next) {
+    for (const struct epoch_sender *j = side->jobs; j != NULL; j = j->next) {
         count++;
     }
     ASSERT(count == side->job_count && count <= SYNC_JOBS_MAX + 1);
     ASSERT(side->is_active || (side->list == NULL && side->stream == NULL && !side->is_pushing));
     ASSERT(side->link->sync == side);
-    ASSERT(side_is_idle(side) || side->is_listed);
+    ASSERT(session_is_idle(side) || side->is_listed);
 }

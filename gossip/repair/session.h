@@ -3,8 +3,8 @@
  * and what the peer's session and joins have asked for. What is under way is worked off in steps,
  * one kind after the other, so that a long stream does not hold up a joining node.
  */
-#ifndef GOSSIP_SYNC_SIDE_H
-#define GOSSIP_SYNC_SIDE_H
+#ifndef GOSSIP_REPAIR_SESSION_H
+#define GOSSIP_REPAIR_SESSION_H
 
 #include "gossip/repair/cells.h"
 #include "gossip/repair/epoch_sender.h"
@@ -32,7 +32,7 @@ enum {
 struct sync_config {
     struct store *store;
     struct mesh *mesh;
-    struct replica *replica;
+    struct quorum *quorum;
     struct outbox *outbox;
     struct engine_counters *counters;
     const char *enclave;   /* ours */
@@ -40,8 +40,9 @@ struct sync_config {
 };
 
 enum {
-    SIDE_RESPONDING_US = 2 * 1000 * 1000, /* after a peer's message, before a session of our own */
-    SIDE_WORKS = 4,                       /* kinds of work: jobs, list, stream, sink */
+    SESSION_RESPONDING_US =
+        2 * 1000 * 1000, /* after a peer's message, before a session of our own */
+    SESSION_WORKS = 4,   /* kinds of work: jobs, list, stream, sink */
 };
 
 /* What the peer compares with us in the session that it began. */
@@ -51,9 +52,9 @@ struct peer_session {
     uint64_t cut_s, key;
 };
 
-struct sync_side {
+struct session {
     struct link *link;
-    struct sync_side *next; /* in the list of those with something under way */
+    struct session *next; /* in the list of those with something under way */
     bool is_listed;
     uint32_t work_at; /* the kind of work that has its turn */
 
@@ -68,46 +69,46 @@ struct sync_side {
     uint64_t list_entries, stream_entries; /* the larger of both sides' */
     uint32_t groups, groups_differing;     /* of ours, and as answered */
     uint32_t epochs, epochs_differing;     /* of both in differing groups */
-    bool is_pushing;                       /* a JOB_PUSH is among the jobs */
-    struct source *list, *stream;
+    bool is_pushing;                       /* a EPOCH_SENDER_PUSH is among the jobs */
+    struct cells_source *list, *stream;
     uint64_t exchanged; /* records, both ways, of the session */
 
     struct peer_session peer;
-    struct sink *sink;
-    struct job *answer; /* its list has not come whole yet */
+    struct cells_sink *sink;
+    struct epoch_sender *answer; /* its list has not come whole yet */
 
-    struct job *jobs; /* oldest first */
-    struct job *last_job;
+    struct epoch_sender *jobs; /* oldest first */
+    struct epoch_sender *last_job;
     uint32_t job_count;
     uint64_t progress; /* the link's, when last looked at */
 };
 
 /* The link's side, made when there is none. */
-struct sync_side *side_of(struct link *l);
+struct session *session_of(struct link *l);
 
 /* NULL is ignored. The owner has taken it out of its list. */
-void side_free(struct sync_side *side, struct store *store);
+void session_free(struct session *side, struct store *store);
 
-void side_begin(struct sync_side *side, uint64_t cut_s, uint64_t key, uint64_t now_us);
-void side_end(struct sync_side *side, struct store *store, uint64_t now_us);
+void session_begin(struct session *side, uint64_t cut_s, uint64_t key, uint64_t now_us);
+void session_end(struct session *side, struct store *store, uint64_t now_us);
 
 /* Ends our session, if there is one, before it is done: what it was begun for after a loss is still
  * to be done, so the link needs another one then. */
-void side_abort(struct sync_side *side, struct store *store);
+void session_abort(struct session *side, struct store *store);
 
 /* Drops what the peer's session has asked for; streams to a joining node stay. */
-void side_forget_peer(struct sync_side *side, struct store *store);
+void session_forget_peer(struct session *side, struct store *store);
 
 /* Drops everything. */
-void side_drop(struct sync_side *side, struct store *store);
+void session_drop(struct session *side, struct store *store);
 
 /* The job is owned by the side from then on. */
-void side_push(struct sync_side *side, struct job *j);
-void side_pop(struct sync_side *side, struct store *store);
+void session_push(struct session *side, struct epoch_sender *j);
+void session_pop(struct session *side, struct store *store);
 
 /* Something is under way, here or with the peer. */
-bool side_is_idle(const struct sync_side *side);
+bool session_is_idle(const struct session *side);
 
-void side_check(const struct sync_side *side);
+void session_check(const struct session *side);
 
 #endif

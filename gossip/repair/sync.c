@@ -16,9 +16,9 @@ struct sync {
     struct sync_config config;
     struct series keys;
     struct join join;
-    struct sync_side *sides; /* those with something under way; the first has its turn */
-    bool is_busy;            /* the last turn left work that could go on at once */
-    uint64_t tell_at_us;     /* when the root is told to the links; UINT64_MAX: not at all */
+    struct session *sides; /* those with something under way; the first has its turn */
+    bool is_busy;          /* the last turn left work that could go on at once */
+    uint64_t tell_at_us;   /* when the root is told to the links; UINT64_MAX: not at all */
     uint64_t tell_again_at_us;
 };
 
@@ -39,7 +39,7 @@ void sync_free(struct sync *s)
 
 /* ---- Who has something to do ---- */
 
-static void enlist(struct sync *s, struct sync_side *side)
+static void enlist(struct sync *s, struct session *side)
 {
     if (!side->is_listed) {
         side->next = s->sides;
@@ -48,9 +48,9 @@ static void enlist(struct sync *s, struct sync_side *side)
     }
 }
 
-static void unlist(struct sync *s, struct sync_side *side)
+static void unlist(struct sync *s, struct session *side)
 {
-    for (struct sync_side **at = &s->sides; *at != NULL; at = &(*at)->next) {
+    for (struct session **at = &s->sides; *at != NULL; at = &(*at)->next) {
         if (*at == side) {
             *at = side->next;
             side->is_listed = false;
@@ -62,11 +62,11 @@ static void unlist(struct sync *s, struct sync_side *side)
 /* The first one goes to the end. */
 static void rotate(struct sync *s)
 {
-    struct sync_side *first = s->sides;
+    struct session *first = s->sides;
     if (first == NULL || first->next == NULL) {
         return;
     }
-    struct sync_side **end = &s->sides;
+    struct session **end = &s->sides;
     while (*end != NULL) {
         end = &(*end)->next;
     }
@@ -79,7 +79,7 @@ void sync_link_gone(struct sync *s, struct link *l)
 {
     if (l->sync != NULL) {
         unlist(s, l->sync);
-        side_free(l->sync, s->config.store);
+        session_free(l->sync, s->config.store);
         l->sync = NULL;
     }
     join_link_gone(&s->join, l->id);
@@ -88,9 +88,9 @@ void sync_link_gone(struct sync *s, struct link *l)
 /* ---- Sessions ---- */
 
 /* Another session of ours is getting on. */
-static bool is_occupied(const struct sync *s, const struct sync_side *except, uint64_t now_us)
+static bool is_occupied(const struct sync *s, const struct session *except, uint64_t now_us)
 {
-    for (const struct sync_side *side = s->sides; side != NULL; side = side->next) {
+    for (const struct session *side = s->sides; side != NULL; side = side->next) {
         if (side != except && side->is_active && now_us - side->moved_at_us < SYNC_SLOW_US) {
             return true;
         }
@@ -100,8 +100,8 @@ static bool is_occupied(const struct sync *s, const struct sync_side *except, ui
 
 enum rc sync_start(struct sync *s, struct link *l, uint64_t cut_s, uint64_t now_us)
 {
-    struct sync_side *side = side_of(l);
-    if (l->state != LINK_OPEN || l->is_conflict || !side_is_idle(side) ||
+    struct session *side = session_of(l);
+    if (l->state != LINK_OPEN || l->is_conflict || !session_is_idle(side) ||
         now_us < side->not_before_us || now_us < side->responding_until_us ||
         is_occupied(s, side, now_us) ||
         initiator_begin(&s->config, l, cut_s, series_next(&s->keys), now_us) != RC_OK) {
@@ -115,7 +115,7 @@ enum rc sync_start(struct sync *s, struct link *l, uint64_t cut_s, uint64_t now_
 
 void sync_hurry(const struct link *l)
 {
-    struct sync_side *side = l->sync;
+    struct session *side = l->sync;
     if (side != NULL && side->soonest_us < side->not_before_us) {
         side->not_before_us = side->soonest_us;
     }
@@ -123,7 +123,7 @@ void sync_hurry(const struct link *l)
 
 static void finish_if_done(struct sync *s, struct link *l, uint64_t now_us)
 {
-    const struct sync_side *side = l->sync;
+    const struct session *side = l->sync;
     if (!initiator_finish(&s->config, l, now_us) || side->exchanged == 0) {
         return;
     }
@@ -140,11 +140,11 @@ static void finish_if_done(struct sync *s, struct link *l, uint64_t now_us)
 static enum rc take_groups(struct sync *s, struct link *l, struct cursor *c,
                            const struct uuid *self, uint64_t now_us)
 {
-    struct sync_side *side = side_of(l);
+    struct session *side = session_of(l);
     const bool is_refused = side->is_active && uuid_compare(self, &l->member->uuid) < 0;
-    side_forget_peer(side, s->config.store);
+    session_forget_peer(side, s->config.store);
     if (!is_refused) {
-        side_abort(side, s->config.store);
+        session_abort(side, s->config.store);
     }
     const enum rc rc = responder_groups(&s->config, l, c, is_refused);
     if (is_refused) {
@@ -152,25 +152,25 @@ static enum rc take_groups(struct sync *s, struct link *l, struct cursor *c,
         l->needs_sync = l->needs_sync || side->peer.cut_s == SYNC_CUT_ALL;
         side->peer.is_known = false;
     } else {
-        side->responding_until_us = now_us + SIDE_RESPONDING_US;
+        side->responding_until_us = now_us + SESSION_RESPONDING_US;
     }
     return rc;
 }
 
 static enum rc take_join(struct sync *s, struct link *l, struct cursor *c)
 {
-    struct sync_side *side = side_of(l);
+    struct session *side = session_of(l);
     const uint8_t part = cursor_u8(c);
     const uint8_t of = cursor_u8(c);
     if (!cursor_ok(c) || of == 0 || part >= of || side->job_count >= SYNC_JOBS_MAX) {
         return RC_MALFORMED;
     }
     struct scope scope = {.rows = NULL};
-    job_select_part(&scope, s->config.store, part, of);
-    struct job *j = job_new(JOB_JOIN, &scope);
+    epoch_sender_select_part(&scope, s->config.store, part, of);
+    struct epoch_sender *j = epoch_sender_new(EPOCH_SENDER_JOIN, &scope);
     j->join_part = part;
     j->join_of = of;
-    side_push(side, j);
+    session_push(side, j);
     return RC_OK;
 }
 
@@ -206,18 +206,18 @@ static enum rc take_frame(struct sync *s, struct link *l, enum frame_type type, 
 enum rc sync_frame(struct sync *s, struct link *l, enum frame_type type, struct cursor *payload,
                    const struct uuid *self, uint64_t now_us)
 {
-    struct sync_side *side = side_of(l);
+    struct session *side = session_of(l);
     const uint64_t bytes = l->bulk_frames_bytes;
     side->moved_at_us = now_us;
     const enum rc rc = take_frame(s, l, type, payload, self, now_us);
     finish_if_done(s, l, now_us);
     s->config.counters->sync_bytes_sent += l->bulk_frames_bytes - bytes;
-    if (!side_is_idle(side)) {
+    if (!session_is_idle(side)) {
         enlist(s, side);
         s->is_busy = true;
     }
     if (side->responding_until_us > 0) {
-        side->responding_until_us = now_us + SIDE_RESPONDING_US;
+        side->responding_until_us = now_us + SESSION_RESPONDING_US;
     }
     mesh_ask_output(s->config.mesh, l);
     return rc;
@@ -225,61 +225,61 @@ enum rc sync_frame(struct sync *s, struct link *l, enum frame_type type, struct 
 
 /* ---- Work ---- */
 
-static enum rc step_jobs(struct sync *s, struct sync_side *side, const struct job_env *env)
+static enum rc step_jobs(struct sync *s, struct session *side, const struct epoch_sender_env *env)
 {
-    struct job *j = side->jobs;
+    struct epoch_sender *j = side->jobs;
     if (j == NULL) {
         return RC_FULL;
     }
-    const enum rc rc = job_step(j, env);
+    const enum rc rc = epoch_sender_step(j, env);
     if (rc == RC_OK) {
-        side->exchanged += j->kind == JOB_PUSH ? j->sent : 0;
-        side->is_pushing = side->is_pushing && j->kind != JOB_PUSH;
-        side_pop(side, s->config.store);
+        side->exchanged += j->kind == EPOCH_SENDER_PUSH ? j->sent : 0;
+        side->is_pushing = side->is_pushing && j->kind != EPOCH_SENDER_PUSH;
+        session_pop(side, s->config.store);
     }
     return rc;
 }
 
-static enum rc step_source(struct sync *s, struct sync_side *side, const struct job_env *env,
-                           struct source **source)
+static enum rc step_source(struct sync *s, struct session *side, const struct epoch_sender_env *env,
+                           struct cells_source **source)
 {
     if (*source == NULL) {
         return RC_FULL;
     }
-    const enum rc rc = source_step(*source, env);
+    const enum rc rc = cells_source_step(*source, env);
     if (rc == RC_OK) {
         side->exchanged += (*source)->sent;
-        source_free(*source, s->config.store);
+        cells_source_free(*source, s->config.store);
         *source = NULL;
     }
     return rc;
 }
 
 /* Only so many streams are taken in at a time: each has a column of ids. */
-static bool may_take_in(const struct sync *s, const struct sync_side *side)
+static bool may_take_in(const struct sync *s, const struct session *side)
 {
     uint32_t begun = 0;
-    for (const struct sync_side *other = s->sides; other != NULL; other = other->next) {
+    for (const struct session *other = s->sides; other != NULL; other = other->next) {
         begun += other != side && other->sink != NULL && other->sink->column.block_count > 0;
     }
     return side->sink->column.block_count > 0 || begun < SYNC_SINKS_MAX;
 }
 
-static enum rc step_sink(struct sync *s, struct sync_side *side, const struct job_env *env)
+static enum rc step_sink(struct sync *s, struct session *side, const struct epoch_sender_env *env)
 {
     if (side->sink == NULL || !may_take_in(s, side)) {
         return RC_FULL;
     }
-    const enum rc rc = sink_step(side->sink, env);
+    const enum rc rc = cells_sink_step(side->sink, env);
     if (rc == RC_OK) {
-        sink_free(side->sink, s->config.store);
+        cells_sink_free(side->sink, s->config.store);
         side->sink = NULL;
     }
     return rc;
 }
 
-static enum rc step_kind(struct sync *s, struct sync_side *side, uint32_t kind,
-                         const struct job_env *env)
+static enum rc step_kind(struct sync *s, struct session *side, uint32_t kind,
+                         const struct epoch_sender_env *env)
 {
     switch (kind) {
     case 0:
@@ -294,21 +294,21 @@ static enum rc step_kind(struct sync *s, struct sync_side *side, uint32_t kind,
 }
 
 /* One step of the side's work, of the kind whose turn it is; false when none could be done. */
-static bool work(struct sync *s, struct sync_side *side, uint64_t now_us, uint64_t now_ms)
+static bool work(struct sync *s, struct session *side, uint64_t now_us, uint64_t now_ms)
 {
     struct link *l = side->link;
-    const struct job_env env = {
+    const struct epoch_sender_env env = {
         .store = s->config.store,
         .link = l,
-        .replica = s->config.replica,
+        .quorum = s->config.quorum,
         .counters = s->config.counters,
         .now_ms = now_ms,
     };
     const uint64_t bytes = l->bulk_frames_bytes;
     enum rc rc = RC_FULL;
-    for (uint32_t i = 0; i < SIDE_WORKS && rc == RC_FULL; i++) {
+    for (uint32_t i = 0; i < SESSION_WORKS && rc == RC_FULL; i++) {
         const uint32_t kind = side->work_at;
-        side->work_at = (kind + 1) % SIDE_WORKS;
+        side->work_at = (kind + 1) % SESSION_WORKS;
         rc = step_kind(s, side, kind, &env);
     }
     if (rc != RC_FULL) {
@@ -321,29 +321,29 @@ static bool work(struct sync *s, struct sync_side *side, uint64_t now_us, uint64
 }
 
 /* Gives up what does not move any more. */
-static void look_for_stall(const struct sync *s, struct sync_side *side, uint64_t now_us)
+static void look_for_stall(const struct sync *s, struct session *side, uint64_t now_us)
 {
     if (side->progress != side->link->progress) {
         side->progress = side->link->progress;
         side->moved_at_us = now_us;
     }
     if (now_us - side->moved_at_us > SYNC_STALL_US) {
-        side_drop(side, s->config.store);
+        session_drop(side, s->config.store);
     } else if (now_us - side->begun_at_us > SYNC_LENGTH_MAX_US) {
-        side_abort(side, s->config.store);
+        session_abort(side, s->config.store);
     }
 }
 
 /* Those with nothing under way any more leave the list. True when one is needed anew. */
 static bool tidy(struct sync *s, uint64_t now_us)
 {
-    struct sync_side **at = &s->sides;
+    struct session **at = &s->sides;
     bool is_needed = false;
     while (*at != NULL) {
-        struct sync_side *side = *at;
+        struct session *side = *at;
         look_for_stall(s, side, now_us);
         is_needed = is_needed || (side->link->needs_sync && !side->is_active);
-        if (side_is_idle(side)) {
+        if (session_is_idle(side)) {
             *at = side->next;
             side->is_listed = false;
             link_bulk_rest(side->link);
@@ -358,7 +358,7 @@ static bool tidy(struct sync *s, uint64_t now_us)
 static void work_some(struct sync *s, uint64_t now_us, uint64_t now_ms)
 {
     uint32_t sides = 0;
-    for (const struct sync_side *side = s->sides; side != NULL; side = side->next) {
+    for (const struct session *side = s->sides; side != NULL; side = side->next) {
         sides++;
     }
     s->is_busy = false;
@@ -470,13 +470,13 @@ void sync_join_alone(struct sync *s)
 
 void sync_check(const struct sync *s)
 {
-    for (const struct sync_side *side = s->sides; side != NULL; side = side->next) {
+    for (const struct session *side = s->sides; side != NULL; side = side->next) {
         ASSERT(side->is_listed);
     }
     uint32_t slot = 0;
     for (struct link *l; (l = mesh_next(s->config.mesh, &slot)) != NULL; slot++) {
         if (l->sync != NULL) {
-            side_check(l->sync);
+            session_check(l->sync);
         }
     }
 }

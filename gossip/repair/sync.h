@@ -20,8 +20,8 @@
  * All work is done in sync_turn(), a few steps of under a millisecond at a time, by those links
  * that have any.
  */
-#ifndef GOSSIP_SYNC_H
-#define GOSSIP_SYNC_H
+#ifndef GOSSIP_REPAIR_SYNC_H
+#define GOSSIP_REPAIR_SYNC_H
 
 #include "core/store/store.h"
 #include "gossip/repair/session.h"

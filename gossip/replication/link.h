@@ -10,8 +10,8 @@
  * (gossip/engine, gossip/repair/sync), who waits for an acknowledgement
  * (gossip/replication/quorum).
  */
-#ifndef GOSSIP_LINK_H
-#define GOSSIP_LINK_H
+#ifndef GOSSIP_REPLICATION_LINK_H
+#define GOSSIP_REPLICATION_LINK_H
 
 #include "core/base/addr.h"
 #include "core/base/buf.h"
@@ -135,7 +135,7 @@ struct link {
     bool is_role_told;
     bool is_tree;    /* was of a broadcast tree once, and stays so: what is too much is pruned */
     struct buf news; /* entries of the next TREE_HAVE */
-    struct sync_side *sync; /* gossip/repair/sync's; NULL until it is needed */
+    struct session *sync; /* gossip/repair/sync's; NULL until it is needed */
 };
 
 /* Makes a free slot usable. */

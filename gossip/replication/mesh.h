@@ -10,8 +10,8 @@
  * Left out: who is to be linked (gossip/replication/overlay, gossip/spread.c), and when a link that
  * nobody wants any more ends (gossip/peer.c).
  */
-#ifndef GOSSIP_MESH_H
-#define GOSSIP_MESH_H
+#ifndef GOSSIP_REPLICATION_MESH_H
+#define GOSSIP_REPLICATION_MESH_H
 
 #include "gossip/membership/swim.h"
 #include "gossip/replication/link.h"

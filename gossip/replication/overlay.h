@@ -14,8 +14,8 @@
  * Invariant (overlay_check()): the members are sorted and differ; each ring's ends are the nearest
  * both ways. Left out: links, and who is alive.
  */
-#ifndef GOSSIP_OVERLAY_H
-#define GOSSIP_OVERLAY_H
+#ifndef GOSSIP_REPLICATION_OVERLAY_H
+#define GOSSIP_REPLICATION_OVERLAY_H
 
 #include "core/base/uuid.h"
 

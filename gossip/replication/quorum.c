@@ -12,8 +12,8 @@ enum { SLOT_BITS = 16, SLOT_MASK = (1 << SLOT_BITS) - 1, SLOTS_MIN = 16, INDEX_S
 
 struct slot {
     struct waiting write;
-    struct uuid members[REPLICA_PARTS_MAX]; /* that have a part in it, and which */
-    uint8_t parts[REPLICA_PARTS_MAX];
+    struct uuid members[QUORUM_PARTS_MAX]; /* that have a part in it, and which */
+    uint8_t parts[QUORUM_PARTS_MAX];
     uint8_t part_count;
     uint16_t use;
     bool is_used;
@@ -21,7 +21,7 @@ struct slot {
     uint32_t same_hash;    /* next slot in its chain of the index */
 };
 
-struct replica {
+struct quorum {
     uint64_t timeout_us;
     struct outbox *outbox;
     struct slot *slots;
@@ -33,15 +33,15 @@ struct replica {
     uint64_t quorum_total, pending_total;
 };
 
-struct replica *replica_new(uint64_t timeout_us, struct outbox *outbox)
+struct quorum *quorum_new(uint64_t timeout_us, struct outbox *outbox)
 {
-    struct replica *r = mem_new(1, sizeof(*r));
+    struct quorum *r = mem_new(1, sizeof(*r));
     r->timeout_us = timeout_us;
     r->outbox = outbox;
     return r;
 }
 
-void replica_free(struct replica *r)
+void quorum_free(struct quorum *r)
 {
     if (r == NULL) {
         return;
@@ -53,17 +53,17 @@ void replica_free(struct replica *r)
     free(r);
 }
 
-uint32_t replica_quorum(uint32_t members, uint32_t factor)
+uint32_t quorum_size(uint32_t members, uint32_t factor)
 {
     return (members < factor ? members : factor) / 2 + 1;
 }
 
-static uint32_t waiter_of(const struct replica *r, uint32_t slot)
+static uint32_t waiter_of(const struct quorum *r, uint32_t slot)
 {
     return (uint32_t)r->slots[slot].use << SLOT_BITS | slot;
 }
 
-static uint32_t slot_of(const struct replica *r, uint32_t waiter)
+static uint32_t slot_of(const struct quorum *r, uint32_t waiter)
 {
     const uint32_t slot = waiter & SLOT_MASK;
     const bool is_ours = slot != 0 && slot < r->slot_count && r->slots[slot].is_used &&
@@ -71,12 +71,12 @@ static uint32_t slot_of(const struct replica *r, uint32_t waiter)
     return is_ours ? slot : 0;
 }
 
-static uint32_t *chain_of(struct replica *r, uint64_t record_id)
+static uint32_t *chain_of(struct quorum *r, uint64_t record_id)
 {
     return &r->index[record_id % INDEX_SIZE];
 }
 
-static void grow(struct replica *r)
+static void grow(struct quorum *r)
 {
     const uint32_t count = r->slot_count == 0 ? SLOTS_MIN : 2 * r->slot_count;
     r->slots = mem_resize(r->slots, count, sizeof(*r->slots));
@@ -88,11 +88,11 @@ static void grow(struct replica *r)
     r->slot_count = count;
 }
 
-enum rc replica_wait(struct replica *r, const struct waiting *write, uint64_t now_us,
-                     uint32_t *ret_waiter)
+enum rc quorum_wait(struct quorum *r, const struct waiting *write, uint64_t now_us,
+                    uint32_t *ret_waiter)
 {
-    ASSERT(write->quorum > 1 && write->quorum - 1 <= REPLICA_HOLDERS_MAX);
-    if (r->count == REPLICA_WAITING_MAX) {
+    ASSERT(write->quorum > 1 && write->quorum - 1 <= QUORUM_HOLDERS_MAX);
+    if (r->count == QUORUM_WAITING_MAX) {
         return RC_OVERLOADED;
     }
     if (r->free_head == 0) {
@@ -121,13 +121,13 @@ enum rc replica_wait(struct replica *r, const struct waiting *write, uint64_t no
     return RC_OK;
 }
 
-const struct waiting *replica_at(const struct replica *r, uint32_t waiter)
+const struct waiting *quorum_at(const struct quorum *r, uint32_t waiter)
 {
     const uint32_t slot = slot_of(r, waiter);
     return slot == 0 ? NULL : &r->slots[slot].write;
 }
 
-uint32_t replica_find(const struct replica *r, uint64_t record_id, const struct version *version)
+uint32_t quorum_find(const struct quorum *r, uint64_t record_id, const struct version *version)
 {
     for (uint32_t i = r->index[record_id % INDEX_SIZE]; i != 0; i = r->slots[i].same_hash) {
         const struct waiting *write = &r->slots[i].write;
@@ -138,7 +138,7 @@ uint32_t replica_find(const struct replica *r, uint64_t record_id, const struct 
     return 0;
 }
 
-static void settle(struct replica *r, uint32_t slot, enum put_status status)
+static void settle(struct quorum *r, uint32_t slot, enum put_status status)
 {
     struct slot *s = &r->slots[slot];
     const struct put_done done = {
@@ -175,31 +175,31 @@ static uint32_t find_part(const struct slot *s, const struct uuid *member)
     return at;
 }
 
-/* Room for one more, REPLICA_PARTS_MAX: none. When all places are taken, a holder gets that of one
+/* Room for one more, QUORUM_PARTS_MAX: none. When all places are taken, a holder gets that of one
  * that does not hold the write: holders are never so many. */
-static uint32_t new_part(struct slot *s, enum replica_part part)
+static uint32_t new_part(struct slot *s, enum quorum_part part)
 {
-    if (s->part_count < REPLICA_PARTS_MAX) {
+    if (s->part_count < QUORUM_PARTS_MAX) {
         return s->part_count++;
     }
     uint32_t at = 0;
-    while (at < REPLICA_PARTS_MAX &&
-           (part == REPLICA_HOLDS ? s->parts[at] == REPLICA_HOLDS : s->parts[at] != REPLICA_NONE)) {
+    while (at < QUORUM_PARTS_MAX &&
+           (part == QUORUM_HOLDS ? s->parts[at] == QUORUM_HOLDS : s->parts[at] != QUORUM_NONE)) {
         at++;
     }
     return at;
 }
 
 /* False when there was nothing to change, or no room. */
-static bool set_part(struct slot *s, const struct uuid *member, enum replica_part part)
+static bool set_part(struct slot *s, const struct uuid *member, enum quorum_part part)
 {
     uint32_t at = find_part(s, member);
     if (at == s->part_count) {
-        at = part == REPLICA_NONE ? REPLICA_PARTS_MAX : new_part(s, part);
-    } else if (s->parts[at] == REPLICA_HOLDS || s->parts[at] == part) {
+        at = part == QUORUM_NONE ? QUORUM_PARTS_MAX : new_part(s, part);
+    } else if (s->parts[at] == QUORUM_HOLDS || s->parts[at] == part) {
         return false;
     }
-    if (at == REPLICA_PARTS_MAX) {
+    if (at == QUORUM_PARTS_MAX) {
         return false;
     }
     s->members[at] = *member;
@@ -207,34 +207,34 @@ static bool set_part(struct slot *s, const struct uuid *member, enum replica_par
     return true;
 }
 
-void replica_held(struct replica *r, uint32_t waiter, const struct uuid *member)
+void quorum_held(struct quorum *r, uint32_t waiter, const struct uuid *member)
 {
     const uint32_t slot = slot_of(r, waiter);
     struct slot *s = slot == 0 ? NULL : &r->slots[slot];
-    if (s != NULL && set_part(s, member, REPLICA_HOLDS) && ++s->write.have == s->write.quorum) {
+    if (s != NULL && set_part(s, member, QUORUM_HOLDS) && ++s->write.have == s->write.quorum) {
         settle(r, slot, PUT_QUORUM);
     }
 }
 
-void replica_note(struct replica *r, uint32_t waiter, const struct uuid *member,
-                  enum replica_part part)
+void quorum_note(struct quorum *r, uint32_t waiter, const struct uuid *member,
+                 enum quorum_part part)
 {
-    ASSERT(part != REPLICA_HOLDS);
+    ASSERT(part != QUORUM_HOLDS);
     const uint32_t slot = slot_of(r, waiter);
     if (slot != 0) {
         (void)set_part(&r->slots[slot], member, part);
     }
 }
 
-enum replica_part replica_part(const struct replica *r, uint32_t waiter, const struct uuid *member)
+enum quorum_part quorum_part(const struct quorum *r, uint32_t waiter, const struct uuid *member)
 {
     const uint32_t slot = slot_of(r, waiter);
     const struct slot *s = slot == 0 ? NULL : &r->slots[slot];
     const uint32_t at = s == NULL ? 0 : find_part(s, member);
-    return s == NULL || at == s->part_count ? REPLICA_NONE : (enum replica_part)s->parts[at];
+    return s == NULL || at == s->part_count ? QUORUM_NONE : (enum quorum_part)s->parts[at];
 }
 
-uint32_t replica_parts(const struct replica *r, uint32_t waiter, enum replica_part part)
+uint32_t quorum_parts(const struct quorum *r, uint32_t waiter, enum quorum_part part)
 {
     const uint32_t slot = slot_of(r, waiter);
     uint32_t count = 0;
@@ -244,20 +244,20 @@ uint32_t replica_parts(const struct replica *r, uint32_t waiter, enum replica_pa
     return count;
 }
 
-const struct uuid *replica_next_settled(const struct replica *r, uint32_t waiter, uint32_t *at)
+const struct uuid *quorum_next_settled(const struct quorum *r, uint32_t waiter, uint32_t *at)
 {
     const uint32_t slot = slot_of(r, waiter);
     while (slot != 0 && *at < r->slots[slot].part_count) {
         const struct slot *s = &r->slots[slot];
         const uint32_t i = (*at)++;
-        if (s->parts[i] == REPLICA_HOLDS || s->parts[i] == REPLICA_REFUSED) {
+        if (s->parts[i] == QUORUM_HOLDS || s->parts[i] == QUORUM_REFUSED) {
             return &s->members[i];
         }
     }
     return NULL;
 }
 
-void replica_give_up(struct replica *r, uint32_t waiter)
+void quorum_give_up(struct quorum *r, uint32_t waiter)
 {
     const uint32_t slot = slot_of(r, waiter);
     if (slot != 0) {
@@ -265,19 +265,19 @@ void replica_give_up(struct replica *r, uint32_t waiter)
     }
 }
 
-uint32_t replica_first(const struct replica *r)
+uint32_t quorum_first(const struct quorum *r)
 {
     return r->oldest == 0 ? 0 : waiter_of(r, r->oldest);
 }
 
-uint32_t replica_next(const struct replica *r, uint32_t waiter)
+uint32_t quorum_next(const struct quorum *r, uint32_t waiter)
 {
     const uint32_t slot = slot_of(r, waiter);
     const uint32_t next = slot == 0 ? 0 : r->slots[slot].newer;
     return next == 0 ? 0 : waiter_of(r, next);
 }
 
-uint32_t replica_expire(struct replica *r, uint64_t now_us)
+uint32_t quorum_expire(struct quorum *r, uint64_t now_us)
 {
     uint32_t count = 0;
     while (r->oldest != 0 && r->slots[r->oldest].write.deadline_us <= now_us) {
@@ -287,27 +287,27 @@ uint32_t replica_expire(struct replica *r, uint64_t now_us)
     return count;
 }
 
-uint64_t replica_deadline(const struct replica *r)
+uint64_t quorum_deadline(const struct quorum *r)
 {
     return r->oldest == 0 ? UINT64_MAX : r->slots[r->oldest].write.deadline_us;
 }
 
-uint32_t replica_count(const struct replica *r)
+uint32_t quorum_count(const struct quorum *r)
 {
     return r->count;
 }
 
-uint64_t replica_quorum_total(const struct replica *r)
+uint64_t quorum_reached_total(const struct quorum *r)
 {
     return r->quorum_total;
 }
 
-uint64_t replica_pending_total(const struct replica *r)
+uint64_t quorum_pending_total(const struct quorum *r)
 {
     return r->pending_total;
 }
 
-void replica_check(const struct replica *r)
+void quorum_check(const struct quorum *r)
 {
     uint32_t count = 0;
     uint64_t deadline_us = 0;
@@ -315,9 +315,9 @@ void replica_check(const struct replica *r)
         const struct slot *s = &r->slots[i];
         ASSERT(s->is_used);
         ASSERT(s->write.have >= 1 && s->write.have < s->write.quorum);
-        ASSERT(replica_parts(r, waiter_of(r, i), REPLICA_HOLDS) + 1 == s->write.have);
+        ASSERT(quorum_parts(r, waiter_of(r, i), QUORUM_HOLDS) + 1 == s->write.have);
         ASSERT(s->write.deadline_us >= deadline_us);
-        ASSERT(replica_find(r, s->write.record_id, &s->write.version) != 0);
+        ASSERT(quorum_find(r, s->write.record_id, &s->write.version) != 0);
         deadline_us = s->write.deadline_us;
         count++;
     }

@@ -7,8 +7,8 @@
  * equally long, so the oldest is the next to time out. The quorum is fixed when the write arrives
  * and is never lowered. Whether it can still be reached is the caller's to say (gossip/voters.c).
  */
-#ifndef GOSSIP_REPLICA_H
-#define GOSSIP_REPLICA_H
+#ifndef GOSSIP_REPLICATION_QUORUM_H
+#define GOSSIP_REPLICATION_QUORUM_H
 
 #include "core/base/rc.h"
 #include "core/base/uuid.h"
@@ -19,28 +19,28 @@
 #include <stdint.h>
 
 enum {
-    REPLICA_WAITING_MAX = 65535, /* beyond, clients are told to come back */
+    QUORUM_WAITING_MAX = 65535, /* beyond, clients are told to come back */
     REPLICATION_FACTOR_MAX = 63,
-    REPLICA_HOLDERS_MAX = REPLICATION_FACTOR_MAX / 2,
-    REPLICA_PARTS_MAX = 96, /* holders, and more neighbours than an enclave of any size has */
+    QUORUM_HOLDERS_MAX = REPLICATION_FACTOR_MAX / 2,
+    QUORUM_PARTS_MAX = 96, /* holders, and more neighbours than an enclave of any size has */
 };
 
-struct replica;
+struct quorum;
 
 /* `timeout_us` is how long a write waits for its quorum. Never NULL. */
-struct replica *replica_new(uint64_t timeout_us, struct outbox *outbox);
-void replica_free(struct replica *r);
+struct quorum *quorum_new(uint64_t timeout_us, struct outbox *outbox);
+void quorum_free(struct quorum *r);
 
 /* The quorum among `members`: min(members, factor) / 2 + 1. */
-uint32_t replica_quorum(uint32_t members, uint32_t factor);
+uint32_t quorum_size(uint32_t members, uint32_t factor);
 
 /* What a member has to do with a waiting write. */
-enum replica_part {
-    REPLICA_NONE,    /* nothing, or it was sent in a small enclave, where all are */
-    REPLICA_ASKED,   /* in a large one: it was sent or announced to it, to be acknowledged */
-    REPLICA_PUT_OFF, /* it cannot take it yet, and is to be sent it again */
-    REPLICA_REFUSED, /* it is full */
-    REPLICA_HOLDS,
+enum quorum_part {
+    QUORUM_NONE,    /* nothing, or it was sent in a small enclave, where all are */
+    QUORUM_ASKED,   /* in a large one: it was sent or announced to it, to be acknowledged */
+    QUORUM_PUT_OFF, /* it cannot take it yet, and is to be sent it again */
+    QUORUM_REFUSED, /* it is full */
+    QUORUM_HOLDS,
 };
 
 /* A waiting write, for those who send it. */
@@ -60,51 +60,51 @@ struct waiting {
 
 /*
  * Registers a write that needs quorum - 1 more holders (quorum > 1); *ret_waiter names it until it
- * is settled. RC_OVERLOADED when REPLICA_WAITING_MAX wait.
+ * is settled. RC_OVERLOADED when QUORUM_WAITING_MAX wait.
  */
-MUST_USE enum rc replica_wait(struct replica *r, const struct waiting *write, uint64_t now_us,
-                              uint32_t *ret_waiter);
+MUST_USE enum rc quorum_wait(struct quorum *r, const struct waiting *write, uint64_t now_us,
+                             uint32_t *ret_waiter);
 
 /* The write behind a waiter; NULL when it is settled. */
-const struct waiting *replica_at(const struct replica *r, uint32_t waiter);
+const struct waiting *quorum_at(const struct quorum *r, uint32_t waiter);
 
 /* The waiter of the write with this record id and version; 0 when none waits for it. The version
  * decides: two writes of one id can be written, and a holder of the one does not hold the other. */
-uint32_t replica_find(const struct replica *r, uint64_t record_id, const struct version *version);
+uint32_t quorum_find(const struct quorum *r, uint64_t record_id, const struct version *version);
 
 /* The member holds the write, or a newer version. At the quorum the client is told. */
-void replica_held(struct replica *r, uint32_t waiter, const struct uuid *member);
+void quorum_held(struct quorum *r, uint32_t waiter, const struct uuid *member);
 
 /* Notes any other part of the member; who holds a write goes on holding it. */
-void replica_note(struct replica *r, uint32_t waiter, const struct uuid *member,
-                  enum replica_part part);
+void quorum_note(struct quorum *r, uint32_t waiter, const struct uuid *member,
+                 enum quorum_part part);
 
-enum replica_part replica_part(const struct replica *r, uint32_t waiter, const struct uuid *member);
+enum quorum_part quorum_part(const struct quorum *r, uint32_t waiter, const struct uuid *member);
 
 /* How many members have this part. */
-uint32_t replica_parts(const struct replica *r, uint32_t waiter, enum replica_part part);
+uint32_t quorum_parts(const struct quorum *r, uint32_t waiter, enum quorum_part part);
 
 /* Goes through the members that have held or refused the write: start with *at = 0, ends with NULL.
  * Nothing may be noted meanwhile. */
-const struct uuid *replica_next_settled(const struct replica *r, uint32_t waiter, uint32_t *at);
+const struct uuid *quorum_next_settled(const struct quorum *r, uint32_t waiter, uint32_t *at);
 
 /* The quorum cannot be reached any more: the client is told at once. */
-void replica_give_up(struct replica *r, uint32_t waiter);
+void quorum_give_up(struct quorum *r, uint32_t waiter);
 
 /* The oldest waiter, and the one after; 0 at the end. */
-uint32_t replica_first(const struct replica *r);
-uint32_t replica_next(const struct replica *r, uint32_t waiter);
+uint32_t quorum_first(const struct quorum *r);
+uint32_t quorum_next(const struct quorum *r, uint32_t waiter);
 
 /* Answers what has waited long enough; returns how many. */
-uint32_t replica_expire(struct replica *r, uint64_t now_us);
+uint32_t quorum_expire(struct quorum *r, uint64_t now_us);
 
-/* When replica_expire() has something to do; UINT64_MAX when nothing waits. */
-uint64_t replica_deadline(const struct replica *r);
+/* When quorum_expire() has something to do; UINT64_MAX when nothing waits. */
+uint64_t quorum_deadline(const struct quorum *r);
 
-uint32_t replica_count(const struct replica *r);
-uint64_t replica_quorum_total(const struct replica *r);
-uint64_t replica_pending_total(const struct replica *r);
+uint32_t quorum_count(const struct quorum *r);
+uint64_t quorum_reached_total(const struct quorum *r);
+uint64_t quorum_pending_total(const struct quorum *r);
 
-void replica_check(const struct replica *r);
+void quorum_check(const struct quorum *r);
 
 #endif

@@ -26,8 +26,8 @@
  * Bounded: the oldest seen are forgotten, and what is announced beyond TREE_MISSING_MAX is left to
  * anti-entropy. Left out: links, frames and the writes themselves (gossip/spread.c).
  */
-#ifndef GOSSIP_TREE_H
-#define GOSSIP_TREE_H
+#ifndef GOSSIP_REPLICATION_TREE_H
+#define GOSSIP_REPLICATION_TREE_H
 
 #include "core/base/uuid.h"
 #include "core/store/version.h"

@@ -16,8 +16,8 @@
  *
  * Left out: large values, which go in pieces (gossip/replication/link).
  */
-#ifndef GOSSIP_BATCH_H
-#define GOSSIP_BATCH_H
+#ifndef GOSSIP_WIRE_BATCH_H
+#define GOSSIP_WIRE_BATCH_H
 
 #include "gossip/wire/frame.h"
 

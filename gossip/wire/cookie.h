@@ -3,8 +3,8 @@
  * nobody else can know it: a hash of the address and the minute under a secret of this process.
  * Nothing is kept for it, so strangers cost no memory however many there are.
  */
-#ifndef GOSSIP_COOKIE_H
-#define GOSSIP_COOKIE_H
+#ifndef GOSSIP_WIRE_COOKIE_H
+#define GOSSIP_WIRE_COOKIE_H
 
 #include "core/base/addr.h"
 #include "core/base/siphash.h"

@@ -1,8 +1,8 @@
 /*
  * counters: what the engine counts, in one table that the metrics page and the tests read.
  */
-#ifndef GOSSIP_COUNTERS_H
-#define GOSSIP_COUNTERS_H
+#ifndef GOSSIP_WIRE_COUNTERS_H
+#define GOSSIP_WIRE_COUNTERS_H
 
 #include <stdint.h>
 

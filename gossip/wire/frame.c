@@ -18,7 +18,7 @@ void frame_hello_write(struct cursor *c, const struct frame_hello *hello)
     cursor_put_u64(c, hello->ttl_min_ms);
     cursor_put_u64(c, hello->ttl_max_ms);
     addr_write(c, &hello->seen_as);
-    card_write(c, &hello->card);
+    member_card_write(c, &hello->card);
 }
 
 bool frame_hello_is_ours(const struct frame_hello *hello)
@@ -43,7 +43,7 @@ void frame_hello_read(struct cursor *c, struct frame_hello *ret_hello)
     ret_hello->ttl_min_ms = cursor_u64(c);
     ret_hello->ttl_max_ms = cursor_u64(c);
     ret_hello->seen_as = addr_read(c);
-    card_read(c, &ret_hello->card);
+    member_card_read(c, &ret_hello->card);
 }
 
 void frame_role_write(struct cursor *c, const struct frame_role *role)

@@ -11,8 +11,8 @@
  * Unknown frames are skipped and counted; unknown frames with the critical flag end the link. A
  * length beyond FRAME_PAYLOAD_MAX ends it before anything is allocated. Numbers are big-endian.
  */
-#ifndef GOSSIP_FRAME_H
-#define GOSSIP_FRAME_H
+#ifndef GOSSIP_WIRE_FRAME_H
+#define GOSSIP_WIRE_FRAME_H
 
 #include "core/base/cursor.h"
 #include "core/store/record.h"
@@ -233,8 +233,8 @@ struct frame_tree {
 void frame_header_write(struct cursor *c, enum frame_type type, uint8_t flags, size_t payload_len);
 
 void frame_hello_write(struct cursor *c, const struct frame_hello *hello);
-/* Fails the cursor on what card_read() refuses and on a range of versions that is empty. Of one
- * with which this node has no version in common only cluster and versions are read. */
+/* Fails the cursor on what member_card_read() refuses and on a range of versions that is empty. Of
+ * one with which this node has no version in common only cluster and versions are read. */
 void frame_hello_read(struct cursor *c, struct frame_hello *ret_hello);
 
 /* Whether it names a version that this node speaks. */

@@ -26,7 +26,7 @@ const char *member_state_name(enum member_state state)
     return "?";
 }
 
-bool card_text_ok(const char *text)
+bool member_card_text_ok(const char *text)
 {
     const size_t len = strnlen(text, NAME_SIZE);
     for (size_t i = 0; i < len; i++) {
@@ -37,7 +37,7 @@ bool card_text_ok(const char *text)
     return len > 0 && len < NAME_SIZE;
 }
 
-void card_write(struct cursor *c, const struct member_card *card)
+void member_card_write(struct cursor *c, const struct member_card *card)
 {
     ASSERT(card->addr_count <= MEMBER_ADDRS_MAX);
     cursor_put_uuid(c, &card->uuid);
@@ -75,7 +75,7 @@ static void read_addrs(struct cursor *c, struct member_card *card)
     card->addr_count = count;
 }
 
-void card_read(struct cursor *c, struct member_card *ret_card)
+void member_card_read(struct cursor *c, struct member_card *ret_card)
 {
     *ret_card = (struct member_card){.uuid = cursor_uuid(c)};
     ret_card->boot = cursor_u48(c);
@@ -88,7 +88,7 @@ void card_read(struct cursor *c, struct member_card *ret_card)
     cursor_text(c, ret_card->enclave, sizeof(ret_card->enclave));
     read_addrs(c, ret_card);
     if (uuid_is_nil(&ret_card->uuid) || ret_card->version_min > ret_card->version_max ||
-        !card_text_ok(ret_card->name) || !card_text_ok(ret_card->enclave)) {
+        !member_card_text_ok(ret_card->name) || !member_card_text_ok(ret_card->enclave)) {
         cursor_fail(c);
     }
 }
@@ -104,8 +104,8 @@ static bool skip_text(struct cursor *c)
     return is_fine;
 }
 
-void card_skip(struct cursor *c, struct uuid *ret_uuid, uint64_t *ret_incarnation,
-               uint32_t *ret_addr_count)
+void member_card_skip(struct cursor *c, struct uuid *ret_uuid, uint64_t *ret_incarnation,
+                      uint32_t *ret_addr_count)
 {
     *ret_uuid = cursor_uuid(c);
     (void)cursor_u48(c); /* boot and host tag: any will do */

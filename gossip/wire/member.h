@@ -6,8 +6,8 @@
  * states as in SWIM, with `left` for those that said goodbye and `named` for those of which nobody
  * knows whether they are there at all.
  */
-#ifndef GOSSIP_MEMBER_H
-#define GOSSIP_MEMBER_H
+#ifndef GOSSIP_WIRE_MEMBER_H
+#define GOSSIP_WIRE_MEMBER_H
 
 #include "core/base/addr.h"
 #include "core/base/rc.h"
@@ -163,32 +163,32 @@ struct member_addr member_addr_at(const struct member *m, uint32_t i);
  *   uuid 16 | boot 6 | host_tag 6 | incarnation 8 | version min 1 | version max 1 | features 2 |
  *   name 1+n | enclave 1+n | count 1 | (scope 1 | address)*count
  *
- * card_read() fails the cursor on a nil uuid, an empty range of versions, an empty or overlong or
- * unprintable name, more than MEMBER_ADDRS_MAX addresses, or an unknown scope. CARD_WIRE_MAX is the
- * most that card_write() writes.
+ * member_card_read() fails the cursor on a nil uuid, an empty range of versions, an empty or
+ * overlong or unprintable name, more than MEMBER_ADDRS_MAX addresses, or an unknown scope.
+ * CARD_WIRE_MAX is the most that member_card_write() writes.
  */
 enum {
     CARD_WIRE_MAX =
         16 + 6 + 6 + 8 + 1 + 1 + 2 + 2 * NAME_SIZE + 1 + MEMBER_ADDRS_MAX * (1 + ADDR_WIRE_MAX)
 };
 
-void card_write(struct cursor *c, const struct member_card *card);
-void card_read(struct cursor *c, struct member_card *ret_card);
+void member_card_write(struct cursor *c, const struct member_card *card);
+void member_card_read(struct cursor *c, struct member_card *ret_card);
 
 /* Goes past a card with the same checks, and tells what says whether it is news. */
-void card_skip(struct cursor *c, struct uuid *ret_uuid, uint64_t *ret_incarnation,
-               uint32_t *ret_addr_count);
+void member_card_skip(struct cursor *c, struct uuid *ret_uuid, uint64_t *ret_incarnation,
+                      uint32_t *ret_addr_count);
 
 /* Which addresses of a card a receiver is told: host scope means nothing on another host. */
 enum card_audience { CARD_SAME_HOST, CARD_OTHER_HOST, CARD_UNKNOWN_HOST };
 
-/* The member's card as card_write() would write it for that audience: global scope for another
- * host, all but loopback for one of which nothing is known. */
+/* The member's card as member_card_write() would write it for that audience: global scope for
+ * another host, all but loopback for one of which nothing is known. */
 void member_write_card(struct cursor *c, const struct member *m, enum card_audience audience);
 
 /* Whether a name or an enclave may stand in a card: 1 to NAME_SIZE - 1 characters of printable
  * ASCII. */
-bool card_text_ok(const char *text);
+bool member_card_text_ok(const char *text);
 
 /* The version to write to a member in: the highest that both speak. Where there is none in common,
  * and to a ghost, of whom no range is known, it is the lowest that this node speaks. */

@@ -5,8 +5,8 @@
  * Bounded: beyond its maximum a datagram is dropped and counted, as the network would have done.
  * Actions of the other kinds are few (bounded by links and client requests) and are never dropped.
  */
-#ifndef GOSSIP_OUTBOX_H
-#define GOSSIP_OUTBOX_H
+#ifndef GOSSIP_WIRE_OUTBOX_H
+#define GOSSIP_WIRE_OUTBOX_H
 
 #include "core/base/addr.h"
 #include "core/base/uuid.h"

@@ -22,7 +22,7 @@ uint32_t packet_tag(const struct uuid *uuid, uint64_t cluster)
 
 /* ---- Entries ---- */
 
-void entry_write(struct cursor *c, const struct entry *e)
+void packet_entry_write(struct cursor *c, const struct entry *e)
 {
     cursor_put_u8(c, (uint8_t)e->kind);
     if (e->kind == ENTRY_ALIVE) {
@@ -50,7 +50,7 @@ static void read_past(struct cursor *c, struct entry *e)
     e->age = cursor_u16(c);
 }
 
-void entry_read(struct cursor *c, struct entry *ret_entry)
+void packet_entry_read(struct cursor *c, struct entry *ret_entry)
 {
     const uint8_t kind = cursor_u8(c);
     struct entry *e = ret_entry;
@@ -63,7 +63,7 @@ void entry_read(struct cursor *c, struct entry *ret_entry)
     if (e->kind == ENTRY_ALIVE) {
         e->card = c->in + c->pos;
         const size_t start = c->pos;
-        card_skip(c, &e->uuid, &e->incarnation, &e->addr_count);
+        member_card_skip(c, &e->uuid, &e->incarnation, &e->addr_count);
         e->card_len = c->pos - start;
         return;
     }
@@ -260,7 +260,7 @@ static void check_entries(struct cursor *c, const struct packet *p)
     struct cursor entries = cursor_reader(p->entries, p->entries_len);
     struct entry entry;
     while (cursor_left(&entries) > 0) {
-        entry_read(&entries, &entry);
+        packet_entry_read(&entries, &entry);
         if (cursor_ok(&entries) && entry.kind == ENTRY_PAST && p->kind != PACKET_CARDS) {
             cursor_fail(&entries);
         }

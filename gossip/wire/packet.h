@@ -74,8 +74,8 @@
  *   LEFT     4 | uuid 16 | incarnation 8
  *   PAST     5 | uuid 16 | incarnation 8 | state 1 | age 2     dead or left since; only in CARDS
  */
-#ifndef GOSSIP_PACKET_H
-#define GOSSIP_PACKET_H
+#ifndef GOSSIP_WIRE_PACKET_H
+#define GOSSIP_WIRE_PACKET_H
 
 #include "core/base/cursor.h"
 #include "gossip/wire/cookie.h"
@@ -133,7 +133,7 @@ struct packet {
 
     uint64_t cookie; /* COOKIE; PING, PULL: the receiver's, sent back; 0 for none */
     size_t size_min; /* padded to it when written */
-    bool is_bare;    /* courier's: without entries */
+    bool is_bare;    /* packet_out's: without entries */
 
     bool has_seen_as;
     struct addr seen_as;
@@ -154,7 +154,7 @@ struct entry {
     enum member_state state; /* PAST: MEMBER_DEAD or MEMBER_LEFT */
     uint32_t age;            /* PAST: how long ago, in ENTRY_AGE_US */
     uint32_t addr_count;     /* ALIVE */
-    const uint8_t *card;     /* ALIVE: the card's bytes, for card_read(); borrowed */
+    const uint8_t *card;     /* ALIVE: the card's bytes, for member_card_read(); borrowed */
     size_t card_len;
 };
 
@@ -189,8 +189,8 @@ void packet_write(struct cursor *c, const struct packet *p);
 
 /* One entry; reading fails the cursor on anything that is not exactly right, the card included,
  * which it does not take apart: most entries are no news. */
-void entry_write(struct cursor *c, const struct entry *e);
-void entry_read(struct cursor *c, struct entry *ret_entry);
+void packet_entry_write(struct cursor *c, const struct entry *e);
+void packet_entry_read(struct cursor *c, struct entry *ret_entry);
 
 /* The tag of a member in a cluster. Never 0. */
 uint32_t packet_tag(const struct uuid *uuid, uint64_t cluster);

@@ -4,8 +4,8 @@
  * Both generations of paths (with and without /v1) end here. No sockets: what the process around it
  * knows (connections, log) comes in through struct api_figures (net/api/api_view).
  */
-#ifndef NET_API_H
-#define NET_API_H
+#ifndef NET_API_API_H
+#define NET_API_API_H
 
 #include "net/api/api_view.h"
 

@@ -4,8 +4,8 @@
  *
  * Pages are built from the engine's views at the moment of the request; nothing is cached.
  */
-#ifndef NET_API_CLUSTER_H
-#define NET_API_CLUSTER_H
+#ifndef NET_API_API_CLUSTER_H
+#define NET_API_API_CLUSTER_H
 
 #include "net/api/api_view.h"
 

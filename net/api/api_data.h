@@ -4,8 +4,8 @@
  * A write waits for its quorum in the engine; what its answer will need waits here. The key is
  * whatever stands after "/data/", percent-decoded and not normalised.
  */
-#ifndef NET_API_DATA_H
-#define NET_API_DATA_H
+#ifndef NET_API_API_DATA_H
+#define NET_API_API_DATA_H
 
 #include "gossip/engine.h"
 #include "net/api/pending.h"

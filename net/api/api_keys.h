@@ -6,8 +6,8 @@
  * Keys that are not UTF-8 cannot stand in JSON and are listed in base64 behind the others: set
  * aside in a bounded buffer and, when that is full, found by a second walk; a page ends there.
  */
-#ifndef NET_API_KEYS_H
-#define NET_API_KEYS_H
+#ifndef NET_API_API_KEYS_H
+#define NET_API_API_KEYS_H
 
 #include "gossip/engine.h"
 #include "net/http/http.h"

@@ -4,8 +4,8 @@
  * Each entry is read when its piece of the answer is made. So an answer costs the keys and one
  * piece, whatever the values come to, and is no snapshot.
  */
-#ifndef NET_API_MGET_H
-#define NET_API_MGET_H
+#ifndef NET_API_API_MGET_H
+#define NET_API_API_MGET_H
 
 #include "gossip/engine.h"
 #include "net/api/api_keys.h"

@@ -2,8 +2,8 @@
  * api_view: what the pages of the interface are made of: the engine, what the process around it was
  * told, and what it counts.
  */
-#ifndef NET_API_VIEW_H
-#define NET_API_VIEW_H
+#ifndef NET_API_API_VIEW_H
+#define NET_API_API_VIEW_H
 
 #include "gossip/engine.h"
 #include "net/api/pages.h"

@@ -1,8 +1,8 @@
 /*
  * api_watch: GET /watch, from the request's parameters to a stream of events.
  */
-#ifndef NET_API_WATCH_H
-#define NET_API_WATCH_H
+#ifndef NET_API_API_WATCH_H
+#define NET_API_API_WATCH_H
 
 #include "net/watch/watch.h"
 

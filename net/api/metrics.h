@@ -5,8 +5,8 @@
  * compares the two). No family has a label whose values a client or a peer can choose, so the page
  * has a fixed length however large the cluster.
  */
-#ifndef NET_METRICS_H
-#define NET_METRICS_H
+#ifndef NET_API_METRICS_H
+#define NET_API_METRICS_H
 
 #include "core/base/buf.h"
 #include "core/base/rc.h"

@@ -7,8 +7,8 @@
  * at: arrays in arrays, more elements than keys are allowed, control characters, and NULs, which
  * would cut a key short.
  */
-#ifndef NET_MGET_REQUEST_H
-#define NET_MGET_REQUEST_H
+#ifndef NET_API_MGET_REQUEST_H
+#define NET_API_MGET_REQUEST_H
 
 #include "core/base/rc.h"
 

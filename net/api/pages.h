@@ -9,8 +9,8 @@
  * Every answer carries a policy under which a page can load and call nothing but its own origin.
  * Left out: subfolders, ranges, compression at run time.
  */
-#ifndef NET_PAGES_H
-#define NET_PAGES_H
+#ifndef NET_API_PAGES_H
+#define NET_API_PAGES_H
 
 #include "net/http/http.h"
 

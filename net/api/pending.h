@@ -4,8 +4,8 @@
  * Open addressing with linear probing; removal shifts back, so there are no tombstones and a
  * look-up costs the same after a billion writes. Bounded by PENDING_MAX.
  */
-#ifndef NET_PENDING_H
-#define NET_PENDING_H
+#ifndef NET_API_PENDING_H
+#define NET_API_PENDING_H
 
 #include "core/base/rc.h"
 #include "core/store/version.h"

@@ -1,8 +1,8 @@
 /*
  * ready: the public words for the reasons why a node is not ready (enum ready_reason).
  */
-#ifndef NET_READY_H
-#define NET_READY_H
+#ifndef NET_API_READY_H
+#define NET_API_READY_H
 
 #include <stddef.h>
 #include <stdint.h>

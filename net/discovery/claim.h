@@ -7,8 +7,8 @@
  * probed and bound again. Left out on purpose: who else might hold the port from outside
  * (net/discovery/claim_check), and who holds a port that is not free (net/discovery/holders).
  */
-#ifndef NET_CLAIM_H
-#define NET_CLAIM_H
+#ifndef NET_DISCOVERY_CLAIM_H
+#define NET_DISCOVERY_CLAIM_H
 
 #include "core/base/addr.h"
 

@@ -12,8 +12,8 @@
  *
  * Several addresses are several hosts, which is no conflict.
  */
-#ifndef NET_CLAIM_CHECK_H
-#define NET_CLAIM_CHECK_H
+#ifndef NET_DISCOVERY_CLAIM_CHECK_H
+#define NET_DISCOVERY_CLAIM_CHECK_H
 
 #include "net/discovery/health_answer.h"
 

@@ -12,8 +12,8 @@
  * waits until each has answered once: pass_done() says whether they have, and how long to wait is
  * the engine's decision.
  */
-#ifndef NET_DISCOVERY_H
-#define NET_DISCOVERY_H
+#ifndef NET_DISCOVERY_DISCOVERY_H
+#define NET_DISCOVERY_DISCOVERY_H
 
 #include "net/discovery/node_config.h"
 

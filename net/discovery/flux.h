@@ -7,8 +7,8 @@
  * The list is cached there and keeps ghosts for up to two hours: its addresses are hints to be
  * asked, never members. No socket here; net/discovery/provider_flux asks.
  */
-#ifndef NET_FLUX_H
-#define NET_FLUX_H
+#ifndef NET_DISCOVERY_FLUX_H
+#define NET_DISCOVERY_FLUX_H
 
 #include "core/base/addr.h"
 

@@ -1,8 +1,8 @@
 /*
  * health_answer: what another node's /health says of it, as far as a claim needs to know.
  */
-#ifndef NET_HEALTH_ANSWER_H
-#define NET_HEALTH_ANSWER_H
+#ifndef NET_DISCOVERY_HEALTH_ANSWER_H
+#define NET_DISCOVERY_HEALTH_ANSWER_H
 
 #include "core/base/uuid.h"
 #include "gossip/wire/outbox.h"

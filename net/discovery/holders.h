@@ -2,8 +2,8 @@
  * holders: who holds ports that are not free, asked over HTTP: a node of ours says its name and
  * uuid, anything else is another program.
  */
-#ifndef NET_HOLDERS_H
-#define NET_HOLDERS_H
+#ifndef NET_DISCOVERY_HOLDERS_H
+#define NET_DISCOVERY_HOLDERS_H
 
 #include "net/discovery/health_answer.h"
 

@@ -6,8 +6,8 @@
  * It runs the loop itself until that is decided, so that signals and questions from outside are
  * answered meanwhile.
  */
-#ifndef NET_NODE_CLAIM_H
-#define NET_NODE_CLAIM_H
+#ifndef NET_DISCOVERY_NODE_CLAIM_H
+#define NET_DISCOVERY_NODE_CLAIM_H
 
 #include "net/discovery/claim.h"
 #include "net/discovery/node_config.h"

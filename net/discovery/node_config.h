@@ -4,8 +4,8 @@
  *
  * Plain data: nothing here reads an environment or a file.
  */
-#ifndef NET_NODE_CONFIG_H
-#define NET_NODE_CONFIG_H
+#ifndef NET_DISCOVERY_NODE_CONFIG_H
+#define NET_DISCOVERY_NODE_CONFIG_H
 
 #include "core/base/addr.h"
 #include "core/base/rc.h"

@@ -8,8 +8,8 @@
  * A provider that has answered has said who is there, and that may be nobody. One that failed has
  * said nothing, also where it named some: a node must not take that for "nobody is there".
  */
-#ifndef NET_PROVIDER_H
-#define NET_PROVIDER_H
+#ifndef NET_DISCOVERY_PROVIDER_H
+#define NET_DISCOVERY_PROVIDER_H
 
 #include "net/out/dns.h"
 

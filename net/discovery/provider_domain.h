@@ -5,8 +5,8 @@
  * while the name cannot be looked up it names this host's loopback; the
  * `dns` provider is the same with a range of one, for names behind which each host has one node.
  */
-#ifndef NET_PROVIDER_DOMAIN_H
-#define NET_PROVIDER_DOMAIN_H
+#ifndef NET_DISCOVERY_PROVIDER_DOMAIN_H
+#define NET_DISCOVERY_PROVIDER_DOMAIN_H
 
 #include "net/discovery/provider.h"
 

@@ -6,8 +6,8 @@
  * fails, the last list is named again. https is verified by net/out/fetch; http is for tests and
  * mirrors.
  */
-#ifndef NET_PROVIDER_FLUX_H
-#define NET_PROVIDER_FLUX_H
+#ifndef NET_DISCOVERY_PROVIDER_FLUX_H
+#define NET_DISCOVERY_PROVIDER_FLUX_H
 
 #include "net/discovery/provider.h"
 

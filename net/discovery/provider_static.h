@@ -3,8 +3,8 @@
  * looked up in every pass; one that does not resolve does not keep the others back. A name that
  * could not be looked up is a failure, one that does not exist is none.
  */
-#ifndef NET_PROVIDER_STATIC_H
-#define NET_PROVIDER_STATIC_H
+#ifndef NET_DISCOVERY_PROVIDER_STATIC_H
+#define NET_DISCOVERY_PROVIDER_STATIC_H
 
 #include "net/discovery/node_config.h"
 #include "net/discovery/provider.h"

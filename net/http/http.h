@@ -5,8 +5,8 @@
  * Handlers are functions from one to the other and know no socket. The server has parsed, limited
  * and decoded; RFC 9112 framing is its business, RFC 9110 meaning the handlers'.
  */
-#ifndef NET_HTTP_H
-#define NET_HTTP_H
+#ifndef NET_HTTP_HTTP_H
+#define NET_HTTP_HTTP_H
 
 #include "core/base/addr.h"
 #include "core/base/buf.h"

@@ -16,7 +16,7 @@ enum {
     CHUNK_HEAD_MAX = 8 + 2,
 };
 
-const char *http_date_line(struct http_date *date, time_t now)
+const char *http_answer_date_line(struct http_date *date, time_t now)
 {
     static const char days[] = "SunMonTueWedThuFriSat";
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
@@ -120,12 +120,12 @@ enum rc http_answer_upgrade(struct evbuffer *out, const struct http_response *rs
     return is_added ? RC_OK : RC_NO_MEMORY;
 }
 
-bool http_source_is_active(const struct http_source *source)
+bool http_answer_source_is_active(const struct http_source *source)
 {
     return source->blob != NULL || source->produce != NULL;
 }
 
-void http_source_take(struct http_source *source, struct http_response *rs, bool is_chunked)
+void http_answer_source_take(struct http_source *source, struct http_response *rs, bool is_chunked)
 {
     *source = (struct http_source){.is_chunked = is_chunked};
     if (rs->kind == HTTP_BODY_BLOB) {
@@ -141,7 +141,7 @@ void http_source_take(struct http_source *source, struct http_response *rs, bool
     }
 }
 
-void http_source_drop(struct http_source *source)
+void http_answer_source_drop(struct http_source *source)
 {
     const struct http_source dropped = *source;
     *source = (struct http_source){.blob = NULL};
@@ -164,7 +164,7 @@ static enum rc fill_blob(struct http_source *source, struct evbuffer *out)
         const uint8_t *run = NULL;
         const size_t len = blob_run(source->blob, source->offset, &run);
         if (len == 0) {
-            http_source_drop(source);
+            http_answer_source_drop(source);
             return RC_OK;
         }
         if (evbuffer_add_reference(out, run, len, release_run, blob_hold(source->blob)) != 0) {
@@ -194,7 +194,7 @@ static enum rc add_piece(struct evbuffer *out, const struct buf *piece, bool is_
     return failed == 0 ? RC_OK : RC_NO_MEMORY;
 }
 
-enum rc http_source_fill(struct http_source *source, struct evbuffer *out, struct buf *piece)
+enum rc http_answer_source_fill(struct http_source *source, struct evbuffer *out, struct buf *piece)
 {
     if (source->blob != NULL) {
         return fill_blob(source, out);
@@ -207,7 +207,7 @@ enum rc http_source_fill(struct http_source *source, struct evbuffer *out, struc
             return rc;
         }
         if (!is_more) {
-            http_source_drop(source);
+            http_answer_source_drop(source);
         } else if (piece->len == 0) {
             return RC_AGAIN;
         }

@@ -5,8 +5,8 @@
  * Transfer-Encoding), which only the server knows. Bodies that are made as the client reads them,
  * blobs and streams, are an http_source, which never puts more into the buffer than it says.
  */
-#ifndef NET_HTTP_ANSWER_H
-#define NET_HTTP_ANSWER_H
+#ifndef NET_HTTP_HTTP_ANSWER_H
+#define NET_HTTP_HTTP_ANSWER_H
 
 #include "net/http/http.h"
 
@@ -28,7 +28,7 @@ struct http_date {
     char line[48];
 };
 
-const char *http_date_line(struct http_date *date, time_t now);
+const char *http_answer_date_line(struct http_date *date, time_t now);
 
 enum http_length {
     HTTP_LENGTH_KNOWN,       /* Content-Length */
@@ -64,17 +64,17 @@ struct http_source {
     bool is_waking; /* as in the response */
 };
 
-bool http_source_is_active(const struct http_source *source);
+bool http_answer_source_is_active(const struct http_source *source);
 
 /* Takes blob or stream out of the response. */
-void http_source_take(struct http_source *source, struct http_response *rs, bool is_chunked);
+void http_answer_source_take(struct http_source *source, struct http_response *rs, bool is_chunked);
 
 /* Appends up to the high mark; `piece` is scratch memory with a maximum of HTTP_PIECE_MAX. After
  * the last byte the source is over. RC_AGAIN: a stream has nothing for now. RC_NO_MEMORY. */
-MUST_USE enum rc http_source_fill(struct http_source *source, struct evbuffer *out,
-                                  struct buf *piece);
+MUST_USE enum rc http_answer_source_fill(struct http_source *source, struct evbuffer *out,
+                                         struct buf *piece);
 
 /* Lets go of what is left. */
-void http_source_drop(struct http_source *source);
+void http_answer_source_drop(struct http_source *source);
 
 #endif

@@ -32,8 +32,9 @@ static bool is_owed_a_turn(const struct http_conn *c)
     if (c->is_writing) {
         return false; /* on_write() comes */
     }
-    return is_reading(c) ? c->is_eof || http_intake_has_some(c)
-                         : http_phase_is(c, HTTP_PHASE_ANSWER) && http_source_is_active(&c->source);
+    return is_reading(c)
+               ? c->is_eof || http_intake_has_some(c)
+               : http_phase_is(c, HTTP_PHASE_ANSWER) && http_answer_source_is_active(&c->source);
 }
 
 /* Ends every entry from the loop: frees the connection if it has ended, else sees to it that it is
@@ -143,7 +144,7 @@ void http_conn_go_on(struct http_conn *c)
 static void on_write(struct bufferevent *bev, void *arg)
 {
     struct http_conn *c = arg;
-    if (http_phase_is(c, HTTP_PHASE_ANSWER) && http_source_is_active(&c->source)) {
+    if (http_phase_is(c, HTTP_PHASE_ANSWER) && http_answer_source_is_active(&c->source)) {
         http_output_fill(c);
     }
     if (!http_phase_is(c, HTTP_PHASE_CLOSED) &&
@@ -218,7 +219,7 @@ void http_conn_free(struct http_conn *c)
     shared->closed(shared, c);
     shared->stats.connections--;
     http_intake_release(c);
-    http_source_drop(&c->source);
+    http_answer_source_drop(&c->source);
     set_reading(c, false);
     if (c->bev != NULL) {
         bufferevent_free(c->bev);

@@ -29,8 +29,8 @@
  * two epoll_ctl() calls on each small answer. Reading is net/http/http_input: a small request is
  * one recv() and one writev().
  */
-#ifndef NET_HTTP_CONN_H
-#define NET_HTTP_CONN_H
+#ifndef NET_HTTP_HTTP_CONN_H
+#define NET_HTTP_HTTP_CONN_H
 
 #include "net/http/http_state.h"
 

@@ -5,8 +5,8 @@
  * They see the head before anything acts on it, and do not depend on how strict the llhttp beside
  * them was built.
  */
-#ifndef NET_HTTP_HEAD_H
-#define NET_HTTP_HEAD_H
+#ifndef NET_HTTP_HTTP_HEAD_H
+#define NET_HTTP_HTTP_HEAD_H
 
 #include "net/http/http.h"
 

@@ -8,8 +8,8 @@
  *
  * Left out: how much may be kept, and when the socket is read.
  */
-#ifndef NET_HTTP_INPUT_H
-#define NET_HTTP_INPUT_H
+#ifndef NET_HTTP_HTTP_INPUT_H
+#define NET_HTTP_HTTP_INPUT_H
 
 #include "core/base/rc.h"
 

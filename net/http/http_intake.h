@@ -4,8 +4,8 @@
  * It decides what is asked of a request before its body is read: who the client is, the limits on
  * rates and connections, the longest body, Expect. What leaves the connection is http_output's.
  */
-#ifndef NET_HTTP_INTAKE_H
-#define NET_HTTP_INTAKE_H
+#ifndef NET_HTTP_HTTP_INTAKE_H
+#define NET_HTTP_HTTP_INTAKE_H
 
 #include "net/http/http_state.h"
 

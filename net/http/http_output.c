@@ -86,12 +86,12 @@ void http_output_fill(struct http_conn *c)
 {
     struct evbuffer *output = bufferevent_get_output(c->bev);
     const size_t before = evbuffer_get_length(output);
-    const enum rc rc = http_source_fill(&c->source, output, &c->shared->piece);
+    const enum rc rc = http_answer_source_fill(&c->source, output, &c->shared->piece);
     c->is_dry = rc == RC_AGAIN;
     count_out(c, before);
     if (rc != RC_OK && rc != RC_AGAIN) {
         http_output_reset(c);
-    } else if (!http_source_is_active(&c->source)) {
+    } else if (!http_answer_source_is_active(&c->source)) {
         answered(c);
     } else if (!http_phase_is(c, HTTP_PHASE_ANSWER)) {
         http_phase_enter(c, HTTP_PHASE_ANSWER);
@@ -106,7 +106,7 @@ void http_output_flush(struct http_conn *c)
         c->is_writing) {
         return;
     }
-    if (http_source_is_active(&c->source) && !c->source.is_waking &&
+    if (http_answer_source_is_active(&c->source) && !c->source.is_waking &&
         evbuffer_get_length(output) > 0) {
         http_output_set_writing(
             c, true); /* one filling a turn, so that a fast reader does not keep the loop */
@@ -129,7 +129,7 @@ void http_output_flush(struct http_conn *c)
             http_phase_enter(c, HTTP_PHASE_ANSWER);
         }
     } else if (http_phase_is(c, HTTP_PHASE_ANSWER)) {
-        if (http_source_is_active(&c->source)) {
+        if (http_answer_source_is_active(&c->source)) {
             if (c->is_dry) {
                 http_phase_enter(c, c->source.is_waking ? HTTP_PHASE_WAITING : HTTP_PHASE_PAUSED);
             }
@@ -213,8 +213,8 @@ void http_output_answer(struct http_conn *c, struct http_response *rs)
     const struct http_answer framing = framing_of(c, rs);
     struct evbuffer *output = bufferevent_get_output(c->bev);
     const size_t before = evbuffer_get_length(output);
-    if (http_answer_write(output, &framing, rs, http_date_line(&c->shared->date, time(NULL))) !=
-        RC_OK) {
+    if (http_answer_write(output, &framing, rs,
+                          http_answer_date_line(&c->shared->date, time(NULL))) != RC_OK) {
         http_output_reset(c);
         return;
     }
@@ -223,7 +223,7 @@ void http_output_answer(struct http_conn *c, struct http_response *rs)
         answered(c);
         return;
     }
-    http_source_take(&c->source, rs, framing.length == HTTP_LENGTH_CHUNKED);
+    http_answer_source_take(&c->source, rs, framing.length == HTTP_LENGTH_CHUNKED);
     if (c->source.is_waking) {
         const int size = HTTP_WAKING_SNDBUF;
         const unsigned unacked_ms = HTTP_WAKING_UNACKED_MS;

@@ -6,8 +6,8 @@
  * writable. A connection ends by going into the phase CLOSED; it is freed by http_conn when the
  * current event is done with.
  */
-#ifndef NET_HTTP_OUTPUT_H
-#define NET_HTTP_OUTPUT_H
+#ifndef NET_HTTP_HTTP_OUTPUT_H
+#define NET_HTTP_HTTP_OUTPUT_H
 
 #include "net/http/http_state.h"
 

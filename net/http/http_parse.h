@@ -12,8 +12,8 @@
  * Left out: what a path or a header means (the handlers), Expect's interim answer, keep-alive as a
  * policy (http_conn). Trailers are checked and dropped.
  */
-#ifndef NET_HTTP_PARSE_H
-#define NET_HTTP_PARSE_H
+#ifndef NET_HTTP_HTTP_PARSE_H
+#define NET_HTTP_HTTP_PARSE_H
 
 #include "net/http/http.h"
 #include "net/http/http_head.h"

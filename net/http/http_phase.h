@@ -7,8 +7,8 @@
  * while an event is handled; http_phase_settle() puts it where it has come to, once, at the end.
  * What follows from a deadline is http_conn's.
  */
-#ifndef NET_HTTP_PHASE_H
-#define NET_HTTP_PHASE_H
+#ifndef NET_HTTP_HTTP_PHASE_H
+#define NET_HTTP_HTTP_PHASE_H
 
 #include "net/http/http_state.h"
 

@@ -6,8 +6,8 @@
  * buffers, a timeout for each phase, limits on headers, bodies, connections and rates, and Upgrade.
  * Every refusal is problem+json. It knows no path: one handler answers all.
  */
-#ifndef NET_HTTP_SERVER_H
-#define NET_HTTP_SERVER_H
+#ifndef NET_HTTP_HTTP_SERVER_H
+#define NET_HTTP_HTTP_SERVER_H
 
 #include "net/http/http_server_config.h"
 

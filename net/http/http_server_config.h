@@ -2,8 +2,8 @@
  * http_server_config: what an HTTP server is told at its start, whom it asks and calls, and what it
  * counts.
  */
-#ifndef NET_HTTP_SERVER_CONFIG_H
-#define NET_HTTP_SERVER_CONFIG_H
+#ifndef NET_HTTP_HTTP_SERVER_CONFIG_H
+#define NET_HTTP_HTTP_SERVER_CONFIG_H
 
 #include "net/http/http.h"
 

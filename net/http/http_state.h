@@ -8,8 +8,8 @@
  *   http_output   its way out, and its end
  *   http_phase    where it stands, and until when
  */
-#ifndef NET_HTTP_STATE_H
-#define NET_HTTP_STATE_H
+#ifndef NET_HTTP_HTTP_STATE_H
+#define NET_HTTP_HTTP_STATE_H
 
 #include "net/http/http_answer.h"
 #include "net/http/http_input.h"

@@ -4,8 +4,8 @@
  * An open-addressing table with room for twice the connections there can be, so it never fills: an
  * address is in it only while it holds one.
  */
-#ifndef NET_IP_LIMIT_H
-#define NET_IP_LIMIT_H
+#ifndef NET_HTTP_IP_LIMIT_H
+#define NET_HTTP_IP_LIMIT_H
 
 #include "core/base/addr.h"
 

@@ -9,8 +9,8 @@
  * `name` is the member's name in an object, NULL in an array. Names are the caller's literals and
  * not escaped; texts are.
  */
-#ifndef NET_JSON_OUT_H
-#define NET_JSON_OUT_H
+#ifndef NET_HTTP_JSON_OUT_H
+#define NET_HTTP_JSON_OUT_H
 
 #include "core/base/buf.h"
 

@@ -6,8 +6,8 @@
  * counts only when the hop that wrote it, the one to its right, is trusted. Forwarded (RFC 7239) is
  * not read.
  */
-#ifndef NET_PROXY_H
-#define NET_PROXY_H
+#ifndef NET_HTTP_PROXY_H
+#define NET_HTTP_PROXY_H
 
 #include "core/base/addr.h"
 #include "net/http/http.h"

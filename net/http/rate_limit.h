@@ -6,8 +6,8 @@
  * taken the bucket nearest to full gives way, because it remembers least; so a flood of addresses
  * can at worst make the limit milder, never refuse a client that kept to it.
  */
-#ifndef NET_RATE_LIMIT_H
-#define NET_RATE_LIMIT_H
+#ifndef NET_HTTP_RATE_LIMIT_H
+#define NET_HTTP_RATE_LIMIT_H
 
 #include "core/base/addr.h"
 

@@ -2,8 +2,8 @@
  * value_out: a value inside JSON, where many of them are told together: in base64, and left out
  * when it is large, for those are read one by one.
  */
-#ifndef NET_VALUE_OUT_H
-#define NET_VALUE_OUT_H
+#ifndef NET_HTTP_VALUE_OUT_H
+#define NET_HTTP_VALUE_OUT_H
 
 #include "core/base/base64.h"
 #include "core/store/record.h"

@@ -7,8 +7,8 @@
  * been handled. So all writes of a turn leave in one flush per link, and the engine is never
  * entered from within itself. Clients' answers and notices go to whoever made the driver.
  */
-#ifndef NET_DRIVER_H
-#define NET_DRIVER_H
+#ifndef NET_LINK_DRIVER_H
+#define NET_LINK_DRIVER_H
 
 #include "gossip/engine.h"
 

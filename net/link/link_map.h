@@ -5,8 +5,8 @@
  * Bounded by the engine, which gives the ids out. A link that is being finished stays in it until
  * it is gone, so nothing is forgotten at the end.
  */
-#ifndef NET_LINK_MAP_H
-#define NET_LINK_MAP_H
+#ifndef NET_LINK_LINK_MAP_H
+#define NET_LINK_LINK_MAP_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -9,8 +9,8 @@
  * when that returns. What the bytes mean is the engine's business; which links there are, the
  * driver's.
  */
-#ifndef NET_PEER_LINK_H
-#define NET_PEER_LINK_H
+#ifndef NET_LINK_PEER_LINK_H
+#define NET_LINK_PEER_LINK_H
 
 #include "gossip/engine.h"
 

@@ -6,8 +6,8 @@
  * socket's error queue (IP_RECVERR), which is what makes a refusal positive proof. IPv4 addresses
  * are the mapped form of struct addr on either kind of socket.
  */
-#ifndef NET_UDP_H
-#define NET_UDP_H
+#ifndef NET_LINK_UDP_H
+#define NET_LINK_UDP_H
 
 #include "core/base/addr.h"
 

@@ -13,8 +13,8 @@
  * After the empty line both directions carry frames (gossip/wire/frame). Anything but such an
  * answer means that no peer lives there. No socket here.
  */
-#ifndef NET_UPGRADE_H
-#define NET_UPGRADE_H
+#ifndef NET_LINK_UPGRADE_H
+#define NET_LINK_UPGRADE_H
 
 #include "core/base/addr.h"
 #include "net/http/http.h"

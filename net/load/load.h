@@ -16,8 +16,8 @@
  *
  * The process must ignore SIGPIPE.
  */
-#ifndef NET_LOAD_H
-#define NET_LOAD_H
+#ifndef NET_LOAD_LOAD_H
+#define NET_LOAD_LOAD_H
 
 #include "net/load/load_plan.h"
 

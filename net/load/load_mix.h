@@ -6,8 +6,8 @@
  * piece of one block of random bytes, which does not compress; which piece depends on the key. Left
  * out: when requests are sent and over which connection (net/load).
  */
-#ifndef NET_LOAD_MIX_H
-#define NET_LOAD_MIX_H
+#ifndef NET_LOAD_LOAD_MIX_H
+#define NET_LOAD_LOAD_MIX_H
 
 #include "core/base/rng.h"
 

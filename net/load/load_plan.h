@@ -1,8 +1,8 @@
 /*
  * load_plan: what a run of net/load is to do, and what it tells of itself meanwhile and afterwards.
  */
-#ifndef NET_LOAD_PLAN_H
-#define NET_LOAD_PLAN_H
+#ifndef NET_LOAD_LOAD_PLAN_H
+#define NET_LOAD_LOAD_PLAN_H
 
 #include "core/base/addr.h"
 #include "core/base/rc.h"

@@ -2,8 +2,8 @@
  * load_state: what the parts of net/load share: load.c, which knows when what is due and counts,
  * and load_conn.c, which knows sockets. Nobody else includes this.
  */
-#ifndef NET_LOAD_STATE_H
-#define NET_LOAD_STATE_H
+#ifndef NET_LOAD_LOAD_STATE_H
+#define NET_LOAD_LOAD_STATE_H
 
 #include "net/load/load_plan.h"
 

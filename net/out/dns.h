@@ -13,8 +13,8 @@
  * by itself for that, as evdns_getaddrinfo() hides the failure of one behind the answer of the
  * other, and gives a name without addresses the same error as a silent server.
  */
-#ifndef NET_DNS_H
-#define NET_DNS_H
+#ifndef NET_OUT_DNS_H
+#define NET_OUT_DNS_H
 
 #include "core/base/addr.h"
 

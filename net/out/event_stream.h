@@ -6,8 +6,8 @@
  * EVENT_STREAM_DATA_MAX, is refused, and then the stream is of no more use. Lines end in LF, CRLF
  * or CR. Fields other than event, data and id are skipped, as is an id with a NUL.
  */
-#ifndef NET_EVENT_STREAM_H
-#define NET_EVENT_STREAM_H
+#ifndef NET_OUT_EVENT_STREAM_H
+#define NET_OUT_EVENT_STREAM_H
 
 #include "core/base/buf.h"
 

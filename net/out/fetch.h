@@ -8,8 +8,8 @@
  *
  * The process must ignore SIGPIPE.
  */
-#ifndef NET_FETCH_H
-#define NET_FETCH_H
+#ifndef NET_OUT_FETCH_H
+#define NET_OUT_FETCH_H
 
 #include "core/base/rc.h"
 

@@ -1,8 +1,8 @@
 /*
  * hosts: the addresses that the hosts file has for a name (hosts(5)).
  */
-#ifndef NET_HOSTS_H
-#define NET_HOSTS_H
+#ifndef NET_OUT_HOSTS_H
+#define NET_OUT_HOSTS_H
 
 #include "core/base/addr.h"
 

@@ -5,8 +5,8 @@
  * net/out/dns. Literal addresses are no lookup, nor are names of loopback (RFC 6761 section 6.3): a
  * host without a hosts file, as small containers are, has localhost too.
  */
-#ifndef NET_RESOLVE_H
-#define NET_RESOLVE_H
+#ifndef NET_OUT_RESOLVE_H
+#define NET_OUT_RESOLVE_H
 
 #include "core/base/addr.h"
 

@@ -6,8 +6,8 @@
  * connection one after the other, and may be told to keep nothing of them but their status. Left
  * out: sockets, trailers (read and dropped), content codings.
  */
-#ifndef NET_RESPONSE_PARSER_H
-#define NET_RESPONSE_PARSER_H
+#ifndef NET_OUT_RESPONSE_PARSER_H
+#define NET_OUT_RESPONSE_PARSER_H
 
 #include "core/base/rc.h"
 

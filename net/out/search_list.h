@@ -5,8 +5,8 @@
  * A name with `ndots` dots or more is first tried as it is, another one last; one that ends with a
  * dot is tried without it and no other way.
  */
-#ifndef NET_SEARCH_LIST_H
-#define NET_SEARCH_LIST_H
+#ifndef NET_OUT_SEARCH_LIST_H
+#define NET_OUT_SEARCH_LIST_H
 
 #include <stdbool.h>
 #include <stdint.h>

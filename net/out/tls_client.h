@@ -5,8 +5,8 @@
  * honoured by OpenSSL itself) and the certificate must name the host, an IP address included. TLS
  * 1.2 at least. Left out: client certificates, session reuse, revocation lists.
  */
-#ifndef NET_TLS_CLIENT_H
-#define NET_TLS_CLIENT_H
+#ifndef NET_OUT_TLS_CLIENT_H
+#define NET_OUT_TLS_CLIENT_H
 
 #include <stddef.h>
 

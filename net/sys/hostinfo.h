@@ -4,8 +4,8 @@
  * The host tag is equal for processes that share a kernel and a network namespace, and for nobody
  * else: only they can reach each other on loopback and interface addresses.
  */
-#ifndef NET_HOSTINFO_H
-#define NET_HOSTINFO_H
+#ifndef NET_SYS_HOSTINFO_H
+#define NET_SYS_HOSTINFO_H
 
 #include "gossip/wire/member.h"
 

@@ -6,8 +6,8 @@
  * processor time tells our own doing from the machine's: unlike time on the wall it does not count
  * that others had the processor.
  */
-#ifndef NET_LOOP_H
-#define NET_LOOP_H
+#ifndef NET_SYS_LOOP_H
+#define NET_SYS_LOOP_H
 
 #include "core/base/rc.h"
 

@@ -1,8 +1,8 @@
 /*
  * proc_figures: what this process costs, as the kernel counts it.
  */
-#ifndef NET_PROC_FIGURES_H
-#define NET_PROC_FIGURES_H
+#ifndef NET_SYS_PROC_FIGURES_H
+#define NET_SYS_PROC_FIGURES_H
 
 #include <stdint.h>
 

@@ -1,8 +1,8 @@
 /*
  * rfc3339: instants as text, in UTC and with milliseconds: 2026-11-20T08:30:00.123Z.
  */
-#ifndef NET_RFC3339_H
-#define NET_RFC3339_H
+#ifndef NET_SYS_RFC3339_H
+#define NET_SYS_RFC3339_H
 
 #include <stdint.h>
 

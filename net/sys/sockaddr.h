@@ -4,8 +4,8 @@
  * A dual-stack socket wants IPv4 in its mapped form, an IPv4 socket as sockaddr_in; both come back
  * as the same struct addr.
  */
-#ifndef NET_SOCKADDR_H
-#define NET_SOCKADDR_H
+#ifndef NET_SYS_SOCKADDR_H
+#define NET_SYS_SOCKADDR_H
 
 #include "core/base/addr.h"
 

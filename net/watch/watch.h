@@ -21,8 +21,8 @@
  * producer is then called as the socket takes it. No sockets and no timers here; watch_turn() is
  * called by the caller's own (net/watch/watch_loop).
  */
-#ifndef NET_WATCH_H
-#define NET_WATCH_H
+#ifndef NET_WATCH_WATCH_H
+#define NET_WATCH_WATCH_H
 
 #include "gossip/engine.h"
 #include "net/http/http.h"

@@ -10,8 +10,8 @@
  * A key that is not UTF-8 stands in "key_base64" instead. A put has "value" in base64, or
  * "value_omitted":true when it is too large, where the watcher asked for values.
  */
-#ifndef NET_WATCH_EVENT_H
-#define NET_WATCH_EVENT_H
+#ifndef NET_WATCH_WATCH_EVENT_H
+#define NET_WATCH_WATCH_EVENT_H
 
 #include "core/base/buf.h"
 #include "core/store/record.h"

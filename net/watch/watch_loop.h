@@ -4,8 +4,8 @@
  * A turn that is wanted at once comes after everything that is ready in this turn of the loop, so
  * what many writes of one turn have to tell goes out together.
  */
-#ifndef NET_WATCH_LOOP_H
-#define NET_WATCH_LOOP_H
+#ifndef NET_WATCH_WATCH_LOOP_H
+#define NET_WATCH_WATCH_LOOP_H
 
 #include "core/base/uuid.h"
 #include "net/watch/watch.h"

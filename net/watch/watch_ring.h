@@ -8,8 +8,8 @@
  * Invariant: events are numbered first .. next - 1 without a hole, and `bytes` is the sum of their
  * sizes.
  */
-#ifndef NET_WATCH_RING_H
-#define NET_WATCH_RING_H
+#ifndef NET_WATCH_WATCH_RING_H
+#define NET_WATCH_WATCH_RING_H
 
 #include "net/watch/watch_event.h"
 

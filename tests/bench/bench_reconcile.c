@@ -27,7 +27,7 @@ struct end {
     struct store *store;
     struct mesh *mesh;
     struct outbox *outbox;
-    struct replica *replica;
+    struct quorum *quorum;
     struct sync *sync;
     struct engine_counters counters;
     struct link *link;
@@ -64,12 +64,12 @@ static void set_up_end(struct run *run, int i)
     e->outbox = outbox_new();
     e->store = store_new(&store);
     e->mesh = mesh_new(e->outbox);
-    e->replica = replica_new(1000000, e->outbox);
+    e->quorum = quorum_new(1000000, e->outbox);
     static const uint8_t secrets[2][SIPHASH_KEY_BYTES] = {{1}, {2}};
     const struct sync_config sync = {
         .store = e->store,
         .mesh = e->mesh,
-        .replica = e->replica,
+        .quorum = e->quorum,
         .outbox = e->outbox,
         .counters = &e->counters,
         .enclave = "default",
@@ -88,7 +88,7 @@ static void tear_down_end(struct end *e)
     mesh_remove(e->mesh, e->link);
     sync_free(e->sync);
     mesh_free(e->mesh);
-    replica_free(e->replica);
+    quorum_free(e->quorum);
     store_free(e->store);
     outbox_free(e->outbox);
 }

@@ -24,7 +24,7 @@ static void run(const struct settings_sources *sources)
     static struct node_config config;
     const struct settings_host host = {.memory_bytes = UINT64_C(1) << 30, .descriptors = 1024};
     settings_load(&settings, sources);
-    settings_derive(&settings, &host);
+    settings_check_derive(&settings, &host);
     if (settings.errors.count == 0) {
         settings_check(&settings, true);
     }

@@ -135,9 +135,9 @@ static void add_card(struct forgery *f, char *value)
     uint8_t bytes[CARD_WIRE_MAX];
     struct cursor c = cursor_writer(bytes, sizeof(bytes));
     const struct member_card card = card_of(value);
-    card_write(&c, &card);
+    member_card_write(&c, &card);
     const struct entry e = {.kind = ENTRY_ALIVE, .card = bytes, .card_len = c.pos};
-    entry_write(&f->entries, &e);
+    packet_entry_write(&f->entries, &e);
 }
 
 static void add_entry(struct forgery *f, enum entry_kind kind, char *rest)
@@ -151,7 +151,7 @@ static void add_entry(struct forgery *f, enum entry_kind kind, char *rest)
         e.state = strcmp(next_part(&rest), "left") == 0 ? MEMBER_LEFT : MEMBER_DEAD;
         e.age = (uint32_t)number_of(next_part(&rest));
     }
-    entry_write(&f->entries, &e);
+    packet_entry_write(&f->entries, &e);
 }
 
 static bool take_entry(struct forgery *f, const char *name, char *value)

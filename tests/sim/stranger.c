@@ -112,7 +112,7 @@ static void forge_entry(struct cluster *c, uint32_t to, struct cursor *entries)
         struct member_card card;
         struct cursor writer = cursor_writer(card_bytes, sizeof(card_bytes));
         forge_card(c, to, &card);
-        card_write(&writer, &card);
+        member_card_write(&writer, &card);
         e.card = card_bytes;
         e.card_len = writer.pos;
     } else {
@@ -123,7 +123,7 @@ static void forge_entry(struct cluster *c, uint32_t to, struct cursor *entries)
         e.state = draw(c, 2) == 0 ? MEMBER_DEAD : MEMBER_LEFT;
         e.age = (uint32_t)draw(c, 10);
     }
-    entry_write(entries, &e);
+    packet_entry_write(entries, &e);
     if (!cursor_ok(entries)) {
         *entries = before;
     }

@@ -254,24 +254,24 @@ WRAP(enum rc, engine_merge, struct engine *e, const struct record *r,
     return __real_engine_merge(e, &kept, ret_outcome);
 }
 
-WRAP(uint64_t, hlc_next, struct hlc *hlc, uint64_t now_ms)
+WRAP(uint64_t, version_next, struct hlc *hlc, uint64_t now_ms)
 {
-    return __real_hlc_next(hlc, now_ms + (is_ahead ? AHEAD_MS : 0));
+    return __real_version_next(hlc, now_ms + (is_ahead ? AHEAD_MS : 0));
 }
 
-WRAP(uint32_t, replica_quorum, uint32_t members, uint32_t factor)
+WRAP(uint32_t, quorum_size, uint32_t members, uint32_t factor)
 {
-    return mutant == MUTANT_HASTY ? 1 : __real_replica_quorum(members, factor);
+    return mutant == MUTANT_HASTY ? 1 : __real_quorum_size(members, factor);
 }
 
-WRAP(uint32_t, quorum_members, const struct engine *e)
+WRAP(uint32_t, voters_count, const struct engine *e)
 {
-    return mutant == MUTANT_SOLITARY ? 1 : __real_quorum_members(e);
+    return mutant == MUTANT_SOLITARY ? 1 : __real_voters_count(e);
 }
 
-WRAP(uint32_t, quorum_needed, const struct engine *e)
+WRAP(uint32_t, voters_needed, const struct engine *e)
 {
-    return mutant == MUTANT_SOLITARY ? 1 : __real_quorum_needed(e);
+    return mutant == MUTANT_SOLITARY ? 1 : __real_voters_needed(e);
 }
 
 WRAP(void, outbox_put_done, struct outbox *o, const struct put_done *done)
@@ -288,26 +288,26 @@ WRAP(void, owed_put_off, struct engine *e, struct link *l, uint32_t waiter)
     }
 }
 
-WRAP(void, quorum_refused, struct engine *e, const struct link *l, uint32_t waiter)
+WRAP(void, voters_refused, struct engine *e, const struct link *l, uint32_t waiter)
 {
-    __real_quorum_refused(e, l, waiter);
+    __real_voters_refused(e, l, waiter);
     if (mutant == MUTANT_PRICKLY) {
-        replica_give_up(e->replica, waiter);
+        quorum_give_up(e->quorum, waiter);
     }
 }
 
-WRAP(void, quorum_look, struct engine *e, struct member *m)
+WRAP(void, voters_look, struct engine *e, struct member *m)
 {
     const bool is_hidden = mutant == MUTANT_SOCIABLE && m->clock == MEMBER_CLOCK_APART;
     m->clock = is_hidden ? MEMBER_CLOCK_AGREES : m->clock;
-    __real_quorum_look(e, m);
+    __real_voters_look(e, m);
     m->clock = is_hidden ? MEMBER_CLOCK_APART : m->clock;
 }
 
-WRAP(void, quorum_check, const struct engine *e)
+WRAP(void, voters_check, const struct engine *e)
 {
     if (mutant != MUTANT_SOCIABLE) {
-        __real_quorum_check(e);
+        __real_voters_check(e);
     }
 }
 
@@ -360,13 +360,13 @@ WRAP(void, view_entry, struct swim *s, const struct entry *e, const struct view_
     }
 }
 
-WRAP(void, intake_packet, struct swim *s, const struct addr *from, struct member *via,
+WRAP(void, packet_in_take, struct swim *s, const struct addr *from, struct member *via,
      const uint8_t *data, size_t len)
 {
     struct packet p;
     const bool is_read = mutant == MUTANT_LOST && packet_read(data, len, &p) == RC_OK;
     struct member *m = is_read && p.has_seen_as ? roster_find_tag(&s->roster, p.tag) : NULL;
-    __real_intake_packet(s, from, via, data, len);
+    __real_packet_in_take(s, from, via, data, len);
     if (m != NULL && !m->is_self) {
         ownaddr_seen(s, &p.seen_as, m);
     }
@@ -402,11 +402,11 @@ WRAP(bool, cookie_is_of, const uint8_t secret[static SIPHASH_KEY_BYTES], const s
     return mutant == MUTANT_CREDULOUS || __real_cookie_is_of(secret, addr, now_us, cookie);
 }
 
-WRAP(void, courier_reply, struct swim *s, const struct courier_asked *asked, struct packet *p)
+WRAP(void, packet_out_reply, struct swim *s, const struct packet_out_asked *asked, struct packet *p)
 {
-    struct courier_asked lavish = *asked;
+    struct packet_out_asked lavish = *asked;
     lavish.room = mutant == MUTANT_LAVISH ? DATAGRAM_BYTES_MAX : lavish.room;
-    __real_courier_reply(s, &lavish, p);
+    __real_packet_out_reply(s, &lavish, p);
 }
 
 WRAP(void, view_recontact, struct swim *s)

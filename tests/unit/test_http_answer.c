@@ -26,9 +26,9 @@ static void test_a_date_is_that_of_rfc_9110(void **state)
 {
     (void)state;
     struct http_date date = {0};
-    assert_string_equal(http_date_line(&date, 784111777), DATE);
-    assert_string_equal(http_date_line(&date, 0), "Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n");
-    assert_string_equal(http_date_line(&date, 951782400),
+    assert_string_equal(http_answer_date_line(&date, 784111777), DATE);
+    assert_string_equal(http_answer_date_line(&date, 0), "Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n");
+    assert_string_equal(http_answer_date_line(&date, 951782400),
                         "Date: Tue, 29 Feb 2000 00:00:00 GMT\r\n");
 }
 
@@ -115,19 +115,19 @@ static void test_a_stream_is_framed_in_chunks_and_done_once(void **state)
     rs.done = on_done;
     rs.arg = &p;
     struct http_source source;
-    http_source_take(&source, &rs, true);
+    http_answer_source_take(&source, &rs, true);
     http_response_fini(&rs);
     assert_int_equal(p.done, 0);
     struct evbuffer *out = evbuffer_new();
     struct buf piece;
     buf_init(&piece, HTTP_PIECE_MAX);
-    assert_int_equal(http_source_fill(&source, out, &piece), RC_AGAIN);
+    assert_int_equal(http_answer_source_fill(&source, out, &piece), RC_AGAIN);
     assert_string_equal(text_of(out), "5\r\nhello\r\n");
-    assert_true(http_source_is_active(&source));
-    assert_int_equal(http_source_fill(&source, out, &piece), RC_OK);
+    assert_true(http_answer_source_is_active(&source));
+    assert_int_equal(http_answer_source_fill(&source, out, &piece), RC_OK);
     assert_string_equal(text_of(out), "6\r\nworlds\r\n0\r\n\r\n");
-    assert_false(http_source_is_active(&source));
-    http_source_drop(&source);
+    assert_false(http_answer_source_is_active(&source));
+    http_answer_source_drop(&source);
     assert_int_equal(p.done, 1);
     buf_fini(&piece);
     evbuffer_free(out);
@@ -149,14 +149,14 @@ static void test_a_stream_is_asked_only_under_the_low_mark(void **state)
     struct evbuffer *out = evbuffer_new();
     struct buf piece;
     buf_init(&piece, HTTP_PIECE_MAX);
-    assert_int_equal(http_source_fill(&source, out, &piece), RC_OK);
+    assert_int_equal(http_answer_source_fill(&source, out, &piece), RC_OK);
     assert_int_equal(calls, 4); /* the fourth crosses 32 KiB */
-    assert_int_equal(http_source_fill(&source, out, &piece), RC_OK);
+    assert_int_equal(http_answer_source_fill(&source, out, &piece), RC_OK);
     assert_int_equal(calls, 4);
     assert_int_equal(evbuffer_drain(out, 10000), 0);
-    assert_int_equal(http_source_fill(&source, out, &piece), RC_OK);
+    assert_int_equal(http_answer_source_fill(&source, out, &piece), RC_OK);
     assert_int_equal(calls, 5);
-    http_source_drop(&source);
+    http_answer_source_drop(&source);
     buf_fini(&piece);
     evbuffer_free(out);
 }
@@ -172,12 +172,12 @@ static void test_a_blob_is_lent_slice_by_slice_and_let_go(void **state)
     }
     struct http_source source = {.blob = blob_hold(blob)};
     struct evbuffer *out = evbuffer_new();
-    assert_int_equal(http_source_fill(&source, out, NULL), RC_OK);
+    assert_int_equal(http_answer_source_fill(&source, out, NULL), RC_OK);
     assert_int_equal(evbuffer_get_length(out), HTTP_OUTPUT_HIGH);
-    assert_true(http_source_is_active(&source));
+    assert_true(http_answer_source_is_active(&source));
     assert_int_equal(evbuffer_drain(out, HTTP_OUTPUT_HIGH), 0);
-    assert_int_equal(http_source_fill(&source, out, NULL), RC_OK);
-    assert_false(http_source_is_active(&source));
+    assert_int_equal(http_answer_source_fill(&source, out, NULL), RC_OK);
+    assert_false(http_answer_source_is_active(&source));
     assert_int_equal(evbuffer_get_length(out), HTTP_OUTPUT_HIGH - 1);
     assert_int_equal(evbuffer_pullup(out, 1)[0], 'c');
     evbuffer_free(out);

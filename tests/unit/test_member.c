@@ -31,7 +31,7 @@ static struct member_card sample(void)
 static size_t written(const struct member_card *card, uint8_t bytes[static CARD_WIRE_MAX])
 {
     struct cursor c = cursor_writer(bytes, CARD_WIRE_MAX);
-    card_write(&c, card);
+    member_card_write(&c, card);
     assert_true(cursor_ok(&c));
     return c.pos;
 }
@@ -39,7 +39,7 @@ static size_t written(const struct member_card *card, uint8_t bytes[static CARD_
 static bool reads(const uint8_t *bytes, size_t len, struct member_card *card)
 {
     struct cursor c = cursor_reader(bytes, len);
-    card_read(&c, card);
+    member_card_read(&c, card);
     return cursor_ok(&c) && cursor_left(&c) == 0;
 }
 
@@ -230,7 +230,7 @@ static void a_card_is_told_without_what_means_nothing_to_the_receiver(void **sta
     member_fini(&m);
 }
 
-/* card_skip() is the same parser without the result. */
+/* member_card_skip() is the same parser without the result. */
 static void skipping_a_card_refuses_what_reading_it_refuses(void **state)
 {
     (void)state;
@@ -248,8 +248,8 @@ static void skipping_a_card_refuses_what_reading_it_refuses(void **state)
         len -= i % 4 == 0 ? rng_below(&rng, len) : 0;
         struct cursor read = cursor_reader(bytes, len);
         struct cursor skip = cursor_reader(bytes, len);
-        card_read(&read, &back);
-        card_skip(&skip, &uuid, &incarnation, &addr_count);
+        member_card_read(&read, &back);
+        member_card_skip(&skip, &uuid, &incarnation, &addr_count);
         assert_int_equal(cursor_ok(&skip), cursor_ok(&read));
         if (cursor_ok(&read)) {
             assert_int_equal(skip.pos, read.pos);

@@ -25,11 +25,11 @@ static void every_kind_has_an_event_and_a_sentence(void **state)
     for (int kind = 0; kind < NOTICE_KINDS; kind++) {
         struct notice_line line;
         const struct notice notice = about((enum notice_kind)kind);
-        notice_describe(&notice, &line);
+        notices_describe(&notice, &line);
         assert_non_null(line.event);
         assert_true(line.text[0] != '\0');
         const struct notice bare = {.kind = (enum notice_kind)kind};
-        notice_describe(&bare, &line);
+        notices_describe(&bare, &line);
         assert_true(line.text[0] != '\0');
     }
 }
@@ -39,12 +39,12 @@ static void members_are_named_with_their_address(void **state)
     (void)state;
     struct notice_line line;
     struct notice notice = about(NOTICE_MEMBER_DEAD);
-    notice_describe(&notice, &line);
+    notices_describe(&notice, &line);
     assert_string_equal(line.text, "flux-node-2 (127.0.0.1:8082) is dead");
     assert_string_equal(line.event, "member");
     assert_int_equal(line.level, LOG_WARN);
     notice.addr.port = 0;
-    notice_describe(&notice, &line);
+    notices_describe(&notice, &line);
     assert_string_equal(line.text, "flux-node-2 is dead");
 }
 
@@ -54,10 +54,10 @@ static void reasons_and_numbers_are_told(void **state)
     struct notice_line line;
     struct notice notice = about(NOTICE_LINK_DOWN);
     (void)snprintf(notice.text, sizeof(notice.text), "reset");
-    notice_describe(&notice, &line);
+    notices_describe(&notice, &line);
     assert_string_equal(line.text, "lost the link with flux-node-2 (127.0.0.1:8082): reset");
     notice = about(NOTICE_JOIN_DONE);
-    notice_describe(&notice, &line);
+    notices_describe(&notice, &line);
     assert_string_equal(line.text,
                         "caught up with flux-node-2 (127.0.0.1:8082), records received: 42");
 }

@@ -70,7 +70,7 @@ static size_t some_entries(uint8_t *bytes, size_t size, bool has_past)
     card.addrs[0] = (struct member_addr){SCOPE_GLOBAL, addr_v4(ip, 80)};
     uint8_t card_bytes[CARD_WIRE_MAX];
     struct cursor c = cursor_writer(card_bytes, sizeof(card_bytes));
-    card_write(&c, &card);
+    member_card_write(&c, &card);
     struct entry e = {
         .kind = ENTRY_ALIVE,
         .uuid = subject,
@@ -84,7 +84,7 @@ static size_t some_entries(uint8_t *bytes, size_t size, bool has_past)
     c = cursor_writer(bytes, size);
     for (int kind = ENTRY_ALIVE; kind <= (has_past ? ENTRY_PAST : ENTRY_LEFT); kind++) {
         e.kind = (enum entry_kind)kind;
-        entry_write(&c, &e);
+        packet_entry_write(&c, &e);
     }
     assert_true(cursor_ok(&c));
     return c.pos;

@@ -11,14 +11,14 @@
 
 struct fixture {
     struct outbox *outbox;
-    struct replica *replica;
+    struct quorum *quorum;
 };
 
 static int set_up(void **state)
 {
     static struct fixture f;
     f.outbox = outbox_new();
-    f.replica = replica_new(TIMEOUT_US, f.outbox);
+    f.quorum = quorum_new(TIMEOUT_US, f.outbox);
     *state = &f;
     return 0;
 }
@@ -26,7 +26,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct fixture *f = *state;
-    replica_free(f->replica);
+    quorum_free(f->quorum);
     outbox_free(f->outbox);
     return 0;
 }
@@ -52,7 +52,7 @@ static uint32_t wait_for(struct fixture *f, uint64_t token, uint32_t quorum, uin
         .key = key,
         .key_len = 3,
     };
-    assert_int_equal(replica_wait(f->replica, &w, now_us, &waiter), RC_OK);
+    assert_int_equal(quorum_wait(f->quorum, &w, now_us, &waiter), RC_OK);
     assert_int_not_equal(waiter, 0);
     return waiter;
 }
@@ -60,11 +60,11 @@ static uint32_t wait_for(struct fixture *f, uint64_t token, uint32_t quorum, uin
 static void the_quorum_is_a_majority_of_the_factor_or_of_fewer_members(void **state)
 {
     (void)state;
-    assert_int_equal(replica_quorum(1, 3), 1);
-    assert_int_equal(replica_quorum(2, 3), 2);
-    assert_int_equal(replica_quorum(3, 3), 2);
-    assert_int_equal(replica_quorum(100, 3), 2);
-    assert_int_equal(replica_quorum(100, 5), 3);
+    assert_int_equal(quorum_size(1, 3), 1);
+    assert_int_equal(quorum_size(2, 3), 2);
+    assert_int_equal(quorum_size(3, 3), 2);
+    assert_int_equal(quorum_size(100, 3), 2);
+    assert_int_equal(quorum_size(100, 5), 3);
 }
 
 static void one_member_counts_once_however_often_it_says_so(void **state)
@@ -72,18 +72,18 @@ static void one_member_counts_once_however_often_it_says_so(void **state)
     struct fixture *f = *state;
     struct action action;
     const uint32_t w = wait_for(f, 1, 3, 0);
-    replica_held(f->replica, w, of(7));
-    replica_held(f->replica, w, of(7));
+    quorum_held(f->quorum, w, of(7));
+    quorum_held(f->quorum, w, of(7));
     assert_false(outbox_next(f->outbox, &action));
-    assert_int_equal(replica_part(f->replica, w, of(7)), REPLICA_HOLDS);
-    replica_held(f->replica, w, of(8));
+    assert_int_equal(quorum_part(f->quorum, w, of(7)), QUORUM_HOLDS);
+    quorum_held(f->quorum, w, of(8));
     assert_true(outbox_next(f->outbox, &action));
     assert_int_equal(action.kind, ACTION_PUT_DONE);
     assert_int_equal(action.put.status, PUT_QUORUM);
     assert_int_equal(action.put.token, 1);
     assert_int_equal(action.put.have, 3);
     assert_int_equal(action.put.members, 5);
-    replica_check(f->replica);
+    quorum_check(f->quorum);
 }
 
 static void who_put_a_write_off_or_refused_it_may_hold_it_after_all_and_then_does(void **state)
@@ -91,41 +91,41 @@ static void who_put_a_write_off_or_refused_it_may_hold_it_after_all_and_then_doe
     struct fixture *f = *state;
     struct action action;
     const uint32_t w = wait_for(f, 1, 4, 0);
-    replica_note(f->replica, w, of(7), REPLICA_PUT_OFF);
-    replica_note(f->replica, w, of(8), REPLICA_REFUSED);
-    replica_note(f->replica, w, of(9), REPLICA_ASKED);
-    assert_int_equal(replica_part(f->replica, w, of(6)), REPLICA_NONE);
-    assert_int_equal(replica_part(f->replica, w, of(7)), REPLICA_PUT_OFF);
-    assert_int_equal(replica_parts(f->replica, w, REPLICA_REFUSED), 1);
-    replica_held(f->replica, w, of(7));
-    replica_held(f->replica, w, of(8));
-    replica_note(f->replica, w, of(8), REPLICA_REFUSED);
-    assert_int_equal(replica_part(f->replica, w, of(8)), REPLICA_HOLDS);
-    assert_int_equal(replica_parts(f->replica, w, REPLICA_HOLDS), 2);
+    quorum_note(f->quorum, w, of(7), QUORUM_PUT_OFF);
+    quorum_note(f->quorum, w, of(8), QUORUM_REFUSED);
+    quorum_note(f->quorum, w, of(9), QUORUM_ASKED);
+    assert_int_equal(quorum_part(f->quorum, w, of(6)), QUORUM_NONE);
+    assert_int_equal(quorum_part(f->quorum, w, of(7)), QUORUM_PUT_OFF);
+    assert_int_equal(quorum_parts(f->quorum, w, QUORUM_REFUSED), 1);
+    quorum_held(f->quorum, w, of(7));
+    quorum_held(f->quorum, w, of(8));
+    quorum_note(f->quorum, w, of(8), QUORUM_REFUSED);
+    assert_int_equal(quorum_part(f->quorum, w, of(8)), QUORUM_HOLDS);
+    assert_int_equal(quorum_parts(f->quorum, w, QUORUM_HOLDS), 2);
     assert_false(outbox_next(f->outbox, &action));
-    replica_held(f->replica, w, of(9));
+    quorum_held(f->quorum, w, of(9));
     assert_true(outbox_next(f->outbox, &action));
     assert_int_equal(action.put.status, PUT_QUORUM);
-    assert_int_equal(replica_part(f->replica, w, of(8)), REPLICA_NONE);
-    replica_check(f->replica);
+    assert_int_equal(quorum_part(f->quorum, w, of(8)), QUORUM_NONE);
+    quorum_check(f->quorum);
 }
 
 static void who_holds_a_write_is_noted_however_many_have_refused_it(void **state)
 {
     struct fixture *f = *state;
-    const uint32_t w = wait_for(f, 1, REPLICA_HOLDERS_MAX + 1, 0);
-    for (uint32_t member = 0; member < 2 * REPLICA_PARTS_MAX; member++) {
-        replica_note(f->replica, w, of(member), REPLICA_REFUSED);
+    const uint32_t w = wait_for(f, 1, QUORUM_HOLDERS_MAX + 1, 0);
+    for (uint32_t member = 0; member < 2 * QUORUM_PARTS_MAX; member++) {
+        quorum_note(f->quorum, w, of(member), QUORUM_REFUSED);
     }
-    assert_int_equal(replica_parts(f->replica, w, REPLICA_REFUSED), REPLICA_PARTS_MAX);
-    for (uint32_t member = 1000; member < 1000 + REPLICA_HOLDERS_MAX - 1; member++) {
-        replica_held(f->replica, w, of(member));
-        replica_held(f->replica, w, of(member));
+    assert_int_equal(quorum_parts(f->quorum, w, QUORUM_REFUSED), QUORUM_PARTS_MAX);
+    for (uint32_t member = 1000; member < 1000 + QUORUM_HOLDERS_MAX - 1; member++) {
+        quorum_held(f->quorum, w, of(member));
+        quorum_held(f->quorum, w, of(member));
     }
-    assert_int_equal(replica_parts(f->replica, w, REPLICA_HOLDS), REPLICA_HOLDERS_MAX - 1);
-    replica_check(f->replica);
-    replica_held(f->replica, w, of(1));
-    assert_int_equal(replica_count(f->replica), 0);
+    assert_int_equal(quorum_parts(f->quorum, w, QUORUM_HOLDS), QUORUM_HOLDERS_MAX - 1);
+    quorum_check(f->quorum);
+    quorum_held(f->quorum, w, of(1));
+    assert_int_equal(quorum_count(f->quorum), 0);
 }
 
 static void those_that_have_held_or_refused_a_write_are_listed(void **state)
@@ -133,16 +133,16 @@ static void those_that_have_held_or_refused_a_write_are_listed(void **state)
     struct fixture *f = *state;
     uint32_t at = 0;
     const uint32_t w = wait_for(f, 1, 4, 0);
-    replica_note(f->replica, w, of(7), REPLICA_ASKED);
-    replica_note(f->replica, w, of(8), REPLICA_REFUSED);
-    replica_note(f->replica, w, of(9), REPLICA_PUT_OFF);
-    replica_held(f->replica, w, of(7));
-    assert_true(uuid_equal(replica_next_settled(f->replica, w, &at), of(7)));
-    assert_true(uuid_equal(replica_next_settled(f->replica, w, &at), of(8)));
-    assert_null(replica_next_settled(f->replica, w, &at));
-    replica_give_up(f->replica, w);
+    quorum_note(f->quorum, w, of(7), QUORUM_ASKED);
+    quorum_note(f->quorum, w, of(8), QUORUM_REFUSED);
+    quorum_note(f->quorum, w, of(9), QUORUM_PUT_OFF);
+    quorum_held(f->quorum, w, of(7));
+    assert_true(uuid_equal(quorum_next_settled(f->quorum, w, &at), of(7)));
+    assert_true(uuid_equal(quorum_next_settled(f->quorum, w, &at), of(8)));
+    assert_null(quorum_next_settled(f->quorum, w, &at));
+    quorum_give_up(f->quorum, w);
     at = 0;
-    assert_null(replica_next_settled(f->replica, w, &at));
+    assert_null(quorum_next_settled(f->quorum, w, &at));
 }
 
 static void what_cannot_reach_its_quorum_is_answered_at_once(void **state)
@@ -151,17 +151,17 @@ static void what_cannot_reach_its_quorum_is_answered_at_once(void **state)
     struct action action;
     const uint32_t first = wait_for(f, 1, 3, 0);
     const uint32_t second = wait_for(f, 2, 3, 0);
-    replica_held(f->replica, first, of(7));
-    replica_give_up(f->replica, first);
+    quorum_held(f->quorum, first, of(7));
+    quorum_give_up(f->quorum, first);
     assert_true(outbox_next(f->outbox, &action));
     assert_int_equal(action.put.status, PUT_PENDING);
     assert_int_equal(action.put.token, 1);
     assert_int_equal(action.put.have, 2);
-    replica_give_up(f->replica, first);
-    replica_note(f->replica, first, of(8), REPLICA_REFUSED);
+    quorum_give_up(f->quorum, first);
+    quorum_note(f->quorum, first, of(8), QUORUM_REFUSED);
     assert_false(outbox_next(f->outbox, &action));
-    assert_int_equal(replica_first(f->replica), second);
-    replica_check(f->replica);
+    assert_int_equal(quorum_first(f->quorum), second);
+    quorum_check(f->quorum);
 }
 
 static void a_late_holder_of_a_settled_write_finds_nobody(void **state)
@@ -169,14 +169,14 @@ static void a_late_holder_of_a_settled_write_finds_nobody(void **state)
     struct fixture *f = *state;
     struct action action;
     const uint32_t w = wait_for(f, 1, 2, 0);
-    replica_held(f->replica, w, of(7));
+    quorum_held(f->quorum, w, of(7));
     assert_true(outbox_next(f->outbox, &action));
     const uint32_t next = wait_for(f, 2, 2, 0);
     assert_int_not_equal(next, w);
-    replica_held(f->replica, w, of(8));
-    assert_null(replica_at(f->replica, w));
+    quorum_held(f->quorum, w, of(8));
+    assert_null(quorum_at(f->quorum, w));
     assert_false(outbox_next(f->outbox, &action));
-    assert_int_equal(replica_count(f->replica), 1);
+    assert_int_equal(quorum_count(f->quorum), 1);
 }
 
 static void what_waits_too_long_is_answered_pending_in_order(void **state)
@@ -185,16 +185,16 @@ static void what_waits_too_long_is_answered_pending_in_order(void **state)
     struct action action;
     (void)wait_for(f, 1, 2, 0);
     (void)wait_for(f, 2, 2, 10);
-    assert_int_equal(replica_deadline(f->replica), TIMEOUT_US);
-    assert_int_equal(replica_expire(f->replica, TIMEOUT_US - 1), 0);
-    assert_int_equal(replica_expire(f->replica, TIMEOUT_US + 10), 2);
+    assert_int_equal(quorum_deadline(f->quorum), TIMEOUT_US);
+    assert_int_equal(quorum_expire(f->quorum, TIMEOUT_US - 1), 0);
+    assert_int_equal(quorum_expire(f->quorum, TIMEOUT_US + 10), 2);
     for (uint64_t token = 1; token <= 2; token++) {
         assert_true(outbox_next(f->outbox, &action));
         assert_int_equal(action.put.token, token);
         assert_int_equal(action.put.status, PUT_PENDING);
         assert_int_equal(action.put.have, 1);
     }
-    assert_int_equal(replica_deadline(f->replica), UINT64_MAX);
+    assert_int_equal(quorum_deadline(f->quorum), UINT64_MAX);
 }
 
 static void waiting_writes_are_found_by_record_id_and_listed_in_order(void **state)
@@ -204,10 +204,10 @@ static void waiting_writes_are_found_by_record_id_and_listed_in_order(void **sta
     for (uint64_t i = 0; i < 200; i++) {
         waiters[i] = wait_for(f, i + 1, 2, i);
     }
-    replica_check(f->replica);
-    replica_held(f->replica, waiters[100], of(1));
+    quorum_check(f->quorum);
+    quorum_held(f->quorum, waiters[100], of(1));
     size_t n = 0;
-    for (uint32_t w = replica_first(f->replica); w != 0; w = replica_next(f->replica, w)) {
+    for (uint32_t w = quorum_first(f->quorum); w != 0; w = quorum_next(f->quorum, w)) {
         n += n == 100;
         assert_int_equal(w, waiters[n]);
         n++;
@@ -216,10 +216,10 @@ static void waiting_writes_are_found_by_record_id_and_listed_in_order(void **sta
     const struct version version = {.stamp = 51};
     const struct version settled = {.stamp = 101};
     const struct version other = {.stamp = 52};
-    assert_int_equal(replica_find(f->replica, UINT64_C(51) * 31, &version), waiters[50]);
-    assert_int_equal(replica_find(f->replica, UINT64_C(51) * 31, &other), 0);
-    assert_int_equal(replica_find(f->replica, UINT64_C(101) * 31, &settled), 0);
-    replica_check(f->replica);
+    assert_int_equal(quorum_find(f->quorum, UINT64_C(51) * 31, &version), waiters[50]);
+    assert_int_equal(quorum_find(f->quorum, UINT64_C(51) * 31, &other), 0);
+    assert_int_equal(quorum_find(f->quorum, UINT64_C(101) * 31, &settled), 0);
+    quorum_check(f->quorum);
 }
 
 static void more_than_the_maximum_is_refused(void **state)
@@ -227,11 +227,11 @@ static void more_than_the_maximum_is_refused(void **state)
     struct fixture *f = *state;
     uint8_t key[] = "k";
     uint32_t waiter = 0;
-    for (uint64_t i = 0; i < REPLICA_WAITING_MAX; i++) {
+    for (uint64_t i = 0; i < QUORUM_WAITING_MAX; i++) {
         (void)wait_for(f, i + 1, 2, 0);
     }
     const struct waiting w = {.quorum = 2, .key = key, .key_len = 1};
-    assert_int_equal(replica_wait(f->replica, &w, 0, &waiter), RC_OVERLOADED);
+    assert_int_equal(quorum_wait(f->quorum, &w, 0, &waiter), RC_OVERLOADED);
 }
 
 int main(void)

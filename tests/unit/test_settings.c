@@ -34,7 +34,7 @@ static int teardown(void **state)
 }
 
 /* Loads from an environment (NAME=value words, NULL at the end), a file's text and one flag. */
-static void load(const char *const *environment, const char *text, const struct setting_flag *flag)
+static void load(const char *const *environment, const char *text, const struct settings_flag *flag)
 {
     struct settings_sources sources = {.environment = (char *const *)(uintptr_t)environment,
                                        .flags = flag,
@@ -73,14 +73,14 @@ static void nothing_set_gives_the_defaults_of_the_contract(void **state)
                     {SETTING_IDLE_TIMEOUT, 75000}, {SETTING_REQUEST_TIMEOUT, 15000},
                     {SETTING_LOG_LEVEL, LOG_INFO}, {SETTING_LOG_FORMAT, LOG_TEXT}};
     for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
-        assert_int_equal(setting_number(&s, expected[i].id), expected[i].number);
+        assert_int_equal(settings_number(&s, expected[i].id), expected[i].number);
         assert_string_equal(s.values[expected[i].id].from, "default");
     }
-    assert_string_equal(setting_text(&s, SETTING_DISCOVERY_DOMAIN), "localhost");
-    assert_string_equal(setting_text(&s, SETTING_NETWORK), "private");
-    assert_string_equal(setting_text(&s, SETTING_ENCLAVE), "default");
-    assert_string_equal(setting_text(&s, SETTING_FLUX_API), "https://api.runonflux.io");
-    assert_false(setting_is_set(&s, SETTING_HTTP_PORT));
+    assert_string_equal(settings_text(&s, SETTING_DISCOVERY_DOMAIN), "localhost");
+    assert_string_equal(settings_text(&s, SETTING_NETWORK), "private");
+    assert_string_equal(settings_text(&s, SETTING_ENCLAVE), "default");
+    assert_string_equal(settings_text(&s, SETTING_FLUX_API), "https://api.runonflux.io");
+    assert_false(settings_is_set(&s, SETTING_HTTP_PORT));
 }
 
 static void flag_goes_over_environment_over_file_over_default(void **state)
@@ -88,18 +88,18 @@ static void flag_goes_over_environment_over_file_over_default(void **state)
     (void)state;
     static const char *const environment[] = {"BASE_PORT=9001", NULL};
     static const char text[] = "# a file\nBASE_PORT=9002\nMAX_PORTS=5\n";
-    const struct setting_flag flag = {SETTING_BASE_PORT, "9000"};
+    const struct settings_flag flag = {SETTING_BASE_PORT, "9000"};
     load(environment, text, &flag);
-    assert_int_equal(setting_number(&s, SETTING_BASE_PORT), 9000);
+    assert_int_equal(settings_number(&s, SETTING_BASE_PORT), 9000);
     assert_string_equal(s.values[SETTING_BASE_PORT].from, "flag --base-port");
     assert_int_equal(s.values[SETTING_BASE_PORT].origin, ORIGIN_FLAG);
-    assert_int_equal(setting_number(&s, SETTING_MAX_PORTS), 5);
+    assert_int_equal(settings_number(&s, SETTING_MAX_PORTS), 5);
     assert_string_equal(s.values[SETTING_MAX_PORTS].from, "file test.conf line 3");
     load(environment, text, NULL);
-    assert_int_equal(setting_number(&s, SETTING_BASE_PORT), 9001);
+    assert_int_equal(settings_number(&s, SETTING_BASE_PORT), 9001);
     assert_string_equal(s.values[SETTING_BASE_PORT].from, "environment BASE_PORT");
     load(NULL, text, NULL);
-    assert_int_equal(setting_number(&s, SETTING_BASE_PORT), 9002);
+    assert_int_equal(settings_number(&s, SETTING_BASE_PORT), 9002);
 }
 
 static void an_empty_value_counts_as_not_set(void **state)
@@ -107,8 +107,8 @@ static void an_empty_value_counts_as_not_set(void **state)
     (void)state;
     static const char *const environment[] = {"BASE_PORT=", "REPRAM_PEERS=", NULL};
     load(environment, "BASE_PORT=9002\nMAX_PORTS=\n", NULL);
-    assert_int_equal(setting_number(&s, SETTING_BASE_PORT), 9002);
-    assert_int_equal(setting_number(&s, SETTING_MAX_PORTS), 10);
+    assert_int_equal(settings_number(&s, SETTING_BASE_PORT), 9002);
+    assert_int_equal(settings_number(&s, SETTING_MAX_PORTS), 10);
     assert_int_equal(s.errors.count, 0);
 }
 
@@ -116,14 +116,14 @@ static void an_alias_is_the_same_setting(void **state)
 {
     (void)state;
     load_env("NODE_ID=alpha");
-    assert_string_equal(setting_text(&s, SETTING_NODE_ID), "alpha");
+    assert_string_equal(settings_text(&s, SETTING_NODE_ID), "alpha");
     assert_string_equal(s.values[SETTING_NODE_ID].from, "environment NODE_ID");
     load_env("REPRAM_REPLICATION=5");
-    assert_int_equal(setting_number(&s, SETTING_REPLICATION_FACTOR), 5);
+    assert_int_equal(settings_number(&s, SETTING_REPLICATION_FACTOR), 5);
     load_env("BOOTSTRAP_NODES=a:1");
-    assert_string_equal(setting_text(&s, SETTING_PEERS), "a:1");
+    assert_string_equal(settings_text(&s, SETTING_PEERS), "a:1");
     load_env("HTTP_PORT=9000");
-    assert_int_equal(setting_number(&s, SETTING_HTTP_PORT), 9000);
+    assert_int_equal(settings_number(&s, SETTING_HTTP_PORT), 9000);
 }
 
 static void aliases_that_differ_are_an_error_that_names_both(void **state)
@@ -199,7 +199,7 @@ static void every_bad_value_is_told_at_once(void **state)
     static const char *const environment[] = {"BASE_PORT=x", "MAX_PORTS=y", "NODE_COUNT=z", NULL};
     load(environment, NULL, NULL);
     assert_int_equal(s.errors.count, 3);
-    assert_int_equal(setting_number(&s, SETTING_BASE_PORT), 8081);
+    assert_int_equal(settings_number(&s, SETTING_BASE_PORT), 8081);
 }
 
 static void durations_and_sizes_may_have_units(void **state)
@@ -208,9 +208,9 @@ static void durations_and_sizes_may_have_units(void **state)
     static const char *const environment[] = {"REPRAM_MIN_TTL=5m", "REPRAM_WRITE_TIMEOUT=250ms",
                                               "REPRAM_MAX_VALUE_SIZE=64KiB", NULL};
     load(environment, NULL, NULL);
-    assert_int_equal(setting_number(&s, SETTING_MIN_TTL), 300);
-    assert_int_equal(setting_number(&s, SETTING_WRITE_TIMEOUT), 250);
-    assert_int_equal(setting_number(&s, SETTING_MAX_VALUE_SIZE), 65536);
+    assert_int_equal(settings_number(&s, SETTING_MIN_TTL), 300);
+    assert_int_equal(settings_number(&s, SETTING_WRITE_TIMEOUT), 250);
+    assert_int_equal(settings_number(&s, SETTING_MAX_VALUE_SIZE), 65536);
     assert_int_equal(s.errors.count, 0);
 }
 
@@ -233,9 +233,9 @@ static void a_secret_is_never_repeated(void **state)
     (void)state;
     load_env("REPRAM_CLUSTER_SECRET=hush");
     assert_null(strstr(s.errors.text, "hush"));
-    assert_string_equal(setting_shown(&s, SETTING_CLUSTER_SECRET), "(secret)");
+    assert_string_equal(settings_shown(&s, SETTING_CLUSTER_SECRET), "(secret)");
     char flag[SETTING_NAME_SIZE];
-    assert_string_equal(setting_flag(SETTING_CLUSTER_SECRET, flag), "");
+    assert_string_equal(settings_flag(SETTING_CLUSTER_SECRET, flag), "");
 }
 
 static void a_secret_may_stand_in_a_file(void **state)
@@ -249,7 +249,7 @@ static void a_secret_may_stand_in_a_file(void **state)
     (void)close(fd);
     (void)snprintf(word, sizeof(word), "REPRAM_CLUSTER_SECRET_FILE=%s", path);
     load_env(word);
-    assert_string_equal(setting_text(&s, SETTING_CLUSTER_SECRET), "hush");
+    assert_string_equal(settings_text(&s, SETTING_CLUSTER_SECRET), "hush");
     assert_non_null(strstr(s.errors.text, "REPRAM_CLUSTER_SECRET_FILE"));
     assert_non_null(strstr(s.errors.text, "not supported in this version"));
     (void)unlink(path);
@@ -305,7 +305,7 @@ static void what_kubernetes_injects_is_ignored(void **state)
     assert_int_equal(s.errors.count, 0);
     assert_int_equal(s.warnings.count, 0);
     assert_int_equal(s.remarks.count, 0);
-    assert_false(setting_is_set(&s, SETTING_HTTP_PORT));
+    assert_false(settings_is_set(&s, SETTING_HTTP_PORT));
 }
 
 static void clients_look_at_their_own_settings_only(void **state)
@@ -318,21 +318,21 @@ static void clients_look_at_their_own_settings_only(void **state)
     settings_load(&s, &sources);
     assert_int_equal(s.errors.count, 0);
     assert_int_equal(s.warnings.count, 0);
-    assert_int_equal(setting_number(&s, SETTING_BASE_PORT), 9000);
+    assert_int_equal(settings_number(&s, SETTING_BASE_PORT), 9000);
 }
 
 static void flags_are_unique_and_made_from_names(void **state)
 {
     (void)state;
     char flag[SETTING_NAME_SIZE], other[SETTING_NAME_SIZE];
-    assert_string_equal(setting_flag(SETTING_BASE_PORT, flag), "base-port");
-    assert_string_equal(setting_flag(SETTING_MAX_CONNECTIONS_PER_IP, flag),
+    assert_string_equal(settings_flag(SETTING_BASE_PORT, flag), "base-port");
+    assert_string_equal(settings_flag(SETTING_MAX_CONNECTIONS_PER_IP, flag),
                         "max-connections-per-ip");
-    assert_string_equal(setting_flag(SETTING_FLUX_APP_NAME, flag), "");
+    assert_string_equal(settings_flag(SETTING_FLUX_APP_NAME, flag), "");
     for (int i = 0; i < SETTING_COUNT; i++) {
         for (int j = 0; j < i; j++) {
-            setting_flag((enum setting_id)i, flag);
-            setting_flag((enum setting_id)j, other);
+            settings_flag((enum setting_id)i, flag);
+            settings_flag((enum setting_id)j, other);
             assert_true(flag[0] == '\0' || strcmp(flag, other) != 0);
         }
     }
@@ -357,10 +357,10 @@ static void the_document_has_a_row_for_every_setting_with_its_default(void **sta
     (void)state;
     char *text = read_document();
     for (int i = 0; i < SETTING_COUNT; i++) {
-        const struct setting_def *def = setting_def((enum setting_id)i);
+        const struct settings_def *def = settings_def((enum setting_id)i);
         char flag[SETTING_NAME_SIZE];
         char row[512];
-        setting_flag((enum setting_id)i, flag);
+        settings_flag((enum setting_id)i, flag);
         /* | `NAME` | aliases | `--flag` | default | ... */
         const size_t len =
             (size_t)snprintf(row, sizeof(row), "\n| `%s` | %s%s%s | %s%s%s | %s%s%s |", def->name,
@@ -385,7 +385,7 @@ static void the_document_names_no_setting_that_is_not_there(void **state)
         const size_t len = strcspn(name, "`");
         bool is_known = name[0] == '-'; /* options of the commands */
         for (int i = 0; i < SETTING_COUNT; i++) {
-            const char *known = setting_def((enum setting_id)i)->name;
+            const char *known = settings_def((enum setting_id)i)->name;
             is_known = is_known || (strlen(known) == len && memcmp(known, name, len) == 0);
         }
         if (!is_known) {

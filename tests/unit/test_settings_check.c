@@ -37,7 +37,7 @@ static void start(const char *a, const char *b, const char *c, bool is_launch)
     const struct settings_sources sources = {.environment = (char *const *)(uintptr_t)words};
     settings_fini(&s);
     settings_load(&s, &sources);
-    settings_derive(&s, &host);
+    settings_check_derive(&s, &host);
     assert_int_equal(s.errors.count, 0);
     settings_check(&s, is_launch);
 }
@@ -118,21 +118,21 @@ static void discovery_follows_flux_and_named_peers(void **state)
 {
     (void)state;
     start(NULL, NULL, NULL, true);
-    assert_string_equal(setting_text(&s, SETTING_DISCOVERY), "port-range");
-    assert_int_equal(setting_number(&s, SETTING_CLAIM_CHECK), 1);
+    assert_string_equal(settings_text(&s, SETTING_DISCOVERY), "port-range");
+    assert_int_equal(settings_number(&s, SETTING_CLAIM_CHECK), 1);
     start("FLUX_APP_NAME=fade", "FLUX_NODE_HOST_IP=203.0.113.7", NULL, true);
-    assert_string_equal(setting_text(&s, SETTING_DISCOVERY), "port-range,flux");
-    assert_int_equal(setting_number(&s, SETTING_DISCOVERY), PROVIDER_PORT_RANGE | PROVIDER_FLUX);
-    assert_int_equal(setting_number(&s, SETTING_CLAIM_CHECK), 0);
-    assert_string_equal(setting_text(&s, SETTING_ADDRESS), "203.0.113.7");
+    assert_string_equal(settings_text(&s, SETTING_DISCOVERY), "port-range,flux");
+    assert_int_equal(settings_number(&s, SETTING_DISCOVERY), PROVIDER_PORT_RANGE | PROVIDER_FLUX);
+    assert_int_equal(settings_number(&s, SETTING_CLAIM_CHECK), 0);
+    assert_string_equal(settings_text(&s, SETTING_ADDRESS), "203.0.113.7");
     assert_string_equal(s.values[SETTING_ADDRESS].from, "environment FLUX_NODE_HOST_IP");
     start("FLUX_APP_NAME=fade", "REPRAM_CLAIM_CHECK=on", "REPRAM_ADDRESS=198.51.100.1", true);
-    assert_int_equal(setting_number(&s, SETTING_CLAIM_CHECK), 1);
-    assert_string_equal(setting_text(&s, SETTING_ADDRESS), "198.51.100.1");
+    assert_int_equal(settings_number(&s, SETTING_CLAIM_CHECK), 1);
+    assert_string_equal(settings_text(&s, SETTING_ADDRESS), "198.51.100.1");
     start("REPRAM_PEERS=a:1", NULL, NULL, true);
-    assert_string_equal(setting_text(&s, SETTING_DISCOVERY), "port-range,static");
+    assert_string_equal(settings_text(&s, SETTING_DISCOVERY), "port-range,static");
     start("REPRAM_PEERS=a:1", "REPRAM_DISCOVERY=dns", NULL, true);
-    assert_string_equal(setting_text(&s, SETTING_DISCOVERY), "dns");
+    assert_string_equal(settings_text(&s, SETTING_DISCOVERY), "dns");
     assert_int_equal(s.remarks.count, 1);
 }
 
@@ -149,13 +149,13 @@ static void storage_and_connections_follow_the_machine(void **state)
 {
     (void)state;
     start(NULL, NULL, NULL, true);
-    assert_int_equal(setting_number(&s, SETTING_MAX_STORAGE_MB), 1024);
-    assert_int_equal(setting_number(&s, SETTING_MAX_CONNECTIONS), 768);
+    assert_int_equal(settings_number(&s, SETTING_MAX_STORAGE_MB), 1024);
+    assert_int_equal(settings_number(&s, SETTING_MAX_CONNECTIONS), 768);
     start("NODE_COUNT=6", "REPRAM_MAX_CONNECTIONS=10", NULL, true);
-    assert_int_equal(setting_number(&s, SETTING_MAX_STORAGE_MB), 512);
-    assert_int_equal(setting_number(&s, SETTING_MAX_CONNECTIONS), 10);
+    assert_int_equal(settings_number(&s, SETTING_MAX_STORAGE_MB), 512);
+    assert_int_equal(settings_number(&s, SETTING_MAX_CONNECTIONS), 10);
     start("REPRAM_MAX_STORAGE_MB=7", NULL, NULL, true);
-    assert_int_equal(setting_number(&s, SETTING_MAX_STORAGE_MB), 7);
+    assert_int_equal(settings_number(&s, SETTING_MAX_STORAGE_MB), 7);
     assert_int_equal(s.remarks.count, 1); /* values of 10 MiB do not fit */
 }
 
@@ -199,15 +199,15 @@ static void the_digest_is_of_what_nodes_share_and_of_meanings(void **state)
 {
     (void)state;
     start(NULL, NULL, NULL, false);
-    const uint64_t plain = settings_digest(&s);
+    const uint64_t plain = settings_node_digest(&s);
     start("REPRAM_NODE_ID=x", "BASE_PORT=9000", "REPRAM_LOG_LEVEL=debug", false);
-    assert_true(settings_digest(&s) == plain);
+    assert_true(settings_node_digest(&s) == plain);
     start("REPRAM_DEFAULT_TTL=1h", NULL, NULL, false);
-    assert_true(settings_digest(&s) == plain);
+    assert_true(settings_node_digest(&s) == plain);
     start("REPRAM_NETWORK=other", NULL, NULL, false);
-    assert_true(settings_digest(&s) != plain);
+    assert_true(settings_node_digest(&s) != plain);
     start("REPRAM_MIN_TTL=299", NULL, NULL, false);
-    assert_true(settings_digest(&s) != plain);
+    assert_true(settings_node_digest(&s) != plain);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

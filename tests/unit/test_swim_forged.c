@@ -17,7 +17,7 @@ static void forge(struct cluster *c, uint32_t at, uint32_t as, enum packet_kind 
     struct cursor e = cursor_writer(said, sizeof(said));
     struct cursor w = cursor_writer(data, sizeof(data));
     for (uint32_t i = 0; i < count; i++) {
-        entry_write(&e, &entries[i]);
+        packet_entry_write(&e, &entries[i]);
     }
     assert_true(cursor_ok(&e));
     const uint64_t cluster = swim_cluster_hash("private");
@@ -141,7 +141,7 @@ static void forged_cards_raise_an_incarnation_by_little(void **state)
         const uint64_t before = member_of(c, 0, 2)->incarnation;
         card.incarnation = before + raises[i];
         struct cursor w = cursor_writer(bytes, sizeof(bytes));
-        card_write(&w, &card);
+        member_card_write(&w, &card);
         const struct entry e = {.kind = ENTRY_ALIVE, .card = bytes, .card_len = w.pos};
         for (uint32_t at = 0; at < 4; at++) {
             forge(c, at, (at + 1) % 4, PACKET_GOSSIP, &e, 1);
@@ -170,7 +170,7 @@ static void who_is_far_behind_asks_the_member_itself(void **state)
         member_card(swim_self(c->nodes[2].swim), &card);
         card.incarnation += 60000;
         struct cursor w = cursor_writer(bytes, sizeof(bytes));
-        card_write(&w, &card);
+        member_card_write(&w, &card);
         const struct entry e = {.kind = ENTRY_ALIVE, .card = bytes, .card_len = w.pos};
         forge(c, 2, 1, PACKET_GOSSIP, &e, 1);
         run_for(c, 700); /* so often at most does it contradict */
@@ -193,7 +193,7 @@ static void nobody_is_met_at_an_incarnation_beyond_reach(void **state)
     member_card(swim_self(c->nodes[newcomer].swim), &card);
     card.incarnation = (UINT64_C(1) << 32) + 1;
     struct cursor w = cursor_writer(bytes, sizeof(bytes));
-    card_write(&w, &card);
+    member_card_write(&w, &card);
     const struct entry e = {.kind = ENTRY_ALIVE, .card = bytes, .card_len = w.pos};
     forge(c, 0, 1, PACKET_GOSSIP, &e, 1);
     assert_null(member_of(c, 0, newcomer));
@@ -234,7 +234,7 @@ static void forge_card(struct cluster *c, uint32_t at, const struct addr *addr)
     for (uint32_t b = 0; b < UUID_BYTES; b++) {
         card.uuid.bytes[b] = (uint8_t)rng_next(&c->rng);
     }
-    card_write(&w, &card);
+    member_card_write(&w, &card);
     const struct entry e = {.kind = ENTRY_ALIVE, .card = bytes, .card_len = w.pos};
     forge(c, at, at == 0 ? 1 : 0, PACKET_GOSSIP, &e, 1);
 }
@@ -306,7 +306,7 @@ static void one_who_is_named_is_a_member_once_a_page_says_so(void **state)
     for (uint32_t i = 0; i < 2; i++) {
         card.incarnation = numbers[i];
         struct cursor w = cursor_writer(bytes, sizeof(bytes));
-        card_write(&w, &card);
+        member_card_write(&w, &card);
         const struct entry e = {.kind = ENTRY_ALIVE,
                                 .uuid = card.uuid,
                                 .incarnation = card.incarnation,
@@ -391,7 +391,7 @@ static void forge_card_of(struct cluster *c, uint32_t at, uint32_t of, uint64_t 
         card.addrs[0] = (struct member_addr){.scope = SCOPE_GLOBAL, .addr = *addr};
     }
     struct cursor w = cursor_writer(bytes, sizeof(bytes));
-    card_write(&w, &card);
+    member_card_write(&w, &card);
     const struct entry e = {.kind = ENTRY_ALIVE, .card = bytes, .card_len = w.pos};
     forge(c, at, at == 2 ? 3 : 2, PACKET_GOSSIP, &e, 1);
 }
@@ -503,7 +503,7 @@ static void what_others_say_changes_neither_a_members_number_nor_its_enclave(voi
     card.incarnation += 5;
     (void)snprintf(card.enclave, NAME_SIZE, "another");
     struct cursor w = cursor_writer(bytes, sizeof(bytes));
-    card_write(&w, &card);
+    member_card_write(&w, &card);
     const struct entry e = {.kind = ENTRY_ALIVE, .card = bytes, .card_len = w.pos};
     forge(c, 0, 1, PACKET_GOSSIP, &e, 1);
     assert_int_equal(member_of(c, 0, 2)->incarnation, held);
@@ -590,9 +590,9 @@ static void a_full_table_forgets_nobody_whose_end_is_untold(void **state)
                               .incarnation = 1,
                               .state = MEMBER_DEAD};
     const struct member_card newcomer = card_of(MEMBERS_MAX);
-    entry_write(&e, &end);
+    packet_entry_write(&e, &end);
     cursor_put_u8(&e, ENTRY_ALIVE);
-    card_write(&e, &newcomer);
+    member_card_write(&e, &newcomer);
     const struct member *via = member_of(c, 0, 1);
     const struct packet p = {
         .kind = PACKET_GOSSIP,
@@ -657,7 +657,7 @@ static void a_number_that_is_raised_many_times_at_once_is_outdone(void **state)
             const uint32_t at = 1 + i % 3;
             member_card(member_of(c, at, 0), &card);
             card.incarnation += VIEW_RAISE_MAX;
-            card_write(&w, &card);
+            member_card_write(&w, &card);
             const struct entry raised = {.kind = ENTRY_ALIVE, .card = bytes, .card_len = w.pos};
             forge(c, at, 0, PACKET_GOSSIP, &raised, 1);
             run_for(c, 10);

@@ -34,7 +34,7 @@ static struct member_card card_at(const struct uuid *uuid, const struct addr *ad
 static void put_card(struct cursor *c, const struct member_card *card)
 {
     cursor_put_u8(c, ENTRY_ALIVE);
-    card_write(c, card);
+    member_card_write(c, card);
 }
 
 static size_t write_ask(const struct cluster *c, const struct ask *ask, const struct addr *from,

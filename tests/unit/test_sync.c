@@ -22,7 +22,7 @@ struct end {
     struct store *store;
     struct mesh *mesh;
     struct outbox *outbox;
-    struct replica *replica;
+    struct quorum *quorum;
     struct sync *sync;
     struct engine_counters counters;
     struct link *link;
@@ -51,12 +51,12 @@ static void set_up_end(struct pair *p, int i)
     e->outbox = outbox_new();
     e->store = store_new(&store);
     e->mesh = mesh_new(e->outbox);
-    e->replica = replica_new(1000000, e->outbox);
+    e->quorum = quorum_new(1000000, e->outbox);
     static const uint8_t secrets[2][SIPHASH_KEY_BYTES] = {{1}, {2}};
     const struct sync_config sync = {
         .store = e->store,
         .mesh = e->mesh,
-        .replica = e->replica,
+        .quorum = e->quorum,
         .outbox = e->outbox,
         .counters = &e->counters,
         .enclave = "default",
@@ -95,7 +95,7 @@ static int tear_down(void **state)
         lose_link(e);
         sync_free(e->sync);
         mesh_free(e->mesh);
-        replica_free(e->replica);
+        quorum_free(e->quorum);
         store_free(e->store);
         outbox_free(e->outbox);
     }
@@ -197,8 +197,8 @@ static void step(struct pair *p)
 
 static bool is_idle(const struct end *e)
 {
-    const struct sync_side *side = e->link->sync;
-    return !link_has_output(e->link) && (side == NULL || side_is_idle(side));
+    const struct session *side = e->link->sync;
+    return !link_has_output(e->link) && (side == NULL || session_is_idle(side));
 }
 
 /* One session, begun by `from`, to its end. */
@@ -479,7 +479,7 @@ static void the_lists_of_a_hostile_peer_are_bounded(void **state)
         fed += rc == RC_OK ? SYNC_LIST_MAX : 0;
     }
     assert_int_equal(rc, RC_MALFORMED);
-    assert_true(fed <= JOB_IDS_MAX);
+    assert_true(fed <= EPOCH_SENDER_IDS_MAX);
     free(bytes);
 }
 
@@ -523,7 +523,7 @@ static void garbled_cells_end_a_stream_and_harm_nothing(void **state)
     begin_as_peer(p, false);
     uint32_t sent = 0;
     for (int i = 0; i < 2000 && e->link->sync->sink != NULL; i++) {
-        const struct sink *k = e->link->sync->sink;
+        const struct cells_sink *k = e->link->sync->sink;
         if (k->slice_bits == 0 && sent < k->until) {
             const uint32_t count = k->until - sent < 3000 ? k->until - sent : 3000;
             struct cursor c = cursor_writer(bytes, 1 << 17);

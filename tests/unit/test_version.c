@@ -40,11 +40,11 @@ static void the_clock_goes_on_when_time_stands_still_or_goes_back(void **state)
 {
     (void)state;
     struct hlc hlc = {0};
-    const uint64_t first = hlc_next(&hlc, 1000);
+    const uint64_t first = version_next(&hlc, 1000);
     assert_true(first == UINT64_C(1000) << VERSION_COUNTER_BITS);
-    assert_true(hlc_next(&hlc, 1000) == first + 1);
-    assert_true(hlc_next(&hlc, 900) == first + 2);
-    assert_true(hlc_next(&hlc, 1001) == UINT64_C(1001) << VERSION_COUNTER_BITS);
+    assert_true(version_next(&hlc, 1000) == first + 1);
+    assert_true(version_next(&hlc, 900) == first + 2);
+    assert_true(version_next(&hlc, 1001) == UINT64_C(1001) << VERSION_COUNTER_BITS);
 }
 
 static void the_counter_runs_over_into_the_milliseconds(void **state)
@@ -53,7 +53,7 @@ static void the_counter_runs_over_into_the_milliseconds(void **state)
     struct hlc hlc = {0};
     uint64_t last = 0;
     for (int i = 0; i < 70000; i++) {
-        const uint64_t stamp = hlc_next(&hlc, 5);
+        const uint64_t stamp = version_next(&hlc, 5);
         assert_true(stamp > last);
         last = stamp;
     }
@@ -64,10 +64,10 @@ static void what_was_seen_elsewhere_is_surpassed(void **state)
 {
     (void)state;
     struct hlc hlc = {0};
-    hlc_see(&hlc, 77);
-    assert_true(hlc_next(&hlc, 0) == 78);
-    hlc_see(&hlc, 10);
-    assert_true(hlc_next(&hlc, 0) == 79);
+    version_see(&hlc, 77);
+    assert_true(version_next(&hlc, 0) == 78);
+    version_see(&hlc, 10);
+    assert_true(version_next(&hlc, 0) == 79);
 }
 
 int main(void)

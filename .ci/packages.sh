@@ -47,7 +47,7 @@ packages_of()
         else
             printf '%s ' promtool
         fi
-        printf '%s ' libcmocka-dev shellcheck git ca-certificates \
+        printf '%s ' libcmocka-dev shellcheck pmccabe git ca-certificates \
             python3 python3-yaml iproute2 nftables dnsmasq-base curl openssl faketime \
             util-linux procps binutils valgrind
         ;;

@@ -1,6 +1,6 @@
 /*
- * ASSERT: for errors of the programmer, in every build. What comes from outside (clients, peers,
- * DNS, files) is parsed and refused, never asserted.
+ * assert: ASSERT, for errors of the programmer, in every build. What comes from outside (clients,
+ * peers, DNS, files) is parsed and refused, never asserted.
  */
 #ifndef CORE_BASE_ASSERT_H
 #define CORE_BASE_ASSERT_H

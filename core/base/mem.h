@@ -1,5 +1,5 @@
 /*
- * Memory: allocation that cannot fail, wiping that cannot be optimised away.
+ * mem: allocation that cannot fail, wiping that cannot be optimised away.
  *
  * Sizes that a client or a peer chooses go through the fallible calls of their module (blob, store,
  * buf); fixed-size bookkeeping goes through these, because a node that cannot get 100 bytes has

@@ -1,5 +1,5 @@
 /*
- * Result codes: the one table of everything a fallible function of ours can say.
+ * rc: result codes, the one table of everything a fallible function of ours can say.
  *
  * 0 is success, everything else is negative. A function that returns an `enum rc` leaves its
  * outputs and the object it works on untouched when it fails, unless its header says otherwise.

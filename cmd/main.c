@@ -1,4 +1,4 @@
-/* repram: one binary; the first word says what it is this time. */
+/* repram: The one binary, repram, whose first word says which command it is this time. */
 #include "cmd/base/command.h"
 #include "cmd/base/exit_code.h"
 #include "cmd/settings/help.h"

@@ -1,6 +1,6 @@
 /*
- * log: one line per event, as text for people or as JSON for machines, to a descriptor that may be
- * slow, full or gone.
+ * log: one line per event, as text for people or as JSON for machines. Its descriptor may be slow,
+ * full or gone.
  *
  * A line is written only when the descriptor has room for it now: otherwise it is lost and counted,
  * and the count is told once there is room again. Lines are at most LOG_LINE_MAX bytes, which a

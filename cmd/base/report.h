@@ -1,6 +1,6 @@
 /*
- * report: lines for a person, collected so that all of them are told at once and a test can read
- * them. Bounded: what does not fit is left out whole, and counted.
+ * report: lines for a person, collected so that all are shown at once and a test can read them. It
+ * is bounded: a line that does not fit is left out whole, and counted.
  */
 #ifndef CMD_BASE_REPORT_H
 #define CMD_BASE_REPORT_H

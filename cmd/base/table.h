@@ -1,6 +1,5 @@
 /*
- * table: rows of text for a person's terminal, aligned under headings, or for a script, with tabs
- * and without headings.
+ * table: rows of text, aligned under headings for a terminal, or with tabs for a script.
  *
  * Cells are copied. Control characters and tabs become '?', so that a cell stays a cell.
  */

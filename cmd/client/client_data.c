@@ -1,4 +1,4 @@
-/* `repram put`, `get` and `head`: one key. */
+/* `repram put`, `repram get` and `repram head`, each about one key. */
 #include "cmd/base/command.h"
 #include "cmd/base/exit_code.h"
 #include "cmd/base/table.h"

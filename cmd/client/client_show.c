@@ -1,4 +1,4 @@
-/* `repram peers` and `repram status`: what a node says about its cluster and itself. */
+/* `repram peers` and `repram status`, which show what a node says about its cluster and itself. */
 #include "cmd/base/command.h"
 #include "cmd/base/exit_code.h"
 #include "cmd/base/table.h"

@@ -1,5 +1,5 @@
 /*
- * `repram wait`: returns when the cluster looks as it should, from every member's point of view.
+ * `repram wait`: returns when every member sees the cluster as it should be.
  *
  * The members are those that the first server that answers sees alive, and itself; each is asked
  * directly. --members counts all of them, and wants each ready; --converged wants equal root

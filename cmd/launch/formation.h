@@ -1,6 +1,6 @@
 /*
- * formation: whether the launcher's nodes all see each other and are ready, from what each answers
- * about itself and its peers.
+ * formation: whether the launcher's nodes all see each other and are ready. It judges by what each
+ * node answers about itself and its peers.
  *
  * Nodes are told apart by uuid: names may be taken twice, and other hosts' members do not count.
  * Answers come in as JSON bytes; asking is the caller's business.

@@ -1,7 +1,6 @@
 /*
- * launch: `repram launch`: as many nodes as NODE_COUNT says, each a process of its own, watched
- * over until the end. Correct as PID 1: it reaps every orphan, passes signals on, and leaves nobody
- * behind.
+ * launch: `repram launch`: NODE_COUNT nodes, each a process of its own, watched over until the end.
+ * It is correct as PID 1: it reaps every orphan, passes signals on, and leaves nobody behind.
  *
  * The decisions are cmd/launch/supervisor's, the processes cmd/launch/child's; here is the loop
  * between them: one poll() over signals and pipes, which never waits for a child's output or for a

@@ -1,4 +1,4 @@
-/* The launcher's questions to its nodes: has the cluster formed, and what does it look like. */
+/* The launcher's questions to its nodes, whether the cluster has formed and what it looks like. */
 #include "cmd/base/table.h"
 #include "cmd/launch/launch.h"
 #include "net/out/fetch.h"

@@ -1,6 +1,6 @@
 /*
- * settings_check: the defaults that depend on the machine and on other settings, and what two
- * settings must be to each other.
+ * settings_check: defaults that depend on the machine or on other settings, and pairs that must
+ * fit.
  *
  * After it, every setting that a node needs has its effective value, and --print-config shows it.
  */

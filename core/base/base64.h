@@ -1,6 +1,6 @@
 /*
- * base64: RFC 4648, the standard alphabet with padding for values, the URL alphabet without for
- * cursors.
+ * base64: values in the standard alphabet with padding, cursors in the URL alphabet without (RFC
+ * 4648).
  */
 #ifndef CORE_BASE_BASE64_H
 #define CORE_BASE_BASE64_H

@@ -1,7 +1,7 @@
 /*
- * siphash: SipHash-2-4 (Aumasson, Bernstein, INDOCRYPT 2012), a short keyed hash that nobody who
- * lacks the key can predict, however many of its values he has seen. XXH3 is quicker and no such
- * thing.
+ * siphash: SipHash-2-4 (Aumasson, Bernstein, INDOCRYPT 2012), a hash that nobody without its key
+ * can predict. That holds however many of its values he has seen. XXH3 is quicker, but does not
+ * hold it.
  */
 #ifndef CORE_BASE_SIPHASH_H
 #define CORE_BASE_SIPHASH_H

@@ -1,6 +1,6 @@
 /*
- * rotation: whom a node probes when, so that in each period every member is probed by exactly one
- * other, and by another one each time.
+ * rotation: whom a node probes in which period. In each period every member is probed by exactly
+ * one other, and by another one each time.
  *
  * SWIM (DSN 2002, section 4.3) lets each node go through a shuffled list of its own. The probes of
  * all then fall on a member as raindrops do, one a period on average: one crash in a hundred waits

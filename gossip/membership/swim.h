@@ -4,9 +4,8 @@
  * SWIM (Das, Gupta, Motivala, DSN 2002) with Lifeguard (Dadgar, Phillips, Currey, 2018) and four
  * changes: nodes take turns in probing, a probe's verdict is decoupled from the probe period, a
  * suspicion that runs out is verified by one more full probe before it becomes a death, and the
- * suspect is told first.
- * Positive proof (a refused datagram, another uuid on the port) is quicker than silence.
- * ARCHITECTURE.md has the parameters and the state table.
+ * suspect is told first. Positive proof (a refused datagram, another uuid on the port) is quicker
+ * than silence. docs/design/membership.md has the parameters and the state table.
  *
  * swim owns the member table, the probes, the rumours waiting to be piggybacked and the candidates
  * of discovery. It sends datagrams through the outbox; everything else that its caller must do or

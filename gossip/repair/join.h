@@ -1,8 +1,8 @@
 /*
- * join: a new node pulls every epoch from up to JOIN_PARTS_MAX members, divided among them by
- * epoch number. A part whose donor is lost or stalls is asked of another. Ready members are
- * preferred, then those that drain; where there is neither (all were started at once) what there is
- * counts.
+ * join: how a new node pulls every epoch from the members that have them. Up to JOIN_PARTS_MAX
+ * donors share the work by epoch number. When a donor is lost or stalls, its part is asked of
+ * another. Ready members are preferred, then those that drain. Where all were started at once there
+ * is neither, and any member will do.
  *
  * A node whose members are alive but out of its reach (only datagrams pass, say), or that refuse
  * it, goes on joining: what it does not hold it cannot say is not there.

@@ -1,5 +1,5 @@
 /*
- * discovery: asks its providers, again and again, where nodes may be, and passes on every address
+ * discovery: asks its providers, again and again, where nodes may be. It passes on every address
  * that no known member holds.
  *
  * A pass starts all providers at once and is over when each has answered, failed, or had its time.

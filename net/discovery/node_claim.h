@@ -1,7 +1,7 @@
 /*
- * node_claim: gets a node its port: the first of the range that can be claimed and that the outside
- * does not reach somebody else on. Says which ports were passed over and why, and in the end who
- * holds them.
+ * node_claim: gets a node its port, the first of the range that it can claim and keep. It passes
+ * over a port on which the outside reaches somebody else. It says which ports it passed over and
+ * why, and in the end who holds them.
  *
  * It runs the loop itself until that is decided, so that signals and questions from outside are
  * answered meanwhile.

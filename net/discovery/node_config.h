@@ -1,6 +1,6 @@
 /*
- * node_config: what a running node is told, by settings that cmd has read and checked, and by whom
- * it tells what happens to it: its log and its notices.
+ * node_config: what a running node is told, and whom it tells what happens to it. cmd reads and
+ * checks the settings, and takes the log and the notices.
  *
  * Plain data: nothing here reads an environment or a file.
  */

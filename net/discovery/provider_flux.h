@@ -1,6 +1,6 @@
 /*
- * provider_flux: the `flux` provider: the application's instances as the Flux network's API lists
- * them, times the port range.
+ * provider_flux: the `flux` provider, which asks the Flux network's API for the app's instances.
+ * Each instance's address, times the port range, is a candidate.
  *
  * The API's own answer is 30 s old at most, so it is not asked more often; in between, and when it
  * fails, the last list is named again. https is verified by net/out/fetch; http is for tests and

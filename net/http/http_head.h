@@ -1,6 +1,6 @@
 /*
- * http_head: the request line and the header lines of RFC 9112 section 2 to 5, split and checked
- * without mercy. Pure functions over complete lines; http_parse feeds them.
+ * http_head: the request line and the header lines, split and checked without mercy (RFC 9112,
+ * sections 2 to 5). These are pure functions over complete lines, and http_parse feeds them.
  *
  * They see the head before anything acts on it, and do not depend on how strict the llhttp beside
  * them was built.

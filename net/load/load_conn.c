@@ -1,3 +1,4 @@
+/* The connections of a load generator: each asks, waits for the answer and asks again. */
 #include "net/load/load_state.h"
 
 #include "core/base/assert.h"

@@ -1,7 +1,7 @@
 /*
- * burst: loss that comes in bursts, by the model of Gilbert (Bell System Technical Journal 1960)
- * with nothing lost in the good state and everything in the bad one (Elliott's generalisation,
- * ibid. 1963, with chances 0 and 1; the chance loss of the network comes on top).
+ * burst: loss that comes in bursts, by the model of Gilbert (Bell System Technical Journal 1960).
+ * Nothing is lost in the good state and everything in the bad one. This is Elliott's generalisation
+ * (ibid. 1963) with chances 0 and 1; the chance loss of the network comes on top.
  *
  * Each node's own line is good or bad, and a packet passes when both its ends' lines are good, as
  * where a radio or an uplink fails: several packets of one probe are lost together, which is what

@@ -1,8 +1,8 @@
 /*
- * debts: what nodes send to addresses that cannot have shown that they receive, as nothing of the
- * sender's has arrived there yet, nor is there a stream between the two. It must not be more than
- * came from there, whatever the network did to it. A node's own pings are left out: to ask whether
- * anybody is there has to come first.
+ * debts: what nodes send to addresses that cannot have shown yet that they receive. An address
+ * cannot have shown it while nothing of the sender's has arrived there and no stream connects the
+ * two. A node must not send more there than came from there, whatever the network did to it. Its
+ * own pings are left out: it has to ask first whether anybody is there.
  *
  * It judges by what has truly arrived, so that a node which believes too easily is found out. An
  * address counts, not who lives there: a successor is sent what was meant for the one before.

@@ -1,8 +1,8 @@
 /*
- * introduce: everybody is told of everybody, as by the pull that a node begins with, at one moment
- * and without a network. Forming a cluster of ten thousand costs a simulator a hundred million such
- * entries, each in memory that nothing has touched for long; one node after the other it takes a
- * quarter of the time. What forming itself takes is for runs without it.
+ * introduce: makes all nodes know each other at one moment, without a network. Each learns of the
+ * others as by the pull that a node begins with. To form a cluster of ten thousand a simulator
+ * handles a hundred million entries, each in memory that nothing has touched for long. One node
+ * after the other, that takes a quarter of the time. Runs that measure forming do without this.
  */
 #ifndef SIM_INTRODUCE_H
 #define SIM_INTRODUCE_H

@@ -1,8 +1,8 @@
 /*
- * loner: one of the faults. A node restarts alone with a wrong clock, takes a write, is let in, and
- * an ordinary one restarts beside it: that one is to take the clock and the data of the others. In
- * the end the loner starts anew as well. Left out where nodes may find too few of the others, of
- * which any may be followed.
+ * loner: the fault by which a node that was alone with a wrong clock is let in. It restarts alone,
+ * takes a write, and is let in while an ordinary node restarts beside it. That one must take clock
+ * and data from the others. In the end the loner starts anew as well. The fault is left out where
+ * nodes find too few of the others, as any of those few may be followed then.
  */
 #ifndef SIM_LONER_H
 #define SIM_LONER_H

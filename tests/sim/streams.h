@@ -1,5 +1,5 @@
 /*
- * streams: the TCP connections of a simulated cluster, found by number and by (node, link).
+ * streams: the TCP connections of a simulated cluster, found by number, or by node and link.
  *
  * A stream has two ends, 0 that dialed and 1 that accepted. It is given back, and its number used
  * again, when both ends are gone and no event names it any more; streams_release() says when an

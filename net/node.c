@@ -8,6 +8,7 @@
 #include "net/discovery/node_claim.h"
 #include "net/http/http_server.h"
 #include "net/link/driver.h"
+#include "net/sys/hostclock.h"
 #include "net/sys/hostinfo.h"
 #include "net/sys/loop.h"
 #include "net/sys/proc_figures.h"
@@ -271,7 +272,7 @@ static void on_drain_timer(evutil_socket_t fd, short what, void *arg)
         http_server_drain(n->http);
         watch_drain(watch_loop_watch(n->watch));
     }
-    const uint64_t drained_ms = (hostinfo_boottime_us() - n->drain_began_us) / 1000;
+    const uint64_t drained_ms = (hostclock_boot_us() - n->drain_began_us) / 1000;
     if (http_server_is_idle(n->http) && driver_is_flushed(n->driver)) {
         (void)event_base_loopbreak(n->base);
     } else if (drained_ms >= DRAIN_MAX_MS) {
@@ -414,11 +415,11 @@ static enum rc make_engine(struct node *n)
     struct addr own[HOSTINFO_ADDRS_MAX];
     const size_t own_count = hostinfo_addrs(own);
     struct engine_config config = {.uuid = n->uuid,
-                                   .boot = hostinfo_wall_ms(),
+                                   .boot = hostclock_wall_ms(),
                                    .host_tag = hostinfo_tag(),
                                    .seed = seeds.engine,
                                    .table_seed = seeds.table,
-                                   .wall_ms = hostinfo_wall_ms(),
+                                   .wall_ms = hostclock_wall_ms(),
                                    .replication_factor = c->replication_factor,
                                    .write_timeout_ms = c->write_timeout_ms,
                                    .bytes_max = c->bytes_max,
@@ -433,7 +434,7 @@ static enum rc make_engine(struct node *n)
     memcpy(config.enclave, c->enclave, sizeof(config.enclave));
     config.addr_count =
         hostinfo_card_addrs(&c->bind, &c->advertise, n->claim.port, own, own_count, config.addrs);
-    n->engine = engine_new(&config, hostinfo_boottime_us());
+    n->engine = engine_new(&config, hostclock_boot_us());
     return RC_OK;
 }
 
@@ -474,7 +475,7 @@ static enum rc start_discovery(struct node *n)
     const struct discovery_config config = {.base = n->base,
                                             .node = n->config,
                                             .hooks = n->hooks,
-                                            .seed = hostinfo_boottime_us() ^ n->uuid.bytes[0],
+                                            .seed = hostclock_boot_us() ^ n->uuid.bytes[0],
                                             .arg = n,
                                             .knows = on_knows,
                                             .candidate = on_candidate,

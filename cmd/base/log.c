@@ -1,5 +1,7 @@
 #include "cmd/base/log.h"
 
+#include "net/sys/hostclock.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -161,13 +163,6 @@ static bool write_line(int fd, const char *data, size_t len)
     return true;
 }
 
-static uint64_t wall_ms(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static void tell_dropped(struct log *log)
 {
     char message[64];
@@ -175,8 +170,8 @@ static void tell_dropped(struct log *log)
     const uint64_t count = log->dropped - log->dropped_told;
     (void)snprintf(message, sizeof(message), "%llu lines were lost to a full or broken output",
                    (unsigned long long)count);
-    const size_t len = log_format_line(line, sizeof(line), log->format, wall_ms(), LOG_WARN,
-                                       log->node, "log", message);
+    const size_t len = log_format_line(line, sizeof(line), log->format, hostclock_wall_ms(),
+                                       LOG_WARN, log->node, "log", message);
     if (write_line(log->fd, line, len)) {
         log->dropped_told += count;
     }
@@ -203,8 +198,8 @@ void log_vline(struct log *log, enum log_level level, const char *event, const c
     char message[LOG_LINE_MAX / 2];
     char line[LOG_OWN_LINE_MAX];
     (void)vsnprintf(message, sizeof(message), format, args);
-    const size_t len = log_format_line(line, sizeof(line), log->format, wall_ms(), level, log->node,
-                                       event, message);
+    const size_t len = log_format_line(line, sizeof(line), log->format, hostclock_wall_ms(), level,
+                                       log->node, event, message);
     (void)log_raw(log, line, len);
 }
 

@@ -7,6 +7,7 @@
 #include "core/base/mem.h"
 #include "core/base/parse.h"
 #include "net/out/fetch.h"
+#include "net/sys/hostclock.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -15,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -32,13 +32,6 @@ static const struct option_def common[OPTION_COUNT] = {
     [OPTION_JSON] = {"json", 0, false},
     [OPTION_HELP] = {"help", 'h', false},
 };
-
-uint64_t client_now_ms(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 void client_say(const struct client *c, const char *format, ...)
 {
@@ -351,11 +344,11 @@ static void say_nobody(const struct client *c, const struct client_answer *answe
 void client_ask_any(struct client *c, const struct client_request *request,
                     struct client_answer *ret_answer, struct client_server *ret_server)
 {
-    const uint64_t deadline = client_now_ms() + c->timeout_ms;
+    const uint64_t deadline = hostclock_boot_ms() + c->timeout_ms;
     memset(ret_answer, 0, sizeof(*ret_answer));
     ret_answer->rc = RC_REFUSED;
     for (size_t i = 0; i < c->server_count; i++) {
-        const uint64_t now = client_now_ms();
+        const uint64_t now = hostclock_boot_ms();
         if (now >= deadline) {
             break;
         }

@@ -138,7 +138,4 @@ const char *client_server_text(const struct client_server *server, char *ret_tex
 /* Writes bytes to standard output; the exit code, which is 1 when they could not be written. */
 int client_output(const struct client *c, const void *data, size_t len);
 
-/* Milliseconds of a clock that does not go back. */
-uint64_t client_now_ms(void);
-
 #endif

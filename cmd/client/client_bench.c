@@ -8,6 +8,7 @@
 #include "core/base/parse.h"
 #include "net/load/load.h"
 #include "net/out/resolve.h"
+#include "net/sys/hostclock.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -348,10 +349,10 @@ static int measure(struct bench *b)
         b->config.progress_ms = PROGRESS_MS;
         b->config.arg = &b->config;
     }
-    const uint64_t began_ms = client_now_ms();
+    const uint64_t began_ms = hostclock_boot_ms();
     const double began_cpu = cpu_seconds();
     const enum rc rc = load_run(&b->config, &result);
-    const double seconds = (double)(client_now_ms() - began_ms) / 1000;
+    const double seconds = (double)(hostclock_boot_ms() - began_ms) / 1000;
     const double busy = seconds > 0 ? (cpu_seconds() - began_cpu) / seconds : 0;
     if (is_watched) {
         bench_report_progress_end(stderr);

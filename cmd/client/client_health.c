@@ -8,6 +8,7 @@
 #include "cmd/base/exit_code.h"
 #include "cmd/base/table.h"
 #include "cmd/client/client.h"
+#include "net/sys/hostclock.h"
 
 #include <cjson/cJSON.h>
 #include <stdio.h>
@@ -126,14 +127,14 @@ static int health(struct client *c)
     static const char *const headings[] = {"SERVER", "NODE", "HEALTH", "PEERS", "UPTIME"};
     const bool is_all = c->extras[HEALTH_ALL] != NULL;
     const uint64_t wanted = !is_all ? 1 : (c->is_local ? c->node_count : c->server_count);
-    const uint64_t deadline = client_now_ms() + c->timeout_ms;
+    const uint64_t deadline = hostclock_boot_ms() + c->timeout_ms;
     struct checkup k = {.client = c,
                         .table = table_new(headings, sizeof(headings) / sizeof(headings[0])),
                         .list = cJSON_CreateArray(),
                         .problem = "no time left",
                         .is_problem_refused = true};
     for (size_t i = 0; i < c->server_count && (is_all || k.healthy == 0); i++) {
-        const uint64_t now = client_now_ms();
+        const uint64_t now = hostclock_boot_ms();
         if (now >= deadline) {
             break;
         }

@@ -10,6 +10,7 @@
 #include "cmd/client/client.h"
 #include "core/base/mem.h"
 #include "core/base/parse.h"
+#include "net/sys/hostclock.h"
 
 #include <cjson/cJSON.h>
 #include <poll.h>
@@ -48,7 +49,7 @@ struct waiting {
  * answers instead of what is missing. */
 static uint32_t time_left(const struct waiting *w)
 {
-    const uint64_t now = client_now_ms();
+    const uint64_t now = hostclock_boot_ms();
     const uint64_t left = now < w->deadline_ms ? w->deadline_ms - now : 0;
     const uint64_t most = left < ASK_TIMEOUT_MS ? left : ASK_TIMEOUT_MS;
     return (uint32_t)(most > ASK_TIMEOUT_MIN_MS ? most : ASK_TIMEOUT_MIN_MS);
@@ -263,7 +264,7 @@ static int wait_until(struct waiting *w)
         if (is_reached(w)) {
             return print_reached(w);
         }
-        const uint64_t now = client_now_ms();
+        const uint64_t now = hostclock_boot_ms();
         if (now >= w->deadline_ms) {
             client_say(w->client, "not after %u ms: %s", w->client->timeout_ms, w->missing);
             return EXIT_CODE_FAILED;
@@ -278,7 +279,7 @@ static int wait_for(struct client *c)
     const char *members = c->extras[WAIT_MEMBERS];
     struct waiting w = {.client = c,
                         .is_converged = c->extras[WAIT_CONVERGED] != NULL,
-                        .deadline_ms = client_now_ms() + c->timeout_ms};
+                        .deadline_ms = hostclock_boot_ms() + c->timeout_ms};
     if (members == NULL && !w.is_converged) {
         client_say(c, "--members N, --converged, or both; see repram wait --help");
         return EXIT_CODE_USAGE;

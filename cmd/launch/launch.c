@@ -4,6 +4,7 @@
 #include "cmd/base/exit_code.h"
 #include "core/base/mem.h"
 #include "core/base/parse.h"
+#include "net/sys/hostclock.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -13,7 +14,6 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -28,20 +28,6 @@ static const struct option_def extras[EXTRA_COUNT] = {
     [EXTRA_REQUIRE_ALL] = {"require-all", 0, false},
     [EXTRA_START_TIMEOUT] = {"start-timeout", 0, true},
 };
-
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-static uint64_t wall_ms(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static void relay_line(void *arg, const char *line, size_t len)
 {
@@ -94,10 +80,10 @@ static void start_child(struct launch *l, size_t i)
     formation_forget(&l->formation, i);
     if (!fill_words(l, i, words)) {
         log_line(&l->log, LOG_ERROR, "launch", "%s cannot be started: a flag is too long", name);
-        (void)supervisor_exited(&l->supervisor, i, EXIT_CODE_USAGE, 0, now_ms());
+        (void)supervisor_exited(&l->supervisor, i, EXIT_CODE_USAGE, 0, hostclock_boot_ms());
     } else if (child_start(&l->children[i], words->argv) != RC_OK) {
         log_line(&l->log, LOG_ERROR, "launch", "%s cannot be started: %s", name, strerror(errno));
-        (void)supervisor_exited(&l->supervisor, i, EXIT_CODE_INTERNAL, 0, now_ms());
+        (void)supervisor_exited(&l->supervisor, i, EXIT_CODE_INTERNAL, 0, hostclock_boot_ms());
     } else {
         log_line(&l->log, LOG_DEBUG, "launch", "started %s as pid %d", name,
                  (int)l->children[i].pid);
@@ -109,7 +95,7 @@ static void tell_end(struct launch *l, size_t i, int status, enum exit_verdict v
 {
     const char *name = l->children[i].relay.name;
     const unsigned long long wait =
-        (unsigned long long)supervisor_wait_ms(&l->supervisor, i, now_ms());
+        (unsigned long long)supervisor_wait_ms(&l->supervisor, i, hostclock_boot_ms());
     char how[64];
     if (WIFSIGNALED(status)) {
         (void)snprintf(how, sizeof(how), "was killed by signal %d", WTERMSIG(status));
@@ -146,11 +132,11 @@ static void reap(struct launch *l)
             if (l->children[i].pid != pid) {
                 continue;
             }
-            child_ended(&l->children[i], wall_ms(), relay_line, l);
+            child_ended(&l->children[i], hostclock_wall_ms(), relay_line, l);
             formation_forget(&l->formation, i);
             const enum exit_verdict verdict =
                 supervisor_exited(&l->supervisor, i, WIFEXITED(status) ? WEXITSTATUS(status) : 0,
-                                  WIFSIGNALED(status) ? WTERMSIG(status) : 0, now_ms());
+                                  WIFSIGNALED(status) ? WTERMSIG(status) : 0, hostclock_boot_ms());
             tell_end(l, i, status, verdict);
         }
     }
@@ -183,7 +169,7 @@ static void take_signals(struct launch *l)
                      l->supervisor.is_stopping ? "again, so the nodes are killed"
                                                : "the nodes leave the cluster and stop");
         }
-        supervisor_signal(&l->supervisor, (int)info.ssi_signo, now_ms());
+        supervisor_signal(&l->supervisor, (int)info.ssi_signo, hostclock_boot_ms());
     }
 }
 
@@ -208,7 +194,7 @@ static int open_signals(void)
 static int act(struct launch *l)
 {
     struct supervisor_action action;
-    while (supervisor_next(&l->supervisor, now_ms(), &action)) {
+    while (supervisor_next(&l->supervisor, hostclock_boot_ms(), &action)) {
         switch (action.step) {
         case STEP_START:
             start_child(l, action.child);
@@ -234,7 +220,7 @@ static int poll_timeout(const struct launch *l)
     const uint64_t supervisor = supervisor_deadline(&l->supervisor);
     const uint64_t ask = launch_ask_deadline(l);
     const uint64_t deadline = supervisor < ask ? supervisor : ask;
-    const uint64_t now = now_ms();
+    const uint64_t now = hostclock_boot_ms();
     if (deadline <= now) {
         return 0;
     }
@@ -257,12 +243,12 @@ static void turn(struct launch *l, struct pollfd *fds)
     }
     for (size_t i = 0; i < l->count; i++) {
         if (fds[1 + 2 * i].revents != 0) {
-            child_read_output(&l->children[i], OUTPUT_TURN_MAX, wall_ms(), relay_line, l);
+            child_read_output(&l->children[i], OUTPUT_TURN_MAX, hostclock_wall_ms(), relay_line, l);
         }
         if (fds[2 + 2 * i].revents != 0 && child_read_ready(&l->children[i])) {
             supervisor_serves(&l->supervisor, i);
             /* Somebody new can be asked. */
-            l->ask_at_ms = now_ms();
+            l->ask_at_ms = hostclock_boot_ms();
             l->ask_gap_ms = 0;
         }
     }
@@ -276,7 +262,7 @@ static int run(struct launch *l)
     int code = -1;
     while ((code = act(l)) < 0) {
         turn(l, fds);
-        launch_ask(l, now_ms());
+        launch_ask(l, hostclock_boot_ms());
     }
     free(fds);
     reap(l);
@@ -351,7 +337,7 @@ static int launch_run(struct launch *l)
         return EXIT_CODE_INTERNAL;
     }
     l->count = (size_t)settings_number(s, SETTING_NODE_COUNT);
-    l->started_ms = now_ms();
+    l->started_ms = hostclock_boot_ms();
     l->ask_at_ms = l->started_ms;
     name_children(l);
     find_host(l);

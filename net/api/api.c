@@ -8,10 +8,10 @@
 #include "net/api/api_watch.h"
 #include "net/api/metrics.h"
 #include "net/link/upgrade.h"
+#include "net/sys/hostclock.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define READ_METHODS "GET, HEAD, OPTIONS"
 #define ALL_METHODS "GET, HEAD, PUT, POST, OPTIONS"
@@ -44,9 +44,7 @@ struct exchange {
 static uint64_t boottime_us(void *arg)
 {
     (void)arg;
-    struct timespec now = {0};
-    (void)clock_gettime(CLOCK_BOOTTIME, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+    return hostclock_boot_us();
 }
 
 struct api *api_new(const struct api_config *config, uint64_t now_us)

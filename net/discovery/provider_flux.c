@@ -5,7 +5,7 @@
 #include "net/discovery/flux.h"
 #include "net/out/dns.h"
 #include "net/out/fetch.h"
-#include "net/sys/hostinfo.h"
+#include "net/sys/hostclock.h"
 
 #include <event2/event.h>
 #include <stdio.h>
@@ -51,7 +51,7 @@ static enum rc take(struct provider_flux *f, const struct fetch_answer *answer)
     }
     const enum rc rc = flux_parse_locations(answer->body, answer->body_len, f->addrs, &f->count);
     if (rc == RC_OK) {
-        f->asked_us = hostinfo_boottime_us();
+        f->asked_us = hostclock_boot_us();
     }
     return rc;
 }
@@ -108,7 +108,7 @@ static void start(struct provider *p, const struct provider_pass *pass)
     struct provider_flux *f = (struct provider_flux *)p;
     ASSERT(f->fetch == NULL && f->answer == NULL);
     f->pass = *pass;
-    if (f->asked_us != 0 && hostinfo_boottime_us() - f->asked_us < ASK_INTERVAL_US) {
+    if (f->asked_us != 0 && hostclock_boot_us() - f->asked_us < ASK_INTERVAL_US) {
         answer_soon(f, on_remembered);
         return;
     }

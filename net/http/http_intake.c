@@ -5,6 +5,7 @@
 #include "net/http/http_output.h"
 #include "net/http/http_phase.h"
 #include "net/http/proxy.h"
+#include "net/sys/hostclock.h"
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -125,7 +126,7 @@ static bool is_admitted(struct http_conn *c, const struct http_request *rq)
     }
     const struct addr key = proxy_limit_key(&rq->client);
     if (shared->rate_limit == NULL ||
-        rate_limit_take(shared->rate_limit, &key, http_phase_now_ms())) {
+        rate_limit_take(shared->rate_limit, &key, hostclock_coarse_ms())) {
         return true;
     }
     shared->stats.rate_limited++;

@@ -1,6 +1,7 @@
 #include "net/http/http_output.h"
 
 #include "net/http/http_phase.h"
+#include "net/sys/hostclock.h"
 
 #include <errno.h>
 #include <event2/buffer.h>
@@ -9,7 +10,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
-#include <time.h>
 
 /* The end of a connection */
 
@@ -214,7 +214,7 @@ void http_output_answer(struct http_conn *c, struct http_response *rs)
     struct evbuffer *output = bufferevent_get_output(c->bev);
     const size_t before = evbuffer_get_length(output);
     if (http_answer_write(output, &framing, rs,
-                          http_answer_date_line(&c->shared->date, time(NULL))) != RC_OK) {
+                          http_answer_date_line(&c->shared->date, hostclock_wall_s())) != RC_OK) {
         http_output_reset(c);
         return;
     }

@@ -1,17 +1,11 @@
 #include "net/http/http_phase.h"
 
+#include "net/sys/hostclock.h"
+
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
-#include <time.h>
-
-uint64_t http_phase_now_ms(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 void http_phase_enter(struct http_conn *c, enum http_phase phase)
 {
@@ -82,7 +76,7 @@ void http_phase_settle(struct http_conn *c)
     c->mark = http_phase_progress(c);
     const uint32_t wait_ms = duration_ms(c);
     if (wait_ms > 0) {
-        c->deadline_ms = http_phase_now_ms() + wait_ms;
+        c->deadline_ms = hostclock_coarse_ms() + wait_ms;
         shared->deadline(shared, c->deadline_ms);
     }
 }

@@ -25,7 +25,4 @@ uint64_t http_phase_progress(const struct http_conn *c);
  * has entered one. Not for closed ones. */
 void http_phase_settle(struct http_conn *c);
 
-/* Monotonic milliseconds, as coarse as the kernel's tick (4 ms): deadlines need no better. */
-uint64_t http_phase_now_ms(void);
-
 #endif

@@ -5,6 +5,7 @@
 #include "net/http/http_conn.h"
 #include "net/http/http_phase.h"
 #include "net/http/proxy.h"
+#include "net/sys/hostclock.h"
 #include "net/sys/sockaddr.h"
 
 #include <errno.h>
@@ -41,6 +42,8 @@ struct http_server {
     struct event *go_on;  /* pending while connections are woken */
     struct http_conn_list woken;
     uint32_t woken_count;
+    struct timeval turn; /* of the loop, when connections were last woken */
+    uint64_t turn_began_us;
     uint64_t timer_at_ms; /* NO_DEADLINE: not armed */
     int reserve_fd;       /* given up to accept, and so to end, a connection when there are none */
     uint32_t over_count;
@@ -59,7 +62,7 @@ static struct http_server *server_of(struct http_shared *shared)
 
 static void arm(struct http_server *s, uint64_t at_ms)
 {
-    const uint64_t now_ms = http_phase_now_ms();
+    const uint64_t now_ms = hostclock_coarse_ms();
     const uint64_t wait_ms = at_ms > now_ms ? at_ms - now_ms : 0;
     const struct timeval wait = {.tv_sec = (time_t)(wait_ms / 1000),
                                  .tv_usec = (suseconds_t)(wait_ms % 1000 * 1000)};
@@ -86,7 +89,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     struct http_server *s = arg;
     (void)fd;
     (void)what;
-    const uint64_t now_ms = http_phase_now_ms();
+    const uint64_t now_ms = hostclock_coarse_ms();
     uint64_t next_ms = NO_DEADLINE;
     s->timer_at_ms = NO_DEADLINE;
     for (int phase = 0; phase < HTTP_PHASES; phase++) {
@@ -174,15 +177,18 @@ static void on_resume(evutil_socket_t fd, short what, void *arg)
 
 /* Connections that are woken */
 
-static uint64_t turn_age_us(const struct http_server *s)
+/* How long connections have been woken in this turn of the loop. The loop's own time, which stands
+ * still in a turn, tells one turn from the next. */
+static uint64_t turn_age_us(struct http_server *s)
 {
-    struct timeval began;
-    struct timeval now;
-    (void)event_base_gettimeofday_cached(s->shared.config.base, &began);
-    (void)evutil_gettimeofday(&now, NULL);
-    const int64_t age_us =
-        ((int64_t)now.tv_sec - began.tv_sec) * 1000000 + (now.tv_usec - began.tv_usec);
-    return age_us > 0 ? (uint64_t)age_us : 0;
+    struct timeval turn;
+    const uint64_t now_us = hostclock_boot_us();
+    (void)event_base_gettimeofday_cached(s->shared.config.base, &turn);
+    if (evutil_timercmp(&turn, &s->turn, !=)) {
+        s->turn = turn;
+        s->turn_began_us = now_us;
+    }
+    return now_us - s->turn_began_us;
 }
 
 /* In this turn while it is young; later by way of the timers, so that the sockets have theirs. */

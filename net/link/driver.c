@@ -5,7 +5,7 @@
 #include "net/link/link_map.h"
 #include "net/link/peer_link.h"
 #include "net/link/udp.h"
-#include "net/sys/hostinfo.h"
+#include "net/sys/hostclock.h"
 
 #include <event2/bufferevent.h>
 #include <event2/event.h>
@@ -48,7 +48,7 @@ static const struct peer_link_hooks link_hooks;
 
 uint64_t driver_turn(struct driver *d)
 {
-    d->now_us = hostinfo_boottime_us();
+    d->now_us = hostclock_boot_us();
     if (!d->is_in_turn) {
         d->is_in_turn = true;
         d->turn_began_us = d->now_us;
@@ -108,7 +108,7 @@ static void on_link_finished(void *arg, struct peer_link *l)
 static bool on_has_time(void *arg)
 {
     const struct driver *d = arg;
-    return hostinfo_boottime_us() - d->turn_began_us < TURN_US_MAX;
+    return hostclock_boot_us() - d->turn_began_us < TURN_US_MAX;
 }
 
 static const struct peer_link_hooks link_hooks = {
@@ -214,8 +214,7 @@ static bool work_off(struct driver *d)
 {
     struct outbox *outbox = engine_outbox(d->config.engine);
     const uint64_t end_us = d->now_us + TURN_US_MAX;
-    for (uint32_t done = 1; done % ACTIONS_PER_LOOK != 0 || hostinfo_boottime_us() < end_us;
-         done++) {
+    for (uint32_t done = 1; done % ACTIONS_PER_LOOK != 0 || hostclock_boot_us() < end_us; done++) {
         struct action action;
         if (outbox_next(outbox, &action)) {
             perform(d, &action);
@@ -249,7 +248,7 @@ static void let_others_run(struct driver *d, uint64_t now_us)
 {
     if (now_us - d->yielded_us >= YIELD_US) {
         (void)sched_yield();
-        d->yielded_us = hostinfo_boottime_us();
+        d->yielded_us = hostclock_boot_us();
     }
 }
 
@@ -267,10 +266,10 @@ static void on_drain(evutil_socket_t fd, short what, void *arg)
     struct driver *d = arg;
     (void)fd;
     (void)what;
-    d->now_us = hostinfo_boottime_us();
+    d->now_us = hostclock_boot_us();
     const bool is_over = work_off(d);
     tell_room(d);
-    const uint64_t now_us = hostinfo_boottime_us();
+    const uint64_t now_us = hostclock_boot_us();
     arm_timer(d, now_us);
     if (now_us - d->turn_began_us > d->stall_max_us) {
         d->stall_max_us = now_us - d->turn_began_us;

@@ -3,6 +3,7 @@
 #include "core/base/assert.h"
 #include "core/base/mem.h"
 #include "net/load/load_state.h"
+#include "net/sys/hostclock.h"
 
 #include <event2/event.h>
 #include <signal.h>
@@ -23,13 +24,6 @@ enum {
 };
 
 static const uint64_t ns_per_s = 1000000000;
-
-uint64_t load_now_ns(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * ns_per_s + (uint64_t)now.tv_nsec;
-}
 
 const char *load_fault_name(enum load_fault fault)
 {
@@ -170,9 +164,9 @@ void load_failed(struct load *l, const struct load_conn *c, const struct load_se
         return;
     }
     if (l->part == LOAD_FILL) {
-        load_end(l, RC_REFUSED, load_now_ns());
+        load_end(l, RC_REFUSED, hostclock_boot_ns());
     } else {
-        note_done(l, load_now_ns());
+        note_done(l, hostclock_boot_ns());
     }
 }
 
@@ -217,7 +211,7 @@ static void next_part(struct load *l, uint64_t now_ns)
 static void on_turn(evutil_socket_t fd, short what, void *arg)
 {
     struct load *l = arg;
-    const uint64_t now_ns = load_now_ns();
+    const uint64_t now_ns = hostclock_boot_ns();
     (void)fd;
     (void)what;
     for (uint32_t i = 0; i < l->config->connections && l->part != LOAD_OVER; i++) {
@@ -235,14 +229,14 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
 static void pace(struct load *l)
 {
     const uint32_t count = l->config->connections;
-    uint64_t now_ns = load_now_ns();
+    uint64_t now_ns = hostclock_boot_ns();
     uint32_t full_count = 0;
     while (full_count < count && due_count(l, now_ns) > l->issued && l->part != LOAD_OVER) {
         struct load_conn *c = &l->conns[l->next_conn];
         l->next_conn = (l->next_conn + 1) % count;
         full_count = load_conn_pump(c, 1) > 0 ? 0 : full_count + 1;
     }
-    now_ns = load_now_ns();
+    now_ns = hostclock_boot_ns();
     const uint64_t next_ns = due_ns(l, l->issued);
     uint64_t us = full_count == count ? PACE_FULL_US : PACE_MIN_US;
     if (next_ns > now_ns + us * NS_PER_US) {
@@ -268,7 +262,7 @@ static void on_pace(evutil_socket_t fd, short what, void *arg)
 static void on_report(evutil_socket_t fd, short what, void *arg)
 {
     struct load *l = arg;
-    const uint64_t now_ns = load_now_ns();
+    const uint64_t now_ns = hostclock_boot_ns();
     const uint64_t since_ns = now_ns > l->recent_ns ? now_ns - l->recent_ns : 1;
     const struct load_progress p = {
         .part = l->part,
@@ -291,7 +285,7 @@ static void on_signal(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     l->result->is_interrupted = true;
-    load_end(l, RC_OK, load_now_ns());
+    load_end(l, RC_OK, hostclock_boot_ns());
 }
 
 /* ---- The run ---- */
@@ -357,7 +351,7 @@ static void load_fini(struct load *l)
 static void start(struct load *l)
 {
     const struct load_config *config = l->config;
-    const uint64_t now_ns = load_now_ns();
+    const uint64_t now_ns = hostclock_boot_ns();
     l->conns = mem_new(config->connections, sizeof(*l->conns));
     l->good_addr = mem_new(config->target_count, sizeof(*l->good_addr));
     l->alive_ns = now_ns;

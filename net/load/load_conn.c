@@ -4,6 +4,7 @@
 #include "core/base/assert.h"
 #include "core/base/mem.h"
 #include "net/out/response_parser.h"
+#include "net/sys/hostclock.h"
 #include "net/sys/sockaddr.h"
 
 #include <errno.h>
@@ -78,7 +79,7 @@ static void conn_lost(struct load_conn *c, enum load_fault fault, const char *te
 {
     struct load_sent sent;
     conn_close(c);
-    c->reopen_ns = load_now_ns() + (c->is_useful ? 0 : (uint64_t)LOAD_REOPEN_MS * NS_PER_MS);
+    c->reopen_ns = hostclock_boot_ns() + (c->is_useful ? 0 : (uint64_t)LOAD_REOPEN_MS * NS_PER_MS);
     while (c->ring_count > 0) {
         ring_pop(c, &sent);
         load_failed(c->load, c, &sent, fault, text);
@@ -122,7 +123,7 @@ static bool add_request(struct load_conn *c, const struct load_ask *ask)
 uint32_t load_conn_pump(struct load_conn *c, uint32_t most)
 {
     const uint32_t depth = c->load->config->depth;
-    const uint64_t now_ns = load_now_ns();
+    const uint64_t now_ns = hostclock_boot_ns();
     struct load_ask ask;
     struct load_sent sent;
     uint32_t count = 0;
@@ -168,7 +169,7 @@ static bool take_answer(struct load_conn *c, uint64_t now_ns)
 
 static bool take_bytes(struct load_conn *c, const uint8_t *data, size_t len)
 {
-    const uint64_t now_ns = load_now_ns();
+    const uint64_t now_ns = hostclock_boot_ns();
     size_t at = 0;
     while (at < len) {
         if (c->ring_count == 0) {
@@ -200,7 +201,7 @@ static bool take_bytes(struct load_conn *c, const uint8_t *data, size_t len)
 static void conn_ended(struct load_conn *c)
 {
     if (c->ring_count > 0 && response_parser_end(c->parser) == RC_OK) {
-        (void)take_answer(c, load_now_ns());
+        (void)take_answer(c, hostclock_boot_ns());
         return;
     }
     conn_lost(c, LOAD_FAULT_CLOSED, "the server closes before it answers");
@@ -241,7 +242,7 @@ static void connect_failed(struct load_conn *c, int error)
         return;
     }
     c->tried = 0;
-    c->reopen_ns = load_now_ns() + (uint64_t)LOAD_REOPEN_MS * NS_PER_MS;
+    c->reopen_ns = hostclock_boot_ns() + (uint64_t)LOAD_REOPEN_MS * NS_PER_MS;
     load_failed(c->load, c, NULL, LOAD_FAULT_CONNECT, strerror(error));
 }
 
@@ -250,7 +251,7 @@ static void connected(struct load_conn *c)
     c->state = LOAD_CONN_OPEN;
     c->tried = 0;
     c->is_useful = false;
-    c->since_ns = load_now_ns();
+    c->since_ns = hostclock_boot_ns();
     c->load->good_addr[c->target] = c->addr;
     c->load->alive_ns = c->since_ns;
     /* What others wrote under the keys may be of any size that the protocol knows. */
@@ -308,7 +309,7 @@ static void conn_open(struct load_conn *c)
         c->addr = c->load->good_addr[c->target];
     }
     c->state = LOAD_CONN_CONNECTING;
-    c->since_ns = load_now_ns();
+    c->since_ns = hostclock_boot_ns();
     const int error = connect_start(c);
     if (error != 0) {
         connect_failed(c, error);

@@ -67,8 +67,6 @@ struct load {
     uint8_t input[LOAD_INPUT_SIZE];
 };
 
-uint64_t load_now_ns(void);
-
 /* ---- load_conn.c ---- */
 
 /* It opens when load_conn_turn() sees that moment. */

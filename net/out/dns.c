@@ -5,6 +5,7 @@
 #include "net/out/hosts.h"
 #include "net/out/resolve.h"
 #include "net/out/search_list.h"
+#include "net/sys/hostclock.h"
 #include "net/sys/hostinfo.h"
 
 #include <event2/dns.h>
@@ -221,7 +222,7 @@ static void settle(struct dns_query *q, enum rc rc, const char *text)
  * fails too: only that it was quick about it tells the two apart. */
 static enum rc rc_of_error(const struct dns_query *q, int error, const char **ret_text)
 {
-    const uint64_t waited_ms = (hostinfo_boottime_us() - q->asked_us) / 1000;
+    const uint64_t waited_ms = (hostclock_boot_us() - q->asked_us) / 1000;
     switch (error) {
     case DNS_ERR_NOTEXIST:
         *ret_text = "there is no such name";
@@ -323,7 +324,7 @@ static void look_up_next(struct dns_query *q)
             settle(q, RC_NOT_FOUND, "it is no host name");
             continue;
         }
-        q->asked_us = hostinfo_boottime_us();
+        q->asked_us = hostclock_boot_us();
         for (uint32_t family = DNS_IPV4; family <= DNS_IPV6; family <<= 1) {
             if (((uint32_t)q->wanted & family) != 0) {
                 look_up(q, form, (enum dns_family)family);

@@ -1,6 +1,7 @@
 #include "net/sys/hostinfo.h"
 
 #include "core/base/assert.h"
+#include "net/sys/hostclock.h"
 #include "net/sys/sockaddr.h"
 
 #include <fcntl.h>
@@ -10,26 +11,8 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 #include <xxhash.h>
-
-static uint64_t clock_us(clockid_t id)
-{
-    struct timespec ts;
-    ASSERT(clock_gettime(id, &ts) == 0);
-    return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
-}
-
-uint64_t hostinfo_boottime_us(void)
-{
-    return clock_us(CLOCK_BOOTTIME);
-}
-
-uint64_t hostinfo_wall_ms(void)
-{
-    return clock_us(CLOCK_REALTIME) / 1000;
-}
 
 enum rc hostinfo_random(void *ret_bytes, size_t len)
 {
@@ -64,7 +47,7 @@ uint64_t hostinfo_tag(void)
         seen.netns = (uint64_t)st.st_ino;
         tag = XXH3_64bits(&seen, sizeof(seen));
     } else if (hostinfo_random(&tag, sizeof(tag)) != RC_OK) {
-        tag = hostinfo_boottime_us() ^ (uint64_t)getpid();
+        tag = hostclock_boot_us() ^ (uint64_t)getpid();
     }
     return tag;
 }

@@ -1,5 +1,5 @@
 /*
- * hostinfo: what a node must know of the machine it runs on: its clocks, its tag, its addresses.
+ * hostinfo: what a node must know of the machine it runs on: its tag and its addresses.
  *
  * The host tag is equal for processes that share a kernel and a network namespace, and for nobody
  * else: only they can reach each other on loopback and interface addresses.
@@ -14,12 +14,6 @@
 #include <stdint.h>
 
 enum { HOSTINFO_ADDRS_MAX = 64 };
-
-/* CLOCK_BOOTTIME in microseconds: never goes back, counts suspend. */
-uint64_t hostinfo_boottime_us(void);
-
-/* The wall clock in milliseconds since the epoch. */
-uint64_t hostinfo_wall_ms(void);
 
 /* Fills `len` bytes with unpredictable ones. RC_IO when the system has none. */
 MUST_USE enum rc hostinfo_random(void *ret_bytes, size_t len);

@@ -1,21 +1,15 @@
 #include "net/sys/loop.h"
 
-#include <event2/event.h>
-#include <time.h>
+#include "net/sys/hostclock.h"
 
-static uint64_t thread_cpu_ns(void)
-{
-    struct timespec used = {0};
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
-    return (uint64_t)used.tv_sec * 1000000000 + (uint64_t)used.tv_nsec;
-}
+#include <event2/event.h>
 
 enum rc loop_run(struct loop *loop, struct event_base *base)
 {
-    loop->cpu_ns = thread_cpu_ns();
+    loop->cpu_ns = hostclock_thread_ns();
     while (event_base_loop(base, EVLOOP_ONCE) == 0) {
         /* What the turn began with is what the last one ended with: one reading a turn. */
-        const uint64_t cpu_ns = thread_cpu_ns();
+        const uint64_t cpu_ns = hostclock_thread_ns();
         const uint64_t used_ns = cpu_ns - loop->cpu_ns;
         loop->cpu_ns = cpu_ns;
         loop->cpu_max_ns = used_ns > loop->cpu_max_ns ? used_ns : loop->cpu_max_ns;

@@ -1,11 +1,11 @@
 #include "net/sys/proc_figures.h"
 
 #include "core/base/parse.h"
+#include "net/sys/hostclock.h"
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 /* /proc/self/statm: size, resident, shared, ... in pages, separated by spaces. */
@@ -47,9 +47,7 @@ static uint64_t open_descriptors(void)
 
 void proc_figures_read(struct proc_figures *ret_figures)
 {
-    struct timespec cpu = {0};
-    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
     ret_figures->rss_bytes = resident_bytes();
-    ret_figures->cpu_us = (uint64_t)cpu.tv_sec * 1000000 + (uint64_t)cpu.tv_nsec / 1000;
+    ret_figures->cpu_us = hostclock_process_us();
     ret_figures->open_fds = open_descriptors();
 }

@@ -3,7 +3,7 @@
 #include "core/base/assert.h"
 #include "core/base/mem.h"
 #include "net/http/http_server.h"
-#include "net/sys/hostinfo.h"
+#include "net/sys/hostclock.h"
 
 #include <event2/event.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@ struct watch_loop {
 static uint64_t on_now(void *arg)
 {
     (void)arg;
-    return hostinfo_boottime_us();
+    return hostclock_boot_us();
 }
 
 static void on_wake(void *arg, uint64_t id)
@@ -42,7 +42,7 @@ static void on_turn_by(void *arg, uint64_t at_us)
     if (at_us >= l->at_us) {
         return;
     }
-    const uint64_t now_us = hostinfo_boottime_us();
+    const uint64_t now_us = hostclock_boot_us();
     const uint64_t left_us = at_us > now_us ? at_us - now_us : 0;
     const struct timeval after = {.tv_sec = (time_t)(left_us / 1000000),
                                   .tv_usec = (suseconds_t)(left_us % 1000000)};

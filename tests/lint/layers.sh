@@ -34,6 +34,10 @@ fi
 
 refuse 'getenv and exit are only for cmd' '(^|[^_[:alnum:]])(secure_)?(getenv|exit|_exit) ?\(' \
     core/*/*.c gossip/*.c gossip/*/*.c net/*.c net/*/*.c
+# shellcheck disable=SC2046 # no name of ours has a space
+refuse 'only net/sys/hostclock reads a clock' \
+    '(^|[^_[:alnum:]])(clock_gettime|(evutil_)?gettimeofday|evutil_gettime_monotonic|time) ?\(' \
+    $(find net cmd -name '*.[ch]' ! -path net/sys/hostclock.c)
 refuse 'functions that are never right' \
     '(^|[^_[:alnum:]])(strcpy|strcat|sprintf|vsprintf|gets|atoi|atol|atoll|atof|strtok) ?\(' \
     core/*/*.[ch] gossip/*.[ch] gossip/*/*.[ch] net/*.[ch] net/*/*.[ch] cmd/*.[ch] cmd/*/*.[ch]

@@ -8,6 +8,7 @@
 #include "net/discovery/claim.h"
 #include "net/http/http_server.h"
 #include "net/link/driver.h"
+#include "net/sys/hostclock.h"
 #include "net/sys/hostinfo.h"
 #include "patience.h"
 
@@ -106,7 +107,7 @@ static void make_engine(struct rig_node *n, uint8_t number)
                                    .host_tag = 7,
                                    .seed = number,
                                    .table_seed = number,
-                                   .wall_ms = hostinfo_wall_ms(),
+                                   .wall_ms = hostclock_wall_ms(),
                                    .replication_factor = 3,
                                    .write_timeout_ms = 1000 * PATIENCE_S,
                                    .bytes_max = UINT64_C(64) << 20,
@@ -117,7 +118,7 @@ static void make_engine(struct rig_node *n, uint8_t number)
     (void)snprintf(config.network, NAME_SIZE, "test");
     (void)snprintf(config.enclave, NAME_SIZE, "default");
     config.addr_count = hostinfo_card_addrs(&any, &any, n->claim.port, NULL, 0, config.addrs);
-    n->engine = engine_new(&config, hostinfo_boottime_us());
+    n->engine = engine_new(&config, hostclock_boot_us());
 }
 
 static void start_node(struct rig *r, struct rig_node *n, uint8_t number)
@@ -286,7 +287,7 @@ static void write_reaches_the_quorum_over_the_link(void **state)
     assert_int_equal(r->nodes[0].put_done.have, 2);
     struct record record;
     assert_int_equal(
-        engine_get(r->nodes[1].engine, (const uint8_t *)"key", 3, hostinfo_boottime_us(), &record),
+        engine_get(r->nodes[1].engine, (const uint8_t *)"key", 3, hostclock_boot_us(), &record),
         RC_OK);
     assert_int_equal(record.value_len, 100);
 }
@@ -301,7 +302,7 @@ static void write_larger_than_any_buffer_arrives_whole(void **state)
     assert_int_equal(r->nodes[0].put_done.status, PUT_QUORUM);
     struct record record;
     assert_int_equal(
-        engine_get(r->nodes[1].engine, (const uint8_t *)"key", 3, hostinfo_boottime_us(), &record),
+        engine_get(r->nodes[1].engine, (const uint8_t *)"key", 3, hostclock_boot_us(), &record),
         RC_OK);
     assert_int_equal(record.value_len, LARGE);
     assert_true(driver_stats(r->nodes[1].driver).link_in_bytes > LARGE);

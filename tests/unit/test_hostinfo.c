@@ -25,14 +25,6 @@ static void tag_is_the_same_each_time(void **state)
     assert_true(hostinfo_tag() == hostinfo_tag());
 }
 
-static void boottime_does_not_go_back(void **state)
-{
-    (void)state;
-    const uint64_t before = hostinfo_boottime_us();
-    assert_true(before > 0);
-    assert_true(hostinfo_boottime_us() >= before);
-}
-
 static void random_bytes_differ(void **state)
 {
     (void)state;
@@ -116,7 +108,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tag_is_the_same_each_time),
-        cmocka_unit_test(boottime_does_not_go_back),
         cmocka_unit_test(random_bytes_differ),
         cmocka_unit_test(loopback_is_own_and_a_documentation_address_is_not),
         cmocka_unit_test(every_interface_address_is_own),

@@ -71,15 +71,15 @@ static void judge_link(struct engine *e, struct member *m)
         return;
     }
     const bool is_apart = m->clock == MEMBER_CLOCK_APART;
-    l->is_clock_agreed = m->clock == MEMBER_CLOCK_AGREES;
-    const bool is_over = l->is_conflict && !is_apart && engine_is_mate(e, m);
-    l->needs_sync = l->needs_sync || is_over;
-    l->is_conflict = is_apart;
-    l->is_conflict_told = l->is_conflict_told && is_apart;
+    l->clock.is_agreed = m->clock == MEMBER_CLOCK_AGREES;
+    const bool is_over = l->clock.is_conflict && !is_apart && engine_is_mate(e, m);
+    l->repair.is_needed = l->repair.is_needed || is_over;
+    l->clock.is_conflict = is_apart;
+    l->clock.is_told = l->clock.is_told && is_apart;
     if (is_over) {
         owed_resend(e, l);
     }
-    if (l->needs_sync || l->owes_writes) {
+    if (l->repair.is_needed || l->owed.is_owed) {
         peer_look_by(e, e->now_us);
     }
 }
@@ -103,13 +103,13 @@ static void judge(struct engine *e, struct member *m, int64_t offset_us, int64_t
 static void say_conflict(struct engine *e, struct member *m, bool was_apart)
 {
     struct link *l = mesh_of(e->mesh, m);
-    const bool is_told = l != NULL ? l->is_conflict_told : was_apart;
+    const bool is_told = l != NULL ? l->clock.is_told : was_apart;
     const bool is_any = engine_has_records(e) || (m->flags & MEMBER_HAS_RECORDS) != 0;
     if (m->clock != MEMBER_CLOCK_APART || !e->clock.is_set || is_told || !is_any) {
         return;
     }
     if (l != NULL) {
-        l->is_conflict_told = true;
+        l->clock.is_told = true;
     }
     e->counters.clock_conflicts++;
     engine_notice(e, NOTICE_CLOCK_CONFLICT, m, (apart_offset_us(e, m) - apart_own_us(e)) / 1000,

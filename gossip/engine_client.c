@@ -213,14 +213,15 @@ bool engine_next_link(const struct engine *e, uint32_t *slot, struct engine_link
             .records_out = l->records_out,
             .unacked = l->sent_count - l->acked_count,
             .queued = l->live.count + l->big.count,
-            .is_clock_conflict = l->is_conflict,
-            .clock_difference_ms = l->is_conflict ? engine_clock_difference_ms(e, l->member) : 0,
-            .value_max = l->value_max,
-            .ttl_min_ms = l->ttl_min_ms,
-            .ttl_max_ms = l->ttl_max_ms,
-            .is_config_different = l->value_max != e->config.value_max ||
-                                   l->ttl_min_ms != e->config.ttl_min_ms ||
-                                   l->ttl_max_ms != e->config.ttl_max_ms,
+            .is_clock_conflict = l->clock.is_conflict,
+            .clock_difference_ms =
+                l->clock.is_conflict ? engine_clock_difference_ms(e, l->member) : 0,
+            .value_max = l->terms.value_max,
+            .ttl_min_ms = l->terms.ttl_min_ms,
+            .ttl_max_ms = l->terms.ttl_max_ms,
+            .is_config_different = l->terms.value_max != e->config.value_max ||
+                                   l->terms.ttl_min_ms != e->config.ttl_min_ms ||
+                                   l->terms.ttl_max_ms != e->config.ttl_max_ms,
         };
         (void)snprintf(ret_view->name, sizeof(ret_view->name), "%s", member_name(l->member));
         return true;

@@ -154,6 +154,9 @@ MUST_USE enum rc rival_hello(struct engine *e, struct link *l, const struct uuid
 /* A link that waits to take the place of the member's; NULL when there is none. */
 struct link *rival_of(const struct engine *e, const struct member *m);
 
+/* Input of a rival, of which nothing is read yet. */
+void rival_keep(struct link *l, const uint8_t *data, size_t len);
+
 /* PACKET came on an open link: if it is the answer, all its rivals end. */
 void rival_answered(struct engine *e, struct link *l, const uint8_t *packet, size_t len);
 
@@ -367,6 +370,10 @@ void tree_links_confirm(struct engine *e, struct link *l, uint32_t tree);
 void tree_links_came_twice(struct engine *e, struct link *from, uint32_t tree, uint64_t id);
 
 void tree_links_prune(struct engine *e, struct link *l, uint32_t tree);
+
+/* The link is open: lazy in all trees. And it is a neighbour on these rings (bits) from now on. */
+void tree_links_opened(struct link *l);
+void tree_links_ringed(const struct engine *e, struct link *l, uint32_t rings);
 
 /* The peer has grafted or pruned the link. */
 void tree_links_grafted(struct link *l, uint32_t tree);

@@ -54,7 +54,7 @@ static enum nack_reason apply(struct engine *e, struct link *l, const struct fra
     const uint64_t now_ms = engine_now_ms(e);
     enum merge_outcome outcome = MERGE_SAME;
     e->counters.records_received++;
-    if (!e->clock.is_set || !l->is_clock_agreed ||
+    if (!e->clock.is_set || !l->clock.is_agreed ||
         version_ms(&r->version) > now_ms + RECORD_AHEAD_MAX_MS) {
         return refuse_record(e, f, NACK_CLOCK);
     }
@@ -263,11 +263,11 @@ static enum rc take_close(struct engine *e, struct link *l, struct cursor *c)
     }
     struct link *heir = other == l ? rival_of(e, m) : NULL;
     if (heir != NULL) {
-        heir->needs_sync = engine_is_mate(e, m);
+        heir->repair.is_needed = engine_is_mate(e, m);
     }
     if (other != NULL && other != l) {
         link_move_queue(l, other);
-        other->needs_sync = engine_is_mate(e, m); /* for what was under way */
+        other->repair.is_needed = engine_is_mate(e, m); /* for what was under way */
         owed_resend(e, other);
         mesh_ask_output(e->mesh, other);
     }
@@ -369,7 +369,7 @@ static enum rc take_frame(struct engine *e, struct link *l, uint8_t type, uint8_
     if ((class & IS_DATA) != 0 && !engine_is_mate(e, l->member)) {
         return RC_MALFORMED; /* enclaves share membership, not data */
     }
-    if (l->is_conflict && (class & IS_SYNC) != 0) {
+    if (l->clock.is_conflict && (class & IS_SYNC) != 0) {
         return RC_OK; /* the other side will say so too */
     }
     if ((class & KEEPS_IN_USE) != 0) {
@@ -491,12 +491,6 @@ static void acknowledge(struct engine *e, struct link *l)
     mesh_ask_output(e->mesh, l);
 }
 
-/* Of a rival nothing is read yet. */
-static void keep(struct link *l, const uint8_t *data, size_t len)
-{
-    l->is_cut = l->is_cut || buf_append(&l->in, data, len) != RC_OK;
-}
-
 static void take_input(struct engine *e, struct link *l, const uint8_t *data, size_t len)
 {
     const uint32_t id = l->id;
@@ -509,14 +503,14 @@ static void take_input(struct engine *e, struct link *l, const uint8_t *data, si
         }
     }
     if (l->state == LINK_RIVAL) {
-        keep(l, data, len);
+        rival_keep(l, data, len);
     } else if (rc != RC_OK) {
         refuse(e, l, rc);
     } else if (l->state == LINK_OPEN) {
         l->input_us = e->now_us;
         swim_heard(e->swim, l->member, e->now_us);
         acknowledge(e, l);
-        if (l->needs_sync) {
+        if (l->repair.is_needed) {
             peer_look_by(e, e->now_us);
         }
     }

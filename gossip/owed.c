@@ -35,27 +35,27 @@ void owed_tell_state(struct engine *e, uint8_t flags)
 
 static bool can_take(const struct link *l)
 {
-    return (l->member->flags & MEMBER_HAS_CLOCK) != 0 && l->is_clock_agreed;
+    return (l->member->flags & MEMBER_HAS_CLOCK) != 0 && l->clock.is_agreed;
 }
 
 void owed_put_off(struct engine *e, struct link *l, uint32_t waiter)
 {
     quorum_note(e->quorum, waiter, &l->member->uuid, QUORUM_PUT_OFF);
-    if (l->owes_writes) {
+    if (l->owed.is_owed) {
         return;
     }
-    l->owes_writes = true;
-    l->owed_pause_us = l->owed_pause_us == 0 ? OWED_PAUSE_MIN_US : 2 * l->owed_pause_us;
-    if (l->owed_pause_us > OWED_PAUSE_MAX_US) {
-        l->owed_pause_us = OWED_PAUSE_MAX_US;
+    l->owed.is_owed = true;
+    l->owed.pause_us = l->owed.pause_us == 0 ? OWED_PAUSE_MIN_US : 2 * l->owed.pause_us;
+    if (l->owed.pause_us > OWED_PAUSE_MAX_US) {
+        l->owed.pause_us = OWED_PAUSE_MAX_US;
     }
-    l->owed_at_us = e->now_us + l->owed_pause_us;
-    peer_look_by(e, l->owed_at_us);
+    l->owed.at_us = e->now_us + l->owed.pause_us;
+    peer_look_by(e, l->owed.at_us);
 }
 
 void owed_resend(struct engine *e, struct link *l)
 {
-    if (!engine_is_mate(e, l->member) || l->is_conflict) {
+    if (!engine_is_mate(e, l->member) || l->clock.is_conflict) {
         return;
     }
     for (uint32_t w = quorum_first(e->quorum); w != 0; w = quorum_next(e->quorum, w)) {
@@ -80,22 +80,22 @@ enum rc owed_take_state(struct engine *e, struct link *l, struct cursor *c)
     l->member->flags = (uint8_t)(flags & ~(is_known ? 0 : MEMBER_HAS_CLOCK));
     clock_source_heard(e, l->member);
     start_heard(e, l->member);
-    l->owed_pause_us = 0;
-    l->owed_at_us = e->now_us;
+    l->owed.pause_us = 0;
+    l->owed.at_us = e->now_us;
     peer_look_by(e, e->now_us);
     return RC_OK;
 }
 
 uint64_t owed_turn(struct engine *e, struct link *l)
 {
-    if (!l->owes_writes || !can_take(l)) {
+    if (!l->owed.is_owed || !can_take(l)) {
         return UINT64_MAX;
     }
-    if (e->now_us < l->owed_at_us) {
-        return l->owed_at_us;
+    if (e->now_us < l->owed.at_us) {
+        return l->owed.at_us;
     }
     const struct uuid *member = &l->member->uuid;
-    l->owes_writes = false;
+    l->owed.is_owed = false;
     for (uint32_t w = quorum_first(e->quorum); w != 0; w = quorum_next(e->quorum, w)) {
         if (quorum_part(e->quorum, w, member) == QUORUM_PUT_OFF) {
             quorum_note(e->quorum, w, member, QUORUM_NONE);

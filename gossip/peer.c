@@ -26,8 +26,8 @@ static void detach(struct engine *e, struct link *l, struct member *m)
     sync_link_gone(e->sync, l);
     tree_link_gone(e->tree, l->id, e->now_us);
     e->is_meshed = false;
-    if (l->needs_sync) {
-        l->needs_sync = false;
+    if (l->repair.is_needed) {
+        l->repair.is_needed = false;
         peer_reconcile_after_loss(e);
     }
     if (m != NULL && rival_of(e, m) != NULL) {
@@ -89,8 +89,8 @@ static void say_hello(struct engine *e, struct link *l)
     ASSERT(cursor_ok(&c));
     const enum rc rc = link_control(l, FRAME_HELLO, FRAME_CRITICAL, payload, c.pos);
     ASSERT(rc == RC_OK);
-    l->said_ready = (hello.flags & MEMBER_IS_CAUGHT_UP) != 0;
-    l->said_records = (hello.flags & MEMBER_HAS_RECORDS) != 0;
+    l->terms.said_ready = (hello.flags & MEMBER_IS_CAUGHT_UP) != 0;
+    l->terms.said_records = (hello.flags & MEMBER_HAS_RECORDS) != 0;
     l->state = LINK_HELLO;
     l->since_us = e->now_us;
     mesh_ask_output(e->mesh, l);
@@ -278,12 +278,12 @@ static void reconcile_new_link(struct engine *e, struct link *l, uint8_t peer_fl
 {
     const bool is_smaller = uuid_compare(&e->config.uuid, &l->member->uuid) < 0;
     const bool is_peer_ready = (peer_flags & MEMBER_IS_CAUGHT_UP) != 0;
-    const bool were_empty = !l->said_records && (peer_flags & MEMBER_HAS_RECORDS) == 0;
+    const bool were_empty = !l->terms.said_records && (peer_flags & MEMBER_HAS_RECORDS) == 0;
     const bool is_ours =
-        were_empty ? engine_has_records(e) : !l->said_ready || (is_peer_ready && is_smaller);
-    l->needs_sync = l->needs_sync || (is_ours && engine_is_mate(e, l->member));
-    if (l->needs_sync) {
-        l->needs_sync = start_sync(e, l, SYNC_CUT_ALL) != RC_OK;
+        were_empty ? engine_has_records(e) : !l->terms.said_ready || (is_peer_ready && is_smaller);
+    l->repair.is_needed = l->repair.is_needed || (is_ours && engine_is_mate(e, l->member));
+    if (l->repair.is_needed) {
+        l->repair.is_needed = start_sync(e, l, SYNC_CUT_ALL) != RC_OK;
     }
 }
 
@@ -291,16 +291,16 @@ static void open_link(struct engine *e, struct link *l, struct member *m,
                       const struct frame_hello *hello)
 {
     l->member = m;
-    l->value_max = hello->value_max;
-    l->ttl_min_ms = hello->ttl_min_ms;
-    l->ttl_max_ms = hello->ttl_max_ms;
+    l->terms.value_max = hello->value_max;
+    l->terms.ttl_min_ms = hello->ttl_min_ms;
+    l->terms.ttl_max_ms = hello->ttl_max_ms;
     struct link *surplus = mesh_of(e->mesh, m);
     l->state = LINK_OPEN;
     l->since_us = e->now_us;
     m->link = l->id;
     if (surplus != NULL) {
         link_move_queue(surplus, l);
-        l->needs_sync = engine_is_mate(e, m);
+        l->repair.is_needed = engine_is_mate(e, m);
         peer_end(e, surplus, CLOSE_DUPLICATE);
         m->link = l->id;
     }
@@ -400,7 +400,7 @@ void peer_enqueue(struct engine *e, struct link *l, const struct queued_write *w
 {
     if (link_enqueue(l, w, is_big) != RC_OK) {
         link_clear_queue(l, is_big);
-        l->needs_sync = true;
+        l->repair.is_needed = true;
         peer_look_by(e, e->now_us);
         e->counters.link_overflows++;
         engine_notice(e, NOTICE_LINK_OVERFLOW, l->member, LINK_QUEUE_MAX, NULL);
@@ -437,7 +437,7 @@ size_t engine_link_output(struct engine *e, uint32_t link, struct buf *out, size
     const size_t len = link_fill(l, &source, out, len_max);
     e->counters.records_sent += l->records_out - records;
     sync_wake(e->sync, l);
-    if (l->needs_sync) {
+    if (l->repair.is_needed) {
         peer_look_by(e, now_us);
     }
     if (l->state == LINK_CLOSING && !link_has_output(l)) {
@@ -450,27 +450,27 @@ size_t engine_link_output(struct engine *e, uint32_t link, struct buf *out, size
 /* Whether neither side has a reason for the link and nothing is under way on it. */
 static bool is_needless(const struct engine *e, const struct link *l)
 {
-    return ((l->role | l->peer_role) & ROLE_KEEPS) == 0 && !link_has_output(l) && !l->needs_sync &&
-           !l->wants_sync && l->sent_count == l->acked_count && l->unacked.count == 0 &&
-           !e->is_draining;
+    return ((l->role.flags | l->role.peer_flags) & ROLE_KEEPS) == 0 && !link_has_output(l) &&
+           !l->repair.is_needed && !l->repair.is_wanted && l->sent_count == l->acked_count &&
+           l->unacked.count == 0 && !e->is_draining;
 }
 
 /* Looks after an open link; when it must be looked at again. The link may be gone after it. */
 static uint64_t look_at_open(struct engine *e, struct link *l)
 {
-    if (l->needs_sync) {
-        l->needs_sync = start_sync(e, l, SYNC_CUT_ALL) != RC_OK;
-        l->wants_sync = l->wants_sync && l->needs_sync;
+    if (l->repair.is_needed) {
+        l->repair.is_needed = start_sync(e, l, SYNC_CUT_ALL) != RC_OK;
+        l->repair.is_wanted = l->repair.is_wanted && l->repair.is_needed;
         return e->now_us + RETRY_US;
     }
-    if (l->wants_sync) {
-        l->wants_sync = start_sync(e, l, engine_now_ms(e) / 1000 - SYNC_CUT_DELAY_S) != RC_OK;
+    if (l->repair.is_wanted) {
+        l->repair.is_wanted = start_sync(e, l, engine_now_ms(e) / 1000 - SYNC_CUT_DELAY_S) != RC_OK;
         return e->now_us + RETRY_US;
     }
-    if (((l->role | l->peer_role) & ROLE_KEEPS) != 0) {
+    if (((l->role.flags | l->role.peer_flags) & ROLE_KEEPS) != 0) {
         return UINT64_MAX;
     }
-    if (e->overlay.is_large && !l->is_left && wiring_is_up(e)) {
+    if (e->overlay.is_large && !l->trees.is_left && wiring_is_up(e)) {
         tree_links_leave(e, l);
     }
     const uint64_t idle_us = e->now_us - l->used_us;
@@ -553,16 +553,16 @@ void peer_compare_roots(struct engine *e, struct member *m, const struct vitals 
         return;
     }
     if (root.sum == v->root) {
-        l->differing = 0;
-        l->wants_sync = false;
+        l->repair.differing = 0;
+        l->repair.is_wanted = false;
         return;
     }
     /* The smaller id starts; the other one only when that does not help. */
-    l->differing++;
+    l->repair.differing++;
     const bool is_first = uuid_compare(&e->config.uuid, &m->uuid) < 0;
-    if (is_first || l->differing > 4) {
-        l->wants_sync = start_sync(e, l, v->cut_s) != RC_OK;
-        peer_look_by(e, l->wants_sync ? e->now_us + RETRY_US : UINT64_MAX);
+    if (is_first || l->repair.differing > 4) {
+        l->repair.is_wanted = start_sync(e, l, v->cut_s) != RC_OK;
+        peer_look_by(e, l->repair.is_wanted ? e->now_us + RETRY_US : UINT64_MAX);
     }
 }
 
@@ -576,8 +576,8 @@ enum rc peer_take_root(struct engine *e, struct link *l, struct cursor *c)
     }
     if (e->clock.is_set && !sync_is_joining(e->sync) &&
         store_root(e->store, cut_s, &root) == RC_OK) {
-        l->wants_sync = root.sum != sum;
-        peer_look_by(e, l->wants_sync ? e->now_us : UINT64_MAX);
+        l->repair.is_wanted = root.sum != sum;
+        peer_look_by(e, l->repair.is_wanted ? e->now_us : UINT64_MAX);
     }
     return RC_OK;
 }

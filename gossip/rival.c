@@ -39,7 +39,7 @@ static enum fate judge(const struct engine *e, const struct link *l, const struc
     const bool is_smaller = uuid_compare(&e->config.uuid, &m->uuid) < 0;
     const bool is_crossed = l->is_dialed != other->is_dialed;
     const bool are_at_once = l->begun_us <= other->since_us;
-    if (l->is_granted) {
+    if (l->rival.is_granted) {
         return TAKES;
     }
     if (!are_at_once || (!l->is_dialed && !(is_crossed && is_smaller))) {
@@ -50,7 +50,7 @@ static enum fate judge(const struct engine *e, const struct link *l, const struc
 
 static uint64_t silent_at(const struct engine *e, const struct link *l)
 {
-    const uint64_t from_us = l->input_us > l->asked_us ? l->input_us : l->asked_us;
+    const uint64_t from_us = l->input_us > l->rival.asked_us ? l->input_us : l->rival.asked_us;
     const bool is_smaller = uuid_compare(&e->config.uuid, &l->member->uuid) < 0;
     const uint64_t answer_us = rival_of(e, l->member) != NULL ? ANSWER_US : ANSWER_LATE_US;
     return from_us + answer_us + (is_smaller ? 0 : ANSWER_APART_US);
@@ -58,9 +58,9 @@ static uint64_t silent_at(const struct engine *e, const struct link *l)
 
 static void ask(struct engine *e, struct link *l)
 {
-    if (l->asked_seq == 0) {
-        l->asked_us = e->now_us;
-        l->asked_seq = swim_ask_by_link(e->swim, l->member, e->now_us);
+    if (l->rival.asked_seq == 0) {
+        l->rival.asked_us = e->now_us;
+        l->rival.asked_seq = swim_ask_by_link(e->swim, l->member, e->now_us);
     }
     peer_look_by(e, silent_at(e, l));
 }
@@ -82,7 +82,7 @@ enum rc rival_hello(struct engine *e, struct link *l, const struct uuid *uuid)
     if (fate == WAITS) {
         l->state = LINK_RIVAL;
         l->since_us = e->now_us;
-        l->claimed = *uuid;
+        l->rival.claimed = *uuid;
         ask(e, other);
         peer_look_by(e, e->now_us + LINK_HELLO_TIMEOUT_US + 1);
         return RC_AGAIN;
@@ -98,21 +98,26 @@ struct link *rival_of(const struct engine *e, const struct member *m)
 {
     uint32_t slot = 0;
     for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
-        if (l->state == LINK_RIVAL && uuid_equal(&l->claimed, &m->uuid)) {
+        if (l->state == LINK_RIVAL && uuid_equal(&l->rival.claimed, &m->uuid)) {
             return l;
         }
     }
     return NULL;
 }
 
+void rival_keep(struct link *l, const uint8_t *data, size_t len)
+{
+    l->rival.is_cut = l->rival.is_cut || buf_append(&l->in, data, len) != RC_OK;
+}
+
 void rival_answered(struct engine *e, struct link *l, const uint8_t *packet, size_t len)
 {
     struct packet p;
-    if (l->asked_seq == 0 || packet_read(packet, len, &p) != RC_OK || p.kind != PACKET_ACK ||
-        p.seq != l->asked_seq) {
+    if (l->rival.asked_seq == 0 || packet_read(packet, len, &p) != RC_OK || p.kind != PACKET_ACK ||
+        p.seq != l->rival.asked_seq) {
         return;
     }
-    l->asked_seq = 0;
+    l->rival.asked_seq = 0;
     for (struct link *rival; (rival = rival_of(e, l->member)) != NULL;) {
         turn_away(e, rival);
     }
@@ -129,27 +134,27 @@ static void end_silent(struct engine *e, struct link *l)
 uint64_t rival_silence(struct engine *e, struct link *l)
 {
     const bool is_unheard = l->input_us == l->since_us;
-    if (l->asked_seq == 0 && !is_unheard) {
+    if (l->rival.asked_seq == 0 && !is_unheard) {
         return UINT64_MAX;
     }
-    if (l->asked_seq == 0 && e->now_us < l->since_us + UNHEARD_US) {
+    if (l->rival.asked_seq == 0 && e->now_us < l->since_us + UNHEARD_US) {
         return l->since_us + UNHEARD_US;
     }
-    if (l->asked_seq == 0) {
+    if (l->rival.asked_seq == 0) {
         ask(e, l);
     }
     const uint64_t at_us = silent_at(e, l);
     if (e->now_us < at_us) {
         return at_us;
     }
-    l->asked_seq = 0;
+    l->rival.asked_seq = 0;
     struct link *rival = rival_of(e, l->member);
     if (rival == NULL) {
         end_silent(e, l);
-    } else if (rival->is_cut) {
+    } else if (rival->rival.is_cut) {
         peer_end(e, l, CLOSE_DUPLICATE);
     } else {
-        rival->is_granted = true;
+        rival->rival.is_granted = true;
         inbound_resume(e, rival);
     }
     return e->now_us;
@@ -157,13 +162,13 @@ uint64_t rival_silence(struct engine *e, struct link *l)
 
 uint64_t rival_turn(struct engine *e, struct link *l)
 {
-    const struct member *m = swim_find(e->swim, &l->claimed);
+    const struct member *m = swim_find(e->swim, &l->rival.claimed);
     struct link *other = m == NULL ? NULL : mesh_of(e->mesh, m);
     if (other != NULL && e->now_us - l->since_us <= LINK_HELLO_TIMEOUT_US) {
         ask(e, other);
         return l->since_us + LINK_HELLO_TIMEOUT_US + 1;
     }
-    if (other != NULL || l->is_cut) {
+    if (other != NULL || l->rival.is_cut) {
         turn_away(e, l);
         mesh_hurry(e->mesh); /* in place of one that was cut another one is dialed at once */
     } else {

@@ -7,22 +7,22 @@
 
 bool tree_links_is_usable(const struct engine *e, const struct link *l)
 {
-    return l->state == LINK_OPEN && !l->is_conflict && engine_is_mate(e, l->member);
+    return l->state == LINK_OPEN && !l->clock.is_conflict && engine_is_mate(e, l->member);
 }
 
 bool tree_links_is_up(const struct engine *e, const struct link *l)
 {
-    return (l->is_tree || !e->overlay.is_large) && tree_links_is_usable(e, l);
+    return (l->trees.is_tree || !e->overlay.is_large) && tree_links_is_usable(e, l);
 }
 
 bool tree_links_is_lazy(const struct link *l, uint32_t tree)
 {
-    return (l->lazy >> tree & 1) != 0;
+    return (l->trees.lazy >> tree & 1) != 0;
 }
 
 static bool is_of_rings(const struct engine *e, const struct link *l, uint32_t tree)
 {
-    const uint32_t lazy = tree_lazy(l->rings | l->peer_rings, e->overlay.ring_count);
+    const uint32_t lazy = tree_lazy(l->role.rings | l->role.peer_rings, e->overlay.ring_count);
     return (lazy >> tree & 1) == 0;
 }
 
@@ -34,32 +34,44 @@ bool tree_links_takes(const struct engine *e, const struct link *l, uint32_t tre
 
 bool tree_links_is_on_trial(const struct engine *e, const struct link *l, uint32_t tree)
 {
-    return e->now_us < l->trial_until_us[tree];
+    return e->now_us < l->trees.trial_until_us[tree];
 }
 
 static bool is_kept(const struct link *l)
 {
-    return ((l->role | l->peer_role) & ROLE_KEEPS) != 0;
+    return ((l->role.flags | l->role.peer_flags) & ROLE_KEEPS) != 0;
 }
 
 bool tree_links_is_of_tree(const struct engine *e, const struct link *l, uint32_t tree)
 {
     /* What was under way when the link was pruned says nothing more. */
-    const bool may_confirm = is_kept(l) && e->now_us >= l->refused_until_us[tree];
+    const bool may_confirm = is_kept(l) && e->now_us >= l->trees.refused_until_us[tree];
     return tree_links_is_lazy(l, tree) ? may_confirm : !tree_links_is_on_trial(e, l, tree);
 }
 
 static void make_lazy(struct link *l, uint32_t tree)
 {
-    l->lazy |= UINT32_C(1) << tree;
-    l->trial_until_us[tree] = 0;
+    l->trees.lazy |= UINT32_C(1) << tree;
+    l->trees.trial_until_us[tree] = 0;
 }
 
 /* ---- Grafted ---- */
 
+void tree_links_opened(struct link *l)
+{
+    l->trees.lazy = UINT32_MAX;
+}
+
+void tree_links_ringed(const struct engine *e, struct link *l, uint32_t rings)
+{
+    l->trees.is_tree = true;
+    l->trees.is_left = false;
+    l->trees.lazy &= tree_lazy(rings, e->overlay.ring_count);
+}
+
 void tree_links_grafted(struct link *l, uint32_t tree)
 {
-    l->lazy &= ~(UINT32_C(1) << tree);
+    l->trees.lazy &= ~(UINT32_C(1) << tree);
 }
 
 void tree_links_ask(struct engine *e, struct link *l, enum tree_kind kind, uint32_t tree,
@@ -85,14 +97,15 @@ static void graft(struct engine *e, struct link *l, uint32_t tree)
 void tree_links_try(struct engine *e, struct link *l, uint32_t tree, uint64_t id)
 {
     if (tree_links_is_lazy(l, tree)) {
-        l->trial_until_us[tree] = e->now_us + TREE_TRIAL_US;
+        l->trees.trial_until_us[tree] = e->now_us + TREE_TRIAL_US;
     }
     tree_links_ask(e, l, TREE_SMALL, tree, id);
 }
 
 void tree_links_confirm(struct engine *e, struct link *l, uint32_t tree)
 {
-    if (tree_links_is_lazy(l, tree) && e->overlay.is_large && (l->peer_role & ROLE_IS_LARGE) != 0) {
+    if (tree_links_is_lazy(l, tree) && e->overlay.is_large &&
+        (l->role.peer_flags & ROLE_IS_LARGE) != 0) {
         graft(e, l, tree);
     }
 }
@@ -116,7 +129,7 @@ void tree_links_prune(struct engine *e, struct link *l, uint32_t tree)
     const uint8_t payload[1] = {(uint8_t)tree};
     /* Also when the link is lazy already on this side: it is not on the other. */
     make_lazy(l, tree);
-    l->refused_until_us[tree] = e->now_us + TREE_TRIAL_US;
+    l->trees.refused_until_us[tree] = e->now_us + TREE_TRIAL_US;
     e->counters.tree_prunes++;
     if (link_control(l, FRAME_TREE_PRUNE, FRAME_CRITICAL, payload, sizeof(payload)) == RC_OK) {
         mesh_ask_output(e->mesh, l);
@@ -157,7 +170,7 @@ void tree_links_pruned(struct engine *e, struct link *l, uint32_t tree)
 
 void tree_links_leave(struct engine *e, struct link *l)
 {
-    l->is_left = true;
+    l->trees.is_left = true;
     for (uint32_t tree = 0; tree < TREE_COUNT; tree++) {
         if (!tree_links_is_lazy(l, tree)) {
             graft_rings(e, tree, l);

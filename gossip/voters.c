@@ -24,7 +24,7 @@ bool voters_are_linked(const struct engine *e)
     uint32_t able = 1;
     uint32_t slot = 0;
     for (const struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
-        able += l->state == LINK_OPEN && l->member->is_counted && l->is_clock_agreed &&
+        able += l->state == LINK_OPEN && l->member->is_counted && l->clock.is_agreed &&
                 (l->member->flags & MEMBER_IS_CAUGHT_UP) != 0;
     }
     return able >= voters_needed(e);

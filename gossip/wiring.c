@@ -51,14 +51,13 @@ static void want_links(struct engine *e)
     }
 }
 
-static void set_rings(struct link *l, uint32_t *rings, uint32_t now, uint32_t ring_count)
+/* Those that are new make the link one of their trees. */
+static void set_rings(const struct engine *e, struct link *l, uint32_t *rings, uint32_t now)
 {
     const uint32_t fresh = now & ~*rings;
     *rings = now;
     if (fresh != 0) {
-        l->is_tree = true;
-        l->is_left = false;
-        l->lazy &= tree_lazy(fresh, ring_count);
+        tree_links_ringed(e, l, fresh);
     }
 }
 
@@ -73,12 +72,12 @@ static void assign_role(struct engine *e, struct link *l)
         .flags = (uint8_t)((is_kept ? ROLE_KEEPS : 0) | (is_large ? ROLE_IS_LARGE : 0)),
         .rings = is_mate ? overlay_rings(&e->overlay, uuid) : 0,
     };
-    if (l->is_role_told && l->role == role.flags && l->rings == role.rings) {
+    if (l->role.is_told && l->role.flags == role.flags && l->role.rings == role.rings) {
         return;
     }
-    set_rings(l, &l->rings, role.rings, e->overlay.ring_count);
-    l->role = role.flags;
-    l->is_role_told = true;
+    set_rings(e, l, &l->role.rings, role.rings);
+    l->role.flags = role.flags;
+    l->role.is_told = true;
     l->used_us = e->now_us;
     uint8_t payload[8];
     struct cursor c = cursor_writer(payload, sizeof(payload));
@@ -107,7 +106,7 @@ void wiring_turn(struct engine *e)
 
 void wiring_opened(struct engine *e, struct link *l)
 {
-    l->lazy = UINT32_MAX;
+    tree_links_opened(l);
     assign_role(e, l);
 }
 
@@ -117,7 +116,7 @@ bool wiring_is_up(const struct engine *e)
     for (uint32_t walk = 0; (uuid = overlay_next(&e->overlay, &walk)) != NULL;) {
         const struct member *m = swim_find(e->swim, uuid);
         const struct link *l = m == NULL ? NULL : mesh_of(e->mesh, m);
-        if (l == NULL || l->state != LINK_OPEN || l->is_conflict) {
+        if (l == NULL || l->state != LINK_OPEN || l->clock.is_conflict) {
             return false;
         }
     }
@@ -136,8 +135,8 @@ enum rc wiring_role(struct engine *e, struct link *l, struct cursor *c)
         role.rings = 0;
     }
     e->refused_until_us = 0; /* somebody has let this node in */
-    set_rings(l, &l->peer_rings, role.rings, e->overlay.ring_count);
-    l->peer_role = role.flags;
+    set_rings(e, l, &l->role.peer_rings, role.rings);
+    l->role.peer_flags = role.flags;
     if ((role.flags & ROLE_IS_LARGE) != 0) {
         (void)overlay_told_large(&e->overlay);
     }

@@ -29,7 +29,7 @@ enum { DONOR_READY, DONOR_DRAINING, DONOR_NEW, DONOR_RANKS };
 
 static int donor_rank(const struct link *l, const char *enclave)
 {
-    if (l->state != LINK_OPEN || l->is_conflict ||
+    if (l->state != LINK_OPEN || l->clock.is_conflict ||
         strcmp(member_enclave(l->member), enclave) != 0) {
         return DONOR_RANKS;
     }

@@ -101,7 +101,7 @@ static bool is_occupied(const struct sync *s, const struct session *except, uint
 enum rc sync_start(struct sync *s, struct link *l, uint64_t cut_s, uint64_t now_us)
 {
     struct session *side = session_of(l);
-    if (l->state != LINK_OPEN || l->is_conflict || !session_is_idle(side) ||
+    if (l->state != LINK_OPEN || l->clock.is_conflict || !session_is_idle(side) ||
         now_us < side->not_before_us || now_us < side->responding_until_us ||
         is_occupied(s, side, now_us) ||
         initiator_begin(&s->config, l, cut_s, series_next(&s->keys), now_us) != RC_OK) {
@@ -149,7 +149,7 @@ static enum rc take_groups(struct sync *s, struct link *l, struct cursor *c,
     const enum rc rc = responder_groups(&s->config, l, c, is_refused);
     if (is_refused) {
         /* Ours may look at less than the peer's would have. */
-        l->needs_sync = l->needs_sync || side->peer.cut_s == SYNC_CUT_ALL;
+        l->repair.is_needed = l->repair.is_needed || side->peer.cut_s == SYNC_CUT_ALL;
         side->peer.is_known = false;
     } else {
         side->responding_until_us = now_us + SESSION_RESPONDING_US;
@@ -342,7 +342,7 @@ static bool tidy(struct sync *s, uint64_t now_us)
     while (*at != NULL) {
         struct session *side = *at;
         look_for_stall(s, side, now_us);
-        is_needed = is_needed || (side->link->needs_sync && !side->is_active);
+        is_needed = is_needed || (side->link->repair.is_needed && !side->is_active);
         if (session_is_idle(side)) {
             *at = side->next;
             side->is_listed = false;
@@ -383,7 +383,7 @@ void sync_received(struct sync *s, bool is_news, uint64_t now_us)
 
 static bool is_mate(const struct sync *s, const struct link *l)
 {
-    return l->state == LINK_OPEN && !l->is_conflict &&
+    return l->state == LINK_OPEN && !l->clock.is_conflict &&
            strcmp(member_enclave(l->member), s->config.enclave) == 0;
 }
 

@@ -24,7 +24,7 @@ void link_init(struct link *l, uint32_t id, uint32_t slot, enum link_state state
     buf_init(&l->bulk, LINK_BULK_BYTES_MAX);
     buf_init(&l->news, LINK_NEWS_BYTES_MAX);
     l->used_us = now_us;
-    l->peer_role = ROLE_KEEPS;
+    l->role.peer_flags = ROLE_KEEPS;
 }
 
 static void large_free(struct large *large)
@@ -309,7 +309,7 @@ static void begin_large(struct link *l, const struct record *r, const struct que
     frame_record_write(&c, r, w->kind, true);
     ASSERT(cursor_ok(&c));
     if (append_frame(out, FRAME_LARGE_BEGIN, FRAME_CRITICAL, payload, c.pos) != RC_OK) {
-        l->needs_sync = true;
+        l->repair.is_needed = true;
         l->big_done++;
         return;
     }
@@ -356,7 +356,7 @@ static void fill_large(struct link *l, const struct link_source *source, struct 
             continue;
         }
         if (append_record(out, &r, w.kind) != RC_OK) {
-            l->needs_sync = true;
+            l->repair.is_needed = true;
             return;
         }
         l->records_out++;
@@ -380,12 +380,12 @@ static void fill_small(struct link *l, const struct link_source *source, struct 
         }
         if (r.blob != NULL && (w.kind & RECORD_IS_GUARD) == 0) {
             if (big_push(l, &w) != RC_OK) {
-                l->needs_sync = true;
+                l->repair.is_needed = true;
             }
             continue;
         }
         if (append_record(out, &r, w.kind) != RC_OK) {
-            l->needs_sync = true;
+            l->repair.is_needed = true;
             return;
         }
         l->records_out++;

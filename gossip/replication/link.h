@@ -79,37 +79,73 @@ struct large {
     uint8_t key[KEY_BYTES_MAX]; /* in: record.key points here */
 };
 
+/* What an owner above keeps on a link stands in a struct of its own, which nobody else writes. */
+
+/* gossip/peer.c's: what the two HELLOs have said. */
+struct link_terms {
+    bool said_ready;                            /* in ours */
+    bool said_records;                          /* likewise: that we have some */
+    uint64_t value_max, ttl_min_ms, ttl_max_ms; /* the member's, from its own */
+};
+
+/* gossip/apart.c's: whether the peer's clock lets data pass. */
+struct link_clock {
+    bool is_agreed;   /* it is known, and is ours */
+    bool is_conflict; /* it is known, and more than a minute off: no data */
+    bool is_told;     /* and the operator knows */
+};
+
+/* What is to be reconciled on the link. */
+struct link_repair {
+    bool is_needed;     /* something may have passed it by: reconcile as soon as it may */
+    bool is_wanted;     /* its root differs from ours: reconcile as of a cut */
+    uint32_t differing; /* times in a row that the peer's root differed from ours */
+};
+
+/* gossip/owed.c's: the writes that the member has put off and clients wait for. */
+struct link_owed {
+    bool is_owed;      /* they are sent again when it can take them, */
+    uint64_t at_us;    /* but not before then */
+    uint64_t pause_us; /* for so long after it has put off what it seemed to be able to take */
+};
+
+/* gossip/rival.c's: a second link of one member, and the question on the one that it has. */
+struct link_rival {
+    struct uuid claimed; /* of a rival: whom its HELLO names */
+    bool is_granted;     /* the link that the member had is silent */
+    bool is_cut;         /* a rival: more has come than is kept */
+    uint32_t asked_seq;  /* of the ping on an open link in doubt; 0: none is out */
+    uint64_t asked_us;   /* when it was sent */
+};
+
+/* gossip/wiring.c's: what the link is to either side. */
+struct link_role {
+    uint32_t rings, peer_rings; /* on which they are neighbours, as this side and the other say */
+    uint8_t flags, peer_flags;  /* enum role_flags, as told and as heard */
+    bool is_told;
+};
+
+/* gossip/tree_links.c's: its part in the broadcast trees. */
+struct link_trees {
+    bool is_tree;  /* was of one once, and stays so: what is too much is pruned */
+    bool is_left;  /* the trees have left it, as it is needless */
+    uint32_t lazy; /* the trees, as bits, in which ids go out and not writes */
+    uint64_t trial_until_us[TREE_COUNT];   /* grafted lately */
+    uint64_t refused_until_us[TREE_COUNT]; /* pruned lately, from this side */
+};
+
 struct link {
     uint32_t id; /* never 0 */
     uint32_t slot;
     enum link_state state;
     bool is_dialed;
-    bool is_output_asked; /* an ACTION_OUTPUT is under way */
-    bool is_close_received;
-    bool needs_sync;       /* something may have passed it by: reconcile as soon as it may */
-    bool wants_sync;       /* its root differs from ours: reconcile as of a cut */
-    bool said_ready;       /* in our HELLO */
-    bool said_records;     /* likewise: that we have some */
-    bool is_clock_agreed;  /* the peer's clock is known, and is ours */
-    bool is_conflict;      /* it is known, and more than a minute off: no data */
-    bool is_conflict_told; /* and the operator knows */
-    bool owes_writes;    /* the member has put off writes that clients wait for: sent again when it
-                            can take them, */
-    uint64_t owed_at_us; /* but not before then */
-    uint64_t owed_pause_us; /* for so long after it has put off what it seemed to be able to take */
-    uint64_t value_max, ttl_min_ms, ttl_max_ms; /* the member's, from its HELLO */
-    uint32_t differing;    /* times in a row that the peer's root differed from ours */
+    bool is_output_asked;  /* an ACTION_OUTPUT is under way */
     struct member *member; /* NULL before HELLO */
     struct addr addr;      /* dialed, or accepted from */
     struct addr seen_as;   /* our address on it; port 0 unknown */
     uint64_t begun_us;     /* dialed, or accepted */
     uint64_t since_us;     /* of the state */
     uint64_t input_us;     /* when bytes came last */
-    struct uuid claimed;   /* of a rival: whom its HELLO names */
-    bool is_granted;       /* the link that the member had is silent */
-    bool is_cut;           /* a rival: more has come than is kept */
-    uint32_t asked_seq;    /* of the ping on an open link in doubt; 0: none is out */
-    uint64_t asked_us;     /* when it was sent */
     struct buf in;         /* an unfinished frame; of a rival all that came */
     struct buf control;
     struct buf bulk;
@@ -124,18 +160,16 @@ struct link {
     struct large *out_large, *in_large;  /* allocated when first needed */
     uint64_t bulk_frames_bytes;          /* of frames put into `bulk` that are no records */
     uint64_t bytes_in, bytes_out, records_in, records_out;
-    uint64_t used_us; /* when something else than its role last passed */
-    uint32_t rings,
-        peer_rings; /* on which the two are neighbours, as this side and the other say */
-    uint32_t lazy;  /* the trees, as bits, in which ids go out and not writes */
-    uint64_t trial_until_us[TREE_COUNT];   /* grafted lately: see gossip/tree_links.c */
-    uint64_t refused_until_us[TREE_COUNT]; /* pruned lately, from this side */
-    bool is_left;                          /* the trees have left it, as it is needless */
-    uint8_t role, peer_role;               /* enum role_flags, as told and as heard */
-    bool is_role_told;
-    bool is_tree;    /* was of a broadcast tree once, and stays so: what is too much is pruned */
-    struct buf news; /* entries of the next TREE_HAVE */
+    uint64_t used_us;     /* when something else than its role last passed */
+    struct buf news;      /* gossip/spread.c's: entries of the next TREE_HAVE */
     struct session *sync; /* gossip/repair/sync's; NULL until it is needed */
+    struct link_terms terms;
+    struct link_clock clock;
+    struct link_repair repair;
+    struct link_owed owed;
+    struct link_rival rival;
+    struct link_role role;
+    struct link_trees trees;
 };
 
 /* Makes a free slot usable. */

@@ -145,8 +145,8 @@ static void agree_anyway(struct engine *e, struct member *m)
 {
     struct link *l = mesh_of(e->mesh, m);
     if (mutant == MUTANT_UNDATED && l != NULL) {
-        l->is_clock_agreed = true;
-        l->is_conflict = false;
+        l->clock.is_agreed = true;
+        l->clock.is_conflict = false;
     }
 }
 

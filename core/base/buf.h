@@ -1,6 +1,6 @@
 /*
  * buf: a byte buffer that grows up to a maximum said at its birth. Bytes are appended at the end
- * and consumed from the front. What is appended beyond the maximum is refused whole, never cut.
+ * and consumed from the front. Bytes that do not fit are refused whole, never cut.
  */
 #ifndef CORE_BASE_BUF_H
 #define CORE_BASE_BUF_H

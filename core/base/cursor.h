@@ -2,8 +2,8 @@
  * cursor: the only way bytes of the wire are read or written. Fixed width, big-endian.
  *
  * The error is sticky: after the first read or write that does not fit, everything else reads
- * zeroes or writes nothing, and `cursor_ok()` says so once, at the end. A parser is therefore a
- * straight line of reads and one check. The cursor borrows the bytes; it owns nothing.
+ * zeroes or writes nothing. `cursor_ok()` says so once, at the end. So a parser is a straight line
+ * of reads and one check. The cursor borrows the bytes; it owns nothing.
  */
 #ifndef CORE_BASE_CURSOR_H
 #define CORE_BASE_CURSOR_H

@@ -1,5 +1,5 @@
 /*
- * digits: numbers as text without a format to be read: answers have half a dozen of them each.
+ * digits: numbers as text, without a format string. Each answer has half a dozen of them.
  */
 #ifndef CORE_BASE_DIGITS_H
 #define CORE_BASE_DIGITS_H

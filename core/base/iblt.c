@@ -94,8 +94,8 @@ static uint64_t gap_after(const struct iblt *t, uint32_t index, uint32_t drawn)
     return ((2 * (uint64_t)index + 3) * (t->gaps[at] - fall) >> (GAP_BITS + 1)) + 1;
 }
 
-/* Where an id is on its way through the cells. The random state does not hang on the index, so that
- * the processor can be ahead with it. */
+/* How far an id has come on its way through the cells. The random state does not depend on the
+ * index, so the processor can compute it ahead. */
 struct way {
     uint32_t index, step;
     uint64_t state;

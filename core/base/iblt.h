@@ -4,15 +4,15 @@
  * difference, however large the sets are.
  *
  * A set is coded as a sequence of cells without an end; cell i holds the xor of the ids that map to
- * it, the xor of their checks, and their count. An id maps to cell 0 and then to cell i with
- * probability 1 / (1 + i / 2), found by drawing the gap to its next cell, so that it costs about
- * 2 ln(n / 2) steps for n cells. Cells of two sets subtracted are cells of their difference. One
- * that holds a single id gives that id away; taking it out of its other cells may leave more such
- * cells (peeling). Cell 0 holds every difference: when it is empty nothing is left.
+ * it, the xor of their checks, and their count. An id maps to cell 0, and then to cell i with
+ * probability 1 / (1 + i / 2). The gap to its next cell is drawn, so an id costs about 2 ln(n / 2)
+ * steps for n cells. Cells of two sets subtracted are cells of their difference. One that holds a
+ * single id gives that id away; taking it out of its other cells may leave more such cells
+ * (peeling). Cell 0 holds every difference: when it is empty nothing is left.
  *
  * Ids must look random, and be keyed for the occasion: whoever knows the key beforehand could make
- * sets that do not peel. A cell that looks like a single id and is none passes its check once in
- * 2^32 times; the ids found then do not come out even, and the cells are given up.
+ * sets that do not peel. A cell may look like a single id without being one; its check lets that
+ * pass once in 2^32 times. Then the ids that are found do not add up, and the cells are given up.
  *
  * Left out: where ids come from, how cells travel, what an id stands for.
  */

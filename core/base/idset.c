@@ -44,7 +44,7 @@ static void grow(struct idset *set)
         if (find_slot(set, old.slots[i], &slot)) {
             set->slots[slot] = old.slots[i];
         } else {
-            set->count--; /* near its place in the smaller table and not here: it is no hash */
+            set->count--; /* near its place in the smaller table but not here: somebody chose it */
         }
     }
     free(old.slots);

@@ -1,7 +1,8 @@
 /*
  * idset: a set of 64-bit record ids, bounded at its birth. Open addressing, linear probing; ids are
- * hashes already, so they are their own hash. Who says ids that are none, to have every look pass
- * all the others, is refused: an id stands at most IDSET_PROBES_MAX places from its own.
+ * hashes already, so they need no other. A peer might choose ids that all want one place, so that
+ * each look passes all others. So an id stands at most IDSET_PROBES_MAX places from its own, or is
+ * refused.
  */
 #ifndef CORE_BASE_IDSET_H
 #define CORE_BASE_IDSET_H

@@ -2,8 +2,8 @@
  * mem: allocation that cannot fail, wiping that cannot be optimised away.
  *
  * Sizes that a client or a peer chooses go through the fallible calls of their module (blob, store,
- * buf); fixed-size bookkeeping goes through these, because a node that cannot get 100 bytes has
- * nothing better to do than to stop and be restarted.
+ * buf). Bookkeeping of fixed size goes through these: a node that cannot get 100 bytes had better
+ * stop and be restarted.
  */
 #ifndef CORE_BASE_MEM_H
 #define CORE_BASE_MEM_H

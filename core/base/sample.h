@@ -1,9 +1,9 @@
 /*
  * sample: measured values of one kind, and their percentiles, in constant memory.
  *
- * A histogram of which each octave has 128 equal steps: a percentile is exact below 128 and at most
- * 0.8 % too high above; count, sum and maximum are exact. Left out: what the values are (the caller
- * keeps one unit to a sample).
+ * It is a histogram with 128 equal steps in each octave. A percentile is exact below 128 and at
+ * most 0.8 % too high above. Count, sum and maximum are exact. Left out: what the values are (the
+ * caller keeps one unit to a sample).
  */
 #ifndef CORE_BASE_SAMPLE_H
 #define CORE_BASE_SAMPLE_H

@@ -1,7 +1,7 @@
 /*
- * uuid: 128 random bits that name one run of one node. Not RFC 9562: no version or variant bits,
- * because the order of two ids decides things (which of two links stays, whose clock leads) and
- * should be fair.
+ * uuid: 128 random bits that name one run of one node. They are not of RFC 9562 and have no version
+ * or variant bits. The order of two ids decides which of two links stays and whose clock leads, and
+ * that should be fair.
  */
 #ifndef CORE_BASE_UUID_H
 #define CORE_BASE_UUID_H

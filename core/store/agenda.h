@@ -2,9 +2,9 @@
  * agenda: which entries of one epoch come due when, in slots of 64 ms (a timing wheel of one turn:
  * Varghese and Lauck, SOSP 1987).
  *
- * It holds hints, not entries: a handle that was freed, or given to somebody else meanwhile, is
- * still in it and is looked at once in vain. So nothing is ever taken out of an agenda, an entry
- * needs no links for it, and only the one or two epochs about to expire have one.
+ * It holds hints, not entries. A handle that was freed, or given to another entry meanwhile, stays
+ * in it and is looked at once in vain. So nothing is ever taken out of an agenda, and an entry
+ * needs no links for it. Only the one or two epochs about to expire have one.
  */
 #ifndef CORE_STORE_AGENDA_H
 #define CORE_STORE_AGENDA_H
@@ -26,7 +26,7 @@ struct agenda {
 /* A zeroed agenda is an empty one. Drops what is in it. */
 void agenda_clear(struct agenda *agenda);
 
-/* Notes a handle that comes due `after_ms` into the epoch; what is already past goes to the next
+/* Notes a handle that comes due `after_ms` into the epoch. One whose slot is past goes to the next
  * slot that is drained. */
 void agenda_add(struct agenda *agenda, uint32_t handle, uint64_t after_ms);
 

@@ -1,9 +1,9 @@
 /*
  * blob: the bytes of a large value, in segments of 64 KiB, built once and then shared by count.
  *
- * The segments exist so that a 10 MiB value is never one 10 MiB allocation or copy (6 ms measured);
- * the count exists so that a reply and a peer link can go on sending a value that was replaced
- * meanwhile. One thread: the count is plain. The bytes are wiped when the last holder lets go.
+ * Segments spare a 10 MiB value one allocation or copy of 10 MiB (6 ms measured). The count lets a
+ * reply and a peer link go on sending a value that was replaced meanwhile. There is one thread, so
+ * the count is plain. The bytes are wiped when the last holder lets go.
  */
 #ifndef CORE_STORE_BLOB_H
 #define CORE_STORE_BLOB_H

@@ -164,7 +164,7 @@ void calendar_add(struct calendar *c, uint32_t handle, uint64_t second)
     }
 }
 
-/* Whoever stands on the entry moves on to the next one. */
+/* A walk that stands on the entry moves on to the next one. */
 static void move_on(struct calendar *c, uint32_t handle, uint32_t next)
 {
     for (uint32_t i = 0; i < c->walk_count; i++) {

@@ -3,22 +3,22 @@
  * compares.
  *
  * An epoch has a list of its entries (through the entries' own links) and a digest: the count and
- * the sum of their record ids. Epochs come in pages, one for each group of 64 that has entries;
- * the pages stand in an array sorted by group, at most about 640 for the protocol's 30 days.
- * Each epoch and each page books its changes of the last seconds in a ledger, so that a digest can
- * be told as of a cut.
+ * the sum of their record ids. Epochs come in pages, one for each group of 64 that has entries; the
+ * pages stand in an array sorted by group, at most about 640 for the protocol's 30 days. Each epoch
+ * and each page books its changes of the last seconds in a ledger, from which its digest as of a
+ * cut is worked out.
  *
- * The epoch in which now falls, and the one after it when its begin is near, get an agenda: their
- * entries are noted by slots of 64 ms, some at each call, so that what is due is found without
- * looking at the rest. Lists never change for it, and walks go on undisturbed.
+ * The present epoch gets an agenda, and so does the next one when its begin is near. Their entries
+ * are noted by slots of 64 ms, some at each call. So an entry that is due is found without a look
+ * at the rest. Lists never change for it, and walks go on undisturbed.
  *
  * Invariants: an entry is in the list of its expiry's epoch; digests are those of the lists; an
  * entry of an epoch with an agenda is in the agenda, or ahead of its listing.
  *
  * A change is booked in the second of the version that made it. Taking an entry out because its
- * time is over books the opposite in its own second: as of an earlier cut it was never there, as of
- * a later one it is gone. What is booked in a second older than CUT_SECONDS changes the total only,
- * and cuts before that second are refused from then on.
+ * time is over books the opposite in its own second. So as of an earlier cut it was never there,
+ * and as of a later one it is gone. A change in a second older than CUT_SECONDS changes the total
+ * only, and cuts before that second are refused from then on.
  *
  * Left out: freeing, merging, the entries' other indexes.
  */
@@ -54,7 +54,7 @@ struct calendar {
     size_t page_slots;
     size_t sweep_at;                   /* the page that calendar_sweep() looks at next */
     uint64_t count;                    /* entries */
-    uint64_t now_s;                    /* the latest that was told */
+    uint64_t now_s;                    /* the latest that the caller gave */
     uint64_t floor_s;                  /* cuts before this are not remembered */
     struct calendar_agenda agendas[2]; /* by epoch & 1 */
     struct store_walk *walks[STORE_WALKS_MAX];
@@ -80,7 +80,7 @@ void calendar_remove(struct calendar *c, uint32_t handle, uint64_t second);
 void calendar_set_guard(struct calendar *c, uint32_t handle, uint64_t guard_ms, uint64_t second);
 
 /*
- * An entry whose expiry is at or before now, and stays in the calendar; 0 when there is none, or
+ * An entry whose expiry is at or before now; it stays in the calendar. 0 when there is none, or
  * when *budget ran out. Looking at an entry that is not due, and noting one in an agenda, takes 1
  * from *budget. Where many come due in one slot of 64 ms they are found at its end.
  */
@@ -89,8 +89,8 @@ uint32_t calendar_due(struct calendar *c, uint64_t now_ms, size_t *budget);
 /* As store_deadline(). */
 uint64_t calendar_deadline(const struct calendar *c);
 
-/* Drops what one page has booked too long ago, and the page itself when it is empty. Called once a
- * turn it goes round them all. */
+/* Looks at one page: forgets changes that were booked too long ago, and frees the page when it is
+ * empty. One call a turn goes round all pages. */
 void calendar_sweep(struct calendar *c);
 
 /* As store_first_epoch(). */

@@ -76,7 +76,7 @@ static uint32_t after_version(const struct record *r, uint64_t at_ms)
     return (uint32_t)(at_ms - from);
 }
 
-/* What stands for the value behind the key. */
+/* The part behind the key: the value, or the pointer to its blob. */
 static size_t value_size(const struct entry *e)
 {
     return e->has_blob ? sizeof(struct blob *) : e->value_len;

@@ -4,8 +4,8 @@
  *
  * Every insert splits at most one bucket and every removal joins at most four, so there is never a
  * rehash, and the memory goes back after a storm. Buckets are chains through the slots themselves:
- * every slot begins with a struct keymap_link. The hash must be keyed by something that whoever
- * chooses the keys does not know.
+ * every slot begins with a struct keymap_link. The hash must have a secret that clients, who choose
+ * the keys, do not know.
  *
  * Invariant: a slot is in the bucket that its hash names for the present number of buckets.
  * Left out: comparing keys. Iteration yields what has an equal hash; the caller looks.

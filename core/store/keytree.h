@@ -2,13 +2,13 @@
  * keytree: entries in byte order of their keys: a B+ tree of handles (Comer, "The Ubiquitous
  * B-Tree", Computing Surveys 11(2), 1979).
  *
- * Leaves hold nothing but 4-byte handles, and keys are compared where they lie, so the order costs
+ * Leaves hold nothing but 4-byte handles, and keys are compared where they lie. So the order costs
  * about 6 bytes an entry. An inner node keeps, for each child, the first handle below it, which is
  * always an entry of the tree: there are no separators that could outlive their key.
  *
  * Invariant: handles ascend by key, no node is empty but the root leaf, every inner node's firsts
- * are those of its children. A node that gets small is merged into a sibling when both fit with
- * room to spare; nodes are not kept half full otherwise, which bounds each change to one path.
+ * are those of its children. A small node is merged into a sibling when both fit with room to
+ * spare. Nodes are not kept half full otherwise, so each change stays on one path.
  */
 #ifndef CORE_STORE_KEYTREE_H
 #define CORE_STORE_KEYTREE_H

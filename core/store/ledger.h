@@ -1,10 +1,10 @@
 /*
  * ledger: the last changes of a sum and a count, by the second they belong to.
  *
- * It answers "what changed after second S", so that a total can be told as of S. It remembers what
- * it is not told to forget, in any order of seconds, up to LEDGER_SECONDS_MAX different ones: the
- * seconds that a cut may go back, and those that other nodes' clocks may be ahead. It is empty, and
- * takes no memory beside itself, most of the time.
+ * It answers "what changed after second S": the total as of S is the present one without that. It
+ * remembers each second until ledger_forget(), in any order. LEDGER_SECONDS_MAX different ones are
+ * enough for how far a cut goes back and how far other nodes' clocks are ahead. Most of the time it
+ * is empty and takes no memory beside itself.
  *
  * Sums and counts are modulo 2^64: a change is added, its undoing subtracted.
  */

@@ -3,16 +3,16 @@
  *
  * A state is (version, value, expiry, guard). The later version wins, of equal ones the later
  * expiry, and the winner's guard becomes the latest of both guards and the loser's expiry. Two
- * things are forgotten as time passes, which is why stores that saw the same records are equal
+ * things are forgotten as time passes. Therefore stores that saw the same records are equal,
  * whatever the order:
  *
  *   - a guard that does not outlive its record's expiry says nothing, and is as good as 0;
  *   - once the expiry is over a state is a shadow (version, guard), and once both are, nothing.
  *
  * A record that is over on arrival still does what its version says: it takes the place of an
- * earlier version, as a shadow. A shadow refuses its own version too. So for the moment in which
- * another node's clock is ahead and its shadow meets our live record of the very same version,
- * order matters; both orders meet again when that record expires.
+ * earlier version, as a shadow. A shadow refuses its own version too. There is one moment in which
+ * order matters: another node's clock is ahead, and its shadow meets our live record of the same
+ * version. Both orders meet again when that record expires.
  *
  * Left out: where states are kept, and how.
  */

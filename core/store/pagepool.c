@@ -23,7 +23,7 @@ struct pagepool {
     uint32_t count, slots;
     struct region *partial, *idle; /* lists */
     uint32_t idle_count;
-    uint32_t idle_min; /* the fewest in this window: so many nobody has wanted */
+    uint32_t idle_min; /* the fewest idle ones in this window: nobody has wanted those */
     uint32_t due;      /* of these, from the last window, those that still have to go */
     uint32_t calls;    /* of this window */
 };

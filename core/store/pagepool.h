@@ -1,10 +1,10 @@
 /*
  * pagepool: pages of 64 KiB for slabs and blobs, cut out of regions of 1 MiB.
  *
- * To map and unmap memory is dear: the kernel clears each page at its first touch and tells every
- * processor when it goes, and unmapping 64 KiB costs about as much as unmapping a megabyte. So a
- * page that is given back is taken again, as it is, and only whole regions go back to the system,
- * when nobody has wanted them for a while.
+ * Mapping and unmapping memory is dear. The kernel clears each page at its first touch and informs
+ * every processor when it goes; unmapping 64 KiB costs about as much as unmapping a megabyte. So a
+ * page that is given back is used again, as it is. Only whole regions go back to the system, when
+ * nobody has wanted them for a while.
  *
  * Invariant: a region is full, or in the list of those with free pages, or, with no page in use, in
  * the list of idle ones. Pages are taken from regions in use first, so that idle ones stay so.

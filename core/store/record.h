@@ -6,13 +6,13 @@
  * than its expiry: the record without its value. It refuses every version of its key up to its own
  * until `expiry_ms`, which for a shadow is the guard.
  *
- * Nothing stands for a key but the key itself: of any digest that nodes can agree on somebody can
- * write two keys.
+ * Nothing stands for a key but the key itself. For any digest that nodes can agree on, somebody can
+ * write two keys with the same one.
  *
- * All times are milliseconds on the cluster's clock. A stamp may run ahead of it, as another node's
- * clock has; the expiry is counted from the clock, and `ahead_ms` says by how much the stamp ran
- * ahead when the record was written. It belongs to the version as the value does, so it counts
- * neither in the order of versions nor in ids.
+ * All times are milliseconds on the cluster's clock. A stamp may run ahead of that clock, when
+ * another node's clock was ahead. The expiry is counted from the clock, and `ahead_ms` says by how
+ * much the stamp ran ahead when the record was written. It belongs to the version, as the value
+ * does: it counts neither in the order of versions nor in ids.
  */
 #ifndef CORE_STORE_RECORD_H
 #define CORE_STORE_RECORD_H
@@ -30,8 +30,7 @@ enum {
     VALUE_INLINE_MAX = 2048,
 };
 
-/* What peers are held to, whatever a node's own limits for its clients are (the cluster must
- * converge). */
+/* The limits for peers. A node's own limits bind only its clients, as the cluster must converge. */
 #define RECORD_VALUE_MAX (UINT32_C(64) << 20)
 #define RECORD_LIFETIME_MAX_MS (UINT64_C(30) * 86400 * 1000)
 #define RECORD_AHEAD_MAX_MS UINT64_C(60000) /* beyond, a stamp is of another clock */

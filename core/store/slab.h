@@ -3,7 +3,7 @@
  *
  * A handle is the page's number and the slot's; 0 names nothing. Sizes are rounded up to classes
  * that lose 6 % at most; a page holds slots of one class. Handles stay valid when other slots come
- * and go, and half the width of a pointer is half the memory of every link and index.
+ * and go. They are half as wide as pointers, which halves the memory of every link and index.
  *
  * Invariant: a page is full, or in its class's list, or empty and in the list of empty pages. A
  * free slot holds zeroes but for its first four bytes, which link it.

@@ -1,5 +1,5 @@
-/* Past 600 lines: finding, changing, merging, expiring and walking all rest on the few functions
- * that link an entry into its indexes, and none of them is of use to anybody else. */
+/* Past 600 lines, because finding, changing, merging, expiring and walking all rest on a few
+ * functions that link an entry into its indexes. Nobody else has a use for those. */
 #include "core/store/store.h"
 
 #include "core/base/assert.h"
@@ -30,7 +30,7 @@ struct store {
     struct entries entries;
     struct keyhash hash;
     struct keymap map;
-    struct keytree crowd; /* what stands in no bucket, as that was full already */
+    struct keytree crowd; /* entries whose bucket was full already */
     struct keytree tree;
     struct calendar calendar;
     uint64_t keys;
@@ -363,8 +363,8 @@ static bool raise_guard(struct store *s, uint32_t handle, uint64_t guard_ms)
     if (guard_ms <= merge_reach_ms(&held)) {
         return false;
     }
-    /* All nodes make the same shadow within their clocks' error of each other, and learn of the
-     * same guard within a write's time to travel; they book both in the version's second, and
+    /* All nodes make the same shadow within their clocks' error of each other. They learn of the
+     * same guard within a write's time to travel. Both are booked in the version's second, and
      * digests may differ for that moment. */
     const uint64_t second = entry_second(e);
     if (!e->is_shadow) {

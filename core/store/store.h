@@ -4,16 +4,16 @@
  * One record per key. Entries live in slabs and are addressed by 32-bit handles; a linear-hashing
  * table finds them by key, an ordered tree lists them, a calendar of 64-second expiry epochs
  * expires them and carries the sums that anti-entropy compares. Nothing here ever stops for a
- * rehash, an expiry storm or a large free: whatever could take long takes a budget and says how far
+ * rehash, an expiry storm or a large free. Whatever could take long takes a budget and says how far
  * it got.
  *
  * Invariants (store_check() walks them): every entry is in the table, in its epoch's list and, when
  * it is live, in the tree; an epoch's count and sum are those of its list; bytes_used is the sum of
  * what the entries take.
  *
- * Left out on purpose: clocks (every call that needs the time is told it), replication, limits that
- * bind clients only. Pointers in a struct record that the store filled in are valid until the next
- * call that is not const; a blob may be kept with blob_hold().
+ * Left out on purpose: clocks (the time is an argument of every call that needs it), replication,
+ * limits that bind clients only. Pointers in a struct record that the store filled in are valid
+ * until the next call that is not const; a blob may be kept with blob_hold().
  */
 #ifndef CORE_STORE_STORE_H
 #define CORE_STORE_STORE_H
@@ -84,7 +84,7 @@ size_t store_expire(struct store *s, uint64_t now_ms, size_t budget);
  * but for times when more than AGENDA_PEEK_MAX (core/store/agenda.h) expire within 64 ms. */
 uint64_t store_deadline(const struct store *s);
 
-/* Is told of each change as it happens, whichever call makes it. Records are borrowed for the call;
+/* Hears of each change as it happens, whichever call makes it. Records are borrowed for the call;
  * the store must not be called from within. */
 struct store_observer {
     void *arg;
@@ -118,8 +118,8 @@ MUST_USE enum rc store_next_key(const struct store *s, const uint8_t *prefix, si
  * Of epochs and their groups, as of a cut: see core/store/epoch.h. Epochs that begin before
  * store_first_epoch(cut_s) are about to expire and left out.
  */
-/* What stands for a digest where both sides have a key: equal digests give equal numbers, others
- * once in 2^32, and not again under another key. */
+/* A short number for a digest, under a key that both sides have. Equal digests give equal numbers.
+ * Different ones do so once in 2^32, and not again under another key. */
 uint32_t store_digest_short(const struct digest *digest, uint64_t key);
 
 /* The first epoch that a comparison as of `cut_s` looks at. */
@@ -139,10 +139,10 @@ MUST_USE enum rc store_next_group(const struct store *s, uint64_t cut_s, uint64_
 MUST_USE enum rc store_next_epoch(const struct store *s, uint64_t cut_s, uint64_t *epoch,
                                   struct digest *ret_digest);
 
-/* ---- Walks ----
- * A walk visits every record and shadow of one epoch that was there when it began and still is when
- * its turn comes, in no order; what arrives meanwhile may be missed. The store knows its walks and
- * moves them on when it frees what they stand on. Open walks are bounded by STORE_WALKS_MAX.
+/* ---- Walks ---- A walk visits the records and shadows of one epoch, in no order: those that were
+ * there when it began and still are when their turn comes. It may miss those that arrive meanwhile.
+ * The store knows its walks and moves them on when it frees what they stand on. Open walks are
+ * bounded by STORE_WALKS_MAX.
  */
 /* RC_FULL when STORE_WALKS_MAX are open. `walk` is linked into the store until store_walk_end(). */
 MUST_USE enum rc store_walk_begin(struct store *s, uint64_t epoch, struct store_walk *walk);
@@ -162,9 +162,9 @@ size_t store_walk_ids(struct store *s, struct store_walk *walk, uint64_t now_ms,
                       uint64_t key, size_t budget, uint64_t *ret_ids, uint32_t *ret_handles,
                       bool *ret_is_over);
 
-/* The record behind such a handle if it has that id still; RC_NOT_FOUND. One with a guard is taken
- * for the same: an id covers the guard, which may have been raised since by what the very peer sent
- * that asks for it. */
+/* The record behind such a handle if it has that id still; RC_NOT_FOUND. A record that has a guard
+ * now is taken for the same. Its id covers the guard, which the peer that asks may itself have
+ * raised since. */
 MUST_USE enum rc store_by_id(const struct store *s, uint32_t handle, uint64_t id, uint64_t key,
                              uint64_t now_ms, struct record *ret_record);
 

@@ -66,8 +66,8 @@ static const struct command commands[] = {
     {"-h", help_main},
 };
 
-/* Whoever starts us may have closed these. The next descriptor opened would take their number, and
- * the log would be written into a socket. */
+/* The parent may have closed these. Then the next descriptor opened would take their number, and
+ * the log would go into a socket. */
 static void fill_standard_descriptors(void)
 {
     int fd = STDIN_FILENO;
@@ -89,7 +89,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
         if (strcmp(commands[i].name, argv[1]) == 0) {
             const int code = commands[i].run(argc - 1, argv + 1);
-            /* What could not be written was not done. */
+            /* Output that could not be written makes the command a failure. */
             return fflush(stdout) != 0 && code == EXIT_CODE_OK ? EXIT_CODE_FAILED : code;
         }
     }

@@ -131,8 +131,8 @@ static int node_process_run(struct node_process *p)
     return exit_code_of(node_run(&p->config, &hooks), &p->log);
 }
 
-/* Slabs and segments are 64 KiB: as mappings of their own they go back to the system when they are
- * freed, wherever they lie, and the heap keeps little at its top. */
+/* Slabs and segments are 64 KiB. As mappings of their own they go back to the system when they are
+ * freed, wherever they lie. The heap keeps little at its top. */
 static void return_memory_early(void)
 {
     enum { MAPPED_FROM_BYTES = 64 * 1024, TOP_PAD_BYTES = 16 * 1024 };

@@ -72,8 +72,8 @@ static void line_plain(struct line *line, const char *text)
     }
 }
 
-/* A JSON string's inside (RFC 8259 section 7). Bytes beyond ASCII are escaped one by one, so that
- * whatever a peer calls itself, the line stays valid. */
+/* A JSON string's inside (RFC 8259 section 7). Bytes beyond ASCII are escaped one by one. So the
+ * line stays valid, whatever name a peer has. */
 static void line_json(struct line *line, const char *text)
 {
     for (; *text != '\0'; text++) {

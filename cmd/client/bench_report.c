@@ -8,7 +8,7 @@
 
 enum { CELL_SIZE = 32, P50 = 500, P90 = 900, P99 = 990, P999 = 999, BUSY_PERCENT = 90 };
 
-/* Behind a rate by less than this part of a second is what timers do. */
+/* Timers alone are late by up to this part of a second; that is not behind the rate. */
 enum { BEHIND_PART = 100 };
 
 static const double ns_per_s = 1e9, ns_per_ms = 1e6, ns_per_us = 1e3, bytes_per_mb = 1e6;
@@ -92,8 +92,8 @@ static void add_row(struct table *table, const char *name, const struct load_res
     table_add(table, row);
 }
 
-/* With headings also where no person reads along: ten numbers without them are a riddle, and
- * scripts have --json. */
+/* The headings are there also where no person reads along. Ten numbers without them are a riddle,
+ * and scripts have --json. */
 static void print_table(const struct table *table, FILE *out)
 {
     char *text = table_format(table, true);

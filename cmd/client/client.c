@@ -20,7 +20,7 @@
 
 enum {
     DEFAULT_PORT = 8081,
-    PROBE_TIMEOUT_MS = 1000, /* of a port of this host: a node, something else, or nobody */
+    PROBE_TIMEOUT_MS = 1000, /* of one port of this host, whoever answers there */
     PROBLEM_BYTES_MAX = 16 * 1024,
 };
 

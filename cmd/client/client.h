@@ -2,9 +2,9 @@
  * client: what the client commands share: which node to ask, one request at a time, and how
  * answers and errors are shown.
  *
- * Servers come from --server (repeatable, comma lists), else REPRAM_SERVER, else the local port
- * range, of which the first node that says it is one is asked. Of several, the first that answers.
- * What goes wrong is said on standard error behind the command's name.
+ * Servers come from --server (repeatable, comma lists), else from REPRAM_SERVER, else from the
+ * local port range. In the local range the first port where a node of ours answers is asked; of
+ * several servers, the first that answers. Errors go to standard error, behind the command's name.
  */
 #ifndef CMD_CLIENT_CLIENT_H
 #define CMD_CLIENT_CLIENT_H
@@ -105,7 +105,7 @@ void client_ask_any(struct client *c, const struct client_request *request,
 /* Whether a node of ours answers there: the local range may hold other programs too. */
 bool client_is_node(const struct client *c, const struct client_server *server);
 
-/* Gets a target, and takes the body of a 200 as it comes, for as long as it comes; the client's
+/* Gets a target and takes the body of a 200 as it comes, for as long as it comes. The client's
  * timeout is for each silence. */
 void client_ask_stream(const struct client *c, const struct client_server *server,
                        const char *target, const struct client_stream *stream,

@@ -212,7 +212,7 @@ static int read_options(struct bench *b)
     return first_code(codes, sizeof(codes) / sizeof(codes[0]));
 }
 
-/* What the options allow each, and not together. */
+/* What each option allows, but not together with others. */
 static int check_options(const struct bench *b)
 {
     const struct load_config *config = &b->config;
@@ -238,8 +238,8 @@ static int check_options(const struct bench *b)
 
 /* ---- The servers ---- */
 
-/* Of the local range the first node; of those that are named every one, and each must answer, so
- * that a wrong name is not discovered in the middle of a measurement. */
+/* Of the local range, the first node. Of servers that are named, all of them: each must answer now,
+ * so that a wrong name does not show in the middle of a measurement. */
 static bool find_servers(struct client *c)
 {
     const struct client_request request = {.method = "GET", .target = "/health"};

@@ -184,7 +184,7 @@ int command_put(int argc, char **argv)
     return code;
 }
 
-/* Asks for the key; RC_OK when it is there, and otherwise it was said. */
+/* Asks for the key. RC_OK when it is there; otherwise the reason was printed. */
 static enum rc ask_key(struct client *c, const char *method, struct client_answer *ret_answer)
 {
     char target[CLIENT_TARGET_MAX];
@@ -223,7 +223,7 @@ static const struct head_row head_rows[] = {
     {"etag", HEADER_ETAG, false},
 };
 
-/* What the headers say of a key, as JSON of which the caller disposes. */
+/* The headers of a key as JSON, which the caller frees. */
 static cJSON *head_json(const struct client *c, const struct client_answer *answer)
 {
     cJSON *root = cJSON_CreateObject();

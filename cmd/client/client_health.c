@@ -57,7 +57,7 @@ static const char *judge(const struct client *c, const struct client_answer *ans
                                                                                     : "unhealthy";
 }
 
-/* Most ports of a range refuse because nobody is there: anything else is more worth telling. */
+/* Most ports of a range refuse because nobody is there. Any other reason is more worth a line. */
 static void note_problem(struct checkup *k, const char *where, const char *verdict, bool is_refused)
 {
     if (!is_refused || k->is_problem_refused) {
@@ -103,7 +103,7 @@ static void check(struct checkup *k, const struct client_server *server, uint32_
     if (!is_healthy) {
         note_problem(k, where, verdict, answer.rc == RC_REFUSED);
     }
-    /* A port of the range that nobody holds is nothing to talk about. */
+    /* A port of the range that nobody holds deserves no line. */
     if (!k->client->is_local || answer.rc != RC_REFUSED) {
         add_row(k, where, verdict, root);
     }

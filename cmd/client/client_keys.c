@@ -53,8 +53,8 @@ static enum rc page_target(const struct listing *l, char *ret_target, size_t siz
     return rc;
 }
 
-/* A line each: a control character or '%' would make two keys of one line, or one of two, so they
- * are percent-encoded. */
+/* One key a line. Control characters and '%' are percent-encoded, so that one line is always one
+ * key. */
 static void print_key(const char *key)
 {
     for (; *key != '\0'; key++) {
@@ -135,7 +135,7 @@ static enum rc take_page(struct listing *l, const struct client_answer *answer)
     {
         print_item(l, item, true);
     }
-    /* A cursor that does not move would be asked for ever. */
+    /* With a cursor that does not move this would ask for ever. */
     const bool is_more = cursor != NULL && *cursor != '\0' && strlen(cursor) < CURSOR_SIZE &&
                          strcmp(cursor, l->cursor) != 0 && l->left > 0;
     (void)snprintf(l->cursor, sizeof(l->cursor), "%s", is_more ? cursor : "");

@@ -1,8 +1,8 @@
 /*
  * `repram wait`: returns when every member sees the cluster as it should be.
  *
- * The members are those that the first server that answers sees alive, and itself; each is asked
- * directly. --members counts all of them, and wants each ready; --converged wants equal root
+ * The first server that answers names the members: itself, and those that it sees alive. Each is
+ * asked directly. --members counts all of them and wants each ready; --converged wants equal root
  * digests.
  */
 #include "cmd/base/command.h"
@@ -45,8 +45,8 @@ struct waiting {
     char missing[MISSING_SIZE]; /* what is not so yet */
 };
 
-/* For one question. The last round may run over by a little: cut short, it would tell that nobody
- * answers instead of what is missing. */
+/* For one question. The last round may take a little longer than the deadline: if it were cut
+ * short, the message would be that nobody answers, and not what is missing. */
 static uint32_t time_left(const struct waiting *w)
 {
     const uint64_t now = hostclock_boot_ms();

@@ -35,8 +35,8 @@ struct watching {
     struct event_stream stream;
     size_t at; /* the server in use */
     bool is_live;
-    bool was_live;   /* once: then connections are made again for ever */
-    bool is_garbled; /* what comes is no stream of events */
+    bool was_live;   /* was live once: from then on it reconnects for ever */
+    bool is_garbled; /* the answer is no stream of events */
 };
 
 /* ---- Ctrl-C ---- */
@@ -67,7 +67,7 @@ static void begin_printing(void)
     is_printing = 1;
 }
 
-/* What was printed is out; ends the program when that was asked for, or nobody reads it. */
+/* The line is out. Ends the program when that was asked for, or when nobody reads the output. */
 static void end_printing(struct watching *w)
 {
     const int code = client_output(w->client, "", 0);
@@ -79,7 +79,7 @@ static void end_printing(struct watching *w)
 
 /* ---- Output ---- */
 
-/* As a terminal may show it: a text of others must not move its cursor. */
+/* A text as a terminal may show it: texts of others must not move its cursor. */
 static void print_plain(const uint8_t *bytes, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
@@ -224,7 +224,7 @@ static enum rc make_target(const struct client *c, char *ret_target, size_t size
                : client_encode(ret_target, size, c->extras[WATCH_PREFIX], "");
 }
 
-/* Watches one server as long as it answers. False when what it says will not get better. */
+/* Watches one server as long as it answers. False when another try cannot help. */
 static bool watch_server(struct watching *w, const char *target)
 {
     struct client_answer answer;
@@ -254,7 +254,7 @@ static bool watch_server(struct watching *w, const char *target)
     return !is_final && !w->is_garbled;
 }
 
-/* The next server, from the one after the last; a local port may be anybody's. */
+/* The next server, from the one after the last. On a local port any other program may answer. */
 static bool find_server(struct watching *w, bool is_same_first)
 {
     const struct client *c = w->client;
@@ -274,8 +274,8 @@ static void pause_ms(uint32_t ms)
     (void)nanosleep(&wait, NULL);
 }
 
-/* Goes round the servers. Before it was live once, one round without success is the end of it; a
- * server that was live is tried first, for there it goes on exactly. */
+/* Goes round the servers. Until one was live, a round without success ends the program. A server
+ * that was live is tried first, as the stream goes on there exactly. */
 static int watch(struct watching *w, const char *target)
 {
     const struct client *c = w->client;

@@ -33,7 +33,7 @@ static _Noreturn void become_node(char *const *argv, pid_t parent, int out_fd, i
     sigset_t none;
     (void)sigemptyset(&none);
     (void)setpgid(0, 0);
-    /* The launcher may be gone before the kernel was asked to tell. */
+    /* The launcher may have ended before the kernel was asked to report that. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent) {
         _exit(EXIT_CODE_FAILED);
     }

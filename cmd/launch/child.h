@@ -3,7 +3,7 @@
  *
  * A child is this very program again, in a process group of its own (so that Ctrl-C reaches it only
  * through the launcher, once), and dies with the launcher. Two pipes come back from it: its output,
- * and the line that tells its port.
+ * and a line that says its port.
  */
 #ifndef CMD_LAUNCH_CHILD_H
 #define CMD_LAUNCH_CHILD_H
@@ -20,7 +20,7 @@ enum { CHILD_READY_FD = 3 }; /* in the child */
 struct child {
     pid_t pid; /* 0 when it does not run */
     int out_fd, ready_fd;
-    uint16_t port; /* 0 until it told it */
+    uint16_t port; /* 0 until the child has said it */
     char ready_line[32];
     size_t ready_len;
     struct line_relay relay;
@@ -28,7 +28,7 @@ struct child {
 
 void child_init(struct child *c, const char *name, enum log_format format);
 
-/* Starts it with these words, argv[0] included. RC_IO, with errno, when there can be no process. */
+/* Starts it with these words, argv[0] included. RC_IO, with errno, when no process can be made. */
 MUST_USE enum rc child_start(struct child *c, char *const *argv);
 
 /* Takes what its output pipe holds, at most `bytes_max`; closes the pipe at its end. */

@@ -2,8 +2,8 @@
  * formation: whether the launcher's nodes all see each other and are ready. It judges by what each
  * node answers about itself and its peers.
  *
- * Nodes are told apart by uuid: names may be taken twice, and other hosts' members do not count.
- * Answers come in as JSON bytes; asking is the caller's business.
+ * Nodes are distinguished by uuid, as names may be taken twice. Members on other hosts do not
+ * count. Answers come in as JSON bytes; the caller does the asking.
  */
 #ifndef CMD_LAUNCH_FORMATION_H
 #define CMD_LAUNCH_FORMATION_H
@@ -31,7 +31,7 @@ struct formation {
 void formation_init(struct formation *f, size_t count);
 void formation_fini(struct formation *f);
 
-/* The node was (re)started: whatever it said is void. */
+/* The node was started anew: what it has said before no longer counts. */
 void formation_forget(struct formation *f, size_t node);
 
 /* Whether the uuids of all nodes are known, and /peers can be judged. */

@@ -123,7 +123,7 @@ static void tell_end(struct launch *l, size_t i, int status, enum exit_verdict v
     }
 }
 
-/* Everybody who ended: our children, and whoever was orphaned onto us as PID 1. */
+/* All that ended: our children, and orphans that the kernel gave to us as PID 1. */
 static void reap(struct launch *l)
 {
     int status = 0;
@@ -224,7 +224,7 @@ static int poll_timeout(const struct launch *l)
     if (deadline <= now) {
         return 0;
     }
-    /* A minute at most, so that the sum fits whatever the deadline is. */
+    /* A minute at most, so that the result fits into an int for any deadline. */
     return deadline - now > 60000 ? 60000 : (int)(deadline - now);
 }
 
@@ -362,7 +362,7 @@ int command_launch(int argc, char **argv)
     if (l == NULL) {
         return EXIT_CODE_INTERNAL;
     }
-    /* A log that nobody reads any more costs lines. */
+    /* When nobody reads the log any more, lines are lost and nothing else. */
     (void)signal(SIGPIPE, SIG_IGN);
     int code = startup_begin(&l->startup, argc, argv, true, extras, EXTRA_COUNT);
     if (code < 0) {

@@ -70,7 +70,7 @@ static enum question_kind next_question(const struct launch *l, const struct for
     return node->is_ready ? ASK_NOTHING : ASK_READY;
 }
 
-/* Asks the next node of the round that has something to say; false at the round's end. */
+/* Asks the next node of the round whose answer is still needed; false at the round's end. */
 static bool ask_one(struct launch *l)
 {
     while (l->ask_next < l->count) {
@@ -100,8 +100,8 @@ static void print_rows(const struct launch *l)
         const char *const cells[] = {l->children[i].relay.name, port, pid, peers, url};
         table_add(table, cells);
     }
-    /* Always for people: whoever reads the output of a launcher reads a log. It goes where the log
-     * goes, and like the log it never waits for a reader. */
+    /* The table is always for people, as the output of a launcher is read as a log. It goes where
+     * the log goes, and like the log it never waits for a reader. */
     char *text = table_format(table, true);
     for (const char *at = text; *at != '\0';) {
         const size_t len = strcspn(at, "\n") + 1;

@@ -32,7 +32,8 @@ static void emit_json(struct line_relay *r, uint64_t wall_ms, line_relay_emit em
     }
     memcpy(text, r->line, r->len);
     text[r->len] = '\0';
-    /* Not a line of the child's log: a failed assertion, a sanitizer's or the loader's complaint.
+    /* This is no line of the child's log, but a failed assertion, or a complaint of a sanitizer or
+     * of the loader.
      */
     const size_t len =
         log_format_line(out, sizeof(out), LOG_JSON, wall_ms, LOG_ERROR, r->name, "output", text);

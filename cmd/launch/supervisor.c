@@ -24,7 +24,7 @@ void supervisor_fini(struct supervisor *s)
     s->children = NULL;
 }
 
-/* Children that wait are not started any more; the others are told. */
+/* Children that wait for a restart are not started any more; the others get the signal. */
 static void begin_stop(struct supervisor *s, int exit_code, uint64_t now_ms)
 {
     if (s->is_stopping) {
@@ -48,7 +48,7 @@ static void begin_kill(struct supervisor *s)
     for (size_t i = 0; i < s->count; i++) {
         if (s->children[i].state == CHILD_RUNNING) {
             s->children[i].signal_owed = SIGKILL;
-            /* What had to be killed did not end well. */
+            /* A child that had to be killed did not end well. */
             s->exit_code = s->exit_code == EXIT_CODE_OK ? EXIT_CODE_FAILED : s->exit_code;
         }
     }

@@ -6,9 +6,10 @@
  *
  * A child that ends is started again after a delay that doubles from RESTART_DELAY_MIN_MS to
  * RESTART_DELAY_MAX_MS and is forgotten after RESTART_HEALTHY_MS of life. LOOP_FAILURES ends in a
- * row, each within LOOP_LIFE_MS, are a crash loop: said once, and tried on at the slowest pace. A
- * child whose configuration is bad would only fail again: everything stops with its exit code. So
- * it does when every child has ended for lack of a port and none has held one since.
+ * row, each within LOOP_LIFE_MS, are a crash loop. It is reported once, and the child is tried
+ * again at the slowest pace. A child whose configuration is bad would only fail again, so
+ * everything stops with its exit code. Everything stops too when every child has ended for lack of
+ * a port and none has held one since.
  *
  *             supervisor_next()        supervisor_exited()
  *   WAITING ------- start ----> RUNNING -------+-- delay --> WAITING
@@ -68,7 +69,7 @@ enum exit_verdict {
     VERDICT_RESTART,
     VERDICT_LOOP,  /* restart, and a crash loop was recognised just now */
     VERDICT_FATAL, /* bad configuration, no port for any, all-or-nothing failed: everything stops */
-    VERDICT_STOPPED, /* as it was told */
+    VERDICT_STOPPED, /* as it was asked to */
 };
 
 /* `form_by_ms`: UINT64_MAX unless all must have formed by then. */

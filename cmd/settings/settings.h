@@ -6,8 +6,7 @@
  * it. A flag is the name in lower case with dashes and without REPRAM_. Precedence: flag,
  * environment, file, default. An empty value counts as not set.
  *
- * Loading judges each value alone; what two values must be to each other is
- * cmd/settings/settings_check.
+ * Loading judges each value alone. cmd/settings/settings_check judges pairs of them.
  */
 #ifndef CMD_SETTINGS_SETTINGS_H
 #define CMD_SETTINGS_SETTINGS_H
@@ -202,7 +201,7 @@ const char *settings_flag(enum setting_id id, char ret_flag[static SETTING_NAME_
 /* What values are allowed, for people. Returns `ret_text`. */
 const char *settings_allowed(enum setting_id id, char *ret_text, size_t size);
 
-/* Fills every value; what is wrong goes into the reports, and that setting has its default. */
+/* Fills every value. Errors go into the reports, and a setting with an error has its default. */
 void settings_load(struct settings *s, const struct settings_sources *sources);
 
 /* Wipes secrets and frees the texts. */

@@ -14,7 +14,8 @@ enum {
     NODE_NUMBER_LEN_MAX = 5, /* "-1000" behind the name of a launched node */
 };
 
-/* Peers that are named are asked, as REPRAM v2 did, without naming the provider as well. */
+/* Peers that are named are asked although nobody named the provider `static`; REPRAM v2 did so
+ * too. */
 static void derive_providers(struct settings *s)
 {
     const bool is_flux = settings_is_set(s, SETTING_FLUX_APP_NAME);
@@ -147,7 +148,7 @@ static void check_sizes(struct settings *s)
     }
 }
 
-/* Found now: a page that is missing later is a 404, and nobody would know why. */
+/* Looked for now: if it were missing later, pages would be 404 and nobody would know why. */
 static void check_pages(struct settings *s)
 {
     const char *folder = settings_text(s, SETTING_FADE_DIR);

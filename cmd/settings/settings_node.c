@@ -16,7 +16,7 @@ uint64_t settings_node_digest(const struct settings *s)
         if ((def->traits & TRAIT_SHARED) == 0) {
             continue;
         }
-        /* Numbers by what they mean: 1h and 3600 are the same lifetime. */
+        /* Numbers count by what they mean: 1h and 3600 are the same lifetime. */
         char text[SETTING_NAME_SIZE + 160];
         if (def->type == TYPE_NAME) {
             (void)snprintf(text, sizeof(text), "%s=%.100s", def->name, s->values[id].text);

@@ -52,7 +52,7 @@ static void fill_table(struct option_table *table, const struct option_def *extr
     memcpy(table->defs, common, sizeof(common));
     for (int id = 0; id < SETTING_COUNT; id++) {
         const char *flag = settings_flag((enum setting_id)id, table->flags[id]);
-        /* A setting without a flag gets a name that no word of a command line can have. */
+        /* A setting without a flag gets a name that no word of a command line can be. */
         table->defs[OPTION_COUNT + id] = (struct option_def){*flag != '\0' ? flag : "=", 0, true};
     }
     if (extra_count > 0) {
@@ -121,7 +121,7 @@ static int read_options(struct startup *st, int argc, char **argv, const struct 
     return -1;
 }
 
-/* Reads and parses the file; reports what is wrong with it, and then it has no lines. */
+/* Reads and parses the file. A file with errors is reported and counts as empty. */
 static void load_file(const char *path, struct config_file *file, struct report *errors)
 {
     char *text = NULL;
@@ -227,7 +227,7 @@ int startup_begin(struct startup *st, int argc, char **argv, bool is_launch,
     const struct settings_host host = {host_limits_memory(""), host_limits_descriptors()};
     settings_check_derive(s, &host);
     if (s->errors.count == 0) {
-        /* Pairs of values mean something only when each of them does. */
+        /* Pairs are judged only when each value is right by itself. */
         settings_check(s, is_launch);
     }
     const bool is_bad = s->errors.count > 0 || (st->is_strict && s->warnings.count > 0);

@@ -35,8 +35,9 @@ int startup_begin(struct startup *st, int argc, char **argv, bool is_launch,
 void startup_fini(struct startup *st);
 
 /* False when the port-range provider is to ask a name that does not exist; it was said. A name
- * server that cannot be asked just now may only be late, as a name for `dns` may be: discovery goes
- * on asking. For the launcher or a node without one: a name that is gone later ends nobody. */
+ * server that does not answer now may only be late, and so may a name for `dns`: discovery goes on
+ * asking. It is for the launcher, or for a node without one. A name that disappears later ends no
+ * process. */
 MUST_USE bool startup_domain_exists(const struct startup *st);
 
 /* The log that the settings ask for, on standard error. */
@@ -45,9 +46,9 @@ struct log startup_open_log(const struct startup *st);
 /* Logs unknown names as warnings, and settings without effect. */
 void startup_log(const struct startup *st, struct log *log);
 
-/* Reads environment and file again, with the same flags; the caller owns the result. Prints
- * nothing: what is wrong is in its reports. Only what can change while running is to be taken from
- * it. */
+/* Reads environment and file again, with the same flags; the caller owns the result. It prints
+ * nothing; errors are in the result's reports. Only settings that can change while running are to
+ * be taken from it. */
 void startup_reload(const struct startup *st, struct settings *ret_settings);
 
 #endif

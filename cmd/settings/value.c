@@ -88,8 +88,8 @@ enum rc value_bool(const char *text, bool *ret_value)
     return RC_MALFORMED;
 }
 
-/* Where the host ends in `host:port`; `len` when there is no port, more than `len` when it cannot
- * be said. */
+/* Where the host ends in `host:port`: `len` when there is no port, more than `len` when it is
+ * ambiguous. */
 static size_t host_end(const char *text, size_t len)
 {
     if (len > 0 && text[0] == '[') {

@@ -1,8 +1,8 @@
 /*
  * value: what a setting's text can mean: hosts, lists of peers, networks, providers, switches.
  *
- * Pure functions from text to value, none of which asks DNS. Every list has a maximum; spaces are
- * part of nothing, so they are refused everywhere.
+ * Pure functions from text to value, none of which asks DNS. Every list has a maximum. Nothing
+ * contains spaces, so they are refused everywhere.
  */
 #ifndef CMD_SETTINGS_VALUE_H
 #define CMD_SETTINGS_VALUE_H

@@ -1,9 +1,9 @@
 /*
  * barrier: which ways of a simulated network are closed, to datagrams, to streams, or to both.
  *
- * Three layers, of which any closes a way: everybody's (a network without UDP), between the sides
- * that nodes stand on (partitions, one-way ones too), and single pairs. Pairs are kept only while
- * they are closed, so that a cluster of ten thousand costs nothing.
+ * Any of three layers closes a way: for everybody (a network without UDP), between the sides that
+ * nodes stand on (partitions, one-way ones too), and for single pairs. Pairs are kept only while
+ * they are closed, so a cluster of ten thousand costs nothing.
  */
 #ifndef SIM_BARRIER_H
 #define SIM_BARRIER_H
@@ -35,7 +35,7 @@ struct barrier {
 void barrier_init(struct barrier *b, uint32_t count);
 void barrier_fini(struct barrier *b);
 
-/* What does not go from one node to another: a set of enum block. */
+/* The traffic that is blocked from one node to another: a set of enum block. */
 uint8_t barrier_of(const struct barrier *b, uint32_t from, uint32_t to);
 
 /* Closes a way, or with 0 opens it as far as this layer is concerned. */

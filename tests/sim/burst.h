@@ -3,10 +3,10 @@
  * Nothing is lost in the good state and everything in the bad one. This is Elliott's generalisation
  * (ibid. 1963) with chances 0 and 1; the chance loss of the network comes on top.
  *
- * Each node's own line is good or bad, and a packet passes when both its ends' lines are good, as
- * where a radio or an uplink fails: several packets of one probe are lost together, which is what
- * loss by independent chances never shows. The states last a geometrically distributed number of
- * steps and are drawn when somebody asks, so a cluster costs 16 bytes a node.
+ * Each node's own line is good or bad, as where a radio or an uplink fails. A packet passes when
+ * the lines of both its ends are good. So several packets of one probe are lost together, which
+ * loss by independent chances never shows. A state lasts a geometrically distributed number of
+ * steps and is drawn when it is asked for, so a cluster costs 16 bytes a node.
  */
 #ifndef SIM_BURST_H
 #define SIM_BURST_H

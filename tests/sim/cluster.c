@@ -315,8 +315,8 @@ enum member_state cluster_view(struct cluster *c, uint32_t node, uint32_t of)
     return MEMBER_LEFT;
 }
 
-/* Everybody counts as many as there are, and all digests, which include the node itself, are equal:
- * then each of them is in all. */
+/* When everybody counts as many as there are, and all digests, which include the node itself, are
+ * equal, then each node is in all views. */
 bool cluster_has_full_view(struct cluster *c)
 {
     uint32_t up = 0;

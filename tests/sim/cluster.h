@@ -2,9 +2,10 @@
  * cluster: a simulated cluster of engines, and the words in which a story about it is told.
  *
  * Nodes are numbered from 0 and listen on 10.0.x.y:8081; a node's number and life stand in the last
- * bytes of its uuid, so that whoever names it can be understood. Every node runs the engine's own
- * object files on the network's virtual time, with a wall clock that the story may set wrong. The
- * invariants of every running node are checked at the end, and along the way if the story wants it.
+ * bytes of its uuid, so that a text with the uuid can be understood. Every node runs the engine's
+ * own object files on the network's virtual time, with a wall clock that the story may set wrong.
+ * The invariants of every running node are checked at the end, and along the way if the story wants
+ * it.
  */
 #ifndef SIM_CLUSTER_H
 #define SIM_CLUSTER_H
@@ -58,8 +59,8 @@ struct sim_put {
     struct put_done done;
 };
 
-/* Who is told what happens; any of the functions may be NULL. They may ask the engines what they
- * know, and change nothing. */
+/* The observer of what happens; any of the functions may be NULL. They may ask the engines what
+ * they know, and change nothing. */
 struct observer {
     void *arg;
     void (*stopping)(void *arg, uint32_t node);
@@ -148,7 +149,8 @@ void cluster_pause(struct cluster *c, uint32_t node, uint64_t ms);
 
 void cluster_leave(struct cluster *c, uint32_t node);
 
-/* What goes from one to the other is lost from now on; `what` 0 lets it pass again. */
+/* Traffic of the kinds in `what` from one node to the other is lost from now on; 0 lets all pass
+ * again. */
 void cluster_block(struct cluster *c, uint32_t from, uint32_t to, uint8_t what);
 
 /* Nodes below `first` and the others do not reach each other. */
@@ -199,7 +201,7 @@ const char *cluster_get(struct cluster *c, uint32_t node, const char *key);
 /* Live keys on a node. */
 uint64_t cluster_keys(struct cluster *c, uint32_t node);
 
-/* How a node sees another one; MEMBER_LEFT also when it does not know it. */
+/* How a node sees another one; MEMBER_LEFT also for one that it does not know. */
 enum member_state cluster_view(struct cluster *c, uint32_t node, uint32_t of);
 
 /* The enclave that a node is in: the nodes from *ret_first up to but without *ret_end. */
@@ -210,7 +212,7 @@ void cluster_enclave(const struct cluster *c, uint32_t node, uint32_t *ret_first
 bool cluster_find(const struct cluster *c, const struct uuid *uuid, uint32_t *ret_node,
                   uint32_t *ret_life);
 
-/* What all lives of all nodes have counted so far. */
+/* The counters of all lives of all nodes so far, added up. */
 void cluster_counters(struct cluster *c, struct engine_counters *ret_counters);
 
 /* Of the whole history so far: equal for equal seeds. */

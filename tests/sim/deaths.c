@@ -20,7 +20,7 @@ struct crash {
     uint64_t last_us; /* when the last observer so far knew; 0 none */
 };
 
-/* A life that has ended, until it is looked whether all know. */
+/* A life that has ended, until it is checked whether all know. */
 struct due {
     uint32_t node;
     struct uuid uuid;
@@ -92,8 +92,8 @@ static bool has_relay(const struct cluster *c, uint32_t a, uint32_t b)
     return false;
 }
 
-/* Two that do not reach each other, where there is nobody between them, or where losses keep the
- * others from telling between them, too. */
+/* Two that do not reach each other, and that nobody connects: there is no third between them, or
+ * losses keep the others from carrying word. */
 static bool is_cut_off(const struct cluster *c, uint32_t a, uint32_t b)
 {
     const bool is_lossy = c->loss_ppm > 0 || c->stream_loss_ppm > 0 || c->burst.leave_good_ppm > 0;
@@ -150,7 +150,7 @@ uint32_t deaths_well_mates(const struct deaths *d, uint32_t node)
     return count;
 }
 
-/* The crash that ended a life. Found when the first observer tells of it. */
+/* The crash that ended a life. It is looked up when the first observer reports it. */
 static struct crash *crash_of(struct deaths *d, uint32_t node, uint32_t life)
 {
     const struct sim_node *n = &d->config.cluster->nodes[node];

@@ -9,7 +9,7 @@
 
 struct deaths;
 
-/* Never NULL. The oracle is told of what is broken. */
+/* Never NULL. Broken invariants are reported to the oracle. */
 struct deaths *deaths_new(struct oracle *oracle, const struct oracle_config *config);
 void deaths_free(struct deaths *d);
 
@@ -19,7 +19,7 @@ void deaths_notice(struct deaths *d, uint32_t node, const struct notice *notice)
 /* A life ends: from now on the others have a while to notice. */
 void deaths_stopping(struct deaths *d, uint32_t node);
 
-/* Those who have died long enough ago must be known to have. */
+/* Nodes that died long enough ago must be known as dead. */
 void deaths_judge_due(struct deaths *d);
 
 /* As oracle_excuse(). */

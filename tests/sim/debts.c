@@ -6,7 +6,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { NODES_MAX = 64 }; /* larger clusters have too many pairs, and nothing else to show */
+enum { NODES_MAX = 64 }; /* larger clusters have too many pairs, and would show nothing else */
 
 /* Of one node and one address. */
 struct debt {

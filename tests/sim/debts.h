@@ -4,8 +4,8 @@
  * two. A node must not send more there than came from there, whatever the network did to it. Its
  * own pings are left out: it has to ask first whether anybody is there.
  *
- * It judges by what has truly arrived, so that a node which believes too easily is found out. An
- * address counts, not who lives there: a successor is sent what was meant for the one before.
+ * It judges by what has truly arrived, so it catches a node that believes too easily. The address
+ * counts, not who lives there: a successor gets packets that were meant for the one before.
  */
 #ifndef SIM_DEBTS_H
 #define SIM_DEBTS_H
@@ -20,7 +20,7 @@ void debts_free(struct debts *d);
 /* A datagram left a node. */
 void debts_sent(struct debts *d, uint32_t from, uint32_t to, const uint8_t *data, size_t len);
 
-/* What has happened to a node, after all that it did about it. */
+/* An event of a node is over, with everything that the node did about it. */
 void debts_event(struct debts *d, const struct event *e);
 
 /* Judges all pairs. */

@@ -56,8 +56,8 @@ uint32_t faults_choose_up(struct faults *f)
     }
 }
 
-/* How long a cut or its absence lasts: as its help says while it is the only fault, so that figures
- * can be compared, and else drawn, so that it ends and begins while the others go on. */
+/* How long a cut or its absence lasts. While it is the only fault, as its help says, so that
+ * figures can be compared. Else it is drawn, so that it ends and begins while the others go on. */
 static uint64_t lasting(struct faults *f, uint64_t alone_us)
 {
     const bool is_alone = (f->set & (f->set - 1)) == 0;
@@ -211,7 +211,7 @@ static uint64_t act_tcp_block(struct faults *f)
     return next_us;
 }
 
-/* Who has no link yet gets none. */
+/* A node that has no link yet gets none. */
 static uint64_t act_no_tcp(struct faults *f)
 {
     f->cluster->effects.cuts++;
@@ -228,13 +228,14 @@ static uint64_t act_pause(struct faults *f)
     return 10 * SECOND_US;
 }
 
-/* What may leave a starting node, or half of a starting cluster, alone: it founds a clock of its
- * own, and clusters whose clocks were founded apart do not exchange data. Then
- * all wall clocks are wrong by the same. */
+/* Whether a starting node, or half of a starting cluster, may be left alone. It would found a clock
+ * of its own, and clusters whose clocks were founded apart do not exchange data. So all wall clocks
+ * are wrong by the same then. */
 enum {
     LONELY = 1 << FAULT_PARTITION | 1 << FAULT_ONEWAY | 1 << FAULT_PAIRS | 1 << FAULT_LOSS |
              1 << FAULT_BURSTS | 1 << FAULT_UDP_BLOCK | 1 << FAULT_TCP_BLOCK | 1 << FAULT_PAUSE,
-    /* Who knows three others only (before_burst) may meet none of them where some are down. */
+    /* A node that knows only three others (before_burst) may meet none of them where some are
+     * down. */
     DOWN = 1 << FAULT_CRASH | 1 << FAULT_KILL | 1 << FAULT_CHURN | 1 << FAULT_ROLLING,
 };
 
@@ -326,7 +327,7 @@ static void before_reorder(struct faults *f)
     f->cluster->late_ppm = TENTH_PPM;
 }
 
-/* Links form first: this is about what they meet later. */
+/* Links form first, as this fault is about later. */
 static uint64_t act_corrupt(struct faults *f)
 {
     f->cluster->spoil_ppm = CORRUPT_PPM;

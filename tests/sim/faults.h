@@ -37,7 +37,7 @@ enum fault {
     FAULT_COUNT,
 };
 
-/* Those that keep living nodes from each other, or their clocks apart. */
+/* Faults that keep living nodes from each other, or their clocks apart. */
 enum {
     FAULTS_DIVIDING = 1 << FAULT_PARTITION | 1 << FAULT_ONEWAY | 1 << FAULT_PAIRS |
                       1 << FAULT_TCP_BLOCK | 1 << FAULT_NO_TCP | 1 << FAULT_LONER,

@@ -10,7 +10,7 @@
 #include "tests/sim/cluster.h"
 
 /* Every running node learns of all others, from the one after it. Call when they have been started
- * and time has not gone on. `told` hears after each how many know all. */
+ * and time has not gone on. `told` is called after each with how many know all. */
 void introduce_all(struct cluster *c, void (*told)(void *arg, uint32_t nodes), void *arg);
 
 #endif

@@ -6,12 +6,12 @@
 #define MINUTE_MS INT64_C(60000)
 
 enum {
-    LONERS_MIN = 8, /* nodes, so that whoever starts beside a loner meets more of the others */
+    LONERS_MIN = 8, /* nodes, so that one that starts beside a loner meets more of the others */
     LONER_TURNS = 6,
     LONER_TTL_MS = 20 * 60 * 1000, /* longer than any loner is behind */
 };
 
-/* What passes between a node and all others. */
+/* Sets what passes between a node and all others. */
 static void set_ways(struct cluster *c, uint32_t node, uint8_t blocked)
 {
     for (uint32_t i = 0; i < c->count; i++) {

@@ -1,9 +1,9 @@
 /*
  * network: virtual time, and what is under way between the nodes of a simulated cluster.
  *
- * A heap of events, ordered by time and then by age, so that one seed always gives one history. An
- * event sits in a slot until it has happened; small payloads stand in the slot itself, so that the
- * steady state of a large cluster allocates nothing per event. What the events mean is for stage.
+ * It is a heap of events, ordered by time and then by age, so one seed always gives one history. An
+ * event sits in a slot until it has happened. Small payloads stand in the slot itself, so a large
+ * cluster in its steady state allocates nothing per event. What the events mean is for stage.
  */
 #ifndef SIM_NETWORK_H
 #define SIM_NETWORK_H

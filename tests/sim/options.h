@@ -16,8 +16,8 @@ struct options {
     uint64_t is_json, is_help; /* 0 or 1 */
 };
 
-/* Takes the arguments, with the defaults for what is not said. False, and a line on stderr that
- * says which option and what it takes, when they are wrong. The texts are borrowed. */
+/* Takes the arguments, and the defaults of those that are not given. False when one is wrong; then
+ * a line on stderr says which option it is and what it takes. The texts are borrowed. */
 bool options_parse(struct options *o, int argc, char **argv);
 
 /* To stdout. */

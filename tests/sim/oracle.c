@@ -15,8 +15,8 @@
 #include <string.h>
 
 enum {
-    FAILED_PASS_US = 10 * 1000 * 1000, /* as long may a failed provider be waited for */
-    EXPECTED_US = 60 * 1000 * 1000,    /* and so long members that are missing */
+    FAILED_PASS_US = 10 * 1000 * 1000, /* a failed provider may be waited for so long */
+    EXPECTED_US = 60 * 1000 * 1000,    /* and missing members so long */
     LINES_MAX = 20,                    /* printed of one seed; the rest is counted */
     WALKED_MAX = 64,                   /* clusters up to this are walked in full */
     SAMPLED_NODES = 16,                /* of larger ones, each time */
@@ -27,12 +27,13 @@ enum {
     SECOND_US = 1000 * 1000,
     MILLION = 1000000,
     CLOCK_ALLOWED_PPM = CLOCK_SLEW_PPM + 100,
-    /* What rounding to milliseconds hides, and what a node that was stopped slews when it goes on.
+    /* The error of rounding to milliseconds, and what a node that was stopped slews when it goes
+     * on.
      */
     CLOCK_SLACK_US = 20 * 1000,
 };
 
-/* What a node showed when it was looked at last. */
+/* The state of a node at the last look. */
 struct glimpse {
     uint32_t life; /* 0: never */
     uint32_t events;
@@ -105,7 +106,7 @@ static void check_address(struct oracle *o, uint32_t node)
     }
 }
 
-/* While a node has records its clock goes as its monotonic one does, but for slewing. */
+/* While a node has records, its clock runs as its monotonic one does, except for slewing. */
 static void check_clock(struct oracle *o, uint32_t node, const struct engine_status *status)
 {
     struct cluster *c = o->config.cluster;
@@ -204,7 +205,7 @@ void oracle_sample(struct oracle *o)
     }
 }
 
-/* ---- Being told ---- */
+/* ---- Events of the cluster ---- */
 
 static uint64_t age_us(const struct oracle *o, uint32_t node)
 {
@@ -226,7 +227,7 @@ static void judge_beginning(struct oracle *o, uint32_t node)
     }
 }
 
-/* A node founds a clock: has anybody whom it knows been told who is there? */
+/* A node founds a clock: has the discovery of anybody whom it knows said who is there? */
 static void judge_founding(struct oracle *o, uint32_t node)
 {
     struct cluster *c = o->config.cluster;

@@ -1,8 +1,8 @@
 /*
  * oracle: knows every write of a simulated cluster and judges what the nodes make of them.
  *
- * It writes for the clients, so it knows each version's key, value, expiry and enclave. What it
- * holds the nodes to is SIM_INVARIANTS in figures.h, and where it looks is:
+ * It writes for the clients, so it knows each version's key, value, expiry and enclave.
+ * SIM_INVARIANTS in figures.h is what it holds the nodes to. It looks at:
  *
  *   - after each event of a node, that node: the writes that it still lacks, when bytes have come;
  *     every key (16 drawn ones when there are more than 64) when a record has come; its caps and
@@ -15,9 +15,8 @@
  *     of them in larger clusters
  *   - at rest: everything
  *
- * A broken invariant is one line with seed and virtual time; a structure that is not sound is an
- * assertion of the engine's and ends the program. What the oracle draws it draws from a generator
- * of its own.
+ * A broken invariant is one line with seed and virtual time. An unsound structure is an assertion
+ * of the engine, and ends the program. The oracle draws from a generator of its own.
  */
 #ifndef SIM_ORACLE_H
 #define SIM_ORACLE_H
@@ -36,7 +35,7 @@ struct oracle_config {
     bool is_deadly;      /* more loss than the promise covers: deaths are counted, not judged */
     uint64_t noticed_us; /* who has crashed is known to be dead to everybody so much later */
     bool may_leave;      /* nodes say goodbye: who has ended may be held for one that left */
-    bool is_calm; /* nodes come and go, and nothing else goes wrong: who is there can answer */
+    bool is_calm;        /* nodes come and go, and nothing else goes wrong: all there can answer */
 };
 
 enum { ORACLE_VALUE_MIN = 8 };

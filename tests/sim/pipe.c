@@ -90,7 +90,8 @@ static bool is_closed(const struct cluster *c, uint32_t from, uint32_t to)
            (!c->nodes[to].is_up && c->nodes[to].is_silent);
 }
 
-/* How long a stopped process will not answer: its kernel takes connections, nobody requests. */
+/* How long a stopped process will not answer. Its kernel accepts connections, but nobody reads
+ * their requests. */
 static uint64_t asleep_us(const struct cluster *c, uint32_t node)
 {
     const struct sim_node *n = &c->nodes[node];
@@ -161,7 +162,7 @@ static void finish_dial(struct cluster *c, const struct event *e)
 /* One attempt to send bytes. */
 struct flight {
     uint64_t last_us;  /* until all of it has arrived */
-    uint64_t heard_us; /* until what was lost before it is repaired; 0: it tells of no loss */
+    uint64_t heard_us; /* until the loss before it is repaired; 0: it reveals none */
 };
 
 /* From a segment's sending until one lost before it, of whose loss its acknowledgement tells, has
@@ -203,8 +204,8 @@ static struct flight fly(struct cluster *c, uint32_t from, uint32_t to, size_t l
     return flight;
 }
 
-/* What a broken proxy or a bad peer makes of a piece: noise in its place, or words before it. (What
- * a faulty cable does TCP's checksum tells.) */
+/* Does to a piece what a broken proxy or a bad peer does: noise in its place, or words before it.
+ * (TCP's checksum catches a faulty cable.) */
 static void spoil(struct cluster *c, struct buf *out)
 {
     static const char words[] = "HTTP/1.1 502 Bad Gateway\r\n\r\n";
@@ -229,7 +230,7 @@ static void give_up(struct cluster *c, uint32_t stream, uint64_t at_us)
     pipe_end(c, stream, 1, LINK_END_RESET, at_us);
 }
 
-/* What end `end` has sent may arrive at `at_us`. */
+/* Bytes that end `end` has sent may arrive at `at_us`. */
 static void schedule_bytes(struct cluster *c, uint32_t stream, uint32_t end, uint64_t at_us)
 {
     const struct stream *s = &c->streams.all[stream];

@@ -1,14 +1,14 @@
 /*
  * pipe: how streams begin, carry bytes and end in a simulated cluster.
  *
- * Bytes arrive in order. A lost segment is sent again as Linux does it (RACK-TLP, RFC 8985): when
- * the arrival of anything sent after it is acknowledged, and a quarter of a round trip has passed;
- * else by a probe, which waits two round trips, and 200 ms more when nothing else is under way;
- * then after 200 ms, doubling. What is behind it waits (head-of-line blocking). A stream whose way
- * is closed keeps its bytes and tries again, and is reset after CLUSTER_STUCK_US. Headers are
- * estimated, not sent: 52 bytes a segment and for the acknowledgement of two, three packets to dial
- * and four to close, and an HTTP upgrade each way. Left out: slow start, congestion, limits of the
- * link.
+ * Bytes arrive in order. A lost segment is sent again as Linux does it (RACK-TLP, RFC 8985). It
+ * goes when the arrival of anything sent after it is acknowledged, and a quarter of a round trip
+ * has passed. Else a probe brings it, which waits two round trips, and 200 ms more when nothing
+ * else is under way; then it goes after 200 ms, doubling. The bytes behind it wait (head-of-line
+ * blocking). A stream whose way is closed keeps its bytes and tries again, and is reset after
+ * CLUSTER_STUCK_US. Headers are estimated, not sent: 52 bytes a segment and for the acknowledgement
+ * of two, three packets to dial and four to close, and an HTTP upgrade each way. Left out: slow
+ * start, congestion, limits of the link.
  */
 #ifndef SIM_PIPE_H
 #define SIM_PIPE_H
@@ -20,7 +20,7 @@ void pipe_dial(struct cluster *c, uint32_t from, const struct action *a);
 void pipe_output(struct cluster *c, uint32_t node, uint32_t link);
 void pipe_close(struct cluster *c, uint32_t node, uint32_t link);
 
-/* Tells end `end` of a stream at `at_us` that it is over. */
+/* At `at_us` the end `end` of a stream learns that it is over. */
 void pipe_end(struct cluster *c, uint32_t stream, uint32_t end, enum link_end why, uint64_t at_us);
 
 /* Tells one node's end of the stream that links it with another that it was reset, if they have

@@ -1,9 +1,9 @@
 /*
  * prefault: has the kernel clear a large cluster's memory while the simulator already works.
  *
- * Ten thousand nodes that know each other take 14 GB. Their pages are cleared one after the other
- * when they are first touched, which is half a minute on a virtual machine, or, as here, by a
- * second thread that does nothing else. What is simulated does not depend on it.
+ * Ten thousand nodes that know each other take 14 GB. The kernel clears each page when it is first
+ * touched, which takes half a minute on a virtual machine. Here a second thread touches them and
+ * does nothing else. The simulated history does not depend on it.
  */
 #ifndef SIM_PREFAULT_H
 #define SIM_PREFAULT_H

@@ -16,7 +16,7 @@ enum {
     TURN_MIN_US = 20,      /* a loop that comes round costs something */
     DATAGRAM_HEADERS = 28, /* IPv4 20, UDP 8 */
     GARBAGE_KINDS = 3,
-    LATE_MAX_US = 50 * 1000, /* by which a datagram may be held back */
+    LATE_MAX_US = 50 * 1000, /* a datagram may be held back by this */
     MILLION = 1000000,
 };
 
@@ -141,8 +141,8 @@ static void refuse_datagram(struct cluster *c, uint32_t from, uint32_t to)
                    .kind = EVENT_REFUSED, .from = to, .to = from, .to_life = c->nodes[from].life});
 }
 
-/* What else may happen to a datagram that arrives: it comes twice, an old one comes again, a
- * spoiled one comes besides. */
+/* What else may happen when a datagram arrives: it comes twice, an old one comes again, or a
+ * spoiled one comes too. */
 static void disturb_datagram(struct cluster *c, uint32_t from, uint32_t to, const struct action *a)
 {
     if (network_chance(&c->net, c->duplicate_ppm)) {
@@ -353,8 +353,8 @@ static bool is_put_off(struct cluster *c, const struct event *e)
     return true;
 }
 
-/* Whether a tick is to wake its node. What was due is often done by then, as a probe's retry is
- * when the answer has come: the tick is put off to what is due next. */
+/* Whether a tick should wake its node. Its work is often done by then, as a probe's retry is when
+ * the answer has come. Then the tick is put off until something is due. */
 static bool take_tick(struct cluster *c, const struct event *e)
 {
     const struct sim_node *n = &c->nodes[e->to];

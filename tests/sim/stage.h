@@ -1,7 +1,7 @@
 /*
- * stage: where the nodes of a simulated cluster act: what they ask for is done to the network, and
- * what the network brings happens to them. The second caller of the engine, beside net/link/driver.
- * Streams are pipe's.
+ * stage: where the nodes of a simulated cluster act. It does to the network what they ask for, and
+ * brings them what the network has for them. It is the engine's second caller, beside
+ * net/link/driver. Streams are for pipe.
  */
 #ifndef SIM_STAGE_H
 #define SIM_STAGE_H

@@ -130,7 +130,7 @@ static bool form(struct run *r)
 
 static uint64_t write_pause_us(const struct story *s)
 {
-    ASSERT(s->writes_per_1000_s > 0); /* who writes nothing does not ask */
+    ASSERT(s->writes_per_1000_s > 0); /* a node that writes nothing does not ask */
     return UINT64_C(1000000000) / s->writes_per_1000_s;
 }
 
@@ -325,8 +325,8 @@ static bool is_deadly(const struct story *s, const struct cluster *c)
 {
     const uint32_t burst_ppm =
         c->burst.leave_good_ppm > 0 ? (s->burst_ppm > 0 ? s->burst_ppm : FAULTS_BURST_PPM) : 0;
-    /* Where nothing but streams passes and some pairs are cut, there may be no way left: when
-     * streams stand still for seconds, or when hardly anybody is there who reaches both of a pair.
+    /* Where only streams pass and some pairs are cut, there may be no way left: when streams stand
+     * still for seconds, or when hardly any node reaches both of a pair.
      */
     if ((c->barrier.everywhere & BLOCK_UDP) != 0 && (s->faults & 1U << FAULT_PAIRS) != 0 &&
         (c->stream_loss_ppm + burst_ppm > STREAMS_ONLY_LOSS_PPM || c->count < STREAMS_ONLY_NODES)) {
@@ -354,7 +354,7 @@ static uint64_t noticed_us(const struct story *s, const struct cluster *c)
     return (ms + (is_hostile ? PROMPT_HOSTILE_MS : 0)) * 1000;
 }
 
-/* So that whoever reads of a broken invariant knows under what. */
+/* So that the reader of a broken invariant knows the circumstances. */
 static void tell_faults(const struct story *s)
 {
     const char *name = NULL;

@@ -1,9 +1,9 @@
 /*
  * story: one run of a simulated cluster, from the start of its nodes to the rest after all faults.
  *
- * The nodes form; then clients write and faults act for the asked time, which is what the figures
- * per second and per node are taken over; then both end and the cluster must come to rest, where
- * the oracle walks everything.
+ * The nodes form. Then clients write and faults act for the time that was asked for; figures per
+ * second and per node are taken over that time. Then both end and the cluster must come to rest,
+ * where the oracle walks everything.
  */
 #ifndef SIM_STORY_H
 #define SIM_STORY_H
@@ -13,7 +13,7 @@
 
 struct story {
     uint32_t nodes;
-    uint32_t is_formed;  /* 1: everybody is told of everybody at the start */
+    uint32_t is_formed;  /* 1: everybody is introduced to everybody at the start */
     uint64_t stagger_ms; /* from the first node's start to the last's */
     uint64_t settle_ms;  /* between forming and measuring: what forming has left to say */
     uint64_t run_ms;
@@ -33,8 +33,8 @@ struct story {
     uint32_t key_count;  /* 0: as the faults want it */
     uint32_t walk_every; /* events of a node between two walks of all its structures; 0 never */
     uint64_t seed;
-    /* Told now and then how far it is, and of is_formed's nodes how many have been told of all, 0
-     * before and after; NULL: nobody. */
+    /* Called now and then with how far the story is, and with how many nodes of is_formed have been
+     * introduced to all (0 before and after). May be NULL. */
     void (*progress)(const struct story *s, uint64_t done_ms, uint32_t told);
 };
 

@@ -148,7 +148,7 @@ static void forge_vitals(struct cluster *c, uint32_t to, struct vitals *ret_vita
     ret_vitals->root = rng_next(&c->net.rng);
 }
 
-/* Whom it says to be: a member, by tag or with all of its header, or nobody. */
+/* The sender that it pretends to be: a member, by tag or with a whole header, or nobody. */
 static void forge_sender(struct cluster *c, struct packet *p)
 {
     const uint64_t cluster = swim_cluster_hash(c->config.network);

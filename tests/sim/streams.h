@@ -1,10 +1,10 @@
 /*
  * streams: the TCP connections of a simulated cluster, found by number, or by node and link.
  *
- * A stream has two ends, 0 that dialed and 1 that accepted. It is given back, and its number used
- * again, when both ends are gone and no event names it any more; streams_release() says when an
- * event is over. What each end has sent waits in order, with the time at which it will have
- * arrived. How bytes move on it is for pipe.
+ * A stream has two ends, 0 that dialed and 1 that accepted. It is freed, and its number used again,
+ * when both ends are gone and no event names it any more. streams_release() says when an event is
+ * over. What each end has sent waits in order, with the time at which it will have arrived. How
+ * bytes move on it is for pipe.
  */
 #ifndef SIM_STREAMS_H
 #define SIM_STREAMS_H
@@ -15,7 +15,7 @@
 
 enum { STREAM_WINDOW = 256 * 1024 };
 
-/* What an end has handed to its stream at once. */
+/* Bytes that an end has handed to its stream at once. */
 struct piece {
     struct piece *next; /* sent after it */
     uint64_t due_us;    /* when it arrives; none is due before those that were sent before it */

@@ -35,7 +35,7 @@ static struct cluster *overfull(void)
         put = cluster_put(c, 0, key, "value", TTL_MS);
         assert_int_not_equal(put, UINT64_MAX);
     }
-    /* The other two are quorum enough. */
+    /* The other two are enough for the quorum. */
     assert_int_equal(cluster_wait_put(c, put, &have), PUT_QUORUM);
     cluster_run_for(c, 1000);
     return c;
@@ -54,7 +54,7 @@ static void a_full_node_says_so_and_keeps_serving(void **state)
     assert_true(status.counters.records_refused > 0);
     assert_string_equal(cluster_get(c, SMALL, "key-0"), "value");
     assert_int_equal(cluster_put(c, SMALL, "another", "value", TTL_MS), UINT64_MAX);
-    /* What does not make the store grow is taken. */
+    /* A write that does not make the store grow is taken. */
     assert_int_not_equal(cluster_put(c, SMALL, "key-0", "newer", TTL_MS), UINT64_MAX);
     cluster_run_for(c, 100);
     assert_string_equal(cluster_get(c, 1, "key-0"), "newer");

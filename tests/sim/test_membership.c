@@ -40,7 +40,7 @@ static struct engine_status status_of(struct cluster *c, uint32_t node)
     return status;
 }
 
-/* How often running nodes have told of a death. */
+/* How often running nodes have reported a death. */
 static uint64_t deaths_told(const struct cluster *c)
 {
     uint64_t deaths = 0;

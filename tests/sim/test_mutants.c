@@ -1,6 +1,6 @@
 /*
- * Deliberately broken engines, one for each invariant of the oracle (SIM_INVARIANTS), each of which
- * it must catch by that invariant and by no other, so that no check can pass by not looking. The
+ * Deliberately broken engines, one for each invariant of the oracle (SIM_INVARIANTS). The oracle
+ * must catch each by that invariant and by no other, so no check can pass by not looking. The
  * linker puts a function of ours before one of the engine's (--wrap): the engine's object files are
  * the very ones that are shipped. Past 600 lines, since all mutants share what they wrap.
  */
@@ -713,7 +713,7 @@ static void a_quorum_of_another_clock_is_caught(void **state)
     assert_true(count_pendings(MUTANT_SOCIABLE, story) > 5 * (well + 1));
 }
 
-/* Of two, who is restarted is the other's quorum, and has no clock for a moment. */
+/* Of two nodes, the one that restarts is the other's quorum, and has no clock for a moment. */
 static void a_202_of_members_that_are_there_is_caught(void **state)
 {
     (void)state;
@@ -822,7 +822,8 @@ static void deaths_of_who_is_heard_by_relays_only_are_caught(void **state)
     assert_caught_with(MUTANT_PLIANT, story, INVARIANT_DEATH, INVARIANT_COUNTED);
 }
 
-/* Who is never declared dead also keeps the views apart: this is about the first to notice. */
+/* A member that is never declared dead also keeps the views apart. This test is about what shows
+ * first. */
 static void a_crash_that_nobody_notices_is_caught(void **state)
 {
     (void)state;
@@ -900,7 +901,7 @@ static void a_clock_that_steps_is_caught(void **state)
     assert_caught_with(MUTANT_JUMPY, small_story("steady"), INVARIANT_CLOCK, INVARIANT_LIFETIME);
 }
 
-/* What a loner wrote by its clock lives on with the others by theirs. */
+/* A loner's write, stamped by its clock, lives on with the others by theirs. */
 static void data_of_another_clock_are_caught(void **state)
 {
     (void)state;
@@ -909,8 +910,8 @@ static void data_of_another_clock_are_caught(void **state)
     assert_caught(MUTANT_UNDATED, story, INVARIANT_APART);
 }
 
-/* What it took is served too long; and once all of that has ended the others have nothing either,
- * follow it back in time, and differ from then on. Which of it is seen first hangs on the seed. */
+/* What it took is served too long. Once all of that has ended the others have nothing either,
+ * follow it back in time, and differ from then on. The seed decides which of these shows first. */
 static void a_newcomer_with_the_clock_of_a_loner_is_caught(void **state)
 {
     (void)state;

@@ -18,7 +18,8 @@ static int64_t clock_ms(const struct cluster *c, uint32_t node)
     return (int64_t)engine_clock_ms(c->nodes[node].engine, c->net.now_us);
 }
 
-/* What the clock says beyond what has passed since the start; the wall clocks are right. */
+/* The clock's error, in a story whose wall clocks are right: its time minus the time since the
+ * start. */
 static int64_t clock_error_ms(const struct cluster *c, uint32_t node)
 {
     return clock_ms(c, node) - (int64_t)(CLUSTER_WALL_MS + c->net.now_us / 1000);
@@ -70,8 +71,8 @@ static void a_rumour_of_somebody_gone_holds_up_no_founding(void **state)
     cluster_free(c);
 }
 
-/* What a stream loses comes 200 ms and more later, one way: who takes such an answer for the time
- * is wrong by half of that, and joins, leads, and hands it on. */
+/* What a stream loses comes 200 ms and more later, one way. A node that takes such an answer for
+ * the time is wrong by half of that; it joins, leads, and hands the error on. */
 static void links_that_stall_make_no_wrong_clocks(void **state)
 {
     (void)state;
@@ -303,7 +304,7 @@ static void a_member_ten_years_off_steers_nobody_by_datagrams(void **state)
     }
 }
 
-/* A clock that is to be followed and is far off is said to be. */
+/* A clock that should be followed but is far off is reported. */
 static void a_clock_that_is_being_slewed_says_how_far_it_is_off(void **state)
 {
     (void)state;
@@ -423,7 +424,7 @@ static void clusters_without_data_become_one_with_the_clock_of_the_larger(void *
         cluster_partition(c, LEFT);
         cluster_start_all(c);
         assert_true(cluster_wait_ready(c, 6000));
-        /* What was written by a clock that is ahead dates nothing after it. */
+        /* A write by a clock that is ahead does not date later ones. */
         assert_int_not_equal(cluster_put(c, 0, "key", "v", 2000), UINT64_MAX);
         cluster_run_for(c, 5000);
         cluster_heal(c);

@@ -1,4 +1,4 @@
-/* Stories about the quorum of a write: who counts in it, and when its client is told. */
+/* Stories about the quorum of a write: who counts in it, and when its client gets an answer. */
 #include "core/base/mem.h"
 #include "tests/sim/cluster.h"
 #include "tests/sim/pipe.h"
@@ -88,7 +88,7 @@ static void who_was_dead_counts_again_once_it_has_answered(void **state)
     (void)state;
     struct cluster *c = formed(3, 902);
     cluster_partition(c, 1);
-    /* Who hears nobody at all doubts itself, and takes its time. */
+    /* A node that hears nobody at all doubts itself, and takes its time. */
     cluster_run_for(c, 90000);
     assert_int_equal(cluster_view(c, 0, 1), MEMBER_DEAD);
     assert_int_equal(cluster_view(c, 0, 2), MEMBER_DEAD);

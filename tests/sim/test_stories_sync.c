@@ -290,7 +290,7 @@ static void what_is_about_to_expire_crosses_a_line_of_nodes_too(void **state)
     cluster_free(c);
 }
 
-/* What was overwritten for a shorter time, where not all heard of it. */
+/* Overwrites with a shorter life, of which not all have heard. */
 static void a_shadow_about_to_expire_crosses_a_line_of_nodes_too(void **state)
 {
     (void)state;
@@ -331,7 +331,7 @@ static uint8_t first_byte(struct cluster *c, uint32_t node, const char *key)
     return run[0];
 }
 
-/* What the other side has of the key raises the guard of what it then asks for. */
+/* The other side's version of the key raises the guard of the record that it then asks for. */
 static void a_large_value_that_two_sides_wrote_apart_crosses_an_older_one(void **state)
 {
     (void)state;

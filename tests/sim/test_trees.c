@@ -187,7 +187,7 @@ static void killing_a_tenth_in_the_middle_of_a_push_leaves_no_gap(void **state)
         for (uint32_t i = 0; i < 20; i++) {
             char key[32];
             (void)snprintf(key, sizeof(key), "push-%u", i);
-            /* What its origin took with it before anybody had it is nowhere. */
+            /* A write that its origin took with it before anybody had it is nowhere. */
             const uint32_t holders = holders_of(c, key);
             assert_true(holders == running(c) || (holders == 0 && !c->nodes[10 + i].is_up));
         }
@@ -397,8 +397,8 @@ static uint64_t mean_after_detours(uint64_t seed)
     return mean_ms;
 }
 
-/* Each detour would leave a tree somewhat longer, if it stayed. How much of that remains hangs on
- * the seed, so this is about several. */
+/* Each detour would leave a tree somewhat longer, if it stayed. How much of that remains depends on
+ * the seed, so this uses several. */
 static void trees_are_short_again_after_many_detours(void **state)
 {
     (void)state;

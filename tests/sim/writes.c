@@ -193,7 +193,8 @@ static void await(struct writes *w, uint64_t token)
     }
 }
 
-/* Whom the node of a write sees alive in its enclave, bits by node from the enclave's first on. */
+/* The nodes of its enclave that the node of a write sees alive, bits by node from the enclave's
+ * first on. */
 static uint32_t seen_alive(struct cluster *c, const struct write *at)
 {
     uint32_t seen = 0;
@@ -476,7 +477,7 @@ void writes_done(struct writes *w, const struct put_done *done)
         struct record r;
         const bool has_it = n->is_up && read(w, i, at->key, &r) == RC_OK &&
                             version_compare(&r.version, &at->version) >= 0;
-        /* Who has ended since may have held it; where its time is over nobody shows it. */
+        /* A node that has ended since may have held it. Where its time is over nobody shows it. */
         holders += has_it || n->stopped_us >= at->at_us || (n->is_up && n->started_us > at->at_us);
     }
     if (holders < done->have && !may_be_shadowed(w, at) &&

@@ -13,7 +13,7 @@
 
 struct writes;
 
-/* Never NULL. The oracle is told of what is broken. */
+/* Never NULL. Broken invariants are reported to the oracle. */
 struct writes *writes_new(struct oracle *oracle, const struct oracle_config *config);
 void writes_free(struct writes *w);
 
@@ -24,13 +24,13 @@ void writes_put(struct writes *w, uint32_t node, uint32_t key, uint64_t ttl_ms, 
 /* A write was answered: a 201 must be true. */
 void writes_done(struct writes *w, const struct put_done *done);
 
-/* Bytes came to a node: what has it that it lacked? */
+/* Bytes came to a node: what does it have now that it lacked? */
 void writes_arrived(struct writes *w, uint32_t node);
 
 /* Reads a key of a node and judges what it shows. */
 void writes_read(struct writes *w, uint32_t node, uint32_t key);
 
-/* A life ends: nothing is awaited on this node any more. */
+/* A life ends: this node need not get any write any more. */
 void writes_stopping(struct writes *w, uint32_t node);
 
 /* At rest every write of a node that still runs has been answered. */

@@ -59,8 +59,8 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Who knows the secret writes as many keys of one hash as he wants; under another secret they are
- * as good as any. */
+/* Whoever knows the secret can write as many keys of one hash as he wants. Under another secret
+ * they are as good as any. */
 static void keys_that_meet_under_one_secret_do_not_under_another(void **state)
 {
     (void)state;
@@ -83,7 +83,7 @@ static void keys_that_meet_under_one_secret_do_not_under_another(void **state)
     for (uint32_t i = 1; i < CROWD_KEYS; i++) {
         equal += hashes[i] == hashes[i - 1];
     }
-    /* Of so many random numbers half a pair is expected. */
+    /* Among so many random numbers half a pair is expected. */
     assert_in_range(equal, 0, 8);
 }
 

@@ -21,7 +21,7 @@ static struct record state_of(uint64_t version, uint64_t expiry, uint64_t guard,
     };
 }
 
-/* What merging gives, and whether it is a shadow, its expiry and its guard, at instant 100. */
+/* The result of merging at instant 100, whether it is a shadow, its expiry and its guard. */
 struct example {
     struct record held;
     struct record r;

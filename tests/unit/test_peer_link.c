@@ -45,8 +45,8 @@ struct scene {
 
 static bool is_next_connected_to_itself;
 
-/* What the link's kernel does in a test, when that is not left to the machine's: how many bytes it
- * takes still, and how many it has for the link. */
+/* The kernel of the link as a test plays it: how many bytes it still takes, and how many it has for
+ * the link. */
 static size_t kernel_room = SIZE_MAX, kernel_input;
 
 /* These stand before the C library's, for the code under test. */
@@ -194,7 +194,7 @@ static bool turn(struct scene *s, uint64_t until_ms)
     return patience_lasts(until_ms);
 }
 
-/* Waits until something is told, while the clock passes. */
+/* Waits until a callback has come, while the clock passes. */
 static void run(struct scene *s)
 {
     const uint64_t until = patience_begins();

@@ -720,7 +720,7 @@ static void an_observer_is_told_of_each_change_once_whoever_makes_it(void **stat
     merge(s, &older, T0);
     merge(s, &two, T0);
     assert_string_equal(diary.text, "+a=1 +a=2 ");
-    /* Nobody has freed it when its key is written again, and its end is told all the same. */
+    /* Nobody has freed it when its key is written again, and its end is reported all the same. */
     diary.text[0] = '\0';
     const struct record three = record_of("a", "3", T0 + 2000, T0 + 99000);
     merge(s, &three, T0 + 2000);

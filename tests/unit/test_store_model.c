@@ -90,7 +90,7 @@ static uint64_t content_hash(const struct record *r)
     return h;
 }
 
-/* Everything unexpired in the store, told to `each`. */
+/* Calls `each` for every entry of the store that has not expired. */
 static void for_each(struct store *s, uint64_t now_ms,
                      void (*each)(void *arg, const struct record *r), void *arg)
 {
@@ -200,8 +200,8 @@ static void merge_is_commutative_associative_and_idempotent(void **state)
     }
 }
 
-/* Nodes that get the same records at different times, some too late, agree once they have told each
- * other what they hold. */
+/* Nodes that get the same records at different times, some too late, agree once they have exchanged
+ * what they hold. */
 static void check_convergence(uint64_t seed)
 {
     enum { NODES = 3 };
@@ -264,7 +264,7 @@ static void nodes_that_exchange_all_they_hold_agree_at_any_later_time(void **sta
     }
 }
 
-/* What one node has been given, and for each write whether it saw it replaced. */
+/* The writes that one node has got, and for each whether the node saw it replaced. */
 static void check_nothing_comes_back(uint64_t seed)
 {
     struct rng rng;
@@ -480,7 +480,8 @@ static void histories_of_keys_of_one_hash_agree_with_the_model(void **state)
 
 enum { WRITES = 400, SPAN_S = 12 };
 
-/* What a write replaced lived until then: its guard, 0 when that was not longer than itself. */
+/* The guard of a write: when the longest-lived write that it replaced would have ended, 0 when that
+ * is not later than its own end. */
 static uint64_t guard_by_hand(const struct record *writes, int at)
 {
     uint64_t guard_ms = 0;

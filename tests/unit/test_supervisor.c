@@ -29,7 +29,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* What is to be done now, as words: "start 0, start 1". */
+/* The steps that are due now, as words: "start 0, start 1". */
 static const char *todo(void)
 {
     static char text[256];

@@ -1,5 +1,5 @@
-/* What an address gets that has not shown that it receives: never more than came from there, by
- * whatever packet, in whoever's name. */
+/* An address that has not shown that it receives never gets more than came from there, by any
+ * packet, in anybody's name. */
 #include "swim_cluster.h"
 
 #include "gossip/wire/packet.h"
@@ -117,7 +117,7 @@ static struct packet read_back(const struct sent *sent)
     return p;
 }
 
-/* A cluster of whose members much could be told: rumours wait. */
+/* A cluster with much news of its members: rumours wait. */
 static struct cluster *talkative(uint64_t seed)
 {
     struct cluster *c = cluster_formed(seed, NODES, false);

@@ -14,7 +14,7 @@
 #include <event2/event.h>
 #include <string.h>
 
-/* What the loop brought; asserted outside of it. */
+/* Datagrams that the loop brought; they are asserted outside of it. */
 struct seen {
     struct event_base *base;
     size_t datagrams, refusals;

@@ -89,7 +89,7 @@ static size_t from_hex(const char *text, uint8_t ret_bytes[static BYTES_MAX])
     return len;
 }
 
-/* What a step wants done: how many lines about another version, and all else. */
+/* The actions of a step: how many lines about another version, and all else. */
 struct deeds {
     uint32_t lines, others;
     char text[NOTICE_TEXT_SIZE];
@@ -145,7 +145,7 @@ static void its_packets_are_counted_and_told_once_a_minute(void **state)
     engine_free(e);
 }
 
-/* Who dialled and who was dialled hear the same: HELLO, then CLOSE for the version. */
+/* Both the dialling and the dialled side hear the same: HELLO, then CLOSE for the version. */
 static void its_hello_ends_the_link(void **state)
 {
     (void)state;

@@ -97,7 +97,7 @@ static void expire(struct rig *rig, const char *key)
     }
 }
 
-/* What the stream says now; "" when nothing. */
+/* The text that the stream has now; "" for none. */
 static const char *read_more(struct stream *s)
 {
     struct buf piece;

@@ -30,7 +30,7 @@ enum {
     DRAIN_MAX_MS = 6000,       /* the launcher gives 8 s, docker stop 10 s */
     CLAIMING_BODY_MAX = 65536, /* of requests that come before the node serves any */
     CLAIMING_ANSWER_SIZE = 160,
-    BODIES_PART = 4, /* of the storage's size may be in bodies that are arriving */
+    BODIES_PART = 4, /* part of the storage's size that arriving bodies may take */
     READY_LINE_SIZE = 32,
 };
 
@@ -102,8 +102,8 @@ static void figures(void *arg, bool is_scrape, struct api_figures *ret)
     }
 }
 
-/* Before the claim is decided there is nothing but who we are: for others that claim (see
- * net/discovery/claim_check), and for probes. */
+/* Before the claim is decided this answers only who we are: to others that claim
+ * (net/discovery/claim_check), and to probes. */
 static void answer_claiming(const struct node *n, const struct http_request *rq,
                             struct http_response *rs)
 {
@@ -326,7 +326,7 @@ static enum rc watch_signals(struct node *n)
             return RC_IO;
         }
     }
-    /* A peer that is gone is told by the write's error. */
+    /* The error of a write shows that a peer is gone. */
     const struct sigaction ignore = {.sa_handler = SIG_IGN};
     return sigaction(SIGPIPE, &ignore, NULL) == 0 ? RC_OK : RC_IO;
 }
@@ -339,7 +339,7 @@ static const struct node_hooks *libevent_hooks;
 static void on_libevent_log(int severity, const char *text)
 {
     const struct node_hooks *hooks = libevent_hooks;
-    /* What matters comes back as an error of the call that failed as well. */
+    /* Errors that matter also come back from the call that failed. */
     if (hooks != NULL && severity >= EVENT_LOG_MSG) {
         hooks->log(hooks->arg, LOG_DEBUG, "libevent", "%s", text);
     }
@@ -366,7 +366,7 @@ static enum rc refuse(const struct node_hooks *hooks, const char *why)
     return RC_CONFIG;
 }
 
-/* What the settings' reader should have refused, and what only makes sense together. */
+/* Refuses what the settings' reader should have refused, and values that do not fit together. */
 static enum rc check_config(const struct node_config *c, const struct node_hooks *hooks)
 {
     if (c->fixed_port == 0 && (c->base_port == 0 || c->max_ports == 0 ||
@@ -484,7 +484,7 @@ static enum rc start_discovery(struct node *n)
     return discovery_new(&config, &n->discovery);
 }
 
-/* Whoever started us may wait for the port; that it does not any more is no error. */
+/* The parent may wait for the port. When it does not any more, that is no error. */
 static void tell_ready(const struct node *n)
 {
     char line[READY_LINE_SIZE];
@@ -534,7 +534,7 @@ static enum rc serve(struct node *n)
 
 static void node_fini(struct node *n)
 {
-    /* First, because it lets lookups end on a loop where everything else still stands. */
+    /* This comes first: it lets lookups end, on a loop where everything else still stands. */
     struct discovery *discovery = n->discovery;
     n->discovery = NULL;
     discovery_free(discovery);

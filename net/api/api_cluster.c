@@ -137,7 +137,7 @@ void api_cluster_livez(const struct api_view *v, struct http_response *rs)
 {
     struct json_out o;
     begin_page(rs, &o);
-    json_out_text(&o, "status", "alive"); /* that this line runs is the answer */
+    json_out_text(&o, "status", "alive"); /* this line runs, so the node lives */
     put_reasons(v, &o, 0);
     end_page(rs, 200, &o);
 }
@@ -275,7 +275,7 @@ static void put_storage(struct json_out *o, const struct store_stats *store)
     json_out_end(o, '}');
 }
 
-/* What the node holds its clients to; a page offers no time to live that would be clamped. */
+/* The bounds that clients are held to; so a page offers no time to live that would be clamped. */
 static void put_limits(const struct api_view *v, struct json_out *o)
 {
     json_out_begin(o, "limits", '{');

@@ -169,7 +169,7 @@ static bool read_ttl(const struct api_data *d, const struct http_request *rq,
     return true;
 }
 
-/* What a refused write is answered. */
+/* The answer to a refused write. */
 struct refusal {
     enum rc rc;
     int status;
@@ -206,8 +206,9 @@ static void answer_refusal(enum rc rc, struct http_response *rs)
 }
 
 /*
- * Fills the write's condition. The engine judges one; of two If-Match comes first (RFC 9110,
- * 13.2.2) and is judged here, in the same turn and so against the same state. False: it failed.
+ * Fills the write's condition. The engine judges one condition. Where there are two, If-Match comes
+ * first (RFC 9110, 13.2.2) and is judged here, in the same turn and so against the same state.
+ * False: it failed.
  */
 static bool set_condition(const struct api_data *d, const struct etag_list *match,
                           const struct etag_list *none_match, uint64_t now_us, struct put *put)

@@ -1,7 +1,7 @@
 /*
  * api_data: /data/{key}: reading, writing, and refusing to delete.
  *
- * A write waits for its quorum in the engine; what its answer will need waits here. The key is
+ * A write waits for its quorum in the engine. What its answer needs is kept here. The key is
  * whatever stands after "/data/", percent-decoded and not normalised.
  */
 #ifndef NET_API_API_DATA_H

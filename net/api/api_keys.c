@@ -20,9 +20,9 @@ enum {
     LIMIT_TEXT_MAX = 16, /* leading zeroes are no mistake, a page of them is */
 };
 
-/* What a key costs that is passed over. The server asks for pieces until it has enough bytes for
- * one turn of its loop, so work that left none would all be done in one turn. JSON allows spaces
- * where these go. */
+/* Written for each key that is passed over. The server asks for pieces until it has enough bytes
+ * for one turn of its loop. Keys that left no bytes would all be passed over in one turn. JSON
+ * allows spaces there. */
 static const char PASSED_OVER[] = "        ";
 
 enum stage {
@@ -243,8 +243,8 @@ static bool listing_produce(void *arg, struct buf *out)
     if (out->len > start) {
         return true;
     }
-    /* Every key was set aside: a space keeps the stream going, for an empty piece would stop it.
-     * When not even that has room, the answer ends cut short, as its client can tell. */
+    /* Every key was set aside. A space keeps the stream going, as an empty piece would stop it. If
+     * not even that fits, the answer ends cut short, which its client can see. */
     return buf_append(out, " ", 1) == RC_OK;
 }
 

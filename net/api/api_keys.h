@@ -1,10 +1,11 @@
 /*
  * api_keys: the listings, /keys and /scan, streamed in pieces of bounded size.
  *
- * A piece begins behind the last key of the one before it, so a listing costs the same memory
- * whatever its length, holds nothing in the store, and may miss or show what changes meanwhile.
- * Keys that are not UTF-8 cannot stand in JSON and are listed in base64 behind the others: set
- * aside in a bounded buffer and, when that is full, found by a second walk; a page ends there.
+ * A piece begins behind the last key of the one before it. So a listing costs the same memory
+ * whatever its length, and holds nothing in the store. It may miss or show what changes meanwhile.
+ * Keys that are not UTF-8 cannot stand in JSON and are listed in base64 behind the others. They are
+ * set aside in a bounded buffer. When that is full a page ends; a full listing finds the rest by a
+ * second walk.
  */
 #ifndef NET_API_API_KEYS_H
 #define NET_API_API_KEYS_H

@@ -101,8 +101,8 @@ static bool produce(void *arg, struct buf *out)
             return false;
         }
     }
-    /* What has no room now has it in the next piece; when not even that has, the answer ends cut
-     * short, as its client can tell. */
+    /* An entry that does not fit now goes into the next piece. If it does not fit there either, the
+     * answer ends cut short, which its client can see. */
     return out->len > start;
 }
 

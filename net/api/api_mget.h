@@ -1,8 +1,8 @@
 /*
  * api_mget: POST /mget, many keys read with one request, streamed in the order of the request.
  *
- * Each entry is read when its piece of the answer is made. So an answer costs the keys and one
- * piece, whatever the values come to, and is no snapshot.
+ * Each entry is read when its piece of the answer is made. So an answer takes the memory of the
+ * keys and of one piece, however large the values are. It is no snapshot.
  */
 #ifndef NET_API_API_MGET_H
 #define NET_API_API_MGET_H

@@ -42,8 +42,8 @@ static const char *read_switch(struct http_text query, const char *name, const c
     return NULL;
 }
 
-/* The header, else the parameter, for pages that cannot set one. What is no id of ours is one of
- * some other node's. */
+/* The header, else the parameter, for pages that cannot set a header. An id that is not ours is
+ * taken for another node's. */
 static const char *read_last_id(const struct http_request *rq, struct parameters *p)
 {
     const struct http_header *header = http_find(rq, "Last-Event-ID");

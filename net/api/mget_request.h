@@ -3,7 +3,7 @@
  *
  *   {"keys": ["a", "b"], "keys_base64": ["/w=="]}
  *
- * Read by cJSON, after a pass over the text that refuses what cJSON would let through or be slow
+ * cJSON reads it, after a pass over the text has refused what cJSON would let through or be slow
  * at: arrays in arrays, more elements than keys are allowed, control characters, and NULs, which
  * would cut a key short.
  */

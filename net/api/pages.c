@@ -15,8 +15,8 @@
 enum { TAG_TEXT_SIZE = 64, TAG_DIGITS = 32 };
 
 /* Scripts, styles, pictures and requests of the page's own origin; no frames, forms, plugins or
- * other bases. Nothing inline either, so that a text which gets into a page stays text, but for the
- * one style that the build has put into the page, by its hash. */
+ * other bases. Nothing inline either, so that a text which gets into a page stays text. The one
+ * exception is the style that the build has put into the page, allowed by its hash. */
 #define POLICY                                                                          \
     "default-src 'none'; script-src 'self'; style-src 'self'%s%s; connect-src 'self'; " \
     "img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -122,7 +122,7 @@ static enum rc read_file(const char *folder, const char *name, struct buf *ret_b
     while (rc == RC_OK && ret_bytes->len < size) {
         const ssize_t len = read(fd, room + ret_bytes->len, size - ret_bytes->len);
         if (len <= 0) {
-            break; /* an editor is just writing it: what is there is shown */
+            break; /* an editor is just writing it: show what is there */
         }
         buf_commit(ret_bytes, (size_t)len);
     }

@@ -36,7 +36,7 @@ struct page_data {
     const char *style; /* the style inside a page, by its hash, as a policy names it; NULL: none */
 };
 
-/* What was embedded at build time. */
+/* The files that were embedded at build time. */
 extern const struct page_data PAGE_DATA[];
 
 struct pages {

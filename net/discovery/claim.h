@@ -37,7 +37,7 @@ MUST_USE enum rc claim_port(const struct addr *bind, uint16_t port, struct claim
 
 /*
  * Claims the first port of [first, last] that can be claimed, in that order. `skipped` (may be
- * NULL) is told of each that was not free or not permitted. RC_EXISTS when all were skipped;
+ * NULL) is called for each that was not free or not permitted. RC_EXISTS when all were skipped;
  * RC_CONFIG and RC_IO as claim_port(), at once.
  */
 MUST_USE enum rc claim_first(const struct addr *bind, uint16_t first, uint16_t last,

@@ -1,9 +1,9 @@
 /*
  * claim_check: whether a claimed port is ours also as seen from outside.
  *
- * Published ports and NAT can lead a domain's one address to another container than this one. So,
+ * Published ports and NAT can lead a domain's one address to another container than this one. So
  * when the domain is a single address that is none of this host's, the node asks there who answers
- * on its port, while it answers itself already:
+ * on its port. It answers such questions itself meanwhile:
  *
  *   itself, nobody, or no node           the port is kept
  *   another node                         the outside reaches somebody else: the port is left

@@ -16,8 +16,8 @@
 
 enum {
     PROVIDERS_MAX = 4,
-    /* Until all have answered they hold up readiness: what fails is better asked again soon. A
-     * slow API gets twice the time at each further try. */
+    /* Until all have answered they hold up readiness, so one that fails is asked again soon. A slow
+     * API gets twice the time at each further try. */
     FIRST_LOOKUP_MS = 1000,
     FIRST_FETCH_MS = 1700,
     LOOKUP_MS = 3000,
@@ -27,7 +27,7 @@ enum {
     FAILED_MIN_MS = 250, /* doubling */
     ALONE_MIN_MS = 1000, /* doubling */
     ALONE_MAX_MS = 5000,
-    HURRY_MS = 200, /* several deaths are told in a row */
+    HURRY_MS = 200, /* several deaths often come in a row */
     JITTER_PERCENT = 20,
     DETAIL_SIZE = 512,
 };
@@ -58,7 +58,7 @@ struct discovery {
     bool was_alone;     /* when the timer was set */
     uint32_t alone_ms;  /* the pause after the next pass that leaves us alone */
     uint32_t failed_ms; /* and after the next one in which a provider fails, at most */
-    uint32_t fetch_ms;  /* what an API has in the next pass */
+    uint32_t fetch_ms;  /* the time that an API has in the next pass */
     struct discovery_stats stats;
 };
 
@@ -105,9 +105,9 @@ static struct source *source_of(struct discovery *d, const struct provider *p)
 }
 
 /*
- * A node that is bound to one address meets those that are bound to the same one, and these do not
- * listen on loopback: there it stands for that address. Only that of localhost where the node is
- * bound to loopback itself, as others of 127.0.0.0/8 were named on purpose then.
+ * A node that is bound to one address meets those that are bound to the same one. These do not
+ * listen on loopback, so a loopback candidate stands for that address. Where the node is bound to
+ * loopback itself, only 127.0.0.1 does: others of 127.0.0.0/8 were named on purpose then.
  */
 static struct addr reachable(const struct discovery *d, const struct addr *addr)
 {
@@ -196,7 +196,7 @@ static void on_done(void *arg, struct provider *p, enum rc rc, const char *detai
 
 /* ---- Passes ---- */
 
-/* What was under way in evdns when the last pass ended has had a pause to end in. */
+/* Lookups that evdns had under way when the last pass ended have had the pause to end. */
 static void renew_dns(struct discovery *d, uint32_t lookup_ms)
 {
     if (d->dns != NULL && !dns_is_idle(d->dns)) {

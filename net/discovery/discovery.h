@@ -8,9 +8,9 @@
  * then less often down to that pace. So neither the order of start, nor a late starter, nor a
  * healed partition needs anybody's help. Candidates are hints and nothing more.
  *
- * A provider that has failed has not said that nobody is there. So whoever would found a cluster
- * waits until each has answered once: pass_done() says whether they have, and how long to wait is
- * the engine's decision.
+ * A provider that has failed has not said that nobody is there. So a node that would found a
+ * cluster waits until each has answered once. pass_done() says whether they have; the engine
+ * decides how long to wait.
  */
 #ifndef NET_DISCOVERY_DISCOVERY_H
 #define NET_DISCOVERY_DISCOVERY_H
@@ -47,7 +47,7 @@ void discovery_free(struct discovery *d);
 /* The node may have become alone: ask soon. */
 void discovery_hurry(struct discovery *d);
 
-/* Warns of each provider that has not answered yet, in one line with what it failed of: the node
+/* Warns of each provider that has not answered yet, in one line that says why it failed. The node
  * goes on without it. */
 void discovery_warn(const struct discovery *d);
 

@@ -17,8 +17,8 @@ struct claiming {
     const struct node_claim_config *config;
     uint16_t first, last;
     struct claim claim;
-    bool is_over;  /* of what is waited for just now */
-    bool is_quiet; /* skipped ports were told in an earlier try */
+    bool is_over;  /* of the wait that is going on */
+    bool is_quiet; /* skipped ports were reported in an earlier try */
     enum claim_verdict verdict;
 };
 

@@ -3,8 +3,8 @@
  * over a port on which the outside reaches somebody else. It says which ports it passed over and
  * why, and in the end who holds them.
  *
- * It runs the loop itself until that is decided, so that signals and questions from outside are
- * answered meanwhile.
+ * It runs the loop itself until that is decided. So signals and questions from outside are answered
+ * meanwhile.
  */
 #ifndef NET_DISCOVERY_NODE_CLAIM_H
 #define NET_DISCOVERY_NODE_CLAIM_H

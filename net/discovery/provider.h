@@ -6,7 +6,8 @@
  * from the loop, never from within start().
  *
  * A provider that has answered has said who is there, and that may be nobody. One that failed has
- * said nothing, also where it named some: a node must not take that for "nobody is there".
+ * said nothing, even where it named some addresses. A node must not take that for "nobody is
+ * there".
  */
 #ifndef NET_DISCOVERY_PROVIDER_H
 #define NET_DISCOVERY_PROVIDER_H

@@ -32,8 +32,8 @@ static void finish(struct provider_static *s)
     s->pass.done(s->pass.arg, &s->provider, s->rc, s->detail);
 }
 
-/* A failure is worse than a name that does not exist; of equals the first of the list is told, so
- * that the same is told in each pass. */
+/* A failure is worse than a name that does not exist. Of equal outcomes the first of the list is
+ * reported, so that each pass reports the same. */
 static bool is_worse(const struct provider_static *s, enum rc rc, const struct lookup *lookup)
 {
     const bool is_failure = rc != RC_NOT_FOUND, was_failure = s->rc != RC_NOT_FOUND;

@@ -1,7 +1,7 @@
 /*
  * provider_static: the `static` provider, a list of host:port that somebody wrote down. Names are
- * looked up in every pass; one that does not resolve does not keep the others back. A name that
- * could not be looked up is a failure, one that does not exist is none.
+ * looked up in every pass, and one that does not resolve does not hold up the others. A name that
+ * cannot be looked up is a failure; one that does not exist is not.
  */
 #ifndef NET_DISCOVERY_PROVIDER_STATIC_H
 #define NET_DISCOVERY_PROVIDER_STATIC_H

@@ -2,8 +2,9 @@
  * http_answer: a response's bytes, appended to a connection's output buffer.
  *
  * Status line, the handler's headers, and the framing ones (Date, Connection, Content-Length or
- * Transfer-Encoding), which only the server knows. Bodies that are made as the client reads them,
- * blobs and streams, are an http_source, which never puts more into the buffer than it says.
+ * Transfer-Encoding), which only the server knows. Blobs and streams are bodies that are made as
+ * the client reads them. They are an http_source, which never puts more into the buffer than its
+ * marks say.
  */
 #ifndef NET_HTTP_HTTP_ANSWER_H
 #define NET_HTTP_HTTP_ANSWER_H
@@ -19,7 +20,7 @@ enum {
      * blob segments keep a fast reader busy for a loop turn, and bound what a slow one costs. */
     HTTP_OUTPUT_HIGH = 128 * 1024,
     HTTP_OUTPUT_LOW = 32 * 1024,
-    HTTP_PIECE_MAX = 64 * 1024, /* what one call of a stream's producer may append */
+    HTTP_PIECE_MAX = 64 * 1024, /* so much one call of a stream's producer may append */
 };
 
 /* The Date line (RFC 9110 section 6.6.1), formatted again when the second changes. */

@@ -25,8 +25,8 @@ static bool is_reading(const struct http_conn *c)
            http_phase_is(c, HTTP_PHASE_BODY);
 }
 
-/* Whether it could go on now, and nothing that is still to come would make it: it stopped because
- * it had its turn, or because there was enough output, which then left at once. */
+/* Whether it could go on now although no event will call it. That is so when it stopped because its
+ * turn was over, or because there was enough output and that then left at once. */
 static bool is_owed_a_turn(const struct http_conn *c)
 {
     if (c->is_writing) {
@@ -233,7 +233,7 @@ void http_conn_complete(struct http_conn *c, struct http_response *rs)
     ASSERT(rs->kind != HTTP_BODY_DEFER && rs->kind != HTTP_BODY_UPGRADE);
     http_output_answer(c, rs);
     http_output_flush(c);
-    /* What was pipelined behind it is for a turn of its own: the caller may be in the middle of
+    /* Pipelined requests behind it get a turn of their own. The caller may be in the middle of
      * something that the next request's handler would disturb. */
     settle(c);
 }

@@ -18,12 +18,11 @@
  *   CLOSED    freed at the end of the current event
  *
  * End of input after a whole request is a half-close: the answer is sent, then the connection ends.
- * A reset ends it at once, and is told to the owner of a deferred answer.
+ * A reset ends it at once, and the owner of a deferred answer hears of it.
  *
- * What a client has sent is worked off to the end, in turns: a connection that could go on, and
- * that neither its socket nor a deadline nor a deferred answer will call, is told to
- * shared->woken(). That is judged in one place, at the end of every event, from what the connection
- * holds then.
+ * What a client has sent is worked off to the end, in turns. When a connection could go on, but
+ * neither its socket nor a deadline nor a deferred answer will call it, it calls shared->woken().
+ * That is judged in one place, at the end of every event, from what the connection holds then.
  *
  * Writing is tried at once and only what the socket does not take waits for the loop: that spares
  * two epoll_ctl() calls on each small answer. Reading is net/http/http_input: a small request is
@@ -45,7 +44,7 @@ struct http_conn *http_conn_new(struct http_shared *shared, int fd, const struct
  * one's. The connection may be gone after it. */
 void http_conn_hurry(struct http_conn *c);
 
-/* Frees it at once, in any phase; nobody is told but `shared->closed`. */
+/* Frees it at once, in any phase; only `shared->closed` is called. */
 void http_conn_free(struct http_conn *c);
 
 /* Answers the deferred exchange; `rs` is left empty. */

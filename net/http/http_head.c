@@ -189,8 +189,8 @@ bool http_head_split(struct http_text lines, struct http_header *ret_headers, si
     return true;
 }
 
-/* "chunked" and nothing else. Other codings before a final chunked could be understood by somebody,
- * which 501 says; without it at the end the body has no length at all. */
+/* "chunked" and nothing else. Other codings before a final chunked are answered with 501, as some
+ * server could understand them. Without chunked at the end the body has no length at all. */
 static bool judge_coding(struct http_text value, struct http_refusal *ret_refusal)
 {
     if (http_text_is(value, "chunked")) {

@@ -2,8 +2,8 @@
  * http_head: the request line and the header lines, split and checked without mercy (RFC 9112,
  * sections 2 to 5). These are pure functions over complete lines, and http_parse feeds them.
  *
- * They see the head before anything acts on it, and do not depend on how strict the llhttp beside
- * them was built.
+ * They see the head before anything acts on it. They do not depend on how strictly the llhttp
+ * beside them was built.
  */
 #ifndef NET_HTTP_HTTP_HEAD_H
 #define NET_HTTP_HTTP_HEAD_H

@@ -1,10 +1,10 @@
 /*
  * http_input: what a client has sent and nobody has used yet.
  *
- * Reading goes into memory that all connections share, and what is used at once is never copied:
- * that is every small request and most of a large body. What is left when the event is done with
- * is kept, in the connection's own buffer, and comes first the next time. A bufferevent would ask
- * the kernel how much there is, and allocate for it, before each read: a system call in three.
+ * Reading goes into memory that all connections share. What is used at once is never copied: that
+ * is every small request and most of a large body. What is left at the end of the event is kept in
+ * the connection's own buffer, and comes first the next time. A bufferevent would ask the kernel
+ * how much there is, and allocate for it, before each read; that is one system call in three.
  *
  * Left out: how much may be kept, and when the socket is read.
  */

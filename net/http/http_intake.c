@@ -34,8 +34,8 @@ void http_intake_release(struct http_conn *c)
     }
 }
 
-/* An error of the server's own. After it nothing more is read: what would follow cannot be trusted,
- * or is not wanted. */
+/* Answers with an error of the server's own. Nothing more is read after it: what follows cannot be
+ * trusted, or is not wanted. */
 void http_intake_refuse(struct http_conn *c, int status, const char *code, const char *detail)
 {
     struct http_response *rs = &c->shared->scratch;
@@ -51,7 +51,7 @@ void http_intake_refuse(struct http_conn *c, int status, const char *code, const
 static void refuse_malformed(struct http_conn *c)
 {
     const struct http_refusal refusal = *http_parse_refusal(c->parse);
-    /* A body over the limit, or no memory for it, is not the form's fault. */
+    /* A body over the limit, or without memory for it, is well-formed all the same. */
     c->shared->stats.requests_malformed += refusal.status != 413 && refusal.status != 503;
     http_intake_refuse(c, refusal.status, refusal.code, refusal.detail);
 }
@@ -78,7 +78,8 @@ static uint64_t room_wanted(const struct http_conn *c)
     return bytes_max <= VALUE_INLINE_MAX ? 0 : bytes_max;
 }
 
-/* One body has room whatever its size; without that a limit below it would hold it for ever. */
+/* A single body always has room, whatever its size. Otherwise a limit below its size would hold it
+ * for ever. */
 bool http_intake_has_room(const struct http_conn *c)
 {
     const struct http_shared *shared = c->shared;

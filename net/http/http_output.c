@@ -22,7 +22,7 @@ void http_output_close(struct http_conn *c)
     }
 }
 
-/* What the kernel still holds for a client that does not read it is dropped too. */
+/* Bytes that the kernel still holds for a client that does not read are dropped too. */
 void http_output_reset(struct http_conn *c)
 {
     const struct linger hard = {.l_onoff = 1, .l_linger = 0};
@@ -40,8 +40,8 @@ void http_output_linger(struct http_conn *c)
     }
 }
 
-/* The last answer has left. Closing a socket with unread input resets it, and the reset can take
- * the answer with it: so while the client may be sending, it is first let finish (RFC 9112 section
+/* The last answer has left. Closing a socket with unread input resets it, and the reset can destroy
+ * the answer. So a client that may still be sending is first allowed to finish (RFC 9112 section
  * 9.6). */
 void http_output_end(struct http_conn *c)
 {

@@ -171,8 +171,8 @@ void http_parse_reset(struct http_parse *p)
     buf_clear(&p->head);
     llhttp_init(&p->llhttp, HTTP_REQUEST, &settings);
     p->llhttp.data = p;
-    /* HTTP/1.2 is answered as HTTP/1.1 (RFC 9110 section 2.5), which llhttp would refuse; which
-     * versions are allowed is decided on our own reading of the line. */
+    /* HTTP/1.2 is answered as HTTP/1.1 (RFC 9110 section 2.5), though llhttp would refuse it. Our
+     * own reading of the line decides which versions are allowed. */
     p->llhttp.lenient_flags |= LENIENT_VERSION;
     p->state = HTTP_PARSE_HEAD;
     p->line_end = 0;
@@ -185,8 +185,8 @@ void http_parse_reset(struct http_parse *p)
     p->chunk_prev = '\n';
 }
 
-/* Looks for the end of the request line among the bytes from `from` on, and judges it at once: a
- * request without a version would otherwise wait for headers that never come. */
+/* Looks for the end of the request line among the bytes from `from` on, and judges the line at
+ * once. Otherwise a request without a version would wait for headers that never come. */
 static void look_for_line(struct http_parse *p, size_t from)
 {
     const char *head = (const char *)buf_data(&p->head);

@@ -6,8 +6,8 @@
  * the lines of the head that this module keeps and splits itself, and on the bytes between the data
  * of chunks: missing or doubled Host, obs-fold, bare CR or LF, empty names, no version, versions
  * other than 1.x, methods of other protocols, Transfer-Encoding that is not exactly "chunked", and
- * unbounded chunk extensions and trailers. Refused means that the framing can no longer be
- * trusted: answer and close.
+ * unbounded chunk extensions and trailers. After a refusal the framing cannot be trusted any more:
+ * answer and close.
  *
  * Left out: what a path or a header means (the handlers), Expect's interim answer, keep-alive as a
  * policy (http_conn). Trailers are checked and dropped.
@@ -40,8 +40,8 @@ void http_parse_reset(struct http_parse *p);
  * head and after the last byte of the request: what follows belongs to the next one. */
 size_t http_parse_feed(struct http_parse *p, const void *data, size_t len);
 
-/* Goes on from HEADERS to BODY, or to DONE when there is none, or refuses a body longer than
- * `body_max` (413) that says so; one that does not is refused when it gets there. */
+/* Goes on from HEADERS to BODY, or to DONE when there is no body. A body that declares more than
+ * `body_max` is refused (413) here; one without a declared length is refused when it gets there. */
 void http_parse_accept(struct http_parse *p, uint64_t body_max);
 
 enum http_parse_state http_parse_state(const struct http_parse *p);

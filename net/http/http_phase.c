@@ -42,9 +42,9 @@ static uint32_t duration_ms(const struct http_conn *c)
     return 0;
 }
 
-/* What the client has not acknowledged yet, of what was queued for it. The kernel's part is
- * megabytes, of which it makes room in steps of a third: to a client that takes 50 KB a second such
- * a step is longer than a window. */
+/* Bytes that were queued for the client and that it has not acknowledged yet. The kernel's part of
+ * them is megabytes, in which it makes room in steps of a third. For a client that takes 50 KB a
+ * second such a step is longer than a window. */
 static uint64_t unacknowledged(const struct http_conn *c)
 {
     int in_kernel = 0;

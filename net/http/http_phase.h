@@ -4,8 +4,8 @@
  *
  * All deadlines of a phase are the same time away, so the server keeps a list for each phase in the
  * order of its deadlines and one timer for all. A connection may change its phase several times
- * while an event is handled; http_phase_settle() puts it where it has come to, once, at the end.
- * What follows from a deadline is http_conn's.
+ * while an event is handled. http_phase_settle() puts it into the right list once, at the end. What
+ * follows from a deadline is for http_conn.
  */
 #ifndef NET_HTTP_HTTP_PHASE_H
 #define NET_HTTP_HTTP_PHASE_H

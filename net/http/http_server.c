@@ -21,13 +21,14 @@
 
 enum {
     ACCEPTS_PER_TURN = 16, /* then the connections that are open have their turn */
-    /* Connections beyond a limit that are heard out, so that they can be told why, and so that
-     * probes and peers get through; beyond these a new one is closed unheard. */
+    /* So many connections beyond a limit are read and answered. So they hear why they are refused,
+     * and probes and peers get through. Any more are closed unread. */
     OVER_MAX = 64,
     /* Without descriptors or memory for a connection: the listener rests for so long. */
     ACCEPT_REST_MS = 100,
     SLOTS_MIN = 64,
-    /* What woken connections do in the turn that woke them; then the sockets are looked at. */
+    /* So much woken connections may do in the turn that woke them; then the sockets are looked
+     * at. */
     WOKEN_TURN_US = 1000,
 };
 
@@ -191,7 +192,8 @@ static uint64_t turn_age_us(struct http_server *s)
     return now_us - s->turn_began_us;
 }
 
-/* In this turn while it is young; later by way of the timers, so that the sockets have theirs. */
+/* In this turn while it is young; later by way of the timers, so that the sockets get their
+ * turn. */
 static void schedule_woken(struct http_server *s)
 {
     static const struct timeval at_once = {0};
@@ -221,8 +223,8 @@ static void on_go_on(evutil_socket_t fd, short what, void *arg)
     struct http_server *s = arg;
     (void)fd;
     (void)what;
-    /* Those that are woken again meanwhile wait for the next time; and so do all once the turn is
-     * old, for there may be very many. */
+    /* Connections that are woken again meanwhile wait for the next time. So do all others once the
+     * turn has lasted long, as there may be very many. */
     for (uint32_t left = s->woken_count; left > 0 && s->woken_count > 0; left--) {
         struct http_conn *c = TAILQ_FIRST(&s->woken);
         const bool is_last = s->woken_count == 1;
@@ -242,7 +244,8 @@ static void on_go_on(evutil_socket_t fd, short what, void *arg)
 
 /* Accepting */
 
-/* A trusted proxy's address stands for all its clients, so it has no share of its own. */
+/* A trusted proxy's address stands for all its clients, so the limit for one address does not
+ * apply. */
 static bool is_proxy(const struct http_server *s, const struct addr *peer)
 {
     const struct http_server_config *config = &s->shared.config;
@@ -283,8 +286,9 @@ static void open_conn(struct http_server *s, int fd, const struct addr *peer)
     }
 }
 
-/* No descriptor is left. The reserve makes room to end one connection, whose client then knows at
- * least; then the listener rests, for it would stay readable and keep the loop busy. */
+/* No descriptor is left. The reserve makes room to accept one connection and end it, so that its
+ * client at least knows. Then the listener rests, as it would stay readable and keep the loop
+ * busy. */
 static void rest(struct http_server *s, int listen_fd)
 {
     const struct timeval wait = {.tv_usec = (suseconds_t)ACCEPT_REST_MS * 1000};
@@ -334,7 +338,7 @@ static void on_accept(evutil_socket_t listen_fd, short what, void *arg)
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
             return;
         }
-        /* Anything else is the end of a connection that was never ours. */
+        /* Any other error is of a connection that ended before we had it. */
     }
 }
 

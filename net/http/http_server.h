@@ -24,9 +24,9 @@ void http_server_free(struct http_server *s);
  * empty, its memory kept for the next one. An unknown id is ignored. */
 void http_server_complete(struct http_server *s, uint64_t id, struct http_response *rs);
 
-/* The stream of that exchange has more to say; its producer is called at once if its client has
- * taken what it said before, and when it has otherwise. Not from within a producer. An unknown id
- * is ignored. */
+/* The stream of that exchange has more to send. Its producer is called at once if the client has
+ * taken everything so far, else when it has. Not from within a producer. An unknown id is
+ * ignored. */
 void http_server_wake(struct http_server *s, uint64_t id);
 
 /* Stops (and later resumes) reading the bodies of requests that have one. One that is held for the

@@ -36,14 +36,14 @@ enum {
     HTTP_ANSWER_COST = 1024,
     /* Read at once of a body: of one connection in one turn, so that bulk starves nobody. */
     HTTP_ROOM_BYTES = 64 * 1024,
-    /* Slower than this, a client costs more than it is worth: bytes a second, over a window of the
-     * request timeout, in either direction. */
+    /* The slowest that a client may be, in either direction: bytes a second, over a window of the
+     * request timeout. */
     HTTP_RATE_MIN = 1024,
     HTTP_PAUSE_MS = 20,
-    /* What the kernel may hold of a stream that goes on for ever: its client is to notice soon that
-     * it is slow, and to cost little. The kernel takes twice that for its own bookkeeping. */
+    /* What the kernel may hold of a stream that goes on for ever. A slow client should be noticed
+     * soon, and cost little. The kernel takes twice that for its own bookkeeping. */
     HTTP_WAKING_SNDBUF = 48 * 1024,
-    /* And one whose client is gone without a word is not to stay for TCP's quarter of an hour. */
+    /* A stream whose client is gone without a word should not stay for TCP's quarter of an hour. */
     HTTP_WAKING_UNACKED_MS = 30000,
     HTTP_LINGER_MS = 2000,
     HTTP_LINGER_BYTES = 16 * 1024 * 1024, /* one value of the default maximum, and some */
@@ -87,8 +87,8 @@ struct http_shared {
     bool is_held, is_draining;
     /* A connection entered a phase that ends at this time. */
     void (*deadline)(struct http_shared *shared, uint64_t at_ms);
-    /* The connection can go on with what it holds: http_conn_go_on() is to be called, from the
-     * loop. Told again and again while that is so. */
+    /* The connection can go on with what it holds: call http_conn_go_on() from the loop. This is
+     * called again and again while that is so. */
     void (*woken)(struct http_shared *shared, struct http_conn *c);
     /* Room for bodies became free: those that are held may go on, in a turn of their own. */
     void (*roomy)(struct http_shared *shared);

@@ -1,6 +1,6 @@
 /*
- * http_text: a piece of a message's text, and what every reader of headers asks of one: its words
- * without regard to case, its blanks, its lists (RFC 9110 section 5.6).
+ * http_text: a piece of a message's text, and the questions that every reader of headers has. They
+ * are about words without regard to case, blanks, and lists (RFC 9110 section 5.6).
  */
 #ifndef NET_HTTP_HTTP_TEXT_H
 #define NET_HTTP_HTTP_TEXT_H

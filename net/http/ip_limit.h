@@ -1,8 +1,8 @@
 /*
  * ip_limit: how many connections each address holds, and whether it may have one more.
  *
- * An open-addressing table with room for twice the connections there can be, so it never fills: an
- * address is in it only while it holds one.
+ * It is an open-addressing table with room for twice as many addresses as there can be connections.
+ * An address is in it only while it holds a connection, so the table never fills.
  */
 #ifndef NET_HTTP_IP_LIMIT_H
 #define NET_HTTP_IP_LIMIT_H

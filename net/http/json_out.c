@@ -28,7 +28,7 @@ static void put_text(struct json_out *o, const char *text)
     put(o, text, strlen(text));
 }
 
-/* What stands before every value: the comma of the one before it, and its name. */
+/* Writes what precedes a value: the comma after the value before it, and its name. */
 static void lead(struct json_out *o, const char *name)
 {
     if (o->needs_comma) {

@@ -1,10 +1,10 @@
 /*
- * json_out: writes JSON (RFC 8259) into a buffer as it is said, member by member.
+ * json_out: writes JSON (RFC 8259) into a buffer, member by member.
  *
  * The front door's answers are large (a listing) or hold 64-bit numbers (counters), and a tree of
  * doubles serves neither. The error is sticky: after the first write that does not fit nothing more
- * is written, and json_out_ok() says so once, at the end. Commas are its business; balanced begin
- * and end calls are the caller's.
+ * is written, and json_out_ok() says so once, at the end. It puts the commas; the caller balances
+ * begin and end calls.
  *
  * `name` is the member's name in an object, NULL in an array. Names are the caller's literals and
  * not escaped; texts are.

@@ -3,8 +3,8 @@
  *
  * A bucket holds up to two seconds' worth of requests and refills evenly. The table is
  * set-associative: an address has RATE_LIMIT_WAYS places, chosen by a seeded hash. When all are
- * taken the bucket nearest to full gives way, because it remembers least; so a flood of addresses
- * can at worst make the limit milder, never refuse a client that kept to it.
+ * taken the bucket nearest to full gives way, because it remembers least. So a flood of addresses
+ * can at worst make the limit milder. It cannot refuse a client that kept to the limit.
  */
 #ifndef NET_HTTP_RATE_LIMIT_H
 #define NET_HTTP_RATE_LIMIT_H

@@ -1,6 +1,6 @@
 /*
- * value_out: a value inside JSON, where many of them are told together: in base64, and left out
- * when it is large, for those are read one by one.
+ * value_out: a value inside JSON, where many values stand together. It is in base64, and left out
+ * when it is large: large ones are read one by one.
  */
 #ifndef NET_HTTP_VALUE_OUT_H
 #define NET_HTTP_VALUE_OUT_H
@@ -9,7 +9,7 @@
 #include "core/store/record.h"
 
 enum {
-    VALUE_OUT_BYTES_MAX = 16 * 1024, /* of a value that is told */
+    VALUE_OUT_BYTES_MAX = 16 * 1024, /* of a value that is shown */
     VALUE_OUT_TEXT_MAX = 16 + BASE64_TEXT_MAX(VALUE_OUT_BYTES_MAX),
 };
 

@@ -13,17 +13,18 @@
 #include <stdlib.h>
 
 enum {
-    /* Asked of the engine at a time. Should it have to be queued, it stays on the heap with what
-     * libevent and malloc() put before it; a larger one would be mapped and unmapped each time. */
+    /* The driver asks the engine for so many bytes at a time. If they must be queued they stay on
+     * the heap, with the headers of libevent and malloc(). A larger piece would be mapped and
+     * unmapped each time. */
     TAKE_BYTES = 32 * 1024 - 256,
     TAKE_BYTES_MAX = 4 * 1024 * 1024, /* one frame may exceed TAKE_BYTES, never this */
-    /* A turn that is older reads no more than a little from each link, and leaves the rest of the
-     * outbox to the next: what is begun then takes another millisecond or two. */
+    /* A turn that has lasted longer reads only a little more from each link, and leaves the rest of
+     * the outbox to the next turn. What has been begun then takes another millisecond or two. */
     TURN_US_MAX = 500,
     ACTIONS_PER_LOOK = 32, /* at the clock */
-    /* Work that goes on from turn to turn, as for a node that joins, lets the other processes run
-     * after so long: several nodes and their clients often share a processor, and a scheduler may
-     * grant whoever runs more than a millisecond. */
+    /* Work that goes on from turn to turn, as for a node that joins, lets other processes run after
+     * so long. Several nodes and their clients often share a processor, and a scheduler may let one
+     * run for more than a millisecond. */
     YIELD_US = 100,
 };
 
@@ -36,12 +37,12 @@ struct driver {
     uint64_t timer_at_us; /* what it is armed for; UINT64_MAX when it is not */
     uint64_t turn_began_us;
     uint64_t yielded_us;
-    uint64_t now_us; /* the last time the engine was told: it must not be told an earlier one */
+    uint64_t now_us; /* the last time that the engine was given; it must not get an earlier one */
     bool is_in_turn;
     bool has_room;
     uint64_t stall_max_us;
     uint64_t link_in_bytes, link_out_bytes;
-    struct buf out; /* what is taken from the engine on its way to a link */
+    struct buf out; /* bytes on their way from the engine to a link */
 };
 
 static const struct peer_link_hooks link_hooks;
@@ -155,7 +156,7 @@ static void pump(struct driver *d, struct peer_link *l)
             return;
         }
         if (peer_link_write(l, buf_data(&d->out), d->out.len) != RC_OK) {
-            /* With a hole in it a stream is over. */
+            /* A stream that lost bytes is ended. */
             const uint32_t id = peer_link_id(l);
             link_map_remove(d->links, id);
             peer_link_free(l);

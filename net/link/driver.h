@@ -2,10 +2,10 @@
  * driver: runs one engine on a libevent loop: gives it the time, its datagrams and its links, and
  * does what its outbox says.
  *
- * Every entry into the engine begins with driver_turn(), which reads the clock and arranges that
- * the outbox is drained once at the end of this turn of the loop, after all that is ready now has
- * been handled. So all writes of a turn leave in one flush per link, and the engine is never
- * entered from within itself. Clients' answers and notices go to whoever made the driver.
+ * Every entry into the engine begins with driver_turn(). It reads the clock, and has the outbox
+ * drained once, at the end of this turn of the loop, after everything that is ready now has been
+ * handled. So all writes of a turn leave in one flush per link, and the engine is never entered
+ * from within itself. Clients' answers and notices go to the maker of the driver.
  */
 #ifndef NET_LINK_DRIVER_H
 #define NET_LINK_DRIVER_H
@@ -35,7 +35,7 @@ struct driver_stats {
 /* Never NULL. The first tick follows from the loop. */
 struct driver *driver_new(const struct driver_config *config);
 
-/* Closes the socket and every link; the engine is not told. */
+/* Closes the socket and every link, without a word to the engine. */
 void driver_free(struct driver *d);
 
 /* The time, for the engine calls that the caller makes now; their actions follow at the turn's

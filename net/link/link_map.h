@@ -2,8 +2,8 @@
  * link_map: the driver's connections by the engine's link ids. It knows too which of them have
  * something to take from the engine in this turn.
  *
- * Bounded by the engine, which gives the ids out. A link that is being finished stays in it until
- * it is gone, so nothing is forgotten at the end.
+ * Bounded by the engine, which gives the ids out. A link that is being finished stays in the map
+ * until it is gone, so none is forgotten at the end.
  */
 #ifndef NET_LINK_LINK_MAP_H
 #define NET_LINK_LINK_MAP_H

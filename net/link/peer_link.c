@@ -20,10 +20,10 @@ enum {
     ANSWER_TIMEOUT_MS = 2000,
     FINISH_TIMEOUT_MS = 5000,
     READ_RUNS_MAX = 8,           /* contiguous runs looked at in one go */
-    FIRST_READ_BYTES = 4 * 1024, /* what fills it has more behind it */
+    FIRST_READ_BYTES = 4 * 1024, /* a read that fills it has more behind it */
     NEXT_READ_BYTES = 16 * 1024,
     READ_TURN_BYTES = 64 * 1024, /* of one link, so that a bulk transfer starves nobody */
-    /* The failure detector is far quicker; this only frees what it left behind. */
+    /* The failure detector is far quicker; this only frees a link that it left behind. */
     KEEPALIVE_IDLE_S = 60,
     KEEPALIVE_INTERVAL_S = 10,
     KEEPALIVE_COUNT = 3,
@@ -35,7 +35,7 @@ enum peer_link_state { DIALING, ASKING, UP, CLOSING };
 struct peer_link {
     uint32_t id;
     enum peer_link_state state;
-    bool is_reported; /* `down` or `finished` is being told */
+    bool is_reported; /* `down` or `finished` is being called */
     bool is_drained_asked;
     bool is_writing; /* the loop writes: the kernel did not take all at once */
     struct addr to;
@@ -228,9 +228,9 @@ static void set_writing(struct peer_link *l, bool is_writing)
     }
 }
 
-/* Everything is in the kernel's hands. To close a socket that has unread input is to reset it, and
- * a reset drops what was sent last: so only our side is closed, and the rest when the peer, who
- * then has read it all, closes its own. */
+/* The kernel has everything. Closing a socket that has unread input resets it, and a reset drops
+ * what was sent last. So only our side is closed now. The rest is closed when the peer, which has
+ * read everything by then, closes its own side. */
 static void say_goodbye(struct peer_link *l)
 {
     (void)shutdown(bufferevent_getfd(l->bev), SHUT_WR);
@@ -330,7 +330,7 @@ static void open_stream(struct peer_link *l)
     ASSERT(l->reading != NULL && event_add(l->reading, NULL) == 0);
 }
 
-/* A connect to an unheld port of the ephemeral range can meet itself: both ends are equal. */
+/* A connect to a free port of the ephemeral range can meet itself: then both ends are equal. */
 static bool is_self_connected(int fd)
 {
     struct addr local, peer;

@@ -4,10 +4,9 @@
  *
  *   DIALING --connected--> ASKING --101--> UP --peer_link_finish()--> CLOSING
  *
- * A dial has two seconds to connect and two more to be upgraded. Every end but an asked-for one is
- * told once, from the loop, by `down`, which is the last that is heard of the link: it is freed
- * when that returns. What the bytes mean is the engine's business; which links there are, the
- * driver's.
+ * A dial has two seconds to connect and two more to be upgraded. When a link ends that was not
+ * asked to, `down` is called once, from the loop. It is the link's last call: the link is freed
+ * when it returns. The engine knows what the bytes mean, the driver which links there are.
  */
 #ifndef NET_LINK_PEER_LINK_H
 #define NET_LINK_PEER_LINK_H
@@ -23,15 +22,15 @@ struct peer_link_hooks {
     void (*up)(void *arg, struct peer_link *l, const struct addr *seen_as);
     /* Bytes as they came, borrowed for the call. The link may be finished, but not freed, in it. */
     void (*input)(void *arg, struct peer_link *l, const uint8_t *data, size_t len);
-    /* What waits to be sent fell to the half of PEER_LINK_LOW_BYTES, as peer_link_ask_drained()
-     * asked to be told. */
+    /* The bytes that wait to be sent fell to half of PEER_LINK_LOW_BYTES, after
+     * peer_link_ask_drained(). */
     void (*drained)(void *arg, struct peer_link *l);
     /* The dial failed or the link ended; it is freed when this returns. */
     void (*down)(void *arg, struct peer_link *l, enum link_end why);
     /* A finished link has ended; likewise. */
     void (*finished)(void *arg, struct peer_link *l);
-    /* Whether there is time in this turn of the loop to read more than a link's first few
-     * kilobytes: what the bytes mean may be work, and other links have some too. */
+    /* Whether this turn of the loop has time to read more than a link's first few kilobytes. The
+     * bytes may mean work, and other links have some too. */
     bool (*has_time)(void *arg);
 };
 

@@ -17,7 +17,7 @@ enum {
     BATCH = 8,       /* datagrams per system call; SWIM rarely has more waiting */
     BATCHES_MAX = 8, /* per turn, so that a flood does not starve the rest of the loop */
     ERRORS_MAX = 64, /* of the error queue per turn, likewise */
-    ROOM = DATAGRAM_BYTES_MAX + 1, /* one more byte shows what is too long */
+    ROOM = DATAGRAM_BYTES_MAX + 1, /* one byte more, so that a longer datagram shows */
     HEADERS_V4 = 20 + 8,
     HEADERS_V6 = 40 + 8,
 };
@@ -28,7 +28,7 @@ struct udp {
     struct udp_stats stats;
     int fd;
     int family;
-    bool has_errors; /* a send was answered with one; a receive would not tell of it any more */
+    bool has_errors; /* a send reported it; a receive would not report it again */
 };
 
 static uint64_t on_wire(const struct addr *addr, size_t len)
@@ -176,7 +176,7 @@ static int family_of(int fd)
     return sa.ss_family;
 }
 
-/* What a kernel without one of these can do less well, it still does: failures are no errors. */
+/* A kernel without one of these does its work a little less well. So failures are no errors. */
 static void set_options(const struct udp *u)
 {
     const int on = 1, discover = IP_PMTUDISC_DO, discover_v6 = IPV6_PMTUDISC_DO;

@@ -2,9 +2,9 @@
  * udp: the node's datagram socket on the loop.
  *
  * Datagrams go out whole or not at all: a full socket buffer drops them, as the network would, and
- * that is counted. They are never fragmented. That nobody listens at an address is learned from the
- * socket's error queue (IP_RECVERR), which is what makes a refusal positive proof. IPv4 addresses
- * are the mapped form of struct addr on either kind of socket.
+ * that is counted. They are never fragmented. The socket's error queue (IP_RECVERR) says when
+ * nobody listens at an address. That makes a refusal positive proof. IPv4 addresses are the mapped
+ * form of struct addr on either kind of socket.
  */
 #ifndef NET_LINK_UDP_H
 #define NET_LINK_UDP_H

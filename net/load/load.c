@@ -14,7 +14,7 @@
 
 enum {
     TURN_MS = 10,
-    PACE_MIN_US = 50,    /* what falls due within it is sent together */
+    PACE_MIN_US = 50,    /* requests that fall due within it are sent together */
     PACE_FULL_US = 1000, /* every connection is full: an answer will come first */
     OPEN_PER_TURN = 100, /* connections, so that they fit the server's queue of new ones */
     US_PER_S = 1000000,

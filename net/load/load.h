@@ -2,17 +2,17 @@
  * load: drives servers with GETs and PUTs and measures how they answer. One thread, one event loop.
  *
  * A run has up to three parts: every key is written once (fill), requests go out unmeasured (warm
- * up), requests are measured. Each connection keeps up to `depth` requests under way, the next one
- * leaving as an answer comes: a closed loop, which asks less while the server stalls, so that a
- * stall is measured once for each request under way and not for all that would have come meanwhile
- * (coordinated omission). With a rate requests fall due by the clock, wherever the answers are, and
- * a latency counts from that moment, the time that a request had to wait for its turn included. In
- * bursts the next `depth` requests of a connection are written at once when all answers to the last
- * ones have come: a server that leaves some of them unanswered is not helped by requests that
- * follow, and the run does not end before the last burst is answered or its time is over.
+ * up), requests are measured. Each connection keeps up to `depth` requests under way and sends the
+ * next one when an answer comes. That is a closed loop: it asks less while the server stalls. So a
+ * stall is measured once for each request under way, and not for all that would have come meanwhile
+ * (coordinated omission). With a rate, requests fall due by the clock, wherever the answers are. A
+ * latency counts from that moment, with the time that the request had to wait for its turn. In
+ * bursts, a connection writes its next `depth` requests at once when all answers to the last ones
+ * have come. So no later request helps a server that leaves some of them unanswered, and the run
+ * does not end before the last burst is answered or its time is over.
  *
- * A connection that fails is opened again; what was under way on it has failed. Nothing is asked a
- * second time. Left out: TLS, checking values, output (cmd/client/client_bench).
+ * A connection that fails is opened again; requests that were under way on it have failed. Nothing
+ * is asked a second time. Left out: TLS, checking values, output (cmd/client/client_bench).
  *
  * The process must ignore SIGPIPE.
  */

@@ -74,7 +74,7 @@ static void ring_pop(struct load_conn *c, struct load_sent *ret_sent)
 }
 
 /* Everything that was under way has failed. A connection that was of use is opened again at once,
- * others after a while: a server that turns connections away is not to be hammered. */
+ * others after a while, so that a server which turns connections away is not hammered. */
 static void conn_lost(struct load_conn *c, enum load_fault fault, const char *text)
 {
     struct load_sent sent;
@@ -98,7 +98,8 @@ static void conn_flush(struct load_conn *c)
             (void)event_add(c->writable, NULL);
             return;
         } else {
-            /* What it had to say about it can still be read: that is where the connection ends. */
+            /* The server's reason can still be read. The connection ends when that has been
+             * read. */
             return;
         }
     }
@@ -254,7 +255,7 @@ static void connected(struct load_conn *c)
     c->since_ns = hostclock_boot_ns();
     c->load->good_addr[c->target] = c->addr;
     c->load->alive_ns = c->since_ns;
-    /* What others wrote under the keys may be of any size that the protocol knows. */
+    /* Values that others wrote under the keys may have any size that the protocol allows. */
     c->parser = response_parser_new(false, LOAD_MIX_SIZE_MAX);
     response_parser_keep_nothing(c->parser);
     (void)event_add(c->readable, NULL);

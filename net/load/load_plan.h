@@ -19,19 +19,19 @@ enum {
     LOAD_UNDER_WAY_MAX = 1 << 20, /* connections x depth: 24 bytes each */
     LOAD_RATE_MAX = 10000000,
     LOAD_ADDRS_MAX = 8,    /* of one server */
-    LOAD_STATUS_END = 600, /* what is not 100 to 599 is no answer (RFC 9110 section 15) */
+    LOAD_STATUS_END = 600, /* a status outside of 100 to 599 is no answer (RFC 9110 section 15) */
     LOAD_ERROR_SIZE = 256,
 };
 
 enum load_kind { LOAD_GET, LOAD_PUT, LOAD_KIND_COUNT };
 
-/* What befalls a request or a connection instead of an answer. */
+/* What happens to a request or a connection instead of an answer. */
 enum load_fault {
     LOAD_FAULT_CONNECT,   /* a connection that could not be opened; no request */
     LOAD_FAULT_CLOSED,    /* the server ended the connection before it answered */
     LOAD_FAULT_IO,        /* a reset, or another error of the socket */
     LOAD_FAULT_TIMEOUT,   /* no answer in time */
-    LOAD_FAULT_MALFORMED, /* what came is not HTTP, or longer than allowed, or was not asked for */
+    LOAD_FAULT_MALFORMED, /* the bytes are not HTTP, or more than allowed, or were not asked for */
     LOAD_FAULT_COUNT,
 };
 

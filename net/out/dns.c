@@ -32,8 +32,8 @@ struct dns {
     uint32_t in_evdns; /* lookups whose callback has not come, cancelled ones included */
 };
 
-/* One family's lookup. evdns calls back also for what was cancelled, later: so what it calls
- * outlives the query. */
+/* One family's lookup. evdns calls back later for cancelled lookups too, so this outlives the
+ * query. */
 struct lookup {
     struct dns *dns;
     struct dns_query *query; /* NULL once nobody waits */
@@ -78,7 +78,8 @@ static void set_options(struct dns *d)
     (void)snprintf(attempts, sizeof(attempts), "%d", ATTEMPTS);
     (void)evdns_base_set_option(d->evdns, "attempts:", attempts);
     set_option(d, "timeout:", d->timeout_ms / ATTEMPTS);
-    /* evdns probes a silent server with a name of its own choice; this resolver is gone before. */
+    /* evdns probes a silent server with a name of its own choice. This resolver is freed before
+     * that. */
     set_option(d, "initial-probe-timeout:", 3600 * 1000);
 }
 
@@ -158,8 +159,8 @@ void dns_cancel(struct dns_query *q)
     }
 }
 
-/* From the loop: all answers are here, or the time is up. The query is gone before `done` is
- * called, but for what the answer lends. */
+/* From the loop: all answers are here, or the time is up. The query ends before `done` is called;
+ * only what the answer borrows outlives it. */
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
     struct dns_query *q = arg;
@@ -206,8 +207,8 @@ static bool is_failure(enum rc rc)
     return rc != RC_OK && rc != RC_NOT_FOUND;
 }
 
-/* What one family brought goes into what the query has: a failure weighs more than addresses, and
- * these more than that there are none. `text` is of what is not RC_OK. */
+/* Adds one family's outcome to the query's. A failure weighs more than addresses, and addresses
+ * more than none. `text` describes an outcome that is not RC_OK. */
 static void settle(struct dns_query *q, enum rc rc, const char *text)
 {
     if (is_failure(q->rc)) {
@@ -218,8 +219,8 @@ static void settle(struct dns_query *q, enum rc rc, const char *text)
     (void)snprintf(q->detail, sizeof(q->detail), "%s", is_found ? "" : text);
 }
 
-/* evdns asks again at once where a server fails, and says that it was silent when the next one
- * fails too: only that it was quick about it tells the two apart. */
+/* evdns asks the next server at once when one fails, and reports silence when that fails too. Only
+ * its speed tells a failure from silence. */
 static enum rc rc_of_error(const struct dns_query *q, int error, const char **ret_text)
 {
     const uint64_t waited_ms = (hostclock_boot_us() - q->asked_us) / 1000;
@@ -307,9 +308,9 @@ static void look_up(struct dns_query *q, const char *name, enum dns_family famil
     d->in_evdns++;
 }
 
-/* The name's next form, in both families, until one has an address; silent servers are asked for no
- * other. evdns could search itself, but takes "no such name" of the last form for the answer where
- * the first one's was cut or refused. */
+/* Looks up the name's next form, in both families, until one has an address. Silent servers are
+ * asked for no further form. evdns could search by itself, but it takes "no such name" of the last
+ * form for the answer where the first form's was cut or refused. */
 static void look_up_next(struct dns_query *q)
 {
     char form[SEARCH_NAME_SIZE];
@@ -355,7 +356,7 @@ static void ask_servers(struct dns_query *q, const char *name, enum dns_family w
     look_up_next(q);
 }
 
-/* What needs no server. False when it does. */
+/* Answers that need no server. False when one is needed. */
 static bool is_known(struct dns_query *q, const char *name)
 {
     struct addr addr;

@@ -5,13 +5,13 @@
  * Literal addresses and localhost (RFC 6761 section 6.3) need no lookup; the hosts file
  * (net/out/hosts) is asked before the servers of resolv.conf. That is read when the resolver is
  * made, so a resolver is made for each discovery pass and knows what changed. Each lookup is
- * bounded in time. A, AAAA only, and of the two those that this host could use: without an IPv6
- * address but loopback it asks for no AAAA, as a server that fails for these would say nothing of
- * importance.
+ * bounded in time. It asks for A and AAAA, and of the two only for those that this host can use. A
+ * host whose only IPv6 address is loopback asks for no AAAA, as a server that fails for those says
+ * nothing of importance.
  *
- * Whoever asks must know whether nobody is there or nobody could say so. Each family is looked up
- * by itself for that, as evdns_getaddrinfo() hides the failure of one behind the answer of the
- * other, and gives a name without addresses the same error as a silent server.
+ * The caller must know whether the name has no addresses or nobody could answer. So each family is
+ * looked up by itself. evdns_getaddrinfo() hides the failure of one behind the answer of the other,
+ * and its error for a name without addresses is the same as for a silent server.
  */
 #ifndef NET_OUT_DNS_H
 #define NET_OUT_DNS_H
@@ -37,12 +37,12 @@ struct dns_config {
 /* Reads resolv.conf. NULL when the system gives no memory or socket. */
 struct dns *dns_new(const struct dns_config *config);
 
-/* Nothing is under way, also nothing that was cancelled in this turn of the loop: then it may be
+/* Whether no lookup is under way, cancelled ones of this turn of the loop included. Then it may be
  * freed. */
 bool dns_is_idle(const struct dns *d);
 
-/* With lookups under way it runs the loop, without waiting, to let evdns take leave of them: in
- * that case it must not be called from a callback. NULL is ignored. */
+/* With lookups under way it runs the loop, without waiting, until evdns has let go of them. In that
+ * case it must not be called from a callback. NULL is ignored. */
 void dns_free(struct dns *d);
 
 /*

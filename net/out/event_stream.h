@@ -31,7 +31,7 @@ struct event_stream {
     void (*event)(void *arg, const struct stream_event *event); /* borrowed for the call */
     struct buf line, data;
     char name[EVENT_STREAM_NAME_SIZE];
-    char id[EVENT_STREAM_ID_SIZE];      /* as it will be with the next event */
+    char id[EVENT_STREAM_ID_SIZE];      /* the id that the next event will have */
     char last_id[EVENT_STREAM_ID_SIZE]; /* of the last event, or comment, that ended with one */
     bool has_data;
     bool was_cr; /* an LF that follows belongs to the line before */

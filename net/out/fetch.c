@@ -24,7 +24,7 @@
 
 enum {
     HOST_LEN_MAX = 255,           /* RFC 1035 section 2.3.4 */
-    ADDRESSES_MAX = 8,            /* of one name; more would only make a failure slower */
+    ADDRESSES_MAX = 8,            /* addresses of one name; more would only make a failure slower */
     REQUEST_HEAD_MAX = 16 * 1024, /* what servers accept */
     ERROR_TEXT_SIZE = 192,
 };
@@ -50,9 +50,8 @@ struct fetch {
     int fd; /* until a bufferevent owns it; else -1 */
     struct bufferevent *bev;
     struct response_parser *parser;
-    enum rc rc; /* of the last failed attempt */
-    bool
-        was_reached; /* an address accepted: what went wrong there says more than a later refusal */
+    enum rc rc;       /* of the last failed attempt */
+    bool was_reached; /* an address accepted: its error says more than a later refusal */
     char error[ERROR_TEXT_SIZE];
 };
 
@@ -116,7 +115,7 @@ static int arm_timer(const struct fetch *f)
     return evtimer_add(f->timer, &timeout);
 }
 
-/* What came of a body that is taken as it comes. */
+/* Hands on the part of a body that has come, for callers that take it as it comes. */
 static void fetch_pass_on(const struct fetch *f)
 {
     size_t len = 0;
@@ -285,8 +284,8 @@ static int attempt_start(struct fetch *f, const struct addr *addr)
         return errno;
     }
     f->attempt = event_new(f->base, f->fd, EV_WRITE, on_attempt, f);
-    /* Each address gets its share of the time, so that one that swallows packets does not use up
-     * what the others need. */
+    /* Each address gets its share of the time. So one that swallows packets does not use up the
+     * time of the others. */
     const uint32_t ms = f->timeout_ms / (uint32_t)f->addr_count;
     const struct timeval share = {.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000};
     if (f->attempt == NULL || event_add(f->attempt, f->addr_count > 1 ? &share : NULL) != 0) {

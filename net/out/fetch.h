@@ -2,9 +2,9 @@
  * fetch: outgoing HTTP requests; https with verified certificates (net/out/tls_client).
  *
  * One connection a request; every address of a name is tried in turn until one accepts. Bounded in
- * time and in the bytes of the answer. On a plain socket and llhttp instead of evhttp, whose client
- * tries only the first address of a name (of "localhost", often the wrong one) and does not say
- * whether a connection was refused. Left out: redirects, proxies, keep-alive, compression.
+ * time and in the bytes of the answer. It uses a plain socket and llhttp. evhttp's client tries
+ * only the first address of a name (of "localhost", often the wrong one) and does not say whether a
+ * connection was refused. Left out: redirects, proxies, keep-alive, compression.
  *
  * The process must ignore SIGPIPE.
  */

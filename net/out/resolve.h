@@ -1,9 +1,9 @@
 /*
  * resolve: the addresses of a name from the system's resolver, blocking.
  *
- * For programs that have nothing better to do meanwhile (the client commands); a node's loop asks
- * net/out/dns. Literal addresses are no lookup, nor are names of loopback (RFC 6761 section 6.3): a
- * host without a hosts file, as small containers are, has localhost too.
+ * It is for programs that can wait (the client commands); a node's loop asks net/out/dns. Literal
+ * addresses are no lookup, nor are names of loopback (RFC 6761 section 6.3): a host without a hosts
+ * file, as small containers are, has localhost too.
  */
 #ifndef NET_OUT_RESOLVE_H
 #define NET_OUT_RESOLVE_H

@@ -20,7 +20,7 @@ struct response_parser {
     uint32_t header_count;
     size_t head_len, body_len;
     size_t length; /* bytes fed that belong to the answer */
-    /* What a callback refused with; llhttp itself only knows that one did. */
+    /* The reason why a callback refused; llhttp itself only knows that one did. */
     enum rc refusal;
     /* "name\0value\0" for each header of the answer. */
     struct buf head;

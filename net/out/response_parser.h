@@ -3,8 +3,8 @@
  *
  * Fed as the bytes come; bounded in header bytes, header count and body bytes. Interim answers
  * (1xx) are skipped, but 101, which ends HTTP, is an answer. One parser reads the answers of a
- * connection one after the other, and may be told to keep nothing of them but their status. Left
- * out: sockets, trailers (read and dropped), content codings.
+ * connection one after the other, and can be set to keep only their status. Left out: sockets,
+ * trailers (read and dropped), content codings.
  */
 #ifndef NET_OUT_RESPONSE_PARSER_H
 #define NET_OUT_RESPONSE_PARSER_H

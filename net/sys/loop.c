@@ -8,7 +8,7 @@ enum rc loop_run(struct loop *loop, struct event_base *base)
 {
     loop->cpu_ns = hostclock_thread_ns();
     while (event_base_loop(base, EVLOOP_ONCE) == 0) {
-        /* What the turn began with is what the last one ended with: one reading a turn. */
+        /* A turn begins with the reading that the last one ended with: one reading a turn. */
         const uint64_t cpu_ns = hostclock_thread_ns();
         const uint64_t used_ns = cpu_ns - loop->cpu_ns;
         loop->cpu_ns = cpu_ns;

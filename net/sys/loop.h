@@ -1,10 +1,10 @@
 /*
  * loop: the event loop, turn by turn, and the processor time of each turn.
  *
- * Everything that a node does is done in turns of one loop: what is ready is worked off, then the
- * sockets and timers are looked at again. A turn that takes long keeps everybody waiting. Its
- * processor time tells our own doing from the machine's: unlike time on the wall it does not count
- * that others had the processor.
+ * A node does everything in turns of one loop: it works off what is ready, then looks at the
+ * sockets and timers again. A long turn keeps everybody waiting. Its processor time shows whether
+ * we or the machine were slow. Unlike time on the wall, it does not count the time for which others
+ * had the processor.
  */
 #ifndef NET_SYS_LOOP_H
 #define NET_SYS_LOOP_H

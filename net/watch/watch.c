@@ -14,15 +14,15 @@
 enum {
     LINE_SIZE = 256,
     SNAPSHOT_KEYS = 256, /* looked at for one piece; under a millisecond */
-    RETRY_MS = 1000,     /* what browsers are told to wait before they connect again */
+    RETRY_MS = 1000,     /* time that browsers should wait before they connect again */
 };
 
 #define NO_TIME UINT64_MAX
 
 enum place {
-    PLACE_IDLE,    /* has been told everything; in its group's list */
+    PLACE_IDLE,    /* is up to date; in its group's list */
     PLACE_READY,   /* is to be woken; in the list of those */
-    PLACE_WAITING, /* was woken, and its socket takes more when it takes more */
+    PLACE_WAITING, /* was woken, and asks again when its socket takes more */
 };
 
 struct snapshot {
@@ -46,11 +46,11 @@ struct watcher {
     TAILQ_ENTRY(watcher) told;  /* by `told_us` */
     struct watch *watch;
     struct group *group;
-    struct snapshot *snapshot; /* NULL: everything is told by the ring */
-    const char *reset;         /* why it begins anew, until that is told; NULL: it does not */
+    struct snapshot *snapshot; /* NULL: all its events come from the ring */
+    const char *reset;         /* why it begins anew, until it has been sent; NULL: it does not */
     uint64_t id;
-    uint64_t next;       /* the number of the event that it is told next */
-    uint64_t told_us;    /* when it was last told something */
+    uint64_t next;       /* the number of the next event for it */
+    uint64_t told_us;    /* when something was last sent to it */
     uint64_t waiting_us; /* since when something waits for it */
     uint8_t place;
     bool has_values, has_snapshot;
@@ -89,7 +89,7 @@ static void make_ready(struct watch *w, struct watcher *watcher, uint64_t at_us)
     }
     if (watcher->place == PLACE_IDLE) {
         TAILQ_REMOVE(&watcher->group->idle, watcher, entry);
-        watcher->next = w->ring.next; /* what came since was not for it */
+        watcher->next = w->ring.next; /* later events were not for it */
         watcher->waiting_us = at_us;
     }
     if (TAILQ_EMPTY(&w->ready)) {
@@ -115,7 +115,7 @@ static void on_change(struct watch *w, enum watch_kind kind, const struct record
         watch_ring_add(&w->ring, e);
         w->stats.events_total++;
     } else {
-        /* Without memory for it: better everybody begins anew than that somebody misses it. */
+        /* There is no memory for the event. All watchers begin anew, so that nobody misses it. */
         watch_ring_forget(&w->ring);
     }
     TAILQ_FOREACH(g, &w->groups, entry)
@@ -159,7 +159,7 @@ static void stop_recording(struct watch *w)
     w->values_end_us = NO_TIME;
 }
 
-/* ---- What a watcher is told ---- */
+/* ---- What is sent to a watcher ---- */
 
 static enum rc say(struct buf *out, const char *text)
 {
@@ -173,7 +173,7 @@ static enum rc say_id(const struct watch *w, uint64_t number, struct buf *out)
     return say(out, line);
 }
 
-/* Two parts, whole or not at all: what cannot be finished is taken back. */
+/* Writes both parts or nothing: a first part without a second is taken back. */
 static enum rc say_with_id(const struct watch *w, uint64_t number, const char *text,
                            struct buf *out)
 {
@@ -190,7 +190,7 @@ static enum rc say_event(const struct watcher *watcher, const struct watch_event
                          uint64_t number, uint64_t clock_ms, struct buf *out)
 {
     const size_t before = out->len;
-    /* Not among the entries of a beginning: who ends there must not go on after it. */
+    /* No id while the first entries are listed: a watcher that ends there must not resume there. */
     const bool has_id = watcher->reset == NULL || watcher->is_live;
     enum rc rc = has_id ? say_id(watcher->watch, number, out) : RC_OK;
     rc = rc == RC_OK ? watch_event_write(e, clock_ms, watcher->has_values, out) : rc;
@@ -200,7 +200,7 @@ static enum rc say_event(const struct watcher *watcher, const struct watch_event
     return rc;
 }
 
-/* What happened since it was last told. RC_RANGE: it was overtaken. */
+/* Sends the events since the last one that it got. RC_RANGE: the ring has overtaken it. */
 static enum rc tell_events(struct watcher *watcher, uint64_t clock_ms, struct buf *out)
 {
     const struct watch_ring *ring = &watcher->watch->ring;
@@ -273,7 +273,7 @@ static bool is_caught_up(const struct watcher *watcher)
     return watcher->next == watcher->watch->ring.next;
 }
 
-/* Everything up to now is told: says so once, and in silence now and then where it may resume. */
+/* Up to date: says so once, and in silence says now and then where the watcher may resume. */
 static enum rc tell_place(struct watcher *watcher, struct buf *out)
 {
     const struct watch *w = watcher->watch;
@@ -316,7 +316,7 @@ static void tell_end(enum rc why, struct buf *out)
     (void)rc; /* without room for it the stream ends all the same */
 }
 
-/* Where it stands after it was told something: it waits for events, or for its socket. */
+/* Puts it where it belongs after a delivery: it waits for events, or for its socket. */
 static void settle(struct watcher *watcher, uint64_t at_us, bool has_told)
 {
     struct watch *w = watcher->watch;
@@ -354,7 +354,8 @@ static bool produce(void *arg, struct buf *out)
         watcher->is_cut = true;
         w->stats.cut_total++;
     }
-    /* A full piece is told in the next one; one that has room for nothing never will. */
+    /* What a full piece had no room for goes into the next one. A piece without room for anything
+     * will never have any. */
     if (rc != RC_OK && (rc != RC_FULL || out->len == before)) {
         tell_end(rc, out);
         return false;
@@ -501,7 +502,7 @@ enum rc watch_open(struct watch *w, const struct watch_request *request, struct 
 
 /* ---- Time ---- */
 
-/* Those that were told nothing for long are told that the connection lives. */
+/* Sends a sign of life to those that got nothing for long. */
 static void look_at_silence(struct watch *w, uint64_t at_us)
 {
     const uint64_t silence_us = (uint64_t)WATCH_HEARTBEAT_MS * 1000;
@@ -518,7 +519,7 @@ static void look_at_silence(struct watch *w, uint64_t at_us)
     }
 }
 
-/* Those that are ready now: one that has still more to be told comes again in the next turn. */
+/* Wakes those that are ready now. One with still more to come is woken again in the next turn. */
 static void wake_some(struct watch *w, uint64_t began_us)
 {
     const struct watcher *last = TAILQ_LAST(&w->ready, watcher_list);

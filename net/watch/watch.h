@@ -1,24 +1,24 @@
 /*
- * watch: who watches which keys, and what each is to be told next.
+ * watch: who watches which keys, and what each watcher gets next.
  *
  * Every change of the store comes in once (engine_observe()), is formatted once, and stands in a
- * ring of bounded size (net/watch/watch_ring). A watcher is a place in that ring: it costs some
- * hundred bytes, and one that does not read costs no more than its socket's buffer. Who is
- * overtaken by the ring is cut off, and told why if it still reads.
+ * ring of bounded size (net/watch/watch_ring). A watcher is a place in that ring. It costs some
+ * hundred bytes, and one that does not read costs its socket's buffer at most. A watcher that the
+ * ring overtakes is cut off; it hears why if it still reads.
  *
  * A change costs a comparison for each different prefix that is watched.
  *
  * A watcher that has seen the event before the ring's first, on this node since its start, goes on
- * exactly there. Everybody else gets `reset`, then every live entry, between which come the changes
- * that happen meanwhile, then `live`. While entries are listed no event has an id: who loses the
- * connection there begins anew. Because changes up to a moment are told before the entries that are
- * read at that moment, what is told of one key is always in order.
+ * exactly there. Everybody else gets `reset`, then every live entry, mixed with the changes that
+ * happen meanwhile, then `live`. While entries are listed no event has an id: a watcher that loses
+ * its connection there begins anew. Changes up to a moment are sent before the entries that are
+ * read at that moment. So the events of one key are always in order.
  *
  * Nothing is recorded while nobody watches: the ring lives as long as a watcher does and
  * WATCH_LINGER_MS longer, so that reconnecting within that time is exact.
  *
- * Streams are pulled: config.wake says to a connection that there is something for it, and its
- * producer is then called as the socket takes it. No sockets and no timers here; watch_turn() is
+ * Streams are pulled: config.wake tells a connection that there is something for it, and its
+ * producer is then called as the socket takes more. No sockets and no timers here; watch_turn() is
  * called by the caller's own (net/watch/watch_loop).
  */
 #ifndef NET_WATCH_WATCH_H
@@ -82,10 +82,10 @@ void watch_free(struct watch *w);
 MUST_USE enum rc watch_open(struct watch *w, const struct watch_request *request,
                             struct http_response *rs);
 
-/* Wakes who has something to be told, in slices; ends what is over. */
+/* Wakes the watchers for which there is something, in slices. Ends streams that are over. */
 void watch_turn(struct watch *w);
 
-/* Ends every stream after what it has been told already; new ones are refused. */
+/* Ends every stream where it stands; new ones are refused. */
 void watch_drain(struct watch *w);
 
 struct watch_stats watch_stats(const struct watch *w);

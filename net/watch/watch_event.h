@@ -1,8 +1,8 @@
 /*
  * watch_event: one change of one key, as server-sent events tell it (WHATWG HTML, 9.2).
  *
- * An event is formatted once, when it happens, and copied to whoever watches; only the time that is
- * left is written at each delivery, for an event that is told late must not promise a longer life.
+ * An event is formatted once, when it happens, and copied to each watcher. Only the time that is
+ * left is written at each delivery: an event that arrives late must not promise a longer life.
  *
  *   event: put
  *   data: {"key":"a","ttl_ms":59990,"size":5,"etag":"019e..."}

@@ -1,8 +1,8 @@
 /*
  * watch_loop: the watchers of one node on its libevent loop: their turns, and their connections.
  *
- * A turn that is wanted at once comes after everything that is ready in this turn of the loop, so
- * what many writes of one turn have to tell goes out together.
+ * A turn that is wanted at once comes after everything that is ready in this turn of the loop. So
+ * the events of many writes of one turn go out together.
  */
 #ifndef NET_WATCH_WATCH_LOOP_H
 #define NET_WATCH_WATCH_LOOP_H

@@ -1,9 +1,9 @@
 /*
  * watch_ring: the latest events of a node, in order, each with its number.
  *
- * Bounded in events and in bytes; the oldest go first. Who has seen number N and finds N + 1 still
- * here has missed nothing. Numbers go up by one with each event and never come again; a gap is left
- * where events were not recorded (watch_ring_forget()), so that nobody resumes over it.
+ * Bounded in events and in bytes; the oldest go first. A watcher that has seen number N and finds N
+ * + 1 still here has missed nothing. Numbers go up by one with each event and never come again. A
+ * gap is left where events were not recorded (watch_ring_forget()), so that nobody resumes over it.
  *
  * Invariant: events are numbered first .. next - 1 without a hole, and `bytes` is the sum of their
  * sizes.

@@ -61,16 +61,11 @@ struct node {
 
 /* ---- The front door ---- */
 
-static uint64_t on_body_max(void *arg, const struct http_request *rq)
+static struct http_route on_route(void *arg, const struct http_request *rq)
 {
     const struct node *n = arg;
-    return n->api == NULL ? CLAIMING_BODY_MAX : api_body_max(n->api, rq);
-}
-
-static bool on_is_exempt(void *arg, const struct http_request *rq)
-{
-    const struct node *n = arg;
-    return n->api == NULL || api_is_exempt(n->api, rq);
+    static const struct http_route claiming = {.body_max = CLAIMING_BODY_MAX, .is_exempt = true};
+    return n->api == NULL ? claiming : api_route(n->api, rq);
 }
 
 static void figures(void *arg, bool is_scrape, struct api_figures *ret)
@@ -123,7 +118,7 @@ static void answer_claiming(const struct node *n, const struct http_request *rq,
 static void on_handle(void *arg, const struct http_request *rq, struct http_response *rs)
 {
     struct node *n = arg;
-    if (n->api == NULL) {
+    if (rq->route.row == NULL) {
         answer_claiming(n, rq, rs);
         return;
     }
@@ -166,8 +161,7 @@ static enum rc on_open(void *arg, struct claim *claim)
         .trust = config->trust,
         .trust_count = config->trust_count,
         .arg = n,
-        .body_max = on_body_max,
-        .is_exempt = on_is_exempt,
+        .route = on_route,
         .handle = on_handle,
         .gone = on_gone,
         .upgraded = on_upgraded,

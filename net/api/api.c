@@ -13,9 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define READ_METHODS "GET, HEAD, OPTIONS"
 #define ALL_METHODS "GET, HEAD, PUT, POST, OPTIONS"
-#define MGET_PATH "/mget"
 
 enum {
     /* Bodies of requests that take none are read and dropped up to this, so that their answer says
@@ -86,11 +84,6 @@ static bool skip_prefix(struct http_text *text, const char *prefix)
     return true;
 }
 
-static bool is_text(struct http_text text, const char *wanted)
-{
-    return text.len == strlen(wanted) && memcmp(text.data, wanted, text.len) == 0;
-}
-
 /* The path without "/v1": both generations are the same from here on. */
 static struct http_text plain_path(const struct http_request *rq)
 {
@@ -100,11 +93,6 @@ static struct http_text plain_path(const struct http_request *rq)
         path = rest;
     }
     return path;
-}
-
-static bool is_read(const struct http_request *rq)
-{
-    return rq->method == HTTP_GET_ || rq->method == HTTP_HEAD_;
 }
 
 /* ---- Pages ---- */
@@ -182,6 +170,11 @@ static void get_metrics(struct exchange *x)
     http_add(x->rs, "Cache-Control", "no-store");
 }
 
+static void get_page(struct exchange *x)
+{
+    pages_answer(&x->api->config.pages, x->rq, x->rq->route.rest, x->rs);
+}
+
 /* A browser that shows a page, as it says itself; curl and scripts take anything. */
 static bool wants_html(const struct http_request *rq)
 {
@@ -231,51 +224,117 @@ static void get_gossip(struct exchange *x)
     upgrade_name(x->rs);
 }
 
+static void any_data(struct exchange *x)
+{
+    api_data_handle(&x->api->data, x->rq, x->rq->route.rest, x->rs, x->view.now_us);
+}
+
+static void post_mget(struct exchange *x)
+{
+    api_mget(x->api->config.engine, &x->api->clock, x->rq, x->rs);
+}
+
+static void any_unknown(struct exchange *x)
+{
+    http_problem(x->rs, 404, "not_found", "No such path; GET / says which there are.");
+}
+
 /* ---- Routes ---- */
 
-static const struct route {
-    const char *path;
-    void (*get)(struct exchange *x);
-    bool has_figures; /* the page shows them */
-    bool is_probe;    /* exempt from rate limits */
-} ROUTES[] = {
-    {"/health", get_health, false, true},   {"/livez", get_livez, false, true},
-    {"/readyz", get_readyz, false, true},   {"/keys", get_keys, false, false},
-    {"/scan", get_scan, false, false},      {"/peers", get_peers, false, false},
-    {"/status", get_status, true, false},   {"/topology", get_topology, false, false},
-    {"/metrics", get_metrics, true, false}, {"/gossip", get_gossip, false, false},
-    {"/watch", get_watch, false, false},    {"/", get_help, false, false},
+static const char *why_only_read(enum http_method method)
+{
+    (void)method;
+    return "This path is only read.";
+}
+
+static const char *why_only_post(enum http_method method)
+{
+    (void)method;
+    return "Many keys are read with POST; the body says which.";
+}
+
+#define BIT(method) (1U << (unsigned)(method))
+
+/* OPTIONS is answered for every path alike. */
+struct methods {
+    uint32_t bits;
+    const char *allow;
+    const char *(*why_not)(enum http_method method);
 };
 
-static const struct route *find_route(struct http_text path)
+static const struct methods READ = {BIT(HTTP_GET_) | BIT(HTTP_HEAD_), "GET, HEAD, OPTIONS",
+                                    why_only_read};
+static const struct methods KEY = {BIT(HTTP_GET_) | BIT(HTTP_HEAD_) | BIT(HTTP_PUT_),
+                                   "GET, HEAD, PUT, OPTIONS", api_data_why_not};
+static const struct methods MGET = {BIT(HTTP_POST_), "POST, OPTIONS", why_only_post};
+static const struct methods ANY = {.bits = ~0U};
+
+enum route_flag {
+    IS_PREFIX = 1,   /* and all paths that begin with it */
+    IS_PAGE = 2,     /* only where there are pages */
+    IS_PROBE = 4,    /* exempt from rate limits when it is read */
+    IS_LINK = 8,     /* exempt when a peer asks */
+    HAS_FIGURES = 16 /* the page shows them */
+};
+
+/* The first that fits is the request's. Who posts a value is to learn that it is PUT (405), not
+ * that his value is too large. */
+static const struct route {
+    const char *path;
+    const struct methods *methods;
+    void (*answer)(struct exchange *x);
+    uint32_t flags;
+    uint32_t bodies;   /* methods that bring one */
+    uint32_t body_max; /* 0: a value's */
+} ROUTES[] = {
+    {"/data/", &KEY, any_data, IS_PREFIX, BIT(HTTP_PUT_) | BIT(HTTP_POST_), 0},
+    {"/health", &READ, get_health, IS_PROBE, 0, 0},
+    {"/livez", &READ, get_livez, IS_PROBE, 0, 0},
+    {"/readyz", &READ, get_readyz, IS_PROBE, 0, 0},
+    {"/keys", &READ, get_keys, 0, 0, 0},
+    {"/scan", &READ, get_scan, 0, 0, 0},
+    {"/mget", &MGET, post_mget, 0, BIT(HTTP_POST_), MGET_BODY_MAX},
+    {"/watch", &READ, get_watch, 0, 0, 0},
+    {"/peers", &READ, get_peers, 0, 0, 0},
+    {"/status", &READ, get_status, HAS_FIGURES, 0, 0},
+    {"/topology", &READ, get_topology, 0, 0, 0},
+    {"/metrics", &READ, get_metrics, HAS_FIGURES, 0, 0},
+    {"/gossip", &READ, get_gossip, IS_LINK, 0, 0},
+    {"/fade", &READ, get_page, IS_PAGE, 0, 0},
+    {"/fade/", &READ, get_page, IS_PAGE | IS_PREFIX, 0, 0},
+    {"/", &READ, get_help, 0, 0, 0},
+    {"", &ANY, any_unknown, IS_PREFIX, 0, 0},
+};
+
+/* What stands behind the row's path to *ret_rest, which has no data behind a whole path. */
+static bool fits(const struct api *a, const struct route *route, struct http_text path,
+                 struct http_text *ret_rest)
 {
-    for (size_t i = 0; i < sizeof(ROUTES) / sizeof(ROUTES[0]); i++) {
-        if (is_text(path, ROUTES[i].path)) {
-            return &ROUTES[i];
-        }
+    const bool is_prefix = (route->flags & IS_PREFIX) != 0;
+    if (((route->flags & IS_PAGE) != 0 && a->config.pages.files == NULL) ||
+        !skip_prefix(&path, route->path) || (!is_prefix && path.len > 0)) {
+        return false;
     }
-    return NULL;
+    *ret_rest = is_prefix ? path : (struct http_text){.data = NULL};
+    return true;
 }
 
-uint64_t api_body_max(const struct api *a, const struct http_request *rq)
+struct http_route api_route(const struct api *a, const struct http_request *rq)
 {
-    struct http_text path = plain_path(rq);
-    /* Who posts a value is to learn that it is PUT (405), not that his value is too large. */
-    if (skip_prefix(&path, "/data/") && (rq->method == HTTP_PUT_ || rq->method == HTTP_POST_)) {
-        return a->config.value_max;
+    const struct http_text path = plain_path(rq);
+    const struct route *route = ROUTES;
+    struct http_route found = {.body_max = BODY_IGNORED_MAX};
+    while (!fits(a, route, path, &found.rest)) {
+        route++; /* the last one fits all */
     }
-    if (is_text(path, MGET_PATH) && rq->method == HTTP_POST_) {
-        return MGET_BODY_MAX;
+    found.row = route;
+    if ((route->bodies & BIT(rq->method)) != 0) {
+        found.body_max = route->body_max > 0 ? route->body_max : a->config.value_max;
     }
-    return BODY_IGNORED_MAX;
-}
-
-bool api_is_exempt(const struct api *a, const struct http_request *rq)
-{
-    (void)a;
-    const struct route *route = find_route(plain_path(rq));
-    return route != NULL &&
-           ((route->is_probe && is_read(rq)) || (route->get == get_gossip && upgrade_is_asked(rq)));
+    found.is_exempt =
+        ((route->flags & IS_PROBE) != 0 && (route->methods->bits & BIT(rq->method)) != 0) ||
+        ((route->flags & IS_LINK) != 0 && upgrade_is_asked(rq));
+    return found;
 }
 
 /* Pages of any origin may use a node (CORS); a preflight may be remembered for a day. Refusals
@@ -305,57 +364,27 @@ static void answer_options(struct http_response *rs)
     http_add(rs, "Access-Control-Max-Age", "86400");
 }
 
-/* Whether the method only reads; answers it if not. */
-static bool is_read_only(struct exchange *x)
-{
-    if (is_read(x->rq)) {
-        return true;
-    }
-    http_problem(x->rs, 405, "method_not_allowed", "This path is only read.");
-    http_add(x->rs, "Allow", READ_METHODS);
-    return false;
-}
-
-static void answer_route(const struct route *route, struct exchange *x,
-                         void (*figures)(void *arg, bool is_scrape, struct api_figures *ret),
-                         void *arg)
-{
-    if (!is_read_only(x)) {
-        return;
-    }
-    if (route->has_figures && figures != NULL) {
-        figures(arg, route->get == get_metrics, &x->figures);
-    }
-    route->get(x);
-}
-
 void api_handle(struct api *a, const struct http_request *rq, struct http_response *rs,
                 uint64_t now_us,
                 void (*figures)(void *arg, bool is_scrape, struct api_figures *ret), void *arg)
 {
-    struct http_text path = plain_path(rq);
-    struct http_text page = {.data = NULL};
+    const struct route *route = rq->route.row;
     struct exchange x = {.api = a, .rq = rq, .rs = rs};
-    const struct route *route = find_route(path);
+    x.view = (struct api_view){.engine = a->config.engine,
+                               .config = &a->config,
+                               .figures = &x.figures,
+                               .started_us = a->started_us,
+                               .now_us = now_us};
     if (rq->method == HTTP_OPTIONS_) {
         answer_options(rs);
-    } else if (skip_prefix(&path, "/data/")) {
-        api_data_handle(&a->data, rq, path, rs, now_us);
-    } else if (is_text(path, MGET_PATH)) {
-        api_mget(a->config.engine, &a->clock, rq, rs);
-    } else if (a->config.pages.files != NULL && pages_match(path, &page)) {
-        if (is_read_only(&x)) {
-            pages_answer(&a->config.pages, rq, page, rs);
-        }
-    } else if (route == NULL) {
-        http_problem(rs, 404, "not_found", "No such path; GET / says which there are.");
+    } else if ((route->methods->bits & BIT(rq->method)) == 0) {
+        http_problem(rs, 405, "method_not_allowed", "%s", route->methods->why_not(rq->method));
+        http_add(rs, "Allow", "%s", route->methods->allow);
     } else {
-        x.view = (struct api_view){.engine = a->config.engine,
-                                   .config = &a->config,
-                                   .figures = &x.figures,
-                                   .started_us = a->started_us,
-                                   .now_us = now_us};
-        answer_route(route, &x, figures, arg);
+        if ((route->flags & HAS_FIGURES) != 0 && figures != NULL) {
+            figures(arg, route->answer == get_metrics, &x.figures);
+        }
+        route->answer(&x);
     }
     if (rs->kind != HTTP_BODY_DEFER && rs->kind != HTTP_BODY_UPGRADE) {
         add_cors(rs);

@@ -14,12 +14,13 @@ struct api;
 struct api *api_new(const struct api_config *config, uint64_t now_us);
 void api_free(struct api *a);
 
-uint64_t api_body_max(const struct api *a, const struct http_request *rq);
-bool api_is_exempt(const struct api *a, const struct http_request *rq);
+/* Finds the request's row in the table of routes; every request has one. */
+struct http_route api_route(const struct api *a, const struct http_request *rq);
 
-/* Answers a request; a PUT that waits for its quorum comes back as HTTP_BODY_DEFER and is answered
- * by api_put_done(), a peer's upgrade as HTTP_BODY_UPGRADE. `figures` is asked for only by /status
- * and, as a scrape, after which what is counted since the last one begins anew, by /metrics. */
+/* Answers a request, whose route is api_route()'s; a PUT that waits for its quorum comes back as
+ * HTTP_BODY_DEFER and is answered by api_put_done(), a peer's upgrade as HTTP_BODY_UPGRADE.
+ * `figures` is asked for only by /status and, as a scrape, after which what is counted since the
+ * last one begins anew, by /metrics. */
 void api_handle(struct api *a, const struct http_request *rq, struct http_response *rs,
                 uint64_t now_us,
                 void (*figures)(void *arg, bool is_scrape, struct api_figures *ret), void *arg);

@@ -295,7 +295,7 @@ void api_data_gone(struct api_data *d, uint64_t id)
 
 /* ---- Any method ---- */
 
-static const char *why_not_allowed(enum http_method method)
+const char *api_data_why_not(enum http_method method)
 {
     if (method == HTTP_DELETE_) {
         return "REPRAM has no delete, by design: entries leave when their time to live is over.";
@@ -310,19 +310,13 @@ static const char *why_not_allowed(enum http_method method)
 void api_data_handle(struct api_data *d, const struct http_request *rq, struct http_text key_text,
                      struct http_response *rs, uint64_t now_us)
 {
-    const bool is_read = rq->method == HTTP_GET_ || rq->method == HTTP_HEAD_;
-    if (!is_read && rq->method != HTTP_PUT_) {
-        http_problem(rs, 405, "method_not_allowed", "%s", why_not_allowed(rq->method));
-        http_add(rs, "Allow", "GET, HEAD, PUT, OPTIONS");
-        return;
-    }
     struct data_key key;
     if (!read_key(key_text, rs, &key)) {
         return;
     }
-    if (is_read) {
-        data_get(d, rq, &key, rs, now_us);
-    } else {
+    if (rq->method == HTTP_PUT_) {
         data_put(d, rq, &key, rs, now_us);
+    } else {
+        data_get(d, rq, &key, rs, now_us);
     }
 }

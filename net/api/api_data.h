@@ -22,7 +22,7 @@ struct api_data {
 void api_data_init(struct api_data *d);
 void api_data_fini(struct api_data *d);
 
-/* Answers any request for the key, which is still encoded. A PUT that was stored is left as
+/* Answers a GET, HEAD or PUT of the key, which is still encoded. A PUT that was stored is left as
  * HTTP_BODY_DEFER until api_data_done(). */
 void api_data_handle(struct api_data *d, const struct http_request *rq, struct http_text key,
                      struct http_response *rs, uint64_t now_us);
@@ -30,6 +30,9 @@ void api_data_handle(struct api_data *d, const struct http_request *rq, struct h
 /* The answer to a deferred PUT; false when its client is gone. */
 bool api_data_done(struct api_data *d, const struct put_done *done, uint64_t now_us,
                    struct http_response *rs);
+
+/* Why a key has no such method. */
+const char *api_data_why_not(enum http_method method);
 
 /* The client of a deferred PUT is gone. */
 void api_data_gone(struct api_data *d, uint64_t id);

@@ -149,11 +149,7 @@ static void answer(struct batch *b, const struct http_request *rq, struct http_r
 void api_mget(const struct engine *e, const struct api_clock *clock, const struct http_request *rq,
               struct http_response *rs)
 {
-    if (rq->method != HTTP_POST_) {
-        http_problem(rs, 405, "method_not_allowed",
-                     "Many keys are read with POST; the body says which.");
-        http_add(rs, "Allow", "POST, OPTIONS");
-    } else if ((engine_unready(e) & (READY_JOINING | READY_NO_CLOCK)) != 0) {
+    if ((engine_unready(e) & (READY_JOINING | READY_NO_CLOCK)) != 0) {
         http_problem(rs, 503, "joining",
                      "This node does not hold all entries yet; try again, or ask another.");
     } else {

@@ -224,20 +224,6 @@ bool pages_has_index(const struct pages *p)
     return has_folder(p) || find(p, "index.html") != NULL;
 }
 
-bool pages_match(struct http_text path, struct http_text *ret_name)
-{
-    const size_t len = sizeof(PAGES_PATH) - 1;
-    if (path.len < len || memcmp(path.data, PAGES_PATH, len) != 0 ||
-        (path.len > len && path.data[len] != '/')) {
-        return false;
-    }
-    *ret_name = (struct http_text){.data = NULL};
-    if (path.len > len) {
-        *ret_name = (struct http_text){.data = path.data + len + 1, .len = path.len - len - 1};
-    }
-    return true;
-}
-
 void pages_redirect(struct http_response *rs)
 {
     rs->status = 302;

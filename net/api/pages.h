@@ -24,8 +24,6 @@ enum {
     PAGE_FILE_BYTES_MAX = 1024 * 1024,
 };
 
-#define PAGES_PATH "/fade"
-
 struct page_data {
     const char *name; /* NULL ends a table */
     const char *tag;  /* of the content, hex digits */
@@ -47,11 +45,8 @@ struct pages {
 /* Whether there is a first page to send a browser to. */
 bool pages_has_index(const struct pages *p);
 
-/* Whether the path is /fade or below it; what follows "/fade/" to *ret_name, whose data is NULL for
- * /fade itself. */
-bool pages_match(struct http_text path, struct http_text *ret_name);
-
-/* Answers GET or HEAD: 200, 304, 302 for /fade itself, 404 where there is no such page. */
+/* Answers GET or HEAD of what stands behind "/fade/", or of /fade itself when `name` has no data:
+ * 200, 304, 302 for /fade itself, 404 where there is no such page. */
 void pages_answer(const struct pages *p, const struct http_request *rq, struct http_text name,
                   struct http_response *rs);
 

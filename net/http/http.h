@@ -44,6 +44,14 @@ struct http_header {
     struct http_text value; /* without surrounding white space */
 };
 
+/* What a request asks for, as found once, when its headers are complete. */
+struct http_route {
+    const void *row;       /* of the handlers' table; NULL: there were no handlers yet */
+    struct http_text rest; /* of the path, behind the row's part of it; borrowed likewise */
+    uint64_t body_max;     /* the most bytes of body that it may have */
+    bool is_exempt;        /* no rate limit touches it (probes) */
+};
+
 /* Everything borrowed from the connection until the handler returns (for a deferred answer: not
  * longer). */
 struct http_request {
@@ -55,6 +63,7 @@ struct http_request {
     const struct http_header *headers;
     size_t header_count;
     struct addr client; /* who asks: the connection's peer, or what a trusted proxy says */
+    struct http_route route;
     /* The body: inline when small, a blob when larger than VALUE_INLINE_MAX; a handler that keeps
      * the blob holds it. */
     const uint8_t *body;

@@ -114,11 +114,7 @@ void http_intake_start_body(struct http_conn *c)
 static bool is_admitted(struct http_conn *c, const struct http_request *rq)
 {
     struct http_shared *shared = c->shared;
-    const struct http_server_config *config = &shared->config;
-    if (shared->rate_limit == NULL && !c->is_over) {
-        return true;
-    }
-    if (config->is_exempt(config->arg, rq)) {
+    if ((shared->rate_limit == NULL && !c->is_over) || rq->route.is_exempt) {
         return true;
     }
     if (c->is_over && !http_parse_is_upgrade(c->parse)) {
@@ -149,14 +145,14 @@ static void on_headers(struct http_conn *c)
     struct http_request *rq = http_parse_request(c->parse);
     rq->id = c->id;
     rq->client = proxy_client(rq, &c->peer, config->trust_all, config->trust, config->trust_count);
+    rq->route = config->route(config->arg, rq);
     c->is_head = rq->method == HTTP_HEAD_;
     c->is_http10 = http_parse_is_http10(c->parse);
     c->is_keep_alive = http_parse_is_keep_alive(c->parse);
     if (!is_admitted(c, rq)) {
         return;
     }
-    const bool has_body = http_parse_has_body(c->parse);
-    http_parse_accept(c->parse, has_body ? config->body_max(config->arg, rq) : 0);
+    http_parse_accept(c->parse, http_parse_has_body(c->parse) ? rq->route.body_max : 0);
     if (http_parse_state(c->parse) == HTTP_PARSE_BODY) {
         http_intake_start_body(c);
     }

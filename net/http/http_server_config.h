@@ -27,11 +27,8 @@ struct http_server_config {
     const struct node_cidr *trust;
     uint32_t trust_count;
     void *arg;
-    /* The most bytes of body this request may have, asked when its headers are complete (rq->body
-     * is not there yet). */
-    uint64_t (*body_max)(void *arg, const struct http_request *rq);
-    /* True for requests that no rate limit touches (probes). */
-    bool (*is_exempt)(void *arg, const struct http_request *rq);
+    /* Asked once a request, when its headers are complete (rq->body is not there yet). */
+    struct http_route (*route)(void *arg, const struct http_request *rq);
     void (*handle)(void *arg, const struct http_request *rq, struct http_response *rs);
     /* The client of a deferred exchange is gone: http_server_complete() for it will do nothing. */
     void (*gone)(void *arg, uint64_t id);

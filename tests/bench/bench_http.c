@@ -18,18 +18,11 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
-static uint64_t body_max(void *arg, const struct http_request *rq)
+static struct http_route route(void *arg, const struct http_request *rq)
 {
     (void)arg;
     (void)rq;
-    return 10 << 20;
-}
-
-static bool is_exempt(void *arg, const struct http_request *rq)
-{
-    (void)arg;
-    (void)rq;
-    return false;
+    return (struct http_route){.body_max = 10 << 20};
 }
 
 static void handle(void *arg, const struct http_request *rq, struct http_response *rs)
@@ -89,8 +82,7 @@ int main(int argc, char **argv)
                                               .bodies_bytes_max = UINT64_MAX,
                                               .idle_timeout_ms = 75000,
                                               .request_timeout_ms = 15000,
-                                              .body_max = body_max,
-                                              .is_exempt = is_exempt,
+                                              .route = route,
                                               .handle = handle,
                                               .gone = gone,
                                               .upgraded = upgraded};

@@ -111,18 +111,11 @@ static void on_closed(struct http_shared *shared, struct http_conn *c)
     pair.is_woken = false;
 }
 
-static uint64_t body_max(void *arg, const struct http_request *rq)
+static struct http_route route(void *arg, const struct http_request *rq)
 {
     (void)arg;
     (void)rq;
-    return BODY_MAX;
-}
-
-static bool is_exempt(void *arg, const struct http_request *rq)
-{
-    (void)arg;
-    (void)rq;
-    return false;
+    return (struct http_route){.body_max = BODY_MAX};
 }
 
 static void on_gone(void *arg, uint64_t id)
@@ -183,8 +176,7 @@ static void pair_init(struct event_base *base, bool is_narrow)
                                                      .bodies_bytes_max = UINT64_MAX,
                                                      .idle_timeout_ms = 1000,
                                                      .request_timeout_ms = 1000,
-                                                     .body_max = body_max,
-                                                     .is_exempt = is_exempt,
+                                                     .route = route,
                                                      .handle = handle,
                                                      .gone = on_gone};
     pair.shared.deadline = on_deadline;

@@ -136,6 +136,7 @@ static inline struct http_request fixture_request(const struct fixture *f, enum 
     if (mark != NULL) {
         rq.path.len = (size_t)(mark - target);
     }
+    rq.route = api_route(f->api, &rq);
     return rq;
 }
 

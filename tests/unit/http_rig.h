@@ -146,16 +146,11 @@ static inline void rig_handle(void *arg, const struct http_request *rq, struct h
     }
 }
 
-static inline uint64_t rig_body_max(void *arg, const struct http_request *rq)
+static inline struct http_route rig_route(void *arg, const struct http_request *rq)
 {
-    (void)rq;
-    return ((struct rig *)arg)->body_max;
-}
-
-static inline bool rig_is_exempt(void *arg, const struct http_request *rq)
-{
-    (void)arg;
-    return rq->query.len == 5 && memcmp(rq->query.data, "probe", 5) == 0;
+    return (struct http_route){.body_max = ((struct rig *)arg)->body_max,
+                               .is_exempt =
+                                   rq->query.len == 5 && memcmp(rq->query.data, "probe", 5) == 0};
 }
 
 static inline void rig_gone(void *arg, uint64_t id)
@@ -182,8 +177,7 @@ static inline void rig_init(struct rig *rig)
                                               .idle_timeout_ms = 60000,
                                               .request_timeout_ms = 30000,
                                               .arg = rig,
-                                              .body_max = rig_body_max,
-                                              .is_exempt = rig_is_exempt,
+                                              .route = rig_route,
                                               .handle = rig_handle,
                                               .gone = rig_gone,
                                               .upgraded = rig_upgraded};

@@ -376,9 +376,9 @@ static void only_a_write_and_a_mistaken_post_may_have_a_large_body(void **state)
     const struct http_request put = fixture_request(f, HTTP_PUT_, "/v1/data/k");
     const struct http_request post = fixture_request(f, HTTP_POST_, "/data/k");
     const struct http_request other = fixture_request(f, HTTP_PUT_, "/keys");
-    assert_int_equal(api_body_max(f->api, &put), 10 << 20);
-    assert_int_equal(api_body_max(f->api, &post), 10 << 20);
-    assert_int_equal(api_body_max(f->api, &other), 64 << 10);
+    assert_int_equal(put.route.body_max, 10 << 20);
+    assert_int_equal(post.route.body_max, 10 << 20);
+    assert_int_equal(other.route.body_max, 64 << 10);
     f->body_len = (10 << 20) + 1;
     assert_int_equal(ask(f, HTTP_PUT_, "/data/k"), 413);
     assert_problem(f, "value_too_large");

@@ -95,10 +95,10 @@ static void what_cannot_be_answered_says_why(void **state)
 static void its_body_may_be_as_long_as_its_limit(void **state)
 {
     struct fixture *f = *state;
-    struct http_request rq = fixture_request(f, HTTP_POST_, "/v1/mget");
-    assert_int_equal(api_body_max(f->api, &rq), 256 * 1024);
-    rq.method = HTTP_PUT_;
-    assert_int_equal(api_body_max(f->api, &rq), 64 * 1024);
+    const struct http_request post = fixture_request(f, HTTP_POST_, "/v1/mget");
+    const struct http_request put = fixture_request(f, HTTP_PUT_, "/v1/mget");
+    assert_int_equal(post.route.body_max, 256 * 1024);
+    assert_int_equal(put.route.body_max, 64 * 1024);
 }
 
 int main(void)

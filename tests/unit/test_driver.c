@@ -35,18 +35,11 @@ struct rig {
     } nodes[NODES];
 };
 
-static uint64_t on_body_max(void *arg, const struct http_request *rq)
+static struct http_route on_route(void *arg, const struct http_request *rq)
 {
     (void)arg;
     (void)rq;
-    return 0;
-}
-
-static bool on_is_exempt(void *arg, const struct http_request *rq)
-{
-    (void)arg;
-    (void)rq;
-    return true;
+    return (struct http_route){.is_exempt = true};
 }
 
 static void on_handle(void *arg, const struct http_request *rq, struct http_response *rs)
@@ -134,8 +127,7 @@ static void start_node(struct rig *r, struct rig_node *n, uint8_t number)
                                             .idle_timeout_ms = 60000,
                                             .request_timeout_ms = 1000 * PATIENCE_S,
                                             .arg = n,
-                                            .body_max = on_body_max,
-                                            .is_exempt = on_is_exempt,
+                                            .route = on_route,
                                             .handle = on_handle,
                                             .gone = on_gone,
                                             .upgraded = on_upgraded};

@@ -22,11 +22,10 @@ static const struct page_data FILES[] = {
 static int serve(struct fixture *f, const char *folder, const char *target)
 {
     const struct pages pages = {.files = FILES, .folder = folder};
+    fixture_set_pages(f, FILES);
     const struct http_request rq = fixture_request(f, HTTP_GET_, target);
-    struct http_text name = {.data = NULL};
-    assert_true(pages_match(rq.path, &name));
     fixture_reset(f);
-    pages_answer(&pages, &rq, name, &f->rs);
+    pages_answer(&pages, &rq, rq.route.rest, &f->rs);
     fixture_read_body(f);
     f->header_count = 0;
     return f->rs.status;
@@ -148,13 +147,16 @@ static void other_names_are_not_found(void **state)
 
 static void paths_beside_it_are_not_pages(void **state)
 {
-    (void)state;
-    struct http_text name;
-    assert_false(pages_match(fixture_text("/fad"), &name));
-    assert_false(pages_match(fixture_text("/fades"), &name));
-    assert_false(pages_match(fixture_text("/data/fade/"), &name));
-    assert_true(pages_match(fixture_text("/fade"), &name));
-    assert_null(name.data);
+    struct fixture *f = *state;
+    static const char *const targets[] = {"/fad", "/fades", "/data/fade/"};
+    fixture_set_pages(f, FILES);
+    for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
+        assert_int_equal(ask(f, HTTP_GET_, targets[i]), 404);
+    }
+    assert_int_equal(ask(f, HTTP_GET_, "/fade"), 302);
+    assert_int_equal(ask(f, HTTP_PUT_, "/fade"), 405);
+    fixture_set_pages(f, NULL);
+    assert_int_equal(ask(f, HTTP_PUT_, "/fade/"), 404);
 }
 
 static void the_folder_name_alone_leads_to_the_first_page(void **state)
@@ -224,14 +226,13 @@ static void the_embedded_files_have_names_types_and_different_tags(void **state)
     struct fixture *f = *state;
     const struct pages pages = {.files = PAGE_DATA};
     size_t count = 0;
+    fixture_set_pages(f, PAGE_DATA);
     for (const struct page_data *file = PAGE_DATA; file->name != NULL; file++, count++) {
         char target[128];
         (void)snprintf(target, sizeof(target), "/fade/%s", file->name);
         const struct http_request rq = fixture_request(f, HTTP_GET_, target);
-        struct http_text name;
-        assert_true(pages_match(rq.path, &name));
         fixture_reset(f);
-        pages_answer(&pages, &rq, name, &f->rs);
+        pages_answer(&pages, &rq, rq.route.rest, &f->rs);
         fixture_read_body(f);
         char type[64];
         assert_int_equal(f->rs.status, 200);
@@ -300,7 +301,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(who_holds_a_page_is_told_that_it_is_unchanged,
                                         fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(other_names_are_not_found, fixture_setup, fixture_teardown),
-        cmocka_unit_test(paths_beside_it_are_not_pages),
+        cmocka_unit_test_setup_teardown(paths_beside_it_are_not_pages, fixture_setup,
+                                        fixture_teardown),
         cmocka_unit_test_setup_teardown(the_folder_name_alone_leads_to_the_first_page,
                                         fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(a_folder_is_served_as_it_is_now_and_nothing_outside,

@@ -66,8 +66,7 @@ void slotindex_remove(struct slotindex *ix, uint32_t hash, uint32_t slot)
         ASSERT(ix->entries[hole].slot_1 != 0);
         hole = (hole + 1) & mask;
     }
-    /* Whatever stands behind the hole and may stand in it moves forward, so that no search ends
-     * early. */
+    /* Entries behind the hole that may stand in it move forward, so that no search ends early. */
     for (uint32_t at = (hole + 1) & mask; ix->entries[at].slot_1 != 0; at = (at + 1) & mask) {
         const uint32_t home = home_of(ix, ix->entries[at].hash);
         if (((at - home) & mask) >= ((at - hole) & mask)) {

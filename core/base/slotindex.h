@@ -1,5 +1,5 @@
 /*
- * slotindex: from a hash to the slots that have it. A multimap with open addressing (linear
+ * slotindex: from a hash to the slots that have it. It is a multimap with open addressing (linear
  * probing, deletion by shifting back), for tables whose items sit in numbered slots and are looked
  * up by several keys.
  *

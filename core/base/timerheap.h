@@ -1,6 +1,6 @@
 /*
- * timerheap: many deadlines, the earliest at hand. A binary heap of timers that live inside their
- * owners, so that setting, moving and clearing one costs O(log n) and allocates nothing.
+ * timerheap: many deadlines, the earliest at hand. It is a binary heap of timers that live inside
+ * their owners. Setting, moving and clearing one costs O(log n) and allocates nothing.
  *
  * A timer is set at most once; `at` is its place and 0 when it is not set. The heap borrows the
  * timers: clear one before its owner goes away. It knows no clock.

@@ -7,9 +7,9 @@
 #include <xxhash.h>
 
 /*
- * A candidate's sequence number: bit 31, and 31 bits that nobody can tell who has not seen them, as
- * what repeats the number is an answer. By it an answer finds its candidate even when it comes from
- * another address of the same host.
+ * A candidate's sequence number: bit 31, and 31 bits that nobody can guess, because whatever
+ * repeats the number is an answer. By its number an answer finds its candidate even when it comes
+ * from another address of the same host.
  */
 #define SEQ_CANDIDATE 0x80000000U
 
@@ -77,7 +77,7 @@ static void forget(struct candidates *cs, struct candidate *ca)
 
 static uint32_t free_slot(struct candidates *cs)
 {
-    /* From `count` on, because without gaps the first free slot is that one. */
+    /* The search begins at `count`, because without gaps that is the first free slot. */
     for (uint32_t i = 0; i < cs->slot_count; i++) {
         const uint32_t slot = (cs->count + i) & (cs->slot_count - 1);
         if (cs->slots[slot] == NULL) {

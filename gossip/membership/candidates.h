@@ -1,9 +1,9 @@
 /*
  * candidates: addresses where a node may be, while it is being found out.
  *
- * A candidate is asked by datagram up to three times; one that stays silent or refuses is dialled
- * once; then it has answered, or is forgotten until a provider names it again. The table also
- * remembers which addresses turned out to be this very node, so that these cost nothing later.
+ * A candidate is asked by datagram up to three times. One that stays silent or refuses is dialled
+ * once. Then it has answered, or is forgotten until a provider names it again. The table also
+ * remembers which addresses turned out to be this very node, so that they cost nothing later.
  *
  * A candidate that wants this node to prove itself first has sent it a cookie, and is asked again
  * with it, at once and up to four times.
@@ -26,7 +26,8 @@ enum {
     CANDIDATE_ASK_FIRST_US = 100000,
     CANDIDATE_ASK_LATER_US = 200000,
     CANDIDATE_DIAL_US = 1500000,
-    /* With a cookie it is asked anew, and more closely: it is there, and its round trip is known.
+    /* With a cookie it is asked anew, at shorter intervals: it is there, and its round trip is
+     * known.
      */
     CANDIDATE_COOKIE_ASKS_MAX = 4,
     CANDIDATE_COOKIE_ASK_MIN_US = 20000,

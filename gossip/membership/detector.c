@@ -46,8 +46,8 @@ bool detector_lost(struct swim *s, struct member *m, bool is_proven)
     const bool is_heard = m->heard_us != 0 && s->now_us - m->heard_us < HEARD_LATELY_US;
     const bool is_unmet =
         !m->has_answered && !is_heard && roster_live_count(&s->roster) <= s->asked_max;
-    /* Where others say that it is dead, silence that did not verify says no more than any probe's:
-     * a burst of losses may outlast one. */
+    /* Where others say that it is dead, this silence was no verification and means no more than any
+     * probe's: a burst of losses may outlast one. */
     const bool is_verify = st->is_verify && m->state == MEMBER_SUSPECT;
     const bool is_last = is_verify || is_unmet || (st->is_judge && (is_proven || st->is_said_left));
     const bool is_left = st->is_judge && st->is_said_left;
@@ -160,7 +160,7 @@ void detector_tick(struct swim *s, uint64_t clock_us)
          t = timerheap_first(&s->timers)) {
         struct member *m = t->owner;
         if (s->self->state == MEMBER_LEFT) {
-            probe_acquit(s, m); /* who is on its way out judges nobody */
+            probe_acquit(s, m); /* a node that is leaving judges nobody */
         } else {
             serve(s, m);
         }

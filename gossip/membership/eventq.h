@@ -1,9 +1,9 @@
 /*
- * eventq: what swim has to tell its caller, in order. A ring; the bytes of packets for links are
- * copied in and lent out until the next event is taken.
+ * eventq: what swim reports to its caller, in order. It is a ring. The bytes of packets for links
+ * are copied in and lent out until the next event is taken.
  *
- * Bounded: packets for links are dropped beyond their maximum, as the network would have done; the
- * other kinds are a few per call, and a caller that does not take them between calls is a
+ * It is bounded. Packets for links are dropped beyond their maximum, as the network would do.
+ * Events of other kinds are a few per call. A caller that does not take them between calls is a
  * programmer's error.
  */
 #ifndef GOSSIP_MEMBERSHIP_EVENTQ_H

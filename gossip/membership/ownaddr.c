@@ -3,8 +3,8 @@
 #include "core/base/assert.h"
 #include "gossip/membership/view.h"
 
-/* An address that nobody has confirmed for this long gives way to another: networks renumber, but a
- * NAT with a port per peer must not make us change our card each minute. */
+/* An address that nobody has confirmed for this long gives way to another, as networks renumber. It
+ * is not shorter, or a NAT with a port per peer would change our card each minute. */
 #define OWNADDR_KEPT_US 600000000U
 
 bool ownaddr_is(const struct swim *s, const struct addr *addr)

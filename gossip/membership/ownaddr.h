@@ -1,9 +1,9 @@
 /*
- * ownaddr: how others see this node. A node rarely knows its address outside its host; its peers
- * do, and say so in acks and hellos. What members on two hosts have seen becomes a global address
- * of its card, under a new incarnation, unless one is configured; one host is enough while there
- * are no more. Only answers to this node's own numbers and hellos on links that it dialled are
- * witnesses.
+ * ownaddr: how others see this node. A node rarely knows its address outside its host. Its peers
+ * do, and say so in acks and hellos. An address that members on two hosts have seen becomes a
+ * global address of its card, under a new incarnation, unless one is configured. One host is enough
+ * while there are no more. Only answers to this node's own numbers and hellos on links that it
+ * dialled are witnesses.
  */
 #ifndef GOSSIP_MEMBERSHIP_OWNADDR_H
 #define GOSSIP_MEMBERSHIP_OWNADDR_H

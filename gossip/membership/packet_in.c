@@ -9,9 +9,10 @@
 #include "gossip/membership/view.h"
 
 enum {
-    /* An operator wants to know of a stranger, not of each of its packets. */
+    /* An operator wants one line about a stranger, and not one for each packet. */
     STRANGER_PERIOD_US = 60000000,
-    /* About a page's. The members they are about are fetched from memory together. */
+    /* About as many as a page has. The members that they are about are fetched from memory
+     * together. */
     ENTRIES_AT_ONCE = 24,
 };
 
@@ -77,7 +78,7 @@ static void take_ping(struct swim *s, const struct packet_out_asked *asked)
             reply.seen_as = *asked->from;
         }
     }
-    /* Who lacks our card is to get it, but not before it has proved that it receives. */
+    /* A sender that lacks our card gets it, but not before it has proved that it receives. */
     const bool is_known = asked->to != NULL || p->is_long;
     if (!is_proven && !is_wrong && is_known && !p->knows_you) {
         packet_out_reply_cookie(s, asked);
@@ -166,8 +167,8 @@ static void take_kind(struct swim *s, const struct packet_out_asked *asked, bool
     }
 }
 
-/* Whether nobody but the sender can have said it: it came over the sender's link, or repeats a
- * number that only who receives at an address of the sender's has seen. */
+/* Whether nobody but the sender can have said it. It came over the sender's link, or repeats a
+ * number that was sent only to an address of the sender. */
 static bool is_sure(const struct swim *s, const struct member *sender, const struct uuid *uuid,
                     const struct addr *from, const struct packet *p)
 {
@@ -212,9 +213,10 @@ static void take_entries(struct swim *s, const struct view_teller *teller, const
     }
 }
 
-/* Of somebody who is unknown here and has not proved that it receives nothing is believed. Who is
- * surprised that we do not know it, as it knows us, hears so; who asks in full may prove itself.
- * That somebody else is where we asked for a member can be checked: it repeats our number. */
+/* Nothing is believed of an unknown sender that has not proved that it receives. A sender that
+ * knows us hears that we do not know it. One that introduces itself in full may prove itself. A
+ * WRONG, by which another answers where we asked for a member, can be checked: it repeats our
+ * number. */
 static void take_unknown(struct swim *s, const struct packet_out_asked *asked)
 {
     const struct packet *p = asked->packet;
@@ -249,9 +251,9 @@ static bool is_question(enum packet_kind kind)
     return kind == PACKET_PING || kind == PACKET_PULL || kind == PACKET_PING_REQ;
 }
 
-/* A packet of `len` bytes of our cluster that is not our own. `sender` is NULL when a short
- * header's tag is nobody here: then nothing it says is believed, and an answer will make it
- * introduce itself. */
+/* A packet of `len` bytes of our cluster that is not our own. `sender` is NULL when nobody here has
+ * a short header's tag. Then nothing it says is believed, and an answer will make it introduce
+ * itself. */
 static void take_packet(struct swim *s, struct member *sender, const struct addr *from,
                         const struct packet *p, size_t len)
 {

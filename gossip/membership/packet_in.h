@@ -1,6 +1,6 @@
 /*
- * packet_in: packets in. What is malformed or a stranger's is counted and changes nothing; the rest
- * is taken apart: first what it says of members, then who sent it, then what it asks.
+ * packet_in: packets in. Malformed packets and strangers' are counted and change nothing. The rest
+ * are taken apart: first what they say of members, then who sent them, then what they ask.
  */
 #ifndef GOSSIP_MEMBERSHIP_PACKET_IN_H
 #define GOSSIP_MEMBERSHIP_PACKET_IN_H

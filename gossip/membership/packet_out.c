@@ -9,13 +9,13 @@ enum {
     PROVEN_DRAWS = 8,    /* then one of those that proved themselves lately will do */
     KNOCKS_MAX = 32,     /* in KNOCKS_PERIOD_US */
     KNOCKS_PERIOD_US = 100000,
-    /* What things take on the wire: a ping to somebody named, and a dial of a link, which the
-     * kernel tries twice. */
+    /* Bytes on the wire: of a ping to a named member, and of a dial of a link, which the kernel
+     * tries twice. */
     HEADS_BYTES = 28, /* of IP and UDP */
     KNOCK_BYTES = HEADS_BYTES + PACKET_LONG_BYTES + 39,
     DIAL_BYTES = 2 * 60,
-    /* No more than this is kept for later, a dozen datagrams', for all that come in a burst, and
-     * for as long as their probes go on. */
+    /* At most this is kept for later: the worth of a dozen datagrams, for a burst of them, for as
+     * long as their probes go on. */
     PAID_BYTES_MAX = 16384,
     PAID_KEPT_US = 3000000,
     DIALS_MAX = 4, /* in DIALS_PERIOD_US */
@@ -105,7 +105,7 @@ static bool is_accused(const struct member *to)
     return to != NULL && to->state != MEMBER_ALIVE && to->state != MEMBER_NAMED && !to->is_ghost;
 }
 
-/* What the receiver must hear whether or not it is news to others. */
+/* What the receiver must hear, news to others or not. */
 static void load_first(struct load *load, bool may_introduce)
 {
     const struct swim *s = load->s;
@@ -116,7 +116,7 @@ static void load_first(struct load *load, bool may_introduce)
                                                                  : ENTRY_LEFT;
         (void)load_entry(load, to, kind, to->probe != NULL ? &to->probe->by : NULL);
     }
-    /* Who has left says so to whoever asks: nobody else is believed. */
+    /* A node that has left says so to everybody who asks: nobody else is believed about it. */
     if (may_introduce || s->self->state == MEMBER_LEFT) {
         (void)load_entry(load, s->self, s->self->state == MEMBER_LEFT ? ENTRY_LEFT : ENTRY_ALIVE,
                          NULL);
@@ -129,9 +129,8 @@ bool packet_out_is_known_to(const struct swim *s, const struct member *to)
            (to->has_said ? to->knows_us : s->agreed == s->self->incarnation);
 }
 
-/* Whether a short header will do. Who asks us says so at once: a member by what it says of our
- * card, which it may want anew, somebody unknown by a short header, as it took us for somebody it
- * knows. */
+/* Whether a short header will do. A member that asks us says whether it has our card, which it may
+ * want anew. Somebody unknown that sends a short header takes us for somebody it knows. */
 static bool knows_us(const struct load *load, const struct packet *p)
 {
     if (load->asked == NULL) {
@@ -142,8 +141,8 @@ static bool knows_us(const struct load *load, const struct packet *p)
     return asked->knows_you || (is_little && !asked->is_long);
 }
 
-/* A rumour is told so often and no more: not to those who will hardly hear it. Nor by requests for
- * tables: when many pull, the pages bring it sooner. */
+/* A rumour is sent so often and no more, so it is not wasted on receivers that will hardly hear it.
+ * Requests for tables carry none either: when many pull, the pages bring it sooner. */
 static bool takes_rumors(const struct load *load, const struct packet *p)
 {
     const bool is_hardly_heard = load->addr != NULL && load->to != NULL && load->s->has_listener &&
@@ -182,7 +181,7 @@ static void fill_header(struct load *load, struct packet *p)
     if (p->kind != PACKET_COOKIE && (to != NULL || load->addr == NULL)) {
         p->cookie = is_asked_for ? to->probe->cookie : 0;
     }
-    /* By link everybody is proven, and needs to pay for nothing. */
+    /* Over a link everybody is proven, and need not pay. */
     p->size_min = 0;
     if (load->addr != NULL && p->kind == PACKET_PING_REQ) {
         p->size_min = PACKET_RELAY_BYTES;
@@ -341,8 +340,9 @@ bool packet_out_is_unheard(const struct swim *s)
     return s->misses >= PACKET_OUT_MISSES_MAX;
 }
 
-/* One of those that proved themselves last. In a large cluster few have for a while, as each pings
- * each once in many minutes, but enough for news to reach all. NULL when the draw finds nobody. */
+/* One of those that proved themselves last. In a large cluster each pings each only once in many
+ * minutes, so for a while few have proved themselves. They are enough for news to reach all. NULL
+ * when the draw finds nobody. */
 static struct member *proven_lately(struct swim *s)
 {
     const uint32_t kept = s->proven_count < PROVEN_KEPT ? s->proven_count : PROVEN_KEPT;

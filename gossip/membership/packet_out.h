@@ -1,11 +1,12 @@
 /*
- * packet_out: packets out. It fills in the header, adds what the receiver must hear first (what is
- * held against it, then this node's own card while the receiver does not know it), fills the rest
- * with rumours, and sends by datagram or, where those do not pass, as SWIM_PACKET_BY_LINK.
+ * packet_out: packets out. It fills in the header. Then it adds what the receiver must hear first:
+ * what is held against it, and this node's own card while the receiver does not know it. It fills
+ * the rest with rumours, and sends the packet by datagram or, where datagrams do not pass, as
+ * SWIM_PACKET_BY_LINK.
  *
- * It also keeps what packet.h promises to those who never asked for anything: an address that has
- * not proved that it receives is sent no news, and in answer no more than came from it. What has
- * proved itself of a member is where it last answered, when member's is_proven says so.
+ * It also keeps the promise of packet.h to those that never asked for anything. An address that has
+ * not proved that it receives gets no news, and no more in answer than came from it. A member's
+ * proven address is the one where it last answered, when is_proven says so.
  */
 #ifndef GOSSIP_MEMBERSHIP_PACKET_OUT_H
 #define GOSSIP_MEMBERSHIP_PACKET_OUT_H
@@ -16,20 +17,21 @@
  * packets go by link where there is one. Two before it, because one is ordinary loss. */
 enum { PACKET_OUT_MISSES_MAX = 3 };
 
-/* Whether datagrams seem to pass between this node and the member: one has come from it, and lately
- * acks to pings have, its or at least somebody's. */
+/* Whether datagrams seem to pass between this node and the member. One must have come from it, and
+ * lately acks to pings, from it or at least from somebody. */
 bool packet_out_passes(const struct swim *s, const struct member *to);
 
 /* Whether lately no datagram has come from anybody though this node has pinged: datagrams hardly
  * pass here at all. */
 bool packet_out_is_unheard(const struct swim *s);
 
-/* Whether the member is taken to have our card. One that we never heard from is when somebody's
- * whole view equalled ours since our card last changed: in a large cluster every ping for many
- * minutes is the first to its receiver. Who does not know us after all says so in its answer. */
+/* Whether the member is taken to have our card. A member that we never heard from is taken to have
+ * it once somebody's whole view has equalled ours since our card last changed. For many minutes
+ * every ping in a large cluster is the first to its receiver. A receiver that does not know us
+ * after all says so in its answer. */
 bool packet_out_is_known_to(const struct swim *s, const struct member *to);
 
-/* Whether the member may be told news: it has proved that it receives, or has a link. */
+/* Whether the member may get news: it has proved that it receives, or has a link. */
 bool packet_out_reaches(const struct member *m);
 
 /* The member has proved that it receives at this address: it answers there. */
@@ -45,8 +47,8 @@ void packet_out_paid(struct swim *s, size_t len);
 bool packet_out_may_knock(struct swim *s, const struct member *m);
 bool packet_out_may_dial(struct swim *s, const struct member *m);
 
-/* A live member to tell something: any that can be told, or while datagrams hardly pass one with a
- * link, if a few draws find one. NULL when there is nobody. */
+/* A live member that news can be sent to. While datagrams hardly pass it is one with a link, if a
+ * few draws find one. NULL when there is nobody. */
 struct member *packet_out_listener(struct swim *s);
 
 /* Sends to a member the best way: by link where datagrams do not pass, else to its best address. */
@@ -63,8 +65,8 @@ void packet_out_send_at(struct swim *s, struct member *to, const struct addr *ad
 /* Sends by the member's link, which it has. */
 void packet_out_send_by_link(struct swim *s, struct member *to, struct packet *p);
 
-/* What a packet is answered by: it came from the address `from`, or by the link of `to` when that
- * is NULL, and may be answered by `room` bytes. `to` is NULL when the sender is unknown. */
+/* A packet that is to be answered. It came from the address `from`, or by the link of `to` when
+ * `from` is NULL. The answer may have `room` bytes. `to` is NULL when the sender is unknown. */
 struct packet_out_asked {
     struct member *to;
     const struct addr *from;
@@ -73,10 +75,10 @@ struct packet_out_asked {
     size_t room;  /* DATAGRAM_BYTES_MAX for who has proved that it receives, else what came */
 };
 
-/* Back the way it came, or not at all where it does not fit. */
+/* Sends it back the way the packet came, or not at all where it does not fit. */
 void packet_out_reply(struct swim *s, const struct packet_out_asked *asked, struct packet *p);
 
-/* The answer to who has to prove first that it receives. */
+/* The answer to a sender that has to prove first that it receives. */
 void packet_out_reply_cookie(struct swim *s, const struct packet_out_asked *asked);
 
 /* A ping with this node's vitals; `target_tag` 0 for whoever is there. */

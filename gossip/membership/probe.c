@@ -18,15 +18,16 @@ enum {
     PROBE_PACE_MAX_US = 1000000,
     /* Others are asked once a direct ping and its first retries had their chance. */
     PROBE_RELAY_AFTER_US = 200000,
-    /* Those held for dead who still talk are told at most so often. */
+    /* Members that are held for dead but still talk hear so at most this often. */
     TELL_PERIOD_US = 1000000,
     /* How much longer everything takes for a member that only links reach. What a stream loses
      * comes after TCP's retransmission time-out, 200 ms at least and doubled each time (RFC 6298,
      * section 2): 1.4 s after three losses in a row. */
     PATIENCE_BY_LINK = 3,
-    /* A late answer still counts for a round trip; who was told of its death is not told again. */
+    /* A late answer still counts for a round trip. A member that was told of its death is not told
+     * again. */
     STATE_KEPT_US = 3000000,
-    /* The bits that a member has for them: more says no more. */
+    /* The bits that a member has for the count: more would say no more. */
     MISSES_TOLD_MAX = 3,
     RTT_KEPT_MAX_US = (1 << 24) - 1,
 };
@@ -163,8 +164,8 @@ static struct probe_try *find_try(const struct member *m, uint32_t seq)
     return NULL;
 }
 
-/* Where the probe's next ping goes: where the member last answered, and now and then to one of its
- * other addresses; where it refused, to be refused again. */
+/* The address of the probe's next ping. It is where the member last answered, and now and then one
+ * of its other addresses; or where it refused, to be refused again. */
 static bool choose_addr(const struct swim *s, const struct member *m, struct addr *ret_addr)
 {
     const uint32_t count = m->probe->is_open ? m->probe->ping_count : 0;
@@ -280,7 +281,7 @@ void probe_judge(struct swim *s, struct member *m, enum member_state said)
     if (!probe_state(s, m)->is_open) {
         probe_open(s, m, false);
     }
-    /* A suspect that this node has asked in vain is verified by this one. */
+    /* A suspect that this node has asked in vain is verified by this probe. */
     const bool is_asked =
         m->probe->suspicion.is_first_hand || roster_live_count(&s->roster) > PROBE_ASKED_BY_ALL_MAX;
     m->probe->is_verify = m->probe->is_verify || (m->state == MEMBER_SUSPECT && is_asked);
@@ -320,8 +321,9 @@ void probe_answered(struct swim *s, struct member *m)
     }
     st->proof_addr.port = 0;
     if (m->state == MEMBER_SUSPECT) {
-        /* Only its own word ends the suspicion, but it runs anew: the member has been told, and the
-         * silence it was accused of is over. What told it may have been lost. */
+        /* Only its own word ends the suspicion. But the suspicion runs anew: the member has heard
+         * of it, and the silence that it was accused of is over. What told it may have been
+         * lost. */
         suspicion_start(&st->suspicion, roster_live_count(&s->roster), probe_patience(s, m),
                         rng_next(&s->rng), s->now_us);
         (void)suspicion_accuse(&st->suspicion, &st->by);

@@ -21,11 +21,11 @@ enum { PROBE_ASKED_BY_ALL_MAX = 64 };
 struct swim_probe_state *probe_state(struct swim *s, struct member *m);
 void probe_forget(struct swim *s, struct member *m);
 
-/* By how much the windows for the member are stretched: by this node's ill health, and because only
- * links reach it, whose silence means less. */
+/* By how much the windows for the member are stretched: for this node's ill health, and for a
+ * member that only links reach, whose silence means less. */
 uint32_t probe_patience(const struct swim *s, const struct member *m);
 
-/* The loop was away for `late_us`: no silence of that time is the others'. */
+/* The loop was away for `late_us`: silence of that time is not the others' fault. */
 void probe_stalled(struct swim *s, uint64_t late_us);
 
 /* Opens a probe, or the open one anew: its first ping goes out. `is_verify`: it verifies a
@@ -35,7 +35,7 @@ void probe_open(struct swim *s, struct member *m, bool is_verify);
 /* The open probe's next ping. */
 void probe_try_again(struct swim *s, struct member *m);
 
-/* Frees the states of which nothing has been needed for a while. */
+/* Frees states that nobody has needed for a while. */
 void probe_release_idle(struct swim *s);
 
 /* Opens a probe at once; hastens the one that is open. */
@@ -46,7 +46,8 @@ void probe_start(struct swim *s, struct member *m);
  * already: then it is the caller's to say so. */
 bool probe_accused(struct swim *s, struct member *m, const struct uuid *by);
 
-/* Somebody new, or back, is asked: soon, as only so many are at once. One that is gone is told so.
+/* Asks a member that is new, or back: soon, as only so many are asked at once. One that is gone
+ * hears so.
  */
 void probe_ask(struct swim *s, struct member *m);
 
@@ -57,8 +58,8 @@ void probe_judge(struct swim *s, struct member *m, enum member_state said);
 /* A ping outside of probes, by datagram or else by link. */
 void probe_ping(struct swim *s, struct member *m);
 
-/* The same, which brings the member what is held about it: by datagram, and by link
- * when there is one. */
+/* The same, with what is held about the member. It goes by datagram, and by link when there is
+ * one. */
 void probe_tell(struct swim *s, struct member *m);
 
 /* A direct word from the member: `from` for a datagram, NULL for its link. Where nobody else can
@@ -70,8 +71,8 @@ void probe_heard(struct swim *s, struct member *m, const struct addr *from, bool
  * proved that it receives where it was asked. */
 uint32_t probe_acked(struct swim *s, struct member *m, uint32_t seq, bool is_datagram);
 
-/* The member answered the ping `seq` by a cookie: it is sent again with it, once. The cookie is
- * kept for what else the member may want it for; `seq` 0 does no more than that. */
+/* The member answered the ping `seq` by a cookie: the ping is sent again with it, once. The cookie
+ * is kept for other packets to the member; with `seq` 0 that is all. */
 void probe_cookie(struct swim *s, struct member *m, uint32_t seq, uint64_t cookie);
 
 /* The member is alive: closes its probe, and a suspicion of it runs anew. */
@@ -86,7 +87,7 @@ void probe_ask_link(struct swim *s, struct member *m);
 /* Whether `seq` is one of the last pings to the member. */
 bool probe_has_asked(const struct member *m, uint32_t seq);
 
-/* Whatever was open against the member is dropped. */
+/* Drops everything that is open against the member. */
 void probe_acquit(struct swim *s, struct member *m);
 
 /* Sets the member's timer to what is next. */

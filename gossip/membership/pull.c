@@ -52,9 +52,9 @@ static uint64_t retry_us(const struct member *m, uint32_t tries)
     return us > PULL_RETRY_MAX_US ? PULL_RETRY_MAX_US : us;
 }
 
-/* Where the first range of 2^width tags begins, so that it holds `next`: where a chain of ours
- * does, as then adding up touches no member. It is hardly ever more than a member or two that are
- * asked for once more. */
+/* Where the first range of 2^width tags begins that holds `next`. It begins where one of our chains
+ * does, as adding up touches no member then. So hardly ever more than a member or two are asked for
+ * once more. */
 static uint32_t first_of(const struct swim *s, const struct pull *pull, uint32_t width)
 {
     const uint32_t chain_width = roster_chain_width(&s->roster);
@@ -165,7 +165,7 @@ static bool put_member(const struct swim *s, struct cursor *c, const struct memb
     const struct cursor before = *c;
     bool is_put = true;
     if (m->state == MEMBER_NAMED) {
-        return true; /* who is none yet is told to nobody */
+        return true; /* one that is no member yet is sent to nobody */
     }
     if (member_is_live(m)) {
         is_put = packet_out_put_entry(s, c, m, ENTRY_ALIVE, NULL, to, from);
@@ -241,8 +241,8 @@ bool pull_has_asked(const struct swim *s, const struct member *m, uint32_t seq)
     return false;
 }
 
-/* A page with room left was asked for less than it could hold. One that ended early was asked by
- * sums that are too coarse for so many differences, and brought much that is known. */
+/* A page with room left means that the request asked for less than a page holds. A page that ended
+ * early means that the sums were too coarse for so many differences, and much of it was known. */
 static uint64_t next_span(uint64_t span, uint64_t come)
 {
     if (come == span) {
@@ -257,7 +257,7 @@ void pull_page(struct swim *s, struct member *m, uint32_t seq, uint32_t next)
     if (pull == NULL || pull->seq != seq) {
         return;
     }
-    /* Once round is where it began. */
+    /* Back at the beginning: the round is over. */
     uint64_t come = next - pull->next;
     come = come == 0 && pull->span == TAGS_ALL ? TAGS_ALL : come;
     if (come == 0 || come > pull->span) {
@@ -317,7 +317,7 @@ static void retry(struct swim *s, struct pull *pull)
     }
 }
 
-/* Who has not answered or proved itself yet does so by the answer to a number. */
+/* A member that has not answered or proved itself yet does so by answering a number. */
 static void ask_again(struct swim *s, struct member *m)
 {
     if (m->has_answered && packet_out_reaches(m)) {

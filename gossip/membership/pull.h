@@ -1,14 +1,14 @@
 /*
- * pull: what rumours missed (loss, partitions, being new) is mended by asking a member for what its
- * table has that ours has not. Both sides see that their digests differ, so both pull, and neither
- * needs to push.
+ * pull: mends what rumours missed (loss, partitions, being new), by asking a member for entries
+ * that our table lacks. Both sides see that their digests differ, so both pull, and neither needs
+ * to push.
  *
- * The asker sends the sums of ranges of its table, and is sent the members of those ranges whose
- * sums differ, by pages. One request, one page: the asker sets the pace, and nobody can be made to
- * send more than one datagram per datagram received. Each request is for about what fits one page,
- * by its last page: farther after one with room left, less far and so by finer sums after one that
- * was full before its end. What is under way elsewhere at the same time is not sent twice, and few
- * members are sent because their neighbours differ.
+ * The asker sends the sums of ranges of its table, and gets the members of those ranges whose sums
+ * differ, by pages. One request brings one page: the asker sets the pace, and nobody can be made to
+ * send more than one datagram per datagram received. Each request asks for about one page. It
+ * reaches farther after a page with room left, and less far, with finer sums, after one that was
+ * full before its end. Entries that are under way elsewhere are not sent twice, and few members are
+ * sent because their neighbours differ.
  */
 #ifndef GOSSIP_MEMBERSHIP_PULL_H
 #define GOSSIP_MEMBERSHIP_PULL_H

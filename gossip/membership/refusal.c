@@ -5,9 +5,10 @@
 #include "gossip/membership/view.h"
 
 enum {
-    /* A refusal may be one of a socket that is being replaced; the same 100 ms later is not. */
+    /* A refusal may come from a socket that is being replaced. A second one 100 ms later does
+     * not. */
     PROOF_GAP_US = 100000,
-    /* A refusal that proves nothing hastens the next ping, to another address. */
+    /* After a refusal that proves nothing the next ping goes sooner, to another address. */
     PROOF_HASTE_US = 50000,
 };
 

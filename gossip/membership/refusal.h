@@ -1,10 +1,10 @@
 /*
- * refusal: positive proof that a member is gone, which is quicker than silence: the network says
+ * refusal: positive proof that a member is gone, which is quicker than silence. The network says
  * that nobody listens there, or somebody else answers there.
  *
  * Two such proofs 100 ms apart make a suspect with a short window, one more is its verification. A
- * proof counts only for the address where the member last answered (or, when it never did, for a
- * host-scope one of this very host): elsewhere somebody else may rightly refuse.
+ * proof counts only for the address where the member last answered; when it never did, for an
+ * address of host scope on this very host. Elsewhere somebody else may rightly refuse.
  */
 #ifndef GOSSIP_MEMBERSHIP_REFUSAL_H
 #define GOSSIP_MEMBERSHIP_REFUSAL_H

@@ -5,13 +5,13 @@
 #include "gossip/membership/view.h"
 
 enum {
-    /* The nack must reach who asked before its probe's verdict: asked at 200 ms of 800, this leaves
-     * 200 ms for both ways. */
+    /* The nack must reach the asker before its probe's verdict. It asked at 200 ms of 800, so this
+     * leaves 200 ms for both ways. */
     RELAY_NACK_AFTER_US = 400000,
     /* Others who are asked: at 25 % loss one brings an answer over its four legs one time in three,
      * four do four times in five. */
     RELAYS_ASKED = 4,
-    /* A probe that stays open for long asks again: each round comes through or not for itself. */
+    /* A probe that stays open for long asks again, as each round may come through. */
     RELAY_ROUND_US = 600000,
     PING_BODY_BYTES = 39,
     RELAYED_BODY_BYTES = 22,
@@ -95,7 +95,7 @@ static void finish(struct swim *s, struct relay *r, bool is_answered)
     s->relay_count--;
 }
 
-/* What the longest packets of a request take: the ping and the word to who asked. */
+/* The bytes of the longest packets of a request: the ping, and the answer to the asker. */
 static size_t cost_of(const struct swim *s, const struct member *requester,
                       const struct member *target)
 {
@@ -106,7 +106,8 @@ static size_t cost_of(const struct swim *s, const struct member *requester,
     return bytes;
 }
 
-/* Whether who asks has paid, from where its answer goes, for what comes of it. */
+/* Whether the asker has paid for what its request causes, from the address to which the answer
+ * goes. */
 static bool has_paid(const struct swim *s, const struct packet_out_asked *asked)
 {
     struct addr addr;

@@ -1,6 +1,6 @@
 /*
- * relay: pings on behalf of others (SWIM, section 3.1, ping-req), with Lifeguard's nack: who asked
- * hears in time that nothing came, and so knows that it is not itself that is deaf.
+ * relay: pings on behalf of others (SWIM, section 3.1, ping-req), with Lifeguard's nack. The asker
+ * hears in time that nothing came, and so knows that it is not deaf itself.
  *
  * Only members are pinged for members, and a bounded number at once: no stranger can aim this node
  * at an address.

@@ -82,7 +82,7 @@ static uint32_t chain_of(const struct roster *r, uint32_t tag)
     return tag >> (TAG_BITS - r->chain_bits);
 }
 
-/* Of the members in the tag's chain the first one's slot plus 1; 0 when it is empty. */
+/* The slot plus 1 of the first member in the tag's chain; 0 when the chain is empty. */
 static uint32_t chain_first_1(const struct roster *r, uint32_t tag)
 {
     return r->chains[chain_of(r, tag)].first_1;
@@ -262,7 +262,7 @@ static void order_swap(struct roster *r, uint32_t a, uint32_t b)
     seat_at(r, r->order[b])->order_1 = (uint16_t)(b + 1);
 }
 
-/* One that is gone comes to the living. */
+/* Moves a member that was gone to the living. */
 static void order_raise(struct roster *r, const struct member *m)
 {
     order_swap(r, m->order_1 - 1U, r->order_count++);

@@ -1,7 +1,7 @@
 /*
- * roster: the member table. Everyone this node knows, in numbered slots that stay while they are
- * known, found by uuid, by tag, by rank and by address without walking all, with the membership
- * digest and the sums of ranges of it kept up to date.
+ * roster: the member table. Everyone that this node knows has a numbered slot while it is known.
+ * Members are found by uuid, tag, rank and address without a walk through all. The membership
+ * digest and the sums of ranges are kept up to date.
  *
  * Members stand in chains by the leading bits of their tag, each chain in the order of tags. Tags
  * are equal on all nodes, so that two nodes can compare their tables range by range, and go through
@@ -12,8 +12,8 @@
  * are in the order once, the alive and suspect before the gone; digest, sums, blocks and counts
  * match the states.
  *
- * A ghost is a dead or left member of whom only the uuid and incarnation are known: it keeps old
- * news of it from being believed, and is not shown to anybody.
+ * A ghost is a dead or left member of which only uuid and incarnation are known. It keeps old news
+ * of the member from being believed, and is shown to nobody.
  *
  * It decides nothing: who is dead is view's business. Whoever may write uuids of its choice can
  * make their tags equal and one chain long: MEMBERS_MAX bounds what that costs.
@@ -65,9 +65,9 @@ struct member *roster_add(struct roster *r, const struct member_card *card, enum
 /* Forgets a member and frees it; its `probe` must be gone. */
 void roster_remove(struct roster *r, struct member *m);
 
-/* The dead or left one, without a link, that is so for the longest time, and since before `now_us`:
- * of an end just now nobody has been told, and such a one is still counted. NULL when there is
- * none. Walks those gone. */
+/* The member without a link that has been dead or left for the longest time, and since before
+ * `now_us`. An end of just now has not been reported to anybody, and such a member is still
+ * counted. NULL when there is none. Walks those gone. */
 struct member *roster_oldest_gone(const struct roster *r, uint64_t now_us);
 
 /* Number `i` of `gone_count` dead, left or named ones, in no order. */

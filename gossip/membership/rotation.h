@@ -2,14 +2,14 @@
  * rotation: whom a node probes in which period. In each period every member is probed by exactly
  * one other, and by another one each time.
  *
- * SWIM (DSN 2002, section 4.3) lets each node go through a shuffled list of its own. The probes of
- * all then fall on a member as raindrops do, one a period on average: one crash in a hundred waits
- * for more than four periods until anybody looks. Here all go through one list, the members in the
- * order of tags: in round `n` a node probes the one that stands n places behind it, round and
- * round. As n is equal for all, nobody is looked at twice or not at all, and a node comes to every
- * other one before it begins again, as in SWIM. No messages are needed: the round comes from the
+ * SWIM (DSN 2002, section 4.3) lets each node go through a shuffled list of its own. Then the
+ * probes of all fall on a member as raindrops do, one a period on average. One crash in a hundred
+ * waits for more than four periods until anybody looks. Here all go through one list, the members
+ * in the order of tags: in round `n` a node probes the member that stands n places behind it, round
+ * and round. As n is equal for all, each member is probed exactly once. A node comes to every other
+ * one before it begins again, as in SWIM. No messages are needed: the round comes from the
  * cluster's clock, the places from the view that everybody has. A node without a clock counts
- * rounds for itself, and where views differ probes fall as they did before.
+ * rounds for itself. Where views differ, probes fall as in SWIM.
  *
  * Within a period a node's turn comes by its tag, so that the probes of one member follow each
  * other evenly and those of the cluster are spread.

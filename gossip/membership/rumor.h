@@ -1,14 +1,13 @@
 /*
  * rumor: what is waiting to be passed on by piggyback, least-told first, newest first among equals.
  *
- * There is never more than one rumour about a member: news replaces what was told before. One
- * leaves the queue when it has been sent often enough, which is lambda * log10(N + 1) times (SWIM,
- * section 4.1): by then the whole cluster has it with high probability, and the pulls mend the
- * rest.
+ * There is at most one rumour about a member: news replaces the one that waits. A rumour leaves the
+ * queue when it has been sent lambda * log10(N + 1) times (SWIM, section 4.1). By then the whole
+ * cluster has it with high probability, and the pulls mend the rest.
  *
- * Filling a packet costs what the packet carries, however many wait: rumours stand in a ring for
- * each number of sends so far. The queue is bounded; when it is full, the one that was told most
- * often makes room.
+ * Rumours stand in one ring for each number of sends so far. So the cost of filling a packet
+ * depends on the packet, and not on how many wait. The queue is bounded: when it is full, the
+ * rumour that was sent most often makes room.
  */
 #ifndef GOSSIP_MEMBERSHIP_RUMOR_H
 #define GOSSIP_MEMBERSHIP_RUMOR_H

@@ -6,7 +6,7 @@
  * the cluster's size and with the observer's own ill health. A suspicion by positive proof (refused
  * datagrams) has a short fixed window instead.
  *
- * It is arithmetic on times; what follows when the time is over is probe's business.
+ * It is arithmetic on times. gossip/membership/probe does what follows when the time is over.
  */
 #ifndef GOSSIP_MEMBERSHIP_SUSPICION_H
 #define GOSSIP_MEMBERSHIP_SUSPICION_H
@@ -25,8 +25,8 @@ enum {
     SUSPICION_MAX_FACTOR = 6,
     /* More accusers than this do not shorten it further (Lifeguard's K). */
     SUSPICION_CONFIRMATIONS_MAX = 3,
-    /* Whoever only heard of the suspicion waits this much longer, so that normally the accusers
-     * verify it and not the whole cluster at once. */
+    /* A node that only heard of the suspicion waits this much longer. So normally the accusers
+     * verify it, and not the whole cluster at once. */
     SUSPICION_HEARSAY_FACTOR = 2,
     /* After positive proof: enough for a process that is being replaced to say that it lives. */
     SUSPICION_PROOF_US = 400000,

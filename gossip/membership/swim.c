@@ -18,7 +18,7 @@
 #include <xxhash.h>
 
 enum {
-    /* One of the dead is asked whether it is back: partitions heal unattended, at the cost of a
+    /* One of the dead is asked whether it is back. So partitions heal unattended, at the cost of a
      * datagram. */
     RECONTACT_PERIOD_US = 10000000,
     /* A tick this much later than asked for means that this process was away, not the others. */
@@ -119,7 +119,7 @@ uint64_t swim_deadline(const struct swim *s)
     return first_us;
 }
 
-/* Datagrams come from a live member there: no need for a link to find that out. */
+/* A live member sends datagrams from there: no link is needed to find that out. */
 static bool is_heard_at(const struct swim *s, const struct addr *addr)
 {
     const struct member *m = swim_find_addr(s, addr);
@@ -167,7 +167,7 @@ void swim_tick(struct swim *s, uint64_t now_us, uint64_t clock_us)
     }
 }
 
-/* ---- What the caller learns ---- */
+/* ---- Reports to the caller ---- */
 
 void swim_packet(struct swim *s, const struct addr *from, struct member *via, const uint8_t *data,
                  size_t len, uint64_t now_us)
@@ -257,7 +257,7 @@ void swim_seen_as(struct swim *s, const struct addr *addr, const struct member *
 void swim_ask(struct swim *s, struct member *m, uint64_t now_us)
 {
     enter(s, now_us);
-    /* A link brings what was asked before, however late; more of it would only queue up. */
+    /* A link delivers earlier questions, however late. More of them would only queue up. */
     const bool is_by_link = m->link != 0 && !packet_out_passes(s, m);
     if (!is_by_link || probe_state(s, m)->told_us + ASK_BY_LINK_US <= now_us) {
         probe_tell(s, m);
@@ -414,10 +414,10 @@ void swim_check(const struct swim *s)
         answered += m->has_answered;
         answered_mates += m->has_answered && m->is_mate;
         ASSERT(!m->has_answered || m->state != MEMBER_NAMED);
-        /* Who is only named is being asked, and is forgotten at the end of that. */
+        /* A member that is only named is being asked, and is forgotten at the end of that. */
         ASSERT(m->state != MEMBER_NAMED || s->self->state == MEMBER_LEFT ||
                (st != NULL && (st->is_open || st->ask_us != 0)));
-        /* Who is on its way out follows up no suspicion. */
+        /* A node that is leaving follows up no suspicion. */
         ASSERT(st != NULL || m->state != MEMBER_SUSPECT || s->self->state == MEMBER_LEFT);
         if (st == NULL) {
             continue;

@@ -7,9 +7,9 @@
  * suspect is told first. Positive proof (a refused datagram, another uuid on the port) is quicker
  * than silence. docs/design/membership.md has the parameters and the state table.
  *
- * swim owns the member table, the probes, the rumours waiting to be piggybacked and the candidates
- * of discovery. It sends datagrams through the outbox; everything else that its caller must do or
- * know comes out as events.
+ * swim owns the member table, the probes, the rumours that wait to be piggybacked and the
+ * candidates of discovery. It sends datagrams through the outbox. Everything else that its caller
+ * must do or know comes out as events.
  */
 #ifndef GOSSIP_MEMBERSHIP_SWIM_H
 #define GOSSIP_MEMBERSHIP_SWIM_H
@@ -55,7 +55,7 @@ void swim_packet(struct swim *s, const struct addr *from, struct member *via, co
 /* Nobody listens at this address: positive proof against whom we are probing there. */
 void swim_refused(struct swim *s, const struct addr *addr, uint64_t now_us);
 
-/* A link to the member ended without goodbye, or a dial to it was refused: probe it at once. */
+/* A link to the member ended without goodbye, or a dial to it was refused: probes it at once. */
 void swim_suspect_link(struct swim *s, struct member *m, uint64_t now_us);
 
 /*
@@ -69,16 +69,16 @@ void swim_suspect_link(struct swim *s, struct member *m, uint64_t now_us);
 MUST_USE enum rc swim_meet(struct swim *s, const struct member_card *card, const struct addr *from,
                            uint64_t now_us, struct member **ret_member);
 
-/* A link's hello was of another cluster (`version` 0) or of a version that is not spoken here: told
- * by SWIM_STRANGER, as with datagrams, once a minute at most. */
+/* A link's hello was of another cluster (`version` 0) or of a version that is not spoken here.
+ * SWIM_STRANGER reports it, as with datagrams, once a minute at most. */
 void swim_stranger(struct swim *s, const struct addr *addr, uint8_t version, uint64_t now_us);
 
 /* Bytes came over the member's link: a direct word from it, as good as an ack. */
 void swim_heard(struct swim *s, struct member *m, uint64_t now_us);
 
-/* How this node's address is seen by a member to which it has dialled: becomes a global address of
- * our card unless one is configured or it is loopback, once members on two hosts have seen it; one
- * is enough while no more are known. */
+/* How a member that this node has dialled sees this node's address. It becomes a global address of
+ * our card once members on two hosts have seen it; one host is enough while no more are known. It
+ * does not where one is configured, nor when it is loopback. */
 void swim_seen_as(struct swim *s, const struct addr *addr, const struct member *witness,
                   uint64_t now_us);
 

@@ -1,5 +1,5 @@
 /*
- * swim_state: what swim's own parts share, and nobody else includes: the state itself.
+ * swim_state: the state that swim's own parts share. Nobody else includes it.
  *
  *   swim       the public functions: time, packets in, hints in
  *   packet_out packets out: headers, piggyback, by datagram or by link
@@ -45,8 +45,8 @@ struct probe_try {
     bool is_repeated; /* with a cookie, which is done once */
 };
 
-/* What the failure detector keeps of a member: from when something is opened until a while after
- * everything is over. See probe_state(). */
+/* What the failure detector keeps of a member, from the first probe until a while after everything
+ * is over. See probe_state(). */
 struct swim_probe_state {
     struct timer timer;       /* set while a probe is open, a suspicion runs, or is_told_soon */
     struct member *idle_next; /* in the list of those that may be idle */
@@ -83,7 +83,7 @@ struct swim_probe_state {
     uint64_t ask_us; /* when somebody new is asked; 0: it need not be */
 
     struct suspicion suspicion; /* while it is suspect */
-    bool is_card_wanted;        /* from itself: others' is too far ahead of what is held */
+    bool is_card_wanted;        /* from itself: that of others is far ahead of what is held */
     bool is_told_soon;          /* tell it what is held about it, by link too */
     uint64_t told_us;           /* 0: not lately */
 };
@@ -95,7 +95,7 @@ struct relay {
     struct uuid target;
     struct addr to;  /* where the ping went; port 0: by link only */
     bool is_paid;    /* by a datagram as long as what comes of it */
-    uint64_t due_us; /* when the requester is told that nothing came */
+    uint64_t due_us; /* when the requester hears that nothing came */
 };
 
 struct pull {
@@ -184,8 +184,8 @@ struct swim {
     uint64_t told_stranger_us, told_version_us; /* 0: not yet */
 };
 
-/* A sequence number: never 0, never a candidate's, and none that can be told from those before, for
- * what repeats it is taken for an answer. */
+/* A sequence number: never 0, never a candidate's, and unpredictable from those before, because
+ * whatever repeats it is taken for an answer. */
 static inline uint32_t swim_next_seq(struct swim *s)
 {
     return 1 + (uint32_t)(series_next(&s->seqs) % INT32_MAX);

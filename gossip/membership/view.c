@@ -1,4 +1,4 @@
-/* Past 600 lines, because what is believed of members is one set of rules that are read together.
+/* Past 600 lines, because the rules for what is believed of members are read together.
  */
 #include "gossip/membership/view.h"
 
@@ -14,18 +14,19 @@ enum {
      * bring news to two members per period. Idle, it costs nothing. */
     GOSSIP_PERIOD_US = 100000,
     GOSSIP_FANOUT = 3,
-    /* A newcomer's card is passed on while so few rumours wait. When hundreds come at once, telling
-     * each of them a dozen times costs more than it brings, and would delay news of failures: the
-     * rest is left to the pulls. */
+    /* A newcomer's card is passed on while so few rumours wait. When hundreds come at once, a dozen
+     * rumours about each cost more than they bring, and would delay news of failures. The rest is
+     * left to the pulls. */
     NEWCOMERS_MAX = 48,
-    /* A member accused by hearsay is told directly while so few are suspect: after a large
-     * partition the rumours tell them, or each would be told by everybody. */
+    /* A member accused by hearsay hears so directly while so few are suspect. After a large
+     * partition the rumours reach them; otherwise each would hear it from everybody. */
     TOLD_SUSPECTS_MAX = 64,
-    /* A suspect that has been silent for so long has not refuted, though it was told at once. */
+    /* A suspect that has been silent for so long has not refuted, though it heard of the suspicion
+     * at once. */
     EXPECTED_US = 1000000,
     EXPECTED_AGE = 2, /* in ENTRY_AGE_US: news of a death is everywhere before it is so old */
-    /* Who was heard so lately is asked before others are believed that it is gone: it answers
-     * within a round trip, or one probe more is what it costs. */
+    /* A member that was heard so lately is asked before others are believed that it is gone. It
+     * answers within a round trip, or one more probe is lost. */
     RECENT_US = 2000000,
     /* Refutations count against this node's health once in so long: a suspicion's length. */
     REFUTED_PERIOD_US = 2000000,
@@ -59,7 +60,7 @@ uint64_t view_gossip_deadline(const struct swim *s)
     if (s->rumors.count == 0 || s->roster.order_count == 0) {
         return UINT64_MAX;
     }
-    /* Not before now: when there was nothing to tell for long, nothing is overdue. */
+    /* Not before now: when nothing waited for long, nothing is overdue. */
     const uint64_t due_us = s->last_gossip_us + GOSSIP_PERIOD_US;
     return due_us > s->now_us ? due_us : s->now_us;
 }
@@ -219,7 +220,7 @@ static void change(struct swim *s, struct member *m, enum member_state state, ui
     }
 }
 
-/* Somebody who was not here before. */
+/* A member that was not here before. */
 static void welcome(struct swim *s, struct member *m)
 {
     s->counters->member_joins++;
@@ -237,8 +238,8 @@ static bool is_asked_at_once(const struct swim *s, const struct member_card *car
     return view_asks_at_once(s, strcmp(card->enclave, member_enclave(s->self)) == 0);
 }
 
-/* Somebody unproven says that it is there. Those whose words these are, and may be nobody's, are
- * few at a time; a later one takes the place of any before. */
+/* Somebody unproven says that it is there. Such members may not exist, so only a few are kept at a
+ * time. A later one takes the place of any before. */
 static struct member *name_one(struct swim *s, const struct member_card *card)
 {
     const uint32_t most = s->answered > ASKED_MIN ? s->answered : ASKED_MIN;
@@ -280,8 +281,8 @@ static struct member *meet(struct swim *s, const struct member_card *card,
     return m;
 }
 
-/* What never changes in a member's life is not changed by a later card: somebody could have us
- * count it to another enclave. */
+/* A later card does not change what never changes in a member's life. Otherwise somebody could have
+ * us count it to another enclave. */
 static void keep_what_stays(const struct member *m, const struct member_card *card,
                             struct member_card *ret_card)
 {
@@ -368,7 +369,7 @@ static void take_card(struct swim *s, struct member *m, const struct member_card
     const bool is_first_hand = is_own && teller->is_sure;
     const bool is_later = card->incarnation > m->incarnation;
     if (is_first_hand && (m->is_ghost || m->state == MEMBER_NAMED)) {
-        take_later(s, m, card, true); /* whatever others have said of it until now */
+        take_later(s, m, card, true); /* whatever others have said of it so far */
     } else if (teller->is_sure && m->state == MEMBER_NAMED) {
         take_vouched(s, m, card);
     } else if (is_later && (teller->is_sure || member_is_live(m))) {
@@ -393,7 +394,7 @@ enum rc view_alive(struct swim *s, const struct member_card *card, const struct 
     *ret_member = NULL;
     struct member *m = roster_find(&s->roster, &card->uuid);
     if (m != NULL && m->is_self) {
-        /* One that we have not made: others may believe it. */
+        /* We have not made this one, and others may believe it. */
         if (card->incarnation > m->incarnation) {
             contradict(s, card->incarnation, NULL);
         }
@@ -472,7 +473,7 @@ void view_believe(struct swim *s, struct member *m)
 static void bury(struct swim *s, struct member *m, enum member_state state, uint64_t incarnation,
                  const struct uuid *by)
 {
-    /* Who never met it does not end it for others. */
+    /* A node that never met it does not end it for others. */
     const bool is_own = by != NULL && uuid_equal(by, &s->self->uuid);
     const bool is_told = member_is_live(m) && (m->has_answered || !is_own);
     const bool was_live = member_is_live(m);
@@ -501,8 +502,8 @@ void view_declare_left(struct swim *s, struct member *m)
     bury(s, m, MEMBER_LEFT, m->incarnation, NULL);
 }
 
-/* A suspect that has not answered for so long, by relays either, that its end is what this node is
- * finding out by itself. An answer begins the suspicion anew. */
+/* A suspect that has been silent for so long, through relays too, that this node is finding out its
+ * end by itself. An answer begins the suspicion anew. */
 static bool is_silent_suspect(const struct swim *s, const struct member *m)
 {
     const uint64_t since_us =
@@ -526,8 +527,8 @@ static bool is_believed_gone(const struct swim *s, const struct member *m,
            is_out_of_sight(s, m);
 }
 
-/* The end of somebody that is not known: of use only against old news, so nothing is kept of what
- * anybody may have made up. */
+/* The end of a member that is not known. It is of use only against old news, so nothing is kept
+ * that anybody may have made up. */
 static void hear_of_unknown(struct swim *s, const struct entry *e, enum member_state state,
                             uint64_t age_us, const struct view_teller *teller)
 {
@@ -574,10 +575,10 @@ static void hear_of_end(struct swim *s, const struct entry *e, enum member_state
     }
 }
 
-/* What somebody's table says of a gone member. Where it is alive here, a death is taken for an
- * accusation: after a partition each side holds the other for dead, and the accused will refute.
- * Unless it only says what this node is finding out: a death just now, of a suspect. Of half a
- * minute ago it is the other side's view of a partition. */
+/* What somebody's table says of a member that is gone. Where the member is alive here, a death
+ * counts as an accusation: after a partition each side holds the other for dead, and the accused
+ * will refute. The exception is a death of just now of a suspect, which this node is finding out
+ * itself. A death half a minute ago is the other side's view of a partition. */
 static void hear_of_past(struct swim *s, const struct entry *e, const struct view_teller *teller)
 {
     struct member *m = roster_find(&s->roster, &e->uuid);
@@ -631,9 +632,9 @@ static void hear_of_suspect(struct swim *s, const struct entry *e, const struct 
     }
 }
 
-/* Its number is said to be far beyond what is held: true where others heard what this node has
- * missed, so it is asked itself, whose word counts. Who is gone is asked where it seems to say so
- * itself. */
+/* Its number is said to be far beyond the one that is held. That is true when others heard what
+ * this node has missed. So the member itself is asked, as its word counts. One that is gone is
+ * asked only where it seems to say so itself. */
 static void want_card(struct swim *s, struct member *m, bool is_own)
 {
     if (!m->is_self && !m->is_ghost &&
@@ -666,7 +667,7 @@ static void hear_card(struct swim *s, const struct entry *e, const struct view_t
     const bool is_own = uuid_equal(teller->uuid, &e->uuid);
     const bool is_first_hand = is_own && teller->is_sure;
     s->is_naming = s->is_naming || m == NULL || m->is_ghost || m->state == MEMBER_NAMED;
-    const bool is_known = m != NULL && !m->is_ghost; /* of a ghost there is nobody to ask */
+    const bool is_known = m != NULL && !m->is_ghost; /* a ghost has no address to ask */
     if (!is_known && e->incarnation > VIEW_UNKNOWN_MAX) {
         return;
     }
@@ -732,7 +733,7 @@ void view_recontact(struct swim *s)
     for (uint32_t i = r->gone_count; i-- > 0;) {
         struct member *m = roster_gone_at(r, i);
         if (is_over(s, m)) {
-            forget(s, m); /* the last of them takes its place, which has been looked at */
+            forget(s, m); /* the last of them takes its place, and has been looked at */
         }
     }
     for (uint32_t i = 0; i < r->gone_count; i++) {

@@ -1,18 +1,18 @@
 /*
- * view: what this node believes of the others. Statements come in, from packets, links and its own
- * failure detector; what changes the view is told to the caller as events and to the others as
- * rumours.
+ * view: what this node believes of the others. Statements come in from packets, links and its own
+ * failure detector. A change of the view goes to the caller as an event and to the others as a
+ * rumour.
  *
  * For one member the order of statements is: a higher incarnation wins over a lower one; among
- * equal ones left over dead over suspect over alive. Only a member itself raises its incarnation
- * (to refute, to change its card, to leave): what others say of it above the incarnation that is
- * held here is said of that one, and a card raises it by VIEW_RAISE_MAX at most.
+ * equal ones left over dead over suspect over alive. Only a member itself raises its incarnation:
+ * to refute, to change its card, to leave. What others say of it above the incarnation held here
+ * counts for the one held here, and a card raises it by VIEW_RAISE_MAX at most.
  *
- * **Hearsay is not yet so.** Somebody new is alive here when it answers, or when a member that has
- * answered has it in a page that we asked for. Named in any other way it is asked, while few mates
- * have answered, and forgotten when neither it nor a relay answers; it is in nobody's digest, page
- * or ring, and is passed on by rumour only once it has answered here. Of those alive by others'
- * pages only, this node declares none dead to others.
+ * **Hearsay is not yet so.** A new member is alive here when it answers, or when a member that has
+ * answered has it in a page that we asked for. One that is named in any other way is asked while
+ * few mates have answered, and forgotten when neither it nor a relay answers. It is in nobody's
+ * digest, page or ring, and is passed on by rumour only once it has answered here. This node
+ * declares nobody dead to others that it knows by others' pages only.
  *
  * What others say of the end of a member to which there is a link, or from which word came just
  * now, has it asked by this node, whose own probe decides. Datagrams can be forged; an answer to a
@@ -25,16 +25,16 @@
 #include "gossip/membership/swim_state.h"
 
 enum {
-    /* A card may raise an incarnation by so much: members do by one at a time, or as far as false
-     * cards have, so that who was away for long is still believed, and forged cards do not come to
-     * the end of the numbers. */
+    /* A card may raise an incarnation by so much. Members raise it by one at a time, or as far as
+     * false cards have. So a member that was away for long is still believed, and forged cards do
+     * not come to the end of the numbers. */
     VIEW_RAISE_MAX = 65536,
 };
 
 /* Nor does a card of somebody unknown begin beyond this. */
 #define VIEW_UNKNOWN_MAX (UINT64_C(1) << 32)
 
-/* Who says something, and whether nobody else can have said it. */
+/* The author of a statement, and whether nobody else can have made it. */
 struct view_teller {
     const struct uuid *uuid;
     bool is_sure; /* it came over a link, or in the answer to a question of ours */
@@ -72,7 +72,7 @@ void view_believe(struct swim *s, struct member *m);
 /* This node holds the member, which is alive or suspect, for dead: verified. */
 void view_declare_dead(struct swim *s, struct member *m);
 
-/* The same of one that others say has left. */
+/* The same for a member that others say has left. */
 void view_declare_left(struct swim *s, struct member *m);
 
 /* Any entry of a packet. */

@@ -1,9 +1,9 @@
 /*
  * batch: many small records in one frame, for joining and reconciliation.
  *
- * A record of its own costs 41 bytes beside key and value; here it costs about 10. Writers' ids
- * stand once, in a table before the records; versions and lifetimes are told as differences to the
- * record before, for what was written together is sent together.
+ * A record in a frame of its own costs 41 bytes beside key and value; here it costs about 10.
+ * Writers' ids stand once, in a table before the records. Versions and lifetimes are differences to
+ * the record before, as records that were written together are sent together.
  *
  *   origins 1 | origin 16 * | record *
  *
@@ -23,7 +23,7 @@
 
 enum {
     BATCH_ORIGINS_MAX = 255,
-    /* A frame is sent when it holds this much: a receiver works it off in half a millisecond. */
+    /* A frame is sent when it holds this much. A receiver works it off in half a millisecond. */
     BATCH_BYTES = 32 << 10,
     BATCH_RECORD_OVERHEAD_MAX = 2 + 7 * VARINT_BYTES_MAX,
     BATCH_RECORD_MAX = BATCH_RECORD_OVERHEAD_MAX + KEY_BYTES_MAX + VALUE_INLINE_MAX,
@@ -34,7 +34,7 @@ _Static_assert(BATCH_TABLE_MAX - FRAME_HEADER_BYTES + BATCH_BYTES + BATCH_RECORD
                    FRAME_PAYLOAD_MAX,
                "a batch fits a frame");
 
-/* What differences are taken to. */
+/* The record before, to which differences are taken. */
 struct batch_base {
     uint64_t ms, lifetime_ms;
 };

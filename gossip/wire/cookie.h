@@ -1,6 +1,6 @@
 /*
- * cookie: what an address is sent to prove that it receives. Who sends it back has received it, as
- * nobody else can know it: a hash of the address and the minute under a secret of this process.
+ * cookie: what an address is sent to prove that it receives. It is a hash of the address and the
+ * minute, under a secret of this process. So only an address that received it can send it back.
  * Nothing is kept for it, so strangers cost no memory however many there are.
  */
 #ifndef GOSSIP_WIRE_COOKIE_H

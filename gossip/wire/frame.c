@@ -79,7 +79,7 @@ void frame_record_write(struct cursor *c, const struct record *r, uint8_t kind, 
 {
     kind |= r->guard_ms > 0 ? RECORD_HAS_GUARD : 0;
     kind |= r->is_shadow ? RECORD_IS_SHADOW : 0;
-    /* Who only guards what the other holds does not bring what the other shows. */
+    /* A frame that only raises a guard does not say when the record was written. */
     kind |= r->ahead_ms > 0 && (kind & RECORD_IS_GUARD) == 0 ? RECORD_HAS_AHEAD : 0;
     cursor_put_u8(c, kind);
     cursor_put_u64(c, r->version.stamp);

@@ -76,7 +76,7 @@ struct frame_hello {
 
 /*
  * CLOCK: clock_us 8, the cluster's clock as the sender has it from now on. It is sent when the
- * clock is set or jumps: so a receiver knows by whose clock the records were stamped that follow.
+ * clock is set or jumps. So a receiver knows by whose clock the records behind it were stamped.
  */
 
 /* CLOSE: reason 1. The sender writes no more; the end of the stream that follows is no death. */
@@ -112,7 +112,7 @@ struct frame_role {
 
 /*
  * STATE, after HELLO whenever one of MEMBER_STATE_FLAGS changes: what the sender can take and give.
- * It comes in order with the NACKs, which datagrams do not.
+ * Unlike datagrams, it comes in order with the NACKs.
  *
  *   flags 1 (enum member_flags)
  *
@@ -133,8 +133,8 @@ enum record_kind {
     RECORD_IS_GUARD = 4,    /* no value: only raises the guard of what is held */
     RECORD_IS_COUNTED = 8,  /* takes the link's next sequence number and is acknowledged */
     RECORD_IS_FORWARD = 16, /* came along the trees of a large enclave: pass it on */
-    RECORD_IS_REPEAT = 32,  /* the receiver may well have it, which says nothing of the trees: it is
-                               sent again for its guard, or came on a detour itself */
+    RECORD_IS_REPEAT = 32,  /* the receiver may well have it, which says nothing about the trees: it
+                               is sent again for its guard, or came on a detour itself */
     RECORD_HAS_AHEAD = 64,
 };
 
@@ -154,12 +154,11 @@ struct frame_record {
 enum nack_reason { NACK_FULL = 1, NACK_CLOCK = 2, NACK_INVALID = 3 };
 
 /*
- * Reconciliation. The initiator, I, sends its groups as of a cut; the responder, R, answers with
- * its epochs of the groups that differ. I sorts the epochs that differ: those of which R has
- * nothing it sends; those of which it has few or no entries itself are settled by a list of ids;
- * all the others together by one stream of cells (gossip/repair/cells). SCOPE names the two sets
- * and begins both. R sends the records that I lacks and WANTs those it lacks itself, I sends these,
- * and DONE.
+ * Reconciliation. The initiator, I, sends its groups as of a cut. The responder, R, answers with
+ * its epochs of the groups that differ. I sorts the epochs that differ. It sends those of which R
+ * has nothing. It settles those of which it has few or no entries itself by a list of ids, and all
+ * others together by one stream of cells (gossip/repair/cells). SCOPE names the two sets and begins
+ * both. R sends the records that I lacks and WANTs those it lacks itself, I sends these, and DONE.
  *
  *   I  SYNC_GROUPS  session 1 | cut 8 | key 8 | (group 4 | sum 4)*
  *   R  SYNC_EPOCHS  session 1 | last 1 | (group 4 | whole 1 | epochs 8 | (sum 4 | count varint)*)*
@@ -170,15 +169,15 @@ enum nack_reason { NACK_FULL = 1, NACK_CLOCK = 2, NACK_INVALID = 3 };
  *   R  SYNC_WANT    session 1 | flags 1 (enum want_flags) | records sent 4 | id 8 *
  *   I  SYNC_DONE    session 1 | records sent 4
  *
- * `session` is I's number for it, so that frames of one that was given up are known. Sums are the
- * high half of a hash of the whole sum under the session's key: a pair that happens to agree, once
- * in 2^32, differs under the next key. `epochs` has a bit for each epoch of the group that R has;
- * or, where telling them would take more bytes than it saves, `whole` says to compare the group as
- * one. A cell's count is told as the difference to what an even spread of cell 0's count would
- * give.
+ * `session` is I's number for it, by which frames of a session that was given up are recognised.
+ * Sums are the high half of a hash of the whole sum under the session's key. A pair agrees by
+ * chance once in 2^32, and then differs under the next key. `epochs` has a bit for each epoch of
+ * the group that R has. Where naming them would take more bytes than it saves, `whole` says to
+ * compare the group as one. A cell's count is sent as its difference from an even spread of cell
+ * 0's count.
  *
- * After records came by reconciliation a node tells its other links its root, so that what was
- * missing travels on at once:
+ * When records have come by reconciliation a node sends its root to its other links, so that those
+ * records travel on at once:
  *
  *   SYNC_ROOT    cut 8 | sum 8
  *
@@ -216,7 +215,7 @@ enum tree_kind {
     TREE_LARGE = 1,  /* fetch it */
     TREE_DIRECT = 2, /* the same, by the origin itself, outside of the tree */
     TREE_LATE = 3,   /* a large one again, on a lazy link, after it had time to come */
-    TREE_GONE = 4,   /* what was asked for was replaced: a later write is on its way */
+    TREE_GONE = 4,   /* the write that was asked for was replaced: a later one is on its way */
 };
 
 /* Load evens out with their number, each needs some writes to settle. */

@@ -1,10 +1,12 @@
 /*
- * member: the table of everyone this node knows, itself included.
+ * member: one member of the cluster as this node knows it, and the card by which it introduces
+ * itself.
  *
- * Keyed by uuid; names are labels. A member's addresses are either host scope (loopback and
- * interface addresses, of use only to members with the same host tag) or global scope. Bounded;
- * states as in SWIM, with `left` for those that said goodbye and `named` for those of which nobody
- * knows whether they are there at all.
+ * Members are known by uuid; names are labels. A member's addresses have host scope (loopback and
+ * interface addresses, of use only to members with the same host tag) or global scope. States are
+ * SWIM's, with `left` for members that said goodbye and `named` for those of which nobody knows
+ * whether they exist. Left out: the table of all members (gossip/membership/roster) and what
+ * changes them (gossip/membership/view).
  */
 #ifndef GOSSIP_WIRE_MEMBER_H
 #define GOSSIP_WIRE_MEMBER_H
@@ -39,14 +41,14 @@ enum {
  * partitions heal. */
 #define MEMBER_GONE_KEPT_US 86400000000U
 
-/* What its clock, as it told it itself, is to this node's. */
+/* How its clock, as it reports it itself, compares with this node's. */
 enum member_clock {
-    MEMBER_CLOCK_UNHEARD, /* it has not told it yet, or has none */
+    MEMBER_CLOCK_UNHEARD, /* it has not reported one yet, or has none */
     MEMBER_CLOCK_AGREES,
     MEMBER_CLOCK_APART, /* the two were founded apart: no data passes, and no quorum counts it */
 };
 
-/* A named one is none yet: somebody unproven says that it is there, and it is being asked. */
+/* A named one is no member yet: somebody unproven says that it is there, and it is being asked. */
 enum member_state { MEMBER_ALIVE, MEMBER_SUSPECT, MEMBER_DEAD, MEMBER_LEFT, MEMBER_NAMED };
 
 enum addr_scope { SCOPE_HOST, SCOPE_GLOBAL };
@@ -56,7 +58,7 @@ struct member_addr {
     struct addr addr;
 };
 
-/* What of a boot or a host tag is kept and told. */
+/* The bits of a boot or a host tag that are kept and sent. */
 #define CARD_48_BITS ((UINT64_C(1) << 48) - 1)
 
 /* What a member says about itself; the same bytes everywhere for one (uuid, incarnation). */
@@ -82,20 +84,20 @@ enum member_flags {
     MEMBER_IS_DRAINING = 16,
     MEMBER_MAY_BEGIN = 32, /* its enclave exists as far as it knows, or may begin: gossip/expect */
 
-    /* Of one with a link these are taken from its link, where their changes are told in order with
-     * what it refuses: a datagram may be older. */
+    /* When a member has a link these flags are taken from the link. There their changes come in
+     * order with its refusals; a datagram may be older. */
     MEMBER_STATE_FLAGS = MEMBER_HAS_CLOCK | MEMBER_IS_CAUGHT_UP | MEMBER_IS_FULL |
                          MEMBER_IS_DRAINING | MEMBER_MAY_BEGIN,
 };
 
 /*
- * One member, as kept. A node knows up to MEMBERS_MAX of them and many nodes may run on one
- * machine, so a member is 112 bytes: what others read stands in fields, its texts and addresses are
- * packed behind (in place while they are short, else out of line) and read by the functions below,
- * and what the failure detector needs exists only while it has something open.
+ * One member, as kept. A node knows up to MEMBERS_MAX of them, and many nodes may run on one
+ * machine. So a member is 112 bytes. What other modules read stands in fields. Texts and addresses
+ * are packed behind them, in place while they are short, else out of line; the functions below read
+ * them. The failure detector's state exists only while it has something open.
  */
 struct member {
-    /* What is looked at to find a member, and to tell whether a card is news: one cache line. */
+    /* The fields by which a member is found, and a card is recognised as news: one cache line. */
     uint32_t tag;          /* 32-bit hash of its uuid and the cluster: the sender in short headers;
                               never 0 */
     uint16_t next_1, slot; /* roster's chain; its index, stable while it is known */
@@ -109,10 +111,10 @@ struct member {
     bool is_mate : 1;      /* of this node's enclave */
     bool is_ghost : 1;     /* dead or left, and only uuid and incarnation are known: not shown */
     bool has_answered : 1; /* since it was last dead or gone it has spoken over a link or answered
-                              this node's question: no old datagram of who is no more */
+                              this node's question, which no old datagram of a dead member can */
     bool is_counted : 1;   /* the engine's: it counts in quorums */
     bool knows_us : 1;     /* it has our card, as its last packet said, so short headers do */
-    bool has_said : 1;     /* `knows_us` was said, and is not just unknown */
+    bool has_said : 1;     /* `knows_us` was said; else it is just unknown */
     bool is_udp_heard : 1; /* a datagram has come from it */
     bool is_name_told : 1; /* swim's: SWIM_NAME_TWICE came */
     bool is_far : 1;       /* packed out of line */
@@ -124,7 +126,7 @@ struct member {
     uint32_t rtt_us : 24; /* smoothed round trip; 0 when not measured */
     uint32_t text_len : 8;
     uint16_t order_1;   /* roster's: its place in an order */
-    uint16_t rumor_1;   /* rumor's: what waits to be told of it; 0 nothing */
+    uint16_t rumor_1;   /* rumor's: the rumour about it that waits; 0: none */
     uint64_t boot : 48; /* this, the next and the three about versions: of its card */
     uint64_t features : 16;
     uint64_t host_tag : 48;
@@ -175,11 +177,11 @@ enum {
 void member_card_write(struct cursor *c, const struct member_card *card);
 void member_card_read(struct cursor *c, struct member_card *ret_card);
 
-/* Goes past a card with the same checks, and tells what says whether it is news. */
+/* Skips a card with the same checks, and returns the parts that show whether it is news. */
 void member_card_skip(struct cursor *c, struct uuid *ret_uuid, uint64_t *ret_incarnation,
                       uint32_t *ret_addr_count);
 
-/* Which addresses of a card a receiver is told: host scope means nothing on another host. */
+/* Which addresses of a card a receiver gets: host scope means nothing on another host. */
 enum card_audience { CARD_SAME_HOST, CARD_OTHER_HOST, CARD_UNKNOWN_HOST };
 
 /* The member's card as member_card_write() would write it for that audience: global scope for

@@ -25,7 +25,7 @@ struct outbox {
     size_t head;
     size_t count;
     size_t datagram_count;
-    struct slot lent; /* of the last action taken: what it owns */
+    struct slot lent; /* what the last action taken owns */
     struct notice_room *spares;
     uint32_t spare_count;
     uint64_t dropped;

@@ -1,5 +1,5 @@
 /*
- * outbox: what the engine wants done. A step never sends; it appends actions here and the caller
+ * outbox: what the engine wants done. A step never sends. It appends actions here, and the caller
  * drains them.
  *
  * Bounded: beyond its maximum a datagram is dropped and counted, as the network would have done.
@@ -51,7 +51,7 @@ enum notice_kind {
     NOTICE_LINK_UP,
     NOTICE_LINK_DOWN,      /* text says why */
     NOTICE_LINK_OVERFLOW,  /* its queue was emptied; a reconciliation follows */
-    NOTICE_STRANGER,       /* text: where; told once a minute at most */
+    NOTICE_STRANGER,       /* text: where; once a minute at most */
     NOTICE_VERSION,        /* likewise; text: where, and both versions */
     NOTICE_CLOCK_SET,      /* value: offset in ms */
     NOTICE_CLOCK_CONFLICT, /* value: difference in ms */

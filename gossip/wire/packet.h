@@ -61,9 +61,9 @@
  *   (bytes)     COOKIE's number is the packet's
  *
  * Its sender pays with PADDING: for a relay's work, and for an accused member's card in its answer
- * to the accusation. All that a node sends of its own accord to an address that has not proved
- * itself is a PING without entries, but what is held against the receiver; to addresses of those
- * who are only named, as many in all as the datagrams paid for that named them
+ * to the accusation. Of its own accord a node sends only one thing to an address that has not
+ * proved itself: a PING without entries, other than what is held against the receiver. To members
+ * that are only named it sends no more PINGs in all than the datagrams that named them paid for
  * (gossip/membership/packet_out).
  *
  * Entries, in a row:
@@ -96,8 +96,9 @@ enum packet_kind {
     PACKET_COOKIE,
 };
 
-/* What packets are padded to that ask for more than they are: a PING_REQ, for what it costs between
- * members that know each other; a PING that accuses, for the card of an ordinary name in the ACK.
+/* Packets that ask for more than they bring are padded to these sizes. A PING_REQ pays for what it
+ * costs between members that know each other; a PING that accuses pays for the card of an ordinary
+ * name in the ACK.
  */
 enum { PACKET_RELAY_BYTES = 96, PACKET_ACCUSE_BYTES = 160 };
 
@@ -168,7 +169,7 @@ enum {
     PULL_WIDTH_MAX = 32,
 };
 
-/* What a packet takes at most before its entries: header, body, SEEN_AS, COOKIE, head of ENTRIES.
+/* The most bytes of a packet before its entries: header, body, SEEN_AS, COOKIE, head of ENTRIES.
  */
 enum {
     PACKET_OVERHEAD_MAX = PACKET_LONG_BYTES + PACKET_BODY_MAX + SECTION_HEAD_BYTES + ADDR_WIRE_MAX +

@@ -1,9 +1,9 @@
 /*
  * Whose clock is more than a minute from this node's: the two were founded apart. Their link
  * carries no data, no quorum counts the member, and its clock does not lead. It is judged by every
- * answer to a question of ours, by datagram or link, whoever of the two has records, and once more
- * when our own clock jumps. What a link tells says nothing of its way, and may have been held up
- * while one of the two stood still: an answer puts it right.
+ * answer to a question of ours, by datagram or link, whichever of the two has records; and once
+ * more when our own clock jumps. A clock that comes on a link unasked does not show how long it was
+ * under way, and may have been held up while one of the two stood still. An answer puts it right.
  */
 #include "core/base/assert.h"
 #include "core/base/mem.h"
@@ -63,7 +63,7 @@ static void set_clock(struct engine *e, struct member *m, enum member_clock now)
     voters_look(e, m);
 }
 
-/* Data pass on the member's link, or not any more. */
+/* Data may pass on the member's link now, or no longer. */
 static void judge_link(struct engine *e, struct member *m)
 {
     struct link *l = mesh_of(e->mesh, m);
@@ -99,7 +99,7 @@ static void judge(struct engine *e, struct member *m, int64_t offset_us, int64_t
     judge_link(e, m);
 }
 
-/* Where neither has records one of the two takes the other's clock: that is worth no word. */
+/* Where neither has records one of the two takes the other's clock: that needs no notice. */
 static void say_conflict(struct engine *e, struct member *m, bool was_apart)
 {
     struct link *l = mesh_of(e->mesh, m);

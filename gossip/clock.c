@@ -23,7 +23,7 @@ int64_t clock_difference_us(const struct clock *c, uint64_t remote_us, uint32_t 
     return (int64_t)(remote_us + rtt_us / 2 - clock_now_us(c, at_us));
 }
 
-/* Samples of one clock do not differ by more than their round trips; else another one leads now. */
+/* Samples of one clock differ by no more than their round trips; else another clock leads now. */
 static bool is_of_same(const struct clock *c, int64_t offset_us, uint32_t rtt_us)
 {
     const int64_t most_us = ((int64_t)c->first_rtt_us + rtt_us) / 2 + CLOCK_STEP_MIN_US;

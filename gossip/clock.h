@@ -2,11 +2,11 @@
  * clock: the cluster's time on one node, under the rules by which a wrong wall clock does no harm.
  *
  * It is the caller's monotonic clock plus an offset. A node without records steps to the clock of
- * the cluster it joins; a node with records never steps, it slews by at most CLOCK_SLEW_PPM toward
- * the leader's. Who leads is the caller's business (gossip/clock_source: of the members whose clock
- * is within CLOCK_CONFLICT_US the one with records, of these the smallest uuid). A sample is
- * Cristian's (Distributed Computing 3, 1989): the remote time plus half the round trip, the lowest
- * round trip of the last few seconds winning, as in NTP's clock filter (RFC 5905 section 10).
+ * the cluster that it joins. A node with records never steps; it slews by at most CLOCK_SLEW_PPM
+ * toward the leader's clock. A sample is Cristian's (Distributed Computing 3, 1989): the remote
+ * time plus half the round trip. The sample with the lowest round trip of the last few seconds
+ * wins, as in NTP's clock filter (RFC 5905 section 10). Left out: whose clock is followed
+ * (gossip/clock_source), and whose is too far off for data to pass (gossip/apart).
  */
 #ifndef GOSSIP_CLOCK_H
 #define GOSSIP_CLOCK_H
@@ -51,11 +51,11 @@ int64_t clock_difference_us(const struct clock *c, uint64_t remote_us, uint32_t 
 /*
  * A sample from the leader: its clock `remote_us` as it arrived at `at_us`, after a round trip of
  * `rtt_us`. Sets a clock that is not set: at once when the answer was quick, else with the best of
- * the first few, for what is wrong then stays wrong (a node that joins has records soon, may lead
- * later, and the errors of leaders add up). Steps when `may_step`; else notes what is to be slewed.
- * True when the clock was set or stepped. Does nothing with a round trip beyond CLOCK_RTT_MAX_US: a
- * question that a broken link held up says little, and what is wrong by seconds takes hours to
- * slew. Nor with a difference of more than CLOCK_CONFLICT_US: that is another clock.
+ * the first few. An error made here stays: a node that joins has records soon and may lead later,
+ * and the errors of leaders add up. Steps when `may_step`; else notes what is to be slewed. True
+ * when the clock was set or stepped. Does nothing with a round trip beyond CLOCK_RTT_MAX_US: a
+ * question that a broken link held up says little, and an error of seconds takes hours to slew. Nor
+ * with a difference of more than CLOCK_CONFLICT_US: that is another clock.
  */
 bool clock_sample(struct clock *c, uint64_t remote_us, uint32_t rtt_us, uint64_t at_us,
                   bool may_step);
@@ -64,8 +64,8 @@ bool clock_sample(struct clock *c, uint64_t remote_us, uint32_t rtt_us, uint64_t
  * beyond CLOCK_RTT_MAX_US. */
 bool clock_jump(struct clock *c, uint64_t remote_us, uint32_t rtt_us, uint64_t at_us);
 
-/* How far it may be from the leader's: what is still to be slewed away, and half the round trip of
- * the sample that rules. */
+/* How far it may be from the leader's: the part that is not slewed away yet, and half the round
+ * trip of the sample that rules. */
 uint32_t clock_error_us(const struct clock *c);
 
 /* Slews for the time that has passed. */

@@ -1,7 +1,7 @@
 /*
  * Whose clock the node follows: of the live members that have one, those with records before those
- * without, then the smallest uuid. It is remembered who that is, so that a ping costs no walk
- * through everybody; the rules of the clock itself are gossip/clock's.
+ * without, then the smallest uuid. The leader is remembered, so that a ping costs no walk through
+ * all members. gossip/clock has the rules of the clock itself.
  */
 #include "core/base/mem.h"
 #include "gossip/crowd.h"
@@ -15,7 +15,7 @@ enum {
     FOUND_YIELD_US = 10 * 1000 * 1000, /* for those of smaller uuid among them: by then they have
                                           answered over the worst of networks, or are dead */
     FOUND_SLOW_US = 30 * 1000 * 1000,  /* for one that has answered, and has no clock to be taken */
-    STEP_TOLD_US = 1000 * 1000,        /* a step of less is nothing to others */
+    STEP_TOLD_US = 1000 * 1000,        /* a smaller step does not matter to others */
     CLOCK_ASK_US = 50 * 1000,          /* between two questions for the cluster's clock */
     CLOCK_ASK_SELDOM_US = 500 * 1000,  /* while nobody can have one yet */
     MANY_MEMBERS = 64,                 /* nobody hears from so many within FOUND_WAIT_US */
@@ -25,8 +25,8 @@ enum {
     CROWD_PASS_MAX_US = 2000 * 1000, /* and for the first discovery pass */
 };
 
-/* Only who has answered this node, and agrees with it: a datagram that was held up or is sent again
- * may speak of a clock that has ended with its cluster. */
+/* Only members that have answered this node and agree with it. A datagram that was held up, or is
+ * sent again, may carry a clock that has ended with its cluster. */
 static bool may_lead(const struct member *m)
 {
     return !m->is_self && engine_is_live(m) && m->clock == MEMBER_CLOCK_AGREES;
@@ -81,7 +81,8 @@ void clock_source_heard(struct engine *e, struct member *m)
     if (m != e->leader || (may_lead(m) && has_records == e->leader_has_records)) {
         consider_leader(e, m);
     } else {
-        /* The leader is none any more, or of less worth: only then are all looked through. */
+        /* The leader no longer leads, or others may lead before it. Only then all are looked
+         * through. */
         find_leader(e);
     }
 }
@@ -99,8 +100,8 @@ static uint64_t wall_now_us(const struct engine *e)
     return e->config.wall_ms * 1000 + (e->now_us - e->started_us);
 }
 
-/* The clock was set or has stepped. Where that is more than a little all are judged anew by it, and
- * are told. */
+/* The clock was set or has stepped. When the step is not small, all members are judged anew by it,
+ * and hear of it. */
 static void clock_changed(struct engine *e, bool was_set, int64_t was_us, const struct member *of)
 {
     const int64_t wall_us = (int64_t)wall_now_us(e);
@@ -122,8 +123,8 @@ void clock_source_found(struct engine *e)
     clock_changed(e, false, was_us, NULL);
 }
 
-/* The largest group of those that have told their clock, this node among them if it has one; and
- * how many did. Somebody has, and costs nothing while all agree. */
+/* The largest group among members that have reported their clock, this node included if it has one;
+ * and how many have. At least one has. It costs nothing while all agree. */
 static uint32_t survey(struct engine *e, struct crowd_group *ret_group)
 {
     const uint32_t told = e->apart.agrees + e->apart.count + e->clock.is_set;
@@ -165,9 +166,9 @@ static uint32_t count_untold(const struct engine *e)
 }
 
 /*
- * Whether the largest group may be followed by a node that has nothing to lose: it is larger by a
- * few than all others together, or more than half of everybody once all candidates have answered
- * and nobody new turns up; or all that was waited for long enough.
+ * Whether a node that has nothing to lose may follow the largest group. It may when the group is
+ * larger by a few than all others together; or more than half of everybody, once all candidates
+ * have answered and nobody new turns up; or when it has waited for that long enough.
  */
 static bool is_clear(const struct engine *e, const struct crowd_group *group, uint32_t told)
 {
@@ -184,8 +185,8 @@ static bool is_clear(const struct engine *e, const struct crowd_group *group, ui
            group->count > others + count_untold(e);
 }
 
-/* Its own clock jumps to that of a larger group than its own: it has no records. Nor do its next
- * ones follow any of before, which the old clock dated: they may be far ahead of the new one. */
+/* Jumps to the clock of a larger group than its own; this node has no records. Its next stamps need
+ * not follow the earlier ones, which are of the old clock and may be far ahead of the new one. */
 static void change_sides(struct engine *e, struct member *m, const struct vitals *v,
                          uint32_t rtt_us, uint64_t at_us)
 {
@@ -197,8 +198,9 @@ static void change_sides(struct engine *e, struct member *m, const struct vitals
 }
 
 /*
- * A node without records is of the largest group. Without a clock it takes its guess from there;
- * with one it jumps to it, once that is clear. True when its clock may follow its leader's.
+ * A node without records belongs to the largest group. Without a clock it takes its guess from that
+ * group; with one it jumps to it, once the group is clear. True when its clock may follow its
+ * leader's.
  */
 static bool choose_side(struct engine *e, struct member *m, const struct vitals *v, uint32_t rtt_us,
                         uint64_t at_us)
@@ -232,7 +234,7 @@ static bool choose_side(struct engine *e, struct member *m, const struct vitals 
 void clock_source_sample(struct engine *e, struct member *m, const struct vitals *v,
                          uint32_t rtt_us, uint64_t at_us)
 {
-    /* Not the member's flags: what it said of its clock on its link may have overtaken this. */
+    /* Not the member's flags: a clock that came on its link may have overtaken this one. */
     if ((apart_flags(v->flags, v->clock_us) & MEMBER_HAS_CLOCK) == 0 || rtt_us == 0) {
         return;
     }
@@ -254,20 +256,20 @@ static bool may_found_instead(const struct engine *e, const struct member *m)
     return !m->is_self && engine_is_live(m) && uuid_compare(&m->uuid, &e->config.uuid) < 0;
 }
 
-/* One that may has answered, as far as is remembered: no need to go through all. */
+/* The remembered member has answered and may found: no need to go through all. */
 static bool is_outranked(const struct engine *e)
 {
     return e->smaller != NULL && e->smaller->has_answered && may_found_instead(e, e->smaller);
 }
 
 /*
- * Among nodes that are all new, the one with the smallest uuid founds the clock; but only when all
- * of them have answered that they have none, and when nobody new has turned up for a while:
- * somebody behind them may have one. Who does not answer is not waited for long: it may be a rumour
- * about somebody who is no more. Who has answered and is smaller is waited for much longer: it
- * founds, or it waits for a smaller one yet, and in the end somebody has the smallest uuid. One
- * that never does, or whose clock nobody can take, holds up nobody for ever: where several found
- * then, they are of the largest group soon.
+ * Among nodes that are all new, the one with the smallest uuid founds the clock. It does so only
+ * when all of them have answered that they have none, and nobody new has turned up for a while, as
+ * a later one may have a clock. A member that does not answer is not waited for long: it may be a
+ * rumour about one that is gone. A smaller one that has answered is waited for much longer. It
+ * founds the clock, or waits for a smaller one yet, and in the end somebody has the smallest uuid.
+ * One that never founds, or whose clock nobody can take, holds up nobody for ever. Where several
+ * found then, they are of the largest group soon.
  */
 bool clock_source_may_found(const struct engine *e)
 {
@@ -295,9 +297,8 @@ bool clock_source_may_found(const struct engine *e)
     return may;
 }
 
-/* Who is to found the clock instead of this node, as far as it must still be asked: the next
- * smaller live member. So each is asked by one. NULL when a smaller one has answered, or there is
- * none. */
+/* The member to ask, which should found the clock instead of this node: the next smaller live one.
+ * So each is asked by one. NULL when a smaller one has answered, or there is none. */
 static struct member *next_smaller(struct engine *e)
 {
     struct member *best = NULL;
@@ -319,8 +320,8 @@ static struct member *next_smaller(struct engine *e)
 }
 
 /* Where many have started at once, none of them has heard from all before FOUND_WAIT_US is over, so
- * nobody founds before then: once the first questions have shown that nobody had a clock before,
- * there is little to ask for. */
+ * nobody founds before then. Once the first questions have shown that nobody has a clock, there is
+ * little reason to ask. */
 static uint64_t ask_pause_us(const struct engine *e)
 {
     const uint64_t found_us = e->pass_over_us + FOUND_WAIT_US;
@@ -346,7 +347,7 @@ void clock_source_ask(struct engine *e)
         /* It may not be everybody's. */
         chosen = is_clear(e, &group, told) ? NULL : swim_any_member(e->swim);
     } else {
-        /* In turn, for the smaller one may be no more. */
+        /* In turn, as the smaller one may be gone. */
         chosen = e->asks++ % 2 == 0 ? next_smaller(e) : NULL;
         chosen = chosen == NULL ? swim_any_member(e->swim) : chosen;
     }

@@ -41,7 +41,7 @@ void crowd_largest(struct crowd_vote *votes, uint32_t count, struct crowd_group 
         while (votes[end - 1].offset_s - votes[first].offset_s > WIDTH_S) {
             first++;
         }
-        /* Looked at once no more can join it. */
+        /* A group is looked at when no more can join it. */
         const bool is_whole = end == count || votes[end].offset_s - votes[first].offset_s > WIDTH_S;
         if (!is_whole || end - first < ret_group->count) {
             continue;

@@ -1,9 +1,9 @@
 /*
- * crowd: which clock most members show. Those whose clocks are within CLOCK_CONFLICT_US of each
- * other are a group; each member counts once, whatever it says. Of two groups of one size the one
+ * crowd: which clock most members show. Members whose clocks are within CLOCK_CONFLICT_US of each
+ * other are a group. Each member counts once, whatever it says. Of two groups of one size the one
  * that has records leads, then the one with the smallest uuid.
  *
- * It knows no engine: who may have a say is its caller's business (gossip/clock_source).
+ * It knows no engine. Its caller says who may vote (gossip/clock_source).
  */
 #ifndef GOSSIP_CROWD_H
 #define GOSSIP_CROWD_H

@@ -9,7 +9,7 @@
 #include <string.h>
 
 enum {
-    TURN_US = 100 * 1000, /* what needs no exact time is looked at this often */
+    TURN_US = 100 * 1000, /* work that needs no exact time is looked at this often */
     EXPIRE_BUDGET = 500,  /* entries freed in one tick: about a millisecond */
     FULL_CLEAR_PERCENT = 95,
     FULL_HOLD_US = 5000 * 1000,       /* a large value can be too much long before 95 % are used */
@@ -236,8 +236,8 @@ bool engine_knows_addr(const struct engine *e, const struct addr *addr)
     return swim_find_addr(e->swim, addr) != NULL;
 }
 
-/* While joining: is a member to be expected that has the data, and has no link yet? Those that are
- * as new as this node are no good as donors until that is settled. */
+/* While joining: may a member that has the data, and has no link yet, still turn up? Until that is
+ * settled, members that are as new as this node are no donors. */
 static bool awaits_donor(const struct engine *e)
 {
     const uint64_t age_us = e->now_us - e->begun_us;
@@ -320,7 +320,7 @@ static void member_changed(struct engine *e, struct member *m, enum member_state
     case MEMBER_NAMED:
         break;
     }
-    /* One that left may still have writes to hand over: it closes the link itself. */
+    /* A member that left may still have writes to hand over. It closes the link itself. */
     if (m->state == MEMBER_DEAD && l != NULL) {
         peer_end(e, l, 0);
         if (engine_is_mate(e, m)) {
@@ -434,8 +434,8 @@ void engine_settle(struct engine *e)
 
 /* ---- Time ---- */
 
-/* What needs no exact time, and only while there is something of it: starting, joining, sessions
- * that may stall, a full store, memory to hand back. */
+/* Work that needs no exact time, while there is any: starting, joining, sessions that may stall, a
+ * full store, memory to hand back. */
 static void take_turn(struct engine *e)
 {
     look_at_fullness(e);

@@ -45,13 +45,13 @@ void engine_tick(struct engine *e, uint64_t now_us);
 void engine_candidate(struct engine *e, const struct addr *addr, uint64_t now_us);
 
 /*
- * The providers have named all they know for this time. `have_all_answered`: each of them has, by
- * now or earlier; one that failed has not said that nobody is there. The first pass ends when they
- * have, and their candidates have answered or failed: 2 s after the engine's start at most, or 1 s
- * after the last provider's answer where that came late. With a provider that does not answer it
- * ends after 10 s, and a notice says so. But as soon as a member of the enclave has answered that
- * is ready, or whose own first pass is over, this node is one that joins: it does not wait for such
- * a provider.
+ * The providers have named all they know for this time. `have_all_answered`: each of them has
+ * answered, by now or earlier; one that failed has not said that nobody is there. The first pass
+ * ends when all have answered and their candidates have answered or failed. That is 2 s after the
+ * engine's start at most, or 1 s after the last provider's answer where that came late. With a
+ * provider that does not answer it ends after 10 s, and a notice says so. But once a member of the
+ * enclave has answered that is ready, or whose own first pass is over, this node joins, and does
+ * not wait for such a provider.
  */
 void engine_candidates_done(struct engine *e, bool have_all_answered, uint64_t now_us);
 
@@ -141,12 +141,11 @@ MUST_USE enum rc engine_next_key(const struct engine *e, const uint8_t *prefix, 
                                  const uint8_t *after, size_t after_len, uint64_t now_us,
                                  struct record *ret_record);
 
-/* As store_observe(): what clients write, what comes from peers, and what expires. The engine must
+/* As store_observe(): hears of clients' writes, of peers' records and of expiries. The engine must
  * not be called from within. */
 void engine_observe(struct engine *e, const struct store_observer *observer);
 
-/* Whether links have room for another body: false means stop reading PUT bodies until it is true
- * again. */
+/* Whether links have room for another body. While it is false, stop reading PUT bodies. */
 bool engine_has_room(const struct engine *e);
 
 /* The node leaves: it announces it, takes no more writes, is not ready. Idempotent. */
@@ -165,9 +164,9 @@ enum ready_reason {
     READY_FULL = 8,
     READY_DRAINING = 16,
     READY_EXPECTING = 32, /* too few members yet for a new enclave; READY_JOINING is set too */
-    READY_NO_QUORUM = 64, /* not linked with as many as its quorum needs that can take a write, or
-                             members that it was told of have not answered yet; once ready a node
-                             stays so, see has_quorum */
+    READY_NO_QUORUM = 64, /* too few are linked that can take a write for its quorum, or members
+                             that were named to it have not answered yet; once ready a node stays
+                             so, see has_quorum */
     READY_REFUSED = 128,  /* members have no room for this node, and none has let it in */
 };
 

@@ -71,8 +71,8 @@ static enum rc check_put(const struct engine *e, const struct put *put)
     return is_allowed(e, put) ? RC_OK : RC_PRECONDITION;
 }
 
-/* Sends a stored write to the enclave and has it wait for its quorum; a node that is a quorum alone
- * answers at once. */
+/* Sends a stored write to the enclave, and has it wait for its quorum. A node that is a quorum
+ * alone answers at once. */
 static enum rc replicate(struct engine *e, const struct put *put, const struct record *r)
 {
     const uint32_t members = voters_count(e);
@@ -109,10 +109,10 @@ static enum rc replicate(struct engine *e, const struct put *put, const struct r
 }
 
 /*
- * Gives the record its version and its times. The expiry is counted from the clock, not from the
- * stamp, which runs ahead of it where another node's clock does: no entry outlives its time to
- * live. What would be over before its own stamp can be told to nobody, nor what all others would
- * take for another clock's.
+ * Gives the record its version and its times. The expiry is counted from the clock. It is not
+ * counted from the stamp, which runs ahead where another node's clock does, so no entry outlives
+ * its time to live. Two kinds of writes cannot be sent to anybody: one that would be over before
+ * its own stamp, and one whose stamp all others would take for another clock's.
  */
 static enum rc stamp(struct engine *e, uint64_t ttl_ms, struct record *r)
 {

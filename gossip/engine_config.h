@@ -14,7 +14,7 @@ struct engine_config {
     uint64_t boot;                     /* wall clock at start, ms */
     uint64_t host_tag;                 /* equal for nodes of one host and network namespace */
     uint64_t seed;                     /* for choices and jitter */
-    uint64_t table_seed;               /* unpredictable, and never told to anybody */
+    uint64_t table_seed;               /* unpredictable, and never sent to anybody */
     uint8_t secret[SIPHASH_KEY_BYTES]; /* unpredictable; others see what is made with it */
     uint64_t wall_ms; /* wall clock, ms since the epoch, at `now_us` of engine_new() */
     char name[NAME_SIZE];
@@ -25,7 +25,7 @@ struct engine_config {
     uint32_t replication_factor;
     uint32_t write_timeout_ms;
     uint64_t bytes_max;
-    uint64_t value_max;              /* told to peers, who log a difference */
+    uint64_t value_max;              /* sent to peers, which log a difference */
     uint64_t ttl_min_ms, ttl_max_ms; /* likewise; the front door clamps */
     uint32_t expect_members;         /* of a new enclave, gossip/expect; 0: any number */
     struct pagepool *pages;          /* as store_config's; NULL: its own */

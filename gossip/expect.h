@@ -1,13 +1,13 @@
 /*
- * expect: may this node's enclave begin, or is it to wait for more of its members?
+ * expect: may this node's enclave begin, or should it wait for more of its members?
  *
- * An enclave exists once a member of it was ready. Joining one needs nobody's leave. A new one
+ * An enclave exists once a member of it was ready. Joining one needs no permission. A new one
  * begins when as many of its members as the operator expects have answered each other, this node
- * included; so nodes that were started apart, or that do not find each other at first, do not each
- * begin one of their own. More than half of them for a minute will do as well: two such groups
- * cannot be. What a member knows the others believe, so it is enough that one has met them all.
+ * included. So nodes that were started apart, or that do not find each other at first, do not each
+ * begin one of their own. More than half of them for a minute are enough too, as there cannot be
+ * two such groups. Members believe each other in this, so it is enough that one has met them all.
  *
- * A pure state machine; gossip/engine counts the members and says what they know.
+ * It is a pure state machine. gossip/start counts the members and reports what they know.
  */
 #ifndef GOSSIP_EXPECT_H
 #define GOSSIP_EXPECT_H
@@ -39,7 +39,7 @@ void expect_exists(struct expect *x);
 /* So many members are there now, this node included. What this changes. */
 enum expect_news expect_look(struct expect *x, uint32_t seen, uint64_t now_us);
 
-/* When it is to be looked again though nothing has changed; UINT64_MAX: never. */
+/* When to look again though nothing has changed; UINT64_MAX: never. */
 uint64_t expect_deadline(const struct expect *x);
 
 #endif

@@ -9,10 +9,10 @@
 /* ---- Records ---- */
 
 /*
- * After a peer's record: what is held now may say more about the past than the record did, because
- * an older version was replaced or refused here. That is passed on like a write: another node may
- * hold the newer version and not know how long an older one could still come back. A small record
- * goes whole, since it may get there before the link that it should have come on has brought it.
+ * Called after a peer's record. The entry may now have a later guard than the record had, because
+ * an older version was replaced or refused here. The guard is passed on like a write: another node
+ * may hold the newer version without knowing how long an older one could still come back. A small
+ * record goes whole, as it may arrive before the link brings it on which it should have come.
  */
 static void pass_guard_on(struct engine *e, const struct record *r, bool is_applied)
 {
@@ -23,8 +23,8 @@ static void pass_guard_on(struct engine *e, const struct record *r, bool is_appl
     }
 }
 
-/* The peer holds what it sends in reconciliation: a client may be waiting for that. And what is
- * news here may be news to the other links. */
+/* The peer holds the records that it sends in reconciliation, and a client may be waiting for that.
+ * And records that are news here may be news to the other links. */
 static void note_reconciled(struct engine *e, const struct link *l, const struct record *r,
                             bool is_news)
 {
@@ -38,7 +38,7 @@ static void note_reconciled(struct engine *e, const struct link *l, const struct
     }
 }
 
-/* It is not missed any more: when it is announced again, it is to be fetched again. */
+/* It is no longer noted as missing. So it will be fetched when it is announced again. */
 static enum nack_reason refuse_record(struct engine *e, const struct frame_record *f,
                                       enum nack_reason reason)
 {
@@ -149,7 +149,8 @@ static enum rc begin_large(struct engine *e, struct link *l, struct cursor *c)
     if (large->is_active) {
         return RC_MALFORMED;
     }
-    /* Known not to fit, it is not collected; a write that does not grow the store is. */
+    /* A record that surely does not fit is not collected. A write that does not grow the store
+     * is. */
     const struct store_stats stats = store_stats(e->store);
     struct record held = {.value_len = 0};
     (void)!store_get(e->store, f.record.key, f.record.key_len, engine_now_ms(e), &held);
@@ -474,7 +475,7 @@ static enum rc take_pieced(struct engine *e, struct link *l, const uint8_t **dat
     return rc;
 }
 
-/* One cumulative acknowledgement for all that one turn brought. */
+/* One cumulative acknowledgement for everything that came in one turn. */
 static void acknowledge(struct engine *e, struct link *l)
 {
     if (l->told_count == l->received_count) {

@@ -1,10 +1,10 @@
 /*
  * Writes that a member has put off, and the STATE frames by which it says that it can take them.
  *
- * Who has no clock yet, or one in conflict with ours, cannot judge a record: that is no answer, and
- * no client is to wait for its timeout because of it. Such writes are owed on the member's link.
- * They go out again when the member's state says that it can take them; where it could already, as
- * far as was known, after a pause that doubles.
+ * A member that has no clock yet, or one in conflict with ours, cannot judge a record. That is no
+ * answer, and no client should wait for its timeout because of it. Such writes are owed on the
+ * member's link. They go out again when the member's state says that it can take them. When its
+ * state said so before already, they go out after a pause that doubles.
  */
 #include "gossip/engine_state.h"
 
@@ -75,7 +75,7 @@ enum rc owed_take_state(struct engine *e, struct link *l, struct cursor *c)
     if (!cursor_ok(c)) {
         return RC_MALFORMED;
     }
-    /* What its clock is has come before, or it has none that can be one. */
+    /* Its clock has come before, or it has none that can be right. */
     const bool is_known = l->member->clock != MEMBER_CLOCK_UNHEARD;
     l->member->flags = (uint8_t)(flags & ~(is_known ? 0 : MEMBER_HAS_CLOCK));
     clock_source_heard(e, l->member);

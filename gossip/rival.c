@@ -1,16 +1,16 @@
 /*
  * The second HELLO of a member that is linked already.
  *
- * Whoever can reach a node can say HELLO with a member's uuid. So an open link is not ended by what
- * another one says: the member is pinged on it, and if its answer comes, the new link is refused.
- * If 500 ms pass without a byte, the member has lost its end of it (by a NAT, say, that forgot),
- * and the new link takes over. Until then nothing of the new one is believed: its HELLO is kept,
- * and as much of what follows as one frame may be long.
+ * Anybody that can reach a node can say HELLO with a member's uuid. So a HELLO on another link does
+ * not end an open one. The member is pinged on the open link, and if its answer comes, the new link
+ * is refused. If 500 ms pass without a byte, the member has lost its end (to a NAT that forgot it,
+ * say), and the new link takes over. Until then nothing of the new link is believed. Its HELLO is
+ * kept, and what follows, up to the length of one frame.
  *
- * Only two links that both began before either was open are told apart at once, as the two sides
- * would otherwise ask each other on links that the other has not opened: the one that the smaller
- * id has dialed stays. Even then an accepted link takes the place of none: its dialer, if it is the
- * member, closes the other, or does not answer there.
+ * Only one case is decided at once: both links began before either was open. There the two sides
+ * would otherwise ask each other on links that the other has not opened. The link that the smaller
+ * id has dialed stays. Even then an accepted link never replaces another: its dialer, if it is the
+ * member, closes the other link, or does not answer there.
  *
  * While a member has no link a HELLO in its name opens one, whoever says it, and neither side dials
  * again. So who has said nothing but HELLO is asked too, and a link that was asked and stays silent
@@ -21,7 +21,8 @@
 
 enum {
     ANSWER_US = 500 * 1000, /* so long without a byte a link that was asked is silent */
-    /* Two that ask each other on different links all the same do not both give up theirs. */
+    /* If the two ask each other on different links all the same, they must not both give up
+     * theirs. */
     ANSWER_APART_US = 200 * 1000,
     UNHEARD_US = 1000 * 1000,     /* without a word after its HELLO the other side is asked */
     ANSWER_LATE_US = 5000 * 1000, /* and so long without a byte it is silent, with no rival */

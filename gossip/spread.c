@@ -1,9 +1,9 @@
 /*
- * How writes reach the whole enclave. In a small one each member is linked, and the origin sends to
- * all; where it has no link to some (a pair that is cut), it has them announced to that one by the
- * others. In a large one (gossip/replication/overlay says which, and who the neighbours are) a
- * write goes along one of the broadcast trees of gossip/replication/tree, and its id on the
- * neighbours' other links.
+ * How writes reach the whole enclave. In a small enclave each member is linked, and the origin
+ * sends to all. Where it has no link to a member (the pair is cut), the others announce its writes
+ * to that member. In a large enclave a write goes along one of the broadcast trees of
+ * gossip/replication/tree, and its id on the neighbours' other links; gossip/replication/overlay
+ * says who the neighbours are.
  */
 #include "gossip/engine_state.h"
 
@@ -65,7 +65,7 @@ static void announce(struct engine *e, struct link *l, enum tree_kind kind, uint
     }
 }
 
-/* Pushes a write along a tree's link, or tells that a large one is to be fetched. */
+/* Pushes a write along a tree's link, or announces that a large one can be fetched. */
 static void push(struct engine *e, struct link *l, const struct queued_write *w, uint32_t tree,
                  uint64_t id, bool is_big)
 {
@@ -85,8 +85,8 @@ static void announce_late(struct engine *e, uint64_t id, uint32_t tree)
     (void)tree_announce_late(e->tree, id, tree, e->now_us + LARGE_LATE_US);
 }
 
-/* Those who must acknowledge the write and are not on its tree's eager links get it as well, from
- * another one each time; the others get its id. */
+/* Sends the write also to members that must acknowledge it and are not on its tree's eager links,
+ * beginning with another one each time. The others get its id. */
 static void send_lazily(struct engine *e, struct link *const *lazy, uint32_t count,
                         struct queued_write *w, uint64_t id, uint32_t direct, bool is_big)
 {
@@ -216,8 +216,8 @@ static void pass_on(struct engine *e, const struct link *from, const struct tree
     }
 }
 
-/* It came from its origin itself, which may be gone before the tree has it: everybody around is
- * told of it. */
+/* It came from its origin itself, which may be gone before the tree has it. So it is announced to
+ * all neighbours. */
 static void announce_all(struct engine *e, const struct link *from, const struct tree_seen *seen,
                          bool is_big)
 {
@@ -233,8 +233,8 @@ static void announce_all(struct engine *e, const struct link *from, const struct
     }
 }
 
-/* Whether a record that came by reconciliation is left out of the comparison by which such records
- * travel on, now or by the time it happens: then it goes on as a write does. */
+/* Whether the comparison by which reconciled records travel on leaves this record out, now or by
+ * the time that it happens. Then it goes on as a write does. */
 static bool is_fleeting(const struct engine *e, const struct record *r)
 {
     const uint64_t soon_s = engine_now_ms(e) / 1000 + FLEETING_LEAD_S;
@@ -259,7 +259,7 @@ void spread_shadow(struct engine *e, const struct link *from, const struct recor
     }
 }
 
-/* To the origin of a large value: a client may wait for it. */
+/* Acknowledges a large value to its origin: a client may wait for it. */
 static void say_held(struct engine *e, struct link *l, uint64_t id, uint64_t stamp)
 {
     uint8_t payload[16];
@@ -271,7 +271,7 @@ static void say_held(struct engine *e, struct link *l, uint64_t id, uint64_t sta
     }
 }
 
-/* The tree has brought a large value: its origin may have announced it to this node as well. */
+/* The tree has brought a large value. Its origin may have announced it to this node as well. */
 static void tell_origin(struct engine *e, const struct link *from, const struct tree_seen *seen)
 {
     const struct member *m = swim_find(e->swim, &seen->version.origin);

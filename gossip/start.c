@@ -1,6 +1,7 @@
 /*
- * How a node's life begins: its first discovery pass, whether the enclave may begin, who founds the
- * cluster's clock, and that a node alone has nobody to catch up with.
+ * How a node's life begins. This file knows when the first discovery pass is over, whether the
+ * enclave may begin, when this node founds the cluster's clock, and that a node alone has nobody to
+ * catch up with.
  */
 #include "gossip/engine.h"
 #include "gossip/engine_state.h"
@@ -9,11 +10,11 @@
 
 enum {
     FIRST_PASS_MAX_US = 2000 * 1000, /* the first discovery pass is over by then at the latest */
-    LATE_NAMES_US = 1000 * 1000,     /* but those named late have so long: three asks, and a dial */
+    LATE_NAMES_US = 1000 * 1000, /* but those named late have this long: three asks, and a dial */
     FAILED_PASS_US = 10 * 1000 * 1000, /* and with a provider that does not answer it takes this */
-    ANSWER_WAIT_US = 3000 * 1000,      /* who has not answered by then after the pass, may never */
-    EXPECT_TELL_US = 1000 * 1000,      /* after the pass it is told who is still missing */
-    REFUSED_US = 60 * 1000 * 1000,     /* discovery has brought who refuses again by then */
+    ANSWER_WAIT_US = 3000 * 1000,      /* a member silent so long after the pass may stay so */
+    EXPECT_TELL_US = 1000 * 1000,  /* so long after the pass a notice says who is still missing */
+    REFUSED_US = 60 * 1000 * 1000, /* by then discovery has named the refusing member again */
 };
 
 void engine_candidates_done(struct engine *e, bool have_all_answered, uint64_t now_us)
@@ -47,14 +48,14 @@ void start_refused(struct engine *e, const struct addr *by)
     e->refused_until_us = e->now_us + REFUSED_US;
 }
 
-/* Before, it may not be known yet that the enclave is not new. */
+/* Before that this node may not know yet that the enclave is not new. */
 static bool is_time_to_tell(const struct engine *e)
 {
     return !e->is_draining && e->is_pass_over && e->now_us - e->pass_over_us >= EXPECT_TELL_US &&
            e->expect.seen != e->expect_told;
 }
 
-/* Too few members for a new enclave: are there more by now? */
+/* There were too few members for a new enclave. Are there more by now? */
 static void look_at_expected(struct engine *e)
 {
     if (e->expect.may_begin) {
@@ -85,9 +86,9 @@ static bool is_first_pass_over(const struct engine *e)
 }
 
 /*
- * Whether more members of the enclave may turn up at any moment and raise the quorum: those that
- * the first pulls named, and that have neither answered nor failed. Beyond the replication factor
- * the number does not matter.
+ * Whether more members of the enclave may turn up at any moment and raise the quorum. These are
+ * members that the first pulls named and that have neither answered nor failed. Beyond the
+ * replication factor the number does not matter.
  */
 static bool may_meet_more(const struct engine *e)
 {
@@ -103,7 +104,7 @@ static bool may_meet_more(const struct engine *e)
     return may;
 }
 
-/* Nobody of the enclave is there; who is only spoken of is waited for a while. */
+/* Nobody of the enclave is there. A member that is only named is waited for a while. */
 static bool is_alone(const struct engine *e)
 {
     return overlay_members(&e->overlay) == 1 ||

@@ -1,7 +1,7 @@
 /*
- * Each link's part in the broadcast trees of gossip/replication/tree: in which it is eager, so that
- * writes go along it, in which it is lazy, so that their ids do, and in which it was grafted a
- * moment ago and is on trial. The two ends of a link are to agree: who changes it sends a frame.
+ * Each link's part in the broadcast trees of gossip/replication/tree. In a tree a link is eager, so
+ * that writes go along it, or lazy, so that only their ids do. A link that was grafted a moment ago
+ * is on trial. The two ends of a link must agree, so the one that changes it sends a frame.
  */
 #include "gossip/engine_state.h"
 
@@ -44,7 +44,7 @@ static bool is_kept(const struct link *l)
 
 bool tree_links_is_of_tree(const struct engine *e, const struct link *l, uint32_t tree)
 {
-    /* What was under way when the link was pruned says nothing more. */
+    /* A write that was under way when the link was pruned says nothing about it. */
     const bool may_confirm = is_kept(l) && e->now_us >= l->trees.refused_until_us[tree];
     return tree_links_is_lazy(l, tree) ? may_confirm : !tree_links_is_on_trial(e, l, tree);
 }
@@ -127,7 +127,7 @@ static void graft_rings(struct engine *e, uint32_t tree, const struct link *but)
 void tree_links_prune(struct engine *e, struct link *l, uint32_t tree)
 {
     const uint8_t payload[1] = {(uint8_t)tree};
-    /* Also when the link is lazy already on this side: it is not on the other. */
+    /* Also when the link is lazy already on this side, as it is eager on the other. */
     make_lazy(l, tree);
     l->trees.refused_until_us[tree] = e->now_us + TREE_TRIAL_US;
     e->counters.tree_prunes++;
@@ -136,8 +136,8 @@ void tree_links_prune(struct engine *e, struct link *l, uint32_t tree)
     }
 }
 
-/* The link that is too much in the tree after a second copy on `from`. Of two that are established
- * it is the later one; one on trial gives way to one that is established, and judges nobody. */
+/* The link that the tree can spare after a second copy on `from`. Of two established links it is
+ * the later one. A link on trial gives way to an established one, and never ousts one. */
 static struct link *needless(struct engine *e, struct link *from, uint32_t tree, uint64_t id)
 {
     const struct tree_seen *held = tree_find(e->tree, id);

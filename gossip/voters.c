@@ -1,13 +1,13 @@
 /*
  * Who counts in the quorum of a write, and whether it can still be reached.
  *
- * A member that is only known by hearsay, or whose clock is of another cluster, would raise the
- * quorum and never hold anything: it does not count. voters_has() is the one place that says who
- * does; the rest keeps the number up to date, so that a write costs no walk through the members.
+ * A member that is known only by hearsay, or whose clock is of another cluster, would raise the
+ * quorum and never hold anything. So it does not count. Only voters_has() says who does. The rest
+ * keeps the number up to date, so that a write costs no walk through the members.
  *
- * A member that is full has refused for good. In a small enclave all have been sent the write; in a
- * large one, where those few that were to acknowledge it refuse or are lost, other neighbours are
- * asked. Once too few are left to ask, the client is told at once.
+ * A member that is full has refused for good. In a small enclave the write has been sent to all. In
+ * a large one other neighbours are asked when the few that should acknowledge it refuse or are
+ * lost. Once too few are left to ask, the client gets its answer at once.
  */
 #include "gossip/engine_state.h"
 
@@ -44,7 +44,7 @@ void voters_ask(struct engine *e, struct link *l, uint32_t waiter)
     }
 }
 
-/* In a large enclave, asks so many neighbours more that all together could make the quorum. */
+/* In a large enclave, asks more neighbours, until all together could make the quorum. */
 static void ask_others(struct engine *e, uint32_t waiter)
 {
     const struct waiting *w = quorum_at(e->quorum, waiter);

@@ -1,7 +1,7 @@
 /*
- * Who is to be linked, and what each link is: in a small enclave everybody, in a large one the
- * neighbours of gossip/replication/overlay. Others are dialed on demand and dropped when idle
- * (gossip/peer.c).
+ * Who should be linked, and what each link is. In a small enclave that is everybody, in a large one
+ * the neighbours of gossip/replication/overlay. Others are dialed on demand and dropped when idle
+ * (gossip/peer).
  */
 #include "gossip/engine_state.h"
 
@@ -61,7 +61,7 @@ static void set_rings(const struct engine *e, struct link *l, uint32_t *rings, u
     }
 }
 
-/* Works out what the link is to us, and tells the peer when it is something new. */
+/* Works out what the link is to us, and sends that to the peer when it has changed. */
 static void assign_role(struct engine *e, struct link *l)
 {
     const struct uuid *uuid = &l->member->uuid;

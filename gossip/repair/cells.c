@@ -9,8 +9,8 @@
 
 enum {
     CELLS_AT_ONCE = 2048, /* in one SYNC_CELLS frame */
-    /* An estimate of so many differences from so few cells is looked at once more, with a thousand
-     * cells, before tens of kilobytes hang on it. */
+    /* An estimate of so many differences from so few cells is checked with a thousand cells, before
+     * tens of kilobytes depend on it. */
     ROUGH_ABOVE = 3000,
     ROUGH_BELOW = 512,
     ROUGH_CELLS = 1024,
@@ -18,8 +18,8 @@ enum {
     CELL_BYTES_MAX = 8 + 4 + VARINT_BYTES_MAX,
 };
 
-/* 1.36 cells a difference do where there are many; it takes a few percent more where there are
- * hundreds, and twice the estimate's standard error. */
+/* 1.36 cells a difference are enough where there are many. It takes a few percent more where there
+ * are hundreds, and twice the estimate's standard error. */
 #define CELLS_PER_DIFFERENCE 1.36
 #define SPARE_ALWAYS 0.04
 #define SPARE_MAX 0.6
@@ -33,7 +33,7 @@ uint32_t cells_for(uint64_t differences, uint32_t known)
     return count < (double)CELLS_FIRST_MIN ? (uint32_t)CELLS_FIRST_MIN : (uint32_t)count;
 }
 
-/* What a cell's count is off from, knowing how many ids there are. */
+/* The count that a cell has by an even spread of the ids. Counts travel as differences from it. */
 static int64_t expected_count(int32_t total, uint32_t index)
 {
     return index == 0 ? 0 : (int64_t)((double)total * iblt_density(index));
@@ -64,7 +64,7 @@ static enum rc send_ids(const struct epoch_sender_env *env, struct column *colum
         }
         const enum rc rc = column_search(column, ids, &at);
         if (rc == RC_NOT_FOUND) {
-            idset_fini(ids); /* what is left in it is not here any more */
+            idset_fini(ids); /* ids that are left in it are not here any more */
             return RC_OK;
         }
         if (rc == RC_OK) {
@@ -246,7 +246,7 @@ enum rc cells_sink_cells(struct cells_sink *k, struct cursor *c)
         return RC_MALFORMED;
     }
     if (bits != k->slice_bits || slice != k->slice) {
-        return RC_OK; /* sent before it was known how many slices there would be */
+        return RC_OK; /* sent before the number of slices was known */
     }
     if (first != k->their_count) {
         return RC_MALFORMED;
@@ -306,7 +306,7 @@ static enum rc begin_slice(struct cells_sink *k, const struct epoch_sender_env *
     return emit_more(k, env);
 }
 
-/* The cells that came are not enough. */
+/* The cells that came are too few. */
 static enum rc ask_for_more(struct cells_sink *k, const struct epoch_sender_env *env)
 {
     const uint64_t differences = iblt_decoder_estimate(&k->decoder);
@@ -358,7 +358,7 @@ static enum rc decode(struct cells_sink *k, const struct epoch_sender_env *env)
     return RC_AGAIN;
 }
 
-/* Asks for what is theirs only; notes what is ours only. */
+/* Asks for the ids that only they have, and notes those that only we have. */
 static enum rc want(struct cells_sink *k, const struct epoch_sender_env *env)
 {
     enum { SIZE = 6 + 8 * SYNC_LIST_MAX };
@@ -373,7 +373,7 @@ static enum rc want(struct cells_sink *k, const struct epoch_sender_env *env)
             cursor_put_u64(&c, item->id);
             n++;
         } else {
-            /* What is refused is no id of ours, but what the peer's cells were made to say. */
+            /* A refused id is none of ours: the peer's cells were made to yield it. */
             (void)!idset_add(&k->ours, item->id);
         }
     }
@@ -387,7 +387,7 @@ static enum rc want(struct cells_sink *k, const struct epoch_sender_env *env)
     return rc == RC_OK ? RC_AGAIN : rc;
 }
 
-/* Sends what is ours only, then goes on with the next slice. */
+/* Sends the records that only we have, then goes on with the next slice. */
 static enum rc send_ours(struct cells_sink *k, const struct epoch_sender_env *env)
 {
     enum rc rc = send_ids(env, &k->column, &k->ours, &k->sent, &k->big_until);

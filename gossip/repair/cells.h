@@ -1,17 +1,17 @@
 /*
- * cells: finding and settling what two sides differ in by one stream of cells (core/base/iblt).
+ * cells: finds and settles the differences of two sides by one stream of cells (core/base/iblt).
  *
  * The source, which began the session, sends the cells of its column; the sink subtracts its own
- * and peels. The sink says how many cells it wants: first as many as the sums of the epochs let
- * expect, then by what the counts of the cells that came tell, so that one more round is enough as
- * a rule. Differences too many for one table are settled slice by slice of the ids. Then the sink
+ * and peels. The sink says how many cells it wants. At first it goes by the sums of the epochs,
+ * then by the counts of the cells that came, so that one more round is usually enough. When there
+ * are too many differences for one table, they are settled slice by slice of the ids. Then the sink
  * asks for the records whose ids only the source has, and sends those that only it has itself.
  *
- * A source may also be a list: few entries, whose ids go as they are and whose answer is a job's.
+ * A source may also be a list of few entries: their ids go as they are, and a job answers them.
  *
- * An id is 64 bits of a hash under the session's random key. That any two of a million entries have
- * the same one happens in one of 37 million sessions; both are then left out of the cells, differ
- * still, and have other ids the next time.
+ * An id is 64 bits of a hash under the session's random key. In one of 37 million sessions two of a
+ * million entries have the same id. Both are left out of the cells then. They still differ, and
+ * have other ids the next time.
  *
  * Every step is bounded; memory is the column's and 16 bytes a cell.
  */

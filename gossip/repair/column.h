@@ -2,18 +2,18 @@
  * column: one side's entries of a scope as a dense column of ids, and their cells (core/base/iblt).
  *
  * A session collects its ids once, in slices, under its own key; each entry takes 16 bytes while
- * the session lasts. What is worked out afterwards (cells, more cells, cells of a part of the ids,
- * the entries behind ids that the peer wants) walks this column and not the store, which would take
- * ten times as long.
+ * the session lasts. All later work (cells, more cells, cells of a part of the ids, the entries
+ * behind ids that the peer wants) walks this column. A walk through the store would take ten times
+ * as long.
  *
  * Only entries up to the session's cut are in it, so that writes under way are no differences. Both
- * sides walk the same epochs in the same order at about the same time; an overwrite that one side
- * takes in before its walk gets there and the other after is a difference that leads to nothing:
- * the replaced version is not found any more and not sent. There are as many of these as overwrites
- * arrive between the two visits, a few dozen at 5,000 a second.
+ * sides walk the same epochs in the same order at about the same time. An overwrite may arrive on
+ * one side before the walk gets there, and on the other side after. That is a difference that leads
+ * to nothing: the replaced version is not found any more, and not sent. There are as many of these
+ * as overwrites that arrive between the two visits, a few dozen at 5,000 a second.
  *
- * Beyond COLUMN_ENTRIES_MAX entries it holds only a share of them, chosen by the id's high bits; as
- * ids are keyed for the session it is another share each time.
+ * Beyond COLUMN_ENTRIES_MAX entries it holds only a share of them, chosen by the id's high bits.
+ * Ids are keyed for the session, so it is another share each time.
  *
  * Left out: frames, and whose turn it is (gossip/repair/cells).
  */

@@ -43,7 +43,7 @@ void epoch_sender_select_part(struct scope *scope, const struct store *store, ui
     }
 }
 
-/* The write that a client waits for with this record, and this member is not known to hold. */
+/* The waiting write of this record that this member is not known to hold. */
 static uint32_t waiter_of(const struct epoch_sender_env *env, const struct record *r)
 {
     if (quorum_count(env->quorum) == 0) {
@@ -112,7 +112,7 @@ static enum rc walk_slice(struct epoch_sender *j, const struct epoch_sender_env 
     return RC_AGAIN;
 }
 
-/* Asks for what is left of the list, in frames of SYNC_LIST_MAX ids, the last one marked. */
+/* Asks for the ids that are left of the list, in frames of SYNC_LIST_MAX, the last one marked. */
 static enum rc emit_want(struct epoch_sender *j, const struct epoch_sender_env *env)
 {
     enum { SIZE = 6 + 8 * SYNC_LIST_MAX };
@@ -163,7 +163,7 @@ enum rc epoch_sender_step(struct epoch_sender *j, const struct epoch_sender_env 
         }
         j->is_over = true;
     }
-    /* What tells the peer that all has been sent does not overtake the large values. */
+    /* The frame that says that all has been sent must not overtake the large values. */
     if (env->link->big_done < j->big_until) {
         return RC_FULL;
     }

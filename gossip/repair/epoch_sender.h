@@ -1,6 +1,6 @@
 /*
- * epoch_sender: sends the records of some epochs to a peer, in slices: all of them to a joining
- * node or to one that has none there, or those that a list of ids lacks.
+ * epoch_sender: sends the records of some epochs to a peer, in slices. A joining node, or one that
+ * has nothing there, gets all of them; else the peer gets those that its list of ids lacks.
  *
  * A job looks at a bounded number of entries a step and stops while the link's bulk buffer is full,
  * so that neither the loop nor memory suffers. Epochs are walked longest lived first.
@@ -20,10 +20,10 @@ enum {
     EPOCH_SENDER_IDS_MAX = 65536,    /* in the list that a job leaves out */
 };
 
-/* What the job is for, which is what it says at its end. */
+/* What the job is for. It decides what is sent at its end. */
 enum epoch_sender_kind {
     EPOCH_SENDER_PUSH,   /* our session sends epochs that the peer has nothing of: nothing */
-    EPOCH_SENDER_ANSWER, /* what the peer's list lacks: SYNC_WANT with what we lack */
+    EPOCH_SENDER_ANSWER, /* what the peer's list lacks: SYNC_WANT with the ids we lack */
     EPOCH_SENDER_JOIN,   /* a part of everything: JOIN_DONE */
 };
 
@@ -61,8 +61,8 @@ void epoch_sender_free(struct epoch_sender *j, struct store *store);
 void epoch_sender_select_part(struct scope *scope, const struct store *store, uint8_t part,
                               uint8_t of);
 
-/* Sends a record of the store to the link's peer: as one that is waited for when a client waits for
- * it, else as bulk. True when it went; without memory it stays a difference for the next time. */
+/* Sends a record of the store to the link's peer: as a counted write when a client waits for it,
+ * else as bulk. True when it went. Without memory it stays a difference for the next time. */
 bool epoch_sender_send_record(const struct epoch_sender_env *env, const struct record *r);
 
 /*

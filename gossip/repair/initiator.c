@@ -42,7 +42,7 @@ enum rc initiator_begin(const struct sync_config *config, struct link *l, uint64
 
 /* ---- Epochs that differ ---- */
 
-/* The epochs of one group as the peer told them. */
+/* The epochs of one group as the peer sent them. */
 struct told_group {
     uint64_t epochs;
     uint32_t sums[EPOCHS_PER_GROUP];
@@ -121,8 +121,8 @@ static enum rc read_group(const struct sync_config *config, struct session *side
     return cursor_ok(c) ? compare_group(config, side, group, &told) : RC_MALFORMED;
 }
 
-/* Of `all` places so many have a difference: how many differences are there, if they fell at
- * random? Only a hint of how many cells to begin with. */
+/* Of `all` places so many have a difference. How many differences are there, if they fell at
+ * random? It is only a hint of how many cells to begin with. */
 static uint64_t fallen(double all, double hit)
 {
     const double missed = all - hit > 0.5 ? all - hit : 0.5;
@@ -155,8 +155,9 @@ static enum rc emit_scope(struct link *l, uint32_t cells, uint32_t share_bits)
     return link_bulk(l, FRAME_SYNC_SCOPE, payload, c.pos);
 }
 
-/* Where there seem to be many, half of what they would take: differences that fall less than at
- * random look like more, and the other half is asked for by what the cells themselves tell. */
+/* Where there seem to be many differences, half of the cells that they would take. Differences that
+ * do not fall at random look like more, and the cells themselves show whether the other half is
+ * needed. */
 static uint32_t first_cells(const struct session *side)
 {
     const uint32_t all = cells_for(guess_differences(side), 0);
@@ -164,7 +165,7 @@ static uint32_t first_cells(const struct session *side)
     return first < CELLS_WANTED_MAX / 4 ? first : (uint32_t)CELLS_WANTED_MAX / 4;
 }
 
-/* All epochs are compared: what differs is set to work. */
+/* All epochs are compared: begins the work on those that differ. */
 static enum rc open_scopes(const struct sync_config *config, struct link *l)
 {
     struct session *side = l->sync;

@@ -1,9 +1,10 @@
 /*
- * initiator: the side of a session that began it: compares the epochs that the peer answered, sorts
- * those that differ into what is pushed, listed and streamed, and serves what the peer wants.
+ * initiator: the side of a session that began it. It compares its epochs with the peer's answer,
+ * and sorts those that differ: some are pushed, some listed, some streamed. Then it serves the
+ * records that the peer wants.
  *
- * Sorting: an epoch of which the peer has nothing is sent whole; one of which this side has nothing
- * is listed with no ids, so that the peer sends it whole; all others are streamed together, unless
+ * An epoch of which the peer has nothing is sent whole. One of which this side has nothing is
+ * listed without ids, so that the peer sends it whole. All others are streamed together, unless
  * their entries are so few that listing them all is cheaper.
  */
 #ifndef GOSSIP_REPAIR_INITIATOR_H

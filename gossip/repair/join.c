@@ -70,7 +70,7 @@ static void ask(struct join *j, struct mesh *mesh, uint8_t part, struct link *do
     }
 }
 
-/* A donor whose records do not come any more is given up. */
+/* Gives up a donor whose records do not come any more. */
 static void look_after(struct join_part *part, const struct mesh *mesh, uint64_t now_us)
 {
     const struct link *l = mesh_find(mesh, part->link);

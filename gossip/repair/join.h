@@ -4,8 +4,8 @@
  * another. Ready members are preferred, then those that drain. Where all were started at once there
  * is neither, and any member will do.
  *
- * A node whose members are alive but out of its reach (only datagrams pass, say), or that refuse
- * it, goes on joining: what it does not hold it cannot say is not there.
+ * While its members are alive but out of reach (only datagrams pass, say), or refuse it, a node
+ * goes on joining. It cannot say that a key does not exist only because it does not hold it.
  */
 #ifndef GOSSIP_REPAIR_JOIN_H
 #define GOSSIP_REPAIR_JOIN_H
@@ -42,11 +42,11 @@ struct join_env {
     struct mesh *mesh;
     struct outbox *outbox;
     const char *enclave; /* ours */
-    bool awaits_donor;   /* somebody ready has no link yet: do not make do with less */
+    bool awaits_donor;   /* a ready member has no link yet: wait for it */
 };
 
-/* Chooses donors, asks for what nobody was asked for, takes note of donors that stall, and ends the
- * join when every part is done. */
+/* Chooses donors, asks for the parts that nobody was asked for, notices donors that stall, and ends
+ * the join when every part is done. */
 void join_turn(struct join *j, const struct join_env *env, uint64_t now_us);
 
 /* JOIN_DONE came. RC_MALFORMED. */

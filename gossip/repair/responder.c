@@ -7,8 +7,8 @@
 
 enum {
     GROUP_SIZE_MAX = 4 + 1 + 8 + (4 + VARINT_BYTES_MAX) * EPOCHS_PER_GROUP,
-    /* Epochs told one by one; with more of them telling whole groups is cheaper, though more
-     * entries are looked at. About 9 kB. */
+    /* So many epochs are named one by one, in about 9 kB. With more, whole groups are cheaper,
+     * though more entries are looked at. */
     EPOCHS_TOLD_MAX = 1536,
 };
 
@@ -22,7 +22,7 @@ struct answer {
     const struct sync_config *config;
     struct link *link;
     const struct peer_session *peer;
-    bool is_whole;   /* groups are told as one */
+    bool is_whole;   /* groups are sent as one */
     uint32_t epochs; /* ours in the groups that differ, when they are only counted */
     struct cursor c;
     enum rc rc;

@@ -1,6 +1,6 @@
 /*
- * responder: the side of a session that the peer began: answers its groups with our epochs where
- * the sums differ, then works on what the peer lists and streams.
+ * responder: the side of a session that the peer began. It answers the peer's groups with our
+ * epochs where the sums differ, then works on what the peer lists and streams.
  *
  * Left out: which of two sessions begun at once stays (gossip/repair/sync).
  */
@@ -9,8 +9,8 @@
 
 #include "gossip/repair/session.h"
 
-/* SYNC_GROUPS. `is_refused`: our own session stays, so the peer's is told that nothing differs.
- * RC_MALFORMED, RC_FULL. */
+/* SYNC_GROUPS. `is_refused`: our own session stays, so the answer to the peer's is that nothing
+ * differs. RC_MALFORMED, RC_FULL. */
 MUST_USE enum rc responder_groups(const struct sync_config *config, struct link *l,
                                   struct cursor *c, bool is_refused);
 

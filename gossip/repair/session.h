@@ -1,7 +1,7 @@
 /*
- * session: one link's share of reconciliation: the session that this node began on it, if any,
- * and what the peer's session and joins have asked for. What is under way is worked off in steps,
- * one kind after the other, so that a long stream does not hold up a joining node.
+ * session: one link's share of reconciliation. It has the session that this node began on the link,
+ * if any, and the work that the peer's session and joins have asked for. Work is done in steps, one
+ * kind after the other, so that a long stream does not hold up a joining node.
  */
 #ifndef GOSSIP_REPAIR_SESSION_H
 #define GOSSIP_REPAIR_SESSION_H
@@ -19,8 +19,8 @@ enum {
     SYNC_STALL_US = 10 * 1000 * 1000,       /* without progress a session or a donor is given up */
     SYNC_LENGTH_MAX_US = 600 * 1000 * 1000, /* and a session after this in any case */
     SYNC_SLOW_US = 500 * 1000, /* a session that stands still so long keeps no other waiting */
-    /* After records came by reconciliation the root is told so soon; and once more when they are
-     * old enough for the cut. */
+    /* When records have come by reconciliation the root is sent this soon, and once more when they
+     * are old enough for the cut. */
     SYNC_TELL_US = 200 * 1000,
     SYNC_TELL_AGAIN_US = 2500 * 1000,
     SYNC_CUT_DELAY_S = 2, /* roots are compared as of this long ago */
@@ -92,11 +92,11 @@ void session_free(struct session *side, struct store *store);
 void session_begin(struct session *side, uint64_t cut_s, uint64_t key, uint64_t now_us);
 void session_end(struct session *side, struct store *store, uint64_t now_us);
 
-/* Ends our session, if there is one, before it is done: what it was begun for after a loss is still
- * to be done, so the link needs another one then. */
+/* Ends our session, if there is one, before it is done. If it was begun after a loss, that is not
+ * made good yet, so the link needs another session. */
 void session_abort(struct session *side, struct store *store);
 
-/* Drops what the peer's session has asked for; streams to a joining node stay. */
+/* Drops the work that the peer's session has asked for; streams to a joining node stay. */
 void session_forget_peer(struct session *side, struct store *store);
 
 /* Drops everything. */

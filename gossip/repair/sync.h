@@ -2,20 +2,20 @@
  * sync: anti-entropy between two members over their link, in sessions; and joining.
  *
  * A session compares sums of groups, then of epochs, then settles the epochs that differ: by one
- * rateless stream of cells, by a list of ids where they are few, or whole where one side has
- * nothing (see gossip/wire/frame.h for the messages, gossip/repair/initiator and
- * gossip/repair/responder for the two sides, gossip/repair/cells and gossip/repair/epoch_sender for
- * the work). One session a link at a time: when both sides start one, that of the smaller id stays.
- * A node starts one session at a time, so that what several neighbours have is not fetched from
- * each of them. A node that is new pulls all epochs from up to JOIN_PARTS_MAX members, divided
- * among them.
+ * rateless stream of cells, by a list of ids where entries are few, or whole where one side has
+ * nothing. gossip/wire/frame.h has the messages, gossip/repair/initiator and
+ * gossip/repair/responder the two sides, gossip/repair/cells and gossip/repair/epoch_sender the
+ * work. There is one session a link at a time: when both sides start one, that of the smaller id
+ * stays. A node starts one session at a time, so that it does not fetch the same records from
+ * several neighbours. A node that is new pulls all epochs from up to JOIN_PARTS_MAX members,
+ * divided among them.
  *
  * Sums and ids are compared as of a cut, so that writes under way do not look like differences; why
  * overwrites that arrive meanwhile do no harm stands in gossip/repair/column.h.
  *
- * What came by reconciliation is not sent on as writes are: the node tells its other links its root
- * soon, and whoever differs starts a session. So a difference crosses the cluster at the pace of
- * sessions, not of the periodic comparison.
+ * Records that came by reconciliation are not sent on as writes are. Instead the node soon sends
+ * its root to its other links, and a peer that differs starts a session. So a difference crosses
+ * the cluster at the pace of sessions, not of the periodic comparison.
  *
  * All work is done in sync_turn(), a few steps of under a millisecond at a time, by those links
  * that have any.
@@ -41,8 +41,9 @@ void sync_link_gone(struct sync *s, struct link *l);
 /* Starts a session as of `cut_s` unless one runs on the link or ran too recently; RC_AGAIN then. */
 MUST_USE enum rc sync_start(struct sync *s, struct link *l, uint64_t cut_s, uint64_t now_us);
 
-/* A session on the link is owed for a loss: it is to come SYNC_PAUSE_US after the last one, however
- * long that took. Over a bad network that may be seconds, and what lives for less would miss it. */
+/* A session on the link is owed for a loss. It comes SYNC_PAUSE_US after the last one, however long
+ * that took. Over a bad network the usual pause may be seconds, and records that live for less
+ * would miss it. */
 void sync_hurry(const struct link *l);
 
 /* A SYNC_ or JOIN frame. RC_MALFORMED or RC_FULL: end the link. */
@@ -52,9 +53,9 @@ MUST_USE enum rc sync_frame(struct sync *s, struct link *l, enum frame_type type
 /* A record came by reconciliation; was it news? */
 void sync_received(struct sync *s, bool is_news, uint64_t now_us);
 
-/* Does some steps of what is to be done. `now_ms` is the cluster's clock. `awaits_donor`: a member
- * that has the data is to be expected, so a join does not begin with members as new as this one.
- * True when a session was given up that some link needs anew. */
+/* Does some steps of the work. `now_ms` is the cluster's clock. `awaits_donor`: a member that has
+ * the data may still turn up, so a join does not begin with members as new as this one. True when a
+ * session was given up that some link needs anew. */
 bool sync_turn(struct sync *s, uint64_t now_us, uint64_t now_ms, bool awaits_donor);
 
 /* The link's buffers have drained: jobs that waited for room may go on. */
@@ -63,8 +64,8 @@ void sync_wake(struct sync *s, const struct link *l);
 /* When sync_turn() has something to do by itself: 0 for at once, UINT64_MAX for nothing. */
 uint64_t sync_deadline(const struct sync *s);
 
-/* Whether anything is to be waited for: a join, a session, a job that has no room. Then sync_turn()
- * is called now and then, to notice what stalls. */
+/* Whether something is waited for: a join, a session, a job that has no room. Then sync_turn() is
+ * called now and then, to notice what stalls. */
 bool sync_is_under_way(const struct sync *s);
 
 /* ---- Joining ---- */
@@ -73,8 +74,8 @@ bool sync_is_under_way(const struct sync *s);
 void sync_join(struct sync *s, uint64_t now_us);
 bool sync_is_joining(const struct sync *s);
 
-/* The member has another clock from now on, and may have refused to say what it has by the one
- * before: what it was asked for is asked for again. */
+/* The member's clock has changed, and by the old one it may have refused to say what it has. It is
+ * asked again for everything. */
 void sync_ask_again(struct sync *s, const struct link *l);
 
 /* No member of the enclave is there to pull from: the join is over. */

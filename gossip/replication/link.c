@@ -191,7 +191,7 @@ enum rc link_control(struct link *l, enum frame_type type, uint8_t flags, const 
     return append_frame(&l->control, type, flags, payload, len);
 }
 
-/* Puts the records that were collected behind what is in the bulk buffer. */
+/* Appends the records that were collected to the bulk buffer. */
 static enum rc close_batch(struct link *l)
 {
     const uint8_t *frame = NULL;

@@ -8,7 +8,7 @@
 
 enum { SLOT_BITS = 12, SLOT_MASK = (1 << SLOT_BITS) - 1, WANTS_SIZE_MIN = 16 };
 
-/* A member to which a link is wanted, and what is remembered of dials to it. */
+/* A member to which a link is wanted, with the history of dials to it. */
 struct want {
     struct uuid uuid;
     uint32_t reasons; /* enum mesh_reason */
@@ -247,8 +247,7 @@ struct link *mesh_dial(struct mesh *m, const struct addr *addr, uint64_t now_us)
     return l;
 }
 
-/* Dials a wanted member whose time has come; when it is to be looked at again, 0 when it is to be
- * dropped. */
+/* Dials a wanted member whose time has come. Returns when to look at it again, 0 to drop it. */
 static uint64_t consider(struct mesh *m, struct swim *swim, struct want *w, uint64_t now_us)
 {
     const struct member *member = swim_find(swim, &w->uuid);

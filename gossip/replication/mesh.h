@@ -1,14 +1,15 @@
 /*
  * mesh: which peer links there are and which should be.
  *
- * Whoever wants a link to a member says why; the mesh dials until there is one or nobody wants it
- * any more, and costs what is wanted, not what is known. The member with the smaller id dials at
- * once, the other after a grace, so that a one-way reachable pair still meets; of two links opened
- * at once the one dialed by the smaller id stays. Failed dials are tried again with a growing pause
- * and the member's other addresses. Ids are never reused within 2^20 links of a slot.
+ * A caller that wants a link to a member gives the reason. The mesh dials until there is a link or
+ * no reason is left. Its cost grows with the links that are wanted, and not with the members that
+ * are known. The member with the smaller id dials at once, the other after a grace, so that a pair
+ * meets even when only one can reach the other. Of two links opened at once the one dialed by the
+ * smaller id stays. Failed dials are tried again after a growing pause, at the member's other
+ * addresses. Ids are never reused within 2^20 links of a slot.
  *
- * Left out: who is to be linked (gossip/replication/overlay, gossip/spread.c), and when a link that
- * nobody wants any more ends (gossip/peer.c).
+ * Left out: who should be linked (gossip/replication/overlay, gossip/wiring), and when a link that
+ * nobody wants any more ends (gossip/peer).
  */
 #ifndef GOSSIP_REPLICATION_MESH_H
 #define GOSSIP_REPLICATION_MESH_H

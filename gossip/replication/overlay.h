@@ -3,13 +3,13 @@
  *
  * The members stand on several rings, on each in another order, by a hash of uuid and ring. Next to
  * a node on any ring are its neighbours. The union of a few random rings is an expander (Law and
- * Siu, INFOCOM 2003): connected, of small diameter, still so after a third of its nodes is gone at
- * once, and each node has two neighbours a ring, no more. Everybody works it out from its own view,
- * so there are no messages, equal views make equal links, a newcomer or a death changes two links a
- * ring, and a partition that heals needs nothing but the view.
+ * Siu, INFOCOM 2003): it is connected, its diameter is small, and both hold when a third of its
+ * nodes is gone at once. Each node has two neighbours a ring, no more. Every node works this out
+ * from its own view. So there are no messages, and equal views make equal links. A newcomer or a
+ * death changes two links a ring. A partition that heals needs nothing but the view.
  *
  * An enclave is large from OVERLAY_LARGE_UP members on, and small again at OVERLAY_SMALL_DOWN.
- * Between the two a node keeps what it was, and takes over that others hold it for large.
+ * Between the two it stays what it was for a node, until a neighbour holds it for large.
  *
  * Invariant (overlay_check()): the members are sorted and differ; each ring's ends are the nearest
  * both ways. Left out: links, and who is alive.
@@ -45,7 +45,7 @@ struct overlay {
     struct overlay_end after[OVERLAY_RINGS_MAX], before[OVERLAY_RINGS_MAX];
 };
 
-/* `degree_min` neighbours are wanted whatever the size: those who must acknowledge a write. */
+/* `degree_min` neighbours are wanted at any size: the members that must acknowledge a write. */
 void overlay_init(struct overlay *o, const struct uuid *self, uint32_t degree_min);
 void overlay_fini(struct overlay *o);
 

@@ -175,8 +175,8 @@ static uint32_t find_part(const struct slot *s, const struct uuid *member)
     return at;
 }
 
-/* Room for one more, QUORUM_PARTS_MAX: none. When all places are taken, a holder gets that of one
- * that does not hold the write: holders are never so many. */
+/* A place for one more; QUORUM_PARTS_MAX: there is none. When all places are taken, a holder gets
+ * the place of a member that does not hold the write. There are never so many holders. */
 static uint32_t new_part(struct slot *s, enum quorum_part part)
 {
     if (s->part_count < QUORUM_PARTS_MAX) {

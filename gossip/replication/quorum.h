@@ -3,9 +3,9 @@
  *
  * A write is known by a waiter, a small number that link queues carry. Holders are counted by
  * member, so that two links or a reconciliation never count one member twice; by its uuid, as its
- * slot may be another's by then. All writes wait
- * equally long, so the oldest is the next to time out. The quorum is fixed when the write arrives
- * and is never lowered. Whether it can still be reached is the caller's to say (gossip/voters.c).
+ * slot may be another's by then. All writes wait equally long, so the oldest is the next to time
+ * out. The quorum is fixed when the write arrives and is never lowered. gossip/voters judges
+ * whether it can still be reached.
  */
 #ifndef GOSSIP_REPLICATION_QUORUM_H
 #define GOSSIP_REPLICATION_QUORUM_H
@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 enum {
-    QUORUM_WAITING_MAX = 65535, /* beyond, clients are told to come back */
+    QUORUM_WAITING_MAX = 65535, /* beyond, clients are asked to come back */
     REPLICATION_FACTOR_MAX = 63,
     QUORUM_HOLDERS_MAX = REPLICATION_FACTOR_MAX / 2,
     QUORUM_PARTS_MAX = 96, /* holders, and more neighbours than an enclave of any size has */
@@ -38,7 +38,7 @@ uint32_t quorum_size(uint32_t members, uint32_t factor);
 enum quorum_part {
     QUORUM_NONE,    /* nothing, or it was sent in a small enclave, where all are */
     QUORUM_ASKED,   /* in a large one: it was sent or announced to it, to be acknowledged */
-    QUORUM_PUT_OFF, /* it cannot take it yet, and is to be sent it again */
+    QUORUM_PUT_OFF, /* it cannot take it yet, and gets it again later */
     QUORUM_REFUSED, /* it is full */
     QUORUM_HOLDS,
 };
@@ -69,7 +69,8 @@ MUST_USE enum rc quorum_wait(struct quorum *r, const struct waiting *write, uint
 const struct waiting *quorum_at(const struct quorum *r, uint32_t waiter);
 
 /* The waiter of the write with this record id and version; 0 when none waits for it. The version
- * decides: two writes of one id can be written, and a holder of the one does not hold the other. */
+ * decides. Somebody can make two writes with one id, and a holder of one does not hold the
+ * other. */
 uint32_t quorum_find(const struct quorum *r, uint64_t record_id, const struct version *version);
 
 /* The member holds the write, or a newer version. At the quorum the client is told. */
@@ -88,7 +89,7 @@ uint32_t quorum_parts(const struct quorum *r, uint32_t waiter, enum quorum_part 
  * Nothing may be noted meanwhile. */
 const struct uuid *quorum_next_settled(const struct quorum *r, uint32_t waiter, uint32_t *at);
 
-/* The quorum cannot be reached any more: the client is told at once. */
+/* The quorum cannot be reached any more: the client gets its answer at once. */
 void quorum_give_up(struct quorum *r, uint32_t waiter);
 
 /* The oldest waiter, and the one after; 0 at the end. */

@@ -175,8 +175,8 @@ static void add_seen(struct tree *t, const struct tree_seen *seen, uint64_t now_
 
 /* ---- Missing ---- */
 
-/* One sample counts for little more than twice the mean: what a retransmission held up says nothing
- * of what is usual, and where all takes longer the mean still grows with each. */
+/* One sample counts for little more than twice the mean. A write that a retransmission held up says
+ * nothing about the usual time. Where all writes take longer, the mean still grows with each. */
 static void smooth_add(struct smooth *s, uint64_t sample_us)
 {
     const int64_t most = 2 * s->mean + TREE_WAIT_MIN_US;
@@ -258,8 +258,8 @@ static struct missing *add_missing(struct tree *t, const struct tree_news *news,
     return m;
 }
 
-/* What the arrival says about waiting: nobody was asked, or the write came by another link than the
- * one that was; or how long an answer takes. */
+/* Learns from the arrival how long to wait: for a write that nobody was asked for, or that came by
+ * another link than the one asked; or for an answer. */
 static void learn(struct tree *t, const struct missing *m, uint32_t link, uint64_t now_us)
 {
     if (m->is_large) {

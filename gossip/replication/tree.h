@@ -1,30 +1,30 @@
 /*
- * tree: what a node knows of the writes that spread along the enclave's broadcast trees: which it
- * has seen, which it has only heard of, and when to ask for those.
+ * tree: what a node knows of the writes that spread along the enclave's broadcast trees. It knows
+ * which it has seen, which it has only heard of, and when to ask for those.
  *
  * Plumtree (Leitao, Pereira, Rodrigues, SRDS 2007): a write is pushed along the eager links of a
  * tree and announced by its id on the others. An id whose write does not come in time is grafted:
  * the announcer is asked for it, and the link becomes an eager one. A write that comes twice prunes
- * the link of the second copy. There are TREE_COUNT trees, and a write's origin says which is its
- * own, so that one node's many links in one tree are made up for by few in another. On a new link a
- * tree is eager where the link is of one of its two rings (gossip/replication/overlay): the first
- * write of a tree floods a graph of four links a node, which bounds what a node ever relays.
+ * the link of the second copy. There are TREE_COUNT trees, and a write's origin decides which one
+ * it takes. So a node with many links in one tree has few in another. On a new link a tree is eager
+ * where the link is of one of its two rings (gossip/replication/overlay): the first write of a tree
+ * floods a graph of four links a node, which bounds what a node ever relays.
  *
- * A tree that writes have shaped by their shortest paths grows longer with each repair: a random
- * spanning tree's paths go with the square root of its nodes, not with the logarithm. Against that,
- * one write in TREE_SHAPING_EVERY floods the tree's rings anew. And a grafted link is on trial at
- * first: what it brings is on a detour, and where the tree brings the same after all, it was only
- * late, so the grafted link is pruned and not the tree's. Whatever somebody sends on of a detour is
- * marked (RECORD_IS_REPEAT) and prunes nothing: the copy by which a graft is judged has not come by
- * way of the one who judges. Large values, which are only announced, are left out of this. The
- * rules are gossip/tree_links.c's; here is what they look at.
+ * Writes shape a tree by their shortest paths, but each repair makes it longer: the paths of a
+ * random spanning tree grow with the square root of its nodes, not with the logarithm. Two things
+ * work against that. One write in TREE_SHAPING_EVERY floods the tree's rings anew. And a grafted
+ * link is on trial at first. A write that it brings is on a detour. Where the tree brings the same
+ * write after all, the tree was only late, so the grafted link is pruned and not the tree's. A
+ * write that is sent on from a detour is marked (RECORD_IS_REPEAT) and prunes nothing, so a node
+ * never judges a graft by a copy that it sent on itself. Large values are only announced, and left
+ * out of this. gossip/tree_links has the rules; here are the facts that they use.
  *
- * How long an announced write is waited for follows how much later than their announcements writes
- * have come lately (as RFC 6298 does for round trips), so that a stalled stream is overtaken by
- * another link soon and a slow network is not asked twice.
+ * How long a node waits for an announced write depends on how much later than their announcements
+ * writes have come lately (as RFC 6298 does for round trips). So another link soon overtakes a
+ * stalled stream, and a slow network is not asked twice.
  *
- * Bounded: the oldest seen are forgotten, and what is announced beyond TREE_MISSING_MAX is left to
- * anti-entropy. Left out: links, frames and the writes themselves (gossip/spread.c).
+ * It is bounded: the oldest writes seen are forgotten, and announcements beyond TREE_MISSING_MAX
+ * are left to anti-entropy. Left out: links, frames and the writes themselves (gossip/spread).
  */
 #ifndef GOSSIP_REPLICATION_TREE_H
 #define GOSSIP_REPLICATION_TREE_H
@@ -83,8 +83,8 @@ enum tree_sight {
     TREE_AGAIN,
 };
 
-/* A write is here: `seen` but for at_us is copied if it is new, and after a direct copy is_detour
- * and grafted are. `link` brought it, 0 for our own. It is missing no more. */
+/* A write is here and no longer missing. If it is new, `seen` is copied, all but at_us; after a
+ * direct copy, is_detour and grafted are. `link` brought it, 0 for our own. */
 enum tree_sight tree_see(struct tree *t, const struct tree_seen *seen, uint32_t link,
                          uint64_t now_us);
 
@@ -113,10 +113,10 @@ enum tree_answer tree_announced(struct tree *t, const struct tree_news *news, ui
 bool tree_is_missing(const struct tree *t, uint64_t id);
 bool tree_misses_any(const struct tree *t);
 
-/* Whom it was asked of has it no more: it was replaced, and what replaced it is on its way. */
+/* The peer that was asked has it no more: it was replaced, and the later write is on its way. */
 void tree_gone(struct tree *t, uint64_t id);
 
-/* A link is gone, and what was asked for on it is due at once. */
+/* A link is gone: writes that were asked for on it are due at once. */
 void tree_link_gone(struct tree *t, uint32_t link, uint64_t now_us);
 
 struct tree_due {

@@ -16,8 +16,8 @@
 #define ALL_METHODS "GET, HEAD, PUT, POST, OPTIONS"
 
 enum {
-    /* Bodies of requests that take none are read and dropped up to this, so that their answer says
-     * what is wrong with them and not that they are large. */
+    /* A request that takes no body may have one up to this size: it is read and dropped. So the
+     * answer says what is wrong with the request, and not that it is large. */
     BODY_IGNORED_MAX = 64 * 1024,
     METRICS_BYTES_MAX = 256 * 1024,
 };
@@ -277,8 +277,8 @@ enum route_flag {
     HAS_FIGURES = 16 /* the page shows them */
 };
 
-/* The first that fits is the request's. Who posts a value is to learn that it is PUT (405), not
- * that his value is too large. */
+/* The first that fits is the request's. A client that POSTs a value should learn that PUT is the
+ * method (405), not that the value is too large. */
 static const struct route {
     const char *path;
     const struct methods *methods;
@@ -337,15 +337,15 @@ struct http_route api_route(const struct api *a, const struct http_request *rq)
     return found;
 }
 
-/* Pages of any origin may use a node (CORS); a preflight may be remembered for a day. Refusals
- * that the server makes by itself say the first of these lines too. */
+/* Pages of any origin may use a node (CORS); a preflight may be remembered for a day. Refusals of
+ * the server itself have the first of these lines too. */
 static void add_cors(struct http_response *rs)
 {
 #define ORIGIN "Access-Control-Allow-Origin"
 #define EXPOSED                       \
     "Access-Control-Expose-Headers: " \
     "ETag, X-Created-At, X-Original-TTL, X-Remaining-TTL, X-Replicas, Retry-After\r\n"
-    /* A problem says the first already. */
+    /* A problem has the first line already. */
     const bool has_origin = rs->status >= 400 && memmem(buf_data(&rs->headers), rs->headers.len,
                                                         ORIGIN, sizeof(ORIGIN) - 1) != NULL;
     http_add_lines(rs, has_origin ? EXPOSED : ORIGIN ": *\r\n" EXPOSED);

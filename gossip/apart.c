@@ -73,13 +73,13 @@ static void judge_link(struct engine *e, struct member *m)
     const bool is_apart = m->clock == MEMBER_CLOCK_APART;
     l->clock.is_agreed = m->clock == MEMBER_CLOCK_AGREES;
     const bool is_over = l->clock.is_conflict && !is_apart && engine_is_mate(e, m);
-    l->repair.is_needed = l->repair.is_needed || is_over;
     l->clock.is_conflict = is_apart;
     l->clock.is_told = l->clock.is_told && is_apart;
     if (is_over) {
+        link_ask_repair(l, REPAIR_CLOCK);
         owed_resend(e, l);
     }
-    if (l->repair.is_needed || l->owed.is_owed) {
+    if (link_needs_repair(l) || l->owed.is_owed) {
         peer_look_by(e, e->now_us);
     }
 }

@@ -16,7 +16,7 @@
 #include "gossip/engine_config.h"
 #include "gossip/expect.h"
 #include "gossip/membership/swim.h"
-#include "gossip/repair/sync.h"
+#include "gossip/repair/reconcile.h"
 #include "gossip/replication/mesh.h"
 #include "gossip/replication/overlay.h"
 #include "gossip/replication/quorum.h"
@@ -43,6 +43,7 @@ struct engine {
     struct mesh *mesh;
     struct quorum *quorum;
     struct sync *sync;
+    struct reconcile reconcile;
     struct overlay overlay;
     struct tree *tree;
     struct clock clock;
@@ -60,7 +61,6 @@ struct engine {
                                   may be another's by now, so all of that is looked at again */
     uint64_t peers_at_us;      /* next look at the links' timeouts */
     uint64_t news_at_us;       /* when waiting announcements go out; UINT64_MAX: none wait */
-    uint64_t demand_at_us;     /* before then no link is dialed for a difference of data */
     uint64_t wired;            /* the overlay's changes as of the last wiring_turn() */
     uint64_t newest_member_us; /* when somebody was met for the first time */
     uint64_t pass_over_us;     /* when the first discovery pass ended */
@@ -70,9 +70,7 @@ struct engine {
     uint32_t expect_told;      /* how many members there were when an operator was last told */
     uint64_t begun_us;         /* when it might, in this node's eyes */
     bool is_meshed;            /* every member of the enclave, which is small, is linked */
-    bool owes_sync;   /* something was lost with a neighbour: to be reconciled with some other */
-    bool is_debt_new; /* and nobody was asked to yet */
-    bool is_named;    /* the providers have named all they know, once; at named_us */
+    bool is_named;             /* the providers have named all they know, once; at named_us */
     bool is_pass_over;
     bool is_full;           /* refused for lack of room lately, see engine_refused_room() */
     uint64_t full_until_us; /* not before then is it looked whether there is room again */
@@ -129,8 +127,7 @@ MUST_USE enum rc peer_take_clock(struct engine *e, struct link *l, struct cursor
 /* Queues a write for a link. A full queue is emptied, and a reconciliation brings the rest. */
 void peer_enqueue(struct engine *e, struct link *l, const struct queued_write *w, bool is_big);
 
-/* A neighbour was lost: reconciles with one other as soon as there is one that may, so that a crash
- * in the middle of a push leaves no gap. However many are lost meanwhile, one session will do. */
+/* A neighbour was lost: reconciles with one other as soon as there is one that may. */
 void peer_reconcile_after_loss(struct engine *e);
 
 /* Timeouts of links, and reconciliations that are due. */
@@ -140,7 +137,7 @@ void peer_turn(struct engine *e);
 void peer_look_by(struct engine *e, uint64_t at_us);
 
 /* A member's vitals: differing roots start a session. */
-void peer_compare_roots(struct engine *e, struct member *m, const struct vitals *v);
+void peer_compare_roots(struct engine *e, const struct member *m, const struct vitals *v);
 
 /* SYNC_ROOT came: likewise. RC_MALFORMED. */
 enum rc peer_take_root(struct engine *e, struct link *l, struct cursor *payload);

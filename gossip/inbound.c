@@ -246,6 +246,14 @@ static enum rc take_nack(struct engine *e, struct link *l, struct cursor *c)
 
 /* ---- Frames ---- */
 
+/* What was under way on a link of the member is reconciled on another one, if there is one. */
+static void hand_over(const struct member *m, struct link *to)
+{
+    if (to != NULL && m->is_mate) {
+        link_ask_repair(to, REPAIR_TAKEN_OVER);
+    }
+}
+
 static enum rc take_close(struct engine *e, struct link *l, struct cursor *c)
 {
     const uint8_t reason = cursor_u8(c);
@@ -263,12 +271,10 @@ static enum rc take_close(struct engine *e, struct link *l, struct cursor *c)
         tree_links_leave(e, l);
     }
     struct link *heir = other == l ? rival_of(e, m) : NULL;
-    if (heir != NULL) {
-        heir->repair.is_needed = engine_is_mate(e, m);
-    }
+    hand_over(m, heir);
     if (other != NULL && other != l) {
         link_move_queue(l, other);
-        other->repair.is_needed = engine_is_mate(e, m); /* for what was under way */
+        hand_over(m, other);
         owed_resend(e, other);
         mesh_ask_output(e->mesh, other);
     }
@@ -511,7 +517,7 @@ static void take_input(struct engine *e, struct link *l, const uint8_t *data, si
         l->input_us = e->now_us;
         swim_heard(e->swim, l->member, e->now_us);
         acknowledge(e, l);
-        if (l->repair.is_needed) {
+        if (link_needs_repair(l)) {
             peer_look_by(e, e->now_us);
         }
     }

@@ -9,27 +9,20 @@
 #include <string.h>
 
 enum {
-    CLOSE_FLUSH_US = 2000 * 1000, /* a link being closed may take this long to flush */
-    GATHER_US = 20 * 1000, /* of links lost together, one reconciliation makes good for all */
-    RETRY_US = 100 * 1000, /* a reconciliation that may not begin yet is tried again */
-    LINK_IDLE_US = 20 * 1000 * 1000,   /* a link without a reason ends after so long without use */
-    DEMAND_PAUSE_US = 2 * 1000 * 1000, /* and up to twice that between two dials for differences */
+    CLOSE_FLUSH_US = 2000 * 1000,    /* a link being closed may take this long to flush */
+    LINK_IDLE_US = 20 * 1000 * 1000, /* a link without a reason ends after so long without use */
     HELLO_SIZE_MAX = 8 + 2 + 4 + 1 + 8 + 24 + ADDR_WIRE_MAX + CARD_WIRE_MAX,
 };
 
 /* ---- Links come and go ---- */
 
-/* Nobody uses the link any more, which was `m`'s (NULL: nobody's). What was still to be reconciled
- * on it is with another. */
+/* Nobody uses the link any more, which was `m`'s (NULL: nobody's). */
 static void detach(struct engine *e, struct link *l, struct member *m)
 {
     sync_link_gone(e->sync, l);
     tree_link_gone(e->tree, l->id, e->now_us);
     e->is_meshed = false;
-    if (l->repair.is_needed) {
-        l->repair.is_needed = false;
-        peer_reconcile_after_loss(e);
-    }
+    peer_look_by(e, reconcile_link_gone(&e->reconcile, l, e->now_us));
     if (m != NULL && rival_of(e, m) != NULL) {
         peer_look_by(e, e->now_us);
     }
@@ -153,68 +146,26 @@ static void dial_failed(struct engine *e, const struct link *l, enum link_end wh
     }
 }
 
-/* Starts a session unless the two are not to reconcile now: a node that joins pulls everything
- * first, a full one takes nothing. */
-static enum rc start_sync(struct engine *e, struct link *l, uint64_t cut_s)
+static struct reconcile_env reconcile_env(struct engine *e)
 {
-    const bool may = !sync_is_joining(e->sync) && e->clock.is_set && !e->is_full &&
-                     (l->member->flags & MEMBER_IS_FULL) == 0;
-    return may ? sync_start(e->sync, l, cut_s, e->now_us) : RC_AGAIN;
+    return (struct reconcile_env){
+        .store = e->store,
+        .swim = e->swim,
+        .mesh = e->mesh,
+        .sync = e->sync,
+        .overlay = &e->overlay,
+        .rng = &e->rng,
+        .self = &e->config.uuid,
+        .has_clock = e->clock.is_set,
+        .is_full = e->is_full,
+        .now_us = e->now_us,
+        .now_ms = engine_now_ms(e),
+    };
 }
 
 void peer_reconcile_after_loss(struct engine *e)
 {
-    e->owes_sync = true;
-    e->is_debt_new = true;
-    peer_look_by(e, e->now_us + GATHER_US);
-}
-
-static bool is_creditor(const struct engine *e, const struct link *l)
-{
-    /* One that is joining pulls everything anyhow. */
-    return l->state == LINK_OPEN && (l->member->flags & MEMBER_IS_CAUGHT_UP) != 0 &&
-           (l->member->flags & MEMBER_IS_FULL) == 0 && engine_is_mate(e, l->member);
-}
-
-/* The next on the first ring. In a small enclave, where a writer has died, all the others owe a
- * session, and these form a chain, by which what one of them has comes to all; drawn at random,
- * those who lack a write may choose each other. */
-static struct link *next_creditor(const struct engine *e)
-{
-    uint32_t walk = 0;
-    const struct uuid *uuid = overlay_next(&e->overlay, &walk);
-    const struct member *next = uuid == NULL ? NULL : swim_find(e->swim, uuid);
-    struct link *l = next == NULL ? NULL : mesh_of(e->mesh, next);
-    return l != NULL && is_creditor(e, l) ? l : NULL;
-}
-
-static struct link *any_creditor(struct engine *e)
-{
-    struct link *chosen = NULL;
-    uint64_t seen = 0;
-    uint32_t slot = 0;
-    for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
-        if (is_creditor(e, l) && rng_below(&e->rng, ++seen) == 0) {
-            chosen = l;
-        }
-    }
-    return chosen;
-}
-
-/* Begins the session that is owed, with another link each time until one may. When that is to be
- * tried again. */
-static uint64_t settle_debt(struct engine *e)
-{
-    struct link *chosen = e->is_debt_new ? next_creditor(e) : NULL;
-    chosen = chosen == NULL ? any_creditor(e) : chosen;
-    if (chosen != NULL) {
-        e->is_debt_new = false;
-        sync_hurry(chosen);
-    }
-    const bool is_begun = chosen != NULL && start_sync(e, chosen, SYNC_CUT_ALL) == RC_OK;
-    /* With nobody else around the first link that opens reconciles. */
-    e->owes_sync = !is_begun && e->overlay.count > 0;
-    return e->owes_sync ? e->now_us + RETRY_US : UINT64_MAX;
+    peer_look_by(e, reconcile_after_loss(&e->reconcile, e->now_us));
 }
 
 void engine_link_down(struct engine *e, uint32_t link, enum link_end why, uint64_t now_us)
@@ -271,22 +222,6 @@ static void compare_settings(struct engine *e, const struct member *m,
     }
 }
 
-/* What passed before this link existed is reconciled, by who was new when it was made (once it has
- * joined), else by the smaller id. Where both have said that they have nothing, there is nothing
- * but what came to either since then, and it knows. */
-static void reconcile_new_link(struct engine *e, struct link *l, uint8_t peer_flags)
-{
-    const bool is_smaller = uuid_compare(&e->config.uuid, &l->member->uuid) < 0;
-    const bool is_peer_ready = (peer_flags & MEMBER_IS_CAUGHT_UP) != 0;
-    const bool were_empty = !l->terms.said_records && (peer_flags & MEMBER_HAS_RECORDS) == 0;
-    const bool is_ours =
-        were_empty ? engine_has_records(e) : !l->terms.said_ready || (is_peer_ready && is_smaller);
-    l->repair.is_needed = l->repair.is_needed || (is_ours && engine_is_mate(e, l->member));
-    if (l->repair.is_needed) {
-        l->repair.is_needed = start_sync(e, l, SYNC_CUT_ALL) != RC_OK;
-    }
-}
-
 static void open_link(struct engine *e, struct link *l, struct member *m,
                       const struct frame_hello *hello)
 {
@@ -300,7 +235,9 @@ static void open_link(struct engine *e, struct link *l, struct member *m,
     m->link = l->id;
     if (surplus != NULL) {
         link_move_queue(surplus, l);
-        l->repair.is_needed = engine_is_mate(e, m);
+        if (engine_is_mate(e, m)) {
+            link_ask_repair(l, REPAIR_TAKEN_OVER);
+        }
         peer_end(e, surplus, CLOSE_DUPLICATE);
         m->link = l->id;
     }
@@ -314,7 +251,8 @@ static void open_link(struct engine *e, struct link *l, struct member *m,
     voters_look(e, m);
     wiring_opened(e, l);
     owed_resend(e, l);
-    reconcile_new_link(e, l, hello->flags);
+    const struct reconcile_env env = reconcile_env(e);
+    reconcile_opened(&env, l, hello->flags, engine_has_records(e));
     peer_look_by(e, e->now_us);
     mesh_ask_output(e->mesh, l);
 }
@@ -400,7 +338,7 @@ void peer_enqueue(struct engine *e, struct link *l, const struct queued_write *w
 {
     if (link_enqueue(l, w, is_big) != RC_OK) {
         link_clear_queue(l, is_big);
-        l->repair.is_needed = true;
+        link_ask_repair(l, REPAIR_NO_ROOM);
         peer_look_by(e, e->now_us);
         e->counters.link_overflows++;
         engine_notice(e, NOTICE_LINK_OVERFLOW, l->member, LINK_QUEUE_MAX, NULL);
@@ -437,7 +375,7 @@ size_t engine_link_output(struct engine *e, uint32_t link, struct buf *out, size
     const size_t len = link_fill(l, &source, out, len_max);
     e->counters.records_sent += l->records_out - records;
     sync_wake(e->sync, l);
-    if (l->repair.is_needed) {
+    if (link_needs_repair(l)) {
         peer_look_by(e, now_us);
     }
     if (l->state == LINK_CLOSING && !link_has_output(l)) {
@@ -451,21 +389,15 @@ size_t engine_link_output(struct engine *e, uint32_t link, struct buf *out, size
 static bool is_needless(const struct engine *e, const struct link *l)
 {
     return ((l->role.flags | l->role.peer_flags) & ROLE_KEEPS) == 0 && !link_has_output(l) &&
-           !l->repair.is_needed && !l->repair.is_wanted && l->sent_count == l->acked_count &&
-           l->unacked.count == 0 && !e->is_draining;
+           l->sent_count == l->acked_count && l->unacked.count == 0 && !e->is_draining;
 }
 
 /* Looks after an open link; when it must be looked at again. The link may be gone after it. */
 static uint64_t look_at_open(struct engine *e, struct link *l)
 {
-    if (l->repair.is_needed) {
-        l->repair.is_needed = start_sync(e, l, SYNC_CUT_ALL) != RC_OK;
-        l->repair.is_wanted = l->repair.is_wanted && l->repair.is_needed;
-        return e->now_us + RETRY_US;
-    }
-    if (l->repair.is_wanted) {
-        l->repair.is_wanted = start_sync(e, l, engine_now_ms(e) / 1000 - SYNC_CUT_DELAY_S) != RC_OK;
-        return e->now_us + RETRY_US;
+    if (l->repair.reasons != 0) {
+        const struct reconcile_env env = reconcile_env(e);
+        return reconcile_link(&env, l);
     }
     if (((l->role.flags | l->role.peer_flags) & ROLE_KEEPS) != 0) {
         return UINT64_MAX;
@@ -508,7 +440,8 @@ void peer_turn(struct engine *e)
     if (e->now_us < e->peers_at_us) {
         return;
     }
-    e->peers_at_us = e->owes_sync ? settle_debt(e) : UINT64_MAX;
+    const struct reconcile_env env = reconcile_env(e);
+    e->peers_at_us = reconcile_settle(&e->reconcile, &env);
     uint32_t slot = 0;
     for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
         uint64_t again_us = UINT64_MAX;
@@ -526,58 +459,20 @@ void peer_turn(struct engine *e)
     }
 }
 
-/* The data of a member without a link differ: now and then one of those is dialed, and reconciles
- * when the link is up. */
-static void compare_by_demand(struct engine *e, const struct member *m, const struct vitals *v)
+void peer_compare_roots(struct engine *e, const struct member *m, const struct vitals *v)
 {
-    struct digest root;
-    if (!e->overlay.is_large || e->now_us < e->demand_at_us || sync_is_joining(e->sync) ||
-        (v->flags & MEMBER_IS_CAUGHT_UP) == 0 || v->cut_s == 0 || !e->clock.is_set ||
-        store_root(e->store, v->cut_s, &root) != RC_OK || root.sum == v->root) {
-        return;
-    }
-    e->demand_at_us = e->now_us + DEMAND_PAUSE_US + rng_below(&e->rng, DEMAND_PAUSE_US);
-    mesh_want(e->mesh, &e->config.uuid, m, MESH_DEMAND, e->now_us);
-}
-
-void peer_compare_roots(struct engine *e, struct member *m, const struct vitals *v)
-{
-    struct link *l = mesh_of(e->mesh, m);
-    struct digest root;
-    if (m->link == 0 && engine_is_mate(e, m)) {
-        compare_by_demand(e, m, v);
-    }
-    if (l == NULL || l->state != LINK_OPEN || !engine_is_mate(e, m) || v->cut_s == 0 ||
-        (v->flags & MEMBER_IS_CAUGHT_UP) == 0 || !e->clock.is_set ||
-        store_root(e->store, v->cut_s, &root) != RC_OK) {
-        return;
-    }
-    if (root.sum == v->root) {
-        l->repair.differing = 0;
-        l->repair.is_wanted = false;
-        return;
-    }
-    /* The smaller id starts; the other one only when that does not help. */
-    l->repair.differing++;
-    const bool is_first = uuid_compare(&e->config.uuid, &m->uuid) < 0;
-    if (is_first || l->repair.differing > 4) {
-        l->repair.is_wanted = start_sync(e, l, v->cut_s) != RC_OK;
-        peer_look_by(e, l->repair.is_wanted ? e->now_us + RETRY_US : UINT64_MAX);
-    }
+    const struct reconcile_env env = reconcile_env(e);
+    peer_look_by(e, reconcile_vitals(&e->reconcile, &env, m, v));
 }
 
 enum rc peer_take_root(struct engine *e, struct link *l, struct cursor *c)
 {
-    struct digest root;
     const uint64_t cut_s = cursor_u64(c);
     const uint64_t sum = cursor_u64(c);
     if (!cursor_ok(c) || cursor_left(c) > 0) {
         return RC_MALFORMED;
     }
-    if (e->clock.is_set && !sync_is_joining(e->sync) &&
-        store_root(e->store, cut_s, &root) == RC_OK) {
-        l->repair.is_wanted = root.sum != sum;
-        peer_look_by(e, l->repair.is_wanted ? e->now_us : UINT64_MAX);
-    }
+    const struct reconcile_env env = reconcile_env(e);
+    peer_look_by(e, reconcile_root(&env, l, cut_s, sum));
     return RC_OK;
 }

@@ -402,7 +402,7 @@ static enum rc take_have(struct engine *e, struct link *l, struct cursor *c)
             tree_links_ask(e, l, (enum tree_kind)entry.kind, entry.tree, entry.id);
             break;
         case TREE_NO_ROOM:
-            l->repair.is_needed = true;
+            link_ask_repair(l, REPAIR_NO_ROOM);
             break;
         case TREE_WAIT:
             break;
@@ -502,7 +502,7 @@ static void ask_for_due(struct engine *e)
             continue; /* its turn comes again, with another announcer */
         }
         if (due.is_lost) {
-            l->repair.is_needed = true;
+            link_ask_repair(l, REPAIR_MISSED);
             peer_look_by(e, e->now_us);
         } else {
             e->counters.tree_grafts++;

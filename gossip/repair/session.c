@@ -89,7 +89,9 @@ void session_end(struct session *side, struct store *store, uint64_t now_us)
 void session_abort(struct session *side, struct store *store)
 {
     if (side->is_active) {
-        side->link->repair.is_needed = side->link->repair.is_needed || side->cut_s == SYNC_CUT_ALL;
+        if (side->cut_s == SYNC_CUT_ALL) {
+            link_ask_repair(side->link, REPAIR_CUT_SHORT);
+        }
         session_end(side, store, side->moved_at_us);
     }
 }

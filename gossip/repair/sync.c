@@ -149,7 +149,9 @@ static enum rc take_groups(struct sync *s, struct link *l, struct cursor *c,
     const enum rc rc = responder_groups(&s->config, l, c, is_refused);
     if (is_refused) {
         /* Ours may look at less than the peer's would have. */
-        l->repair.is_needed = l->repair.is_needed || side->peer.cut_s == SYNC_CUT_ALL;
+        if (side->peer.cut_s == SYNC_CUT_ALL) {
+            link_ask_repair(l, REPAIR_CUT_SHORT);
+        }
         side->peer.is_known = false;
     } else {
         side->responding_until_us = now_us + SESSION_RESPONDING_US;
@@ -342,7 +344,7 @@ static bool tidy(struct sync *s, uint64_t now_us)
     while (*at != NULL) {
         struct session *side = *at;
         look_for_stall(s, side, now_us);
-        is_needed = is_needed || (side->link->repair.is_needed && !side->is_active);
+        is_needed = is_needed || (link_needs_repair(side->link) && !side->is_active);
         if (session_is_idle(side)) {
             *at = side->next;
             side->is_listed = false;

@@ -309,7 +309,7 @@ static void begin_large(struct link *l, const struct record *r, const struct que
     frame_record_write(&c, r, w->kind, true);
     ASSERT(cursor_ok(&c));
     if (append_frame(out, FRAME_LARGE_BEGIN, FRAME_CRITICAL, payload, c.pos) != RC_OK) {
-        l->repair.is_needed = true;
+        link_ask_repair(l, REPAIR_NO_ROOM);
         l->big_done++;
         return;
     }
@@ -356,7 +356,7 @@ static void fill_large(struct link *l, const struct link_source *source, struct 
             continue;
         }
         if (append_record(out, &r, w.kind) != RC_OK) {
-            l->repair.is_needed = true;
+            link_ask_repair(l, REPAIR_NO_ROOM);
             return;
         }
         l->records_out++;
@@ -380,12 +380,12 @@ static void fill_small(struct link *l, const struct link_source *source, struct 
         }
         if (r.blob != NULL && (w.kind & RECORD_IS_GUARD) == 0) {
             if (big_push(l, &w) != RC_OK) {
-                l->repair.is_needed = true;
+                link_ask_repair(l, REPAIR_NO_ROOM);
             }
             continue;
         }
         if (append_record(out, &r, w.kind) != RC_OK) {
-            l->repair.is_needed = true;
+            link_ask_repair(l, REPAIR_NO_ROOM);
             return;
         }
         l->records_out++;

@@ -95,10 +95,20 @@ struct link_clock {
     bool is_told;     /* and the operator knows */
 };
 
-/* What is to be reconciled on the link. */
+/* Why a link is to be reconciled, as bits. */
+enum repair_reason {
+    REPAIR_NEW_LINK = 1,   /* what passed before it was there */
+    REPAIR_TAKEN_OVER = 2, /* the member's other link has ended, with what was under way */
+    REPAIR_NO_ROOM = 4,    /* a write found no room where it was to be queued, told or sent */
+    REPAIR_MISSED = 8,     /* a write that was announced has not come */
+    REPAIR_CLOCK = 16,     /* no data passed while the clocks were apart */
+    REPAIR_CUT_SHORT = 32, /* a session that one of these began was not finished */
+    REPAIR_ROOT = 64,      /* the member's root differs: a session as of a cut will do */
+};
+
+/* gossip/repair/reconcile's. Others ask, by link_ask_repair(). */
 struct link_repair {
-    bool is_needed;     /* something may have passed it by: reconcile as soon as it may */
-    bool is_wanted;     /* its root differs from ours: reconcile as of a cut */
+    uint32_t reasons;   /* enum repair_reason; a session begins as soon as it may */
     uint32_t differing; /* times in a row that the peer's root differed from ours */
 };
 
@@ -183,6 +193,18 @@ void link_fini(struct link *l);
 static inline bool link_has_said_hello(const struct link *l)
 {
     return l->state == LINK_HELLO || l->state == LINK_RIVAL || l->state == LINK_OPEN;
+}
+
+/* The link is to be reconciled. */
+static inline void link_ask_repair(struct link *l, enum repair_reason why)
+{
+    l->repair.reasons |= (uint32_t)why;
+}
+
+/* Whether something may have passed it by, so that a session as of a cut will not do. */
+static inline bool link_needs_repair(const struct link *l)
+{
+    return (l->repair.reasons & ~(uint32_t)REPAIR_ROOT) != 0;
 }
 
 /* Appends a whole frame to the control bytes. RC_FULL: the peer does not read; end the link. */

@@ -354,34 +354,15 @@ static void take_libevent_log(const struct node_hooks *hooks)
 
 /* ---- Life ---- */
 
-static enum rc refuse(const struct node_hooks *hooks, const char *why)
+/* Whoever reads the settings refuses what cannot be served, and says why (cmd/settings). */
+static void assert_config(const struct node_config *c)
 {
-    hooks->log(hooks->arg, LOG_ERROR, "config", "%s", why);
-    return RC_CONFIG;
-}
-
-/* Refuses what the settings' reader should have refused, and values that do not fit together. */
-static enum rc check_config(const struct node_config *c, const struct node_hooks *hooks)
-{
-    if (c->fixed_port == 0 && (c->base_port == 0 || c->max_ports == 0 ||
-                               (uint32_t)c->base_port + c->max_ports - 1 > UINT16_MAX)) {
-        return refuse(hooks, "the port range must lie within 1 to 65535");
-    }
-    if (c->replication_factor == 0 || c->bytes_max == 0 || c->connections_max == 0) {
-        return refuse(hooks,
-                      "the replication factor, the storage and the connections must not be 0");
-    }
-    if (c->ttl_min_s > c->ttl_max_s || c->ttl_default_s < c->ttl_min_s ||
-        c->ttl_default_s > c->ttl_max_s) {
-        return refuse(hooks, "the default TTL must lie between the smallest and the largest");
-    }
-    if ((c->providers & PROVIDER_STATIC) != 0 && c->peer_count == 0) {
-        return refuse(hooks, "the provider static needs REPRAM_PEERS");
-    }
-    if ((c->providers & PROVIDER_FLUX) != 0 && c->flux_app[0] == '\0') {
-        return refuse(hooks, "the provider flux needs FLUX_APP_NAME");
-    }
-    return RC_OK;
+    ASSERT(c->fixed_port != 0 || (c->base_port != 0 && c->max_ports != 0 &&
+                                  (uint32_t)c->base_port + c->max_ports - 1 <= UINT16_MAX));
+    ASSERT(c->replication_factor != 0 && c->bytes_max != 0 && c->connections_max != 0);
+    ASSERT(c->ttl_min_s <= c->ttl_default_s && c->ttl_default_s <= c->ttl_max_s);
+    ASSERT((c->providers & PROVIDER_STATIC) == 0 || c->peer_count != 0);
+    ASSERT((c->providers & PROVIDER_FLUX) == 0 || c->flux_app[0] != '\0');
 }
 
 static void set_name(struct node *n)
@@ -553,10 +534,7 @@ static void node_fini(struct node *n)
 
 enum rc node_run(const struct node_config *config, const struct node_hooks *hooks)
 {
-    enum rc rc = check_config(config, hooks);
-    if (rc != RC_OK) {
-        return rc;
-    }
+    assert_config(config);
     struct node n = {.config = config, .hooks = hooks, .claim = {.tcp_fd = -1, .udp_fd = -1}};
     http_response_init(&n.answer);
     take_libevent_log(hooks);
@@ -566,7 +544,7 @@ enum rc node_run(const struct node_config *config, const struct node_hooks *hook
     }
     n.pages = pagepool_new();
     n.drain_timer = evtimer_new(n.base, on_drain_timer, &n);
-    rc = n.drain_timer == NULL ? RC_IO : watch_signals(&n);
+    enum rc rc = n.drain_timer == NULL ? RC_IO : watch_signals(&n);
     if (rc == RC_OK) {
         rc = hostinfo_random(n.uuid.bytes, sizeof(n.uuid.bytes));
     }

@@ -13,8 +13,9 @@
 
 /*
  * Runs until SIGTERM, SIGINT or a second one of them (then at once). Returns RC_OK after a drain,
- * RC_EXISTS when no port was free (the log says which and why), RC_CONFIG when the configuration
- * cannot be served, RC_IO otherwise.
+ * RC_EXISTS when no port was free (the log says which and why), RC_CONFIG when the bound address is
+ * not of this host or the form of Flux's settings is wrong, RC_IO otherwise. What the settings'
+ * reader refuses (cmd/settings) is asserted.
  */
 MUST_USE enum rc node_run(const struct node_config *config, const struct node_hooks *hooks);
 

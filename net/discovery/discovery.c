@@ -330,7 +330,7 @@ static enum rc add_sources(struct discovery *d)
         const uint16_t port = node->fixed_port != 0 ? node->fixed_port : first;
         add_source(d, provider_domain_new("dns", node->discovery_domain, port, port));
     }
-    if ((node->providers & PROVIDER_STATIC) != 0 && node->peer_count > 0) {
+    if ((node->providers & PROVIDER_STATIC) != 0) {
         add_source(d, provider_static_new(node->peers, node->peer_count));
     }
     return (node->providers & PROVIDER_FLUX) != 0 ? add_flux(d, first, last) : RC_OK;

@@ -6,6 +6,7 @@
 #include "cmd/settings/value.h"
 #include "core/base/mem.h"
 #include "core/base/parse.h"
+#include "core/base/units.h"
 #include "net/out/fetch.h"
 #include "net/sys/hostclock.h"
 
@@ -165,7 +166,7 @@ static int take_common(struct client *c, enum common_option option, const char *
         }
         break;
     case OPTION_TIMEOUT:
-        if (parse_duration_ms(value, strlen(value), &ms) != RC_OK || ms == 0 || ms > 86400000) {
+        if (parse_duration_ms(value, strlen(value), &ms) != RC_OK || ms == 0 || ms > DAY_MS) {
             return usage_error(c, "--timeout takes seconds, or a number with ms, s, m or h, up to "
                                   "24h");
         }

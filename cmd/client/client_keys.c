@@ -3,6 +3,7 @@
 #include "cmd/base/exit_code.h"
 #include "cmd/client/client.h"
 #include "core/base/parse.h"
+#include "core/base/units.h"
 
 #include <cjson/cJSON.h>
 #include <stdbool.h>
@@ -37,7 +38,7 @@ static enum rc page_target(const struct listing *l, char *ret_target, size_t siz
 {
     const char *prefix = l->client->extras[KEYS_PREFIX];
     (void)snprintf(ret_target, size, "/v1/keys?limit=%llu",
-                   (unsigned long long)(l->left < PAGE_KEYS ? l->left : PAGE_KEYS));
+                   (unsigned long long)(min_u64(l->left, PAGE_KEYS)));
     enum rc rc = RC_OK;
     if (prefix != NULL) {
         (void)snprintf(ret_target + strlen(ret_target), size - strlen(ret_target), "&prefix=");

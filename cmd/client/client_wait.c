@@ -10,6 +10,7 @@
 #include "cmd/client/client.h"
 #include "core/base/mem.h"
 #include "core/base/parse.h"
+#include "core/base/units.h"
 #include "net/sys/hostclock.h"
 
 #include <cjson/cJSON.h>
@@ -51,7 +52,7 @@ static uint32_t time_left(const struct waiting *w)
 {
     const uint64_t now = hostclock_boot_ms();
     const uint64_t left = now < w->deadline_ms ? w->deadline_ms - now : 0;
-    const uint64_t most = left < ASK_TIMEOUT_MS ? left : ASK_TIMEOUT_MS;
+    const uint64_t most = min_u64(left, ASK_TIMEOUT_MS);
     return (uint32_t)(most > ASK_TIMEOUT_MIN_MS ? most : ASK_TIMEOUT_MIN_MS);
 }
 
@@ -270,7 +271,7 @@ static int wait_until(struct waiting *w)
             return EXIT_CODE_FAILED;
         }
         const uint64_t left = w->deadline_ms - now;
-        (void)poll(NULL, 0, (int)(left < ROUND_GAP_MS ? left : ROUND_GAP_MS));
+        (void)poll(NULL, 0, (int)(min_u64(left, ROUND_GAP_MS)));
     }
 }
 

@@ -4,6 +4,7 @@
 #include "cmd/base/exit_code.h"
 #include "core/base/mem.h"
 #include "core/base/parse.h"
+#include "core/base/units.h"
 #include "net/sys/hostclock.h"
 
 #include <errno.h>
@@ -219,7 +220,7 @@ static int poll_timeout(const struct launch *l)
 {
     const uint64_t supervisor = supervisor_deadline(&l->supervisor);
     const uint64_t ask = launch_ask_deadline(l);
-    const uint64_t deadline = supervisor < ask ? supervisor : ask;
+    const uint64_t deadline = min_u64(supervisor, ask);
     const uint64_t now = hostclock_boot_ms();
     if (deadline <= now) {
         return 0;
@@ -343,7 +344,7 @@ static int launch_run(struct launch *l)
     find_host(l);
     formation_init(&l->formation, l->count);
     supervisor_init(&l->supervisor, l->count, l->started_ms,
-                    l->is_all_or_nothing ? l->started_ms + l->start_timeout_ms : UINT64_MAX);
+                    l->is_all_or_nothing ? l->started_ms + l->start_timeout_ms : NEVER);
     log_line(&l->log, LOG_INFO, "launch", "starting %zu nodes on ports %s to %llu", l->count,
              settings_text(s, SETTING_BASE_PORT),
              (unsigned long long)(settings_number(s, SETTING_BASE_PORT) +

@@ -37,7 +37,7 @@ struct launch {
  * ready. */
 void launch_ask(struct launch *l, uint64_t now_ms);
 
-/* When launch_ask() wants to be called; UINT64_MAX when there is nothing left to ask. */
+/* When launch_ask() wants to be called; NEVER when there is nothing left to ask. */
 uint64_t launch_ask_deadline(const struct launch *l);
 
 #endif

@@ -1,6 +1,7 @@
 /* The launcher's questions to its nodes, whether the cluster has formed and what it looks like. */
 #include "cmd/base/table.h"
 #include "cmd/launch/launch.h"
+#include "core/base/units.h"
 #include "net/out/fetch.h"
 
 #include <stdio.h>
@@ -177,5 +178,5 @@ void launch_ask(struct launch *l, uint64_t now_ms)
 
 uint64_t launch_ask_deadline(const struct launch *l)
 {
-    return l->is_table_printed || l->supervisor.is_stopping ? UINT64_MAX : l->ask_at_ms;
+    return l->is_table_printed || l->supervisor.is_stopping ? NEVER : l->ask_at_ms;
 }

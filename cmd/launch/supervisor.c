@@ -3,6 +3,7 @@
 #include "cmd/base/exit_code.h"
 #include "core/base/assert.h"
 #include "core/base/mem.h"
+#include "core/base/units.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -11,7 +12,7 @@ void supervisor_init(struct supervisor *s, size_t count, uint64_t now_ms, uint64
 {
     *s = (struct supervisor){.count = count,
                              .children = mem_new(count, sizeof(*s->children)),
-                             .is_all_or_nothing = form_by_ms != UINT64_MAX,
+                             .is_all_or_nothing = form_by_ms != NEVER,
                              .form_by_ms = form_by_ms};
     for (size_t i = 0; i < count; i++) {
         s->children[i].start_at_ms = now_ms;
@@ -106,9 +107,9 @@ bool supervisor_next(struct supervisor *s, uint64_t now_ms, struct supervisor_ac
 
 uint64_t supervisor_deadline(const struct supervisor *s)
 {
-    uint64_t deadline = UINT64_MAX;
+    uint64_t deadline = NEVER;
     if (s->is_stopping) {
-        return s->is_killing ? UINT64_MAX : s->kill_at_ms;
+        return s->is_killing ? NEVER : s->kill_at_ms;
     }
     if (s->is_all_or_nothing && !s->is_formed) {
         deadline = s->form_by_ms;

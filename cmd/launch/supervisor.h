@@ -72,14 +72,14 @@ enum exit_verdict {
     VERDICT_STOPPED, /* as it was asked to */
 };
 
-/* `form_by_ms`: UINT64_MAX unless all must have formed by then. */
+/* `form_by_ms`: NEVER unless all must have formed by then. */
 void supervisor_init(struct supervisor *s, size_t count, uint64_t now_ms, uint64_t form_by_ms);
 void supervisor_fini(struct supervisor *s);
 
 /* What to do now; called until it returns false. STEP_EXIT is final. */
 bool supervisor_next(struct supervisor *s, uint64_t now_ms, struct supervisor_action *ret_action);
 
-/* When supervisor_next() has something to do if nothing happens before; UINT64_MAX: never. */
+/* When supervisor_next() has something to do if nothing happens before; NEVER: never. */
 uint64_t supervisor_deadline(const struct supervisor *s);
 
 /* A child ended: `code` is its exit code, or 0 with `signal` when a signal ended it. */

@@ -2,6 +2,7 @@
 
 #include "cmd/settings/config_file.h"
 #include "core/base/parse.h"
+#include "core/base/units.h"
 #include "core/base/words.h"
 
 #include <stdio.h>
@@ -31,11 +32,6 @@ static uint64_t read_number(const char *path)
     return value;
 }
 
-static uint64_t least(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* A group's limit holds for everything below it, so the path is walked up to its root. */
 static uint64_t group_limit(const char *root, const char *mount, const char *file, char *path)
 {
@@ -44,7 +40,7 @@ static uint64_t group_limit(const char *root, const char *mount, const char *fil
         char name[PATH_SIZE];
         (void)snprintf(name, sizeof(name), "%.256s/sys/fs/cgroup%s%.2048s/%s", root, mount, path,
                        file);
-        limit = least(limit, read_number(name));
+        limit = min_u64(limit, read_number(name));
         char *slash = strrchr(path, '/');
         if (slash == NULL) {
             return limit;
@@ -84,7 +80,7 @@ static uint64_t groups_limit(const char *root)
     }
     char *rest = text;
     for (char *line; (line = words_next(&rest, "\n")) != NULL;) {
-        limit = least(limit, line_limit(root, line));
+        limit = min_u64(limit, line_limit(root, line));
     }
     free(text);
     return limit;
@@ -116,7 +112,7 @@ static uint64_t machine_memory(const char *root)
 
 uint64_t host_limits_memory(const char *root)
 {
-    const uint64_t limit = least(groups_limit(root), machine_memory(root));
+    const uint64_t limit = min_u64(groups_limit(root), machine_memory(root));
     return limit > 0 ? limit : memory_fallback;
 }
 
@@ -130,5 +126,5 @@ uint64_t host_limits_descriptors(void)
     if (setrlimit(RLIMIT_NOFILE, &raised) == 0) {
         limit = raised;
     }
-    return least(limit.rlim_cur, descriptors_max);
+    return min_u64(limit.rlim_cur, descriptors_max);
 }

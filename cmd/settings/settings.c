@@ -5,6 +5,7 @@
 #include "core/base/assert.h"
 #include "core/base/mem.h"
 #include "core/base/parse.h"
+#include "core/base/units.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -46,8 +47,8 @@ const char *settings_flag(enum setting_id id, char ret_flag[static SETTING_NAME_
 
 static void format_ms(uint64_t ms, char *ret_text, size_t size)
 {
-    if (ms % 86400000 == 0) {
-        (void)snprintf(ret_text, size, "%llud", (unsigned long long)(ms / 86400000));
+    if (ms % DAY_MS == 0) {
+        (void)snprintf(ret_text, size, "%llud", (unsigned long long)(ms / DAY_MS));
     } else if (ms % 3600000 == 0) {
         (void)snprintf(ret_text, size, "%lluh", (unsigned long long)(ms / 3600000));
     } else if (ms % 1000 == 0) {

@@ -1,5 +1,7 @@
 #include "core/base/parse.h"
 
+#include "core/base/units.h"
+
 #include <string.h>
 
 enum rc parse_u64(const char *text, size_t len, uint64_t max, uint64_t *ret_value)
@@ -78,14 +80,14 @@ static enum rc parse_scaled(const char *text, size_t len, const struct unit *uni
 
 enum rc parse_duration_s(const char *text, size_t len, uint64_t *ret_seconds)
 {
-    static const struct unit units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
+    static const struct unit units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", DAY_S}};
     return parse_scaled(text, len, units, COUNT_OF(units), UINT32_MAX, ret_seconds);
 }
 
 enum rc parse_duration_ms(const char *text, size_t len, uint64_t *ret_ms)
 {
     static const struct unit units[] = {{"", 1000},   {"ms", 1},      {"s", 1000},
-                                        {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
+                                        {"m", 60000}, {"h", 3600000}, {"d", DAY_MS}};
     return parse_scaled(text, len, units, COUNT_OF(units), UINT32_MAX * UINT64_C(1000), ret_ms);
 }
 

@@ -17,6 +17,7 @@
 #ifndef CORE_STORE_RECORD_H
 #define CORE_STORE_RECORD_H
 
+#include "core/base/units.h"
 #include "core/store/blob.h"
 #include "core/store/version.h"
 
@@ -32,7 +33,7 @@ enum {
 
 /* The limits for peers. A node's own limits bind only its clients, as the cluster must converge. */
 #define RECORD_VALUE_MAX (UINT32_C(64) << 20)
-#define RECORD_LIFETIME_MAX_MS (UINT64_C(30) * 86400 * 1000)
+#define RECORD_LIFETIME_MAX_MS (30 * DAY_MS)
 #define RECORD_AHEAD_MAX_MS UINT64_C(60000) /* beyond, a stamp is of another clock */
 
 struct record {

@@ -2,6 +2,7 @@
 
 #include "core/base/assert.h"
 #include "core/base/mem.h"
+#include "core/base/units.h"
 #include "gossip/membership/packet_out.h"
 
 #include <stdlib.h>
@@ -117,11 +118,6 @@ void probe_forget(struct swim *s, struct member *m)
 uint32_t probe_patience(const struct swim *s, const struct member *m)
 {
     return (s->health + 1) * (packet_out_passes(s, m) ? 1U : PATIENCE_BY_LINK);
-}
-
-static uint64_t min_u64(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
 }
 
 void probe_schedule(struct swim *s, struct member *m)

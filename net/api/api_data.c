@@ -2,6 +2,7 @@
 
 #include "core/base/assert.h"
 #include "core/base/parse.h"
+#include "core/base/units.h"
 #include "net/http/etag.h"
 #include "net/http/uri.h"
 #include "net/sys/rfc3339.h"
@@ -164,7 +165,7 @@ static bool read_ttl(const struct api_data *d, const struct http_request *rq,
                      "A time to live is digits (seconds), or digits followed by s, m, h or d.");
         return false;
     }
-    ttl_s = ttl_s > d->ttl_max_s ? d->ttl_max_s : ttl_s;
+    ttl_s = min_u64(ttl_s, d->ttl_max_s);
     *ret_ttl_s = ttl_s < d->ttl_min_s ? d->ttl_min_s : ttl_s;
     return true;
 }

@@ -2,6 +2,7 @@
 
 #include "core/base/assert.h"
 #include "core/base/mem.h"
+#include "core/base/units.h"
 #include "net/http/http_conn.h"
 #include "net/http/http_phase.h"
 #include "net/http/proxy.h"
@@ -32,8 +33,6 @@ enum {
     WOKEN_TURN_US = 1000,
 };
 
-#define NO_DEADLINE UINT64_MAX
-
 struct http_server {
     struct http_shared shared;
     struct event *listener; /* NULL once draining */
@@ -45,7 +44,7 @@ struct http_server {
     uint32_t woken_count;
     struct timeval turn; /* of the loop, when connections were last woken */
     uint64_t turn_began_us;
-    uint64_t timer_at_ms; /* NO_DEADLINE: not armed */
+    uint64_t timer_at_ms; /* NEVER: not armed */
     int reserve_fd;       /* given up to accept, and so to end, a connection when there are none */
     uint32_t over_count;
     struct ip_limit *ip_limit; /* NULL: off */
@@ -91,8 +90,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     const uint64_t now_ms = hostclock_coarse_ms();
-    uint64_t next_ms = NO_DEADLINE;
-    s->timer_at_ms = NO_DEADLINE;
+    uint64_t next_ms = NEVER;
+    s->timer_at_ms = NEVER;
     for (int phase = 0; phase < HTTP_PHASES; phase++) {
         struct http_conn_list *list = &s->shared.phases[phase];
         struct http_conn *c = TAILQ_FIRST(list);
@@ -393,7 +392,7 @@ struct http_server *http_server_new(const struct http_server_config *config)
     s->shared.woken = on_woken;
     count_woken(s, 0);
     TAILQ_INIT(&s->woken);
-    s->timer_at_ms = NO_DEADLINE;
+    s->timer_at_ms = NEVER;
     s->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     for (int phase = 0; phase < HTTP_PHASES; phase++) {
         TAILQ_INIT(&s->shared.phases[phase]);

@@ -1,5 +1,7 @@
 #include "net/http/rate_limit.h"
 
+#include "core/base/units.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
@@ -42,7 +44,7 @@ static uint64_t tokens_at(const struct rate_limit *r, const struct bucket *bucke
         return r->burst;
     }
     const uint64_t tokens = bucket->tokens + elapsed_ms * r->per_second;
-    return tokens < r->burst ? tokens : r->burst;
+    return min_u64(tokens, r->burst);
 }
 
 /* The bucket of this address, or the one it takes over, brought up to now. */

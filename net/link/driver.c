@@ -2,6 +2,7 @@
 
 #include "core/base/assert.h"
 #include "core/base/mem.h"
+#include "core/base/units.h"
 #include "net/link/link_map.h"
 #include "net/link/peer_link.h"
 #include "net/link/udp.h"
@@ -34,7 +35,7 @@ struct driver {
     struct link_map *links;
     struct event *drain; /* made active by driver_turn(), runs last in the turn */
     struct event *timer;
-    uint64_t timer_at_us; /* what it is armed for; UINT64_MAX when it is not */
+    uint64_t timer_at_us; /* what it is armed for; NEVER when it is not */
     uint64_t turn_began_us;
     uint64_t yielded_us;
     uint64_t now_us; /* the last time that the engine was given; it must not get an earlier one */
@@ -138,7 +139,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     struct driver *d = arg;
     (void)fd;
     (void)what;
-    d->timer_at_us = UINT64_MAX;
+    d->timer_at_us = NEVER;
     engine_tick(d->config.engine, driver_turn(d));
 }
 
@@ -293,7 +294,7 @@ struct driver *driver_new(const struct driver_config *config)
 {
     struct driver *d = mem_new(1, sizeof(*d));
     d->config = *config;
-    d->timer_at_us = UINT64_MAX;
+    d->timer_at_us = NEVER;
     d->has_room = true;
     d->links = link_map_new();
     buf_init(&d->out, TAKE_BYTES_MAX);

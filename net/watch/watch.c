@@ -3,6 +3,7 @@
 #include "core/base/assert.h"
 #include "core/base/mem.h"
 #include "core/base/parse.h"
+#include "core/base/units.h"
 #include "net/watch/watch_ring.h"
 
 #include <inttypes.h>
@@ -16,8 +17,6 @@ enum {
     SNAPSHOT_KEYS = 256, /* looked at for one piece; under a millisecond */
     RETRY_MS = 1000,     /* time that browsers should wait before they connect again */
 };
-
-#define NO_TIME UINT64_MAX
 
 enum place {
     PLACE_IDLE,    /* is up to date; in its group's list */
@@ -68,8 +67,8 @@ struct watch {
     struct watcher_list told; /* every watcher, the longest silent one first */
     struct watch_stats stats;
     uint32_t value_watchers;
-    uint64_t values_from;   /* events from this number on have their values; NO_TIME: none has */
-    uint64_t values_end_us; /* values are recorded until then; NO_TIME: as long as one asks */
+    uint64_t values_from;   /* events from this number on have their values; NEVER: none has */
+    uint64_t values_end_us; /* values are recorded until then; NEVER: as long as one asks */
     uint64_t end_us;        /* the same of all events */
     bool is_recording;
     bool is_draining;
@@ -107,7 +106,7 @@ static bool is_match(const struct group *g, const struct watch_event *e)
 
 static void on_change(struct watch *w, enum watch_kind kind, const struct record *r)
 {
-    struct watch_event *e = watch_event_new(kind, r, w->values_from != NO_TIME);
+    struct watch_event *e = watch_event_new(kind, r, w->values_from != NEVER);
     const uint64_t number = w->ring.next;
     const uint64_t at_us = now_us(w);
     struct group *g = NULL;
@@ -146,7 +145,7 @@ static void start_recording(struct watch *w)
         engine_observe(w->config.engine, &observer);
         w->is_recording = true;
     }
-    w->end_us = NO_TIME;
+    w->end_us = NEVER;
 }
 
 static void stop_recording(struct watch *w)
@@ -154,9 +153,9 @@ static void stop_recording(struct watch *w)
     engine_observe(w->config.engine, NULL);
     watch_ring_forget(&w->ring);
     w->is_recording = false;
-    w->end_us = NO_TIME;
-    w->values_from = NO_TIME;
-    w->values_end_us = NO_TIME;
+    w->end_us = NEVER;
+    w->values_from = NEVER;
+    w->values_end_us = NEVER;
 }
 
 /* ---- What is sent to a watcher ---- */
@@ -486,8 +485,8 @@ enum rc watch_open(struct watch *w, const struct watch_request *request, struct 
     TAILQ_INSERT_TAIL(&w->told, watcher, told);
     start_recording(w);
     if (watcher->has_values) {
-        w->values_from = w->values_from == NO_TIME ? w->ring.next : w->values_from;
-        w->values_end_us = NO_TIME;
+        w->values_from = w->values_from == NEVER ? w->ring.next : w->values_from;
+        w->values_end_us = NEVER;
     }
     count_watcher(w, watcher, 1);
     find_place(w, watcher, request->last_id);
@@ -547,8 +546,8 @@ void watch_turn(struct watch *w)
         stop_recording(w);
     }
     if (w->is_recording && at_us >= w->values_end_us) {
-        w->values_from = NO_TIME;
-        w->values_end_us = NO_TIME;
+        w->values_from = NEVER;
+        w->values_end_us = NEVER;
     }
 }
 
@@ -569,9 +568,9 @@ struct watch *watch_new(const struct watch_config *config)
 {
     struct watch *w = mem_new(1, sizeof(*w));
     w->config = *config;
-    w->end_us = NO_TIME;
-    w->values_from = NO_TIME;
-    w->values_end_us = NO_TIME;
+    w->end_us = NEVER;
+    w->values_from = NEVER;
+    w->values_end_us = NEVER;
     watch_ring_init(&w->ring);
     TAILQ_INIT(&w->groups);
     TAILQ_INIT(&w->ready);

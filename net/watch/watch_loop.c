@@ -2,6 +2,7 @@
 
 #include "core/base/assert.h"
 #include "core/base/mem.h"
+#include "core/base/units.h"
 #include "net/http/http_server.h"
 #include "net/sys/hostclock.h"
 
@@ -12,7 +13,7 @@ struct watch_loop {
     struct http_server *http;
     struct event *timer;
     struct watch *watch;
-    uint64_t at_us; /* what the timer is armed for; UINT64_MAX: nothing */
+    uint64_t at_us; /* what the timer is armed for; NEVER: nothing */
 };
 
 static uint64_t on_now(void *arg)
@@ -32,7 +33,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     struct watch_loop *l = arg;
     (void)fd;
     (void)what;
-    l->at_us = UINT64_MAX;
+    l->at_us = NEVER;
     watch_turn(l->watch);
 }
 
@@ -73,7 +74,7 @@ struct watch_loop *watch_loop_new(struct event_base *base, struct http_server *h
                                         .wake = on_wake,
                                         .turn_by = on_turn_by};
     l->http = http;
-    l->at_us = UINT64_MAX;
+    l->at_us = NEVER;
     l->timer = evtimer_new(base, on_timer, l);
     ASSERT(l->timer != NULL);
     l->watch = watch_new(&config);

@@ -19,7 +19,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { ENTRIES_DEFAULT = 1000000, VALUE_LEN = 100, OUTPUT_BYTES = 256 << 10, DAY_S = 86400 };
+enum { ENTRIES_DEFAULT = 1000000, VALUE_LEN = 100, OUTPUT_BYTES = 256 << 10 };
 
 static const uint64_t now_ms = UINT64_C(1767225600000);
 

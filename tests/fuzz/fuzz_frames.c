@@ -12,7 +12,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { START_US = 1000000, DAY_MS = 86400 * 1000 };
+enum { START_US = 1000000 };
 
 #define WALL_MS UINT64_C(1767225600000)
 

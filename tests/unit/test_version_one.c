@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-enum { START_US = 1000000, SECOND_US = 1000000, DAY_MS = 86400 * 1000, BYTES_MAX = 512 };
+enum { START_US = 1000000, SECOND_US = 1000000, BYTES_MAX = 512 };
 
 /* In hexadecimal. */
 static const struct {

@@ -147,8 +147,9 @@ static uint32_t survey(struct engine *e, struct crowd_group *ret_group)
     return told;
 }
 
-/* Live members that have not told their clock so far, and may have one: who has asked us is no
- * stranger, but says nothing of its clock before it answers. Of many the number does not matter. */
+/* Live members whose clock has not come so far, and that may have one. A member that has asked us
+ * is no stranger, but its clock only comes with an answer. When there are many the number does not
+ * matter. */
 static uint32_t count_untold(const struct engine *e)
 {
     const struct swim_counts counts = swim_counts(e->swim);

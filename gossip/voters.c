@@ -81,7 +81,8 @@ static uint32_t count_sent_writes(const struct engine *e)
     return count;
 }
 
-/* How many of them may yet come to hold it: all but those that do or have refused. */
+/* How many of those members may yet come to hold the write: all that neither hold it nor have
+ * refused. */
 static uint32_t count_possible(const struct engine *e, uint32_t waiter, uint32_t sent)
 {
     uint32_t settled = 0;
@@ -93,8 +94,8 @@ static uint32_t count_possible(const struct engine *e, uint32_t waiter, uint32_t
     return sent - settled;
 }
 
-/* Something was lost for this write; writes are sent to so many. While a neighbour has no link yet,
- * nothing is certain. */
+/* A member or a link was lost for this write; `sent` members are sent writes. While a neighbour has
+ * no link yet, nothing is certain. */
 static void consider(struct engine *e, uint32_t waiter, uint32_t sent)
 {
     const struct waiting *w = quorum_at(e->quorum, waiter);

@@ -42,7 +42,8 @@ static bool may_ask(struct swim *s, struct member *m)
 bool detector_lost(struct swim *s, struct member *m, bool is_proven)
 {
     const struct swim_probe_state *st = m->probe;
-    /* Where all can have met all, who has met it sees to it, unless it seems to have just come. */
+    /* Where all can have met all, those that have met it see to it, unless it seems to have just
+     * come. */
     const bool is_heard = m->heard_us != 0 && s->now_us - m->heard_us < HEARD_LATELY_US;
     const bool is_unmet =
         !m->has_answered && !is_heard && roster_live_count(&s->roster) <= s->asked_max;

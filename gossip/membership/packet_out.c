@@ -90,7 +90,7 @@ static bool is_proven(const struct member *m, const struct addr *addr)
     return addr_equal(&last, addr);
 }
 
-/* Whether the packet may carry news. Who asked for a cookie back has answered us with it. */
+/* Whether the packet may carry news. A sender that asked for a cookie has answered us with it. */
 static bool may_tell(const struct load *load, const struct packet *p)
 {
     if (load->asked != NULL) {

@@ -85,9 +85,9 @@ void packet_out_reply_cookie(struct swim *s, const struct packet_out_asked *aske
 struct packet packet_out_ping(struct swim *s, uint32_t seq, uint32_t target_tag);
 
 /*
- * Writes what is held about the member as an entry for a receiver, who is told only the addresses
- * that mean something to it; `to` and `addr` as in packet_out_send_at(). `by` may be NULL. False
- * when it does not fit; then nothing is written.
+ * Writes what is held about the member as an entry for a receiver, with only the addresses that
+ * mean something to it; `to` and `addr` as in packet_out_send_at(). `by` may be NULL. False when it
+ * does not fit; then nothing is written.
  */
 bool packet_out_put_entry(const struct swim *s, struct cursor *c, const struct member *m,
                           enum entry_kind kind, const struct uuid *by, const struct member *to,

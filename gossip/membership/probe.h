@@ -41,9 +41,9 @@ void probe_release_idle(struct swim *s);
 /* Opens a probe at once; hastens the one that is open. */
 void probe_start(struct swim *s, struct member *m);
 
-/* `by` is said to accuse the member, which this node has in sight: a probe begins, and the
- * accusation is so once its first ping has been in vain. True where an open probe has seen as much
- * already: then it is the caller's to say so. */
+/* `by` is said to accuse the member, which this node has in sight. A probe begins, and once its
+ * first ping has been in vain the accusation counts. True where an open probe has seen as much
+ * already: then the caller makes it count. */
 bool probe_accused(struct swim *s, struct member *m, const struct uuid *by);
 
 /* Asks a member that is new, or back: soon, as only so many are asked at once. One that is gone
@@ -52,7 +52,7 @@ bool probe_accused(struct swim *s, struct member *m, const struct uuid *by);
 void probe_ask(struct swim *s, struct member *m);
 
 /* Others say that the member is dead or has left: this node's own probe decides, the open one or
- * one more. Its silence alone makes somebody who was no suspect one. */
+ * one more. Silence alone only makes a suspect of a member that was none. */
 void probe_judge(struct swim *s, struct member *m, enum member_state said);
 
 /* A ping outside of probes, by datagram or else by link. */
@@ -63,7 +63,7 @@ void probe_ping(struct swim *s, struct member *m);
 void probe_tell(struct swim *s, struct member *m);
 
 /* A direct word from the member: `from` for a datagram, NULL for its link. Where nobody else can
- * have said it, it answers any open probe but of one that is only named. */
+ * have said it, it answers any open probe, except that of a member that is only named. */
 void probe_heard(struct swim *s, struct member *m, const struct addr *from, bool is_sure);
 
 /* An ack of a ping to the member, before probe_heard(). Returns its round trip in microseconds, by

@@ -61,7 +61,7 @@ void swim_suspect_link(struct swim *s, struct member *m, uint64_t now_us);
 /*
  * A link's hello: the card of a peer, first-hand. Learns or refreshes the member (and tells
  * others), counts as a direct word from it, settles the candidate at `from` (may be NULL). RC_FULL:
- * the table is full. RC_STALE: we hold it dead or left with this or a later incarnation: it is told
+ * the table is full. RC_STALE: we hold it dead or left with this or a later incarnation: it hears
  * so over the link when it has one, and will refute; *ret_member is set nevertheless. RC_EXISTS:
  * the card is our own. *ret_member is valid while the member is known (dead ones are for a day, or
  * until the table is full; one with a link is never forgotten).

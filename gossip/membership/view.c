@@ -101,10 +101,10 @@ static uint64_t past(uint64_t own, uint64_t incarnation)
     return own < UINT64_MAX - more ? own + more : UINT64_MAX;
 }
 
-/* Somebody holds us at this number for less than alive, or at one that we have not taken: say
- * otherwise, at once, but not many times a second. Each time counts for the number that is taken
- * then, or who raises it often would keep ahead of us. `by`, the accuser, hears it first; NULL
- * where there is none. */
+/* Somebody holds us at this number for less than alive, or at one that we have not taken:
+ * contradict it at once, but not many times a second. The number that is taken then follows from
+ * all of these, or somebody who raises it often would keep ahead of us. `by`, the accuser, hears it
+ * first; NULL where there is none. */
 static void contradict(struct swim *s, uint64_t incarnation, const struct uuid *by)
 {
     struct refutation *r = &s->refutation;
@@ -145,7 +145,7 @@ static void refute(struct swim *s, uint64_t incarnation, const struct uuid *by, 
         return;
     }
     s->counters->refutations++;
-    /* Who is said to be dead by strangers is not unwell. */
+    /* A node is not unwell because strangers say that it is dead. */
     if (is_sure && (s->refuted_us == 0 || s->now_us - s->refuted_us >= REFUTED_PERIOD_US)) {
         s->refuted_us = s->now_us;
         probe_health(s, 1);
@@ -511,15 +511,15 @@ static bool is_silent_suspect(const struct swim *s, const struct member *m)
     return since_us != 0 && s->now_us - since_us >= EXPECTED_US;
 }
 
-/* Whether nothing but others' words speaks for the member. */
+/* Whether nothing but what others say speaks for the member. */
 static bool is_out_of_sight(const struct swim *s, const struct member *m)
 {
     const bool is_recent = m->heard_us != 0 && s->now_us - m->heard_us < RECENT_US;
     return is_silent_suspect(s, m) || (m->link == 0 && !is_recent);
 }
 
-/* Whether somebody is believed that the member is gone. Where each asks each once it is a suspect,
- * not if it may be anybody who says so: this node verifies what it has found out itself. */
+/* Whether somebody is believed that the member is gone. Where each node asks each suspect, words
+ * that may be anybody's are not: this node verifies what it has found out itself. */
 static bool is_believed_gone(const struct swim *s, const struct member *m,
                              const struct view_teller *teller)
 {
@@ -542,8 +542,8 @@ static void hear_of_unknown(struct swim *s, const struct entry *e, enum member_s
     }
 }
 
-/* An end that is believed. A leave that anybody may have made up is at most a death of who is in
- * doubt here: the dead are asked again now and then, who left is not. */
+/* An end that is believed. A leave that anybody may have made up is at most a death, and only of a
+ * member that is in doubt here. The dead are asked again now and then; those that left are not. */
 static void take_end(struct swim *s, struct member *m, enum member_state state,
                      const struct uuid *by, bool is_sure)
 {
@@ -568,7 +568,7 @@ static void hear_of_end(struct swim *s, const struct entry *e, enum member_state
         /* The next number is all that it can have taken for this. */
         bury(s, m, state, m->incarnation + (e->incarnation > m->incarnation), NULL);
     } else if (member_is_live(m) && !is_believed_gone(s, m, teller)) {
-        s->news_us = s->now_us; /* if it is so, others' pages say it, who are believed sooner */
+        s->news_us = s->now_us; /* if it is true, others' pages say so, and are believed sooner */
         probe_judge(s, m, teller->is_sure ? state : MEMBER_DEAD);
     } else {
         take_end(s, m, state, e->kind == ENTRY_DEAD ? &e->by : NULL, teller->is_sure);
@@ -594,7 +594,8 @@ static void hear_of_past(struct swim *s, const struct entry *e, const struct vie
     }
 }
 
-/* Its accuser may not reach it, and what it says to everybody then is all that he hears of it. */
+/* Tells the member of the accusation. Its accuser may not reach it, and hears of it only what it
+ * says to everybody then. */
 static void tell_accused(struct swim *s, struct member *m, const struct entry *e)
 {
     uint8_t bytes[ENTRY_WIRE_MAX];
@@ -604,9 +605,10 @@ static void tell_accused(struct swim *s, struct member *m, const struct entry *e
     packet_out_send(s, m, &p);
 }
 
-/* An accusation. Of somebody in sight it is only a reason to ask, unless nobody but its teller can
- * have said it: he answers at once, and others hear of it where he does not. Of anybody else it is
- * told on; where each asks each, so that his silence says something, a probe begins. */
+/* An accusation. For a member in sight it is only a reason to ask, unless nobody but its author can
+ * have made it. Such a member answers at once; where it does not, others hear of the accusation.
+ * That of any other member is passed on. Where each asks each, so that its silence means something,
+ * a probe begins. */
 static void hear_of_suspect(struct swim *s, const struct entry *e, const struct view_teller *teller)
 {
     struct member *m = roster_find(&s->roster, &e->uuid);
@@ -645,9 +647,10 @@ static void want_card(struct swim *s, struct member *m, bool is_own)
     }
 }
 
-/* A later number of somebody known, which it does not say itself for sure. One that anybody may
- * have made up raises nothing of who lives, as deaths at the true number would be old news then: it
- * is asked where it seems to say so itself or is a suspect; others' pages bring what is so. */
+/* A later number of a known member, of which it is not sure that the member has said it. A number
+ * that anybody may have made up does not raise that of a member that lives, as deaths at the true
+ * number would be old news then. The member is asked when it seems to say so itself, or is a
+ * suspect. Otherwise others' pages bring the true number. */
 static bool is_raise_refused(struct swim *s, struct member *m, uint64_t incarnation,
                              const struct view_teller *teller)
 {

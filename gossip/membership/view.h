@@ -14,10 +14,9 @@
  * digest, page or ring, and is passed on by rumour only once it has answered here. This node
  * declares nobody dead to others that it knows by others' pages only.
  *
- * What others say of the end of a member to which there is a link, or from which word came just
- * now, has it asked by this node, whose own probe decides. Datagrams can be forged; an answer to a
- * number that nobody else has seen cannot, and is believed of a suspect that has been silent for a
- * while.
+ * When others report the end of a member that has a link, or that was heard just now, this node
+ * asks it, and its own probe decides. Datagrams can be forged. An answer to a number that nobody
+ * else has seen cannot, and is believed of a suspect that has been silent for a while.
  */
 #ifndef GOSSIP_MEMBERSHIP_VIEW_H
 #define GOSSIP_MEMBERSHIP_VIEW_H
@@ -65,7 +64,7 @@ void view_drop(struct swim *s, struct member *m);
 /* Somebody accuses a member; this node itself when `by` is its own uuid. */
 void view_suspect(struct swim *s, struct member *m, const struct uuid *by);
 
-/* A ping to the member was in vain: what others accuse it of, if they do, seems so from here too.
+/* A ping to the member was in vain. If others accuse it, this node does so now too.
  */
 void view_believe(struct swim *s, struct member *m);
 
@@ -81,7 +80,7 @@ void view_entry(struct swim *s, const struct entry *e, const struct view_teller 
 /* News about this node itself, under a new incarnation. */
 void view_renew_self(struct swim *s, enum member_state state, uint64_t incarnation);
 
-/* This node says otherwise to what it is held for, if there is anything: due at
+/* This node contradicts what others hold it for, if there is anything. Due at
  * s->refutation.due_us. */
 void view_contradict(struct swim *s);
 

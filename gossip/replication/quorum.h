@@ -73,7 +73,7 @@ const struct waiting *quorum_at(const struct quorum *r, uint32_t waiter);
  * other. */
 uint32_t quorum_find(const struct quorum *r, uint64_t record_id, const struct version *version);
 
-/* The member holds the write, or a newer version. At the quorum the client is told. */
+/* The member holds the write, or a newer version. At the quorum the client gets its answer. */
 void quorum_held(struct quorum *r, uint32_t waiter, const struct uuid *member);
 
 /* Notes any other part of the member; who holds a write goes on holding it. */

@@ -233,7 +233,7 @@ static void judge_notice(struct deaths *d, const struct due *due)
         }
         const enum member_state held = held_for(n->engine, &due->uuid);
         const bool is_alive = held == MEMBER_ALIVE || held == MEMBER_SUSPECT;
-        /* Who left is not asked whether it is back. */
+        /* A member that left is not asked whether it is back. */
         const bool is_left = held == MEMBER_LEFT && !d->config.may_leave;
         if (is_alive || is_left) {
             oracle_broken(d->oracle, INVARIANT_NOTICED,

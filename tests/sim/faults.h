@@ -43,7 +43,7 @@ enum {
                       1 << FAULT_TCP_BLOCK | 1 << FAULT_NO_TCP | 1 << FAULT_LONER,
 };
 
-/* Those by which nodes come and go or are full, links end and strangers talk; the network and the
+/* Faults by which nodes come and go or are full, links end and strangers talk; the network and the
  * clocks are well. */
 enum {
     FAULTS_CALM = 1 << FAULT_CRASH | 1 << FAULT_KILL | 1 << FAULT_BURST | 1 << FAULT_CHURN |
@@ -53,7 +53,7 @@ enum {
 /* Those that keep nobody from telling at once that somebody has crashed. */
 enum { FAULTS_PROMPT = 1 << FAULT_CRASH | 1 << FAULT_KILL | 1 << FAULT_HOSTILE };
 
-/* Those by which nodes say goodbye before they end. */
+/* Faults by which nodes say goodbye before they end. */
 enum { FAULTS_LEAVING = 1 << FAULT_CHURN | 1 << FAULT_ROLLING };
 
 enum { FAULTS_BURST_PPM = 100000 }; /* what "burst-loss" loses */

@@ -746,7 +746,8 @@ static void deaths_that_strangers_tell_are_caught(void **state)
     struct figures figures = {.seeds = 0};
     run_broken(MUTANT_HANGMAN, small_story("hostile"), &figures);
     const uint64_t *by = figures.broken_by;
-    /* Who is held for gone is not counted or written to either, and may stay gone for some. */
+    /* A member that is held for gone is not counted or written to either, and may stay gone for
+     * some nodes. */
     const uint64_t others = figures.broken - by[INVARIANT_DEATH] - by[INVARIANT_COUNTED] -
                             by[INVARIANT_PENDING] - by[INVARIANT_VIEWS];
     const uint64_t deaths = by[INVARIANT_DEATH];
@@ -759,7 +760,7 @@ static void members_of_whom_strangers_tell_are_caught(void **state)
 {
     (void)state;
     struct story story = small_story("hostile");
-    story.run_ms = 10000; /* each that is made up is asked and told of */
+    story.run_ms = 10000; /* each made-up member is asked, and named to others */
     assert_caught_with(MUTANT_NAIVE, story, INVARIANT_VIEWS, INVARIANT_COUNTED);
 }
 
@@ -811,7 +812,8 @@ static void a_silent_link_that_makes_way_for_nobody_is_caught(void **state)
     assert_caught(MUTANT_STUBBORN, story, INVARIANT_PENDING);
 }
 
-/* It is told that somebody is silent whom only relays hear, and a while later that he is dead. */
+/* Strangers say that a member is silent which only relays hear, and a while later that it is
+ * dead. */
 static void deaths_of_who_is_heard_by_relays_only_are_caught(void **state)
 {
     (void)state;

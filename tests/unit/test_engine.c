@@ -332,7 +332,7 @@ static void a_newcomer_that_members_refuse_is_not_ready(void **state)
         engine_tick(e, now_us);
     }
     assert_int_equal(engine_unready(e), 0);
-    /* Who is ready stays so. */
+    /* A node that is ready stays so. */
     assert_int_equal(refuse(e, now_us), 0);
     assert_int_equal(engine_unready(e), 0);
     engine_check(e);

@@ -1,5 +1,5 @@
-/* What strangers say, who send datagrams of their own making in others' names and receive nothing.
- * They know everything but the numbers under way.
+/* What strangers can do that send datagrams of their own making in others' names and receive
+ * nothing. They know everything but the numbers under way.
  *
  * Past 600 lines, because each story is one thing that they may say, told with the same few words.
  */

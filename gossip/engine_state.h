@@ -1,5 +1,5 @@
 /*
- * engine_state: what the engine's own files share. Nobody else includes it.
+ * engine_state: the state that the engine's own files share. Nobody else includes it.
  *
  * engine.c has the life of the node (time, readiness), start.c how it begins, peer.c how links
  * begin and end and what goes out on them, rival.c a second link of one member, inbound.c what
@@ -22,7 +22,8 @@
 #include "gossip/replication/quorum.h"
 #include "gossip/replication/tree.h"
 
-/* apart.c's: whose clocks are apart from this node's. Only of those is it kept what they show. */
+/* apart.c's: whose clocks are apart from this node's. Only for those the clock is kept that they
+ * show. */
 struct apart {
     bool has_guess;
     int64_t guess_us;       /* while this node has no clock: the one that it compares others with,
@@ -67,13 +68,13 @@ struct engine {
     uint64_t named_us;
     uint64_t refused_until_us; /* so long it counts that members had no room for this node */
     struct expect expect;      /* whether the enclave may begin */
-    uint32_t expect_told;      /* how many members there were when an operator was last told */
+    uint32_t expect_told;      /* how many members there were when an operator last got a notice */
     uint64_t begun_us;         /* when it might, in this node's eyes */
     bool is_meshed;            /* every member of the enclave, which is small, is linked */
     bool is_named;             /* the providers have named all they know, once; at named_us */
     bool is_pass_over;
     bool is_full;           /* refused for lack of room lately, see engine_refused_room() */
-    uint64_t full_until_us; /* not before then is it looked whether there is room again */
+    uint64_t full_until_us; /* when to look again whether there is room */
     bool is_draining;
     bool has_formed; /* a write can be 201, for the first time: from then on the node is ready */
     bool was_ready;
@@ -118,7 +119,8 @@ void peer_end(struct engine *e, struct link *l, enum close_reason reason);
  * and the caller keeps the frame. */
 enum rc peer_hello(struct engine *e, struct link *l, struct cursor *payload);
 
-/* This node's clock was set, or is another: says so on all links, before any record of its time. */
+/* This node's clock was set or has jumped: says so on all links, before any record with a stamp of
+ * it. */
 void peer_tell_clock(struct engine *e);
 
 /* CLOCK came. RC_MALFORMED. */
@@ -133,7 +135,7 @@ void peer_reconcile_after_loss(struct engine *e);
 /* Timeouts of links, and reconciliations that are due. */
 void peer_turn(struct engine *e);
 
-/* Something changed on which peer_turn() depends: it looks again by `at_us`. */
+/* Something that peer_turn() depends on has changed: it looks again by `at_us`. */
 void peer_look_by(struct engine *e, uint64_t at_us);
 
 /* A member's vitals: differing roots start a session. */
@@ -208,17 +210,19 @@ bool voters_are_linked(const struct engine *e);
 /* The member has refused a write that a client waits for, and will not take it. */
 void voters_refused(struct engine *e, const struct link *l, uint32_t waiter);
 
-/* A link of the member is gone, and with it, if that was the last, what it was asked. */
+/* A link of the member is gone. If it was the last, so are the writes that the member was asked
+ * for. */
 void voters_link_gone(struct engine *e, struct member *m);
 
-/* Sends a waiting write to one more, or once more. */
+/* Sends a waiting write to one more member, or once more to the same. */
 void voters_ask(struct engine *e, struct link *l, uint32_t waiter);
 
 void voters_check(const struct engine *e);
 
 /* ---- owed.c ---- */
 
-/* Tells the links this node's state when it has changed; `flags` are those of MEMBER_STATE_FLAGS.
+/* Sends this node's state on the links when it has changed; `flags` are those of
+ * MEMBER_STATE_FLAGS.
  */
 void owed_tell_state(struct engine *e, uint8_t flags);
 
@@ -228,11 +232,12 @@ MUST_USE enum rc owed_take_state(struct engine *e, struct link *l, struct cursor
 /* The member cannot take a write yet that a client waits for. */
 void owed_put_off(struct engine *e, struct link *l, uint32_t waiter);
 
-/* The link is open, or carries data again: the writes that clients wait for, and this member
- * neither holds nor has no room for, go out (again). */
+/* The link is open, or carries data again. Sends (again) the writes that clients wait for, except
+ * those that this member holds or has no room for. */
 void owed_resend(struct engine *e, struct link *l);
 
-/* Sends again on an open link what was put off, if the member can take it; when to look again. */
+/* Sends again on an open link the writes that were put off, if the member can take them. Returns
+ * when to look again. */
 uint64_t owed_turn(struct engine *e, struct link *l);
 
 /* ---- start.c ---- */
@@ -243,8 +248,8 @@ void start_heard(struct engine *e, const struct member *m);
 /* A member, behind a link of that address, has no room for this node. */
 void start_refused(struct engine *e, const struct addr *by);
 
-/* Looks whether the first pass is over and the enclave may begin, and does what follows from it.
- * Costs nothing later. */
+/* Checks whether the first pass is over and the enclave may begin, and acts on it. Costs nothing
+ * later. */
 void start_look(struct engine *e);
 
 /* ---- clock_source.c ---- */
@@ -262,38 +267,39 @@ void clock_source_found(struct engine *e);
 /* Whether this node may found the cluster's clock. */
 bool clock_source_may_found(const struct engine *e);
 
-/* A node without a clock does not wait for its turn in the probes: it asks the leader, or, while
- * nobody is known to have a clock, somebody. */
+/* A node without a clock does not wait for its turn in the probes. It asks the leader; while nobody
+ * is known to have a clock, it asks somebody. */
 void clock_source_ask(struct engine *e);
 
 /* ---- apart.c ---- */
 
-/* A member's flags as told with its clock: without MEMBER_HAS_CLOCK where that is nobody's. */
+/* A member's flags as they came with its clock, without MEMBER_HAS_CLOCK where that clock cannot be
+ * right. */
 uint8_t apart_flags(uint8_t flags, uint64_t clock_us);
 
 /*
- * The member's clock was `clock_us` as it came at `at_us`, half of `rtt_us` before or after; with 0
- * it is not known how old it is. Sets member_clock and whether its link carries data, and says so
- * when they are at odds.
+ * The member's clock was `clock_us` when it came at `at_us`, give or take half of `rtt_us`; 0 means
+ * that its age is unknown. Sets member_clock and whether its link carries data, and gives a notice
+ * when the two clocks are in conflict.
  */
 void apart_judge(struct engine *e, struct member *m, uint64_t clock_us, uint32_t rtt_us,
                  uint64_t at_us);
 
-/* The same of a clock that came on its link and says nothing of its way: one that is apart is asked
- * for once more. */
+/* The same for a clock that came on the member's link unasked: how long it was under way is
+ * unknown. One that is apart is asked for once more. */
 void apart_told(struct engine *e, struct member *m, uint64_t clock_us);
 
-/* The member is gone. What passes on its link, if it still has one, is as before. */
+/* The member is gone. Its link, if it still has one, goes on as before. */
 void apart_forget(struct engine *e, struct member *m);
 
 /* This node's clock minus its monotonic one, or while it has none the one that it guesses. */
 int64_t apart_own_us(const struct engine *e);
 
-/* The same of a member whose clock was heard; of one that agrees it is about our own. */
+/* The same of a member whose clock was heard; for one that agrees it is about our own. */
 int64_t apart_offset_us(const struct engine *e, const struct member *m);
 
-/* This node's clock, or its guess, is another than before: `was_us` is what apart_own_us() was, for
- * all are judged anew. */
+/* This node's clock, or its guess, has changed from `was_us` (as apart_own_us()). All members are
+ * judged anew. */
 void apart_moved(struct engine *e, int64_t was_us);
 
 void apart_check(const struct engine *e);

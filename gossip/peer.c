@@ -132,7 +132,7 @@ static const char *end_text(enum link_end why)
     return "?";
 }
 
-/* A dial that came to nothing: the candidate is settled, or the member is tried again later. */
+/* A dial failed: settles the candidate, or has the member tried again later. */
 static void dial_failed(struct engine *e, const struct link *l, enum link_end why)
 {
     swim_candidate_failed(e->swim, &l->addr, e->now_us);
@@ -347,7 +347,7 @@ void peer_enqueue(struct engine *e, struct link *l, const struct queued_write *w
     mesh_ask_output(e->mesh, l);
 }
 
-/* Whoever waits for a version that was replaced is served by the one that replaced it. */
+/* A client that waits for a replaced version is served by the version that replaced it. */
 static bool replacement(void *arg, const struct queued_write *w, struct record *ret_record)
 {
     const struct engine *e = arg;
@@ -392,7 +392,7 @@ static bool is_needless(const struct engine *e, const struct link *l)
            l->sent_count == l->acked_count && l->unacked.count == 0 && !e->is_draining;
 }
 
-/* Looks after an open link; when it must be looked at again. The link may be gone after it. */
+/* Looks after an open link. Returns when to look again. The link may be gone after it. */
 static uint64_t look_at_open(struct engine *e, struct link *l)
 {
     if (l->repair.reasons != 0) {
@@ -417,7 +417,7 @@ static uint64_t look_at_open(struct engine *e, struct link *l)
     return e->now_us + LINK_IDLE_US;
 }
 
-/* Ends a link that takes too long to begin or to end; when it must be looked at again. */
+/* Ends a link that takes too long to begin or to end. Returns when to look again. */
 static uint64_t look_at_timeout(struct engine *e, struct link *l, uint64_t most_us)
 {
     if (e->now_us - l->since_us <= most_us) {

@@ -148,7 +148,7 @@ static enum rc take_groups(struct sync *s, struct link *l, struct cursor *c,
     }
     const enum rc rc = responder_groups(&s->config, l, c, is_refused);
     if (is_refused) {
-        /* Ours may look at less than the peer's would have. */
+        /* Our session may look at less than the peer's would have. */
         if (side->peer.cut_s == SYNC_CUT_ALL) {
             link_ask_repair(l, REPAIR_CUT_SHORT);
         }
@@ -257,7 +257,7 @@ static enum rc step_source(struct sync *s, struct session *side, const struct ep
     return rc;
 }
 
-/* Only so many streams are taken in at a time: each has a column of ids. */
+/* Only so many streams are taken in at a time, as each has a column of ids. */
 static bool may_take_in(const struct sync *s, const struct session *side)
 {
     uint32_t begun = 0;
@@ -322,7 +322,7 @@ static bool work(struct sync *s, struct session *side, uint64_t now_us, uint64_t
     return rc != RC_FULL;
 }
 
-/* Gives up what does not move any more. */
+/* Gives up sessions and donors that make no progress. */
 static void look_for_stall(const struct sync *s, struct session *side, uint64_t now_us)
 {
     if (side->progress != side->link->progress) {
@@ -336,7 +336,7 @@ static void look_for_stall(const struct sync *s, struct session *side, uint64_t 
     }
 }
 
-/* Those with nothing under way any more leave the list. True when one is needed anew. */
+/* Links with nothing under way leave the list. True when a session is needed anew. */
 static bool tidy(struct sync *s, uint64_t now_us)
 {
     struct session **at = &s->sides;

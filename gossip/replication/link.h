@@ -1,13 +1,13 @@
 /*
  * link: one peer link's state: frames in, frames out, what waits and what is not acknowledged yet.
  *
- * Live writes wait as (handle, version), never as values: what was replaced meanwhile is not sent.
- * Control frames wait as bytes. Output is pulled by whoever owns the socket, so a slow peer fills a
- * bounded queue here and nothing else. Counted records are numbered by the order of their last byte
- * on the wire; both sides count, no number travels with them.
+ * Live writes wait as (handle, version), never as values: a write that was replaced meanwhile is
+ * not sent. Control frames wait as bytes. The owner of the socket pulls output, so a slow peer
+ * fills a bounded queue here and nothing else. Counted records are numbered by the order of their
+ * last byte on the wire. Both sides count, and no number travels with them.
  *
- * Left out on purpose: which links there should be (gossip/replication/mesh), what frames mean
- * (gossip/engine, gossip/repair/sync), who waits for an acknowledgement
+ * Left out on purpose: which links there should be (gossip/replication/mesh, gossip/wiring), what
+ * frames mean (gossip/inbound, gossip/repair/sync), who waits for an acknowledgement
  * (gossip/replication/quorum).
  */
 #ifndef GOSSIP_REPLICATION_LINK_H
@@ -30,7 +30,7 @@ enum {
     LINK_UNACKED_MAX = 65536, /* as many writes can wait; of a peer that never acks the oldest go */
     LINK_BULK_BYTES_MAX = 512 << 10, /* reconciliation's frames */
     LINK_BULK_ROOM_BYTES = 32 << 10, /* they are made only while there are fewer */
-    LINK_NEWS_BYTES_MAX = 80 << 10,  /* announcements waiting; what is beyond is left out */
+    LINK_NEWS_BYTES_MAX = 80 << 10,  /* announcements waiting; more are left out */
 };
 
 enum link_state {
@@ -131,7 +131,7 @@ struct link_rival {
 /* gossip/wiring.c's: what the link is to either side. */
 struct link_role {
     uint32_t rings, peer_rings; /* on which they are neighbours, as this side and the other say */
-    uint8_t flags, peer_flags;  /* enum role_flags, as told and as heard */
+    uint8_t flags, peer_flags;  /* enum role_flags, as sent and as received */
     bool is_told;
 };
 
@@ -216,7 +216,7 @@ MUST_USE enum rc link_control(struct link *l, enum frame_type type, uint8_t flag
 MUST_USE enum rc link_bulk(struct link *l, enum frame_type type, const void *payload, size_t len);
 bool link_bulk_has_room(const struct link *l);
 
-/* No more bulk comes for a while: what memory it needs is given back. */
+/* No more bulk comes for a while: gives back the memory for it. */
 void link_bulk_rest(struct link *l);
 
 /* A record of reconciliation: small ones into a batch, large ones queued. RC_FULL, RC_NO_MEMORY. */
@@ -228,13 +228,13 @@ MUST_USE enum rc link_enqueue(struct link *l, const struct queued_write *w, bool
 /* Drops the queued small or large writes. */
 void link_clear_queue(struct link *l, bool is_big);
 
-/* Moves what is queued to another link of the same member, as far as there is room; that other
- * link needs a reconciliation in any case, for what was under way. */
+/* Moves queued writes to another link of the same member, as far as there is room. That link needs
+ * a reconciliation in any case, for writes that were under way. */
 void link_move_queue(struct link *from, struct link *to);
 
 bool link_has_output(const struct link *l);
 
-/* Where link_fill() finds the records, and what it does with those who wait for one that is gone.
+/* Where link_fill() finds the records, and whom it asks about waiting writes whose version is gone.
  */
 struct link_source {
     const struct store *store;

@@ -130,8 +130,7 @@ void engine_free(struct engine *e)
     if (e == NULL) {
         return;
     }
-    uint32_t slot = 0;
-    for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
+    for (struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, l->id)) {
         sync_link_gone(e->sync, l);
         l->member = NULL;
     }
@@ -532,8 +531,7 @@ void engine_check(const struct engine *e)
     voters_check(e);
     tree_check(e->tree);
     apart_check(e);
-    uint32_t slot = 0;
-    for (const struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
+    for (const struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, l->id)) {
         ASSERT(l->state != LINK_FREE);
         ASSERT(l->acked_count <= l->sent_count && l->told_count <= l->received_count);
         ASSERT(l->state != LINK_OPEN || l->member != NULL);

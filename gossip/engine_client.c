@@ -42,8 +42,7 @@ bool engine_has_room(const struct engine *e)
 {
     uint32_t with_room = 0;
     uint32_t without = 0;
-    uint32_t slot = 0;
-    for (const struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
+    for (const struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, l->id)) {
         if (l->state == LINK_OPEN && engine_is_mate(e, l->member)) {
             const bool has_room =
                 l->live.count < LINK_QUEUE_MAX / 2 && l->big.count < LINK_QUEUE_MAX / 2;
@@ -198,35 +197,36 @@ const struct member *engine_next_member(const struct engine *e, uint32_t *slot)
 
 bool engine_next_link(const struct engine *e, uint32_t *slot, struct engine_link_view *ret_view)
 {
-    for (const struct link *l; (l = mesh_next(e->mesh, slot)) != NULL; (*slot)++) {
-        if (l->state != LINK_OPEN) {
-            continue;
-        }
-        *ret_view = (struct engine_link_view){
-            .member = l->member->uuid,
-            .addr = l->addr,
-            .is_dialed = l->is_dialed,
-            .up_since_us = l->since_us,
-            .bytes_in = l->bytes_in,
-            .bytes_out = l->bytes_out,
-            .records_in = l->records_in,
-            .records_out = l->records_out,
-            .unacked = l->sent_count - l->acked_count,
-            .queued = l->live.count + l->big.count,
-            .is_clock_conflict = l->clock.is_conflict,
-            .clock_difference_ms =
-                l->clock.is_conflict ? engine_clock_difference_ms(e, l->member) : 0,
-            .value_max = l->terms.value_max,
-            .ttl_min_ms = l->terms.ttl_min_ms,
-            .ttl_max_ms = l->terms.ttl_max_ms,
-            .is_config_different = l->terms.value_max != e->config.value_max ||
-                                   l->terms.ttl_min_ms != e->config.ttl_min_ms ||
-                                   l->terms.ttl_max_ms != e->config.ttl_max_ms,
-        };
-        (void)snprintf(ret_view->name, sizeof(ret_view->name), "%s", member_name(l->member));
-        return true;
+    const struct link *l = mesh_after(e->mesh, *slot == 0 ? 0 : *slot - 1);
+    while (l != NULL && l->state != LINK_OPEN) {
+        l = mesh_after(e->mesh, l->id);
     }
-    return false;
+    if (l == NULL) {
+        return false;
+    }
+    *slot = l->slot;
+    *ret_view = (struct engine_link_view){
+        .member = l->member->uuid,
+        .addr = l->addr,
+        .is_dialed = l->is_dialed,
+        .up_since_us = l->since_us,
+        .bytes_in = l->bytes_in,
+        .bytes_out = l->bytes_out,
+        .records_in = l->records_in,
+        .records_out = l->records_out,
+        .unacked = l->sent_count - l->acked_count,
+        .queued = l->live.count + l->big.count,
+        .is_clock_conflict = l->clock.is_conflict,
+        .clock_difference_ms = l->clock.is_conflict ? engine_clock_difference_ms(e, l->member) : 0,
+        .value_max = l->terms.value_max,
+        .ttl_min_ms = l->terms.ttl_min_ms,
+        .ttl_max_ms = l->terms.ttl_max_ms,
+        .is_config_different = l->terms.value_max != e->config.value_max ||
+                               l->terms.ttl_min_ms != e->config.ttl_min_ms ||
+                               l->terms.ttl_max_ms != e->config.ttl_max_ms,
+    };
+    (void)snprintf(ret_view->name, sizeof(ret_view->name), "%s", member_name(l->member));
+    return true;
 }
 
 void engine_status(struct engine *e, uint64_t now_us, struct engine_status *ret_status)

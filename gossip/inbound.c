@@ -127,8 +127,7 @@ static enum rc take_records(struct engine *e, struct link *l, struct cursor *c)
 static uint64_t bytes_under_way(const struct engine *e)
 {
     uint64_t bytes = 0;
-    uint32_t slot = 0;
-    for (const struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
+    for (const struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, l->id)) {
         const bool is_held = l->in_large != NULL && l->in_large->blob != NULL;
         bytes += is_held ? l->in_large->record.value_len : 0;
     }

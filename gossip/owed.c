@@ -22,8 +22,7 @@ void owed_tell_state(struct engine *e, uint8_t flags)
     }
     e->told_state = flags;
     const uint8_t payload[1] = {engine_flags(e)};
-    uint32_t slot = 0;
-    for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
+    for (struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, l->id)) {
         if (link_has_said_hello(l) &&
             link_control(l, FRAME_STATE, FRAME_CRITICAL, payload, sizeof(payload)) == RC_OK) {
             mesh_ask_output(e->mesh, l);

@@ -306,8 +306,7 @@ void peer_tell_clock(struct engine *e)
     uint8_t payload[8];
     struct cursor c = cursor_writer(payload, sizeof(payload));
     cursor_put_u64(&c, clock_now_us(&e->clock, e->now_us));
-    uint32_t slot = 0;
-    for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
+    for (struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, l->id)) {
         /* A HELLO that is on its way was said without it. */
         if (link_has_said_hello(l) &&
             link_control(l, FRAME_CLOCK, FRAME_CRITICAL, payload, c.pos) == RC_OK) {
@@ -442,8 +441,9 @@ void peer_turn(struct engine *e)
     }
     const struct reconcile_env env = reconcile_env(e);
     e->peers_at_us = reconcile_settle(&e->reconcile, &env);
-    uint32_t slot = 0;
-    for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
+    uint32_t id = 0;
+    for (struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, id)) {
+        id = l->id;
         uint64_t again_us = UINT64_MAX;
         if (l->state == LINK_HELLO) {
             again_us = look_at_timeout(e, l, LINK_HELLO_TIMEOUT_US);

@@ -97,8 +97,7 @@ enum rc rival_hello(struct engine *e, struct link *l, const struct uuid *uuid)
 
 struct link *rival_of(const struct engine *e, const struct member *m)
 {
-    uint32_t slot = 0;
-    for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
+    for (struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, l->id)) {
         if (l->state == LINK_RIVAL && uuid_equal(&l->rival.claimed, &m->uuid)) {
             return l;
         }

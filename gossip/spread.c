@@ -115,8 +115,7 @@ static void send_by_tree(struct engine *e, struct queued_write *w, uint64_t id, 
     uint32_t lazy_count = 0;
     (void)tree_see(e->tree, &seen, 0, e->now_us);
     w->kind = RECORD_IS_COUNTED | RECORD_IS_FORWARD;
-    uint32_t slot = 0;
-    for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
+    for (struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, l->id)) {
         if (!tree_links_is_up(e, l)) {
             continue;
         }
@@ -142,8 +141,7 @@ void spread_write(struct engine *e, struct queued_write *w, uint64_t id, bool is
         (void)tree_see(e->tree, &seen, 0, e->now_us);
         w->kind |= RECORD_IS_FORWARD;
     }
-    uint32_t slot = 0;
-    for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
+    for (struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, l->id)) {
         if (tree_links_is_usable(e, l)) {
             peer_enqueue(e, l, w, is_big);
         }
@@ -180,8 +178,7 @@ void spread_guard(struct engine *e, const struct record *held)
         (held->blob != NULL ? RECORD_IS_GUARD : 0U);
     const struct queued_write w = {
         .handle = store_find(e->store, held), .version = held->version, .kind = (uint8_t)kind};
-    uint32_t slot = 0;
-    for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
+    for (struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, l->id)) {
         if (is_forwarded ? tree_links_is_up(e, l) : tree_links_is_usable(e, l)) {
             peer_enqueue(e, l, &w, false);
         }
@@ -200,8 +197,7 @@ static void pass_on(struct engine *e, const struct link *from, const struct tree
         .version = seen->version,
         .kind = (uint8_t)(RECORD_IS_FORWARD | (seen->is_detour ? RECORD_IS_REPEAT : 0)),
     };
-    uint32_t slot = 0;
-    for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
+    for (struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, l->id)) {
         if (l == from || !tree_links_is_up(e, l)) {
             continue;
         }
@@ -222,9 +218,8 @@ static void announce_all(struct engine *e, const struct link *from, const struct
                          bool is_big)
 {
     const uint32_t tree = tree_of(&seen->version.origin);
-    uint32_t slot = 0;
-    for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL && !is_big; slot++) {
-        if (l != from && tree_links_is_up(e, l)) {
+    for (struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, l->id)) {
+        if (!is_big && l != from && tree_links_is_up(e, l)) {
             announce(e, l, TREE_SMALL, tree, seen->id);
         }
     }
@@ -248,11 +243,10 @@ void spread_shadow(struct engine *e, const struct link *from, const struct recor
         .version = shadow->version,
         .kind = RECORD_IS_FORWARD | RECORD_IS_REPEAT,
     };
-    uint32_t slot = 0;
     if (w.handle == 0 || !is_fleeting(e, shadow)) {
         return;
     }
-    for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
+    for (struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, l->id)) {
         if (l != from && tree_links_is_up(e, l)) {
             peer_enqueue(e, l, &w, false);
         }
@@ -516,8 +510,7 @@ static void announce_due(struct engine *e)
     uint64_t id = 0;
     uint32_t tree = 0;
     while (tree_next_late(e->tree, e->now_us, &id, &tree)) {
-        uint32_t slot = 0;
-        for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
+        for (struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, l->id)) {
             if (tree_links_is_up(e, l) && tree_links_is_lazy(l, tree)) {
                 announce(e, l, TREE_LATE, tree, id);
             }
@@ -533,8 +526,7 @@ void spread_turn(struct engine *e)
         return;
     }
     e->news_at_us = UINT64_MAX;
-    uint32_t slot = 0;
-    for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
+    for (struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, l->id)) {
         if (l->news.len > 0 && l->state == LINK_OPEN) {
             flush_news(e, l);
         }

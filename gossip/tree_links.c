@@ -113,8 +113,7 @@ void tree_links_confirm(struct engine *e, struct link *l, uint32_t tree)
 /* Makes the links of a tree's rings eager again, all but one. */
 static void graft_rings(struct engine *e, uint32_t tree, const struct link *but)
 {
-    uint32_t slot = 0;
-    for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
+    for (struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, l->id)) {
         if (l != but && tree_links_is_up(e, l) && tree_links_is_lazy(l, tree) &&
             is_of_rings(e, l, tree)) {
             graft(e, l, tree);

@@ -22,8 +22,7 @@ bool voters_has(const struct engine *e, const struct member *m)
 bool voters_are_linked(const struct engine *e)
 {
     uint32_t able = 1;
-    uint32_t slot = 0;
-    for (const struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
+    for (const struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, l->id)) {
         able += l->state == LINK_OPEN && l->member->is_counted && l->clock.is_agreed &&
                 (l->member->flags & MEMBER_IS_CAUGHT_UP) != 0;
     }
@@ -49,8 +48,8 @@ static void ask_others(struct engine *e, uint32_t waiter)
 {
     const struct waiting *w = quorum_at(e->quorum, waiter);
     uint32_t asked = w->have + quorum_parts(e->quorum, waiter, QUORUM_ASKED);
-    uint32_t slot = 0;
-    for (struct link *l; asked < w->quorum && (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
+    for (struct link *l = mesh_first(e->mesh); l != NULL && asked < w->quorum;
+         l = mesh_after(e->mesh, l->id)) {
         if (tree_links_is_up(e, l) && l->member->is_counted &&
             quorum_part(e->quorum, waiter, &l->member->uuid) == QUORUM_NONE) {
             voters_ask(e, l, waiter);
@@ -70,11 +69,10 @@ static bool is_sent_writes(const struct engine *e, const struct member *m)
 static uint32_t count_sent_writes(const struct engine *e)
 {
     uint32_t count = 0;
-    uint32_t slot = 0;
     if (!e->overlay.is_large) {
         return e->counted;
     }
-    for (const struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
+    for (const struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, l->id)) {
         count +=
             l->member != NULL && mesh_of(e->mesh, l->member) == l && is_sent_writes(e, l->member);
     }

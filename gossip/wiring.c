@@ -96,8 +96,7 @@ void wiring_turn(struct engine *e)
     e->wired = e->overlay.changes;
     e->is_meshed = false;
     want_links(e);
-    uint32_t slot = 0;
-    for (struct link *l; (l = mesh_next(e->mesh, &slot)) != NULL; slot++) {
+    for (struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, l->id)) {
         if (l->state == LINK_OPEN) {
             assign_role(e, l);
         }

@@ -45,9 +45,8 @@ static uint8_t find_donors(const struct join_env *env, struct link *ret_links[JO
     uint8_t count = 0;
     const int ranks = env->awaits_donor ? DONOR_NEW : DONOR_RANKS;
     for (int rank = DONOR_READY; rank < ranks && count == 0; rank++) {
-        uint32_t slot = 0;
-        for (struct link *l; (l = mesh_next(env->mesh, &slot)) != NULL && count < JOIN_PARTS_MAX;
-             slot++) {
+        for (struct link *l = mesh_first(env->mesh); l != NULL && count < JOIN_PARTS_MAX;
+             l = mesh_after(env->mesh, l->id)) {
             if (donor_rank(l, env->enclave) == rank) {
                 ret_links[count++] = l;
             }

@@ -57,8 +57,7 @@ static struct link *any_creditor(const struct reconcile_env *env)
 {
     struct link *chosen = NULL;
     uint64_t seen = 0;
-    uint32_t slot = 0;
-    for (struct link *l; (l = mesh_next(env->mesh, &slot)) != NULL; slot++) {
+    for (struct link *l = mesh_first(env->mesh); l != NULL; l = mesh_after(env->mesh, l->id)) {
         if (is_creditor(l) && rng_below(env->rng, ++seen) == 0) {
             chosen = l;
         }

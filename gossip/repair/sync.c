@@ -405,8 +405,8 @@ static void tell_root(struct sync *s, uint64_t now_us, uint64_t now_ms)
     struct cursor c = cursor_writer(payload, sizeof(payload));
     cursor_put_u64(&c, cut_s);
     cursor_put_u64(&c, root.sum);
-    uint32_t slot = 0;
-    for (struct link *l; (l = mesh_next(s->config.mesh, &slot)) != NULL; slot++) {
+    for (struct link *l = mesh_first(s->config.mesh); l != NULL;
+         l = mesh_after(s->config.mesh, l->id)) {
         if (is_mate(s, l) && link_control(l, FRAME_SYNC_ROOT, 0, payload, c.pos) == RC_OK) {
             mesh_ask_output(s->config.mesh, l);
         }
@@ -475,8 +475,8 @@ void sync_check(const struct sync *s)
     for (const struct session *side = s->sides; side != NULL; side = side->next) {
         ASSERT(side->is_listed);
     }
-    uint32_t slot = 0;
-    for (struct link *l; (l = mesh_next(s->config.mesh, &slot)) != NULL; slot++) {
+    for (struct link *l = mesh_first(s->config.mesh); l != NULL;
+         l = mesh_after(s->config.mesh, l->id)) {
         if (l->sync != NULL) {
             session_check(l->sync);
         }

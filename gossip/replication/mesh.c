@@ -89,8 +89,7 @@ struct link *mesh_add(struct mesh *m, enum link_state state, bool is_dialed,
 bool mesh_may_accept(const struct mesh *m)
 {
     uint32_t unmet = 0;
-    uint32_t slot = 0;
-    for (const struct link *l; (l = mesh_next(m, &slot)) != NULL; slot++) {
+    for (const struct link *l = mesh_first(m); l != NULL; l = mesh_after(m, l->id)) {
         unmet += (l->state == LINK_HELLO || l->state == LINK_RIVAL) && !l->is_dialed;
     }
     return unmet < MESH_UNMET_MAX;
@@ -114,12 +113,18 @@ struct link *mesh_find(const struct mesh *m, uint32_t id)
     return l != NULL && l->id == id ? l : NULL;
 }
 
-struct link *mesh_next(const struct mesh *m, uint32_t *slot)
+struct link *mesh_first(const struct mesh *m)
 {
-    while (*slot < m->size && m->links[*slot] == NULL) {
-        (*slot)++;
+    return mesh_after(m, 0);
+}
+
+struct link *mesh_after(const struct mesh *m, uint32_t id)
+{
+    uint32_t slot = (id & SLOT_MASK) + 1; /* that of 0 is never used */
+    while (slot < m->size && m->links[slot] == NULL) {
+        slot++;
     }
-    return *slot < m->size ? m->links[*slot] : NULL;
+    return slot < m->size ? m->links[slot] : NULL;
 }
 
 struct link *mesh_of(const struct mesh *m, const struct member *member)
@@ -234,8 +239,7 @@ void mesh_succeeded(struct mesh *m, const struct member *member)
 
 struct link *mesh_dial(struct mesh *m, const struct addr *addr, uint64_t now_us)
 {
-    uint32_t slot = 0;
-    for (struct link *l; (l = mesh_next(m, &slot)) != NULL; slot++) {
+    for (struct link *l = mesh_first(m); l != NULL; l = mesh_after(m, l->id)) {
         if (l->is_dialed && addr_equal(&l->addr, addr)) {
             return NULL;
         }

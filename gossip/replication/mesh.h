@@ -52,8 +52,9 @@ void mesh_remove(struct mesh *m, struct link *l);
 /* NULL when the id is not (or no longer) a link. */
 struct link *mesh_find(const struct mesh *m, uint32_t id);
 
-/* The link at or after slot *slot; NULL at the end. */
-struct link *mesh_next(const struct mesh *m, uint32_t *slot);
+/* All links, one after the other, NULL at the end; the link `id` may be gone by then. */
+struct link *mesh_first(const struct mesh *m);
+struct link *mesh_after(const struct mesh *m, uint32_t id);
 
 /* The member's open link; NULL when it has none. */
 struct link *mesh_of(const struct mesh *m, const struct member *member);

@@ -87,11 +87,12 @@ static void links_may_go_while_they_are_walked(void **state)
 {
     struct fixture *f = *state;
     const struct addr addr = {.port = 1};
-    uint32_t count = 0, slot = 0;
+    uint32_t count = 0, id = 0;
     for (int i = 0; i < 40; i++) {
         assert_non_null(mesh_add(f->mesh, LINK_HELLO, false, &addr, 0));
     }
-    for (struct link *l; (l = mesh_next(f->mesh, &slot)) != NULL; slot++) {
+    for (struct link *l = mesh_first(f->mesh); l != NULL; l = mesh_after(f->mesh, id)) {
+        id = l->id;
         mesh_remove(f->mesh, l);
         count++;
     }

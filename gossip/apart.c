@@ -72,7 +72,7 @@ static void judge_link(struct engine *e, struct member *m)
     }
     const bool is_apart = m->clock == MEMBER_CLOCK_APART;
     l->clock.is_agreed = m->clock == MEMBER_CLOCK_AGREES;
-    const bool is_over = l->clock.is_conflict && !is_apart && engine_is_mate(e, m);
+    const bool is_over = l->clock.is_conflict && !is_apart && m->is_mate;
     l->clock.is_conflict = is_apart;
     l->clock.is_told = l->clock.is_told && is_apart;
     if (is_over) {
@@ -168,7 +168,7 @@ void apart_check(const struct engine *e)
     uint32_t count = 0;
     uint32_t slot = 0;
     for (const struct member *m; (m = swim_next_member(e->swim, &slot)) != NULL; slot++) {
-        ASSERT(m->clock == MEMBER_CLOCK_UNHEARD || (engine_is_live(m) && !m->is_self));
+        ASSERT(m->clock == MEMBER_CLOCK_UNHEARD || (member_is_live(m) && !m->is_self));
         agrees += m->clock == MEMBER_CLOCK_AGREES;
         count += m->clock == MEMBER_CLOCK_APART;
     }

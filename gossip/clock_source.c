@@ -29,7 +29,7 @@ enum {
  * sent again, may carry a clock that has ended with its cluster. */
 static bool may_lead(const struct member *m)
 {
-    return !m->is_self && engine_is_live(m) && m->clock == MEMBER_CLOCK_AGREES;
+    return !m->is_self && member_is_live(m) && m->clock == MEMBER_CLOCK_AGREES;
 }
 
 static struct crowd_vote vote_of(const struct engine *e, const struct member *m)
@@ -75,7 +75,7 @@ static void find_leader(struct engine *e)
 void clock_source_heard(struct engine *e, struct member *m)
 {
     const bool has_records = (m->flags & MEMBER_HAS_RECORDS) != 0;
-    if (!engine_is_live(m)) {
+    if (!member_is_live(m)) {
         apart_forget(e, m);
     }
     if (m != e->leader || (may_lead(m) && has_records == e->leader_has_records)) {
@@ -161,7 +161,7 @@ static uint32_t count_untold(const struct engine *e)
     for (const struct member *m; (m = swim_next_member(e->swim, &slot)) != NULL; slot++) {
         const bool may_have_one = !m->has_answered || (m->flags & MEMBER_HAS_CLOCK) != 0;
         untold +=
-            !m->is_self && engine_is_live(m) && may_have_one && m->clock == MEMBER_CLOCK_UNHEARD;
+            !m->is_self && member_is_live(m) && may_have_one && m->clock == MEMBER_CLOCK_UNHEARD;
     }
     return untold;
 }
@@ -254,7 +254,7 @@ void clock_source_sample(struct engine *e, struct member *m, const struct vitals
 
 static bool may_found_instead(const struct engine *e, const struct member *m)
 {
-    return !m->is_self && engine_is_live(m) && uuid_compare(&m->uuid, &e->config.uuid) < 0;
+    return !m->is_self && member_is_live(m) && uuid_compare(&m->uuid, &e->config.uuid) < 0;
 }
 
 /* The remembered member has answered and may found: no need to go through all. */
@@ -287,7 +287,7 @@ bool clock_source_may_found(const struct engine *e)
     uint32_t slot = 0;
     for (const struct member *m; may && (m = swim_next_member(e->swim, &slot)) != NULL; slot++) {
         const bool is_smaller = uuid_compare(&m->uuid, &e->config.uuid) < 0;
-        if (m->is_self || !engine_is_live(m)) {
+        if (m->is_self || !member_is_live(m)) {
             continue;
         }
         const bool has_clock = m->has_answered && (m->flags & MEMBER_HAS_CLOCK) != 0;

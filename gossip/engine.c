@@ -115,7 +115,6 @@ struct engine *engine_new(const struct engine_config *config, uint64_t now_us)
         .quorum = e->quorum,
         .outbox = e->outbox,
         .counters = &e->counters,
-        .enclave = e->config.enclave,
         .secret = config->secret,
     };
     e->sync = sync_new(&sync);
@@ -190,17 +189,6 @@ void engine_notice(struct engine *e, enum notice_kind kind, const struct member 
     outbox_notice(e->outbox, &notice);
 }
 
-bool engine_is_mate(const struct engine *e, const struct member *m)
-{
-    (void)e;
-    return m->is_mate;
-}
-
-bool engine_is_live(const struct member *m)
-{
-    return m->state == MEMBER_ALIVE || m->state == MEMBER_SUSPECT;
-}
-
 void engine_refused_room(struct engine *e)
 {
     e->full_until_us = e->now_us + FULL_HOLD_US;
@@ -250,7 +238,7 @@ static bool awaits_donor(const struct engine *e)
     uint32_t reasons = 0;
     for (uint32_t at = 0; (uuid = mesh_next_wanted(e->mesh, &at, &reasons)) != NULL; at++) {
         const struct member *m = swim_find(e->swim, uuid);
-        if (m == NULL || m->link != 0 || !engine_is_live(m) || !engine_is_mate(e, m)) {
+        if (m == NULL || m->link != 0 || !member_is_live(m) || !m->is_mate) {
             continue;
         }
         const bool is_unheard = m->heard_us == 0 && age_us < UNHEARD_WAIT_US;
@@ -322,7 +310,7 @@ static void member_changed(struct engine *e, struct member *m, enum member_state
     /* A member that left may still have writes to hand over. It closes the link itself. */
     if (m->state == MEMBER_DEAD && l != NULL) {
         peer_end(e, l, 0);
-        if (engine_is_mate(e, m)) {
+        if (m->is_mate) {
             peer_reconcile_after_loss(e);
         }
     }

@@ -43,7 +43,7 @@ bool engine_has_room(const struct engine *e)
     uint32_t with_room = 0;
     uint32_t without = 0;
     for (const struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, l->id)) {
-        if (l->state == LINK_OPEN && engine_is_mate(e, l->member)) {
+        if (l->state == LINK_OPEN && l->member->is_mate) {
             const bool has_room =
                 l->live.count < LINK_QUEUE_MAX / 2 && l->big.count < LINK_QUEUE_MAX / 2;
             with_room += has_room;

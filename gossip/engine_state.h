@@ -93,9 +93,6 @@ uint64_t engine_now_ms(const struct engine *e);
 void engine_notice(struct engine *e, enum notice_kind kind, const struct member *m, int64_t value,
                    const char *text);
 
-bool engine_is_mate(const struct engine *e, const struct member *m); /* of our enclave */
-bool engine_is_live(const struct member *m);                         /* alive or suspect */
-
 /* Whether it holds anything: then its clock does not step. */
 bool engine_has_records(const struct engine *e);
 
@@ -193,7 +190,7 @@ bool wiring_is_up(const struct engine *e);
 
 /* Whether the member counts in the quorum of a write: a live mate that has answered this node since
  * it was last dead, and whose clock is not in conflict with ours. */
-bool voters_has(const struct engine *e, const struct member *m);
+bool voters_has(const struct member *m);
 
 /* Something that voters_has() depends on may have changed. Of one that does not count any more
  * nothing is waited for. */
@@ -342,7 +339,7 @@ uint64_t spread_deadline(const struct engine *e);
 
 /* Whether data may go along the link; and whether it is of the trees, in a small enclave of what
  * takes their place. */
-bool tree_links_is_usable(const struct engine *e, const struct link *l);
+bool tree_links_is_usable(const struct link *l);
 bool tree_links_is_up(const struct engine *e, const struct link *l);
 
 /* Whether writes of the tree do not go along the link, only their ids. */

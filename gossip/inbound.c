@@ -372,7 +372,7 @@ static enum rc take_frame(struct engine *e, struct link *l, uint8_t type, uint8_
         return type == FRAME_HELLO ? peer_hello(e, l, &c) : RC_MALFORMED;
     }
     const uint8_t class = class_of(type);
-    if ((class & IS_DATA) != 0 && !engine_is_mate(e, l->member)) {
+    if ((class & IS_DATA) != 0 && !l->member->is_mate) {
         return RC_MALFORMED; /* enclaves share membership, not data */
     }
     if (l->clock.is_conflict && (class & IS_SYNC) != 0) {

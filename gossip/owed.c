@@ -54,7 +54,7 @@ void owed_put_off(struct engine *e, struct link *l, uint32_t waiter)
 
 void owed_resend(struct engine *e, struct link *l)
 {
-    if (!engine_is_mate(e, l->member) || l->clock.is_conflict) {
+    if (!l->member->is_mate || l->clock.is_conflict) {
         return;
     }
     for (uint32_t w = quorum_first(e->quorum); w != 0; w = quorum_next(e->quorum, w)) {

@@ -191,7 +191,7 @@ void engine_link_down(struct engine *e, uint32_t link, enum link_end why, uint64
         if (m->state != MEMBER_LEFT) {
             swim_suspect_link(e->swim, m, now_us);
         }
-        if (engine_is_mate(e, m)) {
+        if (m->is_mate) {
             peer_reconcile_after_loss(e);
         }
     }
@@ -235,7 +235,7 @@ static void open_link(struct engine *e, struct link *l, struct member *m,
     m->link = l->id;
     if (surplus != NULL) {
         link_move_queue(surplus, l);
-        if (engine_is_mate(e, m)) {
+        if (m->is_mate) {
             link_ask_repair(l, REPAIR_TAKEN_OVER);
         }
         peer_end(e, surplus, CLOSE_DUPLICATE);
@@ -324,7 +324,7 @@ enum rc peer_take_clock(struct engine *e, struct link *l, struct cursor *c)
     }
     l->member->flags |= MEMBER_HAS_CLOCK;
     sync_ask_again(e->sync, l);
-    if (engine_is_live(l->member)) {
+    if (member_is_live(l->member)) {
         apart_told(e, l->member, clock_us);
         clock_source_heard(e, l->member);
     }

@@ -142,7 +142,7 @@ void spread_write(struct engine *e, struct queued_write *w, uint64_t id, bool is
         w->kind |= RECORD_IS_FORWARD;
     }
     for (struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, l->id)) {
-        if (tree_links_is_usable(e, l)) {
+        if (tree_links_is_usable(l)) {
             peer_enqueue(e, l, w, is_big);
         }
     }
@@ -179,7 +179,7 @@ void spread_guard(struct engine *e, const struct record *held)
     const struct queued_write w = {
         .handle = store_find(e->store, held), .version = held->version, .kind = (uint8_t)kind};
     for (struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, l->id)) {
-        if (is_forwarded ? tree_links_is_up(e, l) : tree_links_is_usable(e, l)) {
+        if (is_forwarded ? tree_links_is_up(e, l) : tree_links_is_usable(l)) {
             peer_enqueue(e, l, &w, false);
         }
     }
@@ -489,7 +489,7 @@ static void ask_for_due(struct engine *e)
         if (due.is_lost) {
             e->counters.tree_lost++;
         }
-        if (l == NULL || !tree_links_is_usable(e, l)) {
+        if (l == NULL || !tree_links_is_usable(l)) {
             if (due.is_lost) {
                 peer_reconcile_after_loss(e);
             }

@@ -29,7 +29,7 @@ void engine_candidates_done(struct engine *e, bool have_all_answered, uint64_t n
 
 void start_heard(struct engine *e, const struct member *m)
 {
-    if (m->has_answered && engine_is_mate(e, m) && engine_is_live(m) &&
+    if (m->has_answered && m->is_mate && member_is_live(m) &&
         (m->flags & (MEMBER_IS_CAUGHT_UP | MEMBER_MAY_BEGIN)) != 0) {
         expect_exists(&e->expect);
     }

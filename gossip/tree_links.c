@@ -5,14 +5,14 @@
  */
 #include "gossip/engine_state.h"
 
-bool tree_links_is_usable(const struct engine *e, const struct link *l)
+bool tree_links_is_usable(const struct link *l)
 {
-    return l->state == LINK_OPEN && !l->clock.is_conflict && engine_is_mate(e, l->member);
+    return l->state == LINK_OPEN && !l->clock.is_conflict && l->member->is_mate;
 }
 
 bool tree_links_is_up(const struct engine *e, const struct link *l)
 {
-    return (l->trees.is_tree || !e->overlay.is_large) && tree_links_is_usable(e, l);
+    return (l->trees.is_tree || !e->overlay.is_large) && tree_links_is_usable(l);
 }
 
 bool tree_links_is_lazy(const struct link *l, uint32_t tree)

@@ -13,9 +13,9 @@
 
 #include "core/base/assert.h"
 
-bool voters_has(const struct engine *e, const struct member *m)
+bool voters_has(const struct member *m)
 {
-    return !m->is_self && engine_is_mate(e, m) && engine_is_live(m) && m->has_answered &&
+    return !m->is_self && m->is_mate && member_is_live(m) && m->has_answered &&
            m->clock != MEMBER_CLOCK_APART;
 }
 
@@ -113,7 +113,7 @@ static void consider(struct engine *e, uint32_t waiter, uint32_t sent)
 
 void voters_look(struct engine *e, struct member *m)
 {
-    const bool counts = voters_has(e, m);
+    const bool counts = voters_has(m);
     if (counts == m->is_counted) {
         return;
     }
@@ -165,7 +165,7 @@ void voters_check(const struct engine *e)
     uint32_t counted = 0;
     uint32_t slot = 0;
     for (const struct member *m; (m = swim_next_member(e->swim, &slot)) != NULL; slot++) {
-        ASSERT(m->is_counted == voters_has(e, m));
+        ASSERT(m->is_counted == voters_has(m));
         counted += m->is_counted;
     }
     ASSERT(counted == e->counted);

@@ -7,12 +7,12 @@
 
 void wiring_member(struct engine *e, const struct member *m)
 {
-    if (m->is_self || !engine_is_mate(e, m)) {
+    if (m->is_self || !m->is_mate) {
         return;
     }
     const struct uuid *uuid = &m->uuid;
     const bool is_changed =
-        engine_is_live(m) ? overlay_add(&e->overlay, uuid) : overlay_remove(&e->overlay, uuid);
+        member_is_live(m) ? overlay_add(&e->overlay, uuid) : overlay_remove(&e->overlay, uuid);
     if (is_changed && !e->overlay.is_large) {
         e->wired = UINT64_MAX;
     }
@@ -21,7 +21,7 @@ void wiring_member(struct engine *e, const struct member *m)
 static void want(struct engine *e, const struct uuid *uuid, enum mesh_reason reason)
 {
     const struct member *m = swim_find(e->swim, uuid);
-    if (m != NULL && engine_is_live(m)) {
+    if (m != NULL && member_is_live(m)) {
         mesh_want(e->mesh, &e->config.uuid, m, reason, e->now_us);
     }
 }
@@ -65,7 +65,7 @@ static void set_rings(const struct engine *e, struct link *l, uint32_t *rings, u
 static void assign_role(struct engine *e, struct link *l)
 {
     const struct uuid *uuid = &l->member->uuid;
-    const bool is_mate = engine_is_mate(e, l->member);
+    const bool is_mate = l->member->is_mate;
     const bool is_kept = mesh_reasons(e->mesh, uuid) != 0;
     const bool is_large = is_mate && e->overlay.is_large;
     const struct frame_role role = {
@@ -129,7 +129,7 @@ enum rc wiring_role(struct engine *e, struct link *l, struct cursor *c)
     if (!cursor_ok(c)) {
         return RC_MALFORMED;
     }
-    if (!engine_is_mate(e, l->member)) {
+    if (!l->member->is_mate) {
         role.flags &= (uint8_t)~ROLE_IS_LARGE;
         role.rings = 0;
     }

@@ -241,7 +241,7 @@ static bool on_is_alone(void *arg)
     const struct node *n = arg;
     uint32_t slot = 0;
     for (const struct member *m; (m = engine_next_member(n->engine, &slot)) != NULL; slot++) {
-        if (!m->is_self && (m->state == MEMBER_ALIVE || m->state == MEMBER_SUSPECT)) {
+        if (!m->is_self && member_is_live(m)) {
             return false;
         }
     }

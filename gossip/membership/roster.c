@@ -60,11 +60,6 @@ static uint64_t digest_of(const struct member *m)
     return XXH3_64bits_withSeed(bytes, sizeof(bytes), DIGEST_SEED);
 }
 
-static bool is_live(const struct member *m)
-{
-    return m->state == MEMBER_ALIVE || m->state == MEMBER_SUSPECT;
-}
-
 static uint32_t *count_of(struct roster *r, const struct member *m)
 {
     struct swim_counts *c = &r->counts;
@@ -131,7 +126,7 @@ static void grow_chains(struct roster *r)
         struct member *m = seat_at(r, i);
         if (m->tag != 0) {
             chain_add(r, m);
-            if (is_live(m)) {
+            if (member_is_live(m)) {
                 count_in_chain(r, m, (uint32_t)digest_of(m), 1);
             }
         }
@@ -168,7 +163,7 @@ static uint32_t sum_part(const struct roster *r, uint32_t chain, uint32_t first,
     uint32_t sum = 0;
     for (uint32_t at = r->chains[chain].first_1; at != 0; at = seat_at(r, at - 1)->next_1) {
         const struct member *m = seat_at(r, at - 1);
-        sum += is_live(m) && m->tag >= first && m->tag <= last ? (uint32_t)digest_of(m) : 0;
+        sum += member_is_live(m) && m->tag >= first && m->tag <= last ? (uint32_t)digest_of(m) : 0;
     }
     return sum;
 }
@@ -204,14 +199,14 @@ uint32_t roster_rank(const struct roster *r, const struct member *m)
     }
     const struct member *before = seat_at(r, r->chains[chain].first_1 - 1U);
     for (; before != m; before = seat_at(r, before->next_1 - 1U)) {
-        rank += is_live(before);
+        rank += member_is_live(before);
     }
     return rank;
 }
 
 struct member *roster_ranked(const struct roster *r, uint32_t rank)
 {
-    ASSERT(rank < r->order_count + (is_live(r->self) ? 1U : 0U));
+    ASSERT(rank < r->order_count + (member_is_live(r->self) ? 1U : 0U));
     uint32_t block = 0;
     for (; rank >= r->block_live[block]; block++) {
         rank -= r->block_live[block];
@@ -221,7 +216,7 @@ struct member *roster_ranked(const struct roster *r, uint32_t rank)
         rank -= r->chains[chain].live;
     }
     struct member *m = seat_at(r, r->chains[chain].first_1 - 1U);
-    while (!is_live(m) || rank-- > 0) {
+    while (!member_is_live(m) || rank-- > 0) {
         m = seat_at(r, m->next_1 - 1U);
     }
     return m;
@@ -230,7 +225,7 @@ struct member *roster_ranked(const struct roster *r, uint32_t rank)
 struct member *roster_live_after(const struct roster *r, const struct member *m)
 {
     struct member *next = NULL;
-    while (r->order_count > 0 && (next == NULL || next->is_self || !is_live(next))) {
+    while (r->order_count > 0 && (next == NULL || next->is_self || !member_is_live(next))) {
         next = roster_after(r, next != NULL ? next : m, UINT32_MAX);
         next = next != NULL ? next : roster_first_in(r, 0, UINT32_MAX);
     }
@@ -242,7 +237,7 @@ struct member *roster_live_after(const struct roster *r, const struct member *m)
 static void index_addrs(struct roster *r, const struct member *m, bool is_added)
 {
     struct addr list[MEMBER_USABLE_MAX];
-    const uint32_t count = is_live(m) ? member_addrs(m, r->host_tag, list) : 0;
+    const uint32_t count = member_is_live(m) ? member_addrs(m, r->host_tag, list) : 0;
     for (uint32_t i = 0; i < count; i++) {
         const uint32_t hash = candidates_addr_hash(&list[i], r->hash_seed);
         if (is_added) {
@@ -296,7 +291,7 @@ static void order_remove(struct roster *r, struct member *m)
 static void take_out(struct roster *r, const struct member *m)
 {
     index_addrs(r, m, false);
-    if (is_live(m)) {
+    if (member_is_live(m)) {
         const uint64_t digest = digest_of(m);
         r->digest -= digest;
         count_in_chain(r, m, -(uint32_t)digest, -1);
@@ -309,7 +304,7 @@ static void take_out(struct roster *r, const struct member *m)
 static void put_in(struct roster *r, const struct member *m)
 {
     index_addrs(r, m, true);
-    if (is_live(m)) {
+    if (member_is_live(m)) {
         const uint64_t digest = digest_of(m);
         r->digest += digest;
         count_in_chain(r, m, (uint32_t)digest, 1);
@@ -325,9 +320,9 @@ static void settle_order(struct roster *r, const struct member *m)
         return;
     }
     const bool is_raised = m->order_1 <= r->order_count;
-    if (is_live(m) && !is_raised) {
+    if (member_is_live(m) && !is_raised) {
         order_raise(r, m);
-    } else if (!is_live(m) && is_raised) {
+    } else if (!member_is_live(m) && is_raised) {
         order_lower(r, m);
     }
 }
@@ -554,8 +549,8 @@ static void check_chains(const struct roster *r)
             const struct member *m = seat_at(r, at - 1);
             ASSERT(m->tag >= tag && m->tag >> (TAG_BITS - r->chain_bits) == i);
             tag = m->tag;
-            sum += is_live(m) ? (uint32_t)digest_of(m) : 0;
-            live += is_live(m);
+            sum += member_is_live(m) ? (uint32_t)digest_of(m) : 0;
+            live += member_is_live(m);
             chained++;
         }
         ASSERT(sum == r->chain_sums[i] && live == r->chains[i].live);
@@ -578,12 +573,12 @@ void roster_check(const struct roster *r)
         members++;
         ASSERT(m->slot == i && roster_find(r, &m->uuid) == m);
         ASSERT(m->tag == packet_tag(&m->uuid, r->cluster));
-        ASSERT(m->is_ghost == (member_name(m)[0] == '\0') && (!m->is_ghost || !is_live(m)));
+        ASSERT(m->is_ghost == (member_name(m)[0] == '\0') && (!m->is_ghost || !member_is_live(m)));
         ASSERT((m->order_1 != 0) == !m->is_self);
         ASSERT(m->is_self || r->order[m->order_1 - 1] == i);
-        ASSERT(m->is_self || is_live(m) == (m->order_1 <= r->order_count));
+        ASSERT(m->is_self || member_is_live(m) == (m->order_1 <= r->order_count));
         shown += !m->is_self && !m->is_ghost;
-        if (is_live(m)) {
+        if (member_is_live(m)) {
             struct addr list[MEMBER_USABLE_MAX];
             digest += digest_of(m);
             addrs += member_addrs(m, r->host_tag, list);

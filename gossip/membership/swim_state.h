@@ -191,9 +191,4 @@ static inline uint32_t swim_next_seq(struct swim *s)
     return 1 + (uint32_t)(series_next(&s->seqs) % INT32_MAX);
 }
 
-static inline bool member_is_live(const struct member *m)
-{
-    return m->state == MEMBER_ALIVE || m->state == MEMBER_SUSPECT;
-}
-
 #endif

@@ -3,8 +3,6 @@
 #include "core/base/assert.h"
 #include "gossip/repair/session.h"
 
-#include <string.h>
-
 enum {
     JOIN_GATHER_US = 150 * 1000, /* wait this long for more links before dividing among fewer */
 };
@@ -27,10 +25,9 @@ bool join_is_active(const struct join *j)
 /* How good a donor the link's member is, 0 the best; DONOR_RANKS: none. */
 enum { DONOR_READY, DONOR_DRAINING, DONOR_NEW, DONOR_RANKS };
 
-static int donor_rank(const struct link *l, const char *enclave)
+static int donor_rank(const struct link *l)
 {
-    if (l->state != LINK_OPEN || l->clock.is_conflict ||
-        strcmp(member_enclave(l->member), enclave) != 0) {
+    if (l->state != LINK_OPEN || l->clock.is_conflict || !l->member->is_mate) {
         return DONOR_RANKS;
     }
     if ((l->member->flags & MEMBER_IS_DRAINING) != 0) {
@@ -47,7 +44,7 @@ static uint8_t find_donors(const struct join_env *env, struct link *ret_links[JO
     for (int rank = DONOR_READY; rank < ranks && count == 0; rank++) {
         for (struct link *l = mesh_first(env->mesh); l != NULL && count < JOIN_PARTS_MAX;
              l = mesh_after(env->mesh, l->id)) {
-            if (donor_rank(l, env->enclave) == rank) {
+            if (donor_rank(l) == rank) {
                 ret_links[count++] = l;
             }
         }

@@ -41,8 +41,7 @@ bool join_is_active(const struct join *j);
 struct join_env {
     struct mesh *mesh;
     struct outbox *outbox;
-    const char *enclave; /* ours */
-    bool awaits_donor;   /* a ready member has no link yet: wait for it */
+    bool awaits_donor; /* a ready member has no link yet: wait for it */
 };
 
 /* Chooses donors, asks for the parts that nobody was asked for, notices donors that stall, and ends

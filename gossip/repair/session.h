@@ -35,7 +35,6 @@ struct sync_config {
     struct quorum *quorum;
     struct outbox *outbox;
     struct engine_counters *counters;
-    const char *enclave;   /* ours */
     const uint8_t *secret; /* SIPHASH_KEY_BYTES: of the sessions' keys, which peers are told */
 };
 

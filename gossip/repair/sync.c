@@ -10,7 +10,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 struct sync {
     struct sync_config config;
@@ -383,10 +382,9 @@ void sync_received(struct sync *s, bool is_news, uint64_t now_us)
     s->tell_again_at_us = now_us + SYNC_TELL_AGAIN_US;
 }
 
-static bool is_mate(const struct sync *s, const struct link *l)
+static bool is_told_root(const struct link *l)
 {
-    return l->state == LINK_OPEN && !l->clock.is_conflict &&
-           strcmp(member_enclave(l->member), s->config.enclave) == 0;
+    return l->state == LINK_OPEN && !l->clock.is_conflict && l->member->is_mate;
 }
 
 static void tell_root(struct sync *s, uint64_t now_us, uint64_t now_ms)
@@ -407,7 +405,7 @@ static void tell_root(struct sync *s, uint64_t now_us, uint64_t now_ms)
     cursor_put_u64(&c, root.sum);
     for (struct link *l = mesh_first(s->config.mesh); l != NULL;
          l = mesh_after(s->config.mesh, l->id)) {
-        if (is_mate(s, l) && link_control(l, FRAME_SYNC_ROOT, 0, payload, c.pos) == RC_OK) {
+        if (is_told_root(l) && link_control(l, FRAME_SYNC_ROOT, 0, payload, c.pos) == RC_OK) {
             mesh_ask_output(s->config.mesh, l);
         }
     }
@@ -422,7 +420,6 @@ bool sync_turn(struct sync *s, uint64_t now_us, uint64_t now_ms, bool awaits_don
         const struct join_env env = {
             .mesh = s->config.mesh,
             .outbox = s->config.outbox,
-            .enclave = s->config.enclave,
             .awaits_donor = awaits_donor,
         };
         join_turn(&s->join, &env, now_us);

@@ -210,4 +210,10 @@ struct swim_counts {
     uint32_t named;                      /* who are none yet */
 };
 
+/* Alive or suspect. */
+static inline bool member_is_live(const struct member *m)
+{
+    return m->state == MEMBER_ALIVE || m->state == MEMBER_SUSPECT;
+}
+
 #endif

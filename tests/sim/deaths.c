@@ -278,7 +278,7 @@ void deaths_judge_rest(struct deaths *d)
             uint32_t node = 0;
             uint32_t life = 0;
             const bool is_ours = cluster_find(c, &m->uuid, &node, &life);
-            const bool is_live = m->state == MEMBER_ALIVE || m->state == MEMBER_SUSPECT;
+            const bool is_live = member_is_live(m);
             if (is_live && (!is_ours || !c->nodes[node].is_up || c->nodes[node].life != life)) {
                 oracle_broken(d->oracle, INVARIANT_NOTICED,
                               "node %u still lists what was node %u alive", i, node);

@@ -31,7 +31,7 @@ static int set_up(void **state)
     struct scene *s = mem_new(1, sizeof(*s));
     s->outbox = outbox_new();
     s->mesh = mesh_new(s->outbox);
-    s->env = (struct join_env){.mesh = s->mesh, .outbox = s->outbox, .enclave = "default"};
+    s->env = (struct join_env){.mesh = s->mesh, .outbox = s->outbox};
     s->now_us = SECOND_US;
     join_begin(&s->join, s->now_us);
     *state = s;
@@ -57,6 +57,7 @@ static void add_link(struct scene *s, int i, uint8_t flags, const char *enclave)
     (void)snprintf(card.enclave, sizeof(card.enclave), "%s", enclave);
     member_set_card(&s->members[i], &card);
     s->members[i].flags = flags;
+    s->members[i].is_mate = strcmp(enclave, "default") == 0;
     s->links[i] = mesh_add(s->mesh, LINK_OPEN, true, &addr, s->now_us);
     s->links[i]->member = &s->members[i];
     s->members[i].link = s->links[i]->id;

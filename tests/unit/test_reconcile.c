@@ -59,7 +59,6 @@ static int set_up(void **state)
         .quorum = s->quorum,
         .outbox = s->outbox,
         .counters = &s->counters,
-        .enclave = "default",
         .secret = secret,
     };
     s->sync = sync_new(&sync);

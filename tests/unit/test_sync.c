@@ -48,6 +48,7 @@ static void set_up_end(struct pair *p, int i)
         .uuid = {{(uint8_t)(2 - i)}}, .name = "n", .enclave = "default"};
     member_set_card(&e->peer, &card);
     e->peer.flags = MEMBER_IS_CAUGHT_UP;
+    e->peer.is_mate = true;
     e->outbox = outbox_new();
     e->store = store_new(&store);
     e->mesh = mesh_new(e->outbox);
@@ -59,7 +60,6 @@ static void set_up_end(struct pair *p, int i)
         .quorum = e->quorum,
         .outbox = e->outbox,
         .counters = &e->counters,
-        .enclave = "default",
         .secret = secrets[i],
     };
     e->sync = sync_new(&sync);

@@ -3,6 +3,8 @@
 #include "core/base/assert.h"
 #include "core/base/mem.h"
 #include "gossip/engine_state.h"
+#include "gossip/spread.h"
+#include "gossip/wiring.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,6 +2,7 @@
 #include "core/base/assert.h"
 #include "gossip/engine.h"
 #include "gossip/engine_state.h"
+#include "gossip/spread.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -163,29 +163,6 @@ uint64_t rival_silence(struct engine *e, struct link *l);
 /* Looks at a rival: it opens when the member's link is gone. Likewise. */
 uint64_t rival_turn(struct engine *e, struct link *l);
 
-/* ---- inbound.c ---- */
-
-/* Takes all that a rival has kept, its HELLO first. The link may be gone after it. */
-void inbound_resume(struct engine *e, struct link *l);
-
-/* ---- wiring.c ---- */
-
-/* A member is or is not one of the living of the enclave. */
-void wiring_member(struct engine *e, const struct member *m);
-
-/* Wants the links that the enclave's size and the overlay ask for, and tells the peers. Costs
- * nothing when nothing has changed. */
-void wiring_turn(struct engine *e);
-
-/* A link is open: what it is to us goes out. */
-void wiring_opened(struct engine *e, struct link *l);
-
-/* ROLE came: what it is to the peer. RC_MALFORMED. */
-MUST_USE enum rc wiring_role(struct engine *e, struct link *l, struct cursor *payload);
-
-/* Whether the links of all neighbours are open. */
-bool wiring_is_up(const struct engine *e);
-
 /* ---- voters.c ---- */
 
 /* Whether the member counts in the quorum of a write: a live mate that has answered this node since
@@ -300,87 +277,5 @@ int64_t apart_offset_us(const struct engine *e, const struct member *m);
 void apart_moved(struct engine *e, int64_t was_us);
 
 void apart_check(const struct engine *e);
-
-/* ---- spread.c ---- */
-
-/* Sends a client's write to the enclave; `w` is complete but for its kind, `id` is its
- * record_write_id().
- */
-void spread_write(struct engine *e, struct queued_write *w, uint64_t id, bool is_big);
-
-/* To one link alone, of one who must acknowledge the write in place of another. */
-void spread_direct(struct engine *e, struct link *l, const struct queued_write *w, uint64_t id,
-                   bool is_big);
-
-/* Once more, to one link that has just opened. */
-void spread_again(struct engine *e, struct link *l, const struct queued_write *w, uint64_t id,
-                  bool is_big);
-
-/* What is held says more about the past than others may know: passes that on. */
-void spread_guard(struct engine *e, const struct record *held);
-
-/* A shadow that came on link `from` and was news: passes it on to the others where it is about to
- * expire, as such are left out of the comparison by which they travel on. */
-void spread_shadow(struct engine *e, const struct link *from, const struct record *shadow);
-
-/* A record came on a link and was merged. */
-void spread_arrived(struct engine *e, struct link *l, const struct frame_record *f,
-                    enum merge_outcome outcome);
-
-/* A ROLE or TREE_ frame. RC_MALFORMED. */
-MUST_USE enum rc spread_frame(struct engine *e, struct link *l, enum frame_type type,
-                              struct cursor *payload);
-
-/* Asks for missing writes that are due, and sends waiting announcements. */
-void spread_turn(struct engine *e);
-uint64_t spread_deadline(const struct engine *e);
-
-/* ---- tree_links.c ---- */
-
-/* Whether data may go along the link; and whether it is of the trees, in a small enclave of what
- * takes their place. */
-bool tree_links_is_usable(const struct link *l);
-bool tree_links_is_up(const struct engine *e, const struct link *l);
-
-/* Whether writes of the tree do not go along the link, only their ids. */
-bool tree_links_is_lazy(const struct link *l, uint32_t tree);
-
-/* Whether this write goes along the link: it is eager, or of the rings and the write shapes the
- * tree. */
-bool tree_links_takes(const struct engine *e, const struct link *l, uint32_t tree, uint64_t id);
-
-/* Whether the link was grafted so lately that the tree may still bring what it brings. And whether
- * what it brings is the tree's: it is eager, or can become so. */
-bool tree_links_is_on_trial(const struct engine *e, const struct link *l, uint32_t tree);
-bool tree_links_is_of_tree(const struct engine *e, const struct link *l, uint32_t tree);
-
-/* Asks the peer for a write that it has announced; the link is eager then, unless `kind` is
- * TREE_DIRECT. */
-void tree_links_ask(struct engine *e, struct link *l, enum tree_kind kind, uint32_t tree,
-                    uint64_t id);
-
-/* The same for one that the tree may only be late with: a link that was lazy is on trial. */
-void tree_links_try(struct engine *e, struct link *l, uint32_t tree, uint64_t id);
-
-/* The tree has brought a write first by this link, of which tree_links_is_of_tree() was true: it is
- * eager, on both sides. */
-void tree_links_confirm(struct engine *e, struct link *l, uint32_t tree);
-
-/* The tree has brought a write again, on `from`: prunes what is too much. */
-void tree_links_came_twice(struct engine *e, struct link *from, uint32_t tree, uint64_t id);
-
-void tree_links_prune(struct engine *e, struct link *l, uint32_t tree);
-
-/* The link is open: lazy in all trees. And it is a neighbour on these rings (bits) from now on. */
-void tree_links_opened(struct link *l);
-void tree_links_ringed(const struct engine *e, struct link *l, uint32_t rings);
-
-/* The peer has grafted or pruned the link. */
-void tree_links_grafted(struct link *l, uint32_t tree);
-void tree_links_pruned(struct engine *e, struct link *l, uint32_t tree);
-
-/* The trees leave an open link that is not of the overlay, or is ended on purpose: they go on by
- * the links of their rings, so that the next write finds its way at once. */
-void tree_links_leave(struct engine *e, struct link *l);
 
 #endif

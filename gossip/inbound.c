@@ -1,7 +1,10 @@
-/* The way in for what peers send on their links: frames, and the records in them. */
+#include "gossip/inbound.h"
+
 #include "core/base/mem.h"
 #include "gossip/engine.h"
 #include "gossip/engine_state.h"
+#include "gossip/spread.h"
+#include "gossip/tree_links.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -7,6 +7,7 @@
  * state said so before already, they go out after a pause that doubles.
  */
 #include "gossip/engine_state.h"
+#include "gossip/spread.h"
 
 enum {
     OWED_PAUSE_MIN_US = 20 * 1000, /* a clock that is being set is set by then */

@@ -3,6 +3,8 @@
 #include "core/base/mem.h"
 #include "gossip/engine.h"
 #include "gossip/engine_state.h"
+#include "gossip/tree_links.h"
+#include "gossip/wiring.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -17,6 +17,7 @@
  * ends without a rival as well, though not as soon: what a stream has lost comes late.
  */
 #include "gossip/engine_state.h"
+#include "gossip/inbound.h"
 #include "gossip/wire/packet.h"
 
 enum {

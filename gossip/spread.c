@@ -1,11 +1,8 @@
-/*
- * How writes reach the whole enclave. In a small enclave each member is linked, and the origin
- * sends to all. Where it has no link to a member (the pair is cut), the others announce its writes
- * to that member. In a large enclave a write goes along one of the broadcast trees of
- * gossip/replication/tree, and its id on the neighbours' other links; gossip/replication/overlay
- * says who the neighbours are.
- */
+#include "gossip/spread.h"
+
 #include "gossip/engine_state.h"
+#include "gossip/tree_links.h"
+#include "gossip/wiring.h"
 
 enum {
     NEWS_DELAY_US = 4 * 1000,   /* announcements gather this long: fewer packets under load */

@@ -1,8 +1,5 @@
-/*
- * Each link's part in the broadcast trees of gossip/replication/tree. In a tree a link is eager, so
- * that writes go along it, or lazy, so that only their ids do. A link that was grafted a moment ago
- * is on trial. The two ends of a link must agree, so the one that changes it sends a frame.
- */
+#include "gossip/tree_links.h"
+
 #include "gossip/engine_state.h"
 
 bool tree_links_is_usable(const struct link *l)

@@ -12,6 +12,9 @@
 #include "gossip/engine_state.h"
 
 #include "core/base/assert.h"
+#include "gossip/spread.h"
+#include "gossip/tree_links.h"
+#include "gossip/wiring.h"
 
 bool voters_has(const struct member *m)
 {

@@ -1,9 +1,7 @@
-/*
- * Who should be linked, and what each link is. In a small enclave that is everybody, in a large one
- * the neighbours of gossip/replication/overlay. Others are dialed on demand and dropped when idle
- * (gossip/peer).
- */
+#include "gossip/wiring.h"
+
 #include "gossip/engine_state.h"
+#include "gossip/tree_links.h"
 
 void wiring_member(struct engine *e, const struct member *m)
 {

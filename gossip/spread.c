@@ -272,58 +272,85 @@ static void tell_origin(struct engine *e, const struct link *from, const struct 
     }
 }
 
+enum spread_way spread_way_of(uint8_t kind, bool is_shadow, bool is_large)
+{
+    if ((kind & RECORD_IS_GUARD) != 0 || is_shadow) {
+        return SPREAD_ASIDE;
+    }
+    if ((kind & RECORD_IS_FORWARD) != 0) {
+        return (kind & RECORD_IS_REPEAT) != 0 ? SPREAD_REPEATED : SPREAD_FORWARDED;
+    }
+    if ((kind & RECORD_IS_COUNTED) != 0) {
+        return is_large ? SPREAD_DIRECT : SPREAD_ASIDE;
+    }
+    return SPREAD_RECONCILED;
+}
+
+/* The trees have seen the record, which is held here where `seen` has a handle. */
+static void react(struct engine *e, struct link *l, const struct tree_seen *seen,
+                  enum tree_sight sight, enum spread_way way, bool is_big)
+{
+    const uint32_t tree = tree_of(&seen->version.origin);
+    const bool is_held = seen->handle != 0;
+    switch (sight) {
+    case TREE_DIRECT_FIRST:
+        if (is_held) {
+            announce_all(e, l, seen, is_big);
+        }
+        break;
+    case TREE_FIRST:
+    case TREE_AFTER_DIRECT:
+        if (!seen->is_detour) {
+            tree_links_confirm(e, l, tree);
+        }
+        if (is_held && is_big) {
+            tell_origin(e, l, seen);
+        }
+        if (is_held) {
+            pass_on(e, l, seen, is_big, sight == TREE_AFTER_DIRECT);
+        }
+        break;
+    case TREE_AGAIN:
+        if (way == SPREAD_FORWARDED) {
+            e->counters.tree_duplicates++;
+            tree_links_came_twice(e, l, tree, seen->id);
+        }
+        break;
+    }
+}
+
+/* A record that came by reconciliation goes on as a write does. */
+static bool is_news_to_all(const struct engine *e, const struct record *r,
+                           enum merge_outcome outcome)
+{
+    return outcome == MERGE_APPLIED && is_fleeting(e, r);
+}
+
 void spread_arrived(struct engine *e, struct link *l, const struct frame_record *f,
                     enum merge_outcome outcome)
 {
     const struct record *r = &f->record;
-    const bool is_forward = (f->kind & RECORD_IS_FORWARD) != 0;
-    const bool is_repeat = (f->kind & RECORD_IS_REPEAT) != 0;
-    const bool is_synced = (f->kind & (RECORD_IS_FORWARD | RECORD_IS_COUNTED)) == 0;
-    const bool is_passed_on = is_synced && outcome == MERGE_APPLIED && is_fleeting(e, r);
-    if ((!is_forward && !is_synced && !e->overlay.is_large) || (f->kind & RECORD_IS_GUARD) != 0 ||
-        r->is_shadow || (is_synced && !is_passed_on && !tree_misses_any(e->tree))) {
+    const enum spread_way way = spread_way_of(f->kind, r->is_shadow, e->overlay.is_large);
+    const bool is_synced = way == SPREAD_RECONCILED;
+    const bool is_passed_on = is_synced && is_news_to_all(e, r, outcome);
+    const bool is_only_missed = is_synced && !is_passed_on; /* it counts if it was announced */
+    if (way == SPREAD_ASIDE || (is_only_missed && !tree_misses_any(e->tree))) {
         return;
     }
     const bool is_held = outcome == MERGE_APPLIED || outcome == MERGE_SAME;
+    const bool is_forward = way == SPREAD_FORWARDED || way == SPREAD_REPEATED;
     const uint32_t tree = tree_of(&r->version.origin);
-    const bool is_on_trial = is_forward && tree_links_is_on_trial(e, l, tree);
-    const bool is_of_tree = is_forward && !is_repeat && tree_links_is_of_tree(e, l, tree);
     const struct tree_seen seen = {
         .id = record_write_id(r, store_digest_seed(e->store)),
         .version = r->version,
         .handle = is_held ? store_find(e->store, r) : 0,
         .is_direct = !is_forward && !is_passed_on,
-        .is_detour = !is_of_tree,
-        .grafted = is_on_trial ? l->id : 0,
+        .is_detour = way != SPREAD_FORWARDED || !tree_links_is_of_tree(e, l, tree),
+        .grafted = is_forward && tree_links_is_on_trial(e, l, tree) ? l->id : 0,
     };
-    if (is_synced && !is_passed_on && !tree_is_missing(e->tree, seen.id)) {
-        return;
-    }
-    const enum tree_sight sight = tree_see(e->tree, &seen, l->id, e->now_us);
-    switch (sight) {
-    case TREE_DIRECT_FIRST:
-        if (is_held) {
-            announce_all(e, l, &seen, r->blob != NULL);
-        }
-        break;
-    case TREE_FIRST:
-    case TREE_AFTER_DIRECT:
-        if (is_of_tree) {
-            tree_links_confirm(e, l, tree);
-        }
-        if (is_held && r->blob != NULL) {
-            tell_origin(e, l, &seen);
-        }
-        if (is_held) {
-            pass_on(e, l, &seen, r->blob != NULL, sight == TREE_AFTER_DIRECT);
-        }
-        break;
-    case TREE_AGAIN:
-        if (is_forward && !is_repeat) {
-            e->counters.tree_duplicates++;
-            tree_links_came_twice(e, l, tree, seen.id);
-        }
-        break;
+    if (!is_only_missed || tree_is_missing(e->tree, seen.id)) {
+        const enum tree_sight sight = tree_see(e->tree, &seen, l->id, e->now_us);
+        react(e, l, &seen, sight, way, r->blob != NULL);
     }
 }
 

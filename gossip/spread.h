@@ -33,6 +33,18 @@ void spread_guard(struct engine *e, const struct record *held);
  * expire, as such are left out of the comparison by which they travel on. */
 void spread_shadow(struct engine *e, const struct link *from, const struct record *shadow);
 
+/* How a record came: its kind says so. */
+enum spread_way {
+    SPREAD_ASIDE,      /* nothing of the trees' */
+    SPREAD_FORWARDED,  /* along a tree */
+    SPREAD_REPEATED,   /* for those it may have passed by: says nothing about the tree */
+    SPREAD_DIRECT,     /* from its origin in a large enclave, to be acknowledged */
+    SPREAD_RECONCILED, /* in a session or a join */
+};
+
+/* `kind` is of enum record_kind; `is_large`: the enclave is. */
+enum spread_way spread_way_of(uint8_t kind, bool is_shadow, bool is_large);
+
 /* A record came on a link and was merged. */
 void spread_arrived(struct engine *e, struct link *l, const struct frame_record *f,
                     enum merge_outcome outcome);

@@ -17,7 +17,6 @@ BRANCHES_MAX = 15
 WALK = re.compile(r"\w+_check")
 ALLOWED = {
     "take_packet": (31, "one line for each kind of packet and each proof of its sender"),
-    "spread_arrived": (29, "what came, and by which link; to become a table"),
     "fill_header": (26, "what each kind of packet carries of this node"),
     "hear_card": (24, "when a card is news; view.h has the order of statements"),
     "http_output_flush": (19, "where the socket stops, in each phase"),

@@ -2,6 +2,7 @@
 
 #include "core/base/assert.h"
 #include "core/base/mem.h"
+#include "core/base/units.h"
 #include "gossip/engine_state.h"
 #include "gossip/spread.h"
 #include "gossip/wiring.h"
@@ -108,8 +109,8 @@ struct engine *engine_new(const struct engine_config *config, uint64_t now_us)
     e->tree = tree_new(config->table_seed);
     overlay_init(&e->overlay, &config->uuid, config->replication_factor - 1);
     e->is_meshed = true;
-    e->peers_at_us = UINT64_MAX;
-    e->news_at_us = UINT64_MAX;
+    e->peers_at_us = NEVER;
+    e->news_at_us = NEVER;
     e->quorum = quorum_new((uint64_t)config->write_timeout_ms * 1000, e->outbox);
     const struct sync_config sync = {
         .store = e->store,
@@ -194,7 +195,7 @@ void engine_notice(struct engine *e, enum notice_kind kind, const struct member 
 void engine_refused_room(struct engine *e)
 {
     e->full_until_us = e->now_us + FULL_HOLD_US;
-    e->turn_at_us = e->now_us + TURN_US < e->turn_at_us ? e->now_us + TURN_US : e->turn_at_us;
+    e->turn_at_us = min_u64(e->turn_at_us, e->now_us + TURN_US);
     if (!e->is_full) {
         e->is_full = true;
         engine_notice(e, NOTICE_FULL, NULL, 0, NULL);
@@ -431,12 +432,12 @@ static void take_turn(struct engine *e)
     const bool has_trimmed = store_trim(e->store);
     const bool is_waited_for = e->is_full || has_trimmed || sync_is_under_way(e->sync) ||
                                !e->has_formed || !e->clock.is_set || !e->expect.may_begin;
-    e->turn_at_us = is_waited_for ? e->now_us + TURN_US : UINT64_MAX;
+    e->turn_at_us = is_waited_for ? e->now_us + TURN_US : NEVER;
 }
 
 static void turn_by(struct engine *e, uint64_t at_us)
 {
-    e->turn_at_us = at_us < e->turn_at_us ? at_us : e->turn_at_us;
+    e->turn_at_us = min_u64(at_us, e->turn_at_us);
 }
 
 void engine_tick(struct engine *e, uint64_t now_us)
@@ -466,30 +467,25 @@ void engine_tick(struct engine *e, uint64_t now_us)
     engine_settle(e);
 }
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 uint64_t engine_deadline(const struct engine *e)
 {
     if (e->is_expiry_due || (e->clock.is_set && sync_deadline(e->sync) == 0)) {
         return e->now_us;
     }
-    uint64_t deadline_us = earlier(swim_deadline(e->swim), quorum_deadline(e->quorum));
-    deadline_us = earlier(deadline_us, e->clock.is_set ? e->turn_at_us : e->ask_at_us);
-    deadline_us = earlier(deadline_us, e->clock.is_set ? sync_deadline(e->sync) : UINT64_MAX);
-    deadline_us = earlier(deadline_us, earlier(e->peers_at_us, spread_deadline(e)));
-    deadline_us = earlier(deadline_us, mesh_deadline(e->mesh));
-    deadline_us = earlier(deadline_us, expect_deadline(&e->expect));
+    uint64_t deadline_us = min_u64(swim_deadline(e->swim), quorum_deadline(e->quorum));
+    deadline_us = min_u64(deadline_us, e->clock.is_set ? e->turn_at_us : e->ask_at_us);
+    deadline_us = min_u64(deadline_us, e->clock.is_set ? sync_deadline(e->sync) : NEVER);
+    deadline_us = min_u64(deadline_us, min_u64(e->peers_at_us, spread_deadline(e)));
+    deadline_us = min_u64(deadline_us, mesh_deadline(e->mesh));
+    deadline_us = min_u64(deadline_us, expect_deadline(&e->expect));
     const uint64_t expiry_ms = store_deadline(e->store);
-    if (e->clock.is_set && expiry_ms != UINT64_MAX) {
+    if (e->clock.is_set && expiry_ms != NEVER) {
         const uint64_t now_ms = engine_now_ms(e);
         const uint64_t wait_ms = expiry_ms > now_ms ? expiry_ms - now_ms : 0;
-        deadline_us = earlier(deadline_us, e->now_us + wait_ms * 1000 + 1000);
+        deadline_us = min_u64(deadline_us, e->now_us + wait_ms * 1000 + 1000);
     }
     if (sync_is_under_way(e->sync)) {
-        deadline_us = earlier(deadline_us, e->now_us + TURN_US);
+        deadline_us = min_u64(deadline_us, e->now_us + TURN_US);
     }
     return deadline_us > e->now_us ? deadline_us : e->now_us;
 }

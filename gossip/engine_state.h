@@ -61,7 +61,7 @@ struct engine {
     struct member *smaller;    /* one found to have answered and a smaller uuid than ours; its place
                                   may be another's by now, so all of that is looked at again */
     uint64_t peers_at_us;      /* next look at the links' timeouts */
-    uint64_t news_at_us;       /* when waiting announcements go out; UINT64_MAX: none wait */
+    uint64_t news_at_us;       /* when waiting announcements go out; NEVER: none wait */
     uint64_t wired;            /* the overlay's changes as of the last wiring_turn() */
     uint64_t newest_member_us; /* when somebody was met for the first time */
     uint64_t pass_over_us;     /* when the first discovery pass ended */

@@ -1,5 +1,7 @@
 #include "gossip/expect.h"
 
+#include "core/base/units.h"
+
 void expect_init(struct expect *x, uint32_t wanted)
 {
     *x = (struct expect){.wanted = wanted, .may_begin = wanted == 0};
@@ -33,5 +35,5 @@ enum expect_news expect_look(struct expect *x, uint32_t seen, uint64_t now_us)
 
 uint64_t expect_deadline(const struct expect *x)
 {
-    return x->may_begin || x->majority_us == 0 ? UINT64_MAX : x->majority_us + EXPECT_MAJORITY_US;
+    return x->may_begin || x->majority_us == 0 ? NEVER : x->majority_us + EXPECT_MAJORITY_US;
 }

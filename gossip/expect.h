@@ -39,7 +39,7 @@ void expect_exists(struct expect *x);
 /* So many members are there now, this node included. What this changes. */
 enum expect_news expect_look(struct expect *x, uint32_t seen, uint64_t now_us);
 
-/* When to look again though nothing has changed; UINT64_MAX: never. */
+/* When to look again though nothing has changed; NEVER: never. */
 uint64_t expect_deadline(const struct expect *x);
 
 #endif

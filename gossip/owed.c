@@ -6,6 +6,7 @@
  * member's link. They go out again when the member's state says that it can take them. When its
  * state said so before already, they go out after a pause that doubles.
  */
+#include "core/base/units.h"
 #include "gossip/engine_state.h"
 #include "gossip/spread.h"
 
@@ -89,7 +90,7 @@ enum rc owed_take_state(struct engine *e, struct link *l, struct cursor *c)
 uint64_t owed_turn(struct engine *e, struct link *l)
 {
     if (!l->owed.is_owed || !can_take(l)) {
-        return UINT64_MAX;
+        return NEVER;
     }
     if (e->now_us < l->owed.at_us) {
         return l->owed.at_us;
@@ -102,5 +103,5 @@ uint64_t owed_turn(struct engine *e, struct link *l)
             voters_ask(e, l, w);
         }
     }
-    return UINT64_MAX;
+    return NEVER;
 }

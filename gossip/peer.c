@@ -1,6 +1,7 @@
 /* The links' side of the engine: how they begin, what goes out on them, and how they end. */
 #include "core/base/assert.h"
 #include "core/base/mem.h"
+#include "core/base/units.h"
 #include "gossip/engine.h"
 #include "gossip/engine_state.h"
 #include "gossip/tree_links.h"
@@ -401,7 +402,7 @@ static uint64_t look_at_open(struct engine *e, struct link *l)
         return reconcile_link(&env, l);
     }
     if (((l->role.flags | l->role.peer_flags) & ROLE_KEEPS) != 0) {
-        return UINT64_MAX;
+        return NEVER;
     }
     if (e->overlay.is_large && !l->trees.is_left && wiring_is_up(e)) {
         tree_links_leave(e, l);
@@ -413,7 +414,7 @@ static uint64_t look_at_open(struct engine *e, struct link *l)
     if (is_needless(e, l)) {
         tree_links_leave(e, l);
         peer_end(e, l, CLOSE_IDLE);
-        return UINT64_MAX;
+        return NEVER;
     }
     return e->now_us + LINK_IDLE_US;
 }
@@ -428,12 +429,12 @@ static uint64_t look_at_timeout(struct engine *e, struct link *l, uint64_t most_
         dial_failed(e, l, LINK_END_TIMEOUT);
     }
     peer_end(e, l, 0);
-    return UINT64_MAX;
+    return NEVER;
 }
 
 void peer_look_by(struct engine *e, uint64_t at_us)
 {
-    e->peers_at_us = at_us < e->peers_at_us ? at_us : e->peers_at_us;
+    e->peers_at_us = min_u64(at_us, e->peers_at_us);
 }
 
 void peer_turn(struct engine *e)
@@ -446,7 +447,7 @@ void peer_turn(struct engine *e)
     uint32_t id = 0;
     for (struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, id)) {
         id = l->id;
-        uint64_t again_us = UINT64_MAX;
+        uint64_t again_us = NEVER;
         if (l->state == LINK_HELLO) {
             again_us = look_at_timeout(e, l, LINK_HELLO_TIMEOUT_US);
         } else if (l->state == LINK_RIVAL) {

@@ -16,6 +16,7 @@
  * again. So who has said nothing but HELLO is asked too, and a link that was asked and stays silent
  * ends without a rival as well, though not as soon: what a stream has lost comes late.
  */
+#include "core/base/units.h"
 #include "gossip/engine_state.h"
 #include "gossip/inbound.h"
 #include "gossip/wire/packet.h"
@@ -136,7 +137,7 @@ uint64_t rival_silence(struct engine *e, struct link *l)
 {
     const bool is_unheard = l->input_us == l->since_us;
     if (l->rival.asked_seq == 0 && !is_unheard) {
-        return UINT64_MAX;
+        return NEVER;
     }
     if (l->rival.asked_seq == 0 && e->now_us < l->since_us + UNHEARD_US) {
         return l->since_us + UNHEARD_US;
@@ -175,5 +176,5 @@ uint64_t rival_turn(struct engine *e, struct link *l)
     } else {
         inbound_resume(e, l);
     }
-    return UINT64_MAX;
+    return NEVER;
 }

@@ -1,5 +1,6 @@
 #include "gossip/spread.h"
 
+#include "core/base/units.h"
 #include "gossip/engine_state.h"
 #include "gossip/tree_links.h"
 #include "gossip/wiring.h"
@@ -57,7 +58,7 @@ static void announce(struct engine *e, struct link *l, enum tree_kind kind, uint
     e->counters.tree_lazy += kind != TREE_GONE;
     if (kind != TREE_SMALL) {
         flush_news(e, l);
-    } else if (e->news_at_us == UINT64_MAX) {
+    } else if (e->news_at_us == NEVER) {
         e->news_at_us = e->now_us + NEWS_DELAY_US;
     }
 }
@@ -549,7 +550,7 @@ void spread_turn(struct engine *e)
     if (e->now_us < e->news_at_us) {
         return;
     }
-    e->news_at_us = UINT64_MAX;
+    e->news_at_us = NEVER;
     for (struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, l->id)) {
         if (l->news.len > 0 && l->state == LINK_OPEN) {
             flush_news(e, l);
@@ -560,5 +561,5 @@ void spread_turn(struct engine *e)
 uint64_t spread_deadline(const struct engine *e)
 {
     const uint64_t tree_us = tree_deadline(e->tree);
-    return tree_us < e->news_at_us ? tree_us : e->news_at_us;
+    return min_u64(tree_us, e->news_at_us);
 }

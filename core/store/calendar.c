@@ -2,6 +2,7 @@
 
 #include "core/base/assert.h"
 #include "core/base/mem.h"
+#include "core/base/units.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -347,7 +348,7 @@ static uint64_t due_after_ms(const struct calendar *c, const struct calendar_age
 uint64_t calendar_deadline(const struct calendar *c)
 {
     uint64_t number = 0;
-    uint64_t deadline_ms = UINT64_MAX;
+    uint64_t deadline_ms = NEVER;
     const struct epoch *epoch = first_used(c, 0, &number);
     if (epoch == NULL) {
         return deadline_ms;
@@ -365,7 +366,7 @@ uint64_t calendar_deadline(const struct calendar *c)
     }
     const uint64_t begin_ms = number * EPOCH_MS;
     const uint64_t list_ms = begin_ms > CALENDAR_LEAD_MS ? begin_ms - CALENDAR_LEAD_MS : 0;
-    return list_ms < deadline_ms ? list_ms : deadline_ms;
+    return min_u64(list_ms, deadline_ms);
 }
 
 void calendar_sweep(struct calendar *c)

@@ -79,7 +79,7 @@ MUST_USE enum rc store_at(const struct store *s, uint32_t handle, const struct v
  */
 size_t store_expire(struct store *s, uint64_t now_ms, size_t budget);
 
-/* When store_expire() has something to do next: milliseconds, UINT64_MAX when the store is empty.
+/* When store_expire() has something to do next: milliseconds, NEVER when the store is empty.
  * May be early, never more than 64 ms late. While somebody observes it is the millisecond itself,
  * but for times when more than AGENDA_PEEK_MAX (core/store/agenda.h) expire within 64 ms. */
 uint64_t store_deadline(const struct store *s);

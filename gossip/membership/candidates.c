@@ -2,6 +2,7 @@
 
 #include "core/base/assert.h"
 #include "core/base/mem.h"
+#include "core/base/units.h"
 
 #include <stdlib.h>
 #include <xxhash.h>
@@ -155,7 +156,7 @@ bool candidates_add(struct candidates *cs, const struct addr *addr, uint64_t now
 uint64_t candidates_deadline(const struct candidates *cs)
 {
     const struct timer *first = timerheap_first(&cs->timers);
-    return first != NULL ? first->due_us : UINT64_MAX;
+    return first != NULL ? first->due_us : NEVER;
 }
 
 enum candidate_step candidates_due(struct candidates *cs, uint64_t now_us,

@@ -74,7 +74,7 @@ void candidates_fini(struct candidates *cs);
 /* Takes a hint. False when it costs nothing: under way already, known as own, or the table full. */
 bool candidates_add(struct candidates *cs, const struct addr *addr, uint64_t now_us);
 
-/* UINT64_MAX when nothing is under way. */
+/* NEVER when nothing is under way. */
 uint64_t candidates_deadline(const struct candidates *cs);
 
 /* What is due now, one at a time: call until CANDIDATE_WAIT. */

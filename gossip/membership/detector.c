@@ -1,5 +1,6 @@
 #include "gossip/membership/detector.h"
 
+#include "core/base/units.h"
 #include "gossip/membership/probe.h"
 #include "gossip/membership/relay.h"
 #include "gossip/membership/rotation.h"
@@ -151,8 +152,8 @@ static void next_round(struct swim *s, uint64_t clock_us)
 uint64_t detector_deadline(const struct swim *s)
 {
     const struct timer *first = timerheap_first(&s->timers);
-    const uint64_t next_us = s->self->state == MEMBER_LEFT ? UINT64_MAX : s->next_probe_us;
-    return first != NULL && first->due_us < next_us ? first->due_us : next_us;
+    const uint64_t next_us = s->self->state == MEMBER_LEFT ? NEVER : s->next_probe_us;
+    return first != NULL ? min_u64(first->due_us, next_us) : next_us;
 }
 
 void detector_tick(struct swim *s, uint64_t clock_us)

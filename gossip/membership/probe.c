@@ -123,7 +123,7 @@ uint32_t probe_patience(const struct swim *s, const struct member *m)
 void probe_schedule(struct swim *s, struct member *m)
 {
     struct swim_probe_state *st = m->probe;
-    uint64_t due_us = UINT64_MAX;
+    uint64_t due_us = NEVER;
     if (st->is_told_soon) {
         due_us = s->now_us;
     }
@@ -137,7 +137,7 @@ void probe_schedule(struct swim *s, struct member *m)
         due_us = min_u64(due_us, min_u64(st->verdict_us, st->retry_us));
         due_us = min_u64(due_us, st->relay_us);
     }
-    if (due_us == UINT64_MAX) {
+    if (due_us == NEVER) {
         timerheap_clear(&s->timers, &st->timer);
         list_idle(s, m);
     } else {

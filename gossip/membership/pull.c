@@ -1,6 +1,7 @@
 #include "gossip/membership/pull.h"
 
 #include "core/base/assert.h"
+#include "core/base/units.h"
 #include "gossip/membership/packet_out.h"
 #include "gossip/membership/probe.h"
 
@@ -289,7 +290,7 @@ void pull_again(struct swim *s, struct member *m, uint32_t seq, uint64_t cookie)
 static uint64_t next_pull_us(const struct swim *s)
 {
     if (uuid_is_nil(&s->differs)) {
-        return UINT64_MAX;
+        return NEVER;
     }
     /* Not before now: while digests were equal, nothing was overdue. */
     return s->next_pull_us > s->now_us ? s->next_pull_us : s->now_us;

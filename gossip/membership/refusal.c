@@ -1,5 +1,6 @@
 #include "gossip/membership/refusal.h"
 
+#include "core/base/units.h"
 #include "gossip/membership/detector.h"
 #include "gossip/membership/probe.h"
 #include "gossip/membership/view.h"
@@ -51,7 +52,7 @@ static void refuse(struct swim *s, struct member *m, const struct addr *addr)
     }
     if (!proof_counts(s, m, addr)) {
         const uint64_t soon_us = s->now_us + PROOF_HASTE_US;
-        st->retry_us = soon_us < st->retry_us ? soon_us : st->retry_us;
+        st->retry_us = min_u64(soon_us, st->retry_us);
     } else if (st->is_verify && st->suspicion.proof_due_us != 0) {
         prove(s, m);
         return;

@@ -1,5 +1,6 @@
 #include "gossip/membership/relay.h"
 
+#include "core/base/units.h"
 #include "gossip/membership/packet_out.h"
 #include "gossip/membership/probe.h"
 #include "gossip/membership/view.h"
@@ -53,7 +54,7 @@ void relay_ask(struct swim *s, struct member *m)
     st->nacks_wanted += count;
     /* Again, of others perhaps, if there is time for the nacks. */
     const uint64_t next_us = s->now_us + RELAY_ROUND_US;
-    st->relay_us = next_us + RELAY_ROUND_US <= st->verdict_us ? next_us : UINT64_MAX;
+    st->relay_us = next_us + RELAY_ROUND_US <= st->verdict_us ? next_us : NEVER;
 }
 
 void relay_answered(struct swim *s, struct member *m, uint32_t seq, bool is_answered)
@@ -175,10 +176,10 @@ bool relay_has_asked(const struct swim *s, const struct uuid *target, uint32_t s
 
 uint64_t relay_deadline(const struct swim *s)
 {
-    uint64_t due_us = UINT64_MAX;
+    uint64_t due_us = NEVER;
     for (uint32_t i = 0; i < RELAYS_MAX && s->relay_count > 0; i++) {
         const struct relay *r = &s->relays[i];
-        due_us = r->seq != 0 && r->due_us < due_us ? r->due_us : due_us;
+        due_us = r->seq != 0 ? min_u64(r->due_us, due_us) : due_us;
     }
     return due_us;
 }

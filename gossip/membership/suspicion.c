@@ -1,6 +1,7 @@
 #include "gossip/membership/suspicion.h"
 
 #include "core/base/assert.h"
+#include "core/base/units.h"
 
 #include <math.h>
 
@@ -57,7 +58,7 @@ static uint64_t silence_deadline(const struct suspicion *s)
 uint64_t suspicion_deadline(const struct suspicion *s)
 {
     const uint64_t silence_us = silence_deadline(s);
-    return s->proof_due_us != 0 && s->proof_due_us < silence_us ? s->proof_due_us : silence_us;
+    return s->proof_due_us != 0 ? min_u64(s->proof_due_us, silence_us) : silence_us;
 }
 
 void suspicion_delay(struct suspicion *s, uint64_t by_us)

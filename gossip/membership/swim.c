@@ -2,6 +2,7 @@
 
 #include "core/base/assert.h"
 #include "core/base/mem.h"
+#include "core/base/units.h"
 #include "gossip/membership/detector.h"
 #include "gossip/membership/ownaddr.h"
 #include "gossip/membership/packet_in.h"
@@ -65,7 +66,7 @@ struct swim *swim_new(const struct swim_config *config, struct outbox *outbox, u
     for (uint32_t i = 0; i < self->addr_count; i++) {
         s->is_addr_configured = s->is_addr_configured || self->addrs[i].scope == SCOPE_GLOBAL;
     }
-    s->refutation.due_us = UINT64_MAX;
+    s->refutation.due_us = NEVER;
     s->round = rng_next(&s->rng);
     s->next_probe_us = now_us + rng_below(&s->rng, ROTATION_PERIOD_US);
     s->next_recontact_us = now_us + 1 + rng_below(&s->rng, RECONTACT_PERIOD_US);

@@ -65,7 +65,7 @@ struct swim_probe_state {
     uint32_t ping_count; /* of this probe */
     uint64_t verdict_us; /* when it fails */
     uint64_t retry_us;   /* when the next ping goes */
-    uint64_t relay_us;   /* when others are asked to try (again); UINT64_MAX: not any more */
+    uint64_t relay_us;   /* when others are asked to try (again); NEVER: not any more */
     uint64_t pace_us;    /* between the last ping and the next */
     uint32_t relay_seq;  /* in the requests to others */
     uint32_t nacks_wanted, nacks;
@@ -168,7 +168,7 @@ struct swim {
     uint64_t counter;    /* of packets sent */
     uint64_t refuted_us; /* when a refutation last counted against our health; 0 never */
     struct refutation {
-        uint64_t due_us;      /* not before; UINT64_MAX while nothing is to be refuted */
+        uint64_t due_us;      /* not before; NEVER while nothing is to be refuted */
         uint64_t since_us;    /* when the last one went out; 0 never */
         uint64_t incarnation; /* that we take then */
         struct uuid by;       /* who said so; nil: nobody needs to be told first */

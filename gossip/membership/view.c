@@ -3,6 +3,7 @@
 #include "gossip/membership/view.h"
 
 #include "core/base/assert.h"
+#include "core/base/units.h"
 #include "gossip/membership/packet_out.h"
 #include "gossip/membership/probe.h"
 #include "gossip/membership/pull.h"
@@ -58,7 +59,7 @@ static void tell_others(struct swim *s, struct member *m, enum entry_kind kind,
 uint64_t view_gossip_deadline(const struct swim *s)
 {
     if (s->rumors.count == 0 || s->roster.order_count == 0) {
-        return UINT64_MAX;
+        return NEVER;
     }
     /* Not before now: when nothing waited for long, nothing is overdue. */
     const uint64_t due_us = s->last_gossip_us + GOSSIP_PERIOD_US;
@@ -108,13 +109,13 @@ static uint64_t past(uint64_t own, uint64_t incarnation)
 static void contradict(struct swim *s, uint64_t incarnation, const struct uuid *by)
 {
     struct refutation *r = &s->refutation;
-    const uint64_t own = r->due_us != UINT64_MAX ? r->incarnation : s->self->incarnation;
+    const uint64_t own = r->due_us != NEVER ? r->incarnation : s->self->incarnation;
     if (s->self->state == MEMBER_LEFT || incarnation < own) {
         return;
     }
     r->incarnation = past(own, incarnation);
     r->by = by != NULL ? *by : r->by;
-    if (r->due_us == UINT64_MAX) {
+    if (r->due_us == NEVER) {
         const uint64_t next_us = r->since_us + REFUTE_PERIOD_US;
         r->due_us = r->since_us == 0 || next_us < s->now_us ? s->now_us : next_us;
     }
@@ -127,7 +128,7 @@ void view_contradict(struct swim *s)
 {
     const struct refutation r = s->refutation;
     struct member *accuser = roster_find(&s->roster, &r.by);
-    s->refutation = (struct refutation){.due_us = UINT64_MAX, .since_us = s->now_us};
+    s->refutation = (struct refutation){.due_us = NEVER, .since_us = s->now_us};
     if (s->self->state == MEMBER_LEFT || r.incarnation <= s->self->incarnation) {
         return;
     }

@@ -87,7 +87,7 @@ void view_contradict(struct swim *s);
 /* Forgets the dead and left whose time is over, and asks one of the dead whether it is back. */
 void view_recontact(struct swim *s);
 
-/* When there are rumours to be sent on their own; UINT64_MAX when there are none. */
+/* When there are rumours to be sent on their own; NEVER when there are none. */
 uint64_t view_gossip_deadline(const struct swim *s);
 
 /* Sends the rumours waiting to a few members. */

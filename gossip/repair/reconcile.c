@@ -1,5 +1,7 @@
 #include "gossip/repair/reconcile.h"
 
+#include "core/base/units.h"
+
 enum {
     GATHER_US = 20 * 1000, /* of links lost together, one reconciliation makes good for all */
     RETRY_US = 100 * 1000, /* a reconciliation that may not begin yet is tried again */
@@ -28,7 +30,7 @@ uint64_t reconcile_after_loss(struct reconcile *r, uint64_t now_us)
 uint64_t reconcile_link_gone(struct reconcile *r, struct link *l, uint64_t now_us)
 {
     if (!link_needs_repair(l)) {
-        return UINT64_MAX;
+        return NEVER;
     }
     l->repair.reasons = 0;
     return reconcile_after_loss(r, now_us);
@@ -68,7 +70,7 @@ static struct link *any_creditor(const struct reconcile_env *env)
 uint64_t reconcile_settle(struct reconcile *r, const struct reconcile_env *env)
 {
     if (!r->is_owed) {
-        return UINT64_MAX;
+        return NEVER;
     }
     struct link *chosen = r->is_new ? next_creditor(env) : NULL;
     chosen = chosen == NULL ? any_creditor(env) : chosen;
@@ -79,7 +81,7 @@ uint64_t reconcile_settle(struct reconcile *r, const struct reconcile_env *env)
     const bool is_begun = chosen != NULL && start(env, chosen, SYNC_CUT_ALL) == RC_OK;
     /* With nobody else around the first link that opens reconciles. */
     r->is_owed = !is_begun && env->overlay->count > 0;
-    return r->is_owed ? env->now_us + RETRY_US : UINT64_MAX;
+    return r->is_owed ? env->now_us + RETRY_US : NEVER;
 }
 
 /* ---- One link ---- */
@@ -103,7 +105,7 @@ void reconcile_opened(const struct reconcile_env *env, struct link *l, uint8_t p
 uint64_t reconcile_link(const struct reconcile_env *env, struct link *l)
 {
     if (l->repair.reasons == 0) {
-        return UINT64_MAX;
+        return NEVER;
     }
     const uint64_t cut_s =
         link_needs_repair(l) ? SYNC_CUT_ALL : env->now_ms / 1000 - SYNC_CUT_DELAY_S;
@@ -141,7 +143,7 @@ uint64_t reconcile_vitals(struct reconcile *r, const struct reconcile_env *env,
     if (l == NULL || l->state != LINK_OPEN || !m->is_mate || v->cut_s == 0 ||
         (v->flags & MEMBER_IS_CAUGHT_UP) == 0 || !env->has_clock ||
         store_root(env->store, v->cut_s, &root) != RC_OK) {
-        return UINT64_MAX;
+        return NEVER;
     }
     l->repair.differing = root.sum == v->root ? 0 : l->repair.differing + 1;
     /* The smaller id starts; the other one only when that does not help. */
@@ -155,7 +157,7 @@ uint64_t reconcile_vitals(struct reconcile *r, const struct reconcile_env *env,
             return env->now_us + RETRY_US;
         }
     }
-    return UINT64_MAX;
+    return NEVER;
 }
 
 uint64_t reconcile_root(const struct reconcile_env *env, struct link *l, uint64_t cut_s,
@@ -164,11 +166,11 @@ uint64_t reconcile_root(const struct reconcile_env *env, struct link *l, uint64_
     struct digest root;
     if (!env->has_clock || sync_is_joining(env->sync) ||
         store_root(env->store, cut_s, &root) != RC_OK) {
-        return UINT64_MAX;
+        return NEVER;
     }
     l->repair.reasons &= ~(uint32_t)REPAIR_ROOT;
     if (root.sum == sum) {
-        return UINT64_MAX;
+        return NEVER;
     }
     link_ask_repair(l, REPAIR_ROOT);
     return env->now_us;

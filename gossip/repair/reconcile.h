@@ -6,7 +6,7 @@
  * do, and however many are lost meanwhile, one session makes good for all. Members whose roots
  * differ start a session, or are dialed for one.
  *
- * Functions return when reconcile_settle() or reconcile_link() is to be called, UINT64_MAX for not
+ * Functions return when reconcile_settle() or reconcile_link() is to be called, NEVER for not
  * at all. Left out on purpose: how a session goes (gossip/repair/sync).
  */
 #ifndef GOSSIP_REPAIR_RECONCILE_H

@@ -3,6 +3,7 @@
 #include "core/base/assert.h"
 #include "core/base/mem.h"
 #include "core/base/series.h"
+#include "core/base/units.h"
 #include "gossip/repair/initiator.h"
 #include "gossip/repair/join.h"
 #include "gossip/repair/responder.h"
@@ -17,7 +18,7 @@ struct sync {
     struct join join;
     struct session *sides; /* those with something under way; the first has its turn */
     bool is_busy;          /* the last turn left work that could go on at once */
-    uint64_t tell_at_us;   /* when the root is told to the links; UINT64_MAX: not at all */
+    uint64_t tell_at_us;   /* when the root is told to the links; NEVER: not at all */
     uint64_t tell_again_at_us;
 };
 
@@ -25,8 +26,8 @@ struct sync *sync_new(const struct sync_config *config)
 {
     struct sync *s = mem_new(1, sizeof(*s));
     s->config = *config;
-    s->tell_at_us = UINT64_MAX;
-    s->tell_again_at_us = UINT64_MAX;
+    s->tell_at_us = NEVER;
+    s->tell_again_at_us = NEVER;
     series_init(&s->keys, config->secret, "sync");
     return s;
 }
@@ -376,7 +377,7 @@ void sync_received(struct sync *s, bool is_news, uint64_t now_us)
     if (!is_news || join_is_active(&s->join)) {
         return;
     }
-    if (s->tell_at_us == UINT64_MAX) {
+    if (s->tell_at_us == NEVER) {
         s->tell_at_us = now_us + SYNC_TELL_US;
     }
     s->tell_again_at_us = now_us + SYNC_TELL_AGAIN_US;
@@ -392,8 +393,8 @@ static void tell_root(struct sync *s, uint64_t now_us, uint64_t now_ms)
     if (now_us < s->tell_at_us && now_us < s->tell_again_at_us) {
         return;
     }
-    s->tell_again_at_us = now_us < s->tell_again_at_us ? s->tell_again_at_us : UINT64_MAX;
-    s->tell_at_us = UINT64_MAX;
+    s->tell_again_at_us = now_us < s->tell_again_at_us ? s->tell_again_at_us : NEVER;
+    s->tell_at_us = NEVER;
     const uint64_t cut_s = now_ms / 1000 - SYNC_CUT_DELAY_S;
     struct digest root;
     if (store_root(s->config.store, cut_s, &root) != RC_OK) {
@@ -437,7 +438,7 @@ uint64_t sync_deadline(const struct sync *s)
     if (s->is_busy) {
         return 0;
     }
-    return s->tell_at_us < s->tell_again_at_us ? s->tell_at_us : s->tell_again_at_us;
+    return min_u64(s->tell_at_us, s->tell_again_at_us);
 }
 
 bool sync_is_under_way(const struct sync *s)

@@ -61,7 +61,7 @@ bool sync_turn(struct sync *s, uint64_t now_us, uint64_t now_ms, bool awaits_don
 /* The link's buffers have drained: jobs that waited for room may go on. */
 void sync_wake(struct sync *s, const struct link *l);
 
-/* When sync_turn() has something to do by itself: 0 for at once, UINT64_MAX for nothing. */
+/* When sync_turn() has something to do by itself: 0 for at once, NEVER for nothing. */
 uint64_t sync_deadline(const struct sync *s);
 
 /* Whether something is waited for: a join, a session, a job that has no room. Then sync_turn() is

@@ -2,6 +2,7 @@
 
 #include "core/base/assert.h"
 #include "core/base/mem.h"
+#include "core/base/units.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +33,7 @@ struct mesh *mesh_new(struct outbox *outbox)
 {
     struct mesh *m = mem_new(1, sizeof(*m));
     m->outbox = outbox;
-    m->turn_at_us = UINT64_MAX;
+    m->turn_at_us = NEVER;
     return m;
 }
 
@@ -152,7 +153,7 @@ static struct want *want_of(const struct mesh *m, const struct uuid *uuid)
 
 static void turn_by(struct mesh *m, uint64_t at_us)
 {
-    m->turn_at_us = at_us < m->turn_at_us ? at_us : m->turn_at_us;
+    m->turn_at_us = min_u64(at_us, m->turn_at_us);
 }
 
 void mesh_want(struct mesh *m, const struct uuid *self, const struct member *member,
@@ -263,7 +264,7 @@ static uint64_t consider(struct mesh *m, struct swim *swim, struct want *w, uint
         return 0;
     }
     if (member->link != 0) {
-        return UINT64_MAX;
+        return NEVER;
     }
     struct addr addr;
     if (now_us < w->not_before_us) {
@@ -285,7 +286,7 @@ void mesh_turn(struct mesh *m, struct swim *swim, uint64_t now_us)
     if (now_us < m->turn_at_us) {
         return;
     }
-    m->turn_at_us = UINT64_MAX;
+    m->turn_at_us = NEVER;
     for (uint32_t i = 0; i < m->want_count;) {
         const uint64_t again_us = consider(m, swim, &m->wants[i], now_us);
         if (again_us == 0) {

@@ -79,7 +79,7 @@ const struct uuid *mesh_next_wanted(const struct mesh *m, uint32_t *at, uint32_t
 /* Dials those wanted that have no link and whose time has come, and drops those that are gone. */
 void mesh_turn(struct mesh *m, struct swim *swim, uint64_t now_us);
 
-/* When mesh_turn() has something to do; UINT64_MAX for nothing. */
+/* When mesh_turn() has something to do; NEVER for nothing. */
 uint64_t mesh_deadline(const struct mesh *m);
 
 /* Dials an address of which no member is known yet. NULL when there are too many links or one to

@@ -2,6 +2,7 @@
 
 #include "core/base/assert.h"
 #include "core/base/mem.h"
+#include "core/base/units.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -289,7 +290,7 @@ uint32_t quorum_expire(struct quorum *r, uint64_t now_us)
 
 uint64_t quorum_deadline(const struct quorum *r)
 {
-    return r->oldest == 0 ? UINT64_MAX : r->slots[r->oldest].write.deadline_us;
+    return r->oldest == 0 ? NEVER : r->slots[r->oldest].write.deadline_us;
 }
 
 uint32_t quorum_count(const struct quorum *r)

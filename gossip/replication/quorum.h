@@ -99,7 +99,7 @@ uint32_t quorum_next(const struct quorum *r, uint32_t waiter);
 /* Answers what has waited long enough; returns how many. */
 uint32_t quorum_expire(struct quorum *r, uint64_t now_us);
 
-/* When quorum_expire() has something to do; UINT64_MAX when nothing waits. */
+/* When quorum_expire() has something to do; NEVER when nothing waits. */
 uint64_t quorum_deadline(const struct quorum *r);
 
 uint32_t quorum_count(const struct quorum *r);

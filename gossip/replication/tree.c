@@ -4,6 +4,7 @@
 #include "core/base/mem.h"
 #include "core/base/slotindex.h"
 #include "core/base/timerheap.h"
+#include "core/base/units.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -413,9 +414,9 @@ bool tree_next_late(struct tree *t, uint64_t now_us, uint64_t *ret_id, uint32_t 
 uint64_t tree_deadline(const struct tree *t)
 {
     const struct timer *first = timerheap_first(&t->timers);
-    const uint64_t missing_us = first == NULL ? UINT64_MAX : first->due_us;
-    const uint64_t late_us = t->late_count == 0 ? UINT64_MAX : t->late[t->late_head].due_us;
-    return missing_us < late_us ? missing_us : late_us;
+    const uint64_t missing_us = first == NULL ? NEVER : first->due_us;
+    const uint64_t late_us = t->late_count == 0 ? NEVER : t->late[t->late_head].due_us;
+    return min_u64(missing_us, late_us);
 }
 
 void tree_check(const struct tree *t)

@@ -136,7 +136,7 @@ bool tree_next_due(struct tree *t, uint64_t now_us, struct tree_due *ret_due);
 bool tree_announce_late(struct tree *t, uint64_t id, uint32_t tree, uint64_t due_us);
 bool tree_next_late(struct tree *t, uint64_t now_us, uint64_t *ret_id, uint32_t *ret_tree);
 
-/* When something is due; UINT64_MAX for nothing. */
+/* When something is due; NEVER for nothing. */
 uint64_t tree_deadline(const struct tree *t);
 
 void tree_check(const struct tree *t);

@@ -1,7 +1,7 @@
 /*
- * The message board. Past 600 lines, because a module is a request, and all that the page needs to
- * show messages is to be here after three (fade/README.md). What can come a moment later does:
- * compose.js for who writes or looks for a key, news.js for who looks elsewhere when one comes.
+ * The message board. Past 600 lines, because each module costs a request, and the page should be
+ * able to show messages after three (fade/README.md). The rest comes a moment later: compose.js for
+ * writing and for looking up a key, news.js for readers who look elsewhere when a message comes.
  *
  * The first part knows no document: messages, times, the event stream, and the board as data. The
  * picture of the cluster and the tests use it too. The second part shows it. Texts of others go to
@@ -16,7 +16,7 @@ export const FIELD_MAX = {text: 280, callsign: 20, location: 30};
 /* The prefix of the keys that Fade's clients have always made: msg-<adjective>-<noun>-<number>. */
 export const KEY_PREFIX = "msg-";
 
-/* What is shown of a value that somebody wrote past the composer's limit. */
+/* So much is shown of a value that is longer than the composer allows. */
 const TEXT_SHOWN_MAX = 4000;
 
 /* Characters as Unicode counts them, so that an emoji is not two. */
@@ -29,8 +29,8 @@ export function countCharacters(text) {
 }
 
 /*
- * A value is `text` or `text|CALLSIGN|LOCATION`. What has another number of bars, or more in the
- * fields behind than fits there, was not written in this format: all of it is text.
+ * A value is `text` or `text|CALLSIGN|LOCATION`. A value with another number of bars, or with
+ * longer fields behind them, was not written in this format: all of it is text.
  */
 export function parseMessage(value) {
     const parts = value.split("|");
@@ -55,7 +55,7 @@ function decodeBase64(text) {
     return Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
 }
 
-/* What the board shows of a value; `bytes` is null when the node did not send it. */
+/* A value as the board shows it; `bytes` is null when the node did not send it. */
 export function readMessage(bytes, size) {
     const text = bytes === null ? null : decodeText(bytes);
     if (text === null) {
@@ -71,7 +71,7 @@ export function readMessage(bytes, size) {
 
 // ---- Times ----
 
-/* What is left of a life, in the two units that matter. */
+/* The rest of a life, in the two units that matter. */
 export function formatLeft(ms) {
     const seconds = Math.max(0, Math.floor(ms / 1000));
     const two = (n) => String(n).padStart(2, "0");
@@ -261,7 +261,7 @@ export class Feed {
     }
 }
 
-/* What a node's problem+json says to people, or at least its status. */
+/* The text for people in a node's problem+json, or at least its status. */
 export async function refusal(response) {
     try {
         const problem = await response.json();
@@ -277,11 +277,11 @@ export async function refusal(response) {
 const ENTRIES_MAX = 10000;
 
 /*
- * What is on the board: one entry a key, newest version first, each with the instant at which it
- * ends on the page's own clock (`now`: performance.now() in the page).
+ * The entries on the board: one a key, newest version first, each with the instant at which it ends
+ * on the page's own clock (`now`: performance.now() in the page).
  *
- * After a reset the node sends all that it has. What was here before stays until it is done, and
- * only then what has not been sent again is dropped: a reconnection never blanks the board.
+ * After a reset the node sends all that it has. Older entries stay until it is done, and only then
+ * those that have not come again are dropped. So a reconnection never blanks the board.
  */
 export class Board {
     #byKey = new Map();
@@ -584,7 +584,7 @@ class List {
         return row;
     }
 
-    /* Who reads on by keyboard from a row that ends goes on at the next one. */
+    /* A reader who is in a row by keyboard when it ends goes on at the next one. */
     #drop(entry, row) {
         if (row.contains(document.activeElement)) {
             (row.nextElementSibling ?? row.previousElementSibling ?? this.#place).focus();
@@ -620,7 +620,7 @@ class Page {
     #sayListed;
     /* Kept when all that the node has was drawn for the first time. */
     whenListed = new Promise((resolve) => (this.#sayListed = resolve));
-    /* What the node last said of itself, and who wants to know when it does. */
+    /* The node's last /status, and the function that is called with each. */
     status = null;
     onStatus = () => {};
     /* Called for each message that comes while one watches, and each second. */

@@ -37,8 +37,8 @@ export function ttlName(seconds) {
 
 const FIELD_NAMES = {text: "The message", callsign: "The callsign", location: "The location"};
 
-/* Why these fields cannot be sent, as {field, why}; null when they can. An empty message is told
- * only to who sends it. */
+/* Why these fields cannot be sent, as {field, why}; null when they can. An empty message is a
+ * problem only when it is being sent. */
 export function findProblem(fields, isSending) {
     for (const [field, name] of Object.entries(FIELD_NAMES)) {
         if (fields[field].includes("|")) {

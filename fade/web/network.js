@@ -29,7 +29,7 @@ export function parseMetrics(text) {
     return figures;
 }
 
-/* What a counter grew by each second between two samples; NaN where it began anew. */
+/* By how much a counter grew each second between two samples; NaN where it began anew. */
 export function rate(before, after, seconds) {
     const grown = after - before;
     return seconds > 0 && grown >= 0 ? grown / seconds : NaN;

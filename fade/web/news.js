@@ -1,6 +1,7 @@
 /*
  * News for those who do not look at the top of the list when a message comes: a line for screen
- * readers, a button for who has scrolled down, a number in the title for who is in another tab.
+ * readers, a button for those who have scrolled down, a number in the title for those in another
+ * tab.
  */
 
 /* Announcements, at most one in this time: a busy board must not talk without end. */
@@ -10,7 +11,7 @@ const AWAY_PX = 400;
 
 const find = (id) => document.getElementById(id);
 
-/* What is read out for the messages that came since the last announcement. */
+/* The words that are read out for the messages since the last announcement. */
 export function announcement(entries) {
     const last = entries.at(-1);
     const what = entries.length === 1 ? "New message" : `${entries.length} new messages, the last`;

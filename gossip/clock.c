@@ -17,8 +17,9 @@ uint64_t clock_now_us(const struct clock *c, uint64_t now_us)
     return now_us + (uint64_t)c->offset_us;
 }
 
-int64_t clock_difference_us(const struct clock *c, uint64_t remote_us, uint32_t rtt_us,
-                            uint64_t at_us)
+/* The leader's clock minus ours as this sample has it. */
+static int64_t difference_us(const struct clock *c, uint64_t remote_us, uint32_t rtt_us,
+                             uint64_t at_us)
 {
     return (int64_t)(remote_us + rtt_us / 2 - clock_now_us(c, at_us));
 }
@@ -67,7 +68,7 @@ bool clock_sample(struct clock *c, uint64_t remote_us, uint32_t rtt_us, uint64_t
     if (c->rtt_us != 0 && rtt_us > c->rtt_us && at_us - c->rtt_at_us < CLOCK_FILTER_US) {
         return false;
     }
-    const int64_t difference = clock_difference_us(c, remote_us, rtt_us, at_us);
+    const int64_t difference = difference_us(c, remote_us, rtt_us, at_us);
     if (difference > CLOCK_CONFLICT_US || difference < -CLOCK_CONFLICT_US) {
         return false;
     }

@@ -44,10 +44,6 @@ void clock_found(struct clock *c, uint64_t wall_us, uint64_t now_us);
 /* Microseconds since the Unix epoch on the cluster's clock. Needs is_set. */
 uint64_t clock_now_us(const struct clock *c, uint64_t now_us);
 
-/* The leader's clock minus ours as this sample has it. Needs is_set. */
-int64_t clock_difference_us(const struct clock *c, uint64_t remote_us, uint32_t rtt_us,
-                            uint64_t at_us);
-
 /*
  * A sample from the leader: its clock `remote_us` as it arrived at `at_us`, after a round trip of
  * `rtt_us`. Sets a clock that is not set: at once when the answer was quick, else with the best of

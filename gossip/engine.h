@@ -118,7 +118,6 @@ struct put {
 struct put_result {
     struct version version;
     uint64_t expiry_ms;
-    uint64_t ttl_ms;
 };
 
 /*

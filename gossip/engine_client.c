@@ -161,7 +161,6 @@ enum rc engine_put(struct engine *e, const struct put *put, uint64_t now_us,
     e->counters.puts++;
     ret_result->version = r.version;
     ret_result->expiry_ms = r.expiry_ms;
-    ret_result->ttl_ms = put->ttl_ms;
     /* check_put() has seen to room for one more waiting write. */
     rc = replicate(e, put, &r);
     ASSERT(rc == RC_OK);

@@ -125,16 +125,26 @@ size_t entry_size(const struct entry *e)
                           (e->has_ahead ? sizeof(uint16_t) : 0));
 }
 
+/* NULL when the value stands inline. */
+static struct blob *held_blob(const struct entry *e)
+{
+    struct blob *blob = NULL;
+    if (e->has_blob) {
+        memcpy(&blob, e->tail + e->key_len, sizeof(struct blob *));
+    }
+    return blob;
+}
+
 size_t entry_memory(const struct entry *e)
 {
-    return entry_size(e) + (e->has_blob ? blob_memory(entry_blob(e)) : 0);
+    return entry_size(e) + (e->has_blob ? blob_memory(held_blob(e)) : 0);
 }
 
 void entry_rewrite(struct entries *entries, uint32_t handle, const struct record *r,
                    uint32_t origin)
 {
     struct entry *e = entry_at(entries, handle);
-    struct blob *old_blob = entry_blob(e);
+    struct blob *old_blob = held_blob(e);
     const size_t size = entry_size(e);
     ASSERT(entry_slot_size(r) == size);
     origin_release(&entries->origins, e->origin);
@@ -147,7 +157,7 @@ void entry_rewrite(struct entries *entries, uint32_t handle, const struct record
 void entry_shade(struct entries *entries, uint32_t handle)
 {
     struct entry *e = entry_at(entries, handle);
-    struct blob *blob = entry_blob(e);
+    struct blob *blob = held_blob(e);
     ASSERT(!e->is_shadow && e->guard_after_ms > 0);
     mem_wipe(e->tail + e->key_len, value_size(e) + (e->has_ahead ? sizeof(uint16_t) : 0));
     e->expiry_after_ms = e->guard_after_ms;
@@ -162,7 +172,7 @@ void entry_shade(struct entries *entries, uint32_t handle)
 void entry_free(struct entries *entries, uint32_t handle)
 {
     const struct entry *e = entry_at(entries, handle);
-    struct blob *blob = entry_blob(e);
+    struct blob *blob = held_blob(e);
     const uint32_t origin = e->origin;
     slab_free(&entries->slab, handle);
     blob_release(blob);
@@ -171,7 +181,7 @@ void entry_free(struct entries *entries, uint32_t handle)
 
 struct record entry_record(const struct entries *entries, const struct entry *e)
 {
-    struct blob *blob = entry_blob(e);
+    struct blob *blob = held_blob(e);
     struct record r = {
         .key = e->tail,
         .key_len = e->key_len,
@@ -230,15 +240,6 @@ void entry_set_guard(struct entry *e, uint64_t guard_ms)
 uint64_t entry_second(const struct entry *e)
 {
     return instant(e) / 1000;
-}
-
-struct blob *entry_blob(const struct entry *e)
-{
-    struct blob *blob = NULL;
-    if (e->has_blob) {
-        memcpy(&blob, e->tail + e->key_len, sizeof(struct blob *));
-    }
-    return blob;
 }
 
 int entry_compare(const struct entry *e, const uint8_t *key, size_t key_len)

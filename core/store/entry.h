@@ -103,9 +103,6 @@ void entry_set_guard(struct entry *e, uint64_t guard_ms);
 /* The second of the version, by which changes are booked. */
 uint64_t entry_second(const struct entry *e);
 
-/* NULL when the value stands inline. */
-struct blob *entry_blob(const struct entry *e);
-
 /* <0, 0 or >0 as the entry's key is before, equal to or after `key` in byte order. */
 int entry_compare(const struct entry *e, const uint8_t *key, size_t key_len);
 

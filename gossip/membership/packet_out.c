@@ -141,12 +141,19 @@ static bool knows_us(const struct load *load, const struct packet *p)
     return asked->knows_you || (is_little && !asked->is_long);
 }
 
+/* Whether lately no datagram has come from anybody though this node has pinged: datagrams hardly
+ * pass here at all. */
+static bool is_unheard(const struct swim *s)
+{
+    return s->misses >= PACKET_OUT_MISSES_MAX;
+}
+
 /* A rumour is sent so often and no more, so it is not wasted on receivers that will hardly hear it.
  * Requests for tables carry none either: when many pull, the pages bring it sooner. */
 static bool takes_rumors(const struct load *load, const struct packet *p)
 {
-    const bool is_hardly_heard = load->addr != NULL && load->to != NULL && load->s->has_listener &&
-                                 packet_out_is_unheard(load->s);
+    const bool is_hardly_heard =
+        load->addr != NULL && load->to != NULL && load->s->has_listener && is_unheard(load->s);
     return p->kind != PACKET_PULL && !is_hardly_heard;
 }
 
@@ -335,11 +342,6 @@ bool packet_out_may_dial(struct swim *s, const struct member *m)
     return true;
 }
 
-bool packet_out_is_unheard(const struct swim *s)
-{
-    return s->misses >= PACKET_OUT_MISSES_MAX;
-}
-
 /* One of those that proved themselves last. In a large cluster each pings each only once in many
  * minutes, so for a while few have proved themselves. They are enough for news to reach all. NULL
  * when the draw finds nobody. */
@@ -355,8 +357,7 @@ static struct member *proven_lately(struct swim *s)
 struct member *packet_out_listener(struct swim *s)
 {
     struct member *to = roster_random(&s->roster, &s->rng);
-    for (uint32_t i = 1;
-         i < LISTENER_DRAWS && to != NULL && to->link == 0 && packet_out_is_unheard(s); i++) {
+    for (uint32_t i = 1; i < LISTENER_DRAWS && to != NULL && to->link == 0 && is_unheard(s); i++) {
         to = roster_random(&s->roster, &s->rng);
     }
     s->has_listener = to != NULL && to->link != 0;
@@ -369,7 +370,7 @@ struct member *packet_out_listener(struct swim *s)
 
 bool packet_out_passes(const struct swim *s, const struct member *to)
 {
-    return to->is_udp_heard && to->misses < PACKET_OUT_MISSES_MAX && !packet_out_is_unheard(s);
+    return to->is_udp_heard && to->misses < PACKET_OUT_MISSES_MAX && !is_unheard(s);
 }
 
 void packet_out_send(struct swim *s, struct member *to, struct packet *p)

@@ -21,10 +21,6 @@ enum { PACKET_OUT_MISSES_MAX = 3 };
  * lately acks to pings, from it or at least from somebody. */
 bool packet_out_passes(const struct swim *s, const struct member *to);
 
-/* Whether lately no datagram has come from anybody though this node has pinged: datagrams hardly
- * pass here at all. */
-bool packet_out_is_unheard(const struct swim *s);
-
 /* Whether the member is taken to have our card. A member that we never heard from is taken to have
  * it once somebody's whole view has equalled ours since our card last changed. For many minutes
  * every ping in a large cluster is the first to its receiver. A receiver that does not know us

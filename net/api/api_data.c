@@ -267,7 +267,7 @@ static void data_put(struct api_data *d, const struct http_request *rq, const st
     }
     const struct pending_put waiting = {.id = rq->id,
                                         .version = result.version,
-                                        .ttl_ms = result.ttl_ms,
+                                        .ttl_ms = put.ttl_ms,
                                         .expiry_ms = result.expiry_ms};
     const enum rc added = pending_add(&d->pending, &waiting);
     ASSERT(added == RC_OK); /* room was checked above */

@@ -103,11 +103,6 @@ void link_map_remove(struct link_map *m, uint32_t id)
     }
 }
 
-size_t link_map_count(const struct link_map *m)
-{
-    return m->count;
-}
-
 struct peer_link *link_map_any(const struct link_map *m)
 {
     for (size_t i = 0; i < HEADS && m->count > 0; i++) {

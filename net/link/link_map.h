@@ -30,8 +30,6 @@ struct peer_link *link_map_find(const struct link_map *m, uint32_t id);
 /* Removes the link if it is there, with its flag. */
 void link_map_remove(struct link_map *m, uint32_t id);
 
-size_t link_map_count(const struct link_map *m);
-
 /* Any link, NULL when there is none: for taking all of them down. */
 struct peer_link *link_map_any(const struct link_map *m);
 

@@ -468,7 +468,7 @@ uint64_t cluster_put_bytes(struct cluster *c, uint32_t node, const char *key, co
     };
     struct put_result result;
     const enum rc rc = engine_put(c->nodes[node].engine, &put, stage_now_us(c, node), &result);
-    c->puts[token].result = rc == RC_OK ? result : (struct put_result){.ttl_ms = 0};
+    c->puts[token].result = rc == RC_OK ? result : (struct put_result){.expiry_ms = 0};
     blob_release(blob);
     stage_drain(c, node);
     return rc == RC_OK ? token : UINT64_MAX;

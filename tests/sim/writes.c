@@ -149,7 +149,7 @@ static void learn(struct writes *w, uint64_t token)
 {
     struct write *at = &w->all[token];
     const struct put_result *result = &w->config.cluster->puts[token].result;
-    if (at->is_stored || result->ttl_ms == 0) {
+    if (at->is_stored || result->expiry_ms == 0) {
         return;
     }
     at->is_stored = true;

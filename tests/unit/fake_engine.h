@@ -160,8 +160,7 @@ enum rc engine_put(struct engine *e, const struct put *put, uint64_t now_us,
         fake_record(entry, &r);
         e->observer.put(e->observer.arg, &r);
     }
-    *ret_result = (struct put_result){
-        .version = entry->version, .expiry_ms = entry->expiry_ms, .ttl_ms = put->ttl_ms};
+    *ret_result = (struct put_result){.version = entry->version, .expiry_ms = entry->expiry_ms};
     return RC_OK;
 }
 

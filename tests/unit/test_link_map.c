@@ -25,9 +25,9 @@ static void links_are_found_by_id_until_removed(void **state)
     assert_ptr_equal(link_map_find(m, 1), link_at(&places[0]));
     assert_null(link_map_find(m, 257));
     assert_ptr_equal(link_map_find(m, 513), link_at(&places[2]));
-    assert_int_equal(link_map_count(m), 2);
     link_map_remove(m, 257);
-    assert_int_equal(link_map_count(m), 2);
+    assert_ptr_equal(link_map_find(m, 1), link_at(&places[0]));
+    assert_ptr_equal(link_map_find(m, 513), link_at(&places[2]));
     link_map_free(m);
 }
 

@@ -118,7 +118,7 @@ struct engine *engine_new(const struct engine_config *config, uint64_t now_us)
         .quorum = e->quorum,
         .outbox = e->outbox,
         .counters = &e->counters,
-        .secret = config->secret,
+        .secret = e->config.secret,
     };
     e->sync = sync_new(&sync);
     sync_join(e->sync, now_us);

@@ -257,7 +257,9 @@ bool probe_accused(struct swim *s, struct member *m, const struct uuid *by)
         return true; /* as it seems from here too */
     }
     m->probe->hearsay = *by;
-    probe_start(s, m);
+    if (!m->probe->is_open) {
+        probe_start(s, m); /* one that is open has its answer to wait for */
+    }
     return false;
 }
 
@@ -281,8 +283,8 @@ void probe_judge(struct swim *s, struct member *m, enum member_state said)
     const bool is_asked =
         m->probe->suspicion.is_first_hand || roster_live_count(&s->roster) > PROBE_ASKED_BY_ALL_MAX;
     m->probe->is_verify = m->probe->is_verify || (m->state == MEMBER_SUSPECT && is_asked);
+    m->probe->is_said_left = (m->probe->is_judge && m->probe->is_said_left) || said == MEMBER_LEFT;
     m->probe->is_judge = true;
-    m->probe->is_said_left = said == MEMBER_LEFT;
 }
 
 void probe_close(struct member *m)

@@ -29,6 +29,7 @@ enum {
     /* A member that was heard so lately is asked before others are believed that it is gone. It
      * answers within a round trip, or one more probe is lost. */
     RECENT_US = 2000000,
+    REFUTABLE_US = 400000, /* so long a rumour takes to reach it, and its refutation to come back */
     /* Refutations count against this node's health once in so long: a suspicion's length. */
     REFUTED_PERIOD_US = 2000000,
     /* So often at most is a refutation sent: each goes to everybody. */
@@ -102,18 +103,18 @@ static uint64_t past(uint64_t own, uint64_t incarnation)
     return own < UINT64_MAX - more ? own + more : UINT64_MAX;
 }
 
-/* Somebody holds us at this number for less than alive, or at one that we have not taken:
- * contradict it at once, but not many times a second. The number that is taken then follows from
- * all of these, or somebody who raises it often would keep ahead of us. `by`, the accuser, hears it
- * first; NULL where there is none. */
+/* Somebody holds us at this number for less than alive, or at one that we have not taken: say
+ * otherwise, at once, but not many times a second, whose number goes up by VIEW_RAISE_MAX at most.
+ * `by`, the accuser, hears it first; NULL where there is none. */
 static void contradict(struct swim *s, uint64_t incarnation, const struct uuid *by)
 {
     struct refutation *r = &s->refutation;
-    const uint64_t own = r->due_us != NEVER ? r->incarnation : s->self->incarnation;
+    const uint64_t own = s->self->incarnation;
     if (s->self->state == MEMBER_LEFT || incarnation < own) {
         return;
     }
-    r->incarnation = past(own, incarnation);
+    const uint64_t taken = past(own, incarnation);
+    r->incarnation = r->due_us == NEVER || taken > r->incarnation ? taken : r->incarnation;
     r->by = by != NULL ? *by : r->by;
     if (r->due_us == NEVER) {
         const uint64_t next_us = r->since_us + REFUTE_PERIOD_US;
@@ -362,6 +363,17 @@ static void ask_again(struct swim *s, struct member *m, const struct member_card
     probe_ask(s, m);
 }
 
+/* Whether a card that is no later takes the place of the one held: a fuller one, or the first that
+ * a member brings itself. Where one is that lives, not anybody says. */
+static bool may_complete(const struct member *m, const struct member_card *card,
+                         const struct view_teller *teller)
+{
+    const bool is_own = uuid_equal(teller->uuid, &card->uuid);
+    const bool is_fuller_one = is_fuller(m, card->incarnation, card->addr_count);
+    return ((teller->is_sure || m->state == MEMBER_NAMED) && is_fuller_one) ||
+           (teller->is_sure && is_own && !m->has_answered);
+}
+
 /* A card of somebody who is known. */
 static void take_card(struct swim *s, struct member *m, const struct member_card *card,
                       const struct view_teller *teller)
@@ -379,8 +391,7 @@ static void take_card(struct swim *s, struct member *m, const struct member_card
         if (is_own || is_asked_at_once(s, card)) {
             ask_again(s, m, card);
         }
-    } else if (is_fuller(m, card->incarnation, card->addr_count) ||
-               (is_first_hand && !m->has_answered)) {
+    } else if (may_complete(m, card, teller)) {
         struct member_card kept = *card;
         if (!m->is_ghost && m->state != MEMBER_NAMED) {
             keep_what_stays(m, card, &kept);
@@ -465,7 +476,7 @@ void view_believe(struct swim *s, struct member *m)
     const struct uuid by = m->probe->hearsay;
     if (!uuid_is_nil(&by) && member_is_live(m)) {
         m->probe->hearsay = (struct uuid){{0}};
-        m->probe->is_told_soon = s->roster.counts.suspect < TOLD_SUSPECTS_MAX;
+        m->probe->is_told_soon |= s->roster.counts.suspect < TOLD_SUSPECTS_MAX;
         view_suspect(s, m, &by);
     }
 }
@@ -519,13 +530,33 @@ static bool is_out_of_sight(const struct swim *s, const struct member *m)
     return is_silent_suspect(s, m) || (m->link == 0 && !is_recent);
 }
 
-/* Whether somebody is believed that the member is gone. Where each node asks each suspect, words
- * that may be anybody's are not: this node verifies what it has found out itself. */
+/* Whether there are so many that not each can ask each suspect. */
+static bool is_among_many(const struct swim *s)
+{
+    return roster_live_count(&s->roster) > PROBE_ASKED_BY_ALL_MAX;
+}
+
+/* Whether somebody is believed that the member is gone. Where it may be anybody who says so, this
+ * node verifies what it has found out itself, and among many the member has had time to refute. */
 static bool is_believed_gone(const struct swim *s, const struct member *m,
                              const struct view_teller *teller)
 {
-    return (teller->is_sure || roster_live_count(&s->roster) > PROBE_ASKED_BY_ALL_MAX) &&
-           is_out_of_sight(s, m);
+    const bool is_refutable =
+        m->state != MEMBER_SUSPECT || s->now_us - m->probe->suspicion.started_us < REFUTABLE_US;
+    return (teller->is_sure || (is_among_many(s) && !is_refutable)) && is_out_of_sight(s, m);
+}
+
+/* An end that is not believed, or not yet: a reason to ask. Among many, out of sight, it is an
+ * accusation, which is told on and which the member refutes. */
+static void doubt_end(struct swim *s, struct member *m, const struct entry *e,
+                      enum member_state state, const struct view_teller *teller)
+{
+    if (teller->is_sure || !is_among_many(s) || !is_out_of_sight(s, m)) {
+        s->news_us = s->now_us; /* if it is so, others' pages say it, who are believed sooner */
+        probe_judge(s, m, teller->is_sure ? state : MEMBER_DEAD);
+    } else if (m->state == MEMBER_ALIVE) {
+        view_suspect(s, m, uuid_is_nil(&e->by) ? teller->uuid : &e->by);
+    }
 }
 
 /* The end of a member that is not known. It is of use only against old news, so nothing is kept
@@ -569,8 +600,7 @@ static void hear_of_end(struct swim *s, const struct entry *e, enum member_state
         /* The next number is all that it can have taken for this. */
         bury(s, m, state, m->incarnation + (e->incarnation > m->incarnation), NULL);
     } else if (member_is_live(m) && !is_believed_gone(s, m, teller)) {
-        s->news_us = s->now_us; /* if it is true, others' pages say so, and are believed sooner */
-        probe_judge(s, m, teller->is_sure ? state : MEMBER_DEAD);
+        doubt_end(s, m, e, state, teller);
     } else {
         take_end(s, m, state, e->kind == ENTRY_DEAD ? &e->by : NULL, teller->is_sure);
     }
@@ -595,13 +625,15 @@ static void hear_of_past(struct swim *s, const struct entry *e, const struct vie
     }
 }
 
-/* Tells the member of the accusation. Its accuser may not reach it, and hears of it only what it
- * says to everybody then. */
+/* Its accuser may not reach it, and what it says to everybody then is all that he hears of it. What
+ * is said of a later number is said of the one that is held. */
 static void tell_accused(struct swim *s, struct member *m, const struct entry *e)
 {
     uint8_t bytes[ENTRY_WIRE_MAX];
     struct cursor c = cursor_writer(bytes, sizeof(bytes));
-    packet_entry_write(&c, e);
+    struct entry said = *e;
+    said.incarnation = m->incarnation;
+    packet_entry_write(&c, &said);
     struct packet p = {.kind = PACKET_GOSSIP, .entries = bytes, .entries_len = c.pos};
     packet_out_send(s, m, &p);
 }
@@ -618,15 +650,16 @@ static void hear_of_suspect(struct swim *s, const struct entry *e, const struct 
     }
     const bool is_new = m->state == MEMBER_ALIVE;
     const bool is_near = !is_out_of_sight(s, m);
-    if (is_new && is_near && !teller->is_sure && !uuid_is_nil(&e->by)) {
+    const struct uuid *by = uuid_is_nil(&e->by) ? teller->uuid : &e->by;
+    if (is_new && is_near && !teller->is_sure) {
         tell_accused(s, m, e);
-        if (probe_accused(s, m, &e->by)) {
-            view_suspect(s, m, &e->by);
+        if (probe_accused(s, m, by)) {
+            view_suspect(s, m, by);
         }
         return;
     }
-    view_suspect(s, m, &e->by);
-    if (is_new && roster_live_count(&s->roster) <= PROBE_ASKED_BY_ALL_MAX) {
+    view_suspect(s, m, by);
+    if (is_new && !is_among_many(s)) {
         probe_start(s, m);
     }
     if (is_new && is_near && s->roster.counts.suspect <= TOLD_SUSPECTS_MAX) {
@@ -672,7 +705,7 @@ static void hear_card(struct swim *s, const struct entry *e, const struct view_t
     const bool is_first_hand = is_own && teller->is_sure;
     s->is_naming = s->is_naming || m == NULL || m->is_ghost || m->state == MEMBER_NAMED;
     const bool is_known = m != NULL && !m->is_ghost; /* a ghost has no address to ask */
-    if (!is_known && e->incarnation > VIEW_UNKNOWN_MAX) {
+    if (!is_known && !teller->is_sure && e->incarnation > VIEW_UNKNOWN_MAX) {
         return;
     }
     if (is_known && !m->is_self && e->incarnation > m->incarnation && !is_first_hand &&
@@ -680,9 +713,8 @@ static void hear_card(struct swim *s, const struct entry *e, const struct view_t
         return;
     }
     const bool is_vouched = teller->is_sure && m != NULL && m->state == MEMBER_NAMED;
-    const bool is_met = m != NULL && m->has_answered; /* where it is, not anybody says */
-    if (m == NULL || e->incarnation > m->incarnation || (is_own && !is_met) || is_vouched ||
-        ((teller->is_sure || !is_met) && is_fuller(m, e->incarnation, e->addr_count))) {
+    if (m == NULL || e->incarnation > m->incarnation || (is_own && !m->has_answered) ||
+        is_vouched || is_fuller(m, e->incarnation, e->addr_count)) {
         struct cursor c = cursor_reader(e->card, e->card_len);
         struct member_card card;
         member_card_read(&c, &card);

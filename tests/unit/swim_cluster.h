@@ -22,7 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NODES_MAX = 64, MS = 1000, SECOND = 1000000 };
+enum { NODES_MAX = 128, MS = 1000, SECOND = 1000000 };
 
 struct flight {
     uint64_t at_us;

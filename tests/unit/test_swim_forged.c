@@ -672,6 +672,103 @@ static void a_number_that_is_raised_many_times_at_once_is_outdone(void **state)
     }
 }
 
+/* Two accusations in one datagram, before any answer can have come, and one that names no accuser.
+ */
+static void an_accusation_that_is_repeated_at_once_makes_no_suspect(void **state)
+{
+    (void)state;
+    const struct uuid nobody = {{9, 9, 9}};
+    for (uint32_t i = 0; i < 2; i++) {
+        struct cluster *c = cluster_formed(7, 16, true);
+        run_for(c, 5000);
+        struct entry e = {.kind = ENTRY_SUSPECT,
+                          .uuid = c->nodes[1].uuid,
+                          .by = i == 0 ? nobody : (struct uuid){{0}},
+                          .incarnation = member_of(c, 0, 1)->incarnation};
+        const struct entry both[] = {e, e};
+        const uint64_t held = member_of(c, 0, 1)->incarnation;
+        forge(c, 0, 2, PACKET_GOSSIP, both, 2);
+        run_until(c, c->now_us + 10);
+        assert_int_equal(member_of(c, 0, 1)->state, MEMBER_ALIVE);
+        run_for(c, 2000);
+        assert_int_equal(member_of(c, 0, 1)->state, MEMBER_ALIVE);
+        assert_true(member_of(c, 0, 1)->incarnation <= held + 1);
+        cluster_free(c);
+    }
+}
+
+/* Among so many that not each can ask each. */
+static void a_forged_end_among_many_is_refuted_before_it_is_believed(void **state)
+{
+    (void)state;
+    enum { MANY = 100 };
+    const enum entry_kind kinds[] = {ENTRY_DEAD, ENTRY_LEFT};
+    for (uint32_t i = 0; i < 2; i++) {
+        struct cluster *c = cluster_formed(20 + i, MANY, false);
+        run_for(c, 5000);
+        for (uint32_t turn = 0; turn < 20; turn++) {
+            forge_end(c, turn, MANY - 1, 50, kinds[i], member_of(c, turn, 50)->incarnation);
+            run_for(c, 100);
+            for (uint32_t at = 0; at < MANY; at++) {
+                assert_true(at == 50 || member_is_live(member_of(c, at, 50)));
+            }
+        }
+        cluster_free(c);
+    }
+}
+
+/* Its address is what it says itself, or a page of somebody's. */
+static void cards_of_anybody_add_no_address_to_who_lives(void **state)
+{
+    (void)state;
+    enum { MANY = 100 };
+    struct cluster *c = cluster_new(9);
+    for (uint32_t i = 0; i < MANY; i++) {
+        (void)cluster_start(c);
+        hint(c, i, &c->nodes[i - i % 4].addr);
+        hint(c, i, &c->nodes[0].addr);
+    }
+    (void)wait_full(c, 5000);
+    uint32_t unmet = 0;
+    for (uint32_t of = 1; of < MANY; of++) {
+        const struct member *m = member_of(c, 0, of);
+        const uint32_t held = m->addr_count;
+        unmet += !m->has_answered;
+        struct member_card card;
+        uint8_t bytes[CARD_WIRE_MAX];
+        member_card(m, &card);
+        card.addr_count = MEMBER_ADDRS_MAX;
+        for (uint32_t i = 0; i < MEMBER_ADDRS_MAX; i++) {
+            card.addrs[i] =
+                (struct member_addr){.scope = SCOPE_GLOBAL, .addr = node_addr(c, MANY + i)};
+        }
+        struct cursor w = cursor_writer(bytes, sizeof(bytes));
+        member_card_write(&w, &card);
+        const struct entry e = {.kind = ENTRY_ALIVE, .card = bytes, .card_len = w.pos};
+        forge(c, 0, of == 2 ? 3 : 2, PACKET_GOSSIP, &e, 1);
+        assert_int_equal(member_of(c, 0, of)->addr_count, held);
+    }
+    assert_int_not_equal(unmet, 0);
+    cluster_free(c);
+}
+
+/* A stranger drives its number up all the time; a newcomer must meet it all the same. */
+static void a_number_beyond_what_strangers_are_believed_keeps_nobody_out(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_formed(8, 5, false);
+    run_for(c, 3000);
+    forge_end(c, 1, 2, 1, ENTRY_SUSPECT, UINT64_MAX);
+    run_for(c, 3000);
+    assert_true(swim_self(c->nodes[1].swim)->incarnation <= 2 + VIEW_RAISE_MAX);
+    view_renew_self(c->nodes[1].swim, MEMBER_ALIVE, VIEW_UNKNOWN_MAX + 5);
+    run_for(c, 5000);
+    const uint32_t newcomer = cluster_start(c);
+    hint(c, newcomer, &c->nodes[0].addr);
+    (void)wait_full(c, 20000);
+    cluster_free(c);
+}
+
 /* Its condition is what it says in answer, or with our cookie: nobody else's word steers anything.
  */
 static void a_ping_in_a_members_name_changes_none_of_its_flags(void **state)
@@ -752,6 +849,10 @@ int main(void)
         cmocka_unit_test(a_full_table_forgets_nobody_whose_end_is_untold),
         cmocka_unit_test(a_hello_in_a_members_name_raises_its_number_no_further_than_hearsay),
         cmocka_unit_test(a_number_that_is_raised_many_times_at_once_is_outdone),
+        cmocka_unit_test(an_accusation_that_is_repeated_at_once_makes_no_suspect),
+        cmocka_unit_test(a_forged_end_among_many_is_refuted_before_it_is_believed),
+        cmocka_unit_test(cards_of_anybody_add_no_address_to_who_lives),
+        cmocka_unit_test(a_number_beyond_what_strangers_are_believed_keeps_nobody_out),
         cmocka_unit_test(a_ping_in_a_members_name_changes_none_of_its_flags),
         cmocka_unit_test(forged_accusations_cost_bounded_traffic),
     };

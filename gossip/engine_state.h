@@ -53,16 +53,16 @@ struct engine {
     struct member *leader; /* of the live others that have a clock, whose leads; NULL: none has */
     bool leader_has_records;
     uint32_t counted;   /* members that count in quorums, without this node */
-    uint8_t told_state; /* MEMBER_STATE_FLAGS as the links were told */
+    uint8_t told_state; /* MEMBER_STATE_FLAGS as last sent on the links */
     struct apart apart;
-    uint64_t turn_at_us;       /* next look at what needs no exact time */
-    uint64_t ask_at_us;        /* when a node without a clock asks for it again */
-    uint32_t asks;             /* how often it has */
-    struct member *smaller;    /* one found to have answered and a smaller uuid than ours; its place
-                                  may be another's by now, so all of that is looked at again */
-    uint64_t peers_at_us;      /* next look at the links' timeouts */
-    uint64_t news_at_us;       /* when waiting announcements go out; NEVER: none wait */
-    uint64_t wired;            /* the overlay's changes as of the last wiring_turn() */
+    uint64_t turn_at_us;    /* next look at what needs no exact time */
+    uint64_t ask_at_us;     /* when a node without a clock asks for it again */
+    uint32_t asks;          /* how often it has */
+    struct member *smaller; /* a member that had answered and had a smaller uuid than ours; its slot
+                               may be another's by now, so both are checked again */
+    uint64_t peers_at_us;   /* next look at the links' timeouts */
+    uint64_t news_at_us;    /* when waiting announcements go out; NEVER: none wait */
+    uint64_t wired;         /* the overlay's changes as of the last wiring_turn() */
     uint64_t newest_member_us; /* when somebody was met for the first time */
     uint64_t pass_over_us;     /* when the first discovery pass ended */
     uint64_t named_us;
@@ -173,7 +173,7 @@ bool voters_has(const struct member *m);
  * nothing is waited for. */
 void voters_look(struct engine *e, struct member *m);
 
-/* The members that count, this node included; and how many of them must hold a write. */
+/* The number of members that count, this node included, and how many of them must hold a write. */
 uint32_t voters_count(const struct engine *e);
 uint32_t voters_needed(const struct engine *e);
 

@@ -8,7 +8,7 @@
 
 struct engine;
 
-/* Takes all that a rival has kept, its HELLO first. The link may be gone after it. */
+/* Takes all frames that a rival has kept, its HELLO first. The link may be gone after it. */
 void inbound_resume(struct engine *e, struct link *l);
 
 #endif

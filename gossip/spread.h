@@ -26,11 +26,11 @@ void spread_direct(struct engine *e, struct link *l, const struct queued_write *
 void spread_again(struct engine *e, struct link *l, const struct queued_write *w, uint64_t id,
                   bool is_big);
 
-/* What is held says more about the past than others may know: passes that on. */
+/* The entry that is held has a guard that others may not know: passes it on. */
 void spread_guard(struct engine *e, const struct record *held);
 
-/* A shadow that came on link `from` and was news: passes it on to the others where it is about to
- * expire, as such are left out of the comparison by which they travel on. */
+/* A shadow that came on link `from` and was news. When it is about to expire it is passed on to the
+ * others, as the comparison by which shadows travel leaves such out. */
 void spread_shadow(struct engine *e, const struct link *from, const struct record *shadow);
 
 /* How a record came: its kind says so. */

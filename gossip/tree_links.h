@@ -11,36 +11,37 @@
 
 struct engine;
 
-/* Whether data may go along the link; and whether it is of the trees, in a small enclave of what
- * takes their place. */
+/* Whether data may go along the link. And whether it belongs to the trees, or in a small enclave to
+ * what takes their place. */
 bool tree_links_is_usable(const struct link *l);
 bool tree_links_is_up(const struct engine *e, const struct link *l);
 
 /* Whether writes of the tree do not go along the link, only their ids. */
 bool tree_links_is_lazy(const struct link *l, uint32_t tree);
 
-/* Whether this write goes along the link: it is eager, or of the rings and the write shapes the
- * tree. */
+/* Whether this write goes along the link: the link is eager, or it is of the rings and the write
+ * shapes the tree. */
 bool tree_links_takes(const struct engine *e, const struct link *l, uint32_t tree, uint64_t id);
 
-/* Whether the link was grafted so lately that the tree may still bring what it brings. And whether
- * what it brings is the tree's: it is eager, or can become so. */
+/* Whether the link was grafted so lately that the tree may still bring the same writes. And whether
+ * its writes count as the tree's: the link is eager, or can become so. */
 bool tree_links_is_on_trial(const struct engine *e, const struct link *l, uint32_t tree);
 bool tree_links_is_of_tree(const struct engine *e, const struct link *l, uint32_t tree);
 
-/* Asks the peer for a write that it has announced; the link is eager then, unless `kind` is
+/* Asks the peer for a write that it has announced. The link becomes eager, unless `kind` is
  * TREE_DIRECT. */
 void tree_links_ask(struct engine *e, struct link *l, enum tree_kind kind, uint32_t tree,
                     uint64_t id);
 
-/* The same for one that the tree may only be late with: a link that was lazy is on trial. */
+/* The same for a write with which the tree may only be late: a link that was lazy is on trial
+ * then. */
 void tree_links_try(struct engine *e, struct link *l, uint32_t tree, uint64_t id);
 
 /* The tree has brought a write first by this link, of which tree_links_is_of_tree() was true: it is
  * eager, on both sides. */
 void tree_links_confirm(struct engine *e, struct link *l, uint32_t tree);
 
-/* The tree has brought a write again, on `from`: prunes what is too much. */
+/* The tree has brought a write again, on `from`: prunes the link that it can spare. */
 void tree_links_came_twice(struct engine *e, struct link *from, uint32_t tree, uint64_t id);
 
 void tree_links_prune(struct engine *e, struct link *l, uint32_t tree);
@@ -53,8 +54,8 @@ void tree_links_ringed(const struct engine *e, struct link *l, uint32_t rings);
 void tree_links_grafted(struct link *l, uint32_t tree);
 void tree_links_pruned(struct engine *e, struct link *l, uint32_t tree);
 
-/* The trees leave an open link that is not of the overlay, or is ended on purpose: they go on by
- * the links of their rings, so that the next write finds its way at once. */
+/* The trees leave an open link that is not of the overlay, or that is ended on purpose. They go on
+ * by the links of their rings, so that the next write finds its way at once. */
 void tree_links_leave(struct engine *e, struct link *l);
 
 #endif

@@ -10,17 +10,17 @@
 
 struct engine;
 
-/* A member is or is not one of the living of the enclave. */
+/* A member joined the living members of the enclave, or left them. */
 void wiring_member(struct engine *e, const struct member *m);
 
-/* Wants the links that the enclave's size and the overlay ask for, and tells the peers. Costs
- * nothing when nothing has changed. */
+/* Asks for the links that the enclave's size and the overlay require, and sends the peers their
+ * roles. Costs nothing when nothing has changed. */
 void wiring_turn(struct engine *e);
 
-/* A link is open: what it is to us goes out. */
+/* A link is open: sends its role. */
 void wiring_opened(struct engine *e, struct link *l);
 
-/* ROLE came: what it is to the peer. RC_MALFORMED. */
+/* ROLE came: the link's role for the peer. RC_MALFORMED. */
 MUST_USE enum rc wiring_role(struct engine *e, struct link *l, struct cursor *payload);
 
 /* Whether the links of all neighbours are open. */

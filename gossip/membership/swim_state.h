@@ -69,7 +69,7 @@ struct swim_probe_state {
     uint64_t pace_us;    /* between the last ping and the next */
     uint32_t relay_seq;  /* in the requests to others */
     uint32_t nacks_wanted, nacks;
-    struct uuid hearsay; /* who is said to accuse it, which is so once a ping is in vain */
+    struct uuid hearsay; /* who is said to accuse it; that counts once a ping is in vain */
 
     /* Its pings, the last PROBE_TRIES_MAX of them, kept after its end for late answers. */
     struct probe_try tries[PROBE_TRIES_MAX];
@@ -171,7 +171,7 @@ struct swim {
         uint64_t due_us;      /* not before; NEVER while nothing is to be refuted */
         uint64_t since_us;    /* when the last one went out; 0 never */
         uint64_t incarnation; /* that we take then */
-        struct uuid by;       /* who said so; nil: nobody needs to be told first */
+        struct uuid by;       /* who said so, and hears it first; nil: nobody */
     } refutation;
     uint32_t health;   /* Lifeguard's local health multiplier: 0 is well */
     uint32_t misses;   /* probes opened since a datagram came from anybody */

@@ -3,14 +3,14 @@
 #include "core/base/units.h"
 
 enum {
-    GATHER_US = 20 * 1000, /* of links lost together, one reconciliation makes good for all */
-    RETRY_US = 100 * 1000, /* a reconciliation that may not begin yet is tried again */
+    GATHER_US = 20 * 1000, /* one reconciliation is enough for links that are lost together */
+    RETRY_US = 100 * 1000, /* then a reconciliation that could not begin is tried again */
     DEMAND_PAUSE_US = 2 * 1000 * 1000, /* up to twice that between two dials for differences */
     DIFFERING_MAX = 4, /* so often in a row the larger id leaves it to the smaller one */
 };
 
-/* Starts a session unless the two are not to reconcile now: a node that joins pulls everything
- * first, a full one takes nothing. */
+/* Starts a session, unless the two must not reconcile now: a node that joins pulls everything
+ * first, and a full one takes nothing. */
 static enum rc start(const struct reconcile_env *env, struct link *l, uint64_t cut_s)
 {
     const bool may = !sync_is_joining(env->sync) && env->has_clock && !env->is_full &&
@@ -43,9 +43,9 @@ static bool is_creditor(const struct link *l)
            (l->member->flags & MEMBER_IS_FULL) == 0 && l->member->is_mate;
 }
 
-/* The next on the first ring. In a small enclave, where a writer has died, all the others owe a
- * session, and these form a chain, by which what one of them has comes to all; drawn at random,
- * those who lack a write may choose each other. */
+/* The next on the first ring. When a writer has died in a small enclave, all others owe a session.
+ * These sessions form a chain, along which a write that one of them has comes to all. Drawn at
+ * random, members that lack a write might choose each other. */
 static struct link *next_creditor(const struct reconcile_env *env)
 {
     uint32_t walk = 0;
@@ -117,7 +117,7 @@ uint64_t reconcile_link(const struct reconcile_env *env, struct link *l)
 
 /* ---- Roots ---- */
 
-/* The data of a member without a link differ: now and then one of those is dialed, and reconciles
+/* The data of a member without a link differ. Now and then such a member is dialed, and reconciles
  * when the link is up. */
 static void compare_by_demand(struct reconcile *r, const struct reconcile_env *env,
                               const struct member *m, const struct vitals *v)

@@ -16,7 +16,7 @@ struct sync {
     struct sync_config config;
     struct series keys;
     struct join join;
-    struct session *sides; /* those with something under way; the first has its turn */
+    struct session *sides; /* links with something under way; the first has its turn */
     bool is_busy;          /* the last turn left work that could go on at once */
     uint64_t tell_at_us;   /* when the root is told to the links; NEVER: not at all */
     uint64_t tell_again_at_us;

@@ -6,6 +6,7 @@
 #include "core/base/mem.h"
 #include "gossip/crowd.h"
 #include "gossip/engine_state.h"
+#include "gossip/hello.h"
 
 #include <stdlib.h>
 
@@ -109,7 +110,7 @@ static void clock_changed(struct engine *e, bool was_set, int64_t was_us, const 
     if (!was_set || moved_us < -STEP_TOLD_US || moved_us > STEP_TOLD_US) {
         apart_moved(e, was_us);
         find_leader(e);
-        peer_tell_clock(e);
+        hello_tell_clock(e);
     }
     engine_notice(e, NOTICE_CLOCK_SET, of,
                   of == NULL ? 0 : ((int64_t)clock_now_us(&e->clock, e->now_us) - wall_us) / 1000,

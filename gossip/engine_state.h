@@ -2,11 +2,11 @@
  * engine_state: the state that the engine's own files share. Nobody else includes it.
  *
  * engine.c has the life of the node (time, readiness), start.c how it begins, peer.c how links
- * begin and end and what goes out on them, rival.c a second link of one member, inbound.c what
- * comes in on them, wiring.c which links there are, spread.c how writes reach the whole enclave,
- * voters.c who counts in their quorum and whether it can be reached, owed.c what members have put
- * off, clock_source.c whose clock is followed, apart.c whose is too far off for data to pass,
- * engine_client.c what clients ask for and what pages show.
+ * begin and end, hello.c what both ends say first, link_out.c what goes out on them, rival.c a
+ * second link of one member, inbound.c what comes in on them, wiring.c which links there are,
+ * spread.c how writes reach the whole enclave, voters.c who counts in their quorum and whether it
+ * can be reached, owed.c what members have put off, clock_source.c whose clock is followed, apart.c
+ * whose is too far off for data to pass, engine_client.c what clients ask for and what pages show.
  */
 #ifndef GOSSIP_ENGINE_STATE_H
 #define GOSSIP_ENGINE_STATE_H
@@ -111,20 +111,8 @@ enum rc engine_merge(struct engine *e, const struct record *r, enum merge_outcom
 /* Ends a link from our side. `reason` 0 sends no CLOSE. */
 void peer_end(struct engine *e, struct link *l, enum close_reason reason);
 
-/* HELLO came: meets the member and opens the link, or closes a surplus one. RC_MALFORMED,
- * RC_STRANGER, RC_VERSION, RC_FULL: the caller refuses the link. RC_AGAIN: the link is a rival now,
- * and the caller keeps the frame. */
-enum rc peer_hello(struct engine *e, struct link *l, struct cursor *payload);
-
-/* This node's clock was set or has jumped: says so on all links, before any record with a stamp of
- * it. */
-void peer_tell_clock(struct engine *e);
-
-/* CLOCK came. RC_MALFORMED. */
-MUST_USE enum rc peer_take_clock(struct engine *e, struct link *l, struct cursor *payload);
-
-/* Queues a write for a link. A full queue is emptied, and a reconciliation brings the rest. */
-void peer_enqueue(struct engine *e, struct link *l, const struct queued_write *w, bool is_big);
+/* What a reconciliation depends on, as it is now. */
+struct reconcile_env peer_reconcile_env(struct engine *e);
 
 /* A neighbour was lost: reconciles with one other as soon as there is one that may. */
 void peer_reconcile_after_loss(struct engine *e);

@@ -3,6 +3,7 @@
 #include "core/base/mem.h"
 #include "gossip/engine.h"
 #include "gossip/engine_state.h"
+#include "gossip/hello.h"
 #include "gossip/spread.h"
 #include "gossip/tree_links.h"
 
@@ -328,7 +329,7 @@ static enum rc take_open_frame(struct engine *e, struct link *l, enum frame_type
     case FRAME_JOIN_DONE:
         return sync_frame(e->sync, l, type, c, &e->config.uuid, e->now_us);
     case FRAME_CLOCK:
-        return peer_take_clock(e, l, c);
+        return hello_take_clock(e, l, c);
     case FRAME_ROLE:
     case FRAME_TREE_HAVE:
     case FRAME_TREE_GRAFT:
@@ -372,7 +373,7 @@ static enum rc take_frame(struct engine *e, struct link *l, uint8_t type, uint8_
         return take_close(e, l, &c);
     }
     if (l->state == LINK_HELLO) {
-        return type == FRAME_HELLO ? peer_hello(e, l, &c) : RC_MALFORMED;
+        return type == FRAME_HELLO ? hello_take(e, l, &c) : RC_MALFORMED;
     }
     const uint8_t class = class_of(type);
     if ((class & IS_DATA) != 0 && !l->member->is_mate) {

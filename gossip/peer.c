@@ -1,20 +1,16 @@
-/* The links' side of the engine: how they begin, what goes out on them, and how they end. */
+/* How links begin and end, and what is looked at meanwhile. */
 #include "core/base/assert.h"
-#include "core/base/mem.h"
 #include "core/base/units.h"
 #include "gossip/engine.h"
 #include "gossip/engine_state.h"
+#include "gossip/hello.h"
+#include "gossip/link_out.h"
 #include "gossip/tree_links.h"
 #include "gossip/wiring.h"
-
-#include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
 
 enum {
     CLOSE_FLUSH_US = 2000 * 1000,    /* a link being closed may take this long to flush */
     LINK_IDLE_US = 20 * 1000 * 1000, /* a link without a reason ends after so long without use */
-    HELLO_SIZE_MAX = 8 + 2 + 4 + 1 + 8 + 24 + ADDR_WIRE_MAX + CARD_WIRE_MAX,
 };
 
 /* ---- Links come and go ---- */
@@ -65,34 +61,6 @@ void peer_end(struct engine *e, struct link *l, enum close_reason reason)
     drop(e, l);
 }
 
-static void say_hello(struct engine *e, struct link *l)
-{
-    struct frame_hello hello = {
-        .cluster = swim_cluster_hash(e->config.network),
-        .version_min = PROTOCOL_VERSION_MIN,
-        .version_max = PROTOCOL_VERSION_MAX,
-        .flags = engine_flags(e),
-        .clock_us = e->clock.is_set ? clock_now_us(&e->clock, e->now_us) : 0,
-        .value_max = e->config.value_max,
-        .ttl_min_ms = e->config.ttl_min_ms,
-        .ttl_max_ms = e->config.ttl_max_ms,
-        .seen_as = l->addr,
-    };
-    member_card(swim_self(e->swim), &hello.card);
-    uint8_t payload[HELLO_SIZE_MAX];
-    struct cursor c = cursor_writer(payload, sizeof(payload));
-    frame_hello_write(&c, &hello);
-    ASSERT(cursor_ok(&c));
-    const enum rc rc = link_control(l, FRAME_HELLO, FRAME_CRITICAL, payload, c.pos);
-    ASSERT(rc == RC_OK);
-    l->terms.said_ready = (hello.flags & MEMBER_IS_CAUGHT_UP) != 0;
-    l->terms.said_records = (hello.flags & MEMBER_HAS_RECORDS) != 0;
-    l->state = LINK_HELLO;
-    l->since_us = e->now_us;
-    mesh_ask_output(e->mesh, l);
-    peer_look_by(e, e->now_us + LINK_HELLO_TIMEOUT_US);
-}
-
 uint32_t engine_link_accept(struct engine *e, const struct addr *from, uint64_t now_us)
 {
     engine_advance(e, now_us);
@@ -101,7 +69,7 @@ uint32_t engine_link_accept(struct engine *e, const struct addr *from, uint64_t 
     if (l == NULL) {
         return 0;
     }
-    say_hello(e, l);
+    hello_say(e, l);
     return l->id;
 }
 
@@ -111,7 +79,7 @@ void engine_link_up(struct engine *e, uint32_t link, const struct addr *seen_as,
     struct link *l = mesh_find(e->mesh, link);
     if (l != NULL && l->state == LINK_DIALING) {
         l->seen_as = *seen_as;
-        say_hello(e, l);
+        hello_say(e, l);
     }
     engine_settle(e);
 }
@@ -149,7 +117,7 @@ static void dial_failed(struct engine *e, const struct link *l, enum link_end wh
     }
 }
 
-static struct reconcile_env reconcile_env(struct engine *e)
+struct reconcile_env peer_reconcile_env(struct engine *e)
 {
     return (struct reconcile_env){
         .store = e->store,
@@ -202,190 +170,15 @@ void engine_link_down(struct engine *e, uint32_t link, enum link_end why, uint64
     engine_settle(e);
 }
 
-/* ---- HELLO ---- */
-
-static void compare_settings(struct engine *e, const struct member *m,
-                             const struct frame_hello *hello)
-{
-    const struct {
-        const char *name;
-        uint64_t own, theirs;
-    } settings[] = {
-        {"REPRAM_MAX_VALUE_SIZE", e->config.value_max, hello->value_max},
-        {"REPRAM_MIN_TTL", e->config.ttl_min_ms / 1000, hello->ttl_min_ms / 1000},
-        {"REPRAM_MAX_TTL", e->config.ttl_max_ms / 1000, hello->ttl_max_ms / 1000},
-    };
-    for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
-        if (settings[i].own != settings[i].theirs) {
-            char text[NOTICE_TEXT_SIZE];
-            (void)snprintf(text, sizeof(text), "%s is %" PRIu64 " here and %" PRIu64 " there",
-                           settings[i].name, settings[i].own, settings[i].theirs);
-            engine_notice(e, NOTICE_CONFIG_DIFFERS, m, 0, text);
-        }
-    }
-}
-
-static void open_link(struct engine *e, struct link *l, struct member *m,
-                      const struct frame_hello *hello)
-{
-    l->member = m;
-    l->terms.value_max = hello->value_max;
-    l->terms.ttl_min_ms = hello->ttl_min_ms;
-    l->terms.ttl_max_ms = hello->ttl_max_ms;
-    struct link *surplus = mesh_of(e->mesh, m);
-    l->state = LINK_OPEN;
-    l->since_us = e->now_us;
-    m->link = l->id;
-    if (surplus != NULL) {
-        link_move_queue(surplus, l);
-        if (m->is_mate) {
-            link_ask_repair(l, REPAIR_TAKEN_OVER);
-        }
-        peer_end(e, surplus, CLOSE_DUPLICATE);
-        m->link = l->id;
-    }
-    mesh_succeeded(e->mesh, m);
-    e->counters.links_opened++;
-    engine_notice(e, NOTICE_LINK_UP, m, 0, NULL);
-    if ((hello->flags & MEMBER_HAS_CLOCK) != 0) {
-        apart_told(e, m, hello->clock_us);
-        clock_source_heard(e, m);
-    }
-    voters_look(e, m);
-    wiring_opened(e, l);
-    owed_resend(e, l);
-    const struct reconcile_env env = reconcile_env(e);
-    reconcile_opened(&env, l, hello->flags, engine_has_records(e));
-    peer_look_by(e, e->now_us);
-    mesh_ask_output(e->mesh, l);
-}
-
-enum rc peer_hello(struct engine *e, struct link *l, struct cursor *c)
-{
-    struct frame_hello hello;
-    struct member *m = NULL;
-    frame_hello_read(c, &hello);
-    if (!cursor_ok(c)) {
-        return RC_MALFORMED;
-    }
-    if (hello.cluster != swim_cluster_hash(e->config.network)) {
-        swim_stranger(e->swim, &l->addr, 0, e->now_us);
-        return RC_STRANGER;
-    }
-    if (!frame_hello_is_ours(&hello)) {
-        swim_stranger(e->swim, &l->addr, hello.version_max, e->now_us);
-        return RC_VERSION;
-    }
-    if (uuid_equal(&hello.card.uuid, &e->config.uuid)) {
-        swim_candidate_failed(e->swim, &l->addr, e->now_us);
-        peer_end(e, l, CLOSE_SELF);
-        return RC_OK;
-    }
-    enum rc rc = rival_hello(e, l, &hello.card.uuid);
-    if (rc != RC_OK) {
-        return rc == RC_EXISTS ? RC_OK : rc;
-    }
-    rc = swim_meet(e->swim, &hello.card, l->is_dialed ? &l->addr : NULL, e->now_us, &m);
-    if (rc != RC_OK && rc != RC_STALE) {
-        return rc;
-    }
-    hello.flags = apart_flags(hello.flags, hello.clock_us);
-    m->flags = hello.flags;
-    clock_source_heard(e, m);
-    if (l->is_dialed && hello.seen_as.port != 0 && e->config.addr_count > 0) {
-        struct addr seen_as = hello.seen_as;
-        seen_as.port = e->config.addrs[0].addr.port;
-        swim_seen_as(e->swim, &seen_as, m, e->now_us);
-    }
-    compare_settings(e, m, &hello);
-    open_link(e, l, m, &hello);
-    return RC_OK;
-}
-
-/* ---- CLOCK ---- */
-
-void peer_tell_clock(struct engine *e)
-{
-    uint8_t payload[8];
-    struct cursor c = cursor_writer(payload, sizeof(payload));
-    cursor_put_u64(&c, clock_now_us(&e->clock, e->now_us));
-    for (struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, l->id)) {
-        /* A HELLO that is on its way was said without it. */
-        if (link_has_said_hello(l) &&
-            link_control(l, FRAME_CLOCK, FRAME_CRITICAL, payload, c.pos) == RC_OK) {
-            mesh_ask_output(e->mesh, l);
-        }
-    }
-}
-
-enum rc peer_take_clock(struct engine *e, struct link *l, struct cursor *c)
-{
-    const uint64_t clock_us = cursor_u64(c);
-    if (!cursor_ok(c) || cursor_left(c) > 0 ||
-        (apart_flags(MEMBER_HAS_CLOCK, clock_us) & MEMBER_HAS_CLOCK) == 0) {
-        return RC_MALFORMED;
-    }
-    l->member->flags |= MEMBER_HAS_CLOCK;
-    sync_ask_again(e->sync, l);
-    if (member_is_live(l->member)) {
-        apart_told(e, l->member, clock_us);
-        clock_source_heard(e, l->member);
-    }
-    return RC_OK;
-}
-
-/* ---- Output ---- */
-
-void peer_enqueue(struct engine *e, struct link *l, const struct queued_write *w, bool is_big)
-{
-    if (link_enqueue(l, w, is_big) != RC_OK) {
-        link_clear_queue(l, is_big);
-        link_ask_repair(l, REPAIR_NO_ROOM);
-        peer_look_by(e, e->now_us);
-        e->counters.link_overflows++;
-        engine_notice(e, NOTICE_LINK_OVERFLOW, l->member, LINK_QUEUE_MAX, NULL);
-        (void)!link_enqueue(l, w, is_big);
-    }
-    mesh_ask_output(e->mesh, l);
-}
-
-/* A client that waits for a replaced version is served by the version that replaced it. */
-static bool replacement(void *arg, const struct queued_write *w, struct record *ret_record)
-{
-    const struct engine *e = arg;
-    const struct waiting *waiting = quorum_at(e->quorum, w->waiter);
-    return waiting != NULL && store_get(e->store, waiting->key, waiting->key_len, engine_now_ms(e),
-                                        ret_record) == RC_OK;
-}
-
 size_t engine_link_output(struct engine *e, uint32_t link, struct buf *out, size_t len_max,
                           uint64_t now_us)
 {
     engine_advance(e, now_us);
     struct link *l = mesh_find(e->mesh, link);
-    if (l == NULL) {
-        return 0;
-    }
-    const struct link_source source = {
-        .store = e->store,
-        .now_ms = engine_now_ms(e),
-        .arg = e,
-        .replacement = replacement,
-    };
-    const uint64_t records = l->records_out;
-    l->is_output_asked = false;
-    const size_t len = link_fill(l, &source, out, len_max);
-    e->counters.records_sent += l->records_out - records;
-    sync_wake(e->sync, l);
-    if (link_needs_repair(l)) {
-        peer_look_by(e, now_us);
-    }
-    if (l->state == LINK_CLOSING && !link_has_output(l)) {
-        outbox_close(e->outbox, l->id);
-        drop(e, l);
-    }
-    return len;
+    return l == NULL ? 0 : link_out_take(e, l, out, len_max);
 }
+
+/* ---- Time ---- */
 
 /* Whether neither side has a reason for the link and nothing is under way on it. */
 static bool is_needless(const struct engine *e, const struct link *l)
@@ -398,7 +191,7 @@ static bool is_needless(const struct engine *e, const struct link *l)
 static uint64_t look_at_open(struct engine *e, struct link *l)
 {
     if (l->repair.reasons != 0) {
-        const struct reconcile_env env = reconcile_env(e);
+        const struct reconcile_env env = peer_reconcile_env(e);
         return reconcile_link(&env, l);
     }
     if (((l->role.flags | l->role.peer_flags) & ROLE_KEEPS) != 0) {
@@ -442,7 +235,7 @@ void peer_turn(struct engine *e)
     if (e->now_us < e->peers_at_us) {
         return;
     }
-    const struct reconcile_env env = reconcile_env(e);
+    const struct reconcile_env env = peer_reconcile_env(e);
     e->peers_at_us = reconcile_settle(&e->reconcile, &env);
     uint32_t id = 0;
     for (struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, id)) {
@@ -464,7 +257,7 @@ void peer_turn(struct engine *e)
 
 void peer_compare_roots(struct engine *e, const struct member *m, const struct vitals *v)
 {
-    const struct reconcile_env env = reconcile_env(e);
+    const struct reconcile_env env = peer_reconcile_env(e);
     peer_look_by(e, reconcile_vitals(&e->reconcile, &env, m, v));
 }
 
@@ -475,7 +268,7 @@ enum rc peer_take_root(struct engine *e, struct link *l, struct cursor *c)
     if (!cursor_ok(c) || cursor_left(c) > 0) {
         return RC_MALFORMED;
     }
-    const struct reconcile_env env = reconcile_env(e);
+    const struct reconcile_env env = peer_reconcile_env(e);
     peer_look_by(e, reconcile_root(&env, l, cut_s, sum));
     return RC_OK;
 }

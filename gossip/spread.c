@@ -2,6 +2,7 @@
 
 #include "core/base/units.h"
 #include "gossip/engine_state.h"
+#include "gossip/link_out.h"
 #include "gossip/tree_links.h"
 #include "gossip/wiring.h"
 
@@ -75,7 +76,7 @@ static void push(struct engine *e, struct link *l, const struct queued_write *w,
         return;
     }
     e->counters.tree_eager++;
-    peer_enqueue(e, l, w, false);
+    link_out_enqueue(e, l, w, false);
 }
 
 static void announce_late(struct engine *e, uint64_t id, uint32_t tree)
@@ -141,7 +142,7 @@ void spread_write(struct engine *e, struct queued_write *w, uint64_t id, bool is
     }
     for (struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, l->id)) {
         if (tree_links_is_usable(l)) {
-            peer_enqueue(e, l, w, is_big);
+            link_out_enqueue(e, l, w, is_big);
         }
     }
 }
@@ -153,7 +154,7 @@ void spread_again(struct engine *e, struct link *l, const struct queued_write *w
     again.kind = RECORD_IS_COUNTED;
     if (!e->overlay.is_large) {
         again.kind |= is_forwarding(e) ? RECORD_IS_FORWARD | RECORD_IS_REPEAT : 0;
-        peer_enqueue(e, l, &again, is_big);
+        link_out_enqueue(e, l, &again, is_big);
     } else if (tree_links_is_up(e, l)) {
         again.kind |= RECORD_IS_FORWARD | RECORD_IS_REPEAT;
         push(e, l, &again, tree_of(&e->config.uuid), id, is_big);
@@ -178,7 +179,7 @@ void spread_guard(struct engine *e, const struct record *held)
         .handle = store_find(e->store, held), .version = held->version, .kind = (uint8_t)kind};
     for (struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, l->id)) {
         if (is_forwarded ? tree_links_is_up(e, l) : tree_links_is_usable(l)) {
-            peer_enqueue(e, l, &w, false);
+            link_out_enqueue(e, l, &w, false);
         }
     }
 }
@@ -246,7 +247,7 @@ void spread_shadow(struct engine *e, const struct link *from, const struct recor
     }
     for (struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, l->id)) {
         if (l != from && tree_links_is_up(e, l)) {
-            peer_enqueue(e, l, &w, false);
+            link_out_enqueue(e, l, &w, false);
         }
     }
 }
@@ -458,7 +459,7 @@ static void serve_graft(struct engine *e, struct link *l, const struct frame_tre
     };
     e->counters.tree_eager++;
     quorum_note(e->quorum, waiter, &l->member->uuid, QUORUM_ASKED);
-    peer_enqueue(e, l, &w, r.blob != NULL);
+    link_out_enqueue(e, l, &w, r.blob != NULL);
 }
 
 static enum rc take_graft(struct engine *e, struct link *l, struct cursor *c)

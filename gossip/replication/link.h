@@ -81,7 +81,7 @@ struct large {
 
 /* What an owner above keeps on a link stands in a struct of its own, which nobody else writes. */
 
-/* gossip/peer.c's: what the two HELLOs have said. */
+/* gossip/hello.c's: what the two HELLOs have said. */
 struct link_terms {
     bool said_ready;                            /* in ours */
     bool said_records;                          /* likewise: that we have some */

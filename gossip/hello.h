@@ -1,0 +1,27 @@
+/*
+ * hello: what the two ends of a link say of themselves first. That is HELLO, and CLOCK when their
+ * clock is another later.
+ */
+#ifndef GOSSIP_HELLO_H
+#define GOSSIP_HELLO_H
+
+#include "gossip/replication/link.h"
+
+struct engine;
+
+/* The link is up: says our HELLO, and waits for the other's. */
+void hello_say(struct engine *e, struct link *l);
+
+/* HELLO came: meets the member and opens the link, or closes a surplus one. RC_MALFORMED,
+ * RC_STRANGER, RC_VERSION, RC_FULL: the caller refuses the link. RC_AGAIN: the link is a rival now,
+ * and the caller keeps the frame. */
+enum rc hello_take(struct engine *e, struct link *l, struct cursor *payload);
+
+/* This node's clock was set or has jumped: says so on all links, before any record with a stamp of
+ * it. */
+void hello_tell_clock(struct engine *e);
+
+/* CLOCK came. RC_MALFORMED. */
+MUST_USE enum rc hello_take_clock(struct engine *e, struct link *l, struct cursor *payload);
+
+#endif

@@ -117,7 +117,7 @@ void probe_forget(struct swim *s, struct member *m)
 
 uint32_t probe_patience(const struct swim *s, const struct member *m)
 {
-    return (s->health + 1) * (m->is_udp_heard ? 1U : PATIENCE_BY_LINK);
+    return (s->health + 1) * (packet_out_passes(s, m) ? 1U : PATIENCE_BY_LINK);
 }
 
 void probe_schedule(struct swim *s, struct member *m)
@@ -394,8 +394,6 @@ uint32_t probe_acked(struct swim *s, struct member *m, uint32_t seq, bool is_dat
         smooth_rtt(m, rtt_us);
         m->misses = 0;
         packet_out_proved(s, m, &t->to);
-    } else if (!is_datagram && m->misses > 1) {
-        m->is_udp_heard = false; /* it lives, and datagrams do not pass */
     }
     return rtt_us;
 }

@@ -115,7 +115,7 @@ struct member {
     bool is_counted : 1;   /* the engine's: it counts in quorums */
     bool knows_us : 1;     /* it has our card, as its last packet said, so short headers do */
     bool has_said : 1;     /* `knows_us` was said; else it is just unknown */
-    bool is_udp_heard : 1; /* a datagram has come since only links brought its answers */
+    bool is_udp_heard : 1; /* a datagram has come from it */
     bool is_name_told : 1; /* swim's: SWIM_NAME_TWICE came */
     bool is_far : 1;       /* packed out of line */
     bool is_proven : 1;    /* where it last answered it has shown that it receives */

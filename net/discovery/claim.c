@@ -6,8 +6,12 @@
 #include <netinet/in.h>
 #include <unistd.h>
 
-/* What the kernel may hold for us between two turns of the loop; it cuts this to somaxconn. */
-enum { LISTEN_BACKLOG = 1024 };
+enum {
+    /* What the kernel may hold for us between two turns of the loop; it cuts this to somaxconn. */
+    LISTEN_BACKLOG = 1024,
+    /* Two that are refused to listen at once try again; that often they do not stay in step. */
+    LISTEN_TRIES = 16,
+};
 
 static int fail(int fd)
 {
@@ -34,12 +38,24 @@ static int bound_socket(int family, int type, const struct addr *at)
     if (type == SOCK_STREAM && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0) {
         return fail(fd);
     }
-    if (bind(fd, (const struct sockaddr *)&sa, sa_len) != 0) {
-        return fail(fd);
-    }
-    /* Two TCP sockets can be bound to one port, but only one of them can listen. */
-    if (type == SOCK_STREAM && listen(fd, LISTEN_BACKLOG) != 0) {
-        return fail(fd);
+    return bind(fd, (const struct sockaddr *)&sa, sa_len) == 0 ? fd : fail(fd);
+}
+
+/* The same, and listening. Two TCP sockets can be bound to one port, but only one of them can
+ * listen. Where both begin to at once the kernel may refuse both, and the port would be nobody's;
+ * so who was refused tries again. A port where somebody listens by then refuses the bind. */
+static int listening_socket(int family, const struct addr *at)
+{
+    int fd = -EADDRINUSE;
+    for (uint32_t i = 0; i < LISTEN_TRIES; i++) {
+        fd = bound_socket(family, SOCK_STREAM, at);
+        if (fd < 0 || listen(fd, LISTEN_BACKLOG) == 0) {
+            return fd;
+        }
+        fd = fail(fd);
+        if (fd != -EADDRINUSE) {
+            return fd;
+        }
     }
     return fd;
 }
@@ -72,11 +88,11 @@ enum rc claim_port(const struct addr *bind, uint16_t port, struct claim *ret_cla
     struct addr at = *bind;
     at.port = port;
     int family = sockaddr_family(&at);
-    int tcp = bound_socket(family, SOCK_STREAM, &at);
+    int tcp = listening_socket(family, &at);
     if (tcp < 0 && family == AF_INET6 && addr_is_any(&at) && is_without_ipv6(-tcp)) {
         family = AF_INET;
         at = addr_v4(any, port);
-        tcp = bound_socket(family, SOCK_STREAM, &at);
+        tcp = listening_socket(family, &at);
     }
     if (tcp < 0) {
         return failed(false, -tcp, ret_failure);

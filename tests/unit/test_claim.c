@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
@@ -142,6 +143,51 @@ static void port_with_udp_taken_leaves_tcp_released(void **state)
     close(udp);
 }
 
+enum { RACERS = 3, RACES = 1000 };
+
+struct race {
+    pthread_barrier_t *start;
+    uint16_t port;
+    bool has_won;
+};
+
+static void *race(void *arg)
+{
+    struct race *r = arg;
+    struct claim claim;
+    struct claim_failure failure;
+    (void)pthread_barrier_wait(r->start);
+    r->has_won = claim_port(&any, r->port, &claim, &failure) == RC_OK;
+    (void)pthread_barrier_wait(r->start); /* nobody lets go before all have tried */
+    if (r->has_won) {
+        claim_release(&claim);
+    }
+    return NULL;
+}
+
+static void of_those_that_claim_a_port_at_once_one_gets_it(void **state)
+{
+    (void)state;
+    const uint16_t port = free_range();
+    for (uint32_t i = 0; i < RACES; i++) {
+        pthread_barrier_t start;
+        pthread_t threads[RACERS];
+        struct race racers[RACERS];
+        uint32_t winners = 0;
+        assert_int_equal(pthread_barrier_init(&start, NULL, RACERS), 0);
+        for (uint32_t k = 0; k < RACERS; k++) {
+            racers[k] = (struct race){.start = &start, .port = port};
+            assert_int_equal(pthread_create(&threads[k], NULL, race, &racers[k]), 0);
+        }
+        for (uint32_t k = 0; k < RACERS; k++) {
+            assert_int_equal(pthread_join(threads[k], NULL), 0);
+            winners += racers[k].has_won;
+        }
+        assert_int_equal(pthread_barrier_destroy(&start), 0);
+        assert_int_equal(winners, 1);
+    }
+}
+
 static void first_free_port_follows_held_ones_of_both_kinds(void **state)
 {
     (void)state;
@@ -232,6 +278,7 @@ int main(void)
         cmocka_unit_test(claimed_port_listens_and_holds_udp),
         cmocka_unit_test(port_is_claimed_once),
         cmocka_unit_test(port_with_udp_taken_leaves_tcp_released),
+        cmocka_unit_test(of_those_that_claim_a_port_at_once_one_gets_it),
         cmocka_unit_test(first_free_port_follows_held_ones_of_both_kinds),
         cmocka_unit_test(range_that_is_held_whole_is_refused),
         cmocka_unit_test(port_of_a_closed_connection_is_claimed_again),

@@ -7,6 +7,7 @@
 #include "cmd/settings/startup.h"
 #include "core/base/parse.h"
 #include "net/node.h"
+#include "net/sys/hostclock.h"
 
 #include <fcntl.h>
 #include <malloc.h>
@@ -26,6 +27,7 @@ struct node_process {
     struct startup startup;
     struct node_config config;
     struct log log;
+    struct notice_limits notices;
 };
 
 __attribute__((format(printf, 4, 5))) static void hook_log(void *arg, enum log_level level,
@@ -43,7 +45,15 @@ static void hook_notice(void *arg, const struct notice *notice)
 {
     struct node_process *p = arg;
     struct notice_line line;
+    uint32_t left_out = 0;
+    if (!notices_may_say(&p->notices, notice->kind, hostclock_boot_ms(), &left_out)) {
+        return;
+    }
     notices_describe(notice, &line);
+    if (left_out > 0) {
+        log_line(&p->log, line.level, line.event, "lines like the next that were left out: %u",
+                 left_out);
+    }
     log_line(&p->log, line.level, line.event, "%s", line.text);
 }
 

@@ -1,6 +1,5 @@
 #include "cmd/notices.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -117,4 +116,18 @@ void notices_describe(const struct notice *notice, struct notice_line *ret_line)
     }
     (void)snprintf(ret_line->text, sizeof(ret_line->text), "%s%s%s%s%s%s", def->before, member,
                    def->after, value, notice->text[0] != '\0' ? ": " : "", notice->text);
+}
+
+bool notices_may_say(struct notice_limits *l, enum notice_kind kind, uint64_t now_ms,
+                     uint32_t *ret_left_out)
+{
+    const uint64_t from_ms = l->paid_ms[kind] > now_ms ? l->paid_ms[kind] : now_ms;
+    if (from_ms - now_ms > (uint64_t)(NOTICE_BURST - 1) * NOTICE_PERIOD_MS) {
+        l->left_out[kind]++;
+        return false;
+    }
+    l->paid_ms[kind] = from_ms + NOTICE_PERIOD_MS;
+    *ret_left_out = l->left_out[kind];
+    l->left_out[kind] = 0;
+    return true;
 }

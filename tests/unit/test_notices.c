@@ -62,12 +62,41 @@ static void reasons_and_numbers_are_told(void **state)
                         "caught up with flux-node-2 (127.0.0.1:8082), records received: 42");
 }
 
+static void a_kind_fills_no_log_and_says_what_it_left_out(void **state)
+{
+    (void)state;
+    struct notice_limits limits = {{0}, {0}};
+    uint32_t left_out = 0, said = 0;
+    uint64_t now_ms = 5000;
+    /* 400 at once, as a stranger with fresh uuids would have them. */
+    for (int i = 0; i < 400; i++) {
+        said += notices_may_say(&limits, NOTICE_CONFIG_DIFFERS, now_ms, &left_out);
+        assert_int_equal(left_out, 0);
+    }
+    assert_int_equal(said, NOTICE_BURST);
+    assert_true(notices_may_say(&limits, NOTICE_MEMBER_DEAD, now_ms, &left_out));
+    now_ms += NOTICE_PERIOD_MS - 1;
+    assert_false(notices_may_say(&limits, NOTICE_CONFIG_DIFFERS, now_ms, &left_out));
+    now_ms++;
+    assert_true(notices_may_say(&limits, NOTICE_CONFIG_DIFFERS, now_ms, &left_out));
+    assert_int_equal(left_out, 301);
+    assert_false(notices_may_say(&limits, NOTICE_CONFIG_DIFFERS, now_ms, &left_out));
+    /* After a quiet time as many as at first. */
+    now_ms += (uint64_t)2 * NOTICE_BURST * NOTICE_PERIOD_MS;
+    said = 0;
+    for (int i = 0; i < 400; i++) {
+        said += notices_may_say(&limits, NOTICE_CONFIG_DIFFERS, now_ms, &left_out);
+    }
+    assert_int_equal(said, NOTICE_BURST);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_has_an_event_and_a_sentence),
         cmocka_unit_test(members_are_named_with_their_address),
         cmocka_unit_test(reasons_and_numbers_are_told),
+        cmocka_unit_test(a_kind_fills_no_log_and_says_what_it_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -406,8 +406,9 @@ enum rc view_alive(struct swim *s, const struct member_card *card, const struct 
     *ret_member = NULL;
     struct member *m = roster_find(&s->roster, &card->uuid);
     if (m != NULL && m->is_self) {
-        /* We have not made this one, and others may believe it. */
-        if (card->incarnation > m->incarnation) {
+        /* We have not made this one. Others believe it only of who is sure: what anybody says
+         * raises nobody's number, so it needs no answer, each of which goes to everybody. */
+        if (teller->is_sure && card->incarnation > m->incarnation) {
             contradict(s, card->incarnation, NULL);
         }
         return RC_EXISTS;

@@ -4,6 +4,7 @@
 #include "core/base/mem.h"
 #include "core/base/units.h"
 #include "gossip/engine_state.h"
+#include "gossip/hello.h"
 #include "gossip/spread.h"
 #include "gossip/wiring.h"
 
@@ -348,6 +349,17 @@ static void tell_stranger(struct engine *e, const struct swim_event *event)
     engine_notice(e, NOTICE_VERSION, NULL, 0, text);
 }
 
+/* Dials an address that discovery has named. */
+static void seek(struct engine *e, const struct addr *addr)
+{
+    struct link *l = mesh_dial(e->mesh, addr, e->now_us);
+    if (l == NULL) {
+        swim_candidate_failed(e->swim, addr, e->now_us);
+    } else {
+        l->is_sought = true;
+    }
+}
+
 static void take_swim_event(struct engine *e, const struct swim_event *event)
 {
     switch (event->kind) {
@@ -368,14 +380,15 @@ static void take_swim_event(struct engine *e, const struct swim_event *event)
         send_by_link(e, event);
         break;
     case SWIM_CANDIDATE_DIAL:
-        if (mesh_dial(e->mesh, &event->addr, e->now_us) == NULL) {
-            swim_candidate_failed(e->swim, &event->addr, e->now_us);
-        }
+        seek(e, &event->addr);
         break;
     case SWIM_LINK_WANTED:
         mesh_want(e->mesh, &e->config.uuid, event->member, MESH_DEMAND, e->now_us);
         break;
     case SWIM_VITALS:
+        if (event->rtt_us > 0) {
+            hello_answered(e, event->member);
+        }
         if (apart_flags(event->vitals.flags, event->vitals.clock_us) != event->vitals.flags) {
             event->member->flags &= (uint8_t)~MEMBER_HAS_CLOCK;
         }

@@ -66,7 +66,8 @@ struct engine {
     uint64_t newest_member_us; /* when somebody was met for the first time */
     uint64_t pass_over_us;     /* when the first discovery pass ended */
     uint64_t named_us;
-    uint64_t refused_until_us; /* so long it counts that members had no room for this node */
+    uint64_t refused_until_us; /* so long it counts that members had no room for this node, */
+    struct addr refused_by;    /* the last of them there */
     struct expect expect;      /* whether the enclave may begin */
     uint32_t expect_told;      /* how many members there were when an operator last got a notice */
     uint64_t begun_us;         /* when it might, in this node's eyes */
@@ -207,8 +208,8 @@ uint64_t owed_turn(struct engine *e, struct link *l);
 /* The member's flags were heard: it may know that the enclave exists. */
 void start_heard(struct engine *e, const struct member *m);
 
-/* A member, behind a link of that address, has no room for this node. */
-void start_refused(struct engine *e, const struct addr *by);
+/* Whoever is behind the link has no room for this node. */
+void start_refused(struct engine *e, const struct link *by);
 
 /* Checks whether the first pass is over and the enclave may begin, and acts on it. Costs nothing
  * later. */

@@ -93,6 +93,31 @@ static void open_link(struct engine *e, struct link *l, struct member *m,
     mesh_ask_output(e->mesh, l);
 }
 
+/* Whether the HELLO on `l` is all that the member has answered with since it was last dead. */
+static bool is_only_word(const struct engine *e, const struct uuid *uuid)
+{
+    const struct member *m = swim_find(e->swim, uuid);
+    const struct link *other = m == NULL ? NULL : mesh_of(e->mesh, m);
+    return m == NULL || !m->has_answered || (other != NULL && other->terms.is_only_word);
+}
+
+void hello_answered(struct engine *e, const struct member *m)
+{
+    struct link *l = mesh_of(e->mesh, m);
+    if (l != NULL) {
+        l->terms.is_only_word = false;
+    }
+}
+
+void hello_was_all(struct engine *e, struct link *l, struct member *m)
+{
+    if (m != NULL && (m->link == 0 || m->link == l->id) && l->terms.is_only_word) {
+        l->terms.is_only_word = false;
+        swim_unheard(e->swim, m, e->now_us);
+        voters_look(e, m);
+    }
+}
+
 enum rc hello_take(struct engine *e, struct link *l, struct cursor *c)
 {
     struct frame_hello hello;
@@ -118,6 +143,7 @@ enum rc hello_take(struct engine *e, struct link *l, struct cursor *c)
     if (rc != RC_OK) {
         return rc == RC_EXISTS ? RC_OK : rc;
     }
+    l->terms.is_only_word = is_only_word(e, &hello.card.uuid);
     rc = swim_meet(e->swim, &hello.card, l->is_dialed ? &l->addr : NULL, e->now_us, &m);
     if (rc != RC_OK && rc != RC_STALE) {
         return rc;

@@ -17,6 +17,13 @@ void hello_say(struct engine *e, struct link *l);
  * and the caller keeps the frame. */
 enum rc hello_take(struct engine *e, struct link *l, struct cursor *payload);
 
+/* The member has answered a ping of ours: its HELLO is not all that speaks for it. */
+void hello_answered(struct engine *e, const struct member *m);
+
+/* The link of `m` (NULL: nobody's) ends, or brings nothing after HELLO. Where the member counts for
+ * its HELLO and has answered no ping of ours, it does not count any more. */
+void hello_was_all(struct engine *e, struct link *l, struct member *m);
+
 /* This node's clock was set or has jumped: says so on all links, before any record with a stamp of
  * it. */
 void hello_tell_clock(struct engine *e);

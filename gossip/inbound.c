@@ -264,7 +264,7 @@ static enum rc take_close(struct engine *e, struct link *l, struct cursor *c)
     (void)snprintf(text, sizeof(text), "close, reason %u", reason);
     struct member *m = l->member;
     if (reason == CLOSE_FULL) {
-        start_refused(e, &l->addr);
+        start_refused(e, l);
     }
     if (m == NULL && l->is_dialed) {
         swim_candidate_failed(e->swim, &l->addr, e->now_us);

@@ -30,6 +30,7 @@ static void detach(struct engine *e, struct link *l, struct member *m)
 static void drop(struct engine *e, struct link *l)
 {
     struct member *m = l->member;
+    hello_was_all(e, l, m);
     detach(e, l, m);
     mesh_remove(e->mesh, l);
     if (m != NULL) {
@@ -43,6 +44,7 @@ void peer_end(struct engine *e, struct link *l, enum close_reason reason)
     if (m != NULL && m->link == l->id) {
         m->link = 0;
     }
+    hello_was_all(e, l, m);
     const uint8_t payload[1] = {(uint8_t)reason};
     if (reason != 0 &&
         link_control(l, FRAME_CLOSE, FRAME_CRITICAL, payload, sizeof(payload)) == RC_OK) {

@@ -18,6 +18,7 @@
  */
 #include "core/base/units.h"
 #include "gossip/engine_state.h"
+#include "gossip/hello.h"
 #include "gossip/inbound.h"
 #include "gossip/wire/packet.h"
 
@@ -120,6 +121,7 @@ void rival_answered(struct engine *e, struct link *l, const uint8_t *packet, siz
         return;
     }
     l->rival.asked_seq = 0;
+    hello_answered(e, l->member);
     for (struct link *rival; (rival = rival_of(e, l->member)) != NULL;) {
         turn_away(e, rival);
     }
@@ -144,6 +146,7 @@ uint64_t rival_silence(struct engine *e, struct link *l)
     }
     if (l->rival.asked_seq == 0) {
         ask(e, l);
+        hello_was_all(e, l, l->member);
     }
     const uint64_t at_us = silent_at(e, l);
     if (e->now_us < at_us) {

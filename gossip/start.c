@@ -35,16 +35,33 @@ void start_heard(struct engine *e, const struct member *m)
     }
 }
 
-void start_refused(struct engine *e, const struct addr *by)
+/* Whether some member has let this node in, and said so on its link. */
+static bool is_let_in(const struct engine *e)
+{
+    for (const struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, l->id)) {
+        if (l->state == LINK_OPEN && l->role.is_heard) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Anybody can refuse. It counts where discovery named the address, the member has said who it is,
+ * and no other lets this node in. From all others it costs what somebody costs who does not answer.
+ * Once is enough: who has refused is a member, and is dialed as such from then on. */
+void start_refused(struct engine *e, const struct link *by)
 {
     char where[ADDR_TEXT_SIZE];
-    if (e->has_formed) {
+    const bool is_sought =
+        by->is_sought || (by->is_dialed && addr_equal(&by->addr, &e->refused_by));
+    if (e->has_formed || !is_sought || by->state != LINK_OPEN || is_let_in(e)) {
         return;
     }
     if (e->now_us >= e->refused_until_us) {
-        (void)addr_format(by, where);
+        (void)addr_format(&by->addr, where);
         engine_notice(e, NOTICE_REFUSED, NULL, 0, where);
     }
+    e->refused_by = by->addr;
     e->refused_until_us = e->now_us + REFUSED_US;
 }
 

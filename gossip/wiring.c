@@ -133,6 +133,7 @@ enum rc wiring_role(struct engine *e, struct link *l, struct cursor *c)
     }
     e->refused_until_us = 0; /* somebody has let this node in */
     set_rings(e, l, &l->role.peer_rings, role.rings);
+    l->role.is_heard = true;
     l->role.peer_flags = role.flags;
     if ((role.flags & ROLE_IS_LARGE) != 0) {
         (void)overlay_told_large(&e->overlay);

@@ -248,6 +248,12 @@ void swim_heard(struct swim *s, struct member *m, uint64_t now_us)
     probe_heard(s, m, NULL, true);
 }
 
+void swim_unheard(struct swim *s, struct member *m, uint64_t now_us)
+{
+    enter(s, now_us);
+    view_unanswered(s, m);
+}
+
 void swim_seen_as(struct swim *s, const struct addr *addr, const struct member *witness,
                   uint64_t now_us)
 {

@@ -76,6 +76,10 @@ void swim_stranger(struct swim *s, const struct addr *addr, uint8_t version, uin
 /* Bytes came over the member's link: a direct word from it, as good as an ack. */
 void swim_heard(struct swim *s, struct member *m, uint64_t now_us);
 
+/* All that spoke for the member since it was last dead was a link, which is gone or brings nothing:
+ * it has not answered. */
+void swim_unheard(struct swim *s, struct member *m, uint64_t now_us);
+
 /* How a member that this node has dialled sees this node's address. It becomes a global address of
  * our card once members on two hosts have seen it; one host is enough while no more are known. It
  * does not where one is configured, nor when it is loopback. */

@@ -441,6 +441,11 @@ void view_answered(struct swim *s, struct member *m)
     }
 }
 
+void view_unanswered(struct swim *s, struct member *m)
+{
+    set_answered(s, m, false);
+}
+
 void view_reached(struct swim *s, struct member *m)
 {
     if (m->state == MEMBER_NAMED) {

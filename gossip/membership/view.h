@@ -55,6 +55,9 @@ bool view_asks_at_once(const struct swim *s, bool is_mate);
  * that was only named is alive from here on, if its own card has come. */
 void view_answered(struct swim *s, struct member *m);
 
+/* What made the member count as one that has answered does so no longer. */
+void view_unanswered(struct swim *s, struct member *m);
+
 /* Others reach a member that was only named: it is alive, but has not answered here. */
 void view_reached(struct swim *s, struct member *m);
 

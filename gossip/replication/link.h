@@ -83,8 +83,9 @@ struct large {
 
 /* gossip/hello.c's: what the two HELLOs have said. */
 struct link_terms {
-    bool said_ready;                            /* in ours */
-    bool said_records;                          /* likewise: that we have some */
+    bool said_ready;   /* in ours */
+    bool said_records; /* likewise: that we have some */
+    bool is_only_word; /* the member's: it has answered no ping of ours since it was last dead */
     uint64_t value_max, ttl_min_ms, ttl_max_ms; /* the member's, from its own */
 };
 
@@ -132,7 +133,7 @@ struct link_rival {
 struct link_role {
     uint32_t rings, peer_rings; /* on which they are neighbours, as this side and the other say */
     uint8_t flags, peer_flags;  /* enum role_flags, as sent and as received */
-    bool is_told;
+    bool is_told, is_heard;
 };
 
 /* gossip/tree_links.c's: its part in the broadcast trees. */
@@ -149,6 +150,7 @@ struct link {
     uint32_t slot;
     enum link_state state;
     bool is_dialed;
+    bool is_sought;        /* dialed because discovery named the address */
     bool is_output_asked;  /* an ACTION_OUTPUT is under way */
     struct member *member; /* NULL before HELLO */
     struct addr addr;      /* dialed, or accepted from */

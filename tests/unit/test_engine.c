@@ -298,19 +298,56 @@ static void garbage_on_a_link_ends_it_and_is_counted(void **state)
     assert_int_equal(status.counters.frames_malformed, 1);
 }
 
-/* Says CLOSE for a full table on a new link; how often that was told to the operator. */
-static uint32_t refuse(struct engine *e, uint64_t now_us)
+/* What an engine of that id has to say first on a link that it has accepted. */
+static void say_hello(uint8_t id, struct buf *out)
 {
-    static const uint8_t frame[] = {FRAME_CLOSE, FRAME_CRITICAL, 0, 0, 0, 1, CLOSE_FULL};
     const struct addr from = {.port = 9};
+    struct engine *e = make_as(id, 8 << 20);
+    const uint32_t link = engine_link_accept(e, &from, START_US);
+    buf_init(out, 1 << 20);
+    assert_true(engine_link_output(e, link, out, 65536, START_US) > 0);
+    engine_free(e);
+}
+
+/* Somebody says HELLO as `id` (0: nothing), and then CLOSE for a full table. How often an operator
+ * hears of it. */
+static uint32_t refuse(struct engine *e, uint32_t link, uint8_t id, uint64_t now_us)
+{
+    static const uint8_t close[] = {FRAME_CLOSE, FRAME_CRITICAL, 0, 0, 0, 1, CLOSE_FULL};
     struct action action;
+    struct buf said = {.len = 0};
     uint32_t told = 0;
-    const uint32_t link = engine_link_accept(e, &from, now_us);
-    engine_link_input(e, link, frame, sizeof(frame), now_us);
+    if (id != 0) {
+        say_hello(id, &said);
+        engine_link_input(e, link, buf_data(&said), said.len, now_us);
+        buf_fini(&said);
+    }
+    engine_link_input(e, link, close, sizeof(close), now_us);
     while (outbox_next(engine_outbox(e), &action)) {
         told += action.kind == ACTION_NOTICE && action.notice->kind == NOTICE_REFUSED;
     }
     return told;
+}
+
+/* Dials the one that discovery names, as datagrams bring nothing. 0: it does not. */
+static uint32_t dial_candidate(struct engine *e, uint16_t port, uint64_t *now_us)
+{
+    static const uint8_t ip[] = {10, 0, 0, 9};
+    const struct addr addr = addr_v4(ip, port);
+    const struct addr seen_as = {.port = 0};
+    struct action action;
+    engine_candidate(e, &addr, *now_us);
+    for (int i = 0; i < 20; i++) {
+        *now_us += SECOND_US / 10;
+        engine_tick(e, *now_us);
+        while (outbox_next(engine_outbox(e), &action)) {
+            if (action.kind == ACTION_DIAL && addr_equal(&action.addr, &addr)) {
+                engine_link_up(e, action.link, &seen_as, *now_us);
+                return action.link;
+            }
+        }
+    }
+    return 0;
 }
 
 static void a_newcomer_that_members_refuse_is_not_ready(void **state)
@@ -318,25 +355,93 @@ static void a_newcomer_that_members_refuse_is_not_ready(void **state)
     (void)state;
     uint64_t now_us = START_US;
     struct engine *e = make(64 << 20);
-    assert_int_equal(refuse(e, now_us), 1);
+    uint32_t link = dial_candidate(e, 1001, &now_us);
+    assert_int_not_equal(link, 0);
+    assert_int_equal(refuse(e, link, 2, now_us), 1);
     engine_candidates_done(e, true, now_us);
-    for (; now_us < START_US + 90 * (uint64_t)SECOND_US; now_us += SECOND_US / 10) {
+    for (const uint64_t end_us = now_us + 50 * (uint64_t)SECOND_US; now_us < end_us;) {
+        now_us += SECOND_US / 10;
         engine_tick(e, now_us);
         assert_true((engine_unready(e) & READY_REFUSED) != 0);
-        if ((now_us - START_US) % (30 * (uint64_t)SECOND_US) == 0) {
-            assert_int_equal(refuse(e, now_us), 0);
-        }
+    }
+    link = dial_candidate(e, 1002, &now_us);
+    assert_int_not_equal(link, 0);
+    assert_int_equal(refuse(e, link, 3, now_us), 0); /* which renews it */
+    for (const uint64_t end_us = now_us + 50 * (uint64_t)SECOND_US; now_us < end_us;) {
+        now_us += SECOND_US / 10;
+        engine_tick(e, now_us);
+        assert_true((engine_unready(e) & READY_REFUSED) != 0);
     }
     /* Nobody has refused it for a minute: whoever did is gone. */
-    for (; now_us < START_US + 125 * (uint64_t)SECOND_US; now_us += SECOND_US / 10) {
+    for (const uint64_t end_us = now_us + 30 * (uint64_t)SECOND_US; now_us < end_us;) {
+        now_us += SECOND_US / 10;
         engine_tick(e, now_us);
     }
     assert_int_equal(engine_unready(e), 0);
     /* A node that is ready stays so. */
-    assert_int_equal(refuse(e, now_us), 0);
+    link = dial_candidate(e, 1003, &now_us);
+    assert_int_equal(refuse(e, link, 4, now_us), 0);
     assert_int_equal(engine_unready(e), 0);
     engine_check(e);
     engine_free(e);
+}
+
+static void the_refusal_of_somebody_whom_discovery_has_not_named_is_nothing(void **state)
+{
+    (void)state;
+    uint64_t now_us = START_US;
+    struct engine *e = make(64 << 20);
+    const struct addr from = {.port = 9};
+    /* Anybody dials, with and without a HELLO. */
+    assert_int_equal(refuse(e, engine_link_accept(e, &from, now_us), 0, now_us), 0);
+    assert_int_equal(refuse(e, engine_link_accept(e, &from, now_us), 2, now_us), 0);
+    assert_int_equal(engine_unready(e) & READY_REFUSED, 0);
+    /* Of one that discovery names, who does not even say who it is, likewise. */
+    const uint32_t link = dial_candidate(e, 1001, &now_us);
+    assert_int_equal(refuse(e, link, 0, now_us), 0);
+    assert_int_equal(engine_unready(e) & READY_REFUSED, 0);
+    engine_check(e);
+    engine_free(e);
+}
+
+/* Whether a write waits for another member. */
+static bool put_waits(struct engine *e, uint64_t now_us)
+{
+    struct put_result result;
+    struct put_done done;
+    assert_int_equal(put(e, "key", "value", now_us, &result), RC_OK);
+    return !next_done(e, &done);
+}
+
+static void who_has_said_hello_and_no_more_counts_for_a_second(void **state)
+{
+    const struct addr from = {.port = 9};
+    struct put_done done;
+    struct buf said;
+    uint64_t now_us = START_US + SECOND_US;
+    say_hello(2, &said);
+    for (int ends = 0; ends < 2; ends++) {
+        const uint32_t link = engine_link_accept(*state, &from, now_us);
+        engine_link_input(*state, link, buf_data(&said), said.len, now_us);
+        assert_true(put_waits(*state, now_us));
+        if (ends) {
+            engine_link_down(*state, link, LINK_END_EOF, now_us);
+        } else {
+            now_us += SECOND_US - 1;
+            engine_tick(*state, now_us);
+            assert_false(next_done(*state, &done));
+            now_us += 2;
+            engine_tick(*state, now_us);
+        }
+        /* The quorum of the write that waits cannot be reached any more; the next has its own. */
+        assert_true(next_done(*state, &done));
+        assert_int_equal(done.status, PUT_PENDING);
+        assert_false(put_waits(*state, now_us));
+        if (!ends) {
+            engine_link_down(*state, link, LINK_END_EOF, now_us);
+        }
+    }
+    buf_fini(&said);
 }
 
 /* Meets so many of another enclave that one more has no room. */
@@ -376,19 +481,20 @@ static void a_newcomer_is_refused_by_who_has_no_room_and_is_not_ready(void **sta
     struct engine_status status;
     buf_init(&out, 1 << 20);
     fill_table(full, START_US);
-    const uint32_t there = engine_link_accept(full, &from, START_US);
-    const uint32_t here = engine_link_accept(newcomer, &from, START_US);
-    pass(full, there, newcomer, here, &out, START_US);
+    uint64_t now_us = START_US;
+    const uint32_t here = dial_candidate(newcomer, 1001, &now_us);
+    const uint32_t there = engine_link_accept(full, &from, now_us);
+    pass(full, there, newcomer, here, &out, now_us);
     assert_int_equal(engine_unready(newcomer) & READY_REFUSED, 0);
-    pass(newcomer, here, full, there, &out, START_US);
-    pass(full, there, newcomer, here, &out, START_US);
+    pass(newcomer, here, full, there, &out, now_us);
+    pass(full, there, newcomer, here, &out, now_us);
     assert_true(out.len >= sizeof(close));
     assert_memory_equal(buf_data(&out) + out.len - sizeof(close), close, sizeof(close));
     assert_int_not_equal(engine_unready(newcomer) & READY_REFUSED, 0);
-    engine_candidates_done(newcomer, true, START_US);
-    engine_tick(newcomer, START_US + 3 * SECOND_US);
+    engine_candidates_done(newcomer, true, now_us);
+    engine_tick(newcomer, now_us + 3 * SECOND_US);
     assert_int_not_equal(engine_unready(newcomer) & READY_REFUSED, 0);
-    engine_status(full, START_US, &status);
+    engine_status(full, now_us, &status);
     assert_int_equal(status.counters.frames_malformed, 0);
     assert_null(swim_find(full->swim, &newcomer->config.uuid));
     buf_fini(&out);
@@ -399,6 +505,28 @@ static void a_newcomer_is_refused_by_who_has_no_room_and_is_not_ready(void **sta
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+static void a_refusal_is_nothing_while_another_member_lets_this_node_in(void **state)
+{
+    (void)state;
+    uint64_t now_us = START_US;
+    struct engine *e = make(64 << 20);
+    struct engine *member = make_as(2, 8 << 20);
+    const struct addr from = {.port = 9};
+    struct buf out;
+    buf_init(&out, 1 << 20);
+    const uint32_t here = dial_candidate(e, 1001, &now_us);
+    const uint32_t there = engine_link_accept(member, &from, now_us);
+    pass(e, here, member, there, &out, now_us);
+    pass(member, there, e, here, &out, now_us);
+    const uint32_t second = dial_candidate(e, 1002, &now_us);
+    assert_int_equal(refuse(e, second, 3, now_us), 0);
+    assert_int_equal(engine_unready(e) & READY_REFUSED, 0);
+    buf_fini(&out);
+    engine_check(e);
+    engine_free(e);
+    engine_free(member);
+}
 
 int main(void)
 {
@@ -416,6 +544,10 @@ int main(void)
         TEST(a_link_that_says_nothing_is_ended),
         TEST(garbage_on_a_link_ends_it_and_is_counted),
         cmocka_unit_test(a_newcomer_that_members_refuse_is_not_ready),
+        cmocka_unit_test(the_refusal_of_somebody_whom_discovery_has_not_named_is_nothing),
+        cmocka_unit_test(a_refusal_is_nothing_while_another_member_lets_this_node_in),
+        cmocka_unit_test_setup_teardown(who_has_said_hello_and_no_more_counts_for_a_second, set_up,
+                                        tear_down),
         cmocka_unit_test(a_newcomer_is_refused_by_who_has_no_room_and_is_not_ready),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -136,7 +136,8 @@ enum rc peer_take_root(struct engine *e, struct link *l, struct cursor *payload)
  * has ended. RC_AGAIN: it is a rival now, and the member is asked on the link that it has. */
 MUST_USE enum rc rival_hello(struct engine *e, struct link *l, const struct uuid *uuid);
 
-/* A link that waits to take the place of the member's; NULL when there is none. */
+/* A link that waits to take the place of the member's, and of several the one that comes first;
+ * NULL when there is none. */
 struct link *rival_of(const struct engine *e, const struct member *m);
 
 /* Input of a rival, of which nothing is read yet. */

@@ -13,8 +13,10 @@
  * member, closes the other link, or does not answer there.
  *
  * While a member has no link a HELLO in its name opens one, whoever says it, and neither side dials
- * again. So who has said nothing but HELLO is asked too, and a link that was asked and stays silent
- * ends without a rival as well, though not as soon: what a stream has lost comes late.
+ * again. Of several that wait, one from where the member is known to be comes first: to speak from
+ * there by TCP, strangers must receive there. And who has said nothing but HELLO is asked too, and
+ * a link that was asked and stays silent ends without a rival as well, though not as soon: what a
+ * stream has lost comes late.
  */
 #include "core/base/units.h"
 #include "gossip/engine_state.h"
@@ -98,14 +100,30 @@ enum rc rival_hello(struct engine *e, struct link *l, const struct uuid *uuid)
     return RC_OK;
 }
 
+/* Whether the other end of the link is where the member is, as far as is known. */
+static bool is_at_home(const struct link *l, const struct member *m)
+{
+    const struct addr last = member_last_addr(m);
+    bool is_home = last.port != 0 && addr_same_ip(&last, &l->addr);
+    for (uint32_t i = 0; i < m->addr_count && !is_home; i++) {
+        const struct member_addr own = member_addr_at(m, i);
+        is_home = addr_same_ip(&own.addr, &l->addr);
+    }
+    return is_home;
+}
+
 struct link *rival_of(const struct engine *e, const struct member *m)
 {
+    struct link *first = NULL;
     for (struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, l->id)) {
         if (l->state == LINK_RIVAL && uuid_equal(&l->rival.claimed, &m->uuid)) {
-            return l;
+            first = first == NULL ? l : first;
+            if (is_at_home(l, m)) {
+                return l;
+            }
         }
     }
-    return NULL;
+    return first;
 }
 
 void rival_keep(struct link *l, const uint8_t *data, size_t len)
@@ -176,8 +194,10 @@ uint64_t rival_turn(struct engine *e, struct link *l)
     if (other != NULL || l->rival.is_cut) {
         turn_away(e, l);
         mesh_hurry(e->mesh); /* in place of one that was cut another one is dialed at once */
-    } else {
+    } else if (m == NULL || rival_of(e, m) == l) {
         inbound_resume(e, l);
+    } else {
+        return e->now_us; /* after the one that comes first */
     }
     return NEVER;
 }

@@ -350,6 +350,14 @@ static uint32_t dial_candidate(struct engine *e, uint16_t port, uint64_t *now_us
     return 0;
 }
 
+static void run_for(struct engine *e, uint32_t tenths, uint64_t *now_us)
+{
+    for (uint32_t i = 0; i < tenths; i++) {
+        *now_us += SECOND_US / 10;
+        engine_tick(e, *now_us);
+    }
+}
+
 static void a_newcomer_that_members_refuse_is_not_ready(void **state)
 {
     (void)state;
@@ -359,24 +367,15 @@ static void a_newcomer_that_members_refuse_is_not_ready(void **state)
     assert_int_not_equal(link, 0);
     assert_int_equal(refuse(e, link, 2, now_us), 1);
     engine_candidates_done(e, true, now_us);
-    for (const uint64_t end_us = now_us + 50 * (uint64_t)SECOND_US; now_us < end_us;) {
-        now_us += SECOND_US / 10;
-        engine_tick(e, now_us);
-        assert_true((engine_unready(e) & READY_REFUSED) != 0);
-    }
+    run_for(e, 500, &now_us);
+    assert_int_not_equal(engine_unready(e) & READY_REFUSED, 0);
     link = dial_candidate(e, 1002, &now_us);
     assert_int_not_equal(link, 0);
     assert_int_equal(refuse(e, link, 3, now_us), 0); /* which renews it */
-    for (const uint64_t end_us = now_us + 50 * (uint64_t)SECOND_US; now_us < end_us;) {
-        now_us += SECOND_US / 10;
-        engine_tick(e, now_us);
-        assert_true((engine_unready(e) & READY_REFUSED) != 0);
-    }
+    run_for(e, 500, &now_us);
+    assert_int_not_equal(engine_unready(e) & READY_REFUSED, 0);
     /* Nobody has refused it for a minute: whoever did is gone. */
-    for (const uint64_t end_us = now_us + 30 * (uint64_t)SECOND_US; now_us < end_us;) {
-        now_us += SECOND_US / 10;
-        engine_tick(e, now_us);
-    }
+    run_for(e, 300, &now_us);
     assert_int_equal(engine_unready(e), 0);
     /* A node that is ready stays so. */
     link = dial_candidate(e, 1003, &now_us);
@@ -402,6 +401,49 @@ static void the_refusal_of_somebody_whom_discovery_has_not_named_is_nothing(void
     assert_int_equal(engine_unready(e) & READY_REFUSED, 0);
     engine_check(e);
     engine_free(e);
+}
+
+/* Somebody accepted from 10.0.0.`host` says HELLO as node 2. */
+static uint32_t claim_two(struct engine *e, uint8_t host, uint64_t now_us)
+{
+    const uint8_t ip[] = {10, 0, 0, host};
+    const struct addr from = addr_v4(ip, 5555);
+    struct buf said;
+    say_hello(2, &said);
+    const uint32_t link = engine_link_accept(e, &from, now_us);
+    engine_link_input(e, link, buf_data(&said), said.len, now_us);
+    buf_fini(&said);
+    return link;
+}
+
+/* Strangers say HELLO in the name of a member whose link is lost. Its own does not wait for theirs,
+ * whether the first of them goes on in silence or ends. */
+static void of_two_that_wait_the_one_from_the_members_address_comes_first(void **state)
+{
+    struct engine *e = *state;
+    uint64_t now_us = START_US + SECOND_US;
+    struct buf said;
+    say_hello(2, &said);
+    const uint32_t link = dial_candidate(e, 1001, &now_us);
+    engine_link_input(e, link, buf_data(&said), said.len, now_us);
+    buf_fini(&said);
+    const struct uuid two = {{2}};
+    const struct member *m = swim_find(e->swim, &two);
+    assert_int_equal(m->link, link);
+    engine_link_down(e, link, LINK_END_RESET, now_us);
+    const uint32_t first = claim_two(e, 66, now_us);
+    assert_int_equal(m->link, first);
+    (void)claim_two(e, 67, now_us);
+    const uint32_t own = claim_two(e, 9, now_us);
+    const uint32_t late = claim_two(e, 68, now_us);
+    assert_int_equal(m->link, first);
+    run_for(e, 8, &now_us);
+    assert_int_equal(m->link, own);
+    assert_non_null(mesh_find(e->mesh, late)); /* which waits on */
+    const uint32_t again = claim_two(e, 9, now_us);
+    engine_link_down(e, own, LINK_END_RESET, now_us);
+    engine_tick(e, now_us);
+    assert_int_equal(m->link, again);
 }
 
 /* Whether a write waits for another member. */
@@ -546,6 +588,8 @@ int main(void)
         cmocka_unit_test(a_newcomer_that_members_refuse_is_not_ready),
         cmocka_unit_test(the_refusal_of_somebody_whom_discovery_has_not_named_is_nothing),
         cmocka_unit_test(a_refusal_is_nothing_while_another_member_lets_this_node_in),
+        cmocka_unit_test_setup_teardown(
+            of_two_that_wait_the_one_from_the_members_address_comes_first, set_up, tear_down),
         cmocka_unit_test_setup_teardown(who_has_said_hello_and_no_more_counts_for_a_second, set_up,
                                         tear_down),
         cmocka_unit_test(a_newcomer_is_refused_by_who_has_no_room_and_is_not_ready),

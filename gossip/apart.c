@@ -112,8 +112,8 @@ static void say_conflict(struct engine *e, struct member *m, bool was_apart)
         l->clock.is_told = true;
     }
     e->counters.clock_conflicts++;
-    engine_notice(e, NOTICE_CLOCK_CONFLICT, m, (apart_offset_us(e, m) - apart_own_us(e)) / 1000,
-                  NULL);
+    outbox_notice(e->outbox, NOTICE_CLOCK_CONFLICT, m,
+                  (apart_offset_us(e, m) - apart_own_us(e)) / 1000, NULL);
 }
 
 static void take(struct engine *e, struct member *m, int64_t offset_us, int64_t unsure_us)

@@ -112,7 +112,7 @@ static void clock_changed(struct engine *e, bool was_set, int64_t was_us, const 
         find_leader(e);
         hello_tell_clock(e);
     }
-    engine_notice(e, NOTICE_CLOCK_SET, of,
+    outbox_notice(e->outbox, NOTICE_CLOCK_SET, of,
                   of == NULL ? 0 : ((int64_t)clock_now_us(&e->clock, e->now_us) - wall_us) / 1000,
                   NULL);
 }

@@ -174,32 +174,13 @@ uint64_t engine_clock_ms(const struct engine *e, uint64_t now_us)
     return engine_now_ms(e) + (now_us - e->now_us) / 1000;
 }
 
-void engine_notice(struct engine *e, enum notice_kind kind, const struct member *m, int64_t value,
-                   const char *text)
-{
-    struct notice notice = {.kind = kind, .value = value};
-    if (m != NULL) {
-        notice.member = m->uuid;
-        const char *name = member_name(m);
-        memcpy(notice.name, name, strnlen(name, sizeof(notice.name) - 1));
-        notice.addr = member_last_addr(m);
-        if (notice.addr.port == 0 && m->addr_count > 0) {
-            notice.addr = member_addr_at(m, 0).addr;
-        }
-    }
-    if (text != NULL) {
-        (void)snprintf(notice.text, sizeof(notice.text), "%s", text);
-    }
-    outbox_notice(e->outbox, &notice);
-}
-
 void engine_refused_room(struct engine *e)
 {
     e->full_until_us = e->now_us + FULL_HOLD_US;
     e->turn_at_us = min_u64(e->turn_at_us, e->now_us + TURN_US);
     if (!e->is_full) {
         e->is_full = true;
-        engine_notice(e, NOTICE_FULL, NULL, 0, NULL);
+        outbox_notice(e->outbox, NOTICE_FULL, NULL, 0, NULL);
     }
 }
 
@@ -273,7 +254,7 @@ static void look_at_fullness(struct engine *e)
     if (e->is_full && e->now_us >= e->full_until_us &&
         stats.bytes_used < stats.bytes_max / 100 * FULL_CLEAR_PERCENT) {
         e->is_full = false;
-        engine_notice(e, NOTICE_ROOM, NULL, 0, NULL);
+        outbox_notice(e->outbox, NOTICE_ROOM, NULL, 0, NULL);
     }
 }
 
@@ -297,16 +278,16 @@ static void member_changed(struct engine *e, struct member *m, enum member_state
     voters_look(e, m);
     switch ((enum member_state)m->state) {
     case MEMBER_ALIVE:
-        engine_notice(e, NOTICE_MEMBER_ALIVE, m, was, NULL);
+        outbox_notice(e->outbox, NOTICE_MEMBER_ALIVE, m, was, NULL);
         break;
     case MEMBER_SUSPECT:
-        engine_notice(e, NOTICE_MEMBER_SUSPECT, m, was, NULL);
+        outbox_notice(e->outbox, NOTICE_MEMBER_SUSPECT, m, was, NULL);
         break;
     case MEMBER_DEAD:
-        engine_notice(e, NOTICE_MEMBER_DEAD, m, was, NULL);
+        outbox_notice(e->outbox, NOTICE_MEMBER_DEAD, m, was, NULL);
         break;
     case MEMBER_LEFT:
-        engine_notice(e, NOTICE_MEMBER_LEFT, m, was, NULL);
+        outbox_notice(e->outbox, NOTICE_MEMBER_LEFT, m, was, NULL);
         break;
     case MEMBER_NAMED:
         break;
@@ -327,12 +308,11 @@ static void send_by_link(struct engine *e, const struct swim_event *event)
     if (l == NULL) {
         return;
     }
-    if (link_control(l, FRAME_PACKET, FRAME_CRITICAL, event->data, event->len) != RC_OK) {
+    if (mesh_send(e->mesh, l, FRAME_PACKET, event->data, event->len) == RC_OK) {
+        l->used_us = e->now_us;
+    } else {
         peer_end(e, l, 0);
-        return;
     }
-    l->used_us = e->now_us;
-    mesh_ask_output(e->mesh, l);
 }
 
 static void tell_stranger(struct engine *e, const struct swim_event *event)
@@ -341,12 +321,12 @@ static void tell_stranger(struct engine *e, const struct swim_event *event)
     char text[NOTICE_TEXT_SIZE];
     (void)addr_format(&event->addr, where);
     if (event->version == 0) {
-        engine_notice(e, NOTICE_STRANGER, NULL, 0, where);
+        outbox_notice(e->outbox, NOTICE_STRANGER, NULL, 0, where);
         return;
     }
     (void)snprintf(text, sizeof(text), "%s speaks version %u, this node %u", where, event->version,
                    PROTOCOL_VERSION_MAX);
-    engine_notice(e, NOTICE_VERSION, NULL, 0, text);
+    outbox_notice(e->outbox, NOTICE_VERSION, NULL, 0, text);
 }
 
 /* Dials an address that discovery has named. */
@@ -367,7 +347,7 @@ static void take_swim_event(struct engine *e, const struct swim_event *event)
         e->newest_member_us = e->now_us;
         wiring_member(e, event->member);
         voters_look(e, event->member);
-        engine_notice(e,
+        outbox_notice(e->outbox,
                       event->member->state == MEMBER_SUSPECT ? NOTICE_MEMBER_SUSPECT
                                                              : NOTICE_MEMBER_JOINED,
                       event->member, 0, NULL);
@@ -402,7 +382,7 @@ static void take_swim_event(struct engine *e, const struct swim_event *event)
         tell_stranger(e, event);
         break;
     case SWIM_NAME_TWICE:
-        engine_notice(e, NOTICE_NAME_TWICE, event->member, 0, NULL);
+        outbox_notice(e->outbox, NOTICE_NAME_TWICE, event->member, 0, NULL);
         break;
     case SWIM_ANSWERED:
         voters_look(e, event->member);
@@ -429,7 +409,7 @@ void engine_settle(struct engine *e)
     start_look(e);
     const bool is_ready = engine_unready(e) == 0;
     if (is_ready && !e->was_ready) {
-        engine_notice(e, NOTICE_READY, NULL, 0, NULL);
+        outbox_notice(e->outbox, NOTICE_READY, NULL, 0, NULL);
     }
     e->was_ready = is_ready;
     owed_tell_state(e, state_flags(e));

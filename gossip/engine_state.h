@@ -91,9 +91,6 @@ void engine_settle(struct engine *e);
 /* The cluster's clock in ms; the wall clock's guess without one. */
 uint64_t engine_now_ms(const struct engine *e);
 
-void engine_notice(struct engine *e, enum notice_kind kind, const struct member *m, int64_t value,
-                   const char *text);
-
 /* Whether it holds anything: then its clock does not step. */
 bool engine_has_records(const struct engine *e);
 

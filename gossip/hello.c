@@ -27,13 +27,12 @@ void hello_say(struct engine *e, struct link *l)
     struct cursor c = cursor_writer(payload, sizeof(payload));
     frame_hello_write(&c, &hello);
     ASSERT(cursor_ok(&c));
-    const enum rc rc = link_control(l, FRAME_HELLO, FRAME_CRITICAL, payload, c.pos);
+    l->state = LINK_HELLO;
+    l->since_us = e->now_us;
+    const enum rc rc = mesh_send(e->mesh, l, FRAME_HELLO, payload, c.pos);
     ASSERT(rc == RC_OK);
     l->terms.said_ready = (hello.flags & MEMBER_IS_CAUGHT_UP) != 0;
     l->terms.said_records = (hello.flags & MEMBER_HAS_RECORDS) != 0;
-    l->state = LINK_HELLO;
-    l->since_us = e->now_us;
-    mesh_ask_output(e->mesh, l);
     peer_look_by(e, e->now_us + LINK_HELLO_TIMEOUT_US);
 }
 
@@ -53,7 +52,7 @@ static void compare_settings(struct engine *e, const struct member *m,
             char text[NOTICE_TEXT_SIZE];
             (void)snprintf(text, sizeof(text), "%s is %" PRIu64 " here and %" PRIu64 " there",
                            settings[i].name, settings[i].own, settings[i].theirs);
-            engine_notice(e, NOTICE_CONFIG_DIFFERS, m, 0, text);
+            outbox_notice(e->outbox, NOTICE_CONFIG_DIFFERS, m, 0, text);
         }
     }
 }
@@ -79,7 +78,7 @@ static void open_link(struct engine *e, struct link *l, struct member *m,
     }
     mesh_succeeded(e->mesh, m);
     e->counters.links_opened++;
-    engine_notice(e, NOTICE_LINK_UP, m, 0, NULL);
+    outbox_notice(e->outbox, NOTICE_LINK_UP, m, 0, NULL);
     if ((hello->flags & MEMBER_HAS_CLOCK) != 0) {
         apart_told(e, m, hello->clock_us);
         clock_source_heard(e, m);
@@ -170,9 +169,8 @@ void hello_tell_clock(struct engine *e)
     cursor_put_u64(&c, clock_now_us(&e->clock, e->now_us));
     for (struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, l->id)) {
         /* A HELLO that is on its way was said without it. */
-        if (link_has_said_hello(l) &&
-            link_control(l, FRAME_CLOCK, FRAME_CRITICAL, payload, c.pos) == RC_OK) {
-            mesh_ask_output(e->mesh, l);
+        if (link_has_said_hello(l)) {
+            (void)mesh_send(e->mesh, l, FRAME_CLOCK, payload, c.pos);
         }
     }
 }

@@ -234,7 +234,7 @@ static enum rc take_nack(struct engine *e, struct link *l, struct cursor *c)
     const uint32_t waiter = link_take_refused(l, number);
     if (reason == NACK_FULL && (l->member->flags & MEMBER_IS_FULL) == 0) {
         l->member->flags |= MEMBER_IS_FULL;
-        engine_notice(e, NOTICE_PEER_FULL, l->member, 0, NULL);
+        outbox_notice(e->outbox, NOTICE_PEER_FULL, l->member, 0, NULL);
     }
     if (quorum_at(e->quorum, waiter) == NULL) {
         return RC_OK;
@@ -282,7 +282,7 @@ static enum rc take_close(struct engine *e, struct link *l, struct cursor *c)
         mesh_ask_output(e->mesh, other);
     }
     if (l->state == LINK_OPEN && reason != CLOSE_DUPLICATE && reason != CLOSE_IDLE) {
-        engine_notice(e, NOTICE_LINK_DOWN, m, 0, text);
+        outbox_notice(e->outbox, NOTICE_LINK_DOWN, m, 0, text);
         mesh_failed(e->mesh, m, e->now_us);
     }
     peer_end(e, l, 0);
@@ -412,7 +412,7 @@ static void refuse(struct engine *e, struct link *l, enum rc rc)
         return;
     }
     e->counters.frames_malformed++;
-    engine_notice(e, NOTICE_LINK_DOWN, l->member, 0, rc_text(rc));
+    outbox_notice(e->outbox, NOTICE_LINK_DOWN, l->member, 0, rc_text(rc));
     peer_end(e, l, CLOSE_MALFORMED);
 }
 
@@ -493,12 +493,11 @@ static void acknowledge(struct engine *e, struct link *l)
     uint8_t payload[8];
     struct cursor c = cursor_writer(payload, sizeof(payload));
     cursor_put_u64(&c, l->received_count);
-    if (link_control(l, FRAME_ACK, FRAME_CRITICAL, payload, c.pos) != RC_OK) {
+    if (mesh_send(e->mesh, l, FRAME_ACK, payload, c.pos) != RC_OK) {
         peer_end(e, l, 0);
         return;
     }
     l->told_count = l->received_count;
-    mesh_ask_output(e->mesh, l);
 }
 
 static void take_input(struct engine *e, struct link *l, const uint8_t *data, size_t len)

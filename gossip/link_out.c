@@ -9,7 +9,7 @@ void link_out_enqueue(struct engine *e, struct link *l, const struct queued_writ
         link_ask_repair(l, REPAIR_NO_ROOM);
         peer_look_by(e, e->now_us);
         e->counters.link_overflows++;
-        engine_notice(e, NOTICE_LINK_OVERFLOW, l->member, LINK_QUEUE_MAX, NULL);
+        outbox_notice(e->outbox, NOTICE_LINK_OVERFLOW, l->member, LINK_QUEUE_MAX, NULL);
         (void)!link_enqueue(l, w, is_big);
     }
     mesh_ask_output(e->mesh, l);

@@ -25,9 +25,8 @@ void owed_tell_state(struct engine *e, uint8_t flags)
     e->told_state = flags;
     const uint8_t payload[1] = {engine_flags(e)};
     for (struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, l->id)) {
-        if (link_has_said_hello(l) &&
-            link_control(l, FRAME_STATE, FRAME_CRITICAL, payload, sizeof(payload)) == RC_OK) {
-            mesh_ask_output(e->mesh, l);
+        if (link_has_said_hello(l)) {
+            (void)mesh_send(e->mesh, l, FRAME_STATE, payload, sizeof(payload));
         }
     }
 }

@@ -156,7 +156,7 @@ void engine_link_down(struct engine *e, uint32_t link, enum link_end why, uint64
     if (was_open) {
         ASSERT(m != NULL);
         e->counters.links_lost++;
-        engine_notice(e, NOTICE_LINK_DOWN, m, 0, end_text(why));
+        outbox_notice(e->outbox, NOTICE_LINK_DOWN, m, 0, end_text(why));
         mesh_failed(e->mesh, m, now_us);
     }
     drop(e, l);

@@ -148,7 +148,7 @@ void rival_answered(struct engine *e, struct link *l, const uint8_t *packet, siz
 /* Nobody is heard on the link, nor waits to take its place: the member is dialed anew. */
 static void end_silent(struct engine *e, struct link *l)
 {
-    engine_notice(e, NOTICE_LINK_DOWN, l->member, 0, "silent");
+    outbox_notice(e->outbox, NOTICE_LINK_DOWN, l->member, 0, "silent");
     peer_end(e, l, CLOSE_DUPLICATE);
     mesh_hurry(e->mesh);
 }

@@ -40,9 +40,8 @@ static void flush_news(struct engine *e, struct link *l)
         const size_t most = (size_t)TREE_ENTRIES_MAX * TREE_ENTRY_BYTES;
         const size_t len = l->news.len < most ? l->news.len : most;
         /* A peer that does not read will reconcile. */
-        (void)!link_control(l, FRAME_TREE_HAVE, FRAME_CRITICAL, buf_data(&l->news), len);
+        (void)mesh_send(e->mesh, l, FRAME_TREE_HAVE, buf_data(&l->news), len);
         buf_consume(&l->news, len);
-        mesh_ask_output(e->mesh, l);
     }
 }
 
@@ -259,9 +258,7 @@ static void say_held(struct engine *e, struct link *l, uint64_t id, uint64_t sta
     struct cursor c = cursor_writer(payload, sizeof(payload));
     cursor_put_u64(&c, id);
     cursor_put_u64(&c, stamp);
-    if (link_control(l, FRAME_TREE_HELD, FRAME_CRITICAL, payload, c.pos) == RC_OK) {
-        mesh_ask_output(e->mesh, l);
-    }
+    (void)mesh_send(e->mesh, l, FRAME_TREE_HELD, payload, c.pos);
 }
 
 /* The tree has brought a large value. Its origin may have announced it to this node as well. */

@@ -59,7 +59,7 @@ void start_refused(struct engine *e, const struct link *by)
     }
     if (e->now_us >= e->refused_until_us) {
         (void)addr_format(&by->addr, where);
-        engine_notice(e, NOTICE_REFUSED, NULL, 0, where);
+        outbox_notice(e->outbox, NOTICE_REFUSED, NULL, 0, where);
     }
     e->refused_by = by->addr;
     e->refused_until_us = e->now_us + REFUSED_US;
@@ -84,10 +84,10 @@ static void look_at_expected(struct engine *e)
     sync_join(e->sync, e->now_us); /* begins when the enclave may */
     (void)snprintf(text, sizeof(text), "%u of %u", e->expect.seen, e->expect.wanted);
     if (news == EXPECT_MAJORITY) {
-        engine_notice(e, NOTICE_MAJORITY, NULL, 0, text);
+        outbox_notice(e->outbox, NOTICE_MAJORITY, NULL, 0, text);
     } else if (!e->expect.may_begin && is_time_to_tell(e)) {
         e->expect_told = e->expect.seen;
-        engine_notice(e, NOTICE_EXPECTING, NULL, 0, text);
+        outbox_notice(e->outbox, NOTICE_EXPECTING, NULL, 0, text);
     }
 }
 
@@ -141,7 +141,7 @@ void start_look(struct engine *e)
         e->is_pass_over = true;
         e->pass_over_us = e->now_us;
         if (!e->is_named && !e->expect.exists) {
-            engine_notice(e, NOTICE_PASS_FAILED, NULL, 0, NULL);
+            outbox_notice(e->outbox, NOTICE_PASS_FAILED, NULL, 0, NULL);
         }
     }
     if (!e->clock.is_set && clock_source_may_found(e)) {

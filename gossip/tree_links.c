@@ -81,9 +81,7 @@ void tree_links_ask(struct engine *e, struct link *l, enum tree_kind kind, uint3
     if (kind != TREE_DIRECT) {
         tree_links_grafted(l, tree);
     }
-    if (link_control(l, FRAME_TREE_GRAFT, FRAME_CRITICAL, payload, c.pos) == RC_OK) {
-        mesh_ask_output(e->mesh, l);
-    }
+    (void)mesh_send(e->mesh, l, FRAME_TREE_GRAFT, payload, c.pos);
 }
 
 static void graft(struct engine *e, struct link *l, uint32_t tree)
@@ -127,9 +125,7 @@ void tree_links_prune(struct engine *e, struct link *l, uint32_t tree)
     make_lazy(l, tree);
     l->trees.refused_until_us[tree] = e->now_us + TREE_TRIAL_US;
     e->counters.tree_prunes++;
-    if (link_control(l, FRAME_TREE_PRUNE, FRAME_CRITICAL, payload, sizeof(payload)) == RC_OK) {
-        mesh_ask_output(e->mesh, l);
-    }
+    (void)mesh_send(e->mesh, l, FRAME_TREE_PRUNE, payload, sizeof(payload));
 }
 
 /* The link that the tree can spare after a second copy on `from`. Of two established links it is

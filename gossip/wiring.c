@@ -80,9 +80,7 @@ static void assign_role(struct engine *e, struct link *l)
     uint8_t payload[8];
     struct cursor c = cursor_writer(payload, sizeof(payload));
     frame_role_write(&c, &role);
-    if (link_control(l, FRAME_ROLE, FRAME_CRITICAL, payload, c.pos) == RC_OK) {
-        mesh_ask_output(e->mesh, l);
-    }
+    (void)mesh_send(e->mesh, l, FRAME_ROLE, payload, c.pos);
     peer_look_by(e, e->now_us);
 }
 

@@ -56,13 +56,12 @@ static void ask(struct join *j, struct mesh *mesh, uint8_t part, struct link *do
                 uint64_t now_us)
 {
     const uint8_t payload[2] = {part, j->part_count};
-    if (link_control(donor, FRAME_JOIN, FRAME_CRITICAL, payload, sizeof(payload)) == RC_OK) {
+    if (mesh_send(mesh, donor, FRAME_JOIN, payload, sizeof(payload)) == RC_OK) {
         j->parts[part] = (struct join_part){
             .link = donor->id,
             .asked_at_us = now_us,
             .progress = donor->progress,
         };
-        mesh_ask_output(mesh, donor);
     }
 }
 
@@ -94,8 +93,7 @@ void join_turn(struct join *j, const struct join_env *env, uint64_t now_us)
             return;
         }
         j->part_count = donor_count;
-        outbox_notice(env->outbox,
-                      &(struct notice){.kind = NOTICE_JOIN_STARTED, .value = donor_count});
+        outbox_notice(env->outbox, NOTICE_JOIN_STARTED, NULL, donor_count, NULL);
     }
     bool is_done = true;
     for (uint8_t i = 0; i < j->part_count; i++) {
@@ -110,8 +108,7 @@ void join_turn(struct join *j, const struct join_env *env, uint64_t now_us)
     }
     if (is_done) {
         join_end(j);
-        outbox_notice(env->outbox,
-                      &(struct notice){.kind = NOTICE_JOIN_DONE, .value = (int64_t)j->records});
+        outbox_notice(env->outbox, NOTICE_JOIN_DONE, NULL, (int64_t)j->records, NULL);
     }
 }
 

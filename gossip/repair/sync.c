@@ -9,7 +9,6 @@
 #include "gossip/repair/responder.h"
 #include "gossip/repair/session.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 struct sync {
@@ -124,16 +123,10 @@ void sync_hurry(const struct link *l)
 static void finish_if_done(struct sync *s, struct link *l, uint64_t now_us)
 {
     const struct session *side = l->sync;
-    if (!initiator_finish(&s->config, l, now_us) || side->exchanged == 0) {
-        return;
+    if (initiator_finish(&s->config, l, now_us) && side->exchanged > 0) {
+        outbox_notice(s->config.outbox, NOTICE_SYNC_DONE, l->member, (int64_t)side->exchanged,
+                      NULL);
     }
-    struct notice notice = {
-        .kind = NOTICE_SYNC_DONE, .value = (int64_t)side->exchanged, .addr = l->addr};
-    if (l->member != NULL) {
-        notice.member = l->member->uuid;
-        (void)snprintf(notice.name, sizeof(notice.name), "%s", member_name(l->member));
-    }
-    outbox_notice(s->config.outbox, &notice);
 }
 
 /* The peer begins a session. Of two begun at once that of the smaller id stays. */

@@ -141,6 +141,16 @@ void mesh_ask_output(struct mesh *m, struct link *l)
     }
 }
 
+enum rc mesh_send(struct mesh *m, struct link *l, enum frame_type type, const void *payload,
+                  size_t len)
+{
+    const enum rc rc = link_control(l, type, FRAME_CRITICAL, payload, len);
+    if (rc == RC_OK) {
+        mesh_ask_output(m, l);
+    }
+    return rc;
+}
+
 static struct want *want_of(const struct mesh *m, const struct uuid *uuid)
 {
     for (uint32_t i = 0; i < m->want_count; i++) {

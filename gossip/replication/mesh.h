@@ -62,6 +62,10 @@ struct link *mesh_of(const struct mesh *m, const struct member *member);
 /* Asks the caller to take output, once until it is taken. */
 void mesh_ask_output(struct mesh *m, struct link *l);
 
+/* Sends a critical frame: queues it, and asks. RC_FULL: the peer does not read. */
+enum rc mesh_send(struct mesh *m, struct link *l, enum frame_type type, const void *payload,
+                  size_t len);
+
 /* A link to the member is wanted for one more reason. Does nothing beyond MESH_WANTS_MAX. */
 void mesh_want(struct mesh *m, const struct uuid *self, const struct member *member,
                enum mesh_reason reason, uint64_t now_us);

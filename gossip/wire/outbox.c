@@ -3,6 +3,7 @@
 #include "core/base/assert.h"
 #include "core/base/mem.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -136,12 +137,25 @@ void outbox_put_done(struct outbox *o, const struct put_done *done)
     append(o, ACTION_PUT_DONE)->action.put = *done;
 }
 
-void outbox_notice(struct outbox *o, const struct notice *notice)
+void outbox_notice(struct outbox *o, enum notice_kind kind, const struct member *m, int64_t value,
+                   const char *text)
 {
     struct slot *slot = append(o, ACTION_NOTICE);
     slot->room = take_room(o);
-    slot->room->notice = *notice;
-    slot->action.notice = &slot->room->notice;
+    struct notice *notice = &slot->room->notice;
+    *notice = (struct notice){.kind = kind, .value = value};
+    slot->action.notice = notice;
+    if (m != NULL) {
+        notice->member = m->uuid;
+        (void)snprintf(notice->name, sizeof(notice->name), "%s", member_name(m));
+        notice->addr = member_last_addr(m);
+        if (notice->addr.port == 0 && m->addr_count > 0) {
+            notice->addr = member_addr_at(m, 0).addr;
+        }
+    }
+    if (text != NULL) {
+        (void)snprintf(notice->text, sizeof(notice->text), "%s", text);
+    }
 }
 
 bool outbox_next(struct outbox *o, struct action *ret_action)

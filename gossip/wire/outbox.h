@@ -104,7 +104,11 @@ void outbox_dial(struct outbox *o, uint32_t link, const struct addr *to);
 void outbox_output(struct outbox *o, uint32_t link);
 void outbox_close(struct outbox *o, uint32_t link);
 void outbox_put_done(struct outbox *o, const struct put_done *done);
-void outbox_notice(struct outbox *o, const struct notice *notice);
+
+/* `m` (NULL: it is about no member) gives its uuid, its name and where it was heard last. `text` is
+ * copied, and may be NULL. */
+void outbox_notice(struct outbox *o, enum notice_kind kind, const struct member *m, int64_t value,
+                   const char *text);
 
 /* Takes the oldest action; false when there is none. */
 bool outbox_next(struct outbox *o, struct action *ret_action);

@@ -22,7 +22,7 @@ static void actions_come_out_in_the_order_they_went_in(void **state)
     outbox_output(o, 2);
     outbox_close(o, 3);
     outbox_put_done(o, &(struct put_done){.token = 4, .status = PUT_PENDING, .have = 1});
-    outbox_notice(o, &(struct notice){.kind = NOTICE_READY, .value = -5});
+    outbox_notice(o, NOTICE_READY, NULL, -5, NULL);
     assert_true(outbox_next(o, &a));
     assert_int_equal(a.kind, ACTION_DIAL);
     assert_int_equal(a.link, 1);
@@ -47,6 +47,28 @@ static void actions_come_out_in_the_order_they_went_in(void **state)
     assert_int_equal(a.notice->kind, NOTICE_READY);
     assert_int_equal(a.notice->value, -5);
     assert_false(outbox_next(o, &a));
+    outbox_free(o);
+}
+
+static void a_notice_names_its_member_and_copies_its_text(void **state)
+{
+    (void)state;
+    struct outbox *o = outbox_new();
+    struct action a;
+    char text[] = "why";
+    struct member_card card = {.uuid = {{7}}, .name = "seven", .addr_count = 1};
+    struct member m = {.state = MEMBER_ALIVE};
+    card.addrs[0].addr = somewhere;
+    member_set_card(&m, &card);
+    outbox_notice(o, NOTICE_LINK_DOWN, &m, 3, text);
+    memset(text, 'x', 3);
+    assert_true(outbox_next(o, &a));
+    assert_true(uuid_equal(&a.notice->member, &m.uuid));
+    assert_string_equal(a.notice->name, "seven");
+    assert_string_equal(a.notice->text, "why");
+    assert_true(addr_equal(&a.notice->addr, &somewhere));
+    assert_int_equal(a.notice->value, 3);
+    member_fini(&m);
     outbox_free(o);
 }
 
@@ -116,6 +138,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(actions_come_out_in_the_order_they_went_in),
+        cmocka_unit_test(a_notice_names_its_member_and_copies_its_text),
         cmocka_unit_test(bytes_are_copied_and_stay_until_the_next_call),
         cmocka_unit_test(datagrams_beyond_the_maximum_are_dropped_and_counted),
         cmocka_unit_test(the_other_actions_are_never_dropped),

@@ -9,6 +9,7 @@
 
 enum {
     STEPS = 8, /* of the bad state on average: coarse enough to draw, fine enough to vary */
+    MOMENT_US = 300 * 1000, /* between two retries of a probe */
     MILLION = 1000000,
 };
 
@@ -42,11 +43,16 @@ static uint64_t line_left_us(struct burst *b, struct rng *rng, uint32_t node, ui
         line->is_bad = true;
     }
     while (line->until_us <= now_us) {
+        const uint64_t from_us = line->until_us;
         line->is_bad = !line->is_bad;
         const uint32_t leave_ppm = line->is_bad ? b->leave_bad_ppm : b->leave_good_ppm;
         do {
             line->until_us += b->step_us;
         } while (rng_below(rng, MILLION) >= leave_ppm);
+        if (line->is_bad) {
+            line->bad_from_us = from_us;
+            line->bad_to_us = line->until_us;
+        }
     }
     return line->is_bad ? line->until_us - now_us : 0;
 }
@@ -60,4 +66,11 @@ uint64_t burst_left_us(struct burst *b, struct rng *rng, uint32_t from, uint32_t
     const uint64_t here_us = line_left_us(b, rng, from, now_us);
     const uint64_t there_us = line_left_us(b, rng, to, now_us);
     return here_us > there_us ? here_us : there_us;
+}
+
+bool burst_was_outage(const struct burst *b, uint32_t node, uint64_t at_least_us, uint64_t now_us)
+{
+    const struct burst_line *line = &b->lines[node];
+    const uint64_t to_us = line->bad_to_us < now_us ? line->bad_to_us : now_us;
+    return to_us + MOMENT_US >= now_us && to_us >= line->bad_from_us + at_least_us;
 }

@@ -6,7 +6,7 @@
  * Each node's own line is good or bad, as where a radio or an uplink fails. A packet passes when
  * the lines of both its ends are good. So several packets of one probe are lost together, which
  * loss by independent chances never shows. A state lasts a geometrically distributed number of
- * steps and is drawn when it is asked for, so a cluster costs 16 bytes a node.
+ * steps and is drawn when it is asked for, so a cluster costs 32 bytes a node.
  */
 #ifndef SIM_BURST_H
 #define SIM_BURST_H
@@ -19,7 +19,8 @@
 enum { BURST_MEAN_US = 200 * 1000, BURST_SHARE_MAX_PPM = 900000 };
 
 struct burst_line {
-    uint64_t until_us; /* the state lasts until then */
+    uint64_t until_us;               /* the state lasts until then */
+    uint64_t bad_from_us, bad_to_us; /* the latest burst, or the one that goes on */
     bool is_bad;
 };
 
@@ -41,5 +42,9 @@ void burst_set(struct burst *b, uint32_t loss_ppm, uint64_t mean_us);
  * never goes back. */
 uint64_t burst_left_us(struct burst *b, struct rng *rng, uint32_t from, uint32_t to,
                        uint64_t now_us);
+
+/* Whether all that the node sent or should have received was lost for `at_least_us` on end, until
+ * `now_us` or a moment before it. */
+bool burst_was_outage(const struct burst *b, uint32_t node, uint64_t at_least_us, uint64_t now_us);
 
 #endif

@@ -8,7 +8,8 @@
 enum {
     GRACE_US = 30 * 1000 * 1000, /* after a pause, until all rumours about it have died down */
     ONCE_US = 10 * 1000 * 1000,  /* declarations of one node within this are one */
-    KNOWN_US = 5 * 1000 * 1000,  /* by then a newcomer is listed and linked everywhere */
+    KNOWN_US = 5 * 1000 * 1000,  /* by then a newcomer is listed and linked everywhere, and one that
+                                  * was stopped has worked off what waited for it */
     OBSERVERS_MAX = 256,         /* asked about one crash: each looks through its whole table */
 };
 
@@ -67,10 +68,15 @@ void deaths_excuse(struct deaths *d, bool is_everybody, uint64_t until_us)
     }
 }
 
+static bool was_paused_within(const struct cluster *c, uint32_t node, uint64_t us)
+{
+    return c->nodes[node].paused_until_us + us > c->net.now_us &&
+           c->nodes[node].paused_until_us > 0;
+}
+
 static bool was_paused(const struct cluster *c, uint32_t node)
 {
-    return c->nodes[node].paused_until_us + GRACE_US > c->net.now_us &&
-           c->nodes[node].paused_until_us > 0;
+    return was_paused_within(c, node, GRACE_US);
 }
 
 static uint8_t closed_between(const struct cluster *c, uint32_t a, uint32_t b)
@@ -85,7 +91,7 @@ static bool has_relay(const struct cluster *c, uint32_t a, uint32_t b)
         const struct sim_node *n = &c->nodes[i];
         const uint8_t closed = closed_between(c, a, i) | closed_between(c, b, i);
         if (i != a && i != b && n->is_up && n->started_us + KNOWN_US <= c->net.now_us &&
-            n->paused_until_us <= c->net.now_us && (closed & ~c->barrier.everywhere) == 0) {
+            !was_paused_within(c, i, KNOWN_US) && (closed & ~c->barrier.everywhere) == 0) {
             return true;
         }
     }
@@ -101,6 +107,13 @@ static bool is_cut_off(const struct cluster *c, uint32_t a, uint32_t b)
            (is_lossy || !has_relay(c, a, b));
 }
 
+static bool was_out(const struct deaths *d, uint32_t node)
+{
+    const struct cluster *c = d->config.cluster;
+    return d->config.outage_us > 0 &&
+           burst_was_outage(&c->burst, node, d->config.outage_us, c->net.now_us);
+}
+
 static void judge_wrong_death(struct deaths *d, uint32_t observer, uint32_t node)
 {
     const struct cluster *c = d->config.cluster;
@@ -109,7 +122,8 @@ static void judge_wrong_death(struct deaths *d, uint32_t observer, uint32_t node
                             (now_us < d->sides_excused_until_us &&
                              c->barrier.sides[observer] != c->barrier.sides[node]) ||
                             was_paused(c, observer) || was_paused(c, node) ||
-                            is_cut_off(c, observer, node);
+                            is_cut_off(c, observer, node) || was_out(d, observer) ||
+                            was_out(d, node);
     const bool is_counted = d->declared_us[node] == 0 || now_us - d->declared_us[node] > ONCE_US;
     d->declared_us[node] = now_us;
     if (!is_counted) {

@@ -33,6 +33,7 @@ struct oracle_config {
     uint32_t walk_every; /* events of a node between two walks of it; 0: only when sampled */
     bool is_divided;     /* nodes are kept from each other, so nobody must count all of them */
     bool is_deadly;      /* more loss than the promise covers: deaths are counted, not judged */
+    uint64_t outage_us;  /* who is cut off by a burst for so long may be held for dead; 0: nobody */
     uint64_t noticed_us; /* who has crashed is known to be dead to everybody so much later */
     bool may_leave;      /* nodes say goodbye: who has ended may be held for one that left */
     bool is_calm;        /* nodes come and go, and nothing else goes wrong: all there can answer */

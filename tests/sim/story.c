@@ -32,6 +32,8 @@ enum {
     PROMPT_128_MS = 6000,
     PROMPT_HOSTILE_MS = 2000,
     PROMPT_DELAY_US = 2000,
+    /* A forged accusation has all ask at once, so that a silence of two probes ends a member. */
+    OUTAGE_HOSTILE_US = 1500 * 1000,
     WALKED_NODES = 64, /* clusters up to this are walked after each event */
     VALUE_LEN = 100,
     KEYS = 64,
@@ -337,21 +339,25 @@ static bool is_deadly(const struct story *s, const struct cluster *c)
            (burst_ppm > 0 && s->burst_us > PROMISED_BURST_US);
 }
 
+static bool is_hostile(const struct story *s)
+{
+    return (s->faults & 1U << FAULT_HOSTILE) != 0;
+}
+
 static uint64_t noticed_us(const struct story *s, const struct cluster *c)
 {
     const bool is_lossless = c->loss_ppm == 0 && c->stream_loss_ppm == 0 &&
                              c->burst.leave_good_ppm == 0 &&
                              s->delay_us + s->jitter_us <= PROMPT_DELAY_US;
-    const bool is_hostile = (s->faults & 1U << FAULT_HOSTILE) != 0;
     /* Of two, a stranger that says HELLO in the name of the one that has ended speaks for it often.
      */
-    const bool is_spoken_for = is_hostile && s->nodes <= 2;
+    const bool is_spoken_for = is_hostile(s) && s->nodes <= 2;
     if (!is_lossless || is_spoken_for || (s->faults & ~(uint32_t)FAULTS_PROMPT) != 0 ||
         s->nodes > 128) {
         return (uint64_t)NOTICED_MS * 1000;
     }
     const uint64_t ms = s->nodes <= 3 ? PROMPT_3_MS : s->nodes <= 16 ? PROMPT_16_MS : PROMPT_128_MS;
-    return (ms + (is_hostile ? PROMPT_HOSTILE_MS : 0)) * 1000;
+    return (ms + (is_hostile(s) ? PROMPT_HOSTILE_MS : 0)) * 1000;
 }
 
 /* So that the reader of a broken invariant knows the circumstances. */
@@ -389,6 +395,7 @@ void story_run(const struct story *as_told, struct figures *figures, volatile ui
         .walk_every = story.walk_every,
         .is_divided = (story.faults & FAULTS_DIVIDING) != 0,
         .is_deadly = is_deadly(&story, r.cluster),
+        .outage_us = is_hostile(&story) ? OUTAGE_HOSTILE_US : 0,
         .noticed_us = noticed_us(&story, r.cluster),
         .may_leave = (story.faults & FAULTS_LEAVING) != 0,
         .is_calm = (story.faults & ~(uint32_t)FAULTS_CALM) == 0 && r.cluster->loss_ppm == 0 &&

@@ -1,5 +1,6 @@
 /* Stories of who sees whom, on virtual time: starting, failing, coming back, being forgotten. Each
  * node is an enclave of its own unless the story is about links. */
+#include "tests/sim/burst.h"
 #include "tests/sim/cluster.h"
 #include "tests/sim/stage.h"
 
@@ -334,6 +335,33 @@ static void nodes_of_another_cluster_stay_strangers(void **state)
     cluster_free(c);
 }
 
+/* The oracle excuses a death by what this says. */
+static void a_long_burst_is_an_outage_until_shortly_after_its_end(void **state)
+{
+    (void)state;
+    struct burst b;
+    struct rng rng;
+    rng_init(&rng, 1);
+    burst_init(&b, 2);
+    burst_set(&b, 500000, BURST_MEAN_US);
+    uint64_t now_us = 1;
+    while (burst_left_us(&b, &rng, 0, 0, now_us) < 500000) {
+        now_us += 1000;
+    }
+    /* It has just begun, and ends after half a second. */
+    const uint64_t from_us = b.lines[0].bad_from_us;
+    const uint64_t to_us = b.lines[0].bad_to_us;
+    assert_in_range(now_us, from_us, from_us + 1000);
+    assert_int_equal(to_us, b.lines[0].until_us);
+    assert_false(burst_was_outage(&b, 0, 500000, from_us + 499999));
+    assert_true(burst_was_outage(&b, 0, 500000, from_us + 500000));
+    assert_true(burst_was_outage(&b, 0, 500000, to_us + 300000));
+    assert_false(burst_was_outage(&b, 0, 500000, to_us + 300001));
+    assert_false(burst_was_outage(&b, 0, to_us - from_us + 1, to_us));
+    assert_false(burst_was_outage(&b, 1, 500000, from_us + 500000));
+    burst_fini(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -351,6 +379,7 @@ int main(void)
         cmocka_unit_test(the_dead_are_remembered_for_a_day_and_dropped_then),
         cmocka_unit_test(two_of_one_name_are_both_shown_and_told_of),
         cmocka_unit_test(nodes_of_another_cluster_stay_strangers),
+        cmocka_unit_test(a_long_burst_is_an_outage_until_shortly_after_its_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -115,11 +115,6 @@ struct put {
     size_t version_count;
 };
 
-struct put_result {
-    struct version version;
-    uint64_t expiry_ms;
-};
-
 /*
  * Stores a write here and sends it to the members of the enclave. On RC_OK exactly one
  * ACTION_PUT_DONE with the token follows, at once when this node is a quorum alone. RC_JOINING (no
@@ -127,8 +122,7 @@ struct put_result {
  * (too many writes wait, or fewer than quorum-1 links have room), RC_AHEAD (its time would be over
  * before its stamp's), RC_MALFORMED, RC_TOO_LONG, RC_RANGE, RC_NO_MEMORY: nothing was stored.
  */
-MUST_USE enum rc engine_put(struct engine *e, const struct put *put, uint64_t now_us,
-                            struct put_result *ret_result);
+MUST_USE enum rc engine_put(struct engine *e, const struct put *put, uint64_t now_us);
 
 /* RC_NOT_FOUND, or RC_JOINING for a miss while the node still catches up. The record as in
  * store_get(). */

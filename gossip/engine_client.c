@@ -73,39 +73,34 @@ static enum rc check_put(const struct engine *e, const struct put *put)
 
 /* Sends a stored write to the enclave, and has it wait for its quorum. A node that is a quorum
  * alone answers at once. */
-static enum rc replicate(struct engine *e, const struct put *put, const struct record *r)
+static void replicate(struct engine *e, const struct put *put, const struct record *r)
 {
-    const uint32_t members = voters_count(e);
-    const uint32_t quorum = voters_needed(e);
-    const bool is_big = put->value_len > VALUE_INLINE_MAX;
-    const uint64_t id = record_write_id(r, store_digest_seed(e->store));
     struct queued_write write = {.handle = store_find(e->store, r), .version = r->version};
-    if (quorum <= 1) {
-        const struct put_done done = {
-            .token = put->token, .status = PUT_QUORUM, .have = 1, .members = members};
-        outbox_put_done(e->outbox, &done);
+    uint8_t key[KEY_BYTES_MAX];
+    struct waiting waiting = {
+        .done = {.token = put->token,
+                 .status = PUT_QUORUM,
+                 .have = 1,
+                 .members = voters_count(e),
+                 .version = r->version,
+                 .ttl_ms = put->ttl_ms,
+                 .expiry_ms = r->expiry_ms},
+        .handle = write.handle,
+        .quorum = voters_needed(e),
+        .record_id = record_write_id(r, store_digest_seed(e->store)),
+        .key = key,
+        .key_len = (uint16_t)put->key_len,
+        .is_big = put->value_len > VALUE_INLINE_MAX,
+    };
+    if (waiting.quorum <= 1) {
+        outbox_put_done(e->outbox, &waiting.done);
         e->counters.puts_quorum++;
     } else {
-        uint8_t key[KEY_BYTES_MAX];
         memcpy(key, put->key, put->key_len);
-        const struct waiting waiting = {
-            .token = put->token,
-            .version = r->version,
-            .handle = write.handle,
-            .record_id = id,
-            .quorum = quorum,
-            .members = members,
-            .key = key,
-            .key_len = (uint16_t)put->key_len,
-            .is_big = is_big,
-        };
         const enum rc rc = quorum_wait(e->quorum, &waiting, e->now_us, &write.waiter);
-        if (rc != RC_OK) {
-            return rc;
-        }
+        ASSERT(rc == RC_OK); /* check_put() has seen to room for one more */
     }
-    spread_write(e, &write, id, is_big);
-    return RC_OK;
+    spread_write(e, &write, waiting.record_id, waiting.is_big);
 }
 
 /*
@@ -133,8 +128,7 @@ static enum rc stamp(struct engine *e, uint64_t ttl_ms, struct record *r)
     return rc;
 }
 
-enum rc engine_put(struct engine *e, const struct put *put, uint64_t now_us,
-                   struct put_result *ret_result)
+enum rc engine_put(struct engine *e, const struct put *put, uint64_t now_us)
 {
     engine_advance(e, now_us);
     enum rc rc = check_put(e, put);
@@ -159,11 +153,7 @@ enum rc engine_put(struct engine *e, const struct put *put, uint64_t now_us,
         return rc;
     }
     e->counters.puts++;
-    ret_result->version = r.version;
-    ret_result->expiry_ms = r.expiry_ms;
-    /* check_put() has seen to room for one more waiting write. */
-    rc = replicate(e, put, &r);
-    ASSERT(rc == RC_OK);
+    replicate(e, put, &r);
     return RC_OK;
 }
 

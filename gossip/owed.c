@@ -62,7 +62,7 @@ void owed_resend(struct engine *e, struct link *l)
         const struct waiting *waiting = quorum_at(e->quorum, w);
         const enum quorum_part part = quorum_part(e->quorum, w, &l->member->uuid);
         const struct queued_write write = {
-            .handle = waiting->handle, .waiter = w, .version = waiting->version};
+            .handle = waiting->handle, .waiter = w, .version = waiting->done.version};
         if (part != QUORUM_HOLDS && part != QUORUM_REFUSED) {
             spread_again(e, l, &write, waiting->record_id, waiting->is_big);
         }

@@ -38,7 +38,7 @@ void voters_ask(struct engine *e, struct link *l, uint32_t waiter)
 {
     const struct waiting *waiting = quorum_at(e->quorum, waiter);
     const struct queued_write write = {
-        .handle = waiting->handle, .waiter = waiter, .version = waiting->version};
+        .handle = waiting->handle, .waiter = waiter, .version = waiting->done.version};
     if (e->overlay.is_large) {
         spread_direct(e, l, &write, waiting->record_id, waiting->is_big);
     } else {
@@ -50,7 +50,7 @@ void voters_ask(struct engine *e, struct link *l, uint32_t waiter)
 static void ask_others(struct engine *e, uint32_t waiter)
 {
     const struct waiting *w = quorum_at(e->quorum, waiter);
-    uint32_t asked = w->have + quorum_parts(e->quorum, waiter, QUORUM_ASKED);
+    uint32_t asked = w->done.have + quorum_parts(e->quorum, waiter, QUORUM_ASKED);
     for (struct link *l = mesh_first(e->mesh); l != NULL && asked < w->quorum;
          l = mesh_after(e->mesh, l->id)) {
         if (tree_links_is_up(e, l) && l->member->is_counted &&
@@ -107,7 +107,7 @@ static void consider(struct engine *e, uint32_t waiter, uint32_t sent)
         ask_others(e, waiter);
     }
     const bool is_certain = !e->overlay.is_large || wiring_is_up(e);
-    if (is_certain && w->have + count_possible(e, waiter, sent) < w->quorum) {
+    if (is_certain && w->done.have + count_possible(e, waiter, sent) < w->quorum) {
         quorum_give_up(e->quorum, waiter);
     }
 }

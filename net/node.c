@@ -125,14 +125,6 @@ static void on_handle(void *arg, const struct http_request *rq, struct http_resp
     api_handle(n->api, rq, rs, driver_turn(n->driver), figures, n);
 }
 
-static void on_gone(void *arg, uint64_t id)
-{
-    struct node *n = arg;
-    if (n->api != NULL) {
-        api_gone(n->api, id);
-    }
-}
-
 static void on_upgraded(void *arg, struct bufferevent *bev, const struct addr *from)
 {
     struct node *n = arg;
@@ -163,7 +155,6 @@ static enum rc on_open(void *arg, struct claim *claim)
         .arg = n,
         .route = on_route,
         .handle = on_handle,
-        .gone = on_gone,
         .upgraded = on_upgraded,
     };
     n->http = http_server_new(&http);
@@ -189,7 +180,8 @@ static void on_close(void *arg)
 static void on_put_done(void *arg, const struct put_done *done, uint64_t now_us)
 {
     struct node *n = arg;
-    if (api_put_done(n->api, done, now_us, &n->answer)) {
+    if (http_server_awaits(n->http, done->token)) {
+        api_put_done(n->api, done, now_us, &n->answer);
         http_server_complete(n->http, done->token, &n->answer);
     }
 }

@@ -92,7 +92,8 @@ static void grow(struct quorum *r)
 enum rc quorum_wait(struct quorum *r, const struct waiting *write, uint64_t now_us,
                     uint32_t *ret_waiter)
 {
-    ASSERT(write->quorum > 1 && write->quorum - 1 <= QUORUM_HOLDERS_MAX);
+    ASSERT(write->done.have == 1 && write->quorum > 1);
+    ASSERT(write->quorum - 1 <= QUORUM_HOLDERS_MAX);
     if (r->count == QUORUM_WAITING_MAX) {
         return RC_OVERLOADED;
     }
@@ -103,7 +104,6 @@ enum rc quorum_wait(struct quorum *r, const struct waiting *write, uint64_t now_
     struct slot *s = &r->slots[slot];
     r->free_head = s->newer;
     s->write = *write;
-    s->write.have = 1;
     s->part_count = 0;
     s->write.deadline_us = now_us + r->timeout_us;
     s->write.key = mem_new(1, write->key_len);
@@ -132,7 +132,7 @@ uint32_t quorum_find(const struct quorum *r, uint64_t record_id, const struct ve
 {
     for (uint32_t i = r->index[record_id % INDEX_SIZE]; i != 0; i = r->slots[i].same_hash) {
         const struct waiting *write = &r->slots[i].write;
-        if (write->record_id == record_id && version_compare(&write->version, version) == 0) {
+        if (write->record_id == record_id && version_compare(&write->done.version, version) == 0) {
             return waiter_of(r, i);
         }
     }
@@ -142,13 +142,8 @@ uint32_t quorum_find(const struct quorum *r, uint64_t record_id, const struct ve
 static void settle(struct quorum *r, uint32_t slot, enum put_status status)
 {
     struct slot *s = &r->slots[slot];
-    const struct put_done done = {
-        .token = s->write.token,
-        .status = status,
-        .have = s->write.have,
-        .members = s->write.members,
-    };
-    outbox_put_done(r->outbox, &done);
+    s->write.done.status = status;
+    outbox_put_done(r->outbox, &s->write.done);
     *(status == PUT_QUORUM ? &r->quorum_total : &r->pending_total) += 1;
     uint32_t *link = chain_of(r, s->write.record_id);
     while (*link != slot) {
@@ -212,7 +207,7 @@ void quorum_held(struct quorum *r, uint32_t waiter, const struct uuid *member)
 {
     const uint32_t slot = slot_of(r, waiter);
     struct slot *s = slot == 0 ? NULL : &r->slots[slot];
-    if (s != NULL && set_part(s, member, QUORUM_HOLDS) && ++s->write.have == s->write.quorum) {
+    if (s != NULL && set_part(s, member, QUORUM_HOLDS) && ++s->write.done.have == s->write.quorum) {
         settle(r, slot, PUT_QUORUM);
     }
 }
@@ -315,10 +310,10 @@ void quorum_check(const struct quorum *r)
     for (uint32_t i = r->oldest; i != 0; i = r->slots[i].newer) {
         const struct slot *s = &r->slots[i];
         ASSERT(s->is_used);
-        ASSERT(s->write.have >= 1 && s->write.have < s->write.quorum);
-        ASSERT(quorum_parts(r, waiter_of(r, i), QUORUM_HOLDS) + 1 == s->write.have);
+        ASSERT(s->write.done.have >= 1 && s->write.done.have < s->write.quorum);
+        ASSERT(quorum_parts(r, waiter_of(r, i), QUORUM_HOLDS) + 1 == s->write.done.have);
         ASSERT(s->write.deadline_us >= deadline_us);
-        ASSERT(quorum_find(r, s->write.record_id, &s->write.version) != 0);
+        ASSERT(quorum_find(r, s->write.record_id, &s->write.done.version) != 0);
         deadline_us = s->write.deadline_us;
         count++;
     }

@@ -45,13 +45,10 @@ enum quorum_part {
 
 /* A waiting write, for those who send it. */
 struct waiting {
-    uint64_t token;
-    struct version version;
+    struct put_done done; /* what its client hears when it is settled; `have` grows until then */
     uint32_t handle;
-    uint64_t record_id;
-    uint32_t have; /* this node included */
     uint32_t quorum;
-    uint32_t members;
+    uint64_t record_id;
     uint64_t deadline_us;
     uint8_t *key; /* owned */
     uint16_t key_len;
@@ -59,8 +56,8 @@ struct waiting {
 };
 
 /*
- * Registers a write that needs quorum - 1 more holders (quorum > 1); *ret_waiter names it until it
- * is settled. RC_OVERLOADED when QUORUM_WAITING_MAX wait.
+ * Registers a write that only this node holds and that needs quorum - 1 more holders (quorum > 1);
+ * *ret_waiter names it until it is settled. RC_OVERLOADED when QUORUM_WAITING_MAX wait.
  */
 MUST_USE enum rc quorum_wait(struct quorum *r, const struct waiting *write, uint64_t now_us,
                              uint32_t *ret_waiter);

@@ -35,11 +35,15 @@ enum put_status {
     PUT_PENDING, /* held here, the quorum did not answer in time or cannot any more: 202 */
 };
 
+/* All that the answer to a client's write says. */
 struct put_done {
     uint64_t token;
     enum put_status status;
     uint32_t have;    /* distinct members known to hold it, this one included */
     uint32_t members; /* members of the enclave when the write arrived, this one included */
+    struct version version;
+    uint64_t ttl_ms;    /* as stored */
+    uint64_t expiry_ms; /* on the cluster's clock */
 };
 
 enum notice_kind {

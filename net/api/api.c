@@ -24,7 +24,6 @@ enum {
 
 struct api {
     struct api_config config;
-    struct api_data data;
     struct api_clock clock;
     uint64_t started_us;
 };
@@ -54,21 +53,12 @@ struct api *api_new(const struct api_config *config, uint64_t now_us)
     if (a->clock.now_us == NULL) {
         a->clock.now_us = boottime_us;
     }
-    a->data = (struct api_data){.engine = config->engine,
-                                .ttl_default_s = config->ttl_default_s,
-                                .ttl_min_s = config->ttl_min_s,
-                                .ttl_max_s = config->ttl_max_s,
-                                .value_max = config->value_max};
-    api_data_init(&a->data);
     return a;
 }
 
 void api_free(struct api *a)
 {
-    if (a != NULL) {
-        api_data_fini(&a->data);
-        free(a);
-    }
+    free(a);
 }
 
 /* ---- Paths ---- */
@@ -226,7 +216,7 @@ static void get_gossip(struct exchange *x)
 
 static void any_data(struct exchange *x)
 {
-    api_data_handle(&x->api->data, x->rq, x->rq->route.rest, x->rs, x->view.now_us);
+    api_data_handle(&x->view, x->rq, x->rq->route.rest, x->rs);
 }
 
 static void post_mget(struct exchange *x)
@@ -391,17 +381,9 @@ void api_handle(struct api *a, const struct http_request *rq, struct http_respon
     }
 }
 
-bool api_put_done(struct api *a, const struct put_done *done, uint64_t now_us,
+void api_put_done(const struct api *a, const struct put_done *done, uint64_t now_us,
                   struct http_response *rs)
 {
-    if (!api_data_done(&a->data, done, now_us, rs)) {
-        return false;
-    }
+    api_data_done(done, engine_clock_ms(a->config.engine, now_us), rs);
     add_cors(rs);
-    return true;
-}
-
-void api_gone(struct api *a, uint64_t id)
-{
-    api_data_gone(&a->data, id);
 }

@@ -25,11 +25,8 @@ void api_handle(struct api *a, const struct http_request *rq, struct http_respon
                 uint64_t now_us,
                 void (*figures)(void *arg, bool is_scrape, struct api_figures *ret), void *arg);
 
-/* Builds the answer of the deferred PUT with this id; false when its client is gone. */
-bool api_put_done(struct api *a, const struct put_done *done, uint64_t now_us,
+/* Builds the answer of the deferred PUT whose id is the token. */
+void api_put_done(const struct api *a, const struct put_done *done, uint64_t now_us,
                   struct http_response *rs);
-
-/* The client of a deferred PUT left; the write stands. */
-void api_gone(struct api *a, uint64_t id);
 
 #endif

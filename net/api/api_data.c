@@ -1,6 +1,5 @@
 #include "net/api/api_data.h"
 
-#include "core/base/assert.h"
 #include "core/base/parse.h"
 #include "core/base/units.h"
 #include "net/http/etag.h"
@@ -17,16 +16,6 @@ struct data_key {
     uint8_t bytes[KEY_BYTES_MAX];
     size_t len;
 };
-
-void api_data_init(struct api_data *d)
-{
-    pending_init(&d->pending);
-}
-
-void api_data_fini(struct api_data *d)
-{
-    pending_fini(&d->pending);
-}
 
 static bool read_key(struct http_text text, struct http_response *rs, struct data_key *ret_key)
 {
@@ -98,8 +87,8 @@ static void answer_record(const struct record *r, struct http_response *rs, uint
     http_add_lines(rs, "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n");
 }
 
-static void data_get(const struct api_data *d, const struct http_request *rq,
-                     const struct data_key *key, struct http_response *rs, uint64_t now_us)
+static void data_get(const struct api_view *view, const struct http_request *rq,
+                     const struct data_key *key, struct http_response *rs)
 {
     struct etag_list match;
     struct etag_list none_match;
@@ -107,7 +96,7 @@ static void data_get(const struct api_data *d, const struct http_request *rq,
     if (!read_conditions(rq, rs, &match, &none_match)) {
         return;
     }
-    const enum rc rc = engine_get(d->engine, key->bytes, key->len, now_us, &r);
+    const enum rc rc = engine_get(view->engine, key->bytes, key->len, view->now_us, &r);
     if (rc == RC_JOINING) {
         http_problem(rs, 503, "joining",
                      "This node does not hold the key, but is still catching up with the others.");
@@ -117,10 +106,10 @@ static void data_get(const struct api_data *d, const struct http_request *rq,
         answer_precondition(rs);
     } else if (none_match.is_present && etag_has(&none_match, &r.version)) {
         rs->status = 304;
-        add_record_lifetime(rs, &r, engine_clock_ms(d->engine, now_us));
+        add_record_lifetime(rs, &r, engine_clock_ms(view->engine, view->now_us));
         http_add(rs, "Cache-Control", "no-store");
     } else {
-        answer_record(&r, rs, engine_clock_ms(d->engine, now_us));
+        answer_record(&r, rs, engine_clock_ms(view->engine, view->now_us));
     }
 }
 
@@ -149,10 +138,10 @@ static enum rc find_ttl(const struct http_request *rq, uint64_t *ttl_s)
     return RC_OK;
 }
 
-static bool read_ttl(const struct api_data *d, const struct http_request *rq,
+static bool read_ttl(const struct api_config *config, const struct http_request *rq,
                      struct http_response *rs, uint64_t *ret_ttl_s)
 {
-    uint64_t ttl_s = d->ttl_default_s;
+    uint64_t ttl_s = config->ttl_default_s;
     const enum rc rc = find_ttl(rq, &ttl_s);
     if (rc == RC_EXISTS) {
         http_problem(rs, 400, "invalid_ttl", "The time to live is given more than once.");
@@ -165,8 +154,8 @@ static bool read_ttl(const struct api_data *d, const struct http_request *rq,
                      "A time to live is digits (seconds), or digits followed by s, m, h or d.");
         return false;
     }
-    ttl_s = min_u64(ttl_s, d->ttl_max_s);
-    *ret_ttl_s = ttl_s < d->ttl_min_s ? d->ttl_min_s : ttl_s;
+    ttl_s = min_u64(ttl_s, config->ttl_max_s);
+    *ret_ttl_s = ttl_s < config->ttl_min_s ? config->ttl_min_s : ttl_s;
     return true;
 }
 
@@ -211,12 +200,12 @@ static void answer_refusal(enum rc rc, struct http_response *rs)
  * first (RFC 9110, 13.2.2) and is judged here, in the same turn and so against the same state.
  * False: it failed.
  */
-static bool set_condition(const struct api_data *d, const struct etag_list *match,
-                          const struct etag_list *none_match, uint64_t now_us, struct put *put)
+static bool set_condition(const struct api_view *view, const struct etag_list *match,
+                          const struct etag_list *none_match, struct put *put)
 {
     if (match->is_present && none_match->is_present) {
         struct record r = {0};
-        if (engine_get(d->engine, put->key, put->key_len, now_us, &r) != RC_OK ||
+        if (engine_get(view->engine, put->key, put->key_len, view->now_us, &r) != RC_OK ||
             !etag_has(match, &r.version)) {
             return false;
         }
@@ -231,21 +220,17 @@ static bool set_condition(const struct api_data *d, const struct etag_list *matc
     return true;
 }
 
-static void data_put(struct api_data *d, const struct http_request *rq, const struct data_key *key,
-                     struct http_response *rs, uint64_t now_us)
+static void data_put(const struct api_view *view, const struct http_request *rq,
+                     const struct data_key *key, struct http_response *rs)
 {
     struct etag_list match;
     struct etag_list none_match;
     uint64_t ttl_s = 0;
-    if (!read_ttl(d, rq, rs, &ttl_s) || !read_conditions(rq, rs, &match, &none_match)) {
+    if (!read_ttl(view->config, rq, rs, &ttl_s) || !read_conditions(rq, rs, &match, &none_match)) {
         return;
     }
-    if (rq->body_len > d->value_max) {
+    if (rq->body_len > view->config->value_max) {
         answer_refusal(RC_TOO_LONG, rs);
-        return;
-    }
-    if (d->pending.count >= PENDING_MAX) {
-        answer_refusal(RC_OVERLOADED, rs);
         return;
     }
     struct put put = {.token = rq->id,
@@ -256,42 +241,24 @@ static void data_put(struct api_data *d, const struct http_request *rq, const st
                       .value_len = rq->body_len,
                       .ttl_ms = ttl_s * 1000,
                       .condition = PUT_ALWAYS};
-    struct put_result result = {0};
     enum rc rc = RC_PRECONDITION;
-    if (set_condition(d, &match, &none_match, now_us, &put)) {
-        rc = engine_put(d->engine, &put, now_us, &result);
+    if (set_condition(view, &match, &none_match, &put)) {
+        rc = engine_put(view->engine, &put, view->now_us);
     }
     if (rc != RC_OK) {
         answer_refusal(rc, rs);
         return;
     }
-    const struct pending_put waiting = {.id = rq->id,
-                                        .version = result.version,
-                                        .ttl_ms = put.ttl_ms,
-                                        .expiry_ms = result.expiry_ms};
-    const enum rc added = pending_add(&d->pending, &waiting);
-    ASSERT(added == RC_OK); /* room was checked above */
     rs->kind = HTTP_BODY_DEFER;
 }
 
-bool api_data_done(struct api_data *d, const struct put_done *done, uint64_t now_us,
-                   struct http_response *rs)
+void api_data_done(const struct put_done *done, uint64_t clock_ms, struct http_response *rs)
 {
-    struct pending_put put = {0};
-    if (!pending_take(&d->pending, done->token, &put)) {
-        return false;
-    }
     const bool is_quorum = done->status == PUT_QUORUM;
     const char *text = is_quorum ? "OK" : "Accepted (quorum pending)";
     http_set_body(rs, is_quorum ? 201 : 202, "text/plain; charset=utf-8", text, strlen(text));
-    add_lifetime(rs, &put.version, put.ttl_ms, put.expiry_ms, engine_clock_ms(d->engine, now_us));
+    add_lifetime(rs, &done->version, done->ttl_ms, done->expiry_ms, clock_ms);
     http_add(rs, "X-Replicas", "%" PRIu32 "/%" PRIu32, done->have, done->members);
-    return true;
-}
-
-void api_data_gone(struct api_data *d, uint64_t id)
-{
-    (void)pending_take(&d->pending, id, NULL);
 }
 
 /* ---- Any method ---- */
@@ -308,16 +275,16 @@ const char *api_data_why_not(enum http_method method)
     return "The methods of a key are GET, HEAD and PUT.";
 }
 
-void api_data_handle(struct api_data *d, const struct http_request *rq, struct http_text key_text,
-                     struct http_response *rs, uint64_t now_us)
+void api_data_handle(const struct api_view *view, const struct http_request *rq,
+                     struct http_text key_text, struct http_response *rs)
 {
     struct data_key key;
     if (!read_key(key_text, rs, &key)) {
         return;
     }
     if (rq->method == HTTP_PUT_) {
-        data_put(d, rq, &key, rs, now_us);
+        data_put(view, rq, &key, rs);
     } else {
-        data_get(d, rq, &key, rs, now_us);
+        data_get(view, rq, &key, rs);
     }
 }

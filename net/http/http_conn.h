@@ -18,7 +18,7 @@
  *   CLOSED    freed at the end of the current event
  *
  * End of input after a whole request is a half-close: the answer is sent, then the connection ends.
- * A reset ends it at once, and the owner of a deferred answer hears of it.
+ * A reset ends it at once, and nobody awaits a deferred answer any more.
  *
  * What a client has sent is worked off to the end, in turns. When a connection could go on, but
  * neither its socket nor a deadline nor a deferred answer will call it, it calls shared->woken().

@@ -15,11 +15,7 @@
 
 void http_output_close(struct http_conn *c)
 {
-    const bool was_deferred = http_phase_is(c, HTTP_PHASE_DEFERRED);
     http_phase_enter(c, HTTP_PHASE_CLOSED);
-    if (was_deferred) {
-        c->shared->config.gone(c->shared->config.arg, c->id);
-    }
 }
 
 /* Bytes that the kernel still holds for a client that does not read are dropped too. */

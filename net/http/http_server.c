@@ -451,21 +451,32 @@ void http_server_free(struct http_server *s)
     free(s);
 }
 
-void http_server_complete(struct http_server *s, uint64_t id, struct http_response *rs)
+/* The connection that handles the exchange; NULL when that is over. */
+static struct http_conn *conn_of(const struct http_server *s, uint64_t id)
 {
     const uint32_t slot = (uint32_t)id;
     struct http_conn *c = slot < s->slot_count ? s->slots[slot] : NULL;
-    if (c != NULL && c->id == id && c->phase == HTTP_PHASE_DEFERRED) {
-        http_conn_complete(c, rs);
+    return c != NULL && c->id == id ? c : NULL;
+}
+
+bool http_server_awaits(const struct http_server *s, uint64_t id)
+{
+    const struct http_conn *c = conn_of(s, id);
+    return c != NULL && http_phase_is(c, HTTP_PHASE_DEFERRED);
+}
+
+void http_server_complete(struct http_server *s, uint64_t id, struct http_response *rs)
+{
+    if (http_server_awaits(s, id)) {
+        http_conn_complete(conn_of(s, id), rs);
     }
     http_response_clear(rs);
 }
 
 void http_server_wake(struct http_server *s, uint64_t id)
 {
-    const uint32_t slot = (uint32_t)id;
-    struct http_conn *c = slot < s->slot_count ? s->slots[slot] : NULL;
-    if (c != NULL && c->id == id) {
+    struct http_conn *c = conn_of(s, id);
+    if (c != NULL) {
         http_conn_wake(c);
     }
 }

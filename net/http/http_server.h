@@ -17,11 +17,14 @@ struct http_server;
  * caller's then). The process must ignore SIGPIPE. */
 struct http_server *http_server_new(const struct http_server_config *config);
 
-/* Closes everything at once: streams' `done` is called, gone() is not. */
+/* Closes everything at once: streams' `done` is called. */
 void http_server_free(struct http_server *s);
 
+/* Whether that exchange is deferred still: its client waits, and is not gone. */
+bool http_server_awaits(const struct http_server *s, uint64_t id);
+
 /* Answers a deferred exchange, after handle() has returned; takes the content of `rs` and leaves it
- * empty, its memory kept for the next one. An unknown id is ignored. */
+ * empty, its memory kept for the next one. One that is not awaited is ignored. */
 void http_server_complete(struct http_server *s, uint64_t id, struct http_response *rs);
 
 /* The stream of that exchange has more to send. Its producer is called at once if the client has

@@ -30,8 +30,6 @@ struct http_server_config {
     /* Asked once a request, when its headers are complete (rq->body is not there yet). */
     struct http_route (*route)(void *arg, const struct http_request *rq);
     void (*handle)(void *arg, const struct http_request *rq, struct http_response *rs);
-    /* The client of a deferred exchange is gone: http_server_complete() for it will do nothing. */
-    void (*gone)(void *arg, uint64_t id);
     /* After HTTP_BODY_UPGRADE: the 101 is written, the connection is the callee's (its callbacks
      * are unset, input not yet read stands in its input buffer), and it no longer counts against
      * any limit. */

@@ -37,12 +37,6 @@ static void handle(void *arg, const struct http_request *rq, struct http_respons
     }
 }
 
-static void gone(void *arg, uint64_t id)
-{
-    (void)arg;
-    (void)id;
-}
-
 static void upgraded(void *arg, struct bufferevent *bev, const struct addr *from)
 {
     (void)arg;
@@ -84,7 +78,6 @@ int main(int argc, char **argv)
                                               .request_timeout_ms = 15000,
                                               .route = route,
                                               .handle = handle,
-                                              .gone = gone,
                                               .upgraded = upgraded};
     struct http_server *server = http_server_new(&config);
     struct event *stop = evsignal_new(base, SIGINT, on_stop, base);

@@ -73,7 +73,7 @@ struct pair {
     struct http_shared shared;
     struct http_conn *conn; /* NULL: it has ended */
     struct blob *blob;
-    bool is_woken, is_deferred;
+    bool is_woken;
     unsigned pieces;
     int fd;
     uint8_t sent[SENT_MAX];
@@ -118,13 +118,6 @@ static struct http_route route(void *arg, const struct http_request *rq)
     return (struct http_route){.body_max = BODY_MAX};
 }
 
-static void on_gone(void *arg, uint64_t id)
-{
-    (void)arg;
-    (void)id;
-    pair.is_deferred = false;
-}
-
 static bool produce(void *arg, struct buf *out)
 {
     static const uint8_t piece[PIECE_BYTES];
@@ -151,7 +144,6 @@ static void handle(void *arg, const struct http_request *rq, struct http_respons
         break;
     case 'r':
         rs->kind = HTTP_BODY_DEFER;
-        pair.is_deferred = true;
         break;
     default:
         http_set_body(rs, 200, "text/plain", "small", 5);
@@ -177,8 +169,7 @@ static void pair_init(struct event_base *base, bool is_narrow)
                                                      .idle_timeout_ms = 1000,
                                                      .request_timeout_ms = 1000,
                                                      .route = route,
-                                                     .handle = handle,
-                                                     .gone = on_gone};
+                                                     .handle = handle};
     pair.shared.deadline = on_deadline;
     pair.shared.turn_bytes = http_conn_turn_bytes(1);
     pair.shared.woken = on_woken;
@@ -263,20 +254,24 @@ static uint64_t server_moved(void)
     return pair.shared.stats.bytes_out + (pair.conn != NULL ? pair.conn->moved : 0);
 }
 
+static bool is_deferred(void)
+{
+    return pair.conn != NULL && http_phase_is(pair.conn, HTTP_PHASE_DEFERRED);
+}
+
 static bool server_turns(struct event_base *base)
 {
     const uint64_t before = server_moved();
-    const bool was_owed = pair.is_woken || pair.is_deferred;
+    const bool was_owed = pair.is_woken || is_deferred();
     (void)event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
     if (pair.is_woken && pair.conn != NULL) {
         pair.is_woken = false;
         http_conn_go_on(pair.conn);
     }
-    if (pair.is_deferred) {
+    if (is_deferred()) {
         struct http_response rs;
         http_response_init(&rs);
         http_set_body(&rs, 201, "text/plain", "later", 5);
-        pair.is_deferred = false;
         http_conn_complete(pair.conn, &rs);
         http_response_fini(&rs);
     }

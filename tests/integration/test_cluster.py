@@ -4,6 +4,8 @@ import concurrent.futures
 import os
 import random
 import signal
+import socket
+import struct
 import threading
 import time
 
@@ -259,6 +261,77 @@ class Leaving(Case):
         for node in nodes:
             with self.assertRaises(OSError):
                 node.health()
+
+
+class Waiting(Case):
+    """A write whose quorum is late, as all other members stand still, and its client."""
+
+    def silent(self):
+        base = harness.free_base()
+        nodes = [Node(base, env={"REPRAM_WRITE_TIMEOUT": 2}) for _ in range(3)]
+        wait_formed(nodes)
+        for node in nodes[1:]:
+            node.signal(signal.SIGSTOP)
+            self.addCleanup(node.signal, signal.SIGCONT)
+        return nodes
+
+    def begin(self, node, *writes):
+        """A connection on which these are written at once; the first of them waits."""
+        client = socket.create_connection((node.address, node.port), timeout=30)
+        self.addCleanup(client.close)
+        client.sendall(b"".join(
+            b"PUT /data/%s?ttl=%d HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx" % write
+            for write in writes))
+        wait_until(lambda: node.metrics()["repram_puts_waiting"] == 1, "a write waits", 2,
+                   every=0.005)
+        return client
+
+    def answers(self, client, count):
+        """Status and headers of each."""
+        text = b""
+        while text.count(b"\r\n\r\n") < count:
+            piece = client.recv(65536)
+            self.assertTrue(piece, text)
+            text += piece
+        found = []
+        for head in text.decode().split("HTTP/1.1 ")[1:]:
+            lines = head.split("\r\n\r\n")[0].split("\r\n")
+            found.append((int(lines[0][:3]), {name.lower(): value for name, value in
+                                              (line.split(": ", 1) for line in lines[1:])}))
+        return found
+
+    def test_a_client_that_goes_away_leaves_only_its_write(self):
+        nodes = self.silent()
+        client = self.begin(nodes[0], (b"left", 600))
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+        wait_until(lambda: nodes[0].metrics()["repram_puts_waiting"] == 0, "it is settled", 10)
+        figures = nodes[0].metrics()
+        self.assertEqual(figures["repram_puts_pending_total"], 1)
+        self.assertEqual(figures["repram_http_connections_open"], 1)  # the one that asks
+        for node in nodes[1:]:
+            node.signal(signal.SIGCONT)
+        for node in nodes:
+            wait_until(lambda n=node: n.holds("left", b"x"), f"{node} has it", 20)
+
+    def test_writes_of_one_connection_wait_after_each_other_and_each_hears_of_its_own(self):
+        node = self.silent()[0]
+        client = self.begin(node, (b"first", 300), (b"second", 900))
+        self.assertEqual((node.get("first").status, node.get("second").status), (200, 404))
+        answers = self.answers(client, 2)
+        for key, ttl, (status, headers) in zip(("first", "second"), ("300", "900"), answers):
+            self.assertIn(status, (201, 202))
+            self.assertEqual(headers["x-original-ttl"], ttl)
+            self.assertEqual(headers["etag"], node.get(key).headers["etag"])
+
+    def test_a_node_that_is_told_to_stop_still_answers_the_write_that_waits(self):
+        node = self.silent()[0]
+        client = self.begin(node, (b"last", 600))
+        node.signal(signal.SIGTERM)
+        (status, headers), = self.answers(client, 1)
+        self.assertEqual((status, headers["connection"]), (202, "close"))
+        self.assertEqual(headers["x-replicas"], "1/3")
+        self.assertEqual(node.wait(), 0)
 
 
 class Bounds(Case):

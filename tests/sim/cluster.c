@@ -466,9 +466,16 @@ uint64_t cluster_put_bytes(struct cluster *c, uint32_t node, const char *key, co
         .value_len = value_len,
         .ttl_ms = ttl_ms,
     };
-    struct put_result result;
-    const enum rc rc = engine_put(c->nodes[node].engine, &put, stage_now_us(c, node), &result);
-    c->puts[token].result = rc == RC_OK ? result : (struct put_result){.expiry_ms = 0};
+    const struct engine *e = c->nodes[node].engine;
+    const uint64_t now_us = stage_now_us(c, node);
+    struct record held;
+    const enum rc rc = engine_put(c->nodes[node].engine, &put, now_us);
+    /* The first key that begins with the key is the key itself. */
+    if (rc == RC_OK && engine_next_key(e, put.key, put.key_len, NULL, 0, now_us, &held) == RC_OK &&
+        held.key_len == put.key_len) {
+        c->puts[token].done.version = held.version;
+        c->puts[token].done.expiry_ms = held.expiry_ms;
+    }
     blob_release(blob);
     stage_drain(c, node);
     return rc == RC_OK ? token : UINT64_MAX;

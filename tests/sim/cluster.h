@@ -55,8 +55,7 @@ struct sim_node {
 
 struct sim_put {
     bool is_done;
-    struct put_result result;
-    struct put_done done;
+    struct put_done done; /* version and expiry are known as soon as the node shows the write */
 };
 
 /* The observer of what happens; any of the functions may be NULL. They may ask the engines what

@@ -226,13 +226,12 @@ WRAP(enum merge_outcome, merge_records, const struct record *held, const struct 
     return outcome;
 }
 
-WRAP(enum rc, engine_put, struct engine *e, const struct put *put, uint64_t now_us,
-     struct put_result *ret_result)
+WRAP(enum rc, engine_put, struct engine *e, const struct put *put, uint64_t now_us)
 {
     struct put longer = *put;
     longer.ttl_ms += mutant == MUTANT_GENEROUS ? GENEROUS_MS : 0;
     longer.ttl_ms += mutant == MUTANT_STRETCHING && is_ahead ? AHEAD_MS : 0;
-    return __real_engine_put(e, &longer, now_us, ret_result);
+    return __real_engine_put(e, &longer, now_us);
 }
 
 WRAP(enum rc, engine_merge, struct engine *e, const struct record *r,

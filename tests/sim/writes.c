@@ -148,13 +148,13 @@ static struct write *find(const struct writes *w, const struct version *version)
 static void learn(struct writes *w, uint64_t token)
 {
     struct write *at = &w->all[token];
-    const struct put_result *result = &w->config.cluster->puts[token].result;
-    if (at->is_stored || result->expiry_ms == 0) {
+    const struct put_done *done = &w->config.cluster->puts[token].done;
+    if (at->is_stored || done->expiry_ms == 0) {
         return;
     }
     at->is_stored = true;
-    at->version = result->version;
-    at->expiry_ms = result->expiry_ms;
+    at->version = done->version;
+    at->expiry_ms = done->expiry_ms;
     slotindex_add(&w->index, version_hash(&at->version), (uint32_t)token);
 }
 

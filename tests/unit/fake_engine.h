@@ -39,11 +39,12 @@ struct engine {
     struct engine_link_view links[FAKE_LINKS_MAX];
     uint32_t link_count;
     struct engine_status status;
-    enum rc put_rc;    /* what engine_put() says without looking further, unless RC_OK */
-    bool is_joining;   /* misses are RC_JOINING */
-    struct put put;    /* the last one taken; its pointers are stale */
-    uint16_t skew_ms;  /* how far versions run ahead of the clock */
-    size_t next_calls; /* of engine_next_key() */
+    enum rc put_rc;       /* what engine_put() says without looking further, unless RC_OK */
+    bool is_joining;      /* misses are RC_JOINING */
+    struct put put;       /* the last one taken; its pointers are stale */
+    struct put_done done; /* what is known of its answer so far */
+    uint16_t skew_ms;     /* how far versions run ahead of the clock */
+    size_t next_calls;    /* of engine_next_key() */
     struct store_observer observer;
 };
 
@@ -126,8 +127,7 @@ uint64_t engine_clock_ms(const struct engine *e, uint64_t now_us)
     return FAKE_CLOCK_MS + now_us / 1000;
 }
 
-enum rc engine_put(struct engine *e, const struct put *put, uint64_t now_us,
-                   struct put_result *ret_result)
+enum rc engine_put(struct engine *e, const struct put *put, uint64_t now_us)
 {
     const uint64_t clock_ms = engine_clock_ms(e, now_us);
     struct fake_entry *entry = fake_find(e, put->key, put->key_len);
@@ -160,7 +160,10 @@ enum rc engine_put(struct engine *e, const struct put *put, uint64_t now_us,
         fake_record(entry, &r);
         e->observer.put(e->observer.arg, &r);
     }
-    *ret_result = (struct put_result){.version = entry->version, .expiry_ms = entry->expiry_ms};
+    e->done = (struct put_done){.token = put->token,
+                                .version = entry->version,
+                                .ttl_ms = put->ttl_ms,
+                                .expiry_ms = entry->expiry_ms};
     return RC_OK;
 }
 

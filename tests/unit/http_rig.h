@@ -43,7 +43,7 @@ struct rig {
     uint64_t waking;   /* of the last stream that waits to be woken */
     const char *say;   /* what it has to say still */
     bool is_said_out;  /* and then it is over */
-    unsigned handled, gone, done;
+    unsigned handled, done;
     uint64_t said;      /* bytes that the clients have sent */
     struct addr client; /* of the last request */
     struct bufferevent *upgraded;
@@ -153,12 +153,6 @@ static inline struct http_route rig_route(void *arg, const struct http_request *
                                    rq->query.len == 5 && memcmp(rq->query.data, "probe", 5) == 0};
 }
 
-static inline void rig_gone(void *arg, uint64_t id)
-{
-    struct rig *rig = arg;
-    rig->gone += id == rig->deferred;
-}
-
 static inline void rig_upgraded(void *arg, struct bufferevent *bev, const struct addr *from)
 {
     struct rig *rig = arg;
@@ -179,7 +173,6 @@ static inline void rig_init(struct rig *rig)
                                               .arg = rig,
                                               .route = rig_route,
                                               .handle = rig_handle,
-                                              .gone = rig_gone,
                                               .upgraded = rig_upgraded};
 }
 
@@ -235,6 +228,16 @@ static inline bool wait_for(struct rig *rig, const unsigned *value, unsigned wan
     while (*value != wanted && rig_waits(rig, until)) {
     }
     return *value == wanted;
+}
+
+/* Answers a deferred exchange with the text, if it is awaited. */
+static inline void rig_complete(struct rig *rig, uint64_t id, const char *text)
+{
+    struct http_response rs;
+    http_response_init(&rs);
+    http_set_body(&rs, 201, "text/plain", text, strlen(text));
+    http_server_complete(rig->server, id, &rs);
+    http_response_fini(&rs);
 }
 
 /* Waits until the server has so many connections. */

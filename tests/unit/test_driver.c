@@ -52,12 +52,6 @@ static void on_handle(void *arg, const struct http_request *rq, struct http_resp
     http_add(rs, "Upgrade", "repram-gossip/1");
 }
 
-static void on_gone(void *arg, uint64_t id)
-{
-    (void)arg;
-    (void)id;
-}
-
 static void on_upgraded(void *arg, struct bufferevent *bev, const struct addr *from)
 {
     struct rig_node *n = arg;
@@ -129,7 +123,6 @@ static void start_node(struct rig *r, struct rig_node *n, uint8_t number)
                                             .arg = n,
                                             .route = on_route,
                                             .handle = on_handle,
-                                            .gone = on_gone,
                                             .upgraded = on_upgraded};
     n->http = http_server_new(&http);
     assert_non_null(n->http);
@@ -261,8 +254,7 @@ static void put(struct rig *r, uint64_t token, size_t value_len)
                             .blob = blob,
                             .value_len = value_len,
                             .ttl_ms = 60000};
-    struct put_result result;
-    assert_int_equal(engine_put(a->engine, &put, driver_turn(a->driver), &result), RC_OK);
+    assert_int_equal(engine_put(a->engine, &put, driver_turn(a->driver)), RC_OK);
     blob_release(blob);
     free(value);
 }

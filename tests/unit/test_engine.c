@@ -58,8 +58,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-static enum rc put(struct engine *e, const char *key, const char *value, uint64_t now_us,
-                   struct put_result *ret_result)
+static enum rc put(struct engine *e, const char *key, const char *value, uint64_t now_us)
 {
     const struct put write = {
         .token = 77,
@@ -69,7 +68,7 @@ static enum rc put(struct engine *e, const char *key, const char *value, uint64_
         .value_len = strlen(value),
         .ttl_ms = TTL_MS,
     };
-    return engine_put(e, &write, now_us, ret_result);
+    return engine_put(e, &write, now_us);
 }
 
 static enum rc get(struct engine *e, const char *key, uint64_t now_us)
@@ -93,11 +92,10 @@ static bool next_done(struct engine *e, struct put_done *ret_done)
 static void before_its_first_discovery_a_node_takes_no_writes_and_knows_no_misses(void **state)
 {
     (void)state;
-    struct put_result result;
     struct engine *e = make(8 << 20);
     assert_int_equal(engine_unready(e),
                      READY_DISCOVERING | READY_JOINING | READY_NO_CLOCK | READY_NO_QUORUM);
-    assert_int_equal(put(e, "key", "value", START_US, &result), RC_JOINING);
+    assert_int_equal(put(e, "key", "value", START_US), RC_JOINING);
     assert_int_equal(get(e, "key", START_US), RC_JOINING);
     engine_free(e);
 }
@@ -111,24 +109,27 @@ static void a_node_that_is_alone_is_ready_and_founds_its_clock_from_the_wall(voi
 
 static void a_write_of_a_lone_node_has_its_quorum_at_once(void **state)
 {
-    struct put_result result = {.expiry_ms = 0};
     struct put_done done = {.token = 0};
     const uint64_t now_us = START_US + SECOND_US;
-    assert_int_equal(put(*state, "key", "value", now_us, &result), RC_OK);
-    assert_int_equal(result.expiry_ms, engine_clock_ms(*state, now_us) + TTL_MS);
+    assert_int_equal(put(*state, "key", "value", now_us), RC_OK);
     assert_true(next_done(*state, &done));
     assert_int_equal(done.token, 77);
     assert_int_equal(done.status, PUT_QUORUM);
+    assert_int_equal(done.have, 1);
     assert_int_equal(done.members, 1);
+    assert_int_equal(done.ttl_ms, TTL_MS);
+    assert_int_equal(done.expiry_ms, engine_clock_ms(*state, now_us) + TTL_MS);
     assert_false(next_done(*state, &done));
-    assert_int_equal(get(*state, "key", now_us), RC_OK);
+    struct record r;
+    assert_int_equal(engine_get(*state, (const uint8_t *)"key", 3, now_us, &r), RC_OK);
+    assert_int_equal(version_compare(&r.version, &done.version), 0);
+    assert_int_equal(r.expiry_ms, done.expiry_ms);
 }
 
 static void a_record_is_gone_in_the_millisecond_of_its_expiry(void **state)
 {
-    struct put_result result;
     const uint64_t now_us = START_US + SECOND_US;
-    assert_int_equal(put(*state, "key", "value", now_us, &result), RC_OK);
+    assert_int_equal(put(*state, "key", "value", now_us), RC_OK);
     assert_int_equal(get(*state, "key", now_us + TTL_US - 1000), RC_OK);
     assert_int_equal(get(*state, "key", now_us + TTL_US), RC_NOT_FOUND);
 }
@@ -152,14 +153,15 @@ static void push_stamps(struct engine *e, uint64_t ahead_ms, uint64_t now_us)
 static void stamps_that_run_ahead_lengthen_no_life(void **state)
 {
     struct engine *e = *state;
-    struct put_result result;
+    struct put_done done;
     struct record r;
     const uint64_t now_us = START_US + SECOND_US;
     const uint64_t now_ms = engine_clock_ms(e, now_us);
     push_stamps(e, 54999, now_us);
-    assert_int_equal(put(e, "key", "value", now_us, &result), RC_OK);
-    assert_int_equal(version_ms(&result.version), now_ms + 55000);
-    assert_int_equal(result.expiry_ms, now_ms + TTL_MS);
+    assert_int_equal(put(e, "key", "value", now_us), RC_OK);
+    assert_true(next_done(e, &done));
+    assert_int_equal(version_ms(&done.version), now_ms + 55000);
+    assert_int_equal(done.expiry_ms, now_ms + TTL_MS);
     assert_int_equal(engine_get(e, (const uint8_t *)"key", 3, now_us, &r), RC_OK);
     assert_int_equal(r.ahead_ms, 55000);
     assert_int_equal(record_written_ms(&r), now_ms);
@@ -170,21 +172,20 @@ static void stamps_that_run_ahead_lengthen_no_life(void **state)
 static void only_what_would_be_over_before_its_stamp_is_refused(void **state)
 {
     struct engine *e = *state;
-    struct put_result result;
     struct engine_status status;
     const uint64_t now_us = START_US + SECOND_US;
     struct put write = {.key = (const uint8_t *)"brief", .key_len = 5, .ttl_ms = 55000};
     push_stamps(e, 54999, now_us);
-    assert_int_equal(engine_put(e, &write, now_us, &result), RC_AHEAD);
+    assert_int_equal(engine_put(e, &write, now_us), RC_AHEAD);
     assert_int_equal(get(e, "brief", now_us), RC_NOT_FOUND);
     write.ttl_ms = 1;
-    assert_int_equal(engine_put(e, &write, now_us, &result), RC_AHEAD);
+    assert_int_equal(engine_put(e, &write, now_us), RC_AHEAD);
     write.ttl_ms = 55001;
-    assert_int_equal(engine_put(e, &write, now_us, &result), RC_OK);
+    assert_int_equal(engine_put(e, &write, now_us), RC_OK);
     /* Time passes, and with it what stamps are ahead. */
     write.ttl_ms = 1000;
-    assert_int_equal(engine_put(e, &write, now_us + UINT64_C(54000000), &result), RC_AHEAD);
-    assert_int_equal(engine_put(e, &write, now_us + UINT64_C(54001000), &result), RC_OK);
+    assert_int_equal(engine_put(e, &write, now_us + UINT64_C(54000000)), RC_AHEAD);
+    assert_int_equal(engine_put(e, &write, now_us + UINT64_C(54001000)), RC_OK);
     engine_status(e, now_us + UINT64_C(54001000), &status);
     assert_int_equal(status.counters.puts_rejected_ahead, 3);
     assert_int_equal(status.counters.puts, 2);
@@ -192,34 +193,32 @@ static void only_what_would_be_over_before_its_stamp_is_refused(void **state)
 
 static void conditions_are_judged_on_what_is_held(void **state)
 {
-    struct put_result result;
     const uint64_t now_us = START_US + SECOND_US;
     struct put write = {.key = (const uint8_t *)"key",
                         .key_len = 3,
                         .ttl_ms = TTL_MS,
                         .condition = PUT_IF_MATCH,
                         .is_any = true};
-    assert_int_equal(engine_put(*state, &write, now_us, &result), RC_PRECONDITION);
+    assert_int_equal(engine_put(*state, &write, now_us), RC_PRECONDITION);
     write.condition = PUT_IF_NONE_MATCH;
-    assert_int_equal(engine_put(*state, &write, now_us, &result), RC_OK);
-    assert_int_equal(engine_put(*state, &write, now_us, &result), RC_PRECONDITION);
+    assert_int_equal(engine_put(*state, &write, now_us), RC_OK);
+    assert_int_equal(engine_put(*state, &write, now_us), RC_PRECONDITION);
+    struct put_done done;
+    assert_true(next_done(*state, &done));
     write = (struct put){.key = (const uint8_t *)"key",
                          .key_len = 3,
                          .ttl_ms = TTL_MS,
                          .condition = PUT_IF_MATCH,
-                         .versions = &result.version,
+                         .versions = &done.version,
                          .version_count = 1};
-    const struct version held = result.version;
-    write.versions = &held;
-    assert_int_equal(engine_put(*state, &write, now_us, &result), RC_OK);
-    assert_int_equal(engine_put(*state, &write, now_us, &result), RC_PRECONDITION);
+    assert_int_equal(engine_put(*state, &write, now_us), RC_OK);
+    assert_int_equal(engine_put(*state, &write, now_us), RC_PRECONDITION);
 }
 
 static void a_full_node_says_so_and_stores_nothing(void **state)
 {
     (void)state;
     char value[2000];
-    struct put_result result;
     struct engine_status status;
     struct engine *e = make(256 << 10);
     engine_candidates_done(e, true, START_US);
@@ -229,7 +228,7 @@ static void a_full_node_says_so_and_stores_nothing(void **state)
     enum rc rc = RC_OK;
     for (int i = 0; i < 1000 && rc == RC_OK; i++) {
         const char key[] = {(char)('a' + i / 26 % 26), (char)('a' + i % 26), '\0'};
-        rc = put(e, key, value, START_US + SECOND_US, &result);
+        rc = put(e, key, value, START_US + SECOND_US);
     }
     assert_int_equal(rc, RC_FULL);
     assert_int_equal(engine_unready(e), READY_FULL);
@@ -248,12 +247,11 @@ static void a_full_node_says_so_and_stores_nothing(void **state)
 
 static void a_node_that_leaves_takes_no_writes(void **state)
 {
-    struct put_result result;
     const uint64_t now_us = START_US + SECOND_US;
     engine_leave(*state, now_us);
     engine_leave(*state, now_us);
     assert_int_equal(engine_unready(*state), READY_DRAINING);
-    assert_int_equal(put(*state, "key", "value", now_us, &result), RC_DRAINING);
+    assert_int_equal(put(*state, "key", "value", now_us), RC_DRAINING);
 }
 
 static void an_idle_node_wants_no_call_but_for_its_probes(void **state)
@@ -449,9 +447,8 @@ static void of_two_that_wait_the_one_from_the_members_address_comes_first(void *
 /* Whether a write waits for another member. */
 static bool put_waits(struct engine *e, uint64_t now_us)
 {
-    struct put_result result;
     struct put_done done;
-    assert_int_equal(put(e, "key", "value", now_us, &result), RC_OK);
+    assert_int_equal(put(e, "key", "value", now_us), RC_OK);
     return !next_done(e, &done);
 }
 

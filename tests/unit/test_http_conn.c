@@ -95,12 +95,7 @@ static void test_pipelined_requests_are_answered_in_order(void **state)
     assert_true(wait_for(rig, &rig->handled, 2));
     assert_true(client_hears_nothing(rig, &c)); /* nothing passes the deferred one */
     assert_int_equal(rig->handled, 2);
-    struct http_response rs;
-    http_response_init(&rs);
-    http_set_body(&rs, 201, "text/plain", "later", 5);
-    http_server_complete(rig->server, rig->deferred, &rs);
-    http_response_fini(&rs);
-    assert_int_equal(rs.bytes.len, 0);
+    rig_complete(rig, rig->deferred, "later");
     assert_true(client_hears(rig, &c, "HTTP/1.1 204"));
     const char *later = strstr(c.input, "later");
     const char *missing = strstr(c.input, "HTTP/1.1 404");
@@ -208,36 +203,77 @@ static void test_a_client_that_stops_sending_still_gets_its_answers(void **state
     assert_int_equal(shutdown(c.fd, SHUT_WR), 0);
     assert_true(wait_for(rig, &rig->handled, 1));
     assert_true(client_hears_nothing(rig, &c));
-    assert_int_equal(rig->gone, 0);
-    struct http_response rs;
-    http_response_init(&rs);
-    http_set_body(&rs, 201, "text/plain", "later", 5);
-    http_server_complete(rig->server, rig->deferred, &rs);
-    http_response_fini(&rs);
+    assert_true(http_server_awaits(rig->server, rig->deferred));
+    rig_complete(rig, rig->deferred, "later");
     assert_true(client_hears_end(rig, &c));
     assert_non_null(strstr(c.input, "later"));
     assert_non_null(strstr(c.input, HELLO));
     client_close(&c);
 }
 
-static void test_a_reset_while_deferred_is_told_and_the_answer_ignored(void **state)
+static void test_deferred_requests_of_one_connection_wait_for_each_other(void **state)
+{
+    struct rig *rig = *state;
+    rig_start(rig);
+    struct client c = client_open(rig);
+    assert_true(client_say(rig, &c, GET("/defer") GET("/defer") GET("/defer")));
+    assert_true(wait_for(rig, &rig->handled, 1));
+    assert_true(client_hears_nothing(rig, &c));
+    const uint64_t first = rig->deferred;
+    assert_true(http_server_awaits(rig->server, first));
+    rig_complete(rig, first, "the first");
+    assert_false(http_server_awaits(rig->server, first));
+    assert_true(client_hears(rig, &c, "the first"));
+    assert_true(wait_for(rig, &rig->handled, 2));
+    assert_int_not_equal(rig->deferred, first);
+    assert_true(http_server_awaits(rig->server, rig->deferred));
+    assert_false(http_server_awaits(rig->server, first));
+    rig_complete(rig, first, "the first again");
+    rig_complete(rig, rig->deferred, "the second");
+    assert_true(client_hears(rig, &c, "the second"));
+    assert_null(strstr(c.input, "again"));
+    assert_true(wait_for(rig, &rig->handled, 3));
+    client_reset(&c);
+    assert_true(rig_has_connections(rig, 0));
+    assert_false(http_server_awaits(rig->server, rig->deferred));
+    client_close(&c);
+}
+
+static void test_a_reset_while_deferred_ends_the_wait_and_what_is_behind_it(void **state)
+{
+    struct rig *rig = *state;
+    rig_start(rig);
+    struct client c = client_open(rig);
+    assert_true(client_say(rig, &c, GET("/defer") GET("/hello")));
+    assert_true(wait_for(rig, &rig->handled, 1));
+    assert_true(http_server_awaits(rig->server, rig->deferred));
+    client_reset(&c);
+    assert_true(rig_has_connections(rig, 0));
+    assert_false(http_server_awaits(rig->server, rig->deferred));
+    assert_true(http_server_is_idle(rig->server));
+    rig_complete(rig, rig->deferred, "later");
+    assert_int_equal(rig->handled, 1);
+    assert_int_equal(http_server_stats(rig->server).requests_total, 0);
+    client_close(&c);
+}
+
+/* Its half of the connection is over, as with one that still listens. */
+static void test_a_client_that_closed_while_deferred_is_let_go_with_its_answer(void **state)
 {
     struct rig *rig = *state;
     rig_start(rig);
     struct client c = client_open(rig);
     assert_true(client_say(rig, &c, GET("/defer")));
-    unsigned one = 1;
-    assert_true(wait_for(rig, &rig->handled, one));
-    client_reset(&c);
-    assert_true(wait_for(rig, &rig->gone, one));
-    struct http_response rs;
-    http_response_init(&rs);
-    http_set_body(&rs, 201, "text/plain", "later", 5);
-    http_server_complete(rig->server, rig->deferred, &rs);
-    http_response_fini(&rs);
-    assert_int_equal(http_server_stats(rig->server).connections, 0);
-    assert_int_equal(http_server_stats(rig->server).requests_by_class[2], 0);
+    assert_true(wait_for(rig, &rig->handled, 1));
     client_close(&c);
+    for (int i = 0; i < NOTHING_TURNS; i++) {
+        rig_turn(rig);
+    }
+    assert_true(http_server_awaits(rig->server, rig->deferred));
+    rig_complete(rig, rig->deferred, "later");
+    assert_false(http_server_awaits(rig->server, rig->deferred));
+    assert_true(rig_has_connections(rig, 0));
+    assert_true(http_server_is_idle(rig->server));
 }
 
 static void test_a_request_cut_short_is_400(void **state)
@@ -531,7 +567,9 @@ int main(void)
         TEST(test_204_and_304_have_no_body_and_no_length),
         TEST(test_the_connection_closes_when_the_client_wants_it),
         TEST(test_a_client_that_stops_sending_still_gets_its_answers),
-        TEST(test_a_reset_while_deferred_is_told_and_the_answer_ignored),
+        TEST(test_deferred_requests_of_one_connection_wait_for_each_other),
+        TEST(test_a_reset_while_deferred_ends_the_wait_and_what_is_behind_it),
+        TEST(test_a_client_that_closed_while_deferred_is_let_go_with_its_answer),
         TEST(test_a_request_cut_short_is_400),
         TEST(test_a_client_that_comes_and_goes_leaves_nothing),
         TEST(test_a_stream_is_chunked_and_the_connection_kept),

@@ -206,11 +206,7 @@ static void test_draining_ends_what_is_idle_and_finishes_the_rest(void **state)
     assert_false(http_server_is_idle(rig->server));
     assert_true(client_hears_end(rig, &idle));
     assert_int_equal(idle.len, 0);
-    struct http_response rs;
-    http_response_init(&rs);
-    http_set_body(&rs, 201, "text/plain", "later", 5);
-    http_server_complete(rig->server, rig->deferred, &rs);
-    http_response_fini(&rs);
+    rig_complete(rig, rig->deferred, "later");
     assert_true(client_hears_end(rig, &busy));
     assert_non_null(strstr(busy.input, "Connection: close\r\n"));
     assert_int_equal(count_of(busy.input, "HTTP/1.1 "), 1);
@@ -297,7 +293,6 @@ static void test_a_server_can_be_freed_with_work_in_progress(void **state)
     http_server_free(rig->server);
     rig->server = NULL;
     assert_int_equal(rig->done, 1);
-    assert_int_equal(rig->gone, 0);
     client_close(&a);
     client_close(&b);
     client_close(&c);

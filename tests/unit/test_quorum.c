@@ -44,17 +44,35 @@ static uint32_t wait_for(struct fixture *f, uint64_t token, uint32_t quorum, uin
     uint8_t key[] = "key";
     uint32_t waiter = 0;
     const struct waiting w = {
-        .token = token,
+        .done = {.token = token,
+                 .have = 1,
+                 .members = 5,
+                 .version = {.stamp = token},
+                 .ttl_ms = 1000 * token,
+                 .expiry_ms = 1001 * token},
         .record_id = token * 31,
-        .version = {.stamp = token},
         .quorum = quorum,
-        .members = 5,
         .key = key,
         .key_len = 3,
     };
     assert_int_equal(quorum_wait(f->quorum, &w, now_us, &waiter), RC_OK);
     assert_int_not_equal(waiter, 0);
     return waiter;
+}
+
+/* The oldest action is the whole answer to the write that waited under this token. */
+static void assert_told(struct fixture *f, uint64_t token, enum put_status status, uint32_t have)
+{
+    struct action action;
+    assert_true(outbox_next(f->outbox, &action));
+    assert_int_equal(action.kind, ACTION_PUT_DONE);
+    assert_int_equal(action.put.token, token);
+    assert_int_equal(action.put.status, status);
+    assert_int_equal(action.put.have, have);
+    assert_int_equal(action.put.members, 5);
+    assert_int_equal(action.put.version.stamp, token);
+    assert_int_equal(action.put.ttl_ms, 1000 * token);
+    assert_int_equal(action.put.expiry_ms, 1001 * token);
 }
 
 static void the_quorum_is_a_majority_of_the_factor_or_of_fewer_members(void **state)
@@ -77,12 +95,7 @@ static void one_member_counts_once_however_often_it_says_so(void **state)
     assert_false(outbox_next(f->outbox, &action));
     assert_int_equal(quorum_part(f->quorum, w, of(7)), QUORUM_HOLDS);
     quorum_held(f->quorum, w, of(8));
-    assert_true(outbox_next(f->outbox, &action));
-    assert_int_equal(action.kind, ACTION_PUT_DONE);
-    assert_int_equal(action.put.status, PUT_QUORUM);
-    assert_int_equal(action.put.token, 1);
-    assert_int_equal(action.put.have, 3);
-    assert_int_equal(action.put.members, 5);
+    assert_told(f, 1, PUT_QUORUM, 3);
     quorum_check(f->quorum);
 }
 
@@ -153,10 +166,7 @@ static void what_cannot_reach_its_quorum_is_answered_at_once(void **state)
     const uint32_t second = wait_for(f, 2, 3, 0);
     quorum_held(f->quorum, first, of(7));
     quorum_give_up(f->quorum, first);
-    assert_true(outbox_next(f->outbox, &action));
-    assert_int_equal(action.put.status, PUT_PENDING);
-    assert_int_equal(action.put.token, 1);
-    assert_int_equal(action.put.have, 2);
+    assert_told(f, 1, PUT_PENDING, 2);
     quorum_give_up(f->quorum, first);
     quorum_note(f->quorum, first, of(8), QUORUM_REFUSED);
     assert_false(outbox_next(f->outbox, &action));
@@ -182,17 +192,13 @@ static void a_late_holder_of_a_settled_write_finds_nobody(void **state)
 static void what_waits_too_long_is_answered_pending_in_order(void **state)
 {
     struct fixture *f = *state;
-    struct action action;
     (void)wait_for(f, 1, 2, 0);
     (void)wait_for(f, 2, 2, 10);
     assert_int_equal(quorum_deadline(f->quorum), TIMEOUT_US);
     assert_int_equal(quorum_expire(f->quorum, TIMEOUT_US - 1), 0);
     assert_int_equal(quorum_expire(f->quorum, TIMEOUT_US + 10), 2);
     for (uint64_t token = 1; token <= 2; token++) {
-        assert_true(outbox_next(f->outbox, &action));
-        assert_int_equal(action.put.token, token);
-        assert_int_equal(action.put.status, PUT_PENDING);
-        assert_int_equal(action.put.have, 1);
+        assert_told(f, token, PUT_PENDING, 1);
     }
     assert_int_equal(quorum_deadline(f->quorum), UINT64_MAX);
 }
@@ -230,7 +236,7 @@ static void more_than_the_maximum_is_refused(void **state)
     for (uint64_t i = 0; i < QUORUM_WAITING_MAX; i++) {
         (void)wait_for(f, i + 1, 2, 0);
     }
-    const struct waiting w = {.quorum = 2, .key = key, .key_len = 1};
+    const struct waiting w = {.done = {.have = 1}, .quorum = 2, .key = key, .key_len = 1};
     assert_int_equal(quorum_wait(f->quorum, &w, 0, &waiter), RC_OVERLOADED);
 }
 

@@ -82,8 +82,7 @@ static void put(struct rig *rig, const char *key, const char *value)
                               .value = (const uint8_t *)value,
                               .value_len = strlen(value),
                               .ttl_ms = 600000};
-    struct put_result result;
-    assert_int_equal(engine_put(&rig->engine, &write, rig->now_us, &result), RC_OK);
+    assert_int_equal(engine_put(&rig->engine, &write, rig->now_us), RC_OK);
 }
 
 static void expire(struct rig *rig, const char *key)

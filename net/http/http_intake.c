@@ -11,6 +11,8 @@
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 
+enum { ROOM_TIMES = 4 }; /* a body's room, in what has come of it */
+
 static struct http_parse *take_parse(struct http_shared *shared)
 {
     return shared->spare_count > 0 ? shared->spare[--shared->spare_count]
@@ -30,6 +32,7 @@ void http_intake_release(struct http_conn *c)
     if (c->body_bytes > 0) {
         shared->bodies_bytes -= c->body_bytes;
         c->body_bytes = 0;
+        shared->first_body = shared->first_body == c ? NULL : shared->first_body;
         shared->roomy(shared);
     }
 }
@@ -71,23 +74,48 @@ static void handle(struct http_conn *c)
     http_response_clear(rs);
 }
 
-/* A body that the parser holds itself needs no more than its connection did. */
-static uint64_t room_wanted(const struct http_conn *c)
+/* The room of a body once it has `len` bytes: a few times as much, so that a declared length alone
+ * keeps others from nothing. A body that the parser holds itself needs no more than its connection
+ * did. */
+static uint64_t room_wanted(const struct http_conn *c, uint64_t len)
 {
     const uint64_t bytes_max = http_parse_body_max(c->parse);
-    return bytes_max <= VALUE_INLINE_MAX ? 0 : bytes_max;
+    const uint64_t times = len <= bytes_max / ROOM_TIMES ? len * ROOM_TIMES : bytes_max;
+    return bytes_max <= VALUE_INLINE_MAX || len <= VALUE_INLINE_MAX ? 0 : times;
 }
 
-/* A single body always has room, whatever its size. Otherwise a limit below its size would hold it
- * for ever. */
-bool http_intake_has_room(const struct http_conn *c)
+/* The first body always has room, whatever its size. Otherwise a limit below its size would hold it
+ * for ever, or several that have come half would hold each other. */
+static bool has_room_for(const struct http_conn *c, uint64_t len)
 {
     const struct http_shared *shared = c->shared;
-    const uint64_t others = shared->bodies_bytes - c->body_bytes;
     const uint64_t max = shared->config.bodies_bytes_max;
-    const uint64_t wanted = room_wanted(c);
-    const bool fits = wanted == 0 || others == 0 || (others < max && wanted <= max - others);
-    return !shared->is_held && fits;
+    const uint64_t others = shared->bodies_bytes - c->body_bytes;
+    const uint64_t wanted = room_wanted(c, len);
+    const bool is_first = shared->first_body == NULL || shared->first_body == c;
+    return wanted <= c->body_bytes || is_first || (others < max && wanted <= max - others);
+}
+
+/* Its bytes that are here already count, read or not. */
+static uint64_t body_here(const struct http_conn *c)
+{
+    return http_parse_body_len(c->parse) + http_input_len(&c->input);
+}
+
+bool http_intake_has_room(const struct http_conn *c)
+{
+    return !c->shared->is_held && has_room_for(c, body_here(c));
+}
+
+static void take_room(struct http_conn *c, uint64_t len)
+{
+    struct http_shared *shared = c->shared;
+    const uint64_t wanted = room_wanted(c, len);
+    if (wanted > c->body_bytes) {
+        shared->bodies_bytes += wanted - c->body_bytes;
+        c->body_bytes = wanted;
+        shared->first_body = shared->first_body == NULL ? c : shared->first_body;
+    }
 }
 
 void http_intake_start_body(struct http_conn *c)
@@ -97,9 +125,7 @@ void http_intake_start_body(struct http_conn *c)
         http_phase_enter(c, HTTP_PHASE_HELD);
         return;
     }
-    c->shared->bodies_bytes -= c->body_bytes;
-    c->body_bytes = room_wanted(c);
-    c->shared->bodies_bytes += c->body_bytes;
+    take_room(c, body_here(c));
     const bool is_waiting = http_input_len(&c->input) == 0;
     if (http_parse_expects_continue(c->parse) && is_waiting && !c->is_continued) {
         c->is_continued = true;
@@ -108,6 +134,20 @@ void http_intake_start_body(struct http_conn *c)
         c->shared->stats.bytes_out += sizeof(interim) - 1;
     }
     http_phase_enter(c, HTTP_PHASE_BODY);
+}
+
+/* Room for what has come of the body since; false when it is held until there is some. */
+static bool keep_room(struct http_conn *c)
+{
+    if (!http_phase_is(c, HTTP_PHASE_BODY)) {
+        return true;
+    }
+    if (!has_room_for(c, body_here(c))) {
+        http_phase_enter(c, HTTP_PHASE_HELD);
+        return false;
+    }
+    take_room(c, body_here(c));
+    return true;
 }
 
 /* Whether the limits let this request through; answered if not. */
@@ -206,7 +246,7 @@ bool http_intake_step(struct http_conn *c)
     }
     const uint8_t *run = NULL;
     const size_t len = c->parse == NULL ? 0 : http_input_run(&c->input, &run);
-    if (len == 0) {
+    if (len == 0 || !keep_room(c)) {
         return false;
     }
     const size_t used = http_parse_feed(c->parse, run, len);

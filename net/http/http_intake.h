@@ -20,8 +20,8 @@ bool http_intake_has_some(const struct http_conn *c);
 /* A request begins: the phase is HEAD. */
 void http_intake_begin(struct http_conn *c);
 
-/* Whether this connection's body may be read now: bodies are not held, and there is room for all of
- * it beside those that are arriving. */
+/* Whether this connection's body may be read now: bodies are not held, and there is room for what
+ * has come of it beside the others that are arriving. */
 bool http_intake_has_room(const struct http_conn *c);
 
 /* The headers are accepted and a body follows: BODY, after "100 Continue" if it is waited for, or

@@ -379,6 +379,11 @@ bool http_parse_has_body(const struct http_parse *p)
     return p->framing.is_chunked || p->framing.content_length > 0;
 }
 
+uint64_t http_parse_body_len(const struct http_parse *p)
+{
+    return p->request.body_len;
+}
+
 uint64_t http_parse_body_max(const struct http_parse *p)
 {
     return p->framing.is_chunked ? p->body_max : p->framing.content_length;

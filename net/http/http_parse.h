@@ -56,6 +56,7 @@ bool http_parse_is_keep_alive(const struct http_parse *p); /* the client's wish 
 bool http_parse_is_http10(const struct http_parse *p);
 bool http_parse_is_upgrade(const struct http_parse *p);   /* Connection and Upgrade ask for it */
 bool http_parse_has_body(const struct http_parse *p);     /* of a length over 0, or chunked */
+uint64_t http_parse_body_len(const struct http_parse *p); /* so much of it has come */
 uint64_t http_parse_body_max(const struct http_parse *p); /* the most bytes it can still come to */
 bool http_parse_expects_continue(const struct http_parse *p); /* Expect: 100-continue */
 

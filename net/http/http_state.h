@@ -80,10 +80,11 @@ struct http_shared {
     struct http_parse *spare[HTTP_SPARE_PARSERS];
     size_t spare_count;
     struct http_date date;
-    struct rate_limit *rate_limit; /* NULL: off */
-    uint32_t serial;               /* of the last exchange */
-    uint64_t turn_bytes;           /* as http_conn_turn_bytes() says now */
-    uint64_t bodies_bytes;         /* room given to the bodies that are arriving */
+    struct rate_limit *rate_limit;      /* NULL: off */
+    uint32_t serial;                    /* of the last exchange */
+    uint64_t turn_bytes;                /* as http_conn_turn_bytes() says now */
+    uint64_t bodies_bytes;              /* room given to the bodies that are arriving */
+    const struct http_conn *first_body; /* of those with room the one that gets all it needs */
     bool is_held, is_draining;
     /* A connection entered a phase that ends at this time. */
     void (*deadline)(struct http_shared *shared, uint64_t at_ms);

@@ -194,7 +194,8 @@ static void test_room_of_a_body_that_breaks_off_is_given_back(void **state)
     rig->config.bodies_bytes_max = 10000;
     rig_start(rig);
     struct client gone = client_open(rig), waiting = client_open(rig);
-    assert_true(client_say(rig, &gone, PUT("8000") "\r\nabc"));
+    assert_true(client_say(rig, &gone, PUT("8000") "\r\n"));
+    assert_true(say_body(rig, &gone, 3000));
     assert_true(rig_took_all(rig));
     assert_true(client_say(rig, &waiting, PUT("8000") "\r\n"));
     assert_true(say_body(rig, &waiting, 8000));
@@ -203,6 +204,48 @@ static void test_room_of_a_body_that_breaks_off_is_given_back(void **state)
     assert_true(client_hears(rig, &waiting, "Content-Length: 8000\r\n"));
     client_close(&gone);
     client_close(&waiting);
+}
+
+/* Eight clients declare much and send little; one in a hurry is not kept waiting by them. */
+static void test_a_declared_length_keeps_nobody_waiting(void **state)
+{
+    struct rig *rig = *state;
+    rig->config.bodies_bytes_max = 10000;
+    rig_start(rig);
+    struct client idle[8], c = client_open(rig);
+    for (int i = 0; i < 8; i++) {
+        idle[i] = client_open(rig);
+        assert_true(client_say(rig, &idle[i], PUT("20000") "\r\nabc"));
+    }
+    assert_true(rig_took_all(rig));
+    assert_true(client_say(rig, &c, PUT("6000") "\r\n"));
+    assert_true(say_body(rig, &c, 6000));
+    assert_true(client_hears(rig, &c, "Content-Length: 6000\r\n"));
+    client_close(&c);
+    for (int i = 0; i < 8; i++) {
+        client_close(&idle[i]);
+    }
+}
+
+/* Several that have come half do not hold each other for ever. */
+static void test_bodies_that_fill_the_room_together_end_one_after_the_other(void **state)
+{
+    struct rig *rig = *state;
+    struct client clients[6];
+    rig->config.bodies_bytes_max = 30000;
+    rig_start(rig);
+    for (int i = 0; i < 6; i++) {
+        clients[i] = client_open(rig);
+        assert_true(client_say(rig, &clients[i], PUT("20000") "\r\n"));
+        assert_true(say_body(rig, &clients[i], 3000));
+    }
+    for (int i = 0; i < 6; i++) {
+        assert_true(say_body(rig, &clients[i], 17000));
+    }
+    for (int i = 0; i < 6; i++) {
+        assert_true(client_hears(rig, &clients[i], "Content-Length: 20000\r\n"));
+        client_close(&clients[i]);
+    }
 }
 
 static void test_the_client_is_who_a_trusted_proxy_says(void **state)
@@ -285,6 +328,8 @@ int main(void)
         TEST(test_held_bodies_are_read_when_the_hold_ends),
         TEST(test_a_body_that_is_held_too_long_is_503),
         TEST(test_bodies_beyond_what_has_room_wait_for_their_turn),
+        TEST(test_a_declared_length_keeps_nobody_waiting),
+        TEST(test_bodies_that_fill_the_room_together_end_one_after_the_other),
         TEST(test_room_of_a_body_that_breaks_off_is_given_back),
         TEST(test_the_client_is_who_a_trusted_proxy_says),
         TEST(test_too_many_requests_of_one_client_are_429_and_others_go_on),

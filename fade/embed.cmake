@@ -1,9 +1,9 @@
 # Writes the files of fade/web as a C source, net/api/pages.h's PAGE_DATA, so that the binary serves them
 # without a folder beside it. Run at build time:
 #   cmake -DOUTPUT=FILE.c -DGZIP=PROGRAM "-DFILES=a;b;c" -P embed.cmake
-# A file gets a second, compressed form where that saves a tenth of it or more. A page's style sheet is
-# put into the page: a request less before it shows anything. The policy then allows exactly that style,
-# by its hash. From a folder (--fade-dir) the same page loads the sheet.
+# A file gets a second, compressed form where that saves a tenth of it or more. A page's style sheet
+# goes into the page, which saves a request before it shows anything. The policy then allows exactly
+# that style, by its hash. From a folder (--fade-dir) the same page loads the sheet.
 
 set(TYPES "\\.(html|css|js|svg|json|txt|png|ico|webmanifest)$")
 

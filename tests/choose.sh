@@ -5,7 +5,7 @@
 # What was named.
 only=()
 
-# choose ARGUMENT...: works off the first argument, and says in `taken` how many that were.
+# choose ARGUMENT...: takes the first option, and sets `taken` to how many arguments that used.
 choose()
 {
     taken=1

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# What takes too long for every push: sweeps and measurements. .github/workflows/nightly.yml calls it.
+# Tests that take too long for every push: sweeps and measurements. .github/workflows/nightly.yml
+# calls it.
 set -u
 
 usage()
@@ -49,7 +50,7 @@ step_steady() { tests/steady.sh; }
 step_compare() { tests/bench/compare.sh --json build/compare.json | tee build/compare.txt; }
 step_calibrate() { tests/bench/calibrate.py --json docs/scale/calibration.json; }
 
-# 10,000 nodes take more memory than the machines have that this runs on.
+# 10,000 nodes take more memory than the machines that run this have.
 step_scale() { tests/sim/scale.py --max-nodes 3000 --limit 1800; }
 
 while [ $# -gt 0 ]; do

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds, runs every test, and says what came of it in the last line.
+# Installs what is missing, builds, runs every test, and prints the outcome in the last line.
 # Needs nothing beforehand but Debian 12 or 13 and root or sudo. CC=clang builds everything with clang.
-# What takes long is tests/nightly.sh's.
+# tests/nightly.sh has the long ones.
 set -u
 
 usage()
@@ -183,7 +183,7 @@ run_step()
         tail -n 80 "$log" | sed 's/^/    /'
         ;;
     esac
-    # Whatever was skipped inside says why.
+    # Every skipped test inside says why.
     sed -n 's/^.*\(SKIPPED: .*\)$/    \1/p' "$log" | sort -u
     [ -s "$logs/$step.xml" ] && skip_reasons "$logs/$step.xml"
     return "$status"
@@ -211,7 +211,7 @@ for step in "${choices[@]}"; do
         continue
         ;;
     esac
-    # What cannot be built cannot be tested; saying so once is enough, and it counts as failed.
+    # A failed build cannot be tested: it is reported once, and counts as failed.
     needs=
     case $step in
     test-dev | tidy) needs=build-dev ;;

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Which tests hang on the machine: all of them, again and again, under conditions that must not matter.
+# Finds tests whose verdict depends on the machine: runs all, again and again, under conditions that
+# must not matter.
 set -u
 
 usage()
@@ -121,8 +122,8 @@ in_condition()
 }
 
 # part NAME: the arguments of ctest that choose the tests of a part. Most of an integration test is
-# waiting, so more of them run at once than there are cores. What counts instructions or reads sources
-# needs no second look.
+# waiting, so more of them run at once than there are cores. Tests that count instructions or read
+# sources need no second run.
 part()
 {
     if [ "$1" = unit ]; then

@@ -10,13 +10,13 @@
 
 // ---- Messages ----
 
-/* Most characters (code points) of each field. Old clients kept to the same numbers. */
+/* Most characters (code points) of each field. Older clients have the same limits. */
 export const FIELD_MAX = {text: 280, callsign: 20, location: 30};
 
 /* The prefix of the keys that Fade's clients have always made: msg-<adjective>-<noun>-<number>. */
 export const KEY_PREFIX = "msg-";
 
-/* So much is shown of a value that is longer than the composer allows. */
+/* Of a value longer than the composer allows, this much is shown. */
 const TEXT_SHOWN_MAX = 4000;
 
 /* Characters as Unicode counts them, so that an emoji is not two. */
@@ -41,7 +41,7 @@ export function parseMessage(value) {
     return {text, callsign, location};
 }
 
-/* The text of a value's bytes; null when they are none. */
+/* The text of a value's bytes; null when they are no text. */
 export function decodeText(bytes) {
     try {
         const text = new TextDecoder("utf-8", {fatal: true}).decode(bytes);
@@ -84,8 +84,8 @@ export function formatLeft(ms) {
     return seconds >= 60 ? `${Math.floor(seconds / 60)}m ${two(seconds % 60)}s` : `${seconds}s`;
 }
 
-/* A version as the stream says it: an ETag without its quotes, and without what a proxy that compresses
- * puts before them. */
+/* A version as the stream says it: an ETag without its quotes, and without the prefix that a
+ * compressing proxy adds. */
 export function bareTag(etag) {
     return etag.replace(/^W\/|"/g, "");
 }
@@ -163,8 +163,8 @@ const RETRY_MAX_MS = 5000;
 
 /*
  * A connection to /watch that is made again for as long as the page lives. It reads the response
- * itself and is no EventSource, because that hides what the page has to say plainly: heartbeats
- * (a connection that died without a word looks live for ever), and the status of a refusal (after
+ * itself and is no EventSource, because that hides what the page must show: heartbeats (a
+ * connection that died without a word looks live for ever), and the status of a refusal (after
  * which an EventSource never tries again).
  *
  * onEvent(type, data) for each event, onState({isLive, why}) when the connection comes or goes.
@@ -400,7 +400,7 @@ export class Board {
 /* Rows of the list at first, and how many more the button brings each time. */
 const SHOWN_FIRST = 100;
 const SHOWN_MORE = 300;
-/* A message that has less than this left is drawn as one that goes. */
+/* A message with less time left than this is drawn as leaving. */
 const ENDING_MS = 20000;
 /* A text longer than what the composer lets through, or of many lines, gets a window to scroll in. */
 const LONG_TEXT = 600;
@@ -409,14 +409,15 @@ const LONG_LINES = 12;
 const TURN_ROWS = 50;
 const BACK_SHOWN_MS = 6000;
 const COMPOSER_WAIT_MS = 1500;
-/* The wall clock and the page's own part by this when the machine slept or was set. */
+/* When the wall clock and the page's own differ by this much, the machine slept or its clock was
+ * set. */
 const CLOCK_JUMP_MS = 2000;
 
 function sleep(ms) {
     return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/* An element with classes and text; the only way in which this page writes what others wrote. */
+/* An element with classes and text; the page shows text of others in no other way. */
 export function element(name, className = "", text = "") {
     const made = document.createElement(name);
     if (className !== "") {
@@ -435,7 +436,7 @@ export function formatWhen(at_ms) {
     return (isRecent ? clockFormat : dayFormat).format(at_ms);
 }
 
-/* One message as it stands in the list, and as it is shown when it was asked for by its key. */
+/* One message, in the list or found by its key. */
 export function messageRow(entry, name) {
     const row = element(name, "message");
     const text = element("p", entry.isPlaceholder ? "text is-placeholder" : "text", entry.text);
@@ -469,7 +470,8 @@ class List {
     #frame = 0;
     #turn = 0;
     #shown = SHOWN_FIRST;
-    /* Added to the page's clock it is the cluster's. The machine's own until the node has said. */
+    /* Added to the page's clock it gives the cluster's; until the node has answered, the
+     * machine's. */
     clock_ms = Date.now() - performance.now();
 
     constructor(board, place, older) {
@@ -506,8 +508,8 @@ class List {
         this.#older.textContent = `Older (${rest} more)`;
     }
 
-    /* Draws countdown and fade of the rows on screen, and of a few others in turn: who listens instead
-     * of looking may be further down. */
+    /* Draws countdown and fade of the rows on screen, and of a few others in turn: the reader of a
+     * screen reader may be further down. */
     tick(now) {
         this.#paintVisible(now);
         const rows = this.#place.children;
@@ -562,7 +564,8 @@ class List {
             row = row.nextElementSibling) {
             visible.push(row);
         }
-        // Only now: to ask for a place after a change would lay the page out once for each row.
+        // Only now: a question about places after each change would lay the page out once for each
+        // row.
         visible.forEach((row) => this.#paint(row, now));
     }
 
@@ -618,12 +621,12 @@ class Page {
     #isListed = false;
     #jump = Date.now() - performance.now();
     #sayListed;
-    /* Kept when all that the node has was drawn for the first time. */
+    /* Resolved when everything that the node has was drawn for the first time. */
     whenListed = new Promise((resolve) => (this.#sayListed = resolve));
     /* The node's last /status, and the function that is called with each. */
     status = null;
     onStatus = () => {};
-    /* Called for each message that comes while one watches, and each second. */
+    /* Called for each message that comes while the reader watches, and each second. */
     onNew = () => {};
     onTick = () => {};
 
@@ -699,7 +702,8 @@ class Page {
         return this.#node === "" ? "Live" : `Live on ${this.#node}`;
     }
 
-    /* A status line is read out when its text changes, so it changes only with what it means. */
+    /* Screen readers read a status line out when its text changes, so the text changes only with
+     * its meaning. */
     #say(text, state) {
         const line = this.#find("status");
         if (line.textContent !== text) {

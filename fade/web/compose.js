@@ -21,7 +21,7 @@ export function ttlChoices({min_ttl_s, max_ttl_s}) {
     return within.length > 0 ? within : [...new Set([min_ttl_s, max_ttl_s])];
 }
 
-/* Of these choices, the one that is nearest to what the node would take without a word. */
+/* The choice nearest to the node's own default. */
 export function ttlDefault(choices, {default_ttl_s}) {
     return choices.reduce((best, ttl) => (Math.abs(ttl - default_ttl_s) <
                                           Math.abs(best - default_ttl_s) ? ttl : best));

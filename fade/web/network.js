@@ -1,7 +1,7 @@
 /*
- * The cluster as one node sees it: a picture of its members, what is written and what expires, and
- * how much of it there was lately. Everything comes from public pages of that node: /status, /peers
- * and /metrics each two seconds, /watch as it happens.
+ * The cluster as one node sees it: a picture of its members, its writes and expiries, and how many
+ * there were lately. Everything comes from public pages of that node: /status, /peers and /metrics
+ * each two seconds, /watch as it happens.
  */
 import {Feed, element, formatLeft} from "./board.js";
 
@@ -10,7 +10,7 @@ const SAMPLE_MS = 2000;
 const SAMPLES_MAX = 150;
 const EVENTS_SHOWN = 12;
 const ROWS_MAX = 200;
-/* Names are written beside so many members at most; of others the table says who they are. */
+/* At most this many members have their names beside them; the table names all. */
 const NAMED_MAX = 24;
 /* More writes at once than an eye can follow are only counted. */
 const PULSES_MAX = 24;
@@ -103,7 +103,7 @@ function shape(name, attributes, text) {
     return made;
 }
 
-/* The picture of the members. It is drawn anew when who is there or how they are has changed. */
+/* The picture of the members. It is drawn anew when members or their states have changed. */
 class Picture {
     #place = find("picture");
     #drawn = "";

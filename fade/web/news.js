@@ -4,7 +4,7 @@
  * tab.
  */
 
-/* Announcements, at most one in this time: a busy board must not talk without end. */
+/* At most one announcement in this time: a busy board must not talk without end. */
 const ANNOUNCE_MS = 5000;
 /* Scrolled down by more than this, the newest message is out of sight. */
 const AWAY_PX = 400;

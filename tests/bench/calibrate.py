@@ -4,16 +4,15 @@
     tests/bench/calibrate.py [--nodes 16,48] [--quick] [--json FILE] [SCENARIO...]
 
 Starts `repram node` processes as root, each in a network namespace of its own, does to them what
-repram-sim does to its own, and prints one table: measured, simulated, the margin within which the two
-must be, and whether they are. The exit code is 0 when all agree, 1 when one does not.
+repram-sim does to its own, and prints one table: measured, simulated, the margin allowed between
+them, and whether they agree. The exit code is 0 when all agree, 1 when one does not.
 
 How it is measured. What members believe, from their log lines: milliseconds of one clock, and nobody
 is polled. Heals, by asking all for /status again and again; the longest time between two looks is
 given, and is part of the margin. Writes, where the bridge hands them to a node's interface. Bytes, by
-nft's counters in each namespace: IP headers included, requests of this program not. The simulator is
-given half the round trip that the real nodes report as its delay; it knows no CPU time, of which the
-margins have a share for each node, because all of them live on this machine's cores.
-"""
+nft's counters in each namespace: IP headers included, requests of this program not. The simulator's
+delay is half the round trip that the real nodes report. It knows no CPU time, so the margins allow
+a share of it for each node: all of them live on this machine's cores. """
 
 import argparse
 import json
@@ -41,7 +40,7 @@ def isolate(arguments):
 # ---- Figures ----
 
 def percentile(values, share):
-    """By nearest rank, as the simulator's."""
+    """By nearest rank, as the simulator does."""
     values = sorted(values)
     return values[min(len(values) - 1, int(len(values) * share))]
 
@@ -106,7 +105,7 @@ class Busy:
 
 
 def await_quiet(seconds=20):
-    """Waits, so long at most, until others leave half of the processors."""
+    """Waits until others leave half of the processors free, this long at most."""
     deadline = time.time() + seconds
     while time.time() < deadline:
         busy = Busy()
@@ -175,7 +174,7 @@ class Calibration:
         return cluster
 
     def settle(self, cluster, excused=()):
-        """What is owed when a cluster has been looked at: what should not have been."""
+        """To be called when a cluster has been looked at: notes what should not have happened."""
         cluster.read()
         self.deaths += cluster.false_deaths(excused)
 
@@ -185,7 +184,7 @@ class Calibration:
     # ---- Scenarios ----
 
     def forming(self):
-        """All are let start at once and know all addresses."""
+        """All start at once and know all addresses."""
         views, joined, spent = [], [], []
         for _ in range(self.times(8, 3)):
             with self.cluster() as cluster:
@@ -202,7 +201,7 @@ class Calibration:
                      f"{why}, and a look of {cluster.look:.2f} s")
 
     def round_trip(self):
-        """What the nodes say of it, halved, is the simulator's delay."""
+        """Half of what the nodes report is the simulator's delay."""
         with self.cluster() as cluster:
             time.sleep(5)
             found = [peer["rtt_ms"] for life in cluster.lives for peer in life.node.peers()
@@ -414,7 +413,7 @@ class Calibration:
 
 
 def renew(old, new):
-    """A size's figures with those of another run, of some scenarios, in the place of their like."""
+    """A size's figures, some of whose scenarios are replaced by another run's."""
     fresh = {figure["name"]: figure for figure in new["figures"]}
     figures = [fresh.pop(figure["name"], figure) for figure in old["figures"]]
     commands = old["commands"] + [one for one in new["commands"] if one not in old["commands"]]
@@ -424,7 +423,7 @@ def renew(old, new):
 
 
 def save(path, size, is_whole):
-    """Writes a size's figures in the place of those that the file has of it."""
+    """Writes a size's figures over those that the file has for it."""
     sizes = {}
     if os.path.exists(path):
         with open(path, encoding="utf-8") as file:

@@ -7,8 +7,9 @@ compare.sh installs what is missing (no service is left running), builds the rel
 this. Each server is started in turn, on loopback, pinned to one core with its load generator pinned to
 another: 32 connections, 100-byte values, 10,000 keys. CPU per request is the server's user and system
 time of the run from /proc/PID/stat, over the requests that were answered. All servers come once in a
-round, and rounds follow upon each other (A B C A B C ...), so that what else the machine does meets all
-of them; a ratio is one of the same round, and the table shows the median over the rounds.
+round, and rounds follow upon each other (A B C A B C ...), so that the machine's other work meets
+all of them. A ratio compares two servers of one round, and the table shows the median over the
+rounds.
 
 The generators: wrk for HTTP, redis-benchmark for Redis, tests/bench/bench_memcached.c for memcached,
 for which the packaged ones either stall or choose the size of values themselves.
@@ -36,7 +37,7 @@ KEYS = 10000
 BYTES = 100
 SERVER_CORE, LOAD_CORE = "0", "1"
 START_SECONDS = 10
-REDIS_FIRST = 10000  # requests of a run of which nothing is known: redis-benchmark takes no time
+REDIS_FIRST = 10000  # requests of a first run; redis-benchmark takes a number, no time
 BASELINE = ("nginx", "GET")
 
 
@@ -97,7 +98,7 @@ class Server:
         self.folder.cleanup()
 
     def run(self, kind, seconds):
-        """Loads it; requests that were answered, seconds that took, CPU seconds that it used."""
+        """Loads it; returns the requests answered, the seconds it took, and its CPU seconds."""
         raise NotImplementedError
 
 
@@ -303,7 +304,7 @@ def one_round(servers, seconds, runs):
         server = make()
         try:
             for kind in server.kinds:
-                server.run(kind, 1)  # what it touches first is not measured
+                server.run(kind, 1)  # the first touch of its memory is not measured
                 count, took, used = server.run(kind, seconds)
                 if count == 0:
                     sys.exit(f"{server.name} has answered no {kind}")

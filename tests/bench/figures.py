@@ -5,9 +5,8 @@
 
 Figures: form detect visible throughput idle. Without a name, all of them. Runs in a network
 namespace of its own where that is allowed (root), so that the bytes that are counted are the
-cluster's alone. Prints one line a figure: what it is, what was measured, over how many runs. It
-judges nothing; the numbers are those of the machine it ran on.
-"""
+cluster's alone. Prints one line for each figure: its name, the measurement, and the number of runs.
+It judges nothing; the numbers are those of the machine it ran on. """
 
 import argparse
 import ctypes
@@ -153,7 +152,8 @@ def keys_on(port):
 def detect():
     detections, returns = [], []
     for _ in range(5):
-        # A cluster of its own each time: a node that dies again and again is started ever later.
+        # A fresh cluster each time: the launcher waits longer each time before it restarts a node
+        # that keeps dying.
         with Cluster(3) as cluster:
             cluster.await_formed()
             cluster.await_ready()

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Instructions that a node executes for a GET and for a PUT, against those that are recorded.
+"""Instructions that a node executes for a GET and for a PUT, against the record.
 
     tests/bench/instructions.py [--record] [--runs N] BUILD...
 
@@ -7,8 +7,8 @@ For each build folder a node runs under callgrind, and one connection asks it, o
 100-byte values under 12-byte keys. The same life without the requests is taken off, so that starting
 and ending cost nothing. Counts hardly move (0.5 % between runs, other work on the machine or not).
 
-What a GET or a PUT costs by more than 5 % above tests/bench/instructions.json is a failure (exit code
-1): mend it, or, when it is worth its price, record it with --record and say in the commit what it
+A GET or PUT that costs more than 5 % above tests/bench/instructions.json is a failure (exit code
+1): mend it, or, when it is worth the price, record it with --record and say in the commit what it
 buys. Without valgrind, or without a record for the build's compiler, the exit code is 77.
 """
 
@@ -69,7 +69,7 @@ class Connection:
 
 
 def life(binary, gets, puts):
-    """Instructions of a node, from its start to its end, to which so many requests come."""
+    """Instructions of a node from its start to its end, with this many requests."""
     with tempfile.TemporaryDirectory(prefix="repram-instructions-") as folder:
         out = os.path.join(folder, "callgrind.out")
         # Valgrind 3.19 gives up over the debug information of clang 14, and needs none.
@@ -103,8 +103,8 @@ def measured(binary):
 
 
 def name_of(build):
-    """What a record is kept under: the compiler with its major version, the type of the build, and
-    whether it is optimised as a whole."""
+    """The key of a record: the compiler with its major version, the type of the build, and whether
+    it is optimised at the link."""
     files = os.path.join(build, "CMakeFiles")
     versions = [name for name in os.listdir(files) if re.match(r"\d+\.", name)]
     with open(os.path.join(files, max(versions), "CMakeCCompiler.cmake"), encoding="utf-8") as file:
@@ -119,7 +119,7 @@ def name_of(build):
 
 
 def check(name, counts, recorded):
-    """Says how they stand; whether none has risen beyond what is allowed."""
+    """Prints how they compare; returns whether none has risen too far."""
     is_good = True
     for kind in KINDS:
         change = counts[kind] / recorded[kind] - 1

@@ -143,7 +143,7 @@ def watch(port, entries, stop, samples):
 
 
 class Watcher:
-    """A process that measures a donor's GETs until it is told to stop."""
+    """A process that measures a donor's GETs until it is stopped."""
 
     def __init__(self, port, entries):
         self.stop, self.samples = multiprocessing.Event(), multiprocessing.Queue()

@@ -80,12 +80,12 @@ class Node:
     def metric(self, name):
         _, page = figures.ask(self.port, "GET", "/metrics", timeout=30)
         values = dict(re.findall(r"^repram_(\w+) (\S+)", page.decode(), re.M))
-        # The node forgets its longest turn whenever it has told it.
+        # The node forgets its longest turn once it has reported it.
         self.turn_ms = max(self.turn_ms, float(values["loop_turn_cpu_max_seconds"]) * 1000)
         return float(values[name])
 
     def longest_turn_ms(self):
-        """Processor time of the longest turn since this was asked last."""
+        """Processor time of the longest turn since the last call."""
         self.metric("ready")
         turn_ms, self.turn_ms = self.turn_ms, 0.0
         return turn_ms
@@ -296,7 +296,7 @@ def pages():
                 f"turn {node.longest_turn_ms():.2f} ms of CPU")
 
 
-# ---- Latency of somebody else ----
+# ---- Latency of another client ----
 
 def watch(port, path, status, stop, samples):
     """One GET after the other, each after a pause of 1 ms; the times, in milliseconds."""
@@ -316,7 +316,7 @@ def watch(port, path, status, stop, samples):
 
 
 class Watcher:
-    """A process that measures a node's GETs until it is told to stop."""
+    """A process that measures a node's GETs until it is stopped."""
 
     def __init__(self, port, path, status=200):
         self.stop, self.samples = multiprocessing.Event(), multiprocessing.Queue()
@@ -388,7 +388,8 @@ def idle():
 
 
 def write(port, rate, stop, done):
-    """PUTs at an even rate over one connection, some each 2 ms; tells how many a second were 201."""
+    """PUTs at an even rate over one connection, some every 2 ms; returns how many a second were
+    201."""
     on_cpu(LOAD_CPU)()
     connection = socket.create_connection(("127.0.0.1", port))
     connection.setblocking(False)
@@ -437,7 +438,7 @@ FIGURES = {"cpu": cpu, "storm": storm, "pages": pages, "large": large, "idle": i
 
 def main():
     figures.BINARY = ARGUMENTS.binary
-    # So that what was started is stopped.
+    # So that everything that was started is stopped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     socket.setdefaulttimeout(30)
     for needed in ("wrk", "nginx", "pgrep"):

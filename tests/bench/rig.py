@@ -1,15 +1,14 @@
 """rig: a cluster of real nodes, each in a network namespace of its own, all on one bridge; what can
-be done to it, and how what happens is seen without disturbing it.
+be done to it, and how to see what happens without disturbing it.
 
-Needs the integration tests' harness, and to run in its namespaces. What is done to the network is
-done where the bridge forwards (nft's bridge family): a share of all datagrams or segments lost, one
+Needs the integration tests' harness, and to run in its namespaces. Faults of the network act where
+the bridge forwards (nft's bridge family): a share of all datagrams or segments lost, one
 half cut off from the other, a cable pulled. Requests to the nodes come from the bridge itself and are
 not forwarded: no fault and no count of bytes touches them.
 
-What the nodes believe is read from their own log lines, which have milliseconds of one machine's
-clock: nobody is polled while something is timed. What writes do is read off the wire, by a packet
-socket on the bridge's ports. The final word has /status.
-"""
+The nodes' own log lines, with milliseconds of one machine's clock, show what they believe: nobody
+is polled while something is timed. A packet socket on the bridge's ports shows the writes. /status
+has the final word. """
 
 import concurrent.futures
 import datetime
@@ -66,7 +65,7 @@ def cable(host):
 
 
 class Life:
-    """One process, and what its log has told so far."""
+    """One process, and the lines of its log so far."""
 
     def __init__(self, number, host, name, peers, prefix=()):
         self.number = number
@@ -74,7 +73,7 @@ class Life:
         self.name = name
         self.started = time.time()
         self.ended = None
-        self.spent = 0.0  # processor seconds before it was let start
+        self.spent = 0.0  # processor seconds before it could start
         self.node = Node(PORT, max_ports=1, host=host, wait=False, prefix=prefix, env={
             "REPRAM_NODE_ID": name, "REPRAM_DISCOVERY": "static", "REPRAM_PEERS": peers,
             "REPRAM_ADDRESS": host.address})
@@ -132,7 +131,7 @@ class Cluster:
         return Life(index, self.hosts[index], f"n{index}.{self.serial}", self.peers, prefix)
 
     def start_all(self):
-        """Lets all begin at one moment, which is returned: each waits at a pipe that ends then."""
+        """Lets all begin at one moment, and returns it: each waits at a pipe that ends then."""
         with tempfile.TemporaryDirectory() as folder:
             gate = os.path.join(folder, "gate")
             os.mkfifo(gate)
@@ -183,14 +182,14 @@ class Cluster:
     # ---- What they see ----
 
     def read(self):
-        """Takes in what the logs have had to tell since the last call, and returns that."""
+        """Reads and returns what has been logged since the last call."""
         new = [(at, life.name, what, whom) for life in self.lives
                for at, what, whom in life.new_lines()]
         self.seen += new
         return new
 
     def await_lines(self, what, whom, observers, since, seconds=60):
-        """When each of these has said so of the member; those that have not are not in it."""
+        """When each of these reported it of the member; those that did not are left out."""
         times = {}
         deadline = time.time() + seconds * harness.SLOW
         while len(times) < len(observers) and time.time() < deadline:
@@ -229,7 +228,7 @@ class Cluster:
         return list(self._pool.map(lambda life: life.node.status(), self.lives))
 
     def has_full_view(self, statuses):
-        """All count all others alive and have the same digest of it."""
+        """All count all others as alive, and their digests are equal."""
         return (all(s["membership"]["alive"] == self.count - 1 and s["membership"]["suspect"] == 0
                     for s in statuses)
                 and len({s["membership"]["digest"] for s in statuses}) == 1)
@@ -269,11 +268,12 @@ class Cluster:
         pages = list(self._pool.map(lambda life: life.node.metrics(), self.lives))
         return [sum(page[name] for page in pages) for name in names]
 
-    # ---- What they should not have seen ----
+    # ---- What they should not have reported ----
 
     def false_deaths(self, excused=()):
-        """Deaths of members that lived and were reachable, told by such; of one member within 10 s
-        once. `excused`: (from, to, names), when what was told by and of these is no wonder."""
+        """Deaths of members that lived and were reachable, as reported by such members; of one
+        member once within 10 s. `excused`: (from, to, names), when reports by and about these are
+        no wonder."""
         told, found = {}, []
         for at, observer, word, member in sorted(self.seen):
             if word != "dead":
@@ -360,7 +360,8 @@ meta l4proto tcp counter name streams
 
 class Capture:
     """Sees the writes `write-NNNNNN` on their way: when the client's PUT is handed to its node's
-    cable, and when a copy is handed to each other node's. What was lost before is not seen."""
+    cable, and when a copy is handed to each other node's. It does not see what was lost before
+    that."""
 
     ETH_P_ALL, OUTGOING = 3, 4  # linux/if_ether.h; linux/if_packet.h
     SO_RCVBUFFORCE, SO_TIMESTAMPNS = 33, 35  # asm-generic/socket.h
@@ -379,7 +380,7 @@ class Capture:
         self._thread.start()
 
     def close(self):
-        """Takes what was on its way until now. How many packets the kernel dropped because this
+        """Takes what is on its way. Returns how many packets the kernel dropped because this
         program was slow."""
         self._until = time.time()
         self._thread.join()

@@ -5,9 +5,9 @@
 
 Starts the launcher again and again. Each time: how long until its table stands, and the status and
 latency of one PUT on each node as soon as it does, all sent at once. With --kill one node is killed
-after that, and PUTs go on on another one until the killed one is back: their statuses and the
-slowest are told. Runs in a network namespace of its own where that is allowed (root). The exit code
-is 1 when a PUT was not 201; the times are the machine's, and are judged by whoever reads them.
+after that, and PUTs go on on another one until the killed one is back: it prints their statuses and
+the slowest. Runs in a network namespace of its own where that is allowed (root). The exit code
+is 1 when a PUT was not 201; the times are the machine's, and it does not judge them.
 """
 
 import argparse

@@ -47,7 +47,7 @@ class Renew(unittest.TestCase):
 
 
 class Judge(unittest.TestCase):
-    """rig.Cluster on lines that nobody wrote."""
+    """rig.Cluster on lines that no node wrote."""
 
     def cluster(self, seen, ended=()):
         cluster = rig.Cluster([])

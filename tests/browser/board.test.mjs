@@ -4,7 +4,7 @@ import {after, before, test} from "node:test";
 
 import {Browser, startNodes, until} from "./rig.mjs";
 
-/* A node's name is its operator's, and stands on the pages: it must stay text as well. */
+/* The operator chooses a node's name, and the pages show it: it must stay text as well. */
 const NODE_NAME = "<img/src=x/onerror=alert(1)>";
 
 let nodes = [];
@@ -22,7 +22,7 @@ after(async () => {
     await Promise.all(nodes.map((node) => node.kill()));
 });
 
-// ---- What the tests say of a page ----
+// ---- What the tests ask of a page ----
 
 const escape = (text) => text.replace(/[^\w\s]/g, "\\$&");
 const row = (browser, text) => browser.page.locator("#messages .message").filter(
@@ -90,8 +90,8 @@ test("messages show after three requests: the page, its script and the stream", 
     const early = await a.page.evaluate(() => performance.getEntriesByType("resource")
         .filter((entry) => entry.startTime < globalThis.firstShownAt)
         .map((entry) => new URL(entry.name).pathname));
-    // The picture in the tab is the browser's own wish; no message waits for it. The stream is not over,
-    // and so not among these entries.
+    // The browser asks for the picture in the tab by itself; no message waits for it. The stream is
+    // not over, and so not among these entries.
     assert.deepEqual(early.filter((path) => !path.endsWith("favicon.svg")), ["/fade/board.js"]);
     const asked = a.requests.filter((url) => url.startsWith("http")).map((url) => new URL(url).pathname);
     assert.deepEqual(asked.filter((path) => !path.endsWith("favicon.svg")).slice(0, 3),
@@ -301,7 +301,7 @@ test("script stays text in message, callsign, location, key, address and node na
     await nodes[0].put(`out-${image}`, script);
     for (const rest of ["", `#${encodeURIComponent(key)}`, `#${encodeURIComponent(`out-${image}`)}`,
                         `?prefix=${encodeURIComponent(`out-${image}`)}`, `#${encodeURIComponent(image)}`]) {
-        await open(b, nodes[1], rest); // the node whose name is one too
+        await open(b, nodes[1], rest); // the node whose name looks like one too
         await waitForText(status(b), /^Live on <img\/src=x/);
         await b.page.locator(".message .text", {hasText: script}).first().waitFor();
         assert.equal(await b.page.locator("img, svg, .message script, .message b").count(), 0);

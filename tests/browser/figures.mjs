@@ -1,6 +1,6 @@
 /*
  * What the pages cost and how quick they are: prints lines for docs/performance.md. Times are of
- * this machine while it does what else it does; the tests do not judge them.
+ * this machine with all its other work; the tests do not judge them.
  */
 import {Browser, startNodes, until} from "./rig.mjs";
 
@@ -20,7 +20,7 @@ function quantiles(numbers) {
         `p99 ${share(sorted, 0.99).toFixed(1)}, longest ${sorted.at(-1).toFixed(1)} ms`;
 }
 
-/* What a first visit transfers, and what is asked for before a message is on the screen. */
+/* What a first visit transfers, and what the page asks for before a message is on the screen. */
 async function weigh(node) {
     const browser = await Browser.open();
     const bodies = [];

@@ -1,7 +1,7 @@
 /*
- * What the browser tests share: nodes, browsers, and waiting. A wait has a condition and a deadline;
- * nothing here sleeps for a fixed time, and the deadlines are wide enough for a machine ten times
- * slower. Everything that is started ends with the process.
+ * What the browser tests share: nodes, browsers, and waiting. A wait has a condition and a
+ * deadline; nothing here sleeps for a fixed time, and the deadlines are wide enough for a machine
+ * ten times slower. Everything ends with the process that started it.
  */
 import {spawn} from "node:child_process";
 import {mkdtempSync, rmSync} from "node:fs";
@@ -23,7 +23,7 @@ const {chromium} = createRequire(join(TOP, "build/browser/"))("playwright-core")
 
 const WAIT_S = 100;
 
-/* Polls until the condition holds and returns what it gave; at the deadline, says what did not. */
+/* Polls until the condition holds and returns its value; at the deadline, says which did not. */
 export async function until(condition, what, seconds = WAIT_S) {
     const deadline = Date.now() + seconds * 1000;
     let last = "";
@@ -131,8 +131,8 @@ export async function startNodes(count, envOf = () => ({})) {
 // ---- Browsers ----
 
 /*
- * A browser with a profile of its own and one page. It notes what it should never see: requests to
- * another origin, errors of scripts, and what the pages' policy had to stop.
+ * A browser with a profile of its own and one page. It notes what must never happen: requests to
+ * another origin, errors of scripts, and anything that the pages' policy had to stop.
  */
 export class Browser {
     faults = [];
@@ -153,7 +153,7 @@ export class Browser {
     #listen() {
         this.page.on("pageerror", (error) => this.faults.push(error.stack));
         this.page.on("console", (message) => {
-            // That a node is away is told by the browser too; it is what some tests are about.
+            // The browser also reports that a node is away, which is what some tests are about.
             if (message.type() === "error" && !/Failed to load resource|ERR_/.test(message.text())) {
                 this.faults.push(message.text());
             }
@@ -170,7 +170,7 @@ export class Browser {
         await this.page.goto(url);
     }
 
-    /* Everything that was asked for of another origin than the pages that were visited. */
+    /* Every request to another origin than that of the visited pages. */
     strangers() {
         return this.requests.filter((url) => !this.origins.has(new URL(url).origin));
     }

@@ -28,7 +28,7 @@ ready() { ask -o "$work/readyz" "http://127.0.0.1:$1/readyz"; }
 sees_two() { ask "http://127.0.0.1:$1/health" | grep -q '"active_peers": *2'; }
 gone() { ! kill -0 "$1"; }
 
-# chroot isolation runs the entry point only when it is told what it is.
+# chroot isolation runs the entry point only when the command names it.
 inside /usr/local/bin/repram launch >"$work/log" 2>&1 &
 engine=$!
 

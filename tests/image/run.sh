@@ -27,8 +27,8 @@ fail()
 # Storage of our own: nothing of the machine's is used or left behind. vfs works on any file system.
 bud() { buildah --root "$work/storage" --runroot "$work/run" --storage-driver vfs "$@"; }
 
-# The base image. Its apt is set up as this machine's is, so that a mirror that is used here is used
-# there; authentication files are not copied.
+# The base image. Its apt is set up as this machine's is, with the same mirror; authentication files
+# are not copied.
 make_base()
 {
     local sources=() container hook
@@ -49,7 +49,7 @@ make_base()
         bud commit -q --format docker "$container" "$base" && bud rm "$container"
 }
 
-# The configuration that an engine acts on.
+# The configuration that an engine would act on.
 check_configuration()
 {
     bud inspect --type image "$image" | /usr/bin/python3 -c '

@@ -7,8 +7,8 @@ file runs without; tests that need them skip themselves.
 
 As a module: launchers, single nodes, hosts (network namespaces on one bridge), an HTTP client, and
 waiting. Nothing here sleeps for a fixed time: waits have a condition and a deadline. The deadlines are
-written for a quiet machine, and REPRAM_TEST_SLOW stretches them: by 10, as a verdict is not to hang on
-how busy a machine is; the sanitizers' builds set more. REPRAM_TEST_TCP_BUFFERS gives
+written for a quiet machine, and REPRAM_TEST_SLOW stretches them: by 10, because no verdict may
+depend on how busy a machine is; the sanitizers' builds set more. REPRAM_TEST_TCP_BUFFERS gives
 the TCP sockets of every namespace other buffers (tests/steady.sh sets it).
 """
 
@@ -51,7 +51,7 @@ class Timeout(AssertionError):
 
 def wait_until(condition, what, seconds=10, every=0.02):
     """Polls until the condition is true and returns its value. Errors of a connection count as
-    false; at the deadline the last one is told."""
+    false; at the deadline the last one is raised."""
     deadline = time.monotonic() + seconds * SLOW
     last = None
     while True:
@@ -97,8 +97,8 @@ _held = []
 
 
 def _hold(base):
-    """Takes a range for this process, by a name that only one at a time can have in a network
-    namespace: nodes of two tests on one range would make one cluster."""
+    """Takes a range for this process, by binding a name that only one process at a time can have in
+    a network namespace: nodes of two tests on one range would make one cluster."""
     holder = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     try:
         holder.bind(f"\0repram-test-ports-{base}")
@@ -287,8 +287,8 @@ def listening_ports(pid):
 
 
 class Program:
-    """A process of the binary under test, its environment clean but for what is given, its output in
-    a file. Ended with the test that started it."""
+    """A process of the binary under test. Its environment has only what is given, its output goes
+    to a file, and it ends with the test that started it."""
 
     all = []
 
@@ -329,7 +329,7 @@ class Program:
             self.process.wait()
 
     def stop(self, seconds=12):
-        """Told to stop, as an operator would; its exit code."""
+        """Stops it as an operator would; returns its exit code."""
         if self.process.poll() is None:
             self.process.terminate()
         return self.wait(seconds)
@@ -353,7 +353,7 @@ def _end_programs():
 
 
 def cli(*arguments, env=None, data=b"", seconds=30):
-    """Runs one command of the binary under test, its environment clean but for what is given."""
+    """Runs one command of the binary under test, in an environment that has only what is given."""
     settings = {"PATH": os.environ.get("PATH", "/usr/bin:/bin")}
     for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"):
         if name in os.environ:
@@ -479,7 +479,7 @@ class Launcher(Program):
         return found
 
     def nodes(self, seconds=15):
-        """Waits for as many as were asked for; in the order of their ports."""
+        """Waits for as many as the test asked for; in the order of their ports."""
         def all_there():
             if self.process.poll() is not None:
                 raise AssertionError(f"the launcher ended with {self.process.returncode}:\n"
@@ -546,7 +546,7 @@ class Case(unittest.TestCase):
 
 
 def main():
-    """unittest's main(), with exit code 77 and the reasons when all that was there was skipped."""
+    """unittest's main(), with exit code 77 and the reasons when every test was skipped."""
     program = unittest.main(module="__main__", exit=False, verbosity=2)
     result = program.result
     for test, reason in result.skipped:
@@ -573,7 +573,8 @@ def _isolation():
 
 
 def _reap_until(pid):
-    """What PID 1 of a process namespace owes: collect everything until the one that matters ends."""
+    """The duty of PID 1 of a process namespace: collect every child until the one that matters
+    ends."""
     signal.signal(signal.SIGTERM, lambda *_: os.kill(pid, signal.SIGTERM))
     while True:
         ended, status = os.wait()

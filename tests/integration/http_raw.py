@@ -5,9 +5,9 @@
 
 A table of smuggling attempts, oversize and slow clients, and the edges of HTTP/1.1, each on a
 connection of its own; any server of the repram contract will do. One line a case, then
-"N passed, N failed"; exit code 0 only if all passed. REPRAM_REQUEST_TIMEOUT of the server has to be
-told when it is not 15. Without HOST:PORT a node of its own is started (REPRAM_BINARY, by harness.py).
-"""
+"N passed, N failed"; exit code 0 only if all passed. --request-timeout is the server's
+REPRAM_REQUEST_TIMEOUT, when that is not 15. Without HOST:PORT a node of its own is started
+(REPRAM_BINARY, by harness.py). """
 
 import argparse
 import concurrent.futures
@@ -438,7 +438,7 @@ def burst_watch(raw, _):
     deadline = time.monotonic() + ANSWER_S
     while b"event: live" not in raw.input:
         raw.more(deadline)
-    # What is late comes with the heartbeat, which is a comment.
+    # A late event comes with the heartbeat, which is a comment.
     if b"\n:" in raw.input.split(b"event: live")[0]:
         raise Failure("only with the heartbeat: %r" % raw.input[:80])
 

@@ -1,7 +1,7 @@
 """openapi_check: holds running nodes to docs/openapi.yaml.
 
     openapi_check.py HOST:PORT    checks that node, with a handful of small entries of its own
-    openapi_check.py              starts nodes, and also provokes what needs one made for it
+    openapi_check.py              starts nodes, and also provokes what needs a node made for it
 
 Every documented operation is asked, under both path generations, for each status that can be
 provoked. The answer's status, headers, media type and JSON must be as described, and nothing may be
@@ -24,7 +24,7 @@ DOCUMENT = os.path.join(HERE, "../../docs/openapi.yaml")
 METHODS = ("get", "head", "put", "post", "delete", "options", "patch")
 DATE_TIME = re.compile(r"\d{4,}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
-# Headers that HTTP itself or CORS bring, and that the document tells once for all answers.
+# Headers that HTTP itself or CORS bring, and that the document describes once for all answers.
 EVERYWHERE = {"date", "connection", "keep-alive", "content-length", "transfer-encoding",
               "content-type", "access-control-allow-origin", "access-control-expose-headers"}
 EXPOSED = {"etag", "x-created-at", "x-original-ttl", "x-remaining-ttl", "x-replicas"}
@@ -143,7 +143,7 @@ class Answer:
 
 
 def until_live(reply):
-    """A stream of events as far as it is worth waiting for."""
+    """The beginning of a stream of events."""
     lines = []
     while not lines or lines[-2:] != [b"data: {}\n", b"\n"]:
         lines.append(reply.readline())

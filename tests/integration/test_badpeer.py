@@ -1,4 +1,4 @@
-"""Random bytes where peers speak: nothing changes, it is counted, and the node goes on."""
+"""Random bytes where peers speak: the node counts them, changes nothing, and goes on."""
 
 import os
 import random

@@ -77,8 +77,8 @@ class WrongClock(Case):
         self.assertTrue(60 - (time.time() - began) - 1 <= left_s <= 60, left_s)
         created = datetime.datetime.fromisoformat(reply.headers["x-created-at"].replace("Z", "+00:00"))
         self.assertLess(abs(created.timestamp() - began), 2 * harness.SLOW)
-        # By the clock of the other it has 5 s left, and is over there then, as it is for everybody
-        # whose clock says so.
+        # By the other's clock it has 5 s left. It ends there then, as it does on every node whose
+        # clock says so.
         wait_until(lambda: ahead.holds("minute", b"x"), "it has come to the one ahead", 3)
         self.assertEqual(ahead.get("minute").headers["x-original-ttl"], "60")
         wait_until(lambda: ahead.get("minute").status == 404, "it is over there", 8)
@@ -91,7 +91,7 @@ class WrongClock(Case):
         wait_until(loner.is_ready, "the loner is ready", 5)
         self.assertEqual(loner.put("lonely", "x").status, 201)
         self.assertEqual(healthy[0].put("healthy", "x").status, 201)
-        # Of another enclave, it keeps no data: it makes both sides known to each other.
+        # It is of another enclave and keeps no data: it makes both sides known to each other.
         usher = Node(base, max_ports=9, env={"REPRAM_ENCLAVE": "usher",
                                              "REPRAM_DISCOVERY": "port-range,static",
                                              "REPRAM_PEERS": f"127.0.0.1:{loner.port}"})

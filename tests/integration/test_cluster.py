@@ -47,8 +47,8 @@ class Replication(Case):
         self.assertEqual((reply.status, reply.headers["x-replicas"]), (201, "1/1"))
 
     def test_a_write_without_a_quorum_is_202_and_arrives_later(self):
-        # Two of three nodes are stopped: alive in the third one's eyes for a while, and silent. Where
-        # the write comes too late for that, they are no members any more, and it is tried again.
+        # Two of three nodes are stopped: silent, but alive in the third one's eyes for a while. A
+        # write that comes too late finds them no longer members, and the test tries again.
         launcher, nodes = cluster(env={"REPRAM_WRITE_TIMEOUT": 1})
         pids = launcher.node_pids()
         stopped = [pids[node.port] for node in nodes[1:]]
@@ -161,7 +161,8 @@ class Expiry(Case):
 
 
     def test_four_writes_of_two_keys_of_one_digest_end_nobody(self):
-        # Of any digest that all can compute somebody can write two keys; these are arithmetic.
+        # For any digest that everybody can compute, somebody can find two keys with one digest;
+        # these come from arithmetic.
         def twin(is_other):
             key = bytearray(b"k" * 321)
             key[0:8] = bytes.fromhex("efd1ec4122212121")

@@ -178,7 +178,7 @@ class FailingDns(Case):
 
 @harness.needs_isolation
 class Dns(Case):
-    """dnsmasq answers on the bridge; every host is asked to use it."""
+    """dnsmasq answers on the bridge; every host uses it."""
 
     def resolve(self, table):
         """Serves name to addresses from now on."""

@@ -5,7 +5,7 @@ from harness import Case, Host, Launcher, Node, formed, stays, wait_formed, wait
 
 
 def reasons(node):
-    """All but that the others are not ready to take its writes, which follows."""
+    """The node is ready except that the others cannot take its writes yet, which follows."""
     found = node.request("GET", "/readyz").json()["reasons"]
     return [reason for reason in found if reason != "no_quorum"]
 
@@ -47,7 +47,7 @@ class Expect(Case):
         wait_formed(nodes, 10)
         self.assertEqual(nodes[0].put("key", "value").status, 201)
         for number in range(3):
-            # Two are away, so that those who are there are never as many as are expected.
+            # Two are away, so fewer are there than are expected.
             for away in (number, (number + 1) % 3):
                 self.assertEqual(nodes[away].stop(), 0)
             nodes[number] = self.nodes(base, 1, 3)[0]

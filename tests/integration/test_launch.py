@@ -231,8 +231,8 @@ class Supervision(Case):
             os.close(reader)
 
     def serve_with(self, command, **options):
-        """Runs a launcher by a shell command, in which $0 is the binary, until its nodes serve; then
-        ends it. What its nodes have open."""
+        """Runs a launcher by a shell command, in which $0 is the binary, until its nodes serve,
+        then ends it. Returns what its nodes have open."""
         base = harness.free_base()
         process = harness.subprocess.Popen(
             ["sh", "-c", command, harness.BINARY], stdin=harness.subprocess.DEVNULL,
@@ -257,7 +257,7 @@ class Supervision(Case):
     def test_a_reader_of_the_log_that_is_gone_does_not_stop_the_cluster(self):
         reader, writer = os.pipe()
         os.close(reader)
-        # The typing error makes it write before anything else.
+        # The misspelt name makes it write before anything else.
         self.serve_with('REPRAM_NO_SUCH_NAME=1 exec "$0" launch', stdout=writer, stderr=writer)
         os.close(writer)
 

@@ -13,7 +13,7 @@ class Hosts(Case):
         return hosts
 
     def nodes(self, hosts, **env):
-        """One node a host, each told of all."""
+        """One node on each host, which knows all others."""
         peers = ",".join(f"{host.address}:8081" for host in hosts)
         return [Node(8081, host=host, env={"REPRAM_DISCOVERY": "static", "REPRAM_PEERS": peers, **env})
                 for host in hosts]

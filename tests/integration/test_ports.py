@@ -122,7 +122,7 @@ class SelfConnect(Case):
         uuids = {node.uuid() for node in nodes}
         wait_until(lambda: all(node.alive() == uuids - {node.uuid()} for node in nodes),
                    "they find each other", 20)
-        # What asks from here on needs ports of its own.
+        # From here on connections need ports of their own.
         harness.sysctl("net.ipv4.ip_local_port_range", "32768 60999")
         stays(lambda: all(node.uuid() not in node.states() and len(node.states()) == 1
                           for node in nodes), "neither lists itself", 2)

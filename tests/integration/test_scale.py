@@ -1,5 +1,5 @@
-"""Sixteen hosts: what the simulator says of larger clusters holds for real processes, in states and
-counts. How long things take is for tests/bench/calibrate.py."""
+"""Sixteen hosts: the simulator's states and counts for larger clusters hold for real processes.
+tests/bench/calibrate.py compares times."""
 
 import os
 import random

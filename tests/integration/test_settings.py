@@ -1,4 +1,5 @@
-"""What is refused at start: the setting's name, its value and what is allowed, exit code 78."""
+"""Refusals at the start: they name the setting, its value and the allowed values, with exit code
+78."""
 
 import os
 import tempfile

@@ -1,7 +1,7 @@
 """Strangers: datagrams and HELLOs that no honest node would send, to the real nodes of an open
 cluster. Whoever sends them can read what everybody can (who is a member and where), and may name any
 source address, but neither sees what the nodes send each other nor receives what they answer. None
-of it may cost the cluster more than two seconds of anything."""
+of it may disturb the cluster for more than two seconds."""
 
 import collections
 import os
@@ -22,7 +22,7 @@ SEED = int(os.environ.get("REPRAM_TEST_SEED", "1"))
 COUNT = 5
 COST_S = 2 * harness.SLOW  # what a stranger may cost
 NOWHERE = ("127.0.0.66", 6666)  # where nobody is
-VICTIM = "10.66.0.77"  # where somebody is who has asked for nothing
+VICTIM = "10.66.0.77"  # the address of somebody who has asked for nothing
 UPGRADE = (b"GET /gossip HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n"
            b"Upgrade: repram-gossip/1\r\n\r\n")
 INCARNATIONS = [0, 1, 2, 3, 17, 0x3fffffff, 1 << 32, (1 << 63) + 5, (1 << 64) - 1]
@@ -245,7 +245,7 @@ class Alone(Strangers):
 
 @needs_isolation
 class Reflection(Strangers):
-    """Nobody who has not asked is sent more than came in."""
+    """Somebody who has not asked gets no more than came in."""
 
     def setUp(self):
         super().setUp()
@@ -293,7 +293,7 @@ class Reflection(Strangers):
 
     def test_cards_in_a_members_name_cause_no_more_than_they_weigh(self):
         sent = 0
-        self.third.watch(4)  # what the members named to each other is asked
+        self.third.watch(4)  # the pings to addresses that members named to each other
         end = time.monotonic() + 3
         while time.monotonic() < end:
             for i, node in enumerate(self.nodes):
@@ -351,7 +351,7 @@ class Clocks(Strangers):
                     one.sendto(ping, (node.address, node.port))
                 wait_until(lambda: all(node.status()["clock"]["conflicts"] == 1
                                        for node in self.nodes), "all know its clock", 10)
-                # What is to be slewed counts as an error: ten years, if anybody followed.
+                # The error includes what is yet to be slewed: ten years, if anybody followed.
                 stays(lambda: all(node.status()["clock"]["error_ms"] < 1000
                                   for node in self.nodes), "no clock follows", 4)
                 self.write()

@@ -1,4 +1,4 @@
-"""Watching: what happens is told as it happens, on every node, and nothing is lost on the way."""
+"""Watching: every node reports changes as they happen, and loses none on the way."""
 
 import base64
 import http.client
@@ -201,7 +201,7 @@ class Events(Watch):
                    "all have expired", 30)
         node.put("calm", "x")
         wait_until(lambda: watcher.keys() == ["calm"], "the other watcher is told", 5)
-        # This one was told each of them, or that it was too slow for it.
+        # This one got each of them, or the news that it was too slow for them.
         wait_until(lambda: storm.is_over or len(storm.of("expire")) == 20000, "it is told", 30)
         if storm.is_over:
             self.assertEqual(storm.events[-1].data["code"], "overloaded")
@@ -280,7 +280,7 @@ class Ends(Watch):
             slow.connect(("127.0.0.1", node.port))
             slow.sendall(b"GET /watch?values=1 HTTP/1.1\r\nHost: a\r\n\r\n")
             wait_until(lambda: node.metrics()["repram_watchers"] == 1, "it watches")
-            # Until the sockets take no more, however much that is here: each 200 are 2.2 MB.
+            # Until the sockets take no more, however much that is on this machine: 200 are 2.2 MB.
             taken = 2 << 20
             for _ in range(100):
                 sent = node.metrics()["repram_http_transmit_bytes_total"]

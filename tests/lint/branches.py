@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """At most BRANCHES_MAX ways through a function, as pmccabe counts them with a switch for one.
 
-What has more today stands in ALLOWED with what it has and why, and may not grow; a line that is not
-needed any more is complained about too. Exit code 77 without pmccabe."""
+Functions that have more today stand in ALLOWED, with their number and the reason, and may not grow.
+A line that is no longer needed is a fault too. Exit code 77 without pmccabe."""
 
 import pathlib
 import re
@@ -56,7 +56,7 @@ def example(ifs, switches, name="example"):
 
 
 def broken():
-    """What the lint says wrongly of functions that are written for it."""
+    """What the lint gets wrong about the functions written to test it."""
     wanted = {"a long switch": (example(3, 1), {}, 0), "many branches": (example(16, 0), {}, 1),
               "a walk": (example(16, 0, "x_check"), {}, 0),
               "an allowance": (example(16, 0), {"example": (17, "why")}, 0),

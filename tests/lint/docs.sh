@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # What the papers name must be there: files that they link to, metrics, log lines that
 # docs/troubleshooting.md quotes, and functions that ARCHITECTURE.md and docs/design speak of, and
-# files there with their folder. docs/README.md lists every page; ARCHITECTURE.md takes ten minutes.
-# (names.py has the files.)
+# files there with their folder. docs/README.md lists every page; ARCHITECTURE.md stays short enough
+# for ten minutes. (names.py has the files.)
 # shellcheck disable=SC2016 # the backticks are the pages' own
 set -u
 status=0

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sizes and words: functions up to 70 lines, files up to 600 unless their first comment says why
-# ("past 600 lines"), no words that promise instead of doing, none of the C
-# library's functions that cannot be told a limit, every header opens with a comment.
+# ("past 600 lines"), no words that promise work for later, none of the C library's functions that
+# take no limit, every header opens with a comment.
 set -u
 status=0
 mapfile -t sources < <(find core gossip net cmd tests -name '*.[ch]' ! -path '*/corpus/*' | sort)

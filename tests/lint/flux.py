@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The Flux specification holds to what FluxOS refuses and to what our nodes need there.
+"""The Flux specification satisfies the rules of FluxOS and the needs of our nodes there.
 
 docs/flux.md says why each rule is there. A rule that no change to the file can break would be worth
 nothing: SPOILED lists a change for each, and every one of them must be complained about."""

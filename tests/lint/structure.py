@@ -130,7 +130,7 @@ def check_symbols(files, symbols):
 def check(files, symbols=()):
     found = check_folders(files)
     if found:
-        return found  # the other rules ask where everything stands
+        return found  # the other rules need to know where everything stands
     return (check_includes(files) + check_circles(files) + check_headers(files) +
             check_symbols(files, symbols))
 

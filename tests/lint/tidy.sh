@@ -20,7 +20,7 @@ else
     files=("$@")
 fi
 # One file a run: the analyzer of clang 14 takes va_start() for missing in every file but the first.
-# The sources come from the database of a gcc build; warnings are the compiler's business, not ours.
+# The sources come from the database of a gcc build; the compiler gives the warnings, not this lint.
 printf '%s\0' "${files[@]}" |
     xargs -0 -n 1 -P "$(nproc)" clang-tidy-14 --quiet -p "$build" \
         --extra-arg=-Wno-unknown-warning-option --extra-arg=-Wno-unused-command-line-argument \

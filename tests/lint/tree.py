@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The tree of files in ARCHITECTURE.md says what the files say of themselves.
+"""The tree of files in ARCHITECTURE.md repeats what the files say about themselves.
 
 A module is a header and its source, or a source alone; tests are left out. Its line is the first
 clause of its first comment: up to the first full stop, colon or semicolon, without what stands in
@@ -88,7 +88,7 @@ def with_tree(page, lines):
 
 
 def check_itself():
-    """A file that is renamed, or that says something else of itself, must change the tree."""
+    """A file that is renamed, or whose first comment changes, must change the tree."""
     texts = {"net/udp.h": "/*\n * udp: the socket (UDP), on\n * the loop: reads.\n */",
              "net/a.c": "int a;"}
     names = [pathlib.PurePosixPath(name) for name in texts]

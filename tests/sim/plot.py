@@ -1,13 +1,12 @@
 #!/usr/bin/python3
-"""Charts for docs/scale.md, as SVG, from what the simulator has measured.
+"""Charts for docs/scale.md, as SVG, from the simulator's measurements.
 
     tests/sim/plot.py docs/scale/figures.json docs/scale
 
 The data is scale.py's: {"runs": [{"series": ..., "command": ..., "result": what repram-sim --json
 prints}]}. A chart whose data is missing is not drawn. The standard library is enough; the same data
 gives the same bytes. Colours follow the reader's light or dark scheme, and every line has a mark of
-its own shape, so that it can be told without colours.
-"""
+its own shape, so that readers can tell them apart without colours. """
 
 import html
 import json
@@ -206,7 +205,7 @@ def milliseconds(name, what):
 
 def percentile(name, what, unit_us):
     def value(result):
-        is_told = name == "forming" and result.get("formed")  # nothing formed: it was so from the start
+        is_told = name == "forming" and result.get("formed")  # nobody had to form
         sample = result[f"{name}_us"]
         return sample[what] / unit_us if sample["count"] and not is_told else None
     return value

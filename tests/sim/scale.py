@@ -31,12 +31,12 @@ DATA_SIZES = (10, 16, 32, 64, 100, 128, 300, 1000)  # in one enclave
 QUICK_SIZES = (10, 16, 64)
 LOSS_NODES = 128
 LARGE = 3000  # nodes from which one run at a time has the machine's memory, and one seed is enough
-TOLD = 10000  # from here on forming is simulated once, and elsewhere all are told of all
+TOLD = 10000  # from here on only one run forms; in the others all know all at the start
 ENCLAVE = 16  # of the nodes of a large cluster, where data is to move and one enclave is too much
 
 
 def seeds(nodes, most, least):
-    """Fewer for larger clusters, whose every run has more to say."""
+    """Fewer for larger clusters, each of whose runs yields more samples."""
     return 1 if nodes >= LARGE else max(least, min(most, 30 * most // nodes))
 
 
@@ -56,7 +56,7 @@ def runs(is_quick):
     nodes = QUICK_SIZES[-1] if is_quick else LOSS_NODES
     many, some, few = (2, 2, 2) if is_quick else (20, 8, 3)
     quiet = ("--writes", 0, "--walk", 0)
-    # The first writes shape the trees, by duplicates; figures are of what comes after them.
+    # The first writes shape the trees, by duplicates; figures come from later writes.
     whole = ("--enclave-size", 0, "--writes", 5, "--delay", "1ms", "--settle", "30s", "--walk", 0)
     halves = ("--scenario", "partition", "--writes", 2, "--ttl", "600s", "--walk", 0)
     found = [

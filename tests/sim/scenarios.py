@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Every scenario that repram-sim names does what it says: its effect is counted. And options that
-make no sense are refused with their name. usage: scenarios.py SIM"""
+"""Every scenario of repram-sim does what it says, by the counts of its effects. And repram-sim
+refuses senseless options by name. usage: scenarios.py SIM"""
 import json
 import subprocess
 import sys
@@ -68,7 +68,7 @@ def check_scenario(name):
 
 
 def check_formed():
-    """Told of all, everybody lists everybody before any time has passed."""
+    """With --formed everybody lists everybody before any time has passed."""
     done = run(["--nodes", "30", "--minutes", "0.1", "--writes", "2", "--formed", "--json"])
     forming = json.loads(done.stdout.splitlines()[-1])["forming_us"]
     is_so = done.returncode == 0 and forming["count"] == 1 and forming["max"] == 0

@@ -1,9 +1,8 @@
 """tables: fills docs/scale.md's tables from figures.json and calibration.json.
 
 A table stands between <!-- table NAME --> and <!-- end -->, and is replaced as a whole; everything
-else on the page is left alone. A cell whose run was not made says so by a dash, and a table of
-nothing is left as it was.
-"""
+else on the page is left alone. A cell whose run was not made says so by a dash, and a table without
+any data stays as it was. """
 
 import os
 import re

@@ -136,7 +136,9 @@ static void refuse_datagram(struct cluster *c, uint32_t from, uint32_t to)
         return;
     }
     c->effects.datagrams_refused++;
-    network_at(&c->net, c->net.now_us + stage_one_way_us(c) + stage_one_way_us(c),
+    const uint64_t there_us = stage_one_way_us(c);
+    const uint64_t back_us = stage_one_way_us(c);
+    network_at(&c->net, c->net.now_us + there_us + back_us,
                &(struct event){
                    .kind = EVENT_REFUSED, .from = to, .to = from, .to_life = c->nodes[from].life});
 }

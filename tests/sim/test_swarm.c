@@ -235,7 +235,8 @@ static void put(struct swarm *s)
     static char bytes[VALUE_MAX];
     const uint32_t node = pick_up(s);
     const uint32_t key = (uint32_t)rng_below(&s->rng, KEYS);
-    const uint64_t ttl_ms = ttls_ms[rng_below(&s->rng, 6)] + rng_below(&s->rng, 1000);
+    const uint64_t about_ms = ttls_ms[rng_below(&s->rng, 6)];
+    const uint64_t ttl_ms = about_ms + rng_below(&s->rng, 1000);
     /* Small, about the border of what stands inline, in one segment, in several. */
     static const uint32_t sizes[] = {20, 2040, 40000, VALUE_MAX - 20};
     const uint64_t kind = rng_below(&s->rng, 20);

@@ -231,7 +231,8 @@ static void what_is_cut_or_changed_is_refused_or_still_a_record(void **state)
     for (int round = 0; round < 20000; round++) {
         memcpy(bytes, c.in, c.size);
         for (int i = 0; i < 3; i++) {
-            bytes[rng_below(&rng, c.size)] ^= (uint8_t)(1 << rng_below(&rng, 8));
+            const uint64_t at = rng_below(&rng, c.size);
+            bytes[at] ^= (uint8_t)(1 << rng_below(&rng, 8));
         }
         const enum rc rc = read_all(bytes, c.size);
         assert_true(rc == RC_MALFORMED || rc == RC_NOT_FOUND);

@@ -34,7 +34,8 @@ static void what_was_inserted_is_found_until_it_is_removed(void **state)
     rng_init(&rng, 1);
     assert_int_equal(keymap_first(&map, 5), 0);
     for (int i = 0; i < COUNT; i++) {
-        hashes[i] = (uint32_t)rng_next(&rng) >> rng_below(&rng, 2) * 20;
+        const uint32_t any = (uint32_t)rng_next(&rng);
+        hashes[i] = any >> rng_below(&rng, 2) * 20;
         handles[i] = slab_alloc(&slab, 24);
         keymap_insert(&map, hashes[i], handles[i]);
         assert_true(map.count <= map.bucket_count);

@@ -100,7 +100,8 @@ static void random_changes_keep_the_order(void **state)
     for (int step = 0; step < 60000; step++) {
         toggle((uint32_t)rng_below(&rng, COUNT));
         if (step % 50 == 0) {
-            assert_seek((uint32_t)rng_below(&rng, COUNT), rng_below(&rng, 2) == 0);
+            const uint32_t at = (uint32_t)rng_below(&rng, COUNT);
+            assert_seek(at, rng_below(&rng, 2) == 0);
         }
         if (step % 5000 == 0) {
             keytree_check(&f.tree);

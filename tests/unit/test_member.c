@@ -244,7 +244,8 @@ static void skipping_a_card_refuses_what_reading_it_refuses(void **state)
         uint64_t incarnation = 0;
         uint32_t addr_count = 0;
         size_t len = written(&card, bytes);
-        bytes[rng_below(&rng, len)] = (uint8_t)rng_next(&rng);
+        const uint64_t at = rng_below(&rng, len);
+        bytes[at] = (uint8_t)rng_next(&rng);
         len -= i % 4 == 0 ? rng_below(&rng, len) : 0;
         struct cursor read = cursor_reader(bytes, len);
         struct cursor skip = cursor_reader(bytes, len);

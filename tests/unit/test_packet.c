@@ -339,7 +339,8 @@ static void random_changes_of_a_packet_never_read_outside_it(void **state)
         p.entries_len = some_entries(entries, sizeof(entries), true);
         const size_t len = written(&p, data);
         for (int change = 0; change < 3; change++) {
-            data[rng_below(&rng, len)] = (uint8_t)rng_next(&rng);
+            const uint64_t at = rng_below(&rng, len);
+            data[at] = (uint8_t)rng_next(&rng);
         }
         if (packet_read(data, len, &back) == RC_OK && back.entries != NULL) {
             assert_true(back.entries >= data && back.entries + back.entries_len <= data + len);

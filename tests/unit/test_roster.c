@@ -273,7 +273,8 @@ static void ranges_of_tags_have_their_sums_and_their_members_in_order(void **sta
     roster_check(&other);
     for (int i = 0; i < 1000; i++) {
         uint32_t first = (uint32_t)rng_next(&rng);
-        uint32_t last = (uint32_t)rng_next(&rng) >> rng_below(&rng, 20);
+        uint32_t last = (uint32_t)rng_next(&rng);
+        last >>= rng_below(&rng, 20);
         last = first + last < first ? UINT32_MAX : first + last;
         if (i % 2 == 0) { /* whole chains */
             first = first >> roster_chain_width(&r) << roster_chain_width(&r);

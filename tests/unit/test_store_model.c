@@ -220,7 +220,8 @@ static void check_convergence(uint64_t seed)
                 merge(nodes[j], &r, now_ms);
             }
         }
-        store_expire(nodes[rng_below(&rng, NODES)], now_ms, rng_below(&rng, 5));
+        struct store *some = nodes[rng_below(&rng, NODES)];
+        store_expire(some, now_ms, rng_below(&rng, 5));
     }
     for (int i = 0; i < NODES; i++) {
         store_expire(nodes[i], now_ms, SIZE_MAX); /* shadows are exported too */
@@ -539,13 +540,15 @@ static void check_cuts(uint64_t seed)
         const uint64_t key = rng_below(&rng, 50);
         (void)snprintf(names[key], sizeof(names[key]), "k%d", (int)key);
         const uint64_t ms = T0 + i * SPAN_S * 1000 / WRITES;
+        const uint64_t value_len = rng_below(&rng, 3) * 20;
+        const uint64_t lives_ms = 100 + rng_below(&rng, rng_below(&rng, 2) ? 100000 : 20000000);
         writes[i] = (struct record){
             .key = (const uint8_t *)names[key],
             .key_len = strlen(names[key]),
             .value = value_bytes,
-            .value_len = rng_below(&rng, 3) * 20,
+            .value_len = value_len,
             .version = {ms << VERSION_COUNTER_BITS, {{1}}},
-            .expiry_ms = ms + 100 + rng_below(&rng, rng_below(&rng, 2) ? 100000 : 20000000),
+            .expiry_ms = ms + lives_ms,
         };
     }
     struct store *a = new_store(1);

@@ -385,6 +385,51 @@ static void who_loses_its_quorum_stays_ready_and_says_so(void **state)
     cluster_free(c);
 }
 
+/* One that others name and reach may answer at any moment, and raise the quorum. It is waited for,
+ * but not for ever. */
+static void who_is_told_of_somebody_that_does_not_answer_waits_for_it(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(3, 954);
+    cluster_start(c, 0);
+    cluster_start(c, 1);
+    assert_true(cluster_wait_ready(c, 3000));
+    cluster_block(c, 1, 2, BLOCK_TCP | BLOCK_UDP);
+    cluster_block(c, 2, 1, BLOCK_TCP | BLOCK_UDP);
+    cluster_start(c, 2);
+    cluster_run_for(c, 3000);
+    assert_int_equal(engine_unready(c->nodes[2].engine), READY_NO_QUORUM);
+    cluster_run_for(c, 2000);
+    assert_true(is_ready(c, 2));
+    cluster_free(c);
+}
+
+/* A newcomer that meets all by datagrams, and has a link to one that it caught up from, is not a
+ * quorum of three. */
+static void who_has_links_to_too_few_for_its_quorum_is_not_ready(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(5, 953);
+    c->config.replication_factor = 5;
+    for (uint32_t i = 0; i < 4; i++) {
+        cluster_start(c, i);
+    }
+    assert_true(cluster_wait_ready(c, 3000));
+    for (uint32_t i = 1; i < 4; i++) {
+        cluster_block(c, 4, i, BLOCK_TCP);
+        cluster_block(c, i, 4, BLOCK_TCP);
+    }
+    cluster_start(c, 4);
+    cluster_run_for(c, 10000);
+    assert_int_equal(engine_unready(c->nodes[4].engine), READY_NO_QUORUM);
+    for (uint32_t i = 1; i < 4; i++) {
+        cluster_block(c, 4, i, 0);
+        cluster_block(c, i, 4, 0);
+    }
+    put_on_each_as_soon_as_it_is_ready(c, 0);
+    cluster_free(c);
+}
+
 /* A newcomer is told of one that has died, and of which nobody knows yet: it waits for it no longer
  * than for its answer. */
 static void who_is_told_of_somebody_gone_is_ready_soon(void **state)
@@ -418,6 +463,8 @@ int main(void)
         cmocka_unit_test(a_member_that_leaves_while_a_write_waits_is_not_waited_for),
         cmocka_unit_test(who_is_ready_takes_writes_with_its_quorum_at_once),
         cmocka_unit_test(who_loses_its_quorum_stays_ready_and_says_so),
+        cmocka_unit_test(who_has_links_to_too_few_for_its_quorum_is_not_ready),
+        cmocka_unit_test(who_is_told_of_somebody_that_does_not_answer_waits_for_it),
         cmocka_unit_test(who_is_told_of_somebody_gone_is_ready_soon),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,32 +8,19 @@
 #include "gossip/membership/view.h"
 #include "gossip/wire/packet.h"
 
-/* A datagram in the name of node `as`, with the entries given, reaches node `at`. */
-static void forge(struct cluster *c, uint32_t at, uint32_t as, enum packet_kind kind,
-                  const struct entry *entries, uint32_t count)
+/* A packet in the name of node `as` reaches node `at`, from the address of `as`. */
+static void forge_packet(struct cluster *c, uint32_t at, uint32_t as, struct packet p)
 {
-    uint8_t said[DATAGRAM_BYTES_MAX - PACKET_OVERHEAD_MAX];
     uint8_t data[DATAGRAM_BYTES_MAX];
-    struct cursor e = cursor_writer(said, sizeof(said));
     struct cursor w = cursor_writer(data, sizeof(data));
-    for (uint32_t i = 0; i < count; i++) {
-        packet_entry_write(&e, &entries[i]);
-    }
-    assert_true(cursor_ok(&e));
-    const uint64_t cluster = swim_cluster_hash("private");
-    const struct packet p = {
-        .kind = kind,
-        .version = PROTOCOL_VERSION_MAX,
-        .is_long = true,
-        .knows_you = true,
-        .cluster = cluster,
-        .uuid = c->nodes[as].uuid,
-        .tag = packet_tag(&c->nodes[as].uuid, cluster),
-        .counter = rng_next(&c->rng),
-        .member_digest = swim_digest(c->nodes[at].swim),
-        .entries = said,
-        .entries_len = e.pos,
-    };
+    p.version = PROTOCOL_VERSION_MAX;
+    p.is_long = true;
+    p.knows_you = true;
+    p.cluster = swim_cluster_hash("private");
+    p.uuid = c->nodes[as].uuid;
+    p.tag = packet_tag(&p.uuid, p.cluster);
+    p.counter = rng_next(&c->rng);
+    p.member_digest = swim_digest(c->nodes[at].swim);
     packet_write(&w, &p);
     assert_true(cursor_ok(&w));
     const struct engine_counters *k = &c->nodes[at].counters;
@@ -41,6 +28,20 @@ static void forge(struct cluster *c, uint32_t at, uint32_t as, enum packet_kind 
     swim_packet(c->nodes[at].swim, &c->nodes[as].addr, NULL, data, w.pos, c->now_us);
     assert_int_equal(k->datagrams_malformed + k->datagrams_stranger, refused);
     drain(c, at);
+}
+
+/* The same with the entries given. */
+static void forge(struct cluster *c, uint32_t at, uint32_t as, enum packet_kind kind,
+                  const struct entry *entries, uint32_t count)
+{
+    uint8_t said[DATAGRAM_BYTES_MAX - PACKET_OVERHEAD_MAX];
+    struct cursor e = cursor_writer(said, sizeof(said));
+    for (uint32_t i = 0; i < count; i++) {
+        packet_entry_write(&e, &entries[i]);
+    }
+    assert_true(cursor_ok(&e));
+    const struct packet p = {.kind = kind, .entries = said, .entries_len = e.pos};
+    forge_packet(c, at, as, p);
 }
 
 static void forge_end(struct cluster *c, uint32_t at, uint32_t as, uint32_t of,
@@ -107,6 +108,31 @@ static void forged_ends_of_members_just_heard_cost_a_probe_and_no_more(void **st
             assert_true(is_full(c));
             cluster_free(c);
         }
+    }
+}
+
+/* Nobody but the member says that it leaves, and anybody can name it as the sender. */
+static void a_leave_in_a_members_own_name_ends_it_nowhere(void **state)
+{
+    (void)state;
+    const enum packet_kind kinds[] = {PACKET_GOSSIP, PACKET_PING, PACKET_ACK, PACKET_CARDS};
+    for (uint32_t i = 0; i < 8; i++) {
+        struct cluster *c = cluster_formed(41 + i, 5, i >= 4);
+        run_for(c, 3000);
+        for (uint32_t at = 0; at < 5; at++) {
+            if (at != 2) {
+                forge_end(c, at, 2, 2, ENTRY_LEFT, member_of(c, at, 2)->incarnation);
+                const struct entry e = {.kind = ENTRY_LEFT,
+                                        .uuid = c->nodes[2].uuid,
+                                        .incarnation = member_of(c, at, 2)->incarnation + 1};
+                forge(c, at, 2, kinds[i % 4], &e, 1);
+                assert_int_equal(swim_counts(c->nodes[at].swim).alive, 4);
+            }
+        }
+        run_for(c, 2000);
+        assert_true(is_full(c));
+        assert_int_equal(c->false_deaths, 0);
+        cluster_free(c);
     }
 }
 
@@ -543,6 +569,28 @@ static void an_own_address_takes_two_witnesses_where_there_are_two(void **state)
     }
 }
 
+/* An ack that repeats no number of ours may be anybody's. */
+static void who_answers_what_was_not_asked_is_no_witness(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(13);
+    c->is_many_hosts = true;
+    (void)cluster_start(c);
+    (void)cluster_start(c);
+    hint_all(c);
+    (void)wait_full(c, 5000);
+    run_for(c, 2000);
+    const struct packet p = {
+        .kind = PACKET_ACK,
+        .seq = 77,
+        .has_seen_as = true,
+        .seen_as = node_addr(c, 100),
+    };
+    forge_packet(c, 0, 1, p);
+    assert_false(has_addr(swim_self(c->nodes[0].swim), &p.seen_as));
+    cluster_free(c);
+}
+
 /* A card of nobody, with which the table is filled. */
 static struct member_card card_of(uint32_t number)
 {
@@ -827,6 +875,8 @@ int main(void)
         cmocka_unit_test(who_is_far_behind_asks_the_member_itself),
         cmocka_unit_test(nobody_is_met_at_an_incarnation_beyond_reach),
         cmocka_unit_test(an_own_address_takes_two_witnesses_where_there_are_two),
+        cmocka_unit_test(who_answers_what_was_not_asked_is_no_witness),
+        cmocka_unit_test(a_leave_in_a_members_own_name_ends_it_nowhere),
         cmocka_unit_test(cards_of_nobody_make_no_members),
         cmocka_unit_test(cards_of_nobody_do_not_make_a_death_wait),
         cmocka_unit_test(one_who_is_named_is_a_member_once_a_page_says_so),

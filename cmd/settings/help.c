@@ -53,7 +53,7 @@ static const struct command_help commands[] = {
      "\n"
      "Starts NODE_COUNT nodes, restarts those that end, passes TERM, INT and HUP on, and ends\n"
      "when all have left (8 s at most; a second signal kills at once). Prints a table of the\n"
-     "nodes once each sees all others. Correct as PID 1.\n"
+     "nodes once all are ready and each sees all others. Correct as PID 1.\n"
      "\n"
      "  --require-all          all ready and each seeing all others by the start timeout, or\n"
      "                         everything is stopped and the exit code is 75\n"

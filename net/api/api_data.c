@@ -168,7 +168,8 @@ struct refusal {
 };
 
 static const struct refusal REFUSALS[] = {
-    {RC_JOINING, 503, "joining", "This node has no cluster clock yet and takes no writes."},
+    {RC_JOINING, 503, "joining",
+     "This node is starting and takes no writes yet; /readyz says what it waits for."},
     {RC_DRAINING, 503, "draining", "This node is shutting down and takes no more writes."},
     {RC_OVERLOADED, 503, "overloaded", "Too many writes wait for other nodes; try again."},
     {RC_AHEAD, 503, "clock_ahead",

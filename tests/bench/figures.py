@@ -130,7 +130,7 @@ def form():
         for _ in range(5):
             with Cluster(count) as cluster:
                 times.append(cluster.await_formed())
-        say("form", f"launch of {count} nodes until each sees all others: {spread(times)}")
+        say("form", f"launch of {count} nodes until all are ready: {spread(times)}")
 
 
 def fill(port):

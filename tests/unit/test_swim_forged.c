@@ -788,6 +788,8 @@ static void cards_of_anybody_add_no_address_to_who_lives(void **state)
         const struct entry e = {.kind = ENTRY_ALIVE, .card = bytes, .card_len = w.pos};
         forge(c, 0, of == 2 ? 3 : 2, PACKET_GOSSIP, &e, 1);
         assert_int_equal(member_of(c, 0, of)->addr_count, held);
+        forge(c, 0, of, PACKET_GOSSIP, &e, 1);
+        assert_int_equal(member_of(c, 0, of)->addr_count, held);
     }
     assert_int_not_equal(unmet, 0);
     cluster_free(c);

@@ -53,7 +53,7 @@ enum setting_trait {
  * at start. */
 #define SETTINGS(X)                                                                                \
     X(DISCOVERY_DOMAIN, "DISCOVERY_DOMAIN", "", TYPE_HOST, 0, 0, "localhost", 0,                   \
-      "host name whose every address, times the port range, is asked for peers")                   \
+      "host name; the node asks all its addresses for peers, on every port of the range")          \
     X(BASE_PORT, "BASE_PORT", "", TYPE_PORT, 1, 65535, "8081", TRAIT_CLIENT,                       \
       "first port of the range")                                                                   \
     X(MAX_PORTS, "MAX_PORTS", "", TYPE_COUNT, 1, 1000, "10", TRAIT_CLIENT, "ports in the range")   \
@@ -68,7 +68,7 @@ enum setting_trait {
     X(NODE_ID, "REPRAM_NODE_ID", "NODE_ID", TYPE_NAME, 0, 0, "(generated)", 0,                     \
       "display name of the node; under launch flux-node, and each node gets -1, -2, ...")          \
     X(ADDRESS, "REPRAM_ADDRESS", "NODE_ADDRESS", TYPE_HOST, 0, 0, "(found)", 0,                    \
-      "address that members on other hosts are told; FLUX_NODE_HOST_IP where Flux sets it")        \
+      "address given to members on other hosts; FLUX_NODE_HOST_IP where Flux sets it")             \
     X(BIND, "REPRAM_BIND", "", TYPE_BIND, 0, 0, "all", TRAIT_CLIENT, "address to listen on")       \
     X(HTTP_PORT, "REPRAM_HTTP_PORT", "REPRAM_PORT,HTTP_PORT", TYPE_PORT, 1, 65535, "",             \
       TRAIT_CLIENT, "fixed port instead of the range")                                             \

@@ -2,10 +2,10 @@
  * bench_reconcile [entries]: what reconciling two stores costs, over a link in memory: bytes of
  * metadata in both directions, round trips, processor time of each side and the longest step, for
  * 0, 1, 1,000 and 10,000 differences among 1,000,000 keys; once with expiries scattered over a day,
- * once with all of them in one epoch, where the sums tell nothing.
+ * once with all of them in one epoch, where the sums do not narrow the search.
  *
  * Metadata is everything but the records themselves. A round trip is counted where a frame waits
- * for one of the other side; the records that are wanted travel in the half after the last.
+ * for one of the other side; the wanted records travel in the half after the last.
  */
 #include "core/base/mem.h"
 #include "core/base/parse.h"

@@ -28,7 +28,7 @@ enum {
     WATCHERS = 5000,
     ROUNDS = 20,
     EVENTS = 512, /* of one epoll_wait() */
-    TAIL = 32,    /* bytes kept of what a watcher was told last, for marks that are cut in two */
+    TAIL = 32,    /* last bytes that a watcher got, kept for marks that are cut in two */
     WAIT_MS = 10000,
 };
 
@@ -115,7 +115,7 @@ static double cpu_ms(const char *pid)
     return (double)(user + strtoul(end, NULL, 10)) * 1e3 / (double)sysconf(_SC_CLK_TCK);
 }
 
-/* Reads what has come for one watcher; true when it is told the mark for the first time. */
+/* Reads what has come for one watcher; true when the mark comes for the first time. */
 static bool read_mark(struct watcher *w, const char *mark)
 {
     char text[16384 + TAIL + 1];
@@ -133,7 +133,7 @@ static bool read_mark(struct watcher *w, const char *mark)
     return is_told;
 }
 
-/* Until every watcher has been told the mark, or `until_ms`. Returns how many have. */
+/* Until every watcher has got the mark, or `until_ms`. Returns how many have. */
 static size_t await_mark(int epoll, struct watcher *watchers, size_t count, const char *mark,
                          double until_ms)
 {

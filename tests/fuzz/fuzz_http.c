@@ -79,8 +79,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct outcome whole = parse(p, data + 1, size - 1, SIZE_MAX);
     const struct outcome cut = parse(p, data + 1, size - 1, 1 + (size_t)data[0] % 40);
     http_parse_free(p);
-    /* When two things are wrong, which one is met first may depend on the pieces: not whether it is
-     * refused. */
+    /* When two things are wrong, the pieces may decide which one is met first, but not whether the
+     * request is refused. */
     ASSERT(whole.state == cut.state);
     ASSERT(whole.state == HTTP_PARSE_REFUSED || whole.taken == cut.taken);
     ASSERT(whole.header_count == cut.header_count && whole.body_len == cut.body_len &&

@@ -2,7 +2,7 @@
  * A datagram of any bytes to a node with two members. The input is a row of datagrams, each after
  * its length in two bytes, and after each the clock goes on and every invariant is checked. The tag
  * of a packet is fitted to its uuid, or to a member's where the header is short, and its cluster to
- * ours, where the first length bit asks for it: otherwise no random input would come past the
+ * ours, where the first length bit asks for it: otherwise no random input would get past the
  * header.
  */
 #include "gossip/membership/swim.h"

@@ -75,7 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct outcome whole = parse(data + 1, size - 1, SIZE_MAX, false);
     const struct outcome cut = parse(data + 1, size - 1, 1 + (size_t)data[0] % 40, false);
     const struct outcome counted = parse(data + 1, size - 1, SIZE_MAX, true);
-    /* When two things are wrong, which one is met first may depend on the pieces. */
+    /* When two things are wrong, the pieces may decide which one is met first. */
     ASSERT((whole.rc < 0 && whole.rc != RC_AGAIN) == (cut.rc < 0 && cut.rc != RC_AGAIN));
     ASSERT(whole.answer_count == cut.answer_count && whole.statuses == cut.statuses);
     ASSERT(whole.taken == cut.taken);

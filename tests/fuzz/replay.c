@@ -83,7 +83,7 @@ static int replay_file(const char *path, uint8_t *data)
         (void)fprintf(stderr, "%s: cannot be read\n", path);
         return -1;
     }
-    /* Said before, so that a crash is preceded by its cause. */
+    /* Printed first, so that the cause stands before a crash. */
     (void)printf("%s (%zu bytes)\n", path, size);
     (void)fflush(stdout);
     feed_variants(data, size);

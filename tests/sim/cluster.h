@@ -2,10 +2,9 @@
  * cluster: a simulated cluster of engines, and the words in which a story about it is told.
  *
  * Nodes are numbered from 0 and listen on 10.0.x.y:8081; a node's number and life stand in the last
- * bytes of its uuid, so that a text with the uuid can be understood. Every node runs the engine's
- * own object files on the network's virtual time, with a wall clock that the story may set wrong.
- * The invariants of every running node are checked at the end, and along the way if the story wants
- * it.
+ * bytes of its uuid, so that a log line with a uuid can be read. Every node runs the engine's own
+ * object files on the network's virtual time, with a wall clock that the story may set wrong. The
+ * invariants of every running node are checked at the end, and along the way if the story wants it.
  */
 #ifndef SIM_CLUSTER_H
 #define SIM_CLUSTER_H
@@ -25,8 +24,8 @@ enum {
 /* What a node's discovery says. */
 enum providers {
     PROVIDERS_ANSWER,
-    PROVIDERS_FAIL, /* nothing, and that they failed */
-    PROVIDERS_HALF, /* whom they know, and that one of them failed */
+    PROVIDERS_FAIL, /* nobody; its providers failed */
+    PROVIDERS_HALF, /* some nodes; one of its providers failed */
 };
 
 /* 2026-01-01T00:00:00Z: what wall clocks that are right say when virtual time is 0. */
@@ -38,7 +37,7 @@ struct sim_node {
     uint32_t life; /* counts starts */
     bool is_up;
     bool is_silent;  /* a pulled cable: nobody refuses anything */
-    bool was_silent; /* how the life before ended, or this one if it has */
+    bool was_silent; /* how this life ended, or else the one before */
     uint64_t started_us, stopped_us;
     uint64_t paused_until_us;
     int64_t wall_offset_ms;
@@ -133,14 +132,14 @@ void cluster_free(struct cluster *c);
  * each holds a table of all. */
 uint32_t cluster_walk_step(const struct cluster *c);
 
-/* Starts a node (again, with a new identity); it is told of every address of the cluster. */
+/* Starts a node (again, with a new identity); it learns every address of the cluster. */
 void cluster_start(struct cluster *c, uint32_t node);
 void cluster_start_all(struct cluster *c);
 
 /* kill -9: its streams end, its port refuses. */
 void cluster_kill(struct cluster *c, uint32_t node);
 
-/* A pulled cable: nothing comes from it any more, not even a refusal. */
+/* A pulled cable: nothing comes from it any longer, not even a refusal. */
 void cluster_crash_silently(struct cluster *c, uint32_t node);
 
 /* SIGSTOP for a while. Datagrams, bytes and dials wait for it. */
@@ -148,7 +147,7 @@ void cluster_pause(struct cluster *c, uint32_t node, uint64_t ms);
 
 void cluster_leave(struct cluster *c, uint32_t node);
 
-/* Traffic of the kinds in `what` from one node to the other is lost from now on; 0 lets all pass
+/* From now on traffic of the kinds in `what` from one node to the other is lost; 0 lets all pass
  * again. */
 void cluster_block(struct cluster *c, uint32_t from, uint32_t to, uint8_t what);
 
@@ -207,7 +206,8 @@ enum member_state cluster_view(struct cluster *c, uint32_t node, uint32_t of);
 void cluster_enclave(const struct cluster *c, uint32_t node, uint32_t *ret_first,
                      uint32_t *ret_end);
 
-/* The node that has or had this uuid and in which life; false when it is none of ours. */
+/* The node that has or had this uuid, and in which life; false when no node of the cluster had
+ * it. */
 bool cluster_find(const struct cluster *c, const struct uuid *uuid, uint32_t *ret_node,
                   uint32_t *ret_life);
 

@@ -18,7 +18,7 @@ struct crash {
     uint32_t node, life;
     bool is_silent;
     uint64_t at_us;
-    uint64_t last_us; /* when the last observer so far knew; 0 none */
+    uint64_t last_us; /* when the latest observer so far knew; 0 none */
 };
 
 /* A life that has ended, until it is checked whether all know. */
@@ -84,7 +84,7 @@ static uint8_t closed_between(const struct cluster *c, uint32_t a, uint32_t b)
     return barrier_of(&c->barrier, a, b) | barrier_of(&c->barrier, b, a);
 }
 
-/* Somebody whom both know by now and who reaches both. */
+/* A third node that both know by now and that reaches both. */
 static bool has_relay(const struct cluster *c, uint32_t a, uint32_t b)
 {
     for (uint32_t i = 0; i < c->count; i++) {
@@ -140,7 +140,7 @@ static void judge_wrong_death(struct deaths *d, uint32_t observer, uint32_t node
     }
 }
 
-/* Whether it has run undisturbed for so long that everybody must count it. */
+/* Whether the node has run undisturbed for so long that all others must count it. */
 static bool is_settled(const struct cluster *c, uint32_t node)
 {
     const struct sim_node *n = &c->nodes[node];
@@ -224,7 +224,7 @@ void deaths_stopping(struct deaths *d, uint32_t node)
         (struct due){.node = node, .uuid = c->nodes[node].uuid, .at_us = c->net.now_us};
 }
 
-/* What it is held for; dead when it is not known any more. */
+/* The member's state in the observer's view; dead when it is no longer known. */
 static enum member_state held_for(struct engine *e, const struct uuid *uuid)
 {
     uint32_t slot = 0;

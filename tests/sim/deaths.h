@@ -1,6 +1,6 @@
 /*
- * deaths: who has died in a simulated cluster, who has been declared dead, and whether rightly.
- * The part of oracle that judges membership; oracle.h says by which rules.
+ * deaths: which nodes of a simulated cluster have died, which were declared dead, and whether
+ * rightly. The part of oracle that judges membership; oracle.h says by which rules.
  */
 #ifndef SIM_DEATHS_H
 #define SIM_DEATHS_H
@@ -25,11 +25,12 @@ void deaths_judge_due(struct deaths *d);
 /* As oracle_excuse(). */
 void deaths_excuse(struct deaths *d, bool is_everybody, uint64_t until_us);
 
-/* How many nodes of its enclave a node must count, itself included: all that have been well, and
- * have been reached by it and reached it, for half a minute. */
+/* How many nodes of its enclave a node must count, itself included: all that have been well for
+ * half a minute, and that could reach it and be reached by it. */
 uint32_t deaths_well_mates(const struct deaths *d, uint32_t node);
 
-/* Nobody lists a dead one alive any more; adds up when the last observer of each crash knew. */
+/* Checks that no node lists a dead one as alive; adds up when the last observer of each crash
+ * knew. */
 void deaths_judge_rest(struct deaths *d);
 
 #endif

@@ -44,8 +44,8 @@ void debts_free(struct debts *d)
     }
 }
 
-/* What the node has to do with the address of node `there`, or with all where no node is; a new
- * process begins anew. */
+/* The account of the node with the address of node `there`, or with all addresses where no node is;
+ * a new process begins anew. */
 static struct debt *debt_of(struct debts *d, uint32_t node, uint32_t there)
 {
     const uint32_t count = d->cluster->count;

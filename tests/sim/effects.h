@@ -1,6 +1,6 @@
 /*
  * effects: what a simulated network and its faults have really done, in one table that the report
- * reads. A scenario that changed nothing shows as a count that is missing.
+ * reads. A scenario that changed nothing has no count.
  */
 #ifndef SIM_EFFECTS_H
 #define SIM_EFFECTS_H

@@ -21,7 +21,7 @@ enum {
     BURST_CONTACTS = 3,
     FULL_BYTES = 1 << 20,
     EXCUSED_US = 30 * 1000 * 1000, /* after a partition, until both halves have refuted */
-    CHURN_US = 160 * 1000 * 1000,  /* each node is changed about this often */
+    CHURN_US = 160 * 1000 * 1000,  /* each node changes about this often */
     CHURN_MIN_US = 250 * 1000,
     LEAVE_US = 300 * 1000, /* between saying goodbye and ending */
     CUT_MIN_US = 3 * 1000 * 1000,

@@ -50,7 +50,7 @@ enum {
                   1 << FAULT_ROLLING | 1 << FAULT_HOSTILE | 1 << FAULT_HALF_OPEN | 1 << FAULT_FULL,
 };
 
-/* Those that keep nobody from telling at once that somebody has crashed. */
+/* Faults under which every node can find out about a crash at once. */
 enum { FAULTS_PROMPT = 1 << FAULT_CRASH | 1 << FAULT_KILL | 1 << FAULT_HOSTILE };
 
 /* Faults by which nodes say goodbye before they end. */
@@ -67,7 +67,7 @@ struct faults {
     uint32_t victim[FAULT_COUNT];
     uint32_t loner_life; /* in which the loner was started alone */
     uint32_t newcomer;   /* beside the loner; cluster's count when nobody is */
-    uint64_t forming_us; /* since when everybody is starting; 0: they are not */
+    uint64_t forming_us; /* since when all nodes are starting; 0: they are not */
     uint64_t healed_us;  /* since when a partition is healed; 0: there was none */
 };
 

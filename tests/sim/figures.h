@@ -1,5 +1,5 @@
 /*
- * figures: what the runs of a simulation have measured, over all their seeds. Filled by oracle and
+ * figures: the measurements of a simulation's runs, over all their seeds. Filled by oracle and
  * story, printed by report. Times are microseconds of virtual time.
  */
 #ifndef SIM_FIGURES_H
@@ -9,7 +9,7 @@
 #include "gossip/wire/counters.h"
 #include "tests/sim/effects.h"
 
-/* What the oracle can find broken. X(name, what it says). */
+/* Each invariant that the oracle can find broken. X(name, message). */
 #define SIM_INVARIANTS(X)                                                            \
     X(FORMED, "everybody sees everybody, and is ready, some time after the start")   \
     X(FOUNDED, "nobody founds a cluster where nobody could say who is there")        \

@@ -1,8 +1,8 @@
 /*
  * introduce: makes all nodes know each other at one moment, without a network. Each learns of the
- * others as by the pull that a node begins with. To form a cluster of ten thousand a simulator
- * handles a hundred million entries, each in memory that nothing has touched for long. One node
- * after the other, that takes a quarter of the time. Runs that measure forming do without this.
+ * others as by the pull that a node begins with. To form a cluster of ten thousand, a simulator
+ * handles a hundred million entries, each in memory that is in no cache. One node after the other,
+ * that takes a quarter of the time. Runs that measure forming do without this.
  */
 #ifndef SIM_INTRODUCE_H
 #define SIM_INTRODUCE_H

@@ -17,7 +17,7 @@ enum {
     THOUSAND = 1000,
 };
 
-/* What the terminal sees meanwhile, and what an assertion leaves behind. */
+/* The progress line on the terminal, and the last words after an assertion. */
 static volatile uint64_t virtual_us; /* of the story under way */
 static volatile uint64_t seed_now;
 static struct timespec told_at;

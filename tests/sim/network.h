@@ -1,5 +1,5 @@
 /*
- * network: virtual time, and what is under way between the nodes of a simulated cluster.
+ * network: virtual time, and the traffic between the nodes of a simulated cluster.
  *
  * It is a heap of events, ordered by time and then by age, so one seed always gives one history. An
  * event sits in a slot until it has happened. Small payloads stand in the slot itself, so a large

@@ -22,7 +22,7 @@ enum {
     SAMPLED_NODES = 16,                /* of larger ones, each time */
     SAMPLED_KEYS = 4,                  /* of each node looked at */
     WALK_EVERY = 10,                   /* samples between two walks of everything */
-    ALL_KEYS_MAX = 64,     /* of an enclave, to be read one and all when a record has come */
+    ALL_KEYS_MAX = 64,     /* of an enclave, all of which are read when a record has come */
     SAMPLED_ARRIVALS = 16, /* of more keys */
     SECOND_US = 1000 * 1000,
     MILLION = 1000000,
@@ -92,7 +92,7 @@ static void check_caps(struct oracle *o, uint32_t node, const struct engine_stat
     }
 }
 
-/* Every node has one address, as it knows, and no other one is its own, whoever says so. */
+/* Every node has one address, and knows it. No other is its own, whatever others say. */
 static void check_address(struct oracle *o, uint32_t node)
 {
     uint32_t slot = 0;
@@ -227,7 +227,7 @@ static void judge_beginning(struct oracle *o, uint32_t node)
     }
 }
 
-/* A node founds a clock: has the discovery of anybody whom it knows said who is there? */
+/* A node founds a clock: has discovery answered, on it or on a node that it knows? */
 static void judge_founding(struct oracle *o, uint32_t node)
 {
     struct cluster *c = o->config.cluster;
@@ -359,7 +359,7 @@ static bool has_same(struct oracle *o, uint32_t node, const struct record *r)
            is_same(&own, r);
 }
 
-/* Equal digests must mean equal content: what either node has the other must have too. */
+/* Equal digests must mean equal content: each node must have everything that the other has. */
 static void compare_content(struct oracle *o, uint32_t a, uint32_t b)
 {
     const uint32_t pair[2] = {a, b};

@@ -1,5 +1,5 @@
 /*
- * oracle: knows every write of a simulated cluster and judges what the nodes make of them.
+ * oracle: knows every write of a simulated cluster, and judges the nodes by them.
  *
  * It writes for the clients, so it knows each version's key, value, expiry and enclave.
  * SIM_INVARIANTS in figures.h is what it holds the nodes to. It looks at:
@@ -11,8 +11,8 @@
  *   - each 100 ms: 4 keys of every node, of 16 nodes drawn in clusters above 64, and of those above
  *     the structures of one; each second the structures of all nodes up to 64
  *   - when a node founds a clock, or the first of the enclave is ready: whether it might
- *   - when a crash is so old that all must know (`noticed_us`): whether every observer does, or 256
- *     of them in larger clusters
+ *   - when a crash is so old that all must know (`noticed_us`): whether every observer knows, or
+ *     256 of them in larger clusters
  *   - at rest: everything
  *
  * A broken invariant is one line with seed and virtual time. An unsound structure is an assertion
@@ -34,8 +34,8 @@ struct oracle_config {
     bool is_divided;     /* nodes are kept from each other, so nobody must count all of them */
     bool is_deadly;      /* more loss than the promise covers: deaths are counted, not judged */
     uint64_t outage_us;  /* who is cut off by a burst for so long may be held for dead; 0: nobody */
-    uint64_t noticed_us; /* who has crashed is known to be dead to everybody so much later */
-    bool may_leave;      /* nodes say goodbye: who has ended may be held for one that left */
+    uint64_t noticed_us; /* this long after a crash all must know of it */
+    bool may_leave;      /* nodes say goodbye: one that has ended may pass for one that left */
     bool is_calm;        /* nodes come and go, and nothing else goes wrong: all there can answer */
 };
 

@@ -162,11 +162,12 @@ static void finish_dial(struct cluster *c, const struct event *e)
 /* One attempt to send bytes. */
 struct flight {
     uint64_t last_us;  /* until all of it has arrived */
-    uint64_t heard_us; /* until the loss before it is repaired; 0: it reveals none */
+    uint64_t heard_us; /* how long the repair of the loss before it takes; 0: it reveals no loss */
 };
 
-/* From a segment's sending until one lost before it, of whose loss its acknowledgement tells, has
- * arrived: a way each, and the quarter of a round trip that may have been reordering (RFC 8985). */
+/* The time from sending a segment, whose acknowledgement reveals the loss of an earlier one, until
+ * that one has arrived: one way for each step, and the quarter of a round trip that allows for
+ * reordering (RFC 8985). */
 static uint64_t repair_us(uint64_t one_way_us)
 {
     return 3 * one_way_us + one_way_us / 2;
@@ -309,7 +310,7 @@ bool pipe_arrives(struct cluster *c, const struct event *e)
     const uint32_t sender = 1 - e->end;
     const uint64_t again_us = c->net.now_us + RTO_US;
     if (s->first[sender] == NULL || s->first[sender]->due_us > c->net.now_us) {
-        return false; /* it came earlier, or will come later, than it was thought */
+        return false; /* it came earlier than expected, or will come later */
     }
     if (!is_closed(c, e->from, e->to)) {
         s->stuck_us[sender] = 0;

@@ -23,8 +23,8 @@ void pipe_close(struct cluster *c, uint32_t node, uint32_t link);
 /* At `at_us` the end `end` of a stream learns that it is over. */
 void pipe_end(struct cluster *c, uint32_t stream, uint32_t end, enum link_end why, uint64_t at_us);
 
-/* Tells one node's end of the stream that links it with another that it was reset, if they have
- * one; the other end hears nothing. */
+/* Resets one node's end of the stream that links it with another, if there is one; the other end
+ * hears nothing. */
 void pipe_lose_end(struct cluster *c, uint32_t node, uint32_t other);
 
 /* EVENT_DIAL: arrives at the other side, whoever is there. */
@@ -36,13 +36,13 @@ bool pipe_arrives(struct cluster *c, const struct event *e);
 /* EVENT_DIAL_DONE, EVENT_BYTES, EVENT_DRAINED, EVENT_END of a living node. */
 void pipe_take(struct cluster *c, const struct event *e);
 
-/* Whether no stream has bytes under way that a loss holds up for a while yet. */
+/* Whether no loss still holds up bytes on any stream. */
 bool pipe_is_quiet(const struct cluster *c);
 
 /* Any event happens again at `at_us` instead. */
 void pipe_put_off(struct cluster *c, const struct event *e, uint64_t at_us);
 
-/* A stream's event is over, whether somebody took it or not. */
+/* A stream's event is over, whether a node took it or not. */
 void pipe_event_over(struct cluster *c, const struct event *e);
 
 #endif

@@ -12,8 +12,9 @@
 
 struct prefault;
 
-/* For a cluster of so many nodes, each of which will know all. To be called before the first of
- * them is made. NULL where that is little, or cannot be had so: then the pages come one by one. */
+/* For a cluster of so many nodes, each of which will know all. Call before the first node is made.
+ * NULL where that is little memory, or the system does not allow this: then the pages come one by
+ * one. */
 struct prefault *prefault_begin(uint32_t nodes);
 
 /* Waits until all is cleared. NULL is fine. */

@@ -46,7 +46,8 @@ uint64_t stage_now_us(const struct cluster *c, uint32_t node)
     return c->net.now_us + n->boot_offset_us + (uint64_t)drift_us;
 }
 
-/* When the node's clock will be at `at_us`, at the latest, on the network's; about, under drift. */
+/* The network's time when the node's clock will be at `at_us` at the latest; approximate under
+ * drift. */
 static uint64_t network_us(const struct cluster *c, uint32_t node, uint64_t at_us)
 {
     const uint64_t now_us = stage_now_us(c, node);
@@ -59,7 +60,7 @@ uint64_t stage_one_way_us(struct cluster *c)
     return c->delay_us + rng_below(&c->net.rng, c->jitter_us + 1);
 }
 
-/* ---- What nodes ask for ---- */
+/* ---- Requests of nodes ---- */
 
 /* Arbitrary bytes, half a packet, or a packet with something behind it. (Single wrong bits do not
  * get through UDP's checksum.) */
@@ -111,7 +112,7 @@ static void replay(struct cluster *c, uint32_t from, uint32_t to, const struct a
     memcpy(k->data, a->data, a->len);
 }
 
-/* Whether a datagram on its way is lost, and why. */
+/* Whether a datagram on its way is lost, and to which cause. */
 static bool is_lost(struct cluster *c, uint32_t from, uint32_t to)
 {
     if ((barrier_of(&c->barrier, from, to) & BLOCK_UDP) != 0) {
@@ -355,8 +356,8 @@ static bool is_put_off(struct cluster *c, const struct event *e)
     return true;
 }
 
-/* Whether a tick should wake its node. Its work is often done by then, as a probe's retry is when
- * the answer has come. Then the tick is put off until something is due. */
+/* Whether a tick should wake its node. Often its work is already done: a probe needs no retry once
+ * the answer has come. The tick is then put off until something is due. */
 static bool take_tick(struct cluster *c, const struct event *e)
 {
     const struct sim_node *n = &c->nodes[e->to];

@@ -1,14 +1,14 @@
 /*
- * stage: where the nodes of a simulated cluster act. It does to the network what they ask for, and
- * brings them what the network has for them. It is the engine's second caller, beside
- * net/link/driver. Streams are for pipe.
+ * stage: where the nodes of a simulated cluster act. It passes their actions to the network, and
+ * the network's events to them. It is the engine's second caller, beside net/link/driver. Streams
+ * are for pipe.
  */
 #ifndef SIM_STAGE_H
 #define SIM_STAGE_H
 
 #include "tests/sim/cluster.h"
 
-/* The address that a node listens on, and the node at an address; c->count when it is nobody's. */
+/* The address that a node listens on, and the node at an address; c->count when there is none. */
 struct addr stage_addr(uint32_t node);
 uint32_t stage_node_at(const struct cluster *c, const struct addr *addr);
 

@@ -16,8 +16,8 @@ enum {
     READY_MAX_MS = 60000,
     REST_MAX_MS = 180000, /* not at rest by then is broken */
     REST_STEP_MS = 50,
-    /* Digests are as of two seconds ago, and a write waits for five for its quorum: what was under
-     * way has come, and every write is answered. */
+    /* Digests are as of two seconds ago, and a write waits five for its quorum. By then everything
+     * under way has arrived, and every write is answered. */
     REST_MORE_MS = 6000,
     TTL_SPREAD = 5, /* halvings: from twice the asked time to live to an eighth of it */
     PROMISED_LOSS_PPM = 250000,
@@ -27,7 +27,7 @@ enum {
     /* By then a crash is known to all: at any size, under any fault, up to a quarter of loss; and
      * where nothing is lost or far, as docs/scale.md promises, under a stranger a little later. */
     NOTICED_MS = 30000,
-    PROMPT_3_MS = 10000, /* there are two at most, or one, to tell */
+    PROMPT_3_MS = 10000, /* at most two nodes are left */
     PROMPT_16_MS = 5500,
     PROMPT_128_MS = 6000,
     PROMPT_HOSTILE_MS = 2000,
@@ -37,7 +37,7 @@ enum {
     WALKED_NODES = 64, /* clusters up to this are walked after each event */
     VALUE_LEN = 100,
     KEYS = 64,
-    FULL_VALUE_LEN = 4096, /* so much that a node under "full" is over its memory after a minute */
+    FULL_VALUE_LEN = 4096, /* brings a node under "full" over its memory in a minute */
     FULL_KEYS = 2000,
 };
 
@@ -322,7 +322,7 @@ static void rest(struct run *r)
     oracle_judge_rest(r->oracle);
 }
 
-/* More loss than the promise covers, or in longer pieces. */
+/* More loss than the promise covers, or longer bursts of it. */
 static bool is_deadly(const struct story *s, const struct cluster *c)
 {
     const uint32_t burst_ppm =
@@ -360,7 +360,7 @@ static uint64_t noticed_us(const struct story *s, const struct cluster *c)
     return (ms + (is_hostile(s) ? PROMPT_HOSTILE_MS : 0)) * 1000;
 }
 
-/* So that the reader of a broken invariant knows the circumstances. */
+/* Shows the reader of a broken invariant its circumstances. */
 static void tell_faults(const struct story *s)
 {
     const char *name = NULL;

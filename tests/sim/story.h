@@ -1,9 +1,9 @@
 /*
  * story: one run of a simulated cluster, from the start of its nodes to the rest after all faults.
  *
- * The nodes form. Then clients write and faults act for the time that was asked for; figures per
- * second and per node are taken over that time. Then both end and the cluster must come to rest,
- * where the oracle walks everything.
+ * The nodes form. Then clients write and faults act for the time that the options give, over which
+ * figures per second and per node are taken. Then both end and the cluster must come to rest, where
+ * the oracle walks everything.
  */
 #ifndef SIM_STORY_H
 #define SIM_STORY_H
@@ -15,7 +15,7 @@ struct story {
     uint32_t nodes;
     uint32_t is_formed;  /* 1: everybody is introduced to everybody at the start */
     uint64_t stagger_ms; /* from the first node's start to the last's */
-    uint64_t settle_ms;  /* between forming and measuring: what forming has left to say */
+    uint64_t settle_ms;  /* between forming and measuring, for the rest of forming's traffic */
     uint64_t run_ms;
     uint64_t last_ms; /* the end of it, whose traffic is measured apart */
     uint32_t faults;  /* as in faults.h */
@@ -38,7 +38,7 @@ struct story {
     void (*progress)(const struct story *s, uint64_t done_ms, uint32_t told);
 };
 
-/* How often a node of a cluster of that size is walked unless somebody wants it otherwise. */
+/* How often a node of a cluster of that size is walked by default. */
 uint32_t story_walk_every(uint32_t nodes);
 
 /* Tells it, and adds to the figures. Broken invariants are lines on stdout. `now_us` may be read by

@@ -1,11 +1,11 @@
 /*
  * stranger: somebody outside the cluster who sends it datagrams and receives nothing, or dials it.
  *
- * It knows what anybody can read of an open cluster: who its members are, their uuids, addresses
- * and incarnations, the cluster's name. It may put any source address on what it sends, a member's
- * or one where nobody answers. It does not see what the nodes send each other, so it knows no
- * number of theirs and no cookie. It forges every kind of packet: deaths, leaves and suspicions at
- * any incarnation, cards of nobody and false ones of members, clocks, flags, requests.
+ * It knows what anybody can read of an open cluster: its name, and its members with their uuids,
+ * addresses and incarnations. It may put any source address on what it sends, a member's or one
+ * where nobody answers. It does not see what the nodes send each other, so it knows no number of
+ * theirs and no cookie. It forges every kind of packet: deaths, leaves and suspicions at any
+ * incarnation, cards of nobody and false ones of members, clocks, flags, requests.
  */
 #ifndef SIM_STRANGER_H
 #define SIM_STRANGER_H

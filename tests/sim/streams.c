@@ -34,7 +34,7 @@ void streams_fini(struct streams *s)
     free(s->free);
 }
 
-/* Where the chain of those begins that may be this link of this node. */
+/* Head of the chain in which this link of this node is, if anywhere. */
 static uint32_t *chain_of(const struct streams *s, uint32_t node, uint32_t link)
 {
     const uint64_t mixed = ((uint64_t)node << 32 | link) * UINT64_C(0x9e3779b97f4a7c15);

@@ -149,8 +149,8 @@ static void a_silent_crash_is_known_to_all_in_time_under_loss(void **state)
     }
 }
 
-/* What a stream loses comes 200 ms, 600 ms, 1.4 s later: a member that only links reach is not dead
- * for that. */
+/* A loss delays a stream by 200 ms, 600 ms, 1.4 s. A member that only links reach is not dead
+ * because of that. */
 static void lost_segments_are_no_deaths_where_only_links_work(void **state)
 {
     (void)state;

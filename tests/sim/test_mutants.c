@@ -32,7 +32,7 @@
 enum mutant {
     MUTANT_NONE,
     MUTANT_FOUNDER,    /* takes a provider's failure for the answer that nobody is there */
-    MUTANT_EAGER,      /* begins an enclave without those that are expected */
+    MUTANT_EAGER,      /* begins an enclave without the expected members */
     MUTANT_HERMIT,     /* asks nobody that discovery names */
     MUTANT_LATE,       /* serves and keeps half a second too long */
     MUTANT_GENEROUS,   /* gives five seconds more to live than was asked for */
@@ -41,38 +41,38 @@ enum mutant {
     MUTANT_VAIN,       /* forgets that a stamp ran ahead, and takes it for the time of writing */
     MUTANT_GARBLER,    /* changes a byte of what it serves */
     MUTANT_STALE,      /* serves now and then what it served before */
-    MUTANT_NO_GUARDS,  /* what was replaced leaves no trace */
+    MUTANT_NO_GUARDS,  /* a replaced version leaves no trace */
     MUTANT_FORGETFUL,  /* at the end drops what has time left */
     MUTANT_HASTY,      /* one holder is a quorum */
     MUTANT_SOLITARY,   /* counts nobody but itself */
     MUTANT_SILENT,     /* says nothing when the quorum does not answer */
-    MUTANT_OFFENDED,   /* never asks again who could not take a write */
+    MUTANT_OFFENDED,   /* never asks a member again that could not take a write */
     MUTANT_PRICKLY,    /* gives a write up once anybody has refused it */
-    MUTANT_SOCIABLE,   /* counts members whose clock is another's */
-    MUTANT_LIAR,       /* acknowledges what it does not keep */
+    MUTANT_SOCIABLE,   /* counts members that follow another clock */
+    MUTANT_LIAR,       /* acknowledges records that it does not keep */
     MUTANT_RASH,       /* declares somebody dead now and then */
     MUTANT_FAITHFUL,   /* declares nobody dead */
     MUTANT_OVERWEIGHT, /* holds more bytes than it may */
     MUTANT_LONG_QUEUE, /* queues more than it may */
     MUTANT_JUMPY,      /* its clock steps while it has records */
     MUTANT_UNDATED,    /* exchanges data whatever the clocks */
-    MUTANT_SOLO,       /* follows the clock that leads alone, and not that of the many */
+    MUTANT_SOLO,       /* follows the leading clock, not that of the many */
     MUTANT_GRUDGING,   /* never asks the dead whether they are back */
     MUTANT_IDLE,       /* never reconciles */
     MUTANT_BLIND,      /* the same, and all its digests are equal */
-    MUTANT_HANGMAN,    /* asks nobody whether he is dead as others say */
-    MUTANT_PLIANT,     /* takes for its own finding what others say, and never takes it back */
-    MUTANT_CREDULOUS,  /* takes everybody's word that he receives */
-    MUTANT_LAVISH,     /* answers at length whoever it was that asked */
-    MUTANT_NAIVE,      /* takes the cards that others show for sure */
-    MUTANT_FLATTERED,  /* counts those of whom it has only heard */
+    MUTANT_HANGMAN,    /* never asks a member whether it is dead, as others say */
+    MUTANT_PLIANT,     /* takes hearsay for its own finding, and never takes it back */
+    MUTANT_CREDULOUS,  /* believes of every address that it receives */
+    MUTANT_LAVISH,     /* answers everybody at length */
+    MUTANT_NAIVE,      /* takes cards that others show as certain */
+    MUTANT_FLATTERED,  /* counts members that it knows from hearsay only */
     MUTANT_BELIEVER,   /* takes any incarnation for a member's */
     MUTANT_GULLIBLE,   /* takes anybody's card for a suspect's refutation */
     MUTANT_EASED,      /* takes any datagram in a member's name for its answer */
     MUTANT_CURTAINED,  /* takes anybody's word that the dead have left */
-    MUTANT_TOUCHY,     /* is unwell whenever anybody says that it is dead */
+    MUTANT_TOUCHY,     /* counts itself unwell whenever anybody says that it is dead */
     MUTANT_LOST,       /* takes anybody's word for where it is */
-    MUTANT_MEEK,       /* gives a link away to whoever claims it */
+    MUTANT_MEEK,       /* gives a link away to anybody who claims it */
     MUTANT_STUBBORN,   /* never gives up a link that is silent */
     MUTANT_SLOPPY,     /* its numbers do not add up */
 };
@@ -113,8 +113,7 @@ struct stale {
 
 static struct stale stale[STALE_KEPT];
 
-/* In place of what is to be served, the version of the key that this store served first, if both
- * are alive. */
+/* Replaces the version to be served by the one that this store served first, if both are alive. */
 static void serve_stale(const struct store *s, uint64_t now_ms, struct record *r)
 {
     if (r->blob != NULL || now_ms > EARLY_IN_LIFE_MS) {
@@ -139,7 +138,7 @@ static void serve_stale(const struct store *s, uint64_t now_ms, struct record *r
     at->record.value = at->value;
 }
 
-/* ---- What passes for data by another clock ---- */
+/* ---- How data by another clock gets in ---- */
 
 static void agree_anyway(struct engine *e, struct member *m)
 {
@@ -326,7 +325,7 @@ WRAP(void, probe_judge, struct swim *s, struct member *m, enum member_state said
     }
 }
 
-/* Hearsay that makes members of all that are named, and numbers of all that is said. */
+/* Makes members of all nodes that hearsay names, and believes every incarnation in it. */
 WRAP(void, view_entry, struct swim *s, const struct entry *e, const struct view_teller *teller)
 {
     struct view_teller sure = *teller;
@@ -519,7 +518,7 @@ static void run_broken(enum mutant m, struct story story, struct figures *figure
     mutant = MUTANT_NONE;
 }
 
-/* The mutant must break this invariant and no other, but perhaps one that follows from it. */
+/* The mutant must break this invariant, and no other except perhaps one that follows from it. */
 static void assert_caught_with(enum mutant m, struct story story, enum invariant by,
                                enum invariant follows)
 {
@@ -672,7 +671,7 @@ static void a_write_that_is_not_answered_is_caught(void **state)
     assert_caught(MUTANT_SILENT, small_story("partition"), INVARIANT_ANSWERED);
 }
 
-/* Nodes are full one after the other, and what one refuses the others hold. */
+/* Nodes fill up one after the other; the others hold what one refuses. */
 static void a_202_for_one_refusal_is_caught(void **state)
 {
     (void)state;
@@ -699,7 +698,7 @@ static uint64_t count_pendings(enum mutant m, struct story story)
     return pendings;
 }
 
-/* A loner counts those that it sees and that hold nothing of it: its writes find no quorum. */
+/* A loner counts members that it sees but that hold none of its writes: these find no quorum. */
 static void a_quorum_of_another_clock_is_caught(void **state)
 {
     (void)state;
@@ -729,7 +728,7 @@ static void a_202_of_members_that_are_there_is_caught(void **state)
 static void a_201_without_its_holders_is_caught(void **state)
 {
     (void)state;
-    /* What a node dropped may have replaced something that it goes on serving. */
+    /* A dropped record may have replaced something that the node goes on serving. */
     assert_caught_with(MUTANT_LIAR, small_story("steady"), INVARIANT_HELD, INVARIANT_RESURRECTED);
 }
 
@@ -745,8 +744,8 @@ static void deaths_that_strangers_tell_are_caught(void **state)
     struct figures figures = {.seeds = 0};
     run_broken(MUTANT_HANGMAN, small_story("hostile"), &figures);
     const uint64_t *by = figures.broken_by;
-    /* A member that is held for gone is not counted or written to either, and may stay gone for
-     * some nodes. */
+    /* A member that seems gone is neither counted nor written to, and may stay gone for some
+     * nodes. */
     const uint64_t others = figures.broken - by[INVARIANT_DEATH] - by[INVARIANT_COUNTED] -
                             by[INVARIANT_PENDING] - by[INVARIANT_VIEWS];
     const uint64_t deaths = by[INVARIANT_DEATH];
@@ -862,7 +861,7 @@ static void what_anybody_says_and_keeps_the_dead_is_caught(void **state)
         }
         mutant = MUTANT_NONE;
         const uint64_t noticed = figures.broken_by[INVARIANT_NOTICED];
-        /* Whom some hold for alive, and others do not, keeps the views apart. */
+        /* A member that only some hold for alive keeps the views apart. */
         const uint64_t others = figures.broken - noticed - figures.broken_by[INVARIANT_VIEWS];
         figures_fini(&figures);
         assert_int_not_equal(noticed, 0);
@@ -944,8 +943,8 @@ static void contents_that_never_meet_are_caught(void **state)
     assert_caught(MUTANT_IDLE, story, INVARIANT_DIGESTS);
 }
 
-/* Hardly anything is overwritten: it is the comparison of contents that tells, and what is lost or,
- * of the few keys written twice, stale follows from it. */
+/* Hardly anything is overwritten, so the comparison of contents finds the fault. Lost writes follow
+ * from it, and stale ones of the few keys written twice. */
 static void unequal_content_under_equal_digests_is_caught(void **state)
 {
     (void)state;
@@ -962,7 +961,8 @@ static void unequal_content_under_equal_digests_is_caught(void **state)
     assert_int_equal(others, 0);
 }
 
-/* With overwriting, one shows what the other has seen replaced; contents differ then too. */
+/* With overwriting, one node shows versions that the other has seen replaced; contents differ then
+ * too. */
 static void what_others_saw_replaced_is_caught_at_rest(void **state)
 {
     (void)state;

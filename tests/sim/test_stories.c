@@ -520,7 +520,7 @@ static void a_crash_in_the_middle_of_a_push_leaves_no_gap(void **state)
     for (uint64_t seed = 1; seed <= 10; seed++) {
         struct cluster *c = formed(4, seed + 100);
         char key[32];
-        /* What node 0 says reaches node 1 only, and then it is gone. */
+        /* Node 0's last message reaches node 1 only, and then node 0 is gone. */
         cluster_block(c, 0, 2, BLOCK_TCP);
         cluster_block(c, 0, 3, BLOCK_TCP);
         for (int i = 0; i < 50; i++) {

@@ -1,4 +1,4 @@
-/* Stories of how nodes come by the cluster's clock where old datagrams and slow links mislead them.
+/* Stories of how nodes get the cluster's clock where old datagrams and slow links mislead them.
  */
 #include "tests/sim/cluster.h"
 #include "tests/sim/stage.h"
@@ -25,7 +25,8 @@ static int64_t clock_error_ms(const struct cluster *c, uint32_t node)
     return clock_ms(c, node) - (int64_t)(CLUSTER_WALL_MS + c->net.now_us / 1000);
 }
 
-/* Restarted at once, its nodes hear datagrams of before, with clocks and members that are no more.
+/* The cluster restarts at once, and its nodes hear old datagrams, with clocks and members that no
+ * longer exist.
  */
 static void old_datagrams_of_a_cluster_that_ended_found_no_clocks_apart(void **state)
 {
@@ -71,8 +72,8 @@ static void a_rumour_of_somebody_gone_holds_up_no_founding(void **state)
     cluster_free(c);
 }
 
-/* What a stream loses comes 200 ms and more later, one way. A node that takes such an answer for
- * the time is wrong by half of that; it joins, leads, and hands the error on. */
+/* A loss delays a stream by 200 ms and more, one way. A node that takes such an answer for the time
+ * is wrong by half of that; it joins, leads, and hands the error on. */
 static void links_that_stall_make_no_wrong_clocks(void **state)
 {
     (void)state;
@@ -186,7 +187,7 @@ static void assert_right_clock(const struct cluster *c, uint32_t node)
     assert_in_range(clock_error_ms(c, node) + 20, 0, 40);
 }
 
-/* The newcomer takes the clock of the three and their data, and nothing of the loner. */
+/* The newcomer takes the clock and the data of the three, and nothing from the loner. */
 static void a_newcomer_takes_clock_and_data_of_the_many_and_not_of_a_loner(void **state)
 {
     (void)state;
@@ -340,7 +341,7 @@ static void members_in_conflict_count_in_no_quorum(void **state)
     cluster_free(c);
 }
 
-/* A side that has no records is judged as well: what one has is not for the other. */
+/* A side without records is judged as well: neither side may get the other's data. */
 static void records_of_one_side_only_are_in_conflict_too(void **state)
 {
     (void)state;
@@ -382,7 +383,7 @@ static void nodes_that_start_beside_a_loner_all_take_one_clock(void **state)
     }
 }
 
-/* It answers, has the smallest uuid, and a clock beyond the year 4000, which is nobody's. */
+/* It answers, has the smallest uuid, and a clock beyond the year 4000, which no node can have. */
 static void a_member_whose_clock_nobody_can_have_holds_up_no_founding_for_ever(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* Stories about the data: what joining, losing and leaving nodes mean for it. */
+/* Stories about the data: how it fares when nodes join, fail and leave. */
 #include "core/base/mem.h"
 #include "gossip/membership/swim.h"
 #include "tests/sim/cluster.h"
@@ -347,7 +347,7 @@ static void stamps_of_a_clock_that_is_ahead_lengthen_no_life(void **state)
     cluster_run_for(c, 10000);
     assert_int_equal(get(c, SLOW, "fast"), RC_OK);
     assert_int_equal(get(c, FAST, "slow"), RC_OK);
-    /* The write of the fast one was so long ago that its stamp is not ahead any more: another. */
+    /* The fast node's write is so old that its stamp is no longer ahead: it writes another. */
     put_or_fail(c, FAST, "fast", HOUR_MS);
     cluster_run_for(c, 1000);
     assert_int_equal(cluster_put(c, SLOW, "brief", "v", 1000), UINT64_MAX);

@@ -104,7 +104,7 @@ static void a_member_whose_link_is_silent_is_linked_again_within_a_second(void *
     }
 }
 
-/* What the member sends on the link that waits is more than is kept. */
+/* The member sends more on the waiting link than is kept. */
 static void a_silent_link_makes_way_for_a_member_with_much_to_say(void **state)
 {
     (void)state;
@@ -128,7 +128,7 @@ static void a_silent_link_makes_way_for_a_member_with_much_to_say(void **state)
     }
 }
 
-/* Each of the two has a link of somebody who says to be the other, and no reason to dial. */
+/* Each of the two has a link from somebody who claims to be the other, and no reason to dial. */
 static void a_link_of_who_says_no_more_than_hello_ends(void **state)
 {
     (void)state;

@@ -430,8 +430,8 @@ static void who_has_links_to_too_few_for_its_quorum_is_not_ready(void **state)
     cluster_free(c);
 }
 
-/* A newcomer is told of one that has died, and of which nobody knows yet: it waits for it no longer
- * than for its answer. */
+/* A newcomer hears of a node whose death nobody knows of yet: it waits for it no longer than for an
+ * answer. */
 static void who_is_told_of_somebody_gone_is_ready_soon(void **state)
 {
     (void)state;
@@ -442,7 +442,7 @@ static void who_is_told_of_somebody_gone_is_ready_soon(void **state)
     cluster_crash_silently(c, 1);
     cluster_start(c, 2);
     cluster_run_for(c, 4500);
-    /* Of the two that it has heard of one counts, which is enough. */
+    /* Of the two that it knows by hearsay one counts, which is enough. */
     assert_true(is_ready(c, 2));
     cluster_free(c);
 }

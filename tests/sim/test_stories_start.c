@@ -1,4 +1,5 @@
-/* Stories about how clusters and enclaves begin: who may found, and whom they wait for. */
+/* Stories about how clusters and enclaves begin: which node may found one, and for which others it
+ * waits. */
 #include "tests/sim/cluster.h"
 
 #include <setjmp.h>
@@ -227,7 +228,7 @@ static void restarted_member_of_an_enclave_is_not_held_up(void **state)
     cluster_free(c);
 }
 
-/* The last that knows of the enclave is leaving when the next one comes. */
+/* The last node that knows of the enclave is leaving when the next one comes. */
 static void enclave_of_which_one_is_draining_still_exists(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* Stories about reconciliation and joining: what they bring, at what price, and when. */
+/* Stories about reconciliation and joining: what they bring, what they cost, and how soon. */
 #include "core/base/mem.h"
 #include "tests/sim/cluster.h"
 #include "tests/sim/stage.h"
@@ -290,7 +290,7 @@ static void what_is_about_to_expire_crosses_a_line_of_nodes_too(void **state)
     cluster_free(c);
 }
 
-/* Overwrites with a shorter life, of which not all have heard. */
+/* Overwrites with a shorter life, which not all nodes have got. */
 static void a_shadow_about_to_expire_crosses_a_line_of_nodes_too(void **state)
 {
     (void)state;

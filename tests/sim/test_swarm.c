@@ -130,8 +130,8 @@ static void look_at_key(struct swarm *s, uint32_t node, uint32_t key)
     if (r.expiry_ms <= now_ms) {
         blame(s, "an expired value is served", node, key);
     }
-    /* An earlier version may come after a later one only when that is over and did not replace it
-     * here: the two were written apart. */
+    /* An earlier version may follow a later one only when the later one is over and did not replace
+     * it here: the two were written apart. */
     if (version_compare(&r.version, &s->seen[node][key]) < 0) {
         const struct write *seen = find_write(s, key, &s->seen[node][key]);
         if (seen->expiry_ms > now_ms || known->held_by[node] == life) {

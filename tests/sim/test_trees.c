@@ -187,7 +187,7 @@ static void killing_a_tenth_in_the_middle_of_a_push_leaves_no_gap(void **state)
         for (uint32_t i = 0; i < 20; i++) {
             char key[32];
             (void)snprintf(key, sizeof(key), "push-%u", i);
-            /* A write that its origin took with it before anybody had it is nowhere. */
+            /* A write is nowhere if its origin ended before any other node had it. */
             const uint32_t holders = holders_of(c, key);
             assert_true(holders == running(c) || (holders == 0 && !c->nodes[10 + i].is_up));
         }

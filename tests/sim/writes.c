@@ -20,9 +20,9 @@ enum {
     TRUE_SLACK_US = 1000 * 1000, /* between true time and the cluster's clock, which may slew */
     APART_MS = 60 * 1000,
     SHADOW_REACH_US = 60 * 1000 * 1000, /* later versions are written at most this much earlier */
-    UNREPAIRED_MS = 2 * EPOCH_MS,       /* what is about to expire may go unrepaired */
+    UNREPAIRED_MS = 2 * EPOCH_MS,       /* an entry about to expire may go unrepaired */
     ANSWER_SLACK_US = 100 * 1000,       /* a tick may be late */
-    COUNTED_US = 60 * 1000 * 1000,      /* so long somebody who has ended may be counted */
+    COUNTED_US = 60 * 1000 * 1000,      /* for this long others may count a node that has ended */
     JUDGED_MAX = 16,                    /* larger enclaves' 202 are not judged: it costs a walk */
     SLEW_PPM = 1000,                    /* drift and slewing while the record lives */
     TAKEN_SLACK_MS = 3, /* the clock is looked at before the write, which may slew it, and is the
@@ -390,8 +390,8 @@ void writes_stopping(struct writes *w, uint32_t node)
 
 /* ---- Answers ---- */
 
-/* Whether a later write of the key may be over already: who holds its shadow holds, as the protocol
- * has it, something no older, and shows nothing. */
+/* Whether a later write of the key may be over already. A node that holds its shadow holds
+ * something no older, by the protocol, and shows nothing. */
 static bool may_be_shadowed(const struct writes *w, const struct write *at)
 {
     for (uint64_t i = w->count; i-- > 0 && w->all[i].at_us + SHADOW_REACH_US > at->at_us;) {

@@ -24,7 +24,7 @@ void writes_put(struct writes *w, uint32_t node, uint32_t key, uint64_t ttl_ms, 
 /* A write was answered: a 201 must be true. */
 void writes_done(struct writes *w, const struct put_done *done);
 
-/* Bytes came to a node: what does it have now that it lacked? */
+/* Bytes came to a node: notes which of the writes that it lacked it now has. */
 void writes_arrived(struct writes *w, uint32_t node);
 
 /* Reads a key of a node and judges what it shows. */

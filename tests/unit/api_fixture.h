@@ -28,7 +28,7 @@ struct fixture {
     struct api_config api_config;
     uint64_t now_us;
     uint64_t last_id;
-    unsigned scrapes, looks; /* how often figures were asked for, and how */
+    unsigned scrapes, looks; /* how often, and how, the figures were requested */
     size_t piece_max;        /* room that a stream finds for each piece */
     size_t pieces;           /* of the last stream */
     struct http_header headers[FIXTURE_HEADERS_MAX];

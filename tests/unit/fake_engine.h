@@ -1,9 +1,9 @@
 /*
- * fake_engine: what the front door calls of gossip/engine.h, over a sorted array, for tests of
- * net/api and its parts.
+ * fake_engine: the functions of gossip/engine.h that the front door calls, over a sorted array, for
+ * tests of net/api and its parts.
  *
- * It defines the functions themselves, so a test program includes it once and links no engine.
- * Time is what the test says; a write is settled when the test says so.
+ * It defines the functions themselves, so a test program includes it once and links no engine. The
+ * test sets the time, and says when a write is settled.
  */
 #ifndef TESTS_FAKE_ENGINE_H
 #define TESTS_FAKE_ENGINE_H
@@ -39,7 +39,7 @@ struct engine {
     struct engine_link_view links[FAKE_LINKS_MAX];
     uint32_t link_count;
     struct engine_status status;
-    enum rc put_rc;       /* what engine_put() says without looking further, unless RC_OK */
+    enum rc put_rc;       /* the answer of engine_put() to everything, unless RC_OK */
     bool is_joining;      /* misses are RC_JOINING */
     struct put put;       /* the last one taken; its pointers are stale */
     struct put_done done; /* what is known of its answer so far */

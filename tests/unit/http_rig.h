@@ -206,7 +206,7 @@ static inline void rig_turn(struct rig *rig)
     (void)event_base_loop(rig->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
 }
 
-/* Lets the server's clock pass, and what is due then happen. */
+/* Lets the server's clock pass, and handles what falls due. */
 static inline void rig_pass_ms(struct rig *rig, uint64_t ms)
 {
     own_clock_pass_ms(ms);
@@ -381,7 +381,7 @@ static inline unsigned count_of(const char *text, const char *what)
     return count;
 }
 
-/* Waits until the text has come so often; whether it has, and no more often. */
+/* Waits until the text has come that often; whether it has, and not more often. */
 static inline bool client_hears_times(struct rig *rig, struct client *c, const char *text,
                                       unsigned wanted)
 {

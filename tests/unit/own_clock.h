@@ -3,7 +3,7 @@
  *
  * It stands still while there is something to do, however long a machine takes over that; it passes
  * when the loop has waited for nothing, by as much as it waited, and when the test says so. So
- * deadlines are met or missed by what happens, not by how quick the machine is. Where nothing comes
+ * events decide whether a deadline is met, not the speed of the machine. Where nothing comes
  * through a kernel, only timers, it need not even wait: own_clock_is_skipping. Times of the
  * processor stay the real ones. Include it once in a program: its functions stand before the C
  * library's.

@@ -1,10 +1,10 @@
 /*
- * patience: how the unit tests wait for what comes through a kernel.
+ * patience: how the unit tests wait for events that come through a kernel.
  *
  * A test waits for a condition, never for a number of turns of a loop: how much a kernel takes,
  * when it hands over, and in which turn it wakes somebody differ between machines and between
- * moments. The deadline only ends a test that would hang. It is told by the real clock, whatever
- * clock the test has given to the code under test.
+ * moments. The deadline only ends a test that would hang. It goes by the real clock, whatever clock
+ * the test has given to the code under test.
  */
 #ifndef TESTS_UNIT_PATIENCE_H
 #define TESTS_UNIT_PATIENCE_H
@@ -37,15 +37,15 @@ static inline uint64_t patience_begins(void)
     return patience_now_ms() + UINT64_C(1000) * PATIENCE_S;
 }
 
-/* Whether there is some left; the kernel gets a moment for what is on its way. */
+/* Whether any is left; gives the kernel a moment for data on its way. */
 static inline bool patience_lasts(uint64_t until_ms)
 {
     (void)poll(NULL, 0, PATIENCE_REST_MS);
     return patience_now_ms() < until_ms;
 }
 
-/* A loopback port on which nobody listens, nor can while the descriptor that is returned is open.
- * -1: it could not be had. */
+/* A loopback port on which nobody listens, nor can while the returned descriptor is open. -1: there
+ * is none. */
 static inline int hold_deaf_port(uint16_t *ret_port)
 {
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};

@@ -1,6 +1,6 @@
 /*
- * swim_cluster: N swims and the network between them, on virtual time. Stories in test_swim.c are
- * told with its vocabulary. Everything is seeded; nothing sleeps.
+ * swim_cluster: N swims and the network between them, on virtual time. Stories in test_swim.c use
+ * its vocabulary. Everything is seeded; nothing sleeps.
  *
  * Nodes are at 127.0.0.1:9000+i of one host, or, when asked for, at 10.0.0.1+i of a host each.
  * Links, when on, are two-way, reliable, and end when a process does.
@@ -69,7 +69,7 @@ struct cluster {
     uint64_t bytes_elsewhere; /* sent where no node is */
     uint32_t datagrams_elsewhere;
     uint64_t bytes_by_link;
-    uint32_t dials_elsewhere; /* wanted of members that are no nodes */
+    uint32_t dials_elsewhere; /* links wanted to members that are no nodes */
     uint32_t false_deaths;
     uint32_t steps;
 };

@@ -164,7 +164,7 @@ static void a_piece_without_room_is_continued_in_the_next(void **state)
     assert_int_equal(count_of(body_text(f), '"'), 2 * 40 + 4);
 }
 
-/* Half of them are not UTF-8: far more than can be set aside. */
+/* Half of them are not UTF-8: far more than the listing can set aside. */
 static void a_full_listing_beyond_the_side_buffer_has_every_key_once(void **state)
 {
     struct fixture *f = *state;

@@ -114,7 +114,7 @@ static void an_answer_finds_its_candidate_by_number_once(void **state)
     candidates_fini(&cs);
 }
 
-/* Each bit but the one that says what it is: else few numbers are left to try. */
+/* Each bit but the one that marks it as a candidate's: else few numbers are left to try. */
 static void no_part_of_a_number_can_be_told(void **state)
 {
     (void)state;

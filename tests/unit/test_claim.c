@@ -158,7 +158,7 @@ static void *race(void *arg)
     struct claim_failure failure;
     (void)pthread_barrier_wait(r->start);
     r->has_won = claim_port(&any, r->port, &claim, &failure) == RC_OK;
-    (void)pthread_barrier_wait(r->start); /* nobody lets go before all have tried */
+    (void)pthread_barrier_wait(r->start); /* each keeps its port until all have tried */
     if (r->has_won) {
         claim_release(&claim);
     }

@@ -289,7 +289,7 @@ static void what_servers_say_of_both_families_decides(void **state)
         {SAYS_REFUSED, SAYS_REFUSED, RC_IO, 0, "refuse"},
         {SAYS_TRUNCATED, SAYS_TRUNCATED, RC_IO, 0, "too long"},
         {SAYS_GARBAGE, SAYS_GARBAGE, RC_IO, 0, "cannot be used"},
-        /* The family that is missing might have named somebody. */
+        /* The missing family might have named a node. */
         {SAYS_ADDRESS, SAYS_NOTHING, RC_TIMEOUT, 1, "do not answer"},
         {SAYS_NOTHING, SAYS_ADDRESS, RC_TIMEOUT, 1, "do not answer"},
         {SAYS_ADDRESS, SAYS_FAILED, RC_IO, 1, "SERVFAIL"},

@@ -308,7 +308,7 @@ static bool is_leave_known(const struct rig *r)
     return status.left == 1;
 }
 
-/* Its link stays until it goes, for the writes that it still has to hand over. */
+/* Its link stays until it leaves, for the writes that it has yet to hand over. */
 static void node_that_leaves_says_so(void **state)
 {
     struct rig *r = *state;

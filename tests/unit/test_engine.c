@@ -182,7 +182,7 @@ static void only_what_would_be_over_before_its_stamp_is_refused(void **state)
     assert_int_equal(engine_put(e, &write, now_us), RC_AHEAD);
     write.ttl_ms = 55001;
     assert_int_equal(engine_put(e, &write, now_us), RC_OK);
-    /* Time passes, and with it what stamps are ahead. */
+    /* Time passes, and the stamps' lead shrinks. */
     write.ttl_ms = 1000;
     assert_int_equal(engine_put(e, &write, now_us + UINT64_C(54000000)), RC_AHEAD);
     assert_int_equal(engine_put(e, &write, now_us + UINT64_C(54001000)), RC_OK);
@@ -296,7 +296,7 @@ static void garbage_on_a_link_ends_it_and_is_counted(void **state)
     assert_int_equal(status.counters.frames_malformed, 1);
 }
 
-/* What an engine of that id has to say first on a link that it has accepted. */
+/* The first frames of an engine of that id on a link that it has accepted. */
 static void say_hello(uint8_t id, struct buf *out)
 {
     const struct addr from = {.port = 9};
@@ -307,8 +307,8 @@ static void say_hello(uint8_t id, struct buf *out)
     engine_free(e);
 }
 
-/* Somebody says HELLO as `id` (0: nothing), and then CLOSE for a full table. How often an operator
- * hears of it. */
+/* Somebody says HELLO as `id` (0: nothing), and then CLOSE for a full table. Returns how many
+ * notices that gives. */
 static uint32_t refuse(struct engine *e, uint32_t link, uint8_t id, uint64_t now_us)
 {
     static const uint8_t close[] = {FRAME_CLOSE, FRAME_CRITICAL, 0, 0, 0, 1, CLOSE_FULL};
@@ -327,7 +327,8 @@ static uint32_t refuse(struct engine *e, uint32_t link, uint8_t id, uint64_t now
     return told;
 }
 
-/* Dials the one that discovery names, as datagrams bring nothing. 0: it does not. */
+/* Returns the link on which the engine dials the node that discovery names, as datagrams bring
+ * nothing; 0 when it does not dial. */
 static uint32_t dial_candidate(struct engine *e, uint16_t port, uint64_t *now_us)
 {
     static const uint8_t ip[] = {10, 0, 0, 9};
@@ -372,7 +373,7 @@ static void a_newcomer_that_members_refuse_is_not_ready(void **state)
     assert_int_equal(refuse(e, link, 3, now_us), 0); /* which renews it */
     run_for(e, 500, &now_us);
     assert_int_not_equal(engine_unready(e) & READY_REFUSED, 0);
-    /* Nobody has refused it for a minute: whoever did is gone. */
+    /* Nobody has refused it for a minute: the one that did is gone. */
     run_for(e, 300, &now_us);
     assert_int_equal(engine_unready(e), 0);
     /* A node that is ready stays so. */
@@ -393,7 +394,7 @@ static void the_refusal_of_somebody_whom_discovery_has_not_named_is_nothing(void
     assert_int_equal(refuse(e, engine_link_accept(e, &from, now_us), 0, now_us), 0);
     assert_int_equal(refuse(e, engine_link_accept(e, &from, now_us), 2, now_us), 0);
     assert_int_equal(engine_unready(e) & READY_REFUSED, 0);
-    /* Of one that discovery names, who does not even say who it is, likewise. */
+    /* The same for a node that discovery names and that does not even say who it is. */
     const uint32_t link = dial_candidate(e, 1001, &now_us);
     assert_int_equal(refuse(e, link, 0, now_us), 0);
     assert_int_equal(engine_unready(e) & READY_REFUSED, 0);
@@ -483,7 +484,7 @@ static void who_has_said_hello_and_no_more_counts_for_a_second(void **state)
     buf_fini(&said);
 }
 
-/* Meets so many of another enclave that one more has no room. */
+/* Meets so many members of another enclave that one more has no room. */
 static void fill_table(struct engine *e, uint64_t now_us)
 {
     struct member *m = NULL;
@@ -499,7 +500,7 @@ static void fill_table(struct engine *e, uint64_t now_us)
     assert_int_equal(swim_meet(e->swim, &card, NULL, now_us, &m), RC_FULL);
 }
 
-/* All that one side has to say on a link goes to the other. */
+/* All output of one side of a link goes to the other. */
 static void pass(struct engine *from, uint32_t from_link, struct engine *to, uint32_t to_link,
                  struct buf *out, uint64_t now_us)
 {

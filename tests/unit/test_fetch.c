@@ -315,7 +315,7 @@ static void a_server_that_does_not_speak_tls_is_an_io_error(void **state)
     rig_init(&rig, "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
     struct fetch_request request = get(&rig, "127.0.0.1");
     request.is_tls = true;
-    request.timeout_ms = 300; /* the rig waits for a head that a handshake never holds */
+    request.timeout_ms = 300; /* the rig waits for a head, which a handshake never has */
     run(&rig, &request);
     assert_true(rig.rc == RC_IO || rig.rc == RC_TIMEOUT);
     rig_fini(&rig);

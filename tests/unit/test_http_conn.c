@@ -12,10 +12,10 @@
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: a\r\n\r\n"
 #define HELLO "\r\n\r\nhello"
 
-/* How many bytes of what the server writes the kernel will take still. */
+/* How many more of the server's bytes the kernel will take. */
 static size_t kernel_room = SIZE_MAX;
 
-/* The connection that the server accepted last, and what it has read from it. */
+/* The connection that the server accepted last, and the bytes that it has read from it. */
 static int accepted_fd = -1;
 static size_t read_bytes;
 
@@ -93,7 +93,7 @@ static void test_pipelined_requests_are_answered_in_order(void **state)
         client_say(rig, &c, GET("/hello") GET("/defer") GET("/nowhere") "\r\n\r\n" GET("/204")));
     assert_true(client_hears(rig, &c, HELLO));
     assert_true(wait_for(rig, &rig->handled, 2));
-    assert_true(client_hears_nothing(rig, &c)); /* nothing passes the deferred one */
+    assert_true(client_hears_nothing(rig, &c)); /* no answer passes the deferred one */
     assert_int_equal(rig->handled, 2);
     rig_complete(rig, rig->deferred, "later");
     assert_true(client_hears(rig, &c, "HTTP/1.1 204"));

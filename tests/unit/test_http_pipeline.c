@@ -1,5 +1,5 @@
 /* Requests of every kind behind each other on one connection, whole, cut in two at each byte, and a
- * byte at a time: the answers are the same, and nothing of one request is taken for another. */
+ * byte at a time: the answers are the same, and no part of one request is taken for another's. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,7 +23,7 @@ static const struct {
     const char *what;
     const char *sent;
     const char *answers; /* status, body where it matters; a HEAD's has none */
-    const char *left;    /* what the upgraded connection is to get; NULL: none is */
+    const char *left;    /* bytes that the upgraded connection must get; NULL: no upgrade */
     bool is_end;         /* the connection ends behind them */
 } rows[] = {
     {"HEAD", HELLO HEAD HELLO HEAD HELLO, "200 hello|200 -|200 hello|200 -|200 hello", NULL, false},
@@ -114,7 +114,7 @@ static bool is_answered(const char *heard, const char *wanted)
     return *heard == '\0';
 }
 
-/* Waits for the answers of a row, and for what it ends with. */
+/* Waits for the answers of a row, and for its end. */
 static bool is_heard(struct rig *rig, struct client *c, size_t row)
 {
     const uint64_t until = patience_begins();

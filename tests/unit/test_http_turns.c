@@ -1,9 +1,10 @@
 /*
- * What a pipelining client has sent is worked off to the end, whatever its socket takes meanwhile.
+ * The server works off everything that a pipelining client has sent, whatever its socket takes
+ * meanwhile.
  *
- * The socket is played here: what the server reads comes from a script, what it writes goes into
- * memory, as much at a time as the test says. So no verdict hangs on the kernel's buffers. The real
- * connection below carries a byte for each addition to the script, which makes it readable.
+ * The test plays the socket: the server reads from a script and writes into memory, as much at a
+ * time as the test says. So no verdict depends on the kernel's buffers. The real connection below
+ * carries a byte for each addition to the script, which makes it readable.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -48,7 +49,7 @@ static struct {
     bool is_taken;
     unsigned handled_then, burst_max; /* handled at the last writing; most between two */
     unsigned pieces;
-    int in_kernel, read_each_look; /* bytes the client has not read; that it reads between looks */
+    int in_kernel, read_each_look; /* bytes that it has not read; that it reads between looks */
     unsigned looks;
 } wire;
 
@@ -207,7 +208,7 @@ static struct client play(void)
     return c;
 }
 
-/* Status lines that were heard. */
+/* Status lines that have come. */
 static unsigned answers(void)
 {
     static const char line[] = "HTTP/1.1 ";

@@ -189,7 +189,7 @@ static void a_known_id_maps_to_known_cells(void **state)
     for (uint32_t i = 0; i < 256; i++) {
         bits[i / 64] |= (uint64_t)(t.cells[i].count == 1) << (i % 64);
     }
-    /* The wire relies on this: nodes on all machines must agree on it. */
+    /* The wire relies on these values: nodes on all machines must agree on them. */
     assert_true(bits[0] == UINT64_C(0x41010017) && bits[1] == UINT64_C(0x400000) &&
                 bits[2] == UINT64_C(0xa0000000) && bits[3] == UINT64_C(0x8000080000));
     assert_true(t.cells[0].check == UINT32_C(0x6e64069e));

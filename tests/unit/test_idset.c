@@ -76,7 +76,7 @@ static void refuses_more_than_its_maximum(void **state)
     idset_fini(&set);
 }
 
-/* Ids that are no hashes would have each look pass all others: a list of 65,536 was seconds. */
+/* If ids are no hashes, each look may pass all others: a list of 65,536 took seconds. */
 static void ids_that_all_have_one_place_are_refused_soon(void **state)
 {
     (void)state;

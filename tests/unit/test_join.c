@@ -69,7 +69,7 @@ static void turn_after(struct scene *s, uint64_t us)
     join_turn(&s->join, &s->env, s->now_us);
 }
 
-/* The parts that a link's member was asked for; forgets them. */
+/* The parts that the node asked a link's member for; forgets them. */
 static int asked_parts(struct scene *s, int i)
 {
     const size_t one = FRAME_HEADER_BYTES + 2;
@@ -150,7 +150,7 @@ static void members_that_are_new_themselves_or_of_another_enclave_are_no_donors(
     s->env.awaits_donor = true;
     turn_after(s, SECOND_US);
     assert_int_equal(asked_parts(s, 0) + asked_parts(s, 1), 0);
-    s->env.awaits_donor = false; /* nobody better is to be expected */
+    s->env.awaits_donor = false; /* no better donor will come */
     turn_after(s, SECOND_US);
     assert_int_equal(asked_parts(s, 0), 1);
     assert_int_equal(asked_parts(s, 1), 0);

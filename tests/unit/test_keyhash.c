@@ -59,8 +59,8 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Whoever knows the secret can write as many keys of one hash as he wants. Under another secret
- * they are as good as any. */
+/* Anybody who knows the secret can write any number of keys of one hash. Under another secret their
+ * hashes differ like any keys'. */
 static void keys_that_meet_under_one_secret_do_not_under_another(void **state)
 {
     (void)state;
@@ -83,7 +83,7 @@ static void keys_that_meet_under_one_secret_do_not_under_another(void **state)
     for (uint32_t i = 1; i < CROWD_KEYS; i++) {
         equal += hashes[i] == hashes[i - 1];
     }
-    /* Among so many random numbers half a pair is expected. */
+    /* Among that many random numbers, half an equal pair is expected. */
     assert_in_range(equal, 0, 8);
 }
 

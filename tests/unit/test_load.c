@@ -23,8 +23,8 @@
 
 enum { CLIENTS_MAX = 64 };
 
-/* A server on the run's own loop. It answers each request, of which it only looks for the method
- * and the end of the head: values are empty here. The clock is the test's own: each answer takes a
+/* A server on the run's own loop. It answers each request, and looks only for the method and the
+ * end of the head: values are empty here. The clock is the test's own: each answer takes a
  * millisecond. */
 struct rig {
     struct event_base *base;
@@ -315,7 +315,7 @@ static void what_waits_for_its_turn_under_a_rate_counts_from_when_it_was_due(voi
     (void)state;
     struct rig rig;
     rig_init(&rig);
-    /* Nothing is answered, and one request under way is all there may be. */
+    /* No answer comes, and only one request may be under way. */
     rig.get_answer = NULL;
     rig.config.connections = 1;
     rig.config.requests_max = 0;
@@ -400,7 +400,7 @@ static void what_is_not_an_answer_is_malformed(void **state)
         rig.config.requests_max = 4;
         run(&rig, RC_OK);
         assert_true(rig.result.faults[LOAD_FAULT_MALFORMED] > 0);
-        /* One answer too many is the connection's fault, and no request's. */
+        /* An answer too many counts as a fault of the connection, of no request. */
         assert_true(i != 1 || rig.result.kinds[LOAD_GET].answered == 4);
         rig_fini(&rig);
     }

@@ -149,7 +149,7 @@ static void addresses_are_used_by_who_can_reach_them_best_first(void **state)
     member_fini(&m);
 }
 
-/* A member keeps its whole card, whatever its texts and addresses are. */
+/* A member keeps its whole card, whatever texts and addresses it has. */
 static void assert_kept(const struct member *m, const struct member_card *card)
 {
     struct member_card back;

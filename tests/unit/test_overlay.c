@@ -136,7 +136,7 @@ static void the_order_of_arrival_and_those_who_left_do_not_matter(void **state)
     overlay_fini(&b);
 }
 
-/* How many of those that live are reached from the first one that does. */
+/* How many of the living nodes the first of them reaches. */
 static uint32_t reached(const struct overlay *all, const bool *is_dead)
 {
     uint32_t *queue = mem_new(MANY, sizeof(*queue));

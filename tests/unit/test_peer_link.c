@@ -23,7 +23,7 @@ enum { INPUT_MAX = 4096, DIAL_MS = 2000 };
 #define ACCEPTED \
     "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: repram-gossip/1\r\n\r\n"
 
-/* A link under test, and at the other end a plain socket that answers as it is told to. */
+/* A link under test, and at the other end a plain socket that answers as the test says. */
 struct scene {
     struct event_base *base;
     struct claim claim;
@@ -39,7 +39,7 @@ struct scene {
     char input[INPUT_MAX];
     size_t input_len;
     bool is_stopped_by_input;
-    bool is_told; /* something that run() waits for */
+    bool is_told; /* an event that run() waits for */
     bool is_late; /* this turn of the loop has no time left */
 };
 
@@ -260,7 +260,7 @@ static void dial_to_nobody_is_refused(void **state)
     close(deaf);
 }
 
-/* As the kernel may do it to a dial into the range that it takes ephemeral ports from. */
+/* The kernel may do this to a dial into the range of its ephemeral ports. */
 static void dial_that_reaches_itself_is_told_apart(void **state)
 {
     struct scene *s = *state;
@@ -272,7 +272,7 @@ static void dial_that_reaches_itself_is_told_apart(void **state)
     assert_int_equal(s->ups, 0);
 }
 
-/* A full queue of a listener swallows what asks for a connection, like a firewall. */
+/* The full queue of a listener swallows connection requests, like a firewall. */
 static void dial_that_nobody_answers_times_out(void **state)
 {
     struct scene *s = *state;
@@ -405,7 +405,7 @@ static void finished_dial_ends_without_a_word(void **state)
     assert_int_equal(s->downs + s->ups, 0);
 }
 
-/* Reads at the other end, and waits, until so little is left to be written. */
+/* Reads at the other end, and waits, until the link has this little left to write. */
 static void read_until_pending(struct scene *s, size_t bytes)
 {
     static char room[65536];

@@ -100,7 +100,7 @@ static void rounds_follow_each_other_by_a_period_at_a_moment_of_the_tags(void **
         assert_true(next_us > clock_us && next_us - clock_us <= 3 * ROTATION_PERIOD_US / 2);
         assert_int_equal(next_us % ROTATION_PERIOD_US,
                          (uint64_t)tags[i] * ROTATION_PERIOD_US >> 32);
-        /* A little early or late, as when the clock is slewed or the loop was busy. */
+        /* A little early or late, as when the clock slews or the loop was busy. */
         assert_int_equal(rotation_round(next_us - 200, tags[i]), round + 1);
         assert_int_equal(rotation_round(next_us + 200000, tags[i]), round + 1);
         assert_int_equal(rotation_next_us(round + 1, tags[i]), next_us + ROTATION_PERIOD_US);

@@ -157,7 +157,7 @@ static void a_full_queue_drops_what_was_told_most(void **state)
         assert_int_equal(p.taken[i]->rumor_1, 0);
     }
     rumor_put(&q, &subjects[RUMORS_MAX + 3], ENTRY_ALIVE, NULL);
-    assert_int_equal(subjects[0].rumor_1, 0); /* of equals the one that has waited longest */
+    assert_int_equal(subjects[0].rumor_1, 0); /* among equals the one that has waited longest */
     rumor_queue_check(&q);
     rumor_queue_fini(&q);
 }

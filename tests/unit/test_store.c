@@ -305,7 +305,7 @@ static void the_shadow_of_a_key_is_not_that_of_its_twin(void **state)
     store_free(s);
 }
 
-/* In whatever number keys meet, they are taken, found, listed, and gone in time. */
+/* However many keys meet, the store takes, finds, lists and expires them. */
 static void keys_of_one_hash_are_keys_like_others(void **state)
 {
     (void)state;
@@ -530,8 +530,8 @@ static void a_full_store_refuses_growth_and_takes_what_does_not_grow(void **stat
     assert_int_equal(merge(s, &equal, T0), MERGE_APPLIED);
     struct record shorter = record_of("key1", "", T0 + 1, T0 + 5000);
     assert_int_equal(merge(s, &shorter, T0), MERGE_APPLIED);
-    /* New writers are not counted against a write, so a store can be a little over its bound: what
-     * does not grow is taken even then. */
+    /* New writers are not counted against a write, so a store can be a little over its bound: a
+     * write that does not grow it is taken even then. */
     for (uint8_t origin = 8; origin < 40; origin++) {
         char name[16];
         (void)snprintf(name, sizeof(name), "key%d", origin % 8);
@@ -720,7 +720,7 @@ static void an_observer_is_told_of_each_change_once_whoever_makes_it(void **stat
     merge(s, &older, T0);
     merge(s, &two, T0);
     assert_string_equal(diary.text, "+a=1 +a=2 ");
-    /* Nobody has freed it when its key is written again, and its end is reported all the same. */
+    /* It is not yet freed when its key is written again, and its end is reported all the same. */
     diary.text[0] = '\0';
     const struct record three = record_of("a", "3", T0 + 2000, T0 + 99000);
     merge(s, &three, T0 + 2000);
@@ -829,7 +829,8 @@ static void a_walk_sees_each_entry_once_while_others_come_and_go(void **state)
         assert_in_range(i, 0, COUNT - 1);
         assert_false(seen[i] || is_moved[i]);
         seen[i] = true;
-        /* The walk goes from the newest down: overwrite what it stands on, and what it saw. */
+        /* The walk goes from the newest down: overwrite the entry where it stands, and those that
+         * it saw. */
         for (int j = 0; j < 2; j++) {
             const int k = j == 0 ? COUNT - 2 - 2 * step : COUNT - 1 - step;
             if (k >= 0) {

@@ -201,7 +201,7 @@ static void merge_is_commutative_associative_and_idempotent(void **state)
 }
 
 /* Nodes that get the same records at different times, some too late, agree once they have exchanged
- * what they hold. */
+ * all that they hold. */
 static void check_convergence(uint64_t seed)
 {
     enum { NODES = 3 };
@@ -553,7 +553,8 @@ static void check_cuts(uint64_t seed)
     }
     struct store *a = new_store(1);
     struct store *b = new_store(2);
-    /* The one gets all in order. The other gets each key's writes in order, the keys in another. */
+    /* One gets all writes in order. The other gets each key's writes in order, but the keys in
+     * another order. */
     for (int i = 0; i < WRITES; i++) {
         merge(a, &writes[i], T0);
     }

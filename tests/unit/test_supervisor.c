@@ -69,7 +69,7 @@ static void the_delay_of_restarts_doubles_to_its_maximum(void **state)
     static const uint64_t expected[] = {100, 200, 400, 800, 1600, 3200, 6400, 10000, 10000};
     (void)todo();
     for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
-        now += 15000; /* long enough for no crash loop, too short to be forgotten */
+        now += 15000; /* too long for a crash loop, too short for its crashes to be forgotten */
         assert_int_equal(supervisor_exited(&s, 1, 1, 0, now), VERDICT_RESTART);
         assert_int_equal(supervisor_wait_ms(&s, 1, now), expected[i]);
         assert_int_equal(supervisor_deadline(&s), now + expected[i]);

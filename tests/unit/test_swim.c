@@ -94,7 +94,7 @@ static void a_killed_process_without_links_is_found_by_refusals(void **state)
     struct cluster *c = cluster_formed(4, 10, false);
     run_for(c, 3000);
     kill_node(c, 7);
-    /* Half a second of proof and what it takes until it is somebody's turn to probe it. */
+    /* Half a second of proof, and the wait until some node's turn to probe it. */
     const uint64_t ms = wait_gone(c, 7, 2500);
     print_message("killed, no links, 10 nodes: dead in all views after %u ms\n", (unsigned)ms);
     run_for(c, 5000);
@@ -135,7 +135,7 @@ static void a_restart_on_the_same_port_replaces_the_old_process(void **state)
     run_for(c, 30000);
     assert_true(is_full(c));
     assert_int_equal(member_of(c, 0, 2)->state, MEMBER_DEAD);
-    /* Name and port are its predecessor's, who never said a word to it. */
+    /* It has the name and port of its predecessor, which never said a word to it. */
     assert_int_equal(c->nodes[again].names_twice, 0);
     cluster_free(c);
 }
@@ -313,7 +313,7 @@ static void a_paused_node_accuses_nobody_to_death(void **state)
         c->nodes[0].paused_until_us = c->now_us + (uint64_t)lengths_ms[i] * MS;
         c->false_deaths = 0;
         run_until(c, c->nodes[0].paused_until_us - 1);
-        c->false_deaths = 0; /* that the others may hold the paused one for dead is right */
+        c->false_deaths = 0; /* the others may rightly take the paused one for dead */
         const uint64_t deaths = c->nodes[0].counters.member_deaths;
         (void)wait_full(c, 15000);
         assert_int_equal(c->nodes[0].counters.member_deaths, deaths);

@@ -1,7 +1,8 @@
-/* What strangers can do that send datagrams of their own making in others' names and receive
- * nothing. They know everything but the numbers under way.
+/* What strangers can do who forge datagrams in others' names and receive nothing. They know
+ * everything but the numbers under way.
  *
- * Past 600 lines, because each story is one thing that they may say, told with the same few words.
+ * Past 600 lines, because each story is one thing that they may say, and all use the same few
+ * words.
  */
 #include "swim_cluster.h"
 
@@ -82,7 +83,7 @@ static void no_death_at_any_incarnation_splits_a_cluster(void **state)
         forge_end(c, 2, 1, 2, kinds[i % 4], member_of(c, 1, 2)->incarnation + raises[i / 4 % 4]);
         run_for(c, 2000);
         assert_true(is_full(c));
-        /* Each step is small, so that no number of packets brings the end into reach. */
+        /* Each step is small, so no number of packets brings the maximum into reach. */
         assert_true(member_of(c, 0, 2)->incarnation < UINT64_C(20) * VIEW_RAISE_MAX);
         assert_int_equal(c->false_deaths, 0);
         cluster_free(c);
@@ -174,7 +175,7 @@ static void forged_cards_raise_no_incarnation(void **state)
         }
         run_for(c, 3000);
         assert_true(is_full(c));
-        /* Nor does the member itself: nobody holds it, so nobody need hear of another. */
+        /* Nor does the member itself: no node knows it, so none need hear of another number. */
         assert_int_equal(member_of(c, 0, 2)->incarnation, before);
     }
     cluster_free(c);
@@ -192,7 +193,7 @@ static void who_is_far_behind_asks_the_member_itself(void **state)
     for (uint32_t i = 0; i < 2; i++) {
         const uint64_t now = swim_self(c->nodes[2].swim)->incarnation;
         forge_end(c, 2, 1, 2, ENTRY_SUSPECT, now + 60000);
-        run_for(c, 700); /* so often at most does it contradict */
+        run_for(c, 700); /* it contradicts at most this often */
     }
     assert_true(member_of(c, 1, 2)->incarnation > member_of(c, 0, 2)->incarnation + 70000);
     for (uint32_t i = 0; i < 3; i++) {
@@ -374,7 +375,8 @@ static void a_lone_node_is_alone_whatever_it_is_told(void **state)
     cluster_free(c);
 }
 
-/* One that only the first node reaches is in all tables, and stays where a relay reaches it. */
+/* A member that only the first node reaches is in all tables, and stays where a relay reaches
+ * it. */
 static void a_member_that_only_some_reach_is_declared_dead_to_nobody(void **state)
 {
     (void)state;
@@ -438,7 +440,8 @@ static void what_is_said_in_a_nodes_own_name_tells_it_nothing(void **state)
     cluster_free(c);
 }
 
-/* A node's address in the card of one that only relays reach makes that no predecessor of its. */
+/* A card of a member that only relays reach may show the address of a node: that does not make the
+ * member the node's predecessor. */
 static void nobody_who_has_answered_was_where_this_node_is(void **state)
 {
     (void)state;
@@ -454,7 +457,7 @@ static void nobody_who_has_answered_was_where_this_node_is(void **state)
     cluster_free(c);
 }
 
-/* Where a card says that somebody is who has never answered, another answers. */
+/* At the address in the card of a member that has never answered, another node answers. */
 static void an_address_that_proved_nothing_proves_no_end(void **state)
 {
     (void)state;
@@ -475,7 +478,7 @@ static void an_address_that_proved_nothing_proves_no_end(void **state)
     const struct addr own = c->nodes[hidden].addr;
     for (uint32_t i = 0; i < 20; i++) {
         forge_card_of(c, 1, hidden, 1, &c->nodes[3].addr);
-        c->nodes[hidden].addr = c->nodes[3].addr; /* from where the stranger says to be */
+        c->nodes[hidden].addr = c->nodes[3].addr; /* from where the stranger claims to be */
         forge(c, 1, hidden, PACKET_GOSSIP, NULL, 0);
         c->nodes[hidden].addr = own;
         run_for(c, 1000);
@@ -606,7 +609,7 @@ static struct member_card card_of(uint32_t number)
     return card;
 }
 
-/* What is counted of a member by the events that tell of it would be counted for ever. */
+/* A count of a member made by the events about it would stay for ever. */
 static void a_full_table_forgets_nobody_whose_end_is_untold(void **state)
 {
     (void)state;
@@ -660,7 +663,7 @@ static void a_full_table_forgets_nobody_whose_end_is_untold(void **state)
     cluster_free(c);
 }
 
-/* It is linked then, but its number is what it says in answer. */
+/* It has a link then, but only its answer sets its number. */
 static void a_hello_in_a_members_name_raises_its_number_no_further_than_hearsay(void **state)
 {
     (void)state;
@@ -684,7 +687,7 @@ static void a_hello_in_a_members_name_raises_its_number_no_further_than_hearsay(
     cluster_free(c);
 }
 
-/* A card in the member's name, raised as far as is believed, and again and again. */
+/* A card in the member's name, raised as far as nodes believe, again and again. */
 static void a_number_that_is_raised_many_times_at_once_is_outdone(void **state)
 {
     (void)state;
@@ -758,7 +761,7 @@ static void a_forged_end_among_many_is_refuted_before_it_is_believed(void **stat
     }
 }
 
-/* Its address is what it says itself, or a page of somebody's. */
+/* Its own word gives its address, or a page from another member. */
 static void cards_of_anybody_add_no_address_to_who_lives(void **state)
 {
     (void)state;
@@ -812,7 +815,7 @@ static void a_number_beyond_what_strangers_are_believed_keeps_nobody_out(void **
     cluster_free(c);
 }
 
-/* Its condition is what it says in answer, or with our cookie: nobody else's word steers anything.
+/* Its own answer, or its word with our cookie, gives its condition: no other word steers anything.
  */
 static void a_ping_in_a_members_name_changes_none_of_its_flags(void **state)
 {
@@ -837,8 +840,8 @@ static uint64_t bytes_sent(const struct cluster *c)
     return bytes;
 }
 
-/* What strangers say of members, 100 times a second for ten seconds, some at the number that the
- * member has just taken to refute it. */
+/* What strangers say of members, 100 times a second for ten seconds, some with the incarnation that
+ * the member has just taken to refute them. */
 static void forged_accusations_cost_bounded_traffic(void **state)
 {
     (void)state;

@@ -74,8 +74,8 @@ static size_t write_ask(const struct cluster *c, const struct ask *ask, const st
     return w.pos;
 }
 
-/* What node 0 sends at once: in all, to addresses that are no node's, and the last packet of it. A
- * node is asked for what it knows, say, when a datagram in its name tells of a difference. */
+/* What node 0 sends at once: in all, to addresses of no node, and the last packet. It asks a node
+ * for its table, say, when a datagram in that node's name shows a difference. */
 struct sent {
     size_t all, strange, dials;
     uint8_t data[DATAGRAM_BYTES_MAX];
@@ -180,7 +180,7 @@ static void who_sends_the_cookie_back_is_told_all(void **state)
     sent = asked(c, &ask, &from, &len);
     assert_non_null(swim_find(c->nodes[0].swim, &ask.uuid));
     assert_true(sent.strange > len);
-    /* From now on the address is known to receive, until the member is elsewhere. */
+    /* From now on the address has shown that it receives, until the member moves. */
     ask.cookie = 0;
     ask.kind = PACKET_PULL;
     ask.knows_you = true;

@@ -26,7 +26,7 @@ struct end {
     struct sync *sync;
     struct engine_counters counters;
     struct link *link;
-    struct member peer; /* the other one, as this one knows it */
+    struct member peer; /* the other member, as this one knows it */
     struct uuid uuid;
     uint64_t bytes;    /* sent */
     uint64_t received; /* records */

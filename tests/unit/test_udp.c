@@ -14,7 +14,7 @@
 #include <event2/event.h>
 #include <string.h>
 
-/* Datagrams that the loop brought; they are asserted outside of it. */
+/* Datagrams that the loop brought; the test asserts outside of it. */
 struct seen {
     struct event_base *base;
     size_t datagrams, refusals;
@@ -61,7 +61,7 @@ static int open_udp(const struct addr *bind, struct addr *ret_at)
     return fd;
 }
 
-/* A socket that keeps everybody from a port of 127.0.0.1 without being there itself. */
+/* A socket that keeps others off a port of 127.0.0.1 without listening there itself. */
 static int hold_nobody(struct addr *ret_nobody)
 {
     const struct addr beside = addr_v4((const uint8_t[]){127, 0, 0, 2}, 0);

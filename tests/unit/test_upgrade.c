@@ -88,7 +88,7 @@ static void answers_are_judged_strictly(void **state)
     }
 }
 
-/* Before version 9 llhttp joins the lines, and what is joined is no word that we know. */
+/* Before version 9 llhttp joins the lines, and the result is no word that we know. */
 static void folded_line_is_refused_by_the_parser_or_by_what_it_says(void **state)
 {
     (void)state;

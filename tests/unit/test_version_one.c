@@ -1,7 +1,7 @@
 /*
- * Version 1 of the protocol was never released, and is not spoken any more. Its packets and its
- * HELLO, as two nodes of it sent them to each other, are refused: counted, told once a minute with
- * both versions, and nothing else.
+ * Version 1 of the protocol was never released, and nodes no longer speak it. Its packets and its
+ * HELLO, as two nodes of it sent them to each other, are refused: counted, logged once a minute
+ * with both versions, and nothing else.
  */
 #include "gossip/engine.h"
 #include "gossip/wire/frame.h"
@@ -89,7 +89,7 @@ static size_t from_hex(const char *text, uint8_t ret_bytes[static BYTES_MAX])
     return len;
 }
 
-/* The actions of a step: how many lines about another version, and all else. */
+/* The actions of a step: how many notices about another version, and how many others. */
 struct deeds {
     uint32_t lines, others;
     char text[NOTICE_TEXT_SIZE];

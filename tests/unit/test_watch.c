@@ -25,7 +25,7 @@ struct rig {
 /* One watcher's stream, as a connection would hold it. */
 struct stream {
     struct http_response rs;
-    struct buf text; /* all it was told, NUL behind it */
+    struct buf text; /* all that it was sent, NUL behind it */
     bool is_over;
 };
 
@@ -173,7 +173,7 @@ static void a_new_watch_is_told_every_entry_of_the_prefix_and_then_that_it_is_li
                      0);
     assert_int_equal(count_of(text, "event: put\n"), 2);
     assert_null(strstr(text, "b/1"));
-    /* No id until it is live, so that who ends here begins anew. */
+    /* No id until it is live, so that a watcher that ends here begins anew. */
     assert_int_equal(count_of(text, "id: "), 1);
     assert_non_null(strstr(text, "id: " ID_TEXT "0\nevent: live\ndata: {}\n\n"));
     assert_string_equal(read_more(&s), "");
@@ -512,7 +512,7 @@ static void wakes_are_done_in_slices(void **state)
     free(s);
 }
 
-/* A connection that takes all it is given, whose producer is called from within the wake. */
+/* A connection that takes everything, and calls its producer from within the wake. */
 static struct stream *greedy;
 
 static void on_wake_and_read(void *arg, uint64_t id)

@@ -1,11 +1,11 @@
 /*
  * twins: keys that meet.
  *
- * twin_key() writes two keys of one XXH3-128 under a seed that is known, and crowd_key() as many as
- * are wanted of one hash in a table whose secret is known. Both are arithmetic. XXH3 of a long
- * input multiplies the halves of each word, one of them under a secret that is xor'ed in; where the
- * lower half is made 0 the upper one does not count, and what it adds to the neighbouring sum
- * another word takes away again.
+ * twin_key() writes two keys of one XXH3-128 under a known seed, and crowd_key() any number of keys
+ * of one hash in a table whose secret is known. Both are arithmetic. For a long input XXH3
+ * multiplies the two halves of each word, after an xor with a secret. Where that makes the lower
+ * half 0 the upper one does not count, and another word cancels what it adds to the neighbouring
+ * sum.
  */
 #ifndef UNIT_TWINS_H
 #define UNIT_TWINS_H

@@ -85,6 +85,27 @@ static bool can_connect(const struct addr *to)
     return is_connected;
 }
 
+/* So many of the next calls are refused as by a kernel to which two came at once, which no test can
+ * bring about at will. The linker puts __wrap_listen before the kernel's listen; the names are its.
+ */
+static uint32_t listens_refused;
+
+/* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp,readability-identifier-naming)
+ */
+int __real_listen(int fd, int backlog);
+int __wrap_listen(int fd, int backlog);
+int __wrap_listen(int fd, int backlog)
+{
+    if (listens_refused > 0) {
+        listens_refused--;
+        errno = EADDRINUSE;
+        return -1;
+    }
+    return __real_listen(fd, backlog);
+}
+/* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp,readability-identifier-naming)
+ */
+
 struct skipped {
     size_t count;
     uint16_t ports[RANGE];
@@ -188,6 +209,46 @@ static void of_those_that_claim_a_port_at_once_one_gets_it(void **state)
     }
 }
 
+/* The number that the next descriptor has: it grows by each that is not closed. */
+static int next_descriptor(void)
+{
+    const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    (void)close(fd);
+    return fd;
+}
+
+static void who_is_refused_to_listen_on_a_free_port_gets_it_by_trying_again(void **state)
+{
+    (void)state;
+    struct claim claim;
+    struct claim_failure failure;
+    const uint16_t port = free_range();
+    listens_refused = 2;
+    assert_int_equal(claim_port(&any, port, &claim, &failure), RC_OK);
+    assert_int_equal(listens_refused, 0);
+    assert_int_equal(claim.port, port);
+    const struct addr here = addr_v4((const uint8_t[]){127, 0, 0, 1}, port);
+    assert_true(can_connect(&here));
+    claim_release(&claim);
+}
+
+static void who_is_refused_to_listen_every_time_gives_up_and_keeps_nothing(void **state)
+{
+    (void)state;
+    struct claim claim;
+    struct claim_failure failure;
+    const uint16_t port = free_range();
+    const int descriptor = next_descriptor();
+    listens_refused = UINT32_MAX;
+    const enum rc rc = claim_port(&any, port, &claim, &failure);
+    listens_refused = 0;
+    assert_int_equal(rc, RC_EXISTS);
+    assert_int_equal(failure.error, EADDRINUSE);
+    assert_false(failure.is_udp);
+    assert_int_equal(next_descriptor(), descriptor);
+}
+
 static void first_free_port_follows_held_ones_of_both_kinds(void **state)
 {
     (void)state;
@@ -279,6 +340,8 @@ int main(void)
         cmocka_unit_test(port_is_claimed_once),
         cmocka_unit_test(port_with_udp_taken_leaves_tcp_released),
         cmocka_unit_test(of_those_that_claim_a_port_at_once_one_gets_it),
+        cmocka_unit_test(who_is_refused_to_listen_on_a_free_port_gets_it_by_trying_again),
+        cmocka_unit_test(who_is_refused_to_listen_every_time_gives_up_and_keeps_nothing),
         cmocka_unit_test(first_free_port_follows_held_ones_of_both_kinds),
         cmocka_unit_test(range_that_is_held_whole_is_refused),
         cmocka_unit_test(port_of_a_closed_connection_is_claimed_again),

@@ -87,6 +87,32 @@ static struct swim *make_swim(struct engine *e, uint64_t now_us)
     return swim_new(&swim, e->outbox, now_us);
 }
 
+static struct spread make_spread(struct engine *e)
+{
+    return (struct spread){
+        .env = {.mesh = e->mesh, .tree = e->tree, .overlay = &e->overlay, .counters = &e->counters},
+        .store = e->store,
+        .swim = e->swim,
+        .quorum = e->quorum,
+        .outbox = e->outbox,
+        .reconcile = &e->reconcile,
+        .rng = &e->rng,
+        .self = &e->config.uuid,
+        .look_at_us = &e->peers_at_us,
+        .replication_factor = e->config.replication_factor,
+        .is_meshed = true,
+        .news_at_us = NEVER,
+    };
+}
+
+struct spread *engine_spread(struct engine *e)
+{
+    e->spread.env.now_us = e->now_us;
+    e->spread.now_ms = engine_now_ms(e);
+    e->spread.is_joining = sync_is_joining(e->sync);
+    return &e->spread;
+}
+
 struct engine *engine_new(const struct engine_config *config, uint64_t now_us)
 {
     ASSERT(!uuid_is_nil(&config->uuid));
@@ -109,9 +135,7 @@ struct engine *engine_new(const struct engine_config *config, uint64_t now_us)
     e->mesh = mesh_new(e->outbox);
     e->tree = tree_new(config->table_seed);
     overlay_init(&e->overlay, &config->uuid, config->replication_factor - 1);
-    e->is_meshed = true;
     e->peers_at_us = NEVER;
-    e->news_at_us = NEVER;
     e->quorum = quorum_new((uint64_t)config->write_timeout_ms * 1000, e->outbox);
     const struct sync_config sync = {
         .store = e->store,
@@ -124,6 +148,7 @@ struct engine *engine_new(const struct engine_config *config, uint64_t now_us)
     e->sync = sync_new(&sync);
     sync_join(e->sync, now_us);
     e->swim = make_swim(e, now_us);
+    e->spread = make_spread(e);
     engine_settle(e);
     return e;
 }
@@ -452,7 +477,7 @@ void engine_tick(struct engine *e, uint64_t now_us)
         turn_by(e, now_us + TURN_US);
     }
     clock_source_ask(e);
-    spread_turn(e);
+    spread_turn(engine_spread(e));
     peer_turn(e);
     if (now_us >= e->turn_at_us) {
         take_turn(e);
@@ -468,7 +493,7 @@ uint64_t engine_deadline(const struct engine *e)
     uint64_t deadline_us = min_u64(swim_deadline(e->swim), quorum_deadline(e->quorum));
     deadline_us = min_u64(deadline_us, e->clock.is_set ? e->turn_at_us : e->ask_at_us);
     deadline_us = min_u64(deadline_us, e->clock.is_set ? sync_deadline(e->sync) : NEVER);
-    deadline_us = min_u64(deadline_us, min_u64(e->peers_at_us, spread_deadline(e)));
+    deadline_us = min_u64(deadline_us, min_u64(e->peers_at_us, spread_deadline(&e->spread)));
     deadline_us = min_u64(deadline_us, mesh_deadline(e->mesh));
     deadline_us = min_u64(deadline_us, expect_deadline(&e->expect));
     const uint64_t expiry_ms = store_deadline(e->store);

@@ -100,7 +100,7 @@ static void replicate(struct engine *e, const struct put *put, const struct reco
         const enum rc rc = quorum_wait(e->quorum, &waiting, e->now_us, &write.waiter);
         ASSERT(rc == RC_OK); /* check_put() has seen to room for one more */
     }
-    spread_write(e, &write, waiting.record_id, waiting.is_big);
+    spread_write(engine_spread(e), &write, waiting.record_id, waiting.is_big);
 }
 
 /*

@@ -21,6 +21,7 @@
 #include "gossip/replication/overlay.h"
 #include "gossip/replication/quorum.h"
 #include "gossip/replication/tree.h"
+#include "gossip/spread.h"
 
 /* apart.c's: whose clocks are apart from this node's. Only for those the clock is kept that they
  * show. */
@@ -45,6 +46,7 @@ struct engine {
     struct quorum *quorum;
     struct sync *sync;
     struct reconcile reconcile;
+    struct spread spread; /* by engine_spread() */
     struct overlay overlay;
     struct tree *tree;
     struct clock clock;
@@ -61,7 +63,6 @@ struct engine {
     struct member *smaller; /* a member that had answered and had a smaller uuid than ours; its slot
                                may be another's by now, so both are checked again */
     uint64_t peers_at_us;   /* next look at the links' timeouts */
-    uint64_t news_at_us;    /* when waiting announcements go out; NEVER: none wait */
     uint64_t wired;         /* the overlay's changes as of the last wiring_turn() */
     uint64_t newest_member_us; /* when somebody was met for the first time */
     uint64_t pass_over_us;     /* when the first discovery pass ended */
@@ -71,7 +72,6 @@ struct engine {
     struct expect expect;      /* whether the enclave may begin */
     uint32_t expect_told;      /* how many members there were when an operator last got a notice */
     uint64_t begun_us;         /* when it might, in this node's eyes */
-    bool is_meshed;            /* every member of the enclave, which is small, is linked */
     bool is_named;             /* the providers have named all they know, once; at named_us */
     bool is_pass_over;
     bool is_full;           /* refused for lack of room lately, see engine_refused_room() */
@@ -90,6 +90,9 @@ void engine_settle(struct engine *e);
 
 /* The cluster's clock in ms; the wall clock's guess without one. */
 uint64_t engine_now_ms(const struct engine *e);
+
+/* The way of writes, as of now. */
+struct spread *engine_spread(struct engine *e);
 
 /* Whether it holds anything: then its clock does not step. */
 bool engine_has_records(const struct engine *e);

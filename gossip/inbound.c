@@ -6,6 +6,7 @@
 #include "gossip/hello.h"
 #include "gossip/spread.h"
 #include "gossip/tree_links.h"
+#include "gossip/wiring.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -23,7 +24,7 @@ static void pass_guard_on(struct engine *e, const struct record *r, bool is_appl
     struct record held;
     if (store_get(e->store, r->key, r->key_len, engine_now_ms(e), &held) == RC_OK &&
         (!is_applied || held.guard_ms > r->guard_ms)) {
-        spread_guard(e, &held);
+        spread_guard(engine_spread(e), &held);
     }
 }
 
@@ -70,10 +71,10 @@ static enum nack_reason apply(struct engine *e, struct link *l, const struct fra
     if (outcome == MERGE_APPLIED) {
         e->counters.records_applied++;
     }
-    spread_arrived(e, l, f, outcome);
+    spread_arrived(engine_spread(e), l, f, outcome);
     const bool is_news = outcome == MERGE_GUARDED || outcome == MERGE_APPLIED;
     if (is_news && r->is_shadow) {
-        spread_shadow(e, l, r);
+        spread_shadow(engine_spread(e), l, r);
     } else if (is_news) {
         pass_guard_on(e, r, outcome == MERGE_APPLIED);
     }
@@ -271,7 +272,7 @@ static enum rc take_close(struct engine *e, struct link *l, struct cursor *c)
     }
     struct link *other = m == NULL ? NULL : mesh_of(e->mesh, m);
     if (l->state == LINK_OPEN && reason != CLOSE_DUPLICATE) {
-        tree_links_leave(e, l);
+        tree_links_leave(&engine_spread(e)->env, l);
     }
     struct link *heir = other == l ? rival_of(e, m) : NULL;
     hand_over(m, heir);
@@ -331,11 +332,12 @@ static enum rc take_open_frame(struct engine *e, struct link *l, enum frame_type
     case FRAME_CLOCK:
         return hello_take_clock(e, l, c);
     case FRAME_ROLE:
+        return wiring_role(e, l, c);
     case FRAME_TREE_HAVE:
     case FRAME_TREE_GRAFT:
     case FRAME_TREE_PRUNE:
     case FRAME_TREE_HELD:
-        return spread_frame(e, l, type, c);
+        return spread_frame(engine_spread(e), l, type, c);
     case FRAME_HELLO:
     case FRAME_CLOSE:
         break;

@@ -2,19 +2,6 @@
 
 #include "gossip/engine_state.h"
 
-void link_out_enqueue(struct engine *e, struct link *l, const struct queued_write *w, bool is_big)
-{
-    if (link_enqueue(l, w, is_big) != RC_OK) {
-        link_clear_queue(l, is_big);
-        link_ask_repair(l, REPAIR_NO_ROOM);
-        peer_look_by(e, e->now_us);
-        e->counters.link_overflows++;
-        outbox_notice(e->outbox, NOTICE_LINK_OVERFLOW, l->member, LINK_QUEUE_MAX, NULL);
-        (void)!link_enqueue(l, w, is_big);
-    }
-    mesh_ask_output(e->mesh, l);
-}
-
 /* A client that waits for a replaced version is served by the version that replaced it. */
 static bool replacement(void *arg, const struct queued_write *w, struct record *ret_record)
 {

@@ -64,7 +64,7 @@ void owed_resend(struct engine *e, struct link *l)
         const struct queued_write write = {
             .handle = waiting->handle, .waiter = w, .version = waiting->done.version};
         if (part != QUORUM_HOLDS && part != QUORUM_REFUSED) {
-            spread_again(e, l, &write, waiting->record_id, waiting->is_big);
+            spread_again(engine_spread(e), l, &write, waiting->record_id, waiting->is_big);
         }
     }
 }

@@ -20,7 +20,7 @@ static void detach(struct engine *e, struct link *l, struct member *m)
 {
     sync_link_gone(e->sync, l);
     tree_link_gone(e->tree, l->id, e->now_us);
-    e->is_meshed = false;
+    spread_relinked(&e->spread);
     peer_look_by(e, reconcile_link_gone(&e->reconcile, l, e->now_us));
     if (m != NULL && rival_of(e, m) != NULL) {
         peer_look_by(e, e->now_us);
@@ -200,14 +200,14 @@ static uint64_t look_at_open(struct engine *e, struct link *l)
         return NEVER;
     }
     if (e->overlay.is_large && !l->trees.is_left && wiring_is_up(e)) {
-        tree_links_leave(e, l);
+        tree_links_leave(&engine_spread(e)->env, l);
     }
     const uint64_t idle_us = e->now_us - l->used_us;
     if (idle_us < LINK_IDLE_US) {
         return l->used_us + LINK_IDLE_US;
     }
     if (is_needless(e, l)) {
-        tree_links_leave(e, l);
+        tree_links_leave(&engine_spread(e)->env, l);
         peer_end(e, l, CLOSE_IDLE);
         return NEVER;
     }

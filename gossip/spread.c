@@ -1,10 +1,6 @@
 #include "gossip/spread.h"
 
 #include "core/base/units.h"
-#include "gossip/engine_state.h"
-#include "gossip/link_out.h"
-#include "gossip/tree_links.h"
-#include "gossip/wiring.h"
 
 enum {
     NEWS_DELAY_US = 4 * 1000,   /* announcements gather this long: fewer packets under load */
@@ -16,36 +12,60 @@ enum {
 
 /* Whether our writes are to be passed on: always in a large enclave, in a small one while somebody
  * in it is not linked. */
-static bool is_forwarding(struct engine *e)
+static bool is_forwarding(struct spread *s)
 {
-    if (e->overlay.is_large || e->is_meshed) {
-        return e->overlay.is_large;
+    if (s->env.overlay->is_large || s->is_meshed) {
+        return s->env.overlay->is_large;
     }
-    for (uint32_t i = 0; i < e->overlay.count; i++) {
-        const struct member *m = swim_find(e->swim, &e->overlay.members[i]);
-        const struct link *l = m == NULL ? NULL : mesh_of(e->mesh, m);
+    for (uint32_t i = 0; i < s->env.overlay->count; i++) {
+        const struct member *m = swim_find(s->swim, &s->env.overlay->members[i]);
+        const struct link *l = m == NULL ? NULL : mesh_of(s->env.mesh, m);
         if (m != NULL && (l == NULL || l->state != LINK_OPEN)) {
             return true;
         }
     }
-    e->is_meshed = true;
+    s->is_meshed = true;
     return false;
+}
+
+void spread_relinked(struct spread *s)
+{
+    s->is_meshed = false;
 }
 
 /* ---- Sending ---- */
 
-static void flush_news(struct engine *e, struct link *l)
+static void look_by(struct spread *s, uint64_t at_us)
+{
+    *s->look_at_us = min_u64(at_us, *s->look_at_us);
+}
+
+/* A full queue is emptied, and a reconciliation brings the rest. */
+static void enqueue(struct spread *s, struct link *l, const struct queued_write *w, bool is_big)
+{
+    if (link_enqueue(l, w, is_big) != RC_OK) {
+        link_clear_queue(l, is_big);
+        link_ask_repair(l, REPAIR_NO_ROOM);
+        look_by(s, s->env.now_us);
+        s->env.counters->link_overflows++;
+        outbox_notice(s->outbox, NOTICE_LINK_OVERFLOW, l->member, LINK_QUEUE_MAX, NULL);
+        (void)!link_enqueue(l, w, is_big);
+    }
+    mesh_ask_output(s->env.mesh, l);
+}
+
+static void flush_news(struct spread *s, struct link *l)
 {
     while (l->news.len > 0) {
         const size_t most = (size_t)TREE_ENTRIES_MAX * TREE_ENTRY_BYTES;
         const size_t len = l->news.len < most ? l->news.len : most;
         /* A peer that does not read will reconcile. */
-        (void)mesh_send(e->mesh, l, FRAME_TREE_HAVE, buf_data(&l->news), len);
+        (void)mesh_send(s->env.mesh, l, FRAME_TREE_HAVE, buf_data(&l->news), len);
         buf_consume(&l->news, len);
     }
 }
 
-static void announce(struct engine *e, struct link *l, enum tree_kind kind, uint32_t tree,
+static void announce(struct spread *s, struct link *l, enum tree_kind kind, uint32_t tree,
                      uint64_t id)
 {
     uint8_t bytes[TREE_ENTRY_BYTES];
@@ -55,130 +75,130 @@ static void announce(struct engine *e, struct link *l, enum tree_kind kind, uint
     if (buf_append(&l->news, bytes, c.pos) != RC_OK) {
         return;
     }
-    e->counters.tree_lazy += kind != TREE_GONE;
+    s->env.counters->tree_lazy += kind != TREE_GONE;
     if (kind != TREE_SMALL) {
-        flush_news(e, l);
-    } else if (e->news_at_us == NEVER) {
-        e->news_at_us = e->now_us + NEWS_DELAY_US;
+        flush_news(s, l);
+    } else if (s->news_at_us == NEVER) {
+        s->news_at_us = s->env.now_us + NEWS_DELAY_US;
     }
 }
 
 /* Pushes a write along a tree's link, or announces that a large one can be fetched. */
-static void push(struct engine *e, struct link *l, const struct queued_write *w, uint32_t tree,
+static void push(struct spread *s, struct link *l, const struct queued_write *w, uint32_t tree,
                  uint64_t id, bool is_big)
 {
     if (w->waiter != 0) {
-        quorum_note(e->quorum, w->waiter, &l->member->uuid, QUORUM_ASKED);
+        quorum_note(s->quorum, w->waiter, &l->member->uuid, QUORUM_ASKED);
     }
     if (is_big) {
-        announce(e, l, (w->kind & RECORD_IS_FORWARD) != 0 ? TREE_LARGE : TREE_DIRECT, tree, id);
+        announce(s, l, (w->kind & RECORD_IS_FORWARD) != 0 ? TREE_LARGE : TREE_DIRECT, tree, id);
         return;
     }
-    e->counters.tree_eager++;
-    link_out_enqueue(e, l, w, false);
+    s->env.counters->tree_eager++;
+    enqueue(s, l, w, false);
 }
 
-static void announce_late(struct engine *e, uint64_t id, uint32_t tree)
+static void announce_late(struct spread *s, uint64_t id, uint32_t tree)
 {
-    (void)tree_announce_late(e->tree, id, tree, e->now_us + LARGE_LATE_US);
+    (void)tree_announce_late(s->env.tree, id, tree, s->env.now_us + LARGE_LATE_US);
 }
 
 /* Sends the write also to members that must acknowledge it and are not on its tree's eager links,
  * beginning with another one each time. The others get its id. */
-static void send_lazily(struct engine *e, struct link *const *lazy, uint32_t count,
+static void send_lazily(struct spread *s, struct link *const *lazy, uint32_t count,
                         struct queued_write *w, uint64_t id, uint32_t direct, bool is_big)
 {
-    const uint32_t tree = tree_of(&e->config.uuid);
-    const uint32_t first = count == 0 ? 0 : (uint32_t)rng_below(&e->rng, count);
+    const uint32_t tree = tree_of(s->self);
+    const uint32_t first = count == 0 ? 0 : (uint32_t)rng_below(s->rng, count);
     w->kind = RECORD_IS_COUNTED;
     for (uint32_t i = 0; i < count; i++) {
         struct link *l = lazy[(first + i) % count];
         if (i < direct) {
-            push(e, l, w, tree, id, is_big);
+            push(s, l, w, tree, id, is_big);
         } else if (!is_big) {
-            announce(e, l, TREE_SMALL, tree, id);
+            announce(s, l, TREE_SMALL, tree, id);
         }
     }
     if (is_big && count > direct) {
-        announce_late(e, id, tree);
+        announce_late(s, id, tree);
     }
 }
 
-static void send_by_tree(struct engine *e, struct queued_write *w, uint64_t id, bool is_big)
+static void send_by_tree(struct spread *s, struct queued_write *w, uint64_t id, bool is_big)
 {
     const struct tree_seen seen = {.id = id, .version = w->version, .handle = w->handle};
-    const uint32_t tree = tree_of(&e->config.uuid);
-    uint32_t direct = e->config.replication_factor - 1;
+    const uint32_t tree = tree_of(s->self);
+    uint32_t direct = s->replication_factor - 1;
     struct link *lazy[LAZY_LINKS_MAX];
     uint32_t lazy_count = 0;
-    (void)tree_see(e->tree, &seen, 0, e->now_us);
+    (void)tree_see(s->env.tree, &seen, 0, s->env.now_us);
     w->kind = RECORD_IS_COUNTED | RECORD_IS_FORWARD;
-    for (struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, l->id)) {
-        if (!tree_links_is_up(e, l)) {
+    for (struct link *l = mesh_first(s->env.mesh); l != NULL; l = mesh_after(s->env.mesh, l->id)) {
+        if (!tree_links_is_up(s->env.overlay, l)) {
             continue;
         }
-        if (tree_links_takes(e, l, tree, id)) {
-            push(e, l, w, tree, id, is_big);
+        if (tree_links_takes(&s->env, l, tree, id)) {
+            push(s, l, w, tree, id, is_big);
             direct -= direct > 0;
         } else if (lazy_count < LAZY_LINKS_MAX) {
             lazy[lazy_count++] = l;
         }
     }
-    send_lazily(e, lazy, lazy_count, w, id, direct, is_big);
+    send_lazily(s, lazy, lazy_count, w, id, direct, is_big);
 }
 
-void spread_write(struct engine *e, struct queued_write *w, uint64_t id, bool is_big)
+void spread_write(struct spread *s, struct queued_write *w, uint64_t id, bool is_big)
 {
-    if (e->overlay.is_large) {
-        send_by_tree(e, w, id, is_big);
+    if (s->env.overlay->is_large) {
+        send_by_tree(s, w, id, is_big);
         return;
     }
     w->kind = RECORD_IS_COUNTED;
-    if (is_forwarding(e)) {
+    if (is_forwarding(s)) {
         const struct tree_seen seen = {.id = id, .version = w->version, .handle = w->handle};
-        (void)tree_see(e->tree, &seen, 0, e->now_us);
+        (void)tree_see(s->env.tree, &seen, 0, s->env.now_us);
         w->kind |= RECORD_IS_FORWARD;
     }
-    for (struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, l->id)) {
+    for (struct link *l = mesh_first(s->env.mesh); l != NULL; l = mesh_after(s->env.mesh, l->id)) {
         if (tree_links_is_usable(l)) {
-            link_out_enqueue(e, l, w, is_big);
+            enqueue(s, l, w, is_big);
         }
     }
 }
 
-void spread_again(struct engine *e, struct link *l, const struct queued_write *w, uint64_t id,
+void spread_again(struct spread *s, struct link *l, const struct queued_write *w, uint64_t id,
                   bool is_big)
 {
     struct queued_write again = *w;
     again.kind = RECORD_IS_COUNTED;
-    if (!e->overlay.is_large) {
-        again.kind |= is_forwarding(e) ? RECORD_IS_FORWARD | RECORD_IS_REPEAT : 0;
-        link_out_enqueue(e, l, &again, is_big);
-    } else if (tree_links_is_up(e, l)) {
+    if (!s->env.overlay->is_large) {
+        again.kind |= is_forwarding(s) ? RECORD_IS_FORWARD | RECORD_IS_REPEAT : 0;
+        enqueue(s, l, &again, is_big);
+    } else if (tree_links_is_up(s->env.overlay, l)) {
         again.kind |= RECORD_IS_FORWARD | RECORD_IS_REPEAT;
-        push(e, l, &again, tree_of(&e->config.uuid), id, is_big);
+        push(s, l, &again, tree_of(s->self), id, is_big);
     }
 }
 
-void spread_direct(struct engine *e, struct link *l, const struct queued_write *w, uint64_t id,
+void spread_direct(struct spread *s, struct link *l, const struct queued_write *w, uint64_t id,
                    bool is_big)
 {
     struct queued_write direct = *w;
     direct.kind = RECORD_IS_COUNTED;
-    push(e, l, &direct, tree_of(&e->config.uuid), id, is_big);
+    push(s, l, &direct, tree_of(s->self), id, is_big);
 }
 
-void spread_guard(struct engine *e, const struct record *held)
+void spread_guard(struct spread *s, const struct record *held)
 {
-    const bool is_forwarded = e->overlay.is_large;
+    const bool is_forwarded = s->env.overlay->is_large;
     const unsigned kind =
         (is_forwarded ? RECORD_IS_FORWARD | RECORD_IS_REPEAT : RECORD_IS_COUNTED) |
         (held->blob != NULL ? RECORD_IS_GUARD : 0U);
     const struct queued_write w = {
-        .handle = store_find(e->store, held), .version = held->version, .kind = (uint8_t)kind};
-    for (struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, l->id)) {
-        if (is_forwarded ? tree_links_is_up(e, l) : tree_links_is_usable(l)) {
-            link_out_enqueue(e, l, &w, false);
+        .handle = store_find(s->store, held), .version = held->version, .kind = (uint8_t)kind};
+    for (struct link *l = mesh_first(s->env.mesh); l != NULL; l = mesh_after(s->env.mesh, l->id)) {
+        if (is_forwarded ? tree_links_is_up(s->env.overlay, l) : tree_links_is_usable(l)) {
+            enqueue(s, l, &w, false);
         }
     }
 }
@@ -186,7 +206,7 @@ void spread_guard(struct engine *e, const struct record *held)
 /* ---- Passing on ---- */
 
 /* To all links of the tree but the one it came on. `is_told`: it has been announced before. */
-static void pass_on(struct engine *e, const struct link *from, const struct tree_seen *seen,
+static void pass_on(struct spread *s, const struct link *from, const struct tree_seen *seen,
                     bool is_big, bool is_told)
 {
     const uint32_t tree = tree_of(&seen->version.origin);
@@ -195,79 +215,79 @@ static void pass_on(struct engine *e, const struct link *from, const struct tree
         .version = seen->version,
         .kind = (uint8_t)(RECORD_IS_FORWARD | (seen->is_detour ? RECORD_IS_REPEAT : 0)),
     };
-    for (struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, l->id)) {
-        if (l == from || !tree_links_is_up(e, l)) {
+    for (struct link *l = mesh_first(s->env.mesh); l != NULL; l = mesh_after(s->env.mesh, l->id)) {
+        if (l == from || !tree_links_is_up(s->env.overlay, l)) {
             continue;
         }
-        if (tree_links_takes(e, l, tree, seen->id)) {
-            push(e, l, &w, tree, seen->id, is_big);
+        if (tree_links_takes(&s->env, l, tree, seen->id)) {
+            push(s, l, &w, tree, seen->id, is_big);
         } else if (!is_told && !is_big) {
-            announce(e, l, TREE_SMALL, tree, seen->id);
+            announce(s, l, TREE_SMALL, tree, seen->id);
         }
     }
     if (is_big && !is_told) {
-        announce_late(e, seen->id, tree);
+        announce_late(s, seen->id, tree);
     }
 }
 
 /* It came from its origin itself, which may be gone before the tree has it. So it is announced to
  * all neighbours. */
-static void announce_all(struct engine *e, const struct link *from, const struct tree_seen *seen,
+static void announce_all(struct spread *s, const struct link *from, const struct tree_seen *seen,
                          bool is_big)
 {
     const uint32_t tree = tree_of(&seen->version.origin);
-    for (struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, l->id)) {
-        if (!is_big && l != from && tree_links_is_up(e, l)) {
-            announce(e, l, TREE_SMALL, tree, seen->id);
+    for (struct link *l = mesh_first(s->env.mesh); l != NULL; l = mesh_after(s->env.mesh, l->id)) {
+        if (!is_big && l != from && tree_links_is_up(s->env.overlay, l)) {
+            announce(s, l, TREE_SMALL, tree, seen->id);
         }
     }
     if (is_big) {
-        announce_late(e, seen->id, tree);
+        announce_late(s, seen->id, tree);
     }
 }
 
 /* Whether the comparison by which reconciled records travel on leaves this record out, now or by
  * the time that it happens. Then it goes on as a write does. */
-static bool is_fleeting(const struct engine *e, const struct record *r)
+static bool is_fleeting(const struct spread *s, const struct record *r)
 {
-    const uint64_t soon_s = engine_now_ms(e) / 1000 + FLEETING_LEAD_S;
-    return r->expiry_ms / EPOCH_MS < store_first_epoch(soon_s) && !sync_is_joining(e->sync);
+    const uint64_t soon_s = s->now_ms / 1000 + FLEETING_LEAD_S;
+    return r->expiry_ms / EPOCH_MS < store_first_epoch(soon_s) && !s->is_joining;
 }
 
-void spread_shadow(struct engine *e, const struct link *from, const struct record *shadow)
+void spread_shadow(struct spread *s, const struct link *from, const struct record *shadow)
 {
     const struct queued_write w = {
-        .handle = store_find(e->store, shadow),
+        .handle = store_find(s->store, shadow),
         .version = shadow->version,
         .kind = RECORD_IS_FORWARD | RECORD_IS_REPEAT,
     };
-    if (w.handle == 0 || !is_fleeting(e, shadow)) {
+    if (w.handle == 0 || !is_fleeting(s, shadow)) {
         return;
     }
-    for (struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, l->id)) {
-        if (l != from && tree_links_is_up(e, l)) {
-            link_out_enqueue(e, l, &w, false);
+    for (struct link *l = mesh_first(s->env.mesh); l != NULL; l = mesh_after(s->env.mesh, l->id)) {
+        if (l != from && tree_links_is_up(s->env.overlay, l)) {
+            enqueue(s, l, &w, false);
         }
     }
 }
 
 /* Acknowledges a large value to its origin: a client may wait for it. */
-static void say_held(struct engine *e, struct link *l, uint64_t id, uint64_t stamp)
+static void say_held(struct spread *s, struct link *l, uint64_t id, uint64_t stamp)
 {
     uint8_t payload[16];
     struct cursor c = cursor_writer(payload, sizeof(payload));
     cursor_put_u64(&c, id);
     cursor_put_u64(&c, stamp);
-    (void)mesh_send(e->mesh, l, FRAME_TREE_HELD, payload, c.pos);
+    (void)mesh_send(s->env.mesh, l, FRAME_TREE_HELD, payload, c.pos);
 }
 
 /* The tree has brought a large value. Its origin may have announced it to this node as well. */
-static void tell_origin(struct engine *e, const struct link *from, const struct tree_seen *seen)
+static void tell_origin(struct spread *s, const struct link *from, const struct tree_seen *seen)
 {
-    const struct member *m = swim_find(e->swim, &seen->version.origin);
-    struct link *l = m == NULL ? NULL : mesh_of(e->mesh, m);
-    if (l != NULL && l != from && tree_links_is_up(e, l)) {
-        say_held(e, l, seen->id, seen->version.stamp);
+    const struct member *m = swim_find(s->swim, &seen->version.origin);
+    struct link *l = m == NULL ? NULL : mesh_of(s->env.mesh, m);
+    if (l != NULL && l != from && tree_links_is_up(s->env.overlay, l)) {
+        say_held(s, l, seen->id, seen->version.stamp);
     }
 }
 
@@ -286,7 +306,7 @@ enum spread_way spread_way_of(uint8_t kind, bool is_shadow, bool is_large)
 }
 
 /* The trees have seen the record, which is held here where `seen` has a handle. */
-static void react(struct engine *e, struct link *l, const struct tree_seen *seen,
+static void react(struct spread *s, struct link *l, const struct tree_seen *seen,
                   enum tree_sight sight, enum spread_way way, bool is_big)
 {
     const uint32_t tree = tree_of(&seen->version.origin);
@@ -294,100 +314,100 @@ static void react(struct engine *e, struct link *l, const struct tree_seen *seen
     switch (sight) {
     case TREE_DIRECT_FIRST:
         if (is_held) {
-            announce_all(e, l, seen, is_big);
+            announce_all(s, l, seen, is_big);
         }
         break;
     case TREE_FIRST:
     case TREE_AFTER_DIRECT:
         if (!seen->is_detour) {
-            tree_links_confirm(e, l, tree);
+            tree_links_confirm(&s->env, l, tree);
         }
         if (is_held && is_big) {
-            tell_origin(e, l, seen);
+            tell_origin(s, l, seen);
         }
         if (is_held) {
-            pass_on(e, l, seen, is_big, sight == TREE_AFTER_DIRECT);
+            pass_on(s, l, seen, is_big, sight == TREE_AFTER_DIRECT);
         }
         break;
     case TREE_AGAIN:
         if (way == SPREAD_FORWARDED) {
-            e->counters.tree_duplicates++;
-            tree_links_came_twice(e, l, tree, seen->id);
+            s->env.counters->tree_duplicates++;
+            tree_links_came_twice(&s->env, l, tree, seen->id);
         }
         break;
     }
 }
 
 /* A record that came by reconciliation goes on as a write does. */
-static bool is_news_to_all(const struct engine *e, const struct record *r,
+static bool is_news_to_all(const struct spread *s, const struct record *r,
                            enum merge_outcome outcome)
 {
-    return outcome == MERGE_APPLIED && is_fleeting(e, r);
+    return outcome == MERGE_APPLIED && is_fleeting(s, r);
 }
 
-void spread_arrived(struct engine *e, struct link *l, const struct frame_record *f,
+void spread_arrived(struct spread *s, struct link *l, const struct frame_record *f,
                     enum merge_outcome outcome)
 {
     const struct record *r = &f->record;
-    const enum spread_way way = spread_way_of(f->kind, r->is_shadow, e->overlay.is_large);
+    const enum spread_way way = spread_way_of(f->kind, r->is_shadow, s->env.overlay->is_large);
     const bool is_synced = way == SPREAD_RECONCILED;
-    const bool is_passed_on = is_synced && is_news_to_all(e, r, outcome);
+    const bool is_passed_on = is_synced && is_news_to_all(s, r, outcome);
     const bool is_only_missed = is_synced && !is_passed_on; /* it counts if it was announced */
-    if (way == SPREAD_ASIDE || (is_only_missed && !tree_misses_any(e->tree))) {
+    if (way == SPREAD_ASIDE || (is_only_missed && !tree_misses_any(s->env.tree))) {
         return;
     }
     const bool is_held = outcome == MERGE_APPLIED || outcome == MERGE_SAME;
     const bool is_forward = way == SPREAD_FORWARDED || way == SPREAD_REPEATED;
     const uint32_t tree = tree_of(&r->version.origin);
     const struct tree_seen seen = {
-        .id = record_write_id(r, store_digest_seed(e->store)),
+        .id = record_write_id(r, store_digest_seed(s->store)),
         .version = r->version,
-        .handle = is_held ? store_find(e->store, r) : 0,
+        .handle = is_held ? store_find(s->store, r) : 0,
         .is_direct = !is_forward && !is_passed_on,
-        .is_detour = way != SPREAD_FORWARDED || !tree_links_is_of_tree(e, l, tree),
-        .grafted = is_forward && tree_links_is_on_trial(e, l, tree) ? l->id : 0,
+        .is_detour = way != SPREAD_FORWARDED || !tree_links_is_of_tree(&s->env, l, tree),
+        .grafted = is_forward && tree_links_is_on_trial(&s->env, l, tree) ? l->id : 0,
     };
-    if (!is_only_missed || tree_is_missing(e->tree, seen.id)) {
-        const enum tree_sight sight = tree_see(e->tree, &seen, l->id, e->now_us);
-        react(e, l, &seen, sight, way, r->blob != NULL);
+    if (!is_only_missed || tree_is_missing(s->env.tree, seen.id)) {
+        const enum tree_sight sight = tree_see(s->env.tree, &seen, l->id, s->env.now_us);
+        react(s, l, &seen, sight, way, r->blob != NULL);
     }
 }
 
 /* ---- Announced, grafted, pruned ---- */
 
-static enum rc take_held(struct engine *e, const struct link *l, struct cursor *c)
+static enum rc take_held(struct spread *s, const struct link *l, struct cursor *c)
 {
     const uint64_t id = cursor_u64(c);
-    const struct version version = {.stamp = cursor_u64(c), .origin = e->config.uuid};
+    const struct version version = {.stamp = cursor_u64(c), .origin = *s->self};
     if (!cursor_ok(c)) {
         return RC_MALFORMED;
     }
-    quorum_held(e->quorum, quorum_find(e->quorum, id, &version), &l->member->uuid);
+    quorum_held(s->quorum, quorum_find(s->quorum, id, &version), &l->member->uuid);
     return RC_OK;
 }
 
 /* A large value that is here already, and came past the tree, is now announced by the tree. */
-static void take_known(struct engine *e, struct link *l, const struct frame_tree *entry)
+static void take_known(struct spread *s, struct link *l, const struct frame_tree *entry)
 {
-    const struct tree_seen *held = tree_find(e->tree, entry->id);
+    const struct tree_seen *held = tree_find(s->env.tree, entry->id);
     if (held != NULL && entry->kind != TREE_SMALL &&
         uuid_equal(&held->version.origin, &l->member->uuid)) {
-        say_held(e, l, entry->id, held->version.stamp);
+        say_held(s, l, entry->id, held->version.stamp);
     }
     if (entry->kind != TREE_LARGE || held == NULL) {
         return;
     }
     if (!held->is_direct) {
-        tree_links_prune(e, l, entry->tree);
+        tree_links_prune(&s->env, l, entry->tree);
         return;
     }
     struct tree_seen seen = *held;
     seen.is_direct = false;
-    (void)tree_see(e->tree, &seen, l->id, e->now_us);
-    pass_on(e, l, &seen, true, true);
+    (void)tree_see(s->env.tree, &seen, l->id, s->env.now_us);
+    pass_on(s, l, &seen, true, true);
 }
 
-static enum rc take_have(struct engine *e, struct link *l, struct cursor *c)
+static enum rc take_have(struct spread *s, struct link *l, struct cursor *c)
 {
     while (cursor_left(c) > 0) {
         struct frame_tree entry;
@@ -396,7 +416,7 @@ static enum rc take_have(struct engine *e, struct link *l, struct cursor *c)
             return RC_MALFORMED;
         }
         if (entry.kind == TREE_GONE) {
-            tree_gone(e->tree, entry.id);
+            tree_gone(s->env.tree, entry.id);
             continue;
         }
         const struct tree_news news = {
@@ -406,17 +426,17 @@ static enum rc take_have(struct engine *e, struct link *l, struct cursor *c)
             .is_large = entry.kind != TREE_SMALL,
             .is_direct = entry.kind == TREE_DIRECT,
         };
-        switch (tree_announced(e->tree, &news, e->now_us)) {
+        switch (tree_announced(s->env.tree, &news, s->env.now_us)) {
         case TREE_KNOWN:
-            take_known(e, l, &entry);
+            take_known(s, l, &entry);
             break;
         case TREE_TWICE:
             if (entry.kind == TREE_LARGE) {
-                tree_links_prune(e, l, entry.tree);
+                tree_links_prune(&s->env, l, entry.tree);
             }
             break;
         case TREE_FETCH:
-            tree_links_ask(e, l, (enum tree_kind)entry.kind, entry.tree, entry.id);
+            tree_links_ask(&s->env, l, (enum tree_kind)entry.kind, entry.tree, entry.id);
             break;
         case TREE_NO_ROOM:
             link_ask_repair(l, REPAIR_NO_ROOM);
@@ -428,9 +448,9 @@ static enum rc take_have(struct engine *e, struct link *l, struct cursor *c)
     return RC_OK;
 }
 
-static void serve_graft(struct engine *e, struct link *l, const struct frame_tree *entry)
+static void serve_graft(struct spread *s, struct link *l, const struct frame_tree *entry)
 {
-    const struct tree_seen *seen = tree_find(e->tree, entry->id);
+    const struct tree_seen *seen = tree_find(s->env.tree, entry->id);
     struct record r;
     const bool is_direct = entry->kind == TREE_DIRECT;
     if (!is_direct) {
@@ -440,11 +460,11 @@ static void serve_graft(struct engine *e, struct link *l, const struct frame_tre
         return;
     }
     if (seen == NULL || seen->handle == 0 ||
-        store_at(e->store, seen->handle, &seen->version, engine_now_ms(e), &r) != RC_OK) {
-        announce(e, l, TREE_GONE, entry->tree, entry->id);
+        store_at(s->store, seen->handle, &seen->version, s->now_ms, &r) != RC_OK) {
+        announce(s, l, TREE_GONE, entry->tree, entry->id);
         return;
     }
-    const uint32_t waiter = quorum_find(e->quorum, entry->id, &seen->version);
+    const uint32_t waiter = quorum_find(s->quorum, entry->id, &seen->version);
     const bool is_counted = is_direct || waiter != 0;
     const struct queued_write w = {
         .handle = seen->handle,
@@ -454,12 +474,12 @@ static void serve_graft(struct engine *e, struct link *l, const struct frame_tre
             (uint8_t)((is_direct ? 0 : RECORD_IS_FORWARD) | (is_counted ? RECORD_IS_COUNTED : 0) |
                       (seen->is_detour && !is_direct ? RECORD_IS_REPEAT : 0)),
     };
-    e->counters.tree_eager++;
-    quorum_note(e->quorum, waiter, &l->member->uuid, QUORUM_ASKED);
-    link_out_enqueue(e, l, &w, r.blob != NULL);
+    s->env.counters->tree_eager++;
+    quorum_note(s->quorum, waiter, &l->member->uuid, QUORUM_ASKED);
+    enqueue(s, l, &w, r.blob != NULL);
 }
 
-static enum rc take_graft(struct engine *e, struct link *l, struct cursor *c)
+static enum rc take_graft(struct spread *s, struct link *l, struct cursor *c)
 {
     while (cursor_left(c) > 0) {
         struct frame_tree entry;
@@ -467,36 +487,34 @@ static enum rc take_graft(struct engine *e, struct link *l, struct cursor *c)
         if (!cursor_ok(c)) {
             return RC_MALFORMED;
         }
-        serve_graft(e, l, &entry);
+        serve_graft(s, l, &entry);
     }
     return RC_OK;
 }
 
-static enum rc take_prune(struct engine *e, struct link *l, struct cursor *c)
+static enum rc take_prune(struct spread *s, struct link *l, struct cursor *c)
 {
     while (cursor_left(c) > 0) {
         const uint8_t tree = cursor_u8(c);
         if (tree >= TREE_COUNT) {
             return RC_MALFORMED;
         }
-        tree_links_pruned(e, l, tree);
+        tree_links_pruned(&s->env, l, tree);
     }
     return RC_OK;
 }
 
-enum rc spread_frame(struct engine *e, struct link *l, enum frame_type type, struct cursor *payload)
+enum rc spread_frame(struct spread *s, struct link *l, enum frame_type type, struct cursor *payload)
 {
     switch ((int)type) {
-    case FRAME_ROLE:
-        return wiring_role(e, l, payload);
     case FRAME_TREE_HAVE:
-        return take_have(e, l, payload);
+        return take_have(s, l, payload);
     case FRAME_TREE_GRAFT:
-        return take_graft(e, l, payload);
+        return take_graft(s, l, payload);
     case FRAME_TREE_PRUNE:
-        return take_prune(e, l, payload);
+        return take_prune(s, l, payload);
     case FRAME_TREE_HELD:
-        return take_held(e, l, payload);
+        return take_held(s, l, payload);
     default:
         return RC_MALFORMED;
     }
@@ -504,60 +522,61 @@ enum rc spread_frame(struct engine *e, struct link *l, enum frame_type type, str
 
 /* ---- Time ---- */
 
-static void ask_for_due(struct engine *e)
+static void ask_for_due(struct spread *s)
 {
     struct tree_due due;
-    while (tree_next_due(e->tree, e->now_us, &due)) {
-        struct link *l = due.link == 0 ? NULL : mesh_find(e->mesh, due.link);
+    while (tree_next_due(s->env.tree, s->env.now_us, &due)) {
+        struct link *l = due.link == 0 ? NULL : mesh_find(s->env.mesh, due.link);
         if (due.is_lost) {
-            e->counters.tree_lost++;
+            s->env.counters->tree_lost++;
         }
         if (l == NULL || !tree_links_is_usable(l)) {
             if (due.is_lost) {
-                peer_reconcile_after_loss(e);
+                look_by(s, reconcile_after_loss(s->reconcile, s->env.now_us));
             }
             continue; /* its turn comes again, with another announcer */
         }
         if (due.is_lost) {
             link_ask_repair(l, REPAIR_MISSED);
-            peer_look_by(e, e->now_us);
+            look_by(s, s->env.now_us);
         } else {
-            e->counters.tree_grafts++;
-            tree_links_try(e, l, due.tree, due.id);
+            s->env.counters->tree_grafts++;
+            tree_links_try(&s->env, l, due.tree, due.id);
         }
     }
 }
 
-static void announce_due(struct engine *e)
+static void announce_due(struct spread *s)
 {
     uint64_t id = 0;
     uint32_t tree = 0;
-    while (tree_next_late(e->tree, e->now_us, &id, &tree)) {
-        for (struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, l->id)) {
-            if (tree_links_is_up(e, l) && tree_links_is_lazy(l, tree)) {
-                announce(e, l, TREE_LATE, tree, id);
+    while (tree_next_late(s->env.tree, s->env.now_us, &id, &tree)) {
+        for (struct link *l = mesh_first(s->env.mesh); l != NULL;
+             l = mesh_after(s->env.mesh, l->id)) {
+            if (tree_links_is_up(s->env.overlay, l) && tree_links_is_lazy(l, tree)) {
+                announce(s, l, TREE_LATE, tree, id);
             }
         }
     }
 }
 
-void spread_turn(struct engine *e)
+void spread_turn(struct spread *s)
 {
-    ask_for_due(e);
-    announce_due(e);
-    if (e->now_us < e->news_at_us) {
+    ask_for_due(s);
+    announce_due(s);
+    if (s->env.now_us < s->news_at_us) {
         return;
     }
-    e->news_at_us = NEVER;
-    for (struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, l->id)) {
+    s->news_at_us = NEVER;
+    for (struct link *l = mesh_first(s->env.mesh); l != NULL; l = mesh_after(s->env.mesh, l->id)) {
         if (l->news.len > 0 && l->state == LINK_OPEN) {
-            flush_news(e, l);
+            flush_news(s, l);
         }
     }
 }
 
-uint64_t spread_deadline(const struct engine *e)
+uint64_t spread_deadline(const struct spread *s)
 {
-    const uint64_t tree_us = tree_deadline(e->tree);
-    return min_u64(tree_us, e->news_at_us);
+    const uint64_t tree_us = tree_deadline(s->env.tree);
+    return min_u64(tree_us, s->news_at_us);
 }

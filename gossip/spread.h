@@ -8,30 +8,53 @@
 #ifndef GOSSIP_SPREAD_H
 #define GOSSIP_SPREAD_H
 
+#include "core/base/rng.h"
 #include "core/store/store.h"
-#include "gossip/replication/link.h"
+#include "gossip/repair/reconcile.h"
+#include "gossip/replication/quorum.h"
+#include "gossip/tree_links.h"
 
-struct engine;
+/* Where it works, and what it keeps. The caller sets the time, here and in `env`, before each
+ * call. */
+struct spread {
+    struct tree_links_env env;
+    struct store *store;
+    struct swim *swim;
+    struct quorum *quorum;
+    struct outbox *outbox;
+    struct reconcile *reconcile;
+    struct rng *rng;
+    const struct uuid *self;
+    uint64_t *look_at_us; /* when links are looked at for what is due: made earlier */
+    uint32_t replication_factor;
+    bool is_joining;     /* this node has not every epoch yet */
+    uint64_t now_ms;     /* of the cluster's clock */
+    bool is_meshed;      /* every member of the enclave, which is small, is linked */
+    uint64_t news_at_us; /* when waiting announcements go out; NEVER: none wait */
+};
+
+/* Links have come or gone, or the enclave's members. */
+void spread_relinked(struct spread *s);
 
 /* Sends a client's write to the enclave; `w` is complete but for its kind, `id` is its
  * record_write_id().
  */
-void spread_write(struct engine *e, struct queued_write *w, uint64_t id, bool is_big);
+void spread_write(struct spread *s, struct queued_write *w, uint64_t id, bool is_big);
 
 /* To one link alone, of one who must acknowledge the write in place of another. */
-void spread_direct(struct engine *e, struct link *l, const struct queued_write *w, uint64_t id,
+void spread_direct(struct spread *s, struct link *l, const struct queued_write *w, uint64_t id,
                    bool is_big);
 
 /* Once more, to one link that has just opened. */
-void spread_again(struct engine *e, struct link *l, const struct queued_write *w, uint64_t id,
+void spread_again(struct spread *s, struct link *l, const struct queued_write *w, uint64_t id,
                   bool is_big);
 
 /* The entry that is held has a guard that others may not know: passes it on. */
-void spread_guard(struct engine *e, const struct record *held);
+void spread_guard(struct spread *s, const struct record *held);
 
 /* A shadow that came on link `from` and was news. When it is about to expire it is passed on to the
  * others, as the comparison by which shadows travel leaves such out. */
-void spread_shadow(struct engine *e, const struct link *from, const struct record *shadow);
+void spread_shadow(struct spread *s, const struct link *from, const struct record *shadow);
 
 /* How a record came: its kind says so. */
 enum spread_way {
@@ -46,15 +69,15 @@ enum spread_way {
 enum spread_way spread_way_of(uint8_t kind, bool is_shadow, bool is_large);
 
 /* A record came on a link and was merged. */
-void spread_arrived(struct engine *e, struct link *l, const struct frame_record *f,
+void spread_arrived(struct spread *s, struct link *l, const struct frame_record *f,
                     enum merge_outcome outcome);
 
-/* A ROLE or TREE_ frame. RC_MALFORMED. */
-MUST_USE enum rc spread_frame(struct engine *e, struct link *l, enum frame_type type,
+/* A TREE_ frame. RC_MALFORMED. */
+MUST_USE enum rc spread_frame(struct spread *s, struct link *l, enum frame_type type,
                               struct cursor *payload);
 
 /* Asks for missing writes that are due, and sends waiting announcements. */
-void spread_turn(struct engine *e);
-uint64_t spread_deadline(const struct engine *e);
+void spread_turn(struct spread *s);
+uint64_t spread_deadline(const struct spread *s);
 
 #endif

@@ -40,9 +40,9 @@ void voters_ask(struct engine *e, struct link *l, uint32_t waiter)
     const struct queued_write write = {
         .handle = waiting->handle, .waiter = waiter, .version = waiting->done.version};
     if (e->overlay.is_large) {
-        spread_direct(e, l, &write, waiting->record_id, waiting->is_big);
+        spread_direct(engine_spread(e), l, &write, waiting->record_id, waiting->is_big);
     } else {
-        spread_again(e, l, &write, waiting->record_id, waiting->is_big);
+        spread_again(engine_spread(e), l, &write, waiting->record_id, waiting->is_big);
     }
 }
 
@@ -53,7 +53,7 @@ static void ask_others(struct engine *e, uint32_t waiter)
     uint32_t asked = w->done.have + quorum_parts(e->quorum, waiter, QUORUM_ASKED);
     for (struct link *l = mesh_first(e->mesh); l != NULL && asked < w->quorum;
          l = mesh_after(e->mesh, l->id)) {
-        if (tree_links_is_up(e, l) && l->member->is_counted &&
+        if (tree_links_is_up(&e->overlay, l) && l->member->is_counted &&
             quorum_part(e->quorum, waiter, &l->member->uuid) == QUORUM_NONE) {
             voters_ask(e, l, waiter);
             asked++;
@@ -65,7 +65,8 @@ static void ask_others(struct engine *e, uint32_t waiter)
 static bool is_sent_writes(const struct engine *e, const struct member *m)
 {
     const struct link *l = e->overlay.is_large ? mesh_of(e->mesh, m) : NULL;
-    return m->is_counted && (!e->overlay.is_large || (l != NULL && tree_links_is_up(e, l)));
+    return m->is_counted &&
+           (!e->overlay.is_large || (l != NULL && tree_links_is_up(&e->overlay, l)));
 }
 
 /* How many such there are. */

@@ -55,7 +55,7 @@ static void set_rings(const struct engine *e, struct link *l, uint32_t *rings, u
     const uint32_t fresh = now & ~*rings;
     *rings = now;
     if (fresh != 0) {
-        tree_links_ringed(e, l, fresh);
+        tree_links_ringed(&e->overlay, l, fresh);
     }
 }
 
@@ -90,7 +90,7 @@ void wiring_turn(struct engine *e)
         return;
     }
     e->wired = e->overlay.changes;
-    e->is_meshed = false;
+    spread_relinked(&e->spread);
     want_links(e);
     for (struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, l->id)) {
         if (l->state == LINK_OPEN) {

@@ -2,12 +2,13 @@
 """Everything behind docs/scale.md in one command.
 
     cmake --preset release && cmake --build --preset release --target repram-sim
-    tests/sim/scale.py [--quick] [--keep] [--no-run] [--only SERIES,...] [--max-nodes N]
+    tests/sim/scale.py [--quick] [--keep] [--no-run] [--only SERIES,...] [--max-nodes N] [--engine NAME]
 
 Runs the simulator over sizes and faults, writes what it prints to docs/scale/figures.json, draws the
 charts beside it (plot.py) and fills the tables between the marks in docs/scale.md (tables.py). Says
 which runs have ended. One seed gives one history: a second run with the same engine writes the same
-bytes. A run that takes longer than the limit is left out, and named at the end.
+bytes. A run that takes longer than the limit is left out, and named at the end. Each entry names the
+engine that made it, by the tree's commit, as not all need be made anew at once.
 """
 
 import argparse
@@ -126,6 +127,22 @@ def simulate(binary, words, limit_s):
     return json.loads(lines[-1]), None
 
 
+def commit():
+    """The tree's commit, which is the engine's where nothing was changed since."""
+    try:
+        done = subprocess.run(["git", "-C", TOP, "describe", "--always", "--dirty"], capture_output=True,
+                              text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return done.stdout.strip()
+
+
+def in_order(entries):
+    """As a whole run has them; what no whole run makes comes last."""
+    order = {"repram-sim " + " ".join(words): i for i, (_, words) in enumerate(runs(False))}
+    return sorted(entries, key=lambda entry: order.get(entry["command"], len(order)))
+
+
 def run_all(arguments, wanted, known, save):
     """Calls save() with the entries there are, in the order of `wanted`, after each run; returns
     sentences about those that failed."""
@@ -143,14 +160,17 @@ def run_all(arguments, wanted, known, save):
         series, words = item
         command = "repram-sim " + " ".join(words)
         started = time.monotonic()
-        result, why = (known[command], None) if command in known else simulated(item)
+        entry = known.get(command)
+        result, why = (entry["result"], None) if entry else simulated(item)
         with progress.lock:
             progress.tell(f"{series}: {command}" + (f": {why}" if why else ""),
                           time.monotonic() - started)
             if why:
                 failed.append(f"{command}: {why}")
             else:
-                entries[str(item)] = {"series": series, "command": command, "result": result}
+                engine = entry["engine"] if entry else arguments.engine
+                entries[str(item)] = {"series": series, "engine": engine, "command": command,
+                                      "result": result}
             save([entries[str(each)] for each in wanted if str(each) in entries])
 
     # Large ones last, so that they do not hold up the others' threads.
@@ -172,14 +192,17 @@ def parse(argv):
     parser.add_argument("--quick", action="store_true", help="three small sizes, few seeds")
     parser.add_argument("--keep", action="store_true", help="run only what figures.json lacks")
     parser.add_argument("--no-run", action="store_true", help="charts and tables only")
-    parser.add_argument("--only", default="", help="series, with commas; the others are kept")
+    parser.add_argument("--only", default="", help="series, with commas; all other runs are kept")
+    parser.add_argument("--engine", default=None, help="what runs are said to be of; the commit")
     parser.add_argument("--max-nodes", type=int, default=SIZES[-1], help="leave larger ones out")
     parser.add_argument("--limit", type=float, default=900, metavar="SECONDS", help="of a run; 900")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--sim", default=os.path.join(TOP, "build/release/repram-sim"))
     parser.add_argument("--out", default=os.path.join(TOP, "docs"), metavar="FOLDER",
                         help="with scale.md, and scale/ for the rest; docs")
-    return parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
+    arguments.engine = arguments.engine or commit()
+    return arguments
 
 
 def main(argv):
@@ -192,12 +215,13 @@ def main(argv):
         only = set(filter(None, arguments.only.split(",")))
         wanted = [run for run in runs(arguments.quick) if (not only or run[0] in only)
                   and size_of(run) <= arguments.max_nodes]
-        known = {run["command"]: run["result"] for run in old} if arguments.keep else {}
-        others = [run for run in old if only and run["series"] not in only]
+        known = {run["command"]: run for run in old} if arguments.keep else {}
+        made_now = {"repram-sim " + " ".join(words) for _, words in wanted}
+        others = [run for run in old if only and run["command"] not in made_now]
         os.makedirs(folder, exist_ok=True)
 
         def save(made):
-            old[:] = others + made
+            old[:] = in_order(others + made)
             with open(f"{data}.new", "w", encoding="utf-8") as file:
                 lines = ",\n".join(json.dumps(run, separators=(",", ":")) for run in old)
                 file.write(f'{{"made_by": "tests/sim/scale.py", "runs": [\n{lines}\n]}}\n')

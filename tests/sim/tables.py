@@ -181,6 +181,22 @@ def well(runs, _):
     return lines
 
 
+def sizes_of(nodes):
+    texts = [f"{size:,}" for size in sorted(nodes)]
+    return " and ".join(filter(None, (", ".join(texts[:-1]), texts[-1])))
+
+
+def engines(runs, _):
+    """Which engine each series is of: they are not all taken anew at once."""
+    lines = head("runs (`--only`)", "nodes", "engine as of")
+    found = {}
+    for run in runs:
+        found.setdefault((run["series"], run["engine"]), set()).add(run["result"]["nodes"])
+    for (series, engine), nodes in found.items():
+        lines.append(row(f"`{series}`", sizes_of(nodes), engine))
+    return lines
+
+
 def triple(values, unit):
     if values is None:
         return NOTHING
@@ -211,7 +227,7 @@ def calibration(_, sizes):
     return lines
 
 
-TABLES = {"glance": glance, "wanted": wanted, "losses": losses, "well": well,
+TABLES = {"engines": engines, "glance": glance, "wanted": wanted, "losses": losses, "well": well,
           "calibration": calibration}
 
 

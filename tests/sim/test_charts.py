@@ -26,7 +26,8 @@ def run(series, nodes, value=1000000, count=3, **others):
               "stream_bytes_per_node_s": 20, "stream_header_bytes_per_node_s": 5, "undelivered": 0,
               "copies_per_write_and_node": 1.0, "node_hours": 2.0, "false_deaths": 1,
               "false_deaths_per_node_hour": 0.5, **times, **others}
-    return {"series": series, "command": f"repram-sim --nodes {nodes} --loss <1", "result": result}
+    return {"series": series, "engine": "1234567", "command": f"repram-sim --nodes {nodes} --loss <1",
+            "result": result}
 
 
 class Charts(unittest.TestCase):
@@ -101,6 +102,12 @@ class Tables(unittest.TestCase):
         text = "\n".join(tables.well([run("kill", 16), run("idle", 16)], []))
         self.assertIn("| 4 | 2 | 0.5 |", text)
 
+    def test_each_series_names_its_engines(self):
+        later = {**run("kill", 1000), "engine": "89abcde"}
+        text = "\n".join(tables.engines([run("kill", 10), run("kill", 16), later], []))
+        self.assertIn("| `kill` | 10 and 16 | 1234567 |", text)
+        self.assertIn("| `kill` | 1,000 | 89abcde |", text)
+
     def test_a_calibration_that_differs_is_said_to(self):
         sample = {"count": 2, "median": 1, "p99": 2, "max": 2}
         figure = {"name": "kill", "unit": "s", "measured": sample, "simulated": sample,
@@ -120,6 +127,19 @@ class Driver(unittest.TestCase):
                 data = json.load(file)
             self.assertEqual([item["result"]["nodes"] for item in data["runs"]], [3, 6])
             self.assertTrue(os.path.exists(os.path.join(folder, "scale", "idle.svg")))
+
+    def test_one_series_anew_keeps_all_other_runs_and_their_engines(self):
+        words = {nodes: ["--nodes", str(nodes), "--minutes", "0.05", "--writes", "0"] for nodes in (3, 6)}
+        scale.runs = lambda is_quick: [("idle", words[3]), ("idle", words[6])]
+        with tempfile.TemporaryDirectory() as folder:
+            fixed = ["--sim", os.environ["REPRAM_SIM"], "--out", folder]
+            self.assertEqual(scale.main([*fixed, "--engine", "first"]), 0)
+            again = [*fixed, "--engine", "second", "--only", "idle", "--max-nodes", "3"]
+            self.assertEqual(scale.main(again), 0)
+            with open(os.path.join(folder, "scale", "figures.json"), encoding="utf-8") as file:
+                data = json.load(file)
+            self.assertEqual([(item["result"]["nodes"], item["engine"]) for item in data["runs"]],
+                             [(3, "second"), (6, "first")])
 
     def test_a_run_that_fails_is_left_out_and_told(self):
         scale.runs = lambda is_quick: [("idle", ["--nodes", "0"])]

@@ -437,7 +437,7 @@ static void make_api(struct node *n)
     n->api = api_new(&config, driver_turn(n->driver));
 }
 
-static enum rc start_discovery(struct node *n)
+static void start_discovery(struct node *n)
 {
     const struct discovery_config config = {.base = n->base,
                                             .node = n->config,
@@ -448,7 +448,7 @@ static enum rc start_discovery(struct node *n)
                                             .candidate = on_candidate,
                                             .pass_done = on_pass_done,
                                             .is_alone = on_is_alone};
-    return discovery_new(&config, &n->discovery);
+    n->discovery = discovery_new(&config);
 }
 
 /* The parent may wait for the port. When it does not any more, that is no error. */
@@ -482,17 +482,14 @@ static enum rc claim(struct node *n)
 static enum rc serve(struct node *n)
 {
     char uuid[UUID_TEXT_SIZE];
-    enum rc rc = make_engine(n);
+    const enum rc rc = make_engine(n);
     if (rc != RC_OK) {
         return rc;
     }
     make_driver(n);
     n->watch = watch_loop_new(n->base, n->http, n->engine, &n->uuid, n->config->watchers_max);
     make_api(n);
-    rc = start_discovery(n);
-    if (rc != RC_OK) {
-        return rc;
-    }
+    start_discovery(n);
     n->hooks->log(n->hooks->arg, LOG_INFO, "claim", "node %s uuid %s serves on port %u", n->name,
                   uuid_format(&n->uuid, uuid), n->claim.port);
     tell_ready(n);

@@ -82,6 +82,7 @@ const char *settings_allowed(enum setting_id id, char *ret_text, size_t size)
     static const char *const texts[] = {
         [TYPE_SWITCH] = "on or off (also true, false, yes, no, 1, 0)",
         [TYPE_NAME] = "1 to 64 printable ASCII characters without spaces",
+        [TYPE_APP] = "1 to 64 letters, digits, '-', '_' and '.', the first a letter or digit",
         [TYPE_HOST] = "a host name or an IP address",
         [TYPE_BIND] = "all, or an IP address of this host",
         [TYPE_PROVIDERS] = "a comma list of port-range, static, dns, flux",
@@ -185,6 +186,8 @@ static enum rc parse_value(const struct settings_def *def, const char *text, uin
         return parse_list(def, text, ret_number);
     case TYPE_NAME:
         return value_is_name(text) ? RC_OK : RC_MALFORMED;
+    case TYPE_APP:
+        return value_is_app(text) ? RC_OK : RC_MALFORMED;
     case TYPE_HOST:
         return value_is_host(text) ? RC_OK : RC_MALFORMED;
     case TYPE_BIND:

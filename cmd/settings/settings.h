@@ -26,6 +26,7 @@ enum setting_type {
     TYPE_SIZE,    /* number: bytes */
     TYPE_SWITCH,  /* number: 0 or 1 */
     TYPE_NAME,
+    TYPE_APP,
     TYPE_HOST,
     TYPE_BIND,
     TYPE_PROVIDERS, /* number: set of enum node_provider */
@@ -137,7 +138,7 @@ enum setting_trait {
       "setting of v1, accepted and unused: a node has one port")                                   \
     X(CLEANUP_INTERVAL, "REPRAM_CLEANUP_INTERVAL", "", TYPE_ANY, 0, 0, "", TRAIT_UNUSED,           \
       "setting of v1 and v2, accepted and unused: expiry is exact")                                \
-    X(FLUX_APP_NAME, "FLUX_APP_NAME", "", TYPE_NAME, 0, 0, "", TRAIT_PLATFORM,                     \
+    X(FLUX_APP_NAME, "FLUX_APP_NAME", "", TYPE_APP, 0, 0, "", TRAIT_PLATFORM,                      \
       "set by Flux: the app whose instances the flux provider asks for")                           \
     X(FLUX_NODE_HOST_IP, "FLUX_NODE_HOST_IP", "", TYPE_HOST, 0, 0, "", TRAIT_PLATFORM,             \
       "set by Flux: public address of this instance, the default of REPRAM_ADDRESS")

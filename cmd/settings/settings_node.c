@@ -40,9 +40,22 @@ static void fill_names(const struct settings *s, struct node_config *c)
     copy_text(c->network, sizeof(c->network), s, SETTING_NETWORK);
     copy_text(c->enclave, sizeof(c->enclave), s, SETTING_ENCLAVE);
     copy_text(c->discovery_domain, sizeof(c->discovery_domain), s, SETTING_DISCOVERY_DOMAIN);
-    copy_text(c->flux_api, sizeof(c->flux_api), s, SETTING_FLUX_API);
     copy_text(c->flux_app, sizeof(c->flux_app), s, SETTING_FLUX_APP_NAME);
     c->version = REPRAM_VERSION;
+}
+
+static void fill_flux_api(const struct settings *s, struct node_api *api)
+{
+    struct value_url url;
+    const enum rc rc = value_url(settings_text(s, SETTING_FLUX_API), &url);
+    ASSERT(rc == RC_OK); /* it was judged as a setting */
+    api->server = url.server;
+    api->is_tls = url.is_tls;
+    size_t len = strlen(url.path);
+    while (len > 0 && url.path[len - 1] == '/') {
+        len--;
+    }
+    (void)snprintf(api->path, sizeof(api->path), "%.*s", (int)len, url.path);
 }
 
 static void fill_numbers(const struct settings *s, struct node_config *c)
@@ -119,6 +132,7 @@ enum rc settings_node_config(struct settings *s, struct node_config *ret_config)
     memset(ret_config, 0, sizeof(*ret_config));
     ret_config->ready_fd = -1;
     fill_names(s, ret_config);
+    fill_flux_api(s, &ret_config->flux_api);
     fill_numbers(s, ret_config);
     fill_lists(s, ret_config);
     return fill_address(s, ret_config);

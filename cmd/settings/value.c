@@ -31,6 +31,15 @@ static bool is_label_char(char c)
     return is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '-' || c == '_';
 }
 
+bool value_is_app(const char *text)
+{
+    bool is_app = value_is_name(text) && strchr("-_.", text[0]) == NULL;
+    for (const char *c = text; is_app && *c != '\0'; c++) {
+        is_app = is_label_char(*c) || *c == '.';
+    }
+    return is_app;
+}
+
 static bool is_label(const char *text, size_t len)
 {
     if (len == 0 || len > LABEL_MAX_LEN || text[0] == '-' || text[len - 1] == '-') {
@@ -267,9 +276,12 @@ enum rc value_url(const char *text, struct value_url *ret_url)
     const size_t len = strcspn(host, "/");
     url.path = host + len;
     for (const char *c = url.path; *c != '\0'; c++) {
-        if (*c <= ' ' || *c > '~' || *c == '?' || *c == '#') {
+        if (*c <= ' ' || *c > '~' || strchr("\"<>\\^`{|}?#", *c) != NULL) {
             return RC_MALFORMED;
         }
+    }
+    if (strlen(url.path) >= NODE_TEXT_SIZE) {
+        return RC_TOO_LONG;
     }
     const enum rc rc = value_host_port(host, len, url.is_tls ? 443 : 80, &url.server);
     if (rc == RC_OK) {

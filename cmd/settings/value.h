@@ -17,6 +17,10 @@
 /* 1 to NAME_SIZE - 1 printable ASCII characters other than space. */
 bool value_is_name(const char *text);
 
+/* The name of an application on Flux, which stands in a path as it is: a name of letters and
+ * digits, and '-', '_', '.' behind them. */
+bool value_is_app(const char *text);
+
 /* An IP address, or a host name as in RFC 1123 section 2.1 (underscores are let through, because
  * container names have them). What looks like a broken IPv4 address is neither. */
 bool value_is_host(const char *text);
@@ -48,7 +52,8 @@ struct value_url {
     const char *path; /* into the text; "" or begins with '/' */
 };
 
-/* http://host[:port][/path] or https://...; no user, query or fragment. RC_MALFORMED, RC_RANGE. */
+/* http://host[:port][/path] or https://...; no user, query or fragment. RC_MALFORMED, RC_RANGE (the
+ * port), RC_TOO_LONG (the path, from NODE_TEXT_SIZE on). */
 MUST_USE enum rc value_url(const char *text, struct value_url *ret_url);
 
 #endif

@@ -302,23 +302,7 @@ static void add_source(struct discovery *d, struct provider *provider)
     d->sources[d->source_count++].provider = provider;
 }
 
-static enum rc add_flux(struct discovery *d, uint16_t first, uint16_t last)
-{
-    const struct node_config *node = d->config.node;
-    const struct node_hooks *hooks = d->config.hooks;
-    struct provider *flux = NULL;
-    if (provider_flux_new(node->flux_api, node->flux_app, first, last, &flux) != RC_OK) {
-        hooks->log(hooks->arg, LOG_ERROR, "discovery",
-                   "flux: REPRAM_FLUX_API \"%s\" must be http:// or https:// and a host, and "
-                   "FLUX_APP_NAME \"%s\" letters and digits",
-                   node->flux_api, node->flux_app);
-        return RC_CONFIG;
-    }
-    add_source(d, flux);
-    return RC_OK;
-}
-
-static enum rc add_sources(struct discovery *d)
+static void add_sources(struct discovery *d)
 {
     const struct node_config *node = d->config.node;
     const uint16_t first = node->base_port;
@@ -333,10 +317,12 @@ static enum rc add_sources(struct discovery *d)
     if ((node->providers & PROVIDER_STATIC) != 0) {
         add_source(d, provider_static_new(node->peers, node->peer_count));
     }
-    return (node->providers & PROVIDER_FLUX) != 0 ? add_flux(d, first, last) : RC_OK;
+    if ((node->providers & PROVIDER_FLUX) != 0) {
+        add_source(d, provider_flux_new(&node->flux_api, node->flux_app, first, last));
+    }
 }
 
-enum rc discovery_new(const struct discovery_config *config, struct discovery **ret_discovery)
+struct discovery *discovery_new(const struct discovery_config *config)
 {
     struct discovery *d = mem_new(1, sizeof(*d));
     d->config = *config;
@@ -347,14 +333,9 @@ enum rc discovery_new(const struct discovery_config *config, struct discovery **
     rng_init(&d->rng, config->seed);
     d->timer = evtimer_new(config->base, on_timer, d);
     ASSERT(d->timer != NULL);
-    const enum rc rc = add_sources(d);
-    if (rc != RC_OK) {
-        discovery_free(d);
-        return rc;
-    }
+    add_sources(d);
     begin_pass(d);
-    *ret_discovery = d;
-    return RC_OK;
+    return d;
 }
 
 void discovery_free(struct discovery *d)

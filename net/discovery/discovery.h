@@ -37,9 +37,8 @@ struct discovery_stats {
     uint64_t failures; /* of a provider in a pass; that there is no such name is an answer */
 };
 
-/* Starts the first pass. RC_CONFIG, logged, when a provider cannot work with its settings. */
-MUST_USE enum rc discovery_new(const struct discovery_config *config,
-                               struct discovery **ret_discovery);
+/* Starts the first pass. Never NULL. */
+struct discovery *discovery_new(const struct discovery_config *config);
 
 /* Not from a callback of the loop, which it may run to let lookups end. NULL is ignored. */
 void discovery_free(struct discovery *d);

@@ -15,24 +15,7 @@
 enum {
     FLUX_BODY_BYTES_MAX = 256 * 1024, /* 100 instances, the network's maximum, take about 30 KiB */
     FLUX_INSTANCES_MAX = 256,
-    FLUX_HOST_SIZE = 256,
-    FLUX_PATH_SIZE = 256,
 };
-
-/* Where to ask, from REPRAM_FLUX_API. */
-struct flux_api {
-    char host[FLUX_HOST_SIZE]; /* IPv6 without brackets */
-    char path[FLUX_PATH_SIZE]; /* empty, or begins with '/' and does not end with it */
-    uint16_t port;
-    bool is_tls;
-};
-
-/* Parses "https://host[:port][/path]", or http. RC_MALFORMED, RC_TOO_LONG. */
-MUST_USE enum rc flux_parse_api(const char *url, struct flux_api *ret_api);
-
-/* An application's name stands in a path as it is: letters and digits, and '-', '_', '.' between
- * them. */
-bool flux_is_app_name(const char *name);
 
 /*
  * Takes the instances' addresses out of an answer's body: port 0, each once, unusable ones left out

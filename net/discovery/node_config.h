@@ -45,6 +45,12 @@ struct node_peer { /* an entry of REPRAM_PEERS */
     uint16_t port;
 };
 
+struct node_api { /* REPRAM_FLUX_API */
+    struct node_peer server;
+    char path[NODE_TEXT_SIZE]; /* empty, or begins with '/' and does not end with it */
+    bool is_tls;
+};
+
 struct node_config {
     char name[NAME_SIZE]; /* empty: generated from the uuid */
     char network[NAME_SIZE];
@@ -57,8 +63,8 @@ struct node_config {
                               port ignored */
     uint32_t providers;    /* set of enum node_provider */
     bool claim_check;
-    char flux_api[NODE_TEXT_SIZE];
-    char flux_app[NODE_TEXT_SIZE]; /* FLUX_APP_NAME */
+    struct node_api flux_api;
+    char flux_app[NODE_TEXT_SIZE]; /* FLUX_APP_NAME; stands in a path as it is */
     uint32_t peer_count;
     struct node_peer peers[NODE_PEERS_MAX];
     uint32_t replication_factor;

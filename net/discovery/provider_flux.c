@@ -13,14 +13,14 @@
 
 enum {
     ASK_INTERVAL_US = 30 * 1000 * 1000, /* as long as the API caches its own answer */
-    TARGET_SIZE = 640,
+    TARGET_SIZE = 2 * NODE_TEXT_SIZE + 32,
     DETAIL_SIZE = 512,
     HTTP_OK = 200,
 };
 
 struct provider_flux {
     struct provider provider;
-    struct flux_api api;
+    struct node_api api;
     char target[TARGET_SIZE];
     uint16_t first_port, last_port;
     struct provider_pass pass;
@@ -63,15 +63,17 @@ static void on_fetched(void *arg, const struct fetch_answer *answer)
     enum rc rc = answer->rc;
     f->fetch = NULL;
     if (rc != RC_OK) {
-        (void)snprintf(detail, sizeof(detail), "%s: %s", f->api.host, answer->error);
+        (void)snprintf(detail, sizeof(detail), "%s: %s", f->api.server.host, answer->error);
     } else if (answer->status != HTTP_OK) {
         rc = RC_REFUSED;
-        (void)snprintf(detail, sizeof(detail), "%s answered with status %d", f->api.host,
+        (void)snprintf(detail, sizeof(detail), "%s answered with status %d", f->api.server.host,
                        answer->status);
     } else if ((rc = take(f, answer)) == RC_REFUSED) {
-        (void)snprintf(detail, sizeof(detail), "%s says that the request failed", f->api.host);
+        (void)snprintf(detail, sizeof(detail), "%s says that the request failed",
+                       f->api.server.host);
     } else if (rc != RC_OK) {
-        (void)snprintf(detail, sizeof(detail), "%s: its answer is %s", f->api.host, rc_text(rc));
+        (void)snprintf(detail, sizeof(detail), "%s: its answer is %s", f->api.server.host,
+                       rc_text(rc));
     }
     finish(f, rc, detail);
 }
@@ -114,8 +116,8 @@ static void start(struct provider *p, const struct provider_pass *pass)
     }
     const struct fetch_header headers[] = {{"Accept", "application/json"}};
     const struct fetch_request request = {.method = "GET",
-                                          .host = f->api.host,
-                                          .port = f->api.port,
+                                          .host = f->api.server.host,
+                                          .port = f->api.server.port,
                                           .is_tls = f->api.is_tls,
                                           .target = f->target,
                                           .headers = headers,
@@ -148,25 +150,16 @@ static void provider_flux_free(struct provider *p)
     free(f);
 }
 
-enum rc provider_flux_new(const char *api_url, const char *app, uint16_t first_port,
-                          uint16_t last_port, struct provider **ret_provider)
+struct provider *provider_flux_new(const struct node_api *api, const char *app, uint16_t first_port,
+                                   uint16_t last_port)
 {
-    struct flux_api api;
-    enum rc rc = flux_parse_api(api_url, &api);
-    if (rc != RC_OK || !flux_is_app_name(app)) {
-        return RC_MALFORMED;
-    }
     struct provider_flux *f = mem_new(1, sizeof(*f));
     f->provider = (struct provider){
         .name = "flux", .start = start, .cancel = cancel, .free = provider_flux_free};
-    f->api = api;
+    f->api = *api;
     f->first_port = first_port;
     f->last_port = last_port;
-    const int len = snprintf(f->target, sizeof(f->target), "%s/apps/location/%s", api.path, app);
-    if (len < 0 || (size_t)len >= sizeof(f->target)) {
-        free(f);
-        return RC_MALFORMED;
-    }
-    *ret_provider = &f->provider;
-    return RC_OK;
+    const int len = snprintf(f->target, sizeof(f->target), "%s/apps/location/%s", api->path, app);
+    ASSERT(len > 0 && (size_t)len < sizeof(f->target));
+    return &f->provider;
 }

@@ -9,10 +9,11 @@
 #ifndef NET_DISCOVERY_PROVIDER_FLUX_H
 #define NET_DISCOVERY_PROVIDER_FLUX_H
 
+#include "net/discovery/node_config.h"
 #include "net/discovery/provider.h"
 
-/* RC_MALFORMED: `api_url` or `app` is none. */
-MUST_USE enum rc provider_flux_new(const char *api_url, const char *app, uint16_t first_port,
-                                   uint16_t last_port, struct provider **ret_provider);
+/* `api` and `app` are copied. Never NULL. */
+struct provider *provider_flux_new(const struct node_api *api, const char *app, uint16_t first_port,
+                                   uint16_t last_port);
 
 #endif

@@ -100,7 +100,7 @@ static void run_values(const char *text)
     }
     (void)!parse_duration_ms(text, strlen(text), &number);
     (void)!parse_size(text, strlen(text), &number);
-    (void)value_is_name(text);
+    (void)value_is_app(text);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

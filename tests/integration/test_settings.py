@@ -20,7 +20,7 @@ REFUSED = [
     ("REPRAM_BIND", "not an address"),
     ("REPRAM_DISCOVERY", "port-range,carrier-pigeon"),
     ("REPRAM_CLAIM_CHECK", "perhaps"),
-    ("REPRAM_FLUX_API", "ftp://example.org"),
+    ("REPRAM_FLUX_API", "ftp://example.org"), ("FLUX_APP_NAME", "../fade"),
     ("REPRAM_PEERS", "host-without-port"), ("REPRAM_PEERS", "host:0"), ("REPRAM_PEERS", "a:1,:2"),
     ("REPRAM_DEFAULT_TTL", "soon"), ("REPRAM_MIN_TTL", "0"), ("REPRAM_MIN_TTL", "-5"),
     ("REPRAM_MAX_TTL", "99999999999999999999"),

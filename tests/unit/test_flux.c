@@ -106,61 +106,6 @@ static void long_lists_are_cut_and_long_answers_refused(void **state)
     free(body);
 }
 
-static void apis_are_parsed_whole_or_refused(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *url;
-        const char *host;
-        const char *path;
-        enum rc rc;
-        uint16_t port;
-        bool is_tls;
-    } cases[] = {
-        {"https://api.runonflux.io", "api.runonflux.io", "", RC_OK, 443, true},
-        {"https://api.runonflux.io/", "api.runonflux.io", "", RC_OK, 443, true},
-        {"http://127.0.0.1:8080/mock/v1/", "127.0.0.1", "/mock/v1", RC_OK, 8080, false},
-        {"http://[::1]:8080", "::1", "", RC_OK, 8080, false},
-        {"https://[::1]", "::1", "", RC_OK, 443, true},
-        {"ftp://x", "", "", RC_MALFORMED, 0, false},
-        {"api.runonflux.io", "", "", RC_MALFORMED, 0, false},
-        {"https://", "", "", RC_MALFORMED, 0, false},
-        {"https://:443", "", "", RC_MALFORMED, 0, false},
-        {"https://x:0", "", "", RC_MALFORMED, 0, false},
-        {"https://x:65536", "", "", RC_MALFORMED, 0, false},
-        {"https://x:", "", "", RC_MALFORMED, 0, false},
-        {"https://user@x", "", "", RC_MALFORMED, 0, false},
-        {"https://x/a b", "", "", RC_MALFORMED, 0, false},
-        {"https://x/?q", "", "", RC_MALFORMED, 0, false},
-        {"https://[::1", "", "", RC_MALFORMED, 0, false},
-        {"https://[::1]x", "", "", RC_MALFORMED, 0, false},
-    };
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct flux_api api;
-        const enum rc rc = flux_parse_api(cases[i].url, &api);
-        if (rc != cases[i].rc) {
-            fail_msg("case %zu: %s", i, rc_name(rc));
-        }
-        if (rc == RC_OK) {
-            assert_string_equal(api.host, cases[i].host);
-            assert_string_equal(api.path, cases[i].path);
-            assert_int_equal(api.port, cases[i].port);
-            assert_int_equal(api.is_tls, cases[i].is_tls);
-        }
-    }
-}
-
-static void app_names_are_plain(void **state)
-{
-    (void)state;
-    assert_true(flux_is_app_name("fade-repram"));
-    assert_true(flux_is_app_name("Fade2"));
-    assert_false(flux_is_app_name(""));
-    assert_false(flux_is_app_name("../x"));
-    assert_false(flux_is_app_name("a/b"));
-    assert_false(flux_is_app_name("a b"));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -168,8 +113,6 @@ int main(void)
         cmocka_unit_test(unusable_and_repeated_entries_are_left_out),
         cmocka_unit_test(answers_are_judged_by_their_shape),
         cmocka_unit_test(long_lists_are_cut_and_long_answers_refused),
-        cmocka_unit_test(apis_are_parsed_whole_or_refused),
-        cmocka_unit_test(app_names_are_plain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -176,6 +176,7 @@ static const struct refusal refusals[] = {
     {"REPRAM_DISCOVERY=multicast", "a comma list of port-range, static, dns, flux"},
     {"REPRAM_PEERS=10.0.0.1", "host:port,... with IPv6 addresses in brackets, at most 256"},
     {"REPRAM_FLUX_API=api.runonflux.io", "http://host[:port][/path]"},
+    {"FLUX_APP_NAME=a/../b", "1 to 64 letters, digits"},
     {"REPRAM_TRUST_PROXY=10.0.0.0/40", "true, false, or a comma list of networks"},
     {"REPRAM_LOG_LEVEL=trace", "debug, info, warn, error"},
     {"REPRAM_LOG_FORMAT=xml", "text, json"},

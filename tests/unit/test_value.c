@@ -148,14 +148,35 @@ static void urls_have_a_scheme_a_host_and_perhaps_a_port_and_a_path(void **state
     assert_string_equal(url.server.host, "::1");
     assert_int_equal(url.server.port, 8080);
     assert_string_equal(url.path, "/api/v1");
+    assert_int_equal(value_url("https://[::1]", &url), RC_OK);
     static const char *const bad[] = {
-        "",           "api.runonflux.io", "ftp://a",     "http://",      "https://a b",
-        "http://u@h", "http://a/b?c",     "http://a/#f", "http://a/b c", "HTTP//a",
-        "http:/a"};
+        "https://:443", "https://x:", "https://[::1",     "https://[::1]x", "http://a/\"b",
+        "http://a/{b}", "",           "api.runonflux.io", "ftp://a",        "http://",
+        "https://a b",  "http://u@h", "http://a/b?c",     "http://a/#f",    "http://a/b c",
+        "HTTP//a",      "http:/a"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         assert_int_equal(value_url(bad[i], &url), RC_MALFORMED);
     }
     assert_int_equal(value_url("http://a:0", &url), RC_RANGE);
+    assert_int_equal(value_url("http://a:65536", &url), RC_RANGE);
+    char longest[NODE_TEXT_SIZE + 16] = "http://a/";
+    memset(longest + 9, 'b', NODE_TEXT_SIZE - 2);
+    assert_int_equal(value_url(longest, &url), RC_OK);
+    longest[9 + NODE_TEXT_SIZE - 2] = 'b';
+    assert_int_equal(value_url(longest, &url), RC_TOO_LONG);
+}
+
+static void names_of_apps_are_plain(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"fade-repram", "Fade2", "a_b.c"};
+    static const char *const bad[] = {"", "../x", "a/b", "a b", ".a", "-a", "a%2f", "a?b"};
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        assert_true(value_is_app(good[i]));
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_false(value_is_app(bad[i]));
+    }
 }
 
 int main(void)
@@ -168,6 +189,7 @@ int main(void)
         cmocka_unit_test(trust_is_all_nobody_or_a_list_of_networks),
         cmocka_unit_test(providers_are_a_set_and_srv_is_not_supported),
         cmocka_unit_test(urls_have_a_scheme_a_host_and_perhaps_a_port_and_a_path),
+        cmocka_unit_test(names_of_apps_are_plain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

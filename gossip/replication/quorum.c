@@ -11,10 +11,18 @@
  * late acknowledgement of a settled write finds nobody. Slot 0 is never used. */
 enum { SLOT_BITS = 16, SLOT_MASK = (1 << SLOT_BITS) - 1, SLOTS_MIN = 16, INDEX_SIZE = 1 << 12 };
 
+/* Room for parts grows by so many: most enclaves are small. QUORUM_PARTS_MAX is a multiple. */
+enum { PARTS_STEP = 8 };
+
+/* A member that has a part in a write, and which. */
+struct part {
+    struct uuid member;
+    uint8_t part;
+};
+
 struct slot {
     struct waiting write;
-    struct uuid members[QUORUM_PARTS_MAX]; /* that have a part in it, and which */
-    uint8_t parts[QUORUM_PARTS_MAX];
+    struct part *parts; /* room for part_count, in steps; NULL while nobody has one */
     uint8_t part_count;
     uint16_t use;
     bool is_used;
@@ -49,6 +57,7 @@ void quorum_free(struct quorum *r)
     }
     for (uint32_t i = r->oldest; i != 0; i = r->slots[i].newer) {
         free(r->slots[i].write.key);
+        free(r->slots[i].parts);
     }
     free(r->slots);
     free(r);
@@ -155,6 +164,8 @@ static void settle(struct quorum *r, uint32_t slot, enum put_status status)
     mem_wipe(s->write.key, s->write.key_len);
     free(s->write.key);
     s->write.key = NULL;
+    free(s->parts);
+    s->parts = NULL;
     s->is_used = false;
     s->newer = r->free_head;
     r->free_head = slot;
@@ -165,7 +176,7 @@ static void settle(struct quorum *r, uint32_t slot, enum put_status status)
 static uint32_t find_part(const struct slot *s, const struct uuid *member)
 {
     uint32_t at = 0;
-    while (at < s->part_count && !uuid_equal(&s->members[at], member)) {
+    while (at < s->part_count && !uuid_equal(&s->parts[at].member, member)) {
         at++;
     }
     return at;
@@ -176,11 +187,14 @@ static uint32_t find_part(const struct slot *s, const struct uuid *member)
 static uint32_t new_part(struct slot *s, enum quorum_part part)
 {
     if (s->part_count < QUORUM_PARTS_MAX) {
+        if (s->part_count % PARTS_STEP == 0) {
+            s->parts = mem_resize(s->parts, s->part_count + PARTS_STEP, sizeof(*s->parts));
+        }
         return s->part_count++;
     }
     uint32_t at = 0;
-    while (at < QUORUM_PARTS_MAX &&
-           (part == QUORUM_HOLDS ? s->parts[at] == QUORUM_HOLDS : s->parts[at] != QUORUM_NONE)) {
+    while (at < QUORUM_PARTS_MAX && (part == QUORUM_HOLDS ? s->parts[at].part == QUORUM_HOLDS
+                                                          : s->parts[at].part != QUORUM_NONE)) {
         at++;
     }
     return at;
@@ -192,14 +206,13 @@ static bool set_part(struct slot *s, const struct uuid *member, enum quorum_part
     uint32_t at = find_part(s, member);
     if (at == s->part_count) {
         at = part == QUORUM_NONE ? QUORUM_PARTS_MAX : new_part(s, part);
-    } else if (s->parts[at] == QUORUM_HOLDS || s->parts[at] == part) {
+    } else if (s->parts[at].part == QUORUM_HOLDS || s->parts[at].part == part) {
         return false;
     }
     if (at == QUORUM_PARTS_MAX) {
         return false;
     }
-    s->members[at] = *member;
-    s->parts[at] = (uint8_t)part;
+    s->parts[at] = (struct part){.member = *member, .part = (uint8_t)part};
     return true;
 }
 
@@ -227,7 +240,7 @@ enum quorum_part quorum_part(const struct quorum *r, uint32_t waiter, const stru
     const uint32_t slot = slot_of(r, waiter);
     const struct slot *s = slot == 0 ? NULL : &r->slots[slot];
     const uint32_t at = s == NULL ? 0 : find_part(s, member);
-    return s == NULL || at == s->part_count ? QUORUM_NONE : (enum quorum_part)s->parts[at];
+    return s == NULL || at == s->part_count ? QUORUM_NONE : (enum quorum_part)s->parts[at].part;
 }
 
 uint32_t quorum_parts(const struct quorum *r, uint32_t waiter, enum quorum_part part)
@@ -235,7 +248,7 @@ uint32_t quorum_parts(const struct quorum *r, uint32_t waiter, enum quorum_part 
     const uint32_t slot = slot_of(r, waiter);
     uint32_t count = 0;
     for (uint32_t i = 0; slot != 0 && i < r->slots[slot].part_count; i++) {
-        count += r->slots[slot].parts[i] == part;
+        count += r->slots[slot].parts[i].part == part;
     }
     return count;
 }
@@ -244,10 +257,9 @@ const struct uuid *quorum_next_settled(const struct quorum *r, uint32_t waiter, 
 {
     const uint32_t slot = slot_of(r, waiter);
     while (slot != 0 && *at < r->slots[slot].part_count) {
-        const struct slot *s = &r->slots[slot];
-        const uint32_t i = (*at)++;
-        if (s->parts[i] == QUORUM_HOLDS || s->parts[i] == QUORUM_REFUSED) {
-            return &s->members[i];
+        const struct part *p = &r->slots[slot].parts[(*at)++];
+        if (p->part == QUORUM_HOLDS || p->part == QUORUM_REFUSED) {
+            return &p->member;
         }
     }
     return NULL;

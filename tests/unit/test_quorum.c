@@ -1,5 +1,6 @@
 #include "gossip/replication/quorum.h"
 
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -141,6 +142,28 @@ static void who_holds_a_write_is_noted_however_many_have_refused_it(void **state
     assert_int_equal(quorum_count(f->quorum), 0);
 }
 
+static size_t bytes_in_use(void)
+{
+    const struct mallinfo2 info = mallinfo2(); /* 0 under the sanitizers */
+    return info.uordblks + info.hblkhd;
+}
+
+static void a_waiting_write_of_a_small_enclave_costs_little_memory(void **state)
+{
+    struct fixture *f = *state;
+    enum { WRITES = 1000, BYTES_MAX = 400 }; /* with the rooms that are free yet */
+    const size_t before = bytes_in_use();
+    for (uint64_t token = 1; token <= WRITES; token++) {
+        const uint32_t w = wait_for(f, token, 3, 0);
+        quorum_held(f->quorum, w, of(1));
+        quorum_note(f->quorum, w, of(2), QUORUM_REFUSED);
+        quorum_note(f->quorum, w, of(3), QUORUM_PUT_OFF);
+        quorum_note(f->quorum, w, of(4), QUORUM_ASKED);
+    }
+    assert_in_range(bytes_in_use() - before, 0, (size_t)WRITES * BYTES_MAX);
+    quorum_check(f->quorum);
+}
+
 static void those_that_have_held_or_refused_a_write_are_listed(void **state)
 {
     struct fixture *f = *state;
@@ -250,6 +273,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             who_put_a_write_off_or_refused_it_may_hold_it_after_all_and_then_does, set_up,
             tear_down),
+        cmocka_unit_test_setup_teardown(a_waiting_write_of_a_small_enclave_costs_little_memory,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(who_holds_a_write_is_noted_however_many_have_refused_it,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(those_that_have_held_or_refused_a_write_are_listed, set_up,

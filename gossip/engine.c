@@ -74,7 +74,6 @@ static struct swim *make_swim(struct engine *e, uint64_t now_us)
                  .features = PROTOCOL_FEATURES,
                  .addr_count = e->config.addr_count},
         .seed = rng_next(&e->rng),
-        .replication_factor = e->config.replication_factor,
         .counters = &e->counters,
         .vitals = fill_vitals,
         .vitals_arg = e,

@@ -80,8 +80,8 @@ enum link_end {
  */
 uint32_t engine_link_accept(struct engine *e, const struct addr *from, uint64_t now_us);
 
-/* A dial of ACTION_DIAL came through. `seen_as` is our own address on that connection. */
-void engine_link_up(struct engine *e, uint32_t link, const struct addr *seen_as, uint64_t now_us);
+/* A dial of ACTION_DIAL came through. */
+void engine_link_up(struct engine *e, uint32_t link, uint64_t now_us);
 
 /* A dial failed or a link ended; the id is gone. */
 void engine_link_down(struct engine *e, uint32_t link, enum link_end why, uint64_t now_us);

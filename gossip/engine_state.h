@@ -155,12 +155,9 @@ uint64_t rival_turn(struct engine *e, struct link *l);
 
 /* ---- voters.c ---- */
 
-/* Whether the member counts in the quorum of a write: a live mate that has answered this node since
- * it was last dead, and whose clock is not in conflict with ours. */
-bool voters_has(const struct member *m);
-
-/* Something that voters_has() depends on may have changed. Of one that does not count any more
- * nothing is waited for. */
+/* Whether the member counts in the quorum of a write may have changed: a live mate does that has
+ * answered this node since it was last dead, and whose clock is not in conflict with ours. Of one
+ * that does not count any more nothing is waited for. */
 void voters_look(struct engine *e, struct member *m);
 
 /* The number of members that count, this node included, and how many of them must hold a write. */

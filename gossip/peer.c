@@ -75,12 +75,11 @@ uint32_t engine_link_accept(struct engine *e, const struct addr *from, uint64_t 
     return l->id;
 }
 
-void engine_link_up(struct engine *e, uint32_t link, const struct addr *seen_as, uint64_t now_us)
+void engine_link_up(struct engine *e, uint32_t link, uint64_t now_us)
 {
     engine_advance(e, now_us);
     struct link *l = mesh_find(e->mesh, link);
     if (l != NULL && l->state == LINK_DIALING) {
-        l->seen_as = *seen_as;
         hello_say(e, l);
     }
     engine_settle(e);

@@ -2,7 +2,7 @@
  * Who counts in the quorum of a write, and whether it can still be reached.
  *
  * A member that is known only by hearsay, or whose clock is of another cluster, would raise the
- * quorum and never hold anything. So it does not count. Only voters_has() says who does. The rest
+ * quorum and never hold anything. So it does not count. Only has_vote() says who does. The rest
  * keeps the number up to date, so that a write costs no walk through the members.
  *
  * A member that is full has refused for good. In a small enclave the write has been sent to all. In
@@ -16,7 +16,9 @@
 #include "gossip/tree_links.h"
 #include "gossip/wiring.h"
 
-bool voters_has(const struct member *m)
+/* Whether the member counts in the quorum of a write: a live mate that has answered this node since
+ * it was last dead, and whose clock is not in conflict with ours. */
+static bool has_vote(const struct member *m)
 {
     return !m->is_self && m->is_mate && member_is_live(m) && m->has_answered &&
            m->clock != MEMBER_CLOCK_APART;
@@ -117,7 +119,7 @@ static void consider(struct engine *e, uint32_t waiter, uint32_t sent)
 
 void voters_look(struct engine *e, struct member *m)
 {
-    const bool counts = voters_has(m);
+    const bool counts = has_vote(m);
     if (counts == m->is_counted) {
         return;
     }
@@ -169,7 +171,7 @@ void voters_check(const struct engine *e)
     uint32_t counted = 0;
     uint32_t slot = 0;
     for (const struct member *m; (m = swim_next_member(e->swim, &slot)) != NULL; slot++) {
-        ASSERT(m->is_counted == voters_has(m));
+        ASSERT(m->is_counted == has_vote(m));
         counted += m->is_counted;
     }
     ASSERT(counted == e->counted);

@@ -7,7 +7,6 @@
 #include "gossip/membership/view.h"
 
 enum {
-    HEARD_LATELY_US = 2000000, /* a word that may be anybody's speaks against a first verdict */
     /* Members that are new here are asked so many at a time. */
     ASKS_AT_ONCE = 32,
     ASK_WINDOW_US = 100000,
@@ -45,9 +44,8 @@ bool detector_lost(struct swim *s, struct member *m, bool is_proven)
     const struct swim_probe_state *st = m->probe;
     /* Where all can have met all, those that have met it see to it, unless it seems to have just
      * come. */
-    const bool is_heard = m->heard_us != 0 && s->now_us - m->heard_us < HEARD_LATELY_US;
-    const bool is_unmet =
-        !m->has_answered && !is_heard && roster_live_count(&s->roster) <= s->asked_max;
+    const bool is_unmet = !m->has_answered && !view_is_heard_lately(s, m) &&
+                          roster_live_count(&s->roster) <= PROBE_ASKED_BY_ALL_MAX;
     /* Where others say that it is dead, this silence was no verification and means no more than any
      * probe's: a burst of losses may outlast one. */
     const bool is_verify = st->is_verify && m->state == MEMBER_SUSPECT;

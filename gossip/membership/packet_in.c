@@ -231,18 +231,11 @@ static void take_unknown(struct swim *s, const struct packet_out_asked *asked)
     }
 }
 
-/* Whether the sender has shown that it receives at `from`: by our cookie, now or where it last
- * answered. */
-static bool is_proven(const struct member *sender, const struct addr *from, bool has_cookie)
+/* Whether it shows by our cookie that the sender receives at `from`. */
+static bool repeats_cookie(const struct swim *s, const struct addr *from, const struct packet *p)
 {
-    if (from == NULL || has_cookie) {
-        return true;
-    }
-    if (sender == NULL || !sender->is_proven) {
-        return false;
-    }
-    const struct addr last = member_last_addr(sender);
-    return addr_equal(&last, from);
+    return from != NULL && p->kind != PACKET_COOKIE &&
+           cookie_is_of(s->secret, from, s->now_us, p->cookie);
 }
 
 /* What such a packet is answered by has used up what it weighs. */
@@ -259,9 +252,9 @@ static void take_packet(struct swim *s, struct member *sender, const struct addr
 {
     const bool is_known = sender != NULL && !sender->is_ghost;
     const bool is_candidate = p->kind == PACKET_ACK && candidates_has_asked(&s->candidates, p->seq);
-    const bool has_cookie = from != NULL && p->kind != PACKET_COOKIE &&
-                            cookie_is_of(s->secret, from, s->now_us, p->cookie);
-    const bool has_proved = is_proven(sender, from, has_cookie);
+    const bool has_cookie = repeats_cookie(s, from, p);
+    /* That it receives at `from`: by our cookie, now or where it last answered. */
+    const bool has_proved = has_cookie || packet_out_is_proven(sender, from);
     struct packet_out_asked asked = {
         .to = is_known ? sender : NULL,
         .from = from,

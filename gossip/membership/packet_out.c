@@ -81,8 +81,11 @@ static enum rumor_verdict offer(void *arg, const struct rumor *r)
     return load_entry(load, r->subject, r->kind, &r->by) ? RUMOR_TAKEN : RUMOR_SKIPPED;
 }
 
-static bool is_proven(const struct member *m, const struct addr *addr)
+bool packet_out_is_proven(const struct member *m, const struct addr *addr)
 {
+    if (addr == NULL) {
+        return true;
+    }
     if (m == NULL || !m->is_proven) {
         return false;
     }
@@ -96,8 +99,7 @@ static bool may_tell(const struct load *load, const struct packet *p)
     if (load->asked != NULL) {
         return load->to != NULL || load->asked->room == DATAGRAM_BYTES_MAX;
     }
-    return load->addr == NULL || is_proven(load->to, load->addr) ||
-           (load->to == NULL && p->cookie != 0);
+    return packet_out_is_proven(load->to, load->addr) || (load->to == NULL && p->cookie != 0);
 }
 
 static bool is_accused(const struct member *to)

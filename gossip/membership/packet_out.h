@@ -30,6 +30,10 @@ bool packet_out_is_known_to(const struct swim *s, const struct member *to);
 /* Whether the member may get news: it has proved that it receives, or has a link. */
 bool packet_out_reaches(const struct member *m);
 
+/* Whether it has shown that it receives at this very address: there it last answered. Over a link,
+ * with `addr` NULL, everybody has. `m` may be NULL. */
+bool packet_out_is_proven(const struct member *m, const struct addr *addr);
+
 /* The member has proved that it receives at this address: it answers there. */
 void packet_out_proved(struct swim *s, struct member *m, const struct addr *addr);
 

@@ -13,7 +13,8 @@
 /* Lifeguard's S: beyond 9 times the time-outs a node is as good as deaf. */
 enum { HEALTH_MAX = 8 };
 
-/* Among so many members each asks a suspect itself; among more, too many would at once. */
+/* Among so many members each asks a suspect itself; among more, too many would at once. Likewise
+ * new ones are asked at once while fewer have answered. More than any replication factor. */
 enum { PROBE_ASKED_BY_ALL_MAX = 64 };
 
 /* What the detector keeps of a member, made when it is needed. It goes away by itself some time

@@ -47,7 +47,6 @@ struct swim *swim_new(const struct swim_config *config, struct outbox *outbox, u
     s->counters = config->counters;
     s->vitals = config->vitals;
     s->vitals_arg = config->vitals_arg;
-    s->asked_max = config->replication_factor > ASKED_MIN ? config->replication_factor : ASKED_MIN;
     s->outbox = outbox;
     s->cluster = swim_cluster_hash(config->network);
     s->now_us = now_us;

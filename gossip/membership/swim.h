@@ -26,7 +26,6 @@ struct swim_config {
     struct member_card self; /* incarnation 1 */
     char network[NAME_SIZE];
     uint64_t seed;
-    uint32_t replication_factor; /* of the enclave: so many mates at least are asked at once */
     uint8_t secret[SIPHASH_KEY_BYTES]; /* unpredictable: of cookies and of numbers to be repeated */
     struct engine_counters *counters;  /* borrowed for the life of the swim; it counts into it */
     /* Fills this node's vitals; `cut_s` is the cut that a ping asked for, 0 to choose one. */

@@ -33,7 +33,6 @@ enum {
     PROBE_TRIES_MAX = 8, /* pings of one probe that are remembered */
     RELAYS_MAX = 64,     /* pings on behalf of others under way at once */
     PULLS_MAX = 3,       /* views being pulled at once: what a newborn starts with */
-    ASKED_MIN = 64,      /* for swim.asked_max */
     PROVEN_KEPT = 64,    /* members to tell news, while few among all can be */
     OWNADDRS_MAX = 2,    /* addresses learned from others: a LAN's and a NAT's */
 };
@@ -143,7 +142,6 @@ struct swim {
     uint32_t relay_count;
     struct pull pulls[PULLS_MAX];
     uint32_t answered, answered_mates; /* members that have answered since they last were gone */
-    uint32_t asked_max;                /* new ones are asked at once while fewer have answered */
     uint64_t ask_us;                   /* when those asked were last counted from */
     uint32_t ask_count;
     uint64_t dial_us; /* when dials to such were last counted from */

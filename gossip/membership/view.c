@@ -26,8 +26,8 @@ enum {
      * at once. */
     EXPECTED_US = 1000000,
     EXPECTED_AGE = 2, /* in ENTRY_AGE_US: news of a death is everywhere before it is so old */
-    /* A member that was heard so lately is asked before others are believed that it is gone. It
-     * answers within a round trip, or one more probe is lost. */
+    /* A word so late speaks for the member, even if it may be anybody's. It is asked before others
+     * are believed that it is gone: it answers within a round trip, or one more probe is lost. */
     RECENT_US = 2000000,
     REFUTABLE_US = 400000, /* so long a rumour takes to reach it, and its refutation to come back */
     /* Refutations count against this node's health once in so long: a suspicion's length. */
@@ -232,7 +232,7 @@ static void welcome(struct swim *s, struct member *m)
 
 bool view_asks_at_once(const struct swim *s, bool is_mate)
 {
-    return (is_mate ? s->answered_mates : s->answered) < s->asked_max;
+    return (is_mate ? s->answered_mates : s->answered) < PROBE_ASKED_BY_ALL_MAX;
 }
 
 static bool is_asked_at_once(const struct swim *s, const struct member_card *card)
@@ -244,7 +244,8 @@ static bool is_asked_at_once(const struct swim *s, const struct member_card *car
  * time. A later one takes the place of any before. */
 static struct member *name_one(struct swim *s, const struct member_card *card)
 {
-    const uint32_t most = s->answered > ASKED_MIN ? s->answered : ASKED_MIN;
+    const uint32_t most =
+        s->answered > PROBE_ASKED_BY_ALL_MAX ? s->answered : PROBE_ASKED_BY_ALL_MAX;
     if (s->roster.counts.named >= most) {
         view_drop(s, any_named(s));
     }
@@ -529,11 +530,15 @@ static bool is_silent_suspect(const struct swim *s, const struct member *m)
     return since_us != 0 && s->now_us - since_us >= EXPECTED_US;
 }
 
+bool view_is_heard_lately(const struct swim *s, const struct member *m)
+{
+    return m->heard_us != 0 && s->now_us - m->heard_us < RECENT_US;
+}
+
 /* Whether nothing but what others say speaks for the member. */
 static bool is_out_of_sight(const struct swim *s, const struct member *m)
 {
-    const bool is_recent = m->heard_us != 0 && s->now_us - m->heard_us < RECENT_US;
-    return is_silent_suspect(s, m) || (m->link == 0 && !is_recent);
+    return is_silent_suspect(s, m) || (m->link == 0 && !view_is_heard_lately(s, m));
 }
 
 /* Whether there are so many that not each can ask each suspect. */

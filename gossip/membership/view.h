@@ -51,6 +51,9 @@ enum rc view_alive(struct swim *s, const struct member_card *card, const struct 
  * be probed; what is said of others' enclaves comes by pages. */
 bool view_asks_at_once(const struct swim *s, bool is_mate);
 
+/* Whether something came in the member's name in the last two seconds, from it or from anybody. */
+bool view_is_heard_lately(const struct swim *s, const struct member *m);
+
 /* The member has repeated a number of ours, or speaks over a link: it is there, and counts. One
  * that was only named is alive from here on, if its own card has come. */
 void view_answered(struct swim *s, struct member *m);

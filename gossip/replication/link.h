@@ -154,7 +154,6 @@ struct link {
     bool is_output_asked;  /* an ACTION_OUTPUT is under way */
     struct member *member; /* NULL before HELLO */
     struct addr addr;      /* dialed, or accepted from */
-    struct addr seen_as;   /* our address on it; port 0 unknown */
     uint64_t begun_us;     /* dialed, or accepted */
     uint64_t since_us;     /* of the state */
     uint64_t input_us;     /* when bytes came last */

@@ -73,10 +73,10 @@ static void on_refused(void *arg, const struct addr *addr)
     engine_refused(d->config.engine, addr, driver_turn(d));
 }
 
-static void on_link_up(void *arg, struct peer_link *l, const struct addr *seen_as)
+static void on_link_up(void *arg, struct peer_link *l)
 {
     struct driver *d = arg;
-    engine_link_up(d->config.engine, peer_link_id(l), seen_as, driver_turn(d));
+    engine_link_up(d->config.engine, peer_link_id(l), driver_turn(d));
 }
 
 static void on_link_input(void *arg, struct peer_link *l, const uint8_t *data, size_t len)

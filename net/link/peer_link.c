@@ -147,15 +147,14 @@ static bool take_answer(struct peer_link *l)
     if (rc == RC_AGAIN) {
         return false;
     }
-    struct addr seen_as;
-    if (rc != RC_OK || sockaddr_local(bufferevent_getfd(l->bev), &seen_as) != RC_OK) {
+    if (rc != RC_OK) {
         peer_link_end(l, LINK_END_REJECTED);
         return false;
     }
     (void)evbuffer_drain(in, head_len);
     (void)event_del(l->timer);
     l->state = UP;
-    l->hooks->up(l->arg, l, &seen_as);
+    l->hooks->up(l->arg, l);
     return true;
 }
 

@@ -18,8 +18,8 @@ struct event_base;
 struct peer_link;
 
 struct peer_link_hooks {
-    /* A dial came through; `seen_as` is our own address on the connection. */
-    void (*up)(void *arg, struct peer_link *l, const struct addr *seen_as);
+    /* A dial came through. */
+    void (*up)(void *arg, struct peer_link *l);
     /* Bytes as they came, borrowed for the call. The link may be finished, but not freed, in it. */
     void (*input)(void *arg, struct peer_link *l, const uint8_t *data, size_t len);
     /* The bytes that wait to be sent fell to half of PEER_LINK_LOW_BYTES, after

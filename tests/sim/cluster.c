@@ -138,7 +138,7 @@ void cluster_start(struct cluster *c, uint32_t node)
     config.table_seed = rng_next(&c->net.rng);
     memcpy(config.secret, &config.table_seed,
            sizeof(config.table_seed)); /* nobody keeps them here */
-    memcpy(n->cookie_secret, config.secret, sizeof(n->cookie_secret));
+    memcpy(n->secret, config.secret, sizeof(n->secret));
     config.host_tag = node + 1;
     config.wall_ms = CLUSTER_WALL_MS + c->net.now_us / 1000 + (uint64_t)n->wall_offset_ms;
     config.boot = config.wall_ms;

@@ -41,7 +41,7 @@ struct sim_node {
     uint64_t started_us, stopped_us;
     uint64_t paused_until_us;
     int64_t wall_offset_ms;
-    uint8_t cookie_secret[SIPHASH_KEY_BYTES];
+    uint8_t secret[SIPHASH_KEY_BYTES];
     uint64_t boot_offset_us; /* the node's monotonic clock minus the network's */
     int32_t drift_ppm;       /* how much faster than the network's; set before the start */
     enum providers providers;

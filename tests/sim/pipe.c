@@ -152,8 +152,7 @@ static void finish_dial(struct cluster *c, const struct event *e)
         streams_set_link(&c->streams, e->stream, 0, 0);
         engine_link_down(c->nodes[e->to].engine, link, (enum link_end)e->why, now_us);
     } else {
-        const struct addr own = stage_addr(e->to);
-        engine_link_up(c->nodes[e->to].engine, link, &own, now_us);
+        engine_link_up(c->nodes[e->to].engine, link, now_us);
     }
 }
 

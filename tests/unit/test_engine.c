@@ -333,7 +333,6 @@ static uint32_t dial_candidate(struct engine *e, uint16_t port, uint64_t *now_us
 {
     static const uint8_t ip[] = {10, 0, 0, 9};
     const struct addr addr = addr_v4(ip, port);
-    const struct addr seen_as = {.port = 0};
     struct action action;
     engine_candidate(e, &addr, *now_us);
     for (int i = 0; i < 20; i++) {
@@ -341,7 +340,7 @@ static uint32_t dial_candidate(struct engine *e, uint16_t port, uint64_t *now_us
         engine_tick(e, *now_us);
         while (outbox_next(engine_outbox(e), &action)) {
             if (action.kind == ACTION_DIAL && addr_equal(&action.addr, &addr)) {
-                engine_link_up(e, action.link, &seen_as, *now_us);
+                engine_link_up(e, action.link, *now_us);
                 return action.link;
             }
         }

@@ -7,6 +7,7 @@
 #include "gossip/membership/view.h"
 
 enum {
+    UNMET_PROBES = 2, /* one may be lost, as of any other */
     /* Members that are new here are asked so many at a time. */
     ASKS_AT_ONCE = 32,
     ASK_WINDOW_US = 100000,
@@ -39,17 +40,22 @@ static bool may_ask(struct swim *s, struct member *m)
     return may;
 }
 
+/* Where all can have met all, those that have met it see to it, unless it seems to have just come.
+ */
+static bool is_unmet(const struct swim *s, const struct member *m)
+{
+    return !m->has_answered && !view_is_heard_lately(s, m) &&
+           roster_live_count(&s->roster) <= PROBE_ASKED_BY_ALL_MAX;
+}
+
 bool detector_lost(struct swim *s, struct member *m, bool is_proven)
 {
     const struct swim_probe_state *st = m->probe;
-    /* Where all can have met all, those that have met it see to it, unless it seems to have just
-     * come. */
-    const bool is_unmet = !m->has_answered && !view_is_heard_lately(s, m) &&
-                          roster_live_count(&s->roster) <= PROBE_ASKED_BY_ALL_MAX;
     /* Where others say that it is dead, this silence was no verification and means no more than any
      * probe's: a burst of losses may outlast one. */
     const bool is_verify = st->is_verify && m->state == MEMBER_SUSPECT;
-    const bool is_last = is_verify || is_unmet || (st->is_judge && (is_proven || st->is_said_left));
+    const bool is_last =
+        is_verify || is_unmet(s, m) || (st->is_judge && (is_proven || st->is_said_left));
     const bool is_left = st->is_judge && st->is_said_left;
     s->counters->probes_failed++;
     if (m->state == MEMBER_NAMED) {
@@ -75,7 +81,10 @@ static void fail_probe(struct swim *s, struct member *m)
         probe_health(s, 1);
     }
     st->proof_addr.port = 0;
-    if (!detector_lost(s, m, false)) {
+    if (member_is_live(m) && is_unmet(s, m) && m->misses < UNMET_PROBES) {
+        s->counters->probes_failed++;
+        probe_open(s, m, st->is_verify);
+    } else if (!detector_lost(s, m, false)) {
         view_suspect(s, m, &s->self->uuid);
         probe_tell(s, m);
     }

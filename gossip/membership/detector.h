@@ -13,7 +13,7 @@
  *   any ----- its own higher incarnation -------> alive
  *
  *   named --- no answer ------------------------> forgotten
- *   never met, no answer, few members ----------> dead here, and no word to others
+ *   never met, no answer twice, few members ----> dead here, and no word to others
  *
  * Refusals, and answers by another uuid, are refusal's; pings and answers are probe's.
  */

@@ -118,7 +118,7 @@ static void take_cookie(struct swim *s, struct member *sender, const struct pack
     if (candidates_cookie(&s->candidates, p->seq, p->cookie, s->now_us)) {
         return;
     }
-    if (probe_has_asked(sender, p->seq)) {
+    if (probe_awaits_ack(sender, p->seq)) {
         probe_cookie(s, sender, p->seq, p->cookie);
     } else {
         pull_again(s, sender, p->seq, p->cookie);
@@ -178,7 +178,7 @@ static bool is_sure(const struct swim *s, const struct member *sender, const str
         return from == NULL ||
                (candidates_has_asked(&s->candidates, p->seq) &&
                 (sender == NULL || !sender->has_answered)) ||
-               (sender != NULL && probe_has_asked(sender, p->seq)) ||
+               (sender != NULL && probe_awaits_ack(sender, p->seq)) ||
                relay_has_asked(s, uuid, p->seq);
     case PACKET_CARDS:
         return from == NULL || (sender != NULL && pull_has_asked(s, sender, p->seq));
@@ -190,7 +190,7 @@ static bool is_sure(const struct swim *s, const struct member *sender, const str
     case PACKET_PULL:
         break;
     case PACKET_COOKIE:
-        return from != NULL && sender != NULL && probe_has_asked(sender, p->seq);
+        return from != NULL && sender != NULL && probe_awaits_cookie(sender, p->seq);
     }
     return from == NULL;
 }
@@ -288,7 +288,8 @@ static void take_packet(struct swim *s, struct member *sender, const struct addr
         packet_out_proved(s, sender, is_settled ? &there : from);
     }
     const bool is_answer = p->kind == PACKET_ACK || p->kind == PACKET_COOKIE;
-    const uint32_t rtt_us = is_answer ? probe_acked(s, sender, p->seq, from != NULL) : 0;
+    const uint32_t rtt_us =
+        is_answer ? probe_acked(s, sender, p->seq, from != NULL, p->kind == PACKET_ACK) : 0;
     sender->knows_us = p->knows_you;
     sender->has_said = true;
     if (teller.is_sure) {

@@ -344,9 +344,15 @@ void probe_tell(struct swim *s, struct member *m)
     probe_schedule(s, m);
 }
 
-bool probe_has_asked(const struct member *m, uint32_t seq)
+bool probe_awaits_ack(const struct member *m, uint32_t seq)
 {
-    return find_try(m, seq) != NULL;
+    const struct probe_try *t = find_try(m, seq);
+    return t != NULL && !t->is_acked;
+}
+
+bool probe_awaits_cookie(const struct member *m, uint32_t seq)
+{
+    return probe_awaits_ack(m, seq) && !find_try(m, seq)->is_repeated;
 }
 
 /* ---- Answers ---- */
@@ -382,12 +388,13 @@ static void smooth_rtt(struct member *m, uint32_t rtt_us)
     m->rtt_us = us < RTT_KEPT_MAX_US ? us & RTT_KEPT_MAX_US : RTT_KEPT_MAX_US;
 }
 
-uint32_t probe_acked(struct swim *s, struct member *m, uint32_t seq, bool is_datagram)
+uint32_t probe_acked(struct swim *s, struct member *m, uint32_t seq, bool is_datagram, bool is_ack)
 {
-    const struct probe_try *t = find_try(m, seq);
-    if (t == NULL) {
+    struct probe_try *t = find_try(m, seq);
+    if (t == NULL || (is_datagram && t->is_acked)) {
         return 0;
     }
+    t->is_acked = t->is_acked || (is_datagram && is_ack);
     const uint64_t us = s->now_us - t->sent_us;
     const uint32_t rtt_us = us == 0 ? 1 : us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
     if (is_datagram && t->to.port != 0) {
@@ -402,7 +409,7 @@ void probe_cookie(struct swim *s, struct member *m, uint32_t seq, uint64_t cooki
 {
     struct probe_try *t = find_try(m, seq);
     probe_state(s, m)->cookie = cookie;
-    if (t != NULL && t->to.port != 0 && !t->is_repeated) {
+    if (t != NULL && t->to.port != 0 && !t->is_acked && !t->is_repeated) {
         struct packet p = packet_out_ping(s, seq, m->tag);
         t->is_repeated = true;
         t->sent_us = s->now_us;

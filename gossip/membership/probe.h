@@ -67,10 +67,11 @@ void probe_tell(struct swim *s, struct member *m);
  * have said it, it answers any open probe, except that of a member that is only named. */
 void probe_heard(struct swim *s, struct member *m, const struct addr *from, bool is_sure);
 
-/* An ack of a ping to the member, before probe_heard(). Returns its round trip in microseconds, by
- * datagram or by link; 0 when it answers no ping that is remembered. By datagram the member has
- * proved that it receives where it was asked. */
-uint32_t probe_acked(struct swim *s, struct member *m, uint32_t seq, bool is_datagram);
+/* An ack of a ping to the member, or its wish for a cookie, before probe_heard(). Returns the round
+ * trip in microseconds, by datagram or by link; 0 when it answers no ping that is remembered, or
+ * one that a datagram has acked. By datagram the member has proved that it receives where it was
+ * asked. */
+uint32_t probe_acked(struct swim *s, struct member *m, uint32_t seq, bool is_datagram, bool is_ack);
 
 /* The member answered the ping `seq` by a cookie: the ping is sent again with it, once. The cookie
  * is kept for other packets to the member; with `seq` 0 that is all. */
@@ -85,8 +86,10 @@ void probe_close(struct member *m);
 /* The open probe tries the link, if there is one and it has not been tried. */
 void probe_ask_link(struct swim *s, struct member *m);
 
-/* Whether `seq` is one of the last pings to the member. */
-bool probe_has_asked(const struct member *m, uint32_t seq);
+/* Whether a datagram with `seq` answers one of the last pings to the member, and is the first to do
+ * so: an ack, or the member's wish for a cookie before it acks. */
+bool probe_awaits_ack(const struct member *m, uint32_t seq);
+bool probe_awaits_cookie(const struct member *m, uint32_t seq);
 
 /* Drops everything that is open against the member. */
 void probe_acquit(struct swim *s, struct member *m);

@@ -78,7 +78,7 @@ static void refuse_all(struct swim *s, const struct addr *addr, const struct mem
     uint32_t count = 0, walk = 0;
     struct member *m = NULL;
     while (count < AT_ONE_ADDR_MAX && (m = roster_next_at(&s->roster, addr, &walk)) != NULL) {
-        if (!m->is_self && m != but && (seq == 0 || probe_has_asked(m, seq))) {
+        if (!m->is_self && m != but && (seq == 0 || probe_awaits_ack(m, seq))) {
             found[count++] = m;
         }
     }

@@ -42,6 +42,7 @@ struct probe_try {
     uint64_t sent_us;
     struct addr to;   /* port 0: by link only */
     bool is_repeated; /* with a cookie, which is done once */
+    bool is_acked;    /* by datagram: the same answer again is a recording */
 };
 
 /* What the failure detector keeps of a member, from the first probe until a while after everything

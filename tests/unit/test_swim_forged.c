@@ -6,6 +6,7 @@
  */
 #include "swim_cluster.h"
 
+#include "gossip/membership/probe.h"
 #include "gossip/membership/view.h"
 #include "gossip/wire/packet.h"
 
@@ -798,6 +799,39 @@ static void cards_of_anybody_add_no_address_to_who_lives(void **state)
     cluster_free(c);
 }
 
+/* The numbers of its last answers, which somebody has recorded, say nothing more of it. */
+static void recorded_answers_keep_no_dead_member(void **state)
+{
+    (void)state;
+    enum { NODES = 5, LIFE_MS = 5000 };
+    struct cluster *c = cluster_formed(11, NODES, false);
+    uint32_t seqs[NODES][PROBE_TRIES_MAX] = {{0}};
+    run_for(c, 2500);
+    for (uint32_t at = 1; at < NODES; at++) {
+        const struct swim_probe_state *st = member_of(c, at, 0)->probe;
+        for (uint32_t i = 0; st != NULL && i < PROBE_TRIES_MAX; i++) {
+            seqs[at][i] = st->tries[i].seq;
+        }
+    }
+    c->has_refusals = false;
+    kill_node(c, 0);
+    uint32_t ms = 0;
+    for (; ms < LIFE_MS && !is_gone(c, 0); ms += 5) {
+        for (uint32_t at = 1; at < NODES; at++) {
+            const uint32_t seq = seqs[at][ms / 5 % PROBE_TRIES_MAX];
+            if (seq != 0) {
+                forge_packet(c, at, 0, (struct packet){.kind = PACKET_ACK, .seq = seq});
+                forge_packet(c, at, 0,
+                             (struct packet){.kind = PACKET_COOKIE, .seq = seq, .cookie = 1});
+            }
+        }
+        run_for(c, 5);
+    }
+    assert_true(is_gone(c, 0));
+    assert_in_range(ms, 1000, LIFE_MS - 1);
+    cluster_free(c);
+}
+
 /* A stranger drives its number up all the time; a newcomer must meet it all the same. */
 static void a_number_beyond_what_strangers_are_believed_keeps_nobody_out(void **state)
 {
@@ -901,6 +935,7 @@ int main(void)
         cmocka_unit_test(a_forged_end_among_many_is_refuted_before_it_is_believed),
         cmocka_unit_test(cards_of_anybody_add_no_address_to_who_lives),
         cmocka_unit_test(a_number_beyond_what_strangers_are_believed_keeps_nobody_out),
+        cmocka_unit_test(recorded_answers_keep_no_dead_member),
         cmocka_unit_test(a_ping_in_a_members_name_changes_none_of_its_flags),
         cmocka_unit_test(forged_accusations_cost_bounded_traffic),
     };

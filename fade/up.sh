@@ -72,7 +72,7 @@ TXT
 }
 
 cd "$came_from" || exit 1
-# This process becomes the launcher, so that Ctrl-C and the exit code are its own. The one that
-# announces is nobody's child by then.
+# This process becomes the launcher, so that Ctrl-C and the exit code are its own. By then no
+# process waits for the one that announces.
 (announce $$ &)
 exec "$repram" launch "$@"

@@ -1,5 +1,5 @@
 /*
- * engine_config: what an engine is told once, at its start.
+ * engine_config: the settings that an engine gets once, at its start.
  */
 #ifndef GOSSIP_ENGINE_CONFIG_H
 #define GOSSIP_ENGINE_CONFIG_H

@@ -346,7 +346,7 @@ static void take_libevent_log(const struct node_hooks *hooks)
 
 /* ---- Life ---- */
 
-/* Whoever reads the settings refuses what cannot be served, and says why (cmd/settings). */
+/* cmd/settings has refused settings that cannot be served, and said why. */
 static void assert_config(const struct node_config *c)
 {
     ASSERT(c->fixed_port != 0 || (c->base_port != 0 && c->max_ports != 0 &&

@@ -1,7 +1,7 @@
 /*
  * node: one running node: a claimed port, an engine, a front door, on one libevent loop.
  *
- * node_run() is all that `repram node` calls; it returns when the node was told to stop and has
+ * node_run() is all that `repram node` calls; it returns when the node has been stopped and has
  * drained. Everything an operator should read goes out through the hooks; net itself prints
  * nothing.
  */

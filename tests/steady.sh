@@ -93,7 +93,8 @@ start_loops()
 }
 
 # with_buffers SIZES COMMAND...: in a network namespace whose TCP sockets have buffers of these sizes
-# (least, usual and most bytes). A new namespace has the machine's, so tests that make some are told.
+# (least, usual and most bytes). A new namespace has the machine's sizes, so tests that make one set
+# them again.
 with_buffers()
 {
     local sizes=$1 as_root=()

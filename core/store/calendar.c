@@ -10,7 +10,8 @@
 /* A comparison needs this much time before an epoch that it covers begins to expire. */
 enum { COMPARE_LEAD_S = 4, EPOCH_S = EPOCH_MS / 1000 };
 
-/* More in one slot wait for its end, where nobody is told when they end. */
+/* When more fall into one slot, they wait for its end, unless an observer needs their exact
+ * time. */
 enum { CROWD_MAX = 64 };
 
 struct epoch {

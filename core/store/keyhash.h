@@ -1,12 +1,12 @@
 /*
  * keyhash: the number by which the store's table finds a key.
  *
- * XXH3 under a secret of the process. Whoever chooses keys must not be able to choose ones that
- * meet in one bucket, so the secret is 192 random bytes and not a seed. From a seed XXH3 makes its
- * secret by adding it to words that everybody knows. Some differences of those words stay as they
- * are, and they are enough to write long keys that meet under one seed in 20,000 (tried). When the
- * words of the secret are independent, two keys meet once in 2^32, however they were chosen. The
- * hashes never leave the process.
+ * XXH3 under a secret of the process. A client that chooses keys must not be able to choose ones
+ * that meet in one bucket, so the secret is 192 random bytes and not a seed. From a seed XXH3 makes
+ * its secret by adding it to words that everybody knows. Some differences of those words stay as
+ * they are, and they are enough to write long keys that meet under one seed in 20,000 (tried). When
+ * the words of the secret are independent, two keys meet once in 2^32, however they were chosen.
+ * The hashes never leave the process.
  *
  * Left out: what happens when keys meet all the same (core/store).
  */

@@ -173,8 +173,8 @@ static void fill_header(struct load *load, struct packet *p)
     const struct member *to = load->to;
     p->is_long = !knows_us(load, p) || p->kind == PACKET_WRONG || p->kind == PACKET_PULL ||
                  p->kind == PACKET_CARDS;
-    /* The own card is wanted of whom something is held against, or whose others' cards are not
-     * believed. */
+    /* We want the own card of a member that others accuse, or of which we do not believe others'
+     * cards. */
     p->knows_you = to != NULL && to->state == MEMBER_ALIVE &&
                    (to->probe == NULL || !to->probe->is_card_wanted) &&
                    roster_find_tag(&s->roster, to->tag) == to;

@@ -25,8 +25,8 @@ enum {
      * comes after TCP's retransmission time-out, 200 ms at least and doubled each time (RFC 6298,
      * section 2): 1.4 s after three losses in a row. */
     PATIENCE_BY_LINK = 3,
-    /* A late answer still counts for a round trip. A member that was told of its death is not told
-     * again. */
+    /* A late answer still counts for a round trip. A member that has heard of its death does not
+     * hear of it again. */
     STATE_KEPT_US = 3000000,
     /* The bits that a member has for the count: more would say no more. */
     MISSES_TOLD_MAX = 3,
@@ -320,8 +320,8 @@ void probe_answered(struct swim *s, struct member *m)
     st->proof_addr.port = 0;
     if (m->state == MEMBER_SUSPECT) {
         /* Only its own word ends the suspicion. But the suspicion runs anew: the member has heard
-         * of it, and the silence that it was accused of is over. What told it may have been
-         * lost. */
+         * of it, and the silence that it was accused of is over. That news may have been lost on
+         * its way. */
         suspicion_start(&st->suspicion, roster_live_count(&s->roster), probe_patience(s, m),
                         rng_next(&s->rng), s->now_us);
         (void)suspicion_accuse(&st->suspicion, &st->by);

@@ -1,6 +1,6 @@
 /*
- * rotation: whom a node probes in which period. In each period every member is probed by exactly
- * one other, and by another one each time.
+ * rotation: which member a node probes in which period. In each period every member is probed by
+ * exactly one other, and by another one each time.
  *
  * SWIM (DSN 2002, section 4.3) lets each node go through a shuffled list of its own. Then the
  * probes of all fall on a member as raindrops do, one a period on average. One crash in a hundred
@@ -31,7 +31,8 @@ uint64_t rotation_round(uint64_t clock_us, uint32_t tag);
 /* The cluster's time of that node's next moment after that of `round`. */
 uint64_t rotation_next_us(uint64_t round, uint32_t tag);
 
-/* Whom the roster's own node probes in the round. NULL when alone. Needs it to be alive. */
+/* The member that the roster's own node probes in the round. NULL when alone. Needs it to be
+ * alive. */
 struct member *rotation_target(const struct roster *r, uint64_t round);
 
 #endif

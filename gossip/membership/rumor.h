@@ -1,5 +1,5 @@
 /*
- * rumor: what is waiting to be passed on by piggyback, least-told first, newest first among equals.
+ * rumor: the news that waits to be piggybacked, least-sent first, newest first among equals.
  *
  * There is at most one rumour about a member: news replaces the one that waits. A rumour leaves the
  * queue when it has been sent lambda * log10(N + 1) times (SWIM, section 4.1). By then the whole

@@ -4,8 +4,8 @@
  * SWIM (Das, Gupta, Motivala, DSN 2002) with Lifeguard (Dadgar, Phillips, Currey, 2018) and four
  * changes: nodes take turns in probing, a probe's verdict is decoupled from the probe period, a
  * suspicion that runs out is verified by one more full probe before it becomes a death, and the
- * suspect is told first. Positive proof (a refused datagram, another uuid on the port) is quicker
- * than silence. docs/design/membership.md has the parameters and the state table.
+ * suspect hears of it first. Positive proof (a refused datagram, another uuid on the port) is
+ * quicker than silence. docs/design/membership.md has the parameters and the state table.
  *
  * swim owns the member table, the probes, the rumours that wait to be piggybacked and the
  * candidates of discovery. It sends datagrams through the outbox. Everything else that its caller
@@ -51,7 +51,7 @@ void swim_tick(struct swim *s, uint64_t now_us, uint64_t clock_us);
 void swim_packet(struct swim *s, const struct addr *from, struct member *via, const uint8_t *data,
                  size_t len, uint64_t now_us);
 
-/* Nobody listens at this address: positive proof against whom we are probing there. */
+/* Nobody listens at this address: positive proof against the member that we are probing there. */
 void swim_refused(struct swim *s, const struct addr *addr, uint64_t now_us);
 
 /* A link to the member ended without goodbye, or a dial to it was refused: probes it at once. */

@@ -35,7 +35,7 @@ struct sync_config {
     struct quorum *quorum;
     struct outbox *outbox;
     struct engine_counters *counters;
-    const uint8_t *secret; /* SIPHASH_KEY_BYTES: of the sessions' keys, which peers are told */
+    const uint8_t *secret; /* SIPHASH_KEY_BYTES, for the sessions' keys, which peers get */
 };
 
 enum {

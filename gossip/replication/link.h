@@ -235,7 +235,7 @@ void link_move_queue(struct link *from, struct link *to);
 
 bool link_has_output(const struct link *l);
 
-/* Where link_fill() finds the records, and whom it asks about waiting writes whose version is gone.
+/* Where link_fill() finds the records, and asks about waiting writes whose version is gone.
  */
 struct link_source {
     const struct store *store;

@@ -193,7 +193,7 @@ void member_write_card(struct cursor *c, const struct member *m, enum card_audie
 bool member_card_text_ok(const char *text);
 
 /* The version to write to a member in: the highest that both speak. Where there is none in common,
- * and to a ghost, of whom no range is known, it is the lowest that this node speaks. */
+ * and for a ghost, whose range is unknown, it is the lowest that this node speaks. */
 uint8_t member_version(const struct member *m);
 
 const char *member_state_name(enum member_state state);

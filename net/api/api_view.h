@@ -1,6 +1,6 @@
 /*
- * api_view: what the pages of the interface are made of: the engine, what the process around it was
- * told, and what it counts.
+ * api_view: the sources of the interface's pages: the engine, the settings of the process around
+ * it, and its counters.
  */
 #ifndef NET_API_API_VIEW_H
 #define NET_API_API_VIEW_H

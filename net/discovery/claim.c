@@ -42,8 +42,8 @@ static int bound_socket(int family, int type, const struct addr *at)
 }
 
 /* The same, and listening. Two TCP sockets can be bound to one port, but only one of them can
- * listen. Where both begin to at once the kernel may refuse both, and the port would be nobody's;
- * so who was refused tries again. A port where somebody listens by then refuses the bind. */
+ * listen. Where both begin at once, the kernel may refuse both, and neither would have the port. So
+ * a refused one tries again. A port where somebody listens by then refuses the bind. */
 static int listening_socket(int family, const struct addr *at)
 {
     int fd = -EADDRINUSE;

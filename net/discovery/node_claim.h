@@ -27,8 +27,8 @@ struct node_claim_config {
     void (*close)(void *arg);
 };
 
-/* RC_OK: claimed and open. RC_EXISTS: none was free, after some tries; RC_CONFIG; RC_IO;
- * RC_CLOSED: told to stop. Errors are logged; nothing is held then. */
+/* RC_OK: claimed and open. RC_EXISTS: none was free, after some tries; RC_CONFIG; RC_IO; RC_CLOSED:
+ * stopped. Errors are logged; nothing is held then. */
 MUST_USE enum rc node_claim(const struct node_claim_config *config, struct claim *ret_claim);
 
 #endif

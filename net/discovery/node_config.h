@@ -1,5 +1,5 @@
 /*
- * node_config: what a running node is told, and whom it tells what happens to it. cmd reads and
+ * node_config: the settings of a running node, and the hooks to which it reports. cmd reads and
  * checks the settings, and takes the log and the notices.
  *
  * Plain data: nothing here reads an environment or a file.

@@ -1,6 +1,5 @@
 /*
- * http_server_config: what an HTTP server is told at its start, whom it asks and calls, and what it
- * counts.
+ * http_server_config: the settings of an HTTP server, its hooks, and its counters.
  */
 #ifndef NET_HTTP_HTTP_SERVER_CONFIG_H
 #define NET_HTTP_HTTP_SERVER_CONFIG_H

@@ -25,9 +25,9 @@ bool proxy_is_trusted(const struct addr *addr, const struct node_cidr *trust, ui
 
 /*
  * The client's address: the rightmost entry that is not a trusted proxy; `peer` itself when it is
- * not trusted or there is no such header. With `trust_all` the connection's peer is trusted,
- * whoever it is, and nobody behind it: the last entry. An entry that is not an address ends the
- * walk at the hop that wrote it. The port is 0 unless the answer is `peer`.
+ * not trusted or there is no such header. With `trust_all` any peer of the connection is trusted,
+ * and nobody behind it: the last entry. An entry that is not an address ends the walk at the hop
+ * that wrote it. The port is 0 unless the answer is `peer`.
  */
 struct addr proxy_client(const struct http_request *rq, const struct addr *peer, bool trust_all,
                          const struct node_cidr *trust, uint32_t trust_count);

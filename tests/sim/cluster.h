@@ -1,5 +1,5 @@
 /*
- * cluster: a simulated cluster of engines, and the words in which a story about it is told.
+ * cluster: a simulated cluster of engines, and the vocabulary of stories about it.
  *
  * Nodes are numbered from 0 and listen on 10.0.x.y:8081; a node's number and life stand in the last
  * bytes of its uuid, so that a log line with a uuid can be read. Every node runs the engine's own

@@ -33,6 +33,21 @@ class Expect(Case):
             self.assertEqual(node.put(f"on-{node.port}", "x").status, 201)
         self.assertIn("waiting for the members of a new enclave: 2 of 3", nodes[0].output())
 
+    def test_wait_returns_only_when_the_members_take_writes(self):
+        base = harness.free_base()
+        env = {"BASE_PORT": base}
+        nodes = self.nodes(base, 2, 3)
+        for node in nodes:
+            wait_until(lambda n=node: len(n.alive()) == 1, "it knows the other", 5)
+        done = harness.cli("wait", "--members", "2", "--timeout", "500ms", env=env)
+        self.assertEqual((done.returncode, done.stdout), (harness.FAILED, b""))
+        self.assertRegex(done.stderr.decode(), r"not after 500 ms: \S+ is not ready: joining")
+        waiting = harness.Program("wait", "--members", "3", "--timeout", "20s", env=env)
+        nodes += self.nodes(base, 1, 3)
+        self.assertEqual(waiting.wait(20), 0, waiting.output())
+        for node in nodes:
+            self.assertEqual(node.put(f"on-{node.port}", "x").status, 201)
+
     def test_the_older_name_and_the_launcher_hand_it_on(self):
         launcher = Launcher(2, env={"BOOTSTRAP_EXPECT": 3})
         nodes = launcher.nodes()

@@ -47,6 +47,8 @@ packages_of()
         else
             printf '%s ' promtool
         fi
+        # The other compiler's history is compared with the build's (step same-sim).
+        printf '%s ' gcc clang
         printf '%s ' libcmocka-dev shellcheck pmccabe git ca-certificates \
             python3 python3-yaml iproute2 nftables dnsmasq-base curl openssl faketime \
             util-linux procps binutils valgrind

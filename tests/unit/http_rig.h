@@ -29,7 +29,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CLIENT_INPUT_MAX = 1 << 20, NOTHING_TURNS = 30 };
+enum {
+    CLIENT_INPUT_MAX = 1 << 20,
+    NOTHING_TURNS = 30,
+    IDLE_TURNS_MAX = 2000, /* each a moment long: nothing comes after so many without anything */
+};
 
 struct rig {
     struct event_base *base;
@@ -219,6 +223,13 @@ static inline bool rig_waits(struct rig *rig, uint64_t until_ms)
     const bool is_patient = patience_lasts(until_ms);
     rig_pass_ms(rig, PATIENCE_REST_MS);
     return is_patient;
+}
+
+/* The same, for who counts the turns without anything new instead of having patience. */
+static inline bool rig_idles(struct rig *rig, unsigned *idle)
+{
+    (void)rig_waits(rig, UINT64_MAX);
+    return ++*idle < IDLE_TURNS_MAX;
 }
 
 static inline bool wait_for(struct rig *rig, const unsigned *value, unsigned wanted)

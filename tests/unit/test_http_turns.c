@@ -233,17 +233,24 @@ static void turn(void)
     rig_turn(&wire.rig);
 }
 
-static bool hears(unsigned count)
+/* Turns the loop until so many answers have come in all, and fails when no more come. */
+static void hear(unsigned count)
 {
-    const uint64_t until = patience_begins();
-    while (answers() < count && patience_now_ms() < until) {
+    unsigned idle = 0;
+    while (answers() < count && idle < IDLE_TURNS_MAX) {
         const size_t before = wire.heard_len;
         turn();
-        if (wire.heard_len == before) {
-            (void)rig_waits(&wire.rig, until);
+        if (wire.heard_len != before) {
+            idle = 0;
+        } else {
+            (void)rig_idles(&wire.rig, &idle);
         }
     }
-    return answers() == count;
+    if (answers() != count) {
+        fail_msg("%u of %u answers; %zu of %zu bytes were read, which begin with %.*s", answers(),
+                 count, wire.script_at, wire.script_len, (int)strcspn(wire.script, "\r"),
+                 wire.script);
+    }
 }
 
 static bool ends(struct client *c)
@@ -279,9 +286,7 @@ static void test_a_burst_is_answered_to_its_end(void **state)
             wire.read_max = takes == 2 ? 1000 : SIZE_MAX;
             forget();
             script_repeat(bursts[i].request, bursts[i].count);
-            if (!hears(bursts[i].count)) {
-                fail_msg("%u of %u answers to %s", answers(), bursts[i].count, bursts[i].request);
-            }
+            hear(bursts[i].count);
         }
     }
     client_close(&c);
@@ -293,7 +298,7 @@ static void test_who_stops_sending_behind_a_burst_hears_all_of_it(void **state)
     struct client c = play();
     script_repeat(GET("/blob"), 400);
     assert_int_equal(shutdown(c.fd, SHUT_WR), 0);
-    assert_true(hears(400));
+    hear(400);
     assert_true(ends(&c));
     assert_true(rig_has_connections(&wire.rig, 0));
     client_close(&c);
@@ -306,7 +311,7 @@ static void test_a_close_within_a_burst_is_the_last_answer(void **state)
     script_repeat(GET("/blob"), 200);
     script_add("GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     script_repeat(GET("/blob"), 200);
-    assert_true(hears(201));
+    hear(201);
     assert_true(ends(&c));
     assert_int_equal(answers(), 201);
     assert_int_equal(rig->handled, 201);
@@ -325,13 +330,13 @@ static void test_deferred_answers_within_a_burst_come_in_their_order(void **stat
     }
     for (unsigned i = 1; i <= 20; i++) {
         rig->deferred = 0;
-        assert_true(hears(61 * i - 1));
+        hear(61 * i - 1);
         assert_true(wait_for(rig, &rig->handled, 61 * i));
         http_set_body(&rs, 201, "text/plain", "later", 5);
         http_server_complete(rig->server, rig->deferred, &rs);
     }
     http_response_fini(&rs);
-    assert_true(hears(61 * 20));
+    hear(61 * 20);
     client_close(&c);
 }
 
@@ -340,11 +345,11 @@ static void test_one_turn_of_a_connection_is_bounded(void **state)
     (void)state;
     struct client c = play();
     script_repeat(GET("/204"), 2000);
-    assert_true(hears(2000));
+    hear(2000);
     assert_true(wire.burst_max > 1 && wire.burst_max <= HTTP_TURN_BYTES / HTTP_ANSWER_COST);
     wire.burst_max = 0;
     script_repeat("HEAD /big HTTP/1.1\r\nHost: a\r\n\r\n", 500);
-    assert_true(hears(2500));
+    hear(2500);
     assert_true(wire.burst_max <= HTTP_TURN_BYTES / BIG_BYTES + 1); /* bodies made for nothing */
     client_close(&c);
 }
@@ -389,7 +394,7 @@ static void test_what_a_client_that_never_reads_sends_is_not_taken_without_end(v
     assert_true(wire.script_at <= 2 * (size_t)HTTP_INPUT_MAX + strlen(GET("/blob")) * rig->handled);
     assert_true(rig->handled <= HTTP_OUTPUT_HIGH / 2000);
     wire.is_full = false;
-    assert_true(hears(2000));
+    hear(2000);
     client_close(&c);
 }
 
@@ -398,7 +403,7 @@ static size_t bytes_of_answer_to(const char *request)
     const unsigned before = answers();
     const size_t len_before = wire.heard_len;
     script_add(request);
-    assert_true(hears(before + 1));
+    hear(before + 1);
     return wire.heard_len - len_before;
 }
 
@@ -440,7 +445,7 @@ static void test_a_body_behind_a_full_output_is_not_taken_without_end(void **sta
     }
     assert_true(wire.script_at - before <= HTTP_INPUT_MAX + HTTP_ROOM_BYTES);
     wire.is_full = false;
-    assert_true(hears(2 + blobs + 1 + 1 + 1));
+    hear(2 + blobs + 1 + 1 + 1);
     client_close(&c);
 }
 
@@ -453,7 +458,7 @@ static void test_a_reader_is_slow_by_what_it_reads_not_by_what_its_socket_takes(
     rig_start(rig);
     struct client c = play();
     script_repeat(GET("/big"), 2);
-    assert_true(hears(2)); /* that is: they are in the kernel */
+    hear(2); /* that is: they are in the kernel */
     wire.is_full = true;
     wire.in_kernel = 60000;
     wire.read_each_look = 1000;
@@ -479,10 +484,8 @@ static void test_a_stream_behind_a_full_output_begins_without_being_woken(void *
     struct client c = play();
     script_repeat(GET("/blob"), 40);
     script_add(GET("/wake"));
-    assert_true(hears(41));
-    const uint64_t until = patience_begins();
-    while (*rig->say != '\0' && patience_now_ms() < until) {
-        turn();
+    hear(41);
+    for (unsigned idle = 0; *rig->say != '\0' && rig_idles(rig, &idle);) {
     }
     assert_string_equal(rig->say, "");
     client_close(&c);
@@ -493,10 +496,8 @@ static void test_a_stream_with_much_to_say_says_it_without_being_woken(void **st
     struct rig *rig = *state;
     struct client c = play();
     script_add(GET("/pieces"));
-    assert_true(wait_for(rig, &wire.pieces, PIECES));
-    const uint64_t until = patience_begins();
-    while (wire.heard_len < (size_t)PIECES * PIECE_BYTES && patience_now_ms() < until) {
-        turn();
+    for (unsigned idle = 0;
+         wire.heard_len < (size_t)PIECES * PIECE_BYTES && rig_idles(rig, &idle);) {
     }
     assert_true(wire.heard_len > (size_t)PIECES * PIECE_BYTES);
     client_close(&c);
@@ -508,11 +509,10 @@ static void test_what_is_left_of_a_burst_counts_as_in_progress(void **state)
     struct client c = play();
     script_repeat(GET("/hello"), 300);
     wire.rig.handled = 0;
-    while (rig->handled == 0) {
-        turn();
+    for (unsigned idle = 0; rig->handled == 0 && rig_idles(rig, &idle);) {
     }
     assert_true(rig->handled == 300 || !http_server_is_idle(rig->server));
-    assert_true(hears(300));
+    hear(300);
     assert_true(http_server_is_idle(rig->server));
     client_close(&c);
 }

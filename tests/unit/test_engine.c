@@ -1,40 +1,9 @@
 #include "gossip/engine.h"
-#include "gossip/wire/frame.h"
 
-#include "gossip/engine_state.h"
+#include "engine_rig.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-enum { START_US = 1000000, SECOND_US = 1000000, TTL_MS = 60000 };
+enum { TTL_MS = 60000 };
 #define TTL_US (UINT64_C(1000) * TTL_MS)
-#define WALL_MS UINT64_C(1767225600000)
-
-static struct engine *make_as(uint8_t id, uint64_t bytes_max)
-{
-    const struct engine_config config = {
-        .uuid = {{id}},
-        .host_tag = 1,
-        .seed = 2,
-        .table_seed = 3,
-        .wall_ms = WALL_MS,
-        .name = "node",
-        .network = "net",
-        .enclave = "default",
-        .replication_factor = 3,
-        .write_timeout_ms = 1000,
-        .bytes_max = bytes_max,
-        .value_max = 1 << 20,
-        .ttl_min_ms = 1000,
-        .ttl_max_ms = UINT64_C(86400) * 1000,
-    };
-    return engine_new(&config, START_US);
-}
 
 static struct engine *make(uint64_t bytes_max)
 {
@@ -296,17 +265,6 @@ static void garbage_on_a_link_ends_it_and_is_counted(void **state)
     assert_int_equal(status.counters.frames_malformed, 1);
 }
 
-/* The first frames of an engine of that id on a link that it has accepted. */
-static void say_hello(uint8_t id, struct buf *out)
-{
-    const struct addr from = {.port = 9};
-    struct engine *e = make_as(id, 8 << 20);
-    const uint32_t link = engine_link_accept(e, &from, START_US);
-    buf_init(out, 1 << 20);
-    assert_true(engine_link_output(e, link, out, 65536, START_US) > 0);
-    engine_free(e);
-}
-
 /* Somebody says HELLO as `id` (0: nothing), and then CLOSE for a full table. Returns how many
  * notices that gives. */
 static uint32_t refuse(struct engine *e, uint32_t link, uint8_t id, uint64_t now_us)
@@ -325,35 +283,6 @@ static uint32_t refuse(struct engine *e, uint32_t link, uint8_t id, uint64_t now
         told += action.kind == ACTION_NOTICE && action.notice->kind == NOTICE_REFUSED;
     }
     return told;
-}
-
-/* Returns the link on which the engine dials the node that discovery names, as datagrams bring
- * nothing; 0 when it does not dial. */
-static uint32_t dial_candidate(struct engine *e, uint16_t port, uint64_t *now_us)
-{
-    static const uint8_t ip[] = {10, 0, 0, 9};
-    const struct addr addr = addr_v4(ip, port);
-    struct action action;
-    engine_candidate(e, &addr, *now_us);
-    for (int i = 0; i < 20; i++) {
-        *now_us += SECOND_US / 10;
-        engine_tick(e, *now_us);
-        while (outbox_next(engine_outbox(e), &action)) {
-            if (action.kind == ACTION_DIAL && addr_equal(&action.addr, &addr)) {
-                engine_link_up(e, action.link, *now_us);
-                return action.link;
-            }
-        }
-    }
-    return 0;
-}
-
-static void run_for(struct engine *e, uint32_t tenths, uint64_t *now_us)
-{
-    for (uint32_t i = 0; i < tenths; i++) {
-        *now_us += SECOND_US / 10;
-        engine_tick(e, *now_us);
-    }
 }
 
 static void a_newcomer_that_members_refuse_is_not_ready(void **state)
@@ -481,22 +410,6 @@ static void who_has_said_hello_and_no_more_counts_for_a_second(void **state)
         }
     }
     buf_fini(&said);
-}
-
-/* Meets so many members of another enclave that one more has no room. */
-static void fill_table(struct engine *e, uint64_t now_us)
-{
-    struct member *m = NULL;
-    struct member_card card = {.version_min = PROTOCOL_VERSION_MIN,
-                               .version_max = PROTOCOL_VERSION_MAX,
-                               .name = "other",
-                               .enclave = "others"};
-    for (uint32_t i = 1; i < MEMBERS_MAX; i++) {
-        card.uuid = (struct uuid){{9, (uint8_t)(i >> 8), (uint8_t)i}};
-        assert_int_equal(swim_meet(e->swim, &card, NULL, now_us, &m), RC_OK);
-    }
-    card.uuid = (struct uuid){{10}};
-    assert_int_equal(swim_meet(e->swim, &card, NULL, now_us, &m), RC_FULL);
 }
 
 /* All output of one side of a link goes to the other. */

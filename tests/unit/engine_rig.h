@@ -1,0 +1,191 @@
+/*
+ * engine_rig: whole engines on which tests put links without another end, and the HELLO and the
+ * frames that come in on those.
+ */
+#ifndef TESTS_ENGINE_RIG_H
+#define TESTS_ENGINE_RIG_H
+
+#include "gossip/engine.h"
+#include "gossip/engine_state.h"
+#include "gossip/wire/frame.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+enum { START_US = 1000000, SECOND_US = 1000000 };
+#define WALL_MS UINT64_C(1767225600000)
+
+static inline struct engine *make_as(uint8_t id, uint64_t bytes_max)
+{
+    const struct engine_config config = {
+        .uuid = {{id}},
+        .host_tag = 1,
+        .seed = 2,
+        .table_seed = 3,
+        .wall_ms = WALL_MS,
+        .name = "node",
+        .network = "net",
+        .enclave = "default",
+        .replication_factor = 3,
+        .write_timeout_ms = 1000,
+        .bytes_max = bytes_max,
+        .value_max = 1 << 20,
+        .ttl_min_ms = 1000,
+        .ttl_max_ms = UINT64_C(86400) * 1000,
+    };
+    return engine_new(&config, START_US);
+}
+
+/* The first frames of an engine of that id on a link that it has accepted. */
+static inline void say_hello(uint8_t id, struct buf *out)
+{
+    const struct addr from = {.port = 9};
+    struct engine *e = make_as(id, 8 << 20);
+    const uint32_t link = engine_link_accept(e, &from, START_US);
+    buf_init(out, 1 << 20);
+    assert_true(engine_link_output(e, link, out, 65536, START_US) > 0);
+    engine_free(e);
+}
+
+/* Returns the link on which the engine dials the node that discovery names, as datagrams bring
+ * nothing; 0 when it does not dial. */
+static inline uint32_t dial_candidate(struct engine *e, uint16_t port, uint64_t *now_us)
+{
+    static const uint8_t ip[] = {10, 0, 0, 9};
+    const struct addr addr = addr_v4(ip, port);
+    struct action action;
+    engine_candidate(e, &addr, *now_us);
+    for (int i = 0; i < 20; i++) {
+        *now_us += SECOND_US / 10;
+        engine_tick(e, *now_us);
+        while (outbox_next(engine_outbox(e), &action)) {
+            if (action.kind == ACTION_DIAL && addr_equal(&action.addr, &addr)) {
+                engine_link_up(e, action.link, *now_us);
+                return action.link;
+            }
+        }
+    }
+    return 0;
+}
+
+static inline void run_for(struct engine *e, uint32_t tenths, uint64_t *now_us)
+{
+    for (uint32_t i = 0; i < tenths; i++) {
+        *now_us += SECOND_US / 10;
+        engine_tick(e, *now_us);
+    }
+}
+
+/* Meets so many members of another enclave that one more has no room. */
+static inline void fill_table(struct engine *e, uint64_t now_us)
+{
+    struct member *m = NULL;
+    struct member_card card = {.version_min = PROTOCOL_VERSION_MIN,
+                               .version_max = PROTOCOL_VERSION_MAX,
+                               .name = "other",
+                               .enclave = "others"};
+    for (uint32_t i = 1; i < MEMBERS_MAX; i++) {
+        card.uuid = (struct uuid){{9, (uint8_t)(i >> 8), (uint8_t)i}};
+        assert_int_equal(swim_meet(e->swim, &card, NULL, now_us, &m), RC_OK);
+    }
+    card.uuid = (struct uuid){{10}};
+    assert_int_equal(swim_meet(e->swim, &card, NULL, now_us, &m), RC_FULL);
+}
+
+/* ---- What comes in ---- */
+
+/* A HELLO as node `id` says it whose settings are ours, at `now_us` of a clock that is ours too. */
+static inline struct frame_hello hello_of(uint8_t id, uint64_t now_us)
+{
+    return (struct frame_hello){
+        .cluster = swim_cluster_hash("net"),
+        .version_min = PROTOCOL_VERSION_MIN,
+        .version_max = PROTOCOL_VERSION_MAX,
+        .flags = MEMBER_HAS_CLOCK,
+        .clock_us = WALL_MS * 1000 + now_us - START_US,
+        .value_max = 1 << 20,
+        .ttl_min_ms = 1000,
+        .ttl_max_ms = UINT64_C(86400) * 1000,
+        .seen_as = {.port = 8081},
+        .card = {.uuid = {{id}},
+                 .incarnation = 1,
+                 .version_min = PROTOCOL_VERSION_MIN,
+                 .version_max = PROTOCOL_VERSION_MAX,
+                 .name = "peer",
+                 .enclave = "default"},
+    };
+}
+
+/* One whole frame comes in. */
+static inline void say_frame(struct engine *e, uint32_t link, uint8_t type, uint8_t flags,
+                             const void *payload, size_t len, uint64_t now_us)
+{
+    static uint8_t frame[FRAME_HEADER_BYTES + FRAME_PAYLOAD_MAX];
+    struct cursor c = cursor_writer(frame, sizeof(frame));
+    frame_header_write(&c, (enum frame_type)type, flags, len);
+    cursor_put_bytes(&c, payload, len);
+    assert_true(cursor_ok(&c));
+    engine_link_input(e, link, frame, c.pos, now_us);
+}
+
+static inline void say_this_hello(struct engine *e, uint32_t link, const struct frame_hello *hello,
+                                  uint64_t now_us)
+{
+    uint8_t payload[512];
+    struct cursor c = cursor_writer(payload, sizeof(payload));
+    frame_hello_write(&c, hello);
+    assert_true(cursor_ok(&c));
+    say_frame(e, link, FRAME_HELLO, FRAME_CRITICAL, payload, c.pos, now_us);
+}
+
+/* A link that was accepted, on which this HELLO has come. */
+static inline uint32_t link_with(struct engine *e, const struct frame_hello *hello, uint64_t now_us)
+{
+    const struct addr from = {.port = 9};
+    const uint32_t link = engine_link_accept(e, &from, now_us);
+    assert_int_not_equal(link, 0);
+    say_this_hello(e, link, hello, now_us);
+    return link;
+}
+
+static inline bool is_open(const struct engine *e, uint32_t link)
+{
+    const struct link *l = mesh_find(e->mesh, link);
+    return l != NULL && l->state == LINK_OPEN;
+}
+
+/* The payload of the first frame of that type which waits on the link; false: none does. */
+static inline bool next_of_type(const struct engine *e, uint32_t link, uint8_t type,
+                                struct cursor *ret_payload)
+{
+    const struct link *l = mesh_find(e->mesh, link);
+    struct cursor c = cursor_reader(NULL, 0);
+    if (l != NULL) {
+        c = cursor_reader(buf_data(&l->control), l->control.len);
+    }
+    while (cursor_left(&c) > 0) {
+        const uint8_t found = cursor_u8(&c);
+        (void)cursor_u8(&c);
+        const uint32_t len = cursor_u32(&c);
+        *ret_payload = cursor_reader(cursor_bytes(&c, len), len);
+        assert_true(cursor_ok(&c));
+        if (found == type) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Why this side has said that it ends the link; 0: it has not. */
+static inline uint8_t close_reason(const struct engine *e, uint32_t link)
+{
+    struct cursor payload;
+    return next_of_type(e, link, FRAME_CLOSE, &payload) ? cursor_u8(&payload) : 0;
+}
+
+#endif

@@ -63,7 +63,11 @@ packages_of()
         command -v node >/dev/null 2>&1 || printf '%s ' nodejs
         command -v npm >/dev/null 2>&1 || printf '%s ' npm
         ;;
-    image) printf '%s ' buildah mmdebstrap crun fuse-overlayfs ;;
+    image)
+        printf '%s ' buildah mmdebstrap crun fuse-overlayfs
+        # Buildah asks for it before it does anything, with chroot isolation as well.
+        if ! debian_is_12; then printf '%s ' netavark; fi
+        ;;
     *)
         echo "packages_of: no group '$1'" >&2
         return 2

@@ -5,7 +5,7 @@
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 top=$PWD
-work=$top/build/image
+export work=$top/build/image # for the hook of mmdebstrap and for inside.sh
 base=docker.io/library/debian:bookworm-slim
 image=localhost/repram-flux:test
 
@@ -27,18 +27,30 @@ fail()
 # Storage of our own: nothing of the machine's is used or left behind. vfs works on any file system.
 bud() { buildah --root "$work/storage" --runroot "$work/run" --storage-driver vfs "$@"; }
 
+# for_12 FILE: package sources as this machine has them, but of Debian 12 instead of its own release.
+for_12()
+{
+    local release
+    # shellcheck disable=SC1091
+    release=$(. /etc/os-release && echo "${VERSION_CODENAME:-bookworm}")
+    sed "s/\\b$release\\b/bookworm/g; s/-keyring\\.pgp\\b/-keyring.gpg/" "$1"
+}
+
 # The base image. Its apt is set up as this machine's is, with the same mirror; authentication files
 # are not copied.
 make_base()
 {
-    local sources=() container hook
+    local sources=() container hook file
     for file in /etc/apt/sources.list /etc/apt/sources.list.d/debian.sources; do
-        [ -s "$file" ] && sources+=("$file")
+        [ -s "$file" ] || continue
+        for_12 "$file" >"$work/${file##*/}" && sources+=("$work/${file##*/}")
     done
     # shellcheck disable=SC2016 # expanded by mmdebstrap's shell
     hook='for d in sources.list sources.list.d apt.conf.d trusted.gpg.d keyrings; do
               [ ! -e "/etc/apt/$d" ] || cp -rL "/etc/apt/$d" "$1/etc/apt/"
-          done'
+          done
+          [ ! -e "$work/sources.list" ] || cp "$work/sources.list" "$1/etc/apt/"
+          [ ! -e "$work/debian.sources" ] || cp "$work/debian.sources" "$1/etc/apt/sources.list.d/"'
     if [ ! -s "$work/rootfs.tar" ]; then
         mmdebstrap --quiet --variant=minbase --include=ca-certificates --customize-hook="$hook" \
             bookworm "$work/rootfs.part" "${sources[@]}" --format=tar &&
@@ -100,23 +112,25 @@ cleanup()
 }
 
 [ "$(id -u)" = 0 ] || skip 'building an image needs root'
-debian_is_12 || skip "the image is made of Debian 12, which this machine's package sources do not name"
 packages_install image || skip 'buildah and mmdebstrap could not be installed'
 unshare -n -m -p -f true 2>/dev/null || skip 'namespaces are not allowed here'
 mkdir -p "$work" || exit 1
 trap cleanup EXIT
 trap 'exit 130' INT TERM HUP
 
+# Buildah has limits of its own, and raises what a machine may not allow to be raised. None has less.
+limits=(--ulimit nofile=4096:4096 --ulimit nproc=4096:4096)
 make_base || fail "the base image could not be made"
-bud bud -q --isolation chroot --pull-never --format docker -f Dockerfile.flux-sim -t "$image" . >/dev/null ||
+bud bud -q --isolation chroot "${limits[@]}" --pull-never --format docker -f Dockerfile.flux-sim \
+    -t "$image" . >/dev/null ||
     fail 'Dockerfile.flux-sim does not build'
 echo 'ok: Dockerfile.flux-sim builds'
 check_configuration || exit 1
-container=$(bud from --pull-never "$image") || fail 'no container of the image'
+container=$(bud from --pull-never "${limits[@]}" "$image") || fail 'no container of the image'
 check_content "$container" || fail 'the content of the image'
 
 # A network, a process table and a loopback of its own: nothing is reached but this container.
-export work container
+export container
 export -f bud
 unshare -n -m -p -f --kill-child --mount-proc "$top/tests/image/inside.sh" || fail 'the running image'
 echo 'ok: the image'

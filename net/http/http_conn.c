@@ -91,7 +91,7 @@ static void on_input_over(struct http_conn *c)
 {
     c->is_eof = true;
     if (http_phase_is(c, HTTP_PHASE_LINGER) || c->source.is_waking) {
-        http_output_close(c);
+        http_phase_enter(c, HTTP_PHASE_CLOSED);
     } else if (is_reading(c)) {
         work(c);
     }
@@ -106,7 +106,7 @@ static void use_input(struct http_conn *c)
         work(c);
     }
     if (!http_phase_is(c, HTTP_PHASE_CLOSED) && http_input_keep(&c->input) != RC_OK) {
-        http_output_close(c);
+        http_phase_enter(c, HTTP_PHASE_CLOSED);
     }
 }
 
@@ -122,7 +122,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     } else if (rc == RC_CLOSED) {
         on_input_over(c);
     } else if (rc != RC_AGAIN) {
-        http_output_close(c);
+        http_phase_enter(c, HTTP_PHASE_CLOSED);
     }
     settle(c);
 }
@@ -161,7 +161,7 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
     struct http_conn *c = arg;
     (void)bev;
     (void)what;
-    http_output_close(c);
+    http_phase_enter(c, HTTP_PHASE_CLOSED);
     settle(c);
 }
 
@@ -284,7 +284,7 @@ void http_conn_expire(struct http_conn *c)
     case HTTP_PHASE_WAITING:
     case HTTP_PHASE_CLOSED:
     case HTTP_PHASES:
-        http_output_close(c);
+        http_phase_enter(c, HTTP_PHASE_CLOSED);
         break;
     }
     settle(c);

@@ -206,7 +206,7 @@ void http_intake_begin(struct http_conn *c)
     c->is_http10 = false;
     c->is_continued = false;
     if (c->parse == NULL) {
-        http_output_close(c);
+        http_phase_enter(c, HTTP_PHASE_CLOSED);
     } else {
         http_phase_enter(c, HTTP_PHASE_HEAD);
     }

@@ -13,17 +13,11 @@
 
 /* The end of a connection */
 
-void http_output_close(struct http_conn *c)
-{
-    http_phase_enter(c, HTTP_PHASE_CLOSED);
-}
-
-/* Bytes that the kernel still holds for a client that does not read are dropped too. */
 void http_output_reset(struct http_conn *c)
 {
     const struct linger hard = {.l_onoff = 1, .l_linger = 0};
     (void)setsockopt(bufferevent_getfd(c->bev), SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
-    http_output_close(c);
+    http_phase_enter(c, HTTP_PHASE_CLOSED);
 }
 
 void http_output_linger(struct http_conn *c)
@@ -32,7 +26,7 @@ void http_output_linger(struct http_conn *c)
     c->moved += len;
     http_input_drop(&c->input, len);
     if (c->moved >= HTTP_LINGER_BYTES || c->is_eof) {
-        http_output_close(c);
+        http_phase_enter(c, HTTP_PHASE_CLOSED);
     }
 }
 
@@ -43,7 +37,7 @@ void http_output_end(struct http_conn *c)
 {
     const bool has_input = http_input_len(&c->input) > 0;
     if (c->is_eof || (!c->is_lingering && !has_input)) {
-        http_output_close(c);
+        http_phase_enter(c, HTTP_PHASE_CLOSED);
         return;
     }
     (void)shutdown(bufferevent_getfd(c->bev), SHUT_WR);
@@ -115,7 +109,7 @@ void http_output_flush(struct http_conn *c)
         const int error = errno;
         (void)evbuffer_freeze(output, 1);
         if (written < 0 && error != EAGAIN && error != EINTR) {
-            http_output_close(c);
+            http_phase_enter(c, HTTP_PHASE_CLOSED);
             return;
         }
     }
@@ -169,13 +163,13 @@ static void hand_over(struct http_conn *c, const struct http_response *rs)
     struct http_shared *shared = c->shared;
     const struct addr peer = c->peer;
     if (http_answer_upgrade(bufferevent_get_output(bev), rs) != RC_OK) {
-        http_output_close(c);
+        http_phase_enter(c, HTTP_PHASE_CLOSED);
         return;
     }
     (void)event_del(&c->reader);
     c->is_on = false;
     if (http_input_keep(&c->input) != RC_OK) {
-        http_output_close(c);
+        http_phase_enter(c, HTTP_PHASE_CLOSED);
         return;
     }
     (void)evbuffer_freeze(bufferevent_get_input(bev), 0);

@@ -29,10 +29,7 @@ void http_output_end(struct http_conn *c);
 /* In LINGER: drops what has come, and closes when that was enough. */
 void http_output_linger(struct http_conn *c);
 
-/* Ends it at once. */
-void http_output_close(struct http_conn *c);
-
-/* The same, and what the kernel still holds for a client that does not read it is dropped too. */
+/* Ends it at once. What the kernel still holds for a client that does not read is dropped too. */
 void http_output_reset(struct http_conn *c);
 
 #endif

@@ -90,7 +90,7 @@ enum { LINE_SIZE = 256 };
       m->figures.http.connections_total)                                                          \
     X(counter, http_connections_refused_total, "Client connections refused at a limit",           \
       m->figures.http.connections_refused)                                                        \
-    X(counter, http_requests_total, "Requests received", m->figures.http.requests_total)          \
+    X(counter, http_requests_total, "Requests answered", m->figures.http.requests_total)          \
     X(counter, http_requests_malformed_total, "Requests refused as malformed",                    \
       m->figures.http.requests_malformed)                                                         \
     X(counter, http_requests_rate_limited_total, "Requests refused by the rate limit",            \

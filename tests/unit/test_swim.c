@@ -55,6 +55,32 @@ static void a_newcomer_who_knows_one_learns_all_by_pulling(void **state)
     cluster_free(c);
 }
 
+/* Node 1 has heard of the newcomer, and then nothing more from anybody. */
+static void a_newcomer_that_was_never_met_ends_by_two_lost_probes_and_not_by_one(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_formed(19, 4, false);
+    const uint32_t newcomer = cluster_start(c);
+    uint32_t ms = 0;
+    cut(c, newcomer, 1, true);
+    hint(c, newcomer, &c->nodes[0].addr);
+    for (; ms < 5000 && member_of(c, 1, newcomer) == NULL; ms++) {
+        run_for(c, 1);
+    }
+    const struct member *m = member_of(c, 1, newcomer);
+    assert_non_null(m);
+    for (uint32_t i = 0; i < 4; i++) {
+        cut(c, 1, i, i != 1);
+    }
+    assert_true(m->misses <= 1);
+    for (; ms < 15000 && m->state == MEMBER_ALIVE; ms++) {
+        run_for(c, 1);
+    }
+    assert_int_equal(m->state, MEMBER_DEAD);
+    assert_int_equal(m->misses, 2);
+    cluster_free(c);
+}
+
 static void idle_nodes_send_under_400_bytes_a_second(void **state)
 {
     (void)state;
@@ -475,6 +501,7 @@ int main(void)
         cmocka_unit_test(three_nodes_form_within_a_second),
         cmocka_unit_test(a_burst_of_16_reaches_a_full_view),
         cmocka_unit_test(a_newcomer_who_knows_one_learns_all_by_pulling),
+        cmocka_unit_test(a_newcomer_that_was_never_met_ends_by_two_lost_probes_and_not_by_one),
         cmocka_unit_test(idle_nodes_send_under_400_bytes_a_second),
         cmocka_unit_test(a_killed_process_is_dead_everywhere_within_800_ms_of_its_refusals),
         cmocka_unit_test(a_killed_process_without_links_is_found_by_refusals),

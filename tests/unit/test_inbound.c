@@ -139,7 +139,7 @@ static void data_of_a_member_of_another_enclave_end_its_link(void **state)
         struct frame_hello hello = hello_of(2, NOW_US);
         void *e = NULL;
         (void)set_up(&e);
-        (void)strcpy(hello.card.enclave, "others");
+        memcpy(hello.card.enclave, "others", sizeof("others"));
         const uint32_t link = link_with(e, &hello, NOW_US);
         assert_true(is_open(e, link));
         say(e, link, s->type, s->payload, s->len);

@@ -1,0 +1,340 @@
+#include "gossip/hello.h"
+
+#include "engine_rig.h"
+
+#include <stdio.h>
+
+enum { NOW_US = START_US + SECOND_US };
+
+/* A node that is alone and has a clock. */
+static int set_up(void **state)
+{
+    struct engine *e = make_as(5, 8 << 20);
+    engine_candidates_done(e, true, START_US);
+    engine_tick(e, NOW_US);
+    *state = e;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    engine_check(*state);
+    engine_free(*state);
+    return 0;
+}
+
+static const struct member *find(const struct engine *e, uint8_t id)
+{
+    const struct uuid uuid = {{id}};
+    return swim_find(e->swim, &uuid);
+}
+
+/* How many notices of that kind are waiting, which go; the text of the first. */
+static uint32_t notices(struct engine *e, enum notice_kind kind, char text[NOTICE_TEXT_SIZE])
+{
+    struct action action;
+    uint32_t count = 0;
+    text[0] = '\0';
+    while (outbox_next(engine_outbox(e), &action)) {
+        if (action.kind == ACTION_NOTICE && action.notice->kind == kind && count++ == 0) {
+            (void)snprintf(text, NOTICE_TEXT_SIZE, "%s", action.notice->text);
+        }
+    }
+    return count;
+}
+
+/* ---- Ours ---- */
+
+static void read_ours(const struct engine *e, uint32_t link, struct frame_hello *ret_hello)
+{
+    struct cursor payload;
+    assert_true(next_of_type(e, link, FRAME_HELLO, &payload));
+    frame_hello_read(&payload, ret_hello);
+    assert_true(cursor_ok(&payload));
+    assert_int_equal(cursor_left(&payload), 0);
+}
+
+static void a_node_says_who_it_is_and_on_which_terms(void **state)
+{
+    static const uint8_t ip[] = {10, 0, 0, 9};
+    const struct addr from = addr_v4(ip, 5555);
+    struct frame_hello hello;
+    struct engine *e = *state;
+    const uint32_t link = engine_link_accept(e, &from, NOW_US);
+    read_ours(e, link, &hello);
+    assert_int_equal(hello.cluster, swim_cluster_hash("net"));
+    assert_int_equal(hello.version_min, PROTOCOL_VERSION_MIN);
+    assert_int_equal(hello.version_max, PROTOCOL_VERSION_MAX);
+    assert_int_equal(hello.flags, engine_flags(e));
+    assert_int_equal(hello.clock_us, WALL_MS * 1000 + SECOND_US);
+    assert_int_equal(hello.value_max, 1 << 20);
+    assert_int_equal(hello.ttl_min_ms, 1000);
+    assert_int_equal(hello.ttl_max_ms, UINT64_C(86400) * 1000);
+    assert_true(addr_equal(&hello.seen_as, &from));
+    assert_true(uuid_equal(&hello.card.uuid, &e->config.uuid));
+    assert_string_equal(hello.card.name, "node");
+    assert_string_equal(hello.card.enclave, "default");
+    const struct link *l = mesh_find(e->mesh, link);
+    assert_int_equal(l->state, LINK_HELLO);
+    assert_true(l->terms.said_ready);
+    assert_false(l->terms.said_records);
+}
+
+static void without_a_clock_it_names_none(void **state)
+{
+    (void)state;
+    const struct addr from = {.port = 9};
+    struct frame_hello hello;
+    struct engine *e = make_as(5, 8 << 20);
+    const uint32_t link = engine_link_accept(e, &from, NOW_US);
+    read_ours(e, link, &hello);
+    assert_int_equal(hello.flags & MEMBER_HAS_CLOCK, 0);
+    assert_int_equal(hello.clock_us, 0);
+    assert_false(mesh_find(e->mesh, link)->terms.said_ready);
+    engine_free(e);
+}
+
+/* ---- Theirs ---- */
+
+static void the_terms_of_the_other_are_kept_with_its_link(void **state)
+{
+    char text[NOTICE_TEXT_SIZE];
+    struct engine *e = *state;
+    struct frame_hello hello = hello_of(2, NOW_US);
+    hello.flags |= MEMBER_IS_CAUGHT_UP;
+    hello.value_max = 5000;
+    hello.ttl_min_ms = 2000;
+    hello.ttl_max_ms = 3000;
+    (void)notices(e, NOTICE_LINK_UP, text);
+    const uint32_t link = link_with(e, &hello, NOW_US);
+    const struct link *l = mesh_find(e->mesh, link);
+    assert_int_equal(l->state, LINK_OPEN);
+    assert_int_equal(l->terms.value_max, 5000);
+    assert_int_equal(l->terms.ttl_min_ms, 2000);
+    assert_int_equal(l->terms.ttl_max_ms, 3000);
+    assert_ptr_equal(l->member, find(e, 2));
+    assert_int_equal(l->member->link, link);
+    assert_int_equal(l->member->flags, MEMBER_HAS_CLOCK | MEMBER_IS_CAUGHT_UP);
+    assert_true(l->member->is_mate);
+    assert_true(l->clock.is_agreed);
+    assert_int_equal(e->counters.links_opened, 1);
+    assert_int_equal(notices(e, NOTICE_LINK_UP, text), 1);
+}
+
+static void what_is_set_otherwise_is_said_once_for_each_setting(void **state)
+{
+    static const struct {
+        uint64_t value_max, ttl_min_ms, ttl_max_ms;
+        uint32_t told;
+        const char *first;
+    } cases[] = {
+        {1 << 20, 1000, 86400000, 0, ""},
+        {1 << 19, 1000, 86400000, 1, "REPRAM_MAX_VALUE_SIZE is 1048576 here and 524288 there"},
+        {1 << 20, 2000, 86400000, 1, "REPRAM_MIN_TTL is 1 here and 2 there"},
+        {1 << 20, 1000, 60000, 1, "REPRAM_MAX_TTL is 86400 here and 60 there"},
+        {1 << 20, 1999, 86400999, 0, ""}, /* as it is set in seconds */
+        {1, 2000, 3000, 3, "REPRAM_MAX_VALUE_SIZE is 1048576 here and 1 there"},
+    };
+    struct engine *e = *state;
+    char text[NOTICE_TEXT_SIZE];
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct frame_hello hello = hello_of((uint8_t)(10 + i), NOW_US);
+        hello.value_max = cases[i].value_max;
+        hello.ttl_min_ms = cases[i].ttl_min_ms;
+        hello.ttl_max_ms = cases[i].ttl_max_ms;
+        assert_true(is_open(e, link_with(e, &hello, NOW_US)));
+        assert_int_equal(notices(e, NOTICE_CONFIG_DIFFERS, text), cases[i].told);
+        assert_string_equal(text, cases[i].first);
+    }
+}
+
+static void one_of_another_cluster_is_told_so_and_is_nobody_here(void **state)
+{
+    char text[NOTICE_TEXT_SIZE];
+    struct engine *e = *state;
+    struct frame_hello hello = hello_of(2, NOW_US);
+    hello.cluster = swim_cluster_hash("net2");
+    hello.version_min = hello.version_max = PROTOCOL_VERSION_MAX + 1; /* which tells us nothing */
+    for (uint32_t i = 1; i <= 3; i++) {
+        const uint32_t link = link_with(e, &hello, NOW_US);
+        assert_int_equal(close_reason(e, link), CLOSE_STRANGER);
+        assert_int_equal(e->counters.links_stranger, i);
+        assert_int_equal(notices(e, NOTICE_STRANGER, text), i == 1);
+    }
+    assert_int_equal(e->counters.frames_malformed, 0);
+    assert_null(find(e, 2));
+}
+
+static void one_with_no_version_in_common_is_told_so(void **state)
+{
+    static const struct {
+        uint8_t min, max;
+        uint8_t reason;
+    } cases[] = {
+        {PROTOCOL_VERSION_MIN - 1, PROTOCOL_VERSION_MIN - 1, CLOSE_VERSION},
+        {PROTOCOL_VERSION_MAX + 1, PROTOCOL_VERSION_MAX + 9, CLOSE_VERSION},
+        {PROTOCOL_VERSION_MIN - 1, PROTOCOL_VERSION_MIN, 0},
+        {PROTOCOL_VERSION_MAX, PROTOCOL_VERSION_MAX + 9, 0},
+        {PROTOCOL_VERSION_MAX + 1, PROTOCOL_VERSION_MAX, CLOSE_MALFORMED},
+    };
+    char text[NOTICE_TEXT_SIZE];
+    struct engine *e = *state;
+    uint32_t strangers = 0;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct frame_hello hello = hello_of((uint8_t)(10 + i), NOW_US);
+        hello.version_min = hello.card.version_min = cases[i].min;
+        hello.version_max = hello.card.version_max = cases[i].max;
+        const uint32_t link = link_with(e, &hello, NOW_US);
+        strangers += cases[i].reason == CLOSE_VERSION;
+        assert_int_equal(close_reason(e, link), cases[i].reason);
+        assert_int_equal(is_open(e, link), cases[i].reason == 0);
+        assert_int_equal(find(e, (uint8_t)(10 + i)) != NULL, cases[i].reason == 0);
+        assert_int_equal(e->counters.links_stranger, strangers);
+        assert_int_equal(notices(e, NOTICE_VERSION, text), i == 0); /* once a minute */
+    }
+    assert_int_equal(e->counters.frames_malformed, 1);
+}
+
+static void a_node_that_meets_itself_ends_the_link_and_is_no_member_twice(void **state)
+{
+    struct engine *e = *state;
+    const struct frame_hello hello = hello_of(5, NOW_US);
+    const uint32_t link = link_with(e, &hello, NOW_US);
+    assert_int_equal(close_reason(e, link), CLOSE_SELF);
+    assert_int_equal(e->counters.frames_malformed, 0);
+    assert_int_equal(e->counters.links_opened, 0);
+    assert_true(find(e, 5)->is_self);
+    assert_int_equal(find(e, 5)->link, 0);
+}
+
+static void where_the_table_is_full_a_newcomer_is_told_and_a_member_comes_in(void **state)
+{
+    struct engine *e = *state;
+    fill_table(e, NOW_US);
+    struct frame_hello hello = hello_of(2, NOW_US);
+    assert_int_equal(close_reason(e, link_with(e, &hello, NOW_US)), CLOSE_FULL);
+    assert_null(find(e, 2));
+    assert_int_equal(e->counters.frames_malformed, 0);
+    hello.card.uuid = (struct uuid){{9, 0, 1}};
+    assert_true(is_open(e, link_with(e, &hello, NOW_US)));
+}
+
+static void a_hello_that_is_cut_is_counted(void **state)
+{
+    uint8_t payload[512];
+    const struct addr from = {.port = 9};
+    struct engine *e = *state;
+    const struct frame_hello hello = hello_of(2, NOW_US);
+    struct cursor c = cursor_writer(payload, sizeof(payload));
+    frame_hello_write(&c, &hello);
+    const uint32_t link = engine_link_accept(e, &from, NOW_US);
+    say_frame(e, link, FRAME_HELLO, FRAME_CRITICAL, payload, c.pos - 1, NOW_US);
+    assert_int_equal(close_reason(e, link), CLOSE_MALFORMED);
+    assert_int_equal(e->counters.frames_malformed, 1);
+    assert_null(find(e, 2));
+}
+
+static void a_second_hello_on_one_link_ends_it(void **state)
+{
+    struct engine *e = *state;
+    const struct frame_hello hello = hello_of(2, NOW_US);
+    const struct frame_hello other = hello_of(3, NOW_US);
+    const uint32_t link = link_with(e, &hello, NOW_US);
+    say_this_hello(e, link, &other, NOW_US);
+    assert_int_equal(close_reason(e, link), CLOSE_MALFORMED);
+    assert_int_equal(e->counters.frames_malformed, 1);
+    assert_null(find(e, 3));
+}
+
+/* ---- Clocks ---- */
+
+static void a_clock_that_cannot_be_right_is_none(void **state)
+{
+    static const uint64_t clocks_us[] = {0, UINT64_C(64060588800) * 1000000 + 1, UINT64_MAX};
+    struct engine *e = *state;
+    for (size_t i = 0; i < sizeof(clocks_us) / sizeof(clocks_us[0]); i++) {
+        struct frame_hello hello = hello_of((uint8_t)(10 + i), NOW_US);
+        hello.clock_us = clocks_us[i];
+        const uint32_t link = link_with(e, &hello, NOW_US);
+        const struct link *l = mesh_find(e->mesh, link);
+        assert_int_equal(l->state, LINK_OPEN);
+        assert_int_equal(l->member->flags & MEMBER_HAS_CLOCK, 0);
+        assert_false(l->clock.is_agreed);
+        assert_false(l->clock.is_conflict);
+    }
+}
+
+static void say_clock(struct engine *e, uint32_t link, uint64_t clock_us, uint64_t now_us)
+{
+    uint8_t payload[8];
+    struct cursor c = cursor_writer(payload, sizeof(payload));
+    cursor_put_u64(&c, clock_us);
+    say_frame(e, link, FRAME_CLOCK, FRAME_CRITICAL, payload, c.pos, now_us);
+}
+
+static void a_clock_that_is_set_later_is_taken_note_of(void **state)
+{
+    struct engine *e = *state;
+    struct frame_hello hello = hello_of(2, NOW_US);
+    const uint64_t ours_us = hello.clock_us;
+    hello.flags = 0;
+    hello.clock_us = 0;
+    const uint32_t link = link_with(e, &hello, NOW_US);
+    const struct link *l = mesh_find(e->mesh, link);
+    assert_false(l->clock.is_agreed);
+    say_clock(e, link, ours_us + UINT64_C(59) * SECOND_US, NOW_US);
+    assert_true(l->clock.is_agreed);
+    assert_int_equal(l->member->flags, MEMBER_HAS_CLOCK);
+    say_clock(e, link, ours_us + UINT64_C(61) * SECOND_US, NOW_US);
+    assert_false(l->clock.is_agreed);
+    assert_true(l->clock.is_conflict);
+    say_clock(e, link, ours_us, NOW_US);
+    assert_true(l->clock.is_agreed);
+    assert_false(l->clock.is_conflict);
+    say_clock(e, link, 0, NOW_US);
+    assert_int_equal(close_reason(e, link), CLOSE_MALFORMED);
+}
+
+static void a_clock_that_this_node_sets_goes_to_all_who_have_its_hello(void **state)
+{
+    (void)state;
+    const struct addr from = {.port = 9};
+    const struct frame_hello hello = hello_of(9, START_US);
+    struct cursor payload;
+    struct engine *e = make_as(5, 8 << 20);
+    struct frame_hello none = hello;
+    none.flags = 0;
+    none.clock_us = 0;
+    const uint32_t open = link_with(e, &none, START_US);
+    const uint32_t waits = engine_link_accept(e, &from, START_US);
+    assert_false(next_of_type(e, open, FRAME_CLOCK, &payload));
+    e->clock.is_set = true;
+    e->clock.offset_us = 4000;
+    hello_tell_clock(e);
+    assert_true(next_of_type(e, open, FRAME_CLOCK, &payload));
+    assert_int_equal(cursor_u64(&payload), START_US + 4000);
+    assert_true(next_of_type(e, waits, FRAME_CLOCK, &payload));
+    engine_free(e);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_node_says_who_it_is_and_on_which_terms),
+        cmocka_unit_test(without_a_clock_it_names_none),
+        TEST(the_terms_of_the_other_are_kept_with_its_link),
+        TEST(what_is_set_otherwise_is_said_once_for_each_setting),
+        TEST(one_of_another_cluster_is_told_so_and_is_nobody_here),
+        TEST(one_with_no_version_in_common_is_told_so),
+        TEST(a_node_that_meets_itself_ends_the_link_and_is_no_member_twice),
+        TEST(where_the_table_is_full_a_newcomer_is_told_and_a_member_comes_in),
+        TEST(a_hello_that_is_cut_is_counted),
+        TEST(a_second_hello_on_one_link_ends_it),
+        TEST(a_clock_that_cannot_be_right_is_none),
+        TEST(a_clock_that_is_set_later_is_taken_note_of),
+        cmocka_unit_test(a_clock_that_this_node_sets_goes_to_all_who_have_its_hello),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -165,7 +165,7 @@ static enum rc begin_large(struct engine *e, struct link *l, struct cursor *c)
     large->offset = 0;
     large->kind = f.kind;
     large->record = f.record;
-    large->blob = fits ? blob_new_in(store_pages(e->store), f.record.value_len) : NULL;
+    large->blob = fits ? blob_new(store_pages(e->store), f.record.value_len) : NULL;
     large->is_refused = large->blob == NULL;
     memcpy(large->key, f.record.key, f.record.key_len);
     large->record.key = large->key;

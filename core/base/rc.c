@@ -1,17 +1,5 @@
 #include "core/base/rc.h"
 
-const char *rc_name(enum rc rc)
-{
-    switch (rc) {
-#define RC_NAME(name, value, text) \
-    case RC_##name:                \
-        return #name;
-        RC_TABLE(RC_NAME)
-#undef RC_NAME
-    }
-    return "?";
-}
-
 const char *rc_text(enum rc rc)
 {
     switch (rc) {

@@ -42,9 +42,6 @@ enum rc {
 
 #define MUST_USE __attribute__((warn_unused_result))
 
-/* The code's name without its prefix, "FULL" for RC_FULL. Never NULL; static. */
-const char *rc_name(enum rc rc);
-
 /* A lower-case phrase for people. Never NULL; static. */
 const char *rc_text(enum rc rc);
 

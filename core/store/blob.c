@@ -24,12 +24,7 @@ enum { SEGMENT_SIZE_MIN = 4096 };
 
 _Static_assert((int)BLOB_SEGMENT_BYTES == (int)PAGEPOOL_PAGE_BYTES, "a full segment is a page");
 
-struct blob *blob_new(size_t bytes_max)
-{
-    return blob_new_in(NULL, bytes_max);
-}
-
-struct blob *blob_new_in(struct pagepool *pool, size_t bytes_max)
+struct blob *blob_new(struct pagepool *pool, size_t bytes_max)
 {
     struct blob *blob = calloc(1, sizeof(*blob));
     if (blob != NULL) {

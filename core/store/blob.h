@@ -18,12 +18,9 @@ enum { BLOB_SEGMENT_BYTES = 64 * 1024 };
 struct blob;
 struct pagepool;
 
-/* An empty blob that takes up to `bytes_max`; the caller holds one count. NULL when there is no
- * memory. */
-struct blob *blob_new(size_t bytes_max);
-
-/* The same, with its segments from a pool that outlives it; NULL: from the allocator. */
-struct blob *blob_new_in(struct pagepool *pool, size_t bytes_max);
+/* An empty blob that takes up to `bytes_max`; the caller holds one count. Its segments come from a
+ * pool that outlives it; NULL: from the allocator. NULL when there is no memory. */
+struct blob *blob_new(struct pagepool *pool, size_t bytes_max);
 
 /* Copies `len` bytes to the end. Only before it is shared. RC_FULL beyond bytes_max: nothing was
  * taken. RC_NO_MEMORY: part of it may have been, and the blob is only good for blob_release(). */

@@ -49,7 +49,8 @@ bool pagepool_trim(struct pagepool *pool);
 /* Whether pagepool_trim() has something to do, now or later. */
 bool pagepool_has_idle(const struct pagepool *pool);
 
-/* Pages that have memory, in use or not. */
+/* Pages that have memory, in use or not. For tests: nothing else shows how much pagepool_trim()
+ * gave back, and when. */
 uint64_t pagepool_pages(const struct pagepool *pool);
 
 /* Walks the invariants and asserts them. Slow; for tests. */

@@ -385,7 +385,7 @@ static enum rc build_blob(const struct store *s, struct record *r, struct blob *
     if (r->value_len <= VALUE_INLINE_MAX || r->blob != NULL) {
         return RC_OK;
     }
-    struct blob *blob = blob_new_in(s->config.pages, r->value_len);
+    struct blob *blob = blob_new(s->config.pages, r->value_len);
     const enum rc rc = blob == NULL ? RC_NO_MEMORY : blob_append(blob, r->value, r->value_len);
     if (rc != RC_OK) {
         blob_release(blob);

@@ -384,18 +384,6 @@ struct swim_counts swim_counts(const struct swim *s)
     return s->roster.counts;
 }
 
-uint16_t swim_features(const struct swim *s)
-{
-    uint16_t features = UINT16_MAX;
-    for (uint32_t slot = 0; slot < s->roster.seat_count; slot++) {
-        const struct member *m = roster_at(&s->roster, slot);
-        if (m != NULL && m->is_mate && member_is_live(m)) {
-            features &= (uint16_t)m->features;
-        }
-    }
-    return features & s->self->features;
-}
-
 uint64_t swim_digest(const struct swim *s)
 {
     return s->roster.digest;

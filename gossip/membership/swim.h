@@ -136,9 +136,6 @@ struct swim_counts swim_counts(const struct swim *s);
  * equal digests. */
 uint64_t swim_digest(const struct swim *s);
 
-/* The features that this node and all its live mates have. */
-uint16_t swim_features(const struct swim *s);
-
 /* The cluster's hash, of its name: in every long header and every hello. */
 uint64_t swim_cluster_hash(const char *network);
 

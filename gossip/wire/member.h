@@ -29,7 +29,8 @@ enum {
 /*
  * The protocol versions that this node speaks, on packets and links alike. A packet to a member is
  * written in the highest that both speak, one to somebody unknown in the lowest. Additions that a
- * version leaves open are bits, `features`, of the cards: one is used when all live mates have it.
+ * version leaves open are bits, `features`, of the cards. A node takes them from every card and
+ * uses none yet; one may be used among mates once all of them that live have it.
  */
 enum {
     PROTOCOL_VERSION_MIN = 2,

@@ -70,7 +70,7 @@ static void check_chunk_bytes(struct http_parse *p, const uint8_t *end)
 /* The body so far moves from the small buffer into a blob of at most `bytes_max`. */
 static enum rc move_to_blob(struct http_parse *p, uint64_t bytes_max)
 {
-    struct blob *blob = blob_new_in(p->pool, bytes_max);
+    struct blob *blob = blob_new(p->pool, bytes_max);
     if (blob == NULL) {
         return RC_NO_MEMORY;
     }

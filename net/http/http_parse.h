@@ -29,7 +29,7 @@ enum http_parse_state {
     HTTP_PARSE_REFUSED, /* see http_parse_refusal() */
 };
 
-/* Large bodies get their memory from `pool`, as blob_new_in(). NULL when out of memory. */
+/* Large bodies get their memory from `pool`, as blob_new(). NULL when out of memory. */
 struct http_parse *http_parse_new(struct pagepool *pool);
 void http_parse_free(struct http_parse *p);
 

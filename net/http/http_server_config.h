@@ -19,7 +19,7 @@ struct http_server_config {
      * four times the room of what has come of it, up to its length. One without room waits unread,
      * for at most the request timeout. */
     uint64_t bodies_bytes_max;
-    struct pagepool *pages; /* where large bodies get their memory, as blob_new_in(); borrowed until
+    struct pagepool *pages; /* where large bodies get their memory, as blob_new(); borrowed until
                                the base is freed, for answers may lie in its buffers until then */
     uint32_t idle_timeout_ms, request_timeout_ms;
     uint32_t rate_limit; /* requests per second per client, 0 off; burst is twice that */

@@ -208,7 +208,7 @@ int main(int argc, char **argv)
     struct digest root;
     const uint64_t root_from = now_ns();
     const enum rc rc = store_root(s, now_ms / 1000 - 2, &root);
-    printf("root as of a cut  %7.1f us (%s)\n", (double)(now_ns() - root_from) / 1e3, rc_name(rc));
+    printf("root as of a cut  %7.1f us (%s)\n", (double)(now_ns() - root_from) / 1e3, rc_text(rc));
     print_storm(s, now_ms + UINT64_C(2) * 86400000);
     printf("resident after    %7.1f MB above the start\n",
            (double)(resident_bytes() - resident_before) / 1e6);

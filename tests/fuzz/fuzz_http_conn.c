@@ -162,7 +162,7 @@ static void pair_init(struct event_base *base, bool is_narrow)
         (void)setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &narrow, sizeof(narrow));
     }
     pair.fd = fds[1];
-    pair.blob = blob_new(sizeof(value));
+    pair.blob = blob_new(NULL, sizeof(value));
     ASSERT(blob_append(pair.blob, value, sizeof(value)) == RC_OK);
     pair.shared.config = (struct http_server_config){.base = base,
                                                      .bodies_bytes_max = UINT64_MAX,

@@ -454,7 +454,7 @@ uint64_t cluster_put_bytes(struct cluster *c, uint32_t node, const char *key, co
     c->puts[token] = (struct sim_put){.is_done = false};
     struct blob *blob = NULL;
     if (value_len > VALUE_INLINE_MAX) {
-        blob = blob_new(value_len);
+        blob = blob_new(NULL, value_len);
         ASSERT(blob != NULL && blob_append(blob, value, value_len) == RC_OK);
     }
     const struct put put = {

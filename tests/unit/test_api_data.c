@@ -86,7 +86,7 @@ static void a_read_gives_the_bytes_and_what_is_known_of_them(void **state)
 static void a_large_value_is_shared_and_not_copied(void **state)
 {
     struct fixture *f = *state;
-    struct blob *blob = blob_new(5000);
+    struct blob *blob = blob_new(NULL, 5000);
     char bytes[5000];
     memset(bytes, 'x', sizeof(bytes));
     assert_int_equal(blob_append(blob, bytes, sizeof(bytes)), RC_OK);

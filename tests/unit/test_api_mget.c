@@ -46,7 +46,7 @@ static void a_large_value_is_left_out(void **state)
     struct fixture *f = *state;
     enum { LEN = 16 * 1024 + 1 };
     static uint8_t bytes[LEN];
-    struct blob *blob = blob_new(LEN);
+    struct blob *blob = blob_new(NULL, LEN);
     assert_int_equal(blob_append(blob, bytes, LEN), RC_OK);
     f->blob = blob;
     f->body_len = LEN;

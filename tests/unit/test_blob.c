@@ -29,7 +29,7 @@ static void assert_content(const struct blob *blob, size_t len)
 
 static struct blob *filled(size_t len, size_t chunk)
 {
-    struct blob *blob = blob_new(len);
+    struct blob *blob = blob_new(NULL, len);
     uint8_t *bytes = malloc(chunk);
     assert_non_null(bytes);
     for (size_t done = 0; done < len;) {
@@ -61,7 +61,7 @@ static void content_is_the_same_however_it_was_appended(void **state)
 static void more_than_the_maximum_is_refused_whole(void **state)
 {
     (void)state;
-    struct blob *blob = blob_new(5);
+    struct blob *blob = blob_new(NULL, 5);
     assert_int_equal(blob_append(blob, "abc", 3), RC_OK);
     assert_int_equal(blob_append(blob, "def", 3), RC_FULL);
     assert_int_equal(blob_append(blob, "", SIZE_MAX), RC_FULL);
@@ -114,7 +114,7 @@ static void segments_of_a_pool_go_back_to_it_wiped(void **state)
     static uint8_t data[LEN];
     memset(data, 'x', LEN);
     struct pagepool *pool = pagepool_new();
-    struct blob *blob = blob_new_in(pool, LEN);
+    struct blob *blob = blob_new(pool, LEN);
     const uint8_t *run = NULL;
     /* The first segment starts small, outside of the pool, and is widened. */
     assert_int_equal(blob_append(blob, data, 100), RC_OK);

@@ -244,7 +244,7 @@ static void put(struct rig *r, uint64_t token, size_t value_len)
     struct blob *blob = NULL;
     uint8_t *value = calloc(1, value_len);
     if (value_len > VALUE_INLINE_MAX) {
-        blob = blob_new(value_len);
+        blob = blob_new(NULL, value_len);
         assert_int_equal(blob_append(blob, value, value_len), RC_OK);
     }
     const struct put put = {.token = token,

@@ -60,7 +60,7 @@ static void what_the_stamp_ran_ahead_takes_two_bytes_and_none_where_it_is_none(v
 {
     (void)state;
     static uint8_t bytes[VALUE_INLINE_MAX + 1];
-    struct blob *blob = blob_new(sizeof(bytes));
+    struct blob *blob = blob_new(NULL, sizeof(bytes));
     assert_int_equal(blob_append(blob, bytes, sizeof(bytes)), RC_OK);
     for (int is_blob = 0; is_blob < 2; is_blob++) {
         struct entries entries;
@@ -190,7 +190,7 @@ static void a_shadow_is_made_where_the_entry_lies_and_the_value_is_wiped(void **
     memset(bytes, 0x42, sizeof(bytes));
     for (int is_blob = 0; is_blob < 2; is_blob++) {
         struct entries entries;
-        struct blob *blob = is_blob ? blob_new(sizeof(bytes)) : NULL;
+        struct blob *blob = is_blob ? blob_new(NULL, sizeof(bytes)) : NULL;
         entry_init(&entries, NULL, 1);
         struct record in = good();
         if (is_blob) {

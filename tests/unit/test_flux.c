@@ -81,7 +81,7 @@ static void answers_are_judged_by_their_shape(void **state)
         size_t count = 0;
         const enum rc rc = parse(cases[i].body, addrs, &count);
         if (rc != cases[i].rc) {
-            fail_msg("case %zu: %s", i, rc_name(rc));
+            fail_msg("case %zu: %s", i, rc_text(rc));
         }
     }
 }

@@ -108,7 +108,7 @@ static void test_clearing_lets_go_of_blob_and_stream(void **state)
 {
     (void)state;
     int done = 0;
-    struct blob *blob = blob_new(10);
+    struct blob *blob = blob_new(NULL, 10);
     struct http_response rs;
     http_response_init(&rs);
     http_add(&rs, "A", "b");

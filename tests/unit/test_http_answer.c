@@ -165,7 +165,7 @@ static void test_a_blob_is_lent_slice_by_slice_and_let_go(void **state)
 {
     (void)state;
     static uint8_t data[BLOB_SEGMENT_BYTES];
-    struct blob *blob = blob_new(10 * sizeof(data));
+    struct blob *blob = blob_new(NULL, 10 * sizeof(data));
     for (uint8_t i = 0; i < 4; i++) {
         memset(data, 'a' + i, sizeof(data));
         assert_int_equal(blob_append(blob, data, sizeof(data) - (i == 3)), RC_OK);

@@ -142,7 +142,7 @@ static void test_input_behind_a_deferred_request_is_bounded(void **state)
 static void test_head_is_answered_as_get_without_the_body(void **state)
 {
     struct rig *rig = *state;
-    rig->blob = blob_new(100000);
+    rig->blob = blob_new(NULL, 100000);
     static uint8_t data[100000];
     assert_int_equal(blob_append(rig->blob, data, sizeof(data)), RC_OK);
     rig_start(rig);
@@ -449,7 +449,7 @@ static void test_a_blob_arrives_whole_and_is_let_go(void **state)
     for (size_t i = 0; i < LEN; i++) {
         data[i] = (uint8_t)('A' + i % 23);
     }
-    rig->blob = blob_new(LEN + 1);
+    rig->blob = blob_new(NULL, LEN + 1);
     assert_int_equal(blob_append(rig->blob, data, LEN), RC_OK);
     rig_start(rig);
     struct client c = client_open(rig);

@@ -187,7 +187,7 @@ static void test_a_reader_that_sips_is_answered_all_of_a_pipeline(void **state)
     char burst[ROUNDS * ROUND_LEN];
     uint8_t bytes[BLOB_BYTES];
     memset(bytes, 'b', sizeof(bytes));
-    rig->blob = blob_new(sizeof(bytes));
+    rig->blob = blob_new(NULL, sizeof(bytes));
     assert_int_equal(blob_append(rig->blob, bytes, sizeof(bytes)), RC_OK);
     rig_start(rig);
     struct client c = client_open(rig);

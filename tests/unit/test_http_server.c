@@ -166,7 +166,7 @@ static void test_unknown_exchanges_are_ignored_and_their_answers_let_go(void **s
     struct client c = client_open(rig);
     assert_true(client_say(rig, &c, "GET /defer HTTP/1.1\r\nHost: a\r\n\r\n"));
     assert_true(wait_for(rig, &rig->handled, 1));
-    struct blob *blob = blob_new(10);
+    struct blob *blob = blob_new(NULL, 10);
     const uint64_t ids[] = {0, UINT64_MAX, rig->deferred + 1, rig->deferred + (UINT64_C(1) << 32)};
     for (size_t i = 0; i < 4; i++) {
         struct http_response rs;

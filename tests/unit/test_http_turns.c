@@ -161,7 +161,7 @@ static int setup(void **state)
     wire.take_max = SIZE_MAX;
     rig_init(&wire.rig);
     wire.rig.config.handle = handle;
-    wire.rig.blob = blob_new(sizeof(value));
+    wire.rig.blob = blob_new(NULL, sizeof(value));
     assert_int_equal(blob_append(wire.rig.blob, value, sizeof(value)), RC_OK);
     rig_start(&wire.rig);
     *state = &wire.rig;

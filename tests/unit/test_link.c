@@ -55,7 +55,7 @@ static struct queued_write stored(struct fixture *f, const char *key, const char
     enum merge_outcome outcome = MERGE_SAME;
     struct blob *blob = NULL;
     for (size_t i = 0; i < blob_len; i++) {
-        blob = blob == NULL ? blob_new(blob_len) : blob;
+        blob = blob == NULL ? blob_new(NULL, blob_len) : blob;
         assert_int_equal(blob_append(blob, "b", 1), RC_OK);
     }
     const struct record r = {

@@ -92,7 +92,7 @@ static void values_have_one_form_and_a_bound(void **state)
     r.value = (const uint8_t *)"x";
     r.value_len = (size_t)RECORD_VALUE_MAX + 1;
     assert_int_equal(record_check(&r), RC_TOO_LONG);
-    struct blob *blob = blob_new(10);
+    struct blob *blob = blob_new(NULL, 10);
     assert_int_equal(blob_append(blob, "abc", 3), RC_OK);
     r.blob = blob;
     r.value_len = 3;

@@ -430,7 +430,7 @@ static void values_of_every_size_come_back_as_they_were(void **state)
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         for (int as_blob = 0; as_blob < 2; as_blob++) {
             struct record r = record_of("key", "", T0 + 2 * i + (uint64_t)as_blob, T0 + 90000);
-            struct blob *blob = blob_new(sizes[i]);
+            struct blob *blob = blob_new(NULL, sizes[i]);
             assert_int_equal(blob_append(blob, bytes, sizes[i]), RC_OK);
             r.value = as_blob ? NULL : bytes;
             r.blob = as_blob ? blob : NULL;

@@ -83,7 +83,7 @@ static void answers_are_judged_strictly(void **state)
         size_t head_len = 0;
         const enum rc rc = parse(cases[i].text, strlen(cases[i].text), &head_len);
         if (rc != cases[i].rc) {
-            fail_msg("case %zu: %s", i, rc_name(rc));
+            fail_msg("case %zu: %s", i, rc_text(rc));
         }
     }
 }

@@ -32,7 +32,7 @@ static void the_largest_is_told_and_a_larger_one_left_out(void **state)
     (void)state;
     uint8_t *bytes = mem_new(VALUE_OUT_BYTES_MAX + 1, 1);
     struct record r = {.value_len = VALUE_OUT_BYTES_MAX};
-    r.blob = blob_new(VALUE_OUT_BYTES_MAX);
+    r.blob = blob_new(NULL, VALUE_OUT_BYTES_MAX);
     assert_int_equal(blob_append(r.blob, bytes, VALUE_OUT_BYTES_MAX), RC_OK);
     assert_int_equal(strlen(member(&r)), 11 + BASE64_TEXT_MAX(VALUE_OUT_BYTES_MAX));
     r.value_len++;

@@ -106,7 +106,7 @@ static void a_value_in_segments_is_told_whole(void **state)
     struct record r = record("a", 1, "");
     char bytes[3000];
     memset(bytes, 'v', sizeof(bytes));
-    r.blob = blob_new(sizeof(bytes));
+    r.blob = blob_new(NULL, sizeof(bytes));
     assert_int_equal(blob_append(r.blob, bytes, sizeof(bytes)), RC_OK);
     r.value = NULL;
     r.value_len = sizeof(bytes);

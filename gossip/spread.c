@@ -56,12 +56,12 @@ static void enqueue(struct spread *s, struct link *l, const struct queued_write 
 
 static void flush_news(struct spread *s, struct link *l)
 {
-    while (l->news.len > 0) {
+    while (l->news.entries.len > 0) {
         const size_t most = (size_t)TREE_ENTRIES_MAX * TREE_ENTRY_BYTES;
-        const size_t len = l->news.len < most ? l->news.len : most;
+        const size_t len = l->news.entries.len < most ? l->news.entries.len : most;
         /* A peer that does not read will reconcile. */
-        (void)mesh_send(s->env.mesh, l, FRAME_TREE_HAVE, buf_data(&l->news), len);
-        buf_consume(&l->news, len);
+        (void)mesh_send(s->env.mesh, l, FRAME_TREE_HAVE, buf_data(&l->news.entries), len);
+        buf_consume(&l->news.entries, len);
     }
 }
 
@@ -72,7 +72,7 @@ static void announce(struct spread *s, struct link *l, enum tree_kind kind, uint
     struct cursor c = cursor_writer(bytes, sizeof(bytes));
     const struct frame_tree entry = {.kind = (uint8_t)kind, .tree = (uint8_t)tree, .id = id};
     frame_tree_write(&c, &entry);
-    if (buf_append(&l->news, bytes, c.pos) != RC_OK) {
+    if (buf_append(&l->news.entries, bytes, c.pos) != RC_OK) {
         return;
     }
     s->env.counters->tree_lazy += kind != TREE_GONE;
@@ -569,7 +569,7 @@ void spread_turn(struct spread *s)
     }
     s->news_at_us = NEVER;
     for (struct link *l = mesh_first(s->env.mesh); l != NULL; l = mesh_after(s->env.mesh, l->id)) {
-        if (l->news.len > 0 && l->state == LINK_OPEN) {
+        if (l->news.entries.len > 0 && l->state == LINK_OPEN) {
             flush_news(s, l);
         }
     }

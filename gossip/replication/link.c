@@ -22,7 +22,7 @@ void link_init(struct link *l, uint32_t id, uint32_t slot, enum link_state state
     buf_init(&l->in, FRAME_HEADER_BYTES + FRAME_PAYLOAD_MAX);
     buf_init(&l->control, LINK_CONTROL_BYTES_MAX);
     buf_init(&l->bulk, LINK_BULK_BYTES_MAX);
-    buf_init(&l->news, LINK_NEWS_BYTES_MAX);
+    buf_init(&l->news.entries, LINK_NEWS_BYTES_MAX);
     l->used_us = now_us;
     l->role.peer_flags = ROLE_KEEPS;
 }
@@ -41,7 +41,7 @@ void link_fini(struct link *l)
     buf_fini(&l->in);
     buf_fini(&l->control);
     buf_fini(&l->bulk);
-    buf_fini(&l->news);
+    buf_fini(&l->news.entries);
     free(l->batch);
     free(l->live.items);
     free(l->big.items);

@@ -136,6 +136,11 @@ struct link_role {
     bool is_told, is_heard;
 };
 
+/* gossip/spread.c's: what it announces instead of sending the write itself. */
+struct link_news {
+    struct buf entries; /* of the next TREE_HAVE */
+};
+
 /* gossip/tree_links.c's: its part in the broadcast trees. */
 struct link_trees {
     bool is_tree;  /* was of one once, and stays so: what is too much is pruned */
@@ -172,7 +177,6 @@ struct link {
     uint64_t bulk_frames_bytes;          /* of frames put into `bulk` that are no records */
     uint64_t bytes_in, bytes_out, records_in, records_out;
     uint64_t used_us;     /* when something else than its role last passed */
-    struct buf news;      /* gossip/spread.c's: entries of the next TREE_HAVE */
     struct session *sync; /* gossip/repair/sync's; NULL until it is needed */
     struct link_terms terms;
     struct link_clock clock;
@@ -181,6 +185,7 @@ struct link {
     struct link_rival rival;
     struct link_role role;
     struct link_trees trees;
+    struct link_news news;
 };
 
 /* Makes a free slot usable. */

@@ -274,7 +274,7 @@ static void take_packet(struct swim *s, struct member *sender, const struct addr
     s->is_naming = false;
     take_entries(s, &teller, p);
     if (s->is_naming && from != NULL && (has_proved || !is_question(p->kind))) {
-        packet_out_paid(s, len);
+        packet_out_paid(s, from, len);
     }
     sender = roster_find(&s->roster, &uuid);
     asked.to = sender != NULL && !sender->is_ghost ? sender : NULL;

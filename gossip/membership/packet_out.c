@@ -9,11 +9,14 @@ enum {
     PROVEN_DRAWS = 8,    /* then one of those that proved themselves lately will do */
     KNOCKS_MAX = 32,     /* in KNOCKS_PERIOD_US */
     KNOCKS_PERIOD_US = 100000,
-    /* Bytes on the wire: of a ping to a named member, and of a dial of a link, which the kernel
-     * tries twice. */
-    HEADS_BYTES = 28, /* of IP and UDP */
-    KNOCK_BYTES = HEADS_BYTES + PACKET_LONG_BYTES + 39,
-    DIAL_BYTES = 2 * 60,
+    /* Bytes on the wire: headers of IP, a ping to a named member with UDP's header, and the SYNs of
+     * a dial of a link, which the kernel tries twice. */
+    IP4_HEAD_BYTES = 20,
+    IP6_HEAD_BYTES = 40,
+    UDP_HEAD_BYTES = 8,
+    KNOCK_BYTES = UDP_HEAD_BYTES + PACKET_LONG_BYTES + PACKET_BODY_MAX,
+    SYN_BYTES = 40, /* with options */
+    DIAL_TRIES = 2,
     /* At most this is kept for later: the worth of a dozen datagrams, for a burst of them, for as
      * long as their probes go on. */
     PAID_BYTES_MAX = 16384,
@@ -310,16 +313,33 @@ static uint32_t bytes_paid(const struct swim *s)
     return s->now_us - s->paid_us < PAID_KEPT_US ? s->paid_bytes : 0;
 }
 
-void packet_out_paid(struct swim *s, size_t len)
+static uint32_t ip_head_bytes(const struct addr *addr)
 {
-    const size_t paid = bytes_paid(s) + HEADS_BYTES + len;
+    return addr_is_v4(addr) ? IP4_HEAD_BYTES : IP6_HEAD_BYTES;
+}
+
+/* Of whichever of the member's addresses it will be: of the longest. */
+static uint32_t ip_head_bytes_to(const struct swim *s, const struct member *m)
+{
+    struct addr addrs[MEMBER_USABLE_MAX];
+    const uint32_t count = member_addrs(m, s->roster.host_tag, addrs);
+    uint32_t bytes = IP4_HEAD_BYTES;
+    for (uint32_t i = 0; i < count && bytes == IP4_HEAD_BYTES; i++) {
+        bytes = ip_head_bytes(&addrs[i]);
+    }
+    return bytes;
+}
+
+void packet_out_paid(struct swim *s, const struct addr *from, size_t len)
+{
+    const size_t paid = bytes_paid(s) + ip_head_bytes(from) + UDP_HEAD_BYTES + len;
     s->paid_bytes = (uint32_t)(paid < PAID_BYTES_MAX ? paid : PAID_BYTES_MAX);
     s->paid_us = s->now_us;
 }
 
 bool packet_out_may_knock(struct swim *s, const struct member *m)
 {
-    const uint32_t cost = m->state == MEMBER_NAMED ? KNOCK_BYTES : 0;
+    const uint32_t cost = m->state == MEMBER_NAMED ? ip_head_bytes_to(s, m) + KNOCK_BYTES : 0;
     if (m->is_proven) {
         return true;
     }
@@ -336,11 +356,12 @@ bool packet_out_may_dial(struct swim *s, const struct member *m)
     if (m->state != MEMBER_NAMED) {
         return true;
     }
-    if (bytes_paid(s) < DIAL_BYTES ||
+    const uint32_t cost = DIAL_TRIES * (ip_head_bytes_to(s, m) + SYN_BYTES);
+    if (bytes_paid(s) < cost ||
         !is_of_first(s, &s->dial_us, DIALS_PERIOD_US, &s->dial_count, DIALS_MAX)) {
         return false;
     }
-    s->paid_bytes -= DIAL_BYTES;
+    s->paid_bytes -= cost;
     return true;
 }
 

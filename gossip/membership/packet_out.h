@@ -41,10 +41,10 @@ void packet_out_proved(struct swim *s, struct member *m, const struct addr *addr
  * A member that has not shown that it receives is known by hearsay, and so are its addresses. One
  * that is only named may be the victim of a stranger: all such get no more together, headers and
  * dials included, than came in the datagrams that named them. packet_out_paid() takes such a
- * datagram of `len` bytes; the other two tell whether the member may be pinged or dialled now, and
- * count it.
+ * datagram of `len` bytes that came from `from`; the other two tell whether the member may be
+ * pinged or dialled now, and count it. Headers are counted as those of the addresses' families.
  */
-void packet_out_paid(struct swim *s, size_t len);
+void packet_out_paid(struct swim *s, const struct addr *from, size_t len);
 bool packet_out_may_knock(struct swim *s, const struct member *m);
 bool packet_out_may_dial(struct swim *s, const struct member *m);
 

@@ -46,7 +46,8 @@ static void hook_notice(void *arg, const struct notice *notice)
     struct node_process *p = arg;
     struct notice_line line;
     uint32_t left_out = 0;
-    if (!notices_may_say(&p->notices, notice->kind, hostclock_boot_ms(), &left_out)) {
+    bool is_last = false;
+    if (!notices_may_say(&p->notices, notice->kind, hostclock_boot_ms(), &left_out, &is_last)) {
         return;
     }
     notices_describe(notice, &line);
@@ -55,6 +56,10 @@ static void hook_notice(void *arg, const struct notice *notice)
                  left_out);
     }
     log_line(&p->log, line.level, line.event, "%s", line.text);
+    if (is_last) {
+        log_line(&p->log, line.level, line.event,
+                 "more lines like the last are left out for now, all but one a second");
+    }
 }
 
 static enum log_level hook_level(void *arg)

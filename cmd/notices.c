@@ -119,15 +119,17 @@ void notices_describe(const struct notice *notice, struct notice_line *ret_line)
 }
 
 bool notices_may_say(struct notice_limits *l, enum notice_kind kind, uint64_t now_ms,
-                     uint32_t *ret_left_out)
+                     uint32_t *ret_left_out, bool *ret_is_last)
 {
+    const uint64_t most_ms = (uint64_t)(NOTICE_BURST - 1) * NOTICE_PERIOD_MS;
     const uint64_t from_ms = l->paid_ms[kind] > now_ms ? l->paid_ms[kind] : now_ms;
-    if (from_ms - now_ms > (uint64_t)(NOTICE_BURST - 1) * NOTICE_PERIOD_MS) {
+    if (from_ms - now_ms > most_ms) {
         l->left_out[kind]++;
         return false;
     }
     l->paid_ms[kind] = from_ms + NOTICE_PERIOD_MS;
     *ret_left_out = l->left_out[kind];
+    *ret_is_last = l->left_out[kind] == 0 && l->paid_ms[kind] - now_ms > most_ms;
     l->left_out[kind] = 0;
     return true;
 }

@@ -32,10 +32,11 @@ struct notice_limits {
     uint32_t left_out[NOTICE_KINDS];
 };
 
-/* Whether a notice of the kind is to be said; then `ret_left_out` is how many before it were not.
- * `now_ms` does not go back. */
+/* Whether a notice of the kind is to be said. Then `ret_left_out` is how many before it were not,
+ * and `ret_is_last` that it is the first after which others may be left out: an operator hears so
+ * at once, as the next line of the kind may come days later. `now_ms` does not go back. */
 bool notices_may_say(struct notice_limits *l, enum notice_kind kind, uint64_t now_ms,
-                     uint32_t *ret_left_out);
+                     uint32_t *ret_left_out, bool *ret_is_last);
 
 void notices_describe(const struct notice *notice, struct notice_line *ret_line);
 

@@ -68,24 +68,29 @@ static void a_kind_fills_no_log_and_says_what_it_left_out(void **state)
     struct notice_limits limits = {{0}, {0}};
     uint32_t left_out = 0, said = 0;
     uint64_t now_ms = 5000;
+    bool is_last = false;
     /* 400 at once, as a stranger with fresh uuids would have them. */
     for (int i = 0; i < 400; i++) {
-        said += notices_may_say(&limits, NOTICE_CONFIG_DIFFERS, now_ms, &left_out);
+        const bool may =
+            notices_may_say(&limits, NOTICE_CONFIG_DIFFERS, now_ms, &left_out, &is_last);
+        said += may;
         assert_int_equal(left_out, 0);
+        assert_int_equal(may && is_last, i == NOTICE_BURST - 1);
     }
     assert_int_equal(said, NOTICE_BURST);
-    assert_true(notices_may_say(&limits, NOTICE_MEMBER_DEAD, now_ms, &left_out));
+    assert_true(notices_may_say(&limits, NOTICE_MEMBER_DEAD, now_ms, &left_out, &is_last));
     now_ms += NOTICE_PERIOD_MS - 1;
-    assert_false(notices_may_say(&limits, NOTICE_CONFIG_DIFFERS, now_ms, &left_out));
+    assert_false(notices_may_say(&limits, NOTICE_CONFIG_DIFFERS, now_ms, &left_out, &is_last));
     now_ms++;
-    assert_true(notices_may_say(&limits, NOTICE_CONFIG_DIFFERS, now_ms, &left_out));
+    assert_true(notices_may_say(&limits, NOTICE_CONFIG_DIFFERS, now_ms, &left_out, &is_last));
     assert_int_equal(left_out, 301);
-    assert_false(notices_may_say(&limits, NOTICE_CONFIG_DIFFERS, now_ms, &left_out));
+    assert_false(is_last); /* which has been said, and the flood goes on */
+    assert_false(notices_may_say(&limits, NOTICE_CONFIG_DIFFERS, now_ms, &left_out, &is_last));
     /* After a quiet time as many as at first. */
     now_ms += (uint64_t)2 * NOTICE_BURST * NOTICE_PERIOD_MS;
     said = 0;
     for (int i = 0; i < 400; i++) {
-        said += notices_may_say(&limits, NOTICE_CONFIG_DIFFERS, now_ms, &left_out);
+        said += notices_may_say(&limits, NOTICE_CONFIG_DIFFERS, now_ms, &left_out, &is_last);
     }
     assert_int_equal(said, NOTICE_BURST);
 }

@@ -137,10 +137,16 @@ def commit():
     return done.stdout.strip()
 
 
+def key_of(run):
+    """Two series may have a run in common."""
+    series, words = run
+    return series, "repram-sim " + " ".join(words)
+
+
 def in_order(entries):
     """As a whole run has them; what no whole run makes comes last."""
-    order = {"repram-sim " + " ".join(words): i for i, (_, words) in enumerate(runs(False))}
-    return sorted(entries, key=lambda entry: order.get(entry["command"], len(order)))
+    order = {key_of(run): i for i, run in enumerate(runs(False))}
+    return sorted(entries, key=lambda entry: order.get((entry["series"], entry["command"]), len(order)))
 
 
 def run_all(arguments, wanted, known, save):
@@ -157,8 +163,7 @@ def run_all(arguments, wanted, known, save):
             return simulate(arguments.sim, item[1], arguments.limit)
 
     def one(item):
-        series, words = item
-        command = "repram-sim " + " ".join(words)
+        series, command = key_of(item)
         started = time.monotonic()
         entry = known.get(command)
         result, why = (entry["result"], None) if entry else simulated(item)
@@ -216,8 +221,8 @@ def main(argv):
         wanted = [run for run in runs(arguments.quick) if (not only or run[0] in only)
                   and size_of(run) <= arguments.max_nodes]
         known = {run["command"]: run for run in old} if arguments.keep else {}
-        made_now = {"repram-sim " + " ".join(words) for _, words in wanted}
-        others = [run for run in old if only and run["command"] not in made_now]
+        made_now = {key_of(run) for run in wanted}
+        others = [run for run in old if only and (run["series"], run["command"]) not in made_now]
         os.makedirs(folder, exist_ok=True)
 
         def save(made):

@@ -130,7 +130,7 @@ class Driver(unittest.TestCase):
 
     def test_one_series_anew_keeps_all_other_runs_and_their_engines(self):
         words = {nodes: ["--nodes", str(nodes), "--minutes", "0.05", "--writes", "0"] for nodes in (3, 6)}
-        scale.runs = lambda is_quick: [("idle", words[3]), ("idle", words[6])]
+        scale.runs = lambda is_quick: [("idle", words[3]), ("idle", words[6]), ("kill", words[3])]
         with tempfile.TemporaryDirectory() as folder:
             fixed = ["--sim", os.environ["REPRAM_SIM"], "--out", folder]
             self.assertEqual(scale.main([*fixed, "--engine", "first"]), 0)
@@ -139,7 +139,7 @@ class Driver(unittest.TestCase):
             with open(os.path.join(folder, "scale", "figures.json"), encoding="utf-8") as file:
                 data = json.load(file)
             self.assertEqual([(item["result"]["nodes"], item["engine"]) for item in data["runs"]],
-                             [(3, "second"), (6, "first")])
+                             [(3, "second"), (6, "first"), (3, "first")])
 
     def test_a_run_that_fails_is_left_out_and_told(self):
         scale.runs = lambda is_quick: [("idle", ["--nodes", "0"])]

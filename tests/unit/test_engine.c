@@ -384,7 +384,7 @@ static bool put_waits(struct engine *e, uint64_t now_us)
 static void who_has_said_hello_and_no_more_counts_for_a_second(void **state)
 {
     const struct addr from = {.port = 9};
-    struct put_done done;
+    struct put_done done = {.token = 0};
     struct buf said;
     uint64_t now_us = START_US + SECOND_US;
     say_hello(2, &said);
@@ -444,7 +444,7 @@ static void a_newcomer_is_refused_by_who_has_no_room_and_is_not_ready(void **sta
     assert_memory_equal(buf_data(&out) + out.len - sizeof(close), close, sizeof(close));
     assert_int_not_equal(engine_unready(newcomer) & READY_REFUSED, 0);
     engine_candidates_done(newcomer, true, now_us);
-    engine_tick(newcomer, now_us + 3 * SECOND_US);
+    engine_tick(newcomer, now_us + UINT64_C(3) * SECOND_US);
     assert_int_not_equal(engine_unready(newcomer) & READY_REFUSED, 0);
     engine_status(full, now_us, &status);
     assert_int_equal(status.counters.frames_malformed, 0);

@@ -317,6 +317,220 @@ static void a_clock_that_this_node_sets_goes_to_all_who_have_its_hello(void **st
     engine_free(e);
 }
 
+/* ---- What opens with it ---- */
+
+/* A write of this node: in how many links' queues it waits. */
+static uint32_t put_one(struct engine *e)
+{
+    const struct put put = {.key = (const uint8_t *)"k", .key_len = 1, .ttl_ms = 60000};
+    uint32_t queued = 0;
+    assert_int_equal(engine_put(e, &put, NOW_US), RC_OK);
+    for (const struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, l->id)) {
+        queued += (uint32_t)l->live.count;
+    }
+    return queued;
+}
+
+static void who_has_said_hello_counts_and_its_clock_may_lead(void **state)
+{
+    struct engine *e = *state;
+    struct cursor payload;
+    struct frame_hello hello = hello_of(9, NOW_US);
+    hello.flags = 0;
+    hello.clock_us = 0;
+    const uint32_t link = link_with(e, &hello, NOW_US);
+    assert_int_equal(voters_count(e), 2);
+    assert_null(e->leader);
+    assert_true(next_of_type(e, link, FRAME_ROLE, &payload));
+    hello = hello_of(2, NOW_US);
+    (void)link_with(e, &hello, NOW_US);
+    assert_int_equal(voters_count(e), 3);
+    assert_ptr_equal(e->leader, find(e, 2));
+}
+
+static void so_may_one_that_is_set_later(void **state)
+{
+    struct engine *e = *state;
+    struct frame_hello hello = hello_of(2, NOW_US);
+    const uint64_t ours_us = hello.clock_us;
+    hello.flags = 0;
+    hello.clock_us = 0;
+    const uint32_t link = link_with(e, &hello, NOW_US);
+    assert_null(e->leader);
+    say_clock(e, link, ours_us, NOW_US);
+    assert_ptr_equal(e->leader, find(e, 2));
+}
+
+static void a_write_that_waits_goes_to_a_newcomer_too(void **state)
+{
+    struct engine *e = *state;
+    const struct frame_hello hello = hello_of(2, NOW_US);
+    const struct frame_hello late = hello_of(3, NOW_US);
+    (void)link_with(e, &hello, NOW_US);
+    assert_int_equal(put_one(e), 1);
+    const uint32_t link = link_with(e, &late, NOW_US);
+    assert_int_equal(mesh_find(e->mesh, link)->live.count, 1);
+}
+
+static void who_has_records_is_reconciled_with(void **state)
+{
+    struct engine *e = *state;
+    const struct addr from = {.port = 9};
+    struct frame_hello hello = hello_of(9, NOW_US);
+    hello.flags |= MEMBER_IS_CAUGHT_UP | MEMBER_HAS_RECORDS;
+    assert_int_equal(put_one(e), 0);
+    const uint32_t link = engine_link_accept(e, &from, NOW_US);
+    assert_true(mesh_find(e->mesh, link)->terms.said_records);
+    say_this_hello(e, link, &hello, NOW_US);
+    assert_int_equal(e->counters.syncs_started, 1);
+}
+
+static void a_link_waits_for_a_hello_for_three_seconds(void **state)
+{
+    struct engine *e = *state;
+    const struct addr from = {.port = 9};
+    engine_tick(e, NOW_US);
+    assert_true(e->peers_at_us > NOW_US + LINK_HELLO_TIMEOUT_US);
+    (void)engine_link_accept(e, &from, NOW_US);
+    assert_int_equal(e->peers_at_us, NOW_US + LINK_HELLO_TIMEOUT_US);
+}
+
+/* Both dial at once: the link that the smaller id has dialed stays, and takes over. */
+static void a_surplus_link_ends_and_what_waits_on_it_goes_on_the_other(void **state)
+{
+    struct engine *e = *state;
+    const struct addr from = {.port = 9};
+    uint64_t now_us = NOW_US;
+    const uint32_t dialed = dial_candidate(e, 1001, &now_us);
+    struct frame_hello hello = hello_of(9, now_us);
+    hello.flags |= MEMBER_HAS_RECORDS; /* a link alone is no reason for us to reconcile */
+    const uint32_t accepted = engine_link_accept(e, &from, now_us);
+    say_this_hello(e, accepted, &hello, now_us);
+    const struct member *m = find(e, 9);
+    assert_int_equal(m->link, accepted);
+    const struct put put = {.key = (const uint8_t *)"k", .key_len = 1, .ttl_ms = 60000};
+    assert_int_equal(engine_put(e, &put, now_us), RC_OK);
+    assert_int_equal(mesh_find(e->mesh, accepted)->live.count, 1);
+    say_this_hello(e, dialed, &hello, now_us);
+    assert_int_equal(close_reason(e, accepted), CLOSE_DUPLICATE);
+    const struct link *l = mesh_find(e->mesh, dialed);
+    assert_int_equal(l->state, LINK_OPEN);
+    assert_int_equal(m->link, dialed);
+    assert_int_equal(l->live.count, 2); /* that, and as a client waits for it */
+    assert_true(l->terms.is_only_word); /* as of the link before */
+    assert_int_equal(e->counters.syncs_started, 1);
+}
+
+static void a_hello_is_the_only_word_of_who_has_not_answered(void **state)
+{
+    struct engine *e = *state;
+    const struct frame_hello hello = hello_of(2, NOW_US);
+    uint32_t link = link_with(e, &hello, NOW_US);
+    assert_true(mesh_find(e->mesh, link)->terms.is_only_word);
+    hello_answered(e, find(e, 2));
+    assert_false(mesh_find(e->mesh, link)->terms.is_only_word);
+    engine_link_down(e, link, LINK_END_EOF, NOW_US);
+    assert_true(find(e, 2)->has_answered);
+    link = link_with(e, &hello, NOW_US);
+    assert_false(mesh_find(e->mesh, link)->terms.is_only_word);
+}
+
+static void an_older_card_opens_the_link_and_is_not_kept(void **state)
+{
+    struct engine *e = *state;
+    struct frame_hello hello = hello_of(2, NOW_US);
+    hello.card.incarnation = 5;
+    engine_link_down(e, link_with(e, &hello, NOW_US), LINK_END_EOF, NOW_US);
+    hello.card.incarnation = 3;
+    assert_true(is_open(e, link_with(e, &hello, NOW_US)));
+    assert_int_equal(find(e, 2)->incarnation, 5);
+}
+
+static void who_was_dead_is_met_anew(void **state)
+{
+    struct engine *e = *state;
+    uint64_t now_us = NOW_US;
+    struct frame_hello hello = hello_of(2, now_us);
+    uint32_t link = link_with(e, &hello, now_us);
+    hello_answered(e, find(e, 2));
+    engine_link_down(e, link, LINK_END_EOF, now_us);
+    run_for(e, 300, &now_us);
+    assert_int_equal(find(e, 2)->state, MEMBER_DEAD);
+    assert_int_equal(voters_count(e), 1);
+    hello = hello_of(2, now_us); /* it does not know that it was */
+    link = link_with(e, &hello, now_us);
+    assert_true(is_open(e, link));
+    assert_true(mesh_find(e->mesh, link)->terms.is_only_word);
+}
+
+/* ---- Addresses ---- */
+
+static void only_where_this_node_has_dialed_the_member_is_known_to_be(void **state)
+{
+    struct engine *e = *state;
+    uint64_t now_us = NOW_US;
+    struct frame_hello hello = hello_of(2, now_us);
+    (void)link_with(e, &hello, now_us);
+    assert_int_equal(member_last_addr(find(e, 2)).port, 0);
+    const uint32_t link = dial_candidate(e, 1001, &now_us);
+    hello = hello_of(3, now_us);
+    say_this_hello(e, link, &hello, now_us);
+    assert_int_equal(member_last_addr(find(e, 3)).port, 1001);
+}
+
+/* How many addresses of its own the node has learned from a HELLO on a link of either kind. */
+static uint32_t learned(bool is_dialed)
+{
+    static const uint8_t ip[] = {203, 0, 113, 5};
+    void *state = NULL;
+    uint64_t now_us = NOW_US;
+    (void)set_up(&state);
+    struct engine *e = state;
+    const struct addr from = {.port = 9};
+    e->config.addr_count = 1;
+    e->config.addrs[0].addr.port = 8081;
+    const uint32_t link =
+        is_dialed ? dial_candidate(e, 1001, &now_us) : engine_link_accept(e, &from, now_us);
+    struct frame_hello hello = hello_of(2, now_us);
+    hello.seen_as = addr_v4(ip, 40000);
+    say_this_hello(e, link, &hello, now_us);
+    const struct member *self = find(e, 5);
+    const uint32_t count = self->addr_count;
+    if (count > 0) {
+        const struct addr here = addr_v4(ip, 8081);
+        const struct member_addr own = member_addr_at(self, 0);
+        assert_true(addr_equal(&own.addr, &here));
+    }
+    (void)tear_down(&state);
+    return count;
+}
+
+static void whom_this_node_has_dialed_tells_it_where_it_is(void **state)
+{
+    (void)state;
+    assert_int_equal(learned(true), 1);
+    assert_int_equal(learned(false), 0);
+}
+
+static void a_candidate_that_is_this_node_or_a_stranger_is_settled(void **state)
+{
+    (void)state;
+    for (int is_stranger = 0; is_stranger < 2; is_stranger++) {
+        struct engine *e = make_as(5, 8 << 20);
+        uint64_t now_us = START_US;
+        const uint32_t link = dial_candidate(e, 1001, &now_us);
+        struct frame_hello hello = hello_of(5, now_us);
+        hello.cluster += is_stranger != 0;
+        engine_candidates_done(e, true, now_us);
+        assert_false(e->is_pass_over);
+        say_this_hello(e, link, &hello, now_us);
+        engine_tick(e, now_us);
+        assert_true(now_us < START_US + UINT64_C(2) * SECOND_US);
+        assert_true(e->is_pass_over);
+        engine_free(e);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -335,6 +549,18 @@ int main(void)
         TEST(a_clock_that_cannot_be_right_is_none),
         TEST(a_clock_that_is_set_later_is_taken_note_of),
         cmocka_unit_test(a_clock_that_this_node_sets_goes_to_all_who_have_its_hello),
+        TEST(who_has_said_hello_counts_and_its_clock_may_lead),
+        TEST(so_may_one_that_is_set_later),
+        TEST(a_write_that_waits_goes_to_a_newcomer_too),
+        TEST(who_has_records_is_reconciled_with),
+        TEST(a_link_waits_for_a_hello_for_three_seconds),
+        TEST(a_surplus_link_ends_and_what_waits_on_it_goes_on_the_other),
+        TEST(a_hello_is_the_only_word_of_who_has_not_answered),
+        TEST(an_older_card_opens_the_link_and_is_not_kept),
+        TEST(who_was_dead_is_met_anew),
+        TEST(only_where_this_node_has_dialed_the_member_is_known_to_be),
+        cmocka_unit_test(whom_this_node_has_dialed_tells_it_where_it_is),
+        cmocka_unit_test(a_candidate_that_is_this_node_or_a_stranger_is_settled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

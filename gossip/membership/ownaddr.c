@@ -1,7 +1,7 @@
 #include "gossip/membership/ownaddr.h"
 
 #include "core/base/assert.h"
-#include "gossip/membership/view.h"
+#include "gossip/membership/self.h"
 
 /* An address that nobody has confirmed for this long gives way to another, as networks renumber. It
  * is not shorter, or a NAT with a port per peer would change our card each minute. */
@@ -119,5 +119,5 @@ void ownaddr_seen(struct swim *s, const struct addr *addr, const struct member *
     place->addr = *addr;
     card.addrs[card.addr_count++] = (struct member_addr){.scope = SCOPE_GLOBAL, .addr = *addr};
     roster_set_card(&s->roster, s->self, &card);
-    view_renew_self(s, MEMBER_ALIVE, card.incarnation + 1);
+    self_renew(s, MEMBER_ALIVE, card.incarnation + 1);
 }

@@ -12,6 +12,7 @@
 #include "gossip/membership/refusal.h"
 #include "gossip/membership/relay.h"
 #include "gossip/membership/rotation.h"
+#include "gossip/membership/self.h"
 #include "gossip/membership/view.h"
 
 #include <stdlib.h>
@@ -160,7 +161,7 @@ void swim_tick(struct swim *s, uint64_t now_us, uint64_t clock_us)
         view_recontact(s);
     }
     if (now_us >= s->refutation.due_us) {
-        view_contradict(s);
+        self_speak(s);
     }
     if (now_us >= view_gossip_deadline(s)) {
         view_gossip(s);
@@ -200,7 +201,7 @@ static bool bound(const struct swim *s, struct member_card *card)
 {
     const struct member *m = roster_find(&s->roster, &card->uuid);
     const bool is_far = m != NULL && card->incarnation > m->incarnation &&
-                        card->incarnation - m->incarnation > VIEW_RAISE_MAX;
+                        card->incarnation - m->incarnation > SWIM_RAISE_MAX;
     card->incarnation = is_far ? m->incarnation : card->incarnation;
     return is_far;
 }
@@ -285,8 +286,8 @@ void swim_leave(struct swim *s, uint64_t now_us)
     if (s->self->state == MEMBER_LEFT) {
         return;
     }
-    view_contradict(s); /* or who holds us at a later number does not believe it */
-    view_renew_self(s, MEMBER_LEFT, s->self->incarnation + 1);
+    self_speak(s); /* or who holds us at a later number does not believe it */
+    self_renew(s, MEMBER_LEFT, s->self->incarnation + 1);
     const uint32_t others = s->roster.order_count;
     const uint32_t start = others > 0 ? (uint32_t)rng_below(&s->rng, others) : 0;
     for (uint32_t i = 0, told = 0; i < others; i++) {

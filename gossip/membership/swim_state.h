@@ -30,6 +30,10 @@
 #include "gossip/wire/packet.h"
 
 enum {
+    /* A card may raise an incarnation by so much. Members raise it by one at a time, or as far as
+     * false cards have. So a member that was away for long is still believed, and forged cards do
+     * not come to the end of the numbers. */
+    SWIM_RAISE_MAX = 65536,
     PROBE_TRIES_MAX = 8, /* pings of one probe that are remembered */
     RELAYS_MAX = 64,     /* pings on behalf of others under way at once */
     PULLS_MAX = 3,       /* views being pulled at once: what a newborn starts with */

@@ -7,6 +7,7 @@
 #include "gossip/membership/packet_out.h"
 #include "gossip/membership/probe.h"
 #include "gossip/membership/pull.h"
+#include "gossip/membership/self.h"
 
 #include <string.h>
 
@@ -30,10 +31,6 @@ enum {
      * are believed that it is gone: it answers within a round trip, or one more probe is lost. */
     RECENT_US = 2000000,
     REFUTABLE_US = 400000, /* so long a rumour takes to reach it, and its refutation to come back */
-    /* Refutations count against this node's health once in so long: a suspicion's length. */
-    REFUTED_PERIOD_US = 2000000,
-    /* So often at most is a refutation sent: each goes to everybody. */
-    REFUTE_PERIOD_US = 500000,
 };
 
 void view_free_member(struct swim *s, struct member *m)
@@ -83,77 +80,6 @@ void view_gossip(struct swim *s)
             packet_out_send(s, to, &p);
         }
     }
-}
-
-/* ---- This node itself ---- */
-
-void view_renew_self(struct swim *s, enum member_state state, uint64_t incarnation)
-{
-    roster_set_state(&s->roster, s->self, state, incarnation, s->now_us);
-    tell_others(s, s->self, state == MEMBER_LEFT ? ENTRY_LEFT : ENTRY_ALIVE, NULL);
-}
-
-/* The number after `own` that is past one that others may hold us at, as far as they follow at
- * once. One that is further was raised by many false cards; whoever holds us at it tells us so
- * again, and in the end we are past it. */
-static uint64_t past(uint64_t own, uint64_t incarnation)
-{
-    const uint64_t more =
-        incarnation - own < VIEW_RAISE_MAX ? incarnation - own + 1 : VIEW_RAISE_MAX;
-    return own < UINT64_MAX - more ? own + more : UINT64_MAX;
-}
-
-/* Somebody holds us at this number for less than alive, or at one that we have not taken: say
- * otherwise, at once, but not many times a second, whose number goes up by VIEW_RAISE_MAX at most.
- * `by`, the accuser, hears it first; NULL where there is none. */
-static void contradict(struct swim *s, uint64_t incarnation, const struct uuid *by)
-{
-    struct refutation *r = &s->refutation;
-    const uint64_t own = s->self->incarnation;
-    if (s->self->state == MEMBER_LEFT || incarnation < own) {
-        return;
-    }
-    const uint64_t taken = past(own, incarnation);
-    r->incarnation = r->due_us == NEVER || taken > r->incarnation ? taken : r->incarnation;
-    r->by = by != NULL ? *by : r->by;
-    if (r->due_us == NEVER) {
-        const uint64_t next_us = r->since_us + REFUTE_PERIOD_US;
-        r->due_us = r->since_us == 0 || next_us < s->now_us ? s->now_us : next_us;
-    }
-    if (s->now_us >= r->due_us) {
-        view_contradict(s);
-    }
-}
-
-void view_contradict(struct swim *s)
-{
-    const struct refutation r = s->refutation;
-    struct member *accuser = roster_find(&s->roster, &r.by);
-    s->refutation = (struct refutation){.due_us = NEVER, .since_us = s->now_us};
-    if (s->self->state == MEMBER_LEFT || r.incarnation <= s->self->incarnation) {
-        return;
-    }
-    view_renew_self(s, MEMBER_ALIVE, r.incarnation);
-    if (accuser != NULL && !accuser->is_self && member_is_live(accuser)) {
-        struct packet p = {.kind = PACKET_GOSSIP};
-        packet_out_send(s, accuser, &p);
-    }
-}
-
-/* Somebody holds us for less than alive. */
-static void refute(struct swim *s, uint64_t incarnation, const struct uuid *by, bool is_sure)
-{
-    if (s->self->state == MEMBER_LEFT || incarnation < s->self->incarnation) {
-        return;
-    }
-    s->counters->refutations++;
-    /* A node is not unwell because strangers say that it is dead. */
-    if (is_sure && (s->refuted_us == 0 || s->now_us - s->refuted_us >= REFUTED_PERIOD_US)) {
-        s->refuted_us = s->now_us;
-        probe_health(s, 1);
-    }
-    tell_caller(s, SWIM_REFUTED, s->self, MEMBER_ALIVE);
-    contradict(s, incarnation, by);
 }
 
 /* ---- Who has answered ---- */
@@ -410,7 +336,7 @@ enum rc view_alive(struct swim *s, const struct member_card *card, const struct 
         /* We have not made this one. Others believe it only of who is sure: what anybody says
          * raises nobody's number, so it needs no answer, each of which goes to everybody. */
         if (teller->is_sure && card->incarnation > m->incarnation) {
-            contradict(s, card->incarnation, NULL);
+            self_contradict(s, card->incarnation, NULL);
         }
         return RC_EXISTS;
     }
@@ -700,7 +626,7 @@ static bool is_raise_refused(struct swim *s, struct member *m, uint64_t incarnat
                              const struct view_teller *teller)
 {
     const bool is_own = uuid_equal(teller->uuid, &m->uuid);
-    const bool is_far = incarnation - m->incarnation > VIEW_RAISE_MAX;
+    const bool is_far = incarnation - m->incarnation > SWIM_RAISE_MAX;
     const bool is_anybodys = !teller->is_sure && member_is_live(m);
     if (is_far || (is_anybodys && (is_own || m->state == MEMBER_SUSPECT))) {
         want_card(s, m, is_own);
@@ -741,8 +667,8 @@ void view_entry(struct swim *s, const struct entry *e, const struct view_teller 
     }
     const bool has_by = e->kind == ENTRY_SUSPECT || e->kind == ENTRY_DEAD;
     if (uuid_equal(&e->uuid, &s->self->uuid)) {
-        refute(s, e->incarnation, has_by && !uuid_is_nil(&e->by) ? &e->by : teller->uuid,
-               teller->is_sure);
+        self_refute(s, e->incarnation, has_by && !uuid_is_nil(&e->by) ? &e->by : teller->uuid,
+                    teller->is_sure);
         return;
     }
     if (has_by && uuid_equal(&e->by, &s->self->uuid)) {

@@ -6,7 +6,7 @@
  * For one member the order of statements is: a higher incarnation wins over a lower one; among
  * equal ones left over dead over suspect over alive. Only a member itself raises its incarnation:
  * to refute, to change its card, to leave. What others say of it above the incarnation held here
- * counts for the one held here, and a card raises it by VIEW_RAISE_MAX at most.
+ * counts for the one held here, and a card raises it by SWIM_RAISE_MAX at most.
  *
  * **Hearsay is not yet so.** A new member is alive here when it answers, or when a member that has
  * answered has it in a page that we asked for. One that is named in any other way is asked while
@@ -23,14 +23,7 @@
 
 #include "gossip/membership/swim_state.h"
 
-enum {
-    /* A card may raise an incarnation by so much. Members raise it by one at a time, or as far as
-     * false cards have. So a member that was away for long is still believed, and forged cards do
-     * not come to the end of the numbers. */
-    VIEW_RAISE_MAX = 65536,
-};
-
-/* Nor does a card of somebody unknown begin beyond this. */
+/* A card of somebody unknown does not begin beyond this. */
 #define VIEW_UNKNOWN_MAX (UINT64_C(1) << 32)
 
 /* The author of a statement, and whether nobody else can have made it. */
@@ -82,13 +75,6 @@ void view_declare_left(struct swim *s, struct member *m);
 
 /* Any entry of a packet. */
 void view_entry(struct swim *s, const struct entry *e, const struct view_teller *teller);
-
-/* News about this node itself, under a new incarnation. */
-void view_renew_self(struct swim *s, enum member_state state, uint64_t incarnation);
-
-/* This node contradicts what others hold it for, if there is anything. Due at
- * s->refutation.due_us. */
-void view_contradict(struct swim *s);
 
 /* Forgets the dead and left whose time is over, and asks one of the dead whether it is back. */
 void view_recontact(struct swim *s);

@@ -7,6 +7,7 @@
 #include "swim_cluster.h"
 
 #include "gossip/membership/probe.h"
+#include "gossip/membership/self.h"
 #include "gossip/membership/view.h"
 #include "gossip/wire/packet.h"
 
@@ -85,7 +86,7 @@ static void no_death_at_any_incarnation_splits_a_cluster(void **state)
         run_for(c, 2000);
         assert_true(is_full(c));
         /* Each step is small, so no number of packets brings the maximum into reach. */
-        assert_true(member_of(c, 0, 2)->incarnation < UINT64_C(20) * VIEW_RAISE_MAX);
+        assert_true(member_of(c, 0, 2)->incarnation < UINT64_C(20) * SWIM_RAISE_MAX);
         assert_int_equal(c->false_deaths, 0);
         cluster_free(c);
     }
@@ -673,7 +674,7 @@ static void a_hello_in_a_members_name_raises_its_number_no_further_than_hearsay(
     struct member_card card;
     member_card(swim_self(c->nodes[2].swim), &card);
     const uint64_t own = card.incarnation;
-    const uint64_t raises[] = {1, VIEW_RAISE_MAX + 1, UINT64_C(1) << 40, UINT64_MAX - own};
+    const uint64_t raises[] = {1, SWIM_RAISE_MAX + 1, UINT64_C(1) << 40, UINT64_MAX - own};
     for (uint32_t i = 0; i < 4; i++) {
         struct member *m = NULL;
         const uint64_t before = member_of(c, 0, 2)->incarnation;
@@ -684,7 +685,7 @@ static void a_hello_in_a_members_name_raises_its_number_no_further_than_hearsay(
         run_for(c, 2000);
         assert_true(is_full(c));
     }
-    assert_in_range(member_of(c, 0, 2)->incarnation, own, own + VIEW_RAISE_MAX);
+    assert_in_range(member_of(c, 0, 2)->incarnation, own, own + SWIM_RAISE_MAX);
     cluster_free(c);
 }
 
@@ -701,7 +702,7 @@ static void a_number_that_is_raised_many_times_at_once_is_outdone(void **state)
             struct cursor w = cursor_writer(bytes, sizeof(bytes));
             const uint32_t at = 1 + i % 3;
             member_card(member_of(c, at, 0), &card);
-            card.incarnation += VIEW_RAISE_MAX;
+            card.incarnation += SWIM_RAISE_MAX;
             member_card_write(&w, &card);
             const struct entry raised = {.kind = ENTRY_ALIVE, .card = bytes, .card_len = w.pos};
             forge(c, at, 0, PACKET_GOSSIP, &raised, 1);
@@ -840,8 +841,8 @@ static void a_number_beyond_what_strangers_are_believed_keeps_nobody_out(void **
     run_for(c, 3000);
     forge_end(c, 1, 2, 1, ENTRY_SUSPECT, UINT64_MAX);
     run_for(c, 3000);
-    assert_true(swim_self(c->nodes[1].swim)->incarnation <= 2 + VIEW_RAISE_MAX);
-    view_renew_self(c->nodes[1].swim, MEMBER_ALIVE, VIEW_UNKNOWN_MAX + 5);
+    assert_true(swim_self(c->nodes[1].swim)->incarnation <= 2 + SWIM_RAISE_MAX);
+    self_renew(c->nodes[1].swim, MEMBER_ALIVE, VIEW_UNKNOWN_MAX + 5);
     run_for(c, 5000);
     const uint32_t newcomer = cluster_start(c);
     hint(c, newcomer, &c->nodes[0].addr);

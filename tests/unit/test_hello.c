@@ -334,14 +334,12 @@ static uint32_t put_one(struct engine *e)
 static void who_has_said_hello_counts_and_its_clock_may_lead(void **state)
 {
     struct engine *e = *state;
-    struct cursor payload;
     struct frame_hello hello = hello_of(9, NOW_US);
     hello.flags = 0;
     hello.clock_us = 0;
-    const uint32_t link = link_with(e, &hello, NOW_US);
+    (void)link_with(e, &hello, NOW_US);
     assert_int_equal(voters_count(e), 2);
     assert_null(e->leader);
-    assert_true(next_of_type(e, link, FRAME_ROLE, &payload));
     hello = hello_of(2, NOW_US);
     (void)link_with(e, &hello, NOW_US);
     assert_int_equal(voters_count(e), 3);

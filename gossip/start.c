@@ -48,12 +48,15 @@ static bool is_let_in(const struct engine *e)
 
 /* Anybody can refuse. It counts where discovery named the address, the member has said who it is,
  * and no other lets this node in. From all others it costs what somebody costs who does not answer.
- * Once is enough: who has refused is a member, and is dialed as such from then on. */
+ * Such a member is dialed as a candidate, or, if it has answered there by datagram or has refused
+ * once, as any member. */
 void start_refused(struct engine *e, const struct link *by)
 {
     char where[ADDR_TEXT_SIZE];
+    const struct addr answered_at = swim_sought(e->swim);
     const bool is_sought =
-        by->is_sought || (by->is_dialed && addr_equal(&by->addr, &e->refused_by));
+        by->is_sought || (by->is_dialed && (addr_equal(&by->addr, &answered_at) ||
+                                            addr_equal(&by->addr, &e->refused_by)));
     if (e->has_formed || !is_sought || by->state != LINK_OPEN || is_let_in(e)) {
         return;
     }

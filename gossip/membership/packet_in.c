@@ -284,6 +284,7 @@ static void take_packet(struct swim *s, struct member *sender, const struct addr
     }
     struct addr there;
     const bool is_settled = is_candidate && candidates_settle_seq(&s->candidates, p->seq, &there);
+    s->sought = is_settled ? there : s->sought;
     if (from != NULL && (is_settled || (has_proved && !sender->is_proven))) {
         packet_out_proved(s, sender, is_settled ? &there : from);
     }

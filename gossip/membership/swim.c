@@ -248,6 +248,11 @@ void swim_heard(struct swim *s, struct member *m, uint64_t now_us)
     probe_heard(s, m, NULL, true);
 }
 
+struct addr swim_sought(const struct swim *s)
+{
+    return s->sought;
+}
+
 void swim_unheard(struct swim *s, struct member *m, uint64_t now_us)
 {
     enter(s, now_us);

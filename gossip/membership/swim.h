@@ -75,6 +75,10 @@ void swim_stranger(struct swim *s, const struct addr *addr, uint8_t version, uin
 /* Bytes came over the member's link: a direct word from it, as good as an ack. */
 void swim_heard(struct swim *s, struct member *m, uint64_t now_us);
 
+/* Of the addresses that discovery has named, the last where a member answered a datagram; port 0:
+ * none has. */
+struct addr swim_sought(const struct swim *s);
+
 /* All that spoke for the member since it was last dead was a link, which is gone or brings nothing:
  * it has not answered. */
 void swim_unheard(struct swim *s, struct member *m, uint64_t now_us);

@@ -146,6 +146,7 @@ struct swim {
     struct relay relays[RELAYS_MAX];
     uint32_t relay_count;
     struct pull pulls[PULLS_MAX];
+    struct addr sought;                /* see swim_sought() */
     uint32_t answered, answered_mates; /* members that have answered since they last were gone */
     uint64_t ask_us;                   /* when those asked were last counted from */
     uint32_t ask_count;

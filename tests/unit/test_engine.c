@@ -456,6 +456,59 @@ static void a_newcomer_is_refused_by_who_has_no_room_and_is_not_ready(void **sta
     engine_free(newcomer);
 }
 
+/* What both have to send goes to the other, by datagram or on their link, which the newcomer dials.
+ */
+static void talk(struct engine *newcomer, struct engine *full, uint32_t *here, uint32_t *there,
+                 uint64_t now_us)
+{
+    static const uint8_t ip[] = {10, 0, 0, 9}, own_ip[] = {10, 0, 0, 8};
+    const struct addr at = addr_v4(ip, 1001), from = addr_v4(own_ip, 1001);
+    struct buf out;
+    struct action action;
+    buf_init(&out, 1 << 20);
+    while (outbox_next(engine_outbox(newcomer), &action)) {
+        if (action.kind == ACTION_DATAGRAM) {
+            engine_datagram(full, &from, action.data, action.len, now_us);
+        } else if (action.kind == ACTION_DIAL) {
+            *here = action.link;
+            *there = engine_link_accept(full, &from, now_us);
+            engine_link_up(newcomer, *here, now_us);
+            pass(full, *there, newcomer, *here, &out, now_us);
+            pass(newcomer, *here, full, *there, &out, now_us);
+            pass(full, *there, newcomer, *here, &out, now_us);
+        }
+    }
+    while (outbox_next(engine_outbox(full), &action)) {
+        if (action.kind == ACTION_DATAGRAM && addr_equal(&action.addr, &from)) {
+            engine_datagram(newcomer, &at, action.data, action.len, now_us);
+        }
+    }
+    buf_fini(&out);
+}
+
+static void a_newcomer_that_datagrams_reach_hears_the_refusal_too(void **state)
+{
+    (void)state;
+    static const uint8_t ip[] = {10, 0, 0, 9};
+    const struct addr at = addr_v4(ip, 1001);
+    struct engine *full = make(8 << 20);
+    struct engine *newcomer = make_as(2, 8 << 20);
+    uint64_t now_us = START_US;
+    uint32_t here = 0, there = 0;
+    fill_table(full, START_US);
+    engine_candidate(newcomer, &at, now_us);
+    engine_candidates_done(newcomer, true, now_us);
+    for (int i = 0; i < 500; i++) {
+        now_us += SECOND_US / 100;
+        engine_tick(newcomer, now_us);
+        engine_tick(full, now_us);
+        talk(newcomer, full, &here, &there, now_us);
+    }
+    assert_int_not_equal(engine_unready(newcomer) & READY_REFUSED, 0);
+    engine_free(full);
+    engine_free(newcomer);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 static void a_refusal_is_nothing_while_another_member_lets_this_node_in(void **state)
@@ -502,6 +555,7 @@ int main(void)
             of_two_that_wait_the_one_from_the_members_address_comes_first, set_up, tear_down),
         cmocka_unit_test_setup_teardown(who_has_said_hello_and_no_more_counts_for_a_second, set_up,
                                         tear_down),
+        cmocka_unit_test(a_newcomer_that_datagrams_reach_hears_the_refusal_too),
         cmocka_unit_test(a_newcomer_is_refused_by_who_has_no_room_and_is_not_ready),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -104,9 +104,20 @@ static void a_mate_of_a_small_enclave_is_told_that_its_link_is_kept(void **state
     assert_int_equal(role.flags, ROLE_KEEPS);
     assert_int_equal(reasons_of(e, 2), MESH_ENCLAVE);
     assert_int_not_equal(role.rings, 0);
-    assert_true(mesh_find(e->mesh, link)->role.is_told);
-    engine_tick(e, e->now_us + 1);
+    const struct link *l = mesh_find(e->mesh, link);
+    assert_true(l->role.is_told);
+    assert_int_equal(l->role.flags, role.flags);
+    assert_int_equal(l->role.rings, role.rings);
+    assert_true(l->trees.is_tree);
+    assert_int_equal(l->trees.lazy, tree_lazy(role.rings, e->overlay.ring_count));
+    e->wired = UINT64_MAX;
+    e->spread.is_meshed = true;
+    wiring_turn(e);
     assert_false(next_role(e, link, &role)); /* it is as it was */
+    assert_false(e->spread.is_meshed);       /* which is to be found out anew */
+    e->spread.is_meshed = true;
+    wiring_turn(e);
+    assert_true(e->spread.is_meshed); /* nothing has changed since */
 }
 
 static void who_is_no_mate_is_told_that_nobody_keeps_the_link(void **state)
@@ -119,6 +130,7 @@ static void who_is_no_mate_is_told_that_nobody_keeps_the_link(void **state)
     assert_int_equal(role.rings, 0);
     assert_int_equal(reasons_of(e, 2), 0);
     assert_int_equal(e->overlay.count, 0);
+    assert_true(mesh_find(e->mesh, link)->trees.lazy == UINT32_MAX);
 }
 
 static void what_a_mate_says_of_the_link_is_kept(void **state)
@@ -137,7 +149,9 @@ static void what_a_mate_says_of_the_link_is_kept(void **state)
     assert_int_equal(l->trees.lazy, tree_lazy(1, e->overlay.ring_count));
     assert_int_equal(e->refused_until_us, 0); /* it has let this node in */
     assert_false(e->overlay.is_large);        /* two members are few, whatever it says */
+    e->peers_at_us = NEVER;
     say_role(e, link, 0, 0);
+    assert_int_equal(e->peers_at_us, e->now_us); /* it may be needless now */
     assert_int_equal(l->role.peer_flags, 0);
     assert_int_equal(l->role.peer_rings, 0);
     assert_true(l->trees.is_tree);
@@ -189,6 +203,17 @@ static void an_enclave_between_small_and_large_is_what_a_neighbour_says(void **s
     assert_int_equal(role.flags, 0);
 }
 
+/* The place in `links` of the first who is a neighbour, or is none. */
+static uint32_t first_that(const struct engine *e, bool is_next)
+{
+    uint32_t id = 2;
+    while (id <= LARGE && is_neighbour(e, id) != is_next) {
+        id++;
+    }
+    assert_true(id <= LARGE);
+    return id;
+}
+
 static void of_a_large_enclave_only_neighbours_are_wanted(void **state)
 {
     struct engine *e = *state;
@@ -205,19 +230,15 @@ static void of_a_large_enclave_only_neighbours_are_wanted(void **state)
         assert_int_equal(reasons_of(e, id), is_neighbour(e, id) ? MESH_NEIGHBOUR : 0);
         others += !is_neighbour(e, id);
     }
+    const uint32_t id = first_that(e, false);
+    const struct uuid no_more = uuid_of(id);
+    mesh_want(e->mesh, &e->config.uuid, mesh_find(e->mesh, links[id])->member, MESH_NEIGHBOUR,
+              e->now_us);
+    e->wired = UINT64_MAX;
+    wiring_turn(e);
+    assert_int_equal(mesh_reasons(e->mesh, &no_more), 0);
     assert_int_not_equal(others, 0);
     assert_int_not_equal(others, LARGE - 1);
-}
-
-/* The place in `links` of the first who is a neighbour, or is none. */
-static uint32_t first_that(const struct engine *e, bool is_next)
-{
-    uint32_t id = 2;
-    while (id <= LARGE && is_neighbour(e, id) != is_next) {
-        id++;
-    }
-    assert_true(id <= LARGE);
-    return id;
 }
 
 static void it_is_up_when_the_links_of_all_neighbours_are_open(void **state)
@@ -281,6 +302,15 @@ static void a_link_that_neither_side_keeps_leaves_the_trees_and_ends_when_it_is_
     const uint64_t used_us = l->used_us;
     let_idle(e, used_us + IDLE_US - 1 - e->now_us);
     assert_true(is_open(e, links[id]));
+    l->sent_count++; /* a record that is not acknowledged */
+    let_idle(e, 1);
+    assert_true(is_open(e, links[id]));
+    l->sent_count--;
+    const uint8_t byte = 0;
+    assert_int_equal(link_control(l, FRAME_STATE, 0, &byte, 1), RC_OK);
+    let_idle(e, 1);
+    assert_true(is_open(e, links[id]));
+    buf_clear(&l->control);
     let_idle(e, 1);
     assert_false(is_open(e, links[id]));
     assert_int_equal(close_reason(e, links[id]), CLOSE_IDLE);

@@ -181,6 +181,7 @@ static void get_help(struct exchange *x)
         "  curl http://HOST:PORT/data/KEY                             read\n"
         "  curl -I http://HOST:PORT/data/KEY                          what is left of its time\n"
         "  curl 'http://HOST:PORT/keys?prefix=a&limit=100'            list\n"
+        "  curl -d '{\"keys\":[\"a\",\"b\"]}' http://HOST:PORT/mget         read many keys\n"
         "  curl -N 'http://HOST:PORT/watch?prefix=a'                  see changes as they come\n"
         "  curl http://HOST:PORT/peers                                the other nodes\n"
         "  curl http://HOST:PORT/status                               this node\n"

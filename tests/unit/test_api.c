@@ -84,6 +84,12 @@ static void the_root_answers_a_short_help(void **state)
     assert_int_equal(ask(f, HTTP_GET_, "/"), 200);
     assert_header(f, "Content-Type", "text/plain; charset=utf-8");
     assert_non_null(strstr(body_text(f), "curl"));
+    static const char *const paths[] = {"/data/KEY", "/keys",  "/scan",   "/mget",
+                                        "/watch",    "/peers", "/status", "/topology",
+                                        "/health",   "/livez", "/readyz", "/metrics"};
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        assert_non_null(strstr(body_text(f), paths[i])); /* an unknown path's answer points here */
+    }
     assert_true(strlen(body_text(f)) < 1500);
 }
 

@@ -1,6 +1,7 @@
 #include "net/http/http_intake.h"
 
 #include "core/base/assert.h"
+#include "core/store/blob.h"
 #include "core/store/record.h"
 #include "net/http/http_output.h"
 #include "net/http/http_phase.h"
@@ -75,13 +76,15 @@ static void handle(struct http_conn *c)
 }
 
 /* The room of a body once it has `len` bytes: a few times as much, so that a declared length alone
- * keeps others from nothing. A body that the parser holds itself needs no more than its connection
- * did. */
+ * keeps others from nothing, in whole segments, as it takes memory. A body that the parser holds
+ * itself needs no more than its connection did. */
 static uint64_t room_wanted(const struct http_conn *c, uint64_t len)
 {
     const uint64_t bytes_max = http_parse_body_max(c->parse);
-    const uint64_t times = len <= bytes_max / ROOM_TIMES ? len * ROOM_TIMES : bytes_max;
-    return bytes_max <= VALUE_INLINE_MAX || len <= VALUE_INLINE_MAX ? 0 : times;
+    const uint64_t bytes = len <= bytes_max / ROOM_TIMES ? len * ROOM_TIMES : bytes_max;
+    const uint64_t segments = (bytes + BLOB_SEGMENT_BYTES - 1) / BLOB_SEGMENT_BYTES;
+    return bytes_max <= VALUE_INLINE_MAX || len <= VALUE_INLINE_MAX ? 0
+                                                                    : segments * BLOB_SEGMENT_BYTES;
 }
 
 /* The first body always has room, whatever its size. Otherwise a limit below its size would hold it

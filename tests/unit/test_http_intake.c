@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "core/store/blob.h"
 #include "http_rig.h"
 
 #define PUT(length) "PUT /echo HTTP/1.1\r\nHost: a\r\nContent-Length: " length "\r\n"
@@ -227,6 +228,30 @@ static void test_a_declared_length_keeps_nobody_waiting(void **state)
     }
 }
 
+/* Past a few KiB it takes a segment, however little more has come. */
+static void test_a_body_counts_as_much_as_it_takes(void **state)
+{
+    struct rig *rig = *state;
+    rig->config.bodies_bytes_max = 3 * (uint64_t)BLOB_SEGMENT_BYTES;
+    rig_start(rig);
+    struct client slow[3], c = client_open(rig);
+    for (int i = 0; i < 3; i++) {
+        slow[i] = client_open(rig);
+        assert_true(client_say(rig, &slow[i], PUT("100000") "\r\n"));
+        assert_true(say_body(rig, &slow[i], 5000));
+    }
+    assert_true(rig_took_all(rig));
+    assert_true(client_say(rig, &c, PUT("6000") "\r\n"));
+    assert_true(say_body(rig, &c, 6000));
+    assert_true(client_hears_nothing(rig, &c));
+    client_reset(&slow[1]);
+    assert_true(client_hears(rig, &c, "Content-Length: 6000\r\n"));
+    client_close(&c);
+    for (int i = 0; i < 3; i++) {
+        client_close(&slow[i]);
+    }
+}
+
 /* Several that have come half do not hold each other for ever. */
 static void test_bodies_that_fill_the_room_together_end_one_after_the_other(void **state)
 {
@@ -330,6 +355,7 @@ int main(void)
         TEST(test_bodies_beyond_what_has_room_wait_for_their_turn),
         TEST(test_a_declared_length_keeps_nobody_waiting),
         TEST(test_bodies_that_fill_the_room_together_end_one_after_the_other),
+        TEST(test_a_body_counts_as_much_as_it_takes),
         TEST(test_room_of_a_body_that_breaks_off_is_given_back),
         TEST(test_the_client_is_who_a_trusted_proxy_says),
         TEST(test_too_many_requests_of_one_client_are_429_and_others_go_on),

@@ -16,8 +16,9 @@ struct http_server_config {
     int listen_fd;           /* listening, non-blocking; taken over */
     uint32_t connections_max, connections_per_ip_max;
     /* The most memory of all bodies that are arriving; the first of them may exceed it. A body has
-     * four times the room of what has come of it, up to its length. One without room waits unread,
-     * for at most the request timeout. */
+     * four times the room of what has come of it, up to its length, in whole segments of
+     * BLOB_SEGMENT_BYTES; one in its connection's own buffer has none. One without room waits
+     * unread, for at most the request timeout. */
     uint64_t bodies_bytes_max;
     struct pagepool *pages; /* where large bodies get their memory, as blob_new(); borrowed until
                                the base is freed, for answers may lie in its buffers until then */

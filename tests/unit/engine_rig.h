@@ -188,4 +188,21 @@ static inline uint8_t close_reason(const struct engine *e, uint32_t link)
     return next_of_type(e, link, FRAME_CLOSE, &payload) ? cursor_u8(&payload) : 0;
 }
 
+/* Nobody answered discovery: the node is alone, and a second later it has a clock. */
+static inline struct engine *make_alone(uint8_t id)
+{
+    struct engine *e = make_as(id, 8 << 20);
+    engine_candidates_done(e, true, START_US);
+    engine_tick(e, START_US + SECOND_US);
+    return e;
+}
+
+/* As a test's teardown. */
+static inline int free_engine(void **state)
+{
+    engine_check(*state);
+    engine_free(*state);
+    return 0;
+}
+
 #endif

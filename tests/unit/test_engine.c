@@ -10,20 +10,9 @@ static struct engine *make(uint64_t bytes_max)
     return make_as(1, bytes_max);
 }
 
-/* Nobody answered discovery: the node is alone. */
 static int set_up(void **state)
 {
-    struct engine *e = make(8 << 20);
-    engine_candidates_done(e, true, START_US);
-    engine_tick(e, START_US + SECOND_US);
-    *state = e;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    engine_check(*state);
-    engine_free(*state);
+    *state = make_alone(1);
     return 0;
 }
 
@@ -509,7 +498,7 @@ static void a_newcomer_that_datagrams_reach_hears_the_refusal_too(void **state)
     engine_free(newcomer);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, free_engine)
 
 static void a_refusal_is_nothing_while_another_member_lets_this_node_in(void **state)
 {
@@ -552,9 +541,9 @@ int main(void)
         cmocka_unit_test(the_refusal_of_somebody_whom_discovery_has_not_named_is_nothing),
         cmocka_unit_test(a_refusal_is_nothing_while_another_member_lets_this_node_in),
         cmocka_unit_test_setup_teardown(
-            of_two_that_wait_the_one_from_the_members_address_comes_first, set_up, tear_down),
+            of_two_that_wait_the_one_from_the_members_address_comes_first, set_up, free_engine),
         cmocka_unit_test_setup_teardown(who_has_said_hello_and_no_more_counts_for_a_second, set_up,
-                                        tear_down),
+                                        free_engine),
         cmocka_unit_test(a_newcomer_that_datagrams_reach_hears_the_refusal_too),
         cmocka_unit_test(a_newcomer_is_refused_by_who_has_no_room_and_is_not_ready),
     };

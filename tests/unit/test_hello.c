@@ -6,20 +6,9 @@
 
 enum { NOW_US = START_US + SECOND_US };
 
-/* A node that is alone and has a clock. */
 static int set_up(void **state)
 {
-    struct engine *e = make_as(5, 8 << 20);
-    engine_candidates_done(e, true, START_US);
-    engine_tick(e, NOW_US);
-    *state = e;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    engine_check(*state);
-    engine_free(*state);
+    *state = make_alone(5);
     return 0;
 }
 
@@ -499,7 +488,7 @@ static uint32_t learned(bool is_dialed)
         const struct member_addr own = member_addr_at(self, 0);
         assert_true(addr_equal(&own.addr, &here));
     }
-    (void)tear_down(&state);
+    (void)free_engine(&state);
     return count;
 }
 
@@ -529,7 +518,7 @@ static void a_candidate_that_is_this_node_or_a_stranger_is_settled(void **state)
     }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, free_engine)
 
 int main(void)
 {

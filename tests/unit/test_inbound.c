@@ -4,20 +4,9 @@
 
 #include "engine_rig.h"
 
-/* A node that is alone and has a clock. */
 static int set_up(void **state)
 {
-    struct engine *e = make_as(1, 8 << 20);
-    engine_candidates_done(e, true, START_US);
-    engine_tick(e, START_US + SECOND_US);
-    *state = e;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    engine_check(*state);
-    engine_free(*state);
+    *state = make_alone(1);
     return 0;
 }
 
@@ -102,7 +91,7 @@ static void try(const struct sample *s, int more, bool is_taken)
     const uint32_t link = mate(e);
     say(e, link, s->type, s->payload, s->len + (size_t)more);
     expect(e, link, is_taken, s->type);
-    (void)tear_down(&e);
+    (void)free_engine(&e);
 }
 
 static void a_frame_of_the_right_length_is_taken(void **state)
@@ -146,7 +135,7 @@ static void data_of_a_member_of_another_enclave_end_its_link(void **state)
         assert_true(is_open(e, link));
         say(e, link, s->type, s->payload, s->len);
         expect(e, link, !s->is_data && !s->needs_more, s->type);
-        (void)tear_down(&e);
+        (void)free_engine(&e);
     }
 }
 
@@ -163,7 +152,7 @@ static void reconciliation_is_not_looked_at_while_the_clocks_are_in_conflict(voi
         assert_true(mesh_find(((struct engine *)e)->mesh, link)->clock.is_conflict);
         say(e, link, s->type, s->payload, s->len - 1);
         expect(e, link, s->is_sync || (!s->is_cut_bad && !s->needs_more), s->type);
-        (void)tear_down(&e);
+        (void)free_engine(&e);
     }
 }
 
@@ -185,7 +174,7 @@ static void what_was_wanted_of_a_link_keeps_it_in_use(void **state)
                 fail_msg("type %d %s as use", s->type, s->is_use ? "does not count" : "counts");
             }
         }
-        (void)tear_down((void **)&e);
+        (void)free_engine((void **)&e);
     }
 }
 
@@ -560,7 +549,7 @@ static void what_was_not_sent_cannot_be_acknowledged_or_refused(void **state)
         say_count(e, link, FRAME_ACK, cases[i].acked, 0);
         say_count(e, link, cases[i].type, cases[i].count, NACK_FULL);
         expect(e, link, false, cases[i].type);
-        (void)tear_down(&e);
+        (void)free_engine(&e);
     }
 }
 
@@ -604,7 +593,7 @@ static void a_close_is_told_unless_it_changes_nothing(void **state)
     assert_int_equal(e->counters.frames_malformed, 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, free_engine)
 
 int main(void)
 {

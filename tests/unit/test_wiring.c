@@ -9,20 +9,9 @@ enum {
     LARGE = OVERLAY_LARGE_UP
 };
 
-/* A node that is alone and has a clock. */
 static int set_up(void **state)
 {
-    struct engine *e = make_as(SELF, 8 << 20);
-    engine_candidates_done(e, true, START_US);
-    engine_tick(e, NOW_US);
-    *state = e;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    engine_check(*state);
-    engine_free(*state);
+    *state = make_alone(SELF);
     return 0;
 }
 
@@ -343,7 +332,7 @@ static void a_suspect_is_of_the_enclave_and_who_is_gone_is_not(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, free_engine)
         TEST(a_mate_of_a_small_enclave_is_told_that_its_link_is_kept),
         TEST(who_is_no_mate_is_told_that_nobody_keeps_the_link),
         TEST(what_a_mate_says_of_the_link_is_kept),

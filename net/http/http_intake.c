@@ -30,7 +30,7 @@ void http_intake_release(struct http_conn *c)
         http_parse_free(c->parse);
     }
     c->parse = NULL;
-    if (c->body_bytes > 0) {
+    if (c->body_bytes > 0 || c->listed == HTTP_PHASE_HELD) {
         shared->bodies_bytes -= c->body_bytes;
         c->body_bytes = 0;
         shared->first_body = shared->first_body == c ? NULL : shared->first_body;
@@ -87,16 +87,39 @@ static uint64_t room_wanted(const struct http_conn *c, uint64_t len)
                                                                     : segments * BLOB_SEGMENT_BYTES;
 }
 
-/* The first body always has room, whatever its size. Otherwise a limit below its size would hold it
- * for ever, or several that have come half would hold each other. */
+/* Whether no other body has waited longer. */
+static bool is_its_turn(const struct http_conn *c)
+{
+    const struct http_conn *next = TAILQ_FIRST(&c->shared->phases[HTTP_PHASE_HELD]);
+    return next == NULL || next == c;
+}
+
+/* Whether it would take room from the one that has waited longest, which has let enough pass. Those
+ * that are under way go on, as what they have is free once they have come. */
+static bool has_to_wait(const struct http_conn *c)
+{
+    const struct http_shared *shared = c->shared;
+    const struct http_conn *next = TAILQ_FIRST(&shared->phases[HTTP_PHASE_HELD]);
+    return !is_its_turn(c) && c->body_bytes == 0 && shared->passed.id == next->id &&
+           shared->passed.bytes >= shared->config.bodies_bytes_max;
+}
+
+/*
+ * The first body always has room, whatever its size. Otherwise a limit below its size would hold it
+ * for ever, or several that have come half would hold each other. Once it has ended, the one that
+ * has waited longest is the first. Until then those pass it that fit where it does not, but
+ * together they take no more room than there is in all. Then what gets free is left to it: without
+ * that bound small bodies that keep coming would never let a large one in.
+ */
 static bool has_room_for(const struct http_conn *c, uint64_t len)
 {
     const struct http_shared *shared = c->shared;
     const uint64_t max = shared->config.bodies_bytes_max;
     const uint64_t others = shared->bodies_bytes - c->body_bytes;
     const uint64_t wanted = room_wanted(c, len);
-    const bool is_first = shared->first_body == NULL || shared->first_body == c;
-    return wanted <= c->body_bytes || is_first || (others < max && wanted <= max - others);
+    const bool is_first = shared->first_body == c || (shared->first_body == NULL && is_its_turn(c));
+    return wanted <= c->body_bytes || is_first ||
+           (others < max && wanted <= max - others && !has_to_wait(c));
 }
 
 /* Its bytes that are here already count, read or not. */
@@ -110,15 +133,28 @@ bool http_intake_has_room(const struct http_conn *c)
     return !c->shared->is_held && has_room_for(c, body_here(c));
 }
 
+/* It takes so much before the one that has waited longest. */
+static void note_passing(struct http_shared *shared, uint64_t bytes)
+{
+    const struct http_conn *next = TAILQ_FIRST(&shared->phases[HTTP_PHASE_HELD]);
+    shared->passed.bytes = shared->passed.id == next->id ? shared->passed.bytes + bytes : bytes;
+    shared->passed.id = next->id;
+}
+
 static void take_room(struct http_conn *c, uint64_t len)
 {
     struct http_shared *shared = c->shared;
     const uint64_t wanted = room_wanted(c, len);
-    if (wanted > c->body_bytes) {
-        shared->bodies_bytes += wanted - c->body_bytes;
-        c->body_bytes = wanted;
-        shared->first_body = shared->first_body == NULL ? c : shared->first_body;
+    if (wanted <= c->body_bytes) {
+        return;
     }
+    if (!is_its_turn(c)) {
+        note_passing(shared, wanted - c->body_bytes);
+    } else if (shared->first_body == NULL) {
+        shared->first_body = c;
+    }
+    shared->bodies_bytes += wanted - c->body_bytes;
+    c->body_bytes = wanted;
 }
 
 void http_intake_start_body(struct http_conn *c)

@@ -28,6 +28,9 @@ enum {
     /* Without descriptors or memory for a connection: the listener rests for so long. */
     ACCEPT_REST_MS = 100,
     SLOTS_MIN = 64,
+    /* Where so many held bodies find no room, those behind them are not looked at: there may be a
+     * held one for each connection, and each body that ends has them looked at. */
+    STUCK_MAX = 64,
     /* So much woken connections may do in the turn that woke them; then the sockets are looked
      * at. */
     WOKEN_TURN_US = 1000,
@@ -164,14 +167,19 @@ static void on_roomy(struct http_shared *shared)
     }
 }
 
-/* In the order in which they came. */
+/* In the order in which they came. One that does not fit keeps nobody waiting behind it that does
+ * (see http_intake for how many may pass it). */
 static void on_resume(evutil_socket_t fd, short what, void *arg)
 {
     struct http_server *s = arg;
-    const struct http_conn_list *held = &s->shared.phases[HTTP_PHASE_HELD];
+    struct http_conn *next = NULL;
+    uint32_t stuck = 0;
     (void)fd;
     (void)what;
-    while (!TAILQ_EMPTY(held) && http_conn_resume(TAILQ_FIRST(held))) {
+    for (struct http_conn *c = TAILQ_FIRST(&s->shared.phases[HTTP_PHASE_HELD]);
+         c != NULL && stuck < STUCK_MAX; c = next) {
+        next = TAILQ_NEXT(c, entry);
+        stuck += !http_conn_resume(c);
     }
 }
 

@@ -85,6 +85,10 @@ struct http_shared {
     uint64_t turn_bytes;                /* as http_conn_turn_bytes() says now */
     uint64_t bodies_bytes;              /* room given to the bodies that are arriving */
     const struct http_conn *first_body; /* of those with room the one that gets all it needs */
+    struct {
+        uint64_t id;    /* of the exchange whose body has been held longest */
+        uint64_t bytes; /* of room that others have taken before it */
+    } passed;
     bool is_held, is_draining;
     /* A connection entered a phase that ends at this time. */
     void (*deadline)(struct http_shared *shared, uint64_t at_ms);

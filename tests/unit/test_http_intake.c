@@ -8,6 +8,9 @@
 #include "core/store/blob.h"
 #include "http_rig.h"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
 #define PUT(length) "PUT /echo HTTP/1.1\r\nHost: a\r\nContent-Length: " length "\r\n"
 
 static int setup(void **state)
@@ -163,7 +166,7 @@ static void test_a_body_that_is_held_too_long_is_503(void **state)
 
 static bool say_body(struct rig *rig, struct client *c, size_t len)
 {
-    static const char bytes[20000];
+    static const char bytes[100000];
     return client_send(rig, c, bytes, len);
 }
 
@@ -273,6 +276,143 @@ static void test_bodies_that_fill_the_room_together_end_one_after_the_other(void
     }
 }
 
+/* Waits until all that the client has sent is at the server's socket, and was read from there. */
+static bool is_read(struct rig *rig, const struct client *c)
+{
+    const uint64_t until = patience_begins();
+    int left = 0;
+    while (ioctl(c->fd, SIOCOUTQ, &left) == 0 && left > 0 && rig_waits(rig, until)) {
+    }
+    rig_turn(rig);
+    rig_turn(rig);
+    return left == 0;
+}
+
+enum { PIPELINED_BYTES = 16600, PIPELINED_LEN = 100000 };
+
+/* Of a body so much comes at once, because a request before it was still being answered. It takes
+ * two segments. */
+static void say_two_segments(struct rig *rig, struct client *c)
+{
+    assert_true(client_say(rig, c, "GET /defer HTTP/1.1\r\nHost: a\r\n\r\n"));
+    assert_true(rig_took_all(rig));
+    assert_true(client_say(rig, c, PUT("100000") "\r\n"));
+    assert_true(say_body(rig, c, PIPELINED_BYTES - 500));
+    assert_true(is_read(rig, c));
+    assert_true(say_body(rig, c, 500));
+    assert_true(is_read(rig, c));
+    rig_complete(rig, rig->deferred, "late");
+    assert_true(client_hears(rig, c, "late"));
+}
+
+/* Of two segments one client has the first and another the second; `large` needs both. */
+static void fill_room(struct rig *rig, struct client *first, struct client *second,
+                      struct client *large)
+{
+    rig->config.bodies_bytes_max = 2 * (uint64_t)BLOB_SEGMENT_BYTES;
+    rig_start(rig);
+    *first = client_open(rig);
+    *second = client_open(rig);
+    *large = client_open(rig);
+    assert_true(client_say(rig, first, PUT("6000") "\r\n"));
+    assert_true(say_body(rig, first, 5000));
+    assert_true(rig_took_all(rig));
+    assert_true(client_say(rig, second, PUT("6000") "\r\n"));
+    assert_true(say_body(rig, second, 5000));
+    assert_true(rig_took_all(rig));
+    say_two_segments(rig, large);
+}
+
+static void test_a_held_body_that_fits_passes_one_that_does_not(void **state)
+{
+    struct rig *rig = *state;
+    struct client first, second, large, small = {.fd = -1};
+    fill_room(rig, &first, &second, &large);
+    small = client_open(rig);
+    assert_true(client_say(rig, &small, PUT("6000") "\r\n"));
+    assert_true(say_body(rig, &small, 6000));
+    assert_true(client_hears_nothing(rig, &small));
+    client_reset(&second);
+    assert_true(client_hears(rig, &small, "Content-Length: 6000\r\n"));
+    client_close(&first);
+    client_close(&large);
+    client_close(&small);
+}
+
+static void test_a_large_body_is_not_passed_for_ever(void **state)
+{
+    struct rig *rig = *state;
+    struct client first, second, large, small[3];
+    fill_room(rig, &first, &second, &large);
+    assert_true(say_body(rig, &second, 1000));
+    assert_true(client_hears(rig, &second, "Content-Length: 6000\r\n"));
+    for (int i = 0; i < 3; i++) {
+        small[i] = client_open(rig);
+        assert_true(client_say(rig, &small[i], PUT("6000") "\r\n"));
+        assert_true(say_body(rig, &small[i], 6000));
+        assert_true(i < 2 ? client_hears(rig, &small[i], "Content-Length: 6000\r\n")
+                          : client_hears_nothing(rig, &small[i]));
+    }
+    assert_true(client_hears_nothing(rig, &large));
+    client_reset(&first);
+    assert_true(say_body(rig, &large, PIPELINED_LEN - PIPELINED_BYTES));
+    assert_true(client_hears(rig, &large, "Content-Length: 100000\r\n"));
+    assert_true(client_hears(rig, &small[2], "Content-Length: 6000\r\n"));
+    for (int i = 0; i < 3; i++) {
+        client_close(&small[i]);
+    }
+    client_close(&first);
+    client_close(&second);
+    client_close(&large);
+}
+
+/* The first body ends and another one begins in one turn of the loop. */
+static void test_the_body_that_waited_longest_is_the_next_first(void **state)
+{
+    struct rig *rig = *state;
+    struct client first, second, large, fresh;
+    static const char rest[1000], head[] = PUT("20000") "\r\n";
+    fill_room(rig, &first, &second, &large);
+    client_reset(&second);
+    fresh = client_open(rig);
+    assert_true(rig_has_connections(rig, 3));
+    assert_int_equal(send(first.fd, rest, sizeof(rest), MSG_NOSIGNAL), sizeof(rest));
+    assert_int_equal(send(fresh.fd, head, sizeof(head) - 1, MSG_NOSIGNAL), sizeof(head) - 1);
+    assert_true(say_body(rig, &fresh, 5000));
+    assert_true(client_hears(rig, &first, "Content-Length: 6000\r\n"));
+    assert_true(say_body(rig, &large, PIPELINED_LEN - PIPELINED_BYTES));
+    assert_true(client_hears(rig, &large, "Content-Length: 100000\r\n"));
+    client_close(&first);
+    client_close(&large);
+    client_close(&fresh);
+}
+
+static void test_nobody_waits_for_a_held_body_that_was_refused(void **state)
+{
+    struct rig *rig = *state;
+    struct client first, second, large, small[3];
+    rig->config.request_timeout_ms = 4000;
+    fill_room(rig, &first, &second, &large);
+    client_reset(&second);
+    rig_pass_ms(rig, 1000);
+    for (int i = 0; i < 3; i++) {
+        small[i] = client_open(rig);
+        assert_true(client_say(rig, &small[i], PUT("6000") "\r\n"));
+        assert_true(say_body(rig, &small[i], 6000));
+        assert_true(i < 2 ? client_hears(rig, &small[i], "Content-Length: 6000\r\n")
+                          : client_hears_nothing(rig, &small[i]));
+    }
+    assert_true(client_hears(rig, &large, "HTTP/1.1 503"));
+    assert_true(client_hears(rig, &small[2], "Content-Length: 6000\r\n"));
+    assert_true(client_hears_nothing(rig, &first)); /* whose room is its own still */
+    for (int i = 0; i < 3; i++) {
+        client_close(&small[i]);
+    }
+    client_close(&first);
+    client_close(&second);
+    client_close(&large);
+}
+
 static void test_the_client_is_who_a_trusted_proxy_says(void **state)
 {
     struct rig *rig = *state;
@@ -357,6 +497,10 @@ int main(void)
         TEST(test_bodies_that_fill_the_room_together_end_one_after_the_other),
         TEST(test_a_body_counts_as_much_as_it_takes),
         TEST(test_room_of_a_body_that_breaks_off_is_given_back),
+        TEST(test_a_held_body_that_fits_passes_one_that_does_not),
+        TEST(test_a_large_body_is_not_passed_for_ever),
+        TEST(test_the_body_that_waited_longest_is_the_next_first),
+        TEST(test_nobody_waits_for_a_held_body_that_was_refused),
         TEST(test_the_client_is_who_a_trusted_proxy_says),
         TEST(test_too_many_requests_of_one_client_are_429_and_others_go_on),
         TEST(test_a_limited_request_with_a_body_ends_the_connection),

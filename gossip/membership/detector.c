@@ -1,6 +1,7 @@
 #include "gossip/membership/detector.h"
 
 #include "core/base/units.h"
+#include "gossip/membership/hearsay.h"
 #include "gossip/membership/probe.h"
 #include "gossip/membership/relay.h"
 #include "gossip/membership/rotation.h"
@@ -119,7 +120,7 @@ static void serve(struct swim *s, struct member *m)
         want_link(s, m);
     }
     if (st->is_open && s->now_us >= st->retry_us) {
-        view_believe(s, m);
+        hearsay_believe(s, m);
         probe_try_again(s, m);
     }
     probe_schedule(s, m);

@@ -1,5 +1,6 @@
 #include "gossip/membership/packet_in.h"
 
+#include "gossip/membership/hearsay.h"
 #include "gossip/membership/ownaddr.h"
 #include "gossip/membership/packet_out.h"
 #include "gossip/membership/probe.h"
@@ -208,7 +209,7 @@ static void take_entries(struct swim *s, const struct view_teller *teller, const
             roster_prefetch(&s->roster, &entries[i].uuid);
         }
         for (uint32_t i = 0; i < count; i++) {
-            view_entry(s, &entries[i], teller);
+            hearsay_entry(s, &entries[i], teller);
         }
     }
 }

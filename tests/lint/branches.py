@@ -18,7 +18,6 @@ WALK = re.compile(r"\w+_check")
 ALLOWED = {
     "take_packet": (31, "one line for each kind of packet and each proof of its sender"),
     "fill_header": (26, "what each kind of packet carries of this node"),
-    "hear_card": (24, "when a card is news; view.h has the order of statements"),
     "http_output_flush": (19, "where the socket stops, in each phase"),
     "read_section": (19, "each type of section, its length and its contents"),
     "take_card": (19, "when a card is news; view.h has the order of statements"),

@@ -1,7 +1,7 @@
 #include "tests/sim/introduce.h"
 
 #include "gossip/engine_state.h"
-#include "gossip/membership/view.h"
+#include "gossip/membership/hearsay.h"
 #include "gossip/wire/packet.h"
 #include "tests/sim/stage.h"
 
@@ -33,7 +33,7 @@ static void tell(struct cluster *c, uint32_t node, uint32_t of, const struct uui
         .card = card,
         .card_len = to.pos,
     };
-    view_entry(e->swim, &entry, &teller);
+    hearsay_entry(e->swim, &entry, &teller);
 }
 
 void introduce_all(struct cluster *c, void (*told)(void *arg, uint32_t nodes), void *arg)

@@ -8,6 +8,7 @@
 #include "gossip/clock.h"
 #include "gossip/crowd.h"
 #include "gossip/engine_state.h"
+#include "gossip/membership/hearsay.h"
 #include "gossip/membership/ownaddr.h"
 #include "gossip/membership/packet_in.h"
 #include "gossip/membership/packet_out.h"
@@ -326,7 +327,7 @@ WRAP(void, probe_judge, struct swim *s, struct member *m, enum member_state said
 }
 
 /* Makes members of all nodes that hearsay names, and believes every incarnation in it. */
-WRAP(void, view_entry, struct swim *s, const struct entry *e, const struct view_teller *teller)
+WRAP(void, hearsay_entry, struct swim *s, const struct entry *e, const struct view_teller *teller)
 {
     struct view_teller sure = *teller;
     struct member *m = roster_find(&s->roster, &e->uuid);
@@ -342,7 +343,7 @@ WRAP(void, view_entry, struct swim *s, const struct entry *e, const struct view_
     if (mutant == MUTANT_BELIEVER && m != NULL && !m->is_self && e->incarnation > m->incarnation) {
         roster_set_state(&s->roster, m, m->state, e->incarnation, s->now_us);
     }
-    __real_view_entry(s, e, &sure);
+    __real_hearsay_entry(s, e, &sure);
     m = roster_find(&s->roster, &e->uuid);
     if (mutant == MUTANT_CURTAINED && e->kind == ENTRY_LEFT && m != NULL &&
         m->state == MEMBER_DEAD) {

@@ -6,6 +6,7 @@
  */
 #include "swim_cluster.h"
 
+#include "gossip/membership/hearsay.h"
 #include "gossip/membership/probe.h"
 #include "gossip/membership/self.h"
 #include "gossip/membership/view.h"
@@ -335,7 +336,7 @@ static void one_who_is_named_is_a_member_once_a_page_says_so(void **state)
                                 .card = bytes,
                                 .card_len = w.pos};
         const struct view_teller teller = {.uuid = &c->nodes[1].uuid, .is_sure = i == 1};
-        view_entry(c->nodes[0].swim, &e, &teller);
+        hearsay_entry(c->nodes[0].swim, &e, &teller);
         const struct swim_counts counts = swim_counts(c->nodes[0].swim);
         assert_int_equal(counts.named, 1 - i);
         assert_int_equal(counts.alive, 2 + i);
@@ -842,7 +843,7 @@ static void a_number_beyond_what_strangers_are_believed_keeps_nobody_out(void **
     forge_end(c, 1, 2, 1, ENTRY_SUSPECT, UINT64_MAX);
     run_for(c, 3000);
     assert_true(swim_self(c->nodes[1].swim)->incarnation <= 2 + SWIM_RAISE_MAX);
-    self_renew(c->nodes[1].swim, MEMBER_ALIVE, VIEW_UNKNOWN_MAX + 5);
+    self_renew(c->nodes[1].swim, MEMBER_ALIVE, HEARSAY_UNKNOWN_MAX + 5);
     run_for(c, 5000);
     const uint32_t newcomer = cluster_start(c);
     hint(c, newcomer, &c->nodes[0].addr);

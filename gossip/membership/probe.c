@@ -115,9 +115,26 @@ void probe_forget(struct swim *s, struct member *m)
     m->probe = NULL;
 }
 
-uint32_t probe_patience(const struct swim *s, const struct member *m)
+static uint32_t patience(const struct swim *s, bool is_by_link)
 {
-    return (s->health + 1) * (packet_out_passes(s, m) ? 1U : PATIENCE_BY_LINK);
+    return (s->health + 1) * (is_by_link ? PATIENCE_BY_LINK : 1U);
+}
+
+/* Whether only a link reaches the member. The pings in vain since a suspicion began are what the
+ * member is suspected of: they do not make it one that datagrams never reached. */
+static bool only_link_reaches(const struct swim *s, const struct member *m)
+{
+    const bool is_settled = m->state == MEMBER_SUSPECT && !m->probe->suspicion.is_by_link;
+    return !packet_out_passes(s, m) && !is_settled;
+}
+
+void probe_suspicion_start(struct swim *s, struct member *m)
+{
+    struct suspicion *suspicion = &probe_state(s, m)->suspicion;
+    const bool is_only_link = !packet_out_passes(s, m);
+    suspicion_start(suspicion, roster_live_count(&s->roster), patience(s, is_only_link),
+                    rng_next(&s->rng), s->now_us);
+    suspicion->is_by_link = is_only_link;
 }
 
 void probe_schedule(struct swim *s, struct member *m)
@@ -231,7 +248,7 @@ void probe_open(struct swim *s, struct member *m, bool is_verify)
     st->nacks_wanted = st->nacks = 0;
     m->misses = m->misses < MISSES_TOLD_MAX ? (m->misses + 1U) & MISSES_TOLD_MAX : m->misses;
     s->misses++;
-    st->verdict_us = s->now_us + (uint64_t)PROBE_VERDICT_US * probe_patience(s, m);
+    st->verdict_us = s->now_us + (uint64_t)PROBE_VERDICT_US * patience(s, only_link_reaches(s, m));
     st->relay_us = s->now_us + PROBE_RELAY_AFTER_US;
     st->ping_count = 0;
     probe_try_again(s, m);
@@ -322,8 +339,7 @@ void probe_answered(struct swim *s, struct member *m)
         /* Only its own word ends the suspicion. But the suspicion runs anew: the member has heard
          * of it, and the silence that it was accused of is over. That news may have been lost on
          * its way. */
-        suspicion_start(&st->suspicion, roster_live_count(&s->roster), probe_patience(s, m),
-                        rng_next(&s->rng), s->now_us);
+        probe_suspicion_start(s, m);
         (void)suspicion_accuse(&st->suspicion, &st->by);
         st->is_told_soon = st->is_told_soon || s->now_us - st->told_us >= TELL_PERIOD_US;
     }

@@ -22,9 +22,10 @@ enum { PROBE_ASKED_BY_ALL_MAX = 64 };
 struct swim_probe_state *probe_state(struct swim *s, struct member *m);
 void probe_forget(struct swim *s, struct member *m);
 
-/* By how much the windows for the member are stretched: for this node's ill health, and for a
- * member that only links reach, whose silence means less. */
-uint32_t probe_patience(const struct swim *s, const struct member *m);
+/* Begins a suspicion of the member, or begins it anew, without an accuser. Its windows are
+ * stretched for this node's ill health, and for a member that only a link reaches, whose silence
+ * means less. */
+void probe_suspicion_start(struct swim *s, struct member *m);
 
 /* The loop was away for `late_us`: silence of that time is not the others' fault. */
 void probe_stalled(struct swim *s, uint64_t late_us);

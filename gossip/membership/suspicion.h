@@ -38,6 +38,7 @@ struct suspicion {
     uint32_t confirmations_wanted; /* accusers beyond the first that bring it to the minimum */
     uint32_t accuser_count;
     struct uuid accusers[SUSPICION_CONFIRMATIONS_MAX + 1];
+    bool is_by_link;       /* when it began, only a link reached the member */
     bool is_first_hand;    /* this node itself is an accuser */
     uint64_t proof_due_us; /* end of the short window; 0 without proof */
 };

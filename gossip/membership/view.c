@@ -401,8 +401,7 @@ void view_suspect(struct swim *s, struct member *m, const struct uuid *by)
     const bool is_own = uuid_equal(by, &s->self->uuid);
     bool is_news = m->state == MEMBER_ALIVE;
     if (is_news) {
-        suspicion_start(&st->suspicion, roster_live_count(&s->roster), probe_patience(s, m),
-                        rng_next(&s->rng), s->now_us);
+        probe_suspicion_start(s, m);
         st->by = *by;
         change(s, m, MEMBER_SUSPECT, m->incarnation);
     }

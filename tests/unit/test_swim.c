@@ -146,6 +146,27 @@ static void a_silent_crash_is_found_by_the_long_window(void **state)
     }
 }
 
+/* A ping was lost shortly before the crash. The probe and the verification after it are the second
+ * and third in vain, as many as make a member one that only links reach. */
+static void a_lost_ping_does_not_put_a_death_off(void **state)
+{
+    (void)state;
+    for (uint32_t seed = 1; seed <= 8; seed++) {
+        struct cluster *c = cluster_formed(seed, 10, false);
+        run_for(c, 3000);
+        c->has_refusals = false;
+        for (uint32_t i = 1; i < c->count; i++) {
+            member_of(c, i, 0)->misses = 1;
+        }
+        kill_node(c, 0);
+        /* At most a period until somebody's probe, its 0.8 s, 1.5 s of suspicion, 0.8 s of
+         * verification. */
+        (void)wait_gone(c, 0, 4100);
+        assert_int_equal(c->false_deaths, 0);
+        cluster_free(c);
+    }
+}
+
 static void a_restart_on_the_same_port_replaces_the_old_process(void **state)
 {
     (void)state;
@@ -502,6 +523,7 @@ int main(void)
         cmocka_unit_test(a_killed_process_is_dead_everywhere_within_800_ms_of_its_refusals),
         cmocka_unit_test(a_killed_process_without_links_is_found_by_refusals),
         cmocka_unit_test(a_silent_crash_is_found_by_the_long_window),
+        cmocka_unit_test(a_lost_ping_does_not_put_a_death_off),
         cmocka_unit_test(a_restart_on_the_same_port_replaces_the_old_process),
         cmocka_unit_test(a_false_suspicion_is_refuted),
         cmocka_unit_test(nobody_dies_in_10_minutes_of_25_percent_loss),

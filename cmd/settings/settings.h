@@ -13,6 +13,7 @@
 
 #include "cmd/base/report.h"
 #include "cmd/settings/config_file.h"
+#include "gossip/replication/quorum.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -60,8 +61,8 @@ enum setting_trait {
     X(MAX_PORTS, "MAX_PORTS", "", TYPE_COUNT, 1, 1000, "10", TRAIT_CLIENT, "ports in the range")   \
     X(NODE_COUNT, "NODE_COUNT", "", TYPE_COUNT, 1, 1000, "3", TRAIT_CLIENT,                        \
       "nodes that launch starts, at most MAX_PORTS")                                               \
-    X(REPLICATION_FACTOR, "REPLICATION_FACTOR", "REPRAM_REPLICATION", TYPE_COUNT, 1, 16384, "3",   \
-      TRAIT_SHARED,                                                                                \
+    X(REPLICATION_FACTOR, "REPLICATION_FACTOR", "REPRAM_REPLICATION", TYPE_COUNT, 1,               \
+      REPLICATION_FACTOR_MAX, "3", TRAIT_SHARED,                                                   \
       "sets the quorum, min(members of the enclave, factor)/2 + 1; every member gets every entry") \
     X(EXPECT_MEMBERS, "REPRAM_EXPECT_MEMBERS", "BOOTSTRAP_EXPECT", TYPE_COUNT, 0, 16384, "0", 0,   \
       "members of a new enclave that must have answered each other before it takes writes; more "  \

@@ -2,10 +2,11 @@
 78."""
 
 import os
+import re
 import tempfile
 
 import harness
-from harness import Case, Program
+from harness import Case, Program, cli, wait_until
 
 BAD_CONFIGURATION = 78
 
@@ -15,7 +16,7 @@ REFUSED = [
     ("BASE_PORT", "65530"),  # the range would end past the last port
     ("MAX_PORTS", "0"), ("MAX_PORTS", "many"),
     ("NODE_COUNT", "0"), ("NODE_COUNT", "11"), ("NODE_COUNT", "three"),
-    ("REPLICATION_FACTOR", "0"), ("REPLICATION_FACTOR", "1.5"),
+    ("REPLICATION_FACTOR", "0"), ("REPLICATION_FACTOR", "1.5"), ("REPLICATION_FACTOR", "64"),
     ("REPRAM_HTTP_PORT", "70000"),
     ("REPRAM_BIND", "not an address"),
     ("REPRAM_DISCOVERY", "port-range,carrier-pigeon"),
@@ -119,6 +120,31 @@ class Sources(Case):
         program = Program("launch", "--config", "/nonexistent/repram.conf", "--check-config")
         self.assertIn(program.wait(), (BAD_CONFIGURATION, 2))
         self.assertIn("/nonexistent/repram.conf", program.output())
+
+
+def bounds():
+    """(setting, value) for the least and the greatest number that `help settings` allows each."""
+    number = re.compile(r"(?m)^([A-Z_]+)(?:, .*)?\n(?:    .*\n)*?"
+                        r"    default: .*allowed: .*?(\d+[a-z]*) to (\d+[a-z]*)\b.*; flag")
+    return [(name, value) for name, *values in number.findall(cli("help", "settings").stdout.decode())
+            for value in values]
+
+
+class Bounds(Case):
+    def test_a_node_serves_with_whatever_its_check_has_found_good(self):
+        self.assertIn(("REPLICATION_FACTOR", "63"), bounds())
+        for name, value in bounds():
+            with self.subTest(name=name, value=value):
+                env = {"BASE_PORT": harness.free_base(), name: value}
+                code, output = check({**env, "NODE_COUNT": 1})
+                if code == BAD_CONFIGURATION:
+                    self.assertIn(name, output)  # it does not fit the default of another
+                    continue
+                node = Program("node", env=env)
+                wait_until(lambda: "serves on port" in node.output()
+                           or node.process.poll() is not None, "a node serves or ends")
+                self.assertIsNone(node.process.poll(), node.output())
+                node.kill()
 
 
 @harness.needs_isolation

@@ -1,6 +1,7 @@
 """The client commands against a running cluster: output, exit codes, choosing a server."""
 
 import json
+import re
 import subprocess
 
 import harness
@@ -12,6 +13,10 @@ COMMANDS = ("launch", "node", "put", "get", "head", "keys", "watch", "peers", "s
 
 
 class Help(Case):
+    def test_the_overview_names_exactly_these(self):
+        named = re.findall(rb"(?m)^  ([a-z]+)  ", cli("help").stdout)
+        self.assertEqual(sorted(name.decode() for name in named), sorted(COMMANDS))
+
     def test_every_command_has_help_with_examples(self):
         for command in COMMANDS:
             with self.subTest(command=command):

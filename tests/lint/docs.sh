@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # What the papers name must be there: files that they link to, metrics, log lines that
 # docs/troubleshooting.md quotes, and functions that ARCHITECTURE.md and docs/design speak of, and
-# files there with their folder. docs/README.md lists every page; ARCHITECTURE.md stays short enough
-# for ten minutes. (names.py has the files.)
+# files there with their folder. docs/README.md lists every page, three pages every route;
+# ARCHITECTURE.md stays short enough for ten minutes. (names.py has the files.)
 # shellcheck disable=SC2016 # the backticks are the pages' own
 set -u
 status=0
@@ -47,6 +47,13 @@ for page in docs/*.md docs/design/*.md docs/*.yaml; do
     [ "$page" = docs/README.md ] || grep -qF "](${page#docs/})" docs/README.md ||
         complain "docs/README.md does not list $page"
 done
+
+# A route is a row of the table: {"/path", ...
+while read -r path; do
+    for page in docs/openapi.yaml docs/http-api.md docs/design/front-door.md; do
+        grep -q -- "$path\b" "$page" || complain "$page does not name the route $path"
+    done
+done < <(sed -n 's,^ *{"\(/[a-z]*\)[/"].*,\1,p' net/api/api.c | sort -u)
 
 words=$(sed '/^<!-- tree/,/^<!-- end/d' ARCHITECTURE.md | wc -w)
 [ "$words" -le 2000 ] || complain "ARCHITECTURE.md has $words words beside the tree, 2000 at most"

@@ -32,10 +32,11 @@ RULES = {
         CODE + r"|docs/configuration|tests/unit/test_settings\.c|tests/integration/test_settings",
         {"cmd/settings/settings_check.c": r"\bsettings_check_derive\("}),
     "a command": Rule(
-        "repram keys", r'command_keys|repram keys\b|"keys", "watch"', CODE + "|tests/integration/"),
+        "repram keys", r'command_keys|repram keys\b|"keys", "watch"|`keys`, `watch`',
+        CODE + "|docs/configuration|tests/integration/"),
     "a route": Rule(
         "/topology", r"/topology\b|(get|cluster)_topology",
-        CODE + r"|docs/(openapi|http-api)|tests/(unit|integration)/",
+        CODE + r"|docs/(openapi|http-api|design/)|tests/(unit|integration)/",
         {"net/api/api_mget.h": r"\bapi_mget\(",
          "tests/fuzz/fuzz_mget.c": r"\bmget_request_read\("}),
     "a counter of the engine": Rule(
@@ -43,8 +44,10 @@ RULES = {
     "a gauge of the engine": Rule(
         "repram_puts_waiting", r"\bputs_waiting\b|repram_puts_waiting", CODE + "|docs/metrics"),
     "a metric of the node around it": Rule(
-        "repram_watchers", r"\brepram_watchers\b|, watchers, \"|uint64_t watchers;",
-        CODE + "|docs/metrics"),
+        "repram_watchers", r"\brepram_watchers\b|, watchers, \"|uint64_t watchers;|stats\.watchers\b",
+        CODE + "|docs/metrics",
+        {"net/api/api_view.h": r"\bstruct api_figures \{",
+         "net/node.c": r"\(struct api_figures\)\{"}),
     "a frame": Rule(
         "ROLE", r"FRAME_ROLE\b|frame_role\w*|tree-role",
         CODE + r"|tests/(unit/test_(frame|inbound|wiring)\.c|fuzz/corpus/frames/)"),
@@ -52,8 +55,8 @@ RULES = {
         "COOKIE", r"PACKET_COOKIE\b|cookie-stranger",
         CODE + r"|tests/(unit/test_packet|fuzz/corpus/packet)"),
     "a discovery provider": Rule(
-        "flux", r"provider_flux(?! asks)|PROVIDER_FLUX|(static|dns), flux|`flux` needs",
-        CODE + r"|docs/configuration|tests/unit/",
+        "flux", r"provider_flux(?! asks)|PROVIDER_FLUX|(static|dns), flux|`flux`:? needs|range,flux\"",
+        CODE + r"|docs/(configuration|troubleshooting|design/)|tests/(unit/|integration/test_disc)",
         {"net/discovery/discovery.c": r"\bPROVIDERS_MAX\b"}),
     "a notice for the log": Rule(
         "NOTICE_NAME_TWICE", r"NOTICE_NAME_TWICE|has this node's name",

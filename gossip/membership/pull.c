@@ -134,6 +134,12 @@ static bool is_eager(const struct swim *s)
     return s->now_us - s->news_us < PULL_EAGER_US;
 }
 
+void pull_news(struct swim *s)
+{
+    s->news_us = s->now_us;
+    s->next_pull_us = min_u64(s->next_pull_us, s->now_us + PULL_EAGER_PERIOD_US);
+}
+
 void pull_compare(struct swim *s, struct member *m, uint64_t digest)
 {
     static const struct uuid nil = {{0}};

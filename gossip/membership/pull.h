@@ -18,6 +18,10 @@
 /* The first answer of a member: a newborn pulls from the first few at once. */
 void pull_first(struct swim *s, struct member *m);
 
+/* A member has come, or has come back, and may not be the only one; or is said to be gone, and
+ * pages are believed sooner. For a while views are pulled as soon as they differ. */
+void pull_news(struct swim *s);
+
 /* A member's digest, to be compared with ours. For a moment after each change views differ anyway,
  * so a difference is looked at once more, by a ping, before a view is pulled. */
 void pull_compare(struct swim *s, struct member *m, uint64_t digest);

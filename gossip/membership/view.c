@@ -151,7 +151,7 @@ static void change(struct swim *s, struct member *m, enum member_state state, ui
 static void welcome(struct swim *s, struct member *m)
 {
     s->counters->member_joins++;
-    s->news_us = s->now_us;
+    pull_news(s);
     tell_caller(s, SWIM_MEMBER_NEW, m, MEMBER_ALIVE);
 }
 
@@ -253,7 +253,8 @@ static bool is_fuller(const struct member *m, uint64_t incarnation, uint32_t add
 }
 
 /* A later card of somebody who is alive: passed on where this node has met it, or where it refutes
- * what is said of it. */
+ * what is said of it. One who is back seldom comes alone, and all of them refute. What others only
+ * say of their later cards is not believed, so the pages that bring them follow upon each other. */
 static void take_later(struct swim *s, struct member *m, const struct member_card *card,
                        bool is_first_hand)
 {
@@ -261,6 +262,7 @@ static void take_later(struct swim *s, struct member *m, const struct member_car
     const bool was_live = member_is_live(m);
     renew(s, m, card, is_first_hand);
     if (!was_live) {
+        pull_news(s);
         settle_in(s, m, is_first_hand);
     } else if (m->has_answered || is_refuted) {
         tell_others(s, m, ENTRY_ALIVE, NULL);

@@ -1,6 +1,15 @@
 #!/bin/sh
-# The nodes of a launcher: one line "PID PORT" for each child of process $1 that listens, read from
-# /proc alone, so that it also runs inside the image (`docker exec -i NAME sh -s 1 <nodes-of.sh`).
+# The nodes of a launcher, read from /proc alone, so that it also runs inside the image
+# (`docker exec -i NAME sh -s 1 <nodes-of.sh`).
+case ${1:-} in
+'' | *[!0-9]*)
+    echo 'usage: fade/nodes-of.sh PID'
+    echo
+    echo 'Prints "PID PORT" for each child of that process, a launcher, that listens on a port.'
+    [ "${1:-}" = --help ] || [ "${1:-}" = -h ]
+    exit $((2 * $?))
+    ;;
+esac
 for status in /proc/[0-9]*/status; do
     grep -q "^PPid:[[:space:]]*$1\$" "$status" 2>/dev/null || continue
     pid=${status#/proc/}

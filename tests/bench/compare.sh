@@ -4,6 +4,7 @@
 # measures in namespaces of its own, so that everything it starts ends with it.
 set -eu
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+case " $* " in *' --help '* | *' -h '*) exec /usr/bin/python3 -B tests/bench/compare.py --help ;; esac
 # shellcheck source=.ci/packages.sh
 . .ci/packages.sh
 packages_install build bench

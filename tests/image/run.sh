@@ -3,6 +3,14 @@
 # isolation on a base image that mmdebstrap makes. Needs root. Exits 77 where that cannot be done.
 # Chroot isolation has no PID namespace of its own; what PID 1 owes is tests/integration/test_pid1.py.
 set -u
+if [ $# -gt 0 ]; then
+    echo 'usage: tests/image/run.sh'
+    echo
+    echo 'Builds Dockerfile.flux-sim and runs it, without a container engine. Needs root, installs what is'
+    echo 'missing, and works in build/image. Exits with 77 where that cannot be done.'
+    [ "$1" = --help ] || [ "$1" = -h ]
+    exit $((2 * $?))
+fi
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 top=$PWD
 export work=$top/build/image # for the hook of mmdebstrap and for inside.sh

@@ -264,6 +264,20 @@ static bool is_outranked(const struct engine *e)
     return e->smaller != NULL && e->smaller->has_answered && may_found_instead(e, e->smaller);
 }
 
+/* Whether this node need not wait for the member any more, after so long. */
+static bool lets_found(const struct engine *e, const struct member *m, uint64_t waited_us)
+{
+    if (m->is_self || !member_is_live(m)) {
+        return true;
+    }
+    const bool is_smaller = uuid_compare(&m->uuid, &e->config.uuid) < 0;
+    const bool has_clock = m->has_answered && (m->flags & MEMBER_HAS_CLOCK) != 0;
+    if (m->has_answered && !has_clock) {
+        return !is_smaller || waited_us > FOUND_SLOW_US;
+    }
+    return waited_us > (is_smaller && !has_clock ? FOUND_YIELD_US : FOUND_WAIT_US);
+}
+
 /*
  * Among nodes that are all new, the one with the smallest uuid founds the clock. It does so only
  * when all of them have answered that they have none, and nobody new has turned up for a while, as
@@ -287,14 +301,7 @@ bool clock_source_may_found(const struct engine *e)
                (e->now_us - e->newest_member_us >= FOUND_QUIET_US || waited_us > FOUND_YIELD_US);
     uint32_t slot = 0;
     for (const struct member *m; may && (m = swim_next_member(e->swim, &slot)) != NULL; slot++) {
-        const bool is_smaller = uuid_compare(&m->uuid, &e->config.uuid) < 0;
-        if (m->is_self || !member_is_live(m)) {
-            continue;
-        }
-        const bool has_clock = m->has_answered && (m->flags & MEMBER_HAS_CLOCK) != 0;
-        may = m->has_answered && !has_clock
-                  ? !is_smaller || waited_us > FOUND_SLOW_US
-                  : waited_us > (is_smaller && !has_clock ? FOUND_YIELD_US : FOUND_WAIT_US);
+        may = lets_found(e, m, waited_us);
     }
     return may;
 }

@@ -209,6 +209,44 @@ static bool names_resolve(const struct settings *s)
     return is_domain_good && is_address_good;
 }
 
+/* Loads the settings, and judges them for this machine. */
+static void prepare(struct startup *st, bool is_launch)
+{
+    struct settings *s = &st->settings;
+    const struct settings_host host = {host_limits_memory(""), host_limits_descriptors()};
+    load(st, s);
+    settings_check_derive(s, &host);
+    if (s->errors.count == 0) {
+        /* Pairs are judged only when each value is right by itself. */
+        settings_check(s, is_launch);
+    }
+}
+
+static bool is_bad(const struct startup *st)
+{
+    const struct settings *s = &st->settings;
+    return s->errors.count > 0 || (st->is_strict && s->warnings.count > 0);
+}
+
+/* Shows what is wrong with the settings and what was asked for. Returns the exit code. */
+static int show(const struct startup *st, const struct asked *asked)
+{
+    const struct settings *s = &st->settings;
+    report_print(&s->errors, "repram: ");
+    report_print(&s->warnings, st->is_strict ? "repram: " : "repram: warning: ");
+    report_print(&s->remarks, "repram: note: ");
+    if (asked->is_print) {
+        print_config(s);
+    }
+    if (is_bad(st) || (asked->is_check && !names_resolve(s))) {
+        return EXIT_CODE_BAD_CONFIG;
+    }
+    if (asked->is_check && !asked->is_print) {
+        (void)puts("the configuration is good");
+    }
+    return EXIT_CODE_OK;
+}
+
 int startup_begin(struct startup *st, int argc, char **argv, bool is_launch,
                   const struct option_def *extras, size_t extra_count)
 {
@@ -222,31 +260,8 @@ int startup_begin(struct startup *st, int argc, char **argv, bool is_launch,
     if (asked.is_help) {
         return help_command(stdout, argv[0]) == RC_OK ? EXIT_CODE_OK : EXIT_CODE_INTERNAL;
     }
-    load(st, &st->settings);
-    struct settings *s = &st->settings;
-    const struct settings_host host = {host_limits_memory(""), host_limits_descriptors()};
-    settings_check_derive(s, &host);
-    if (s->errors.count == 0) {
-        /* Pairs are judged only when each value is right by itself. */
-        settings_check(s, is_launch);
-    }
-    const bool is_bad = s->errors.count > 0 || (st->is_strict && s->warnings.count > 0);
-    const bool is_over = is_bad || asked.is_print || asked.is_check;
-    if (is_over) {
-        report_print(&s->errors, "repram: ");
-        report_print(&s->warnings, st->is_strict ? "repram: " : "repram: warning: ");
-        report_print(&s->remarks, "repram: note: ");
-    }
-    if (asked.is_print) {
-        print_config(s);
-    }
-    if (is_bad || (asked.is_check && !names_resolve(s))) {
-        return EXIT_CODE_BAD_CONFIG;
-    }
-    if (asked.is_check && !asked.is_print) {
-        (void)puts("the configuration is good");
-    }
-    return is_over ? EXIT_CODE_OK : -1;
+    prepare(st, is_launch);
+    return is_bad(st) || asked.is_print || asked.is_check ? show(st, &asked) : -1;
 }
 
 void startup_fini(struct startup *st)

@@ -91,39 +91,63 @@ static void fail_probe(struct swim *s, struct member *m)
     }
 }
 
-static void serve(struct swim *s, struct member *m)
+/* Asks a member that is new, or back, if it is its turn. True when a probe has begun. One that is
+ * gone hears what is held against it. */
+static bool ask(struct swim *s, struct member *m)
 {
     struct swim_probe_state *st = m->probe;
-    if (st->ask_us != 0 && s->now_us >= st->ask_us && may_ask(s, m)) {
-        if (!st->is_open && (member_is_live(m) || m->state == MEMBER_NAMED)) {
-            probe_open(s, m, false);
-            return;
-        }
-        st->is_told_soon = st->is_told_soon || !member_is_live(m);
+    if (st->ask_us == 0 || s->now_us < st->ask_us || !may_ask(s, m)) {
+        return false;
     }
-    if (st->is_told_soon) {
-        probe_tell(s, m);
-        return;
+    if (!st->is_open && (member_is_live(m) || m->state == MEMBER_NAMED)) {
+        probe_open(s, m, false);
+        return true;
     }
-    if (m->state == MEMBER_SUSPECT && !st->is_verify &&
-        s->now_us >= suspicion_deadline(&st->suspicion)) {
-        st->proof_addr.port = 0;
-        probe_open(s, m, true);
-        return;
-    }
-    if (st->is_open && s->now_us >= st->verdict_us) {
-        fail_probe(s, m);
-        return;
-    }
-    if (st->is_open && s->now_us >= st->relay_us) {
+    st->is_told_soon = st->is_told_soon || !member_is_live(m);
+    return false;
+}
+
+/* Whether the suspect's time to refute is over, and its end is to be verified. */
+static bool is_unrefuted(const struct swim *s, const struct member *m)
+{
+    return m->state == MEMBER_SUSPECT && !m->probe->is_verify &&
+           s->now_us >= suspicion_deadline(&m->probe->suspicion);
+}
+
+/* The ways in which an open probe asks once more. */
+static void pursue(struct swim *s, struct member *m)
+{
+    const struct swim_probe_state *st = m->probe;
+    if (s->now_us >= st->relay_us) {
         relay_ask(s, m);
         want_link(s, m);
     }
-    if (st->is_open && s->now_us >= st->retry_us) {
+    if (s->now_us >= st->retry_us) {
         hearsay_believe(s, m);
         probe_try_again(s, m);
     }
-    probe_schedule(s, m);
+}
+
+/* Does what is due for the member. What begins or ends a probe comes before what goes on in it. */
+static void serve(struct swim *s, struct member *m)
+{
+    struct swim_probe_state *st = m->probe;
+    if (ask(s, m)) {
+        return;
+    }
+    if (st->is_told_soon) {
+        probe_tell(s, m);
+    } else if (is_unrefuted(s, m)) {
+        st->proof_addr.port = 0;
+        probe_open(s, m, true);
+    } else if (st->is_open && s->now_us >= st->verdict_us) {
+        fail_probe(s, m);
+    } else {
+        if (st->is_open) {
+            pursue(s, m);
+        }
+        probe_schedule(s, m);
+    }
 }
 
 static bool may_start(const struct member *m)

@@ -245,6 +245,52 @@ static bool is_question(enum packet_kind kind)
     return kind == PACKET_PING || kind == PACKET_PULL || kind == PACKET_PING_REQ;
 }
 
+/* A datagram that makes somebody known pays for what we send to those that it names. */
+static void take_news(struct swim *s, const struct packet_out_asked *asked,
+                      const struct view_teller *teller, bool has_proved, size_t len)
+{
+    s->is_naming = false;
+    take_entries(s, teller, asked->packet);
+    if (s->is_naming && asked->from != NULL && (has_proved || !is_question(asked->packet->kind))) {
+        packet_out_paid(s, asked->from, len);
+    }
+}
+
+/* Learns where the sender receives: where it answered a candidate's question, or has our cookie. */
+static void learn_address(struct swim *s, const struct packet_out_asked *asked, bool is_candidate,
+                          bool has_proved)
+{
+    struct addr there;
+    const bool is_settled =
+        is_candidate && candidates_settle_seq(&s->candidates, asked->packet->seq, &there);
+    s->sought = is_settled ? there : s->sought;
+    if (asked->from != NULL && (is_settled || (has_proved && !asked->to->is_proven))) {
+        packet_out_proved(s, asked->to, is_settled ? &there : asked->from);
+    }
+}
+
+/* The sender is a member, or is only named, and is there. Returns the round trip that the packet
+ * has measured, 0 when it answers no ping. */
+static uint32_t note_presence(struct swim *s, const struct packet_out_asked *asked, bool is_sure)
+{
+    const struct packet *p = asked->packet;
+    struct member *sender = asked->to;
+    const bool is_answer = p->kind == PACKET_ACK || p->kind == PACKET_COOKIE;
+    const uint32_t rtt_us =
+        is_answer ? probe_acked(s, sender, p->seq, asked->from != NULL, p->kind == PACKET_ACK) : 0;
+    sender->knows_us = p->knows_you;
+    sender->has_said = true;
+    if (is_sure) {
+        view_answered(s, sender);
+    }
+    probe_heard(s, sender, asked->from, is_sure);
+    if (asked->from != NULL && is_sure) {
+        refusal_taken(s, asked->from, sender);
+        (void)candidates_settle(&s->candidates, asked->from);
+    }
+    return rtt_us;
+}
+
 /* A packet of `len` bytes of our cluster that is not our own. `sender` is NULL when nobody here has
  * a short header's tag. Then nothing it says is believed, and an answer will make it introduce
  * itself. */
@@ -272,36 +318,15 @@ static void take_packet(struct swim *s, struct member *sender, const struct addr
         .is_sure = is_sure(s, sender, &uuid, from, p),
     };
     asked.is_sure = teller.is_sure || has_cookie;
-    s->is_naming = false;
-    take_entries(s, &teller, p);
-    if (s->is_naming && from != NULL && (has_proved || !is_question(p->kind))) {
-        packet_out_paid(s, from, len);
-    }
+    take_news(s, &asked, &teller, has_proved, len);
     sender = roster_find(&s->roster, &uuid);
     asked.to = sender != NULL && !sender->is_ghost ? sender : NULL;
     if (asked.to == NULL) {
         take_unknown(s, &asked);
         return;
     }
-    struct addr there;
-    const bool is_settled = is_candidate && candidates_settle_seq(&s->candidates, p->seq, &there);
-    s->sought = is_settled ? there : s->sought;
-    if (from != NULL && (is_settled || (has_proved && !sender->is_proven))) {
-        packet_out_proved(s, sender, is_settled ? &there : from);
-    }
-    const bool is_answer = p->kind == PACKET_ACK || p->kind == PACKET_COOKIE;
-    const uint32_t rtt_us =
-        is_answer ? probe_acked(s, sender, p->seq, from != NULL, p->kind == PACKET_ACK) : 0;
-    sender->knows_us = p->knows_you;
-    sender->has_said = true;
-    if (teller.is_sure) {
-        view_answered(s, sender);
-    }
-    probe_heard(s, sender, from, teller.is_sure);
-    if (from != NULL && teller.is_sure) {
-        refusal_taken(s, from, sender);
-        (void)candidates_settle(&s->candidates, from);
-    }
+    learn_address(s, &asked, is_candidate, has_proved);
+    const uint32_t rtt_us = note_presence(s, &asked, teller.is_sure);
     take_kind(s, &asked, is_candidate, rtt_us);
 }
 
@@ -312,6 +337,23 @@ static void take_own(struct swim *s, const struct packet *p)
     if (p->kind == PACKET_PING && candidates_settle_seq(&s->candidates, p->seq, &addr)) {
         candidates_add_own(&s->candidates, &addr);
     }
+}
+
+/* Whether a packet that came by a member's link speaks for another. */
+static bool is_of_another_link(const struct packet *p, const struct member *via)
+{
+    return via != NULL && (p->tag != via->tag || (p->is_long && !uuid_equal(&p->uuid, &via->uuid)));
+}
+
+static bool is_own(const struct swim *s, const struct packet *p)
+{
+    return p->is_long ? uuid_equal(&p->uuid, &s->self->uuid) : p->tag == s->self->tag;
+}
+
+/* NULL when nobody here has the uuid, or a short header's tag. */
+static struct member *sender_of(const struct swim *s, const struct packet *p)
+{
+    return p->is_long ? roster_find(&s->roster, &p->uuid) : roster_find_tag(&s->roster, p->tag);
 }
 
 void packet_in_take(struct swim *s, const struct addr *from, struct member *via,
@@ -326,15 +368,11 @@ void packet_in_take(struct swim *s, const struct addr *from, struct member *via,
         if (from != NULL) {
             packet_in_stranger(s, from, is_of_another ? 0 : p.version);
         }
-    } else if (rc != RC_OK || (via != NULL && p.tag != via->tag) ||
-               (via != NULL && p.is_long && !uuid_equal(&p.uuid, &via->uuid))) {
+    } else if (rc != RC_OK || is_of_another_link(&p, via)) {
         s->counters->datagrams_malformed++;
-    } else if (p.is_long ? uuid_equal(&p.uuid, &s->self->uuid) : p.tag == s->self->tag) {
+    } else if (is_own(s, &p)) {
         take_own(s, &p);
     } else {
-        struct member *sender = via != NULL ? via
-                                : p.is_long ? roster_find(&s->roster, &p.uuid)
-                                            : roster_find_tag(&s->roster, p.tag);
-        take_packet(s, sender, from, &p, len);
+        take_packet(s, via != NULL ? via : sender_of(s, &p), from, &p, len);
     }
 }

@@ -170,37 +170,56 @@ static bool pays_for_card(const struct member *to)
     return st == NULL || !st->is_open || st->ping_count % 2 == 1;
 }
 
+/* Whether this node says that it needs no card of the receiver. It wants the own card of a member
+ * that others accuse, or of which it does not believe others' cards. */
+static bool has_card_of(const struct swim *s, const struct member *to)
+{
+    return to != NULL && to->state == MEMBER_ALIVE &&
+           (to->probe == NULL || !to->probe->is_card_wanted) &&
+           roster_find_tag(&s->roster, to->tag) == to;
+}
+
+/* The receiver's cookie, where it may ask for one before it answers; 0 elsewhere. */
+static uint64_t cookie_for(const struct load *load, const struct packet *p)
+{
+    const struct member *to = load->to;
+    const bool may_ask =
+        (p->is_long || !p->knows_you) && (p->kind == PACKET_PING || p->kind == PACKET_PULL);
+    return load->addr != NULL && to != NULL && to->probe != NULL && may_ask ? to->probe->cookie : 0;
+}
+
+/* What the packet weighs at least, to pay for what it has others send. Over a link everybody is
+ * proven, and need not pay. */
+static size_t paid_bytes(const struct load *load, const struct packet *p)
+{
+    if (load->addr == NULL) {
+        return 0;
+    }
+    if (p->kind == PACKET_PING_REQ) {
+        return PACKET_RELAY_BYTES;
+    }
+    const bool pays =
+        p->kind == PACKET_PING && is_accused(load->to) && !p->is_bare && pays_for_card(load->to);
+    return pays ? PACKET_ACCUSE_BYTES : 0;
+}
+
 static void fill_header(struct load *load, struct packet *p)
 {
     struct swim *s = load->s;
     const struct member *to = load->to;
     p->is_long = !knows_us(load, p) || p->kind == PACKET_WRONG || p->kind == PACKET_PULL ||
                  p->kind == PACKET_CARDS;
-    /* We want the own card of a member that others accuse, or of which we do not believe others'
-     * cards. */
-    p->knows_you = to != NULL && to->state == MEMBER_ALIVE &&
-                   (to->probe == NULL || !to->probe->is_card_wanted) &&
-                   roster_find_tag(&s->roster, to->tag) == to;
+    p->knows_you = has_card_of(s, to);
     p->version = to != NULL ? member_version(to) : PROTOCOL_VERSION_MIN;
     p->tag = s->self->tag;
     p->counter = ++s->counter;
     p->cluster = s->cluster;
     p->uuid = s->self->uuid;
     p->boot = s->self->boot;
-    const bool is_asked_for = load->addr != NULL && to != NULL && to->probe != NULL &&
-                              (p->is_long || !p->knows_you) &&
-                              (p->kind == PACKET_PING || p->kind == PACKET_PULL);
     if (p->kind != PACKET_COOKIE && (to != NULL || load->addr == NULL)) {
-        p->cookie = is_asked_for ? to->probe->cookie : 0;
+        p->cookie = cookie_for(load, p);
     }
-    /* Over a link everybody is proven, and need not pay. */
-    p->size_min = 0;
-    if (load->addr != NULL && p->kind == PACKET_PING_REQ) {
-        p->size_min = PACKET_RELAY_BYTES;
-    } else if (load->addr != NULL && p->kind == PACKET_PING && is_accused(to) && !p->is_bare &&
-               pays_for_card(to)) {
-        p->size_min = PACKET_ACCUSE_BYTES;
-    }
+    p->size_min = paid_bytes(load, p);
 }
 
 static size_t bytes_without_entries(const struct packet *p)

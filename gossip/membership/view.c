@@ -302,29 +302,63 @@ static bool may_complete(const struct member *m, const struct member_card *card,
            (teller->is_sure && is_own && !m->has_answered);
 }
 
+static void complete(struct swim *s, struct member *m, const struct member_card *card)
+{
+    struct member_card kept = *card;
+    if (!m->is_ghost && m->state != MEMBER_NAMED) {
+        keep_what_stays(m, card, &kept);
+    }
+    roster_set_card(&s->roster, m, &kept);
+}
+
+/* What a card says of a member that is known. */
+enum card_news {
+    CARD_IS_OLD,
+    CARD_IS_LATER,
+    CARD_VOUCHES,   /* for somebody who was only named */
+    CARD_REVIVES,   /* somebody who is gone, if it is so: nobody sure says it */
+    CARD_COMPLETES, /* the one that is held */
+};
+
+static enum card_news news_of(const struct member *m, const struct member_card *card,
+                              const struct view_teller *teller)
+{
+    const bool is_first_hand = teller->is_sure && uuid_equal(teller->uuid, &card->uuid);
+    const bool is_named = m->state == MEMBER_NAMED;
+    if (is_first_hand && (m->is_ghost || is_named)) {
+        return CARD_IS_LATER; /* whatever others have said of it so far */
+    }
+    if (teller->is_sure && is_named) {
+        return CARD_VOUCHES;
+    }
+    if (card->incarnation > m->incarnation && (teller->is_sure || !is_named)) {
+        return teller->is_sure || member_is_live(m) ? CARD_IS_LATER : CARD_REVIVES;
+    }
+    return may_complete(m, card, teller) ? CARD_COMPLETES : CARD_IS_OLD;
+}
+
 /* A card of somebody who is known. */
 static void take_card(struct swim *s, struct member *m, const struct member_card *card,
                       const struct view_teller *teller)
 {
     const bool is_own = uuid_equal(teller->uuid, &card->uuid);
-    const bool is_first_hand = is_own && teller->is_sure;
-    const bool is_later = card->incarnation > m->incarnation;
-    if (is_first_hand && (m->is_ghost || m->state == MEMBER_NAMED)) {
-        take_later(s, m, card, true); /* whatever others have said of it so far */
-    } else if (teller->is_sure && m->state == MEMBER_NAMED) {
+    switch (news_of(m, card, teller)) {
+    case CARD_IS_OLD:
+        break;
+    case CARD_IS_LATER:
+        take_later(s, m, card, is_own && teller->is_sure);
+        break;
+    case CARD_VOUCHES:
         take_vouched(s, m, card);
-    } else if (is_later && (teller->is_sure || member_is_live(m))) {
-        take_later(s, m, card, is_first_hand);
-    } else if (is_later && m->state != MEMBER_NAMED) {
+        break;
+    case CARD_REVIVES:
         if (is_own || is_asked_at_once(s, card)) {
             ask_again(s, m, card);
         }
-    } else if (may_complete(m, card, teller)) {
-        struct member_card kept = *card;
-        if (!m->is_ghost && m->state != MEMBER_NAMED) {
-            keep_what_stays(m, card, &kept);
-        }
-        roster_set_card(&s->roster, m, &kept);
+        break;
+    case CARD_COMPLETES:
+        complete(s, m, card);
+        break;
     }
 }
 

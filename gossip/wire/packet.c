@@ -270,6 +270,39 @@ static void check_entries(struct cursor *c, const struct packet *p)
     }
 }
 
+static void read_seen_as(struct cursor *section, struct packet *p)
+{
+    if (p->has_seen_as) {
+        cursor_fail(section);
+        return;
+    }
+    p->seen_as = addr_read(section);
+    p->has_seen_as = true;
+}
+
+static void read_entries(struct cursor *section, struct packet *p)
+{
+    if (p->entries != NULL) {
+        cursor_fail(section);
+        return;
+    }
+    p->entries_len = cursor_left(section);
+    p->entries = cursor_bytes(section, p->entries_len);
+    check_entries(section, p);
+}
+
+static void read_cookie(struct cursor *section, struct packet *p)
+{
+    const bool may_have = p->kind == PACKET_PING || p->kind == PACKET_PULL;
+    const bool is_repeated = p->cookie != 0;
+    p->cookie = cursor_u64(section);
+    if (!may_have || is_repeated || p->cookie == 0) {
+        cursor_fail(section);
+    }
+}
+
+/* Each known section stands there once and is read to its end; of those that are not known only the
+ * critical ones are refused. */
 static void read_section(struct cursor *c, struct packet *p)
 {
     const uint8_t type = cursor_u8(c);
@@ -278,26 +311,23 @@ static void read_section(struct cursor *c, struct packet *p)
     if (bytes == NULL) {
         return;
     }
-    if (type == SECTION_SEEN_AS && !p->has_seen_as) {
-        struct cursor section = cursor_reader(bytes, len);
-        p->seen_as = addr_read(&section);
-        p->has_seen_as = true;
-        if (!cursor_ok(&section) || cursor_left(&section) > 0) {
-            cursor_fail(c);
-        }
-    } else if (type == SECTION_ENTRIES && p->entries == NULL) {
-        p->entries = bytes;
-        p->entries_len = len;
-        check_entries(c, p);
-    } else if (type == SECTION_COOKIE && p->cookie == 0 &&
-               (p->kind == PACKET_PING || p->kind == PACKET_PULL)) {
-        struct cursor section = cursor_reader(bytes, len);
-        p->cookie = cursor_u64(&section);
-        if (!cursor_ok(&section) || cursor_left(&section) > 0 || p->cookie == 0) {
-            cursor_fail(c);
-        }
-    } else if (type == SECTION_SEEN_AS || type == SECTION_ENTRIES || type == SECTION_COOKIE ||
-               type >= SECTION_CRITICAL) {
+    struct cursor section = cursor_reader(bytes, len);
+    bool is_known = true;
+    switch (type) {
+    case SECTION_SEEN_AS:
+        read_seen_as(&section, p);
+        break;
+    case SECTION_ENTRIES:
+        read_entries(&section, p);
+        break;
+    case SECTION_COOKIE:
+        read_cookie(&section, p);
+        break;
+    default:
+        is_known = false;
+        break;
+    }
+    if (is_known ? !cursor_ok(&section) || cursor_left(&section) > 0 : type >= SECTION_CRITICAL) {
         cursor_fail(c);
     }
 }

@@ -88,6 +88,32 @@ void http_output_fill(struct http_conn *c)
     }
 }
 
+/* Gives the socket what it takes of the output. False when the connection is broken. */
+static bool push(struct http_conn *c, struct evbuffer *output)
+{
+    /* A bufferevent freezes the front of its output against everybody but itself. */
+    (void)evbuffer_unfreeze(output, 1);
+    const int written = evbuffer_write(output, bufferevent_getfd(c->bev));
+    const int error = errno;
+    (void)evbuffer_freeze(output, 1);
+    return written >= 0 || error == EAGAIN || error == EINTR;
+}
+
+/* The socket has taken all of an answer so far: the answer goes on later, or it is over. */
+static void drained(struct http_conn *c)
+{
+    if (http_answer_source_is_active(&c->source)) {
+        if (c->is_dry) {
+            http_phase_enter(c, c->source.is_waking ? HTTP_PHASE_WAITING : HTTP_PHASE_PAUSED);
+        }
+    } else if (c->is_close || c->shared->is_draining) {
+        c->is_lingering |= !c->is_close;
+        http_output_end(c);
+    } else {
+        http_phase_enter(c, HTTP_PHASE_IDLE);
+    }
+}
+
 /* Writes what it can now; the rest is left to the loop. */
 void http_output_flush(struct http_conn *c)
 {
@@ -96,22 +122,15 @@ void http_output_flush(struct http_conn *c)
         c->is_writing) {
         return;
     }
-    if (http_answer_source_is_active(&c->source) && !c->source.is_waking &&
-        evbuffer_get_length(output) > 0) {
-        http_output_set_writing(
-            c, true); /* one filling a turn, so that a fast reader does not keep the loop */
+    const bool has_output = evbuffer_get_length(output) > 0;
+    if (has_output && http_answer_source_is_active(&c->source) && !c->source.is_waking) {
+        /* One filling a turn, so that a fast reader does not keep the loop. */
+        http_output_set_writing(c, true);
         return;
     }
-    if (evbuffer_get_length(output) > 0) {
-        /* A bufferevent freezes the front of its output against everybody but itself. */
-        (void)evbuffer_unfreeze(output, 1);
-        const int written = evbuffer_write(output, bufferevent_getfd(c->bev));
-        const int error = errno;
-        (void)evbuffer_freeze(output, 1);
-        if (written < 0 && error != EAGAIN && error != EINTR) {
-            http_phase_enter(c, HTTP_PHASE_CLOSED);
-            return;
-        }
+    if (has_output && !push(c, output)) {
+        http_phase_enter(c, HTTP_PHASE_CLOSED);
+        return;
     }
     if (evbuffer_get_length(output) > 0) {
         http_output_set_writing(c, true);
@@ -119,16 +138,7 @@ void http_output_flush(struct http_conn *c)
             http_phase_enter(c, HTTP_PHASE_ANSWER);
         }
     } else if (http_phase_is(c, HTTP_PHASE_ANSWER)) {
-        if (http_answer_source_is_active(&c->source)) {
-            if (c->is_dry) {
-                http_phase_enter(c, c->source.is_waking ? HTTP_PHASE_WAITING : HTTP_PHASE_PAUSED);
-            }
-        } else if (c->is_close || c->shared->is_draining) {
-            c->is_lingering |= !c->is_close;
-            http_output_end(c);
-        } else {
-            http_phase_enter(c, HTTP_PHASE_IDLE);
-        }
+        drained(c);
     }
 }
 

@@ -59,24 +59,34 @@ void json_out_end(struct json_out *o, char bracket)
  * 4). */
 static size_t utf8_sequence(const uint8_t *data, size_t len)
 {
-    const uint8_t first = data[0];
-    if (first < 0x80) {
+    /* Which second bytes may follow a first byte up to `first_max`, in a sequence of `size` bytes.
+     * No other is well-formed: it would be longer than it need be, a surrogate, or beyond the last
+     * character. */
+    static const struct {
+        uint8_t first_max, second_min, second_max, size;
+    } rows[] = {
+        {0xC1, 0, 0, 0},       {0xDF, 0x80, 0xBF, 2}, {0xE0, 0xA0, 0xBF, 3}, {0xEC, 0x80, 0xBF, 3},
+        {0xED, 0x80, 0x9F, 3}, {0xEF, 0x80, 0xBF, 3}, {0xF0, 0x90, 0xBF, 4}, {0xF3, 0x80, 0xBF, 4},
+        {0xF4, 0x80, 0x8F, 4}, {0xFF, 0, 0, 0},
+    };
+    if (data[0] < 0x80) {
         return 1;
     }
-    const size_t size = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
-    if (first < 0xC2 || first > 0xF4 || size > len) {
+    size_t row = 0;
+    while (data[0] > rows[row].first_max) {
+        row++;
+    }
+    const size_t size = rows[row].size;
+    if (size == 0 || size > len || data[1] < rows[row].second_min ||
+        data[1] > rows[row].second_max) {
         return 0;
     }
-    for (size_t i = 1; i < size; i++) {
+    for (size_t i = 2; i < size; i++) {
         if ((data[i] & 0xC0) != 0x80) {
             return 0;
         }
     }
-    const uint8_t second = data[1];
-    const bool is_overlong = (first == 0xE0 && second < 0xA0) || (first == 0xF0 && second < 0x90);
-    const bool is_surrogate = first == 0xED && second > 0x9F;
-    const bool is_too_large = first == 0xF4 && second > 0x8F;
-    return is_overlong || is_surrogate || is_too_large ? 0 : size;
+    return size;
 }
 
 bool json_out_is_utf8(const uint8_t *data, size_t len)

@@ -42,7 +42,7 @@ static struct barrier_pair *find(const struct barrier *b, uint32_t from, uint32_
 uint8_t barrier_of(const struct barrier *b, uint32_t from, uint32_t to)
 {
     uint8_t what = (uint8_t)(b->everywhere | b->between[b->sides[from]][b->sides[to]]);
-    if (b->pair_count > 0) {
+    if (b->pair_count > 0 && b->opened_us == 0) {
         const struct barrier_pair *pair = find(b, from, to);
         what = (uint8_t)(what | (pair != NULL ? pair->what : 0));
     }
@@ -62,8 +62,18 @@ static void remove_pair(struct barrier *b, struct barrier_pair *pair)
     }
 }
 
+static void forget_pairs(struct barrier *b)
+{
+    slotindex_fini(&b->index);
+    b->pair_count = 0;
+    b->opened_us = 0;
+}
+
 void barrier_set_pair(struct barrier *b, uint32_t from, uint32_t to, uint8_t what)
 {
+    if (b->opened_us != 0) {
+        forget_pairs(b);
+    }
     struct barrier_pair *pair = find(b, from, to);
     if (pair != NULL && what == 0) {
         remove_pair(b, pair);
@@ -79,15 +89,19 @@ void barrier_set_pair(struct barrier *b, uint32_t from, uint32_t to, uint8_t wha
     }
 }
 
-void barrier_clear_pairs(struct barrier *b)
+void barrier_open_pairs(struct barrier *b, uint64_t now_us)
 {
-    slotindex_fini(&b->index);
-    b->pair_count = 0;
+    b->opened_us = now_us;
+}
+
+bool barrier_was_closed(const struct barrier *b, uint32_t from, uint32_t to, uint64_t since_us)
+{
+    return b->opened_us != 0 && b->opened_us >= since_us && find(b, from, to) != NULL;
 }
 
 void barrier_clear(struct barrier *b)
 {
-    barrier_clear_pairs(b);
+    forget_pairs(b);
     b->everywhere = 0;
     memset(b->between, 0, sizeof(b->between));
     memset(b->sides, 0, b->count);

@@ -29,6 +29,7 @@ struct barrier {
     uint8_t between[BARRIER_SIDES][BARRIER_SIDES]; /* by the sides of sender and receiver */
     struct barrier_pair *pairs;
     uint32_t pair_count, pair_size;
+    uint64_t opened_us; /* since when all pairs are open that are listed; 0: they are closed */
     struct slotindex index;
 };
 
@@ -41,8 +42,11 @@ uint8_t barrier_of(const struct barrier *b, uint32_t from, uint32_t to);
 /* Closes a way, or with 0 opens it as far as this layer is concerned. */
 void barrier_set_pair(struct barrier *b, uint32_t from, uint32_t to, uint8_t what);
 
-/* Opens every single pair. */
-void barrier_clear_pairs(struct barrier *b);
+/* Opens every single pair. Until the next one is closed, barrier_was_closed() knows of them. */
+void barrier_open_pairs(struct barrier *b, uint64_t now_us);
+
+/* Whether barrier_open_pairs() has opened the way at `since_us` or later. */
+bool barrier_was_closed(const struct barrier *b, uint32_t from, uint32_t to, uint64_t since_us);
 
 /* Opens everything and puts every node on side 0. */
 void barrier_clear(struct barrier *b);

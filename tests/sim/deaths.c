@@ -1,6 +1,7 @@
 #include "tests/sim/deaths.h"
 
 #include "core/base/mem.h"
+#include "core/base/units.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@ enum {
     ONCE_US = 10 * 1000 * 1000,  /* declarations of one node within this are one */
     KNOWN_US = 5 * 1000 * 1000,  /* by then a newcomer is listed and linked everywhere, and one that
                                   * was stopped has worked off what waited for it */
+    MENDED_US = 1000 * 1000,     /* three retries of a probe */
     OBSERVERS_MAX = 256,         /* asked about one crash: each looks through its whole table */
 };
 
@@ -98,13 +100,22 @@ static bool has_relay(const struct cluster *c, uint32_t a, uint32_t b)
     return false;
 }
 
+/* Whether the way between two was closed until just now. Where packets are lost, those since may
+ * have been, and a verification that began before is over soon. */
+static bool is_just_mended(const struct cluster *c, uint32_t a, uint32_t b)
+{
+    const uint64_t since_us = c->net.now_us - min_u64(MENDED_US, c->net.now_us);
+    return barrier_was_closed(&c->barrier, a, b, since_us) ||
+           barrier_was_closed(&c->barrier, b, a, since_us);
+}
+
 /* Two that do not reach each other, and that nobody connects: there is no third between them, or
  * losses keep the others from carrying word. */
 static bool is_cut_off(const struct cluster *c, uint32_t a, uint32_t b)
 {
     const bool is_lossy = c->loss_ppm > 0 || c->stream_loss_ppm > 0 || c->burst.leave_good_ppm > 0;
-    return (closed_between(c, a, b) & ~c->barrier.everywhere) != 0 &&
-           (is_lossy || !has_relay(c, a, b));
+    const bool is_closed = (closed_between(c, a, b) & ~c->barrier.everywhere) != 0;
+    return is_lossy ? is_closed || is_just_mended(c, a, b) : is_closed && !has_relay(c, a, b);
 }
 
 static bool was_out(const struct deaths *d, uint32_t node)

@@ -179,7 +179,7 @@ static uint64_t act_pairs(struct faults *f)
 {
     struct cluster *c = f->cluster;
     if (f->turn[FAULT_PAIRS] % 2 == 1) {
-        barrier_clear_pairs(&c->barrier);
+        barrier_open_pairs(&c->barrier, c->net.now_us);
         c->effects.heals++;
         return lasting(f, 20 * SECOND_US);
     }

@@ -378,6 +378,26 @@ static void a_long_burst_is_an_outage_until_shortly_after_its_end(void **state)
     burst_fini(&b);
 }
 
+/* And one between two that a cut kept apart until just now. */
+static void a_way_that_was_opened_is_known_until_the_next_is_closed(void **state)
+{
+    (void)state;
+    struct barrier b;
+    barrier_init(&b, 3);
+    barrier_set_pair(&b, 0, 1, BLOCK_UDP);
+    assert_false(barrier_was_closed(&b, 0, 1, 0));
+    barrier_open_pairs(&b, 500);
+    assert_int_equal(barrier_of(&b, 0, 1), 0);
+    assert_true(barrier_was_closed(&b, 0, 1, 500));
+    assert_false(barrier_was_closed(&b, 0, 1, 501));
+    assert_false(barrier_was_closed(&b, 1, 0, 500));
+    barrier_set_pair(&b, 1, 2, BLOCK_TCP);
+    assert_int_equal(barrier_of(&b, 0, 1), 0);
+    assert_int_equal(barrier_of(&b, 1, 2), BLOCK_TCP);
+    assert_false(barrier_was_closed(&b, 0, 1, 500));
+    barrier_fini(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -396,6 +416,7 @@ int main(void)
         cmocka_unit_test(two_of_one_name_are_both_shown_and_told_of),
         cmocka_unit_test(nodes_of_another_cluster_stay_strangers),
         cmocka_unit_test(a_long_burst_is_an_outage_until_shortly_after_its_end),
+        cmocka_unit_test(a_way_that_was_opened_is_known_until_the_next_is_closed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

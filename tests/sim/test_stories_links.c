@@ -144,7 +144,7 @@ static void a_link_of_who_says_no_more_than_hello_ends(void **state)
             stranger_claim(c, i, 1 - i);
             assert_true(link_to(c, i, 1 - i, &view));
         }
-        barrier_clear_pairs(&c->barrier);
+        barrier_open_pairs(&c->barrier, c->net.now_us);
         assert_int_not_equal(cluster_put(c, 0, "here", "v", MINUTE_MS), UINT64_MAX);
         assert_int_not_equal(cluster_put(c, 1, "there", "v", MINUTE_MS), UINT64_MAX);
         cluster_run_for(c, 8000);

@@ -186,7 +186,8 @@ static void get_help(struct exchange *x)
         "  curl http://HOST:PORT/peers                                the other nodes\n"
         "  curl http://HOST:PORT/status                               this node\n"
         "\n"
-        "Also /scan /topology /health /livez /readyz /metrics; every path exists under /v1 too.\n"
+        "Also /scan /topology /health /livez /readyz /metrics; every path but / exists under /v1 "
+        "too.\n"
         "There is no delete, by design.\n";
     static const char HELP_PAGES[] = "In a browser: http://HOST:PORT/fade/, a message board.\n";
     const struct pages *pages = &x->api->config.pages;
@@ -328,22 +329,17 @@ struct http_route api_route(const struct api *a, const struct http_request *rq)
     return found;
 }
 
-/* Pages of any origin may use a node (CORS); a preflight may be remembered for a day. Refusals of
- * the server itself have the first of these lines too. */
+/* Problems have these lines already. */
 static void add_cors(struct http_response *rs)
 {
-#define ORIGIN "Access-Control-Allow-Origin"
-#define EXPOSED                       \
-    "Access-Control-Expose-Headers: " \
-    "ETag, X-Created-At, X-Original-TTL, X-Remaining-TTL, X-Replicas, Retry-After\r\n"
-    /* A problem has the first line already. */
-    const bool has_origin = rs->status >= 400 && memmem(buf_data(&rs->headers), rs->headers.len,
-                                                        ORIGIN, sizeof(ORIGIN) - 1) != NULL;
-    http_add_lines(rs, has_origin ? EXPOSED : ORIGIN ": *\r\n" EXPOSED);
-#undef ORIGIN
-#undef EXPOSED
+    static const char name[] = "Access-Control-Allow-Origin";
+    if (rs->status < 400 ||
+        memmem(buf_data(&rs->headers), rs->headers.len, name, sizeof(name) - 1) == NULL) {
+        http_add_lines(rs, HTTP_CORS_LINES);
+    }
 }
 
+/* A preflight may be remembered for a day. */
 static void answer_options(struct http_response *rs)
 {
     rs->status = 204;

@@ -134,11 +134,17 @@ void http_add_lines(struct http_response *rs, const char *lines);
 void http_set_body(struct http_response *rs, int status, const char *type, const void *data,
                    size_t len);
 
+/* Pages of any origin may read an answer, and these of its headers (CORS). */
+#define HTTP_CORS_LINES                  \
+    "Access-Control-Allow-Origin: *\r\n" \
+    "Access-Control-Expose-Headers: "    \
+    "ETag, X-Created-At, X-Original-TTL, X-Remaining-TTL, X-Replicas, Retry-After\r\n"
+
 /*
  * An application/problem+json answer (RFC 9457): type, title, status, detail and our `code`.
  * `detail` must not hold the value of a record; it is escaped here, and cut after 500 bytes.
- * Statuses that ask for it get Retry-After: 1 (429, 503). Every error may be read by any origin's
- * page: Access-Control-Allow-Origin is added here unless the response has it already.
+ * Statuses that ask for it get Retry-After: 1 (429, 503). HTTP_CORS_LINES are added here unless the
+ * response says something of origins already.
  */
 void http_problem(struct http_response *rs, int status, const char *code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

@@ -136,6 +136,8 @@ def check_problem(status, headers, body):
         raise Failure("an error that is %r" % headers.get("content-type"))
     if "access-control-allow-origin" not in headers:
         raise Failure("an error without Access-Control-Allow-Origin")
+    if "Retry-After" not in headers.get("access-control-expose-headers", ""):
+        raise Failure("an error of which pages cannot read Retry-After")
     problem = json.loads(body)
     if problem["status"] != status or not problem["code"] or not problem["title"]:
         raise Failure("not the problem of the status: %r" % problem)

@@ -27,7 +27,7 @@ DATE_TIME = re.compile(r"\d{4,}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d
 # Headers that HTTP itself or CORS bring, and that the document describes once for all answers.
 EVERYWHERE = {"date", "connection", "keep-alive", "content-length", "transfer-encoding",
               "content-type", "access-control-allow-origin", "access-control-expose-headers"}
-EXPOSED = {"etag", "x-created-at", "x-original-ttl", "x-remaining-ttl", "x-replicas"}
+EXPOSED = {"etag", "x-created-at", "x-original-ttl", "x-remaining-ttl", "x-replicas", "retry-after"}
 
 
 # ---- The document ----
@@ -242,8 +242,7 @@ class Checker:
             found.append("Access-Control-Allow-Origin is not *")
         exposed = answer.header("access-control-expose-headers")
         if exposed is None:
-            if answer.status < 400:
-                found.append("Access-Control-Expose-Headers is missing")
+            found.append("Access-Control-Expose-Headers is missing")
         elif not EXPOSED <= {name.strip().lower() for name in exposed.split(",")}:
             found.append(f"Access-Control-Expose-Headers lacks some: {exposed}")
         return found

@@ -61,8 +61,8 @@ static void test_a_problem_is_json_that_any_origin_may_read(void **state)
     struct http_response rs;
     http_response_init(&rs);
     http_problem(&rs, 400, "invalid_ttl", "ttl \"%s\" is\n\\ not\x80 a number", "x");
-    assert_string_equal(headers_of(&rs), "Content-Type: application/problem+json\r\n"
-                                         "Access-Control-Allow-Origin: *\r\n");
+    assert_string_equal(headers_of(&rs),
+                        "Content-Type: application/problem+json\r\n" HTTP_CORS_LINES);
     assert_string_equal(body_of(&rs),
                         "{\"type\":\"about:blank\",\"title\":\"Bad Request\",\"status\":400,"
                         "\"detail\":\"ttl \\\"x\\\" is\\u000a\\\\ not? a number\","

@@ -532,6 +532,7 @@ static void test_nothing_after_a_refused_request_is_acted_on(void **state)
     assert_int_equal(count_of(c.input, "HTTP/1.1 "), 1);
     assert_non_null(strstr(c.input, "HTTP/1.1 400"));
     assert_non_null(strstr(c.input, "Access-Control-Allow-Origin: *\r\n"));
+    assert_non_null(strstr(c.input, "Access-Control-Expose-Headers: ETag,"));
     client_close(&c);
 }
 

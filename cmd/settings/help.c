@@ -34,13 +34,20 @@ static const char overview[] =
     "  --strict           unknown REPRAM_* names are errors\n"                     \
     "  --SETTING VALUE    any setting of `repram help settings`, as --base-port 9000\n"
 
-#define CLIENT_OPTIONS                                                                         \
+/* `wait` is what the timeout is for, and its default. */
+#define CLIENT_OPTIONS(wait)                                                                   \
     "  -s, --server HOST:PORT   the node to ask; repeatable, comma lists, https://host; the\n" \
     "                           first that answers is taken. Else REPRAM_SERVER, else the\n"   \
     "                           local ports BASE_PORT..\n"                                     \
-    "  -t, --timeout TIME       10, 500ms, 2m\n"                                               \
+    "  -t, --timeout TIME       " wait "\n"                                                    \
     "      --json               for scripts\n"                                                 \
     "  -h, --help               this text\n"
+
+#define DATA_OPTIONS CLIENT_OPTIONS("for an answer, as 500ms or 2m; 15s by default")
+#define WATCH_OPTIONS CLIENT_OPTIONS("of silence, as 10s or 2m; 15s by default")
+#define SHOW_OPTIONS CLIENT_OPTIONS("for an answer, as 500ms or 2m; 10s by default")
+#define HEALTH_OPTIONS CLIENT_OPTIONS("for an answer, as 500ms or 2m; 4s by default")
+#define WAIT_OPTIONS CLIENT_OPTIONS("for all of it, as 10s or 2m; 30s by default")
 
 struct command_help {
     const char *name;
@@ -78,7 +85,7 @@ static const struct command_help commands[] = {
             "holds it (OK) or when it is stored and the quorum is still pending (Accepted).\n"
             "\n"
             "      --ttl TIME           lifetime: seconds, or a number with s, m, h, d\n"
-            "  -f, --file FILE          read the value from a file\n" CLIENT_OPTIONS "\n"
+            "  -f, --file FILE          read the value from a file\n" DATA_OPTIONS "\n"
             "examples:\n"
             "  repram put greeting hello --ttl 10m\n"
             "  tar c docs | repram put backup - --ttl 1h\n"
@@ -87,14 +94,14 @@ static const struct command_help commands[] = {
             "\n"
             "Writes the value to standard output, byte for byte. Exit code 1 when there is none.\n"
             "With --json: the value and what `head` shows; `value_base64` unless it is text.\n"
-            "\n" CLIENT_OPTIONS "\n"
+            "\n" DATA_OPTIONS "\n"
             "examples:\n"
             "  repram get greeting\n"
             "  repram get backup | tar x\n"},
     {"head", "usage: repram head KEY [options]\n"
              "\n"
              "Shows size, creation time, lifetime and version of a key, without its value.\n"
-             "\n" CLIENT_OPTIONS "\n"
+             "\n" DATA_OPTIONS "\n"
              "examples:\n"
              "  repram head greeting\n"
              "  repram head greeting --json\n"},
@@ -105,7 +112,7 @@ static const struct command_help commands[] = {
      "UTF-8 appear percent-encoded; --json gives them exactly.\n"
      "\n"
      "  -p, --prefix TEXT        only keys that begin with it\n"
-     "  -n, --limit N            at most so many\n" CLIENT_OPTIONS "\n"
+     "  -n, --limit N            at most so many\n" DATA_OPTIONS "\n"
      "examples:\n"
      "  repram keys --prefix user/ --limit 100\n"
      "  repram keys --json\n"},
@@ -120,8 +127,8 @@ static const struct command_help commands[] = {
      "  -p, --prefix TEXT        only keys that begin with it\n"
      "      --values             show values of up to 16 KiB too\n"
      "      --new                only what happens from now on: no present entries, neither at\n"
-     "                           the start nor when another node is asked\n" CLIENT_OPTIONS "\n"
-     "The timeout is for each silence; a node says something every 5 s.\n"
+     "                           the start nor when another node is asked\n" WATCH_OPTIONS "\n"
+     "A node says something every 5 s.\n"
      "\n"
      "examples:\n"
      "  repram watch --prefix rooms/\n"
@@ -129,14 +136,14 @@ static const struct command_help commands[] = {
     {"peers", "usage: repram peers [options]\n"
               "\n"
               "Shows the members that a node knows; the node itself is not among them.\n"
-              "\n" CLIENT_OPTIONS "\n"
+              "\n" SHOW_OPTIONS "\n"
               "examples:\n"
               "  repram peers\n"
               "  repram peers --server 10.0.0.1:8081 --json\n"},
     {"status", "usage: repram status [options]\n"
                "\n"
                "Shows a node's state, storage, membership, clock and links.\n"
-               "\n" CLIENT_OPTIONS "\n"
+               "\n" SHOW_OPTIONS "\n"
                "examples:\n"
                "  repram status\n"
                "  repram status --json\n"},
@@ -146,7 +153,7 @@ static const struct command_help commands[] = {
      "Asks the nodes of the local port range, or those that are named. Exit code 0 when one is\n"
      "healthy; with --all, when NODE_COUNT nodes of the range are, or all that are named.\n"
      "\n"
-     "  -a, --all                every node must be healthy\n" CLIENT_OPTIONS "\n"
+     "  -a, --all                every node must be healthy\n" HEALTH_OPTIONS "\n"
      "examples:\n"
      "  repram health --all\n"
      "  repram health --server 10.0.0.1:8081,10.0.0.2:8081 --all\n"},
@@ -158,7 +165,7 @@ static const struct command_help commands[] = {
      "says what is missing, and the exit code is 1. All members' addresses must be reachable.\n"
      "\n"
      "  -n, --members N          members, all of them counted\n"
-     "      --converged          all hold the same data\n" CLIENT_OPTIONS "\n"
+     "      --converged          all hold the same data\n" WAIT_OPTIONS "\n"
      "examples:\n"
      "  repram wait --members 3 --timeout 10s\n"
      "  repram wait --members 3 --converged --timeout 30s --server 10.0.0.1:8081\n"},

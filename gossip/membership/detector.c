@@ -8,7 +8,6 @@
 #include "gossip/membership/view.h"
 
 enum {
-    UNMET_PROBES = 2, /* one may be lost, as of any other */
     /* Members that are new here are asked so many at a time. */
     ASKS_AT_ONCE = 32,
     ASK_WINDOW_US = 100000,
@@ -82,9 +81,11 @@ static void fail_probe(struct swim *s, struct member *m)
         probe_health(s, 1);
     }
     st->proof_addr.port = 0;
-    if (member_is_live(m) && is_unmet(s, m) && m->misses < UNMET_PROBES) {
+    if (member_is_live(m) && is_unmet(s, m) && !st->is_again) {
+        /* One may be lost, as of any other, however often it was asked before. */
         s->counters->probes_failed++;
         probe_open(s, m, st->is_verify);
+        st->is_again = true;
     } else if (!detector_lost(s, m, false)) {
         view_suspect(s, m, &s->self->uuid);
         probe_tell(s, m);

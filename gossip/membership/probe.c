@@ -310,6 +310,7 @@ void probe_close(struct member *m)
     st->is_open = false;
     st->is_verify = false;
     st->is_judge = false;
+    st->is_again = false;
     st->hearsay = (struct uuid){{0}};
 }
 

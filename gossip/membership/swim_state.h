@@ -64,6 +64,7 @@ struct swim_probe_state {
     bool is_verify;     /* its failure turns the suspect into a dead one */
     bool is_judge;      /* others say that it is gone: its failure makes it so, suspect or not */
     bool is_said_left;  /* namely left, not dead */
+    bool is_again;      /* the one before it was lost, of a member that was never met */
     bool is_link_asked; /* the link has been tried */
     bool is_relay_asked;
     uint32_t ping_count; /* of this probe */

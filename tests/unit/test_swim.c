@@ -1,3 +1,4 @@
+#include "gossip/membership/swim_state.h"
 #include "swim_cluster.h"
 
 static void three_nodes_form_within_a_second(void **state)
@@ -78,6 +79,41 @@ static void a_newcomer_that_was_never_met_ends_by_two_lost_probes_and_not_by_one
     }
     assert_int_equal(m->state, MEMBER_DEAD);
     assert_int_equal(m->misses, 2);
+    cluster_free(c);
+}
+
+/* Node 1 reaches the newcomer through others for a while, so that many of its pings were in vain,
+ * and then nobody. */
+static void a_newcomer_that_others_reach_ends_by_two_lost_probes_and_not_by_one(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_formed(19, 4, false);
+    const uint32_t newcomer = cluster_start(c);
+    cut(c, newcomer, 1, true);
+    hint(c, newcomer, &c->nodes[0].addr);
+    run_for(c, 15000);
+    const struct member *m = member_of(c, 1, newcomer);
+    assert_non_null(m);
+    for (uint32_t ms = 0; ms < 5000 && (m->probe == NULL || m->probe->is_open); ms++) {
+        run_for(c, 1);
+    }
+    assert_int_equal(m->state, MEMBER_ALIVE);
+    assert_false(m->has_answered);
+    assert_int_equal(m->misses, 3);
+    for (uint32_t i = 0; i < 4; i++) {
+        cut(c, 1, i, i != 1);
+    }
+    uint64_t verdict_us = 0;
+    uint32_t probes = 0;
+    for (uint32_t ms = 0; ms < 15000 && m->state == MEMBER_ALIVE; ms++) {
+        run_for(c, 1);
+        if (m->probe != NULL && m->probe->is_open && m->probe->verdict_us != verdict_us) {
+            verdict_us = m->probe->verdict_us;
+            probes++;
+        }
+    }
+    assert_int_equal(m->state, MEMBER_DEAD);
+    assert_int_equal(probes, 2);
     cluster_free(c);
 }
 
@@ -519,6 +555,7 @@ int main(void)
         cmocka_unit_test(a_burst_of_16_reaches_a_full_view),
         cmocka_unit_test(a_newcomer_who_knows_one_learns_all_by_pulling),
         cmocka_unit_test(a_newcomer_that_was_never_met_ends_by_two_lost_probes_and_not_by_one),
+        cmocka_unit_test(a_newcomer_that_others_reach_ends_by_two_lost_probes_and_not_by_one),
         cmocka_unit_test(idle_nodes_send_under_400_bytes_a_second),
         cmocka_unit_test(a_killed_process_is_dead_everywhere_within_800_ms_of_its_refusals),
         cmocka_unit_test(a_killed_process_without_links_is_found_by_refusals),

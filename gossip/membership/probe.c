@@ -408,7 +408,9 @@ static void smooth_rtt(struct member *m, uint32_t rtt_us)
 uint32_t probe_acked(struct swim *s, struct member *m, uint32_t seq, bool is_datagram, bool is_ack)
 {
     struct probe_try *t = find_try(m, seq);
-    if (t == NULL || (is_datagram && t->is_acked)) {
+    const bool is_recorded =
+        t != NULL && is_datagram && (t->is_acked || (!is_ack && t->is_repeated));
+    if (t == NULL || is_recorded) {
         return 0;
     }
     t->is_acked = t->is_acked || (is_datagram && is_ack);

@@ -834,6 +834,40 @@ static void recorded_answers_keep_no_dead_member(void **state)
     cluster_free(c);
 }
 
+/* Nor does it say anew how far away it is, or that datagrams come from there. */
+static void a_recorded_cookie_measures_no_round_trip(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_formed(12, 2, false);
+    run_for(c, 2500);
+    const struct member *m = member_of(c, 0, 1);
+    const uint32_t near_us = m->rtt_us;
+    cut(c, 0, 1, true);
+    for (uint32_t ms = 0; ms < 2000 && (m->probe == NULL || !m->probe->is_open); ms++) {
+        run_for(c, 1);
+    }
+    assert_true(m->probe->is_open);
+    const struct packet cookie = {
+        .kind = PACKET_COOKIE,
+        .seq = m->probe->tries[(m->probe->try_count - 1) % PROBE_TRIES_MAX].seq,
+        .cookie = 1,
+    };
+    assert_int_equal(m->misses, 1);
+    run_for(c, 20);
+    forge_packet(c, 0, 1, cookie); /* this one it may have sent */
+    const uint32_t rtt_us = m->rtt_us;
+    assert_true(rtt_us > near_us);
+    assert_int_equal(m->misses, 0);
+    for (uint32_t ms = 0; ms < 2000 && m->misses == 0; ms++) {
+        run_for(c, 1);
+    }
+    assert_int_equal(m->misses, 1);
+    forge_packet(c, 0, 1, cookie);
+    assert_int_equal(m->rtt_us, rtt_us);
+    assert_int_equal(m->misses, 1);
+    cluster_free(c);
+}
+
 /* A stranger drives its number up all the time; a newcomer must meet it all the same. */
 static void a_number_beyond_what_strangers_are_believed_keeps_nobody_out(void **state)
 {
@@ -938,6 +972,7 @@ int main(void)
         cmocka_unit_test(cards_of_anybody_add_no_address_to_who_lives),
         cmocka_unit_test(a_number_beyond_what_strangers_are_believed_keeps_nobody_out),
         cmocka_unit_test(recorded_answers_keep_no_dead_member),
+        cmocka_unit_test(a_recorded_cookie_measures_no_round_trip),
         cmocka_unit_test(a_ping_in_a_members_name_changes_none_of_its_flags),
         cmocka_unit_test(forged_accusations_cost_bounded_traffic),
     };

@@ -4,8 +4,9 @@
  * Anybody that can reach a node can say HELLO with a member's uuid. So a HELLO on another link does
  * not end an open one. The member is pinged on the open link, and if its answer comes, the new link
  * is refused. If 500 ms pass without a byte, the member has lost its end (to a NAT that forgot it,
- * say), and the new link takes over. Until then nothing of the new link is believed. Its HELLO is
- * kept, and what follows, up to the length of one frame.
+ * say), and the new link takes over. It does so, too, where bytes come but no answer for two
+ * seconds. Until then nothing of the new link is believed. Its HELLO is kept, and what follows, up
+ * to the length of one frame.
  *
  * Only one case is decided at once: both links began before either was open. There the two sides
  * would otherwise ask each other on links that the other has not opened. The link that the smaller
@@ -14,9 +15,11 @@
  *
  * While a member has no link a HELLO in its name opens one, whoever says it, and neither side dials
  * again. Of several that wait, one from where the member is known to be comes first: to speak from
- * there by TCP, strangers must receive there. And who has said nothing but HELLO is asked too, and
- * a link that was asked and stays silent ends without a rival as well, though not as soon: what a
- * stream has lost comes late.
+ * there by TCP, strangers must receive there. And every link is asked once, soon after its HELLO:
+ * anybody can send bytes and frames, but only who receives on the link can answer. One that was
+ * asked and stays silent ends without a rival as well, though not as soon: what a stream has lost
+ * comes late. A member that counts for its HELLO alone is asked at once, and counts no more when no
+ * answer comes.
  */
 #include "core/base/units.h"
 #include "gossip/engine_state.h"
@@ -29,8 +32,15 @@ enum {
     /* If the two ask each other on different links all the same, they must not both give up
      * theirs. */
     ANSWER_APART_US = 200 * 1000,
-    UNHEARD_US = 1000 * 1000,     /* without a word after its HELLO the other side is asked */
-    ANSWER_LATE_US = 5000 * 1000, /* and so long without a byte it is silent, with no rival */
+    ANSWER_BUSY_US = 2000 * 1000, /* so long bytes that come instead are waited behind */
+    ASK_AFTER_US = 1000 * 1000,   /* its HELLO, when other things have been said */
+    /* The same with no rival. A member that sends all it has answers behind much that is under
+     * way. */
+    ANSWER_LATE_US = 5000 * 1000,
+    ANSWER_LATE_BUSY_US = 30000 * 1000,
+    /* So long a HELLO counts without an answer: with nothing behind it, and with something. */
+    WORD_US = 1000 * 1000,
+    WORD_BUSY_US = 2000 * 1000,
 };
 
 enum fate {
@@ -58,8 +68,10 @@ static uint64_t silent_at(const struct engine *e, const struct link *l)
 {
     const uint64_t from_us = l->input_us > l->rival.asked_us ? l->input_us : l->rival.asked_us;
     const bool is_smaller = uuid_compare(&e->config.uuid, &l->member->uuid) < 0;
-    const uint64_t answer_us = rival_of(e, l->member) != NULL ? ANSWER_US : ANSWER_LATE_US;
-    return from_us + answer_us + (is_smaller ? 0 : ANSWER_APART_US);
+    const bool has_rival = rival_of(e, l->member) != NULL;
+    const uint64_t quiet_us = from_us + (has_rival ? ANSWER_US : ANSWER_LATE_US);
+    const uint64_t busy_us = l->rival.asked_us + (has_rival ? ANSWER_BUSY_US : ANSWER_LATE_BUSY_US);
+    return min_u64(quiet_us, busy_us) + (is_smaller ? 0 : ANSWER_APART_US);
 }
 
 static void ask(struct engine *e, struct link *l)
@@ -139,7 +151,9 @@ void rival_answered(struct engine *e, struct link *l, const uint8_t *packet, siz
         return;
     }
     l->rival.asked_seq = 0;
+    l->rival.has_answered = true;
     hello_answered(e, l->member);
+    swim_answered(e->swim, l->member, e->now_us);
     for (struct link *rival; (rival = rival_of(e, l->member)) != NULL;) {
         turn_away(e, rival);
     }
@@ -153,22 +167,35 @@ static void end_silent(struct engine *e, struct link *l)
     mesh_hurry(e->mesh);
 }
 
-uint64_t rival_silence(struct engine *e, struct link *l)
+/* Its HELLO alone does not count for ever. Returns when it will not any more. */
+static uint64_t look_at_word(struct engine *e, struct link *l)
 {
-    const bool is_unheard = l->input_us == l->since_us;
-    if (l->rival.asked_seq == 0 && !is_unheard) {
+    const bool is_all = l->input_us == l->since_us;
+    const uint64_t until_us = l->since_us + (is_all ? WORD_US : WORD_BUSY_US);
+    if (!l->terms.is_only_word) {
         return NEVER;
     }
-    if (l->rival.asked_seq == 0 && e->now_us < l->since_us + UNHEARD_US) {
-        return l->since_us + UNHEARD_US;
+    if (e->now_us < until_us) {
+        return until_us;
     }
-    if (l->rival.asked_seq == 0) {
-        ask(e, l);
-        hello_was_all(e, l, l->member);
+    hello_was_all(e, l, l->member);
+    return NEVER;
+}
+
+uint64_t rival_silence(struct engine *e, struct link *l)
+{
+    const uint64_t ask_us = l->since_us + (l->terms.is_only_word ? 0 : ASK_AFTER_US);
+    if (l->rival.asked_seq == 0 && l->rival.has_answered) {
+        return NEVER;
     }
+    if (l->rival.asked_seq == 0 && e->now_us < ask_us) {
+        return ask_us;
+    }
+    ask(e, l);
+    const uint64_t word_us = look_at_word(e, l);
     const uint64_t at_us = silent_at(e, l);
     if (e->now_us < at_us) {
-        return at_us;
+        return min_u64(at_us, word_us);
     }
     l->rival.asked_seq = 0;
     struct link *rival = rival_of(e, l->member);

@@ -169,20 +169,22 @@ static void take_kind(struct swim *s, const struct packet_out_asked *asked, bool
 }
 
 /* Whether nobody but the sender can have said it. It came over the sender's link, or repeats a
- * number that was sent only to an address of the sender. */
+ * number that was sent only to an address of the sender. The link of one that has said HELLO and
+ * answered nothing proves no more than that HELLO did, which counts no more. */
 static bool is_sure(const struct swim *s, const struct member *sender, const struct uuid *uuid,
                     const struct addr *from, const struct packet *p)
 {
+    const bool is_by_link = from == NULL && !view_is_doubted(sender);
     switch (p->kind) {
     case PACKET_ACK:
         /* A candidate's number is for somebody whom we have yet to meet. */
-        return from == NULL ||
+        return is_by_link ||
                (candidates_has_asked(&s->candidates, p->seq) &&
                 (sender == NULL || !sender->has_answered)) ||
                (sender != NULL && probe_awaits_ack(sender, p->seq)) ||
                relay_has_asked(s, uuid, p->seq);
     case PACKET_CARDS:
-        return from == NULL || (sender != NULL && pull_has_asked(s, sender, p->seq));
+        return is_by_link || (sender != NULL && pull_has_asked(s, sender, p->seq));
     case PACKET_PING:
     case PACKET_WRONG:
     case PACKET_PING_REQ:
@@ -193,7 +195,7 @@ static bool is_sure(const struct swim *s, const struct member *sender, const str
     case PACKET_COOKIE:
         return from != NULL && sender != NULL && probe_awaits_cookie(sender, p->seq);
     }
-    return from == NULL;
+    return is_by_link;
 }
 
 static void take_entries(struct swim *s, const struct view_teller *teller, const struct packet *p)

@@ -245,12 +245,18 @@ void swim_stranger(struct swim *s, const struct addr *addr, uint8_t version, uin
 void swim_heard(struct swim *s, struct member *m, uint64_t now_us)
 {
     enter(s, now_us);
-    probe_heard(s, m, NULL, true);
+    probe_heard(s, m, NULL, !view_is_doubted(m));
 }
 
 struct addr swim_sought(const struct swim *s)
 {
     return s->sought;
+}
+
+void swim_answered(struct swim *s, struct member *m, uint64_t now_us)
+{
+    enter(s, now_us);
+    view_answered(s, m);
 }
 
 void swim_unheard(struct swim *s, struct member *m, uint64_t now_us)

@@ -79,6 +79,9 @@ void swim_heard(struct swim *s, struct member *m, uint64_t now_us);
  * none has. */
 struct addr swim_sought(const struct swim *s);
 
+/* It has answered swim_ask_by_link(). */
+void swim_answered(struct swim *s, struct member *m, uint64_t now_us);
+
 /* All that spoke for the member since it was last dead was a link, which is gone or brings nothing:
  * it has not answered. */
 void swim_unheard(struct swim *s, struct member *m, uint64_t now_us);

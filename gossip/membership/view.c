@@ -417,6 +417,11 @@ void view_unanswered(struct swim *s, struct member *m)
     set_answered(s, m, false);
 }
 
+bool view_is_doubted(const struct member *m)
+{
+    return member_is_live(m) && !m->has_answered;
+}
+
 void view_reached(struct swim *s, struct member *m)
 {
     if (m->state == MEMBER_NAMED) {

@@ -50,6 +50,9 @@ void view_answered(struct swim *s, struct member *m);
 /* What made the member count as one that has answered does so no longer. */
 void view_unanswered(struct swim *s, struct member *m);
 
+/* Whether it is there as others say, or as a HELLO in its name did, and has answered nothing. */
+bool view_is_doubted(const struct member *m);
+
 /* Others reach a member that was only named: it is alive, but has not answered here. */
 void view_reached(struct swim *s, struct member *m);
 

@@ -265,6 +265,7 @@ static void drop_output(struct engine *e, const uint32_t links[])
         struct link *l = mesh_find(e->mesh, links[id]);
         buf_clear(&l->control);
         l->repair.reasons = 0;
+        l->rival.has_answered = true; /* or each would be asked once */
     }
 }
 

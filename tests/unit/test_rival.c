@@ -1,0 +1,166 @@
+/* What a HELLO is worth, and a link on which no question is answered (gossip/rival.c). */
+#include "gossip/hello.h"
+
+#include "engine_rig.h"
+
+enum { NOW_US = START_US + SECOND_US };
+
+static int set_up(void **state)
+{
+    *state = make_alone(5);
+    return 0;
+}
+
+static void run_ms(struct engine *e, uint32_t ms, uint64_t *now_us)
+{
+    for (uint32_t i = 0; i < ms; i += 10) {
+        *now_us += SECOND_US / 100;
+        engine_tick(e, *now_us);
+    }
+}
+
+static void say_packet(struct engine *e, uint32_t link, uint8_t id, enum packet_kind kind,
+                       uint32_t seq, uint64_t now_us)
+{
+    uint8_t data[DATAGRAM_BYTES_MAX];
+    struct cursor w = cursor_writer(data, sizeof(data));
+    struct packet p = {
+        .version = PROTOCOL_VERSION_MAX,
+        .kind = kind,
+        .seq = seq,
+        .is_long = true,
+        .knows_you = true,
+        .cluster = swim_cluster_hash("net"),
+        .uuid = {{id}},
+    };
+    p.tag = packet_tag(&p.uuid, p.cluster);
+    packet_write(&w, &p);
+    assert_true(cursor_ok(&w));
+    say_frame(e, link, FRAME_PACKET, FRAME_CRITICAL, data, w.pos, now_us);
+}
+
+static void say_role(struct engine *e, uint32_t link, uint64_t now_us)
+{
+    uint8_t payload[8];
+    struct cursor c = cursor_writer(payload, sizeof(payload));
+    frame_role_write(&c, &(struct frame_role){.flags = ROLE_KEEPS});
+    say_frame(e, link, FRAME_ROLE, FRAME_CRITICAL, payload, c.pos, now_us);
+}
+
+/* It answers what it is asked on the link. */
+static void say_answer(struct engine *e, uint32_t link, uint8_t id, uint64_t now_us)
+{
+    const uint32_t seq = mesh_find(e->mesh, link)->rival.asked_seq;
+    assert_int_not_equal(seq, 0);
+    say_packet(e, link, id, PACKET_ACK, seq, now_us);
+}
+
+static void who_answers_nothing_after_its_hello_does_not_count_for_what_it_says(void **state)
+{
+    struct engine *e = *state;
+    uint64_t now_us = NOW_US;
+    const struct frame_hello hello = hello_of(2, now_us);
+    const uint32_t link = link_with(e, &hello, now_us);
+    assert_int_equal(voters_count(e), 2);
+    run_ms(e, 1100, &now_us);
+    assert_int_equal(voters_count(e), 1);
+    say_packet(e, link, 2, PACKET_GOSSIP, 0, now_us);
+    say_packet(e, link, 2, PACKET_ACK, 77, now_us);
+    assert_int_equal(voters_count(e), 1);
+    say_answer(e, link, 2, now_us);
+    assert_int_equal(voters_count(e), 2);
+}
+
+static void a_hello_counts_for_two_seconds_whatever_follows_without_an_answer(void **state)
+{
+    struct engine *e = *state;
+    uint64_t now_us = NOW_US;
+    const struct frame_hello hello = hello_of(2, now_us);
+    const uint32_t link = link_with(e, &hello, now_us);
+    for (uint32_t i = 0; i < 7; i++) {
+        assert_int_equal(voters_count(e), 2);
+        run_ms(e, 300, &now_us);
+        say_role(e, link, now_us);
+    }
+    assert_int_equal(voters_count(e), 1);
+    engine_link_down(e, link, LINK_END_EOF, now_us);
+    assert_int_equal(voters_count(e), 1);
+}
+
+static void who_answers_at_once_counts_on(void **state)
+{
+    struct engine *e = *state;
+    uint64_t now_us = NOW_US;
+    const struct frame_hello hello = hello_of(2, now_us);
+    const uint32_t link = link_with(e, &hello, now_us);
+    engine_tick(e, ++now_us);
+    say_answer(e, link, 2, now_us);
+    assert_false(mesh_find(e->mesh, link)->terms.is_only_word);
+    assert_true(mesh_find(e->mesh, link)->rival.has_answered);
+    run_ms(e, 3000, &now_us);
+    assert_int_equal(voters_count(e), 2);
+}
+
+/* Somebody has a member's link and sends something on it all the time, but answers nothing. */
+static void bytes_keep_a_link_from_the_member_for_two_seconds(void **state)
+{
+    struct engine *e = *state;
+    uint64_t now_us = NOW_US;
+    const struct frame_hello hello = hello_of(2, now_us);
+    const uint32_t link = link_with(e, &hello, now_us);
+    const uint32_t rival = link_with(e, &hello, ++now_us);
+    assert_int_equal(mesh_find(e->mesh, rival)->state, LINK_RIVAL);
+    for (uint32_t ms = 0; ms < 2500; ms += 100) {
+        assert_non_null(mesh_find(e->mesh, rival));
+        run_ms(e, 100, &now_us);
+        if (is_open(e, link)) {
+            say_role(e, link, now_us);
+        }
+    }
+    assert_false(is_open(e, link));
+    assert_true(is_open(e, rival));
+}
+
+static void a_byte_after_its_hello_is_no_answer_and_keeps_no_link(void **state)
+{
+    struct engine *e = *state;
+    uint64_t now_us = NOW_US;
+    const struct frame_hello hello = hello_of(2, now_us);
+    const uint32_t link = link_with(e, &hello, now_us);
+    run_ms(e, 500, &now_us);
+    engine_link_input(e, link, (const uint8_t *)"", 1, now_us);
+    run_ms(e, 6000, &now_us);
+    assert_false(is_open(e, link));
+}
+
+static void bytes_without_an_answer_keep_a_link_for_half_a_minute(void **state)
+{
+    struct engine *e = *state;
+    uint64_t now_us = NOW_US;
+    const struct frame_hello hello = hello_of(2, now_us);
+    const uint32_t link = link_with(e, &hello, now_us);
+    hello_answered(e, swim_find(e->swim, &hello.card.uuid)); /* elsewhere */
+    uint32_t s = 0;
+    for (; s < 60 && is_open(e, link); s++) {
+        run_ms(e, 1000, &now_us);
+        if (is_open(e, link)) {
+            say_role(e, link, now_us);
+        }
+    }
+    assert_in_range(s, 29, 33);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, free_engine)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(who_answers_nothing_after_its_hello_does_not_count_for_what_it_says),
+        TEST(a_hello_counts_for_two_seconds_whatever_follows_without_an_answer),
+        TEST(who_answers_at_once_counts_on),
+        TEST(bytes_keep_a_link_from_the_member_for_two_seconds),
+        TEST(a_byte_after_its_hello_is_no_answer_and_keeps_no_link),
+        TEST(bytes_without_an_answer_keep_a_link_for_half_a_minute),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

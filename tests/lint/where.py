@@ -40,12 +40,14 @@ RULES = {
         {"net/api/api_mget.h": r"\bapi_mget\(",
          "tests/fuzz/fuzz_mget.c": r"\bmget_request_read\("}),
     "a counter of the engine": Rule(
-        "repram_tree_prunes_total", r"\btree_prunes\b|repram_tree_prunes", CODE + "|docs/metrics"),
+        "repram_tree_prunes_total", r"\btree_prunes\b|repram_tree_prunes",
+        CODE + "|docs/metrics|tests/unit/"),
     "a gauge of the engine": Rule(
-        "repram_puts_waiting", r"\bputs_waiting\b|repram_puts_waiting", CODE + "|docs/metrics"),
+        "repram_puts_waiting", r"\bputs_waiting\b|repram_puts_waiting",
+        CODE + "|docs/metrics|tests/(unit|integration)/"),
     "a metric of the node around it": Rule(
         "repram_watchers", r"\brepram_watchers\b|, watchers, \"|uint64_t watchers;|stats\.watchers\b",
-        CODE + "|docs/metrics",
+        CODE + "|docs/metrics|tests/integration/",
         {"net/api/api_view.h": r"\bstruct api_figures \{",
          "net/node.c": r"\(struct api_figures\)\{"}),
     "a frame": Rule(
@@ -60,7 +62,7 @@ RULES = {
         {"net/discovery/discovery.c": r"\bPROVIDERS_MAX\b"}),
     "a notice for the log": Rule(
         "NOTICE_NAME_TWICE", r"NOTICE_NAME_TWICE|has this node's name",
-        CODE + "|docs/troubleshooting"),
+        CODE + "|docs/troubleshooting|tests/(unit|sim)/"),
     "a fault": Rule(
         "blind", r"FAULT_BLIND\b|\bblinded\b|\bblind\b", "tests/sim/"),
     "an invariant of the simulator": Rule(

@@ -127,8 +127,8 @@ void peer_look_by(struct engine *e, uint64_t at_us);
 /* A member's vitals: differing roots start a session. */
 void peer_compare_roots(struct engine *e, const struct member *m, const struct vitals *v);
 
-/* SYNC_ROOT came: likewise. RC_MALFORMED. */
-enum rc peer_take_root(struct engine *e, struct link *l, struct cursor *payload);
+/* SYNC_ROOT came: likewise. */
+void peer_take_root(struct engine *e, struct link *l, struct cursor *payload);
 
 /* ---- rival.c ---- */
 
@@ -187,8 +187,8 @@ void voters_check(const struct engine *e);
  */
 void owed_tell_state(struct engine *e, uint8_t flags);
 
-/* STATE came. RC_MALFORMED. */
-MUST_USE enum rc owed_take_state(struct engine *e, struct link *l, struct cursor *payload);
+/* STATE came. */
+void owed_take_state(struct engine *e, struct link *l, struct cursor *payload);
 
 /* The member cannot take a write yet that a client waits for. */
 void owed_put_off(struct engine *e, struct link *l, uint32_t waiter);

@@ -178,8 +178,7 @@ void hello_tell_clock(struct engine *e)
 enum rc hello_take_clock(struct engine *e, struct link *l, struct cursor *c)
 {
     const uint64_t clock_us = cursor_u64(c);
-    if (!cursor_ok(c) || cursor_left(c) > 0 ||
-        (apart_flags(MEMBER_HAS_CLOCK, clock_us) & MEMBER_HAS_CLOCK) == 0) {
+    if ((apart_flags(MEMBER_HAS_CLOCK, clock_us) & MEMBER_HAS_CLOCK) == 0) {
         return RC_MALFORMED;
     }
     l->member->flags |= MEMBER_HAS_CLOCK;

@@ -213,7 +213,7 @@ static enum rc take_ack(struct engine *e, struct link *l, struct cursor *c)
 {
     const uint64_t count = cursor_u64(c);
     uint32_t waiter = 0;
-    if (!cursor_ok(c) || count > l->sent_count || count < l->acked_count) {
+    if (count > l->sent_count || count < l->acked_count) {
         return RC_MALFORMED;
     }
     e->counters.acks_received++;
@@ -228,7 +228,7 @@ static enum rc take_nack(struct engine *e, struct link *l, struct cursor *c)
 {
     const uint64_t number = cursor_u64(c);
     const uint8_t reason = cursor_u8(c);
-    if (!cursor_ok(c) || number > l->sent_count || number <= l->acked_count) {
+    if (number > l->sent_count || number <= l->acked_count) {
         return RC_MALFORMED;
     }
     e->counters.nacks_received++;
@@ -307,7 +307,8 @@ static enum rc take_open_frame(struct engine *e, struct link *l, enum frame_type
     case FRAME_RECORDS:
         return take_records(e, l, c);
     case FRAME_SYNC_ROOT:
-        return peer_take_root(e, l, c);
+        peer_take_root(e, l, c);
+        return RC_OK;
     case FRAME_LARGE_BEGIN:
         return begin_large(e, l, c);
     case FRAME_LARGE_DATA:
@@ -317,7 +318,8 @@ static enum rc take_open_frame(struct engine *e, struct link *l, enum frame_type
     case FRAME_NACK:
         return take_nack(e, l, c);
     case FRAME_STATE:
-        return owed_take_state(e, l, c);
+        owed_take_state(e, l, c);
+        return RC_OK;
     case FRAME_SYNC_GROUPS:
     case FRAME_SYNC_EPOCHS:
     case FRAME_SYNC_SCOPE:
@@ -332,7 +334,8 @@ static enum rc take_open_frame(struct engine *e, struct link *l, enum frame_type
     case FRAME_CLOCK:
         return hello_take_clock(e, l, c);
     case FRAME_ROLE:
-        return wiring_role(e, l, c);
+        wiring_role(e, l, c);
+        return RC_OK;
     case FRAME_TREE_HAVE:
     case FRAME_TREE_GRAFT:
     case FRAME_TREE_PRUNE:
@@ -371,6 +374,9 @@ static enum rc take_frame(struct engine *e, struct link *l, uint8_t type, uint8_
                           const uint8_t *payload, size_t len)
 {
     struct cursor c = cursor_reader(payload, len);
+    if (!frame_fits(type, len)) {
+        return RC_MALFORMED;
+    }
     if (type == FRAME_CLOSE) {
         return take_close(e, l, &c);
     }

@@ -69,12 +69,9 @@ void owed_resend(struct engine *e, struct link *l)
     }
 }
 
-enum rc owed_take_state(struct engine *e, struct link *l, struct cursor *c)
+void owed_take_state(struct engine *e, struct link *l, struct cursor *c)
 {
     const uint8_t flags = cursor_u8(c);
-    if (!cursor_ok(c)) {
-        return RC_MALFORMED;
-    }
     /* Its clock has come before, or it has none that can be right. */
     const bool is_known = l->member->clock != MEMBER_CLOCK_UNHEARD;
     l->member->flags = (uint8_t)(flags & ~(is_known ? 0 : MEMBER_HAS_CLOCK));
@@ -83,7 +80,6 @@ enum rc owed_take_state(struct engine *e, struct link *l, struct cursor *c)
     l->owed.pause_us = 0;
     l->owed.at_us = e->now_us;
     peer_look_by(e, e->now_us);
-    return RC_OK;
 }
 
 uint64_t owed_turn(struct engine *e, struct link *l)

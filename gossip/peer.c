@@ -262,14 +262,10 @@ void peer_compare_roots(struct engine *e, const struct member *m, const struct v
     peer_look_by(e, reconcile_vitals(&e->reconcile, &env, m, v));
 }
 
-enum rc peer_take_root(struct engine *e, struct link *l, struct cursor *c)
+void peer_take_root(struct engine *e, struct link *l, struct cursor *c)
 {
     const uint64_t cut_s = cursor_u64(c);
     const uint64_t sum = cursor_u64(c);
-    if (!cursor_ok(c) || cursor_left(c) > 0) {
-        return RC_MALFORMED;
-    }
     const struct reconcile_env env = peer_reconcile_env(e);
     peer_look_by(e, reconcile_root(&env, l, cut_s, sum));
-    return RC_OK;
 }

@@ -379,9 +379,6 @@ static enum rc take_held(struct spread *s, const struct link *l, struct cursor *
 {
     const uint64_t id = cursor_u64(c);
     const struct version version = {.stamp = cursor_u64(c), .origin = *s->self};
-    if (!cursor_ok(c)) {
-        return RC_MALFORMED;
-    }
     quorum_held(s->quorum, quorum_find(s->quorum, id, &version), &l->member->uuid);
     return RC_OK;
 }

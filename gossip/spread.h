@@ -72,7 +72,7 @@ enum spread_way spread_way_of(uint8_t kind, bool is_shadow, bool is_large);
 void spread_arrived(struct spread *s, struct link *l, const struct frame_record *f,
                     enum merge_outcome outcome);
 
-/* A TREE_ frame. RC_MALFORMED. */
+/* A TREE_ frame, of a length that frame_fits(). RC_MALFORMED. */
 MUST_USE enum rc spread_frame(struct spread *s, struct link *l, enum frame_type type,
                               struct cursor *payload);
 

@@ -118,13 +118,10 @@ bool wiring_is_up(const struct engine *e)
     return true;
 }
 
-enum rc wiring_role(struct engine *e, struct link *l, struct cursor *c)
+void wiring_role(struct engine *e, struct link *l, struct cursor *c)
 {
     struct frame_role role;
     frame_role_read(c, &role);
-    if (!cursor_ok(c)) {
-        return RC_MALFORMED;
-    }
     if (!l->member->is_mate) {
         role.flags &= (uint8_t)~ROLE_IS_LARGE;
         role.rings = 0;
@@ -137,5 +134,4 @@ enum rc wiring_role(struct engine *e, struct link *l, struct cursor *c)
         (void)overlay_told_large(&e->overlay);
     }
     peer_look_by(e, e->now_us);
-    return RC_OK;
 }

@@ -20,8 +20,8 @@ void wiring_turn(struct engine *e);
 /* A link is open: sends its role. */
 void wiring_opened(struct engine *e, struct link *l);
 
-/* ROLE came: the link's role for the peer. RC_MALFORMED. */
-MUST_USE enum rc wiring_role(struct engine *e, struct link *l, struct cursor *payload);
+/* ROLE came: the link's role for the peer. */
+void wiring_role(struct engine *e, struct link *l, struct cursor *payload);
 
 /* Whether the links of all neighbours are open. */
 bool wiring_is_up(const struct engine *e);

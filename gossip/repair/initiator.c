@@ -201,15 +201,12 @@ static enum rc open_scopes(const struct sync_config *config, struct link *l)
 
 static bool is_ours(const struct session *side, struct cursor *c)
 {
-    return cursor_u8(c) == side->session && side->is_active && cursor_ok(c);
+    return cursor_u8(c) == side->session && side->is_active;
 }
 
 enum rc initiator_epochs(const struct sync_config *config, struct link *l, struct cursor *c)
 {
     struct session *side = session_of(l);
-    if (cursor_left(c) < 2) {
-        return RC_MALFORMED;
-    }
     if (!is_ours(side, c) || side->is_answered) {
         return RC_OK; /* of a session that was given up */
     }
@@ -229,9 +226,6 @@ enum rc initiator_epochs(const struct sync_config *config, struct link *l, struc
 enum rc initiator_more(struct link *l, struct cursor *c)
 {
     const struct session *side = session_of(l);
-    if (cursor_left(c) != 10) {
-        return RC_MALFORMED;
-    }
     return is_ours(side, c) && side->stream != NULL ? cells_source_more(side->stream, c) : RC_OK;
 }
 
@@ -241,9 +235,6 @@ enum rc initiator_want(struct link *l, struct cursor *c)
     const bool is_of_ours = is_ours(side, c);
     const uint8_t flags = cursor_u8(c);
     const uint32_t sent = cursor_u32(c);
-    if (!cursor_ok(c) || cursor_left(c) % 8 != 0) {
-        return RC_MALFORMED;
-    }
     struct cells_source *source = (flags & WANT_OF_LIST) != 0 ? side->list : side->stream;
     if (!is_of_ours || source == NULL || source->is_last) {
         return RC_OK;

@@ -117,7 +117,7 @@ enum rc join_part_done(struct join *j, uint32_t link, struct cursor *payload)
     const uint8_t part = cursor_u8(payload);
     const uint8_t of = cursor_u8(payload);
     const uint64_t sent = cursor_u64(payload);
-    if (!cursor_ok(payload) || part >= of) {
+    if (part >= of) {
         return RC_MALFORMED;
     }
     if (j->is_active && of == j->part_count && j->parts[part].link == link) {

@@ -14,10 +14,10 @@
 MUST_USE enum rc responder_groups(const struct sync_config *config, struct link *l,
                                   struct cursor *c, bool is_refused);
 
-/* SYNC_SCOPE, SYNC_LIST, SYNC_CELLS and SYNC_DONE. RC_MALFORMED. */
+/* SYNC_SCOPE, SYNC_LIST and SYNC_CELLS: RC_MALFORMED. SYNC_DONE. */
 MUST_USE enum rc responder_scope(struct link *l, struct cursor *c);
 MUST_USE enum rc responder_list(struct link *l, struct cursor *c);
 MUST_USE enum rc responder_cells(struct link *l, struct cursor *c);
-MUST_USE enum rc responder_done(const struct sync_config *config, struct link *l, struct cursor *c);
+void responder_done(const struct sync_config *config, struct link *l, struct cursor *c);
 
 #endif

@@ -157,7 +157,7 @@ static enum rc take_join(struct sync *s, struct link *l, struct cursor *c)
     struct session *side = session_of(l);
     const uint8_t part = cursor_u8(c);
     const uint8_t of = cursor_u8(c);
-    if (!cursor_ok(c) || of == 0 || part >= of || side->job_count >= SYNC_JOBS_MAX) {
+    if (of == 0 || part >= of || side->job_count >= SYNC_JOBS_MAX) {
         return RC_MALFORMED;
     }
     struct scope scope = {.rows = NULL};
@@ -188,7 +188,8 @@ static enum rc take_frame(struct sync *s, struct link *l, enum frame_type type, 
     case FRAME_SYNC_WANT:
         return initiator_want(l, c);
     case FRAME_SYNC_DONE:
-        return responder_done(&s->config, l, c);
+        responder_done(&s->config, l, c);
+        return RC_OK;
     case FRAME_JOIN:
         return take_join(s, l, c);
     case FRAME_JOIN_DONE:

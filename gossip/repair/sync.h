@@ -46,7 +46,7 @@ MUST_USE enum rc sync_start(struct sync *s, struct link *l, uint64_t cut_s, uint
  * would miss it. */
 void sync_hurry(const struct link *l);
 
-/* A SYNC_ or JOIN frame. RC_MALFORMED or RC_FULL: end the link. */
+/* A SYNC_ or JOIN frame, of a length that frame_fits(). RC_MALFORMED or RC_FULL: end the link. */
 MUST_USE enum rc sync_frame(struct sync *s, struct link *l, enum frame_type type,
                             struct cursor *payload, const struct uuid *self, uint64_t now_us);
 

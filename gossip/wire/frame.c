@@ -7,6 +7,62 @@ void frame_header_write(struct cursor *c, enum frame_type type, uint8_t flags, s
     cursor_put_u32(c, (uint32_t)payload_len);
 }
 
+/* `head` bytes, and any number of entries. */
+static bool is_list(size_t len, size_t head, size_t entry)
+{
+    return len >= head && (len - head) % entry == 0;
+}
+
+bool frame_fits(uint8_t type, size_t len)
+{
+    switch ((enum frame_type)type) {
+    case FRAME_HELLO:
+        return len >= 8 + 1 + 1; /* what every version has of it */
+    case FRAME_CLOSE:
+        return len >= 1;
+    case FRAME_STATE:
+        return len == 1;
+    case FRAME_JOIN:
+        return len == 2;
+    case FRAME_ROLE:
+    case FRAME_SYNC_DONE:
+        return len == 5;
+    case FRAME_ACK:
+    case FRAME_CLOCK:
+        return len == 8;
+    case FRAME_NACK:
+        return len == 9;
+    case FRAME_JOIN_DONE:
+    case FRAME_SYNC_MORE:
+        return len == 10;
+    case FRAME_SYNC_ROOT:
+    case FRAME_TREE_HELD:
+        return len == 16;
+    case FRAME_SYNC_GROUPS:
+        return is_list(len, 17, 8);
+    case FRAME_SYNC_LIST:
+        return is_list(len, 2, 8);
+    case FRAME_SYNC_WANT:
+        return is_list(len, 6, 8);
+    case FRAME_TREE_HAVE:
+    case FRAME_TREE_GRAFT:
+        return is_list(len, 0, TREE_ENTRY_BYTES);
+    case FRAME_SYNC_EPOCHS:
+        return len >= 2;
+    case FRAME_SYNC_CELLS:
+        return len >= 10;
+    case FRAME_TREE_PRUNE:
+    case FRAME_PACKET:
+    case FRAME_RECORD:
+    case FRAME_RECORDS:
+    case FRAME_LARGE_BEGIN:
+    case FRAME_LARGE_DATA:
+    case FRAME_SYNC_SCOPE:
+        break;
+    }
+    return true;
+}
+
 void frame_hello_write(struct cursor *c, const struct frame_hello *hello)
 {
     cursor_put_u64(c, hello->cluster);

@@ -10,6 +10,10 @@
  *
  * Unknown frames are skipped and counted; unknown frames with the critical flag end the link. A
  * length beyond FRAME_PAYLOAD_MAX ends it before anything is allocated. Numbers are big-endian.
+ *
+ * HELLO and CLOSE are said before both sides know which version they share. So bytes of later
+ * versions may stand behind them, and are not looked at. Every other frame is of the version that
+ * the two share: it ends where its picture ends, and a byte more or less ends the link.
  */
 #ifndef GOSSIP_WIRE_FRAME_H
 #define GOSSIP_WIRE_FRAME_H
@@ -228,6 +232,10 @@ struct frame_tree {
     uint8_t tree;
     uint64_t id;
 };
+
+/* Whether a frame of that type may have a payload of `len` bytes. Of a type whose own contents say
+ * where it ends, its reader finds out; of one that is not known, nothing is wrong. */
+bool frame_fits(uint8_t type, size_t len);
 
 void frame_header_write(struct cursor *c, enum frame_type type, uint8_t flags, size_t payload_len);
 

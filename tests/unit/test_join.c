@@ -208,8 +208,6 @@ static void answers_that_nobody_asked_for_change_nothing(void **state)
     assert_int_equal(part_done(s, 1, 0, 1), RC_OK); /* of the wrong member */
     assert_int_equal(part_done(s, 0, 0, 2), RC_OK); /* of another division */
     assert_int_equal(part_done(s, 0, 1, 1), RC_MALFORMED);
-    struct cursor c = cursor_reader("\0\1", 2);
-    assert_int_equal(join_part_done(&s->join, s->links[0]->id, &c), RC_MALFORMED);
     turn_after(s, SECOND_US);
     assert_true(join_is_active(&s->join));
 }

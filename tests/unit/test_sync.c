@@ -414,6 +414,9 @@ static enum rc feed(struct pair *p, enum frame_type type, const struct cursor *p
 {
     struct end *e = &p->ends[0];
     struct cursor c = cursor_reader(payload->out, payload->pos);
+    if (!frame_fits((uint8_t)type, payload->pos)) {
+        return RC_MALFORMED;
+    }
     return sync_frame(e->sync, e->link, type, &c, &e->uuid, p->now_us);
 }
 

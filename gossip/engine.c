@@ -97,10 +97,10 @@ static struct spread make_spread(struct engine *e)
         .reconcile = &e->reconcile,
         .rng = &e->rng,
         .self = &e->config.uuid,
-        .look_at_us = &e->peers_at_us,
         .replication_factor = e->config.replication_factor,
         .is_meshed = true,
         .news_at_us = NEVER,
+        .look_at_us = NEVER,
     };
 }
 
@@ -492,7 +492,8 @@ uint64_t engine_deadline(const struct engine *e)
     uint64_t deadline_us = min_u64(swim_deadline(e->swim), quorum_deadline(e->quorum));
     deadline_us = min_u64(deadline_us, e->clock.is_set ? e->turn_at_us : e->ask_at_us);
     deadline_us = min_u64(deadline_us, e->clock.is_set ? sync_deadline(e->sync) : NEVER);
-    deadline_us = min_u64(deadline_us, min_u64(e->peers_at_us, spread_deadline(&e->spread)));
+    deadline_us = min_u64(deadline_us, min_u64(e->peers_at_us, e->spread.look_at_us));
+    deadline_us = min_u64(deadline_us, spread_deadline(&e->spread));
     deadline_us = min_u64(deadline_us, mesh_deadline(e->mesh));
     deadline_us = min_u64(deadline_us, expect_deadline(&e->expect));
     const uint64_t expiry_ms = store_deadline(e->store);

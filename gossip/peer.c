@@ -233,11 +233,12 @@ void peer_look_by(struct engine *e, uint64_t at_us)
 
 void peer_turn(struct engine *e)
 {
-    if (e->now_us < e->peers_at_us) {
+    if (e->now_us < min_u64(e->peers_at_us, e->spread.look_at_us)) {
         return;
     }
     const struct reconcile_env env = peer_reconcile_env(e);
     e->peers_at_us = reconcile_settle(&e->reconcile, &env);
+    e->spread.look_at_us = NEVER;
     uint32_t id = 0;
     for (struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, id)) {
         id = l->id;

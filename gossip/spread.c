@@ -37,7 +37,7 @@ void spread_relinked(struct spread *s)
 
 static void look_by(struct spread *s, uint64_t at_us)
 {
-    *s->look_at_us = min_u64(at_us, *s->look_at_us);
+    s->look_at_us = min_u64(at_us, s->look_at_us);
 }
 
 /* A full queue is emptied, and a reconciliation brings the rest. */

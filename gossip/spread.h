@@ -25,12 +25,12 @@ struct spread {
     struct reconcile *reconcile;
     struct rng *rng;
     const struct uuid *self;
-    uint64_t *look_at_us; /* when links are looked at for what is due: made earlier */
     uint32_t replication_factor;
     bool is_joining;     /* this node has not every epoch yet */
     uint64_t now_ms;     /* of the cluster's clock */
     bool is_meshed;      /* every member of the enclave, which is small, is linked */
     uint64_t news_at_us; /* when waiting announcements go out; NEVER: none wait */
+    uint64_t look_at_us; /* when the caller is to look for what is due on links. It sets NEVER */
 };
 
 /* Links have come or gone, or the enclave's members. */

@@ -44,7 +44,7 @@ static void fill_names(const struct settings *s, struct node_config *c)
     c->version = REPRAM_VERSION;
 }
 
-static void fill_flux_api(const struct settings *s, struct node_api *api)
+static void fill_flux_api(const struct settings *s, struct node_flux_api *api)
 {
     struct value_url url;
     const enum rc rc = value_url(settings_text(s, SETTING_FLUX_API), &url);

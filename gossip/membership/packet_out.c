@@ -337,7 +337,9 @@ static uint32_t ip_head_bytes(const struct addr *addr)
     return addr_is_v4(addr) ? IP4_HEAD_BYTES : IP6_HEAD_BYTES;
 }
 
-/* Of whichever of the member's addresses it will be: of the longest. */
+/* Of whichever of the member's addresses it will be: of the longest. Only members that are named
+ * are asked about, of which there are few, and each is pinged a few times before it is forgotten.
+ * So nothing is kept for the next time. */
 static uint32_t ip_head_bytes_to(const struct swim *s, const struct member *m)
 {
     struct addr addrs[MEMBER_USABLE_MAX];
@@ -358,10 +360,10 @@ void packet_out_paid(struct swim *s, const struct addr *from, size_t len)
 
 bool packet_out_may_knock(struct swim *s, const struct member *m)
 {
-    const uint32_t cost = m->state == MEMBER_NAMED ? ip_head_bytes_to(s, m) + KNOCK_BYTES : 0;
     if (m->is_proven) {
         return true;
     }
+    const uint32_t cost = m->state == MEMBER_NAMED ? ip_head_bytes_to(s, m) + KNOCK_BYTES : 0;
     if (bytes_paid(s) < cost ||
         !is_of_first(s, &s->knocks_us, KNOCKS_PERIOD_US, &s->knocks, KNOCKS_MAX)) {
         return false;

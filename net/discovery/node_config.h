@@ -45,7 +45,7 @@ struct node_peer { /* an entry of REPRAM_PEERS */
     uint16_t port;
 };
 
-struct node_api { /* REPRAM_FLUX_API */
+struct node_flux_api { /* REPRAM_FLUX_API */
     struct node_peer server;
     char path[NODE_TEXT_SIZE]; /* empty, or begins with '/' and does not end with it */
     bool is_tls;
@@ -63,7 +63,7 @@ struct node_config {
                               port ignored */
     uint32_t providers;    /* set of enum node_provider */
     bool claim_check;
-    struct node_api flux_api;
+    struct node_flux_api flux_api;
     char flux_app[NODE_TEXT_SIZE]; /* FLUX_APP_NAME; stands in a path as it is */
     uint32_t peer_count;
     struct node_peer peers[NODE_PEERS_MAX];

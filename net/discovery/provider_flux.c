@@ -20,7 +20,7 @@ enum {
 
 struct provider_flux {
     struct provider provider;
-    struct node_api api;
+    struct node_flux_api api;
     char target[TARGET_SIZE];
     uint16_t first_port, last_port;
     struct provider_pass pass;
@@ -150,8 +150,8 @@ static void provider_flux_free(struct provider *p)
     free(f);
 }
 
-struct provider *provider_flux_new(const struct node_api *api, const char *app, uint16_t first_port,
-                                   uint16_t last_port)
+struct provider *provider_flux_new(const struct node_flux_api *api, const char *app,
+                                   uint16_t first_port, uint16_t last_port)
 {
     struct provider_flux *f = mem_new(1, sizeof(*f));
     f->provider = (struct provider){

@@ -13,7 +13,7 @@
 #include "net/discovery/provider.h"
 
 /* `api` and `app` are copied. Never NULL. */
-struct provider *provider_flux_new(const struct node_api *api, const char *app, uint16_t first_port,
-                                   uint16_t last_port);
+struct provider *provider_flux_new(const struct node_flux_api *api, const char *app,
+                                   uint16_t first_port, uint16_t last_port);
 
 #endif

@@ -53,8 +53,9 @@ def is_after_cast(items):
             last.callee in (None, "return"))
 
 
-def group_up(found, close=None):
-    """The tokens as a tree of brackets. A bracket after a name or after another is a call's."""
+def group_up(found, close=None, kind_around="block"):
+    """The tokens as a tree of brackets. A bracket after a name or after another is a call's, and one
+    of braces is a list of values or a block."""
     items = []
     for token, line in found:
         if token == close:
@@ -71,10 +72,10 @@ def group_up(found, close=None):
         if token == "{" and not (
                 (isinstance(last, tuple) and (last[0] in ASSIGNMENTS or last[0] in (",", "]"))) or
                 (isinstance(last, Group) and last.kind == "[") or
-                is_after_cast(items) or (last is None and close in ("(", "[", "values"))):
+                is_after_cast(items) or (last is None and kind_around != "block")):
             kind = "block"
         callee = name if token == "(" and not is_method else None
-        inner = group_up(found, CLOSES[token])
+        inner = group_up(found, CLOSES[token], kind)
         items.append(Group(kind, inner, line, callee, is_call))
     return items
 
@@ -208,6 +209,8 @@ WRONG = [
     "f(c->now + pick(c),\n  &(struct event){.kind = 1, .from = draw(c, 2) == 0 ? some(c) : 0});",
     "int a[] = {draw(c, 2), draw(c, 2)};",
     "const struct pair p = {.a = draw(c, 2), .b = {pick(c)}};",
+    "const struct uuid u = {{draw(c, 2), pick(c)}};",
+    "f((struct pairs){{{draw(c, 2), 1}, {pick(c), 1}}});",
     "a[draw(c, 2)] = (uint8_t)rng_next(r);",
     "a[draw(c, 2)] += pick(c);",
     "if (draw(c, 2) < draw(c, 3)) {\n    g();\n}",

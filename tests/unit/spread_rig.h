@@ -37,7 +37,6 @@ struct spread_rig {
     struct reconcile reconcile;
     struct rng rng;
     struct uuid self;
-    uint64_t look_at_us;
     uint32_t tree; /* of this node's writes */
     struct spread spread;
 };
@@ -57,7 +56,6 @@ static inline struct spread_rig *spread_rig_new(uint8_t members)
     f->store = store_new(&store);
     f->swim = swim_new(&swim, f->rig.outbox, RIG_NOW_US);
     f->quorum = quorum_new(TIMEOUT_US, f->rig.outbox);
-    f->look_at_us = NEVER;
     rng_init(&f->rng, 1);
     f->spread = (struct spread){.env = f->rig.env,
                                 .store = f->store,
@@ -67,10 +65,10 @@ static inline struct spread_rig *spread_rig_new(uint8_t members)
                                 .reconcile = &f->reconcile,
                                 .rng = &f->rng,
                                 .self = &f->self,
-                                .look_at_us = &f->look_at_us,
                                 .replication_factor = FACTOR,
                                 .now_ms = NOW_MS,
-                                .news_at_us = NEVER};
+                                .news_at_us = NEVER,
+                                .look_at_us = NEVER};
     return f;
 }
 

@@ -133,7 +133,7 @@ static int setup(void **state)
     s->node.max_ports = 3;
     (void)snprintf(s->node.discovery_domain, NODE_TEXT_SIZE, "127.0.0.1");
     s->node.flux_api =
-        (struct node_api){.server = {.host = "api.example", .port = 443}, .is_tls = true};
+        (struct node_flux_api){.server = {.host = "api.example", .port = 443}, .is_tls = true};
     (void)snprintf(s->node.flux_app, NODE_TEXT_SIZE, "fade");
     s->hooks = (struct node_hooks){.arg = s, .log = on_log};
     flux_asked = 0;

@@ -218,13 +218,13 @@ static void a_full_queue_is_emptied_and_the_link_reconciled(void **state)
         }
         assert_int_equal(f->rig.counters.link_overflows, is_big);
         l->repair.reasons = 0;
-        f->look_at_us = NEVER;
+        f->spread.look_at_us = NEVER;
         w.version.stamp = ID + 1;
         spread_write(&f->spread, &w, ID + 1, is_big);
         assert_int_equal(q->count, 1);
         assert_int_equal(q->items[q->head].version.stamp, ID + 1);
         assert_int_equal(l->repair.reasons, REPAIR_NO_ROOM);
-        assert_int_equal(f->look_at_us, f->spread.env.now_us);
+        assert_int_equal(f->spread.look_at_us, f->spread.env.now_us);
         assert_int_equal(f->rig.counters.link_overflows, is_big + 1);
         assert_int_equal(notices(f, NOTICE_LINK_OVERFLOW), 1);
     }

@@ -72,7 +72,7 @@ static void what_is_asked_for_in_vain_is_left_to_a_reconciliation(void **state)
     assert_int_equal(f->rig.counters.tree_lost, 2);
     assert_int_equal(f->rig.counters.tree_grafts, 2 * TREE_ATTEMPTS_MAX);
     assert_int_equal(f->rig.links[1]->repair.reasons, REPAIR_MISSED);
-    assert_int_equal(f->look_at_us, f->spread.env.now_us);
+    assert_int_equal(f->spread.look_at_us, f->spread.env.now_us);
     while (rig_next_frame(&f->rig, 1, &entry) != 0) {
         assert_int_equal(entry.id - ID, entry.id != ID);
     }

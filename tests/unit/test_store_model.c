@@ -48,10 +48,12 @@ static struct record random_record(struct rng *rng, uint64_t now_ms)
 {
     const uint64_t key = key_first + rng_below(rng, key_end - key_first);
     const uint64_t ms = now_ms - 2000 + rng_below(rng, 3000);
+    const uint64_t counter = rng_below(rng, 2);
+    const uint8_t origin = (uint8_t)rng_below(rng, 3);
     struct record r = {
         .key = (const uint8_t *)key_names[key],
         .key_len = strlen(key_names[key]),
-        .version = {ms << VERSION_COUNTER_BITS | rng_below(rng, 2), {{(uint8_t)rng_below(rng, 3)}}},
+        .version = {ms << VERSION_COUNTER_BITS | counter, {{origin}}},
     };
     struct rng own;
     rng_init(&own, r.version.stamp * 31 + r.version.origin.bytes[0] * UINT64_C(7) + key);

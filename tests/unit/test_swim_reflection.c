@@ -337,8 +337,9 @@ static size_t name_nobodies(struct cluster *c, uint32_t at, uint32_t as, enum pa
     uint8_t entries[DATAGRAM_BYTES_MAX - PACKET_OVERHEAD_MAX], data[DATAGRAM_BYTES_MAX];
     struct cursor e = cursor_writer(entries, sizeof(entries));
     for (uint32_t i = 0; i < cards; i++) {
-        const struct uuid uuid = {{(uint8_t)rng_next(&c->rng), (uint8_t)rng_next(&c->rng),
-                                   (uint8_t)rng_next(&c->rng), (uint8_t)i, 1}};
+        const uint64_t any = rng_next(&c->rng);
+        const struct uuid uuid = {
+            {(uint8_t)any, (uint8_t)(any >> 8), (uint8_t)(any >> 16), (uint8_t)i, 1}};
         const struct addr addr = third_party(is_v6, (uint8_t)i);
         struct member_card card = card_at(&uuid, &addr);
         card.enclave[1] = '\0'; /* as short as a card can be */

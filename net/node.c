@@ -544,7 +544,7 @@ enum rc node_run(const struct node_config *config, const struct node_hooks *hook
     if (rc == RC_OK && !n.is_stopping) {
         rc = serve(&n);
     } else if (rc == RC_CLOSED) {
-        rc = RC_OK; /* told to stop before it began */
+        rc = RC_OK; /* it was stopped before it began */
     }
     node_fini(&n);
     libevent_hooks = NULL;

@@ -11,7 +11,7 @@ choose()
     taken=1
     case $1 in
     --only)
-        # shellcheck disable=SC2154 # set by who sources this
+        # shellcheck disable=SC2154 # set by the script that sources this
         case " ${choices[*]} " in
         *" ${2:-} "*) only+=("$2") ;;
         *)
@@ -19,7 +19,7 @@ choose()
             exit 2
             ;;
         esac
-        # shellcheck disable=SC2034 # read by who sources this
+        # shellcheck disable=SC2034 # read by the script that sources this
         taken=2
         ;;
     --list)

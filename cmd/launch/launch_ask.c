@@ -63,7 +63,7 @@ static enum question_kind next_question(const struct launch *l, const struct for
         return ASK_HEALTH;
     }
     if (!formation_is_known(&l->formation)) {
-        return ASK_NOTHING; /* whom it sees cannot be judged yet */
+        return ASK_NOTHING; /* whether it sees all cannot be judged yet */
     }
     if (!node->sees_all) {
         return ASK_PEERS;

@@ -57,8 +57,8 @@ static bool is_believed_gone(const struct swim *s, const struct member *m,
     return (teller->is_sure || (is_among_many(s) && !is_refutable)) && is_out_of_sight(s, m);
 }
 
-/* An end that is not believed, or not yet: a reason to ask. Among many, out of sight, it is an
- * accusation, which is told on and which the member refutes. */
+/* An end that is not believed, or not yet, is a reason to ask. Among many, and of a member out of
+ * sight, it counts as an accusation: it is passed on, and the member can refute it. */
 static void doubt_end(struct swim *s, struct member *m, const struct entry *e,
                       enum member_state state, const struct view_teller *teller)
 {

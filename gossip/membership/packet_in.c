@@ -177,7 +177,7 @@ static bool is_sure(const struct swim *s, const struct member *sender, const str
     const bool is_by_link = from == NULL && !view_is_doubted(sender);
     switch (p->kind) {
     case PACKET_ACK:
-        /* A candidate's number is for somebody whom we have yet to meet. */
+        /* A candidate's number is for a node that we have yet to meet. */
         return is_by_link ||
                (candidates_has_asked(&s->candidates, p->seq) &&
                 (sender == NULL || !sender->has_answered)) ||

@@ -73,7 +73,7 @@ struct packet_out_asked {
     const struct addr *from;
     const struct packet *packet;
     bool is_sure; /* nobody else can have sent it, but who receives at `from` */
-    size_t room;  /* DATAGRAM_BYTES_MAX for who has proved that it receives, else what came */
+    size_t room;  /* DATAGRAM_BYTES_MAX if the sender has proved that it receives, else what came */
 };
 
 /* Sends it back the way the packet came, or not at all where it does not fit. */

@@ -18,8 +18,8 @@ enum {
     RELAYED_BODY_BYTES = 22,
 };
 
-/* A request or its answer, both ways; by datagram only to who has proved that it receives, or has
- * paid for it. */
+/* A request or its answer, both ways; by datagram only to a member that has proved that it
+ * receives, or has paid for it. */
 static void send(struct swim *s, struct member *to, bool is_paid, struct packet *p)
 {
     if (to->is_proven || is_paid) {

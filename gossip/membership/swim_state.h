@@ -121,7 +121,7 @@ struct ownaddr {
 /* An address that members on one host only have seen so far. */
 struct ownaddr_said {
     struct addr addr;
-    uint64_t host_tag; /* of who said so last */
+    uint64_t host_tag; /* of the last that said so */
 };
 
 struct swim {

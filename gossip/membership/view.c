@@ -245,8 +245,8 @@ static void renew(struct swim *s, struct member *m, const struct member_card *ca
     }
 }
 
-/* The same card without what was stripped on its way, or a gone member's of whom only the uuid was
- * known. */
+/* The same card without what was stripped on its way, or the first card of a member that was known
+ * by its uuid only, and as gone. */
 static bool is_fuller(const struct member *m, uint64_t incarnation, uint32_t addr_count)
 {
     return incarnation == m->incarnation && (m->is_ghost || addr_count > m->addr_count);
@@ -377,8 +377,8 @@ enum rc view_alive(struct swim *s, const struct member_card *card, const struct 
     *ret_member = NULL;
     struct member *m = roster_find(&s->roster, &card->uuid);
     if (m != NULL && m->is_self) {
-        /* We have not made this one. Others believe it only of who is sure: what anybody says
-         * raises nobody's number, so it needs no answer, each of which goes to everybody. */
+        /* We have not made this one. Others believe it only where the teller is sure: what anybody
+         * says raises nobody's number, so it needs no answer, each of which goes to everybody. */
         if (teller->is_sure && card->incarnation > m->incarnation) {
             self_contradict(s, card->incarnation, NULL);
         }

@@ -46,9 +46,9 @@ uint64_t reconcile_link_gone(struct reconcile *r, struct link *l, uint64_t now_u
 /* Begins the session that is owed, with another link each time until one may. */
 uint64_t reconcile_settle(struct reconcile *r, const struct reconcile_env *env);
 
-/* A link has opened. Who was new when it was made reconciles what passed before (once it has
- * joined), else the smaller id. Where both have said that they have nothing, there is nothing but
- * what came to either since then: `has_records` says whether we have some now. */
+/* A link has opened. A node that was new when it was made reconciles what passed before (once it
+ * has joined), else the smaller id. Where both have said that they have nothing, there is nothing
+ * but what came to either since then: `has_records` says whether we have some now. */
 void reconcile_opened(const struct reconcile_env *env, struct link *l, uint8_t peer_flags,
                       bool has_records);
 

@@ -17,7 +17,7 @@ struct sync {
     struct join join;
     struct session *sides; /* links with something under way; the first has its turn */
     bool is_busy;          /* the last turn left work that could go on at once */
-    uint64_t tell_at_us;   /* when the root is told to the links; NEVER: not at all */
+    uint64_t tell_at_us;   /* when the links get the root; NEVER: they do not */
     uint64_t tell_again_at_us;
 };
 

@@ -100,7 +100,7 @@ struct link_clock {
 enum repair_reason {
     REPAIR_NEW_LINK = 1,   /* what passed before it was there */
     REPAIR_TAKEN_OVER = 2, /* the member's other link has ended, with what was under way */
-    REPAIR_NO_ROOM = 4,    /* a write found no room where it was to be queued, told or sent */
+    REPAIR_NO_ROOM = 4,    /* a write found no room to be queued, announced or sent */
     REPAIR_MISSED = 8,     /* a write that was announced has not come */
     REPAIR_CLOCK = 16,     /* no data passed while the clocks were apart */
     REPAIR_CUT_SHORT = 32, /* a session that one of these began was not finished */
@@ -122,7 +122,7 @@ struct link_owed {
 
 /* gossip/rival.c's: a second link of one member, and the question on the one that it has. */
 struct link_rival {
-    struct uuid claimed; /* of a rival: whom its HELLO names */
+    struct uuid claimed; /* of a rival: the member that its HELLO names */
     bool is_granted;     /* the link that the member had is silent */
     bool is_cut;         /* a rival: more has come than is kept */
     bool has_answered;   /* an open one: a ping on this link */

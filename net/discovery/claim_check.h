@@ -36,7 +36,7 @@ enum claim_verdict claim_check_judge(const struct uuid *self, const struct healt
 
 /*
  * Starts the check of `port`. `done` is called exactly once, from the loop, with CLAIM_KEEP or
- * CLAIM_LEAVE (then `other`, borrowed for the call, says to whom); the caller frees the check
+ * CLAIM_LEAVE (then `other`, borrowed for the call, is the owner); the caller frees the check
  * later. `is_own` tells an address of this host. NULL when it cannot be made for want of memory:
  * keep the port.
  */

@@ -22,7 +22,7 @@ struct claiming {
     enum claim_verdict verdict;
 };
 
-/* Runs the loop until a callback has set c->is_over. RC_CLOSED when told to stop first. */
+/* Runs the loop until a callback has set c->is_over. RC_CLOSED when a signal ends it first. */
 static enum rc wait_over(struct claiming *c)
 {
     while (!c->is_over) {

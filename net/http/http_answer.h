@@ -43,7 +43,7 @@ struct http_answer {
     uint64_t body_len;        /* when known */
     bool is_bodiless;         /* HEAD: the headers of a GET, and no more */
     bool is_close;            /* Connection: close */
-    bool is_keep_alive_named; /* Connection: keep-alive, which HTTP/1.0 needs to be told */
+    bool is_keep_alive_named; /* Connection: keep-alive, without which HTTP/1.0 closes */
 };
 
 /* Appends the head, and for a response of bytes the body too; large ones are taken out of `rs`

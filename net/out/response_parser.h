@@ -51,7 +51,7 @@ int response_parser_status(const struct response_parser *p);
 const uint8_t *response_parser_body(const struct response_parser *p, size_t *ret_len);
 
 /* While it arrives: whether the head of the final answer is complete, after which status and
- * headers hold; and forgetting the body's bytes so far, for who has used them. */
+ * headers hold; and forgetting the body's bytes so far, which the caller has used. */
 bool response_parser_has_head(const struct response_parser *p);
 void response_parser_drain(struct response_parser *p);
 

@@ -2,10 +2,10 @@
  * bench_shadows [keys [key bytes]]: what shadows cost when entries are overwritten by ones that
  * live less long.
  *
- * Every key (12 bytes unless told, 100-byte value) is written for an hour, then overwritten again
- * and again, each time for a minute. A key has one shadow at most, however often it was
- * overwritten, and only while nothing lives under it; it goes when the longest life that was
- * replaced would have ended.
+ * Every key (12 bytes unless `key bytes` says otherwise, 100-byte value) is written for an hour,
+ * then overwritten again and again, each time for a minute. A key has one shadow at most, however
+ * often it was overwritten, and only while nothing lives under it; it goes when the longest life
+ * that was replaced would have ended.
  */
 #include "core/base/parse.h"
 #include "core/store/store.h"

@@ -66,7 +66,7 @@ static void judge(struct debts *d, uint32_t node, uint32_t there)
                       "node %u sent %" PRIu64 " bytes to node %u, which had sent %" PRIu64
                       " and received none",
                       node, debt->sent, there, debt->came);
-        debt->is_heard = true; /* told once */
+        debt->is_heard = true; /* once is enough */
     }
 }
 

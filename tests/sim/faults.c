@@ -540,7 +540,7 @@ void faults_end(struct faults *f)
     c->spoil_ppm = 0;
     burst_set(&c->burst, 0, 0);
     for (uint32_t i = 0; i < c->count; i++) {
-        /* Who was about to end does. */
+        /* A node that was about to end does so. */
         if (c->nodes[i].is_up && f->victim[FAULT_CHURN] == i) {
             cluster_kill(c, i);
         }

@@ -122,7 +122,7 @@ static void names_that_come_late_are_asked_before_anybody_founds(void **state)
     (void)state;
     struct cluster *c = cluster_new(2, 14);
     c->nodes[1].providers = PROVIDERS_FAIL;
-    c->order = CONTACTS_CHAIN; /* the first is told of nobody */
+    c->order = CONTACTS_CHAIN; /* the first knows of nobody */
     c->delay_us = UINT64_C(150) * 1000;
     cluster_start(c, 0);
     assert_true(cluster_wait_ready(c, 3000));

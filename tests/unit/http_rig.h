@@ -225,7 +225,7 @@ static inline bool rig_waits(struct rig *rig, uint64_t until_ms)
     return is_patient;
 }
 
-/* The same, for who counts the turns without anything new instead of having patience. */
+/* The same, for a test that counts the turns without anything new instead of having patience. */
 static inline bool rig_idles(struct rig *rig, unsigned *idle)
 {
     (void)rig_waits(rig, UINT64_MAX);

@@ -335,7 +335,7 @@ static void a_large_value_goes_on_as_an_announcement(void **state)
     turn_after(f, 1);
     assert_int_equal(only_entry(f, 2, FRAME_TREE_HAVE).kind, TREE_LATE);
     assert_no_frame(f, 3);
-    /* Who is asked for it sends it. */
+    /* A node that is asked for it sends it. */
     take_entry(f, 2, FRAME_TREE_GRAFT, TREE_LATE, tree_of(&r.record.version.origin), id_of(f, &r));
     assert_int_equal(f->rig.links[2]->big.count, 1);
     assert_int_equal(f->rig.links[2]->live.count, 0);

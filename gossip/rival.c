@@ -68,7 +68,7 @@ static uint64_t silent_at(const struct engine *e, const struct link *l)
 {
     const uint64_t from_us = l->input_us > l->rival.asked_us ? l->input_us : l->rival.asked_us;
     const bool is_smaller = uuid_compare(&e->config.uuid, &l->member->uuid) < 0;
-    const bool has_rival = rival_of(e, l->member) != NULL;
+    const bool has_rival = l->rival.is_claimed && rival_of(e, l->member) != NULL;
     const uint64_t quiet_us = from_us + (has_rival ? ANSWER_US : ANSWER_LATE_US);
     const uint64_t busy_us = l->rival.asked_us + (has_rival ? ANSWER_BUSY_US : ANSWER_LATE_BUSY_US);
     return min_u64(quiet_us, busy_us) + (is_smaller ? 0 : ANSWER_APART_US);
@@ -101,6 +101,7 @@ enum rc rival_hello(struct engine *e, struct link *l, const struct uuid *uuid)
         l->state = LINK_RIVAL;
         l->since_us = e->now_us;
         l->rival.claimed = *uuid;
+        other->rival.is_claimed = true;
         ask(e, other);
         peer_look_by(e, e->now_us + LINK_HELLO_TIMEOUT_US + 1);
         return RC_AGAIN;

@@ -125,7 +125,8 @@ struct link_rival {
     struct uuid claimed; /* of a rival: the member that its HELLO names */
     bool is_granted;     /* the link that the member had is silent */
     bool is_cut;         /* a rival: more has come than is kept */
-    bool has_answered;   /* an open one: a ping on this link */
+    bool is_claimed;     /* an open one: some rival has come for it */
+    bool has_answered;   /* likewise: a ping on this link */
     uint32_t asked_seq;  /* of the ping on an open link in doubt; 0: none is out */
     uint64_t asked_us;   /* when it was sent */
 };

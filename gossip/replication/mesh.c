@@ -87,11 +87,20 @@ struct link *mesh_add(struct mesh *m, enum link_state state, bool is_dialed,
     return l;
 }
 
+/* Whether nothing but HELLO, if that, shows who is there. */
+static bool is_unmet(const struct link *l)
+{
+    const bool is_before = l->state == LINK_HELLO || l->state == LINK_RIVAL;
+    const bool is_only_said =
+        l->member != NULL && (l->terms.is_only_word || !l->member->has_answered);
+    return !l->is_dialed && (is_before || (l->state == LINK_OPEN && is_only_said));
+}
+
 bool mesh_may_accept(const struct mesh *m)
 {
     uint32_t unmet = 0;
     for (const struct link *l = mesh_first(m); l != NULL; l = mesh_after(m, l->id)) {
-        unmet += (l->state == LINK_HELLO || l->state == LINK_RIVAL) && !l->is_dialed;
+        unmet += is_unmet(l);
     }
     return unmet < MESH_UNMET_MAX;
 }

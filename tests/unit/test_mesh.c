@@ -63,7 +63,16 @@ static void strangers_are_accepted_only_so_many_at_a_time(void **state)
         last = mesh_add(f->mesh, LINK_HELLO, false, &addr, 0);
     }
     assert_false(mesh_may_accept(f->mesh));
+    struct member m = {.has_answered = true};
     last->state = LINK_OPEN;
+    last->member = &m;
+    assert_true(mesh_may_accept(f->mesh));
+    last->terms.is_only_word = true;
+    assert_false(mesh_may_accept(f->mesh));
+    last->terms.is_only_word = false;
+    m.has_answered = false;
+    assert_false(mesh_may_accept(f->mesh));
+    last->is_dialed = true; /* this node knows where it is */
     assert_true(mesh_may_accept(f->mesh));
 }
 

@@ -150,6 +150,26 @@ static void bytes_without_an_answer_keep_a_link_for_half_a_minute(void **state)
     assert_in_range(s, 29, 33);
 }
 
+/* Somebody says HELLO under one uuid after the other, and keeps all links. */
+static void of_members_that_only_said_hello_so_many_have_links_at_a_time(void **state)
+{
+    struct engine *e = *state;
+    uint64_t now_us = NOW_US;
+    const struct addr from = {.port = 9};
+    uint32_t link = 0;
+    for (uint32_t i = 0; i < MESH_UNMET_MAX; i++) {
+        const struct frame_hello hello = hello_of((uint8_t)(10 + i), now_us);
+        link = link_with(e, &hello, now_us);
+        assert_true(is_open(e, link));
+    }
+    assert_int_equal(engine_link_accept(e, &from, now_us), 0);
+    run_ms(e, 3000, &now_us);
+    assert_int_equal(voters_count(e), 1);
+    assert_int_equal(engine_link_accept(e, &from, now_us), 0);
+    say_answer(e, link, 10 + MESH_UNMET_MAX - 1, now_us);
+    assert_int_not_equal(engine_link_accept(e, &from, now_us), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, free_engine)
 
 int main(void)
@@ -161,6 +181,7 @@ int main(void)
         TEST(bytes_keep_a_link_from_the_member_for_two_seconds),
         TEST(a_byte_after_its_hello_is_no_answer_and_keeps_no_link),
         TEST(bytes_without_an_answer_keep_a_link_for_half_a_minute),
+        TEST(of_members_that_only_said_hello_so_many_have_links_at_a_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

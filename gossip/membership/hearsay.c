@@ -63,7 +63,7 @@ static void doubt_end(struct swim *s, struct member *m, const struct entry *e,
                       enum member_state state, const struct view_teller *teller)
 {
     if (teller->is_sure || !is_among_many(s) || !is_out_of_sight(s, m)) {
-        pull_news(s); /* if it is so, others' pages say it, who are believed sooner */
+        pull_expect(s); /* if it is so, others' pages say it, who are believed sooner */
         probe_judge(s, m, teller->is_sure ? state : MEMBER_DEAD);
     } else if (m->state == MEMBER_ALIVE) {
         view_suspect(s, m, uuid_is_nil(&e->by) ? teller->uuid : &e->by);

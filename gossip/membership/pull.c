@@ -13,6 +13,10 @@ enum {
     PULL_EAGER_PERIOD_US = 50000,
     PULL_EAGER_US = 2000000,
     PULL_EAGER_MAX = 2, /* at once */
+    /* After news so many members hear our digest, one after the other. Those that lack the news
+     * pull it, and do the same. */
+    PULL_OFFERS = 3,
+    PULL_OFFER_PERIOD_US = 20000,
     /* A page that does not come within four round trips, and within these, is asked for again,
      * after twice as long each second time: while packets are lost a pull takes what it waits. */
     PULL_RETRY_MIN_US = 20000,
@@ -134,10 +138,16 @@ static bool is_eager(const struct swim *s)
     return s->now_us - s->news_us < PULL_EAGER_US;
 }
 
-void pull_news(struct swim *s)
+void pull_expect(struct swim *s)
 {
     s->news_us = s->now_us;
     s->next_pull_us = min_u64(s->next_pull_us, s->now_us + PULL_EAGER_PERIOD_US);
+}
+
+void pull_news(struct swim *s)
+{
+    pull_expect(s);
+    s->offers = PULL_OFFERS;
 }
 
 void pull_compare(struct swim *s, struct member *m, uint64_t digest)
@@ -305,6 +315,9 @@ static uint64_t next_pull_us(const struct swim *s)
 uint64_t pull_deadline(const struct swim *s)
 {
     uint64_t due_us = next_pull_us(s);
+    if (s->offers > 0) {
+        due_us = min_u64(due_us, s->next_offer_us > s->now_us ? s->next_offer_us : s->now_us);
+    }
     for (uint32_t i = 0; i < PULLS_MAX; i++) {
         const struct pull *pull = &s->pulls[i];
         if (!uuid_is_nil(&pull->from) && pull->due_us < due_us) {
@@ -335,8 +348,23 @@ static void ask_again(struct swim *s, struct member *m)
     }
 }
 
+/* A ping has our digest, and its answer the other's. */
+static void offer(struct swim *s)
+{
+    struct member *m = packet_out_listener(s);
+    s->offers--;
+    s->next_offer_us = s->now_us + PULL_OFFER_PERIOD_US;
+    if (m != NULL) {
+        struct packet p = packet_out_ping(s, 0, m->tag);
+        packet_out_send(s, m, &p);
+    }
+}
+
 void pull_tick(struct swim *s)
 {
+    if (s->offers > 0 && s->next_offer_us <= s->now_us) {
+        offer(s);
+    }
     for (uint32_t i = 0; i < PULLS_MAX; i++) {
         if (!uuid_is_nil(&s->pulls[i].from) && s->pulls[i].due_us <= s->now_us) {
             retry(s, &s->pulls[i]);

@@ -18,8 +18,12 @@
 /* The first answer of a member: a newborn pulls from the first few at once. */
 void pull_first(struct swim *s, struct member *m);
 
-/* A member has come, or has come back, and may not be the only one; or is said to be gone, and
- * pages are believed sooner. For a while views are pulled as soon as they differ. */
+/* Others' pages may have more than this node knows: for a while views are pulled as soon as they
+ * differ. */
+void pull_expect(struct swim *s);
+
+/* A member has come, or has come back, and may not be the only one. Some others hear our digest
+ * now. Those that lack the member pull, and do the same: cards by pages are not rumoured on. */
 void pull_news(struct swim *s);
 
 /* A member's digest, to be compared with ours. For a moment after each change views differ anyway,

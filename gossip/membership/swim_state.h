@@ -158,7 +158,9 @@ struct swim {
     struct uuid asked_again; /* whose digest is being looked at once more; nil: nobody's */
     uint64_t next_pull_us;
     uint64_t news_us; /* when a pull last brought news */
-    uint64_t agreed;  /* our incarnation when a digest last equalled ours */
+    uint32_t offers;  /* so many members are still to hear our digest, because of news */
+    uint64_t next_offer_us;
+    uint64_t agreed; /* our incarnation when a digest last equalled ours */
 
     uint16_t proven[PROVEN_KEPT]; /* slots of those that proved last that they receive, a ring */
     uint32_t proven_count;

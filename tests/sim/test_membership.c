@@ -97,7 +97,7 @@ static void a_newcomer_is_told_of_everybody_and_everybody_of_it(void **state)
 }
 
 /* All begin at one seed, and later one more does. */
-static void a_star_of_1000_forms_and_all_know_one_more_within_5_s(void **state)
+static void a_star_of_1000_forms_and_all_know_one_more_within_a_second(void **state)
 {
     (void)state;
     struct cluster *c = cluster_new(1000, 14);
@@ -110,7 +110,7 @@ static void a_star_of_1000_forms_and_all_know_one_more_within_5_s(void **state)
     cluster_run_for(c, 5 * SECOND_MS);
     const uint64_t from_us = c->net.now_us;
     cluster_start(c, c->count - 1);
-    assert_true(cluster_wait_full_view(c, 5000));
+    assert_true(cluster_wait_full_view(c, 1000));
     print_message("one more of 1,000: known to all after %u ms\n",
                   (unsigned)((c->net.now_us - from_us) / 1000));
     cluster_free(c);
@@ -256,7 +256,7 @@ static uint64_t heal_ms(struct cluster *c, uint64_t parted_ms)
         assert_true(c->net.now_us - from_us < 10 * SECOND_MS * 1000);
         cluster_run_for(c, 10);
     }
-    assert_true(cluster_wait_full_view(c, c->count < 64 ? 600 : 1300));
+    assert_true(cluster_wait_full_view(c, 600));
     return (c->net.now_us - from_us) / 1000;
 }
 
@@ -403,7 +403,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_burst_is_a_full_view_in_any_order_of_discovery),
         cmocka_unit_test(a_newcomer_is_told_of_everybody_and_everybody_of_it),
-        cmocka_unit_test(a_star_of_1000_forms_and_all_know_one_more_within_5_s),
+        cmocka_unit_test(a_star_of_1000_forms_and_all_know_one_more_within_a_second),
         cmocka_unit_test(idle_nodes_send_little_however_many_they_are),
         cmocka_unit_test(a_silent_crash_is_known_to_all_in_time_under_loss),
         cmocka_unit_test(lost_segments_are_no_deaths_where_only_links_work),

@@ -194,13 +194,11 @@ static int take_word(struct client *c, const char *word, size_t words_max)
     return -1;
 }
 
-int client_begin(struct client *c, int argc, char **argv, const struct client_usage *usage)
+/* -1 to go on, else the exit code. */
+static int begin(struct client *c, int argc, char **argv, const struct client_usage *usage)
 {
     struct option_def defs[OPTION_COUNT + CLIENT_EXTRAS_MAX];
     const char *value = NULL;
-    (void)signal(SIGPIPE, SIG_IGN);
-    *c = (struct client){.command = argv[0], .timeout_ms = usage->timeout_ms};
-    c->servers = mem_new(CLIENT_SERVERS_MAX, sizeof(*c->servers));
     memcpy(defs, common, sizeof(common));
     if (usage->extra_count > 0) {
         memcpy(defs + OPTION_COUNT, usage->extras, usage->extra_count * sizeof(*usage->extras));
@@ -227,10 +225,16 @@ int client_begin(struct client *c, int argc, char **argv, const struct client_us
     return find_servers(c);
 }
 
-void client_fini(struct client *c)
+int client_run(int argc, char **argv, const struct client_usage *usage,
+               int (*command)(struct client *c))
 {
-    free(c->servers);
-    c->servers = NULL;
+    struct client c = {.command = argv[0], .timeout_ms = usage->timeout_ms};
+    c.servers = mem_new(CLIENT_SERVERS_MAX, sizeof(*c.servers));
+    (void)signal(SIGPIPE, SIG_IGN);
+    int code = begin(&c, argc, argv, usage);
+    code = code < 0 ? command(&c) : code;
+    free(c.servers);
+    return code;
 }
 
 /* ---- Asking ---- */

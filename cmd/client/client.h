@@ -73,10 +73,10 @@ struct client_usage {
     uint32_t timeout_ms; /* default */
 };
 
-/* Reads the command line and finds out the servers. -1 to go on, else the exit code. client_fini()
- * follows in both cases. */
-int client_begin(struct client *c, int argc, char **argv, const struct client_usage *usage);
-void client_fini(struct client *c);
+/* Reads the command line, finds out the servers, and runs the command. Returns its exit code, or
+ * that of what was wrong before it. */
+int client_run(int argc, char **argv, const struct client_usage *usage,
+               int (*command)(struct client *c));
 
 struct client_request {
     const char *method;

@@ -388,9 +388,5 @@ static int bench(struct client *c)
 int command_bench(int argc, char **argv)
 {
     const struct client_usage usage = {bench_extras, BENCH_EXTRA_COUNT, 0, 0, TIMEOUT_MS};
-    struct client client;
-    int code = client_begin(&client, argc, argv, &usage);
-    code = code < 0 ? bench(&client) : code;
-    client_fini(&client);
-    return code;
+    return client_run(argc, argv, &usage, bench);
 }

@@ -177,11 +177,7 @@ static int put(struct client *c)
 int command_put(int argc, char **argv)
 {
     const struct client_usage usage = {put_extras, PUT_EXTRA_COUNT, 1, 2, TIMEOUT_MS};
-    struct client client;
-    int code = client_begin(&client, argc, argv, &usage);
-    code = code < 0 ? put(&client) : code;
-    client_fini(&client);
-    return code;
+    return client_run(argc, argv, &usage, put);
 }
 
 /* Asks for the key. RC_OK when it is there; otherwise the reason was printed. */
@@ -263,11 +259,7 @@ static int get(struct client *c)
 int command_get(int argc, char **argv)
 {
     const struct client_usage usage = {NULL, 0, 1, 1, TIMEOUT_MS};
-    struct client client;
-    int code = client_begin(&client, argc, argv, &usage);
-    code = code < 0 ? get(&client) : code;
-    client_fini(&client);
-    return code;
+    return client_run(argc, argv, &usage, get);
 }
 
 static void print_head(const struct client *c, const struct client_answer *answer)
@@ -300,9 +292,5 @@ static int head(struct client *c)
 int command_head(int argc, char **argv)
 {
     const struct client_usage usage = {NULL, 0, 1, 1, TIMEOUT_MS};
-    struct client client;
-    int code = client_begin(&client, argc, argv, &usage);
-    code = code < 0 ? head(&client) : code;
-    client_fini(&client);
-    return code;
+    return client_run(argc, argv, &usage, head);
 }

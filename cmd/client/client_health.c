@@ -156,9 +156,5 @@ static int health(struct client *c)
 int command_health(int argc, char **argv)
 {
     const struct client_usage usage = {health_extras, HEALTH_EXTRA_COUNT, 0, 0, TIMEOUT_MS};
-    struct client client;
-    int code = client_begin(&client, argc, argv, &usage);
-    code = code < 0 ? health(&client) : code;
-    client_fini(&client);
-    return code;
+    return client_run(argc, argv, &usage, health);
 }

@@ -220,9 +220,5 @@ static int keys(struct client *c)
 int command_keys(int argc, char **argv)
 {
     const struct client_usage usage = {keys_extras, KEYS_EXTRA_COUNT, 0, 0, TIMEOUT_MS};
-    struct client client;
-    int code = client_begin(&client, argc, argv, &usage);
-    code = code < 0 ? keys(&client) : code;
-    client_fini(&client);
-    return code;
+    return client_run(argc, argv, &usage, keys);
 }

@@ -110,22 +110,24 @@ static int show(struct client *c, const char *target, void (*print)(const cJSON 
     return code;
 }
 
-static int show_command(int argc, char **argv, const char *target, void (*print)(const cJSON *root))
+static int show_peers(struct client *c)
 {
-    const struct client_usage usage = {NULL, 0, 0, 0, TIMEOUT_MS};
-    struct client client;
-    int code = client_begin(&client, argc, argv, &usage);
-    code = code < 0 ? show(&client, target, print) : code;
-    client_fini(&client);
-    return code;
+    return show(c, "/v1/peers", print_peers);
 }
+
+static int show_status(struct client *c)
+{
+    return show(c, "/v1/status", print_status);
+}
+
+static const struct client_usage usage = {NULL, 0, 0, 0, TIMEOUT_MS};
 
 int command_peers(int argc, char **argv)
 {
-    return show_command(argc, argv, "/v1/peers", print_peers);
+    return client_run(argc, argv, &usage, show_peers);
 }
 
 int command_status(int argc, char **argv)
 {
-    return show_command(argc, argv, "/v1/status", print_status);
+    return client_run(argc, argv, &usage, show_status);
 }

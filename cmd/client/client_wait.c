@@ -301,9 +301,5 @@ static int wait_for(struct client *c)
 int command_wait(int argc, char **argv)
 {
     const struct client_usage usage = {wait_extras, WAIT_EXTRA_COUNT, 0, 0, TIMEOUT_MS};
-    struct client client;
-    int code = client_begin(&client, argc, argv, &usage);
-    code = code < 0 ? wait_for(&client) : code;
-    client_fini(&client);
-    return code;
+    return client_run(argc, argv, &usage, wait_for);
 }

@@ -305,23 +305,23 @@ static int watch(struct watching *w, const char *target)
     return EXIT_CODE_FAILED;
 }
 
+static int watch_prefix(struct client *c)
+{
+    char target[CLIENT_TARGET_MAX];
+    struct watching w = {.client = c};
+    if (make_target(c, target, sizeof(target)) != RC_OK) {
+        client_say(c, "the prefix is too long");
+        return EXIT_CODE_USAGE;
+    }
+    event_stream_init(&w.stream, on_event, &w);
+    catch_stops();
+    const int code = watch(&w, target);
+    event_stream_fini(&w.stream);
+    return code;
+}
+
 int command_watch(int argc, char **argv)
 {
     const struct client_usage usage = {watch_extras, WATCH_EXTRA_COUNT, 0, 0, TIMEOUT_MS};
-    char target[CLIENT_TARGET_MAX];
-    struct client client;
-    int code = client_begin(&client, argc, argv, &usage);
-    if (code < 0 && make_target(&client, target, sizeof(target)) != RC_OK) {
-        client_say(&client, "the prefix is too long");
-        code = EXIT_CODE_USAGE;
-    }
-    if (code < 0) {
-        struct watching w = {.client = &client};
-        event_stream_init(&w.stream, on_event, &w);
-        catch_stops();
-        code = watch(&w, target);
-        event_stream_fini(&w.stream);
-    }
-    client_fini(&client);
-    return code;
+    return client_run(argc, argv, &usage, watch_prefix);
 }

@@ -109,7 +109,7 @@ static uint64_t first_ask_at(struct candidates *cs, uint64_t now_us)
     return cs->burst_us;
 }
 
-bool candidates_is_seq(uint32_t seq)
+static bool is_seq(uint32_t seq)
 {
     return (seq & SEQ_CANDIDATE) != 0;
 }
@@ -117,7 +117,7 @@ bool candidates_is_seq(uint32_t seq)
 static struct candidate *find_seq(const struct candidates *cs, uint32_t seq)
 {
     uint32_t walk = 0, slot = 0;
-    while (candidates_is_seq(seq) && slotindex_next(&cs->by_seq, seq, &walk, &slot)) {
+    while (is_seq(seq) && slotindex_next(&cs->by_seq, seq, &walk, &slot)) {
         if (cs->slots[slot]->seq == seq) {
             return cs->slots[slot];
         }

@@ -88,9 +88,6 @@ bool candidates_refused(struct candidates *cs, const struct addr *addr, uint64_t
 /* It answered, or failed for good. False when it is none of ours. */
 bool candidates_settle(struct candidates *cs, const struct addr *addr);
 
-/* Whether a sequence number can be a candidate's at all; swim's own numbers never are. */
-bool candidates_is_seq(uint32_t seq);
-
 /* Whether a candidate under way was asked with `seq`. */
 bool candidates_has_asked(const struct candidates *cs, uint32_t seq);
 

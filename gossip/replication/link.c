@@ -341,6 +341,19 @@ static void continue_large(struct link *l, struct buf *out)
     }
 }
 
+/* A record in one frame. False when there is no room for it; then reconciliation brings it. */
+static bool send_record(struct link *l, const struct record *r, const struct queued_write *w,
+                        struct buf *out)
+{
+    if (append_record(out, r, w->kind) != RC_OK) {
+        link_ask_repair(l, REPAIR_NO_ROOM);
+        return false;
+    }
+    l->records_out++;
+    count_sent(l, w->kind, w->waiter);
+    return true;
+}
+
 static void fill_large(struct link *l, const struct link_source *source, struct buf *out)
 {
     struct queued_write w;
@@ -352,15 +365,9 @@ static void fill_large(struct link *l, const struct link_source *source, struct 
             continue;
         }
         l->big_done++;
-        if (!is_found) {
-            continue;
-        }
-        if (append_record(out, &r, w.kind) != RC_OK) {
-            link_ask_repair(l, REPAIR_NO_ROOM);
+        if (is_found && !send_record(l, &r, &w, out)) {
             return;
         }
-        l->records_out++;
-        count_sent(l, w.kind, w.waiter);
     }
     if (l->out_large != NULL && l->out_large->is_active) {
         continue_large(l, out);
@@ -384,12 +391,9 @@ static void fill_small(struct link *l, const struct link_source *source, struct 
             }
             continue;
         }
-        if (append_record(out, &r, w.kind) != RC_OK) {
-            link_ask_repair(l, REPAIR_NO_ROOM);
+        if (!send_record(l, &r, &w, out)) {
             return;
         }
-        l->records_out++;
-        count_sent(l, w.kind, w.waiter);
     }
 }
 

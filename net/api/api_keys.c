@@ -266,17 +266,6 @@ static struct listing *listing_new(const struct engine *e, const struct api_cloc
     return l;
 }
 
-static void answer_listing(struct listing *l, struct http_response *rs)
-{
-    rs->status = 200;
-    rs->kind = HTTP_BODY_STREAM;
-    rs->produce = listing_produce;
-    rs->done = listing_done;
-    rs->arg = l;
-    http_add(rs, "Content-Type", "application/json");
-    http_add(rs, "Cache-Control", "no-store");
-}
-
 /* ---- Parameters; each returns what is wrong with it, or NULL ---- */
 
 static const char *read_prefix(struct http_text query, struct listing *l)
@@ -351,10 +340,10 @@ void api_keys_list(const struct engine *e, const struct api_clock *clock,
         http_problem(rs, 400, "invalid_request", "%s", wrong);
         return;
     }
-    answer_listing(l, rs);
+    http_stream_json(rs, listing_produce, listing_done, l);
 }
 
 void api_keys_scan(const struct engine *e, const struct api_clock *clock, struct http_response *rs)
 {
-    answer_listing(listing_new(e, clock), rs);
+    http_stream_json(rs, listing_produce, listing_done, listing_new(e, clock));
 }

@@ -137,13 +137,7 @@ static void answer(struct batch *b, const struct http_request *rq, struct http_r
         http_problem(rs, 400, is_key ? "invalid_key" : "invalid_request", "%s", wrong);
         return;
     }
-    rs->status = 200;
-    rs->kind = HTTP_BODY_STREAM;
-    rs->produce = produce;
-    rs->done = done;
-    rs->arg = b;
-    http_add(rs, "Content-Type", "application/json");
-    http_add(rs, "Cache-Control", "no-store");
+    http_stream_json(rs, produce, done, b);
 }
 
 void api_mget(const struct engine *e, const struct api_clock *clock, const struct http_request *rq,

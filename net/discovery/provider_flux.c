@@ -78,13 +78,20 @@ static void on_fetched(void *arg, const struct fetch_answer *answer)
     finish(f, rc, detail);
 }
 
+static void forget_answer(struct provider_flux *f)
+{
+    if (f->answer != NULL) {
+        event_free(f->answer);
+        f->answer = NULL;
+    }
+}
+
 static void on_remembered(evutil_socket_t fd, short what, void *arg)
 {
     struct provider_flux *f = arg;
     (void)fd;
     (void)what;
-    event_free(f->answer);
-    f->answer = NULL;
+    forget_answer(f);
     finish(f, RC_OK, "");
 }
 
@@ -93,8 +100,7 @@ static void on_not_asked(evutil_socket_t fd, short what, void *arg)
     struct provider_flux *f = arg;
     (void)fd;
     (void)what;
-    event_free(f->answer);
-    f->answer = NULL;
+    forget_answer(f);
     finish(f, RC_IO, "the request cannot be made");
 }
 
@@ -137,10 +143,7 @@ static void cancel(struct provider *p)
         fetch_cancel(f->fetch);
         f->fetch = NULL;
     }
-    if (f->answer != NULL) {
-        event_free(f->answer);
-        f->answer = NULL;
-    }
+    forget_answer(f);
 }
 
 static void provider_flux_free(struct provider *p)

@@ -161,6 +161,17 @@ void http_set_body(struct http_response *rs, int status, const char *type, const
     http_add_text(rs, "Content-Type", type);
 }
 
+void http_stream_json(struct http_response *rs, http_produce produce, void (*done)(void *arg),
+                      void *arg)
+{
+    rs->status = 200;
+    rs->kind = HTTP_BODY_STREAM;
+    rs->produce = produce;
+    rs->done = done;
+    rs->arg = arg;
+    http_add_lines(rs, "Content-Type: application/json\r\nCache-Control: no-store\r\n");
+}
+
 /* Writes `text` as the inside of a JSON string; what is not printable ASCII is escaped or, above
  * it, replaced. */
 static size_t json_escape(char *to, const char *text)

@@ -134,6 +134,10 @@ void http_add_lines(struct http_response *rs, const char *lines);
 void http_set_body(struct http_response *rs, int status, const char *type, const void *data,
                    size_t len);
 
+/* The answer is a stream of JSON. It is not kept by anybody on the way. */
+void http_stream_json(struct http_response *rs, http_produce produce, void (*done)(void *arg),
+                      void *arg);
+
 /* Pages of any origin may read an answer, and these of its headers (CORS). */
 #define HTTP_CORS_LINES                  \
     "Access-Control-Allow-Origin: *\r\n" \

@@ -27,7 +27,7 @@ static void silence_is_asked_three_times_then_dialed_once_then_forgotten(void **
     for (int i = 0; i < 3; i++) {
         assert_int_equal(candidates_deadline(&cs), asks_us[i]);
         assert_int_equal(candidates_due(&cs, asks_us[i], &ask), CANDIDATE_ASK);
-        assert_true(addr_equal(&ask.addr, &addr) && candidates_is_seq(ask.seq));
+        assert_true(addr_equal(&ask.addr, &addr) && candidates_has_asked(&cs, ask.seq));
         assert_int_equal(candidates_due(&cs, asks_us[i], &ask), CANDIDATE_WAIT);
         candidates_check(&cs);
     }

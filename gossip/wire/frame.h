@@ -86,7 +86,6 @@ struct frame_hello {
 /* CLOSE: reason 1. The sender writes no more; the end of the stream that follows is no death. */
 enum close_reason {
     CLOSE_DUPLICATE = 1, /* another link between the two stays */
-    CLOSE_LEAVING = 2,
     CLOSE_STRANGER = 3,
     CLOSE_VERSION = 4,
     CLOSE_SELF = 5,

@@ -137,7 +137,6 @@ void member_card_skip(struct cursor *c, struct uuid *ret_uuid, uint64_t *ret_inc
 enum {
     PACKED_SCOPE = 1,
     PACKED_IS_V6 = 2,
-    PACKED_V4_BYTES = 1 + 4 + 2,
     PACKED_V6_BYTES = 1 + 16 + 2,
     V4_AT = 12, /* in a mapped address */
     PACKED_MAX = 2 * NAME_SIZE + MEMBER_USABLE_MAX * PACKED_V6_BYTES,
@@ -317,28 +316,16 @@ static bool is_for(const struct member_addr *a, enum card_audience audience)
 
 void member_write_card(struct cursor *c, const struct member *m, enum card_audience audience)
 {
-    struct member_addr addrs[MEMBER_USABLE_MAX];
-    uint32_t told = 0;
-    (void)unpack_addrs(m, addrs);
-    for (uint32_t i = 0; i < m->addr_count; i++) {
-        told += is_for(&addrs[i], audience);
-    }
-    cursor_put_uuid(c, &m->uuid);
-    cursor_put_u48(c, m->boot);
-    cursor_put_u48(c, m->host_tag);
-    cursor_put_u64(c, m->incarnation);
-    cursor_put_u8(c, m->version_min);
-    cursor_put_u8(c, m->version_max);
-    cursor_put_u16(c, m->features);
-    cursor_put_text(c, member_name(m));
-    cursor_put_text(c, member_enclave(m));
-    cursor_put_u8(c, (uint8_t)told);
-    for (uint32_t i = 0; i < m->addr_count; i++) {
-        if (is_for(&addrs[i], audience)) {
-            cursor_put_u8(c, (uint8_t)addrs[i].scope);
-            addr_write(c, &addrs[i].addr);
+    struct member_card card;
+    uint32_t kept = 0;
+    member_card(m, &card);
+    for (uint32_t i = 0; i < card.addr_count; i++) {
+        if (is_for(&card.addrs[i], audience)) {
+            card.addrs[kept++] = card.addrs[i];
         }
     }
+    card.addr_count = kept;
+    member_card_write(c, &card);
 }
 
 /* ---- Addresses to use ---- */

@@ -142,7 +142,7 @@ static void each_type_that_is_known_has_a_sample(void **state)
 /* What a later version may say behind them. */
 static void hello_and_close_let_later_bytes_pass(void **state)
 {
-    uint8_t payload[512] = {CLOSE_LEAVING};
+    uint8_t payload[512] = {CLOSE_IDLE};
     const struct addr from = {.port = 9};
     const struct frame_hello hello = hello_of(2, NOW_US);
     struct engine *e = *state;
@@ -239,7 +239,7 @@ static void nothing_is_taken_before_hello(void **state)
 static void a_close_before_hello_is_no_fault(void **state)
 {
     const struct addr from = {.port = 9};
-    const uint8_t reason = CLOSE_LEAVING;
+    const uint8_t reason = CLOSE_IDLE;
     struct engine *e = *state;
     const uint32_t link = engine_link_accept(e, &from, NOW_US);
     say(e, link, FRAME_CLOSE, &reason, 1);

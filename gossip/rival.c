@@ -38,7 +38,9 @@ enum {
      * way. */
     ANSWER_LATE_US = 5000 * 1000,
     ANSWER_LATE_BUSY_US = 30000 * 1000,
-    /* So long a HELLO counts without an answer: with nothing behind it, and with something. */
+    /* So long a HELLO counts without an answer where this node has dialed: with nothing behind it,
+     * and with something. Of one that came from somewhere only the answer counts: whoever says one
+     * HELLO after the other would have each counted. */
     WORD_US = 1000 * 1000,
     WORD_BUSY_US = 2000 * 1000,
 };
@@ -171,8 +173,8 @@ static void end_silent(struct engine *e, struct link *l)
 /* Its HELLO alone does not count for ever. Returns when it will not any more. */
 static uint64_t look_at_word(struct engine *e, struct link *l)
 {
-    const bool is_all = l->input_us == l->since_us;
-    const uint64_t until_us = l->since_us + (is_all ? WORD_US : WORD_BUSY_US);
+    const uint64_t most_us = l->input_us == l->since_us ? WORD_US : WORD_BUSY_US;
+    const uint64_t until_us = l->since_us + (l->is_dialed ? most_us : 0);
     if (!l->terms.is_only_word) {
         return NEVER;
     }

@@ -61,9 +61,9 @@ static void who_answers_nothing_after_its_hello_does_not_count_for_what_it_says(
     uint64_t now_us = NOW_US;
     const struct frame_hello hello = hello_of(2, now_us);
     const uint32_t link = link_with(e, &hello, now_us);
-    assert_int_equal(voters_count(e), 2);
-    run_ms(e, 1100, &now_us);
+    engine_tick(e, ++now_us);
     assert_int_equal(voters_count(e), 1);
+    run_ms(e, 1100, &now_us);
     say_packet(e, link, 2, PACKET_GOSSIP, 0, now_us);
     say_packet(e, link, 2, PACKET_ACK, 77, now_us);
     assert_int_equal(voters_count(e), 1);
@@ -71,12 +71,13 @@ static void who_answers_nothing_after_its_hello_does_not_count_for_what_it_says(
     assert_int_equal(voters_count(e), 2);
 }
 
-static void a_hello_counts_for_two_seconds_whatever_follows_without_an_answer(void **state)
+static void one_that_was_dialed_counts_for_two_seconds_without_an_answer(void **state)
 {
     struct engine *e = *state;
     uint64_t now_us = NOW_US;
+    const uint32_t link = dial_candidate(e, 1001, &now_us);
     const struct frame_hello hello = hello_of(2, now_us);
-    const uint32_t link = link_with(e, &hello, now_us);
+    say_this_hello(e, link, &hello, now_us);
     for (uint32_t i = 0; i < 7; i++) {
         assert_int_equal(voters_count(e), 2);
         run_ms(e, 300, &now_us);
@@ -176,7 +177,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(who_answers_nothing_after_its_hello_does_not_count_for_what_it_says),
-        TEST(a_hello_counts_for_two_seconds_whatever_follows_without_an_answer),
+        TEST(one_that_was_dialed_counts_for_two_seconds_without_an_answer),
         TEST(who_answers_at_once_counts_on),
         TEST(bytes_keep_a_link_from_the_member_for_two_seconds),
         TEST(a_byte_after_its_hello_is_no_answer_and_keeps_no_link),

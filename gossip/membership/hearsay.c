@@ -13,7 +13,7 @@ enum {
      * at once. */
     EXPECTED_US = 1000000,
     EXPECTED_AGE = 2,      /* in ENTRY_AGE_US: news of a death is everywhere before it is so old */
-    REFUTABLE_US = 400000, /* so long a rumour takes to reach it, and its refutation to come back */
+    REFUTABLE_US = 300000, /* so long a rumour takes to reach it, and its refutation to come back */
 };
 
 void hearsay_believe(struct swim *s, struct member *m)
@@ -47,14 +47,29 @@ static bool is_among_many(const struct swim *s)
     return roster_live_count(&s->roster) > PROBE_ASKED_BY_ALL_MAX;
 }
 
+/* Whether the member has had time to refute an accusation, which it is given among many. */
+static bool is_unrefuted(const struct swim *s, const struct member *m)
+{
+    return is_among_many(s) && m->state == MEMBER_SUSPECT &&
+           s->now_us - m->probe->suspicion.started_us >= REFUTABLE_US;
+}
+
+/* Whether this node has no way to ask: nobody listens where the member is thought to be. */
+static bool is_refused(const struct member *m)
+{
+    return m->link == 0 && m->probe != NULL && m->probe->is_open && m->probe->is_refused;
+}
+
 /* Whether somebody is believed that the member is gone. Where it may be anybody who says so, this
- * node verifies what it has found out itself, and among many the member has had time to refute. */
+ * node verifies what it has found out itself, and among many the member has had time to refute. A
+ * word of just now, which may be anybody's too, does not hold up what members say where asking is
+ * in vain. */
 static bool is_believed_gone(const struct swim *s, const struct member *m,
                              const struct view_teller *teller)
 {
-    const bool is_refutable =
-        m->state != MEMBER_SUSPECT || s->now_us - m->probe->suspicion.started_us < REFUTABLE_US;
-    return (teller->is_sure || (is_among_many(s) && !is_refutable)) && is_out_of_sight(s, m);
+    const bool is_late = is_unrefuted(s, m);
+    return ((teller->is_sure || is_late) && is_out_of_sight(s, m)) ||
+           (teller->is_sure && is_late && is_refused(m));
 }
 
 /* An end that is not believed, or not yet, is a reason to ask. Among many, and of a member out of

@@ -120,12 +120,21 @@ static uint32_t patience(const struct swim *s, bool is_by_link)
     return (s->health + 1) * (is_by_link ? PATIENCE_BY_LINK : 1U);
 }
 
+/* Whether the member is asked for the first time, by datagrams, which pass to others. Among many a
+ * node has heard only a few, so that it has not heard this one says nothing. */
+static bool is_strange(const struct swim *s, const struct member *m)
+{
+    return m->state == MEMBER_ALIVE && m->link == 0 && !m->is_udp_heard && m->misses <= 1 &&
+           s->misses < PACKET_OUT_MISSES_MAX &&
+           roster_live_count(&s->roster) > PROBE_ASKED_BY_ALL_MAX;
+}
+
 /* Whether only a link reaches the member. The pings in vain since a suspicion began are what the
  * member is suspected of: they do not make it one that datagrams never reached. */
 static bool only_link_reaches(const struct swim *s, const struct member *m)
 {
     const bool is_settled = m->state == MEMBER_SUSPECT && !m->probe->suspicion.is_by_link;
-    return !packet_out_passes(s, m) && !is_settled;
+    return !packet_out_passes(s, m) && !is_settled && !is_strange(s, m);
 }
 
 void probe_suspicion_start(struct swim *s, struct member *m)
@@ -245,6 +254,7 @@ void probe_open(struct swim *s, struct member *m, bool is_verify)
     st->is_verify = is_verify;
     st->is_link_asked = false;
     st->is_relay_asked = false;
+    st->is_refused = false;
     st->nacks_wanted = st->nacks = 0;
     m->misses = m->misses < MISSES_TOLD_MAX ? (m->misses + 1U) & MISSES_TOLD_MAX : m->misses;
     s->misses++;

@@ -53,6 +53,7 @@ static void refuse(struct swim *s, struct member *m, const struct addr *addr)
     if (!proof_counts(s, m, addr)) {
         const uint64_t soon_us = s->now_us + PROOF_HASTE_US;
         st->retry_us = min_u64(soon_us, st->retry_us);
+        st->is_refused = true;
     } else if (st->is_verify && st->suspicion.proof_due_us != 0) {
         prove(s, m);
         return;

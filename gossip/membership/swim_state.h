@@ -67,6 +67,7 @@ struct swim_probe_state {
     bool is_again;      /* the one before it was lost, of a member that was never met */
     bool is_link_asked; /* the link has been tried */
     bool is_relay_asked;
+    bool is_refused;     /* somewhere, which alone is no proof */
     uint32_t ping_count; /* of this probe */
     uint64_t verdict_us; /* when it fails */
     uint64_t retry_us;   /* when the next ping goes */
@@ -186,6 +187,8 @@ struct swim {
     uint64_t round;    /* of the rotation */
     uint64_t next_probe_us;
     uint64_t last_gossip_us;
+    uint64_t last_urgent_us; /* the same, of a round for news that does not wait */
+    bool has_urgent;         /* such news has not gone out yet */
     uint64_t next_recontact_us;
     uint32_t recontact_next;
     uint64_t told_stranger_us, told_version_us; /* 0: not yet */

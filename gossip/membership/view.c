@@ -49,14 +49,18 @@ uint64_t view_gossip_deadline(const struct swim *s)
     if (s->rumors.count == 0 || s->roster.order_count == 0) {
         return NEVER;
     }
-    /* Not before now: when nothing waited for long, nothing is overdue. */
-    const uint64_t due_us = s->last_gossip_us + GOSSIP_PERIOD_US;
+    /* Not before now: when nothing waited for long, nothing is overdue. What is urgent waits for
+     * the last such round only, not for a period at each node that it comes through. */
+    const uint64_t last_us = s->has_urgent ? s->last_urgent_us : s->last_gossip_us;
+    const uint64_t due_us = last_us + GOSSIP_PERIOD_US;
     return due_us > s->now_us ? due_us : s->now_us;
 }
 
 void view_gossip(struct swim *s)
 {
     s->last_gossip_us = s->now_us;
+    s->last_urgent_us = s->has_urgent ? s->now_us : s->last_urgent_us;
+    s->has_urgent = false;
     const struct member *sent_to[GOSSIP_FANOUT] = {NULL};
     for (uint32_t i = 0; i < GOSSIP_FANOUT && s->rumors.count > 0; i++) {
         struct member *to = packet_out_listener(s);
@@ -266,6 +270,7 @@ static void take_later(struct swim *s, struct member *m, const struct member_car
         settle_in(s, m, is_first_hand);
     } else if (m->has_answered || is_refuted) {
         tell_others(s, m, ENTRY_ALIVE, NULL);
+        s->has_urgent = s->has_urgent || is_refuted;
     }
 }
 
@@ -445,6 +450,7 @@ void view_suspect(struct swim *s, struct member *m, const struct uuid *by)
         probe_suspicion_start(s, m);
         st->by = *by;
         change(s, m, MEMBER_SUSPECT, m->incarnation);
+        s->has_urgent = true;
     }
     if (is_own && !st->suspicion.is_first_hand) {
         st->suspicion.is_first_hand = true;
@@ -473,6 +479,7 @@ void view_bury(struct swim *s, struct member *m, enum member_state state, uint64
     s->counters->member_deaths += was_live && state == MEMBER_DEAD;
     if (is_told) {
         tell_others(s, m, state == MEMBER_DEAD ? ENTRY_DEAD : ENTRY_LEFT, by);
+        s->has_urgent = true;
     }
 }
 

@@ -8,6 +8,7 @@
 enum {
     /* While digests differ a view is pulled at most so often. */
     PULL_PERIOD_US = 1000000,
+    PULL_ANSWER_US = 100000, /* a second look that has not come by then is lost */
     /* While pulls bring news, as when all start at once or a partition heals, they follow upon each
      * other: each may double what is known. */
     PULL_EAGER_PERIOD_US = 50000,
@@ -150,6 +151,16 @@ void pull_news(struct swim *s)
     s->offers = PULL_OFFERS;
 }
 
+/* The question for a second look, or its answer, may have been lost: then it does not spend the
+ * period. */
+static void end_lost_look(struct swim *s)
+{
+    const bool is_late = s->next_pull_us < s->now_us + PULL_PERIOD_US - PULL_ANSWER_US;
+    if (is_late && !uuid_is_nil(&s->asked_again)) {
+        s->next_pull_us = s->now_us;
+    }
+}
+
 void pull_compare(struct swim *s, struct member *m, uint64_t digest)
 {
     static const struct uuid nil = {{0}};
@@ -170,6 +181,7 @@ void pull_compare(struct swim *s, struct member *m, uint64_t digest)
     } else if (may_pull || s->answered == 0 || !is_eager(s)) {
         /* While pulls follow upon each other, one that has to be asked first would only delay. */
         s->differs = m->uuid;
+        end_lost_look(s);
     }
 }
 

@@ -1,3 +1,6 @@
+/* Past 600 lines, because what a small cluster does in each case is read together.
+ */
+#include "gossip/membership/pull.h"
 #include "gossip/membership/swim_state.h"
 #include "swim_cluster.h"
 
@@ -53,6 +56,29 @@ static void a_newcomer_who_knows_one_learns_all_by_pulling(void **state)
     assert_int_equal(swim_counts(c->nodes[newcomer].swim).alive, 40);
     const uint64_t ms = wait_full(c, 3000);
     print_message("41st node known to all after %u ms\n", (unsigned)ms + 100);
+    cluster_free(c);
+}
+
+/* Views differ, and the ping for a second look gets no answer. */
+static void a_lost_second_look_does_not_spend_the_period_of_pulls(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_formed(23, 3, false);
+    run_for(c, 5000);
+    struct swim *s = c->nodes[0].swim;
+    struct member *m = member_of(c, 0, 1);
+    s->next_pull_us = s->now_us;
+    pull_compare(s, m, s->roster.digest + 1);
+    pull_tick(s);
+    assert_true(uuid_equal(&s->asked_again, &m->uuid));
+    const uint64_t next_us = s->next_pull_us;
+    assert_true(next_us > s->now_us);
+    s->now_us += 50000;
+    pull_compare(s, member_of(c, 0, 2), s->roster.digest + 1);
+    assert_int_equal(pull_deadline(s), next_us);
+    s->now_us += 100000;
+    pull_compare(s, member_of(c, 0, 2), s->roster.digest + 1);
+    assert_int_equal(pull_deadline(s), s->now_us);
     cluster_free(c);
 }
 
@@ -556,6 +582,7 @@ int main(void)
         cmocka_unit_test(three_nodes_form_within_a_second),
         cmocka_unit_test(a_burst_of_16_reaches_a_full_view),
         cmocka_unit_test(a_newcomer_who_knows_one_learns_all_by_pulling),
+        cmocka_unit_test(a_lost_second_look_does_not_spend_the_period_of_pulls),
         cmocka_unit_test(a_newcomer_that_was_never_met_ends_by_two_lost_probes_and_not_by_one),
         cmocka_unit_test(a_newcomer_that_others_reach_ends_by_two_lost_probes_and_not_by_one),
         cmocka_unit_test(idle_nodes_send_under_400_bytes_a_second),

@@ -1,0 +1,166 @@
+/* What a card changes, by what is held of its member, who brings it, and how sure that is. */
+#include "gossip/membership/view.h"
+
+#include "swim_cluster.h"
+
+enum held { NOBODY, NAMED, ALIVE, SUSPECT, DEAD, LEFT, DEAD_GHOST, LEFT_GHOST };
+
+static const struct uuid subject = {{9}}, other = {{7}};
+
+static struct member_card card_with(uint64_t incarnation, uint32_t addrs)
+{
+    const uint8_t ip[4] = {10, 0, 0, 9};
+    struct member_card card = {
+        .uuid = subject,
+        .host_tag = 3,
+        .incarnation = incarnation,
+        .version_min = PROTOCOL_VERSION_MIN,
+        .version_max = PROTOCOL_VERSION_MAX,
+        .name = "somebody",
+        .enclave = "default",
+        .addr_count = addrs,
+    };
+    for (uint32_t i = 0; i < addrs; i++) {
+        card.addrs[i].scope = SCOPE_GLOBAL;
+        card.addrs[i].addr = addr_v4(ip, (uint16_t)(9000 + i));
+    }
+    return card;
+}
+
+/* Has the node hold the member at 5, with one address, as somebody else says. */
+static void hold(struct swim *s, enum held held)
+{
+    const struct member_card card = card_with(5, 1);
+    const struct member_card ghost = {.uuid = subject, .incarnation = 5};
+    const struct view_teller teller = {&other, held != NAMED};
+    struct member *m = NULL;
+    if (held == NOBODY) {
+        return;
+    }
+    if (held == DEAD_GHOST || held == LEFT_GHOST) {
+        view_add_gone(s, &ghost, held == DEAD_GHOST ? MEMBER_DEAD : MEMBER_LEFT, SECOND);
+        return;
+    }
+    assert_int_equal(view_alive(s, &card, &teller, &m), RC_OK);
+    if (held == SUSPECT) {
+        view_suspect(s, m, &other);
+    } else if (held == DEAD || held == LEFT) {
+        view_bury(s, m, held == DEAD ? MEMBER_DEAD : MEMBER_LEFT, 5, &other);
+    }
+    if (m->probe != NULL && held != NAMED) {
+        m->probe->ask_us = 0;
+    }
+    rumor_drop(&s->rumors, m);
+}
+
+enum { OWN = 1, SURE = 2 };
+
+struct row {
+    enum held held;
+    uint32_t teller; /* set of OWN and SURE */
+    uint64_t incarnation;
+    uint32_t addrs;
+    enum member_state state;
+    uint64_t held_at;
+    uint32_t addrs_held;
+    bool is_asked, is_rumor;
+};
+
+static const struct row rows[] = {
+    /* Somebody new is alive where it is sure, and is asked unless it says so itself. */
+    {NOBODY, 0, 5, 1, MEMBER_NAMED, 5, 1, true, false},
+    {NOBODY, OWN, 5, 1, MEMBER_NAMED, 5, 1, true, false},
+    {NOBODY, SURE, 5, 1, MEMBER_ALIVE, 5, 1, true, false},
+    {NOBODY, OWN | SURE, 5, 1, MEMBER_ALIVE, 5, 1, false, true},
+    /* One that was only named: its own word, or that of a member. */
+    {NAMED, 0, 6, 1, MEMBER_NAMED, 5, 1, true, false},
+    {NAMED, 0, 5, 2, MEMBER_NAMED, 5, 2, true, false},
+    {NAMED, OWN, 6, 1, MEMBER_NAMED, 5, 1, true, false},
+    {NAMED, SURE, 5, 1, MEMBER_ALIVE, 5, 1, true, false},
+    {NAMED, OWN | SURE, 5, 1, MEMBER_ALIVE, 5, 1, false, true},
+    {NAMED, OWN | SURE, 4, 1, MEMBER_ALIVE, 4, 1, false, true},
+    /* Of one that lives only a later card is news, or a fuller one of a sure teller. */
+    {ALIVE, SURE, 4, 2, MEMBER_ALIVE, 5, 1, false, false},
+    {ALIVE, 0, 5, 2, MEMBER_ALIVE, 5, 1, false, false},
+    {ALIVE, SURE, 5, 2, MEMBER_ALIVE, 5, 2, false, false},
+    {ALIVE, SURE, 6, 2, MEMBER_ALIVE, 6, 2, false, false},
+    {SUSPECT, SURE, 5, 1, MEMBER_SUSPECT, 5, 1, false, false},
+    {SUSPECT, SURE, 6, 1, MEMBER_ALIVE, 6, 1, false, true},
+    {SUSPECT, OWN | SURE, 6, 1, MEMBER_ALIVE, 6, 1, false, true},
+    /* One that is gone is back where it is sure, and else asked. */
+    {DEAD, SURE, 5, 1, MEMBER_DEAD, 5, 1, false, false},
+    {DEAD, OWN | SURE, 5, 1, MEMBER_DEAD, 5, 1, false, false},
+    {DEAD, 0, 6, 1, MEMBER_DEAD, 5, 1, true, false},
+    {DEAD, OWN, 6, 1, MEMBER_DEAD, 5, 1, true, false},
+    {DEAD, SURE, 6, 1, MEMBER_ALIVE, 6, 1, true, false},
+    {DEAD, OWN | SURE, 6, 1, MEMBER_ALIVE, 6, 1, false, true},
+    {LEFT, OWN, 6, 1, MEMBER_LEFT, 5, 1, true, false},
+    {LEFT, OWN | SURE, 6, 1, MEMBER_ALIVE, 6, 1, false, true},
+    /* Of a ghost nothing was known but that it is gone. */
+    {DEAD_GHOST, 0, 6, 1, MEMBER_NAMED, 6, 1, true, false},
+    {DEAD_GHOST, SURE, 5, 1, MEMBER_DEAD, 5, 1, false, false},
+    {DEAD_GHOST, SURE, 6, 1, MEMBER_ALIVE, 6, 1, true, false},
+    {DEAD_GHOST, OWN | SURE, 5, 1, MEMBER_ALIVE, 5, 1, false, true},
+    {LEFT_GHOST, OWN | SURE, 4, 1, MEMBER_ALIVE, 4, 1, false, true},
+};
+
+static void a_card_changes_what_it_may(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct row *r = &rows[i];
+        struct cluster *c = cluster_new(1);
+        struct swim *s = c->nodes[cluster_start(c)].swim;
+        const struct member_card card = card_with(r->incarnation, r->addrs);
+        const struct view_teller teller = {r->teller & OWN ? &subject : &other,
+                                           (r->teller & SURE) != 0};
+        struct member *m = NULL;
+        hold(s, r->held);
+        const uint32_t rumors = s->rumors.count;
+        (void)view_alive(s, &card, &teller, &m);
+        assert_non_null(m);
+        const bool is_asked = m->probe != NULL && (m->probe->ask_us != 0 || m->probe->is_open);
+        if (m->state != r->state || m->incarnation != r->held_at ||
+            m->addr_count != r->addrs_held || is_asked != r->is_asked ||
+            (s->rumors.count > rumors) != r->is_rumor) {
+            fail_msg("row %zu: state %u at %u with %u addresses, asked %d, rumours %u", i,
+                     (unsigned)m->state, (unsigned)m->incarnation, (unsigned)m->addr_count,
+                     is_asked, s->rumors.count - rumors);
+        }
+        swim_check(s);
+        cluster_free(c);
+    }
+}
+
+/* Cards that are no news are not even taken apart. */
+static void what_changes_something_is_news(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct row *r = &rows[i];
+        if (r->held == NOBODY) {
+            continue;
+        }
+        struct cluster *c = cluster_new(1);
+        struct swim *s = c->nodes[cluster_start(c)].swim;
+        const struct view_teller teller = {r->teller & OWN ? &subject : &other,
+                                           (r->teller & SURE) != 0};
+        hold(s, r->held);
+        const struct member *m = roster_find(&s->roster, &subject);
+        const bool is_changed = m->state != r->state || m->incarnation != r->held_at ||
+                                (m->addr_count != r->addrs_held && !m->is_ghost);
+        if (is_changed && !view_is_news(m, r->incarnation, r->addrs, &teller)) {
+            fail_msg("row %zu is no news", i);
+        }
+        cluster_free(c);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_card_changes_what_it_may),
+        cmocka_unit_test(what_changes_something_is_news),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -256,7 +256,7 @@ static uint64_t heal_ms(struct cluster *c, uint64_t parted_ms)
         assert_true(c->net.now_us - from_us < 10 * SECOND_MS * 1000);
         cluster_run_for(c, 10);
     }
-    assert_true(cluster_wait_full_view(c, 600));
+    assert_true(cluster_wait_full_view(c, 1000));
     return (c->net.now_us - from_us) / 1000;
 }
 

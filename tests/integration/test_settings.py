@@ -135,6 +135,8 @@ class Bounds(Case):
         self.assertIn(("REPLICATION_FACTOR", "63"), bounds())
         for name, value in bounds():
             with self.subTest(name=name, value=value):
+                if name in ("BASE_PORT", "REPRAM_HTTP_PORT") and value == "1" and os.geteuid() != 0:
+                    continue  # the first ports are root's
                 env = {"BASE_PORT": harness.free_base(), name: value}
                 code, output = check({**env, "NODE_COUNT": 1})
                 if code == BAD_CONFIGURATION:

@@ -152,7 +152,7 @@ void pull_news(struct swim *s)
 }
 
 /* The question for a second look, or its answer, may have been lost: then it does not spend the
- * period. */
+ * period. While pulls follow upon each other any other difference ends the wait for it. */
 static void end_lost_look(struct swim *s)
 {
     const bool is_late = s->next_pull_us < s->now_us + PULL_PERIOD_US - PULL_ANSWER_US;

@@ -158,7 +158,7 @@ struct swim {
     struct uuid differs;     /* whose digest differed last; nil: nobody's since the last look */
     struct uuid asked_again; /* whose digest is being looked at once more; nil: nobody's */
     uint64_t next_pull_us;
-    uint64_t news_us; /* when a pull last brought news */
+    uint64_t news_us; /* when news last came, or was to be expected of pulls */
     uint32_t offers;  /* so many members are still to hear our digest, because of news */
     uint64_t next_offer_us;
     uint64_t agreed; /* our incarnation when a digest last equalled ours */

@@ -3,7 +3,9 @@
  *
  *   swim       the public functions: time, packets in, hints in
  *   packet_out packets out: headers, piggyback, by datagram or by link
- *   view       what is believed of members: statements in, changes out
+ *   self       what this node says of itself
+ *   view       what is believed of members, and what follows from it
+ *   hearsay    which words of others are
  *   packet_in  packets in
  *   detector   whose probe begins when, and what its failure means
  *   probe      the pings of one, and the answers

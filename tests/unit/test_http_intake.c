@@ -335,6 +335,7 @@ static void test_a_held_body_that_fits_passes_one_that_does_not(void **state)
     client_reset(&second);
     assert_true(client_hears(rig, &small, "Content-Length: 6000\r\n"));
     client_close(&first);
+    client_close(&second);
     client_close(&large);
     client_close(&small);
 }
@@ -383,6 +384,7 @@ static void test_the_body_that_waited_longest_is_the_next_first(void **state)
     assert_true(say_body(rig, &large, PIPELINED_LEN - PIPELINED_BYTES));
     assert_true(client_hears(rig, &large, "Content-Length: 100000\r\n"));
     client_close(&first);
+    client_close(&second);
     client_close(&large);
     client_close(&fresh);
 }

@@ -14,6 +14,7 @@ enum {
     EXPECTED_US = 1000000,
     EXPECTED_AGE = 2,      /* in ENTRY_AGE_US: news of a death is everywhere before it is so old */
     REFUTABLE_US = 300000, /* so long a rumour takes to reach it, and its refutation to come back */
+    CARD_AGAIN_US = 100000, /* an answer that has not come by then is lost */
 };
 
 void hearsay_believe(struct swim *s, struct member *m)
@@ -193,12 +194,13 @@ static void hear_of_suspect(struct swim *s, const struct entry *e, const struct 
 
 /* Its number is said to be far beyond the one that is held. That is true when others heard what
  * this node has missed. So the member itself is asked, as its word counts. One that is gone is
- * asked only where it seems to say so itself. */
+ * asked only where it seems to say so itself. A question that was lost is asked again, or one loss
+ * would leave a suspect that has refuted to the next death that somebody forges. */
 static void want_card(struct swim *s, struct member *m, bool is_own)
 {
     if (!m->is_self && !m->is_ghost &&
         (is_own || member_is_live(m) || view_asks_at_once(s, m->is_mate)) &&
-        !probe_state(s, m)->is_card_wanted) {
+        (!probe_state(s, m)->is_card_wanted || s->now_us - m->probe->used_us >= CARD_AGAIN_US)) {
         m->probe->is_card_wanted = true;
         probe_ping(s, m);
     }

@@ -1,5 +1,5 @@
 /* How fast news goes among so many that not each asks each. */
-#include "gossip/membership/swim_state.h"
+#include "gossip/membership/hearsay.h"
 #include "swim_cluster.h"
 
 /* News of it goes on at once, and not with the next round of each node that it comes to. */
@@ -91,11 +91,45 @@ static void who_is_refused_where_nothing_was_proven_believes_what_members_say(vo
     }
 }
 
+/* Its refutation is heard from others, and its answer to the question whether it is so is lost. */
+static void a_suspect_that_seems_to_refute_is_asked_until_it_answers(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_formed(7, 70, false);
+    run_for(c, 3000);
+    struct swim *s = c->nodes[0].swim;
+    struct member *m = member_of(c, 0, 1);
+    const struct view_teller teller = {.uuid = &c->nodes[2].uuid};
+    uint8_t bytes[CARD_WIRE_MAX];
+    struct cursor w = cursor_writer(bytes, sizeof(bytes));
+    struct member_card card;
+    member_card(m, &card);
+    card.incarnation++;
+    member_card_write(&w, &card);
+    const struct entry refutation = {.kind = ENTRY_ALIVE,
+                                     .uuid = card.uuid,
+                                     .incarnation = card.incarnation,
+                                     .addr_count = card.addr_count,
+                                     .card = bytes,
+                                     .card_len = w.pos};
+    view_suspect(s, m, &c->nodes[2].uuid);
+    const uint32_t before = m->probe->try_count;
+    hearsay_entry(s, &refutation, &teller);
+    hearsay_entry(s, &refutation, &teller);
+    assert_int_equal(m->probe->try_count, before + 1);
+    s->now_us += 100 * MS;
+    hearsay_entry(s, &refutation, &teller);
+    assert_int_equal(m->probe->try_count, before + 2);
+    assert_int_equal(m->state, MEMBER_SUSPECT);
+    cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_death_is_known_to_100_a_moment_after_its_first_observer),
         cmocka_unit_test(a_first_probe_among_many_takes_no_longer_than_another),
+        cmocka_unit_test(a_suspect_that_seems_to_refute_is_asked_until_it_answers),
         cmocka_unit_test(who_is_refused_where_nothing_was_proven_believes_what_members_say),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

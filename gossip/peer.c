@@ -10,6 +10,7 @@
 
 enum {
     CLOSE_FLUSH_US = 2000 * 1000,    /* a link being closed may take this long to flush */
+    UNMET_TURN_US = 500 * 1000,      /* who has not shown in this time who is there makes way */
     LINK_IDLE_US = 20 * 1000 * 1000, /* a link without a reason ends after so long without use */
 };
 
@@ -63,11 +64,23 @@ void peer_end(struct engine *e, struct link *l, enum close_reason reason)
     drop(e, l);
 }
 
+/* Whether there is a place for one more whom nobody knows yet. Who only holds his makes way for the
+ * next, or one stranger could keep all others out for as long as he liked. A member shows who it is
+ * within two round trips. */
+static bool make_place(struct engine *e)
+{
+    struct link *oldest = mesh_crowding(e->mesh);
+    if (oldest != NULL && e->now_us - oldest->since_us >= UNMET_TURN_US) {
+        peer_end(e, oldest, 0);
+        oldest = NULL;
+    }
+    return oldest == NULL;
+}
+
 uint32_t engine_link_accept(struct engine *e, const struct addr *from, uint64_t now_us)
 {
     engine_advance(e, now_us);
-    struct link *l =
-        mesh_may_accept(e->mesh) ? mesh_add(e->mesh, LINK_HELLO, false, from, now_us) : NULL;
+    struct link *l = make_place(e) ? mesh_add(e->mesh, LINK_HELLO, false, from, now_us) : NULL;
     if (l == NULL) {
         return 0;
     }

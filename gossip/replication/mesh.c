@@ -96,13 +96,17 @@ static bool is_unmet(const struct link *l)
     return !l->is_dialed && (is_before || (l->state == LINK_OPEN && is_only_said));
 }
 
-bool mesh_may_accept(const struct mesh *m)
+struct link *mesh_crowding(const struct mesh *m)
 {
     uint32_t unmet = 0;
-    for (const struct link *l = mesh_first(m); l != NULL; l = mesh_after(m, l->id)) {
-        unmet += is_unmet(l);
+    struct link *oldest = NULL;
+    for (struct link *l = mesh_first(m); l != NULL; l = mesh_after(m, l->id)) {
+        if (is_unmet(l)) {
+            unmet++;
+            oldest = oldest == NULL || l->since_us < oldest->since_us ? l : oldest;
+        }
     }
-    return unmet < MESH_UNMET_MAX;
+    return unmet < MESH_UNMET_MAX ? NULL : oldest;
 }
 
 void mesh_remove(struct mesh *m, struct link *l)

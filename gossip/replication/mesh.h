@@ -19,8 +19,8 @@
 
 enum {
     MESH_LINKS_MAX = 4095,
-    /* Accepted links of which only a HELLO, if that, says whose they are; more are turned away.
-     * Each costs a member and its place on the rings, for as long as a member has to answer. */
+    /* Accepted links of which only a HELLO, if that, says whose they are. Each costs a member and
+     * its place on the rings, for as long as a member has to answer. */
     MESH_UNMET_MAX = 128,
     DIAL_GRACE_US = 400 * 1000,     /* the larger id waits this long for the other's dial */
     DIAL_PAUSE_MIN_US = 200 * 1000, /* after a failed dial, doubling */
@@ -45,8 +45,9 @@ void mesh_free(struct mesh *m);
 struct link *mesh_add(struct mesh *m, enum link_state state, bool is_dialed,
                       const struct addr *addr, uint64_t now_us);
 
-/* Whether one more link may be accepted before those that were accepted have shown who they are. */
-bool mesh_may_accept(const struct mesh *m);
+/* NULL while one more link may be accepted before those that were accepted have shown who they are.
+ * Otherwise the one of them that has said nothing new for longest. */
+struct link *mesh_crowding(const struct mesh *m);
 
 /* Frees the link; its sync side must be gone. */
 void mesh_remove(struct mesh *m, struct link *l);

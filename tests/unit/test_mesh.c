@@ -53,27 +53,29 @@ static void links_beyond_the_maximum_are_refused(void **state)
     assert_null(mesh_add(f->mesh, LINK_HELLO, false, &addr, 0));
 }
 
-static void strangers_are_accepted_only_so_many_at_a_time(void **state)
+static void strangers_crowd_until_they_show_who_they_are(void **state)
 {
     struct fixture *f = *state;
     const struct addr addr = {.port = 1};
     struct link *last = NULL;
+    struct link *oldest = NULL;
     for (int i = 0; i < MESH_UNMET_MAX; i++) {
-        assert_true(mesh_may_accept(f->mesh));
-        last = mesh_add(f->mesh, LINK_HELLO, false, &addr, 0);
+        assert_null(mesh_crowding(f->mesh));
+        last = mesh_add(f->mesh, LINK_HELLO, false, &addr, i == 5 ? 1 : 2);
+        oldest = i == 5 ? last : oldest;
     }
-    assert_false(mesh_may_accept(f->mesh));
+    assert_ptr_equal(mesh_crowding(f->mesh), oldest);
     struct member m = {.has_answered = true};
     last->state = LINK_OPEN;
     last->member = &m;
-    assert_true(mesh_may_accept(f->mesh));
+    assert_null(mesh_crowding(f->mesh));
     last->terms.is_only_word = true;
-    assert_false(mesh_may_accept(f->mesh));
+    assert_ptr_equal(mesh_crowding(f->mesh), oldest);
     last->terms.is_only_word = false;
     m.has_answered = false;
-    assert_false(mesh_may_accept(f->mesh));
+    assert_ptr_equal(mesh_crowding(f->mesh), oldest);
     last->is_dialed = true; /* this node knows where it is */
-    assert_true(mesh_may_accept(f->mesh));
+    assert_null(mesh_crowding(f->mesh));
 }
 
 static void an_address_is_dialed_once_at_a_time(void **state)
@@ -157,7 +159,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_id_is_not_found_after_its_link_is_gone, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(links_beyond_the_maximum_are_refused, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(strangers_are_accepted_only_so_many_at_a_time, set_up,
+        cmocka_unit_test_setup_teardown(strangers_crowd_until_they_show_who_they_are, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(an_address_is_dialed_once_at_a_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(links_may_go_while_they_are_walked, set_up, tear_down),

@@ -151,24 +151,31 @@ static void bytes_without_an_answer_keep_a_link_for_half_a_minute(void **state)
     assert_in_range(s, 29, 33);
 }
 
-/* Somebody says HELLO under one uuid after the other, and keeps all links. */
+/* Somebody says HELLO under one uuid after the other, and keeps all links. Who has had time to
+ * answer makes way then, the oldest first. */
 static void of_members_that_only_said_hello_so_many_have_links_at_a_time(void **state)
 {
     struct engine *e = *state;
     uint64_t now_us = NOW_US;
     const struct addr from = {.port = 9};
-    uint32_t link = 0;
+    uint32_t links[MESH_UNMET_MAX];
     for (uint32_t i = 0; i < MESH_UNMET_MAX; i++) {
-        const struct frame_hello hello = hello_of((uint8_t)(10 + i), now_us);
-        link = link_with(e, &hello, now_us);
-        assert_true(is_open(e, link));
+        const struct frame_hello hello = hello_of((uint8_t)(10 + i), now_us++);
+        links[i] = link_with(e, &hello, now_us);
+        assert_true(is_open(e, links[i]));
     }
+    run_ms(e, 490, &now_us);
     assert_int_equal(engine_link_accept(e, &from, now_us), 0);
-    run_ms(e, 3000, &now_us);
-    assert_int_equal(voters_count(e), 1);
-    assert_int_equal(engine_link_accept(e, &from, now_us), 0);
-    say_answer(e, link, 10 + MESH_UNMET_MAX - 1, now_us);
+    run_ms(e, 10, &now_us);
+    say_answer(e, links[1], 11, now_us);
     assert_int_not_equal(engine_link_accept(e, &from, now_us), 0);
+    assert_true(is_open(e, links[0])); /* the answer has made a place */
+    for (uint32_t i = 2; i < MESH_UNMET_MAX; i++) {
+        assert_int_not_equal(engine_link_accept(e, &from, now_us), 0);
+    }
+    for (uint32_t i = 0; i < MESH_UNMET_MAX; i++) {
+        assert_int_equal(is_open(e, links[i]), i == 1 || i == MESH_UNMET_MAX - 1);
+    }
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, free_engine)

@@ -81,7 +81,7 @@ static void who_is_refused_where_nothing_was_proven_believes_what_members_say(vo
             drain(c, i);
         }
         const uint64_t start_us = c->now_us;
-        while (m->state != MEMBER_DEAD && c->now_us - start_us < 880 * MS) {
+        while (m->state != MEMBER_DEAD && c->now_us - start_us < UINT64_C(880) * MS) {
             run_for(c, 1);
         }
         print_message("refused elsewhere: dead after %u ms\n",
@@ -117,7 +117,7 @@ static void a_suspect_that_seems_to_refute_is_asked_until_it_answers(void **stat
     hearsay_entry(s, &refutation, &teller);
     hearsay_entry(s, &refutation, &teller);
     assert_int_equal(m->probe->try_count, before + 1);
-    s->now_us += 100 * MS;
+    s->now_us += UINT64_C(100) * MS;
     hearsay_entry(s, &refutation, &teller);
     assert_int_equal(m->probe->try_count, before + 2);
     assert_int_equal(m->state, MEMBER_SUSPECT);

@@ -13,6 +13,8 @@ Builds the release preset, and the dev preset for `steady`, then in this order (
              1,000 in enclaves of 16, and 3 of 1,000 in one; each that fails is named with the
              command that repeats it
   steady     tests/steady.sh: unit tests 20 times, the rest 5 times, in each condition
+  mutate     tests/mutate.py: MUTANTS small changes of the engine, under the sanitizers; fails when
+             the tests see fewer of them than the target of a folder
   compare    tests/bench/compare.sh: beside nginx, Redis, memcached and Webdis
   calibrate  tests/bench/calibrate.py: real nodes beside simulated ones
   scale      tests/sim/scale.py: docs/scale.md's tables and charts, up to 3,000 nodes
@@ -20,16 +22,17 @@ On two cores with nothing beside, sweep takes about an hour, steady three, compa
 calibrate half an hour; .github/workflows/nightly.yml gives them jobs of their own.
 
 Environment: COUNT (10000), FIRST (the first seed; the date's by default, so that each night has
-others). Logs are in build/nightly. The last line is 'N passed, N failed'; the exit code is 0 only
-when nothing failed.
+others), MUTANTS (200). Logs are in build/nightly. The last line is 'N passed, N failed'; the exit
+code is 0 only when nothing failed.
 TXT
 }
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
-choices=(sweep steady compare calibrate scale)
+choices=(sweep steady mutate compare calibrate scale)
 logs=$PWD/build/nightly
 count=${COUNT:-10000}
 first=${FIRST:-$(($(date +%s) / 86400 % 100000 * 40000))}
+mutants=${MUTANTS:-200}
 passed=0
 failed=0
 
@@ -47,6 +50,12 @@ step_sweep()
 }
 
 step_steady() { tests/steady.sh; }
+
+step_mutate()
+{
+    tests/mutate.py --sanitize --judge --count "$mutants" --seed "$first" --json build/nightly/mutate.json
+}
+
 step_compare() { tests/bench/compare.sh --json build/compare.json | tee build/compare.txt; }
 step_calibrate() { tests/bench/calibrate.py --json docs/scale/calibration.json; }
 

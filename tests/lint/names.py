@@ -20,7 +20,8 @@ BARE = re.compile(r"(?<![\w/.$}<>*-])([a-z]\w*\.[ch])(?![\w(])")
 # Of others, or made by the build; and words with a stroke between them.
 FOREIGN = {"llhttp.c", "llhttp.h", "sysexits.h", "page_data.c"}
 ANY = re.compile(r"<[^>]*>")
-SKIPPED = re.compile(r"corpus/|package-lock|^CHANGELOG\.md$|\.(png|svg|ico)$|^tests/lint/")
+SKIPPED = re.compile(r"corpus/|package-lock|^CHANGELOG\.md$|\.(png|svg|ico)$|^tests/lint/|"
+                     r"^tests/mutation/check\.py$")
 
 
 def comments(text):

@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 """The mutants of C sources: each is one small change, as a mistake would have made it.
 
 Five kinds: `relational` (a comparison or a connective turned round), `bound` (`<` for `<=` and the
@@ -15,6 +14,7 @@ import dataclasses
 import random
 import re
 
+FOLDERS = ("core", "gossip", "net", "cmd")
 KINDS = ("relational", "bound", "constant", "code", "call")
 LEX = re.compile(r'(?P<noise>/\*.*?\*/|//[^\n]*|^[ \t]*#(?:\\\n|[^\n])*)|'
                  r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|'
@@ -200,6 +200,19 @@ def find(path, text):
     return found
 
 
+def find_all(top, paths=()):
+    """The mutants of the tree, or of the files and folders that are named."""
+    found = []
+    for folder in FOLDERS:
+        for file in sorted((top / folder).rglob("*.c")):
+            path = str(file.relative_to(top))
+            if not paths or any(path == each or path.startswith(f"{each}/") for each in paths):
+                found += find(path, file.read_text(encoding="utf-8"))
+    if not found:
+        raise Fault(f"nothing to change in {' '.join(paths) or 'the tree'}")
+    return found
+
+
 def draw(found, seed):
     """The mutants in the order in which a seed draws them: the top folders take turns, so that each has
     a score of its own, and then each kind is as likely as another, however many there are of it."""
@@ -221,7 +234,11 @@ def draw(found, seed):
                 del folders[folder]
 
 
-class Malformed(Exception):
+class Fault(Exception):
+    """What stops the whole run: a sentence for whoever started it."""
+
+
+class Malformed(Fault):
     """An entry of the file of equivalent mutants that cannot be read."""
 
 

@@ -1,0 +1,216 @@
+"""Builds mutants and runs the tests that cover them, under limits: what tests/mutate.py is made of.
+
+A build folder is CMake's, with Ninja. Which tests cover a file is seen from their programs: one that
+was linked with the file's object has the name of its source among its symbols."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import time
+
+from mutation.changes import Fault
+
+# Its engines are broken already: what it says of one that is broken twice is no verdict.
+LEFT_OUT = {"sim.test_mutants"}
+BATCH = 16  # programs that are linked before they run; the nearest is linked alone
+BUILD_LIMIT_S = 1800
+COMPILE_LIMIT_S = 120
+# A test may take so many times what it takes without a change, and so much more: in processor time,
+# and, as a mutant may wait for ever without any, by the clock, which other programs hold up.
+TIMES, CPU_MORE_S, CLOCK_MORE_S = 5, 2, 30
+FILE_LIMIT_BYTES = 1 << 30
+MEMORY_LIMIT_BYTES = 8 << 30  # of addresses; the sanitizers need all that there are
+SKIPPED = 77
+KILLED, SURVIVED, EQUAL, LISTED, BROKEN, UNDECIDED = (
+    "killed", "survived", "the same code", "judged equivalent", "does not compile", "took too long")
+
+
+def sandbox():
+    """The words before a command that give it namespaces of its own, as far as this is allowed."""
+    inside = ["sh", "-c", 'ip link set lo up 2>/dev/null; "$@"; exit $?', "sh"]
+    for words in (["--fork", "--pid", "--kill-child", "--mount-proc", "--net"],
+                  ["--fork", "--pid", "--kill-child", "--mount-proc"]):
+        command = ["unshare", *words, *inside]
+        try:
+            if subprocess.run([*command, "true"], capture_output=True, check=False).returncode == 0:
+                return command
+        except FileNotFoundError:
+            break
+    return []
+
+
+def run(command, cpu_s, clock_s, *, cwd=None, env=None, memory=None):
+    """(exit code or None when time was up, seconds by the clock, processor seconds). Nothing of the
+    command is left afterwards, so far as it stays in its session or namespace."""
+    def limit():
+        resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_LIMIT_BYTES, FILE_LIMIT_BYTES))
+        if memory is not None:
+            resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    started = time.monotonic()
+    with subprocess.Popen(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, start_new_session=True,
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                          preexec_fn=limit) as process:
+        try:
+            code = process.wait(clock_s)
+        except subprocess.TimeoutExpired:
+            code = None
+        finally:
+            try:
+                os.killpg(process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return code, time.monotonic() - started, cpu
+
+
+def how_ended(code):
+    """Of a test that failed: what else is to be said."""
+    spun = (-signal.SIGXCPU, 128 + signal.SIGXCPU)
+    return " (hangs)" if code is None else " (spins)" if code in spun else ""
+
+
+class Test:
+    """One of ctest's: its command, the programs in it, and what it takes without a change."""
+
+    def __init__(self, told, programs):
+        properties = {each["name"]: each["value"] for each in told.get("properties", [])}
+        self.name, self.command = told["name"], told["command"]
+        self.labels = properties.get("LABELS", [])
+        self.folder = properties.get("WORKING_DIRECTORY")
+        self.environment = dict(each.split("=", 1) for each in properties.get("ENVIRONMENT", []))
+        words = {*self.command, *self.environment.values()}
+        self.programs = [name for path, name in programs.items() if path in words]
+        self.stem = self.name.rpartition(".")[2].removeprefix("test_")
+        self.clock_s = self.cpu_s = None  # not measured yet
+        self.why_not = None  # why it is no judge
+
+    def distance(self, stem, labels):
+        """The module's own test first, then what is named after it, then by label and by time."""
+        own = 0 if self.stem == stem else 1 if self.stem.startswith(f"{stem}_") else 2
+        label = min(labels.index(each) for each in self.labels if each in labels)
+        return own, label, self.clock_s or 0, self.name
+
+
+class Build:
+    """A build folder of CMake and Ninja, with the tests that it tells ctest of."""
+
+    def __init__(self, tree, folder, labels, is_sanitized=False, more_s=CPU_MORE_S):
+        self.tree, self.folder, self.labels, self.more_s = tree, folder, labels, more_s
+        self.memory = None if is_sanitized else MEMORY_LIMIT_BYTES
+        self.before = sandbox()
+        self.outputs, self.tests, self.holds = {}, [], {}
+
+    def tool(self, *words, limit_s=COMPILE_LIMIT_S):
+        try:
+            return subprocess.run(words, cwd=self.folder, capture_output=True, text=True, check=False,
+                                  timeout=limit_s)
+        except subprocess.TimeoutExpired as error:
+            raise Fault(f"{words[0]} took longer than {limit_s} s") from error
+
+    def ninja(self, *targets, limit_s=COMPILE_LIMIT_S):
+        """Whether all could be built. One job: a measurement may run beside."""
+        return self.tool("ninja", "-j1", *targets, limit_s=limit_s).returncode == 0
+
+    def prepare(self):
+        """Builds all without a change, as ctest tells only of programs that are there, and looks what
+        is in them."""
+        done = self.tool("ninja", "-j1", limit_s=BUILD_LIMIT_S)
+        if done.returncode != 0:
+            raise Fault(f"the tree does not build without a change:\n{done.stdout[-2000:]}")
+        listed = self.tool("ninja", "-t", "targets", "all").stdout.splitlines()
+        self.outputs = dict(line.split(": ", 1) for line in listed if ": " in line)
+        programs = {str(self.folder / name): name for name, rule in self.outputs.items()
+                    if "EXECUTABLE_LINKER" in rule}
+        told = self.tool("ctest", "--show-only=json-v1").stdout
+        tests = [Test(each, programs) for each in json.loads(told)["tests"] if each.get("command")]
+        self.tests = [test for test in tests if test.programs and test.name not in LEFT_OUT and
+                      set(test.labels) & set(self.labels)]
+        if not self.tests:
+            raise Fault(f"the build has no test labelled {' or '.join(self.labels)}")
+        for name in {name for test in self.tests for name in test.programs}:
+            symbols = self.tool("nm", "-a", name).stdout.splitlines()
+            self.holds[name] = {line.split(" a ", 1)[1] for line in symbols if " a " in line}
+
+    def object_of(self, path):
+        found = [name for name in self.outputs if name.endswith(f"/{path}.o")]
+        if len(found) != 1:
+            raise Fault(f"{path}: the build makes {len(found)} object files of it, not one")
+        return found[0]
+
+    def covering(self, path):
+        """The tests whose programs hold the file's object, the nearest first."""
+        name = path.rpartition("/")[2]
+        found = [test for test in self.tests if test.why_not is None and
+                 any(name in self.holds[program] for program in test.programs)]
+        stem = name.removesuffix(".c")
+        return sorted(found, key=lambda test: test.distance(stem, self.labels))
+
+    def write(self, path, text):
+        """Later than what was made of the file, even where the clock of files is coarse."""
+        file = self.tree / path
+        file.write_text(text, encoding="utf-8")
+        made = self.folder / self.object_of(path)
+        if made.exists():
+            stamp = max(file.stat().st_mtime_ns, made.stat().st_mtime_ns + 1000 * 1000)
+            os.utime(file, ns=(stamp, stamp))
+
+    def judge(self, test, cpu_s, clock_s):
+        env = {**os.environ, **test.environment}
+        return run([*self.before, *test.command], int(cpu_s), clock_s, cwd=test.folder, env=env,
+                   memory=self.memory)
+
+    def measure(self, path):
+        """Runs the tests that cover a file without a change, as far as that was not done."""
+        todo = [test for test in self.covering(path) if test.clock_s is None]
+        if todo and not self.ninja(*{name for test in todo for name in test.programs},
+                                   limit_s=BUILD_LIMIT_S):
+            raise Fault("the tree does not build without a change any more")
+        for test in todo:
+            code, test.clock_s, test.cpu_s = self.judge(test, BUILD_LIMIT_S, BUILD_LIMIT_S)
+            if code != 0:
+                test.why_not = "skips itself" if code == SKIPPED else "fails without a change"
+
+    def try_tests(self, tests, limit_s):
+        """(verdict, by which test). All of a batch are linked, then run in order."""
+        deadline = time.monotonic() + limit_s
+        at = 0
+        while at < len(tests):
+            batch = tests[at:at + (BATCH if at > 0 else 1)]
+            at += len(batch)
+            if not self.ninja(*{name for test in batch for name in test.programs},
+                              limit_s=BUILD_LIMIT_S):
+                return BROKEN, None
+            for test in batch:
+                left = deadline - time.monotonic()
+                clock_s = TIMES * test.clock_s + CLOCK_MORE_S
+                code, _, _ = self.judge(test, TIMES * test.cpu_s + self.more_s, min(clock_s, max(left, 1)))
+                if code is None and left < clock_s:
+                    return UNDECIDED, None
+                if code not in (0, SKIPPED):
+                    return KILLED, test.name + how_ended(code)
+        return SURVIVED, None
+
+    def verdict(self, mutant, limit_s):
+        """(verdict, by which test)."""
+        text = (self.tree / mutant.path).read_text(encoding="utf-8")
+        made = self.object_of(mutant.path)
+        self.measure(mutant.path)
+        if not self.ninja(made):
+            raise Fault(f"{mutant.path} does not compile without a change")
+        code = (self.folder / made).read_bytes()
+        try:
+            self.write(mutant.path, mutant.applied(text))
+            if not self.ninja(made):
+                return BROKEN, None
+            if (self.folder / made).read_bytes() == code:
+                return EQUAL, None
+            return self.try_tests(self.covering(mutant.path), limit_s)
+        finally:
+            self.write(mutant.path, text)

@@ -1,0 +1,174 @@
+"""Tests tests/mutate.py: what it finds in texts, and what it says of mutants of a small tree, which has
+a module, a program that tests it, and one that has nothing of it."""
+
+import pathlib
+import shutil
+import tempfile
+
+from mutation import changes
+from mutation.build import BROKEN, EQUAL, KILLED, LISTED, SKIPPED, SURVIVED, Build
+from mutation.tally import Tally
+
+TINY = {"core/base/tiny.c": """/* (1 < 2) is a comment's. */
+#define TINY 1
+int tiny_limit(int a)
+{
+    if (a > 7) {
+        return 7;
+    }
+    return a;
+}
+
+unsigned tiny_count(unsigned a)
+{
+    volatile unsigned n = 0;
+    while (n != a) {
+        n = n + 1;
+    }
+    return n;
+}
+
+int tiny_unseen(int a)
+{
+    return a == 3;
+}
+
+int tiny_choice(int a)
+{
+    switch (a) {
+    case 1:
+        return a;
+    case 2:
+        return -a;
+    default:
+        return a;
+    }
+}
+""", "tests/unit/test_tiny.c": """int tiny_limit(int a);
+unsigned tiny_count(unsigned a);
+int main(void)
+{
+    return tiny_limit(9) != 7 || tiny_limit(3) != 3 || tiny_count(3) != 3;
+}
+""", "tests/unit/test_other.c": "int main(void)\n{\n    return 0;\n}\n"}
+TINY_NINJA = """rule cc
+  command = cc -O1 -w -c $in -o $out
+rule C_EXECUTABLE_LINKER
+  command = cc $in -o $out
+build core.dir/core/base/tiny.c.o: cc ../tree/core/base/tiny.c
+build tests.dir/test_tiny.c.o: cc ../tree/tests/unit/test_tiny.c
+build tests.dir/test_other.c.o: cc ../tree/tests/unit/test_other.c
+build test_tiny: C_EXECUTABLE_LINKER tests.dir/test_tiny.c.o core.dir/core/base/tiny.c.o
+build test_other: C_EXECUTABLE_LINKER tests.dir/test_other.c.o
+"""
+TINY_TESTS = """add_test(unit.test_{0} "{1}/test_{0}")
+set_tests_properties(unit.test_{0} PROPERTIES LABELS unit)
+"""
+TINY_ENTRY = """# A comment.
+core/base/tiny.c tiny_limit
+- if (a > 7) {
++ if (a <= 7) {
+= It is judged so
+= to test that it is spared.
+"""
+# What the line after the change is, and what must come of it. The endless one ends by the limit of
+# processor time.
+TINY_VERDICTS = {"return 8;": KILLED, "n = n + 2;": KILLED, "if (a >= 7) {": EQUAL, "case 2:": BROKEN,
+                 "return a != 3;": SURVIVED, "if (a <= 7) {": LISTED}
+
+# A function's body, and the lines that its mutants have instead of the one that they change.
+EXAMPLES = {
+    "a = b < 3 && c;": {"a = b >= 3 && c;", "a = b <= 3 && c;", "a = b < 3 || c;", "a = b < 4 && c;",
+                        "a = b < 2 && c;"},
+    "g(0x10, a);": {";", "g(0x11, a);", "g(0xf, a);"},
+    "(void)a->b.g(\"1 < 2\", '0');": {";"},
+    "a = 5000U; /* 1 == 2 */": {"a = 10000U; /* 1 == 2 */", "a = 2500U; /* 1 == 2 */"},
+    "return a;": {"return !(a);"},
+    "return true;": {"return false;"},
+    "rc = RC_OK;": {"rc = RC_FULL;"},
+    "rc = a ? RC_IO : b;": {"rc = a ? RC_OK : b;"},
+    "ASSERT(a < 3 && g(1));": set(),
+    "uint8_t bytes[16];": set(),
+    "a = b[c];": set(),
+    "// a == b": set(),
+    "switch (a) {\ncase 0:\n    g();\n}": {"case 1:", ";"},
+}
+MALFORMED = ["a.c f\n- a\n+ b\n", "a.c\n- a\n+ b\n= c\n", "a.c f x\n- a\n+ b\n= c\n",
+             "a.c f\n+ b\n- a\n= c\n", "a.c f\n- a\n+ b\n= c\n\n" * 2]
+
+
+def check_texts():
+    """What is wrong about finding, drawing and reading."""
+    wrong = []
+    for body, wanted in EXAMPLES.items():
+        text = f"static bool example(int a)\n{{\n{body}\n}}\n"
+        found = {mutant.after for mutant in changes.find("core/x.c", text)}
+        if found != wanted:
+            wrong.append(f"of '{body}' the mutants are {sorted(found)}")
+    found = changes.find("core/x.c", "enum { A = 1 };\nint a[3];\n" + TINY["core/base/tiny.c"])
+    if [m.after for m in found if m.function == "-"] != ["enum { A = 2 };"]:
+        wrong.append("a number outside of functions is missed, or an array's size is taken")
+    orders = [[m.key() for m in changes.draw(found, seed)] for seed in (1, 1, 2)]
+    if orders[0] != orders[1] or orders[0] == orders[2] or sorted(orders[0]) != sorted(orders[2]):
+        wrong.append("a seed does not draw one order of all mutants")
+    twice = changes.find("core/x.c", "int f(int a)\n{\n    g(a);\n    g(a);\n}\n")
+    if [m.nth for m in twice] != [1, 2]:
+        wrong.append("of two that are the same it is not told which is which")
+    for text in MALFORMED:
+        try:
+            changes.read_equivalent("x", text)
+            wrong.append(f"read as an entry: {text!r}")
+        except changes.Malformed:
+            pass
+    entries = changes.read_equivalent("x", TINY_ENTRY)
+    tiny = changes.find("core/base/tiny.c", TINY["core/base/tiny.c"])
+    if changes.check_equivalent("x", entries, tiny) or not changes.check_equivalent("x", entries, found):
+        wrong.append("an entry that matches nothing is not told from one that does")
+    return wrong
+
+
+def check_verdicts(top):
+    """What is wrong about building and running the mutants of a small tree."""
+    tree, folder = top / "tree", top / "build"
+    for name, text in TINY.items():
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text(text, encoding="utf-8")
+    folder.mkdir()
+    (folder / "build.ninja").write_text(TINY_NINJA, encoding="utf-8")
+    (folder / "CTestTestfile.cmake").write_text(
+        "".join(TINY_TESTS.format(name, folder) for name in ("tiny", "other")), encoding="utf-8")
+    build = Build(tree, folder, ["unit"], more_s=1)
+    build.prepare()
+    wrong = []
+    if [test.name for test in build.covering("core/base/tiny.c")] != ["unit.test_tiny"]:
+        wrong.append("the tests that cover a file are not those that link it")
+    found = [each for each in changes.find_all(tree) if each.after in TINY_VERDICTS]
+    tally = Tally(len(found))
+    entries = changes.read_equivalent("x", TINY_ENTRY)
+    for mutant in found:
+        verdict, test = ((LISTED, None) if mutant.key() in entries else build.verdict(mutant, 60))
+        tally.results.append((mutant, verdict, test))
+        if verdict != TINY_VERDICTS[mutant.after]:
+            wrong.append(f"{mutant}\n    is {verdict}, not {TINY_VERDICTS[mutant.after]}")
+        if mutant.after == "n = n + 2;" and not str(test).endswith(" (spins)"):
+            wrong.append(f"what is endless was not ended by the limit of processor time: {test}")
+    if len(found) != len(TINY_VERDICTS):
+        wrong.append(f"{len(found)} mutants of the small tree, not {len(TINY_VERDICTS)}")
+    if tally.scores() != {"core": (2, 3)} or tally.below() != ["core"]:
+        wrong.append(f"the score is {tally.scores()}, below are {tally.below()}")
+    if (tree / "core/base/tiny.c").read_text(encoding="utf-8") != TINY["core/base/tiny.c"]:
+        wrong.append("a change was left behind")
+    return wrong
+
+
+def check():
+    """Prints what is wrong. Returns the exit code."""
+    for name in ("cc", "ninja", "ctest", "nm"):
+        if shutil.which(name) is None:
+            print(f"SKIPPED: {name} is not installed")
+            return SKIPPED
+    wrong = check_texts()
+    with tempfile.TemporaryDirectory(prefix="repram-mutate-") as folder:
+        wrong += check_verdicts(pathlib.Path(folder).resolve())
+    print("\n".join(wrong), end="\n" if wrong else "")
+    return 1 if wrong else 0

@@ -5,17 +5,18 @@
     tests/mutate.py --list [--count N] [--seed N] [PATH...]
     tests/mutate.py --check
 
-Draws mutants by seed (tests/mutation/changes.py says of which kinds), makes each in a copy of the tree under
-build/mutate, builds what it is in and runs the tests whose programs link that, the nearest first,
-until one fails. Prints the score by folder, and each survivor with its change. Not counted is what
-does not compile, what the compiler makes the same code of, and what tests/mutants.txt judges
+Draws mutants by seed (tests/mutation/changes.py says of which kinds), makes each in a copy of the tree
+under build/mutate, builds what it is in and runs the tests whose programs link that, the nearest
+first, until one fails. Prints the score by folder, and each survivor with its change. Not counted is
+what does not compile, what the compiler makes the same code of, and what tests/mutants.txt judges
 equivalent; others are drawn for these. An entry there that matches nothing any more is an error.
 
-Which tests: those of the labels (unit, fuzz and sim if nothing else is asked for) of which a program
-holds the object file. Each runs once without a change; the time that it takes then says after how long
-a mutant hangs. Every program runs under limits, in a process and network namespace of its own where
-that is allowed: a mutant may send a signal to whom it likes. The exit code is 0, 1 when --judge is
-given and a folder is below its target, 2 for wrong arguments or a tree that cannot be measured."""
+Which tests: those of which a program holds the object file, of the labels unit, fuzz and sim or of
+those that are named; where there are none, integration tests. Each runs once without a change; the
+time that it takes then says after how long a mutant hangs. Every program runs under limits, in a
+process and network namespace of its own where that is allowed: a mutant may send a signal to whom it
+likes. The exit code is 0, 1 when --judge is given and a folder is below its target, 2 for wrong
+arguments or a tree that cannot be measured."""
 
 import argparse
 import fcntl
@@ -32,7 +33,7 @@ from mutation.tally import Tally
 
 TOP = pathlib.Path(__file__).resolve().parents[1]
 EQUIVALENT = "tests/mutants.txt"
-LABELS = "unit,fuzz,sim"
+LABELS = "unit,fuzz,sim,integration"
 
 
 def copy_tree(tree):
@@ -142,7 +143,7 @@ def parse(argv):
     parser.add_argument("--count", type=positive, default=20, help="mutants that count; 20")
     parser.add_argument("--seed", type=int, default=1, help="which are drawn; 1")
     parser.add_argument("--labels", default=LABELS, metavar="LABEL,...",
-                        help=f"of the tests, in this order; {LABELS} (integration takes long)")
+                        help=f"of the tests, in this order; {LABELS}, the last for what no other links")
     parser.add_argument("--sanitize", action="store_true",
                         help="build with the sanitizers, which see leaks and a byte past an end")
     parser.add_argument("--limit", type=positive, default=900, metavar="SECONDS",

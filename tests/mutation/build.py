@@ -5,6 +5,7 @@ was linked with the file's object has the name of its source among its symbols."
 
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -14,6 +15,9 @@ from mutation.changes import Fault
 
 # Its engines are broken already: what it says of one that is broken twice is no verdict.
 LEFT_OUT = {"sim.test_mutants"}
+# Each of these takes up to minutes, and its program holds nearly every file: they judge only what no
+# other test links.
+LAST_LABEL = "integration"
 BATCH = 16  # programs that are linked before they run; the nearest is linked alone
 BUILD_LIMIT_S = 1800
 COMPILE_LIMIT_S = 120
@@ -23,6 +27,7 @@ TIMES, CPU_MORE_S, CLOCK_MORE_S = 5, 2, 30
 FILE_LIMIT_BYTES = 1 << 30
 MEMORY_LIMIT_BYTES = 8 << 30  # of addresses; the sanitizers need all that there are
 SKIPPED = 77
+NOBODY = "no test of these labels links it"
 KILLED, SURVIVED, EQUAL, LISTED, BROKEN, UNDECIDED = (
     "killed", "survived", "the same code", "judged equivalent", "does not compile", "took too long")
 
@@ -91,9 +96,11 @@ class Test:
         self.clock_s = self.cpu_s = None  # not measured yet
         self.why_not = None  # why it is no judge
 
-    def distance(self, stem, labels):
-        """The module's own test first, then what is named after it, then by label and by time."""
-        own = 0 if self.stem == stem else 1 if self.stem.startswith(f"{stem}_") else 2
+    def distance(self, path, labels):
+        """The module's own test first, then what shares a name with it, then by label and by time."""
+        stem = path.rpartition("/")[2].removesuffix(".c")
+        is_near = self.stem.startswith(f"{stem}_") or self.stem in re.split("[/_.]", path)
+        own = 0 if self.stem == stem else 1 if is_near else 2
         label = min(labels.index(each) for each in self.labels if each in labels)
         return own, label, self.clock_s or 0, self.name
 
@@ -149,8 +156,8 @@ class Build:
         name = path.rpartition("/")[2]
         found = [test for test in self.tests if test.why_not is None and
                  any(name in self.holds[program] for program in test.programs)]
-        stem = name.removesuffix(".c")
-        return sorted(found, key=lambda test: test.distance(stem, self.labels))
+        nearer = [test for test in found if LAST_LABEL not in test.labels]
+        return sorted(nearer or found, key=lambda test: test.distance(path, self.labels))
 
     def write(self, path, text):
         """Later than what was made of the file, even where the clock of files is coarse."""
@@ -179,6 +186,8 @@ class Build:
 
     def try_tests(self, tests, limit_s):
         """(verdict, by which test). All of a batch are linked, then run in order."""
+        if not tests:
+            return SURVIVED, NOBODY
         deadline = time.monotonic() + limit_s
         at = 0
         while at < len(tests):

@@ -6,7 +6,8 @@ import shutil
 import tempfile
 
 from mutation import changes
-from mutation.build import BROKEN, EQUAL, KILLED, LISTED, SKIPPED, SURVIVED, Build
+from mutation.build import (BROKEN, EQUAL, KILLED, LAST_LABEL, LISTED, NOBODY, SKIPPED, SURVIVED,
+                            Build)
 from mutation.tally import Tally
 
 TINY = {"core/base/tiny.c": """/* (1 < 2) is a comment's. */
@@ -61,8 +62,8 @@ build tests.dir/test_other.c.o: cc ../tree/tests/unit/test_other.c
 build test_tiny: C_EXECUTABLE_LINKER tests.dir/test_tiny.c.o core.dir/core/base/tiny.c.o
 build test_other: C_EXECUTABLE_LINKER tests.dir/test_other.c.o
 """
-TINY_TESTS = """add_test(unit.test_{0} "{1}/test_{0}")
-set_tests_properties(unit.test_{0} PROPERTIES LABELS unit)
+TINY_TESTS = """add_test({2}.test_{0} "{1}/test_{0}")
+set_tests_properties({2}.test_{0} PROPERTIES LABELS {2})
 """
 TINY_ENTRY = """# A comment.
 core/base/tiny.c tiny_limit
@@ -136,12 +137,16 @@ def check_verdicts(top):
     folder.mkdir()
     (folder / "build.ninja").write_text(TINY_NINJA, encoding="utf-8")
     (folder / "CTestTestfile.cmake").write_text(
-        "".join(TINY_TESTS.format(name, folder) for name in ("tiny", "other")), encoding="utf-8")
-    build = Build(tree, folder, ["unit"], more_s=1)
-    build.prepare()
+        "".join(TINY_TESTS.format(name, folder, label) for name in ("tiny", "other")
+                for label in ("unit", LAST_LABEL)), encoding="utf-8")
     wrong = []
-    if [test.name for test in build.covering("core/base/tiny.c")] != ["unit.test_tiny"]:
-        wrong.append("the tests that cover a file are not those that link it")
+    for labels in ([LAST_LABEL], ["unit"], ["unit", LAST_LABEL]):  # the last is what is built with
+        build = Build(tree, folder, labels, more_s=1)
+        build.prepare()
+        if [test.name for test in build.covering("core/base/tiny.c")] != [f"{labels[0]}.test_tiny"]:
+            wrong.append("the tests that cover a file are not those that link it")
+    if build.try_tests([], 1) != (SURVIVED, NOBODY):
+        wrong.append("it is not said what no test links")
     found = [each for each in changes.find_all(tree) if each.after in TINY_VERDICTS]
     tally = Tally(len(found))
     entries = changes.read_equivalent("x", TINY_ENTRY)

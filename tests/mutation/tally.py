@@ -25,7 +25,7 @@ class Tally:
     def add(self, mutant, verdict, test, seconds):
         self.results.append((mutant, verdict, test))
         line = (f"{self.counted()} of {self.wanted}, {seconds:.0f} s: {mutant.path}:{mutant.line}: "
-                f"{mutant.kind}: {verdict}{f' by {test}' if test else ''}")
+                f"{mutant.kind}: {verdict}{f', {test}' if test else ''}")
         print(f"\r{line[:110]}\033[K" if self.is_terminal else line, file=sys.stderr,
               end="" if self.is_terminal else "\n", flush=True)
 
@@ -52,10 +52,10 @@ class Tally:
         for verdict in (EQUAL, LISTED, BROKEN, UNDECIDED):
             if others[verdict]:
                 print(f"not counted: {others[verdict]}, {verdict}")
-        for mutant, verdict, _ in self.results:
+        for mutant, verdict, test in self.results:
             if verdict in (SURVIVED, UNDECIDED):
-                print(f"{verdict}: {mutant} in {mutant.function}"
-                      f"{f' ({mutant.nth})' if mutant.nth > 1 else ''}")
+                nth = f" ({mutant.nth})" if mutant.nth > 1 else ""
+                print(f"{verdict}: {mutant} in {mutant.function}{nth}{f': {test}' if test else ''}")
 
     def below(self):
         return [folder for folder, (killed, counted) in self.scores().items()

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Whether the tests see mistakes: changes the engine a little, many times, and counts who notices.
 
-    tests/mutate.py [--count N] [--seed N] [--sanitize] [--labels LABEL,...] [PATH...]
-    tests/mutate.py --list [--count N] [--seed N] [PATH...]
+    tests/mutate.py [--count N] [--seed N] [--sanitize] [--labels LABEL,...] [PLACE...]
+    tests/mutate.py --list [--count N] [--seed N] [PLACE...]
     tests/mutate.py --check
 
 Draws mutants by seed (tests/mutation/changes.py says of which kinds), makes each in a copy of the tree
@@ -10,6 +10,8 @@ under build/mutate, builds what it is in and runs the tests whose programs link 
 first, until one fails. Prints the score by folder, and each survivor with its change. Not counted is
 what does not compile, what the compiler makes the same code of, and what tests/mutants.txt judges
 equivalent; others are drawn for these. An entry there that matches nothing any more is an error.
+
+A place is a folder, a file, or FILE:LINE, which shows whether a new test kills the mutants of a line.
 
 Which tests: those of which a program holds the object file, of the labels unit, fuzz and sim or of
 those that are named; where there are none, integration tests. Each runs once without a change; the
@@ -105,7 +107,7 @@ def measure(arguments):
             print("namespaces are not allowed here: mutants run without", file=sys.stderr)
         tally = Tally(arguments.count)
         try:
-            drawn = changes.draw(changes.find_all(tree, arguments.path), arguments.seed)
+            drawn = changes.draw(changes.find_all(tree, arguments.place), arguments.seed)
             try_all(build, drawn, entries, tally, arguments.limit)
         except KeyboardInterrupt:
             print("\ninterrupted; until then:", file=sys.stderr)
@@ -128,18 +130,20 @@ def positive(word):
     return number
 
 
-def folder_or_file(word):
-    path = pathlib.Path(word).resolve()
+def place(word):
+    """A file or folder of the tree, and the line behind a colon, if there is one."""
+    name, _, line = word.partition(":")
+    path = pathlib.Path(name).resolve()
     if not path.exists() or not path.is_relative_to(TOP):
-        raise argparse.ArgumentTypeError(f"{word} is not in this tree")
-    return str(path.relative_to(TOP))
+        raise argparse.ArgumentTypeError(f"{name} is not in this tree")
+    return str(path.relative_to(TOP)), positive(line) if line else None
 
 
 def parse(argv):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0],
                                      epilog=f"{EQUIVALENT} has those that are judged equivalent.")
-    parser.add_argument("path", nargs="*", type=folder_or_file, metavar="PATH",
-                        help="files or folders; core, gossip, net and cmd")
+    parser.add_argument("place", nargs="*", type=place, metavar="FOLDER|FILE[:LINE]",
+                        help="where; core, gossip, net and cmd")
     parser.add_argument("--count", type=positive, default=20, help="mutants that count; 20")
     parser.add_argument("--seed", type=int, default=1, help="which are drawn; 1")
     parser.add_argument("--labels", default=LABELS, metavar="LABEL,...",
@@ -163,7 +167,7 @@ def main(argv):
             return check.check()
         if arguments.list:
             entries = equivalent(TOP)
-            drawn = changes.draw(changes.find_all(TOP, arguments.path), arguments.seed)
+            drawn = changes.draw(changes.find_all(TOP, arguments.place), arguments.seed)
             for mutant, _ in zip((each for each in drawn if each.key() not in entries),
                                  range(arguments.count)):
                 print(f"{mutant} in {mutant.function}")

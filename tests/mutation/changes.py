@@ -200,16 +200,20 @@ def find(path, text):
     return found
 
 
-def find_all(top, paths=()):
-    """The mutants of the tree, or of the files and folders that are named."""
+def find_all(top, places=()):
+    """The mutants of the tree, or of places in it: (file or folder, line or None)."""
+    def is_wanted(path, line):
+        return not places or any((path == place or path.startswith(f"{place}/")) and
+                                 only in (None, line) for place, only in places)
+
     found = []
     for folder in FOLDERS:
         for file in sorted((top / folder).rglob("*.c")):
             path = str(file.relative_to(top))
-            if not paths or any(path == each or path.startswith(f"{each}/") for each in paths):
-                found += find(path, file.read_text(encoding="utf-8"))
+            found += [each for each in find(path, file.read_text(encoding="utf-8"))
+                      if is_wanted(path, each.line)]
     if not found:
-        raise Fault(f"nothing to change in {' '.join(paths) or 'the tree'}")
+        raise Fault("there is nothing to change")
     return found
 
 

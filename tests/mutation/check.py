@@ -147,6 +147,8 @@ def check_verdicts(top):
             wrong.append("the tests that cover a file are not those that link it")
     if build.try_tests([], 1) != (SURVIVED, NOBODY):
         wrong.append("it is not said what no test links")
+    if {each.line for each in changes.find_all(tree, [("core/base/tiny.c", 6)])} != {6}:
+        wrong.append("a line is not what is changed when it is asked for")
     found = [each for each in changes.find_all(tree) if each.after in TINY_VERDICTS]
     tally = Tally(len(found))
     entries = changes.read_equivalent("x", TINY_ENTRY)

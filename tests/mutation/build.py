@@ -98,12 +98,11 @@ class Test:
         self.why_not = None  # why it is no judge
 
     def distance(self, path, labels):
-        """The module's own test first, then what shares a name with it, then by label and by time."""
+        """The module's own test first, then by label, by whether they share a name, and by time."""
         stem = path.rpartition("/")[2].removesuffix(".c")
-        is_near = self.stem.startswith(f"{stem}_") or self.stem in re.split("[/_.]", path)
-        own = 0 if self.stem == stem else 1 if is_near else 2
+        is_far = not self.stem.startswith(f"{stem}_") and self.stem not in re.split("[/_.]", path)
         label = min(labels.index(each) for each in self.labels if each in labels)
-        return own, label, self.clock_s or 0, self.name
+        return self.stem != stem, label, is_far, self.clock_s or 0, self.name
 
 
 class Build:

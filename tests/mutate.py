@@ -15,27 +15,31 @@ A place is a folder, a file, or FILE:LINE, which shows whether a new test kills 
 
 Which tests: those of which a program holds the object file, of the labels unit, fuzz and sim or of
 those that are named; where there are none, integration tests. Each runs once without a change; the
-time that it takes then says after how long a mutant hangs. Every program runs under limits, in a
-process and network namespace of its own where that is allowed: a mutant may send a signal to whom it
-likes. The exit code is 0, 1 when --judge is given and a folder is below its target, 2 for wrong
-arguments or a tree that cannot be measured."""
+time that it takes then says after how long a mutant hangs. With --sanitize what survives is built and
+tried once more, under the sanitizers. Every program runs under limits, in a process and network
+namespace of its own where that is allowed: a mutant may send a signal to whom it likes.
+
+Interrupted, it prints what there is until then. The exit code is 0, 1 when --judge is given and a
+folder is below its target, 2 for wrong arguments or a tree that cannot be measured."""
 
 import argparse
 import fcntl
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import time
 
 from mutation import changes, check
-from mutation.build import LISTED, Build
+from mutation.build import KILLED, LISTED, SURVIVED, Build
 from mutation.changes import Fault
 from mutation.tally import Tally
 
 TOP = pathlib.Path(__file__).resolve().parents[1]
 EQUIVALENT = "tests/mutants.txt"
 LABELS = "unit,fuzz,sim,integration"
+SANITIZED_LABELS = "unit,fuzz"  # the simulator takes ten times as long under them
 
 
 def copy_tree(tree):
@@ -77,14 +81,43 @@ def equivalent(top):
     return entries
 
 
-def try_all(build, drawn, entries, tally, limit_s):
+def verdict_of(builds, mutant, limit_s):
+    """(verdict, by which test): the next build is asked about what survives the one before."""
+    first = None
+    for build in builds:
+        verdict, test = build.verdict(mutant, limit_s)
+        first = first or (verdict, test)
+        if verdict == KILLED or first[0] != SURVIVED:
+            return verdict, test
+    return first
+
+
+def try_all(builds, drawn, entries, tally, limit_s):
     """Until as many are counted as are wanted, or none is left."""
     for mutant in drawn:
         if tally.counted() >= tally.wanted:
             return
         started = time.monotonic()
-        verdict, test = ((LISTED, None) if mutant.key() in entries else build.verdict(mutant, limit_s))
+        verdict, test = ((LISTED, None) if mutant.key() in entries
+                         else verdict_of(builds, mutant, limit_s))
         tally.add(mutant, verdict, test, time.monotonic() - started)
+
+
+def prepare(scratch, arguments):
+    """The builds that judge, in order, of one copy of the tree."""
+    tree = scratch / "tree"
+    copy_tree(tree)
+    kinds = [("plain", False, arguments.labels)]
+    if arguments.sanitize:
+        kinds.append(("sanitized", True, SANITIZED_LABELS))
+    builds = []
+    for name, is_sanitized, labels in kinds:
+        configure(tree, scratch / name, is_sanitized)
+        builds.append(Build(tree, scratch / name, labels.split(","), is_sanitized))
+        builds[-1].prepare()
+    if not builds[0].before:
+        print("namespaces are not allowed here: mutants run without", file=sys.stderr)
+    return builds
 
 
 def measure(arguments):
@@ -97,24 +130,18 @@ def measure(arguments):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise Fault(f"another run is using {scratch}") from error
-        tree = scratch / "tree"
-        folder = scratch / ("sanitized" if arguments.sanitize else "plain")
-        copy_tree(tree)
-        configure(tree, folder, arguments.sanitize)
-        build = Build(tree, folder, arguments.labels.split(","), arguments.sanitize)
-        build.prepare()
-        if not build.before:
-            print("namespaces are not allowed here: mutants run without", file=sys.stderr)
+        builds = prepare(scratch, arguments)
         tally = Tally(arguments.count)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
-            drawn = changes.draw(changes.find_all(tree, arguments.place), arguments.seed)
-            try_all(build, drawn, entries, tally, arguments.limit)
+            drawn = changes.draw(changes.find_all(scratch / "tree", arguments.place),
+                                 arguments.seed)
+            try_all(builds, drawn, entries, tally, arguments.limit)
         except KeyboardInterrupt:
             print("\ninterrupted; until then:", file=sys.stderr)
         tally.report()
-        for test in build.tests:
-            if test.why_not is not None:
-                print(f"no judge: {test.name} {test.why_not}")
+        for test in (test for build in builds for test in build.tests if test.why_not is not None):
+            print(f"no judge: {test.name} {test.why_not}")
         if arguments.json is not None:
             tally.save(arguments.json)
     below = tally.below() if arguments.judge else []
@@ -149,7 +176,8 @@ def parse(argv):
     parser.add_argument("--labels", default=LABELS, metavar="LABEL,...",
                         help=f"of the tests, in this order; {LABELS}, the last for what no other links")
     parser.add_argument("--sanitize", action="store_true",
-                        help="build with the sanitizers, which see leaks and a byte past an end")
+                        help=f"ask {SANITIZED_LABELS} under the sanitizers too, which see leaks and "
+                        "a byte past an end")
     parser.add_argument("--limit", type=positive, default=900, metavar="SECONDS",
                         help="of a mutant, all its tests together; 900")
     parser.add_argument("--judge", action="store_true", help="fail when a folder is below its target")

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import resource
-import shlex
 import signal
 import subprocess
 import time
@@ -110,7 +109,6 @@ class Build:
 
     def __init__(self, tree, folder, labels, is_sanitized=False, more_s=CPU_MORE_S):
         self.tree, self.folder, self.labels, self.more_s = tree, folder, labels, more_s
-        self.is_sanitized = is_sanitized
         self.memory = None if is_sanitized else MEMORY_LIMIT_BYTES
         self.before = sandbox()
         self.outputs, self.tests, self.holds = {}, [], {}
@@ -169,18 +167,6 @@ class Build:
             stamp = max(file.stat().st_mtime_ns, made.stat().st_mtime_ns + 1000 * 1000)
             os.utime(file, ns=(stamp, stamp))
 
-    def code(self, made):
-        """The bytes of an object file. The sanitizers tell it columns, which every change shifts: it
-        is compiled without them then."""
-        if not self.is_sanitized:
-            return (self.folder / made).read_bytes()
-        words = shlex.split(self.tool("ninja", "-t", "commands", "-s", made).stdout)
-        words[words.index("-o") + 1] = "code.o"
-        words[words.index("-MF") + 1] = "code.d"
-        if self.tool(*words, "-fno-sanitize=all").returncode != 0:
-            raise Fault(f"{made}: does not compile without the sanitizers")
-        return (self.folder / "code.o").read_bytes()
-
     def judge(self, test, cpu_s, clock_s):
         env = {**os.environ, **test.environment}
         return run([*self.before, *test.command], int(cpu_s), clock_s, cwd=test.folder, env=env,
@@ -226,12 +212,12 @@ class Build:
         self.measure(mutant.path)
         if not self.ninja(made):
             raise Fault(f"{mutant.path} does not compile without a change")
-        code = self.code(made)
+        code = (self.folder / made).read_bytes()
         try:
             self.write(mutant.path, mutant.applied(text))
             if not self.ninja(made):
                 return BROKEN, None
-            if self.code(made) == code:
+            if (self.folder / made).read_bytes() == code:
                 return EQUAL, None
             return self.try_tests(self.covering(mutant.path), limit_s)
         finally:

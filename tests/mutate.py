@@ -111,12 +111,17 @@ def prepare(scratch, arguments):
     if arguments.sanitize:
         kinds.append(("sanitized", True, SANITIZED_LABELS))
     builds = []
+
+    def say(text):
+        print(text, file=sys.stderr, flush=True)
+
     for name, is_sanitized, labels in kinds:
         configure(tree, scratch / name, is_sanitized)
-        builds.append(Build(tree, scratch / name, labels.split(","), is_sanitized))
+        builds.append(Build(tree, scratch / name, labels.split(","), is_sanitized, say=say))
+        say(f"building {name}")
         builds[-1].prepare()
     if not builds[0].before:
-        print("namespaces are not allowed here: mutants run without", file=sys.stderr)
+        say("namespaces are not allowed here: mutants run without")
     return builds
 
 

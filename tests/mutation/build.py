@@ -107,8 +107,10 @@ class Test:
 class Build:
     """A build folder of CMake and Ninja, with the tests that it tells ctest of."""
 
-    def __init__(self, tree, folder, labels, is_sanitized=False, more_s=CPU_MORE_S):
+    def __init__(self, tree, folder, labels, is_sanitized=False, more_s=CPU_MORE_S,
+                 say=lambda text: None):
         self.tree, self.folder, self.labels, self.more_s = tree, folder, labels, more_s
+        self.say = say
         self.memory = None if is_sanitized else MEMORY_LIMIT_BYTES
         self.before = sandbox()
         self.outputs, self.tests, self.holds = {}, [], {}
@@ -175,6 +177,8 @@ class Build:
     def measure(self, path):
         """Runs the tests that cover a file without a change, as far as that was not done."""
         todo = [test for test in self.covering(path) if test.clock_s is None]
+        if todo:
+            self.say(f"{path}: {len(todo)} tests run without a change")
         if todo and not self.ninja(*{name for test in todo for name in test.programs},
                                    limit_s=BUILD_LIMIT_S):
             raise Fault("the tree does not build without a change any more")

@@ -18,6 +18,8 @@ LEFT_OUT = {"sim.test_mutants"}
 # Each of these takes up to minutes, and its program holds nearly every file: they judge only what no
 # other test links.
 LAST_LABEL = "integration"
+# So do these, so each is measured only when it is asked.
+SLOW_LABELS = {"sim", LAST_LABEL}
 BATCH = 16  # programs that are linked before they run; the nearest is linked alone
 BUILD_LIMIT_S = 1800
 COMPILE_LIMIT_S = 120
@@ -174,13 +176,14 @@ class Build:
         return run([*self.before, *test.command], int(cpu_s), clock_s, cwd=test.folder, env=env,
                    memory=self.memory)
 
-    def measure(self, path):
-        """Runs the tests that cover a file without a change, as far as that was not done."""
-        todo = [test for test in self.covering(path) if test.clock_s is None]
-        if todo:
-            self.say(f"{path}: {len(todo)} tests run without a change")
-        if todo and not self.ninja(*{name for test in todo for name in test.programs},
-                                   limit_s=BUILD_LIMIT_S):
+    def measure(self, tests):
+        """Runs tests without a change, as far as that was not done. Those that fail are no judges."""
+        todo = [test for test in tests if test.clock_s is None]
+        if not todo:
+            return
+        self.say(f"{todo[0].name}{f' and {len(todo) - 1} others' if len(todo) > 1 else ''}: "
+                 "without a change")
+        if not self.ninja(*{name for test in todo for name in test.programs}, limit_s=BUILD_LIMIT_S):
             raise Fault("the tree does not build without a change any more")
         for test in todo:
             code, test.clock_s, test.cpu_s = self.judge(test, BUILD_LIMIT_S, BUILD_LIMIT_S)
@@ -189,8 +192,6 @@ class Build:
 
     def try_tests(self, tests, limit_s):
         """(verdict, by which test). All of a batch are linked, then run in order."""
-        if not tests:
-            return SURVIVED, NOBODY
         deadline = time.monotonic() + limit_s
         at = 0
         while at < len(tests):
@@ -213,7 +214,6 @@ class Build:
         """(verdict, by which test)."""
         text = (self.tree / mutant.path).read_text(encoding="utf-8")
         made = self.object_of(mutant.path)
-        self.measure(mutant.path)
         if not self.ninja(made):
             raise Fault(f"{mutant.path} does not compile without a change")
         code = (self.folder / made).read_bytes()
@@ -223,6 +223,25 @@ class Build:
                 return BROKEN, None
             if (self.folder / made).read_bytes() == code:
                 return EQUAL, None
-            return self.try_tests(self.covering(mutant.path), limit_s)
+            return self.ask(mutant, text, limit_s)
         finally:
             self.write(mutant.path, text)
+
+    def ask(self, mutant, text, limit_s):
+        """The fast tests at once, then the slow ones, each of which is measured first."""
+        covering = self.covering(mutant.path)
+        if not covering:
+            return SURVIVED, NOBODY
+        fast = [test for test in covering if not SLOW_LABELS & set(test.labels)]
+        for tests in [fast, *([test] for test in covering if test not in fast)]:
+            if any(test.clock_s is None for test in tests):
+                self.write(mutant.path, text)
+                self.measure(tests)
+                self.write(mutant.path, mutant.applied(text))
+            judges = [test for test in self.covering(mutant.path) if test in tests]
+            started = time.monotonic()
+            verdict, test = self.try_tests(judges, limit_s)
+            limit_s -= time.monotonic() - started
+            if verdict != SURVIVED:
+                return verdict, test
+        return SURVIVED, None

@@ -19,7 +19,8 @@ Builds the release preset, and the dev preset for `steady`, then in this order (
   calibrate  tests/bench/calibrate.py: real nodes beside simulated ones
   scale      tests/sim/scale.py: docs/scale.md's tables and charts, up to 3,000 nodes
 On two cores with nothing beside, sweep takes about an hour, steady three, compare ten minutes and
-calibrate half an hour; .github/workflows/nightly.yml gives them jobs of their own.
+calibrate half an hour, mutate at most five hours; .github/workflows/nightly.yml gives them jobs of
+their own.
 
 Environment: COUNT (10000), FIRST (the first seed; the date's by default, so that each night has
 others), MUTANTS (200). Logs are in build/nightly. The last line is 'N passed, N failed'; the exit
@@ -51,9 +52,11 @@ step_sweep()
 
 step_steady() { tests/steady.sh; }
 
+# Integration tests take minutes each. What is known after five hours is printed then.
 step_mutate()
 {
-    tests/mutate.py --sanitize --judge --count "$mutants" --seed "$first" --json build/nightly/mutate.json
+    timeout --preserve-status -s TERM 5h tests/mutate.py --sanitize --judge --count "$mutants" \
+        --seed "$first" --json build/nightly/mutate.json
 }
 
 step_compare() { tests/bench/compare.sh --json build/compare.json | tee build/compare.txt; }

@@ -51,7 +51,7 @@ packages_of()
         printf '%s ' gcc clang
         printf '%s ' libcmocka-dev shellcheck pmccabe git ca-certificates \
             python3 python3-yaml iproute2 nftables dnsmasq-base curl openssl faketime \
-            util-linux procps binutils valgrind
+            util-linux procps binutils valgrind nginx-light haproxy
         ;;
     sim) printf '%s ' curl ;; # fade/test-flux-sim.sh
     bench) # tests/bench/compare.sh: the peers, and what loads them

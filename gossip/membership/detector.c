@@ -44,8 +44,7 @@ static bool may_ask(struct swim *s, struct member *m)
  */
 static bool is_unmet(const struct swim *s, const struct member *m)
 {
-    return !m->has_answered && !view_is_heard_lately(s, m) &&
-           roster_live_count(&s->roster) <= PROBE_ASKED_BY_ALL_MAX;
+    return !m->has_answered && !view_is_heard_lately(s, m) && !probe_is_among_many(s);
 }
 
 bool detector_lost(struct swim *s, struct member *m, bool is_proven)

@@ -42,16 +42,10 @@ static bool is_out_of_sight(const struct swim *s, const struct member *m)
     return is_silent_suspect(s, m) || (m->link == 0 && !view_is_heard_lately(s, m));
 }
 
-/* Whether there are so many that not each can ask each suspect. */
-static bool is_among_many(const struct swim *s)
-{
-    return roster_live_count(&s->roster) > PROBE_ASKED_BY_ALL_MAX;
-}
-
 /* Whether the member has had time to refute an accusation, which it is given among many. */
 static bool is_unrefuted(const struct swim *s, const struct member *m)
 {
-    return is_among_many(s) && m->state == MEMBER_SUSPECT &&
+    return probe_is_among_many(s) && m->state == MEMBER_SUSPECT &&
            s->now_us - m->probe->suspicion.started_us >= REFUTABLE_US;
 }
 
@@ -78,7 +72,7 @@ static bool is_believed_gone(const struct swim *s, const struct member *m,
 static void doubt_end(struct swim *s, struct member *m, const struct entry *e,
                       enum member_state state, const struct view_teller *teller)
 {
-    if (teller->is_sure || !is_among_many(s) || !is_out_of_sight(s, m)) {
+    if (teller->is_sure || !probe_is_among_many(s) || !is_out_of_sight(s, m)) {
         pull_expect(s); /* if it is so, others' pages say it, who are believed sooner */
         probe_judge(s, m, teller->is_sure ? state : MEMBER_DEAD);
     } else if (m->state == MEMBER_ALIVE) {
@@ -183,7 +177,7 @@ static void hear_of_suspect(struct swim *s, const struct entry *e, const struct 
         return;
     }
     view_suspect(s, m, by);
-    if (is_new && !is_among_many(s)) {
+    if (is_new && !probe_is_among_many(s)) {
         probe_start(s, m);
     }
     if (is_new && is_near && s->roster.counts.suspect <= TOLD_SUSPECTS_MAX) {

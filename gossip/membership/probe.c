@@ -115,6 +115,11 @@ void probe_forget(struct swim *s, struct member *m)
     m->probe = NULL;
 }
 
+bool probe_is_among_many(const struct swim *s)
+{
+    return roster_live_count(&s->roster) > PROBE_ASKED_BY_ALL_MAX;
+}
+
 static uint32_t patience(const struct swim *s, bool is_by_link)
 {
     return (s->health + 1) * (is_by_link ? PATIENCE_BY_LINK : 1U);
@@ -125,8 +130,7 @@ static uint32_t patience(const struct swim *s, bool is_by_link)
 static bool is_strange(const struct swim *s, const struct member *m)
 {
     return m->state == MEMBER_ALIVE && m->link == 0 && !m->is_udp_heard && m->misses <= 1 &&
-           s->misses < PACKET_OUT_MISSES_MAX &&
-           roster_live_count(&s->roster) > PROBE_ASKED_BY_ALL_MAX;
+           s->misses < PACKET_OUT_MISSES_MAX && probe_is_among_many(s);
 }
 
 /* Whether only a link reaches the member. The pings in vain since a suspicion began are what the
@@ -307,8 +311,7 @@ void probe_judge(struct swim *s, struct member *m, enum member_state said)
         probe_open(s, m, false);
     }
     /* A suspect that this node has asked in vain is verified by this probe. */
-    const bool is_asked =
-        m->probe->suspicion.is_first_hand || roster_live_count(&s->roster) > PROBE_ASKED_BY_ALL_MAX;
+    const bool is_asked = m->probe->suspicion.is_first_hand || probe_is_among_many(s);
     m->probe->is_verify = m->probe->is_verify || (m->state == MEMBER_SUSPECT && is_asked);
     m->probe->is_said_left = (m->probe->is_judge && m->probe->is_said_left) || said == MEMBER_LEFT;
     m->probe->is_judge = true;

@@ -17,6 +17,9 @@ enum { HEALTH_MAX = 8 };
  * new ones are asked at once while fewer have answered. More than any replication factor. */
 enum { PROBE_ASKED_BY_ALL_MAX = 64 };
 
+/* Whether the living are so many that not each can ask each suspect. */
+bool probe_is_among_many(const struct swim *s);
+
 /* What the detector keeps of a member, made when it is needed. It goes away by itself some time
  * after everything is over; m->probe is NULL then. */
 struct swim_probe_state *probe_state(struct swim *s, struct member *m);

@@ -152,11 +152,11 @@ void pull_news(struct swim *s)
 }
 
 /* The question for a second look, or its answer, may have been lost: then it does not spend the
- * period. While pulls follow upon each other any other difference ends the wait for it. */
+ * period. While pulls follow upon each other, theirs is soon over. */
 static void end_lost_look(struct swim *s)
 {
     const bool is_late = s->next_pull_us < s->now_us + PULL_PERIOD_US - PULL_ANSWER_US;
-    if (is_late && !uuid_is_nil(&s->asked_again)) {
+    if (is_late && !is_eager(s) && !uuid_is_nil(&s->asked_again)) {
         s->next_pull_us = s->now_us;
     }
 }

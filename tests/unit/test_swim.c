@@ -82,6 +82,28 @@ static void a_lost_second_look_does_not_spend_the_period_of_pulls(void **state)
     cluster_free(c);
 }
 
+/* Somebody's false digests come in members' names while pulls follow upon each other, as they do for
+ * a while after each forged death. */
+static void differences_do_not_speed_up_second_looks_while_news_is_expected(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_formed(23, 4, false);
+    run_for(c, 5000);
+    struct swim *s = c->nodes[0].swim;
+    pull_expect(s);
+    s->differs = member_of(c, 0, 3)->uuid;
+    s->next_pull_us = s->now_us;
+    pull_tick(s); /* asks node 3 */
+    const uint64_t asked = s->counter;
+    for (uint32_t i = 0; i < 100; i++) {
+        s->now_us += 100; /* 10 ms in all */
+        pull_compare(s, member_of(c, 0, 1 + i % 2), s->roster.digest + 1);
+        pull_tick(s);
+    }
+    assert_int_equal(s->counter, asked);
+    cluster_free(c);
+}
+
 /* Node 1 has heard of the newcomer, and then nothing more from anybody. */
 static void a_newcomer_that_was_never_met_ends_by_two_lost_probes_and_not_by_one(void **state)
 {
@@ -583,6 +605,7 @@ int main(void)
         cmocka_unit_test(a_burst_of_16_reaches_a_full_view),
         cmocka_unit_test(a_newcomer_who_knows_one_learns_all_by_pulling),
         cmocka_unit_test(a_lost_second_look_does_not_spend_the_period_of_pulls),
+        cmocka_unit_test(differences_do_not_speed_up_second_looks_while_news_is_expected),
         cmocka_unit_test(a_newcomer_that_was_never_met_ends_by_two_lost_probes_and_not_by_one),
         cmocka_unit_test(a_newcomer_that_others_reach_ends_by_two_lost_probes_and_not_by_one),
         cmocka_unit_test(idle_nodes_send_under_400_bytes_a_second),

@@ -128,6 +128,18 @@ static enum rc take_records(struct engine *e, struct link *l, struct cursor *c)
     return rc == RC_NOT_FOUND ? RC_OK : rc;
 }
 
+/* The same while they cannot be taken: they are to be records even so. */
+static enum rc pass_records(const struct cursor *c)
+{
+    struct batch_reader reader;
+    struct frame_record f;
+    enum rc rc = batch_read(&reader, c);
+    while (rc == RC_OK) {
+        rc = batch_next(&reader, &f);
+    }
+    return rc == RC_NOT_FOUND ? RC_OK : rc;
+}
+
 /* Memory of large values that have not come whole, over all links. */
 static uint64_t bytes_under_way(const struct engine *e)
 {
@@ -228,7 +240,8 @@ static enum rc take_nack(struct engine *e, struct link *l, struct cursor *c)
 {
     const uint64_t number = cursor_u64(c);
     const uint8_t reason = cursor_u8(c);
-    if (number > l->sent_count || number <= l->acked_count) {
+    if (number > l->sent_count || number <= l->acked_count || reason < NACK_FULL ||
+        reason > NACK_INVALID) {
         return RC_MALFORMED;
     }
     e->counters.nacks_received++;
@@ -374,7 +387,7 @@ static enum rc take_frame(struct engine *e, struct link *l, uint8_t type, uint8_
                           const uint8_t *payload, size_t len)
 {
     struct cursor c = cursor_reader(payload, len);
-    if (!frame_fits(type, len)) {
+    if (!frame_fits(type, payload, len)) {
         return RC_MALFORMED;
     }
     if (type == FRAME_CLOSE) {
@@ -388,7 +401,8 @@ static enum rc take_frame(struct engine *e, struct link *l, uint8_t type, uint8_
         return RC_MALFORMED; /* enclaves share membership, not data */
     }
     if (l->clock.is_conflict && (class & IS_SYNC) != 0) {
-        return RC_OK; /* the other side will say so too */
+        /* The other side will say so too. */
+        return type == FRAME_RECORDS ? pass_records(&c) : RC_OK;
     }
     if ((class & KEEPS_IN_USE) != 0) {
         l->used_us = e->now_us;

@@ -1,5 +1,7 @@
 #include "gossip/wire/frame.h"
 
+#include "core/store/epoch.h"
+
 void frame_header_write(struct cursor *c, enum frame_type type, uint8_t flags, size_t payload_len)
 {
     cursor_put_u8(c, (uint8_t)type);
@@ -13,12 +15,75 @@ static bool is_list(size_t len, size_t head, size_t entry)
     return len >= head && (len - head) % entry == 0;
 }
 
-bool frame_fits(uint8_t type, size_t len)
+/* What says yes or no says it as 1 or 0. */
+static bool take_bool(struct cursor *c)
+{
+    const uint8_t value = cursor_u8(c);
+    if (value > 1) {
+        cursor_fail(c);
+    }
+    return value == 1;
+}
+
+/* last | (group | whole | epochs | (sum | count)*)* */
+static void skip_epochs(struct cursor *c)
+{
+    (void)take_bool(c);
+    while (cursor_left(c) > 0) {
+        (void)cursor_u32(c);
+        const bool is_whole = take_bool(c);
+        const uint64_t epochs = cursor_u64(c);
+        for (uint32_t i = 0; i < EPOCHS_PER_GROUP && !is_whole; i++) {
+            if ((epochs >> i & 1) != 0) {
+                (void)cursor_u32(c);
+                (void)cursor_varint(c);
+            }
+        }
+    }
+}
+
+/* slice bits | slice | first | (id | check | count)* */
+static void skip_cells(struct cursor *c)
+{
+    (void)cursor_bytes(c, 1 + 4 + 4);
+    while (cursor_left(c) > 0) {
+        (void)cursor_bytes(c, 8 + 4);
+        (void)cursor_signed(c);
+    }
+}
+
+/* cells | share | two scopes: each the number of its rows, and (group | epochs)* */
+static void skip_scopes(struct cursor *c)
+{
+    (void)cursor_bytes(c, 4 + 1);
+    for (int i = 0; i < 2; i++) {
+        const size_t rows = cursor_u16(c);
+        (void)cursor_bytes(c, rows * (4 + 8));
+    }
+}
+
+/* Those of reconciliation whose contents say where they end, all behind a session's number. */
+static bool ends_as_told(uint8_t type, const uint8_t *payload, size_t len)
+{
+    struct cursor c = cursor_reader(payload, len);
+    (void)cursor_u8(&c);
+    if (type == FRAME_SYNC_EPOCHS) {
+        skip_epochs(&c);
+    } else if (type == FRAME_SYNC_CELLS) {
+        skip_cells(&c);
+    } else {
+        skip_scopes(&c);
+    }
+    return cursor_ok(&c) && cursor_left(&c) == 0;
+}
+
+bool frame_fits(uint8_t type, const uint8_t *payload, size_t len)
 {
     switch ((enum frame_type)type) {
     case FRAME_HELLO:
         return len >= 8 + 1 + 1; /* what every version has of it */
     case FRAME_CLOSE:
+    case FRAME_LARGE_DATA:
         return len >= 1;
     case FRAME_STATE:
         return len == 1;
@@ -41,23 +106,21 @@ bool frame_fits(uint8_t type, size_t len)
     case FRAME_SYNC_GROUPS:
         return is_list(len, 17, 8);
     case FRAME_SYNC_LIST:
-        return is_list(len, 2, 8);
+        return is_list(len, 2, 8) && payload[1] <= 1;
     case FRAME_SYNC_WANT:
         return is_list(len, 6, 8);
     case FRAME_TREE_HAVE:
     case FRAME_TREE_GRAFT:
         return is_list(len, 0, TREE_ENTRY_BYTES);
     case FRAME_SYNC_EPOCHS:
-        return len >= 2;
     case FRAME_SYNC_CELLS:
-        return len >= 10;
+    case FRAME_SYNC_SCOPE:
+        return ends_as_told(type, payload, len);
     case FRAME_TREE_PRUNE:
     case FRAME_PACKET:
     case FRAME_RECORD:
     case FRAME_RECORDS:
     case FRAME_LARGE_BEGIN:
-    case FRAME_LARGE_DATA:
-    case FRAME_SYNC_SCOPE:
         break;
     }
     return true;
@@ -175,8 +238,8 @@ void frame_record_read(struct cursor *c, bool is_large, struct frame_record *ret
     struct record head = *r;
     head.value_len = is_large ? 0 : r->value_len;
     const bool has_no_value = r->is_shadow || (ret_record->kind & RECORD_IS_GUARD) != 0;
-    if (cursor_ok(c) && (record_check(&head) != RC_OK || r->value_len > RECORD_VALUE_MAX ||
-                         (has_no_value && r->value_len > 0))) {
+    if (cursor_ok(c) && (ret_record->kind > RECORD_KINDS_ALL || record_check(&head) != RC_OK ||
+                         r->value_len > RECORD_VALUE_MAX || (has_no_value && r->value_len > 0))) {
         cursor_fail(c);
     }
 }

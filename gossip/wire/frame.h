@@ -139,6 +139,7 @@ enum record_kind {
     RECORD_IS_REPEAT = 32,  /* the receiver may well have it, which says nothing about the trees: it
                                is sent again for its guard, or came on a detour itself */
     RECORD_HAS_AHEAD = 64,
+    RECORD_KINDS_ALL = 127,
 };
 
 enum { RECORD_WIRE_OVERHEAD_MAX = 1 + 8 + 16 + 8 + 8 + 2 + 4 + 2 };
@@ -232,9 +233,13 @@ struct frame_tree {
     uint64_t id;
 };
 
-/* Whether a frame of that type may have a payload of `len` bytes. Of a type whose own contents say
- * where it ends, its reader finds out; of one that is not known, nothing is wrong. */
-bool frame_fits(uint8_t type, size_t len);
+/*
+ * Whether a frame of that type may have this payload, as far as its length says. That is all that
+ * is judged of a frame that nobody reads, as it is of a session that was given up. Records, packets
+ * and announcements are read in any case, and their readers find out. Of a type that is not known
+ * nothing is wrong.
+ */
+bool frame_fits(uint8_t type, const uint8_t *payload, size_t len);
 
 void frame_header_write(struct cursor *c, enum frame_type type, uint8_t flags, size_t payload_len);
 

@@ -52,7 +52,7 @@ RULES = {
          "net/node.c": r"\(struct api_figures\)\{"}),
     "a frame": Rule(
         "ROLE", r"FRAME_ROLE\b|frame_role\w*|tree-role",
-        CODE + r"|tests/(unit/test_(frame|inbound|wiring)\.c|fuzz/corpus/frames/)"),
+        CODE + r"|tests/(unit/test_(frame|inbound_frames|wiring)\.c|fuzz/corpus/frames/)"),
     "a packet": Rule(
         "COOKIE", r"PACKET_COOKIE\b|cookie-stranger",
         CODE + r"|tests/(unit/test_packet|fuzz/corpus/packet)"),

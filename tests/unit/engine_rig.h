@@ -153,6 +153,23 @@ static inline uint32_t link_with(struct engine *e, const struct frame_hello *hel
     return link;
 }
 
+/* The link of a member, node 2, to which a write of this node has been sent and for which it waits.
+ */
+static inline uint32_t link_with_write(struct engine *e, uint64_t now_us)
+{
+    const struct put put = {
+        .token = 77, .key = (const uint8_t *)"own", .key_len = 3, .ttl_ms = 60000};
+    struct buf out;
+    const struct frame_hello hello = hello_of(2, now_us);
+    const uint32_t link = link_with(e, &hello, now_us);
+    assert_int_equal(engine_put(e, &put, now_us), RC_OK);
+    buf_init(&out, 1 << 20);
+    assert_true(engine_link_output(e, link, &out, 65536, now_us) > 0);
+    buf_fini(&out);
+    assert_int_equal(mesh_find(e->mesh, link)->sent_count, 1);
+    return link;
+}
+
 static inline bool is_open(const struct engine *e, uint32_t link)
 {
     const struct link *l = mesh_find(e->mesh, link);

@@ -200,7 +200,7 @@ static inline enum rc take_bytes(struct spread_rig *f, int i, enum frame_type ty
                                  const void *data, size_t len)
 {
     struct cursor c = cursor_reader(data, len);
-    if (!frame_fits((uint8_t)type, len)) {
+    if (!frame_fits((uint8_t)type, data, len)) {
         return RC_MALFORMED;
     }
     return spread_frame(&f->spread, f->rig.links[i], type, &c);

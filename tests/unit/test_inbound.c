@@ -1,5 +1,4 @@
-/* All that comes in on a link, in one file of past 600 lines: what holds for the types of frames,
- * and what records, their acknowledgements and CLOSE do. */
+/* What comes in on a link in pieces, and what records, their acknowledgements and CLOSE do. */
 #include "gossip/inbound.h"
 
 #include "engine_rig.h"
@@ -23,245 +22,12 @@ static void say(struct engine *e, uint32_t link, uint8_t type, const void *paylo
     say_frame(e, link, type, FRAME_CRITICAL, payload, len, NOW_US);
 }
 
-/* ---- Every type of frame, and what holds for it ---- */
-
-struct sample {
-    uint8_t type;
-    bool is_data, is_sync, is_use;
-    bool is_cut_bad, is_more_bad; /* a payload that is one byte shorter, or longer */
-    bool needs_more;              /* without something before it, it is no good at all */
-    size_t len;
-    uint8_t payload[64];
-};
-
-#define PLAIN .is_data = false
-#define DATA .is_data = true
-#define SYNC .is_data = true, .is_sync = true, .is_use = true
-#define EXACT .is_cut_bad = true, .is_more_bad = true
-#define AT_LEAST .is_cut_bad = true
-
-static const struct sample samples[] = {
-    {FRAME_PACKET, PLAIN, .is_use = true, .len = 3},
-    {FRAME_ACK, PLAIN, EXACT, .len = 8},
-    {FRAME_NACK, PLAIN, EXACT, .needs_more = true, .len = 9},
-    {FRAME_ROLE, PLAIN, EXACT, .len = 5},
-    /* The clock that this node has. */
-    {FRAME_CLOCK, PLAIN, EXACT, .len = 8, .payload = {0, 0x06, 0x47, 0x48, 0x46, 0x2f, 0x82, 0x40}},
-    {FRAME_STATE, PLAIN, EXACT, .len = 1},
-    /* Kind, stamp, origin, expiry, a key of one byte and no value. */
-    {FRAME_RECORD, DATA, AT_LEAST, .len = 36,
-     .payload = {[6] = 1, [9] = 9, [30] = 1, [34] = 1, [35] = 'k'}},
-    {FRAME_LARGE_BEGIN, DATA, EXACT, .len = 40,
-     .payload = {[6] = 1, [9] = 9, [30] = 1, [34] = 1, [38] = 1, [39] = 'k'}},
-    {FRAME_LARGE_DATA, DATA, .needs_more = true, .len = 1},
-    {FRAME_TREE_HAVE, DATA, EXACT, .len = 10, .payload = {[9] = 1}},
-    {FRAME_TREE_GRAFT, DATA, EXACT, .len = 10, .payload = {[9] = 1}},
-    {FRAME_TREE_PRUNE, DATA, .len = 1},
-    {FRAME_TREE_HELD, DATA, EXACT, .len = 16},
-    {FRAME_RECORDS, SYNC, EXACT, .len = 1},
-    {FRAME_SYNC_GROUPS, SYNC, EXACT, .len = 17},
-    {FRAME_SYNC_EPOCHS, SYNC, AT_LEAST, .len = 2, .payload = {77}},
-    {FRAME_SYNC_SCOPE, SYNC, EXACT, .len = 10, .payload = {[0] = 77, [4] = 1}},
-    {FRAME_SYNC_LIST, SYNC, EXACT, .len = 2, .payload = {77}},
-    {FRAME_SYNC_CELLS, SYNC, AT_LEAST, .len = 10, .payload = {77}},
-    {FRAME_SYNC_MORE, SYNC, EXACT, .len = 10, .payload = {77}},
-    {FRAME_SYNC_WANT, SYNC, EXACT, .len = 6, .payload = {77}},
-    {FRAME_SYNC_DONE, SYNC, EXACT, .len = 5, .payload = {77}},
-    {FRAME_SYNC_ROOT, SYNC, EXACT, .len = 16},
-    {FRAME_JOIN, SYNC, EXACT, .len = 2, .payload = {0, 1}},
-    {FRAME_JOIN_DONE, SYNC, EXACT, .len = 10, .payload = {0, 1}},
-};
-
-enum { SAMPLES = sizeof(samples) / sizeof(samples[0]) };
-
 /* The link is as before, or it has been ended for what came, which was counted. */
 static void expect(const struct engine *e, uint32_t link, bool is_taken, uint8_t type)
 {
     if (is_open(e, link) != is_taken || e->counters.frames_malformed != !is_taken ||
         close_reason(e, link) != (is_taken ? 0 : CLOSE_MALFORMED)) {
         fail_msg("type %d is not %s", type, is_taken ? "taken" : "refused");
-    }
-}
-
-/* What the sample says on a new link of a new node, with so many bytes more. */
-static void try(const struct sample *s, int more, bool is_taken)
-{
-    void *e = NULL;
-    (void)set_up(&e);
-    const uint32_t link = mate(e);
-    say(e, link, s->type, s->payload, s->len + (size_t)more);
-    expect(e, link, is_taken, s->type);
-    (void)free_engine(&e);
-}
-
-static void a_frame_of_the_right_length_is_taken(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < SAMPLES; i++) {
-        try(&samples[i], 0, !samples[i].needs_more);
-    }
-}
-
-static void one_that_is_cut_by_a_byte_ends_the_link_and_is_counted(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < SAMPLES; i++) {
-        if (samples[i].is_cut_bad) {
-            try(&samples[i], -1, false);
-        }
-    }
-}
-
-static void a_byte_too_many_does_so_unless_the_last_part_is_of_any_length(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < SAMPLES; i++) {
-        if (samples[i].is_more_bad || !samples[i].needs_more) {
-            try(&samples[i], 1, !samples[i].is_more_bad);
-        }
-    }
-}
-
-static void each_type_that_is_known_has_a_sample(void **state)
-{
-    struct engine *e = *state;
-    const uint32_t link = mate(e);
-    uint64_t unknown = 0;
-    for (unsigned type = 0; type <= UINT8_MAX; type++) {
-        bool is_sampled = type == FRAME_HELLO || type == FRAME_CLOSE;
-        for (size_t i = 0; i < SAMPLES; i++) {
-            is_sampled = is_sampled || samples[i].type == type;
-        }
-        if (!is_sampled) {
-            say_frame(e, link, (uint8_t)type, 0, NULL, 0, NOW_US);
-            assert_int_equal(e->counters.frames_unknown, ++unknown);
-        }
-    }
-}
-
-/* What a later version may say behind them. */
-static void hello_and_close_let_later_bytes_pass(void **state)
-{
-    uint8_t payload[512] = {CLOSE_IDLE};
-    const struct addr from = {.port = 9};
-    const struct frame_hello hello = hello_of(2, NOW_US);
-    struct engine *e = *state;
-    uint32_t link = engine_link_accept(e, &from, NOW_US);
-    say(e, link, FRAME_CLOSE, payload, 9);
-    assert_null(mesh_find(e->mesh, link));
-    struct cursor c = cursor_writer(payload, sizeof(payload));
-    frame_hello_write(&c, &hello);
-    link = engine_link_accept(e, &from, NOW_US);
-    say(e, link, FRAME_HELLO, payload, c.pos + 9);
-    assert_true(is_open(e, link));
-    assert_int_equal(e->counters.frames_malformed, 0);
-    say(e, link, FRAME_CLOSE, NULL, 0);
-    assert_int_equal(e->counters.frames_malformed, 1);
-}
-
-static void data_of_a_member_of_another_enclave_end_its_link(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < SAMPLES; i++) {
-        const struct sample *s = &samples[i];
-        struct frame_hello hello = hello_of(2, NOW_US);
-        void *e = NULL;
-        (void)set_up(&e);
-        memcpy(hello.card.enclave, "others", sizeof("others"));
-        const uint32_t link = link_with(e, &hello, NOW_US);
-        assert_true(is_open(e, link));
-        say(e, link, s->type, s->payload, s->len);
-        expect(e, link, !s->is_data && !s->needs_more, s->type);
-        (void)free_engine(&e);
-    }
-}
-
-static void reconciliation_is_not_looked_at_while_the_clocks_are_in_conflict(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < SAMPLES; i++) {
-        const struct sample *s = &samples[i];
-        struct frame_hello hello = hello_of(2, NOW_US);
-        void *e = NULL;
-        (void)set_up(&e);
-        hello.clock_us += UINT64_C(120) * SECOND_US;
-        const uint32_t link = link_with(e, &hello, NOW_US);
-        const struct link *l = mesh_find(((struct engine *)e)->mesh, link);
-        assert_true(l->clock.is_conflict);
-        say_frame(e, link, s->type, FRAME_CRITICAL, s->payload, s->len, NOW_US + 2000);
-        expect(e, link, !s->needs_more, s->type);
-        assert_true(!s->is_sync || l->used_us != NOW_US + 2000);
-        (void)free_engine(&e);
-    }
-}
-
-static void what_was_wanted_of_a_link_keeps_it_in_use(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < SAMPLES; i++) {
-        const struct sample *s = &samples[i];
-        struct engine *e = NULL;
-        (void)set_up((void **)&e);
-        const uint32_t link = mate(e);
-        engine_tick(e, NOW_US + 1000);
-        const uint64_t before_us = mesh_find(e->mesh, link)->used_us;
-        assert_true(before_us <= NOW_US + 1000);
-        say_frame(e, link, s->type, FRAME_CRITICAL, s->payload, s->len, NOW_US + 2000);
-        if (!s->needs_more) {
-            const struct link *l = mesh_find(e->mesh, link);
-            if ((l->used_us == NOW_US + 2000) != s->is_use) {
-                fail_msg("type %d %s as use", s->type, s->is_use ? "does not count" : "counts");
-            }
-        }
-        (void)free_engine((void **)&e);
-    }
-}
-
-/* ---- Before HELLO, and what no version knows ---- */
-
-static void nothing_is_taken_before_hello(void **state)
-{
-    const struct addr from = {.port = 9};
-    struct engine *e = *state;
-    for (size_t i = 0; i < SAMPLES; i++) {
-        const uint32_t link = engine_link_accept(e, &from, NOW_US);
-        say(e, link, samples[i].type, samples[i].payload, samples[i].len);
-        assert_int_equal(close_reason(e, link), CLOSE_MALFORMED);
-        assert_int_equal(e->counters.frames_malformed, i + 1);
-    }
-    /* Not even what may be skipped later. */
-    const uint32_t link = engine_link_accept(e, &from, NOW_US);
-    say_frame(e, link, 200, 0, NULL, 0, NOW_US);
-    assert_int_equal(close_reason(e, link), CLOSE_MALFORMED);
-    assert_int_equal(e->counters.frames_unknown, 0);
-}
-
-static void a_close_before_hello_is_no_fault(void **state)
-{
-    const struct addr from = {.port = 9};
-    const uint8_t reason = CLOSE_IDLE;
-    struct engine *e = *state;
-    const uint32_t link = engine_link_accept(e, &from, NOW_US);
-    say(e, link, FRAME_CLOSE, &reason, 1);
-    assert_null(mesh_find(e->mesh, link));
-    assert_int_equal(e->counters.frames_malformed, 0);
-}
-
-static void an_unknown_type_is_skipped_and_counted_unless_it_is_critical(void **state)
-{
-    static const uint8_t types[] = {0, 12, 15, 28, 31, 36, 255};
-    struct engine *e = *state;
-    for (size_t i = 0; i < sizeof(types); i++) {
-        const struct frame_hello hello = hello_of((uint8_t)(i + 2), NOW_US);
-        const uint32_t link = link_with(e, &hello, NOW_US);
-        const uint64_t unknown = e->counters.frames_unknown;
-        say_frame(e, link, types[i], 0, "abc", 3, NOW_US);
-        assert_true(is_open(e, link));
-        assert_int_equal(e->counters.frames_unknown, unknown + 1);
-        say(e, link, types[i], "abc", 3);
-        assert_int_equal(close_reason(e, link), CLOSE_MALFORMED);
-        assert_int_equal(e->counters.frames_unknown, unknown + 1);
-        assert_int_equal(e->counters.frames_malformed, i + 1);
     }
 }
 
@@ -522,21 +288,6 @@ static void one_for_which_there_is_no_room_is_refused_when_it_is_over(void **sta
     assert_int_not_equal(engine_unready(e) & READY_FULL, 0);
 }
 
-/* A write of this node waits for the member, to which it has been sent. */
-static uint32_t link_with_write(struct engine *e)
-{
-    const struct put put = {
-        .token = 77, .key = (const uint8_t *)"own", .key_len = 3, .ttl_ms = 60000};
-    struct buf out;
-    const uint32_t link = mate(e);
-    assert_int_equal(engine_put(e, &put, NOW_US), RC_OK);
-    buf_init(&out, 1 << 20);
-    assert_true(engine_link_output(e, link, &out, 65536, NOW_US) > 0);
-    buf_fini(&out);
-    assert_int_equal(mesh_find(e->mesh, link)->sent_count, 1);
-    return link;
-}
-
 static uint32_t writes_done(struct engine *e, enum put_status status)
 {
     struct action action;
@@ -561,7 +312,7 @@ static void say_count(struct engine *e, uint32_t link, uint8_t type, uint64_t co
 static void an_acknowledgement_counts_for_the_write_that_waits(void **state)
 {
     struct engine *e = *state;
-    const uint32_t link = link_with_write(e);
+    const uint32_t link = link_with_write(e, NOW_US);
     say_count(e, link, FRAME_ACK, 0, 0);
     assert_int_equal(writes_done(e, PUT_QUORUM), 0);
     say_count(e, link, FRAME_ACK, 1, 0);
@@ -584,7 +335,7 @@ static void what_was_not_sent_cannot_be_acknowledged_or_refused(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         void *e = NULL;
         (void)set_up(&e);
-        const uint32_t link = link_with_write(e);
+        const uint32_t link = link_with_write(e, NOW_US);
         say_count(e, link, FRAME_ACK, cases[i].acked, 0);
         say_count(e, link, cases[i].type, cases[i].count, NACK_FULL);
         expect(e, link, false, cases[i].type);
@@ -595,14 +346,14 @@ static void what_was_not_sent_cannot_be_acknowledged_or_refused(void **state)
 static void a_refusal_for_room_is_final_and_one_for_the_clock_is_not(void **state)
 {
     struct engine *e = *state;
-    uint32_t link = link_with_write(e);
+    uint32_t link = link_with_write(e, NOW_US);
     say_count(e, link, FRAME_NACK, 1, NACK_CLOCK);
     assert_int_equal(writes_done(e, PUT_PENDING), 0);
     assert_int_equal(mesh_find(e->mesh, link)->member->flags & MEMBER_IS_FULL, 0);
     assert_true(mesh_find(e->mesh, link)->owed.is_owed);
     engine_link_down(e, link, LINK_END_EOF, NOW_US);
     assert_int_equal(writes_done(e, PUT_PENDING), 1); /* as nobody is left to wait for */
-    link = link_with_write(e);
+    link = link_with_write(e, NOW_US);
     say_count(e, link, FRAME_NACK, 1, NACK_FULL);
     assert_int_equal(writes_done(e, PUT_PENDING), 1);
     assert_int_not_equal(mesh_find(e->mesh, link)->member->flags & MEMBER_IS_FULL, 0);
@@ -637,17 +388,6 @@ static void a_close_is_told_unless_it_changes_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_frame_of_the_right_length_is_taken),
-        cmocka_unit_test(one_that_is_cut_by_a_byte_ends_the_link_and_is_counted),
-        cmocka_unit_test(a_byte_too_many_does_so_unless_the_last_part_is_of_any_length),
-        TEST(each_type_that_is_known_has_a_sample),
-        TEST(hello_and_close_let_later_bytes_pass),
-        cmocka_unit_test(data_of_a_member_of_another_enclave_end_its_link),
-        cmocka_unit_test(reconciliation_is_not_looked_at_while_the_clocks_are_in_conflict),
-        cmocka_unit_test(what_was_wanted_of_a_link_keeps_it_in_use),
-        TEST(nothing_is_taken_before_hello),
-        TEST(a_close_before_hello_is_no_fault),
-        TEST(an_unknown_type_is_skipped_and_counted_unless_it_is_critical),
         TEST(frames_may_come_in_pieces_and_together),
         TEST(a_length_beyond_the_most_ends_the_link_before_the_payload_comes),
         TEST(all_records_of_one_input_are_acknowledged_at_once),

@@ -190,6 +190,9 @@ static void take_place(struct watching *w, const char *name, const cJSON *data)
 static void on_event(void *arg, const struct stream_event *event)
 {
     struct watching *w = arg;
+    if (w->is_garbled) {
+        return;
+    }
     cJSON *data = cJSON_ParseWithLength(event->data, event->data_len);
     if (!cJSON_IsObject(data) || !is_word(event->name) || !is_id(w->stream.id)) {
         w->is_garbled = true;
@@ -209,7 +212,9 @@ static void on_event(void *arg, const struct stream_event *event)
 static void on_piece(void *arg, const uint8_t *data, size_t len)
 {
     struct watching *w = arg;
-    w->is_garbled = w->is_garbled || event_stream_feed(&w->stream, data, len) != RC_OK;
+    if (!w->is_garbled && event_stream_feed(&w->stream, data, len) != RC_OK) {
+        w->is_garbled = true; /* an event may have said so already */
+    }
 }
 
 /* ---- Connections ---- */

@@ -14,8 +14,9 @@ equivalent; others are drawn for these. An entry there that matches nothing any 
 A place is a folder, a file, or FILE:LINE, which shows whether a new test kills the mutants of a line.
 
 Which tests: those of which a program holds the object file, of the labels unit, fuzz and sim or of
-those that are named; where there are none, integration tests. Each runs once without a change; the
-time that it takes then says after how long a mutant hangs. With --sanitize what survives is built and
+those that are named. Then integration tests that enter the function, as gcov counts it once in a build
+of its own: the quick ones of what the simulator does not link, and all where no other test links the
+file. Each runs once without a change; the time that it takes then says after how long a mutant hangs. With --sanitize what survives is built and
 tried once more, under the sanitizers. Every program runs under limits, in a process and network
 namespace of its own where that is allowed: a mutant may send a signal to whom it likes.
 
@@ -34,6 +35,7 @@ import time
 from mutation import changes, check
 from mutation.build import KILLED, LISTED, SURVIVED, Build
 from mutation.changes import Fault
+from mutation.reach import Reach
 from mutation.tally import Tally
 
 TOP = pathlib.Path(__file__).resolve().parents[1]
@@ -59,12 +61,12 @@ def copy_tree(tree):
             path.unlink()
 
 
-def configure(tree, folder, is_sanitized):
+def configure(tree, folder, is_sanitized, flags="-O1"):
     """Little optimisation, so that it builds fast and equal code is still seen; no debug information,
     in which every change would be another."""
     done = subprocess.run(
         ["cmake", "-S", tree, "-B", folder, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Debug",
-         "-DCMAKE_C_FLAGS_DEBUG=-O1", "-DREPRAM_WERROR=OFF", "-DCMAKE_SUPPRESS_REGENERATION=ON",
+         f"-DCMAKE_C_FLAGS_DEBUG={flags}", "-DREPRAM_WERROR=OFF", "-DCMAKE_SUPPRESS_REGENERATION=ON",
          f"-DREPRAM_SANITIZE={'ON' if is_sanitized else 'OFF'}"],
         capture_output=True, text=True, check=False)
     if done.returncode != 0:
@@ -115,9 +117,13 @@ def prepare(scratch, arguments):
     def say(text):
         print(text, file=sys.stderr, flush=True)
 
+    counted = scratch / "counted"
+    configure(tree, counted, False, "-O1 --coverage")
+    reach = Reach(Build(tree, counted, [], say=say))
     for name, is_sanitized, labels in kinds:
         configure(tree, scratch / name, is_sanitized)
-        builds.append(Build(tree, scratch / name, labels.split(","), is_sanitized, say=say))
+        builds.append(Build(tree, scratch / name, labels.split(","), is_sanitized, say=say,
+                            reach=None if is_sanitized else reach))
         say(f"building {name}")
         builds[-1].prepare()
     if not builds[0].before:
@@ -179,7 +185,7 @@ def parse(argv):
     parser.add_argument("--count", type=positive, default=20, help="mutants that count; 20")
     parser.add_argument("--seed", type=int, default=1, help="which are drawn; 1")
     parser.add_argument("--labels", default=LABELS, metavar="LABEL,...",
-                        help=f"of the tests, in this order; {LABELS}, the last for what no other links")
+                        help=f"of the tests, in this order; {LABELS}")
     parser.add_argument("--sanitize", action="store_true",
                         help=f"ask {SANITIZED_LABELS} under the sanitizers too, which see leaks and "
                         "a byte past an end")

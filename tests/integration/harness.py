@@ -546,8 +546,10 @@ class Case(unittest.TestCase):
 
 
 def main():
-    """unittest's main(), with exit code 77 and the reasons when every test was skipped."""
-    program = unittest.main(module="__main__", exit=False, verbosity=2)
+    """unittest's main(), with exit code 77 and the reasons when every test was skipped. With
+    REPRAM_TEST_FAILFAST the first failure ends it."""
+    program = unittest.main(module="__main__", exit=False, verbosity=2,
+                            failfast=os.environ.get("REPRAM_TEST_FAILFAST") == "1")
     result = program.result
     for test, reason in result.skipped:
         print(f"SKIPPED: {test.id().split('.', 1)[-1]}: {reason}")

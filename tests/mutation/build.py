@@ -1,8 +1,10 @@
 """Builds mutants and runs the tests that cover them, under limits: what tests/mutate.py is made of.
 
 A build folder is CMake's, with Ninja. Which tests cover a file is seen from their programs: one that
-was linked with the file's object has the name of its source among its symbols."""
+was linked with the file's object has the name of its source among its symbols. Of the integration
+tests, whose program holds nearly every file, those cover it that enter the function."""
 
+import copy
 import json
 import os
 import re
@@ -15,11 +17,12 @@ from mutation.changes import Fault
 
 # The engines of the first are broken already, and the others are about scripts.
 LEFT_OUT = {"sim.test_mutants", "sim.charts", "bench.calibrate"}
-# Each of these takes up to minutes, and its program holds nearly every file: they judge only what no
-# other test links.
-LAST_LABEL = "integration"
-# So do these, so each is measured only when it is asked.
-SLOW_LABELS = {"sim", LAST_LABEL}
+# Each of these takes up to minutes. They judge what no other test links; those that take no longer
+# than QUICK_S judge too what the simulator does not link.
+LAST_LABEL, THOROUGH_LABEL = "integration", "sim"
+QUICK_S = 12
+# Each of these is measured only when it is asked.
+SLOW_LABELS = {THOROUGH_LABEL, LAST_LABEL}
 BATCH = 16  # programs that are linked before they run; the nearest is linked alone
 BUILD_LIMIT_S = 1800
 COMPILE_LIMIT_S = 120
@@ -97,22 +100,38 @@ class Test:
         self.stem = self.name.rpartition(".")[2].removeprefix("test_")
         self.clock_s = self.cpu_s = None  # not measured yet
         self.why_not = None  # why it is no judge
+        if LAST_LABEL in self.labels:
+            self.environment["REPRAM_TEST_FAILFAST"] = "1"
+
+    def moved(self, old, new):
+        """The same with the programs of another build folder."""
+        other = copy.copy(self)
+        other.command = [word.replace(str(old), str(new)) for word in self.command]
+        other.environment = {name: value.replace(str(old), str(new))
+                             for name, value in self.environment.items()}
+        other.folder = self.folder and self.folder.replace(str(old), str(new))
+        return other
 
     def distance(self, path, labels):
         """The module's own test first, then by label, by whether they share a name, and by time."""
         stem = path.rpartition("/")[2].removesuffix(".c")
-        is_far = not self.stem.startswith(f"{stem}_") and self.stem not in re.split("[/_.]", path)
         label = min(labels.index(each) for each in self.labels if each in labels)
-        return self.stem != stem, label, is_far, self.clock_s or 0, self.name
+        return self.stem != stem, label, self.is_far(path), self.clock_s or 0, self.name
+
+    def is_far(self, path):
+        """Whether its name and the file's have nothing in common."""
+        stem = path.rpartition("/")[2].removesuffix(".c")
+        return not self.stem.startswith(f"{stem}_") and self.stem not in re.split("[/_.]", path)
 
 
 class Build:
     """A build folder of CMake and Ninja, with the tests that it tells ctest of."""
 
     def __init__(self, tree, folder, labels, is_sanitized=False, more_s=CPU_MORE_S,
-                 say=lambda text: None):
+                 say=lambda text: None, reach=None):
+        """With a Reach only those integration tests judge a function that enter it."""
         self.tree, self.folder, self.labels, self.more_s = tree, folder, labels, more_s
-        self.say = say
+        self.say, self.reach = say, reach
         self.memory = None if is_sanitized else MEMORY_LIMIT_BYTES
         self.before = sandbox()
         self.outputs, self.tests, self.holds = {}, [], {}
@@ -155,12 +174,30 @@ class Build:
         return found[0]
 
     def covering(self, path):
-        """The tests whose programs hold the file's object, the nearest first."""
+        """The tests whose programs hold the file's object, the nearest first: (all but integration
+        tests, those that may judge what the first do not see)."""
         name = path.rpartition("/")[2]
         found = [test for test in self.tests if test.why_not is None and
                  any(name in self.holds[program] for program in test.programs)]
+        found.sort(key=lambda test: test.distance(path, self.labels))
         nearer = [test for test in found if LAST_LABEL not in test.labels]
-        return sorted(nearer or found, key=lambda test: test.distance(path, self.labels))
+        is_thorough = any(THOROUGH_LABEL in test.labels for test in nearer)
+        is_enough = is_thorough or (nearer and self.reach is None)
+        return nearer, [test for test in found if test not in nearer and not is_enough]
+
+    def entering(self, mutant, text, tests, limit_s):
+        """Of integration tests those that enter the function within a time, the nearest and then the
+        fastest first. Where that is not known it is counted, without the change."""
+        if self.reach is None:
+            return tests
+        if self.reach.missing(tests):
+            self.write(mutant.path, text)
+            self.say("counting what integration tests enter")
+            self.reach.count(self.reach.missing(tests), self.folder)
+            self.write(mutant.path, mutant.applied(text))
+        found = [test for test in tests if self.reach.enters(test, mutant) and
+                 self.reach.seconds(test) <= limit_s]
+        return sorted(found, key=lambda test: (test.is_far(mutant.path), self.reach.seconds(test)))
 
     def write(self, path, text):
         """Later than what was made of the file, even where the clock of files is coarse."""
@@ -176,6 +213,13 @@ class Build:
         return run([*self.before, *test.command], int(cpu_s), clock_s, cwd=test.folder, env=env,
                    memory=self.memory)
 
+    def run_unchanged(self, test):
+        """Builds a test's programs and runs it. Returns (exit code, seconds by the clock, processor
+        seconds)."""
+        if not self.ninja(*test.programs, limit_s=BUILD_LIMIT_S):
+            raise Fault("the tree does not build without a change any more")
+        return self.judge(test, BUILD_LIMIT_S, BUILD_LIMIT_S)
+
     def measure(self, tests):
         """Runs tests without a change, as far as that was not done. Those that fail are no judges."""
         todo = [test for test in tests if test.clock_s is None]
@@ -183,10 +227,8 @@ class Build:
             return
         self.say(f"{todo[0].name}{f' and {len(todo) - 1} others' if len(todo) > 1 else ''}: "
                  "without a change")
-        if not self.ninja(*{name for test in todo for name in test.programs}, limit_s=BUILD_LIMIT_S):
-            raise Fault("the tree does not build without a change any more")
         for test in todo:
-            code, test.clock_s, test.cpu_s = self.judge(test, BUILD_LIMIT_S, BUILD_LIMIT_S)
+            code, test.clock_s, test.cpu_s = self.run_unchanged(test)
             if code != 0:
                 test.why_not = "skips itself" if code == SKIPPED else "fails without a change"
 
@@ -228,17 +270,27 @@ class Build:
             self.write(mutant.path, text)
 
     def ask(self, mutant, text, limit_s):
-        """The fast tests at once, then the slow ones, each of which is measured first."""
-        covering = self.covering(mutant.path)
-        if not covering:
+        """The fast tests at once, then the slow ones, then integration tests."""
+        nearer, last = self.covering(mutant.path)
+        fast = [test for test in nearer if not SLOW_LABELS & set(test.labels)]
+        slow = [test for test in nearer if test not in fast]
+        verdict, test = self.ask_each(mutant, text, [fast, *([each] for each in slow)], limit_s)
+        if verdict != SURVIVED or not last:
+            return verdict, test or (NOBODY if not nearer else None)
+        last = self.entering(mutant, text, last, QUICK_S if nearer else limit_s)
+        if not nearer and not last:
             return SURVIVED, NOBODY
-        fast = [test for test in covering if not SLOW_LABELS & set(test.labels)]
-        for tests in [fast, *([test] for test in covering if test not in fast)]:
+        return self.ask_each(mutant, text, [[each] for each in last], limit_s)
+
+    def ask_each(self, mutant, text, groups, limit_s):
+        """Asks one group after the other; each is measured first, without the change, which is not
+        counted."""
+        for tests in groups:
             if any(test.clock_s is None for test in tests):
                 self.write(mutant.path, text)
                 self.measure(tests)
                 self.write(mutant.path, mutant.applied(text))
-            judges = [test for test in self.covering(mutant.path) if test in tests]
+            judges = [test for test in tests if test.why_not is None]
             started = time.monotonic()
             verdict, test = self.try_tests(judges, limit_s)
             limit_s -= time.monotonic() - started

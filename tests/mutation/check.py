@@ -8,6 +8,7 @@ import tempfile
 from mutation import changes
 from mutation.build import (BROKEN, EQUAL, KILLED, LAST_LABEL, LISTED, NOBODY, SKIPPED, SURVIVED,
                             Build)
+from mutation.reach import Reach
 from mutation.tally import Tally
 
 TINY = {"core/base/tiny.c": """/* (1 < 2) is a comment's. */
@@ -52,13 +53,15 @@ int main(void)
     return tiny_limit(9) != 7 || tiny_limit(3) != 3 || tiny_count(3) != 3;
 }
 """, "tests/unit/test_other.c": "int main(void)\n{\n    return 0;\n}\n"}
-TINY_NINJA = """rule cc
-  command = cc -O1 -w -c $in -o $out
+TINY_NINJA = """tree = {}
+flags = {}
+rule cc
+  command = cc -O1 -w $flags -c $in -o $out
 rule C_EXECUTABLE_LINKER
-  command = cc $in -o $out
-build core.dir/core/base/tiny.c.o: cc ../tree/core/base/tiny.c
-build tests.dir/test_tiny.c.o: cc ../tree/tests/unit/test_tiny.c
-build tests.dir/test_other.c.o: cc ../tree/tests/unit/test_other.c
+  command = cc $flags $in -o $out
+build core.dir/core/base/tiny.c.o: cc $tree/core/base/tiny.c
+build tests.dir/test_tiny.c.o: cc $tree/tests/unit/test_tiny.c
+build tests.dir/test_other.c.o: cc $tree/tests/unit/test_other.c
 build test_tiny: C_EXECUTABLE_LINKER tests.dir/test_tiny.c.o core.dir/core/base/tiny.c.o
 build test_other: C_EXECUTABLE_LINKER tests.dir/test_other.c.o
 """
@@ -128,12 +131,28 @@ def check_texts():
     return wrong
 
 
-def check_labels(slow):
-    """What is wrong where a slow test alone links a file, and where none does."""
-    killed = next(each for each in changes.find_all(slow.tree) if each.after == "return 8;")
+def check_labels(tree, folder, counted):
+    """What is wrong about which tests are asked: where an integration test alone links a file it judges
+    the functions that it enters; beside a unit test it is asked last, and where nobody counts, never."""
     wrong = []
+    mutants = {each.after: each for each in changes.find_all(tree)}
+    killed, unseen = mutants["return 8;"], mutants["return a != 3;"]
+    slow = Build(tree, folder, [LAST_LABEL], reach=Reach(Build(tree, counted, [])))
+    slow.prepare()
     if slow.verdict(killed, 60) != (KILLED, f"{LAST_LABEL}.test_tiny"):
-        wrong.append("a slow test that alone links a file does not judge it")
+        wrong.append("an integration test that alone links a file does not judge it")
+    if slow.verdict(unseen, 60) != (SURVIVED, NOBODY):
+        wrong.append("an integration test judges a function that it does not enter")
+    both = Build(tree, folder, ["unit", LAST_LABEL], reach=Reach(Build(tree, counted, [])))
+    both.prepare()
+    tests = [[test.name for test in tests] for tests in both.covering(killed.path)]
+    if tests != [["unit.test_tiny"], [f"{LAST_LABEL}.test_tiny"]]:
+        wrong.append("the tests that cover a file are not those that link it")
+    if both.reach.missing(both.covering(killed.path)[1]):
+        wrong.append("what was counted is not kept")
+    both.reach = None
+    if both.covering(killed.path)[1]:
+        wrong.append("integration tests judge what others link, though nobody knows what they enter")
     slow.tests = []
     if slow.verdict(killed, 60) != (SURVIVED, NOBODY):
         wrong.append("it is not said what no test links")
@@ -142,23 +161,19 @@ def check_labels(slow):
 
 def check_verdicts(top):
     """What is wrong about building and running the mutants of a small tree."""
-    tree, folder = top / "tree", top / "build"
+    tree, folder, counted = top / "tree", top / "build", top / "counted"
     for name, text in TINY.items():
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
         (tree / name).write_text(text, encoding="utf-8")
-    folder.mkdir()
-    (folder / "build.ninja").write_text(TINY_NINJA, encoding="utf-8")
+    for each, flags in ((folder, ""), (counted, "--coverage")):
+        each.mkdir()
+        (each / "build.ninja").write_text(TINY_NINJA.format(tree, flags), encoding="utf-8")
     (folder / "CTestTestfile.cmake").write_text(
         "".join(TINY_TESTS.format(name, folder, label) for name in ("tiny", "other")
                 for label in ("unit", LAST_LABEL)), encoding="utf-8")
-    wrong = []
-    for labels in ([LAST_LABEL], ["unit", LAST_LABEL]):
-        build = Build(tree, folder, labels, more_s=1)
-        build.prepare()
-        if [test.name for test in build.covering("core/base/tiny.c")] != [f"{labels[0]}.test_tiny"]:
-            wrong.append("the tests that cover a file are not those that link it")
-        if labels == [LAST_LABEL]:
-            wrong += check_labels(build)
+    wrong = check_labels(tree, folder, counted)
+    build = Build(tree, folder, ["unit", LAST_LABEL], more_s=1)
+    build.prepare()
     if {each.line for each in changes.find_all(tree, [("core/base/tiny.c", 6)])} != {6}:
         wrong.append("a line is not what is changed when it is asked for")
     found = [each for each in changes.find_all(tree) if each.after in TINY_VERDICTS]
@@ -182,7 +197,7 @@ def check_verdicts(top):
 
 def check():
     """Prints what is wrong. Returns the exit code."""
-    for name in ("cc", "ninja", "ctest", "nm"):
+    for name in ("cc", "ninja", "ctest", "nm", "gcov"):
         if shutil.which(name) is None:
             print(f"SKIPPED: {name} is not installed")
             return SKIPPED

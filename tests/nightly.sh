@@ -15,11 +15,13 @@ Builds the release preset, and the dev preset for `steady`, then in this order (
   steady     tests/steady.sh: unit tests 20 times, the rest 5 times, in each condition
   mutate     tests/mutate.py: MUTANTS small changes of the engine, under the sanitizers; fails when
              the tests see fewer of them than the target of a folder
+  coverage   tests/coverage.py: lines and branches that the tests run, by folder; fails when it is
+             fewer than 90 % of the lines of core or of gossip
   compare    tests/bench/compare.sh: beside nginx, Redis, memcached and Webdis
   calibrate  tests/bench/calibrate.py: real nodes beside simulated ones
   scale      tests/sim/scale.py: docs/scale.md's tables and charts, up to 3,000 nodes
-On two cores with nothing beside, sweep takes about an hour, steady three, compare ten minutes and
-calibrate half an hour, mutate at most five hours; .github/workflows/nightly.yml gives them jobs of
+On two cores with nothing beside, sweep takes about an hour, steady three, coverage a quarter, compare ten
+minutes, calibrate half an hour and mutate at most five; .github/workflows/nightly.yml gives them jobs of
 their own.
 
 Environment: COUNT (10000), FIRST (the first seed; the date's by default, so that each night has
@@ -29,7 +31,7 @@ TXT
 }
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
-choices=(sweep steady mutate compare calibrate scale)
+choices=(sweep steady mutate coverage compare calibrate scale)
 logs=$PWD/build/nightly
 count=${COUNT:-10000}
 first=${FIRST:-$(($(date +%s) / 86400 % 100000 * 40000))}
@@ -59,6 +61,7 @@ step_mutate()
         --seed "$first" --json build/nightly/mutate.json
 }
 
+step_coverage() { tests/coverage.py; }
 step_compare() { tests/bench/compare.sh --json build/compare.json | tee build/compare.txt; }
 step_calibrate() { tests/bench/calibrate.py --json docs/scale/calibration.json; }
 

@@ -10,7 +10,8 @@ import subprocess
 import sys
 import tempfile
 
-TOP = pathlib.Path(__file__).resolve().parents[2]
+from sources import LAYERS, TOP, look, report
+
 BRANCHES_MAX = 15
 # A walk of invariants is a row of ASSERTs, each of which counts; nothing is decided there.
 WALK = re.compile(r"\w+_check")
@@ -53,10 +54,7 @@ def main():
     if shutil.which("pmccabe") is None:
         print("SKIPPED: pmccabe is not installed")
         return 77
-    paths = [path for top in ("core", "gossip", "net", "cmd") for path in (TOP / top).rglob("*.c")]
-    found = broken() + check(measure(sorted(paths)))
-    print("\n".join(found), end="\n" if found else "")
-    return 1 if found else 0
+    return report(broken() + check(measure(TOP / path for path in look(LAYERS, ".c"))))
 
 
 if __name__ == "__main__":

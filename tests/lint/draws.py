@@ -8,12 +8,11 @@ expressions have an order, and a call comes after its own arguments.
 
 WRONG has a line for each thing that must be complained about, RIGHT for each that must not."""
 
-import pathlib
 import re
 import sys
 
-TOP = pathlib.Path(__file__).resolve().parents[2]
-FOLDERS = ("core", "gossip", "net", "cmd", "tests")
+from sources import LAYERS, look, report
+
 SOURCES = {"rng_next", "rng_below", "series_next"}
 NOISE = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|'
                    r'^[ \t]*#(?:\\\n|[^\n])*', re.DOTALL | re.MULTILINE)
@@ -256,11 +255,7 @@ def broken():
 
 
 def main():
-    paths = sorted(path for top in FOLDERS for path in (TOP / top).rglob("*.[ch]"))
-    found = broken() + check({str(path.relative_to(TOP)): path.read_text(encoding="utf-8")
-                              for path in paths})
-    print("\n".join(found), end="\n" if found else "")
-    return 1 if found else 0
+    return report(broken() + check(look((*LAYERS, "tests"), ".c", ".h")))
 
 
 if __name__ == "__main__":

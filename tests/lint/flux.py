@@ -6,12 +6,12 @@ nothing: SPOILED lists a change for each, and every one of them must be complain
 
 import copy
 import json
-import pathlib
 import re
 import sys
 
-TOP = pathlib.Path(__file__).resolve().parents[2]
-FILE = TOP / "fade/flux.json"
+from sources import read, report
+
+FILE = "fade/flux.json"
 
 # The keys of version 8. FluxOS refuses a missing one, and one that it does not know.
 APP = {"version": int, "name": str, "description": str, "owner": str, "compose": list,
@@ -161,17 +161,14 @@ def spoiled(spec):
 
 
 def main():
-    settings = set(re.findall(r"`([A-Z][A-Z_]+)`",
-                              (TOP / "docs/configuration.md").read_text(encoding="utf-8")))
-    version = re.search(r"project\(repram VERSION ([0-9.]+)",
-                        (TOP / "CMakeLists.txt").read_text(encoding="utf-8")).group(1)
-    spec = json.loads(FILE.read_text(encoding="utf-8"))
-    found = [f"{FILE.relative_to(TOP)}: {sentence}" for sentence in check(spec, settings, version)]
+    settings = set(re.findall(r"`([A-Z][A-Z_]+)`", read("docs/configuration.md")))
+    version = re.search(r"project\(repram VERSION ([0-9.]+)", read("CMakeLists.txt")).group(1)
+    spec = json.loads(read(FILE))
+    found = [f"{FILE}: {sentence}" for sentence in check(spec, settings, version)]
     if not found:
         found = [f"the lint lets through: {name}" for name, other in spoiled(spec)
                  if not check(other, settings, version)]
-    print("\n".join(found), end="\n" if found else "")
-    return 1 if found else 0
+    return report(found)
 
 
 if __name__ == "__main__":

@@ -13,10 +13,11 @@ import re
 import subprocess
 import sys
 
-TOP = pathlib.Path(__file__).resolve().parents[2]
+from sources import TOP, report
+
 PATH = re.compile(r"(?<![\w/.$}<>:-])((?:core|gossip|net|cmd|tests|fade|docs|deploy|\.ci)"
                   r"/[\w./*<>-]*[\w*>])")
-BARE = re.compile(r"(?<![\w/.$}<>*-])([a-z]\w*\.[ch])(?![\w(])")
+BARE = re.compile(r"(?<![\w/.$}<>*\\-])([a-z]\w*\.[ch])(?![\w(])")
 # Of others, or made by the build; and words with a stroke between them.
 FOREIGN = {"llhttp.c", "llhttp.h", "sysexits.h", "page_data.c"}
 ANY = re.compile(r"<[^>]*>")
@@ -55,7 +56,7 @@ WRONG = ["see gossip/wire/absent.h", "as core/base/absent says", "`absent.c` doe
          "tests/unit/test_absent.c", "net/http/absent_*.c", "docs/absent.md."]
 RIGHT = ["see gossip/wire/frame.h, and gossip/wire/frame.", "the parts of net/http", "`frame.c`",
          "/proc/sys/net/ipv4/tcp_wmem", "repram-gossip/1", "net/discovery/provider_<name>.c",
-         "tests/fuzz/fuzz_<stem>.c", "(tests/sim/same.sh)"]
+         "tests/fuzz/fuzz_<stem>.c", "(tests/sim/same.sh)", r"a\ta.c"]
 
 
 def main():
@@ -80,8 +81,7 @@ def main():
         if path.endswith((".c", ".h")):
             text = comments(text)
         found += check_text(path, text, files, folders, names)
-    print("\n".join(found), end="\n" if found else "")
-    return 1 if found else 0
+    return report(found)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,11 @@
 """The pages under fade/web: text is only ever text, nothing is inline, nothing is of another origin,
 every file that a page names is there, and the whole stays small."""
 
-import pathlib
 import re
 import sys
 
-TOP = pathlib.Path(__file__).resolve().parents[2]
+from sources import TOP, look, report
+
 WEB = TOP / "fade/web"
 
 # What would turn somebody's text into markup or script. The pages' policy stops most of it in the
@@ -110,7 +110,7 @@ WRONG = {
 
 
 def main():
-    files = {path: path.read_text(encoding="utf-8") for path in sorted(WEB.iterdir())}
+    files = {TOP / path: text for path, text in look(("fade/web",), *FORBIDDEN, ".svg").items()}
     found = check(files)
     for name, lines in WRONG.items():
         found += [f"the lint lets through: {line}" for line in lines
@@ -118,8 +118,7 @@ def main():
     long = "function a() {\n" + "    b();\n" * FUNCTION_LINES_MAX + "}\n"
     if not check({WEB / "wrong.js": long}) or not check({WEB / "wrong.js": "a();\n" * 601}):
         found.append("the lint lets through a long function or file")
-    print("\n".join(found), end="\n" if found else "")
-    return 1 if found else 0
+    return report(found)
 
 
 if __name__ == "__main__":

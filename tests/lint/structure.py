@@ -10,12 +10,12 @@ name it. An exported name begins with the stem of its source or of the header th
 
 Each rule has a tree in SPOILED that breaks it, and it must be complained about."""
 
-import pathlib
 import re
 import subprocess
 import sys
 
-TOP = pathlib.Path(__file__).resolve().parents[2]
+from sources import LAYERS, look, report
+
 ORDER = """core/base core/store
 gossip/wire gossip/membership gossip/replication gossip/repair gossip
 net/sys net/http net/out net/link net/watch net/discovery net/api net/load net
@@ -193,11 +193,10 @@ def main():
         found.append("the lint complains of a tree that is as it should be")
     found += [f"the lint lets through: {name}" for name, spoiled in SPOILED.items()
               if not check(*spoiled)]
-    files = {str(path.relative_to(TOP)): path.read_text(encoding="utf-8")
-             for top in ("core", "gossip", "net", "cmd") for path in (TOP / top).rglob("*.[ch]")}
-    found += check(files, symbols_of(sys.argv[1:]))
-    print("\n".join(found), end="\n" if found else "")
-    return 1 if found else 0
+    symbols = symbols_of(sys.argv[1:])
+    if sys.argv[1:] and not symbols:
+        found.append(f"{' '.join(sys.argv[1:])} have no symbols: nothing to look at")
+    return report(found + check(look(LAYERS, ".c", ".h"), symbols))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ command -v clang-tidy-14 >/dev/null || {
 build=${1:?usage: tidy.sh BUILD [FILE...]}
 shift
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
+[ -s "$build/compile_commands.json" ] || { echo "there is no build in $build" >&2; exit 1; }
 if [ $# -eq 0 ]; then
     mapfile -t files < <(/usr/bin/python3 - "$build/compile_commands.json" <<'PY'
 import json, os, sys
@@ -19,6 +20,7 @@ PY
 else
     files=("$@")
 fi
+[ ${#files[@]} -gt 0 ] || { echo "$build compiles no source of this tree" >&2; exit 1; }
 # One file a run: the analyzer of clang 14 takes va_start() for missing in every file but the first.
 # The sources come from the database of a gcc build; the compiler gives the warnings, not this lint.
 printf '%s\0' "${files[@]}" |

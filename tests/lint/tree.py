@@ -11,9 +11,9 @@ import re
 import sys
 
 import structure
+from sources import TOP, read, report
 
-TOP = pathlib.Path(__file__).resolve().parents[2]
-PAGE = TOP / "ARCHITECTURE.md"
+PAGE = "ARCHITECTURE.md"
 # In the tree's order. What is in folders below them goes with them.
 FOLDERS = (*structure.ORDER, "tests/sim", "fade/web")
 BEGIN, END = "<!-- tree: tests/lint/tree.py --write -->\n```\n", "```\n<!-- end -->\n"
@@ -83,7 +83,7 @@ def with_tree(page, lines):
     before, begin, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        sys.exit(f"{PAGE.name} has no place for the tree")
+        sys.exit(f"{PAGE} has no place for the tree")
     return before + begin + "".join(f"{line}\n" for line in lines) + end + after
 
 
@@ -102,16 +102,15 @@ def check_itself():
 
 def main():
     check_itself()
-    lines, complaints = tree(files(), lambda name: (TOP / name).read_text(encoding="utf-8"))
-    page = PAGE.read_text(encoding="utf-8")
+    page = read(PAGE)
+    lines, complaints = tree(files(), read)
     wanted = with_tree(page, lines)
     if sys.argv[1:] == ["--write"]:
-        PAGE.write_text(wanted, encoding="utf-8")
+        (TOP / PAGE).write_text(wanted, encoding="utf-8")
     elif wanted != page:
-        complaints.append(f"{PAGE.name}'s tree is not what the files say: "
+        complaints.append(f"{PAGE}'s tree is not what the files say: "
                           "tests/lint/tree.py --write")
-    print("\n".join(complaints), end="\n" if complaints else "")
-    return 1 if complaints else 0
+    return report(complaints)
 
 
 sys.exit(main())

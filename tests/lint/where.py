@@ -7,12 +7,12 @@ counts as well. What only some additions touch stands in the row too, and a patt
 there for that. RULES has a rule for each row."""
 
 import dataclasses
-import pathlib
 import re
 import sys
 
-TOP = pathlib.Path(__file__).resolve().parents[2]
-PAGE = TOP / "ARCHITECTURE.md"
+from sources import TOP, read, report
+
+PAGE = "ARCHITECTURE.md"
 HEADING = "## Where to add"
 FOLDERS = ("core", "gossip", "net", "cmd", "fade", "tests", "docs")
 CODE = r"(core|gossip|net|cmd)/"
@@ -148,12 +148,10 @@ def check_itself():
 def main():
     check_itself()
 
-    def read(name):
+    def text(name):
         return (TOP / name).read_text(encoding="utf-8", errors="replace")
 
-    complaints = compare(PAGE.read_text(encoding="utf-8"), files(), read, RULES)
-    print("\n".join(complaints), end="\n" if complaints else "")
-    return 1 if complaints else 0
+    return report(compare(read(PAGE), files(), text, RULES))
 
 
 if __name__ == "__main__":

@@ -15,13 +15,18 @@ enum {
 struct region {
     uint8_t *base;
     uint32_t free; /* a set of page numbers */
+    uint32_t free_count;
     struct region *prev, *next;
 };
 
 struct pagepool {
     struct region **regions; /* ascending by base: to find the one that a page is of */
     uint32_t count, slots;
-    struct region *partial, *idle; /* lists */
+    struct region *partial[PAGEPOOL_REGION_PAGES]; /* lists, by how many pages are free */
+    struct region *idle;                           /* a list */
+    uint32_t partial_count;                        /* regions in the lists of `partial` */
+    uint32_t loose;                                /* free pages in them */
+    bool is_settled;                               /* nobody can move anything more */
     uint32_t idle_count;
     uint32_t idle_min; /* the fewest idle ones in this window: nobody has wanted those */
     uint32_t due;      /* of these, from the last window, those that still have to go */
@@ -108,7 +113,7 @@ static struct region *region_new(struct pagepool *pool)
         free(region);
         return NULL;
     }
-    *region = (struct region){.base = base, .free = ALL_FREE};
+    *region = (struct region){.base = base, .free = ALL_FREE, .free_count = PAGEPOOL_REGION_PAGES};
     if (pool->count == pool->slots) {
         pool->slots = pool->slots == 0 ? SLOTS_MIN : 2 * pool->slots;
         pool->regions = mem_resize((void *)pool->regions, pool->slots, sizeof(struct region *));
@@ -134,42 +139,101 @@ static struct region *whole_region(struct pagepool *pool)
     return region;
 }
 
+/* A region that has pages in use and free ones goes into its list, or comes out of it. */
+static void list_partial(struct pagepool *pool, struct region *region)
+{
+    if (region->free_count > 0 && region->free_count < PAGEPOOL_REGION_PAGES) {
+        list_push(&pool->partial[region->free_count], region);
+        pool->partial_count++;
+        pool->loose += region->free_count;
+    }
+}
+
+static void unlist_partial(struct pagepool *pool, struct region *region)
+{
+    if (region->free_count > 0 && region->free_count < PAGEPOOL_REGION_PAGES) {
+        list_remove(&pool->partial[region->free_count], region);
+        pool->partial_count--;
+        pool->loose -= region->free_count;
+    }
+}
+
+/* The region with the fewest free pages, but some, and some in use; NULL: there is none. */
+static struct region *fullest(const struct pagepool *pool)
+{
+    for (uint32_t i = 1; i < PAGEPOOL_REGION_PAGES; i++) {
+        if (pool->partial[i] != NULL) {
+            return pool->partial[i];
+        }
+    }
+    return NULL;
+}
+
+static void *take_of(struct pagepool *pool, struct region *region)
+{
+    const uint32_t number = (uint32_t)__builtin_ctz(region->free);
+    unlist_partial(pool, region);
+    region->free &= ~(1U << number);
+    region->free_count--;
+    list_partial(pool, region);
+    return region->base + (size_t)number * PAGEPOOL_PAGE_BYTES;
+}
+
 void *pagepool_take(struct pagepool *pool)
 {
-    struct region *region = pool->partial;
+    struct region *region = fullest(pool);
     if (region == NULL) {
         region = whole_region(pool);
-        if (region == NULL) {
-            return NULL;
-        }
-        list_push(&pool->partial, region);
     }
-    const uint32_t number = (uint32_t)__builtin_ctz(region->free);
-    region->free &= ~(1U << number);
-    if (region->free == 0) {
-        list_remove(&pool->partial, region);
-    }
-    return region->base + (size_t)number * PAGEPOOL_PAGE_BYTES;
+    return region == NULL ? NULL : take_of(pool, region);
+}
+
+/* The region that the page is of. */
+static struct region *region_of(const struct pagepool *pool, const void *page)
+{
+    const uint32_t after = above(pool, page);
+    ASSERT(after > 0);
+    return pool->regions[after - 1];
 }
 
 void pagepool_give(struct pagepool *pool, void *page)
 {
-    const uint32_t after = above(pool, page);
-    ASSERT(after > 0);
-    struct region *region = pool->regions[after - 1];
+    struct region *region = region_of(pool, page);
     const size_t offset = (size_t)((uint8_t *)page - region->base);
     const size_t number = offset / PAGEPOOL_PAGE_BYTES;
     ASSERT(offset % PAGEPOOL_PAGE_BYTES == 0 && number < PAGEPOOL_REGION_PAGES);
     ASSERT((region->free & 1U << number) == 0);
-    if (region->free == 0) {
-        list_push(&pool->partial, region);
-    }
+    unlist_partial(pool, region);
     region->free |= 1U << number;
+    region->free_count++;
+    list_partial(pool, region);
     if (region->free == ALL_FREE) {
-        list_remove(&pool->partial, region);
         list_push(&pool->idle, region);
         pool->idle_count++;
     }
+    pool->is_settled = false;
+}
+
+bool pagepool_is_loose(const struct pagepool *pool)
+{
+    const uint32_t in_use = (pool->count - pool->idle_count) * PAGEPOOL_REGION_PAGES;
+    return !pool->is_settled && pool->loose > PAGEPOOL_LOOSE_MIN &&
+           pool->loose > in_use / PAGEPOOL_LOOSE_SHARE;
+}
+
+void *pagepool_tighter(struct pagepool *pool, const void *page)
+{
+    const struct region *from = region_of(pool, page);
+    struct region *to = fullest(pool);
+    /* A sparse one has at least as many free pages as the mean, and so as the fullest: moving a
+     * page to that one makes the sparse sparser, until all lie tight. */
+    const bool is_sparse = from->free_count * pool->partial_count >= pool->loose;
+    return is_sparse && to != NULL && to != from ? take_of(pool, to) : NULL;
+}
+
+void pagepool_settle(struct pagepool *pool)
+{
+    pool->is_settled = true;
 }
 
 static void drop_idle(struct pagepool *pool)
@@ -209,12 +273,12 @@ uint64_t pagepool_pages(const struct pagepool *pool)
     return (uint64_t)pool->count * PAGEPOOL_REGION_PAGES;
 }
 
-static uint32_t check_list(const struct region *head, bool is_idle)
+static uint32_t check_list(const struct region *head, uint32_t free_count)
 {
     uint32_t count = 0;
     for (const struct region *r = head; r != NULL; r = r->next) {
         ASSERT(r->next == NULL || r->next->prev == r);
-        ASSERT(r->free != 0 && (r->free == ALL_FREE) == is_idle);
+        ASSERT(r->free_count == free_count);
         count++;
     }
     return count;
@@ -226,9 +290,18 @@ void pagepool_check(const struct pagepool *pool)
     for (uint32_t i = 0; i < pool->count; i++) {
         const struct region *r = pool->regions[i];
         ASSERT(i == 0 || (uintptr_t)pool->regions[i - 1]->base < (uintptr_t)r->base);
+        ASSERT(r->free_count == (uint32_t)__builtin_popcount(r->free));
         with_room += r->free != 0;
     }
-    const uint32_t idle = check_list(pool->idle, true);
-    ASSERT(idle == pool->idle_count && idle + check_list(pool->partial, false) == with_room);
+    const uint32_t idle = check_list(pool->idle, PAGEPOOL_REGION_PAGES);
+    uint32_t partial = 0;
+    uint32_t loose = 0;
+    for (uint32_t i = 1; i < PAGEPOOL_REGION_PAGES; i++) {
+        const uint32_t count = check_list(pool->partial[i], i);
+        partial += count;
+        loose += count * i;
+    }
+    ASSERT(partial == pool->partial_count && loose == pool->loose);
+    ASSERT(idle == pool->idle_count && idle + partial == with_room);
     ASSERT(pool->idle_min <= idle && pool->due <= idle);
 }

@@ -6,8 +6,10 @@
  * page that is given back is used again, as it is. Only whole regions go back to the system, when
  * nobody has wanted them for a while.
  *
- * Invariant: a region is full, or in the list of those with free pages, or, with no page in use, in
- * the list of idle ones. Pages are taken from regions in use first, so that idle ones stay so.
+ * Invariant: a region is full, or in the list of those with as many free pages, or, with no page in
+ * use, in the list of idle ones. Pages are taken from the fullest region with room, so that idle
+ * ones stay so and sparse ones become idle. Who can move what his pages hold empties sparse regions
+ * into others, page by page, while too much lies free between pages in use.
  *
  * Left out: wiping. Who gives a page back has wiped what others must not see.
  */
@@ -26,6 +28,10 @@ enum {
     /* Regions that go back in one call: 120 MiB a second, and a few milliseconds where unmapping
      * is at its dearest (in virtual machines). */
     PAGEPOOL_TRIM_MAX = 12,
+    /* Free pages among those in use are worth moving others for when they are more than one in so
+     * many, and more than a few MiB. */
+    PAGEPOOL_LOOSE_SHARE = 8,
+    PAGEPOOL_LOOSE_MIN = 64,
 };
 
 struct pagepool;
@@ -48,6 +54,17 @@ bool pagepool_trim(struct pagepool *pool);
 
 /* Whether pagepool_trim() has something to do, now or later. */
 bool pagepool_has_idle(const struct pagepool *pool);
+
+/* Whether so much lies free in regions in use that pages should be moved. */
+bool pagepool_is_loose(const struct pagepool *pool);
+
+/* Another page for what `page` holds, when its region is a sparse one and there is a fuller one
+ * with room; NULL when it is well where it is. The caller moves the content and gives `page` back.
+ */
+void *pagepool_tighter(struct pagepool *pool, const void *page);
+
+/* Nothing more can be moved: it counts as not loose until the next page is given back. */
+void pagepool_settle(struct pagepool *pool);
 
 /* Pages that have memory, in use or not. For tests: nothing else shows how much pagepool_trim()
  * gave back, and when. */

@@ -14,6 +14,8 @@ enum {
     FINE_MAX = 256, /* above, by a sixteenth of the power of two below */
     FINE_ORDER = 8,
     STEPS_PER_ORDER = 16,
+    TIGHTEN_MOVES_MAX = 16,  /* a MiB is copied, and wiped where it was */
+    TIGHTEN_LOOKS_MAX = 256, /* each a search in the pool's table */
 };
 
 _Static_assert((int)SLAB_PAGE_BYTES <= (int)PAGEPOOL_PAGE_BYTES, "a pool's page is large enough");
@@ -237,6 +239,44 @@ bool slab_trim(struct slab *slab)
     slab->pages[page] = (struct slab_page){.next = slab->vacant};
     slab->vacant = page;
     slab->mapped--;
+    return true;
+}
+
+/* Whether the page's memory has moved to a better place. */
+static bool tighten_page(struct slab *slab, struct slab_page *page)
+{
+    uint8_t *from = page->base;
+    uint8_t *to = from == NULL || page->used == 0 ? NULL : pagepool_tighter(slab->pool, from);
+    if (to == NULL) {
+        return false;
+    }
+    memcpy(to, from, SLAB_PAGE_BYTES);
+    mem_wipe(from, SLAB_PAGE_BYTES);
+    page->base = to;
+    pagepool_give(slab->pool, from);
+    return true;
+}
+
+bool slab_tighten(struct slab *slab)
+{
+    uint32_t moves = 0;
+    for (uint32_t i = 0; i < TIGHTEN_LOOKS_MAX && moves < TIGHTEN_MOVES_MAX; i++) {
+        if (slab->pool == NULL || !pagepool_is_loose(slab->pool)) {
+            slab->vain_looks = 0;
+            return false;
+        }
+        if (slab->vain_looks >= slab->page_count) {
+            slab->vain_looks = 0;
+            pagepool_settle(slab->pool);
+            return false;
+        }
+        slab->look_at = slab->look_at + 1 < slab->page_count ? slab->look_at + 1 : 1;
+        slab->vain_looks++;
+        if (slab->look_at < slab->page_count && tighten_page(slab, &slab->pages[slab->look_at])) {
+            slab->vain_looks = 0;
+            moves++;
+        }
+    }
     return true;
 }
 

@@ -9,6 +9,7 @@
  * free slot holds zeroes but for its first four bytes, which link it.
  *
  * Left out: what a slot holds, and giving pages back unasked (slab_trim() does, one at a time).
+ * Addresses of slots are good until slab_tighten(); handles are for as long as the slot is in use.
  */
 #ifndef CORE_STORE_SLAB_H
 #define CORE_STORE_SLAB_H
@@ -40,6 +41,8 @@ struct slab {
     uint32_t partial[SLAB_CLASSES];
     uint64_t used_count; /* slots in use */
     uint64_t mapped;     /* pages that have memory */
+    uint32_t look_at;    /* the page that slab_tighten() looks at next */
+    uint32_t vain_looks; /* pages that it has left where they are since it last moved one */
 };
 
 /* Pages come from a pool that outlives the slab; NULL: from the allocator. */
@@ -67,6 +70,10 @@ size_t slab_slot_size(size_t size);
 
 /* Gives one empty page back to where it came from; false when there is none. */
 bool slab_trim(struct slab *slab);
+
+/* Moves some pages out of sparse regions of the pool while that is loose: work for a millisecond.
+ * True: there is more to do. Handles stay, addresses of slots do not. */
+bool slab_tighten(struct slab *slab);
 
 /* Walks the invariants and asserts them. Slow; for tests. */
 void slab_check(const struct slab *slab);

@@ -499,12 +499,14 @@ bool store_trim(struct store *s)
     for (uint32_t i = 0; i < TRIM_PAGES_MAX && has_more; i++) {
         has_more = slab_trim(&s->entries.slab);
     }
+    has_more |= slab_tighten(&s->entries.slab);
     return pagepool_trim(s->config.pages) || has_more;
 }
 
 bool store_has_spare(const struct store *s)
 {
-    return s->entries.slab.empty != 0 || pagepool_has_idle(s->config.pages);
+    return s->entries.slab.empty != 0 || pagepool_has_idle(s->config.pages) ||
+           pagepool_is_loose(s->config.pages);
 }
 
 struct pagepool *store_pages(const struct store *s)

@@ -132,6 +132,104 @@ static void a_region_with_one_page_in_use_stays(void **state)
     pagepool_free(pool);
 }
 
+static void pages_are_taken_from_the_fullest_region_with_room(void **state)
+{
+    (void)state;
+    enum { REGIONS = 3 };
+    static void *pages[REGIONS * PAGEPOOL_REGION_PAGES];
+    struct pagepool *pool = pagepool_new();
+    take_regions(pool, REGIONS, pages);
+    void **sparse = pages;
+    void **full = pages + PAGEPOOL_REGION_PAGES;
+    pagepool_give(pool, full[3]);
+    for (uint32_t i = 1; i < PAGEPOOL_REGION_PAGES; i++) {
+        pagepool_give(pool, sparse[i]);
+    }
+    assert_ptr_equal(pagepool_take(pool), full[3]);
+    assert_int_equal(pagepool_pages(pool), REGIONS * PAGEPOOL_REGION_PAGES);
+    pagepool_check(pool);
+    pagepool_free(pool);
+}
+
+/* Gives back all but every `stride`-th page, and sets those to NULL. */
+static size_t thin_out(struct pagepool *pool, void **pages, size_t count, size_t stride)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (i % stride == 0) {
+            kept++;
+            continue;
+        }
+        pagepool_give(pool, pages[i]);
+        pages[i] = NULL;
+    }
+    return kept;
+}
+
+static void what_is_moved_out_of_sparse_regions_leaves_them_idle(void **state)
+{
+    (void)state;
+    enum { REGIONS = 40, STRIDE = 4, COUNT = REGIONS * PAGEPOOL_REGION_PAGES };
+    static void *pages[COUNT];
+    struct pagepool *pool = pagepool_new();
+    take_regions(pool, REGIONS, pages);
+    assert_false(pagepool_is_loose(pool));
+    const size_t kept = thin_out(pool, pages, COUNT, STRIDE);
+    assert_true(pagepool_is_loose(pool));
+    assert_false(pagepool_has_idle(pool));
+    size_t moves = 0;
+    for (size_t i = 0; pagepool_is_loose(pool); i = (i + STRIDE) % COUNT) {
+        void *to = pagepool_tighter(pool, pages[i]);
+        if (to != NULL) {
+            pagepool_give(pool, pages[i]);
+            pages[i] = to;
+            moves++;
+            pagepool_check(pool);
+        }
+    }
+    assert_true(moves <= kept); /* no page is moved to and fro */
+    while (pagepool_trim(pool)) {
+    }
+    assert_in_range(pagepool_pages(pool), kept, kept + PAGEPOOL_LOOSE_MIN + PAGEPOOL_REGION_PAGES);
+    pagepool_free(pool);
+}
+
+static void a_pool_that_is_settled_is_loose_again_when_a_page_comes_back(void **state)
+{
+    (void)state;
+    enum { REGIONS = 10, COUNT = REGIONS * PAGEPOOL_REGION_PAGES };
+    static void *pages[COUNT];
+    struct pagepool *pool = pagepool_new();
+    take_regions(pool, REGIONS, pages);
+    (void)thin_out(pool, pages, COUNT, 2);
+    assert_true(pagepool_is_loose(pool));
+    pagepool_settle(pool);
+    assert_false(pagepool_is_loose(pool));
+    pagepool_give(pool, pages[0]);
+    assert_true(pagepool_is_loose(pool));
+    pagepool_free(pool);
+}
+
+static void a_few_free_pages_are_not_worth_a_move(void **state)
+{
+    (void)state;
+    enum { REGIONS = 200, COUNT = REGIONS * PAGEPOOL_REGION_PAGES };
+    static void *pages[COUNT];
+    struct pagepool *pool = pagepool_new();
+    take_regions(pool, REGIONS, pages);
+    for (uint32_t i = 0; i < REGIONS; i++) {
+        pagepool_give(pool, pages[(size_t)i * PAGEPOOL_REGION_PAGES]);
+    }
+    assert_false(pagepool_is_loose(pool)); /* one in sixteen */
+    for (uint32_t i = 0; i < REGIONS; i++) {
+        pagepool_give(pool, pages[(size_t)i * PAGEPOOL_REGION_PAGES + 1]);
+    }
+    assert_false(pagepool_is_loose(pool)); /* just one in eight */
+    pagepool_give(pool, pages[2]);
+    assert_true(pagepool_is_loose(pool));
+    pagepool_free(pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +238,10 @@ int main(void)
         cmocka_unit_test(what_nobody_wants_goes_back_within_three_windows_in_slices),
         cmocka_unit_test(what_is_wanted_again_and_again_stays),
         cmocka_unit_test(a_region_with_one_page_in_use_stays),
+        cmocka_unit_test(pages_are_taken_from_the_fullest_region_with_room),
+        cmocka_unit_test(what_is_moved_out_of_sparse_regions_leaves_them_idle),
+        cmocka_unit_test(a_pool_that_is_settled_is_loose_again_when_a_page_comes_back),
+        cmocka_unit_test(a_few_free_pages_are_not_worth_a_move),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

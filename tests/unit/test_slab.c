@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "core/base/rng.h"
+#include "core/store/pagepool.h"
 #include "core/store/slab.h"
 
 #include <string.h>
@@ -128,6 +129,115 @@ static void empty_pages_are_used_again_by_any_class_or_given_back_one_by_one(voi
     slab_fini(&slab);
 }
 
+enum { MOVED_SIZE = 1000, PER_PAGE = SLAB_PAGE_BYTES / 1024, MOVED_PAGES = 640 };
+
+/* Pages full of slots, of which those in three of four pages are freed again. */
+static void make_sparse(struct slab *slab, uint32_t *handles)
+{
+    for (uint32_t i = 0; i < MOVED_PAGES * PER_PAGE; i++) {
+        handles[i] = slab_alloc(slab, MOVED_SIZE);
+        assert_int_not_equal(handles[i], 0);
+        memset(slab_at(slab, handles[i]), (int)(i % 251), MOVED_SIZE);
+    }
+    for (uint32_t i = 0; i < MOVED_PAGES * PER_PAGE; i++) {
+        if (i / PER_PAGE % 4 != 0) {
+            slab_free(slab, handles[i]);
+            handles[i] = 0;
+        }
+    }
+    while (slab_trim(slab)) {
+    }
+}
+
+static void pages_move_out_of_sparse_regions_under_the_same_handles(void **state)
+{
+    (void)state;
+    static uint32_t handles[MOVED_PAGES * PER_PAGE];
+    struct pagepool *pool = pagepool_new();
+    struct slab slab;
+    slab_init(&slab, pool);
+    make_sparse(&slab, handles);
+    assert_true(pagepool_is_loose(pool));
+    assert_false(pagepool_has_idle(pool));
+    const uint64_t mapped = slab.mapped;
+    while (slab_tighten(&slab)) {
+        slab_check(&slab);
+        pagepool_check(pool);
+    }
+    assert_false(pagepool_is_loose(pool));
+    assert_int_equal(slab.mapped, mapped);
+    for (uint32_t i = 0; i < MOVED_PAGES * PER_PAGE; i++) {
+        const uint8_t *slot = handles[i] == 0 ? NULL : slab_at(&slab, handles[i]);
+        for (uint32_t b = 0; slot != NULL && b < MOVED_SIZE; b++) {
+            assert_int_equal(slot[b], (uint8_t)(i % 251));
+        }
+    }
+    while (pagepool_trim(pool)) {
+    }
+    assert_true(pagepool_pages(pool) <=
+                mapped + PAGEPOOL_LOOSE_MIN + (uint64_t)PAGEPOOL_REGION_PAGES);
+    slab_fini(&slab);
+    pagepool_free(pool);
+}
+
+static void what_a_page_held_is_wiped_where_it_was(void **state)
+{
+    (void)state;
+    static uint32_t handles[MOVED_PAGES * PER_PAGE];
+    static uint8_t *before[MOVED_PAGES * PER_PAGE];
+    struct pagepool *pool = pagepool_new();
+    struct slab slab;
+    slab_init(&slab, pool);
+    make_sparse(&slab, handles);
+    for (uint32_t i = 0; i < MOVED_PAGES * PER_PAGE; i++) {
+        before[i] = handles[i] == 0 ? NULL : slab_at(&slab, handles[i]);
+    }
+    /* One turn's moves: their old pages are free, and nobody has taken them since. */
+    assert_true(slab_tighten(&slab));
+    uint32_t moved = 0;
+    for (uint32_t i = 0; i < MOVED_PAGES * PER_PAGE; i++) {
+        if (before[i] != NULL && slab_at(&slab, handles[i]) != before[i]) {
+            moved++;
+            for (uint32_t b = 0; b < MOVED_SIZE; b++) {
+                assert_int_equal(before[i][b], 0);
+            }
+        }
+    }
+    assert_true(moved >= PER_PAGE);
+    slab_fini(&slab);
+    pagepool_free(pool);
+}
+
+static void a_slab_that_cannot_make_its_pool_tighter_gives_up_until_pages_come_back(void **state)
+{
+    (void)state;
+    enum { OTHERS = 640 };
+    static void *pages[OTHERS];
+    struct pagepool *pool = pagepool_new();
+    struct slab slab;
+    slab_init(&slab, pool);
+    for (uint32_t i = 0; i < OTHERS; i++) {
+        pages[i] = pagepool_take(pool);
+    }
+    for (uint32_t i = 0; i < OTHERS; i++) {
+        if (i % 2 == 0) {
+            pagepool_give(pool, pages[i]);
+        }
+    }
+    assert_true(pagepool_is_loose(pool));
+    assert_false(slab_tighten(&slab)); /* it has none */
+    assert_false(pagepool_is_loose(pool));
+    assert_int_not_equal(slab_alloc(&slab, MOVED_SIZE), 0);
+    pagepool_give(pool, pages[1]);
+    assert_true(pagepool_is_loose(pool));
+    for (uint32_t turns = 0; slab_tighten(&slab); turns++) {
+        assert_true(turns < 10);
+    }
+    assert_false(pagepool_is_loose(pool));
+    slab_fini(&slab);
+    pagepool_free(pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -136,6 +246,9 @@ int main(void)
         cmocka_unit_test(a_freed_slot_is_wiped_but_for_its_link),
         cmocka_unit_test(handles_that_never_were_are_not_found),
         cmocka_unit_test(empty_pages_are_used_again_by_any_class_or_given_back_one_by_one),
+        cmocka_unit_test(pages_move_out_of_sparse_regions_under_the_same_handles),
+        cmocka_unit_test(what_a_page_held_is_wiped_where_it_was),
+        cmocka_unit_test(a_slab_that_cannot_make_its_pool_tighter_gives_up_until_pages_come_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

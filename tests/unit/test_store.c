@@ -662,6 +662,45 @@ static void a_storm_is_freed_in_slices_and_the_memory_comes_back(void **state)
     store_free(s);
 }
 
+/* One small shadow after the other comes to lie between entries that leave. */
+static void memory_of_entries_goes_back_while_their_shadows_stay(void **state)
+{
+    (void)state;
+    enum { COUNT = 20000, VALUE = 1500, SHADOWS_PER_PAGE = 1000 };
+    static char value[VALUE + 1];
+    struct store *s = new_store(UINT64_MAX);
+    char key[16];
+    memset(value, 'v', VALUE);
+    for (int i = 0; i < COUNT; i++) {
+        (void)snprintf(key, sizeof(key), "key%d", i);
+        struct record old = record_of(key, value, T0, T0 + 3600000);
+        struct record young = record_of(key, value, T0 + 1, T0 + 1000);
+        enum merge_outcome outcome = MERGE_ABSENT; /* not merge(): that walks the store each time */
+        assert_int_equal(store_merge(s, &old, T0, &outcome), RC_OK);
+        assert_int_equal(store_merge(s, &young, T0, &outcome), RC_OK);
+        assert_int_equal(outcome, MERGE_APPLIED);
+    }
+    const uint64_t pages = pagepool_pages(store_pages(s));
+    assert_true(pages > COUNT * VALUE / PAGEPOOL_PAGE_BYTES);
+    while (store_expire(s, T0 + 70000, 1000) == 1000) {
+    }
+    assert_int_equal(store_stats(s).shadows, COUNT);
+    assert_true(store_has_spare(s));
+    size_t turns = 0;
+    while (store_trim(s)) {
+        turns++;
+    }
+    assert_true(turns <= 5 * (size_t)PAGEPOOL_WINDOW_CALLS);
+    assert_true(pagepool_pages(store_pages(s)) <=
+                COUNT / SHADOWS_PER_PAGE + PAGEPOOL_LOOSE_MIN + 2 * PAGEPOOL_REGION_PAGES);
+    store_check(s);
+    struct record r;
+    struct record back = record_of("key77", value, T0, T0 + 3600000);
+    assert_int_equal(merge(s, &back, T0 + 80000), MERGE_OLDER);
+    assert_int_equal(get(s, "key77", T0 + 80000, &r), RC_NOT_FOUND);
+    store_free(s);
+}
+
 static void what_expires_far_in_the_past_is_freed_after_a_long_pause(void **state)
 {
     (void)state;
@@ -1011,6 +1050,7 @@ int main(void)
         cmocka_unit_test(a_record_that_the_store_lent_out_can_be_merged_back),
         cmocka_unit_test(expiry_frees_each_record_within_64_ms_and_none_before_its_time),
         cmocka_unit_test(a_storm_is_freed_in_slices_and_the_memory_comes_back),
+        cmocka_unit_test(memory_of_entries_goes_back_while_their_shadows_stay),
         cmocka_unit_test(what_expires_far_in_the_past_is_freed_after_a_long_pause),
         cmocka_unit_test(an_observer_is_told_of_each_change_once_whoever_makes_it),
         cmocka_unit_test(an_observed_store_wants_each_expiry_in_its_millisecond),

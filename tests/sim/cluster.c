@@ -470,6 +470,7 @@ uint64_t cluster_put_bytes(struct cluster *c, uint32_t node, const char *key, co
     const uint64_t now_us = stage_now_us(c, node);
     struct record held;
     const enum rc rc = engine_put(c->nodes[node].engine, &put, now_us);
+    c->puts[token].is_accepted = rc == RC_OK;
     /* The first key that begins with the key is the key itself. */
     if (rc == RC_OK && engine_next_key(e, put.key, put.key_len, NULL, 0, now_us, &held) == RC_OK &&
         held.key_len == put.key_len) {

@@ -53,6 +53,7 @@ struct sim_node {
 };
 
 struct sim_put {
+    bool is_accepted; /* by its node, which owes an answer */
     bool is_done;
     struct put_done done; /* version and expiry are known as soon as the node shows the write */
 };

@@ -26,7 +26,7 @@
     X(QUORUM, "a 201 names at least a quorum of holders")                            \
     X(COUNTED, "a 201 counts all members that are well, or the replication factor")  \
     X(HELD, "a 201 names no more holders than there are")                            \
-    X(ANSWERED, "a write is answered, within the timeout for it")                    \
+    X(ANSWERED, "a write is answered once, in time, and not 202 where all is quiet") \
     X(PENDING, "no write is 202 where enough members were there all the time")       \
     X(DEATH, "nobody who is well is declared dead")                                  \
     X(NOTICED, "who has died is known to have died, in time")                        \

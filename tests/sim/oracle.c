@@ -3,6 +3,7 @@
 #include "core/base/mem.h"
 #include "gossip/clock.h"
 #include "gossip/replication/link.h"
+#include "tests/sim/answers.h"
 #include "tests/sim/deaths.h"
 #include "tests/sim/debts.h"
 #include "tests/sim/stage.h"
@@ -194,6 +195,7 @@ void oracle_sample(struct oracle *o)
     const uint64_t turn = o->samples++;
     deaths_judge_due(o->deaths);
     debts_sample(o->debts);
+    answers_judge_owed(o->writes, false);
     if (c->count <= WALKED_MAX) {
         for (uint32_t i = 0; i < c->count; i++) {
             look_at(o, i, turn % WALK_EVERY == 0);
@@ -258,7 +260,7 @@ static void take_put_done(void *arg, uint32_t node, const struct put_done *done)
 {
     struct oracle *o = arg;
     (void)node;
-    writes_done(o->writes, done);
+    answers_done(o->writes, done);
 }
 
 static void take_sent(void *arg, uint32_t from, uint32_t to, const uint8_t *data, size_t len)
@@ -404,5 +406,5 @@ void oracle_judge_rest(struct oracle *o)
         }
     }
     writes_judge_losses(o->writes);
-    writes_judge_answers(o->writes);
+    answers_judge_owed(o->writes, true);
 }

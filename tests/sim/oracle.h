@@ -10,6 +10,7 @@
  *     of each) after every `walk_every`th of its events
  *   - each 100 ms: 4 keys of every node, of 16 nodes drawn in clusters above 64, and of those above
  *     the structures of one; each second the structures of all nodes up to 64
+ *   - each 100 ms: the writes that should have been answered by then
  *   - when a node founds a clock, or the first of the enclave is ready: whether it might
  *   - when a crash is so old that all must know (`noticed_us`): whether every observer knows, or
  *     256 of them in larger clusters
@@ -36,6 +37,7 @@ struct oracle_config {
     uint64_t outage_us;  /* who is cut off by a burst for so long may be held for dead; 0: nobody */
     uint64_t noticed_us; /* this long after a crash all must know of it */
     bool may_leave;      /* nodes say goodbye: one that has ended may pass for one that left */
+    bool is_quiet;       /* nothing goes wrong, and nothing is far: every write finds its quorum */
     bool is_calm;        /* nodes come and go, and nothing else goes wrong: all there can answer */
 };
 

@@ -344,16 +344,19 @@ static bool is_hostile(const struct story *s)
     return (s->faults & 1U << FAULT_HOSTILE) != 0;
 }
 
+static bool is_near_and_lossless(const struct story *s, const struct cluster *c)
+{
+    return c->loss_ppm == 0 && c->stream_loss_ppm == 0 && c->burst.leave_good_ppm == 0 &&
+           s->delay_us + s->jitter_us <= PROMPT_DELAY_US;
+}
+
 static uint64_t noticed_us(const struct story *s, const struct cluster *c)
 {
-    const bool is_lossless = c->loss_ppm == 0 && c->stream_loss_ppm == 0 &&
-                             c->burst.leave_good_ppm == 0 &&
-                             s->delay_us + s->jitter_us <= PROMPT_DELAY_US;
     /* Of two, a stranger that says HELLO in the name of the one that has ended speaks for it often.
      */
     const bool is_spoken_for = is_hostile(s) && s->nodes <= 2;
-    if (!is_lossless || is_spoken_for || (s->faults & ~(uint32_t)FAULTS_PROMPT) != 0 ||
-        s->nodes > 128) {
+    if (!is_near_and_lossless(s, c) || is_spoken_for ||
+        (s->faults & ~(uint32_t)FAULTS_PROMPT) != 0 || s->nodes > 128) {
         return (uint64_t)NOTICED_MS * 1000;
     }
     const uint64_t ms = s->nodes <= 3 ? PROMPT_3_MS : s->nodes <= 16 ? PROMPT_16_MS : PROMPT_128_MS;
@@ -398,6 +401,7 @@ void story_run(const struct story *as_told, struct figures *figures, volatile ui
         .outage_us = is_hostile(&story) ? OUTAGE_HOSTILE_US : 0,
         .noticed_us = noticed_us(&story, r.cluster),
         .may_leave = (story.faults & FAULTS_LEAVING) != 0,
+        .is_quiet = story.faults == 0 && is_near_and_lossless(&story, r.cluster),
         .is_calm = (story.faults & ~(uint32_t)FAULTS_CALM) == 0 && r.cluster->loss_ppm == 0 &&
                    r.cluster->stream_loss_ppm == 0,
     };

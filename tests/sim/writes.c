@@ -1,4 +1,4 @@
-#include "tests/sim/writes.h"
+#include "tests/sim/writes_state.h"
 
 #include "core/base/assert.h"
 #include "core/base/mem.h"
@@ -11,62 +11,16 @@
 #include <string.h>
 
 enum {
-    AWAITED_MAX = 256, /* writes that one node lacks; beyond, the oldest is given up */
     WRITES_MIN = 256,
     WRITES_MAX = 1 << 26,
     KEY_LEN = 12,
     KEY_SIZE = TWIN_KEY_LEN + 1,
-    TWINS_FROM = 8,              /* keys; where there are fewer each is an ordinary one */
-    TRUE_SLACK_US = 1000 * 1000, /* between true time and the cluster's clock, which may slew */
+    TWINS_FROM = 8, /* keys; where there are fewer each is an ordinary one */
     APART_MS = 60 * 1000,
-    SHADOW_REACH_US = 60 * 1000 * 1000, /* later versions are written at most this much earlier */
-    UNREPAIRED_MS = 2 * EPOCH_MS,       /* an entry about to expire may go unrepaired */
-    ANSWER_SLACK_US = 100 * 1000,       /* a tick may be late */
-    COUNTED_US = 60 * 1000 * 1000,      /* for this long others may count a node that has ended */
-    JUDGED_MAX = 16,                    /* larger enclaves' 202 are not judged: it costs a walk */
-    SLEW_PPM = 1000,                    /* drift and slewing while the record lives */
+    UNREPAIRED_MS = 2 * EPOCH_MS, /* an entry about to expire may go unrepaired */
+    SLEW_PPM = 1000,              /* drift and slewing while the record lives */
     TAKEN_SLACK_MS = 3, /* the clock is looked at before the write, which may slew it, and is the
                            sum of two times that are rounded down */
-};
-
-struct write {
-    bool is_stored; /* not refused */
-    uint32_t node, key;
-    uint32_t first, end; /* its enclave */
-    uint32_t well;       /* members that its node must have counted */
-    uint32_t life;       /* of its node */
-    uint32_t seen_alive; /* in its node's view then: bits by node from `first` on */
-    bool is_answered;
-    uint32_t missing; /* nodes that were up then, still are, and do not show it yet */
-    uint64_t at_us;
-    uint64_t ttl_ms;
-    int64_t clock_ms; /* its node's clock then, minus true time */
-    struct version version;
-    uint64_t expiry_ms;
-    uint8_t *shown_by; /* bits by node from `first` on: has shown it in its present life */
-};
-
-/* The version of a key that a node has shown last. */
-struct seen {
-    uint32_t life; /* 0: none */
-    uint32_t write;
-};
-
-struct awaited {
-    uint32_t count;
-    uint32_t writes[AWAITED_MAX];
-};
-
-struct writes {
-    struct oracle *oracle;
-    struct oracle_config config;
-    uint64_t twin_seed; /* of the cluster's digests */
-    struct write *all;  /* by the put's token */
-    uint64_t count, size;
-    struct slotindex index; /* of versions */
-    struct seen *seen;      /* by node and key */
-    struct awaited *awaited;
-    uint8_t *value; /* room for one */
 };
 
 struct writes *writes_new(struct oracle *oracle, const struct oracle_config *config)
@@ -144,12 +98,12 @@ static struct write *find(const struct writes *w, const struct version *version)
     return NULL;
 }
 
-/* Knows the write as soon as its node does: the answer may come while it is being put. */
-static void learn(struct writes *w, uint64_t token)
+void writes_learn(struct writes *w, uint64_t token)
 {
     struct write *at = &w->all[token];
     const struct put_done *done = &w->config.cluster->puts[token].done;
-    if (at->is_stored || done->expiry_ms == 0) {
+    /* A node that does not show the write may show the one before. */
+    if (at->is_stored || done->expiry_ms == 0 || find(w, &done->version) != NULL) {
         return;
     }
     at->is_stored = true;
@@ -183,7 +137,7 @@ static void await(struct writes *w, uint64_t token)
         if (i == at->node || !c->nodes[i].is_up) {
             continue;
         }
-        if (list->count == AWAITED_MAX) {
+        if (list->count == WRITES_AWAITED_MAX) {
             w->config.figures->undelivered++;
             give_up(w, i, 0);
         }
@@ -198,7 +152,7 @@ static void await(struct writes *w, uint64_t token)
 static uint32_t seen_alive(struct cluster *c, const struct write *at)
 {
     uint32_t seen = 0;
-    for (uint32_t i = at->first; i < at->end && at->end - at->first <= JUDGED_MAX; i++) {
+    for (uint32_t i = at->first; i < at->end && at->end - at->first <= WRITES_JUDGED_MAX; i++) {
         const bool is_seen =
             i != at->node && c->nodes[i].is_up && cluster_view(c, at->node, i) == MEMBER_ALIVE;
         seen |= (uint32_t)is_seen << (i - at->first);
@@ -233,15 +187,14 @@ void writes_put(struct writes *w, uint32_t node, uint32_t key, uint64_t ttl_ms, 
         w->config.figures->refused++;
         return;
     }
-    learn(w, token);
+    writes_learn(w, token);
     writes_read(w, node, key);
     await(w, token);
 }
 
 /* ---- What a node shows ---- */
 
-/* RC_OK, with the record, when the node has a live record of the key. */
-static enum rc read(const struct writes *w, uint32_t node, uint32_t key, struct record *ret_record)
+enum rc writes_get(const struct writes *w, uint32_t node, uint32_t key, struct record *ret_record)
 {
     const struct cluster *c = w->config.cluster;
     char text[KEY_SIZE];
@@ -318,7 +271,7 @@ static void judge(struct writes *w, uint32_t node, uint32_t key, const struct re
                       "node %u shows key %u as written at another time, or to live longer", node,
                       key);
     }
-    const uint64_t slack_us = TRUE_SLACK_US + at->ttl_ms * 1000 / 1000000 * SLEW_PPM;
+    const uint64_t slack_us = WRITES_TRUE_SLACK_US + at->ttl_ms * 1000 / 1000000 * SLEW_PPM;
     if (now_us > at->at_us + at->ttl_ms * 1000 + slack_us) {
         oracle_broken(w->oracle, INVARIANT_OUTLIVED, "node %u shows key %u after its time to live",
                       node, key);
@@ -347,7 +300,7 @@ void writes_read(struct writes *w, uint32_t node, uint32_t key)
 {
     struct record r;
     w->config.figures->reads++;
-    if (read(w, node, key, &r) == RC_OK) {
+    if (writes_get(w, node, key, &r) == RC_OK) {
         judge(w, node, key, &r);
     }
 }
@@ -364,7 +317,8 @@ void writes_arrived(struct writes *w, uint32_t node)
             give_up(w, node, i);
             continue;
         }
-        if (read(w, node, at->key, &r) != RC_OK || version_compare(&r.version, &at->version) < 0) {
+        if (writes_get(w, node, at->key, &r) != RC_OK ||
+            version_compare(&r.version, &at->version) < 0) {
             continue;
         }
         sample_add(&w->config.figures->deliveries, now_us - at->at_us);
@@ -388,106 +342,6 @@ void writes_stopping(struct writes *w, uint32_t node)
     }
 }
 
-/* ---- Answers ---- */
-
-/* Whether a later write of the key may be over already. A node that holds its shadow holds
- * something no older, by the protocol, and shows nothing. */
-static bool may_be_shadowed(const struct writes *w, const struct write *at)
-{
-    for (uint64_t i = w->count; i-- > 0 && w->all[i].at_us + SHADOW_REACH_US > at->at_us;) {
-        const struct write *other = &w->all[i];
-        if (other->is_stored && other->key == at->key && other->first == at->first &&
-            version_compare(&other->version, &at->version) > 0 &&
-            w->config.cluster->net.now_us + TRUE_SLACK_US > other->at_us + other->ttl_ms * 1000) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Whether the node has been there since the write, and can take it. */
-static bool could_answer(const struct cluster *c, uint32_t node, uint64_t since_us)
-{
-    const struct sim_node *n = &c->nodes[node];
-    return n->is_up && n->started_us <= since_us && n->paused_until_us < since_us &&
-           (engine_unready(n->engine) & (READY_FULL | READY_DRAINING)) == 0;
-}
-
-/* Whether others may still count the node, or who was in its place: it is up, or was not long ago.
- */
-static bool was_there(const struct cluster *c, uint32_t node, uint64_t at_us)
-{
-    return c->nodes[node].is_up || c->nodes[node].stopped_us + COUNTED_US > at_us;
-}
-
-static void judge_pending(struct writes *w, const struct write *at, const struct put_done *done)
-{
-    const struct cluster *c = w->config.cluster;
-    const uint32_t factor = c->config.replication_factor;
-    uint32_t could = 1;
-    uint32_t there = 1;
-    if (!w->config.is_calm || at->end - at->first > JUDGED_MAX) {
-        return;
-    }
-    for (uint32_t i = at->first; i < at->end; i++) {
-        could += (at->seen_alive >> (i - at->first) & 1) != 0 && could_answer(c, i, at->at_us);
-        there += i != at->node && was_there(c, i, at->at_us);
-    }
-    const uint32_t members = done->members < there ? done->members : there;
-    if (could >= (members < factor ? members : factor) / 2 + 1 &&
-        could_answer(c, at->node, at->at_us)) {
-        oracle_broken(w->oracle, INVARIANT_PENDING,
-                      "a write to node %u was answered 202 with %u holders, %u could hold it",
-                      at->node, done->have, could);
-    }
-}
-
-void writes_done(struct writes *w, const struct put_done *done)
-{
-    const struct cluster *c = w->config.cluster;
-    learn(w, done->token);
-    struct write *at = &w->all[done->token];
-    const uint64_t timeout_us = (uint64_t)c->config.write_timeout_ms * 1000;
-    const bool was_paused = c->nodes[at->node].paused_until_us >= at->at_us;
-    at->is_answered = true;
-    if (c->net.now_us > at->at_us + timeout_us + ANSWER_SLACK_US && !was_paused) {
-        oracle_broken(w->oracle, INVARIANT_ANSWERED,
-                      "a write to node %u was answered after the timeout", at->node);
-    }
-    if (done->status != PUT_QUORUM) {
-        w->config.figures->pendings++;
-        judge_pending(w, at, done);
-        return;
-    }
-    w->config.figures->quorums++;
-    const uint32_t factor = c->config.replication_factor;
-    if (done->have < (done->members < factor ? done->members : factor) / 2 + 1) {
-        oracle_broken(w->oracle, INVARIANT_QUORUM,
-                      "a write to node %u was answered 201 with %u holders of %u", at->node,
-                      done->have, done->members);
-    }
-    if (done->members < (at->well < factor ? at->well : factor)) {
-        oracle_broken(w->oracle, INVARIANT_COUNTED,
-                      "a write to node %u was answered 201 by a quorum of %u members, %u are well",
-                      at->node, done->members, at->well);
-    }
-    uint32_t holders = 0;
-    for (uint32_t i = at->first; i < at->end; i++) {
-        const struct sim_node *n = &c->nodes[i];
-        struct record r;
-        const bool has_it = n->is_up && read(w, i, at->key, &r) == RC_OK &&
-                            version_compare(&r.version, &at->version) >= 0;
-        /* A node that has ended since may have held it. Where its time is over nobody shows it. */
-        holders += has_it || n->stopped_us >= at->at_us || (n->is_up && n->started_us > at->at_us);
-    }
-    if (holders < done->have && !may_be_shadowed(w, at) &&
-        c->net.now_us + TRUE_SLACK_US < at->at_us + at->ttl_ms * 1000) {
-        oracle_broken(w->oracle, INVARIANT_HELD,
-                      "a write to node %u was answered 201 with %u holders, has %u", at->node,
-                      done->have, holders);
-    }
-}
-
 /* ---- At rest ---- */
 
 void writes_judge_rest(struct writes *w, uint32_t node)
@@ -498,7 +352,7 @@ void writes_judge_rest(struct writes *w, uint32_t node)
     cluster_enclave(c, node, &first, &end);
     for (uint32_t key = 0; key < w->config.key_count; key++) {
         struct record r;
-        if (read(w, node, key, &r) != RC_OK) {
+        if (writes_get(w, node, key, &r) != RC_OK) {
             continue;
         }
         judge(w, node, key, &r);
@@ -533,8 +387,8 @@ static void judge_loss(struct writes *w, const struct write *at)
         const bool is_lasting =
             c->nodes[i].is_up &&
             at->expiry_ms > engine_clock_ms(c->nodes[i].engine, stage_now_us(c, i)) + UNREPAIRED_MS;
-        if (is_lasting &&
-            (read(w, i, at->key, &r) != RC_OK || version_compare(&r.version, &at->version) < 0)) {
+        if (is_lasting && (writes_get(w, i, at->key, &r) != RC_OK ||
+                           version_compare(&r.version, &at->version) < 0)) {
             oracle_broken(w->oracle, INVARIANT_LOST,
                           "node %u has lost key %u, which a living node has shown", i, at->key);
             return;
@@ -563,17 +417,4 @@ void writes_judge_losses(struct writes *w)
         }
     }
     free(latest_1);
-}
-
-void writes_judge_answers(struct writes *w)
-{
-    const struct cluster *c = w->config.cluster;
-    for (uint64_t i = 0; i < w->count; i++) {
-        const struct write *at = &w->all[i];
-        const bool is_there = c->nodes[at->node].is_up && c->nodes[at->node].life == at->life;
-        if (at->is_stored && !at->is_answered && is_there) {
-            oracle_broken(w->oracle, INVARIANT_ANSWERED, "a write to node %u was never answered",
-                          at->node);
-        }
-    }
 }

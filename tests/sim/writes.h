@@ -21,9 +21,6 @@ void writes_free(struct writes *w);
  * enclave as `well` says, itself included. */
 void writes_put(struct writes *w, uint32_t node, uint32_t key, uint64_t ttl_ms, uint32_t well);
 
-/* A write was answered: a 201 must be true. */
-void writes_done(struct writes *w, const struct put_done *done);
-
 /* Bytes came to a node: notes which of the writes that it lacked it now has. */
 void writes_arrived(struct writes *w, uint32_t node);
 
@@ -32,9 +29,6 @@ void writes_read(struct writes *w, uint32_t node, uint32_t key);
 
 /* A life ends: this node need not get any write any more. */
 void writes_stopping(struct writes *w, uint32_t node);
-
-/* At rest every write of a node that still runs has been answered. */
-void writes_judge_answers(struct writes *w);
 
 /* Of each key the latest write that there is, if a living node has shown it and its time is not
  * about to end, must be on all living nodes of its enclave. */

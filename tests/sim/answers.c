@@ -9,6 +9,19 @@ enum {
     COUNTED_US = 60 * 1000 * 1000,      /* for this long others may count a node that has ended */
 };
 
+void answers_judge_own(struct writes *w, uint64_t token)
+{
+    const struct write *at = &w->all[token];
+    struct record r;
+    if (writes_get(w, at->node, at->key, &r) != RC_OK) {
+        oracle_broken(w->oracle, INVARIANT_OWN,
+                      "node %u has taken a write of key %u, and shows none", at->node, at->key);
+    } else if (writes_find(w, &r.version) != at) {
+        oracle_broken(w->oracle, INVARIANT_OWN,
+                      "node %u has taken a write of key %u, and shows another", at->node, at->key);
+    }
+}
+
 /* ---- In time ---- */
 
 /* By then the answer must have come: a node that is stopped gives it when it goes on. */

@@ -7,6 +7,9 @@
 
 #include "tests/sim/writes.h"
 
+/* A node has just taken a write, and shows it. */
+void answers_judge_own(struct writes *w, uint64_t token);
+
 /* A write was answered: once, in time, and a 201 must be true. */
 void answers_done(struct writes *w, const struct put_done *done);
 

@@ -42,6 +42,7 @@ enum mutant {
     MUTANT_VAIN,       /* forgets that a stamp ran ahead, and takes it for the time of writing */
     MUTANT_GARBLER,    /* changes a byte of what it serves */
     MUTANT_STALE,      /* serves now and then what it served before */
+    MUTANT_DEFERRED,   /* serves what it has written only from the next millisecond on */
     MUTANT_NO_GUARDS,  /* a replaced version leaves no trace */
     MUTANT_FORGETFUL,  /* at the end drops what has time left */
     MUTANT_HASTY,      /* one holder is a quorum */
@@ -188,6 +189,18 @@ WRAP(enum rc, store_get, const struct store *s, const uint8_t *key, size_t key_l
         serve_stale(s, now_ms, ret_record);
     }
     return rc;
+}
+
+WRAP(enum rc, engine_get, const struct engine *e, const uint8_t *key, size_t key_len,
+     uint64_t now_us, struct record *ret_record)
+{
+    const enum rc rc = __real_engine_get(e, key, key_len, now_us, ret_record);
+    if (rc != RC_OK) {
+        return rc;
+    }
+    const uint64_t age_ms = engine_clock_ms(e, now_us) - record_written_ms(ret_record);
+    const bool is_own = uuid_equal(&ret_record->version.origin, &e->config.uuid);
+    return mutant == MUTANT_DEFERRED && is_own && age_ms == 0 ? RC_NOT_FOUND : RC_OK;
 }
 
 WRAP(void, engine_candidates_done, struct engine *e, bool have_all_answered, uint64_t now_us)
@@ -610,7 +623,7 @@ static void keys_taken_for_their_twins_are_caught(void **state)
 {
     (void)state;
     assert_caught_with(MUTANT_CONFUSED, small_story("steady"), INVARIANT_WRITTEN,
-                       ALSO(PENDING) | ALSO(ANSWERED));
+                       ALSO(PENDING) | ALSO(ANSWERED) | ALSO(OWN));
 }
 
 static void lives_counted_from_stamps_that_run_ahead_are_caught(void **state)
@@ -671,7 +684,15 @@ static void bytes_that_nobody_wrote_are_caught(void **state)
 static void a_version_that_goes_back_is_caught(void **state)
 {
     (void)state;
-    assert_caught(MUTANT_STALE, small_story("steady"), INVARIANT_BACK);
+    assert_caught_with(MUTANT_STALE, small_story("steady"), INVARIANT_BACK, ALSO(OWN));
+}
+
+static void a_node_that_does_not_show_its_own_write_is_caught(void **state)
+{
+    (void)state;
+    assert_caught(MUTANT_DEFERRED, small_story("steady"), INVARIANT_OWN);
+    /* Nor one that shows the write before. */
+    assert_caught_with(MUTANT_STALE, small_story("steady"), INVARIANT_OWN, ALSO(BACK));
 }
 
 static void a_value_that_comes_back_by_reconciliation_is_caught(void **state)
@@ -712,7 +733,7 @@ static void a_write_that_is_not_answered_is_caught(void **state)
 static void a_write_that_is_taken_and_dropped_is_caught(void **state)
 {
     (void)state;
-    assert_caught(MUTANT_SWALLOWING, small_story("steady"), INVARIANT_ANSWERED);
+    assert_caught_with(MUTANT_SWALLOWING, small_story("steady"), INVARIANT_ANSWERED, ALSO(OWN));
 }
 
 static void an_answer_after_the_timeout_is_caught(void **state)
@@ -1090,6 +1111,7 @@ int main(void)
         cmocka_unit_test(a_life_that_is_too_long_is_caught),
         cmocka_unit_test(bytes_that_nobody_wrote_are_caught),
         cmocka_unit_test(a_version_that_goes_back_is_caught),
+        cmocka_unit_test(a_node_that_does_not_show_its_own_write_is_caught),
         cmocka_unit_test(a_value_that_comes_back_by_reconciliation_is_caught),
         cmocka_unit_test(what_others_saw_replaced_is_caught_at_rest),
         cmocka_unit_test(a_write_that_everybody_loses_is_caught),

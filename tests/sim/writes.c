@@ -3,6 +3,7 @@
 #include "core/base/assert.h"
 #include "core/base/mem.h"
 #include "gossip/membership/swim.h"
+#include "tests/sim/answers.h"
 #include "tests/sim/stage.h"
 #include "tests/unit/twins.h"
 
@@ -86,7 +87,7 @@ static uint32_t version_hash(const struct version *v)
     return (uint32_t)(mixed >> 32);
 }
 
-static struct write *find(const struct writes *w, const struct version *version)
+struct write *writes_find(const struct writes *w, const struct version *version)
 {
     uint32_t walk = 0;
     uint32_t slot = 0;
@@ -103,7 +104,7 @@ void writes_learn(struct writes *w, uint64_t token)
     struct write *at = &w->all[token];
     const struct put_done *done = &w->config.cluster->puts[token].done;
     /* A node that does not show the write may show the one before. */
-    if (at->is_stored || done->expiry_ms == 0 || find(w, &done->version) != NULL) {
+    if (at->is_stored || done->expiry_ms == 0 || writes_find(w, &done->version) != NULL) {
         return;
     }
     at->is_stored = true;
@@ -188,6 +189,7 @@ void writes_put(struct writes *w, uint32_t node, uint32_t key, uint64_t ttl_ms, 
         return;
     }
     writes_learn(w, token);
+    answers_judge_own(w, token);
     writes_read(w, node, key);
     await(w, token);
 }
@@ -251,7 +253,7 @@ static void judge(struct writes *w, uint32_t node, uint32_t key, const struct re
 {
     const struct cluster *c = w->config.cluster;
     const uint64_t now_us = c->net.now_us;
-    struct write *at = find(w, &r->version);
+    struct write *at = writes_find(w, &r->version);
     if (r->expiry_ms <= engine_clock_ms(c->nodes[node].engine, stage_now_us(c, node))) {
         oracle_broken(w->oracle, INVARIANT_EXPIRED, "node %u shows key %u past its expiry", node,
                       key);
@@ -357,7 +359,7 @@ void writes_judge_rest(struct writes *w, uint32_t node)
         }
         judge(w, node, key, &r);
         const struct write *at =
-            oracle_is_repaired(w->oracle, node, &r) ? find(w, &r.version) : NULL;
+            oracle_is_repaired(w->oracle, node, &r) ? writes_find(w, &r.version) : NULL;
         for (uint32_t i = first; at != NULL && i < end; i++) {
             if (is_replaced_for(w, i, at)) {
                 w->config.figures->resurrections++;

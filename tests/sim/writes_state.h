@@ -62,6 +62,9 @@ struct writes {
 /* Knows the write as soon as its node does: the answer may come while it is being put. */
 void writes_learn(struct writes *w, uint64_t token);
 
+/* The write that has this version; NULL when nobody wrote it. */
+struct write *writes_find(const struct writes *w, const struct version *version);
+
 /* RC_OK, with the record, when the node has a live record of the key. */
 enum rc writes_get(const struct writes *w, uint32_t node, uint32_t key, struct record *ret_record);
 

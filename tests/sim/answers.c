@@ -9,6 +9,16 @@ enum {
     COUNTED_US = 60 * 1000 * 1000,      /* for this long others may count a node that has ended */
 };
 
+/* ---- When it is taken ---- */
+
+/* Its time to live after the time at which its node took it, by the node's clock. */
+static bool is_end(const struct write *at, uint64_t expiry_ms)
+{
+    const int64_t taken_ms = (int64_t)(at->at_us / 1000) + at->clock_ms;
+    const int64_t late_ms = (int64_t)expiry_ms - taken_ms - (int64_t)at->ttl_ms;
+    return late_ms >= -WRITES_TAKEN_SLACK_MS && late_ms <= WRITES_TAKEN_SLACK_MS;
+}
+
 void answers_judge_own(struct writes *w, uint64_t token)
 {
     const struct write *at = &w->all[token];
@@ -19,6 +29,10 @@ void answers_judge_own(struct writes *w, uint64_t token)
     } else if (writes_find(w, &r.version) != at) {
         oracle_broken(w->oracle, INVARIANT_OWN,
                       "node %u has taken a write of key %u, and shows another", at->node, at->key);
+    } else if (!is_end(at, r.expiry_ms)) {
+        oracle_broken(w->oracle, INVARIANT_STAMPED,
+                      "node %u has taken a write of key %u to end at another time than asked",
+                      at->node, at->key);
     }
 }
 
@@ -53,6 +67,18 @@ void answers_judge_owed(struct writes *w, bool is_rest)
             return; /* all wait equally long */
         }
         oracle_broken(w->oracle, INVARIANT_ANSWERED, "a write to node %u is not answered",
+                      at->node);
+    }
+}
+
+/* The answer names the entry that there is, and its times. */
+static void judge_times(struct writes *w, const struct write *at, const struct put_done *done)
+{
+    const bool is_named =
+        version_compare(&done->version, &at->version) == 0 && done->expiry_ms == at->expiry_ms;
+    if (done->ttl_ms != at->ttl_ms || !is_end(at, done->expiry_ms) || !is_named) {
+        oracle_broken(w->oracle, INVARIANT_STAMPED,
+                      "a write to node %u was answered with another version, life or end",
                       at->node);
     }
 }
@@ -182,6 +208,7 @@ void answers_done(struct writes *w, const struct put_done *done)
         oracle_broken(w->oracle, INVARIANT_ANSWERED,
                       "a write to node %u was answered after the timeout", at->node);
     }
+    judge_times(w, at, done);
     if (done->status != PUT_QUORUM) {
         w->config.figures->pendings++;
         judge_pending(w, at, done);

@@ -7,10 +7,10 @@
 
 #include "tests/sim/writes.h"
 
-/* A node has just taken a write, and shows it. */
+/* A node has just taken a write, and shows it, with the end that it should have. */
 void answers_judge_own(struct writes *w, uint64_t token);
 
-/* A write was answered: once, in time, and a 201 must be true. */
+/* A write was answered: once, in time, with its end, and a 201 must be true. */
 void answers_done(struct writes *w, const struct put_done *done);
 
 /* Every write whose time for it is over has been answered, unless its node has ended; at rest every

@@ -28,6 +28,7 @@
     X(HELD, "a 201 names no more holders than there are")                            \
     X(ANSWERED, "a write is answered once, in time, and not 202 where all is quiet") \
     X(OWN, "a node shows a write as soon as it has taken it")                        \
+    X(STAMPED, "a write ends its time to live after it was taken, and says so")      \
     X(PENDING, "no write is 202 where enough members were there all the time")       \
     X(DEATH, "nobody who is well is declared dead")                                  \
     X(NOTICED, "who has died is known to have died, in time")                        \

@@ -37,6 +37,10 @@ enum mutant {
     MUTANT_HERMIT,     /* asks nobody that discovery names */
     MUTANT_LATE,       /* serves and keeps half a second too long */
     MUTANT_GENEROUS,   /* gives five seconds more to live than was asked for */
+    MUTANT_MISERLY,    /* gives three quarters of the time to live */
+    MUTANT_BOASTFUL,   /* answers that it gives twice as much */
+    MUTANT_VAGUE,      /* answers that it ends five seconds later */
+    MUTANT_MISNAMING,  /* answers with another version */
     MUTANT_CONFUSED,   /* takes a key for its twin */
     MUTANT_STRETCHING, /* counts the time to live from the stamp */
     MUTANT_VAIN,       /* forgets that a stamp ran ahead, and takes it for the time of writing */
@@ -252,6 +256,7 @@ WRAP(enum rc, engine_put, struct engine *e, const struct put *put, uint64_t now_
     struct put longer = *put;
     longer.ttl_ms += mutant == MUTANT_GENEROUS ? GENEROUS_MS : 0;
     longer.ttl_ms += mutant == MUTANT_STRETCHING && is_ahead ? AHEAD_MS : 0;
+    longer.ttl_ms -= mutant == MUTANT_MISERLY ? longer.ttl_ms / 4 : 0;
     if (mutant == MUTANT_SWALLOWING && turns++ % SOME_EVERY == 0) {
         return RC_OK;
     }
@@ -319,6 +324,9 @@ WRAP(void, outbox_put_done, struct outbox *o, const struct put_done *done)
     if (mutant == MUTANT_TIMID && turns++ % SOME_EVERY == 0) {
         said.status = PUT_PENDING;
     }
+    said.ttl_ms *= mutant == MUTANT_BOASTFUL ? 2 : 1;
+    said.expiry_ms += mutant == MUTANT_VAGUE ? GENEROUS_MS : 0;
+    said.version.stamp += mutant == MUTANT_MISNAMING;
     __real_outbox_put_done(o, &said);
     if (mutant == MUTANT_ECHOING) {
         __real_outbox_put_done(o, &said);
@@ -631,7 +639,7 @@ static void lives_counted_from_stamps_that_run_ahead_are_caught(void **state)
     (void)state;
     is_ahead = true;
     assert_caught_with(MUTANT_STRETCHING, small_story("steady"), INVARIANT_LIFETIME,
-                       ALSO(OUTLIVED));
+                       ALSO(OUTLIVED) | ALSO(STAMPED));
     is_ahead = false;
 }
 
@@ -672,7 +680,22 @@ static void reads_past_the_expiry_are_caught(void **state)
 static void a_life_that_is_too_long_is_caught(void **state)
 {
     (void)state;
-    assert_caught_with(MUTANT_GENEROUS, small_story("steady"), INVARIANT_OUTLIVED, ALSO(LIFETIME));
+    assert_caught_with(MUTANT_GENEROUS, small_story("steady"), INVARIANT_OUTLIVED,
+                       ALSO(LIFETIME) | ALSO(STAMPED));
+}
+
+static void a_life_that_is_too_short_is_caught(void **state)
+{
+    (void)state;
+    assert_caught_with(MUTANT_MISERLY, small_story("steady"), INVARIANT_STAMPED, ALSO(LIFETIME));
+}
+
+static void an_answer_that_does_not_say_what_is_held_is_caught(void **state)
+{
+    (void)state;
+    assert_caught(MUTANT_BOASTFUL, small_story("steady"), INVARIANT_STAMPED);
+    assert_caught(MUTANT_VAGUE, small_story("steady"), INVARIANT_STAMPED);
+    assert_caught(MUTANT_MISNAMING, small_story("steady"), INVARIANT_STAMPED);
 }
 
 static void bytes_that_nobody_wrote_are_caught(void **state)
@@ -998,7 +1021,8 @@ static void an_answer_longer_than_what_came_is_caught(void **state)
 static void a_clock_that_steps_is_caught(void **state)
 {
     (void)state;
-    assert_caught_with(MUTANT_JUMPY, small_story("steady"), INVARIANT_CLOCK, ALSO(LIFETIME));
+    assert_caught_with(MUTANT_JUMPY, small_story("steady"), INVARIANT_CLOCK,
+                       ALSO(LIFETIME) | ALSO(STAMPED));
 }
 
 /* A loner's write, stamped by its clock, lives on with the others by theirs. */
@@ -1109,6 +1133,8 @@ int main(void)
         cmocka_unit_test(an_enclave_that_begins_alone_is_caught),
         cmocka_unit_test(reads_past_the_expiry_are_caught),
         cmocka_unit_test(a_life_that_is_too_long_is_caught),
+        cmocka_unit_test(a_life_that_is_too_short_is_caught),
+        cmocka_unit_test(an_answer_that_does_not_say_what_is_held_is_caught),
         cmocka_unit_test(bytes_that_nobody_wrote_are_caught),
         cmocka_unit_test(a_version_that_goes_back_is_caught),
         cmocka_unit_test(a_node_that_does_not_show_its_own_write_is_caught),

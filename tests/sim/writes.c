@@ -20,8 +20,6 @@ enum {
     APART_MS = 60 * 1000,
     UNREPAIRED_MS = 2 * EPOCH_MS, /* an entry about to expire may go unrepaired */
     SLEW_PPM = 1000,              /* drift and slewing while the record lives */
-    TAKEN_SLACK_MS = 3, /* the clock is looked at before the write, which may slew it, and is the
-                           sum of two times that are rounded down */
 };
 
 struct writes *writes_new(struct oracle *oracle, const struct oracle_config *config)
@@ -267,7 +265,7 @@ static void judge(struct writes *w, uint32_t node, uint32_t key, const struct re
     /* All nodes say when it was written and how long it was to live, wherever its stamp ran to. */
     const uint64_t written_ms = record_written_ms(r);
     const int64_t late_ms = (int64_t)(written_ms - at->at_us / 1000) - at->clock_ms;
-    if (late_ms < -TAKEN_SLACK_MS || late_ms > TAKEN_SLACK_MS ||
+    if (late_ms < -WRITES_TAKEN_SLACK_MS || late_ms > WRITES_TAKEN_SLACK_MS ||
         r->expiry_ms != written_ms + at->ttl_ms) {
         oracle_broken(w->oracle, INVARIANT_LIFETIME,
                       "node %u shows key %u as written at another time, or to live longer", node,

@@ -16,6 +16,9 @@ enum {
     WRITES_JUDGED_MAX = 16,   /* larger enclaves' 202 are judged less: it costs a walk */
     /* Between true time and the cluster's clock, which may slew. */
     WRITES_TRUE_SLACK_US = 1000 * 1000,
+    /* The clock is looked at before the write, which may slew it, and is the sum of two times that
+     * are rounded down. */
+    WRITES_TAKEN_SLACK_MS = 3,
 };
 
 struct write {

@@ -4,9 +4,8 @@
 #include "tests/sim/writes_state.h"
 
 enum {
-    SHADOW_REACH_US = 60 * 1000 * 1000, /* later versions are written at most this much earlier */
-    ANSWER_SLACK_US = 100 * 1000,       /* a tick may be late */
-    COUNTED_US = 60 * 1000 * 1000,      /* for this long others may count a node that has ended */
+    ANSWER_SLACK_US = 100 * 1000,  /* a tick may be late */
+    COUNTED_US = 60 * 1000 * 1000, /* for this long others may count a node that has ended */
 };
 
 /* ---- When it is taken ---- */
@@ -141,22 +140,6 @@ static void judge_pending(struct writes *w, const struct write *at, const struct
 
 /* ---- 201 ---- */
 
-/* Whether a later write of the key may be over already. A node that holds its shadow holds
- * something no older, by the protocol, and shows nothing. */
-static bool may_be_shadowed(const struct writes *w, const struct write *at)
-{
-    for (uint64_t i = w->count; i-- > 0 && w->all[i].at_us + SHADOW_REACH_US > at->at_us;) {
-        const struct write *other = &w->all[i];
-        if (other->is_stored && other->key == at->key && other->first == at->first &&
-            version_compare(&other->version, &at->version) > 0 &&
-            w->config.cluster->net.now_us + WRITES_TRUE_SLACK_US >
-                other->at_us + other->ttl_ms * 1000) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* As many hold the write as the answer says, or may have held it. */
 static void judge_holders(struct writes *w, const struct write *at, const struct put_done *done)
 {
@@ -170,7 +153,7 @@ static void judge_holders(struct writes *w, const struct write *at, const struct
         /* A node that has ended since may have held it. Where its time is over nobody shows it. */
         holders += has_it || n->stopped_us >= at->at_us || (n->is_up && n->started_us > at->at_us);
     }
-    if (holders < done->have && !may_be_shadowed(w, at) &&
+    if (holders < done->have && !writes_may_be_shadowed(w, at) &&
         c->net.now_us + WRITES_TRUE_SLACK_US < at->at_us + at->ttl_ms * 1000) {
         oracle_broken(w->oracle, INVARIANT_HELD,
                       "a write to node %u was answered 201 with %u holders, has %u", at->node,

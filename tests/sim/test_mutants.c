@@ -46,6 +46,9 @@ enum mutant {
     MUTANT_VAIN,       /* forgets that a stamp ran ahead, and takes it for the time of writing */
     MUTANT_GARBLER,    /* changes a byte of what it serves */
     MUTANT_STALE,      /* serves now and then what it served before */
+    MUTANT_FITFUL,     /* now and then finds nothing of what it has had for long */
+    MUTANT_BRIEF,      /* serves nothing in the last ten seconds of its time */
+    MUTANT_DROPPING,   /* drops everything ten seconds early */
     MUTANT_DEFERRED,   /* serves what it has written only from the next millisecond on */
     MUTANT_NO_GUARDS,  /* a replaced version leaves no trace */
     MUTANT_FORGETFUL,  /* at the end drops what has time left */
@@ -106,6 +109,8 @@ enum {
     JUMP_US = 200 * 1000,
     HERMIT_FROM_US = 20 * 1000 * 1000, /* the cluster has formed by then */
     LIAR_MS = 500,
+    AGED_MS = 1000, /* its write has been answered long ago */
+    BRIEF_MS = 10000,
     TARDY_US = 200 * 1000,
     SOME_EVERY = 20, /* of answers, or writes */
 };
@@ -202,9 +207,16 @@ WRAP(enum rc, engine_get, const struct engine *e, const uint8_t *key, size_t key
     if (rc != RC_OK) {
         return rc;
     }
-    const uint64_t age_ms = engine_clock_ms(e, now_us) - record_written_ms(ret_record);
+    const uint64_t now_ms = engine_clock_ms(e, now_us);
+    const uint64_t age_ms = now_ms - record_written_ms(ret_record);
     const bool is_own = uuid_equal(&ret_record->version.origin, &e->config.uuid);
-    return mutant == MUTANT_DEFERRED && is_own && age_ms == 0 ? RC_NOT_FOUND : RC_OK;
+    const bool is_old = age_ms > AGED_MS && now_ms < LATE_IN_LIFE_MS;
+    if ((mutant == MUTANT_DEFERRED && is_own && age_ms == 0) ||
+        (mutant == MUTANT_FITFUL && is_old && turns++ % SOME_EVERY == 0) ||
+        (mutant == MUTANT_BRIEF && is_old && ret_record->expiry_ms < now_ms + BRIEF_MS)) {
+        return RC_NOT_FOUND;
+    }
+    return RC_OK;
 }
 
 WRAP(void, engine_candidates_done, struct engine *e, bool have_all_answered, uint64_t now_us)
@@ -220,8 +232,10 @@ WRAP(enum expect_news, expect_look, struct expect *x, uint32_t seen, uint64_t no
 WRAP(size_t, store_expire, struct store *s, uint64_t now_ms, size_t budget)
 {
     const uint64_t late_ms = mutant == MUTANT_LATE ? LATE_MS : 0;
+    const uint64_t early_ms = mutant == MUTANT_DROPPING ? BRIEF_MS : 0;
     const bool is_lost = mutant == MUTANT_FORGETFUL && now_ms > LATE_IN_LIFE_MS;
-    return __real_store_expire(s, is_lost ? now_ms + RUN_MS * 10 : now_ms - late_ms, budget);
+    return __real_store_expire(s, is_lost ? now_ms + RUN_MS * 10 : now_ms + early_ms - late_ms,
+                               budget);
 }
 
 WRAP(struct store_stats, store_stats, const struct store *s)
@@ -631,7 +645,7 @@ static void keys_taken_for_their_twins_are_caught(void **state)
 {
     (void)state;
     assert_caught_with(MUTANT_CONFUSED, small_story("steady"), INVARIANT_WRITTEN,
-                       ALSO(PENDING) | ALSO(ANSWERED) | ALSO(OWN));
+                       ALSO(PENDING) | ALSO(ANSWERED) | ALSO(OWN) | ALSO(SERVED));
 }
 
 static void lives_counted_from_stamps_that_run_ahead_are_caught(void **state)
@@ -713,9 +727,18 @@ static void a_version_that_goes_back_is_caught(void **state)
 static void a_node_that_does_not_show_its_own_write_is_caught(void **state)
 {
     (void)state;
-    assert_caught(MUTANT_DEFERRED, small_story("steady"), INVARIANT_OWN);
+    assert_caught_with(MUTANT_DEFERRED, small_story("steady"), INVARIANT_OWN, ALSO(SERVED));
     /* Nor one that shows the write before. */
     assert_caught_with(MUTANT_STALE, small_story("steady"), INVARIANT_OWN, ALSO(BACK));
+}
+
+static void entries_that_are_not_served_to_their_end_are_caught(void **state)
+{
+    (void)state;
+    assert_caught(MUTANT_FITFUL, small_story("steady"), INVARIANT_SERVED);
+    assert_caught(MUTANT_BRIEF, small_story("steady"), INVARIANT_SERVED);
+    /* What was to live for less is gone before its answer. */
+    assert_caught_with(MUTANT_DROPPING, small_story("steady"), INVARIANT_SERVED, ALSO(HELD));
 }
 
 static void a_value_that_comes_back_by_reconciliation_is_caught(void **state)
@@ -731,7 +754,7 @@ static void a_write_that_everybody_loses_is_caught(void **state)
     (void)state;
     struct story story = small_story("steady");
     story.ttl_ms = UINT64_C(600000);
-    assert_caught(MUTANT_FORGETFUL, story, INVARIANT_LOST);
+    assert_caught_with(MUTANT_FORGETFUL, story, INVARIANT_LOST, ALSO(SERVED));
 }
 
 static void a_201_below_the_quorum_is_caught(void **state)
@@ -1031,7 +1054,7 @@ static void data_of_another_clock_are_caught(void **state)
     (void)state;
     struct story story = small_story("loner");
     story.nodes = 10;
-    assert_caught(MUTANT_UNDATED, story, INVARIANT_APART);
+    assert_caught_with(MUTANT_UNDATED, story, INVARIANT_APART, ALSO(SERVED));
 }
 
 /* What it took is served too long. Once all of that has ended the others have nothing either,
@@ -1138,6 +1161,7 @@ int main(void)
         cmocka_unit_test(bytes_that_nobody_wrote_are_caught),
         cmocka_unit_test(a_version_that_goes_back_is_caught),
         cmocka_unit_test(a_node_that_does_not_show_its_own_write_is_caught),
+        cmocka_unit_test(entries_that_are_not_served_to_their_end_are_caught),
         cmocka_unit_test(a_value_that_comes_back_by_reconciliation_is_caught),
         cmocka_unit_test(what_others_saw_replaced_is_caught_at_rest),
         cmocka_unit_test(a_write_that_everybody_loses_is_caught),

@@ -18,8 +18,10 @@ enum {
     KEY_SIZE = TWIN_KEY_LEN + 1,
     TWINS_FROM = 8, /* keys; where there are fewer each is an ordinary one */
     APART_MS = 60 * 1000,
-    UNREPAIRED_MS = 2 * EPOCH_MS, /* an entry about to expire may go unrepaired */
-    SLEW_PPM = 1000,              /* drift and slewing while the record lives */
+    SHADOW_REACH_US = 60 * 1000 * 1000, /* later versions are written at most this much earlier */
+    UNREPAIRED_MS = 2 * EPOCH_MS,       /* an entry about to expire may go unrepaired */
+    MILLION = 1000000,
+    SLEW_PPM = 1000, /* drift and slewing while the record lives */
 };
 
 struct writes *writes_new(struct oracle *oracle, const struct oracle_config *config)
@@ -271,7 +273,7 @@ static void judge(struct writes *w, uint32_t node, uint32_t key, const struct re
                       "node %u shows key %u as written at another time, or to live longer", node,
                       key);
     }
-    const uint64_t slack_us = WRITES_TRUE_SLACK_US + at->ttl_ms * 1000 / 1000000 * SLEW_PPM;
+    const uint64_t slack_us = WRITES_TRUE_SLACK_US + at->ttl_ms * 1000 / MILLION * SLEW_PPM;
     if (now_us > at->at_us + at->ttl_ms * 1000 + slack_us) {
         oracle_broken(w->oracle, INVARIANT_OUTLIVED, "node %u shows key %u after its time to live",
                       node, key);
@@ -296,12 +298,52 @@ static void judge(struct writes *w, uint32_t node, uint32_t key, const struct re
         (struct seen){.life = c->nodes[node].life, .write = (uint32_t)(at - w->all)};
 }
 
+bool writes_may_be_shadowed(const struct writes *w, const struct write *at)
+{
+    for (uint64_t i = w->count; i-- > 0 && w->all[i].at_us + SHADOW_REACH_US > at->at_us;) {
+        const struct write *other = &w->all[i];
+        if (other->is_stored && other->key == at->key && other->first == at->first &&
+            version_compare(&other->version, &at->version) > 0 &&
+            w->config.cluster->net.now_us + WRITES_TRUE_SLACK_US >
+                other->at_us + other->ttl_ms * 1000) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The node shows nothing of the key. Had it shown something whose time is not over? Nothing takes
+ * that away, not even memory that is full. */
+static void judge_nothing(struct writes *w, uint32_t node, uint32_t key)
+{
+    const struct cluster *c = w->config.cluster;
+    struct seen *seen = &w->seen[(size_t)node * w->config.key_count + key];
+    if (seen->life != c->nodes[node].life || seen->is_over) {
+        return;
+    }
+    const struct write *at = &w->all[seen->write];
+    const uint64_t now_ms = engine_clock_ms(c->nodes[node].engine, stage_now_us(c, node));
+    /* A clock may step back once nothing is left by it, so that true time counts as well. */
+    const uint64_t slewed_us = at->ttl_ms * 1000 / MILLION * SLEW_PPM;
+    seen->is_over = at->expiry_ms <= now_ms ||
+                    c->net.now_us + slewed_us >= at->at_us + at->ttl_ms * 1000 ||
+                    writes_may_be_shadowed(w, at);
+    if (!seen->is_over) {
+        oracle_broken(w->oracle, INVARIANT_SERVED,
+                      "node %u shows nothing of key %u, %" PRIu64
+                      " ms before the end of what it has shown",
+                      node, key, at->expiry_ms - now_ms);
+    }
+}
+
 void writes_read(struct writes *w, uint32_t node, uint32_t key)
 {
     struct record r;
     w->config.figures->reads++;
     if (writes_get(w, node, key, &r) == RC_OK) {
         judge(w, node, key, &r);
+    } else {
+        judge_nothing(w, node, key);
     }
 }
 
@@ -353,6 +395,7 @@ void writes_judge_rest(struct writes *w, uint32_t node)
     for (uint32_t key = 0; key < w->config.key_count; key++) {
         struct record r;
         if (writes_get(w, node, key, &r) != RC_OK) {
+            judge_nothing(w, node, key);
             continue;
         }
         judge(w, node, key, &r);

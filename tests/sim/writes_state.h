@@ -42,6 +42,7 @@ struct write {
 struct seen {
     uint32_t life; /* 0: none */
     uint32_t write;
+    bool is_over; /* its time, or that of a later one which took its place unseen */
 };
 
 struct awaited {
@@ -70,5 +71,9 @@ struct write *writes_find(const struct writes *w, const struct version *version)
 
 /* RC_OK, with the record, when the node has a live record of the key. */
 enum rc writes_get(const struct writes *w, uint32_t node, uint32_t key, struct record *ret_record);
+
+/* Whether a later write of the key may be over already. A node that holds its shadow holds
+ * something no older, by the protocol, and shows nothing. */
+bool writes_may_be_shadowed(const struct writes *w, const struct write *at);
 
 #endif

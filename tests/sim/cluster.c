@@ -443,6 +443,17 @@ bool cluster_wait_converged(struct cluster *c, uint64_t ms)
 
 /* ---- Clients ---- */
 
+/* What the node shows of the key of a write that it has just taken: found in the listing, where the
+ * first key that begins with a key is the key itself, or else by reading it. */
+static bool find_put(const struct engine *e, const struct put *put, uint64_t now_us,
+                     struct record *ret_held)
+{
+    return (engine_next_key(e, put->key, put->key_len, NULL, 0, now_us, ret_held) == RC_OK &&
+            ret_held->key_len == put->key_len &&
+            memcmp(ret_held->key, put->key, put->key_len) == 0) ||
+           engine_get(e, put->key, put->key_len, now_us, ret_held) == RC_OK;
+}
+
 uint64_t cluster_put_bytes(struct cluster *c, uint32_t node, const char *key, const void *value,
                            size_t value_len, uint64_t ttl_ms)
 {
@@ -471,9 +482,7 @@ uint64_t cluster_put_bytes(struct cluster *c, uint32_t node, const char *key, co
     struct record held;
     const enum rc rc = engine_put(c->nodes[node].engine, &put, now_us);
     c->puts[token].is_accepted = rc == RC_OK;
-    /* The first key that begins with the key is the key itself. */
-    if (rc == RC_OK && engine_next_key(e, put.key, put.key_len, NULL, 0, now_us, &held) == RC_OK &&
-        held.key_len == put.key_len) {
+    if (rc == RC_OK && find_put(e, &put, now_us, &held)) {
         c->puts[token].done.version = held.version;
         c->puts[token].done.expiry_ms = held.expiry_ms;
     }

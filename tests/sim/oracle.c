@@ -6,6 +6,7 @@
 #include "tests/sim/answers.h"
 #include "tests/sim/deaths.h"
 #include "tests/sim/debts.h"
+#include "tests/sim/listings.h"
 #include "tests/sim/stage.h"
 #include "tests/sim/writes.h"
 
@@ -168,6 +169,9 @@ static void look_at(struct oracle *o, uint32_t node, bool is_walk)
     }
     if (is_walk) {
         look_at_state(o, node);
+        if (o->config.key_count <= ALL_KEYS_MAX) {
+            listings_judge(o->writes, node);
+        }
         walk(o, node);
     }
 }
@@ -345,12 +349,6 @@ static bool next_repaired(struct oracle *o, uint32_t node, const struct record *
     return false;
 }
 
-static bool is_same(const struct record *x, const struct record *y)
-{
-    return x->key_len == y->key_len && memcmp(x->key, y->key, x->key_len) == 0 &&
-           version_compare(&x->version, &y->version) == 0 && x->expiry_ms == y->expiry_ms;
-}
-
 /* Whether the node has the record that another one has, or is about to forget it. */
 static bool has_same(struct oracle *o, uint32_t node, const struct record *r)
 {
@@ -358,7 +356,7 @@ static bool has_same(struct oracle *o, uint32_t node, const struct record *r)
     struct record own;
     return engine_get(c->nodes[node].engine, r->key, r->key_len, stage_now_us(c, node), &own) ==
                RC_OK &&
-           is_same(&own, r);
+           listings_is_same(&own, r);
 }
 
 /* Equal digests must mean equal content: each node must have everything that the other has. */
@@ -400,6 +398,7 @@ void oracle_judge_rest(struct oracle *o)
         if (c->nodes[i].is_up) {
             look_at_state(o, i);
             writes_judge_rest(o->writes, i);
+            listings_judge(o->writes, i);
         }
         if (c->nodes[i].is_up && i % walk_step == 0) {
             walk(o, i);

@@ -9,7 +9,8 @@
  *     its clock in clusters of up to 64, else when it is sampled; all its structures (x_check()
  *     of each) after every `walk_every`th of its events
  *   - each 100 ms: 4 keys of every node, of 16 nodes drawn in clusters above 64, and of those above
- *     the structures of one; each second the structures of all nodes up to 64
+ *     the structures of one; each second the structures of all nodes up to 64,
+ *     and what they list where there are at most 64 keys
  *   - each 100 ms: the writes that should have been answered by then
  *   - when a node founds a clock, or the first of the enclave is ready: whether it might
  *   - when a crash is so old that all must know (`noticed_us`): whether every observer knows, or

@@ -49,6 +49,11 @@ enum mutant {
     MUTANT_FITFUL,     /* now and then finds nothing of what it has had for long */
     MUTANT_BRIEF,      /* serves nothing in the last ten seconds of its time */
     MUTANT_DROPPING,   /* drops everything ten seconds early */
+    MUTANT_SECRETIVE,  /* lists nothing */
+    MUTANT_SKIPPING,   /* now and then leaves the next key out of a listing */
+    MUTANT_TRAILING,   /* lists half a second too long */
+    MUTANT_CIRCLING,   /* now and then lists from the start again */
+    MUTANT_LITERAL,    /* lists no key by the whole of it */
     MUTANT_DEFERRED,   /* serves what it has written only from the next millisecond on */
     MUTANT_NO_GUARDS,  /* a replaced version leaves no trace */
     MUTANT_FORGETFUL,  /* at the end drops what has time left */
@@ -217,6 +222,24 @@ WRAP(enum rc, engine_get, const struct engine *e, const uint8_t *key, size_t key
         return RC_NOT_FOUND;
     }
     return RC_OK;
+}
+
+WRAP(enum rc, engine_next_key, const struct engine *e, const uint8_t *prefix, size_t prefix_len,
+     const uint8_t *after, size_t after_len, uint64_t now_us, struct record *ret_record)
+{
+    const uint64_t late_us = mutant == MUTANT_TRAILING ? LATE_MS * UINT64_C(1000) : 0;
+    const bool is_again = mutant == MUTANT_CIRCLING && turns++ % SOME_EVERY == 0;
+    const enum rc rc = __real_engine_next_key(
+        e, prefix, prefix_len, after, is_again ? 0 : after_len, now_us - late_us, ret_record);
+    if (mutant == MUTANT_SECRETIVE ||
+        (rc == RC_OK && mutant == MUTANT_LITERAL && prefix_len == ret_record->key_len)) {
+        return RC_NOT_FOUND;
+    }
+    if (rc == RC_OK && mutant == MUTANT_SKIPPING && turns++ % SOME_EVERY == 0) {
+        return __real_engine_next_key(e, prefix, prefix_len, ret_record->key, ret_record->key_len,
+                                      now_us, ret_record);
+    }
+    return rc;
 }
 
 WRAP(void, engine_candidates_done, struct engine *e, bool have_all_answered, uint64_t now_us)
@@ -688,7 +711,7 @@ static void an_enclave_that_begins_alone_is_caught(void **state)
 static void reads_past_the_expiry_are_caught(void **state)
 {
     (void)state;
-    assert_caught(MUTANT_LATE, small_story("steady"), INVARIANT_EXPIRED);
+    assert_caught_with(MUTANT_LATE, small_story("steady"), INVARIANT_EXPIRED, ALSO(LISTED));
 }
 
 static void a_life_that_is_too_long_is_caught(void **state)
@@ -721,7 +744,8 @@ static void bytes_that_nobody_wrote_are_caught(void **state)
 static void a_version_that_goes_back_is_caught(void **state)
 {
     (void)state;
-    assert_caught_with(MUTANT_STALE, small_story("steady"), INVARIANT_BACK, ALSO(OWN));
+    assert_caught_with(MUTANT_STALE, small_story("steady"), INVARIANT_BACK,
+                       ALSO(OWN) | ALSO(LISTED));
 }
 
 static void a_node_that_does_not_show_its_own_write_is_caught(void **state)
@@ -729,16 +753,27 @@ static void a_node_that_does_not_show_its_own_write_is_caught(void **state)
     (void)state;
     assert_caught_with(MUTANT_DEFERRED, small_story("steady"), INVARIANT_OWN, ALSO(SERVED));
     /* Nor one that shows the write before. */
-    assert_caught_with(MUTANT_STALE, small_story("steady"), INVARIANT_OWN, ALSO(BACK));
+    assert_caught_with(MUTANT_STALE, small_story("steady"), INVARIANT_OWN,
+                       ALSO(BACK) | ALSO(LISTED));
 }
 
 static void entries_that_are_not_served_to_their_end_are_caught(void **state)
 {
     (void)state;
-    assert_caught(MUTANT_FITFUL, small_story("steady"), INVARIANT_SERVED);
-    assert_caught(MUTANT_BRIEF, small_story("steady"), INVARIANT_SERVED);
+    assert_caught_with(MUTANT_FITFUL, small_story("steady"), INVARIANT_SERVED, ALSO(LISTED));
+    assert_caught_with(MUTANT_BRIEF, small_story("steady"), INVARIANT_SERVED, ALSO(LISTED));
     /* What was to live for less is gone before its answer. */
     assert_caught_with(MUTANT_DROPPING, small_story("steady"), INVARIANT_SERVED, ALSO(HELD));
+}
+
+static void listings_that_are_not_what_is_shown_are_caught(void **state)
+{
+    (void)state;
+    static const enum mutant mutants[] = {MUTANT_SECRETIVE, MUTANT_SKIPPING, MUTANT_TRAILING,
+                                          MUTANT_CIRCLING, MUTANT_LITERAL};
+    for (size_t i = 0; i < sizeof(mutants) / sizeof(mutants[0]); i++) {
+        assert_caught(mutants[i], small_story("steady"), INVARIANT_LISTED);
+    }
 }
 
 static void a_value_that_comes_back_by_reconciliation_is_caught(void **state)
@@ -1162,6 +1197,7 @@ int main(void)
         cmocka_unit_test(a_version_that_goes_back_is_caught),
         cmocka_unit_test(a_node_that_does_not_show_its_own_write_is_caught),
         cmocka_unit_test(entries_that_are_not_served_to_their_end_are_caught),
+        cmocka_unit_test(listings_that_are_not_what_is_shown_are_caught),
         cmocka_unit_test(a_value_that_comes_back_by_reconciliation_is_caught),
         cmocka_unit_test(what_others_saw_replaced_is_caught_at_rest),
         cmocka_unit_test(a_write_that_everybody_loses_is_caught),

@@ -2,8 +2,9 @@
  * writes_state: the state that the parts of the oracle that judge data share. Nobody else includes
  * it.
  *
- *   writes   what was written, where it has arrived, and what nodes may show
- *   answers  what the client who writes is told
+ *   writes    what was written, where it has arrived, and what nodes may show
+ *   answers   what the client who writes is told
+ *   listings  whether nodes list what they show
  */
 #ifndef SIM_WRITES_STATE_H
 #define SIM_WRITES_STATE_H

@@ -24,7 +24,7 @@
     X(BACK, "a node's version of a key does not go back while the later one lives")  \
     X(REPLACED, "what a node has seen replaced it does not serve again")             \
     X(RESURRECTED, "at rest nobody serves what another has seen replaced")           \
-    X(LOST, "at rest everybody has what a living node has shown and nothing ended")  \
+    X(LOST, "everybody has what is written, at rest, and soon where all is quiet")   \
     X(QUORUM, "a 201 names at least a quorum of holders")                            \
     X(COUNTED, "a 201 counts all members that are well, or the replication factor")  \
     X(HELD, "a 201 names no more holders than there are")                            \

@@ -167,6 +167,7 @@ static void look_at(struct oracle *o, uint32_t node, bool is_walk)
     for (uint32_t i = 0; i < SAMPLED_KEYS; i++) {
         writes_read(o->writes, node, (uint32_t)rng_below(&o->rng, o->config.key_count));
     }
+    writes_judge_missing(o->writes, node);
     if (is_walk) {
         look_at_state(o, node);
         if (o->config.key_count <= ALL_KEYS_MAX) {

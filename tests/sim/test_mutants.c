@@ -70,6 +70,7 @@ enum mutant {
     MUTANT_PRICKLY,    /* gives a write up once anybody has refused it */
     MUTANT_SOCIABLE,   /* counts members that follow another clock */
     MUTANT_LIAR,       /* acknowledges records that it does not keep */
+    MUTANT_PICKY,      /* takes every other record of others for an old one */
     MUTANT_RASH,       /* declares somebody dead now and then */
     MUTANT_FAITHFUL,   /* declares nobody dead */
     MUTANT_OVERWEIGHT, /* holds more bytes than it may */
@@ -313,6 +314,10 @@ WRAP(enum rc, engine_merge, struct engine *e, const struct record *r,
     const bool is_young = (r->version.stamp >> 16) + LIAR_MS > engine_now_ms(e);
     if (mutant == MUTANT_LIAR && !is_own && is_young) {
         *ret_outcome = MERGE_APPLIED;
+        return RC_OK;
+    }
+    if (mutant == MUTANT_PICKY && !is_own && turns++ % 2 == 0) {
+        *ret_outcome = MERGE_OLDER;
         return RC_OK;
     }
     struct record kept = *r;
@@ -668,7 +673,7 @@ static void keys_taken_for_their_twins_are_caught(void **state)
 {
     (void)state;
     assert_caught_with(MUTANT_CONFUSED, small_story("steady"), INVARIANT_WRITTEN,
-                       ALSO(PENDING) | ALSO(ANSWERED) | ALSO(OWN) | ALSO(SERVED));
+                       ALSO(PENDING) | ALSO(ANSWERED) | ALSO(OWN) | ALSO(SERVED) | ALSO(LOST));
 }
 
 static void lives_counted_from_stamps_that_run_ahead_are_caught(void **state)
@@ -792,6 +797,14 @@ static void a_write_that_everybody_loses_is_caught(void **state)
     assert_caught_with(MUTANT_FORGETFUL, story, INVARIANT_LOST, ALSO(SERVED));
 }
 
+/* What is held by fewer than was said, and what others saw replaced, follow. */
+static void a_write_that_does_not_arrive_is_caught(void **state)
+{
+    (void)state;
+    assert_caught_with(MUTANT_PICKY, small_story("steady"), INVARIANT_LOST,
+                       ALSO(HELD) | ALSO(RESURRECTED));
+}
+
 static void a_201_below_the_quorum_is_caught(void **state)
 {
     (void)state;
@@ -908,7 +921,8 @@ static void a_201_without_its_holders_is_caught(void **state)
 {
     (void)state;
     /* A dropped record may have replaced something that the node goes on serving. */
-    assert_caught_with(MUTANT_LIAR, small_story("steady"), INVARIANT_HELD, ALSO(RESURRECTED));
+    assert_caught_with(MUTANT_LIAR, small_story("steady"), INVARIANT_HELD,
+                       ALSO(RESURRECTED) | ALSO(LOST));
 }
 
 static void a_false_death_is_caught(void **state)
@@ -1201,6 +1215,7 @@ int main(void)
         cmocka_unit_test(a_value_that_comes_back_by_reconciliation_is_caught),
         cmocka_unit_test(what_others_saw_replaced_is_caught_at_rest),
         cmocka_unit_test(a_write_that_everybody_loses_is_caught),
+        cmocka_unit_test(a_write_that_does_not_arrive_is_caught),
         cmocka_unit_test(a_201_below_the_quorum_is_caught),
         cmocka_unit_test(a_201_that_does_not_count_its_members_is_caught),
         cmocka_unit_test(a_write_that_is_not_answered_is_caught),

@@ -18,6 +18,7 @@ enum {
     KEY_SIZE = TWIN_KEY_LEN + 1,
     TWINS_FROM = 8, /* keys; where there are fewer each is an ordinary one */
     APART_MS = 60 * 1000,
+    ARRIVED_US = 5 * 1000 * 1000,       /* where nothing is wrong, a write is everywhere by then */
     SHADOW_REACH_US = 60 * 1000 * 1000, /* later versions are written at most this much earlier */
     UNREPAIRED_MS = 2 * EPOCH_MS,       /* an entry about to expire may go unrepaired */
     MILLION = 1000000,
@@ -368,6 +369,38 @@ void writes_arrived(struct writes *w, uint32_t node)
             sample_add(&w->config.figures->last_copies, now_us - at->at_us);
         }
         give_up(w, node, i);
+    }
+}
+
+static bool is_missing(const struct writes *w, uint32_t node, const struct write *at)
+{
+    const struct cluster *c = w->config.cluster;
+    struct record r;
+    if (writes_get(w, node, at->key, &r) == RC_OK &&
+        version_compare(&r.version, &at->version) >= 0) {
+        return false;
+    }
+    return at->is_stored && (engine_unready(c->nodes[node].engine) & READY_FULL) == 0 &&
+           c->net.now_us + WRITES_TRUE_SLACK_US < at->at_us + at->ttl_ms * 1000 &&
+           !writes_may_be_shadowed(w, at);
+}
+
+void writes_judge_missing(struct writes *w, uint32_t node)
+{
+    const uint64_t now_us = w->config.cluster->net.now_us;
+    const struct awaited *list = &w->awaited[node];
+    for (uint32_t i = 0; w->config.is_quiet && i < list->count; i++) {
+        const struct write *at = &w->all[list->writes[i]];
+        if (now_us < at->at_us + ARRIVED_US) {
+            return; /* and the others are younger */
+        }
+        if (is_missing(w, node, at)) {
+            oracle_broken(w->oracle, INVARIANT_LOST,
+                          "node %u lacks key %u, %.1f s after it was written", node, at->key,
+                          (double)(now_us - at->at_us) / 1000000);
+            give_up(w, node, i);
+            return;
+        }
     }
 }
 

@@ -24,6 +24,9 @@ void writes_put(struct writes *w, uint32_t node, uint32_t key, uint64_t ttl_ms, 
 /* Bytes came to a node: notes which of the writes that it lacked it now has. */
 void writes_arrived(struct writes *w, uint32_t node);
 
+/* Where nothing is wrong, each write is on this node some seconds later. */
+void writes_judge_missing(struct writes *w, uint32_t node);
+
 /* Reads a key of a node and judges what it shows. */
 void writes_read(struct writes *w, uint32_t node, uint32_t key);
 

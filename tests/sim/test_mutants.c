@@ -45,6 +45,9 @@ enum mutant {
     MUTANT_STRETCHING, /* counts the time to live from the stamp */
     MUTANT_VAIN,       /* forgets that a stamp ran ahead, and takes it for the time of writing */
     MUTANT_GARBLER,    /* changes a byte of what it serves */
+    MUTANT_SMUDGING,   /* changes a byte of large values */
+    MUTANT_ROUNDING,   /* serves what it has with an end a millisecond earlier */
+    MUTANT_MINGLING,   /* puts everybody into one enclave */
     MUTANT_STALE,      /* serves now and then what it served before */
     MUTANT_FITFUL,     /* now and then finds nothing of what it has had for long */
     MUTANT_BRIEF,      /* serves nothing in the last ten seconds of its time */
@@ -200,10 +203,34 @@ WRAP(enum rc, store_get, const struct store *s, const uint8_t *key, size_t key_l
         garbled[ret_record->value_len - 1] ^= 1;
         ret_record->value = garbled;
     }
+    if (rc == RC_OK && mutant == MUTANT_ROUNDING) {
+        ret_record->expiry_ms--;
+    }
     if (rc == RC_OK && mutant == MUTANT_STALE) {
         serve_stale(s, now_ms, ret_record);
     }
     return rc;
+}
+
+WRAP(size_t, blob_run, const struct blob *blob, size_t offset, const uint8_t **ret_data)
+{
+    static uint8_t smudged[BLOB_SEGMENT_BYTES];
+    const size_t len = __real_blob_run(blob, offset, ret_data);
+    if (mutant == MUTANT_SMUDGING && len > 0 && len <= sizeof(smudged)) {
+        memcpy(smudged, *ret_data, len);
+        smudged[len - 1] ^= 1;
+        *ret_data = smudged;
+    }
+    return len;
+}
+
+WRAP(struct engine *, engine_new, const struct engine_config *config, uint64_t now_us)
+{
+    struct engine_config mingled = *config;
+    if (mutant == MUTANT_MINGLING) {
+        (void)snprintf(mingled.enclave, sizeof(mingled.enclave), "all");
+    }
+    return __real_engine_new(&mingled, now_us);
 }
 
 WRAP(enum rc, engine_get, const struct engine *e, const uint8_t *key, size_t key_len,
@@ -744,6 +771,25 @@ static void bytes_that_nobody_wrote_are_caught(void **state)
 {
     (void)state;
     assert_caught(MUTANT_GARBLER, small_story("steady"), INVARIANT_WRITTEN);
+    struct story story = small_story("steady");
+    story.value_len = UINT64_C(2) * VALUE_INLINE_MAX;
+    assert_caught(MUTANT_SMUDGING, story, INVARIANT_WRITTEN);
+}
+
+static void an_end_that_nobody_wrote_is_caught(void **state)
+{
+    (void)state;
+    assert_caught_with(MUTANT_ROUNDING, small_story("steady"), INVARIANT_WRITTEN,
+                       ALSO(LISTED) | ALSO(CONTENT));
+}
+
+static void what_another_enclave_wrote_is_caught(void **state)
+{
+    (void)state;
+    struct story story = small_story("steady");
+    story.nodes = 6;
+    story.enclave_size = 3;
+    assert_caught_with(MUTANT_MINGLING, story, INVARIANT_WRITTEN, ALSO(SERVED));
 }
 
 static void a_version_that_goes_back_is_caught(void **state)
@@ -1208,6 +1254,8 @@ int main(void)
         cmocka_unit_test(a_life_that_is_too_short_is_caught),
         cmocka_unit_test(an_answer_that_does_not_say_what_is_held_is_caught),
         cmocka_unit_test(bytes_that_nobody_wrote_are_caught),
+        cmocka_unit_test(an_end_that_nobody_wrote_is_caught),
+        cmocka_unit_test(what_another_enclave_wrote_is_caught),
         cmocka_unit_test(a_version_that_goes_back_is_caught),
         cmocka_unit_test(a_node_that_does_not_show_its_own_write_is_caught),
         cmocka_unit_test(entries_that_are_not_served_to_their_end_are_caught),

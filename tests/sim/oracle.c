@@ -79,9 +79,11 @@ void oracle_broken(struct oracle *o, enum invariant invariant, const char *forma
 static void check_caps(struct oracle *o, uint32_t node, const struct engine_status *status)
 {
     struct engine *e = o->config.cluster->nodes[node].engine;
-    if (status->store.bytes_used > status->store.bytes_max) {
+    const uint64_t bytes_max =
+        o->config.cluster->config.bytes_max; /* whatever the node takes it for */
+    if (status->store.bytes_used > bytes_max) {
         oracle_broken(o, INVARIANT_MEMORY, "node %u holds %" PRIu64 " bytes of at most %" PRIu64,
-                      node, status->store.bytes_used, status->store.bytes_max);
+                      node, status->store.bytes_used, bytes_max);
     }
     uint32_t slot = 0;
     struct engine_link_view view;

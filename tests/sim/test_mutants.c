@@ -77,6 +77,7 @@ enum mutant {
     MUTANT_RASH,       /* declares somebody dead now and then */
     MUTANT_FAITHFUL,   /* declares nobody dead */
     MUTANT_OVERWEIGHT, /* holds more bytes than it may */
+    MUTANT_GREEDY,     /* takes twice as much as it may */
     MUTANT_LONG_QUEUE, /* queues more than it may */
     MUTANT_JUMPY,      /* its clock steps while it has records */
     MUTANT_UNDATED,    /* exchanges data whatever the clocks */
@@ -287,6 +288,13 @@ WRAP(size_t, store_expire, struct store *s, uint64_t now_ms, size_t budget)
     const bool is_lost = mutant == MUTANT_FORGETFUL && now_ms > LATE_IN_LIFE_MS;
     return __real_store_expire(s, is_lost ? now_ms + RUN_MS * 10 : now_ms + early_ms - late_ms,
                                budget);
+}
+
+WRAP(struct store *, store_new, const struct store_config *config)
+{
+    struct store_config greedy = *config;
+    greedy.bytes_max *= mutant == MUTANT_GREEDY ? 2 : 1;
+    return __real_store_new(&greedy);
 }
 
 WRAP(struct store_stats, store_stats, const struct store *s)
@@ -1112,6 +1120,7 @@ static void memory_that_is_not_kept_is_caught(void **state)
 {
     (void)state;
     assert_caught(MUTANT_OVERWEIGHT, small_story("steady"), INVARIANT_MEMORY);
+    assert_caught(MUTANT_GREEDY, nodes_that_fill_up(), INVARIANT_MEMORY);
 }
 
 static void a_queue_that_is_too_long_is_caught(void **state)

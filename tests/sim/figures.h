@@ -32,6 +32,7 @@
     X(OWN, "a node shows a write as soon as it has taken it")                        \
     X(STAMPED, "a write ends its time to live after it was taken, and says so")      \
     X(PENDING, "no write is 202 where enough members were there all the time")       \
+    X(COST, "where all is quiet a write costs hardly more than a copy a node")       \
     X(DEATH, "nobody who is well is declared dead")                                  \
     X(NOTICED, "who has died is known to have died, in time")                        \
     X(MEMORY, "no store holds more than it may")                                     \

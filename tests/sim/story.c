@@ -34,6 +34,10 @@ enum {
     PROMPT_DELAY_US = 2000,
     /* A forged accusation has all ask at once, so that a silence of two probes ends a member. */
     OUTAGE_HOSTILE_US = 1500 * 1000,
+    /* What writes may cost where all is quiet. The first ones in a large enclave shape its trees.
+     */
+    COST_WRITES_MIN = 100,
+    COST_COPIES_PERCENT = 150,
     WALKED_NODES = 64, /* clusters up to this are walked after each event */
     VALUE_LEN = 100,
     KEYS = 64,
@@ -219,6 +223,31 @@ static void add_effects(struct effects *sum, const struct effects *more)
 #undef ADD_EFFECT
 }
 
+static bool is_near_and_lossless(const struct story *s, const struct cluster *c)
+{
+    return c->loss_ppm == 0 && c->stream_loss_ppm == 0 && c->burst.leave_good_ppm == 0 &&
+           s->delay_us + s->jitter_us <= PROMPT_DELAY_US;
+}
+
+/* Nothing goes wrong, and nothing is far. */
+static bool is_quiet(const struct story *s, const struct cluster *c)
+{
+    return s->faults == 0 && is_near_and_lossless(s, c);
+}
+
+/* Nothing is sent in vain where nothing goes wrong. */
+static void judge_cost(struct run *r, uint64_t copies, uint64_t wanted)
+{
+    const uint64_t wanted_min = (uint64_t)COST_WRITES_MIN * r->story->nodes;
+    if (!is_quiet(r->story, r->cluster) || wanted < wanted_min) {
+        return;
+    }
+    if (copies > wanted * COST_COPIES_PERCENT / 100) {
+        oracle_broken(r->oracle, INVARIANT_COST, "%" PRIu64 " copies were sent of %" PRIu64, copies,
+                      wanted);
+    }
+}
+
 static void live(struct run *r)
 {
     struct cluster *c = r->cluster;
@@ -227,6 +256,7 @@ static void live(struct run *r)
     struct engine_counters before;
     struct engine_counters after;
     const struct traffic traffic = c->traffic;
+    const uint64_t wanted = r->figures->copies_wanted;
     r->last_us =
         from_us +
         (r->story->run_ms > r->story->last_ms ? (r->story->run_ms - r->story->last_ms) * 1000 : 0);
@@ -252,7 +282,9 @@ static void live(struct run *r)
     cluster_counters(c, &after);
     add_counters(&r->figures->counters, &before, &after);
     const uint64_t synced = after.sync_records_received - before.sync_records_received;
-    r->figures->copies += after.records_received - before.records_received - synced;
+    const uint64_t copies = after.records_received - before.records_received - synced;
+    r->figures->copies += copies;
+    judge_cost(r, copies, r->figures->copies_wanted - wanted);
     r->figures->last_bytes += sent_bytes(&c->traffic) - r->last_from_bytes;
     r->figures->sync_copies += synced;
     r->figures->datagram_bytes += c->traffic.datagram_bytes - traffic.datagram_bytes;
@@ -344,12 +376,6 @@ static bool is_hostile(const struct story *s)
     return (s->faults & 1U << FAULT_HOSTILE) != 0;
 }
 
-static bool is_near_and_lossless(const struct story *s, const struct cluster *c)
-{
-    return c->loss_ppm == 0 && c->stream_loss_ppm == 0 && c->burst.leave_good_ppm == 0 &&
-           s->delay_us + s->jitter_us <= PROMPT_DELAY_US;
-}
-
 static uint64_t noticed_us(const struct story *s, const struct cluster *c)
 {
     /* Of two, a stranger that says HELLO in the name of the one that has ended speaks for it often.
@@ -401,7 +427,7 @@ void story_run(const struct story *as_told, struct figures *figures, volatile ui
         .outage_us = is_hostile(&story) ? OUTAGE_HOSTILE_US : 0,
         .noticed_us = noticed_us(&story, r.cluster),
         .may_leave = (story.faults & FAULTS_LEAVING) != 0,
-        .is_quiet = story.faults == 0 && is_near_and_lossless(&story, r.cluster),
+        .is_quiet = is_quiet(&story, r.cluster),
         .is_calm = (story.faults & ~(uint32_t)FAULTS_CALM) == 0 && r.cluster->loss_ppm == 0 &&
                    r.cluster->stream_loss_ppm == 0,
     };

@@ -14,6 +14,7 @@
 #include "gossip/membership/packet_out.h"
 #include "gossip/membership/probe.h"
 #include "gossip/membership/view.h"
+#include "gossip/spread.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/story.h"
 #include "tests/unit/twins.h"
@@ -74,6 +75,7 @@ enum mutant {
     MUTANT_SOCIABLE,   /* counts members that follow another clock */
     MUTANT_LIAR,       /* acknowledges records that it does not keep */
     MUTANT_PICKY,      /* takes every other record of others for an old one */
+    MUTANT_REPEATING,  /* sends every write twice */
     MUTANT_RASH,       /* declares somebody dead now and then */
     MUTANT_FAITHFUL,   /* declares nobody dead */
     MUTANT_OVERWEIGHT, /* holds more bytes than it may */
@@ -407,6 +409,14 @@ WRAP(void, outbox_put_done, struct outbox *o, const struct put_done *done)
     __real_outbox_put_done(o, &said);
     if (mutant == MUTANT_ECHOING) {
         __real_outbox_put_done(o, &said);
+    }
+}
+
+WRAP(void, spread_write, struct spread *s, struct queued_write *w, uint64_t id, bool is_big)
+{
+    __real_spread_write(s, w, id, is_big);
+    if (mutant == MUTANT_REPEATING) {
+        __real_spread_write(s, w, id, is_big);
     }
 }
 
@@ -797,7 +807,7 @@ static void what_another_enclave_wrote_is_caught(void **state)
     struct story story = small_story("steady");
     story.nodes = 6;
     story.enclave_size = 3;
-    assert_caught_with(MUTANT_MINGLING, story, INVARIANT_WRITTEN, ALSO(SERVED));
+    assert_caught_with(MUTANT_MINGLING, story, INVARIANT_WRITTEN, ALSO(SERVED) | ALSO(COST));
 }
 
 static void a_version_that_goes_back_is_caught(void **state)
@@ -976,7 +986,13 @@ static void a_201_without_its_holders_is_caught(void **state)
     (void)state;
     /* A dropped record may have replaced something that the node goes on serving. */
     assert_caught_with(MUTANT_LIAR, small_story("steady"), INVARIANT_HELD,
-                       ALSO(RESURRECTED) | ALSO(LOST));
+                       ALSO(RESURRECTED) | ALSO(LOST) | ALSO(COST));
+}
+
+static void copies_that_nobody_needs_are_caught(void **state)
+{
+    (void)state;
+    assert_caught(MUTANT_REPEATING, small_story("steady"), INVARIANT_COST);
 }
 
 static void a_false_death_is_caught(void **state)
@@ -1285,6 +1301,7 @@ int main(void)
         cmocka_unit_test(a_202_for_one_refusal_is_caught),
         cmocka_unit_test(a_quorum_of_another_clock_is_caught),
         cmocka_unit_test(a_201_without_its_holders_is_caught),
+        cmocka_unit_test(copies_that_nobody_needs_are_caught),
         cmocka_unit_test(a_false_death_is_caught),
         cmocka_unit_test(deaths_that_strangers_tell_are_caught),
         cmocka_unit_test(members_of_whom_strangers_tell_are_caught),

@@ -55,7 +55,7 @@ enum mutant {
     MUTANT_DROPPING,   /* drops everything ten seconds early */
     MUTANT_SECRETIVE,  /* lists nothing */
     MUTANT_SKIPPING,   /* now and then leaves the next key out of a listing */
-    MUTANT_TRAILING,   /* lists half a second too long */
+    MUTANT_TRAILING,   /* lists and keeps half a second too long */
     MUTANT_CIRCLING,   /* now and then lists from the start again */
     MUTANT_LITERAL,    /* lists no key by the whole of it */
     MUTANT_DEFERRED,   /* serves what it has written only from the next millisecond on */
@@ -255,13 +255,20 @@ WRAP(enum rc, engine_get, const struct engine *e, const uint8_t *key, size_t key
     return RC_OK;
 }
 
+WRAP(enum rc, store_next_key, const struct store *s, const uint8_t *prefix, size_t prefix_len,
+     const uint8_t *after, size_t after_len, uint64_t now_ms, struct record *ret_record)
+{
+    const uint64_t late_ms = mutant == MUTANT_TRAILING ? LATE_MS : 0;
+    return __real_store_next_key(s, prefix, prefix_len, after, after_len, now_ms - late_ms,
+                                 ret_record);
+}
+
 WRAP(enum rc, engine_next_key, const struct engine *e, const uint8_t *prefix, size_t prefix_len,
      const uint8_t *after, size_t after_len, uint64_t now_us, struct record *ret_record)
 {
-    const uint64_t late_us = mutant == MUTANT_TRAILING ? LATE_MS * UINT64_C(1000) : 0;
     const bool is_again = mutant == MUTANT_CIRCLING && turns++ % SOME_EVERY == 0;
-    const enum rc rc = __real_engine_next_key(
-        e, prefix, prefix_len, after, is_again ? 0 : after_len, now_us - late_us, ret_record);
+    const enum rc rc = __real_engine_next_key(e, prefix, prefix_len, after,
+                                              is_again ? 0 : after_len, now_us, ret_record);
     if (mutant == MUTANT_SECRETIVE ||
         (rc == RC_OK && mutant == MUTANT_LITERAL && prefix_len == ret_record->key_len)) {
         return RC_NOT_FOUND;
@@ -285,7 +292,8 @@ WRAP(enum expect_news, expect_look, struct expect *x, uint32_t seen, uint64_t no
 
 WRAP(size_t, store_expire, struct store *s, uint64_t now_ms, size_t budget)
 {
-    const uint64_t late_ms = mutant == MUTANT_LATE ? LATE_MS : 0;
+    const bool is_late = mutant == MUTANT_LATE || mutant == MUTANT_TRAILING;
+    const uint64_t late_ms = is_late ? LATE_MS : 0;
     const uint64_t early_ms = mutant == MUTANT_DROPPING ? BRIEF_MS : 0;
     const bool is_lost = mutant == MUTANT_FORGETFUL && now_ms > LATE_IN_LIFE_MS;
     return __real_store_expire(s, is_lost ? now_ms + RUN_MS * 10 : now_ms + early_ms - late_ms,

@@ -323,6 +323,7 @@ static void judge_nothing(struct writes *w, uint32_t node, uint32_t key)
         return;
     }
     const struct write *at = &w->all[seen->write];
+    ASSERT(w->all != NULL);
     const uint64_t now_ms = engine_clock_ms(c->nodes[node].engine, stage_now_us(c, node));
     /* A clock may step back once nothing is left by it, so that true time counts as well. */
     const uint64_t slewed_us = at->ttl_ms * 1000 / MILLION * SLEW_PPM;

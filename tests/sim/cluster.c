@@ -454,8 +454,19 @@ static bool find_put(const struct engine *e, const struct put *put, uint64_t now
            engine_get(e, put->key, put->key_len, now_us, ret_held) == RC_OK;
 }
 
-uint64_t cluster_put_bytes(struct cluster *c, uint32_t node, const char *key, const void *value,
-                           size_t value_len, uint64_t ttl_ms)
+static enum rc try_put(struct engine *e, const struct put *put, const struct put *condition,
+                       uint64_t now_us)
+{
+    struct put tried = *put;
+    tried.condition = condition->condition;
+    tried.is_any = condition->is_any;
+    tried.versions = condition->versions;
+    tried.version_count = condition->version_count;
+    return engine_put(e, &tried, now_us);
+}
+
+uint64_t cluster_put_tries(struct cluster *c, uint32_t node, const char *key, const void *value,
+                           size_t value_len, uint64_t ttl_ms, struct sim_tries *tries)
 {
     const uint64_t token = c->put_count++;
     if (token == c->put_size) {
@@ -477,18 +488,32 @@ uint64_t cluster_put_bytes(struct cluster *c, uint32_t node, const char *key, co
         .value_len = value_len,
         .ttl_ms = ttl_ms,
     };
-    const struct engine *e = c->nodes[node].engine;
+    struct engine *e = c->nodes[node].engine;
     const uint64_t now_us = stage_now_us(c, node);
     struct record held;
-    const enum rc rc = engine_put(c->nodes[node].engine, &put, now_us);
-    c->puts[token].is_accepted = rc == RC_OK;
-    if (rc == RC_OK && find_put(e, &put, now_us, &held)) {
+    tries->ret_holds = RC_OK;
+    tries->ret_fails = tries->fails.condition == PUT_ALWAYS
+                           ? RC_PRECONDITION
+                           : try_put(e, &put, &tries->fails, now_us);
+    if (tries->ret_fails != RC_OK) {
+        tries->ret_holds = try_put(e, &put, &tries->holds, now_us);
+    }
+    c->puts[token].is_accepted = tries->ret_holds == RC_OK;
+    if (tries->ret_holds == RC_OK && find_put(e, &put, now_us, &held)) {
         c->puts[token].done.version = held.version;
         c->puts[token].done.expiry_ms = held.expiry_ms;
     }
     blob_release(blob);
     stage_drain(c, node);
-    return rc == RC_OK ? token : UINT64_MAX;
+    return tries->ret_holds == RC_OK ? token : UINT64_MAX;
+}
+
+uint64_t cluster_put_bytes(struct cluster *c, uint32_t node, const char *key, const void *value,
+                           size_t value_len, uint64_t ttl_ms)
+{
+    struct sim_tries tries = {.fails = {.condition = PUT_ALWAYS},
+                              .holds = {.condition = PUT_ALWAYS}};
+    return cluster_put_tries(c, node, key, value, value_len, ttl_ms, &tries);
 }
 
 uint64_t cluster_put(struct cluster *c, uint32_t node, const char *key, const char *value,

@@ -191,6 +191,17 @@ uint64_t cluster_put(struct cluster *c, uint32_t node, const char *key, const ch
 uint64_t cluster_put_bytes(struct cluster *c, uint32_t node, const char *key, const void *value,
                            size_t value_len, uint64_t ttl_ms);
 
+/* Two tries of one write under conditions, of which nothing else is read: it should be refused
+ * under the first one, and not under the second. */
+struct sim_tries {
+    struct put fails; /* PUT_ALWAYS: not tried */
+    struct put holds;
+    enum rc ret_fails, ret_holds; /* what the node said; the second is tried after a refusal only */
+};
+
+uint64_t cluster_put_tries(struct cluster *c, uint32_t node, const char *key, const void *value,
+                           size_t value_len, uint64_t ttl_ms, struct sim_tries *tries);
+
 /* Runs until the put is answered, and returns its status and how many hold it. */
 enum put_status cluster_wait_put(struct cluster *c, uint64_t put, uint32_t *ret_have);
 

@@ -31,6 +31,7 @@
     X(ANSWERED, "a write is answered once, in time, and not 202 where all is quiet") \
     X(OWN, "a node shows a write as soon as it has taken it")                        \
     X(STAMPED, "a write ends its time to live after it was taken, and says so")      \
+    X(CONDITION, "a write is taken if its condition holds, and else refused")        \
     X(PENDING, "no write is 202 where enough members were there all the time")       \
     X(COST, "where all is quiet a write costs hardly more than a copy a node")       \
     X(DEATH, "nobody who is well is declared dead")                                  \

@@ -68,7 +68,9 @@ enum mutant {
     MUTANT_SWALLOWING, /* now and then takes a write, and does nothing */
     MUTANT_TARDY,      /* waits for the quorum for longer than it may */
     MUTANT_ECHOING,    /* answers twice */
-    MUTANT_POLITE,     /* answers what it has refused, too */
+    MUTANT_OBLIVIOUS,  /* takes every condition for one that holds */
+    MUTANT_DOUBTFUL,   /* takes none for one that does */
+    MUTANT_POLITE,     /* answers what it has no room for, too */
     MUTANT_TIMID,      /* now and then says 202 though the quorum holds it */
     MUTANT_OFFENDED,   /* never asks a member again that could not take a write */
     MUTANT_PRICKLY,    /* gives a write up once anybody has refused it */
@@ -340,11 +342,17 @@ WRAP(enum rc, engine_put, struct engine *e, const struct put *put, uint64_t now_
     longer.ttl_ms += mutant == MUTANT_GENEROUS ? GENEROUS_MS : 0;
     longer.ttl_ms += mutant == MUTANT_STRETCHING && is_ahead ? AHEAD_MS : 0;
     longer.ttl_ms -= mutant == MUTANT_MISERLY ? longer.ttl_ms / 4 : 0;
+    if (mutant == MUTANT_OBLIVIOUS) {
+        longer.condition = PUT_ALWAYS;
+    }
+    if (mutant == MUTANT_DOUBTFUL && put->condition != PUT_ALWAYS) {
+        return RC_PRECONDITION;
+    }
     if (mutant == MUTANT_SWALLOWING && turns++ % SOME_EVERY == 0) {
         return RC_OK;
     }
     const enum rc rc = __real_engine_put(e, &longer, now_us);
-    if (mutant == MUTANT_POLITE && rc != RC_OK) {
+    if (mutant == MUTANT_POLITE && rc == RC_FULL) {
         outbox_put_done(
             e->outbox,
             &(struct put_done){.token = put->token, .status = PUT_QUORUM, .have = 1, .members = 1});
@@ -837,8 +845,10 @@ static void a_node_that_does_not_show_its_own_write_is_caught(void **state)
 static void entries_that_are_not_served_to_their_end_are_caught(void **state)
 {
     (void)state;
-    assert_caught_with(MUTANT_FITFUL, small_story("steady"), INVARIANT_SERVED, ALSO(LISTED));
-    assert_caught_with(MUTANT_BRIEF, small_story("steady"), INVARIANT_SERVED, ALSO(LISTED));
+    assert_caught_with(MUTANT_FITFUL, small_story("steady"), INVARIANT_SERVED,
+                       ALSO(LISTED) | ALSO(CONDITION));
+    assert_caught_with(MUTANT_BRIEF, small_story("steady"), INVARIANT_SERVED,
+                       ALSO(LISTED) | ALSO(CONDITION));
     /* What was to live for less is gone before its answer. */
     assert_caught_with(MUTANT_DROPPING, small_story("steady"), INVARIANT_SERVED, ALSO(HELD));
 }
@@ -899,7 +909,15 @@ static void a_write_that_is_not_answered_is_caught(void **state)
 static void a_write_that_is_taken_and_dropped_is_caught(void **state)
 {
     (void)state;
-    assert_caught_with(MUTANT_SWALLOWING, small_story("steady"), INVARIANT_ANSWERED, ALSO(OWN));
+    assert_caught_with(MUTANT_SWALLOWING, small_story("steady"), INVARIANT_ANSWERED,
+                       ALSO(OWN) | ALSO(CONDITION));
+}
+
+static void conditions_that_are_not_heeded_are_caught(void **state)
+{
+    (void)state;
+    assert_caught(MUTANT_OBLIVIOUS, small_story("steady"), INVARIANT_CONDITION);
+    assert_caught(MUTANT_DOUBTFUL, small_story("steady"), INVARIANT_CONDITION);
 }
 
 static void an_answer_after_the_timeout_is_caught(void **state)
@@ -1301,6 +1319,7 @@ int main(void)
         cmocka_unit_test(a_201_that_does_not_count_its_members_is_caught),
         cmocka_unit_test(a_write_that_is_not_answered_is_caught),
         cmocka_unit_test(a_write_that_is_taken_and_dropped_is_caught),
+        cmocka_unit_test(conditions_that_are_not_heeded_are_caught),
         cmocka_unit_test(an_answer_after_the_timeout_is_caught),
         cmocka_unit_test(a_second_answer_is_caught),
         cmocka_unit_test(an_answer_to_a_write_that_was_refused_is_caught),

@@ -5,6 +5,7 @@
 #include "gossip/membership/swim.h"
 #include "tests/sim/answers.h"
 #include "tests/sim/stage.h"
+#include "tests/sim/tries.h"
 #include "tests/unit/twins.h"
 
 #include <inttypes.h>
@@ -185,7 +186,7 @@ void writes_put(struct writes *w, uint32_t node, uint32_t key, uint64_t ttl_ms, 
     (void)key_text(w, key, text);
     fill_value(w, token);
     w->config.figures->writes++;
-    if (cluster_put_bytes(c, node, text, w->value, w->config.value_len, ttl_ms) == UINT64_MAX) {
+    if (tries_put(w, token, text) == UINT64_MAX) {
         w->config.figures->refused++;
         return;
     }

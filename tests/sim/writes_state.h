@@ -5,6 +5,7 @@
  *   writes    what was written, where it has arrived, and what nodes may show
  *   answers   what the client who writes is told
  *   listings  whether nodes list what they show
+ *   tries     whether nodes heed the conditions of writes
  */
 #ifndef SIM_WRITES_STATE_H
 #define SIM_WRITES_STATE_H

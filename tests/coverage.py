@@ -121,7 +121,23 @@ def missed(counts):
         yield ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in ranges) + f" ({function})"
 
 
+def check_itself():
+    """A header's line in two objects, an ASSERT over two lines, a gap in a range that has no code."""
+    def line(number, count, *taken):
+        return {"line_number": number, "count": count, "function_name": "f",
+                "branches": [{"count": times} for times in taken]}
+
+    counts = Counts()
+    for each in (line(1, 0, 0, 3), line(1, 2, 1, 0), line(2, 0, 0, 5), line(3, 0, 0, 5),
+                 line(5, 0), line(6, 1, 1, 0), line(7, 0)):
+        counts.add(each)
+    counts.leave_out_asserts("a ? b : c\nASSERT(a &&\n       b);\n\nx\nif (y)\nz\n")
+    assert list(missed(counts)) == ["2-5, 7 (f)"], list(missed(counts))
+    assert sums([counts]) == (2, 6, 3, 4), sums([counts])
+
+
 def main():
+    check_itself()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--read", action="store_true", help="of the tests that ran last")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="tests at a time")

@@ -1,5 +1,6 @@
 #include "net/http/http_output.h"
 
+#include "core/base/assert.h"
 #include "net/http/http_phase.h"
 #include "net/sys/hostclock.h"
 
@@ -148,7 +149,8 @@ static void count_answer(struct http_conn *c, int status)
 {
     struct http_server_stats *stats = &c->shared->stats;
     stats->requests_total++;
-    stats->requests_by_class[status >= 100 && status < 600 ? status / 100 : 5]++;
+    ASSERT(status >= 100 && status < 600);
+    stats->requests_by_class[status / 100]++;
 }
 
 static struct http_answer framing_of(const struct http_conn *c, const struct http_response *rs)

@@ -1,5 +1,6 @@
 #include "cmd/settings/config_file.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -98,6 +99,18 @@ static void a_file_is_read_up_to_its_limit(void **state)
     assert_int_equal(config_file_read("/", 7, &text, &len), RC_IO);
 }
 
+/* The kernel leaves what was wrong with another call where it was. */
+static void the_end_of_a_file_is_no_interruption(void **state)
+{
+    (void)state;
+    char *text = NULL;
+    size_t len = 1;
+    errno = EINTR;
+    assert_int_equal(config_file_read("/dev/null", 7, &text, &len), RC_OK);
+    assert_int_equal(len, 0);
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -106,6 +119,7 @@ int main(void)
         cmocka_unit_test(what_is_no_setting_is_malformed_and_its_line_told),
         cmocka_unit_test(too_many_lines_or_bytes_are_too_long),
         cmocka_unit_test(a_file_is_read_up_to_its_limit),
+        cmocka_unit_test(the_end_of_a_file_is_no_interruption),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

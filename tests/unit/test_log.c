@@ -3,6 +3,7 @@
 #include <cjson/cJSON.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -102,6 +103,22 @@ static void a_full_pipe_costs_lines_and_their_count_is_told(void **state)
     (void)close(fds[1]);
 }
 
+static void a_line_that_nobody_can_read_is_lost_and_counted(void **state)
+{
+    (void)state;
+    int fds[2];
+    void (*before)(int) = signal(SIGPIPE, SIG_IGN);
+    assert_int_equal(pipe(fds), 0);
+    (void)close(fds[0]);
+    struct log log = log_init(fds[1], LOG_INFO, LOG_TEXT);
+    assert_false(log_raw(&log, "line\n", 5));
+    log_line(&log, LOG_INFO, "test", "line");
+    assert_int_equal(log.dropped, 2);
+    assert_int_equal(log.dropped_told, 0);
+    (void)close(fds[1]);
+    (void)signal(SIGPIPE, before);
+}
+
 static void lines_below_the_level_are_not_written(void **state)
 {
     (void)state;
@@ -141,6 +158,7 @@ int main(void)
         cmocka_unit_test(json_line_is_json_whatever_the_message_holds),
         cmocka_unit_test(a_message_too_long_is_cut_and_the_line_still_ends),
         cmocka_unit_test(a_full_pipe_costs_lines_and_their_count_is_told),
+        cmocka_unit_test(a_line_that_nobody_can_read_is_lost_and_counted),
         cmocka_unit_test(lines_below_the_level_are_not_written),
         cmocka_unit_test(levels_and_formats_have_names),
     };

@@ -30,12 +30,17 @@ static struct metrics example(void)
     struct metrics m = {.version = "1.2.3", .uptime_s = 61.5};
     m.status.unready = READY_JOINING;
     m.status.alive = 2;
+    m.status.suspect = 11;
+    m.status.dead = 12;
+    m.status.left = 13;
     m.status.clock_offset_ms = -1500;
     m.status.counters.member_deaths = 3;
     m.status.counters.puts = UINT64_C(1) << 52;
     m.status.store.bytes_max = UINT64_C(1) << 40;
     m.figures.cpu_us = 250000;
-    m.figures.http.requests_by_class[4] = 5;
+    for (unsigned class = 1; class <= 5; class ++) {
+        m.figures.http.requests_by_class[class] = class + 1;
+    }
     m.links.queued = 6;
     return m;
 }
@@ -99,6 +104,44 @@ static void values_are_in_base_units(void **state)
     assert_line(p, "\nrepram_links_queued_records 6\n");
 }
 
+static void members_and_answers_have_a_line_for_each_state_and_class(void **state)
+{
+    const struct page *p = *state;
+    assert_line(p, "\n# HELP repram_members Other members, by state\n"
+                   "# TYPE repram_members gauge\n"
+                   "repram_members{state=\"alive\"} 2\n"
+                   "repram_members{state=\"suspect\"} 11\n"
+                   "repram_members{state=\"dead\"} 12\n"
+                   "repram_members{state=\"left\"} 13\n#");
+    assert_line(p, "\n# TYPE repram_http_responses_total counter\n"
+                   "repram_http_responses_total{class=\"1xx\"} 2\n"
+                   "repram_http_responses_total{class=\"2xx\"} 3\n"
+                   "repram_http_responses_total{class=\"3xx\"} 4\n"
+                   "repram_http_responses_total{class=\"4xx\"} 5\n"
+                   "repram_http_responses_total{class=\"5xx\"} 6\n#");
+}
+
+static void numbers_are_whole_as_far_as_they_are_told_apart(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t number;
+        const char *line;
+    } cases[] = {{UINT64_C(9007199254740991), "\nrepram_puts_total 9007199254740991\n"},
+                 {UINT64_C(9007199254740992), "\nrepram_puts_total 9.00719925474099e+15\n"},
+                 {0, "\nrepram_puts_total 0\n"}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct metrics m = example();
+        struct page p = {.family_count = 0};
+        m.status.counters.puts = cases[i].number;
+        buf_init(&p.buf, PAGE_MAX);
+        assert_int_equal(metrics_write(&m, &p.buf), RC_OK);
+        assert_int_equal(buf_append(&p.buf, "", 1), RC_OK);
+        assert_line(&p, cases[i].line);
+        buf_fini(&p.buf);
+    }
+}
+
 static void the_page_says_whether_and_why_the_node_is_not_ready(void **state)
 {
     const struct page *p = *state;
@@ -136,10 +179,16 @@ static void what_does_not_fit_is_an_error(void **state)
 {
     (void)state;
     const struct metrics m = example();
-    struct buf buf;
-    buf_init(&buf, 1000);
+    struct buf whole, buf;
+    buf_init(&whole, PAGE_MAX);
+    assert_int_equal(metrics_write(&m, &whole), RC_OK);
+    buf_init(&buf, whole.len);
+    assert_int_equal(metrics_write(&m, &buf), RC_OK);
+    buf_fini(&buf);
+    buf_init(&buf, whole.len - 1);
     assert_int_equal(metrics_write(&m, &buf), RC_FULL);
     buf_fini(&buf);
+    buf_fini(&whole);
 }
 
 /* The document, beside this file in the tree. */
@@ -191,6 +240,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(values_are_in_base_units),
+        TEST(members_and_answers_have_a_line_for_each_state_and_class),
+        cmocka_unit_test(numbers_are_whole_as_far_as_they_are_told_apart),
         TEST(the_page_says_whether_and_why_the_node_is_not_ready),
         TEST(the_four_peer_metrics_of_v2_keep_their_names),
         TEST(every_family_is_told_once_with_samples_and_a_fitting_name),

@@ -268,7 +268,10 @@ static void a_browser_at_the_root_is_sent_to_the_pages_and_curl_is_not(void **st
     assert_int_equal(ask(f, HTTP_GET_, "/"), 200);
     assert_header(f, "Vary", "Accept");
     assert_non_null(strstr(body_text(f), "curl"));
-    assert_non_null(strstr(body_text(f), "/fade/"));
+    const char *last = strstr(body_text(f), "In a browser: ");
+    assert_non_null(last);
+    assert_string_equal(last, "In a browser: http://HOST:PORT/fade/, a message board.\n");
+    assert_int_equal(f->text.len, strlen(body_text(f)) + 1); /* with the fixture's NUL */
     assert_int_equal(ask(f, HTTP_GET_, "/v1/fade/"), 200);
     assert_int_equal(ask(f, HTTP_HEAD_, "/fade/network"), 200);
     assert_int_equal(ask(f, HTTP_POST_, "/fade/"), 405);
@@ -281,6 +284,9 @@ static void without_pages_there_is_help_only(void **state)
     with_header(f, "Accept", "text/html");
     assert_int_equal(ask(f, HTTP_GET_, "/"), 200);
     assert_null(strstr(body_text(f), "/fade/"));
+    assert_int_equal(f->text.len, strlen(body_text(f)) + 1);
+    assert_string_equal(strstr(body_text(f), "There is no delete"),
+                        "There is no delete, by design.\n");
     assert_int_equal(ask(f, HTTP_GET_, "/fade/"), 404);
     assert_problem(f, "not_found");
     assert_int_equal(ask(f, HTTP_GET_, "/fade"), 404);

@@ -67,14 +67,37 @@ static void the_last_line_counts_and_domain_is_a_list_of_one(void **state)
     assert_int_equal(l.count, SEARCH_DOMAINS_MAX);
 }
 
+static void only_so_many_lines_are_read(void **state)
+{
+    (void)state;
+    enum { LINES_MAX = 4096 };
+    static char text[LINES_MAX + 64];
+    for (size_t before = LINES_MAX - 1; before <= LINES_MAX; before++) {
+        struct search_list l;
+        memset(text, '\n', before);
+        (void)snprintf(text + before, sizeof(text) - before, "search a.test\n");
+        read_list(&l, text);
+        assert_int_equal(l.count, before < LINES_MAX ? 1 : 0);
+    }
+}
+
 static void a_form_that_is_too_long_is_empty(void **state)
 {
     (void)state;
     struct search_list l;
     char name[SEARCH_NAME_SIZE], form[SEARCH_NAME_SIZE];
+    char longest[SEARCH_NAME_SIZE - sizeof(".a.test") + 1];
     memset(name, 'x', sizeof(name));
     name[sizeof(name) - 1] = '\0';
+    memcpy(longest, name, sizeof(longest));
+    longest[sizeof(longest) - 1] = '\0';
     read_list(&l, "search a.test\n");
+    assert_true(search_list_form(&l, longest, 0, form));
+    assert_int_equal(strlen(form), SEARCH_NAME_SIZE - 1);
+    name[sizeof(longest)] = '\0'; /* one more */
+    assert_true(search_list_form(&l, name, 0, form));
+    assert_string_equal(form, "");
+    name[sizeof(longest)] = 'x';
     assert_true(search_list_form(&l, name, 0, form));
     assert_string_equal(form, "");
     assert_true(search_list_form(&l, name, 1, form));
@@ -87,6 +110,7 @@ int main(void)
         cmocka_unit_test(names_with_few_dots_are_searched_first),
         cmocka_unit_test(without_a_list_a_name_is_what_it_is),
         cmocka_unit_test(the_last_line_counts_and_domain_is_a_list_of_one),
+        cmocka_unit_test(only_so_many_lines_are_read),
         cmocka_unit_test(a_form_that_is_too_long_is_empty),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

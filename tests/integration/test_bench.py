@@ -8,6 +8,7 @@ import subprocess
 
 import harness
 from harness import FAILED, USAGE, Case, Node, cli, cluster, wait_until
+from scripted import Answer, Scripted
 
 
 class Bench(Case):
@@ -42,6 +43,31 @@ class Bench(Case):
         self.assertTrue(set(keys) <= {f"counted/{number:06}" for number in range(50)})
         head = json.loads(cli("head", keys[0], "--json", "-s", self.servers[0]).stdout)
         self.assertEqual((head["size"], head["original_ttl"]), (7, 600))
+
+    def test_the_report_says_what_was_asked_for(self):
+        usual = {"connections": 32, "pipeline": 1, "burst": False, "reads_percent": 50, "keys": 10000,
+                 "size_min": 100, "size_max": 100, "ttl_s": 0, "rate": 0}
+        for arguments, other in (
+                ((), {}),
+                (("--reads", "100", "--keys", "4294967295"), {"reads_percent": 100, "keys": 4294967295}),
+                (("--reads", "0", "--keys", "1", "--size", "0"),
+                 {"reads_percent": 0, "keys": 1, "size_min": 0, "size_max": 0}),
+                (("--reads", "100", "--size", "1KiB-64MiB"),
+                 {"reads_percent": 100, "size_min": 1024, "size_max": 64 << 20}),
+                (("-c", "1", "-p", "1024", "--ttl", "1h"),
+                 {"connections": 1, "pipeline": 1024, "ttl_s": 3600}),
+                (("--burst", "1024", "-c", "2"), {"connections": 2, "pipeline": 1024, "burst": True}),
+                (("--rate", "10000000"), {"rate": 10000000}),
+                (("--prefix", "p" * 500), {})):
+            with self.subTest(arguments=arguments):
+                found = self.bench("-n", "3", "--no-fill", "-s", self.servers[0], *arguments)
+                self.assertEqual(found["setup"], {**usual, **other})
+                self.assertEqual((found["requests"], found["failed"]), (3, 0))
+
+    def test_a_time_ends_it(self):
+        found = self.bench("-d", "200ms", "--warm-up", "0", "--no-fill", "-s", self.servers[0])
+        self.assertGreaterEqual(found["seconds"], 0.2)
+        self.assertFalse(found["interrupted"])
 
     def test_reads_find_what_was_written_first(self):
         found = self.bench("--requests", "400", "--reads", "100", "--keys", "30", "--prefix",
@@ -156,6 +182,46 @@ class Failures(Case):
                 self.assertEqual(done.returncode, USAGE, done.stderr)
                 self.assertTrue(done.stderr.startswith(b"repram bench: "))
                 self.assertEqual(done.stdout, b"")
+
+    def test_a_refused_option_is_told_with_what_is_allowed(self):
+        number, time = "a whole number, {} to {}", "seconds, or a number with ms, s, m, h, d, up to 7d"
+        size = "bytes, as 100 or 1KiB or 1KiB-64KiB, up to 64MiB"
+        for option, value, allowed in (
+                ("reads", "101", number.format(0, 100)), ("keys", "0", number.format(1, 4294967295)),
+                ("keys", "4294967296", number.format(1, 4294967295)),
+                ("connections", "10001", number.format(1, 10000)),
+                ("pipeline", "1025", number.format(1, 1024)), ("burst", "1025", number.format(1, 1024)),
+                ("requests", "9007199254740993", number.format(1, 1 << 53)),
+                ("rate", "10000001", number.format(1, 10000000)), ("duration", "0", time),
+                ("duration", "604801", time), ("warm-up", "8d", time), ("size", "67108865", size),
+                ("size", "2-1", size), ("size", "-1", size), ("size", "1-", size),
+                ("ttl", "0", "seconds, or a number with s, m, h, d"),
+                ("prefix", "p" * 501, "up to 500 bytes")):
+            with self.subTest(option=option, value=value):
+                done = cli("bench", f"--{option}={value}")
+                self.assertEqual(done.stderr.decode(), f"repram bench: --{option} {value[:64]} is not "
+                                                       f"allowed; allowed: {allowed}\n")
+                self.assertEqual(done.returncode, USAGE)
+
+    def test_options_that_do_not_fit_together_are_refused(self):
+        both = "--burst goes neither with --pipeline nor with --rate: the next burst leaves when the " \
+               "last one is answered"
+        for arguments, why in (
+                (("-c", "1025", "-p", "1024"),
+                 "1025 connections with 1024 requests under way on each are more than 1048576"),
+                (("-b", "2", "-p", "2"), both), (("-b", "2", "--rate", "1"), both),
+                (("-s", "http://a:1,https://a:1"),
+                 "https is not supported here; name servers by http")):
+            done = cli("bench", *arguments)
+            self.assertEqual((done.returncode, done.stderr.decode()), (USAGE, f"repram bench: {why}\n"))
+
+    def test_as_many_connections_as_servers_are_needed(self):
+        with Scripted({"/health": Answer({})}) as one, Scripted({"/health": Answer({})}) as two:
+            servers = f"{one.name},{two.name}"
+            done = cli("bench", "-c", "1", "-s", servers)
+            self.assertEqual((done.returncode, done.stderr),
+                             (USAGE, b"repram bench: 1 connections are fewer than the 2 servers\n"))
+            self.assertEqual([one.targets(), two.targets()], [["/health"], ["/health"]])
 
     def test_a_server_that_is_not_there_is_said_at_once(self):
         nobody = f"127.0.0.1:{harness.free_base(1)}"

@@ -77,7 +77,10 @@ def check_settings(tree, page, text):
 def check_names(tree, page, text):
     code = quoted(page, text)
     spans = [span for span in code if "\n" not in span]
-    for flag in sorted({flag for span in spans for flag in FLAG.findall(span)} - tree.flags):
+    # Between fences stand other programs as well.
+    own = [line for part in code for line in part.replace("\\\n", " ").splitlines()
+           if COMMAND.search(line)]
+    for flag in sorted({flag for line in spans + own for flag in FLAG.findall(line)} - tree.flags):
         yield f"{page} names --{flag}, which no program takes"
     for metric in sorted(set(METRIC.findall(text)) - tree.metrics - tree.words):
         yield f"{page} names {metric}, docs/metrics.md does not"

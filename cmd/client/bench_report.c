@@ -55,8 +55,9 @@ void bench_report_progress(FILE *out, const struct load_config *config,
         (void)fprintf(out, ", %" PRIu64 " of %" PRIu64 " requests", p->answered,
                       config->requests_max);
     }
-    (void)fprintf(out, ", %" PRIu64 " a second, p99 %.3f ms", p->recent_per_s,
-                  (double)p->recent_p99_ns / ns_per_ms);
+    (void)fprintf(out, ", %" PRIu64 " a second, %s %.3f ms", p->recent_per_s,
+                  p->has_p99 ? "p99" : "max",
+                  (double)(p->has_p99 ? p->recent_p99_ns : p->recent_max_ns) / ns_per_ms);
     if (p->errors > 0) {
         (void)fprintf(out, ", %" PRIu64 " errors", p->errors);
     }
@@ -71,22 +72,28 @@ void bench_report_progress_end(FILE *out)
 
 /* ---- For people ---- */
 
+static void print_ms(char cell[static CELL_SIZE], uint64_t ns)
+{
+    (void)snprintf(cell, CELL_SIZE, "%.3f", (double)ns / ns_per_ms);
+}
+
 static void add_row(struct table *table, const char *name, const struct load_result *result,
                     uint64_t count, uint64_t errors, const struct sample *s)
 {
+    static const uint32_t high[] = {P90, P99, P999};
     char cells[9][CELL_SIZE];
-    const uint64_t ns[] = {sample_mean(s),
-                           sample_percentile(s, P50),
-                           sample_percentile(s, P90),
-                           sample_percentile(s, P99),
-                           sample_percentile(s, P999),
-                           s->max};
     (void)snprintf(cells[0], CELL_SIZE, "%" PRIu64, count);
     (void)snprintf(cells[1], CELL_SIZE, "%.0f", per_second(result, count));
     (void)snprintf(cells[2], CELL_SIZE, "%" PRIu64, errors);
-    for (size_t i = 0; i < sizeof(ns) / sizeof(ns[0]); i++) {
-        (void)snprintf(cells[3 + i], CELL_SIZE, "%.3f", (double)ns[i] / ns_per_ms);
+    print_ms(cells[3], sample_mean(s));
+    print_ms(cells[4], sample_percentile(s, P50));
+    for (size_t i = 0; i < sizeof(high) / sizeof(high[0]); i++) {
+        (void)snprintf(cells[5 + i], CELL_SIZE, "-");
+        if (sample_resolves(s, high[i])) {
+            print_ms(cells[5 + i], sample_percentile(s, high[i]));
+        }
     }
+    print_ms(cells[8], s->max);
     const char *const row[] = {name,     cells[0], cells[1], cells[2], cells[3],
                                cells[4], cells[5], cells[6], cells[7], cells[8]};
     table_add(table, row);
@@ -240,6 +247,16 @@ static void add_us(cJSON *to, const char *name, uint64_t ns)
     (void)cJSON_AddNumberToObject(to, name, (double)ns / ns_per_us);
 }
 
+/* Null where too few were answered to speak of it. */
+static void add_percentile(cJSON *to, const char *name, const struct sample *s, uint32_t permille)
+{
+    if (sample_resolves(s, permille)) {
+        add_us(to, name, sample_percentile(s, permille));
+    } else {
+        (void)cJSON_AddNullToObject(to, name);
+    }
+}
+
 static void add_kind(cJSON *root, const char *name, const struct load_result *result,
                      const struct load_kind_result *kind)
 {
@@ -251,9 +268,9 @@ static void add_kind(cJSON *root, const char *name, const struct load_result *re
     cJSON *latency = cJSON_AddObjectToObject(of, "latency_us");
     add_us(latency, "mean", sample_mean(s));
     add_us(latency, "p50", sample_percentile(s, P50));
-    add_us(latency, "p90", sample_percentile(s, P90));
-    add_us(latency, "p99", sample_percentile(s, P99));
-    add_us(latency, "p99_9", sample_percentile(s, P999));
+    add_percentile(latency, "p90", s, P90);
+    add_percentile(latency, "p99", s, P99);
+    add_percentile(latency, "p99_9", s, P999);
     add_us(latency, "max", s->max);
     cJSON *statuses = cJSON_AddObjectToObject(of, "statuses");
     for (int status = 0; status < LOAD_STATUS_END; status++) {

@@ -82,6 +82,11 @@ uint64_t sample_percentile(const struct sample *s, uint32_t permille)
     return value < s->max ? value : s->max;
 }
 
+bool sample_resolves(const struct sample *s, uint32_t permille)
+{
+    return s->count >= PERMILLE || s->count * (PERMILLE - permille) >= PERMILLE;
+}
+
 uint64_t sample_mean(const struct sample *s)
 {
     return s->count > 0 ? s->sum / s->count : 0;

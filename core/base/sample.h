@@ -8,6 +8,7 @@
 #ifndef CORE_BASE_SAMPLE_H
 #define CORE_BASE_SAMPLE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum {
@@ -35,6 +36,10 @@ void sample_fini(struct sample *s);
 
 /* The smallest value that at least `permille` of 1000 do not exceed; 0 of an empty sample. */
 uint64_t sample_percentile(const struct sample *s, uint32_t permille);
+
+/* Whether there are values enough to speak of that percentile, which is above the median: one at
+ * least is beyond it. Of fewer it is the maximum, and to be called so. */
+bool sample_resolves(const struct sample *s, uint32_t permille);
 
 /* Rounded down; 0 of an empty sample. */
 uint64_t sample_mean(const struct sample *s);

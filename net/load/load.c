@@ -270,6 +270,8 @@ static void on_report(evutil_socket_t fd, short what, void *arg)
         .answered = l->answered,
         .recent_per_s = (uint64_t)((unsigned __int128)l->recent.count * ns_per_s / since_ns),
         .recent_p99_ns = sample_percentile(&l->recent, P99),
+        .recent_max_ns = l->recent.max,
+        .has_p99 = sample_resolves(&l->recent, P99),
         .errors = l->errors,
     };
     (void)fd;

@@ -46,10 +46,12 @@ enum load_part { LOAD_FILL, LOAD_WARM_UP, LOAD_MEASURE, LOAD_OVER };
 /* How it stands, for a person who waits. */
 struct load_progress {
     enum load_part part;
-    uint64_t part_ns;      /* since the part began */
-    uint64_t answered;     /* in this part */
-    uint64_t recent_per_s; /* since the last report */
-    uint64_t recent_p99_ns;
+    uint64_t part_ns;       /* since the part began */
+    uint64_t answered;      /* in this part */
+    uint64_t recent_per_s;  /* since the last report */
+    uint64_t recent_p99_ns; /* meaningless unless has_p99 */
+    uint64_t recent_max_ns;
+    bool has_p99;    /* enough were answered since the last report to speak of it */
     uint64_t errors; /* in this part: faults, and answers that are not a success */
 };
 

@@ -49,15 +49,25 @@ static double percent(uint32_t ppm)
 
 /* ---- For people ---- */
 
+/* Of too few values a high percentile is the maximum, which has its own column. */
+static void print_percentile(const struct sample *s, uint32_t permille, double unit_us)
+{
+    if (sample_resolves(s, permille)) {
+        printf(" %9.2f", (double)sample_percentile(s, permille) / unit_us);
+    } else {
+        printf(" %9s", "-");
+    }
+}
+
 static void print_times(const char *name, const struct sample *s, double unit_us, const char *unit)
 {
     if (s->count == 0) {
         return;
     }
-    printf("%-36s %9.2f %9.2f %9.2f %9.2f %-3s (%" PRIu64 ")\n", name,
-           (double)sample_percentile(s, MEDIAN) / unit_us,
-           (double)sample_percentile(s, P90) / unit_us, (double)sample_percentile(s, P99) / unit_us,
-           (double)sample_percentile(s, MOST) / unit_us, unit, s->count);
+    printf("%-36s %9.2f", name, (double)sample_percentile(s, MEDIAN) / unit_us);
+    print_percentile(s, P90, unit_us);
+    print_percentile(s, P99, unit_us);
+    printf(" %9.2f %-3s (%" PRIu64 ")\n", (double)s->max / unit_us, unit, s->count);
 }
 
 static void print_head(const struct options *o, const struct figures *f)

@@ -112,13 +112,13 @@ static void people_get_tables_and_all_that_went_wrong(void **state)
         "2 servers, 6 connections with 3 requests under way on each, 300 requests a second\n"
         "60 % GET, 41 keys, values of 5 to 9 bytes\n"
         "\n"
-        "KIND  REQUESTS  PER_S  ERRORS  MEAN_MS   P50_MS    P90_MS    P99_MS    P99.9_MS  "
+        "KIND  REQUESTS  PER_S  ERRORS  MEAN_MS   P50_MS    P90_MS   P99_MS   P99.9_MS  "
         "MAX_MS\n"
-        "GET   1001      500    1       500.500   501.219   901.775   994.050   1000.000  "
+        "GET   1001      500    1       500.500   501.219   901.775  994.050  1000.000  "
         "1000.000\n"
-        "PUT   10        5      2       2004.500  2004.877  2008.000  2008.000  2008.000  "
+        "PUT   10        5      2       2004.500  2004.877  -        -        -         "
         "2008.000\n"
-        "all   1011      506    3       512.437   505.414   910.164   998.244   2008.000  "
+        "all   1011      506    3       512.437   505.414   910.164  998.244  2008.000  "
         "2008.000\n"
         "\n"
         "SERVER    REQUESTS  PER_S  ERRORS  FAULTS\n"
@@ -151,7 +151,7 @@ static void scripts_get_every_number_by_its_name(void **state)
         "\"p90\":901775.359,\"p99\":994050.047,\"p99_9\":1000000,\"max\":1000000},"
         "\"statuses\":{\"200\":1000,\"599\":1}},\"put\":{\"requests\":10,\"per_s\":5,"
         "\"errors\":2,\"latency_us\":{\"mean\":2004500,\"p50\":2004877.311,"
-        "\"p90\":2008000,\"p99\":2008000,\"p99_9\":2008000,\"max\":2008000},"
+        "\"p90\":null,\"p99\":null,\"p99_9\":null,\"max\":2008000},"
         "\"statuses\":{\"100\":8,\"507\":2}},\"faults\":{\"connect\":1,\"closed\":2,"
         "\"io\":3,\"timeout\":4,\"malformed\":5},\"servers\":[{\"server\":\"one:81\","
         "\"requests\":991,\"errors\":2,\"faults\":8},{\"server\":\"[::1]:82\","
@@ -183,9 +183,9 @@ static void what_did_not_happen_is_not_mentioned(void **state)
     expect_text(&run,
                 "1 server, 6 connections with 1 request under way on each\n"
                 "60 % GET, 41 keys, values of 5 bytes\n\n"
-                "KIND  REQUESTS  PER_S  ERRORS  MEAN_MS   P50_MS    P90_MS    P99_MS    P99.9_MS  "
+                "KIND  REQUESTS  PER_S  ERRORS  MEAN_MS   P50_MS    P90_MS  P99_MS  P99.9_MS  "
                 "MAX_MS\n"
-                "PUT   10        5      2       2004.500  2004.877  2008.000  2008.000  2008.000  "
+                "PUT   10        5      2       2004.500  2004.877  -       -       -         "
                 "2008.000\n\n"
                 "10 requests in 2.00 s; 2.50 MB/s in, 1.50 MB/s out\n"
                 "answers: 8 x 100 to PUT, 2 x 507 to PUT\n");
@@ -206,7 +206,7 @@ static void a_run_without_an_answer_says_so(void **state)
                       "0 % GET, 0 keys, values of 0 bytes\n\n"
                       "KIND  REQUESTS  PER_S  ERRORS  MEAN_MS  P50_MS  P90_MS  P99_MS  P99.9_MS  "
                       "MAX_MS\n"
-                      "all   0         0      0       0.000    0.000   0.000   0.000   0.000     "
+                      "all   0         0      0       0.000    0.000   -       -       -         "
                       "0.000\n\n"
                       "0 requests in 0.00 s; 0.00 MB/s in, 0.00 MB/s out\n"
                       "answers: none\n");
@@ -243,8 +243,12 @@ static void progress_tells_how_far_each_part_is(void **state)
     (void)state;
     struct run run;
     run_init(&run);
-    struct load_progress p = {
-        .part_ns = 3000ULL * MS, .answered = 9, .recent_per_s = 700, .recent_p99_ns = 1500000};
+    struct load_progress p = {.part_ns = 3000ULL * MS,
+                              .answered = 9,
+                              .recent_per_s = 700,
+                              .recent_p99_ns = 1500000,
+                              .recent_max_ns = 2500000,
+                              .has_p99 = true};
     assert_string_equal(progress_of(&run, &p),
                         "\r\033[Kfilling 3 s, 9 of 41 keys, 700 a second, p99 1.500 ms");
     p.part = LOAD_WARM_UP;
@@ -261,6 +265,9 @@ static void progress_tells_how_far_each_part_is(void **state)
     p.part = LOAD_OVER;
     assert_string_equal(progress_of(&run, &p),
                         "\r\033[Kdone 3 s, 700 a second, p99 1.500 ms, 1 errors");
+    p.has_p99 = false;
+    assert_string_equal(progress_of(&run, &p),
+                        "\r\033[Kdone 3 s, 700 a second, max 2.500 ms, 1 errors");
     run_fini(&run);
 }
 

@@ -492,7 +492,7 @@ static void count_progress(void *arg, const struct load_progress *p)
 {
     unsigned *seen = arg;
     seen[p->part]++;
-    seen[LOAD_OVER] += p->answered > 0 && p->recent_per_s > 0 && p->recent_p99_ns > 0 ? 1 : 0;
+    seen[LOAD_OVER] += p->answered > 0 && p->recent_per_s > 0 && p->recent_max_ns > 0 ? 1 : 0;
 }
 
 static void progress_is_reported_while_it_runs(void **state)

@@ -106,6 +106,28 @@ static void merged_samples_are_one_of_all_values(void **state)
     sample_fini(&merged);
 }
 
+static void a_percentile_needs_a_value_beyond_it(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t permille;
+        uint64_t least;
+    } cases[] = {{900, 10}, {990, 100}, {999, 1000}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct sample s = {.count = 0};
+        assert_false(sample_resolves(&s, cases[i].permille));
+        for (uint64_t value = 1; value < cases[i].least; value++) {
+            sample_add(&s, value);
+        }
+        assert_false(sample_resolves(&s, cases[i].permille));
+        sample_add(&s, cases[i].least);
+        assert_true(sample_resolves(&s, cases[i].permille));
+        assert_true(sample_percentile(&s, cases[i].permille) < s.max);
+        sample_fini(&s);
+    }
+    assert_true(sample_resolves(&(const struct sample){.count = UINT64_MAX / 2}, 900));
+}
+
 static void a_cleared_sample_has_forgotten_all(void **state)
 {
     (void)state;
@@ -130,6 +152,7 @@ int main(void)
         cmocka_unit_test(both_sides_of_a_power_of_two_keep_their_order),
         cmocka_unit_test(no_percentile_is_above_the_largest_value),
         cmocka_unit_test(merged_samples_are_one_of_all_values),
+        cmocka_unit_test(a_percentile_needs_a_value_beyond_it),
         cmocka_unit_test(a_cleared_sample_has_forgotten_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

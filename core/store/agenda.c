@@ -41,9 +41,6 @@ void agenda_add(struct agenda *agenda, uint32_t handle, uint64_t after_ms)
     if (slot >= AGENDA_SLOTS) {
         slot = AGENDA_SLOTS - 1;
     }
-    if (slot < agenda->next_slot) {
-        agenda->next_slot = (uint32_t)slot;
-    }
     struct agenda_chunk **at = &agenda->slots[slot];
     if (*at == NULL || (*at)->count == CHUNK_HANDLES) {
         struct agenda_chunk *chunk = mem_new(1, sizeof(*chunk));

@@ -111,6 +111,41 @@ static void a_text_that_is_too_long_cut_or_holds_a_nul_is_refused(void **state)
     }
 }
 
+/* Seven bits a byte, the lowest first. A number has one spelling, the shortest. */
+static void a_varint_has_one_spelling_of_at_most_ten_bytes(void **state)
+{
+    (void)state;
+    const struct {
+        uint8_t len, bytes[11];
+        uint64_t value;
+    } good[] = {
+        {1, {0}, 0},
+        {1, {0x7f}, 127},
+        {2, {0x80, 1}, 128},
+        {2, {0xff, 0x7f}, 16383},
+        {3, {0x80, 0x80, 1}, 16384},
+        {10, {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1}, UINT64_MAX},
+    };
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        struct cursor c = cursor_reader(good[i].bytes, sizeof(good[i].bytes));
+        assert_true(cursor_varint(&c) == good[i].value);
+        assert_true(cursor_ok(&c) && c.pos == good[i].len);
+        c = cursor_reader(good[i].bytes, good[i].len - 1U);
+        assert_true(cursor_varint(&c) == 0);
+        assert_false(cursor_ok(&c));
+    }
+    const uint8_t bad[][11] = {
+        {0x80, 0},                                                 /* longer than it need be */
+        {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2}, /* past 64 bits */
+        {0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 1},
+    };
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct cursor c = cursor_reader(bad[i], sizeof(bad[i]));
+        assert_true(cursor_varint(&c) == 0);
+        assert_false(cursor_ok(&c));
+    }
+}
+
 static void nothing_can_be_read_and_written(void **state)
 {
     (void)state;
@@ -132,6 +167,7 @@ int main(void)
         cmocka_unit_test(a_write_that_does_not_fit_writes_nothing),
         cmocka_unit_test(a_length_near_the_largest_number_is_refused),
         cmocka_unit_test(a_text_that_is_too_long_cut_or_holds_a_nul_is_refused),
+        cmocka_unit_test(a_varint_has_one_spelling_of_at_most_ten_bytes),
         cmocka_unit_test(nothing_can_be_read_and_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -216,6 +216,18 @@ static void the_estimate_from_few_cells_is_about_right(void **state)
     }
 }
 
+static void the_estimate_from_hardly_any_cells_is_what_they_gave(void **state)
+{
+    (void)state;
+    struct sets s;
+    make(&s, 1000, 1, 0, 3);
+    extend(&s, 8);
+    assert_true(iblt_decoder_estimate(&s.decoder) == 0);
+    assert_int_equal(iblt_decoder_peel(&s.decoder, SIZE_MAX), RC_OK);
+    assert_true(iblt_decoder_estimate(&s.decoder) == 1);
+    destroy(&s);
+}
+
 static void peeling_in_slices_finds_the_same(void **state)
 {
     (void)state;
@@ -272,6 +284,7 @@ int main(void)
         cmocka_unit_test(an_id_is_in_cell_zero_and_ever_more_rarely_after),
         cmocka_unit_test(a_known_id_maps_to_known_cells),
         cmocka_unit_test(the_estimate_from_few_cells_is_about_right),
+        cmocka_unit_test(the_estimate_from_hardly_any_cells_is_what_they_gave),
         cmocka_unit_test(peeling_in_slices_finds_the_same),
         cmocka_unit_test(garbage_ends_in_an_error_or_a_wish_for_more),
     };

@@ -221,6 +221,28 @@ static void a_cookie_has_these_bytes_there_and_back(void **state)
     assert_int_equal(packet_read(data, len + sizeof(back_again), &back), RC_MALFORMED);
 }
 
+static void a_section_that_stands_twice_is_refused(void **state)
+{
+    (void)state;
+    const struct {
+        size_t len;
+        uint8_t bytes[10];
+    } sections[] = {
+        {10, {1, 0, 7, 4, 10, 0, 0, 1, 0x1f, 0x90}}, /* SEEN_AS */
+        {3, {2, 0, 0}},                              /* ENTRIES, none of them */
+    };
+    for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
+        uint8_t data[DATAGRAM_BYTES_MAX];
+        struct packet p = lengthy(PACKET_GOSSIP), back;
+        size_t len = written(&p, data);
+        memcpy(data + len, sections[i].bytes, sections[i].len);
+        len += sections[i].len;
+        assert_int_equal(packet_read(data, len, &back), RC_OK);
+        memcpy(data + len, sections[i].bytes, sections[i].len);
+        assert_int_equal(packet_read(data, len + sections[i].len, &back), RC_MALFORMED);
+    }
+}
+
 static void a_packet_is_padded_to_its_least_size_and_read_without(void **state)
 {
     (void)state;
@@ -355,6 +377,7 @@ int main(void)
         cmocka_unit_test(a_long_gossip_with_every_entry_has_these_bytes),
         cmocka_unit_test(a_pull_has_these_bytes_and_reaches_once_round_at_most),
         cmocka_unit_test(a_cookie_has_these_bytes_there_and_back),
+        cmocka_unit_test(a_section_that_stands_twice_is_refused),
         cmocka_unit_test(a_packet_is_padded_to_its_least_size_and_read_without),
         cmocka_unit_test(every_kind_comes_back_as_it_was_written),
         cmocka_unit_test(a_packet_cut_at_any_length_is_malformed_or_a_shorter_one),

@@ -152,6 +152,29 @@ class FailingDns(Case):
         # Its own time limit is a second; the resolver's are ten.
         self.assertLess(time.monotonic() - began, 9)
 
+    def test_while_a_node_claims_its_port_it_says_only_who_it_is(self):
+        self.server.mode = "silence"
+
+        def is_seen():
+            """Whether it was still claiming behind the last answer, so that all count."""
+            node = Node(8081, host=self.hosts[0], wait=False, env={"DISCOVERY_DOMAIN": "cluster.test"})
+            node.port = 8081
+            try:
+                first = wait_until(lambda: node.request("GET", "/health"), "it answers")
+                others = [node.request("GET", path) for path in
+                          ("/status", "/healty", "/v1/healty", "/v1/readyz", "/healthy", "/")]
+                last = node.request("GET", "/v1/health")
+            finally:
+                node.kill()
+            if last.status != 503 or last.json()["status"] != "claiming":
+                return False
+            self.assertEqual(first.json(), last.json())
+            self.assertEqual({(other.status, other.json()["code"]) for other in others},
+                             {(503, "joining")})
+            return True
+
+        wait_until(is_seen, "it claims for as long as it is asked", 20)
+
     def test_a_server_that_is_silent_at_first_makes_one_cluster(self):
         self.is_one_cluster_after("silence", "the name servers do not answer")
 

@@ -6,6 +6,7 @@
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/listener.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -21,7 +22,7 @@
 #define OK_ANSWER "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 #define CREATED "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n"
 
-enum { CLIENTS_MAX = 64 };
+enum { CLIENTS_MAX = 64, DESCRIPTORS = 1024 };
 
 /* A server on the run's own loop. It answers each request, and looks only for the method and the
  * end of the head: values are empty here. The clock is the test's own: each answer takes a
@@ -164,9 +165,26 @@ static void rig_fini(struct rig *rig)
     event_base_free(rig->base);
 }
 
+/* Descriptors that are open. */
+static int open_count(void)
+{
+    int count = 0;
+    for (int fd = 0; fd < DESCRIPTORS; fd++) {
+        count += fcntl(fd, F_GETFD) >= 0 ? 1 : 0;
+    }
+    return count;
+}
+
+/* Nothing of a run is left, but for the server's ends of connections that it has not seen close. */
 static void run(struct rig *rig, enum rc expected)
 {
+    const int before = open_count();
     assert_int_equal(load_run(&rig->config, &rig->result), expected);
+    int served = 0;
+    for (size_t i = 0; i < rig->client_count; i++) {
+        served += rig->clients[i] != NULL ? 1 : 0;
+    }
+    assert_int_equal(open_count(), before + served);
 }
 
 static uint64_t faults_of(const struct rig *rig)

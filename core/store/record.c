@@ -8,7 +8,8 @@
 static enum rc check_value(const struct record *r)
 {
     if (r->is_shadow) {
-        const bool is_bare = r->value_len == 0 && r->blob == NULL && r->ahead_ms == 0;
+        const bool is_bare =
+            r->value_len == 0 && r->blob == NULL && r->ahead_ms == 0 && r->guard_ms == 0;
         return is_bare ? RC_OK : RC_MALFORMED;
     }
     if (r->value_len > RECORD_VALUE_MAX) {

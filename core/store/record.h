@@ -52,8 +52,8 @@ struct record {
 /*
  * Checks what came through a door against the protocol's constants: key and value length, expiry
  * after the version's time and at most RECORD_LIFETIME_MAX_MS after it, a stamp at most
- * RECORD_AHEAD_MAX_MS ahead, no value in a shadow. Both doors use it. RC_MALFORMED, RC_TOO_LONG,
- * RC_RANGE.
+ * RECORD_AHEAD_MAX_MS ahead, neither value nor guard in a shadow. Both doors use it. RC_MALFORMED,
+ * RC_TOO_LONG, RC_RANGE.
  */
 MUST_USE enum rc record_check(const struct record *r);
 

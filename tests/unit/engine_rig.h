@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { START_US = 1000000, SECOND_US = 1000000 };
@@ -95,6 +96,20 @@ static inline void fill_table(struct engine *e, uint64_t now_us)
     }
     card.uuid = (struct uuid){{10}};
     assert_int_equal(swim_meet(e->swim, &card, NULL, now_us, &m), RC_FULL);
+}
+
+/* How many notices of that kind are waiting, which go; the text of the first. */
+static inline uint32_t notices(struct engine *e, enum notice_kind kind, char text[NOTICE_TEXT_SIZE])
+{
+    struct action action;
+    uint32_t count = 0;
+    text[0] = '\0';
+    while (outbox_next(engine_outbox(e), &action)) {
+        if (action.kind == ACTION_NOTICE && action.notice->kind == kind && count++ == 0) {
+            (void)snprintf(text, NOTICE_TEXT_SIZE, "%s", action.notice->text);
+        }
+    }
+    return count;
 }
 
 /* ---- What comes in ---- */

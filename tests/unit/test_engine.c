@@ -259,19 +259,15 @@ static void garbage_on_a_link_ends_it_and_is_counted(void **state)
 static uint32_t refuse(struct engine *e, uint32_t link, uint8_t id, uint64_t now_us)
 {
     static const uint8_t close[] = {FRAME_CLOSE, FRAME_CRITICAL, 0, 0, 0, 1, CLOSE_FULL};
-    struct action action;
+    char text[NOTICE_TEXT_SIZE];
     struct buf said = {.len = 0};
-    uint32_t told = 0;
     if (id != 0) {
         say_hello(id, &said);
         engine_link_input(e, link, buf_data(&said), said.len, now_us);
         buf_fini(&said);
     }
     engine_link_input(e, link, close, sizeof(close), now_us);
-    while (outbox_next(engine_outbox(e), &action)) {
-        told += action.kind == ACTION_NOTICE && action.notice->kind == NOTICE_REFUSED;
-    }
-    return told;
+    return notices(e, NOTICE_REFUSED, text);
 }
 
 static void a_newcomer_that_members_refuse_is_not_ready(void **state)

@@ -2,8 +2,6 @@
 
 #include "engine_rig.h"
 
-#include <stdio.h>
-
 enum { NOW_US = START_US + SECOND_US };
 
 static int set_up(void **state)
@@ -16,20 +14,6 @@ static const struct member *find(const struct engine *e, uint8_t id)
 {
     const struct uuid uuid = {{id}};
     return swim_find(e->swim, &uuid);
-}
-
-/* How many notices of that kind are waiting, which go; the text of the first. */
-static uint32_t notices(struct engine *e, enum notice_kind kind, char text[NOTICE_TEXT_SIZE])
-{
-    struct action action;
-    uint32_t count = 0;
-    text[0] = '\0';
-    while (outbox_next(engine_outbox(e), &action)) {
-        if (action.kind == ACTION_NOTICE && action.notice->kind == kind && count++ == 0) {
-            (void)snprintf(text, NOTICE_TEXT_SIZE, "%s", action.notice->text);
-        }
-    }
-    return count;
 }
 
 /* ---- Ours ---- */

@@ -175,11 +175,40 @@ static void what_is_not_counted_is_not_acknowledged(void **state)
     uint8_t payload[256];
     const uint32_t link = mate(e);
     const struct record r = write_of(e, 5, 0);
-    const size_t len = write_payload(&r, 0, false, payload);
+    size_t len = write_payload(&r, 0, false, payload);
     say(e, link, FRAME_RECORD, payload, len);
     assert_true(holds_key(e));
     assert_false(next_of_type(e, link, FRAME_ACK, &ack));
     assert_int_equal(e->counters.sync_records_received, 1);
+    assert_int_equal(e->counters.sync_shadows_received, 0);
+    /* A shadow is one of them. */
+    struct record shadow = r;
+    shadow.is_shadow = true;
+    shadow.value_len = 0;
+    len = write_payload(&shadow, 0, false, payload);
+    say(e, link, FRAME_RECORD, payload, len);
+    assert_int_equal(e->counters.sync_records_received, 2);
+    assert_int_equal(e->counters.sync_shadows_received, 1);
+    /* What is passed on as it was written is not of reconciliation. */
+    len = write_payload(&r, RECORD_IS_FORWARD, false, payload);
+    say(e, link, FRAME_RECORD, payload, len);
+    assert_int_equal(e->counters.sync_records_received, 2);
+}
+
+/* Its own time is how long it refuses older versions. */
+static void a_shadow_with_a_guard_of_its_own_is_no_record(void **state)
+{
+    struct engine *e = *state;
+    uint8_t payload[256];
+    const uint32_t link = mate(e);
+    struct record shadow = write_of(e, 0, 0);
+    shadow.is_shadow = true;
+    shadow.guard_ms = shadow.expiry_ms + 60000;
+    const size_t len = write_payload(&shadow, 0, false, payload);
+    say(e, link, FRAME_RECORD, payload, len);
+    expect(e, link, false, FRAME_RECORD);
+    assert_int_equal(store_stats(e->store).shadows, 0);
+    engine_tick(e, NOW_US + 90 * SECOND_US); /* its time would be over, and that of its guard not */
 }
 
 static void a_record_that_no_clock_can_judge_is_refused_for_the_clock(void **state)
@@ -366,19 +395,15 @@ static void a_refusal_for_room_is_final_and_one_for_the_clock_is_not(void **stat
 static void a_close_is_told_unless_it_changes_nothing(void **state)
 {
     struct engine *e = *state;
-    struct action action;
+    char text[NOTICE_TEXT_SIZE];
     for (int i = CLOSE_DUPLICATE; i <= CLOSE_FULL; i++) {
         const uint8_t reason = (uint8_t)i;
         const uint32_t link = mate(e);
-        uint32_t told = 0;
-        while (outbox_next(engine_outbox(e), &action)) {
-        }
+        (void)notices(e, NOTICE_LINK_DOWN, text);
         say(e, link, FRAME_CLOSE, &reason, 1);
         assert_null(mesh_find(e->mesh, link));
-        while (outbox_next(engine_outbox(e), &action)) {
-            told += action.kind == ACTION_NOTICE && action.notice->kind == NOTICE_LINK_DOWN;
-        }
-        assert_int_equal(told, reason != CLOSE_DUPLICATE && reason != CLOSE_IDLE);
+        const bool is_told = reason != CLOSE_DUPLICATE && reason != CLOSE_IDLE;
+        assert_int_equal(notices(e, NOTICE_LINK_DOWN, text), is_told);
     }
     assert_int_equal(e->counters.frames_malformed, 0);
 }
@@ -392,6 +417,7 @@ int main(void)
         TEST(a_length_beyond_the_most_ends_the_link_before_the_payload_comes),
         TEST(all_records_of_one_input_are_acknowledged_at_once),
         TEST(what_is_not_counted_is_not_acknowledged),
+        TEST(a_shadow_with_a_guard_of_its_own_is_no_record),
         TEST(a_record_that_no_clock_can_judge_is_refused_for_the_clock),
         TEST(so_is_one_whose_stamp_is_too_far_ahead),
         TEST(a_large_value_comes_in_pieces_until_it_is_whole),

@@ -104,7 +104,7 @@ static void values_have_one_form_and_a_bound(void **state)
     blob_release(blob);
 }
 
-static void a_shadow_has_a_key_and_no_value(void **state)
+static void a_shadow_has_a_key_and_neither_value_nor_guard(void **state)
 {
     (void)state;
     struct record r = good();
@@ -116,6 +116,9 @@ static void a_shadow_has_a_key_and_no_value(void **state)
     r.ahead_ms = 1;
     assert_int_equal(record_check(&r), RC_MALFORMED);
     r.ahead_ms = 0;
+    r.guard_ms = r.expiry_ms + 1;
+    assert_int_equal(record_check(&r), RC_MALFORMED);
+    r.guard_ms = 0;
     r.key = (const uint8_t *)"k\0y";
     assert_int_equal(record_check(&r), RC_MALFORMED);
     r.key_len = 0;
@@ -174,7 +177,7 @@ int main(void)
         cmocka_unit_test(a_stamp_runs_ahead_by_a_minute_at_most),
         cmocka_unit_test(keys_have_1_to_1024_bytes_and_no_nul),
         cmocka_unit_test(values_have_one_form_and_a_bound),
-        cmocka_unit_test(a_shadow_has_a_key_and_no_value),
+        cmocka_unit_test(a_shadow_has_a_key_and_neither_value_nor_guard),
         cmocka_unit_test(every_part_of_the_canonical_form_changes_the_id),
         cmocka_unit_test(the_value_what_the_stamp_ran_ahead_and_an_idle_guard_do_not_change_the_id),
         cmocka_unit_test(ids_are_the_same_on_every_machine),

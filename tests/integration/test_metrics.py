@@ -1,12 +1,17 @@
 """The metrics page: accepted by promtool, and telling the truth about a small cluster."""
 
+import fcntl
+import http.client
 import os
 import shutil
+import signal
 import subprocess
+import tempfile
+import time
 import unittest
 
 import harness
-from harness import Case, cluster, wait_until
+from harness import Case, Node, cluster, free_base, wait_until
 
 PROMTOOL = shutil.which("promtool") or os.path.join(harness.SOURCE_DIR, "build/tools/promtool")
 V2_NAMES = ["repram_peers_active", "repram_peer_evictions_total", "repram_peer_joins_total",
@@ -49,6 +54,83 @@ class Metrics(Case):
             documented = file.read()
         self.assertFalse(sorted(name for name in names if name not in documented),
                          "names that docs/metrics.md lacks")
+
+    def test_a_lone_node_shows_what_it_is_and_nothing_that_has_not_happened(self):
+        began = time.monotonic()
+        node = Node(free_base())
+        wait_until(node.is_ready, "it is ready", 5)
+        page = node.metrics()
+        self.assertTrue(0 < page["repram_uptime_seconds"] < time.monotonic() - began, page)
+        self.assertGreater(node.metrics()["repram_uptime_seconds"], page["repram_uptime_seconds"])
+        self.assertEqual(page["repram_clock_set"], 1)
+        self.assertEqual(page["repram_clock_offset_seconds"], 0)  # its wall clock is the cluster's
+        self.assertGreaterEqual(page["repram_discovery_passes_total"], 1)
+        self.assertGreater(page["repram_loop_stall_max_seconds"], 0)
+        self.assertGreater(page["repram_loop_turn_cpu_max_seconds"], 0)
+        for name in ("discovery_failures_total", "links_unacked_records", "watch_buffer_bytes",
+                     "log_lines_dropped_total", "storage_shadow_bytes", 'members{state="alive"}',
+                     'members{state="suspect"}', 'members{state="dead"}', 'members{state="left"}'):
+            self.assertEqual(page["repram_" + name], 0, name)
+
+    def test_what_is_left_of_an_entry_takes_bytes(self):
+        node = Node(free_base())
+        wait_until(node.is_ready, "it is ready", 5)
+        self.assertEqual(node.put("key", "value", ttl=600).status, 201)
+        self.assertEqual(node.put("key", "value", ttl=1).status, 201)
+        wait_until(lambda: node.metrics()["repram_storage_shadows"] == 1, "a shadow is left", 5)
+        page = node.metrics()
+        self.assertEqual(page["repram_storage_keys"], 0)
+        self.assertGreater(page["repram_storage_shadow_bytes"], len("key"))
+        self.assertLessEqual(page["repram_storage_shadow_bytes"], page["repram_storage_bytes"])
+
+    def test_what_is_kept_for_watchers_is_shown(self):
+        node = Node(free_base())
+        wait_until(node.is_ready, "it is ready", 5)
+        watch = http.client.HTTPConnection(node.address, node.port, timeout=10)
+        watch.request("GET", "/watch?values=1")
+        self.assertEqual(watch.getresponse().status, 200)
+        self.assertEqual(node.put("key", b"v" * 1000).status, 201)
+        self.assertEqual(node.metrics()["repram_watch_events_total"], 1)
+        self.assertTrue(0 < node.metrics()["repram_watch_buffer_bytes"] < 3000)
+        watch.close()
+
+    def test_what_a_stopped_member_has_not_acknowledged_and_that_it_falls_silent(self):
+        launcher, nodes = cluster()
+        pids = launcher.node_pids()
+        self.assertEqual(nodes[0].metrics()['repram_members{state="alive"}'], 2)
+        os.kill(pids[nodes[2].port], signal.SIGSTOP)
+        try:
+            self.assertEqual(nodes[0].put("key", "value").status, 201)
+            wait_until(lambda: nodes[0].metrics()["repram_links_unacked_records"] == 1,
+                       "one has not acknowledged it", 2)
+            wait_until(lambda: nodes[0].metrics()['repram_members{state="suspect"}'] == 1,
+                       "it is suspect", 10)
+            wait_until(lambda: sum(node.metrics()["repram_ping_failures_total"]
+                                   for node in nodes[:2]) > 0, "who accused it had pinged it", 2)
+        finally:
+            os.kill(pids[nodes[2].port], signal.SIGCONT)
+        wait_until(lambda: nodes[0].metrics()["repram_links_unacked_records"] == 0,
+                   "it has acknowledged it", 20)
+
+    def test_providers_that_do_not_answer_are_counted(self):
+        node = Node(free_base(), env={"REPRAM_DISCOVERY": "port-range,flux",
+                                      "FLUX_APP_NAME": "app",
+                                      "REPRAM_FLUX_API": "http://127.0.0.1:1"})
+        wait_until(lambda: node.metrics()["repram_discovery_failures_total"] > 0,
+                   "the provider has failed", 10)
+
+    def test_lines_that_nobody_reads_are_lost_and_counted(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "log")
+            os.mkfifo(path)
+            reader = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+            fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, 4096)
+            os.write(reader, b"x" * 4096)
+            node = Node(free_base(), prefix=("sh", "-c", 'exec "$@" >"$0" 2>&1', path))
+            wait_until(node.is_ready, "it is ready", 5)
+            self.assertGreater(node.metrics()["repram_log_lines_dropped_total"], 0)
+            self.assertEqual(node.stop(), 0)
+            os.close(reader)
 
 
 if __name__ == "__main__":

@@ -111,6 +111,19 @@ PLANTED = {
                  ["ROLE stands in net/http/planted.c"], []),
     "pages.py": ({"fade/web/planted.js": "a.innerHTML = b;\n"},
                  ["planted.js:1: makes markup of text"], []),
+    "asserted.py": (
+        {"gossip/wire/outbox.h": lines("enum notice_kind {", "    NOTICE_READY,", "    NOTICE_PLANTED,",
+                                       "    NOTICE_KINDS,", "};"),
+         "gossip/wire/counters.h": lines("#define ENGINE_COUNTERS(X) \\", "    X(puts, \"Puts\") \\",
+                                         "    X(planted, \"Planted\")"),
+         "net/api/metrics.c": lines("#define METRICS_PLANTED(X) \\",
+                                    "    X(gauge, seeds, \"Seeds\", m->status.planted_seeds)",
+                                    "    put_head(p, \"gauge\", \"planted\", \"Planted\");"),
+         "net/api/api_cluster.c": "json_out_u64(&o, \"planted\", 1);\n",
+         "tests/unit/planted.c": "/* assert_true(NOTICE_PLANTED); */ int a = f(e->counters.planted);\n"},
+        ["NOTICE_PLANTED is asserted", "the counter planted is",
+         "the metric seeds, of the field planted_seeds,", "the metric planted is", "\"planted\" of net/api/api_cluster is"],
+        ["NOTICE_READY", "counter puts"]),
     "flux.py": ({"fade/flux.json": "{}\n"}, ["key 'version' is missing"], []),
 }
 # What a lint is given of a build, where there is none. Of these, memory.py has a table of its own, and

@@ -199,6 +199,9 @@ static void fill_status(struct fixture *f)
     struct engine_status *s = &f->engine.status;
     s->suspect = 2;
     s->dead = 3;
+    s->left = 11;
+    s->enclave_members = 12;
+    s->quorum = 13;
     s->member_digest = 0x1;
     s->root_digest = UINT64_MAX;
     s->root_cut_s = 1795161600;
@@ -215,7 +218,11 @@ static void fill_status(struct fixture *f)
     f->engine.links[0] = (struct engine_link_view){.name = "other",
                                                    .is_dialed = true,
                                                    .up_since_us = 1000000,
+                                                   .bytes_in = 14,
+                                                   .bytes_out = 15,
+                                                   .records_in = 16,
                                                    .records_out = 9,
+                                                   .unacked = 17,
                                                    .queued = 10,
                                                    .is_clock_conflict = true,
                                                    .clock_difference_ms = -90000,
@@ -254,9 +261,14 @@ static void status_has_every_member_that_the_contract_names(void **state)
     assert_number(item(json, "membership"), "alive", 1);
     assert_number(item(json, "membership"), "suspect", 2);
     assert_number(item(json, "membership"), "dead", 3);
+    assert_number(item(json, "membership"), "left", 11);
+    assert_number(item(json, "membership"), "enclave_members", 12);
+    assert_number(item(json, "membership"), "quorum", 13);
     assert_text(item(json, "membership"), "digest", "0000000000000001");
     assert_text(item(json, "data"), "root_digest", "ffffffffffffffff");
     assert_text(item(json, "data"), "root_cut", "2026-11-20T08:00:00.000Z");
+    assert_true(cJSON_IsTrue(item(item(json, "clock"), "is_set")));
+    assert_text(item(json, "clock"), "time", "2026-11-20T08:01:02.500Z");
     assert_number(item(json, "clock"), "offset_ms", -3600000);
     assert_number(item(json, "clock"), "error_ms", 2);
     assert_number(item(json, "clock"), "conflicts", 4);
@@ -269,7 +281,12 @@ static void status_has_every_member_that_the_contract_names(void **state)
     assert_number(link, "max_ttl_s", 3600);
     assert_true(cJSON_IsTrue(item(link, "settings_differ")));
     assert_text(link, "up_since", "2026-11-20T08:00:01.000Z");
+    assert_true(cJSON_IsTrue(item(link, "is_dialed")));
+    assert_number(link, "bytes_in", 14);
+    assert_number(link, "bytes_out", 15);
+    assert_number(link, "records_in", 16);
     assert_number(link, "records_out", 9);
+    assert_number(link, "unacked", 17);
     assert_number(link, "queued", 10);
     cJSON_Delete(json);
 }

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "net/api/metrics.h"
+#include "net/api/ready.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -175,6 +176,183 @@ static void every_family_is_told_once_with_samples_and_a_fitting_name(void **sta
     }
 }
 
+/* Each figure has a number of its own. */
+static struct metrics numbered(void)
+{
+    struct metrics m = {.version = "1.2.3", .uptime_s = 101};
+    const struct engine_status status = {
+        .unready = 0,
+        .alive = 102,
+        .suspect = 103,
+        .dead = 104,
+        .left = 105,
+        .enclave_members = 106,
+        .quorum = 107,
+        .has_quorum = true,
+        .has_clock = true,
+        .clock_offset_ms = 108000,
+        .clock_error_ms = 109000,
+        .clock_conflicts = 110,
+        .puts_waiting = 111,
+        .store = {.keys = 112,
+                  .shadows = 113,
+                  .shadow_bytes = 114,
+                  .guards = 115,
+                  .bytes_used = 116,
+                  .bytes_max = 117,
+                  .expired_total = 118},
+    };
+    m.status = status;
+    const struct api_figures figures = {
+        .http = {.connections = 119,
+                 .connections_total = 120,
+                 .connections_refused = 121,
+                 .requests_total = 122,
+                 .requests_by_class = {0, 123, 124, 125, 126, 127},
+                 .requests_malformed = 128,
+                 .rate_limited = 129,
+                 .timeouts = 130,
+                 .bytes_in = 131,
+                 .bytes_out = 132},
+        .rss_bytes = 133,
+        .cpu_us = 134000000,
+        .open_fds = 135,
+        .loop_stall_max_us = 136000000,
+        .loop_turn_cpu_max_us = 137000000,
+        .discovery_passes = 138,
+        .discovery_failures = 139,
+        .log_lines_dropped = 140,
+        .udp_in_bytes = 141,
+        .udp_out_bytes = 142,
+        .link_in_bytes = 143,
+        .link_out_bytes = 144,
+    };
+    m.figures = figures;
+    m.links = (struct metrics_links){.count = 145, .unacked = 146, .queued = 147};
+    m.watch = (struct watch_stats){.watchers = 148,
+                                   .events_total = 149,
+                                   .resumed_total = 150,
+                                   .reset_total = 151,
+                                   .refused_total = 152,
+                                   .cut_total = 153,
+                                   .buffered_bytes = 154};
+    uint64_t next = 1000;
+#define NUMBER_COUNTER(name, help) m.status.counters.name = next++;
+    ENGINE_COUNTERS(NUMBER_COUNTER)
+#undef NUMBER_COUNTER
+    return m;
+}
+
+/* A sample of the page; those of the engine's counters stand in their own table. */
+static const struct {
+    const char *sample;
+    uint64_t value;
+} expected[] = {
+    {"build_info{version=\"1.2.3\"}", 1},
+    {"uptime_seconds", 101},
+    {"ready", 1},
+    {"process_resident_memory_bytes", 133},
+    {"process_cpu_seconds_total", 134},
+    {"process_open_fds", 135},
+    {"loop_stall_max_seconds", 136},
+    {"loop_turn_cpu_max_seconds", 137},
+    {"log_lines_dropped_total", 140},
+    {"storage_keys", 112},
+    {"storage_shadows", 113},
+    {"storage_shadow_bytes", 114},
+    {"storage_guards", 115},
+    {"storage_bytes", 116},
+    {"storage_limit_bytes", 117},
+    {"entries_expired_total", 118},
+    {"peers_active", 102},
+    {"enclave_members", 106},
+    {"quorum_members", 107},
+    {"has_quorum", 1},
+    {"puts_waiting", 111},
+    {"clock_set", 1},
+    {"clock_offset_seconds", 108},
+    {"clock_error_seconds", 109},
+    {"clock_conflict_members", 110},
+    {"discovery_passes_total", 138},
+    {"discovery_failures_total", 139},
+    {"members{state=\"alive\"}", 102},
+    {"members{state=\"suspect\"}", 103},
+    {"members{state=\"dead\"}", 104},
+    {"members{state=\"left\"}", 105},
+    {"links_up", 145},
+    {"links_queued_records", 147},
+    {"links_unacked_records", 146},
+    {"links_receive_bytes_total", 143},
+    {"links_transmit_bytes_total", 144},
+    {"udp_receive_bytes_total", 141},
+    {"udp_transmit_bytes_total", 142},
+    {"http_connections_open", 119},
+    {"http_connections_accepted_total", 120},
+    {"http_connections_refused_total", 121},
+    {"http_requests_total", 122},
+    {"http_requests_malformed_total", 128},
+    {"http_requests_rate_limited_total", 129},
+    {"http_timeouts_total", 130},
+    {"http_receive_bytes_total", 131},
+    {"http_transmit_bytes_total", 132},
+    {"http_responses_total{class=\"1xx\"}", 123},
+    {"http_responses_total{class=\"2xx\"}", 124},
+    {"http_responses_total{class=\"3xx\"}", 125},
+    {"http_responses_total{class=\"4xx\"}", 126},
+    {"http_responses_total{class=\"5xx\"}", 127},
+    {"watchers", 148},
+    {"watch_buffer_bytes", 154},
+    {"watch_events_total", 149},
+    {"watch_resumed_total", 150},
+    {"watch_reset_total", 151},
+    {"watchers_refused_total", 152},
+    {"watchers_cut_total", 153},
+};
+
+static size_t assert_sample(const struct page *p, const char *sample, uint64_t value)
+{
+    char line[NAME_MAX_ + 64];
+    (void)snprintf(line, sizeof(line), "\nrepram_%s %llu\n", sample, (unsigned long long)value);
+    if (strstr((const char *)buf_data(&p->buf), line) == NULL) {
+        fail_msg("the page lacks %s", line + 1);
+    }
+    return 1;
+}
+
+static size_t count_samples(const struct page *p)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < p->family_count; i++) {
+        count += p->families[i].samples;
+    }
+    return count;
+}
+
+static void each_sample_shows_its_own_figure(void **state)
+{
+    struct page *p = *state;
+    const struct metrics m = numbered();
+    size_t count = READY_COUNT + 3; /* not_ready, and three counters under v2's names besides */
+    buf_clear(&p->buf);
+    p->family_count = 0;
+    memset(p->families, 0, sizeof(p->families));
+    assert_int_equal(metrics_write(&m, &p->buf), RC_OK);
+    assert_int_equal(buf_append(&p->buf, "", 1), RC_OK);
+    read_families(p);
+    for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
+        count += assert_sample(p, expected[i].sample, expected[i].value);
+    }
+#define ASSERT_COUNTER(name, help) \
+    count += assert_sample(p, #name "_total", m.status.counters.name);
+    ENGINE_COUNTERS(ASSERT_COUNTER)
+#undef ASSERT_COUNTER
+    (void)assert_sample(p, "peer_evictions_total", m.status.counters.member_deaths);
+    (void)assert_sample(p, "peer_joins_total", m.status.counters.member_joins);
+    (void)assert_sample(p, "ping_failures_total", m.status.counters.probes_failed);
+    /* Nor has the page any other. */
+    assert_int_equal(count_samples(p), count);
+}
+
 static void what_does_not_fit_is_an_error(void **state)
 {
     (void)state;
@@ -245,6 +423,7 @@ int main(void)
         TEST(the_page_says_whether_and_why_the_node_is_not_ready),
         TEST(the_four_peer_metrics_of_v2_keep_their_names),
         TEST(every_family_is_told_once_with_samples_and_a_fitting_name),
+        TEST(each_sample_shows_its_own_figure),
         cmocka_unit_test(what_does_not_fit_is_an_error),
         TEST(the_document_lists_every_family_with_its_type_and_no_other),
     };

@@ -246,6 +246,8 @@ static void a_small_difference_travels_and_nothing_else(void **state)
     assert_int_equal(keys(&p->ends[0]), 5000);
     assert_int_equal(p->ends[0].counters.sync_records_sent, 5);
     assert_int_equal(p->ends[1].counters.sync_records_sent, 5);
+    assert_int_equal(p->ends[0].counters.syncs_finished, 1);
+    assert_int_equal(p->ends[0].counters.syncs_vain, 0);
     assert_true(p->ends[0].bytes + p->ends[1].bytes < 20000);
 }
 
@@ -258,8 +260,29 @@ static void equal_sides_exchange_their_sums_only(void **state)
     }
     run_session(p, 1);
     assert_int_equal(p->ends[1].counters.syncs_finished, 1);
+    assert_int_equal(p->ends[1].counters.syncs_vain, 1);
+    assert_int_equal(p->ends[0].counters.syncs_vain, 0);
     assert_int_equal(p->ends[0].counters.sync_records_sent, 0);
     assert_true(p->ends[0].bytes + p->ends[1].bytes < 200);
+}
+
+/* What is left of an entry refuses older ones on the other side too. */
+static void shadows_are_sent_as_records_are_and_counted_among_them(void **state)
+{
+    struct pair *p = *state;
+    char key[16];
+    enum merge_outcome outcome = MERGE_SAME;
+    struct record shadow = record_of(1, 60000, key);
+    shadow.is_shadow = true;
+    shadow.value_len = 0;
+    assert_int_equal(store_merge(p->ends[0].store, &shadow, NOW_MS, &outcome), RC_OK);
+    store_one(&p->ends[0], 2, 60000);
+    run_session(p, 1);
+    assert_equal_contents(p);
+    assert_int_equal(store_stats(p->ends[1].store).shadows, 1);
+    assert_int_equal(p->ends[0].counters.sync_records_sent, 2);
+    assert_int_equal(p->ends[0].counters.sync_shadows_sent, 1);
+    assert_int_equal(p->ends[1].counters.sync_shadows_sent, 0);
 }
 
 static void a_large_epoch_is_compared_by_cells(void **state)
@@ -538,6 +561,7 @@ static void garbled_cells_end_a_stream_and_harm_nothing(void **state)
         sync_turn(e->sync, p->now_us, NOW_MS, false);
     }
     assert_null(e->link->sync->sink);
+    assert_int_equal(e->counters.syncs_undecoded, 1);
     assert_int_equal(keys(e), 100);
     free(bytes);
 }
@@ -548,6 +572,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         TEST(a_small_difference_travels_and_nothing_else),
         TEST(equal_sides_exchange_their_sums_only),
+        TEST(shadows_are_sent_as_records_are_and_counted_among_them),
         TEST(a_large_epoch_is_compared_by_cells),
         TEST(an_empty_side_gets_everything),
         TEST(a_hundred_thousand_entries_of_one_epoch_arrive_in_one_session),

@@ -82,8 +82,8 @@ static void a_lost_second_look_does_not_spend_the_period_of_pulls(void **state)
     cluster_free(c);
 }
 
-/* Somebody's false digests come in members' names while pulls follow upon each other, as they do for
- * a while after each forged death. */
+/* Somebody's false digests come in members' names while pulls follow upon each other, as they do
+ * for a while after each forged death. */
 static void differences_do_not_speed_up_second_looks_while_news_is_expected(void **state)
 {
     (void)state;

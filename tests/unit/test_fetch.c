@@ -237,9 +237,12 @@ static void silence_is_a_timeout(void **state)
     struct rig rig;
     rig_init(&rig, NULL);
     struct fetch_request request = get(&rig, "127.0.0.1");
-    request.timeout_ms = 30;
+    const uint64_t began_us = own_clock_us;
+    request.timeout_ms = 1030;
     run(&rig, &request);
     assert_int_equal(rig.rc, RC_TIMEOUT);
+    const uint64_t after_us = own_clock_us - began_us;
+    assert_true(after_us >= 1030000 && after_us < 1100000);
     rig_fini(&rig);
 }
 

@@ -48,7 +48,7 @@ static void begin(struct rig *r, uint32_t count, enum addr_scope scope, uint8_t 
                  .version_max = PROTOCOL_VERSION_MAX,
                  .name = "n",
                  .enclave = "e",
-                 .addr_count = (uint8_t)count},
+                 .addr_count = count},
     };
     config.self.addrs[0] = (struct member_addr){.scope = SCOPE_HOST, .addr = at(127, 1)};
     for (uint32_t i = 1; i < count; i++) {

@@ -345,6 +345,22 @@ static void the_hosts_file_comes_before_the_servers(void **state)
     assert_int_equal(s->asked_v4 + s->asked_v6, 0);
 }
 
+static void of_one_name_only_so_many_addresses_are_taken_and_each_once(void **state)
+{
+    struct server *s = *state;
+    struct seen seen;
+    for (unsigned count = DNS_ADDRS_MAX - 1; count <= DNS_ADDRS_MAX + 1; count++) {
+        FILE *file = fopen(s->hosts, "we");
+        assert_non_null(file);
+        for (unsigned i = 0; i < 2 * count; i++) {
+            (void)fprintf(file, "198.18.%u.%u many.example\n", i % count / 256, i % count % 256);
+        }
+        (void)fclose(file);
+        ask(s, "many.example", DNS_BOTH, &seen);
+        assert_int_equal(seen.count, count < DNS_ADDRS_MAX ? count : DNS_ADDRS_MAX);
+    }
+}
+
 static void a_cut_answer_is_not_hidden_by_the_search_list(void **state)
 {
     static const char *const lists[] = {"search a.test b.test\n",
@@ -401,6 +417,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_family_that_the_host_cannot_use_is_not_asked_for, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(one_lost_datagram_is_asked_for_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(of_one_name_only_so_many_addresses_are_taken_and_each_once,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(a_cut_answer_is_not_hidden_by_the_search_list, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_name_is_found_by_the_search_list, setup, teardown),

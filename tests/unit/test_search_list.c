@@ -81,6 +81,16 @@ static void only_so_many_lines_are_read(void **state)
     }
 }
 
+static void a_line_may_be_long(void **state)
+{
+    (void)state;
+    struct search_list l;
+    char text[1024];
+    (void)snprintf(text, sizeof(text), "search %900s a.test\n", "");
+    read_list(&l, text);
+    assert_forms(&l, "one", "one.a.test one ");
+}
+
 static void a_form_that_is_too_long_is_empty(void **state)
 {
     (void)state;
@@ -111,6 +121,7 @@ int main(void)
         cmocka_unit_test(without_a_list_a_name_is_what_it_is),
         cmocka_unit_test(the_last_line_counts_and_domain_is_a_list_of_one),
         cmocka_unit_test(only_so_many_lines_are_read),
+        cmocka_unit_test(a_line_may_be_long),
         cmocka_unit_test(a_form_that_is_too_long_is_empty),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -83,6 +83,45 @@ static void nothing_set_gives_the_defaults_of_the_contract(void **state)
     assert_false(settings_is_set(&s, SETTING_HTTP_PORT));
 }
 
+/* The unit that a number of the settings' table has as text; NULL where it is none. */
+static const char *unit_of(enum setting_type type)
+{
+    static const char *const units[] = {[TYPE_PORT] = "",
+                                        [TYPE_COUNT] = "",
+                                        [TYPE_SIZE] = "",
+                                        [TYPE_SECONDS] = "s",
+                                        [TYPE_TIMEOUT] = "ms"};
+    return (size_t)type < sizeof(units) / sizeof(units[0]) ? units[type] : NULL;
+}
+
+static bool is_taken(enum setting_id id, uint64_t number)
+{
+    char word[128];
+    (void)snprintf(word, sizeof(word), "%s=%llu%s", settings_def(id)->name,
+                   (unsigned long long)number, unit_of(settings_def(id)->type));
+    load_env(word);
+    return s.errors.count == 0 && settings_number(&s, id) == number;
+}
+
+static void a_number_is_taken_from_its_least_to_its_most(void **state)
+{
+    (void)state;
+    unsigned tried = 0;
+    for (int i = 0; i < SETTING_COUNT; i++) {
+        const enum setting_id id = (enum setting_id)i;
+        const struct settings_def *def = settings_def(id);
+        if (unit_of(def->type) == NULL || (def->traits & (TRAIT_UNSUPPORTED | TRAIT_UNUSED)) != 0) {
+            continue;
+        }
+        assert_true(is_taken(id, def->min));
+        assert_true(is_taken(id, def->max));
+        assert_true(def->min == 0 || !is_taken(id, def->min - 1));
+        assert_false(is_taken(id, def->max + 1));
+        tried++;
+    }
+    assert_true(tried > 15);
+}
+
 static void flag_goes_over_environment_over_file_over_default(void **state)
 {
     (void)state;
@@ -411,6 +450,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(nothing_set_gives_the_defaults_of_the_contract),
+        TEST(a_number_is_taken_from_its_least_to_its_most),
         TEST(flag_goes_over_environment_over_file_over_default),
         TEST(an_empty_value_counts_as_not_set),
         TEST(an_alias_is_the_same_setting),

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "net/out/dns.h"
+#include "own_clock.h"
 #include "patience.h"
 
 #include <arpa/inet.h>

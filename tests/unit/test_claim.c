@@ -103,6 +103,20 @@ int __wrap_listen(int fd, int backlog)
     }
     return __real_listen(fd, backlog);
 }
+
+/* What a kernel without IPv6 says of its sockets; 0 where it has it. */
+static int v6_error;
+
+int __real_socket(int family, int type, int protocol);
+int __wrap_socket(int family, int type, int protocol);
+int __wrap_socket(int family, int type, int protocol)
+{
+    if (family == AF_INET6 && v6_error != 0) {
+        errno = v6_error;
+        return -1;
+    }
+    return __real_socket(family, type, protocol);
+}
 /* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp,readability-identifier-naming)
  */
 
@@ -249,6 +263,39 @@ static void who_is_refused_to_listen_every_time_gives_up_and_keeps_nothing(void 
     assert_int_equal(next_descriptor(), descriptor);
 }
 
+static void where_there_is_no_ipv6_every_interface_is_those_of_ipv4(void **state)
+{
+    (void)state;
+    static const int errors[] = {EAFNOSUPPORT, EPROTONOSUPPORT};
+    for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+        struct claim claim;
+        struct claim_failure failure;
+        const uint16_t port = free_range();
+        v6_error = errors[i];
+        const enum rc rc = claim_port(&any, port, &claim, &failure);
+        v6_error = 0;
+        assert_int_equal(rc, RC_OK);
+        assert_false(claim.is_v6);
+        assert_int_equal(claim.port, port);
+        const struct addr here = addr_v4((const uint8_t[]){127, 0, 0, 1}, port);
+        assert_true(can_connect(&here));
+        claim_release(&claim);
+    }
+}
+
+static void what_is_wrong_with_ipv6_otherwise_is_told(void **state)
+{
+    (void)state;
+    struct claim claim;
+    struct claim_failure failure;
+    const uint16_t port = free_range();
+    v6_error = EMFILE;
+    const enum rc rc = claim_port(&any, port, &claim, &failure);
+    v6_error = 0;
+    assert_int_equal(rc, RC_IO);
+    assert_int_equal(failure.error, EMFILE);
+}
+
 static void first_free_port_follows_held_ones_of_both_kinds(void **state)
 {
     (void)state;
@@ -342,6 +389,8 @@ int main(void)
         cmocka_unit_test(of_those_that_claim_a_port_at_once_one_gets_it),
         cmocka_unit_test(who_is_refused_to_listen_on_a_free_port_gets_it_by_trying_again),
         cmocka_unit_test(who_is_refused_to_listen_every_time_gives_up_and_keeps_nothing),
+        cmocka_unit_test(where_there_is_no_ipv6_every_interface_is_those_of_ipv4),
+        cmocka_unit_test(what_is_wrong_with_ipv6_otherwise_is_told),
         cmocka_unit_test(first_free_port_follows_held_ones_of_both_kinds),
         cmocka_unit_test(range_that_is_held_whole_is_refused),
         cmocka_unit_test(port_of_a_closed_connection_is_claimed_again),

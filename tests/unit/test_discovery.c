@@ -414,6 +414,33 @@ static void node_that_loses_its_company_asks_soon(void **state)
     run(s, 2); /* else in 24 s at the earliest, past our patience */
 }
 
+/* Runs one more pass, and how long after the one before it came, in milliseconds. */
+static uint64_t next_pause_ms(struct scene *s)
+{
+    const uint64_t before_us = own_clock_us;
+    const size_t passes = s->passes;
+    while (s->passes == passes) {
+        assert_int_equal(event_base_loop(s->base, EVLOOP_ONCE), 0);
+    }
+    return (own_clock_us - before_us) / 1000;
+}
+
+static void who_is_alone_asks_often_at_first_and_who_has_company_rarely(void **state)
+{
+    struct scene *s = *state;
+    static const uint64_t pauses_ms[] = {1000, 2000, 4000, 5000, 5000};
+    s->node.providers = PROVIDER_PORT_RANGE;
+    start(s);
+    run(s, 1);
+    for (size_t i = 0; i < sizeof(pauses_ms) / sizeof(pauses_ms[0]); i++) {
+        const uint64_t pause_ms = next_pause_ms(s);
+        assert_in_range(pause_ms, pauses_ms[i] * 8 / 10, pauses_ms[i] * 12 / 10 + 10);
+    }
+    s->is_in_company = true;
+    (void)next_pause_ms(s);
+    assert_in_range(next_pause_ms(s), 24000, 36010);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -441,6 +468,8 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(pass_without_providers_is_over_too, setup, teardown),
         cmocka_unit_test_setup_teardown(node_that_loses_its_company_asks_soon, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_is_alone_asks_often_at_first_and_who_has_company_rarely,
+                                        setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

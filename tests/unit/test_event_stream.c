@@ -13,6 +13,7 @@
 /* "name|data|id;" for each event. */
 struct log {
     char text[1024];
+    size_t longest; /* data that came */
     struct event_stream stream;
 };
 
@@ -21,6 +22,7 @@ static void on_event(void *arg, const struct stream_event *event)
     struct log *log = arg;
     const size_t len = strlen(log->text);
     assert_int_equal(strlen(event->data), event->data_len);
+    log->longest = event->data_len > log->longest ? event->data_len : log->longest;
     (void)snprintf(log->text + len, sizeof(log->text) - len, "%s|%s|%s;", event->name, event->data,
                    log->stream.last_id);
 }
@@ -102,6 +104,30 @@ static void lines_and_data_are_bounded(void **state)
     free(line);
 }
 
+/* Feeds a line of data of so many bytes. */
+static enum rc feed_data(struct log *log, int len)
+{
+    char *line = mem_new(EVENT_STREAM_LINE_MAX + 1, 1);
+    (void)snprintf(line, EVENT_STREAM_LINE_MAX, "data:%0*d\n", len, 0);
+    const enum rc rc = feed(log, line);
+    free(line);
+    return rc;
+}
+
+/* The LF between two lines counts. */
+static void data_is_taken_up_to_its_last_byte(void **state)
+{
+    enum { FIRST = 60000, SECOND = EVENT_STREAM_DATA_MAX - FIRST - 1 };
+    struct log *log = *state;
+    assert_int_equal(feed_data(log, FIRST), RC_OK);
+    assert_int_equal(feed_data(log, SECOND), RC_OK);
+    assert_int_equal(feed(log, "\n"), RC_OK);
+    assert_int_equal(log->longest, EVENT_STREAM_DATA_MAX);
+    assert_int_equal(feed_data(log, FIRST), RC_OK);
+    assert_int_equal(feed_data(log, SECOND + 1), RC_OK);
+    assert_int_equal(feed(log, "\n"), RC_TOO_LONG);
+}
+
 int main(void)
 {
 #define LOG(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -111,6 +137,7 @@ int main(void)
         LOG(what_was_not_ended_is_forgotten_when_another_stream_begins),
         LOG(ids_that_are_none_are_skipped),
         LOG(lines_and_data_are_bounded),
+        LOG(data_is_taken_up_to_its_last_byte),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,59 +1,5 @@
 /* What a card changes, by what is held of its member, who brings it, and how sure that is. */
-#include "gossip/membership/view.h"
-
-#include "swim_cluster.h"
-
-enum held { NOBODY, NAMED, ALIVE, SUSPECT, DEAD, LEFT, DEAD_GHOST, LEFT_GHOST };
-
-static const struct uuid subject = {{9}}, other = {{7}};
-
-static struct member_card card_with(uint64_t incarnation, uint32_t addrs)
-{
-    const uint8_t ip[4] = {10, 0, 0, 9};
-    struct member_card card = {
-        .uuid = subject,
-        .host_tag = 3,
-        .incarnation = incarnation,
-        .version_min = PROTOCOL_VERSION_MIN,
-        .version_max = PROTOCOL_VERSION_MAX,
-        .name = "somebody",
-        .enclave = "default",
-        .addr_count = addrs,
-    };
-    for (uint32_t i = 0; i < addrs; i++) {
-        card.addrs[i].scope = SCOPE_GLOBAL;
-        card.addrs[i].addr = addr_v4(ip, (uint16_t)(9000 + i));
-    }
-    return card;
-}
-
-/* Has the node hold the member at 5, with one address, as somebody else says. */
-static void hold(struct swim *s, enum held held)
-{
-    const struct member_card card = card_with(5, 1);
-    const struct member_card ghost = {.uuid = subject, .incarnation = 5};
-    const struct view_teller teller = {&other, held != NAMED};
-    struct member *m = NULL;
-    if (held == NOBODY) {
-        return;
-    }
-    if (held == DEAD_GHOST || held == LEFT_GHOST) {
-        view_add_gone(s, &ghost, held == DEAD_GHOST ? MEMBER_DEAD : MEMBER_LEFT, SECOND);
-        return;
-    }
-    assert_int_equal(view_alive(s, &card, &teller, &m), RC_OK);
-    if (held == SUSPECT) {
-        view_suspect(s, m, &other);
-    } else if (held == DEAD || held == LEFT) {
-        view_bury(s, m, held == DEAD ? MEMBER_DEAD : MEMBER_LEFT, 5, &other);
-    }
-    if (m->probe != NULL && held != NAMED) {
-        m->probe->ask_us = 0;
-    }
-    rumor_drop(&s->rumors, m);
-}
-
-enum { OWN = 1, SURE = 2 };
+#include "held_member.h"
 
 struct row {
     enum held held;
@@ -112,8 +58,7 @@ static void a_card_changes_what_it_may(void **state)
         struct cluster *c = cluster_new(1);
         struct swim *s = c->nodes[cluster_start(c)].swim;
         const struct member_card card = card_with(r->incarnation, r->addrs);
-        const struct view_teller teller = {r->teller & OWN ? &subject : &other,
-                                           (r->teller & SURE) != 0};
+        const struct view_teller teller = teller_of(r->teller);
         struct member *m = NULL;
         hold(s, r->held);
         const uint32_t rumors = s->rumors.count;
@@ -143,8 +88,7 @@ static void what_changes_something_is_news(void **state)
         }
         struct cluster *c = cluster_new(1);
         struct swim *s = c->nodes[cluster_start(c)].swim;
-        const struct view_teller teller = {r->teller & OWN ? &subject : &other,
-                                           (r->teller & SURE) != 0};
+        const struct view_teller teller = teller_of(r->teller);
         hold(s, r->held);
         const struct member *m = roster_find(&s->roster, &subject);
         const bool is_changed = m->state != r->state || m->incarnation != r->held_at ||

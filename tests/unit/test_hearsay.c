@@ -1,0 +1,157 @@
+/* What news of a member's end changes, by what is held of it, who brings the news, and how sure
+ * that is. (Many news of many members: test_swim_forged.c.) */
+#include "gossip/membership/hearsay.h"
+
+#include "held_member.h"
+
+#include <inttypes.h>
+
+/* A member's state when it is not held at all, as no real state has this number. */
+#define NOT_HELD ((enum member_state)99)
+
+struct row {
+    enum held held;
+    uint32_t teller; /* set of OWN and SURE */
+    enum entry_kind kind;
+    uint64_t incarnation;
+    enum member_state state; /* afterwards */
+    uint64_t held_at;
+    bool is_judged;   /* a probe finds out whether it is so */
+    bool is_expected; /* others' pages are, with more news */
+    bool is_rumor;
+};
+
+static const struct row rows[] = {
+    /* Somebody who is not known is kept as gone, where it is sure and the number may be true. */
+    {NOBODY, 0, ENTRY_DEAD, 5, NOT_HELD, 0, false, false, false},
+    {NOBODY, SURE, ENTRY_DEAD, 5, MEMBER_DEAD, 5, false, false, false},
+    {NOBODY, SURE, ENTRY_LEFT, HEARSAY_UNKNOWN_MAX, MEMBER_LEFT, HEARSAY_UNKNOWN_MAX, false, false,
+     false},
+    {NOBODY, SURE, ENTRY_LEFT, HEARSAY_UNKNOWN_MAX + 1, NOT_HELD, 0, false, false, false},
+    /* An earlier number is old news. */
+    {ALIVE, SURE, ENTRY_DEAD, 4, MEMBER_ALIVE, 5, false, false, false},
+    {ALIVE, OWN | SURE, ENTRY_LEFT, 4, MEMBER_ALIVE, 5, false, false, false},
+    {SUSPECT, SURE, ENTRY_DEAD, 4, MEMBER_SUSPECT, 5, false, false, false},
+    /* A member says itself that it leaves, with its number or the next. */
+    {ALIVE, OWN | SURE, ENTRY_LEFT, 5, MEMBER_LEFT, 5, false, false, true},
+    {ALIVE, OWN | SURE, ENTRY_LEFT, 6, MEMBER_LEFT, 6, false, false, true},
+    {ALIVE, OWN | SURE, ENTRY_LEFT, 1000, MEMBER_LEFT, 6, false, false, true},
+    {SUSPECT, OWN | SURE, ENTRY_LEFT, 5, MEMBER_LEFT, 5, false, false, true},
+    {DEAD, OWN | SURE, ENTRY_LEFT, 5, MEMBER_LEFT, 5, false, false, false},
+    {LEFT, OWN | SURE, ENTRY_LEFT, 6, MEMBER_LEFT, 5, false, false, false},
+    /* Others are believed of one that nobody here sees, where they are sure, and else asked. */
+    {ALIVE, SURE, ENTRY_DEAD, 5, MEMBER_DEAD, 5, false, false, true},
+    {ALIVE, SURE, ENTRY_DEAD, 9, MEMBER_DEAD, 5, false, false, true},
+    {ALIVE, SURE, ENTRY_LEFT, 5, MEMBER_LEFT, 5, false, false, true},
+    {ALIVE, 0, ENTRY_DEAD, 5, MEMBER_ALIVE, 5, true, true, false},
+    {ALIVE, 0, ENTRY_LEFT, 5, MEMBER_ALIVE, 5, true, true, false},
+    {ALIVE, OWN, ENTRY_LEFT, 5, MEMBER_ALIVE, 5, true, true, false},
+    {SUSPECT, SURE, ENTRY_DEAD, 5, MEMBER_DEAD, 5, false, false, true},
+    {SUSPECT, 0, ENTRY_DEAD, 5, MEMBER_SUSPECT, 5, true, true, false},
+    /* One that left is not dead; one that is dead has left only where that is sure. */
+    {DEAD, SURE, ENTRY_LEFT, 5, MEMBER_LEFT, 5, false, false, false},
+    {DEAD, 0, ENTRY_LEFT, 5, MEMBER_DEAD, 5, false, false, false},
+    {LEFT, SURE, ENTRY_DEAD, 5, MEMBER_LEFT, 5, false, false, false},
+};
+
+static void an_end_changes_what_it_may(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct row *r = &rows[i];
+        struct cluster *c = cluster_new(1);
+        struct swim *s = c->nodes[cluster_start(c)].swim;
+        const struct view_teller teller = teller_of(r->teller);
+        const struct entry e = {
+            .kind = r->kind, .uuid = subject, .incarnation = r->incarnation, .by = other};
+        hold(s, r->held);
+        const uint32_t rumors = s->rumors.count;
+        s->news_us = 0;
+        hearsay_entry(s, &e, &teller);
+        const struct member *m = roster_find(&s->roster, &subject);
+        const enum member_state found = m == NULL ? NOT_HELD : (enum member_state)m->state;
+        const bool is_judged = m != NULL && m->probe != NULL && m->probe->is_judge;
+        if (found != r->state || (m != NULL && m->incarnation != r->held_at) ||
+            is_judged != r->is_judged || (s->news_us != 0) != r->is_expected ||
+            (s->rumors.count > rumors) != r->is_rumor) {
+            fail_msg("row %zu: state %u at %" PRIu64 ", judged %d, expected %d, rumours %u", i,
+                     (unsigned)found, m == NULL ? 0 : m->incarnation, is_judged, s->news_us != 0,
+                     s->rumors.count - rumors);
+        }
+        swim_check(s);
+        cluster_free(c);
+    }
+}
+
+/* A death in somebody's table may be the other side's view of a partition: it accuses, unless it is
+ * of just now and of a suspect. */
+static void a_death_of_long_ago_only_accuses_one_that_lives(void **state)
+{
+    (void)state;
+    static const struct {
+        enum held held;
+        enum member_state past;
+        uint32_t age;
+        enum member_state state;
+        bool is_told; /* the accused, so that it can refute */
+    } ages[] = {
+        {ALIVE, MEMBER_DEAD, 0, MEMBER_SUSPECT, true},
+        {ALIVE, MEMBER_DEAD, 30, MEMBER_SUSPECT, true},
+        {ALIVE, MEMBER_LEFT, 30, MEMBER_LEFT, false},
+        {SUSPECT, MEMBER_DEAD, 2, MEMBER_DEAD, false},
+        {SUSPECT, MEMBER_DEAD, 3, MEMBER_SUSPECT, true},
+        {DEAD, MEMBER_LEFT, 30, MEMBER_LEFT, false},
+    };
+    for (size_t i = 0; i < sizeof(ages) / sizeof(ages[0]); i++) {
+        struct cluster *c = cluster_new(1);
+        struct swim *s = c->nodes[cluster_start(c)].swim;
+        const struct view_teller teller = teller_of(SURE);
+        const struct entry e = {.kind = ENTRY_PAST,
+                                .uuid = subject,
+                                .incarnation = HELD_AT,
+                                .state = ages[i].past,
+                                .age = ages[i].age};
+        hold(s, ages[i].held);
+        hearsay_entry(s, &e, &teller);
+        const struct member *m = roster_find(&s->roster, &subject);
+        assert_int_equal(m->state, ages[i].state);
+        assert_int_equal(m->probe != NULL && m->probe->is_told_soon, ages[i].is_told);
+        swim_check(s);
+        cluster_free(c);
+    }
+}
+
+/* Who was gone when nobody here knew it is kept as long as if it had been known. */
+static void of_somebody_unknown_only_a_late_end_is_kept(void **state)
+{
+    (void)state;
+    enum { AGES = MEMBER_GONE_KEPT_US / ENTRY_AGE_US };
+    for (uint32_t age = AGES - 1; age <= AGES; age++) {
+        struct cluster *c = cluster_new(1);
+        struct swim *s = c->nodes[cluster_start(c)].swim;
+        const struct view_teller teller = teller_of(SURE);
+        const struct entry e = {.kind = ENTRY_PAST,
+                                .uuid = subject,
+                                .incarnation = 1,
+                                .state = MEMBER_DEAD,
+                                .age = age};
+        s->now_us = 2 * MEMBER_GONE_KEPT_US;
+        hearsay_entry(s, &e, &teller);
+        const struct member *m = roster_find(&s->roster, &subject);
+        assert_int_equal(m != NULL, age < AGES);
+        if (m != NULL) {
+            assert_int_equal(s->now_us - m->state_since_us, (uint64_t)age * ENTRY_AGE_US);
+        }
+        cluster_free(c);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_end_changes_what_it_may),
+        cmocka_unit_test(a_death_of_long_ago_only_accuses_one_that_lives),
+        cmocka_unit_test(of_somebody_unknown_only_a_late_end_is_kept),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

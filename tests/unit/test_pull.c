@@ -1,0 +1,110 @@
+/* How long a pull waits for a page, and how often it asks again. (What pulls bring: test_swim.c.)
+ */
+#include "gossip/membership/pull.h"
+
+#include "held_member.h"
+
+enum { TRIES = 6 };
+
+/* A node that begins to pull from the member whose round trip was measured as this. */
+static struct pull *begin(struct cluster *c, uint32_t rtt_us)
+{
+    struct swim *s = c->nodes[cluster_start(c)].swim;
+    hold(s, ALIVE);
+    struct member *m = roster_find(&s->roster, &subject);
+    m->link = 1;
+    m->rtt_us = rtt_us & 0xffffff;
+    pull_first(s, m);
+    assert_true(uuid_equal(&s->pulls[0].from, &subject));
+    return &s->pulls[0];
+}
+
+static void a_page_is_waited_for_by_the_round_trip_and_longer_each_second_time(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t rtt_us;
+        uint32_t waits_ms[TRIES];
+    } rows[] = {
+        {0, {50, 50, 100, 100, 200, 200}}, /* not known yet */
+        {1, {20, 20, 40, 40, 80, 80}},
+        {5000, {20, 20, 40, 40, 80, 80}},
+        {10000, {40, 40, 80, 80, 160, 160}},
+        {100000, {400, 400, 800, 800, 1000, 1000}},
+        {300000, {1000, 1000, 1000, 1000, 1000, 1000}},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct cluster *c = cluster_new(1);
+        struct pull *pull = begin(c, rows[i].rtt_us);
+        struct swim *s = c->nodes[0].swim;
+        const uint32_t seq = pull->seq;
+        for (int n = 0; n < TRIES; n++) {
+            assert_int_equal(pull->due_us - s->now_us, (uint64_t)rows[i].waits_ms[n] * MS);
+            assert_int_equal(pull->seq, seq); /* so the answer to any of them will do */
+            s->now_us = pull->due_us - 1;
+            pull_tick(s);
+            assert_int_equal(pull->due_us, s->now_us + 1);
+            s->now_us = pull->due_us;
+            pull_tick(s);
+        }
+        assert_true(uuid_is_nil(&pull->from)); /* given up */
+        cluster_free(c);
+    }
+}
+
+static void a_member_that_has_died_is_not_asked_again(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(1);
+    struct pull *pull = begin(c, 0);
+    struct swim *s = c->nodes[0].swim;
+    view_declare_dead(s, roster_find(&s->roster, &subject));
+    s->now_us = pull->due_us;
+    pull_tick(s);
+    assert_true(uuid_is_nil(&pull->from));
+    cluster_free(c);
+}
+
+static void a_page_of_another_request_changes_nothing(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(1);
+    const struct pull *pull = begin(c, 0);
+    struct swim *s = c->nodes[0].swim;
+    struct member *m = roster_find(&s->roster, &subject);
+    const struct pull before = *pull;
+    assert_false(pull_has_asked(s, m, before.seq + 1));
+    pull_page(s, m, before.seq + 1, before.next + 1);
+    assert_int_equal(pull->next, before.next);
+    assert_int_equal(pull->left, before.left);
+    assert_true(pull_has_asked(s, m, before.seq));
+    pull_page(s, m, before.seq, before.next + 1);
+    assert_int_equal(pull->next, before.next + 1);
+    assert_int_equal(pull->left, before.left - 1);
+    assert_int_not_equal(pull->seq, before.seq);
+    cluster_free(c);
+}
+
+static void a_page_that_ends_where_the_round_began_ends_the_pull(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(1);
+    const struct pull *pull = begin(c, 0);
+    struct swim *s = c->nodes[0].swim;
+    struct member *m = roster_find(&s->roster, &subject);
+    pull_page(s, m, pull->seq, pull->next);
+    assert_true(uuid_is_nil(&pull->from));
+    assert_false(pull_has_asked(s, m, 0));
+    cluster_free(c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_page_is_waited_for_by_the_round_trip_and_longer_each_second_time),
+        cmocka_unit_test(a_member_that_has_died_is_not_asked_again),
+        cmocka_unit_test(a_page_of_another_request_changes_nothing),
+        cmocka_unit_test(a_page_that_ends_where_the_round_began_ends_the_pull),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

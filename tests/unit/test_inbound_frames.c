@@ -1,5 +1,7 @@
 /* Every type of frame that a link takes, in one table: whole, cut at every length, grown, and with
- * each kind that it names just within and just past what there is. */
+ * each kind that it names just within and just past what there is.
+ *
+ * Past 600 lines, because the table is read together with all that is tried with it. */
 #include "gossip/inbound.h"
 
 #include "engine_rig.h"
@@ -283,6 +285,120 @@ static void a_frame_out_of_place_ends_the_link(void **state)
     }
 }
 
+/* ---- How much there may be ---- */
+
+/* The frame comes so many times in one piece, before anything is done about it. */
+static void try_many(enum setting setting, uint8_t type, const uint8_t *payload, size_t len,
+                     size_t times, bool is_taken)
+{
+    static uint8_t bytes[1 << 20];
+    struct cursor c = cursor_writer(bytes, sizeof(bytes));
+    struct engine *e = NULL;
+    uint8_t session = 0;
+    const uint32_t link = make_setting(setting, &e, &session);
+    for (size_t i = 0; i < times; i++) {
+        frame_header_write(&c, (enum frame_type)type, FRAME_CRITICAL, len);
+        cursor_put_bytes(&c, payload, len);
+    }
+    assert_true(cursor_ok(&c));
+    engine_link_input(e, link, bytes, c.pos, NOW_US);
+    expect(e, link, is_taken, SETTING_NAMES[setting], sample_of(type), len);
+    (void)free_engine((void **)&e);
+}
+
+static void as_many_joins_wait_on_a_link_as_may_and_no_more(void **state)
+{
+    (void)state;
+    static const uint8_t payload[] = {0, 1};
+    for (size_t times = SYNC_JOBS_MAX - 1; times <= SYNC_JOBS_MAX + 1; times++) {
+        try_many(PLAIN, FRAME_JOIN, payload, sizeof(payload), times, times <= SYNC_JOBS_MAX);
+    }
+}
+
+/* The first session that a node begins on a link. */
+enum { OURS = 1 };
+
+static void so_are_wishes_for_more_cells(void **state)
+{
+    (void)state;
+    static const uint8_t payload[] = {OURS, [9] = 64};
+    for (size_t times = CELLS_SOURCE_WISHES_MAX - 1; times <= CELLS_SOURCE_WISHES_MAX + 1;
+         times++) {
+        try_many(WE_ASK, FRAME_SYNC_MORE, payload, sizeof(payload), times,
+                 times <= CELLS_SOURCE_WISHES_MAX);
+    }
+}
+
+static void more_cells_than_a_table_has_cannot_be_wished_for_nor_other_slices_than_there_are(
+    void **state)
+{
+    static const struct {
+        uint8_t bits;
+        uint32_t slice, cells;
+        bool is_taken;
+    } cases[] = {
+        {0, 0, IBLT_CELLS_MAX, true},
+        {0, 0, IBLT_CELLS_MAX + 1, false},
+        {0, 1, 64, false},
+        {3, 7, 64, true},
+        {3, 8, 64, false},
+        {COLUMN_SLICE_BITS_MAX, (1 << COLUMN_SLICE_BITS_MAX) - 1, 64, true},
+        {COLUMN_SLICE_BITS_MAX, 1 << COLUMN_SLICE_BITS_MAX, 64, false},
+        {COLUMN_SLICE_BITS_MAX + 1, 0, 64, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        uint8_t payload[10];
+        struct cursor c = cursor_writer(payload, sizeof(payload));
+        cursor_put_u8(&c, OURS);
+        cursor_put_u8(&c, cases[i].bits);
+        cursor_put_u32(&c, cases[i].slice);
+        cursor_put_u32(&c, cases[i].cells);
+        try_many(WE_ASK, FRAME_SYNC_MORE, payload, sizeof(payload), 1, cases[i].is_taken);
+    }
+}
+
+static void a_scope_begins_with_as_many_cells_as_may_be_wanted(void **state)
+{
+    (void)state;
+    for (uint32_t cells = CELLS_WANTED_MAX - 1; cells <= CELLS_WANTED_MAX + 1; cells++) {
+        uint8_t payload[PAYLOAD_MAX];
+        const struct sample *s = sample_of(FRAME_SYNC_SCOPE);
+        memcpy(payload, s->payload, s->len);
+        struct cursor c = cursor_writer(payload + 1, 4);
+        cursor_put_u32(&c, cells);
+        try_many(PLAIN, FRAME_SYNC_SCOPE, payload, s->len, 1, cells <= CELLS_WANTED_MAX);
+    }
+}
+
+static void groups_are_compared_and_scopes_have_rows_up_to_their_most(void **state)
+{
+    (void)state;
+    for (uint32_t count = SCOPE_ROWS_MAX - 1; count <= SCOPE_ROWS_MAX + 1; count++) {
+        static uint8_t payload[16384];
+        struct cursor c = cursor_writer(payload, sizeof(payload));
+        cursor_put_u8(&c, THEIRS);
+        cursor_put_u64(&c, SYNC_CUT_ALL);
+        cursor_put_u64(&c, 9);
+        for (uint32_t group = 0; group < count; group++) {
+            cursor_put_u32(&c, group);
+            cursor_put_u32(&c, 0);
+        }
+        try_many(PLAIN, FRAME_SYNC_GROUPS, payload, c.pos, 1, count <= SCOPE_ROWS_MAX);
+        c = cursor_writer(payload, sizeof(payload));
+        cursor_put_u8(&c, THEIRS);
+        cursor_put_u32(&c, 64);
+        cursor_put_u8(&c, 0);
+        cursor_put_u16(&c, (uint16_t)count);
+        for (uint32_t group = 0; group < count; group++) {
+            cursor_put_u32(&c, group);
+            cursor_put_u64(&c, 1);
+        }
+        cursor_put_u16(&c, 0);
+        try_many(PLAIN, FRAME_SYNC_SCOPE, payload, c.pos, 1, count <= SCOPE_ROWS_MAX);
+    }
+}
+
 /* ---- What holds for the types ---- */
 
 static void each_type_that_is_known_has_a_sample(void **state)
@@ -468,6 +584,12 @@ int main(void)
         cmocka_unit_test(a_frame_cut_or_grown_by_a_byte_ends_the_link_and_is_counted),
         cmocka_unit_test(each_kind_is_taken_up_to_the_last_and_refused_past_it),
         cmocka_unit_test(a_frame_out_of_place_ends_the_link),
+        cmocka_unit_test(as_many_joins_wait_on_a_link_as_may_and_no_more),
+        cmocka_unit_test(so_are_wishes_for_more_cells),
+        cmocka_unit_test(
+            more_cells_than_a_table_has_cannot_be_wished_for_nor_other_slices_than_there_are),
+        cmocka_unit_test(a_scope_begins_with_as_many_cells_as_may_be_wanted),
+        cmocka_unit_test(groups_are_compared_and_scopes_have_rows_up_to_their_most),
         TEST(each_type_that_is_known_has_a_sample),
         TEST(hello_and_close_let_later_bytes_pass),
         cmocka_unit_test(data_of_a_member_of_another_enclave_end_its_link),

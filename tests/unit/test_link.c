@@ -112,6 +112,51 @@ static void a_queued_write_is_sent_once_and_acknowledged_by_number(void **state)
     assert_false(link_pop_acked(&f->link, 1, &waiter));
 }
 
+/* Frames of that many bytes in all, one of them short. */
+static void fill_up(struct fixture *f, bool is_bulk, size_t bytes)
+{
+    static const uint8_t payload[FRAME_PAYLOAD_MAX];
+    while (bytes > 0) {
+        const size_t most = FRAME_HEADER_BYTES + sizeof(payload);
+        size_t len = (bytes < most ? bytes : most) - FRAME_HEADER_BYTES;
+        /* What is left has room for a header. */
+        len -= bytes > most && bytes - most < FRAME_HEADER_BYTES ? FRAME_HEADER_BYTES : 0;
+        assert_int_equal(is_bulk ? link_bulk(&f->link, FRAME_SYNC_LIST, payload, len)
+                                 : link_control(&f->link, FRAME_ROLE, 0, payload, len),
+                         RC_OK);
+        bytes -= FRAME_HEADER_BYTES + len;
+    }
+}
+
+static void what_waits_on_a_link_may_be_so_much_to_the_byte(void **state)
+{
+    struct fixture *f = *state;
+    const uint8_t payload[8] = {0};
+    fill_up(f, false, LINK_CONTROL_BYTES_MAX - FRAME_HEADER_BYTES - 7);
+    assert_int_equal(link_control(&f->link, FRAME_ROLE, 0, payload, 8), RC_FULL);
+    assert_int_equal(link_control(&f->link, FRAME_ROLE, 0, payload, 7), RC_OK);
+    assert_int_equal(f->link.control.len, LINK_CONTROL_BYTES_MAX);
+    assert_int_equal(link_control(&f->link, FRAME_ROLE, 0, payload, 0), RC_FULL);
+    fill_up(f, true, LINK_BULK_BYTES_MAX - FRAME_HEADER_BYTES - 7);
+    const uint64_t counted = f->link.bulk_frames_bytes;
+    assert_int_equal(link_bulk(&f->link, FRAME_SYNC_LIST, payload, 8), RC_FULL);
+    assert_int_equal(f->link.bulk_frames_bytes, counted);
+    assert_int_equal(link_bulk(&f->link, FRAME_SYNC_LIST, payload, 7), RC_OK);
+    assert_int_equal(f->link.bulk.len, LINK_BULK_BYTES_MAX);
+    assert_int_equal(f->link.bulk_frames_bytes, LINK_BULK_BYTES_MAX);
+    assert_int_equal(link_bulk(&f->link, FRAME_SYNC_LIST, payload, 0), RC_FULL);
+}
+
+static void bulk_is_made_while_there_is_little_of_it(void **state)
+{
+    struct fixture *f = *state;
+    const uint8_t payload[1] = {0};
+    fill_up(f, true, LINK_BULK_ROOM_BYTES - FRAME_HEADER_BYTES - 1);
+    assert_true(link_bulk_has_room(&f->link));
+    assert_int_equal(link_bulk(&f->link, FRAME_SYNC_LIST, payload, sizeof(payload)), RC_OK);
+    assert_false(link_bulk_has_room(&f->link));
+}
+
 static void a_replaced_write_nobody_waits_for_is_not_sent(void **state)
 {
     struct fixture *f = *state;
@@ -229,6 +274,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_queued_write_is_sent_once_and_acknowledged_by_number),
+        TEST(what_waits_on_a_link_may_be_so_much_to_the_byte),
+        TEST(bulk_is_made_while_there_is_little_of_it),
         TEST(a_replaced_write_nobody_waits_for_is_not_sent),
         TEST(a_replaced_write_somebody_waits_for_is_sent_as_its_successor),
         TEST(small_writes_pass_between_the_chunks_of_a_large_value),

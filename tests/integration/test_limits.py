@@ -7,7 +7,7 @@ import os
 import yaml
 
 import harness
-from harness import Case, Node, free_base, wait_until
+from harness import Case, Node, cli, free_base, wait_until
 from http_raw import Raw
 
 KIB = 1024
@@ -105,6 +105,18 @@ class Limits(Case):
                 if status != (within if n <= limit else past):
                     wrong.append(f"{n} {name}: {status}")
         self.assertEqual(wrong, [])
+
+    def test_the_commands_take_keys_and_servers_up_to_their_most(self):
+        here = f"{self.node.address}:{self.node.port}"
+        for length in (1023, 1024, 1025, 9000):
+            for words in (("put", "k" * length, "v"), ("get", "k" * length), ("head", "k" * length)):
+                done = cli(*words, "--server", here)
+                self.assertEqual(done.returncode == 0, length <= 1024, (length, done.stderr))
+                if length > 1024 and words[0] != "head":  # to which a node says no reason
+                    self.assertIn(b"1024 bytes", done.stderr)
+        for count in (999, 1000, 1001):
+            done = cli("get", "k" * 1024, "--server", ",".join([here] * count))
+            self.assertEqual(done.returncode, 0 if count <= 1000 else 2, (count, done))
 
     def test_times_to_live_become_the_nearest_that_is_allowed(self):
         for asked in (0, 1, TTL_MIN - 1, TTL_MIN, TTL_MIN + 1, TTL_MAX - 1, TTL_MAX, TTL_MAX + 1):

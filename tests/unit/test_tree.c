@@ -206,6 +206,45 @@ static void late_announcements_come_in_order_when_they_are_due(void **state)
     assert_false(tree_next_late(*state, 10, &id, &tree));
 }
 
+static void only_so_many_late_announcements_wait(void **state)
+{
+    uint64_t id = 0;
+    uint32_t tree = 0;
+    for (uint64_t i = 1; i <= TREE_LATE_MAX; i++) {
+        assert_true(tree_announce_late(*state, i, 3, i * MS));
+    }
+    assert_false(tree_announce_late(*state, TREE_LATE_MAX + 1, 3, 1000 * MS));
+    /* Where one has gone another has room, and comes last. */
+    assert_true(tree_next_late(*state, MS, &id, &tree));
+    assert_int_equal(id, 1);
+    assert_true(tree_announce_late(*state, 1000, 4, 1000 * MS));
+    assert_false(tree_announce_late(*state, 1001, 4, 1000 * MS));
+    for (uint64_t i = 2; i <= TREE_LATE_MAX; i++) {
+        assert_true(tree_next_late(*state, i * MS, &id, &tree));
+        assert_int_equal(id, i);
+    }
+    assert_true(tree_next_late(*state, 1000 * MS, &id, &tree));
+    assert_true(id == 1000 && tree == 4);
+    assert_false(tree_next_late(*state, UINT64_MAX, &id, &tree));
+}
+
+static void only_so_many_who_announced_a_write_are_asked_for_it(void **state)
+{
+    struct tree_due due;
+    bool is_asked[TREE_ANNOUNCERS_MAX + 2] = {false};
+    for (uint32_t link = 1; link <= TREE_ANNOUNCERS_MAX + 1; link++) {
+        (void)announce(*state, 1, link, false, 0);
+    }
+    for (int i = 0; i < TREE_ATTEMPTS_MAX; i++) {
+        assert_true(tree_next_due(*state, tree_deadline(*state), &due));
+        assert_in_range(due.link, 1, TREE_ANNOUNCERS_MAX);
+        is_asked[due.link] = true;
+    }
+    for (uint32_t link = 1; link <= TREE_ANNOUNCERS_MAX; link++) {
+        assert_true(is_asked[link]);
+    }
+}
+
 static void each_tree_is_eager_on_two_rings(void **state)
 {
     (void)state;
@@ -242,6 +281,8 @@ int main(void)
         TEST(missing_and_seen_are_bounded),
         TEST(the_young_are_remembered_and_the_old_give_room),
         TEST(late_announcements_come_in_order_when_they_are_due),
+        TEST(only_so_many_late_announcements_wait),
+        TEST(only_so_many_who_announced_a_write_are_asked_for_it),
         TEST(each_tree_is_eager_on_two_rings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,89 @@
+/* How many pings a node makes on behalf of others at a time, and what it says of those beyond. */
+#include "gossip/membership/relay.h"
+
+#include "gossip/membership/swim_state.h"
+#include "swim_cluster.h"
+
+enum { ASKER = 1, TARGET = 2 };
+
+/* Three who know each other, and the third of whom the first does not reach any more. */
+static struct cluster *three(void)
+{
+    struct cluster *c = cluster_new(1);
+    c->has_refusals = false;
+    for (uint32_t i = 0; i < 3; i++) {
+        (void)cluster_start(c);
+    }
+    hint_all(c);
+    (void)wait_full(c, 1000);
+    run_for(c, 5000);
+    cut(c, 0, TARGET, true);
+    return c;
+}
+
+/* The second asks the first to ping the third. */
+static void request(struct cluster *c, uint32_t seq)
+{
+    uint8_t data[DATAGRAM_BYTES_MAX];
+    const struct node *asker = &c->nodes[ASKER];
+    const struct packet p = {
+        .version = PROTOCOL_VERSION_MIN,
+        .is_long = true,
+        .tag = packet_tag(&asker->uuid, swim_cluster_hash("private")),
+        .cluster = swim_cluster_hash("private"),
+        .uuid = asker->uuid,
+        .boot = 1,
+        .kind = PACKET_PING_REQ,
+        .seq = seq,
+        .target = c->nodes[TARGET].uuid,
+        .size_min = PACKET_RELAY_BYTES,
+    };
+    struct cursor w = cursor_writer(data, sizeof(data));
+    packet_write(&w, &p);
+    assert_true(cursor_ok(&w));
+    swim_packet(c->nodes[0].swim, &asker->addr, NULL, data, w.pos, c->now_us);
+}
+
+/* Takes the datagrams that wait; how many of them say that the target has not answered. */
+static uint32_t take_nacks(struct cluster *c)
+{
+    struct action action;
+    struct packet p;
+    uint32_t count = 0;
+    while (outbox_next(c->nodes[0].outbox, &action)) {
+        assert_int_equal(packet_read(action.data, action.len, &p), RC_OK);
+        count += p.kind == PACKET_RELAYED && !p.is_answered &&
+                 addr_equal(&action.addr, &c->nodes[ASKER].addr);
+    }
+    return count;
+}
+
+static void beyond_the_most_at_once_a_request_is_answered_at_once(void **state)
+{
+    (void)state;
+    struct cluster *c = three();
+    for (uint32_t i = 1; i <= RELAYS_MAX; i++) {
+        request(c, 1000 + i);
+        assert_int_equal(c->nodes[0].swim->relay_count, i);
+        assert_int_equal(take_nacks(c), 0);
+    }
+    request(c, 2000);
+    assert_int_equal(c->nodes[0].swim->relay_count, RELAYS_MAX);
+    assert_true(take_nacks(c) > 0);
+    /* Their time is over, with a word for each. */
+    c->now_us = relay_deadline(c->nodes[0].swim);
+    swim_tick(c->nodes[0].swim, c->now_us, c->now_us);
+    assert_int_equal(c->nodes[0].swim->relay_count, 0);
+    assert_true(take_nacks(c) >= RELAYS_MAX);
+    request(c, 3000);
+    assert_int_equal(c->nodes[0].swim->relay_count, 1);
+    cluster_free(c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(beyond_the_most_at_once_a_request_is_answered_at_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -76,8 +76,8 @@ enum link_end {
     LINK_END_SELF,     /* a dial that reached this very node */
 };
 
-/* A peer's connection was accepted: returns the link's id, or 0 when there are too many (close it).
- */
+/* A peer's connection was accepted: returns the link's id, or 0 (close it) when there are too many,
+ * or no memory. */
 uint32_t engine_link_accept(struct engine *e, const struct addr *from, uint64_t now_us);
 
 /* A dial of ACTION_DIAL came through. */

@@ -9,7 +9,7 @@
 
 enum { HELLO_SIZE_MAX = 8 + 2 + 4 + 1 + 8 + 24 + ADDR_WIRE_MAX + CARD_WIRE_MAX };
 
-void hello_say(struct engine *e, struct link *l)
+enum rc hello_say(struct engine *e, struct link *l)
 {
     struct frame_hello hello = {
         .cluster = swim_cluster_hash(e->config.network),
@@ -30,10 +30,13 @@ void hello_say(struct engine *e, struct link *l)
     l->state = LINK_HELLO;
     l->since_us = e->now_us;
     const enum rc rc = mesh_send(e->mesh, l, FRAME_HELLO, payload, c.pos);
-    ASSERT(rc == RC_OK);
+    if (rc != RC_OK) {
+        return rc;
+    }
     l->terms.said_ready = (hello.flags & MEMBER_IS_CAUGHT_UP) != 0;
     l->terms.said_records = (hello.flags & MEMBER_HAS_RECORDS) != 0;
     peer_look_by(e, e->now_us + LINK_HELLO_TIMEOUT_US);
+    return RC_OK;
 }
 
 static void compare_settings(struct engine *e, const struct member *m,

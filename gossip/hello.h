@@ -9,8 +9,8 @@
 
 struct engine;
 
-/* The link is up: says our HELLO, and waits for the other's. */
-void hello_say(struct engine *e, struct link *l);
+/* The link is up: says our HELLO, and waits for the other's. RC_NO_MEMORY: the caller ends it. */
+MUST_USE enum rc hello_say(struct engine *e, struct link *l);
 
 /* HELLO came: meets the member and opens the link, or closes a surplus one. RC_MALFORMED,
  * RC_STRANGER, RC_VERSION, RC_FULL: the caller refuses the link. RC_AGAIN: the link is a rival now,

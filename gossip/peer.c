@@ -84,18 +84,11 @@ uint32_t engine_link_accept(struct engine *e, const struct addr *from, uint64_t 
     if (l == NULL) {
         return 0;
     }
-    hello_say(e, l);
-    return l->id;
-}
-
-void engine_link_up(struct engine *e, uint32_t link, uint64_t now_us)
-{
-    engine_advance(e, now_us);
-    struct link *l = mesh_find(e->mesh, link);
-    if (l != NULL && l->state == LINK_DIALING) {
-        hello_say(e, l);
+    if (hello_say(e, l) != RC_OK) {
+        drop(e, l);
+        return 0;
     }
-    engine_settle(e);
+    return l->id;
 }
 
 static const char *end_text(enum link_end why)
@@ -129,6 +122,17 @@ static void dial_failed(struct engine *e, const struct link *l, enum link_end wh
     if (why == LINK_END_REFUSED) {
         swim_refused(e->swim, &l->addr, e->now_us);
     }
+}
+
+void engine_link_up(struct engine *e, uint32_t link, uint64_t now_us)
+{
+    engine_advance(e, now_us);
+    struct link *l = mesh_find(e->mesh, link);
+    if (l != NULL && l->state == LINK_DIALING && hello_say(e, l) != RC_OK) {
+        dial_failed(e, l, LINK_END_RESET);
+        peer_end(e, l, 0);
+    }
+    engine_settle(e);
 }
 
 struct reconcile_env peer_reconcile_env(struct engine *e)

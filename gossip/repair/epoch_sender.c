@@ -136,7 +136,9 @@ static enum rc emit_want(struct epoch_sender *j, const struct epoch_sender_env *
         ASSERT(cursor_ok(&c));
         const enum rc rc = link_bulk(env->link, FRAME_SYNC_WANT, payload, c.pos);
         free(payload);
-        ASSERT(rc == RC_OK);
+        if (rc != RC_OK) {
+            return rc;
+        }
     }
     return RC_OK;
 }

@@ -310,6 +310,9 @@ static bool work(struct sync *s, struct session *side, uint64_t now_us, uint64_t
     if (rc != RC_FULL) {
         side->moved_at_us = now_us;
     }
+    if (rc == RC_NO_MEMORY) { /* its frame is lost, which the peer would wait for */
+        session_drop(side, s->config.store);
+    }
     finish_if_done(s, l, now_us);
     s->config.counters->sync_bytes_sent += l->bulk_frames_bytes - bytes;
     mesh_ask_output(s->config.mesh, l);

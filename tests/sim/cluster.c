@@ -468,17 +468,18 @@ static enum rc try_put(struct engine *e, const struct put *put, const struct put
 uint64_t cluster_put_tries(struct cluster *c, uint32_t node, const char *key, const void *value,
                            size_t value_len, uint64_t ttl_ms, struct sim_tries *tries)
 {
+    struct blob *blob = value_len > VALUE_INLINE_MAX ? blob_new(NULL, value_len) : NULL;
+    if (value_len > VALUE_INLINE_MAX &&
+        (blob == NULL || blob_append(blob, value, value_len) != RC_OK)) {
+        blob_release(blob);
+        return UINT64_MAX;
+    }
     const uint64_t token = c->put_count++;
     if (token == c->put_size) {
         c->put_size = token == 0 ? PUTS_MIN : 2 * token;
         c->puts = mem_resize(c->puts, c->put_size, sizeof(*c->puts));
     }
     c->puts[token] = (struct sim_put){.is_done = false};
-    struct blob *blob = NULL;
-    if (value_len > VALUE_INLINE_MAX) {
-        blob = blob_new(NULL, value_len);
-        ASSERT(blob != NULL && blob_append(blob, value, value_len) == RC_OK);
-    }
     const struct put put = {
         .token = token,
         .key = (const uint8_t *)key,

@@ -3,6 +3,7 @@
 #include "core/base/assert.h"
 
 #include <cjson/cJSON.h>
+#include <event2/buffer.h>
 #include <event2/event.h>
 #include <execinfo.h>
 #include <fcntl.h>
@@ -20,13 +21,14 @@
 enum {
     BLOCKS_MIN = 1 << 12, /* places of the table of blocks; it doubles when half full */
     SITES_MAX = 4096,
+    CHILD_S = 60,    /* a child that takes longer is stuck */
     FRAMES_MAX = 48, /* from a library's call of the allocator up to the product's code */
 };
 
 /* The linker's own: where the program's code begins and ends. */
 extern const char __executable_start, etext;
 
-enum site_kind { SITE_FAILED, SITE_ENDED };
+enum site_kind { SITE_FAILED, SITE_ENDED, SITE_COPES };
 
 struct site {
     uintptr_t at;
@@ -43,6 +45,7 @@ static struct {
     bool is_certain; /* within a call that ends the process when there is none */
     bool is_trial;   /* places of such calls are tried when they are met first */
     bool is_doomed;  /* in the child that must end */
+    bool is_coping;  /* in a child that may */
 } state;
 
 /* The names are the linker's: __real_x is the library's x, and __wrap_x is called for it. */
@@ -61,6 +64,12 @@ char *__wrap_strdup(const char *text);
 void __wrap_free(void *ptr);
 void *__wrap_mem_new(size_t count, size_t size);
 void *__wrap_mem_resize(void *ptr, size_t count, size_t size);
+struct event *__real_event_new(struct event_base *base, evutil_socket_t fd, short what,
+                               event_callback_fn callback, void *arg);
+struct event *__wrap_event_new(struct event_base *base, evutil_socket_t fd, short what,
+                               event_callback_fn callback, void *arg);
+struct evbuffer *__real_evbuffer_new(void);
+struct evbuffer *__wrap_evbuffer_new(void);
 
 /* ---- Which blocks there are ---- */
 
@@ -123,16 +132,22 @@ static void block_remove(const void *block)
 
 /* ---- Where calls come from ---- */
 
-static bool site_seen(uintptr_t at, enum site_kind kind)
+static bool is_site(uintptr_t at, enum site_kind kind)
 {
     for (size_t i = 0; i < state.site_count; i++) {
         if (state.sites[i].at == at && state.sites[i].kind == kind) {
             return true;
         }
     }
-    ASSERT(state.site_count < SITES_MAX);
-    state.sites[state.site_count++] = (struct site){at, kind};
     return false;
+}
+
+static void site_add(uintptr_t at, enum site_kind kind)
+{
+    if (!is_site(at, kind)) {
+        ASSERT(state.site_count < SITES_MAX);
+        state.sites[state.site_count++] = (struct site){at, kind};
+    }
 }
 
 static bool is_ours(uintptr_t at)
@@ -160,7 +175,8 @@ static void write_sites(void)
     FILE *to = fopen(getenv("REPRAM_ALLOC_SITES"), "we");
     ASSERT(to != NULL);
     for (size_t i = 0; i < state.site_count; i++) {
-        (void)fprintf(to, "%s %zx\n", state.sites[i].kind == SITE_FAILED ? "failed" : "ended",
+        static const char *const names[] = {"failed", "ended", "copes"};
+        (void)fprintf(to, "%s %zx\n", names[state.sites[i].kind],
                       (size_t)(state.sites[i].at - (uintptr_t)&__executable_start));
     }
     ASSERT(fclose(to) == 0);
@@ -178,6 +194,9 @@ __attribute__((constructor)) static void begin(void)
 /* `at` 0: a library's, whose caller is looked for only when it matters. */
 static bool is_refused(uintptr_t at)
 {
+    if (state.is_coping) {
+        _exit(EXIT_SUCCESS);
+    }
     if (state.is_certain) {
         return state.is_doomed;
     }
@@ -190,7 +209,7 @@ static bool is_refused(uintptr_t at)
     }
     state.is_armed = state.is_lasting;
     state.has_failed = true;
-    (void)site_seen(at != 0 ? at : caller_of_library(), SITE_FAILED);
+    site_add(at != 0 ? at : caller_of_library(), SITE_FAILED);
     return true;
 }
 
@@ -237,6 +256,9 @@ char *__wrap_strdup(const char *text)
 
 void __wrap_free(void *ptr)
 {
+    if (state.is_coping) {
+        _exit(EXIT_SUCCESS);
+    }
     block_remove(ptr);
     __real_free(ptr);
 }
@@ -244,32 +266,53 @@ void __wrap_free(void *ptr)
 /* ---- Calls that end the process ---- */
 
 /* In a child: its memory is at an end, and it has nobody to tell. */
-static void become_doomed(void)
+static void become_quiet(void)
 {
     const struct rlimit none = {0, 0};
     const int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
     (void)setrlimit(RLIMIT_CORE, &none);
     (void)dup2(null, STDERR_FILENO);
     (void)signal(SIGABRT, SIG_DFL);
-    state.is_doomed = true;
+    (void)alarm(CHILD_S);
+}
+
+/* Forks: false in the child; true in the test once the child has ended, by *ret_status. */
+static bool has_sent_child(int *ret_status)
+{
+    (void)fflush(NULL);
+    const pid_t child = fork();
+    ASSERT(child >= 0);
+    if (child == 0) {
+        become_quiet();
+        return false;
+    }
+    ASSERT(waitpid(child, ret_status, 0) == child);
+    return true;
+}
+
+static bool has_aborted(int status)
+{
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
+}
+
+static bool is_tried(uintptr_t at)
+{
+    return !state.is_trial || state.is_doomed || is_site(at, SITE_ENDED) || is_site(at, SITE_COPES);
 }
 
 /* Returns in a child, whose call finds no memory, and in the test once that child has ended. */
 static void try_end(uintptr_t at)
 {
-    if (!state.is_trial || state.is_doomed || site_seen(at, SITE_ENDED)) {
-        return;
-    }
-    (void)fflush(NULL);
-    const pid_t child = fork();
-    ASSERT(child >= 0);
-    if (child == 0) {
-        become_doomed();
-        return;
-    }
     int status = 0;
-    ASSERT(waitpid(child, &status, 0) == child);
-    ASSERT(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    if (is_tried(at)) {
+        return;
+    }
+    if (!has_sent_child(&status)) {
+        state.is_doomed = true;
+        return;
+    }
+    ASSERT(has_aborted(status));
+    site_add(at, SITE_ENDED);
 }
 
 void *__wrap_mem_new(size_t count, size_t size)
@@ -294,6 +337,45 @@ void *__wrap_mem_resize(void *ptr, size_t count, size_t size)
     }
     state.is_certain = false;
     return grown;
+}
+
+/* Events and buffers of libevent: some callers assert them, others cope. A child that has got none
+ * has coped when it allocates or frees next. False in it. */
+static bool has_event(uintptr_t at)
+{
+    int status = 0;
+    if (is_tried(at)) {
+        state.is_certain = is_site(at, SITE_ENDED);
+        return true;
+    }
+    if (!has_sent_child(&status)) {
+        state.is_coping = true;
+        return false;
+    }
+    ASSERT(has_aborted(status) || (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS));
+    site_add(at, has_aborted(status) ? SITE_ENDED : SITE_COPES);
+    return true;
+}
+
+struct event *__wrap_event_new(struct event_base *base, evutil_socket_t fd, short what,
+                               event_callback_fn callback, void *arg)
+{
+    if (!has_event((uintptr_t)__builtin_return_address(0))) {
+        return NULL;
+    }
+    struct event *event = __real_event_new(base, fd, what, callback, arg);
+    state.is_certain = false;
+    return event;
+}
+
+struct evbuffer *__wrap_evbuffer_new(void)
+{
+    if (!has_event((uintptr_t)__builtin_return_address(0))) {
+        return NULL;
+    }
+    struct evbuffer *buffer = __real_evbuffer_new();
+    state.is_certain = false;
+    return buffer;
 }
 
 /* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp,readability-identifier-naming)
@@ -389,6 +471,12 @@ static bool tell(void (*story)(void *arg), void *arg, uint64_t n, bool is_lastin
 
 uint64_t failing_alloc_each(void (*story)(void *arg), void *arg)
 {
+    return failing_alloc_some(story, arg, 1);
+}
+
+uint64_t failing_alloc_some(void (*story)(void *arg), void *arg, uint64_t step)
+{
+    const uint64_t wide = getenv("REPRAM_ALLOC_ALL") != NULL ? 1 : step;
     uint64_t failures = 0;
     state.has_failed = false;
     state.is_trial = true;
@@ -400,9 +488,9 @@ uint64_t failing_alloc_each(void (*story)(void *arg), void *arg)
     for (int is_lasting = 0; is_lasting < 2; is_lasting++) {
         uint64_t n = 0;
         while (tell(story, arg, n, is_lasting != 0)) {
-            n++;
+            n += wide;
+            failures++;
         }
-        failures += n;
     }
     return failures;
 }

@@ -8,7 +8,8 @@
  *   - those that may fail (malloc and its like, and what the libraries ask for): the n-th of them
  *     fails, and in a second round all from the n-th on, while a story is told;
  *   - those of core/base/mem.h, which end the process instead: where one is reached for the first
- *     time, a child of the test finds no memory there, and must end by that assertion.
+ *     time, a child of the test finds no memory there, and must end by that assertion. Events of
+ *     libevent are of the one kind or the other, as such a child shows.
  * Nothing that a story allocates may be left when it has ended.
  *
  * With REPRAM_ALLOC_SITES in the environment the places that were seen are written to the file that
@@ -27,6 +28,10 @@ void failing_alloc_hook(void);
  * more than n. Says on standard error which n it was when something is wrong, and aborts. Returns
  * how many tellings met a failure. */
 uint64_t failing_alloc_each(void (*story)(void *arg), void *arg);
+
+/* The same of a long story, with one in `step` calls failing in turn; with all of them where
+ * REPRAM_ALLOC_ALL is in the environment. */
+uint64_t failing_alloc_some(void (*story)(void *arg), void *arg, uint64_t step);
 
 /* For the story: whether a call has failed in this telling. */
 bool failing_alloc_has_failed(void);

@@ -165,6 +165,27 @@ static void rewriting_keeps_the_links_and_lets_go_of_the_old(void **state)
     entry_fini(&entries);
 }
 
+/* Both lie in slots of one size: what the new value does not cover is nobody's. */
+static void rewriting_by_a_shorter_value_leaves_nothing_of_the_old(void **state)
+{
+    (void)state;
+    struct entries entries;
+    entry_init(&entries, NULL, 1);
+    struct record in = good();
+    const uint32_t handle = add(&entries, &in);
+    struct entry *e = entry_at(&entries, handle);
+    const size_t size = entry_size(e);
+    in.value = (const uint8_t *)"v";
+    in.value_len = 1;
+    entry_rewrite(&entries, handle, &in, origin_hold(&entries.origins, &in.version.origin));
+    assert_int_equal(entry_size(e), size);
+    for (size_t i = 3 + 1; i < size - offsetof(struct entry, tail); i++) {
+        assert_int_equal(e->tail[i], 0);
+    }
+    entry_free(&entries, handle);
+    entry_fini(&entries);
+}
+
 static void keys_compare_bytewise_and_the_shorter_comes_first(void **state)
 {
     (void)state;
@@ -234,6 +255,7 @@ int main(void)
         cmocka_unit_test(rewriting_keeps_the_links_and_lets_go_of_the_old),
         cmocka_unit_test(a_shadow_is_made_where_the_entry_lies_and_the_value_is_wiped),
         cmocka_unit_test(keys_compare_bytewise_and_the_shorter_comes_first),
+        cmocka_unit_test(rewriting_by_a_shorter_value_leaves_nothing_of_the_old),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

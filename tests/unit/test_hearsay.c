@@ -2,6 +2,7 @@
  * that is. (Many news of many members: test_swim_forged.c.) */
 #include "gossip/membership/hearsay.h"
 
+#include "gossip/membership/probe.h"
 #include "held_member.h"
 
 #include <inttypes.h>
@@ -146,12 +147,61 @@ static void of_somebody_unknown_only_a_late_end_is_kept(void **state)
     }
 }
 
+/* A member in sight is asked first; others hear of the accusation where it does not answer. */
+static void an_accusation_of_a_member_in_sight_is_a_reason_to_ask(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t teller;
+        bool is_in_sight;
+        uint64_t incarnation;
+        uint32_t pings; /* of a probe that is open already */
+        enum member_state state;
+        bool is_told, is_probed;
+    } accusations[] = {
+        {SURE, false, 4, 0, MEMBER_ALIVE, false, false}, /* old news */
+        {0, false, 5, 0, MEMBER_SUSPECT, false, true},
+        {SURE, false, 5, 0, MEMBER_SUSPECT, false, true},
+        {SURE, true, 5, 0, MEMBER_SUSPECT, true, true},
+        {0, true, 5, 0, MEMBER_ALIVE, false, true},
+        {0, true, 5, 1, MEMBER_ALIVE, false, true},
+        {0, true, 5, 2, MEMBER_SUSPECT, false, true}, /* as it seems from here too */
+    };
+    for (size_t i = 0; i < sizeof(accusations) / sizeof(accusations[0]); i++) {
+        struct cluster *c = cluster_new(1);
+        struct swim *s = c->nodes[cluster_start(c)].swim;
+        const struct view_teller teller = teller_of(accusations[i].teller);
+        const struct entry e = {.kind = ENTRY_SUSPECT,
+                                .uuid = subject,
+                                .incarnation = accusations[i].incarnation,
+                                .by = other};
+        hold(s, ALIVE);
+        struct member *m = roster_find(&s->roster, &subject);
+        m->heard_us = accusations[i].is_in_sight ? s->now_us : 0;
+        if (accusations[i].pings > 0) {
+            probe_start(s, m);
+            m->probe->ping_count = (uint8_t)(accusations[i].pings & 3);
+        }
+        hearsay_entry(s, &e, &teller);
+        const bool is_told = m->probe != NULL && m->probe->is_told_soon;
+        const bool is_probed = m->probe != NULL && m->probe->is_open;
+        if (m->state != accusations[i].state || is_told != accusations[i].is_told ||
+            is_probed != accusations[i].is_probed) {
+            fail_msg("accusation %zu: state %u, told %d, probed %d", i, (unsigned)m->state, is_told,
+                     is_probed);
+        }
+        swim_check(s);
+        cluster_free(c);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_end_changes_what_it_may),
         cmocka_unit_test(a_death_of_long_ago_only_accuses_one_that_lives),
         cmocka_unit_test(of_somebody_unknown_only_a_late_end_is_kept),
+        cmocka_unit_test(an_accusation_of_a_member_in_sight_is_a_reason_to_ask),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

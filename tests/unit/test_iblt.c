@@ -274,6 +274,18 @@ static void garbage_ends_in_an_error_or_a_wish_for_more(void **state)
     }
 }
 
+/* A place says by its number of steps where the generator goes on. */
+static void a_way_goes_on_at_each_of_its_steps(void **state)
+{
+    (void)state;
+    struct iblt t;
+    iblt_init(&t);
+    for (int i = 0; i < IBLT_STEPS_MAX; i++) {
+        assert_true(t.powers[i + 1] == t.powers[i] * t.powers[0]);
+    }
+    iblt_fini(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -287,6 +299,7 @@ int main(void)
         cmocka_unit_test(the_estimate_from_hardly_any_cells_is_what_they_gave),
         cmocka_unit_test(peeling_in_slices_finds_the_same),
         cmocka_unit_test(garbage_ends_in_an_error_or_a_wish_for_more),
+        cmocka_unit_test(a_way_goes_on_at_each_of_its_steps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

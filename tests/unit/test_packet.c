@@ -349,6 +349,23 @@ static void entries_that_are_not_right_spoil_the_packet(void **state)
     assert_int_equal(packet_read(data, written(&p, data), &back), RC_MALFORMED);
 }
 
+/* What follows would do for an entry of any kind. */
+static void an_entry_of_an_unknown_kind_is_refused_whatever_follows(void **state)
+{
+    (void)state;
+    uint8_t bytes[DATAGRAM_BYTES_MAX];
+    for (unsigned kind = 0; kind <= UINT8_MAX; kind++) {
+        struct entry e;
+        memset(bytes, MEMBER_DEAD, sizeof(bytes));
+        bytes[0] = (uint8_t)kind;
+        struct cursor c = cursor_reader(bytes, sizeof(bytes));
+        packet_entry_read(&c, &e);
+        if (kind != ENTRY_ALIVE) { /* whose card is tested with its own bytes */
+            assert_int_equal(cursor_ok(&c), kind > ENTRY_ALIVE && kind <= ENTRY_PAST);
+        }
+    }
+}
+
 static void random_changes_of_a_packet_never_read_outside_it(void **state)
 {
     (void)state;
@@ -385,6 +402,7 @@ int main(void)
         cmocka_unit_test(a_sender_whose_tag_is_not_its_own_is_refused),
         cmocka_unit_test(entries_that_are_not_right_spoil_the_packet),
         cmocka_unit_test(random_changes_of_a_packet_never_read_outside_it),
+        cmocka_unit_test(an_entry_of_an_unknown_kind_is_refused_whatever_follows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

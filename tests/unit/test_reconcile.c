@@ -168,6 +168,95 @@ static void a_root_that_differs_is_asked_for_and_withdrawn(void **state)
     assert_int_equal(s->links[0]->repair.reasons, 0);
 }
 
+/* A member's vitals say that it holds something else. */
+static struct vitals differing(const struct scene *s)
+{
+    struct digest root;
+    const uint64_t cut_s = s->env.now_ms / 1000 - SYNC_CUT_DELAY_S;
+    assert_int_equal(store_root(s->store, cut_s, &root), RC_OK);
+    return (struct vitals){.flags = MEMBER_IS_CAUGHT_UP, .cut_s = cut_s, .root = root.sum + 1};
+}
+
+static uint64_t hear(struct scene *s, const struct vitals *v)
+{
+    return reconcile_vitals(&s->reconcile, &s->env, &s->members[0], v);
+}
+
+static void vitals_with_another_root_begin_a_session_as_of_their_cut(void **state)
+{
+    struct scene *s = *state;
+    const struct vitals v = differing(s);
+    s->links[0]->repair.reasons = REPAIR_ROOT;
+    assert_true(hear(s, &v) == UINT64_MAX);
+    assert_int_equal(s->counters.syncs_started, 1);
+    assert_int_equal(s->links[0]->repair.reasons, 0);
+}
+
+static void vitals_with_the_same_root_withdraw_what_was_asked_for(void **state)
+{
+    struct scene *s = *state;
+    struct vitals v = differing(s);
+    v.root--;
+    s->links[0]->repair.reasons = REPAIR_ROOT | REPAIR_MISSED;
+    s->links[0]->repair.differing = 3;
+    assert_true(hear(s, &v) == UINT64_MAX);
+    assert_int_equal(s->counters.syncs_started, 0);
+    assert_int_equal(s->links[0]->repair.reasons, REPAIR_MISSED);
+    assert_int_equal(s->links[0]->repair.differing, 0);
+}
+
+static void vitals_are_not_compared_where_they_say_nothing(void **state)
+{
+    struct scene *s = *state;
+    struct link *l = s->links[0];
+    struct member *m = &s->members[0];
+    struct vitals v = differing(s);
+    for (int without = 0; without < 7; without++) {
+        v = differing(s);
+        l->state = without == 1 ? LINK_HELLO : LINK_OPEN;
+        m->is_mate = without != 2;
+        v.cut_s = without == 3 ? 0 : v.cut_s;
+        v.flags = without == 4 ? 0 : v.flags;
+        s->env.has_clock = without != 5;
+        m->link = without == 6 ? 0 : l->id;
+        assert_true(hear(s, &v) == UINT64_MAX);
+        assert_int_equal(l->repair.differing, 1); /* the first time only */
+    }
+    m->link = l->id;
+    l->state = LINK_OPEN;
+    m->is_mate = true;
+    s->env.has_clock = true;
+    assert_int_equal(s->counters.syncs_started, 1);
+}
+
+/* The smaller id begins. It may not know of the difference, or may not begin. */
+static void the_larger_id_begins_only_when_the_roots_have_differed_for_long(void **state)
+{
+    struct scene *s = *state;
+    const struct vitals v = differing(s);
+    s->self = (struct uuid){{9}};
+    for (int i = 0; i < 4; i++) {
+        assert_true(hear(s, &v) == UINT64_MAX);
+        assert_int_equal(s->counters.syncs_started, 0);
+    }
+    assert_true(hear(s, &v) == UINT64_MAX);
+    assert_int_equal(s->counters.syncs_started, 1);
+}
+
+static void where_no_session_may_begin_now_it_is_tried_again_soon(void **state)
+{
+    struct scene *s = *state;
+    const struct vitals v = differing(s);
+    s->env.is_full = true;
+    assert_in_range(hear(s, &v), NOW_US + 1, NOW_US + 1000 * 1000);
+    assert_int_equal(s->links[0]->repair.reasons, REPAIR_ROOT);
+    assert_int_equal(s->counters.syncs_started, 0);
+    s->env.is_full = false;
+    assert_true(reconcile_link(&s->env, s->links[0]) > NOW_US);
+    assert_int_equal(s->counters.syncs_started, 1);
+    assert_int_equal(s->links[0]->repair.reasons, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -181,6 +270,16 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_root_that_differs_is_asked_for_and_withdrawn, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(vitals_with_another_root_begin_a_session_as_of_their_cut,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(vitals_with_the_same_root_withdraw_what_was_asked_for,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(vitals_are_not_compared_where_they_say_nothing, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(
+            the_larger_id_begins_only_when_the_roots_have_differed_for_long, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(where_no_session_may_begin_now_it_is_tried_again_soon,
+                                        set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -238,6 +238,27 @@ static void a_slab_that_cannot_make_its_pool_tighter_gives_up_until_pages_come_b
     pagepool_free(pool);
 }
 
+/* More than one page of the pool, which has fewer in a region than are taken. */
+static void at_its_end_all_pages_are_the_pools_again(void **state)
+{
+    (void)state;
+    enum { PAGES = PAGEPOOL_REGION_PAGES + 1, SLOTS = SLAB_PAGE_BYTES / SLAB_SLOT_MAX };
+    struct pagepool *pool = pagepool_new();
+    struct slab slab;
+    slab_init(&slab, pool);
+    for (int i = 0; i < PAGES * SLOTS; i++) {
+        assert_int_not_equal(slab_alloc(&slab, SLAB_SLOT_MAX), 0);
+    }
+    assert_int_equal(slab.mapped, PAGES);
+    assert_int_equal(pagepool_pages(pool), 2 * PAGEPOOL_REGION_PAGES);
+    slab_fini(&slab);
+    for (int i = 0; i < 2 * PAGEPOOL_REGION_PAGES; i++) {
+        assert_non_null(pagepool_take(pool));
+    }
+    assert_int_equal(pagepool_pages(pool), 2 * PAGEPOOL_REGION_PAGES);
+    pagepool_free(pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -249,6 +270,7 @@ int main(void)
         cmocka_unit_test(pages_move_out_of_sparse_regions_under_the_same_handles),
         cmocka_unit_test(what_a_page_held_is_wiped_where_it_was),
         cmocka_unit_test(a_slab_that_cannot_make_its_pool_tighter_gives_up_until_pages_come_back),
+        cmocka_unit_test(at_its_end_all_pages_are_the_pools_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,200 @@
+/* Records of whole epochs, sent as fast as the link takes them. */
+#include "gossip/repair/epoch_sender.h"
+
+#include "core/base/mem.h"
+#include "gossip/replication/mesh.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define NOW_MS UINT64_C(1767225600000)
+
+enum { ENTRIES = 20, VALUE_BYTES = 1000 };
+
+struct scene {
+    struct store *store;
+    struct outbox *outbox;
+    struct mesh *mesh;
+    struct quorum *quorum;
+    struct engine_counters counters;
+    struct member peer;
+    struct epoch_sender_env env;
+    struct epoch_sender *job;
+};
+
+static struct record record_of(uint32_t number, char key[static 16])
+{
+    static const uint8_t value[VALUE_BYTES];
+    return (struct record){
+        .key = (const uint8_t *)key,
+        .key_len = (size_t)snprintf(key, 16, "key-%u", number),
+        .value = value,
+        .value_len = sizeof(value),
+        .version = {.stamp = (NOW_MS - 60000) << VERSION_COUNTER_BITS, .origin = {{9}}},
+        .expiry_ms = NOW_MS + 600000,
+    };
+}
+
+static int set_up(void **state)
+{
+    struct scene *s = mem_new(1, sizeof(*s));
+    const struct store_config store = {.bytes_max = 8 << 20, .table_seed = 1, .digest_seed = 2};
+    const struct member_card card = {.uuid = {{2}}, .name = "n", .enclave = "default"};
+    const struct addr addr = {.port = 1};
+    member_set_card(&s->peer, &card);
+    s->store = store_new(&store);
+    s->outbox = outbox_new();
+    s->mesh = mesh_new(s->outbox);
+    s->quorum = quorum_new(1000000, s->outbox);
+    s->env = (struct epoch_sender_env){.store = s->store,
+                                       .link = mesh_add(s->mesh, LINK_OPEN, true, &addr, 0),
+                                       .quorum = s->quorum,
+                                       .counters = &s->counters,
+                                       .now_ms = NOW_MS};
+    s->env.link->member = &s->peer;
+    for (uint32_t i = 0; i < ENTRIES; i++) {
+        char key[16];
+        enum merge_outcome outcome = MERGE_SAME;
+        const struct record r = record_of(i, key);
+        assert_int_equal(store_merge(s->store, &r, NOW_MS, &outcome), RC_OK);
+    }
+    *state = s;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct scene *s = *state;
+    epoch_sender_free(s->job, s->store);
+    member_fini(&s->peer);
+    quorum_free(s->quorum);
+    mesh_free(s->mesh);
+    outbox_free(s->outbox);
+    store_free(s->store);
+    free(s);
+    return 0;
+}
+
+/* A job over everything. */
+static void begin(struct scene *s, enum epoch_sender_kind kind)
+{
+    struct scope scope = {.rows = NULL};
+    epoch_sender_select_part(&scope, s->store, 0, 1);
+    s->job = epoch_sender_new(kind, &scope);
+    assert_int_equal(scope.count, 0);
+}
+
+/* Steps until the job is done or waits for room. */
+static enum rc go_on(struct scene *s)
+{
+    enum rc rc = RC_AGAIN;
+    for (int i = 0; i < 1000 && rc == RC_AGAIN; i++) {
+        rc = epoch_sender_step(s->job, &s->env);
+    }
+    return rc;
+}
+
+/* Other frames take all room for bulk. */
+static void fill(struct scene *s)
+{
+    static const uint8_t payload[1024];
+    while (link_bulk_has_room(s->env.link)) {
+        assert_int_equal(link_bulk(s->env.link, FRAME_SYNC_LIST, payload, sizeof(payload)), RC_OK);
+    }
+}
+
+static void drain(struct scene *s)
+{
+    struct buf out;
+    const struct link_source source = {.store = s->store, .now_ms = NOW_MS};
+    buf_init(&out, 1 << 20);
+    while (link_fill(s->env.link, &source, &out, 65536) > 0) {
+        buf_clear(&out);
+    }
+    buf_fini(&out);
+}
+
+static void without_room_in_the_link_each_kind_of_job_waits_for_it(void **state)
+{
+    struct scene *s = *state;
+    for (int kind = EPOCH_SENDER_PUSH; kind <= EPOCH_SENDER_JOIN; kind++) {
+        begin(s, (enum epoch_sender_kind)kind);
+        s->counters.sync_records_sent = 0;
+        fill(s);
+        assert_int_equal(epoch_sender_step(s->job, &s->env), RC_FULL);
+        assert_int_equal(s->job->sent, 0);
+        drain(s);
+        while (go_on(s) == RC_FULL) {
+            drain(s);
+        }
+        assert_int_equal(s->job->sent, ENTRIES);
+        assert_int_equal(s->counters.sync_records_sent, ENTRIES);
+        epoch_sender_free(s->job, s->store);
+        s->job = NULL;
+        drain(s);
+    }
+}
+
+/* It says that all is sent: it must not come before a value that takes its time. */
+static void the_last_frame_waits_for_large_values_and_room(void **state)
+{
+    struct scene *s = *state;
+    begin(s, EPOCH_SENDER_JOIN);
+    s->job->big_until = 1;
+    while (go_on(s) == RC_FULL && !s->job->is_over) {
+        drain(s);
+    }
+    drain(s);
+    assert_true(s->job->is_over);
+    s->job->big_until = 1;
+    s->env.link->big_done = 0;
+    assert_int_equal(epoch_sender_step(s->job, &s->env), RC_FULL);
+    s->env.link->big_done = 1;
+    fill(s);
+    assert_int_equal(epoch_sender_step(s->job, &s->env), RC_FULL);
+    drain(s);
+    assert_int_equal(epoch_sender_step(s->job, &s->env), RC_OK);
+}
+
+static void each_part_of_a_join_has_the_epochs_of_its_remainder(void **state)
+{
+    struct scene *s = *state;
+    enum { PARTS = 3 };
+    struct digest digest;
+    uint64_t epoch = 0, all = 0, in_parts = 0;
+    assert_int_equal(store_next_epoch(s->store, UINT64_MAX, &epoch, &digest), RC_OK);
+    for (int part = 0; part < PARTS; part++) {
+        struct scope scope = {.rows = NULL};
+        uint64_t found = 0;
+        epoch_sender_select_part(&scope, s->store, (uint8_t)part, PARTS);
+        while (scope_pop(&scope, &found)) {
+            assert_int_equal(found % PARTS, part);
+            in_parts++;
+        }
+        scope_fini(&scope);
+    }
+    for (; store_next_epoch(s->store, UINT64_MAX, &epoch, &digest) == RC_OK; epoch++) {
+        all++;
+    }
+    assert_true(all > 0);
+    assert_int_equal(in_parts, all);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(without_room_in_the_link_each_kind_of_job_waits_for_it),
+        TEST(the_last_frame_waits_for_large_values_and_room),
+        TEST(each_part_of_a_join_has_the_epochs_of_its_remainder),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

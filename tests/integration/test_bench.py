@@ -58,6 +58,7 @@ class Bench(Case):
                  {"connections": 1, "pipeline": 1024, "ttl_s": 3600}),
                 (("--burst", "1024", "-c", "2"), {"connections": 2, "pipeline": 1024, "burst": True}),
                 (("--rate", "10000000"), {"rate": 10000000}),
+                (("--duration", "7d", "--warm-up", "1ms"), {}),
                 (("--prefix", "p" * 500), {})):
             with self.subTest(arguments=arguments):
                 found = self.bench("-n", "3", "--no-fill", "-s", self.servers[0], *arguments)

@@ -304,7 +304,7 @@ static void name_children(struct launch *l)
     l->children = mem_new(l->count, sizeof(*l->children));
     for (size_t i = 0; i < l->count; i++) {
         char name[NAME_SIZE];
-        (void)snprintf(name, sizeof(name), "%.58s-%u", base, (unsigned)(i + 1) % 10000U);
+        (void)snprintf(name, sizeof(name), "%.59s-%u", base, (unsigned)(i + 1) % 10000U);
         child_init(&l->children[i], name, l->log.format);
     }
 }

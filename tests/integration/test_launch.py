@@ -153,6 +153,77 @@ class Refused(Case):
         self.assertIn("no-such-host.invalid", program.output())
 
 
+class Words(Case):
+    """What the launcher says of itself, line by line."""
+
+    @staticmethod
+    def said(launcher):
+        """Its own lines, without their times."""
+        return [line.split(" ", 1)[1] for line in launcher.output().splitlines()
+                if " launch    " in line]
+
+    def test_from_the_start_to_the_end_each_step_is_a_line(self):
+        launcher = Launcher(2, env={"REPRAM_BIND": "127.0.0.2", "REPRAM_LOG_LEVEL": "debug",
+                                    "NODE_ID": "n" * 59})
+        launcher.address = "127.0.0.2"
+        nodes = wait_formed(launcher.nodes())
+        table = wait_until(lambda: table_of(launcher), "the table is printed", 15)
+        pids = launcher.node_pids()
+        names = [f"{'n' * 59}-{number}" for number in (1, 2)]
+        self.assertEqual(table, {name: (node.port, pids[node.port], 1, f"http://127.0.0.2:{node.port}")
+                                 for name, node in zip(names, nodes)})
+        launcher.signal(signal.SIGINT)
+        self.assertEqual(launcher.wait(), 0)
+        said = self.said(launcher)
+        self.assertEqual(said[0], f"info  launch    starting 2 nodes on ports {launcher.base} to "
+                                  f"{launcher.base + 9}")
+        self.assertEqual(sorted(line for line in said if " started " in line),
+                         [f"debug launch    started {name} as pid {pids[node.port]}"
+                          for name, node in zip(names, nodes)])
+        self.assertTrue(any(re.fullmatch(r"info  launch    2 nodes are ready after \d+ ms", line)
+                            for line in said), said)
+        self.assertEqual(said[-1], "info  launch    all nodes have ended")
+        self.assertEqual(sorted(said[-4:-1]), sorted(
+            [f"debug launch    {name} ended with exit code 0" for name in names] +
+            ["info  launch    SIGINT: the nodes leave the cluster and stop"]))
+
+    def test_a_node_that_is_killed_is_said_with_the_signal_and_the_pause(self):
+        launcher = Launcher(2)
+        wait_formed(launcher.nodes())
+        port, pid = sorted(launcher.node_pids().items())[0]
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: launcher.node_pids().get(port, pid) != pid, "it is there again", 15)
+        self.assertIn("was killed by signal 9; it is started again in 100 ms",
+                      [line.split(" ", 4)[-1] for line in self.said(launcher)
+                       if "killed" in line][0])
+
+    def test_a_flag_beyond_the_room_for_a_word_starts_nobody(self):
+        peers = ",".join(["127.0.0.1:1"] * 100)
+        launcher = Program("launch", f"--peers={peers}", "--node-count=1",
+                           env={"BASE_PORT": harness.free_base()})
+        wait_until(lambda: "flux-node-1 cannot be started: a flag is too long" in launcher.output(),
+                   "it is said", 10)
+        launcher.stop()
+
+    def test_a_timeout_that_is_none_is_refused_with_what_is_allowed(self):
+        for word in ("soon", "0"):
+            done = harness.cli("launch", f"--start-timeout={word}")
+            self.assertEqual((done.returncode, done.stdout, done.stderr.decode()), (
+                USAGE, b"", f"repram launch: --start-timeout {word} is not allowed; allowed: seconds, "
+                            "or a number with ms, s, m, h or d\n"))
+
+    def test_a_bad_file_at_a_hangup_changes_nothing(self):
+        with harness.tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
+            launcher = Launcher(1, arguments=("--config", file.name))
+            wait_until(lambda: table_of(launcher), "the table is printed", 15)
+            file.write("REPRAM_LOG_LEVEL=error\nREPRAM_MAX_TTL=x\n")
+            file.flush()
+            launcher.signal(signal.SIGHUP)
+            wait_until(lambda: "nothing changed" in launcher.output(), "the node has read it", 10)
+            self.assertEqual(launcher.stop(), 0)
+            self.assertIn("all nodes have ended", launcher.output())
+
+
 class Supervision(Case):
     def test_a_node_that_keeps_crashing_is_a_crash_loop_and_the_others_serve(self):
         launcher = Launcher(2)

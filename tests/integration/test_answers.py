@@ -308,5 +308,72 @@ class Health(Answers):
                     f"repram health: 0 healthy, 1 wanted; {node.name}: refused\n")
 
 
+class Servers(Answers):
+    """Who is asked, in which order, and what is said when nobody answers."""
+
+    def test_nobody_in_the_local_range_is_said_with_its_ports(self):
+        base = harness.free_base()
+        self.expect(cli("get", "k", *TIMEOUT, env={"BASE_PORT": base}), FAILED, "",
+                    f"repram get: no node answers on 127.0.0.1:{base} to port {base + 9}; --server "
+                    "names another\n")
+        self.expect(cli("get", "k", *TIMEOUT, env={"REPRAM_HTTP_PORT": base, "REPRAM_BIND": "127.0.0.9"}),
+                    FAILED, "", f"repram get: no node answers on 127.0.0.9:{base} to port {base}; "
+                                "--server names another\n")
+        self.expect(cli("get", "k", *TIMEOUT, env={"BASE_PORT": 65534, "MAX_PORTS": 2,
+                                                   "REPRAM_BIND": "127.0.0.9"}),
+                    FAILED, "", "repram get: no node answers on 127.0.0.9:65534 to port 65535; --server "
+                                "names another\n")
+
+    def test_nobody_of_those_named_is_said_with_the_last_reason(self):
+        base = harness.free_base(2)
+        names = [f"127.0.0.1:{base + i}" for i in range(2)]
+        done = cli("get", "k", "-s", names[0], *TIMEOUT)
+        self.assertRegex(done.stderr.decode(), f"^repram get: {names[0]} does not answer: {names[0]}.*\n$")
+        done = cli("get", "k", "-s", names[0], "-s", names[1], *TIMEOUT)
+        self.assertRegex(done.stderr.decode(),
+                         f"^repram get: none of 2 servers answers; the last one: {names[1]}.*\n$")
+        self.assertEqual((done.returncode, done.stdout), (FAILED, b""))
+
+    def test_in_the_local_range_other_programs_are_passed_over(self):
+        base = harness.free_base(3)
+        value = {"/v1/data/k": Answer(b"v")}
+        strange = {"/health": Answer({"id": 7}), **value}
+        ill = {"/health": Answer({"uuid": "u"}, 503), **value}
+        node = {"/health": Answer({"uuid": "u"}), **value}
+        servers = [Scripted(answers, base + i) for i, answers in enumerate((strange, ill, node))]
+        for server in servers:
+            self.addCleanup(server.close)
+        done = cli("get", "k", *TIMEOUT, env={"BASE_PORT": base, "MAX_PORTS": 3})
+        self.expect(done, 0, "v")
+        self.assertEqual([server.targets() for server in servers],
+                         [["/health"], ["/health"], ["/health", "/v1/data/k"]])
+
+    def test_one_that_is_silent_leaves_time_for_the_next(self):
+        silent = harness.socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(silent.close)
+        with Scripted({"/v1/data/k": Answer(b"v")}) as server:
+            done = cli("get", "k", "-s", f"127.0.0.1:{silent.getsockname()[1]},{server.name}",
+                       "--timeout", "4s")
+        self.expect(done, 0, "v")
+
+    def test_a_list_of_servers_that_makes_no_sense_is_refused(self):
+        self.expect(cli("get", "k", "-s", "a:1,"), USAGE, "",
+                    "repram get: --server takes host:port, or a comma list of them; see repram get "
+                    "--help\n")
+        self.expect(cli("get", "k", env={"REPRAM_SERVER": "a:x"}), 78, "",
+                    "repram get: REPRAM_SERVER=a:x is not allowed; allowed: host:port,...\n")
+        for time in ("0", "86401", "soon"):
+            self.expect(cli("get", "k", "-t", time), USAGE, "",
+                        "repram get: --timeout takes seconds, or a number with ms, s, m or h, up to 24h; "
+                        "see repram get --help\n")
+
+    def test_words_too_few_and_too_many_are_said(self):
+        self.expect(cli("get"), USAGE, "", "repram get: a key is missing; see repram get --help\n")
+        self.expect(cli("get", "a", "b" * 70), USAGE, "", f"repram get: unexpected word '{'b' * 64}'; see "
+                                                          "repram get --help\n")
+        self.expect(cli("get", "a", "--no-such"), USAGE, "",
+                    "repram get: unknown option --no-such; see repram get --help\n")
+
+
 if __name__ == "__main__":
     harness.main()

@@ -58,6 +58,7 @@ enum rc __wrap_fetch_wait(const struct fetch_request *request,
     const size_t len = strlen(rig.asked);
     assert_string_equal(request->method, "GET");
     assert_string_equal(request->host, rig.launch.host);
+    assert_in_range(request->timeout_ms, 200, 500); /* meanwhile no child that has ended is seen */
     (void)snprintf(rig.asked + len, sizeof(rig.asked) - len, "%u%s ", at, request->target);
     seen(arg, &answer);
     return answer.rc;

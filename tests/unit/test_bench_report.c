@@ -225,6 +225,10 @@ static void a_note_begins_at_its_bound(void **state)
     assert_null(strstr(written(&run, bench_report_text), "never sent"));
     run.result.unsent = 4;
     assert_non_null(strstr(written(&run, bench_report_text), "never sent: 4;"));
+    run.result.unanswered = 0;
+    assert_null(strstr(written(&run, bench_report_text), "under way at the end"));
+    run.result.fill_errors = 0;
+    assert_null(strstr(written(&run, bench_report_text), "written first"));
     run_fini(&run);
 }
 

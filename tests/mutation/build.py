@@ -132,6 +132,7 @@ class Build:
         """With a Reach only those integration tests judge a function that enter it."""
         self.tree, self.folder, self.labels, self.more_s = tree, folder, labels, more_s
         self.say, self.reach = say, reach
+        self.is_sanitized = is_sanitized
         self.memory = None if is_sanitized else MEMORY_LIMIT_BYTES
         self.before = sandbox()
         self.outputs, self.tests, self.holds = {}, [], {}
@@ -277,7 +278,7 @@ class Build:
         verdict, test = self.ask_each(mutant, text, [fast, *([each] for each in slow)], limit_s)
         if verdict != SURVIVED or not last:
             return verdict, test or (NOBODY if not nearer else None)
-        last = self.entering(mutant, text, last, QUICK_S if nearer else limit_s)
+        last = self.entering(mutant, text, last, QUICK_S if nearer or self.is_sanitized else limit_s)
         if not nearer and not last:
             return SURVIVED, NOBODY
         return self.ask_each(mutant, text, [[each] for each in last], limit_s)

@@ -328,6 +328,18 @@ static void a_rate_is_kept_to_by_the_clock(void **state)
     rig_fini(&rig);
 }
 
+static void the_least_rate_is_one_a_second(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig);
+    rig.config.requests_max = 2;
+    rig.config.rate = 1;
+    run(&rig, RC_OK);
+    assert_true(rig.result.elapsed_ns >= UINT64_C(1000000000));
+    rig_fini(&rig);
+}
+
 static void what_waits_for_its_turn_under_a_rate_counts_from_when_it_was_due(void **state)
 {
     (void)state;
@@ -565,6 +577,7 @@ int main(void)
         cmocka_unit_test(a_burst_whose_answers_do_not_all_come_is_a_fault_also_at_the_end_of_time),
         cmocka_unit_test(a_duration_ends_the_run),
         cmocka_unit_test(a_rate_is_kept_to_by_the_clock),
+        cmocka_unit_test(the_least_rate_is_one_a_second),
         cmocka_unit_test(what_waits_for_its_turn_under_a_rate_counts_from_when_it_was_due),
         cmocka_unit_test(a_miss_is_an_answer_and_a_refusal_is_an_error),
         cmocka_unit_test(a_connection_that_ends_behind_each_answer_is_opened_again),

@@ -230,6 +230,23 @@ static void epochs_about_to_expire_are_left_out_of_a_cut(void **state)
     assert_int_equal(d.count, 2);
 }
 
+/* Cuts before it are as they were: whoever compares as of then need not have heard of it. */
+static void a_later_guard_is_booked_in_the_second_that_brings_it(void **state)
+{
+    (void)state;
+    struct digest before, after;
+    const uint64_t second = T0 / 1000 + 20;
+    const uint32_t handle = add(T0, T0 + 9000000);
+    (void)add(T0, T0 + 9000000);
+    assert_int_equal(calendar_root(&f.calendar, UINT64_MAX, &before), RC_OK);
+    calendar_set_guard(&f.calendar, handle, T0 + 9500000, second);
+    assert_int_equal(calendar_root(&f.calendar, second - 1, &after), RC_OK);
+    assert_true(after.sum == before.sum && after.count == before.count);
+    assert_int_equal(calendar_root(&f.calendar, second, &after), RC_OK);
+    assert_true(after.sum != before.sum && after.count == before.count);
+    calendar_check(&f.calendar);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -247,6 +264,8 @@ int main(void)
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(epochs_about_to_expire_are_left_out_of_a_cut, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(a_later_guard_is_booked_in_the_second_that_brings_it,
+                                        set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -195,6 +195,51 @@ static void an_accusation_of_a_member_in_sight_is_a_reason_to_ask(void **state)
     }
 }
 
+static uint32_t datagrams_to_subject(const struct node *n)
+{
+    const struct member_card card = card_with(HELD_AT, 1);
+    struct action action;
+    uint32_t count = 0;
+    while (outbox_next(n->outbox, &action)) {
+        count += action.kind == ACTION_DATAGRAM && addr_equal(&action.addr, &card.addrs[0].addr);
+    }
+    return count;
+}
+
+/* Others may know what this node has missed; but only the member knows its number. */
+static void a_number_far_beyond_the_one_held_is_asked_of_the_member(void **state)
+{
+    (void)state;
+    for (uint64_t more = SWIM_RAISE_MAX; more <= SWIM_RAISE_MAX + 1; more++) {
+        struct cluster *c = cluster_new(1);
+        struct node *n = &c->nodes[cluster_start(c)];
+        struct swim *s = n->swim;
+        const bool is_far = more > SWIM_RAISE_MAX;
+        uint8_t bytes[CARD_WIRE_MAX];
+        struct cursor card = cursor_writer(bytes, sizeof(bytes));
+        const struct member_card later = card_with(HELD_AT + more, 1);
+        const struct view_teller teller = teller_of(SURE);
+        struct entry e = {
+            .kind = ENTRY_ALIVE, .uuid = subject, .incarnation = HELD_AT + more, .card = bytes};
+        member_card_write(&card, &later);
+        e.card_len = card.pos;
+        e.addr_count = 1;
+        hold(s, ALIVE);
+        (void)datagrams_to_subject(n);
+        hearsay_entry(s, &e, &teller);
+        assert_int_equal(roster_find(&s->roster, &subject)->incarnation,
+                         is_far ? HELD_AT : HELD_AT + more);
+        assert_int_equal(datagrams_to_subject(n), is_far);
+        hearsay_entry(s, &e, &teller); /* and not again at once */
+        assert_int_equal(datagrams_to_subject(n), 0);
+        s->now_us += (uint64_t)100 * MS;
+        hearsay_entry(s, &e, &teller);
+        assert_int_equal(datagrams_to_subject(n), is_far);
+        swim_check(s);
+        cluster_free(c);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +247,7 @@ int main(void)
         cmocka_unit_test(a_death_of_long_ago_only_accuses_one_that_lives),
         cmocka_unit_test(of_somebody_unknown_only_a_late_end_is_kept),
         cmocka_unit_test(an_accusation_of_a_member_in_sight_is_a_reason_to_ask),
+        cmocka_unit_test(a_number_far_beyond_the_one_held_is_asked_of_the_member),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

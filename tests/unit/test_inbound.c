@@ -315,6 +315,7 @@ static void one_for_which_there_is_no_room_is_refused_when_it_is_over(void **sta
     assert_true(is_open(e, link));
     assert_false(holds_key(e));
     assert_int_not_equal(engine_unready(e) & READY_FULL, 0);
+    assert_int_equal(e->counters.records_refused, 1);
 }
 
 static uint32_t writes_done(struct engine *e, enum put_status status)
@@ -408,6 +409,20 @@ static void a_close_is_told_unless_it_changes_nothing(void **state)
     assert_int_equal(e->counters.frames_malformed, 0);
 }
 
+/* ---- Repair ---- */
+
+static void what_comes_on_a_link_that_needs_repair_has_it_looked_at_at_once(void **state)
+{
+    struct engine *e = *state;
+    const uint32_t link = mate(e);
+    engine_tick(e, NOW_US);
+    say(e, link, FRAME_TREE_PRUNE, "", 1);
+    assert_true(e->peers_at_us > NOW_US);
+    link_ask_repair(mesh_find(e->mesh, link), REPAIR_MISSED);
+    say(e, link, FRAME_TREE_PRUNE, "", 1);
+    assert_true(engine_deadline(e) <= NOW_US);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, free_engine)
 
 int main(void)
@@ -429,6 +444,7 @@ int main(void)
         cmocka_unit_test(what_was_not_sent_cannot_be_acknowledged_or_refused),
         TEST(a_refusal_for_room_is_final_and_one_for_the_clock_is_not),
         TEST(a_close_is_told_unless_it_changes_nothing),
+        TEST(what_comes_on_a_link_that_needs_repair_has_it_looked_at_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -153,6 +153,11 @@ static void bulk_is_made_while_there_is_little_of_it(void **state)
     const uint8_t payload[1] = {0};
     fill_up(f, true, LINK_BULK_ROOM_BYTES - FRAME_HEADER_BYTES - 1);
     assert_true(link_bulk_has_room(&f->link));
+    f->link.big.count = LINK_QUEUE_MAX / 2 - 1; /* large values, which only are counted here */
+    assert_true(link_bulk_has_room(&f->link));
+    f->link.big.count++;
+    assert_false(link_bulk_has_room(&f->link));
+    f->link.big.count = 0;
     assert_int_equal(link_bulk(&f->link, FRAME_SYNC_LIST, payload, sizeof(payload)), RC_OK);
     assert_false(link_bulk_has_room(&f->link));
 }

@@ -217,6 +217,16 @@ static void a_folder_is_served_as_it_is_now_and_nothing_outside(void **state)
     for (size_t i = 0; i < sizeof(missing) / sizeof(missing[0]); i++) {
         assert_int_equal(serve(f, folder, missing[i]), 404);
     }
+    /* The longest name; one more byte would leave just that when it is cut. */
+    char longest[PAGE_NAME_MAX + 1];
+    (void)snprintf(longest, sizeof(longest), "%0*d.css", PAGE_NAME_MAX - 5, 0);
+    write_file(folder, longest, "long");
+    (void)snprintf(path, sizeof(path), "/fade/%s", longest);
+    assert_int_equal(serve(f, folder, path), 200);
+    (void)snprintf(path, sizeof(path), "/fade/%sx", longest);
+    assert_int_equal(serve(f, folder, path), 404);
+    (void)snprintf(path, sizeof(path), "%s/%s", folder, longest);
+    (void)remove(path);
     remove_folder(folder);
     assert_int_equal(serve(f, folder, "/fade/"), 404);
 }

@@ -41,6 +41,13 @@ static void tokens_have_no_blanks_controls_or_separators(void **state)
         assert_false(http_text_is_token(text(none[i])));
     }
     assert_false(http_text_is_token((struct http_text){"a\0b", 3}));
+    static const char allowed[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                  "!#$%&'*+-.^_`|~"; /* RFC 9110 section 5.6.2 */
+    for (int c = 1; c < 256; c++) {
+        const char one = (char)c;
+        assert_int_equal(http_text_is_token((struct http_text){&one, 1}),
+                         strchr(allowed, c) != NULL);
+    }
 }
 
 static void a_list_is_searched_element_by_element(void **state)

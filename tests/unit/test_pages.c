@@ -217,6 +217,10 @@ static void a_folder_is_served_as_it_is_now_and_nothing_outside(void **state)
     for (size_t i = 0; i < sizeof(missing) / sizeof(missing[0]); i++) {
         assert_int_equal(serve(f, folder, missing[i]), 404);
     }
+    write_file(folder, "azAZ09-_.css", "named");
+    assert_int_equal(serve(f, folder, "/fade/azAZ09-_.css"), 200);
+    (void)snprintf(path, sizeof(path), "%s/azAZ09-_.css", folder);
+    (void)remove(path);
     /* The longest name; one more byte would leave just that when it is cut. */
     char longest[PAGE_NAME_MAX + 1];
     (void)snprintf(longest, sizeof(longest), "%0*d.css", PAGE_NAME_MAX - 5, 0);

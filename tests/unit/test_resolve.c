@@ -1,9 +1,12 @@
 #include "net/out/resolve.h"
 
+#include <netdb.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include <cmocka.h>
 
@@ -66,6 +69,100 @@ static void what_cannot_be_a_name_is_not_found_and_says_why(void **state)
     assert_int_equal(count, 5);
 }
 
+/* ---- What the system's resolver says, where the test says it ---- */
+
+static int resolver_error = 1; /* 0 or one of EAI_*; 1: the system's own answer */
+static struct addrinfo *resolver_list;
+
+/* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp,readability-identifier-naming)
+ */
+int __real_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
+                       struct addrinfo **ret_list);
+int __wrap_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
+                       struct addrinfo **ret_list);
+void __real_freeaddrinfo(struct addrinfo *list);
+void __wrap_freeaddrinfo(struct addrinfo *list);
+
+int __wrap_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
+                       struct addrinfo **ret_list)
+{
+    if (resolver_error == 1) {
+        return __real_getaddrinfo(node, service, hints, ret_list);
+    }
+    *ret_list = resolver_list;
+    return resolver_error;
+}
+
+void __wrap_freeaddrinfo(struct addrinfo *list)
+{
+    if (resolver_error == 1) {
+        __real_freeaddrinfo(list);
+    } else {
+        assert_ptr_equal(list, resolver_list);
+        resolver_list = NULL;
+    }
+}
+/* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp,readability-identifier-naming)
+ */
+
+/* Resolves while the system's resolver says this. */
+static enum rc resolve(int error, struct addrinfo *list, struct addr *ret_addrs, size_t max,
+                       size_t *ret_count, const char **ret_error)
+{
+    resolver_error = error;
+    resolver_list = list;
+    const enum rc rc = resolve_wait("a.test", 80, ret_addrs, max, ret_count, ret_error);
+    resolver_error = 1;
+    assert_null(resolver_list); /* what was lent is given back */
+    return rc;
+}
+
+static void only_who_was_told_that_there_is_no_such_name_says_so(void **state)
+{
+    (void)state;
+    static const struct {
+        int error;
+        enum rc rc;
+    } cases[] = {{EAI_NONAME, RC_NOT_FOUND},
+                 {EAI_NODATA, RC_NOT_FOUND},
+                 {EAI_AGAIN, RC_AGAIN},
+                 {EAI_FAIL, RC_AGAIN}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct addr addr;
+        const char *error = NULL;
+        size_t count = 0;
+        assert_int_equal(resolve(cases[i].error, NULL, &addr, 1, &count, &error), cases[i].rc);
+        assert_string_equal(error, gai_strerror(cases[i].error));
+        assert_int_equal(count, 0);
+    }
+}
+
+static void addresses_keep_their_order_and_others_are_left_out(void **state)
+{
+    (void)state;
+    struct sockaddr_in v4 = {.sin_family = AF_INET};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    struct sockaddr other = {.sa_family = AF_UNIX};
+    struct addrinfo second = {.ai_addr = (struct sockaddr *)(void *)&v4, .ai_addrlen = sizeof(v4)};
+    struct addrinfo none = {.ai_addr = &other, .ai_addrlen = sizeof(other), .ai_next = &second};
+    struct addrinfo first = {
+        .ai_addr = (struct sockaddr *)(void *)&v6, .ai_addrlen = sizeof(v6), .ai_next = &none};
+    struct addr addrs[3];
+    const char *error = NULL;
+    size_t count = 0;
+    v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(resolve(0, &first, addrs, 3, &count, &error), RC_OK);
+    assert_int_equal(count, 2);
+    assert_false(addr_is_v4(&addrs[0]));
+    assert_true(addr_is_v4(&addrs[1]));
+    assert_int_equal(addrs[0].port + addrs[1].port, 160);
+    assert_int_equal(resolve(0, &first, addrs, 1, &count, &error), RC_OK);
+    assert_int_equal(count, 1);
+    none.ai_next = NULL;
+    assert_int_equal(resolve(0, &none, addrs, 3, &count, &error), RC_NOT_FOUND);
+    assert_string_equal(error, "it has no address");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -73,6 +170,8 @@ int main(void)
         cmocka_unit_test(a_name_of_this_host_has_at_most_as_many_addresses_as_there_is_room),
         cmocka_unit_test(names_of_loopback_are_told_apart_from_others_without_asking),
         cmocka_unit_test(what_cannot_be_a_name_is_not_found_and_says_why),
+        cmocka_unit_test(only_who_was_told_that_there_is_no_such_name_says_so),
+        cmocka_unit_test(addresses_keep_their_order_and_others_are_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

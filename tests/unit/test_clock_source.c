@@ -14,7 +14,8 @@ enum {
     SLOW_US = 30000 * 1000, /* and so long one that has answered and should found it */
 };
 
-enum has { UNHEARD, ANSWERED, HAS_CLOCK };
+/* LEADS: this node would take its clock, and has not had an answer that was quick enough. */
+enum has { UNHEARD, ANSWERED, HAS_CLOCK, LEADS };
 
 /* A node without a clock, and one member that it has met long ago. */
 static struct engine *waiting(uint8_t id, struct member **ret_member)
@@ -37,13 +38,14 @@ static void whom_the_node_waits_for_and_how_long(void **state)
         uint64_t wait_us; /* it founds a microsecond later, and not yet then */
     } rows[] = {
         {SMALLER, UNHEARD, LONG_US}, {SMALLER, ANSWERED, SLOW_US},  {SMALLER, HAS_CLOCK, SHORT_US},
-        {LARGER, UNHEARD, SHORT_US}, {LARGER, HAS_CLOCK, SHORT_US},
+        {LARGER, UNHEARD, SHORT_US}, {LARGER, HAS_CLOCK, SHORT_US}, {LARGER, LEADS, SLOW_US},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct member *m = NULL;
         struct engine *e = waiting(rows[i].id, &m);
         m->has_answered = rows[i].has != UNHEARD;
-        m->flags = rows[i].has == HAS_CLOCK ? MEMBER_HAS_CLOCK : 0;
+        m->flags = rows[i].has >= HAS_CLOCK ? MEMBER_HAS_CLOCK : 0;
+        e->leader = rows[i].has == LEADS ? m : NULL;
         e->now_us = START_US + rows[i].wait_us;
         if (clock_source_may_found(e)) {
             fail_msg("row %zu: the clock is founded too early", i);

@@ -100,6 +100,7 @@ static bool is_occupied(const struct sync *s, const struct session *except, uint
 enum rc sync_start(struct sync *s, struct link *l, uint64_t cut_s, uint64_t now_us)
 {
     struct session *side = session_of(l);
+    const uint64_t bytes = l->bulk_frames_bytes;
     if (l->state != LINK_OPEN || l->clock.is_conflict || !session_is_idle(side) ||
         now_us < side->not_before_us || now_us < side->responding_until_us ||
         is_occupied(s, side, now_us) ||
@@ -108,6 +109,7 @@ enum rc sync_start(struct sync *s, struct link *l, uint64_t cut_s, uint64_t now_
     }
     enlist(s, side);
     s->config.counters->syncs_started++;
+    s->config.counters->sync_bytes_sent += l->bulk_frames_bytes - bytes;
     mesh_ask_output(s->config.mesh, l);
     return RC_OK;
 }

@@ -21,8 +21,8 @@ static struct cluster *three(void)
     return c;
 }
 
-/* The second asks the first to ping the third. */
-static void request(struct cluster *c, uint32_t seq)
+/* The second asks the first to ping the third, from that address and padded to that size. */
+static void request_from(struct cluster *c, uint32_t seq, const struct addr *from, size_t size_min)
 {
     uint8_t data[DATAGRAM_BYTES_MAX];
     const struct node *asker = &c->nodes[ASKER];
@@ -36,12 +36,17 @@ static void request(struct cluster *c, uint32_t seq)
         .kind = PACKET_PING_REQ,
         .seq = seq,
         .target = c->nodes[TARGET].uuid,
-        .size_min = PACKET_RELAY_BYTES,
+        .size_min = size_min,
     };
     struct cursor w = cursor_writer(data, sizeof(data));
     packet_write(&w, &p);
     assert_true(cursor_ok(&w));
-    swim_packet(c->nodes[0].swim, &asker->addr, NULL, data, w.pos, c->now_us);
+    swim_packet(c->nodes[0].swim, from, NULL, data, w.pos, c->now_us);
+}
+
+static void request(struct cluster *c, uint32_t seq)
+{
+    request_from(c, seq, &c->nodes[ASKER].addr, PACKET_RELAY_BYTES);
 }
 
 /* Takes the datagrams that wait; how many of them say that the target has not answered. */
@@ -80,9 +85,24 @@ static void beyond_the_most_at_once_a_request_is_answered_at_once(void **state)
     cluster_free(c);
 }
 
+static void one_that_has_neither_paid_nor_shown_that_it_receives_gets_nothing(void **state)
+{
+    (void)state;
+    struct cluster *c = three();
+    const struct addr elsewhere = node_addr(c, 9);
+    const uint64_t before = c->nodes[0].counters.answers_withheld;
+    struct action action;
+    request_from(c, 1000, &elsewhere, 0);
+    assert_int_equal(c->nodes[0].counters.answers_withheld, before + 1);
+    assert_int_equal(c->nodes[0].swim->relay_count, 0);
+    assert_false(outbox_next(c->nodes[0].outbox, &action));
+    cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_that_has_neither_paid_nor_shown_that_it_receives_gets_nothing),
         cmocka_unit_test(beyond_the_most_at_once_a_request_is_answered_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -261,6 +261,9 @@ static void equal_sides_exchange_their_sums_only(void **state)
     run_session(p, 1);
     assert_int_equal(p->ends[1].counters.syncs_finished, 1);
     assert_int_equal(p->ends[1].counters.syncs_vain, 1);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(p->ends[i].counters.sync_bytes_sent, p->ends[i].bytes);
+    }
     assert_int_equal(p->ends[0].counters.syncs_vain, 0);
     assert_int_equal(p->ends[0].counters.sync_records_sent, 0);
     assert_true(p->ends[0].bytes + p->ends[1].bytes < 200);

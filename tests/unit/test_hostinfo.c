@@ -7,8 +7,13 @@
 
 #include "net/sys/hostinfo.h"
 #include "net/sys/proc_figures.h"
+#include "net/sys/sockaddr.h"
 
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 static const struct addr any = {.port = 0};
 
@@ -104,6 +109,104 @@ static void figures_of_this_process_are_plausible(void **state)
     assert_true(figures.open_fds >= 1 && figures.open_fds < 1000);
 }
 
+/* ---- Interfaces of the test's own ---- */
+
+enum { INTERFACES_MAX = HOSTINFO_ADDRS_MAX + 8 };
+
+static struct ifaddrs interfaces[INTERFACES_MAX];
+static struct sockaddr_storage interface_addrs[INTERFACES_MAX];
+static size_t interface_count;
+static bool has_own_interfaces;
+
+/* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp,readability-identifier-naming)
+ */
+int __real_getifaddrs(struct ifaddrs **ret_list);
+int __wrap_getifaddrs(struct ifaddrs **ret_list);
+void __real_freeifaddrs(struct ifaddrs *list);
+void __wrap_freeifaddrs(struct ifaddrs *list);
+
+int __wrap_getifaddrs(struct ifaddrs **ret_list)
+{
+    if (!has_own_interfaces) {
+        return __real_getifaddrs(ret_list);
+    }
+    *ret_list = interface_count > 0 ? interfaces : NULL;
+    return 0;
+}
+
+void __wrap_freeifaddrs(struct ifaddrs *list)
+{
+    if (!has_own_interfaces) {
+        __real_freeifaddrs(list);
+    }
+}
+/* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp,readability-identifier-naming)
+ */
+
+/* One more interface; `text` NULL: it has no address. */
+static void add_interface(const char *text, unsigned flags)
+{
+    struct ifaddrs *last = &interfaces[interface_count];
+    *last = (struct ifaddrs){.ifa_flags = flags};
+    if (text != NULL) {
+        const struct addr addr = parsed(text, 7);
+        (void)sockaddr_from(&addr, sockaddr_family(&addr), &interface_addrs[interface_count]);
+        last->ifa_addr = (struct sockaddr *)(void *)&interface_addrs[interface_count];
+    }
+    if (interface_count > 0) {
+        interfaces[interface_count - 1].ifa_next = last;
+    }
+    interface_count++;
+}
+
+static void interfaces_that_are_up_count_and_addresses_of_one_link_do_not(void **state)
+{
+    (void)state;
+    static struct sockaddr other = {.sa_family = AF_UNIX};
+    struct addr own[HOSTINFO_ADDRS_MAX];
+    has_own_interfaces = true;
+    interface_count = 0;
+    assert_int_equal(hostinfo_addrs(own), 0);
+    add_interface("10.1.2.3", IFF_UP);
+    add_interface("10.1.2.4", IFF_LOOPBACK); /* down */
+    add_interface(NULL, IFF_UP);
+    add_interface("169.254.0.1", IFF_UP);
+    add_interface("169.253.255.255", IFF_UP);
+    add_interface("fe80::1", IFF_UP);
+    add_interface("febf::1", IFF_UP);
+    add_interface("fec0::1", IFF_UP);
+    add_interface("10.1.2.5", IFF_UP);
+    interfaces[interface_count - 1].ifa_addr = &other;
+    add_interface("2001:db8::1", IFF_UP);
+    const size_t count = hostinfo_addrs(own);
+    has_own_interfaces = false;
+    static const char *const wanted[] = {"10.1.2.3", "169.253.255.255", "fec0::1", "2001:db8::1"};
+    assert_int_equal(count, sizeof(wanted) / sizeof(wanted[0]));
+    for (size_t i = 0; i < count; i++) {
+        const struct addr addr = parsed(wanted[i], 0);
+        assert_true(addr_equal(&own[i], &addr));
+    }
+}
+
+static void of_many_interfaces_the_first_are_taken(void **state)
+{
+    (void)state;
+    struct addr own[HOSTINFO_ADDRS_MAX];
+    has_own_interfaces = true;
+    interface_count = 0;
+    for (unsigned i = 0; i < INTERFACES_MAX; i++) {
+        char text[32];
+        (void)snprintf(text, sizeof(text), "10.0.%u.%u", i / 256, i % 256);
+        add_interface(text, IFF_UP);
+    }
+    const size_t count = hostinfo_addrs(own);
+    const struct addr last = parsed("10.0.0.1", 0);
+    const bool is_own = hostinfo_is_own(&last);
+    has_own_interfaces = false;
+    assert_int_equal(count, HOSTINFO_ADDRS_MAX);
+    assert_true(is_own);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -115,6 +218,8 @@ int main(void)
         cmocka_unit_test(card_takes_ipv6_where_there_is_no_ipv4_interface),
         cmocka_unit_test(card_of_a_bound_address_has_only_that),
         cmocka_unit_test(figures_of_this_process_are_plausible),
+        cmocka_unit_test(interfaces_that_are_up_count_and_addresses_of_one_link_do_not),
+        cmocka_unit_test(of_many_interfaces_the_first_are_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,10 +16,11 @@ A place is a folder, a file, or FILE:LINE, which shows whether a new test kills 
 Which tests: those of which a program holds the object file, of the labels unit, fuzz and sim or of
 those that are named. Then integration tests that enter the function, as gcov counts it once in a build
 of its own: the quick ones of what the simulator does not link, and all where no other test links the
-file. Each runs once without a change; the time that it takes then says after how long a mutant hangs.
-With --sanitize what survives is built and tried once more, under the sanitizers, by unit tests, corpora
-and quick integration tests. Every program runs under limits, in a process and network namespace of its
-own where that is allowed: a mutant may send a signal to whom it likes.
+file. Each runs once without a change, an integration test only once it has failed; the time that it takes
+then says after how long a mutant hangs. With --sanitize what survives is built and tried once more,
+under the sanitizers, by unit tests, corpora and quick integration tests. Every program runs under
+limits, in a process and network namespace of its own where that is allowed: a mutant may send a signal
+to whom it likes.
 
 Interrupted, it prints what there is until then. The exit code is 0, 1 when --judge is given and a
 folder is below its target, 2 for wrong arguments or a tree that cannot be measured."""

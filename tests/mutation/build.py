@@ -21,7 +21,7 @@ LEFT_OUT = {"sim.test_mutants", "sim.charts", "bench.calibrate"}
 # than QUICK_S judge too what the simulator does not link.
 LAST_LABEL, THOROUGH_LABEL = "integration", "sim"
 QUICK_S = 12
-# Each of these is measured only when it is asked.
+# Each of these is measured only when it is asked, or has failed.
 SLOW_LABELS = {THOROUGH_LABEL, LAST_LABEL}
 BATCH = 16  # programs that are linked before they run; the nearest is linked alone
 BUILD_LIMIT_S = 1800
@@ -98,7 +98,8 @@ class Test:
         words = {*self.command, *self.environment.values()}
         self.programs = [name for path, name in programs.items() if path in words]
         self.stem = self.name.rpartition(".")[2].removeprefix("test_")
-        self.clock_s = self.cpu_s = None  # not measured yet
+        self.clock_s = self.cpu_s = None  # not known yet
+        self.is_measured = False
         self.why_not = None  # why it is no judge
         if LAST_LABEL in self.labels:
             self.environment["REPRAM_TEST_FAILFAST"] = "1"
@@ -223,13 +224,14 @@ class Build:
 
     def measure(self, tests):
         """Runs tests without a change, as far as that was not done. Those that fail are no judges."""
-        todo = [test for test in tests if test.clock_s is None]
+        todo = [test for test in tests if not test.is_measured]
         if not todo:
             return
         self.say(f"{todo[0].name}{f' and {len(todo) - 1} others' if len(todo) > 1 else ''}: "
                  "without a change")
         for test in todo:
             code, test.clock_s, test.cpu_s = self.run_unchanged(test)
+            test.is_measured = True
             if code != 0:
                 test.why_not = "skips itself" if code == SKIPPED else "fails without a change"
 
@@ -281,16 +283,36 @@ class Build:
         last = self.entering(mutant, text, last, QUICK_S if nearer or self.is_sanitized else limit_s)
         if not nearer and not last:
             return SURVIVED, NOBODY
-        return self.ask_each(mutant, text, [[each] for each in last], limit_s)
+        if self.reach is None:
+            return self.ask_each(mutant, text, [[each] for each in last], limit_s)
+        return self.ask_last(mutant, text, last, limit_s)
+
+    def measure_unchanged(self, mutant, text, tests):
+        self.write(mutant.path, text)
+        self.measure(tests)
+        self.write(mutant.path, mutant.applied(text))
+
+    def ask_last(self, mutant, text, tests, limit_s):
+        """Asks integration tests. What each took when it was counted says how long it may take; only
+        once it has failed it runs without the change."""
+        for test in tests:
+            if not test.is_measured:
+                test.clock_s = test.cpu_s = self.reach.seconds(test)
+            started = time.monotonic()
+            verdict, name = self.try_tests([test], limit_s)
+            limit_s -= time.monotonic() - started
+            if verdict == KILLED:
+                self.measure_unchanged(mutant, text, [test])
+            if verdict != SURVIVED and test.why_not is None:
+                return verdict, name
+        return SURVIVED, None
 
     def ask_each(self, mutant, text, groups, limit_s):
         """Asks one group after the other; each is measured first, without the change, which is not
         counted."""
         for tests in groups:
-            if any(test.clock_s is None for test in tests):
-                self.write(mutant.path, text)
-                self.measure(tests)
-                self.write(mutant.path, mutant.applied(text))
+            if not all(test.is_measured for test in tests):
+                self.measure_unchanged(mutant, text, tests)
             judges = [test for test in tests if test.why_not is None]
             started = time.monotonic()
             verdict, test = self.try_tests(judges, limit_s)

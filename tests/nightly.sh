@@ -8,7 +8,7 @@ usage()
     cat <<'TXT'
 usage: tests/nightly.sh [--only STEP]... [--list] [--help]
 
-Builds the release preset, and the dev preset for `steady`, then in this order (each --only names one):
+Builds the release preset, and the dev preset for `steady` and `memory`, then in this order (each --only names one):
   sweep      the simulator with random faults: COUNT seeds of 3 to 16 nodes, 400 of 8 to 64, 10 of
              1,000 in enclaves of 16, and 3 of 1,000 in one; each that fails is named with the
              command that repeats it
@@ -17,6 +17,10 @@ Builds the release preset, and the dev preset for `steady`, then in this order (
              the tests see fewer of them than the target of a folder
   coverage   tests/coverage.py: lines and branches that the tests run, by folder; fails when it is
              fewer than 90 % of the lines of core or of gossip
+  memory     the stories of tests/unit/test_no_memory_*.c with each call of the allocator failing
+             in turn, where other tests let one in several fail
+  fuzz       tests/fuzz/fuzz_engine.c with clang's libFuzzer for FUZZ_SECONDS; what fails, and
+             the inputs that reached something new, are in build/nightly
   compare    tests/bench/compare.sh: beside nginx, Redis, memcached and Webdis
   calibrate  tests/bench/calibrate.py: real nodes beside simulated ones
   scale      tests/sim/scale.py: docs/scale.md's tables and charts, up to 3,000 nodes
@@ -25,17 +29,18 @@ minutes, calibrate half an hour and mutate at most five; .github/workflows/night
 their own.
 
 Environment: COUNT (10000), FIRST (the first seed; the date's by default, so that each night has
-others), MUTANTS (200). Logs are in build/nightly. The last line is 'N passed, N failed'; the exit
+others), MUTANTS (200), FUZZ_SECONDS (7200). Logs are in build/nightly. The last line is 'N passed, N failed'; the exit
 code is 0 only when nothing failed.
 TXT
 }
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
-choices=(sweep steady mutate coverage compare calibrate scale)
+choices=(sweep steady mutate coverage memory fuzz compare calibrate scale)
 logs=$PWD/build/nightly
 count=${COUNT:-10000}
 first=${FIRST:-$(($(date +%s) / 86400 % 100000 * 40000))}
 mutants=${MUTANTS:-200}
+fuzz_seconds=${FUZZ_SECONDS:-7200}
 passed=0
 failed=0
 
@@ -62,6 +67,19 @@ step_mutate()
 }
 
 step_coverage() { tests/coverage.py; }
+
+step_memory() { REPRAM_ALLOC_ALL=1 ctest --preset dev -R unit.test_no_memory; }
+
+# The first folder takes what is found, and begins with nothing each night.
+step_fuzz()
+{
+    CC=clang ./tests/run.sh --only install && cmake --preset fuzz &&
+        cmake --build --preset fuzz --target fuzz_engine || return 1
+    mkdir -p "$logs/engine" "$logs/failed"
+    build/fuzz/tests/fuzz/fuzz_engine -max_total_time="$fuzz_seconds" -len_control=0 -max_len=800 \
+        -print_final_stats=1 -artifact_prefix="$logs/failed/" "$logs/engine" \
+        tests/fuzz/corpus/engine
+}
 step_compare() { tests/bench/compare.sh --json build/compare.json | tee build/compare.txt; }
 step_calibrate() { tests/bench/calibrate.py --json docs/scale/calibration.json; }
 
@@ -74,7 +92,7 @@ while [ $# -gt 0 ]; do
 done
 
 builds=(--only install --only build-release)
-if is_chosen steady; then builds+=(--only build-dev); fi
+if is_chosen steady || is_chosen memory; then builds+=(--only build-dev); fi
 ./tests/run.sh "${builds[@]}" || exit 1
 mkdir -p "$logs" || exit 1
 for step in "${choices[@]}"; do

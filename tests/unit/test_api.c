@@ -1,4 +1,5 @@
 #include "api_fixture.h"
+#include "net/api/mget_request.h"
 
 static void both_generations_of_every_path_are_served(void **state)
 {
@@ -124,6 +125,39 @@ static void whoever_asks_for_no_upgrade_is_told_that_one_is_required(void **stat
     assert_int_equal(ask(f, HTTP_POST_, "/gossip"), 405);
 }
 
+/* A path that is served, whether longer ones are too, and who brings how much of a body. */
+static void each_path_takes_the_bodies_that_it_needs_and_no_more_of_its_name(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        const char *path;
+        bool is_prefix;
+        uint64_t put_max, post_max;
+    } routes[] = {
+        {"/data/k", true, 10 << 20, 10 << 20},     {"/health", false, 64 << 10, 64 << 10},
+        {"/livez", false, 64 << 10, 64 << 10},     {"/readyz", false, 64 << 10, 64 << 10},
+        {"/keys", false, 64 << 10, 64 << 10},      {"/scan", false, 64 << 10, 64 << 10},
+        {"/mget", false, 64 << 10, MGET_BODY_MAX}, {"/watch", false, 64 << 10, 64 << 10},
+        {"/peers", false, 64 << 10, 64 << 10},     {"/status", false, 64 << 10, 64 << 10},
+        {"/topology", false, 64 << 10, 64 << 10},  {"/metrics", false, 64 << 10, 64 << 10},
+        {"/gossip", false, 64 << 10, 64 << 10},    {"/", false, 64 << 10, 64 << 10},
+        {"/nowhere", true, 64 << 10, 64 << 10}};
+    const void *unknown = fixture_request(f, HTTP_GET_, "/nowhere").route.row;
+    for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+        char longer[64];
+        const char *path = routes[i].path;
+        (void)snprintf(longer, sizeof(longer), "%sx", path);
+        const struct http_request get = fixture_request(f, HTTP_GET_, path);
+        const struct http_request put = fixture_request(f, HTTP_PUT_, path);
+        const struct http_request post = fixture_request(f, HTTP_POST_, path);
+        assert_int_equal(get.route.body_max, 64 << 10);
+        assert_int_equal(put.route.body_max, routes[i].put_max);
+        assert_int_equal(post.route.body_max, routes[i].post_max);
+        assert_ptr_equal(fixture_request(f, HTTP_GET_, longer).route.row,
+                         routes[i].is_prefix ? get.route.row : unknown);
+    }
+}
+
 static bool is_exempt(struct fixture *f, enum http_method method, const char *target)
 {
     const struct http_request rq = fixture_request(f, method, target);
@@ -139,7 +173,11 @@ static void only_probes_and_peers_are_exempt_from_limits(void **state)
     assert_true(is_exempt(f, HTTP_GET_, "/readyz?x"));
     assert_false(is_exempt(f, HTTP_PUT_, "/health"));
     assert_false(is_exempt(f, HTTP_GET_, "/data/health"));
-    assert_false(is_exempt(f, HTTP_GET_, "/status"));
+    static const char *const limited[] = {"/keys",   "/scan",     "/mget",    "/watch", "/peers",
+                                          "/status", "/topology", "/metrics", "/",      "/nowhere"};
+    for (size_t i = 0; i < sizeof(limited) / sizeof(limited[0]); i++) {
+        assert_false(is_exempt(f, HTTP_GET_, limited[i]));
+    }
     assert_false(is_exempt(f, HTTP_GET_, "/gossip"));
     with_header(f, "Connection", "Upgrade");
     with_header(f, "Upgrade", "repram-gossip/1");
@@ -173,6 +211,7 @@ int main(void)
         TEST(whoever_asks_for_no_upgrade_is_told_that_one_is_required),
         TEST(only_probes_and_peers_are_exempt_from_limits),
         TEST(only_metrics_begin_anew_what_is_counted_since_the_last_scrape),
+        TEST(each_path_takes_the_bodies_that_it_needs_and_no_more_of_its_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,6 +23,7 @@ LAST_LABEL, THOROUGH_LABEL = "integration", "sim"
 QUICK_S = 12
 # Each of these is measured only when it is asked, or has failed.
 SLOW_LABELS = {THOROUGH_LABEL, LAST_LABEL}
+TIMES_FILE = "times.json"
 BATCH = 16  # programs that are linked before they run; the nearest is linked alone
 BUILD_LIMIT_S = 1800
 COMPILE_LIMIT_S = 120
@@ -100,6 +101,7 @@ class Test:
         self.stem = self.name.rpartition(".")[2].removeprefix("test_")
         self.clock_s = self.cpu_s = None  # not known yet
         self.is_measured = False
+        self.last_s = 0  # what it took in the run before
         self.why_not = None  # why it is no judge
         if LAST_LABEL in self.labels:
             self.environment["REPRAM_TEST_FAILFAST"] = "1"
@@ -117,7 +119,7 @@ class Test:
         """The module's own test first, then by label, by whether they share a name, and by time."""
         stem = path.rpartition("/")[2].removesuffix(".c")
         label = min(labels.index(each) for each in self.labels if each in labels)
-        return self.stem != stem, label, self.is_far(path), self.clock_s or 0, self.name
+        return self.stem != stem, label, self.is_far(path), self.clock_s or self.last_s, self.name
 
     def is_far(self, path):
         """Whether its name and the file's have nothing in common."""
@@ -146,13 +148,13 @@ class Build:
             raise Fault(f"{words[0]} took longer than {limit_s} s") from error
 
     def ninja(self, *targets, limit_s=COMPILE_LIMIT_S):
-        """Whether all could be built. One job: a measurement may run beside."""
-        return self.tool("ninja", "-j1", *targets, limit_s=limit_s).returncode == 0
+        """Whether all could be built, with all processors: no test runs meanwhile."""
+        return self.tool("ninja", *targets, limit_s=limit_s).returncode == 0
 
     def prepare(self):
         """Builds all without a change, as ctest tells only of programs that are there, and looks what
         is in them."""
-        done = self.tool("ninja", "-j1", limit_s=BUILD_LIMIT_S)
+        done = self.tool("ninja", limit_s=BUILD_LIMIT_S)
         if done.returncode != 0:
             raise Fault(f"the tree does not build without a change:\n{done.stdout[-2000:]}")
         listed = self.tool("ninja", "-t", "targets", "all").stdout.splitlines()
@@ -165,9 +167,19 @@ class Build:
                       set(test.labels) & set(self.labels)]
         if not self.tests:
             raise Fault(f"the build has no test labelled {' or '.join(self.labels)}")
+        self.remember()
         for name in {name for test in self.tests for name in test.programs}:
             symbols = self.tool("nm", "-a", name).stdout.splitlines()
             self.holds[name] = {line.split(" a ", 1)[1] for line in symbols if " a " in line}
+
+    def remember(self):
+        """What tests took in the run before, so that the slow ones are asked from the fastest on."""
+        try:
+            times = json.loads((self.folder / TIMES_FILE).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return
+        for test in self.tests:
+            test.last_s = times.get(test.name, 0)
 
     def object_of(self, path):
         found = [name for name in self.outputs if name.endswith(f"/{path}.o")]
@@ -234,6 +246,8 @@ class Build:
             test.is_measured = True
             if code != 0:
                 test.why_not = "skips itself" if code == SKIPPED else "fails without a change"
+        times = {test.name: test.clock_s or test.last_s for test in self.tests}
+        (self.folder / TIMES_FILE).write_text(json.dumps(times), encoding="utf-8")
 
     def try_tests(self, tests, limit_s):
         """(verdict, by which test). All of a batch are linked, then run in order."""

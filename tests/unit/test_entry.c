@@ -186,6 +186,27 @@ static void rewriting_by_a_shorter_value_leaves_nothing_of_the_old(void **state)
     entry_fini(&entries);
 }
 
+/* A value may come as a blob whatever its length. */
+static void a_small_value_that_came_as_a_blob_is_copied_inline(void **state)
+{
+    (void)state;
+    struct entries entries;
+    entry_init(&entries, NULL, 1);
+    struct blob *blob = blob_new(NULL, 5);
+    assert_int_equal(blob_append(blob, "pieces", 5), RC_OK);
+    struct record in = good();
+    in.value = NULL;
+    in.blob = blob;
+    const uint32_t handle = add(&entries, &in);
+    blob_release(blob);
+    const struct record r = entry_record(&entries, entry_at(&entries, handle));
+    assert_null(r.blob);
+    assert_int_equal(r.value_len, 5);
+    assert_memory_equal(r.value, "piece", 5);
+    entry_free(&entries, handle);
+    entry_fini(&entries);
+}
+
 static void keys_compare_bytewise_and_the_shorter_comes_first(void **state)
 {
     (void)state;
@@ -256,6 +277,7 @@ int main(void)
         cmocka_unit_test(a_shadow_is_made_where_the_entry_lies_and_the_value_is_wiped),
         cmocka_unit_test(keys_compare_bytewise_and_the_shorter_comes_first),
         cmocka_unit_test(rewriting_by_a_shorter_value_leaves_nothing_of_the_old),
+        cmocka_unit_test(a_small_value_that_came_as_a_blob_is_copied_inline),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

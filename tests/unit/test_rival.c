@@ -178,6 +178,27 @@ static void of_members_that_only_said_hello_so_many_have_links_at_a_time(void **
     }
 }
 
+/* More than is kept of a rival until its turn comes: what it has said is not whole any more, so it
+ * ends like the silent link whose place it would have had. */
+static void a_rival_that_says_too_much_before_its_turn_ends_with_the_silent_link(void **state)
+{
+    struct engine *e = *state;
+    static const uint8_t bytes[2 * FRAME_PAYLOAD_MAX];
+    uint64_t now_us = NOW_US;
+    const struct frame_hello hello = hello_of(2, now_us);
+    const uint32_t link = link_with(e, &hello, now_us);
+    const uint32_t rival = link_with(e, &hello, ++now_us);
+    assert_int_equal(mesh_find(e->mesh, rival)->state, LINK_RIVAL);
+    engine_link_input(e, rival, bytes, sizeof(bytes), now_us);
+    assert_true(mesh_find(e->mesh, rival)->rival.is_cut);
+    run_ms(e, 400, &now_us);
+    assert_true(is_open(e, link));
+    assert_int_equal(mesh_find(e->mesh, rival)->state, LINK_RIVAL);
+    run_ms(e, 400, &now_us);
+    assert_int_equal(close_reason(e, link), CLOSE_DUPLICATE);
+    assert_int_equal(close_reason(e, rival), CLOSE_DUPLICATE);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, free_engine)
 
 int main(void)
@@ -190,6 +211,7 @@ int main(void)
         TEST(a_byte_after_its_hello_is_no_answer_and_keeps_no_link),
         TEST(bytes_without_an_answer_keep_a_link_for_half_a_minute),
         TEST(of_members_that_only_said_hello_so_many_have_links_at_a_time),
+        TEST(a_rival_that_says_too_much_before_its_turn_ends_with_the_silent_link),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

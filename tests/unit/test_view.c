@@ -50,6 +50,17 @@ static const struct row rows[] = {
     {LEFT_GHOST, OWN | SURE, 4, 1, MEMBER_ALIVE, 4, 1, false, true},
 };
 
+/* Changes of state that the caller is told. */
+static uint32_t states_told(struct swim *s)
+{
+    struct swim_event event;
+    uint32_t count = 0;
+    while (swim_next_event(s, &event)) {
+        count += event.kind == SWIM_MEMBER_STATE;
+    }
+    return count;
+}
+
 static void a_card_changes_what_it_may(void **state)
 {
     (void)state;
@@ -62,15 +73,19 @@ static void a_card_changes_what_it_may(void **state)
         struct member *m = NULL;
         hold(s, r->held);
         const uint32_t rumors = s->rumors.count;
+        const struct member *was = roster_find(&s->roster, &subject);
+        const bool is_told = was != NULL && !was->is_ghost && was->state != r->state;
+        (void)states_told(s);
         (void)view_alive(s, &card, &teller, &m);
         assert_non_null(m);
+        const uint32_t told = states_told(s);
         const bool is_asked = m->probe != NULL && (m->probe->ask_us != 0 || m->probe->is_open);
         if (m->state != r->state || m->incarnation != r->held_at ||
             m->addr_count != r->addrs_held || is_asked != r->is_asked ||
-            (s->rumors.count > rumors) != r->is_rumor) {
-            fail_msg("row %zu: state %u at %u with %u addresses, asked %d, rumours %u", i,
+            (s->rumors.count > rumors) != r->is_rumor || told != (r->held != NAMED && is_told)) {
+            fail_msg("row %zu: state %u at %u with %u addresses, asked %d, rumours %u, told %u", i,
                      (unsigned)m->state, (unsigned)m->incarnation, (unsigned)m->addr_count,
-                     is_asked, s->rumors.count - rumors);
+                     is_asked, s->rumors.count - rumors, told);
         }
         swim_check(s);
         cluster_free(c);

@@ -15,6 +15,8 @@
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -231,6 +233,41 @@ static void dial_that_is_upgraded_comes_up(void **state)
     assert_int_equal(s->downs, 0);
     assert_true(peer_link_is_up(s->link));
     take_request(s);
+}
+
+/* The link's own socket: the one that is connected to the scene's port. */
+static int socket_of(const struct scene *s)
+{
+    for (int fd = 0; fd < 1024; fd++) {
+        struct addr peer;
+        if (sockaddr_peer(fd, &peer) == RC_OK && peer.port == s->claim.port) {
+            return fd;
+        }
+    }
+    fail_msg("the link has no socket");
+    return -1;
+}
+
+static int option_of(int fd, int level, int name)
+{
+    int value = -1;
+    socklen_t len = sizeof(value);
+    assert_int_equal(getsockopt(fd, level, name, &value, &len), 0);
+    return value;
+}
+
+static void a_link_sends_at_once_and_the_kernel_notices_who_is_silently_gone(void **state)
+{
+    struct scene *s = *state;
+    s->answer = ACCEPTED;
+    dial(s);
+    const int fd = socket_of(s);
+    assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_NODELAY), 1);
+    assert_int_equal(option_of(fd, SOL_SOCKET, SO_KEEPALIVE), 1);
+    const int idle_s = option_of(fd, IPPROTO_TCP, TCP_KEEPIDLE);
+    const int probes = option_of(fd, IPPROTO_TCP, TCP_KEEPCNT);
+    assert_int_equal(idle_s + probes * option_of(fd, IPPROTO_TCP, TCP_KEEPINTVL), 90);
+    assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 10000);
 }
 
 static void bytes_after_the_answer_are_input(void **state)
@@ -472,6 +509,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(dial_that_is_upgraded_comes_up, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            a_link_sends_at_once_and_the_kernel_notices_who_is_silently_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(bytes_after_the_answer_are_input, setup, teardown),
         cmocka_unit_test_setup_teardown(dial_to_nobody_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(dial_that_reaches_itself_is_told_apart, setup, teardown),

@@ -538,6 +538,7 @@ void engine_check(const struct engine *e)
     for (const struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, l->id)) {
         ASSERT(l->state != LINK_FREE);
         ASSERT(l->acked_count <= l->sent_count && l->told_count <= l->received_count);
-        ASSERT(l->state != LINK_OPEN || l->member != NULL);
+        ASSERT((l->state == LINK_OPEN) == (l->member != NULL));
+        ASSERT(l->member == NULL || l->member->link == l->id);
     }
 }

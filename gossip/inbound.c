@@ -263,14 +263,6 @@ static enum rc take_nack(struct engine *e, struct link *l, struct cursor *c)
 
 /* ---- Frames ---- */
 
-/* What was under way on a link of the member is reconciled on another one, if there is one. */
-static void hand_over(const struct member *m, struct link *to)
-{
-    if (to != NULL && m->is_mate) {
-        link_ask_repair(to, REPAIR_TAKEN_OVER);
-    }
-}
-
 static enum rc take_close(struct engine *e, struct link *l, struct cursor *c)
 {
     const uint8_t reason = cursor_u8(c);
@@ -283,17 +275,13 @@ static enum rc take_close(struct engine *e, struct link *l, struct cursor *c)
     if (m == NULL && l->is_dialed) {
         swim_candidate_failed(e->swim, &l->addr, e->now_us);
     }
-    struct link *other = m == NULL ? NULL : mesh_of(e->mesh, m);
     if (l->state == LINK_OPEN && reason != CLOSE_DUPLICATE) {
         tree_links_leave(&engine_spread(e)->env, l);
     }
-    struct link *heir = other == l ? rival_of(e, m) : NULL;
-    hand_over(m, heir);
-    if (other != NULL && other != l) {
-        link_move_queue(l, other);
-        hand_over(m, other);
-        owed_resend(e, other);
-        mesh_ask_output(e->mesh, other);
+    /* What was under way is reconciled on the link that waits to take its place. */
+    struct link *heir = m == NULL ? NULL : rival_of(e, m);
+    if (heir != NULL && m->is_mate) {
+        link_ask_repair(heir, REPAIR_TAKEN_OVER);
     }
     if (l->state == LINK_OPEN && reason != CLOSE_DUPLICATE && reason != CLOSE_IDLE) {
         outbox_notice(e->outbox, NOTICE_LINK_DOWN, m, 0, text);

@@ -55,6 +55,8 @@ static void test_the_client_is_the_rightmost_hop_that_is_not_trusted(void **stat
         {"no header", "10.0.0.1", NULL, NULL, "10.0.0.1"},
         {"peer not trusted", "9.9.9.9", "1.2.3.4", NULL, "9.9.9.9"},
         {"one hop", "10.0.0.1", "1.2.3.4", NULL, "1.2.3.4"},
+        {"of the first network", "127.0.0.1", "1.2.3.4", NULL, "1.2.3.4"},
+        {"over both networks", "127.0.0.1", "1.2.3.4, 10.0.0.2, 127.0.0.1", NULL, "1.2.3.4"},
         {"forged on the left", "10.0.0.1", "6.6.6.6, 1.2.3.4", NULL, "1.2.3.4"},
         {"two proxies", "10.0.0.1", "6.6.6.6,1.2.3.4 , 10.0.0.2", NULL, "1.2.3.4"},
         {"two headers", "10.0.0.1", "6.6.6.6, 1.2.3.4", "10.0.0.2", "1.2.3.4"},

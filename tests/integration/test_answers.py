@@ -3,6 +3,7 @@ to the byte, what it asks for, and how it ends."""
 
 import json
 import os
+import subprocess
 import tempfile
 
 import harness
@@ -140,6 +141,28 @@ class GetAndHead(Answers):
             done = cli(command, "ä" * 5000)
             self.expect(done, FAILED, "",
                         f"repram {command}: the key is too long; allowed: 1024 bytes\n")
+
+
+class Output(Answers):
+    def get_into(self, output):
+        """`get` with standard output there. Returns its code and what it says."""
+        with Scripted({"/v1/data/k": Answer(b"x" * 1000000)}) as server:
+            done = subprocess.run([harness.BINARY, "get", "k", "-s", server.name, *TIMEOUT],
+                                  stdout=output, stderr=subprocess.PIPE, check=False)
+        return done.returncode, done.stderr.decode()
+
+    def test_output_that_cannot_be_written_is_a_failure_with_the_reason(self):
+        with open("/dev/full", "wb") as full:
+            self.assertEqual(self.get_into(full), (
+                FAILED, "repram get: standard output: No space left on device\n"))
+
+    def test_output_that_nobody_reads_is_a_failure_without_a_word(self):
+        reader, writer = os.pipe()
+        os.close(reader)
+        try:
+            self.assertEqual(self.get_into(writer), (FAILED, ""))
+        finally:
+            os.close(writer)
 
 
 class Keys(Answers):

@@ -355,6 +355,21 @@ static void an_acknowledgement_counts_for_the_write_that_waits(void **state)
     expect(e, link, false, FRAME_ACK);
 }
 
+/* Its acknowledgement may be lost with a link. */
+static void so_does_the_write_itself_when_the_member_reconciles_it(void **state)
+{
+    struct engine *e = *state;
+    uint8_t payload[256];
+    struct record own;
+    const struct record other = write_of(e, 5, 0);
+    const uint32_t link = link_with_write(e, NOW_US);
+    say(e, link, FRAME_RECORD, payload, write_payload(&other, 0, false, payload));
+    assert_int_equal(writes_done(e, PUT_QUORUM), 0);
+    assert_int_equal(engine_get(e, (const uint8_t *)"own", 3, NOW_US, &own), RC_OK);
+    say(e, link, FRAME_RECORD, payload, write_payload(&own, 0, false, payload));
+    assert_int_equal(writes_done(e, PUT_QUORUM), 1);
+}
+
 static void what_was_not_sent_cannot_be_acknowledged_or_refused(void **state)
 {
     static const struct {
@@ -441,6 +456,7 @@ int main(void)
         TEST(a_large_value_that_is_small_is_none),
         TEST(one_for_which_there_is_no_room_is_refused_when_it_is_over),
         TEST(an_acknowledgement_counts_for_the_write_that_waits),
+        TEST(so_does_the_write_itself_when_the_member_reconciles_it),
         cmocka_unit_test(what_was_not_sent_cannot_be_acknowledged_or_refused),
         TEST(a_refusal_for_room_is_final_and_one_for_the_clock_is_not),
         TEST(a_close_is_told_unless_it_changes_nothing),

@@ -240,6 +240,32 @@ static void a_number_far_beyond_the_one_held_is_asked_of_the_member(void **state
     }
 }
 
+/* Or who is gone would never be forgotten while somebody says so. */
+static void an_end_that_is_known_is_not_put_off_by_hearing_it_again(void **state)
+{
+    (void)state;
+    static const enum held helds[] = {DEAD, LEFT, DEAD_GHOST, LEFT_GHOST};
+    for (size_t i = 0; i < sizeof(helds) / sizeof(helds[0]); i++) {
+        for (enum entry_kind kind = ENTRY_DEAD; kind <= ENTRY_PAST; kind++) {
+            struct cluster *c = cluster_new(1);
+            struct swim *s = c->nodes[cluster_start(c)].swim;
+            const bool is_dead = helds[i] == DEAD || helds[i] == DEAD_GHOST;
+            const struct view_teller teller = teller_of(SURE);
+            const struct entry e = {.kind = is_dead && kind == ENTRY_LEFT ? ENTRY_DEAD : kind,
+                                    .uuid = subject,
+                                    .incarnation = HELD_AT,
+                                    .state = is_dead ? MEMBER_DEAD : MEMBER_LEFT};
+            hold(s, helds[i]);
+            const struct member *m = roster_find(&s->roster, &subject);
+            const uint64_t since_us = m->state_since_us;
+            s->now_us += SECOND;
+            hearsay_entry(s, &e, &teller);
+            assert_int_equal(m->state_since_us, since_us);
+            cluster_free(c);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -248,6 +274,7 @@ int main(void)
         cmocka_unit_test(of_somebody_unknown_only_a_late_end_is_kept),
         cmocka_unit_test(an_accusation_of_a_member_in_sight_is_a_reason_to_ask),
         cmocka_unit_test(a_number_far_beyond_the_one_held_is_asked_of_the_member),
+        cmocka_unit_test(an_end_that_is_known_is_not_put_off_by_hearing_it_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

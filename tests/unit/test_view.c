@@ -115,11 +115,32 @@ static void what_changes_something_is_news(void **state)
     }
 }
 
+static void a_member_is_heard_lately_for_so_long_after_its_last_word(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(1);
+    struct swim *s = c->nodes[cluster_start(c)].swim;
+    hold(s, ALIVE);
+    struct member *m = roster_find(&s->roster, &subject);
+    assert_false(view_is_heard_lately(s, m));
+    const uint64_t heard_us = s->now_us + SECOND;
+    swim_heard(s, m, heard_us); /* at a time of its own, which is the node's from then on */
+    assert_int_equal(m->heard_us, heard_us);
+    assert_int_equal(s->now_us, heard_us);
+    assert_true(view_is_heard_lately(s, m));
+    s->now_us = heard_us + 2 * (uint64_t)SECOND - 1;
+    assert_true(view_is_heard_lately(s, m));
+    s->now_us++;
+    assert_false(view_is_heard_lately(s, m));
+    cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_card_changes_what_it_may),
         cmocka_unit_test(what_changes_something_is_news),
+        cmocka_unit_test(a_member_is_heard_lately_for_so_long_after_its_last_word),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,7 +8,8 @@ usage()
     cat <<'TXT'
 usage: tests/nightly.sh [--only STEP]... [--list] [--help]
 
-Builds the release preset, and the dev preset for `steady` and `memory`, then in this order (each --only names one):
+Builds the release preset, and the dev preset for `steady`, `memory` and `figures`, then in this order
+(each --only names one):
   sweep      the simulator with random faults: COUNT seeds of 3 to 16 nodes, 400 of 8 to 64, 10 of
              1,000 in enclaves of 16, and 3 of 1,000 in one; each that fails is named with the
              command that repeats it
@@ -23,10 +24,12 @@ Builds the release preset, and the dev preset for `steady` and `memory`, then in
              the inputs that reached something new, are in build/nightly
   compare    tests/bench/compare.sh: beside nginx, Redis, memcached and Webdis
   calibrate  tests/bench/calibrate.py: real nodes beside simulated ones
+  figures    tests/sim/scale.py --check: the figures of all pages that name their command, up to 300
+             nodes, with other seeds; fails when one moves by more than its margin
   scale      tests/sim/scale.py: docs/scale.md's tables and charts, up to 3,000 nodes
 On two cores with nothing beside, sweep takes about an hour, steady three, coverage a quarter, compare ten
-minutes, calibrate half an hour and mutate at most five; .github/workflows/nightly.yml gives them jobs of
-their own.
+minutes, calibrate and figures half an hour each and mutate at most five; .github/workflows/nightly.yml
+gives them jobs of their own.
 
 Environment: COUNT (10000), FIRST (the first seed; the date's by default, so that each night has
 others), MUTANTS (200), FUZZ_SECONDS (7200). Logs are in build/nightly. The last line is 'N passed, N failed'; the exit
@@ -35,7 +38,7 @@ TXT
 }
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
-choices=(sweep steady mutate coverage memory fuzz compare calibrate scale)
+choices=(sweep steady mutate coverage memory fuzz compare calibrate figures scale)
 logs=$PWD/build/nightly
 count=${COUNT:-10000}
 first=${FIRST:-$(($(date +%s) / 86400 % 100000 * 40000))}
@@ -83,6 +86,9 @@ step_fuzz()
 step_compare() { tests/bench/compare.sh --json build/compare.json | tee build/compare.txt; }
 step_calibrate() { tests/bench/calibrate.py --json docs/scale/calibration.json; }
 
+# Before `scale`, which makes some of them anew.
+step_figures() { tests/sim/scale.py --check --max-nodes 300 --first-seed "$first" --limit 1800; }
+
 # 10,000 nodes take more memory than the machines that run this have.
 step_scale() { tests/sim/scale.py --max-nodes 3000 --limit 1800; }
 
@@ -92,7 +98,7 @@ while [ $# -gt 0 ]; do
 done
 
 builds=(--only install --only build-release)
-if is_chosen steady || is_chosen memory; then builds+=(--only build-dev); fi
+if is_chosen steady || is_chosen memory || is_chosen figures; then builds+=(--only build-dev); fi
 ./tests/run.sh "${builds[@]}" || exit 1
 mkdir -p "$logs" || exit 1
 for step in "${choices[@]}"; do

@@ -71,7 +71,8 @@ class Figure:
                 return f"{'':36}"
             if values["count"] == 1:
                 return f"{values['median']:9.3f} {'':>9} {'':>9} {'':>6}"
-            return (f"{values['median']:9.3f} {values['p99']:9.3f} {values['max']:9.3f} "
+            p99 = f"{values['p99']:9.3f}" if values["count"] >= 100 else f"{'-':>9}"
+            return (f"{values['median']:9.3f} {p99} {values['max']:9.3f} "
                     f"{values['count']:6}")
         margin = f"{self.margin:8.3f}" if self.margin is not None else f"{'':8}"
         return (f"{self.name:<46} {triple(self.real)}   {triple(self.sim)} {margin} {self.unit:<5} "

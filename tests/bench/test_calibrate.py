@@ -8,6 +8,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(os.path.dirname(HERE), "integration"), HERE]
 
 import calibrate  # noqa: E402
+import figures  # noqa: E402
 import rig  # noqa: E402
 
 
@@ -30,6 +31,14 @@ class Figures(unittest.TestCase):
         figure = self.figure([100], margin=None)
         self.assertTrue(figure.agrees)
         self.assertIn("not compared", figure.row())
+
+    def test_p99_of_fewer_than_a_hundred_is_not_told(self):
+        for count, is_told in ((99, False), (100, True)):
+            times = [number / 1000 for number in range(1, count + 1)]
+            self.assertEqual("p99 99.0 ms" in figures.spread(times), is_told)
+            self.assertIn(f"max {count}.0 ms ({count} runs)", figures.spread(times))
+            measured = self.figure(times).row().split()[1:4]
+            self.assertEqual(measured[1] != "-", is_told)
 
 
 class Renew(unittest.TestCase):

@@ -14,6 +14,8 @@ import math
 import os
 import sys
 
+from tables import FEW
+
 WIDTH, HEIGHT = 720, 420
 LEFT, RIGHT, BOTTOM = 76, 24, 58
 TITLE_Y, LEGEND_Y, LEGEND_STEP = 26, 50, 20
@@ -208,6 +210,7 @@ def percentile(name, what, unit_us):
         is_told = name == "forming" and result.get("formed")  # nobody had to form
         sample = result[f"{name}_us"]
         return sample[what] / unit_us if sample["count"] and not is_told else None
+    value.sample, value.what = name, what
     return value
 
 
@@ -306,6 +309,12 @@ def select(runs, series, x_of, y_of):
     return [(x, y) for x, y, _ in found], [run for _, _, run in found]
 
 
+def has_few(lines, runs):
+    """Whether a line of p99 has a point of which p99 is nothing but the largest."""
+    return any(run["series"] == key and 0 < run["result"][f"{y_of.sample}_us"]["count"] < FEW
+               for _, key, y_of in lines if getattr(y_of, "what", "") == "p99" for run in runs)
+
+
 def draw(runs):
     """Name to SVG of every chart with enough data."""
     drawn = {}
@@ -320,6 +329,8 @@ def draw(runs):
                 used += [run for run in some if run not in used]
         if len({x for _, points in series for x, _ in points}) >= 2:
             title = title.format(nodes=used[0]["result"]["nodes"])
+            if has_few(lines, runs):
+                x_label += f"; p99 of fewer than {FEW} is the largest"
             commands = [run["command"] for run in used]
             drawn[name] = Chart(title, x_label, y_label, series, commands, **options).svg()
     return drawn

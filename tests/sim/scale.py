@@ -3,12 +3,16 @@
 
     cmake --preset release && cmake --build --preset release --target repram-sim
     tests/sim/scale.py [--quick] [--keep] [--no-run] [--only SERIES,...] [--max-nodes N] [--engine NAME]
+    tests/sim/scale.py --check [--first-seed N] [--only SERIES,... or marks] [--max-nodes N]
 
 Runs the simulator over sizes and faults, writes what it prints to docs/scale/figures.json, draws the
 charts beside it (plot.py) and fills the tables between the marks in docs/scale.md (tables.py). Says
 which runs have ended. One seed gives one history: a second run with the same engine writes the same
 bytes. A run that takes longer than the limit is left out, and named at the end. Each entry names the
 engine that made it, by the tree's commit, as not all need be made anew at once.
+
+--check makes and changes nothing: it runs the commands behind the figures of all pages with other seeds
+and says which figures have moved by more than their margin (moved.py).
 """
 
 import argparse
@@ -24,6 +28,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, HERE)
 
+import moved  # noqa: E402
 import plot  # noqa: E402
 import tables  # noqa: E402
 
@@ -197,6 +202,8 @@ def parse(argv):
     parser.add_argument("--quick", action="store_true", help="three small sizes, few seeds")
     parser.add_argument("--keep", action="store_true", help="run only what figures.json lacks")
     parser.add_argument("--no-run", action="store_true", help="charts and tables only")
+    parser.add_argument("--check", action="store_true", help="compare with other seeds; change nothing")
+    parser.add_argument("--first-seed", type=int, default=5001, help="of a check; 5001")
     parser.add_argument("--only", default="", help="series, with commas; all other runs are kept")
     parser.add_argument("--engine", default=None, help="what runs are said to be of; the commit")
     parser.add_argument("--max-nodes", type=int, default=SIZES[-1], help="leave larger ones out")
@@ -210,11 +217,49 @@ def parse(argv):
     return arguments
 
 
+def check(arguments, entries, sizes):
+    """Prints what has moved, and what could not be compared; whether nothing has."""
+    only = set(filter(None, arguments.only.split(",")))
+    wanted = [entry for entry in entries if (not only or entry["series"] in only)
+              and entry["result"]["nodes"] <= arguments.max_nodes]
+    told = moved.stale(arguments.out, entries, sizes)
+    figures, progress = [], Progress(len(wanted))
+
+    def one(entry):
+        started = time.monotonic()
+        words, seeds = moved.with_other_seeds(entry["command"].split()[1:], arguments.first_seed)
+        result, why = simulate(arguments.sim, words, arguments.limit)
+        with progress.lock:
+            progress.tell(f"{entry['series']}: repram-sim {' '.join(words)}", time.monotonic() - started)
+            if why:
+                told.append(f"scale.md: {entry['series']}: {entry['command']}: {why}")
+            else:
+                figures.extend((figure, seeds) for figure in moved.compare(entry, result))
+
+    with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+        list(pool.map(one, sorted(wanted, key=lambda entry: entry["result"]["nodes"])))
+    if not only or "marks" in only:
+        for figure, seeds, why in moved.check_marks(arguments, arguments.first_seed):
+            if why:
+                told.append(f"{figure.where}: {why}")
+            else:
+                figures.append((figure, seeds))
+    changed = [figure.sentence(seeds) for figure, seeds in figures if figure.has_moved()]
+    print("\n".join(changed + told), end="\n" if changed or told else "")
+    print("\n".join(moved.summary([figure for figure, _ in figures])))
+    print(f"{len(figures)} figures compared, {len(changed)} moved by more than their margin, "
+          f"{len(told)} other complaints")
+    return not changed and not told
+
+
 def main(argv):
     arguments = parse(argv)
     folder = os.path.join(arguments.out, "scale")
     data = os.path.join(folder, "figures.json")
     old = read(data)["runs"]
+    sizes = read(os.path.join(folder, "calibration.json"))["sizes"]
+    if arguments.check:
+        return 0 if check(arguments, old, sizes) else 1
     failed = []
     if not arguments.no_run:
         only = set(filter(None, arguments.only.split(",")))
@@ -234,7 +279,7 @@ def main(argv):
 
         failed = run_all(arguments, wanted, known, save)
     plot.write(old, folder)
-    tables.fill(arguments.out, old, read(os.path.join(folder, "calibration.json"))["sizes"])
+    tables.fill(arguments.out, old, sizes)
     for line in failed:
         print(f"left out: {line}", file=sys.stderr)
     return 1 if failed else 0

@@ -7,8 +7,23 @@ any data stays as it was. """
 import os
 import re
 
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SIZES = (10, 100, 1000, 10000)
+FEW = 100  # samples: of fewer, none is beyond the 99th percentile
 NOTHING = "–"
+
+# Of the value, and at least so much in its unit. One stall more or less is a maximum's; of few samples the
+# median moves too.
+MARGINS = {
+    "median": (0.25, {"s": 0.05, "ms": 0.5}),
+    "p99": (0.30, {"s": 0.10, "ms": 1.0}),
+    "maximum": (0.60, {"s": 0.30, "ms": 20.0}),
+    "median of fewer than 100": (0.40, {"s": 0.35, "ms": 1.0}),
+    "maximum of fewer than 100": (0.60, {"s": 1.50, "ms": 20.0}),
+    "bytes a second": (0.05, {"": 5.0}),
+    "copies of a write": (0.05, {"": 0.02}),
+    "healthy nodes declared dead": (0.0, {"": 0.0}),
+}
 
 
 def pick(runs, series, nodes):
@@ -28,21 +43,29 @@ def number(value, digits=3):
     return f"{float(f'{value:.{digits}g}'):g}"
 
 
-def times(name, unit, what="p99"):
-    """A cell: the percentile, and over how many; with few of them the largest is what p99 is."""
-    scale, digits = (1e6, 3) if unit == "s" else (1e3, 3)
+def which_of(sample, what):
+    """What a percentile is to be called: of few samples p99 is the largest, and nothing but that."""
+    return "max" if what == "p99" and sample["count"] < FEW else what
+
+
+def times(name, unit, what="p99", has_count=False):
+    """A cell: the percentile. A largest one says of how many where another was asked for."""
+    scale = 1e6 if unit == "s" else 1e3
 
     def cell(result):
         sample = result[f"{name}_us"]
         if sample["count"] == 0 or (name == "forming" and result.get("formed")):
             return None
-        return f"{number(sample[what] / scale, digits)} {unit}"
+        which = which_of(sample, what)
+        value = f"{number(sample[which] / scale)} {unit}"
+        if which != what or (has_count and which == "max"):
+            return f"{value} (max of {sample['count']:,})"
+        return f"{value} ({sample['count']:,})" if has_count else value
     return cell
 
 
 def with_count(name, unit, what="p99"):
-    plain = times(name, unit, what)
-    return lambda result: plain(result) and f"{plain(result)} ({result[f'{name}_us']['count']:,})"
+    return times(name, unit, what, True)
 
 
 def all_bytes(result):
@@ -127,7 +150,8 @@ def wanted(runs, _):
             if result is None or result[f"{name}_us"]["count"] == 0:
                 lines.append(row(what, f"{nodes:,}", f"{aim:g} {unit}", NOTHING, "not run"))
                 continue
-            value = result[f"{name}_us"][which] / (1e6 if unit == "s" else 1e3)
+            sample = result[f"{name}_us"]
+            value = sample[which_of(sample, which)] / (1e6 if unit == "s" else 1e3)
             lines.append(row(what, f"{nodes:,}", f"{aim:g} {unit}",
                              with_count(name, unit, which)(result),
                              "reached" if value <= aim else "**not reached**"))
@@ -202,8 +226,8 @@ def triple(values, unit):
         return NOTHING
     if values["count"] == 1:
         return f"{number(values['median'])} {unit}".strip()
-    return (f"{number(values['median'])} / {number(values['p99'])} / {number(values['max'])} {unit} "
-            f"({values['count']:,})")
+    p99 = NOTHING if which_of(values, "p99") == "max" else number(values["p99"])
+    return f"{number(values['median'])} / {p99} / {number(values['max'])} {unit} ({values['count']:,})"
 
 
 def judgement(figure):
@@ -227,8 +251,28 @@ def calibration(_, sizes):
     return lines
 
 
-TABLES = {"engines": engines, "glance": glance, "wanted": wanted, "losses": losses, "well": well,
+def margins(runs, _):
+    """By how much a figure may move with other seeds (moved.py)."""
+    lines = head("figure", "of its value", "at least")
+    for kind, (share, least) in MARGINS.items():
+        of = " or ".join(f"{number(value)} {unit}".strip() for unit, value in least.items())
+        lines.append(row(kind, f"{number(100 * share)} %", of))
+    return lines if runs else []
+
+
+TABLES = {"margins": margins, "engines": engines, "glance": glance, "wanted": wanted, "losses": losses, "well": well,
           "calibration": calibration}
+
+
+def filled(page, runs, sizes):
+    """The page with its tables."""
+    for name, make in TABLES.items():
+        lines = make(runs, sizes)
+        if len(lines) > 2:
+            page = re.sub(rf"(<!-- table {name} -->\n).*?(<!-- end -->)",
+                          lambda match, text="\n".join(lines): f"{match[1]}{text}\n{match[2]}", page,
+                          flags=re.DOTALL)
+    return page
 
 
 def fill(folder, runs, sizes):
@@ -238,11 +282,5 @@ def fill(folder, runs, sizes):
         return
     with open(path, encoding="utf-8") as file:
         page = file.read()
-    for name, make in TABLES.items():
-        lines = make(runs, sizes)
-        if len(lines) > 2:
-            page = re.sub(rf"(<!-- table {name} -->\n).*?(<!-- end -->)",
-                          lambda match, text="\n".join(lines): f"{match[1]}{text}\n{match[2]}", page,
-                          flags=re.DOTALL)
     with open(path, "w", encoding="utf-8") as file:
-        file.write(page)
+        file.write(filled(page, runs, sizes))

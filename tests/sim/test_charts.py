@@ -86,7 +86,7 @@ class Tables(unittest.TestCase):
         self.assertTrue(page.startswith("before\n<!-- table glance -->\n| what"))
         self.assertTrue(page.endswith("|\n<!-- end -->\nafter\n"))
         self.assertNotIn("old", page)
-        self.assertIn("1 s (3)", page)
+        self.assertIn("1.5 s (max of 3)", page)
 
     def test_what_was_not_run_is_a_dash(self):
         lines = tables.glance([run("kill", 100)], [])
@@ -94,9 +94,25 @@ class Tables(unittest.TestCase):
         self.assertEqual(kill.count(tables.NOTHING), 3)
 
     def test_a_figure_beyond_its_aim_is_said_to_be(self):
-        text = "\n".join(tables.wanted([run("kill", 16, 700000), run("kill", 128, 800000)], []))
-        self.assertIn("| 16 | 1.5 s | 1.4 s (3) | reached |", text)
-        self.assertIn("| 128 | 1.5 s | 1.6 s (3) | **not reached** |", text)
+        text = "\n".join(tables.wanted([run("kill", 16, 700000, 100), run("kill", 128, 800000, 100)], []))
+        self.assertIn("| 16 | 1.5 s | 1.4 s (100) | reached |", text)
+        self.assertIn("| 128 | 1.5 s | 1.6 s (100) | **not reached** |", text)
+
+    def test_p99_of_fewer_than_a_hundred_is_called_the_largest_of_so_many(self):
+        for count, glance, loss in ((100, "2 s (100)", "2 ms"), (99, "3 s (max of 99)", "3 ms (max of 99)")):
+            self.assertIn(f"| {glance} |", "\n".join(tables.glance([run("kill", 100, count=count)], [])))
+            losses = tables.losses([run("writes-loss", 128, 1000, count)], [])
+            self.assertIn(f"| 1 ms | {loss} | {loss} | 3 ms |", losses[-1])
+        few = "\n".join(tables.wanted([run("kill", 16, 600000, 99)], []))
+        self.assertIn("| 1.8 s (max of 99) | **not reached** |", few)  # its p99 would be 1.2
+        for count, text in ((99, "1 / – / 3 s (99)"), (100, "1 / 2 / 3 s (100)")):
+            sample = {"count": count, "median": 1, "p99": 2, "max": 3}
+            self.assertEqual(tables.triple(sample, "s"), text)
+
+    def test_a_chart_says_when_a_p99_of_it_is_the_largest(self):
+        for count, is_told in ((99, True), (100, False)):
+            runs = [run("kill", nodes, count=count) for nodes in (10, 100)]
+            self.assertEqual("fewer than 100 is the largest" in plot.draw(runs)["kill"], is_told)
 
     def test_false_deaths_are_summed_by_the_share_lost(self):
         text = "\n".join(tables.well([run("kill", 16), run("idle", 16)], []))

@@ -32,8 +32,14 @@ static enum rc read_all(int fd, uint8_t **ret_data, size_t *ret_len)
     uint8_t *data = mem_new(size, 1);
     for (;;) {
         if (len == size) {
+            uint8_t *grown = realloc(data, 2 * size);
+            if (grown == NULL) {
+                *ret_data = data;
+                *ret_len = len;
+                return RC_NO_MEMORY;
+            }
+            data = grown;
             size *= 2;
-            data = mem_resize(data, size, 1);
         }
         const ssize_t n = read(fd, data + len, size - len);
         if (n < 0 && errno == EINTR) {

@@ -113,11 +113,11 @@ static void done(void *arg)
     free(b);
 }
 
-/* The body in one piece; the caller frees it. */
+/* The body in one piece; the caller frees it. NULL when there is no memory. */
 static char *copy_body(const struct http_request *rq)
 {
-    char *text = mem_new(rq->body_len + 1, 1);
-    for (size_t at = 0; at < rq->body_len;) {
+    char *text = malloc(rq->body_len + 1);
+    for (size_t at = 0; text != NULL && at < rq->body_len;) {
         const uint8_t *run = rq->body;
         const size_t len = rq->blob == NULL ? rq->body_len : blob_run(rq->blob, at, &run);
         memcpy(text + at, run, len);
@@ -130,8 +130,14 @@ static void answer(struct batch *b, const struct http_request *rq, struct http_r
 {
     bool is_key = false;
     char *text = copy_body(rq);
-    const char *wrong = mget_request_read(text, rq->body_len, &b->request, &is_key);
+    const char *wrong =
+        text == NULL ? NULL : mget_request_read(text, rq->body_len, &b->request, &is_key);
     free(text);
+    if (text == NULL || b->request.is_short) {
+        done(b);
+        http_problem(rs, 500, "internal", "There is no memory for this request.");
+        return;
+    }
     if (wrong != NULL) {
         done(b);
         http_problem(rs, 400, is_key ? "invalid_key" : "invalid_request", "%s", wrong);

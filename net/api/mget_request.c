@@ -1,7 +1,6 @@
 #include "net/api/mget_request.h"
 
 #include "core/base/base64.h"
-#include "core/base/mem.h"
 #include "core/store/record.h"
 #include "net/http/json_out.h"
 
@@ -11,6 +10,7 @@
 
 enum { DEPTH_MAX = 2 }; /* an object of arrays */
 
+static const char NO_ROOM[] = "There is no memory for so many keys.";
 static const char NO_JSON[] =
     "The body is a JSON object with the arrays keys and keys_base64, or one of them.";
 static const char TOO_MANY[] = "At most 1000 keys can be read at once.";
@@ -177,9 +177,10 @@ const char *mget_request_read(const char *text, size_t len, struct mget_request 
     if (root == NULL || !is_blank(end, text + len)) {
         wrong = NO_JSON;
     } else {
-        ret_request->bytes = mem_new(len, 1);
-        ret_request->keys = mem_new(MGET_KEYS_MAX, sizeof(*ret_request->keys));
-        wrong = read_root(root, ret_request, ret_is_key);
+        ret_request->bytes = malloc(len);
+        ret_request->keys = calloc(MGET_KEYS_MAX, sizeof(*ret_request->keys));
+        ret_request->is_short = ret_request->bytes == NULL || ret_request->keys == NULL;
+        wrong = ret_request->is_short ? NO_ROOM : read_root(root, ret_request, ret_is_key);
     }
     cJSON_Delete(root);
     return wrong;

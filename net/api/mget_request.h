@@ -32,11 +32,13 @@ struct mget_request {
     size_t count;
     uint8_t *bytes;
     size_t bytes_len;
+    bool is_short; /* there was no memory for it, which is wrong with it then */
 };
 
 /*
  * Reads a body of at most MGET_BODY_MAX bytes. Returns what is wrong with it, for people, or NULL;
- * *ret_is_key tells that it is a key that is wrong. mget_request_fini() follows in every case.
+ * *ret_is_key tells that it is a key that is wrong. mget_request_fini() follows in every case. The
+ * parser without memory takes the body for no JSON.
  */
 const char *mget_request_read(const char *text, size_t len, struct mget_request *ret_request,
                               bool *ret_is_key);

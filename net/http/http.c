@@ -98,6 +98,14 @@ static void remove_line(struct http_response *rs, const char *name)
     }
 }
 
+/* What is added has a place: a response's headers are ours. It may have no memory. */
+static bool is_added(struct http_response *rs, enum rc rc)
+{
+    ASSERT(rc == RC_OK || rc == RC_NO_MEMORY);
+    rs->is_cut = rs->is_cut || rc != RC_OK;
+    return rc == RC_OK;
+}
+
 static void add_line(struct http_response *rs, const char *name, const char *value,
                      size_t value_len)
 {
@@ -106,8 +114,9 @@ static void add_line(struct http_response *rs, const char *name, const char *val
     const size_t name_len = strlen(name);
     uint8_t *room = NULL;
     const size_t len = name_len + 2 + value_len + 2;
-    const enum rc rc = buf_reserve(&rs->headers, len, &room);
-    ASSERT(rc == RC_OK);
+    if (!is_added(rs, buf_reserve(&rs->headers, len, &room))) {
+        return;
+    }
     struct cursor c = cursor_writer(room, len);
     cursor_put_bytes(&c, name, name_len);
     cursor_put_bytes(&c, ": ", 2);
@@ -143,8 +152,7 @@ void http_add_lines(struct http_response *rs, const char *lines)
 {
     const size_t len = strlen(lines);
     ASSERT(len >= 2 && lines[len - 2] == '\r' && lines[len - 1] == '\n');
-    const enum rc rc = buf_append(&rs->headers, lines, len);
-    ASSERT(rc == RC_OK);
+    (void)is_added(rs, buf_append(&rs->headers, lines, len));
 }
 
 void http_set_body(struct http_response *rs, int status, const char *type, const void *data,

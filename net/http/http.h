@@ -107,6 +107,7 @@ struct http_response {
     bool is_waking; /* a stream that is not asked for more until http_server_wake(); it ends with
                        its client's half of the connection */
     bool is_close;  /* close the connection after this answer */
+    bool is_cut;    /* there was no memory for a header: the server resets the connection */
 };
 
 void http_response_init(struct http_response *rs);
@@ -118,7 +119,8 @@ void http_response_fini(struct http_response *rs);
 /* The same, but the memory of its two buffers is kept for the next answer. */
 void http_response_clear(struct http_response *rs);
 
-/* Adds one header line; name and value must hold no CR or LF, which is asserted. */
+/* Adds one header line; name and value must hold no CR or LF, which is asserted. Without memory for
+ * it, as for the two below, the answer is cut. */
 void http_add(struct http_response *rs, const char *name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

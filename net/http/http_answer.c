@@ -92,6 +92,9 @@ static enum rc add_bytes(struct evbuffer *out, struct http_response *rs)
 enum rc http_answer_write(struct evbuffer *out, const struct http_answer *answer,
                           struct http_response *rs, const char *date_line)
 {
+    if (rs->is_cut) {
+        return RC_NO_MEMORY;
+    }
     const bool has_bytes =
         rs->kind == HTTP_BODY_BYTES && !answer->is_bodiless && answer->length != HTTP_LENGTH_NONE;
     const size_t together = has_bytes && rs->bytes.len <= TOGETHER_MAX ? rs->bytes.len : 0;
@@ -114,7 +117,7 @@ enum rc http_answer_write(struct evbuffer *out, const struct http_answer *answer
 enum rc http_answer_upgrade(struct evbuffer *out, const struct http_response *rs)
 {
     static const char line[] = "HTTP/1.1 101 Switching Protocols\r\n";
-    const bool is_added = evbuffer_add(out, line, sizeof(line) - 1) == 0 &&
+    const bool is_added = !rs->is_cut && evbuffer_add(out, line, sizeof(line) - 1) == 0 &&
                           evbuffer_add(out, buf_data(&rs->headers), rs->headers.len) == 0 &&
                           evbuffer_add(out, "\r\n", 2) == 0;
     return is_added ? RC_OK : RC_NO_MEMORY;

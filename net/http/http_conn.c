@@ -197,7 +197,12 @@ struct http_conn *http_conn_new(struct http_shared *shared, int fd, const struct
     (void)bufferevent_set_max_single_write(bev, HTTP_OUTPUT_HIGH);
     (void)bufferevent_disable(bev, EV_READ | EV_WRITE);
     (void)event_assign(&c->reader, shared->config.base, fd, EV_READ | EV_PERSIST, on_readable, c);
-    set_reading(c, true);
+    if (event_add(&c->reader, NULL) != 0) { /* it would be open, and heard by nobody */
+        bufferevent_free(bev);
+        free(c);
+        return NULL;
+    }
+    c->is_on = true;
     shared->stats.connections++;
     TAILQ_INSERT_TAIL(&shared->phases[HTTP_PHASE_IDLE], c, entry);
     c->listed = HTTP_PHASE_IDLE;

@@ -180,7 +180,8 @@ static inline void rig_init(struct rig *rig)
                                               .upgraded = rig_upgraded};
 }
 
-static inline void rig_start(struct rig *rig)
+/* A socket for the server that is begun next. */
+static inline void rig_bind(struct rig *rig)
 {
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof(at);
@@ -190,6 +191,11 @@ static inline void rig_start(struct rig *rig)
     assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
     rig->port = ntohs(at.sin_port);
     rig->config.listen_fd = fd;
+}
+
+static inline void rig_start(struct rig *rig)
+{
+    rig_bind(rig);
     rig->server = http_server_new(&rig->config);
     assert_non_null(rig->server);
 }

@@ -1,0 +1,219 @@
+/* What the servers and clients of net do when memory ends: a request is answered, or its connection
+ * ends, and the next one is served as always. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "http_rig.h"
+#include "net/http/ip_limit.h"
+#include "net/http/rate_limit.h"
+#include "net/out/fetch.h"
+#include "tests/unit/failing_alloc.h"
+
+#include <stdio.h>
+
+enum { BLOB_BYTES = 100000, BODY_BYTES = 5000, IDLE_LONG = 100 };
+
+/* ---- The HTTP server ---- */
+
+/* Without memory for it a server is not begun; with memory it is. */
+static void start(struct rig *rig)
+{
+    rig_init(rig);
+    while (rig->base == NULL) {
+        assert_true(failing_alloc_has_failed());
+        failing_alloc_recover();
+        rig_init(rig);
+    }
+    rig->config.request_timeout_ms = IDLE_TURNS_MAX / 8;
+    rig->config.idle_timeout_ms = IDLE_TURNS_MAX / 4;
+    rig->stream_bytes = BLOB_BYTES;
+    rig_bind(rig);
+    rig->server = http_server_new(&rig->config);
+    if (rig->server == NULL) {
+        assert_true(failing_alloc_has_failed());
+        failing_alloc_recover();
+        rig->server = http_server_new(&rig->config);
+        assert_non_null(rig->server);
+    }
+    static uint8_t bytes[BLOB_BYTES];
+    while (rig->blob == NULL) {
+        rig->blob = blob_new(NULL, BLOB_BYTES);
+        if (rig->blob == NULL || blob_append(rig->blob, bytes, BLOB_BYTES) != RC_OK) {
+            failing_alloc_recover();
+            blob_release(rig->blob);
+            rig->blob = NULL;
+        }
+    }
+}
+
+/* A client whose memory never fails. */
+static struct client open_client(struct rig *rig)
+{
+    static char input[CLIENT_INPUT_MAX + 1];
+    const struct sockaddr_in at = {.sin_family = AF_INET,
+                                   .sin_port = htons(rig->port),
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct client c = {.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), .input = input};
+    input[0] = '\0';
+    assert_int_equal(connect(c.fd, (const struct sockaddr *)&at, sizeof(at)), 0);
+    assert_int_equal(fcntl(c.fd, F_SETFL, O_NONBLOCK), 0);
+    return c;
+}
+
+/* libevent tries again and again to read what it has no memory for. */
+static void recover_after(unsigned idle)
+{
+    if (idle > IDLE_LONG) {
+        failing_alloc_recover();
+    }
+}
+
+/* Whether the request is answered with the text; else its connection has ended, by a timeout at the
+ * latest: libevent loses a callback of bufferevent_socket_new() without a word. */
+static bool is_answered(struct rig *rig, const char *request, const char *answer)
+{
+    struct client c = open_client(rig);
+    bool is_open = client_say(rig, &c, request);
+    bool is_whole = false;
+    for (unsigned idle = 0; is_open && !is_whole && idle < IDLE_TURNS_MAX;) {
+        const size_t len = c.len;
+        client_turn(rig, &c);
+        idle += c.len == len;
+        recover_after(idle);
+        is_whole = strstr(c.input, answer) != NULL;
+        is_open = !c.is_eof && !c.is_reset;
+    }
+    assert_true(is_whole || !is_open);
+    (void)close(c.fd);
+    return is_whole;
+}
+
+static void ask(struct rig *rig, const char *request, const char *answer)
+{
+    if (!is_answered(rig, request, answer)) {
+        assert_true(failing_alloc_has_failed());
+        failing_alloc_recover();
+        assert_true(is_answered(rig, request, answer));
+    }
+}
+
+static void serve(void *arg)
+{
+    static char large[BODY_BYTES + 200];
+    struct rig rig;
+    (void)arg;
+    start(&rig);
+    (void)snprintf(large, sizeof(large),
+                   "PUT /echo HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%0*d", BODY_BYTES,
+                   BODY_BYTES, 7);
+    ask(&rig, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\nGET /hello HTTP/1.1\r\nHost: a\r\n\r\n",
+        "hello");
+    ask(&rig,
+        "PUT /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        "abc");
+    ask(&rig, large, "00007");
+    ask(&rig, "GET /stream HTTP/1.1\r\nHost: a\r\n\r\n", "\r\n0\r\n\r\n");
+    ask(&rig, "GET /blob HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "200 OK");
+    ask(&rig, "GET /none HTTP/1.1\r\nHost: a\r\n\r\n", "not_found");
+    ask(&rig,
+        "GET /upgrade HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: test/1\r\n\r\nmore",
+        "101 Switching");
+    rig_fini(&rig);
+}
+
+static void a_server_without_memory_ends_a_connection_and_serves_the_next(void **state)
+{
+    (void)state;
+    assert_true(failing_alloc_some(serve, NULL, 3) > 20);
+}
+
+static void limit(void *arg)
+{
+    (void)arg;
+    struct ip_limit *ips = ip_limit_new(4, 16, 1);
+    struct rate_limit *rates = rate_limit_new(10, 1);
+    assert_true((ips != NULL && rates != NULL) || failing_alloc_has_failed());
+    rate_limit_free(rates);
+    ip_limit_free(ips);
+}
+
+static void limits_without_memory_are_none(void **state)
+{
+    (void)state;
+    assert_true(failing_alloc_each(limit, NULL) > 0);
+}
+
+/* ---- The HTTP client ---- */
+
+struct fetched {
+    unsigned count;
+    enum rc rc;
+    int status;
+};
+
+static void on_fetched(void *arg, const struct fetch_answer *answer)
+{
+    struct fetched *f = arg;
+    f->count++;
+    f->rc = answer->rc;
+    f->status = answer->status;
+}
+
+/* Whether the answer came; without memory none does, or the end of the fetch is told once. */
+static bool is_fetched(struct rig *rig, const char *target)
+{
+    const struct fetch_request request = {.method = "GET",
+                                          .host = "127.0.0.1",
+                                          .port = rig->port,
+                                          .target = target,
+                                          .timeout_ms = UINT32_C(1000) * PATIENCE_S,
+                                          .bytes_max = UINT32_C(2) * BLOB_BYTES};
+    struct fetched f = {.count = 0};
+    if (fetch_start(rig->base, NULL, &request, on_fetched, &f) == NULL) {
+        return false;
+    }
+    unsigned idle = 0;
+    while (f.count == 0 && rig_idles(rig, &idle)) {
+        recover_after(idle);
+    }
+    assert_int_equal(f.count, 1);
+    assert_true(f.rc != RC_OK || f.status == 200 || f.status == 500);
+    return f.rc == RC_OK && f.status == 200;
+}
+
+static void fetch_two(void *arg)
+{
+    static const char *const targets[] = {"/hello", "/blob"};
+    struct rig rig;
+    (void)arg;
+    start(&rig);
+    for (size_t i = 0; i < sizeof(targets) / sizeof(*targets); i++) {
+        if (!is_fetched(&rig, targets[i])) {
+            assert_true(failing_alloc_has_failed());
+            failing_alloc_recover();
+            assert_true(is_fetched(&rig, targets[i]));
+        }
+    }
+    rig_fini(&rig);
+}
+
+static void a_fetch_without_memory_fails_once(void **state)
+{
+    (void)state;
+    assert_true(failing_alloc_some(fetch_two, NULL, 2) > 10);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_server_without_memory_ends_a_connection_and_serves_the_next),
+        cmocka_unit_test(limits_without_memory_are_none),
+        cmocka_unit_test(a_fetch_without_memory_fails_once),
+    };
+    failing_alloc_hook();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,174 @@
+/* What a peer says in reconciliation: how much of it is taken, and what is answered to how much. */
+#include "gossip/repair/sync.h"
+
+#include "sync_pair.h"
+
+static void frames_that_are_not_right_are_refused(void **state)
+{
+    struct pair *p = *state;
+    uint8_t bytes[64];
+    for (size_t len = 0; len < 12; len++) {
+        struct cursor c = cursor_writer(bytes, sizeof(bytes));
+        for (size_t i = 0; i < len; i++) {
+            cursor_put_u8(&c, 0xff);
+        }
+        assert_int_equal(feed(p, FRAME_SYNC_GROUPS, &c), RC_MALFORMED);
+        assert_int_equal(feed(p, FRAME_SYNC_EPOCHS, &c), RC_MALFORMED);
+        assert_int_equal(feed(p, FRAME_SYNC_SCOPE, &c), RC_MALFORMED);
+        assert_int_equal(feed(p, FRAME_SYNC_DONE, &c), len == 5 ? RC_OK : RC_MALFORMED);
+        assert_int_equal(feed(p, FRAME_SYNC_MORE, &c), len == 10 ? RC_OK : RC_MALFORMED);
+        assert_int_equal(feed(p, FRAME_SYNC_WANT, &c), len == 6 ? RC_OK : RC_MALFORMED);
+        assert_int_equal(feed(p, FRAME_JOIN, &c), RC_MALFORMED);
+        assert_int_equal(feed(p, FRAME_JOIN_DONE, &c), RC_MALFORMED);
+    }
+}
+
+/* Of an epoch of which the peer has others: by their ids, or by cells. */
+static void so_many_entries_are_listed_and_more_are_streamed(void **state)
+{
+    enum { LISTED = 56, TTL_MS = 600000 };
+    const uint64_t epoch = (NOW_MS + TTL_MS) / EPOCH_MS;
+    (void)state;
+    for (uint32_t count = LISTED - 1; count <= LISTED + 1; count++) {
+        struct pair *p = NULL;
+        uint8_t bytes[32];
+        (void)set_up((void **)&p);
+        struct end *e = &p->ends[0];
+        for (uint32_t i = 0; i < count; i++) {
+            store_one(e, i, TTL_MS);
+        }
+        assert_int_equal(sync_start(e->sync, e->link, SYNC_CUT_ALL, p->now_us), RC_OK);
+        struct cursor c = cursor_writer(bytes, sizeof(bytes));
+        cursor_put_u8(&c, e->link->sync->session);
+        cursor_put_u8(&c, 1);
+        cursor_put_u32(&c, (uint32_t)(epoch / EPOCHS_PER_GROUP));
+        cursor_put_u8(&c, 0);
+        cursor_put_u64(&c, UINT64_C(1) << epoch % EPOCHS_PER_GROUP);
+        cursor_put_u32(&c, 0);
+        cursor_put_varint(&c, 1);
+        assert_int_equal(feed(p, FRAME_SYNC_EPOCHS, &c), RC_OK);
+        assert_int_equal(e->link->sync->list != NULL, count <= LISTED);
+        assert_int_equal(e->link->sync->stream != NULL, count > LISTED);
+        (void)tear_down((void **)&p);
+    }
+}
+
+/* The answer to a peer that has nothing: the epochs of a group one by one, or the group as one. */
+static void so_many_epochs_are_named_and_with_more_only_their_groups(void **state)
+{
+    enum { NAMED = 1536, EPOCH_LIFE = EPOCH_MS };
+    struct pair *p = *state;
+    struct end *e = &p->ends[0];
+    for (uint32_t i = 1; i <= NAMED + 1; i++) {
+        store_one(e, i, (uint64_t)i * EPOCH_LIFE);
+        if (i < NAMED) {
+            continue;
+        }
+        uint8_t bytes[17];
+        struct cursor c = cursor_writer(bytes, sizeof(bytes));
+        cursor_put_u8(&c, 1);
+        cursor_put_u64(&c, SYNC_CUT_ALL);
+        cursor_put_u64(&c, 99);
+        buf_clear(&e->link->bulk);
+        assert_int_equal(feed(p, FRAME_SYNC_GROUPS, &c), RC_OK);
+        struct cursor answer = cursor_reader(buf_data(&e->link->bulk), e->link->bulk.len);
+        assert_int_equal(cursor_u8(&answer), FRAME_SYNC_EPOCHS);
+        (void)cursor_bytes(&answer, FRAME_HEADER_BYTES - 1 + 2 + 4); /* session, last, group */
+        assert_int_equal(cursor_u8(&answer), i > NAMED);
+    }
+}
+
+static void the_lists_of_a_hostile_peer_are_bounded(void **state)
+{
+    struct pair *p = *state;
+    enum { SIZE = 2 + 8 * SYNC_LIST_MAX };
+    uint8_t *bytes = mem_new(1, SIZE);
+    uint64_t id = 1, fed = 0;
+    enum rc rc = RC_OK;
+    begin_as_peer(p, true);
+    for (uint32_t frame = 0; frame < 1000 && rc == RC_OK; frame++) {
+        struct cursor c = cursor_writer(bytes, SIZE);
+        cursor_put_u8(&c, 1);
+        cursor_put_u8(&c, 0);
+        for (int i = 0; i < SYNC_LIST_MAX; i++) {
+            cursor_put_u64(&c, id++ * UINT64_C(0x9e3779b97f4a7c15));
+        }
+        rc = feed(p, FRAME_SYNC_LIST, &c);
+        fed += rc == RC_OK ? SYNC_LIST_MAX : 0;
+    }
+    assert_int_equal(rc, RC_MALFORMED);
+    assert_true(fed <= EPOCH_SENDER_IDS_MAX);
+    free(bytes);
+}
+
+static void put_cells(struct cursor *c, uint32_t first, uint32_t count)
+{
+    cursor_put_u8(c, 1);
+    cursor_put_u8(c, 0);
+    cursor_put_u32(c, 0);
+    cursor_put_u32(c, first);
+    for (uint32_t i = 0; i < count; i++) {
+        cursor_put_u64(c, (first + i + 1) * UINT64_C(0x9e3779b97f4a7c15));
+        cursor_put_u32(c, i);
+        cursor_put_signed(c, -(int64_t)i * 1000);
+    }
+}
+
+static void cells_that_were_not_asked_for_are_refused(void **state)
+{
+    struct pair *p = *state;
+    uint8_t bytes[4096];
+    begin_as_peer(p, false);
+    struct cursor c = cursor_writer(bytes, sizeof(bytes));
+    put_cells(&c, 1, 1); /* not the first ones */
+    assert_int_equal(feed(p, FRAME_SYNC_CELLS, &c), RC_MALFORMED);
+    c = cursor_writer(bytes, sizeof(bytes));
+    put_cells(&c, 0, 64);
+    assert_int_equal(feed(p, FRAME_SYNC_CELLS, &c), RC_OK);
+    c = cursor_writer(bytes, sizeof(bytes));
+    put_cells(&c, 64, 1); /* one more than was wanted */
+    assert_int_equal(feed(p, FRAME_SYNC_CELLS, &c), RC_MALFORMED);
+}
+
+static void garbled_cells_end_a_stream_and_harm_nothing(void **state)
+{
+    struct pair *p = *state;
+    struct end *e = &p->ends[0];
+    uint8_t *bytes = mem_new(1, 1 << 17);
+    for (uint32_t i = 0; i < 100; i++) {
+        store_one(e, i, 600000);
+    }
+    begin_as_peer(p, false);
+    uint32_t sent = 0;
+    for (int i = 0; i < 2000 && e->link->sync->sink != NULL; i++) {
+        const struct cells_sink *k = e->link->sync->sink;
+        if (k->slice_bits == 0 && sent < k->until) {
+            const uint32_t count = k->until - sent < 3000 ? k->until - sent : 3000;
+            struct cursor c = cursor_writer(bytes, 1 << 17);
+            put_cells(&c, sent, count);
+            assert_int_equal(feed(p, FRAME_SYNC_CELLS, &c), RC_OK);
+            sent += count;
+        }
+        p->now_us += 100000;
+        sync_turn(e->sync, p->now_us, NOW_MS, false);
+    }
+    assert_null(e->link->sync->sink);
+    assert_int_equal(e->counters.syncs_undecoded, 1);
+    assert_int_equal(keys(e), 100);
+    free(bytes);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+        TEST(frames_that_are_not_right_are_refused),
+        cmocka_unit_test(so_many_entries_are_listed_and_more_are_streamed),
+        TEST(so_many_epochs_are_named_and_with_more_only_their_groups),
+        TEST(the_lists_of_a_hostile_peer_are_bounded),
+        TEST(cells_that_were_not_asked_for_are_refused),
+        TEST(garbled_cells_end_a_stream_and_harm_nothing),
+#undef TEST
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

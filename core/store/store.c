@@ -407,6 +407,19 @@ static void tell_put(const struct store *s, uint32_t handle)
     }
 }
 
+/* A live record, whose key and value are gone, has given way to a later one whose time is over. */
+static void tell_displaced(const struct store *s, const struct record *held, const struct record *r)
+{
+    if (s->observer.expired != NULL) {
+        const struct record gone = {.key = r->key,
+                                    .key_len = r->key_len,
+                                    .value_len = held->value_len,
+                                    .version = held->version,
+                                    .expiry_ms = held->expiry_ms};
+        s->observer.expired(s->observer.arg, &gone);
+    }
+}
+
 static enum rc merge_whole(struct store *s, const struct record *r, uint64_t now_ms,
                            enum merge_outcome *ret_outcome)
 {
@@ -417,11 +430,15 @@ static enum rc merge_whole(struct store *s, const struct record *r, uint64_t now
     if (handle != 0) {
         held = entry_record(&s->entries, entry_at(&s->entries, handle));
     }
+    const bool was_live = handle != 0 && !held.is_shadow;
     const enum merge_outcome outcome = merge_records(handle == 0 ? NULL : &held, r, now_ms, &next);
     if (outcome == MERGE_APPLIED) {
         const enum rc rc = place(s, handle, &next, hash, &handle);
         if (rc != RC_OK) {
             return rc;
+        }
+        if (was_live && next.is_shadow) {
+            tell_displaced(s, &held, r);
         }
         tell_put(s, handle);
     } else if (outcome == MERGE_SAME || outcome == MERGE_GUARDED) {

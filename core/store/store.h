@@ -88,8 +88,10 @@ uint64_t store_deadline(const struct store *s);
  * the store must not be called from within. */
 struct store_observer {
     void *arg;
-    void (*put)(void *arg, const struct record *r);     /* it is its key's live record now */
-    void (*expired)(void *arg, const struct record *r); /* a live record's time is over: it goes */
+    void (*put)(void *arg, const struct record *r); /* it is its key's live record now */
+    /* A live record goes: its time is over, or that of a later one which takes its place unseen; of
+     * such a one the value is gone already. */
+    void (*expired)(void *arg, const struct record *r);
 };
 
 /* At most one, copied; NULL: nobody any more. */

@@ -728,7 +728,7 @@ static void note(struct diary *diary, char sign, const struct record *r)
     const size_t len = strlen(diary->text);
     assert_false(r->is_shadow);
     (void)snprintf(diary->text + len, sizeof(diary->text) - len, "%c%.*s=%.*s ", sign,
-                   (int)r->key_len, (const char *)r->key, (int)r->value_len,
+                   (int)r->key_len, (const char *)r->key, r->value == NULL ? 0 : (int)r->value_len,
                    (const char *)r->value);
 }
 
@@ -773,10 +773,21 @@ static void an_observer_is_told_of_each_change_once_whoever_makes_it(void **stat
     store_expire(s, T0 + 99000, 100);
     store_expire(s, T0 + 999000, 100);
     assert_string_equal(diary.text, "-u=0 -a=3 ");
+    diary.text[0] = '\0';
+    /* But for what is over on arrival and takes the place of a live record, which is no longer
+     * shown. */
+    const struct record lasting = record_of("d", "1", T0 + 999000, T0 + 1999000);
+    const struct record brief = record_of("d", "2", T0 + 999001, T0 + 999500);
+    merge(s, &lasting, T0 + 1000000);
+    merge(s, &brief, T0 + 1000000);
+    merge(s, &brief, T0 + 1000000);
+    assert_int_equal(get(s, "d", T0 + 1000000, &(struct record){0}), RC_NOT_FOUND);
+    store_expire(s, T0 + 1999000, 100);
+    assert_string_equal(diary.text, "+d=1 -d= ");
     store_observe(s, NULL);
     const struct record four = record_of("a", "4", T0 + 999000, T0 + 1999000);
     merge(s, &four, T0 + 999000);
-    assert_string_equal(diary.text, "-u=0 -a=3 ");
+    assert_string_equal(diary.text, "+d=1 -d= ");
     store_free(s);
 }
 

@@ -2,6 +2,7 @@
 
 #include "core/base/assert.h"
 #include "core/base/mem.h"
+#include "tests/sim/memory.h"
 #include "tests/sim/pipe.h"
 #include "tests/sim/stage.h"
 
@@ -492,6 +493,7 @@ uint64_t cluster_put_tries(struct cluster *c, uint32_t node, const char *key, co
     struct engine *e = c->nodes[node].engine;
     const uint64_t now_us = stage_now_us(c, node);
     struct record held;
+    const bool was_spared = memory_spare(false);
     tries->ret_holds = RC_OK;
     tries->ret_fails = tries->fails.condition == PUT_ALWAYS
                            ? RC_PRECONDITION
@@ -499,13 +501,16 @@ uint64_t cluster_put_tries(struct cluster *c, uint32_t node, const char *key, co
     if (tries->ret_fails != RC_OK) {
         tries->ret_holds = try_put(e, &put, &tries->holds, now_us);
     }
+    (void)memory_spare(was_spared);
     c->puts[token].is_accepted = tries->ret_holds == RC_OK;
     if (tries->ret_holds == RC_OK && find_put(e, &put, now_us, &held)) {
         c->puts[token].done.version = held.version;
         c->puts[token].done.expiry_ms = held.expiry_ms;
     }
     blob_release(blob);
+    (void)memory_spare(false);
     stage_drain(c, node);
+    (void)memory_spare(was_spared);
     return tries->ret_holds == RC_OK ? token : UINT64_MAX;
 }
 

@@ -32,7 +32,10 @@
     X(segments_resent, "stream segments lost and sent again")                     \
     X(pieces_held, "times that a closed way held up what a stream has under way") \
     X(streams_reset, "streams reset after 10 s without progress")                 \
-    X(streams_spoiled, "pieces of streams replaced by noise or foreign words")
+    X(streams_spoiled, "pieces of streams replaced by noise or foreign words")    \
+    X(watches, "times that somebody has begun to watch a node")                   \
+    X(watches_resumed, "of these, those that went on where they had been")        \
+    X(allocations_failed, "calls for memory that failed")
 
 struct effects {
 #define SIM_EFFECT_FIELD(name, help) uint64_t name;

@@ -1,6 +1,7 @@
 #include "tests/sim/faults.h"
 
 #include "tests/sim/loner.h"
+#include "tests/sim/memory.h"
 #include "tests/sim/pipe.h"
 #include "tests/sim/stage.h"
 #include "tests/sim/stranger.h"
@@ -30,6 +31,9 @@ enum {
     BLIND_MAX_US = 8 * 1000 * 1000,
     SALVO_MAX = 16, /* forged datagrams at once, to one node */
     SALVO_PAUSE_US = 200 * 1000,
+    MEMORY_CALLS_MAX = 64,   /* until one fails */
+    MEMORY_FAILURES_MAX = 8, /* in a row */
+    MEMORY_PAUSE_US = 2 * 1000 * 1000,
     CLAIM_EVERY = 8, /* salvos; then a stranger says HELLO as somebody too */
 };
 
@@ -382,6 +386,14 @@ static void before_full(struct faults *f)
     f->cluster->config.bytes_max = FULL_BYTES;
 }
 
+static uint64_t act_memory(struct faults *f)
+{
+    const uint64_t calls = draw(f, MEMORY_CALLS_MAX);
+    const uint64_t count = 1 + draw(f, MEMORY_FAILURES_MAX);
+    memory_fail(calls, count);
+    return 1 + draw(f, MEMORY_PAUSE_US);
+}
+
 /* As where a NAT forgets, or a host drops what it has open. */
 static uint64_t act_half_open(struct faults *f)
 {
@@ -429,6 +441,9 @@ static const struct {
                        "streams carry noise and foreign words, which must cost a link only", NULL,
                        act_corrupt},
     [FAULT_FULL] = {"full", "1 MiB of memory a node", before_full, NULL},
+    [FAULT_WATCH] = {"watch", "no fault: clients watch, go, and come back", NULL, NULL},
+    [FAULT_MEMORY] = {"memory", "calls for memory fail, up to 8 in a row, values of 4 KiB", NULL,
+                      act_memory},
     [FAULT_HOSTILE] = {"hostile", "a stranger, who receives nothing, forges datagrams and HELLOs",
                        before_hostile, act_hostile},
     [FAULT_LONER] = {"loner",
@@ -482,7 +497,7 @@ bool faults_find(const char *name, uint64_t seed, uint32_t *ret_set)
 
 void faults_init(struct faults *f, struct cluster *cluster, uint32_t set)
 {
-    *f = (struct faults){.cluster = cluster, .set = set};
+    *f = (struct faults){.cluster = cluster, .set = set, .failed = memory_failures()};
     for (uint32_t i = 0; i < FAULT_COUNT; i++) {
         f->victim[i] = cluster->count;
         f->due_us[i] = NEVER;
@@ -539,6 +554,8 @@ void faults_end(struct faults *f)
     c->late_ppm = 0;
     c->spoil_ppm = 0;
     burst_set(&c->burst, 0, 0);
+    memory_fail(0, 0);
+    c->effects.allocations_failed = memory_failures() - f->failed;
     for (uint32_t i = 0; i < c->count; i++) {
         /* A node that was about to end does so. */
         if (c->nodes[i].is_up && f->victim[FAULT_CHURN] == i) {

@@ -31,6 +31,8 @@ enum fault {
     FAULT_FULL,      /* little memory, large values */
     FAULT_LONER,   /* one that was started alone with a wrong clock is let in, beside a newcomer */
     FAULT_HOSTILE, /* a stranger who receives nothing forges datagrams and HELLOs */
+    FAULT_WATCH,   /* none: clients watch, go, and come back */
+    FAULT_MEMORY,  /* calls for memory fail */
     FAULT_NO_TCP,  /* streams stand still everywhere for good; the last: no part of a swarm */
     FAULT_BLIND,   /* discovery fails at first, and everybody is expected */
     FAULT_HALF_OPEN, /* of a link only one side hears that it was reset */
@@ -47,11 +49,12 @@ enum {
  * clocks are well. */
 enum {
     FAULTS_CALM = 1 << FAULT_CRASH | 1 << FAULT_KILL | 1 << FAULT_BURST | 1 << FAULT_CHURN |
-                  1 << FAULT_ROLLING | 1 << FAULT_HOSTILE | 1 << FAULT_HALF_OPEN | 1 << FAULT_FULL,
+                  1 << FAULT_ROLLING | 1 << FAULT_HOSTILE | 1 << FAULT_HALF_OPEN | 1 << FAULT_FULL |
+                  1 << FAULT_WATCH,
 };
 
 /* Faults under which every node can find out about a crash at once. */
-enum { FAULTS_PROMPT = 1 << FAULT_CRASH | 1 << FAULT_KILL | 1 << FAULT_HOSTILE };
+enum { FAULTS_PROMPT = 1 << FAULT_CRASH | 1 << FAULT_KILL | 1 << FAULT_HOSTILE | 1 << FAULT_WATCH };
 
 /* Faults by which nodes say goodbye before they end. */
 enum { FAULTS_LEAVING = 1 << FAULT_CHURN | 1 << FAULT_ROLLING };
@@ -68,6 +71,7 @@ struct faults {
     uint32_t loner_life; /* in which the loner was started alone */
     uint32_t newcomer;   /* beside the loner; cluster's count when nobody is */
     uint64_t forming_us; /* since when all nodes are starting; 0: they are not */
+    uint64_t failed;     /* calls for memory, before this story */
     uint64_t healed_us;  /* since when a partition is healed; 0: there was none */
 };
 

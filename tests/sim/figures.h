@@ -21,6 +21,7 @@
     X(WRITTEN, "what is served is what somebody wrote")                              \
     X(SERVED, "what a node has shown it serves until its time is over")              \
     X(LISTED, "what a node lists is what it shows, in order")                        \
+    X(WATCHED, "what watchers are told adds up to what their node lists")            \
     X(BACK, "a node's version of a key does not go back while the later one lives")  \
     X(REPLACED, "what a node has seen replaced it does not serve again")             \
     X(RESURRECTED, "at rest nobody serves what another has seen replaced")           \

@@ -8,6 +8,7 @@
 #include "tests/sim/debts.h"
 #include "tests/sim/listings.h"
 #include "tests/sim/stage.h"
+#include "tests/sim/watchers.h"
 #include "tests/sim/writes.h"
 
 #include <inttypes.h>
@@ -49,6 +50,7 @@ struct oracle {
     struct observer observer;
     struct rng rng; /* its own, so that looking changes nothing */
     struct writes *writes;
+    struct watchers *watchers; /* NULL: nobody watches */
     struct deaths *deaths;
     struct debts *debts;
     struct glimpse *glimpses; /* by node */
@@ -175,6 +177,9 @@ static void look_at(struct oracle *o, uint32_t node, bool is_walk)
         if (o->config.key_count <= ALL_KEYS_MAX) {
             listings_judge(o->writes, node);
         }
+        if (o->watchers != NULL) {
+            watchers_judge(o->watchers, node);
+        }
         walk(o, node);
     }
 }
@@ -203,6 +208,9 @@ void oracle_sample(struct oracle *o)
     deaths_judge_due(o->deaths);
     debts_sample(o->debts);
     answers_judge_owed(o->writes, false);
+    if (o->watchers != NULL) {
+        watchers_sample(o->watchers);
+    }
     if (c->count <= WALKED_MAX) {
         for (uint32_t i = 0; i < c->count; i++) {
             look_at(o, i, turn % WALK_EVERY == 0);
@@ -280,6 +288,9 @@ static void take_stopping(void *arg, uint32_t node)
 {
     struct oracle *o = arg;
     writes_stopping(o->writes, node);
+    if (o->watchers != NULL) {
+        watchers_stopping(o->watchers, node);
+    }
     deaths_stopping(o->deaths, node);
 }
 
@@ -290,6 +301,7 @@ struct oracle *oracle_new(const struct oracle_config *config)
     rng_init(&o->rng, ~config->seed);
     o->glimpses = mem_new(config->cluster->count, sizeof(*o->glimpses));
     o->writes = writes_new(o, config);
+    o->watchers = config->is_watched ? watchers_new(o, config, o->writes) : NULL;
     o->deaths = deaths_new(o, config);
     o->debts = debts_new(o, config);
     o->observer = (struct observer){.arg = o,
@@ -309,6 +321,7 @@ void oracle_free(struct oracle *o)
     }
     o->config.cluster->observer = NULL;
     free(o->glimpses);
+    watchers_free(o->watchers);
     writes_free(o->writes);
     deaths_free(o->deaths);
     debts_free(o->debts);
@@ -409,4 +422,7 @@ void oracle_judge_rest(struct oracle *o)
     }
     writes_judge_losses(o->writes);
     answers_judge_owed(o->writes, true);
+    if (o->watchers != NULL) {
+        watchers_judge_rest(o->watchers);
+    }
 }

@@ -11,6 +11,8 @@
  *   - each 100 ms: 4 keys of every node, of 16 nodes drawn in clusters above 64, and of those above
  *     the structures of one; each second the structures of all nodes up to 64,
  *     and what they list where there are at most 64 keys
+ *   - each 100 ms, where clients watch: what is for those who read now; each second the models of
+ *     those who have read all that there is for them
  *   - each 100 ms: the writes that should have been answered by then
  *   - when a node founds a clock, or the first of the enclave is ready: whether it might
  *   - when a crash is so old that all must know (`noticed_us`): whether every observer knows, or
@@ -39,6 +41,7 @@ struct oracle_config {
     uint64_t noticed_us; /* this long after a crash all must know of it */
     bool may_leave;      /* nodes say goodbye: one that has ended may pass for one that left */
     bool is_quiet;       /* nothing goes wrong, and nothing is far: every write finds its quorum */
+    bool is_watched;     /* by clients who model what they are told */
     bool is_calm;        /* nodes come and go, and nothing else goes wrong: all there can answer */
 };
 

@@ -31,6 +31,8 @@ EFFECTS = {
     "loner": ["clocks_set", "cuts", "heals", "kills", "clock_conflicts"],
     "no-tcp": ["cuts", "pieces_held"],
     "swarm": [],
+    "watch": ["watches", "watches_resumed"],
+    "memory": ["allocations_failed"],
     "hostile": ["datagrams_forged", "links_claimed"],
     "blind": ["blinded"],
     "half-open": ["ends_lost"],

@@ -2,6 +2,7 @@
 
 #include "core/base/assert.h"
 #include "core/base/mem.h"
+#include "tests/sim/memory.h"
 #include "tests/sim/pipe.h"
 
 #include <string.h>
@@ -386,8 +387,10 @@ static void step(struct cluster *c, const struct event *e)
     if (e->kind == EVENT_TICK && !take_tick(c, e)) {
         return;
     }
+    const bool was_spared = memory_spare(false);
     take_event(c, e);
     stage_drain(c, e->to);
+    (void)memory_spare(was_spared);
     if (c->observer != NULL && c->observer->happened != NULL) {
         c->observer->happened(c->observer->arg, e);
     }

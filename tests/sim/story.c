@@ -38,7 +38,9 @@ enum {
      */
     COST_WRITES_MIN = 100,
     COST_COPIES_PERCENT = 150,
-    WALKED_NODES = 64, /* clusters up to this are walked after each event */
+    COST_LARGE_PERCENT = 102, /* of a large value, which travels once to each */
+    COST_MORE_BYTES = 250,    /* a copy: keys, versions, acknowledgements, announcements */
+    WALKED_NODES = 64,        /* clusters up to this are walked after each event */
     VALUE_LEN = 100,
     KEYS = 64,
     FULL_VALUE_LEN = 4096, /* brings a node under "full" over its memory in a minute */
@@ -232,19 +234,28 @@ static bool is_near_and_lossless(const struct story *s, const struct cluster *c)
 /* Nothing goes wrong, and nothing is far. */
 static bool is_quiet(const struct story *s, const struct cluster *c)
 {
-    return s->faults == 0 && is_near_and_lossless(s, c);
+    return (s->faults & ~(1U << FAULT_WATCH)) == 0 && is_near_and_lossless(s, c);
 }
 
-/* Nothing is sent in vain where nothing goes wrong. */
-static void judge_cost(struct run *r, uint64_t copies, uint64_t wanted)
+/* Nothing is sent in vain where nothing goes wrong: `copies` were sent where so many were wanted,
+ * in so many bytes of streams. */
+static void judge_cost(struct run *r, uint64_t copies, uint64_t wanted, uint64_t bytes)
 {
     const uint64_t wanted_min = (uint64_t)COST_WRITES_MIN * r->story->nodes;
+    const uint64_t percent =
+        r->story->value_len > VALUE_INLINE_MAX ? COST_LARGE_PERCENT : COST_COPIES_PERCENT;
+    const uint64_t bytes_max = r->story->value_len * percent / 100 + COST_MORE_BYTES;
     if (!is_quiet(r->story, r->cluster) || wanted < wanted_min) {
         return;
     }
     if (copies > wanted * COST_COPIES_PERCENT / 100) {
         oracle_broken(r->oracle, INVARIANT_COST, "%" PRIu64 " copies were sent of %" PRIu64, copies,
                       wanted);
+    }
+    if (bytes > wanted * bytes_max) {
+        oracle_broken(r->oracle, INVARIANT_COST,
+                      "a copy cost %" PRIu64 " bytes, of which %" PRIu64 " are its value",
+                      bytes / wanted, r->story->value_len);
     }
 }
 
@@ -284,7 +295,8 @@ static void live(struct run *r)
     const uint64_t synced = after.sync_records_received - before.sync_records_received;
     const uint64_t copies = after.records_received - before.records_received - synced;
     r->figures->copies += copies;
-    judge_cost(r, copies, r->figures->copies_wanted - wanted);
+    judge_cost(r, copies, r->figures->copies_wanted - wanted,
+               c->traffic.stream_bytes - traffic.stream_bytes);
     r->figures->last_bytes += sent_bytes(&c->traffic) - r->last_from_bytes;
     r->figures->sync_copies += synced;
     r->figures->datagram_bytes += c->traffic.datagram_bytes - traffic.datagram_bytes;
@@ -411,7 +423,10 @@ void story_run(const struct story *as_told, struct figures *figures, volatile ui
     struct run r = {.story = &story, .figures = figures, .now_us = now_us};
     const uint64_t broken_before = figures->broken;
     const bool is_full = (story.faults & 1U << FAULT_FULL) != 0;
-    story.value_len = story.value_len != 0 ? story.value_len : is_full ? FULL_VALUE_LEN : VALUE_LEN;
+    const bool has_large = is_full || (story.faults & 1U << FAULT_MEMORY) != 0;
+    story.value_len = story.value_len != 0 ? story.value_len
+                      : has_large          ? FULL_VALUE_LEN
+                                           : VALUE_LEN;
     story.key_count = story.key_count != 0 ? story.key_count : is_full ? FULL_KEYS : KEYS;
     r.cluster = make_cluster(&story);
     faults_init(&r.faults, r.cluster, story.faults);
@@ -428,6 +443,7 @@ void story_run(const struct story *as_told, struct figures *figures, volatile ui
         .noticed_us = noticed_us(&story, r.cluster),
         .may_leave = (story.faults & FAULTS_LEAVING) != 0,
         .is_quiet = is_quiet(&story, r.cluster),
+        .is_watched = (story.faults & 1U << FAULT_WATCH) != 0,
         .is_calm = (story.faults & ~(uint32_t)FAULTS_CALM) == 0 && r.cluster->loss_ppm == 0 &&
                    r.cluster->stream_loss_ppm == 0,
     };

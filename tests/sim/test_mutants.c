@@ -12,8 +12,8 @@
 static void the_engine_as_it_is_breaks_nothing(void **state)
 {
     (void)state;
-    static const char *const scenarios[] = {"steady", "partition", "crash",    "clock",
-                                            "blind",  "hostile",   "half-open"};
+    static const char *const scenarios[] = {"steady",  "partition", "crash", "clock", "blind",
+                                            "hostile", "half-open", "watch", "memory"};
     for (size_t i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++) {
         trial_assert_well(trial_story(scenarios[i]));
     }

@@ -18,6 +18,12 @@ static void copies_that_nobody_needs_are_caught(void **state)
     trial_assert_caught(MUTANT_REPEATING, trial_story("steady"), INVARIANT_COST);
 }
 
+static void bytes_that_nobody_needs_are_caught(void **state)
+{
+    (void)state;
+    trial_assert_caught(MUTANT_NODDING, trial_story("steady"), INVARIANT_COST);
+}
+
 static void links_that_strangers_take_are_caught(void **state)
 {
     (void)state;
@@ -107,6 +113,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(copies_that_nobody_needs_are_caught),
+        cmocka_unit_test(bytes_that_nobody_needs_are_caught),
         cmocka_unit_test(links_that_strangers_take_are_caught),
         cmocka_unit_test(a_silent_link_that_makes_way_for_nobody_is_caught),
         cmocka_unit_test(a_queue_that_is_too_long_is_caught),

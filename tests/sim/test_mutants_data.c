@@ -1,5 +1,6 @@
 /* Broken engines that do not keep and show what was written (tests/sim/mutants/mutant.h): each is
  * caught. */
+#include "tests/sim/faults.h"
 #include "tests/sim/mutants/trial.h"
 
 #include <setjmp.h>
@@ -103,6 +104,30 @@ static void listings_that_are_not_what_is_shown_are_caught(void **state)
     }
 }
 
+static void watchers_who_are_told_something_else_are_caught(void **state)
+{
+    (void)state;
+    static const enum mutant mutants[] = {MUTANT_UNTOLD, MUTANT_UNENDING, MUTANT_BARE,
+                                          MUTANT_OVERHASTY};
+    for (size_t i = 0; i < sizeof(mutants) / sizeof(mutants[0]); i++) {
+        trial_assert_caught(mutants[i], trial_story("watch"), INVARIANT_WATCHED);
+    }
+}
+
+/* A node that was stopped hears of a version whose time is over, and shows the one before no more.
+ */
+static void an_end_that_a_later_version_brings_about_and_is_not_told_is_caught(void **state)
+{
+    (void)state;
+    struct story story = trial_story("pause");
+    uint32_t watch = 0;
+    assert_true(faults_find("watch", 1, &watch));
+    story.faults |= watch;
+    story.ttl_ms = 4000;
+    trial_assert_caught(MUTANT_HUSHED, story, INVARIANT_WATCHED);
+    trial_assert_well(story);
+}
+
 static void a_value_that_comes_back_by_reconciliation_is_caught(void **state)
 {
     (void)state;
@@ -137,7 +162,7 @@ static void a_write_that_does_not_arrive_is_caught(void **state)
 {
     (void)state;
     trial_assert_caught_with(MUTANT_PICKY, trial_story("steady"), INVARIANT_LOST,
-                             ALSO(HELD) | ALSO(RESURRECTED));
+                             ALSO(HELD) | ALSO(RESURRECTED) | ALSO(COST));
 }
 
 static void contents_that_never_meet_are_caught(void **state)
@@ -181,6 +206,8 @@ int main(void)
         cmocka_unit_test(a_version_that_goes_back_is_caught),
         cmocka_unit_test(entries_that_are_not_served_to_their_end_are_caught),
         cmocka_unit_test(listings_that_are_not_what_is_shown_are_caught),
+        cmocka_unit_test(watchers_who_are_told_something_else_are_caught),
+        cmocka_unit_test(an_end_that_a_later_version_brings_about_and_is_not_told_is_caught),
         cmocka_unit_test(a_value_that_comes_back_by_reconciliation_is_caught),
         cmocka_unit_test(what_others_saw_replaced_is_caught_at_rest),
         cmocka_unit_test(a_write_that_everybody_loses_is_caught),

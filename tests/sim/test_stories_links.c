@@ -1,5 +1,6 @@
 /* Stories of links that somebody else claims, and of links that only one side has lost. */
 #include "tests/sim/cluster.h"
+#include "tests/sim/memory.h"
 #include "tests/sim/pipe.h"
 #include "tests/sim/stage.h"
 #include "tests/sim/stranger.h"
@@ -172,6 +173,22 @@ static void a_quiet_link_of_a_member_stays(void **state)
     cluster_free(c);
 }
 
+/* What a link begins with is not said then: it ends, and another takes its place. */
+static void nodes_meet_whichever_call_for_memory_fails(void **state)
+{
+    (void)state;
+    for (uint64_t calls = 0; calls < 8; calls++) {
+        struct cluster *c = cluster_new(3, calls + 1);
+        const uint64_t failed = memory_failures();
+        memory_fail(calls, 2);
+        cluster_start_all(c);
+        assert_true(cluster_wait_ready(c, MINUTE_MS));
+        assert_true(cluster_wait_full_view(c, MINUTE_MS));
+        assert_int_equal(memory_failures(), failed + 2);
+        cluster_free(c);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -180,6 +197,7 @@ int main(void)
         cmocka_unit_test(a_silent_link_makes_way_for_a_member_with_much_to_say),
         cmocka_unit_test(a_link_of_who_says_no_more_than_hello_ends),
         cmocka_unit_test(a_quiet_link_of_a_member_stays),
+        cmocka_unit_test(nodes_meet_whichever_call_for_memory_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

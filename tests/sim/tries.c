@@ -38,8 +38,8 @@ uint64_t tries_put(struct writes *w, uint64_t token, const char *key)
     }
     const uint64_t put =
         cluster_put_tries(c, at->node, key, w->value, w->config.value_len, at->ttl_ms, &tries);
-    if (tries.ret_fails == RC_OK ||
-        (tries.ret_holds == RC_OK && tries.ret_fails != RC_PRECONDITION)) {
+    const bool is_told = tries.ret_fails == RC_PRECONDITION;
+    if (tries.ret_fails == RC_OK || (tries.ret_holds == RC_OK && !is_told)) {
         oracle_broken(w->oracle, INVARIANT_CONDITION,
                       "node %u has taken a write whose condition does not hold", at->node);
     }

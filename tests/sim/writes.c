@@ -72,6 +72,25 @@ static size_t key_text(const struct writes *w, uint32_t key, char text[static KE
     return KEY_LEN;
 }
 
+uint32_t writes_key_number(const struct writes *w, const uint8_t *key, size_t len)
+{
+    char text[KEY_SIZE];
+    uint32_t number = 0;
+    for (size_t i = 4; len == KEY_LEN && i < len; i++) {
+        number = number * 10 + key[i] - '0';
+    }
+    /* The twins are the last two. */
+    for (uint32_t i = 2; len == TWIN_KEY_LEN && i > 0; i--) {
+        number = w->config.key_count - i;
+        if (key_text(w, number, text) == len && memcmp(text, key, len) == 0) {
+            return number;
+        }
+    }
+    const bool is_ours = number < w->config.key_count && key_text(w, number, text) == len &&
+                         memcmp(text, key, len) == 0;
+    return is_ours ? number : UINT32_MAX;
+}
+
 static void fill_value(struct writes *w, uint64_t token)
 {
     struct cursor c = cursor_writer(w->value, w->config.value_len);

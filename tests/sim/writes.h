@@ -21,6 +21,9 @@ void writes_free(struct writes *w);
  * enclave as `well` says, itself included. */
 void writes_put(struct writes *w, uint32_t node, uint32_t key, uint64_t ttl_ms, uint32_t well);
 
+/* The number of a key of a client's, UINT32_MAX for one that nobody writes. */
+uint32_t writes_key_number(const struct writes *w, const uint8_t *key, size_t len);
+
 /* Bytes came to a node: notes which of the writes that it lacked it now has. */
 void writes_arrived(struct writes *w, uint32_t node);
 

@@ -12,6 +12,7 @@
 enum {
     JUMPY_EVERY = 5000,
     JUMP_US = 200 * 1000,
+    NODS = 20,
     HOARD_MIN = 64,
     HOARDED = 300, /* of each write */
 };
@@ -58,6 +59,15 @@ WRAP(enum rc, link_enqueue, struct link *l, const struct queued_write *w, bool i
         push_anyway(&l->live, w);
     }
     return __real_link_enqueue(l, w, is_big);
+}
+
+WRAP(enum rc, mesh_send, struct mesh *m, struct link *l, enum frame_type type, const void *payload,
+     size_t len)
+{
+    for (uint32_t i = 0; mutant_is(MUTANT_NODDING) && type == FRAME_ACK && i < NODS; i++) {
+        (void)__real_mesh_send(m, l, type, payload, len);
+    }
+    return __real_mesh_send(m, l, type, payload, len);
 }
 
 WRAP(void, owed_put_off, struct engine *e, struct link *l, uint32_t waiter)

@@ -9,6 +9,7 @@
  *   kept      what it keeps, and for how long
  *   answered  what it takes from clients, and tells them
  *   carried   how writes and links go, and clocks
+ *   watched   what those who watch are told
  *   members   whom it knows, and what it believes of them
  */
 #ifndef SIM_MUTANTS_MUTANT_H
@@ -46,6 +47,11 @@ enum mutant {
     MUTANT_TRAILING,   /* lists and keeps half a second too long */
     MUTANT_CIRCLING,   /* now and then lists from the start again */
     MUTANT_LITERAL,    /* lists no key by the whole of it */
+    MUTANT_UNTOLD,     /* now and then tells watchers nothing of a put */
+    MUTANT_UNENDING,   /* tells watchers of no end */
+    MUTANT_HUSHED,     /* tells watchers nothing of an end that a later version brings about */
+    MUTANT_BARE,       /* begins a watch anew without the entries that there are */
+    MUTANT_OVERHASTY,  /* goes on one event later than where the watcher was */
     MUTANT_DEFERRED,   /* serves what it has written only from the next millisecond on */
     MUTANT_NO_GUARDS,  /* a replaced version leaves no trace */
     MUTANT_FORGETFUL,  /* at the end drops what has time left */
@@ -68,6 +74,7 @@ enum mutant {
     MUTANT_LIAR,       /* acknowledges records that it does not keep */
     MUTANT_PICKY,      /* takes every other record of others for an old one */
     MUTANT_REPEATING,  /* sends every write twice */
+    MUTANT_NODDING,    /* acknowledges everything many times over */
     MUTANT_RASH,       /* declares somebody dead now and then */
     MUTANT_FAITHFUL,   /* declares nobody dead */
     MUTANT_OVERWEIGHT, /* holds more bytes than it may */

@@ -187,7 +187,11 @@ static void a_known_id_maps_to_known_cells(void **state)
     iblt_extend(&t, 256);
     (void)iblt_add(&t, UINT64_C(0x0123456789abcdef), 0, 1);
     for (uint32_t i = 0; i < 256; i++) {
-        bits[i / 64] |= (uint64_t)(t.cells[i].count == 1) << (i % 64);
+        const struct iblt_cell *cell = &t.cells[i];
+        const bool is_in = cell->count == 1;
+        bits[i / 64] |= (uint64_t)is_in << (i % 64);
+        assert_true(cell->id == (is_in ? UINT64_C(0x0123456789abcdef) : 0));
+        assert_true(cell->check == (is_in ? t.cells[0].check : 0));
     }
     /* The wire relies on these values: nodes on all machines must agree on them. */
     assert_true(bits[0] == UINT64_C(0x41010017) && bits[1] == UINT64_C(0x400000) &&

@@ -285,6 +285,16 @@ static void a_member_is_written_to_in_the_highest_version_that_both_speak(void *
     }
 }
 
+static void each_state_has_its_word(void **state)
+{
+    (void)state;
+    assert_string_equal(member_state_name(MEMBER_ALIVE), "alive");
+    assert_string_equal(member_state_name(MEMBER_SUSPECT), "suspect");
+    assert_string_equal(member_state_name(MEMBER_DEAD), "dead");
+    assert_string_equal(member_state_name(MEMBER_LEFT), "left");
+    assert_string_equal(member_state_name(MEMBER_NAMED), "named");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -297,6 +307,7 @@ int main(void)
         cmocka_unit_test(a_card_is_told_without_what_means_nothing_to_the_receiver),
         cmocka_unit_test(a_member_is_written_to_in_the_highest_version_that_both_speak),
         cmocka_unit_test(skipping_a_card_refuses_what_reading_it_refuses),
+        cmocka_unit_test(each_state_has_its_word),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -71,10 +71,39 @@ static void where_datagrams_hardly_pass_rumours_go_by_links_only(void **state)
     }
 }
 
+/* Its addresses are of another host's loopback, say. */
+static void a_member_without_an_address_of_use_is_reached_by_its_link(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(1);
+    struct node *n = &c->nodes[cluster_start(c)];
+    const struct member_card card = card_with(HELD_AT, 0);
+    const struct view_teller teller = teller_of(SURE);
+    struct member *m = NULL;
+    struct swim_event event = {.kind = SWIM_MEMBER_STATE};
+    struct action action;
+    assert_int_equal(view_alive(n->swim, &card, &teller, &m), RC_OK);
+    m->is_udp_heard = true; /* so datagrams would be preferred */
+    for (int linked = 0; linked < 2; linked++) {
+        struct packet p = packet_out_ping(n->swim, 1, m->tag);
+        uint32_t by_link = 0;
+        m->link = linked != 0;
+        packet_out_send(n->swim, m, &p);
+        while (swim_next_event(n->swim, &event)) {
+            by_link += event.kind == SWIM_PACKET_BY_LINK;
+        }
+        assert_int_equal(by_link, linked);
+        assert_false(outbox_next(n->outbox, &action) && action.kind == ACTION_DATAGRAM);
+    }
+    m->link = 0;
+    cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(where_datagrams_hardly_pass_rumours_go_by_links_only),
+        cmocka_unit_test(a_member_without_an_address_of_use_is_reached_by_its_link),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

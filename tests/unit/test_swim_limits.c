@@ -2,6 +2,7 @@
 #include "gossip/membership/hearsay.h"
 #include "gossip/membership/packet_out.h"
 #include "gossip/membership/probe.h"
+#include "gossip/membership/pull.h"
 #include "gossip/membership/refusal.h"
 #include "held_member.h"
 
@@ -127,12 +128,52 @@ static void so_many_that_are_only_named_are_dialed_in_a_second(void **state)
     cluster_free(c);
 }
 
+/* A member that can be pulled from. */
+static struct member *reached(struct swim *s, uint32_t i)
+{
+    struct member *m = meet(s, i, false, true);
+    m->link = i + 1;
+    m->has_answered = true;
+    return m;
+}
+
+static uint32_t pulls(const struct swim *s)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < PULLS_MAX; i++) {
+        count += !uuid_is_nil(&s->pulls[i].from);
+    }
+    return count;
+}
+
+static void so_many_views_are_pulled_at_once_at_first_and_fewer_after_news(void **state)
+{
+    (void)state;
+    enum { EAGER = 2 };
+    struct cluster *c = cluster_new(1);
+    struct swim *first = c->nodes[cluster_start(c)].swim;
+    struct swim *later = c->nodes[cluster_start(c)].swim;
+    for (uint32_t i = 0; i <= PULLS_MAX; i++) {
+        pull_first(first, reached(first, i));
+        assert_int_equal(pulls(first), i < PULLS_MAX ? i + 1 : PULLS_MAX);
+    }
+    later->now_us = c->now_us;
+    pull_expect(later);
+    for (uint32_t i = 0; i <= EAGER; i++) {
+        later->next_pull_us = later->now_us;
+        pull_compare(later, reached(later, i), later->roster.digest + 1);
+        assert_int_equal(pulls(later), i < EAGER ? i + 1 : EAGER);
+    }
+    cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(so_many_newcomers_are_passed_on_at_a_time),
         cmocka_unit_test(so_many_that_others_hold_for_dead_are_told_at_once),
         cmocka_unit_test(a_refusal_is_about_so_many_at_one_address),
+        cmocka_unit_test(so_many_views_are_pulled_at_once_at_first_and_fewer_after_news),
         cmocka_unit_test(what_is_named_is_paid_for_up_to_a_most),
         cmocka_unit_test(so_many_that_are_only_named_are_dialed_in_a_second),
     };

@@ -140,7 +140,7 @@ class Mark(Figure):
                          float(match["margin"]))
         self.words = shlex.split(match["command"].replace("\\\n", " "))
         self.path = " ".join(match["where"].split())
-        self.is_said = re.search(rf"(?<![\d.,]){re.escape(self.name)}(?![\d,]|\.\d)", paragraph) is not None
+        self.is_said = re.search(rf"(?<![\d.,]){re.escape(self.name)}(?!\d|[.,]\d)", paragraph) is not None
 
     def is_simulated(self):
         return os.path.basename(self.words[0]) == "repram-sim"

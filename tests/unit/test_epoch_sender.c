@@ -163,6 +163,58 @@ static void the_last_frame_waits_for_large_values_and_room(void **state)
     assert_int_equal(epoch_sender_step(s->job, &s->env), RC_OK);
 }
 
+/* What came of a list: ids that are wanted, and how often the last of them was said to have come.
+ */
+struct wanted {
+    uint64_t ids;
+    uint32_t frames, lasts;
+};
+
+/* Reads the requests that wait on the link, and takes them. */
+static void read_wanted(struct scene *s, struct wanted *w)
+{
+    struct cursor c = cursor_reader(buf_data(&s->env.link->bulk), s->env.link->bulk.len);
+    while (cursor_left(&c) > 0) {
+        const uint8_t type = cursor_u8(&c);
+        (void)cursor_u8(&c);
+        const uint32_t len = cursor_u32(&c);
+        struct cursor frame = cursor_reader(cursor_bytes(&c, len), len);
+        assert_true(cursor_ok(&c));
+        if (type == FRAME_SYNC_WANT) {
+            (void)cursor_u8(&frame);
+            const uint8_t flags = cursor_u8(&frame);
+            assert_int_equal(flags & WANT_OF_LIST, WANT_OF_LIST);
+            assert_int_equal(cursor_u32(&frame), s->job->sent);
+            w->ids += cursor_left(&frame) / 8;
+            w->lasts += (flags & WANT_IS_LAST) != 0;
+            w->frames++;
+        }
+    }
+    drain(s);
+}
+
+static void ids_that_are_not_here_are_asked_for_in_frames_of_which_the_last_says_so(void **state)
+{
+    struct scene *s = *state;
+    static const uint32_t counts[] = {0, SYNC_LIST_MAX, SYNC_LIST_MAX + 1, 6 * SYNC_LIST_MAX};
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        struct wanted w = {.ids = 0};
+        begin(s, EPOCH_SENDER_ANSWER);
+        for (uint64_t id = 1; id <= counts[i]; id++) {
+            assert_int_equal(idset_add(&s->job->ids, id * UINT64_C(0x9e3779b97f4a7c15)), RC_OK);
+        }
+        while (go_on(s) == RC_FULL) {
+            read_wanted(s, &w);
+        }
+        read_wanted(s, &w);
+        assert_int_equal(w.ids, counts[i]);
+        assert_int_equal(w.lasts, 1);
+        assert_int_equal(w.frames, counts[i] == 0 ? 1 : (counts[i] - 1) / SYNC_LIST_MAX + 1);
+        epoch_sender_free(s->job, s->store);
+        s->job = NULL;
+    }
+}
+
 static void each_part_of_a_join_has_the_epochs_of_its_remainder(void **state)
 {
     struct scene *s = *state;
@@ -194,6 +246,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(without_room_in_the_link_each_kind_of_job_waits_for_it),
         TEST(the_last_frame_waits_for_large_values_and_room),
+        TEST(ids_that_are_not_here_are_asked_for_in_frames_of_which_the_last_says_so),
         TEST(each_part_of_a_join_has_the_epochs_of_its_remainder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

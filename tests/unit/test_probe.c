@@ -1,0 +1,78 @@
+/* For how long the state of probes is kept for a member. (How probes go: test_swim.c.) */
+#include "gossip/membership/probe.h"
+
+#include "held_member.h"
+
+#define KEPT_US ((uint64_t)3 * SECOND)
+
+/* A node that was about to ask the member, which has been heard since. */
+static struct swim *acquitted(struct cluster *c, struct member **ret_member)
+{
+    struct swim *s = c->nodes[cluster_start(c)].swim;
+    hold(s, ALIVE);
+    *ret_member = roster_find(&s->roster, &subject);
+    probe_ask(s, *ret_member);
+    assert_non_null((*ret_member)->probe);
+    probe_acquit(s, *ret_member);
+    return s;
+}
+
+static void state_that_nothing_needs_is_given_back_after_a_while(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(1);
+    struct member *m = NULL;
+    struct swim *s = acquitted(c, &m);
+    s->now_us += KEPT_US - 1;
+    probe_release_idle(s);
+    assert_non_null(m->probe);
+    s->now_us++;
+    probe_release_idle(s);
+    assert_null(m->probe);
+    cluster_free(c);
+}
+
+static void a_ping_meanwhile_keeps_it_for_longer(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(1);
+    struct member *m = NULL;
+    struct swim *s = acquitted(c, &m);
+    s->now_us += SECOND;
+    probe_ping(s, m);
+    s->now_us += KEPT_US - SECOND;
+    probe_release_idle(s);
+    assert_non_null(m->probe);
+    s->now_us += KEPT_US - 1;
+    probe_release_idle(s);
+    assert_non_null(m->probe);
+    s->now_us++;
+    probe_release_idle(s);
+    assert_null(m->probe);
+    cluster_free(c);
+}
+
+static void what_is_to_be_asked_again_is_not_given_back(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(1);
+    struct member *m = NULL;
+    struct swim *s = acquitted(c, &m);
+    s->now_us += SECOND;
+    probe_ask(s, m);
+    s->now_us += 2 * KEPT_US;
+    probe_release_idle(s);
+    assert_non_null(m->probe);
+    assert_int_not_equal(m->probe->ask_us, 0);
+    cluster_free(c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(state_that_nothing_needs_is_given_back_after_a_while),
+        cmocka_unit_test(a_ping_meanwhile_keeps_it_for_longer),
+        cmocka_unit_test(what_is_to_be_asked_again_is_not_given_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

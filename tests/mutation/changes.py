@@ -29,6 +29,8 @@ TURNED = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">", "&
 SHIFTED = {"<": "<=", "<=": "<", ">": ">=", ">=": ">"}
 TRUTHS = {"true": "false", "false": "true"}
 OPENS, CLOSES = {"(": ")", "[": "]", "{": "}"}, {")", "]", "}"}
+# Their first argument is how many.
+ALLOCATORS = {"mem_new", "calloc"}
 # A number from here on is a size or a time, of which one more or less makes no program wrong.
 LARGE = 100
 
@@ -131,6 +133,32 @@ def numbers(token):
     return [style.format(other) + suffix for other in others]
 
 
+def until(source, at, marks):
+    """The next of some tokens, outside of brackets."""
+    while at < len(source.tokens) and source.tokens[at] not in marks:
+        at = (source.closed.get(at, at) if source.tokens[at] in OPENS else at) + 1
+    return at
+
+
+def is_extreme(source, i):
+    """Whether it picks the smaller or larger of two numbers, `a < b ? a : b`, which is the same number
+    where they are equal."""
+    question = until(source, i + 1, ("?", "&&", "||", ",", ")", ";"))
+    if source.at(question) != "?":
+        return False
+    colon = until(source, question + 1, (":", ")", ";"))
+    end = until(source, colon + 1, (",", ")", ";"))
+    right, first, second = (source.tokens[begin + 1:after]
+                            for begin, after in ((i, question), (question, colon), (colon, end)))
+    left = second if right == first else first
+    return right in (first, second) and source.tokens[i - len(left):i] == left
+
+
+def is_count(source, i):
+    """Whether it says of how many there is to be memory, of which more makes no program wrong."""
+    return source.at(i - 1) == "(" and source.at(i - 2) in ALLOCATORS
+
+
 def is_size(source, i):
     """Whether the number says how large an array is, which a byte more makes no worse."""
     if source.at(i - 1) != "[" or source.at(i + 1) != "]":
@@ -143,9 +171,9 @@ def of_token(source, i):
     token, is_inside = source.tokens[i], source.functions[i] != "-"
     if is_inside and token in TURNED:
         yield source.mutant("relational", i, i, TURNED[token])
-    if is_inside and token in SHIFTED:
+    if is_inside and token in SHIFTED and not is_extreme(source, i):
         yield source.mutant("bound", i, i, SHIFTED[token])
-    if NUMBER.fullmatch(token) and not is_size(source, i):
+    if NUMBER.fullmatch(token) and not is_size(source, i) and not is_count(source, i):
         for other in numbers(token):
             yield source.mutant("constant", i, i, other)
     if is_inside and token.startswith("RC_") and source.at(i - 1) not in ("case", "==", "!="):

@@ -407,12 +407,14 @@ static void tell_put(const struct store *s, uint32_t handle)
     }
 }
 
-/* A live record, whose key and value are gone, has given way to a later one whose time is over. */
-static void tell_displaced(const struct store *s, const struct record *held, const struct record *r)
+/* A live record has given way to a later one whose time is over, the entry at `handle`, which has
+ * its key. Where its own key and value were, there is nothing any more. */
+static void tell_displaced(const struct store *s, uint32_t handle, const struct record *held)
 {
     if (s->observer.expired != NULL) {
-        const struct record gone = {.key = r->key,
-                                    .key_len = r->key_len,
+        const struct record later = entry_record(&s->entries, entry_at(&s->entries, handle));
+        const struct record gone = {.key = later.key,
+                                    .key_len = later.key_len,
                                     .value_len = held->value_len,
                                     .version = held->version,
                                     .expiry_ms = held->expiry_ms};
@@ -438,7 +440,7 @@ static enum rc merge_whole(struct store *s, const struct record *r, uint64_t now
             return rc;
         }
         if (was_live && next.is_shadow) {
-            tell_displaced(s, &held, r);
+            tell_displaced(s, handle, &held);
         }
         tell_put(s, handle);
     } else if (outcome == MERGE_SAME || outcome == MERGE_GUARDED) {

@@ -791,6 +791,24 @@ static void an_observer_is_told_of_each_change_once_whoever_makes_it(void **stat
     store_free(s);
 }
 
+/* Its key lies in the entry that it displaces. */
+static void an_observer_hears_the_key_of_a_record_that_the_store_lent_out(void **state)
+{
+    (void)state;
+    struct store *s = new_store(1 << 20);
+    struct diary diary = {""};
+    const struct store_observer observer = {&diary, note_put, note_end};
+    struct record r = record_of("key", "value", T0, T0 + 5000);
+    merge(s, &r, T0);
+    store_observe(s, &observer);
+    assert_int_equal(get(s, "key", T0 + 1000, &r), RC_OK);
+    r.version = version_at(T0 + 1, 7);
+    r.expiry_ms = T0 + 500; /* over by now */
+    assert_int_equal(merge(s, &r, T0 + 1000), MERGE_APPLIED);
+    assert_string_equal(diary.text, "-key= ");
+    store_free(s);
+}
+
 static void an_observed_store_wants_each_expiry_in_its_millisecond(void **state)
 {
     (void)state;
@@ -1064,6 +1082,7 @@ int main(void)
         cmocka_unit_test(memory_of_entries_goes_back_while_their_shadows_stay),
         cmocka_unit_test(what_expires_far_in_the_past_is_freed_after_a_long_pause),
         cmocka_unit_test(an_observer_is_told_of_each_change_once_whoever_makes_it),
+        cmocka_unit_test(an_observer_hears_the_key_of_a_record_that_the_store_lent_out),
         cmocka_unit_test(an_observed_store_wants_each_expiry_in_its_millisecond),
         cmocka_unit_test(listing_is_in_byte_order_and_pages_go_on_after_any_key),
         cmocka_unit_test(a_walk_sees_each_entry_once_while_others_come_and_go),

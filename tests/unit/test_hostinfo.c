@@ -200,11 +200,16 @@ static void of_many_interfaces_the_first_are_taken(void **state)
         add_interface(text, IFF_UP);
     }
     const size_t count = hostinfo_addrs(own);
-    const struct addr last = parsed("10.0.0.1", 0);
-    const bool is_own = hostinfo_is_own(&last);
+    char text[32];
+    (void)snprintf(text, sizeof(text), "10.0.0.%d", HOSTINFO_ADDRS_MAX - 1);
+    const struct addr last = parsed(text, 0);
+    const struct addr none = parsed("192.0.2.1", 0);
+    const bool is_last_own = hostinfo_is_own(&last);
+    const bool is_none_own = hostinfo_is_own(&none); /* a look past the end is the sanitizers' */
     has_own_interfaces = false;
     assert_int_equal(count, HOSTINFO_ADDRS_MAX);
-    assert_true(is_own);
+    assert_true(is_last_own);
+    assert_false(is_none_own);
 }
 
 int main(void)

@@ -6,7 +6,7 @@
  * an engine has said before. Among them time passes, clients put, get and list, links and dials
  * begin and end. tests/fuzz/choices.h turns the input into these decisions and tests/fuzz/grammar.h
  * into fields. After each step everything that the engines hold is walked, and what clients are
- * shown has not expired and is in order; each write is answered once. Past 600 lines, because every
+ * shown has not expired and is in order; no write is answered twice. Past 600 lines, because every
  * step acts on the same world.
  */
 #include "core/base/assert.h"

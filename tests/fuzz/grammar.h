@@ -260,7 +260,7 @@ static inline void say_groups(struct choices *in, const struct told *told, struc
         const uint64_t epochs = say_epochs(in);
         cursor_put_u8(c, whole);
         cursor_put_u64(c, epochs);
-        for (int left = whole != 0 ? 1 : __builtin_popcountll(epochs); left > 0; left--) {
+        for (int left = whole != 0 ? 0 : __builtin_popcountll(epochs); left > 0; left--) {
             cursor_put_u32(c, say_u32(in, 9));
             cursor_put_varint(c, say_u32(in, 1));
         }

@@ -16,7 +16,7 @@ import time
 from mutation.changes import Fault
 
 # The engines of the first are broken already, and the others are about scripts.
-LEFT_OUT = re.compile(r"sim\.(test_mutants|charts)|bench\.calibrate")
+LEFT_OUT = re.compile(r"sim\.(test_mutants|charts|moved)|bench\.calibrate")
 # Each of these takes up to minutes. They judge what no other test links; those that take no longer
 # than QUICK_S judge too what the simulator does not link.
 LAST_LABEL, THOROUGH_LABEL = "integration", "sim"

@@ -103,7 +103,7 @@ static void expect(int code, int expected, const char *expected_out, const char 
     assert_int_equal(code, expected);
 }
 
-/* A file of the test's, gone with `remove_config`. */
+/* A file with this text, which the test removes. Returns its path. */
 static const char *write_config(const char *text, size_t len)
 {
     static char path[] = "/tmp/repram-test-startup-XXXXXX";

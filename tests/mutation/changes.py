@@ -3,8 +3,9 @@
 Five kinds: `relational` (a comparison or a connective turned round), `bound` (`<` for `<=` and the
 like), `constant` (a number beside the right one; a large one doubled or halved), `code` (another
 return code, or the other truth) and `call` (a statement that only calls something is left out).
-Comments, directives, texts and what ASSERT holds are let alone: an assertion that is loosened cannot
-be seen in a program that is right.
+Comments, directives, texts and what ASSERT holds are let alone, and so are the functions x_check() of
+core and gossip that return nothing, as they only assert: what is loosened there cannot be seen in a
+program that is right.
 
 A mutant is known by its file, its function, and its lines before and after, so that a file of those
 that are judged equivalent outlives edits elsewhere. tests/mutate.py draws, builds and runs them."""
@@ -105,6 +106,9 @@ class Source:
         for i, token in enumerate(self.tokens[:-1]):
             if token in LET_ALONE and self.tokens[i + 1] == "(" and i + 1 in self.closed:
                 alone.update(range(i, self.closed[i + 1] + 1))
+        if self.path.startswith(("core/", "gossip/")):
+            alone.update(i for i, name in enumerate(self.functions)
+                         if name.endswith("_check") and "void" in self.heads[name])
         return alone
 
     def at(self, i):

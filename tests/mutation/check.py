@@ -118,6 +118,10 @@ def check_texts():
     found = changes.find("core/x.c", "enum { A = 1 };\nint a[3];\n" + TINY["core/base/tiny.c"])
     if [m.after for m in found if m.function == "-"] != ["enum { A = 2 };"]:
         wrong.append("a number outside of functions is missed, or an array's size is taken")
+    found_in_checks = {kind: changes.find("core/x.c", f"{kind} x_check(int a)\n{{\n    g(a == 3);\n}}\n")
+                       for kind in ("void", "enum rc")}
+    if found_in_checks["void"] or not found_in_checks["enum rc"]:
+        wrong.append("what only asserts is changed, or what refuses is not")
     orders = [[m.key() for m in changes.draw(found, seed)] for seed in (1, 1, 2)]
     if orders[0] != orders[1] or orders[0] == orders[2] or sorted(orders[0]) != sorted(orders[2]):
         wrong.append("a seed does not draw one order of all mutants")

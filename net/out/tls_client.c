@@ -56,12 +56,9 @@ struct bufferevent *tls_client_new(struct event_base *base, int fd, const char *
     if (ssl == NULL) {
         return NULL;
     }
-    struct bufferevent *bev = bufferevent_openssl_socket_new(
-        base, fd, ssl, BUFFEREVENT_SSL_CONNECTING, BEV_OPT_CLOSE_ON_FREE);
-    if (bev == NULL) {
-        SSL_free(ssl);
-    }
-    return bev;
+    /* Without memory for it libevent frees what it would have freed at the end. */
+    return bufferevent_openssl_socket_new(base, fd, ssl, BUFFEREVENT_SSL_CONNECTING,
+                                          BEV_OPT_CLOSE_ON_FREE);
 }
 
 void tls_client_error(struct bufferevent *bev, char *ret_text, size_t size)

@@ -4,11 +4,12 @@
 
 #include <cjson/cJSON.h>
 #include <event2/buffer.h>
+#include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
 #include <execinfo.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <openssl/crypto.h>
+#include <openssl/ssl.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -21,7 +22,7 @@
 enum {
     BLOCKS_MIN = 1 << 12, /* places of the table of blocks; it doubles when half full */
     SITES_MAX = 4096,
-    CHILD_S = 60,    /* a child that takes longer is stuck */
+    CHILD_S = 1,     /* a child that has not aborted by then will not */
     FRAMES_MAX = 48, /* from a library's call of the allocator up to the product's code */
 };
 
@@ -42,10 +43,11 @@ static struct {
     size_t site_count;
     uint64_t left; /* calls until one fails */
     bool is_armed, is_lasting, has_failed;
-    bool is_certain; /* within a call that ends the process when there is none */
-    bool is_trial;   /* places of such calls are tried when they are met first */
-    bool is_doomed;  /* in the child that must end */
-    bool is_coping;  /* in a child that may */
+    bool is_certain;        /* within a call that ends the process when there is none */
+    bool is_trial;          /* places of such calls are tried when they are met first */
+    bool is_doomed;         /* in the child that must end */
+    bool is_coping;         /* in a child that may */
+    const char *sites_path; /* NULL: nobody asks for the sites */
 } state;
 
 /* The names are the linker's: __real_x is the library's x, and __wrap_x is called for it. */
@@ -70,6 +72,18 @@ struct event *__wrap_event_new(struct event_base *base, evutil_socket_t fd, shor
                                event_callback_fn callback, void *arg);
 struct evbuffer *__real_evbuffer_new(void);
 struct evbuffer *__wrap_evbuffer_new(void);
+SSL_CTX *__real_SSL_CTX_new(const SSL_METHOD *method);
+SSL_CTX *__wrap_SSL_CTX_new(const SSL_METHOD *method);
+SSL *__real_SSL_new(SSL_CTX *ctx);
+SSL *__wrap_SSL_new(SSL_CTX *ctx);
+struct bufferevent *__real_bufferevent_openssl_socket_new(struct event_base *base,
+                                                          evutil_socket_t fd, SSL *ssl,
+                                                          enum bufferevent_ssl_state ssl_state,
+                                                          int options);
+struct bufferevent *__wrap_bufferevent_openssl_socket_new(struct event_base *base,
+                                                          evutil_socket_t fd, SSL *ssl,
+                                                          enum bufferevent_ssl_state ssl_state,
+                                                          int options);
 
 /* ---- Which blocks there are ---- */
 
@@ -172,7 +186,7 @@ static uintptr_t caller_of_library(void)
 
 static void write_sites(void)
 {
-    FILE *to = fopen(getenv("REPRAM_ALLOC_SITES"), "we");
+    FILE *to = fopen(state.sites_path, "we");
     ASSERT(to != NULL);
     for (size_t i = 0; i < state.site_count; i++) {
         static const char *const names[] = {"failed", "ended", "copes"};
@@ -184,7 +198,9 @@ static void write_sites(void)
 
 __attribute__((constructor)) static void begin(void)
 {
-    if (getenv("REPRAM_ALLOC_SITES") != NULL) {
+    state.sites_path = getenv("REPRAM_ALLOC_SITES"); /* tests may clear the environment */
+    if (state.sites_path != NULL) {
+        state.is_trial = true;
         ASSERT(atexit(write_sites) == 0);
     }
 }
@@ -263,6 +279,41 @@ void __wrap_free(void *ptr)
     __real_free(ptr);
 }
 
+/* Of OpenSSL only the call as a whole fails: within, it may lose memory of its own. */
+SSL_CTX *__wrap_SSL_CTX_new(const SSL_METHOD *method)
+{
+    const uintptr_t at = (uintptr_t)__builtin_return_address(0);
+    return is_refused(at) ? NULL : __real_SSL_CTX_new(method);
+}
+
+SSL *__wrap_SSL_new(SSL_CTX *ctx)
+{
+    const uintptr_t at = (uintptr_t)__builtin_return_address(0);
+    return is_refused(at) ? NULL : __real_SSL_new(ctx);
+}
+
+/* This one as a whole too, as libevent 2.1.12 does it without memory for the structure itself:
+ * without memory for what is in it, it frees what it has not filled yet. */
+struct bufferevent *__wrap_bufferevent_openssl_socket_new(struct event_base *base,
+                                                          evutil_socket_t fd, SSL *ssl,
+                                                          enum bufferevent_ssl_state ssl_state,
+                                                          int options)
+{
+    const uintptr_t at = (uintptr_t)__builtin_return_address(0);
+    if (is_refused(at)) {
+        if ((options & BEV_OPT_CLOSE_ON_FREE) != 0) {
+            SSL_free(ssl);
+        }
+        return NULL;
+    }
+    const bool was_certain = state.is_certain;
+    state.is_certain = true;
+    struct bufferevent *bev =
+        __real_bufferevent_openssl_socket_new(base, fd, ssl, ssl_state, options);
+    state.is_certain = was_certain;
+    return bev;
+}
+
 /* ---- Calls that end the process ---- */
 
 /* In a child: its memory is at an end, and it has nobody to tell. */
@@ -272,6 +323,7 @@ static void become_quiet(void)
     const int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
     (void)setrlimit(RLIMIT_CORE, &none);
     (void)dup2(null, STDERR_FILENO);
+    (void)close_range(STDERR_FILENO + 1, ~0U, 0); /* nothing of it reaches what the test talks to */
     (void)signal(SIGABRT, SIG_DFL);
     (void)alarm(CHILD_S);
 }
@@ -340,7 +392,7 @@ void *__wrap_mem_resize(void *ptr, size_t count, size_t size)
 }
 
 /* Events and buffers of libevent: some callers assert them, others cope. A child that has got none
- * has coped when it allocates or frees next. False in it. */
+ * has coped when it allocates or frees next, or goes on without. False in it. */
 static bool has_event(uintptr_t at)
 {
     int status = 0;
@@ -352,7 +404,8 @@ static bool has_event(uintptr_t at)
         state.is_coping = true;
         return false;
     }
-    ASSERT(has_aborted(status) || (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS));
+    ASSERT(has_aborted(status) || (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS) ||
+           (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM));
     site_add(at, has_aborted(status) ? SITE_ENDED : SITE_COPES);
     return true;
 }
@@ -393,33 +446,9 @@ static void *library_realloc(void *ptr, size_t size)
     return is_refused(0) ? NULL : resize(ptr, size);
 }
 
-static void *openssl_malloc(size_t size, const char *file, int line)
-{
-    (void)file;
-    (void)line;
-    return size == 0 ? NULL : library_malloc(size);
-}
-
-static void openssl_free(void *ptr, const char *file, int line)
-{
-    (void)file;
-    (void)line;
-    __wrap_free(ptr);
-}
-
-static void *openssl_realloc(void *ptr, size_t size, const char *file, int line)
-{
-    if (size == 0) {
-        openssl_free(ptr, file, line);
-        return NULL;
-    }
-    return library_realloc(ptr, size);
-}
-
 void failing_alloc_hook(void)
 {
     cJSON_Hooks hooks = {.malloc_fn = library_malloc, .free_fn = __wrap_free};
-    ASSERT(CRYPTO_set_mem_functions(openssl_malloc, openssl_realloc, openssl_free) == 1);
     event_set_mem_functions(library_malloc, library_realloc, __wrap_free);
     cJSON_InitHooks(&hooks);
 }

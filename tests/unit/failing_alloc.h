@@ -2,9 +2,9 @@
  * failing_alloc: an allocator whose n-th call fails, for tests of what is left standing then.
  *
  * The linker puts it before the C library's functions and before core/base/mem.h (the target
- * failing_alloc of tests/CMakeLists.txt says so to whoever links it). The libraries that take an
- * allocator, libevent, OpenSSL and cJSON, get it by failing_alloc_hook(). The product has two kinds
- * of calls, and both promises are tested:
+ * failing_alloc of tests/CMakeLists.txt says so to whoever links it), and before the two of OpenSSL
+ * that the product calls. libevent and cJSON get it by failing_alloc_hook(). The product has two
+ * kinds of calls, and both promises are tested:
  *   - those that may fail (malloc and its like, and what the libraries ask for): the n-th of them
  *     fails, and in a second round all from the n-th on, while a story is told;
  *   - those of core/base/mem.h, which end the process instead: where one is reached for the first
@@ -13,7 +13,8 @@
  * Nothing that a story allocates may be left when it has ended.
  *
  * With REPRAM_ALLOC_SITES in the environment the places that were seen are written to the file that
- * it names, for tests/lint/memory.py, which knows all that there are. Left out: threads.
+ * it names, for tests/lint/memory.py, which knows all that there are; and the second kind is tried
+ * also where a program's other tests come by. Left out: threads.
  */
 #ifndef TESTS_FAILING_ALLOC_H
 #define TESTS_FAILING_ALLOC_H
@@ -21,7 +22,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* libevent, OpenSSL and cJSON allocate here from now on; before any other call of theirs. */
+/* libevent and cJSON allocate here from now on; before any other call of theirs. */
 void failing_alloc_hook(void);
 
 /* Tells the story once with memory, and then with each n-th call failing, until a telling needs no

@@ -15,6 +15,7 @@
 #ifndef TESTS_UNIT_HTTP_RIG_H
 #define TESTS_UNIT_HTTP_RIG_H
 
+#include "core/base/mem.h"
 #include "net/http/http_conn.h"
 #include "net/http/http_server.h"
 #include "own_clock.h"
@@ -99,7 +100,7 @@ static inline void stream_done(void *arg)
 
 static inline void answer_stream(struct rig *rig, struct http_response *rs, http_produce produce)
 {
-    struct stream *stream = calloc(1, sizeof(*stream));
+    struct stream *stream = mem_new(1, sizeof(*stream)); /* which tests of failures leave alone */
     stream->rig = rig;
     stream->left = rig->stream_bytes;
     rs->kind = HTTP_BODY_STREAM;

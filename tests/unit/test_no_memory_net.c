@@ -10,7 +10,10 @@
 #include "http_rig.h"
 #include "net/http/ip_limit.h"
 #include "net/http/rate_limit.h"
+#include "net/load/load.h"
+#include "net/node.h"
 #include "net/out/fetch.h"
+#include "net/out/tls_client.h"
 #include "tests/unit/failing_alloc.h"
 
 #include <stdio.h>
@@ -76,8 +79,13 @@ static void recover_after(unsigned idle)
  * latest: libevent loses a callback of bufferevent_socket_new() without a word. */
 static bool is_answered(struct rig *rig, const char *request, const char *answer)
 {
+    const size_t half = strlen(request) / 2; /* the server keeps it until the rest comes */
     struct client c = open_client(rig);
-    bool is_open = client_say(rig, &c, request);
+    bool is_open = client_send(rig, &c, request, half);
+    for (int i = 0; i < NOTHING_TURNS / 10; i++) {
+        client_turn(rig, &c);
+    }
+    is_open = is_open && client_say(rig, &c, request + half);
     bool is_whole = false;
     for (unsigned idle = 0; is_open && !is_whole && idle < IDLE_TURNS_MAX;) {
         const size_t len = c.len;
@@ -128,7 +136,7 @@ static void serve(void *arg)
 static void a_server_without_memory_ends_a_connection_and_serves_the_next(void **state)
 {
     (void)state;
-    assert_true(failing_alloc_some(serve, NULL, 3) > 20);
+    assert_true(failing_alloc_some(serve, NULL, 4) > 20);
 }
 
 static void limit(void *arg)
@@ -204,7 +212,111 @@ static void fetch_two(void *arg)
 static void a_fetch_without_memory_fails_once(void **state)
 {
     (void)state;
-    assert_true(failing_alloc_some(fetch_two, NULL, 2) > 10);
+    assert_true(failing_alloc_some(fetch_two, NULL, 3) > 10);
+}
+
+/* ---- TLS, load, and a whole node ---- */
+
+static void begin_tls(void *arg)
+{
+    struct rig *rig = arg;
+    int fds[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+    struct bufferevent *bev = tls_client_new(rig->base, fds[0], "localhost");
+    if (bev == NULL) {
+        assert_true(failing_alloc_has_failed());
+        (void)close(fds[0]);
+    } else {
+        bufferevent_free(bev);
+    }
+    for (int i = 0; i < 3; i++) {
+        rig_turn(rig); /* in which what was freed goes */
+    }
+    (void)close(fds[1]);
+}
+
+static void tls_without_memory_is_not_begun(void **state)
+{
+    struct rig rig;
+    (void)state;
+    rig_init(&rig);
+    assert_true(failing_alloc_each(begin_tls, &rig) >= 6);
+    event_base_free(rig.base);
+}
+
+/* Time passes for both ends, so that what is lost ends. */
+static void on_progress(void *arg, const struct load_progress *progress)
+{
+    (void)arg;
+    (void)progress;
+    own_clock_pass_ms(50);
+}
+
+static enum rc load_once(struct rig *rig)
+{
+    const struct load_target target = {
+        .addrs = {addr_v4((const uint8_t[]){127, 0, 0, 1}, rig->port)},
+        .addr_count = 1,
+        .host = "localhost"};
+    const struct load_config config = {
+        .base = rig->base,
+        .targets = &target,
+        .target_count = 1,
+        .mix = {.prefix = "k-", .key_count = 4, .reads_percent = 50, .seed = 1},
+        .connections = 2,
+        .depth = 2,
+        .requests_max = 12,
+        .timeout_ms = 200,
+        .progress_ms = 5,
+        .progress = on_progress,
+    };
+    struct load_result result;
+    const enum rc rc = load_run(&config, &result);
+    load_result_fini(&result);
+    return rc;
+}
+
+static void load_server(void *arg)
+{
+    struct rig rig;
+    (void)arg;
+    start(&rig);
+    if (load_once(&rig) != RC_OK) {
+        assert_true(failing_alloc_has_failed());
+        failing_alloc_recover();
+        assert_int_equal(load_once(&rig), RC_OK);
+    }
+    rig_fini(&rig);
+}
+
+static void load_without_memory_ends(void **state)
+{
+    (void)state;
+    assert_true(failing_alloc_some(load_server, NULL, 11) > 10);
+}
+
+static void on_log(void *arg, enum log_level level, const char *event, const char *format, ...)
+{
+    (void)arg;
+    (void)level;
+    (void)event;
+    (void)format;
+}
+
+static void a_node_without_memory_for_its_loop_does_not_begin(void **state)
+{
+    const struct node_hooks hooks = {.log = on_log};
+    const struct node_config config = {.fixed_port = 1,
+                                       .replication_factor = 1,
+                                       .bytes_max = 1,
+                                       .connections_max = 1,
+                                       .ready_fd = -1};
+    (void)state;
+    const uint64_t before = failing_alloc_blocks();
+    failing_alloc_arm(0, false);
+    assert_int_equal(node_run(&config, &hooks), RC_IO);
+    assert_true(failing_alloc_has_failed());
+    assert_int_equal(failing_alloc_blocks(), before);
 }
 
 int main(void)
@@ -213,6 +325,9 @@ int main(void)
         cmocka_unit_test(a_server_without_memory_ends_a_connection_and_serves_the_next),
         cmocka_unit_test(limits_without_memory_are_none),
         cmocka_unit_test(a_fetch_without_memory_fails_once),
+        cmocka_unit_test(tls_without_memory_is_not_begun),
+        cmocka_unit_test(load_without_memory_ends),
+        cmocka_unit_test(a_node_without_memory_for_its_loop_does_not_begin),
     };
     failing_alloc_hook();
     return cmocka_run_group_tests(tests, NULL, NULL);

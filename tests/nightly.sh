@@ -32,8 +32,8 @@ minutes, calibrate and figures half an hour each and mutate at most five; .githu
 gives them jobs of their own.
 
 Environment: COUNT (10000), FIRST (the first seed; the date's by default, so that each night has
-others), MUTANTS (200), FUZZ_SECONDS (7200). Logs are in build/nightly. The last line is 'N passed, N failed'; the exit
-code is 0 only when nothing failed.
+others), MUTANTS (200), FUZZ_SECONDS (7200). Logs are in build/nightly. The last line is
+'N passed, N failed'; the exit code is 0 only when nothing failed.
 TXT
 }
 
@@ -73,7 +73,7 @@ step_coverage() { tests/coverage.py; }
 
 step_memory() { REPRAM_ALLOC_ALL=1 ctest --preset dev -R unit.test_no_memory; }
 
-# The first folder takes what is found, and begins with nothing each night.
+# The first folder takes what is found; the corpus is only read.
 step_fuzz()
 {
     CC=clang ./tests/run.sh --only install && cmake --preset fuzz &&

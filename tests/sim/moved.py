@@ -123,12 +123,14 @@ def compare(entry, result):
 
 
 def summary(figures):
-    """By kind: how many there are, and the largest move down and up, as shares of the value."""
+    """By kind: how many there are, the largest move down and up, as shares of the value, and whose."""
     kinds = {}
     for figure in figures:
-        kinds.setdefault(figure.kind, []).append(figure.move())
-    for kind, moves in sorted(kinds.items()):
-        yield f"{kind or 'marks'}: {len(moves)} figures, {min(moves):+.0%} to {max(moves):+.0%}"
+        kinds.setdefault(figure.kind, []).append(figure)
+    for kind, some in sorted(kinds.items()):
+        least, most = min(some, key=Figure.move), max(some, key=Figure.move)
+        yield (f"{kind or 'marks'}: {len(some)} figures, {least.move():+.0%} ({least.name}) to "
+               f"{most.move():+.0%} ({most.name})")
 
 
 # ---- Marks in pages ----

@@ -22,7 +22,6 @@ done <<'STORIES'
 --nodes 12 --minutes 0.3 --scenario hostile,blind,loner --seeds 5-8
 --nodes 8 --minutes 0.3 --scenario watch,memory,kill --seeds 5-8
 --nodes 24 --minutes 0.3 --scenario clock,replay,corrupt,reorder --seed 7
---nodes 6 --minutes 0.3 --scenario watch,memory --seeds 1-2
 --nodes 100 --minutes 0.1 --scenario kill --loss 0.1 --enclave-size 10 --contacts chain --seed 7
 --nodes 64 --minutes 0.1 --scenario crash --formed --seed 7
 STORIES

@@ -22,7 +22,7 @@
 enum {
     BLOCKS_MIN = 1 << 12, /* places of the table of blocks; it doubles when half full */
     SITES_MAX = 4096,
-    CHILD_S = 1,     /* a child that has not aborted by then will not */
+    CHILD_S = 60,    /* a child that has not aborted by then will not */
     FRAMES_MAX = 48, /* from a library's call of the allocator up to the product's code */
 };
 

@@ -247,6 +247,26 @@ static void a_later_guard_is_booked_in_the_second_that_brings_it(void **state)
     calendar_check(&f.calendar);
 }
 
+static void groups_that_have_entries_are_gone_through_in_order(void **state)
+{
+    (void)state;
+    struct digest d;
+    const uint64_t later = T0 + UINT64_C(3) * EPOCHS_PER_GROUP * EPOCH_MS;
+    const uint64_t first = T0 / EPOCH_MS / EPOCHS_PER_GROUP;
+    uint64_t group = 0;
+    assert_int_equal(calendar_next_group(&f.calendar, UINT64_MAX, &group, &d), RC_NOT_FOUND);
+    (void)add(T0, T0 + 1);
+    (void)add(T0, later);
+    (void)add(T0, later);
+    assert_int_equal(calendar_next_group(&f.calendar, UINT64_MAX, &group, &d), RC_OK);
+    assert_true(group == first && d.count == 1);
+    group++;
+    assert_int_equal(calendar_next_group(&f.calendar, UINT64_MAX, &group, &d), RC_OK);
+    assert_true(group == first + 3 && d.count == 2);
+    group++;
+    assert_int_equal(calendar_next_group(&f.calendar, UINT64_MAX, &group, &d), RC_NOT_FOUND);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -266,6 +286,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_later_guard_is_booked_in_the_second_that_brings_it,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(groups_that_have_entries_are_gone_through_in_order, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

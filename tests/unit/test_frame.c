@@ -122,6 +122,27 @@ static void a_record_that_lives_too_long_is_refused(void **state)
     assert_false(cursor_ok(&in));
 }
 
+static void a_shadow_and_a_guard_with_a_value_are_refused(void **state)
+{
+    (void)state;
+    for (int is_shadow = 0; is_shadow < 2; is_shadow++) {
+        for (size_t len = 0; len < 2; len++) {
+            uint8_t bytes[128];
+            struct cursor c = cursor_writer(bytes, sizeof(bytes));
+            struct record r = sample();
+            struct frame_record back;
+            r.is_shadow = is_shadow != 0;
+            r.value = NULL;
+            r.value_len = 0;
+            frame_record_write(&c, &r, is_shadow != 0 ? 0 : RECORD_IS_GUARD, false);
+            cursor_put_bytes(&c, (const uint8_t *)"v", len);
+            struct cursor in = cursor_reader(bytes, c.pos);
+            frame_record_read(&in, false, &back);
+            assert_int_equal(cursor_ok(&in), len == 0);
+        }
+    }
+}
+
 static struct frame_hello sample_hello(void)
 {
     static const uint8_t ip[4] = {10, 0, 0, 1};
@@ -264,6 +285,7 @@ int main(void)
         cmocka_unit_test(a_hello_cut_short_anywhere_is_refused),
         cmocka_unit_test(of_a_hello_of_another_version_only_cluster_and_versions_are_read),
         cmocka_unit_test(a_hello_with_an_empty_version_range_is_refused),
+        cmocka_unit_test(a_shadow_and_a_guard_with_a_value_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

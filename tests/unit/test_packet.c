@@ -176,6 +176,9 @@ static void a_pull_has_these_bytes_and_reaches_once_round_at_most(void **state)
     assert_int_equal(packet_read(data, written(&p, data), &back), RC_OK);
     p.width = 31;
     assert_int_equal(packet_read(data, written(&p, data), &back), RC_MALFORMED);
+    p.count = 2; /* just once round */
+    assert_int_equal(packet_read(data, written(&p, data), &back), RC_OK);
+    p.count = 3;
     p.width = 33;
     assert_int_equal(packet_read(data, written(&p, data), &back), RC_MALFORMED);
     p.width = 5;

@@ -67,12 +67,33 @@ static void what_is_to_be_asked_again_is_not_given_back(void **state)
     cluster_free(c);
 }
 
+static void each_asks_each_up_to_so_many_members(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(1);
+    struct swim *s = c->nodes[cluster_start(c)].swim;
+    const struct view_teller teller = teller_of(SURE);
+    struct member_card card = card_with(1, 1);
+    while (roster_live_count(&s->roster) < PROBE_ASKED_BY_ALL_MAX) {
+        struct member *m = NULL;
+        assert_false(probe_is_among_many(s));
+        card.uuid.bytes[1]++;
+        assert_int_equal(view_alive(s, &card, &teller, &m), RC_OK);
+    }
+    assert_false(probe_is_among_many(s));
+    hold(s, ALIVE);
+    assert_int_equal(roster_live_count(&s->roster), PROBE_ASKED_BY_ALL_MAX + 1);
+    assert_true(probe_is_among_many(s));
+    cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(state_that_nothing_needs_is_given_back_after_a_while),
         cmocka_unit_test(a_ping_meanwhile_keeps_it_for_longer),
         cmocka_unit_test(what_is_to_be_asked_again_is_not_given_back),
+        cmocka_unit_test(each_asks_each_up_to_so_many_members),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

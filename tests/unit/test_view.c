@@ -115,6 +115,29 @@ static void what_changes_something_is_news(void **state)
     }
 }
 
+/* Most cards that come are these. */
+static void the_card_that_is_held_and_earlier_ones_are_no_news(void **state)
+{
+    (void)state;
+    static const enum held helds[] = {ALIVE, SUSPECT, DEAD, LEFT};
+    for (size_t i = 0; i < sizeof(helds) / sizeof(helds[0]); i++) {
+        struct cluster *c = cluster_new(1);
+        struct swim *s = c->nodes[cluster_start(c)].swim;
+        const struct view_teller teller = teller_of(SURE), own = teller_of(OWN | SURE);
+        hold(s, helds[i]);
+        struct member *m = roster_find(&s->roster, &subject);
+        assert_false(view_is_news(m, HELD_AT, 1, &teller));
+        assert_false(view_is_news(m, HELD_AT - 1, 2, &teller));
+        assert_true(view_is_news(m, HELD_AT, 2, &teller)); /* fuller */
+        assert_true(view_is_news(m, HELD_AT + 1, 1, &teller));
+        assert_true(view_is_news(m, HELD_AT, 1, &own)); /* the first that it brings itself */
+        m->has_answered = true;
+        assert_false(view_is_news(m, HELD_AT, 1, &own));
+        m->has_answered = false;
+        cluster_free(c);
+    }
+}
+
 static void a_member_is_heard_lately_for_so_long_after_its_last_word(void **state)
 {
     (void)state;
@@ -141,6 +164,7 @@ int main(void)
         cmocka_unit_test(a_card_changes_what_it_may),
         cmocka_unit_test(what_changes_something_is_news),
         cmocka_unit_test(a_member_is_heard_lately_for_so_long_after_its_last_word),
+        cmocka_unit_test(the_card_that_is_held_and_earlier_ones_are_no_news),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
 #include "cmd/launch/formation.h"
+#include "tests/unit/failing_alloc.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -92,6 +93,20 @@ static void answers_that_are_none_change_nothing(void **state)
     assert_string_equal(f.nodes[0].uuid, "aa");
 }
 
+static void hear_peers(void *arg)
+{
+    (void)arg;
+    const enum rc rc = peers(0, "{\"peers\":[" PEER("bb", "alive") "," PEER("cc", "alive") "]}");
+    assert_int_equal(rc, failing_alloc_has_failed() ? RC_MALFORMED : RC_OK);
+    assert_true(f.nodes[0].sees_all); /* as it said before */
+}
+
+static void an_answer_that_there_is_no_memory_for_changes_nothing(void **state)
+{
+    (void)state;
+    assert_true(failing_alloc_each(hear_peers, NULL) > 4);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -100,6 +115,8 @@ int main(void)
         TEST(it_is_complete_when_each_sees_all_others_alive_and_is_ready),
         TEST(suspects_and_other_hosts_members_do_not_count),
         TEST(answers_that_are_none_change_nothing),
+        TEST(an_answer_that_there_is_no_memory_for_changes_nothing),
     };
+    failing_alloc_hook();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "engine_rig.h"
 #include "http_rig.h"
 #include "net/http/ip_limit.h"
 #include "net/http/rate_limit.h"
@@ -14,6 +15,7 @@
 #include "net/node.h"
 #include "net/out/fetch.h"
 #include "net/out/tls_client.h"
+#include "net/watch/watch_loop.h"
 #include "tests/unit/failing_alloc.h"
 
 #include <stdio.h>
@@ -133,10 +135,20 @@ static void serve(void *arg)
     rig_fini(&rig);
 }
 
+static void greet(void *arg)
+{
+    struct rig rig;
+    (void)arg;
+    start(&rig);
+    ask(&rig, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n", "hello");
+    rig_fini(&rig);
+}
+
 static void a_server_without_memory_ends_a_connection_and_serves_the_next(void **state)
 {
     (void)state;
-    assert_true(failing_alloc_some(serve, NULL, 4) > 20);
+    assert_true(failing_alloc_each(greet, NULL) > 20);
+    assert_true(failing_alloc_some(serve, NULL, 7) > 20);
 }
 
 static void limit(void *arg)
@@ -153,6 +165,28 @@ static void limits_without_memory_are_none(void **state)
 {
     (void)state;
     assert_true(failing_alloc_each(limit, NULL) > 0);
+}
+
+static void watch(void *arg)
+{
+    struct rig rig;
+    (void)arg;
+    start(&rig);
+    struct engine *engine = make_alone(1);
+    const struct uuid uuid = {{1}};
+    struct watch_loop *loop = watch_loop_new(rig.base, rig.server, engine, &uuid, 1);
+    assert_non_null(watch_loop_watch(loop));
+    http_server_free(rig.server);
+    rig.server = NULL;
+    watch_loop_free(loop);
+    engine_free(engine);
+    rig_fini(&rig);
+}
+
+static void a_loop_for_watchers_is_never_missing(void **state)
+{
+    (void)state;
+    assert_true(failing_alloc_some(watch, NULL, 5) > 0);
 }
 
 /* ---- The HTTP client ---- */
@@ -324,6 +358,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_server_without_memory_ends_a_connection_and_serves_the_next),
         cmocka_unit_test(limits_without_memory_are_none),
+        cmocka_unit_test(a_loop_for_watchers_is_never_missing),
         cmocka_unit_test(a_fetch_without_memory_fails_once),
         cmocka_unit_test(tls_without_memory_is_not_begun),
         cmocka_unit_test(load_without_memory_ends),

@@ -10,6 +10,7 @@
 #include "net/sys/sockaddr.h"
 #include "own_clock.h"
 #include "patience.h"
+#include "tests/unit/failing_alloc.h"
 
 #include <errno.h>
 #include <event2/bufferevent.h>
@@ -505,6 +506,34 @@ static void a_link_reads_little_in_a_turn_that_has_no_time_left_and_the_rest_lat
     assert_int_equal(s->input_len, LEN);
 }
 
+/* The link comes up, or its end is told, once. */
+static void dial_once(void *arg)
+{
+    struct scene *s = arg;
+    s->ups = 0;
+    s->downs = 0;
+    event_add(s->accepting, NULL);
+    dial(s);
+    assert_int_equal(s->ups + s->downs, 1);
+    assert_true(s->ups == 1 || failing_alloc_has_failed());
+    failing_alloc_recover();
+    peer_link_free(s->link);
+    s->link = NULL;
+    const uint64_t until = patience_begins();
+    while (turn(s, until) && s->other < 0) {
+    }
+    close(s->other);
+    s->other = -1;
+    (void)turn(s, until); /* what was freed goes */
+}
+
+static void a_dial_without_memory_ends(void **state)
+{
+    struct scene *s = *state;
+    s->answer = ACCEPTED;
+    assert_true(failing_alloc_each(dial_once, s) > 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -532,6 +561,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             a_link_reads_little_in_a_turn_that_has_no_time_left_and_the_rest_later, setup,
             teardown),
+        cmocka_unit_test_setup_teardown(a_dial_without_memory_ends, setup, teardown),
     };
+    failing_alloc_hook();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,6 +34,7 @@ enum {
     PROMPT_DELAY_US = 2000,
     /* A forged accusation has all ask at once, so that a silence of two probes ends a member. */
     OUTAGE_HOSTILE_US = 1500 * 1000,
+    OUTAGE_US = 2000 * 1000, /* ten bursts' length: nobody can tell it from a crash */
     /* What writes may cost where all is quiet. The first ones in a large enclave shape its trees.
      */
     COST_WRITES_MIN = 100,
@@ -439,7 +440,7 @@ void story_run(const struct story *as_told, struct figures *figures, volatile ui
         .walk_every = story.walk_every,
         .is_divided = (story.faults & FAULTS_DIVIDING) != 0,
         .is_deadly = is_deadly(&story, r.cluster),
-        .outage_us = is_hostile(&story) ? OUTAGE_HOSTILE_US : 0,
+        .outage_us = is_hostile(&story) ? OUTAGE_HOSTILE_US : OUTAGE_US,
         .noticed_us = noticed_us(&story, r.cluster),
         .may_leave = (story.faults & FAULTS_LEAVING) != 0,
         .is_quiet = is_quiet(&story, r.cluster),

@@ -406,6 +406,26 @@ static void a_refusal_for_room_is_final_and_one_for_the_clock_is_not(void **stat
     assert_int_equal(e->counters.nacks_received, 2);
 }
 
+/* The last that could have taken it is gone, so its client need not wait for the timeout. */
+static void a_write_that_others_refused_is_settled_when_who_put_it_off_is_gone(void **state)
+{
+    struct engine *e = *state;
+    struct buf out;
+    const struct frame_hello third = hello_of(3, NOW_US);
+    const uint32_t full = link_with(e, &third, NOW_US);
+    const uint32_t waits = link_with_write(e, NOW_US);
+    buf_init(&out, 1 << 20);
+    assert_true(engine_link_output(e, full, &out, 65536, NOW_US) > 0);
+    buf_fini(&out);
+    assert_int_equal(voters_needed(e), 2);
+    say_count(e, full, FRAME_NACK, 1, NACK_FULL);
+    say_count(e, waits, FRAME_NACK, 1, NACK_CLOCK);
+    assert_int_equal(writes_done(e, PUT_PENDING), 0);
+    engine_link_down(e, waits, LINK_END_EOF, NOW_US);
+    assert_int_equal(voters_needed(e), 2);
+    assert_int_equal(writes_done(e, PUT_PENDING), 1);
+}
+
 /* ---- CLOSE ---- */
 
 static void a_close_is_told_unless_it_changes_nothing(void **state)
@@ -461,6 +481,7 @@ int main(void)
         TEST(a_refusal_for_room_is_final_and_one_for_the_clock_is_not),
         TEST(a_close_is_told_unless_it_changes_nothing),
         TEST(what_comes_on_a_link_that_needs_repair_has_it_looked_at_at_once),
+        TEST(a_write_that_others_refused_is_settled_when_who_put_it_off_is_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

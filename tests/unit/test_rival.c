@@ -199,6 +199,29 @@ static void a_rival_that_says_too_much_before_its_turn_ends_with_the_silent_link
     assert_int_equal(close_reason(e, rival), CLOSE_DUPLICATE);
 }
 
+/* Neither was open when the other began, so nobody is asked. */
+static void of_two_links_at_once_the_one_that_the_smaller_id_has_dialed_stays(void **state)
+{
+    (void)state;
+    static const uint8_t ids[] = {2, 9};
+    for (size_t i = 0; i < sizeof(ids); i++) {
+        struct engine *e = make_alone(5);
+        const struct addr from = {.port = 9};
+        uint64_t now_us = NOW_US;
+        const uint32_t accepted = engine_link_accept(e, &from, now_us);
+        const uint32_t dialed = dial_candidate(e, 1001, &now_us);
+        const struct frame_hello hello = hello_of(ids[i], now_us);
+        const uint32_t stays = ids[i] < 5 ? accepted : dialed;
+        assert_true(accepted != 0 && dialed != 0);
+        say_this_hello(e, accepted, &hello, now_us);
+        say_this_hello(e, dialed, &hello, now_us);
+        assert_true(is_open(e, stays));
+        assert_int_equal(close_reason(e, accepted + dialed - stays), CLOSE_DUPLICATE);
+        assert_int_equal(e->counters.frames_malformed, 0);
+        engine_free(e);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, free_engine)
 
 int main(void)
@@ -212,6 +235,7 @@ int main(void)
         TEST(bytes_without_an_answer_keep_a_link_for_half_a_minute),
         TEST(of_members_that_only_said_hello_so_many_have_links_at_a_time),
         TEST(a_rival_that_says_too_much_before_its_turn_ends_with_the_silent_link),
+        cmocka_unit_test(of_two_links_at_once_the_one_that_the_smaller_id_has_dialed_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,6 +30,7 @@ struct rig {
     enum rc open_rc;
     bool has_no_check;     /* there is no memory for one */
     bool stops_in_check;   /* a signal comes while the check runs, */
+    bool stops_at_verdict; /* in the turn that ends it, */
     bool stops_in_holders; /* while holders are asked, */
     unsigned stops_at_try; /* while the n-th try, from 1, looks at the ports */
     unsigned tries;
@@ -126,6 +127,7 @@ static void on_check_due(evutil_socket_t fd, short what, void *arg)
     if (rig.stops_in_check) {
         rig.is_stopping = true;
     } else {
+        rig.is_stopping = rig.is_stopping || rig.stops_at_verdict;
         tell_verdict(arg, verdict, verdict == CLAIM_LEAVE ? &other : NULL);
     }
 }
@@ -349,6 +351,9 @@ static void a_signal_ends_each_wait_and_nothing_is_held(void **state)
     claim(RC_CLOSED, 0);
     assert_string_equal(rig.done, "open 81 check 81 close ");
     rig.stops_in_check = rig.is_stopping = false;
+    rig.stops_at_verdict = true;
+    claim(RC_CLOSED, 0);
+    rig.stops_at_verdict = rig.is_stopping = false;
     memset(rig.is_held, true, sizeof(rig.is_held));
     rig.tries = 0;
     rig.stops_at_try = 2;

@@ -67,6 +67,7 @@ static void interim_answers_are_skipped(void **state)
     (void)state;
     struct response_parser *p = response_parser_new(false, 10);
     assert_int_equal(feed(p, "HTTP/1.1 100 Continue\r\nX-A: 1\r\n\r\n"), RC_AGAIN);
+    assert_false(response_parser_has_head(p));
     assert_int_equal(feed(p, "HTTP/1.1 204 No Content\r\nX-B: 2\r\n\r\n"), RC_OK);
     assert_int_equal(response_parser_status(p), 204);
     assert_null(response_parser_header(p, "X-A"));

@@ -414,6 +414,13 @@ static void values_that_were_not_recorded_are_not_resumed(void **state)
     assert_non_null(strstr(read_more(&with), "\"value\":\"aGVsbG8=\""));
     assert_null(strstr((const char *)buf_data(&with.text), "reset"));
     close_stream(&with);
+    /* A while after the last that wanted values they are recorded no more, whoever else watches. */
+    rig->now_us += (uint64_t)WATCH_LINGER_MS * 1000 + 1;
+    (void)turn(rig);
+    put(rig, "c", "hello");
+    assert_int_equal(open_with(rig, &with, request, "", ID_TEXT "2"), RC_OK);
+    assert_non_null(strstr(read_more(&with), "too_late"));
+    close_stream(&with);
     close_stream(&without);
 }
 

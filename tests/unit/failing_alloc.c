@@ -503,9 +503,13 @@ uint64_t failing_alloc_each(void (*story)(void *arg), void *arg)
     return failing_alloc_some(story, arg, 1);
 }
 
+uint64_t failing_alloc_step(uint64_t usual)
+{
+    return getenv("REPRAM_ALLOC_ALL") != NULL ? 1 : usual;
+}
+
 uint64_t failing_alloc_some(void (*story)(void *arg), void *arg, uint64_t step)
 {
-    const uint64_t wide = getenv("REPRAM_ALLOC_ALL") != NULL ? 1 : step;
     uint64_t failures = 0;
     state.has_failed = false;
     state.is_trial = true;
@@ -517,7 +521,7 @@ uint64_t failing_alloc_some(void (*story)(void *arg), void *arg, uint64_t step)
     for (int is_lasting = 0; is_lasting < 2; is_lasting++) {
         uint64_t n = 0;
         while (tell(story, arg, n, is_lasting != 0)) {
-            n += wide;
+            n += step;
             failures++;
         }
     }

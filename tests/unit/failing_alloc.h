@@ -30,9 +30,11 @@ void failing_alloc_hook(void);
  * how many tellings met a failure. */
 uint64_t failing_alloc_each(void (*story)(void *arg), void *arg);
 
-/* The same of a long story, with one in `step` calls failing in turn; with all of them where
- * REPRAM_ALLOC_ALL is in the environment. */
+/* The same of a long story, with one in `step` calls failing in turn. */
 uint64_t failing_alloc_some(void (*story)(void *arg), void *arg, uint64_t step);
+
+/* `usual`; 1 where REPRAM_ALLOC_ALL is in the environment. */
+uint64_t failing_alloc_step(uint64_t usual);
 
 /* For the story: whether a call has failed in this telling. */
 bool failing_alloc_has_failed(void);

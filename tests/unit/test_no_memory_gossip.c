@@ -109,13 +109,13 @@ static void meet_apart(void *arg)
 static void a_cluster_whose_memory_ended_for_a_while_is_whole_afterwards(void **state)
 {
     (void)state;
-    assert_true(failing_alloc_some(live, NULL, 13) > 30);
+    assert_true(failing_alloc_some(live, NULL, failing_alloc_step(13)) > 30);
 }
 
 static void nodes_whose_clocks_are_apart_meet_without_memory(void **state)
 {
     (void)state;
-    assert_true(failing_alloc_some(meet_apart, NULL, 13) > 0);
+    assert_true(failing_alloc_some(meet_apart, NULL, failing_alloc_step(13)) > 0);
 }
 
 int main(void)

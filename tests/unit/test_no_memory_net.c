@@ -148,7 +148,7 @@ static void a_server_without_memory_ends_a_connection_and_serves_the_next(void *
 {
     (void)state;
     assert_true(failing_alloc_each(greet, NULL) > 20);
-    assert_true(failing_alloc_some(serve, NULL, 7) > 20);
+    assert_true(failing_alloc_some(serve, NULL, failing_alloc_step(7)) > 20);
 }
 
 static void limit(void *arg)
@@ -186,7 +186,7 @@ static void watch(void *arg)
 static void a_loop_for_watchers_is_never_missing(void **state)
 {
     (void)state;
-    assert_true(failing_alloc_some(watch, NULL, 5) > 0);
+    assert_true(failing_alloc_some(watch, NULL, failing_alloc_step(5)) > 0);
 }
 
 /* ---- The HTTP client ---- */
@@ -223,7 +223,7 @@ static bool is_fetched(struct rig *rig, const char *target)
         recover_after(idle);
     }
     assert_int_equal(f.count, 1);
-    assert_true(f.rc != RC_OK || f.status == 200 || f.status == 500);
+    assert_true(f.rc != RC_OK || f.status == 200 || f.status >= 400);
     return f.rc == RC_OK && f.status == 200;
 }
 
@@ -246,7 +246,7 @@ static void fetch_two(void *arg)
 static void a_fetch_without_memory_fails_once(void **state)
 {
     (void)state;
-    assert_true(failing_alloc_some(fetch_two, NULL, 3) > 10);
+    assert_true(failing_alloc_some(fetch_two, NULL, failing_alloc_step(3)) > 10);
 }
 
 /* ---- TLS, load, and a whole node ---- */
@@ -326,6 +326,7 @@ static void load_server(void *arg)
 static void load_without_memory_ends(void **state)
 {
     (void)state;
+    /* Not each: libevent 2.1.12 loses a block when it cannot watch for a signal. */
     assert_true(failing_alloc_some(load_server, NULL, 11) > 10);
 }
 

@@ -20,6 +20,22 @@ static void a_key_is_percent_encoded_but_for_its_slashes(void **state)
     assert_string_equal(target, "/v1/data/k?ttl=5");
 }
 
+static void only_what_is_unreserved_stays_as_it_is(void **state)
+{
+    (void)state;
+    static const char unreserved[] =
+        "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+        "-._~"; /* RFC 3986 section 2.3 */
+    for (int c = 1; c < 256; c++) {
+        const char text[] = {(char)c, '\0'};
+        char target[8] = "", expected[8];
+        (void)snprintf(expected, sizeof(expected), strchr(unreserved, c) != NULL ? "%c" : "%%%02X",
+                       c);
+        assert_int_equal(client_encode(target, sizeof(target), text, ""), RC_OK);
+        assert_string_equal(target, expected);
+    }
+}
+
 static void what_does_not_fit_is_refused_whole(void **state)
 {
     (void)state;
@@ -68,6 +84,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_key_is_percent_encoded_but_for_its_slashes),
+        cmocka_unit_test(only_what_is_unreserved_stays_as_it_is),
         cmocka_unit_test(what_does_not_fit_is_refused_whole),
         cmocka_unit_test(servers_are_hosts_addresses_and_urls),
         cmocka_unit_test(servers_that_make_no_sense_are_refused),

@@ -30,8 +30,11 @@ static void collect(struct column *column, struct store *store, uint32_t share_b
             scope_add(&scope, e / EPOCHS_PER_GROUP, UINT64_C(1) << e % EPOCHS_PER_GROUP), RC_OK);
     }
     column_init(column, 99, UINT64_MAX, share_bits, &scope);
-    while (column_collect(column, store, NOW_MS) == RC_AGAIN) {
+    enum rc rc = RC_AGAIN;
+    while (rc == RC_AGAIN) {
+        rc = column_collect(column, store, NOW_MS);
     }
+    assert_int_equal(rc, RC_OK);
 }
 
 /* A column of all entries of a store, collected. */

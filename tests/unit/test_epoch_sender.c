@@ -239,6 +239,24 @@ static void each_part_of_a_join_has_the_epochs_of_its_remainder(void **state)
     assert_int_equal(in_parts, all);
 }
 
+static void what_is_over_this_moment_is_not_sent_any_more(void **state)
+{
+    struct scene *s = *state;
+    char key[16];
+    const struct record r = record_of(0, key);
+    for (uint64_t left_ms = 0; left_ms < 2; left_ms++) {
+        begin(s, EPOCH_SENDER_PUSH);
+        s->env.now_ms = r.expiry_ms - left_ms;
+        while (go_on(s) == RC_FULL) {
+            drain(s);
+        }
+        assert_int_equal(s->job->sent, left_ms == 0 ? 0 : ENTRIES);
+        epoch_sender_free(s->job, s->store);
+        s->job = NULL;
+        drain(s);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -248,6 +266,7 @@ int main(void)
         TEST(the_last_frame_waits_for_large_values_and_room),
         TEST(ids_that_are_not_here_are_asked_for_in_frames_of_which_the_last_says_so),
         TEST(each_part_of_a_join_has_the_epochs_of_its_remainder),
+        TEST(what_is_over_this_moment_is_not_sent_any_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -98,6 +98,43 @@ static void a_page_that_ends_where_the_round_began_ends_the_pull(void **state)
     cluster_free(c);
 }
 
+/* Bytes of entries in the answer to a pull of the member's own tag alone, by its link. */
+static size_t answer_to(struct swim *s, struct member *m, uint32_t sum)
+{
+    uint8_t bytes[PULL_SUM_BYTES];
+    struct cursor c = cursor_writer(bytes, sizeof(bytes));
+    const struct packet p = {
+        .kind = PACKET_PULL, .seq = 3, .first = m->tag, .width = 0, .count = 1, .sums = bytes};
+    const struct packet_out_asked asked = {.packet = &p, .to = m, .room = DATAGRAM_BYTES_MAX};
+    struct swim_event event;
+    struct packet answer = {.kind = PACKET_PING};
+    cursor_put_u32(&c, sum);
+    while (swim_next_event(s, &event)) {
+    }
+    pull_answer(s, &asked);
+    while (swim_next_event(s, &event)) {
+        if (event.kind == SWIM_PACKET_BY_LINK) {
+            assert_int_equal(packet_read(event.data, event.len, &answer), RC_OK);
+        }
+    }
+    assert_int_equal(answer.kind, PACKET_CARDS);
+    assert_int_equal(answer.first, m->tag + 1);
+    return answer.entries_len;
+}
+
+static void of_a_range_only_what_differs_is_answered(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(1);
+    (void)begin(c, 0);
+    struct swim *s = c->nodes[0].swim;
+    struct member *m = roster_find(&s->roster, &subject);
+    const uint32_t sum = roster_sum(&s->roster, m->tag, m->tag);
+    assert_int_equal(answer_to(s, m, sum), 0);
+    assert_true(answer_to(s, m, sum + 1) > 0);
+    cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -105,6 +142,7 @@ int main(void)
         cmocka_unit_test(a_member_that_has_died_is_not_asked_again),
         cmocka_unit_test(a_page_of_another_request_changes_nothing),
         cmocka_unit_test(a_page_that_ends_where_the_round_began_ends_the_pull),
+        cmocka_unit_test(of_a_range_only_what_differs_is_answered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,8 +20,8 @@ struct scene {
     struct column column;
 };
 
-/* Collects all of the store, or a share of it. */
-static void collect(struct column *column, struct store *store, uint32_t share_bits)
+/* A column of all of the store, or of a share of it. */
+static void begin(struct column *column, struct store *store, uint32_t share_bits)
 {
     struct scope scope = {.rows = NULL};
     struct digest digest;
@@ -30,14 +30,18 @@ static void collect(struct column *column, struct store *store, uint32_t share_b
             scope_add(&scope, e / EPOCHS_PER_GROUP, UINT64_C(1) << e % EPOCHS_PER_GROUP), RC_OK);
     }
     column_init(column, 99, UINT64_MAX, share_bits, &scope);
+}
+
+static void collect(struct column *column, struct store *store)
+{
     enum rc rc = RC_AGAIN;
     while (rc == RC_AGAIN) {
         rc = column_collect(column, store, NOW_MS);
     }
     assert_int_equal(rc, RC_OK);
+    assert_true(column->is_collected);
 }
 
-/* A column of all entries of a store, collected. */
 static int set_up(void **state)
 {
     static struct scene s;
@@ -54,7 +58,8 @@ static int set_up(void **state)
         };
         assert_int_equal(store_merge(s.store, &r, NOW_MS, &outcome), RC_OK);
     }
-    collect(&s.column, s.store, 0);
+    begin(&s.column, s.store, 0);
+    collect(&s.column, s.store);
     assert_int_equal(s.column.count, ENTRIES);
     *state = &s;
     return 0;
@@ -131,12 +136,38 @@ static void a_share_has_the_ids_with_no_high_bits(void **state)
     struct scene *s = *state;
     struct column share;
     size_t expected = 0;
-    collect(&share, s->store, 1);
+    begin(&share, s->store, 1);
+    collect(&share, s->store);
     for (size_t i = 0; i < ENTRIES; i++) {
         expected += column_id(&s->column, i) >> 63 == 0;
     }
     assert_int_equal(share.count, expected);
     column_fini(&share, s->store);
+}
+
+/* The store has only so many walks at a time. */
+static void where_no_walk_is_to_be_had_it_goes_on_once_there_is_one(void **state)
+{
+    struct scene *s = *state;
+    struct store_walk walks[STORE_WALKS_MAX];
+    struct column late;
+    struct digest digest;
+    uint64_t epoch = 0;
+    assert_int_equal(store_next_epoch(s->store, UINT64_MAX, &epoch, &digest), RC_OK);
+    for (int i = 0; i < STORE_WALKS_MAX; i++) {
+        walks[i] = (struct store_walk){.is_open = false};
+        assert_int_equal(store_walk_begin(s->store, epoch, &walks[i]), RC_OK);
+    }
+    begin(&late, s->store, 0);
+    assert_int_equal(column_collect(&late, s->store, NOW_MS), RC_AGAIN);
+    assert_false(late.is_collected);
+    for (int i = 0; i < STORE_WALKS_MAX; i++) {
+        store_walk_end(s->store, &walks[i]);
+    }
+    collect(&late, s->store);
+    assert_int_equal(late.count, ENTRIES);
+    assert_int_equal(column_collect(&late, s->store, NOW_MS), RC_OK);
+    column_fini(&late, s->store);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -147,6 +178,7 @@ int main(void)
         cmocka_unit_test(so_many_entries_are_held_and_of_more_a_share),
         TEST(what_is_looked_for_is_found_once_each),
         TEST(of_a_slice_only_its_ids_are_coded),
+        TEST(where_no_walk_is_to_be_had_it_goes_on_once_there_is_one),
         TEST(a_share_has_the_ids_with_no_high_bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

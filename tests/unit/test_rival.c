@@ -222,6 +222,19 @@ static void of_two_links_at_once_the_one_that_the_smaller_id_has_dialed_stays(vo
     }
 }
 
+static void one_whose_member_is_known_to_receive_is_asked_a_second_after_its_hello(void **state)
+{
+    struct engine *e = *state;
+    uint64_t now_us = NOW_US;
+    const struct frame_hello hello = hello_of(2, now_us);
+    const uint32_t link = link_with(e, &hello, now_us);
+    hello_answered(e, swim_find(e->swim, &hello.card.uuid)); /* elsewhere */
+    engine_tick(e, now_us + SECOND_US - 1);
+    assert_int_equal(mesh_find(e->mesh, link)->rival.asked_seq, 0);
+    engine_tick(e, now_us + SECOND_US);
+    assert_int_not_equal(mesh_find(e->mesh, link)->rival.asked_seq, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, free_engine)
 
 int main(void)
@@ -236,6 +249,7 @@ int main(void)
         TEST(of_members_that_only_said_hello_so_many_have_links_at_a_time),
         TEST(a_rival_that_says_too_much_before_its_turn_ends_with_the_silent_link),
         cmocka_unit_test(of_two_links_at_once_the_one_that_the_smaller_id_has_dialed_stays),
+        TEST(one_whose_member_is_known_to_receive_is_asked_a_second_after_its_hello),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

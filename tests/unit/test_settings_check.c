@@ -67,11 +67,13 @@ static void more_nodes_than_ports_are_refused_with_both_numbers_under_launch_onl
     assert_int_equal(s.errors.count, 0);
 }
 
-static void one_fixed_port_is_not_for_three_nodes(void **state)
+static void one_fixed_port_is_not_for_several_nodes(void **state)
 {
     (void)state;
     start("REPRAM_HTTP_PORT=9000", NULL, NULL, true);
     assert_error("REPRAM_HTTP_PORT 9000 is one port and NODE_COUNT is 3");
+    start("REPRAM_HTTP_PORT=9000", "NODE_COUNT=2", NULL, true);
+    assert_error("REPRAM_HTTP_PORT 9000 is one port and NODE_COUNT is 2");
     start("REPRAM_HTTP_PORT=9000", "NODE_COUNT=1", NULL, true);
     assert_int_equal(s.errors.count, 0);
 }
@@ -217,7 +219,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_defaults_fit_each_other),
         TEST(more_nodes_than_ports_are_refused_with_both_numbers_under_launch_only),
-        TEST(one_fixed_port_is_not_for_three_nodes),
+        TEST(one_fixed_port_is_not_for_several_nodes),
         TEST(a_range_must_end_at_65535_at_most),
         TEST(lifetimes_must_be_in_order),
         TEST(a_launched_name_leaves_room_for_its_number),

@@ -257,6 +257,39 @@ static void where_no_session_may_begin_now_it_is_tried_again_soon(void **state)
     assert_int_equal(s->links[0]->repair.reasons, 0);
 }
 
+/* Why a link to the first member is wanted; 0: none is. */
+static uint32_t wanted(const struct scene *s)
+{
+    return mesh_reasons(s->mesh, &s->members[0].uuid);
+}
+
+/* In a large enclave few are linked. */
+static void a_member_without_a_link_whose_root_differs_is_dialed_now_and_then(void **state)
+{
+    struct scene *s = *state;
+    const struct vitals v = differing(s);
+    struct vitals same = v;
+    same.root--;
+    s->members[0].link = 0;
+    (void)hear(s, &v);
+    assert_int_equal(wanted(s), 0); /* of a small enclave all are linked soon */
+    s->overlay.is_large = true;
+    (void)hear(s, &same);
+    assert_int_equal(wanted(s), 0);
+    (void)hear(s, &v);
+    assert_int_equal(wanted(s), MESH_DEMAND);
+    assert_in_range(s->reconcile.demand_at_us, NOW_US + 2000 * 1000, NOW_US + 4000 * 1000);
+    mesh_unwant(s->mesh, &s->members[0].uuid, MESH_DEMAND);
+    s->env.now_us = s->reconcile.demand_at_us - 1;
+    (void)hear(s, &v);
+    assert_int_equal(wanted(s), 0);
+    s->env.now_us++;
+    (void)hear(s, &v);
+    assert_int_equal(wanted(s), MESH_DEMAND);
+    s->overlay.is_large = false;
+    s->members[0].link = s->links[0]->id;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,6 +313,8 @@ int main(void)
             the_larger_id_begins_only_when_the_roots_have_differed_for_long, set_up, tear_down),
         cmocka_unit_test_setup_teardown(where_no_session_may_begin_now_it_is_tried_again_soon,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_member_without_a_link_whose_root_differs_is_dialed_now_and_then, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

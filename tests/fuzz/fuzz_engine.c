@@ -24,6 +24,7 @@ enum {
     START_US = 1000000,
     STEPS_MAX = 160, /* of one input: what it does later costs time and shows no more */
     TOKENS_MAX = 256,
+    MANY = 200,
     DIALS_MAX = 8,
     DATAGRAMS_MAX = 32,
     HEARD_FRAMES = 8, /* of the engines, to be said again by peers */
@@ -483,6 +484,24 @@ static void put(struct world *w, struct node *n)
     take_actions(w);
 }
 
+/* So many records of one node that a reconciliation of them takes a stream of cells. */
+static void put_many(struct world *w, struct node *n)
+{
+    uint8_t key[] = "many-0000";
+    struct put p = {.key = key, .key_len = sizeof(key) - 1, .value = value_bytes(), .value_len = 4};
+    key[4] = (uint8_t)('0' + (n - w->nodes));
+    for (uint32_t i = 0; i < MANY && !n->is_waiting[n->token]; i++) {
+        key[5] = (uint8_t)('a' + i / 26);
+        key[6] = (uint8_t)('a' + i % 26);
+        p.token = n->token;
+        p.ttl_ms = 600000;
+        n->is_waiting[n->token] = true;
+        n->is_waiting[n->token] = engine_put(n->engine, &p, w->now_us) == RC_OK;
+        n->token = (n->token + 1) % TOKENS_MAX;
+        take_actions(w);
+    }
+}
+
 /* What a client finds, by key and in order. */
 static void look(const struct world *w, const struct node *n)
 {
@@ -508,7 +527,7 @@ static void other_step(struct world *w)
 {
     struct node *n = &w->nodes[choose(&w->in, 2)];
     const struct addr addr = addr_of(choose(&w->in, WRITERS));
-    switch (choose(&w->in, 7)) {
+    switch (choose(&w->in, 8)) {
     case 0:
         engine_candidate(n->engine, &addr, w->now_us);
         break;
@@ -526,6 +545,9 @@ static void other_step(struct world *w)
         break;
     case 5:
         engine_leave(n->engine, w->now_us);
+        break;
+    case 6:
+        put_many(w, n);
         break;
     default:
         w->is_flowing = !w->is_flowing;

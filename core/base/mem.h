@@ -3,7 +3,7 @@
  *
  * Sizes that a client or a peer chooses go through the fallible calls of their module (blob, store,
  * buf). Bookkeeping of fixed size goes through these: a node that cannot get 100 bytes had better
- * stop and be restarted. In net an event of libevent, which is one, may be asserted just so.
+ * stop and be restarted. An event of libevent is bookkeeping too: net may assert that it has one.
  */
 #ifndef CORE_BASE_MEM_H
 #define CORE_BASE_MEM_H

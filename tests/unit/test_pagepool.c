@@ -230,6 +230,38 @@ static void a_few_free_pages_are_not_worth_a_move(void **state)
     pagepool_free(pool);
 }
 
+static void a_few_mebibytes_are_not_worth_a_move(void **state)
+{
+    (void)state;
+    enum { COUNT = 2 * PAGEPOOL_LOOSE_MIN };
+    static void *pages[COUNT];
+    struct pagepool *pool = pagepool_new();
+    take_regions(pool, COUNT / PAGEPOOL_REGION_PAGES, pages);
+    assert_int_equal(thin_out(pool, pages, COUNT, 2), PAGEPOOL_LOOSE_MIN);
+    assert_false(pagepool_is_loose(pool));
+    pagepool_give(pool, pages[0]);
+    assert_true(pagepool_is_loose(pool));
+    pagepool_free(pool);
+}
+
+static void idle_regions_do_not_make_those_in_use_look_tight(void **state)
+{
+    (void)state;
+    enum { IDLE = 200, USED = 60, HOLES = 3 };
+    static void *pages[(IDLE + USED) * PAGEPOOL_REGION_PAGES];
+    struct pagepool *pool = pagepool_new();
+    take_regions(pool, IDLE + USED, pages);
+    give_regions(pool, IDLE, pages);
+    void **used = pages + (size_t)IDLE * PAGEPOOL_REGION_PAGES;
+    for (size_t i = 0; i < (size_t)USED * PAGEPOOL_REGION_PAGES; i++) {
+        if (i % PAGEPOOL_REGION_PAGES < HOLES) {
+            pagepool_give(pool, used[i]);
+        }
+    }
+    assert_true(pagepool_is_loose(pool));
+    pagepool_free(pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -242,6 +274,8 @@ int main(void)
         cmocka_unit_test(what_is_moved_out_of_sparse_regions_leaves_them_idle),
         cmocka_unit_test(a_pool_that_is_settled_is_loose_again_when_a_page_comes_back),
         cmocka_unit_test(a_few_free_pages_are_not_worth_a_move),
+        cmocka_unit_test(a_few_mebibytes_are_not_worth_a_move),
+        cmocka_unit_test(idle_regions_do_not_make_those_in_use_look_tight),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

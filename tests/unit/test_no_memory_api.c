@@ -25,18 +25,32 @@ static void on_wake(void *arg, uint64_t id)
     (void)id;
 }
 
+static char said[1 << 16]; /* by the last stream */
+
 /* Runs a stream until it ends or has nothing more to say for now. */
 static void run_stream(struct fixture *f)
 {
+    size_t len = 0;
     struct buf piece;
     buf_init(&piece, f->piece_max);
     bool is_more = f->rs.kind == HTTP_BODY_STREAM;
     for (size_t pieces = 0; is_more; pieces++) {
         assert_true(pieces < FIXTURE_PIECES_MAX);
         is_more = f->rs.produce(f->rs.arg, &piece) && piece.len > 0;
+        assert_true(len + piece.len < sizeof(said));
+        memcpy(said + len, buf_data(&piece), piece.len);
+        len += piece.len;
         buf_clear(&piece);
     }
+    said[len] = '\0';
     buf_fini(&piece);
+}
+
+/* A batch that ends as one has all that was asked for; one that is cut is no JSON. */
+static void expect_batch(void)
+{
+    const char *end = strstr(said, "]}");
+    assert_true(end == NULL || strstr(said, "\"none\"") != NULL);
 }
 
 /* Returns the status of the answer, whatever became of its body. */
@@ -85,6 +99,9 @@ static void ask_twice(void *arg)
     put_entry(f, "a");
     put_entry(f, "b");
     const int first = answer_of(f, q);
+    if (q->body != NULL && first == 200) {
+        expect_batch();
+    }
     put_entry(f, "c"); /* of which a watcher hears */
     watch_turn(watch);
     run_stream(f);

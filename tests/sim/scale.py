@@ -223,6 +223,8 @@ def check(arguments, entries, sizes):
     wanted = [entry for entry in entries if (not only or entry["series"] in only)
               and entry["result"]["nodes"] <= arguments.max_nodes]
     told = moved.stale(arguments.out, entries, sizes)
+    told += [f"--only: there is no series {name}"
+             for name in sorted(only - {"marks"} - {entry["series"] for entry in entries})]
     figures, progress = [], Progress(len(wanted))
 
     def one(entry):
@@ -244,6 +246,8 @@ def check(arguments, entries, sizes):
                 told.append(f"{figure.where}: {why}")
             else:
                 figures.append((figure, seeds))
+    if not figures and not told:
+        told.append("nothing was compared: there is no such run, and no mark")
     changed = [figure.sentence(seeds) for figure, seeds in figures if figure.has_moved()]
     print("\n".join(changed + told), end="\n" if changed or told else "")
     print("\n".join(moved.summary([figure for figure, _ in figures])))
@@ -265,6 +269,8 @@ def main(argv):
         only = set(filter(None, arguments.only.split(",")))
         wanted = [run for run in runs(arguments.quick) if (not only or run[0] in only)
                   and size_of(run) <= arguments.max_nodes]
+        if unknown := sorted(only - {run[0] for run in runs(arguments.quick)}):
+            sys.exit(f"scale.py: --only: there is no series {', '.join(unknown)}")
         known = {run["command"]: run for run in old} if arguments.keep else {}
         made_now = {key_of(run) for run in wanted}
         others = [run for run in old if only and (run["series"], run["command"]) not in made_now]

@@ -98,6 +98,20 @@ class Moved(unittest.TestCase):
         self.assertIn("exit code 3", text)
         self.assertIn("nothing like 'absent (.*)'", text)
 
+    def test_a_check_that_compares_nothing_is_told(self):
+        code, text = self.check("--only", "kill,kil")
+        self.assertIn("--only: there is no series kil\n", text)
+        self.assertIn(" 1 other complaints", text)
+        self.assertEqual(code, 1)
+        code, text = self.check("--only", "kill", "--max-nodes", "3")
+        self.assertIn("nothing was compared", text)
+        self.assertEqual(code, 1)
+
+    def test_a_series_that_is_none_is_not_run(self):
+        with self.assertRaises(SystemExit) as ended:
+            scale.main(["--only", "kil", "--sim", SIM, "--out", self.out])
+        self.assertIn("there is no series kil", str(ended.exception.code))
+
     def test_seeds_are_as_many_others(self):
         self.assertEqual(moved.with_other_seeds(["--seeds", "3-7", "--loss", "1"], 901),
                          (["--seeds", "901-905", "--loss", "1"], "901-905"))

@@ -15,6 +15,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -52,6 +53,9 @@ class Counts:
 
 
 def run_tests(jobs):
+    for name in ("cmake", "ctest", "gcov", "ninja"):
+        if shutil.which(name) is None:
+            sys.exit(f"coverage.py: {name} is not installed")
     for command in (["cmake", "--preset", "coverage"],
                     ["cmake", "--build", "--preset", "coverage", f"-j{os.cpu_count()}"]):
         subprocess.run(command, cwd=TOP, check=True)

@@ -35,7 +35,7 @@ import sys
 import time
 
 from mutation import changes, check
-from mutation.build import KILLED, LISTED, SURVIVED, Build
+from mutation.build import KILLED, LISTED, SURVIVED, Build, need_tools
 from mutation.changes import Fault
 from mutation.reach import Reach
 from mutation.tally import Tally
@@ -135,6 +135,7 @@ def prepare(scratch, arguments):
 
 def measure(arguments):
     """The whole run. Returns the exit code."""
+    need_tools()
     entries = equivalent(TOP)
     scratch = TOP / "build/mutate"
     scratch.mkdir(parents=True, exist_ok=True)

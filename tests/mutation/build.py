@@ -9,12 +9,14 @@ import json
 import os
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import time
 
 from mutation.changes import Fault
 
+TOOLS = ("cc", "cmake", "ctest", "gcov", "ninja", "nm")
 # The engines of the first are broken already, and the others are about scripts.
 LEFT_OUT = re.compile(r"sim\.(test_mutants|charts|moved)|bench\.calibrate")
 # Each of these takes up to minutes. They judge what no other test links; those that take no longer
@@ -85,6 +87,12 @@ def how_ended(code):
     """Of a test that failed: what else is to be said."""
     spun = (-signal.SIGXCPU, 128 + signal.SIGXCPU)
     return " (hangs)" if code is None else " (spins)" if code in spun else ""
+
+
+def need_tools():
+    for name in TOOLS:
+        if shutil.which(name) is None:
+            raise Fault(f"{name} is not installed")
 
 
 class Test:

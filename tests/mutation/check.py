@@ -1,13 +1,13 @@
 """Tests tests/mutate.py: what it finds in texts, and what it says of mutants of a small tree, which has
 a module, a program that tests it, and one that has nothing of it."""
 
+import os
 import pathlib
-import shutil
 import tempfile
 
 from mutation import changes
 from mutation.build import (BROKEN, EQUAL, KILLED, LAST_LABEL, LISTED, NOBODY, SKIPPED, SURVIVED,
-                            Build)
+                            Build, need_tools)
 from mutation.reach import Reach
 from mutation.tally import Tally
 
@@ -205,13 +205,27 @@ def check_verdicts(top):
     return wrong
 
 
+def check_tools():
+    """What is wrong about saying that a tool is missing."""
+    path = os.environ["PATH"]
+    os.environ["PATH"] = "/nowhere"
+    try:
+        need_tools()
+    except changes.Fault as fault:
+        return [] if str(fault) == "cc is not installed" else [f"of a missing compiler it is said: {fault}"]
+    finally:
+        os.environ["PATH"] = path
+    return ["nothing is said of missing tools"]
+
+
 def check():
     """Prints what is wrong. Returns the exit code."""
-    for name in ("cc", "ninja", "ctest", "nm", "gcov"):
-        if shutil.which(name) is None:
-            print(f"SKIPPED: {name} is not installed")
-            return SKIPPED
-    wrong = check_texts()
+    try:
+        need_tools()
+    except changes.Fault as fault:
+        print(f"SKIPPED: {fault}")
+        return SKIPPED
+    wrong = check_texts() + check_tools()
     with tempfile.TemporaryDirectory(prefix="repram-mutate-") as folder:
         wrong += check_verdicts(pathlib.Path(folder).resolve())
     print("\n".join(wrong), end="\n" if wrong else "")

@@ -14,7 +14,7 @@ Builds the release preset, and the dev preset for `steady`, `memory` and `figure
              1,000 in enclaves of 16, and 3 of 1,000 in one; each that fails is named with the
              command that repeats it
   steady     tests/steady.sh: unit tests 20 times, the rest 5 times, in each condition
-  mutate     tests/mutate.py: MUTANTS small changes of the engine, under the sanitizers; fails when
+  mutate     tests/mutate.py: MUTANTS small changes of the sources, under the sanitizers; fails when
              the tests see fewer of them than the target of a folder
   coverage   tests/coverage.py: lines and branches that the tests run, by folder; fails when it is
              fewer than 90 % of the lines of core or of gossip
@@ -95,6 +95,15 @@ step_scale() { tests/sim/scale.py --max-nodes 3000 --limit 1800; }
 while [ $# -gt 0 ]; do
     choose "$@"
     shift "$taken"
+done
+
+for number in "$count" "$first" "$mutants" "$fuzz_seconds"; do
+    case $number in
+    '' | *[!0-9]*)
+        echo "nightly.sh: COUNT, FIRST, MUTANTS and FUZZ_SECONDS are numbers, not \"$number\"" >&2
+        exit 2
+        ;;
+    esac
 done
 
 builds=(--only install --only build-release)

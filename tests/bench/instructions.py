@@ -106,6 +106,8 @@ def name_of(build):
     """The key of a record: the compiler with its major version, the type of the build, and whether
     it is optimised at the link."""
     files = os.path.join(build, "CMakeFiles")
+    if not os.path.exists(os.path.join(build, "repram")) or not os.path.isdir(files):
+        sys.exit(f"instructions.py: there is no build in {build}")
     versions = [name for name in os.listdir(files) if re.match(r"\d+\.", name)]
     with open(os.path.join(files, max(versions), "CMakeCCompiler.cmake"), encoding="utf-8") as file:
         text = file.read()

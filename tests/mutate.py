@@ -215,7 +215,7 @@ def main(argv):
                 print(f"{mutant} in {mutant.function}")
             return 0
         return measure(arguments)
-    except Fault as error:
+    except (Fault, PermissionError) as error:
         print(f"mutate.py: {error}", file=sys.stderr)
         return 2
 

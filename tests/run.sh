@@ -219,6 +219,10 @@ while [ $# -gt 0 ]; do
 done
 
 mkdir -p "$logs" || exit 1
+[ -w "$logs" ] || {
+    echo "run.sh: $logs is somebody else's, or cannot be written" >&2
+    exit 1
+}
 declare -A broken=()
 for step in "${choices[@]}"; do
     is_chosen "$step" || continue

@@ -166,7 +166,7 @@ class Words(Case):
         launcher = Launcher(2, env={"REPRAM_BIND": "127.0.0.2", "REPRAM_LOG_LEVEL": "debug",
                                     "NODE_ID": "n" * 59})
         launcher.address = "127.0.0.2"
-        nodes = wait_formed(launcher.nodes())
+        nodes = sorted(wait_formed(launcher.nodes()), key=lambda node: node.health()["node_id"])
         table = wait_until(lambda: table_of(launcher), "the table is printed", 15)
         pids = launcher.node_pids()
         names = [f"{'n' * 59}-{number}" for number in (1, 2)]

@@ -21,7 +21,7 @@
 enum { START_US = 1000000, SECOND_US = 1000000 };
 #define WALL_MS UINT64_C(1767225600000)
 
-static inline struct engine *make_as(uint8_t id, uint64_t bytes_max)
+static inline struct engine *make_with(uint8_t id, uint64_t bytes_max, uint32_t replication_factor)
 {
     const struct engine_config config = {
         .uuid = {{id}},
@@ -32,7 +32,7 @@ static inline struct engine *make_as(uint8_t id, uint64_t bytes_max)
         .name = "node",
         .network = "net",
         .enclave = "default",
-        .replication_factor = 3,
+        .replication_factor = replication_factor,
         .write_timeout_ms = 1000,
         .bytes_max = bytes_max,
         .value_max = 1 << 20,
@@ -40,6 +40,11 @@ static inline struct engine *make_as(uint8_t id, uint64_t bytes_max)
         .ttl_max_ms = UINT64_C(86400) * 1000,
     };
     return engine_new(&config, START_US);
+}
+
+static inline struct engine *make_as(uint8_t id, uint64_t bytes_max)
+{
+    return make_with(id, bytes_max, 3);
 }
 
 /* The first frames of an engine of that id on a link that it has accepted. */

@@ -92,6 +92,28 @@ static void a_record_is_gone_in_the_millisecond_of_its_expiry(void **state)
     assert_int_equal(get(*state, "key", now_us + TTL_US), RC_NOT_FOUND);
 }
 
+/* So that a tick holds nobody up for long. */
+static void what_expires_at_once_is_freed_in_slices_without_a_pause(void **state)
+{
+    enum { SLICE = 500, COUNT = 2 * SLICE + 1 };
+    struct engine *e = *state;
+    char key[16];
+    const uint64_t now_us = START_US + SECOND_US;
+    for (int i = 0; i < COUNT; i++) {
+        (void)snprintf(key, sizeof(key), "key-%d", i);
+        assert_int_equal(put(e, key, "value", now_us), RC_OK);
+    }
+    const uint64_t due_us = now_us + TTL_US + SECOND_US;
+    for (uint32_t left = COUNT; left > 0; left -= left < SLICE ? left : SLICE) {
+        const struct store_stats stats = store_stats(e->store);
+        assert_int_equal(stats.keys + stats.shadows, left);
+        assert_true(engine_deadline(e) <= due_us);
+        engine_tick(e, due_us);
+    }
+    assert_int_equal(store_stats(e->store).bytes_used, 0);
+    assert_true(engine_deadline(e) > due_us);
+}
+
 /* A peer whose clock is `ahead_ms` ahead wrote something, which was merged here. */
 static void push_stamps(struct engine *e, uint64_t ahead_ms, uint64_t now_us)
 {
@@ -521,6 +543,7 @@ int main(void)
         TEST(a_node_that_is_alone_is_ready_and_founds_its_clock_from_the_wall),
         TEST(a_write_of_a_lone_node_has_its_quorum_at_once),
         TEST(a_record_is_gone_in_the_millisecond_of_its_expiry),
+        TEST(what_expires_at_once_is_freed_in_slices_without_a_pause),
         TEST(stamps_that_run_ahead_lengthen_no_life),
         TEST(only_what_would_be_over_before_its_stamp_is_refused),
         TEST(conditions_are_judged_on_what_is_held),

@@ -168,6 +168,26 @@ static void all_records_of_one_input_are_acknowledged_at_once(void **state)
     assert_int_equal(l->control.len, waiting);
 }
 
+/* Its peer would wait for ever; when it dials again it hears how many have come. */
+static void a_link_that_has_no_room_for_an_acknowledgement_is_ended(void **state)
+{
+    struct engine *e = *state;
+    struct action action;
+    bool is_closed = false;
+    const uint32_t link = mate(e);
+    struct link *l = mesh_find(e->mesh, link);
+    while (link_control(l, FRAME_STATE, 0, "", 1) == RC_OK) {
+    }
+    buf_consume(&l->control, FRAME_HEADER_BYTES + 1); /* a CLOSE would have room, which ends less */
+    say_record(e, link, 0);
+    assert_true(holds_key(e));
+    assert_null(mesh_find(e->mesh, link));
+    while (outbox_next(engine_outbox(e), &action)) {
+        is_closed = is_closed || (action.kind == ACTION_CLOSE && action.link == link);
+    }
+    assert_true(is_closed);
+}
+
 static void what_is_not_counted_is_not_acknowledged(void **state)
 {
     struct engine *e = *state;
@@ -466,6 +486,7 @@ int main(void)
         TEST(frames_may_come_in_pieces_and_together),
         TEST(a_length_beyond_the_most_ends_the_link_before_the_payload_comes),
         TEST(all_records_of_one_input_are_acknowledged_at_once),
+        TEST(a_link_that_has_no_room_for_an_acknowledgement_is_ended),
         TEST(what_is_not_counted_is_not_acknowledged),
         TEST(a_shadow_with_a_guard_of_its_own_is_no_record),
         TEST(a_record_that_no_clock_can_judge_is_refused_for_the_clock),

@@ -212,6 +212,22 @@ static void small_writes_pass_between_the_chunks_of_a_large_value(void **state)
     assert_int_equal(f->link.sent_count, 101);
 }
 
+/* The collector of reconciled records stays for the next, and is nothing to send. */
+static void a_link_whose_batch_is_out_has_no_output(void **state)
+{
+    struct fixture *f = *state;
+    struct record r;
+    (void)stored(f, "key", "value", NOW_MS, 0);
+    assert_int_equal(store_get(f->store, (const uint8_t *)"key", 3, NOW_MS, &r), RC_OK);
+    assert_int_equal(link_bulk_record(&f->link, &r, 0), RC_OK);
+    assert_true(link_has_output(&f->link));
+    while (fill(f, 65536) > 0) {
+    }
+    assert_int_equal(count_frames(f, FRAME_RECORDS), 1);
+    assert_non_null(f->link.batch);
+    assert_false(link_has_output(&f->link));
+}
+
 static void the_queue_is_bounded(void **state)
 {
     struct fixture *f = *state;
@@ -284,6 +300,7 @@ int main(void)
         TEST(a_replaced_write_nobody_waits_for_is_not_sent),
         TEST(a_replaced_write_somebody_waits_for_is_sent_as_its_successor),
         TEST(small_writes_pass_between_the_chunks_of_a_large_value),
+        TEST(a_link_whose_batch_is_out_has_no_output),
         TEST(the_queue_is_bounded),
         TEST(a_refused_record_is_nobodys_acknowledgement),
         TEST(a_link_that_is_not_open_sends_only_control_frames),

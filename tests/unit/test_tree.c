@@ -126,6 +126,21 @@ static void a_lost_link_is_not_asked_and_what_it_was_asked_for_is_due(void **sta
     assert_int_equal(due.link, LINK_B);
 }
 
+/* A link that is said goodbye to is gone then, and once more when it has been closed. */
+static void a_link_that_is_gone_twice_takes_nobody_with_it(void **state)
+{
+    struct tree_due due;
+    (void)announce(*state, 1, LINK_A, false, 0);
+    (void)announce(*state, 1, LINK_B, false, 0);
+    tree_link_gone(*state, LINK_B, 0);
+    tree_link_gone(*state, LINK_B, 0);
+    for (int i = 0; i < TREE_ATTEMPTS_MAX; i++) {
+        assert_true(tree_next_due(*state, tree_deadline(*state), &due));
+        assert_false(due.is_lost);
+        assert_int_equal(due.link, LINK_A);
+    }
+}
+
 static void a_detour_after_the_origins_own_copy_is_one(void **state)
 {
     assert_int_equal(see(*state, 1, true, 0), TREE_DIRECT_FIRST);
@@ -274,6 +289,7 @@ int main(void)
         TEST(what_nobody_brings_is_given_up),
         TEST(waiting_grows_where_writes_come_long_after_their_announcements),
         TEST(a_lost_link_is_not_asked_and_what_it_was_asked_for_is_due),
+        TEST(a_link_that_is_gone_twice_takes_nobody_with_it),
         TEST(a_detour_after_the_origins_own_copy_is_one),
         TEST(one_write_in_some_shapes_its_tree),
         TEST(a_large_value_is_fetched_from_the_first_who_has_it),

@@ -230,6 +230,49 @@ static void of_a_large_enclave_only_neighbours_are_wanted(void **state)
     assert_int_not_equal(others, LARGE - 1);
 }
 
+/* The members that a write is for are this node and its neighbours. */
+static void a_node_has_the_neighbours_that_its_replication_factor_asks_for(void **state)
+{
+    enum { FACTOR = 10 };
+    (void)state;
+    struct engine *e = make_with(SELF, 8 << 20, FACTOR);
+    uint32_t links[LARGE + 1];
+    uint32_t ends = 0;
+    engine_candidates_done(e, true, START_US);
+    link_up_to(e, links, LARGE);
+    assert_true(e->overlay.is_large);
+    for (uint32_t walk = 0; overlay_next(&e->overlay, &walk) != NULL;) {
+        ends++; /* two a ring: nine neighbours take five rings */
+    }
+    assert_int_equal(ends, FACTOR);
+    engine_free(e);
+}
+
+/* A tick at the engine's own deadline is not for nothing. */
+static void a_member_is_dialed_when_its_grace_is_over(void **state)
+{
+    static const uint8_t ip[] = {10, 0, 0, 9};
+    const struct addr at = addr_v4(ip, 1001);
+    const struct uuid uuid = {{0, 7}}; /* before this node's, so it is left time to dial */
+    struct engine *e = *state;
+    struct frame_hello hello = hello_of(0, NOW_US);
+    struct member *m = NULL;
+    hello.card.uuid = uuid;
+    assert_int_equal(swim_meet(e->swim, &hello.card, &at, NOW_US, &m), RC_OK);
+    engine_settle(e);
+    assert_int_equal(mesh_reasons(e->mesh, &uuid), MESH_ENCLAVE);
+    engine_advance(e, NOW_US + DIAL_GRACE_US - 1);
+    engine_settle(e);
+    assert_null(mesh_first(e->mesh));
+    assert_int_equal(mesh_deadline(e->mesh), NOW_US + DIAL_GRACE_US);
+    engine_advance(e, NOW_US + DIAL_GRACE_US);
+    engine_settle(e);
+    const struct link *l = mesh_first(e->mesh);
+    assert_non_null(l);
+    assert_true(l->is_dialed && addr_equal(&l->addr, &at));
+    assert_true(mesh_deadline(e->mesh) > e->now_us);
+}
+
 static void it_is_up_when_the_links_of_all_neighbours_are_open(void **state)
 {
     struct engine *e = *state;
@@ -341,6 +384,8 @@ int main(void)
         TEST(a_role_that_is_cut_short_ends_the_link),
         TEST(an_enclave_between_small_and_large_is_what_a_neighbour_says),
         TEST(of_a_large_enclave_only_neighbours_are_wanted),
+        cmocka_unit_test(a_node_has_the_neighbours_that_its_replication_factor_asks_for),
+        TEST(a_member_is_dialed_when_its_grace_is_over),
         TEST(it_is_up_when_the_links_of_all_neighbours_are_open),
         TEST(a_link_that_neither_side_keeps_leaves_the_trees_and_ends_when_it_is_idle),
         TEST(a_suspect_is_of_the_enclave_and_who_is_gone_is_not),

@@ -1,0 +1,113 @@
+/* Whose clock is apart from the node's, what it says of that, and whose it jumps to. */
+#include "engine_rig.h"
+
+enum {
+    NOW_US = START_US + SECOND_US,
+    OURS = 5,
+    APART_US = 120 * SECOND_US, /* more than clocks may differ */
+    ASK_US = 50 * 1000
+};
+
+/* Meets member `id`. */
+static struct member *meet(struct engine *e, uint8_t id)
+{
+    static const uint8_t ip[] = {10, 0, 0, 9};
+    const struct addr at = addr_v4(ip, id);
+    struct member *m = NULL;
+    const struct frame_hello hello = hello_of(id, e->now_us);
+    assert_int_equal(swim_meet(e->swim, &hello.card, &at, e->now_us, &m), RC_OK);
+    engine_settle(e);
+    return m;
+}
+
+static uint64_t clock_us(const struct engine *e)
+{
+    return WALL_MS * 1000 + e->now_us - START_US;
+}
+
+/* The answer to a ping comes which says that clock. */
+static void sample(struct engine *e, struct member *m, uint64_t clock_us)
+{
+    const struct vitals vitals = {.flags = m->flags | MEMBER_HAS_CLOCK, .clock_us = clock_us};
+    m->flags = vitals.flags;
+    m->has_answered = true;
+    clock_source_sample(e, m, &vitals, 2, e->now_us);
+}
+
+/* While it has none itself, it only guesses which of the two is wrong. */
+static void a_clock_that_is_apart_from_the_nodes_first_is_told(void **state)
+{
+    (void)state;
+    char text[NOTICE_TEXT_SIZE];
+    struct engine *e = make_as(OURS, 8 << 20);
+    struct member *near = meet(e, 2);
+    struct member *far = meet(e, 3);
+    far->flags = MEMBER_HAS_RECORDS;
+    apart_judge(e, near, clock_us(e), 2, e->now_us);
+    apart_judge(e, far, clock_us(e) + APART_US, 2, e->now_us);
+    assert_int_equal(near->clock, MEMBER_CLOCK_AGREES);
+    assert_int_equal(far->clock, MEMBER_CLOCK_APART);
+    assert_int_equal(notices(e, NOTICE_CLOCK_CONFLICT, text), 0);
+    clock_source_found(e);
+    assert_int_equal(far->clock, MEMBER_CLOCK_APART);
+    assert_int_equal(e->counters.clock_conflicts, 1);
+    assert_int_equal(notices(e, NOTICE_CLOCK_CONFLICT, text), 1);
+    engine_check(e);
+    engine_free(e);
+}
+
+/* How many datagrams wait for the member, which go. */
+static uint32_t asked(struct engine *e, const struct member *m)
+{
+    struct action action;
+    uint32_t count = 0;
+    while (outbox_next(engine_outbox(e), &action)) {
+        count += action.kind == ACTION_DATAGRAM && action.addr.port == m->uuid.bytes[0];
+    }
+    return count;
+}
+
+/* They leave no doubt where they are more by three than all others. */
+static void a_node_without_records_asks_who_leads_the_larger_group_and_jumps(void **state)
+{
+    (void)state;
+    enum { COUNT = 4, LEAD = 2 };
+    struct engine *e = make_alone(OURS);
+    engine_advance(e, NOW_US + SECOND_US);
+    const uint64_t theirs_us = clock_us(e) + APART_US;
+    struct member *m[COUNT];
+    for (uint32_t i = 0; i < COUNT; i++) {
+        m[i] = meet(e, (uint8_t)(i < OURS - LEAD ? LEAD + i : LEAD + i + 1));
+    }
+    struct member *lead = m[0];
+    (void)asked(e, lead);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        assert_int_equal(asked(e, lead), 0);
+        sample(e, m[i], theirs_us);
+    }
+    assert_int_equal(asked(e, lead), 1);
+    sample(e, m[1], theirs_us);
+    engine_advance(e, e->now_us + ASK_US - 1);
+    sample(e, m[1], theirs_us + ASK_US - 1);
+    assert_int_equal(asked(e, lead), 0);
+    engine_advance(e, e->now_us + 1);
+    sample(e, m[1], theirs_us + ASK_US);
+    assert_int_equal(asked(e, lead), 1);
+    assert_int_equal(lead->clock, MEMBER_CLOCK_APART);
+    sample(e, lead, theirs_us + ASK_US);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        assert_int_equal(m[i]->clock, MEMBER_CLOCK_AGREES);
+    }
+    assert_int_equal(engine_clock_ms(e, e->now_us), (theirs_us + ASK_US) / 1000);
+    engine_check(e);
+    engine_free(e);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_clock_that_is_apart_from_the_nodes_first_is_told),
+        cmocka_unit_test(a_node_without_records_asks_who_leads_the_larger_group_and_jumps),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -182,7 +182,7 @@ def wrong_rules():
     """Entries that allow what nothing says any more."""
     said = "\n".join(path.read_text(encoding="utf-8", errors="replace")
                      for folder in ("tests", "fade") for path in sorted((TOP / folder).rglob("*"))
-                     if path.suffix in (".sh", ".py") and path != TOP / "tests/skips.py")
+                     if path.suffix in (".c", ".sh", ".py") and path != TOP / "tests/skips.py")
     for rule in rules():
         longest = max(re.split(r"[*?]", rule.text), key=len)
         if len(longest) < 8 or longest.rpartition(": ")[2] not in said:

@@ -103,6 +103,8 @@ static void what_is_still_to_be_slewed_is_part_of_the_error(void **state)
     assert_int_equal(clock_error_us(&c), 10 * SECOND);
     clock_advance(&c, 1000 * SECOND);
     assert_int_equal(clock_error_us(&c), 10 * SECOND - SECOND / 2);
+    clock_advance(&c, 900 * SECOND); /* by then it was slewed before */
+    assert_int_equal(clock_error_us(&c), 10 * SECOND - SECOND / 2);
 }
 
 static void a_node_with_records_slews_and_never_goes_back(void **state)

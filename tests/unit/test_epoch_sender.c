@@ -257,6 +257,52 @@ static void what_is_over_this_moment_is_not_sent_any_more(void **state)
     }
 }
 
+/* Its acknowledgement counts for the client. */
+static void what_a_client_waits_for_goes_as_a_counted_write_to_who_is_not_known_to_hold_it(
+    void **state)
+{
+    struct scene *s = *state;
+    struct link *l = s->env.link;
+    char key[16];
+    const struct record r = record_of(0, key);
+    uint8_t name[] = "key-0";
+    uint32_t waiter = 0;
+    const struct waiting write = {.done = {.have = 1, .version = r.version},
+                                  .quorum = 3,
+                                  .record_id = record_write_id(&r, store_digest_seed(s->store)),
+                                  .key = name,
+                                  .key_len = (uint16_t)r.key_len};
+    assert_int_equal(quorum_wait(s->quorum, &write, 0, &waiter), RC_OK);
+    assert_true(epoch_sender_send_record(&s->env, &r));
+    assert_int_equal(s->counters.sync_records_sent, 0);
+    assert_int_equal(l->live.count, 1);
+    assert_int_equal(l->live.items[l->live.head].waiter, waiter);
+    assert_int_equal(l->live.items[l->live.head].kind, RECORD_IS_COUNTED);
+    quorum_held(s->quorum, waiter, &s->peer.uuid);
+    assert_true(epoch_sender_send_record(&s->env, &r));
+    assert_int_equal(l->live.count, 1);
+    assert_int_equal(s->counters.sync_records_sent, 1);
+}
+
+/* The peer's list has nothing of what was written after its cut, so that it does not say whether
+ * that is missing. */
+static void an_answer_has_what_was_written_up_to_the_cut(void **state)
+{
+    struct scene *s = *state;
+    const uint64_t written_s = (NOW_MS - 60000) / 1000;
+    for (uint64_t cut_s = written_s - 1; cut_s <= written_s; cut_s++) {
+        begin(s, EPOCH_SENDER_ANSWER);
+        s->job->cut_s = cut_s;
+        while (go_on(s) == RC_FULL) {
+            drain(s);
+        }
+        assert_int_equal(s->job->sent, cut_s < written_s ? 0 : ENTRIES);
+        epoch_sender_free(s->job, s->store);
+        s->job = NULL;
+        drain(s);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -267,6 +313,8 @@ int main(void)
         TEST(ids_that_are_not_here_are_asked_for_in_frames_of_which_the_last_says_so),
         TEST(each_part_of_a_join_has_the_epochs_of_its_remainder),
         TEST(what_is_over_this_moment_is_not_sent_any_more),
+        TEST(what_a_client_waits_for_goes_as_a_counted_write_to_who_is_not_known_to_hold_it),
+        TEST(an_answer_has_what_was_written_up_to_the_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -206,6 +206,54 @@ static uint32_t datagrams_to_subject(const struct node *n)
     return count;
 }
 
+/* Has the node hold so many others, whom somebody suspects. */
+static void hold_suspects(struct swim *s, uint32_t count)
+{
+    const struct view_teller teller = teller_of(SURE);
+    for (uint32_t i = 0; i < count; i++) {
+        struct member_card card = card_with(HELD_AT, 1);
+        struct member *m = NULL;
+        card.uuid.bytes[1] = (uint8_t)(i + 1);
+        card.addrs[0].addr.port = (uint16_t)(9100 + i);
+        assert_int_equal(view_alive(s, &card, &teller, &m), RC_OK);
+        view_suspect(s, m, &other);
+    }
+}
+
+/* Or after a large partition each would hear it from everybody. */
+static void one_of_many_that_are_suspect_is_not_told_so_directly(void **state)
+{
+    (void)state;
+    enum { TOLD = 64 };
+    enum way { SUSPECTED, PAST, BELIEVED, WAYS };
+    for (enum way way = SUSPECTED; way < WAYS; way++) {
+        for (uint32_t others = TOLD - 1; others <= TOLD; others++) {
+            struct cluster *c = cluster_new(1);
+            struct swim *s = c->nodes[cluster_start(c)].swim;
+            const struct view_teller teller = teller_of(SURE);
+            const struct entry e = {.kind = way == PAST ? ENTRY_PAST : ENTRY_SUSPECT,
+                                    .uuid = subject,
+                                    .incarnation = HELD_AT,
+                                    .by = other,
+                                    .state = MEMBER_DEAD};
+            hold(s, ALIVE);
+            hold_suspects(s, others);
+            struct member *m = roster_find(&s->roster, &subject);
+            m->heard_us = way == PAST ? 0 : s->now_us;
+            if (way == BELIEVED) {
+                probe_state(s, m)->hearsay = other;
+                hearsay_believe(s, m);
+            } else {
+                hearsay_entry(s, &e, &teller);
+            }
+            assert_int_equal(m->state, MEMBER_SUSPECT);
+            assert_int_equal(m->probe->is_told_soon, others < TOLD);
+            swim_check(s);
+            cluster_free(c);
+        }
+    }
+}
+
 /* Others may know what this node has missed; but only the member knows its number. */
 static void a_number_far_beyond_the_one_held_is_asked_of_the_member(void **state)
 {
@@ -273,6 +321,7 @@ int main(void)
         cmocka_unit_test(a_death_of_long_ago_only_accuses_one_that_lives),
         cmocka_unit_test(of_somebody_unknown_only_a_late_end_is_kept),
         cmocka_unit_test(an_accusation_of_a_member_in_sight_is_a_reason_to_ask),
+        cmocka_unit_test(one_of_many_that_are_suspect_is_not_told_so_directly),
         cmocka_unit_test(a_number_far_beyond_the_one_held_is_asked_of_the_member),
         cmocka_unit_test(an_end_that_is_known_is_not_put_off_by_hearing_it_again),
     };

@@ -65,6 +65,21 @@ static void a_member_that_has_died_is_not_asked_again(void **state)
     cluster_free(c);
 }
 
+static void of_one_member_one_pull_is_under_way(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(1);
+    const struct pull *pull = begin(c, 0);
+    struct swim *s = c->nodes[0].swim;
+    const uint32_t seq = pull->seq;
+    pull_first(s, roster_find(&s->roster, &subject));
+    assert_int_equal(pull->seq, seq);
+    for (int i = 1; i < PULLS_MAX; i++) {
+        assert_true(uuid_is_nil(&s->pulls[i].from));
+    }
+    cluster_free(c);
+}
+
 static void a_page_of_another_request_changes_nothing(void **state)
 {
     (void)state;
@@ -135,14 +150,37 @@ static void of_a_range_only_what_differs_is_answered(void **state)
     cluster_free(c);
 }
 
+static void what_is_new_is_offered_to_some_at_a_pace(void **state)
+{
+    (void)state;
+    enum { OFFERS = 3, PERIOD_US = 20 * MS };
+    struct cluster *c = cluster_new(1);
+    struct swim *s = c->nodes[cluster_start(c)].swim;
+    hold(s, ALIVE);
+    s->now_us += SECOND;
+    pull_news(s);
+    for (int left = OFFERS; left > 0; left--) {
+        assert_int_equal(pull_deadline(s), s->now_us);
+        pull_tick(s);
+        const uint64_t next_us = left > 1 ? s->now_us + PERIOD_US : UINT64_MAX;
+        assert_int_equal(pull_deadline(s), next_us);
+        s->now_us += PERIOD_US - 1;
+        assert_int_equal(pull_deadline(s), next_us);
+        s->now_us += 3; /* late */
+    }
+    cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_page_is_waited_for_by_the_round_trip_and_longer_each_second_time),
         cmocka_unit_test(a_member_that_has_died_is_not_asked_again),
+        cmocka_unit_test(of_one_member_one_pull_is_under_way),
         cmocka_unit_test(a_page_of_another_request_changes_nothing),
         cmocka_unit_test(a_page_that_ends_where_the_round_began_ends_the_pull),
         cmocka_unit_test(of_a_range_only_what_differs_is_answered),
+        cmocka_unit_test(what_is_new_is_offered_to_some_at_a_pace),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -78,6 +78,41 @@ static void so_many_epochs_are_named_and_with_more_only_their_groups(void **stat
     }
 }
 
+/* A peer may say that as many groups differ as a scope has room for: each as a whole, and in an
+ * epoch of which nothing is here. */
+static void as_many_groups_as_may_differ_are_asked_for(void **state)
+{
+    struct pair *p = *state;
+    struct end *e = &p->ends[0];
+    enum { SIZE = 2 + SCOPE_ROWS_MAX * (13 + 13 + 5), ROW_BYTES = 4 + 8 };
+    uint8_t *bytes = mem_new(1, SIZE);
+    assert_int_equal(sync_start(e->sync, e->link, SYNC_CUT_ALL, p->now_us), RC_OK);
+    struct cursor c = cursor_writer(bytes, SIZE);
+    cursor_put_u8(&c, e->link->sync->session);
+    cursor_put_u8(&c, 1);
+    for (uint32_t group = 0; group < SCOPE_ROWS_MAX; group++) {
+        cursor_put_u32(&c, group);
+        cursor_put_u8(&c, 1);
+        cursor_put_u64(&c, 0);
+        cursor_put_u32(&c, group);
+        cursor_put_u8(&c, 0);
+        cursor_put_u64(&c, 1);
+        cursor_put_u32(&c, 0);
+        cursor_put_varint(&c, 1);
+    }
+    buf_clear(&e->link->bulk);
+    assert_int_equal(feed(p, FRAME_SYNC_EPOCHS, &c), RC_OK);
+    struct cursor asked = cursor_reader(buf_data(&e->link->bulk), e->link->bulk.len);
+    assert_int_equal(cursor_u8(&asked), FRAME_SYNC_SCOPE);
+    (void)cursor_bytes(&asked, FRAME_HEADER_BYTES - 1 + 1 + 4 + 1); /* session, cells, share */
+    assert_int_equal(cursor_u16(&asked), SCOPE_ROWS_MAX);
+    (void)cursor_bytes(&asked, (size_t)SCOPE_ROWS_MAX * ROW_BYTES);
+    assert_int_equal(cursor_u16(&asked), SCOPE_ROWS_MAX);
+    (void)cursor_bytes(&asked, (size_t)SCOPE_ROWS_MAX * ROW_BYTES);
+    assert_true(cursor_ok(&asked));
+    free(bytes);
+}
+
 static void the_lists_of_a_hostile_peer_are_bounded(void **state)
 {
     struct pair *p = *state;
@@ -165,6 +200,7 @@ int main(void)
         TEST(frames_that_are_not_right_are_refused),
         cmocka_unit_test(so_many_entries_are_listed_and_more_are_streamed),
         TEST(so_many_epochs_are_named_and_with_more_only_their_groups),
+        TEST(as_many_groups_as_may_differ_are_asked_for),
         TEST(the_lists_of_a_hostile_peer_are_bounded),
         TEST(cells_that_were_not_asked_for_are_refused),
         TEST(garbled_cells_end_a_stream_and_harm_nothing),

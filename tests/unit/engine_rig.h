@@ -7,6 +7,7 @@
 
 #include "gossip/engine.h"
 #include "gossip/engine_state.h"
+#include "gossip/hello.h"
 #include "gossip/wire/frame.h"
 
 #include <setjmp.h>
@@ -171,6 +172,21 @@ static inline uint32_t link_with(struct engine *e, const struct frame_hello *hel
     assert_int_not_equal(link, 0);
     say_this_hello(e, link, hello, now_us);
     return link;
+}
+
+/* A member with those flags that counts in quorums: it has said HELLO on a new link, and has
+ * answered there with a clock that is ours. */
+static inline struct member *link_of_voter(struct engine *e, uint8_t id, uint8_t flags,
+                                           uint64_t now_us)
+{
+    struct frame_hello hello = hello_of(id, now_us);
+    hello.flags |= flags;
+    struct member *m = mesh_find(e->mesh, link_with(e, &hello, now_us))->member;
+    m->has_answered = true;
+    hello_answered(e, m);
+    apart_judge(e, m, hello.clock_us, 0, now_us);
+    assert_true(m->is_counted);
+    return m;
 }
 
 /* The link of a member, node 2, to which a write of this node has been sent and for which it waits.

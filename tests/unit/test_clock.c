@@ -59,6 +59,23 @@ static void slow_first_samples_of_another_clock_start_over(void **state)
     assert_int_equal(clock_now_us(&c, 10 * SECOND), 5000 * SECOND + 200000);
 }
 
+static void first_samples_are_of_one_clock_as_far_as_their_round_trips_tell(void **state)
+{
+    (void)state;
+    enum { RTT_US = 300000, MOST_US = RTT_US + CLOCK_STEP_MIN_US };
+    const uint64_t remote_us = 9000 * SECOND;
+    for (int more = 0; more < 2; more++) {
+        for (int is_behind = 0; is_behind < 2; is_behind++) {
+            struct clock c = {.is_set = false};
+            const uint64_t off_us = MOST_US + (uint64_t)more;
+            const uint64_t second_us = is_behind ? remote_us - off_us : remote_us + off_us;
+            assert_false(clock_sample(&c, remote_us, RTT_US, SECOND, true));
+            assert_false(clock_sample(&c, second_us, RTT_US, SECOND, true));
+            assert_int_equal(c.first_count, more ? 1 : 2);
+        }
+    }
+}
+
 static void a_node_without_records_steps(void **state)
 {
     (void)state;
@@ -161,6 +178,7 @@ int main(void)
         cmocka_unit_test(slow_first_samples_set_the_clock_with_the_best_of_them),
         cmocka_unit_test(a_quick_sample_sets_the_clock_after_slow_ones_at_once),
         cmocka_unit_test(slow_first_samples_of_another_clock_start_over),
+        cmocka_unit_test(first_samples_are_of_one_clock_as_far_as_their_round_trips_tell),
         cmocka_unit_test(a_node_without_records_steps),
         cmocka_unit_test(nobody_follows_a_clock_more_than_a_minute_off),
         cmocka_unit_test(a_clock_jumps_to_any_other_by_an_answer_that_was_quick_enough),

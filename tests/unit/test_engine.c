@@ -225,6 +225,23 @@ static void a_full_node_says_so_and_stores_nothing(void **state)
     engine_free(e);
 }
 
+/* One value was too much for it, and smaller ones may still have room. */
+static void a_node_that_refused_one_write_is_full_for_a_while(void **state)
+{
+    struct engine *e = *state;
+    char text[NOTICE_TEXT_SIZE];
+    const uint64_t now_us = START_US + SECOND_US;
+    engine_refused_room(e);
+    engine_refused_room(e);
+    assert_int_equal(notices(e, NOTICE_FULL, text), 1);
+    engine_tick(e, now_us + UINT64_C(5) * SECOND_US - 1);
+    assert_int_equal(engine_unready(e), READY_FULL);
+    assert_int_equal(notices(e, NOTICE_ROOM, text), 0);
+    engine_tick(e, now_us + UINT64_C(5) * SECOND_US + SECOND_US / 10);
+    assert_int_equal(engine_unready(e), 0);
+    assert_int_equal(notices(e, NOTICE_ROOM, text), 1);
+}
+
 static void a_node_that_leaves_takes_no_writes(void **state)
 {
     const uint64_t now_us = START_US + SECOND_US;
@@ -548,6 +565,7 @@ int main(void)
         TEST(only_what_would_be_over_before_its_stamp_is_refused),
         TEST(conditions_are_judged_on_what_is_held),
         cmocka_unit_test(a_full_node_says_so_and_stores_nothing),
+        TEST(a_node_that_refused_one_write_is_full_for_a_while),
         TEST(a_node_that_leaves_takes_no_writes),
         TEST(an_idle_node_wants_no_call_but_for_its_probes),
         TEST(a_link_that_says_nothing_is_ended),

@@ -1,6 +1,8 @@
 /* Whom a node that starts waits for, before it takes its data from members as new as itself. */
 #include "engine_rig.h"
 
+#include "gossip/repair/join.h"
+
 enum {
     NEW_ONE = 2,
     OTHER = 3,
@@ -71,10 +73,30 @@ static void a_node_waits_for_members_that_may_be_ready_and_have_no_link(void **s
     }
 }
 
+static void before_its_enclave_may_begin_a_node_asks_nobody_as_new_as_itself(void **state)
+{
+    (void)state;
+    uint32_t link = 0;
+    struct cursor payload;
+    struct engine *e = joining(&link);
+    expect_init(&e->expect, 9);
+    for (uint32_t id = OTHER; id < OTHER + JOIN_PARTS_MAX; id++) {
+        const struct frame_hello hello = hello_of((uint8_t)id, NOW_US);
+        (void)link_with(e, &hello, NOW_US); /* all that a join would wait for */
+    }
+    engine_tick(e, NOW_US + SECOND_US);
+    assert_false(next_of_type(e, link, FRAME_JOIN, &payload));
+    expect_init(&e->expect, 0);
+    engine_tick(e, NOW_US + UINT64_C(2) * SECOND_US);
+    assert_true(next_of_type(e, link, FRAME_JOIN, &payload));
+    engine_free(e);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_node_waits_for_members_that_may_be_ready_and_have_no_link),
+        cmocka_unit_test(before_its_enclave_may_begin_a_node_asks_nobody_as_new_as_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -140,6 +140,13 @@ static void addresses_are_used_by_who_can_reach_them_best_first(void **state)
     assert_true(addr_equal(&addrs[0], &card.addrs[0].addr));
     assert_int_equal(member_addrs(&m, 8, addrs), 1);
     assert_true(addr_equal(&addrs[0], &card.addrs[1].addr));
+    for (uint16_t port = 0; port < 2; port++) {
+        struct member_card none = sample();
+        none.addrs[1].addr.port = port; /* nobody can be reached at port 0 */
+        member_set_card(&m, &none);
+        assert_int_equal(member_addrs(&m, 8, addrs), port);
+    }
+    member_set_card(&m, &card);
     member_set_last_addr(&m, &card.addrs[1].addr);
     assert_int_equal(member_addrs(&m, 9, addrs), 2);
     assert_true(addr_equal(&addrs[0], &card.addrs[1].addr));

@@ -257,7 +257,9 @@ static void more_than_the_maximum_is_refused(void **state)
     uint8_t key[] = "k";
     uint32_t waiter = 0;
     for (uint64_t i = 0; i < QUORUM_WAITING_MAX; i++) {
-        (void)wait_for(f, i + 1, 2, 0);
+        waiter = wait_for(f, i + 1, 2, 0);
+        assert_non_null(quorum_at(f->quorum, waiter));
+        assert_int_equal(quorum_at(f->quorum, waiter)->done.token, i + 1);
     }
     const struct waiting w = {.done = {.have = 1}, .quorum = 2, .key = key, .key_len = 1};
     assert_int_equal(quorum_wait(f->quorum, &w, 0, &waiter), RC_OVERLOADED);

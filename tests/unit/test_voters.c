@@ -1,26 +1,12 @@
 /* When a write of a large enclave can have its quorum no more. */
 #include "engine_rig.h"
 
-#include "gossip/hello.h"
-
 enum { NOW_US = START_US + SECOND_US, SELF = 1, LARGE = OVERLAY_LARGE_UP };
 
 static int set_up(void **state)
 {
     *state = make_alone(SELF);
     return 0;
-}
-
-/* A member that has answered says HELLO on a new link. */
-static struct member *link_up(struct engine *e, uint32_t id)
-{
-    const struct frame_hello hello = hello_of((uint8_t)id, NOW_US);
-    struct member *m = mesh_find(e->mesh, link_with(e, &hello, NOW_US))->member;
-    m->has_answered = true;
-    hello_answered(e, m);
-    apart_judge(e, m, WALL_MS * 1000 + NOW_US - START_US, 0, NOW_US);
-    assert_true(m->is_counted);
-    return m;
 }
 
 static bool is_neighbour(const struct engine *e, const struct member *m)
@@ -35,7 +21,7 @@ static struct member *link_all(struct engine *e)
     struct member *m[LARGE + 1];
     struct member *other = NULL;
     for (uint32_t id = SELF + 1; id <= LARGE; id++) {
-        m[id] = link_up(e, id);
+        m[id] = link_of_voter(e, (uint8_t)id, 0, NOW_US);
     }
     assert_true(e->overlay.is_large);
     for (uint32_t id = SELF + 1; id <= LARGE; id++) {

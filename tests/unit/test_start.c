@@ -1,0 +1,64 @@
+/* When a node that has started takes writes. */
+#include "engine_rig.h"
+
+enum {
+    WAIT_US = 3000 * 1000, /* so long a member that is only named is waited for */
+    FACTOR = 3             /* of the rig */
+};
+
+#define NOW_US (START_US + UINT64_C(100) * SECOND_US)
+
+/* A node that lacks nothing but members, so many of which count, itself included. One more may turn
+ * up, which has not answered. */
+static struct engine *started(uint32_t voters)
+{
+    struct member *more = NULL;
+    const struct frame_hello hello = hello_of(99, NOW_US);
+    struct engine *e = make_as(1, 8 << 20);
+    engine_advance(e, NOW_US);
+    assert_int_equal(swim_meet(e->swim, &hello.card, NULL, NOW_US, &more), RC_OK);
+    more->has_answered = false;
+    engine_settle(e);
+    assert_int_equal(e->pass_over_us, NOW_US);
+    for (uint32_t i = 1; i < voters; i++) {
+        (void)link_of_voter(e, (uint8_t)(i + 1), MEMBER_IS_CAUGHT_UP, NOW_US);
+    }
+    assert_int_equal(voters_count(e), voters);
+    clock_source_found(e);
+    sync_join_alone(e->sync);
+    assert_false(e->has_formed);
+    return e;
+}
+
+static void a_quorum_that_may_grow_is_waited_for(void **state)
+{
+    (void)state;
+    struct engine *e = started(FACTOR - 1);
+    engine_settle(e);
+    assert_int_equal(engine_unready(e), READY_NO_QUORUM);
+    engine_advance(e, NOW_US + WAIT_US);
+    engine_settle(e);
+    assert_int_equal(engine_unready(e), READY_NO_QUORUM);
+    engine_advance(e, NOW_US + WAIT_US + 1);
+    engine_settle(e);
+    assert_int_equal(engine_unready(e), 0);
+    engine_free(e);
+}
+
+static void beyond_the_replication_factor_nobody_is_waited_for(void **state)
+{
+    (void)state;
+    struct engine *e = started(FACTOR);
+    engine_settle(e);
+    assert_int_equal(engine_unready(e), 0);
+    engine_free(e);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_quorum_that_may_grow_is_waited_for),
+        cmocka_unit_test(beyond_the_replication_factor_nobody_is_waited_for),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -28,6 +28,7 @@ static struct fetch_answer flux_answer;
 static char flux_target[256];
 static size_t flux_asked;
 static bool is_flux_silent;
+static bool is_flux_request_refused; /* by fetch, which cannot make it */
 
 static void on_fetch(evutil_socket_t fd, short what, void *arg)
 {
@@ -43,6 +44,9 @@ struct fetch *fetch_start(struct event_base *base, struct dns *dns,
                           void (*done)(void *arg, const struct fetch_answer *answer), void *arg)
 {
     (void)dns;
+    if (is_flux_request_refused) {
+        return NULL;
+    }
     struct fetch *f = calloc(1, sizeof(*f));
     f->done = done;
     f->arg = arg;
@@ -138,6 +142,7 @@ static int setup(void **state)
     s->hooks = (struct node_hooks){.arg = s, .log = on_log};
     flux_asked = 0;
     is_flux_silent = false;
+    is_flux_request_refused = false;
     flux_answer = (struct fetch_answer){.rc = RC_REFUSED, .error = "refused"};
     *state = s;
     return 0;
@@ -369,6 +374,19 @@ static void going_on_without_a_provider_is_said_in_one_line(void **state)
         s->line, "going on without flux, which has not said who is there: api.example: refused");
 }
 
+static void request_that_cannot_be_made_is_a_failure(void **state)
+{
+    struct scene *s = *state;
+    is_flux_request_refused = true;
+    s->node.providers = PROVIDER_FLUX;
+    start(s);
+    run(s, 1);
+    assert_false(s->have_all_answered);
+    assert_int_equal(discovery_stats(s->discovery).failures, 1);
+    discovery_warn(s->discovery);
+    assert_non_null(strstr(s->line, "the request cannot be made"));
+}
+
 /* Or this would take longer than our patience. */
 static void failure_is_asked_again_soon_also_in_company(void **state)
 {
@@ -462,6 +480,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(who_fails_has_not_answered_until_it_has, setup, teardown),
         cmocka_unit_test_setup_teardown(going_on_without_a_provider_is_said_in_one_line, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(request_that_cannot_be_made_is_a_failure, setup, teardown),
         cmocka_unit_test_setup_teardown(failure_is_asked_again_soon_also_in_company, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(provider_that_is_silent_does_not_hold_up_the_first_pass,

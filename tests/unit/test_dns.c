@@ -311,6 +311,30 @@ static void what_servers_say_of_both_families_decides(void **state)
     }
 }
 
+/* RFC 1035 section 2.3.4: 63 bytes between dots, 255 in all. */
+static void what_is_too_long_for_a_name_is_none_and_no_server_is_asked(void **state)
+{
+    struct server *s = *state;
+    char label[64 + 1], name[300 + 1];
+    memset(label, 'a', sizeof(label) - 1);
+    label[sizeof(label) - 1] = '\0';
+    memset(name, 'a', sizeof(name) - 1);
+    for (size_t i = 1; i < sizeof(name); i += 2) {
+        name[i] = '.';
+    }
+    name[sizeof(name) - 1] = '\0';
+    const char *const names[] = {label, name};
+    s->v4 = s->v6 = SAYS_ADDRESS;
+    for (size_t i = 0; i < 2; i++) {
+        struct seen seen;
+        ask(s, names[i], DNS_BOTH, &seen);
+        assert_int_equal(seen.rc, RC_NOT_FOUND);
+        assert_int_equal(seen.count, 0);
+        assert_string_equal(seen.detail, "it is no host name");
+        assert_int_equal(s->asked_v4 + s->asked_v6, 0);
+    }
+}
+
 static void a_family_that_the_host_cannot_use_is_not_asked_for(void **state)
 {
     struct server *s = *state;
@@ -415,6 +439,8 @@ int main(void)
         cmocka_unit_test(cancelled_query_is_not_heard_of),
         cmocka_unit_test(lookup_cancelled_on_its_way_leaves_nothing),
         cmocka_unit_test_setup_teardown(what_servers_say_of_both_families_decides, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_too_long_for_a_name_is_none_and_no_server_is_asked,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(a_family_that_the_host_cannot_use_is_not_asked_for, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(one_lost_datagram_is_asked_for_again, setup, teardown),

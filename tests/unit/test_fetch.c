@@ -3,10 +3,12 @@
 #include "own_clock.h"
 #include "patience.h"
 
+#include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/listener.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -16,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 
 #include <cmocka.h>
 
@@ -215,6 +218,53 @@ static void put_sends_its_body_and_length_even_when_empty(void **state)
     rig_fini(&rig);
 }
 
+/* ---- Addresses that swallow packets ---- */
+
+static int silent_connects; /* how many of the next connects hear nothing */
+
+/* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp,readability-identifier-naming)
+ */
+int __real_connect(int fd, const struct sockaddr *sa, socklen_t sa_len);
+int __wrap_connect(int fd, const struct sockaddr *sa, socklen_t sa_len);
+
+/* In the socket's place comes what is never writable: a counter that is full. */
+int __wrap_connect(int fd, const struct sockaddr *sa, socklen_t sa_len)
+{
+    if (silent_connects == 0) {
+        return __real_connect(fd, sa, sa_len);
+    }
+    const uint64_t full = UINT64_MAX - 1;
+    const int counter = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    assert_int_equal(write(counter, &full, sizeof(full)), sizeof(full));
+    assert_int_equal(dup3(counter, fd, O_CLOEXEC), fd);
+    (void)close(counter);
+    silent_connects--;
+    errno = EINPROGRESS;
+    return -1;
+}
+/* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp,readability-identifier-naming)
+ */
+
+static void each_address_of_a_name_has_its_share_of_the_time(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_init(&rig, NULL);
+    struct fetch_request request = get(&rig, "localhost"); /* two addresses */
+    request.timeout_ms = 1001;
+    silent_connects = 2;
+    own_clock_is_skipping = true;
+    const uint64_t began_us = own_clock_us;
+    run(&rig, &request);
+    own_clock_is_skipping = false;
+    assert_int_equal(silent_connects, 0);
+    assert_int_equal(own_clock_us - began_us, 1000000); /* and not the request's own end */
+    assert_int_equal(rig.rc, RC_TIMEOUT);
+    assert_non_null(strstr(rig.error, "[::1]:"));
+    assert_non_null(strstr(rig.error, strerror(ETIMEDOUT)));
+    rig_fini(&rig);
+}
+
 static void nobody_there_is_refused(void **state)
 {
     (void)state;
@@ -308,6 +358,7 @@ static void answer_cut_short_is_an_io_error(void **state)
     const struct fetch_request request = get(&rig, "127.0.0.1");
     run(&rig, &request);
     assert_int_equal(rig.rc, RC_IO);
+    assert_string_equal(rig.error, "the connection ended before the answer did");
     rig_fini(&rig);
 }
 
@@ -367,6 +418,7 @@ int main(void)
         cmocka_unit_test(a_name_is_resolved_on_the_loop_by_the_resolver_given),
         cmocka_unit_test(a_fetch_cancelled_during_its_lookup_leaves_nothing_behind),
         cmocka_unit_test(put_sends_its_body_and_length_even_when_empty),
+        cmocka_unit_test(each_address_of_a_name_has_its_share_of_the_time),
         cmocka_unit_test(nobody_there_is_refused),
         cmocka_unit_test(silence_is_a_timeout),
         cmocka_unit_test(answer_larger_than_allowed_is_too_long),

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { FOUND_SIZE = 256 };
+enum { FOUND_SIZE = 256, LINES_MAX = 65536 };
 
 static void on_found(void *arg, const struct addr *addr)
 {
@@ -76,6 +76,22 @@ static void without_a_file_there_is_nobody(void **state)
     assert_found("/nowhere/hosts", "one", "");
 }
 
+/* So that a file without an end does not hold up its reader. */
+static void only_so_many_lines_are_read(void **state)
+{
+    FILE *file = fopen(*state, "we");
+    assert_non_null(file);
+    for (int i = 1; i < LINES_MAX; i++) {
+        (void)fputs("\n", file);
+    }
+    (void)fputs("192.0.2.4 last\n"
+                "192.0.2.5 last beyond\n",
+                file);
+    (void)fclose(file);
+    assert_found(*state, "last", "192.0.2.4 ");
+    assert_found(*state, "beyond", "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -83,6 +99,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(comments_and_other_names_are_nobodys, setup, teardown),
         cmocka_unit_test(without_a_file_there_is_nobody),
+        cmocka_unit_test_setup_teardown(only_so_many_lines_are_read, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -426,6 +426,18 @@ static void test_what_has_no_end_is_refused_at_its_limit(void **state)
     assert_in_range(taken, 16000, 20000);
 }
 
+/* 16 KiB, and 16 bytes for each byte of data. */
+static void test_framing_is_allowed_by_how_much_data_there_is(void **state)
+{
+    (void)state;
+    char head[256];
+    const size_t head_len = (size_t)snprintf(head, sizeof(head), CHUNKED "64\r\n%0100d\r\n1;", 0);
+    const size_t framing = head_len - strlen(CHUNKED) - 100;
+    size_t taken = 0;
+    assert_int_equal(refused_after(head, "a", 100000, &taken), 400);
+    assert_int_equal(taken, head_len + 16384 + 1600 - framing + 1);
+}
+
 static int status_with(size_t target_len, size_t header_count, size_t value_len)
 {
     static char raw[64 * 1024];
@@ -499,6 +511,7 @@ int main(void)
         cmocka_unit_test(test_a_chunked_body_is_put_together),
         cmocka_unit_test(test_a_chunked_body_over_the_limit_is_refused_when_it_gets_there),
         cmocka_unit_test(test_what_has_no_end_is_refused_at_its_limit),
+        cmocka_unit_test(test_framing_is_allowed_by_how_much_data_there_is),
         cmocka_unit_test(test_limits_hold_to_the_byte),
         cmocka_unit_test(test_upgrade_and_expectation_are_told),
     };

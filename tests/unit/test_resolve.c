@@ -58,6 +58,14 @@ static void names_of_loopback_are_told_apart_from_others_without_asking(void **s
     }
 }
 
+static void what_stands_before_an_empty_name_is_not_looked_at(void **state)
+{
+    (void)state;
+    static const char before[] = ".localhost.";
+    struct addr addrs[RESOLVE_LOCALHOST_ADDRS];
+    assert_int_equal(resolve_localhost(before + sizeof(before) - 1, addrs), 0);
+}
+
 static void what_cannot_be_a_name_is_not_found_and_says_why(void **state)
 {
     (void)state;
@@ -169,6 +177,7 @@ int main(void)
         cmocka_unit_test(a_literal_address_is_itself),
         cmocka_unit_test(a_name_of_this_host_has_at_most_as_many_addresses_as_there_is_room),
         cmocka_unit_test(names_of_loopback_are_told_apart_from_others_without_asking),
+        cmocka_unit_test(what_stands_before_an_empty_name_is_not_looked_at),
         cmocka_unit_test(what_cannot_be_a_name_is_not_found_and_says_why),
         cmocka_unit_test(only_who_was_told_that_there_is_no_such_name_says_so),
         cmocka_unit_test(addresses_keep_their_order_and_others_are_left_out),

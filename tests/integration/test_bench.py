@@ -144,6 +144,20 @@ class Bench(Case):
         done = cli("head", key, "--json", "-s", self.servers[0])
         return json.loads(done.stdout)["etag"] if done.returncode == 0 else None
 
+    def test_unless_it_is_told_otherwise_it_measures_for_10_s(self):
+        master, slave = pty.openpty()
+        with os.fdopen(master, "rb", buffering=0) as terminal:
+            process = subprocess.Popen([harness.BINARY, "bench", "--warm-up", "0", "--no-fill",
+                                        "-s", self.servers[0]],
+                                       stdout=subprocess.DEVNULL, stderr=slave)
+            os.close(slave)
+            shown = b""
+            while b" a second" not in shown:
+                shown += terminal.read(4096)
+            process.send_signal(signal.SIGINT)
+            self.assertEqual(process.wait(20 * harness.SLOW), 0)
+        self.assertRegex(shown, rb"\r\x1b\[Kmeasuring \d+ s of 10 s, \d+ a second")
+
     def test_a_line_of_progress_is_for_terminals_only(self):
         master, slave = pty.openpty()
         with os.fdopen(master, "rb", buffering=0) as terminal:

@@ -79,6 +79,17 @@ class Reload(Case):
             wait_until(lambda: "the log level is debug" in program.output(), "it takes the level")
 
 
+class Libevent(Case):
+    def test_its_words_are_lines_of_the_log_when_that_is_verbose(self):
+        for level in ("debug", "info"):
+            with self.subTest(level=level):
+                node = Node(env={"EVENT_SHOW_METHOD": "1", "REPRAM_LOG_LEVEL": level})
+                said = [line for line in node.output().splitlines() if "libevent using" in line]
+                self.assertEqual(len(said), 1 if level == "debug" else 0, said)
+                for line in said:
+                    self.assertRegex(line, r"Z debug libevent +libevent using: epoll$")
+
+
 class End(Case):
     def test_why_a_node_ends_is_its_last_line_and_its_code(self):
         base = harness.free_base()

@@ -103,11 +103,70 @@ static void a_node_without_records_asks_who_leads_the_larger_group_and_jumps(voi
     engine_free(e);
 }
 
+/* One against one is never clear, but this node has nothing to lose. */
+static void a_node_without_records_follows_another_clock_after_a_second(void **state)
+{
+    (void)state;
+    struct engine *e = make_alone(OURS);
+    engine_advance(e, NOW_US + SECOND_US);
+    struct member *m = meet(e, 2);
+    const uint64_t theirs_us = clock_us(e) + APART_US;
+    sample(e, m, theirs_us);
+    engine_advance(e, e->now_us + SECOND_US - 1);
+    sample(e, m, theirs_us + SECOND_US - 1);
+    assert_int_equal(m->clock, MEMBER_CLOCK_APART);
+    engine_advance(e, e->now_us + 1);
+    sample(e, m, theirs_us + SECOND_US);
+    assert_int_equal(m->clock, MEMBER_CLOCK_AGREES);
+    assert_int_equal(engine_clock_ms(e, e->now_us), (theirs_us + SECOND_US) / 1000);
+    engine_free(e);
+}
+
+/* Three to three, and the smallest uuid is on this side. */
+static void its_own_clock_counts_among_those_that_agree_with_it(void **state)
+{
+    (void)state;
+    struct engine *e = make_alone(OURS);
+    engine_advance(e, NOW_US + SECOND_US);
+    for (uint8_t id = 2; id < 4; id++) {
+        sample(e, meet(e, id), clock_us(e));
+    }
+    struct member *m = NULL;
+    for (uint8_t id = 6; id < 9; id++) {
+        m = meet(e, id);
+        sample(e, m, clock_us(e) + APART_US);
+    }
+    const uint64_t before_us = clock_us(e);
+    engine_advance(e, e->now_us + SECOND_US);
+    sample(e, m, before_us + SECOND_US + APART_US);
+    assert_int_equal(m->clock, MEMBER_CLOCK_APART);
+    assert_int_equal(e->apart.agrees, 2);
+    assert_int_equal(e->apart.count, 3);
+    engine_free(e);
+}
+
+static void who_has_said_hello_without_a_clock_tells_the_one_that_it_founds(void **state)
+{
+    (void)state;
+    struct engine *e = make_as(OURS, 8 << 20);
+    struct cursor payload;
+    const struct frame_hello hello = hello_of(2, START_US);
+    const uint32_t link = link_with(e, &hello, START_US);
+    assert_false(next_of_type(e, link, FRAME_CLOCK, &payload));
+    clock_source_found(e);
+    assert_true(next_of_type(e, link, FRAME_CLOCK, &payload));
+    assert_int_equal(cursor_u64(&payload), WALL_MS * 1000);
+    engine_free(e);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_clock_that_is_apart_from_the_nodes_first_is_told),
         cmocka_unit_test(a_node_without_records_asks_who_leads_the_larger_group_and_jumps),
+        cmocka_unit_test(a_node_without_records_follows_another_clock_after_a_second),
+        cmocka_unit_test(its_own_clock_counts_among_those_that_agree_with_it),
+        cmocka_unit_test(who_has_said_hello_without_a_clock_tells_the_one_that_it_founds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -270,6 +270,15 @@ static void an_announcement_of_an_unknown_kind_or_tree_is_refused(void **state)
     }
 }
 
+/* What of a HELLO every version has: the cluster and two versions. */
+static void a_hello_of_any_version_fits_from_ten_bytes_on(void **state)
+{
+    static const uint8_t payload[10];
+    (void)state;
+    assert_true(frame_fits(FRAME_HELLO, payload, sizeof(payload)));
+    assert_false(frame_fits(FRAME_HELLO, payload, sizeof(payload) - 1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -286,6 +295,7 @@ int main(void)
         cmocka_unit_test(of_a_hello_of_another_version_only_cluster_and_versions_are_read),
         cmocka_unit_test(a_hello_with_an_empty_version_range_is_refused),
         cmocka_unit_test(a_shadow_and_a_guard_with_a_value_are_refused),
+        cmocka_unit_test(a_hello_of_any_version_fits_from_ten_bytes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -162,6 +162,7 @@ static void all_records_of_one_input_are_acknowledged_at_once(void **state)
     assert_int_equal(e->counters.records_applied, 1);
     const struct link *l = mesh_find(e->mesh, link);
     assert_int_equal(l->records_in, 2);
+    assert_int_equal(l->live.count, 0); /* and a plain write has no guard to go back */
     /* And once. */
     const size_t waiting = l->control.len;
     say_frame(e, link, 200, 0, NULL, 0, NOW_US);

@@ -3,6 +3,7 @@
 #include "engine_rig.h"
 
 #include "gossip/engine_state.h"
+#include "gossip/membership/view.h"
 
 enum { NOW_US = START_US + SECOND_US };
 
@@ -67,10 +68,24 @@ static void a_link_that_was_not_open_is_lost_without_a_word(void **state)
     assert_int_equal(e->counters.links_lost, 0);
 }
 
+/* Who is dead reads no goodbye. */
+static void the_link_of_a_member_that_is_dead_ends_without_one(void **state)
+{
+    struct engine *e = *state;
+    const struct frame_hello hello = hello_of(2, NOW_US);
+    const uint32_t link = link_with(e, &hello, NOW_US);
+    view_declare_dead(e->swim, mesh_find(e->mesh, link)->member);
+    assert_true(is_open(e, link));
+    engine_settle(e);
+    assert_null(mesh_find(e->mesh, link));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_open_link_that_is_lost_is_told_with_its_reason, set_up,
+                                        free_engine),
+        cmocka_unit_test_setup_teardown(the_link_of_a_member_that_is_dead_ends_without_one, set_up,
                                         free_engine),
         cmocka_unit_test_setup_teardown(a_link_that_was_not_open_is_lost_without_a_word, set_up,
                                         free_engine),

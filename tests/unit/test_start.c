@@ -54,9 +54,45 @@ static void beyond_the_replication_factor_nobody_is_waited_for(void **state)
     engine_free(e);
 }
 
+/* The datagram came back from a port of this host where discovery said that somebody was. */
+static void a_candidate_that_is_no_node_ends_the_first_pass_at_once(void **state)
+{
+    (void)state;
+    static const uint8_t ip[] = {127, 0, 0, 1};
+    const struct addr addr = addr_v4(ip, 1001);
+    struct engine *e = make_as(1, 8 << 20);
+    engine_candidate(e, &addr, START_US);
+    engine_candidates_done(e, true, START_US);
+    assert_false(e->is_pass_over);
+    engine_refused(e, &addr, START_US + 1);
+    assert_true(e->is_pass_over);
+    assert_int_equal(e->pass_over_us, START_US + 1);
+    assert_int_equal(engine_unready(e), 0);
+    engine_free(e);
+}
+
+static void a_provider_that_never_answers_is_waited_for_ten_seconds(void **state)
+{
+    (void)state;
+    char text[NOTICE_TEXT_SIZE];
+    const uint64_t over_us = START_US + UINT64_C(10) * SECOND_US;
+    struct engine *e = make_as(1, 8 << 20);
+    engine_candidates_done(e, false, START_US);
+    engine_advance(e, over_us - 1);
+    engine_settle(e);
+    assert_int_not_equal(engine_unready(e) & READY_DISCOVERING, 0);
+    engine_advance(e, over_us);
+    engine_settle(e);
+    assert_int_equal(engine_unready(e), 0);
+    assert_int_equal(notices(e, NOTICE_PASS_FAILED, text), 1);
+    engine_free(e);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_candidate_that_is_no_node_ends_the_first_pass_at_once),
+        cmocka_unit_test(a_provider_that_never_answers_is_waited_for_ten_seconds),
         cmocka_unit_test(a_quorum_that_may_grow_is_waited_for),
         cmocka_unit_test(beyond_the_replication_factor_nobody_is_waited_for),
     };

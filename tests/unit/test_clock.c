@@ -99,6 +99,21 @@ static void nobody_follows_a_clock_more_than_a_minute_off(void **state)
     }
 }
 
+static void a_clock_a_minute_off_to_the_microsecond_is_followed(void **state)
+{
+    (void)state;
+    enum { RTT_US = 1000 };
+    const uint64_t ours_us = 5000 * SECOND;
+    for (int is_behind = 0; is_behind < 2; is_behind++) {
+        const uint64_t theirs_us =
+            is_behind ? ours_us - CLOCK_CONFLICT_US : ours_us + CLOCK_CONFLICT_US;
+        struct clock c = {.is_set = false};
+        clock_found(&c, ours_us, 0);
+        assert_true(clock_sample(&c, theirs_us - RTT_US / 2, RTT_US, 0, true));
+        assert_int_equal(clock_now_us(&c, 0), theirs_us);
+    }
+}
+
 static void a_clock_jumps_to_any_other_by_an_answer_that_was_quick_enough(void **state)
 {
     (void)state;
@@ -181,6 +196,7 @@ int main(void)
         cmocka_unit_test(first_samples_are_of_one_clock_as_far_as_their_round_trips_tell),
         cmocka_unit_test(a_node_without_records_steps),
         cmocka_unit_test(nobody_follows_a_clock_more_than_a_minute_off),
+        cmocka_unit_test(a_clock_a_minute_off_to_the_microsecond_is_followed),
         cmocka_unit_test(a_clock_jumps_to_any_other_by_an_answer_that_was_quick_enough),
         cmocka_unit_test(what_is_still_to_be_slewed_is_part_of_the_error),
         cmocka_unit_test(a_node_with_records_slews_and_never_goes_back),

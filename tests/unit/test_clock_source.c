@@ -94,11 +94,48 @@ static void somebody_new_puts_it_off_by_a_moment(void **state)
     engine_free(e);
 }
 
+/* Where many have started at once nobody founds a clock before all may have been heard. */
+static void many_ask_seldom_until_somebody_may_found_a_clock(void **state)
+{
+    (void)state;
+    enum { MANY = 64, MET_US = 250 * 1000, SOON_US = 50 * 1000, SELDOM_US = 500 * 1000 };
+    static const struct {
+        uint32_t members;
+        uint64_t after_us, quiet_us, pause_us; /* the pass is over, and nobody new, for so long */
+    } rows[] = {
+        {MANY + 1, SECOND_US, MET_US, SELDOM_US},
+        {MANY + 1, SECOND_US, MET_US - 1, SOON_US},
+        {MANY + 1, SHORT_US - 1000, MET_US, 1000},
+        {MANY + 1, SHORT_US - SELDOM_US, MET_US, SELDOM_US},
+        {MANY + 1, SHORT_US, MET_US, SOON_US},
+        {MANY, SECOND_US, MET_US, SOON_US},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct member *m = NULL;
+        struct engine *e = waiting(LARGER, &m);
+        while (swim_counts(e->swim).alive < rows[i].members) {
+            struct frame_hello hello = hello_of(LARGER, START_US);
+            hello.card.uuid.bytes[1] = (uint8_t)swim_counts(e->swim).alive;
+            assert_int_equal(swim_meet(e->swim, &hello.card, NULL, START_US, &m), RC_OK);
+        }
+        e->is_pass_over = true;
+        e->now_us = START_US + rows[i].after_us;
+        e->newest_member_us = e->now_us - rows[i].quiet_us;
+        clock_source_ask(e);
+        if (e->ask_at_us != e->now_us + rows[i].pause_us) {
+            fail_msg("row %zu: a pause of %llu us", i,
+                     (unsigned long long)(e->ask_at_us - e->now_us));
+        }
+        engine_free(e);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whom_the_node_waits_for_and_how_long),
         cmocka_unit_test(nobody_is_waited_for_who_has_said_that_it_has_none_or_is_gone),
+        cmocka_unit_test(many_ask_seldom_until_somebody_may_found_a_clock),
         cmocka_unit_test(somebody_new_puts_it_off_by_a_moment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -265,6 +265,8 @@ static void groups_that_have_entries_are_gone_through_in_order(void **state)
     assert_true(group == first + 3 && d.count == 2);
     group++;
     assert_int_equal(calendar_next_group(&f.calendar, UINT64_MAX, &group, &d), RC_NOT_FOUND);
+    group = 0; /* nothing was written that early */
+    assert_int_equal(calendar_next_group(&f.calendar, T0 / 1000 - 1, &group, &d), RC_NOT_FOUND);
 }
 
 int main(void)

@@ -99,10 +99,38 @@ static void a_member_without_an_address_of_use_is_reached_by_its_link(void **sta
     cluster_free(c);
 }
 
+/* What is of use only in time does not wait to be found lost. */
+static void what_goes_twice_goes_to_the_first_address_and_by_the_link(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(1);
+    struct node *n = &c->nodes[cluster_start(c)];
+    const struct member_card card = card_with(HELD_AT, 2);
+    const struct view_teller teller = teller_of(SURE);
+    struct member *m = NULL;
+    struct swim_event event = {.kind = SWIM_MEMBER_STATE};
+    struct action action;
+    assert_int_equal(view_alive(n->swim, &card, &teller, &m), RC_OK);
+    while (swim_next_event(n->swim, &event) || outbox_next(n->outbox, &action)) {
+    }
+    m->link = 1;
+    struct packet p = packet_out_ping(n->swim, 1, m->tag);
+    packet_out_send_twice(n->swim, m, &p);
+    assert_true(outbox_next(n->outbox, &action));
+    assert_int_equal(action.kind, ACTION_DATAGRAM);
+    assert_true(addr_equal(&action.addr, &card.addrs[0].addr));
+    assert_false(outbox_next(n->outbox, &action));
+    assert_true(swim_next_event(n->swim, &event));
+    assert_int_equal(event.kind, SWIM_PACKET_BY_LINK);
+    m->link = 0;
+    cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(where_datagrams_hardly_pass_rumours_go_by_links_only),
+        cmocka_unit_test(what_goes_twice_goes_to_the_first_address_and_by_the_link),
         cmocka_unit_test(a_member_without_an_address_of_use_is_reached_by_its_link),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

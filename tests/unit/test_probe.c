@@ -1,6 +1,7 @@
 /* For how long the state of probes is kept for a member. (How probes go: test_swim.c.) */
 #include "gossip/membership/probe.h"
 
+#include "gossip/membership/packet_out.h"
 #include "held_member.h"
 
 #define KEPT_US ((uint64_t)3 * SECOND)
@@ -67,11 +68,9 @@ static void what_is_to_be_asked_again_is_not_given_back(void **state)
     cluster_free(c);
 }
 
-static void each_asks_each_up_to_so_many_members(void **state)
+/* Fills the view up with others. */
+static void hold_as_many_as_ask_each(struct swim *s)
 {
-    (void)state;
-    struct cluster *c = cluster_new(1);
-    struct swim *s = c->nodes[cluster_start(c)].swim;
     const struct view_teller teller = teller_of(SURE);
     struct member_card card = card_with(1, 1);
     while (roster_live_count(&s->roster) < PROBE_ASKED_BY_ALL_MAX) {
@@ -81,6 +80,44 @@ static void each_asks_each_up_to_so_many_members(void **state)
         assert_int_equal(view_alive(s, &card, &teller, &m), RC_OK);
     }
     assert_false(probe_is_among_many(s));
+}
+
+/* Where datagrams come back at all. Of few, each is heard soon, and whom no datagram came from has
+ * a way by its link only. */
+static void among_many_one_that_is_asked_first_gets_the_time_of_a_datagram(void **state)
+{
+    (void)state;
+    enum { DATAGRAM_US = 800000, BY_LINK_US = 3 * DATAGRAM_US };
+    static const struct {
+        bool is_among_many;
+        uint32_t unanswered; /* probes of anybody, this one among them */
+        uint64_t waits_us;
+    } rows[] = {
+        {true, PACKET_OUT_MISSES_MAX - 1, DATAGRAM_US},
+        {true, PACKET_OUT_MISSES_MAX, BY_LINK_US},
+        {false, PACKET_OUT_MISSES_MAX - 1, BY_LINK_US},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct cluster *c = cluster_new(1);
+        struct swim *s = c->nodes[cluster_start(c)].swim;
+        if (rows[i].is_among_many) {
+            hold_as_many_as_ask_each(s);
+        }
+        hold(s, ALIVE);
+        struct member *m = roster_find(&s->roster, &subject);
+        s->misses = rows[i].unanswered - 1;
+        probe_start(s, m);
+        assert_int_equal(m->probe->verdict_us - s->now_us, rows[i].waits_us);
+        cluster_free(c);
+    }
+}
+
+static void each_asks_each_up_to_so_many_members(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(1);
+    struct swim *s = c->nodes[cluster_start(c)].swim;
+    hold_as_many_as_ask_each(s);
     hold(s, ALIVE);
     assert_int_equal(roster_live_count(&s->roster), PROBE_ASKED_BY_ALL_MAX + 1);
     assert_true(probe_is_among_many(s));
@@ -93,6 +130,7 @@ int main(void)
         cmocka_unit_test(state_that_nothing_needs_is_given_back_after_a_while),
         cmocka_unit_test(a_ping_meanwhile_keeps_it_for_longer),
         cmocka_unit_test(what_is_to_be_asked_again_is_not_given_back),
+        cmocka_unit_test(among_many_one_that_is_asked_first_gets_the_time_of_a_datagram),
         cmocka_unit_test(each_asks_each_up_to_so_many_members),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -103,6 +103,24 @@ static void a_node_without_records_asks_who_leads_the_larger_group_and_jumps(voi
     engine_free(e);
 }
 
+static void who_answers_with_a_clock_leads_and_is_followed_once_it_is_clear(void **state)
+{
+    (void)state;
+    enum { LATER_US = 3 * SECOND_US };
+    struct engine *e = make_as(OURS, 8 << 20);
+    struct member *m = meet(e, 2);
+    const uint64_t theirs_us = clock_us(e) + APART_US;
+    sample(e, m, theirs_us);
+    assert_ptr_equal(e->leader, m);
+    assert_false(e->clock.is_set); /* others may turn up */
+    engine_advance(e, e->now_us + LATER_US);
+    sample(e, m, theirs_us + LATER_US);
+    assert_true(e->clock.is_set);
+    assert_int_equal(engine_clock_ms(e, e->now_us), (theirs_us + LATER_US) / 1000);
+    assert_int_equal(m->clock, MEMBER_CLOCK_AGREES);
+    engine_free(e);
+}
+
 /* One against one is never clear, but this node has nothing to lose. */
 static void a_node_without_records_follows_another_clock_after_a_second(void **state)
 {
@@ -164,6 +182,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_clock_that_is_apart_from_the_nodes_first_is_told),
         cmocka_unit_test(a_node_without_records_asks_who_leads_the_larger_group_and_jumps),
+        cmocka_unit_test(who_answers_with_a_clock_leads_and_is_followed_once_it_is_clear),
         cmocka_unit_test(a_node_without_records_follows_another_clock_after_a_second),
         cmocka_unit_test(its_own_clock_counts_among_those_that_agree_with_it),
         cmocka_unit_test(who_has_said_hello_without_a_clock_tells_the_one_that_it_founds),

@@ -55,6 +55,8 @@ static void before_its_first_discovery_a_node_takes_no_writes_and_knows_no_misse
                      READY_DISCOVERING | READY_JOINING | READY_NO_CLOCK | READY_NO_QUORUM);
     assert_int_equal(put(e, "key", "value", START_US), RC_JOINING);
     assert_int_equal(get(e, "key", START_US), RC_JOINING);
+    engine_advance(e, START_US + UINT64_C(2) * SECOND_US);
+    assert_int_equal(engine_now_ms(e), WALL_MS + 2000); /* its guess */
     engine_free(e);
 }
 

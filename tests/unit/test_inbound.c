@@ -339,29 +339,42 @@ static void one_for_which_there_is_no_room_is_refused_when_it_is_over(void **sta
     assert_int_equal(e->counters.records_refused, 1);
 }
 
+/* Whether a large value that a mate begins to send is kept while it comes. */
+static bool is_collected(struct engine *e, size_t value_len)
+{
+    const uint32_t link = mate(e);
+    begin_large(e, link, value_len);
+    const struct large *large = mesh_find(e->mesh, link)->in_large;
+    assert_true(large->is_active);
+    const bool is_kept = large->blob != NULL;
+    engine_link_down(e, link, LINK_END_EOF, NOW_US);
+    return is_kept;
+}
+
+static void a_large_value_may_fill_the_store_to_the_byte(void **state)
+{
+    struct engine *e = *state;
+    const struct store_stats stats = store_stats(e->store);
+    const size_t room = stats.bytes_max - stats.bytes_used;
+    assert_true(is_collected(e, room));
+    assert_false(is_collected(e, room + 1));
+}
+
 /* It takes the place of the other, so the store does not grow. */
 static void a_large_value_that_is_no_larger_than_the_one_it_replaces_has_room(void **state)
 {
     struct engine *e = *state;
     static const uint8_t piece[FRAME_CHUNK_BYTES];
     const uint32_t link = mate(e);
-    const struct large *large = NULL;
     const size_t value_len = 5 << 20;
     begin_large(e, link, value_len);
     for (size_t sent = 0; sent < value_len; sent += sizeof(piece)) {
         say(e, link, FRAME_LARGE_DATA, piece, sizeof(piece));
     }
     assert_true(holds_key(e));
-    begin_large(e, link, value_len);
-    large = mesh_find(e->mesh, link)->in_large;
-    assert_true(large->is_active);
-    assert_non_null(large->blob);
     engine_link_down(e, link, LINK_END_EOF, NOW_US);
-    const uint32_t again = mate(e);
-    begin_large(e, again, value_len + 1);
-    large = mesh_find(e->mesh, again)->in_large;
-    assert_true(large->is_active);
-    assert_null(large->blob);
+    assert_true(is_collected(e, value_len));
+    assert_false(is_collected(e, value_len + 1));
 }
 
 static uint32_t writes_done(struct engine *e, enum put_status status)
@@ -522,6 +535,7 @@ int main(void)
         TEST(so_do_an_empty_piece_and_a_second_one_at_a_time),
         TEST(a_large_value_that_is_small_is_none),
         TEST(one_for_which_there_is_no_room_is_refused_when_it_is_over),
+        TEST(a_large_value_may_fill_the_store_to_the_byte),
         TEST(a_large_value_that_is_no_larger_than_the_one_it_replaces_has_room),
         TEST(an_acknowledgement_counts_for_the_write_that_waits),
         TEST(so_does_the_write_itself_when_the_member_reconciles_it),

@@ -41,6 +41,9 @@ static void an_id_is_not_found_after_its_link_is_gone(void **state)
     assert_int_equal(l->slot, slot);
     assert_int_not_equal(l->id, id);
     assert_ptr_equal(mesh_find(f->mesh, l->id), l);
+    for (uint32_t other = 1; other < MESH_LINKS_MAX; other++) {
+        assert_null(mesh_find(f->mesh, l->id + other));
+    }
 }
 
 static void links_beyond_the_maximum_are_refused(void **state)

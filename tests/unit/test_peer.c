@@ -80,6 +80,22 @@ static void the_link_of_a_member_that_is_dead_ends_without_one(void **state)
     assert_null(mesh_find(e->mesh, link));
 }
 
+static void a_mate_is_dialed_again_once_a_link_that_was_ended_is_gone(void **state)
+{
+    static const uint8_t ip[] = {10, 0, 0, 9};
+    struct engine *e = *state;
+    struct frame_hello hello = hello_of(2, NOW_US);
+    hello.card.addr_count = 1;
+    hello.card.addrs[0] = (struct member_addr){.scope = SCOPE_GLOBAL, .addr = addr_v4(ip, 1001)};
+    const uint32_t link = link_with(e, &hello, NOW_US);
+    peer_end(e, mesh_find(e->mesh, link), CLOSE_MALFORMED);
+    engine_link_down(e, link, LINK_END_EOF, NOW_US + SECOND_US);
+    const struct link *l = mesh_first(e->mesh);
+    assert_non_null(l);
+    assert_int_equal(l->state, LINK_DIALING);
+    assert_true(addr_equal(&l->addr, &hello.card.addrs[0].addr));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -87,6 +103,8 @@ int main(void)
                                         free_engine),
         cmocka_unit_test_setup_teardown(the_link_of_a_member_that_is_dead_ends_without_one, set_up,
                                         free_engine),
+        cmocka_unit_test_setup_teardown(a_mate_is_dialed_again_once_a_link_that_was_ended_is_gone,
+                                        set_up, free_engine),
         cmocka_unit_test_setup_teardown(a_link_that_was_not_open_is_lost_without_a_word, set_up,
                                         free_engine),
     };

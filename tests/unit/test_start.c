@@ -59,6 +59,7 @@ static void a_candidate_that_is_no_node_ends_the_first_pass_at_once(void **state
 {
     (void)state;
     static const uint8_t ip[] = {127, 0, 0, 1};
+    char text[NOTICE_TEXT_SIZE];
     const struct addr addr = addr_v4(ip, 1001);
     struct engine *e = make_as(1, 8 << 20);
     engine_candidate(e, &addr, START_US);
@@ -67,6 +68,7 @@ static void a_candidate_that_is_no_node_ends_the_first_pass_at_once(void **state
     engine_refused(e, &addr, START_US + 1);
     assert_true(e->is_pass_over);
     assert_int_equal(e->pass_over_us, START_US + 1);
+    assert_int_equal(notices(e, NOTICE_PASS_FAILED, text), 0);
     assert_int_equal(engine_unready(e), 0);
     engine_free(e);
 }
@@ -88,11 +90,36 @@ static void a_provider_that_never_answers_is_waited_for_ten_seconds(void **state
     engine_free(e);
 }
 
+/* An operator hears of it a second later, and again when there are more. */
+static void an_enclave_that_lacks_members_says_how_many_there_are(void **state)
+{
+    (void)state;
+    char text[NOTICE_TEXT_SIZE];
+    struct engine *e = make_as(1, 8 << 20);
+    expect_init(&e->expect, 9);
+    engine_candidates_done(e, true, START_US);
+    engine_advance(e, START_US + SECOND_US - 1);
+    engine_settle(e);
+    assert_int_equal(notices(e, NOTICE_EXPECTING, text), 0);
+    engine_advance(e, START_US + SECOND_US);
+    engine_settle(e);
+    assert_int_equal(notices(e, NOTICE_EXPECTING, text), 1);
+    assert_string_equal(text, "1 of 9");
+    engine_settle(e);
+    assert_int_equal(notices(e, NOTICE_EXPECTING, text), 0);
+    (void)link_of_voter(e, 2, 0, e->now_us);
+    engine_settle(e);
+    assert_int_equal(notices(e, NOTICE_EXPECTING, text), 1);
+    assert_string_equal(text, "2 of 9");
+    engine_free(e);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_candidate_that_is_no_node_ends_the_first_pass_at_once),
         cmocka_unit_test(a_provider_that_never_answers_is_waited_for_ten_seconds),
+        cmocka_unit_test(an_enclave_that_lacks_members_says_how_many_there_are),
         cmocka_unit_test(a_quorum_that_may_grow_is_waited_for),
         cmocka_unit_test(beyond_the_replication_factor_nobody_is_waited_for),
     };

@@ -254,6 +254,26 @@ static void one_of_many_that_are_suspect_is_not_told_so_directly(void **state)
     }
 }
 
+static void among_many_anybody_is_believed_once_a_suspect_could_have_refuted(void **state)
+{
+    (void)state;
+    enum { REFUTABLE_MS = 300 };
+    for (uint64_t left_us = 0; left_us <= 1; left_us++) {
+        struct cluster *c = cluster_new(1);
+        struct swim *s = c->nodes[cluster_start(c)].swim;
+        const struct view_teller teller = teller_of(0);
+        const struct entry e = {
+            .kind = ENTRY_DEAD, .uuid = subject, .incarnation = HELD_AT, .by = other};
+        hold_suspects(s, PROBE_ASKED_BY_ALL_MAX);
+        hold(s, SUSPECT);
+        const struct member *m = roster_find(&s->roster, &subject);
+        s->now_us = m->probe->suspicion.started_us + (uint64_t)REFUTABLE_MS * MS - left_us;
+        hearsay_entry(s, &e, &teller);
+        assert_int_equal(m->state, left_us == 0 ? MEMBER_DEAD : MEMBER_SUSPECT);
+        cluster_free(c);
+    }
+}
+
 /* Others may know what this node has missed; but only the member knows its number. */
 static void a_number_far_beyond_the_one_held_is_asked_of_the_member(void **state)
 {
@@ -322,6 +342,7 @@ int main(void)
         cmocka_unit_test(of_somebody_unknown_only_a_late_end_is_kept),
         cmocka_unit_test(an_accusation_of_a_member_in_sight_is_a_reason_to_ask),
         cmocka_unit_test(one_of_many_that_are_suspect_is_not_told_so_directly),
+        cmocka_unit_test(among_many_anybody_is_believed_once_a_suspect_could_have_refuted),
         cmocka_unit_test(a_number_far_beyond_the_one_held_is_asked_of_the_member),
         cmocka_unit_test(an_end_that_is_known_is_not_put_off_by_hearing_it_again),
     };

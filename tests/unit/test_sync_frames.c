@@ -113,6 +113,22 @@ static void as_many_groups_as_may_differ_are_asked_for(void **state)
     free(bytes);
 }
 
+static void more_cells_of_no_stream_are_not_sent(void **state)
+{
+    struct pair *p = *state;
+    struct end *e = &p->ends[0];
+    uint8_t bytes[10];
+    struct cursor c = cursor_writer(bytes, sizeof(bytes));
+    assert_int_equal(sync_start(e->sync, e->link, SYNC_CUT_ALL, p->now_us), RC_OK);
+    cursor_put_u8(&c, e->link->sync->session);
+    cursor_put_u8(&c, 0);
+    cursor_put_u32(&c, 0);
+    cursor_put_u32(&c, 64);
+    buf_clear(&e->link->bulk);
+    assert_int_equal(feed(p, FRAME_SYNC_MORE, &c), RC_OK);
+    assert_int_equal(e->link->bulk.len, 0);
+}
+
 static void the_lists_of_a_hostile_peer_are_bounded(void **state)
 {
     struct pair *p = *state;
@@ -201,6 +217,7 @@ int main(void)
         cmocka_unit_test(so_many_entries_are_listed_and_more_are_streamed),
         TEST(so_many_epochs_are_named_and_with_more_only_their_groups),
         TEST(as_many_groups_as_may_differ_are_asked_for),
+        TEST(more_cells_of_no_stream_are_not_sent),
         TEST(the_lists_of_a_hostile_peer_are_bounded),
         TEST(cells_that_were_not_asked_for_are_refused),
         TEST(garbled_cells_end_a_stream_and_harm_nothing),

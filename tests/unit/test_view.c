@@ -158,12 +158,37 @@ static void a_member_is_heard_lately_for_so_long_after_its_last_word(void **stat
     cluster_free(c);
 }
 
+static void a_round_of_gossip_is_told_to_each_once(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(1);
+    struct node *n = &c->nodes[cluster_start(c)];
+    const struct view_teller teller = teller_of(OWN | SURE);
+    const struct member_card card = card_with(HELD_AT, 1);
+    struct member *m = NULL;
+    struct action action;
+    uint32_t told = 0;
+    assert_int_equal(view_alive(n->swim, &card, &teller, &m), RC_OK);
+    assert_true(n->swim->rumors.count > 0);
+    while (outbox_next(n->outbox, &action)) {
+    }
+    m->is_proven = true;
+    roster_set_last_addr(&n->swim->roster, m, &card.addrs[0].addr);
+    view_gossip(n->swim);
+    while (outbox_next(n->outbox, &action)) {
+        told++;
+    }
+    assert_int_equal(told, 1); /* there is nobody else */
+    cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_card_changes_what_it_may),
         cmocka_unit_test(what_changes_something_is_news),
         cmocka_unit_test(a_member_is_heard_lately_for_so_long_after_its_last_word),
+        cmocka_unit_test(a_round_of_gossip_is_told_to_each_once),
         cmocka_unit_test(the_card_that_is_held_and_earlier_ones_are_no_news),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,7 +4,7 @@
 
 #include "engine_rig.h"
 
-enum { MS = 1000 };
+static const uint64_t MS = 1000;
 
 /* A node that is linked to node 2. */
 struct linked {
@@ -86,7 +86,7 @@ static void a_member_that_seems_to_have_a_clock_gets_it_again_after_a_pause_that
     static const uint32_t pauses_ms[] = {20, 40, 80, 160, 320, 640, 640};
     for (size_t i = 0; i < sizeof(pauses_ms) / sizeof(pauses_ms[0]); i++) {
         write_and_refuse(n);
-        expect_pause(n, (uint64_t)pauses_ms[i] * MS);
+        expect_pause(n, pauses_ms[i] * MS);
     }
 }
 

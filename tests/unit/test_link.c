@@ -212,6 +212,20 @@ static void small_writes_pass_between_the_chunks_of_a_large_value(void **state)
     assert_int_equal(f->link.sent_count, 101);
 }
 
+static void a_turn_that_control_frames_fill_to_the_byte_has_nothing_else(void **state)
+{
+    struct fixture *f = *state;
+    const uint8_t payload[10] = {0};
+    enum { FILLED = FRAME_HEADER_BYTES + sizeof(payload) };
+    const struct queued_write big = stored(f, "big", "", NOW_MS, VALUE_INLINE_MAX + 1);
+    assert_int_equal(link_enqueue(&f->link, &big, true), RC_OK);
+    assert_int_equal(link_control(&f->link, FRAME_ROLE, 0, payload, sizeof(payload)), RC_OK);
+    assert_int_equal(fill(f, FILLED), FILLED);
+    assert_int_equal(count_frames(f, FRAME_LARGE_BEGIN), 0);
+    assert_true(fill(f, FILLED) > 0);
+    assert_int_equal(count_frames(f, FRAME_LARGE_BEGIN), 1);
+}
+
 /* The collector of reconciled records stays for the next, and is nothing to send. */
 static void a_link_whose_batch_is_out_has_no_output(void **state)
 {
@@ -300,6 +314,7 @@ int main(void)
         TEST(a_replaced_write_nobody_waits_for_is_not_sent),
         TEST(a_replaced_write_somebody_waits_for_is_sent_as_its_successor),
         TEST(small_writes_pass_between_the_chunks_of_a_large_value),
+        TEST(a_turn_that_control_frames_fill_to_the_byte_has_nothing_else),
         TEST(a_link_whose_batch_is_out_has_no_output),
         TEST(the_queue_is_bounded),
         TEST(a_refused_record_is_nobodys_acknowledgement),

@@ -528,10 +528,10 @@ static void take_input(struct engine *e, struct link *l, const uint8_t *data, si
     } else if (l->state == LINK_OPEN) {
         l->input_us = e->now_us;
         swim_heard(e->swim, l->member, e->now_us);
-        acknowledge(e, l);
         if (link_needs_repair(l)) {
             peer_look_by(e, e->now_us);
         }
+        acknowledge(e, l); /* the link may be gone after it */
     }
 }
 

@@ -33,15 +33,14 @@ static struct ownaddr *place_for(struct swim *s, const struct addr *addr)
     return place;
 }
 
-static bool drop_addr(struct member_card *card, const struct addr *addr)
+static void drop_addr(struct member_card *card, const struct addr *addr)
 {
     for (uint32_t i = 0; i < card->addr_count; i++) {
         if (addr_equal(&card->addrs[i].addr, addr)) {
             card->addrs[i] = card->addrs[--card->addr_count];
-            return true;
+            return;
         }
     }
-    return false;
 }
 
 /* Room for one more: an interface's address is worth least, being of use on this host only, where
@@ -110,9 +109,9 @@ void ownaddr_seen(struct swim *s, const struct addr *addr, const struct member *
     struct member_card card;
     member_card(s->self, &card);
     if (place->addr.port != 0) {
-        (void)drop_addr(&card, &place->addr);
+        drop_addr(&card, &place->addr);
     }
-    (void)drop_addr(&card, addr); /* as an interface's it is of use on this host only */
+    drop_addr(&card, addr); /* as an interface's it is of use on this host only */
     if (!make_room(&card)) {
         return;
     }

@@ -59,7 +59,9 @@ static void a_link_that_the_system_ends_is_told_with_what_it_says(void **state)
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct linked n = linked_new();
         engine_link_down(n.e, n.link, rows[i].why, NOW_US);
+        assert_null(mesh_find(n.e->mesh, n.link));
         assert_int_equal(n.e->counters.links_lost, 1);
+        engine_check(n.e);
         expect_told(&n, rows[i].text);
     }
 }

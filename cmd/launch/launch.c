@@ -229,24 +229,40 @@ static int poll_timeout(const struct launch *l)
     return deadline - now > 60000 ? 60000 : (int)(deadline - now);
 }
 
+/* Adds a descriptor that is open. poll() refuses a list that is longer than the limit of open
+ * descriptors, so closed ones must not stand in it. */
+static void add_fd(struct pollfd **at, int fd)
+{
+    if (fd >= 0) {
+        *(*at)++ = (struct pollfd){.fd = fd, .events = POLLIN};
+    }
+}
+
+/* Whether something happened at a descriptor, asked in the order of add_fd(). */
+static bool has_event(const struct pollfd **at, int fd)
+{
+    return fd >= 0 && (*at)++->revents != 0;
+}
+
 /* Waits until something happens and takes it in. */
 static void turn(struct launch *l, struct pollfd *fds)
 {
-    size_t count = 0;
-    fds[count++] = (struct pollfd){.fd = l->signal_fd, .events = POLLIN};
+    struct pollfd *end = fds;
+    add_fd(&end, l->signal_fd);
     for (size_t i = 0; i < l->count; i++) {
-        /* A negative descriptor is skipped by poll(). */
-        fds[count++] = (struct pollfd){.fd = l->children[i].out_fd, .events = POLLIN};
-        fds[count++] = (struct pollfd){.fd = l->children[i].ready_fd, .events = POLLIN};
+        add_fd(&end, l->children[i].out_fd);
+        add_fd(&end, l->children[i].ready_fd);
     }
-    if (poll(fds, count, poll_timeout(l)) < 0) {
-        return;
-    }
+    /* When it fails no event is set, and signals and children are looked at all the same. */
+    (void)poll(fds, (nfds_t)(end - fds), poll_timeout(l));
+    const struct pollfd *at = fds + 1;
     for (size_t i = 0; i < l->count; i++) {
-        if (fds[1 + 2 * i].revents != 0) {
+        const bool has_output = has_event(&at, l->children[i].out_fd);
+        const bool has_line = has_event(&at, l->children[i].ready_fd);
+        if (has_output) {
             child_read_output(&l->children[i], OUTPUT_TURN_MAX, hostclock_wall_ms(), relay_line, l);
         }
-        if (fds[2 + 2 * i].revents != 0 && child_read_ready(&l->children[i])) {
+        if (has_line && child_read_ready(&l->children[i])) {
             supervisor_serves(&l->supervisor, i);
             /* Somebody new can be asked. */
             l->ask_at_ms = hostclock_boot_ms();

@@ -12,6 +12,10 @@ enum {
     CONNECTIONS_MIN = 16,
     STORAGE_MIN_MB = 1,
     NODE_NUMBER_LEN_MAX = 5, /* "-1000" behind the name of a launched node */
+    /* The launcher holds two pipes of each node, and a node up to one link to each other one.
+     * Besides these the launcher has some 10 open, and a node 12 and its clients. */
+    DESCRIPTORS_PER_NODE = 2,
+    DESCRIPTORS_BESIDES = 24,
 };
 
 /* Peers that are named are asked although nobody named the provider `static`; REPRAM v2 did so
@@ -165,6 +169,19 @@ static void check_pages(struct settings *s)
     }
 }
 
+static void check_descriptors(struct settings *s, const struct settings_host *host)
+{
+    const unsigned long long nodes = number(s, SETTING_NODE_COUNT);
+    const unsigned long long needed = DESCRIPTORS_BESIDES + DESCRIPTORS_PER_NODE * nodes;
+    if (needed > host->descriptors) {
+        report_add(&s->errors,
+                   "NODE_COUNT %llu needs %llu open files, and the limit (ulimit -Hn) is %llu; "
+                   "allowed: fewer nodes or a higher limit, %d and %d for each node",
+                   nodes, needed, (unsigned long long)host->descriptors, DESCRIPTORS_BESIDES,
+                   DESCRIPTORS_PER_NODE);
+    }
+}
+
 static void check_launch(struct settings *s)
 {
     const unsigned long long nodes = number(s, SETTING_NODE_COUNT);
@@ -191,7 +208,7 @@ static void check_launch(struct settings *s)
     }
 }
 
-void settings_check(struct settings *s, bool is_launch)
+void settings_check(struct settings *s, const struct settings_host *host, bool is_launch)
 {
     check_ports(s);
     check_ttls(s);
@@ -200,5 +217,6 @@ void settings_check(struct settings *s, bool is_launch)
     check_pages(s);
     if (is_launch) {
         check_launch(s);
+        check_descriptors(s, host);
     }
 }

@@ -11,13 +11,14 @@
 
 struct settings_host {
     uint64_t memory_bytes;
-    uint64_t descriptors;
+    uint64_t descriptors; /* that one process may have open */
 };
 
 /* Fills in the defaults that are made at start. */
 void settings_check_derive(struct settings *s, const struct settings_host *host);
 
-/* Adds an error for each pair that does not fit. `is_launch`: NODE_COUNT matters. */
-void settings_check(struct settings *s, bool is_launch);
+/* Adds an error for each pair that does not fit. `is_launch`: NODE_COUNT matters, also to the host.
+ */
+void settings_check(struct settings *s, const struct settings_host *host, bool is_launch);
 
 #endif

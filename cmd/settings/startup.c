@@ -218,7 +218,7 @@ static void prepare(struct startup *st, bool is_launch)
     settings_check_derive(s, &host);
     if (s->errors.count == 0) {
         /* Pairs are judged only when each value is right by itself. */
-        settings_check(s, is_launch);
+        settings_check(s, &host, is_launch);
     }
 }
 

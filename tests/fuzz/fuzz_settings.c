@@ -26,7 +26,7 @@ static void run(const struct settings_sources *sources)
     settings_load(&settings, sources);
     settings_check_derive(&settings, &host);
     if (settings.errors.count == 0) {
-        settings_check(&settings, true);
+        settings_check(&settings, &host, true);
     }
     /* No lookups here. */
     settings_set(&settings, SETTING_ADDRESS, "192.0.2.1", 0, "fuzz");

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import time
@@ -138,6 +139,12 @@ class Refused(Case):
         self.assertEqual(program.wait(), BAD_CONFIGURATION)
         self.assertIn("NODE_COUNT 12 is larger than MAX_PORTS 10", program.output())
 
+    def test_more_nodes_than_open_files_is_refused_with_both_numbers(self):
+        program = Program("launch", prefix=("prlimit", "--nofile=29:29"))
+        self.assertEqual(program.wait(), BAD_CONFIGURATION)
+        self.assertIn("NODE_COUNT 3 needs 30 open files, and the limit (ulimit -Hn) is 29",
+                      program.output())
+
     def test_usage_errors_end_with_2(self):
         for arguments in (("launch", "--no-such-flag"), ("launch", "word"), ("node", "--base-port"),
                           ("launch", "--start-timeout", "soon"), ("launch", "--cluster-secret", "x")):
@@ -222,6 +229,25 @@ class Words(Case):
             wait_until(lambda: "nothing changed" in launcher.output(), "the node has read it", 10)
             self.assertEqual(launcher.stop(), 0)
             self.assertIn("all nodes have ended", launcher.output())
+
+
+class OpenFiles(Case):
+    def test_at_the_limit_all_nodes_serve_and_stop(self):
+        # The soft limit is raised to the hard one.
+        launcher = Launcher(3, prefix=("prlimit", "--nofile=20:30"))
+        nodes = wait_formed(launcher.nodes())
+        self.assertEqual(nodes[0].put("key", b"value").status, 201)
+        self.assertEqual(launcher.stop(), 0, launcher.output())
+
+    def test_a_limit_below_what_was_once_open_leaves_signals_and_output(self):
+        launcher = Launcher(3)
+        wait_until(lambda: table_of(launcher), "the table is printed", 15)
+        # Signals and three pipes of output are left: as many as the limit, where three pipes more,
+        # long closed, would not be taken.
+        _, hard = resource.prlimit(launcher.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(launcher.pid, resource.RLIMIT_NOFILE, (4, hard))
+        self.assertEqual(launcher.stop(5), 0, launcher.output())
+        self.assertIn("all nodes have ended", launcher.output())
 
 
 class Supervision(Case):

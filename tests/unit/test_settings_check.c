@@ -39,7 +39,7 @@ static void start(const char *a, const char *b, const char *c, bool is_launch)
     settings_load(&s, &sources);
     settings_check_derive(&s, &host);
     assert_int_equal(s.errors.count, 0);
-    settings_check(&s, is_launch);
+    settings_check(&s, &host, is_launch);
 }
 
 static void assert_error(const char *text)
@@ -75,6 +75,27 @@ static void one_fixed_port_is_not_for_several_nodes(void **state)
     start("REPRAM_HTTP_PORT=9000", "NODE_COUNT=2", NULL, true);
     assert_error("REPRAM_HTTP_PORT 9000 is one port and NODE_COUNT is 2");
     start("REPRAM_HTTP_PORT=9000", "NODE_COUNT=1", NULL, true);
+    assert_int_equal(s.errors.count, 0);
+}
+
+/* How many nodes a limit of open files carries is judged at 100 nodes: one below, at it, one above.
+ */
+static void more_nodes_than_the_open_files_carry_are_refused_with_both_numbers(void **state)
+{
+    (void)state;
+    const struct settings_host tight = {.memory_bytes = UINT64_C(1) << 30, .descriptors = 224};
+    start("NODE_COUNT=99", "MAX_PORTS=200", NULL, false);
+    settings_check(&s, &tight, true);
+    assert_int_equal(s.errors.count, 0);
+    start("NODE_COUNT=100", "MAX_PORTS=200", NULL, false);
+    settings_check(&s, &tight, true);
+    assert_int_equal(s.errors.count, 0);
+    start("NODE_COUNT=101", "MAX_PORTS=200", NULL, false);
+    settings_check(&s, &tight, true);
+    assert_error("NODE_COUNT 101 needs 226 open files, and the limit (ulimit -Hn) is 224; allowed: "
+                 "fewer nodes or a higher limit, 24 and 2 for each node");
+    start("NODE_COUNT=101", "MAX_PORTS=200", NULL, false);
+    settings_check(&s, &tight, false);
     assert_int_equal(s.errors.count, 0);
 }
 
@@ -219,6 +240,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_defaults_fit_each_other),
         TEST(more_nodes_than_ports_are_refused_with_both_numbers_under_launch_only),
+        TEST(more_nodes_than_the_open_files_carry_are_refused_with_both_numbers),
         TEST(one_fixed_port_is_not_for_several_nodes),
         TEST(a_range_must_end_at_65535_at_most),
         TEST(lifetimes_must_be_in_order),

@@ -240,13 +240,15 @@ void clock_source_sample(struct engine *e, struct member *m, const struct vitals
     if ((apart_flags(v->flags, v->clock_us) & MEMBER_HAS_CLOCK) == 0 || rtt_us == 0) {
         return;
     }
-    const int64_t was_us = apart_own_us(e);
     const bool was_set = e->clock.is_set;
     apart_judge(e, m, v->clock_us, rtt_us, at_us);
     clock_source_heard(e, m);
     if (!engine_has_records(e) && !choose_side(e, m, v, rtt_us, at_us)) {
         return;
     }
+    /* What the members that agree have been judged by: the answer may have made a guess first, or
+     * another one. */
+    const int64_t was_us = apart_own_us(e);
     if (is_led(e) && e->leader == m &&
         clock_sample(&e->clock, v->clock_us, rtt_us, at_us, !engine_has_records(e))) {
         clock_changed(e, was_set, was_us, m);

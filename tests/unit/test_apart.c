@@ -121,6 +121,53 @@ static void who_answers_with_a_clock_leads_and_is_followed_once_it_is_clear(void
     engine_free(e);
 }
 
+/* Nobody else is known, and the pass of discovery was over long ago. */
+static void whose_first_answer_sets_the_clock_agrees_with_it(void **state)
+{
+    (void)state;
+    struct engine *e = make_as(OURS, 8 << 20);
+    struct member *m = meet(e, 2);
+    e->is_pass_over = true;
+    e->pass_over_us = START_US;
+    engine_advance(e, NOW_US + SECOND_US);
+    sample(e, m, clock_us(e));
+    assert_true(e->clock.is_set);
+    assert_int_equal(m->clock, MEMBER_CLOCK_AGREES);
+    assert_ptr_equal(e->leader, m);
+    engine_check(e);
+    engine_free(e);
+}
+
+/* One member's clock was the guess, until that of three others, who are clearly more, with the same
+ * answer that sets the clock. */
+static void who_made_a_better_guess_agrees_with_the_clock_set_by_it(void **state)
+{
+    (void)state;
+    enum { COUNT = 4 };
+    struct engine *e = make_as(OURS, 8 << 20);
+    struct member *alone = meet(e, 9);
+    struct member *m[COUNT];
+    sample(e, alone, clock_us(e) + APART_US);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        m[i] = meet(e, (uint8_t)(1 + i));
+    }
+    for (uint32_t i = 1; i < COUNT; i++) {
+        apart_judge(e, m[i], clock_us(e), 2, e->now_us);
+        assert_int_equal(m[i]->clock, MEMBER_CLOCK_APART);
+    }
+    assert_false(e->clock.is_set);
+    sample(e, m[0], clock_us(e));
+    assert_true(e->clock.is_set);
+    assert_int_equal(engine_clock_ms(e, e->now_us), clock_us(e) / 1000);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        assert_int_equal(m[i]->clock, MEMBER_CLOCK_AGREES);
+    }
+    assert_int_equal(alone->clock, MEMBER_CLOCK_APART);
+    assert_ptr_equal(e->leader, m[0]);
+    engine_check(e);
+    engine_free(e);
+}
+
 /* One against one is never clear, but this node has nothing to lose. */
 static void a_node_without_records_follows_another_clock_after_a_second(void **state)
 {
@@ -183,6 +230,8 @@ int main(void)
         cmocka_unit_test(a_clock_that_is_apart_from_the_nodes_first_is_told),
         cmocka_unit_test(a_node_without_records_asks_who_leads_the_larger_group_and_jumps),
         cmocka_unit_test(who_answers_with_a_clock_leads_and_is_followed_once_it_is_clear),
+        cmocka_unit_test(whose_first_answer_sets_the_clock_agrees_with_it),
+        cmocka_unit_test(who_made_a_better_guess_agrees_with_the_clock_set_by_it),
         cmocka_unit_test(a_node_without_records_follows_another_clock_after_a_second),
         cmocka_unit_test(its_own_clock_counts_among_those_that_agree_with_it),
         cmocka_unit_test(who_has_said_hello_without_a_clock_tells_the_one_that_it_founds),

@@ -431,7 +431,7 @@ void engine_settle(struct engine *e)
         take_swim_event(e, &event);
     }
     start_look(e);
-    const bool is_ready = engine_unready(e) == 0;
+    const bool is_ready = (engine_unready(e) & ~(uint32_t)READY_WRITES_ONLY) == 0;
     if (is_ready && !e->was_ready) {
         outbox_notice(e->outbox, NOTICE_READY, NULL, 0, NULL);
     }

@@ -163,7 +163,11 @@ enum ready_reason {
     READY_REFUSED = 128,  /* members have no room for this node, and none has let it in */
 };
 
-/* 0 when ready, else a set of enum ready_reason. */
+/* Those against writes only. All members fill up together, and a full one serves reads, so it is
+ * ready all the same. */
+enum { READY_WRITES_ONLY = READY_FULL };
+
+/* A set of enum ready_reason; the node is ready when none but READY_WRITES_ONLY is in it. */
 uint32_t engine_unready(const struct engine *e);
 
 /* The member at or after slot *slot, itself included; NULL at the end. Start at 0; add 1 to go on.

@@ -157,14 +157,7 @@ static bool sees_all(struct waiting *w, const struct client_server *server, uint
     return seen == wanted;
 }
 
-/* A full node is ready for reads, and its data is what --converged is about. */
-static bool is_only_full(const cJSON *reasons)
-{
-    const char *first = cJSON_GetStringValue(cJSON_GetArrayItem(reasons, 0));
-    return cJSON_GetArraySize(reasons) == 1 && first != NULL && strcmp(first, "storage_full") == 0;
-}
-
-/* Whether it takes writes with their quorum. */
+/* Whether it takes writes with their quorum, as far as it has room for them. */
 static bool is_ready(struct waiting *w, const struct client_server *server)
 {
     const struct client_request request = {.method = "GET", .target = "/v1/readyz"};
@@ -175,7 +168,7 @@ static bool is_ready(struct waiting *w, const struct client_server *server)
                       ? cJSON_ParseWithLength((const char *)answer.body, answer.body_len)
                       : NULL;
     const cJSON *reasons = cJSON_GetObjectItemCaseSensitive(root, "reasons");
-    const bool is_so = answer.rc == RC_OK && (answer.status == 200 || is_only_full(reasons));
+    const bool is_so = answer.rc == RC_OK && answer.status == 200;
     if (!is_so) {
         const char *first = cJSON_GetStringValue(cJSON_GetArrayItem(reasons, 0));
         client_server_text(server, where, sizeof(where));

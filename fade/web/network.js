@@ -339,8 +339,9 @@ class Page {
     #showFacts(status) {
         const {membership, storage} = status;
         const share = storage.bytes_max > 0 ? (100 * storage.bytes) / storage.bytes_max : 0;
+        const words = [status.state, ...status.reasons.filter((reason) => reason !== status.state)];
         const facts = [
-            ["Node", `${status.node_id}, ${status.state}`],
+            ["Node", `${status.node_id}, ${words.join(", ")}`],
             ["Up", status.uptime],
             ["Members", `${membership.alive + 1} alive, ${membership.suspect} suspect, ` +
                         `${membership.dead} dead`],

@@ -99,7 +99,7 @@ static void get_livez(struct exchange *x)
 
 static void get_readyz(struct exchange *x)
 {
-    api_cluster_readyz(&x->view, x->rs);
+    api_cluster_readyz(&x->view, x->rq, x->rs);
 }
 
 static void get_peers(struct exchange *x)

@@ -2,6 +2,7 @@
 
 #include "net/api/ready.h"
 #include "net/http/json_out.h"
+#include "net/http/uri.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -142,19 +143,35 @@ void api_cluster_livez(const struct api_view *v, struct http_response *rs)
     end_page(rs, 200, &o);
 }
 
-void api_cluster_readyz(const struct api_view *v, struct http_response *rs)
+/* `for=writes`, or no such parameter. */
+static enum rc read_purpose(struct http_text query, bool *ret_is_for_writes)
+{
+    static const char writes[] = "writes";
+    struct http_text text = {0};
+    const size_t count = uri_query(query, "for", &text);
+    *ret_is_for_writes = count > 0;
+    return count == 0 || (count == 1 && http_text_is(text, writes)) ? RC_OK : RC_MALFORMED;
+}
+
+void api_cluster_readyz(const struct api_view *v, const struct http_request *rq,
+                        struct http_response *rs)
 {
     struct engine_status status = {0};
+    bool is_for_writes = false;
+    if (read_purpose(rq->query, &is_for_writes) != RC_OK) {
+        http_problem(rs, 400, "invalid_request", "for is writes, given once, or left out.");
+        return;
+    }
     engine_status(v->engine, v->now_us, &status);
-    const uint32_t unready = status.unready;
+    const bool is_ready = ready_against(status.unready, is_for_writes) == 0;
     struct json_out o;
     begin_page(rs, &o);
-    json_out_text(&o, "status", unready == 0 ? "ready" : "not_ready");
-    put_reasons(v, &o, unready);
+    json_out_text(&o, "status", is_ready ? "ready" : "not_ready");
+    put_reasons(v, &o, status.unready);
     json_out_u64(&o, "members", status.enclave_members);
     json_out_u64(&o, "alive", status.alive + 1);
-    end_page(rs, unready == 0 ? 200 : 503, &o);
-    if (unready != 0) {
+    end_page(rs, is_ready ? 200 : 503, &o);
+    if (!is_ready) {
         http_add(rs, "Retry-After", "1");
     }
 }

@@ -12,8 +12,9 @@
 void api_cluster_health(const struct api_view *v, struct http_response *rs);
 void api_cluster_livez(const struct api_view *v, struct http_response *rs);
 
-/* 503 with the reasons while the node is not ready. */
-void api_cluster_readyz(const struct api_view *v, struct http_response *rs);
+/* 503 with the reasons while the node is not ready; ?for=writes is about writes. */
+void api_cluster_readyz(const struct api_view *v, const struct http_request *rq,
+                        struct http_response *rs);
 void api_cluster_peers(const struct api_view *v, struct http_response *rs);
 void api_cluster_topology(const struct api_view *v, struct http_response *rs);
 void api_cluster_status(const struct api_view *v, struct http_response *rs);

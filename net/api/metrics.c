@@ -14,20 +14,21 @@ enum { LINE_SIZE = 256 };
  * Every family with one sample and no label: X(type, name, help, value), where the value is an
  * expression over `m`. Those with labels have a function each.
  */
-#define METRICS_NODE(X)                                                                          \
-    X(gauge, uptime_seconds, "Time since this node started", m->uptime_s)                        \
-    X(gauge, ready, "1 when the node is ready, as /readyz says", m->status.unready == 0 ? 1 : 0) \
-    X(gauge, process_resident_memory_bytes, "Resident memory of the process",                    \
-      m->figures.rss_bytes)                                                                      \
-    X(counter, process_cpu_seconds_total, "Processor time of the process, user and system",      \
-      (double)m->figures.cpu_us / 1e6)                                                           \
-    X(gauge, process_open_fds, "Open file descriptors of the process", m->figures.open_fds)      \
-    X(gauge, loop_stall_max_seconds, "Longest turn of the event loop since the last scrape",     \
-      (double)m->figures.loop_stall_max_us / 1e6)                                                \
-    X(gauge, loop_turn_cpu_max_seconds,                                                          \
-      "Processor time of the longest turn since the last scrape",                                \
-      (double)m->figures.loop_turn_cpu_max_us / 1e6)                                             \
-    X(counter, log_lines_dropped_total, "Log lines lost because the log's reader was slow",      \
+#define METRICS_NODE(X)                                                                      \
+    X(gauge, uptime_seconds, "Time since this node started", m->uptime_s)                    \
+    X(gauge, ready, "1 when the node is ready, as /readyz says",                             \
+      ready_against(m->status.unready, false) == 0 ? 1 : 0)                                  \
+    X(gauge, process_resident_memory_bytes, "Resident memory of the process",                \
+      m->figures.rss_bytes)                                                                  \
+    X(counter, process_cpu_seconds_total, "Processor time of the process, user and system",  \
+      (double)m->figures.cpu_us / 1e6)                                                       \
+    X(gauge, process_open_fds, "Open file descriptors of the process", m->figures.open_fds)  \
+    X(gauge, loop_stall_max_seconds, "Longest turn of the event loop since the last scrape", \
+      (double)m->figures.loop_stall_max_us / 1e6)                                            \
+    X(gauge, loop_turn_cpu_max_seconds,                                                      \
+      "Processor time of the longest turn since the last scrape",                            \
+      (double)m->figures.loop_turn_cpu_max_us / 1e6)                                         \
+    X(counter, log_lines_dropped_total, "Log lines lost because the log's reader was slow",  \
       m->figures.log_lines_dropped)
 
 #define METRICS_STORAGE(X)                                                                       \

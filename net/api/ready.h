@@ -4,6 +4,7 @@
 #ifndef NET_API_READY_H
 #define NET_API_READY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,7 +18,10 @@ enum { READY_COUNT = 8 };
 /* All of them, the one that weighs most first. */
 extern const struct ready READY_REASONS[READY_COUNT];
 
-/* The word for the reason of a set that weighs most; "ready" for the empty set. */
+/* Of a set those that are against sending the node requests: any, or writes that need room. */
+uint32_t ready_against(uint32_t unready, bool is_for_writes);
+
+/* The word for the reason that weighs most against sending it any; "ready" when there is none. */
 const char *ready_state(uint32_t unready);
 
 #endif

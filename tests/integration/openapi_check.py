@@ -459,9 +459,11 @@ def check_full(c, harness):
                 break
     c.check(node, "PUT", "/data/{key}", 507, "/data/more", body=bytes(64 * 1024),
             code="storage_full")
-    harness.wait_until(lambda: not started.is_ready(), "the node says that it is full")
-    c.check(node, "GET", "/readyz", 503, "/readyz")
-    c.check(node, "GET", "/readyz", 503, "/v1/readyz")
+    harness.wait_until(lambda: "storage_full" in started.status()["reasons"], "it says that it is full")
+    c.check(node, "GET", "/readyz", 200, "/readyz")
+    c.check(node, "GET", "/readyz", 503, "/readyz?for=writes")
+    c.check(node, "GET", "/readyz", 503, "/v1/readyz?for=writes")
+    c.check(node, "GET", "/readyz", 400, "/readyz?for=reads")
     c.check(node, "GET", "/status", 200, "/status")
     started.close()
 

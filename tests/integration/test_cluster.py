@@ -345,7 +345,12 @@ class Bounds(Case):
         self.assertEqual(statuses[-1], 507)
         self.assertTrue(node.holds("key-0", value))
         self.assertEqual(node.request("GET", "/livez").status, 200)
-        self.assertEqual(node.request("GET", "/readyz").status, 503)
+        reply = node.request("GET", "/readyz")
+        self.assertEqual((reply.status, reply.json()["reasons"]), (200, ["storage_full"]))
+        self.assertEqual(node.request("GET", "/readyz?for=writes").status, 503)
+        self.assertEqual(harness.cli("health", "--server", f"127.0.0.1:{node.port}").returncode, 0)
+        self.assertEqual(harness.cli("wait", "--members", "1", "--server",
+                                     f"127.0.0.1:{node.port}").returncode, 0)
 
     def test_where_two_of_three_are_full_the_client_is_told_at_once(self):
         base = harness.free_base()

@@ -75,6 +75,7 @@ static void a_full_node_is_left_alone_until_it_has_room(void **state)
     cluster_run_for(c, TTL_MS);
     assert_int_equal(unready(c, SMALL), 0);
     assert_int_equal(c->nodes[SMALL].notices[NOTICE_ROOM], 1);
+    assert_int_equal(c->nodes[SMALL].notices[NOTICE_READY], 1); /* it was so all the time */
     assert_int_not_equal(cluster_put(c, 0, "after", "value", TTL_MS), UINT64_MAX);
     cluster_run_for(c, 100);
     assert_string_equal(cluster_get(c, SMALL, "after"), "value");

@@ -106,6 +106,39 @@ static void a_node_is_ready_or_says_every_reason_why_not(void **state)
     assert_string_equal(body_text(f), "{\"status\":\"alive\",\"reasons\":[]}");
 }
 
+/* All nodes fill up together: a proxy that takes full ones out serves nobody. */
+static void a_full_node_is_ready_but_for_writes(void **state)
+{
+    struct fixture *f = *state;
+    static const char full[] = "\"reasons\":[\"storage_full\"],";
+    f->engine.status.unready = READY_FULL;
+    for (int i = 0; i < 2; i++) {
+        const bool is_for_writes = i == 1;
+        assert_int_equal(ask(f, HTTP_GET_, is_for_writes ? "/v1/readyz?for=writes" : "/v1/readyz"),
+                         is_for_writes ? 503 : 200);
+        const char *text = body_text(f);
+        assert_non_null(strstr(text, full));
+        assert_non_null(
+            strstr(text, is_for_writes ? "{\"status\":\"not_ready\"," : "{\"status\":\"ready\","));
+    }
+    f->engine.status.unready = READY_FULL | READY_JOINING;
+    assert_int_equal(ask(f, HTTP_GET_, "/readyz"), 503);
+    f->engine.status.unready = 0;
+    assert_int_equal(ask(f, HTTP_GET_, "/readyz?for=writes"), 200);
+}
+
+static void what_readyz_is_asked_for_is_writes_or_not_said(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const wrong[] = {"/readyz?for=", "/readyz?for=reads", "/readyz?for",
+                                        "/readyz?for=writes&for=writes"};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        assert_int_equal(ask(f, HTTP_GET_, wrong[i]), 400);
+        assert_non_null(strstr(body_text(f), "\"invalid_request\""));
+    }
+    assert_int_equal(ask(f, HTTP_GET_, "/readyz?x=1"), 200);
+}
+
 static void peers_lists_the_others_with_what_is_measured(void **state)
 {
     struct fixture *f = *state;
@@ -301,6 +334,13 @@ static void status_names_the_reason_that_weighs_most(void **state)
     assert_text(json, "state", "joining");
     assert_int_equal(cJSON_GetArraySize(item(json, "reasons")), 2);
     cJSON_Delete(json);
+    f->engine.status.unready = READY_FULL;
+    assert_int_equal(ask(f, HTTP_GET_, "/status"), 200);
+    json = parse(f);
+    assert_text(json, "state", "ready");
+    assert_string_equal(cJSON_GetStringValue(cJSON_GetArrayItem(item(json, "reasons"), 0)),
+                        "storage_full");
+    cJSON_Delete(json);
 }
 
 static void a_quorum_that_was_lost_is_a_reason_in_status_and_not_in_readyz(void **state)
@@ -325,6 +365,8 @@ int main(void)
         TEST(health_says_who_the_node_is),
         TEST(uptime_is_written_as_go_writes_durations),
         TEST(a_node_is_ready_or_says_every_reason_why_not),
+        TEST(a_full_node_is_ready_but_for_writes),
+        TEST(what_readyz_is_asked_for_is_writes_or_not_said),
         TEST(peers_lists_the_others_with_what_is_measured),
         TEST(a_member_whose_clock_is_apart_is_shown_so),
         TEST(a_member_never_heard_was_seen_when_it_was_learned_of),

@@ -151,6 +151,20 @@ static void the_page_says_whether_and_why_the_node_is_not_ready(void **state)
     assert_line(p, "\nrepram_not_ready{reason=\"draining\"} 0\n");
 }
 
+static void a_full_node_is_ready_on_the_page_and_has_the_reason(void **state)
+{
+    (void)state;
+    struct metrics m = example();
+    struct page p = {.family_count = 0};
+    m.status.unready = READY_FULL;
+    buf_init(&p.buf, PAGE_MAX);
+    assert_int_equal(metrics_write(&m, &p.buf), RC_OK);
+    assert_int_equal(buf_append(&p.buf, "", 1), RC_OK);
+    assert_line(&p, "\nrepram_ready 1\n");
+    assert_line(&p, "\nrepram_not_ready{reason=\"storage_full\"} 1\n");
+    buf_fini(&p.buf);
+}
+
 static void the_four_peer_metrics_of_v2_keep_their_names(void **state)
 {
     const struct page *p = *state;
@@ -421,6 +435,7 @@ int main(void)
         TEST(members_and_answers_have_a_line_for_each_state_and_class),
         cmocka_unit_test(numbers_are_whole_as_far_as_they_are_told_apart),
         TEST(the_page_says_whether_and_why_the_node_is_not_ready),
+        TEST(a_full_node_is_ready_on_the_page_and_has_the_reason),
         TEST(the_four_peer_metrics_of_v2_keep_their_names),
         TEST(every_family_is_told_once_with_samples_and_a_fitting_name),
         TEST(each_sample_shows_its_own_figure),

@@ -1,6 +1,7 @@
 #include "net/api/api_watch.h"
 
 #include "net/http/uri.h"
+#include "net/watch/watch_text.h"
 
 #include <string.h>
 
@@ -8,7 +9,7 @@
 
 struct parameters {
     uint8_t prefix[KEY_BYTES_MAX];
-    char last_id[WATCH_ID_TEXT_SIZE];
+    char last_id[WATCH_TEXT_ID_SIZE];
     struct watch_request request;
 };
 

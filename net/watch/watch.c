@@ -2,21 +2,21 @@
 
 #include "core/base/assert.h"
 #include "core/base/mem.h"
-#include "core/base/parse.h"
 #include "core/base/units.h"
+#include "net/watch/prefix_tree.h"
 #include "net/watch/watch_ring.h"
+#include "net/watch/watch_text.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
 
 enum {
-    LINE_SIZE = 256,
     SNAPSHOT_KEYS = 256, /* looked at for one piece; under a millisecond */
-    RETRY_MS = 1000,     /* time that browsers should wait before they connect again */
 };
+
+/* A comment, as a sign of life. */
+static const char BEAT[] = ":\n\n";
 
 enum place {
     PLACE_IDLE,    /* is up to date; in its group's list */
@@ -33,11 +33,10 @@ TAILQ_HEAD(watcher_list, watcher);
 
 /* All who watch one prefix. */
 struct group {
-    TAILQ_ENTRY(group) entry;
+    struct prefix_tree_entry prefix; /* the first field, so that it leads back here */
     struct watcher_list idle;
     uint32_t count;
-    size_t prefix_len;
-    uint8_t prefix[];
+    uint8_t bytes[]; /* of the prefix */
 };
 
 struct watcher {
@@ -62,7 +61,7 @@ struct watcher {
 struct watch {
     struct watch_config config;
     struct watch_ring ring;
-    TAILQ_HEAD(, group) groups;
+    struct prefix_tree groups; /* by prefix */
     struct watcher_list ready;
     struct watcher_list told; /* every watcher, the longest silent one first */
     struct watch_stats stats;
@@ -100,8 +99,33 @@ static void make_ready(struct watch *w, struct watcher *watcher, uint64_t at_us)
 
 static bool is_match(const struct group *g, const struct watch_event *e)
 {
-    return e->key_len >= g->prefix_len &&
-           (g->prefix_len == 0 || memcmp(watch_event_key(e), g->prefix, g->prefix_len) == 0);
+    return e->key_len >= g->prefix.len &&
+           (g->prefix.len == 0 || memcmp(watch_event_key(e), g->bytes, g->prefix.len) == 0);
+}
+
+/* Those of the group who are up to date: the event of that number is for them. */
+static void tell_group(struct watch *w, const struct group *g, uint64_t number, uint64_t at_us)
+{
+    struct watcher *watcher = NULL;
+    while ((watcher = TAILQ_FIRST(&g->idle)) != NULL) {
+        make_ready(w, watcher, at_us);
+        watcher->next = number;
+    }
+}
+
+/* There is no memory for an event. All watchers begin anew, so that nobody misses it. */
+static void tell_gap(struct watch *w, uint64_t at_us)
+{
+    const uint64_t lost = w->ring.next;
+    struct watcher *watcher = NULL;
+    watch_ring_forget(&w->ring);
+    TAILQ_FOREACH(watcher, &w->told, told)
+    {
+        if (watcher->place == PLACE_IDLE) {
+            make_ready(w, watcher, at_us);
+            watcher->next = lost;
+        }
+    }
 }
 
 static void on_change(struct watch *w, enum watch_kind kind, const struct record *r)
@@ -109,22 +133,16 @@ static void on_change(struct watch *w, enum watch_kind kind, const struct record
     struct watch_event *e = watch_event_new(kind, r, w->values_from != NEVER);
     const uint64_t number = w->ring.next;
     const uint64_t at_us = now_us(w);
-    struct group *g = NULL;
-    if (e != NULL) {
-        watch_ring_add(&w->ring, e);
-        w->stats.events_total++;
-    } else {
-        /* There is no memory for the event. All watchers begin anew, so that nobody misses it. */
-        watch_ring_forget(&w->ring);
+    if (e == NULL) {
+        tell_gap(w, at_us);
+        return;
     }
-    TAILQ_FOREACH(g, &w->groups, entry)
-    {
-        const bool is_told = e == NULL || is_match(g, e);
-        while (is_told && !TAILQ_EMPTY(&g->idle)) {
-            struct watcher *watcher = TAILQ_FIRST(&g->idle);
-            make_ready(w, watcher, at_us);
-            watcher->next = number;
-        }
+    watch_ring_add(&w->ring, e);
+    w->stats.events_total++;
+    struct prefix_tree_walk walk = prefix_tree_begin(&w->groups, r->key, r->key_len);
+    const struct prefix_tree_entry *prefix = NULL;
+    while ((prefix = prefix_tree_next(&walk)) != NULL) {
+        tell_group(w, (const struct group *)prefix, number, at_us);
     }
 }
 
@@ -160,38 +178,13 @@ static void stop_recording(struct watch *w)
 
 /* ---- What is sent to a watcher ---- */
 
-static enum rc say(struct buf *out, const char *text)
-{
-    return buf_append(out, text, strlen(text));
-}
-
-static enum rc say_id(const struct watch *w, uint64_t number, struct buf *out)
-{
-    char line[LINE_SIZE];
-    (void)snprintf(line, sizeof(line), "id: %016" PRIx64 "-%" PRIu64 "\n", w->config.boot, number);
-    return say(out, line);
-}
-
-/* Writes both parts or nothing: a first part without a second is taken back. */
-static enum rc say_with_id(const struct watch *w, uint64_t number, const char *text,
-                           struct buf *out)
-{
-    const size_t before = out->len;
-    enum rc rc = say_id(w, number, out);
-    rc = rc == RC_OK ? say(out, text) : rc;
-    if (rc != RC_OK) {
-        out->len = before;
-    }
-    return rc;
-}
-
 static enum rc say_event(const struct watcher *watcher, const struct watch_event *e,
                          uint64_t number, uint64_t clock_ms, struct buf *out)
 {
     const size_t before = out->len;
     /* No id while the first entries are listed: a watcher that ends there must not resume there. */
     const bool has_id = watcher->reset == NULL || watcher->is_live;
-    enum rc rc = has_id ? say_id(watcher->watch, number, out) : RC_OK;
+    enum rc rc = has_id ? watch_text_id(watcher->watch->config.boot, number, "", out) : RC_OK;
     rc = rc == RC_OK ? watch_event_write(e, clock_ms, watcher->has_values, out) : rc;
     if (rc != RC_OK) {
         out->len = before;
@@ -237,7 +230,7 @@ static enum rc tell_snapshot(struct watcher *watcher, uint64_t at_us, uint64_t c
     enum rc rc = RC_OK;
     for (int i = 0; i < SNAPSHOT_KEYS && rc == RC_OK && out->len < WATCH_PIECE_BYTES; i++) {
         struct record r = {0};
-        if (engine_next_key(engine, g->prefix, g->prefix_len, s->last, s->last_len, at_us, &r) !=
+        if (engine_next_key(engine, g->bytes, g->prefix.len, s->last, s->last_len, at_us, &r) !=
             RC_OK) {
             free(s);
             watcher->snapshot = NULL;
@@ -254,15 +247,10 @@ static enum rc tell_snapshot(struct watcher *watcher, uint64_t at_us, uint64_t c
 
 static enum rc tell_beginning(struct watcher *watcher, struct buf *out)
 {
-    char text[LINE_SIZE];
-    const char *reset = watcher->reset;
     if (watcher->is_begun) {
         return RC_OK;
     }
-    (void)snprintf(text, sizeof(text), "retry: %d\n%s%s%s\n\n", RETRY_MS,
-                   reset == NULL ? ":" : "event: reset\ndata: {\"reason\":\"",
-                   reset == NULL ? "" : reset, reset == NULL ? "" : "\"}");
-    const enum rc rc = say(out, text);
+    const enum rc rc = watch_text_begin(watcher->reset, out);
     watcher->is_begun = rc == RC_OK;
     return rc;
 }
@@ -279,10 +267,11 @@ static enum rc tell_place(struct watcher *watcher, struct buf *out)
     const uint64_t number = w->ring.next - 1;
     enum rc rc = RC_OK;
     if (watcher->snapshot == NULL && !watcher->is_live) {
-        rc = say_with_id(w, number, "event: live\ndata: {}\n\n", out);
+        rc = watch_text_id(w->config.boot, number, "event: live\ndata: {}\n\n", out);
         watcher->is_live = rc == RC_OK;
     } else if (watcher->is_beat_due && out->len == 0) {
-        rc = watcher->is_live ? say_with_id(w, number, ":\n\n", out) : say(out, ":\n\n");
+        rc = watcher->is_live ? watch_text_id(w->config.boot, number, BEAT, out)
+                              : buf_append(out, BEAT, sizeof(BEAT) - 1);
     }
     return rc;
 }
@@ -301,18 +290,18 @@ static enum rc tell(struct watcher *watcher, uint64_t at_us, struct buf *out)
     return rc;
 }
 
-/* The last words of a stream. */
+/* The last words of a stream; without room for them it ends all the same. */
 static void tell_end(enum rc why, struct buf *out)
 {
-    static const char SLOW[] = "event: error\ndata: {\"code\":\"overloaded\",\"detail\":\"Read too "
-                               "slowly; connect again.\"}\n\n";
-    static const char DRAINING[] = "event: error\ndata: {\"code\":\"draining\",\"detail\":\"The "
-                                   "node is shutting down; connect to another.\"}\n\n";
-    static const char FAILED[] = "event: error\ndata: {\"code\":\"internal\",\"detail\":\"Out of "
-                                 "memory; connect again.\"}\n\n";
-    const char *text = why == RC_RANGE ? SLOW : why == RC_DRAINING ? DRAINING : FAILED;
-    const enum rc rc = say(out, text);
-    (void)rc; /* without room for it the stream ends all the same */
+    enum rc rc = RC_OK;
+    if (why == RC_RANGE) {
+        rc = watch_text_end("overloaded", "Read too slowly; connect again.", out);
+    } else if (why == RC_DRAINING) {
+        rc = watch_text_end("draining", "The node is shutting down; connect to another.", out);
+    } else {
+        rc = watch_text_end("internal", "Out of memory; connect again.", out);
+    }
+    (void)rc;
 }
 
 /* Puts it where it belongs after a delivery: it waits for events, or for its socket. */
@@ -367,22 +356,17 @@ static bool produce(void *arg, struct buf *out)
 
 static struct group *enter_group(struct watch *w, const uint8_t *prefix, size_t len)
 {
-    struct group *g = NULL;
-    TAILQ_FOREACH(g, &w->groups, entry)
-    {
-        if (g->prefix_len == len && (len == 0 || memcmp(g->prefix, prefix, len) == 0)) {
-            g->count++;
-            return g;
+    struct group *g = (struct group *)prefix_tree_find(&w->groups, prefix, len);
+    if (g == NULL) {
+        g = mem_new(1, sizeof(*g) + len);
+        TAILQ_INIT(&g->idle);
+        if (len > 0) {
+            memcpy(g->bytes, prefix, len);
         }
+        g->prefix = (struct prefix_tree_entry){.bytes = g->bytes, .len = len};
+        prefix_tree_add(&w->groups, &g->prefix);
     }
-    g = mem_new(1, sizeof(*g) + len);
-    TAILQ_INIT(&g->idle);
-    g->count = 1;
-    g->prefix_len = len;
-    if (len > 0) {
-        memcpy(g->prefix, prefix, len);
-    }
-    TAILQ_INSERT_TAIL(&w->groups, g, entry);
+    g->count++;
     return g;
 }
 
@@ -390,7 +374,7 @@ static void leave_group(struct watch *w, struct group *g)
 {
     g->count--;
     if (g->count == 0) {
-        TAILQ_REMOVE(&w->groups, g, entry);
+        prefix_tree_remove(&w->groups, &g->prefix);
         free(g);
     }
 }
@@ -430,18 +414,6 @@ static void done(void *arg)
     free(watcher);
 }
 
-/* The number in an id of this start of this node; RC_STRANGER for any other. */
-static enum rc read_id(const struct watch *w, struct http_text id, uint64_t *ret_number)
-{
-    enum { BOOT_DIGITS = 16 };
-    char boot[BOOT_DIGITS + 2];
-    (void)snprintf(boot, sizeof(boot), "%016" PRIx64 "-", w->config.boot);
-    if (id.len <= BOOT_DIGITS + 1 || memcmp(id.data, boot, BOOT_DIGITS + 1) != 0) {
-        return RC_STRANGER;
-    }
-    return parse_u64(id.data + BOOT_DIGITS + 1, id.len - BOOT_DIGITS - 1, UINT64_MAX, ret_number);
-}
-
 /* Finds out where it begins; sets `reset` when it cannot go on where it was. */
 static void find_place(struct watch *w, struct watcher *watcher, struct http_text last_id)
 {
@@ -449,7 +421,7 @@ static void find_place(struct watch *w, struct watcher *watcher, struct http_tex
     watcher->next = w->ring.next;
     if (last_id.len == 0) {
         watcher->reset = "new";
-    } else if (read_id(w, last_id, &number) != RC_OK) {
+    } else if (watch_text_read_id(w->config.boot, last_id, &number) != RC_OK) {
         watcher->reset = "other_node";
     } else if (!watch_ring_holds_after(&w->ring, number) ||
                (watcher->has_values && number + 1 < w->values_from)) {
@@ -572,7 +544,6 @@ struct watch *watch_new(const struct watch_config *config)
     w->values_from = NEVER;
     w->values_end_us = NEVER;
     watch_ring_init(&w->ring);
-    TAILQ_INIT(&w->groups);
     TAILQ_INIT(&w->ready);
     TAILQ_INIT(&w->told);
     return w;
@@ -583,7 +554,7 @@ void watch_free(struct watch *w)
     if (w == NULL) {
         return;
     }
-    ASSERT(TAILQ_EMPTY(&w->told) && TAILQ_EMPTY(&w->groups));
+    ASSERT(TAILQ_EMPTY(&w->told) && w->groups.root == NULL);
     if (w->is_recording) {
         engine_observe(w->config.engine, NULL);
     }

@@ -6,7 +6,8 @@
  * hundred bytes, and one that does not read costs its socket's buffer at most. A watcher that the
  * ring overtakes is cut off; it hears why if it still reads.
  *
- * A change costs a comparison for each different prefix that is watched.
+ * A change costs a walk by its key's bytes, however many prefixes are watched
+ * (net/watch/prefix_tree).
  *
  * A watcher that has seen the event before the ring's first, on this node since its start, goes on
  * exactly there. Everybody else gets `reset`, then every live entry, mixed with the changes that
@@ -35,7 +36,6 @@ enum {
     WATCH_PIECE_BYTES = 16 * 1024,
     /* One that ends while events have waited for it this long did not keep up. */
     WATCH_SLOW_MS = 1000,
-    WATCH_ID_TEXT_SIZE = 16 + 1 + 20 + 1,
 };
 
 struct watch;

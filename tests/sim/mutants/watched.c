@@ -2,6 +2,7 @@
 #include "core/store/store.h"
 #include "net/watch/watch.h"
 #include "net/watch/watch_ring.h"
+#include "net/watch/watch_text.h"
 #include "tests/sim/mutants/mutant.h"
 
 #include <inttypes.h>
@@ -58,7 +59,7 @@ WRAP(enum rc, watch_open, struct watch *w, const struct watch_request *request,
      struct http_response *rs)
 {
     struct watch_request broken = *request;
-    char id[WATCH_ID_TEXT_SIZE];
+    char id[WATCH_TEXT_ID_SIZE];
     broken.has_snapshot = request->has_snapshot && !mutant_is(MUTANT_BARE);
     if (mutant_is(MUTANT_OVERHASTY) && next_id(request->last_id, id, sizeof(id)) != NULL) {
         broken.last_id = (struct http_text){.data = id, .len = strlen(id)};

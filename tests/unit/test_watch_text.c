@@ -1,0 +1,85 @@
+#include "net/watch/watch_text.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define BOOT UINT64_C(0x0123456789abcdef)
+
+static void assert_text(const struct buf *out, const char *wanted)
+{
+    assert_int_equal(out->len, strlen(wanted));
+    assert_memory_equal(buf_data(out), wanted, out->len);
+}
+
+static void a_stream_begins_with_when_to_come_back_and_why_it_begins_anew(void **state)
+{
+    struct buf out;
+    (void)state;
+    buf_init(&out, 1024);
+    assert_int_equal(watch_text_begin("new", &out), RC_OK);
+    assert_text(&out, "retry: 1000\nevent: reset\ndata: {\"reason\":\"new\"}\n\n");
+    buf_clear(&out);
+    assert_int_equal(watch_text_begin(NULL, &out), RC_OK);
+    assert_text(&out, "retry: 1000\n:\n\n");
+    buf_fini(&out);
+}
+
+static void an_id_and_what_has_it_come_together_or_not_at_all(void **state)
+{
+    struct buf out;
+    (void)state;
+    buf_init(&out, 64);
+    assert_int_equal(watch_text_id(BOOT, UINT64_MAX, ":\n\n", &out), RC_OK);
+    assert_text(&out, "id: 0123456789abcdef-18446744073709551615\n:\n\n");
+    assert_int_equal(watch_text_id(BOOT, 1, ":\n\n", &out), RC_FULL);
+    assert_text(&out, "id: 0123456789abcdef-18446744073709551615\n:\n\n");
+    buf_fini(&out);
+}
+
+static void only_an_id_of_this_start_has_a_number(void **state)
+{
+    static const char *const others[] = {"",
+                                         "0123456789abcdef",
+                                         "0123456789abcdef-",
+                                         "0123456789abcdef-x",
+                                         "0123456789abcdef--1",
+                                         "0123456789abcdef-99999999999999999999",
+                                         "0123456789ABCDEF-7",
+                                         "0123456789abcdee-7",
+                                         "x"};
+    uint64_t number = 0;
+    (void)state;
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        const struct http_text id = {others[i], strlen(others[i])};
+        assert_int_not_equal(watch_text_read_id(BOOT, id, &number), RC_OK);
+    }
+    assert_int_equal(
+        watch_text_read_id(BOOT, (struct http_text){"0123456789abcdef-7", 18}, &number), RC_OK);
+    assert_int_equal(number, 7);
+}
+
+static void the_last_words_are_a_code_and_a_sentence(void **state)
+{
+    struct buf out;
+    (void)state;
+    buf_init(&out, 1024);
+    assert_int_equal(watch_text_end("draining", "Another one.", &out), RC_OK);
+    assert_text(&out,
+                "event: error\ndata: {\"code\":\"draining\",\"detail\":\"Another one.\"}\n\n");
+    buf_fini(&out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_stream_begins_with_when_to_come_back_and_why_it_begins_anew),
+        cmocka_unit_test(an_id_and_what_has_it_come_together_or_not_at_all),
+        cmocka_unit_test(only_an_id_of_this_start_has_a_number),
+        cmocka_unit_test(the_last_words_are_a_code_and_a_sentence),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -29,6 +29,7 @@ struct slotindex {
 
 /* At most `count_max` pairs at once, which is asserted. */
 void slotindex_init(struct slotindex *ix, uint32_t count_max);
+/* It is empty then, and may be used again. */
 void slotindex_fini(struct slotindex *ix);
 
 /* slot < SLOTINDEX_SLOTS_MAX. */

@@ -144,7 +144,6 @@ static void grow_seen(struct tree *t)
     const uint32_t size = t->seen_size == 0 ? SEEN_SIZE_MIN : 2 * t->seen_size;
     struct tree_seen *seen = mem_new(size, sizeof(*seen));
     slotindex_fini(&t->seen_index);
-    slotindex_init(&t->seen_index, TREE_SEEN_MAX);
     for (uint32_t i = 0; i < t->seen_count; i++) {
         seen[i] = t->seen[(t->seen_head + i) & (t->seen_size - 1)];
         slotindex_add(&t->seen_index, hash(t, seen[i].id), i);

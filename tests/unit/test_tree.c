@@ -71,6 +71,30 @@ static void what_is_announced_and_comes_is_not_asked_for(void **state)
     assert_int_equal(announce(*state, 1, LINK_B, false, 0), TREE_KNOWN);
 }
 
+/* A large value that was announced along the tree is of the tree, however it comes. */
+static void what_came_from_its_origin_only_is_direct(void **state)
+{
+    static const struct {
+        bool is_large, is_announced_directly, comes_directly;
+        enum tree_sight sight;
+    } rows[] = {
+        {false, false, true, TREE_DIRECT_FIRST}, {false, true, true, TREE_DIRECT_FIRST},
+        {false, true, false, TREE_FIRST},        {true, false, true, TREE_FIRST},
+        {true, true, true, TREE_DIRECT_FIRST},   {true, true, false, TREE_FIRST},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct tree_news news = {.id = i + 1,
+                                       .tree = 2,
+                                       .link = LINK_A,
+                                       .is_large = rows[i].is_large,
+                                       .is_direct = rows[i].is_announced_directly};
+        (void)tree_announced(*state, &news, 0);
+        if (see(*state, i + 1, rows[i].comes_directly, 0) != rows[i].sight) {
+            fail_msg("row %zu", i);
+        }
+    }
+}
+
 static void what_does_not_come_is_asked_of_one_announcer_after_the_other(void **state)
 {
     struct tree_due due;
@@ -285,6 +309,7 @@ int main(void)
         TEST(the_second_copy_is_seen_again),
         TEST(a_copy_of_the_tree_after_the_origins_own_is_passed_on_once),
         TEST(what_is_announced_and_comes_is_not_asked_for),
+        TEST(what_came_from_its_origin_only_is_direct),
         TEST(what_does_not_come_is_asked_of_one_announcer_after_the_other),
         TEST(what_nobody_brings_is_given_up),
         TEST(waiting_grows_where_writes_come_long_after_their_announcements),

@@ -253,14 +253,15 @@ static enum rc step_source(struct sync *s, struct session *side, const struct ep
     return rc;
 }
 
-/* Only so many streams are taken in at a time, as each has a column of ids. */
+/* Only so many streams are taken in at a time, as each has a column of ids. One that has begun is
+ * among those, so that there is room for it. */
 static bool may_take_in(const struct sync *s, const struct session *side)
 {
     uint32_t begun = 0;
     for (const struct session *other = s->sides; other != NULL; other = other->next) {
         begun += other != side && other->sink != NULL && other->sink->column.block_count > 0;
     }
-    return side->sink->column.block_count > 0 || begun < SYNC_SINKS_MAX;
+    return begun < SYNC_SINKS_MAX;
 }
 
 static enum rc step_sink(struct sync *s, struct session *side, const struct epoch_sender_env *env)

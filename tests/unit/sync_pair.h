@@ -29,6 +29,7 @@ struct end {
     struct mesh *mesh;
     struct outbox *outbox;
     struct quorum *quorum;
+    struct sync_config config;
     struct sync *sync;
     struct engine_counters counters;
     struct link *link;
@@ -60,7 +61,7 @@ static inline void set_up_end(struct pair *p, int i)
     e->mesh = mesh_new(e->outbox);
     e->quorum = quorum_new(1000000, e->outbox);
     static const uint8_t secrets[2][SIPHASH_KEY_BYTES] = {{1}, {2}};
-    const struct sync_config sync = {
+    e->config = (struct sync_config){
         .store = e->store,
         .mesh = e->mesh,
         .quorum = e->quorum,
@@ -68,7 +69,7 @@ static inline void set_up_end(struct pair *p, int i)
         .counters = &e->counters,
         .secret = secrets[i],
     };
-    e->sync = sync_new(&sync);
+    e->sync = sync_new(&e->config);
     e->link = mesh_add(e->mesh, LINK_OPEN, i == 0, &addr, 0);
     e->link->member = &e->peer;
     e->peer.link = e->link->id;
@@ -245,8 +246,8 @@ static inline enum rc feed(struct pair *p, enum frame_type type, const struct cu
     return sync_frame(e->sync, e->link, type, &c, &e->uuid, p->now_us);
 }
 
-/* The peer begins a session of which it names the key, and a scope of one epoch. */
-static inline void begin_as_peer(struct pair *p, bool is_list)
+/* The peer begins a session of which it names the key, and a scope of that epoch. */
+static inline void begin_of_epoch(struct pair *p, bool is_list, uint64_t epoch)
 {
     uint8_t bytes[64];
     struct cursor c = cursor_writer(bytes, sizeof(bytes));
@@ -261,11 +262,17 @@ static inline void begin_as_peer(struct pair *p, bool is_list)
     for (int i = 0; i < 2; i++) {
         cursor_put_u16(&c, (i == 0) == is_list);
         if ((i == 0) == is_list) {
-            cursor_put_u32(&c, 1);
-            cursor_put_u64(&c, 1);
+            cursor_put_u32(&c, (uint32_t)(epoch / EPOCHS_PER_GROUP));
+            cursor_put_u64(&c, UINT64_C(1) << (epoch % EPOCHS_PER_GROUP));
         }
     }
     assert_int_equal(feed(p, FRAME_SYNC_SCOPE, &c), RC_OK);
+}
+
+/* Of an epoch that has nothing. */
+static inline void begin_as_peer(struct pair *p, bool is_list)
+{
+    begin_of_epoch(p, is_list, EPOCHS_PER_GROUP);
 }
 
 #endif

@@ -1,7 +1,22 @@
 /* What two members exchange until they hold the same. (What a peer may say: test_sync_frames.c.) */
 #include "gossip/repair/sync.h"
 
+#include "gossip/repair/initiator.h"
 #include "sync_pair.h"
+
+/* How many notices of finished sessions wait, which go; each is of so many records. */
+static uint32_t sessions_told(struct end *e, int64_t records)
+{
+    struct action action;
+    uint32_t count = 0;
+    while (outbox_next(e->outbox, &action)) {
+        if (action.kind == ACTION_NOTICE && action.notice->kind == NOTICE_SYNC_DONE) {
+            assert_int_equal(action.notice->value, records);
+            count++;
+        }
+    }
+    return count;
+}
 
 static void a_small_difference_travels_and_nothing_else(void **state)
 {
@@ -22,6 +37,7 @@ static void a_small_difference_travels_and_nothing_else(void **state)
     assert_int_equal(p->ends[1].counters.sync_records_sent, 5);
     assert_int_equal(p->ends[0].counters.syncs_finished, 1);
     assert_int_equal(p->ends[0].counters.syncs_vain, 0);
+    assert_int_equal(sessions_told(&p->ends[0], 10), 1);
     assert_true(p->ends[0].bytes + p->ends[1].bytes < 20000);
 }
 
@@ -35,6 +51,7 @@ static void equal_sides_exchange_their_sums_only(void **state)
     run_session(p, 1);
     assert_int_equal(p->ends[1].counters.syncs_finished, 1);
     assert_int_equal(p->ends[1].counters.syncs_vain, 1);
+    assert_int_equal(sessions_told(&p->ends[1], 0), 0);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(p->ends[i].counters.sync_bytes_sent, p->ends[i].bytes);
     }
@@ -174,6 +191,24 @@ static void a_session_whose_peer_is_silent_is_given_up(void **state)
     assert_int_equal(sync_start(e->sync, e->link, SYNC_CUT_ALL, p->now_us), RC_OK);
 }
 
+/* There is no memory for it, say. */
+static void a_session_whose_last_word_does_not_go_is_not_over(void **state)
+{
+    struct pair *p = *state;
+    struct end *e = &p->ends[0];
+    assert_int_equal(sync_start(e->sync, e->link, SYNC_CUT_ALL, p->now_us), RC_OK);
+    e->link->sync->is_answered = true;
+    const size_t max = e->link->bulk.max;
+    e->link->bulk.max = e->link->bulk.len;
+    assert_false(initiator_finish(&e->config, e->link, p->now_us));
+    assert_true(e->link->sync->is_active);
+    assert_int_equal(e->counters.syncs_finished, 0);
+    e->link->bulk.max = max;
+    assert_true(initiator_finish(&e->config, e->link, p->now_us));
+    assert_false(e->link->sync->is_active);
+    assert_int_equal(e->counters.syncs_finished, 1);
+}
+
 static void what_a_loss_owes_does_not_wait_out_a_long_session(void **state)
 {
     struct pair *p = *state;
@@ -224,6 +259,7 @@ int main(void)
         TEST(records_that_arrive_meanwhile_do_no_harm),
         TEST(two_sessions_begun_at_once_become_one),
         TEST(a_session_whose_peer_is_silent_is_given_up),
+        TEST(a_session_whose_last_word_does_not_go_is_not_over),
         TEST(what_a_loss_owes_does_not_wait_out_a_long_session),
         TEST(a_session_that_was_crossed_keeps_the_stream_to_a_joining_node),
 #undef TEST

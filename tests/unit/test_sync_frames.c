@@ -209,6 +209,59 @@ static void garbled_cells_end_a_stream_and_harm_nothing(void **state)
     free(bytes);
 }
 
+/* Streams of which ids are held. */
+static uint32_t taken_in(struct link *const *links, uint32_t count)
+{
+    uint32_t taken = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        taken += links[i]->sync->sink->column.block_count > 0;
+    }
+    return taken;
+}
+
+/* Each has a column of ids, so that others wait until one of them is over; and then they are not
+ * forgotten. */
+static void so_many_streams_are_taken_in_at_once(void **state)
+{
+    enum { STREAMS = SYNC_SINKS_MAX + 2, TTL_MS = 600000, TURNS = 50 };
+    struct pair *p = *state;
+    struct end *e = &p->ends[0];
+    const struct addr addr = {.port = 1};
+    struct link *links[STREAMS] = {e->link};
+    store_one(e, 1, TTL_MS);
+    for (uint32_t i = 0; i < STREAMS; i++) {
+        links[i] = i == 0 ? e->link : mesh_add(e->mesh, LINK_OPEN, true, &addr, 0);
+        links[i]->member = &e->peer;
+        e->link = links[i];
+        begin_of_epoch(p, false, (NOW_MS + TTL_MS) / EPOCH_MS);
+        for (int turn = 0; turn < TURNS; turn++) {
+            sync_turn(e->sync, p->now_us, NOW_MS, false);
+        }
+        assert_int_equal(taken_in(links, i + 1), i < SYNC_SINKS_MAX ? i + 1 : SYNC_SINKS_MAX);
+    }
+    for (uint32_t lost = 0; lost < STREAMS; lost++) {
+        const uint32_t left = STREAMS - 1 - lost;
+        e->link = links[lost];
+        lose_link(e);
+        for (int turn = 0; turn < TURNS; turn++) {
+            sync_turn(e->sync, p->now_us, NOW_MS, false);
+        }
+        assert_int_equal(taken_in(links + lost + 1, left),
+                         left < SYNC_SINKS_MAX ? left : SYNC_SINKS_MAX);
+    }
+}
+
+/* sync_turn() says so as long as the link has no session of its own. */
+static void a_link_that_needs_a_session_is_told_of_while_it_has_none(void **state)
+{
+    struct pair *p = *state;
+    struct end *e = &p->ends[0];
+    begin_as_peer(p, false);
+    assert_false(sync_turn(e->sync, p->now_us, NOW_MS, false));
+    link_ask_repair(e->link, REPAIR_MISSED);
+    assert_true(sync_turn(e->sync, p->now_us, NOW_MS, false));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -221,6 +274,8 @@ int main(void)
         TEST(the_lists_of_a_hostile_peer_are_bounded),
         TEST(cells_that_were_not_asked_for_are_refused),
         TEST(garbled_cells_end_a_stream_and_harm_nothing),
+        TEST(so_many_streams_are_taken_in_at_once),
+        TEST(a_link_that_needs_a_session_is_told_of_while_it_has_none),
 #undef TEST
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

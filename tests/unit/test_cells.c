@@ -1,0 +1,95 @@
+/* How much of what a peer wants one step sends, and among how many entries it looks for that. */
+#include "gossip/repair/cells.h"
+
+#include "sync_pair.h"
+
+enum { ENTRIES = 2 * COLUMN_CODE_STEP + 1, TTL_MS = 600000 };
+
+/* A source of all entries, which has collected their ids, and whose peer will say what it wants. */
+static struct cells_source *collected(struct end *e, const struct epoch_sender_env *env)
+{
+    const uint64_t epoch = (NOW_MS + TTL_MS) / EPOCH_MS;
+    struct scope scope = {.rows = NULL};
+    for (uint32_t i = 0; i < ENTRIES; i++) {
+        store_one(e, i, TTL_MS);
+    }
+    assert_int_equal(
+        scope_add(&scope, epoch / EPOCHS_PER_GROUP, UINT64_C(1) << (epoch % EPOCHS_PER_GROUP)),
+        RC_OK);
+    struct cells_source *s = cells_source_new(1, 99, SYNC_CUT_ALL, 0, &scope, CELLS_FIRST_MIN);
+    while (!s->column.is_collected) {
+        assert_int_equal(cells_source_step(s, env), RC_AGAIN);
+    }
+    assert_int_equal(s->column.count, ENTRIES);
+    return s;
+}
+
+static void want(struct cells_source *s, const uint64_t *ids, uint32_t count)
+{
+    uint8_t *bytes = mem_new(count, sizeof(*ids));
+    struct cursor c = cursor_writer(bytes, count * sizeof(*ids));
+    for (uint32_t i = 0; i < count; i++) {
+        cursor_put_u64(&c, ids[i]);
+    }
+    c = cursor_reader(bytes, c.pos);
+    assert_int_equal(cells_source_want(s, WANT_IS_WHOLE, &c), RC_OK);
+    free(bytes);
+}
+
+static struct epoch_sender_env env_of(struct end *e)
+{
+    return (struct epoch_sender_env){.store = e->store,
+                                     .link = e->link,
+                                     .quorum = e->quorum,
+                                     .counters = &e->counters,
+                                     .now_ms = NOW_MS};
+}
+
+static void a_step_sends_so_many_records(void **state)
+{
+    enum { WANTED = 2 * EPOCH_SENDER_STEP_ENTRIES + 1 };
+    struct pair *p = *state;
+    const struct epoch_sender_env env = env_of(&p->ends[0]);
+    struct cells_source *s = collected(&p->ends[0], &env);
+    uint64_t ids[WANTED];
+    for (uint32_t i = 0; i < WANTED; i++) {
+        ids[i] = column_id(&s->column, i);
+    }
+    want(s, ids, WANTED);
+    for (uint64_t sent = EPOCH_SENDER_STEP_ENTRIES; sent < WANTED;
+         sent += EPOCH_SENDER_STEP_ENTRIES) {
+        assert_int_equal(cells_source_step(s, &env), RC_AGAIN);
+        assert_int_equal(s->sent, sent);
+    }
+    assert_int_equal(cells_source_step(s, &env), RC_AGAIN);
+    assert_int_equal(s->sent, WANTED);
+    cells_source_free(s, p->ends[0].store);
+}
+
+static void a_step_looks_at_so_many_entries_for_what_is_not_there(void **state)
+{
+    struct pair *p = *state;
+    const struct epoch_sender_env env = env_of(&p->ends[0]);
+    struct cells_source *s = collected(&p->ends[0], &env);
+    const uint64_t nowhere = 1;
+    want(s, &nowhere, 1);
+    for (size_t looked_at = COLUMN_CODE_STEP; looked_at < ENTRIES; looked_at += COLUMN_CODE_STEP) {
+        assert_int_equal(cells_source_step(s, &env), RC_AGAIN);
+        assert_true(s->is_answering);
+        assert_int_equal(s->column.looked_at, looked_at);
+    }
+    assert_int_equal(cells_source_step(s, &env), RC_AGAIN);
+    assert_false(s->is_answering);
+    assert_int_equal(s->sent, 0);
+    cells_source_free(s, p->ends[0].store);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_step_sends_so_many_records, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_step_looks_at_so_many_entries_for_what_is_not_there,
+                                        set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

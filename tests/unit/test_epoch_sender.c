@@ -272,7 +272,10 @@ static void what_a_client_waits_for_goes_as_a_counted_write_to_who_is_not_known_
                                   .record_id = record_write_id(&r, store_digest_seed(s->store)),
                                   .key = name,
                                   .key_len = (uint16_t)r.key_len};
-    assert_int_equal(quorum_wait(s->quorum, &write, 0, &waiter), RC_OK);
+    while (waiter != 1) { /* numbers come round, to the smallest too */
+        quorum_give_up(s->quorum, waiter);
+        assert_int_equal(quorum_wait(s->quorum, &write, 0, &waiter), RC_OK);
+    }
     assert_true(epoch_sender_send_record(&s->env, &r));
     assert_int_equal(s->counters.sync_records_sent, 0);
     assert_int_equal(l->live.count, 1);

@@ -124,6 +124,67 @@ static void each_asks_each_up_to_so_many_members(void **state)
     cluster_free(c);
 }
 
+/* Whether the probe that judges the member has it left or dead is what any said of it since. */
+static void a_probe_judges_by_whether_anybody_said_that_the_member_left(void **state)
+{
+    (void)state;
+    enum { SAID_MAX = 2 };
+    static const struct {
+        enum member_state said[SAID_MAX]; /* MEMBER_ALIVE: nothing more */
+        bool is_left;
+    } rows[] = {
+        {{MEMBER_DEAD, MEMBER_ALIVE}, false}, {{MEMBER_DEAD, MEMBER_DEAD}, false},
+        {{MEMBER_LEFT, MEMBER_ALIVE}, true},  {{MEMBER_LEFT, MEMBER_DEAD}, true},
+        {{MEMBER_DEAD, MEMBER_LEFT}, true},
+    };
+    struct cluster *c = cluster_new(1);
+    struct swim *s = c->nodes[cluster_start(c)].swim;
+    hold(s, ALIVE);
+    struct member *m = roster_find(&s->roster, &subject);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        for (int j = 0; j < SAID_MAX && rows[i].said[j] != MEMBER_ALIVE; j++) {
+            probe_judge(s, m, rows[i].said[j]);
+        }
+        assert_true(m->probe->is_judge);
+        if (m->probe->is_said_left != rows[i].is_left) {
+            fail_msg("row %zu", i);
+        }
+        probe_close(m); /* the next one knows nothing of it */
+    }
+    cluster_free(c);
+}
+
+/* Who was asked meanwhile could not be heard, and is asked anew; a turn that comes a little late,
+ * on time, or early holds up nobody. */
+static void a_node_that_stood_still_asks_anew_whom_it_was_asking(void **state)
+{
+    (void)state;
+    enum { STALL_US = 250000 };
+    static const struct {
+        int64_t late_us;
+        uint32_t anew;
+    } rows[] = {{-1, 0}, {0, 0}, {1, 0}, {STALL_US, 0}, {STALL_US + 1, 1}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct cluster *c = cluster_new(1);
+        struct node *n = &c->nodes[cluster_start(c)];
+        hold(n->swim, ALIVE);
+        struct member *m = roster_find(&n->swim->roster, &subject);
+        probe_start(n->swim, m);
+        while (swim_deadline(n->swim) <= c->now_us) {
+            swim_tick(n->swim, c->now_us, c->now_us);
+        }
+        const uint64_t due_us = swim_deadline(n->swim), asked = n->counters.probes_sent;
+        const uint64_t now_us = (uint64_t)((int64_t)due_us + rows[i].late_us);
+        assert_int_equal(asked, 1);
+        assert_true(now_us < m->probe->verdict_us);
+        swim_tick(n->swim, now_us, now_us);
+        if (n->counters.probes_sent != asked + rows[i].anew) {
+            fail_msg("row %zu", i);
+        }
+        cluster_free(c);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -131,6 +192,8 @@ int main(void)
         cmocka_unit_test(a_ping_meanwhile_keeps_it_for_longer),
         cmocka_unit_test(what_is_to_be_asked_again_is_not_given_back),
         cmocka_unit_test(among_many_one_that_is_asked_first_gets_the_time_of_a_datagram),
+        cmocka_unit_test(a_probe_judges_by_whether_anybody_said_that_the_member_left),
+        cmocka_unit_test(a_node_that_stood_still_asks_anew_whom_it_was_asking),
         cmocka_unit_test(each_asks_each_up_to_so_many_members),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* How many pings a node makes on behalf of others at a time, and what it says of those beyond. */
 #include "gossip/membership/relay.h"
 
+#include "gossip/membership/probe.h"
 #include "gossip/membership/swim_state.h"
 #include "swim_cluster.h"
 
@@ -99,10 +100,30 @@ static void one_that_has_neither_paid_nor_shown_that_it_receives_gets_nothing(vo
     cluster_free(c);
 }
 
+/* Whom a draw names again, or is the one in question, is no relay: so it takes more draws than are
+ * wanted. */
+static void among_many_as_many_relays_as_are_wanted_are_found(void **state)
+{
+    (void)state;
+    enum { OTHERS = 20, ROUNDS = 20, WANTED = 4 };
+    struct cluster *c = cluster_formed(1, OTHERS, false);
+    struct node *n = &c->nodes[0];
+    struct member *m = member_of(c, 0, TARGET);
+    n->swim->now_us = c->now_us;
+    probe_start(n->swim, m);
+    for (uint32_t i = 1; i <= ROUNDS; i++) {
+        relay_ask(n->swim, m);
+        assert_int_equal(n->counters.probes_indirect, i * WANTED);
+        assert_int_equal(m->probe->nacks_wanted, i * WANTED);
+    }
+    cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_that_has_neither_paid_nor_shown_that_it_receives_gets_nothing),
+        cmocka_unit_test(among_many_as_many_relays_as_are_wanted_are_found),
         cmocka_unit_test(beyond_the_most_at_once_a_request_is_answered_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

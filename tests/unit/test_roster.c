@@ -59,6 +59,8 @@ static void a_member_is_found_by_uuid_tag_and_address_until_removed(void **state
     walk = 0;
     assert_null(roster_next_at(&r, &card.addrs[0].addr, &walk));
     assert_null(roster_at(&r, slot));
+    assert_int_equal(r.order_count, 0);
+    assert_int_equal(r.gone_count, 0);
     roster_check(&r);
     roster_fini(&r);
 }
@@ -219,6 +221,21 @@ static void addresses_follow_where_a_member_answered(void **state)
     roster_fini(&r);
 }
 
+static void a_member_whose_card_names_no_address_is_nowhere(void **state)
+{
+    (void)state;
+    struct roster r;
+    struct member_card card = card_number(1);
+    const struct addr unset = {.port = 7};
+    struct addr got = unset;
+    start(&r);
+    card.addr_count = 0;
+    const struct member *m = roster_add(&r, &card, MEMBER_ALIVE, false, 1);
+    assert_false(roster_addr_of(&r, m, 0, &got));
+    assert_true(addr_equal(&got, &unset));
+    roster_fini(&r);
+}
+
 static bool is_found_at(const struct roster *r, const struct addr *addr, const struct member *m)
 {
     uint32_t walk = 0;
@@ -313,6 +330,7 @@ int main(void)
         cmocka_unit_test(the_table_is_bounded_and_names_its_oldest_dead),
         cmocka_unit_test(ranges_of_tags_have_their_sums_and_their_members_in_order),
         cmocka_unit_test(addresses_follow_where_a_member_answered),
+        cmocka_unit_test(a_member_whose_card_names_no_address_is_nowhere),
         cmocka_unit_test(a_member_that_answers_where_its_card_says_is_found_there_as_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

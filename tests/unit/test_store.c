@@ -414,6 +414,16 @@ static void a_guard_is_merged_without_its_record(void **state)
     store_check(s);
     assert_int_equal(get(s, "key", T0, &r), RC_OK);
     assert_int_equal(r.guard_ms, T0 + 9000);
+    /* What is left of the record is raised too, and goes later. */
+    guard.version = version_at(T0 + 5, 7);
+    guard.guard_ms = T0 + 9500;
+    assert_int_equal(store_guard(s, &guard, T0 + 2000), MERGE_GUARDED);
+    assert_int_equal(store_guard(s, &guard, T0 + 2000), MERGE_SAME);
+    (void)store_expire(s, T0 + 9499, 100);
+    assert_int_equal(store_stats(s).shadows, 1);
+    (void)store_expire(s, T0 + 9500, 100);
+    assert_int_equal(store_stats(s).shadows, 0);
+    store_check(s);
     store_free(s);
 }
 

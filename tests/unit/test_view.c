@@ -158,6 +158,25 @@ static void a_member_is_heard_lately_for_so_long_after_its_last_word(void **stat
     cluster_free(c);
 }
 
+/* What it said before its link was lost speaks for it no longer; of one that never said anything
+ * still nothing was heard. */
+static void a_lost_link_outweighs_what_was_heard_before(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_new(1);
+    struct swim *s = c->nodes[cluster_start(c)].swim;
+    hold(s, ALIVE);
+    struct member *m = roster_find(&s->roster, &subject);
+    swim_suspect_link(s, m, s->now_us);
+    assert_int_equal(m->heard_us, 0);
+    swim_heard(s, m, s->now_us);
+    assert_true(view_is_heard_lately(s, m));
+    swim_suspect_link(s, m, s->now_us);
+    assert_false(view_is_heard_lately(s, m));
+    assert_int_not_equal(m->heard_us, 0);
+    cluster_free(c);
+}
+
 static void a_round_of_gossip_is_told_to_each_once(void **state)
 {
     (void)state;
@@ -187,6 +206,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_card_changes_what_it_may),
         cmocka_unit_test(what_changes_something_is_news),
+        cmocka_unit_test(a_lost_link_outweighs_what_was_heard_before),
         cmocka_unit_test(a_member_is_heard_lately_for_so_long_after_its_last_word),
         cmocka_unit_test(a_round_of_gossip_is_told_to_each_once),
         cmocka_unit_test(the_card_that_is_held_and_earlier_ones_are_no_news),

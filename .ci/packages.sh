@@ -16,7 +16,7 @@ packages_of()
     case $1 in
     build) # what it takes to compile build/release/repram
         printf '%s ' gcc libc6-dev cmake ninja-build pkg-config \
-            libevent-dev libssl-dev libcjson-dev libxxhash-dev
+            libevent-dev libc-ares-dev libssl-dev libcjson-dev libxxhash-dev
         # llhttp is a set of sources on Debian 12 and a library from Debian 13 on.
         if debian_is_12; then
             printf '%s ' node-llhttp
@@ -34,9 +34,10 @@ packages_of()
     runtime) # what the binary needs in the image's last stage
         printf '%s ' ca-certificates libcjson1 libxxhash0
         if debian_is_12; then
-            printf '%s ' libssl3 libevent-2.1-7 libevent-openssl-2.1-7
+            printf '%s ' libssl3 libc-ares2 libevent-2.1-7 libevent-openssl-2.1-7
         else
-            printf '%s ' libssl3t64 libevent-2.1-7t64 libevent-openssl-2.1-7t64 libllhttp9.2
+            printf '%s ' libssl3t64 libcares2 libevent-2.1-7t64 libevent-openssl-2.1-7t64 \
+                libllhttp9.2
         fi
         ;;
     test) # what tests/run.sh runs beyond the build

@@ -121,15 +121,13 @@ static int exit_code_of(enum rc rc, struct log *log)
 
 static int node_process_run(struct node_process *p)
 {
-    if (settings_node_config(&p->startup.settings, &p->config) != RC_OK) {
+    const enum rc rc = settings_node_config(&p->startup.settings, &p->config);
+    if (rc != RC_OK) {
         report_print(&p->startup.settings.errors, "repram: ");
-        return EXIT_CODE_BAD_CONFIG;
+        return rc == RC_CONFIG ? EXIT_CODE_BAD_CONFIG : EXIT_CODE_FAILED;
     }
     if (!take_ready_fd(p)) {
         return EXIT_CODE_USAGE;
-    }
-    if (p->config.ready_fd < 0 && !startup_domain_exists(&p->startup)) {
-        return EXIT_CODE_BAD_CONFIG;
     }
     p->log = startup_open_log(&p->startup);
     (void)snprintf(p->log.node, sizeof(p->log.node), "%s", p->config.name);

@@ -16,7 +16,6 @@
 
 #include <errno.h>
 #include <event2/bufferevent.h>
-#include <event2/dns.h>
 #include <event2/event.h>
 #include <signal.h>
 #include <stdio.h>
@@ -331,17 +330,10 @@ static void on_libevent_log(int severity, const char *text)
     }
 }
 
-/* evdns tells every step of every lookup. */
-static void on_evdns_log(int is_warning, const char *text)
-{
-    on_libevent_log(is_warning != 0 ? EVENT_LOG_WARN : EVENT_LOG_DEBUG, text);
-}
-
 static void take_libevent_log(const struct node_hooks *hooks)
 {
     libevent_hooks = hooks;
     event_set_log_callback(on_libevent_log);
-    evdns_set_log_fn(on_evdns_log);
 }
 
 /* ---- Life ---- */
@@ -498,10 +490,7 @@ static enum rc serve(struct node *n)
 
 static void node_fini(struct node *n)
 {
-    /* This comes first: it lets lookups end, on a loop where everything else still stands. */
-    struct discovery *discovery = n->discovery;
-    n->discovery = NULL;
-    discovery_free(discovery);
+    discovery_free(n->discovery);
     http_server_free(n->http); /* ends the streams, and so the watchers */
     watch_loop_free(n->watch);
     driver_free(n->driver);

@@ -343,9 +343,6 @@ static int launch_run(struct launch *l)
     if (!take_extras(l)) {
         return EXIT_CODE_USAGE;
     }
-    if (!startup_domain_exists(&l->startup)) {
-        return EXIT_CODE_BAD_CONFIG;
-    }
     l->log = startup_open_log(&l->startup);
     startup_log(&l->startup, &l->log);
     l->signal_fd = open_signals();

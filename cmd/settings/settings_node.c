@@ -108,13 +108,15 @@ static enum rc fill_address(struct settings *s, struct node_config *c)
     if (!settings_is_set(s, SETTING_ADDRESS)) {
         return RC_OK;
     }
+    resolve_be_brief();
     if (resolve_wait(settings_text(s, SETTING_ADDRESS), 0, &c->advertise, 1, &count, &why) !=
         RC_OK) {
-        report_add(&s->errors,
-                   "REPRAM_ADDRESS=%.256s (%s) does not resolve: %s; allowed: a host "
-                   "name that resolves, or an IP address",
-                   settings_text(s, SETTING_ADDRESS), s->values[SETTING_ADDRESS].from, why);
-        return RC_CONFIG;
+        report_add(
+            &s->errors,
+            "REPRAM_ADDRESS=%.256s (%s) does not resolve now: %s; the node ends, as it would "
+            "tell the others another address",
+            settings_text(s, SETTING_ADDRESS), s->values[SETTING_ADDRESS].from, why);
+        return RC_AGAIN;
     }
     if (addr_is_any(&c->advertise)) {
         report_add(&s->errors,

@@ -9,7 +9,8 @@
 
 /*
  * Fills everything but ready_fd, which becomes -1. Resolves REPRAM_ADDRESS, which may block for a
- * lookup; a name that does not resolve is added to s->errors and RC_CONFIG is returned.
+ * lookup of about two seconds. What is wrong is added to s->errors: RC_AGAIN when the name does not
+ * resolve now, which is no fault of the settings; RC_CONFIG when it cannot be this host's address.
  */
 MUST_USE enum rc settings_node_config(struct settings *s, struct node_config *ret_config);
 

@@ -176,37 +176,31 @@ static void print_config(const struct settings *s)
     table_free(table);
 }
 
-/* Says when the name does not resolve. `is_final`: also when it could not be found out. */
-static bool name_resolves(const struct settings *s, enum setting_id id, bool is_final)
+/* A name that is not in DNS now may be there later, so that is no fault of the configuration. Says
+ * so; a node asks again for the domain, and ends for want of its own address. */
+static bool name_resolves(const struct startup *st, enum setting_id id)
 {
+    const struct settings *s = &st->settings;
     struct addr addr;
     const char *why = "";
     size_t count = 0;
-    const enum rc rc = resolve_wait(settings_text(s, id), 0, &addr, 1, &count, &why);
-    if (rc == RC_OK || (rc == RC_AGAIN && !is_final)) {
+    if (!settings_is_set(s, id) ||
+        resolve_wait(settings_text(s, id), 0, &addr, 1, &count, &why) == RC_OK) {
         return true;
     }
-    (void)fprintf(stderr,
-                  "repram: %s=%s (%s) does not resolve: %s; allowed: a host name that resolves, or "
-                  "an IP address\n",
-                  settings_def(id)->name, settings_text(s, id), s->values[id].from, why);
+    (void)fprintf(stderr, "repram: %s%s=%s (%s) does not resolve now: %s\n",
+                  st->is_strict ? "" : "warning: ", settings_def(id)->name, settings_text(s, id),
+                  s->values[id].from, why);
     return false;
 }
 
-bool startup_domain_exists(const struct startup *st)
+/* Whether --check-config may call it good. */
+static bool are_names_good(const struct startup *st)
 {
-    const struct settings *s = &st->settings;
     resolve_be_brief();
-    return (settings_number(s, SETTING_DISCOVERY) & PROVIDER_PORT_RANGE) == 0 ||
-           name_resolves(s, SETTING_DISCOVERY_DOMAIN, false);
-}
-
-static bool names_resolve(const struct settings *s)
-{
-    const bool is_domain_good = name_resolves(s, SETTING_DISCOVERY_DOMAIN, true);
-    const bool is_address_good =
-        !settings_is_set(s, SETTING_ADDRESS) || name_resolves(s, SETTING_ADDRESS, true);
-    return is_domain_good && is_address_good;
+    const bool is_domain_there = name_resolves(st, SETTING_DISCOVERY_DOMAIN);
+    const bool is_address_there = name_resolves(st, SETTING_ADDRESS);
+    return (is_domain_there && is_address_there) || !st->is_strict;
 }
 
 /* Loads the settings, and judges them for this machine. */
@@ -238,7 +232,7 @@ static int show(const struct startup *st, const struct asked *asked)
     if (asked->is_print) {
         print_config(s);
     }
-    if (is_bad(st) || (asked->is_check && !names_resolve(s))) {
+    if (is_bad(st) || (asked->is_check && !are_names_good(st))) {
         return EXIT_CODE_BAD_CONFIG;
     }
     if (asked->is_check && !asked->is_print) {

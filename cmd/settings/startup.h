@@ -34,12 +34,6 @@ int startup_begin(struct startup *st, int argc, char **argv, bool is_launch,
                   const struct option_def *extras, size_t extra_count);
 void startup_fini(struct startup *st);
 
-/* False when the port-range provider is to ask a name that does not exist; it was said. A name
- * server that does not answer now may only be late, and so may a name for `dns`: discovery goes on
- * asking. It is for the launcher, or for a node without one. A name that disappears later ends no
- * process. */
-MUST_USE bool startup_domain_exists(const struct startup *st);
-
 /* The log that the settings ask for, on standard error. */
 struct log startup_open_log(const struct startup *st);
 

@@ -47,7 +47,7 @@ struct claim_check *claim_check_start(struct event_base *base, const char *domai
                                                    const struct health_answer *other),
                                       void *arg);
 
-/* Not from a callback of the loop, which it may run to let a lookup end. NULL is ignored. */
+/* Not from within `done`. NULL is ignored. */
 void claim_check_free(struct claim_check *c);
 
 #endif

@@ -149,6 +149,9 @@ static void log_change(struct discovery *d, struct source *s, enum rc rc, const 
         hooks->log(hooks->arg, LOG_WARN, "discovery",
                    "%s: %s; addresses named: %u, it is asked again", s->provider->name, detail,
                    s->named);
+    } else if (detail[0] != '\0') {
+        hooks->log(hooks->arg, LOG_WARN, "discovery", "%s: %s; addresses named: %u",
+                   s->provider->name, detail, s->named);
     } else {
         hooks->log(hooks->arg, LOG_INFO, "discovery", "%s: addresses named: %u", s->provider->name,
                    s->named);
@@ -196,21 +199,18 @@ static void on_done(void *arg, struct provider *p, enum rc rc, const char *detai
 
 /* ---- Passes ---- */
 
-/* Lookups that evdns had under way when the last pass ended have had the pause to end. */
+/* The files that say whom to ask may have changed. */
 static void renew_dns(struct discovery *d, uint32_t lookup_ms)
 {
-    if (d->dns != NULL && !dns_is_idle(d->dns)) {
-        return;
-    }
     const struct dns_config config = {.base = d->config.base, .timeout_ms = lookup_ms};
     dns_free(d->dns);
     d->dns = dns_new(&config);
 }
 
 /* Providers end by themselves; this is for one that does not. */
-static uint32_t pass_max_ms(const struct discovery *d, uint32_t lookup_ms)
+static uint32_t pass_max_ms(const struct discovery *d)
 {
-    const uint32_t lookup_max_ms = lookup_ms + lookup_ms / 4;
+    const uint32_t lookup_max_ms = dns_limit_ms(d->dns);
     return (d->fetch_ms > lookup_max_ms ? d->fetch_ms : lookup_max_ms) + PASS_REST_MS;
 }
 
@@ -234,7 +234,7 @@ static void begin_pass(struct discovery *d)
     d->is_in_pass = true;
     d->has_failed = false;
     d->running = d->source_count;
-    arm(d, d->source_count == 0 ? 0 : pass_max_ms(d, lookup_ms));
+    arm(d, d->source_count == 0 ? 0 : pass_max_ms(d));
     for (uint32_t i = 0; i < d->source_count; i++) {
         struct source *s = &d->sources[i];
         s->is_running = true;

@@ -40,7 +40,7 @@ struct discovery_stats {
 /* Starts the first pass. Never NULL. */
 struct discovery *discovery_new(const struct discovery_config *config);
 
-/* Not from a callback of the loop, which it may run to let lookups end. NULL is ignored. */
+/* Not from a callback of the discovery's. NULL is ignored. */
 void discovery_free(struct discovery *d);
 
 /* The node may have become alone: ask soon. */

@@ -26,7 +26,8 @@ struct provider_pass {
     void *arg;
     void (*candidate)(void *arg, struct provider *p, const struct addr *addr);
     /* RC_OK: all that it asked has answered. RC_NOT_FOUND: likewise, and a name does not exist.
-     * Anything else: it failed. `detail`, borrowed, says to people what is wrong. */
+     * Anything else: it failed. `detail`, borrowed, says to people what is wrong; with RC_OK it is
+     * empty, or says that something was left out. */
     void (*done)(void *arg, struct provider *p, enum rc rc, const char *detail);
 };
 

@@ -44,7 +44,7 @@ static void on_resolved(void *arg, const struct dns_answer *answer)
     struct provider_domain *d = arg;
     char detail[DETAIL_SIZE] = "";
     d->query = NULL;
-    if (answer->rc != RC_OK) {
+    if (answer->detail[0] != '\0') {
         (void)snprintf(detail, sizeof(detail), "%s: %s", d->domain, answer->detail);
     }
     for (size_t i = 0; i < answer->count; i++) {
@@ -52,8 +52,8 @@ static void on_resolved(void *arg, const struct dns_answer *answer)
             name_ports(d, &answer->addrs[i]);
         }
     }
-    if (answer->rc != RC_OK && answer->rc != RC_NOT_FOUND && d->first_port != d->last_port) {
-        /* Those that share the range with this node need no name server to meet. */
+    if (answer->rc != RC_OK && d->first_port != d->last_port) {
+        /* Those that share the range with this node need no name server to meet, nor a name. */
         const struct addr loopback = addr_v4((const uint8_t[]){127, 0, 0, 1}, 0);
         name_ports(d, &loopback);
     }

@@ -2,8 +2,8 @@
  * provider_domain: every address of one name, times a range of ports.
  *
  * The `port-range` provider names the whole range, because any node may hold any port of it. While
- * the name cannot be looked up it names this host's loopback. The `dns` provider is the same with a
- * range of one, for names behind which each host has one node.
+ * the name cannot be looked up, or is not there yet, it names this host's loopback. The `dns`
+ * provider is the same with a range of one, for names behind which each host has one node.
  */
 #ifndef NET_DISCOVERY_PROVIDER_DOMAIN_H
 #define NET_DISCOVERY_PROVIDER_DOMAIN_H

@@ -52,6 +52,8 @@ static void on_resolved(void *arg, const struct dns_answer *answer)
         s->rc = answer->rc;
         s->worst = lookup;
         (void)snprintf(s->detail, sizeof(s->detail), "%s: %s", lookup->peer->host, answer->detail);
+    } else if (s->rc == RC_OK && answer->detail[0] != '\0') {
+        (void)snprintf(s->detail, sizeof(s->detail), "%s: %s", lookup->peer->host, answer->detail);
     }
     for (size_t i = 0; i < answer->count; i++) {
         struct addr addr = answer->addrs[i];

@@ -1,48 +1,47 @@
 /*
- * dns: names to addresses of both families, without ever blocking the loop (evdns, RFC 1035 and
- * RFC 3596).
+ * dns: names to addresses of both families, without ever blocking the loop.
  *
  * Literal addresses and localhost (RFC 6761 section 6.3) need no lookup; the hosts file
- * (net/out/hosts) is asked before the servers of resolv.conf. That is read when the resolver is
- * made, so a resolver is made for each discovery pass and knows what changed. Each lookup is
- * bounded in time. It asks for A and AAAA, and of the two only for those that this host can use. A
- * host whose only IPv6 address is loopback asks for no AAAA, as a server that fails for those says
- * nothing of importance.
+ * (net/out/hosts) is asked before the servers of resolv.conf, or those that the caller names. The
+ * file is read when the resolver is made, so a resolver is made for each discovery pass and knows
+ * what changed. Each lookup is bounded in time. It asks for A and AAAA, and of the two only for
+ * those that this host can use. A host whose only IPv6 address is loopback asks for no AAAA, as a
+ * server that fails for those says nothing of importance.
  *
  * The caller must know whether the name has no addresses or nobody could answer. So each family is
- * looked up by itself. evdns_getaddrinfo() hides the failure of one behind the answer of the other,
- * and its error for a name without addresses is the same as for a silent server.
+ * looked up by itself, and the failure of one is not hidden behind the answer of the other. A form
+ * of the search list that cannot be looked up hides no later one that can, as in the C library.
  */
 #ifndef NET_OUT_DNS_H
 #define NET_OUT_DNS_H
 
-#include "core/base/addr.h"
+#include "net/out/dns_servers.h"
 
 struct dns;
 struct dns_query;
 struct event_base;
 
-enum { DNS_ADDRS_MAX = 256 }; /* of one name; more are left out */
+enum { DNS_ADDRS_MAX = 1024 }; /* of one name; more are left out */
 
 /* A set of the addresses that are wanted. */
 enum dns_family { DNS_IPV4 = 1, DNS_IPV6 = 2, DNS_BOTH = DNS_IPV4 | DNS_IPV6 };
 
 struct dns_config {
     struct event_base *base;         /* borrowed */
-    uint32_t timeout_ms;             /* every lookup ends within about this */
+    uint32_t timeout_ms;             /* in which each server is tried twice */
     const char *resolv_conf, *hosts; /* borrowed for its life; NULL: those of /etc */
+    const struct addr *servers;      /* borrowed for the call: asked in place of resolv.conf's */
+    size_t server_count;             /* 0: those of resolv.conf */
     enum dns_family usable;          /* 0: what this host has addresses of */
 };
 
-/* Reads resolv.conf. NULL when the system gives no memory or socket. */
+/* Reads resolv.conf. NULL when the system gives no memory. */
 struct dns *dns_new(const struct dns_config *config);
 
-/* Whether no lookup is under way, cancelled ones of this turn of the loop included. Then it may be
- * freed. */
-bool dns_is_idle(const struct dns *d);
+/* Every lookup ends within about so long: the time of each server, and some for a search list. */
+uint32_t dns_limit_ms(const struct dns *d);
 
-/* With lookups under way it runs the loop, without waiting, until evdns has let go of them. In that
- * case it must not be called from a callback. NULL is ignored. */
+/* No query may be under way. NULL is ignored. */
 void dns_free(struct dns *d);
 
 /*
@@ -51,11 +50,12 @@ void dns_free(struct dns *d);
  *   RC_OK         everything asked was answered, and there is an address at least
  *   RC_NOT_FOUND  everything asked was answered, and there is none: no such name, or it has none
  *   RC_TIMEOUT    nobody answered, for one family at least
- *   RC_IO         a server failed, refused, or gave an answer that cannot be used, likewise; or
+ *   RC_IO         the servers failed, refused, or gave answers that cannot be used, likewise; or
  *                 there is no server to ask
  *
  * In the last two cases there may be addresses of the other family. `detail` says to people what is
- * wrong.
+ * wrong, the servers and what each did among it; with RC_OK it is empty, or says that addresses
+ * were left out.
  */
 struct dns_answer {
     enum rc rc;

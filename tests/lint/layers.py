@@ -25,7 +25,7 @@ ALLOWED = {
             "sys/signalfd.h", "sys/types.h", "sys/wait.h"],
 }
 # Only there, whatever the rest of the layer may.
-ONLY_IN = {"openssl/*.h": ["net/out/tls_client.c"], "llhttp.h": ["net/http/*", "net/out/*"]}
+ONLY_IN = {"ares.h": ["net/out/dns_channel.c"], "openssl/*.h": ["net/out/tls_client.c"], "llhttp.h": ["net/http/*", "net/out/*"]}
 INCLUDE = re.compile(r"^\s*#\s*include\s*<([^>]+)>", re.MULTILINE)
 
 

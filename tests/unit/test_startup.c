@@ -1,6 +1,7 @@
 #include "cmd/settings/startup.h"
 
 #include "cmd/base/exit_code.h"
+#include "cmd/settings/settings_node.h"
 #include "net/out/resolve.h"
 
 #include <setjmp.h>
@@ -196,39 +197,47 @@ static void a_good_configuration_is_called_so(void **state)
     assert_string_equal(resolver.asked, "localhost ");
 }
 
-static void names_that_do_not_resolve_are_bad_when_they_are_checked(void **state)
+static void names_that_do_not_resolve_are_told_when_they_are_checked(void **state)
 {
     (void)state;
     resolver.error = "no such name";
     for (int i = 0; i < 2; i++) {
         resolver.rc = i == 0 ? RC_NOT_FOUND : RC_AGAIN;
         expect(begin("--check-config", "--discovery-domain=a.example", "--address=b.example"),
-               EXIT_CODE_BAD_CONFIG, "",
-               "repram: DISCOVERY_DOMAIN=a.example (flag --discovery-domain) does not resolve: no "
-               "such name; allowed: a host name that resolves, or an IP address\n"
-               "repram: REPRAM_ADDRESS=b.example (flag --address) does not resolve: no such name; "
-               "allowed: a host name that resolves, or an IP address\n");
+               EXIT_CODE_OK, "the configuration is good\n",
+               "repram: warning: DISCOVERY_DOMAIN=a.example (flag --discovery-domain) does not "
+               "resolve now: no such name\n"
+               "repram: warning: REPRAM_ADDRESS=b.example (flag --address) does not resolve now: "
+               "no such name\n");
     }
     assert_string_equal(resolver.asked, "a.example b.example a.example b.example ");
+    expect(begin("--check-config", "--strict", "--discovery-domain=a.example"),
+           EXIT_CODE_BAD_CONFIG, "",
+           "repram: DISCOVERY_DOMAIN=a.example (flag --discovery-domain) does not resolve now: no "
+           "such name\n");
 }
 
-static void at_the_start_only_a_domain_that_does_not_exist_is_refused(void **state)
+static void at_the_start_nobody_is_asked_for_the_domain(void **state)
 {
     (void)state;
-    struct captured said;
-    expect(begin("--discovery-domain=a.example", NULL, NULL), GO_ON, "", "");
-    for (int i = 0; i < 3; i++) {
-        static const enum rc codes[] = {RC_OK, RC_AGAIN, RC_NOT_FOUND};
-        resolver.rc = codes[i];
-        captured_begin(&said, STDERR_FILENO);
-        const bool is_there = startup_domain_exists(&st);
-        assert_int_equal(*captured_end(&said) == '\0', is_there);
-        assert_int_equal(is_there, codes[i] != RC_NOT_FOUND);
-    }
-    resolver.asked[0] = '\0';
-    expect(begin("--discovery=dns", NULL, NULL), GO_ON, "", "");
-    assert_true(startup_domain_exists(&st));
+    resolver.rc = RC_NOT_FOUND;
+    expect(begin("--discovery-domain=a.example", "--strict", NULL), GO_ON, "", "");
     assert_string_equal(resolver.asked, "");
+}
+
+static void an_address_that_does_not_resolve_now_is_no_fault_of_the_settings(void **state)
+{
+    (void)state;
+    static struct node_config c;
+    resolver.error = "no such name";
+    for (int i = 0; i < 2; i++) {
+        resolver.rc = i == 0 ? RC_NOT_FOUND : RC_AGAIN;
+        expect(begin("--address=b.example", NULL, NULL), GO_ON, "", "");
+        assert_int_equal(settings_node_config(&st.settings, &c), RC_AGAIN);
+        assert_non_null(strstr(st.settings.errors.text,
+                               "REPRAM_ADDRESS=b.example (flag --address) does not resolve now: no "
+                               "such name"));
+    }
 }
 
 static void an_unknown_name_is_a_warning_and_where_it_is_strict_an_error(void **state)
@@ -373,8 +382,9 @@ int main(void)
         TEST(help_is_the_commands),
         TEST(the_configuration_is_printed_with_where_each_value_comes_from),
         TEST(a_good_configuration_is_called_so),
-        TEST(names_that_do_not_resolve_are_bad_when_they_are_checked),
-        TEST(at_the_start_only_a_domain_that_does_not_exist_is_refused),
+        TEST(names_that_do_not_resolve_are_told_when_they_are_checked),
+        TEST(at_the_start_nobody_is_asked_for_the_domain),
+        TEST(an_address_that_does_not_resolve_now_is_no_fault_of_the_settings),
         TEST(an_unknown_name_is_a_warning_and_where_it_is_strict_an_error),
         TEST(a_setting_without_effect_is_noted),
         TEST(a_file_is_read_and_its_first_fault_is_told_with_its_line),

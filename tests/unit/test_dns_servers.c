@@ -1,0 +1,370 @@
+/* dns_servers and, under it, dns_channel with c-ares: whom they ask, and what they make of answers.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "name_server.h"
+#include "net/out/dns_channel.h"
+#include "net/out/dns_servers.h"
+#include "own_clock.h"
+#include "patience.h"
+
+#include <stdio.h>
+
+enum { SERVERS = 3, TRY_MS = 200 };
+
+struct scene {
+    struct event_base *base;
+    struct name_server own[SERVERS];
+    struct dns_servers *servers;
+    size_t calls;
+    enum rc rc;
+    bool is_name;
+    uint32_t records;
+    char detail[DNS_DETAIL_SIZE];
+};
+
+static int setup(void **state)
+{
+    struct scene *s = calloc(1, sizeof(*s));
+    s->base = event_base_new();
+    for (size_t i = 0; i < SERVERS; i++) {
+        name_server_open(&s->own[i], s->base, i > 0);
+        s->own[i].v4 = s->own[i].v6 = SAYS_ADDRESS;
+    }
+    *state = s;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct scene *s = *state;
+    dns_servers_free(s->servers);
+    for (size_t i = 0; i < SERVERS; i++) {
+        name_server_close(&s->own[i]);
+    }
+    event_base_free(s->base);
+    free(s);
+    return 0;
+}
+
+/* The first `count` servers from `first` on are known from now on. */
+static void know(struct scene *s, size_t first, size_t count)
+{
+    struct addr at[SERVERS];
+    for (size_t i = 0; i < count; i++) {
+        at[i] = s->own[first + i].at;
+    }
+    dns_servers_free(s->servers);
+    s->servers = dns_servers_new(s->base, at, count, TRY_MS);
+    assert_non_null(s->servers);
+}
+
+static void count_record(void *arg, const struct dns_record *record)
+{
+    struct scene *s = arg;
+    s->records += record->type == DNS_TYPE_A || record->type == DNS_TYPE_AAAA;
+}
+
+static void on_done(void *arg, const struct dns_outcome *outcome)
+{
+    struct scene *s = arg;
+    s->calls++;
+    s->rc = outcome->rc;
+    s->is_name = outcome->is_name;
+    s->records = 0;
+    (void)snprintf(s->detail, sizeof(s->detail), "%s",
+                   outcome->detail != NULL ? outcome->detail : "");
+    if (outcome->rc == RC_OK) {
+        s->rc = dns_message_read(outcome->bytes, outcome->len, count_record, s);
+    }
+    event_base_loopbreak(s->base);
+}
+
+static void await(struct scene *s)
+{
+    const struct timeval patience = {.tv_sec = PATIENCE_S};
+    event_base_loopexit(s->base, &patience);
+    event_base_dispatch(s->base);
+    assert_int_equal(s->calls, 1);
+}
+
+static void ask(struct scene *s, enum dns_type type)
+{
+    s->calls = 0;
+    assert_non_null(dns_servers_ask(s->servers, "cluster.example", type, on_done, s));
+    assert_int_equal(s->calls, 0);
+    await(s);
+}
+
+/* The name of a server in details, and what it did. */
+static void assert_said(const struct scene *s, size_t server, const char *what)
+{
+    char at[ADDR_TEXT_SIZE], text[160];
+    (void)snprintf(text, sizeof(text), "%s %s", addr_format(&s->own[server].at, at), what);
+    if (strstr(s->detail, text) == NULL) {
+        fail_msg("'%s' is not in '%s'", text, s->detail);
+    }
+}
+
+static void every_kind_of_question_goes_to_the_first_server_that_answers(void **state)
+{
+    struct scene *s = *state;
+    know(s, 0, SERVERS);
+    for (int i = 0; i < 3; i++) {
+        ask(s, DNS_TYPE_A);
+        ask(s, DNS_TYPE_AAAA);
+        assert_int_equal(s->rc, RC_OK);
+        assert_int_equal(s->records, 1);
+    }
+    assert_int_equal(s->own[0].asked_v4, 3);
+    assert_int_equal(s->own[0].asked_v6, 3);
+    assert_int_equal(s->own[1].asked_v4 + s->own[1].asked_v6, 0);
+}
+
+static void that_there_is_no_such_name_or_record_is_an_answer(void **state)
+{
+    struct scene *s = *state;
+    know(s, 0, SERVERS);
+    s->own[0].v4 = SAYS_NO_NAME;
+    ask(s, DNS_TYPE_A);
+    assert_int_equal(s->rc, RC_NOT_FOUND);
+    assert_false(s->is_name);
+    s->own[0].v4 = SAYS_NO_ADDRESS;
+    ask(s, DNS_TYPE_A);
+    assert_int_equal(s->rc, RC_NOT_FOUND);
+    assert_true(s->is_name);
+    assert_int_equal(s->own[1].asked_v4, 0);
+}
+
+static void a_server_that_cannot_answer_or_is_silent_hides_no_next_one(void **state)
+{
+    static const enum saying sayings[] = {SAYS_FAILED, SAYS_REFUSED, SAYS_NOT_IMPLEMENTED,
+                                          SAYS_GARBAGE, SAYS_NOTHING};
+    struct scene *s = *state;
+    for (size_t i = 0; i < sizeof(sayings) / sizeof(sayings[0]); i++) {
+        know(s, 0, SERVERS);
+        s->own[0].v4 = s->own[1].v4 = sayings[i];
+        ask(s, DNS_TYPE_A);
+        assert_int_equal(s->rc, RC_OK);
+        assert_int_equal(s->own[2].asked_v4, i + 1);
+    }
+}
+
+static void the_end_says_which_server_did_what(void **state)
+{
+    static const struct {
+        enum saying saying;
+        enum rc rc;
+        const char *text;
+    } cases[] = {
+        {SAYS_FAILED, RC_IO, "fails (SERVFAIL)"},
+        {SAYS_REFUSED, RC_IO, "refuses to answer (REFUSED)"},
+        {SAYS_NOT_IMPLEMENTED, RC_IO, "does not do such questions (NOTIMP)"},
+        {SAYS_GARBAGE, RC_IO, "gives an answer that cannot be used"},
+        {SAYS_NOTHING, RC_TIMEOUT, "does not answer"},
+    };
+    struct scene *s = *state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        know(s, 1, 1);
+        s->own[1].v4 = cases[i].saying;
+        ask(s, DNS_TYPE_A);
+        assert_int_equal(s->rc, cases[i].rc);
+        assert_said(s, 1, cases[i].text);
+    }
+    know(s, 0, 2);
+    s->own[0].v4 = SAYS_NOTHING;
+    s->own[1].v4 = SAYS_REFUSED;
+    ask(s, DNS_TYPE_A);
+    assert_int_equal(s->rc, RC_IO);
+    assert_said(s, 0, "does not answer, ");
+    assert_said(s, 1, "refuses to answer (REFUSED)");
+}
+
+/* Nobody has the port any more. */
+static void a_server_that_is_not_there_is_known_at_once_to_be_none(void **state)
+{
+    struct scene *s = *state;
+    struct name_server gone;
+    name_server_open(&gone, s->base, false);
+    const struct addr at[] = {gone.at, s->own[1].at};
+    name_server_close(&gone);
+    s->servers = dns_servers_new(s->base, at, 2, 1000 * PATIENCE_S);
+    ask(s, DNS_TYPE_A); /* which a wait would not end */
+    assert_int_equal(s->rc, RC_OK);
+}
+
+static void a_silent_server_is_asked_twice_and_one_that_fails_once(void **state)
+{
+    struct scene *s = *state;
+    know(s, 1, 2);
+    s->own[1].v4 = SAYS_NOTHING;
+    s->own[2].v6 = SAYS_NOTHING;
+    s->own[2].v4 = SAYS_REFUSED;
+    ask(s, DNS_TYPE_A);
+    assert_int_equal(s->own[1].asked_v4, DNS_TRIES);
+    assert_int_equal(s->own[2].asked_v4, 1);
+    assert_int_equal(dns_servers_limit_ms(s->servers), 2 * DNS_TRIES * TRY_MS);
+}
+
+static void one_lost_datagram_is_made_up_for(void **state)
+{
+    struct scene *s = *state;
+    know(s, 1, 1);
+    s->own[1].v4 = SAYS_NOTHING;
+    s->own[1].then_v4 = SAYS_ADDRESS;
+    ask(s, DNS_TYPE_A);
+    assert_int_equal(s->rc, RC_OK);
+    assert_int_equal(s->own[1].asked_v4, 2);
+}
+
+static void on_release(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    name_server_release(arg);
+}
+
+/* Its answer comes when the next one has been asked already, and that is silent. */
+static void a_slow_server_is_heard(void **state)
+{
+    struct scene *s = *state;
+    const struct timeval late = {.tv_usec = TRY_MS * 1000 * 3 / 2};
+    know(s, 0, 2);
+    s->own[0].is_held = true;
+    s->own[1].v4 = SAYS_NOTHING;
+    assert_int_equal(event_base_once(s->base, -1, EV_TIMEOUT, on_release, &s->own[0], &late), 0);
+    ask(s, DNS_TYPE_A);
+    assert_int_equal(s->rc, RC_OK);
+    assert_int_equal(s->own[0].asked_v4, 1);
+    assert_int_equal(s->own[1].asked_v4, 1);
+}
+
+static void a_server_that_was_silent_is_asked_last_until_it_speaks(void **state)
+{
+    struct scene *s = *state;
+    know(s, 0, 2);
+    s->own[0].v4 = SAYS_NOTHING;
+    ask(s, DNS_TYPE_A);
+    assert_int_equal(s->own[0].asked_v4, 1);
+    ask(s, DNS_TYPE_A);
+    assert_int_equal(s->own[0].asked_v4, 1);
+    assert_int_equal(s->own[1].asked_v4, 2);
+    s->own[0].v4 = SAYS_ADDRESS;
+    s->own[1].v4 = SAYS_REFUSED;
+    ask(s, DNS_TYPE_A);
+    assert_int_equal(s->own[0].asked_v4, 2);
+    ask(s, DNS_TYPE_A);
+    assert_int_equal(s->own[0].asked_v4, 3);
+    assert_int_equal(s->own[1].asked_v4, 3);
+}
+
+/* 60 records of 16 bytes go into a datagram as EDNS allows them, 90 do not, nor do 4,000. */
+static void long_answers_come_by_large_datagrams_and_by_tcp(void **state)
+{
+    static const struct {
+        uint32_t count, by_tcp;
+    } cases[] = {{28, 0}, {29, 0}, {60, 0}, {90, 1}, {4000, 1}};
+    struct scene *s = *state;
+    know(s, 1, 1);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        s->own[1].addr_count = cases[i].count;
+        s->own[1].asked_by_tcp = s->own[1].asked_with_edns = 0;
+        ask(s, DNS_TYPE_A);
+        assert_int_equal(s->rc, RC_OK);
+        assert_int_equal(s->records, cases[i].count);
+        assert_int_equal(s->own[1].asked_by_tcp, cases[i].by_tcp);
+        assert_true(s->own[1].asked_with_edns > 0);
+    }
+}
+
+static void a_cut_answer_of_a_server_without_tcp_hides_no_next_one(void **state)
+{
+    struct scene *s = *state;
+    know(s, 0, 1);
+    s->own[0].addr_count = s->own[1].addr_count = 200;
+    ask(s, DNS_TYPE_A);
+    assert_int_equal(s->rc, RC_IO);
+    assert_said(s, 0, "cannot be reached");
+    know(s, 0, 2);
+    ask(s, DNS_TYPE_A);
+    assert_int_equal(s->rc, RC_OK);
+    assert_int_equal(s->records, 200);
+}
+
+static void what_is_no_name_is_not_asked_for(void **state)
+{
+    struct scene *s = *state;
+    know(s, 1, 2);
+    char label[64 + 1];
+    memset(label, 'a', sizeof(label) - 1);
+    label[sizeof(label) - 1] = '\0';
+    assert_non_null(dns_servers_ask(s->servers, label, DNS_TYPE_A, on_done, s));
+    await(s);
+    assert_int_equal(s->rc, RC_NOT_FOUND);
+    assert_int_equal(s->own[1].asked_v4 + s->own[2].asked_v4, 0);
+}
+
+static void a_cancelled_lookup_is_not_heard_of(void **state)
+{
+    struct scene *s = *state;
+    const struct timeval soon = {.tv_usec = 1000};
+    know(s, 1, 2);
+    dns_servers_cancel(dns_servers_ask(s->servers, "a.example", DNS_TYPE_A, on_done, s));
+    dns_servers_cancel(NULL);
+    struct dns_lookup *l = dns_servers_ask(s->servers, "b.example", DNS_TYPE_A, on_done, s);
+    s->own[1].is_held = true;
+    for (const uint64_t until = patience_begins();
+         s->own[1].asked_v4 == 0 && patience_lasts(until);) {
+        event_base_loop(s->base, EVLOOP_NONBLOCK);
+    }
+    dns_servers_cancel(l);
+    name_server_release(&s->own[1]);
+    event_base_loopexit(s->base, &soon);
+    event_base_dispatch(s->base);
+    assert_int_equal(s->calls, 0);
+}
+
+static void as_many_servers_as_there_may_be_are_asked(void **state)
+{
+    struct scene *s = *state;
+    struct addr at[DNS_SERVERS_MAX];
+    for (size_t i = 0; i < DNS_SERVERS_MAX; i++) {
+        at[i] = i == DNS_SERVERS_MAX - 1 ? s->own[2].at : s->own[1].at;
+    }
+    s->own[1].v4 = SAYS_REFUSED;
+    s->servers = dns_servers_new(s->base, at, DNS_SERVERS_MAX, TRY_MS);
+    ask(s, DNS_TYPE_A);
+    assert_int_equal(s->rc, RC_OK);
+    assert_int_equal(s->own[1].asked_v4, DNS_SERVERS_MAX - 1);
+    s->own[2].v4 = SAYS_REFUSED;
+    ask(s, DNS_TYPE_A);
+    assert_int_equal(s->rc, RC_IO); /* whose text is longer than its place */
+    assert_int_equal(strlen(s->detail), DNS_DETAIL_SIZE - 1);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(every_kind_of_question_goes_to_the_first_server_that_answers),
+        TEST(that_there_is_no_such_name_or_record_is_an_answer),
+        TEST(a_server_that_cannot_answer_or_is_silent_hides_no_next_one),
+        TEST(the_end_says_which_server_did_what),
+        TEST(a_server_that_is_not_there_is_known_at_once_to_be_none),
+        TEST(a_silent_server_is_asked_twice_and_one_that_fails_once),
+        TEST(one_lost_datagram_is_made_up_for),
+        TEST(a_slow_server_is_heard),
+        TEST(a_server_that_was_silent_is_asked_last_until_it_speaks),
+        TEST(long_answers_come_by_large_datagrams_and_by_tcp),
+        TEST(a_cut_answer_of_a_server_without_tcp_hides_no_next_one),
+        TEST(what_is_no_name_is_not_asked_for),
+        TEST(a_cancelled_lookup_is_not_heard_of),
+        TEST(as_many_servers_as_there_may_be_are_asked),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -57,6 +57,16 @@ static void segment_free(struct blob *blob, uint8_t *segment, size_t size)
     }
 }
 
+/* The size of a segment that is to hold so much: small ones cost little, and grow by doubling. */
+static size_t segment_size(size_t wanted)
+{
+    size_t size = SEGMENT_SIZE_MIN;
+    while (size < wanted && size < BLOB_SEGMENT_BYTES) {
+        size *= 2;
+    }
+    return size;
+}
+
 static enum rc add_segment(struct blob *blob, size_t wanted)
 {
     if (blob->segment_count == blob->segment_slots) {
@@ -70,10 +80,7 @@ static enum rc add_segment(struct blob *blob, size_t wanted)
         blob->segment_slots = slots;
     }
     /* A first segment no larger than what is asked for keeps a 3 KiB value from costing 64. */
-    size_t size = blob->segment_count > 0 ? BLOB_SEGMENT_BYTES : SEGMENT_SIZE_MIN;
-    while (size < wanted && size < BLOB_SEGMENT_BYTES) {
-        size *= 2;
-    }
+    const size_t size = blob->segment_count > 0 ? BLOB_SEGMENT_BYTES : segment_size(wanted);
     uint8_t *segment = segment_new(blob, size);
     if (segment == NULL) {
         return RC_NO_MEMORY;
@@ -84,26 +91,28 @@ static enum rc add_segment(struct blob *blob, size_t wanted)
     return RC_OK;
 }
 
-/* Only a first segment can be smaller than 64 KiB; it is brought to full size before a second one
- * is added. */
-static enum rc widen_first_segment(struct blob *blob)
+/* Only a first segment can be smaller than 64 KiB. It is widened by as much as has come, so that
+ * bytes that come one by one take no more than twice their room, up to full size before a second
+ * one is added. */
+static enum rc widen_first_segment(struct blob *blob, size_t wanted)
 {
-    uint8_t *wide = segment_new(blob, BLOB_SEGMENT_BYTES);
+    const size_t size = segment_size(blob->len + wanted);
+    uint8_t *wide = segment_new(blob, size);
     if (wide == NULL) {
         return RC_NO_MEMORY;
     }
     memcpy(wide, blob->segments[0], blob->len);
     segment_free(blob, blob->segments[0], blob->last_size);
-    blob->memory += BLOB_SEGMENT_BYTES - blob->last_size;
+    blob->memory += size - blob->last_size;
     blob->segments[0] = wide;
-    blob->last_size = BLOB_SEGMENT_BYTES;
+    blob->last_size = size;
     return RC_OK;
 }
 
 static enum rc make_room(struct blob *blob, size_t wanted)
 {
     if (blob->segment_count == 1 && blob->last_size < BLOB_SEGMENT_BYTES) {
-        return widen_first_segment(blob);
+        return widen_first_segment(blob, wanted);
     }
     return add_segment(blob, wanted);
 }
@@ -168,6 +177,15 @@ size_t blob_len(const struct blob *blob)
 size_t blob_memory(const struct blob *blob)
 {
     return blob->memory;
+}
+
+size_t blob_memory_of(size_t len)
+{
+    const size_t full = len / BLOB_SEGMENT_BYTES * BLOB_SEGMENT_BYTES;
+    if (len == 0 || len == full) {
+        return full;
+    }
+    return full + (full > 0 ? BLOB_SEGMENT_BYTES : segment_size(len));
 }
 
 size_t blob_run(const struct blob *blob, size_t offset, const uint8_t **ret_data)

@@ -38,6 +38,10 @@ size_t blob_len(const struct blob *blob);
 /* Bytes of memory that it takes, bookkeeping included. */
 size_t blob_memory(const struct blob *blob);
 
+/* The most memory that so many bytes take, bookkeeping left out: some KiB or, past 32 KiB, whole
+ * segments. */
+size_t blob_memory_of(size_t len);
+
 /* The longest contiguous run at `offset`: its address in *ret_data, its length returned; 0 at or
  * past the end. */
 size_t blob_run(const struct blob *blob, size_t offset, const uint8_t **ret_data);

@@ -1,8 +1,8 @@
 #include "net/api/api_cluster.h"
 
 #include "net/api/ready.h"
+#include "net/api/uri.h"
 #include "net/http/json_out.h"
-#include "net/http/uri.h"
 
 #include <inttypes.h>
 #include <stdio.h>

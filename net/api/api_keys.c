@@ -3,8 +3,8 @@
 #include "core/base/base64.h"
 #include "core/base/mem.h"
 #include "core/base/parse.h"
+#include "net/api/uri.h"
 #include "net/http/json_out.h"
-#include "net/http/uri.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 #include "net/api/api_watch.h"
 
-#include "net/http/uri.h"
+#include "net/api/uri.h"
 #include "net/watch/watch_text.h"
 
 #include <string.h>

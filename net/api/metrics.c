@@ -96,6 +96,9 @@ enum { LINE_SIZE = 256 };
       m->figures.http.requests_malformed)                                                         \
     X(counter, http_requests_rate_limited_total, "Requests refused by the rate limit",            \
       m->figures.http.rate_limited)                                                               \
+    X(counter, http_bodies_outpaced_total,                                                        \
+      "Bodies ended because they came too slowly while others waited for room",                   \
+      m->figures.http.bodies_outpaced)                                                            \
     X(counter, http_timeouts_total, "Connections closed because their client was slow",           \
       m->figures.http.timeouts)                                                                   \
     X(counter, http_receive_bytes_total, "Bytes received from clients", m->figures.http.bytes_in) \

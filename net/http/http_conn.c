@@ -295,6 +295,15 @@ void http_conn_expire(struct http_conn *c)
     settle(c);
 }
 
+void http_conn_outpaced(struct http_conn *c)
+{
+    c->shared->stats.bodies_outpaced++;
+    http_intake_refuse(c, 408, "overloaded",
+                       "others waited for room, and the body came too slowly");
+    http_output_flush(c);
+    settle(c);
+}
+
 void http_conn_wake(struct http_conn *c)
 {
     if (http_phase_is(c, HTTP_PHASE_WAITING)) {

@@ -53,6 +53,9 @@ void http_conn_complete(struct http_conn *c, struct http_response *rs);
 /* Its deadline has passed. */
 void http_conn_expire(struct http_conn *c);
 
+/* Its body comes too slowly for another that waits for room: 408. It may be gone after it. */
+void http_conn_outpaced(struct http_conn *c);
+
 /* Bodies are held: if one is arriving it is read no further. */
 void http_conn_hold(struct http_conn *c);
 

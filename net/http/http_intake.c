@@ -1,18 +1,15 @@
 #include "net/http/http_intake.h"
 
 #include "core/base/assert.h"
-#include "core/store/blob.h"
-#include "core/store/record.h"
 #include "net/http/http_output.h"
 #include "net/http/http_phase.h"
+#include "net/http/http_room.h"
 #include "net/http/proxy.h"
 #include "net/sys/hostclock.h"
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
-
-enum { ROOM_TIMES = 4 }; /* a body's room, in what has come of it */
 
 static struct http_parse *take_parse(struct http_shared *shared)
 {
@@ -30,12 +27,7 @@ void http_intake_release(struct http_conn *c)
         http_parse_free(c->parse);
     }
     c->parse = NULL;
-    if (c->body_bytes > 0 || c->listed == HTTP_PHASE_HELD) {
-        shared->bodies_bytes -= c->body_bytes;
-        c->body_bytes = 0;
-        shared->first_body = shared->first_body == c ? NULL : shared->first_body;
-        shared->roomy(shared);
-    }
+    http_room_give_back(c);
 }
 
 /* Answers with an error of the server's own. Nothing more is read after it: what follows cannot be
@@ -75,86 +67,9 @@ static void handle(struct http_conn *c)
     http_response_clear(rs);
 }
 
-/* The room of a body once it has `len` bytes: a few times as much, so that a declared length alone
- * keeps others from nothing, in whole segments, as it takes memory. A body that the parser holds
- * itself needs no more than its connection did. */
-static uint64_t room_wanted(const struct http_conn *c, uint64_t len)
-{
-    const uint64_t bytes_max = http_parse_body_max(c->parse);
-    const uint64_t bytes = len <= bytes_max / ROOM_TIMES ? len * ROOM_TIMES : bytes_max;
-    const uint64_t segments = (bytes + BLOB_SEGMENT_BYTES - 1) / BLOB_SEGMENT_BYTES;
-    return bytes_max <= VALUE_INLINE_MAX || len <= VALUE_INLINE_MAX ? 0
-                                                                    : segments * BLOB_SEGMENT_BYTES;
-}
-
-/* Whether no other body has waited longer. */
-static bool is_its_turn(const struct http_conn *c)
-{
-    const struct http_conn *next = TAILQ_FIRST(&c->shared->phases[HTTP_PHASE_HELD]);
-    return next == NULL || next == c;
-}
-
-/* Whether it would take room from the one that has waited longest, which has let enough pass. Those
- * that are under way go on, as what they have is free once they have come. */
-static bool has_to_wait(const struct http_conn *c)
-{
-    const struct http_shared *shared = c->shared;
-    const struct http_conn *next = TAILQ_FIRST(&shared->phases[HTTP_PHASE_HELD]);
-    return !is_its_turn(c) && c->body_bytes == 0 && shared->passed.id == next->id &&
-           shared->passed.bytes >= shared->config.bodies_bytes_max;
-}
-
-/*
- * The first body always has room, whatever its size. Otherwise a limit below its size would hold it
- * for ever, or several that have come half would hold each other. Once it has ended, the one that
- * has waited longest is the first. Until then those pass it that fit where it does not, but
- * together they take no more room than there is in all. Then what gets free is left to it: without
- * that bound small bodies that keep coming would never let a large one in.
- */
-static bool has_room_for(const struct http_conn *c, uint64_t len)
-{
-    const struct http_shared *shared = c->shared;
-    const uint64_t max = shared->config.bodies_bytes_max;
-    const uint64_t others = shared->bodies_bytes - c->body_bytes;
-    const uint64_t wanted = room_wanted(c, len);
-    const bool is_first = shared->first_body == c || (shared->first_body == NULL && is_its_turn(c));
-    return wanted <= c->body_bytes || is_first ||
-           (others < max && wanted <= max - others && !has_to_wait(c));
-}
-
-/* Its bytes that are here already count, read or not. */
-static uint64_t body_here(const struct http_conn *c)
-{
-    return http_parse_body_len(c->parse) + http_input_len(&c->input);
-}
-
 bool http_intake_has_room(const struct http_conn *c)
 {
-    return !c->shared->is_held && has_room_for(c, body_here(c));
-}
-
-/* It takes so much before the one that has waited longest. */
-static void note_passing(struct http_shared *shared, uint64_t bytes)
-{
-    const struct http_conn *next = TAILQ_FIRST(&shared->phases[HTTP_PHASE_HELD]);
-    shared->passed.bytes = shared->passed.id == next->id ? shared->passed.bytes + bytes : bytes;
-    shared->passed.id = next->id;
-}
-
-static void take_room(struct http_conn *c, uint64_t len)
-{
-    struct http_shared *shared = c->shared;
-    const uint64_t wanted = room_wanted(c, len);
-    if (wanted <= c->body_bytes) {
-        return;
-    }
-    if (!is_its_turn(c)) {
-        note_passing(shared, wanted - c->body_bytes);
-    } else if (shared->first_body == NULL) {
-        shared->first_body = c;
-    }
-    shared->bodies_bytes += wanted - c->body_bytes;
-    c->body_bytes = wanted;
+    return !c->shared->is_held && http_room_has(c, http_room_body_here(c));
 }
 
 void http_intake_start_body(struct http_conn *c)
@@ -164,7 +79,7 @@ void http_intake_start_body(struct http_conn *c)
         http_phase_enter(c, HTTP_PHASE_HELD);
         return;
     }
-    take_room(c, body_here(c));
+    http_room_take(c, http_room_body_here(c));
     const bool is_waiting = http_input_len(&c->input) == 0;
     if (http_parse_expects_continue(c->parse) && is_waiting && !c->is_continued) {
         c->is_continued = true;
@@ -181,11 +96,11 @@ static bool keep_room(struct http_conn *c)
     if (!http_phase_is(c, HTTP_PHASE_BODY)) {
         return true;
     }
-    if (!has_room_for(c, body_here(c))) {
+    if (!http_room_has(c, http_room_body_here(c))) {
         http_phase_enter(c, HTTP_PHASE_HELD);
         return false;
     }
-    take_room(c, body_here(c));
+    http_room_take(c, http_room_body_here(c));
     return true;
 }
 

@@ -1,5 +1,6 @@
 #include "net/http/http_phase.h"
 
+#include "net/http/http_room.h"
 #include "net/sys/hostclock.h"
 
 #include <event2/buffer.h>
@@ -63,12 +64,24 @@ uint64_t http_phase_progress(const struct http_conn *c)
     return c->moved > left ? c->moved - left : 0;
 }
 
+static void note_body(struct http_conn *c, uint64_t now_ms)
+{
+    if (c->body_timed != c->id) {
+        c->body_timed = c->id;
+        c->body_began_ms = now_ms;
+    }
+}
+
 void http_phase_settle(struct http_conn *c)
 {
     if (!c->is_refreshed) {
         return;
     }
     struct http_shared *shared = c->shared;
+    const uint64_t now_ms = hostclock_coarse_ms();
+    if (http_phase_is(c, HTTP_PHASE_BODY) || http_phase_is(c, HTTP_PHASE_HELD)) {
+        note_body(c, now_ms);
+    }
     TAILQ_REMOVE(&shared->phases[c->listed], c, entry);
     TAILQ_INSERT_TAIL(&shared->phases[c->phase], c, entry);
     c->listed = c->phase;
@@ -76,7 +89,9 @@ void http_phase_settle(struct http_conn *c)
     c->mark = http_phase_progress(c);
     const uint32_t wait_ms = duration_ms(c);
     if (wait_ms > 0) {
-        c->deadline_ms = hostclock_coarse_ms() + wait_ms;
-        shared->deadline(shared, c->deadline_ms);
+        c->deadline_ms = now_ms + wait_ms;
+        shared->deadline(shared, http_phase_is(c, HTTP_PHASE_HELD) && wait_ms > HTTP_ROOM_LOOK_MS
+                                     ? now_ms + HTTP_ROOM_LOOK_MS
+                                     : c->deadline_ms);
     }
 }

@@ -5,6 +5,7 @@
 #include "core/base/units.h"
 #include "net/http/http_conn.h"
 #include "net/http/http_phase.h"
+#include "net/http/http_room.h"
 #include "net/http/proxy.h"
 #include "net/sys/hostclock.h"
 #include "net/sys/sockaddr.h"
@@ -48,6 +49,7 @@ struct http_server {
     struct timeval turn; /* of the loop, when connections were last woken */
     uint64_t turn_began_us;
     uint64_t timer_at_ms; /* NEVER: not armed */
+    uint64_t room_at_ms;  /* when it was last looked who has to end for a body that waits */
     int reserve_fd;       /* given up to accept, and so to end, a connection when there are none */
     uint32_t over_count;
     struct ip_limit *ip_limit; /* NULL: off */
@@ -87,6 +89,29 @@ static bool has_deadline(enum http_phase phase)
            phase != HTTP_PHASE_CLOSED;
 }
 
+/* Ends those that are too slow for the bodies that wait, until there is room for these. Returns
+ * when to look again; NEVER while none waits. */
+static uint64_t make_room(struct http_server *s, uint64_t now_ms)
+{
+    struct http_room_look look;
+    if (TAILQ_EMPTY(&s->shared.phases[HTTP_PHASE_HELD])) {
+        return NEVER;
+    }
+    if (now_ms - s->room_at_ms < HTTP_ROOM_LOOK_MS) {
+        return s->room_at_ms + HTTP_ROOM_LOOK_MS;
+    }
+    s->room_at_ms = now_ms;
+    if (s->shared.is_held) {
+        return now_ms + HTTP_ROOM_LOOK_MS; /* it is not room that they wait for */
+    }
+    http_room_look(&s->shared, now_ms, &look);
+    for (size_t i = 0; i < look.count && !http_room_is_enough(&s->shared, &look); i++) {
+        look.wanted -= look.slowest[i].wants;
+        http_conn_outpaced(look.slowest[i].conn);
+    }
+    return now_ms + HTTP_ROOM_LOOK_MS;
+}
+
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
     struct http_server *s = arg;
@@ -108,6 +133,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
         }
         next_ms = c != NULL && c->deadline_ms < next_ms ? c->deadline_ms : next_ms;
     }
+    next_ms = min_u64(make_room(s, now_ms), next_ms);
     if (next_ms < s->timer_at_ms) {
         arm(s, next_ms);
     }

@@ -15,10 +15,10 @@ struct http_server_config {
     struct event_base *base; /* borrowed */
     int listen_fd;           /* listening, non-blocking; taken over */
     uint32_t connections_max, connections_per_ip_max;
-    /* The most memory of all bodies that are arriving; the first of them may exceed it. A body has
-     * four times the room of what has come of it, up to its length, in whole segments of
-     * BLOB_SEGMENT_BYTES; one in its connection's own buffer has none. One without room waits
-     * unread, for at most the request timeout. */
+    /* The most memory of all bodies that are arriving; the first of them may exceed it. A body
+     * counts as what has come of it takes; one in its connection's own buffer as nothing. One
+     * without room waits unread, for at most the request timeout, and others that are too slow for
+     * that end before it (net/http/http_room). */
     uint64_t bodies_bytes_max;
     struct pagepool *pages; /* where large bodies get their memory, as blob_new(); borrowed until
                                the base is freed, for answers may lie in its buffers until then */
@@ -42,7 +42,7 @@ struct http_server_stats {
     uint64_t connections_total, connections_refused;
     uint64_t requests_total;
     uint64_t requests_by_class[6]; /* [2] for 2xx ... */
-    uint64_t requests_malformed, rate_limited, timeouts;
+    uint64_t requests_malformed, rate_limited, timeouts, bodies_outpaced;
     uint64_t bytes_in, bytes_out;
 };
 

@@ -5,6 +5,7 @@
  *   http_server   accepts, keeps the deadlines and the turns
  *   http_conn     the events of one connection; its header has the phases
  *   http_intake   its way in, up to the handler
+ *   http_room     the memory of bodies that arrive
  *   http_output   its way out, and its end
  *   http_phase    where it stands, and until when
  */
@@ -112,7 +113,9 @@ struct http_conn {
     struct http_source source;
     uint64_t id; /* of the current exchange: serial << 32 | slot */
     uint64_t deadline_ms;
-    uint64_t body_bytes;  /* its part of shared->bodies_bytes */
+    uint64_t body_bytes; /* its part of shared->bodies_bytes */
+    uint64_t body_timed; /* the exchange whose body began at */
+    uint64_t body_began_ms;
     uint64_t made;        /* in its turn: HTTP_TURN_BYTES */
     uint64_t moved, mark; /* bytes taken in or queued out so far; the same when the window began */
     uint32_t slot;

@@ -119,7 +119,7 @@ def compare(page, names, read, rules):
 
 def check_itself():
     """A row that lacks a file, names one too many, or has no rule is complained about."""
-    texts = {"net/api/api.c": "/topology", "docs/openapi.yaml": "/topology", "net/http/uri.c": "",
+    texts = {"net/api/api.c": "/topology", "docs/openapi.yaml": "/topology", "net/api/uri.c": "",
              "README.md": "/topology", "tests/fuzz/fuzz_mget.c": "mget_request_read("}
     also = {"tests/fuzz/fuzz_mget.c": r"\bmget_request_read\("}
 
@@ -133,11 +133,11 @@ def check_itself():
              "a fuzzer, as `tests/fuzz/fuzz_mget.c` |\n")
     assert complaints(right) == [], complaints(right)
     for wrong in (right.replace("`net/api/api.c`, ", ""),
-                  right.replace("net/api/api.c", "net/http/uri.c"),
+                  right.replace("net/api/api.c", "net/api/uri.c"),
                   right.replace("`tests/fuzz/fuzz_mget.c`", "one"),
                   right + "| a frame | `ROLE` | `net/api/api.c` |\n", ""):
         assert complaints(wrong), wrong
-    for changed in ({"net/http/uri.c": "/topology"}, {"docs/openapi.yaml": ""},
+    for changed in ({"net/api/uri.c": "/topology"}, {"docs/openapi.yaml": ""},
                     {"tests/fuzz/fuzz_mget.c": ""}):
         assert complaints(right, changed), changed
     for line in ("of port-range, static, dns, flux", "port-range, dns, static, flux"):

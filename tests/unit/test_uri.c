@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "net/http/uri.h"
+#include "net/api/uri.h"
 
 #include <string.h>
 

@@ -1,4 +1,4 @@
-#include "net/http/uri.h"
+#include "net/api/uri.h"
 
 #include "core/base/parse.h"
 

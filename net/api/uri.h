@@ -5,8 +5,8 @@
  * '..' and '+' mean themselves, in a path and in a query. Form encoding (a '+' for a space) is left
  * out on purpose: keys may hold either, and one reading must hold everywhere.
  */
-#ifndef NET_HTTP_URI_H
-#define NET_HTTP_URI_H
+#ifndef NET_API_URI_H
+#define NET_API_URI_H
 
 #include "core/base/rc.h"
 #include "net/http/http.h"

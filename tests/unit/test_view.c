@@ -177,6 +177,63 @@ static void a_lost_link_outweighs_what_was_heard_before(void **state)
     cluster_free(c);
 }
 
+static void the_gone_are_forgotten_a_day_later_unless_a_link_to_them_is_there(void **state)
+{
+    (void)state;
+    static const enum held helds[] = {DEAD, LEFT, DEAD_GHOST, LEFT_GHOST};
+    for (size_t i = 0; i < sizeof(helds) / sizeof(helds[0]); i++) {
+        struct cluster *c = cluster_new(1);
+        struct swim *s = c->nodes[cluster_start(c)].swim;
+        hold(s, helds[i]);
+        struct member *m = roster_find(&s->roster, &subject);
+        s->now_us = m->state_since_us + MEMBER_GONE_KEPT_US - 1;
+        view_recontact(s);
+        assert_non_null(roster_find(&s->roster, &subject));
+        assert_int_equal(m->probe != NULL && m->probe->told_us == s->now_us, helds[i] == DEAD);
+        s->now_us++;
+        m->link = 1;
+        view_recontact(s);
+        assert_non_null(roster_find(&s->roster, &subject));
+        m->link = 0;
+        view_recontact(s);
+        assert_null(roster_find(&s->roster, &subject));
+        cluster_free(c);
+    }
+}
+
+/* Of those that have left, and those of whom only the end is known, nobody hopes for an answer. */
+static void the_dead_are_told_that_they_are_one_after_the_other(void **state)
+{
+    (void)state;
+    enum { GONE = 5, DEAD_ONES = 3 };
+    struct cluster *c = cluster_new(1);
+    struct swim *s = c->nodes[cluster_start(c)].swim;
+    const struct view_teller teller = teller_of(SURE);
+    struct member *m[GONE] = {NULL};
+    hold(s, DEAD_GHOST);
+    for (uint32_t i = 0; i < GONE; i++) {
+        struct member_card card = card_with(HELD_AT, 1);
+        card.uuid.bytes[1] = (uint8_t)(1 + i);
+        assert_int_equal(view_alive(s, &card, &teller, &m[i]), RC_OK);
+        view_bury(s, m[i], i % 2 == 0 ? MEMBER_DEAD : MEMBER_LEFT, HELD_AT, &other);
+    }
+    for (uint32_t call = 1; call <= 2 * DEAD_ONES; call++) {
+        uint32_t told = 0;
+        s->now_us += SECOND;
+        view_recontact(s);
+        for (uint32_t i = 0; i < GONE; i++) {
+            const uint64_t told_us = m[i]->probe != NULL ? m[i]->probe->told_us : 0;
+            told += told_us == s->now_us;
+            /* Nobody else's turn comes before all have had theirs. */
+            assert_true(call < DEAD_ONES || i % 2 != 0 ||
+                        told_us > s->now_us - DEAD_ONES * (uint64_t)SECOND);
+            assert_true(i % 2 == 0 || told_us != s->now_us);
+        }
+        assert_int_equal(told, 1);
+    }
+    cluster_free(c);
+}
+
 static void a_round_of_gossip_is_told_to_each_once(void **state)
 {
     (void)state;
@@ -206,6 +263,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_card_changes_what_it_may),
         cmocka_unit_test(what_changes_something_is_news),
+        cmocka_unit_test(the_gone_are_forgotten_a_day_later_unless_a_link_to_them_is_there),
+        cmocka_unit_test(the_dead_are_told_that_they_are_one_after_the_other),
         cmocka_unit_test(a_lost_link_outweighs_what_was_heard_before),
         cmocka_unit_test(a_member_is_heard_lately_for_so_long_after_its_last_word),
         cmocka_unit_test(a_round_of_gossip_is_told_to_each_once),

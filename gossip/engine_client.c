@@ -245,7 +245,6 @@ void engine_status(struct engine *e, uint64_t now_us, struct engine_status *ret_
     };
     ret_status->counters.puts_quorum += quorum_reached_total(e->quorum);
     ret_status->counters.puts_pending += quorum_pending_total(e->quorum);
-    ret_status->counters.datagrams_dropped = outbox_dropped_total(e->outbox);
     if (e->clock.is_set) {
         const uint64_t wall_ms = e->config.wall_ms + (now_us - e->started_us) / 1000;
         struct digest root = {.sum = 0};

@@ -29,7 +29,6 @@ struct outbox {
     struct slot lent; /* what the last action taken owns */
     struct notice_room *spares;
     uint32_t spare_count;
-    uint64_t dropped;
 };
 
 enum { OUTBOX_SLOTS_MIN = 64, SPARES_MAX = 32 };
@@ -102,7 +101,6 @@ bool outbox_datagram(struct outbox *o, const struct addr *to, const void *data, 
 {
     ASSERT(len > 0 && len <= DATAGRAM_BYTES_MAX);
     if (o->datagram_count >= OUTBOX_DATAGRAMS_MAX) {
-        o->dropped++;
         return false;
     }
     struct slot *slot = append(o, ACTION_DATAGRAM);
@@ -173,9 +171,4 @@ bool outbox_next(struct outbox *o, struct action *ret_action)
         o->datagram_count--;
     }
     return true;
-}
-
-uint64_t outbox_dropped_total(const struct outbox *o)
-{
-    return o->dropped;
 }

@@ -2,7 +2,8 @@
  * outbox: what the engine wants done. A step never sends. It appends actions here, and the caller
  * drains them.
  *
- * Bounded: beyond its maximum a datagram is dropped and counted, as the network would have done.
+ * Bounded: beyond its maximum a datagram is refused, which its sender counts: the network
+ * might have lost it too.
  * Actions of the other kinds are few (bounded by links and client requests) and are never dropped.
  */
 #ifndef GOSSIP_WIRE_OUTBOX_H
@@ -116,7 +117,5 @@ void outbox_notice(struct outbox *o, enum notice_kind kind, const struct member 
 
 /* Takes the oldest action; false when there is none. */
 bool outbox_next(struct outbox *o, struct action *ret_action);
-
-uint64_t outbox_dropped_total(const struct outbox *o);
 
 #endif

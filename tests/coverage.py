@@ -142,11 +142,19 @@ def check_itself():
     assert sums([counts]) == (2, 6, 3, 4), sums([counts])
 
 
+def positive(word):
+    number = int(word)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{word} is not 1 or more")
+    return number
+
+
 def main():
     check_itself()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--read", action="store_true", help="of the tests that ran last")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="tests at a time")
+    parser.add_argument("--jobs", type=positive, default=os.cpu_count(),
+                        help="tests at a time")
     arguments = parser.parse_args()
     is_good = arguments.read or run_tests(arguments.jobs)
     found = read_counts(BUILD)

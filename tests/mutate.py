@@ -137,6 +137,7 @@ def measure(arguments):
     """The whole run. Returns the exit code."""
     need_tools()
     entries = equivalent(TOP)
+    changes.find_all(TOP, arguments.place)  # a place that has none is refused before anything is built
     scratch = TOP / "build/mutate"
     scratch.mkdir(parents=True, exist_ok=True)
     with open(scratch / "lock", "w", encoding="utf-8") as lock:

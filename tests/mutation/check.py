@@ -3,6 +3,8 @@ a module, a program that tests it, and one that has nothing of it."""
 
 import os
 import pathlib
+import subprocess
+import sys
 import tempfile
 
 from mutation import changes
@@ -218,6 +220,20 @@ def check_tools():
     return ["nothing is said of missing tools"]
 
 
+def check_places():
+    """What is wrong about a line that has nothing to change: it is refused, and nothing is built."""
+    top = pathlib.Path(__file__).resolve().parents[2]
+    try:
+        done = subprocess.run([sys.executable, "-B", top / "tests/mutate.py",
+                               f"{top}/core/base/buf.c:99999"], capture_output=True, text=True,
+                              check=False, timeout=60)
+    except subprocess.TimeoutExpired:
+        return ["a line that is not there is not refused at once"]
+    if done.returncode != 2 or done.stderr != "mutate.py: there is nothing to change\n":
+        return [f"of a line that is not there it is said: {done.returncode}, {done.stderr[-300:]}"]
+    return []
+
+
 def check():
     """Prints what is wrong. Returns the exit code."""
     try:
@@ -225,7 +241,7 @@ def check():
     except changes.Fault as fault:
         print(f"SKIPPED: {fault}")
         return SKIPPED
-    wrong = check_texts() + check_tools()
+    wrong = check_texts() + check_tools() + check_places()
     with tempfile.TemporaryDirectory(prefix="repram-mutate-") as folder:
         wrong += check_verdicts(pathlib.Path(folder).resolve())
     print("\n".join(wrong), end="\n" if wrong else "")

@@ -1,11 +1,14 @@
 #!/usr/bin/python3
 """Every scenario of repram-sim does what it says, by the counts of its effects. And repram-sim
-refuses senseless options by name. usage: scenarios.py SIM"""
+refuses senseless options by name. So does sweep.sh, which counts what fails. usage: scenarios.py SIM"""
 import json
+import os
+import pathlib
 import subprocess
 import sys
 
 SIM = sys.argv[1]
+SWEEP = pathlib.Path(__file__).resolve().parent / "sweep.sh"
 
 # What must have happened at least once: of the network's and faults' effects, or the nodes' counters.
 EFFECTS = {
@@ -84,6 +87,24 @@ def check_wrong(arguments):
     return []
 
 
+def check_sweep(sim, arguments, code, last):
+    """The exit code, and what is said last, on standard output."""
+    done = subprocess.run(["bash", SWEEP, *arguments], env={**os.environ, "SIM": sim, "JOBS": "1"},
+                          text=True, capture_output=True, check=False)
+    if (done.returncode, done.stdout.splitlines()[-1:]) != (code, last):
+        return [f"sweep.sh {arguments} with {sim}: {done.returncode}, {done.stdout[-300:]!r}"]
+    return []
+
+
+def check_sweeps():
+    wrong = check_sweep("true", ["2"], 64, [])  # no path
+    for arguments in ([], ["0"], ["x"], ["2", "x"], ["2", "-1"], ["12345678901"]):
+        wrong += check_sweep(SIM, arguments, 64, [])
+    wrong += check_sweep("/bin/true", ["2", "7"], 0, ["2 seeds, 0 failed"])
+    wrong += check_sweep("/bin/false", ["2", "007"], 1, ["2 seeds, 2 failed"])
+    return wrong
+
+
 def main():
     text = run(["--help"]).stdout
     named = [line.split()[0] for line in text.split("scenarios:\n")[1].split("\n\n")[0].splitlines()]
@@ -92,7 +113,7 @@ def main():
     for name in named:
         if name in EFFECTS:
             wrong += check_scenario(name)
-    wrong += check_formed()
+    wrong += check_formed() + check_sweeps()
     for arguments in WRONG:
         wrong += check_wrong(arguments)
     print("\n".join(wrong))

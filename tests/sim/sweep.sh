@@ -10,8 +10,8 @@ usage: tests/sim/sweep.sh COUNT [FIRST [NODES [OPTION...]]]
 Runs repram-sim with --scenario swarm for COUNT seeds from FIRST (1) on, on NODES nodes (8-64: each
 seed draws its own number), for half a virtual minute of faults and the rest after it. Any option of
 repram-sim may follow and wins over these. Each seed that breaks an invariant, aborts or takes too
-long is shown with the command that repeats it. The last line is 'N seeds, N failed'; the exit code
-is 0 only when none failed.
+long is shown with the command that repeats it. The last line is 'N seeds, N failed'. The exit code is 0
+when none failed, 1 when some did, and 64 for wrong arguments or when the simulator is not built.
 
 Environment: SIM (build/release/repram-sim), JOBS (as many as there are cores), SEED_CPU_SECONDS
 (10800): what a seed may take of the processor, so that other programs' load costs none of it. The
@@ -20,19 +20,26 @@ TXT
 }
 
 case ${1:-} in
-'' | -h | --help)
+-h | --help)
     usage
-    [ -n "${1:-}" ]
     exit
     ;;
-*[!0-9]*)
-    usage >&2
-    exit 64
-    ;;
 esac
+for number in "${1:-}" "${2:-1}"; do
+    case $number in
+    '' | *[!0-9]* | ??????????*)
+        usage >&2
+        exit 64
+        ;;
+    esac
+done
+[ "$((10#$1))" -gt 0 ] || {
+    echo "sweep.sh: COUNT is 1 or more" >&2
+    exit 64
+}
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
-count=$1
-first=${2:-1}
+count=$((10#$1))
+first=$((10#${2:-1}))
 nodes=${3:-8-64}
 shift $(($# < 3 ? $# : 3))
 sim=${SIM:-build/release/repram-sim}

@@ -23,6 +23,7 @@ job "repram" {
 
     task "launcher" {
       driver       = "docker"
+      # More than REPRAM_DRAIN_GRACE, 1 s, and the 7 s in which a node leaves.
       kill_timeout = "10s"
 
       config {

@@ -30,7 +30,9 @@ bool engine_has_records(const struct engine *e)
 /* Those of MEMBER_STATE_FLAGS. */
 static uint8_t state_flags(const struct engine *e)
 {
-    const uint32_t besides = READY_FULL | READY_NO_QUORUM;
+    /* Until it leaves, a node that drains takes part as any other. */
+    const uint32_t besides =
+        READY_FULL | READY_NO_QUORUM | (e->is_leaving ? 0U : (uint32_t)READY_DRAINING);
     const bool is_caught_up = (engine_unready(e) & ~besides) == 0;
     uint8_t flags = 0;
     flags |= is_caught_up ? MEMBER_IS_CAUGHT_UP : 0;
@@ -282,11 +284,20 @@ static void look_at_fullness(struct engine *e)
     }
 }
 
+void engine_drain(struct engine *e, uint64_t now_us)
+{
+    engine_advance(e, now_us);
+    e->is_draining = true;
+    engine_settle(e);
+}
+
 void engine_leave(struct engine *e, uint64_t now_us)
 {
     engine_advance(e, now_us);
-    if (!e->is_draining) {
+    if (!e->is_leaving) {
         e->is_draining = true;
+        e->is_leaving = true;
+        quorum_hurry(e->quorum, now_us + UINT64_C(1000) * LEAVE_WAIT_MS);
         swim_leave(e->swim, now_us);
     }
     engine_settle(e);

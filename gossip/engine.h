@@ -141,8 +141,15 @@ void engine_observe(struct engine *e, const struct store_observer *observer);
 /* Whether links have room for another body. While it is false, stop reading PUT bodies. */
 bool engine_has_room(const struct engine *e);
 
-/* The node leaves: it announces it, takes no more writes, is not ready. Idempotent. */
+/* The node is to leave: it is not ready any more, so that proxies turn to others. All else goes on
+ * until engine_leave(). Idempotent. */
+void engine_drain(struct engine *e, uint64_t now_us);
+
+/* The node leaves: it announces it and takes no more writes. Those that wait for their quorum are
+ * answered within LEAVE_WAIT_MS. Idempotent; needs no engine_drain() before. */
 void engine_leave(struct engine *e, uint64_t now_us);
+
+enum { LEAVE_WAIT_MS = 2000 }; /* an acknowledgement that is on its way is here by then */
 
 /* ---- What it knows ---- */
 

@@ -59,7 +59,7 @@ bool engine_has_room(const struct engine *e)
 
 static enum rc check_put(const struct engine *e, const struct put *put)
 {
-    if (e->is_draining) {
+    if (e->is_leaving) {
         return RC_DRAINING;
     }
     if (!e->clock.is_set || !e->expect.may_begin) {

@@ -76,7 +76,8 @@ struct engine {
     bool is_pass_over;
     bool is_full;           /* refused for lack of room lately, see engine_refused_room() */
     uint64_t full_until_us; /* when to look again whether there is room */
-    bool is_draining;
+    bool is_draining;       /* told to stop: not ready, and else as before */
+    bool is_leaving;        /* then: it has announced that it leaves, and takes no writes */
     bool has_formed; /* a write can be 201, for the first time: from then on the node is ready */
     bool was_ready;
     bool is_expiry_due; /* the last slice of expiry was a full one */

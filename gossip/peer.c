@@ -176,7 +176,7 @@ void engine_link_down(struct engine *e, uint32_t link, enum link_end why, uint64
         mesh_failed(e->mesh, m, now_us);
     }
     drop(e, l);
-    if (was_open && m != NULL && !e->is_draining) {
+    if (was_open && m != NULL && !e->is_leaving) {
         if (m->state != MEMBER_LEFT) {
             swim_suspect_link(e->swim, m, now_us);
         }
@@ -202,7 +202,7 @@ size_t engine_link_output(struct engine *e, uint32_t link, struct buf *out, size
 static bool is_needless(const struct engine *e, const struct link *l)
 {
     return ((l->role.flags | l->role.peer_flags) & ROLE_KEEPS) == 0 && !link_has_output(l) &&
-           l->sent_count == l->acked_count && l->unacked.count == 0 && !e->is_draining;
+           l->sent_count == l->acked_count && l->unacked.count == 0 && !e->is_leaving;
 }
 
 /* Looks after an open link. Returns when to look again. The link may be gone after it. */

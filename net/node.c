@@ -3,6 +3,7 @@
 #include "core/base/assert.h"
 #include "core/store/pagepool.h"
 #include "net/api/api.h"
+#include "net/api/ready.h"
 #include "net/discovery/discovery.h"
 #include "net/discovery/health_answer.h"
 #include "net/discovery/node_claim.h"
@@ -23,10 +24,8 @@
 #include <unistd.h>
 
 enum {
-    /* A prober that looks once in this time sees readyz say 503 before connects are refused. */
-    LISTEN_GRACE_MS = 200,
     DRAIN_CHECK_MS = 20,
-    DRAIN_MAX_MS = 6000,       /* the launcher gives 8 s, docker stop 10 s */
+    LEAVE_MAX_MS = 6000,       /* after the grace; the launcher kills a second later */
     CLAIMING_BODY_MAX = 65536, /* of requests that come before the node serves any */
     CLAIMING_ANSWER_SIZE = 160,
     BODIES_PART = 4, /* part of the storage's size that arriving bodies may take */
@@ -43,7 +42,7 @@ struct node {
     struct pagepool *pages;
     struct event *signals[SIGNALS];
     struct event *drain_timer;
-    uint64_t drain_began_us;
+    uint64_t leave_began_us;
     struct uuid uuid;
     char name[NAME_SIZE];
     struct claim claim;
@@ -55,7 +54,7 @@ struct node {
     struct watch_loop *watch;
     struct discovery *discovery;
     bool is_stopping;
-    bool is_listener_closed;
+    bool is_leaving; /* the grace is over: the listener is closed */
 };
 
 /* ---- The front door ---- */
@@ -247,20 +246,31 @@ static void arm_drain(struct node *n, uint32_t ms)
     ASSERT(event_add(n->drain_timer, &after) == 0);
 }
 
+/* The grace is over. Idle connections end, and those that have a request do after its answer. */
+static void leave(struct node *n)
+{
+    n->hooks->log(n->hooks->arg, LOG_INFO, "drain", "leaving the cluster and finishing requests");
+    n->is_leaving = true;
+    n->leave_began_us = driver_turn(n->driver);
+    engine_leave(n->engine, n->leave_began_us);
+    http_server_drain(n->http);
+    watch_drain(watch_loop_watch(n->watch));
+    arm_drain(n, DRAIN_CHECK_MS);
+}
+
 static void on_drain_timer(evutil_socket_t fd, short what, void *arg)
 {
     struct node *n = arg;
     (void)fd;
     (void)what;
-    if (!n->is_listener_closed) {
-        n->is_listener_closed = true;
-        http_server_drain(n->http);
-        watch_drain(watch_loop_watch(n->watch));
+    if (!n->is_leaving) {
+        leave(n);
+        return;
     }
-    const uint64_t drained_ms = (hostclock_boot_us() - n->drain_began_us) / 1000;
+    const uint64_t left_ms = (hostclock_boot_us() - n->leave_began_us) / 1000;
     if (http_server_is_idle(n->http) && driver_is_flushed(n->driver)) {
         (void)event_base_loopbreak(n->base);
-    } else if (drained_ms >= DRAIN_MAX_MS) {
+    } else if (left_ms >= LEAVE_MAX_MS) {
         n->hooks->log(n->hooks->arg, LOG_WARN, "drain", "stopped with requests in progress");
         (void)event_base_loopbreak(n->base);
     } else {
@@ -268,12 +278,19 @@ static void on_drain_timer(evutil_socket_t fd, short what, void *arg)
     }
 }
 
+/* No proxy sends requests to a node that never was ready, so it needs no grace. */
 static void begin_drain(struct node *n)
 {
-    n->hooks->log(n->hooks->arg, LOG_INFO, "drain", "leaving the cluster and finishing requests");
-    n->drain_began_us = driver_turn(n->driver);
-    engine_leave(n->engine, n->drain_began_us);
-    arm_drain(n, LISTEN_GRACE_MS);
+    const uint64_t now_us = driver_turn(n->driver);
+    const bool was_ready = ready_against(engine_unready(n->engine), false) == 0;
+    if (!was_ready || n->config->drain_grace_ms == 0) {
+        leave(n);
+        return;
+    }
+    n->hooks->log(n->hooks->arg, LOG_INFO, "drain", "not ready any more; serving for %u ms yet",
+                  n->config->drain_grace_ms);
+    engine_drain(n->engine, now_us);
+    arm_drain(n, n->config->drain_grace_ms);
 }
 
 static void on_stop_signal(evutil_socket_t signal_number, short what, void *arg)

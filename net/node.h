@@ -12,7 +12,8 @@
 #include "net/discovery/node_config.h"
 
 /*
- * Runs until SIGTERM, SIGINT or a second one of them (then at once). Returns RC_OK after a drain,
+ * Runs until SIGTERM, SIGINT or a second one of them (then at once). After the first one it serves
+ * for config->drain_grace_ms more, then leaves the cluster. Returns RC_OK after that,
  * RC_EXISTS when no port was free (the log says which and why), RC_CONFIG when the bound address is
  * not of this host or the form of Flux's settings is wrong, RC_IO otherwise. What the settings'
  * reader refuses (cmd/settings) is asserted.

@@ -357,7 +357,8 @@ static int launch_run(struct launch *l)
     find_host(l);
     formation_init(&l->formation, l->count);
     supervisor_init(&l->supervisor, l->count, l->started_ms,
-                    l->is_all_or_nothing ? l->started_ms + l->start_timeout_ms : NEVER);
+                    l->is_all_or_nothing ? l->started_ms + l->start_timeout_ms : NEVER,
+                    settings_number(s, SETTING_DRAIN_GRACE));
     log_line(&l->log, LOG_INFO, "launch", "starting %zu nodes on ports %s to %llu", l->count,
              settings_text(s, SETTING_BASE_PORT),
              (unsigned long long)(settings_number(s, SETTING_BASE_PORT) +

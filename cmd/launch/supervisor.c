@@ -8,12 +8,14 @@
 #include <signal.h>
 #include <stdlib.h>
 
-void supervisor_init(struct supervisor *s, size_t count, uint64_t now_ms, uint64_t form_by_ms)
+void supervisor_init(struct supervisor *s, size_t count, uint64_t now_ms, uint64_t form_by_ms,
+                     uint64_t grace_ms)
 {
     *s = (struct supervisor){.count = count,
                              .children = mem_new(count, sizeof(*s->children)),
                              .is_all_or_nothing = form_by_ms != NEVER,
-                             .form_by_ms = form_by_ms};
+                             .form_by_ms = form_by_ms,
+                             .grace_ms = grace_ms};
     for (size_t i = 0; i < count; i++) {
         s->children[i].start_at_ms = now_ms;
     }
@@ -33,7 +35,7 @@ static void begin_stop(struct supervisor *s, int exit_code, uint64_t now_ms)
     }
     s->is_stopping = true;
     s->exit_code = exit_code;
-    s->kill_at_ms = now_ms + DRAIN_MS;
+    s->kill_at_ms = now_ms + s->grace_ms + LEAVE_MS;
     for (size_t i = 0; i < s->count; i++) {
         if (s->children[i].state == CHILD_RUNNING) {
             s->children[i].signal_owed = SIGTERM;

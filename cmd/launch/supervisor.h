@@ -28,7 +28,9 @@ enum {
     RESTART_HEALTHY_MS = 30000,
     LOOP_FAILURES = 5,
     LOOP_LIFE_MS = 10000,
-    DRAIN_MS = 8000, /* `docker stop` and FluxOS give 10 s before they kill */
+    /* After the nodes' grace. With the default of that, 1 s, it is less than the 10 s that `docker
+     * stop` and FluxOS give. */
+    LEAVE_MS = 7000,
 };
 
 enum child_state { CHILD_WAITING, CHILD_RUNNING, CHILD_ENDED };
@@ -53,6 +55,7 @@ struct supervisor {
     bool is_all_or_nothing;
     uint64_t form_by_ms; /* when it is all or nothing */
     uint64_t kill_at_ms; /* while stopping */
+    uint64_t grace_ms;   /* for which a node that is told to stop serves on */
     int exit_code;
 };
 
@@ -72,8 +75,10 @@ enum exit_verdict {
     VERDICT_STOPPED, /* as it was asked to */
 };
 
-/* `form_by_ms`: NEVER unless all must have formed by then. */
-void supervisor_init(struct supervisor *s, size_t count, uint64_t now_ms, uint64_t form_by_ms);
+/* `form_by_ms`: NEVER unless all must have formed by then. Told to stop, a child has `grace_ms` and
+ * LEAVE_MS before it is killed. */
+void supervisor_init(struct supervisor *s, size_t count, uint64_t now_ms, uint64_t form_by_ms,
+                     uint64_t grace_ms);
 void supervisor_fini(struct supervisor *s);
 
 /* What to do now; called until it returns false. STEP_EXIT is final. */

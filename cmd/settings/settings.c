@@ -47,7 +47,9 @@ const char *settings_flag(enum setting_id id, char ret_flag[static SETTING_NAME_
 
 static void format_ms(uint64_t ms, char *ret_text, size_t size)
 {
-    if (ms % DAY_MS == 0) {
+    if (ms == 0) {
+        (void)snprintf(ret_text, size, "0");
+    } else if (ms % DAY_MS == 0) {
         (void)snprintf(ret_text, size, "%llud", (unsigned long long)(ms / DAY_MS));
     } else if (ms % 3600000 == 0) {
         (void)snprintf(ret_text, size, "%lluh", (unsigned long long)(ms / 3600000));

@@ -100,6 +100,9 @@ enum setting_trait {
       "MiB of keys, values and their bookkeeping; 0: half of the memory limit / NODE_COUNT")       \
     X(WRITE_TIMEOUT, "REPRAM_WRITE_TIMEOUT", "", TYPE_TIMEOUT, 10, 3600000, "5", 0,                \
       "seconds to wait for the quorum before 202")                                                 \
+    X(DRAIN_GRACE, "REPRAM_DRAIN_GRACE", "", TYPE_TIMEOUT, 0, 60000, "1", 0,                       \
+      "seconds in which a node told to stop goes on serving while /readyz is 503, for proxies to " \
+      "turn to others")                                                                            \
     X(RATE_LIMIT, "REPRAM_RATE_LIMIT", "", TYPE_COUNT, 0, 1000000, "0", 0,                         \
       "requests per second per client address, 0 = off; burst is twice that")                      \
     X(MAX_CONNECTIONS, "REPRAM_MAX_CONNECTIONS", "", TYPE_COUNT, 1, 1000000, "(nofile - 256)", 0,  \

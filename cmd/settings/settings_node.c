@@ -73,6 +73,7 @@ static void fill_numbers(const struct settings *s, struct node_config *c)
     c->value_max = settings_number(s, SETTING_MAX_VALUE_SIZE);
     c->bytes_max = settings_number(s, SETTING_MAX_STORAGE_MB) << 20;
     c->write_timeout_ms = (uint32_t)settings_number(s, SETTING_WRITE_TIMEOUT);
+    c->drain_grace_ms = (uint32_t)settings_number(s, SETTING_DRAIN_GRACE);
     c->rate_limit = (uint32_t)settings_number(s, SETTING_RATE_LIMIT);
     c->connections_max = (uint32_t)settings_number(s, SETTING_MAX_CONNECTIONS);
     c->connections_per_ip_max = (uint32_t)settings_number(s, SETTING_MAX_CONNECTIONS_PER_IP);

@@ -295,6 +295,15 @@ uint32_t quorum_expire(struct quorum *r, uint64_t now_us)
     return count;
 }
 
+void quorum_hurry(struct quorum *r, uint64_t deadline_us)
+{
+    /* Deadlines rise with the order of arrival. */
+    for (uint32_t i = r->newest; i != 0 && r->slots[i].write.deadline_us > deadline_us;
+         i = r->slots[i].older) {
+        r->slots[i].write.deadline_us = deadline_us;
+    }
+}
+
 uint64_t quorum_deadline(const struct quorum *r)
 {
     return r->oldest == 0 ? NEVER : r->slots[r->oldest].write.deadline_us;

@@ -97,6 +97,9 @@ uint32_t quorum_next(const struct quorum *r, uint32_t waiter);
 /* Answers what has waited long enough; returns how many. */
 uint32_t quorum_expire(struct quorum *r, uint64_t now_us);
 
+/* No write waits longer than until then any more. */
+void quorum_hurry(struct quorum *r, uint64_t deadline_us);
+
 /* When quorum_expire() has something to do; NEVER when nothing waits. */
 uint64_t quorum_deadline(const struct quorum *r);
 

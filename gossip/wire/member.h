@@ -80,7 +80,7 @@ struct member_card {
 enum member_flags {
     MEMBER_HAS_CLOCK = 1,
     MEMBER_HAS_RECORDS = 2,
-    MEMBER_IS_CAUGHT_UP = 4, /* has a clock and what the enclave had, and does not leave */
+    MEMBER_IS_CAUGHT_UP = 4, /* has a clock and what the enclave had, and does not leave yet */
     MEMBER_IS_FULL = 8,
     MEMBER_IS_DRAINING = 16,
     MEMBER_MAY_BEGIN = 32, /* its enclave exists as far as it knows, or may begin: gossip/expect */

@@ -73,6 +73,8 @@ struct node_config {
     uint64_t bytes_max;      /* never 0 here: auto is resolved by the caller */
     uint32_t expect_members; /* of a new enclave before it begins; 0: any number */
     uint32_t write_timeout_ms;
+    uint32_t
+        drain_grace_ms;  /* told to stop, it serves on for so long, and says that it is not ready */
     uint32_t rate_limit; /* requests per second per client address, 0 off */
     uint32_t connections_max, connections_per_ip_max; /* the latter 0: off */
     uint32_t watchers_max;

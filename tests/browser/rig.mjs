@@ -71,7 +71,8 @@ export class Node {
     constructor(port, env) {
         this.port = port;
         this.url = `http://127.0.0.1:${port}`;
-        this.#env = {PATH: process.env.PATH, REPRAM_HTTP_PORT: port, REPRAM_MIN_TTL: 1, ...env};
+        this.#env = {PATH: process.env.PATH, REPRAM_HTTP_PORT: port, REPRAM_MIN_TTL: 1, REPRAM_DRAIN_GRACE: 0,
+                     ...env};
     }
 
     async start() {

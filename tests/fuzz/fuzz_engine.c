@@ -544,7 +544,12 @@ static void other_step(struct world *w)
         deliver_datagrams(w, true);
         break;
     case 5:
-        engine_leave(n->engine, w->now_us);
+        /* First it drains, and the next time it leaves. */
+        if ((engine_unready(n->engine) & READY_DRAINING) != 0) {
+            engine_leave(n->engine, w->now_us);
+        } else {
+            engine_drain(n->engine, w->now_us);
+        }
         break;
     case 6:
         put_many(w, n);

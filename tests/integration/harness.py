@@ -294,7 +294,7 @@ class Program:
 
     def __init__(self, *arguments, env=None, host=None, prefix=()):
         self.env = {"PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
-                    "LC_ALL": "C.UTF-8", "REPRAM_MIN_TTL": "1"}
+                    "LC_ALL": "C.UTF-8", "REPRAM_MIN_TTL": "1", "REPRAM_DRAIN_GRACE": "0"}
         for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"):
             if name in os.environ:
                 self.env[name] = os.environ[name]

@@ -447,6 +447,54 @@ static void who_is_told_of_somebody_gone_is_ready_soon(void **state)
     cluster_free(c);
 }
 
+/* Three nodes, the first of which is told to stop. The others take it for one of them till it
+ * leaves, and so its writes and theirs are 201. */
+static void who_drains_takes_writes_with_its_quorum_until_it_leaves(void **state)
+{
+    (void)state;
+    struct cluster *c = formed(3, 917);
+    struct engine_status status;
+    uint32_t have = 0;
+    engine_drain(c->nodes[0].engine, stage_now_us(c, 0));
+    stage_drain(c, 0);
+    cluster_run_for(c, 1000);
+    assert_int_equal(engine_unready(c->nodes[0].engine), READY_DRAINING);
+    assert_int_equal(cluster_view(c, 1, 0), MEMBER_ALIVE);
+    cluster_kill(c, 2);
+    cluster_run_for(c, 100);
+    /* One link is left, and it leads to the node that drains. */
+    engine_status(c->nodes[1].engine, stage_now_us(c, 1), &status);
+    assert_true(status.has_quorum);
+    for (uint32_t node = 0; node < 2; node++) {
+        const uint64_t put = put_or_fail(c, node, node == 0 ? "a" : "b");
+        assert_int_equal(cluster_wait_put(c, put, &have), PUT_QUORUM);
+    }
+    cluster_leave(c, 0);
+    assert_int_equal(cluster_put(c, 0, "c", "v", MINUTE_MS), UINT64_MAX);
+    cluster_run_for(c, 100);
+    assert_int_equal(cluster_view(c, 1, 0), MEMBER_LEFT);
+    cluster_free(c);
+}
+
+/* The clock shows when: the write timeout is longer than what a node that leaves gives it. */
+static void a_write_that_waits_is_answered_two_seconds_after_its_node_leaves(void **state)
+{
+    (void)state;
+    struct cluster *c = formed(3, 918);
+    assert_true(c->config.write_timeout_ms > LEAVE_WAIT_MS + 1000);
+    block_pair(c, 0, 1);
+    block_pair(c, 0, 2);
+    const uint64_t put = put_or_fail(c, 0, "a");
+    cluster_run_for(c, 10);
+    const uint64_t left_us = c->net.now_us;
+    uint32_t have = 0;
+    cluster_leave(c, 0);
+    assert_int_equal(cluster_wait_put(c, put, &have), PUT_PENDING);
+    assert_int_equal(have, 1);
+    assert_in_range(c->net.now_us - left_us, LEAVE_WAIT_MS * 1000, LEAVE_WAIT_MS * 1000 + 100000);
+    cluster_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -466,6 +514,8 @@ int main(void)
         cmocka_unit_test(who_has_links_to_too_few_for_its_quorum_is_not_ready),
         cmocka_unit_test(who_is_told_of_somebody_that_does_not_answer_waits_for_it),
         cmocka_unit_test(who_is_told_of_somebody_gone_is_ready_soon),
+        cmocka_unit_test(who_drains_takes_writes_with_its_quorum_until_it_leaves),
+        cmocka_unit_test(a_write_that_waits_is_answered_two_seconds_after_its_node_leaves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

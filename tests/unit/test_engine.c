@@ -244,9 +244,13 @@ static void a_node_that_refused_one_write_is_full_for_a_while(void **state)
     assert_int_equal(notices(e, NOTICE_ROOM, text), 1);
 }
 
-static void a_node_that_leaves_takes_no_writes(void **state)
+static void a_node_that_drains_takes_writes_until_it_leaves(void **state)
 {
     const uint64_t now_us = START_US + SECOND_US;
+    engine_drain(*state, now_us);
+    engine_drain(*state, now_us);
+    assert_int_equal(engine_unready(*state), READY_DRAINING);
+    assert_int_equal(put(*state, "key", "value", now_us), RC_OK);
     engine_leave(*state, now_us);
     engine_leave(*state, now_us);
     assert_int_equal(engine_unready(*state), READY_DRAINING);
@@ -568,7 +572,7 @@ int main(void)
         TEST(conditions_are_judged_on_what_is_held),
         cmocka_unit_test(a_full_node_says_so_and_stores_nothing),
         TEST(a_node_that_refused_one_write_is_full_for_a_while),
-        TEST(a_node_that_leaves_takes_no_writes),
+        TEST(a_node_that_drains_takes_writes_until_it_leaves),
         TEST(an_idle_node_wants_no_call_but_for_its_probes),
         TEST(a_link_that_says_nothing_is_ended),
         TEST(garbage_on_a_link_ends_it_and_is_counted),

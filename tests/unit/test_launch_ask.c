@@ -92,7 +92,7 @@ static int setup(void **state)
             .health_status = 200, .ready_status = 200, .health = uuids[i], .peers = peers[i]};
     }
     formation_init(&l->formation, NODES);
-    supervisor_init(&l->supervisor, NODES, l->started_ms, l->started_ms + TIMEOUT_MS);
+    supervisor_init(&l->supervisor, NODES, l->started_ms, l->started_ms + TIMEOUT_MS, 0);
     return 0;
 }
 

@@ -226,6 +226,24 @@ static void what_waits_too_long_is_answered_pending_in_order(void **state)
     assert_int_equal(quorum_deadline(f->quorum), UINT64_MAX);
 }
 
+/* The first is answered in its own time, the others by the new one. */
+static void in_a_hurry_no_write_waits_longer_than_is_said(void **state)
+{
+    struct fixture *f = *state;
+    for (uint64_t token = 1; token <= 4; token++) {
+        (void)wait_for(f, token, 2, 10 * (token - 1));
+    }
+    quorum_hurry(f->quorum, TIMEOUT_US + 10);
+    quorum_check(f->quorum);
+    assert_int_equal(quorum_deadline(f->quorum), TIMEOUT_US);
+    assert_int_equal(quorum_expire(f->quorum, TIMEOUT_US), 1);
+    assert_int_equal(quorum_deadline(f->quorum), TIMEOUT_US + 10);
+    assert_int_equal(quorum_expire(f->quorum, TIMEOUT_US + 9), 0);
+    assert_int_equal(quorum_expire(f->quorum, TIMEOUT_US + 10), 3);
+    quorum_hurry(f->quorum, 0);
+    assert_int_equal(quorum_deadline(f->quorum), UINT64_MAX);
+}
+
 static void waiting_writes_are_found_by_record_id_and_listed_in_order(void **state)
 {
     struct fixture *f = *state;
@@ -286,6 +304,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_late_holder_of_a_settled_write_finds_nobody, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(what_waits_too_long_is_answered_pending_in_order, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(in_a_hurry_no_write_waits_longer_than_is_said, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(waiting_writes_are_found_by_record_id_and_listed_in_order,
                                         set_up, tear_down),

@@ -64,14 +64,23 @@ static void nothing_set_gives_the_defaults_of_the_contract(void **state)
     static const struct {
         enum setting_id id;
         uint64_t number;
-    } expected[] = {{SETTING_BASE_PORT, 8081},     {SETTING_MAX_PORTS, 10},
-                    {SETTING_NODE_COUNT, 3},       {SETTING_REPLICATION_FACTOR, 3},
-                    {SETTING_DEFAULT_TTL, 3600},   {SETTING_MIN_TTL, 300},
-                    {SETTING_MAX_TTL, 86400},      {SETTING_MAX_VALUE_SIZE, 10 << 20},
-                    {SETTING_MAX_STORAGE_MB, 0},   {SETTING_WRITE_TIMEOUT, 5000},
-                    {SETTING_RATE_LIMIT, 0},       {SETTING_MAX_CONNECTIONS_PER_IP, 0},
-                    {SETTING_IDLE_TIMEOUT, 75000}, {SETTING_REQUEST_TIMEOUT, 15000},
-                    {SETTING_LOG_LEVEL, LOG_INFO}, {SETTING_LOG_FORMAT, LOG_TEXT}};
+    } expected[] = {{SETTING_BASE_PORT, 8081},
+                    {SETTING_MAX_PORTS, 10},
+                    {SETTING_NODE_COUNT, 3},
+                    {SETTING_REPLICATION_FACTOR, 3},
+                    {SETTING_DEFAULT_TTL, 3600},
+                    {SETTING_MIN_TTL, 300},
+                    {SETTING_MAX_TTL, 86400},
+                    {SETTING_MAX_VALUE_SIZE, 10 << 20},
+                    {SETTING_MAX_STORAGE_MB, 0},
+                    {SETTING_WRITE_TIMEOUT, 5000},
+                    {SETTING_DRAIN_GRACE, 1000},
+                    {SETTING_RATE_LIMIT, 0},
+                    {SETTING_MAX_CONNECTIONS_PER_IP, 0},
+                    {SETTING_IDLE_TIMEOUT, 75000},
+                    {SETTING_REQUEST_TIMEOUT, 15000},
+                    {SETTING_LOG_LEVEL, LOG_INFO},
+                    {SETTING_LOG_FORMAT, LOG_TEXT}};
     for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
         assert_int_equal(settings_number(&s, expected[i].id), expected[i].number);
         assert_string_equal(s.values[expected[i].id].from, "default");

@@ -201,6 +201,7 @@ static void a_node_gets_what_was_set(void **state)
     assert_int_equal(c.bytes_max, UINT64_C(1) << 30);
     assert_int_equal(c.ttl_max_s, 86400);
     assert_int_equal(c.write_timeout_ms, 5000);
+    assert_int_equal(c.drain_grace_ms, 1000);
     assert_int_equal(c.ready_fd, -1);
     assert_string_equal(c.name, "");
     start("REPRAM_ADDRESS=192.0.2.1", NULL, NULL, false);

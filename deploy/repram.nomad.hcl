@@ -1,5 +1,7 @@
 # Two allocations of the image with three nodes each, on the hosts' own network. `hosts` names every
-# client that may run one; each node asks all of them.
+# client that may run one; each node asks all of them. With Consul no list is needed: provider = "consul" for the
+# service, its check on /livez, REPRAM_DISCOVERY = "port-range,srv", DISCOVERY_DOMAIN = "repram.service.consul" and
+# REPRAM_DNS_SERVERS = "127.0.0.1:8600" (docs/configuration.md, "Names").
 variable "hosts" {
   type        = string
   description = "host:port of nodes on the Nomad clients, comma separated"

@@ -87,8 +87,9 @@ const char *settings_allowed(enum setting_id id, char *ret_text, size_t size)
         [TYPE_APP] = "1 to 64 letters, digits, '-', '_' and '.', the first a letter or digit",
         [TYPE_HOST] = "a host name or an IP address",
         [TYPE_BIND] = "all, or an IP address of this host",
-        [TYPE_PROVIDERS] = "a comma list of port-range, static, dns, flux",
+        [TYPE_PROVIDERS] = "a comma list of port-range, dns, srv, static, flux",
         [TYPE_PEERS] = "host:port,... with IPv6 addresses in brackets, at most 256",
+        [TYPE_SERVERS] = "host[:port],... with IPv6 addresses in brackets, at most 8",
         [TYPE_TRUST] = "true, false, or a comma list of networks such as 10.0.0.0/8, at most 32",
         [TYPE_URL] = "http://host[:port][/path] or https://host[:port][/path]",
         [TYPE_LOG_LEVEL] = "debug, info, warn, error",
@@ -135,7 +136,10 @@ static enum rc parse_list(const struct settings_def *def, const char *text, uint
     uint32_t count = 0;
     bool is_all = false;
     if (def->type == TYPE_PEERS) {
-        return value_peers(text, peers, NODE_PEERS_MAX, &count);
+        return value_peers(text, 0, peers, NODE_PEERS_MAX, &count);
+    }
+    if (def->type == TYPE_SERVERS) {
+        return value_peers(text, VALUE_DNS_PORT, peers, NODE_DNS_SERVERS_MAX, &count);
     }
     if (def->type == TYPE_TRUST) {
         return value_trust(text, &is_all, trust, NODE_TRUST_MAX, &count);
@@ -184,6 +188,7 @@ static enum rc parse_value(const struct settings_def *def, const char *text, uin
         return parse_word(def, text, ret_number);
     case TYPE_PROVIDERS:
     case TYPE_PEERS:
+    case TYPE_SERVERS:
     case TYPE_TRUST:
         return parse_list(def, text, ret_number);
     case TYPE_NAME:
@@ -416,12 +421,7 @@ static void take(struct load *load, enum setting_id id, const struct found *foun
     }
     uint64_t number = 0;
     const enum rc rc = parse_value(def, found->value, &number);
-    if (rc == RC_UNSUPPORTED) {
-        char allowed[128];
-        report_add(&load->settings->errors,
-                   "%s=%.256s (%s): srv is not supported in this version; allowed: %s", found->name,
-                   found->value, value->from, settings_allowed(id, allowed, sizeof(allowed)));
-    } else if (rc != RC_OK) {
+    if (rc != RC_OK) {
         refuse(load, id, found->name, found->value);
     } else {
         keep(value, found->value);

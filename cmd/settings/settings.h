@@ -32,6 +32,7 @@ enum setting_type {
     TYPE_BIND,
     TYPE_PROVIDERS, /* number: set of enum node_provider */
     TYPE_PEERS,
+    TYPE_SERVERS,
     TYPE_TRUST,
     TYPE_URL,
     TYPE_LOG_LEVEL,  /* number: enum log_level */
@@ -75,7 +76,7 @@ enum setting_trait {
     X(HTTP_PORT, "REPRAM_HTTP_PORT", "REPRAM_PORT,HTTP_PORT", TYPE_PORT, 1, 65535, "",             \
       TRAIT_CLIENT, "fixed port instead of the range")                                             \
     X(DISCOVERY, "REPRAM_DISCOVERY", "", TYPE_PROVIDERS, 0, 0, "(port-range)", 0,                  \
-      "where to look for peers: port-range, dns, static, flux; by default flux too with "          \
+      "where to look for peers: port-range, dns, srv, static, flux; by default flux too with "     \
       "FLUX_APP_NAME set, and static with REPRAM_PEERS")                                           \
     X(CLAIM_CHECK, "REPRAM_CLAIM_CHECK", "", TYPE_SWITCH, 0, 1, "(on)", 0,                         \
       "off: a port that binds is claimed without asking DISCOVERY_DOMAIN who answers there; off "  \
@@ -84,6 +85,8 @@ enum setting_trait {
       "where the flux provider asks for the app's instances")                                      \
     X(PEERS, "REPRAM_PEERS", "REPRAM_BOOTSTRAP_PEERS,BOOTSTRAP_NODES", TYPE_PEERS, 0, 256, "", 0,  \
       "host:port,... asked by the static provider")                                                \
+    X(DNS_SERVERS, "REPRAM_DNS_SERVERS", "", TYPE_SERVERS, 0, 8, "", 0,                            \
+      "host[:port],... asked by discovery in place of the servers of resolv.conf")                 \
     X(NETWORK, "REPRAM_NETWORK", "", TYPE_NAME, 0, 0, "private", TRAIT_SHARED | TRAIT_CLIENT,      \
       "name of the cluster; nodes with another name are strangers")                                \
     X(ENCLAVE, "REPRAM_ENCLAVE", "", TYPE_NAME, 0, 0, "default", 0,                                \

@@ -1,6 +1,7 @@
 #include "cmd/settings/settings_check.h"
 
 #include "net/node.h"
+#include "net/out/resolve.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -130,6 +131,16 @@ static void check_providers(struct settings *s)
             "REPRAM_DISCOVERY %s asks for instances on Flux, and FLUX_APP_NAME is not in the "
             "environment; allowed: FLUX_APP_NAME=the app's name",
             settings_text(s, SETTING_DISCOVERY));
+    }
+    struct addr addr, loopback[RESOLVE_LOCALHOST_ADDRS];
+    const char *domain = settings_text(s, SETTING_DISCOVERY_DOMAIN);
+    if ((providers & PROVIDER_SRV) != 0 &&
+        (addr_parse_ip(domain, 0, &addr) == RC_OK || resolve_localhost(domain, loopback) > 0)) {
+        report_add(
+            &s->errors,
+            "REPRAM_DISCOVERY %s asks for the services (SRV) of a name, and DISCOVERY_DOMAIN "
+            "%.256s has none; allowed: a name such as repram.service.consul",
+            settings_text(s, SETTING_DISCOVERY), domain);
     }
     if ((providers & PROVIDER_STATIC) == 0 && settings_is_set(s, SETTING_PEERS)) {
         report_add(&s->remarks,

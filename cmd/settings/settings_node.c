@@ -92,7 +92,8 @@ static void fill_lists(const struct settings *s, struct node_config *c)
                              NODE_TRUST_MAX, &c->trust_count);
     ASSERT(rc == RC_OK);
     if (settings_is_set(s, SETTING_PEERS)) {
-        rc = value_peers(settings_text(s, SETTING_PEERS), c->peers, NODE_PEERS_MAX, &c->peer_count);
+        rc = value_peers(settings_text(s, SETTING_PEERS), 0, c->peers, NODE_PEERS_MAX,
+                         &c->peer_count);
         ASSERT(rc == RC_OK);
     }
     if (strcmp(settings_text(s, SETTING_BIND), "all") != 0) {
@@ -109,7 +110,6 @@ static enum rc fill_address(struct settings *s, struct node_config *c)
     if (!settings_is_set(s, SETTING_ADDRESS)) {
         return RC_OK;
     }
-    resolve_be_brief();
     if (resolve_wait(settings_text(s, SETTING_ADDRESS), 0, &c->advertise, 1, &count, &why) !=
         RC_OK) {
         report_add(
@@ -130,6 +130,32 @@ static enum rc fill_address(struct settings *s, struct node_config *c)
     return RC_OK;
 }
 
+/* A name is asked for at the servers of resolv.conf, once: these are to take their place. */
+static enum rc fill_dns_servers(struct settings *s, struct node_config *c)
+{
+    struct node_peer servers[NODE_DNS_SERVERS_MAX];
+    uint32_t count = 0;
+    if (!settings_is_set(s, SETTING_DNS_SERVERS)) {
+        return RC_OK;
+    }
+    const enum rc rc = value_peers(settings_text(s, SETTING_DNS_SERVERS), VALUE_DNS_PORT, servers,
+                                   NODE_DNS_SERVERS_MAX, &count);
+    ASSERT(rc == RC_OK);
+    for (uint32_t i = 0; i < count; i++) {
+        const char *why = "";
+        size_t addr_count = 0;
+        if (resolve_wait(servers[i].host, servers[i].port, &c->dns_servers[i], 1, &addr_count,
+                         &why) != RC_OK) {
+            report_add(&s->errors,
+                       "REPRAM_DNS_SERVERS: %.256s does not resolve now: %s; the node ends",
+                       servers[i].host, why);
+            return RC_AGAIN;
+        }
+    }
+    c->dns_server_count = count;
+    return RC_OK;
+}
+
 enum rc settings_node_config(struct settings *s, struct node_config *ret_config)
 {
     memset(ret_config, 0, sizeof(*ret_config));
@@ -138,5 +164,7 @@ enum rc settings_node_config(struct settings *s, struct node_config *ret_config)
     fill_flux_api(s, &ret_config->flux_api);
     fill_numbers(s, ret_config);
     fill_lists(s, ret_config);
-    return fill_address(s, ret_config);
+    resolve_be_brief();
+    const enum rc rc = fill_address(s, ret_config);
+    return rc == RC_OK ? fill_dns_servers(s, ret_config) : rc;
 }

@@ -8,9 +8,10 @@
 #include "net/discovery/node_config.h"
 
 /*
- * Fills everything but ready_fd, which becomes -1. Resolves REPRAM_ADDRESS, which may block for a
- * lookup of about two seconds. What is wrong is added to s->errors: RC_AGAIN when the name does not
- * resolve now, which is no fault of the settings; RC_CONFIG when it cannot be this host's address.
+ * Fills everything but ready_fd, which becomes -1. Resolves REPRAM_ADDRESS and names in
+ * REPRAM_DNS_SERVERS, which may block for about two seconds each. What is wrong is added to
+ * s->errors: RC_AGAIN when the name does not resolve now, which is no fault of the settings;
+ * RC_CONFIG when it cannot be this host's address.
  */
 MUST_USE enum rc settings_node_config(struct settings *s, struct node_config *ret_config);
 

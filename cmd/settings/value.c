@@ -161,8 +161,8 @@ static bool list_next(const char **at, const char **ret_item, size_t *ret_len)
     return true;
 }
 
-enum rc value_peers(const char *text, struct node_peer *ret_peers, uint32_t max,
-                    uint32_t *ret_count)
+enum rc value_peers(const char *text, uint16_t default_port, struct node_peer *ret_peers,
+                    uint32_t max, uint32_t *ret_count)
 {
     const char *item = NULL;
     size_t len = 0;
@@ -171,7 +171,7 @@ enum rc value_peers(const char *text, struct node_peer *ret_peers, uint32_t max,
         if (count == max) {
             return RC_FULL;
         }
-        const enum rc rc = value_host_port(item, len, 0, &ret_peers[count]);
+        const enum rc rc = value_host_port(item, len, default_port, &ret_peers[count]);
         if (rc != RC_OK) {
             return rc;
         }
@@ -243,7 +243,7 @@ enum rc value_providers(const char *text, uint32_t *ret_set)
                  {"static", PROVIDER_STATIC},
                  {"dns", PROVIDER_DNS},
                  {"flux", PROVIDER_FLUX},
-                 {"srv", 0}};
+                 {"srv", PROVIDER_SRV}};
     const char *item = NULL;
     size_t len = 0;
     uint32_t set = 0;
@@ -255,9 +255,6 @@ enum rc value_providers(const char *text, uint32_t *ret_set)
         }
         if (i == sizeof(known) / sizeof(known[0])) {
             return RC_MALFORMED;
-        }
-        if (known[i].bit == 0) {
-            return RC_UNSUPPORTED;
         }
         set |= known[i].bit;
     }

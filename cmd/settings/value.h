@@ -33,17 +33,18 @@ MUST_USE enum rc value_bool(const char *text, bool *ret_value);
 MUST_USE enum rc value_host_port(const char *text, size_t len, uint16_t default_port,
                                  struct node_peer *ret_peer);
 
-/* A comma list of them, each with its port. RC_MALFORMED, RC_RANGE, RC_FULL beyond `max`. */
-MUST_USE enum rc value_peers(const char *text, struct node_peer *ret_peers, uint32_t max,
-                             uint32_t *ret_count);
+/* A comma list of them; without a port only when `default_port` is not 0. RC_MALFORMED, RC_RANGE,
+ * RC_FULL beyond `max`. */
+enum { VALUE_DNS_PORT = 53 };
+MUST_USE enum rc value_peers(const char *text, uint16_t default_port, struct node_peer *ret_peers,
+                             uint32_t max, uint32_t *ret_count);
 
 /* true, false, or a comma list of networks: an address, or address/bits. RC_MALFORMED, RC_RANGE
  * (the bits), RC_FULL beyond `max`. */
 MUST_USE enum rc value_trust(const char *text, bool *ret_all, struct node_cidr *ret_list,
                              uint32_t max, uint32_t *ret_count);
 
-/* A comma list of provider names, as a set of enum node_provider. RC_MALFORMED; RC_UNSUPPORTED for
- * srv. */
+/* A comma list of provider names, as a set of enum node_provider. RC_MALFORMED. */
 MUST_USE enum rc value_providers(const char *text, uint32_t *ret_set);
 
 struct value_url {

@@ -95,8 +95,8 @@ static void on_resolved(void *arg, const struct dns_answer *answer)
     ask(c);
 }
 
-struct claim_check *claim_check_start(struct event_base *base, const char *domain, uint16_t port,
-                                      const struct uuid *self,
+struct claim_check *claim_check_start(struct event_base *base, const struct node_config *node,
+                                      uint16_t port, const struct uuid *self,
                                       bool (*is_own)(const struct addr *addr),
                                       void (*done)(void *arg, enum claim_verdict verdict,
                                                    const struct health_answer *other),
@@ -110,13 +110,16 @@ struct claim_check *claim_check_start(struct event_base *base, const char *domai
     c->arg = arg;
     c->at.port = port;
     c->again = evtimer_new(base, on_again, c);
-    const struct dns_config dns = {.base = base, .timeout_ms = LOOKUP_TIMEOUT_MS};
+    const struct dns_config dns = {.base = base,
+                                   .timeout_ms = LOOKUP_TIMEOUT_MS,
+                                   .servers = node->dns_servers,
+                                   .server_count = node->dns_server_count};
     c->dns = dns_new(&dns);
     if (c->again == NULL || c->dns == NULL) {
         claim_check_free(c);
         return NULL;
     }
-    c->query = dns_resolve(c->dns, domain, DNS_BOTH, on_resolved, c);
+    c->query = dns_resolve(c->dns, node->discovery_domain, DNS_BOTH, on_resolved, c);
     return c;
 }
 

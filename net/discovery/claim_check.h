@@ -16,6 +16,7 @@
 #define NET_DISCOVERY_CLAIM_CHECK_H
 
 #include "net/discovery/health_answer.h"
+#include "net/discovery/node_config.h"
 
 #include "core/base/addr.h"
 
@@ -35,13 +36,13 @@ enum claim_verdict claim_check_judge(const struct uuid *self, const struct healt
                                      uint32_t attempt);
 
 /*
- * Starts the check of `port`. `done` is called exactly once, from the loop, with CLAIM_KEEP or
- * CLAIM_LEAVE (then `other`, borrowed for the call, is the owner); the caller frees the check
- * later. `is_own` tells an address of this host. NULL when it cannot be made for want of memory:
- * keep the port.
+ * Starts the check of `port` at the node's domain. `done` is called exactly once, from the loop,
+ * with CLAIM_KEEP or CLAIM_LEAVE (then `other`, borrowed for the call, is the owner); the caller
+ * frees the check later. `is_own` tells an address of this host. NULL when it cannot be made for
+ * want of memory: keep the port.
  */
-struct claim_check *claim_check_start(struct event_base *base, const char *domain, uint16_t port,
-                                      const struct uuid *self,
+struct claim_check *claim_check_start(struct event_base *base, const struct node_config *node,
+                                      uint16_t port, const struct uuid *self,
                                       bool (*is_own)(const struct addr *addr),
                                       void (*done)(void *arg, enum claim_verdict verdict,
                                                    const struct health_answer *other),

@@ -5,6 +5,7 @@
 #include "core/base/rng.h"
 #include "net/discovery/provider_domain.h"
 #include "net/discovery/provider_flux.h"
+#include "net/discovery/provider_srv.h"
 #include "net/discovery/provider_static.h"
 #include "net/out/dns.h"
 
@@ -15,7 +16,7 @@
 #include <xxhash.h>
 
 enum {
-    PROVIDERS_MAX = 4,
+    PROVIDERS_MAX = 5,
     /* Until all have answered they hold up readiness, so one that fails is asked again soon. A slow
      * API gets twice the time at each further try. */
     FIRST_LOOKUP_MS = 1000,
@@ -202,7 +203,11 @@ static void on_done(void *arg, struct provider *p, enum rc rc, const char *detai
 /* The files that say whom to ask may have changed. */
 static void renew_dns(struct discovery *d, uint32_t lookup_ms)
 {
-    const struct dns_config config = {.base = d->config.base, .timeout_ms = lookup_ms};
+    const struct node_config *node = d->config.node;
+    const struct dns_config config = {.base = d->config.base,
+                                      .timeout_ms = lookup_ms,
+                                      .servers = node->dns_servers,
+                                      .server_count = node->dns_server_count};
     dns_free(d->dns);
     d->dns = dns_new(&config);
 }
@@ -210,7 +215,8 @@ static void renew_dns(struct discovery *d, uint32_t lookup_ms)
 /* Providers end by themselves; this is for one that does not. */
 static uint32_t pass_max_ms(const struct discovery *d)
 {
-    const uint32_t lookup_max_ms = dns_limit_ms(d->dns);
+    const bool has_srv = (d->config.node->providers & PROVIDER_SRV) != 0;
+    const uint32_t lookup_max_ms = dns_limit_ms(d->dns) * (has_srv ? 2 : 1); /* then its targets */
     return (d->fetch_ms > lookup_max_ms ? d->fetch_ms : lookup_max_ms) + PASS_REST_MS;
 }
 
@@ -313,6 +319,9 @@ static void add_sources(struct discovery *d)
     if ((node->providers & PROVIDER_DNS) != 0) {
         const uint16_t port = node->fixed_port != 0 ? node->fixed_port : first;
         add_source(d, provider_domain_new("dns", node->discovery_domain, port, port));
+    }
+    if ((node->providers & PROVIDER_SRV) != 0) {
+        add_source(d, provider_srv_new(node->discovery_domain));
     }
     if ((node->providers & PROVIDER_STATIC) != 0) {
         add_source(d, provider_static_new(node->peers, node->peer_count));

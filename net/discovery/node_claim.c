@@ -68,9 +68,8 @@ static enum rc check(struct claiming *c)
         return RC_OK; /* a fixed port is the operator's decision */
     }
     c->is_over = false;
-    struct claim_check *running =
-        claim_check_start(c->config->base, node->discovery_domain, c->claim.port, &c->config->uuid,
-                          hostinfo_is_own, on_verdict, c);
+    struct claim_check *running = claim_check_start(
+        c->config->base, node, c->claim.port, &c->config->uuid, hostinfo_is_own, on_verdict, c);
     const enum rc rc = running == NULL ? RC_OK : wait_over(c);
     claim_check_free(running);
     return rc;

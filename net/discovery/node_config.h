@@ -17,7 +17,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { NODE_TEXT_SIZE = 256, NODE_PATH_SIZE = 1024, NODE_PEERS_MAX = 256, NODE_TRUST_MAX = 32 };
+enum {
+    NODE_TEXT_SIZE = 256,
+    NODE_PATH_SIZE = 1024,
+    NODE_PEERS_MAX = 256,
+    NODE_TRUST_MAX = 32,
+    NODE_DNS_SERVERS_MAX = 8
+};
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
@@ -38,6 +44,7 @@ enum node_provider {
     PROVIDER_STATIC = 2,
     PROVIDER_DNS = 4,
     PROVIDER_FLUX = 8,
+    PROVIDER_SRV = 16,
 };
 
 struct node_peer { /* an entry of REPRAM_PEERS */
@@ -62,6 +69,8 @@ struct node_config {
     struct addr advertise; /* port 0: unknown; else REPRAM_ADDRESS or FLUX_NODE_HOST_IP resolved,
                               port ignored */
     uint32_t providers;    /* set of enum node_provider */
+    uint32_t dns_server_count; /* 0: those of resolv.conf */
+    struct addr dns_servers[NODE_DNS_SERVERS_MAX];
     bool claim_check;
     struct node_flux_api flux_api;
     char flux_app[NODE_TEXT_SIZE]; /* FLUX_APP_NAME; stands in a path as it is */

@@ -42,7 +42,10 @@ struct dns_query {
     struct result failed; /* of a form before that could not be looked up; RC_OK: none */
     struct addr *addrs;   /* NULL before the first */
     size_t count;
-    bool is_cut; /* addresses were left out */
+    bool is_cut;              /* addresses were left out */
+    uint32_t usable;          /* families that are of use */
+    struct srv_list services; /* and not addresses, where these are asked for */
+    uint32_t ttl_s;
 };
 
 /* ---- The resolver ---- */
@@ -111,6 +114,7 @@ static void query_free(struct dns_query *q)
     }
     event_free(q->timer);
     free(q->addrs);
+    srv_list_fini(&q->services);
     free(q);
 }
 
@@ -118,6 +122,16 @@ void dns_cancel(struct dns_query *q)
 {
     if (q != NULL) {
         query_free(q);
+    }
+}
+
+static void say_cut(struct dns_query *q)
+{
+    if (q->is_cut || q->services.is_cut) {
+        (void)snprintf(q->result.detail, sizeof(q->result.detail),
+                       "it has more than %d %s; the others are left out",
+                       q->is_cut ? DNS_ADDRS_MAX : SRV_SERVICES_MAX,
+                       q->is_cut ? "addresses" : "services");
     }
 }
 
@@ -131,19 +145,23 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     struct dns_query lent = *q;
     const bool is_late = is_under_way(q);
     q->addrs = NULL;
+    srv_list_init(&q->services);
     query_free(q);
     if (is_late) {
         lent.result = (struct result){RC_TIMEOUT, "the name servers have not answered in time"};
-    } else if (lent.is_cut && lent.result.rc == RC_OK) {
-        (void)snprintf(lent.result.detail, sizeof(lent.result.detail),
-                       "it has more than %d addresses; the others are left out", DNS_ADDRS_MAX);
+    } else if (lent.result.rc == RC_OK) {
+        say_cut(&lent);
     }
+    srv_list_sort(&lent.services);
     const struct dns_answer answer = {.rc = lent.result.rc,
                                       .detail = lent.result.detail,
                                       .addrs = lent.addrs,
-                                      .count = lent.count};
+                                      .count = lent.count,
+                                      .services = &lent.services,
+                                      .ttl_s = lent.ttl_s};
     lent.done(lent.arg, &answer);
     free(lent.addrs);
+    srv_list_fini(&lent.services);
 }
 
 static void deliver_soon(struct dns_query *q)
@@ -170,6 +188,22 @@ static void add_addr(void *arg, const struct addr *addr)
     q->addrs[q->count++].port = 0;
 }
 
+static bool is_for_services(const struct dns_query *q)
+{
+    return q->types[0] == DNS_TYPE_SRV;
+}
+
+/* That a name has nothing of what is asked for. */
+static const char *nothing_of(const struct dns_query *q)
+{
+    return is_for_services(q) ? "the name has no service (SRV)" : "the name has no address";
+}
+
+static bool has_found(const struct dns_query *q)
+{
+    return q->count > 0 || q->services.service_count > 0;
+}
+
 static bool is_failure(enum rc rc)
 {
     return rc != RC_OK && rc != RC_NOT_FOUND;
@@ -182,15 +216,25 @@ static void settle(struct dns_query *q, enum rc rc, const char *text)
     if (is_failure(q->result.rc)) {
         return;
     }
-    const bool is_found = !is_failure(rc) && q->count > 0;
+    const bool is_found = !is_failure(rc) && has_found(q);
     q->result.rc = is_found ? RC_OK : rc;
     (void)snprintf(q->result.detail, sizeof(q->result.detail), "%s", is_found ? "" : text);
 }
 
 static void on_record(void *arg, const struct dns_record *record)
 {
-    if (!record->is_additional && record->type != DNS_TYPE_SRV) {
-        add_addr(arg, &record->addr);
+    struct dns_query *q = arg;
+    if (is_for_services(q)) {
+        const bool is_of_use =
+            record->type == DNS_TYPE_SRV ||
+            (q->usable & (record->type == DNS_TYPE_A ? DNS_IPV4 : DNS_IPV6)) != 0;
+        if (is_of_use) {
+            srv_list_take(&q->services, record);
+        }
+        q->ttl_s = q->services.ttl_s;
+    } else if (!record->is_additional && record->type != DNS_TYPE_SRV) {
+        add_addr(q, &record->addr);
+        q->ttl_s = record->ttl_s < q->ttl_s ? record->ttl_s : q->ttl_s;
     }
 }
 
@@ -202,9 +246,9 @@ static void on_lookup(struct dns_query *q, size_t index, const struct dns_outcom
     if (outcome->rc == RC_OK) {
         const enum rc rc = dns_message_read(outcome->bytes, outcome->len, on_record, q);
         ASSERT(rc == RC_OK); /* dns_channel has read it before */
-        settle(q, RC_NOT_FOUND, "the name has no address");
+        settle(q, RC_NOT_FOUND, nothing_of(q));
     } else if (outcome->rc == RC_NOT_FOUND) {
-        settle(q, RC_NOT_FOUND, outcome->is_name ? "the name has no address" : outcome->detail);
+        settle(q, RC_NOT_FOUND, outcome->is_name ? nothing_of(q) : outcome->detail);
     } else {
         settle(q, outcome->rc, outcome->detail);
     }
@@ -236,27 +280,27 @@ static void look_up(struct dns_query *q, const char *form)
 /* The first failure is what is told in the end, unless a later form has an address. */
 static void end_form(struct dns_query *q)
 {
-    if (q->count == 0 && is_failure(q->result.rc) && !is_failure(q->failed.rc)) {
+    if (!has_found(q) && is_failure(q->result.rc) && !is_failure(q->failed.rc)) {
         q->failed = q->result;
     }
 }
 
 static void end_query(struct dns_query *q)
 {
-    if (q->count == 0 && is_failure(q->failed.rc)) {
+    if (!has_found(q) && is_failure(q->failed.rc)) {
         q->result = q->failed;
     }
     deliver_soon(q);
 }
 
-/* Looks up the name's next form, by all types, until one has an address. Silent servers are asked
- * for no further form. */
+/* Looks up the name's next form, by all types, until one has what is asked for. Silent servers are
+ * asked for no further form. */
 static void look_up_next(struct dns_query *q)
 {
     char form[DNS_NAME_SIZE];
     end_form(q);
     for (;;) {
-        if (q->count > 0 || q->failed.rc == RC_TIMEOUT ||
+        if (has_found(q) || q->failed.rc == RC_TIMEOUT ||
             !resolv_conf_form(&q->dns->conf, q->name, q->form, form)) {
             end_query(q);
             return;
@@ -271,14 +315,12 @@ static void look_up_next(struct dns_query *q)
     }
 }
 
-static void want(struct dns_query *q, enum dns_family wanted)
+static void want_addrs(struct dns_query *q)
 {
-    const uint32_t usable = (uint32_t)wanted & (uint32_t)q->dns->usable;
-    const uint32_t asked = usable != 0 ? usable : (uint32_t)wanted;
-    if ((asked & DNS_IPV4) != 0) {
+    if ((q->usable & DNS_IPV4) != 0) {
         q->types[q->type_count++] = DNS_TYPE_A;
     }
-    if ((asked & DNS_IPV6) != 0) {
+    if ((q->usable & DNS_IPV6) != 0) {
         q->types[q->type_count++] = DNS_TYPE_AAAA;
     }
 }
@@ -286,7 +328,9 @@ static void want(struct dns_query *q, enum dns_family wanted)
 static void ask_servers(struct dns_query *q, const char *name)
 {
     if (q->dns->servers == NULL) {
-        settle(q, RC_IO, "it is not in the hosts file, and resolv.conf names no server");
+        settle(q, RC_IO,
+               is_for_services(q) ? "resolv.conf names no server"
+                                  : "it is not in the hosts file, and resolv.conf names no server");
         deliver_soon(q);
         return;
     }
@@ -320,20 +364,41 @@ static bool is_known(struct dns_query *q, const char *name)
     return q->count > 0;
 }
 
-struct dns_query *dns_resolve(struct dns *d, const char *name, enum dns_family wanted,
-                              void (*done)(void *arg, const struct dns_answer *answer), void *arg)
+static struct dns_query *query_new(struct dns *d, enum dns_family wanted,
+                                   void (*done)(void *arg, const struct dns_answer *answer),
+                                   void *arg)
 {
     struct dns_query *q = mem_new(1, sizeof(*q));
+    const uint32_t usable = (uint32_t)wanted & (uint32_t)d->usable;
     q->dns = d;
     q->done = done;
     q->arg = arg;
+    q->usable = usable != 0 ? usable : (uint32_t)wanted;
+    q->ttl_s = UINT32_MAX;
+    srv_list_init(&q->services);
     q->timer = evtimer_new(d->base, on_timer, q);
     ASSERT(q->timer != NULL);
-    want(q, wanted);
+    return q;
+}
+
+struct dns_query *dns_resolve(struct dns *d, const char *name, enum dns_family wanted,
+                              void (*done)(void *arg, const struct dns_answer *answer), void *arg)
+{
+    struct dns_query *q = query_new(d, wanted, done, arg);
+    want_addrs(q);
     if (is_known(q, name)) {
         deliver_soon(q);
     } else {
         ask_servers(q, name);
     }
+    return q;
+}
+
+struct dns_query *dns_services(struct dns *d, const char *name, enum dns_family wanted,
+                               void (*done)(void *arg, const struct dns_answer *answer), void *arg)
+{
+    struct dns_query *q = query_new(d, wanted, done, arg);
+    q->types[q->type_count++] = DNS_TYPE_SRV;
+    ask_servers(q, name);
     return q;
 }

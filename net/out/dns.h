@@ -1,5 +1,5 @@
 /*
- * dns: names to addresses of both families, without ever blocking the loop.
+ * dns: names to addresses of both families, and to services, without ever blocking the loop.
  *
  * Literal addresses and localhost (RFC 6761 section 6.3) need no lookup; the hosts file
  * (net/out/hosts) is asked before the servers of resolv.conf, or those that the caller names. The
@@ -16,6 +16,7 @@
 #define NET_OUT_DNS_H
 
 #include "net/out/dns_servers.h"
+#include "net/out/srv_list.h"
 
 struct dns;
 struct dns_query;
@@ -62,12 +63,20 @@ struct dns_answer {
     const char *detail;
     const struct addr *addrs;
     size_t count;
+    const struct srv_list *services; /* sorted; without addresses of families that are not wanted */
+    uint32_t ttl_s; /* the least of the records; UINT32_MAX without one, as of the hosts file */
 };
 
 /* Starts a lookup. `done` is called exactly once, from the loop, unless the query is cancelled; the
  * query is gone when it is called. */
 struct dns_query *dns_resolve(struct dns *d, const char *name, enum dns_family wanted,
                               void (*done)(void *arg, const struct dns_answer *answer), void *arg);
+
+/* The same for the services that the name's SRV records give, by servers only. There are no `addrs`
+ * then; RC_OK says that there is a service at least. */
+struct dns_query *dns_services(struct dns *d, const char *name, enum dns_family wanted,
+                               void (*done)(void *arg, const struct dns_answer *answer), void *arg);
+
 void dns_cancel(struct dns_query *q);
 
 #endif

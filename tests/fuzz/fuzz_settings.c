@@ -75,7 +75,7 @@ static void run_values(const char *text)
     uint64_t number = 0;
     bool is_all = false;
     char round[ADDR_TEXT_SIZE];
-    if (value_peers(text, peers, LIST_MAX, &count) == RC_OK) {
+    if (value_peers(text, 0, peers, LIST_MAX, &count) == RC_OK) {
         ASSERT(count > 0 && count <= LIST_MAX && value_is_host(peers[0].host));
     }
     if (value_trust(text, &is_all, trust, LIST_MAX, &count) == RC_OK) {

@@ -39,7 +39,6 @@ UNSUPPORTED = [
     ("REPRAM_CLUSTER_SECRET", "0123456789abcdef0123456789abcdef"),
     ("REPRAM_TLS_CERT", "/etc/hostname"), ("REPRAM_TLS_KEY", "/etc/hostname"),
     ("REPRAM_TLS_CA", "/etc/hostname"), ("REPRAM_ACL_FILE", "/etc/hostname"),
-    ("REPRAM_DISCOVERY", "srv"),
 ]
 
 

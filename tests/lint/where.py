@@ -57,7 +57,7 @@ RULES = {
         "COOKIE", r"PACKET_COOKIE\b|cookie-stranger",
         CODE + r"|tests/(unit/test_packet|fuzz/corpus/packet)"),
     "a discovery provider": Rule(
-        "flux", r"provider_flux(?! asks)|PROVIDER_FLUX|(static|dns), flux|`flux`:? needs|range,flux\"",
+        "flux", r"provider_flux(?! asks)|PROVIDER_FLUX|(static|dns|srv), flux|`flux`:? needs|range,flux\"",
         CODE + r"|docs/(configuration|troubleshooting|design/)|tests/(unit/|integration/test_disc)",
         {"net/discovery/discovery.c": r"\bPROVIDERS_MAX\b"}),
     "a notice for the log": Rule(
@@ -140,7 +140,7 @@ def check_itself():
     for changed in ({"net/api/uri.c": "/topology"}, {"docs/openapi.yaml": ""},
                     {"tests/fuzz/fuzz_mget.c": ""}):
         assert complaints(right, changed), changed
-    for line in ("of port-range, static, dns, flux", "port-range, dns, static, flux"):
+    for line in ("of port-range, dns, srv, flux", "port-range, dns, static, flux"):
         assert re.search(RULES["a discovery provider"].pattern, line), line
 
 

@@ -197,8 +197,10 @@ static int teardown(void **state)
 /* Runs the check of a domain to its one verdict. */
 static void check(const char *domain, enum claim_verdict expected)
 {
+    static struct node_config node;
+    (void)snprintf(node.discovery_domain, sizeof(node.discovery_domain), "%s", domain);
     struct claim_check *c =
-        claim_check_start(rig.base, domain, PORT, &middle, is_own, on_verdict, &rig);
+        claim_check_start(rig.base, &node, PORT, &middle, is_own, on_verdict, &rig);
     assert_non_null(c);
     rig.done_count = 0;
     while (rig.done_count == 0) {

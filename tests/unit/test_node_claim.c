@@ -77,12 +77,11 @@ enum rc __wrap_claim_first(const struct addr *bind, uint16_t first, uint16_t las
                                            const struct claim_failure *failure),
                            void *arg, struct claim *ret_claim, struct claim_failure *ret_failure);
 void __wrap_claim_release(struct claim *claim);
-struct claim_check *__wrap_claim_check_start(struct event_base *base, const char *domain,
-                                             uint16_t port, const struct uuid *self,
-                                             bool (*is_own)(const struct addr *addr),
-                                             void (*done)(void *arg, enum claim_verdict verdict,
-                                                          const struct health_answer *other),
-                                             void *arg);
+struct claim_check *__wrap_claim_check_start(
+    struct event_base *base, const struct node_config *node, uint16_t port, const struct uuid *self,
+    bool (*is_own)(const struct addr *addr),
+    void (*done)(void *arg, enum claim_verdict verdict, const struct health_answer *other),
+    void *arg);
 void __wrap_claim_check_free(struct claim_check *c);
 struct holders *__wrap_holders_ask(struct event_base *base, const struct addr *host, uint16_t first,
                                    uint16_t last,
@@ -132,17 +131,16 @@ static void on_check_due(evutil_socket_t fd, short what, void *arg)
     }
 }
 
-struct claim_check *__wrap_claim_check_start(struct event_base *base, const char *domain,
-                                             uint16_t port, const struct uuid *self,
-                                             bool (*is_own)(const struct addr *addr),
-                                             void (*done)(void *arg, enum claim_verdict verdict,
-                                                          const struct health_answer *other),
-                                             void *arg)
+struct claim_check *__wrap_claim_check_start(
+    struct event_base *base, const struct node_config *node, uint16_t port, const struct uuid *self,
+    bool (*is_own)(const struct addr *addr),
+    void (*done)(void *arg, enum claim_verdict verdict, const struct health_answer *other),
+    void *arg)
 {
     static const struct timeval now = {0};
     static int check;
     (void)is_own;
-    assert_string_equal(domain, "a.test");
+    assert_string_equal(node->discovery_domain, "a.test");
     assert_int_equal(self->bytes[0], 5);
     did("check %u ", port);
     if (rig.has_no_check) {

@@ -221,8 +221,10 @@ static const struct refusal refusals[] = {
     {"DISCOVERY_DOMAIN=256.0.0.1", "a host name or an IP address"},
     {"REPRAM_ADDRESS=10.0.0.1:80", "a host name or an IP address"},
     {"REPRAM_BIND=eth0", "all, or an IP address of this host"},
-    {"REPRAM_DISCOVERY=multicast", "a comma list of port-range, static, dns, flux"},
+    {"REPRAM_DISCOVERY=multicast", "a comma list of port-range, dns, srv, static, flux"},
     {"REPRAM_PEERS=10.0.0.1", "host:port,... with IPv6 addresses in brackets, at most 256"},
+    {"REPRAM_DNS_SERVERS=::1", "host[:port],... with IPv6 addresses in brackets, at most 8"},
+    {"REPRAM_DNS_SERVERS=1,2,3,4,5,6,7,8,9", "host[:port],... with IPv6"},
     {"REPRAM_FLUX_API=api.runonflux.io", "http://host[:port][/path]"},
     {"FLUX_APP_NAME=a/../b", "1 to 64 letters, digits"},
     {"REPRAM_TRUST_PROXY=10.0.0.0/40", "true, false, or a comma list of networks"},
@@ -266,9 +268,9 @@ static void durations_and_sizes_may_have_units(void **state)
 static void what_this_version_lacks_is_refused_not_ignored(void **state)
 {
     (void)state;
-    static const char *const words[] = {"REPRAM_TLS_CERT=/a",         "REPRAM_TLS_KEY=/a",
-                                        "REPRAM_TLS_CA=/a",           "REPRAM_ACL_FILE=/a",
-                                        "REPRAM_CLUSTER_SECRET=hush", "REPRAM_DISCOVERY=dns,srv"};
+    static const char *const words[] = {"REPRAM_TLS_CERT=/a", "REPRAM_TLS_KEY=/a",
+                                        "REPRAM_TLS_CA=/a", "REPRAM_ACL_FILE=/a",
+                                        "REPRAM_CLUSTER_SECRET=hush"};
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         load_env(words[i]);
         assert_int_equal(s.errors.count, 1);

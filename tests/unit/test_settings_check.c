@@ -210,6 +210,36 @@ static void a_node_gets_what_was_set(void **state)
     assert_true(addr_is_any(&c.bind));
 }
 
+static void services_are_asked_of_a_name_that_can_have_some(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"DISCOVERY_DOMAIN=10.0.0.1", "DISCOVERY_DOMAIN=a.localhost",
+                                      NULL};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        start("REPRAM_DISCOVERY=static,srv", "REPRAM_PEERS=10.0.0.1:1", bad[i], false);
+        assert_int_equal(s.errors.count, 1);
+        assert_error("REPRAM_DISCOVERY static,srv asks for the services (SRV) of a name");
+    }
+    start("REPRAM_DISCOVERY=srv", "DISCOVERY_DOMAIN=_repram._tcp.service.consul", NULL, false);
+    assert_int_equal(s.errors.count, 0);
+}
+
+static void name_servers_have_ports_of_their_own_or_the_usual_one(void **state)
+{
+    (void)state;
+    static struct node_config c;
+    char text[ADDR_TEXT_SIZE];
+    start("REPRAM_DISCOVERY=port-range", NULL, NULL, false);
+    assert_int_equal(settings_node_config(&s, &c), RC_OK);
+    assert_int_equal(c.dns_server_count, 0);
+    start("REPRAM_DNS_SERVERS=10.0.0.1:8600,[::1],10.0.0.2", NULL, NULL, false);
+    assert_int_equal(settings_node_config(&s, &c), RC_OK);
+    assert_int_equal(c.dns_server_count, 3);
+    assert_string_equal(addr_format(&c.dns_servers[0], text), "10.0.0.1:8600");
+    assert_string_equal(addr_format(&c.dns_servers[1], text), "[::1]:53");
+    assert_string_equal(addr_format(&c.dns_servers[2], text), "10.0.0.2:53");
+}
+
 static void an_address_that_nobody_can_reach_is_refused(void **state)
 {
     (void)state;
@@ -250,6 +280,8 @@ int main(void)
         TEST(a_provider_without_what_it_asks_is_refused),
         TEST(storage_and_connections_follow_the_machine),
         TEST(a_node_gets_what_was_set),
+        TEST(services_are_asked_of_a_name_that_can_have_some),
+        TEST(name_servers_have_ports_of_their_own_or_the_usual_one),
         TEST(an_address_that_nobody_can_reach_is_refused),
         TEST(the_digest_is_of_what_nodes_share_and_of_meanings),
     };

@@ -240,6 +240,22 @@ static void an_address_that_does_not_resolve_now_is_no_fault_of_the_settings(voi
     }
 }
 
+static void a_name_server_by_name_is_looked_up_at_the_start(void **state)
+{
+    (void)state;
+    static struct node_config c;
+    resolver.error = "no such name";
+    expect(begin("--dns-servers=consul:8600,dns.example", NULL, NULL), GO_ON, "", "");
+    assert_int_equal(settings_node_config(&st.settings, &c), RC_OK);
+    assert_string_equal(resolver.asked, "consul dns.example ");
+    assert_int_equal(c.dns_server_count, 2);
+    resolver.rc = RC_NOT_FOUND;
+    assert_int_equal(settings_node_config(&st.settings, &c), RC_AGAIN);
+    assert_int_equal(c.dns_server_count, 0);
+    assert_non_null(strstr(st.settings.errors.text,
+                           "REPRAM_DNS_SERVERS: consul does not resolve now: no such name"));
+}
+
 static void an_unknown_name_is_a_warning_and_where_it_is_strict_an_error(void **state)
 {
     (void)state;
@@ -385,6 +401,7 @@ int main(void)
         TEST(names_that_do_not_resolve_are_told_when_they_are_checked),
         TEST(at_the_start_nobody_is_asked_for_the_domain),
         TEST(an_address_that_does_not_resolve_now_is_no_fault_of_the_settings),
+        TEST(a_name_server_by_name_is_looked_up_at_the_start),
         TEST(an_unknown_name_is_a_warning_and_where_it_is_strict_an_error),
         TEST(a_setting_without_effect_is_noted),
         TEST(a_file_is_read_and_its_first_fault_is_told_with_its_line),

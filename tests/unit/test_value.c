@@ -75,21 +75,41 @@ static void peers_are_hosts_with_ports(void **state)
     (void)state;
     struct node_peer peers[3];
     uint32_t count = 0;
-    assert_int_equal(value_peers("a.example:1,10.0.0.1:65535,[::1]:8081", peers, 3, &count), RC_OK);
+    assert_int_equal(value_peers("a.example:1,10.0.0.1:65535,[::1]:8081", 0, peers, 3, &count),
+                     RC_OK);
     assert_int_equal(count, 3);
     assert_string_equal(peers[0].host, "a.example");
     assert_int_equal(peers[1].port, 65535);
     assert_string_equal(peers[2].host, "::1");
     assert_int_equal(peers[2].port, 8081);
-    assert_int_equal(value_peers("a:1,b:2,c:3,d:4", peers, 3, &count), RC_FULL);
+    assert_int_equal(value_peers("a:1,b:2,c:3,d:4", 0, peers, 3, &count), RC_FULL);
     static const char *const bad[] = {"",      "a",        "a:",     ":1",      "a:1,",
                                       ",a:1",  "a:1,,b:2", "::1:80", "[::1]",   "[::1]80",
                                       "[a]:1", "a:1 ",     "a:-1",   "[::1:80", "[]:1"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        assert_int_equal(value_peers(bad[i], peers, 3, &count), RC_MALFORMED);
+        assert_int_equal(value_peers(bad[i], 0, peers, 3, &count), RC_MALFORMED);
     }
-    assert_int_equal(value_peers("a:0", peers, 3, &count), RC_RANGE);
-    assert_int_equal(value_peers("a:65536", peers, 3, &count), RC_RANGE);
+    assert_int_equal(value_peers("a:0", 0, peers, 3, &count), RC_RANGE);
+    assert_int_equal(value_peers("a:65536", 0, peers, 3, &count), RC_RANGE);
+}
+
+static void servers_need_no_port(void **state)
+{
+    (void)state;
+    struct node_peer servers[2];
+    uint32_t count = 0;
+    assert_int_equal(value_peers("10.0.0.1,[::1]", VALUE_DNS_PORT, servers, 2, &count), RC_OK);
+    assert_int_equal(count, 2);
+    assert_int_equal(servers[0].port, 53);
+    assert_string_equal(servers[1].host, "::1");
+    assert_int_equal(servers[1].port, 53);
+    assert_int_equal(value_peers("consul:8600", VALUE_DNS_PORT, servers, 2, &count), RC_OK);
+    assert_int_equal(servers[0].port, 8600);
+    assert_int_equal(value_peers("a,b,c", VALUE_DNS_PORT, servers, 2, &count), RC_FULL);
+    static const char *const bad[] = {"", "a,", "a:", "::1", "[::1", "a:x"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_int_equal(value_peers(bad[i], VALUE_DNS_PORT, servers, 2, &count), RC_MALFORMED);
+    }
 }
 
 static void trust_is_all_nobody_or_a_list_of_networks(void **state)
@@ -120,7 +140,7 @@ static void trust_is_all_nobody_or_a_list_of_networks(void **state)
     }
 }
 
-static void providers_are_a_set_and_srv_is_not_supported(void **state)
+static void providers_are_a_set(void **state)
 {
     (void)state;
     uint32_t set = 0;
@@ -128,11 +148,12 @@ static void providers_are_a_set_and_srv_is_not_supported(void **state)
     assert_int_equal(set, PROVIDER_PORT_RANGE | PROVIDER_FLUX);
     assert_int_equal(value_providers("dns,static", &set), RC_OK);
     assert_int_equal(set, PROVIDER_DNS | PROVIDER_STATIC);
-    assert_int_equal(value_providers("dns,srv", &set), RC_UNSUPPORTED);
+    assert_int_equal(value_providers("srv,dns,static", &set), RC_OK);
+    assert_int_equal(set, PROVIDER_SRV | PROVIDER_DNS | PROVIDER_STATIC);
     assert_int_equal(value_providers("", &set), RC_MALFORMED);
     assert_int_equal(value_providers("dns,", &set), RC_MALFORMED);
     assert_int_equal(value_providers("port-rang", &set), RC_MALFORMED);
-    assert_int_equal(set, PROVIDER_DNS | PROVIDER_STATIC);
+    assert_int_equal(set, PROVIDER_SRV | PROVIDER_DNS | PROVIDER_STATIC);
 }
 
 static void urls_have_a_scheme_a_host_and_perhaps_a_port_and_a_path(void **state)
@@ -186,8 +207,9 @@ int main(void)
         cmocka_unit_test(hosts_are_names_or_addresses_and_not_half_of_one),
         cmocka_unit_test(switches_know_eight_words),
         cmocka_unit_test(peers_are_hosts_with_ports),
+        cmocka_unit_test(servers_need_no_port),
         cmocka_unit_test(trust_is_all_nobody_or_a_list_of_networks),
-        cmocka_unit_test(providers_are_a_set_and_srv_is_not_supported),
+        cmocka_unit_test(providers_are_a_set),
         cmocka_unit_test(urls_have_a_scheme_a_host_and_perhaps_a_port_and_a_path),
         cmocka_unit_test(names_of_apps_are_plain),
     };

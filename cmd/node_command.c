@@ -129,9 +129,12 @@ static int node_process_run(struct node_process *p)
     if (!take_ready_fd(p)) {
         return EXIT_CODE_USAGE;
     }
+    const bool is_launched = p->config.ready_fd >= 0;
+    p->config.has_siblings =
+        is_launched && settings_number(&p->startup.settings, SETTING_NODE_COUNT) > 1;
     p->log = startup_open_log(&p->startup);
     (void)snprintf(p->log.node, sizeof(p->log.node), "%s", p->config.name);
-    if (p->config.ready_fd < 0) {
+    if (!is_launched) {
         /* A launcher has said it once for all of its nodes. */
         startup_log(&p->startup, &p->log);
     }

@@ -22,6 +22,8 @@ static const struct notice_kind_def kinds[NOTICE_KINDS] = {
     [NOTICE_MEMBER_LEFT] = {LOG_INFO, false, "member", "", " left", "", ""},
     [NOTICE_LINK_UP] = {LOG_INFO, false, "link", "linked with ", "", "", ""},
     [NOTICE_LINK_DOWN] = {LOG_INFO, false, "link", "lost the link with ", "", "", ""},
+    [NOTICE_UNDIALED] = {LOG_WARN, true, "link", "", " is alive and cannot be linked with",
+                         "dials in vain: ", ""},
     [NOTICE_LINK_OVERFLOW] = {LOG_WARN, false, "link", "the queue for ",
                               " was full and has been emptied; a reconciliation follows", "", ""},
     [NOTICE_STRANGER] = {LOG_WARN, false, "stranger", "ignoring ",
@@ -68,7 +70,7 @@ static void describe_member(const struct notice *notice, const char *otherwise, 
 static const char *own_sentence(const struct notice *notice)
 {
     if (notice->kind == NOTICE_READY) {
-        return "ready";
+        return "ready, members of the enclave";
     }
     if (notice->kind == NOTICE_FULL) {
         return "the storage is full: writes that need room are refused";

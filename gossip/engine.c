@@ -231,7 +231,7 @@ void engine_candidate(struct engine *e, const struct addr *addr, uint64_t now_us
 
 bool engine_knows_addr(const struct engine *e, const struct addr *addr)
 {
-    return swim_find_addr(e->swim, addr) != NULL;
+    return swim_find_addr(e->swim, addr) != NULL || swim_is_own(e->swim, addr);
 }
 
 /* While joining: may a member that has the data, and has no link yet, still turn up? Until that is
@@ -444,7 +444,9 @@ void engine_settle(struct engine *e)
     start_look(e);
     const bool is_ready = (engine_unready(e) & ~(uint32_t)READY_WRITES_ONLY) == 0;
     if (is_ready && !e->was_ready) {
-        outbox_notice(e->outbox, NOTICE_READY, NULL, 0, NULL);
+        char text[NOTICE_TEXT_SIZE];
+        (void)snprintf(text, sizeof(text), "%u", voters_count(e));
+        outbox_notice(e->outbox, NOTICE_READY, NULL, 0, text);
     }
     e->was_ready = is_ready;
     owed_tell_state(e, state_flags(e));

@@ -74,6 +74,10 @@ enum link_end {
     LINK_END_TIMEOUT,
     LINK_END_REJECTED, /* a dial that was answered by something that is no peer */
     LINK_END_SELF,     /* a dial that reached this very node */
+    LINK_END_NO_HOST,  /* of a dial: EHOSTUNREACH */
+    LINK_END_NO_NET,   /* ENETUNREACH */
+    LINK_END_DENIED,   /* EACCES or EPERM: a filter of this host */
+    LINK_END_NO_FD,    /* EMFILE or ENFILE */
 };
 
 /* A peer's connection was accepted: returns the link's id, or 0 (close it) when there are too many,

@@ -8,10 +8,13 @@
 #include "gossip/tree_links.h"
 #include "gossip/wiring.h"
 
+#include <stdio.h>
+
 enum {
     CLOSE_FLUSH_US = 2000 * 1000,    /* a link being closed may take this long to flush */
     UNMET_TURN_US = 500 * 1000,      /* who has not shown in this time who is there makes way */
     LINK_IDLE_US = 20 * 1000 * 1000, /* a link without a reason ends after so long without use */
+    DIALS_TOLD = 3,                  /* a member, by 2 s each and pauses: some 7 s */
 };
 
 /* ---- Links come and go ---- */
@@ -106,8 +109,48 @@ static const char *end_text(enum link_end why)
         return "rejected by something that is no peer";
     case LINK_END_SELF:
         return "reached this node itself";
+    case LINK_END_NO_HOST:
+        return "no route to this host (EHOSTUNREACH)";
+    case LINK_END_NO_NET:
+        return "no route to this network (ENETUNREACH)";
+    case LINK_END_DENIED:
+        return "not permitted on this host (EACCES)";
+    case LINK_END_NO_FD:
+        return "no descriptor is left (EMFILE)";
     }
     return "?";
+}
+
+/* The same of a dial, with the name of the error where the system gave one. */
+static const char *dial_text(enum link_end why)
+{
+    if (why == LINK_END_TIMEOUT) {
+        return "timed out (ETIMEDOUT)";
+    }
+    if (why == LINK_END_REFUSED) {
+        return "refused (ECONNREFUSED)";
+    }
+    return why == LINK_END_RESET ? "reset (ECONNRESET)" : end_text(why);
+}
+
+/* A member that is there and cannot be dialled is no member to write to. */
+static void tell_undialed(struct engine *e, const struct member *m, const struct addr *addr,
+                          uint32_t failures, enum link_end why)
+{
+    char where[ADDR_TEXT_SIZE];
+    char text[NOTICE_TEXT_SIZE];
+    if (m->state != MEMBER_ALIVE || !m->has_answered || m->link != 0) {
+        return;
+    }
+    (void)snprintf(text, sizeof(text), "%s: %s", addr_format(addr, where), dial_text(why));
+    outbox_notice(e->outbox, NOTICE_UNDIALED, m, failures, text);
+}
+
+/* So many dials in vain are no accident; and again each time that they have doubled. */
+static bool is_told(uint32_t failures)
+{
+    const uint32_t doubled = failures / DIALS_TOLD;
+    return failures > 0 && failures % DIALS_TOLD == 0 && (doubled & (doubled - 1)) == 0;
 }
 
 /* A dial failed: settles the candidate, or has the member tried again later. */
@@ -118,7 +161,10 @@ static void dial_failed(struct engine *e, const struct link *l, enum link_end wh
     if (m == NULL || m->is_self) {
         return;
     }
-    mesh_failed(e->mesh, m, e->now_us);
+    const uint32_t failures = mesh_dial_failed(e->mesh, m, e->now_us);
+    if (is_told(failures)) {
+        tell_undialed(e, m, &l->addr, failures, why);
+    }
     if (why == LINK_END_REFUSED) {
         swim_refused(e->swim, &l->addr, e->now_us);
     }

@@ -53,6 +53,7 @@ struct node {
     struct http_response answer; /* to a write; its memory is used again */
     struct watch_loop *watch;
     struct discovery *discovery;
+    char alone[ALONE_TEXT_SIZE]; /* what discovery last said of that */
     bool is_stopping;
     bool is_leaving; /* the grace is over: the listener is closed */
 };
@@ -73,8 +74,10 @@ static void figures(void *arg, bool is_scrape, struct api_figures *ret)
     struct proc_figures proc;
     struct discovery_stats discovery = {0};
     proc_figures_read(&proc);
+    bool is_alone = false;
     if (n->discovery != NULL) {
         discovery = discovery_stats(n->discovery);
+        is_alone = discovery_is_alone(n->discovery, n->alone);
     }
     *ret = (struct api_figures){
         .http = http_server_stats(n->http),
@@ -83,6 +86,7 @@ static void figures(void *arg, bool is_scrape, struct api_figures *ret)
         .open_fds = proc.open_fds,
         .discovery_passes = discovery.passes,
         .discovery_failures = discovery.failures,
+        .alone = is_alone ? n->alone : NULL,
         .log_lines_dropped = n->hooks->lines_dropped(n->hooks->arg),
         .udp_in_bytes = driver.udp_in_bytes,
         .udp_out_bytes = driver.udp_out_bytes,

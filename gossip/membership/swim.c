@@ -322,6 +322,11 @@ void swim_candidate(struct swim *s, const struct addr *addr, uint64_t now_us)
     }
 }
 
+bool swim_is_own(const struct swim *s, const struct addr *addr)
+{
+    return ownaddr_is(s, addr);
+}
+
 void swim_candidate_failed(struct swim *s, const struct addr *addr, uint64_t now_us)
 {
     enter(s, now_us);

@@ -106,6 +106,9 @@ void swim_leave(struct swim *s, uint64_t now_us);
 /* A hint. Own addresses, addresses of live members and repeated hints under way cost nothing. */
 void swim_candidate(struct swim *s, const struct addr *addr, uint64_t now_us);
 
+/* The address is this very node's, as its card says or as it has turned out. */
+bool swim_is_own(const struct swim *s, const struct addr *addr);
+
 /* The dial of SWIM_CANDIDATE_DIAL failed or reached ourselves: the candidate is settled. */
 void swim_candidate_failed(struct swim *s, const struct addr *addr, uint64_t now_us);
 

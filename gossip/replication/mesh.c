@@ -15,6 +15,7 @@ struct want {
     uint32_t reasons; /* enum mesh_reason */
     uint32_t pause_us;
     uint32_t attempt;
+    uint32_t failures; /* dials in vain since the last link */
     uint64_t not_before_us;
     uint64_t demand_until_us;
 };
@@ -250,6 +251,13 @@ void mesh_failed(struct mesh *m, const struct member *member, uint64_t now_us)
     turn_by(m, w->not_before_us);
 }
 
+uint32_t mesh_dial_failed(struct mesh *m, const struct member *member, uint64_t now_us)
+{
+    mesh_failed(m, member, now_us);
+    struct want *w = want_of(m, &member->uuid);
+    return w == NULL ? 0 : ++w->failures;
+}
+
 void mesh_succeeded(struct mesh *m, const struct member *member)
 {
     struct want *w = want_of(m, &member->uuid);
@@ -257,6 +265,7 @@ void mesh_succeeded(struct mesh *m, const struct member *member)
         w->pause_us = 0;
         w->not_before_us = 0;
         w->attempt = 0;
+        w->failures = 0;
         mesh_unwant(m, &member->uuid, MESH_DEMAND);
     }
 }

@@ -96,6 +96,10 @@ struct link *mesh_dial(struct mesh *m, const struct addr *addr, uint64_t now_us)
 /* A dial to, or link of, the member failed: when it may be dialed again. */
 void mesh_failed(struct mesh *m, const struct member *member, uint64_t now_us);
 
+/* The same of a dial: returns how many have failed since the last link with it; 0 when none is
+ * wanted. */
+uint32_t mesh_dial_failed(struct mesh *m, const struct member *member, uint64_t now_us);
+
 /* The member's link came up: failures are forgotten. */
 void mesh_succeeded(struct mesh *m, const struct member *member);
 

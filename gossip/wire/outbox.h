@@ -55,6 +55,7 @@ enum notice_kind {
     NOTICE_MEMBER_LEFT,
     NOTICE_LINK_UP,
     NOTICE_LINK_DOWN,      /* text says why */
+    NOTICE_UNDIALED,       /* alive and cannot be dialed; value: how often, text: where and why */
     NOTICE_LINK_OVERFLOW,  /* its queue was emptied; a reconciliation follows */
     NOTICE_STRANGER,       /* text: where; once a minute at most */
     NOTICE_VERSION,        /* likewise; text: where, and both versions */
@@ -67,12 +68,12 @@ enum notice_kind {
     NOTICE_FULL,           /* this node refuses what needs room */
     NOTICE_ROOM,           /* and does not any more */
     NOTICE_CONFIG_DIFFERS, /* text: setting and both values */
-    NOTICE_READY,
-    NOTICE_NAME_TWICE,  /* another member has our name */
-    NOTICE_PASS_FAILED, /* the first discovery pass is over, and a provider has not answered */
-    NOTICE_EXPECTING,   /* text: how many members of how many are there */
-    NOTICE_REFUSED,     /* members have no room for this node; text: where one is */
-    NOTICE_MAJORITY,    /* likewise, and the enclave begins with these */
+    NOTICE_READY,          /* text: how many members count in its quorum, itself included */
+    NOTICE_NAME_TWICE,     /* another member has our name */
+    NOTICE_PASS_FAILED,    /* the first discovery pass is over, and a provider has not answered */
+    NOTICE_EXPECTING,      /* text: how many members of how many are there */
+    NOTICE_REFUSED,        /* members have no room for this node; text: where one is */
+    NOTICE_MAJORITY,       /* likewise, and the enclave begins with these */
     NOTICE_KINDS,
 };
 

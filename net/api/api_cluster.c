@@ -117,7 +117,9 @@ static void put_expecting(const struct api_view *v, struct json_out *o, const ch
     json_out_text(o, NULL, text);
 }
 
-static void put_reasons(const struct api_view *v, struct json_out *o, uint32_t unready)
+/* `alone`: a reason that makes no node unready; NULL where it is not so. */
+static void put_reasons(const struct api_view *v, struct json_out *o, uint32_t unready,
+                        const char *alone)
 {
     json_out_begin(o, "reasons", '[');
     for (size_t i = 0; i < READY_COUNT; i++) {
@@ -131,6 +133,9 @@ static void put_reasons(const struct api_view *v, struct json_out *o, uint32_t u
             json_out_text(o, NULL, reason->name);
         }
     }
+    if (alone != NULL) {
+        json_out_text(o, NULL, alone);
+    }
     json_out_end(o, ']');
 }
 
@@ -139,7 +144,7 @@ void api_cluster_livez(const struct api_view *v, struct http_response *rs)
     struct json_out o;
     begin_page(rs, &o);
     json_out_text(&o, "status", "alive"); /* this line runs, so the node lives */
-    put_reasons(v, &o, 0);
+    put_reasons(v, &o, 0, NULL);
     end_page(rs, 200, &o);
 }
 
@@ -167,7 +172,7 @@ void api_cluster_readyz(const struct api_view *v, const struct http_request *rq,
     struct json_out o;
     begin_page(rs, &o);
     json_out_text(&o, "status", is_ready ? "ready" : "not_ready");
-    put_reasons(v, &o, status.unready);
+    put_reasons(v, &o, status.unready, NULL);
     json_out_u64(&o, "members", status.enclave_members);
     json_out_u64(&o, "alive", status.alive + 1);
     end_page(rs, is_ready ? 200 : 503, &o);
@@ -369,7 +374,8 @@ void api_cluster_status(const struct api_view *v, struct http_response *rs)
     json_out_text(&o, "enclave", enclave_of(self));
     json_out_text(&o, "network", v->config->network);
     json_out_text(&o, "state", ready_state(status.unready));
-    put_reasons(v, &o, status.unready | (status.has_quorum ? 0 : READY_NO_QUORUM));
+    put_reasons(v, &o, status.unready | (status.has_quorum ? 0 : READY_NO_QUORUM),
+                v->figures->alone);
     put_uptime(v, &o);
     json_out_u64(&o, "uptime_s", uptime_s(v));
     json_out_begin(&o, "memory", '{');

@@ -34,6 +34,7 @@ struct api_figures {
     uint64_t loop_stall_max_us;    /* longest loop turn since the last scrape; else 0 */
     uint64_t loop_turn_cpu_max_us; /* likewise, processor time */
     uint64_t discovery_passes, discovery_failures;
+    const char *alone; /* borrowed: why the node, which should know others, knows none; else NULL */
     uint64_t log_lines_dropped;
     uint64_t udp_in_bytes, udp_out_bytes, link_in_bytes, link_out_bytes;
 };

@@ -8,6 +8,8 @@
 #include "net/discovery/provider_srv.h"
 #include "net/discovery/provider_static.h"
 #include "net/out/dns.h"
+#include "net/sys/hostclock.h"
+#include "net/sys/hostinfo.h"
 
 #include <event2/event.h>
 #include <stdio.h>
@@ -60,6 +62,9 @@ struct discovery {
     uint32_t alone_ms;  /* the pause after the next pass that leaves us alone */
     uint32_t failed_ms; /* and after the next one in which a provider fails, at most */
     uint32_t fetch_ms;  /* the time that an API has in the next pass */
+    struct alone alone;
+    struct addr own[HOSTINFO_ADDRS_MAX]; /* of this host, as of this pass */
+    size_t own_count;
     struct discovery_stats stats;
 };
 
@@ -123,14 +128,26 @@ static struct addr reachable(const struct discovery *d, const struct addr *addr)
     return there;
 }
 
+static bool is_own_host(const struct discovery *d, const struct addr *addr)
+{
+    bool is_own = addr_same_ip(addr, &d->config.node->advertise);
+    for (size_t i = 0; i < d->own_count && !is_own; i++) {
+        is_own = addr_same_ip(addr, &d->own[i]);
+    }
+    return is_own;
+}
+
 static void on_candidate(void *arg, struct provider *p, const struct addr *addr)
 {
     struct discovery *d = arg;
     struct source *s = source_of(d, p);
     const struct addr there = reachable(d, addr);
+    const bool is_new =
+        there.port != 0 && !addr_is_any(&there) && !d->config.knows(d->config.arg, &there);
     s->named++;
     s->sum += XXH3_64bits(addr, sizeof(*addr));
-    if (there.port != 0 && !addr_is_any(&there) && !d->config.knows(d->config.arg, &there)) {
+    alone_named(&d->alone, addr, is_own_host(d, addr), is_new);
+    if (is_new) {
         d->config.candidate(d->config.arg, &there);
     }
 }
@@ -168,10 +185,21 @@ static bool have_all_answered(const struct discovery *d)
     return all;
 }
 
+static void tell_alone(struct discovery *d)
+{
+    const struct node_hooks *hooks = d->config.hooks;
+    char text[ALONE_TEXT_SIZE];
+    if (alone_pass_over(&d->alone, d->config.is_alone(d->config.arg), hostclock_boot_ms())) {
+        hooks->log(hooks->arg, LOG_WARN, "discovery", "%s",
+                   alone_text(&d->alone, d->config.node->network, text));
+    }
+}
+
 static void end_pass(struct discovery *d)
 {
     d->is_in_pass = false;
     d->stats.passes++;
+    tell_alone(d);
     d->config.pass_done(d->config.arg, have_all_answered(d));
     schedule_next(d);
 }
@@ -238,6 +266,7 @@ static void begin_pass(struct discovery *d)
                                        .candidate = on_candidate,
                                        .done = on_done};
     d->is_in_pass = true;
+    d->own_count = hostinfo_addrs(d->own);
     d->has_failed = false;
     d->running = d->source_count;
     arm(d, d->source_count == 0 ? 0 : pass_max_ms(d));
@@ -339,6 +368,8 @@ struct discovery *discovery_new(const struct discovery_config *config)
     d->failed_ms = FAILED_MIN_MS;
     d->fetch_ms = FIRST_FETCH_MS / 2; /* doubled by the first pass */
     d->wanted = reachable_families(&config->node->bind);
+    alone_init(&d->alone, config->node->has_siblings || config->node->expect_members > 1,
+               (config->node->providers & (PROVIDER_STATIC | PROVIDER_DNS | PROVIDER_SRV)) != 0);
     rng_init(&d->rng, config->seed);
     d->timer = evtimer_new(config->base, on_timer, d);
     ASSERT(d->timer != NULL);
@@ -373,6 +404,12 @@ void discovery_warn(const struct discovery *d)
                        s->provider->name, s->has_spoken ? s->last_detail : "no answer so far");
         }
     }
+}
+
+bool discovery_is_alone(const struct discovery *d, char ret_text[static ALONE_TEXT_SIZE])
+{
+    (void)alone_text(&d->alone, d->config.node->network, ret_text);
+    return d->config.is_alone(d->config.arg) && alone_lasts(&d->alone, hostclock_boot_ms());
 }
 
 struct discovery_stats discovery_stats(const struct discovery *d)

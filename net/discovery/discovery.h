@@ -15,6 +15,7 @@
 #ifndef NET_DISCOVERY_DISCOVERY_H
 #define NET_DISCOVERY_DISCOVERY_H
 
+#include "net/discovery/alone.h"
 #include "net/discovery/node_config.h"
 
 struct discovery;
@@ -49,6 +50,10 @@ void discovery_hurry(struct discovery *d);
 /* Warns of each provider that has not answered yet, in one line that says why it failed. The node
  * goes on without it. */
 void discovery_warn(const struct discovery *d);
+
+/* True when the node should know others by now and knows none, with the words for it
+ * (net/discovery/alone). A line of the log says so too. */
+bool discovery_is_alone(const struct discovery *d, char ret_text[static ALONE_TEXT_SIZE]);
 
 struct discovery_stats discovery_stats(const struct discovery *d);
 

@@ -81,6 +81,7 @@ struct node_config {
     uint64_t value_max;
     uint64_t bytes_max;      /* never 0 here: auto is resolved by the caller */
     uint32_t expect_members; /* of a new enclave before it begins; 0: any number */
+    bool has_siblings;       /* started by a launcher of several */
     uint32_t write_timeout_ms;
     uint32_t
         drain_grace_ms;  /* told to stop, it serves on for so long, and says that it is not ready */

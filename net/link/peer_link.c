@@ -128,8 +128,18 @@ static enum link_end end_of_error(int error)
     case ECONNRESET:
     case EPIPE:
         return LINK_END_RESET;
+    case EHOSTUNREACH:
+        return LINK_END_NO_HOST;
+    case ENETUNREACH:
+        return LINK_END_NO_NET;
+    case EACCES:
+    case EPERM:
+        return LINK_END_DENIED;
+    case EMFILE:
+    case ENFILE:
+        return LINK_END_NO_FD;
     default:
-        return LINK_END_TIMEOUT; /* no route, no descriptor: no evidence about the peer */
+        return LINK_END_TIMEOUT;
     }
 }
 

@@ -76,6 +76,29 @@ class Datagrams(Hosts):
         wait_formed(nodes, 20)
 
 
+class Unheard(Hosts):
+    def test_a_node_that_should_know_others_says_why_it_does_not(self):
+        # Two nodes to which only datagrams pass, and two of a launcher to which nothing does.
+        near, far, split = self.hosts(3)
+        near.firewall(f"input ip saddr {far.address} meta l4proto tcp drop")
+        split.firewall("input iifname lo meta l4proto tcp drop",
+                       "input iifname lo meta l4proto udp drop")
+        linked = self.nodes([near, far])
+        launcher = Launcher(2, base=8081, host=split)
+        for node, other in zip(linked, (far, near)):
+            said = f"is alive and cannot be linked with, dials in vain: 3: {other.address}:8081: " \
+                   "timed out (ETIMEDOUT)"
+            wait_until(lambda n=node, s=said: s in n.output(), said, 15)
+            self.assertEqual([peer["state"] for peer in node.peers()], ["alive"])
+            self.assertEqual(node.put("key", "value").status, 202)
+        said = 'alone: asked 9 addresses, none of network "private" answered'
+        wait_until(lambda: launcher.output().count(said) == 2, "both children say it", 15)
+        for node in launcher.nodes():
+            self.assertEqual(node.request("GET", "/status").json()["reasons"], [said])
+            self.assertEqual(node.request("GET", "/readyz").status, 200)
+            self.assertEqual(node.put("key", "value").headers["x-replicas"], "1/1")
+
+
 class PublicAddress(Hosts):
     def test_nodes_of_one_container_meet_though_their_public_address_leads_nowhere(self):
         # As on Flux: three nodes in a container advertise one public address, and what they send to

@@ -37,7 +37,8 @@ struct fixture {
     struct blob *blob;
     size_t body_len;
     struct http_response rs;
-    struct buf text; /* the answer's whole body */
+    struct buf text;   /* the answer's whole body */
+    const char *alone; /* as in struct api_figures */
 };
 
 static inline uint64_t fixture_now(void *arg)
@@ -50,7 +51,8 @@ static inline void fixture_figures(void *arg, bool is_scrape, struct api_figures
     struct fixture *f = arg;
     f->scrapes += is_scrape;
     f->looks += !is_scrape;
-    *ret = (struct api_figures){.rss_bytes = 5000000, .cpu_us = 1500000, .open_fds = 12};
+    *ret = (struct api_figures){
+        .rss_bytes = 5000000, .cpu_us = 1500000, .open_fds = 12, .alone = f->alone};
     ret->http.requests_by_class[2] = 7;
 }
 

@@ -459,6 +459,43 @@ static void who_is_alone_asks_often_at_first_and_who_has_company_rarely(void **s
     assert_in_range(next_pause_ms(s), 24000, 36010);
 }
 
+static void who_should_know_others_says_that_nobody_answers(void **state)
+{
+    struct scene *s = *state;
+    char text[ALONE_TEXT_SIZE];
+    s->node.providers = PROVIDER_PORT_RANGE;
+    s->node.has_siblings = true;
+    assert_int_equal(addr_parse_ip("127.0.0.1", 38082, &s->known), RC_OK);
+    (void)snprintf(s->node.network, sizeof(s->node.network), "private");
+    start(s);
+    run(s, 2);
+    assert_false(discovery_is_alone(s->discovery, text));
+    assert_int_equal(s->warnings, 0);
+    for (int i = 0; i < 4 && s->warnings == 0; i++) {
+        (void)next_pause_ms(s);
+    }
+    assert_int_equal(s->warnings, 1);
+    assert_string_equal(s->line, "alone: asked 2 addresses, none of network \"private\" answered");
+    assert_true(discovery_is_alone(s->discovery, text));
+    assert_string_equal(text, s->line);
+    s->is_in_company = true;
+    assert_false(discovery_is_alone(s->discovery, text));
+}
+
+static void a_lone_node_that_only_asks_its_own_host_says_nothing(void **state)
+{
+    struct scene *s = *state;
+    char text[ALONE_TEXT_SIZE];
+    s->node.providers = PROVIDER_PORT_RANGE;
+    start(s);
+    run(s, 1);
+    for (int i = 0; i < 6; i++) {
+        (void)next_pause_ms(s);
+    }
+    assert_false(discovery_is_alone(s->discovery, text));
+    assert_int_equal(s->warnings, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -487,6 +524,10 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(pass_without_providers_is_over_too, setup, teardown),
         cmocka_unit_test_setup_teardown(node_that_loses_its_company_asks_soon, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_should_know_others_says_that_nobody_answers, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_lone_node_that_only_asks_its_own_host_says_nothing, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(who_is_alone_asks_often_at_first_and_who_has_company_rarely,
                                         setup, teardown),
     };

@@ -55,6 +55,10 @@ static void a_link_that_the_system_ends_is_told_with_what_it_says(void **state)
         {LINK_END_TIMEOUT, "timed out"},
         {LINK_END_REJECTED, "rejected by something that is no peer"},
         {LINK_END_SELF, "reached this node itself"},
+        {LINK_END_NO_HOST, "no route to this host (EHOSTUNREACH)"},
+        {LINK_END_NO_NET, "no route to this network (ENETUNREACH)"},
+        {LINK_END_DENIED, "not permitted on this host (EACCES)"},
+        {LINK_END_NO_FD, "no descriptor is left (EMFILE)"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct linked n = linked_new();

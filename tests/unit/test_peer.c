@@ -64,6 +64,99 @@ static void a_mate_is_dialed_again_once_a_link_that_was_ended_is_gone(void **sta
     assert_true(addr_equal(&l->addr, &hello.card.addrs[0].addr));
 }
 
+/* The dial of the engine that is under way; 0: none. */
+static uint32_t dialed(struct engine *e)
+{
+    for (const struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, l->id)) {
+        if (l->state == LINK_DIALING) {
+            return l->id;
+        }
+    }
+    return 0;
+}
+
+/* Lets so many dials of the mate fail, one after the other. */
+static void fail_dials(struct engine *e, uint32_t count, enum link_end why, uint64_t *now_us)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        for (uint32_t tenths = 0; dialed(e) == 0 && tenths < 100; tenths++) {
+            *now_us += SECOND_US / 10;
+            engine_advance(e, *now_us);
+            mesh_hurry(e->mesh);
+            mesh_turn(e->mesh, e->swim, *now_us);
+        }
+        assert_int_not_equal(dialed(e), 0);
+        engine_link_down(e, dialed(e), why, *now_us);
+    }
+}
+
+/* Links with a mate that answers datagrams, and ends that link again. */
+static void meet_and_part(struct engine *e, uint64_t now_us)
+{
+    static const uint8_t ip[] = {10, 0, 0, 9};
+    struct frame_hello hello = hello_of(2, now_us);
+    hello.card.addr_count = 1;
+    hello.card.addrs[0] = (struct member_addr){.scope = SCOPE_GLOBAL, .addr = addr_v4(ip, 1001)};
+    const uint32_t link = link_with(e, &hello, now_us);
+    struct member *m = mesh_find(e->mesh, link)->member;
+    peer_end(e, mesh_find(e->mesh, link), 0);
+    view_answered(e->swim, m);
+}
+
+static void expect_undialed(struct engine *e, const char *text)
+{
+    char told[NOTICE_TEXT_SIZE];
+    assert_int_equal(notices(e, NOTICE_UNDIALED, told), 1);
+    assert_string_equal(told, text);
+}
+
+static void a_mate_that_is_alive_and_cannot_be_dialed_is_told_of_at_3_6_and_12_dials(void **state)
+{
+    struct engine *e = *state;
+    char text[NOTICE_TEXT_SIZE];
+    uint64_t now_us = NOW_US;
+    meet_and_part(e, now_us);
+    fail_dials(e, 2, LINK_END_TIMEOUT, &now_us);
+    assert_int_equal(notices(e, NOTICE_UNDIALED, text), 0);
+    fail_dials(e, 1, LINK_END_TIMEOUT, &now_us);
+    expect_undialed(e, "10.0.0.9:1001: timed out (ETIMEDOUT)");
+    fail_dials(e, 2, LINK_END_NO_HOST, &now_us);
+    assert_int_equal(notices(e, NOTICE_UNDIALED, text), 0);
+    fail_dials(e, 1, LINK_END_NO_HOST, &now_us);
+    expect_undialed(e, "10.0.0.9:1001: no route to this host (EHOSTUNREACH)");
+    fail_dials(e, 5, LINK_END_RESET, &now_us);
+    assert_int_equal(notices(e, NOTICE_UNDIALED, text), 0);
+    fail_dials(e, 1, LINK_END_RESET, &now_us);
+    expect_undialed(e, "10.0.0.9:1001: reset (ECONNRESET)");
+}
+
+static void a_link_that_comes_about_has_the_dials_counted_anew(void **state)
+{
+    struct engine *e = *state;
+    char text[NOTICE_TEXT_SIZE];
+    uint64_t now_us = NOW_US;
+    meet_and_part(e, now_us);
+    fail_dials(e, 2, LINK_END_DENIED, &now_us);
+    meet_and_part(e, now_us);
+    fail_dials(e, 2, LINK_END_DENIED, &now_us);
+    assert_int_equal(notices(e, NOTICE_UNDIALED, text), 0);
+    fail_dials(e, 1, LINK_END_DENIED, &now_us);
+    expect_undialed(e, "10.0.0.9:1001: not permitted on this host (EACCES)");
+}
+
+/* Who is not alive is dialed in vain anyway, and told of as dead. */
+static void a_suspect_that_cannot_be_dialed_is_not_told_of(void **state)
+{
+    struct engine *e = *state;
+    char text[NOTICE_TEXT_SIZE];
+    uint64_t now_us = NOW_US;
+    meet_and_part(e, now_us);
+    fail_dials(e, 2, LINK_END_TIMEOUT, &now_us);
+    view_suspect(e->swim, swim_any_member(e->swim), &e->config.uuid);
+    fail_dials(e, 1, LINK_END_TIMEOUT, &now_us);
+    assert_int_equal(notices(e, NOTICE_UNDIALED, text), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -72,6 +165,13 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_mate_is_dialed_again_once_a_link_that_was_ended_is_gone,
                                         set_up, free_engine),
         cmocka_unit_test_setup_teardown(a_link_that_was_not_open_is_lost_without_a_word, set_up,
+                                        free_engine),
+        cmocka_unit_test_setup_teardown(
+            a_mate_that_is_alive_and_cannot_be_dialed_is_told_of_at_3_6_and_12_dials, set_up,
+            free_engine),
+        cmocka_unit_test_setup_teardown(a_link_that_comes_about_has_the_dials_counted_anew, set_up,
+                                        free_engine),
+        cmocka_unit_test_setup_teardown(a_suspect_that_cannot_be_dialed_is_not_told_of, set_up,
                                         free_engine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -46,6 +46,7 @@ struct scene {
 };
 
 static bool is_next_connected_to_itself;
+static int connect_error; /* of the next connect; 0: the kernel decides */
 
 /* The kernel of the link as a test plays it: how many bytes it still takes, and how many it has for
  * the link. */
@@ -56,6 +57,10 @@ int connect(int fd, const struct sockaddr *to, socklen_t len)
 {
     struct sockaddr_in self = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t self_len = sizeof(self);
+    if (connect_error != 0) {
+        errno = connect_error;
+        return -1;
+    }
     if (!is_next_connected_to_itself) {
         return (int)syscall(SYS_connect, fd, to, len);
     }
@@ -293,6 +298,29 @@ static void dial_to_nobody_is_refused(void **state)
     assert_int_equal(s->downs, 1);
     assert_int_equal(s->why, LINK_END_REFUSED);
     close(deaf);
+}
+
+static void why_a_dial_fails_is_told_by_its_error(void **state)
+{
+    struct scene *s = *state;
+    static const struct {
+        int error;
+        enum link_end why;
+    } rows[] = {
+        {ECONNREFUSED, LINK_END_REFUSED}, {ECONNRESET, LINK_END_RESET},
+        {ETIMEDOUT, LINK_END_TIMEOUT},    {EHOSTUNREACH, LINK_END_NO_HOST},
+        {ENETUNREACH, LINK_END_NO_NET},   {EACCES, LINK_END_DENIED},
+        {EPERM, LINK_END_DENIED},         {EMFILE, LINK_END_NO_FD},
+        {ENFILE, LINK_END_NO_FD},         {EINVAL, LINK_END_TIMEOUT},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        connect_error = rows[i].error;
+        s->downs = 0;
+        dial(s);
+        assert_int_equal(s->downs, 1);
+        assert_int_equal(s->why, rows[i].why);
+    }
+    connect_error = 0;
 }
 
 /* The kernel may do this to a dial into the range of its ephemeral ports. */
@@ -542,6 +570,7 @@ int main(void)
             a_link_sends_at_once_and_the_kernel_notices_who_is_silently_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(bytes_after_the_answer_are_input, setup, teardown),
         cmocka_unit_test_setup_teardown(dial_to_nobody_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(why_a_dial_fails_is_told_by_its_error, setup, teardown),
         cmocka_unit_test_setup_teardown(dial_that_reaches_itself_is_told_apart, setup, teardown),
         cmocka_unit_test_setup_teardown(dial_that_nobody_answers_times_out, setup, teardown),
         cmocka_unit_test_setup_teardown(dial_answered_by_another_program_is_rejected, setup,

@@ -42,6 +42,9 @@ static void a_quorum_that_may_grow_is_waited_for(void **state)
     engine_advance(e, NOW_US + WAIT_US + 1);
     engine_settle(e);
     assert_int_equal(engine_unready(e), 0);
+    char text[NOTICE_TEXT_SIZE];
+    assert_int_equal(notices(e, NOTICE_READY, text), 1);
+    assert_string_equal(text, "2");
     engine_free(e);
 }
 

@@ -103,6 +103,20 @@ static void what_is_due_is_found_and_nothing_else(void **state)
     assert_int_equal(calendar_deadline(&f.calendar), UINT64_MAX);
 }
 
+/* A clock that begins at 0 is a wrong one, but not a reason to keep anything for ever. */
+static void the_first_epoch_of_all_is_like_any_other(void **state)
+{
+    (void)tear_down(state);
+    memset(&f, 0, sizeof(f));
+    entry_init(&f.entries, NULL, 1);
+    calendar_init(&f.calendar, &f.entries, 2);
+    add(1, 30000);
+    assert_true(calendar_deadline(&f.calendar) <= 30000);
+    assert_int_equal(expire(29999, 100), 0);
+    assert_int_equal(expire(30000, 100), 1);
+    assert_int_equal(calendar_deadline(&f.calendar), UINT64_MAX);
+}
+
 static void listing_an_epoch_takes_the_budget_in_slices(void **state)
 {
     (void)state;
@@ -273,6 +287,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_due_is_found_and_nothing_else, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_first_epoch_of_all_is_like_any_other, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(listing_an_epoch_takes_the_budget_in_slices, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(entries_added_while_their_epoch_is_listed_are_not_lost,

@@ -86,7 +86,7 @@ step_build-asan() { build asan; }
 step_build-release() { build release; }
 
 # Most of an integration test is waiting, so more of them run at once than there are cores.
-step_test-dev() { ctest --preset dev -j$((jobs * 2)) --output-junit "$logs/test-dev.xml"; }
+step_test-dev() { ctest --preset dev -j$((jobs * 3)) --output-junit "$logs/test-dev.xml"; }
 
 step_test-asan()
 {

@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "core/base/rng.h"
 #include "core/store/keyhash.h"
 #include "tests/unit/twins.h"
 
@@ -30,6 +31,23 @@ static void equal_seeds_give_equal_hashes_and_others_do_not(void **state)
         assert_int_not_equal(keyhash_of(&c, key, lens[i]), hash);
         key[lens[i] - 1] ^= 1;
         assert_int_not_equal(keyhash_of(&a, key, lens[i]), hash);
+    }
+}
+
+/* No bit of it is known without the seed, and none comes twice. */
+static void the_whole_secret_is_drawn(void **state)
+{
+    (void)state;
+    struct keyhash h;
+    struct rng rng;
+    rng_init(&rng, 77);
+    keyhash_init(&h, 77);
+    for (size_t i = 0; i < KEYHASH_SECRET_BYTES; i += 8) {
+        uint64_t word = 0;
+        for (size_t j = 8; j-- > 0;) {
+            word = word << 8 | h.secret[i + j];
+        }
+        assert_int_equal(word, rng_next(&rng));
     }
 }
 
@@ -91,6 +109,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equal_seeds_give_equal_hashes_and_others_do_not),
+        cmocka_unit_test(the_whole_secret_is_drawn),
         cmocka_unit_test(two_keys_of_one_digest_under_a_public_seed_have_two_hashes),
         cmocka_unit_test(keys_that_meet_under_one_secret_do_not_under_another),
     };

@@ -2,8 +2,8 @@
 
 #include "core/base/parse.h"
 #include "core/base/units.h"
+#include "net/api/etag.h"
 #include "net/api/uri.h"
-#include "net/http/etag.h"
 #include "net/sys/rfc3339.h"
 
 #include <inttypes.h>

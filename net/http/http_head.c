@@ -274,9 +274,6 @@ static bool judge_length(const struct seen *seen, int minor, struct http_framing
     }
     const struct http_text value = seen->length->value;
     const enum rc rc = parse_u64(value.data, value.len, UINT64_MAX, &framing->content_length);
-    if (rc == RC_RANGE) {
-        return refuse(ret_refusal, 413, "value_too_large", "the body is too large");
-    }
     return rc == RC_OK || bad(ret_refusal, "Content-Length is not a number");
 }
 

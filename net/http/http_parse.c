@@ -1,7 +1,9 @@
 #include "net/http/http_parse.h"
 
 #include "core/base/assert.h"
+#include "core/base/units.h"
 #include "core/store/record.h"
+#include "net/http/chunk_line.h"
 #include "net/http/http_head.h"
 
 #include <llhttp.h>
@@ -18,6 +20,7 @@ enum {
      * sender of one-byte chunks spends 5. */
     CHUNK_BYTES_FREE = 16 * 1024,
     CHUNK_BYTES_EACH = 16,
+    CHUNK_LINE_PIECE = 32, /* of a chunk's line, handed to llhttp at once */
 };
 
 struct http_parse {
@@ -35,6 +38,8 @@ struct http_parse {
     uint64_t chunk_bytes;      /* of the body that were not data */
     const uint8_t *chunk_from; /* where this feed's next run of such bytes starts */
     uint8_t chunk_prev;        /* the last one; '\n' at the start of a line, 0 after data */
+    uint64_t chunk_left;       /* bytes up to the next chunk's line; NEVER in the trailers */
+    struct chunk_line chunk_line;
     struct http_request request;
     struct http_header headers[HTTP_HEADERS_MAX];
     uint8_t body[VALUE_INLINE_MAX];
@@ -128,6 +133,18 @@ static int on_headers_complete(llhttp_t *llhttp)
     return HPE_PAUSED;
 }
 
+/* A chunk's line is complete. The last chunk is empty, and trailers follow. */
+static int on_chunk_header(llhttp_t *llhttp)
+{
+    struct http_parse *p = llhttp->data;
+    if (llhttp->content_length > p->body_max - p->request.body_len) {
+        refuse(p, 413, "value_too_large", "the body is too large");
+        return HPE_USER;
+    }
+    p->chunk_left = llhttp->content_length == 0 ? NEVER : llhttp->content_length + CRLF;
+    return 0;
+}
+
 static int on_message_complete(llhttp_t *llhttp)
 {
     struct http_parse *p = llhttp->data;
@@ -138,6 +155,7 @@ static int on_message_complete(llhttp_t *llhttp)
 static const llhttp_settings_t settings = {
     .on_headers_complete = on_headers_complete,
     .on_body = on_body,
+    .on_chunk_header = on_chunk_header,
     .on_message_complete = on_message_complete,
 };
 
@@ -183,6 +201,8 @@ void http_parse_reset(struct http_parse *p)
     p->is_upgrade = false;
     p->chunk_bytes = 0;
     p->chunk_prev = '\n';
+    p->chunk_left = 0;
+    p->chunk_line = (struct chunk_line){.has_size = false};
 }
 
 /* Looks for the end of the request line among the bytes from `from` on, and judges the line at
@@ -208,7 +228,8 @@ static void look_for_line(struct http_parse *p, size_t from)
     }
 }
 
-/* llhttp refused the head. An unknown method is 501 (RFC 9110 section 15.6.2), the rest 400. */
+/* llhttp refused the head. An unknown method is 501 (RFC 9110 section 15.6.2), a length beyond 64
+ * bits is one that is too large, and the rest is 400. */
 static void refuse_as_llhttp(struct http_parse *p, llhttp_errno_t error)
 {
     const char *head = (const char *)buf_data(&p->head);
@@ -217,6 +238,9 @@ static void refuse_as_llhttp(struct http_parse *p, llhttp_errno_t error)
     const bool is_foreign = error == HPE_INVALID_CONSTANT && p->llhttp.method >= HTTP_SOURCE;
     if ((error == HPE_INVALID_METHOD || is_foreign) && http_text_is_token(method)) {
         refuse(p, 501, "unsupported", "the method is not known");
+    } else if (error == HPE_INVALID_CONTENT_LENGTH &&
+               strcmp(llhttp_get_error_reason(&p->llhttp), "Content-Length overflow") == 0) {
+        refuse(p, 413, "value_too_large", "the body is too large");
     } else {
         refuse(p, 400, "invalid_request", llhttp_get_error_reason(&p->llhttp));
     }
@@ -286,14 +310,71 @@ static void finish(struct http_parse *p)
     p->state = HTTP_PARSE_DONE;
 }
 
+/* llhttp is given a chunk's line without its extensions. Returns how much of `data` was taken. */
+static size_t feed_chunk_line(struct http_parse *p, const uint8_t *data, size_t len,
+                              llhttp_errno_t *ret_error)
+{
+    char piece[CHUNK_LINE_PIECE];
+    size_t used = 0;
+    size_t kept = 0;
+    bool is_end = false;
+    while (used < len && kept < sizeof(piece) && !is_end) {
+        const uint8_t byte = data[used++];
+        const enum chunk_byte is = chunk_line_take(&p->chunk_line, byte);
+        if (is == CHUNK_BYTE_WRONG) {
+            refuse(p, 400, "invalid_request", "a chunk's line is malformed");
+            return used;
+        }
+        if (is == CHUNK_BYTE_KEPT) {
+            piece[kept++] = (char)byte;
+        }
+        is_end = byte == '\n';
+    }
+    *ret_error = llhttp_execute(&p->llhttp, piece, kept);
+    if (is_end) {
+        p->chunk_line = (struct chunk_line){.has_size = false};
+    }
+    return used;
+}
+
+/* One chunk's line, or one chunk with its CRLF, or the trailers, as far as they are here. */
+static size_t feed_chunk(struct http_parse *p, const uint8_t *data, size_t len,
+                         llhttp_errno_t *ret_error)
+{
+    if (p->chunk_left == 0) {
+        return feed_chunk_line(p, data, len, ret_error);
+    }
+    size_t used = (size_t)min_u64(len, p->chunk_left);
+    *ret_error = llhttp_execute(&p->llhttp, (const char *)data, used);
+    if (*ret_error != HPE_OK) {
+        used = (size_t)((const uint8_t *)llhttp_get_error_pos(&p->llhttp) - data);
+    } else if (p->chunk_left != NEVER) {
+        p->chunk_left -= used;
+    }
+    return used;
+}
+
+static size_t feed_all(struct http_parse *p, const uint8_t *data, size_t len,
+                       llhttp_errno_t *ret_error)
+{
+    size_t used = 0;
+    if (p->framing.is_chunked) {
+        while (used < len && *ret_error == HPE_OK && p->state == HTTP_PARSE_BODY) {
+            used += feed_chunk(p, data + used, len - used, ret_error);
+        }
+        return used;
+    }
+    *ret_error = llhttp_execute(&p->llhttp, (const char *)data, len);
+    return *ret_error == HPE_OK
+               ? len
+               : (size_t)((const uint8_t *)llhttp_get_error_pos(&p->llhttp) - data);
+}
+
 static size_t feed_body(struct http_parse *p, const uint8_t *data, size_t len)
 {
+    llhttp_errno_t error = HPE_OK;
     p->chunk_from = data;
-    const llhttp_errno_t error = llhttp_execute(&p->llhttp, (const char *)data, len);
-    size_t used = len;
-    if (error != HPE_OK) {
-        used = (size_t)((const uint8_t *)llhttp_get_error_pos(&p->llhttp) - data);
-    }
+    const size_t used = feed_all(p, data, len, &error);
     if (p->state == HTTP_PARSE_REFUSED) {
         return len;
     }

@@ -266,6 +266,8 @@ refused("an unknown expectation",
 
 # ---- Sizes ----
 
+refused("a length past 64 bits",
+        request(b"PUT /data/http-raw", b"Content-Length: 18446744073709551616"), 413)
 refused("a request line of 9 KiB", request(b"GET /data/" + b"a" * 9216), 414)
 refused("a request line without end", b"GET /data/" + b"a" * 100000, 414)
 refused("headers of 17 KiB", request(b"GET /data/http-raw", b"X: " + b"a" * 17408), 431)
@@ -313,7 +315,7 @@ def put_get(raw, _):
 @case("a chunked value, extensions and trailers")
 def put_chunked(raw, _):
     raw.send(request(b"PUT /data/http-raw-chunks?ttl=600", CHUNKED[:-2],
-                     body=b"3;a=\"b\"\r\nabc\r\n0002\r\nde\r\n0\r\nX-Sum: 1\r\n\r\n"))
+                     body=b"3 ; a = \"b\"\r\nabc\r\n0002\r\nde\r\n0\r\nX-Sum: 1\r\n\r\n"))
     expect(raw, STORED)
     raw.send(request(b"GET /data/http-raw-chunks"))
     if expect(raw, {200})[2] != b"abcde":

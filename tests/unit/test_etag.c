@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "net/http/etag.h"
+#include "net/api/etag.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -108,7 +108,9 @@ static const struct refused refused[] = {
     {"empty length", "PUT / HTTP/1.1\r\n" HOST "Content-Length:\r\n\r\n", 400},
     {"length in two words", "PUT / HTTP/1.1\r\n" HOST "Content-Length: 1 2\r\n\r\n", 400},
     {"length past 64 bits",
-     "PUT / HTTP/1.1\r\n" HOST "Content-Length: 99999999999999999999\r\n\r\n", 400},
+     "PUT / HTTP/1.1\r\n" HOST "Content-Length: 18446744073709551616\r\n\r\n", 413},
+    {"the longest length of 64 bits",
+     "PUT / HTTP/1.1\r\n" HOST "Content-Length: 18446744073709551615\r\n\r\n", 413},
     {"length over the limit", "PUT / HTTP/1.1\r\n" HOST "Content-Length: 10001\r\n\r\n", 413},
     {"length, then coding",
      "PUT / HTTP/1.1\r\n" HOST "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
@@ -184,6 +186,13 @@ static const struct refused refused_bodies[] = {
     {"signed size", CHUNKED "+3\r\nabc\r\n0\r\n\r\n", 400},
     {"0x size", CHUNKED "0x3\r\nabc\r\n0\r\n\r\n", 400},
     {"size past 64 bits", CHUNKED "fffffffffffffffff\r\n", 400},
+    {"the longest size of 64 bits", CHUNKED "ffffffffffffffff\r\n", 413},
+    {"size over the limit", CHUNKED "2711\r\n", 413},
+    {"sizes over the limit", CHUNKED "3\r\nabc\r\n270e\r\n", 413},
+    {"space before the size", CHUNKED " 3\r\nabc\r\n0\r\n\r\n", 400},
+    {"space at the end of an extension", CHUNKED "3;a \r\nabc\r\n0\r\n\r\n", 400},
+    {"an extension's name in two words", CHUNKED "3;a b\r\nabc\r\n0\r\n\r\n", 400},
+    {"space after a later size", CHUNKED "3\r\nabc\r\n0 \r\n\r\n", 400},
     {"LF in a trailer", CHUNKED "0\r\nX: y\n\r\n", 400},
     {"LF at the end of the trailers", CHUNKED "0\r\nX: y\r\n\n", 400},
     {"folded trailer", CHUNKED "0\r\nX: y\r\n z\r\n\r\n", 400},
@@ -205,6 +214,35 @@ static void test_malformed_chunks_are_refused_whole_and_byte_by_byte(void **stat
             }
         }
     }
+    http_parse_free(p);
+}
+
+/* Blanks around ';' and '=' are bad, and taken (RFC 9112 section 7.1.1). */
+static void test_blanks_around_the_parts_of_chunk_extensions_are_taken(void **state)
+{
+    (void)state;
+    static const char *const bodies[] = {
+        "3 ; a = b ;c=d\r\nabc\r\n2\t;\tc\r\nde\r\n0 ;d\r\n\r\n",
+        "3; a=\" b \\\" \" ;c\r\nabc\r\n2\r\nde\r\n0\r\nX: y z\r\n\r\n",
+    };
+    struct http_parse *p = http_parse_new(NULL);
+    for (size_t i = 0; i < COUNT_OF(bodies); i++) {
+        for (size_t step = 1; step < 5000; step *= 3) {
+            char raw[400];
+            const int len = snprintf(raw, sizeof(raw), "%s%sNEXT", CHUNKED, bodies[i]);
+            http_parse_reset(p);
+            assert_int_equal(feed(p, raw, (size_t)len, step), (size_t)len - strlen("NEXT"));
+            assert_int_equal(http_parse_state(p), HTTP_PARSE_DONE);
+            assert_int_equal(http_parse_body_len(p), 5);
+            assert_memory_equal(http_parse_request(p)->body, "abcde", 5);
+        }
+    }
+    /* Longer than a piece that llhttp is given at once. */
+    char raw[4000];
+    (void)snprintf(raw, sizeof(raw), CHUNKED "3 ; a = %01500d\r\nabc\r\n0\r\n\r\n", 0);
+    http_parse_reset(p);
+    feed(p, raw, strlen(raw), 5000);
+    assert_int_equal(http_parse_state(p), HTTP_PARSE_DONE);
     http_parse_free(p);
 }
 
@@ -504,6 +542,7 @@ int main(void)
         cmocka_unit_test(test_malformed_heads_are_refused_whole_and_byte_by_byte),
         cmocka_unit_test(test_a_nul_in_the_head_is_refused),
         cmocka_unit_test(test_malformed_chunks_are_refused_whole_and_byte_by_byte),
+        cmocka_unit_test(test_blanks_around_the_parts_of_chunk_extensions_are_taken),
         cmocka_unit_test(test_a_request_is_split_into_its_parts),
         cmocka_unit_test(test_targets_are_brought_to_origin_form),
         cmocka_unit_test(test_later_minor_versions_are_taken_as_1_1_and_1_0_closes),

@@ -1,4 +1,4 @@
-#include "net/http/etag.h"
+#include "net/api/etag.h"
 
 #include "core/base/parse.h"
 

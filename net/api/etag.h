@@ -4,8 +4,8 @@
  * A tag of ours is a version, 48 lower-case hex digits in quotes; it is strong, and the same on
  * every node. Well-formed tags that are no versions are allowed in a list and match nothing.
  */
-#ifndef NET_HTTP_ETAG_H
-#define NET_HTTP_ETAG_H
+#ifndef NET_API_ETAG_H
+#define NET_API_ETAG_H
 
 #include "core/base/rc.h"
 #include "core/store/version.h"

@@ -3,6 +3,7 @@
 #include "core/base/assert.h"
 #include "core/store/pagepool.h"
 #include "net/api/api.h"
+#include "net/api/api_watch.h"
 #include "net/api/ready.h"
 #include "net/discovery/discovery.h"
 #include "net/discovery/health_answer.h"
@@ -46,12 +47,12 @@ struct node {
     struct uuid uuid;
     char name[NAME_SIZE];
     struct claim claim;
-    struct http_server *http; /* from the claim on */
-    struct engine *engine;    /* these from the claim's decision on */
+    struct http_server *http; /* these from the claim on */
+    struct watch_loop *watch;
+    struct engine *engine; /* these from the claim's decision on */
     struct driver *driver;
     struct api *api;
     struct http_response answer; /* to a write; its memory is used again */
-    struct watch_loop *watch;
     struct discovery *discovery;
     char alone[ALONE_TEXT_SIZE]; /* what discovery last said of that */
     bool is_stopping;
@@ -99,22 +100,35 @@ static void figures(void *arg, bool is_scrape, struct api_figures *ret)
     }
 }
 
-/* Before the claim is decided this answers only who we are: to others that claim
- * (net/discovery/claim_check), and to probes. */
+static bool is_path(struct http_text path, const char *plain)
+{
+    static const char v1[] = "/v1";
+    const size_t skipped = sizeof(v1) - 1;
+    if (path.len > skipped && memcmp(path.data, v1, skipped) == 0) {
+        path = (struct http_text){path.data + skipped, path.len - skipped};
+    }
+    return path.len == strlen(plain) && memcmp(path.data, plain, path.len) == 0;
+}
+
+/* Before the claim is decided this answers only who we are, to others that claim
+ * (net/discovery/claim_check) and to probes. Who wants to watch waits until there is something. */
 static void answer_claiming(const struct node *n, const struct http_request *rq,
                             struct http_response *rs)
 {
-    static const char path[] = "/health", path_v1[] = "/v1/health";
-    const bool is_health =
-        (rq->path.len == sizeof(path) - 1 && memcmp(rq->path.data, path, rq->path.len) == 0) ||
-        (rq->path.len == sizeof(path_v1) - 1 && memcmp(rq->path.data, path_v1, rq->path.len) == 0);
-    if (!is_health) {
+    const bool is_read = rq->method == HTTP_GET_ || rq->method == HTTP_HEAD_;
+    if (is_read && is_path(rq->path, "/watch")) {
+        api_watch(watch_loop_watch(n->watch), rq, rs);
+        if (rs->status < 400) {
+            http_add_lines(rs, HTTP_CORS_LINES);
+        }
+    } else if (is_path(rq->path, "/health")) {
+        char body[CLAIMING_ANSWER_SIZE];
+        const size_t len =
+            health_answer_write_claiming(&n->uuid, n->claim.port, body, sizeof(body));
+        http_set_body(rs, 503, "application/json", body, len);
+    } else {
         http_problem(rs, 503, "joining", "This node is still claiming its port.");
-        return;
     }
-    char body[CLAIMING_ANSWER_SIZE];
-    const size_t len = health_answer_write_claiming(&n->uuid, n->claim.port, body, sizeof(body));
-    http_set_body(rs, 503, "application/json", body, len);
 }
 
 static void on_handle(void *arg, const struct http_request *rq, struct http_response *rs)
@@ -165,16 +179,27 @@ static enum rc on_open(void *arg, struct claim *claim)
                       rc_text(RC_NO_MEMORY));
         return RC_IO;
     }
+    n->watch = watch_loop_new(n->base, n->http, &n->uuid, config->watchers_max);
     claim->tcp_fd = -1;
     n->claim.port = claim->port;
     return RC_OK;
 }
 
+/* Streams hear that they end; then the server ends them. */
+static void close_door(struct node *n)
+{
+    if (n->watch != NULL) {
+        watch_end(watch_loop_watch(n->watch));
+    }
+    http_server_free(n->http);
+    watch_loop_free(n->watch);
+    n->http = NULL;
+    n->watch = NULL;
+}
+
 static void on_close(void *arg)
 {
-    struct node *n = arg;
-    http_server_free(n->http);
-    n->http = NULL;
+    close_door(arg);
 }
 
 /* ---- The engine's wishes that are not the network's ---- */
@@ -500,8 +525,8 @@ static enum rc serve(struct node *n)
         return rc;
     }
     make_driver(n);
-    n->watch = watch_loop_new(n->base, n->http, n->engine, &n->uuid, n->config->watchers_max);
     make_api(n);
+    watch_serve(watch_loop_watch(n->watch), n->engine);
     start_discovery(n);
     n->hooks->log(n->hooks->arg, LOG_INFO, "claim", "node %s uuid %s serves on port %u", n->name,
                   uuid_format(&n->uuid, uuid), n->claim.port);
@@ -512,8 +537,7 @@ static enum rc serve(struct node *n)
 static void node_fini(struct node *n)
 {
     discovery_free(n->discovery);
-    http_server_free(n->http); /* ends the streams, and so the watchers */
-    watch_loop_free(n->watch);
+    close_door(n);
     driver_free(n->driver);
     api_free(n->api);
     http_response_fini(&n->answer);

@@ -36,6 +36,7 @@ struct watching {
     size_t at; /* the server in use */
     bool is_live;
     bool was_live;   /* was live once: from then on it reconnects for ever */
+    bool is_ended;   /* the node has said that it ends the stream, and why */
     bool is_garbled; /* the answer is no stream of events */
 };
 
@@ -180,8 +181,9 @@ static void take_place(struct watching *w, const char *name, const cJSON *data)
     } else if (strcmp(name, "reset") == 0 && w->was_live) {
         const char *reason = text_of(data, "reason");
         client_say(w->client, "begins anew: %s", reason != NULL && is_word(reason) ? reason : "?");
-    } else if (strcmp(name, "error") == 0) {
+    } else if (strcmp(name, "end") == 0) {
         const char *code = text_of(data, "code");
+        w->is_ended = true;
         client_say(w->client, "the node ends the stream: %s",
                    code != NULL && is_word(code) ? code : "?");
     }
@@ -241,6 +243,7 @@ static bool watch_server(struct watching *w, const char *target)
     client_server_text(server, where, sizeof(where));
     event_stream_restart(&w->stream);
     w->is_live = false;
+    w->is_ended = false;
     client_ask_stream(w->client, server, target, &stream, &answer);
     const bool is_refused = answer.rc == RC_OK && answer.status != 200;
     const bool is_final = is_refused && answer.status / 100 == 4;
@@ -248,7 +251,7 @@ static bool watch_server(struct watching *w, const char *target)
         client_say(w->client, "%s answers with something else than events", where);
     } else if (is_refused) {
         client_complain(w->client, &answer);
-    } else if (!w->was_live) {
+    } else if (!w->was_live && !w->is_ended) {
         client_say(w->client, "%s does not answer: %s", where,
                    answer.rc == RC_OK ? "the stream ended" : answer.error);
     } else if (w->is_live) {

@@ -113,7 +113,7 @@ enum setting_trait {
     X(MAX_CONNECTIONS_PER_IP, "REPRAM_MAX_CONNECTIONS_PER_IP", "", TYPE_COUNT, 0, 1000000, "0", 0, \
       "the same for one client address, 0 = off")                                                  \
     X(MAX_WATCHERS, "REPRAM_MAX_WATCHERS", "", TYPE_COUNT, 0, 1000000, "10000", 0,                 \
-      "clients that watch keys at the same time; beyond: 503")                                     \
+      "clients that watch keys at the same time; one more is told to come back")                   \
     X(IDLE_TIMEOUT, "REPRAM_IDLE_TIMEOUT", "", TYPE_TIMEOUT, 100, 86400000, "75", 0,               \
       "seconds that an idle keep-alive connection is kept")                                        \
     X(REQUEST_TIMEOUT, "REPRAM_REQUEST_TIMEOUT", "", TYPE_TIMEOUT, 100, 3600000, "15", 0,          \

@@ -116,6 +116,8 @@ export class EventReader {
     #id = "";
     /* Where a stream goes on after this one: the last id that was complete, with an event or not. */
     lastId;
+    /* After how long the node wants to be asked again; 0: it has not said so. */
+    retry_ms = 0;
 
     constructor(lastId = "") {
         this.#id = lastId;
@@ -152,6 +154,8 @@ export class EventReader {
             this.#data.push(value);
         } else if (name === "id") {
             this.#id = value;
+        } else if (name === "retry" && /^\d+$/.test(value)) {
+            this.retry_ms = Number(value);
         }
     }
 }
@@ -164,10 +168,10 @@ const RETRY_MAX_MS = 5000;
 /*
  * A connection to /watch that is made again for as long as the page lives. It reads the response
  * itself and is no EventSource, because that hides what the page must show: heartbeats (a
- * connection that died without a word looks live for ever), and the status of a refusal (after
- * which an EventSource never tries again).
+ * connection that died without a word looks live for ever), and why the node ended it.
  *
- * onEvent(type, data) for each event, onState({isLive, why}) when the connection comes or goes.
+ * onEvent(type, data) for each event but the last, `end`; onState({isLive, why}) when the first one
+ * has come, and when the connection is over. A node that still catches up sends none for a while.
  */
 export class Feed {
     #url;
@@ -228,7 +232,6 @@ export class Feed {
             if (!response.headers.get("Content-Type")?.startsWith("text/event-stream")) {
                 return "What answers here is no node.";
             }
-            this.#onState({isLive: true, why: ""});
             await this.#read(response.body.pipeThrough(new TextDecoderStream()), heard);
             return this.#why;
         } catch {
@@ -241,22 +244,24 @@ export class Feed {
     async #read(stream, heard) {
         const events = new EventReader(this.#lastId);
         const reader = stream.getReader();
+        let isLive = false;
         for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
             heard();
             this.#retry_ms = RETRY_FIRST_MS;
             const complete = events.push(piece.value);
             this.#lastId = events.lastId;
             for (const {type, data} of complete) {
-                this.#take(type, JSON.parse(data));
+                if (type === "end") { // the node's last words
+                    this.#why = JSON.parse(data).detail;
+                    this.#retry_ms = Math.max(RETRY_FIRST_MS, events.retry_ms);
+                    continue;
+                }
+                if (!isLive) {
+                    isLive = true;
+                    this.#onState({isLive, why: ""});
+                }
+                this.#onEvent(type, JSON.parse(data));
             }
-        }
-    }
-
-    #take(type, data) {
-        if (type === "error") {
-            this.#why = data.detail; // the node's last words before it ends the stream
-        } else {
-            this.#onEvent(type, data);
         }
     }
 }

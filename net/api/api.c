@@ -129,7 +129,7 @@ static void get_scan(struct exchange *x)
 
 static void get_watch(struct exchange *x)
 {
-    api_watch(x->api->config.watch, x->api->config.engine, x->rq, x->rs);
+    api_watch(x->api->config.watch, x->rq, x->rs);
 }
 
 static void get_metrics(struct exchange *x)
@@ -266,6 +266,7 @@ enum route_flag {
     IS_PAGE = 2,     /* only where there are pages */
     IS_PROBE = 4,    /* exempt from rate limits when it is read */
     IS_LINK = 8,     /* exempt when a peer asks */
+    IS_EVENTS = 32,  /* a stream of events when it is read */
     HAS_FIGURES = 16 /* the page shows them */
 };
 
@@ -286,7 +287,7 @@ static const struct route {
     {"/keys", &READ, get_keys, 0, 0, 0},
     {"/scan", &READ, get_scan, 0, 0, 0},
     {"/mget", &MGET, post_mget, 0, BIT(HTTP_POST_), MGET_BODY_MAX},
-    {"/watch", &READ, get_watch, 0, 0, 0},
+    {"/watch", &READ, get_watch, IS_EVENTS, 0, 0},
     {"/peers", &READ, get_peers, 0, 0, 0},
     {"/status", &READ, get_status, HAS_FIGURES, 0, 0},
     {"/topology", &READ, get_topology, 0, 0, 0},
@@ -326,6 +327,8 @@ struct http_route api_route(const struct api *a, const struct http_request *rq)
     found.is_exempt =
         ((route->flags & IS_PROBE) != 0 && (route->methods->bits & BIT(rq->method)) != 0) ||
         ((route->flags & IS_LINK) != 0 && upgrade_is_asked(rq));
+    found.is_events =
+        (route->flags & IS_EVENTS) != 0 && (route->methods->bits & BIT(rq->method)) != 0;
     return found;
 }
 

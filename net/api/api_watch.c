@@ -77,33 +77,27 @@ static const char *read_parameters(const struct http_request *rq, struct paramet
     return wrong != NULL ? wrong : read_last_id(rq, p);
 }
 
-static void add_headers(struct http_response *rs)
-{
-    rs->status = 200;
-    http_add(rs, "Content-Type", "text/event-stream");
-    http_add(rs, "Cache-Control", "no-store");
-    http_add(rs, "X-Accel-Buffering", "no"); /* nginx: pass each event on as it comes */
-}
-
-void api_watch(struct watch *watch, const struct engine *e, const struct http_request *rq,
-               struct http_response *rs)
+void api_watch(struct watch *watch, const struct http_request *rq, struct http_response *rs)
 {
     struct parameters p = {.request = {.id = rq->id, .has_snapshot = true}};
     const char *wrong = read_parameters(rq, &p);
-    const uint32_t unready = engine_unready(e);
     if (wrong != NULL) {
         http_problem(rs, 400, "invalid_request", "%s", wrong);
-    } else if ((unready & READY_DRAINING) != 0) {
-        http_problem(rs, 503, "draining", "This node is shutting down; watch another.");
-    } else if ((unready & (READY_JOINING | READY_NO_CLOCK)) != 0) {
-        http_problem(rs, 503, "joining",
-                     "This node does not hold all entries yet; try again, or watch another.");
-    } else if (rq->method == HTTP_HEAD_) {
+        return;
+    }
+    if (rq->method == HTTP_HEAD_) {
+        http_events(rs);
         rs->kind = HTTP_BODY_STREAM; /* of which only the headers are sent */
-        add_headers(rs);
-    } else if (watch == NULL || watch_open(watch, &p.request, rs) != RC_OK) {
-        http_problem(rs, 503, "overloaded", "This node has as many watchers as it may have.");
+        return;
+    }
+    const enum rc rc = watch == NULL ? RC_FULL : watch_open(watch, &p.request, rs);
+    if (rc == RC_OK) {
+        http_events(rs);
+    } else if (rc == RC_DRAINING) {
+        http_events_refuse(rs, HTTP_EVENTS_RETRY_MS, "draining",
+                           "This node is shutting down; watch another.");
     } else {
-        add_headers(rs);
+        http_events_refuse(rs, HTTP_EVENTS_BUSY_MS, "overloaded",
+                           "This node has as many watchers as it may have.");
     }
 }

@@ -6,8 +6,8 @@
 
 #include "net/watch/watch.h"
 
-/* `watch` is NULL where nobody may watch. */
-void api_watch(struct watch *watch, const struct engine *e, const struct http_request *rq,
-               struct http_response *rs);
+/* `watch` is NULL where nobody may watch. A refusal that passes is a stream too, which ends at once
+ * (http_events_refuse()). */
+void api_watch(struct watch *watch, const struct http_request *rq, struct http_response *rs);
 
 #endif

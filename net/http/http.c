@@ -4,10 +4,13 @@
 #include "core/base/cursor.h"
 #include "core/base/digits.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+
+enum { EVENTS_END_SIZE = 256 };
 
 const struct http_header *http_find(const struct http_request *rq, const char *name)
 {
@@ -227,6 +230,38 @@ void http_problem(struct http_response *rs, int status, const char *code, const 
     }
     if ((status == 429 || status == 503) && find_line(rs, "Retry-After", &line_len) == NULL) {
         http_add(rs, "Retry-After", "1");
+    }
+}
+
+/* ---- Events ---- */
+
+void http_events(struct http_response *rs)
+{
+    rs->status = 200;
+    http_add_lines(rs, "Content-Type: text/event-stream\r\n"
+                       "Cache-Control: no-store\r\n"
+                       "X-Accel-Buffering: no\r\n"); /* nginx: pass each event on as it comes */
+}
+
+enum rc http_events_end(struct buf *out, uint32_t retry_ms, const char *code, const char *detail)
+{
+    char text[EVENTS_END_SIZE];
+    const int len = snprintf(text, sizeof(text),
+                             "retry: %" PRIu32 "\nevent: end\n"
+                             "data: {\"code\":\"%s\",\"detail\":\"%s\"}\n\n",
+                             retry_ms, code, detail);
+    ASSERT(len > 0 && (size_t)len < sizeof(text));
+    return buf_append(out, text, (size_t)len);
+}
+
+void http_events_refuse(struct http_response *rs, uint32_t retry_ms, const char *code,
+                        const char *detail)
+{
+    http_events(rs);
+    rs->kind = HTTP_BODY_BYTES;
+    buf_clear(&rs->bytes);
+    if (http_events_end(&rs->bytes, retry_ms, code, detail) != RC_OK) {
+        rs->status = 500;
     }
 }
 

@@ -26,6 +26,9 @@ enum {
      * member list of 16,384; longer ones are streams. */
     HTTP_RESPONSE_HEADER_BYTES_MAX = 16 * 1024,
     HTTP_RESPONSE_BYTES_MAX = 16 * 1024 * 1024,
+    /* After how long an EventSource should connect again, and where there is no room for it now. */
+    HTTP_EVENTS_RETRY_MS = 1000,
+    HTTP_EVENTS_BUSY_MS = 5000,
 };
 
 enum http_method {
@@ -50,6 +53,7 @@ struct http_route {
     struct http_text rest; /* of the path, behind the row's part of it; borrowed likewise */
     uint64_t body_max;     /* the most bytes of body that it may have */
     bool is_exempt;        /* no rate limit touches it (probes) */
+    bool is_events;        /* answered by http_events(): refusals that pass are events too */
 };
 
 /* Everything borrowed from the connection until the handler returns (for a deferred answer: not
@@ -139,6 +143,20 @@ void http_set_body(struct http_response *rs, int status, const char *type, const
 /* The answer is a stream of JSON. It is not kept by anybody on the way. */
 void http_stream_json(struct http_response *rs, http_produce produce, void (*done)(void *arg),
                       void *arg);
+
+/* The answer is a stream of server-sent events (WHATWG HTML, 9.2): its status and headers. No proxy
+ * keeps it back. */
+void http_events(struct http_response *rs);
+
+/* The last words of such a stream: when to come back, and an event `end` with a code and a sentence
+ * for people, neither of which needs escapes. All of it or nothing: RC_FULL, RC_NO_MEMORY. */
+MUST_USE enum rc http_events_end(struct buf *out, uint32_t retry_ms, const char *code,
+                                 const char *detail);
+
+/* A refusal that passes, as a stream of events that is over at once: after another status than 200
+ * an EventSource never comes back. */
+void http_events_refuse(struct http_response *rs, uint32_t retry_ms, const char *code,
+                        const char *detail);
 
 /* Pages of any origin may read an answer, and these of its headers (CORS). */
 #define HTTP_CORS_LINES                  \

@@ -44,6 +44,29 @@ void http_intake_refuse(struct http_conn *c, int status, const char *code, const
     http_response_clear(rs);
 }
 
+/* A refusal that passes, before the request has been handled. */
+static void refuse_for_now(struct http_conn *c, int status, const char *code, const char *detail)
+{
+    struct http_response *rs = &c->shared->scratch;
+    const bool is_events = http_parse_request(c->parse)->route.is_events;
+    const bool has_body = http_parse_has_body(c->parse);
+    if (!is_events && (c->is_over || !c->is_keep_alive || has_body)) {
+        http_intake_refuse(c, status, code, detail);
+        return;
+    }
+    c->is_keep_alive = c->is_keep_alive && !has_body;
+    c->is_lingering |= has_body;
+    http_intake_release(c);
+    if (is_events) {
+        http_events_refuse(rs, HTTP_EVENTS_BUSY_MS, code, detail);
+        http_add_lines(rs, HTTP_CORS_LINES);
+    } else {
+        http_problem(rs, status, code, "%s", detail);
+    }
+    http_output_answer(c, rs);
+    http_response_clear(rs);
+}
+
 static void refuse_malformed(struct http_conn *c)
 {
     const struct http_refusal refusal = *http_parse_refusal(c->parse);
@@ -112,7 +135,7 @@ static bool is_admitted(struct http_conn *c, const struct http_request *rq)
         return true;
     }
     if (c->is_over && !http_parse_is_upgrade(c->parse)) {
-        http_intake_refuse(c, 503, "overloaded", "too many connections");
+        refuse_for_now(c, 503, "overloaded", "too many connections");
         return false;
     }
     const struct addr key = proxy_limit_key(&rq->client);
@@ -121,15 +144,7 @@ static bool is_admitted(struct http_conn *c, const struct http_request *rq)
         return true;
     }
     shared->stats.rate_limited++;
-    const bool is_keep_alive = c->is_keep_alive && !http_parse_has_body(c->parse);
-    if (is_keep_alive) {
-        http_intake_release(c);
-        http_problem(&shared->scratch, 429, "rate_limited", "too many requests");
-        http_output_answer(c, &shared->scratch);
-        http_response_clear(&shared->scratch);
-    } else {
-        http_intake_refuse(c, 429, "rate_limited", "too many requests");
-    }
+    refuse_for_now(c, 429, "rate_limited", "too many requests");
     return false;
 }
 

@@ -3,79 +3,23 @@
 #include "core/base/assert.h"
 #include "core/base/mem.h"
 #include "core/base/units.h"
-#include "net/watch/prefix_tree.h"
-#include "net/watch/watch_ring.h"
+#include "net/watch/watch_state.h"
+#include "net/watch/watch_tell.h"
 #include "net/watch/watch_text.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
-
-enum {
-    SNAPSHOT_KEYS = 256, /* looked at for one piece; under a millisecond */
-};
-
-/* A comment, as a sign of life. */
-static const char BEAT[] = ":\n\n";
-
-enum place {
-    PLACE_IDLE,    /* is up to date; in its group's list */
-    PLACE_READY,   /* is to be woken; in the list of those */
-    PLACE_WAITING, /* was woken, and asks again when its socket takes more */
-};
-
-struct snapshot {
-    size_t last_len; /* 0: not begun */
-    uint8_t last[KEY_BYTES_MAX];
-};
-
-TAILQ_HEAD(watcher_list, watcher);
-
-/* All who watch one prefix. */
-struct group {
-    struct prefix_tree_entry prefix; /* the first field, so that it leads back here */
-    struct watcher_list idle;
-    uint32_t count;
-    uint8_t bytes[]; /* of the prefix */
-};
-
-struct watcher {
-    TAILQ_ENTRY(watcher) entry; /* by `place` */
-    TAILQ_ENTRY(watcher) told;  /* by `told_us` */
-    struct watch *watch;
-    struct group *group;
-    struct snapshot *snapshot; /* NULL: all its events come from the ring */
-    const char *reset;         /* why it begins anew, until it has been sent; NULL: it does not */
-    uint64_t id;
-    uint64_t next;       /* the number of the next event for it */
-    uint64_t told_us;    /* when something was last sent to it */
-    uint64_t waiting_us; /* since when something waits for it */
-    uint8_t place;
-    bool has_values, has_snapshot;
-    bool is_begun; /* the first line is out */
-    bool is_live;  /* `live` is out */
-    bool is_beat_due;
-    bool is_cut;
-};
-
-struct watch {
-    struct watch_config config;
-    struct watch_ring ring;
-    struct prefix_tree groups; /* by prefix */
-    struct watcher_list ready;
-    struct watcher_list told; /* every watcher, the longest silent one first */
-    struct watch_stats stats;
-    uint32_t value_watchers;
-    uint64_t values_from;   /* events from this number on have their values; NEVER: none has */
-    uint64_t values_end_us; /* values are recorded until then; NEVER: as long as one asks */
-    uint64_t end_us;        /* the same of all events */
-    bool is_recording;
-    bool is_draining;
-};
 
 static uint64_t now_us(const struct watch *w)
 {
     return w->config.now_us(w->config.arg);
+}
+
+/* Whether the node does not hold everything yet that its cluster does. */
+static bool is_catching_up(const struct watch *w)
+{
+    const struct engine *e = w->config.engine;
+    return e == NULL || (engine_unready(e) & (READY_JOINING | READY_NO_CLOCK)) != 0;
 }
 
 /* ---- Changes ---- */
@@ -89,18 +33,14 @@ static void make_ready(struct watch *w, struct watcher *watcher, uint64_t at_us)
         TAILQ_REMOVE(&watcher->group->idle, watcher, entry);
         watcher->next = w->ring.next; /* later events were not for it */
         watcher->waiting_us = at_us;
+    } else if (watcher->place == PLACE_HELD) {
+        TAILQ_REMOVE(&w->held, watcher, entry);
     }
     if (TAILQ_EMPTY(&w->ready)) {
         w->config.turn_by(w->config.arg, 0);
     }
     TAILQ_INSERT_TAIL(&w->ready, watcher, entry);
     watcher->place = PLACE_READY;
-}
-
-static bool is_match(const struct group *g, const struct watch_event *e)
-{
-    return e->key_len >= g->prefix.len &&
-           (g->prefix.len == 0 || memcmp(watch_event_key(e), g->bytes, g->prefix.len) == 0);
 }
 
 /* Those of the group who are up to date: the event of that number is for them. */
@@ -176,132 +116,51 @@ static void stop_recording(struct watch *w)
     w->values_end_us = NEVER;
 }
 
-/* ---- What is sent to a watcher ---- */
+/* ---- Its way through the events ---- */
 
-static enum rc say_event(const struct watcher *watcher, const struct watch_event *e,
-                         uint64_t number, uint64_t clock_ms, struct buf *out)
+/* Finds out where it begins; sets `reset` when it cannot go on where it was. */
+static void find_place(struct watch *w, struct watcher *watcher)
 {
-    const size_t before = out->len;
-    /* No id while the first entries are listed: a watcher that ends there must not resume there. */
-    const bool has_id = watcher->reset == NULL || watcher->is_live;
-    enum rc rc = has_id ? watch_text_id(watcher->watch->config.boot, number, "", out) : RC_OK;
-    rc = rc == RC_OK ? watch_event_write(e, clock_ms, watcher->has_values, out) : rc;
-    if (rc != RC_OK) {
-        out->len = before;
+    watcher->next = w->ring.next;
+    if (watcher->has_seen) {
+        const bool is_here = watch_ring_holds_after(&w->ring, watcher->seen) &&
+                             (!watcher->has_values || watcher->seen + 1 >= w->values_from);
+        watcher->reset = is_here ? NULL : "too_late";
+        watcher->next = is_here ? watcher->seen + 1 : watcher->next;
     }
-    return rc;
+    if (watcher->reset == NULL) {
+        w->stats.resumed_total++;
+        return;
+    }
+    w->stats.reset_total++;
+    if (watcher->has_snapshot) {
+        watcher->listing = mem_new(1, sizeof(*watcher->listing));
+    }
 }
 
-/* Sends the events since the last one that it got. RC_RANGE: the ring has overtaken it. */
-static enum rc tell_events(struct watcher *watcher, uint64_t clock_ms, struct buf *out)
+/* From now on it is told what happens. */
+static void begin(struct watch *w, struct watcher *watcher)
 {
-    const struct watch_ring *ring = &watcher->watch->ring;
-    enum rc rc = RC_OK;
-    while (rc == RC_OK && watcher->next < ring->next && out->len < WATCH_PIECE_BYTES) {
-        const struct watch_event *e = watch_ring_at(ring, watcher->next);
-        if (e == NULL) {
-            return RC_RANGE;
-        }
-        if (is_match(watcher->group, e)) {
-            rc = say_event(watcher, e, watcher->next, clock_ms, out);
-        }
-        watcher->next += rc == RC_OK;
+    watcher->is_held = false;
+    start_recording(w);
+    if (watcher->has_values) {
+        w->values_from = w->values_from == NEVER ? w->ring.next : w->values_from;
+        w->values_end_us = NEVER;
     }
-    return rc;
+    find_place(w, watcher);
 }
 
-static enum rc tell_entry(const struct watcher *watcher, const struct record *r, uint64_t clock_ms,
-                          struct buf *out)
+static void settle_held(struct watcher *watcher, uint64_t at_us)
 {
-    struct watch_event *e = watch_event_new(WATCH_PUT, r, watcher->has_values);
-    const enum rc rc =
-        e == NULL ? RC_NO_MEMORY : watch_event_write(e, clock_ms, watcher->has_values, out);
-    free(e);
-    return rc;
-}
-
-/* Some more of the entries that there are now. */
-static enum rc tell_snapshot(struct watcher *watcher, uint64_t at_us, uint64_t clock_ms,
-                             struct buf *out)
-{
-    const struct engine *engine = watcher->watch->config.engine;
-    const struct group *g = watcher->group;
-    struct snapshot *s = watcher->snapshot;
-    enum rc rc = RC_OK;
-    for (int i = 0; i < SNAPSHOT_KEYS && rc == RC_OK && out->len < WATCH_PIECE_BYTES; i++) {
-        struct record r = {0};
-        if (engine_next_key(engine, g->bytes, g->prefix.len, s->last, s->last_len, at_us, &r) !=
-            RC_OK) {
-            free(s);
-            watcher->snapshot = NULL;
-            break;
-        }
-        rc = tell_entry(watcher, &r, clock_ms, out);
-        if (rc == RC_OK) {
-            memcpy(s->last, r.key, r.key_len);
-            s->last_len = r.key_len;
-        }
+    struct watch *w = watcher->watch;
+    if (watcher->place == PLACE_READY) {
+        TAILQ_REMOVE(&w->ready, watcher, entry);
     }
-    return rc;
-}
-
-static enum rc tell_beginning(struct watcher *watcher, struct buf *out)
-{
-    if (watcher->is_begun) {
-        return RC_OK;
+    if (watcher->place != PLACE_HELD) {
+        TAILQ_INSERT_TAIL(&w->held, watcher, entry);
+        watcher->place = PLACE_HELD;
     }
-    const enum rc rc = watch_text_begin(watcher->reset, out);
-    watcher->is_begun = rc == RC_OK;
-    return rc;
-}
-
-static bool is_caught_up(const struct watcher *watcher)
-{
-    return watcher->next == watcher->watch->ring.next;
-}
-
-/* Up to date: says so once, and in silence says now and then where the watcher may resume. */
-static enum rc tell_place(struct watcher *watcher, struct buf *out)
-{
-    const struct watch *w = watcher->watch;
-    const uint64_t number = w->ring.next - 1;
-    enum rc rc = RC_OK;
-    if (watcher->snapshot == NULL && !watcher->is_live) {
-        rc = watch_text_id(w->config.boot, number, "event: live\ndata: {}\n\n", out);
-        watcher->is_live = rc == RC_OK;
-    } else if (watcher->is_beat_due && out->len == 0) {
-        rc = watcher->is_live ? watch_text_id(w->config.boot, number, BEAT, out)
-                              : buf_append(out, BEAT, sizeof(BEAT) - 1);
-    }
-    return rc;
-}
-
-static enum rc tell(struct watcher *watcher, uint64_t at_us, struct buf *out)
-{
-    const uint64_t clock_ms = engine_clock_ms(watcher->watch->config.engine, at_us);
-    enum rc rc = tell_beginning(watcher, out);
-    rc = rc == RC_OK ? tell_events(watcher, clock_ms, out) : rc;
-    if (rc == RC_OK && is_caught_up(watcher) && watcher->snapshot != NULL) {
-        rc = tell_snapshot(watcher, at_us, clock_ms, out);
-    }
-    if (rc == RC_OK && is_caught_up(watcher)) {
-        rc = tell_place(watcher, out);
-    }
-    return rc;
-}
-
-/* The last words of a stream; without room for them it ends all the same. */
-static void tell_end(enum rc why, struct buf *out)
-{
-    enum rc rc = RC_OK;
-    if (why == RC_RANGE) {
-        rc = watch_text_end("overloaded", "Read too slowly; connect again.", out);
-    } else if (why == RC_DRAINING) {
-        rc = watch_text_end("draining", "The node is shutting down; connect to another.", out);
-    } else {
-        rc = watch_text_end("internal", "Out of memory; connect again.", out);
-    }
-    (void)rc;
+    w->config.turn_by(w->config.arg, at_us + (uint64_t)WATCH_HELD_MS * 1000);
 }
 
 /* Puts it where it belongs after a delivery: it waits for events, or for its socket. */
@@ -315,7 +174,11 @@ static void settle(struct watcher *watcher, uint64_t at_us, bool has_told)
         TAILQ_REMOVE(&w->told, watcher, told);
         TAILQ_INSERT_TAIL(&w->told, watcher, told);
     }
-    if (!is_caught_up(watcher) || watcher->snapshot != NULL || !watcher->is_live) {
+    if (watcher->is_held) {
+        settle_held(watcher, at_us);
+        return;
+    }
+    if (!watch_tell_is_caught_up(watcher) || watcher->listing != NULL || !watcher->is_live) {
         make_ready(w, watcher, at_us);
         return;
     }
@@ -334,10 +197,13 @@ static bool produce(void *arg, struct buf *out)
     struct watch *w = watcher->watch;
     const uint64_t at_us = now_us(w);
     const size_t before = out->len;
+    if (watcher->is_held && !is_catching_up(w)) {
+        begin(w, watcher);
+    }
     if (watcher->place == PLACE_IDLE) {
         watcher->next = w->ring.next;
     }
-    const enum rc rc = w->is_draining ? RC_DRAINING : tell(watcher, at_us, out);
+    const enum rc rc = w->is_draining ? RC_DRAINING : watch_tell(watcher, at_us, out);
     if (rc == RC_RANGE) {
         watcher->is_cut = true;
         w->stats.cut_total++;
@@ -345,7 +211,7 @@ static bool produce(void *arg, struct buf *out)
     /* What a full piece had no room for goes into the next one. A piece without room for anything
      * will never have any. */
     if (rc != RC_OK && (rc != RC_FULL || out->len == before)) {
-        tell_end(rc, out);
+        watch_tell_end(rc, out);
         return false;
     }
     settle(watcher, at_us, out->len > before);
@@ -398,50 +264,40 @@ static void done(void *arg)
 {
     struct watcher *watcher = arg;
     struct watch *w = watcher->watch;
-    const bool is_behind = watcher->place != PLACE_IDLE && !watcher->is_cut && !w->is_draining;
+    const bool is_behind =
+        !watcher->is_held && watcher->place != PLACE_IDLE && !watcher->is_cut && !w->is_draining;
     if (is_behind && now_us(w) - watcher->waiting_us > (uint64_t)WATCH_SLOW_MS * 1000) {
         w->stats.cut_total++;
     }
     if (watcher->place == PLACE_IDLE) {
         TAILQ_REMOVE(&watcher->group->idle, watcher, entry);
+    } else if (watcher->place == PLACE_HELD) {
+        TAILQ_REMOVE(&w->held, watcher, entry);
     } else if (watcher->place == PLACE_READY) {
         TAILQ_REMOVE(&w->ready, watcher, entry);
     }
     TAILQ_REMOVE(&w->told, watcher, told);
     leave_group(w, watcher->group);
     count_watcher(w, watcher, -1);
-    free(watcher->snapshot);
+    free(watcher->listing);
     free(watcher);
 }
 
-/* Finds out where it begins; sets `reset` when it cannot go on where it was. */
-static void find_place(struct watch *w, struct watcher *watcher, struct http_text last_id)
+/* What the client says that it has seen: an event of this start of the node, or of another one. */
+static void take_last_id(const struct watch *w, struct watcher *watcher, struct http_text last_id)
 {
-    uint64_t number = 0;
-    watcher->next = w->ring.next;
-    if (last_id.len == 0) {
-        watcher->reset = "new";
-    } else if (watch_text_read_id(w->config.boot, last_id, &number) != RC_OK) {
-        watcher->reset = "other_node";
-    } else if (!watch_ring_holds_after(&w->ring, number) ||
-               (watcher->has_values && number + 1 < w->values_from)) {
-        watcher->reset = "too_late";
-    } else {
-        watcher->next = number + 1;
-    }
-    if (watcher->reset == NULL) {
-        w->stats.resumed_total++;
-        return;
-    }
-    w->stats.reset_total++;
-    if (watcher->has_snapshot) {
-        watcher->snapshot = mem_new(1, sizeof(*watcher->snapshot));
-    }
+    const enum rc rc = watch_text_read_id(w->config.boot, last_id, &watcher->seen);
+    watcher->has_seen = rc == RC_OK;
+    watcher->reset = last_id.len == 0 ? "new" : "other_node";
 }
 
 enum rc watch_open(struct watch *w, const struct watch_request *request, struct http_response *rs)
 {
-    if (w->stats.watchers >= w->config.watchers_max || w->is_draining) {
+    const struct engine *e = w->config.engine;
+    if (w->is_draining || (e != NULL && (engine_unready(e) & READY_DRAINING) != 0)) {
+        return RC_DRAINING;
+    }
+    if (w->stats.watchers >= w->config.watchers_max) {
         w->stats.refused_total++;
         return RC_FULL;
     }
@@ -455,13 +311,12 @@ enum rc watch_open(struct watch *w, const struct watch_request *request, struct 
     watcher->waiting_us = watcher->told_us;
     watcher->place = PLACE_WAITING;
     TAILQ_INSERT_TAIL(&w->told, watcher, told);
-    start_recording(w);
-    if (watcher->has_values) {
-        w->values_from = w->values_from == NEVER ? w->ring.next : w->values_from;
-        w->values_end_us = NEVER;
-    }
     count_watcher(w, watcher, 1);
-    find_place(w, watcher, request->last_id);
+    take_last_id(w, watcher, request->last_id);
+    watcher->is_held = is_catching_up(w);
+    if (!watcher->is_held) {
+        begin(w, watcher);
+    }
     w->config.turn_by(w->config.arg, watcher->told_us + (uint64_t)WATCH_HEARTBEAT_MS * 1000);
     rs->kind = HTTP_BODY_STREAM;
     rs->produce = produce;
@@ -490,6 +345,19 @@ static void look_at_silence(struct watch *w, uint64_t at_us)
     }
 }
 
+/* Lets those begin who are held, once the node holds everything. */
+static void look_at_held(struct watch *w, uint64_t at_us)
+{
+    struct watcher *watcher = NULL;
+    if (!TAILQ_EMPTY(&w->held) && is_catching_up(w)) {
+        w->config.turn_by(w->config.arg, at_us + (uint64_t)WATCH_HELD_MS * 1000);
+        return;
+    }
+    while ((watcher = TAILQ_FIRST(&w->held)) != NULL) {
+        make_ready(w, watcher, at_us);
+    }
+}
+
 /* Wakes those that are ready now. One with still more to come is woken again in the next turn. */
 static void wake_some(struct watch *w, uint64_t began_us)
 {
@@ -513,6 +381,7 @@ void watch_turn(struct watch *w)
 {
     const uint64_t at_us = now_us(w);
     look_at_silence(w, at_us);
+    look_at_held(w, at_us);
     wake_some(w, at_us);
     if (w->is_recording && at_us >= w->end_us) {
         stop_recording(w);
@@ -534,7 +403,22 @@ void watch_drain(struct watch *w)
     }
 }
 
+void watch_end(struct watch *w)
+{
+    watch_drain(w);
+    while (!TAILQ_EMPTY(&w->ready)) {
+        wake_some(w, now_us(w));
+    }
+}
+
 /* ---- Life ---- */
+
+void watch_serve(struct watch *w, struct engine *engine)
+{
+    ASSERT(w->config.engine == NULL);
+    w->config.engine = engine;
+    w->config.turn_by(w->config.arg, 0);
+}
 
 struct watch *watch_new(const struct watch_config *config)
 {
@@ -544,6 +428,7 @@ struct watch *watch_new(const struct watch_config *config)
     w->values_from = NEVER;
     w->values_end_us = NEVER;
     watch_ring_init(&w->ring);
+    TAILQ_INIT(&w->held);
     TAILQ_INIT(&w->ready);
     TAILQ_INIT(&w->told);
     return w;

@@ -62,12 +62,10 @@ static uint64_t boot_of(const struct uuid *uuid)
 }
 
 struct watch_loop *watch_loop_new(struct event_base *base, struct http_server *http,
-                                  struct engine *engine, const struct uuid *uuid,
-                                  uint32_t watchers_max)
+                                  const struct uuid *uuid, uint32_t watchers_max)
 {
     struct watch_loop *l = mem_new(1, sizeof(*l));
-    const struct watch_config config = {.engine = engine,
-                                        .boot = boot_of(uuid),
+    const struct watch_config config = {.boot = boot_of(uuid),
                                         .watchers_max = watchers_max,
                                         .arg = l,
                                         .now_us = on_now,

@@ -14,10 +14,10 @@ struct event_base;
 struct http_server;
 struct watch_loop;
 
-/* All but the uuid are borrowed. Never NULL. */
+/* The base and the server are borrowed. There may be watchers from now on, who are told nothing
+ * before watch_serve(). Never NULL. */
 struct watch_loop *watch_loop_new(struct event_base *base, struct http_server *http,
-                                  struct engine *engine, const struct uuid *uuid,
-                                  uint32_t watchers_max);
+                                  const struct uuid *uuid, uint32_t watchers_max);
 
 /* The server was freed before, and with it every stream. */
 void watch_loop_free(struct watch_loop *l);

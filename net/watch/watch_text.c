@@ -13,10 +13,18 @@ static enum rc say(const char *text, struct buf *out)
     return buf_append(out, text, strlen(text));
 }
 
+enum rc watch_text_wait(struct buf *out)
+{
+    char text[LINES_SIZE];
+    (void)snprintf(text, sizeof(text), "retry: %d\n: the node is still catching up\n\n",
+                   HTTP_EVENTS_RETRY_MS);
+    return say(text, out);
+}
+
 enum rc watch_text_begin(const char *reset, struct buf *out)
 {
     char text[LINES_SIZE];
-    (void)snprintf(text, sizeof(text), "retry: %d\n%s%s%s\n\n", WATCH_TEXT_RETRY_MS,
+    (void)snprintf(text, sizeof(text), "retry: %d\n%s%s%s\n\n", HTTP_EVENTS_RETRY_MS,
                    reset == NULL ? ":" : "event: reset\ndata: {\"reason\":\"",
                    reset == NULL ? "" : reset, reset == NULL ? "" : "\"}");
     return say(text, out);
@@ -27,14 +35,6 @@ enum rc watch_text_id(uint64_t boot, uint64_t number, const char *text, struct b
     char line[LINES_SIZE];
     (void)snprintf(line, sizeof(line), "id: %016" PRIx64 "-%" PRIu64 "\n%s", boot, number, text);
     return say(line, out);
-}
-
-enum rc watch_text_end(const char *code, const char *detail, struct buf *out)
-{
-    char text[LINES_SIZE];
-    (void)snprintf(text, sizeof(text),
-                   "event: error\ndata: {\"code\":\"%s\",\"detail\":\"%s\"}\n\n", code, detail);
-    return say(text, out);
 }
 
 enum rc watch_text_read_id(uint64_t boot, struct http_text id, uint64_t *ret_number)

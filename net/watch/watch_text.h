@@ -1,20 +1,20 @@
 /*
- * watch_text: the words of a stream beside its events: how it begins, where one may resume, its
- * end.
+ * watch_text: the words of a stream beside its events: how it begins, and where one may resume.
  *
  * An id is the node's start and the number of an event, as "0123456789abcdef-42". Each function
- * appends all of its words or none. Left out is when something is said (net/watch/watch).
+ * appends all of its words or none. The last words are http_events_end()'s. Left out is when
+ * something is said (net/watch/watch).
  */
 #ifndef NET_WATCH_WATCH_TEXT_H
 #define NET_WATCH_WATCH_TEXT_H
 
-#include "core/base/buf.h"
-#include "net/http/http_text.h"
+#include "net/http/http.h"
 
-enum {
-    WATCH_TEXT_RETRY_MS = 1000, /* time that browsers should wait before they connect again */
-    WATCH_TEXT_ID_SIZE = 16 + 1 + 20 + 1,
-};
+enum { WATCH_TEXT_ID_SIZE = 16 + 1 + 20 + 1 };
+
+/* The first words while the node cannot tell anything yet; watch_text_begin() follows. RC_FULL,
+ * RC_NO_MEMORY. */
+MUST_USE enum rc watch_text_wait(struct buf *out);
 
 /* The first words. `reset` is why the client begins anew, a word; NULL: it does not. RC_FULL,
  * RC_NO_MEMORY. */
@@ -22,10 +22,6 @@ MUST_USE enum rc watch_text_begin(const char *reset, struct buf *out);
 
 /* The id of that event, then `text`. RC_FULL, RC_NO_MEMORY. */
 MUST_USE enum rc watch_text_id(uint64_t boot, uint64_t number, const char *text, struct buf *out);
-
-/* The last words: a code, and a sentence for people, neither of which needs escapes. RC_FULL,
- * RC_NO_MEMORY. */
-MUST_USE enum rc watch_text_end(const char *code, const char *detail, struct buf *out);
 
 /* The number in an id of this start of this node; RC_STRANGER or an error of parse_u64() for any
  * other. */

@@ -104,6 +104,13 @@ test("an id counts when its block is complete, with an event in it or not", () =
     assert.equal(reader.lastId, "7-9");
 });
 
+test("what the node says of the next try is heard", () => {
+    const reader = new EventReader();
+    assert.equal(reader.retry_ms, 0);
+    reader.push("retry: 5000\nretry: 5x\nretry:\n");
+    assert.equal(reader.retry_ms, 5000);
+});
+
 // ---- The board ----
 
 const version = (ms, origin = "0") => ms.toString(16).padStart(12, "0") + "0000" + origin.repeat(32);

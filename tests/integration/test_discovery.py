@@ -162,7 +162,8 @@ class FailingDns(Case):
             try:
                 first = wait_until(lambda: node.request("GET", "/health"), "it answers")
                 others = [node.request("GET", path) for path in
-                          ("/status", "/healty", "/v1/healty", "/v1/readyz", "/healthy", "/")]
+                          ("/status", "/healty", "/v1/healty", "/v1/readyz", "/healthy", "/", "/watch/")]
+                others.append(node.request("POST", "/watch"))
                 last = node.request("GET", "/v1/health")
             finally:
                 node.kill()
@@ -171,6 +172,34 @@ class FailingDns(Case):
             self.assertEqual(first.json(), last.json())
             self.assertEqual({(other.status, other.json()["code"]) for other in others},
                              {(503, "joining")})
+            return True
+
+        wait_until(is_seen, "it claims for as long as it is asked", 20)
+
+    def test_who_watches_a_node_that_claims_its_port_waits_and_begins(self):
+        self.server.mode = "silence"
+
+        def is_seen():
+            """Whether the stream was there before the node had claimed its port."""
+            node = Node(8081, host=self.hosts[0], wait=False, env={"DISCOVERY_DOMAIN": "cluster.test"})
+            node.port = 8081
+            try:
+                wait_until(lambda: node.request("GET", "/health"), "it answers", every=0)
+                with socket.create_connection((node.address, node.port), 10 * harness.SLOW) as stream:
+                    stream.sendall(b"GET /v1/watch?prefix=a HTTP/1.1\r\nHost: a\r\n\r\n")
+                    text = stream.recv(65536)
+                    wrong = node.request("GET", "/watch?values=2")
+                    if node.request("GET", "/health").json()["status"] != "claiming":
+                        return False
+                    self.assertEqual((wrong.status, wrong.json()["code"]), (400, "invalid_request"))
+                    while b"event: live" not in text:
+                        text += stream.recv(65536)
+            finally:
+                node.kill()
+            self.assertTrue(text.startswith(b"HTTP/1.1 200 OK\r\n"), text)
+            self.assertEqual(text.count(b"Access-Control-Allow-Origin: *\r\n"), 1)
+            self.assertIn(b"retry: 1000\n: ", text)
+            self.assertIn(b"event: reset\ndata: {\"reason\":\"new\"}", text)
             return True
 
         wait_until(is_seen, "it claims for as long as it is asked", 20)

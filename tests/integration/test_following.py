@@ -189,6 +189,14 @@ class Watch(Case):
                               "repram watch: the node answers 503\n")
         self.assertEqual([len(one.asked), len(two.asked)], [1, 1])
 
+    def test_a_node_that_refuses_for_now_says_so_in_its_stream(self):
+        full = event("end", {"code": "overloaded", "detail": "Later."})
+        done, _ = self.watch(Answer(full))
+        self.expect(done, "", "repram watch: the node ends the stream: overloaded\n")
+        done, server = self.watch(Answer(event("live", {})), Answer(full), GONE)
+        self.expect(done, "", f"repram watch: {server.name}: the stream ended; trying again\n"
+                              f"repram watch: the node ends the stream: overloaded\n{GONE_LINE}")
+
     def test_one_that_was_live_is_tried_again_first_and_then_the_next(self):
         two = Scripted({"/v1/watch": GONE})
         self.addCleanup(two.close)
@@ -216,13 +224,13 @@ class Watch(Case):
                                   "events\n")
             self.assertEqual(len(server.asked), 1)
 
-    def test_a_new_beginning_and_an_error_are_told_with_their_reason(self):
+    def test_a_new_beginning_and_an_end_are_told_with_their_reason(self):
         live = event("live", {})
         done, server = self.watch(Answer(
             event("reset", {"reason": "first"}) + live + event("reset", {"reason": "too_late"}) +
             event("reset", {"reason": "\x1b[2J"}) + event("reset", {}) + event("reset", {"reason": ""}) +
-            event("error", {"code": "slow_client"}) + event("error", {"code": "A"}) +
-            event("error", {})), GONE)
+            event("end", {"code": "slow_client"}) + event("end", {"code": "A"}) +
+            event("end", {})), GONE)
         again, ends = "repram watch: begins anew: ", "repram watch: the node ends the stream: "
         self.expect(done, "", f"{again}too_late\n{again}?\n{again}?\n{again}?\n{ends}slow_client\n"
                               f"{ends}?\n{ends}?\nrepram watch: {server.name}: the stream ended; trying "

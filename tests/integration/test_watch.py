@@ -120,6 +120,12 @@ class Watch(Case):
         wait_until(node.is_ready, "the node is ready")
         return node
 
+    def assert_ended(self, watcher, code):
+        """That the node's last words are an event `end`, after which an EventSource comes back."""
+        self.assertEqual(watcher.reply.status, 200)
+        self.assertEqual((watcher.events[-1].kind, watcher.events[-1].data["code"]), ("end", code))
+        self.assertTrue(watcher.events[-1].data["detail"])
+
 
 class Events(Watch):
     def test_a_write_on_one_node_is_told_on_every_node(self):
@@ -187,8 +193,11 @@ class Events(Watch):
             self.assertIn(b"Connection: close", head)
             self.assertTrue(body.startswith(b"retry: "), body)
             self.assertEqual(node.stop(), 0)
+            last = text
             while text:
                 text = old.recv(65536)
+                last += text
+            self.assertIn(b"retry: 1000\nevent: end\ndata: {\"code\":\"draining\"", last)
 
     def test_many_that_expire_at_once_stop_neither_the_node_nor_other_watchers(self):
         node = self.node()
@@ -204,7 +213,7 @@ class Events(Watch):
         # This one got each of them, or the news that it was too slow for them.
         wait_until(lambda: storm.is_over or len(storm.of("expire")) == 20000, "it is told", 30)
         if storm.is_over:
-            self.assertEqual(storm.events[-1].data["code"], "overloaded")
+            self.assert_ended(storm, "overloaded")
 
     def test_silence_is_broken_within_ten_seconds(self):
         node = self.node()
@@ -310,17 +319,66 @@ class Ends(Watch):
         self.assertLess(time.monotonic() - began, 4 * harness.SLOW)
         for watcher in watchers:
             wait_until(lambda watcher=watcher: watcher.is_over, "its stream is over")
-            self.assertEqual(watcher.events[-1].data["code"], "draining")
+            self.assert_ended(watcher, "draining")
 
     def test_there_are_only_so_many(self):
         node = self.node(REPRAM_MAX_WATCHERS=2)
         for _ in range(2):
             self.watch(node).await_live()
-        refused = node.request("GET", "/watch")
-        self.assertEqual((refused.status, refused.json()["code"]), (503, "overloaded"))
+        refused = self.watch(node)
+        wait_until(lambda: refused.is_over, "it is told so")
+        self.assert_ended(refused, "overloaded")
+        self.assertEqual([len(refused.events), node.metrics()["repram_watchers_refused_total"]], [1, 1])
+        self.watchers.pop().close()
         self.watchers.pop().close()
         wait_until(lambda: node.metrics()["repram_watchers"] == 1, "there is room")
         self.watch(node).await_live()
+
+
+class Waiting(Watch):
+    """A node that does not hold everything yet: who watches it waits, and misses nothing."""
+
+    def expecting(self, port):
+        """A node that catches up for as long as another one is missing."""
+        return Node(port, env={"REPRAM_EXPECT_MEMBERS": 2})
+
+    def test_who_watches_a_node_that_catches_up_begins_once_it_has(self):
+        base = free_base()
+        node = self.expecting(base)
+        early = self.watch(node, "values=1")
+        self.assertEqual(node.request("GET", "/data/k").json()["code"], "joining")
+        self.assertEqual(early.reply.headers["Content-Type"], "text/event-stream")
+        wait_until(lambda: early.comments >= 2, "it hears signs of life", 20)
+        self.assertEqual(early.events, [])
+        self.expecting(base)
+        wait_until(node.is_ready, "the node is ready", 20)
+        early.await_live()
+        self.assertEqual([event.kind for event in early.events], ["reset", "live"])
+        self.assertEqual(early.events[0].data, {"reason": "new"})
+        node.put("k", "hello")
+        wait_until(lambda: early.keys() == ["k"], "it is told")
+
+    def test_a_node_that_stops_before_it_has_caught_up_says_so(self):
+        node = self.expecting(free_base())
+        early = self.watch(node, "", "0123456789abcdef-1")
+        self.assertEqual(node.stop(), 0)
+        wait_until(lambda: early.is_over, "its stream is over")
+        self.assert_ended(early, "draining")
+        self.assertEqual(len(early.events), 1)
+
+    def test_who_comes_where_connections_or_requests_are_used_up_is_told_to_come_back(self):
+        node = self.node(REPRAM_MAX_CONNECTIONS_PER_IP=1)
+        self.watch(node).await_live()
+        self.assertEqual(node.request("GET", "/keys").status, 503)
+        second = self.watch(node)
+        wait_until(lambda: second.is_over, "it is told")
+        self.assert_ended(second, "overloaded")
+        limited = self.node(REPRAM_RATE_LIMIT=1)
+        wait_until(lambda: limited.request("GET", "/keys").status == 429, "its requests are used up",
+                   every=0)
+        third = self.watch(limited)
+        wait_until(lambda: third.is_over, "it is told")
+        self.assert_ended(third, "rate_limited")
 
 
 class Command(Watch):
@@ -402,7 +460,7 @@ class Command(Watch):
         node = self.node(REPRAM_MAX_WATCHERS=0)
         program = self.start("-s", f"127.0.0.1:{node.port}")
         self.assertEqual(program.wait(), 1)
-        self.assertIn("503 overloaded", program.output())
+        self.assertEqual(program.output(), "repram watch: the node ends the stream: overloaded\n")
         program = self.start("--prefix", "p" * 1025, "-s", f"127.0.0.1:{node.port}")
         self.assertEqual(program.wait(), 1)
         self.assertIn("400 invalid_request", program.output())

@@ -183,10 +183,12 @@ static void come(struct client *c, uint32_t node)
         .has_snapshot = true,
         .last_id = {.data = c->events.last_id, .len = strlen(c->events.last_id)}};
     c->node = node;
+    c->is_live = false;
     event_stream_restart(&c->events);
     const uint64_t resumed = watch_stats(d->watch).resumed_total;
-    ASSERT(watch_open(d->watch, &request, &c->stream) == RC_OK);
-    c->is_waiting = true;
+    const enum rc rc = watch_open(d->watch, &request, &c->stream);
+    ASSERT(rc == RC_OK || rc == RC_DRAINING);
+    c->is_waiting = rc == RC_OK;
     w->config.cluster->effects.watches++;
     w->config.cluster->effects.watches_resumed += watch_stats(d->watch).resumed_total - resumed;
 }
@@ -194,8 +196,13 @@ static void come(struct client *c, uint32_t node)
 static bool is_running(const struct watchers *w, uint32_t node)
 {
     const struct cluster *c = w->config.cluster;
-    return c->nodes[node].is_up && c->net.now_us >= c->nodes[node].paused_until_us &&
-           (engine_unready(c->nodes[node].engine) & (READY_JOINING | READY_NO_CLOCK)) == 0;
+    return c->nodes[node].is_up && c->net.now_us >= c->nodes[node].paused_until_us;
+}
+
+static bool has_joined(const struct watchers *w, uint32_t node)
+{
+    const struct engine *e = w->config.cluster->nodes[node].engine;
+    return (engine_unready(e) & (READY_JOINING | READY_NO_CLOCK)) == 0;
 }
 
 /* Where a client goes that is back: mostly to where it was. */
@@ -322,7 +329,7 @@ static void judge(const struct client *c)
 
 void watchers_judge(struct watchers *w, uint32_t node)
 {
-    for (uint32_t i = 0; is_running(w, node) && i < CLIENTS; i++) {
+    for (uint32_t i = 0; is_running(w, node) && has_joined(w, node) && i < CLIENTS; i++) {
         const struct client *c = &w->clients[i];
         if (!is_away(c) && c->node == node && c->is_live && !c->is_waiting) {
             judge(c);
@@ -349,7 +356,7 @@ void watchers_judge_rest(struct watchers *w)
         struct client *c = &w->clients[i];
         for (uint32_t at = 0; at < count && is_away(c); at++) {
             const uint32_t node = (c->node + at) % count;
-            if (is_running(w, node)) {
+            if (is_running(w, node) && has_joined(w, node)) {
                 come(c, node);
             }
         }
@@ -364,7 +371,7 @@ void watchers_judge_rest(struct watchers *w)
     }
     for (uint32_t i = 0; i < CLIENTS; i++) {
         const struct client *c = &w->clients[i];
-        if (!is_away(c) && !c->is_live) {
+        if (!is_away(c) && !c->is_live && has_joined(w, c->node)) {
             oracle_broken(w->oracle, INVARIANT_WATCHED,
                           "a watcher of node %u has read everything, and is not live", c->node);
         }

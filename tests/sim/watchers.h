@@ -4,9 +4,9 @@
  * The part of oracle that judges net/watch, which runs on each watched node as it does in the
  * product; oracle.h says by which rules. A client reads slowly, loses its connection now and then,
  * and comes back with the id of the last event that it has seen: to the same node, where it may go
- * on, or to another one, which begins with `reset`. Of the events it makes a model of the keys
- * under its prefix. Whenever it has read all that there is for it, the model must be what the node
- * lists.
+ * on, or to another one, which begins with `reset`, once it has caught up. Of the events it makes a
+ * model of the keys under its prefix. Whenever it has read all that there is for it, the model must
+ * be what the node lists.
  *
  * While a node is watched its entries end in their very millisecond: watchers change the history of
  * a seed. Left out are other values than versions and ends, and the connections' own faults.

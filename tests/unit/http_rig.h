@@ -153,9 +153,10 @@ static inline void rig_handle(void *arg, const struct http_request *rq, struct h
 
 static inline struct http_route rig_route(void *arg, const struct http_request *rq)
 {
-    return (struct http_route){.body_max = ((struct rig *)arg)->body_max,
-                               .is_exempt =
-                                   rq->query.len == 5 && memcmp(rq->query.data, "probe", 5) == 0};
+    return (struct http_route){
+        .body_max = ((struct rig *)arg)->body_max,
+        .is_exempt = rq->query.len == 5 && memcmp(rq->query.data, "probe", 5) == 0,
+        .is_events = rq->query.len == 6 && memcmp(rq->query.data, "events", 6) == 0};
 }
 
 static inline void rig_upgraded(void *arg, struct bufferevent *bev, const struct addr *from)

@@ -135,30 +135,52 @@ static void the_last_id_comes_by_header_else_by_parameter(void **state)
     assert_non_null(strstr(first_piece(f), "\"reason\":\"other_node\""));
 }
 
-static void a_node_that_does_not_hold_everything_is_not_watched(void **state)
+/* An EventSource never comes back after another status than 200. */
+static void assert_ended(struct fixture *f, const char *code, const char *retry)
 {
-    struct fixture *f = *state;
-    f->engine.status.unready = READY_JOINING;
-    assert_int_equal(ask(f, HTTP_GET_, "/watch"), 503);
-    assert_problem(f, "joining");
-    assert_header(f, "Retry-After", "1");
-    f->engine.status.unready = READY_DRAINING;
-    assert_int_equal(ask(f, HTTP_GET_, "/watch"), 503);
-    assert_problem(f, "draining");
-    f->engine.status.unready = READY_FULL;
-    assert_int_equal(open_watch(f, HTTP_GET_, "/watch"), 200);
+    char wanted[64];
+    assert_header(f, "Content-Type", "text/event-stream");
+    assert_header(f, "Access-Control-Allow-Origin", "*");
+    (void)snprintf(wanted, sizeof(wanted), "%sevent: end\ndata: {\"code\":\"%s\"", retry, code);
+    assert_memory_equal(body_text(f), wanted, strlen(wanted));
 }
 
-static void one_more_than_may_be_is_refused(void **state)
+static void a_refusal_that_passes_is_a_stream_that_ends_at_once(void **state)
 {
     struct fixture *f = *state;
+    f->engine.status.unready = READY_DRAINING;
+    assert_int_equal(ask(f, HTTP_GET_, "/watch"), 200);
+    assert_ended(f, "draining", "retry: 1000\n");
+    assert_int_equal(ask(f, HTTP_GET_, "/watch?values=2"), 400);
+    f->engine.status.unready = READY_FULL;
     assert_int_equal(open_watch(f, HTTP_GET_, "/watch"), 200);
     const struct http_response held = f->rs;
     http_response_init(&f->rs);
-    assert_int_equal(ask(f, HTTP_GET_, "/watch"), 503);
-    assert_problem(f, "overloaded");
+    assert_int_equal(ask(f, HTTP_GET_, "/watch"), 200);
+    assert_ended(f, "overloaded", "retry: 5000\n");
     http_response_fini(&f->rs);
     f->rs = held;
+}
+
+static void who_asks_a_node_that_catches_up_waits(void **state)
+{
+    struct fixture *f = *state;
+    f->engine.status.unready = READY_JOINING;
+    assert_int_equal(open_watch(f, HTTP_GET_, "/watch"), 200);
+    assert_header(f, "Content-Type", "text/event-stream");
+    assert_null(strstr(first_piece(f), "event: "));
+    assert_int_equal(open_watch(f, HTTP_HEAD_, "/watch"), 200);
+}
+
+static void a_watch_is_known_before_it_is_answered(void **state)
+{
+    struct fixture *f = *state;
+    struct http_request rq = fixture_request(f, HTTP_GET_, "/v1/watch?prefix=a");
+    assert_true(api_route(f->api, &rq).is_events);
+    rq.method = HTTP_POST_;
+    assert_false(api_route(f->api, &rq).is_events);
+    rq = fixture_request(f, HTTP_GET_, "/keys");
+    assert_false(api_route(f->api, &rq).is_events);
 }
 
 int main(void)
@@ -169,8 +191,9 @@ int main(void)
         API(a_head_has_the_headers_and_takes_no_place),
         API(wrong_parameters_are_refused),
         API(the_last_id_comes_by_header_else_by_parameter),
-        API(a_node_that_does_not_hold_everything_is_not_watched),
-        API(one_more_than_may_be_is_refused),
+        API(a_refusal_that_passes_is_a_stream_that_ends_at_once),
+        API(who_asks_a_node_that_catches_up_waits),
+        API(a_watch_is_known_before_it_is_answered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

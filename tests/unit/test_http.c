@@ -99,6 +99,32 @@ static void test_a_detail_is_cut_not_overrun(void **state)
     http_response_fini(&rs);
 }
 
+static void test_a_refusal_of_events_is_a_stream_that_is_over(void **state)
+{
+    (void)state;
+    struct http_response rs;
+    http_response_init(&rs);
+    http_events_refuse(&rs, 1000, "draining", "Later.");
+    assert_int_equal(rs.status, 200);
+    assert_int_equal(rs.kind, HTTP_BODY_BYTES);
+    assert_string_equal(headers_of(&rs), "Content-Type: text/event-stream\r\n"
+                                         "Cache-Control: no-store\r\n"
+                                         "X-Accel-Buffering: no\r\n");
+    assert_string_equal(body_of(&rs), "retry: 1000\nevent: end\n"
+                                      "data: {\"code\":\"draining\",\"detail\":\"Later.\"}\n\n");
+    http_response_fini(&rs);
+}
+
+static void test_last_words_without_room_are_none(void **state)
+{
+    (void)state;
+    struct buf out;
+    buf_init(&out, 30);
+    assert_int_equal(http_events_end(&out, 1000, "draining", "Later."), RC_FULL);
+    assert_int_equal(out.len, 0);
+    buf_fini(&out);
+}
+
 static void count(void *arg)
 {
     ++*(int *)arg;
@@ -134,6 +160,8 @@ int main(void)
         cmocka_unit_test(test_a_problem_is_json_that_any_origin_may_read),
         cmocka_unit_test(test_a_problem_keeps_what_was_said_of_origins_and_retries),
         cmocka_unit_test(test_a_detail_is_cut_not_overrun),
+        cmocka_unit_test(test_a_refusal_of_events_is_a_stream_that_is_over),
+        cmocka_unit_test(test_last_words_without_room_are_none),
         cmocka_unit_test(test_clearing_lets_go_of_blob_and_stream),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

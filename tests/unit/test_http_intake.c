@@ -431,6 +431,28 @@ static void test_too_many_requests_of_one_client_are_429_and_others_go_on(void *
     client_close(&c);
 }
 
+static void test_a_limited_request_for_events_gets_one_and_the_connection_goes_on(void **state)
+{
+    struct rig *rig = *state;
+    rig->config.rate_limit = 1;
+    rig_start(rig);
+    struct client c = client_open(rig);
+    assert_true(client_say(
+        rig, &c,
+        HELLO_FROM("a")
+            HELLO_FROM("a") "GET /hello?events HTTP/1.1\r\nHost: a\r\n\r\n"
+                            "GET /hello?probe HTTP/1.1\r\nHost: a\r\n\r\n"
+                            "GET /hello?events HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nb"));
+    assert_true(client_hears_end(rig, &c)); /* what has a body is not read any further */
+    assert_int_equal(rig->handled, 3);
+    assert_int_equal(count_of(c.input, "\r\n\r\nhello"), 3);
+    assert_int_equal(count_of(c.input, "HTTP/1.1 429"), 0);
+    assert_int_equal(count_of(c.input, "Content-Type: text/event-stream\r\n"), 2);
+    assert_int_equal(count_of(c.input, "event: end\ndata: {\"code\":\"rate_limited\""), 2);
+    assert_int_equal(http_server_stats(rig->server).rate_limited, 2);
+    client_close(&c);
+}
+
 static void test_a_limited_request_with_a_body_ends_the_connection(void **state)
 {
     struct rig *rig = *state;
@@ -481,6 +503,7 @@ int main(void)
         TEST(test_the_body_that_waited_longest_is_the_next_first),
         TEST(test_the_client_is_who_a_trusted_proxy_says),
         TEST(test_too_many_requests_of_one_client_are_429_and_others_go_on),
+        TEST(test_a_limited_request_for_events_gets_one_and_the_connection_goes_on),
         TEST(test_a_limited_request_with_a_body_ends_the_connection),
         TEST(test_empty_lines_before_a_request_are_skipped),
     };

@@ -103,6 +103,27 @@ static void test_a_connection_too_many_is_503_and_closed(void **state)
     client_close(&c);
 }
 
+/* An EventSource never comes back after another status. */
+static void test_who_wants_events_and_is_too_many_gets_one_that_says_so(void **state)
+{
+    struct rig *rig = *state;
+    rig->config.connections_max = 1;
+    rig_start(rig);
+    struct client a = client_open(rig), b = client_open(rig);
+    assert_true(client_say(rig, &b, "GET /hello?events HTTP/1.1\r\nHost: a\r\n\r\n"));
+    assert_true(client_hears_end(rig, &b));
+    assert_non_null(strstr(b.input, "HTTP/1.1 200 OK\r\n"));
+    assert_non_null(strstr(b.input, "Content-Type: text/event-stream\r\n"));
+    assert_non_null(strstr(b.input, "Access-Control-Allow-Origin: *\r\n"));
+    assert_non_null(strstr(b.input, "Connection: close\r\n"));
+    assert_non_null(strstr(b.input, "\r\n\r\nretry: 5000\nevent: end\n"
+                                    "data: {\"code\":\"overloaded\",\"detail\":\"too many "
+                                    "connections\"}\n\n"));
+    assert_int_equal(rig->handled, 0);
+    client_close(&a);
+    client_close(&b);
+}
+
 static void test_probes_and_upgrades_get_through_when_connections_are_used_up(void **state)
 {
     struct rig *rig = *state;
@@ -339,6 +360,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_a_connection_too_many_is_503_and_closed),
+        TEST(test_who_wants_events_and_is_too_many_gets_one_that_says_so),
         TEST(test_probes_and_upgrades_get_through_when_connections_are_used_up),
         TEST(test_connections_far_too_many_are_closed_unheard),
         TEST(test_an_address_has_its_share_of_connections),

@@ -174,7 +174,8 @@ static void watch(void *arg)
     start(&rig);
     struct engine *engine = make_alone(1);
     const struct uuid uuid = {{1}};
-    struct watch_loop *loop = watch_loop_new(rig.base, rig.server, engine, &uuid, 1);
+    struct watch_loop *loop = watch_loop_new(rig.base, rig.server, &uuid, 1);
+    watch_serve(watch_loop_watch(loop), engine);
     assert_non_null(watch_loop_watch(loop));
     http_server_free(rig.server);
     rig.server = NULL;

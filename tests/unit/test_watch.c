@@ -1,162 +1,4 @@
-#include "api_fixture.h"
-
-#include "net/watch/watch.h"
-#include "net/watch/watch_ring.h"
-
-#include <stdlib.h>
-
-enum { PIECE_MAX = 64 * 1024, WOKEN_MAX = 1024 };
-
-#define S UINT64_C(1000000)
-
-#define BOOT UINT64_C(0x0123456789abcdef)
-#define ID_TEXT "0123456789abcdef-"
-
-struct rig {
-    struct engine engine;
-    struct watch *watch;
-    uint64_t now_us;
-    uint64_t turn_at_us;
-    uint64_t woken[WOKEN_MAX];
-    size_t woken_count;
-    uint64_t last_id;
-};
-
-/* One watcher's stream, as a connection would hold it. */
-struct stream {
-    struct http_response rs;
-    struct buf text; /* all that it was sent, NUL behind it */
-    bool is_over;
-};
-
-static uint64_t on_now(void *arg)
-{
-    return ((struct rig *)arg)->now_us;
-}
-
-static void on_wake(void *arg, uint64_t id)
-{
-    struct rig *rig = arg;
-    assert_true(rig->woken_count < WOKEN_MAX);
-    rig->woken[rig->woken_count++] = id;
-}
-
-static void on_turn_by(void *arg, uint64_t at_us)
-{
-    struct rig *rig = arg;
-    rig->turn_at_us = at_us < rig->turn_at_us ? at_us : rig->turn_at_us;
-}
-
-static int setup(void **state)
-{
-    struct rig *rig = mem_new(1, sizeof(*rig));
-    fake_engine_init(&rig->engine);
-    rig->now_us = S;
-    rig->turn_at_us = UINT64_MAX;
-    const struct watch_config config = {.engine = &rig->engine,
-                                        .boot = BOOT,
-                                        .watchers_max = 3,
-                                        .arg = rig,
-                                        .now_us = on_now,
-                                        .wake = on_wake,
-                                        .turn_by = on_turn_by};
-    rig->watch = watch_new(&config);
-    *state = rig;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct rig *rig = *state;
-    watch_free(rig->watch);
-    assert_null(rig->engine.observer.put);
-    fake_engine_fini(&rig->engine);
-    free(rig);
-    return 0;
-}
-
-static void put(struct rig *rig, const char *key, const char *value)
-{
-    const struct put write = {.key = (const uint8_t *)key,
-                              .key_len = strlen(key),
-                              .value = (const uint8_t *)value,
-                              .value_len = strlen(value),
-                              .ttl_ms = 600000};
-    assert_int_equal(engine_put(&rig->engine, &write, rig->now_us), RC_OK);
-}
-
-static void expire(struct rig *rig, const char *key)
-{
-    struct fake_entry *entry = fake_find(&rig->engine, (const uint8_t *)key, strlen(key));
-    struct record r;
-    entry->expiry_ms = 0;
-    fake_record(entry, &r);
-    if (rig->engine.observer.expired != NULL) {
-        rig->engine.observer.expired(rig->engine.observer.arg, &r);
-    }
-}
-
-/* The text that the stream has now; "" for none. */
-static const char *read_more(struct stream *s)
-{
-    struct buf piece;
-    const size_t before = s->text.len > 0 ? s->text.len - 1 : 0;
-    s->text.len = before;
-    buf_init(&piece, PIECE_MAX);
-    size_t len = 1;
-    while (!s->is_over && len > 0) {
-        buf_clear(&piece);
-        s->is_over = !s->rs.produce(s->rs.arg, &piece);
-        len = piece.len;
-        assert_int_equal(buf_append(&s->text, buf_data(&piece), len), RC_OK);
-    }
-    buf_fini(&piece);
-    assert_int_equal(buf_append(&s->text, "", 1), RC_OK);
-    return (const char *)buf_data(&s->text) + before;
-}
-
-static enum rc open_with(struct rig *rig, struct stream *s, struct watch_request request,
-                         const char *prefix, const char *last_id)
-{
-    request.id = ++rig->last_id;
-    request.prefix = (const uint8_t *)prefix;
-    request.prefix_len = strlen(prefix);
-    request.last_id = fixture_text(last_id);
-    *s = (struct stream){.is_over = false};
-    http_response_init(&s->rs);
-    buf_init(&s->text, 64 << 20);
-    return watch_open(rig->watch, &request, &s->rs);
-}
-
-static void open_stream(struct rig *rig, struct stream *s, const char *prefix, const char *last_id)
-{
-    const struct watch_request request = {.has_snapshot = true};
-    assert_int_equal(open_with(rig, s, request, prefix, last_id), RC_OK);
-}
-
-static void close_stream(struct stream *s)
-{
-    http_response_fini(&s->rs);
-    buf_fini(&s->text);
-}
-
-/* Lets a turn happen, and the streams that it wakes say nothing yet. */
-static size_t turn(struct rig *rig)
-{
-    rig->woken_count = 0;
-    rig->turn_at_us = UINT64_MAX;
-    watch_turn(rig->watch);
-    return rig->woken_count;
-}
-
-static size_t count_of(const char *text, const char *word)
-{
-    size_t count = 0;
-    for (const char *at = strstr(text, word); at != NULL; at = strstr(at + 1, word)) {
-        count++;
-    }
-    return count;
-}
+#include "watch_rig.h"
 
 /* ---- Beginning ---- */
 
@@ -438,7 +280,7 @@ static void who_is_overtaken_is_cut_off_and_told_why(void **state)
     }
     const char *text = read_more(&slow);
     assert_true(slow.is_over);
-    assert_non_null(strstr(text, "event: error\ndata: {\"code\":\"overloaded\""));
+    assert_non_null(strstr(text, "event: end\ndata: {\"code\":\"overloaded\""));
     assert_null(strstr(text, "event: put"));
     close_stream(&slow);
     assert_int_equal(watch_stats(rig->watch).cut_total, 1);
@@ -489,8 +331,9 @@ static void a_node_that_shuts_down_ends_its_streams(void **state)
     assert_non_null(strstr(read_more(&s), "\"code\":\"draining\""));
     assert_true(s.is_over);
     close_stream(&s);
-    assert_int_equal(open_with(rig, &late, (struct watch_request){.id = 0}, "", ""), RC_FULL);
+    assert_int_equal(open_with(rig, &late, (struct watch_request){.id = 0}, "", ""), RC_DRAINING);
     close_stream(&late);
+    assert_int_equal(watch_stats(rig->watch).refused_total, 0);
 }
 
 static void wakes_are_done_in_slices(void **state)
@@ -498,14 +341,7 @@ static void wakes_are_done_in_slices(void **state)
     struct rig *rig = *state;
     enum { MANY = WATCH_WAKES_MAX + 5 };
     struct stream *s = mem_new(MANY, sizeof(*s));
-    watch_free(rig->watch);
-    const struct watch_config config = {.engine = &rig->engine,
-                                        .watchers_max = MANY,
-                                        .arg = rig,
-                                        .now_us = on_now,
-                                        .wake = on_wake,
-                                        .turn_by = on_turn_by};
-    rig->watch = watch_new(&config);
+    rig_watch(rig, &rig->engine, MANY, on_wake);
     for (int i = 0; i < MANY; i++) {
         open_stream(rig, &s[i], "", "");
         (void)read_more(&s[i]);
@@ -539,14 +375,7 @@ static void who_has_much_to_be_told_is_woken_once_a_turn_and_turns_are_short(voi
     struct rig *rig = *state;
     enum { MANY = 8 };
     struct stream s[MANY];
-    watch_free(rig->watch);
-    const struct watch_config config = {.engine = &rig->engine,
-                                        .watchers_max = MANY,
-                                        .arg = rig,
-                                        .now_us = on_now,
-                                        .wake = on_wake_and_read,
-                                        .turn_by = on_turn_by};
-    rig->watch = watch_new(&config);
+    rig_watch(rig, &rig->engine, MANY, on_wake_and_read);
     char key[16];
     for (int i = 0; i < 2000; i++) {
         (void)snprintf(key, sizeof(key), "k%04d", i);

@@ -62,14 +62,13 @@ static void only_an_id_of_this_start_has_a_number(void **state)
     assert_int_equal(number, 7);
 }
 
-static void the_last_words_are_a_code_and_a_sentence(void **state)
+static void who_has_to_wait_hears_something_that_is_no_event(void **state)
 {
     struct buf out;
     (void)state;
     buf_init(&out, 1024);
-    assert_int_equal(watch_text_end("draining", "Another one.", &out), RC_OK);
-    assert_text(&out,
-                "event: error\ndata: {\"code\":\"draining\",\"detail\":\"Another one.\"}\n\n");
+    assert_int_equal(watch_text_wait(&out), RC_OK);
+    assert_text(&out, "retry: 1000\n: the node is still catching up\n\n");
     buf_fini(&out);
 }
 
@@ -79,7 +78,7 @@ int main(void)
         cmocka_unit_test(a_stream_begins_with_when_to_come_back_and_why_it_begins_anew),
         cmocka_unit_test(an_id_and_what_has_it_come_together_or_not_at_all),
         cmocka_unit_test(only_an_id_of_this_start_has_a_number),
-        cmocka_unit_test(the_last_words_are_a_code_and_a_sentence),
+        cmocka_unit_test(who_has_to_wait_hears_something_that_is_no_event),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

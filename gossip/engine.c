@@ -137,6 +137,7 @@ struct engine *engine_new(const struct engine_config *config, uint64_t now_us)
     e->tree = tree_new(config->table_seed);
     overlay_init(&e->overlay, &config->uuid, config->replication_factor - 1);
     e->peers_at_us = NEVER;
+    holdings_init(&e->holdings, config->bytes_max);
     e->quorum = quorum_new((uint64_t)config->write_timeout_ms * 1000, e->outbox);
     const struct sync_config sync = {
         .store = e->store,

@@ -142,6 +142,9 @@ MUST_USE enum rc engine_next_key(const struct engine *e, const uint8_t *prefix, 
  * not be called from within. */
 void engine_observe(struct engine *e, const struct store_observer *observer);
 
+/* So many bytes of the link's output wait for its socket. They count as the link's memory. */
+void engine_link_unsent(struct engine *e, uint32_t link, size_t bytes);
+
 /* Whether links have room for another body. While it is false, stop reading PUT bodies. */
 bool engine_has_room(const struct engine *e);
 

@@ -16,6 +16,7 @@
 #include "gossip/engine_config.h"
 #include "gossip/expect.h"
 #include "gossip/membership/swim.h"
+#include "gossip/repair/holdings.h"
 #include "gossip/repair/reconcile.h"
 #include "gossip/replication/mesh.h"
 #include "gossip/replication/overlay.h"
@@ -63,7 +64,8 @@ struct engine {
     struct member *smaller; /* a member that had answered and had a smaller uuid than ours; its slot
                                may be another's by now, so both are checked again */
     uint64_t peers_at_us;   /* next look at the links' timeouts */
-    uint64_t wired;         /* the overlay's changes as of the last wiring_turn() */
+    struct holdings holdings;
+    uint64_t wired;            /* the overlay's changes as of the last wiring_turn() */
     uint64_t newest_member_us; /* when somebody was met for the first time */
     uint64_t pass_over_us;     /* when the first discovery pass ended */
     uint64_t named_us;
@@ -112,6 +114,10 @@ enum rc engine_merge(struct engine *e, const struct record *r, enum merge_outcom
 
 /* Ends a link from our side. `reason` 0 sends no CLOSE. */
 void peer_end(struct engine *e, struct link *l, enum close_reason reason);
+
+/* What the link holds in memory has changed. Where all hold too much together some end, maybe this
+ * one. */
+void peer_count(struct engine *e, struct link *l);
 
 /* What a reconciliation depends on, as it is now. */
 struct reconcile_env peer_reconcile_env(struct engine *e);

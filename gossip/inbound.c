@@ -545,6 +545,10 @@ void engine_link_input(struct engine *e, uint32_t link, const uint8_t *data, siz
     }
     l->bytes_in += len;
     take_input(e, l, data, len);
+    l = mesh_find(e->mesh, link);
+    if (l != NULL) {
+        peer_count(e, l);
+    }
     engine_settle(e);
 }
 

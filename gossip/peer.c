@@ -36,6 +36,7 @@ static void drop(struct engine *e, struct link *l)
     struct member *m = l->member;
     hello_was_all(e, l, m);
     detach(e, l, m);
+    holdings_drop(&e->holdings, l);
     mesh_remove(e->mesh, l);
     if (m != NULL) {
         voters_link_gone(e, m);
@@ -67,24 +68,45 @@ void peer_end(struct engine *e, struct link *l, enum close_reason reason)
     drop(e, l);
 }
 
+/* Whether it is an address of this host, whose nodes and clients are its own. */
+static bool is_own_host(const struct engine *e, const struct addr *from)
+{
+    const struct member *self = swim_self(e->swim);
+    bool is_own = addr_is_loopback(from);
+    for (uint32_t i = 0; i < self->addr_count && !is_own; i++) {
+        const struct member_addr own = member_addr_at(self, i);
+        is_own = addr_same_ip(&own.addr, from);
+    }
+    return is_own;
+}
+
 /* Whether there is a place for one more whom nobody knows yet. Who only holds his makes way for the
  * next, or one stranger could keep all others out for as long as he liked. A member shows who it is
  * within two round trips. */
-static bool make_place(struct engine *e)
+static bool make_place(struct engine *e, const struct addr *from)
 {
-    struct link *oldest = mesh_crowding(e->mesh);
+    struct link *oldest = NULL;
+    const enum mesh_limit limit =
+        mesh_crowding(e->mesh, is_own_host(e, from) ? NULL : from, &oldest);
     if (oldest != NULL && e->now_us - oldest->since_us >= UNMET_TURN_US) {
+        e->counters.links_displaced++;
         peer_end(e, oldest, 0);
-        oldest = NULL;
+        return true;
     }
-    return oldest == NULL;
+    e->counters.links_refused_addr += limit == MESH_ADDR_IS_FULL;
+    e->counters.links_refused_all += limit == MESH_IS_FULL;
+    return limit == MESH_HAS_ROOM;
 }
 
 uint32_t engine_link_accept(struct engine *e, const struct addr *from, uint64_t now_us)
 {
     engine_advance(e, now_us);
-    struct link *l = make_place(e) ? mesh_add(e->mesh, LINK_HELLO, false, from, now_us) : NULL;
+    if (!make_place(e, from)) {
+        return 0;
+    }
+    struct link *l = mesh_add(e->mesh, LINK_HELLO, false, from, now_us);
     if (l == NULL) {
+        e->counters.links_refused_all++;
         return 0;
     }
     if (hello_say(e, l) != RC_OK) {
@@ -92,6 +114,28 @@ uint32_t engine_link_accept(struct engine *e, const struct addr *from, uint64_t 
         return 0;
     }
     return l->id;
+}
+
+void peer_count(struct engine *e, struct link *l)
+{
+    struct link *heaviest = NULL;
+    holdings_count(&e->holdings, e->mesh, l, e->now_us);
+    while ((heaviest = holdings_excess(&e->holdings, e->mesh)) != NULL) {
+        e->counters.links_outgrown++;
+        if (heaviest->member != NULL) {
+            outbox_notice(e->outbox, NOTICE_LINK_DOWN, heaviest->member, 0, "too much memory");
+            mesh_failed(e->mesh, heaviest->member, e->now_us);
+        }
+        peer_end(e, heaviest, 0);
+    }
+}
+
+void engine_link_unsent(struct engine *e, uint32_t link, size_t bytes)
+{
+    struct link *l = mesh_find(e->mesh, link);
+    if (l != NULL) {
+        l->unsent_bytes = bytes;
+    }
 }
 
 static const char *end_text(enum link_end why)

@@ -122,6 +122,54 @@ void session_free(struct session *side, struct store *store)
     }
 }
 
+static uint64_t scope_memory(const struct scope *scope)
+{
+    return scope->size * sizeof(struct scope_row);
+}
+
+static uint64_t sender_memory(const struct epoch_sender *j)
+{
+    return j == NULL ? 0
+                     : sizeof(*j) + scope_memory(&j->scope) + j->ids.size * sizeof(*j->ids.slots);
+}
+
+static uint64_t table_memory(const struct iblt *table)
+{
+    return table->size * sizeof(*table->cells);
+}
+
+static uint64_t source_memory(const struct cells_source *s)
+{
+    return s == NULL
+               ? 0
+               : sizeof(*s) + scope_memory(&s->column.scope) + table_memory(&s->column.table) +
+                     s->wanted.size * sizeof(*s->wanted.slots);
+}
+
+static uint64_t sink_memory(const struct cells_sink *k)
+{
+    if (k == NULL) {
+        return 0;
+    }
+    const struct iblt_decoder *d = &k->decoder;
+    return sizeof(*k) + scope_memory(&k->column.scope) + table_memory(&k->column.table) +
+           table_memory(&d->diff) + d->item_size * sizeof(*d->items) +
+           d->pending_size * sizeof(*d->pending) + k->ours.size * sizeof(*k->ours.slots) +
+           k->their_size * sizeof(*k->theirs);
+}
+
+uint64_t session_memory(const struct session *side)
+{
+    uint64_t bytes = sizeof(*side) + scope_memory(&side->push_scope) +
+                     scope_memory(&side->list_scope) + scope_memory(&side->stream_scope) +
+                     source_memory(side->list) + source_memory(side->stream) +
+                     sink_memory(side->sink) + sender_memory(side->answer);
+    for (const struct epoch_sender *j = side->jobs; j != NULL; j = j->next) {
+        bytes += sender_memory(j);
+    }
+    return bytes;
+}
+
 bool session_is_idle(const struct session *side)
 {
     return !side->is_active && side->jobs == NULL && side->sink == NULL && side->answer == NULL;

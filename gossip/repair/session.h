@@ -12,8 +12,13 @@
 #include "gossip/replication/mesh.h"
 
 enum {
-    SYNC_JOBS_MAX = 16, /* waiting on one link; an honest peer asks for an answer and a join */
-    SYNC_SINKS_MAX = 4, /* streams that are taken in at once; others wait for their turn */
+    SYNC_JOBS_MAX = 16,      /* waiting on one link; an honest peer asks for an answer and a join */
+    SYNC_SINKS_MAX = 4,      /* streams that are taken in at once; others wait for their turn */
+    SYNC_SINKS_ADDR_MAX = 3, /* of these from one address */
+    /* Sessions and joins that a peer may ask for at once, and after how long for one more. An
+     * honest one asks for a few, then for one a second. */
+    SYNC_ASKS_MAX = 20,
+    SYNC_ASK_US = 250 * 1000,
     SYNC_PAUSE_US =
         1000 * 1000, /* between two sessions on a link, and 4 times the last one's length */
     SYNC_STALL_US = 10 * 1000 * 1000,       /* without progress a session or a donor is given up */
@@ -62,7 +67,9 @@ struct session {
     uint8_t session;
     uint64_t cut_s, key;
     uint64_t begun_at_us, moved_at_us, not_before_us, responding_until_us;
-    uint64_t soonest_us; /* as not_before_us, were the last session a short one */
+    uint32_t asked;       /* by the peer: sessions and joins, less what has been forgotten since */
+    uint64_t asked_at_us; /* up to when */
+    uint64_t soonest_us;  /* as not_before_us, were the last session a short one */
     struct scope push_scope, list_scope,
         stream_scope;                      /* epochs that differ, by what is to be done */
     uint64_t list_entries, stream_entries; /* the larger of both sides' */
@@ -106,6 +113,9 @@ void session_push(struct session *side, struct epoch_sender *j);
 void session_pop(struct session *side, struct store *store);
 
 /* Something is under way, here or with the peer. */
+/* Bytes of memory that it holds, but for columns: few sessions have one at a time. */
+uint64_t session_memory(const struct session *side);
+
 bool session_is_idle(const struct session *side);
 
 void session_check(const struct session *side);

@@ -131,12 +131,27 @@ static void finish_if_done(struct sync *s, struct link *l, uint64_t now_us)
     }
 }
 
+/* Whether the peer may ask once more: some at once, then a few a second. */
+static bool may_ask(struct sync *s, struct session *side, uint64_t now_us)
+{
+    const uint64_t over = (now_us - side->asked_at_us) / SYNC_ASK_US;
+    side->asked = over < side->asked ? side->asked - (uint32_t)over : 0;
+    side->asked_at_us += over * SYNC_ASK_US;
+    if (side->asked >= SYNC_ASKS_MAX) {
+        s->config.counters->syncs_refused++;
+        return false;
+    }
+    side->asked++;
+    return true;
+}
+
 /* The peer begins a session. Of two begun at once that of the smaller id stays. */
 static enum rc take_groups(struct sync *s, struct link *l, struct cursor *c,
                            const struct uuid *self, uint64_t now_us)
 {
     struct session *side = session_of(l);
-    const bool is_refused = side->is_active && uuid_compare(self, &l->member->uuid) < 0;
+    const bool is_refused =
+        (side->is_active && uuid_compare(self, &l->member->uuid) < 0) || !may_ask(s, side, now_us);
     session_forget_peer(side, s->config.store);
     if (!is_refused) {
         session_abort(side, s->config.store);
@@ -154,13 +169,16 @@ static enum rc take_groups(struct sync *s, struct link *l, struct cursor *c,
     return rc;
 }
 
-static enum rc take_join(struct sync *s, struct link *l, struct cursor *c)
+static enum rc take_join(struct sync *s, struct link *l, struct cursor *c, uint64_t now_us)
 {
     struct session *side = session_of(l);
     const uint8_t part = cursor_u8(c);
     const uint8_t of = cursor_u8(c);
     if (of == 0 || part >= of || side->job_count >= SYNC_JOBS_MAX) {
         return RC_MALFORMED;
+    }
+    if (!may_ask(s, side, now_us)) {
+        return RC_OK; /* an honest one asks again */
     }
     struct scope scope = {.rows = NULL};
     epoch_sender_select_part(&scope, s->config.store, part, of);
@@ -193,7 +211,7 @@ static enum rc take_frame(struct sync *s, struct link *l, enum frame_type type, 
         responder_done(&s->config, l, c);
         return RC_OK;
     case FRAME_JOIN:
-        return take_join(s, l, c);
+        return take_join(s, l, c, now_us);
     case FRAME_JOIN_DONE:
         return join_part_done(&s->join, l->id, c);
     default:
@@ -253,15 +271,18 @@ static enum rc step_source(struct sync *s, struct session *side, const struct ep
     return rc;
 }
 
-/* Only so many streams are taken in at a time, as each has a column of ids. One that has begun is
- * among those, so that there is room for it. */
+/* Only so many streams are taken in at a time, as each has a column of ids, and not all from one
+ * address. One that has begun is among those, so that there is room for it. */
 static bool may_take_in(const struct sync *s, const struct session *side)
 {
-    uint32_t begun = 0;
+    uint32_t begun = 0, near = 0;
     for (const struct session *other = s->sides; other != NULL; other = other->next) {
-        begun += other != side && other->sink != NULL && other->sink->column.block_count > 0;
+        if (other != side && other->sink != NULL && other->sink->column.block_count > 0) {
+            begun++;
+            near += addr_same_ip(&other->link->addr, &side->link->addr);
+        }
     }
-    return begun < SYNC_SINKS_MAX;
+    return begun < SYNC_SINKS_MAX && near < SYNC_SINKS_ADDR_MAX;
 }
 
 static enum rc step_sink(struct sync *s, struct session *side, const struct epoch_sender_env *env)
@@ -305,6 +326,9 @@ static bool work(struct sync *s, struct session *side, uint64_t now_us, uint64_t
     };
     const uint64_t bytes = l->bulk_frames_bytes;
     enum rc rc = RC_FULL;
+    if (mesh_is_unmet(l)) {
+        return false; /* its answer is on its way, if it is a member */
+    }
     for (uint32_t i = 0; i < SESSION_WORKS && rc == RC_FULL; i++) {
         const uint32_t kind = side->work_at;
         side->work_at = (kind + 1) % SESSION_WORKS;

@@ -51,6 +51,23 @@ void link_fini(struct link *l)
     *l = (struct link){.state = LINK_FREE};
 }
 
+uint64_t link_memory(const struct link *l)
+{
+    const struct large *const larges[] = {l->in_large, l->out_large};
+    const struct write_queue *const queues[] = {&l->live, &l->big};
+    const struct buf *const bufs[] = {&l->in, &l->control, &l->bulk, &l->news.entries};
+    uint64_t bytes = sizeof(*l) + l->unsent_bytes + l->unacked.size * sizeof(struct unacked);
+    bytes += l->batch == NULL ? 0 : sizeof(*l->batch);
+    for (int i = 0; i < 2; i++) {
+        bytes += queues[i]->size * sizeof(struct queued_write);
+        bytes += larges[i] == NULL ? 0 : sizeof(struct large);
+    }
+    for (int i = 0; i < 4; i++) {
+        bytes += bufs[i]->size;
+    }
+    return bytes;
+}
+
 /* ---- Queues ---- */
 
 static enum rc queue_push(struct write_queue *q, const struct queued_write *w)

@@ -178,6 +178,8 @@ struct link {
     struct large *out_large, *in_large;  /* allocated when first needed */
     uint64_t bulk_frames_bytes;          /* of frames put into `bulk` that are no records */
     uint64_t bytes_in, bytes_out, records_in, records_out;
+    size_t unsent_bytes;  /* waiting for the socket, as the caller last said */
+    uint64_t held_bytes;  /* gossip/repair/holdings': its memory as last counted */
     uint64_t used_us;     /* when something else than its role last passed */
     struct session *sync; /* gossip/repair/sync's; NULL until it is needed */
     struct link_terms terms;
@@ -196,6 +198,10 @@ void link_init(struct link *l, uint32_t id, uint32_t slot, enum link_state state
 
 /* Releases everything but the sync side, which its owner has taken away before. */
 void link_fini(struct link *l);
+
+/* Bytes of memory that wait on it or for it, but for the values of records, which count in the
+ * store, and what its session holds. */
+uint64_t link_memory(const struct link *l);
 
 /* Whether our HELLO is on it, or on its way. */
 static inline bool link_has_said_hello(const struct link *l)

@@ -88,8 +88,7 @@ struct link *mesh_add(struct mesh *m, enum link_state state, bool is_dialed,
     return l;
 }
 
-/* Whether nothing but HELLO, if that, shows who is there. */
-static bool is_unmet(const struct link *l)
+bool mesh_is_unmet(const struct link *l)
 {
     const bool is_before = l->state == LINK_HELLO || l->state == LINK_RIVAL;
     const bool is_only_said =
@@ -97,17 +96,36 @@ static bool is_unmet(const struct link *l)
     return !l->is_dialed && (is_before || (l->state == LINK_OPEN && is_only_said));
 }
 
-struct link *mesh_crowding(const struct mesh *m)
+/* How many links strangers have, and the oldest of them. */
+struct crowd {
+    uint32_t count;
+    struct link *oldest;
+};
+
+static void add_to_crowd(struct crowd *crowd, struct link *l)
 {
-    uint32_t unmet = 0;
-    struct link *oldest = NULL;
+    crowd->count++;
+    if (crowd->oldest == NULL || l->since_us < crowd->oldest->since_us) {
+        crowd->oldest = l;
+    }
+}
+
+enum mesh_limit mesh_crowding(const struct mesh *m, const struct addr *from,
+                              struct link **ret_oldest)
+{
+    struct crowd all = {.count = 0}, near = {.count = 0};
     for (struct link *l = mesh_first(m); l != NULL; l = mesh_after(m, l->id)) {
-        if (is_unmet(l)) {
-            unmet++;
-            oldest = oldest == NULL || l->since_us < oldest->since_us ? l : oldest;
+        if (mesh_is_unmet(l)) {
+            add_to_crowd(&all, l);
+            if (from != NULL && addr_same_ip(from, &l->addr)) {
+                add_to_crowd(&near, l);
+            }
         }
     }
-    return unmet < MESH_UNMET_MAX ? NULL : oldest;
+    const bool is_addr_full = near.count >= MESH_UNMET_ADDR_MAX;
+    const bool is_full = all.count >= MESH_UNMET_MAX;
+    *ret_oldest = is_addr_full ? near.oldest : is_full ? all.oldest : NULL;
+    return is_addr_full ? MESH_ADDR_IS_FULL : is_full ? MESH_IS_FULL : MESH_HAS_ROOM;
 }
 
 void mesh_remove(struct mesh *m, struct link *l)

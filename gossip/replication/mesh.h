@@ -22,6 +22,7 @@ enum {
     /* Accepted links of which only a HELLO, if that, says whose they are. Each costs a member and
      * its place on the rings, for as long as a member has to answer. */
     MESH_UNMET_MAX = 128,
+    MESH_UNMET_ADDR_MAX = 16,       /* of these from one address that is none of this host's */
     DIAL_GRACE_US = 400 * 1000,     /* the larger id waits this long for the other's dial */
     DIAL_PAUSE_MIN_US = 200 * 1000, /* after a failed dial, doubling */
     DIAL_PAUSE_MAX_US = 5000 * 1000,
@@ -29,6 +30,8 @@ enum {
     MESH_WANTS_MAX = 512, /* most wants are 64: the neighbours; others come and go on demand */
     LINK_HELLO_TIMEOUT_US = 3000 * 1000, /* a link whose HELLO does not come is ended */
 };
+
+enum mesh_limit { MESH_HAS_ROOM, MESH_ADDR_IS_FULL, MESH_IS_FULL };
 
 enum mesh_reason {
     MESH_ENCLAVE = 1,   /* all members of a small enclave are linked */
@@ -45,9 +48,14 @@ void mesh_free(struct mesh *m);
 struct link *mesh_add(struct mesh *m, enum link_state state, bool is_dialed,
                       const struct addr *addr, uint64_t now_us);
 
-/* NULL while one more link may be accepted before those that were accepted have shown who they are.
- * Otherwise the one of them that has said nothing new for longest. */
-struct link *mesh_crowding(const struct mesh *m);
+/* Whether nothing but a HELLO, if that, shows who has dialed this node. */
+bool mesh_is_unmet(const struct link *l);
+
+/* Which limit one more accepted link would pass before those that were accepted have shown who they
+ * are; `from` is NULL for this host's own. Past one *ret_oldest is the link under it that has said
+ * nothing new for longest, else NULL. */
+enum mesh_limit mesh_crowding(const struct mesh *m, const struct addr *from,
+                              struct link **ret_oldest);
 
 /* Frees the link; its sync side must be gone. */
 void mesh_remove(struct mesh *m, struct link *l);

@@ -147,7 +147,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 /* Moves what the engine has for a link into its socket's buffer, as long as that is not full; the
  * rest follows when it has drained. */
-static void pump(struct driver *d, struct peer_link *l)
+static void fill(struct driver *d, struct peer_link *l)
 {
     while (peer_link_is_up(l) && peer_link_pending(l) < PEER_LINK_LOW_BYTES) {
         buf_clear(&d->out);
@@ -169,6 +169,14 @@ static void pump(struct driver *d, struct peer_link *l)
     if (peer_link_is_up(l)) {
         peer_link_ask_drained(l);
     }
+}
+
+static void pump(struct driver *d, struct peer_link *l)
+{
+    const uint32_t id = peer_link_id(l);
+    fill(d, l);
+    l = link_map_find(d->links, id);
+    engine_link_unsent(d->config.engine, id, l == NULL ? 0 : peer_link_pending(l));
 }
 
 static void close_link(struct driver *d, uint32_t id)

@@ -3,16 +3,21 @@ them."""
 
 import json
 import os
+import selectors
 import socket
+import struct
 import threading
+import time
 
 import harness
-from harness import Case, Node, free_base, wait_until
+from harness import Case, Node, free_base, needs_isolation, wait_until
 from http_raw import Raw
+from test_strangers import PING, UPGRADE, Forge, some_uuid
 
 STORAGE_MIB = 8
 FIRST_BYTES = 4200  # of a body, which take twice as much
 RATE_BYTES = 1100  # then so many each second
+PACKET, RECORDS = 3, 27  # kinds of frames
 
 
 class Slow:
@@ -96,6 +101,120 @@ class Bodies(Case):
         self.assertEqual(quick.response()[0], 201)
         status, _, body = stalled.response()
         self.assertEqual((status, json.loads(body)["code"]), (408, "overloaded"))
+
+
+class Links:
+    """Strangers' links to a node, each under a uuid of its own."""
+
+    def __init__(self, node, forge, has_answers):
+        self.address = (node.address, node.port)
+        self.forge = forge
+        self.has_answers = has_answers
+        self.selector = selectors.DefaultSelector()
+        self.open = 0
+
+    def dial(self, source):
+        one = socket.create_connection(self.address, 20 * harness.SLOW, (source, 0))
+        uuid = some_uuid()
+        one.sendall(UPGRADE + self.forge("hello", me=f"{uuid},1,s,default,7", seen_as="127.0.0.1,80"))
+        one.setblocking(False)
+        self.selector.register(one, selectors.EVENT_READ, [uuid, b""])
+        self.open += 1
+
+    def answer(self, one, uuid, payload):
+        body = 48 if payload[1] & 1 else 16
+        if self.has_answers and payload[body] == PING:
+            ack = self.forge("ack", uuid=uuid, seq=struct.unpack_from("!I", payload, body + 1)[0])
+            one.send(struct.pack("!BBI", PACKET, 1, len(ack)) + ack)
+
+    def take(self, one, known, data):
+        """Frames, after the answer to the upgrade."""
+        known[1] += data
+        if known[1].startswith(b"HTTP/1.1 101"):
+            known[1] = known[1].partition(b"\r\n\r\n")[2]
+        while len(known[1]) >= 6:
+            kind, _, size = struct.unpack_from("!BBI", known[1])
+            if len(known[1]) < 6 + size:
+                break
+            payload, known[1] = known[1][6:6 + size], known[1][6 + size:]
+            if kind == PACKET:
+                self.answer(one, known[0], payload)
+
+    def turn(self):
+        for key, _ in self.selector.select(0.05):
+            try:
+                data = key.fileobj.recv(65536)
+                if data:
+                    self.take(key.fileobj, key.data, data)
+            except ConnectionError:
+                data = b""
+            if not data:
+                self.drop(key.fileobj)
+
+    def drop(self, one):
+        self.selector.unregister(one)
+        one.close()
+        self.open -= 1
+
+    def all(self):
+        return [key.fileobj for key in self.selector.get_map().values()]
+
+    def close(self):
+        for one in self.all():
+            self.drop(one)
+        self.selector.close()
+
+
+@needs_isolation
+class Peers(Case):
+    """Links from addresses that are none of the node's host."""
+
+    def setUp(self):
+        harness.run("ip", "route", "replace", "local", "10.66.7.0/24", "dev", "lo")
+        self.forge = Forge()
+        self.addCleanup(self.forge.close)
+        self.node = Node(free_base(), env={"REPRAM_MAX_STORAGE_MB": STORAGE_MIB})
+        self.addCleanup(self.node.close)
+        wait_until(self.node.is_ready, "it is ready", 5)
+
+    def links(self, has_answers):
+        links = Links(self.node, self.forge, has_answers)
+        self.addCleanup(links.close)
+        return links
+
+    def test_of_one_address_so_many_that_answer_nothing_have_links(self):
+        links = self.links(False)
+        for _ in range(40):
+            links.dial("10.66.7.1")
+        deadline = time.monotonic() + 10 * harness.SLOW
+        while links.open > 16 and time.monotonic() < deadline:
+            links.turn()
+        self.assertLessEqual(links.open, 16)
+        metrics = self.node.metrics()
+        self.assertGreater(metrics["repram_links_refused_addr_total"] +
+                           metrics["repram_links_displaced_total"], 0)
+        self.assertEqual(self.node.put("k", "v").status, 201)
+        links.dial("10.66.7.2")
+        wait_until(lambda: links.turn() or self.node.metrics()["repram_links_up"] > 0,
+                   "another address gets its link", 5)
+
+    def test_links_that_hold_much_end(self):
+        links = self.links(True)
+        for i in range(200):
+            links.dial(f"10.66.7.{1 + i % 50}")
+            links.turn()
+        wait_until(lambda: links.turn() or self.node.metrics()["repram_links_up"] == 200,
+                   "all are members", 10)
+        half = struct.pack("!BBI", RECORDS, 1, 69000) + b"h" * 68000
+        for one in links.all():
+            one.setblocking(True)
+            one.sendall(half)
+            one.setblocking(False)
+        deadline = time.monotonic() + 10 * harness.SLOW
+        while links.open > 128 and time.monotonic() < deadline:
+            links.turn()
+        self.assertLessEqual(links.open, 128)  # of 128 KiB each
+        self.assertGreater(self.node.metrics()["repram_links_outgrown_total"], 70)
 
 
 if __name__ == "__main__":

@@ -164,10 +164,10 @@ static inline void say_this_hello(struct engine *e, uint32_t link, const struct 
     say_frame(e, link, FRAME_HELLO, FRAME_CRITICAL, payload, c.pos, now_us);
 }
 
-/* A link that was accepted, on which this HELLO has come. */
+/* A link that was accepted from an address of the member's own, on which this HELLO has come. */
 static inline uint32_t link_with(struct engine *e, const struct frame_hello *hello, uint64_t now_us)
 {
-    const struct addr from = {.port = 9};
+    const struct addr from = {.ip = {hello->card.uuid.bytes[0]}, .port = 9};
     const uint32_t link = engine_link_accept(e, &from, now_us);
     assert_int_not_equal(link, 0);
     say_this_hello(e, link, hello, now_us);

@@ -56,6 +56,7 @@ static inline void set_up_end(struct pair *p, int i)
     member_set_card(&e->peer, &card);
     e->peer.flags = MEMBER_IS_CAUGHT_UP;
     e->peer.is_mate = true;
+    e->peer.has_answered = true;
     e->outbox = outbox_new();
     e->store = store_new(&store);
     e->mesh = mesh_new(e->outbox);

@@ -60,25 +60,49 @@ static void strangers_crowd_until_they_show_who_they_are(void **state)
 {
     struct fixture *f = *state;
     const struct addr addr = {.port = 1};
-    struct link *last = NULL;
-    struct link *oldest = NULL;
+    struct link *last = NULL, *oldest = NULL, *found = NULL;
     for (int i = 0; i < MESH_UNMET_MAX; i++) {
-        assert_null(mesh_crowding(f->mesh));
+        assert_int_equal(mesh_crowding(f->mesh, NULL, &found), MESH_HAS_ROOM);
+        assert_null(found);
         last = mesh_add(f->mesh, LINK_HELLO, false, &addr, i == 5 ? 1 : 2);
         oldest = i == 5 ? last : oldest;
     }
-    assert_ptr_equal(mesh_crowding(f->mesh), oldest);
+    assert_int_equal(mesh_crowding(f->mesh, NULL, &found), MESH_IS_FULL);
+    assert_ptr_equal(found, oldest);
     struct member m = {.has_answered = true};
     last->state = LINK_OPEN;
     last->member = &m;
-    assert_null(mesh_crowding(f->mesh));
+    assert_int_equal(mesh_crowding(f->mesh, NULL, &found), MESH_HAS_ROOM);
     last->terms.is_only_word = true;
-    assert_ptr_equal(mesh_crowding(f->mesh), oldest);
+    assert_int_equal(mesh_crowding(f->mesh, NULL, &found), MESH_IS_FULL);
     last->terms.is_only_word = false;
     m.has_answered = false;
-    assert_ptr_equal(mesh_crowding(f->mesh), oldest);
+    assert_int_equal(mesh_crowding(f->mesh, NULL, &found), MESH_IS_FULL);
+    assert_ptr_equal(found, oldest);
     last->is_dialed = true; /* this node knows where it is */
-    assert_null(mesh_crowding(f->mesh));
+    assert_int_equal(mesh_crowding(f->mesh, NULL, &found), MESH_HAS_ROOM);
+}
+
+static void one_address_crowds_before_all_do(void **state)
+{
+    struct fixture *f = *state;
+    const struct addr one = {.ip = {1}, .port = 1}, same = {.ip = {1}, .port = 2};
+    const struct addr another = {.ip = {2}, .port = 1};
+    struct link *oldest = mesh_add(f->mesh, LINK_HELLO, false, &another, 1), *found = NULL;
+    for (int i = 0; i < MESH_UNMET_ADDR_MAX; i++) {
+        assert_int_equal(mesh_crowding(f->mesh, &same, &found), MESH_HAS_ROOM);
+        (void)mesh_add(f->mesh, LINK_HELLO, false, &one, 2 + (uint64_t)i);
+    }
+    assert_int_equal(mesh_crowding(f->mesh, &same, &found), MESH_ADDR_IS_FULL);
+    assert_int_equal(found->since_us, 2);
+    assert_int_equal(mesh_crowding(f->mesh, &another, &found), MESH_HAS_ROOM);
+    assert_int_equal(mesh_crowding(f->mesh, NULL, &found), MESH_HAS_ROOM); /* this host's own */
+    for (int i = 1 + MESH_UNMET_ADDR_MAX; i < MESH_UNMET_MAX; i++) {
+        (void)mesh_add(f->mesh, LINK_HELLO, false, &one, 100);
+    }
+    assert_int_equal(mesh_crowding(f->mesh, &another, &found), MESH_IS_FULL);
+    assert_ptr_equal(found, oldest);
+    assert_int_equal(mesh_crowding(f->mesh, &one, &found), MESH_ADDR_IS_FULL);
 }
 
 static void an_address_is_dialed_once_at_a_time(void **state)
@@ -162,6 +186,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_id_is_not_found_after_its_link_is_gone, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(links_beyond_the_maximum_are_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_address_crowds_before_all_do, set_up, tear_down),
         cmocka_unit_test_setup_teardown(strangers_crowd_until_they_show_who_they_are, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(an_address_is_dialed_once_at_a_time, set_up, tear_down),

@@ -165,17 +165,48 @@ static void of_members_that_only_said_hello_so_many_have_links_at_a_time(void **
         assert_true(is_open(e, links[i]));
     }
     run_ms(e, 490, &now_us);
+    assert_int_equal(e->counters.links_refused_all, 0);
     assert_int_equal(engine_link_accept(e, &from, now_us), 0);
+    assert_int_equal(e->counters.links_refused_all, 1);
     run_ms(e, 10, &now_us);
     say_answer(e, links[1], 11, now_us);
     assert_int_not_equal(engine_link_accept(e, &from, now_us), 0);
     assert_true(is_open(e, links[0])); /* the answer has made a place */
     for (uint32_t i = 2; i < MESH_UNMET_MAX; i++) {
-        assert_int_not_equal(engine_link_accept(e, &from, now_us), 0);
+        const struct addr other = {.ip = {(uint8_t)i}, .port = 9};
+        assert_int_not_equal(engine_link_accept(e, &other, now_us), 0);
     }
     for (uint32_t i = 0; i < MESH_UNMET_MAX; i++) {
         assert_int_equal(is_open(e, links[i]), i == 1 || i == MESH_UNMET_MAX - 1);
     }
+    assert_int_equal(e->counters.links_displaced, MESH_UNMET_MAX - 2);
+}
+
+/* Of one address fewer, and others keep theirs; this host's own have no such limit. */
+static void of_one_address_fewer_have_links_at_a_time(void **state)
+{
+    struct engine *e = *state;
+    uint64_t now_us = NOW_US;
+    static const uint8_t here[] = {127, 0, 0, 1}, there[] = {10, 0, 0, 1};
+    const struct addr own = addr_v4(here, 9), from = addr_v4(there, 9);
+    const struct frame_hello hello = hello_of(2, now_us);
+    const uint32_t other = link_with(e, &hello, now_us);
+    uint32_t first = 0;
+    for (uint32_t i = 0; i < MESH_UNMET_ADDR_MAX; i++) {
+        const uint32_t link = engine_link_accept(e, &from, ++now_us);
+        assert_int_not_equal(link, 0);
+        first = first == 0 ? link : first;
+        assert_int_not_equal(engine_link_accept(e, &own, now_us), 0);
+    }
+    assert_int_equal(engine_link_accept(e, &from, now_us), 0);
+    assert_int_equal(e->counters.links_refused_addr, 1);
+    assert_int_not_equal(engine_link_accept(e, &own, now_us), 0);
+    run_ms(e, 500, &now_us);
+    assert_int_not_equal(engine_link_accept(e, &from, now_us), 0);
+    assert_null(mesh_find(e->mesh, first));
+    assert_true(is_open(e, other)); /* though it is older */
+    assert_int_equal(e->counters.links_refused_addr, 1);
+    assert_int_equal(e->counters.links_displaced, 1);
 }
 
 /* More than is kept of a rival until its turn comes: what it has said is not whole any more, so it
@@ -247,6 +278,7 @@ int main(void)
         TEST(a_byte_after_its_hello_is_no_answer_and_keeps_no_link),
         TEST(bytes_without_an_answer_keep_a_link_for_half_a_minute),
         TEST(of_members_that_only_said_hello_so_many_have_links_at_a_time),
+        TEST(of_one_address_fewer_have_links_at_a_time),
         TEST(a_rival_that_says_too_much_before_its_turn_ends_with_the_silent_link),
         cmocka_unit_test(of_two_links_at_once_the_one_that_the_smaller_id_has_dialed_stays),
         TEST(one_whose_member_is_known_to_receive_is_asked_a_second_after_its_hello),

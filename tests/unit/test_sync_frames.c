@@ -113,6 +113,49 @@ static void as_many_groups_as_may_differ_are_asked_for(void **state)
     free(bytes);
 }
 
+/* Past some at once a session is answered by nothing, as one that gives way, until time passes. */
+static void a_peer_begins_so_many_sessions_at_once_and_then_a_few_a_second(void **state)
+{
+    enum { NOTHING = FRAME_HEADER_BYTES + 2 };
+    struct pair *p = *state;
+    struct end *e = &p->ends[0];
+    uint8_t bytes[17];
+    struct cursor c = cursor_writer(bytes, sizeof(bytes));
+    cursor_put_u8(&c, 1);
+    cursor_put_u64(&c, SYNC_CUT_ALL);
+    cursor_put_u64(&c, 99);
+    store_one(e, 1, 600000);
+    p->now_us += UINT64_C(1000) * SYNC_ASK_US;
+    for (uint32_t i = 1; i <= SYNC_ASKS_MAX + 1; i++) {
+        buf_clear(&e->link->bulk);
+        assert_int_equal(feed(p, FRAME_SYNC_GROUPS, &c), RC_OK);
+        assert_int_equal(e->link->bulk.len > NOTHING, i <= SYNC_ASKS_MAX);
+        assert_int_equal(e->counters.syncs_refused, i > SYNC_ASKS_MAX);
+    }
+    for (uint32_t i = 0; i < 3; i++) {
+        p->now_us += i == 0 ? SYNC_ASK_US - 1 : 1;
+        buf_clear(&e->link->bulk);
+        assert_int_equal(feed(p, FRAME_SYNC_GROUPS, &c), RC_OK);
+        assert_int_equal(e->link->bulk.len > NOTHING, i == 1);
+    }
+}
+
+static void a_peer_joins_so_often_at_once(void **state)
+{
+    struct pair *p = *state;
+    struct end *e = &p->ends[0];
+    const uint8_t bytes[] = {0, 1};
+    for (uint32_t i = 1; i <= SYNC_ASKS_MAX + 1; i++) {
+        struct cursor c = cursor_writer((uint8_t[2]){0}, 2);
+        cursor_put_bytes(&c, bytes, sizeof(bytes));
+        assert_int_equal(feed(p, FRAME_JOIN, &c), RC_OK);
+        const bool is_taken = e->link->sync->job_count > 0;
+        assert_int_equal(is_taken, i <= SYNC_ASKS_MAX);
+        session_drop(e->link->sync, e->store);
+    }
+    assert_int_equal(e->counters.syncs_refused, 1);
+}
+
 static void more_cells_of_no_stream_are_not_sent(void **state)
 {
     struct pair *p = *state;
@@ -221,15 +264,14 @@ static uint32_t taken_in(struct link *const *links, uint32_t count)
 
 /* Each has a column of ids, so that others wait until one of them is over; and then they are not
  * forgotten. */
-static void so_many_streams_are_taken_in_at_once(void **state)
+static void take_in_streams(struct pair *p, bool is_one_addr, uint32_t most)
 {
     enum { STREAMS = SYNC_SINKS_MAX + 2, TTL_MS = 600000, TURNS = 50 };
-    struct pair *p = *state;
     struct end *e = &p->ends[0];
-    const struct addr addr = {.port = 1};
     struct link *links[STREAMS] = {e->link};
     store_one(e, 1, TTL_MS);
     for (uint32_t i = 0; i < STREAMS; i++) {
+        const struct addr addr = {.ip = {is_one_addr ? 0 : (uint8_t)i}, .port = 1};
         links[i] = i == 0 ? e->link : mesh_add(e->mesh, LINK_OPEN, true, &addr, 0);
         links[i]->member = &e->peer;
         e->link = links[i];
@@ -237,7 +279,7 @@ static void so_many_streams_are_taken_in_at_once(void **state)
         for (int turn = 0; turn < TURNS; turn++) {
             sync_turn(e->sync, p->now_us, NOW_MS, false);
         }
-        assert_int_equal(taken_in(links, i + 1), i < SYNC_SINKS_MAX ? i + 1 : SYNC_SINKS_MAX);
+        assert_int_equal(taken_in(links, i + 1), i < most ? i + 1 : most);
     }
     for (uint32_t lost = 0; lost < STREAMS; lost++) {
         const uint32_t left = STREAMS - 1 - lost;
@@ -246,9 +288,39 @@ static void so_many_streams_are_taken_in_at_once(void **state)
         for (int turn = 0; turn < TURNS; turn++) {
             sync_turn(e->sync, p->now_us, NOW_MS, false);
         }
-        assert_int_equal(taken_in(links + lost + 1, left),
-                         left < SYNC_SINKS_MAX ? left : SYNC_SINKS_MAX);
+        assert_int_equal(taken_in(links + lost + 1, left), left < most ? left : most);
     }
+}
+
+static void so_many_streams_are_taken_in_at_once(void **state)
+{
+    take_in_streams(*state, false, SYNC_SINKS_MAX);
+}
+
+static void of_one_address_fewer_streams_are_taken_in_at_once(void **state)
+{
+    take_in_streams(*state, true, SYNC_SINKS_ADDR_MAX);
+}
+
+/* Who has only said HELLO gets nothing that costs much; the answer of a member comes soon. */
+static void nothing_is_sent_to_who_has_answered_nothing(void **state)
+{
+    struct pair *p = *state;
+    struct end *e = &p->ends[0];
+    uint8_t bytes[2];
+    struct cursor c = cursor_writer(bytes, sizeof(bytes));
+    cursor_put_u8(&c, 0);
+    cursor_put_u8(&c, 1);
+    store_one(e, 1, 600000);
+    e->link->is_dialed = false;
+    e->link->terms.is_only_word = true;
+    assert_int_equal(feed(p, FRAME_JOIN, &c), RC_OK);
+    sync_turn(e->sync, p->now_us, NOW_MS, false);
+    assert_false(link_has_output(e->link));
+    assert_true(sync_deadline(e->sync) > 0); /* nor does it keep anybody busy */
+    e->link->terms.is_only_word = false;
+    sync_turn(e->sync, p->now_us, NOW_MS, false);
+    assert_true(link_has_output(e->link));
 }
 
 /* sync_turn() says so as long as the link has no session of its own. */
@@ -270,11 +342,15 @@ int main(void)
         cmocka_unit_test(so_many_entries_are_listed_and_more_are_streamed),
         TEST(so_many_epochs_are_named_and_with_more_only_their_groups),
         TEST(as_many_groups_as_may_differ_are_asked_for),
+        TEST(a_peer_begins_so_many_sessions_at_once_and_then_a_few_a_second),
+        TEST(a_peer_joins_so_often_at_once),
         TEST(more_cells_of_no_stream_are_not_sent),
         TEST(the_lists_of_a_hostile_peer_are_bounded),
         TEST(cells_that_were_not_asked_for_are_refused),
         TEST(garbled_cells_end_a_stream_and_harm_nothing),
         TEST(so_many_streams_are_taken_in_at_once),
+        TEST(of_one_address_fewer_streams_are_taken_in_at_once),
+        TEST(nothing_is_sent_to_who_has_answered_nothing),
         TEST(a_link_that_needs_a_session_is_told_of_while_it_has_none),
 #undef TEST
     };

@@ -1,0 +1,75 @@
+#include "gossip/repair/holdings.h"
+
+#include "core/base/assert.h"
+#include "gossip/repair/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void holdings_init(struct holdings *h, uint64_t store_bytes_max)
+{
+    const uint64_t part = store_bytes_max / HOLDINGS_PART;
+    *h = (struct holdings){.bytes_max = part > HOLDINGS_BYTES_MIN ? part : HOLDINGS_BYTES_MIN};
+}
+
+static void count(struct holdings *h, struct link *l)
+{
+    const uint64_t bytes = link_memory(l) + (l->sync == NULL ? 0 : session_memory(l->sync));
+    h->bytes += bytes - l->held_bytes;
+    l->held_bytes = bytes;
+}
+
+void holdings_count(struct holdings *h, const struct mesh *m, struct link *l, uint64_t now_us)
+{
+    count(h, l);
+    if (now_us < h->all_at_us) {
+        return;
+    }
+    h->all_at_us = now_us + HOLDINGS_ALL_US;
+    for (struct link *other = mesh_first(m); other != NULL; other = mesh_after(m, other->id)) {
+        count(h, other);
+    }
+}
+
+void holdings_drop(struct holdings *h, const struct link *l)
+{
+    ASSERT(h->bytes >= l->held_bytes);
+    h->bytes -= l->held_bytes;
+}
+
+/* By address, and of one address the heaviest first. */
+static int compare(const void *a, const void *b)
+{
+    const struct link *x = *(struct link *const *)a;
+    const struct link *y = *(struct link *const *)b;
+    const int order = memcmp(x->addr.ip, y->addr.ip, sizeof(x->addr.ip));
+    return order != 0 ? order : (x->held_bytes < y->held_bytes) - (x->held_bytes > y->held_bytes);
+}
+
+struct link *holdings_excess(const struct holdings *h, const struct mesh *m)
+{
+    if (h->bytes <= h->bytes_max) {
+        return NULL;
+    }
+    struct link *links[MESH_LINKS_MAX];
+    size_t link_count = 0;
+    for (struct link *l = mesh_first(m); l != NULL; l = mesh_after(m, l->id)) {
+        links[link_count++] = l;
+    }
+    qsort(links, link_count, sizeof(struct link *), compare);
+    struct link *heaviest = NULL;
+    uint64_t most = 0, sum = 0;
+    size_t first = 0;
+    for (size_t i = 0; i < link_count; i++) {
+        if (!addr_same_ip(&links[i]->addr, &links[first]->addr)) {
+            first = i;
+            sum = 0;
+        }
+        sum += links[i]->held_bytes;
+        if (sum > most) {
+            most = sum;
+            heaviest = links[first];
+        }
+    }
+    return heaviest;
+}

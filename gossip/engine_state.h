@@ -147,8 +147,9 @@ MUST_USE enum rc rival_hello(struct engine *e, struct link *l, const struct uuid
  * NULL when there is none. */
 struct link *rival_of(const struct engine *e, const struct member *m);
 
-/* Input of a rival, of which nothing is read yet. */
-void rival_keep(struct link *l, const uint8_t *data, size_t len);
+/* Input of a rival, of which nothing is read yet, and whether its HELLO could be kept before that.
+ */
+void rival_keep(struct link *l, bool is_hello_kept, const uint8_t *data, size_t len);
 
 /* PACKET came on an open link: if it is the answer, all its rivals end. */
 void rival_answered(struct engine *e, struct link *l, const uint8_t *packet, size_t len);

@@ -403,7 +403,8 @@ static enum rc take_frame(struct engine *e, struct link *l, uint8_t type, uint8_
     return rc;
 }
 
-/* Says goodbye to a peer that broke the protocol, or that is none. */
+/* Says goodbye to a peer that broke the protocol, or that is none; or for whose words there was no
+ * memory, which is no fault of its own. */
 static void refuse(struct engine *e, struct link *l, enum rc rc)
 {
     if (l->member == NULL && l->is_dialed) {
@@ -421,9 +422,10 @@ static void refuse(struct engine *e, struct link *l, enum rc rc)
         peer_end(e, l, CLOSE_FULL);
         return;
     }
-    e->counters.frames_malformed++;
+    const bool is_fault = rc != RC_NO_MEMORY;
+    e->counters.frames_malformed += is_fault;
     outbox_notice(e->outbox, NOTICE_LINK_DOWN, l->member, 0, rc_text(rc));
-    peer_end(e, l, CLOSE_MALFORMED);
+    peer_end(e, l, is_fault ? CLOSE_MALFORMED : 0);
 }
 
 /* The frame's whole length from its header, 0 while that is not complete; RC_TOO_LONG. */
@@ -522,7 +524,7 @@ static void take_input(struct engine *e, struct link *l, const uint8_t *data, si
         }
     }
     if (l->state == LINK_RIVAL) {
-        rival_keep(l, data, len);
+        rival_keep(l, rc == RC_OK || rc == RC_AGAIN, data, len);
     } else if (rc != RC_OK) {
         refuse(e, l, rc);
     } else if (l->state == LINK_OPEN) {

@@ -141,9 +141,9 @@ struct link *rival_of(const struct engine *e, const struct member *m)
     return first;
 }
 
-void rival_keep(struct link *l, const uint8_t *data, size_t len)
+void rival_keep(struct link *l, bool is_hello_kept, const uint8_t *data, size_t len)
 {
-    l->rival.is_cut = l->rival.is_cut || buf_append(&l->in, data, len) != RC_OK;
+    l->rival.is_cut = l->rival.is_cut || !is_hello_kept || buf_append(&l->in, data, len) != RC_OK;
 }
 
 void rival_answered(struct engine *e, struct link *l, const uint8_t *packet, size_t len)

@@ -230,6 +230,28 @@ static void a_rival_that_says_too_much_before_its_turn_ends_with_the_silent_link
     assert_int_equal(close_reason(e, rival), CLOSE_DUPLICATE);
 }
 
+/* What comes after it could not be understood without. */
+static void a_rival_for_whose_hello_there_is_no_memory_ends_with_the_silent_link(void **state)
+{
+    struct engine *e = *state;
+    const struct addr from = {.port = 9};
+    uint64_t now_us = NOW_US;
+    const struct frame_hello hello = hello_of(2, now_us);
+    const uint32_t link = link_with(e, &hello, now_us);
+    const uint32_t rival = engine_link_accept(e, &from, ++now_us);
+    struct link *l = mesh_find(e->mesh, rival);
+    const size_t max = l->in.max;
+    l->in.max = 0;
+    say_this_hello(e, rival, &hello, now_us);
+    assert_int_equal(l->state, LINK_RIVAL);
+    l->in.max = max;
+    say_role(e, rival, now_us);
+    run_ms(e, 800, &now_us);
+    assert_int_equal(close_reason(e, link), CLOSE_DUPLICATE);
+    assert_int_equal(close_reason(e, rival), CLOSE_DUPLICATE);
+    assert_int_equal(e->counters.frames_malformed, 0);
+}
+
 /* Neither was open when the other began, so nobody is asked. */
 static void of_two_links_at_once_the_one_that_the_smaller_id_has_dialed_stays(void **state)
 {
@@ -280,6 +302,7 @@ int main(void)
         TEST(of_members_that_only_said_hello_so_many_have_links_at_a_time),
         TEST(of_one_address_fewer_have_links_at_a_time),
         TEST(a_rival_that_says_too_much_before_its_turn_ends_with_the_silent_link),
+        TEST(a_rival_for_whose_hello_there_is_no_memory_ends_with_the_silent_link),
         cmocka_unit_test(of_two_links_at_once_the_one_that_the_smaller_id_has_dialed_stays),
         TEST(one_whose_member_is_known_to_receive_is_asked_a_second_after_its_hello),
     };

@@ -90,6 +90,34 @@ static void who_must_acknowledge_and_is_not_of_the_tree_gets_the_write_itself(vo
     assert_int_equal(f->rig.counters.tree_lazy, 1);
 }
 
+/* A node of the largest enclave has far fewer neighbours. */
+static void so_many_lazy_links_hear_of_a_write(void **state)
+{
+    enum { LAZY_MAX = 128, FIRST = LAZY_MAX - 1 };
+    struct spread_rig *f = *state;
+    struct link *links[LAZY_MAX + 1];
+    f->spread.replication_factor = 1; /* nobody else must have it */
+    for (uint32_t count = 1; count <= LAZY_MAX + 1; count++) {
+        const struct addr addr = {.port = (uint16_t)(100 + count)};
+        struct link *l = mesh_add(f->rig.env.mesh, LINK_OPEN, true, &addr, RIG_NOW_US);
+        l->member = &f->rig.members[0];
+        tree_links_opened(l);
+        l->trees.is_tree = true;
+        links[count - 1] = l;
+        if (count < FIRST) {
+            continue;
+        }
+        struct queued_write w = own_write(f, ID + count);
+        uint32_t told = 0;
+        spread_write(&f->spread, &w, ID + count, false);
+        for (uint32_t i = 0; i < count; i++) {
+            told += links[i]->news.entries.len == TREE_ENTRY_BYTES;
+            buf_clear(&links[i]->news.entries);
+        }
+        assert_int_equal(told, count < LAZY_MAX ? count : LAZY_MAX);
+    }
+}
+
 static void a_large_value_is_announced_at_once_and_to_lazy_links_when_it_is_late(void **state)
 {
     struct spread_rig *f = *state;
@@ -506,6 +534,7 @@ int main(void)
 #define SMALL(name) cmocka_unit_test_setup_teardown(name, set_up_small, tear_down)
         LARGE(a_write_goes_along_its_tree_and_to_other_neighbours_as_an_id),
         LARGE(who_must_acknowledge_and_is_not_of_the_tree_gets_the_write_itself),
+        LARGE(so_many_lazy_links_hear_of_a_write),
         LARGE(a_large_value_is_announced_at_once_and_to_lazy_links_when_it_is_late),
         LARGE(to_one_who_must_acknowledge_a_large_value_is_announced_outside_of_the_tree),
         SMALL(in_a_small_enclave_a_write_goes_to_all_whose_clock_is_ours),

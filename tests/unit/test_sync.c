@@ -209,6 +209,53 @@ static void a_session_whose_last_word_does_not_go_is_not_over(void **state)
     assert_int_equal(e->counters.syncs_finished, 1);
 }
 
+/* How many cells a session asks for first that guesses so many differences. */
+static uint32_t asked_first(uint32_t guess)
+{
+    void *state = NULL;
+    uint8_t bytes[2];
+    (void)set_up(&state);
+    struct pair *p = state;
+    struct end *e = &p->ends[0];
+    assert_int_equal(sync_start(e->sync, e->link, SYNC_CUT_ALL, p->now_us), RC_OK);
+    struct session *side = e->link->sync;
+    assert_int_equal(scope_add(&side->stream_scope, 1, 1), RC_OK);
+    side->list_entries = UINT64_MAX; /* too many for a list */
+    side->groups_differing = guess;
+    side->epochs = 0;
+    buf_clear(&e->link->bulk);
+    struct cursor c = cursor_writer(bytes, sizeof(bytes));
+    cursor_put_u8(&c, side->session);
+    cursor_put_u8(&c, 1); /* the last of the answer */
+    assert_int_equal(feed(p, FRAME_SYNC_EPOCHS, &c), RC_OK);
+    c = cursor_reader(buf_data(&e->link->bulk), e->link->bulk.len);
+    assert_int_equal(cursor_u8(&c), FRAME_SYNC_SCOPE);
+    (void)cursor_bytes(&c, FRAME_HEADER_BYTES - 1 + 1); /* session */
+    const uint32_t cells = cursor_u32(&c);
+    assert_int_equal(side->stream->until, cells);
+    (void)tear_down(&state);
+    return cells;
+}
+
+static void of_many_cells_half_are_asked_for_at_first_and_a_quarter_of_a_table_at_most(void **state)
+{
+    (void)state;
+    enum { WHOLE_MAX = 256, MOST = CELLS_WANTED_MAX / 4 };
+    uint32_t few = 1;
+    while (cells_for(few + 1, 0) < WHOLE_MAX) {
+        few++;
+    }
+    assert_int_equal(asked_first(few), cells_for(few, 0));
+    assert_int_equal(asked_first(few + 1), cells_for(few + 1, 0) / 2);
+    uint32_t many = few;
+    while (cells_for(many + 1, 0) / 2 < MOST) {
+        many++;
+    }
+    assert_int_equal(asked_first(many), cells_for(many, 0) / 2);
+    assert_int_equal(asked_first(many + 1), MOST);
+    assert_int_equal(asked_first(4 * many), MOST);
+}
+
 static void what_a_loss_owes_does_not_wait_out_a_long_session(void **state)
 {
     struct pair *p = *state;
@@ -260,6 +307,8 @@ int main(void)
         TEST(two_sessions_begun_at_once_become_one),
         TEST(a_session_whose_peer_is_silent_is_given_up),
         TEST(a_session_whose_last_word_does_not_go_is_not_over),
+        cmocka_unit_test(
+            of_many_cells_half_are_asked_for_at_first_and_a_quarter_of_a_table_at_most),
         TEST(what_a_loss_owes_does_not_wait_out_a_long_session),
         TEST(a_session_that_was_crossed_keeps_the_stream_to_a_joining_node),
 #undef TEST

@@ -35,6 +35,7 @@ try {
 /* What a server has said to this lookup. */
 struct hearing {
     uint32_t tries;
+    bool was_silent;     /* before this lookup */
     const char *failure; /* static; NULL: it has said nothing so far */
 };
 
@@ -141,7 +142,9 @@ static bool choose(const struct dns_lookup *l, size_t *ret_server)
     for (uint32_t tries = 0; tries < DNS_TRIES; tries++) {
         for (int is_silent = 0; is_silent <= 1; is_silent++) {
             for (size_t i = 0; i < l->servers->count; i++) {
-                if (l->heard[i].tries == tries && l->heard[i].failure == NULL &&
+                const bool may_be_asked =
+                    l->heard[i].failure == NULL && (tries == 0 || !l->heard[i].was_silent);
+                if (may_be_asked && l->heard[i].tries == tries &&
                     l->servers->servers[i].is_silent == (is_silent != 0)) {
                     *ret_server = i;
                     return true;
@@ -223,6 +226,9 @@ struct dns_lookup *dns_servers_ask(struct dns_servers *s, const char *name, enum
     l->arg = arg;
     ASSERT(strlen(name) < sizeof(l->name));
     memcpy(l->name, name, strlen(name) + 1);
+    for (size_t i = 0; i < s->count; i++) {
+        l->heard[i].was_silent = s->servers[i].is_silent;
+    }
     l->turn = evtimer_new(s->base, on_turn, l);
     ASSERT(l->turn != NULL);
     event_active(l->turn, EV_TIMEOUT, 0);

@@ -6,7 +6,7 @@
  * second time in the end, as one datagram may be lost. Answers are waited for as long as the
  * question goes on, so a slow server is heard. Records, no records and "no such name" are answers,
  * whoever gives them, as for the C library; there is no rotation. A server that was silent for one
- * question is asked last for the others, until it has said something.
+ * question is asked last for those that follow, and once, until it has said something.
  */
 #ifndef NET_OUT_DNS_SERVERS_H
 #define NET_OUT_DNS_SERVERS_H

@@ -177,7 +177,9 @@ class Host:
 
     def __init__(self):
         if not Host._bridge:
-            run("ip", "link", "add", "br0", "type", "bridge", "forward_delay", "0")
+            # An address of its own: else it is that of some host's end, and changes when that host goes.
+            run("ip", "link", "add", "br0", "address", "02:00:00:00:00:fe", "type", "bridge",
+                "forward_delay", "0")
             run("ip", "addr", "add", "10.77.0.254/24", "dev", "br0")
             run("ip", "addr", "add", "fd77::fe/64", "dev", "br0", "nodad")
             run("ip", "link", "set", "br0", "up")

@@ -15,6 +15,7 @@ import time
 
 import harness
 from harness import Case, Host, Launcher, Node, formed, stays, wait_formed, wait_until
+from name_servers import BRIDGE, Dnsmasq, use_servers
 
 APP = "fade-repram"
 FOUNDED = "this host's clock is the cluster's"
@@ -55,7 +56,7 @@ class NameServer(threading.Thread):
         self.mode = "answer"
         self.asked = collections.Counter()
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("10.77.0.254", 53))
+        self.socket.bind((BRIDGE, 53))
         self.socket.settimeout(0.1)
         self.is_over = threading.Event()
         self.start()
@@ -96,15 +97,6 @@ class NameServer(threading.Thread):
         self.socket.close()
 
 
-def use_bridge_resolver(case):
-    """Every host asks the bridge's name server from now on."""
-    with tempfile.NamedTemporaryFile("w", encoding="ascii", delete=False) as file:
-        file.write("nameserver 10.77.0.254\n")
-    case.addCleanup(os.unlink, file.name)
-    harness.run("mount", "--bind", file.name, "/etc/resolv.conf")
-    case.addCleanup(harness.run, "umount", "/etc/resolv.conf")
-
-
 @harness.needs_isolation
 class FailingDns(Case):
     """A name server that fails while nodes start, and comes back."""
@@ -113,7 +105,7 @@ class FailingDns(Case):
         self.hosts = [Host() for _ in range(2)]
         for host in self.hosts:
             self.addCleanup(host.close)
-        use_bridge_resolver(self)
+        use_servers(self, BRIDGE)
         self.server = NameServer("cluster.test", [host.address for host in self.hosts])
         self.addCleanup(self.server.close)
 
@@ -234,33 +226,8 @@ class Dns(Case):
 
     def resolve(self, table):
         """Serves name to addresses from now on."""
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        os.chmod(folder.name, 0o755)
-        hosts = os.path.join(folder.name, "hosts")
-        with open(hosts, "w", encoding="ascii") as file:
-            for name, addresses in table.items():
-                file.writelines(f"{address} {name}\n" for address in addresses)
-        resolver = os.path.join(folder.name, "resolv.conf")
-        with open(resolver, "w", encoding="ascii") as file:
-            file.write("nameserver 10.77.0.254\noptions timeout:1 attempts:2\n")
-        server = subprocess.Popen(
-            ["dnsmasq", "--keep-in-foreground", "--no-resolv", "--no-hosts", "--local=/test/",
-             f"--addn-hosts={hosts}",
-             "--listen-address=10.77.0.254", "--bind-interfaces", "--no-daemon", "--conf-file=/dev/null",
-             "--pid-file=", "--cache-size=0"], stderr=subprocess.DEVNULL)
-        self.addCleanup(server.wait)
-        self.addCleanup(server.kill)
-        harness.run("mount", "--bind", resolver, "/etc/resolv.conf")
-        self.addCleanup(harness.run, "umount", "/etc/resolv.conf")
-
-        def answers():
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-                probe.settimeout(0.2)
-                probe.connect(("10.77.0.254", 53))
-                probe.send(b"\x12\x34\x01\0\0\1\0\0\0\0\0\0\7nothing\4test\0\0\1\0\1")
-                return probe.recv(512)
-        wait_until(answers, "dnsmasq answers", 5)
+        Dnsmasq(self, table)
+        use_servers(self, BRIDGE, rest="options timeout:1 attempts:2\n")
 
     def hosts(self, count):
         hosts = [Host() for _ in range(count)]

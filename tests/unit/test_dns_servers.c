@@ -263,6 +263,19 @@ static void a_server_that_was_silent_is_asked_last_until_it_speaks(void **state)
     assert_int_equal(s->own[1].asked_v4, 3);
 }
 
+static void a_server_that_was_silent_is_asked_once_beside_one_that_fails(void **state)
+{
+    struct scene *s = *state;
+    know(s, 0, 2);
+    s->own[0].v4 = SAYS_NOTHING;
+    s->own[1].v4 = SAYS_REFUSED;
+    ask(s, DNS_TYPE_A);
+    assert_int_equal(s->own[0].asked_v4, DNS_TRIES);
+    ask(s, DNS_TYPE_A);
+    assert_int_equal(s->own[0].asked_v4, DNS_TRIES + 1);
+    assert_int_equal(s->rc, RC_IO);
+}
+
 /* 60 records of 16 bytes go into a datagram as EDNS allows them, 90 do not, nor do 4,000. */
 static void long_answers_come_by_large_datagrams_and_by_tcp(void **state)
 {
@@ -360,6 +373,7 @@ int main(void)
         TEST(one_lost_datagram_is_made_up_for),
         TEST(a_slow_server_is_heard),
         TEST(a_server_that_was_silent_is_asked_last_until_it_speaks),
+        TEST(a_server_that_was_silent_is_asked_once_beside_one_that_fails),
         TEST(long_answers_come_by_large_datagrams_and_by_tcp),
         TEST(a_cut_answer_of_a_server_without_tcp_hides_no_next_one),
         TEST(what_is_no_name_is_not_asked_for),

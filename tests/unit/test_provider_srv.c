@@ -99,6 +99,16 @@ static void put_name(struct cursor *c, const char *label)
     cursor_put_u16(c, OWNER);
 }
 
+/* The same without a pointer, as RFC 2782 wants a target. */
+static void put_target(struct cursor *c, const char *label)
+{
+    cursor_put_text(c, label);
+    cursor_put_text(c, "_repram");
+    cursor_put_text(c, "_tcp");
+    cursor_put_text(c, "test");
+    cursor_put_u8(c, 0);
+}
+
 static void put_service(struct scene *s, uint32_t ttl_s, uint16_t priority, uint16_t port,
                         const char *label)
 {
@@ -107,11 +117,11 @@ static void put_service(struct scene *s, uint32_t ttl_s, uint16_t priority, uint
     cursor_put_u16(c, DNS_TYPE_SRV);
     cursor_put_u16(c, 1);
     cursor_put_u32(c, ttl_s);
-    cursor_put_u16(c, (uint16_t)(6 + 1 + strlen(label) + 2));
+    cursor_put_u16(c, (uint16_t)(6 + 1 + strlen(label) + sizeof("_repram._tcp.test.")));
     cursor_put_u16(c, priority);
     cursor_put_u16(c, 1);
     cursor_put_u16(c, port);
-    put_name(c, label);
+    put_target(c, label);
     s->server.answer_count++;
 }
 

@@ -39,6 +39,28 @@ static void random_bytes_differ(void **state)
     assert_memory_not_equal(a, b, sizeof(a));
 }
 
+/* A generator that gives nothing, or fewer bytes than it is asked for; -1: the kernel's. */
+static ssize_t random_given = -1;
+
+ssize_t __real_getrandom(void *bytes, size_t len, unsigned flags);
+ssize_t __wrap_getrandom(void *bytes, size_t len, unsigned flags);
+
+ssize_t __wrap_getrandom(void *bytes, size_t len, unsigned flags)
+{
+    return random_given < 0 ? __real_getrandom(bytes, len, flags) : random_given;
+}
+
+static void bytes_that_did_not_come_are_none(void **state)
+{
+    (void)state;
+    uint8_t bytes[16];
+    for (random_given = 0; random_given < (ssize_t)sizeof(bytes); random_given++) {
+        assert_int_equal(hostinfo_random(bytes, sizeof(bytes)), RC_IO);
+    }
+    assert_int_equal(hostinfo_random(bytes, sizeof(bytes)), RC_OK);
+    random_given = -1;
+}
+
 static void loopback_is_own_and_a_documentation_address_is_not(void **state)
 {
     (void)state;
@@ -217,6 +239,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tag_is_the_same_each_time),
         cmocka_unit_test(random_bytes_differ),
+        cmocka_unit_test(bytes_that_did_not_come_are_none),
         cmocka_unit_test(loopback_is_own_and_a_documentation_address_is_not),
         cmocka_unit_test(every_interface_address_is_own),
         cmocka_unit_test(card_has_loopback_first_interface_and_advertised_address),

@@ -138,6 +138,11 @@ MUST_USE enum rc engine_next_key(const struct engine *e, const uint8_t *prefix, 
                                  const uint8_t *after, size_t after_len, uint64_t now_us,
                                  struct record *ret_record);
 
+/* The same of what lived at that time of the cluster's clock, and is here still. */
+MUST_USE enum rc engine_next_key_at(const struct engine *e, const uint8_t *prefix,
+                                    size_t prefix_len, const uint8_t *after, size_t after_len,
+                                    uint64_t clock_ms, struct record *ret_record);
+
 /* As store_observe(): hears of clients' writes, of peers' records and of expiries. The engine must
  * not be called from within. */
 void engine_observe(struct engine *e, const struct store_observer *observer);

@@ -171,8 +171,15 @@ enum rc engine_next_key(const struct engine *e, const uint8_t *prefix, size_t pr
                         const uint8_t *after, size_t after_len, uint64_t now_us,
                         struct record *ret_record)
 {
-    return store_next_key(e->store, prefix, prefix_len, after, after_len,
-                          engine_clock_ms(e, now_us), ret_record);
+    return engine_next_key_at(e, prefix, prefix_len, after, after_len, engine_clock_ms(e, now_us),
+                              ret_record);
+}
+
+enum rc engine_next_key_at(const struct engine *e, const uint8_t *prefix, size_t prefix_len,
+                           const uint8_t *after, size_t after_len, uint64_t clock_ms,
+                           struct record *ret_record)
+{
+    return store_next_key(e->store, prefix, prefix_len, after, after_len, clock_ms, ret_record);
 }
 
 void engine_observe(struct engine *e, const struct store_observer *observer)

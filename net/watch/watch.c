@@ -135,6 +135,8 @@ static void find_place(struct watch *w, struct watcher *watcher)
     w->stats.reset_total++;
     if (watcher->has_snapshot) {
         watcher->listing = mem_new(1, sizeof(*watcher->listing));
+        watcher->from_ms = engine_clock_ms(w->config.engine, now_us(w));
+        watcher->listing->from_ms = watcher->from_ms;
     }
 }
 

@@ -13,7 +13,8 @@
  * exactly there. Everybody else gets `reset`, then every live entry, mixed with the changes that
  * happen meanwhile, then `live`. While entries are listed no event has an id: a watcher that loses
  * its connection there begins anew. Changes up to a moment are sent before the entries that are
- * read at that moment. So the events of one key are always in order.
+ * read at that moment, and those of keys that the listing comes to yet are not sent. So the events
+ * of one key are always in order, each version is told once, and no end of what was never told.
  *
  * While the node catches up with its cluster, or claims its port still, watchers are held: they
  * hear comments only, and begin once it holds everything. Every stream that is ended here ends with

@@ -14,6 +14,13 @@ static enum rc write_entry(const struct record *r, bool has_values, uint64_t clo
     return rc;
 }
 
+bool watch_listing_is_ahead(const struct watch_listing *l, const uint8_t *key, size_t key_len)
+{
+    const size_t len = key_len < l->last_len ? key_len : l->last_len;
+    const int order = len == 0 ? 0 : memcmp(key, l->last, len);
+    return order > 0 || (order == 0 && key_len > l->last_len);
+}
+
 enum rc watch_listing_write(struct watch_listing *l, const struct engine *e,
                             const struct prefix_tree_entry *prefix, bool has_values, uint64_t at_us,
                             struct buf *out, bool *ret_is_over)
@@ -23,8 +30,8 @@ enum rc watch_listing_write(struct watch_listing *l, const struct engine *e,
     *ret_is_over = false;
     for (int i = 0; i < WATCH_LISTING_KEYS && rc == RC_OK && out->len < WATCH_PIECE_BYTES; i++) {
         struct record r = {0};
-        if (engine_next_key(e, prefix->bytes, prefix->len, l->last, l->last_len, at_us, &r) !=
-            RC_OK) {
+        if (engine_next_key_at(e, prefix->bytes, prefix->len, l->last, l->last_len, l->from_ms,
+                               &r) != RC_OK) {
             *ret_is_over = true;
             break;
         }

@@ -39,7 +39,8 @@ struct watcher {
     struct group *group;
     struct watch_listing *listing; /* NULL: all its events come from the ring */
     const char *reset;             /* why it begins anew; NULL: it does not */
-    uint64_t seen; /* with `has_seen`: the number of the last event that it has seen */
+    uint64_t from_ms; /* what was over then was never told to it; 0: it may have been */
+    uint64_t seen;    /* with `has_seen`: the number of the last event that it has seen */
     uint64_t id;
     uint64_t next;       /* the number of the next event for it */
     uint64_t told_us;    /* when something was last sent to it */

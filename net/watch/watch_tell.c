@@ -14,6 +14,15 @@ static bool is_match(const struct group *g, const struct watch_event *e)
            (g->prefix.len == 0 || memcmp(watch_event_key(e), g->bytes, g->prefix.len) == 0);
 }
 
+/* Whether the watcher needs no word of it: the listing comes to that key yet, or its time was over
+ * before the listing began, and it was not in it. */
+static bool is_unneeded(const struct watcher *watcher, const struct watch_event *e)
+{
+    const struct watch_listing *l = watcher->listing;
+    return (l != NULL && watch_listing_is_ahead(l, watch_event_key(e), e->key_len)) ||
+           (e->kind == WATCH_EXPIRE && e->expiry_ms <= watcher->from_ms);
+}
+
 static enum rc say_event(const struct watcher *watcher, const struct watch_event *e,
                          uint64_t number, uint64_t clock_ms, struct buf *out)
 {
@@ -38,7 +47,7 @@ static enum rc tell_events(struct watcher *watcher, uint64_t clock_ms, struct bu
         if (e == NULL) {
             return RC_RANGE;
         }
-        if (is_match(watcher->group, e)) {
+        if (is_match(watcher->group, e) && !is_unneeded(watcher, e)) {
             rc = say_event(watcher, e, watcher->next, clock_ms, out);
         }
         watcher->next += rc == RC_OK;

@@ -167,6 +167,23 @@ class Events(Watch):
             self.assertLess(late_ms, 500 * harness.SLOW, event)
         self.assertEqual(node.get("short0").status, 404)
 
+    def test_a_version_that_is_over_when_it_comes_ends_the_one_before_and_is_told(self):
+        launcher, nodes = cluster(3, env={"REPRAM_MIN_TTL": 1})
+        nodes[0].put("k", "first", ttl=60)
+        wait_until(lambda: nodes[2].holds("k", b"first"), "it is on the third node")
+        watcher = self.watch(nodes[2]).await_live()
+        pid = launcher.node_pids()[nodes[2].port]
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            nodes[0].put("k", "second", ttl=1)
+            wait_until(lambda: nodes[0].get("k").status == 404, "the second is over", 5)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        wait_until(lambda: nodes[2].get("k").status == 404, "the third node has heard of it")
+        wait_until(lambda: watcher.keys("expire") == ["k"], "so has its watcher")
+        self.assertEqual([event.kind for event in watcher.events], ["reset", "put", "live", "expire"])
+        self.assertEqual(watcher.events[3].data["etag"], watcher.events[1].data["etag"])
+
     def test_keys_that_are_no_text_and_large_values_are_marked(self):
         node = self.node()
         watcher = self.watch(node, "values=1").await_live()

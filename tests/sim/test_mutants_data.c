@@ -108,7 +108,7 @@ static void watchers_who_are_told_something_else_are_caught(void **state)
 {
     (void)state;
     static const enum mutant mutants[] = {MUTANT_UNTOLD, MUTANT_UNENDING, MUTANT_BARE,
-                                          MUTANT_OVERHASTY};
+                                          MUTANT_FOREHANDED, MUTANT_OVERHASTY};
     for (size_t i = 0; i < sizeof(mutants) / sizeof(mutants[0]); i++) {
         trial_assert_caught(mutants[i], trial_story("watch"), INVARIANT_WATCHED);
     }

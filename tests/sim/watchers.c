@@ -90,7 +90,13 @@ static void take_change(struct client *c, const struct stream_event *event)
     const uint32_t key = key_of(w, data);
     ASSERT(key < w->config.key_count);
     struct belief *b = &c->beliefs[key];
-    b->is_there = strcmp(event->name, "put") == 0;
+    const bool is_put = strcmp(event->name, "put") == 0;
+    const bool is_same = b->is_there && strcmp(b->version, text_of(data, "etag")) == 0;
+    if (is_put == is_same) {
+        oracle_broken(w->oracle, INVARIANT_WATCHED, "a watcher of node %u was told %s", c->node,
+                      is_put ? "of the same version twice" : "of an end of what it never was told");
+    }
+    b->is_there = is_put;
     b->end_ms = c->clock_ms +
                 (uint64_t)cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(data, "ttl_ms"));
     (void)snprintf(b->version, sizeof(b->version), "%s", text_of(data, "etag"));

@@ -178,21 +178,29 @@ enum rc engine_get(const struct engine *e, const uint8_t *key, size_t key_len, u
     return RC_OK;
 }
 
-enum rc engine_next_key(const struct engine *e, const uint8_t *prefix, size_t prefix_len,
-                        const uint8_t *after, size_t after_len, uint64_t now_us,
-                        struct record *ret_record)
+enum rc engine_next_key_at(const struct engine *e, const uint8_t *prefix, size_t prefix_len,
+                           const uint8_t *after, size_t after_len, uint64_t clock_ms,
+                           struct record *ret_record)
 {
     for (size_t i = 0; i < e->entry_count; i++) {
         const struct fake_entry *entry = &e->entries[i];
         const bool has_prefix = entry->key_len >= prefix_len &&
                                 (prefix_len == 0 || memcmp(entry->key, prefix, prefix_len) == 0);
         if (has_prefix && fake_compare(entry->key, entry->key_len, after, after_len) > 0 &&
-            entry->expiry_ms > engine_clock_ms(e, now_us)) {
+            entry->expiry_ms > clock_ms) {
             fake_record(entry, ret_record);
             return RC_OK;
         }
     }
     return RC_NOT_FOUND;
+}
+
+enum rc engine_next_key(const struct engine *e, const uint8_t *prefix, size_t prefix_len,
+                        const uint8_t *after, size_t after_len, uint64_t now_us,
+                        struct record *ret_record)
+{
+    return engine_next_key_at(e, prefix, prefix_len, after, after_len, engine_clock_ms(e, now_us),
+                              ret_record);
 }
 
 void engine_observe(struct engine *e, const struct store_observer *observer)

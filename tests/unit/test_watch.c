@@ -35,31 +35,112 @@ static void without_snapshot_no_entry_is_listed(void **state)
     close_stream(&s);
 }
 
-static void what_happens_while_entries_are_listed_is_told_in_order(void **state)
+/* The first piece of a listing of many entries, k0000 to k1999. */
+static void begin_long_listing(struct rig *rig, struct stream *s)
 {
-    struct rig *rig = *state;
-    struct stream s;
     char key[16];
+    struct buf piece;
     for (int i = 0; i < 2000; i++) {
         (void)snprintf(key, sizeof(key), "k%04d", i);
         put(rig, key, "x");
     }
-    open_stream(rig, &s, "", "");
-    struct buf piece;
+    open_stream(rig, s, "", "");
     buf_init(&piece, PIECE_MAX);
-    assert_true(s.rs.produce(s.rs.arg, &piece));
+    assert_true(s->rs.produce(s->rs.arg, &piece));
     assert_true(piece.len < PIECE_MAX / 2);
+    assert_int_equal(buf_append(&s->text, buf_data(&piece), piece.len), RC_OK);
+    assert_int_equal(buf_append(&s->text, "", 1), RC_OK);
     buf_fini(&piece);
+}
+
+static void what_happens_while_entries_are_listed_is_told_in_order(void **state)
+{
+    struct rig *rig = *state;
+    struct stream s;
+    begin_long_listing(rig, &s);
     expire(rig, "k0000");
-    expire(rig, "k1999");
-    put(rig, "k1998", "new");
+    put(rig, "k0001", "new");
     const char *text = read_more(&s);
     assert_non_null(strstr(text, "event: expire\ndata: {\"key\":\"k0000\""));
-    assert_non_null(strstr(text, "event: expire\ndata: {\"key\":\"k1999\""));
-    assert_int_equal(count_of(text, "\"k1999\""), 1); /* not listed any more */
-    assert_int_equal(count_of(text, "\"k1998\",\"ttl_ms\":600000,\"size\":3"), 2);
+    assert_int_equal(count_of(text, "\"k0001\",\"ttl_ms\":600000,\"size\":3"), 1);
     assert_int_equal(count_of(text, "id: "), 1);
-    assert_non_null(strstr(text, "id: " ID_TEXT "3\nevent: live"));
+    assert_non_null(strstr(text, "id: " ID_TEXT "2\nevent: live"));
+    close_stream(&s);
+}
+
+static void what_the_listing_comes_to_yet_is_told_by_it_alone(void **state)
+{
+    struct rig *rig = *state;
+    struct stream s;
+    begin_long_listing(rig, &s);
+    expire(rig, "k1999");
+    put(rig, "k1998", "new");
+    put(rig, "l", "new");
+    put(rig, "m", "new");
+    expire(rig, "m");
+    (void)read_more(&s);
+    const char *text = (const char *)buf_data(&s.text);
+    assert_int_equal(count_of(text, "event: expire"), 0);
+    assert_int_equal(count_of(text, "\"k1999\""), 0);
+    assert_int_equal(count_of(text, "\"k1998\",\"ttl_ms\":600000,\"size\":3"), 1);
+    assert_int_equal(count_of(text, "\"k1998\""), 1);
+    assert_int_equal(count_of(text, "\"l\""), 1);
+    assert_int_equal(count_of(text, "\"m\""), 0);
+    assert_int_equal(count_of(text, "event: put"), 2000);
+    /* Once it is live everything is told again. */
+    expire(rig, "l");
+    assert_non_null(strstr(read_more(&s), "event: expire\ndata: {\"key\":\"l\""));
+    close_stream(&s);
+}
+
+/* An entry whose time is over stays in the store until its turn comes. */
+static void the_end_of_what_was_over_before_the_beginning_is_not_told(void **state)
+{
+    struct rig *rig = *state;
+    struct stream s, other;
+    const struct put write = {.key = (const uint8_t *)"short", .key_len = 5, .ttl_ms = 1000};
+    put(rig, "long", "x");
+    open_stream(rig, &s, "", "");
+    (void)read_more(&s);
+    assert_int_equal(engine_put(&rig->engine, &write, rig->now_us), RC_OK);
+    rig->now_us += S;
+    open_stream(rig, &other, "", "");
+    assert_null(strstr(read_more(&other), "short"));
+    expire(rig, "short");
+    assert_null(strstr(read_more(&other), "short"));
+    assert_int_equal(count_of(read_more(&s), "event: expire\ndata: {\"key\":\"short\""), 1);
+    close_stream(&s);
+    close_stream(&other);
+}
+
+/* One whose time is over by the time that the listing comes to it is told, and its end follows. */
+static void what_ends_while_entries_are_listed_is_told_with_its_end(void **state)
+{
+    struct rig *rig = *state;
+    struct stream s;
+    const struct put write = {.key = (const uint8_t *)"short", .key_len = 5, .ttl_ms = 1000};
+    assert_int_equal(engine_put(&rig->engine, &write, rig->now_us), RC_OK);
+    begin_long_listing(rig, &s);
+    rig->now_us += S;
+    (void)read_more(&s);
+    const char *text = (const char *)buf_data(&s.text);
+    assert_int_equal(count_of(text, "event: put\ndata: {\"key\":\"short\",\"ttl_ms\":0"), 1);
+    expire(rig, "short");
+    assert_int_equal(count_of(read_more(&s), "event: expire\ndata: {\"key\":\"short\""), 1);
+    close_stream(&s);
+}
+
+/* Who wants no entries listed is told all ends, as it may know the entries from elsewhere. */
+static void without_snapshot_every_end_is_told(void **state)
+{
+    struct rig *rig = *state;
+    struct stream s;
+    put(rig, "a", "x");
+    rig->now_us += 600 * S;
+    assert_int_equal(open_with(rig, &s, (struct watch_request){.id = 0}, "", ""), RC_OK);
+    (void)read_more(&s);
+    expire(rig, "a");
+    assert_int_equal(count_of(read_more(&s), "event: expire"), 1);
     close_stream(&s);
 }
 
@@ -408,6 +489,10 @@ int main(void)
         RIG(a_new_watch_is_told_every_entry_of_the_prefix_and_then_that_it_is_live),
         RIG(without_snapshot_no_entry_is_listed),
         RIG(what_happens_while_entries_are_listed_is_told_in_order),
+        RIG(what_the_listing_comes_to_yet_is_told_by_it_alone),
+        RIG(the_end_of_what_was_over_before_the_beginning_is_not_told),
+        RIG(what_ends_while_entries_are_listed_is_told_with_its_end),
+        RIG(without_snapshot_every_end_is_told),
         RIG(a_change_wakes_those_whose_prefix_it_has),
         RIG(many_changes_of_one_turn_wake_once),
         RIG(values_are_for_those_who_asked),

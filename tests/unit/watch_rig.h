@@ -105,8 +105,8 @@ static inline void expire(struct rig *rig, const char *key)
 {
     struct fake_entry *entry = fake_find(&rig->engine, (const uint8_t *)key, strlen(key));
     struct record r;
-    entry->expiry_ms = 0;
     fake_record(entry, &r);
+    entry->expiry_ms = 0;
     if (rig->engine.observer.expired != NULL) {
         rig->engine.observer.expired(rig->engine.observer.arg, &r);
     }

@@ -51,6 +51,7 @@ enum mutant {
     MUTANT_UNENDING,   /* tells watchers of no end */
     MUTANT_HUSHED,     /* tells watchers nothing of an end that a later version brings about */
     MUTANT_BARE,       /* begins a watch anew without the entries that there are */
+    MUTANT_FOREHANDED, /* tells changes of keys that a listing of the entries comes to yet */
     MUTANT_OVERHASTY,  /* goes on one event later than where the watcher was */
     MUTANT_DEFERRED,   /* serves what it has written only from the next millisecond on */
     MUTANT_NO_GUARDS,  /* a replaced version leaves no trace */

@@ -1,6 +1,7 @@
 /* What those who watch a node are told: see mutant.h. */
 #include "core/store/store.h"
 #include "net/watch/watch.h"
+#include "net/watch/watch_listing.h"
 #include "net/watch/watch_ring.h"
 #include "net/watch/watch_text.h"
 #include "tests/sim/mutants/mutant.h"
@@ -65,6 +66,12 @@ WRAP(enum rc, watch_open, struct watch *w, const struct watch_request *request,
         broken.last_id = (struct http_text){.data = id, .len = strlen(id)};
     }
     return __real_watch_open(w, &broken, rs);
+}
+
+WRAP(bool, watch_listing_is_ahead, const struct watch_listing *l, const uint8_t *key,
+     size_t key_len)
+{
+    return !mutant_is(MUTANT_FOREHANDED) && __real_watch_listing_is_ahead(l, key, key_len);
 }
 /* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp,readability-identifier-naming)
  */

@@ -22,6 +22,7 @@ Builds the release preset, and the dev preset for `steady`, `memory` and `figure
              in turn, where other tests let one in several fail
   fuzz       tests/fuzz/fuzz_engine.c with clang's libFuzzer for FUZZ_SECONDS; what fails, and
              the inputs that reached something new, are in build/nightly
+  restarts   tests/browser/run.sh --restarts: 50 EventSources over 20 restarts of their node
   compare    tests/bench/compare.sh: beside nginx, Redis, memcached and Webdis
   calibrate  tests/bench/calibrate.py: real nodes beside simulated ones
   figures    tests/sim/scale.py --check: the figures of all pages that name their command, up to 300
@@ -38,7 +39,7 @@ TXT
 }
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
-choices=(sweep steady mutate coverage memory fuzz compare calibrate figures scale)
+choices=(sweep steady mutate coverage memory fuzz restarts compare calibrate figures scale)
 logs=$PWD/build/nightly
 count=${COUNT:-10000}
 first=${FIRST:-$(($(date +%s) / 86400 % 100000 * 40000))}
@@ -83,6 +84,9 @@ step_fuzz()
         -print_final_stats=1 -artifact_prefix="$logs/failed/" "$logs/engine" \
         tests/fuzz/corpus/engine
 }
+
+step_restarts() { tests/browser/run.sh --restarts; }
+
 step_compare() { tests/bench/compare.sh --json build/compare.json | tee build/compare.txt; }
 step_calibrate() { tests/bench/calibrate.py --json docs/scale/calibration.json; }
 

@@ -20,7 +20,7 @@ Steps, in order (each --only names one; alone it runs without those before it):
   test-sim       the simulator: 160 seeds of 8 to 32 nodes, 6 of 48 to 64, one of 1,000
   same-sim       one seed, one history: repram-sim of all builds and of the other compiler
   flux-sim       fade/test-flux-sim.sh: a launcher as the container starts it
-  browser        tests/browser/run.sh: the pages under /fade/ in chromium, on three nodes
+  browser        tests/browser/run.sh: the pages under /fade/ in chromium, on three nodes, and EventSources
   count          instructions per request of the release build (tests/bench/instructions.py)
   tidy           clang-tidy over all sources (version 14, so on Debian 12 only)
   image          Dockerfile.flux-sim, built and run without an engine (root, or sudo without asking)

@@ -19,7 +19,10 @@ const SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first
                   "--disable-background-networking", "--disable-component-update",
                   "--disable-sync", "--lang=en-US"];
 
-const {chromium} = createRequire(join(TOP, "build/browser/"))("playwright-core");
+/* Where what npm has fetched is found from. */
+export const BUILT = join(TOP, "build/browser/");
+
+const {chromium} = createRequire(BUILT)("playwright-core");
 
 const WAIT_S = 100;
 
@@ -53,7 +56,7 @@ function isFree(port) {
     });
 }
 
-async function freeBase(count) {
+export async function freeBase(count) {
     for (let base = 8081; base < 30000; base += 100) {
         const ports = Array.from({length: count}, (_, i) => base + i);
         if ((await Promise.all(ports.map(isFree))).every(Boolean)) {
@@ -76,20 +79,37 @@ export class Node {
     }
 
     async start() {
+        this.launch();
+        await until(async () => (await fetch(`${this.url}/readyz`)).ok, `port ${this.port} is ready`);
+    }
+
+    /* Without waiting for it. */
+    launch() {
         this.#process = spawn(BINARY, ["node"], {env: this.#env, stdio: ["ignore", "pipe", "pipe"]});
         for (const stream of [this.#process.stdout, this.#process.stderr]) {
             stream.on("data", (text) => (this.log += text));
         }
-        await until(async () => (await fetch(`${this.url}/readyz`)).ok, `port ${this.port} is ready`);
+    }
+
+    async #end(signal) {
+        if (this.#process === null) {
+            return;
+        }
+        const ended = new Promise((resolve) => this.#process.once("exit", resolve));
+        if (this.#process.exitCode === null && this.#process.signalCode === null) {
+            this.#process.kill(signal);
+            await ended;
+        }
     }
 
     /* As a crash would end it. */
     async kill() {
-        const ended = new Promise((resolve) => this.#process.once("exit", resolve));
-        if (this.#process.exitCode === null && this.#process.signalCode === null) {
-            this.#process.kill("SIGKILL");
-            await ended;
-        }
+        await this.#end("SIGKILL");
+    }
+
+    /* As an operator would: it says that it leaves. */
+    async stop() {
+        await this.#end("SIGTERM");
     }
 
     async put(key, value, ttl = 600) {

@@ -5,10 +5,11 @@ set -u
 usage()
 {
     cat <<'TXT'
-usage: tests/browser/run.sh [--logic | --figures | --pictures FOLDER] [--help]
+usage: tests/browser/run.sh [--logic | --restarts | --figures | --pictures FOLDER] [--help]
 
 Without an option: the rules of the scripts (node's own test runner), then the pages in two browsers
-on three nodes. --logic stops before the browsers. --figures measures instead: time to the other
+on three nodes, and EventSources that survive two restarts of their node. --logic stops before the
+browsers. --restarts is the last alone, with 50 EventSources and 20 restarts. --figures measures instead: time to the other
 screen, weight, requests, scrolling. --pictures takes screenshots of both pages, phone and desktop.
 Environment: REPRAM_BINARY (build/release/repram, or else build/dev/repram).
 Exits with 77 and a SKIPPED: line where there is no browser to be had.
@@ -21,7 +22,7 @@ what='test'
 pictures=
 case ${1:-} in
 '') ;;
---logic | --figures) what=${1#--} ;;
+--logic | --restarts | --figures) what=${1#--} ;;
 --pictures)
     what=pictures
     pictures=$(realpath "${2:?a folder is missing}") || exit 2
@@ -57,11 +58,11 @@ export REPRAM_BINARY=$binary
 # The browser's driver is kept in the build folder, as the lock file says it.
 modules=$top/build/browser
 if ! cmp -s "$tests/package-lock.json" "$modules/package-lock.json" ||
-    [ ! -d "$modules/node_modules/playwright-core" ]; then
+    [ ! -d "$modules/node_modules/playwright-core" ] || [ ! -d "$modules/node_modules/eventsource" ]; then
     mkdir -p "$modules" && cp "$tests/package.json" "$tests/package-lock.json" "$modules/" || exit 1
     if ! npm ci --prefix "$modules" --no-audit --no-fund --loglevel=error; then
         rm -f "$modules/package-lock.json"
-        skip "playwright-core cannot be fetched by npm"
+        skip "playwright-core and eventsource cannot be fetched by npm"
     fi
 fi
 
@@ -74,10 +75,13 @@ fi
 case $what in
 test) # one after the other: both measure their waits on a machine of their own
     status=0
-    for file in board network; do
+    for file in board network restarts; do
         "${inside[@]}" node --test "$tests/$file.test.mjs" || status=1
     done
     exit "$status"
+    ;;
+restarts)
+    RESTARTS=20 SOURCES=45 PAGE_SOURCES=5 "${inside[@]}" node --test "$tests/restarts.test.mjs"
     ;;
 figures) "${inside[@]}" node "$tests/figures.mjs" ;;
 pictures) "${inside[@]}" node "$tests/pictures.mjs" "$pictures" ;;

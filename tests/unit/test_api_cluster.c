@@ -276,6 +276,8 @@ static void status_has_every_member_that_the_contract_names(void **state)
     assert_text(json, "version", "1.2.3");
     assert_text(json, "uuid", "abababababababababababababababab");
     assert_text(json, "node_id", "flux-node-1");
+    assert_text(json, "enclave", "default");
+    assert_text(json, "network", "private");
     assert_text(json, "state", "ready");
     assert_int_equal(cJSON_GetArraySize(item(json, "reasons")), 0);
     assert_text(json, "uptime", "1m1s");

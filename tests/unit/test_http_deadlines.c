@@ -46,6 +46,35 @@ static void test_an_idle_connection_is_closed_silently(void **state)
     client_close(&used);
 }
 
+/* Refused, and with more to send: the connection stays until the client has stopped, but not for
+ * longer than LINGER. */
+static void test_a_refused_client_is_let_go_when_it_stops_or_its_time_is_over(void **state)
+{
+    enum { LINGER_MS = 2000 };
+    struct rig *rig = *state;
+    rig->body_max = 1000;
+    rig_start(rig);
+    for (int stops = 0; stops <= 1; stops++) {
+        struct client c = client_open(rig);
+        assert_true(client_say(rig, &c,
+                               "PUT /echo HTTP/1.1\r\nHost: a\r\n"
+                               "Content-Length: 1048576\r\n\r\nmore"));
+        assert_true(client_hears_end(rig, &c));
+        assert_non_null(strstr(c.input, "HTTP/1.1 413 "));
+        assert_int_equal(http_server_stats(rig->server).connections, 1);
+        const uint64_t before_us = own_clock_us;
+        if (stops != 0) {
+            assert_int_equal(shutdown(c.fd, SHUT_WR), 0);
+        } else {
+            rig_pass_ms(rig, LINGER_MS / 2);
+            assert_int_equal(http_server_stats(rig->server).connections, 1);
+        }
+        assert_true(rig_has_connections(rig, 0));
+        assert_int_equal(own_clock_us - before_us < LINGER_MS * UINT64_C(1000) / 2, stops);
+        client_close(&c);
+    }
+}
+
 static void test_headers_that_take_too_long_are_408(void **state)
 {
     struct rig *rig = *state;
@@ -96,6 +125,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_an_idle_connection_is_closed_silently),
+        TEST(test_a_refused_client_is_let_go_when_it_stops_or_its_time_is_over),
         TEST(test_headers_that_take_too_long_are_408),
         TEST(test_a_body_that_stops_is_408_and_one_that_flows_is_not),
     };

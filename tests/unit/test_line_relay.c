@@ -65,6 +65,9 @@ static void a_line_in_pieces_comes_out_whole(void **state)
     assert_string_equal(seen.text, "[flux-node-1] one line\n[flux-node-1] rest\n");
     line_relay_end(&relay, 0, on_line, &seen);
     assert_int_equal(seen.count, 2);
+    feed("x");
+    line_relay_end(&relay, 0, on_line, &seen);
+    assert_int_equal(seen.count, 3);
 }
 
 static void an_endless_line_comes_out_in_bounded_pieces(void **state)

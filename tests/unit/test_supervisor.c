@@ -60,6 +60,7 @@ static const char *todo(void)
 static void all_start_at_once(void **state)
 {
     (void)state;
+    assert_int_equal(supervisor_deadline(&s), now);
     assert_string_equal(todo(), "start 0, start 1, start 2");
     assert_string_equal(todo(), "");
     assert_true(supervisor_deadline(&s) == UINT64_MAX);

@@ -41,6 +41,18 @@ static void scripts_get_tabs_and_no_headings(void **state)
     table_free(t);
 }
 
+static void a_row_of_nothing_is_an_empty_line(void **state)
+{
+    (void)state;
+    static const char *const nothing[] = {"", ""};
+    struct table *t = table_new(nothing, 2);
+    table_add(t, nothing);
+    char *text = table_format(t, true);
+    assert_string_equal(text, "\n\n");
+    free(text);
+    table_free(t);
+}
+
 static void many_rows_fit(void **state)
 {
     (void)state;
@@ -62,6 +74,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(people_get_headings_and_aligned_columns),
         cmocka_unit_test(scripts_get_tabs_and_no_headings),
+        cmocka_unit_test(a_row_of_nothing_is_an_empty_line),
         cmocka_unit_test(many_rows_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -187,6 +187,21 @@ static void urls_have_a_scheme_a_host_and_perhaps_a_port_and_a_path(void **state
     assert_int_equal(value_url(longest, &url), RC_TOO_LONG);
 }
 
+static void paths_of_urls_have_the_characters_that_stand_for_themselves(void **state)
+{
+    (void)state;
+    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+                                  "-._~!$&'()*+,;=:@/%[]";
+    struct value_url url;
+    for (int c = 1; c < 256; c++) {
+        const char text[] = {'h', 't', 't', 'p', ':', '/', '/', 'a', '/', (char)c, '\0'};
+        const bool is_allowed = strchr(allowed, c) != NULL;
+        if (value_url(text, &url) != (is_allowed ? RC_OK : RC_MALFORMED)) {
+            fail_msg("character %d", c);
+        }
+    }
+}
+
 static void names_of_apps_are_plain(void **state)
 {
     (void)state;
@@ -211,6 +226,7 @@ int main(void)
         cmocka_unit_test(trust_is_all_nobody_or_a_list_of_networks),
         cmocka_unit_test(providers_are_a_set),
         cmocka_unit_test(urls_have_a_scheme_a_host_and_perhaps_a_port_and_a_path),
+        cmocka_unit_test(paths_of_urls_have_the_characters_that_stand_for_themselves),
         cmocka_unit_test(names_of_apps_are_plain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

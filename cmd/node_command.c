@@ -7,7 +7,6 @@
 #include "cmd/settings/startup.h"
 #include "core/base/parse.h"
 #include "net/node.h"
-#include "net/sys/hostclock.h"
 
 #include <fcntl.h>
 #include <malloc.h>
@@ -27,7 +26,6 @@ struct node_process {
     struct startup startup;
     struct node_config config;
     struct log log;
-    struct notice_limits notices;
 };
 
 __attribute__((format(printf, 4, 5))) static void hook_log(void *arg, enum log_level level,
@@ -45,21 +43,16 @@ static void hook_notice(void *arg, const struct notice *notice)
 {
     struct node_process *p = arg;
     struct notice_line line;
-    uint32_t left_out = 0;
-    bool is_last = false;
-    if (!notices_may_say(&p->notices, notice->kind, hostclock_boot_ms(), &left_out, &is_last)) {
-        return;
-    }
     notices_describe(notice, &line);
-    if (left_out > 0) {
-        log_line(&p->log, line.level, line.event, "lines like the next that were left out: %u",
-                 left_out);
-    }
     log_line(&p->log, line.level, line.event, "%s", line.text);
-    if (is_last) {
-        log_line(&p->log, line.level, line.event,
-                 "more lines like the last are left out for now, all but one a second");
-    }
+}
+
+static void hook_left_out(void *arg, enum notice_kind kind, uint32_t count)
+{
+    struct node_process *p = arg;
+    struct notice_line line;
+    notices_describe_left_out(kind, count, &line);
+    log_line(&p->log, line.level, line.event, "%s", line.text);
 }
 
 static enum log_level hook_level(void *arg)
@@ -141,6 +134,7 @@ static int node_process_run(struct node_process *p)
     const struct node_hooks hooks = {.arg = p,
                                      .log = hook_log,
                                      .notice = hook_notice,
+                                     .left_out = hook_left_out,
                                      .level = hook_level,
                                      .reload = hook_reload,
                                      .lines_dropped = hook_lines_dropped};

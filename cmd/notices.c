@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { ENCODED_SIZE = 3 * NAME_SIZE };
+
 struct notice_kind_def {
     enum log_level level;
     bool has_value;
@@ -50,17 +52,48 @@ static const struct notice_kind_def kinds[NOTICE_KINDS] = {
     [NOTICE_NAME_TWICE] = {LOG_WARN, false, "member", "", " has this node's name", "", ""},
 };
 
+/* A name, in which each character that stands for something in a line is written as %XX: a member
+ * calls itself what it likes, and must not say more in the log than its name. */
+static void encode_name(const char *name, char ret_text[static ENCODED_SIZE])
+{
+    static const char special[] = "%#()[]{}<>,;:|=\"'`\\";
+    size_t len = 0;
+    for (; *name != '\0' && len + 3 < ENCODED_SIZE; name++) {
+        const unsigned char c = (unsigned char)*name;
+        if (c <= ' ' || c > '~' || strchr(special, c) != NULL) {
+            (void)snprintf(ret_text + len, 4, "%%%02X", c);
+            len += 3;
+        } else {
+            ret_text[len++] = (char)c;
+        }
+    }
+    ret_text[len] = '\0';
+}
+
+/* With the beginning of its uuid where another has its name too. */
+static void describe_name(const struct notice *notice, char ret_text[static ENCODED_SIZE + 10])
+{
+    char uuid[UUID_TEXT_SIZE];
+    encode_name(notice->name, ret_text);
+    if (notice->is_name_shared) {
+        const size_t len = strlen(ret_text);
+        (void)snprintf(ret_text + len, 10, "#%.8s", uuid_format(&notice->member, uuid));
+    }
+}
+
 /* What stands for the member: name and address as far as they are known. */
 static void describe_member(const struct notice *notice, const char *otherwise, char *ret_text,
                             size_t size)
 {
     char where[ADDR_TEXT_SIZE] = "";
+    char name[ENCODED_SIZE + 10];
     if (notice->addr.port != 0) {
         addr_format(&notice->addr, where);
     }
     if (notice->name[0] != '\0') {
-        (void)snprintf(ret_text, size, "%s%s%s%s", notice->name, where[0] != '\0' ? " (" : "",
-                       where, where[0] != '\0' ? ")" : "");
+        describe_name(notice, name);
+        (void)snprintf(ret_text, size, "%s%s%s%s", name, where[0] != '\0' ? " (" : "", where,
+                       where[0] != '\0' ? ")" : "");
     } else {
         (void)snprintf(ret_text, size, "%s", where[0] != '\0' ? where : otherwise);
     }
@@ -101,7 +134,7 @@ static const char *own_sentence(const struct notice *notice)
 void notices_describe(const struct notice *notice, struct notice_line *ret_line)
 {
     const struct notice_kind_def *def = &kinds[notice->kind];
-    char member[NAME_SIZE + ADDR_TEXT_SIZE + 8];
+    char member[ENCODED_SIZE + 10 + ADDR_TEXT_SIZE + 8];
     char value[64] = "";
     ret_line->level = def->level;
     ret_line->event = def->event;
@@ -120,18 +153,19 @@ void notices_describe(const struct notice *notice, struct notice_line *ret_line)
                    def->after, value, notice->text[0] != '\0' ? ": " : "", notice->text);
 }
 
-bool notices_may_say(struct notice_limits *l, enum notice_kind kind, uint64_t now_ms,
-                     uint32_t *ret_left_out, bool *ret_is_last)
+void notices_describe_left_out(enum notice_kind kind, uint32_t count, struct notice_line *ret_line)
 {
-    const uint64_t most_ms = (uint64_t)(NOTICE_BURST - 1) * NOTICE_PERIOD_MS;
-    const uint64_t from_ms = l->paid_ms[kind] > now_ms ? l->paid_ms[kind] : now_ms;
-    if (from_ms - now_ms > most_ms) {
-        l->left_out[kind]++;
-        return false;
+    struct notice_line like;
+    const struct notice any = {.kind = kind, .name = "..."};
+    notices_describe(&any, &like);
+    ret_line->level = like.level;
+    ret_line->event = like.event;
+    if (count == 0) {
+        (void)snprintf(ret_line->text, sizeof(ret_line->text),
+                       "more lines like the last are left out for now, all but one in 5 s");
+    } else {
+        (void)snprintf(ret_line->text, sizeof(ret_line->text),
+                       "lines like \"%.*s\" that were left out: %u", NOTICE_SENTENCE_SIZE / 2,
+                       like.text, count);
     }
-    l->paid_ms[kind] = from_ms + NOTICE_PERIOD_MS;
-    *ret_left_out = l->left_out[kind];
-    *ret_is_last = l->left_out[kind] == 0 && l->paid_ms[kind] - now_ms > most_ms;
-    l->left_out[kind] = 0;
-    return true;
 }

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { NOTICE_SENTENCE_SIZE = 320 };
+enum { NOTICE_SENTENCE_SIZE = 512 };
 
 struct notice_line {
     enum log_level level;
@@ -20,24 +20,9 @@ struct notice_line {
     char text[NOTICE_SENTENCE_SIZE];
 };
 
-/*
- * How many lines of each kind there may be: NOTICE_BURST at once, and one in NOTICE_PERIOD_MS in
- * the long run. Members that come and go by hundreds, or that a stranger makes up, would fill the
- * log otherwise. Zeroed it is ready.
- */
-enum { NOTICE_BURST = 100, NOTICE_PERIOD_MS = 1000 };
-
-struct notice_limits {
-    uint64_t paid_ms[NOTICE_KINDS]; /* what was said of the kind is paid for by then */
-    uint32_t left_out[NOTICE_KINDS];
-};
-
-/* Whether a notice of the kind is to be said. Then `ret_left_out` is how many before it were not,
- * and `ret_is_last` that it is the first after which others may be left out: an operator hears so
- * at once, as the next line of the kind may come days later. `now_ms` does not go back. */
-bool notices_may_say(struct notice_limits *l, enum notice_kind kind, uint64_t now_ms,
-                     uint32_t *ret_left_out, bool *ret_is_last);
-
 void notices_describe(const struct notice *notice, struct notice_line *ret_line);
+
+/* That so many lines of the kind were left out; 0: that others will be from now on. */
+void notices_describe_left_out(enum notice_kind kind, uint32_t count, struct notice_line *ret_line);
 
 #endif

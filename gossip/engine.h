@@ -193,6 +193,10 @@ uint32_t engine_unready(const struct engine *e);
  */
 const struct member *engine_next_member(const struct engine *e, uint32_t *slot);
 
+/* Whether another that is shown has the name of the member with the uuid; false where it is not
+ * known. Walks all members. */
+bool engine_shares_name(const struct engine *e, const struct uuid *uuid);
+
 /* The member's clock minus this node's where the two are in conflict, else 0. */
 int64_t engine_clock_difference_ms(const struct engine *e, const struct member *m);
 
@@ -218,7 +222,7 @@ bool engine_next_link(const struct engine *e, uint32_t *slot, struct engine_link
 struct engine_status {
     struct uuid uuid;
     uint32_t unready;                    /* enum ready_reason */
-    uint32_t alive, suspect, dead, left; /* other members; `alive` does not count this node */
+    uint32_t alive, suspect, dead, left; /* other members that are shown; without this node */
     uint32_t enclave_members;            /* that count in the quorum, this node included */
     uint32_t expected, expected_seen;    /* with READY_EXPECTING: members, and how many are there */
     uint32_t quorum;

@@ -192,6 +192,12 @@ const struct member *engine_next_member(const struct engine *e, uint32_t *slot)
     return swim_next_member(e->swim, slot);
 }
 
+bool engine_shares_name(const struct engine *e, const struct uuid *uuid)
+{
+    const struct member *m = swim_find(e->swim, uuid);
+    return m != NULL && swim_shares_name(e->swim, m);
+}
+
 bool engine_next_link(const struct engine *e, uint32_t *slot, struct engine_link_view *ret_view)
 {
     const struct link *l = mesh_after(e->mesh, *slot == 0 ? 0 : *slot - 1);
@@ -229,7 +235,7 @@ bool engine_next_link(const struct engine *e, uint32_t *slot, struct engine_link
 void engine_status(struct engine *e, uint64_t now_us, struct engine_status *ret_status)
 {
     engine_advance(e, now_us);
-    const struct swim_counts counts = swim_counts(e->swim);
+    const struct swim_counts counts = swim_shown_counts(e->swim);
     *ret_status = (struct engine_status){
         .uuid = e->config.uuid,
         .unready = engine_unready(e),

@@ -10,6 +10,7 @@
 #include "net/discovery/node_claim.h"
 #include "net/http/http_server.h"
 #include "net/link/driver.h"
+#include "net/notice_teller.h"
 #include "net/sys/hostclock.h"
 #include "net/sys/hostinfo.h"
 #include "net/sys/loop.h"
@@ -43,6 +44,7 @@ struct node {
     struct pagepool *pages;
     struct event *signals[SIGNALS];
     struct event *drain_timer;
+    struct notice_teller teller;
     uint64_t leave_began_us;
     struct uuid uuid;
     char name[NAME_SIZE];
@@ -222,7 +224,7 @@ static void on_notice(void *arg, const struct notice *notice)
         }
         return;
     }
-    n->hooks->notice(n->hooks->arg, notice);
+    notice_teller_tell(&n->teller, n->engine, notice);
     const bool is_loss = notice->kind == NOTICE_MEMBER_DEAD || notice->kind == NOTICE_MEMBER_LEFT;
     if (is_loss && n->discovery != NULL) {
         discovery_hurry(n->discovery);
@@ -551,6 +553,7 @@ static void node_fini(struct node *n)
     if (n->drain_timer != NULL) {
         event_free(n->drain_timer);
     }
+    notice_teller_fini(&n->teller);
     event_base_free(n->base);
     pagepool_free(n->pages); /* last: buffers that the base freed may have held values */
 }
@@ -567,7 +570,10 @@ enum rc node_run(const struct node_config *config, const struct node_hooks *hook
     }
     n.pages = pagepool_new();
     n.drain_timer = evtimer_new(n.base, on_drain_timer, &n);
-    enum rc rc = n.drain_timer == NULL ? RC_IO : watch_signals(&n);
+    enum rc rc = n.drain_timer == NULL ? RC_IO : notice_teller_init(&n.teller, n.base, hooks);
+    if (rc == RC_OK) {
+        rc = watch_signals(&n);
+    }
     if (rc == RC_OK) {
         rc = hostinfo_random(n.uuid.bytes, sizeof(n.uuid.bytes));
     }

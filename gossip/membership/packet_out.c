@@ -1,6 +1,7 @@
 #include "gossip/membership/packet_out.h"
 
 #include "core/base/assert.h"
+#include "gossip/membership/replaced.h"
 
 #include <string.h>
 
@@ -311,8 +312,13 @@ bool packet_out_reaches(const struct member *m)
 
 void packet_out_proved(struct swim *s, struct member *m, const struct addr *addr)
 {
+    const struct addr before = member_last_addr(m);
+    const bool is_new = !m->is_proven || !addr_equal(&before, addr);
     roster_set_last_addr(&s->roster, m, addr);
     m->is_proven = true;
+    if (is_new) {
+        replaced_by(s, m);
+    }
     s->proven[s->proven_count++ % PROVEN_KEPT] = m->slot;
 }
 

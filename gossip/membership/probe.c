@@ -30,7 +30,7 @@ enum {
     STATE_KEPT_US = 3000000,
     /* The bits that a member has for the count: more would say no more. */
     MISSES_TOLD_MAX = 3,
-    RTT_KEPT_MAX_US = (1 << 24) - 1,
+    RTT_KEPT_MAX_US = (1 << 23) - 1,
 };
 
 void probe_health(struct swim *s, int change)

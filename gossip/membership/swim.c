@@ -390,6 +390,31 @@ struct member *swim_find_addr(const struct swim *s, const struct addr *addr)
     return best;
 }
 
+struct swim_counts swim_shown_counts(const struct swim *s)
+{
+    struct swim_counts counts = s->roster.counts;
+    for (uint32_t i = 0; i < s->roster.gone_count; i++) {
+        const struct member *m = roster_gone_at(&s->roster, i);
+        if (!m->is_ghost && member_is_replaced(m)) {
+            counts.dead -= m->state == MEMBER_DEAD;
+            counts.left -= m->state == MEMBER_LEFT;
+        }
+    }
+    return counts;
+}
+
+bool swim_shares_name(const struct swim *s, const struct member *m)
+{
+    const struct member *other = NULL;
+    for (uint32_t slot = 0; (other = swim_next_member(s, &slot)) != NULL; slot++) {
+        if (other != m && strcmp(member_name(other), member_name(m)) == 0 &&
+            !member_is_replaced(other)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool swim_addr_of(const struct swim *s, const struct member *m, uint32_t attempt,
                   struct addr *ret_addr)
 {

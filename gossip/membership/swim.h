@@ -134,6 +134,12 @@ struct member *swim_find(const struct swim *s, const struct uuid *uuid);
  * when none. */
 struct member *swim_find_addr(const struct swim *s, const struct addr *addr);
 
+/* Without those that are replaced, which nobody is shown. Walks those that are gone. */
+struct swim_counts swim_shown_counts(const struct swim *s);
+
+/* Whether another that is known, and not replaced, has the member's name. Walks all members. */
+bool swim_shares_name(const struct swim *s, const struct member *m);
+
 /* The address to use for the member now: where it last answered, else host scope with an equal host
  * tag, else global. False when it has none. `attempt` 0, 1, 2... goes through the alternatives and
  * wraps. */

@@ -5,6 +5,7 @@
 #include "gossip/membership/packet_out.h"
 #include "gossip/membership/probe.h"
 #include "gossip/membership/pull.h"
+#include "gossip/membership/replaced.h"
 #include "gossip/membership/self.h"
 
 #include <string.h>
@@ -146,6 +147,9 @@ static void change(struct swim *s, struct member *m, enum member_state state, ui
 {
     const enum member_state was = (enum member_state)m->state;
     roster_set_state(&s->roster, m, state, incarnation, s->now_us);
+    if (!member_is_live(m)) {
+        replaced_gone(s, m);
+    }
     if (was != state && !m->is_ghost) {
         tell_caller(s, SWIM_MEMBER_STATE, m, was);
     }
@@ -314,6 +318,9 @@ static void complete(struct swim *s, struct member *m, const struct member_card 
         keep_what_stays(m, card, &kept);
     }
     roster_set_card(&s->roster, m, &kept);
+    if (!member_is_live(m)) {
+        replaced_gone(s, m); /* one of which only the uuid was known */
+    }
 }
 
 /* What a card says of a member that is known. */

@@ -30,7 +30,7 @@ bool member_card_text_ok(const char *text)
 {
     const size_t len = strnlen(text, NAME_SIZE);
     for (size_t i = 0; i < len; i++) {
-        if (text[i] < ' ' || text[i] > '~') {
+        if (text[i] <= ' ' || text[i] > '~') {
             return false;
         }
     }
@@ -99,7 +99,7 @@ static bool skip_text(struct cursor *c)
     const uint8_t *text = cursor_bytes(c, len);
     bool is_fine = text != NULL && len > 0 && len < NAME_SIZE;
     for (size_t i = 0; is_fine && i < len; i++) {
-        is_fine = text[i] >= ' ' && text[i] <= '~';
+        is_fine = text[i] > ' ' && text[i] <= '~';
     }
     return is_fine;
 }

@@ -124,7 +124,8 @@ struct member {
     uint32_t clock : 2;    /* enum member_clock; kept by the engine */
 
     uint32_t link;        /* its peer link once up, 0 none; kept by the engine */
-    uint32_t rtt_us : 24; /* smoothed round trip; 0 when not measured */
+    uint32_t rtt_us : 23; /* smoothed round trip; 0 when not measured */
+    bool is_replaced : 1; /* while gone: another has answered where it was since */
     uint32_t text_len : 8;
     uint16_t order_1;   /* roster's: its place in an order */
     uint16_t rumor_1;   /* rumor's: the rumour about it that waits; 0: none */
@@ -190,7 +191,7 @@ enum card_audience { CARD_SAME_HOST, CARD_OTHER_HOST, CARD_UNKNOWN_HOST };
 void member_write_card(struct cursor *c, const struct member *m, enum card_audience audience);
 
 /* Whether a name or an enclave may stand in a card: 1 to NAME_SIZE - 1 characters of printable
- * ASCII. */
+ * ASCII without spaces, as the settings have it. So no node of ours sends another. */
 bool member_card_text_ok(const char *text);
 
 /* The version to write to a member in: the highest that both speak. Where there is none in common,
@@ -215,6 +216,12 @@ struct swim_counts {
 static inline bool member_is_live(const struct member *m)
 {
     return m->state == MEMBER_ALIVE || m->state == MEMBER_SUSPECT;
+}
+
+/* Gone, and another is where it was: shown to nobody. See gossip/membership/replaced. */
+static inline bool member_is_replaced(const struct member *m)
+{
+    return (m->state == MEMBER_DEAD || m->state == MEMBER_LEFT) && m->is_replaced;
 }
 
 #endif

@@ -83,7 +83,8 @@ struct notice {
     enum notice_kind kind;
     struct uuid member; /* nil when it is about no member */
     char name[NAME_SIZE];
-    struct addr addr; /* port 0 when there is none */
+    bool is_name_shared; /* another has it too; whoever shows the notice finds that out */
+    struct addr addr;    /* port 0 when there is none */
     int64_t value;
     char text[NOTICE_TEXT_SIZE];
 };

@@ -249,7 +249,7 @@ void api_cluster_peers(const struct api_view *v, struct http_response *rs)
     json_out_begin(&o, "peers", '[');
     const struct member *m = NULL;
     for (uint32_t slot = 0; (m = engine_next_member(v->engine, &slot)) != NULL; slot++) {
-        if (!m->is_self) {
+        if (!m->is_self && !member_is_replaced(m)) {
             put_peer(v, &o, m);
         }
     }

@@ -33,8 +33,10 @@ struct node_hooks {
      * rest is prose. */
     void (*log)(void *arg, enum log_level level, const char *event, const char *format, ...)
         __attribute__((format(printf, 4, 5)));
-    void (*notice)(void *arg, const struct notice *notice); /* the engine's, as it comes */
-    enum log_level (*level)(void *arg);                     /* the least that log() prints */
+    void (*notice)(void *arg, const struct notice *notice); /* the engine's, but for a flood */
+    /* So many of the kind were left out; 0: others will be from now on. */
+    void (*left_out)(void *arg, enum notice_kind kind, uint32_t count);
+    enum log_level (*level)(void *arg);   /* the least that log() prints */
     void (*reload)(void *arg);            /* SIGHUP: re-read what can change while running */
     uint64_t (*lines_dropped)(void *arg); /* for the metrics: log lines lost to a full pipe */
 };

@@ -208,6 +208,28 @@ class Crash(Case):
         for i in range(0, 300, 37):
             self.assertTrue(all(node.holds(f"key-{i}", f"value {i}".encode()) for node in nodes))
 
+    def test_after_twenty_kills_everybody_shows_as_many_members_as_there_are(self):
+        base = harness.free_base()
+        nodes = [Node(base, env={"REPRAM_NODE_ID": f"eco-{i}"}) for i in range(3)]
+        wait_formed(nodes)
+        for _ in range(20):
+            port, uuid = nodes[2].port, nodes[2].uuid()
+            nodes[2].kill()
+            nodes[2] = Node(base, env={"REPRAM_NODE_ID": "eco-2"})
+            self.assertEqual(nodes[2].port, port)
+            wait_until(lambda: all(sorted(peer["state"] for peer in node.peers()) == ["alive"] * 2
+                                   for node in nodes), "everybody shows two others", 20)
+            said = f"eco-2#{uuid[:8]} (127.0.0.1:{port}) is dead"
+            wait_until(lambda s=said: s in nodes[0].output(), said, 5)
+        for node in nodes:
+            members = node.request("GET", "/status").json()["membership"]
+            self.assertEqual((members["alive"], members["dead"]), (2, 0))
+            rows = harness.cli("peers", "--server", str(node)).stdout.decode().splitlines()
+            self.assertEqual(len(rows), 2, rows)
+        nodes[2].kill()
+        wait_until(lambda: all(sorted(peer["state"] for peer in node.peers()) == ["alive", "dead"]
+                               for node in nodes[:2]), "the last one alone is dead", 20)
+
     def test_a_crash_of_the_writer_leaves_what_it_confirmed(self):
         launcher, nodes = cluster()
         pid = launcher.node_pids()[nodes[0].port]

@@ -6,6 +6,7 @@ of it may disturb the cluster for more than two seconds."""
 import collections
 import os
 import random
+import re
 import selectors
 import socket
 import struct
@@ -118,7 +119,7 @@ class Strangers(Case):
         print(f"REPRAM_TEST_SEED={SEED}")
         self.forge = Forge()
         self.addCleanup(self.forge.close)
-        _, self.nodes = cluster(self.count)
+        self.launcher, self.nodes = cluster(self.count)
         self.uuids = [node.uuid() for node in self.nodes]
         self.written = 0
 
@@ -389,6 +390,25 @@ class Hellos(Strangers):
         self.assert_whole()
         self.assertEqual(sum(node.metrics()["repram_links_lost_total"] for node in self.nodes), lost)
         self.assertEqual(self.links_opened(), opened)
+
+    def test_three_hundred_fill_no_log_and_say_no_more_in_it_than_their_names(self):
+        node = self.nodes[0]
+        prefix = f"[{node.health()['node_id']}] "
+        before = self.launcher.output().count("\n")
+        for i in range(300):
+            me = f"{some_uuid()},1,x[flux-node-1]is;dead#{i},default,7"
+            data = UPGRADE + self.forge("hello", me=me, seen_as="127.0.0.1,80")
+            with socket.create_connection((node.address, node.port), timeout=10 * harness.SLOW) as link:
+                link.sendall(data)
+                link.recv(65536)
+        counted = re.compile(r'lines like "linked with ..." that were left out: [1-9]')
+        wait_until(lambda: counted.search(self.launcher.output()), "those left out are counted", 25)
+        lines = self.launcher.output().splitlines()[before:]
+        linked = [line for line in lines if line.startswith(prefix) and " linked with x" in line]
+        self.assertTrue(all("linked with x%5Bflux-node-1%5Dis%3Bdead%23" in line for line in linked))
+        self.assertGreater(len(linked), 20)
+        self.assertLess(len(linked), 50)
+        self.assertNotIn("x[", self.launcher.output())
 
     def test_two_strangers_give_a_node_no_address(self):
         for i in range(3):

@@ -62,37 +62,52 @@ static void reasons_and_numbers_are_told(void **state)
                         "caught up with flux-node-2 (127.0.0.1:8082), records received: 42");
 }
 
-static void a_kind_fills_no_log_and_says_what_it_left_out(void **state)
+static void lines_that_were_left_out_are_counted_beside_what_they_are_like(void **state)
 {
     (void)state;
-    struct notice_limits limits = {{0}, {0}};
-    uint32_t left_out = 0, said = 0;
-    uint64_t now_ms = 5000;
-    bool is_last = false;
-    /* 400 at once, as a stranger with fresh uuids would have them. */
-    for (int i = 0; i < 400; i++) {
-        const bool may =
-            notices_may_say(&limits, NOTICE_CONFIG_DIFFERS, now_ms, &left_out, &is_last);
-        said += may;
-        assert_int_equal(left_out, 0);
-        assert_int_equal(may && is_last, i == NOTICE_BURST - 1);
+    struct notice_line line;
+    for (int kind = 0; kind < NOTICE_KINDS; kind++) {
+        notices_describe_left_out((enum notice_kind)kind, 7, &line);
+        assert_non_null(strstr(line.text, "left out: 7"));
     }
-    assert_int_equal(said, NOTICE_BURST);
-    assert_true(notices_may_say(&limits, NOTICE_MEMBER_DEAD, now_ms, &left_out, &is_last));
-    now_ms += NOTICE_PERIOD_MS - 1;
-    assert_false(notices_may_say(&limits, NOTICE_CONFIG_DIFFERS, now_ms, &left_out, &is_last));
-    now_ms++;
-    assert_true(notices_may_say(&limits, NOTICE_CONFIG_DIFFERS, now_ms, &left_out, &is_last));
-    assert_int_equal(left_out, 301);
-    assert_false(is_last); /* which has been said, and the flood goes on */
-    assert_false(notices_may_say(&limits, NOTICE_CONFIG_DIFFERS, now_ms, &left_out, &is_last));
-    /* After a quiet time as many as at first. */
-    now_ms += (uint64_t)2 * NOTICE_BURST * NOTICE_PERIOD_MS;
-    said = 0;
-    for (int i = 0; i < 400; i++) {
-        said += notices_may_say(&limits, NOTICE_CONFIG_DIFFERS, now_ms, &left_out, &is_last);
-    }
-    assert_int_equal(said, NOTICE_BURST);
+    notices_describe_left_out(NOTICE_MEMBER_JOINED, 300, &line);
+    assert_string_equal(line.text, "lines like \"... joined\" that were left out: 300");
+    assert_string_equal(line.event, "member");
+    notices_describe_left_out(NOTICE_MEMBER_JOINED, 0, &line);
+    assert_string_equal(line.text,
+                        "more lines like the last are left out for now, all but one in 5 s");
+}
+
+static void a_name_that_another_has_too_is_told_with_the_beginning_of_its_uuid(void **state)
+{
+    (void)state;
+    struct notice_line line;
+    struct notice notice = about(NOTICE_MEMBER_DEAD);
+    notice.is_name_shared = true;
+    notice.member = (struct uuid){{0x1a, 0x2b, 0x3c, 0x4d, 0x5e}};
+    notices_describe(&notice, &line);
+    assert_string_equal(line.text, "flux-node-2#1a2b3c4d (127.0.0.1:8082) is dead");
+}
+
+static void a_name_says_no_more_in_a_line_than_itself(void **state)
+{
+    (void)state;
+    struct notice_line line;
+    struct notice notice = about(NOTICE_MEMBER_JOINED);
+    (void)snprintf(notice.name, sizeof(notice.name), "x is dead; all [flux-node-1] a#1\n(b)%%");
+    notices_describe(&notice, &line);
+    assert_string_equal(line.text, "x%20is%20dead%3B%20all%20%5Bflux-node-1%5D%20a%231%0A%28b%29%25"
+                                   " (127.0.0.1:8082) joined");
+    (void)snprintf(notice.name, sizeof(notice.name), "db@host/1.b_c-d+e~f!g?h*i$j&k^l");
+    notices_describe(&notice, &line);
+    assert_string_equal(line.text, "db@host/1.b_c-d+e~f!g?h*i$j&k^l (127.0.0.1:8082) joined");
+    /* The longest, all of it encoded. */
+    memset(notice.name, '#', sizeof(notice.name) - 1);
+    notice.is_name_shared = true;
+    notices_describe(&notice, &line);
+    assert_int_equal(strspn(line.text, "%23"), 3 * (NAME_SIZE - 1));
+    assert_string_equal(line.text + (size_t)3 * (NAME_SIZE - 1),
+                        "#01000000 (127.0.0.1:8082) joined");
 }
 
 int main(void)
@@ -101,7 +116,9 @@ int main(void)
         cmocka_unit_test(every_kind_has_an_event_and_a_sentence),
         cmocka_unit_test(members_are_named_with_their_address),
         cmocka_unit_test(reasons_and_numbers_are_told),
-        cmocka_unit_test(a_kind_fills_no_log_and_says_what_it_left_out),
+        cmocka_unit_test(lines_that_were_left_out_are_counted_beside_what_they_are_like),
+        cmocka_unit_test(a_name_that_another_has_too_is_told_with_the_beginning_of_its_uuid),
+        cmocka_unit_test(a_name_says_no_more_in_a_line_than_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,7 +13,7 @@ static struct pull *begin(struct cluster *c, uint32_t rtt_us)
     hold(s, ALIVE);
     struct member *m = roster_find(&s->roster, &subject);
     m->link = 1;
-    m->rtt_us = rtt_us & 0xffffff;
+    m->rtt_us = rtt_us & 0x7fffff;
     pull_first(s, m);
     assert_true(uuid_equal(&s->pulls[0].from, &subject));
     return &s->pulls[0];

@@ -2,7 +2,7 @@
  * watch_tell: what one watcher is sent next, from its first words to its last.
  *
  * Nothing is told twice, and nothing is left out: what does not fit into a piece goes into the next
- * one. Left out is when somebody is told (net/watch/watch).
+ * one. Left out is when somebody is told (net/watch/watch), with which it is tested.
  */
 #ifndef NET_WATCH_WATCH_TELL_H
 #define NET_WATCH_WATCH_TELL_H

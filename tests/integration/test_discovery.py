@@ -5,6 +5,7 @@ import contextlib
 import http.server
 import json
 import os
+import signal
 import socket
 import ssl
 import struct
@@ -144,13 +145,18 @@ class FailingDns(Case):
         # Its own time limit is a second; the resolver's are ten, and then it would not have started.
         self.assertLess(time.monotonic() - began, 1 * harness.SLOW)
 
+    def claiming(self):
+        """A node that asks a silent server who answers at its port."""
+        node = Node(8081, host=self.hosts[0], wait=False, env={"DISCOVERY_DOMAIN": "cluster.test"})
+        node.port = 8081
+        return node
+
     def test_while_a_node_claims_its_port_it_says_only_who_it_is(self):
         self.server.mode = "silence"
 
         def is_seen():
             """Whether it was still claiming behind the last answer, so that all count."""
-            node = Node(8081, host=self.hosts[0], wait=False, env={"DISCOVERY_DOMAIN": "cluster.test"})
-            node.port = 8081
+            node = self.claiming()
             try:
                 first = wait_until(lambda: node.request("GET", "/health"), "it answers")
                 others = [node.request("GET", path) for path in
@@ -168,13 +174,33 @@ class FailingDns(Case):
 
         wait_until(is_seen, "it claims for as long as it is asked", 20)
 
+    def test_a_node_that_is_stopped_while_it_claims_says_so_to_who_watches(self):
+        self.server.mode = "silence"
+
+        def is_seen():
+            """Whether it was stopped before it had claimed its port."""
+            node = self.claiming()
+            wait_until(lambda: node.request("GET", "/health"), "it answers", every=0)
+            with socket.create_connection((node.address, node.port), 10 * harness.SLOW) as stream:
+                stream.sendall(b"GET /watch HTTP/1.1\r\nHost: a\r\n\r\n")
+                text = stream.recv(65536)
+                node.signal(signal.SIGTERM)
+                while piece := stream.recv(65536):
+                    text += piece
+            self.assertEqual(node.wait(), 0)
+            if b"event: reset" in text or "serves on port" in node.output():
+                return False
+            self.assertIn(b"retry: 1000\nevent: end\ndata: {\"code\":\"draining\"", text)
+            return True
+
+        wait_until(is_seen, "it is stopped while it claims", 20)
+
     def test_who_watches_a_node_that_claims_its_port_waits_and_begins(self):
         self.server.mode = "silence"
 
         def is_seen():
             """Whether the stream was there before the node had claimed its port."""
-            node = Node(8081, host=self.hosts[0], wait=False, env={"DISCOVERY_DOMAIN": "cluster.test"})
-            node.port = 8081
+            node = self.claiming()
             try:
                 wait_until(lambda: node.request("GET", "/health"), "it answers", every=0)
                 with socket.create_connection((node.address, node.port), 10 * harness.SLOW) as stream:

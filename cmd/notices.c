@@ -26,6 +26,7 @@ static const struct notice_kind_def kinds[NOTICE_KINDS] = {
     [NOTICE_LINK_DOWN] = {LOG_INFO, false, "link", "lost the link with ", "", "", ""},
     [NOTICE_UNDIALED] = {LOG_WARN, true, "link", "", " is alive and cannot be linked with",
                          "dials in vain: ", ""},
+    [NOTICE_LINKS_CROWDED] = {LOG_WARN, false, "link", "", "", "", ""},
     [NOTICE_LINK_OVERFLOW] = {LOG_WARN, false, "link", "the queue for ",
                               " was full and has been emptied; a reconciliation follows", "", ""},
     [NOTICE_STRANGER] = {LOG_WARN, false, "stranger", "ignoring ",
@@ -113,6 +114,9 @@ static const char *own_sentence(const struct notice *notice)
     }
     if (notice->kind == NOTICE_VERSION) {
         return "ignoring a node of another protocol version";
+    }
+    if (notice->kind == NOTICE_LINKS_CROWDED) {
+        return "links on which nobody has answered yet make way for others, or keep them out";
     }
     if (notice->kind == NOTICE_PASS_FAILED) {
         return "not every provider has said who is there";

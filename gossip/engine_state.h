@@ -65,6 +65,7 @@ struct engine {
                                may be another's by now, so both are checked again */
     uint64_t peers_at_us;   /* next look at the links' timeouts */
     struct holdings holdings;
+    uint64_t crowd_told_us;    /* when an operator last heard that links are refused */
     uint64_t wired;            /* the overlay's changes as of the last wiring_turn() */
     uint64_t newest_member_us; /* when somebody was met for the first time */
     uint64_t pass_over_us;     /* when the first discovery pass ended */

@@ -11,10 +11,11 @@
 #include <stdio.h>
 
 enum {
-    CLOSE_FLUSH_US = 2000 * 1000,    /* a link being closed may take this long to flush */
-    UNMET_TURN_US = 500 * 1000,      /* who has not shown in this time who is there makes way */
-    LINK_IDLE_US = 20 * 1000 * 1000, /* a link without a reason ends after so long without use */
-    DIALS_TOLD = 3,                  /* a member, by 2 s each and pauses: some 7 s */
+    CLOSE_FLUSH_US = 2000 * 1000,     /* a link being closed may take this long to flush */
+    UNMET_TURN_US = 500 * 1000,       /* who has not shown in this time who is there makes way */
+    CROWD_TOLD_US = 60 * 1000 * 1000, /* a crowd is told of no more often */
+    LINK_IDLE_US = 20 * 1000 * 1000,  /* a link without a reason ends after so long without use */
+    DIALS_TOLD = 3,                   /* a member, by 2 s each and pauses: some 7 s */
 };
 
 /* ---- Links come and go ---- */
@@ -80,6 +81,23 @@ static bool is_own_host(const struct engine *e, const struct addr *from)
     return is_own;
 }
 
+static void tell_crowd(struct engine *e, enum mesh_limit limit, const struct addr *from)
+{
+    char where[ADDR_TEXT_SIZE];
+    char text[NOTICE_TEXT_SIZE];
+    if (e->crowd_told_us != 0 && e->now_us - e->crowd_told_us < CROWD_TOLD_US) {
+        return;
+    }
+    e->crowd_told_us = e->now_us;
+    (void)addr_format(from, where);
+    if (limit == MESH_ADDR_IS_FULL) {
+        (void)snprintf(text, sizeof(text), "%d from the address of %s", MESH_UNMET_ADDR_MAX, where);
+    } else {
+        (void)snprintf(text, sizeof(text), "%d, the last from %s", MESH_UNMET_MAX, where);
+    }
+    outbox_notice(e->outbox, NOTICE_LINKS_CROWDED, NULL, 0, text);
+}
+
 /* Whether there is a place for one more whom nobody knows yet. Who only holds his makes way for the
  * next, or one stranger could keep all others out for as long as he liked. A member shows who it is
  * within two round trips. */
@@ -88,6 +106,9 @@ static bool make_place(struct engine *e, const struct addr *from)
     struct link *oldest = NULL;
     const enum mesh_limit limit =
         mesh_crowding(e->mesh, is_own_host(e, from) ? NULL : from, &oldest);
+    if (limit != MESH_HAS_ROOM) {
+        tell_crowd(e, limit, from);
+    }
     if (oldest != NULL && e->now_us - oldest->since_us >= UNMET_TURN_US) {
         e->counters.links_displaced++;
         peer_end(e, oldest, 0);

@@ -56,6 +56,7 @@ enum notice_kind {
     NOTICE_LINK_UP,
     NOTICE_LINK_DOWN,      /* text says why */
     NOTICE_UNDIALED,       /* alive and cannot be dialed; value: how often, text: where and why */
+    NOTICE_LINKS_CROWDED,  /* text: how many, and where; once a minute at most */
     NOTICE_LINK_OVERFLOW,  /* its queue was emptied; a reconciliation follows */
     NOTICE_STRANGER,       /* text: where; once a minute at most */
     NOTICE_VERSION,        /* likewise; text: where, and both versions */

@@ -52,6 +52,10 @@ static void reasons_and_numbers_are_told(void **state)
 {
     (void)state;
     struct notice_line line;
+    const struct notice crowd = {.kind = NOTICE_LINKS_CROWDED, .text = "16 from the address of x"};
+    notices_describe(&crowd, &line);
+    assert_string_equal(line.text, "links on which nobody has answered yet make way for others, or "
+                                   "keep them out: 16 from the address of x");
     struct notice notice = about(NOTICE_LINK_DOWN);
     (void)snprintf(notice.text, sizeof(notice.text), "reset");
     notices_describe(&notice, &line);

@@ -198,15 +198,41 @@ static void of_one_address_fewer_have_links_at_a_time(void **state)
         first = first == 0 ? link : first;
         assert_int_not_equal(engine_link_accept(e, &own, now_us), 0);
     }
-    assert_int_equal(engine_link_accept(e, &from, now_us), 0);
-    assert_int_equal(e->counters.links_refused_addr, 1);
+    char text[NOTICE_TEXT_SIZE];
+    assert_int_equal(notices(e, NOTICE_LINKS_CROWDED, text), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(engine_link_accept(e, &from, now_us), 0);
+    }
+    assert_int_equal(e->counters.links_refused_addr, 2);
+    assert_int_equal(notices(e, NOTICE_LINKS_CROWDED, text), 1);
+    assert_string_equal(text, "16 from the address of 10.0.0.1:9");
     assert_int_not_equal(engine_link_accept(e, &own, now_us), 0);
     run_ms(e, 500, &now_us);
     assert_int_not_equal(engine_link_accept(e, &from, now_us), 0);
     assert_null(mesh_find(e->mesh, first));
     assert_true(is_open(e, other)); /* though it is older */
-    assert_int_equal(e->counters.links_refused_addr, 1);
+    assert_int_equal(e->counters.links_refused_addr, 2);
     assert_int_equal(e->counters.links_displaced, 1);
+}
+
+/* Again after a minute, while it lasts. */
+static void a_crowd_of_all_is_told_of_once_a_minute(void **state)
+{
+    enum { MINUTE_US = 60 * SECOND_US };
+    static const int64_t after_us[] = {0, MINUTE_US - 1, 1};
+    struct engine *e = *state;
+    char text[NOTICE_TEXT_SIZE];
+    uint64_t now_us = NOW_US;
+    for (size_t i = 0; i < 3; i++) {
+        now_us += (uint64_t)after_us[i];
+        struct addr from = {.port = 9};
+        for (uint32_t j = 0; j <= MESH_UNMET_MAX; j++) {
+            from.ip[0] = (uint8_t)j;
+            (void)engine_link_accept(e, &from, now_us);
+        }
+        assert_int_equal(notices(e, NOTICE_LINKS_CROWDED, text), i != 1);
+        assert_true(i == 1 || strncmp(text, "128, the last from ", 19) == 0);
+    }
 }
 
 /* More than is kept of a rival until its turn comes: what it has said is not whole any more, so it
@@ -301,6 +327,7 @@ int main(void)
         TEST(bytes_without_an_answer_keep_a_link_for_half_a_minute),
         TEST(of_members_that_only_said_hello_so_many_have_links_at_a_time),
         TEST(of_one_address_fewer_have_links_at_a_time),
+        TEST(a_crowd_of_all_is_told_of_once_a_minute),
         TEST(a_rival_that_says_too_much_before_its_turn_ends_with_the_silent_link),
         TEST(a_rival_for_whose_hello_there_is_no_memory_ends_with_the_silent_link),
         cmocka_unit_test(of_two_links_at_once_the_one_that_the_smaller_id_has_dialed_stays),

@@ -152,12 +152,14 @@ class Refused(Case):
                 program = Program(*arguments)
                 self.assertEqual(program.wait(), USAGE, program.output())
 
-    def test_an_address_that_does_not_resolve_ends_the_launcher_with_78(self):
-        program = Program("launch", env={"REPRAM_ADDRESS": "no-such-host.invalid",
+    def test_an_address_that_does_not_resolve_now_is_tried_again(self):
+        program = Program("launch", env={"REPRAM_ADDRESS": "no-such-host.invalid", "NODE_COUNT": 1,
                                          "BASE_PORT": harness.free_base()})
-        self.assertEqual(program.wait(60), BAD_CONFIGURATION, program.output())
-        self.assertIn("REPRAM_ADDRESS", program.output())
-        self.assertIn("no-such-host.invalid", program.output())
+        wait_until(lambda: program.output().count(
+            "REPRAM_ADDRESS=no-such-host.invalid (environment REPRAM_ADDRESS) does not resolve now") >= 2,
+            "it is started again", 20)
+        self.assertIsNone(program.process.poll())
+        program.stop()
 
 
 class Words(Case):

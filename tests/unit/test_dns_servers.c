@@ -13,6 +13,7 @@
 #include "own_clock.h"
 #include "patience.h"
 
+#include <ares.h>
 #include <stdio.h>
 
 enum { SERVERS = 3, TRY_MS = 200 };
@@ -360,8 +361,71 @@ static void as_many_servers_as_there_may_be_are_asked(void **state)
     assert_int_equal(strlen(s->detail), DNS_DETAIL_SIZE - 1);
 }
 
+/* ---- c-ares without memory ---- */
+
+static struct {
+    size_t blocks; /* that c-ares holds */
+    size_t left;   /* calls that still get memory */
+    bool has_failed;
+} memory = {.left = SIZE_MAX};
+
+static bool is_over(void)
+{
+    memory.has_failed = memory.has_failed || memory.left == 0;
+    return memory.left == 0 || memory.left-- == 0;
+}
+
+static void *counted_malloc(size_t size)
+{
+    void *block = is_over() ? NULL : malloc(size);
+    memory.blocks += block != NULL;
+    return block;
+}
+
+static void *counted_realloc(void *old, size_t size)
+{
+    void *block = is_over() ? NULL : realloc(old, size);
+    memory.blocks += block != NULL && old == NULL;
+    return block;
+}
+
+static void counted_free(void *block)
+{
+    memory.blocks -= block != NULL;
+    free(block);
+}
+
+/* No resolver can be made, or a question fails, or the next server answers it. */
+static void without_memory_for_c_ares_a_question_ends_and_nothing_is_left(void **state)
+{
+    struct scene *s = *state;
+    const struct addr at[] = {s->own[1].at, s->own[2].at};
+    const size_t before = memory.blocks;
+    size_t left = 0;
+    do {
+        memory.has_failed = false;
+        memory.left = left++;
+        s->own[1].addr_count = 200; /* which come by TCP */
+        s->servers = dns_servers_new(s->base, at, 2, TRY_MS);
+        if (s->servers != NULL) {
+            ask(s, DNS_TYPE_A);
+        }
+        dns_servers_free(s->servers);
+        s->servers = NULL;
+        assert_int_equal(memory.blocks, before);
+    } while (memory.has_failed);
+    memory.left = SIZE_MAX;
+    assert_int_equal(s->rc, RC_OK);
+    assert_true(left > 10); /* there were some to fail */
+}
+
 int main(void)
 {
+    /* Before its first user, as later ones do not change it. */
+    if (ares_library_init_mem(ARES_LIB_INIT_ALL, counted_malloc, counted_free, counted_realloc) !=
+        ARES_SUCCESS) {
+        return 1;
+    }
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(every_kind_of_question_goes_to_the_first_server_that_answers),
@@ -378,6 +442,7 @@ int main(void)
         TEST(a_cut_answer_of_a_server_without_tcp_hides_no_next_one),
         TEST(what_is_no_name_is_not_asked_for),
         TEST(a_cancelled_lookup_is_not_heard_of),
+        TEST(without_memory_for_c_ares_a_question_ends_and_nothing_is_left),
         TEST(as_many_servers_as_there_may_be_are_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -148,7 +148,8 @@ void notices_describe(const struct notice *notice, struct notice_line *ret_line)
                        notice->text[0] != '\0' ? ": " : "", notice->text);
         return;
     }
-    describe_member(notice, "the cluster", member, sizeof(member));
+    describe_member(notice, notice->kind == NOTICE_STRANGER ? "a node" : "the cluster", member,
+                    sizeof(member));
     if (def->has_value) {
         (void)snprintf(value, sizeof(value), ", %s%lld%s", def->value_before,
                        (long long)notice->value, def->value_after);

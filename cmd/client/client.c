@@ -2,6 +2,7 @@
 
 #include "cmd/base/exit_code.h"
 #include "cmd/settings/help.h"
+#include "cmd/settings/local_host.h"
 #include "cmd/settings/settings.h"
 #include "cmd/settings/value.h"
 #include "core/base/mem.h"
@@ -101,15 +102,11 @@ const char *client_server_text(const struct client_server *server, char *ret_tex
 /* The range, or the one fixed port, that a node started with this environment would have. */
 static void local_servers(struct client *c, const struct settings *s)
 {
-    const char *bind = settings_text(s, SETTING_BIND);
     const bool is_fixed = settings_is_set(s, SETTING_HTTP_PORT);
     const uint64_t first = settings_number(s, is_fixed ? SETTING_HTTP_PORT : SETTING_BASE_PORT);
     const uint64_t count = is_fixed ? 1 : settings_number(s, SETTING_MAX_PORTS);
-    struct addr addr;
-    char host[ADDR_TEXT_SIZE] = "127.0.0.1";
-    if (strcmp(bind, "all") != 0 && addr_parse_ip(bind, 0, &addr) == RC_OK && !addr_is_any(&addr)) {
-        addr_format_ip(&addr, host);
-    }
+    char host[ADDR_TEXT_SIZE];
+    (void)local_host(s, host);
     c->is_local = true;
     for (uint64_t i = 0; i < count && i < CLIENT_SERVERS_MAX && first + i <= UINT16_MAX; i++) {
         struct client_server *server = &c->servers[c->server_count++];
@@ -419,7 +416,8 @@ enum rc client_encode(char *target, size_t size, const char *text, const char *k
 enum rc client_data_target(const char *key, const char *query, char *ret_target, size_t size)
 {
     (void)snprintf(ret_target, size, "/v1/data/");
-    const enum rc rc = client_encode(ret_target, size, key, "/");
+    const enum rc rc =
+        strlen(key) > CLIENT_KEY_MAX ? RC_TOO_LONG : client_encode(ret_target, size, key, "/");
     const size_t len = strlen(ret_target);
     if (rc != RC_OK || len + strlen(query) + 2 > size) {
         return RC_TOO_LONG;

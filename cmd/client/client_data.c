@@ -186,29 +186,26 @@ int command_put(int argc, char **argv)
     return client_run(argc, argv, &usage, put);
 }
 
-/* Asks for the key. RC_OK when it is there; otherwise the reason was printed. */
-static enum rc ask_key(struct client *c, const char *method, struct client_answer *ret_answer)
+/* Asks for the key. Returns the exit code; when the key is not there the reason was printed. */
+static int ask_key(struct client *c, const char *method, struct client_answer *ret_answer)
 {
     char target[CLIENT_TARGET_MAX];
     memset(ret_answer, 0, sizeof(*ret_answer));
     if (client_data_target(c->words[0], "", target, sizeof(target)) != RC_OK) {
         client_say(c, "the key is too long; allowed: %d bytes", CLIENT_KEY_MAX);
-        return RC_TOO_LONG;
+        return EXIT_CODE_USAGE;
     }
     const struct client_request request = {.method = method, .target = target};
     client_ask_any(c, &request, ret_answer, NULL);
-    if (ret_answer->rc != RC_OK) {
-        return ret_answer->rc;
+    if (ret_answer->rc == RC_OK && ret_answer->status == 200) {
+        return EXIT_CODE_OK;
     }
-    if (ret_answer->status == 200) {
-        return RC_OK;
-    }
-    if (ret_answer->status == 404) {
+    if (ret_answer->rc == RC_OK && ret_answer->status == 404) {
         client_say(c, "no such key, or its time is over");
-        return RC_NOT_FOUND;
+    } else if (ret_answer->rc == RC_OK) {
+        client_complain(c, ret_answer);
     }
-    client_complain(c, ret_answer);
-    return RC_REFUSED;
+    return EXIT_CODE_FAILED;
 }
 
 struct head_row {
@@ -251,11 +248,10 @@ static void print_value_json(const struct client *c, const struct client_answer 
 static int get(struct client *c)
 {
     struct client_answer answer;
-    int code = EXIT_CODE_FAILED;
-    if (ask_key(c, "GET", &answer) == RC_OK && c->is_json) {
+    int code = ask_key(c, "GET", &answer);
+    if (code == EXIT_CODE_OK && c->is_json) {
         print_value_json(c, &answer);
-        code = EXIT_CODE_OK;
-    } else if (answer.rc == RC_OK && answer.status == 200) {
+    } else if (code == EXIT_CODE_OK) {
         code = client_output(c, answer.body, answer.body_len);
     }
     client_answer_fini(&answer);
@@ -287,12 +283,12 @@ static void print_head(const struct client *c, const struct client_answer *answe
 static int head(struct client *c)
 {
     struct client_answer answer;
-    const enum rc rc = ask_key(c, "HEAD", &answer);
-    if (rc == RC_OK) {
+    const int code = ask_key(c, "HEAD", &answer);
+    if (code == EXIT_CODE_OK) {
         print_head(c, &answer);
     }
     client_answer_fini(&answer);
-    return rc == RC_OK ? EXIT_CODE_OK : EXIT_CODE_FAILED;
+    return code;
 }
 
 int command_head(int argc, char **argv)

@@ -246,8 +246,12 @@ static int print_reached(const struct waiting *w)
         (void)printf("{\"members\":%zu,\"converged\":%s}\n", w->found_count,
                      w->is_converged ? "true" : "null");
     } else {
-        (void)printf("%zu members see each other and are ready%s\n", w->found_count,
-                     w->is_converged ? ", and hold the same data" : "");
+        const bool is_one = w->found_count == 1;
+        const char *holds = is_one ? ", and holds its data" : ", and hold the same data";
+        (void)printf("%zu %s%s\n", w->found_count,
+                     is_one ? "member is ready and knows no other"
+                            : "members see each other and are ready",
+                     w->is_converged ? holds : "");
     }
     return EXIT_CODE_OK;
 }

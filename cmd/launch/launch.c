@@ -2,6 +2,7 @@
 
 #include "cmd/base/command.h"
 #include "cmd/base/exit_code.h"
+#include "cmd/settings/local_host.h"
 #include "core/base/mem.h"
 #include "core/base/parse.h"
 #include "core/base/units.h"
@@ -285,7 +286,7 @@ static int run(struct launch *l)
     reap(l);
     if (code == EXIT_CODE_NOT_FORMED) {
         log_line(&l->log, LOG_ERROR, "launch",
-                 "not all of the %zu nodes came up, and --require-all was asked: everything is "
+                 "not every node of %zu came up, and --require-all was asked: everything is "
                  "stopped",
                  l->count);
     }
@@ -325,18 +326,6 @@ static void name_children(struct launch *l)
     }
 }
 
-/* Nodes that listen everywhere answer on loopback. */
-static void find_host(struct launch *l)
-{
-    const char *bind = settings_text(&l->startup.settings, SETTING_BIND);
-    struct addr addr;
-    if (strcmp(bind, "all") != 0 && addr_parse_ip(bind, 0, &addr) == RC_OK && !addr_is_any(&addr)) {
-        addr_format_ip(&addr, l->host);
-    } else {
-        (void)snprintf(l->host, sizeof(l->host), "127.0.0.1");
-    }
-}
-
 static int launch_run(struct launch *l)
 {
     const struct settings *s = &l->startup.settings;
@@ -354,13 +343,13 @@ static int launch_run(struct launch *l)
     l->started_ms = hostclock_boot_ms();
     l->ask_at_ms = l->started_ms;
     name_children(l);
-    find_host(l);
+    (void)local_host(s, l->host);
     formation_init(&l->formation, l->count);
     supervisor_init(&l->supervisor, l->count, l->started_ms,
                     l->is_all_or_nothing ? l->started_ms + l->start_timeout_ms : NEVER,
                     settings_number(s, SETTING_DRAIN_GRACE));
-    log_line(&l->log, LOG_INFO, "launch", "starting %zu nodes on ports %s to %llu", l->count,
-             settings_text(s, SETTING_BASE_PORT),
+    log_line(&l->log, LOG_INFO, "launch", "starting %zu node%s on ports %s to %llu", l->count,
+             l->count == 1 ? "" : "s", settings_text(s, SETTING_BASE_PORT),
              (unsigned long long)(settings_number(s, SETTING_BASE_PORT) +
                                   settings_number(s, SETTING_MAX_PORTS) - 1));
     const int code = run(l);

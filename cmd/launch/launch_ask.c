@@ -117,14 +117,15 @@ static void print_rows(const struct launch *l)
 
 static void tell_formed(struct launch *l, uint64_t now_ms)
 {
-    log_line(&l->log, LOG_INFO, "launch", "%zu nodes are ready after %llu ms", l->count,
+    log_line(&l->log, LOG_INFO, "launch", "%zu %s %llu ms", l->count,
+             l->count == 1 ? "node is ready after" : "nodes are ready after",
              (unsigned long long)(now_ms - l->started_ms));
     if (l->log.format == LOG_TEXT) {
         print_rows(l);
         return;
     }
     for (size_t i = 0; i < l->count; i++) {
-        log_line(&l->log, LOG_INFO, "launch", "%s has port %u, pid %d and %u peers",
+        log_line(&l->log, LOG_INFO, "launch", "%s has port %u, pid %d; peers: %u",
                  l->children[i].relay.name, l->children[i].port, (int)l->children[i].pid,
                  l->formation.nodes[i].alive);
     }

@@ -4,15 +4,32 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+/* At once for a file; of a FIFO until a writer has written or gone. Before the first writer it
+ * would be read as empty. */
+static enum rc await_data(int fd)
+{
+    struct pollfd ready = {.fd = fd, .events = POLLIN};
+    int count = 0;
+    do {
+        count = poll(&ready, 1, CONFIG_FILE_WAIT_MS);
+    } while (count < 0 && errno == EINTR);
+    return count == 0 ? RC_TIMEOUT : (count < 0 ? RC_IO : RC_OK);
+}
+
 static enum rc read_all(int fd, size_t size_max, char *text, size_t *ret_len)
 {
     size_t len = 0;
     for (;;) {
+        const enum rc rc = await_data(fd);
+        if (rc != RC_OK) {
+            return rc;
+        }
         const ssize_t n = read(fd, text + len, size_max + 1 - len);
         if (n < 0 && errno == EINTR) {
             continue;
@@ -33,7 +50,8 @@ static enum rc read_all(int fd, size_t size_max, char *text, size_t *ret_len)
 
 enum rc config_file_read(const char *path, size_t size_max, char **ret_text, size_t *ret_len)
 {
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    /* Without O_NONBLOCK the opening of a FIFO waits for a writer. */
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) {
         return errno == ENOENT ? RC_NOT_FOUND : RC_IO;
     }
@@ -49,6 +67,14 @@ enum rc config_file_read(const char *path, size_t size_max, char **ret_text, siz
     text[*ret_len] = '\0';
     *ret_text = text;
     return RC_OK;
+}
+
+const char *config_file_why(enum rc rc)
+{
+    if (rc == RC_TIMEOUT) {
+        return "nobody has written to it for 5 s";
+    }
+    return rc == RC_TOO_LONG ? rc_text(rc) : strerror(errno);
 }
 
 static bool is_space(char c)

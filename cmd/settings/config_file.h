@@ -12,7 +12,11 @@
 
 #include <stddef.h>
 
-enum { CONFIG_FILE_BYTES_MAX = 64 * 1024, CONFIG_FILE_LINES_MAX = 1024 };
+enum {
+    CONFIG_FILE_BYTES_MAX = 64 * 1024,
+    CONFIG_FILE_LINES_MAX = 1024,
+    CONFIG_FILE_WAIT_MS = 5000, /* for who fetches a secret before he writes it */
+};
 
 struct config_line {
     const char *key;   /* terminated, never empty */
@@ -28,10 +32,14 @@ struct config_file {
 
 /*
  * Reads a file of at most `size_max` bytes into memory, which is the caller's to free; a NUL is
- * appended and not counted. RC_NOT_FOUND, RC_TOO_LONG, RC_IO; errno is kept for the first and last.
+ * appended and not counted. Of a FIFO, to which nobody may ever write, RC_TIMEOUT when it is silent
+ * for CONFIG_FILE_WAIT_MS. RC_NOT_FOUND, RC_TOO_LONG, RC_IO; errno is kept for the first and last.
  */
 MUST_USE enum rc config_file_read(const char *path, size_t size_max, char **ret_text,
                                   size_t *ret_len);
+
+/* What config_file_read() failed with, for people; errno is still its. */
+const char *config_file_why(enum rc rc);
 
 /* Parses a copy of `len` bytes. RC_MALFORMED (a line without '=', an empty or strange key, a NUL)
  * with the line in *ret_line; RC_TOO_LONG beyond the limits. */

@@ -238,14 +238,20 @@ static bool is_injected(const char *name, const char *value)
     if (port == NULL) {
         return false;
     }
-    if (strncmp(value, "tcp://", 6) == 0 || strncmp(value, "udp://", 6) == 0) {
-        return true;
-    }
     /* NAME_PORT_80_TCP_ADDR, _PORT and _PROTO go with NAME_PORT_80_TCP=tcp://... */
+    static const char *const protocols[][2] = {
+        {"tcp://", "_TCP_"}, {"udp://", "_UDP_"}, {"sctp://", "_SCTP_"}};
     port += sizeof("_PORT") - 1;
     const size_t digits = *port == '_' ? strspn(port + 1, "0123456789") : 0;
-    return digits > 0 && (strncmp(port + 1 + digits, "_TCP_", 5) == 0 ||
-                          strncmp(port + 1 + digits, "_UDP_", 5) == 0);
+    for (size_t i = 0; i < sizeof(protocols) / sizeof(protocols[0]); i++) {
+        const char *scheme = protocols[i][0];
+        const char *word = protocols[i][1];
+        if (strncmp(value, scheme, strlen(scheme)) == 0 ||
+            (digits > 0 && strncmp(port + 1 + digits, word, strlen(word)) == 0)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* The value of `name` in the environment; NULL when it is not set, empty or somebody else's. */
@@ -388,7 +394,7 @@ static void take_secret_file(struct load *load, const struct settings_def *def,
         report_add(&load->settings->errors,
                    "%s_FILE=%.256s (%s) cannot be read: %s; allowed: a readable file of at most "
                    "64 KiB",
-                   def->name, path, value->from, rc == RC_TOO_LONG ? rc_text(rc) : strerror(errno));
+                   def->name, path, value->from, config_file_why(rc));
         return;
     }
     while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r')) {

@@ -131,7 +131,7 @@ static void load_file(const char *path, struct config_file *file, struct report 
     if (rc != RC_OK) {
         report_add(errors,
                    "--config %.256s cannot be read: %s; allowed: a readable file of at most 64 KiB",
-                   path, rc == RC_TOO_LONG ? rc_text(rc) : strerror(errno));
+                   path, config_file_why(rc));
         return;
     }
     rc = config_file_parse(file, text, len, &line);

@@ -308,6 +308,20 @@ struct member_addr member_addr_at(const struct member *m, uint32_t i)
     return addrs[i];
 }
 
+struct addr member_shown_addr(const struct member *m)
+{
+    if (m->last_1 != 0 || m->addr_count == 0) {
+        return member_last_addr(m);
+    }
+    for (uint32_t i = 0; i < m->addr_count; i++) {
+        const struct addr addr = member_addr_at(m, i).addr;
+        if (!addr_is_loopback(&addr)) {
+            return addr;
+        }
+    }
+    return member_addr_at(m, 0).addr;
+}
+
 static bool is_for(const struct member_addr *a, enum card_audience audience)
 {
     return audience == CARD_SAME_HOST ||

@@ -161,6 +161,10 @@ void member_set_last_addr(struct member *m, const struct addr *addr);
 /* Its own address number `i` of addr_count. */
 struct member_addr member_addr_at(const struct member *m, uint32_t i);
 
+/* For people: where the member last answered, else the first address that it tells; loopback, of
+ * which nobody could say whose it is, only when there is no other. Port 0 when it tells none. */
+struct addr member_shown_addr(const struct member *m);
+
 /*
  * A card on the wire, in packets and link hellos:
  *

@@ -146,10 +146,7 @@ void outbox_notice(struct outbox *o, enum notice_kind kind, const struct member 
     if (m != NULL) {
         notice->member = m->uuid;
         (void)snprintf(notice->name, sizeof(notice->name), "%s", member_name(m));
-        notice->addr = member_last_addr(m);
-        if (notice->addr.port == 0 && m->addr_count > 0) {
-            notice->addr = member_addr_at(m, 0).addr;
-        }
+        notice->addr = member_shown_addr(m);
     }
     if (text != NULL) {
         (void)snprintf(notice->text, sizeof(notice->text), "%s", text);

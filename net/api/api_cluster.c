@@ -58,12 +58,6 @@ static void put_uuid(struct json_out *o, const char *name, const struct uuid *uu
     json_out_text(o, name, uuid_format(uuid, text));
 }
 
-/* Where the member last answered, or else the first address it tells; port 0 when it has none. */
-static struct addr addr_of(const struct member *m)
-{
-    return m->last_1 == 0 && m->addr_count > 0 ? member_addr_at(m, 0).addr : member_last_addr(m);
-}
-
 static void put_addr(struct json_out *o, const struct addr *addr, const char *port_name)
 {
     char text[ADDR_TEXT_SIZE];
@@ -205,7 +199,7 @@ void api_cluster_health(const struct api_view *v, struct http_response *rs)
 
 static void put_peer(const struct api_view *v, struct json_out *o, const struct member *m)
 {
-    const struct addr addr = addr_of(m);
+    const struct addr addr = member_shown_addr(m);
     json_out_begin(o, NULL, '{');
     json_out_text(o, "id", member_name(m));
     put_uuid(o, "uuid", &m->uuid);
@@ -228,7 +222,7 @@ static void put_claimed_ports(const struct api_view *v, struct json_out *o)
     claimed[v->config->port / 64] |= UINT64_C(1) << v->config->port % 64;
     const struct member *m = NULL;
     for (uint32_t slot = 0; (m = engine_next_member(v->engine, &slot)) != NULL; slot++) {
-        const struct addr addr = addr_of(m);
+        const struct addr addr = member_shown_addr(m);
         if (!m->is_self && m->state == MEMBER_ALIVE && addr.port != 0) {
             claimed[addr.port / 64] |= UINT64_C(1) << addr.port % 64;
         }
@@ -272,7 +266,7 @@ void api_cluster_topology(const struct api_view *v, struct http_response *rs)
         if (m->is_self || m->state != MEMBER_ALIVE) {
             continue;
         }
-        const struct addr addr = addr_of(m);
+        const struct addr addr = member_shown_addr(m);
         json_out_begin(&o, NULL, '{');
         json_out_text(&o, "id", member_name(m));
         put_addr(&o, &addr, "http_port");

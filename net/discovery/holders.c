@@ -3,6 +3,7 @@
 #include "core/base/assert.h"
 #include "core/base/mem.h"
 #include "net/out/fetch.h"
+#include "net/sys/hostinfo.h"
 
 #include <event2/event.h>
 #include <stdlib.h>
@@ -66,7 +67,7 @@ struct holders *holders_ask(struct event_base *base, const struct addr *host, ui
                             void (*done)(void *arg, const struct holder *list, size_t count),
                             void *arg)
 {
-    const struct addr loopback = addr_v4((const uint8_t[]){127, 0, 0, 1}, 0);
+    const struct addr loopback = hostinfo_loopback();
     const struct addr *at = addr_is_any(host) ? &loopback : host;
     struct holders *h = mem_new(1, sizeof(*h));
     h->done = done;

@@ -3,6 +3,7 @@
 #include "core/base/assert.h"
 #include "core/base/mem.h"
 #include "net/out/dns.h"
+#include "net/sys/hostinfo.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,13 +18,16 @@ struct provider_domain {
     struct dns_query *query; /* NULL when none is under way */
 };
 
-static bool is_twin(const struct dns_answer *answer, const struct addr *addr)
+/* Loopback of the family that this host does not use for it, while the other one is named too. */
+static bool is_twin(const struct dns_answer *answer, const struct addr *addr,
+                    const struct addr *loopback)
 {
-    if (addr_is_v4(addr) || !addr_is_loopback(addr)) {
+    if (addr_is_v4(addr) == addr_is_v4(loopback) || !addr_is_loopback(addr)) {
         return false;
     }
     for (size_t i = 0; i < answer->count; i++) {
-        if (addr_is_v4(&answer->addrs[i]) && addr_is_loopback(&answer->addrs[i])) {
+        const struct addr *other = &answer->addrs[i];
+        if (addr_is_v4(other) == addr_is_v4(loopback) && addr_is_loopback(other)) {
             return true;
         }
     }
@@ -42,19 +46,19 @@ static void name_ports(struct provider_domain *d, const struct addr *addr)
 static void on_resolved(void *arg, const struct dns_answer *answer)
 {
     struct provider_domain *d = arg;
+    const struct addr loopback = hostinfo_loopback();
     char detail[DETAIL_SIZE] = "";
     d->query = NULL;
     if (answer->detail[0] != '\0') {
         (void)snprintf(detail, sizeof(detail), "%s: %s", d->domain, answer->detail);
     }
     for (size_t i = 0; i < answer->count; i++) {
-        if (!is_twin(answer, &answer->addrs[i])) {
+        if (!is_twin(answer, &answer->addrs[i], &loopback)) {
             name_ports(d, &answer->addrs[i]);
         }
     }
     if (answer->rc != RC_OK && d->first_port != d->last_port) {
         /* Those that share the range with this node need no name server to meet, nor a name. */
-        const struct addr loopback = addr_v4((const uint8_t[]){127, 0, 0, 1}, 0);
         name_ports(d, &loopback);
     }
     d->pass.done(d->pass.arg, &d->provider, answer->rc, detail);

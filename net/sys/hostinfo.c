@@ -85,6 +85,26 @@ size_t hostinfo_addrs(struct addr ret_addrs[static HOSTINFO_ADDRS_MAX])
     return count;
 }
 
+static struct addr loopback_of(const struct addr *own, size_t own_count)
+{
+    const struct addr v4 = addr_v4((const uint8_t[]){127, 0, 0, 1}, 0);
+    const struct addr *v6 = NULL;
+    for (size_t i = 0; i < own_count; i++) {
+        if (addr_is_loopback(&own[i]) && addr_is_v4(&own[i])) {
+            return v4;
+        }
+        v6 = addr_is_loopback(&own[i]) ? &own[i] : v6;
+    }
+    return v6 != NULL ? *v6 : v4;
+}
+
+struct addr hostinfo_loopback(void)
+{
+    struct addr own[HOSTINFO_ADDRS_MAX];
+    const size_t count = hostinfo_addrs(own);
+    return loopback_of(own, count);
+}
+
 bool hostinfo_is_own(const struct addr *addr)
 {
     if (addr_is_loopback(addr)) {
@@ -132,7 +152,7 @@ uint32_t hostinfo_card_addrs(const struct addr *bind, const struct addr *adverti
 {
     uint32_t count = 0;
     if (addr_is_any(bind)) {
-        const struct addr loopback = addr_v4((const uint8_t[]){127, 0, 0, 1}, port);
+        const struct addr loopback = loopback_of(own, own_count);
         add(ret_addrs, &count, SCOPE_HOST, &loopback, port);
         const struct addr *interface = first_interface(own, own_count);
         if (interface != NULL) {

@@ -26,6 +26,10 @@ uint64_t hostinfo_tag(void);
  * most HOSTINFO_ADDRS_MAX. Returns their number. */
 size_t hostinfo_addrs(struct addr ret_addrs[static HOSTINFO_ADDRS_MAX]);
 
+/* Where this host's programs reach each other: 127.0.0.1, or ::1 where only that is there. Port 0.
+ */
+struct addr hostinfo_loopback(void);
+
 /* True for loopback and for addresses of this host's interfaces; ports are ignored. */
 bool hostinfo_is_own(const struct addr *addr);
 

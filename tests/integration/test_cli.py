@@ -106,10 +106,18 @@ class Data(Case):
             self.assertIn(b"no such key", done.stderr)
 
     def test_a_refusal_tells_code_and_reason(self):
-        done = self.cli("put", "k" * 1025, "v")
+        done = self.cli("put", "", "v")
         self.assertEqual(done.returncode, FAILED)
-        self.assertIn(b"414", done.stderr)
-        self.assertIn(b"key_too_long", done.stderr)
+        self.assertIn(b"400", done.stderr)
+        self.assertIn(b"invalid_key", done.stderr)
+
+    def test_a_key_of_1024_bytes_is_taken_and_a_longer_one_is_a_wrong_word(self):
+        for command, more in (("put", ("v",)), ("get", ()), ("head", ())):
+            done = self.cli(command, "k" * 1024, *more)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            done = self.cli(command, "k" * 1025, *more)
+            self.assertEqual(done.returncode, USAGE)
+            self.assertIn(b"the key is too long; allowed: 1024 bytes", done.stderr)
 
     def test_head_shows_what_get_would_not(self):
         self.cli("put", "-s", self.server, "meta", "12345", "--ttl", "1h")

@@ -63,6 +63,12 @@ class Wait(Case):
                                                       "the same data\n")
         self.assertEqual(self.reached("--converged", "--json"), '{"members":2,"converged":true}\n')
 
+    def test_a_lone_member_sees_nobody_and_no_plural_is_said_of_it(self):
+        self.one.answers["/v1/peers"] = [Answer({"peers": []})]
+        self.assertEqual(self.reached("-n", "1"), "1 member is ready and knows no other\n")
+        self.assertEqual(self.reached("--converged"), "1 member is ready and knows no other, and holds "
+                                                      "its data\n")
+
     def test_it_asks_again_until_it_is_so(self):
         self.two.answers["/v1/readyz"] = [Answer({"reasons": ["syncing"]}, 503), Answer({})]
         self.reached("--members", "2")

@@ -1,7 +1,7 @@
 """Several hosts: partitions, datagrams that do not pass, loss, and a public address that is shared."""
 
 import harness
-from harness import Case, Host, Launcher, Node, stays, wait_formed, wait_until
+from harness import Case, Host, Launcher, Node, Program, stays, wait_formed, wait_until
 
 
 @harness.needs_isolation
@@ -45,12 +45,31 @@ class Partition(Hosts):
         wait_until(lambda: harness.converged(nodes), "the digests are equal", 30)
 
 
+class WithoutIpv4(Hosts):
+    """A host that has no IPv4 at all, not on loopback either."""
+
+    def test_nodes_find_each_other_and_the_launcher_and_clients_find_them(self):
+        host, = self.hosts(1)
+        for interface in ("lo", "eth0"):
+            harness.run(*host.inside("ip", "-4", "addr", "flush", "dev", interface))
+        env = {"BASE_PORT": harness.free_base()}
+        launcher = Program("launch", "--require-all", env=env, host=host)
+        wait_until(lambda: "nodes are ready after" in launcher.output(), "the cluster forms", 20)
+        self.assertIn(f"http://[::1]:{env['BASE_PORT']}", launcher.output())
+        for command in (("health", "--all"), ("peers",), ("wait", "--members", "3", "--converged")):
+            program = Program(*command, env=env, host=host)
+            self.assertEqual(program.wait(), 0, program.output())
+        self.assertEqual(launcher.stop(), 0)
+
+
 class Datagrams(Hosts):
     def test_without_them_membership_goes_over_the_links(self):
         hosts = self.hosts(3)
         for host in hosts:
             host.firewall("input meta l4proto udp drop", "output meta l4proto udp drop")
         nodes = wait_formed(self.nodes(hosts), 40)
+        for node in nodes:
+            self.assertNotIn("127.0.0.1", node.output())  # each is alone on its host
         self.assertEqual(nodes[0].put("key", "value").status, 201)
         for node in nodes:
             wait_until(lambda n=node: n.holds("key", b"value"), f"{node} has it", 5)

@@ -96,6 +96,9 @@ class Unknown(Case):
                               "REPRAM_PORT": "tcp://10.0.0.1:8081",
                               "REPRAM_PORT_8081_TCP": "tcp://10.0.0.1:8081"}, "--strict")
         self.assertEqual(code, 0, output)
+        for scheme in ("udp", "sctp"):
+            code, output = check({"REPRAM_PORT": f"{scheme}://10.0.0.1:8081"}, "--strict")
+            self.assertEqual(code, 0, output)
 
 
 class Sources(Case):
@@ -114,6 +117,22 @@ class Sources(Case):
         self.assertIn("warn", lines["REPRAM_LOG_LEVEL"])
         self.assertIn(file.name, lines["REPRAM_LOG_LEVEL"])
         self.assertIn("default", lines["REPRAM_MAX_TTL"].lower())
+
+    def test_a_fifo_that_nobody_writes_to_is_refused_and_one_that_is_written_is_read(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "fifo")
+            os.mkfifo(path)
+            silent = [Program("node", "--check-config", "--config", path),
+                      Program("node", "--check-config", env={"REPRAM_CLUSTER_SECRET_FILE": path})]
+            for program, name in zip(silent, (f"--config {path}", "REPRAM_CLUSTER_SECRET_FILE")):
+                self.assertEqual(program.wait(), BAD_CONFIGURATION)
+                self.assertIn(name, program.output())
+                self.assertIn("cannot be read: nobody has written to it for 5 s", program.output())
+            program = Program("node", "--print-config", "--config", path)
+            with open(path, "w", encoding="ascii") as file:
+                file.write("REPRAM_LOG_LEVEL=warn\n")
+            self.assertEqual(program.wait(), 0, program.output())
+            self.assertRegex(program.output(), r"REPRAM_LOG_LEVEL\s+warn\s+file .* line 1")
 
     def test_a_file_that_cannot_be_read_is_refused(self):
         program = Program("launch", "--config", "/nonexistent/repram.conf", "--check-config")

@@ -1,18 +1,37 @@
 #include "cmd/settings/config_file.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 static struct config_file file;
+
+/* In front of the C library's: whether time passes without an event, and how long was waited for.
+ */
+static bool is_silent;
+static int waited_ms;
+
+#pragma GCC visibility push(default)
+int poll(struct pollfd *fds, nfds_t count, int timeout_ms)
+{
+    waited_ms = timeout_ms;
+    return is_silent ? 0 : (int)syscall(SYS_poll, fds, count, timeout_ms);
+}
+#pragma GCC visibility pop
 
 static enum rc parse(const char *text, unsigned *ret_line)
 {
@@ -99,6 +118,57 @@ static void a_file_is_read_up_to_its_limit(void **state)
     assert_int_equal(config_file_read("/", 7, &text, &len), RC_IO);
 }
 
+/* A name in a folder of its own, for a FIFO. */
+static void make_fifo(char *folder, char *ret_name, size_t size)
+{
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(ret_name, size, "%s/secret", folder);
+    assert_int_equal(mkfifo(ret_name, 0600), 0);
+}
+
+static void a_fifo_is_read_until_its_writer_has_gone(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/repram-fifo-XXXXXX";
+    char name[64];
+    char *text = NULL;
+    size_t len = 0;
+    make_fifo(folder, name, sizeof(name));
+    const pid_t writer = fork();
+    if (writer == 0) {
+        const int fd = open(name, O_WRONLY); /* waits for the reader */
+        const bool is_written = write(fd, "sec", 3) == 3 && write(fd, "ret\n", 4) == 4;
+        _exit(is_written ? 0 : 1);
+    }
+    assert_int_equal(config_file_read(name, 7, &text, &len), RC_OK);
+    assert_int_equal(len, 7);
+    assert_string_equal(text, "secret\n");
+    free(text);
+    int status = 1;
+    assert_int_equal(waitpid(writer, &status, 0), writer);
+    assert_int_equal(status, 0);
+    (void)unlink(name);
+    (void)rmdir(folder);
+}
+
+static void a_fifo_that_nobody_writes_to_is_waited_for_so_long(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/repram-fifo-XXXXXX";
+    char name[64];
+    char *text = NULL;
+    size_t len = 0;
+    make_fifo(folder, name, sizeof(name));
+    is_silent = true;
+    const enum rc rc = config_file_read(name, 7, &text, &len);
+    is_silent = false;
+    assert_int_equal(rc, RC_TIMEOUT);
+    assert_int_equal(waited_ms, CONFIG_FILE_WAIT_MS);
+    assert_string_equal(config_file_why(rc), "nobody has written to it for 5 s");
+    (void)unlink(name);
+    (void)rmdir(folder);
+}
+
 /* The kernel leaves what was wrong with another call where it was. */
 static void the_end_of_a_file_is_no_interruption(void **state)
 {
@@ -119,6 +189,8 @@ int main(void)
         cmocka_unit_test(what_is_no_setting_is_malformed_and_its_line_told),
         cmocka_unit_test(too_many_lines_or_bytes_are_too_long),
         cmocka_unit_test(a_file_is_read_up_to_its_limit),
+        cmocka_unit_test(a_fifo_is_read_until_its_writer_has_gone),
+        cmocka_unit_test(a_fifo_that_nobody_writes_to_is_waited_for_so_long),
         cmocka_unit_test(the_end_of_a_file_is_no_interruption),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

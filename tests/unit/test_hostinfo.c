@@ -100,6 +100,21 @@ static void card_has_loopback_first_interface_and_advertised_address(void **stat
     }
 }
 
+static void loopback_on_the_card_is_ipv6_only_where_there_is_no_other(void **state)
+{
+    (void)state;
+    const struct addr own[] = {parsed("::1", 0), parsed("2001:db8::5", 0), parsed("127.0.0.1", 0)};
+    const struct addr v4 = parsed("127.0.0.1", 9), v6 = parsed("::1", 9);
+    struct member_addr addrs[MEMBER_ADDRS_MAX];
+    for (size_t own_count = 0; own_count <= 3; own_count++) {
+        (void)hostinfo_card_addrs(&any, &any, 9, own, own_count, addrs);
+        const bool is_v6 = own_count == 1 || own_count == 2;
+        assert_true(addr_equal(&addrs[0].addr, is_v6 ? &v6 : &v4));
+    }
+    const struct addr here = hostinfo_loopback();
+    assert_true(addr_is_loopback(&here));
+}
+
 static void card_takes_ipv6_where_there_is_no_ipv4_interface(void **state)
 {
     (void)state;
@@ -244,6 +259,7 @@ int main(void)
         cmocka_unit_test(every_interface_address_is_own),
         cmocka_unit_test(card_has_loopback_first_interface_and_advertised_address),
         cmocka_unit_test(card_takes_ipv6_where_there_is_no_ipv4_interface),
+        cmocka_unit_test(loopback_on_the_card_is_ipv6_only_where_there_is_no_other),
         cmocka_unit_test(card_of_a_bound_address_has_only_that),
         cmocka_unit_test(figures_of_this_process_are_plausible),
         cmocka_unit_test(interfaces_that_are_up_count_and_addresses_of_one_link_do_not),

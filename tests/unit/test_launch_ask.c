@@ -184,8 +184,8 @@ static void a_json_log_has_a_line_for_each_node_and_no_table(void **state)
     (void)ask_round(4000);
     const char *text = told();
     assert_non_null(strstr(text, "\"message\":\"2 nodes are ready after 3000 ms\""));
-    assert_non_null(strstr(text, "\"message\":\"n-0 has port 81, pid 4000 and 1 peers\""));
-    assert_non_null(strstr(text, "\"message\":\"n-1 has port 82, pid 4001 and 2 peers\""));
+    assert_non_null(strstr(text, "\"message\":\"n-0 has port 81, pid 4000; peers: 1\""));
+    assert_non_null(strstr(text, "\"message\":\"n-1 has port 82, pid 4001; peers: 2\""));
     assert_null(strstr(text, "NODE"));
 }
 

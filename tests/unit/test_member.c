@@ -216,6 +216,30 @@ static void a_member_keeps_short_and_long_cards_and_where_it_answered(void **sta
     member_fini(&m);
 }
 
+/* Loopback would be taken for an address of the host whose log it stands in. */
+static void of_a_member_that_never_answered_loopback_is_shown_last(void **state)
+{
+    (void)state;
+    struct member m = {.slot = 0};
+    struct member_card card = sample();
+    assert_true(addr_is_loopback(&card.addrs[0].addr));
+    member_set_card(&m, &card);
+    struct addr shown = member_shown_addr(&m);
+    assert_true(addr_equal(&shown, &card.addrs[1].addr));
+    member_set_last_addr(&m, &card.addrs[0].addr);
+    shown = member_shown_addr(&m);
+    assert_true(addr_equal(&shown, &card.addrs[0].addr));
+    member_fini(&m);
+    for (uint32_t count = 0; count < 2; count++) {
+        m = (struct member){.slot = 0};
+        card.addr_count = count;
+        member_set_card(&m, &card);
+        shown = member_shown_addr(&m);
+        assert_int_equal(shown.port, count == 0 ? 0 : card.addrs[0].addr.port);
+        member_fini(&m);
+    }
+}
+
 static void a_card_is_told_without_what_means_nothing_to_the_receiver(void **state)
 {
     (void)state;
@@ -311,6 +335,7 @@ int main(void)
         cmocka_unit_test(a_card_that_is_not_right_is_refused),
         cmocka_unit_test(addresses_are_used_by_who_can_reach_them_best_first),
         cmocka_unit_test(a_member_keeps_short_and_long_cards_and_where_it_answered),
+        cmocka_unit_test(of_a_member_that_never_answered_loopback_is_shown_last),
         cmocka_unit_test(a_card_is_told_without_what_means_nothing_to_the_receiver),
         cmocka_unit_test(a_member_is_written_to_in_the_highest_version_that_both_speak),
         cmocka_unit_test(skipping_a_card_refuses_what_reading_it_refuses),

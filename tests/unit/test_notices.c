@@ -48,6 +48,17 @@ static void members_are_named_with_their_address(void **state)
     assert_string_equal(line.text, "flux-node-2 is dead");
 }
 
+static void a_stranger_is_a_node_of_another_cluster(void **state)
+{
+    (void)state;
+    struct notice_line line;
+    struct notice notice = {.kind = NOTICE_STRANGER};
+    (void)snprintf(notice.text, sizeof(notice.text), "192.0.2.1:8081");
+    notices_describe(&notice, &line);
+    assert_string_equal(line.text, "ignoring a node of another cluster (REPRAM_NETWORK differs): "
+                                   "192.0.2.1:8081");
+}
+
 static void reasons_and_numbers_are_told(void **state)
 {
     (void)state;
@@ -123,6 +134,7 @@ int main(void)
         cmocka_unit_test(lines_that_were_left_out_are_counted_beside_what_they_are_like),
         cmocka_unit_test(a_name_that_another_has_too_is_told_with_the_beginning_of_its_uuid),
         cmocka_unit_test(a_name_says_no_more_in_a_line_than_itself),
+        cmocka_unit_test(a_stranger_is_a_node_of_another_cluster),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -349,8 +349,10 @@ static void what_kubernetes_injects_is_ignored(void **state)
                                               "REPRAM_PORT_8081_TCP_PORT=8081",
                                               "REPRAM_PORT_8081_TCP_ADDR=10.0.0.7",
                                               "REPRAM_PORT_8081_UDP=udp://10.0.0.7:8081",
+                                              "REPRAM_PORT_8081_SCTP=sctp://10.0.0.7:8081",
+                                              "REPRAM_PORT_8081_SCTP_PORT=8081",
                                               "HTTP_PORT=tcp://10.0.0.8:80",
-                                              "NODE_PORT=tcp://10.0.0.9:1",
+                                              "NODE_PORT=sctp://10.0.0.9:1",
                                               NULL};
     load(environment, NULL, NULL);
     assert_int_equal(s.errors.count, 0);

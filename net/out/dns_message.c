@@ -5,8 +5,9 @@
 enum {
     CLASS_IN = 1,
     TYPE_CNAME = 5,
-    POINTER = 0xc0, /* the two highest bits of a label's length */
-    WIRE_MAX = 255, /* of a name, lengths included */
+    POINTER = 0xc0,     /* the two highest bits of a label's length */
+    WIRE_MAX = 255,     /* of a name, lengths included */
+    POINTERS_MAX = 126, /* of a name: one behind each of as many labels as fit, but the last */
     A_LEN = 4,
     AAAA_LEN = 16,
 };
@@ -46,19 +47,21 @@ static bool take_label(struct cursor *c, size_t label_len, char *text, size_t *t
 
 /*
  * A name at the cursor, as text. A pointer must lead to before where this part of the name began,
- * so that there is no circle; what it leads to is read by a cursor of its own. False, and an empty
- * text, when the name is one that cannot be asked for.
+ * so that there is no circle; what it leads to is read by a cursor of its own. A message has room
+ * for thousands of pointers in a row, and for thousands of names that begin at the last of them, so
+ * their number is bounded too. False, and an empty text, when the name is one that cannot be asked
+ * for.
  */
 static bool read_name(struct reader *r, char ret_text[static DNS_NAME_SIZE])
 {
     struct cursor elsewhere, *c = &r->c;
-    size_t wire = 1, text_len = 0, start = c->pos;
+    size_t wire = 1, text_len = 0, start = c->pos, pointers = 0;
     bool is_good = true;
     for (;;) {
         const uint8_t length = cursor_u8(c);
         if ((length & POINTER) == POINTER) {
             const size_t to = (size_t)(length & ~POINTER & 0xff) << 8 | cursor_u8(c);
-            if (!cursor_ok(c) || to >= start) {
+            if (!cursor_ok(c) || to >= start || ++pointers > POINTERS_MAX) {
                 cursor_fail(&r->c);
                 break;
             }

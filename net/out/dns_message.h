@@ -3,7 +3,8 @@
  *
  * Only what discovery asks for is told: A, AAAA and SRV of class IN. The answer's other records
  * (CNAME, and those of EDNS) are passed over. Every length comes from the wire, so each read is
- * bounded by the message, a name's pointers lead backwards only, and a name has 255 bytes at most.
+ * bounded by the message, a name's pointers lead backwards only and are 126 at most, and a name has
+ * 255 bytes at most.
  * What a record means, and whether the question was ours, is the caller's to judge.
  *
  *   id 2, flags 2, counts of questions, answers, authorities, additional ones 2 each

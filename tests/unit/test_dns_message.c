@@ -10,7 +10,14 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SEEN_MAX = 8, MESSAGE_SIZE = 2048, TYPE_CNAME = 5, TYPE_OPT = 41, SELF = 0xc00c };
+enum {
+    SEEN_MAX = 8,
+    MESSAGE_SIZE = 2048,
+    TYPE_CNAME = 5,
+    TYPE_TXT = 16,
+    TYPE_OPT = 41,
+    SELF = 0xc00c
+};
 
 /* A message being written, and what was read of it. */
 static uint8_t bytes[MESSAGE_SIZE];
@@ -255,6 +262,29 @@ static void a_pointer_may_lead_into_a_name_that_ends_with_one(void **state)
     assert_string_equal(seen[1].name, "n.a.test");
 }
 
+/* Else names that all begin at the end of one long row would hold the reader up for seconds. */
+static void a_name_has_so_many_pointers_at_most(void **state)
+{
+    (void)state;
+    for (uint16_t count = 125; count <= 127; count++) {
+        uint16_t last = SELF;
+        begin(2, 0, 0);
+        cursor_put_u16(&c, SELF);
+        put_rest(TYPE_TXT, 60, (uint16_t)(2 * (count - 1)));
+        for (uint16_t i = 1; i < count; i++) {
+            const uint16_t here = (uint16_t)(0xc000 | c.pos);
+            cursor_put_u16(&c, last);
+            last = here;
+        }
+        cursor_put_u16(&c, last);
+        put_rest(DNS_TYPE_A, 60, 4);
+        cursor_put_u32(&c, 0);
+        assert_int_equal(read_all(), count <= 126 ? RC_OK : RC_MALFORMED);
+        assert_int_equal(seen_count, count <= 126 ? 1 : 0);
+        assert_string_equal(seen[0].name, "a.test");
+    }
+}
+
 /* 255 bytes on the wire, lengths included (RFC 1035 section 2.3.4), and labels of 63. */
 static void a_name_has_so_many_bytes_at_most(void **state)
 {
@@ -318,6 +348,7 @@ int main(void)
         cmocka_unit_test(data_of_another_length_than_it_says_is_malformed),
         cmocka_unit_test(pointers_lead_backwards_only),
         cmocka_unit_test(a_pointer_may_lead_into_a_name_that_ends_with_one),
+        cmocka_unit_test(a_name_has_so_many_pointers_at_most),
         cmocka_unit_test(a_name_has_so_many_bytes_at_most),
         cmocka_unit_test(a_label_of_a_reserved_kind_is_malformed),
         cmocka_unit_test(names_that_no_text_can_say_are_left_out),

@@ -47,6 +47,7 @@ ssize_t __wrap_getrandom(void *bytes, size_t len, unsigned flags);
 
 ssize_t __wrap_getrandom(void *bytes, size_t len, unsigned flags)
 {
+    assert_int_equal(flags, 0); /* it waits until the generator is seeded */
     return random_given < 0 ? __real_getrandom(bytes, len, flags) : random_given;
 }
 

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "http_rig.h"
+#include "net/http/http_state.h"
 
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: a\r\n\r\n"
 #define HELLO "\r\n\r\nhello"
@@ -50,7 +51,6 @@ static void test_an_idle_connection_is_closed_silently(void **state)
  * longer than LINGER. */
 static void test_a_refused_client_is_let_go_when_it_stops_or_its_time_is_over(void **state)
 {
-    enum { LINGER_MS = 2000 };
     struct rig *rig = *state;
     rig->body_max = 1000;
     rig_start(rig);
@@ -66,13 +66,36 @@ static void test_a_refused_client_is_let_go_when_it_stops_or_its_time_is_over(vo
         if (stops != 0) {
             assert_int_equal(shutdown(c.fd, SHUT_WR), 0);
         } else {
-            rig_pass_ms(rig, LINGER_MS / 2);
+            rig_pass_ms(rig, HTTP_LINGER_MS / 2);
             assert_int_equal(http_server_stats(rig->server).connections, 1);
         }
         assert_true(rig_has_connections(rig, 0));
-        assert_int_equal(own_clock_us - before_us < LINGER_MS * UINT64_C(1000) / 2, stops);
+        assert_int_equal(own_clock_us - before_us < HTTP_LINGER_MS * UINT64_C(1000) / 2, stops);
         client_close(&c);
     }
+}
+
+static void test_a_refused_client_that_sends_on_and_on_is_let_go(void **state)
+{
+    enum { PIECE = 1 << 20 };
+    static const uint8_t piece[PIECE];
+    struct rig *rig = *state;
+    rig->body_max = 1000;
+    rig_start(rig);
+    struct client c = client_open(rig);
+    assert_true(client_say(rig, &c,
+                           "PUT /echo HTTP/1.1\r\nHost: a\r\n"
+                           "Content-Length: 104857600\r\n\r\nmore"));
+    assert_true(client_hears_end(rig, &c));
+    const uint64_t before_us = own_clock_us;
+    for (size_t sent = PIECE; sent < HTTP_LINGER_BYTES; sent += PIECE) {
+        assert_true(client_send(rig, &c, piece, PIECE));
+    }
+    assert_int_equal(http_server_stats(rig->server).connections, 1);
+    (void)client_send(rig, &c, piece, PIECE);
+    assert_true(rig_has_connections(rig, 0));
+    assert_true(own_clock_us - before_us < HTTP_LINGER_MS * UINT64_C(1000));
+    client_close(&c);
 }
 
 static void test_headers_that_take_too_long_are_408(void **state)
@@ -126,6 +149,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_an_idle_connection_is_closed_silently),
         TEST(test_a_refused_client_is_let_go_when_it_stops_or_its_time_is_over),
+        TEST(test_a_refused_client_that_sends_on_and_on_is_let_go),
         TEST(test_headers_that_take_too_long_are_408),
         TEST(test_a_body_that_stops_is_408_and_one_that_flows_is_not),
     };

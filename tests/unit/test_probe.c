@@ -124,6 +124,26 @@ static void each_asks_each_up_to_so_many_members(void **state)
     cluster_free(c);
 }
 
+/* Of Lifeguard: it rises with each sign that the node is slow itself, and falls back to nothing. */
+static void a_nodes_health_stays_within_its_bounds(void **state)
+{
+    (void)state;
+    enum { HEALTH_MOST = 8 };
+    struct cluster *c = cluster_new(1);
+    struct swim *s = c->nodes[cluster_start(c)].swim;
+    probe_health(s, -1);
+    assert_int_equal(s->health, 0);
+    for (uint32_t i = 1; i <= HEALTH_MOST + 1; i++) {
+        probe_health(s, 1);
+        assert_int_equal(s->health, i < HEALTH_MOST ? i : HEALTH_MOST);
+    }
+    for (uint32_t i = HEALTH_MOST; i-- > 0;) {
+        probe_health(s, -1);
+        assert_int_equal(s->health, i);
+    }
+    cluster_free(c);
+}
+
 /* Whether the probe that judges the member has it left or dead is what any said of it since. */
 static void a_probe_judges_by_whether_anybody_said_that_the_member_left(void **state)
 {
@@ -192,6 +212,7 @@ int main(void)
         cmocka_unit_test(a_ping_meanwhile_keeps_it_for_longer),
         cmocka_unit_test(what_is_to_be_asked_again_is_not_given_back),
         cmocka_unit_test(among_many_one_that_is_asked_first_gets_the_time_of_a_datagram),
+        cmocka_unit_test(a_nodes_health_stays_within_its_bounds),
         cmocka_unit_test(a_probe_judges_by_whether_anybody_said_that_the_member_left),
         cmocka_unit_test(a_node_that_stood_still_asks_anew_whom_it_was_asking),
         cmocka_unit_test(each_asks_each_up_to_so_many_members),

@@ -253,6 +253,7 @@ static void of_many_cells_half_are_asked_for_at_first_and_a_quarter_of_a_table_a
     }
     assert_int_equal(asked_first(many), cells_for(many, 0) / 2);
     assert_int_equal(asked_first(many + 1), MOST);
+    assert_int_equal(asked_first(many + many / 8), MOST);
     assert_int_equal(asked_first(4 * many), MOST);
 }
 

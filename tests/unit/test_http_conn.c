@@ -100,6 +100,7 @@ static void test_pipelined_requests_are_answered_in_order(void **state)
     const char *later = strstr(c.input, "later");
     const char *missing = strstr(c.input, "HTTP/1.1 404");
     assert_true(later != NULL && missing > later && strstr(c.input, "HTTP/1.1 204") > missing);
+    assert_true(rig_took_all(rig));
     client_close(&c);
 }
 

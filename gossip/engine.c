@@ -410,7 +410,6 @@ static void take_swim_event(struct engine *e, const struct swim_event *event)
         }
         start_heard(e, event->member);
         clock_source_heard(e, event->member);
-        voters_look(e, event->member);
         clock_source_sample(e, event->member, &event->vitals, event->rtt_us, event->vitals_at_us);
         peer_compare_roots(e, event->member, &event->vitals);
         break;

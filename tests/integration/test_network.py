@@ -102,7 +102,7 @@ class Unheard(Hosts):
         near.firewall(f"input ip saddr {far.address} meta l4proto tcp drop")
         split.firewall("input iifname lo meta l4proto tcp drop",
                        "input iifname lo meta l4proto udp drop")
-        linked = self.nodes([near, far])
+        linked = self.nodes([near, far], REPRAM_WRITE_TIMEOUT=1)
         launcher = Launcher(2, base=8081, host=split)
         for node, other in zip(linked, (far, near)):
             said = f"is alive and cannot be linked with, dials in vain: 3: {other.address}:8081: " \

@@ -98,6 +98,17 @@ static void a_truncated_card_fails_at_every_length(void **state)
     }
 }
 
+/* The same as it looks to who only skips it. */
+static bool skips(const uint8_t *bytes, size_t len)
+{
+    struct cursor c = cursor_reader(bytes, len);
+    struct uuid uuid;
+    uint64_t incarnation = 0;
+    uint32_t addr_count = 0;
+    member_card_skip(&c, &uuid, &incarnation, &addr_count);
+    return cursor_ok(&c);
+}
+
 static void a_card_that_is_not_right_is_refused(void **state)
 {
     (void)state;
@@ -112,6 +123,15 @@ static void a_card_that_is_not_right_is_refused(void **state)
     card.name[0] = '\n';
     assert_false(reads(bytes, written(&card, bytes), &back));
     card = sample();
+    card.name[0] = ' '; /* as in the settings */
+    assert_false(reads(bytes, written(&card, bytes), &back));
+    assert_false(skips(bytes, written(&card, bytes)));
+    card = sample();
+    card.enclave[0] = ' ';
+    assert_false(reads(bytes, written(&card, bytes), &back));
+    assert_false(skips(bytes, written(&card, bytes)));
+    card = sample();
+    assert_true(skips(bytes, written(&card, bytes)));
     card.enclave[1] = '\x7f';
     assert_false(reads(bytes, written(&card, bytes), &back));
     card = sample();

@@ -90,6 +90,11 @@ static void a_card_that_claims_the_address_makes_nobody_disappear(void **state)
     assert_false(member_is_replaced(s.old)); /* it receives elsewhere */
     assert_int_equal(swim_shown_counts(s.e->swim).dead, 1);
     engine_free(s.e);
+    s = make(HERE, &addr);
+    packet_out_proved(s.e->swim, s.fresh, &other); /* the same the other way round */
+    view_declare_dead(s.e->swim, s.old);
+    assert_false(member_is_replaced(s.old));
+    engine_free(s.e);
 }
 
 static void who_left_is_replaced_too_and_who_lives_is_not(void **state)

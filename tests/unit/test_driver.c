@@ -8,6 +8,7 @@
 #include "net/discovery/claim.h"
 #include "net/http/http_server.h"
 #include "net/link/driver.h"
+#include "net/link/peer_link.h"
 #include "net/sys/hostclock.h"
 #include "net/sys/hostinfo.h"
 #include "own_clock.h"
@@ -313,6 +314,44 @@ static bool is_leave_known(const struct rig *r)
 }
 
 /* Its link stays until it leaves, for the writes that it has yet to hand over. */
+/* So many writes find no memory for what is to go out. */
+static unsigned writes_to_fail;
+
+enum rc __real_peer_link_write(struct peer_link *l, const void *data, size_t len);
+enum rc __wrap_peer_link_write(struct peer_link *l, const void *data, size_t len);
+
+enum rc __wrap_peer_link_write(struct peer_link *l, const void *data, size_t len)
+{
+    if (writes_to_fail == 0) {
+        return __real_peer_link_write(l, data, len);
+    }
+    writes_to_fail--;
+    return RC_NO_MEMORY;
+}
+
+static bool is_loss_seen_by_both(const struct rig *r)
+{
+    for (size_t i = 0; i < NODES; i++) {
+        struct engine_status status;
+        engine_status(r->nodes[i].engine, driver_turn(r->nodes[i].driver), &status);
+        if (status.counters.links_lost == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A stream that lost bytes could not be understood any more. */
+static void link_that_cannot_take_what_is_to_go_out_ends_for_both(void **state)
+{
+    struct rig *r = *state;
+    meet(r);
+    writes_to_fail = 1;
+    put(r, 44, 100);
+    assert_true(run_until(r, is_loss_seen_by_both));
+    assert_int_equal(writes_to_fail, 0);
+}
+
 static void node_that_leaves_says_so(void **state)
 {
     struct rig *r = *state;
@@ -334,6 +373,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(write_larger_than_any_buffer_arrives_whole, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(link_of_a_node_that_is_gone_ends, setup, teardown),
+        cmocka_unit_test_setup_teardown(link_that_cannot_take_what_is_to_go_out_ends_for_both,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(node_that_leaves_says_so, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

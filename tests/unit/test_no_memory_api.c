@@ -130,6 +130,7 @@ static void every_route_answers_without_memory(void **state)
         {HTTP_GET_, "/status", NULL, 200, 500},
         {HTTP_GET_, "/health", NULL, 200, 500},
         {HTTP_GET_, "/metrics", NULL, 200, 500},
+        {HTTP_GET_, "/", NULL, 200, 500},
     };
     uint64_t failures = 0;
     (void)state;

@@ -192,15 +192,23 @@ static struct lookup *free_lookup(struct provider_srv *s)
     return NULL;
 }
 
+/* A target is a whole name (RFC 2782): with the root's dot behind it no search list adds to it. */
+static void look_up(struct provider_srv *s, struct lookup *l, const struct srv_service *service)
+{
+    char name[DNS_NAME_SIZE + 1];
+    (void)snprintf(name, sizeof(name), "%s.", service->target);
+    l->owner = s;
+    l->service = service;
+    l->query = dns_resolve(s->pass.dns, name, s->pass.wanted, on_target, l);
+    s->waiting++;
+}
+
 /* Looks up the targets that came without an address, each once; and finishes behind the last. */
 static void look_up_more(struct provider_srv *s)
 {
     for (struct lookup *l; s->next < s->service_count && (l = free_lookup(s)) != NULL; s->next++) {
         if (!is_found(s, s->next) && !is_asked_for(s, s->next)) {
-            l->owner = s;
-            l->service = &s->services[s->next];
-            l->query = dns_resolve(s->pass.dns, l->service->target, s->pass.wanted, on_target, l);
-            s->waiting++;
+            look_up(s, l, &s->services[s->next]);
         }
     }
     if (s->waiting == 0) {

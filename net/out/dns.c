@@ -346,12 +346,18 @@ static void ask_servers(struct dns_query *q, const char *name)
     look_up_next(q);
 }
 
-/* Answers that need no server. False when one is needed. */
-static bool is_known(struct dns_query *q, const char *name)
+/* Answers that need no server. False when one is needed. Names stand in the hosts file without the
+ * root's dot. */
+static bool is_known(struct dns_query *q, const char *whole_name)
 {
     struct addr addr;
     struct addr loopback[RESOLVE_LOCALHOST_ADDRS];
-    const size_t loopback_count = resolve_localhost(name, loopback);
+    char name[DNS_NAME_SIZE];
+    const size_t loopback_count = resolve_localhost(whole_name, loopback);
+    const size_t len = strlen(whole_name);
+    const size_t bare_len = len > 0 && whole_name[len - 1] == '.' ? len - 1 : len;
+    (void)snprintf(name, sizeof(name), "%.*s", bare_len < sizeof(name) ? (int)bare_len : 0,
+                   whole_name);
     if (addr_parse_ip(name, 0, &addr) == RC_OK) {
         add_addr(q, &addr);
     } else if (loopback_count > 0) {

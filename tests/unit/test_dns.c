@@ -283,13 +283,16 @@ static void one_lost_datagram_is_asked_for_again(void **state)
 
 static void the_hosts_file_comes_before_the_servers(void **state)
 {
+    static const char *const names[] = {"Written.example", "written.example."};
     struct scene *s = *state;
     struct seen seen;
     s->server.v4 = SAYS_FAILED;
-    ask(s, "Written.example", DNS_BOTH, &seen);
-    assert_int_equal(seen.rc, RC_OK);
-    assert_int_equal(seen.count, 1);
-    assert_int_equal(s->server.asked_v4 + s->server.asked_v6, 0);
+    for (size_t i = 0; i < 2; i++) {
+        ask(s, names[i], DNS_BOTH, &seen);
+        assert_int_equal(seen.rc, RC_OK);
+        assert_int_equal(seen.count, 1);
+        assert_int_equal(s->server.asked_v4 + s->server.asked_v6, 0);
+    }
 }
 
 static void of_one_name_only_so_many_addresses_are_taken_and_each_once(void **state)

@@ -12,6 +12,7 @@
 #include "patience.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 enum { NAMED_MAX = 2048, RECORDS_SIZE = 60000, TRY_MS = 200, OWNER = 0xc000 | HEADER_SIZE };
 
@@ -54,6 +55,18 @@ static void begin_records(struct scene *s)
     s->server.answer_count = s->server.additional_count = 0;
 }
 
+static struct dns *new_dns(const struct scene *s, const char *resolv_conf)
+{
+    const struct dns_config config = {.base = s->base,
+                                      .timeout_ms = DNS_TRIES * TRY_MS,
+                                      .resolv_conf = resolv_conf,
+                                      .hosts = "/dev/null",
+                                      .servers = &s->server.at,
+                                      .server_count = 1,
+                                      .usable = DNS_BOTH};
+    return dns_new(&config);
+}
+
 static int setup(void **state)
 {
     struct scene *s = calloc(1, sizeof(*s));
@@ -62,14 +75,7 @@ static int setup(void **state)
     s->server.others = SAYS_RECORDS;
     s->server.v4 = SAYS_ADDRESS;
     s->server.v6 = SAYS_NO_ADDRESS;
-    const struct dns_config config = {.base = s->base,
-                                      .timeout_ms = DNS_TRIES * TRY_MS,
-                                      .resolv_conf = "/dev/null",
-                                      .hosts = "/dev/null",
-                                      .servers = &s->server.at,
-                                      .server_count = 1,
-                                      .usable = DNS_BOTH};
-    s->dns = dns_new(&config);
+    s->dns = new_dns(s, "/dev/null");
     s->provider = provider_srv_new("_repram._tcp.test.");
     s->pass = (struct provider_pass){.base = s->base,
                                      .dns = s->dns,
@@ -187,6 +193,25 @@ static void addresses_that_did_not_come_along_are_asked_for_once_a_target(void *
     run(s);
     assert_int_equal(s->rc, RC_OK);
     assert_named(s, "192.0.2.7:8081 192.0.2.7:8082 10.0.0.2:8083 ");
+    assert_int_equal(s->server.asked_v4, 1);
+}
+
+/* As in a pod, where a search list would have each asked for under four names. */
+static void a_target_is_asked_for_as_it_is_whatever_the_search_list(void **state)
+{
+    static const char list[] = "search a.test b.test\noptions ndots:5\n";
+    struct scene *s = *state;
+    char path[] = "/tmp/repram-test-srv-XXXXXX";
+    const int fd = mkstemp(path);
+    assert_int_equal(write(fd, list, sizeof(list) - 1), sizeof(list) - 1);
+    dns_free(s->dns);
+    s->dns = s->pass.dns = new_dns(s, path);
+    (void)close(fd);
+    (void)unlink(path);
+    s->server.v4 = s->server.v6 = SAYS_NO_NAME;
+    put_service(s, 60, 1, 8081, "a");
+    run(s);
+    assert_int_equal(s->rc, RC_NOT_FOUND);
     assert_int_equal(s->server.asked_v4, 1);
 }
 
@@ -396,6 +421,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(services_are_named_by_priority_with_the_addresses_that_came_along),
         TEST(addresses_that_did_not_come_along_are_asked_for_once_a_target),
+        TEST(a_target_is_asked_for_as_it_is_whatever_the_search_list),
         TEST(a_target_may_have_many_addresses_and_there_may_be_many_targets),
         TEST(an_answer_is_named_again_for_its_ttl_and_then_asked_for_anew),
         TEST(the_shortest_ttl_counts),

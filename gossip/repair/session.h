@@ -112,10 +112,10 @@ void session_drop(struct session *side, struct store *store);
 void session_push(struct session *side, struct epoch_sender *j);
 void session_pop(struct session *side, struct store *store);
 
-/* Something is under way, here or with the peer. */
 /* Bytes of memory that it holds, but for columns: few sessions have one at a time. */
 uint64_t session_memory(const struct session *side);
 
+/* Something is under way, here or with the peer. */
 bool session_is_idle(const struct session *side);
 
 void session_check(const struct session *side);

@@ -63,24 +63,34 @@ static void test_framing_is_what_the_answer_says(void **state)
                         "Connection: keep-alive\r\n\r\n");
 }
 
-static void test_large_bytes_change_owner_instead_of_being_copied(void **state)
+/* Beside its head, behind it, or as another owner's memory, by its length. */
+static void test_bytes_of_every_length_come_whole(void **state)
 {
     (void)state;
-    static uint8_t body[100000];
-    memset(body, 'b', sizeof(body));
-    struct evbuffer *out = evbuffer_new();
-    struct http_response rs;
-    http_response_init(&rs);
-    http_set_body(&rs, 200, "text/plain", body, sizeof(body));
-    const struct http_answer a = {.length = HTTP_LENGTH_KNOWN, .body_len = sizeof(body)};
-    assert_int_equal(http_answer_write(out, &a, &rs, DATE), RC_OK);
-    assert_null(rs.bytes.base);
-    http_response_fini(&rs);
-    const struct evbuffer_ptr end = evbuffer_search(out, "\r\n\r\n", 4, NULL);
-    assert_int_equal(evbuffer_get_length(out) - (size_t)end.pos - 4, sizeof(body));
-    assert_int_equal(evbuffer_drain(out, (size_t)end.pos + 4), 0);
-    assert_memory_equal(evbuffer_pullup(out, -1), body, sizeof(body));
-    evbuffer_free(out);
+    enum { TOGETHER_MAX = 2048, COPIED_MAX = 16 * 1024, LARGE = 100000 };
+    static const size_t lens[] = {
+        0, 1, TOGETHER_MAX, TOGETHER_MAX + 1, COPIED_MAX, COPIED_MAX + 1, LARGE};
+    static uint8_t body[LARGE];
+    for (size_t i = 0; i < sizeof(body); i++) {
+        body[i] = (uint8_t)(i * 7 + i / 256);
+    }
+    for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+        struct evbuffer *out = evbuffer_new();
+        struct http_response rs;
+        http_response_init(&rs);
+        http_set_body(&rs, 200, "text/plain", body, lens[i]);
+        const struct http_answer a = {.length = HTTP_LENGTH_KNOWN, .body_len = lens[i]};
+        assert_int_equal(http_answer_write(out, &a, &rs, DATE), RC_OK);
+        assert_int_equal(rs.bytes.base == NULL, lens[i] == 0 || lens[i] > COPIED_MAX);
+        http_response_fini(&rs);
+        const struct evbuffer_ptr end = evbuffer_search(out, "\r\n\r\n", 4, NULL);
+        assert_int_equal(evbuffer_get_length(out) - (size_t)end.pos - 4, lens[i]);
+        assert_int_equal(evbuffer_drain(out, (size_t)end.pos + 4), 0);
+        if (lens[i] > 0) {
+            assert_memory_equal(evbuffer_pullup(out, -1), body, lens[i]);
+        }
+        evbuffer_free(out);
+    }
 }
 
 struct producer {
@@ -190,7 +200,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_date_is_that_of_rfc_9110),
         cmocka_unit_test(test_framing_is_what_the_answer_says),
-        cmocka_unit_test(test_large_bytes_change_owner_instead_of_being_copied),
+        cmocka_unit_test(test_bytes_of_every_length_come_whole),
         cmocka_unit_test(test_a_stream_is_framed_in_chunks_and_done_once),
         cmocka_unit_test(test_a_stream_is_asked_only_under_the_low_mark),
         cmocka_unit_test(test_a_blob_is_lent_slice_by_slice_and_let_go),

@@ -361,6 +361,22 @@ static void what_kubernetes_injects_is_ignored(void **state)
     assert_false(settings_is_set(&s, SETTING_HTTP_PORT));
 }
 
+static void what_only_looks_like_that_is_unknown(void **state)
+{
+    (void)state;
+    static const char *const environment[] = {"REPRAM_PORT_8081_TCPX=1",  "REPRAM_PORT_TCP_ADDR=1",
+                                              "REPRAM_PORTS1_TCP_ADDR=1", "REPRAM_SERVICE=1",
+                                              "REPRAM_PORTAL=tcp",        NULL};
+    load(environment, NULL, NULL);
+    assert_int_equal(s.warnings.count, 5);
+    for (size_t i = 0; environment[i] != NULL; i++) {
+        char name[64];
+        (void)snprintf(name, sizeof(name), "%.*s (environment)", (int)strcspn(environment[i], "="),
+                       environment[i]);
+        assert_non_null(strstr(s.warnings.text, name));
+    }
+}
+
 static void clients_look_at_their_own_settings_only(void **state)
 {
     (void)state;
@@ -477,6 +493,7 @@ int main(void)
         TEST(settings_of_older_versions_are_accepted_and_remarked),
         TEST(unknown_names_are_warned_of),
         TEST(what_kubernetes_injects_is_ignored),
+        TEST(what_only_looks_like_that_is_unknown),
         TEST(clients_look_at_their_own_settings_only),
         TEST(flags_are_unique_and_made_from_names),
         TEST(the_document_has_the_row_of_every_setting),

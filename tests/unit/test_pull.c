@@ -166,7 +166,7 @@ static void what_is_new_is_offered_to_some_at_a_pace(void **state)
         assert_int_equal(pull_deadline(s), next_us);
         s->now_us += PERIOD_US - 1;
         assert_int_equal(pull_deadline(s), next_us);
-        s->now_us += 3; /* late */
+        s->now_us += left == OFFERS ? 1 : 3; /* on time, and late */
     }
     cluster_free(c);
 }

@@ -260,6 +260,7 @@ static void waiting_writes_are_found_by_record_id_and_listed_in_order(void **sta
         n++;
     }
     assert_int_equal(n, 200);
+    assert_int_equal(quorum_next(f->quorum, waiters[100]), 0); /* it waits no more */
     const struct version version = {.stamp = 51};
     const struct version settled = {.stamp = 101};
     const struct version other = {.stamp = 52};

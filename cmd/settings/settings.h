@@ -80,7 +80,7 @@ enum setting_trait {
       "FLUX_APP_NAME set, and static with REPRAM_PEERS")                                           \
     X(CLAIM_CHECK, "REPRAM_CLAIM_CHECK", "", TYPE_SWITCH, 0, 1, "(on)", 0,                         \
       "off: a port that binds is claimed without asking DISCOVERY_DOMAIN who answers there; off "  \
-      "by default with the flux provider")                                                         \
+      "by default with the flux and the srv provider")                                             \
     X(FLUX_API, "REPRAM_FLUX_API", "", TYPE_URL, 0, 0, "https://api.runonflux.io", 0,              \
       "where the flux provider asks for the app's instances")                                      \
     X(PEERS, "REPRAM_PEERS", "REPRAM_BOOTSTRAP_PEERS,BOOTSTRAP_NODES", TYPE_PEERS, 0, 256, "", 0,  \

@@ -41,13 +41,25 @@ static void derive_providers(struct settings *s)
                  from);
 }
 
+/* With these providers the domain has the addresses of whoever serves or is registered, and says
+ * nothing of where this node's ports lead. */
+static void derive_claim_check(struct settings *s)
+{
+    const uint64_t providers = settings_number(s, SETTING_DISCOVERY);
+    if ((providers & PROVIDER_FLUX) != 0) {
+        settings_set(s, SETTING_CLAIM_CHECK, "off", 0, "default with the flux provider");
+    } else if ((providers & PROVIDER_SRV) != 0) {
+        settings_set(s, SETTING_CLAIM_CHECK, "off", 0, "default with the srv provider");
+    } else {
+        settings_set(s, SETTING_CLAIM_CHECK, "on", 1, "default");
+    }
+}
+
 static void derive_discovery(struct settings *s)
 {
     derive_providers(s);
     if (!settings_is_set(s, SETTING_CLAIM_CHECK)) {
-        const bool has_flux = (settings_number(s, SETTING_DISCOVERY) & PROVIDER_FLUX) != 0;
-        settings_set(s, SETTING_CLAIM_CHECK, has_flux ? "off" : "on", !has_flux,
-                     has_flux ? "default with the flux provider" : "default");
+        derive_claim_check(s);
     }
     if (!settings_is_set(s, SETTING_ADDRESS) && settings_is_set(s, SETTING_FLUX_NODE_HOST_IP)) {
         settings_set(s, SETTING_ADDRESS, settings_text(s, SETTING_FLUX_NODE_HOST_IP), 0,

@@ -21,12 +21,12 @@ class Rig(Case):
 
     def node(self, index, port=8081, wait=True, **env):
         return Node(port, max_ports=1, host=self.hosts[index], wait=wait,
-                    env={"REPRAM_CLAIM_CHECK": "off", **self.SETTINGS, **env})
+                    env={**self.SETTINGS, **env})
 
 
 @harness.needs_isolation
 class Names(Rig):
-    SETTINGS = {"REPRAM_DISCOVERY": "dns", "DISCOVERY_DOMAIN": "cluster.test"}
+    SETTINGS = {"REPRAM_DISCOVERY": "dns", "DISCOVERY_DOMAIN": "cluster.test", "REPRAM_CLAIM_CHECK": "off"}
 
     def finds_within(self, seconds, **env):
         """Two nodes know all 60 addresses of the name that soon, and each other."""
@@ -111,6 +111,14 @@ class Services(Rig):
         wait_formed(nodes, 20)
         self.assertEqual(nodes[0].put("key", "value").headers["x-replicas"], "2/2")
         self.assertEqual(server.asked("A", "n1.test"), 0)  # the address came along
+
+    def test_a_name_that_has_the_others_address_too_keeps_nobody_from_that_port(self):
+        """As Consul's names have it, while only one node is registered."""
+        name = "repram.service.test"
+        Dnsmasq(self, {name: self.addresses[:1], "n0.test": self.addresses[:1]}, [f"{name},n0.test,8085,1,1"],
+                port=CONSUL_PORT)
+        nodes = [self.node(index, 8085, DISCOVERY_DOMAIN=name) for index in range(2)]
+        wait_formed(nodes, 20)
 
     def test_sixty_services_are_known_at_once(self):
         self.serve((0, 8085), (1, 8097), *[(2 + i, 8085) for i in range(58)])

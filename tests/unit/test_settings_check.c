@@ -152,6 +152,11 @@ static void discovery_follows_flux_and_named_peers(void **state)
     start("FLUX_APP_NAME=fade", "REPRAM_CLAIM_CHECK=on", "REPRAM_ADDRESS=198.51.100.1", true);
     assert_int_equal(settings_number(&s, SETTING_CLAIM_CHECK), 1);
     assert_string_equal(settings_text(&s, SETTING_ADDRESS), "198.51.100.1");
+    start("REPRAM_DISCOVERY=port-range,srv", "DISCOVERY_DOMAIN=repram.service.consul", NULL, true);
+    assert_int_equal(settings_number(&s, SETTING_CLAIM_CHECK), 0);
+    assert_string_equal(s.values[SETTING_CLAIM_CHECK].from, "default with the srv provider");
+    start("REPRAM_DISCOVERY=dns", NULL, NULL, true);
+    assert_int_equal(settings_number(&s, SETTING_CLAIM_CHECK), 1);
     start("REPRAM_PEERS=a:1", NULL, NULL, true);
     assert_string_equal(settings_text(&s, SETTING_DISCOVERY), "port-range,static");
     start("REPRAM_PEERS=a:1", "REPRAM_DISCOVERY=dns", NULL, true);

@@ -5,6 +5,9 @@
  * A name with `ndots` dots or more is first tried as it is, another one last; one that ends with a
  * dot is tried without it and no other way. Without a list the domain of this host's name is one.
  * Other options are not followed: a node has its own times, and asks servers in their order.
+ *
+ * c-ares reads the file too. But here each server has a channel of its own (net/out/dns_servers),
+ * and c-ares' search ends where a server refuses a form of the name.
  */
 #ifndef NET_OUT_RESOLV_CONF_H
 #define NET_OUT_RESOLV_CONF_H

@@ -84,14 +84,18 @@ enum rc watch_event_write(const struct watch_event *e, uint64_t clock_ms, bool h
                           struct buf *out)
 {
     static const char END[] = "}\n\n";
+    static const char OMITTED_END[] = ",\"value_omitted\":true}\n\n";
     char left[24];
     const uint64_t left_ms =
         e->kind == WATCH_PUT && e->expiry_ms > clock_ms ? e->expiry_ms - clock_ms : 0;
     const size_t left_len = (size_t)snprintf(left, sizeof(left), "%" PRIu64, left_ms);
-    const size_t value_len = has_value ? e->value_len : 0;
+    /* No value is served after its time, here neither. */
+    const bool is_late = left_ms == 0 && has_value && e->value_len > 0;
+    const size_t value_len = has_value && !is_late ? e->value_len : 0;
     const uint8_t *head = e->bytes + e->key_len;
     const uint8_t *tail = head + e->head_len;
-    const size_t end_len = sizeof(END) - 1;
+    const char *end = is_late ? OMITTED_END : END;
+    const size_t end_len = strlen(end);
     const size_t len = e->head_len + left_len + e->tail_len + value_len + end_len;
     uint8_t *room = NULL;
     const enum rc rc = buf_reserve(out, len, &room);
@@ -104,7 +108,7 @@ enum rc watch_event_write(const struct watch_event *e, uint64_t clock_ms, bool h
     room += left_len;
     memcpy(room, tail, (size_t)e->tail_len + value_len); /* the value stands behind the tail */
     room += e->tail_len + value_len;
-    memcpy(room, END, end_len);
+    memcpy(room, end, end_len);
     buf_commit(out, len);
     return RC_OK;
 }

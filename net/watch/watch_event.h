@@ -8,7 +8,8 @@
  *   data: {"key":"a","ttl_ms":59990,"size":5,"etag":"019e..."}
  *
  * A key that is not UTF-8 stands in "key_base64" instead. A put has "value" in base64, or
- * "value_omitted":true when it is too large, where the watcher asked for values.
+ * "value_omitted":true when it is too large or its time is over, where the watcher asked for
+ * values.
  */
 #ifndef NET_WATCH_WATCH_EVENT_H
 #define NET_WATCH_WATCH_EVENT_H

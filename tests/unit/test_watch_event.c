@@ -65,6 +65,20 @@ static void what_is_told_late_has_no_time_left_and_an_expiry_has_none(void **sta
         "event: expire\ndata: {\"key\":\"a\",\"ttl_ms\":0,\"size\":0,\"etag\":\"" ETAG "\"}\n\n");
 }
 
+/* To the millisecond, as a GET. */
+static void no_value_is_told_after_its_time(void **state)
+{
+    (void)state;
+    const struct record r = record("a", 1, "hello");
+    const char *text = text_of(WATCH_PUT, &r, true, true, CLOCK_MS + 59999);
+    assert_non_null(strstr(text, "\"ttl_ms\":1,"));
+    assert_non_null(strstr(text, "\"value\":\"aGVsbG8=\"}"));
+    assert_string_equal(text_of(WATCH_PUT, &r, true, true, CLOCK_MS + 60000),
+                        "event: put\ndata: {\"key\":\"a\",\"ttl_ms\":0,\"size\":5,\"etag\":\"" ETAG
+                        "\",\"value_omitted\":true}\n\n");
+    assert_null(strstr(text_of(WATCH_PUT, &r, true, false, CLOCK_MS + 60000), "value"));
+}
+
 static void an_empty_value_is_an_empty_text(void **state)
 {
     (void)state;
@@ -133,6 +147,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_put_tells_key_time_size_and_version),
         cmocka_unit_test(what_is_told_late_has_no_time_left_and_an_expiry_has_none),
+        cmocka_unit_test(no_value_is_told_after_its_time),
         cmocka_unit_test(an_empty_value_is_an_empty_text),
         cmocka_unit_test(a_key_is_escaped_and_in_base64_when_it_is_no_text),
         cmocka_unit_test(the_longest_event_fits_and_a_larger_value_is_left_out),

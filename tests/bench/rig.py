@@ -358,9 +358,42 @@ meta l4proto tcp counter name streams
                      for name in ("datagrams", "streams"))
 
 
-class Capture:
-    """Sees the writes `write-NNNNNN` on their way: when the client's PUT is handed to its node's
-    cable, and when a copy is handed to each other node's. It does not see what was lost before
+class Deliveries:
+    """Of the writes `write-NNNNNN`: when the client's PUT went to its node, and when a copy went to
+    each other node."""
+
+    KEY_BYTES = 12
+
+    def __init__(self):
+        self.puts = {}    # key: (seconds since 1970, address of the node asked)
+        self.copies = {}  # key: {address: (first, how many)}; a tree may bring one back, too
+        self._ends = {}   # connection and direction: its last bytes, too few to be a key
+
+    def take(self, data, at):
+        """A frame of the Ethernet with TCP over IPv4. A key may begin in one and end in the next of
+        its connection."""
+        source, target = (socket.inet_ntoa(data[26 + i:30 + i]) for i in (0, 4))
+        tcp = 14 + (data[14] & 15) * 4
+        flow = data[26:34] + data[tcp:tcp + 4]
+        text = self._ends.get(flow, b"") + data[tcp + (data[tcp + 12] >> 4) * 4:]
+        self._ends[flow] = text[1 - self.KEY_BYTES:]
+        for key in KEY.findall(text):
+            if source == BRIDGE:
+                if b"PUT /" in text:
+                    self.puts.setdefault(key, (at, target))
+            else:
+                first, count = self.copies.setdefault(key, {}).get(target, (at, 0))
+                self.copies[key][target] = (first, count + 1)
+
+    def delays(self, key):
+        """Seconds from the client's PUT to the first copy at each other node that had one."""
+        begun, origin = self.puts[key]
+        return [first - begun for address, (first, _) in self.copies.get(key, {}).items()
+                if address != origin]
+
+
+class Capture(Deliveries):
+    """Sees the deliveries as they are handed to the nodes' cables, and not what was lost before
     that."""
 
     ETH_P_ALL, OUTGOING = 3, 4  # linux/if_ether.h; linux/if_packet.h
@@ -370,8 +403,7 @@ class Capture:
     TCP_OVER_IPV4 = (b"\x08\x00", socket.IPPROTO_TCP)
 
     def __init__(self):
-        self.puts = {}     # key: (seconds since 1970, address of the node asked)
-        self.copies = {}   # key: {address: (first, how many)}; a tree may bring one back, too
+        super().__init__()
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(self.ETH_P_ALL))
         self._socket.setsockopt(socket.SOL_SOCKET, self.SO_RCVBUFFORCE, self.BUFFER_BYTES)
         self._socket.setsockopt(socket.SOL_SOCKET, self.SO_TIMESTAMPNS, 1)
@@ -389,12 +421,6 @@ class Capture:
         self._socket.close()
         return drops
 
-    def delays(self, key):
-        """Seconds from the client's PUT to the first copy at each other node that had one."""
-        begun, origin = self.puts[key]
-        return [first - begun for address, (first, _) in self.copies.get(key, {}).items()
-                if address != origin]
-
     def _listen(self):
         """Packets wait in the socket in the order of their time, so one later than the end, or none
         at all after it, says that all before it are taken. The network itself is never silent."""
@@ -411,14 +437,4 @@ class Capture:
                 return
             if (kind == self.OUTGOING and port.startswith("v") and len(data) > 54
                     and (data[12:14], data[23]) == self.TCP_OVER_IPV4):
-                self._take(data, at)
-
-    def _take(self, data, at):
-        source, target = (socket.inet_ntoa(data[26 + i:30 + i]) for i in (0, 4))
-        for key in KEY.findall(data):
-            if source == BRIDGE:
-                if b"PUT /" in data:
-                    self.puts.setdefault(key, (at, target))
-            else:
-                first, count = self.copies.setdefault(key, {}).get(target, (at, 0))
-                self.copies[key][target] = (first, count + 1)
+                self.take(data, at)

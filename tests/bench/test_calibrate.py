@@ -80,24 +80,37 @@ class Judge(unittest.TestCase):
 
 
 class Wire(unittest.TestCase):
+    HOST, ONE, TWO, THREE = (10, 77, 0, 254), (10, 77, 0, 1), (10, 77, 0, 2), (10, 77, 0, 3)
+
     def packet(self, source, target, payload):
         header = bytearray(54)
         header[26:30], header[30:34] = bytes(source), bytes(target)
+        header[14], header[46] = 0x45, 0x50  # twenty bytes of IP and of TCP
         return bytes(header) + payload
 
     def test_a_put_and_its_copies_are_told_apart(self):
-        capture = rig.Capture.__new__(rig.Capture)
-        capture.puts, capture.copies = {}, {}
-        host, one, two = (10, 77, 0, 254), (10, 77, 0, 1), (10, 77, 0, 2)
-        capture._take(self.packet(host, one, b"PUT /data/write-000001 HTTP/1.1"), 1.0)
-        capture._take(self.packet(one, two, b"..write-000001..write-000002"), 1.5)
-        capture._take(self.packet(one, two, b"..write-000001"), 1.7)
-        capture._take(self.packet(host, two, b"GET /data/write-000001 HTTP/1.1"), 1.8)
-        capture._take(self.packet(two, one, b"..write-000001"), 1.9)
-        self.assertEqual(capture.puts, {b"write-000001": (1.0, "10.77.0.1")})
-        self.assertEqual(capture.copies[b"write-000001"], {"10.77.0.2": (1.5, 2),
-                                                           "10.77.0.1": (1.9, 1)})
-        self.assertEqual(capture.delays(b"write-000001"), [0.5])
+        seen = rig.Deliveries()
+        seen.take(self.packet(self.HOST, self.ONE, b"PUT /data/write-000001 HTTP/1.1"), 1.0)
+        seen.take(self.packet(self.ONE, self.TWO, b"..write-000001..write-000002"), 1.5)
+        seen.take(self.packet(self.ONE, self.TWO, b"..write-000001"), 1.7)
+        seen.take(self.packet(self.HOST, self.TWO, b"GET /data/write-000001 HTTP/1.1"), 1.8)
+        seen.take(self.packet(self.TWO, self.ONE, b"..write-000001"), 1.9)
+        self.assertEqual(seen.puts, {b"write-000001": (1.0, "10.77.0.1")})
+        self.assertEqual(seen.copies[b"write-000001"], {"10.77.0.2": (1.5, 2),
+                                                        "10.77.0.1": (1.9, 1)})
+        self.assertEqual(seen.delays(b"write-000001"), [0.5])
+
+    def test_a_key_in_two_segments_of_one_connection_is_one(self):
+        text = b"..write-000001.."
+        for cut in range(len(text) + 1):
+            seen = rig.Deliveries()
+            for part in (text[:cut], b"", text[cut:]):
+                seen.take(self.packet(self.ONE, self.TWO, part), 1.0)
+            self.assertEqual(seen.copies, {b"write-000001": {"10.77.0.2": (1.0, 1)}}, cut)
+        seen = rig.Deliveries()
+        seen.take(self.packet(self.ONE, self.TWO, b"..write-"), 1.0)
+        seen.take(self.packet(self.THREE, self.TWO, b"000001.."), 1.0)
+        self.assertEqual(seen.copies, {})
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ enum rc watch_text_begin(const char *reset, struct buf *out)
 {
     char text[LINES_SIZE];
     (void)snprintf(text, sizeof(text), "retry: %d\n%s%s%s\n\n", HTTP_EVENTS_RETRY_MS,
-                   reset == NULL ? ":" : "event: reset\ndata: {\"reason\":\"",
+                   reset == NULL ? ":" : "id:\nevent: reset\ndata: {\"reason\":\"",
                    reset == NULL ? "" : reset, reset == NULL ? "" : "\"}");
     return say(text, out);
 }

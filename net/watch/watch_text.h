@@ -16,8 +16,9 @@ enum { WATCH_TEXT_ID_SIZE = 16 + 1 + 20 + 1 };
  * RC_NO_MEMORY. */
 MUST_USE enum rc watch_text_wait(struct buf *out);
 
-/* The first words. `reset` is why the client begins anew, a word; NULL: it does not. RC_FULL,
- * RC_NO_MEMORY. */
+/* The first words. `reset` is why the client begins anew, a word; NULL: it does not. With it goes
+ * the id that the client holds: cut off before it is live, it could resume elsewhere what it has
+ * forgotten. RC_FULL, RC_NO_MEMORY. */
 MUST_USE enum rc watch_text_begin(const char *reset, struct buf *out);
 
 /* The id of that event, then `text`. RC_FULL, RC_NO_MEMORY. */

@@ -78,7 +78,7 @@ test("a version says when it was written, in quotes, weakened or bare", () => {
 
 // ---- The event stream ----
 
-const STREAM = "retry: 1000\nevent: reset\ndata: {\"reason\":\"new\"}\n\n" +
+const STREAM = "retry: 1000\nid:\nevent: reset\ndata: {\"reason\":\"new\"}\n\n" +
     "event: put\ndata: {\"key\":\"ü\"}\n\nid: 7-1\nevent: live\ndata: {}\n\n:\n\nid: 7-9\n:\n\n" +
     "id: 7-10\r\nevent: expire\r\ndata: a\r\ndata: b\r\n\r\n";
 
@@ -102,6 +102,8 @@ test("an id counts when its block is complete, with an event in it or not", () =
     assert.equal(reader.lastId, "7-3");
     reader.push("\nid: 7-9\n:\n\n");
     assert.equal(reader.lastId, "7-9");
+    reader.push("id:\nevent: reset\ndata: {}\n\n");
+    assert.equal(reader.lastId, "");
 });
 
 test("what the node says of the next try is heard", () => {

@@ -18,11 +18,34 @@
 #include "net/watch/watch_loop.h"
 #include "tests/unit/failing_alloc.h"
 
+#include <event2/event.h>
+#include <event2/event_struct.h>
 #include <stdio.h>
 
 enum { BLOB_BYTES = 100000, BODY_BYTES = 5000, IDLE_LONG = 100 };
 
 /* ---- The HTTP server ---- */
+
+static void nothing(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    (void)arg;
+}
+
+/* A base takes memory for its timers with the first of them. That is bookkeeping, as events are,
+ * which the product asserts to have. */
+static void start_timers(struct event_base *base)
+{
+    const struct timeval hour = {.tv_sec = 3600};
+    struct event first;
+    (void)evtimer_assign(&first, base, nothing, NULL);
+    while (event_add(&first, &hour) != 0) {
+        assert_true(failing_alloc_has_failed());
+        failing_alloc_recover();
+    }
+    (void)event_del(&first);
+}
 
 /* Without memory for it a server is not begun; with memory it is. */
 static void start(struct rig *rig)
@@ -33,6 +56,7 @@ static void start(struct rig *rig)
         failing_alloc_recover();
         rig_init(rig);
     }
+    start_timers(rig->base);
     rig->config.request_timeout_ms = IDLE_TURNS_MAX / 8;
     rig->config.idle_timeout_ms = IDLE_TURNS_MAX / 4;
     rig->stream_bytes = BLOB_BYTES;

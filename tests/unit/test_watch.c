@@ -11,7 +11,7 @@ static void a_new_watch_is_told_every_entry_of_the_prefix_and_then_that_it_is_li
     put(rig, "a/2", "x");
     open_stream(rig, &s, "a/", "");
     const char *text = read_more(&s);
-    assert_memory_equal(text, "retry: 1000\nevent: reset\ndata: {\"reason\":\"new\"}\n\n", 48);
+    assert_memory_equal(text, "retry: 1000\nid:\nevent: reset\ndata: {\"reason\":\"new\"}\n\n", 52);
     assert_int_equal(count_of(text, "event: put\n"), 2);
     assert_null(strstr(text, "b/1"));
     /* No id until it is live, so that a watcher that ends here begins anew. */

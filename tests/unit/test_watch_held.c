@@ -33,7 +33,8 @@ static void who_comes_while_the_node_catches_up_begins_once_it_has(void **state)
         rig->engine.status.unready = READY_NO_QUORUM;
         assert_int_equal(next_turn(rig), 1);
         const char *text = read_more(&s);
-        assert_memory_equal(text, "retry: 1000\nevent: reset\ndata: {\"reason\":\"new\"}\n\n", 48);
+        assert_memory_equal(text, "retry: 1000\nid:\nevent: reset\ndata: {\"reason\":\"new\"}\n\n",
+                            52);
         assert_int_equal(count_of(text, "event: put\n"), 1);
         assert_int_equal(count_of(text, "event: live\n"), 1);
         assert_int_equal(watch_stats(rig->watch).reset_total, i + 1);

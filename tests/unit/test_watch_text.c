@@ -21,7 +21,7 @@ static void a_stream_begins_with_when_to_come_back_and_why_it_begins_anew(void *
     (void)state;
     buf_init(&out, 1024);
     assert_int_equal(watch_text_begin("new", &out), RC_OK);
-    assert_text(&out, "retry: 1000\nevent: reset\ndata: {\"reason\":\"new\"}\n\n");
+    assert_text(&out, "retry: 1000\nid:\nevent: reset\ndata: {\"reason\":\"new\"}\n\n");
     buf_clear(&out);
     assert_int_equal(watch_text_begin(NULL, &out), RC_OK);
     assert_text(&out, "retry: 1000\n:\n\n");

@@ -196,10 +196,9 @@ class BehindAProxy(Case):
             wait_until(lambda: len(self.up(folder)) == self.COUNT, "the proxy has found all", 5)
             nodes[0].put("small", b"x")
             number = 0
-            while nodes[0].put(f"large-{number}", b"x" * 100_000).status != 507:
-                number += 1
-            for node in nodes[1:]:
-                self.assertEqual(node.put("more", b"x" * 200_000).status, 507)
+            for node in nodes:  # what one holds may be on its way to another yet
+                while node.put(f"large-{number}", b"x" * 100_000).status != 507:
+                    number += 1
             seen = nodes[0].metrics()['repram_http_responses_total{class="2xx"}']
             # Two looks of the proxy later it would have turned away from all.
             wait_until(lambda: nodes[0].metrics()['repram_http_responses_total{class="2xx"}'] >= seen + 8,

@@ -164,8 +164,7 @@ static int take_common(struct client *c, enum common_option option, const char *
         break;
     case OPTION_TIMEOUT:
         if (parse_duration_ms(value, strlen(value), &ms) != RC_OK || ms == 0 || ms > DAY_MS) {
-            return usage_error(c, "--timeout takes seconds, or a number with ms, s, m or h, up to "
-                                  "24h");
+            return usage_error(c, "--timeout takes " PARSE_DURATION_MS_TAKES ", up to 24h");
         }
         c->timeout_ms = (uint32_t)ms;
         break;

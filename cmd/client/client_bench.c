@@ -115,7 +115,7 @@ static int read_time(const struct bench *b, enum bench_extra option, uint64_t le
     }
     if (parse_duration_ms(text, strlen(text), &ms) != RC_OK || ms < least_ms ||
         ms > DURATION_MAX_MS) {
-        return refuse_option(b, option, "seconds, or a number with ms, s, m, h, d, up to 7d");
+        return refuse_option(b, option, PARSE_DURATION_MS_TAKES ", up to 7d");
     }
     *value_ms = ms;
     return -1;
@@ -150,7 +150,7 @@ static int read_ttl(struct bench *b)
         return -1;
     }
     if (parse_duration_s(text, strlen(text), &seconds) != RC_OK || seconds == 0) {
-        return refuse_option(b, BENCH_TTL, "seconds, or a number with s, m, h, d");
+        return refuse_option(b, BENCH_TTL, PARSE_DURATION_S_TAKES);
     }
     b->config.mix.ttl_s = (uint32_t)seconds;
     return -1;

@@ -146,8 +146,7 @@ static int put(struct client *c)
     const char *ttl = c->extras[PUT_TTL];
     if (ttl != NULL) {
         if (parse_duration_s(ttl, strlen(ttl), &seconds) != RC_OK) {
-            client_say(c, "--ttl %s is not allowed; allowed: seconds, or a number with s, m, h, d",
-                       ttl);
+            client_say(c, "--ttl %s is not allowed; allowed: " PARSE_DURATION_S_TAKES, ttl);
             return EXIT_CODE_USAGE;
         }
         (void)snprintf(query, sizeof(query), "ttl=%llu", (unsigned long long)seconds);

@@ -305,8 +305,8 @@ static bool take_extras(struct launch *l)
         (parse_duration_ms(timeout, strlen(timeout), &l->start_timeout_ms) != RC_OK ||
          l->start_timeout_ms == 0)) {
         (void)fprintf(stderr,
-                      "repram launch: --start-timeout %s is not allowed; allowed: seconds, or a "
-                      "number with ms, s, m, h or d\n",
+                      "repram launch: --start-timeout %s is not allowed; "
+                      "allowed: " PARSE_DURATION_MS_TAKES "\n",
                       timeout);
         return false;
     }

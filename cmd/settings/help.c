@@ -86,7 +86,7 @@ static const struct command_help commands[] = {
             "Stores a value: the argument, a file, or standard input. Exit code 0 when the quorum\n"
             "holds it (OK) or when it is stored and the quorum is still pending (Accepted).\n"
             "\n"
-            "      --ttl TIME           lifetime: seconds, or a number with s, m, h, d\n"
+            "      --ttl TIME           lifetime: seconds, or a duration such as 1h30m\n"
             "  -f, --file FILE          read the value from a file\n" DATA_OPTIONS "\n"
             "examples:\n"
             "  repram put greeting hello --ttl 10m\n"

@@ -67,8 +67,9 @@ static void allowed_number(const struct settings_def *def, char *ret_text, size_
         const uint64_t factor = def->type == TYPE_SECONDS ? 1000 : 1;
         format_ms(def->min * factor, min, sizeof(min));
         format_ms(def->max * factor, max, sizeof(max));
-        (void)snprintf(ret_text, size, "seconds, or a number with %ss, m, h or d; %s to %s",
-                       def->type == TYPE_TIMEOUT ? "ms, " : "", min, max);
+        (void)snprintf(ret_text, size, "%s; %s to %s",
+                       def->type == TYPE_TIMEOUT ? PARSE_DURATION_MS_TAKES : PARSE_DURATION_S_TAKES,
+                       min, max);
     } else if (def->type == TYPE_SIZE) {
         (void)snprintf(ret_text, size, "bytes, or a number with KiB, MiB or GiB; %llu to %llu",
                        (unsigned long long)def->min, (unsigned long long)def->max);

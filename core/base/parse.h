@@ -16,12 +16,16 @@ MUST_USE enum rc parse_u64(const char *text, size_t len, uint64_t max, uint64_t 
 /* Exactly `len` (at most 16) hexadecimal digits of either case. RC_MALFORMED. */
 MUST_USE enum rc parse_hex_u64(const char *text, size_t len, uint64_t *ret_value);
 
-/* Digits, or digits followed by one of s, m, h, d: seconds. RC_MALFORMED, RC_RANGE above UINT32_MAX
- * seconds. */
+/* Digits (seconds), or runs of digits with d, h, m, s in that order, each at most once: `1h30m`.
+ * Any number may stand before a unit. RC_MALFORMED, RC_RANGE above UINT32_MAX seconds. */
 MUST_USE enum rc parse_duration_s(const char *text, size_t len, uint64_t *ret_seconds);
 
-/* The same with "ms" allowed too: milliseconds; bare digits are seconds. */
+/* The same with "ms" behind them: milliseconds; bare digits are seconds. */
 MUST_USE enum rc parse_duration_ms(const char *text, size_t len, uint64_t *ret_ms);
+
+/* What the two take, in the words of every refusal. */
+#define PARSE_DURATION_S_TAKES "seconds, or a duration such as 1h30m"
+#define PARSE_DURATION_MS_TAKES "seconds, or a duration such as 1m30s or 500ms"
 
 /* Digits, or digits followed by B, KiB, MiB, GiB (KB, MB, GB and K, M, G mean the same powers of
  * 1024): bytes. RC_MALFORMED, RC_RANGE above 2^53. */

@@ -150,8 +150,7 @@ static bool read_ttl(const struct api_config *config, const struct http_request 
     if (rc == RC_RANGE) {
         ttl_s = UINT64_MAX; /* clamped like any other */
     } else if (rc != RC_OK) {
-        http_problem(rs, 400, "invalid_ttl",
-                     "A time to live is digits (seconds), or digits followed by s, m, h or d.");
+        http_problem(rs, 400, "invalid_ttl", "A time to live is " PARSE_DURATION_S_TAKES ".");
         return false;
     }
     ttl_s = min_u64(ttl_s, config->ttl_max_s);

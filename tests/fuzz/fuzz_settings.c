@@ -63,6 +63,20 @@ static void run_environment(char *text)
     }
 }
 
+/* What is a duration in seconds is the same one in milliseconds, and out of range in both. */
+static void run_durations(const char *text)
+{
+    uint64_t seconds = 0, ms = 0;
+    const enum rc rc = parse_duration_s(text, strlen(text), &seconds);
+    const enum rc rc_ms = parse_duration_ms(text, strlen(text), &ms);
+    if (rc != RC_MALFORMED) {
+        ASSERT(rc == rc_ms);
+    }
+    if (rc == RC_OK) {
+        ASSERT(seconds <= UINT32_MAX && ms == seconds * 1000);
+    }
+}
+
 static void run_values(const char *text)
 {
     struct node_peer peers[LIST_MAX];
@@ -95,10 +109,7 @@ static void run_values(const char *text)
         const enum rc rc = addr_parse_ip(addr_format_ip(&addr, round), 1, &again);
         ASSERT(rc == RC_OK && addr_equal(&addr, &again));
     }
-    if (parse_duration_s(text, strlen(text), &number) == RC_OK) {
-        ASSERT(number <= UINT32_MAX);
-    }
-    (void)!parse_duration_ms(text, strlen(text), &number);
+    run_durations(text);
     (void)!parse_size(text, strlen(text), &number);
     (void)value_is_app(text);
 }

@@ -91,7 +91,7 @@ class Put(Answers):
     def test_what_is_wrong_with_the_command_line_is_said(self):
         for arguments, why in (
                 (("k", "--ttl", "soon"),
-                 "--ttl soon is not allowed; allowed: seconds, or a number with s, m, h, d"),
+                 "--ttl soon is not allowed; allowed: seconds, or a duration such as 1h30m"),
                 (("k", "v", "--file", "x"),
                  "a value and --file are one too many; see repram put --help"),
                 (("ä" * 512 + "x", "v"), "the key is too long; allowed: 1024 bytes")):
@@ -388,7 +388,7 @@ class Servers(Answers):
                     "repram get: REPRAM_SERVER=a:x is not allowed; allowed: host:port,...\n")
         for time in ("0", "86401", "soon"):
             self.expect(cli("get", "k", "-t", time), USAGE, "",
-                        "repram get: --timeout takes seconds, or a number with ms, s, m or h, up to 24h; "
+                        "repram get: --timeout takes seconds, or a duration such as 1m30s or 500ms, up to 24h; "
                         "see repram get --help\n")
 
     def test_words_too_few_and_too_many_are_said(self):

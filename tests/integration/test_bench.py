@@ -200,7 +200,7 @@ class Failures(Case):
                 self.assertEqual(done.stdout, b"")
 
     def test_a_refused_option_is_told_with_what_is_allowed(self):
-        number, time = "a whole number, {} to {}", "seconds, or a number with ms, s, m, h, d, up to 7d"
+        number, time = "a whole number, {} to {}", "seconds, or a duration such as 1m30s or 500ms, up to 7d"
         size = "bytes, as 100 or 1KiB or 1KiB-64KiB, up to 64MiB"
         for option, value, allowed in (
                 ("reads", "101", number.format(0, 100)), ("keys", "0", number.format(1, 4294967295)),
@@ -211,7 +211,7 @@ class Failures(Case):
                 ("rate", "10000001", number.format(1, 10000000)), ("duration", "0", time),
                 ("duration", "604801", time), ("warm-up", "8d", time), ("size", "67108865", size),
                 ("size", "2-1", size), ("size", "-1", size), ("size", "1-", size),
-                ("ttl", "0", "seconds, or a number with s, m, h, d"),
+                ("ttl", "0", "seconds, or a duration such as 1h30m"),
                 ("prefix", "p" * 501, "up to 500 bytes")):
             with self.subTest(option=option, value=value):
                 done = cli("bench", f"--{option}={value}")

@@ -219,7 +219,7 @@ class Words(Case):
             done = harness.cli("launch", f"--start-timeout={word}")
             self.assertEqual((done.returncode, done.stdout, done.stderr.decode()), (
                 USAGE, b"", f"repram launch: --start-timeout {word} is not allowed; allowed: seconds, "
-                            "or a number with ms, s, m, h or d\n"))
+                            "or a duration such as 1m30s or 500ms\n"))
 
     def test_a_bad_file_at_a_hangup_changes_nothing(self):
         with harness.tempfile.NamedTemporaryFile("w", suffix=".conf") as file:

@@ -230,13 +230,16 @@ static void a_ttl_outside_the_bounds_is_clamped(void **state)
     assert_ttl(f, "/data/k?ttl=2d", NULL, 86400);
     assert_ttl(f, "/data/k?ttl=99999999999999999999999999", NULL, 86400);
     assert_ttl(f, "/data/k", "4294967296d", 86400);
+    assert_ttl(f, "/data/k?ttl=0d0h0m0s", NULL, 300);
+    assert_ttl(f, "/data/k?ttl=1d0h0m1s", NULL, 86400);
+    assert_ttl(f, "/data/k?ttl=99999999999d99999999999h", NULL, 86400);
 }
 
 static void a_malformed_ttl_is_refused(void **state)
 {
     struct fixture *f = *state;
-    static const char *const wrong[] = {"",    "-1",    "+5",   "5%20", "1.5", "5x",
-                                        "5ms", "1h30m", "0x10", "abc",  "%",   "5M"};
+    static const char *const wrong[] = {"",     "-1",    "+5",   "5%20", "600.5", "5x", "5ms",
+                                        "1h30", "30m1h", "5m5m", "0x10", "abc",   "%",  "5M"};
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         char target[64];
         (void)snprintf(target, sizeof(target), "/data/k?ttl=%s", wrong[i]);

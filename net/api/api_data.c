@@ -128,7 +128,7 @@ static enum rc find_ttl(const struct http_request *rq, uint64_t *ttl_s)
     if (parameters == 1) {
         uint8_t decoded[TTL_TEXT_MAX];
         size_t len = 0;
-        const enum rc rc = uri_decode(text, decoded, sizeof(decoded), &len);
+        const enum rc rc = uri_decode_query(text, decoded, sizeof(decoded), &len);
         return rc != RC_OK ? RC_MALFORMED : parse_duration_s((const char *)decoded, len, ttl_s);
     }
     if (headers == 1) {

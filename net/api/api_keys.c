@@ -275,7 +275,8 @@ static const char *read_prefix(struct http_text query, struct listing *l)
     if (count > 1) {
         return "prefix is given more than once.";
     }
-    if (count == 1 && uri_decode(text, l->prefix, sizeof(l->prefix), &l->prefix_len) != RC_OK) {
+    if (count == 1 &&
+        uri_decode_query(text, l->prefix, sizeof(l->prefix), &l->prefix_len) != RC_OK) {
         return "prefix is not percent-encoded, or longer than any key.";
     }
     return NULL;
@@ -292,7 +293,7 @@ static const char *read_limit(struct http_text query, struct listing *l)
         return NULL;
     }
     uint64_t limit = 0;
-    if (count > 1 || uri_decode(text, decoded, sizeof(decoded), &len) != RC_OK ||
+    if (count > 1 || uri_decode_query(text, decoded, sizeof(decoded), &len) != RC_OK ||
         parse_u64((const char *)decoded, len, API_KEYS_LIMIT_MAX, &limit) != RC_OK || limit == 0) {
         return WRONG;
     }
@@ -311,7 +312,7 @@ static const char *read_cursor(struct http_text query, struct listing *l)
     if (count == 0) {
         return NULL;
     }
-    if (count > 1 || uri_decode(text, decoded, sizeof(decoded), &len) != RC_OK ||
+    if (count > 1 || uri_decode_query(text, decoded, sizeof(decoded), &len) != RC_OK ||
         base64_url_decode((const char *)decoded, len, l->last, sizeof(l->last), &l->last_len) !=
             RC_OK ||
         l->last_len == 0 || memchr(l->last, '\0', l->last_len) != NULL) {

@@ -21,7 +21,7 @@ static const char *read_prefix(struct http_text query, struct parameters *p)
         return "prefix is given more than once.";
     }
     if (count == 1 &&
-        uri_decode(text, p->prefix, sizeof(p->prefix), &p->request.prefix_len) != RC_OK) {
+        uri_decode_query(text, p->prefix, sizeof(p->prefix), &p->request.prefix_len) != RC_OK) {
         return "prefix is not percent-encoded, or longer than any key.";
     }
     p->request.prefix = p->prefix;
@@ -57,7 +57,7 @@ static const char *read_last_id(const struct http_request *rq, struct parameters
         p->request.last_id = header->value;
     } else if (text.len > 0) {
         const bool is_short =
-            uri_decode(text, (uint8_t *)p->last_id, sizeof(p->last_id), &len) == RC_OK;
+            uri_decode_query(text, (uint8_t *)p->last_id, sizeof(p->last_id), &len) == RC_OK;
         p->request.last_id = (struct http_text){p->last_id, is_short ? len : 1};
     }
     return NULL;

@@ -7,7 +7,8 @@
 
 enum { PARAMETER_NAME_MAX = 32 };
 
-enum rc uri_decode(struct http_text text, uint8_t *ret_bytes, size_t size, size_t *ret_len)
+static enum rc decode(struct http_text text, uint8_t plus, uint8_t *ret_bytes, size_t size,
+                      size_t *ret_len)
 {
     size_t len = 0;
     for (size_t i = 0; i < text.len; i++) {
@@ -17,6 +18,8 @@ enum rc uri_decode(struct http_text text, uint8_t *ret_bytes, size_t size, size_
                 return RC_MALFORMED;
             }
             i += 2;
+        } else if (text.data[i] == '+') {
+            byte = plus;
         }
         if (len == size) {
             return RC_TOO_LONG;
@@ -27,11 +30,21 @@ enum rc uri_decode(struct http_text text, uint8_t *ret_bytes, size_t size, size_
     return RC_OK;
 }
 
+enum rc uri_decode(struct http_text text, uint8_t *ret_bytes, size_t size, size_t *ret_len)
+{
+    return decode(text, '+', ret_bytes, size, ret_len);
+}
+
+enum rc uri_decode_query(struct http_text text, uint8_t *ret_bytes, size_t size, size_t *ret_len)
+{
+    return decode(text, ' ', ret_bytes, size, ret_len);
+}
+
 static bool is_named(struct http_text text, const char *name)
 {
     uint8_t decoded[PARAMETER_NAME_MAX];
     size_t len = 0;
-    return uri_decode(text, decoded, sizeof(decoded), &len) == RC_OK && len == strlen(name) &&
+    return uri_decode_query(text, decoded, sizeof(decoded), &len) == RC_OK && len == strlen(name) &&
            memcmp(decoded, name, len) == 0;
 }
 

@@ -172,11 +172,11 @@ class Keys(Answers):
     def test_pages_follow_each_other_by_their_cursor(self):
         pages = [Answer({"keys": ["a", "b"], "next_cursor": "c/1"}),
                  Answer({"keys": ["c"], "next_cursor": "c2"}), Answer({"keys": ["d"]})]
-        done, server = self.keys(pages, "--prefix", "a/ ")
+        done, server = self.keys(pages, "--prefix", "a/+ ")
         self.expect(done, 0, "a\nb\nc\nd\n")
-        self.assertEqual(server.targets(), ["/v1/keys?limit=1000&prefix=a%2F%20",
-                                            "/v1/keys?limit=1000&prefix=a%2F%20&cursor=c%2F1",
-                                            "/v1/keys?limit=1000&prefix=a%2F%20&cursor=c2"])
+        self.assertEqual(server.targets(), ["/v1/keys?limit=1000&prefix=a%2F%2B%20",
+                                            "/v1/keys?limit=1000&prefix=a%2F%2B%20&cursor=c%2F1",
+                                            "/v1/keys?limit=1000&prefix=a%2F%2B%20&cursor=c2"])
 
     def test_an_empty_cursor_and_one_that_does_not_move_are_the_end(self):
         for first, count in (("", 1), (7, 1), ("c" * 4096, 1), ("same", 2)):

@@ -172,11 +172,11 @@ class Watch(Case):
     def test_scripts_get_every_event_as_an_object(self):
         done, server = self.watch(
             Answer(event("reset", {}) + event("put", {"key": "k"}, "a-1") + event("live", {}, "a-2")),
-            GONE, arguments=("--json", "--values", "--new", "--prefix", "a/b"))
+            GONE, arguments=("--json", "--values", "--new", "--prefix", "a/b+c"))
         self.expect(done, '{"event":"reset"}\n{"event":"put","id":"a-1","key":"k"}\n'
                           '{"event":"live","id":"a-2"}\n',
                     f"repram watch: {server.name}: the stream ended; trying again\n{GONE_LINE}")
-        self.assertEqual(server.targets()[0], "/v1/watch?values=1&snapshot=0&prefix=a%2Fb")
+        self.assertEqual(server.targets()[0], "/v1/watch?values=1&snapshot=0&prefix=a%2Fb%2Bc")
 
     def test_after_it_was_live_a_lost_stream_is_taken_up_behind_its_last_event(self):
         done, server = self.watch(Answer(event("live", {}, "a-1")), Answer(b"", 503),

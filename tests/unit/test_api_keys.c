@@ -45,14 +45,16 @@ static void keys_come_in_byte_order_and_only_live_ones(void **state)
     assert_listing(f, "/scan?prefix=a", "{\"keys\":[\"Z\",\"a\",\"a/1\",\"b\",\"\xc3\xa9\"]}");
 }
 
-static void a_prefix_is_percent_decoded_and_a_plus_is_a_plus(void **state)
+static void a_prefix_is_decoded_and_a_plus_in_it_is_a_space(void **state)
 {
     struct fixture *f = *state;
     hold_text(f, "a b");
     hold_text(f, "a+b");
     hold_text(f, "a/b");
     assert_listing(f, "/keys?prefix=a%20", "{\"keys\":[\"a b\"]}");
-    assert_listing(f, "/keys?prefix=a+", "{\"keys\":[\"a+b\"]}");
+    assert_listing(f, "/keys?prefix=a+", "{\"keys\":[\"a b\"]}");
+    assert_listing(f, "/keys?prefix=a%2B", "{\"keys\":[\"a+b\"]}");
+    assert_listing(f, "/scan?prefix=a+b", "{\"keys\":[\"a b\",\"a+b\",\"a/b\"]}");
     assert_listing(f, "/keys?prefix=a/&unknown=1&unknown=2", "{\"keys\":[\"a/b\"]}");
     assert_listing(f, "/keys?prefix=", "{\"keys\":[\"a b\",\"a+b\",\"a/b\"]}");
     assert_listing(f, "/keys?prefix=x", "{\"keys\":[]}");
@@ -242,7 +244,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(an_empty_node_lists_an_empty_array),
         TEST(keys_come_in_byte_order_and_only_live_ones),
-        TEST(a_prefix_is_percent_decoded_and_a_plus_is_a_plus),
+        TEST(a_prefix_is_decoded_and_a_plus_in_it_is_a_space),
         TEST(keys_are_escaped_and_what_is_not_utf8_stands_in_base64),
         TEST(pages_follow_one_another_by_their_cursor),
         TEST(a_cursor_is_valid_although_its_key_is_not_held),

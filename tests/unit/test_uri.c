@@ -40,6 +40,21 @@ static void decoding_leaves_slashes_dots_and_plus_as_they_are(void **state)
     assert_decodes("", "", 0);
 }
 
+static void in_a_query_a_plus_is_a_space(void **state)
+{
+    (void)state;
+    static const char encoded[] = "+a+b%2Bc%2bd%20e+";
+    uint8_t decoded[64];
+    size_t len = 0;
+    assert_int_equal(uri_decode_query(text_of(encoded), decoded, sizeof(decoded), &len), RC_OK);
+    assert_int_equal(len, 11);
+    assert_memory_equal(decoded, " a b+c+d e ", 11);
+    assert_int_equal(uri_decode_query(text_of("a+b"), decoded, 3, &len), RC_OK);
+    assert_int_equal(uri_decode_query(text_of("a+b"), decoded, 2, &len), RC_TOO_LONG);
+    assert_int_equal(uri_decode_query(text_of("%+1"), decoded, sizeof(decoded), &len),
+                     RC_MALFORMED);
+}
+
 static void a_percent_sign_without_two_hex_digits_is_refused(void **state)
 {
     (void)state;
@@ -73,6 +88,7 @@ static void a_parameter_is_found_by_its_decoded_name(void **state)
     assert_int_equal(find("ttl=5m", "ttl", "5m"), 1);
     assert_int_equal(find("a=1&ttl=5m&b=2", "ttl", "5m"), 1);
     assert_int_equal(find("%74tl=5%6d", "ttl", "5%6d"), 1);
+    assert_int_equal(find("t+l=a+b", "t l", "a+b"), 1);
     assert_int_equal(find("ttl", "ttl", ""), 1);
     assert_int_equal(find("ttl=", "ttl", ""), 1);
     assert_int_equal(find("ttl=a=b", "ttl", "a=b"), 1);
@@ -97,6 +113,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(decoding_leaves_slashes_dots_and_plus_as_they_are),
+        cmocka_unit_test(in_a_query_a_plus_is_a_space),
         cmocka_unit_test(a_percent_sign_without_two_hex_digits_is_refused),
         cmocka_unit_test(decoding_fits_exactly_or_is_too_long),
         cmocka_unit_test(a_parameter_is_found_by_its_decoded_name),

@@ -1,12 +1,12 @@
 /* repram: The one binary, repram, whose first word says which command it is this time. */
 #include "cmd/base/command.h"
 #include "cmd/base/exit_code.h"
+#include "cmd/base/output.h"
 #include "cmd/settings/help.h"
 
-#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 static int version_command(int argc, char **argv)
 {
@@ -66,31 +66,18 @@ static const struct command commands[] = {
     {"-h", help_main},
 };
 
-/* The parent may have closed these. Then the next descriptor opened would take their number, and
- * the log would go into a socket. */
-static void fill_standard_descriptors(void)
-{
-    int fd = STDIN_FILENO;
-    while (fd >= STDIN_FILENO && fd <= STDERR_FILENO) {
-        fd = open("/dev/null", O_RDWR);
-    }
-    if (fd > STDERR_FILENO) {
-        (void)close(fd);
-    }
-}
-
 int main(int argc, char **argv)
 {
-    fill_standard_descriptors();
+    /* A closed output must be an error, and not a signal that ends the program in mid-sentence. */
+    (void)signal(SIGPIPE, SIG_IGN);
+    output_begin();
     if (argc < 2) {
         help_overview(stderr);
         return EXIT_CODE_USAGE;
     }
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
         if (strcmp(commands[i].name, argv[1]) == 0) {
-            const int code = commands[i].run(argc - 1, argv + 1);
-            /* Output that could not be written makes the command a failure. */
-            return fflush(stdout) != 0 && code == EXIT_CODE_OK ? EXIT_CODE_FAILED : code;
+            return output_end(commands[i].run(argc - 1, argv + 1));
         }
     }
     (void)fprintf(stderr, "repram: there is no command '%.64s'; see repram help\n", argv[1]);

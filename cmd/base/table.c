@@ -115,6 +115,5 @@ void table_print(const struct table *t, FILE *out)
 {
     char *text = table_format(t, isatty(fileno(out)) == 1);
     (void)fputs(text, out);
-    (void)fflush(out);
     free(text);
 }

@@ -1,6 +1,7 @@
 #include "cmd/client/client.h"
 
 #include "cmd/base/exit_code.h"
+#include "cmd/base/output.h"
 #include "cmd/settings/help.h"
 #include "cmd/settings/local_host.h"
 #include "cmd/settings/settings.h"
@@ -12,8 +13,6 @@
 #include "net/sys/hostclock.h"
 
 #include <cjson/cJSON.h>
-#include <errno.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -226,7 +225,6 @@ int client_run(int argc, char **argv, const struct client_usage *usage,
 {
     struct client c = {.command = argv[0], .timeout_ms = usage->timeout_ms};
     c.servers = mem_new(CLIENT_SERVERS_MAX, sizeof(*c.servers));
-    (void)signal(SIGPIPE, SIG_IGN);
     int code = begin(&c, argc, argv, usage);
     code = code < 0 ? command(&c) : code;
     free(c.servers);
@@ -280,6 +278,7 @@ void client_ask_stream(const struct client *c, const struct client_server *serve
                                         .header_count = stream->header != NULL ? 2 : 1,
                                         .timeout_ms = c->timeout_ms,
                                         .bytes_max = CLIENT_BODY_MAX,
+                                        .hangup_fd = c->hangup_fd,
                                         .piece = stream->piece,
                                         .piece_arg = stream->arg};
     memset(ret_answer, 0, sizeof(*ret_answer));
@@ -300,8 +299,8 @@ void client_ask(const struct client *c, const struct client_server *server,
                                         .body = request->body,
                                         .body_len = request->body_len,
                                         .timeout_ms = timeout_ms,
+                                        .hangup_fd = c->hangup_fd,
                                         .bytes_max = CLIENT_BODY_MAX};
-    (void)c;
     memset(ret_answer, 0, sizeof(*ret_answer));
     (void)fetch_wait(&fetch, keep_answer, ret_answer);
 }
@@ -427,13 +426,8 @@ enum rc client_data_target(const char *key, const char *query, char *ret_target,
     return RC_OK;
 }
 
-int client_output(const struct client *c, const void *data, size_t len)
+int client_output(const void *data, size_t len)
 {
-    if (fwrite(data, 1, len, stdout) == len && fflush(stdout) == 0) {
-        return EXIT_CODE_OK;
-    }
-    if (errno != EPIPE) {
-        client_say(c, "standard output: %s", strerror(errno));
-    }
-    return EXIT_CODE_FAILED;
+    (void)fwrite(data, 1, len, stdout);
+    return output_flush() ? EXIT_CODE_OK : EXIT_CODE_FAILED;
 }

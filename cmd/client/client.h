@@ -39,6 +39,8 @@ struct client {
     bool is_local; /* the servers are the local port range */
     bool is_json;
     uint32_t timeout_ms;
+    int hangup_fd; /* of the output (net/sys/hangup): a request ends when nobody reads any more; 0:
+                      none */
     uint64_t node_count; /* NODE_COUNT, for health --all */
     char network[NAME_SIZE];
     const char *words[CLIENT_WORDS_MAX];
@@ -135,7 +137,8 @@ MUST_USE enum rc client_parse_servers(const char *text, struct client_server *re
 /* "host:port" for people. Returns `ret_text`. */
 const char *client_server_text(const struct client_server *server, char *ret_text, size_t size);
 
-/* Writes bytes to standard output; the exit code, which is 1 when they could not be written. */
-int client_output(const struct client *c, const void *data, size_t len);
+/* Writes bytes to standard output; the exit code, which is 1 when they could not be written. main()
+ * says so at the end. */
+int client_output(const void *data, size_t len);
 
 #endif

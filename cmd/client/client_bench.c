@@ -335,9 +335,10 @@ static int show(const struct bench *b, enum rc rc, const struct load_result *res
     } else if (failed + result->fill_errors > 0) {
         client_say(b->client, "%" PRIu64 " requests were refused", failed + result->fill_errors);
     }
-    return rc != RC_OK || failed + result->fill_errors > 0 || result->elapsed_ns == 0
-               ? EXIT_CODE_FAILED
-               : EXIT_CODE_OK;
+    if (rc != RC_OK || failed + result->fill_errors > 0) {
+        return EXIT_CODE_FAILED;
+    }
+    return result->is_interrupted ? EXIT_CODE_INTERRUPTED : EXIT_CODE_OK;
 }
 
 static int measure(struct bench *b)

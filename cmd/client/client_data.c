@@ -251,7 +251,7 @@ static int get(struct client *c)
     if (code == EXIT_CODE_OK && c->is_json) {
         print_value_json(c, &answer);
     } else if (code == EXIT_CODE_OK) {
-        code = client_output(c, answer.body, answer.body_len);
+        code = client_output(answer.body, answer.body_len);
     }
     client_answer_fini(&answer);
     return code;

@@ -1,6 +1,7 @@
 /* `repram keys`: every key of a node, page by page. */
 #include "cmd/base/command.h"
 #include "cmd/base/exit_code.h"
+#include "cmd/base/output.h"
 #include "cmd/client/client.h"
 #include "core/base/parse.h"
 #include "core/base/units.h"
@@ -205,7 +206,7 @@ static int keys(struct client *c)
     if (c->is_json) {
         (void)printf("{\"keys\":[");
     }
-    while (rc == RC_AGAIN && ferror(stdout) == 0) {
+    while (rc == RC_AGAIN && output_flush()) {
         rc = fetch_page(l);
     }
     if (c->is_json) {
@@ -213,7 +214,7 @@ static int keys(struct client *c)
     }
     cJSON_Delete(l->base64);
     free(l);
-    const int code = client_output(c, "", 0);
+    const int code = client_output("", 0);
     return rc == RC_OK ? code : EXIT_CODE_FAILED;
 }
 

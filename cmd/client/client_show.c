@@ -99,8 +99,8 @@ static int show(struct client *c, const char *target, void (*print)(const cJSON 
     } else if (answer.rc == RC_OK && !cJSON_IsObject(root)) {
         client_say(c, "the answer is not JSON");
     } else if (answer.rc == RC_OK && c->is_json) {
-        code = client_output(c, answer.body, answer.body_len);
-        code = code == EXIT_CODE_OK ? client_output(c, "\n", 1) : code;
+        code = client_output(answer.body, answer.body_len);
+        code = code == EXIT_CODE_OK ? client_output("\n", 1) : code;
     } else if (answer.rc == RC_OK) {
         print(root);
         code = EXIT_CODE_OK;

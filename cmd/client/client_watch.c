@@ -1,19 +1,20 @@
 /* `repram watch`: changes as they happen, through lost connections, until Ctrl-C. */
 #include "cmd/base/command.h"
 #include "cmd/base/exit_code.h"
+#include "cmd/base/output.h"
 #include "cmd/client/client.h"
 #include "core/base/base64.h"
 #include "core/base/mem.h"
 #include "net/http/json_out.h"
 #include "net/out/event_stream.h"
 #include "net/out/fetch.h"
+#include "net/sys/hangup.h"
 
 #include <cjson/cJSON.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -43,16 +44,22 @@ struct watching {
 /* ---- Ctrl-C ---- */
 
 static volatile sig_atomic_t is_printing;
-static volatile sig_atomic_t is_stopped;
+static volatile sig_atomic_t is_stopped; /* the signal's number */
+
+/* Interrupted is not the same as told to end, which is no failure for whoever supervises it. */
+static int code_of(int number)
+{
+    return number == SIGINT ? EXIT_CODE_INTERRUPTED : EXIT_CODE_OK;
+}
 
 /* A line is printed whole: the stop waits for its end. */
 static void on_stop(int number)
 {
     (void)number;
     if (is_printing != 0) {
-        is_stopped = 1;
+        is_stopped = number;
     } else {
-        _exit(EXIT_CODE_OK);
+        _exit(code_of(number));
     }
 }
 
@@ -69,11 +76,10 @@ static void begin_printing(void)
 }
 
 /* The line is out. Ends the program when that was asked for, or when nobody reads the output. */
-static void end_printing(struct watching *w)
+static void end_printing(void)
 {
-    const int code = client_output(w->client, "", 0);
-    if (code != EXIT_CODE_OK || is_stopped != 0) {
-        _exit(code);
+    if (!output_flush() || is_stopped != 0) {
+        _exit(output_end(is_stopped != 0 ? code_of(is_stopped) : EXIT_CODE_OK));
     }
     is_printing = 0;
 }
@@ -206,7 +212,7 @@ static void on_event(void *arg, const struct stream_event *event)
         } else if (strcmp(event->name, "put") == 0 || strcmp(event->name, "expire") == 0) {
             print_change(event->name, data);
         }
-        end_printing(w);
+        end_printing();
     }
     cJSON_Delete(data);
 }
@@ -247,7 +253,9 @@ static bool watch_server(struct watching *w, const char *target)
     client_ask_stream(w->client, server, target, &stream, &answer);
     const bool is_refused = answer.rc == RC_OK && answer.status != 200;
     const bool is_final = is_refused && answer.status / 100 == 4;
-    if (w->is_garbled) {
+    if (answer.rc == RC_CLOSED) {
+        /* Nobody reads any more: not even what could be said about it. */
+    } else if (w->is_garbled) {
         client_say(w->client, "%s answers with something else than events", where);
     } else if (is_refused) {
         client_complain(w->client, &answer);
@@ -276,12 +284,6 @@ static bool find_server(struct watching *w, bool is_same_first)
     return false;
 }
 
-static void pause_ms(uint32_t ms)
-{
-    const struct timespec wait = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
-    (void)nanosleep(&wait, NULL);
-}
-
 /* Goes round the servers. Until one was live, a round without success ends the program. A server
  * that was live is tried first, as the stream goes on there exactly. */
 static int watch(struct watching *w, const char *target)
@@ -290,7 +292,7 @@ static int watch(struct watching *w, const char *target)
     uint32_t wait_ms = WAIT_MIN_MS;
     size_t failures = 0;
     bool is_same_first = true;
-    while (w->was_live || failures < c->server_count) {
+    while ((w->was_live || failures < c->server_count) && output_has_reader()) {
         const bool is_found = find_server(w, is_same_first);
         if (is_found && !watch_server(w, target)) {
             return EXIT_CODE_FAILED;
@@ -302,7 +304,7 @@ static int watch(struct watching *w, const char *target)
         is_same_first = is_found && w->is_live;
         if (w->was_live) {
             wait_ms = w->is_live ? WAIT_MIN_MS : wait_ms;
-            pause_ms(wait_ms);
+            output_pause(wait_ms);
             wait_ms = 2 * wait_ms < WAIT_MAX_MS ? 2 * wait_ms : WAIT_MAX_MS;
         }
         w->is_live = false;
@@ -323,7 +325,12 @@ static int watch_prefix(struct client *c)
     }
     event_stream_init(&w.stream, on_event, &w);
     catch_stops();
+    const int hangup = hangup_open(STDOUT_FILENO);
+    c->hangup_fd = hangup >= 0 ? hangup : 0;
     const int code = watch(&w, target);
+    if (hangup >= 0) {
+        (void)close(hangup);
+    }
     event_stream_fini(&w.stream);
     return code;
 }

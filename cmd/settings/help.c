@@ -24,8 +24,8 @@ static const char overview[] =
     "  version   print the version\n"
     "  help      this text; help COMMAND, help settings\n"
     "\n"
-    "exit codes: 0 ok, 1 failed, 2 usage, 69 no port free, 75 all-or-nothing start failed,\n"
-    "78 bad configuration\n";
+    "exit codes: 0 ok, 1 failed (also when the output could not be written), 2 usage, 69 no port\n"
+    "free, 75 all-or-nothing start failed, 78 bad configuration, 130 interrupted\n";
 
 #define NODE_OPTIONS                                                               \
     "  --config FILE      KEY=value lines; flags and the environment come first\n" \
@@ -121,9 +121,11 @@ static const struct command_help commands[] = {
     {"watch",
      "usage: repram watch [options]\n"
      "\n"
-     "Shows writes and expiries as they happen, until Ctrl-C: first all present entries,\n"
-     "then each change. It makes a lost connection again, with the next server where several are\n"
-     "named: the same node sends what happened meanwhile, another one sends all entries again.\n"
+     "Shows writes and expiries as they happen, until Ctrl-C (exit code 130) or until nobody "
+     "reads\n"
+     "them any more: first all present entries, then each change. It makes a lost connection\n"
+     "again, with the next server where several are named: the same node sends what happened\n"
+     "meanwhile, another one sends all entries again.\n"
      "Control characters appear percent-encoded; --json gives one object a line.\n"
      "\n"
      "  -p, --prefix TEXT        only keys that begin with it\n"
@@ -176,7 +178,8 @@ static const struct command_help commands[] = {
      "\n"
      "Loads nodes with GETs and PUTs of random keys, and says how many were answered a second and\n"
      "how soon. Writes every key once first, unless nothing is read. Ctrl-C ends it early, with\n"
-     "what was measured so far. Exit code 1 when a server failed or anything was refused.\n"
+     "what was measured so far (exit code 130). Exit code 1 when a server failed or anything was\n"
+     "refused.\n"
      "\n"
      "      --reads PERCENT      GETs among the requests; 50 by default\n"
      "      --size BYTES         of a value; 100 by default, or 1KiB-64KiB for any in between\n"

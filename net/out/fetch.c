@@ -44,6 +44,7 @@ struct fetch {
     struct event *timer;     /* the whole exchange */
     struct event *kick;      /* the first connect, so that `done` never comes from fetch_start() */
     struct event *attempt;   /* the connect in progress */
+    struct event *hangup;    /* NULL unless the caller gave a descriptor for it */
     struct dns_query *query; /* NULL unless the name is being looked up */
     struct addr addrs[ADDRESSES_MAX];
     size_t addr_count, addr_next;
@@ -58,7 +59,7 @@ struct fetch {
 static void fetch_free(struct fetch *f)
 {
     dns_cancel(f->query);
-    struct event *const events[] = {f->timer, f->kick, f->attempt};
+    struct event *const events[] = {f->timer, f->kick, f->attempt, f->hangup};
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
         if (events[i] != NULL) {
             event_free(events[i]);
@@ -324,6 +325,24 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     fetch_finish(f, RC_TIMEOUT);
 }
 
+static void on_hangup(evutil_socket_t fd, short what, void *arg)
+{
+    struct fetch *f = arg;
+    (void)fd;
+    (void)what;
+    fetch_fail(f, RC_CLOSED, "nobody waits for the answer any more");
+    fetch_finish(f, RC_CLOSED);
+}
+
+static bool arm_hangup(struct fetch *f, int fd)
+{
+    if (fd == 0) {
+        return true;
+    }
+    f->hangup = event_new(f->base, fd, EV_READ, on_hangup, f);
+    return f->hangup != NULL && event_add(f->hangup, NULL) == 0;
+}
+
 /* ---- Names ---- */
 
 static void add_address(struct fetch *f, const struct addr *addr)
@@ -485,7 +504,7 @@ struct fetch *fetch_start(struct event_base *base, struct dns *dns,
     f->timer = evtimer_new(base, on_timer, f);
     f->kick = evtimer_new(base, on_kick, f);
     if (f->timer == NULL || f->kick == NULL || !build_request(&f->request, request) ||
-        arm_timer(f) != 0) {
+        arm_timer(f) != 0 || !arm_hangup(f, request->hangup_fd)) {
         fetch_free(f);
         return NULL;
     }

@@ -34,7 +34,7 @@ BINARY = os.environ.get("REPRAM_BINARY", os.path.join(SOURCE_DIR, "build/dev/rep
 SLOW = float(os.environ.get("REPRAM_TEST_SLOW", "10"))
 SANITIZED = os.environ.get("REPRAM_TEST_SANITIZED") == "1"
 ISOLATED = os.environ.get("REPRAM_TEST_ISOLATED") == "1"
-FAILED, USAGE, SKIPPED = 1, 2, 77  # exit codes
+FAILED, USAGE, SKIPPED, INTERRUPTED = 1, 2, 77, 130  # exit codes
 
 # What a report of a sanitizer or a failed assertion of ours looks like in a node's log.
 CRASH = re.compile(r"AddressSanitizer|LeakSanitizer|runtime error:|assertion .*failed|ASSERT",

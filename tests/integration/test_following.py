@@ -251,8 +251,8 @@ class Watch(Case):
         with Scripted({"/v1/watch": GONE, "/health": Answer({"uuid": "u"})}) as node:
             self.expect(cli("watch", *TIMEOUT, env={"REPRAM_HTTP_PORT": node.port}), "", GONE_LINE)
 
-    def test_told_to_stop_it_ends_with_0(self):
-        for number in (signal.SIGINT, signal.SIGTERM):
+    def test_told_to_stop_it_ends_with_its_line(self):
+        for number, code in ((signal.SIGINT, harness.INTERRUPTED), (signal.SIGTERM, 0)):
             change = event("put", {"key": "k"})
             with Scripted({"/v1/watch": Answer(change, stays=True)}) as server:
                 with subprocess.Popen([harness.BINARY, "watch", "-s", server.name],
@@ -260,7 +260,7 @@ class Watch(Case):
                     self.assertEqual(process.stdout.readline(), b"put\t0s\t0\tk\n")
                     process.send_signal(number)
                     out, err = process.communicate(timeout=20 * harness.SLOW)
-            self.assertEqual((process.returncode, out, err), (0, b"", b""))
+            self.assertEqual((process.returncode, out, err), (code, b"", b""))
 
     def test_a_prefix_beyond_a_targets_length_is_refused(self):
         done = cli("watch", "--prefix", "ä" * 5000)

@@ -424,7 +424,7 @@ class Command(Watch):
         self.assertRegex(self.lines(program)[1], r"^put\t1s\t4\ta/%1B%0A%FF\t%1B\[2J$")
         self.assertRegex(self.lines(program)[2], r"^expire\t0s\t4\ta/%1B%0A%FF$")
         program.signal(signal.SIGINT)
-        self.assertEqual(program.wait(), 0)
+        self.assertEqual(program.wait(), harness.INTERRUPTED)
 
     def test_json_is_one_object_a_line(self):
         node = self.node()

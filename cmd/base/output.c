@@ -1,0 +1,89 @@
+#include "cmd/base/output.h"
+
+#include "cmd/base/exit_code.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* errno of the first write that failed; 0: none. */
+static int lost;
+
+static ssize_t write_all(void *cookie, const char *data, size_t len)
+{
+    size_t done = 0;
+    (void)cookie;
+    while (done < len && lost == 0) {
+        const ssize_t n = write(STDOUT_FILENO, data + done, len - done);
+        if (n >= 0) {
+            done += (size_t)n;
+        } else if (errno != EINTR) {
+            lost = errno;
+        }
+    }
+    return lost == 0 ? (ssize_t)len : 0;
+}
+
+/* Opened the wrong way round, so that its use fails as that of a closed descriptor does: a value
+ * that was to be read is no empty value. */
+static void fill_closed(int fd)
+{
+    if (fcntl(fd, F_GETFD) < 0) {
+        (void)open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+    }
+}
+
+void output_begin(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        fill_closed(fd);
+    }
+    FILE *out = fopencookie(NULL, "w", (cookie_io_functions_t){.write = write_all});
+    if (out != NULL) {
+        (void)setvbuf(out, NULL, output_is_terminal() ? _IOLBF : _IOFBF, BUFSIZ);
+        stdout = out;
+    }
+}
+
+bool output_flush(void)
+{
+    if (fflush(stdout) != 0 && lost == 0) {
+        lost = errno;
+    }
+    return lost == 0;
+}
+
+int output_end(int code)
+{
+    if (output_flush()) {
+        return code;
+    }
+    if (lost != EPIPE) {
+        (void)fprintf(stderr, "repram: cannot write the output: %s\n", strerror(lost));
+    }
+    return code == EXIT_CODE_OK ? EXIT_CODE_FAILED : code;
+}
+
+bool output_is_terminal(void)
+{
+    return isatty(STDOUT_FILENO) == 1;
+}
+
+static bool is_gone_after(int ms)
+{
+    struct pollfd reader = {.fd = STDOUT_FILENO};
+    return poll(&reader, 1, ms) == 1;
+}
+
+bool output_has_reader(void)
+{
+    return !is_gone_after(0);
+}
+
+void output_pause(unsigned ms)
+{
+    (void)is_gone_after((int)ms);
+}

@@ -1,0 +1,32 @@
+/*
+ * output: standard output, of which no byte is lost in silence.
+ *
+ * Whatever is printed goes to stdout as usual. The first write that fails is remembered, even one
+ * in the middle of a printf whose buffer was full, as stdio forgets its reason. main() asks at
+ * the end, so no command has to. That nobody reads any more is no fault worth a line.
+ */
+#ifndef CMD_BASE_OUTPUT_H
+#define CMD_BASE_OUTPUT_H
+
+#include <stdbool.h>
+
+/* Once, before anything is printed. A standard descriptor that the parent closed is taken, so that
+ * no file or socket gets its number: reading or writing it fails from then on. */
+void output_begin(void);
+
+/* Writes what is buffered; false when any byte was lost until now. */
+bool output_flush(void);
+
+/* The command's exit code: `code`, or 1 when it was 0 and bytes were lost, and a line on standard
+ * error says why. */
+int output_end(int code);
+
+bool output_is_terminal(void);
+
+/* Whether somebody could still read: false for a pipe whose reader has gone. */
+bool output_has_reader(void);
+
+/* Waits, but not beyond the moment when the reader goes. */
+void output_pause(unsigned ms);
+
+#endif

@@ -146,10 +146,12 @@ struct engine *engine_new(const struct engine_config *config, uint64_t now_us)
         .outbox = e->outbox,
         .counters = &e->counters,
         .secret = e->config.secret,
+        .cells_max = holdings_cells_max(&e->holdings),
     };
     e->sync = sync_new(&sync);
     sync_join(e->sync, now_us);
     e->swim = make_swim(e, now_us);
+    mesh_know_self(e->mesh, swim_self(e->swim));
     e->spread = make_spread(e);
     engine_settle(e);
     return e;

@@ -91,7 +91,8 @@ static void tell_crowd(struct engine *e, enum mesh_limit limit, const struct add
     e->crowd_told_us = e->now_us;
     (void)addr_format(from, where);
     if (limit == MESH_ADDR_IS_FULL) {
-        (void)snprintf(text, sizeof(text), "%d from the address of %s", MESH_UNMET_ADDR_MAX, where);
+        (void)snprintf(text, sizeof(text), "%d from the address%s of %s", MESH_UNMET_ADDR_MAX,
+                       addr_is_v4(from) ? "" : " or the /64", where);
     } else {
         (void)snprintf(text, sizeof(text), "%d, the last from %s", MESH_UNMET_MAX, where);
     }

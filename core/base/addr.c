@@ -36,6 +36,11 @@ bool addr_same_ip(const struct addr *a, const struct addr *b)
     return memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
 }
 
+bool addr_same_net(const struct addr *a, const struct addr *b)
+{
+    return addr_is_v4(a) || addr_is_v4(b) ? addr_same_ip(a, b) : memcmp(a->ip, b->ip, 8) == 0;
+}
+
 bool addr_equal(const struct addr *a, const struct addr *b)
 {
     return a->port == b->port && addr_same_ip(a, b);

@@ -34,6 +34,9 @@ bool addr_is_any(const struct addr *addr);
 bool addr_equal(const struct addr *a, const struct addr *b);
 bool addr_same_ip(const struct addr *a, const struct addr *b);
 
+/* The same IPv4 address, or IPv6 addresses of one /64, which is all one customer's. */
+bool addr_same_net(const struct addr *a, const struct addr *b);
+
 /* Parses an IP address without a port, "10.0.0.1", "::1" or "[::1]". RC_MALFORMED. */
 MUST_USE enum rc addr_parse_ip(const char *text, uint16_t port, struct addr *ret_addr);
 

@@ -215,11 +215,14 @@ enum rc cells_source_step(struct cells_source *s, const struct epoch_sender_env 
 /* ---- The sink ---- */
 
 struct cells_sink *cells_sink_new(uint8_t session, uint64_t key, uint64_t cut_s,
-                                  uint32_t share_bits, struct scope *scope, uint32_t first)
+                                  uint32_t share_bits, struct scope *scope, uint32_t first,
+                                  uint32_t cells_max)
 {
+    ASSERT(cells_max >= CELLS_FIRST_MIN && cells_max <= CELLS_WANTED_MAX);
     struct cells_sink *k = mem_new(1, sizeof(*k));
     k->session = session;
     k->until = first;
+    k->cells_max = cells_max;
     column_init(&k->column, key, cut_s, share_bits, scope);
     iblt_decoder_init(&k->decoder);
     idset_init(&k->ours, IBLT_CELLS_MAX);
@@ -273,7 +276,7 @@ enum rc cells_sink_cells(struct cells_sink *k, struct cursor *c)
     return RC_OK;
 }
 
-static enum rc emit_more(struct cells_sink *k, const struct epoch_sender_env *env)
+static enum rc emit_more(const struct cells_sink *k, struct link *l)
 {
     uint8_t payload[1 + 1 + 4 + 4];
     struct cursor c = cursor_writer(payload, sizeof(payload));
@@ -281,7 +284,7 @@ static enum rc emit_more(struct cells_sink *k, const struct epoch_sender_env *en
     cursor_put_u8(&c, (uint8_t)k->slice_bits);
     cursor_put_u32(&c, k->slice);
     cursor_put_u32(&c, k->until);
-    return link_bulk(env->link, FRAME_SYNC_MORE, payload, c.pos);
+    return link_bulk(l, FRAME_SYNC_MORE, payload, c.pos);
 }
 
 static void give_up(struct cells_sink *k)
@@ -297,13 +300,36 @@ static enum rc begin_slice(struct cells_sink *k, const struct epoch_sender_env *
     k->slice_bits = slice_bits;
     k->slice = slice;
     const uint32_t cells = cells_for(differences, 0);
-    k->until = cells < CELLS_WANTED_MAX ? cells : (uint32_t)CELLS_WANTED_MAX;
+    k->until = cells < k->cells_max ? cells : k->cells_max;
     k->their_count = 0;
     k->emitted = 0;
     k->phase = CELLS_SINK_DECODES;
     column_select(&k->column, slice_bits, slice);
     iblt_decoder_clear(&k->decoder);
-    return emit_more(k, env);
+    return emit_more(k, env->link);
+}
+
+/* Into how many slices so many differences of the present one are to be divided, that cells for
+ * twice as many as are expected of each would do. Writes how many those are. */
+static uint32_t divide(const struct cells_sink *k, uint64_t differences, uint64_t *ret_share)
+{
+    uint32_t bits = k->slice_bits + 1;
+    uint64_t share = differences / 2;
+    while (cells_for(share, 0) > k->cells_max / 2 && bits <= COLUMN_SLICE_BITS_MAX) {
+        share /= 2;
+        bits++;
+    }
+    *ret_share = share;
+    return bits;
+}
+
+enum rc cells_sink_hold(struct cells_sink *k, struct link *l)
+{
+    const double differences = (double)k->until / CELLS_PER_DIFFERENCE;
+    k->slice_bits = divide(k, (uint64_t)differences, &k->share);
+    k->is_held = true;
+    k->until = 0;
+    return emit_more(k, l);
 }
 
 /* The cells that came are too few. */
@@ -315,16 +341,12 @@ static enum rc ask_for_more(struct cells_sink *k, const struct epoch_sender_env 
     if (until <= k->until) {
         until = k->until + k->until / 8 + CELLS_FIRST_MIN / 2;
     }
-    if (until <= CELLS_WANTED_MAX) {
+    if (until <= k->cells_max) {
         k->until = until;
-        return emit_more(k, env);
+        return emit_more(k, env->link);
     }
-    uint32_t bits = k->slice_bits + 1;
-    uint64_t share = differences / 2;
-    while (cells_for(share, 0) > CELLS_WANTED_MAX / 2 && bits <= COLUMN_SLICE_BITS_MAX) {
-        share /= 2;
-        bits++;
-    }
+    uint64_t share = 0;
+    const uint32_t bits = divide(k, differences, &share);
     if (bits > COLUMN_SLICE_BITS_MAX) {
         give_up(k);
         return RC_OK;
@@ -423,6 +445,13 @@ enum rc cells_sink_step(struct cells_sink *k, const struct epoch_sender_env *env
 {
     if (!link_bulk_has_room(env->link)) {
         return RC_FULL;
+    }
+    if (k->is_held) {
+        k->is_held = false;
+        const enum rc rc = begin_slice(k, env, k->slice_bits, 0, k->share);
+        if (rc != RC_OK) {
+            return rc;
+        }
     }
     if (!k->column.is_collected) {
         const enum rc rc = column_collect(&k->column, env->store, env->now_ms);

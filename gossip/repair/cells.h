@@ -7,6 +7,10 @@
  * are too many differences for one table, they are settled slice by slice of the ids. Then the sink
  * asks for the records whose ids only the source has, and sends those that only it has itself.
  *
+ * How large a table may be is the sink's to say: where links may hold little, more slices take more
+ * rounds, and no link ends for what it holds. A sink that has to wait for its turn holds the source
+ * back, which would send the first cells at once.
+ *
  * A source may also be a list of few entries: their ids go as they are, and a job answers them.
  *
  * An id is 64 bits of a hash under the session's random key. In one of 37 million sessions two of a
@@ -24,6 +28,9 @@
 enum {
     CELLS_FIRST_MIN = 32,       /* asked for at first: the difference of an unlucky record or two */
     CELLS_WANTED_MAX = 3 << 15, /* of one table; beyond, the ids are divided */
+    /* What a sink holds at most for each cell of one table: theirs, ours, the difference of both,
+     * ids found, and those of them that are ours. All arrays grow by doubling. */
+    CELLS_SINK_CELL_BYTES = 128,
     CELLS_SOURCE_WISHES_MAX =
         4096, /* SYNC_MOREs of one session; an honest sink sends a few a slice */
 };
@@ -62,7 +69,10 @@ struct cells_sink {
     enum cells_sink_phase phase;
     uint8_t session;
     uint32_t slice_bits, slice;
-    uint32_t until; /* cells asked for */
+    uint32_t until;     /* cells asked for */
+    uint32_t cells_max; /* of one table */
+    bool is_held;       /* the source waits until this one has its turn, */
+    uint64_t share;     /* and there are about so many differences in a slice then */
     struct iblt_cell *theirs;
     uint32_t their_count, their_size;
     struct idset ours; /* found to be ours only, and not sent yet */
@@ -71,10 +81,15 @@ struct cells_sink {
     uint64_t sent, big_until;
 };
 
-/* The scope is taken over. Never NULL. */
+/* The scope is taken over. The source sends `first` cells unless it is held; one table has up to
+ * `cells_max`. Never NULL. */
 struct cells_sink *cells_sink_new(uint8_t session, uint64_t key, uint64_t cut_s,
-                                  uint32_t share_bits, struct scope *scope, uint32_t first);
+                                  uint32_t share_bits, struct scope *scope, uint32_t first,
+                                  uint32_t cells_max);
 void cells_sink_free(struct cells_sink *k, struct store *store);
+
+/* Tells the source to send nothing before the sink's first step. RC_FULL, RC_NO_MEMORY. */
+MUST_USE enum rc cells_sink_hold(struct cells_sink *k, struct link *l);
 
 /* SYNC_CELLS came, past its session. RC_MALFORMED. */
 MUST_USE enum rc cells_sink_cells(struct cells_sink *k, struct cursor *c);

@@ -12,6 +12,13 @@ void holdings_init(struct holdings *h, uint64_t store_bytes_max)
     *h = (struct holdings){.bytes_max = part > HOLDINGS_BYTES_MIN ? part : HOLDINGS_BYTES_MIN};
 }
 
+uint32_t holdings_cells_max(const struct holdings *h)
+{
+    const uint64_t of_one = h->bytes_max / HOLDINGS_STREAMS_PART / SYNC_SINKS_MAX;
+    const uint64_t cells = of_one / CELLS_SINK_CELL_BYTES;
+    return cells < CELLS_WANTED_MAX ? (uint32_t)cells : (uint32_t)CELLS_WANTED_MAX;
+}
+
 static void count(struct holdings *h, struct link *l)
 {
     const uint64_t bytes = link_memory(l) + (l->sync == NULL ? 0 : session_memory(l->sync));
@@ -37,13 +44,12 @@ void holdings_drop(struct holdings *h, const struct link *l)
     h->bytes -= l->held_bytes;
 }
 
-/* By address, and of one address the heaviest first. */
+/* By network, then address: so those of one place are neighbours. */
 static int compare(const void *a, const void *b)
 {
     const struct link *x = *(struct link *const *)a;
     const struct link *y = *(struct link *const *)b;
-    const int order = memcmp(x->addr.ip, y->addr.ip, sizeof(x->addr.ip));
-    return order != 0 ? order : (x->held_bytes < y->held_bytes) - (x->held_bytes > y->held_bytes);
+    return memcmp(x->addr.ip, y->addr.ip, sizeof(x->addr.ip));
 }
 
 struct link *holdings_excess(const struct holdings *h, const struct mesh *m)
@@ -56,19 +62,20 @@ struct link *holdings_excess(const struct holdings *h, const struct mesh *m)
     for (struct link *l = mesh_first(m); l != NULL; l = mesh_after(m, l->id)) {
         links[link_count++] = l;
     }
+    ASSERT(link_count > 0); /* or nothing would be held */
     qsort(links, link_count, sizeof(struct link *), compare);
-    struct link *heaviest = NULL;
+    struct link *heaviest = NULL, *first = links[0], *of_place = links[0];
     uint64_t most = 0, sum = 0;
-    size_t first = 0;
     for (size_t i = 0; i < link_count; i++) {
-        if (!addr_same_ip(&links[i]->addr, &links[first]->addr)) {
-            first = i;
+        if (!mesh_same_place(m, &links[i]->addr, &first->addr)) {
+            first = of_place = links[i];
             sum = 0;
         }
+        of_place = links[i]->held_bytes > of_place->held_bytes ? links[i] : of_place;
         sum += links[i]->held_bytes;
         if (sum > most) {
             most = sum;
-            heaviest = links[first];
+            heaviest = of_place;
         }
     }
     return heaviest;

@@ -3,9 +3,10 @@
  *
  * Each link has bounds of its own (gossip/replication/link, gossip/repair/session), but there may
  * be thousands. Together they hold an eighth of what the store may, or 16 MiB where that is more.
- * Past that the heaviest link of the address ends whose links hold most together: so strangers who
- * take much each lose their own first. A member that has lost its link makes a new one and
- * reconciles.
+ * Past that the heaviest link of the place (mesh_same_place) ends whose links hold most together:
+ * so strangers who take much each lose their own first. A member that has lost its link makes a new
+ * one and reconciles. Honest ones do not come to that by reconciling: the streams that are taken in
+ * at a time hold half of it at most, as their tables are smaller where it is little.
  *
  * Left out: values that are under way, which count in the store, and the columns of ids of the few
  * sessions that are worked on at a time.
@@ -18,6 +19,7 @@
 enum {
     HOLDINGS_BYTES_MIN = 16 << 20,
     HOLDINGS_PART = 8,            /* of the store's bytes */
+    HOLDINGS_STREAMS_PART = 2,    /* of what links may hold, for streams that are taken in */
     HOLDINGS_ALL_US = 500 * 1000, /* so often all links are counted: queues grow by themselves */
 };
 
@@ -27,6 +29,10 @@ struct holdings {
 };
 
 void holdings_init(struct holdings *h, uint64_t store_bytes_max);
+
+/* How many cells a table of a stream may have, that all streams that are taken in at a time hold
+ * their part at most; no more than CELLS_WANTED_MAX. */
+uint32_t holdings_cells_max(const struct holdings *h);
 
 /* Something came on the link, or it may hold more for another reason. */
 void holdings_count(struct holdings *h, const struct mesh *m, struct link *l, uint64_t now_us);

@@ -152,7 +152,19 @@ static bool is_theirs(const struct session *side, struct cursor *c)
     return cursor_u8(c) == side->peer.session && side->peer.is_known;
 }
 
-enum rc responder_scope(struct link *l, struct cursor *c)
+/* The peer streams the scope's entries. */
+static enum rc begin_sink(const struct sync_config *config, struct session *side,
+                          struct scope *scope, uint32_t share_bits, uint32_t cells,
+                          uint32_t first_max)
+{
+    const struct peer_session *peer = &side->peer;
+    side->sink = cells_sink_new(peer->session, peer->key, peer->cut_s, share_bits, scope, cells,
+                                config->cells_max);
+    return cells > first_max ? cells_sink_hold(side->sink, side->link) : RC_OK;
+}
+
+enum rc responder_scope(const struct sync_config *config, struct link *l, struct cursor *c,
+                        uint32_t first_max)
 {
     struct session *side = session_of(l);
     struct scope list = {.rows = NULL}, stream = {.rows = NULL};
@@ -173,8 +185,7 @@ enum rc responder_scope(struct link *l, struct cursor *c)
             side->answer->cut_s = side->peer.cut_s;
         }
         if (stream.count > 0) {
-            side->sink = cells_sink_new(side->peer.session, side->peer.key, side->peer.cut_s,
-                                        share_bits, &stream, cells);
+            rc = begin_sink(config, side, &stream, share_bits, cells, first_max);
         }
     }
     scope_fini(&list);

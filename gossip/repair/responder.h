@@ -14,8 +14,12 @@
 MUST_USE enum rc responder_groups(const struct sync_config *config, struct link *l,
                                   struct cursor *c, bool is_refused);
 
-/* SYNC_SCOPE, SYNC_LIST and SYNC_CELLS: RC_MALFORMED. SYNC_DONE. */
-MUST_USE enum rc responder_scope(struct link *l, struct cursor *c);
+/* SYNC_SCOPE: a stream that begins with more than `first_max` cells is held until it has its turn.
+ * RC_MALFORMED, RC_FULL, RC_NO_MEMORY. */
+MUST_USE enum rc responder_scope(const struct sync_config *config, struct link *l, struct cursor *c,
+                                 uint32_t first_max);
+
+/* SYNC_LIST and SYNC_CELLS: RC_MALFORMED. SYNC_DONE. */
 MUST_USE enum rc responder_list(struct link *l, struct cursor *c);
 MUST_USE enum rc responder_cells(struct link *l, struct cursor *c);
 void responder_done(const struct sync_config *config, struct link *l, struct cursor *c);

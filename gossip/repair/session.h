@@ -15,6 +15,7 @@ enum {
     SYNC_JOBS_MAX = 16,      /* waiting on one link; an honest peer asks for an answer and a join */
     SYNC_SINKS_MAX = 4,      /* streams that are taken in at once; others wait for their turn */
     SYNC_SINKS_ADDR_MAX = 3, /* of these from one address */
+    SYNC_WAITING_CELLS_MAX = 1024, /* that a stream may begin with which is to wait, in 32 KiB */
     /* Sessions and joins that a peer may ask for at once, and after how long for one more. An
      * honest one asks for a few, then for one a second. */
     SYNC_ASKS_MAX = 20,
@@ -41,6 +42,7 @@ struct sync_config {
     struct outbox *outbox;
     struct engine_counters *counters;
     const uint8_t *secret; /* SIPHASH_KEY_BYTES, for the sessions' keys, which peers get */
+    uint32_t cells_max;    /* of one table of a stream that is taken in */
 };
 
 enum {

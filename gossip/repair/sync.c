@@ -189,6 +189,16 @@ static enum rc take_join(struct sync *s, struct link *l, struct cursor *c, uint6
     return RC_OK;
 }
 
+/* How many cells a stream may begin with: a small table where others are taken in already. */
+static uint32_t first_cells_max(const struct sync *s, const struct session *side)
+{
+    uint32_t others = 0;
+    for (const struct session *other = s->sides; other != NULL; other = other->next) {
+        others += other != side && other->sink != NULL;
+    }
+    return others < SYNC_SINKS_MAX ? s->config.cells_max : (uint32_t)SYNC_WAITING_CELLS_MAX;
+}
+
 static enum rc take_frame(struct sync *s, struct link *l, enum frame_type type, struct cursor *c,
                           const struct uuid *self, uint64_t now_us)
 {
@@ -198,7 +208,7 @@ static enum rc take_frame(struct sync *s, struct link *l, enum frame_type type, 
     case FRAME_SYNC_EPOCHS:
         return initiator_epochs(&s->config, l, c);
     case FRAME_SYNC_SCOPE:
-        return responder_scope(l, c);
+        return responder_scope(&s->config, l, c, first_cells_max(s, session_of(l)));
     case FRAME_SYNC_LIST:
         return responder_list(l, c);
     case FRAME_SYNC_CELLS:
@@ -279,7 +289,7 @@ static bool may_take_in(const struct sync *s, const struct session *side)
     for (const struct session *other = s->sides; other != NULL; other = other->next) {
         if (other != side && other->sink != NULL && other->sink->column.block_count > 0) {
             begun++;
-            near += addr_same_ip(&other->link->addr, &side->link->addr);
+            near += mesh_same_place(s->config.mesh, &other->link->addr, &side->link->addr);
         }
     }
     return begun < SYNC_SINKS_MAX && near < SYNC_SINKS_ADDR_MAX;

@@ -22,7 +22,8 @@ struct want {
 
 struct mesh {
     struct outbox *outbox;
-    struct link **links; /* by slot; NULL when free */
+    const struct member *self; /* NULL: none of its addresses is known */
+    struct link **links;       /* by slot; NULL when free */
     uint32_t size;
     uint32_t use; /* counts links made */
     struct want *wants;
@@ -96,29 +97,49 @@ bool mesh_is_unmet(const struct link *l)
     return !l->is_dialed && (is_before || (l->state == LINK_OPEN && is_only_said));
 }
 
+void mesh_know_self(struct mesh *m, const struct member *self)
+{
+    m->self = self;
+}
+
+static bool is_own_net(const struct mesh *m, const struct addr *addr)
+{
+    bool is_own = false;
+    for (uint32_t i = 0; m->self != NULL && i < m->self->addr_count && !is_own; i++) {
+        const struct member_addr own = member_addr_at(m->self, i);
+        is_own = addr_same_net(&own.addr, addr);
+    }
+    return is_own;
+}
+
+bool mesh_same_place(const struct mesh *m, const struct addr *a, const struct addr *b)
+{
+    return addr_same_ip(a, b) || (addr_same_net(a, b) && !is_own_net(m, a));
+}
+
 /* How many links strangers have, and the oldest of them. */
-struct crowd {
+struct unmet {
     uint32_t count;
     struct link *oldest;
 };
 
-static void add_to_crowd(struct crowd *crowd, struct link *l)
+static void add_unmet(struct unmet *unmet, struct link *l)
 {
-    crowd->count++;
-    if (crowd->oldest == NULL || l->since_us < crowd->oldest->since_us) {
-        crowd->oldest = l;
+    unmet->count++;
+    if (unmet->oldest == NULL || l->since_us < unmet->oldest->since_us) {
+        unmet->oldest = l;
     }
 }
 
 enum mesh_limit mesh_crowding(const struct mesh *m, const struct addr *from,
                               struct link **ret_oldest)
 {
-    struct crowd all = {.count = 0}, near = {.count = 0};
+    struct unmet all = {.count = 0}, near = {.count = 0};
     for (struct link *l = mesh_first(m); l != NULL; l = mesh_after(m, l->id)) {
         if (mesh_is_unmet(l)) {
-            add_to_crowd(&all, l);
-            if (from != NULL && addr_same_ip(from, &l->addr)) {
-                add_to_crowd(&near, l);
+            add_unmet(&all, l);
+            if (from != NULL && mesh_same_place(m, from, &l->addr)) {
+                add_unmet(&near, l);
             }
         }
     }

@@ -22,7 +22,7 @@ enum {
     /* Accepted links of which only a HELLO, if that, says whose they are. Each costs a member and
      * its place on the rings, for as long as a member has to answer. */
     MESH_UNMET_MAX = 128,
-    MESH_UNMET_ADDR_MAX = 16,       /* of these from one address that is none of this host's */
+    MESH_UNMET_ADDR_MAX = 16,       /* of these from one place (mesh_same_place) off this host */
     DIAL_GRACE_US = 400 * 1000,     /* the larger id waits this long for the other's dial */
     DIAL_PAUSE_MIN_US = 200 * 1000, /* after a failed dial, doubling */
     DIAL_PAUSE_MAX_US = 5000 * 1000,
@@ -43,6 +43,14 @@ struct mesh;
 
 struct mesh *mesh_new(struct outbox *outbox);
 void mesh_free(struct mesh *m);
+
+/* Whose addresses and networks are this node's own; borrowed until the mesh is freed. */
+void mesh_know_self(struct mesh *m, const struct member *self);
+
+/* Whether limits take both addresses for one: for IPv4 if they are equal, for IPv6 if they are of
+ * one /64, as whoever has one address there may have all. In a /64 of this node's own each host
+ * counts for itself: these are its operator's, and a cluster may be all in one. */
+bool mesh_same_place(const struct mesh *m, const struct addr *a, const struct addr *b);
 
 /* A new link in the given state, or NULL when there are MESH_LINKS_MAX. */
 struct link *mesh_add(struct mesh *m, enum link_state state, bool is_dialed,

@@ -75,6 +75,7 @@ static void set_up_end(struct run *run, int i)
         .outbox = e->outbox,
         .counters = &e->counters,
         .secret = secrets[i],
+        .cells_max = CELLS_WANTED_MAX,
     };
     e->sync = sync_new(&sync);
     e->link = mesh_add(e->mesh, LINK_OPEN, i == 0, &addr, 0);

@@ -69,6 +69,7 @@ static inline void set_up_end(struct pair *p, int i)
         .outbox = e->outbox,
         .counters = &e->counters,
         .secret = secrets[i],
+        .cells_max = CELLS_WANTED_MAX,
     };
     e->sync = sync_new(&e->config);
     e->link = mesh_add(e->mesh, LINK_OPEN, i == 0, &addr, 0);
@@ -247,8 +248,9 @@ static inline enum rc feed(struct pair *p, enum frame_type type, const struct cu
     return sync_frame(e->sync, e->link, type, &c, &e->uuid, p->now_us);
 }
 
-/* The peer begins a session of which it names the key, and a scope of that epoch. */
-static inline void begin_of_epoch(struct pair *p, bool is_list, uint64_t epoch)
+/* The peer begins a session of which it names the key, and a scope of that epoch, with so many
+ * cells if it is no list. */
+static inline void begin_with_cells(struct pair *p, bool is_list, uint64_t epoch, uint32_t cells)
 {
     uint8_t bytes[64];
     struct cursor c = cursor_writer(bytes, sizeof(bytes));
@@ -258,7 +260,7 @@ static inline void begin_of_epoch(struct pair *p, bool is_list, uint64_t epoch)
     assert_int_equal(feed(p, FRAME_SYNC_GROUPS, &c), RC_OK);
     c = cursor_writer(bytes, sizeof(bytes));
     cursor_put_u8(&c, 1);
-    cursor_put_u32(&c, 64);
+    cursor_put_u32(&c, cells);
     cursor_put_u8(&c, 0);
     for (int i = 0; i < 2; i++) {
         cursor_put_u16(&c, (i == 0) == is_list);
@@ -268,6 +270,11 @@ static inline void begin_of_epoch(struct pair *p, bool is_list, uint64_t epoch)
         }
     }
     assert_int_equal(feed(p, FRAME_SYNC_SCOPE, &c), RC_OK);
+}
+
+static inline void begin_of_epoch(struct pair *p, bool is_list, uint64_t epoch)
+{
+    begin_with_cells(p, is_list, epoch, 64);
 }
 
 /* Of an epoch that has nothing. */

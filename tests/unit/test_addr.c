@@ -46,6 +46,26 @@ static void a_mapped_address_is_the_ipv4_address(void **state)
     assert_true(addr_same_ip(&c, &d));
 }
 
+static void a_network_is_an_ipv4_address_or_an_ipv6_64(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *a, *b;
+        bool is_same;
+    } cases[] = {
+        {"10.0.0.1", "10.0.0.1", true},
+        {"10.0.0.1", "10.0.0.2", false},
+        {"2001:db8::1", "2001:db8::ffff:ffff:ffff:ffff", true},
+        {"2001:db8::1", "2001:db8:0:1::1", false},
+        {"::1", "10.0.0.1", false}, /* which is ::ffff:10.0.0.1 */
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct addr a = parse(cases[i].a, 5), b = parse(cases[i].b, 6);
+        assert_int_equal(addr_same_net(&a, &b), cases[i].is_same);
+        assert_int_equal(addr_same_net(&b, &a), cases[i].is_same);
+    }
+}
+
 static void loopback_and_any_are_known_in_both_families(void **state)
 {
     (void)state;
@@ -130,6 +150,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_are_written_as_they_are_read),
         cmocka_unit_test(a_mapped_address_is_the_ipv4_address),
+        cmocka_unit_test(a_network_is_an_ipv4_address_or_an_ipv6_64),
         cmocka_unit_test(loopback_and_any_are_known_in_both_families),
         cmocka_unit_test(what_is_no_address_is_refused_and_changes_nothing),
         cmocka_unit_test(the_wire_form_reads_back),

@@ -1,4 +1,5 @@
-/* How much of what a peer wants one step sends, and among how many entries it looks for that. */
+/* How much of what a peer wants one step sends, among how many entries it looks for that, and how
+ * much memory a stream takes. */
 #include "gossip/repair/cells.h"
 
 #include "sync_pair.h"
@@ -84,12 +85,43 @@ static void a_step_looks_at_so_many_entries_for_what_is_not_there(void **state)
     cells_source_free(s, p->ends[0].store);
 }
 
+/* The sink's node may hold little: tables stay small, and differences are settled all the same. */
+static void a_sink_holds_no_more_than_its_cells_take(void **state)
+{
+    enum { CELLS = 1024, OF_EACH = 6000, REST = 8 << 10 };
+    struct pair *p = *state;
+    struct end *sink = &p->ends[1];
+    uint64_t most = 0;
+    uint32_t bits = 0;
+    sync_free(sink->sync);
+    sink->config.cells_max = CELLS;
+    sink->sync = sync_new(&sink->config);
+    for (uint32_t i = 0; i < 2 * OF_EACH; i++) {
+        store_one(&p->ends[i % 2], i, TTL_MS);
+    }
+    assert_int_equal(sync_start(p->ends[0].sync, p->ends[0].link, SYNC_CUT_ALL, p->now_us), RC_OK);
+    for (int rounds = 0; rounds == 0 || !is_idle(&p->ends[0]) || !is_idle(sink); rounds++) {
+        assert_int_not_equal(rounds, ROUNDS_MAX);
+        step(p);
+        const struct session *side = sink->link->sync;
+        const uint64_t bytes = session_memory(side);
+        most = bytes > most ? bytes : most;
+        bits = side->sink != NULL ? side->sink->slice_bits : bits;
+    }
+    assert_equal_contents(p);
+    assert_in_range(bits, 4, COLUMN_SLICE_BITS_MAX);
+    assert_in_range(most, CELLS * sizeof(struct iblt_cell), CELLS * CELLS_SINK_CELL_BYTES + REST);
+    assert_int_equal(sink->counters.syncs_undecoded, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_step_sends_so_many_records, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_step_looks_at_so_many_entries_for_what_is_not_there,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_sink_holds_no_more_than_its_cells_take, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

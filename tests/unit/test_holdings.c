@@ -77,16 +77,21 @@ static void a_large_store_leaves_links_an_eighth_of_its_size(void **state)
     (void)state;
     static const struct {
         uint64_t store, links;
+        uint32_t cells; /* of one stream's table */
     } cases[] = {
-        {0, HOLDINGS_BYTES_MIN},
-        {(uint64_t)HOLDINGS_BYTES_MIN * HOLDINGS_PART, HOLDINGS_BYTES_MIN},
-        {(uint64_t)HOLDINGS_BYTES_MIN * HOLDINGS_PART + HOLDINGS_PART, HOLDINGS_BYTES_MIN + 1},
-        {UINT64_C(1) << 40, UINT64_C(1) << 37},
+        {0, HOLDINGS_BYTES_MIN, 16384},
+        {(uint64_t)HOLDINGS_BYTES_MIN * HOLDINGS_PART, HOLDINGS_BYTES_MIN, 16384},
+        {(uint64_t)HOLDINGS_BYTES_MIN * HOLDINGS_PART + HOLDINGS_PART, HOLDINGS_BYTES_MIN + 1,
+         16384},
+        {UINT64_C(768) << 20, UINT64_C(96) << 20, CELLS_WANTED_MAX},
+        {(UINT64_C(768) << 20) - 8192, (UINT64_C(96) << 20) - 1024, CELLS_WANTED_MAX - 1},
+        {UINT64_C(1) << 40, UINT64_C(1) << 37, CELLS_WANTED_MAX},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct holdings h;
         holdings_init(&h, cases[i].store);
         assert_int_equal(h.bytes_max, cases[i].links);
+        assert_int_equal(holdings_cells_max(&h), cases[i].cells);
     }
 }
 
@@ -108,6 +113,23 @@ static void the_bound_is_kept_to_the_byte(void **state)
     }
     peer_end(e, l, 0);
     assert_int_equal(h->bytes, 0);
+}
+
+/* The addresses of one network that is not this node's are one stranger's. */
+static void addresses_of_one_network_hold_together(void **state)
+{
+    static const struct addr from[] = {{.ip = {0x20, [15] = 1}, .port = 9},
+                                       {.ip = {0x20, 1}, .port = 9},
+                                       {.ip = {0x20, [15] = 2}, .port = 9}};
+    static const uint64_t held[] = {4 << 20, 7 << 20, 5 << 20};
+    struct engine *e = *state;
+    struct link *links[3];
+    for (int i = 0; i < 3; i++) {
+        links[i] = mesh_find(e->mesh, engine_link_accept(e, &from[i], START_US));
+        links[i]->unsent_bytes = held[i];
+        holdings_count(&e->holdings, e->mesh, links[i], START_US);
+    }
+    assert_ptr_equal(holdings_excess(&e->holdings, e->mesh), links[2]);
 }
 
 /* Queues that grow without anything coming in, as of a peer that does not read. */
@@ -138,6 +160,7 @@ int main(void)
             strangers_hold_no_more_than_so_much_and_lose_their_own_first, set_up, tear_down),
         cmocka_unit_test(a_large_store_leaves_links_an_eighth_of_its_size),
         cmocka_unit_test_setup_teardown(the_bound_is_kept_to_the_byte, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(addresses_of_one_network_hold_together, set_up, tear_down),
         cmocka_unit_test_setup_teardown(all_links_are_counted_now_and_then, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

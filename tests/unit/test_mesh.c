@@ -105,6 +105,35 @@ static void one_address_crowds_before_all_do(void **state)
     assert_int_equal(mesh_crowding(f->mesh, &one, &found), MESH_ADDR_IS_FULL);
 }
 
+/* Whoever has one address of a /64 may have all; but hosts in one with this node are its
+ * operator's. */
+static void of_an_ipv6_network_only_this_nodes_own_has_several_places(void **state)
+{
+    struct fixture *f = *state;
+    struct addr there = {.ip = {0x20, 1}, .port = 1}, here = {.ip = {0xfd}, .port = 1};
+    const struct member_card card = {.uuid = {{1}},
+                                     .name = "n",
+                                     .enclave = "default",
+                                     .addr_count = 1,
+                                     .addrs = {{.addr = {.ip = {0xfd, [15] = 1}, .port = 1}}}};
+    struct member self = {.has_answered = true};
+    struct link *found = NULL;
+    member_set_card(&self, &card);
+    mesh_know_self(f->mesh, &self);
+    for (uint8_t i = 0; i < MESH_UNMET_ADDR_MAX; i++) {
+        there.ip[15] = here.ip[15] = (uint8_t)(i + 2);
+        assert_int_equal(mesh_crowding(f->mesh, &there, &found), MESH_HAS_ROOM);
+        (void)mesh_add(f->mesh, LINK_HELLO, false, &there, 2);
+        (void)mesh_add(f->mesh, LINK_HELLO, false, &here, 2);
+    }
+    there.ip[15] = here.ip[15] = 1;
+    assert_int_equal(mesh_crowding(f->mesh, &there, &found), MESH_ADDR_IS_FULL);
+    assert_int_equal(mesh_crowding(f->mesh, &here, &found), MESH_HAS_ROOM);
+    there.ip[7] = 1; /* the next network */
+    assert_int_equal(mesh_crowding(f->mesh, &there, &found), MESH_HAS_ROOM);
+    member_fini(&self);
+}
+
 static void an_address_is_dialed_once_at_a_time(void **state)
 {
     struct fixture *f = *state;
@@ -187,6 +216,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(links_beyond_the_maximum_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_address_crowds_before_all_do, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(of_an_ipv6_network_only_this_nodes_own_has_several_places,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(strangers_crowd_until_they_show_who_they_are, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(an_address_is_dialed_once_at_a_time, set_up, tear_down),

@@ -60,6 +60,7 @@ static int set_up(void **state)
         .outbox = s->outbox,
         .counters = &s->counters,
         .secret = secret,
+        .cells_max = CELLS_WANTED_MAX,
     };
     s->sync = sync_new(&sync);
     overlay_init(&s->overlay, &s->self, 2);

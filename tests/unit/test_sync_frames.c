@@ -297,6 +297,38 @@ static void so_many_streams_are_taken_in_at_once(void **state)
     take_in_streams(*state, false, SYNC_SINKS_MAX);
 }
 
+/* One that has to wait for its turn, and would send many cells at once, sends them then. */
+static void a_stream_that_waits_is_sent_few_cells(void **state)
+{
+    enum { TTL_MS = 600000, STREAMS = SYNC_SINKS_MAX + 2, MANY = SYNC_WAITING_CELLS_MAX + 1 };
+    static const uint32_t cells[STREAMS] = {MANY, MANY, MANY, MANY, MANY - 1, MANY};
+    const uint64_t epoch = (NOW_MS + TTL_MS) / EPOCH_MS;
+    struct pair *p = *state;
+    struct end *e = &p->ends[0];
+    struct link *links[STREAMS] = {e->link};
+    store_one(e, 1, TTL_MS);
+    for (uint32_t i = 0; i < STREAMS; i++) {
+        const struct addr addr = {.ip = {(uint8_t)i}, .port = 1};
+        links[i] = i == 0 ? e->link : mesh_add(e->mesh, LINK_OPEN, true, &addr, 0);
+        links[i]->member = &e->peer;
+        e->link = links[i];
+        begin_with_cells(p, false, epoch, cells[i]);
+        const struct cells_sink *k = links[i]->sync->sink;
+        const bool is_last = i == STREAMS - 1;
+        assert_int_equal(k->is_held, is_last);
+        assert_int_equal(k->until, is_last ? 0 : cells[i]);
+    }
+    for (uint32_t i = 0; i < STREAMS - 1; i++) {
+        e->link = links[i];
+        lose_link(e);
+    }
+    sync_turn(e->sync, p->now_us, NOW_MS, false);
+    e->link = links[STREAMS - 1];
+    assert_false(e->link->sync->sink->is_held);
+    assert_in_range(e->link->sync->sink->until, CELLS_FIRST_MIN, SYNC_WAITING_CELLS_MAX);
+    assert_int_equal(e->link->sync->sink->column.block_count, 1);
+}
+
 static void of_one_address_fewer_streams_are_taken_in_at_once(void **state)
 {
     take_in_streams(*state, true, SYNC_SINKS_ADDR_MAX);
@@ -350,6 +382,7 @@ int main(void)
         TEST(garbled_cells_end_a_stream_and_harm_nothing),
         TEST(so_many_streams_are_taken_in_at_once),
         TEST(of_one_address_fewer_streams_are_taken_in_at_once),
+        TEST(a_stream_that_waits_is_sent_few_cells),
         TEST(nothing_is_sent_to_who_has_answered_nothing),
         TEST(a_link_that_needs_a_session_is_told_of_while_it_has_none),
 #undef TEST

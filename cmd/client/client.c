@@ -5,12 +5,10 @@
 #include "cmd/settings/help.h"
 #include "cmd/settings/local_host.h"
 #include "cmd/settings/settings.h"
-#include "cmd/settings/value.h"
 #include "core/base/mem.h"
 #include "core/base/parse.h"
 #include "core/base/units.h"
 #include "net/out/fetch.h"
-#include "net/sys/hostclock.h"
 
 #include <cjson/cJSON.h>
 #include <stdarg.h>
@@ -20,8 +18,6 @@
 #include <unistd.h>
 
 enum {
-    DEFAULT_PORT = 8081,
-    PROBE_TIMEOUT_MS = 1000, /* of one port of this host, whoever answers there */
     PROBLEM_BYTES_MAX = 16 * 1024,
 };
 
@@ -46,56 +42,41 @@ void client_say(const struct client *c, const char *format, ...)
 
 /* ---- Servers ---- */
 
-static enum rc parse_server(const char *text, size_t len, struct client_server *ret_server)
-{
-    char copy[NODE_TEXT_SIZE + 16];
-    struct value_url url;
-    if (len >= sizeof(copy)) {
-        return RC_MALFORMED;
-    }
-    memcpy(copy, text, len);
-    copy[len] = '\0';
-    if (strstr(copy, "://") == NULL) {
-        ret_server->is_tls = false;
-        return value_host_port(copy, len, DEFAULT_PORT, &ret_server->at);
-    }
-    const enum rc rc = value_url(copy, &url);
-    if (rc != RC_OK) {
-        return rc;
-    }
-    if (url.path[0] != '\0' && strcmp(url.path, "/") != 0) {
-        return RC_MALFORMED;
-    }
-    *ret_server = (struct client_server){.at = url.server, .is_tls = url.is_tls};
-    return RC_OK;
-}
-
-enum rc client_parse_servers(const char *text, struct client_server *ret_servers, size_t max,
-                             size_t *count)
-{
-    for (;;) {
-        const size_t len = strcspn(text, ",");
-        if (*count == max) {
-            return RC_FULL;
-        }
-        const enum rc rc = parse_server(text, len, &ret_servers[*count]);
-        if (rc != RC_OK) {
-            return rc;
-        }
-        (*count)++;
-        if (text[len] == '\0') {
-            return RC_OK;
-        }
-        text += len + 1;
-    }
-}
-
 const char *client_server_text(const struct client_server *server, char *ret_text, size_t size)
 {
     const bool is_v6 = strchr(server->at.host, ':') != NULL;
     (void)snprintf(ret_text, size, "%s%s%s:%u", is_v6 ? "[" : "", server->at.host, is_v6 ? "]" : "",
                    server->at.port);
     return ret_text;
+}
+
+/* Adds the servers of a comma list; false when a word of it is none, which was said then. BASE_PORT
+ * is put in when it is known (find_servers). */
+static bool take_servers(struct client *c, const char *source, const char *text)
+{
+    char word[CLIENT_SERVERS_WORD_SIZE];
+    const enum rc rc = client_servers_parse(text, UINT16_MAX, c->servers, CLIENT_SERVERS_MAX,
+                                            &c->server_count, word);
+    if (rc == RC_FULL) {
+        client_say(c, "%s: more than %d servers", source, CLIENT_SERVERS_MAX);
+    } else if (rc != RC_OK) {
+        client_say(c,
+                   "%s: '%s' is no server; allowed: host, host:port, [IPv6]:port (without a zone), "
+                   "http://host, https://host, or a comma list of them",
+                   source, word);
+    }
+    return rc == RC_OK;
+}
+
+/* Whether it matters that a setting is wrong: for named servers with their ports it does not. */
+static bool needs_settings(const struct client *c)
+{
+    for (size_t i = 0; i < c->server_count; i++) {
+        if (c->servers[i].has_base_port) {
+            return true;
+        }
+    }
+    return c->is_local;
 }
 
 /* The range, or the one fixed port, that a node started with this environment would have. */
@@ -106,7 +87,6 @@ static void local_servers(struct client *c, const struct settings *s)
     const uint64_t count = is_fixed ? 1 : settings_number(s, SETTING_MAX_PORTS);
     char host[ADDR_TEXT_SIZE];
     (void)local_host(s, host);
-    c->is_local = true;
     for (uint64_t i = 0; i < count && i < CLIENT_SERVERS_MAX && first + i <= UINT16_MAX; i++) {
         struct client_server *server = &c->servers[c->server_count++];
         *server = (struct client_server){.at = {.port = (uint16_t)(first + i)}};
@@ -124,20 +104,20 @@ static int find_servers(struct client *c)
     c->node_count =
         settings_is_set(s, SETTING_HTTP_PORT) ? 1 : settings_number(s, SETTING_NODE_COUNT);
     (void)snprintf(c->network, sizeof(c->network), "%s", settings_text(s, SETTING_NETWORK));
-    if (c->server_count > 0) {
-        /* Named on the command line. */
-    } else if (named != NULL && *named != '\0') {
-        if (client_parse_servers(named, c->servers, CLIENT_SERVERS_MAX, &c->server_count) !=
-            RC_OK) {
-            client_say(c, "REPRAM_SERVER=%s is not allowed; allowed: host:port,...", named);
-            code = EXIT_CODE_BAD_CONFIG;
-        }
-    } else if (s->errors.count > 0) {
+    (void)snprintf(c->enclave, sizeof(c->enclave), "%s", settings_text(s, SETTING_ENCLAVE));
+    if (c->server_count == 0 && named != NULL && *named != '\0') {
+        code = take_servers(c, "REPRAM_SERVER", named) ? -1 : EXIT_CODE_BAD_CONFIG;
+    } else if (c->server_count == 0) {
+        c->is_local = true;
+    }
+    if (code < 0 && s->errors.count > 0 && needs_settings(c)) {
         report_print(&s->errors, "repram: ");
         code = EXIT_CODE_BAD_CONFIG;
-    } else {
+    } else if (c->is_local) {
         local_servers(c, s);
     }
+    client_servers_set_base_port(c->servers, c->server_count,
+                                 (uint16_t)settings_number(s, SETTING_BASE_PORT));
     settings_fini(s);
     free(s);
     return code;
@@ -156,11 +136,7 @@ static int take_common(struct client *c, enum common_option option, const char *
     uint64_t ms = 0;
     switch (option) {
     case OPTION_SERVER:
-        if (client_parse_servers(value, c->servers, CLIENT_SERVERS_MAX, &c->server_count) !=
-            RC_OK) {
-            return usage_error(c, "--server takes host:port, or a comma list of them");
-        }
-        break;
+        return take_servers(c, "--server", value) ? -1 : EXIT_CODE_USAGE;
     case OPTION_TIMEOUT:
         if (parse_duration_ms(value, strlen(value), &ms) != RC_OK || ms == 0 || ms > DAY_MS) {
             return usage_error(c, "--timeout takes " PARSE_DURATION_MS_TAKES ", up to 24h");
@@ -223,7 +199,8 @@ static int begin(struct client *c, int argc, char **argv, const struct client_us
 int client_run(int argc, char **argv, const struct client_usage *usage,
                int (*command)(struct client *c))
 {
-    struct client c = {.command = argv[0], .timeout_ms = usage->timeout_ms};
+    struct client c = {
+        .command = argv[0], .timeout_ms = usage->timeout_ms, .is_data = usage->is_data};
     c.servers = mem_new(CLIENT_SERVERS_MAX, sizeof(*c.servers));
     int code = begin(&c, argc, argv, usage);
     code = code < 0 ? command(&c) : code;
@@ -240,6 +217,7 @@ static const char *const header_names[CLIENT_HEADER_COUNT] = {
     [HEADER_ORIGINAL_TTL] = "X-Original-TTL",
     [HEADER_REMAINING_TTL] = "X-Remaining-TTL",
     [HEADER_LENGTH] = "Content-Length",
+    [HEADER_RETRY_AFTER] = "Retry-After",
 };
 
 static void keep_answer(void *arg, const struct fetch_answer *from)
@@ -309,65 +287,6 @@ void client_answer_fini(struct client_answer *answer)
 {
     free(answer->body);
     answer->body = NULL;
-}
-
-bool client_is_node(const struct client *c, const struct client_server *server)
-{
-    const struct client_request request = {.method = "GET", .target = "/health"};
-    const uint32_t timeout_ms = c->timeout_ms < PROBE_TIMEOUT_MS ? c->timeout_ms : PROBE_TIMEOUT_MS;
-    struct client_answer answer;
-    client_ask(c, server, &request, timeout_ms, &answer);
-    cJSON *root = answer.rc == RC_OK && answer.status == 200
-                      ? cJSON_ParseWithLength((const char *)answer.body, answer.body_len)
-                      : NULL;
-    const bool is_ours = cJSON_IsString(cJSON_GetObjectItemCaseSensitive(root, "uuid"));
-    cJSON_Delete(root);
-    client_answer_fini(&answer);
-    return is_ours;
-}
-
-static void say_nobody(const struct client *c, const struct client_answer *answer)
-{
-    char first[NODE_TEXT_SIZE + 16];
-    client_server_text(&c->servers[0], first, sizeof(first));
-    if (c->is_local) {
-        client_say(c, "no node answers on %s to port %u; --server names another", first,
-                   c->servers[c->server_count - 1].at.port);
-    } else if (c->server_count == 1) {
-        client_say(c, "%s does not answer: %s", first, answer->error);
-    } else {
-        client_say(c, "none of %zu servers answers; the last one: %s", c->server_count,
-                   answer->error);
-    }
-}
-
-void client_ask_any(struct client *c, const struct client_request *request,
-                    struct client_answer *ret_answer, struct client_server *ret_server)
-{
-    const uint64_t deadline = hostclock_boot_ms() + c->timeout_ms;
-    memset(ret_answer, 0, sizeof(*ret_answer));
-    ret_answer->rc = RC_REFUSED;
-    for (size_t i = 0; i < c->server_count; i++) {
-        const uint64_t now = hostclock_boot_ms();
-        if (now >= deadline) {
-            break;
-        }
-        if (c->is_local && !client_is_node(c, &c->servers[i])) {
-            continue;
-        }
-        /* A server that swallows packets must not use up the time of those after it. */
-        const uint64_t share =
-            c->is_local ? deadline - now : (deadline - now) / (c->server_count - i);
-        client_answer_fini(ret_answer);
-        client_ask(c, &c->servers[i], request, (uint32_t)(share > 0 ? share : 1), ret_answer);
-        if (ret_answer->rc == RC_OK) {
-            if (ret_server != NULL) {
-                *ret_server = c->servers[i];
-            }
-            return;
-        }
-    }
-    say_nobody(c, ret_answer);
 }
 
 void client_complain(const struct client *c, const struct client_answer *answer)

@@ -3,15 +3,16 @@
  * answers and errors are shown.
  *
  * Servers come from --server (repeatable, comma lists), else from REPRAM_SERVER, else from the
- * local port range. In the local range the first port where a node of ours answers is asked; of
- * several servers, the first that answers. Errors go to standard error, behind the command's name.
+ * local port range, where nodes of other networks are passed over, and for data those of other
+ * enclaves. Of several servers the first is asked that answers and does not fail with 5xx
+ * (cmd/client/client_any). Errors go to standard error, behind the command's name.
  */
 #ifndef CMD_CLIENT_CLIENT_H
 #define CMD_CLIENT_CLIENT_H
 
 #include "cmd/base/options.h"
+#include "cmd/client/client_servers.h"
 #include "core/base/rc.h"
-#include "net/discovery/node_config.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,22 +28,21 @@ enum {
     CLIENT_KEY_MAX = 1024,
 };
 
-struct client_server {
-    struct node_peer at;
-    bool is_tls;
-};
-
 struct client {
     const char *command;
     struct client_server *servers; /* owned */
     size_t server_count;
-    bool is_local; /* the servers are the local port range */
+    size_t server_at; /* the one that answered last, which is asked first */
+    bool is_local;    /* the servers are the local port range */
+    bool is_data;     /* the command is about entries, so nodes of other enclaves are no use */
     bool is_json;
     uint32_t timeout_ms;
     int hangup_fd; /* of the output (net/sys/hangup): a request ends when nobody reads any more; 0:
                       none */
     uint64_t node_count; /* NODE_COUNT, for health --all */
     char network[NAME_SIZE];
+    char enclave[NAME_SIZE];
+    char passed[160]; /* which node of the local range was passed over, and why; "" for none */
     const char *words[CLIENT_WORDS_MAX];
     size_t word_count;
     const char *extras[CLIENT_EXTRAS_MAX]; /* values of the command's own options; "" when given
@@ -56,6 +56,7 @@ enum client_header {
     HEADER_ORIGINAL_TTL,
     HEADER_REMAINING_TTL,
     HEADER_LENGTH,
+    HEADER_RETRY_AFTER,
     CLIENT_HEADER_COUNT,
 };
 
@@ -73,6 +74,7 @@ struct client_usage {
     size_t extra_count;
     size_t words_min, words_max;
     uint32_t timeout_ms; /* default */
+    bool is_data;        /* as in struct client */
 };
 
 /* Reads the command line, finds out the servers, and runs the command. Returns its exit code, or
@@ -100,12 +102,19 @@ void client_ask(const struct client *c, const struct client_server *server,
                 const struct client_request *request, uint32_t timeout_ms,
                 struct client_answer *ret_answer);
 
-/* Asks the first that answers; *ret_server, when not NULL, becomes it. Says so when none does. */
+/* Asks the servers in turn, from the one on that answered last, until one answers without failing;
+ * a PUT, which may have no condition, is also said again where it was refused for now. *ret_answer
+ * is the last refusal when all fail, and *ret_server, when not NULL, becomes who gave it. Says so
+ * when nobody answers. */
 void client_ask_any(struct client *c, const struct client_request *request,
                     struct client_answer *ret_answer, struct client_server *ret_server);
 
-/* Whether a node of ours answers there: the local range may hold other programs too. */
-bool client_is_node(const struct client *c, const struct client_server *server);
+/* Who answers there: the local range may hold other programs, and nodes of other clusters. Asks
+ * only once where it was one of ours. */
+enum client_kinship client_probe(struct client *c, struct client_server *server);
+
+/* Says that the local range has no node of ours, and which were passed over. */
+void client_say_nobody_local(const struct client *c);
 
 /* Gets a target and takes the body of a 200 as it comes, for as long as it comes. The client's
  * timeout is for each silence. */
@@ -129,10 +138,6 @@ MUST_USE enum rc client_data_target(const char *key, const char *query, char *re
 /* Appends `text` percent-encoded; `kept` are reserved characters to leave as they are. RC_TOO_LONG,
  * with the target as it was. */
 MUST_USE enum rc client_encode(char *target, size_t size, const char *text, const char *kept);
-
-/* Reads every server of a comma list. RC_MALFORMED, RC_RANGE, RC_FULL. */
-MUST_USE enum rc client_parse_servers(const char *text, struct client_server *ret_servers,
-                                      size_t max, size_t *count);
 
 /* "host:port" for people. Returns `ret_text`. */
 const char *client_server_text(const struct client_server *server, char *ret_text, size_t size);

@@ -388,6 +388,6 @@ static int bench(struct client *c)
 
 int command_bench(int argc, char **argv)
 {
-    const struct client_usage usage = {bench_extras, BENCH_EXTRA_COUNT, 0, 0, TIMEOUT_MS};
+    const struct client_usage usage = {bench_extras, BENCH_EXTRA_COUNT, 0, 0, TIMEOUT_MS, true};
     return client_run(argc, argv, &usage, bench);
 }

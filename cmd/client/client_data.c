@@ -181,7 +181,7 @@ static int put(struct client *c)
 
 int command_put(int argc, char **argv)
 {
-    const struct client_usage usage = {put_extras, PUT_EXTRA_COUNT, 1, 2, TIMEOUT_MS};
+    const struct client_usage usage = {put_extras, PUT_EXTRA_COUNT, 1, 2, TIMEOUT_MS, true};
     return client_run(argc, argv, &usage, put);
 }
 
@@ -259,7 +259,7 @@ static int get(struct client *c)
 
 int command_get(int argc, char **argv)
 {
-    const struct client_usage usage = {NULL, 0, 1, 1, TIMEOUT_MS};
+    const struct client_usage usage = {NULL, 0, 1, 1, TIMEOUT_MS, true};
     return client_run(argc, argv, &usage, get);
 }
 
@@ -292,6 +292,6 @@ static int head(struct client *c)
 
 int command_head(int argc, char **argv)
 {
-    const struct client_usage usage = {NULL, 0, 1, 1, TIMEOUT_MS};
+    const struct client_usage usage = {NULL, 0, 1, 1, TIMEOUT_MS, true};
     return client_run(argc, argv, &usage, head);
 }

@@ -155,6 +155,6 @@ static int health(struct client *c)
 
 int command_health(int argc, char **argv)
 {
-    const struct client_usage usage = {health_extras, HEALTH_EXTRA_COUNT, 0, 0, TIMEOUT_MS};
+    const struct client_usage usage = {health_extras, HEALTH_EXTRA_COUNT, 0, 0, TIMEOUT_MS, false};
     return client_run(argc, argv, &usage, health);
 }

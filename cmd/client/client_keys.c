@@ -27,8 +27,6 @@ static const struct option_def keys_extras[KEYS_EXTRA_COUNT] = {
 
 struct listing {
     struct client *client;
-    struct client_server server; /* of the first page: the others come from it too */
-    bool has_server;
     uint64_t left; /* keys still wanted */
     char cursor[CURSOR_SIZE];
     bool is_first; /* of the JSON list */
@@ -154,15 +152,8 @@ static enum rc fetch_page(struct listing *l)
         return RC_TOO_LONG;
     }
     const struct client_request request = {.method = "GET", .target = target};
-    if (l->has_server) {
-        client_ask(l->client, &l->server, &request, l->client->timeout_ms, &answer);
-        if (answer.rc != RC_OK) {
-            client_say(l->client, "the node stopped answering: %s", answer.error);
-        }
-    } else {
-        client_ask_any(l->client, &request, &answer, &l->server);
-        l->has_server = answer.rc == RC_OK;
-    }
+    /* From the node of the last page, as long as it answers; a cursor is good on any node. */
+    client_ask_any(l->client, &request, &answer, NULL);
     enum rc rc = answer.rc;
     if (rc == RC_OK && answer.status != 200) {
         client_complain(l->client, &answer);
@@ -220,6 +211,6 @@ static int keys(struct client *c)
 
 int command_keys(int argc, char **argv)
 {
-    const struct client_usage usage = {keys_extras, KEYS_EXTRA_COUNT, 0, 0, TIMEOUT_MS};
+    const struct client_usage usage = {keys_extras, KEYS_EXTRA_COUNT, 0, 0, TIMEOUT_MS, true};
     return client_run(argc, argv, &usage, keys);
 }

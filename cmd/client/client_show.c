@@ -120,7 +120,7 @@ static int show_status(struct client *c)
     return show(c, "/v1/status", print_status);
 }
 
-static const struct client_usage usage = {NULL, 0, 0, 0, TIMEOUT_MS};
+static const struct client_usage usage = {NULL, 0, 0, 0, TIMEOUT_MS, false};
 
 int command_peers(int argc, char **argv)
 {

@@ -123,7 +123,10 @@ static void find_members(struct waiting *w, const struct client_server *first, c
 static bool find_first(struct waiting *w)
 {
     for (size_t i = 0; i < w->client->server_count; i++) {
-        const struct client_server *server = &w->client->servers[i];
+        struct client_server *server = &w->client->servers[i];
+        if (w->client->is_local && client_probe(w->client, server) != KINSHIP_OURS) {
+            continue;
+        }
         cJSON *root = ask_json(w, server, "/v1/peers");
         const bool is_list = cJSON_IsArray(cJSON_GetObjectItemCaseSensitive(root, "peers"));
         if (is_list) {
@@ -135,7 +138,9 @@ static bool find_first(struct waiting *w)
         }
     }
     if (w->client->is_local) {
-        (void)snprintf(w->missing, sizeof(w->missing), "no node answers in the local port range");
+        (void)snprintf(w->missing, sizeof(w->missing),
+                       "no node answers in the local port range%s%s",
+                       w->client->passed[0] != '\0' ? "; " : "", w->client->passed);
     }
     return false;
 }
@@ -297,6 +302,6 @@ static int wait_for(struct client *c)
 
 int command_wait(int argc, char **argv)
 {
-    const struct client_usage usage = {wait_extras, WAIT_EXTRA_COUNT, 0, 0, TIMEOUT_MS};
+    const struct client_usage usage = {wait_extras, WAIT_EXTRA_COUNT, 0, 0, TIMEOUT_MS, false};
     return client_run(argc, argv, &usage, wait_for);
 }

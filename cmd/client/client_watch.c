@@ -273,10 +273,10 @@ static bool watch_server(struct watching *w, const char *target)
 /* The next server, from the one after the last. On a local port any other program may answer. */
 static bool find_server(struct watching *w, bool is_same_first)
 {
-    const struct client *c = w->client;
+    struct client *c = w->client;
     for (size_t i = is_same_first ? 0 : 1; i <= c->server_count; i++) {
         const size_t at = (w->at + i) % c->server_count;
-        if (!c->is_local || client_is_node(c, &c->servers[at])) {
+        if (!c->is_local || client_probe(c, &c->servers[at]) == KINSHIP_OURS) {
             w->at = at;
             return true;
         }
@@ -310,7 +310,7 @@ static int watch(struct watching *w, const char *target)
         w->is_live = false;
     }
     if (c->is_local && failures == 0) {
-        client_say(c, "no node answers on this host's ports; --server names another");
+        client_say_nobody_local(c);
     }
     return EXIT_CODE_FAILED;
 }
@@ -337,6 +337,6 @@ static int watch_prefix(struct client *c)
 
 int command_watch(int argc, char **argv)
 {
-    const struct client_usage usage = {watch_extras, WATCH_EXTRA_COUNT, 0, 0, TIMEOUT_MS};
+    const struct client_usage usage = {watch_extras, WATCH_EXTRA_COUNT, 0, 0, TIMEOUT_MS, true};
     return client_run(argc, argv, &usage, watch_prefix);
 }

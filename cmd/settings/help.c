@@ -36,9 +36,9 @@ static const char overview[] =
 
 /* `wait` is what the timeout is for, and its default. */
 #define CLIENT_OPTIONS(wait)                                                                   \
-    "  -s, --server HOST:PORT   the node to ask; repeatable, comma lists, https://host; the\n" \
-    "                           first that answers is taken. Else REPRAM_SERVER, else the\n"   \
-    "                           local ports BASE_PORT..\n"                                     \
+    "  -s, --server HOST[:PORT] the node to ask; repeatable, comma lists, https://host; the\n" \
+    "                           next one when it fails. Else REPRAM_SERVER, else the local\n"  \
+    "                           ports BASE_PORT.. of this REPRAM_NETWORK and _ENCLAVE\n"       \
     "  -t, --timeout TIME       " wait "\n"                                                    \
     "      --json               for scripts\n"                                                 \
     "  -h, --help               this text\n"

@@ -89,7 +89,7 @@ enum setting_trait {
       "host[:port],... asked by discovery in place of the servers of resolv.conf")                 \
     X(NETWORK, "REPRAM_NETWORK", "", TYPE_NAME, 0, 0, "private", TRAIT_SHARED | TRAIT_CLIENT,      \
       "name of the cluster; nodes with another name are strangers")                                \
-    X(ENCLAVE, "REPRAM_ENCLAVE", "", TYPE_NAME, 0, 0, "default", 0,                                \
+    X(ENCLAVE, "REPRAM_ENCLAVE", "", TYPE_NAME, 0, 0, "default", TRAIT_CLIENT,                     \
       "nodes of one enclave replicate to each other")                                              \
     X(DEFAULT_TTL, "REPRAM_DEFAULT_TTL", "", TYPE_SECONDS, 1, 2592000, "3600", TRAIT_SHARED,       \
       "lifetime of a write that names none")                                                       \

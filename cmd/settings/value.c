@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 enum { HOST_NAME_MAX_LEN = 253, LABEL_MAX_LEN = 63 }; /* RFC 1035 section 2.3.4 */
 
@@ -265,8 +266,9 @@ enum rc value_providers(const char *text, uint32_t *ret_set)
 enum rc value_url(const char *text, struct value_url *ret_url)
 {
     static const char plain[] = "http://", secure[] = "https://";
-    struct value_url url = {.is_tls = strncmp(text, secure, sizeof(secure) - 1) == 0};
-    if (!url.is_tls && strncmp(text, plain, sizeof(plain) - 1) != 0) {
+    /* Schemes have no case (RFC 3986 section 3.1). */
+    struct value_url url = {.is_tls = strncasecmp(text, secure, sizeof(secure) - 1) == 0};
+    if (!url.is_tls && strncasecmp(text, plain, sizeof(plain) - 1) != 0) {
         return RC_MALFORMED;
     }
     const char *host = text + (url.is_tls ? sizeof(secure) : sizeof(plain)) - 1;

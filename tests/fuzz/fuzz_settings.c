@@ -87,6 +87,7 @@ static void run_values(const char *text)
     uint32_t count = 0, set = 0;
     size_t server_count = 0;
     uint64_t number = 0;
+    char word[CLIENT_SERVERS_WORD_SIZE];
     bool is_all = false;
     char round[ADDR_TEXT_SIZE];
     if (value_peers(text, 0, peers, LIST_MAX, &count) == RC_OK) {
@@ -101,7 +102,7 @@ static void run_values(const char *text)
     if (value_url(text, &url) == RC_OK) {
         ASSERT(url.server.port != 0 && value_is_host(url.server.host));
     }
-    if (client_parse_servers(text, servers, LIST_MAX, &server_count) == RC_OK) {
+    if (client_servers_parse(text, 1, servers, LIST_MAX, &server_count, word) == RC_OK) {
         ASSERT(server_count > 0 && server_count <= LIST_MAX);
     }
     if (addr_parse_ip(text, 1, &addr) == RC_OK) {

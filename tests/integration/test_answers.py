@@ -361,8 +361,9 @@ class Servers(Answers):
         base = harness.free_base(3)
         value = {"/v1/data/k": Answer(b"v")}
         strange = {"/health": Answer({"id": 7}), **value}
-        ill = {"/health": Answer({"uuid": "u"}, 503), **value}
-        node = {"/health": Answer({"uuid": "u"}), **value}
+        health = {"uuid": "u", "network": "private", "enclave": "default"}
+        ill = {"/health": Answer(health, 503), **value}
+        node = {"/health": Answer(health), **value}
         servers = [Scripted(answers, base + i) for i, answers in enumerate((strange, ill, node))]
         for server in servers:
             self.addCleanup(server.close)
@@ -381,11 +382,12 @@ class Servers(Answers):
                        "the second one is asked")
 
     def test_a_list_of_servers_that_makes_no_sense_is_refused(self):
+        wrong = ("is no server; allowed: host, host:port, [IPv6]:port (without a zone), http://host, "
+                 "https://host, or a comma list of them\n")
         self.expect(cli("get", "k", "-s", "a:1,"), USAGE, "",
-                    "repram get: --server takes host:port, or a comma list of them; see repram get "
-                    "--help\n")
+                    f"repram get: --server: '' {wrong}")
         self.expect(cli("get", "k", env={"REPRAM_SERVER": "a:x"}), 78, "",
-                    "repram get: REPRAM_SERVER=a:x is not allowed; allowed: host:port,...\n")
+                    f"repram get: REPRAM_SERVER: 'a:x' {wrong}")
         for time in ("0", "86401", "soon"):
             self.expect(cli("get", "k", "-t", time), USAGE, "",
                         "repram get: --timeout takes seconds, or a duration such as 1m30s or 500ms, up to 24h; "

@@ -141,6 +141,7 @@ def encoded(value):
     return base64.b64encode(value).decode()
 
 
+HEALTH = {"uuid": "u", "network": "private", "enclave": "default"}
 GONE = problem(410, "gone", "No more.")
 GONE_LINE = "repram watch: the node answers 410 gone: No more.\n"
 
@@ -245,10 +246,9 @@ class Watch(Case):
     def test_in_the_local_range_only_a_node_is_watched(self):
         with Scripted({"/v1/watch": GONE}) as other:
             done = cli("watch", *TIMEOUT, env={"REPRAM_HTTP_PORT": other.port})
-            self.expect(done, "", "repram watch: no node answers on this host's ports; --server names "
-                                  "another\n")
+            self.expect(done, "", f"repram watch: no node answers on {other.name}; --server names another\n")
             self.assertEqual(other.targets(), ["/health"] * len(other.asked))
-        with Scripted({"/v1/watch": GONE, "/health": Answer({"uuid": "u"})}) as node:
+        with Scripted({"/v1/watch": GONE, "/health": Answer(HEALTH)}) as node:
             self.expect(cli("watch", *TIMEOUT, env={"REPRAM_HTTP_PORT": node.port}), "", GONE_LINE)
 
     def test_told_to_stop_it_ends_with_its_line(self):

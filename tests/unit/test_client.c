@@ -49,45 +49,12 @@ static void what_does_not_fit_is_refused_whole(void **state)
     assert_string_equal(text, "ab");
 }
 
-static void servers_are_hosts_addresses_and_urls(void **state)
-{
-    (void)state;
-    struct client_server servers[5];
-    char text[300];
-    size_t count = 0;
-    assert_int_equal(
-        client_parse_servers("localhost:9000,[::1]:1,node,https://fade.repram.io/,http://a:7",
-                             servers, 5, &count),
-        RC_OK);
-    assert_int_equal(count, 5);
-    assert_string_equal(client_server_text(&servers[0], text, sizeof(text)), "localhost:9000");
-    assert_string_equal(client_server_text(&servers[1], text, sizeof(text)), "[::1]:1");
-    assert_int_equal(servers[2].at.port, 8081);
-    assert_true(servers[3].is_tls);
-    assert_int_equal(servers[3].at.port, 443);
-    assert_false(servers[4].is_tls);
-    assert_int_equal(client_parse_servers("b:1", servers, 5, &count), RC_FULL);
-}
-
-static void servers_that_make_no_sense_are_refused(void **state)
-{
-    (void)state;
-    static const char *const bad[] = {"", "a:", ":1", "a:1,", "::1:80", "https://a/path", "a b"};
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        struct client_server servers[5];
-        size_t count = 0;
-        assert_int_equal(client_parse_servers(bad[i], servers, 5, &count), RC_MALFORMED);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_key_is_percent_encoded_but_for_its_slashes),
         cmocka_unit_test(only_what_is_unreserved_stays_as_it_is),
         cmocka_unit_test(what_does_not_fit_is_refused_whole),
-        cmocka_unit_test(servers_are_hosts_addresses_and_urls),
-        cmocka_unit_test(servers_that_make_no_sense_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

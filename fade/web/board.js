@@ -1,99 +1,10 @@
 /*
- * The message board. Past 600 lines, because each module costs a request, and the page should be
- * able to show messages after three (fade/README.md). The rest comes a moment later: compose.js for
- * writing and for looking up a key, news.js for readers who look elsewhere when a message comes.
- *
- * The first part knows no document: messages, times, the event stream, and the board as data. The
- * picture of the cluster and the tests use it too. The second part shows it. Texts of others go to
- * the page as text nodes only.
+ * The message board as the page shows it: the list, and the line that says whether it is live.
+ * stream.js brings the messages. The rest comes a moment later: compose.js for writing and for
+ * looking up a key, news.js for readers who look elsewhere when a message comes. Texts of others go
+ * to the page as text nodes only.
  */
-
-// ---- Messages ----
-
-/* Most characters (code points) of each field. Older clients have the same limits. */
-export const FIELD_MAX = {text: 280, callsign: 20, location: 30};
-
-/* The prefix of the keys that Fade's clients have always made: msg-<adjective>-<noun>-<number>. */
-export const KEY_PREFIX = "msg-";
-
-/* Of a value longer than the composer allows, this much is shown. */
-const TEXT_SHOWN_MAX = 4000;
-
-/* Characters as Unicode counts them, so that an emoji is not two. */
-export function countCharacters(text) {
-    let count = 0;
-    for (const _ of text) {
-        count++;
-    }
-    return count;
-}
-
-/*
- * A value is `text` or `text|CALLSIGN|LOCATION`. A value with another number of bars, or with
- * longer fields behind them, was not written in this format: all of it is text.
- */
-export function parseMessage(value) {
-    const parts = value.split("|");
-    const isFormat = parts.length === 3 && countCharacters(parts[1]) <= FIELD_MAX.callsign &&
-        countCharacters(parts[2]) <= FIELD_MAX.location;
-    const [text, callsign, location] = isFormat ? parts.map((part) => part.trim())
-                                                : [value.trim(), "", ""];
-    return {text, callsign, location};
-}
-
-/* The text of a value's bytes; null when they are no text. */
-export function decodeText(bytes) {
-    try {
-        const text = new TextDecoder("utf-8", {fatal: true}).decode(bytes);
-        return text.includes("\0") ? null : text;
-    } catch {
-        return null;
-    }
-}
-
-function decodeBase64(text) {
-    return Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-}
-
-/* A value as the board shows it; `bytes` is null when the node did not send it. */
-export function readMessage(bytes, size) {
-    const text = bytes === null ? null : decodeText(bytes);
-    if (text === null) {
-        const why = bytes === null ? "too large to show here" : "not text";
-        return {text: `(${size} bytes, ${why})`, callsign: "", location: "", isPlaceholder: true};
-    }
-    const message = parseMessage(text);
-    if (message.text.length > TEXT_SHOWN_MAX) {
-        message.text = `${message.text.slice(0, TEXT_SHOWN_MAX)} … (${size} bytes in all)`;
-    }
-    return message;
-}
-
-// ---- Times ----
-
-/* The rest of a life, in the two units that matter. */
-export function formatLeft(ms) {
-    const seconds = Math.max(0, Math.floor(ms / 1000));
-    const two = (n) => String(n).padStart(2, "0");
-    if (seconds >= 86400) {
-        return `${Math.floor(seconds / 86400)}d ${two(Math.floor(seconds / 3600) % 24)}h`;
-    }
-    if (seconds >= 3600) {
-        return `${Math.floor(seconds / 3600)}h ${two(Math.floor(seconds / 60) % 60)}m`;
-    }
-    return seconds >= 60 ? `${Math.floor(seconds / 60)}m ${two(seconds % 60)}s` : `${seconds}s`;
-}
-
-/* A version as the stream says it: an ETag without its quotes, and without the prefix that a
- * compressing proxy adds. */
-export function bareTag(etag) {
-    return etag.replace(/^W\/|"/g, "");
-}
-
-/* When a version was written: its first 48 bits are milliseconds of the cluster's clock. */
-export function versionTime(etag) {
-    return parseInt(etag.slice(0, 12), 16);
-}
+import {Board, KEY_PREFIX, Stream, formatLeft, versionTime} from "./stream.js";
 
 /*
  * How strongly a message is drawn. `life` runs from 1 to 0 over its whole time and dims it within
@@ -104,300 +15,6 @@ export function fading(left_ms, life_ms) {
     const last_ms = Math.min(15000, life_ms / 2);
     const share = (part, whole) => (whole > 0 ? Math.min(1, Math.max(0, part / whole)) : 0);
     return {life: share(left_ms, life_ms), ink: 0.1 + 0.9 * share(left_ms, last_ms)};
-}
-
-// ---- The event stream ----
-
-/* Server-sent events out of the text of a response, in pieces of any size. */
-export class EventReader {
-    #rest = "";
-    #event = "";
-    #data = [];
-    #id = "";
-    /* Where a stream goes on after this one: the last id that was complete, with an event or not. */
-    lastId;
-    /* After how long the node wants to be asked again; 0: it has not said so. */
-    retry_ms = 0;
-
-    constructor(lastId = "") {
-        this.#id = lastId;
-        this.lastId = lastId;
-    }
-
-    /* Takes a piece and returns the events that it completes. */
-    push(piece) {
-        const lines = (this.#rest + piece).split("\n");
-        this.#rest = lines.pop();
-        const events = [];
-        for (const line of lines) {
-            this.#takeLine(line.endsWith("\r") ? line.slice(0, -1) : line, events);
-        }
-        return events;
-    }
-
-    #takeLine(line, events) {
-        if (line === "") {
-            this.lastId = this.#id;
-            if (this.#data.length > 0) {
-                events.push({type: this.#event || "message", data: this.#data.join("\n")});
-            }
-            this.#event = "";
-            this.#data = [];
-            return;
-        }
-        const colon = line.indexOf(":");
-        const name = colon < 0 ? line : line.slice(0, colon);
-        const value = colon < 0 ? "" : line.slice(colon + 1).replace(/^ /, "");
-        if (name === "event") {
-            this.#event = value;
-        } else if (name === "data") {
-            this.#data.push(value);
-        } else if (name === "id") {
-            this.#id = value;
-        } else if (name === "retry" && /^\d+$/.test(value)) {
-            this.retry_ms = Number(value);
-        }
-    }
-}
-
-/* The node sends a line each 10 s at least; silence of this length is a dead connection. */
-const SILENCE_MS = 25000;
-const RETRY_FIRST_MS = 250;
-const RETRY_MAX_MS = 5000;
-
-/*
- * A connection to /watch that is made again for as long as the page lives. It reads the response
- * itself and is no EventSource, because that hides what the page must show: heartbeats (a
- * connection that died without a word looks live for ever), and why the node ended it.
- *
- * onEvent(type, data) for each event but the last, `end`; onState({isLive, why}) when the first one
- * has come, and when the connection is over. A node that still catches up sends none for a while.
- */
-export class Feed {
-    #url;
-    #onEvent;
-    #onState;
-    #lastId = "";
-    #abort = null;
-    #wake = null;
-    #retry_ms = RETRY_FIRST_MS;
-    #why = "";
-
-    constructor(url, {onEvent, onState}) {
-        this.#url = url;
-        this.#onEvent = onEvent;
-        this.#onState = onState;
-    }
-
-    async start() {
-        for (;;) {
-            const why = await this.#connect();
-            this.#onState({isLive: false, why});
-            await new Promise((resolve) => {
-                this.#wake = resolve;
-                setTimeout(resolve, this.#retry_ms * (0.75 + Math.random() / 2));
-            });
-            this.#retry_ms = Math.min(RETRY_MAX_MS, this.#retry_ms * 2);
-        }
-    }
-
-    /* Tries again now; `isFresh` forgets where the stream was, so that everything is sent anew. */
-    restart(isFresh) {
-        if (isFresh) {
-            this.#lastId = "";
-        }
-        this.#retry_ms = RETRY_FIRST_MS;
-        this.#abort?.abort();
-        this.#wake?.();
-    }
-
-    /* One connection from its beginning to its end; returns why it ended. */
-    async #connect() {
-        const abort = new AbortController();
-        this.#abort = abort;
-        this.#why = "The node ended the connection.";
-        let timer = 0;
-        const heard = () => {
-            clearTimeout(timer);
-            timer = setTimeout(() => abort.abort(), SILENCE_MS);
-        };
-        heard();
-        try {
-            const headers = this.#lastId === "" ? {} : {"Last-Event-ID": this.#lastId};
-            const response = await fetch(this.#url, {headers, cache: "no-store",
-                                                     signal: abort.signal});
-            if (!response.ok) {
-                return refusal(response);
-            }
-            if (!response.headers.get("Content-Type")?.startsWith("text/event-stream")) {
-                return "What answers here is no node.";
-            }
-            await this.#read(response.body.pipeThrough(new TextDecoderStream()), heard);
-            return this.#why;
-        } catch {
-            return "This node does not answer.";
-        } finally {
-            clearTimeout(timer);
-        }
-    }
-
-    async #read(stream, heard) {
-        const events = new EventReader(this.#lastId);
-        const reader = stream.getReader();
-        let isLive = false;
-        for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
-            heard();
-            this.#retry_ms = RETRY_FIRST_MS;
-            const complete = events.push(piece.value);
-            this.#lastId = events.lastId;
-            for (const {type, data} of complete) {
-                if (type === "end") { // the node's last words
-                    this.#why = JSON.parse(data).detail;
-                    this.#retry_ms = Math.max(RETRY_FIRST_MS, events.retry_ms);
-                    continue;
-                }
-                if (!isLive) {
-                    isLive = true;
-                    this.#onState({isLive, why: ""});
-                }
-                this.#onEvent(type, JSON.parse(data));
-            }
-        }
-    }
-}
-
-/* The text for people in a node's problem+json, or at least its status. */
-export async function refusal(response) {
-    try {
-        const problem = await response.json();
-        return problem.detail || problem.title;
-    } catch {
-        return `The node answered ${response.status}.`;
-    }
-}
-
-// ---- The board as data ----
-
-/* More than anybody scrolls through; the oldest leave first, so that a page's memory is bounded. */
-const ENTRIES_MAX = 10000;
-
-/*
- * The entries on the board: one a key, newest version first, each with the instant at which it ends
- * on the page's own clock (`now`: performance.now() in the page).
- *
- * After a reset the node sends all that it has. Older entries stay until it is done, and only then
- * those that have not come again are dropped. So a reconnection never blanks the board.
- */
-export class Board {
-    #byKey = new Map();
-    #ordered = [];
-    #round = 0;
-    /* Goes up with each change of what is on the board. */
-    changes = 0;
-
-    get size() {
-        return this.#ordered.length;
-    }
-
-    get(key) {
-        return this.#byKey.get(key);
-    }
-
-    newest(count) {
-        return this.#ordered.slice(0, count);
-    }
-
-    /* Takes a put event; returns the entry, or null when it is no news. */
-    put(event, now) {
-        const etag = bareTag(event.etag);
-        const held = this.#byKey.get(event.key);
-        if (held !== undefined && held.etag === etag) {
-            held.round = this.#round;
-            held.endsAt = now + event.ttl_ms;
-            return null;
-        }
-        if (event.ttl_ms <= 0 || (held !== undefined && held.etag > etag)) {
-            return null;
-        }
-        this.#remove(held);
-        const bytes = typeof event.value === "string" ? decodeBase64(event.value) : null;
-        const entry = {...readMessage(bytes, event.size), key: event.key, etag,
-                       size: event.size, endsAt: now + event.ttl_ms, round: this.#round};
-        this.#ordered.splice(this.#indexOf(etag), 0, entry);
-        this.#byKey.set(entry.key, entry);
-        this.changes++;
-        if (this.#ordered.length > ENTRIES_MAX) {
-            this.#remove(this.#ordered.at(-1));
-        }
-        return entry;
-    }
-
-    /* Takes an expire event. One of a version that was replaced here says nothing. */
-    expire(event) {
-        const held = this.#byKey.get(event.key);
-        if (held !== undefined && (!event.etag || bareTag(event.etag) === held.etag)) {
-            this.#remove(held);
-        }
-    }
-
-    /* A listing of everything begins; it ends with live(). */
-    reset() {
-        this.#round++;
-    }
-
-    live() {
-        this.#keep((entry) => entry.round === this.#round);
-    }
-
-    /* Drops what is over; returns when the next one is, Infinity when there is none. */
-    sweep(now) {
-        let next = Infinity;
-        let isOver = false;
-        for (const entry of this.#ordered) {
-            if (entry.endsAt <= now) {
-                isOver = true;
-            } else if (entry.endsAt < next) {
-                next = entry.endsAt;
-            }
-        }
-        if (isOver) {
-            this.#keep((entry) => entry.endsAt > now);
-        }
-        return next;
-    }
-
-    #keep(isKept) {
-        this.changes++;
-        for (const entry of this.#ordered) {
-            if (!isKept(entry)) {
-                this.#byKey.delete(entry.key);
-            }
-        }
-        this.#ordered = this.#ordered.filter(isKept);
-    }
-
-    /* Where the first version stands that is not newer than this one. */
-    #indexOf(etag) {
-        let low = 0;
-        let high = this.#ordered.length;
-        while (low < high) {
-            const middle = (low + high) >> 1;
-            if (this.#ordered[middle].etag > etag) {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        return low;
-    }
-
-    #remove(entry) {
-        if (entry !== undefined) {
-            this.changes++;
-            this.#ordered.splice(this.#indexOf(entry.etag), 1);
-            this.#byKey.delete(entry.key);
-        }
-    }
 }
 
 // ---- The page ----
@@ -414,9 +31,8 @@ const LONG_LINES = 12;
 const TURN_ROWS = 50;
 const BACK_SHOWN_MS = 6000;
 const COMPOSER_WAIT_MS = 1500;
-/* When the wall clock and the page's own differ by this much, the machine slept or its clock was
- * set. */
-const CLOCK_JUMP_MS = 2000;
+/* What has come is in the document after so long, whether the browser makes frames or not. */
+const FRAME_WAIT_MS = 100;
 
 function sleep(ms) {
     return new Promise((resolve) => setTimeout(resolve, ms));
@@ -616,15 +232,16 @@ class Page {
     isLive = false;
     #find = (id) => document.getElementById(id);
     #list = new List(this.board, this.#find("messages"), this.#find("older"));
-    #feed;
     #node = "";
     #offlineSince = 0;
     #timer = 0;
     #wakeAt = 0;
     #frame = 0;
+    #noFrame = 0;
     #drawn = -1;
     #isListed = false;
-    #jump = Date.now() - performance.now();
+    /* The newest version that was here when a listing began, so that what is news in it is known. */
+    #newest = "";
     #sayListed;
     /* Resolved when everything that the node has was drawn for the first time. */
     whenListed = new Promise((resolve) => (this.#sayListed = resolve));
@@ -637,15 +254,11 @@ class Page {
 
     start() {
         const watch = `../watch?prefix=${encodeURIComponent(this.prefix)}&values=1`;
-        this.#feed = new Feed(watch, {
-            onEvent: (type, data) => this.#takeEvent(type, data),
+        new Stream(watch, {
+            onEvents: (events) => this.#takeEvents(events),
             onState: (state) => this.#takeState(state),
-        });
-        this.#feed.start();
+        }).start();
         this.#tick();
-        for (const name of ["online", "offline"]) {
-            addEventListener(name, () => this.#feed.restart(false));
-        }
         document.addEventListener("visibilitychange", () => this.#tick());
     }
 
@@ -664,27 +277,36 @@ class Page {
 
     // -- What the node says --
 
-    #takeEvent(type, data) {
+    #takeEvents(events) {
         const now = performance.now();
-        if (type === "put" && typeof data.key === "string") {
-            const entry = this.board.put(data, now);
-            if (entry !== null && this.#isListed) {
-                this.onNew(entry);
+        for (const {type, data} of events) {
+            if (type === "put") {
+                this.#takePut(data, now);
+            } else if (type === "expire") {
+                this.board.expire(data);
+            } else if (type === "reset") {
+                this.#newest = this.#isListed ? this.board.newest(1)[0]?.etag ?? "0" : this.#newest;
+                this.board.reset();
+                this.#isListed = false;
+            } else if (type === "live") {
+                this.board.live();
+                this.#isListed = true;
+                this.whenListed.then(() => this.#askStatus());
             }
-            this.#wakeBy(now + data.ttl_ms);
-        } else if (type === "expire") {
-            this.board.expire(data);
-        } else if (type === "reset") {
-            this.board.reset();
-            this.#isListed = false;
-        } else if (type === "live") {
-            this.board.live();
-            this.#isListed = true;
-            this.whenListed.then(() => this.#askStatus());
         }
         if (this.#isListed) {
             this.#redraw(); // a listing is drawn when it is complete, or with the next second
         }
+    }
+
+    /* News is what comes after the first listing, and what a later one has that is newer than all
+     * that was here. */
+    #takePut(message, now) {
+        const entry = this.board.put(message, now);
+        if (entry !== null && (this.#isListed || (this.#newest !== "" && entry.etag > this.#newest))) {
+            this.onNew(entry);
+        }
+        this.#wakeBy(now + message.ttl_ms);
     }
 
     #takeState({isLive, why}) {
@@ -734,7 +356,7 @@ class Page {
             this.status = status;
             this.onStatus(status);
         } catch {
-            // The feed says when the node is not there.
+            // The stream says when the node is not there.
         }
     }
 
@@ -743,10 +365,6 @@ class Page {
     /* The one timer: each second, or sooner when something ends. */
     #tick() {
         const now = performance.now();
-        if (Math.abs(Date.now() - now - this.#jump) > CLOCK_JUMP_MS) {
-            this.#jump = Date.now() - now;
-            this.#feed.restart(true);
-        }
         this.#wakeAt = Infinity;
         this.#wakeBy(Math.min(now + 1000 - (now % 1000), this.board.sweep(now)));
         this.#redraw();
@@ -763,21 +381,25 @@ class Page {
         }
     }
 
-    /* Draws once a frame, however much has come; a hidden page has no frames, and needs none. */
+    /* Draws once a frame, however much has come; a tab behind another one has few frames or none. */
     #redraw() {
-        if (this.board.changes === this.#drawn) {
-            return;
+        if (this.board.changes !== this.#drawn && this.#frame === 0) {
+            this.#frame = requestAnimationFrame(() => this.#draw());
+            this.#noFrame = setTimeout(() => this.#draw(), FRAME_WAIT_MS);
         }
-        this.#frame ||= requestAnimationFrame(() => {
-            this.#frame = 0;
-            this.#drawn = this.board.changes;
-            this.#list.draw();
-            this.#find("total").textContent = String(this.board.size);
-            this.#find("empty").hidden = this.board.size > 0 || !this.#isListed;
-            if (this.#isListed) {
-                this.#sayListed();
-            }
-        });
+    }
+
+    #draw() {
+        cancelAnimationFrame(this.#frame);
+        clearTimeout(this.#noFrame);
+        this.#frame = 0;
+        this.#drawn = this.board.changes;
+        this.#list.draw();
+        this.#find("total").textContent = String(this.board.size);
+        this.#find("empty").hidden = this.board.size > 0 || !this.#isListed;
+        if (this.#isListed) {
+            this.#sayListed();
+        }
     }
 }
 

@@ -2,8 +2,8 @@
  * Writing a message, and finding one by its key. The rules stand in functions that know no
  * document; the classes below them apply them to the two forms.
  */
-import {FIELD_MAX, KEY_PREFIX, bareTag, countCharacters, element, formatWhen, messageRow,
-        readMessage, refusal} from "./board.js";
+import {element, formatWhen, messageRow} from "./board.js";
+import {FIELD_MAX, KEY_PREFIX, bareTag, countCharacters, readMessage, refusal} from "./stream.js";
 
 // ---- Rules ----
 
@@ -55,7 +55,7 @@ export function findProblem(fields, isSending) {
                                                   : null;
 }
 
-/* The value that is stored: readMessage() of board.js is its inverse. */
+/* The value that is stored: readMessage() of stream.js is its inverse. */
 export function formatMessage({text, callsign, location}) {
     const parts = [text.trim(), callsign.trim(), location.trim()];
     return parts[1] === "" && parts[2] === "" ? parts[0] : parts.join("|");

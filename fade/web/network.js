@@ -3,7 +3,8 @@
  * there were lately. Everything comes from public pages of that node: /status, /peers and /metrics
  * each two seconds, /watch as it happens.
  */
-import {Feed, element, formatLeft} from "./board.js";
+import {element} from "./board.js";
+import {Stream, formatLeft} from "./stream.js";
 
 const SAMPLE_MS = 2000;
 /* Five minutes of samples. */
@@ -279,8 +280,8 @@ class Page {
     #names = new Map();
     #events = [];
     #frame = 0;
-    #feed;
     #isLive = false;
+    #node = "";
 
     start() {
         const place = find("plots");
@@ -293,13 +294,11 @@ class Page {
             requests: new Plot(place, "Requests", perSecond),
             cpu: new Plot(place, "Processor", (value) => `${formatCount(value)} %`),
         };
-        this.#feed = new Feed("../watch?prefix=&snapshot=0", {
-            onEvent: (type, data) => this.#takeEvent(type, data),
+        new Stream("../watch?prefix=&snapshot=0", {
+            onEvents: (events) => events.forEach(({type, data}) => this.#takeEvent(type, data)),
             onState: (state) => this.#takeState(state),
-        });
-        this.#feed.start();
+        }).start();
         this.#sample();
-        addEventListener("online", () => this.#feed.restart(false));
     }
 
     async #sample() {
@@ -331,8 +330,9 @@ class Page {
         find("more").hidden = peers.length <= ROWS_MAX;
         find("more").textContent = `and ${peers.length - ROWS_MAX} more`;
         this.#showFacts(status);
+        this.#node = status.node_id;
         if (this.#isLive) {
-            this.#say(`Live on ${status.node_id}`, "live");
+            this.#sayLive();
         }
     }
 
@@ -408,10 +408,14 @@ class Page {
     #takeState({isLive, why}) {
         this.#isLive = isLive;
         if (isLive) {
-            this.#say("Live", "live");
+            this.#sayLive();
         } else {
             this.#say(`Offline. ${why} This page keeps trying.`, "offline");
         }
+    }
+
+    #sayLive() {
+        this.#say(this.#node === "" ? "Live" : `Live on ${this.#node}`, "live");
     }
 
     #say(text, state) {

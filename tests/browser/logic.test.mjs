@@ -3,13 +3,15 @@ import assert from "node:assert/strict";
 import {webcrypto} from "node:crypto";
 import {test} from "node:test";
 
-import {Board, EventReader, bareTag, countCharacters, decodeText, fading, formatLeft, parseMessage,
-        readMessage, versionTime} from "../../fade/web/board.js";
+import {fading} from "../../fade/web/board.js";
 import {findProblem, formatMessage, keyOfHash, makeKey, ttlChoices, ttlDefault, ttlName}
     from "../../fade/web/compose.js";
 import {describe, formatBytes, formatCount, layOut, orderPeers, parseMetrics, plotPath, rate}
     from "../../fade/web/network.js";
 import {announcement} from "../../fade/web/news.js";
+import {Board, EventReader, Hub, bareTag, countCharacters, decodeText, formatLeft, parseMessage, readMessage,
+        readPut, versionTime} from "../../fade/web/stream.js";
+import {until} from "./until.mjs";
 
 const bytes = (text) => new TextEncoder().encode(text);
 
@@ -116,8 +118,9 @@ test("what the node says of the next try is heard", () => {
 // ---- The board ----
 
 const version = (ms, origin = "0") => ms.toString(16).padStart(12, "0") + "0000" + origin.repeat(32);
-const put = (key, ms, ttl_ms, text = key) => ({key, ttl_ms, etag: version(ms), size: text.length,
-                                               value: Buffer.from(text).toString("base64")});
+const event = (key, ms, ttl_ms, text = key) => ({key, ttl_ms, etag: version(ms), size: text.length,
+                                                 value: Buffer.from(text).toString("base64")});
+const put = (...given) => readPut(event(...given));
 const keys = (board) => board.newest(board.size).map((entry) => entry.key);
 
 test("the newest version stands first, in whatever order entries come", () => {
@@ -191,6 +194,165 @@ test("versions that differ only in their origin stand side by side", () => {
     board.put({...put("b", 1, 1000), etag: version(1, "b")}, 0);
     board.expire({key: "a", etag: version(1, "a")});
     assert.deepEqual(keys(board), ["b"]);
+});
+
+test("what a board holds goes into another one as it is, but for what is over or was not listed", () => {
+    const [board, other] = [new Board(), new Board()];
+    board.put(put("not listed again", 1, 9000), 0);
+    board.reset();
+    board.put(put("brief", 2, 100), 0);
+    board.put(put("a", 3, 1000, "text|CALL|Place"), 0);
+    for (const message of board.listing(100)) {
+        other.put(message, 5000);
+    }
+    assert.deepEqual(keys(other), ["a"]);
+    const {round: _, ...entry} = other.get("a");
+    assert.deepEqual(entry, {key: "a", etag: version(3), size: 15, text: "text", callsign: "CALL",
+                             location: "Place", endsAt: 5900});
+});
+
+test("a put under a key that is no text is no message", () => {
+    assert.equal(readPut({...event("a", 1, 1000), key: undefined, key_base64: "/w=="}), null);
+});
+
+// ---- One stream for all tabs ----
+
+/* What the hub asks for, in the place of the node: each request with its headers and what is written
+ * to its answer. */
+function listenInstead(t) {
+    const asked = [];
+    t.mock.method(globalThis, "fetch", async (url, {headers, signal}) => {
+        let body = null;
+        const stream = new ReadableStream({start: (controller) => (body = controller)});
+        const request = {url, headers, signal, say: (text) => body.enqueue(new TextEncoder().encode(text))};
+        signal.addEventListener("abort", () => body.error(new Error("aborted")));
+        asked.push(request);
+        return new Response(stream, {headers: {"Content-Type": "text/event-stream"}});
+    });
+    return asked;
+}
+
+/* A tab of the hub: it answers beats unless it `isDeaf`, and notes what it is told. */
+function openTab(hub, isVisible) {
+    const {port1, port2} = new MessageChannel();
+    const tab = {events: [], states: [], isDeaf: false, beats: 0,
+                 say: (what) => port2.postMessage(what)};
+    port2.onmessage = ({data}) => {
+        tab.events.push(...(data.events ?? []).map(({type, data: {key}}) => `${type} ${key ?? ""}`.trim()));
+        tab.states.push(...(data.state === undefined ? [] : [data.state.isLive]));
+        tab.beats += data.isBeat ? 1 : 0;
+        if (data.isBeat && !tab.isDeaf) {
+            tab.say({isVisible});
+        }
+    };
+    hub.take(port1);
+    tab.say({isVisible});
+    return tab;
+}
+
+const line = (type, data) => `event: ${type}\ndata: ${JSON.stringify(data)}\n\n`;
+const LISTING = `id:\n${line("reset", {})}${line("put", event("a", 1, 60000))}id: 7-1\n${line("live", {})}`;
+
+test("tabs share a stream, and one that comes later is told what the others know", async (t) => {
+    const asked = listenInstead(t);
+    const hub = new Hub("http://node/watch?prefix=&values=1");
+    const [first, hidden] = [openTab(hub, true), openTab(hub, false)];
+    await until(() => asked.length > 0, "the stream is asked for");
+    asked[0].say(LISTING);
+    await until(() => hidden.events.length === 4, "the hidden one has it too");
+    const late = openTab(hub, true);
+    await until(() => late.events.length > 0, "the late one is greeted");
+    for (const tab of [first, hidden]) {
+        assert.deepEqual(tab.events, ["reset", "reset", "put a", "live"]);
+    }
+    assert.deepEqual(late.events, ["reset", "put a", "live"]);
+    assert.deepEqual(late.states, [true]);
+    asked[0].say(`id: 7-2\n${line("put", event("b", 2, 60000))}id: 7-3\n${line("expire", event("a", 1, 0))}`);
+    for (const tab of [first, hidden, late]) {
+        await until(() => tab.events.length > 1 && tab.events.at(-1) === "expire a", "all have the rest");
+    }
+    const last = openTab(hub, true);
+    await until(() => last.events.length === 3, "the last one is greeted");
+    assert.deepEqual(last.events, ["reset", "put b", "live"]);
+    assert.equal(asked.length, 1);
+    [first, hidden, late, last].forEach((tab) => tab.say({isOver: true}));
+    await until(() => asked[0].signal.aborted, "without a tab there is no stream");
+});
+
+test("a stream that nobody looks at is let go, and goes on where it was", async (t) => {
+    const asked = listenInstead(t);
+    const hub = new Hub("http://node/watch?prefix=&values=1", {hidden_ms: 20});
+    const tab = openTab(hub, true);
+    await until(() => asked.length === 1, "the stream is asked for");
+    asked[0].say(LISTING);
+    await until(() => tab.events.length === 4, "the listing is here");
+    tab.say({isVisible: false});
+    await until(() => asked[0].signal.aborted, "it is let go");
+    tab.say({isVisible: true});
+    await until(() => asked.length === 2, "it is asked for again");
+    assert.deepEqual(asked[1].headers, {"Last-Event-ID": "7-1"});
+    assert.deepEqual(tab.states, [true]); // nobody was told that it was offline
+    tab.say({isOver: true});
+    await until(() => asked[1].signal.aborted, "it ends with its tab");
+});
+
+test("tabs that are hidden from the start ask for nothing", async (t) => {
+    const asked = listenInstead(t);
+    const hub = new Hub("http://node/watch?prefix=&values=1", {hidden_ms: 1});
+    const tab = openTab(hub, false);
+    await until(() => tab.events.length === 1, "it is greeted");
+    assert.equal(asked.length, 0);
+    const seen = openTab(hub, true);
+    await until(() => asked.length === 1, "the one that is seen asks");
+    [tab, seen].forEach((each) => each.say({isOver: true}));
+    await until(() => asked[0].signal.aborted, "it ends with its tabs");
+});
+
+test("a tab that answers no beat is told nothing more, until it says a word", async (t) => {
+    const asked = listenInstead(t);
+    const hub = new Hub("http://node/watch?prefix=&values=1", {beat_ms: 5});
+    const [well, deaf] = [openTab(hub, true), openTab(hub, true)];
+    deaf.isDeaf = true;
+    await until(() => well.beats > 20, "beats go on");
+    assert.equal(deaf.beats, 3);
+    asked[0].say(LISTING);
+    await until(() => well.events.at(-1) === "live", "the listing is here");
+    assert.deepEqual(deaf.events, ["reset"]);
+    deaf.isDeaf = false;
+    deaf.say({isVisible: true});
+    await until(() => deaf.events.length === 4, "it is greeted again");
+    assert.deepEqual(deaf.events, ["reset", "reset", "put a", "live"]);
+    [well, deaf].forEach((tab) => tab.say({isOver: true}));
+    await until(() => asked[0].signal.aborted, "it ends with its tabs");
+});
+
+test("when the machine has slept everything is asked for anew", async (t) => {
+    const asked = listenInstead(t);
+    const hub = new Hub("http://node/watch?prefix=&values=1", {beat_ms: 5});
+    const tab = openTab(hub, true);
+    await until(() => asked.length === 1, "the stream is asked for");
+    asked[0].say(LISTING);
+    await until(() => tab.events.length === 4, "the listing is here");
+    const now = Date.now;
+    t.mock.method(Date, "now", () => now() + 3600000);
+    await until(() => asked.length === 2, "it is asked for again");
+    assert.deepEqual(asked[1].headers, {});
+    tab.say({isOver: true});
+    await until(() => asked[1].signal.aborted, "it ends with its tab");
+});
+
+test("a stream without a listing is passed on as it is", async (t) => {
+    const asked = listenInstead(t);
+    const hub = new Hub("http://node/watch?prefix=&snapshot=0");
+    const tab = openTab(hub, true);
+    await until(() => asked.length === 1, "the stream is asked for");
+    asked[0].say(line("put", {key_base64: "/w==", size: 1}) + line("live", {}));
+    await until(() => tab.events.length === 2, "it is passed on");
+    const late = openTab(hub, true);
+    await until(() => late.states.length === 1, "the late one knows that it is live");
+    assert.deepEqual(late.events, []);
+    [tab, late].forEach((each) => each.say({isOver: true}));
+    await until(() => asked[0].signal.aborted, "it ends with its tabs");
 });
 
 // ---- Writing ----

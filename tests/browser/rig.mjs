@@ -1,7 +1,6 @@
 /*
- * What the browser tests share: nodes, browsers, and waiting. A wait has a condition and a
- * deadline; nothing here sleeps for a fixed time, and the deadlines are wide enough for a machine
- * ten times slower. Everything ends with the process that started it.
+ * What the browser tests share: nodes, browsers, and waiting. Everything ends with the process that
+ * started it.
  */
 import {spawn} from "node:child_process";
 import {mkdtempSync, rmSync} from "node:fs";
@@ -10,6 +9,8 @@ import {createServer} from "node:net";
 import {tmpdir} from "node:os";
 import {dirname, join} from "node:path";
 import {fileURLToPath} from "node:url";
+
+import {WAIT_S, until} from "./until.mjs";
 
 const TOP = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const BINARY = process.env.REPRAM_BINARY;
@@ -24,27 +25,7 @@ export const BUILT = join(TOP, "build/browser/");
 
 const {chromium} = createRequire(BUILT)("playwright-core");
 
-const WAIT_S = 100;
-
-/* Polls until the condition holds and returns its value; at the deadline, says which did not. */
-export async function until(condition, what, seconds = WAIT_S) {
-    const deadline = Date.now() + seconds * 1000;
-    let last = "";
-    for (;;) {
-        try {
-            const value = await condition();
-            if (value) {
-                return value;
-            }
-        } catch (error) {
-            last = `; last: ${error.message}`;
-        }
-        if (Date.now() > deadline) {
-            throw new Error(`not within ${seconds} s: ${what}${last}`);
-        }
-        await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-}
+export {until};
 
 // ---- Nodes ----
 
@@ -125,6 +106,13 @@ export class Node {
         return answer.ok ? answer.text() : null;
     }
 
+    /* The sum of a metric's samples on the node's own page of figures. */
+    async figure(name) {
+        const lines = (await (await fetch(`${this.url}/metrics`)).text()).split("\n");
+        return lines.filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`))
+            .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
+    }
+
     async peers() {
         return (await (await fetch(`${this.url}/peers`)).json()).peers;
     }
@@ -152,8 +140,9 @@ export async function startNodes(count, envOf = () => ({})) {
 // ---- Browsers ----
 
 /*
- * A browser with a profile of its own and one page. It notes what must never happen: requests to
- * another origin, errors of scripts, and anything that the pages' policy had to stop.
+ * A browser with a profile of its own and a page, and further ones on demand. It notes what must
+ * never happen: requests to another origin, errors of scripts, and anything that the pages' policy
+ * had to stop.
  */
 export class Browser {
     faults = [];
@@ -165,25 +154,32 @@ export class Browser {
         opened.context = await chromium.launchPersistentContext(opened.profile, {
             executablePath: CHROMIUM, args: SWITCHES, viewport: {width: 1280, height: 800},
             locale: "en-GB", ...options});
+        opened.context.setDefaultTimeout(WAIT_S * 1000);
+        opened.context.on("request", (request) => opened.requests.push(request.url()));
         opened.page = opened.context.pages()[0] ?? await opened.context.newPage();
-        opened.page.setDefaultTimeout(WAIT_S * 1000);
-        opened.#listen();
+        opened.#listen(opened.page);
         return opened;
     }
 
-    #listen() {
-        this.page.on("pageerror", (error) => this.faults.push(error.stack));
-        this.page.on("console", (message) => {
+    #listen(page) {
+        page.on("pageerror", (error) => this.faults.push(error.stack));
+        page.on("console", (message) => {
             // The browser also reports that a node is away, which is what some tests are about.
             if (message.type() === "error" && !/Failed to load resource|ERR_/.test(message.text())) {
                 this.faults.push(message.text());
             }
         });
-        this.page.on("dialog", (dialog) => {
+        page.on("dialog", (dialog) => {
             this.faults.push(`dialog: ${dialog.message()}`);
             dialog.dismiss();
         });
-        this.context.on("request", (request) => this.requests.push(request.url()));
+    }
+
+    /* Another tab of the same browser. */
+    async tab() {
+        const page = await this.context.newPage();
+        this.#listen(page);
+        return page;
     }
 
     async visit(url) {

@@ -75,7 +75,7 @@ fi
 case $what in
 test) # one after the other: both measure their waits on a machine of their own
     status=0
-    for file in board network restarts; do
+    for file in board tabs network restarts; do
         "${inside[@]}" node --test "$tests/$file.test.mjs" || status=1
     done
     exit "$status"

@@ -48,7 +48,7 @@ ALLOWED = {
     ("tests/integration/http_raw.py", "time.sleep(0.5)"): "plays a client that reads late",
     ("tests/integration/http_raw.py", "time.sleep(0.05)"): "plays a client that reads slowly",
     ("tests/integration/test_watch.py", "time.sleep(0.013)"): "spreads what is to expire",
-    ("tests/browser/rig.mjs", "setTimeout("): "until",
+    ("tests/browser/until.mjs", "setTimeout("): "until",
     ("tests/browser/pictures.mjs", "setTimeout("): "makes pictures, judges nothing",
     ("fade/test-flux-sim.sh", "sleep 0.1"): "in a loop with a condition and a deadline",
     ("fade/up.sh", "sleep 0.1"): "in a loop with a condition and a deadline",

@@ -11,6 +11,13 @@ enum {
     /* Members that are new here are asked so many at a time. */
     ASKS_AT_ONCE = 32,
     ASK_WINDOW_US = 100000,
+    /* Suspicions that run out are verified so many at a time, by six pings each: as many as members
+     * that are asked. Thousands that are gone at once fall within a minute, and cost what a few do
+     * each second. */
+    VERIFIES_AT_ONCE = 5,
+    VERIFY_WINDOW_US = 100000,
+    /* Who has to wait looks again after a window, and so much more for each other suspect. */
+    VERIFY_AGAIN_US = 1000,
 };
 
 /* A probe is going badly: perhaps datagrams do not pass, and a link does. */
@@ -70,15 +77,25 @@ bool detector_lost(struct swim *s, struct member *m, bool is_proven)
     return is_last;
 }
 
+/* Not even the relays' word came: it may be us. That counts once in a period, as one node alone
+ * would count it: of many that are gone at once, some are relays of the others' probes. Of one who
+ * is only named nothing is said: there may be many such, made up by a stranger, and relays ask few
+ * of them. */
+static void doubt_self(struct swim *s, const struct member *m)
+{
+    const struct swim_probe_state *st = m->probe;
+    if (st->nacks < st->nacks_wanted && m->state != MEMBER_NAMED &&
+        s->now_us - s->doubted_us >= ROTATION_PERIOD_US) {
+        s->doubted_us = s->now_us;
+        probe_health(s, 1);
+    }
+}
+
 /* Silence to the end. */
 static void fail_probe(struct swim *s, struct member *m)
 {
     struct swim_probe_state *st = m->probe;
-    /* Not even the relays' word came: it may be us. Of one who is only named nothing is said: there
-     * may be many such, made up by a stranger, and relays ask few of them. */
-    if (st->nacks < st->nacks_wanted && m->state != MEMBER_NAMED) {
-        probe_health(s, 1);
-    }
+    doubt_self(s, m);
     st->proof_addr.port = 0;
     if (member_is_live(m) && is_unmet(s, m) && !st->is_again) {
         /* One may be lost, as of any other, however often it was asked before. */
@@ -110,8 +127,26 @@ static bool ask(struct swim *s, struct member *m)
 /* Whether the suspect's time to refute is over, and its end is to be verified. */
 static bool is_unrefuted(const struct swim *s, const struct member *m)
 {
-    return m->state == MEMBER_SUSPECT && !m->probe->is_verify &&
+    return m->state == MEMBER_SUSPECT && !m->probe->is_verify && s->now_us >= m->probe->verify_us &&
            s->now_us >= suspicion_deadline(&m->probe->suspicion);
+}
+
+/* Begins to verify the suspect's end, or waits for its turn. A refusal is verified by one ping. */
+static void verify(struct swim *s, struct member *m)
+{
+    struct swim_probe_state *st = m->probe;
+    if (s->now_us - s->verify_us >= VERIFY_WINDOW_US) {
+        s->verify_us = s->now_us;
+        s->verify_count = 0;
+    }
+    if (st->suspicion.proof_due_us == 0 && ++s->verify_count > VERIFIES_AT_ONCE) {
+        const uint64_t more_us = (uint64_t)s->roster.counts.suspect * VERIFY_AGAIN_US;
+        st->verify_us = s->now_us + VERIFY_WINDOW_US + rng_below(&s->rng, more_us);
+        probe_schedule(s, m);
+        return;
+    }
+    st->proof_addr.port = 0;
+    probe_open(s, m, true);
 }
 
 /* The ways in which an open probe asks once more. */
@@ -138,8 +173,7 @@ static void serve(struct swim *s, struct member *m)
     if (st->is_told_soon) {
         probe_tell(s, m);
     } else if (is_unrefuted(s, m)) {
-        st->proof_addr.port = 0;
-        probe_open(s, m, true);
+        verify(s, m);
     } else if (st->is_open && s->now_us >= st->verdict_us) {
         fail_probe(s, m);
     } else {

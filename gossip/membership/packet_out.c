@@ -307,7 +307,7 @@ void packet_out_send_by_link(struct swim *s, struct member *to, struct packet *p
 
 bool packet_out_reaches(const struct member *m)
 {
-    return m->is_proven || m->link != 0;
+    return m->is_proven || (m->link != 0 && m->has_answered);
 }
 
 void packet_out_proved(struct swim *s, struct member *m, const struct addr *addr)

@@ -27,7 +27,8 @@ bool packet_out_passes(const struct swim *s, const struct member *to);
  * after all says so in its answer. */
 bool packet_out_is_known_to(const struct swim *s, const struct member *to);
 
-/* Whether the member may get news: it has proved that it receives, or has a link. */
+/* Whether the member may get news, and relay questions: it has proved that it receives, or has
+ * answered and has a link. */
 bool packet_out_reaches(const struct member *m);
 
 /* Whether it has shown that it receives at this very address: there it last answered. Over a link,

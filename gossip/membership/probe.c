@@ -141,10 +141,17 @@ static bool only_link_reaches(const struct swim *s, const struct member *m)
     return !packet_out_passes(s, m) && !is_settled && !is_strange(s, m);
 }
 
+/* Whether nothing has ever spoken for the member here, by datagram or by link, while datagrams of
+ * others come: it has no link whose silence would mean less. */
+static bool is_nowhere(const struct swim *s, const struct member *m)
+{
+    return m->link == 0 && !m->has_answered && s->misses < PACKET_OUT_MISSES_MAX;
+}
+
 void probe_suspicion_start(struct swim *s, struct member *m)
 {
     struct suspicion *suspicion = &probe_state(s, m)->suspicion;
-    const bool is_only_link = !packet_out_passes(s, m);
+    const bool is_only_link = !packet_out_passes(s, m) && !is_nowhere(s, m);
     suspicion_start(suspicion, roster_live_count(&s->roster), patience(s, is_only_link),
                     rng_next(&s->rng), s->now_us);
     suspicion->is_by_link = is_only_link;
@@ -158,7 +165,8 @@ void probe_schedule(struct swim *s, struct member *m)
         due_us = s->now_us;
     }
     if (m->state == MEMBER_SUSPECT && !st->is_verify) {
-        due_us = min_u64(due_us, suspicion_deadline(&st->suspicion));
+        const uint64_t until_us = suspicion_deadline(&st->suspicion);
+        due_us = min_u64(due_us, until_us > st->verify_us ? until_us : st->verify_us);
     }
     if (st->ask_us != 0) {
         due_us = min_u64(due_us, st->ask_us);
@@ -250,6 +258,16 @@ void probe_ask_link(struct swim *s, struct member *m)
 
 /* ---- A probe's life ---- */
 
+/* A probe begins, and no datagram has come since. Many that begin together count as one, as none of
+ * them has had time for an answer. */
+static void count_miss(struct swim *s)
+{
+    if (s->misses == 0 || s->now_us - s->missed_us >= PROBE_PACE_MIN_US) {
+        s->missed_us = s->now_us;
+        s->misses++;
+    }
+}
+
 void probe_open(struct swim *s, struct member *m, bool is_verify)
 {
     struct swim_probe_state *st = probe_state(s, m);
@@ -261,7 +279,7 @@ void probe_open(struct swim *s, struct member *m, bool is_verify)
     st->is_refused = false;
     st->nacks_wanted = st->nacks = 0;
     m->misses = m->misses < MISSES_TOLD_MAX ? (m->misses + 1U) & MISSES_TOLD_MAX : m->misses;
-    s->misses++;
+    count_miss(s);
     st->verdict_us = s->now_us + (uint64_t)PROBE_VERDICT_US * patience(s, only_link_reaches(s, m));
     st->relay_us = s->now_us + PROBE_RELAY_AFTER_US;
     st->ping_count = 0;

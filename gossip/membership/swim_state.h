@@ -88,7 +88,8 @@ struct swim_probe_state {
     struct addr proof_addr; /* port 0: none */
     uint64_t proof_us;
 
-    uint64_t ask_us; /* when somebody new is asked; 0: it need not be */
+    uint64_t ask_us;    /* when somebody new is asked; 0: it need not be */
+    uint64_t verify_us; /* before then its end is not verified: others have their turn */
 
     struct suspicion suspicion; /* while it is suspect */
     bool is_card_wanted;        /* from itself: that of others is far ahead of what is held */
@@ -154,7 +155,10 @@ struct swim {
     uint32_t answered, answered_mates; /* members that have answered since they last were gone */
     uint64_t ask_us;                   /* when those asked were last counted from */
     uint32_t ask_count;
-    uint64_t dial_us; /* when dials to such were last counted from */
+    uint64_t verify_us; /* when those whose end is verified were last counted from */
+    uint32_t verify_count;
+    uint64_t doubted_us; /* when the silence of relays last counted against our health; 0 never */
+    uint64_t dial_us;    /* when dials to such were last counted from */
     uint32_t dial_count;
     uint32_t first_pulls;    /* started as a newborn */
     struct uuid differs;     /* whose digest differed last; nil: nobody's since the last look */
@@ -183,10 +187,11 @@ struct swim {
         uint64_t incarnation; /* that we take then */
         struct uuid by;       /* who said so, and hears it first; nil: nobody */
     } refutation;
-    uint32_t health;   /* Lifeguard's local health multiplier: 0 is well */
-    uint32_t misses;   /* probes opened since a datagram came from anybody */
-    bool has_listener; /* packet_out_listener() last found somebody with a link */
-    uint64_t round;    /* of the rotation */
+    uint32_t health;    /* Lifeguard's local health multiplier: 0 is well */
+    uint32_t misses;    /* probes opened since a datagram came from anybody */
+    uint64_t missed_us; /* when the last of them was counted */
+    bool has_listener;  /* packet_out_listener() last found somebody with a link */
+    uint64_t round;     /* of the rotation */
     uint64_t next_probe_us;
     uint64_t last_gossip_us;
     uint64_t last_urgent_us; /* the same, of a round for news that does not wait */

@@ -1,6 +1,8 @@
 /* What the failure detector counts of a member that falls silent. */
 #include "gossip/membership/detector.h"
 
+#include "gossip/membership/probe.h"
+#include "gossip/membership/view.h"
 #include "swim_cluster.h"
 
 /* Four who know each other and what they have proved. */
@@ -61,10 +63,106 @@ static void one_that_is_not_asks_both_others_once_and_fails_with_the_suspicion(v
     cluster_free(c);
 }
 
+/* Two nodes, and so many others who have said HELLO to the first and are gone: suspects whose end
+ * is to be verified. */
+static struct cluster *suspecting(uint32_t count)
+{
+    const uint8_t gone[4] = {10, 0, 9, 9};
+    struct cluster *c = cluster_new(1);
+    struct member_card card = {.incarnation = 1,
+                               .version_min = PROTOCOL_VERSION_MIN,
+                               .version_max = PROTOCOL_VERSION_MAX,
+                               .host_tag = 9,
+                               .name = "gone",
+                               .enclave = "default",
+                               .addr_count = 1};
+    c->has_refusals = false;
+    for (uint32_t i = 0; i < 2; i++) {
+        (void)cluster_start(c);
+    }
+    hint_all(c);
+    (void)wait_full(c, 1000);
+    run_for(c, 3000);
+    struct swim *s = c->nodes[0].swim;
+    card.addrs[0] = (struct member_addr){.scope = SCOPE_GLOBAL, .addr = addr_v4(gone, 9)};
+    for (uint32_t i = 0; i < count; i++) {
+        struct member *m = NULL;
+        card.uuid = (struct uuid){{9, (uint8_t)(i >> 8), (uint8_t)i}};
+        assert_int_equal(swim_meet(s, &card, NULL, c->now_us, &m), RC_OK);
+        swim_unheard(s, m, c->now_us);
+        view_suspect(s, m, &c->nodes[1].uuid);
+        m->probe->suspicion.started_us -=
+            suspicion_deadline(&m->probe->suspicion) - c->now_us; /* its time is over */
+        probe_schedule(s, m);
+    }
+    drain(c, 0);
+    return c;
+}
+
+static uint32_t count_verified(const struct cluster *c)
+{
+    const struct roster *r = &c->nodes[0].swim->roster;
+    uint32_t count = 0;
+    for (uint32_t slot = 0; slot < r->seat_count; slot++) {
+        const struct member *m = roster_at(r, slot);
+        count += m != NULL && m->probe != NULL && m->probe->is_open && m->probe->is_verify;
+    }
+    return count;
+}
+
+/* Thousands cost no more in a second than fifty a second do, and each has its own pings. */
+static void of_many_that_are_gone_five_are_verified_in_100_ms(void **state)
+{
+    (void)state;
+    enum { GONE = 600, FIVE_IN_100_MS = 5 * 30 };
+    struct cluster *c = suspecting(GONE);
+    uint32_t most = 0;
+    uint64_t first_us = 0;
+    while (swim_counts(c->nodes[0].swim).suspect > 0) {
+        run_for(c, 100);
+        const uint32_t verified = count_verified(c);
+        most = verified > most ? verified : most;
+        first_us = first_us == 0 && verified > 0 ? c->now_us : first_us;
+        assert_true(first_us == 0 || c->now_us - first_us < UINT64_C(30) * SECOND);
+    }
+    print_message("%u verified at once at most, all in %u s\n", most,
+                  (unsigned)((c->now_us - first_us) / SECOND));
+    assert_in_range(most, 40, FIVE_IN_100_MS);
+    assert_int_equal(swim_counts(c->nodes[0].swim).dead, GONE);
+    cluster_free(c);
+}
+
+/* The relays of many that are gone at once are gone too. */
+static void relays_that_keep_silent_count_against_a_nodes_health_once_in_a_period(void **state)
+{
+    (void)state;
+    enum { NODES = 24, GONE = 12 };
+    for (uint32_t seed = 1; seed <= 8; seed++) {
+        struct cluster *c = cluster_formed(seed, NODES, false);
+        run_for(c, 3000);
+        c->has_refusals = false;
+        for (uint32_t i = 0; i < GONE; i++) {
+            c->nodes[NODES - 1 - i].is_up = false;
+        }
+        for (uint32_t i = 0; i < GONE; i++) {
+            struct member *m = member_of(c, 0, NODES - 1 - i);
+            m->is_udp_heard = true;
+            swim_suspect_link(c->nodes[0].swim, m, c->now_us);
+        }
+        drain(c, 0);
+        run_for(c, 850);
+        assert_true(c->nodes[0].counters.probes_failed >= GONE);
+        assert_in_range(c->nodes[0].swim->health, 0, 2);
+        cluster_free(c);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_probe_that_is_answered_is_sent_and_not_failed),
+        cmocka_unit_test(of_many_that_are_gone_five_are_verified_in_100_ms),
+        cmocka_unit_test(relays_that_keep_silent_count_against_a_nodes_health_once_in_a_period),
         cmocka_unit_test(one_that_is_not_asks_both_others_once_and_fails_with_the_suspicion),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

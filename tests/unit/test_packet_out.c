@@ -126,12 +126,40 @@ static void what_goes_twice_goes_to_the_first_address_and_by_the_link(void **sta
     cluster_free(c);
 }
 
+/* Strangers can open links by the hundred and read nothing there. */
+static void who_has_answered_nothing_hears_no_news_on_its_link(void **state)
+{
+    (void)state;
+    static const struct {
+        bool is_linked, has_answered, is_proven;
+        bool is_told;
+    } rows[] = {
+        {false, false, false, false}, {true, false, false, false}, {false, true, false, false},
+        {true, true, false, true},    {true, false, true, true},   {false, false, true, true},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct cluster *c = cluster_new(1);
+        struct swim *s = c->nodes[cluster_start(c)].swim;
+        hold(s, ALIVE);
+        struct member *m = roster_find(&s->roster, &subject);
+        m->link = rows[i].is_linked;
+        m->has_answered = rows[i].has_answered;
+        m->is_proven = rows[i].is_proven;
+        if ((packet_out_listener(s) == m) != rows[i].is_told) {
+            fail_msg("row %zu", i);
+        }
+        m->link = 0;
+        cluster_free(c);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(where_datagrams_hardly_pass_rumours_go_by_links_only),
         cmocka_unit_test(what_goes_twice_goes_to_the_first_address_and_by_the_link),
         cmocka_unit_test(a_member_without_an_address_of_use_is_reached_by_its_link),
+        cmocka_unit_test(who_has_answered_nothing_hears_no_news_on_its_link),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -112,6 +112,36 @@ static void among_many_one_that_is_asked_first_gets_the_time_of_a_datagram(void 
     }
 }
 
+/* A link's silence means less than that of datagrams, where there is or was a link. */
+static void who_was_never_there_is_a_suspect_for_no_longer_than_others(void **state)
+{
+    (void)state;
+    static const struct {
+        bool is_linked, has_answered, is_heard, is_deaf;
+        bool is_patient;
+    } rows[] = {
+        {false, false, false, false, false}, {true, false, false, false, true},
+        {false, true, false, false, true},   {false, false, false, true, true},
+        {false, true, true, false, false},   {true, true, true, false, false},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct cluster *c = cluster_new(1);
+        struct swim *s = c->nodes[cluster_start(c)].swim;
+        hold(s, ALIVE);
+        struct member *m = roster_find(&s->roster, &subject);
+        m->link = rows[i].is_linked;
+        m->has_answered = rows[i].has_answered;
+        m->is_udp_heard = rows[i].is_heard;
+        s->misses = rows[i].is_deaf ? PACKET_OUT_MISSES_MAX : 0;
+        probe_suspicion_start(s, m);
+        if (m->probe->suspicion.is_by_link != rows[i].is_patient) {
+            fail_msg("row %zu", i);
+        }
+        m->link = 0;
+        cluster_free(c);
+    }
+}
+
 static void each_asks_each_up_to_so_many_members(void **state)
 {
     (void)state;
@@ -215,6 +245,7 @@ int main(void)
         cmocka_unit_test(a_nodes_health_stays_within_its_bounds),
         cmocka_unit_test(a_probe_judges_by_whether_anybody_said_that_the_member_left),
         cmocka_unit_test(a_node_that_stood_still_asks_anew_whom_it_was_asking),
+        cmocka_unit_test(who_was_never_there_is_a_suspect_for_no_longer_than_others),
         cmocka_unit_test(each_asks_each_up_to_so_many_members),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,7 @@ static struct pull *begin(struct cluster *c, uint32_t rtt_us)
     struct swim *s = c->nodes[cluster_start(c)].swim;
     hold(s, ALIVE);
     struct member *m = roster_find(&s->roster, &subject);
+    view_answered(s, m);
     m->link = 1;
     m->rtt_us = rtt_us & 0x7fffff;
     pull_first(s, m);

@@ -188,10 +188,11 @@ static enum rc on_open(void *arg, struct claim *claim)
 }
 
 /* Streams hear that they end; then the server ends them. */
-static void close_door(struct node *n)
+/* `why`: as watch_end() has it. */
+static void close_door(struct node *n, enum rc why)
 {
     if (n->watch != NULL) {
-        watch_end(watch_loop_watch(n->watch));
+        watch_end(watch_loop_watch(n->watch), why);
     }
     http_server_free(n->http);
     watch_loop_free(n->watch);
@@ -201,7 +202,7 @@ static void close_door(struct node *n)
 
 static void on_close(void *arg)
 {
-    close_door(arg);
+    close_door(arg, RC_JOINING);
 }
 
 /* ---- The engine's wishes that are not the network's ---- */
@@ -331,6 +332,7 @@ static void on_stop_signal(evutil_socket_t signal_number, short what, void *arg)
     (void)what;
     const bool is_first = !n->is_stopping;
     n->is_stopping = true;
+    discovery_stop(n->discovery);
     if (is_first && n->driver != NULL) {
         begin_drain(n);
     } else {
@@ -372,10 +374,13 @@ static const struct node_hooks *libevent_hooks;
 static void on_libevent_log(int severity, const char *text)
 {
     const struct node_hooks *hooks = libevent_hooks;
-    /* Errors that matter also come back from the call that failed. */
-    if (hooks != NULL && severity >= EVENT_LOG_MSG) {
-        hooks->log(hooks->arg, LOG_DEBUG, "libevent", "%s", text);
+    if (hooks == NULL || severity < EVENT_LOG_MSG) {
+        return;
     }
+    /* At an error libevent ends the process. Other failures that matter also come back from the
+     * call. */
+    hooks->log(hooks->arg, severity == EVENT_LOG_ERR ? LOG_ERROR : LOG_DEBUG, "libevent",
+               severity == EVENT_LOG_ERR ? "the node ends: %s" : "%s", text);
 }
 
 static void take_libevent_log(const struct node_hooks *hooks)
@@ -539,7 +544,7 @@ static enum rc serve(struct node *n)
 static void node_fini(struct node *n)
 {
     discovery_free(n->discovery);
-    close_door(n);
+    close_door(n, RC_DRAINING);
     driver_free(n->driver);
     api_free(n->api);
     http_response_fini(&n->answer);

@@ -35,6 +35,8 @@ bool notice_gate_next(struct notice_gate *g, uint64_t now_ms, enum notice_kind *
             *ret_kind = (enum notice_kind)kind;
             *ret_count = g->left_out[kind];
             g->left_out[kind] = 0;
+            g->paid_ms[kind] =
+                (g->paid_ms[kind] > now_ms ? g->paid_ms[kind] : now_ms) + NOTICE_PERIOD_MS;
             return true;
         }
     }

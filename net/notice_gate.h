@@ -3,7 +3,8 @@
  *
  * Of each kind NOTICE_BURST pass at once, and one in NOTICE_PERIOD_MS in the long run. Members that
  * come and go by hundreds, or that a stranger makes up, would fill the log otherwise. Whoever reads
- * it hears at once that others are left out, and within NOTICE_TOLD_MS how many they were.
+ * it hears at once that others are left out, and within NOTICE_TOLD_MS how many they were. That
+ * takes the place of a notice, so that a steady flood makes no more lines than one in a period.
  *
  * It is a pure state machine; zeroed it is ready.
  */

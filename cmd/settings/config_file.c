@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* At once for a file; of a FIFO until a writer has written or gone. Before the first writer it
@@ -69,8 +70,20 @@ enum rc config_file_read(const char *path, size_t size_max, char **ret_text, siz
     return RC_OK;
 }
 
+enum rc config_file_read_again(const char *path, size_t size_max, char **ret_text, size_t *ret_len)
+{
+    struct stat at;
+    if (stat(path, &at) == 0 && S_ISFIFO(at.st_mode)) {
+        return RC_REFUSED;
+    }
+    return config_file_read(path, size_max, ret_text, ret_len);
+}
+
 const char *config_file_why(enum rc rc)
 {
+    if (rc == RC_REFUSED) {
+        return "it is a pipe, which gives what it holds once, and each node and each HUP reads it";
+    }
     if (rc == RC_TIMEOUT) {
         return "nobody has written to it for 5 s";
     }

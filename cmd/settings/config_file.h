@@ -38,6 +38,11 @@ struct config_file {
 MUST_USE enum rc config_file_read(const char *path, size_t size_max, char **ret_text,
                                   size_t *ret_len);
 
+/* The same of a file that others read too, or this process once more: RC_REFUSED of a FIFO, which
+ * gives up what it holds once only. */
+MUST_USE enum rc config_file_read_again(const char *path, size_t size_max, char **ret_text,
+                                        size_t *ret_len);
+
 /* What config_file_read() failed with, for people; errno is still its. */
 const char *config_file_why(enum rc rc);
 

@@ -140,7 +140,7 @@ static enum rc parse_list(const struct settings_def *def, const char *text, uint
         return value_peers(text, 0, peers, NODE_PEERS_MAX, &count);
     }
     if (def->type == TYPE_SERVERS) {
-        return value_peers(text, VALUE_DNS_PORT, peers, NODE_DNS_SERVERS_MAX, &count);
+        return value_peers(text, DNS_PORT, peers, NODE_DNS_SERVERS_MAX, &count);
     }
     if (def->type == TYPE_TRUST) {
         return value_trust(text, &is_all, trust, NODE_TRUST_MAX, &count);
@@ -390,7 +390,8 @@ static void take_secret_file(struct load *load, const struct settings_def *def,
 {
     char *text = NULL;
     size_t len = 0;
-    const enum rc rc = config_file_read(path, SECRET_BYTES_MAX, &text, &len);
+    const enum rc rc = (load->sources->is_read_again ? config_file_read_again : config_file_read)(
+        path, SECRET_BYTES_MAX, &text, &len);
     if (rc != RC_OK) {
         report_add(&load->settings->errors,
                    "%s_FILE=%.256s (%s) cannot be read: %s; allowed: a readable file of at most "

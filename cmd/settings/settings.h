@@ -191,7 +191,8 @@ struct settings_sources {
     char *const *environment; /* NAME=value, NULL at the end */
     const char *file_name;    /* NULL: no file */
     const struct config_file *file;
-    bool is_client; /* only settings with TRAIT_CLIENT, and no complaints about others */
+    bool is_read_again; /* files are read by others too, or were read before: so no pipes */
+    bool is_client;     /* only settings with TRAIT_CLIENT, and no complaints about others */
 };
 
 struct settings {

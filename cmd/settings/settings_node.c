@@ -138,7 +138,7 @@ static enum rc fill_dns_servers(struct settings *s, struct node_config *c)
     if (!settings_is_set(s, SETTING_DNS_SERVERS)) {
         return RC_OK;
     }
-    const enum rc rc = value_peers(settings_text(s, SETTING_DNS_SERVERS), VALUE_DNS_PORT, servers,
+    const enum rc rc = value_peers(settings_text(s, SETTING_DNS_SERVERS), DNS_PORT, servers,
                                    NODE_DNS_SERVERS_MAX, &count);
     ASSERT(rc == RC_OK);
     for (uint32_t i = 0; i < count; i++) {

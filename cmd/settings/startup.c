@@ -122,12 +122,14 @@ static int read_options(struct startup *st, int argc, char **argv, const struct 
 }
 
 /* Reads and parses the file. A file with errors is reported and counts as empty. */
-static void load_file(const char *path, struct config_file *file, struct report *errors)
+static void load_file(const char *path, bool is_read_again, struct config_file *file,
+                      struct report *errors)
 {
     char *text = NULL;
     size_t len = 0;
     unsigned line = 0;
-    enum rc rc = config_file_read(path, CONFIG_FILE_BYTES_MAX, &text, &len);
+    enum rc rc = (is_read_again ? config_file_read_again
+                                : config_file_read)(path, CONFIG_FILE_BYTES_MAX, &text, &len);
     if (rc != RC_OK) {
         report_add(errors,
                    "--config %.256s cannot be read: %s; allowed: a readable file of at most 64 KiB",
@@ -142,17 +144,19 @@ static void load_file(const char *path, struct config_file *file, struct report 
     }
 }
 
-static void load(const struct startup *st, struct settings *ret_settings)
+/* `is_read_again`: nodes are to read the files too, or this process has. */
+static void load(const struct startup *st, bool is_read_again, struct settings *ret_settings)
 {
     struct config_file *file = mem_new(1, sizeof(*file));
     struct report *errors = mem_new(1, sizeof(*errors));
     if (st->config_path != NULL) {
-        load_file(st->config_path, file, errors);
+        load_file(st->config_path, is_read_again, file, errors);
     }
     const struct settings_sources sources = {.flags = st->flags,
                                              .flag_count = st->flag_count,
                                              .environment = environ,
                                              .file_name = st->config_path,
+                                             .is_read_again = is_read_again,
                                              .file = file};
     settings_load(ret_settings, &sources);
     if (errors->count > 0) {
@@ -208,7 +212,7 @@ static void prepare(struct startup *st, bool is_launch)
 {
     struct settings *s = &st->settings;
     const struct settings_host host = {host_limits_memory(""), host_limits_descriptors()};
-    load(st, s);
+    load(st, is_launch, s);
     settings_check_derive(s, &host);
     if (s->errors.count == 0) {
         /* Pairs are judged only when each value is right by itself. */
@@ -287,5 +291,5 @@ struct log startup_open_log(const struct startup *st)
 
 void startup_reload(const struct startup *st, struct settings *ret_settings)
 {
-    load(st, ret_settings);
+    load(st, true, ret_settings);
 }

@@ -9,6 +9,7 @@
 
 #include "core/base/rc.h"
 #include "net/discovery/node_config.h"
+#include "net/out/dns_message.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -35,7 +36,6 @@ MUST_USE enum rc value_host_port(const char *text, size_t len, uint16_t default_
 
 /* A comma list of them; without a port only when `default_port` is not 0. RC_MALFORMED, RC_RANGE,
  * RC_FULL beyond `max`. */
-enum { VALUE_DNS_PORT = 53 };
 MUST_USE enum rc value_peers(const char *text, uint16_t default_port, struct node_peer *ret_peers,
                              uint32_t max, uint32_t *ret_count);
 

@@ -57,7 +57,8 @@ struct discovery {
     enum dns_family wanted;
     struct event *timer; /* to the next pass, or the end of this one */
     bool is_in_pass;
-    bool has_failed;    /* a provider has, in this pass or the last one */
+    bool has_failed; /* a provider has, in this pass or the last one */
+    bool is_stopped;
     bool was_alone;     /* when the timer was set */
     uint32_t alone_ms;  /* the pause after the next pass that leaves us alone */
     uint32_t failed_ms; /* and after the next one in which a provider fails, at most */
@@ -311,9 +312,18 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     }
 }
 
+void discovery_stop(struct discovery *d)
+{
+    if (d != NULL) {
+        cancel_pass(d);
+        (void)event_del(d->timer);
+        d->is_stopped = true;
+    }
+}
+
 void discovery_hurry(struct discovery *d)
 {
-    if (!d->is_in_pass && !d->was_alone && d->config.is_alone(d->config.arg)) {
+    if (!d->is_stopped && !d->is_in_pass && !d->was_alone && d->config.is_alone(d->config.arg)) {
         d->was_alone = true;
         d->alone_ms = ALONE_MIN_MS;
         arm(d, HURRY_MS);
@@ -409,7 +419,8 @@ void discovery_warn(const struct discovery *d)
 bool discovery_is_alone(const struct discovery *d, char ret_text[static ALONE_TEXT_SIZE])
 {
     (void)alone_text(&d->alone, d->config.node->network, ret_text);
-    return d->config.is_alone(d->config.arg) && alone_lasts(&d->alone, hostclock_boot_ms());
+    return !d->is_stopped && d->config.is_alone(d->config.arg) &&
+           alone_lasts(&d->alone, hostclock_boot_ms());
 }
 
 struct discovery_stats discovery_stats(const struct discovery *d)

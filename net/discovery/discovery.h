@@ -44,6 +44,10 @@ struct discovery *discovery_new(const struct discovery_config *config);
 /* Not from a callback of the discovery's. NULL is ignored. */
 void discovery_free(struct discovery *d);
 
+/* The node is to end: nobody is asked any more, and that nobody is there is no news. NULL is
+ * ignored. */
+void discovery_stop(struct discovery *d);
+
 /* The node may have become alone: ask soon. */
 void discovery_hurry(struct discovery *d);
 

@@ -74,20 +74,18 @@ struct dns *dns_new(const struct dns_config *config)
                      config->resolv_conf != NULL ? config->resolv_conf : "/etc/resolv.conf");
     const bool is_named = config->server_count > 0;
     const size_t count = is_named ? config->server_count : d->conf.server_count;
-    if (count > 0) {
-        d->servers = dns_servers_new(d->base, is_named ? config->servers : d->conf.servers, count,
-                                     config->timeout_ms / DNS_TRIES);
-        if (d->servers == NULL) {
-            free(d);
-            return NULL;
-        }
+    d->servers = dns_servers_new(d->base, is_named ? config->servers : d->conf.servers, count,
+                                 config->timeout_ms / DNS_TRIES);
+    if (d->servers == NULL) {
+        free(d);
+        return NULL;
     }
     return d;
 }
 
 uint32_t dns_limit_ms(const struct dns *d)
 {
-    const uint32_t limit_ms = d->servers != NULL ? dns_servers_limit_ms(d->servers) : 0;
+    const uint32_t limit_ms = dns_servers_limit_ms(d->servers);
     return limit_ms + limit_ms / 4;
 }
 
@@ -327,13 +325,6 @@ static void want_addrs(struct dns_query *q)
 
 static void ask_servers(struct dns_query *q, const char *name)
 {
-    if (q->dns->servers == NULL) {
-        settle(q, RC_IO,
-               is_for_services(q) ? "resolv.conf names no server"
-                                  : "it is not in the hosts file, and resolv.conf names no server");
-        deliver_soon(q);
-        return;
-    }
     const uint32_t limit_ms = dns_limit_ms(q->dns);
     const struct timeval limit = {.tv_sec = limit_ms / 1000,
                                   .tv_usec = (suseconds_t)(limit_ms % 1000) * 1000};

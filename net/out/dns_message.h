@@ -20,6 +20,8 @@
 
 enum dns_type { DNS_TYPE_A = 1, DNS_TYPE_AAAA = 28, DNS_TYPE_SRV = 33 };
 
+enum { DNS_PORT = 53 }; /* where servers are that are named without one */
+
 enum { DNS_NAME_SIZE = 256 }; /* as text: without a dot at its end; "" is the root */
 
 struct dns_record {

@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME_SERVER_PORT = 53 };
-
 struct server {
     struct dns_channel *channel;
     char text[ADDR_TEXT_SIZE]; /* with the port where that is not the usual one */
@@ -70,8 +68,8 @@ struct dns_servers *dns_servers_new(struct event_base *base, const struct addr *
             dns_servers_free(s);
             return NULL;
         }
-        (void)(at[s->count].port == NAME_SERVER_PORT ? addr_format_ip(&at[s->count], server->text)
-                                                     : addr_format(&at[s->count], server->text));
+        (void)(at[s->count].port == DNS_PORT ? addr_format_ip(&at[s->count], server->text)
+                                             : addr_format(&at[s->count], server->text));
     }
     return s;
 }

@@ -15,7 +15,7 @@ static const char blanks[] = " \t\r\n";
 static enum rc parse_server(char *word, struct addr *ret_addr)
 {
     uint64_t port = 0;
-    if (addr_parse_ip(word, RESOLV_CONF_PORT, ret_addr) == RC_OK) {
+    if (addr_parse_ip(word, DNS_PORT, ret_addr) == RC_OK) {
         return RC_OK;
     }
     char *colon = strrchr(word, ':');
@@ -106,6 +106,9 @@ void resolv_conf_read(struct resolv_conf *r, const char *path)
     }
     if (!has_list) {
         take_own_domain(r);
+    }
+    if (r->server_count == 0) {
+        r->servers[r->server_count++] = addr_v4((const uint8_t[]){127, 0, 0, 1}, DNS_PORT);
     }
 }
 

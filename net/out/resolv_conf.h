@@ -17,7 +17,6 @@
 enum {
     SEARCH_DOMAINS_MAX = 32, /* as clusters have; the C library has had no limit since glibc 2.26 */
     RESOLV_CONF_SERVERS_MAX = 3, /* as in resolv.conf(5) */
-    RESOLV_CONF_PORT = 53,
 };
 
 struct resolv_conf {
@@ -28,8 +27,8 @@ struct resolv_conf {
     uint32_t server_count;
 };
 
-/* Reads the file; one that is not there names no server. A server may have a port, as c-ares lets
- * it: `nameserver 127.0.0.1:5353`, `nameserver [::1]:5353`. */
+/* Reads the file. Where it is not there or names no server, this host's is asked. A server may have
+ * a port, as c-ares lets it: `nameserver 127.0.0.1:5353`, `nameserver [::1]:5353`. */
 void resolv_conf_read(struct resolv_conf *r, const char *path);
 
 /* Writes the name's `turn`th form, counted from 0; false when there are no more. One that is too

@@ -205,7 +205,7 @@ static bool produce(void *arg, struct buf *out)
     if (watcher->place == PLACE_IDLE) {
         watcher->next = w->ring.next;
     }
-    const enum rc rc = w->is_draining ? RC_DRAINING : watch_tell(watcher, at_us, out);
+    const enum rc rc = w->over != RC_OK ? w->over : watch_tell(watcher, at_us, out);
     if (rc == RC_RANGE) {
         watcher->is_cut = true;
         w->stats.cut_total++;
@@ -267,7 +267,7 @@ static void done(void *arg)
     struct watcher *watcher = arg;
     struct watch *w = watcher->watch;
     const bool is_behind =
-        !watcher->is_held && watcher->place != PLACE_IDLE && !watcher->is_cut && !w->is_draining;
+        !watcher->is_held && watcher->place != PLACE_IDLE && !watcher->is_cut && w->over == RC_OK;
     if (is_behind && now_us(w) - watcher->waiting_us > (uint64_t)WATCH_SLOW_MS * 1000) {
         w->stats.cut_total++;
     }
@@ -296,7 +296,7 @@ static void take_last_id(const struct watch *w, struct watcher *watcher, struct 
 enum rc watch_open(struct watch *w, const struct watch_request *request, struct http_response *rs)
 {
     const struct engine *e = w->config.engine;
-    if (w->is_draining || (e != NULL && (engine_unready(e) & READY_DRAINING) != 0)) {
+    if (w->over != RC_OK || (e != NULL && (engine_unready(e) & READY_DRAINING) != 0)) {
         return RC_DRAINING;
     }
     if (w->stats.watchers >= w->config.watchers_max) {
@@ -394,20 +394,25 @@ void watch_turn(struct watch *w)
     }
 }
 
-void watch_drain(struct watch *w)
+static void end_all(struct watch *w, enum rc why)
 {
     const uint64_t at_us = now_us(w);
     struct watcher *watcher = NULL;
-    w->is_draining = true;
+    w->over = why;
     TAILQ_FOREACH(watcher, &w->told, told)
     {
         make_ready(w, watcher, at_us);
     }
 }
 
-void watch_end(struct watch *w)
+void watch_drain(struct watch *w)
 {
-    watch_drain(w);
+    end_all(w, RC_DRAINING);
+}
+
+void watch_end(struct watch *w, enum rc why)
+{
+    end_all(w, why);
     while (!TAILQ_EMPTY(&w->ready)) {
         wake_some(w, now_us(w));
     }

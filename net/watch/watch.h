@@ -64,8 +64,9 @@ void watch_turn(struct watch *w);
 /* Ends every stream where it stands, in the turns that follow; new ones are refused. */
 void watch_drain(struct watch *w);
 
-/* The same at once, before the connections are closed. */
-void watch_end(struct watch *w);
+/* The same at once, before the connections are closed. `why`: RC_DRAINING, or RC_JOINING where the
+ * node goes on, at another port. */
+void watch_end(struct watch *w, enum rc why);
 
 struct watch_stats watch_stats(const struct watch *w);
 

@@ -69,7 +69,7 @@ struct watch {
     uint64_t values_end_us; /* values are recorded until then; NEVER: as long as one asks */
     uint64_t end_us;        /* the same of all events */
     bool is_recording;
-    bool is_draining;
+    enum rc over; /* RC_DRAINING or RC_JOINING: why every stream ends; RC_OK: they go on */
 };
 
 #endif

@@ -137,6 +137,10 @@ void watch_tell_end(enum rc why, struct buf *out)
     } else if (why == RC_DRAINING) {
         rc = http_events_end(out, HTTP_EVENTS_RETRY_MS, "draining",
                              "The node is shutting down; connect to another.");
+    } else if (why == RC_JOINING) {
+        rc = http_events_end(out, HTTP_EVENTS_RETRY_MS, "joining",
+                             "The node has left this port to another, and starts at one that is "
+                             "free.");
     } else {
         rc =
             http_events_end(out, HTTP_EVENTS_RETRY_MS, "internal", "Out of memory; connect again.");

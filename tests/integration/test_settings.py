@@ -3,6 +3,7 @@
 
 import os
 import re
+import signal
 import tempfile
 
 import harness
@@ -133,6 +134,32 @@ class Sources(Case):
                 file.write("REPRAM_LOG_LEVEL=warn\n")
             self.assertEqual(program.wait(), 0, program.output())
             self.assertRegex(program.output(), r"REPRAM_LOG_LEVEL\s+warn\s+file .* line 1")
+
+    def test_a_fifo_is_no_file_for_nodes_of_a_launcher_and_is_read_no_second_time(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "fifo")
+            os.mkfifo(path)
+            for env, words, name in (({}, ["--config", path], f"--config {path}"),
+                                     ({"REPRAM_CLUSTER_SECRET_FILE": path}, [],
+                                      "REPRAM_CLUSTER_SECRET_FILE")):
+                program = Program("launch", *words, env=env)
+                self.assertEqual(program.wait(), BAD_CONFIGURATION)
+                self.assertIn(name, program.output())
+                self.assertIn("it is a pipe", program.output())
+            program = Program("node", "--config", path)
+            with open(path, "w", encoding="ascii") as file:
+                file.write("REPRAM_LOG_LEVEL=info\n")
+            wait_until(lambda: "serves on port" in program.output(), "the node serves")
+            program.signal(signal.SIGHUP)
+            wait_until(lambda: "nothing changed: --config" in program.output(), "HUP was answered")
+            self.assertIn("it is a pipe", program.output())
+            program.kill()
+
+    def test_no_descriptors_are_a_complaint_and_an_exit_code(self):
+        program = Program("node", prefix=("bash", "-c", 'ulimit -n 5; exec "$0" "$@"'))
+        self.assertEqual(program.wait(), 1)
+        self.assertIn("the node ends: ", program.output())
+        self.assertIn("Too many open files", program.output())
 
     def test_a_file_that_cannot_be_read_is_refused(self):
         program = Program("launch", "--config", "/nonexistent/repram.conf", "--check-config")

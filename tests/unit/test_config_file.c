@@ -169,6 +169,28 @@ static void a_fifo_that_nobody_writes_to_is_waited_for_so_long(void **state)
     (void)rmdir(folder);
 }
 
+/* Its second reader would wait for a writer, and get nothing. */
+static void a_fifo_is_no_file_to_be_read_again(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/repram-fifo-XXXXXX";
+    char name[64];
+    char *text = NULL;
+    size_t len = 1;
+    make_fifo(folder, name, sizeof(name));
+    waited_ms = 0;
+    const enum rc rc = config_file_read_again(name, 7, &text, &len);
+    assert_int_equal(rc, RC_REFUSED);
+    assert_int_equal(waited_ms, 0);
+    assert_non_null(strstr(config_file_why(rc), "it is a pipe"));
+    (void)unlink(name);
+    assert_int_equal(config_file_read_again(name, 7, &text, &len), RC_NOT_FOUND);
+    assert_int_equal(config_file_read_again("/dev/null", 7, &text, &len), RC_OK);
+    assert_int_equal(len, 0);
+    free(text);
+    (void)rmdir(folder);
+}
+
 /* The kernel leaves what was wrong with another call where it was. */
 static void the_end_of_a_file_is_no_interruption(void **state)
 {
@@ -190,6 +212,7 @@ int main(void)
         cmocka_unit_test(too_many_lines_or_bytes_are_too_long),
         cmocka_unit_test(a_file_is_read_up_to_its_limit),
         cmocka_unit_test(a_fifo_is_read_until_its_writer_has_gone),
+        cmocka_unit_test(a_fifo_is_no_file_to_be_read_again),
         cmocka_unit_test(a_fifo_that_nobody_writes_to_is_waited_for_so_long),
         cmocka_unit_test(the_end_of_a_file_is_no_interruption),
     };

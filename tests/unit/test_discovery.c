@@ -482,6 +482,28 @@ static void who_should_know_others_says_that_nobody_answers(void **state)
     assert_false(discovery_is_alone(s->discovery, text));
 }
 
+/* The others may have gone first. */
+static void who_is_to_end_asks_nobody_and_is_not_said_to_be_alone(void **state)
+{
+    struct scene *s = *state;
+    char text[ALONE_TEXT_SIZE];
+    s->node.providers = PROVIDER_PORT_RANGE;
+    s->node.has_siblings = true;
+    start(s);
+    run(s, 1);
+    while (s->warnings == 0) {
+        (void)next_pause_ms(s);
+    }
+    assert_true(discovery_is_alone(s->discovery, text));
+    discovery_stop(s->discovery);
+    assert_false(discovery_is_alone(s->discovery, text));
+    s->is_in_company = true;
+    discovery_hurry(s->discovery);
+    const size_t passes = s->passes;
+    assert_int_equal(event_base_dispatch(s->base), 0); /* up to the end of run()'s patience */
+    assert_int_equal(s->passes, passes);
+}
+
 static void a_lone_node_that_only_asks_its_own_host_says_nothing(void **state)
 {
     struct scene *s = *state;
@@ -526,6 +548,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(node_that_loses_its_company_asks_soon, setup, teardown),
         cmocka_unit_test_setup_teardown(who_should_know_others_says_that_nobody_answers, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(who_is_to_end_asks_nobody_and_is_not_said_to_be_alone,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(a_lone_node_that_only_asks_its_own_host_says_nothing, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(who_is_alone_asks_often_at_first_and_who_has_company_rarely,

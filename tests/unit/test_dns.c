@@ -374,16 +374,6 @@ static void a_name_is_found_by_the_search_list(void **state)
     assert_int_equal(s->server.asked_v4, 2);
 }
 
-static void without_a_server_nobody_has_said_that_there_is_no_such_name(void **state)
-{
-    struct scene *s = *state;
-    struct seen seen;
-    write_file(s->resolv_conf, "options ndots:1\n");
-    ask(s, "cluster.example", DNS_BOTH, &seen);
-    assert_int_equal(seen.rc, RC_IO);
-    assert_non_null(strstr(seen.detail, "names no server"));
-}
-
 static void the_callers_servers_are_asked_in_place_of_those_of_the_file(void **state)
 {
     struct scene *s = *state;
@@ -446,7 +436,6 @@ int main(void)
         TEST(a_failure_is_not_hidden_by_forms_that_do_not_exist),
         TEST(silent_servers_are_asked_for_no_further_form),
         TEST(a_name_is_found_by_the_search_list),
-        TEST(without_a_server_nobody_has_said_that_there_is_no_such_name),
         TEST(the_callers_servers_are_asked_in_place_of_those_of_the_file),
         TEST(the_file_is_read_by_each_resolver),
         TEST(two_servers_have_twice_the_time),

@@ -65,10 +65,31 @@ static void how_many_were_left_out_is_due_ten_seconds_after_the_first(void **sta
     assert_true(notice_gate_deadline(&g) == NEVER);
 }
 
+/* The lines that say how many were left out count among those that a period brings. */
+static void a_steady_flood_makes_one_line_in_a_period(void **state)
+{
+    (void)state;
+    enum { PERIODS = 60, PACE_MS = 10 };
+    struct notice_gate g = {.left_out = {0}};
+    enum notice_kind kind = NOTICE_KINDS;
+    uint32_t lines = 0, counted = 0, count = 0;
+    for (uint32_t ms = 0; ms < PERIODS * NOTICE_PERIOD_MS; ms += PACE_MS) {
+        lines += pass_of(&g, 1, START_MS + ms);
+        if (notice_gate_next(&g, START_MS + ms, &kind, &count)) {
+            lines++;
+            counted += count;
+        }
+    }
+    assert_in_range(lines, NOTICE_BURST + PERIODS - 2, NOTICE_BURST + PERIODS);
+    assert_in_range(counted, (PERIODS - 3) * (NOTICE_PERIOD_MS / PACE_MS),
+                    PERIODS * (NOTICE_PERIOD_MS / PACE_MS));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(of_a_flood_some_pass_at_once_and_then_one_in_a_period),
+        cmocka_unit_test(a_steady_flood_makes_one_line_in_a_period),
         cmocka_unit_test(how_many_were_left_out_is_due_ten_seconds_after_the_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

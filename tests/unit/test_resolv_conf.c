@@ -122,6 +122,21 @@ static void servers_stand_in_the_order_of_the_file(void **state)
     }
 }
 
+static void without_a_server_this_hosts_is_asked(void **state)
+{
+    (void)state;
+    static const char *const files[] = {"", "options ndots:2\n", "nameserver name.test\n"};
+    struct resolv_conf l;
+    char text[ADDR_TEXT_SIZE];
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        read_list(&l, files[i]);
+        assert_int_equal(l.server_count, 1);
+        assert_string_equal(addr_format(&l.servers[0], text), "127.0.0.1:53");
+    }
+    resolv_conf_read(&l, "/nowhere/resolv.conf");
+    assert_int_equal(l.server_count, 1);
+}
+
 static void only_so_many_servers_are_taken(void **state)
 {
     (void)state;
@@ -194,6 +209,7 @@ int main(void)
         cmocka_unit_test(the_last_line_counts_and_domain_is_a_list_of_one),
         cmocka_unit_test(without_a_list_the_domain_of_this_host_is_one),
         cmocka_unit_test(servers_stand_in_the_order_of_the_file),
+        cmocka_unit_test(without_a_server_this_hosts_is_asked),
         cmocka_unit_test(only_so_many_servers_are_taken),
         cmocka_unit_test(only_so_many_lines_are_read),
         cmocka_unit_test(a_line_may_be_long),

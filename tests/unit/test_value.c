@@ -98,17 +98,17 @@ static void servers_need_no_port(void **state)
     (void)state;
     struct node_peer servers[2];
     uint32_t count = 0;
-    assert_int_equal(value_peers("10.0.0.1,[::1]", VALUE_DNS_PORT, servers, 2, &count), RC_OK);
+    assert_int_equal(value_peers("10.0.0.1,[::1]", DNS_PORT, servers, 2, &count), RC_OK);
     assert_int_equal(count, 2);
     assert_int_equal(servers[0].port, 53);
     assert_string_equal(servers[1].host, "::1");
     assert_int_equal(servers[1].port, 53);
-    assert_int_equal(value_peers("consul:8600", VALUE_DNS_PORT, servers, 2, &count), RC_OK);
+    assert_int_equal(value_peers("consul:8600", DNS_PORT, servers, 2, &count), RC_OK);
     assert_int_equal(servers[0].port, 8600);
-    assert_int_equal(value_peers("a,b,c", VALUE_DNS_PORT, servers, 2, &count), RC_FULL);
+    assert_int_equal(value_peers("a,b,c", DNS_PORT, servers, 2, &count), RC_FULL);
     static const char *const bad[] = {"", "a,", "a:", "::1", "[::1", "a:x"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        assert_int_equal(value_peers(bad[i], VALUE_DNS_PORT, servers, 2, &count), RC_MALFORMED);
+        assert_int_equal(value_peers(bad[i], DNS_PORT, servers, 2, &count), RC_MALFORMED);
     }
 }
 

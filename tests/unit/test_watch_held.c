@@ -95,18 +95,29 @@ static void before_the_node_has_an_engine_watchers_wait_too(void **state)
     close_stream(&s);
 }
 
+/* When the node is stopped, and when it goes on at another port. */
 static void without_an_engine_a_stream_can_be_ended(void **state)
 {
+    static const struct {
+        enum rc why;
+        const char *words;
+    } cases[] = {
+        {RC_DRAINING, "retry: 1000\nevent: end\ndata: {\"code\":\"draining\""},
+        {RC_JOINING, "retry: 1000\nevent: end\ndata: {\"code\":\"joining\""},
+    };
     struct rig *rig = *state;
-    struct stream s;
-    rig_watch(rig, NULL, 1, on_wake);
-    open_stream(rig, &s, "", "");
-    (void)read_more(&s);
-    watch_end(rig->watch);
-    assert_int_equal(rig->woken_count, 1);
-    assert_non_null(strstr(read_more(&s), "retry: 1000\nevent: end\ndata: {\"code\":\"draining\""));
-    assert_true(s.is_over);
-    close_stream(&s);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct stream s;
+        rig->woken_count = 0;
+        rig_watch(rig, NULL, 1, on_wake);
+        open_stream(rig, &s, "", "");
+        (void)read_more(&s);
+        watch_end(rig->watch, cases[i].why);
+        assert_int_equal(rig->woken_count, 1);
+        assert_non_null(strstr(read_more(&s), cases[i].words));
+        assert_true(s.is_over);
+        close_stream(&s);
+    }
     rig_watch(rig, &rig->engine, 1, on_wake);
 }
 
@@ -199,7 +210,7 @@ static void all_are_ended_at_once_before_the_connections_go(void **state)
     }
     (void)turn(rig);
     rig->woken_count = 0;
-    watch_end(rig->watch);
+    watch_end(rig->watch, RC_DRAINING);
     assert_int_equal(rig->woken_count, MANY);
     for (int i = 0; i < MANY; i++) {
         assert_non_null(strstr(read_more(&s[i]), "event: end\n"));

@@ -3,6 +3,7 @@ them."""
 
 import json
 import os
+import resource
 import selectors
 import socket
 import struct
@@ -100,6 +101,49 @@ class Bodies(Case):
         self.assertEqual(quick.response()[0], 201)
         status, _, body = stalled.response()
         self.assertEqual((status, json.loads(body)["code"]), (408, "overloaded"))
+
+
+class Prefixes(Case):
+    """Clients who watch, each another prefix."""
+
+    WATCHERS = 3000
+    PUTS = 2000
+
+    def setUp(self):
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        self.node = Node(free_base())
+        self.addCleanup(self.node.close)
+        wait_until(self.node.is_ready, "it is ready", 5)
+
+    def watch(self, count):
+        head = b"GET /watch?prefix=other-%06d HTTP/1.1\r\nHost: a\r\n\r\n"
+        for i in range(count):
+            one = socket.create_connection((self.node.address, self.node.port), 20 * harness.SLOW)
+            self.addCleanup(one.close)
+            one.sendall(head % i)
+        wait_until(lambda: self.node.metrics()["repram_watchers"] == count, "all watch", 20)
+
+    def put_cost(self):
+        """The processor time that PUTs of a key take which nobody watches, the least of some tries."""
+        raw = Raw((self.node.address, self.node.port), 20)
+        one = b"PUT /data/k HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nv"
+        costs = []
+        for _ in range(5):
+            before = self.node.metrics()["repram_process_cpu_seconds_total"]
+            raw.pour(one * self.PUTS)
+            for _ in range(self.PUTS):
+                self.assertEqual(raw.response()[0], 201)
+            costs.append(self.node.metrics()["repram_process_cpu_seconds_total"] - before)
+        raw.sock.close()
+        return min(costs)
+
+    def test_many_other_prefixes_make_no_put_dear(self):
+        alone = self.put_cost()
+        self.watch(self.WATCHERS)
+        beside = self.put_cost()
+        self.assertLess(beside, 3 * alone, f"{alone:.4f} s of {self.PUTS} PUTs, then {beside:.4f} s")
 
 
 class Links:

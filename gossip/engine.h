@@ -106,7 +106,8 @@ size_t engine_link_output(struct engine *e, uint32_t link, struct buf *out, size
 enum put_condition { PUT_ALWAYS, PUT_IF_MATCH, PUT_IF_NONE_MATCH };
 
 struct put {
-    uint64_t token; /* the caller's, comes back in ACTION_PUT_DONE */
+    /* The caller's, which come back in ACTION_PUT_DONE: a name, and when its client asked. */
+    uint64_t token, began_us;
     const uint8_t *key;
     size_t key_len;
     const uint8_t *value; /* as in struct record */

@@ -79,6 +79,7 @@ static void replicate(struct engine *e, const struct put *put, const struct reco
     uint8_t key[KEY_BYTES_MAX];
     struct waiting waiting = {
         .done = {.token = put->token,
+                 .began_us = put->began_us,
                  .status = PUT_QUORUM,
                  .have = 1,
                  .members = voters_count(e),

@@ -45,6 +45,7 @@ struct node {
     struct event *signals[SIGNALS];
     struct event *drain_timer;
     struct notice_teller teller;
+    uint64_t began_ms; /* by the wall clock */
     uint64_t leave_began_us;
     struct uuid uuid;
     char name[NAME_SIZE];
@@ -74,9 +75,7 @@ static void figures(void *arg, bool is_scrape, struct api_figures *ret)
 {
     struct node *n = arg;
     const struct driver_stats driver = driver_stats(n->driver);
-    struct proc_figures proc;
     struct discovery_stats discovery = {0};
-    proc_figures_read(&proc);
     bool is_alone = false;
     if (n->discovery != NULL) {
         discovery = discovery_stats(n->discovery);
@@ -84,9 +83,7 @@ static void figures(void *arg, bool is_scrape, struct api_figures *ret)
     }
     *ret = (struct api_figures){
         .http = http_server_stats(n->http),
-        .rss_bytes = proc.rss_bytes,
-        .cpu_us = proc.cpu_us,
-        .open_fds = proc.open_fds,
+        .process_began_ms = n->began_ms,
         .discovery_passes = discovery.passes,
         .discovery_failures = discovery.failures,
         .alone = is_alone ? n->alone : NULL,
@@ -96,6 +93,7 @@ static void figures(void *arg, bool is_scrape, struct api_figures *ret)
         .link_in_bytes = driver.link_in_bytes,
         .link_out_bytes = driver.link_out_bytes,
     };
+    proc_figures_read(&ret->process);
     if (is_scrape) {
         ret->loop_stall_max_us = driver_take_stall_max_us(n->driver);
         ret->loop_turn_cpu_max_us = loop_take_cpu_max_us(&n->loop);
@@ -140,7 +138,8 @@ static void on_handle(void *arg, const struct http_request *rq, struct http_resp
         answer_claiming(n, rq, rs);
         return;
     }
-    api_handle(n->api, rq, rs, driver_turn(n->driver), figures, n);
+    const uint64_t now_us = driver_turn(n->driver);
+    api_handle(n->api, rq, rs, driver_turn_began_us(n->driver), now_us, figures, n);
 }
 
 static void on_upgraded(void *arg, struct bufferevent *bev, const struct addr *from)
@@ -210,6 +209,7 @@ static void on_close(void *arg)
 static void on_put_done(void *arg, const struct put_done *done, uint64_t now_us)
 {
     struct node *n = arg;
+    api_put_settled(n->api, done, now_us);
     if (http_server_awaits(n->http, done->token)) {
         api_put_done(n->api, done, now_us, &n->answer);
         http_server_complete(n->http, done->token, &n->answer);
@@ -566,7 +566,10 @@ static void node_fini(struct node *n)
 enum rc node_run(const struct node_config *config, const struct node_hooks *hooks)
 {
     assert_config(config);
-    struct node n = {.config = config, .hooks = hooks, .claim = {.tcp_fd = -1, .udp_fd = -1}};
+    struct node n = {.config = config,
+                     .hooks = hooks,
+                     .claim = {.tcp_fd = -1, .udp_fd = -1},
+                     .began_ms = hostclock_wall_ms()};
     http_response_init(&n.answer);
     take_libevent_log(hooks);
     n.base = event_base_new();

@@ -366,7 +366,7 @@ class Page {
         this.#plots.writes.add(grown("repram_puts_total", "repram_records_applied_total"));
         this.#plots.expiries.add(grown("repram_entries_expired_total"));
         this.#plots.requests.add(grown("repram_http_requests_total"));
-        this.#plots.cpu.add(100 * grown("repram_process_cpu_seconds_total"));
+        this.#plots.cpu.add(100 * grown("process_cpu_seconds_total"));
         this.#before = {figures, at: now};
     }
 

@@ -3,7 +3,7 @@
  *
  * A write is known by a waiter, a small number that link queues carry. Holders are counted by
  * member, so that two links or a reconciliation never count one member twice; by its uuid, as its
- * slot may be another's by then. A waiting write costs 136 bytes and its key, and 136 more for each
+ * slot may be another's by then. A waiting write costs 144 bytes and its key, and 136 more for each
  * eight members that have a part in it. All writes wait equally long, so the oldest is the next to
  * time out. The quorum is fixed when the write arrives and is never lowered. gossip/voters judges
  * whether it can still be reached.

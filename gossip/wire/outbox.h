@@ -38,7 +38,7 @@ enum put_status {
 
 /* All that the answer to a client's write says. */
 struct put_done {
-    uint64_t token;
+    uint64_t token, began_us;
     enum put_status status;
     uint32_t have;    /* distinct members known to hold it, this one included */
     uint32_t members; /* members of the enclave when the write arrived, this one included */

@@ -6,6 +6,7 @@
 #include "net/api/api_keys.h"
 #include "net/api/api_mget.h"
 #include "net/api/api_watch.h"
+#include "net/api/latency.h"
 #include "net/api/metrics.h"
 #include "net/link/upgrade.h"
 #include "net/sys/hostclock.h"
@@ -26,6 +27,7 @@ struct api {
     struct api_config config;
     struct api_clock clock;
     uint64_t started_us;
+    struct latency latency; /* its routes are the rows of the table */
 };
 
 /* One request on its way through the table of routes. */
@@ -42,23 +44,6 @@ static uint64_t boottime_us(void *arg)
 {
     (void)arg;
     return hostclock_boot_us();
-}
-
-struct api *api_new(const struct api_config *config, uint64_t now_us)
-{
-    struct api *a = mem_new(1, sizeof(*a));
-    a->config = *config;
-    a->started_us = now_us;
-    a->clock = (struct api_clock){.now_us = config->now_us, .arg = config->now_arg};
-    if (a->clock.now_us == NULL) {
-        a->clock.now_us = boottime_us;
-    }
-    return a;
-}
-
-void api_free(struct api *a)
-{
-    free(a);
 }
 
 /* ---- Paths ---- */
@@ -137,7 +122,8 @@ static void get_metrics(struct exchange *x)
     struct engine *e = x->api->config.engine;
     struct metrics m = {.version = x->api->config.version,
                         .uptime_s = (double)(x->view.now_us - x->api->started_us) / 1e6,
-                        .figures = x->figures};
+                        .figures = x->figures,
+                        .latency = &x->api->latency};
     if (x->api->config.watch != NULL) {
         m.watch = watch_stats(x->api->config.watch);
     }
@@ -148,15 +134,17 @@ static void get_metrics(struct exchange *x)
         m.links.unacked += link.unacked;
         m.links.queued += link.queued;
     }
+    const enum metrics_format format = metrics_format(x->rq);
     x->rs->bytes.max = METRICS_BYTES_MAX;
-    if (metrics_write(&m, &x->rs->bytes) != RC_OK) {
+    if (metrics_write(&m, format, &x->rs->bytes) != RC_OK) {
         buf_clear(&x->rs->bytes);
         http_problem(x->rs, 500, "internal", "The answer did not fit into memory.");
         return;
     }
     x->rs->status = 200;
     x->rs->kind = HTTP_BODY_BYTES;
-    http_add(x->rs, "Content-Type", "%s", METRICS_CONTENT_TYPE);
+    http_add(x->rs, "Content-Type", "%s", metrics_content_type(format));
+    http_add(x->rs, "Vary", "Accept");
     http_add(x->rs, "Cache-Control", "no-store");
 }
 
@@ -262,12 +250,13 @@ static const struct methods MGET = {BIT(HTTP_POST_), "POST, OPTIONS", why_only_p
 static const struct methods ANY = {.bits = ~0U};
 
 enum route_flag {
-    IS_PREFIX = 1,   /* and all paths that begin with it */
-    IS_PAGE = 2,     /* only where there are pages */
-    IS_PROBE = 4,    /* exempt from rate limits when it is read */
-    IS_LINK = 8,     /* exempt when a peer asks */
-    IS_EVENTS = 32,  /* a stream of events when it is read */
-    HAS_FIGURES = 16 /* the page shows them */
+    IS_PREFIX = 1,    /* and all paths that begin with it */
+    IS_PAGE = 2,      /* only where there are pages */
+    IS_PROBE = 4,     /* exempt from rate limits when it is read */
+    IS_LINK = 8,      /* exempt when a peer asks */
+    IS_EVENTS = 32,   /* a stream of events when it is read */
+    HAS_FIGURES = 16, /* the page shows them */
+    IS_REST = 64      /* whatever is no path of ours */
 };
 
 /* The first that fits is the request's. A client that POSTs a value should learn that PUT is the
@@ -296,8 +285,50 @@ static const struct route {
     {"/fade", &READ, get_page, IS_PAGE, 0, 0},
     {"/fade/", &READ, get_page, IS_PAGE | IS_PREFIX, 0, 0},
     {"/", &READ, get_help, 0, 0, 0},
-    {"", &ANY, any_unknown, IS_PREFIX, 0, 0},
+    {"", &ANY, any_unknown, IS_PREFIX | IS_REST, 0, 0},
 };
+
+enum { ROUTE_DATA = 0, ROUTES_COUNT = sizeof(ROUTES) / sizeof(ROUTES[0]) };
+
+_Static_assert((int)ROUTES_COUNT <= (int)LATENCY_ROUTES_MAX, "a route has no place for its times");
+
+/* Where the times of a route's requests are kept; rows of one path share a place. */
+static size_t row_of(const struct route *route)
+{
+    const bool is_alias = (route->flags & IS_PAGE) != 0 && (route->flags & IS_PREFIX) == 0;
+    return (size_t)(route - ROUTES) + (is_alias ? 1 : 0);
+}
+
+/* The routes' names on the metrics page: their paths, without the slash that the rest of a path
+ * stands behind. */
+static void name_routes(struct latency *l)
+{
+    l->route_count = ROUTES_COUNT;
+    for (size_t i = 0; i < ROUTES_COUNT; i++) {
+        const char *path = ROUTES[i].path;
+        const size_t len = strlen(path);
+        l->routes[i].path =
+            (struct http_text){path, len > 1 && path[len - 1] == '/' ? len - 1 : len};
+    }
+}
+
+struct api *api_new(const struct api_config *config, uint64_t now_us)
+{
+    struct api *a = mem_new(1, sizeof(*a));
+    a->config = *config;
+    a->started_us = now_us;
+    a->clock = (struct api_clock){.now_us = config->now_us, .arg = config->now_arg};
+    if (a->clock.now_us == NULL) {
+        a->clock.now_us = boottime_us;
+    }
+    name_routes(&a->latency);
+    return a;
+}
+
+void api_free(struct api *a)
+{
+    free(a);
+}
 
 /* What stands behind the row's path to *ret_rest, which has no data behind a whole path. */
 static bool fits(const struct api *a, const struct route *route, struct http_text path,
@@ -354,8 +385,22 @@ static void answer_options(struct http_response *rs)
     http_add(rs, "Access-Control-Max-Age", "86400");
 }
 
+static uint64_t clock_us(const struct api *a)
+{
+    return a->clock.now_us(a->clock.arg);
+}
+
+/* What no route serves is measured together: its methods and paths are the client's choice. */
+static struct latency_histogram *times_of(struct api *a, const struct http_request *rq)
+{
+    const struct route *route = rq->route.row;
+    const bool is_served = (route->flags & IS_REST) == 0 && (size_t)rq->method < LATENCY_METHODS &&
+                           (route->methods->bits & BIT(rq->method)) != 0;
+    return is_served ? latency_of(&a->latency, row_of(route), rq->method) : &a->latency.other;
+}
+
 void api_handle(struct api *a, const struct http_request *rq, struct http_response *rs,
-                uint64_t now_us,
+                uint64_t began_us, uint64_t now_us,
                 void (*figures)(void *arg, bool is_scrape, struct api_figures *ret), void *arg)
 {
     const struct route *route = rq->route.row;
@@ -364,6 +409,7 @@ void api_handle(struct api *a, const struct http_request *rq, struct http_respon
                                .config = &a->config,
                                .figures = &x.figures,
                                .started_us = a->started_us,
+                               .began_us = began_us,
                                .now_us = now_us};
     if (rq->method == HTTP_OPTIONS_) {
         answer_options(rs);
@@ -379,11 +425,22 @@ void api_handle(struct api *a, const struct http_request *rq, struct http_respon
     if (rs->kind != HTTP_BODY_DEFER && rs->kind != HTTP_BODY_UPGRADE) {
         add_cors(rs);
     }
+    if (rs->kind != HTTP_BODY_DEFER) {
+        latency_add(times_of(a, rq), clock_us(a) - began_us);
+    }
 }
 
-void api_put_done(const struct api *a, const struct put_done *done, uint64_t now_us,
+void api_put_settled(struct api *a, const struct put_done *done, uint64_t now_us)
+{
+    if (done->status == PUT_QUORUM) {
+        latency_add(&a->latency.quorum, now_us - done->began_us);
+    }
+}
+
+void api_put_done(struct api *a, const struct put_done *done, uint64_t now_us,
                   struct http_response *rs)
 {
     api_data_done(done, engine_clock_ms(a->config.engine, now_us), rs);
+    latency_add(latency_of(&a->latency, ROUTE_DATA, HTTP_PUT_), now_us - done->began_us);
     add_cors(rs);
 }

@@ -17,16 +17,19 @@ void api_free(struct api *a);
 /* Finds the request's row in the table of routes; every request has one. */
 struct http_route api_route(const struct api *a, const struct http_request *rq);
 
-/* Answers a request, whose route is api_route()'s; a PUT that waits for its quorum comes back as
- * HTTP_BODY_DEFER and is answered by api_put_done(), a peer's upgrade as HTTP_BODY_UPGRADE.
- * `figures` is asked for only by /status and, as a scrape, after which what is counted since the
- * last one begins anew, by /metrics. */
+/* Answers a request, whose route is api_route()'s and which has waited since `began_us`; a PUT that
+ * waits for its quorum comes back as HTTP_BODY_DEFER and is answered by api_put_done(), a peer's
+ * upgrade as HTTP_BODY_UPGRADE. `figures` is asked for only by /status and, as a scrape, after
+ * which what is counted since the last one begins anew, by /metrics. */
 void api_handle(struct api *a, const struct http_request *rq, struct http_response *rs,
-                uint64_t now_us,
+                uint64_t began_us, uint64_t now_us,
                 void (*figures)(void *arg, bool is_scrape, struct api_figures *ret), void *arg);
 
+/* A deferred PUT is settled, whether its client still waits or not. */
+void api_put_settled(struct api *a, const struct put_done *done, uint64_t now_us);
+
 /* Builds the answer of the deferred PUT whose id is the token. */
-void api_put_done(const struct api *a, const struct put_done *done, uint64_t now_us,
+void api_put_done(struct api *a, const struct put_done *done, uint64_t now_us,
                   struct http_response *rs);
 
 #endif

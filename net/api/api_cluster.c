@@ -373,7 +373,7 @@ void api_cluster_status(const struct api_view *v, struct http_response *rs)
     put_uptime(v, &o);
     json_out_u64(&o, "uptime_s", uptime_s(v));
     json_out_begin(&o, "memory", '{');
-    json_out_u64(&o, "rss", v->figures->rss_bytes);
+    json_out_u64(&o, "rss", v->figures->process.resident_bytes);
     json_out_end(&o, '}');
     put_storage(&o, &status.store);
     put_limits(v, &o);

@@ -234,6 +234,7 @@ static void data_put(const struct api_view *view, const struct http_request *rq,
         return;
     }
     struct put put = {.token = rq->id,
+                      .began_us = view->began_us,
                       .key = key->bytes,
                       .key_len = key->len,
                       .value = rq->body,

@@ -8,6 +8,7 @@
 #include "gossip/engine.h"
 #include "net/api/pages.h"
 #include "net/http/http_server_config.h"
+#include "net/sys/proc_figures.h"
 #include "net/watch/watch.h"
 
 struct api_config {
@@ -30,7 +31,8 @@ struct api_config {
 /* What the driver knows and the pages show; filled before each request that needs it. */
 struct api_figures {
     struct http_server_stats http;
-    uint64_t rss_bytes, cpu_us, open_fds;
+    struct proc_figures process;
+    uint64_t process_began_ms;     /* since the epoch */
     uint64_t loop_stall_max_us;    /* longest loop turn since the last scrape; else 0 */
     uint64_t loop_turn_cpu_max_us; /* likewise, processor time */
     uint64_t discovery_passes, discovery_failures;
@@ -45,7 +47,7 @@ struct api_view {
     const struct api_config *config;
     const struct api_figures *figures; /* only for api_cluster_status() */
     uint64_t started_us;
-    uint64_t now_us;
+    uint64_t began_us, now_us; /* as for api_handle() */
 };
 
 #endif

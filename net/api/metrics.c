@@ -14,15 +14,25 @@ enum { LINE_SIZE = 256 };
  * Every family with one sample and no label: X(type, name, help, value), where the value is an
  * expression over `m`. Those with labels have a function each.
  */
+
+/* Under the names that every program with a client library of Prometheus has. */
+#define METRICS_PROCESS(X)                                                                  \
+    X(counter, cpu_seconds_total, "Processor time of the process, user and system",         \
+      (double)m->figures.process.cpu_us / 1e6)                                              \
+    X(gauge, resident_memory_bytes, "Resident memory of the process",                       \
+      m->figures.process.resident_bytes)                                                    \
+    X(gauge, virtual_memory_bytes, "Virtual memory of the process",                         \
+      m->figures.process.virtual_bytes)                                                     \
+    X(gauge, open_fds, "Open file descriptors of the process", m->figures.process.open_fds) \
+    X(gauge, max_fds, "Most file descriptors that the process may open",                    \
+      m->figures.process.max_fds)                                                           \
+    X(gauge, start_time_seconds, "When the process started, since the epoch",               \
+      (double)m->figures.process_began_ms / 1e3)
+
 #define METRICS_NODE(X)                                                                      \
     X(gauge, uptime_seconds, "Time since this node started", m->uptime_s)                    \
     X(gauge, ready, "1 when the node is ready, as /readyz says",                             \
       ready_against(m->status.unready, false) == 0 ? 1 : 0)                                  \
-    X(gauge, process_resident_memory_bytes, "Resident memory of the process",                \
-      m->figures.rss_bytes)                                                                  \
-    X(counter, process_cpu_seconds_total, "Processor time of the process, user and system",  \
-      (double)m->figures.cpu_us / 1e6)                                                       \
-    X(gauge, process_open_fds, "Open file descriptors of the process", m->figures.open_fds)  \
     X(gauge, loop_stall_max_seconds, "Longest turn of the event loop since the last scrape", \
       (double)m->figures.loop_stall_max_us / 1e6)                                            \
     X(gauge, loop_turn_cpu_max_seconds,                                                      \
@@ -117,6 +127,7 @@ enum { LINE_SIZE = 256 };
 
 struct page {
     struct buf *out;
+    enum metrics_format format;
     enum rc rc; /* sticky */
 };
 
@@ -136,21 +147,83 @@ static void put_line(struct page *p, const char *format, ...)
                                                    : buf_append(p->out, line, (size_t)len);
 }
 
+/* A sample's name may have a part more than its family's. */
+static void put_family(struct page *p, const char *type, const char *space, const char *name,
+                       const char *help)
+{
+    static const char total[] = "_total";
+    const size_t len = strlen(name);
+    const size_t cut =
+        p->format == METRICS_OPEN && strcmp(type, "counter") == 0 ? sizeof(total) - 1 : 0;
+    put_line(p, "# HELP %s_%.*s %s\n", space, (int)(len - cut), name, help);
+    put_line(p, "# TYPE %s_%.*s %s\n", space, (int)(len - cut), name, type);
+}
+
 static void put_head(struct page *p, const char *type, const char *name, const char *help)
 {
-    put_line(p, "# HELP repram_%s %s\n", name, help);
-    put_line(p, "# TYPE repram_%s %s\n", name, type);
+    put_family(p, type, "repram", name, help);
 }
 
 /* Whole numbers to the last digit as far as a double tells them apart, others to 15 digits. */
-static void put_metric(struct page *p, const char *type, const char *name, const char *help,
-                       double value)
+static void put_metric(struct page *p, const char *type, const char *space, const char *name,
+                       const char *help, double value)
 {
     static const double EXACT_MAX = 9007199254740992.0; /* 2^53 */
-    put_head(p, type, name, help);
+    put_family(p, type, space, name, help);
     const bool is_small = value < EXACT_MAX && value > -EXACT_MAX;
     const bool is_whole = is_small && (double)(int64_t)value == value;
-    put_line(p, is_whole ? "repram_%s %.0f\n" : "repram_%s %.15g\n", name, value);
+    put_line(p, is_whole ? "%s_%s %.0f\n" : "%s_%s %.15g\n", space, name, value);
+}
+
+/* The samples of one histogram; `labels` stands in each of them, and ends with a comma unless it is
+ * empty. */
+static void put_histogram(struct page *p, const char *name, const char *labels,
+                          const struct latency_histogram *h)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i < LATENCY_BOUNDS; i++) {
+        count += h->counts[i];
+        put_line(p, "repram_%s_bucket{%sle=\"%s\"} %" PRIu64 "\n", name, labels,
+                 LATENCY_BOUND[i].text, count);
+    }
+    count += h->counts[LATENCY_BOUNDS];
+    const int len = (int)strlen(labels) - (labels[0] != '\0' ? 1 : 0);
+    const char *open = len > 0 ? "{" : "";
+    const char *close = len > 0 ? "}" : "";
+    put_line(p, "repram_%s_bucket{%sle=\"+Inf\"} %" PRIu64 "\n", name, labels, count);
+    put_line(p, "repram_%s_sum%s%.*s%s %.15g\n", name, open, len, labels, close,
+             (double)h->sum_us / 1e6);
+    put_line(p, "repram_%s_count%s%.*s%s %" PRIu64 "\n", name, open, len, labels, close, count);
+}
+
+static void put_request_times(struct page *p, struct http_text path, const char *method,
+                              const struct latency_histogram *h)
+{
+    char labels[64];
+    if (latency_count(h) > 0) {
+        (void)snprintf(labels, sizeof(labels), "route=\"%.*s\",method=\"%s\",", (int)path.len,
+                       path.data, method);
+        put_histogram(p, "http_request_duration_seconds", labels, h);
+    }
+}
+
+/* A route and method that nobody has asked for yet has no samples. */
+static void put_latency(struct page *p, const struct latency *l)
+{
+    static const char *const methods[LATENCY_METHODS] = {"GET", "HEAD", "PUT", "POST"};
+    static const struct http_text other = {"other", sizeof("other") - 1};
+    put_head(p, "histogram", "http_request_duration_seconds",
+             "From when a request was there until its answer was made");
+    for (size_t i = 0; i < l->route_count; i++) {
+        for (size_t method = 0; method < LATENCY_METHODS; method++) {
+            put_request_times(p, l->routes[i].path, methods[method],
+                              &l->routes[i].by_method[method]);
+        }
+    }
+    put_request_times(p, other, "other", &l->other);
+    put_head(p, "histogram", "put_quorum_duration_seconds",
+             "From when a write was there until its quorum held it");
+    put_histogram(p, "put_quorum_duration_seconds", "", &l->quorum);
 }
 
 static void put_build_info(struct page *p, const char *version)
@@ -188,13 +261,30 @@ static void put_responses(struct page *p, const struct http_server_stats *http)
     }
 }
 
-enum rc metrics_write(const struct metrics *m, struct buf *out)
+enum metrics_format metrics_format(const struct http_request *rq)
 {
-    struct page p = {.out = out, .rc = RC_OK};
-#define PUT_METRIC(type, name, help, value) put_metric(&p, #type, #name, help, (double)(value));
+    const uint32_t open = http_weight(rq, "Accept", "application/openmetrics-text");
+    return open > 0 && open >= http_weight(rq, "Accept", "text/plain") ? METRICS_OPEN
+                                                                       : METRICS_TEXT;
+}
+
+const char *metrics_content_type(enum metrics_format format)
+{
+    return format == METRICS_OPEN ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
+                                  : "text/plain; version=0.0.4; charset=utf-8";
+}
+
+enum rc metrics_write(const struct metrics *m, enum metrics_format format, struct buf *out)
+{
+    struct page p = {.out = out, .format = format, .rc = RC_OK};
+#define PUT_PROCESS(type, name, help, value) \
+    put_metric(&p, #type, "process", #name, help, (double)(value));
+#define PUT_METRIC(type, name, help, value) \
+    put_metric(&p, #type, "repram", #name, help, (double)(value));
 #define PUT_COUNTER(name, help) \
-    put_metric(&p, "counter", #name "_total", help, (double)m->status.counters.name);
+    put_metric(&p, "counter", "repram", #name "_total", help, (double)m->status.counters.name);
     put_build_info(&p, m->version);
+    METRICS_PROCESS(PUT_PROCESS)
     METRICS_NODE(PUT_METRIC)
     put_not_ready(&p, m->status.unready);
     METRICS_STORAGE(PUT_METRIC)
@@ -203,8 +293,13 @@ enum rc metrics_write(const struct metrics *m, struct buf *out)
     METRICS_TRAFFIC(PUT_METRIC)
     METRICS_HTTP(PUT_METRIC)
     put_responses(&p, &m->figures.http);
+    put_latency(&p, m->latency);
     METRICS_WATCH(PUT_METRIC)
     ENGINE_COUNTERS(PUT_COUNTER)
+    if (format == METRICS_OPEN) {
+        put_line(&p, "# EOF\n");
+    }
+#undef PUT_PROCESS
 #undef PUT_METRIC
 #undef PUT_COUNTER
     return p.rc;

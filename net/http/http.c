@@ -33,6 +33,18 @@ bool http_lists(const struct http_request *rq, const char *name, const char *wor
     return false;
 }
 
+uint32_t http_weight(const struct http_request *rq, const char *name, const char *word)
+{
+    uint32_t most = 0;
+    for (size_t i = 0; i < rq->header_count; i++) {
+        if (http_text_is(rq->headers[i].name, name)) {
+            const uint32_t weight = http_text_weight(rq->headers[i].value, word);
+            most = weight > most ? weight : most;
+        }
+    }
+    return most;
+}
+
 size_t http_count(const struct http_request *rq, const char *name)
 {
     size_t count = 0;

@@ -81,6 +81,9 @@ const struct http_header *http_find(const struct http_request *rq, const char *n
 /* Whether a header of that name lists the word, case ignored. */
 bool http_lists(const struct http_request *rq, const char *name, const char *word);
 
+/* http_text_weight() of all headers of that name together. */
+uint32_t http_weight(const struct http_request *rq, const char *name, const char *word);
+
 /* How many headers of that name there are. */
 size_t http_count(const struct http_request *rq, const char *name);
 

@@ -37,17 +37,65 @@ bool http_text_is_token(struct http_text text)
     return text.len > 0;
 }
 
+/* Cuts the first piece off a text of pieces, each without the blanks around it; false at the end.
+ */
+static bool next_piece(struct http_text *text, char separator, struct http_text *ret_piece)
+{
+    if (text->data == NULL) {
+        return false;
+    }
+    const char *end = memchr(text->data, separator, text->len);
+    const size_t len = end == NULL ? text->len : (size_t)(end - text->data);
+    *ret_piece = http_text_trim((struct http_text){text->data, len});
+    *text = end == NULL ? (struct http_text){.data = NULL}
+                        : (struct http_text){end + 1, text->len - len - 1};
+    return true;
+}
+
 bool http_text_lists(struct http_text list, const char *word)
 {
-    while (list.len > 0) {
-        const char *comma = memchr(list.data, ',', list.len);
-        const size_t len = comma == NULL ? list.len : (size_t)(comma - list.data);
-        if (http_text_is(http_text_trim((struct http_text){list.data, len}), word)) {
+    for (struct http_text piece; next_piece(&list, ',', &piece);) {
+        if (http_text_is(piece, word)) {
             return true;
         }
-        const size_t past = comma == NULL ? len : len + 1;
-        list.data += past;
-        list.len -= past;
     }
     return false;
+}
+
+/* "1", "0", and either with up to three digits behind a point; none of them above 1. */
+static uint32_t read_weight(struct http_text text)
+{
+    if (text.len == 0 || text.len > 5 || (text.data[0] != '0' && text.data[0] != '1') ||
+        (text.len > 1 && text.data[1] != '.')) {
+        return 0;
+    }
+    uint32_t weight = text.data[0] == '1' ? 1000 : 0;
+    uint32_t unit = 100;
+    for (size_t i = 2; i < text.len; i++, unit /= 10) {
+        if (text.data[i] < '0' || text.data[i] > '9') {
+            return 0;
+        }
+        weight += (uint32_t)(text.data[i] - '0') * unit;
+    }
+    return weight <= 1000 ? weight : 0;
+}
+
+uint32_t http_text_weight(struct http_text list, const char *word)
+{
+    uint32_t most = 0;
+    for (struct http_text element; next_piece(&list, ',', &element);) {
+        struct http_text part;
+        uint32_t weight = 1000;
+        bool is_first = true;
+        bool is_it = false;
+        while (next_piece(&element, ';', &part)) {
+            is_it = is_first ? http_text_is(part, word) : is_it;
+            if (!is_first && part.len > 2 && strncasecmp(part.data, "q=", 2) == 0) {
+                weight = read_weight((struct http_text){part.data + 2, part.len - 2});
+            }
+            is_first = false;
+        }
+        most = is_it && weight > most ? weight : most;
+    }
+    return most;
 }

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct http_text {
     const char *data; /* not terminated */
@@ -24,5 +25,10 @@ bool http_text_is_token(struct http_text text);
 
 /* Whether one element of the comma-separated list is that word, case ignored. */
 bool http_text_lists(struct http_text list, const char *word);
+
+/* How much a list of preferences such as Accept's wants that word: its weight in thousandths, case
+ * ignored, 1000 without one; 0 when it is not in the list, or its weight is none (section 12.4.2).
+ * Other parameters are the word's sender's and are passed over. */
+uint32_t http_text_weight(struct http_text list, const char *word);
 
 #endif

@@ -59,6 +59,11 @@ uint64_t driver_turn(struct driver *d)
     return d->now_us;
 }
 
+uint64_t driver_turn_began_us(const struct driver *d)
+{
+    return d->turn_began_us;
+}
+
 /* ---- From the network to the engine ---- */
 
 static void on_datagram(void *arg, const struct addr *from, const uint8_t *data, size_t len)

@@ -42,6 +42,10 @@ void driver_free(struct driver *d);
  * end. */
 uint64_t driver_turn(struct driver *d);
 
+/* When the first of this turn's calls of driver_turn() read the clock: what is worked on now has
+ * waited since about then. */
+uint64_t driver_turn_began_us(const struct driver *d);
+
 /* A connection that came as a peer's upgrade; taken over. */
 void driver_accept(struct driver *d, struct bufferevent *bev, const struct addr *from);
 

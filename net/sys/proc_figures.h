@@ -7,9 +7,9 @@
 #include <stdint.h>
 
 struct proc_figures {
-    uint64_t rss_bytes;
+    uint64_t virtual_bytes, resident_bytes;
     uint64_t cpu_us; /* user and system */
-    uint64_t open_fds;
+    uint64_t open_fds, max_fds;
 };
 
 /* Reads /proc; a figure that cannot be read is 0. A few system calls: for pages that show it. */

@@ -36,6 +36,7 @@ static void check_request(struct http_parse *p)
         ASSERT(header->name.len > 0 && memchr(header->name.data, ':', header->name.len) == NULL);
         ASSERT(memchr(header->value.data, '\r', header->value.len) == NULL);
         ASSERT(memchr(header->value.data, '\n', header->value.len) == NULL);
+        ASSERT(http_text_weight(header->value, "text/plain") <= 1000);
     }
 }
 

@@ -329,6 +329,8 @@ def check_pages(c, node, base):
         c.check(node, "GET", page, 200, base + page)
         c.check(node, "HEAD", page, 200, base + page)
         c.check(node, "PUT", page, 405, base + page, body=b"x", code="method_not_allowed")
+    c.check(node, "GET", "/metrics", 200, base + "/metrics",
+            [("Accept", "application/openmetrics-text;q=0.5, text/plain;q=0.3")])
     c.check(node, "GET", "/gossip", 426, base + "/gossip", code="unsupported")
     c.check(node, "POST", "/gossip", 405, base + "/gossip", body=b"", code="method_not_allowed")
 

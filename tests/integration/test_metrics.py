@@ -2,7 +2,10 @@
 
 import fcntl
 import http.client
+import math
 import os
+import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -18,6 +21,53 @@ V2_NAMES = ["repram_peers_active", "repram_peer_evictions_total", "repram_peer_j
             "repram_ping_failures_total"]
 
 
+PROCESS_NAMES = {"process_cpu_seconds_total", "process_resident_memory_bytes",
+                 "process_virtual_memory_bytes", "process_open_fds", "process_max_fds",
+                 "process_start_time_seconds"}
+OPENMETRICS = "application/openmetrics-text"
+# What Prometheus 2.53 sends.
+SCRAPER = (f"{OPENMETRICS};version=1.0.0;q=0.5,{OPENMETRICS};version=0.0.1;q=0.4,"
+           "text/plain;version=0.0.4;q=0.3,*/*;q=0.2")
+SAMPLE = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(\{(?:\w+="[^"\\]*",?)*\})? (\S+)')
+SUFFIXES = {"counter": ["_total"], "gauge": [""], "histogram": ["_bucket", "_sum", "_count"]}
+
+
+def open_families(page):
+    """{family: (type, [(suffix, labels, value)])} of a page of OpenMetrics, or an AssertionError that
+    says what is against its rules."""
+    families, last = {}, None
+    *lines, end, rest = page.split("\n")
+    assert (end, rest) == ("# EOF", ""), "the page ends otherwise"
+    for line in lines:
+        if line.startswith("# HELP "):
+            last = line.split()[2]
+            assert last not in families, f"{last} comes twice"
+            families[last] = (None, [])
+        elif line.startswith("# TYPE "):
+            _, _, name, kind = line.split()
+            assert name == last and kind in SUFFIXES, line
+            assert not (kind == "counter" and name.endswith("_total")), line
+            families[name] = (kind, [])
+        else:
+            name, labels, value = SAMPLE.fullmatch(line).groups()
+            suffix = name.removeprefix(last)
+            assert name.startswith(last) and suffix in SUFFIXES[families[last][0]], line
+            families[last][1].append((suffix, labels or "", float(value)))
+    return families
+
+
+def histograms(samples):
+    """{labels without le: ([(bound, count)], sum, count)}"""
+    found = {}
+    for suffix, labels, value in samples:
+        bound = re.search(r'le="([^"]*)"', labels)
+        key = re.sub(r',?le="[^"]*"', "", labels).replace("{}", "")
+        entry = found.setdefault(key, ([], [], []))
+        entry[["_bucket", "_sum", "_count"].index(suffix)].append(
+            (float(bound[1]), value) if bound else value)
+    return {key: (buckets, *total, *count) for key, (buckets, total, count) in found.items()}
+
+
 class Metrics(Case):
     @unittest.skipUnless(os.access(PROMTOOL, os.X_OK), "promtool is not here")
     def test_promtool_accepts_the_page(self):
@@ -29,6 +79,71 @@ class Metrics(Case):
         checked = subprocess.run([PROMTOOL, "check", "metrics"], input=page.body,
                                  capture_output=True, check=False)
         self.assertEqual((checked.returncode, checked.stdout + checked.stderr), (0, b""))
+
+    def test_openmetrics_is_answered_to_a_scraper_and_keeps_its_rules(self):
+        node = Node(free_base())
+        self.assertEqual(node.put("key", "value").status, 201)
+        page = node.request("GET", "/metrics", headers={"Accept": SCRAPER})
+        self.assertEqual(page.headers["content-type"],
+                         f"{OPENMETRICS}; version=1.0.0; charset=utf-8")
+        families = open_families(page.body.decode())
+        plain = {line.split()[2] for line in node.request("GET", "/metrics").body.decode().splitlines()
+                 if line.startswith("# TYPE ")}
+        self.assertEqual({name + ("_total" if kind == "counter" else "")
+                          for name, (kind, _) in families.items()}, plain)
+        names = [name + suffix for name, (_, samples) in families.items()
+                 for suffix in {suffix for suffix, _, _ in samples}]
+        self.assertEqual(len(names), len(set(names)), "a family has another's sample")
+
+    def test_requests_and_writes_are_timed(self):
+        _, nodes = cluster()
+        node = nodes[0]
+        began = time.monotonic()
+        for i in range(20):
+            self.assertEqual(node.put(f"key-{i}", "value").status, 201)
+            self.assertTrue(node.holds(f"key-{i}", b"value"))
+        self.assertEqual(node.request("DELETE", "/data/key").status, 405)
+        seconds = time.monotonic() - began
+        families = open_families(node.request("GET", "/metrics",
+                                              headers={"Accept": OPENMETRICS}).body.decode())
+        requests = histograms(families["repram_http_request_duration_seconds"][1])
+        writes = histograms(families["repram_put_quorum_duration_seconds"][1])
+        for buckets, total, count in [*requests.values(), *writes.values()]:
+            bounds, counts = zip(*buckets)
+            self.assertEqual((bounds[0], bounds[-2:], len(bounds)), (0.0001, (10, math.inf), 17))
+            self.assertEqual((list(bounds), list(counts)), (sorted(bounds), sorted(counts)))
+            self.assertEqual(counts[-1], count)
+            self.assertGreaterEqual(total, 0)
+        self.assertEqual(requests['{route="/data",method="GET"}'][2], 20)
+        self.assertEqual(requests['{route="/data",method="PUT"}'][2], 20)
+        self.assertEqual(requests['{route="other",method="other"}'][2], 1)
+        self.assertEqual(writes[""][2], 20)
+        # Each waited for another node, and was answered after that; and they came one by one.
+        self.assertGreater(writes[""][1], 0)
+        self.assertGreaterEqual(requests['{route="/data",method="PUT"}'][1], writes[""][1])
+        self.assertLess(sum(total for _, total, _ in requests.values()), seconds)
+
+    def test_the_process_is_as_the_kernel_shows_it(self):
+        node = Node(free_base())
+        page = node.metrics()
+        with open(f"/proc/{node.pid}/statm", encoding="ascii") as file:
+            size, resident = [int(word) * os.sysconf("SC_PAGESIZE")
+                              for word in file.read().split()[:2]]
+        with open(f"/proc/{node.pid}/stat", encoding="utf-8") as file:
+            ticks = int(file.read().rsplit(")", 1)[1].split()[19])
+        with open("/proc/uptime", encoding="ascii") as file:
+            up = float(file.read().split()[0])
+        started = time.time() - up + ticks / os.sysconf("SC_CLK_TCK")
+        descriptors = len(os.listdir(f"/proc/{node.pid}/fd"))
+        limit = resource.prlimit(node.pid, resource.RLIMIT_NOFILE)[0]
+        self.assertTrue(-1 < page["process_start_time_seconds"] - started < 60, (page, started))
+        self.assertEqual(node.metrics()["process_start_time_seconds"],
+                         page["process_start_time_seconds"])
+        self.assertEqual(page["process_max_fds"], limit)
+        self.assertLessEqual(abs(page["process_open_fds"] - descriptors), 2)  # connections
+        self.assertLess(abs(page["process_virtual_memory_bytes"] - size), size / 4)
+        self.assertLess(abs(page["process_resident_memory_bytes"] - resident), resident / 2)
+        self.assertGreater(page["process_cpu_seconds_total"], 0)
 
     def test_the_figures_follow_what_happens(self):
         _, nodes = cluster()
@@ -48,7 +163,9 @@ class Metrics(Case):
         page = nodes[0].request("GET", "/metrics").body.decode()
         names = {line.split()[2] for line in page.splitlines() if line.startswith("# TYPE ")}
         self.assertTrue(names)
-        self.assertFalse([name for name in names if not name.startswith("repram_")])
+        self.assertFalse([name for name in names
+                          if not name.startswith("repram_") and name not in PROCESS_NAMES])
+        self.assertEqual(names & PROCESS_NAMES, PROCESS_NAMES)
         path = os.path.join(harness.SOURCE_DIR, "docs/metrics.md")
         with open(path, encoding="utf-8") as file:
             documented = file.read()

@@ -69,7 +69,8 @@ def families(text):
     for name in re.findall(r"#define (METRICS_\w+)\(X\)", text):
         rows = table(text, name)
         for row in calls(rows, re.compile(r"\bX\((?=(?:gauge|counter),)")):
-            family = row.split(",")[1].strip()
+            space = "process" if name == "METRICS_PROCESS" else "repram"
+            family = f"{space}_{row.split(',')[1].strip()}"
             fields = re.findall(r"\bm->([\w.]+)", row)
             found[family] = fields[0].split(".")[-1]
     return found
@@ -91,7 +92,7 @@ def missing(said, pages):
         "counters": [(f"the counter {name}", rf"(\.|->){name}\b|repram_{name}_total\b", said)
                      for name in counters(read("gossip/wire/counters.h"))],
         "metrics": [(f"the metric {family}, of the field {field},",
-                     rf"(\.|->){field}\b|repram_{family}\b", said)
+                     rf"(\.|->){field}\b|\b{family}\b", said)
                     for family, field in families(page).items()],
         "metrics with labels": [(f"the metric {family}", rf"repram_{family}\b", pages)
                                 for family in labelled(page)],

@@ -21,7 +21,7 @@ CONSTANT = re.compile(r"(?<![\w$])[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+(?!\w)")
 FLAG = re.compile(r"(?<![\w-])--([a-z][a-z-]*[a-z])\b")
 FUNCTION = re.compile(r"[a-z]+(?:_[a-z0-9]+)+")
 COMMAND = re.compile(r"(?:^|[$&|;] )(?:\S*/)?repram ([a-z]+)\b", re.MULTILINE)
-METRIC = re.compile(r"\brepram_[a-z_]*[a-z](?![\w*])")
+METRIC = re.compile(r"\brepram_[a-z_]*?[a-z](?=(?:_bucket)?(?![\w*]))")  # a histogram has buckets
 ARCHITECTURE_WORDS_MAX = 2000
 
 # Settings of the client commands alone, and two of the names that Kubernetes injects.

@@ -142,7 +142,7 @@ PLANTED = {
          "net/api/api_cluster.c": "json_out_u64(&o, \"planted\", 1);\n",
          "tests/unit/planted.c": "/* assert_true(NOTICE_PLANTED); */ int a = f(e->counters.planted);\n"},
         ["NOTICE_PLANTED is asserted", "the counter planted is",
-         "the metric seeds, of the field planted_seeds,", "the metric planted is", "\"planted\" of net/api/api_cluster is"],
+         "the metric repram_seeds, of the field planted_seeds,", "the metric planted is", "\"planted\" of net/api/api_cluster is"],
         ["NOTICE_READY", "counter puts"]),
     "flux.py": ({"fade/flux.json": "{}\n"}, ["key 'version' is missing"], []),
 }

@@ -27,6 +27,7 @@ struct fixture {
     struct api *api;
     struct api_config api_config;
     uint64_t now_us;
+    uint64_t waited_us; /* for how long the next request has been there */
     uint64_t last_id;
     unsigned scrapes, looks; /* how often, and how, the figures were requested */
     size_t piece_max;        /* room that a stream finds for each piece */
@@ -52,7 +53,8 @@ static inline void fixture_figures(void *arg, bool is_scrape, struct api_figures
     f->scrapes += is_scrape;
     f->looks += !is_scrape;
     *ret = (struct api_figures){
-        .rss_bytes = 5000000, .cpu_us = 1500000, .open_fds = 12, .alone = f->alone};
+        .process = {.resident_bytes = 5000000, .cpu_us = 1500000, .open_fds = 12},
+        .alone = f->alone};
     ret->http.requests_by_class[2] = 7;
 }
 
@@ -184,7 +186,7 @@ static inline int ask(struct fixture *f, enum http_method method, const char *ta
     f->last_id++;
     fixture_reset(f);
     const struct http_request rq = fixture_request(f, method, target);
-    api_handle(f->api, &rq, &f->rs, f->now_us, fixture_figures, f);
+    api_handle(f->api, &rq, &f->rs, f->now_us - f->waited_us, f->now_us, fixture_figures, f);
     f->header_count = 0;
     f->body = NULL;
     f->body_len = 0;
@@ -205,6 +207,7 @@ static inline int settle(struct fixture *f, enum put_status status, uint32_t hav
     done.have = have;
     done.members = members;
     fixture_reset(f);
+    api_put_settled(f->api, &done, f->now_us);
     api_put_done(f->api, &done, f->now_us, &f->rs);
     fixture_read_body(f);
     return f->rs.status;

@@ -161,6 +161,7 @@ enum rc engine_put(struct engine *e, const struct put *put, uint64_t now_us)
         e->observer.put(e->observer.arg, &r);
     }
     e->done = (struct put_done){.token = put->token,
+                                .began_us = put->began_us,
                                 .version = entry->version,
                                 .ttl_ms = put->ttl_ms,
                                 .expiry_ms = entry->expiry_ms};

@@ -198,6 +198,120 @@ static void only_metrics_begin_anew_what_is_counted_since_the_last_scrape(void *
     assert_int_equal(f->scrapes, 1);
 }
 
+static void assert_metric(struct fixture *f, const char *line)
+{
+    assert_int_equal(ask(f, HTTP_GET_, "/metrics"), 200);
+    if (strstr(body_text(f), line) == NULL) {
+        fail_msg("the page lacks %s", line);
+    }
+}
+
+#define COUNT(route, method, count)                                                     \
+    "\nrepram_http_request_duration_seconds_count{route=\"" route "\",method=\"" method \
+    "\"} " count "\n"
+
+static void requests_are_timed_by_route_and_method(void **state)
+{
+    struct fixture *f = *state;
+    f->waited_us = 3000;
+    assert_int_equal(ask(f, HTTP_GET_, "/data/a"), 404);
+    f->waited_us = 200;
+    assert_int_equal(ask(f, HTTP_GET_, "/v1/data/b/c"), 404);
+    assert_int_equal(ask(f, HTTP_HEAD_, "/data/a"), 404);
+    assert_int_equal(ask(f, HTTP_GET_, "/keys?limit=1"), 200);
+    assert_int_equal(ask(f, HTTP_GET_, "/"), 200);
+    assert_metric(f, COUNT("/data", "GET", "2"));
+    assert_metric(f, COUNT("/data", "HEAD", "1"));
+    assert_metric(f, COUNT("/keys", "GET", "1"));
+    assert_metric(f, COUNT("/", "GET", "1"));
+    assert_metric(f, COUNT("/metrics", "GET", "4"));
+#define TIME(part) "\nrepram_http_request_duration_seconds" part "\n"
+    assert_metric(f, TIME("_bucket{route=\"/data\",method=\"GET\",le=\"0.0001\"} 0"));
+    assert_metric(f, TIME("_bucket{route=\"/data\",method=\"GET\",le=\"0.00025\"} 1"));
+    assert_metric(f, TIME("_bucket{route=\"/data\",method=\"GET\",le=\"0.0025\"} 1"));
+    assert_metric(f, TIME("_bucket{route=\"/data\",method=\"GET\",le=\"0.005\"} 2"));
+    assert_metric(f, TIME("_sum{route=\"/data\",method=\"GET\"} 0.0032"));
+#undef TIME
+}
+
+static void what_no_route_serves_is_timed_together(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(ask(f, HTTP_DELETE_, "/data/a"), 405);
+    assert_int_equal(ask(f, HTTP_POST_, "/keys"), 405);
+    assert_int_equal(ask(f, HTTP_OTHER_, "/keys"), 405);
+    assert_int_equal(ask(f, HTTP_OPTIONS_, "/keys"), 204);
+    assert_int_equal(ask(f, HTTP_GET_, "/no/such/path"), 404);
+    assert_metric(f, COUNT("other", "other", "5"));
+    assert_null(strstr(body_text(f), "/keys"));
+    assert_null(strstr(body_text(f), "DELETE"));
+}
+
+static void a_write_is_timed_until_its_quorum_and_its_answer(void **state)
+{
+    struct fixture *f = *state;
+    f->waited_us = 100;
+    with_body(f, "x");
+    assert_int_equal(ask(f, HTTP_PUT_, "/data/a"), 0);
+    f->now_us += 7000;
+    assert_int_equal(settle(f, PUT_QUORUM, 2, 3), 201);
+    assert_metric(f, "\nrepram_put_quorum_duration_seconds_bucket{le=\"0.005\"} 0\n"
+                     "repram_put_quorum_duration_seconds_bucket{le=\"0.01\"} 1\n");
+    assert_metric(f, "\nrepram_put_quorum_duration_seconds_sum 0.0071\n");
+    assert_metric(f, COUNT("/data", "PUT", "1"));
+}
+
+static void a_write_without_its_quorum_is_an_answer_and_no_time_to_one(void **state)
+{
+    struct fixture *f = *state;
+    with_body(f, "x");
+    assert_int_equal(ask(f, HTTP_PUT_, "/data/a"), 0);
+    f->now_us += 5000000;
+    assert_int_equal(settle(f, PUT_PENDING, 1, 3), 202);
+    assert_metric(f, "\nrepram_put_quorum_duration_seconds_count 0\n");
+    assert_metric(f, COUNT("/data", "PUT", "1"));
+}
+
+static void a_refused_write_is_timed_at_once(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(ask(f, HTTP_PUT_, "/data/a?ttl=soon"), 400);
+    assert_metric(f, COUNT("/data", "PUT", "1"));
+}
+
+static void openmetrics_is_for_who_wants_it_rather(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        const char *accept;
+        bool is_open;
+    } cases[] = {
+        {"application/openmetrics-text", true},
+        {"application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,"
+         "application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=0.0.4;q=0.2,*/"
+         "*;q=0.1",
+         true},
+        {"application/openmetrics-text; version=0.0.1,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+         true},
+        {"text/plain, application/openmetrics-text;q=0.5", false},
+        {"application/openmetrics-text;q=0", false},
+        {"text/plain", false},
+        {"*/*", false},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        with_header(f, "Accept", cases[i].accept);
+        assert_int_equal(ask(f, HTTP_GET_, "/metrics"), 200);
+        assert_header(f, "Vary", "Accept");
+        assert_header(f, "Content-Type",
+                      cases[i].is_open
+                          ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
+                          : "text/plain; version=0.0.4; charset=utf-8");
+        assert_int_equal(strstr(body_text(f), "\n# EOF\n") != NULL, cases[i].is_open);
+    }
+    assert_int_equal(ask(f, HTTP_GET_, "/metrics"), 200);
+    assert_header(f, "Content-Type", "text/plain; version=0.0.4; charset=utf-8");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -212,6 +326,12 @@ int main(void)
         TEST(only_probes_and_peers_are_exempt_from_limits),
         TEST(only_metrics_begin_anew_what_is_counted_since_the_last_scrape),
         TEST(each_path_takes_the_bodies_that_it_needs_and_no_more_of_its_name),
+        TEST(requests_are_timed_by_route_and_method),
+        TEST(what_no_route_serves_is_timed_together),
+        TEST(a_write_is_timed_until_its_quorum_and_its_answer),
+        TEST(a_write_without_its_quorum_is_an_answer_and_no_time_to_one),
+        TEST(a_refused_write_is_timed_at_once),
+        TEST(openmetrics_is_for_who_wants_it_rather),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,7 +46,7 @@ static int open_watch(struct fixture *f, enum http_method method, const char *ta
 {
     const struct http_request rq = fixture_request(f, method, target);
     fixture_reset(f);
-    api_handle(f->api, &rq, &f->rs, f->now_us, NULL, NULL);
+    api_handle(f->api, &rq, &f->rs, f->now_us, f->now_us, NULL, NULL);
     assert_int_equal(buf_append(&f->rs.headers, "", 1),
                      RC_OK); /* ends what fixture_header() reads */
     f->header_count = 0;

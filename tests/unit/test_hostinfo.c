@@ -142,7 +142,7 @@ static void figures_of_this_process_are_plausible(void **state)
     (void)state;
     struct proc_figures figures;
     proc_figures_read(&figures);
-    assert_true(figures.rss_bytes > 102400);
+    assert_true(figures.resident_bytes > 102400);
     assert_true(figures.cpu_us > 0);
     assert_true(figures.open_fds >= 1 && figures.open_fds < 1000);
 }

@@ -60,6 +60,41 @@ static void a_list_is_searched_element_by_element(void **state)
     assert_false(http_text_lists(text(""), "upgrade"));
 }
 
+static void a_weight_is_in_thousandths_and_one_by_default(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *list;
+        uint32_t weight;
+    } cases[] = {
+        {"a/b", 1000},
+        {"x/y, A/B", 1000},
+        {"a/b;q=0.5", 500},
+        {"a/b ; version=1.0.0;escaping=allow-utf-8; q=0.25 ,x/y", 250},
+        {"a/b;q=0.123;v=1", 123},
+        {"a/b;q=0.1, a/b;q=0.7;v=2, a/b;q=0.6", 700},
+        {"a/b;Q=1.000", 1000},
+        {"a/b;q=0", 0},
+        {"a/b;q=0.000", 0},
+        {"a/b;q=1.001", 0},
+        {"a/b;q=0.1234", 0},
+        {"a/b;q=2", 0},
+        {"a/b;q=.5", 0},
+        {"a/b;q=-1", 0},
+        {"a/b;q=0.x", 0},
+        {"a/b;q=0,5", 0},
+        {"a/b;q=", 1000},
+        {"a/bc, xa/b, a /b", 0},
+        {"x/y;q=a/b;a/b", 0},
+        {"*/*", 0},
+        {",;,", 0},
+        {"", 0},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_int_equal(http_text_weight(text(cases[i].list), "a/b"), cases[i].weight);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -67,6 +102,7 @@ int main(void)
         cmocka_unit_test(words_are_compared_whole_and_without_case),
         cmocka_unit_test(tokens_have_no_blanks_controls_or_separators),
         cmocka_unit_test(a_list_is_searched_element_by_element),
+        cmocka_unit_test(a_weight_is_in_thousandths_and_one_by_default),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,6 +26,8 @@ struct page {
     size_t family_count;
 };
 
+static const struct latency no_latency;
+
 static struct metrics example(void)
 {
     struct metrics m = {.version = "1.2.3", .uptime_s = 61.5};
@@ -38,12 +40,29 @@ static struct metrics example(void)
     m.status.counters.member_deaths = 3;
     m.status.counters.puts = UINT64_C(1) << 52;
     m.status.store.bytes_max = UINT64_C(1) << 40;
-    m.figures.cpu_us = 250000;
+    m.figures.process.cpu_us = 250000;
     for (unsigned class = 1; class <= 5; class ++) {
         m.figures.http.requests_by_class[class] = class + 1;
     }
     m.links.queued = 6;
+    m.latency = &no_latency;
     return m;
+}
+
+/* The parts of a histogram have names of their own. */
+static bool is_sample_of(const struct family *family, const char *line)
+{
+    static const char *const parts[] = {"_bucket", "_sum", "_count"};
+    const bool is_histogram = strcmp(family->type, "histogram") == 0;
+    const size_t len = strcspn(line, " {");
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        char name[NAME_MAX_ + 16];
+        (void)snprintf(name, sizeof(name), "%s%s", family->name, is_histogram ? parts[i] : "");
+        if (len == strlen(name) && memcmp(line, name, len) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Notes each family by its TYPE line, and the samples that follow it. */
@@ -58,8 +77,7 @@ static void read_families(struct page *p)
         } else if (*line != '#') {
             assert_true(p->family_count > 0);
             struct family *last = &p->families[p->family_count - 1];
-            assert_int_equal(strcspn(line, " {"), strlen(last->name));
-            assert_memory_equal(line, last->name, strlen(last->name));
+            assert_true(is_sample_of(last, line));
             last->samples++;
         }
         line += strcspn(line, "\n") + 1;
@@ -72,7 +90,7 @@ static int setup(void **state)
     assert_non_null(p);
     const struct metrics m = example();
     buf_init(&p->buf, PAGE_MAX);
-    assert_int_equal(metrics_write(&m, &p->buf), RC_OK);
+    assert_int_equal(metrics_write(&m, METRICS_TEXT, &p->buf), RC_OK);
     assert_int_equal(buf_append(&p->buf, "", 1), RC_OK);
     read_families(p);
     *state = p;
@@ -97,7 +115,7 @@ static void values_are_in_base_units(void **state)
     const struct page *p = *state;
     assert_line(p, "\nrepram_build_info{version=\"1.2.3\"} 1\n");
     assert_line(p, "\nrepram_uptime_seconds 61.5\n");
-    assert_line(p, "\nrepram_process_cpu_seconds_total 0.25\n");
+    assert_line(p, "\nprocess_cpu_seconds_total 0.25\n");
     assert_line(p, "\nrepram_clock_offset_seconds -1.5\n");
     assert_line(p, "\nrepram_puts_total 4503599627370496\n");
     assert_line(p, "\nrepram_storage_limit_bytes 1099511627776\n");
@@ -136,7 +154,7 @@ static void numbers_are_whole_as_far_as_they_are_told_apart(void **state)
         struct page p = {.family_count = 0};
         m.status.counters.puts = cases[i].number;
         buf_init(&p.buf, PAGE_MAX);
-        assert_int_equal(metrics_write(&m, &p.buf), RC_OK);
+        assert_int_equal(metrics_write(&m, METRICS_TEXT, &p.buf), RC_OK);
         assert_int_equal(buf_append(&p.buf, "", 1), RC_OK);
         assert_line(&p, cases[i].line);
         buf_fini(&p.buf);
@@ -158,7 +176,7 @@ static void a_full_node_is_ready_on_the_page_and_has_the_reason(void **state)
     struct page p = {.family_count = 0};
     m.status.unready = READY_FULL;
     buf_init(&p.buf, PAGE_MAX);
-    assert_int_equal(metrics_write(&m, &p.buf), RC_OK);
+    assert_int_equal(metrics_write(&m, METRICS_TEXT, &p.buf), RC_OK);
     assert_int_equal(buf_append(&p.buf, "", 1), RC_OK);
     assert_line(&p, "\nrepram_ready 1\n");
     assert_line(&p, "\nrepram_not_ready{reason=\"storage_full\"} 1\n");
@@ -179,8 +197,10 @@ static void every_family_is_told_once_with_samples_and_a_fitting_name(void **sta
     const struct page *p = *state;
     for (size_t i = 0; i < p->family_count; i++) {
         const struct family *f = &p->families[i];
-        assert_true(f->samples > 0);
-        assert_memory_equal(f->name, "repram_", 7);
+        /* A request that nobody has made is no sample. */
+        assert_int_equal(f->samples > 0,
+                         strcmp(f->name, "repram_http_request_duration_seconds") != 0);
+        assert_true(strncmp(f->name, "repram_", 7) == 0 || strncmp(f->name, "process_", 8) == 0);
         const size_t len = strlen(f->name);
         const bool has_total = len > 6 && strcmp(f->name + len - 6, "_total") == 0;
         assert_int_equal(has_total, strcmp(f->type, "counter") == 0);
@@ -229,9 +249,12 @@ static struct metrics numbered(void)
                  .bodies_outpaced = 180,
                  .bytes_in = 131,
                  .bytes_out = 132},
-        .rss_bytes = 133,
-        .cpu_us = 134000000,
-        .open_fds = 135,
+        .process = {.resident_bytes = 133,
+                    .cpu_us = 134000000,
+                    .open_fds = 135,
+                    .virtual_bytes = 181,
+                    .max_fds = 182},
+        .process_began_ms = 183000,
         .loop_stall_max_us = 136000000,
         .loop_turn_cpu_max_us = 137000000,
         .discovery_passes = 138,
@@ -243,6 +266,7 @@ static struct metrics numbered(void)
         .link_out_bytes = 144,
     };
     m.figures = figures;
+    m.latency = &no_latency;
     m.links = (struct metrics_links){.count = 145, .unacked = 146, .queued = 147};
     m.watch = (struct watch_stats){.watchers = 148,
                                    .events_total = 149,
@@ -263,72 +287,75 @@ static const struct {
     const char *sample;
     uint64_t value;
 } expected[] = {
-    {"build_info{version=\"1.2.3\"}", 1},
-    {"uptime_seconds", 101},
-    {"ready", 1},
+    {"repram_build_info{version=\"1.2.3\"}", 1},
+    {"repram_uptime_seconds", 101},
+    {"repram_ready", 1},
     {"process_resident_memory_bytes", 133},
+    {"process_virtual_memory_bytes", 181},
     {"process_cpu_seconds_total", 134},
     {"process_open_fds", 135},
-    {"loop_stall_max_seconds", 136},
-    {"loop_turn_cpu_max_seconds", 137},
-    {"log_lines_dropped_total", 140},
-    {"storage_keys", 112},
-    {"storage_shadows", 113},
-    {"storage_shadow_bytes", 114},
-    {"storage_guards", 115},
-    {"storage_bytes", 116},
-    {"storage_limit_bytes", 117},
-    {"entries_expired_total", 118},
-    {"peers_active", 102},
-    {"enclave_members", 106},
-    {"quorum_members", 107},
-    {"has_quorum", 1},
-    {"puts_waiting", 111},
-    {"clock_set", 1},
-    {"clock_offset_seconds", 108},
-    {"clock_error_seconds", 109},
-    {"clock_conflict_members", 110},
-    {"discovery_passes_total", 138},
-    {"discovery_failures_total", 139},
-    {"members{state=\"alive\"}", 102},
-    {"members{state=\"suspect\"}", 103},
-    {"members{state=\"dead\"}", 104},
-    {"members{state=\"left\"}", 105},
-    {"links_up", 145},
-    {"links_queued_records", 147},
-    {"links_unacked_records", 146},
-    {"links_receive_bytes_total", 143},
-    {"links_transmit_bytes_total", 144},
-    {"udp_receive_bytes_total", 141},
-    {"udp_transmit_bytes_total", 142},
-    {"http_connections_open", 119},
-    {"http_connections_accepted_total", 120},
-    {"http_connections_refused_total", 121},
-    {"http_requests_total", 122},
-    {"http_requests_malformed_total", 128},
-    {"http_requests_rate_limited_total", 129},
-    {"http_bodies_outpaced_total", 180},
-    {"http_timeouts_total", 130},
-    {"http_receive_bytes_total", 131},
-    {"http_transmit_bytes_total", 132},
-    {"http_responses_total{class=\"1xx\"}", 123},
-    {"http_responses_total{class=\"2xx\"}", 124},
-    {"http_responses_total{class=\"3xx\"}", 125},
-    {"http_responses_total{class=\"4xx\"}", 126},
-    {"http_responses_total{class=\"5xx\"}", 127},
-    {"watchers", 148},
-    {"watch_buffer_bytes", 154},
-    {"watch_events_total", 149},
-    {"watch_resumed_total", 150},
-    {"watch_reset_total", 151},
-    {"watchers_refused_total", 152},
-    {"watchers_cut_total", 153},
+    {"process_max_fds", 182},
+    {"process_start_time_seconds", 183},
+    {"repram_loop_stall_max_seconds", 136},
+    {"repram_loop_turn_cpu_max_seconds", 137},
+    {"repram_log_lines_dropped_total", 140},
+    {"repram_storage_keys", 112},
+    {"repram_storage_shadows", 113},
+    {"repram_storage_shadow_bytes", 114},
+    {"repram_storage_guards", 115},
+    {"repram_storage_bytes", 116},
+    {"repram_storage_limit_bytes", 117},
+    {"repram_entries_expired_total", 118},
+    {"repram_peers_active", 102},
+    {"repram_enclave_members", 106},
+    {"repram_quorum_members", 107},
+    {"repram_has_quorum", 1},
+    {"repram_puts_waiting", 111},
+    {"repram_clock_set", 1},
+    {"repram_clock_offset_seconds", 108},
+    {"repram_clock_error_seconds", 109},
+    {"repram_clock_conflict_members", 110},
+    {"repram_discovery_passes_total", 138},
+    {"repram_discovery_failures_total", 139},
+    {"repram_members{state=\"alive\"}", 102},
+    {"repram_members{state=\"suspect\"}", 103},
+    {"repram_members{state=\"dead\"}", 104},
+    {"repram_members{state=\"left\"}", 105},
+    {"repram_links_up", 145},
+    {"repram_links_queued_records", 147},
+    {"repram_links_unacked_records", 146},
+    {"repram_links_receive_bytes_total", 143},
+    {"repram_links_transmit_bytes_total", 144},
+    {"repram_udp_receive_bytes_total", 141},
+    {"repram_udp_transmit_bytes_total", 142},
+    {"repram_http_connections_open", 119},
+    {"repram_http_connections_accepted_total", 120},
+    {"repram_http_connections_refused_total", 121},
+    {"repram_http_requests_total", 122},
+    {"repram_http_requests_malformed_total", 128},
+    {"repram_http_requests_rate_limited_total", 129},
+    {"repram_http_bodies_outpaced_total", 180},
+    {"repram_http_timeouts_total", 130},
+    {"repram_http_receive_bytes_total", 131},
+    {"repram_http_transmit_bytes_total", 132},
+    {"repram_http_responses_total{class=\"1xx\"}", 123},
+    {"repram_http_responses_total{class=\"2xx\"}", 124},
+    {"repram_http_responses_total{class=\"3xx\"}", 125},
+    {"repram_http_responses_total{class=\"4xx\"}", 126},
+    {"repram_http_responses_total{class=\"5xx\"}", 127},
+    {"repram_watchers", 148},
+    {"repram_watch_buffer_bytes", 154},
+    {"repram_watch_events_total", 149},
+    {"repram_watch_resumed_total", 150},
+    {"repram_watch_reset_total", 151},
+    {"repram_watchers_refused_total", 152},
+    {"repram_watchers_cut_total", 153},
 };
 
 static size_t assert_sample(const struct page *p, const char *sample, uint64_t value)
 {
     char line[NAME_MAX_ + 64];
-    (void)snprintf(line, sizeof(line), "\nrepram_%s %llu\n", sample, (unsigned long long)value);
+    (void)snprintf(line, sizeof(line), "\n%s %llu\n", sample, (unsigned long long)value);
     if (strstr((const char *)buf_data(&p->buf), line) == NULL) {
         fail_msg("the page lacks %s", line + 1);
     }
@@ -348,25 +375,113 @@ static void each_sample_shows_its_own_figure(void **state)
 {
     struct page *p = *state;
     const struct metrics m = numbered();
-    size_t count = READY_COUNT + 3; /* not_ready, and three counters under v2's names besides */
+    /* not_ready, three counters under v2's names besides, the quorum's histogram */
+    size_t count = READY_COUNT + 3 + LATENCY_BOUNDS + 3;
     buf_clear(&p->buf);
     p->family_count = 0;
     memset(p->families, 0, sizeof(p->families));
-    assert_int_equal(metrics_write(&m, &p->buf), RC_OK);
+    assert_int_equal(metrics_write(&m, METRICS_TEXT, &p->buf), RC_OK);
     assert_int_equal(buf_append(&p->buf, "", 1), RC_OK);
     read_families(p);
     for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
         count += assert_sample(p, expected[i].sample, expected[i].value);
     }
 #define ASSERT_COUNTER(name, help) \
-    count += assert_sample(p, #name "_total", m.status.counters.name);
+    count += assert_sample(p, "repram_" #name "_total", m.status.counters.name);
     ENGINE_COUNTERS(ASSERT_COUNTER)
 #undef ASSERT_COUNTER
-    (void)assert_sample(p, "peer_evictions_total", m.status.counters.member_deaths);
-    (void)assert_sample(p, "peer_joins_total", m.status.counters.member_joins);
-    (void)assert_sample(p, "ping_failures_total", m.status.counters.probes_failed);
+    (void)assert_sample(p, "repram_peer_evictions_total", m.status.counters.member_deaths);
+    (void)assert_sample(p, "repram_peer_joins_total", m.status.counters.member_joins);
+    (void)assert_sample(p, "repram_ping_failures_total", m.status.counters.probes_failed);
     /* Nor has the page any other. */
     assert_int_equal(count_samples(p), count);
+}
+
+/* Two routes, of which one was asked in two ways, and writes. */
+static const struct latency some_latency = {
+    .routes = {{.path = {"/data", 5},
+                .by_method = {[HTTP_GET_] = {.counts = {1, 2}, .sum_us = 650},
+                              [HTTP_PUT_] = {.counts = {[LATENCY_BOUNDS] = 1},
+                                             .sum_us = 20500000}}},
+               {.path = {"/keys", 5}}},
+    .route_count = 2,
+    .other = {.counts = {4}, .sum_us = 8},
+    .quorum = {.counts = {0, 0, 3}, .sum_us = 1234},
+};
+
+static void write_some(struct page *p, enum metrics_format format)
+{
+    struct metrics m = example();
+    m.latency = &some_latency;
+    buf_clear(&p->buf);
+    assert_int_equal(metrics_write(&m, format, &p->buf), RC_OK);
+    assert_int_equal(buf_append(&p->buf, "", 1), RC_OK);
+}
+
+static void a_histogram_has_a_line_for_each_bound_that_counts_those_below_too(void **state)
+{
+    struct page *p = *state;
+    write_some(p, METRICS_TEXT);
+#define GET(rest) "repram_http_request_duration_seconds" rest
+    assert_line(p, "\n# TYPE repram_http_request_duration_seconds histogram\n" GET(
+                       "_bucket{route=\"/data\",method=\"GET\",le=\"0.0001\"} 1\n")
+                       GET("_bucket{route=\"/data\",method=\"GET\",le=\"0.00025\"} 3\n")
+                           GET("_bucket{route=\"/data\",method=\"GET\",le=\"0.0005\"} 3\n"));
+    assert_line(p, GET("_bucket{route=\"/data\",method=\"GET\",le=\"10.0\"} 3\n")
+                       GET("_bucket{route=\"/data\",method=\"GET\",le=\"+Inf\"} 3\n")
+                           GET("_sum{route=\"/data\",method=\"GET\"} 0.00065\n")
+                               GET("_count{route=\"/data\",method=\"GET\"} 3\n"));
+    assert_line(p, GET("_bucket{route=\"/data\",method=\"PUT\",le=\"10.0\"} 0\n")
+                       GET("_bucket{route=\"/data\",method=\"PUT\",le=\"+Inf\"} 1\n")
+                           GET("_sum{route=\"/data\",method=\"PUT\"} 20.5\n"));
+    assert_line(p, GET("_count{route=\"other\",method=\"other\"} 4\n"));
+#undef GET
+    assert_line(p, "\n# TYPE repram_put_quorum_duration_seconds histogram\n");
+    assert_line(p, "\nrepram_put_quorum_duration_seconds_bucket{le=\"0.0005\"} 3\n");
+    assert_line(p, "\nrepram_put_quorum_duration_seconds_sum 0.001234\n"
+                   "repram_put_quorum_duration_seconds_count 3\n");
+    assert_null(strstr((const char *)buf_data(&p->buf), "/keys"));
+    assert_null(strstr((const char *)buf_data(&p->buf), "HEAD"));
+}
+
+static void openmetrics_leaves_total_out_of_families_and_has_an_end(void **state)
+{
+    struct page *p = *state;
+    write_some(p, METRICS_OPEN);
+    assert_line(p, "\n# HELP process_cpu_seconds Processor time of the process, user and system\n"
+                   "# TYPE process_cpu_seconds counter\n"
+                   "process_cpu_seconds_total 0.25\n");
+    assert_line(p, "\n# TYPE repram_puts counter\nrepram_puts_total 4503599627370496\n");
+    assert_line(p, "\n# TYPE repram_http_responses counter\n"
+                   "repram_http_responses_total{class=\"1xx\"} 2\n");
+    assert_line(p, "\n# TYPE repram_peers_active gauge\nrepram_peers_active 2\n");
+    const char *text = (const char *)buf_data(&p->buf);
+    const size_t len = strlen(text);
+    assert_string_equal(text + len - 7, "\n# EOF\n");
+    assert_ptr_equal(strstr(text, "# EOF"), text + len - 6);
+    write_some(p, METRICS_TEXT);
+    assert_null(strstr((const char *)buf_data(&p->buf), "# EOF"));
+}
+
+/* Every series that the front door can have, each seldom and long. */
+static void the_longest_page_fits_into_an_answer_with_room_to_spare(void **state)
+{
+    struct page *p = *state;
+    static struct latency full;
+    struct metrics m = numbered();
+    full.route_count = LATENCY_ROUTES_MAX;
+    for (size_t i = 0; i < LATENCY_ROUTES_MAX; i++) {
+        full.routes[i].path = (struct http_text){"/somewhere", 10};
+        for (size_t method = 0; method < LATENCY_METHODS; method++) {
+            full.routes[i].by_method[method] =
+                (struct latency_histogram){.counts = {UINT64_MAX / 2}, .sum_us = UINT64_MAX};
+        }
+    }
+    full.other = full.quorum = full.routes[0].by_method[0];
+    m.latency = &full;
+    buf_clear(&p->buf);
+    assert_int_equal(metrics_write(&m, METRICS_OPEN, &p->buf), RC_OK);
+    assert_in_range(p->buf.len, 1, PAGE_MAX - PAGE_MAX / 8);
 }
 
 static void what_does_not_fit_is_an_error(void **state)
@@ -375,12 +490,12 @@ static void what_does_not_fit_is_an_error(void **state)
     const struct metrics m = example();
     struct buf whole, buf;
     buf_init(&whole, PAGE_MAX);
-    assert_int_equal(metrics_write(&m, &whole), RC_OK);
+    assert_int_equal(metrics_write(&m, METRICS_TEXT, &whole), RC_OK);
     buf_init(&buf, whole.len);
-    assert_int_equal(metrics_write(&m, &buf), RC_OK);
+    assert_int_equal(metrics_write(&m, METRICS_TEXT, &buf), RC_OK);
     buf_fini(&buf);
     buf_init(&buf, whole.len - 1);
-    assert_int_equal(metrics_write(&m, &buf), RC_FULL);
+    assert_int_equal(metrics_write(&m, METRICS_TEXT, &buf), RC_FULL);
     buf_fini(&buf);
     buf_fini(&whole);
 }
@@ -441,6 +556,9 @@ int main(void)
         TEST(the_four_peer_metrics_of_v2_keep_their_names),
         TEST(every_family_is_told_once_with_samples_and_a_fitting_name),
         TEST(each_sample_shows_its_own_figure),
+        TEST(a_histogram_has_a_line_for_each_bound_that_counts_those_below_too),
+        TEST(openmetrics_leaves_total_out_of_families_and_has_an_end),
+        TEST(the_longest_page_fits_into_an_answer_with_room_to_spare),
         cmocka_unit_test(what_does_not_fit_is_an_error),
         TEST(the_document_lists_every_family_with_its_type_and_no_other),
     };

@@ -62,7 +62,7 @@ static int answer_of(struct fixture *f, const struct question *q)
         with_body(f, q->body);
     }
     const struct http_request rq = fixture_request(f, q->method, q->target);
-    api_handle(f->api, &rq, &f->rs, f->now_us, fixture_figures, f);
+    api_handle(f->api, &rq, &f->rs, f->now_us, f->now_us, fixture_figures, f);
     f->body = NULL;
     f->body_len = 0;
     run_stream(f);

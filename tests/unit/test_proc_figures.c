@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -38,16 +39,42 @@ static void every_open_descriptor_counts_and_reading_opens_none(void **state)
 static void memory_counts_in_bytes_once_it_is_touched(void **state)
 {
     (void)state;
-    const uint64_t before = now_figures().rss_bytes;
+    const uint64_t before = now_figures().resident_bytes;
     void *memory =
         mmap(NULL, TOUCHED_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     assert_ptr_not_equal(memory, MAP_FAILED);
     memset(memory, 1, TOUCHED_BYTES);
-    const uint64_t after = now_figures().rss_bytes;
+    const uint64_t after = now_figures().resident_bytes;
     assert_true(before > 0 && before < after);
     const uint64_t more = after - before;
     assert_true(more > TOUCHED_BYTES - QUARTER && more < TOUCHED_BYTES + QUARTER);
     assert_int_equal(munmap(memory, TOUCHED_BYTES), 0);
+}
+
+static void memory_that_is_only_mapped_is_virtual(void **state)
+{
+    (void)state;
+    const struct proc_figures before = now_figures();
+    void *memory =
+        mmap(NULL, TOUCHED_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(memory, MAP_FAILED);
+    const struct proc_figures after = now_figures();
+    assert_true(before.virtual_bytes >= before.resident_bytes);
+    assert_int_equal(after.virtual_bytes - before.virtual_bytes, TOUCHED_BYTES);
+    assert_true(after.resident_bytes < before.resident_bytes + QUARTER);
+    assert_int_equal(munmap(memory, TOUCHED_BYTES), 0);
+}
+
+static void the_most_descriptors_are_the_soft_limit(void **state)
+{
+    (void)state;
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_int_equal(now_figures().max_fds, limit.rlim_cur);
+    const struct rlimit less = {.rlim_cur = 64, .rlim_max = limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &less), 0);
+    assert_int_equal(now_figures().max_fds, 64);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
 
 static void processor_time_only_grows(void **state)
@@ -66,6 +93,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_open_descriptor_counts_and_reading_opens_none),
         cmocka_unit_test(memory_counts_in_bytes_once_it_is_touched),
+        cmocka_unit_test(memory_that_is_only_mapped_is_virtual),
+        cmocka_unit_test(the_most_descriptors_are_the_soft_limit),
         cmocka_unit_test(processor_time_only_grows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,7 +8,8 @@ usage()
 usage: tests/browser/run.sh [--logic | --restarts | --figures | --pictures FOLDER] [--help]
 
 Without an option: the rules of the scripts (node's own test runner), then the pages in two browsers
-on three nodes, and EventSources that survive two restarts of their node. --logic stops before the
+on three nodes, EventSources that survive two restarts of their node, and docs/openapi.yaml: linted, and
+a client generated from it. --logic stops before the
 browsers. --restarts is the last alone, with 50 EventSources and 20 restarts. --figures measures instead: time to the other
 screen, weight, requests, scrolling. --pictures takes screenshots of both pages, phone and desktop.
 Environment: REPRAM_BINARY (build/release/repram, or else build/dev/repram).
@@ -62,7 +63,7 @@ if ! cmp -s "$tests/package-lock.json" "$modules/package-lock.json" ||
     mkdir -p "$modules" && cp "$tests/package.json" "$tests/package-lock.json" "$modules/" || exit 1
     if ! npm ci --prefix "$modules" --no-audit --no-fund --loglevel=error; then
         rm -f "$modules/package-lock.json"
-        skip "playwright-core and eventsource cannot be fetched by npm"
+        skip "what the tests need cannot be fetched by npm"
     fi
 fi
 
@@ -75,7 +76,7 @@ fi
 case $what in
 test) # one after the other: both measure their waits on a machine of their own
     status=0
-    for file in board tabs network restarts; do
+    for file in board tabs network restarts openapi; do
         "${inside[@]}" node --test "$tests/$file.test.mjs" || status=1
     done
     exit "$status"

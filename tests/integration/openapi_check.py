@@ -48,10 +48,11 @@ class Document:
 
     def response(self, template, method, status):
         """The described answer, and which (method, template, status) describes it, None for a
-        default. HEAD is described by GET, and methods that are not described at all by what GET
-        says of 405."""
+        default. HEAD is described by GET, and methods that are not described at all by what GET, or
+        the first one that is, says of 405."""
         operations = self.paths[template]
-        name = method.lower() if method.lower() in operations else "get"
+        name = next(name for name in [method.lower(), "get", *operations]
+                    if name in operations and name in METHODS)
         responses = operations[name]["responses"]
         found = responses.get(str(status))
         described_as = (name.upper(), template, status) if found is not None else None
@@ -71,13 +72,16 @@ class Document:
     TYPES = {"object": dict, "array": list, "string": str, "boolean": bool, "integer": int,
              "number": (int, float)}
     KNOWN = {"type", "description", "example", "format", "enum", "pattern", "minLength", "minimum",
-             "maximum", "minItems", "maxItems", "items", "properties", "required"}
+             "maximum", "minItems", "maxItems", "items", "properties", "required", "anyOf"}
 
     def mismatches(self, value, schema, where):
         schema = self.resolve(schema)
         unknown = set(schema) - self.KNOWN
         if unknown:
             raise ValueError(f"the checker does not know {sorted(unknown)} in a schema")
+        if "anyOf" in schema:
+            tried = [self.mismatches(value, one, where) for one in schema["anyOf"]]
+            return [] if [] in tried else [f"{where} is nothing of anyOf: {value!r}", *sum(tried, [])]
         kind = schema.get("type")
         if kind is not None:
             right = isinstance(value, self.TYPES[kind])
@@ -249,6 +253,16 @@ class Checker:
             found.append(f"Access-Control-Expose-Headers lacks some: {exposed}")
         return found
 
+    def _events(self, schema, text):
+        """The data of each event is as described; the last one may have come in part."""
+        found = [] if re.match(r"retry: \d+\n", text) else [f"the stream begins with {text[:40]!r}"]
+        for block in text.split("\n\n")[:-1]:
+            fields = [line.split(": ", 1) for line in block.splitlines() if ": " in line]
+            for name, value in fields:
+                if name == "data":
+                    found += self.document.mismatches(json.loads(value), schema, "event")
+        return found
+
     def _body(self, method, response, code, answer):
         content = response.get("content", {})
         media = (answer.header("content-type") or "").split(";")[0].strip()
@@ -259,6 +273,8 @@ class Checker:
         if method == "HEAD":
             return [f"HEAD has a body: {answer.body[:200]!r}"] if answer.body else []
         schema = content[media]["schema"]
+        if media == "text/event-stream":
+            return self._events(schema, answer.body.decode())
         if media.endswith("json"):
             value = json.loads(answer.body, object_pairs_hook=one_each)
             found = self.document.mismatches(value, schema, "body")
@@ -433,6 +449,8 @@ def check_node(c, node):
     c.check(node, "POST", "/", 405, "/", body=b"", code="method_not_allowed")
     c.check(node, "GET", "/", 404, "/no/such/path", code="not_found")
     c.check(node, "OPTIONS", "/data/{key}", 204, "/no/such/path")
+    c.check(node, "OPTIONS", "/data/{key}", 400, "/data/key", [("Content-Length", "x")],
+            code="invalid_request")
 
 
 # ---- What needs nodes made for it ----

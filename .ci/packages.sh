@@ -53,6 +53,8 @@ packages_of()
         printf '%s ' libcmocka-dev shellcheck pmccabe git ca-certificates \
             python3 python3-yaml iproute2 nftables dnsmasq-base curl openssl faketime \
             util-linux procps binutils valgrind nginx-light haproxy
+        # For clients/javascript.
+        command -v node >/dev/null 2>&1 || printf '%s ' nodejs
         ;;
     sim) printf '%s ' curl ;; # fade/test-flux-sim.sh
     bench) # tests/bench/compare.sh: the peers, and what loads them

@@ -343,14 +343,26 @@ static bool fits(const struct api *a, const struct route *route, struct http_tex
     return true;
 }
 
-struct http_route api_route(const struct api *a, const struct http_request *rq)
+static const struct route *find_route(const struct api *a, struct http_text path,
+                                      struct http_text *ret_rest)
 {
-    const struct http_text path = plain_path(rq);
     const struct route *route = ROUTES;
-    struct http_route found = {.body_max = BODY_IGNORED_MAX};
-    while (!fits(a, route, path, &found.rest)) {
+    while (!fits(a, route, path, ret_rest)) {
         route++; /* the last one fits all */
     }
+    /* Browsers take "." and ".." out of paths, encoded or not. They reach these keys behind a slash
+     * that is encoded. */
+    if ((route->flags & IS_REST) != 0 && skip_prefix(&path, "/data%2F")) {
+        *ret_rest = path;
+        return &ROUTES[ROUTE_DATA];
+    }
+    return route;
+}
+
+struct http_route api_route(const struct api *a, const struct http_request *rq)
+{
+    struct http_route found = {.body_max = BODY_IGNORED_MAX};
+    const struct route *route = find_route(a, plain_path(rq), &found.rest);
     found.row = route;
     if ((route->bodies & BIT(rq->method)) != 0) {
         found.body_max = route->body_max > 0 ? route->body_max : a->config.value_max;

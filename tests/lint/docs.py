@@ -170,7 +170,7 @@ def check(tree):
 
 def whole_tree():
     files = look((".",), ".md") | look(("docs",), ".yaml") | look(("deploy",), "")
-    code = look((*LAYERS, "tests", "fade"), ".c", ".h", ".py", ".sh", ".mjs", ".js", ".json")
+    code = look((*LAYERS, "tests", "fade", "clients"), ".c", ".h", ".py", ".sh", ".mjs", ".js", ".json")
     # What tests the lints names what there is not.
     del code["tests/lint/planted.py"]
     code |= {path: read(path) for path in ("CMakeLists.txt", "tests/CMakeLists.txt")}

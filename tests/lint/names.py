@@ -15,7 +15,7 @@ import sys
 
 from sources import TOP, report
 
-PATH = re.compile(r"(?<![\w/.$}<>:-])((?:core|gossip|net|cmd|tests|fade|docs|deploy|\.ci)"
+PATH = re.compile(r"(?<![\w/.$}<>:-])((?:core|gossip|net|cmd|tests|fade|clients|docs|deploy|\.ci)"
                   r"/[\w./*<>-]*[\w*>])")
 BARE = re.compile(r"(?<![\w/.$}<>*\\-])([a-z]\w*\.[ch])(?![\w(])")
 # Of others, or made by the build; and words with a stroke between them.

@@ -15,14 +15,14 @@ from sources import TOP, read, report
 
 PAGE = "ARCHITECTURE.md"
 # In the tree's order. What is in folders below them goes with them.
-FOLDERS = (*structure.ORDER, "tests/sim", "fade/web")
+FOLDERS = (*structure.ORDER, "tests/sim", "fade/web", "clients")
 BEGIN, END = "<!-- tree: tests/lint/tree.py --write -->\n```\n", "```\n<!-- end -->\n"
 COLUMNS_MAX = 110
 CLAUSE_MIN = 18  # characters; a shorter clause is a name, and what follows its colon says more
 
 
 def first_comment(text):
-    found = re.match(r"\s*(?:#include[^\n]*\n\s*)*/\*(.*?)\*/", text, re.S)
+    found = re.match(r'\s*(?:#include[^\n]*\n\s*)*(?:/\*|""")(.*?)(?:\*/|""")', text, re.S)
     if found is None:
         return ""
     lines = [re.sub(r"^\s*\* ?", "", line) for line in found.group(1).split("\n")]
@@ -50,7 +50,9 @@ def modules(names):
     """{folder: {stem: the file that introduces the module}}"""
     found = {}
     for name in sorted(names, key=lambda name: (name.suffix != ".h", name)):
-        if name.suffix in (".h", ".c", ".js") and not name.stem.startswith("test_"):
+        is_source = name.suffix in (".h", ".c", ".js") or (
+            name.suffix == ".py" and name.is_relative_to("clients"))
+        if is_source and not name.stem.startswith("test_"):
             found.setdefault(name.parent, {}).setdefault(name.stem, name)
     return found
 

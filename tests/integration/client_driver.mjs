@@ -1,0 +1,41 @@
+/**
+ * Does with clients/javascript/repram.js what lines on standard input say, for test_clients.py: a JSON
+ * array of a number, a method and its arguments each. Answers are lines too, [number, result], and
+ * [number, {error}] at the end; a listing or a watch has one for each thing that it yields. Bytes are
+ * {"base64": text} on both ways.
+ */
+import { createInterface } from "node:readline";
+
+const [file, servers, timeout] = process.argv.slice(2);
+const { Client } = await import(file);
+const client = new Client(servers, { timeout: Number(timeout) });
+
+const decoded = (name, value) => (value?.base64 === undefined ? value : new Uint8Array(Buffer.from(value.base64, "base64")));
+const encoded = (value) => {
+  if (value instanceof Uint8Array) return { base64: Buffer.from(value).toString("base64") };
+  if (value instanceof Map) return [...value].map((pair) => pair.map(encoded));
+  if (value === null || typeof value !== "object") return value;
+  return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, encoded(one)]));
+};
+const say = (number, result) => console.log(JSON.stringify([number, encoded(result)]));
+
+async function run(number, method, words) {
+  try {
+    const result = client[method](...words);
+    if (result[Symbol.asyncIterator]) {
+      for await (const one of result) say(number, one);
+      say(number, { end: true });
+    } else {
+      say(number, await result);
+    }
+  } catch (error) {
+    const { name, status, code, message } = error;
+    say(number, { error: { name, status, code, message } });
+  }
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const [number, method, ...words] = JSON.parse(line, decoded);
+  run(number, method, words);
+}
+process.exit(0);

@@ -1,0 +1,366 @@
+"""The clients of clients/, both held to the same: keys of any bytes, refusals, servers that fail, and
+streams whose node is killed."""
+
+import base64
+import itertools
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import unittest
+
+import harness
+from harness import Case, Node, Program, free_base, wait_formed, wait_until
+from scripted import Answer, Scripted, problem
+
+CLIENTS = os.path.join(os.environ["REPRAM_SOURCE_DIR"], "clients")
+sys.path.insert(0, os.path.join(CLIENTS, "python"))
+import repram  # noqa: E402  (it is not installed)
+
+ODD_KEYS = ["a", "a/b", "a//b/", "/", ".", "..", "a/../b", "./x", "+", "a+b c", "%41", "?#&=;", "K", "ü",
+            "\U0001f600", "k" * 1024, b"\xff\xfe", b"\x01\x80", b"\xc3"]
+
+
+def to_bytes(key):
+    return key.encode() if isinstance(key, str) else key
+
+
+class PythonClient:
+    """clients/python/repram.py, in this process."""
+
+    def __init__(self, servers, timeout):
+        self.client = repram.Client(servers, timeout)
+
+    def put(self, key, value, **options):
+        return self.client.put(key, value, **options)._asdict()
+
+    def get(self, key):
+        entry = self.client.get(key)
+        return entry and entry._asdict()
+
+    def head(self, key):
+        entry = self.client.head(key)
+        return entry and entry._asdict()
+
+    def mget(self, keys):
+        return {key: entry._asdict() for key, entry in self.client.mget(keys).items()}
+
+    def keys(self, prefix, page):
+        return list(self.client.keys(prefix, page))
+
+    def watch_error(self, prefix):
+        next(self.client.watch(prefix))
+
+    def watch(self, prefix, values, take):
+        def follow():
+            for change in self.client.watch(prefix, values):
+                take(change._asdict())
+        threading.Thread(target=follow, daemon=True).start()
+
+    def close(self):
+        pass
+
+
+class JavascriptClient:
+    """clients/javascript/repram.js, in a node of its own."""
+
+    def __init__(self, servers, timeout):
+        here = os.path.dirname(os.path.abspath(__file__))
+        self.process = subprocess.Popen(
+            ["node", os.path.join(here, "client_driver.mjs"), os.path.join(CLIENTS, "javascript/repram.js"),
+             servers, str(timeout * 1000)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.numbers = itertools.count()
+        self.takers = {}
+        threading.Thread(target=self.listen, daemon=True).start()
+
+    def listen(self):
+        for line in self.process.stdout:
+            number, result = json.loads(line, object_hook=self.decoded)
+            self.takers[number](result)
+
+    @staticmethod
+    def decoded(members):
+        """As Python has it: bytes, seconds and names."""
+        if "base64" in members:
+            return base64.b64decode(members["base64"])
+        names = {"createdAt": "created_at", "hasQuorum": "has_quorum"}
+        return {names.get(name, name): value / 1000 if name == "ttl" else value
+                for name, value in members.items()}
+
+    def send(self, take, method, *words):
+        number = next(self.numbers)
+        self.takers[number] = take
+        line = json.dumps([number, method, *words], default=lambda data: {"base64": base64.b64encode(data).decode()})
+        self.process.stdin.write(line.encode() + b"\n")
+        self.process.stdin.flush()
+
+    def ask(self, method, *words, is_list=False):
+        results, is_over = [], threading.Event()
+
+        def take(result):
+            is_end = isinstance(result, dict) and ("error" in result or "end" in result)
+            if not is_end:
+                results.append(result)
+            if is_end or not is_list:
+                results.append(result)
+                is_over.set()
+        self.send(take, method, *words)
+        if not is_over.wait(30 * harness.SLOW):
+            raise harness.Timeout(f"{method} has no result")
+        if isinstance(results[-1], dict) and "error" in results[-1]:
+            error = results[-1]["error"]
+            kind = getattr(repram, error["name"] if error["name"] != "ApiError" else "Error")
+            raise kind(error["status"], error["code"], error["message"])
+        return results[:-1] if is_list else results[-1]
+
+    def put(self, key, value, **options):
+        names = {"if_match": "ifMatch", "if_none_match": "ifNoneMatch", "ttl": "ttl"}
+        return self.ask("put", key, value, {names[name]: value for name, value in options.items()})
+
+    def get(self, key):
+        return self.ask("get", key)
+
+    def head(self, key):
+        return self.ask("head", key)
+
+    def mget(self, keys):
+        return {key: entry for key, entry in self.ask("mget", keys)}
+
+    def keys(self, prefix, page):
+        return self.ask("keys", prefix, {"page": page}, is_list=True)
+
+    def watch_error(self, prefix):
+        self.ask("watch", prefix, is_list=True)
+
+    def watch(self, prefix, values, take):
+        self.send(take, "watch", prefix, {"values": values})
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(10 * harness.SLOW)
+        self.process.stdout.close()
+
+
+class Follower:
+    """What a watcher holds, from the changes that it is told."""
+
+    def __init__(self, client, prefix, values=False):
+        self.held, self.kinds, self.values = {}, [], {}
+        client.watch(prefix, values, self.take)
+
+    def take(self, change):
+        self.kinds.append(change["kind"])
+        if change["kind"] == "reset":
+            self.held = {}
+        elif change["kind"] == "put":
+            self.held[change["key"]] = change["etag"]
+            self.values[change["key"]] = change.get("value")
+        elif change["kind"] == "expire" and self.held.get(change["key"]) == change["etag"]:
+            del self.held[change["key"]]
+
+
+class Clients:
+    """The tests, for one client or the other."""
+
+    def client(self, *servers, timeout=10):
+        client = self.make(",".join(map(str, servers)), timeout * harness.SLOW)
+        self.addCleanup(client.close)
+        return client
+
+    def nodes(self, count=3):
+        base = free_base(count)
+        nodes = [Node(base, max_ports=count) for _ in range(count)]
+        return wait_formed(nodes)
+
+    def error(self, kind, function, *words, **options):
+        with self.assertRaises(repram.Error) as caught:
+            function(*words, **options)
+        self.assertIs(type(caught.exception), kind, caught.exception)
+        return caught.exception.status, caught.exception.code
+
+    def test_keys_of_any_bytes_and_values(self):
+        client = self.client(*self.nodes(1))
+        etags = {}
+        for key in ODD_KEYS:
+            value = b"value of " + to_bytes(key)
+            written = client.put(key, value, ttl="1h30m")
+            self.assertEqual((written["ttl"], written["has_quorum"], written["replicas"]), (5400, True, "1/1"))
+            etags[key] = written["etag"]
+            entry = client.get(key)
+            self.assertEqual((entry["value"], entry["etag"], entry["size"]), (value, written["etag"], len(value)))
+            self.assertTrue(5398 <= entry["ttl"] <= 5400, entry)
+            head = client.head(key)
+            self.assertEqual((head["etag"], head["size"], head.get("value")), (written["etag"], len(value), None))
+        for page in (1, 7, 1000):
+            self.assertEqual(client.keys("", page), sorted(ODD_KEYS, key=to_bytes))
+        self.assertEqual(client.keys("a+", 10), ["a+b c"])
+        self.assertEqual(client.keys(b"\xff", 10), [b"\xff\xfe"])
+        self.assertIsNone(client.get("nothing"))
+        self.assertIsNone(client.head("nothing"))
+        follower = Follower(client, "")
+        wait_until(lambda: "live" in follower.kinds, "the watch is up to date", 10)
+        self.assertEqual(follower.held, etags)
+
+    def test_many_keys_at_once_and_large_values(self):
+        client = self.client(*self.nodes(1))
+        keys = [f"{i:05}{'x' * 500}" for i in range(1100)]  # too many for a request, and too long
+        for key in keys[::10]:
+            client.put(key, key[:9])
+        large = os.urandom(100000)
+        client.put(keys[1], large)
+        found = client.mget(keys)
+        self.assertEqual({key: entry["value"] for key, entry in found.items()},
+                         {**{key: key[:9].encode() for key in keys[::10]}, keys[1]: large})
+        self.assertEqual(client.mget([]), {})
+
+    def test_refusals_are_typed(self):
+        client = self.client(*self.nodes(1))
+        self.assertEqual(self.error(repram.Error, client.put, "", "v"), (400, "invalid_key"))
+        self.assertEqual(self.error(repram.Error, client.put, "k", "v", ttl="soon"), (400, "invalid_ttl"))
+        self.assertEqual(self.error(repram.Error, client.get, "k" * 1025), (414, "key_too_long"))
+        etag = client.put("k", "v", if_none_match="*")["etag"]
+        for options in ({"if_none_match": "*"}, {"if_match": "0" * 48}):
+            self.assertEqual(self.error(repram.PreconditionFailed, client.put, "k", "w", **options),
+                             (412, "precondition_failed"))
+        client.put("k", "w", if_match=etag)
+        nobody = self.client(f"127.0.0.1:{free_base(1)}", timeout=1.5 / harness.SLOW)
+        self.assertEqual(self.error(repram.Unavailable, nobody.get, "k"), (0, ""))
+
+    def test_what_passes_is_waited_for_and_what_fails_is_asked_elsewhere(self):
+        etag = {"ETag": f'"{"a" * 48}"', "X-Original-TTL": "60", "X-Replicas": "1/1"}
+        entry = {**etag, "X-Remaining-TTL": "60", "X-Created-At": "2026-11-20T08:00:08.500Z"}
+        busy = problem(503, "joining", "soon")
+        busy.headers = {"Retry-After": "1"}
+        with Scripted({"/v1/data/k": [busy, Answer(b"OK", 201, etag)]}) as server:
+            self.assertTrue(self.client(server.name).put("k", "v")["has_quorum"])
+            self.assertEqual(len(server.asked), 2)
+        with Scripted({"/v1/data/k": problem(507, "storage_full", "no room")}) as full, \
+                Scripted({"/v1/data/k": [problem(500, "internal", "oh")]}) as broken, \
+                Scripted({"/v1/data/k": Answer(b"v", 200, entry)}) as good:
+            both = self.client(full.name, good.name)
+            self.assertEqual(self.error(repram.Error, both.put, "k", "v"), (507, "storage_full"))
+            self.assertEqual(good.asked, [])
+            self.assertEqual(self.client(broken.name, good.name).get("k")["value"], b"v")
+            hopeless = self.client(broken.name, timeout=1.5 / harness.SLOW)
+            self.assertEqual(self.error(repram.Unavailable, hopeless.get, "k"), (500, "internal"))
+            with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, says nothing
+                name = f"127.0.0.1:{silent.getsockname()[1]}"
+                self.assertEqual(self.client(name, good.name).get("k")["value"], b"v")
+
+    def test_a_conditional_write_whose_answer_is_lost_is_not_done_again(self):
+        cut = Answer(b"O", 201, {"Content-Length": "9"})
+        done = Answer(b"OK", 201, {"ETag": '"a"', "X-Original-TTL": "60", "X-Replicas": "1/1"})
+        with Scripted({"/v1/data/k": cut}) as first, Scripted({"/v1/data/k": done}) as second:
+            client = self.client(first.name, second.name)
+            self.assertEqual(self.error(repram.Unavailable, client.put, "k", "v", if_none_match="*"), (0, ""))
+            self.assertEqual((len(first.asked), len(second.asked)), (1, 0))
+            self.client(first.name, second.name).put("k", "v")
+            self.assertEqual((len(first.asked), len(second.asked)), (2, 1))
+
+    def restarted(self, node):
+        again = Node(node.port, max_ports=1, env={"REPRAM_PEERS": node.others, "REPRAM_DISCOVERY": "static"},
+                     wait=False)
+        again.others, again.port = node.others, node.port
+        return again
+
+    def fixed(self, count):
+        """Nodes that keep their ports when they come back."""
+        base = free_base(count)
+        names = [f"127.0.0.1:{base + i}" for i in range(count)]
+        nodes = []
+        for i in range(count):
+            others = ",".join(name for name in names if name != names[i]) or "127.0.0.1:1"
+            nodes.append(Node(base + i, max_ports=1, env={"REPRAM_PEERS": others, "REPRAM_DISCOVERY": "static"}))
+            nodes[-1].others = others
+        return wait_formed(nodes)
+
+    def test_nodes_are_killed_and_no_request_fails_nor_is_a_change_missed(self):
+        nodes = self.fixed(3)
+        client = self.client(*nodes)
+        follower = Follower(client, "k-", values=True)
+        wait_until(lambda: "live" in follower.kinds, "the watch is up to date", 10)
+        written, is_over, failures = {}, threading.Event(), []
+
+        def write():
+            for i in itertools.count():
+                if is_over.is_set():
+                    return
+                try:
+                    written[f"k-{i % 50}"] = client.put(f"k-{i % 50}", f"v-{i}", ttl=600)["etag"]
+                    value = client.get(f"k-{i % 50}")["value"]
+                    if value != f"v-{i}".encode():
+                        failures.append((i, value))
+                except Exception as why:
+                    failures.append((i, why))
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            for i, end in enumerate((Program.kill, Program.stop, Program.kill)):
+                before = len(follower.kinds)
+                end(nodes[i])
+                wait_until(lambda: len(follower.kinds) > before + 20, "changes come without it", 15)
+                nodes[i] = self.restarted(nodes[i])
+                wait_formed(nodes)
+        finally:
+            is_over.set()
+            writer.join()
+        self.assertEqual(failures, [])
+        wait_until(lambda: follower.held == written, "the watcher holds what was written last", 15)
+        self.assertGreater(follower.kinds.count("reset"), 1)
+
+    def test_a_watch_of_one_node_goes_through_its_restarts(self):
+        node, = self.fixed(1)
+        client = self.client(node)
+        follower = Follower(client, "")
+        for end in (Program.kill, Program.stop):
+            etag = client.put("k", "v")["etag"]
+            wait_until(lambda: follower.held == {"k": etag}, "it has the change", 10)
+            end(node)
+            node = self.restarted(node)
+            wait_until(lambda: follower.held == {}, "it knows that the new one has nothing", 15)
+
+    def test_a_lost_stream_is_resumed_where_it_was(self):
+        def stream(*events):
+            return Answer("".join(f"{event}\n\n" for event in events).encode(), 200,
+                          {"Content-Type": "text/event-stream"})
+
+        def put(key, place):
+            members = {"key": key, "ttl_ms": 5000, "size": 1, "etag": key * 48}
+            return f"{place}event: put\ndata: {json.dumps(members)}"
+        live, end = "event: live\ndata: {}", 'retry: 50\nevent: end\ndata: {"code":"draining","detail":""}'
+        reset = 'retry: 1000\nid:\nevent: reset\ndata: {"reason":"new"}'
+        answers = [stream(reset, put("a", ""), f"id: n-6\n{live}", ": it is quiet\nid: n-7"),
+                   problem(502, "", "no node"),
+                   stream(live, put("b", "id: n-8\n"), end),
+                   stream(reset, put("c", "")),
+                   stream(reset, put("c", ""), put("d", ""), f"id: m-1\n{live}"),
+                   Answer(b"", 200, stays=True)]
+        with Scripted({"/v1/watch": answers}) as server:
+            follower = Follower(self.client(server.name), "")
+            wait_until(lambda: len(server.asked) == 6, "it has come back each time", 20)
+            self.assertEqual(follower.held, {"c": "c" * 48, "d": "d" * 48})
+            self.assertEqual(follower.kinds, ["reset", "put", "live", "live", "put", "reset", "put", "reset",
+                                              "put", "put", "live"])
+            self.assertEqual([headers.get("Last-Event-ID", headers.get("last-event-id"))
+                              for _, _, _, headers in server.asked], [None, "n-7", "n-7", "n-8", None, "m-1"])
+
+    def test_a_watch_that_every_node_would_refuse_is_an_error(self):
+        client = self.client(*self.nodes(1))
+        self.assertEqual(self.error(repram.Error, client.watch_error, "k" * 1025), (400, "invalid_request"))
+
+
+class Python(Clients, Case):
+    make = PythonClient
+
+
+@unittest.skipIf(shutil.which("node") is None, "node is not here")
+class Javascript(Clients, Case):
+    make = JavascriptClient
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -7,14 +7,31 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { HELLO_SIZE_MAX = 8 + 2 + 4 + 1 + 8 + 24 + ADDR_WIRE_MAX + CARD_WIRE_MAX };
+enum { HELLO_SIZE_MAX = 8 + 2 + 8 + 4 + 1 + 8 + 24 + ADDR_WIRE_MAX + CARD_WIRE_MAX };
 
-enum rc hello_say(struct engine *e, struct link *l)
+uint64_t hello_token(const struct engine *e, const struct link *l)
+{
+    uint8_t bytes[4 + 8];
+    struct cursor c = cursor_writer(bytes, sizeof(bytes));
+    cursor_put_u32(&c, l->id);
+    cursor_put_u64(&c, l->begun_us);
+    return siphash(e->config.secret, bytes, c.pos);
+}
+
+void hello_await(struct engine *e, struct link *l)
+{
+    l->state = LINK_HELLO;
+    l->since_us = e->now_us;
+    peer_look_by(e, e->now_us + LINK_HELLO_TIMEOUT_US);
+}
+
+enum rc hello_say(struct engine *e, struct link *l, uint64_t token)
 {
     struct frame_hello hello = {
         .cluster = swim_cluster_hash(e->config.network),
         .version_min = PROTOCOL_VERSION_MIN,
         .version_max = PROTOCOL_VERSION_MAX,
+        .token = token,
         .flags = engine_flags(e),
         .clock_us = e->clock.is_set ? clock_now_us(&e->clock, e->now_us) : 0,
         .value_max = e->config.value_max,
@@ -27,15 +44,13 @@ enum rc hello_say(struct engine *e, struct link *l)
     struct cursor c = cursor_writer(payload, sizeof(payload));
     frame_hello_write(&c, &hello);
     ASSERT(cursor_ok(&c));
-    l->state = LINK_HELLO;
-    l->since_us = e->now_us;
     const enum rc rc = mesh_send(e->mesh, l, FRAME_HELLO, payload, c.pos);
     if (rc != RC_OK) {
         return rc;
     }
+    l->terms.has_said = true;
     l->terms.said_ready = (hello.flags & MEMBER_IS_CAUGHT_UP) != 0;
     l->terms.said_records = (hello.flags & MEMBER_HAS_RECORDS) != 0;
-    peer_look_by(e, e->now_us + LINK_HELLO_TIMEOUT_US);
     return RC_OK;
 }
 
@@ -120,28 +135,45 @@ void hello_was_all(struct engine *e, struct link *l, struct member *m)
     }
 }
 
+/* Whether the HELLO is one to go on with. One of another cluster or version gets ours too, and so
+ * hears whose we are. */
+static enum rc check(struct engine *e, struct link *l, const struct frame_hello *hello)
+{
+    if (l->is_dialed && !l->terms.has_said) {
+        const enum rc rc = hello_say(e, l, hello->token);
+        if (rc != RC_OK) {
+            return rc;
+        }
+    }
+    if (hello->cluster != swim_cluster_hash(e->config.network)) {
+        swim_stranger(e->swim, &l->addr, 0, e->now_us);
+        return RC_STRANGER;
+    }
+    if (!frame_hello_is_ours(hello)) {
+        swim_stranger(e->swim, &l->addr, hello->version_max, e->now_us);
+        return RC_VERSION;
+    }
+    return l->is_dialed || hello->token == hello_token(e, l) ? RC_OK : RC_MALFORMED;
+}
+
 enum rc hello_take(struct engine *e, struct link *l, struct cursor *c)
 {
-    struct frame_hello hello;
+    struct frame_hello hello = {.token = 0};
     struct member *m = NULL;
     frame_hello_read(c, &hello);
     if (!cursor_ok(c)) {
         return RC_MALFORMED;
     }
-    if (hello.cluster != swim_cluster_hash(e->config.network)) {
-        swim_stranger(e->swim, &l->addr, 0, e->now_us);
-        return RC_STRANGER;
-    }
-    if (!frame_hello_is_ours(&hello)) {
-        swim_stranger(e->swim, &l->addr, hello.version_max, e->now_us);
-        return RC_VERSION;
+    enum rc rc = check(e, l, &hello);
+    if (rc != RC_OK) {
+        return rc;
     }
     if (uuid_equal(&hello.card.uuid, &e->config.uuid)) {
         swim_candidate_failed(e->swim, &l->addr, e->now_us);
         peer_end(e, l, CLOSE_SELF);
         return RC_OK;
     }
-    enum rc rc = rival_hello(e, l, &hello.card.uuid);
+    rc = rival_hello(e, l, &hello.card.uuid);
     if (rc != RC_OK) {
         return rc == RC_EXISTS ? RC_OK : rc;
     }

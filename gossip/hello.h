@@ -1,6 +1,9 @@
 /*
  * hello: what the two ends of a link say of themselves first. That is HELLO, and CLOCK when their
  * clock is another later.
+ *
+ * Who was dialed says HELLO first, with a token, and who has dialed brings the token back in its
+ * own. So nobody is a member here for what it says on a link that it opened, but for reading there.
  */
 #ifndef GOSSIP_HELLO_H
 #define GOSSIP_HELLO_H
@@ -9,12 +12,20 @@
 
 struct engine;
 
-/* The link is up: says our HELLO, and waits for the other's. RC_NO_MEMORY: the caller ends it. */
-MUST_USE enum rc hello_say(struct engine *e, struct link *l);
+/* What the HELLO on a link that was accepted has to bring back, to show that the other end reads
+ * there. Nobody can tell it who has not read our HELLO on that very link. */
+uint64_t hello_token(const struct engine *e, const struct link *l);
 
-/* HELLO came: meets the member and opens the link, or closes a surplus one. RC_MALFORMED,
- * RC_STRANGER, RC_VERSION, RC_FULL: the caller refuses the link. RC_AGAIN: the link is a rival now,
- * and the caller keeps the frame. */
+/* The link is up: the other's HELLO is to come. */
+void hello_await(struct engine *e, struct link *l);
+
+/* Says our HELLO with that token. RC_NO_MEMORY: the caller ends the link. */
+MUST_USE enum rc hello_say(struct engine *e, struct link *l, uint64_t token);
+
+/* HELLO came: says ours where this node has dialed, meets the member and opens the link, or closes
+ * a surplus one. RC_MALFORMED (also where the token is not ours), RC_NO_MEMORY, RC_STRANGER,
+ * RC_VERSION, RC_FULL: the caller refuses the link. RC_AGAIN: the link is a rival now, and the
+ * caller keeps the frame. */
 enum rc hello_take(struct engine *e, struct link *l, struct cursor *payload);
 
 /* The member has answered a ping of ours: its HELLO is not all that speaks for it. */

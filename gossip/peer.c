@@ -131,7 +131,8 @@ uint32_t engine_link_accept(struct engine *e, const struct addr *from, uint64_t 
         e->counters.links_refused_all++;
         return 0;
     }
-    if (hello_say(e, l) != RC_OK) {
+    hello_await(e, l);
+    if (hello_say(e, l, hello_token(e, l)) != RC_OK) {
         drop(e, l);
         return 0;
     }
@@ -240,9 +241,8 @@ void engine_link_up(struct engine *e, uint32_t link, uint64_t now_us)
 {
     engine_advance(e, now_us);
     struct link *l = mesh_find(e->mesh, link);
-    if (l != NULL && l->state == LINK_DIALING && hello_say(e, l) != RC_OK) {
-        dial_failed(e, l, LINK_END_RESET);
-        peer_end(e, l, 0);
+    if (l != NULL && l->state == LINK_DIALING) {
+        hello_await(e, l);
     }
     engine_settle(e);
 }

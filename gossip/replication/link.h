@@ -83,7 +83,8 @@ struct large {
 
 /* gossip/hello.c's: what the two HELLOs have said. */
 struct link_terms {
-    bool said_ready;   /* in ours */
+    bool has_said;     /* ours is on it, or on its way */
+    bool said_ready;   /* in it */
     bool said_records; /* likewise: that we have some */
     bool is_only_word; /* the member's: it has answered no ping of ours since it was last dead */
     uint64_t value_max, ttl_min_ms, ttl_max_ms; /* the member's, from its own */
@@ -206,7 +207,7 @@ uint64_t link_memory(const struct link *l);
 /* Whether our HELLO is on it, or on its way. */
 static inline bool link_has_said_hello(const struct link *l)
 {
-    return l->state == LINK_HELLO || l->state == LINK_RIVAL || l->state == LINK_OPEN;
+    return l->terms.has_said && l->state != LINK_CLOSING;
 }
 
 /* The link is to be reconciled. */

@@ -131,6 +131,7 @@ void frame_hello_write(struct cursor *c, const struct frame_hello *hello)
     cursor_put_u64(c, hello->cluster);
     cursor_put_u8(c, hello->version_min);
     cursor_put_u8(c, hello->version_max);
+    cursor_put_u64(c, hello->token);
     cursor_put_u8(c, hello->flags);
     cursor_put_u64(c, hello->clock_us);
     cursor_put_u64(c, hello->value_max);
@@ -156,6 +157,7 @@ void frame_hello_read(struct cursor *c, struct frame_hello *ret_hello)
     if (!frame_hello_is_ours(ret_hello)) {
         return;
     }
+    ret_hello->token = cursor_u64(c);
     ret_hello->flags = cursor_u8(c);
     ret_hello->clock_us = cursor_u64(c);
     ret_hello->value_max = cursor_u64(c);

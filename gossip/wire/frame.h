@@ -62,15 +62,17 @@ enum frame_type {
 /*
  * HELLO, the first frame in both directions; nothing else is accepted before it.
  *
- *   cluster 8 | version min 1 | version max 1 | vitals flags 1 | clock_us 8 | value max 8 |
- *   ttl min 8 | ttl max 8 | seen as (address) | card
+ *   cluster 8 | version min 1 | version max 1 | token 8 | vitals flags 1 | clock_us 8 |
+ *   value max 8 | ttl min 8 | ttl max 8 | seen as (address) | card
  *
- * `seen as` is how the sender sees the receiver. The versions are those of the card, at a place
- * where every version of the protocol has them.
+ * Who was dialed says it first, with a token. Who has dialed says it then, with that token, by
+ * which it shows that it reads there. `seen as` is how the sender sees the receiver. The versions
+ * are those of the card, at a place where every version of the protocol has them.
  */
 struct frame_hello {
     uint64_t cluster;
     uint8_t version_min, version_max;
+    uint64_t token;
     uint8_t flags;     /* enum member_flags */
     uint64_t clock_us; /* the cluster's clock as the sender has it; 0 without MEMBER_HAS_CLOCK */
     uint64_t value_max, ttl_min_ms, ttl_max_ms;

@@ -13,6 +13,7 @@
 #include "core/store/version.h"
 #include "gossip/engine.h"
 #include "gossip/engine_state.h"
+#include "gossip/hello.h"
 #include "gossip/membership/swim.h"
 #include "tests/fuzz/grammar.h"
 
@@ -432,6 +433,8 @@ static void begin_link(struct world *w, uint32_t peer)
     }
     w->links[peer] = link != 0 ? link : engine_link_accept(n->engine, &from, w->now_us);
     take_actions(w);
+    const struct link *l = mesh_find(n->engine->mesh, w->links[peer]);
+    w->told.token = l != NULL ? hello_token(n->engine, l) : 0;
     struct cursor c = cursor_writer(bytes + FRAME_HEADER_BYTES, sizeof(bytes) - 8);
     say_hello(&w->in, &w->told, 2 + peer, &c);
     say_frame(w, peer, FRAME_HELLO, FRAME_CRITICAL, bytes, c.pos);

@@ -4,6 +4,8 @@
  * afterwards.
  */
 #include "gossip/engine.h"
+#include "gossip/engine_state.h"
+#include "gossip/hello.h"
 #include "gossip/membership/swim.h"
 #include "gossip/wire/frame.h"
 
@@ -44,6 +46,7 @@ static void say_hello(struct engine *e, uint32_t link, uint64_t now_us)
         .cluster = swim_cluster_hash("sim"),
         .version_min = PROTOCOL_VERSION_MIN,
         .version_max = PROTOCOL_VERSION_MAX,
+        .token = hello_token(e, mesh_find(e->mesh, link)),
         .flags = MEMBER_HAS_CLOCK, /* records of a clock that is not known are refused */
         .clock_us = WALL_MS * 1000,
         .value_max = 1 << 20,

@@ -32,6 +32,7 @@ struct told {
     uint64_t cut_s, key;
     uint32_t seq; /* of the last packet that was heard */
     uint64_t cookie;
+    uint64_t token; /* of the link on which HELLO is said */
 };
 
 static inline uint64_t say_u64(struct choices *in, uint64_t ordinary)
@@ -344,6 +345,7 @@ static inline void say_hello(struct choices *in, const struct told *told, uint32
     struct frame_hello hello = {
         .ttl_min_ms = 1000, .ttl_max_ms = DAY_MS, .seen_as = addr_v4(ip, 8081)};
     hello.cluster = say_u64(in, told->cluster);
+    hello.token = told->token;
     hello.flags = say_u8(in, MEMBER_HAS_CLOCK | MEMBER_IS_CAUGHT_UP | MEMBER_MAY_BEGIN);
     hello.clock_us = say_ms(in, told->clock_ms) * 1000;
     hello.value_max = say_u64(in, 1 << 20);

@@ -13,7 +13,7 @@
  *   seq=N target=UUID (a ping's as its tag) answered=0|1
  *   flags=N clock_us=N cut_s=N root=N digest=N
  *   first=N width=N count=N                       a PULL's sums are zeros
- *   cookie=N                                      of a PING or a PULL
+ *   cookie=N                                      of a PING or a PULL; the token of a HELLO
  *   seen_as=ADDR
  *   suspect=UUID,N,UUID dead=UUID,N,UUID left=UUID,N past=UUID,N,STATE,AGE   entries: the number
  *                                                  is the incarnation, the second uuid who says so
@@ -277,6 +277,7 @@ static size_t write_hello(struct forgery *f, uint8_t *data, size_t size)
     h->cluster = swim_cluster_hash(f->network);
     h->version_min = h->card.version_min;
     h->version_max = h->card.version_max;
+    h->token = f->packet.cookie;
     h->flags = f->packet.vitals.flags;
     h->clock_us = f->packet.vitals.clock_us;
     h->value_max = UINT64_C(10) << 20;

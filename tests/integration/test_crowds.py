@@ -17,7 +17,7 @@ from test_strangers import PING, UPGRADE, Forge, some_uuid
 STORAGE_MIB = 8
 FIRST_BYTES = 4200  # of a body, which take twice as much
 RATE_BYTES = 1100  # then so many each second
-PACKET, RECORDS = 3, 27  # kinds of frames
+HELLO, PACKET, RECORDS = 1, 3, 27  # kinds of frames
 
 
 class Slow:
@@ -148,27 +148,35 @@ class Prefixes(Case):
         self.assertLess(beside, 3 * alone, f"{alone:.4f} s of {self.PUTS} PUTs, then {beside:.4f} s")
 
 
+SAYS_NOTHING, READS_NOTHING, READS_HELLO, ANSWERS = range(4)  # what a stranger does on its links
+
+
 class Links:
     """Strangers' links to a node, each under a uuid of its own."""
 
-    def __init__(self, node, forge, has_answers):
+    def __init__(self, node, forge, manner):
         self.address = (node.address, node.port)
         self.forge = forge
-        self.has_answers = has_answers
+        self.manner = manner
         self.selector = selectors.DefaultSelector()
         self.open = 0
 
     def dial(self, source):
         one = socket.create_connection(self.address, 20 * harness.SLOW, (source, 0))
         uuid = some_uuid()
-        one.sendall(UPGRADE + self.forge("hello", me=f"{uuid},1,s,default,7", seen_as="127.0.0.1,80"))
+        one.sendall(UPGRADE)
+        if self.manner == READS_NOTHING:
+            self.say_hello(one, uuid, 0)
         one.setblocking(False)
         self.selector.register(one, selectors.EVENT_READ, [uuid, b""])
         self.open += 1
 
+    def say_hello(self, one, uuid, token):
+        one.send(self.forge("hello", cookie=token, me=f"{uuid},1,s,default,7", seen_as="127.0.0.1,80"))
+
     def answer(self, one, uuid, payload):
         body = 48 if payload[1] & 1 else 16
-        if self.has_answers and payload[body] == PING:
+        if self.manner == ANSWERS and payload[body] == PING:
             ack = self.forge("ack", uuid=uuid, seq=struct.unpack_from("!I", payload, body + 1)[0])
             one.send(struct.pack("!BBI", PACKET, 1, len(ack)) + ack)
 
@@ -184,6 +192,8 @@ class Links:
             payload, known[1] = known[1][6:6 + size], known[1][6 + size:]
             if kind == PACKET:
                 self.answer(one, known[0], payload)
+            elif kind == HELLO and self.manner >= READS_HELLO:
+                self.say_hello(one, known[0], struct.unpack_from("!Q", payload, 10)[0])
 
     def turn(self):
         for key, _ in self.selector.select(0.05):
@@ -222,13 +232,13 @@ class Peers(Case):
         self.addCleanup(self.node.close)
         wait_until(self.node.is_ready, "it is ready", 5)
 
-    def links(self, has_answers):
-        links = Links(self.node, self.forge, has_answers)
+    def links(self, manner):
+        links = Links(self.node, self.forge, manner)
         self.addCleanup(links.close)
         return links
 
     def test_of_one_address_so_many_that_answer_nothing_have_links(self):
-        links = self.links(False)
+        links = self.links(SAYS_NOTHING)
         for _ in range(40):
             links.dial("10.66.7.1")
         wait_until(lambda: links.turn() or links.open <= 16, "the others are ended", 5)
@@ -236,12 +246,22 @@ class Peers(Case):
         self.assertGreater(metrics["repram_links_refused_addr_total"] +
                            metrics["repram_links_displaced_total"], 0)
         self.assertEqual(self.node.put("k", "v").status, 201)
+        links.manner = READS_HELLO
         links.dial("10.66.7.2")
         wait_until(lambda: links.turn() or self.node.metrics()["repram_links_up"] > 0,
                    "another address gets its link", 5)
 
+    def test_who_reads_nothing_on_its_links_makes_no_members(self):
+        links = self.links(READS_NOTHING)
+        for i in range(200):
+            links.dial(f"10.66.7.{1 + i % 50}")
+            links.turn()
+        wait_until(lambda: links.turn() or links.open == 0, "all are ended", 5)
+        self.assertEqual(self.node.states(), {})
+        self.assertEqual(self.node.put("k", "v").headers["x-replicas"], "1/1")
+
     def test_links_that_hold_much_end(self):
-        links = self.links(True)
+        links = self.links(ANSWERS)
         for i in range(200):
             links.dial(f"10.66.7.{1 + i % 50}")
             links.turn()

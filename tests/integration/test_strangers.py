@@ -65,6 +65,26 @@ def spoof(sender, receiver, payload):
         raw.sendto(head + udp, (receiver[0], 0))
 
 
+def token_in(heard):
+    """What a node's HELLO on a link of ours asks for; None before it has come."""
+    head, _, frames = heard.partition(b"\r\n\r\n")
+    if not head.startswith(b"HTTP/1.1 101") or len(frames) < 6 + 18:
+        return None
+    return struct.unpack_from("!Q", frames, 6 + 10)[0]
+
+
+def greet(link, forge, **fields):
+    """Says HELLO on a new connection to a node, as one who reads there. What has been heard is returned."""
+    link.sendall(UPGRADE)
+    heard = b""
+    while (token := token_in(heard)) is None:
+        piece = link.recv(65536)
+        assert piece, heard
+        heard += piece
+    link.sendall(forge("hello", cookie=token, **fields))
+    return heard
+
+
 def some_uuid():
     return random.randbytes(16).hex()
 
@@ -366,14 +386,14 @@ class Hellos(Strangers):
     def hello(self, node, **fields):
         """A link to a node that has said HELLO; what the node said is returned with it."""
         link = socket.create_connection((node.address, node.port), timeout=10 * harness.SLOW)
-        link.sendall(UPGRADE + self.forge("hello", **fields))
-        heard = b""
+        heard = greet(link, self.forge, **fields)
         own = bytes.fromhex(self.uuids[self.nodes.index(node)])
         try:
-            while piece := link.recv(65536):
+            while own not in heard or link.settimeout(0.5) is None:  # what follows its HELLO comes at once
+                piece = link.recv(65536)
+                if not piece:
+                    break
                 heard += piece
-                if own in heard:  # its HELLO; what follows comes at once
-                    link.settimeout(0.5)
         except (TimeoutError, ConnectionError):
             pass
         return link, heard
@@ -397,9 +417,8 @@ class Hellos(Strangers):
         before = self.launcher.output().count("\n")
         for i in range(300):
             me = f"{some_uuid()},1,x[flux-node-1]is;dead#{i},default,7"
-            data = UPGRADE + self.forge("hello", me=me, seen_as="127.0.0.1,80")
             with socket.create_connection((node.address, node.port), timeout=10 * harness.SLOW) as link:
-                link.sendall(data)
+                greet(link, self.forge, me=me, seen_as="127.0.0.1,80")
                 link.recv(65536)
         counted = re.compile(r'lines like "linked with ..." that were left out: [1-9]')
         wait_until(lambda: counted.search(self.launcher.output()), "those left out are counted", 25)

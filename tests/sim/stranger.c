@@ -227,6 +227,24 @@ void stranger_send(struct cluster *c, uint32_t to)
 
 /* ---- Links ---- */
 
+/* The token that the node says on the link, where the stranger reads that much and then no more; 0
+ * when there is no link. */
+static uint64_t token_on(struct cluster *c, uint32_t node, uint32_t link)
+{
+    struct buf said;
+    struct frame_hello hello = {.token = 0};
+    buf_init(&said, FRAME_PAYLOAD_MAX);
+    (void)engine_link_output(c->nodes[node].engine, link, &said, FRAME_PAYLOAD_MAX,
+                             stage_now_us(c, node));
+    if (said.len > FRAME_HEADER_BYTES) {
+        struct cursor in =
+            cursor_reader(buf_data(&said) + FRAME_HEADER_BYTES, said.len - FRAME_HEADER_BYTES);
+        frame_hello_read(&in, &hello);
+    }
+    buf_fini(&said);
+    return hello.token;
+}
+
 void stranger_claim(struct cluster *c, uint32_t to, uint32_t whose)
 {
     uint8_t bytes[2 * CARD_WIRE_MAX];
@@ -235,8 +253,11 @@ void stranger_claim(struct cluster *c, uint32_t to, uint32_t whose)
     if (m == NULL || m->is_ghost || m->is_self) {
         return;
     }
+    const struct addr from = stage_addr(third_party(c));
+    const uint32_t link = engine_link_accept(n->engine, &from, stage_now_us(c, to));
     struct frame_hello hello = {
         .cluster = swim_cluster_hash(c->config.network),
+        .token = token_on(c, to, link),
         .version_min = PROTOCOL_VERSION_MIN,
         .version_max = PROTOCOL_VERSION_MAX,
         .value_max = 1,
@@ -248,8 +269,6 @@ void stranger_claim(struct cluster *c, uint32_t to, uint32_t whose)
         cursor_writer(bytes + FRAME_HEADER_BYTES, sizeof(bytes) - FRAME_HEADER_BYTES);
     frame_hello_write(&body, &hello);
     frame_header_write(&frame, FRAME_HELLO, FRAME_CRITICAL, body.pos);
-    const struct addr from = stage_addr(third_party(c));
-    const uint32_t link = engine_link_accept(n->engine, &from, stage_now_us(c, to));
     if (cursor_ok(&body) && link != 0) {
         c->effects.links_claimed++;
         engine_link_input(n->engine, link, bytes, FRAME_HEADER_BYTES + body.pos,

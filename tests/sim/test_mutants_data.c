@@ -62,7 +62,7 @@ static void an_end_that_nobody_wrote_is_caught(void **state)
 {
     (void)state;
     trial_assert_caught_with(MUTANT_ROUNDING, trial_story("steady"), INVARIANT_WRITTEN,
-                             ALSO(LISTED) | ALSO(CONTENT));
+                             ALSO(EXPIRED) | ALSO(LISTED) | ALSO(CONTENT));
 }
 
 static void what_another_enclave_wrote_is_caught(void **state)

@@ -48,17 +48,6 @@ static inline struct engine *make_as(uint8_t id, uint64_t bytes_max)
     return make_with(id, bytes_max, 3);
 }
 
-/* The first frames of an engine of that id on a link that it has accepted. */
-static inline void say_hello(uint8_t id, struct buf *out)
-{
-    const struct addr from = {.port = 9};
-    struct engine *e = make_as(id, 8 << 20);
-    const uint32_t link = engine_link_accept(e, &from, START_US);
-    buf_init(out, 1 << 20);
-    assert_true(engine_link_output(e, link, out, 65536, START_US) > 0);
-    engine_free(e);
-}
-
 /* Returns the link on which the engine dials the node that discovery names, as datagrams bring
  * nothing; 0 when it does not dial. */
 static inline uint32_t dial_candidate(struct engine *e, uint16_t port, uint64_t *now_us)
@@ -154,12 +143,15 @@ static inline void say_frame(struct engine *e, uint32_t link, uint8_t type, uint
     engine_link_input(e, link, frame, c.pos, now_us);
 }
 
+/* With the token that the link's HELLO is to have. */
 static inline void say_this_hello(struct engine *e, uint32_t link, const struct frame_hello *hello,
                                   uint64_t now_us)
 {
     uint8_t payload[512];
     struct cursor c = cursor_writer(payload, sizeof(payload));
-    frame_hello_write(&c, hello);
+    struct frame_hello said = *hello;
+    said.token = hello_token(e, mesh_find(e->mesh, link));
+    frame_hello_write(&c, &said);
     assert_true(cursor_ok(&c));
     say_frame(e, link, FRAME_HELLO, FRAME_CRITICAL, payload, c.pos, now_us);
 }
@@ -232,6 +224,16 @@ static inline bool next_of_type(const struct engine *e, uint32_t link, uint8_t t
         }
     }
     return false;
+}
+
+/* Our HELLO, which waits on the link. */
+static inline void read_ours(const struct engine *e, uint32_t link, struct frame_hello *ret_hello)
+{
+    struct cursor payload;
+    assert_true(next_of_type(e, link, FRAME_HELLO, &payload));
+    frame_hello_read(&payload, ret_hello);
+    assert_true(cursor_ok(&payload));
+    assert_int_equal(cursor_left(&payload), 0);
 }
 
 /* Why this side has said that it ends the link; 0: it has not. */

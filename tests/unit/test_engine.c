@@ -305,11 +305,11 @@ static uint32_t refuse(struct engine *e, uint32_t link, uint8_t id, uint64_t now
 {
     static const uint8_t close[] = {FRAME_CLOSE, FRAME_CRITICAL, 0, 0, 0, 1, CLOSE_FULL};
     char text[NOTICE_TEXT_SIZE];
-    struct buf said = {.len = 0};
+    struct frame_hello hello = hello_of(id, now_us);
+    hello.flags = 0;
+    hello.clock_us = 0;
     if (id != 0) {
-        say_hello(id, &said);
-        engine_link_input(e, link, buf_data(&said), said.len, now_us);
-        buf_fini(&said);
+        say_this_hello(e, link, &hello, now_us);
     }
     engine_link_input(e, link, close, sizeof(close), now_us);
     return notices(e, NOTICE_REFUSED, text);
@@ -365,11 +365,9 @@ static uint32_t claim_two(struct engine *e, uint8_t host, uint64_t now_us)
 {
     const uint8_t ip[] = {10, 0, 0, host};
     const struct addr from = addr_v4(ip, 5555);
-    struct buf said;
-    say_hello(2, &said);
+    const struct frame_hello hello = hello_of(2, now_us);
     const uint32_t link = engine_link_accept(e, &from, now_us);
-    engine_link_input(e, link, buf_data(&said), said.len, now_us);
-    buf_fini(&said);
+    say_this_hello(e, link, &hello, now_us);
     return link;
 }
 
@@ -379,11 +377,9 @@ static void of_two_that_wait_the_one_from_the_members_address_comes_first(void *
 {
     struct engine *e = *state;
     uint64_t now_us = START_US + SECOND_US;
-    struct buf said;
-    say_hello(2, &said);
     const uint32_t link = dial_candidate(e, 1001, &now_us);
-    engine_link_input(e, link, buf_data(&said), said.len, now_us);
-    buf_fini(&said);
+    const struct frame_hello hello = hello_of(2, now_us);
+    say_this_hello(e, link, &hello, now_us);
     const struct uuid two = {{2}};
     const struct member *m = swim_find(e->swim, &two);
     assert_int_equal(m->link, link);
@@ -415,12 +411,11 @@ static void who_has_said_hello_and_no_more_does_not_count(void **state)
 {
     const struct addr from = {.port = 9};
     struct put_done done = {.token = 0};
-    struct buf said;
     uint64_t now_us = START_US + SECOND_US;
-    say_hello(2, &said);
+    const struct frame_hello hello = hello_of(2, now_us);
     for (int ends = 0; ends < 2; ends++) {
         const uint32_t link = engine_link_accept(*state, &from, now_us);
-        engine_link_input(*state, link, buf_data(&said), said.len, now_us);
+        say_this_hello(*state, link, &hello, now_us);
         assert_true(put_waits(*state, now_us));
         if (ends) {
             engine_link_down(*state, link, LINK_END_EOF, now_us);
@@ -435,7 +430,6 @@ static void who_has_said_hello_and_no_more_does_not_count(void **state)
             engine_link_down(*state, link, LINK_END_EOF, now_us);
         }
     }
-    buf_fini(&said);
 }
 
 /* All output of one side of a link goes to the other. */
@@ -548,6 +542,7 @@ static void a_refusal_is_nothing_while_another_member_lets_this_node_in(void **s
     buf_init(&out, 1 << 20);
     const uint32_t here = dial_candidate(e, 1001, &now_us);
     const uint32_t there = engine_link_accept(member, &from, now_us);
+    pass(member, there, e, here, &out, now_us);
     pass(e, here, member, there, &out, now_us);
     pass(member, there, e, here, &out, now_us);
     const uint32_t second = dial_candidate(e, 1002, &now_us);

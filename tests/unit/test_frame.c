@@ -150,6 +150,7 @@ static struct frame_hello sample_hello(void)
         .cluster = 42,
         .version_min = PROTOCOL_VERSION_MIN - 1,
         .version_max = PROTOCOL_VERSION_MAX + 1,
+        .token = UINT64_C(0x0102030405060708),
         .flags = MEMBER_IS_CAUGHT_UP,
         .value_max = 10 << 20,
         .ttl_min_ms = 300000,
@@ -173,6 +174,9 @@ static void a_hello_is_read_as_it_was_written(void **state)
     assert_int_equal(cursor_left(&in), 0);
     assert_int_equal(back.cluster, 42);
     assert_int_equal(back.version_max, PROTOCOL_VERSION_MAX + 1);
+    assert_int_equal(back.token, UINT64_C(0x0102030405060708));
+    assert_int_equal(bytes[10], 1); /* behind what every version has */
+    assert_int_equal(bytes[17], 8);
     assert_int_equal(back.ttl_max_ms, 86400000);
     assert_true(addr_equal(&back.seen_as, &hello.seen_as));
     assert_string_equal(back.card.enclave, "e");

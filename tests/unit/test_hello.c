@@ -18,15 +18,6 @@ static const struct member *find(const struct engine *e, uint8_t id)
 
 /* ---- Ours ---- */
 
-static void read_ours(const struct engine *e, uint32_t link, struct frame_hello *ret_hello)
-{
-    struct cursor payload;
-    assert_true(next_of_type(e, link, FRAME_HELLO, &payload));
-    frame_hello_read(&payload, ret_hello);
-    assert_true(cursor_ok(&payload));
-    assert_int_equal(cursor_left(&payload), 0);
-}
-
 static void a_node_says_who_it_is_and_on_which_terms(void **state)
 {
     static const uint8_t ip[] = {10, 0, 0, 9};

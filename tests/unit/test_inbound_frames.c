@@ -421,14 +421,15 @@ static void hello_and_close_let_later_bytes_pass(void **state)
 {
     uint8_t payload[512] = {CLOSE_IDLE};
     const struct addr from = {.port = 9};
-    const struct frame_hello hello = hello_of(2, NOW_US);
+    struct frame_hello hello = hello_of(2, NOW_US);
     struct engine *e = *state;
     uint32_t link = engine_link_accept(e, &from, NOW_US);
     say(e, link, FRAME_CLOSE, payload, 9);
     assert_null(mesh_find(e->mesh, link));
     struct cursor c = cursor_writer(payload, sizeof(payload));
-    frame_hello_write(&c, &hello);
     link = engine_link_accept(e, &from, NOW_US);
+    hello.token = hello_token(e, mesh_find(e->mesh, link));
+    frame_hello_write(&c, &hello);
     say(e, link, FRAME_HELLO, payload, c.pos + 9);
     assert_true(is_open(e, link));
     assert_int_equal(e->counters.frames_malformed, 0);
@@ -563,6 +564,9 @@ static void a_hello_cut_at_any_length_ends_the_link_and_is_counted(void **state)
         assert_int_equal(e->counters.frames_malformed, len + 1);
     }
     const uint32_t link = engine_link_accept(e, &from, NOW_US);
+    hello.token = hello_token(e, mesh_find(e->mesh, link));
+    c = cursor_writer(payload, sizeof(payload));
+    frame_hello_write(&c, &hello);
     say(e, link, FRAME_HELLO, payload, c.pos);
     assert_true(is_open(e, link));
     /* Nor is it said twice. */

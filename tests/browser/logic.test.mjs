@@ -6,9 +6,11 @@ import {test} from "node:test";
 import {fading} from "../../fade/web/board.js";
 import {findProblem, formatMessage, keyOfHash, makeKey, ttlChoices, ttlDefault, ttlName}
     from "../../fade/web/compose.js";
-import {describe, formatBytes, formatCount, layOut, orderPeers, parseMetrics, plotPath, rate}
-    from "../../fade/web/network.js";
+import {formatBytes, formatCount, parseMetrics, rate} from "../../fade/web/figures.js";
+import {orderPeers} from "../../fade/web/members.js";
 import {announcement} from "../../fade/web/news.js";
+import {Departures, chooseDrawn, countStates, describe, layOut, shorten} from "../../fade/web/picture.js";
+import {plotPaths, plotSpan} from "../../fade/web/plot.js";
 import {Board, EventReader, Hub, bareTag, countCharacters, decodeText, formatLeft, parseMessage, readMessage,
         readPut, versionTime} from "../../fade/web/stream.js";
 import {until} from "./until.mjs";
@@ -436,24 +438,107 @@ test("bytes and counts are short", () => {
                      ["0", "0.3", "7", "12", "12.3k", "250k"]);
 });
 
-test("each member has a place of its own, few or a thousand", () => {
-    for (const count of [0, 1, 2, 24, 25, 1000]) {
-        const places = layOut(count);
-        assert.equal(places.length, count);
-        const spots = places.map((at) => `${at.x.toFixed(1)} ${at.y.toFixed(1)}`);
-        assert.equal(new Set(spots).size, count);
+const SIZES = [[286, 300], [326, 300], [560, 440], [720, 440]];
+
+test("each member has a place of its own, inside the picture, on whatever screen", () => {
+    for (const [width, height] of SIZES) {
+        for (const count of [0, 1, 2, 3, 10, 11, 40, 41, 300, 600, 612]) {
+            const {places, size} = layOut(count, width, height);
+            assert.equal(places.length, count);
+            places.forEach((a, i) => {
+                assert.ok(Math.abs(a.x) + size <= width / 2 && Math.abs(a.y) + size <= height / 2);
+                assert.ok(Math.hypot(a.x, a.y) > 14 + size); // the node itself is in the middle
+                assert.ok(places.every((b, k) => k <= i || Math.hypot(a.x - b.x, a.y - b.y) > 2 * size),
+                          `${count} on ${width} x ${height}: ${i} overlaps`);
+            });
+        }
     }
 });
 
-test("a plot's line has gaps where figures are missing", () => {
-    assert.equal(plotPath([], 0, 240, 56), "");
-    assert.match(plotPath([1, 2, NaN, 4], 4, 240, 56), /^M[\d. ]+L[\d. ]+M240\.0 0\.0$/);
+test("names stand beside a few, under them on a phone, along the rays of forty, and then nowhere", () => {
+    const names = (count, [width, height]) => layOut(count, width, height).names;
+    assert.deepEqual([10, 11, 40, 41].map((count) => names(count, [560, 440])),
+                     ["beside", "along", "along", "none"]);
+    assert.deepEqual([10, 11, 35].map((count) => names(count, [326, 300])), ["under", "along", "none"]);
 });
 
-test("members that need attention are listed first", () => {
-    const peers = [["b-10", "alive"], ["b-2", "alive"], ["c", "dead"], ["d", "suspect"]]
-        .map(([id, state], port) => ({id, state, port}));
-    assert.deepEqual(orderPeers(peers).map((peer) => peer.id), ["d", "b-2", "b-10", "c"]);
+test("a long name keeps its beginning and its end", () => {
+    assert.equal(shorten("node-1", 6), "node-1");
+    assert.equal(shorten("repram-5d4f8-x2x9k", 9), "repr…2x9k");
+    assert.equal(shorten("😀😀😀😀", 3), "😀…😀");
+    assert.equal(shorten("abc", 1), "a…c"); // less than this is no name
+});
+
+const peer = (uuid, state = "alive", heard_ms = 0) => (
+    {uuid, id: `n-${uuid}`, port: 1, state, last_seen: new Date(-heard_ms).toISOString()});
+const age = ({last_seen}) => -Date.parse(last_seen);
+const drawn = (peers, linked = new Set()) => chooseDrawn(peers, linked, age).map(({uuid}) => uuid);
+
+test("of those who have gone the last twelve are drawn, for five minutes", () => {
+    const gone = Array.from({length: 20}, (_, i) => peer(`g${i}`, i % 2 ? "dead" : "left", 1000 * i));
+    assert.deepEqual(drawn([peer("a"), ...gone]), ["a", ...Array.from({length: 12}, (_, i) => `g${i}`)]);
+    assert.deepEqual(drawn([peer("a"), peer("b", "dead", 299999), peer("c", "left", 300000)]), ["a", "b"]);
+});
+
+test("on one circle all stand by name; on several, neighbours stand inside and the gone outside", () => {
+    const few = [peer("c", "dead"), peer("b"), peer("a")];
+    assert.deepEqual(drawn(few, new Set(["b"])), ["a", "b", "c"]);
+    const many = Array.from({length: 41}, (_, i) => peer(`m${i}`));
+    const order = drawn([peer("gone", "left"), ...many], new Set(["m40"]));
+    assert.deepEqual([order.length, order[0], order.at(-1)], [42, "m40", "gone"]);
+});
+
+test("more than six hundred are not drawn, but neighbours and trouble", () => {
+    const all = (count) => Array.from({length: count}, (_, i) => peer(`m${i}`, i === 9 ? "suspect" : "alive"));
+    assert.equal(drawn(all(600)).length, 600);
+    assert.deepEqual(drawn(all(601), new Set(["m3"])), ["m3", "m9"]);
+});
+
+test("a member has been gone since the page saw it go, or since it was last heard if that was later", () => {
+    const departures = new Departures();
+    departures.note([peer("a"), peer("b", "dead", 70000)], 1000);
+    departures.note([peer("a", "dead", 90000), peer("b", "dead", 70000)], 5000);
+    departures.note([peer("a", "dead", 90000), peer("b", "dead", 70000)], 8000);
+    assert.equal(departures.age(peer("a", "dead", 90000), 0, 9000), 4000);
+    assert.equal(departures.age(peer("a", "dead", 300), 0, 9000), 300);
+    assert.equal(departures.age(peer("b", "dead", 70000), 0, 9000), 70000);
+    departures.note([peer("b")], 9000);
+    departures.note([peer("a", "dead", 90000)], 10000);
+    assert.equal(departures.age(peer("a", "dead", 90000), 0, 11000), 90000); // forgotten meanwhile
+});
+
+test("states are counted with this node among the living, and those that nobody is in left out", () => {
+    assert.deepEqual(countStates({alive: 2, suspect: 0, dead: 0, left: 0}), [["alive", 3]]);
+    assert.deepEqual(countStates({alive: 0, suspect: 1, dead: 2, left: 3}),
+                     [["alive", 1], ["suspect", 1], ["dead", 2], ["left", 3]]);
+});
+
+test("a plot shows a minute at first, and up to five", () => {
+    assert.deepEqual([0, 60000, 60001, 150000, 200000, 900000].map(plotSpan),
+                     [60000, 60000, 120000, 180000, 300000, 300000]);
+});
+
+const samples = (...values) => values.map((value, i) => ({value, at: 2000 * i}));
+
+test("a plot's line stands where its figures do, and has gaps where they are missing", () => {
+    const at = {now: 6000, span_ms: 60000, top: 4};
+    assert.deepEqual(plotPaths([], at), {line: "", area: ""});
+    assert.deepEqual(plotPaths(samples(4).map(({value}) => ({value, at: 6000})), at),
+                     {line: "M240.0 3.0", area: "M240.0 53L240.0 3.0L240.0 53Z"});
+    assert.equal(plotPaths(samples(0, 2, NaN, 4), at).line, "M216.0 53.0L224.0 28.0M240.0 3.0");
+    assert.equal(plotPaths(samples(0, 2, NaN, 4), at).area,
+                 "M216.0 53L216.0 53.0L224.0 28.0L224.0 53ZM240.0 53L240.0 3.0L240.0 53Z");
+});
+
+test("figures with nobody asking between them are not joined", () => {
+    const far = [{value: 1, at: 0}, {value: 1, at: 7000}, {value: 1, at: 14001}];
+    assert.match(plotPaths(far, {now: 14001, span_ms: 60000, top: 1}).line, /^M[\d. ]+L[\d. ]+M[\d. ]+$/);
+});
+
+test("members that need attention are listed first, and of the gone the last one", () => {
+    const peers = [["b-10", "alive"], ["b-2", "alive"], ["c", "dead"], ["d", "suspect"], ["e", "dead"]]
+        .map(([id, state], port) => ({id, state, port, last_seen: new Date(port).toISOString()}));
+    assert.deepEqual(orderPeers(peers).map(({id}) => id), ["d", "b-2", "b-10", "e", "c"]);
     assert.equal(describe({node_id: "a"}, peers, new Set(["x"])),
-                 "a and 4 other members: 2 alive, 1 dead, 1 suspect; linked to 1.");
+                 "a and 5 other members: 2 alive, 2 dead, 1 suspect; linked to 1.");
 });

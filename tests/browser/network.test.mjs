@@ -18,7 +18,7 @@ after(async () => {
     await Promise.all(nodes.map((node) => node.kill()));
 });
 
-const stateOf = (name) => browser.page.locator("#members tr", {hasText: name}).locator("td").nth(2);
+const stateOf = (name) => browser.page.locator("#members tr", {hasText: name}).locator("td").nth(1);
 
 async function waitForState(name, state) {
     await until(async () => (await stateOf(name).textContent()) === state, `${name} is ${state}`);
@@ -31,7 +31,7 @@ test("every other member is in the picture and in the table, with state, round t
     await browser.page.locator("#picture text", {hasText: "node-2"}).waitFor();
     assert.equal(await browser.page.locator("#picture .link").count(), 2);
     await until(async () => /^\d+\.\d\d ms$/.test(await browser.page.locator(
-        "#members tr td").nth(3).textContent()), "a round trip was measured");
+        "#members tr td").nth(2).textContent()), "a round trip was measured");
     assert.equal(await browser.page.locator("#picture-text").textContent(),
                  "node-1 and 2 other members: 2 alive; linked to 2.");
     assert.equal(await browser.page.locator("#status").textContent(), "Live on node-1");
@@ -61,7 +61,7 @@ test("script stays text in keys here too", async () => {
 test("a member that dies is dead in the picture, and lives again when it is back", async () => {
     await nodes[2].kill();
     await waitForState("node-3", "dead");
-    await browser.page.locator("#picture .dead").waitFor();
+    await browser.page.locator("#picture .mark.dead").waitFor();
     await nodes[2].start();
     await until(async () => (await browser.page.locator("#members tr", {hasText: "alive"}).count()) === 2,
                 "two are alive");
@@ -74,6 +74,24 @@ test("the page says that its own node is away, and goes on when it is back", asy
     await nodes[0].start();
     await until(async () => /^Live on node-1/.test(await status.textContent()), "it is live again");
     assert.equal(await browser.page.locator("#members tr", {hasText: "alive"}).count(), 2);
+});
+
+test("thirty members are all in the picture with their names; one leaves, one dies", async () => {
+    const many = await startNodes(30, () => ({REPRAM_LOG_LEVEL: "error"}));
+    try {
+        await browser.visit(`${many[0].url}/fade/network`);
+        const texts = browser.page.locator("#picture text");
+        await until(async () => new Set(await texts.allTextContents()).size === 30, "thirty names");
+        assert.equal(await browser.page.locator("#members tr").count(), 29);
+        await many[28].stop();
+        await many[29].kill();
+        await browser.page.locator("#picture .mark.left").waitFor();
+        await browser.page.locator("#picture .mark.dead").waitFor();
+        await browser.page.locator("#facts", {hasText: "28 alive, 1 dead, 1 left"}).waitFor();
+        assert.equal(await texts.count(), 30);
+    } finally {
+        await Promise.all(many.map((node) => node.kill()));
+    }
 });
 
 test("no width makes it scroll sideways, nothing left the origin, no script failed", async () => {

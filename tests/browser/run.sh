@@ -8,9 +8,10 @@ usage()
 usage: tests/browser/run.sh [--logic | --restarts | --figures | --pictures FOLDER] [--help]
 
 Without an option: the rules of the scripts (node's own test runner), then the pages in two browsers
-on three nodes, EventSources that survive two restarts of their node, and docs/openapi.yaml: linted, and
-a client generated from it. --logic stops before the
-browsers. --restarts is the last alone, with 50 EventSources and 20 restarts. --figures measures instead: time to the other
+on three nodes, twelve tabs of one browser, how the pages look (axe-core, contrast, both themes),
+EventSources that survive two restarts of their node, and docs/openapi.yaml: linted, and a client
+generated from it. --logic stops before the browsers. --restarts is the EventSources alone, 50 of them
+and 20 restarts. --figures measures instead: time to the other
 screen, weight, requests, scrolling. --pictures takes screenshots of both pages, phone and desktop.
 Environment: REPRAM_BINARY (build/release/repram, or else build/dev/repram).
 Exits with 77 and a SKIPPED: line where there is no browser to be had.
@@ -59,7 +60,7 @@ export REPRAM_BINARY=$binary
 # The browser's driver is kept in the build folder, as the lock file says it.
 modules=$top/build/browser
 if ! cmp -s "$tests/package-lock.json" "$modules/package-lock.json" ||
-    [ ! -d "$modules/node_modules/playwright-core" ] || [ ! -d "$modules/node_modules/eventsource" ]; then
+    [ ! -f "$modules/node_modules/.package-lock.json" ]; then # npm writes it last
     mkdir -p "$modules" && cp "$tests/package.json" "$tests/package-lock.json" "$modules/" || exit 1
     if ! npm ci --prefix "$modules" --no-audit --no-fund --loglevel=error; then
         rm -f "$modules/package-lock.json"
@@ -76,7 +77,7 @@ fi
 case $what in
 test) # one after the other: both measure their waits on a machine of their own
     status=0
-    for file in board tabs network restarts openapi; do
+    for file in board tabs network looks restarts openapi; do
         "${inside[@]}" node --test "$tests/$file.test.mjs" || status=1
     done
     exit "$status"

@@ -59,6 +59,8 @@ static const struct command commands[] = {
     {"health", command_health},
     {"wait", command_wait},
     {"bench", command_bench},
+    {"export", command_export},
+    {"import", command_import},
     {"version", version_command},
     {"--version", version_command},
     {"help", help_main},

@@ -17,5 +17,7 @@ int command_status(int argc, char **argv);
 int command_health(int argc, char **argv);
 int command_wait(int argc, char **argv);
 int command_bench(int argc, char **argv);
+int command_export(int argc, char **argv);
+int command_import(int argc, char **argv);
 
 #endif

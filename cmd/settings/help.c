@@ -21,6 +21,8 @@ static const char overview[] =
     "  health    are the nodes of this host well?\n"
     "  wait      return when the cluster has formed, or has converged\n"
     "  bench     load nodes with requests, and say how fast they answer\n"
+    "  export    write every entry to a file, a line of JSON each\n"
+    "  import    read such a file back in, with the time that each entry has left\n"
     "  version   print the version\n"
     "  help      this text; help COMMAND, help settings\n"
     "\n"
@@ -209,6 +211,35 @@ static const struct command_help commands[] = {
      "  repram bench --reads 90 --size 1KiB --keys 100000 --duration 30s --ttl 10m\n"
      "  repram bench --burst 400 --size 2000 --requests 20000 --timeout 3s\n"
      "  repram bench --server 10.0.0.1:8081,10.0.0.2:8081 --rate 5000 --json\n"},
+    {"export",
+     "usage: repram export [FILE | -] [options]\n"
+     "\n"
+     "Writes every entry of a node, one JSON object a line, to the file or to standard output:\n"
+     "key, value in base64, and when it ends. Reads on when the node is busy or starts again, "
+     "until\n"
+     "nothing has gone well for the timeout.\n"
+     "\n"
+     "  -p, --prefix TEXT        only keys that begin with it\n"
+     "      --after KEY          only keys behind it in byte order, and no head: to be appended\n"
+     "      --resume             go on with a file that was broken off\n" DATA_OPTIONS "\n"
+     "examples:\n"
+     "  repram export backup.ndjson\n"
+     "  repram export backup.ndjson --resume\n"
+     "  repram export --prefix rooms/ | gzip > rooms.gz\n"},
+    {"import",
+     "usage: repram import [FILE | -] [options]\n"
+     "\n"
+     "Writes the entries of an export, from the file or standard input, each with the time that "
+     "it\n"
+     "has left, and never more. Keys that are there are left alone. Those that have ended, or "
+     "whose\n"
+     "time is outside the target's bounds, are skipped and counted. Begun again, it writes what\n"
+     "is missing.\n"
+     "\n"
+     "      --overwrite          write keys that are there too\n" DATA_OPTIONS "\n"
+     "examples:\n"
+     "  repram import backup.ndjson\n"
+     "  gunzip < rooms.gz | repram import --server 10.0.0.1:8081 --json\n"},
     {"version", "usage: repram version\n\nPrints the version.\n"},
     {"help", "usage: repram help [COMMAND | settings]\n"},
 };

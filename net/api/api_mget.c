@@ -14,7 +14,7 @@ enum {
     PIECE_BYTES = 16 * 1024, /* of text; about what a socket takes at once */
     PIECE_KEYS = 256,        /* looked up for it; well under a millisecond */
     KEY_TEXT_MAX = 32 + JSON_OUT_QUOTED_MAX(KEY_BYTES_MAX),
-    FIGURES_TEXT_MAX = 192 + RFC3339_TEXT_SIZE + VERSION_TEXT_SIZE,
+    FIGURES_TEXT_MAX = 192 + 2 * RFC3339_TEXT_SIZE + VERSION_TEXT_SIZE,
 };
 
 /* A piece that is begun below PIECE_BYTES ends within what the server takes. */
@@ -45,12 +45,13 @@ static size_t write_key(const struct batch *b, const struct mget_key *key, char 
 
 static size_t write_figures(const struct record *r, uint64_t clock_ms, char *ret_text)
 {
-    char created[RFC3339_TEXT_SIZE];
+    char created[RFC3339_TEXT_SIZE], expires[RFC3339_TEXT_SIZE];
     char etag[VERSION_TEXT_SIZE];
     return (size_t)snprintf(ret_text, FIGURES_TEXT_MAX,
-                            ",\"found\":true,\"created_at\":\"%s\",\"ttl_ms\":%" PRIu64
-                            ",\"size\":%zu,\"etag\":\"%s\"",
+                            ",\"found\":true,\"created_at\":\"%s\",\"expires_at\":\"%s\""
+                            ",\"ttl_ms\":%" PRIu64 ",\"size\":%zu,\"etag\":\"%s\"",
                             rfc3339_format(record_written_ms(r), created),
+                            rfc3339_format(r->expiry_ms, expires),
                             r->expiry_ms > clock_ms ? r->expiry_ms - clock_ms : 0, r->value_len,
                             version_format(&r->version, etag));
 }

@@ -44,7 +44,7 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.flush()
             self.server.ending.wait()
 
-    do_GET = do_HEAD = do_PUT = handle_one
+    do_GET = do_HEAD = do_POST = do_PUT = handle_one
 
 
 class Scripted(ThreadingHTTPServer):

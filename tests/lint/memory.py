@@ -25,8 +25,8 @@ FALLIBLE = re.compile(
 CERTAIN = re.compile(r"mem_new|mem_resize")
 EITHER = re.compile(r"event_new|evbuffer_new")
 # Commands that talk to a server, for which unit tests have none.
-COMMANDS = """bench_report client client_bench client_data client_health client_keys client_show
-client_wait client_watch launch node_command""".split()
+COMMANDS = """bench_report client client_bench client_data client_export client_health client_import
+client_keys client_show client_wait client_watch export_page launch node_command transfer""".split()
 EXCUSED = {
     **{(module, kind): "integration tests run it" for module in COMMANDS
        for kind in ("failed", "ended")},

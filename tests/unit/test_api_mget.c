@@ -18,12 +18,14 @@ static void each_key_is_answered_in_the_order_of_the_request(void **state)
     assert_header(f, "Cache-Control", "no-store");
     assert_header(f, "Access-Control-Allow-Origin", "*");
     const char *text = body_text(f);
-    assert_int_equal(strncmp(text,
-                             "{\"entries\":[{\"key\":\"b\",\"found\":false},{\"key\":\"a\","
-                             "\"found\":true,\"created_at\":\"2026-11-20T08:00:01.000Z\","
-                             "\"ttl_ms\":598500,\"size\":5,\"etag\":\"",
-                             132),
-                     0);
+    assert_int_equal(
+        strncmp(
+            text,
+            "{\"entries\":[{\"key\":\"b\",\"found\":false},{\"key\":\"a\","
+            "\"found\":true,\"created_at\":\"2026-11-20T08:00:01.000Z\","
+            "\"expires_at\":\"2026-11-20T08:10:01.000Z\",\"ttl_ms\":598500,\"size\":5,\"etag\":\"",
+            172),
+        0);
     assert_non_null(
         strstr(text, "\",\"value\":\"aGVsbG8=\"},{\"key_base64\":\"/w==\",\"found\":true,"));
     assert_non_null(strstr(text, ",\"value\":\"\"},{\"key_base64\":\"YQ==\",\"found\":true,"));

@@ -14,6 +14,7 @@
 #include "net/load/load.h"
 #include "net/node.h"
 #include "net/out/fetch.h"
+#include "net/out/pipeline.h"
 #include "net/out/tls_client.h"
 #include "net/watch/watch_loop.h"
 #include "tests/unit/failing_alloc.h"
@@ -274,6 +275,69 @@ static void a_fetch_without_memory_fails_once(void **state)
     assert_true(failing_alloc_some(fetch_two, NULL, failing_alloc_step(3)) > 10);
 }
 
+/* ---- Many requests to one server ---- */
+
+static void on_piped(void *arg, const struct pipeline_answer *answer)
+{
+    struct fetched *f = arg;
+    f->count++;
+    f->rc = f->rc == RC_OK ? answer->rc : f->rc;
+    f->status = answer->status;
+}
+
+/* Whether all are answered; without memory those that were sent have failed, each once. */
+static bool is_piped(struct rig *rig)
+{
+    struct fetched f = {.count = 0};
+    const struct pipeline_config config = {.base = rig->base,
+                                           .host = "127.0.0.1",
+                                           .port = rig->port,
+                                           .lines = "",
+                                           .connections = 2,
+                                           .depth = 2,
+                                           .body_max = UINT32_C(2) * BLOB_BYTES,
+                                           .pending_max = BLOB_BYTES,
+                                           .timeout_ms = IDLE_TURNS_MAX / 8,
+                                           .answered = on_piped,
+                                           .arg = &f};
+    struct pipeline *p = pipeline_new(&config);
+    unsigned sent = 0;
+    if (p == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < 4; i++) {
+        const struct pipeline_request request = {
+            .method = "GET", .target = i % 2 == 0 ? "/hello" : "/blob", .lines = ""};
+        sent += pipeline_send(p, &request) == RC_OK;
+    }
+    unsigned idle = 0;
+    while (pipeline_pending(p) > 0 && rig_idles(rig, &idle)) {
+        recover_after(idle);
+    }
+    assert_int_equal(f.count, sent);
+    pipeline_free(p);
+    return sent == 4 && f.rc == RC_OK && f.status == 200;
+}
+
+static void pipe_some(void *arg)
+{
+    struct rig rig;
+    (void)arg;
+    start(&rig);
+    if (!is_piped(&rig)) {
+        assert_true(failing_alloc_has_failed());
+        failing_alloc_recover();
+        assert_true(is_piped(&rig));
+    }
+    rig_fini(&rig);
+}
+
+static void requests_without_memory_fail_once_each(void **state)
+{
+    (void)state;
+    assert_true(failing_alloc_some(pipe_some, NULL, failing_alloc_step(7)) > 10);
+}
+
 /* ---- TLS, load, and a whole node ---- */
 
 static void begin_tls(void *arg)
@@ -386,6 +450,7 @@ int main(void)
         cmocka_unit_test(limits_without_memory_are_none),
         cmocka_unit_test(a_loop_for_watchers_is_never_missing),
         cmocka_unit_test(a_fetch_without_memory_fails_once),
+        cmocka_unit_test(requests_without_memory_fail_once_each),
         cmocka_unit_test(tls_without_memory_is_not_begun),
         cmocka_unit_test(load_without_memory_ends),
         cmocka_unit_test(a_node_without_memory_for_its_loop_does_not_begin),

@@ -90,8 +90,10 @@ find_engine()
 
 start_container()
 {
-    local last=$((base + max_ports - 1))
-    "$engine" build -q -f "$top/Dockerfile.flux-sim" -t repram-flux:sim "$top" >/dev/null || return 1
+    local last=$((base + max_ports - 1)) args
+    mapfile -t args < <("$top/.ci/image-args.sh")
+    "$engine" build -q "${args[@]}" -f "$top/Dockerfile.flux-sim" -t repram-flux:sim "$top" \
+        >/dev/null || return 1
     "$engine" run -d --name "$name" -e BASE_PORT="$base" -e MAX_PORTS="$max_ports" \
         -e NODE_COUNT="$count" -e REPRAM_MIN_TTL=1 \
         -p "$base-$last:$base-$last/tcp" -p "$base-$last:$base-$last/udp" \

@@ -3,20 +3,99 @@
 # URLs, and stays until Ctrl-C. The second start only starts.
 set -u
 
-if [ "${1:-}" = --help ] || [ "${1:-}" = -h ]; then
+usage()
+{
     cat <<'TXT'
 usage: fade/up.sh [flags of 'repram launch']
+       fade/up.sh status | stop | --help
 
 Starts NODE_COUNT nodes (3) on ports from BASE_PORT (8081) up and stays in the foreground; Ctrl-C
 stops them. Settings are environment variables, as docs/configuration.md lists them:
 
     NODE_COUNT=5 REPRAM_MIN_TTL=1 fade/up.sh
+
+  status  shows the nodes that this script has started, from another terminal. Exit code 0 when all
+          of them are healthy, 1 when one is not, 3 when none runs
+  stop    stops them as Ctrl-C would, and returns when they have ended; none is no failure
 TXT
+}
+
+command=start
+case ${1:-} in
+status | stop)
+    command=$1
+    [ $# -eq 1 ] || { usage >&2; exit 2; }
+    ;;
+--help | -h)
+    usage
     exit 0
-fi
+    ;;
+esac
 
 fade=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd) || exit 1
 top=${fade%/fade}
+repram=$top/build/release/repram
+
+# ---- What runs already ----
+
+# The launchers that this script has become: they have its path in their environment, as their nodes
+# have.
+launchers()
+{
+    local process words
+    for process in /proc/[0-9]*; do
+        mapfile -d '' words 2>/dev/null <"$process/cmdline" || continue
+        if [ "${words[1]:-}" = launch ] &&
+            grep -qzxF "UP_SH=$fade/up.sh" "$process/environ" 2>/dev/null; then
+            echo "${process#/proc/}"
+        fi
+    done
+}
+
+status()
+{
+    local launcher servers state=3
+    for launcher in $(launchers); do
+        [ "$state" != 3 ] || state=0
+        echo "launcher $launcher"
+        servers=$("$fade/nodes-of.sh" "$launcher" | sed 's/.* /127.0.0.1:/' | paste -sd,)
+        [ -n "$servers" ] && "$repram" health --all --server "$servers" || state=1
+    done
+    [ "$state" != 3 ] || echo 'none is running'
+    return "$state"
+}
+
+# One that has ended and that nobody has waited for does not run.
+runs() { kill -0 "$1" 2>/dev/null && ! grep -q '^State:[[:space:]]*Z' "/proc/$1/status" 2>/dev/null; }
+
+# The launcher gives its nodes eight seconds, and ends then.
+stop()
+{
+    local running launcher end=$((SECONDS + 30))
+    running=$(launchers)
+    [ -n "$running" ] || echo 'none is running'
+    for launcher in $running; do
+        kill -TERM "$launcher" 2>/dev/null
+    done
+    for launcher in $running; do
+        while runs "$launcher"; do
+            [ "$SECONDS" -lt "$end" ] || {
+                echo "up.sh: launcher $launcher is still running" >&2
+                return 1
+            }
+            sleep 0.1
+        done
+        echo "stopped launcher $launcher"
+    done
+}
+
+if [ "$command" != start ]; then
+    "$command"
+    exit
+fi
+
+# ---- Starting ----
+
 # The caller's folder is restored for the launcher: relative paths in its flags are the caller's.
 came_from=$PWD
 cd "$top" || exit 1
@@ -38,8 +117,6 @@ cmake --build --preset release -j"$(nproc)" >"$log" 2>&1 || {
     echo "up.sh: the build failed; all of it is in $top/$log" >&2
     exit 1
 }
-repram=$top/build/release/repram
-
 # announce LAUNCHER: waits for its nodes to know each other, then says where they are.
 announce()
 {
@@ -66,7 +143,7 @@ announce()
   The message board and the cluster, in a browser (open two of them):
     http://localhost:${ports[0]}/fade/
     http://localhost:${ports[-1]}/fade/network
-  Ctrl-C stops the nodes, and with them everything they hold.
+  Ctrl-C, or 'fade/up.sh stop' elsewhere, stops the nodes, and with them everything they hold.
 
 TXT
 }
@@ -75,4 +152,4 @@ cd "$came_from" || exit 1
 # This process becomes the launcher, so that Ctrl-C and the exit code are its own. By then no
 # process waits for the one that announces.
 (announce $$ &)
-exec "$repram" launch "$@"
+UP_SH=$fade/up.sh exec "$repram" launch "$@"

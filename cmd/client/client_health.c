@@ -1,6 +1,9 @@
 /*
  * `repram health`: are the nodes of this host well? The image's HEALTHCHECK.
  *
+ * A node is well that says who it is in /health and that it can serve in /livez. That it is ready
+ * is not asked: a node that still joins should not be ended for that.
+ *
  * Without --all, one healthy node is enough. With --all, NODE_COUNT healthy nodes of this cluster
  * are asked for in the local range (one, with a fixed port), or every server that was named.
  */
@@ -87,9 +90,24 @@ static void add_row(struct checkup *k, const char *where, const char *verdict, c
     (void)cJSON_AddItemToArray(k->list, item);
 }
 
+/* "healthy", or why the node cannot serve. */
+static const char *judge_life(struct checkup *k, const struct client_server *server,
+                              uint32_t timeout_ms)
+{
+    const struct client_request request = {.method = "GET", .target = "/v1/livez"};
+    struct client_answer answer;
+    client_ask(k->client, server, &request, timeout_ms, &answer);
+    const char *verdict = answer.rc != RC_OK     ? rc_text(answer.rc)
+                          : answer.status != 200 ? "cannot serve"
+                                                 : "healthy";
+    client_answer_fini(&answer);
+    return verdict;
+}
+
 static void check(struct checkup *k, const struct client_server *server, uint32_t timeout_ms)
 {
     const struct client_request request = {.method = "GET", .target = "/v1/health"};
+    const uint64_t deadline = hostclock_boot_ms() + timeout_ms;
     struct client_answer answer;
     char where[NODE_TEXT_SIZE + 16];
     client_ask(k->client, server, &request, timeout_ms, &answer);
@@ -97,6 +115,10 @@ static void check(struct checkup *k, const struct client_server *server, uint32_
                       ? cJSON_ParseWithLength((const char *)answer.body, answer.body_len)
                       : NULL;
     const char *verdict = judge(k->client, &answer, root);
+    if (strcmp(verdict, "healthy") == 0) {
+        const uint64_t now = hostclock_boot_ms();
+        verdict = judge_life(k, server, now < deadline ? (uint32_t)(deadline - now) : 1);
+    }
     const bool is_healthy = strcmp(verdict, "healthy") == 0;
     client_server_text(server, where, sizeof(where));
     k->healthy += is_healthy ? 1 : 0;

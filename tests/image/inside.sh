@@ -37,6 +37,15 @@ for port in 8081 8082 8083; do
     await "node $port is ready" ready "$port" || exit 1
 done
 await 'the health check of the image' inside /usr/local/bin/repram health --all || exit 1
+# A node that is stopped cannot serve. Docker gives the check five seconds.
+check() { inside timeout 5 /usr/local/bin/repram health --all; }
+fails() { ! "$@"; }
+node=$(pgrep -n -f '^repram node ') || exit 1
+kill -STOP "$node"
+await 'the health check fails while a node is stopped' fails check || exit 1
+kill -CONT "$node"
+await 'the health check holds when it goes on' check || exit 1
+
 ask -X PUT --data-binary 'from the image' 'http://127.0.0.1:8081/data/image-test' || exit 1
 for port in 8081 8082 8083; do
     await "port $port has the entry" \
@@ -50,5 +59,5 @@ await 'the launcher ends on SIGTERM' gone "$launcher" || exit 1
 wait "$engine"
 status=$?
 [ "$status" = 0 ] || { echo "FAILED: the launcher ended with $status" >&2; exit 1; }
-! pgrep -f '^/usr/local/bin/repram' || { echo 'FAILED: processes are left' >&2; exit 1; }
+! pgrep -f '^(/usr/local/bin/)?repram ' || { echo 'FAILED: processes are left' >&2; exit 1; }
 echo 'ok: nothing is left running'

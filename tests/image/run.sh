@@ -86,10 +86,16 @@ for name, value in wanted.items():
 test = config["Healthcheck"]["Test"]
 assert test == ["CMD", "/usr/local/bin/repram", "health", "--all"], f"health check is {test}"
 ports = {f"{port}/{kind}" for port in range(8081, 8091) for kind in ("tcp", "udp")}
+labels = {name.removeprefix("org.opencontainers.image."): value for name, value in config["Labels"].items()}
+args = dict(word.split("=", 1) for word in sys.argv[1:] if "=" in word)
+assert set(args) == {"VERSION", "REVISION"}, args
+for name, value in args.items():
+    assert labels.get(name.lower()) == value, f"{name} is {labels}, not {value}"
+assert labels["source"].startswith("https://"), labels
 exposed = set(config["ExposedPorts"])
 assert ports <= exposed or {"8081-8090/tcp", "8081-8090/udp"} <= exposed, f"exposed: {exposed}"
-print("ok: entry point, user, stop signal, health check and ports")
-'
+print("ok: entry point, user, stop signal, health check, labels and ports")
+' "${args[@]}"
 }
 
 # Nothing that compiles is left, every library is found, and the binary answers.
@@ -105,7 +111,8 @@ check_content()
     echo 'ok: no compiler in the image'
     # shellcheck disable=SC2016 # expanded in the container
     bud run --isolation chroot "$container" -- sh -c \
-        '! ldd /usr/local/bin/repram | grep "not found" && [ "$(id -u)" = 10001 ] && repram version'
+        '! ldd /usr/local/bin/repram | grep "not found" && [ "$(id -u)" = 10001 ] && repram version' |
+        tee "$work/version" && grep -qw -- "${args[1]#VERSION=}" "$work/version"
 }
 
 cleanup()
@@ -129,8 +136,9 @@ trap 'exit 130' INT TERM HUP
 # Buildah has limits of its own, and raises what a machine may not allow to be raised. None has less.
 limits=(--ulimit nofile=4096:4096 --ulimit nproc=4096:4096)
 make_base || fail "the base image could not be made"
-bud bud -q --isolation chroot "${limits[@]}" --pull-never --format docker -f Dockerfile.flux-sim \
-    -t "$image" . >/dev/null ||
+mapfile -t args < <(.ci/image-args.sh) # what it is built from
+bud bud -q --isolation chroot "${limits[@]}" "${args[@]}" --pull-never --format docker \
+    -f Dockerfile.flux-sim -t "$image" . >/dev/null ||
     fail 'Dockerfile.flux-sim does not build'
 echo 'ok: Dockerfile.flux-sim builds'
 check_configuration || exit 1

@@ -272,9 +272,10 @@ class Show(Answers):
 class Health(Answers):
     WELL = {"uuid": "u1", "node_id": "n1", "status": "healthy", "network": "public",
             "active_peers": 2, "uptime": "1h"}
+    LIVES = Answer({"status": "alive", "reasons": []})
 
     def health(self, *answers, arguments=()):
-        servers = [Scripted({"/v1/health": answer}) for answer in answers]
+        servers = [Scripted({"/v1/health": answer, "/v1/livez": self.LIVES}) for answer in answers]
         names = [server.name for server in servers]
         done = cli("health", *arguments, "--server", ",".join(names), *TIMEOUT)
         for server in servers:
@@ -284,7 +285,15 @@ class Health(Answers):
     def test_one_that_is_well_is_enough_and_the_rest_is_not_asked(self):
         done, names, servers = self.health(Answer(self.WELL), Answer(self.WELL))
         self.expect(done, 0, f"{names[0]}\tn1\thealthy\t2\t1h\n")
-        self.assertEqual([len(server.asked) for server in servers], [1, 0])
+        self.assertEqual([server.targets() for server in servers], [["/v1/health", "/v1/livez"], []])
+
+    def test_a_node_that_cannot_serve_is_not_well_whatever_it_says_of_its_health(self):
+        for life, word in ((Answer({"status": "stuck", "reasons": ["x"]}, 503), "cannot serve"),
+                           (Answer(b"", 404), "cannot serve")):
+            with Scripted({"/v1/health": Answer(self.WELL), "/v1/livez": life}) as node:
+                self.expect(cli("health", "--server", node.name, *TIMEOUT), FAILED,
+                            f"{node.name}\tn1\t{word}\t2\t1h\n",
+                            f"repram health: 0 healthy, 1 wanted; {node.name}: {word}\n")
 
     def test_all_are_asked_for_when_all_are_wanted(self):
         done, names, _ = self.health(Answer(self.WELL), Answer(self.WELL), arguments=("--all",))
@@ -320,7 +329,7 @@ class Health(Answers):
             self.assertIn(f"0 healthy, 1 wanted; {nobody}: refused".encode(), done.stderr)
 
     def test_of_the_local_range_only_nodes_of_this_network_count(self):
-        with Scripted({"/v1/health": Answer(self.WELL)}) as node:
+        with Scripted({"/v1/health": Answer(self.WELL), "/v1/livez": self.LIVES}) as node:
             env = {"REPRAM_HTTP_PORT": node.port}
             self.expect(cli("health", *TIMEOUT, env={**env, "REPRAM_NETWORK": "public"}), 0,
                         f"{node.name}\tn1\thealthy\t2\t1h\n")

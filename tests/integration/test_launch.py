@@ -214,6 +214,24 @@ class Words(Case):
                    "it is said", 10)
         launcher.stop()
 
+    def test_the_images_health_check_fails_while_a_node_cannot_serve(self):
+        launcher = Launcher(2)
+        wait_formed(launcher.nodes())
+        env = {"BASE_PORT": launcher.base, "NODE_COUNT": 2}
+
+        def checked(*arguments):
+            return harness.cli("health", "--all", *arguments, env=env)
+        self.assertEqual(checked().returncode, 0)
+        port, pid = sorted(launcher.node_pids().items())[0]
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            done = checked("--timeout", f"{200 * harness.SLOW:.0f}ms")
+            self.assertEqual(done.returncode, harness.FAILED)
+            self.assertIn(f"1 healthy, 2 wanted; 127.0.0.1:{port}: timed out", done.stderr.decode())
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        wait_until(lambda: checked().returncode == 0, "it serves again", 10)
+
     def test_a_timeout_that_is_none_is_refused_with_what_is_allowed(self):
         for word in ("soon", "0"):
             done = harness.cli("launch", f"--start-timeout={word}")

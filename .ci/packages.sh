@@ -52,7 +52,7 @@ packages_of()
         printf '%s ' gcc clang
         printf '%s ' libcmocka-dev shellcheck pmccabe git ca-certificates \
             python3 python3-yaml iproute2 nftables dnsmasq-base curl openssl faketime \
-            util-linux procps binutils valgrind nginx-light haproxy
+            util-linux procps tmux binutils valgrind nginx-light haproxy
         # For clients/javascript.
         command -v node >/dev/null 2>&1 || printf '%s ' nodejs
         ;;

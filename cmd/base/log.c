@@ -1,5 +1,6 @@
 #include "cmd/base/log.h"
 
+#include "cmd/base/plain.h"
 #include "net/sys/hostclock.h"
 
 #include <errno.h>
@@ -66,27 +67,32 @@ static void line_text(struct line *line, const char *text)
 
 static void line_plain(struct line *line, const char *text)
 {
-    for (; *text != '\0'; text++) {
-        const unsigned char c = (unsigned char)*text;
-        line_bytes(line, c < ' ' || c == 0x7f ? "?" : text, 1);
+    for (size_t left = strlen(text); left > 0;) {
+        const struct plain c = plain_next(text, left);
+        line_bytes(line, c.is_plain ? text : "?", c.is_plain ? c.len : 1);
+        text += c.len;
+        left -= c.len;
     }
 }
 
-/* A JSON string's inside (RFC 8259 section 7). Bytes beyond ASCII are escaped one by one. So the
- * line stays valid, whatever name a peer has. */
+/* A JSON string's inside (RFC 8259 section 7). What is not plain is escaped, so the line stays
+ * valid, whatever name a peer has. */
 static void line_json(struct line *line, const char *text)
 {
-    for (; *text != '\0'; text++) {
-        const unsigned char c = (unsigned char)*text;
+    for (size_t left = strlen(text); left > 0;) {
+        const struct plain c = plain_next(text, left);
         char escaped[8];
-        if (c == '"' || c == '\\') {
-            (void)snprintf(escaped, sizeof(escaped), "\\%c", c);
-        } else if (c < ' ' || c >= 0x7f) {
-            (void)snprintf(escaped, sizeof(escaped), "\\u%04x", c);
+        if (c.code == '"' || c.code == '\\') {
+            (void)snprintf(escaped, sizeof(escaped), "\\%c", (char)c.code);
+            line_text(line, escaped);
+        } else if (!c.is_plain) {
+            (void)snprintf(escaped, sizeof(escaped), "\\u%04x", c.code & 0xFFFFU);
+            line_text(line, escaped);
         } else {
-            (void)snprintf(escaped, sizeof(escaped), "%c", c);
+            line_bytes(line, text, c.len);
         }
-        line_text(line, escaped);
+        text += c.len;
+        left -= c.len;
     }
 }
 

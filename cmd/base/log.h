@@ -5,7 +5,7 @@
  * A line is written only when the descriptor has room for it now. Otherwise it is lost and counted,
  * and a later line says how many were lost. Lines are at most LOG_LINE_MAX bytes, which a pipe with
  * room takes at once (PIPE_BUF). The descriptor itself stays blocking, because others may share it.
- * Control characters never reach the output.
+ * What is not plain (cmd/base/plain) never reaches the output.
  *
  *   2026-11-20T13:00:00.123Z info  claim   message
  *   {"time":"...","level":"info","node":"flux-node-1","event":"claim","message":"..."}

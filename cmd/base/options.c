@@ -1,5 +1,7 @@
 #include "cmd/base/options.h"
 
+#include "cmd/base/nearest.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -47,8 +49,13 @@ static int next_long(struct options *o, const char *word, const char **ret_value
     const size_t len = equals != NULL ? (size_t)(equals - name) : strlen(name);
     const int index = find_name(o, name, len);
     if (index == OPTIONS_BAD) {
-        (void)snprintf(o->error, sizeof(o->error), "unknown option --%.*s",
-                       (int)(len < 64 ? len : 64), name);
+        char meant[NEAREST_TEXT_SIZE];
+        struct nearest n = nearest_begin(name, len);
+        for (size_t i = 0; i < o->def_count; i++) {
+            nearest_offer(&n, o->defs[i].name, strlen(o->defs[i].name));
+        }
+        (void)snprintf(o->error, sizeof(o->error), "unknown option --%.*s%s",
+                       (int)(len < 64 ? len : 64), name, nearest_text(&n, "--", meant));
         return OPTIONS_BAD;
     }
     if (!o->defs[index].has_value) {

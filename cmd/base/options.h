@@ -24,7 +24,7 @@ struct options {
     size_t def_count;
     int at;
     bool is_words_only; /* `--` was seen */
-    char error[128];
+    char error[192];
 };
 
 enum { OPTIONS_END = -1, OPTIONS_WORD = -2, OPTIONS_BAD = -3 };

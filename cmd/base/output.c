@@ -6,11 +6,15 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 /* errno of the first write that failed; 0: none. */
 static int lost;
+
+static bool is_colored;
 
 static ssize_t write_all(void *cookie, const char *data, size_t len)
 {
@@ -46,6 +50,9 @@ void output_begin(void)
         (void)setvbuf(out, NULL, output_is_terminal() ? _IOLBF : _IOFBF, BUFSIZ);
         stdout = out;
     }
+    if (output_set_color("auto") != RC_OK) {
+        is_colored = false;
+    }
 }
 
 bool output_flush(void)
@@ -70,6 +77,43 @@ int output_end(int code)
 bool output_is_terminal(void)
 {
     return isatty(STDOUT_FILENO) == 1;
+}
+
+size_t output_columns(void)
+{
+    enum { COLUMNS = 80, COLUMNS_MIN = 20 };
+    struct winsize size;
+    const int fd = output_is_terminal() ? STDOUT_FILENO : STDERR_FILENO;
+    if (ioctl(fd, TIOCGWINSZ, &size) != 0 || size.ws_col < COLUMNS_MIN) {
+        return COLUMNS;
+    }
+    return size.ws_col;
+}
+
+enum rc output_set_color(const char *when)
+{
+    const char *refused = getenv("NO_COLOR"); /* no-color.org: set and not empty */
+    const char *terminal = getenv("TERM");
+    if (strcmp(when, "auto") == 0) {
+        is_colored = output_is_terminal() && (refused == NULL || *refused == '\0') &&
+                     (terminal == NULL || strcmp(terminal, "dumb") != 0);
+    } else if (strcmp(when, "always") == 0) {
+        is_colored = true;
+    } else if (strcmp(when, "never") == 0) {
+        is_colored = false;
+    } else {
+        return RC_MALFORMED;
+    }
+    return RC_OK;
+}
+
+const char *output_tint(enum output_tint tint)
+{
+    static const char *const sequences[TINT_COUNT] = {
+        [TINT_NONE] = "\033[0m",      [TINT_BOLD] = "\033[1m", [TINT_GOOD] = "\033[32m",
+        [TINT_DOUBTFUL] = "\033[33m", [TINT_BAD] = "\033[31m",
+    };
+    return is_colored ? sequences[tint] : "";
 }
 
 static bool is_gone_after(int ms)

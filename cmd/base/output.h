@@ -8,7 +8,10 @@
 #ifndef CMD_BASE_OUTPUT_H
 #define CMD_BASE_OUTPUT_H
 
+#include "core/base/rc.h"
+
 #include <stdbool.h>
+#include <stddef.h>
 
 /* Once, before anything is printed. A standard descriptor that the parent closed is taken, so that
  * no file or socket gets its number: reading or writing it fails from then on. */
@@ -22,6 +25,18 @@ bool output_flush(void);
 int output_end(int code);
 
 bool output_is_terminal(void);
+
+/* Columns of the terminal; 80 when it does not say. */
+size_t output_columns(void);
+
+enum output_tint { TINT_NONE, TINT_BOLD, TINT_GOOD, TINT_DOUBTFUL, TINT_BAD, TINT_COUNT };
+
+/* When colours are shown: "auto" (on a terminal, unless NO_COLOR is set or TERM is "dumb"; what it
+ * is at first), "always" or "never". RC_MALFORMED for another word. */
+MUST_USE enum rc output_set_color(const char *when);
+
+/* What begins a tint, and with TINT_NONE ends it; "" where colours are not shown. */
+const char *output_tint(enum output_tint tint);
 
 /* Whether somebody could still read: false for a pipe whose reader has gone. */
 bool output_has_reader(void);

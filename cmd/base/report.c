@@ -1,5 +1,7 @@
 #include "cmd/base/report.h"
 
+#include "cmd/base/plain.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,14 +17,12 @@ void report_add(struct report *r, const char *format, ...)
     if (len < 0) {
         return;
     }
-    const size_t used = strlen(line);
+    const size_t used = plain_clean(line, strlen(line));
     if (used + 2 > sizeof(r->text) - r->len) {
         return;
     }
-    for (size_t i = 0; i < used; i++) {
-        const unsigned char c = (unsigned char)line[i];
-        r->text[r->len++] = c < ' ' || c == 0x7f ? '?' : (char)c;
-    }
+    memcpy(r->text + r->len, line, used);
+    r->len += used;
     r->text[r->len++] = '\n';
     r->text[r->len] = '\0';
 }

@@ -16,7 +16,7 @@ struct report {
     uint32_t count; /* lines, those left out included */
 };
 
-/* Adds one line, without its newline. Control characters become '?'. */
+/* Adds one line, without its newline. What is not plain (cmd/base/plain) becomes '?'. */
 void report_add(struct report *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Writes every line to standard error behind `prefix`. */

@@ -2,6 +2,7 @@
 
 #include "cmd/base/exit_code.h"
 #include "cmd/base/output.h"
+#include "cmd/base/plain.h"
 #include "cmd/settings/help.h"
 #include "cmd/settings/local_host.h"
 #include "cmd/settings/settings.h"
@@ -19,25 +20,36 @@
 
 enum {
     PROBLEM_BYTES_MAX = 16 * 1024,
+    SAY_SIZE = 4096, /* of one line on standard error */
 };
 
-enum common_option { OPTION_SERVER, OPTION_TIMEOUT, OPTION_JSON, OPTION_HELP, OPTION_COUNT };
+enum common_option {
+    OPTION_SERVER,
+    OPTION_TIMEOUT,
+    OPTION_JSON,
+    OPTION_COLOR,
+    OPTION_HELP,
+    OPTION_COUNT
+};
 
 static const struct option_def common[OPTION_COUNT] = {
     [OPTION_SERVER] = {"server", 's', true},
     [OPTION_TIMEOUT] = {"timeout", 't', true},
     [OPTION_JSON] = {"json", 0, false},
+    /* Of what is for people: JSON has none. */
+    [OPTION_COLOR] = {"color", 0, true},
     [OPTION_HELP] = {"help", 'h', false},
 };
 
 void client_say(const struct client *c, const char *format, ...)
 {
+    char text[SAY_SIZE];
     va_list args;
     va_start(args, format);
-    (void)fprintf(stderr, "repram %s: ", c->command);
-    (void)vfprintf(stderr, format, args);
-    (void)fputc('\n', stderr);
+    (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
+    (void)plain_clean(text, strlen(text));
+    (void)fprintf(stderr, "repram %s: %s\n", c->command, text);
 }
 
 /* ---- Servers ---- */
@@ -146,6 +158,11 @@ static int take_common(struct client *c, enum common_option option, const char *
     case OPTION_JSON:
         c->is_json = true;
         break;
+    case OPTION_COLOR:
+        if (output_set_color(value) != RC_OK) {
+            return usage_error(c, "--color takes auto, always or never");
+        }
+        break;
     case OPTION_HELP:
         return help_command(stdout, c->command) == RC_OK ? EXIT_CODE_OK : EXIT_CODE_INTERNAL;
     case OPTION_COUNT:
@@ -156,7 +173,7 @@ static int take_common(struct client *c, enum common_option option, const char *
 
 static int take_word(struct client *c, const char *word, size_t words_max)
 {
-    char problem[128];
+    char problem[256];
     if (c->word_count == words_max) {
         (void)snprintf(problem, sizeof(problem), "unexpected word '%.64s'", word);
         return usage_error(c, problem);
@@ -349,4 +366,13 @@ int client_output(const void *data, size_t len)
 {
     (void)fwrite(data, 1, len, stdout);
     return output_flush() ? EXIT_CODE_OK : EXIT_CODE_FAILED;
+}
+
+void client_print_json(cJSON *root)
+{
+    char *text = cJSON_PrintUnformatted(root);
+    plain_print_json(stdout, text != NULL ? text : "{}", strlen(text != NULL ? text : "{}"));
+    (void)putchar('\n');
+    cJSON_free(text);
+    cJSON_Delete(root);
 }

@@ -14,6 +14,7 @@
 #include "cmd/client/client_servers.h"
 #include "core/base/rc.h"
 
+#include <cjson/cJSON.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -127,7 +128,7 @@ void client_answer_fini(struct client_answer *answer);
 /* Says on standard error what the server refused with (RFC 9457). */
 void client_complain(const struct client *c, const struct client_answer *answer);
 
-/* "command: text" on standard error. */
+/* "repram command: text" on standard error; what is not plain in it becomes '?'. */
 void client_say(const struct client *c, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -141,6 +142,18 @@ MUST_USE enum rc client_encode(char *target, size_t size, const char *text, cons
 
 /* "host:port" for people. Returns `ret_text`. */
 const char *client_server_text(const struct client_server *server, char *ret_text, size_t size);
+
+/* A value as a table's cell: strings as they are, the rest as in JSON. The caller frees it. */
+char *client_cell(const cJSON *value);
+
+/* An object that a GET answers 200 with, the caller's to delete; NULL, and what was wrong is said.
+ * `server`: whom to ask; NULL: any, and *ret_server, when not NULL, becomes it. The caller calls
+ * client_answer_fini(). */
+cJSON *client_get_json(struct client *c, const char *target, const struct client_server *server,
+                       struct client_answer *ret_answer, struct client_server *ret_server);
+
+/* Writes JSON and a newline to standard output, as a terminal may have it. Deletes it. */
+void client_print_json(cJSON *root);
 
 /* Writes bytes to standard output; the exit code, which is 1 when they could not be written. main()
  * says so at the end. */

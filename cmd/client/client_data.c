@@ -1,6 +1,9 @@
 /* `repram put`, `repram get` and `repram head`, each about one key. */
 #include "cmd/base/command.h"
 #include "cmd/base/exit_code.h"
+#include "cmd/base/human.h"
+#include "cmd/base/output.h"
+#include "cmd/base/plain.h"
 #include "cmd/base/table.h"
 #include "cmd/client/client.h"
 #include "core/base/base64.h"
@@ -11,12 +14,15 @@
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 enum { TIMEOUT_MS = 15000, READ_CHUNK = 64 * 1024 };
+
+static const uint64_t NOT_ASKED = UINT64_MAX - 1;
 
 enum put_extra { PUT_TTL, PUT_FILE, PUT_EXTRA_COUNT };
 
@@ -109,16 +115,49 @@ static void add_bytes(cJSON *root, const char *name, const void *data, size_t le
     free(text);
 }
 
-/* Prints and deletes it. */
-static void print_json(cJSON *root)
+/* How long it lives; and that this is not what was asked for, where the node has bounds for it. */
+static void print_stored_for(const struct client_answer *answer, uint64_t asked_s)
 {
-    char *text = cJSON_PrintUnformatted(root);
-    (void)puts(text != NULL ? text : "{}");
-    cJSON_free(text);
-    cJSON_Delete(root);
+    const char *header = answer->headers[HEADER_ORIGINAL_TTL];
+    char stored[HUMAN_SIZE], asked[HUMAN_SIZE];
+    uint64_t ttl_s = 0;
+    (void)printf("%s: stored", answer->status == 201 ? "OK" : "Accepted");
+    if (parse_u64(header, strlen(header), UINT64_MAX, &ttl_s) != RC_OK) {
+        return;
+    }
+    (void)printf(" for %s", human_duration(ttl_s, 4, stored));
+    if (asked_s != NOT_ASKED && asked_s != ttl_s) {
+        (void)printf(", not %s (the %s that the node takes),",
+                     asked_s == UINT64_MAX ? "so long" : human_duration(asked_s, 4, asked),
+                     asked_s < ttl_s ? "least" : "most");
+    }
 }
 
-static int print_stored(const struct client *c, const struct client_answer *answer)
+/* Where it is. A member that has not answered yet lacks nothing once the quorum holds it. */
+static void print_stored_on(const struct client_answer *answer)
+{
+    const char *have_text = answer->headers[HEADER_REPLICAS];
+    const size_t have_len = strcspn(have_text, "/");
+    const char *members_text = have_text + have_len + (have_text[have_len] == '/' ? 1 : 0);
+    uint64_t have = 0, members = 0;
+    if (parse_u64(have_text, have_len, UINT32_MAX, &have) != RC_OK ||
+        parse_u64(members_text, strlen(members_text), UINT32_MAX, &members) != RC_OK) {
+        return;
+    }
+    if (answer->status != 201) {
+        (void)printf(" on %" PRIu64 " of %" PRIu64 " members so far; the quorum is pending", have,
+                     members);
+    } else if (members == 1) {
+        (void)fputs(" on the only member", stdout);
+    } else if (have == members) {
+        (void)printf(" on all %" PRIu64 " members", members);
+    } else {
+        (void)printf(" on a quorum of %" PRIu64 " members; the others get it too", members);
+    }
+}
+
+static int print_stored(const struct client *c, const struct client_answer *answer,
+                        uint64_t asked_s)
 {
     const char *etag = answer->headers[HEADER_ETAG];
     const char *ttl = answer->headers[HEADER_ORIGINAL_TTL];
@@ -130,11 +169,12 @@ static int print_stored(const struct client *c, const struct client_answer *answ
         (void)cJSON_AddStringToObject(root, "etag", etag);
         add_number(root, "ttl", ttl);
         (void)cJSON_AddStringToObject(root, "replicas", replicas);
-        print_json(root);
+        client_print_json(root);
         return EXIT_CODE_OK;
     }
-    (void)printf("%s: stored for %s s on %s members%s\n", answer->status == 201 ? "OK" : "Accepted",
-                 ttl, replicas, answer->status == 201 ? "" : ", the quorum is pending");
+    print_stored_for(answer, asked_s);
+    print_stored_on(answer);
+    (void)putchar('\n');
     return EXIT_CODE_OK;
 }
 
@@ -145,7 +185,10 @@ static int put(struct client *c)
     uint64_t seconds = 0;
     const char *ttl = c->extras[PUT_TTL];
     if (ttl != NULL) {
-        if (parse_duration_s(ttl, strlen(ttl), &seconds) != RC_OK) {
+        /* One that is beyond all numbers is the node's to bring into its bounds, like any other. */
+        const enum rc rc = parse_duration_s(ttl, strlen(ttl), &seconds);
+        seconds = rc == RC_RANGE ? UINT64_MAX : seconds;
+        if (rc != RC_OK && rc != RC_RANGE) {
             client_say(c, "--ttl %s is not allowed; allowed: " PARSE_DURATION_S_TAKES, ttl);
             return EXIT_CODE_USAGE;
         }
@@ -170,7 +213,7 @@ static int put(struct client *c)
     int code = EXIT_CODE_FAILED;
     client_ask_any(c, &request, &answer, NULL);
     if (answer.rc == RC_OK && (answer.status == 201 || answer.status == 202)) {
-        code = print_stored(c, &answer);
+        code = print_stored(c, &answer, ttl != NULL ? seconds : NOT_ASKED);
     } else if (answer.rc == RC_OK) {
         client_complain(c, &answer);
     }
@@ -241,7 +284,31 @@ static void print_value_json(const struct client *c, const struct client_answer 
 {
     cJSON *root = head_json(c, answer);
     add_bytes(root, "value", answer->body, answer->body_len);
-    print_json(root);
+    client_print_json(root);
+}
+
+/* To a terminal: lines and tabs as they are, nothing that it would obey, and an end of the line. */
+static int show_value(const struct client *c, const struct client_answer *answer)
+{
+    const char *text = (const char *)answer->body;
+    bool is_changed = false;
+    for (size_t at = 0; at < answer->body_len;) {
+        const struct plain p = plain_next(text + at, answer->body_len - at);
+        const bool is_shown = p.is_plain || text[at] == '\n' || text[at] == '\t';
+        (void)fwrite(is_shown ? text + at : "?", 1, is_shown ? p.len : 1, stdout);
+        is_changed = is_changed || !is_shown;
+        at += p.len;
+    }
+    if (answer->body_len > 0 && text[answer->body_len - 1] != '\n') {
+        (void)putchar('\n');
+    }
+    const int code = client_output("", 0);
+    if (is_changed) {
+        client_say(c,
+                   "each ? may stand for what a terminal cannot show; a pipe or a file gets every "
+                   "byte");
+    }
+    return code;
 }
 
 static int get(struct client *c)
@@ -251,7 +318,8 @@ static int get(struct client *c)
     if (code == EXIT_CODE_OK && c->is_json) {
         print_value_json(c, &answer);
     } else if (code == EXIT_CODE_OK) {
-        code = client_output(answer.body, answer.body_len);
+        code = output_is_terminal() ? show_value(c, &answer)
+                                    : client_output(answer.body, answer.body_len);
     }
     client_answer_fini(&answer);
     return code;
@@ -267,7 +335,7 @@ static void print_head(const struct client *c, const struct client_answer *answe
 {
     static const char *const headings[] = {"FIELD", "VALUE"};
     if (c->is_json) {
-        print_json(head_json(c, answer));
+        client_print_json(head_json(c, answer));
         return;
     }
     struct table *table = table_new(headings, 2);
@@ -275,7 +343,7 @@ static void print_head(const struct client *c, const struct client_answer *answe
         const char *const cells[] = {head_rows[i].name, answer->headers[head_rows[i].header]};
         table_add(table, cells);
     }
-    table_print(table, stdout);
+    table_print(table);
     table_free(table);
 }
 

@@ -136,11 +136,9 @@ static void check(struct checkup *k, const struct client_server *server, uint32_
 static void print_checkup(const struct checkup *k)
 {
     if (k->client->is_json) {
-        char *text = cJSON_PrintUnformatted(k->list);
-        (void)puts(text != NULL ? text : "[]");
-        cJSON_free(text);
+        client_print_json(cJSON_Duplicate(k->list, true));
     } else {
-        table_print(k->table, stdout);
+        table_print(k->table);
     }
 }
 

@@ -2,6 +2,7 @@
 #include "cmd/base/command.h"
 #include "cmd/base/exit_code.h"
 #include "cmd/base/output.h"
+#include "cmd/base/plain.h"
 #include "cmd/client/client.h"
 #include "core/base/parse.h"
 #include "core/base/units.h"
@@ -29,8 +30,9 @@ struct listing {
     struct client *client;
     uint64_t left; /* keys still wanted */
     char cursor[CURSOR_SIZE];
-    bool is_first; /* of the JSON list */
-    cJSON *base64; /* keys that are not UTF-8, for the end of the JSON */
+    bool has_begun; /* a page has come: with none, nothing is printed */
+    bool is_first;  /* of the JSON list */
+    cJSON *base64;  /* keys that are not UTF-8, for the end of the JSON */
 };
 
 static enum rc page_target(const struct listing *l, char *ret_target, size_t size)
@@ -53,46 +55,14 @@ static enum rc page_target(const struct listing *l, char *ret_target, size_t siz
     return rc;
 }
 
-/* One key a line. Control characters and '%' are percent-encoded, so that one line is always one
- * key. */
-static void print_key(const char *key)
+static void print_json(const cJSON *item)
 {
-    for (; *key != '\0'; key++) {
-        const unsigned char c = (unsigned char)*key;
-        if (c < ' ' || c == 0x7f || c == '%') {
-            (void)printf("%%%02X", c);
-        } else {
-            (void)putchar(c);
-        }
-    }
-    (void)putchar('\n');
+    char *json = cJSON_PrintUnformatted(item);
+    plain_print_json(stdout, json != NULL ? json : "\"\"", json != NULL ? strlen(json) : 2);
+    cJSON_free(json);
 }
 
-static void print_base64(const char *text)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    uint32_t bits = 0;
-    unsigned bit_count = 0;
-    for (; *text != '\0' && *text != '='; text++) {
-        const char *digit = strchr(digits, *text);
-        if (digit == NULL) {
-            break;
-        }
-        bits = bits << 6 | (uint32_t)(digit - digits);
-        bit_count += 6;
-        if (bit_count >= 8) {
-            bit_count -= 8;
-            const unsigned char c = (unsigned char)(bits >> bit_count & 0xff);
-            if (c > ' ' && c < 0x7f && c != '%') {
-                (void)putchar(c);
-            } else {
-                (void)printf("%%%02X", c);
-            }
-        }
-    }
-    (void)putchar('\n');
-}
-
+/* One key a line: what would break a line, or a terminal, is percent-encoded. */
 static void print_item(struct listing *l, const cJSON *item, bool is_base64)
 {
     const char *text = cJSON_GetStringValue(item);
@@ -103,14 +73,15 @@ static void print_item(struct listing *l, const cJSON *item, bool is_base64)
     if (l->client->is_json && is_base64) {
         (void)cJSON_AddItemToArray(l->base64, cJSON_Duplicate(item, false));
     } else if (l->client->is_json) {
-        char *json = cJSON_PrintUnformatted(item);
-        (void)printf("%s%s", l->is_first ? "" : ",\n", json != NULL ? json : "\"\"");
-        cJSON_free(json);
+        (void)fputs(l->is_first ? "" : ",\n", stdout);
+        print_json(item);
         l->is_first = false;
     } else if (is_base64) {
-        print_base64(text);
+        plain_print_base64(stdout, text, SIZE_MAX);
+        (void)putchar('\n');
     } else {
-        print_key(text);
+        plain_print(stdout, text, strlen(text), SIZE_MAX);
+        (void)putchar('\n');
     }
 }
 
@@ -127,6 +98,10 @@ static enum rc take_page(struct listing *l, const struct client_answer *answer)
         client_say(l->client, "the answer is not a list of keys");
         return RC_MALFORMED;
     }
+    if (l->client->is_json && !l->has_begun) {
+        (void)fputs("{\"keys\":[", stdout);
+    }
+    l->has_begun = true;
     cJSON_ArrayForEach(item, keys)
     {
         print_item(l, item, false);
@@ -169,9 +144,8 @@ static void end_json(const struct listing *l)
 {
     (void)putchar(']');
     if (cJSON_GetArraySize(l->base64) > 0) {
-        char *json = cJSON_PrintUnformatted(l->base64);
-        (void)printf(",\"keys_base64\":%s", json != NULL ? json : "[]");
-        cJSON_free(json);
+        (void)fputs(",\"keys_base64\":", stdout);
+        print_json(l->base64);
     }
     (void)puts("}");
 }
@@ -194,13 +168,10 @@ static int keys(struct client *c)
         return EXIT_CODE_USAGE;
     }
     l->base64 = cJSON_CreateArray();
-    if (c->is_json) {
-        (void)printf("{\"keys\":[");
-    }
     while (rc == RC_AGAIN && output_flush()) {
         rc = fetch_page(l);
     }
-    if (c->is_json) {
+    if (c->is_json && l->has_begun) {
         end_json(l);
     }
     cJSON_Delete(l->base64);

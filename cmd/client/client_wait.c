@@ -7,10 +7,13 @@
  */
 #include "cmd/base/command.h"
 #include "cmd/base/exit_code.h"
+#include "cmd/base/output.h"
+#include "cmd/base/plain.h"
 #include "cmd/client/client.h"
 #include "core/base/mem.h"
 #include "core/base/parse.h"
 #include "core/base/units.h"
+#include "gossip/wire/member.h"
 #include "net/sys/hostclock.h"
 
 #include <cjson/cJSON.h>
@@ -18,13 +21,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     TIMEOUT_MS = 30000,
+    MEMBERS_ASKED_MAX = MEMBERS_MAX + 1, /* all that a node may know, and itself */
     ASK_TIMEOUT_MS = 2000,
     ASK_TIMEOUT_MIN_MS = 100,
     ROUND_GAP_MS = 100,
-    MEMBERS_ASKED_MAX = 1024,
     MISSING_SIZE = 256,
     DIGEST_SIZE = 40,
 };
@@ -44,6 +48,8 @@ struct waiting {
     struct client_server *found; /* of this round; the first is the one that answered */
     size_t found_count;
     char missing[MISSING_SIZE]; /* what is not so yet */
+    bool is_watched;            /* by somebody at a terminal */
+    char shown[MISSING_SIZE];   /* to them */
 };
 
 /* For one question. The last round may take a little longer than the deadline: if it were cut
@@ -261,14 +267,34 @@ static int print_reached(const struct waiting *w)
     return EXIT_CODE_OK;
 }
 
+/* For whoever looks on: what is missing, in a line that is written over. */
+static void show_progress(struct waiting *w)
+{
+    if (w->is_watched && strcmp(w->missing, w->shown) != 0) {
+        (void)fputs("\r\033[K", stderr);
+        plain_print(stderr, w->missing, strlen(w->missing), output_columns() - 1);
+        (void)snprintf(w->shown, sizeof(w->shown), "%s", w->missing);
+    }
+}
+
+static void end_progress(const struct waiting *w)
+{
+    if (w->shown[0] != '\0') {
+        (void)fputs("\r\033[K", stderr);
+    }
+}
+
 static int wait_until(struct waiting *w)
 {
     for (;;) {
         if (is_reached(w)) {
+            end_progress(w);
             return print_reached(w);
         }
         const uint64_t now = hostclock_boot_ms();
+        show_progress(w);
         if (now >= w->deadline_ms) {
+            end_progress(w);
             client_say(w->client, "not after %u ms: %s", w->client->timeout_ms, w->missing);
             return EXIT_CODE_FAILED;
         }
@@ -282,6 +308,7 @@ static int wait_for(struct client *c)
     const char *members = c->extras[WAIT_MEMBERS];
     struct waiting w = {.client = c,
                         .is_converged = c->extras[WAIT_CONVERGED] != NULL,
+                        .is_watched = isatty(STDERR_FILENO) == 1,
                         .deadline_ms = hostclock_boot_ms() + c->timeout_ms};
     if (members == NULL && !w.is_converged) {
         client_say(c, "--members N, --converged, or both; see repram wait --help");

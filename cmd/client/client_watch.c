@@ -1,14 +1,15 @@
 /* `repram watch`: changes as they happen, through lost connections, until Ctrl-C. */
 #include "cmd/base/command.h"
 #include "cmd/base/exit_code.h"
+#include "cmd/base/human.h"
 #include "cmd/base/output.h"
+#include "cmd/base/plain.h"
 #include "cmd/client/client.h"
-#include "core/base/base64.h"
-#include "core/base/mem.h"
-#include "net/http/json_out.h"
 #include "net/out/event_stream.h"
 #include "net/out/fetch.h"
 #include "net/sys/hangup.h"
+#include "net/sys/hostclock.h"
+#include "net/sys/rfc3339.h"
 
 #include <cjson/cJSON.h>
 #include <signal.h>
@@ -86,44 +87,6 @@ static void end_printing(void)
 
 /* ---- Output ---- */
 
-/* A text as a terminal may show it: texts of others must not move its cursor. */
-static void print_plain(const uint8_t *bytes, size_t len)
-{
-    for (size_t i = 0; i < len; i++) {
-        if (bytes[i] < ' ' || bytes[i] == 0x7f || bytes[i] == '%') {
-            (void)printf("%%%02X", bytes[i]);
-        } else {
-            (void)putchar(bytes[i]);
-        }
-    }
-}
-
-static void print_bytes(const uint8_t *bytes, size_t len)
-{
-    if (json_out_is_utf8(bytes, len)) {
-        print_plain(bytes, len);
-        return;
-    }
-    for (size_t i = 0; i < len; i++) {
-        if (bytes[i] > ' ' && bytes[i] < 0x7f && bytes[i] != '%') {
-            (void)putchar(bytes[i]);
-        } else {
-            (void)printf("%%%02X", bytes[i]);
-        }
-    }
-}
-
-static void print_base64(const char *text)
-{
-    const size_t size = strlen(text);
-    uint8_t *bytes = mem_new(size + 1, 1);
-    size_t len = 0;
-    if (base64_decode(text, size, bytes, size, &len) == RC_OK) {
-        print_bytes(bytes, len);
-    }
-    free(bytes);
-}
-
 static double number_of(const cJSON *root, const char *name)
 {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(root, name);
@@ -135,24 +98,61 @@ static const char *text_of(const cJSON *root, const char *name)
     return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, name));
 }
 
-/* "put", time left, size, key and value, with tabs between. */
-static void print_change(const char *name, const cJSON *data)
+/* The key of an event, or its value, in at most so many columns. */
+static void print_field(const char *text, const char *base64, size_t columns_max)
 {
-    const char *key = text_of(data, "key");
-    const char *base64 = text_of(data, "key_base64");
+    if (text != NULL) {
+        plain_print(stdout, text, strlen(text), columns_max);
+    } else if (base64 != NULL) {
+        plain_print_base64(stdout, base64, columns_max);
+    }
+}
+
+/* "put", time left, size, key and value, with tabs between: for scripts. */
+static void print_exact(const char *name, const cJSON *data)
+{
     const char *value = text_of(data, "value");
     (void)printf("%s\t%.0fs\t%.0f\t", name, number_of(data, "ttl_ms") / 1000,
                  number_of(data, "size"));
-    if (key != NULL) {
-        print_bytes((const uint8_t *)key, strlen(key));
-    } else if (base64 != NULL) {
-        print_base64(base64);
-    }
+    print_field(text_of(data, "key"), text_of(data, "key_base64"), SIZE_MAX);
     if (value != NULL) {
         (void)putchar('\t');
-        print_base64(value);
+        print_field(NULL, value, SIZE_MAX);
     }
     (void)putchar('\n');
+}
+
+/* The time of day in UTC, as the log has it, and the same in columns: a line for each event. */
+static void print_row(const char *name, const cJSON *data)
+{
+    enum { TIME_AT = 11, TIME_LEN = 8, HEAD_COLUMNS = 37, KEY_SHARE = 2, GAP = 2 };
+    char when[RFC3339_TEXT_SIZE], left[HUMAN_SIZE], size[HUMAN_SIZE];
+    const char *value = text_of(data, "value");
+    const size_t columns = output_columns();
+    const size_t room = columns > HEAD_COLUMNS + 8 ? columns - HEAD_COLUMNS : 8;
+    const bool is_put = strcmp(name, "put") == 0;
+    (void)rfc3339_format(hostclock_wall_ms(), when);
+    (void)human_duration((uint64_t)(number_of(data, "ttl_ms") / 1000), 2, left);
+    (void)human_bytes((uint64_t)number_of(data, "size"), size);
+    (void)printf("%.*s  %s%-6s%s %7s %10s  ", TIME_LEN, when + TIME_AT,
+                 output_tint(is_put ? TINT_GOOD : TINT_DOUBTFUL), name, output_tint(TINT_NONE),
+                 is_put ? left : "", size);
+    print_field(text_of(data, "key"), text_of(data, "key_base64"),
+                value != NULL ? room / KEY_SHARE - GAP : room);
+    if (value != NULL) {
+        (void)fputs("  ", stdout);
+        print_field(NULL, value, room / KEY_SHARE);
+    }
+    (void)putchar('\n');
+}
+
+static void print_change(const char *name, const cJSON *data)
+{
+    if (output_is_terminal()) {
+        print_row(name, data);
+    } else {
+        print_exact(name, data);
+    }
 }
 
 static void print_json(const struct watching *w, const char *name, const cJSON *data)
@@ -163,7 +163,9 @@ static void print_json(const struct watching *w, const char *name, const cJSON *
     if (w->stream.id[0] != '\0') {
         (void)printf(",\"id\":\"%s\"", w->stream.id);
     }
-    (void)printf("%s%s\n", is_empty ? "" : ",", is_empty ? "}" : text + 1);
+    (void)fputs(is_empty ? "" : ",", stdout);
+    plain_print_json(stdout, is_empty ? "}" : text + 1, strlen(is_empty ? "}" : text + 1));
+    (void)putchar('\n');
     cJSON_free(text);
 }
 

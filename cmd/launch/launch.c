@@ -20,8 +20,7 @@
 
 enum {
     START_TIMEOUT_MS = 30000,
-    OUTPUT_TURN_MAX = 64 * 1024, /* of one child in one turn, so that none starves the others */
-    WORD_MAX = 1024,             /* of a child's command line */
+    WORD_MAX = 1024, /* of a child's command line */
 };
 
 enum extra { EXTRA_REQUIRE_ALL, EXTRA_START_TIMEOUT, EXTRA_COUNT };
@@ -31,7 +30,7 @@ static const struct option_def extras[EXTRA_COUNT] = {
     [EXTRA_START_TIMEOUT] = {"start-timeout", 0, true},
 };
 
-static void relay_line(void *arg, const char *line, size_t len)
+void launch_relay(void *arg, const char *line, size_t len)
 {
     struct launch *l = arg;
     (void)log_raw(&l->log, line, len);
@@ -134,7 +133,7 @@ static void reap(struct launch *l)
             if (l->children[i].pid != pid) {
                 continue;
             }
-            child_ended(&l->children[i], hostclock_wall_ms(), relay_line, l);
+            child_ended(&l->children[i], hostclock_wall_ms(), launch_relay, l);
             formation_forget(&l->formation, i);
             const enum exit_verdict verdict =
                 supervisor_exited(&l->supervisor, i, WIFEXITED(status) ? WEXITSTATUS(status) : 0,
@@ -261,7 +260,8 @@ static void turn(struct launch *l, struct pollfd *fds)
         const bool has_output = has_event(&at, l->children[i].out_fd);
         const bool has_line = has_event(&at, l->children[i].ready_fd);
         if (has_output) {
-            child_read_output(&l->children[i], OUTPUT_TURN_MAX, hostclock_wall_ms(), relay_line, l);
+            child_read_output(&l->children[i], LAUNCH_OUTPUT_TURN_MAX, hostclock_wall_ms(),
+                              launch_relay, l);
         }
         if (has_line && child_read_ready(&l->children[i])) {
             supervisor_serves(&l->supervisor, i);

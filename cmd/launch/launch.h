@@ -14,6 +14,9 @@
 #include "cmd/launch/supervisor.h"
 #include "cmd/settings/startup.h"
 
+/* Bytes of one child's log in one turn, so that none starves the others. */
+enum { LAUNCH_OUTPUT_TURN_MAX = 64 * 1024 };
+
 struct launch {
     struct startup startup;
     struct log log;
@@ -32,6 +35,9 @@ struct launch {
     char host[ADDR_TEXT_SIZE]; /* where its nodes answer */
     int signal_fd;
 };
+
+/* Writes a line of a child's log; `arg` is the launcher. */
+void launch_relay(void *arg, const char *line, size_t len);
 
 /* Asks one node what it sees when it is time to; prints the table once all see all and are
  * ready. */

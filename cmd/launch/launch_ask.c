@@ -3,6 +3,7 @@
 #include "cmd/launch/launch.h"
 #include "core/base/units.h"
 #include "net/out/fetch.h"
+#include "net/sys/hostclock.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -115,8 +116,18 @@ static void print_rows(const struct launch *l)
     table_free(table);
 }
 
+/* What the nodes have said until now comes before the table, which would scroll away else. */
+static void relay_pending(struct launch *l)
+{
+    for (size_t i = 0; i < l->count; i++) {
+        child_read_output(&l->children[i], LAUNCH_OUTPUT_TURN_MAX, hostclock_wall_ms(),
+                          launch_relay, l);
+    }
+}
+
 static void tell_formed(struct launch *l, uint64_t now_ms)
 {
+    relay_pending(l);
     log_line(&l->log, LOG_INFO, "launch", "%zu %s %llu ms", l->count,
              l->count == 1 ? "node is ready after" : "nodes are ready after",
              (unsigned long long)(now_ms - l->started_ms));

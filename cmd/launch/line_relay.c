@@ -1,5 +1,7 @@
 #include "cmd/launch/line_relay.h"
 
+#include "cmd/base/plain.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -15,7 +17,7 @@ static void emit_text(struct line_relay *r, line_relay_emit emit, void *arg)
     char out[RELAY_LINE_MAX + NAME_SIZE + 8];
     int len = snprintf(out, sizeof(out), "[%s] ", r->name);
     memcpy(out + len, r->line, r->len);
-    len += (int)r->len;
+    len += (int)plain_clean(out + len, r->len);
     out[len++] = '\n';
     emit(arg, out, (size_t)len);
 }

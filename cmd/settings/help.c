@@ -1,8 +1,12 @@
 #include "cmd/settings/help.h"
 
+#include "cmd/base/output.h"
+#include "cmd/base/reflow.h"
 #include "cmd/settings/settings.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char overview[] =
     "repram: a gossip-replicated, ephemeral key-value store\n"
@@ -37,12 +41,15 @@ static const char overview[] =
     "  --SETTING VALUE    any setting of `repram help settings`, as --base-port 9000\n"
 
 /* `wait` is what the timeout is for, and its default. */
-#define CLIENT_OPTIONS(wait)                                                                   \
-    "  -s, --server HOST[:PORT] the node to ask; repeatable, comma lists, https://host; the\n" \
-    "                           next one when it fails. Else REPRAM_SERVER, else the local\n"  \
-    "                           ports BASE_PORT.. of this REPRAM_NETWORK and _ENCLAVE\n"       \
-    "  -t, --timeout TIME       " wait "\n"                                                    \
-    "      --json               for scripts\n"                                                 \
+#define CLIENT_OPTIONS(wait)                                                                       \
+    "  -s, --server SERVER      the node to ask, as host[:port] or https://host; repeatable, "     \
+    "comma\n"                                                                                      \
+    "                           lists; the next one when it fails. Else REPRAM_SERVER, else the\n" \
+    "                           ports BASE_PORT.. of this host, of this REPRAM_NETWORK and\n"      \
+    "                           _ENCLAVE\n"                                                        \
+    "  -t, --timeout TIME       " wait "\n"                                                        \
+    "      --json               for scripts\n"                                                     \
+    "      --color WHEN         auto (a terminal, unless NO_COLOR is set), always or never\n"      \
     "  -h, --help               this text\n"
 
 #define DATA_OPTIONS CLIENT_OPTIONS("for an answer, as 500ms or 2m; 15s by default")
@@ -83,25 +90,29 @@ static const struct command_help commands[] = {
      "  repram node\n"
      "  repram node --http-port 9000 --discovery static --peers 10.0.0.1:8081,10.0.0.2:8081\n"
      "  repram node --config /etc/repram.conf --print-config\n"},
-    {"put", "usage: repram put KEY [VALUE | -] [options]\n"
-            "\n"
-            "Stores a value: the argument, a file, or standard input. Exit code 0 when the quorum\n"
-            "holds it (OK) or when it is stored and the quorum is still pending (Accepted).\n"
-            "\n"
-            "      --ttl TIME           lifetime: seconds, or a duration such as 1h30m\n"
-            "  -f, --file FILE          read the value from a file\n" DATA_OPTIONS "\n"
-            "examples:\n"
-            "  repram put greeting hello --ttl 10m\n"
-            "  tar c docs | repram put backup - --ttl 1h\n"
-            "  repram put logo --file logo.png --server 10.0.0.1:8081 --json\n"},
-    {"get", "usage: repram get KEY [options]\n"
-            "\n"
-            "Writes the value to standard output, byte for byte. Exit code 1 when there is none.\n"
-            "With --json: the value and what `head` shows; `value_base64` unless it is text.\n"
-            "\n" DATA_OPTIONS "\n"
-            "examples:\n"
-            "  repram get greeting\n"
-            "  repram get backup | tar x\n"},
+    {"put",
+     "usage: repram put KEY [VALUE | -] [options]\n"
+     "\n"
+     "Stores a value: the argument, a file, or standard input. Exit code 0 when the quorum\n"
+     "holds it (OK) or when it is stored and the quorum is still pending (Accepted). A lifetime\n"
+     "outside the node's bounds is brought into them, and that is said.\n"
+     "\n"
+     "      --ttl TIME           lifetime: seconds, or a duration such as 1h30m\n"
+     "  -f, --file FILE          read the value from a file\n" DATA_OPTIONS "\n"
+     "examples:\n"
+     "  repram put greeting hello --ttl 10m\n"
+     "  tar c docs | repram put backup - --ttl 1h\n"
+     "  repram put logo --file logo.png --server 10.0.0.1:8081 --json\n"},
+    {"get",
+     "usage: repram get KEY [options]\n"
+     "\n"
+     "Writes the value to standard output, byte for byte. Exit code 1 when there is none. To a\n"
+     "terminal it ends the line, and shows what a terminal might obey as '?'.\n"
+     "With --json: the value and what `head` shows; `value_base64` unless it is text.\n"
+     "\n" DATA_OPTIONS "\n"
+     "examples:\n"
+     "  repram get greeting\n"
+     "  repram get backup | tar x\n"},
     {"head", "usage: repram head KEY [options]\n"
              "\n"
              "Shows size, creation time, lifetime and version of a key, without its value.\n"
@@ -128,7 +139,9 @@ static const struct command_help commands[] = {
      "them any more: first all present entries, then each change. It makes a lost connection\n"
      "again, with the next server where several are named: the same node sends what happened\n"
      "meanwhile, another one sends all entries again.\n"
-     "Control characters appear percent-encoded; --json gives one object a line.\n"
+     "Control characters appear percent-encoded; --json gives one object a line. A terminal is\n"
+     "shown the time (UTC) too, and keys and values cut to its width; a pipe gets, with tabs\n"
+     "between: event, time left, size, key, value.\n"
      "\n"
      "  -p, --prefix TEXT        only keys that begin with it\n"
      "      --values             show values of up to 16 KiB too\n"
@@ -139,19 +152,28 @@ static const struct command_help commands[] = {
      "examples:\n"
      "  repram watch --prefix rooms/\n"
      "  repram watch --json --values | jq -r 'select(.event == \"put\") | .key'\n"},
-    {"peers", "usage: repram peers [options]\n"
-              "\n"
-              "Shows the members that a node knows; the node itself is not among them.\n"
-              "\n" SHOW_OPTIONS "\n"
-              "examples:\n"
-              "  repram peers\n"
-              "  repram peers --server 10.0.0.1:8081 --json\n"},
+    {"peers",
+     "usage: repram peers [options]\n"
+     "\n"
+     "Shows the members that a node knows, behind the node itself. A terminal is shown what\n"
+     "fits; a pipe gets all columns, exactly, with tabs between. --json gives the node's\n"
+     "answer, in which the node itself is not listed.\n"
+     "\n"
+     "      --state STATE        only alive, suspect, dead or left ones; comma lists\n"
+     "  -w, --wide               all columns, uncut\n" SHOW_OPTIONS "\n"
+     "examples:\n"
+     "  repram peers\n"
+     "  repram peers --state suspect,dead --wide\n"
+     "  repram peers --server 10.0.0.1:8081 --json\n"},
     {"status", "usage: repram status [options]\n"
                "\n"
-               "Shows a node's state, storage, membership, clock and links.\n"
-               "\n" SHOW_OPTIONS "\n"
+               "Shows a node's state, storage, membership, clock and links: the main things on a\n"
+               "terminal, every value with its path in a pipe.\n"
+               "\n"
+               "  -l, --long               every value, on a terminal too\n" SHOW_OPTIONS "\n"
                "examples:\n"
                "  repram status\n"
+               "  repram status --long\n"
                "  repram status --json\n"},
     {"health",
      "usage: repram health [--all] [options]\n"
@@ -202,6 +224,7 @@ static const struct command_help commands[] = {
      "                           Else REPRAM_SERVER, else the first node of the local ports\n"
      "  -t, --timeout TIME       of a connect, and of an answer; 10s by default\n"
      "      --json               for scripts\n"
+     "      --color WHEN         auto (a terminal, unless NO_COLOR is set), always or never\n"
      "  -h, --help               this text\n"
      "\n"
      "Without --rate a server that stalls gets fewer requests, so percentiles look better than\n"
@@ -241,27 +264,59 @@ static const struct command_help commands[] = {
      "examples:\n"
      "  repram import backup.ndjson\n"
      "  gunzip < rooms.gz | repram import --server 10.0.0.1:8081 --json\n"},
-    {"version", "usage: repram version\n\nPrints the version.\n"},
+    {"version", "usage: repram version [--json]\n\nPrints the version.\n"},
     {"help", "usage: repram help [COMMAND | settings]\n"},
 };
 
+/* Where a text is written to until it is whole: a terminal gets it in its own width. */
+struct pending {
+    FILE *out; /* where it is to go */
+    FILE *whole;
+    char *text;
+    size_t len;
+};
+
+static FILE *begin_text(struct pending *p, FILE *out)
+{
+    *p = (struct pending){.out = out};
+    if (out == stdout ? output_is_terminal() : out == stderr && isatty(STDERR_FILENO) == 1) {
+        p->whole = open_memstream(&p->text, &p->len);
+    }
+    return p->whole != NULL ? p->whole : out;
+}
+
+static void end_text(struct pending *p)
+{
+    if (p->whole != NULL && fclose(p->whole) == 0) {
+        reflow_print(p->out, p->text, output_columns());
+    }
+    free(p->text);
+}
+
+static void print_text(FILE *out, const char *text)
+{
+    struct pending pending;
+    (void)fputs(text, begin_text(&pending, out));
+    end_text(&pending);
+}
+
 void help_overview(FILE *out)
 {
-    (void)fputs(overview, out);
+    print_text(out, overview);
 }
 
 enum rc help_command(FILE *out, const char *command)
 {
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
         if (strcmp(commands[i].name, command) == 0) {
-            (void)fputs(commands[i].text, out);
+            print_text(out, commands[i].text);
             return RC_OK;
         }
     }
     return RC_NOT_FOUND;
 }
 
-void help_settings(FILE *out)
+static void print_settings(FILE *out)
 {
     (void)fputs("Settings: flag > environment > file (--config) > default. An empty value counts "
                 "as not set.\n",
@@ -287,4 +342,11 @@ void help_settings(FILE *out)
                       settings_allowed(id, allowed, sizeof(allowed)),
                       *flag != '\0' ? "; flag: --" : "", flag);
     }
+}
+
+void help_settings(FILE *out)
+{
+    struct pending pending;
+    print_settings(begin_text(&pending, out));
+    end_text(&pending);
 }

@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-/* The commands and one line each. */
+/* The commands and one line each. A terminal gets this, and what follows, in its own width. */
 void help_overview(FILE *out);
 
 /* A command's usage, options and examples. RC_NOT_FOUND when there is no such command. */

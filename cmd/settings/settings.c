@@ -1,6 +1,7 @@
 #include "cmd/settings/settings.h"
 
 #include "cmd/base/log.h"
+#include "cmd/base/nearest.h"
 #include "cmd/settings/value.h"
 #include "core/base/assert.h"
 #include "core/base/mem.h"
@@ -487,48 +488,48 @@ static void load_one(struct load *load, enum setting_id id)
 
 /* ---- Names that mean nothing ---- */
 
-static bool is_known(const char *name, size_t len)
+/* Whether a setting, or the client commands, go by this name; *n gets the nearest of them. */
+static bool is_known(const char *name, size_t len, struct nearest *n)
 {
-    /* Of the client commands. */
-    static const char *const others[] = {"REPRAM_SERVER"};
-    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
-        if (strlen(others[i]) == len && memcmp(others[i], name, len) == 0) {
-            return true;
-        }
-    }
+    static const char server[] = "REPRAM_SERVER"; /* of the client commands */
+    bool is_one = strlen(server) == len && memcmp(server, name, len) == 0;
+    *n = nearest_begin(name, len);
+    nearest_offer(n, server, strlen(server));
     for (int id = 0; id < SETTING_COUNT; id++) {
         struct names names = names_of(&defs[id]);
         const char *known = NULL;
         size_t known_len = 0;
         while (names_next(&names, &known, &known_len)) {
-            if (known_len == len && memcmp(known, name, len) == 0) {
-                return true;
-            }
+            is_one = is_one || (known_len == len && memcmp(known, name, len) == 0);
+            nearest_offer(n, known, known_len);
         }
     }
-    return false;
+    return is_one;
 }
 
 static void find_unknown(struct load *load)
 {
     char *const *environment = load->sources->environment;
+    char meant[NEAREST_TEXT_SIZE];
+    struct nearest n;
     for (; environment != NULL && *environment != NULL; environment++) {
         const size_t len = strcspn(*environment, "=");
         char name[128];
-        if (strncmp(*environment, "REPRAM_", 7) != 0 || is_known(*environment, len)) {
+        if (strncmp(*environment, "REPRAM_", 7) != 0 || is_known(*environment, len, &n)) {
             continue;
         }
         (void)snprintf(name, sizeof(name), "%.*s", (int)(len < 100 ? len : 100), *environment);
         if (!is_injected(name, (*environment)[len] == '=' ? *environment + len + 1 : "")) {
-            report_add(&load->settings->warnings, "%s (environment) is no setting of repram", name);
+            report_add(&load->settings->warnings, "%s (environment) is no setting of repram%s",
+                       name, nearest_text(&n, "", meant));
         }
     }
     const struct config_file *file = load->sources->file;
     for (size_t i = 0; file != NULL && i < file->line_count; i++) {
         const struct config_line *line = &file->lines[i];
-        if (!is_known(line->key, strlen(line->key))) {
-            report_add(&load->settings->warnings, "%.100s (line %u) is no setting of repram",
-                       line->key, line->number);
+        if (!is_known(line->key, strlen(line->key), &n)) {
+            report_add(&load->settings->warnings, "%.100s (line %u) is no setting of repram%s",
+                       line->key, line->number, nearest_text(&n, "", meant));
         }
     }
 }

@@ -103,7 +103,7 @@ static int read_options(struct startup *st, int argc, char **argv, const struct 
             return usage(argv[0], options.error);
         }
         if (at == OPTIONS_WORD) {
-            char problem[128];
+            char problem[256];
             (void)snprintf(problem, sizeof(problem), "unexpected word '%.64s'", value);
             return usage(argv[0], problem);
         }
@@ -176,7 +176,7 @@ static void print_config(const struct settings *s)
                                      settings_shown(s, (enum setting_id)id), s->values[id].from};
         table_add(table, cells);
     }
-    table_print(table, stdout);
+    table_print(table);
     table_free(table);
 }
 

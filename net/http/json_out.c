@@ -55,9 +55,7 @@ void json_out_end(struct json_out *o, char bracket)
     o->needs_comma = true;
 }
 
-/* The length of the well-formed UTF-8 sequence at `data`; 0 when there is none (RFC 3629, section
- * 4). */
-static size_t utf8_sequence(const uint8_t *data, size_t len)
+size_t json_out_utf8_size(const uint8_t *data, size_t len)
 {
     /* Which second bytes may follow a first byte up to `first_max`, in a sequence of `size` bytes.
      * No other is well-formed: it would be longer than it need be, a surrogate, or beyond the last
@@ -93,7 +91,7 @@ bool json_out_is_utf8(const uint8_t *data, size_t len)
 {
     size_t i = 0;
     while (i < len) {
-        const size_t size = utf8_sequence(data + i, len - i);
+        const size_t size = json_out_utf8_size(data + i, len - i);
         if (size == 0) {
             return false;
         }
@@ -127,7 +125,7 @@ size_t json_out_quote(const uint8_t *data, size_t len, char *ret_text)
     ret_text[written++] = '"';
     size_t i = 0;
     while (i < len) {
-        const size_t size = utf8_sequence(data + i, len - i);
+        const size_t size = json_out_utf8_size(data + i, len - i);
         if (size == 1) {
             written += quote_ascii(data[i], ret_text + written);
         } else if (size > 1) {

@@ -46,6 +46,10 @@ void json_out_ms(struct json_out *o, const char *name, uint64_t us);
 /* Milliseconds since the epoch as an RFC 3339 string. */
 void json_out_time(struct json_out *o, const char *name, uint64_t ms);
 
+/* The length of the well-formed UTF-8 sequence at `data`, of which there is a byte at least; 0 when
+ * there is none (RFC 3629, section 4). */
+size_t json_out_utf8_size(const uint8_t *data, size_t len);
+
 /* Whether the bytes are well-formed UTF-8 (RFC 3629: shortest forms, no surrogates, up to
  * U+10FFFF). */
 bool json_out_is_utf8(const uint8_t *data, size_t len);

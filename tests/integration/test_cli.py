@@ -44,6 +44,24 @@ class Help(Case):
         for text in (b"BASE_PORT", b"--base-port", b"REPRAM_REPLICATION", b"not supported"):
             self.assertIn(text, done.stdout)
 
+    def test_what_may_have_been_meant_is_said(self):
+        for arguments, meant in ((("statsu",), b"did you mean status?"),
+                                 (("help", "gte"), b"did you mean get?"),
+                                 (("get", "k", "--jsn"), b"did you mean --json?"),
+                                 (("node", "--base-prot", "1"), b"did you mean --base-port?"),
+                                 (("peers", "--state", "ded"), b"did you mean dead?")):
+            with self.subTest(arguments=arguments):
+                done = cli(*arguments)
+                self.assertEqual(done.returncode, USAGE)
+                self.assertIn(meant, done.stderr)
+        done = cli("node", "--check-config", "--strict", env={"REPRAM_NETWRK": "x"})
+        self.assertEqual(done.returncode, BAD_CONFIGURATION)
+        self.assertIn(b"did you mean REPRAM_NETWORK?", done.stderr)
+
+    def test_the_version_is_there_for_scripts(self):
+        version = json.loads(cli("version", "--json").stdout)["version"]
+        self.assertEqual(cli("version").stdout.decode(), f"repram {version}\n")
+
     def test_usage_errors_end_with_2(self):
         for arguments in ((), ("put",), ("get",), ("get", "a", "b"), ("keys", "--limit", "0"),
                           ("put", "k", "v", "--ttl", "soon"), ("get", "k", "--timeout", "0"),
@@ -74,7 +92,8 @@ class Data(Case):
         value = bytes(range(256)) * 300
         done = self.cli("put", "bytes", "-", "--ttl", "10m", data=value)
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertIn(b"600 s", done.stdout)
+        self.assertRegex(done.stdout, rb"^OK: stored for 10m on (all 3 members|a quorum of 3 members; the "
+                                      rb"others get it too)\n$")
         for node in self.nodes:
             wait_until(lambda node=node: node.holds("bytes", value), "it is everywhere", 5)
             done = self.cli("get", "bytes", "--server", f"127.0.0.1:{node.port}")
@@ -163,6 +182,22 @@ class Data(Case):
         self.assertEqual(json.loads(done.stdout), {"keys": []})
         self.assertEqual(self.cli("keys", "-s", server, "-p", "nothing-here").stdout, b"")
 
+    def test_keys_of_nobody_print_nothing(self):
+        done = self.cli("keys", "--json", "-s", f"127.0.0.1:{harness.free_base(1)}")
+        self.assertEqual((done.returncode, done.stdout), (FAILED, b""))
+
+    def test_a_lifetime_outside_the_bounds_is_brought_into_them_as_by_http_and_that_is_said(self):
+        for ttl, stored, words in (("0", 1, b"for 1s, not 0s (the least that the node takes)"),
+                                   ("2d", 86400, b"for 1d, not 2d (the most that the node takes)"),
+                                   ("9" * 30, 86400, b"for 1d, not so long (the most"),
+                                   ("1h30m", 5400, b"for 1h30m on")):
+            with self.subTest(ttl=ttl):
+                done = self.cli("put", "bounds", "v", "--ttl", ttl)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertIn(words, done.stdout)
+                head = json.loads(self.cli("head", "bounds", "--json").stdout)
+                self.assertEqual(head["original_ttl"], stored)
+
     def test_keys_that_would_break_a_line_are_encoded(self):
         self.cli("put", "-s", self.server, "odd/\n%", "v")
         done = self.cli("keys", "-s", self.server, "-p", "odd/")
@@ -191,12 +226,21 @@ class Cluster(Case):
     def cli(self, *arguments, **options):
         return cli(*arguments, env=self.env, **options)
 
-    def test_peers_lists_the_others(self):
+    def test_peers_lists_the_node_and_then_the_others(self):
         rows = [line.split("\t") for line in self.cli("peers").stdout.decode().splitlines()]
-        self.assertEqual(len(rows), 2)
+        self.assertEqual(len(rows), 3)
         self.assertEqual({row[3] for row in rows}, {"alive"})
         peers = json.loads(self.cli("peers", "--json").stdout)["peers"]
-        self.assertEqual({peer["id"] for peer in peers}, {row[0] for row in rows})
+        self.assertEqual([row[0] for row in rows[1:]], sorted(peer["id"] for peer in peers))
+        by_port = {node.port: node for node in self.nodes}
+        self.assertEqual(rows[0][8], by_port[int(rows[0][2])].uuid())
+        self.assertEqual(self.cli("peers", "--wide").stdout.count(b"\n"), 3)
+
+    def test_peers_of_a_state_only(self):
+        self.assertEqual(self.cli("peers", "--state", "dead").stdout, b"")
+        self.assertEqual(self.cli("peers", "--state", "dead,alive").stdout.count(b"\n"), 3)
+        self.assertEqual(json.loads(self.cli("peers", "--state", "left", "--json").stdout)["peers"], [])
+        self.assertEqual(len(json.loads(self.cli("peers", "--state", "alive", "--json").stdout)["peers"]), 2)
 
     def test_status_is_flat_for_people_and_json_for_scripts(self):
         rows = dict(line.split("\t") for line in self.cli("status").stdout.decode().splitlines())

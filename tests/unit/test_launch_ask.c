@@ -165,6 +165,27 @@ static void each_is_asked_who_it_is_then_whom_it_sees_then_whether_it_is_ready(v
     assert_string_equal(ask_round(4000), "");
 }
 
+/* What a node said before is read late: the launcher was busy with asking. */
+static void the_table_comes_behind_what_the_nodes_have_said(void **state)
+{
+    (void)state;
+    static const char said[] = "x ready\n";
+    int ends[2];
+    assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+    rig.children[1].out_fd = ends[0];
+    assert_int_equal(write(ends[1], said, sizeof(said) - 1), sizeof(said) - 1);
+    (void)ask_round(2000);
+    (void)ask_round(3000);
+    (void)ask_round(4000);
+    assert_true(rig.launch.is_table_printed);
+    const char *line = strstr(told(), "x ready\n");
+    assert_non_null(line);
+    assert_non_null(strstr(line, "info  launch    2 nodes are ready after"));
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+    rig.children[1].out_fd = -1;
+}
+
 static void nodes_on_another_address_are_shown_there(void **state)
 {
     (void)state;
@@ -282,6 +303,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(
             each_is_asked_who_it_is_then_whom_it_sees_then_whether_it_is_ready, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_table_comes_behind_what_the_nodes_have_said, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(nodes_on_another_address_are_shown_there, setup, teardown),
         cmocka_unit_test_setup_teardown(a_json_log_has_a_line_for_each_node_and_no_table, setup,
                                         teardown),

@@ -46,6 +46,13 @@ static void feed(const char *text)
     line_relay_feed(&relay, text, strlen(text), 0, on_line, &seen);
 }
 
+static void what_a_terminal_might_obey_is_not_passed_on(void **state)
+{
+    (void)state;
+    feed("a\x1b[2J\xc2\x9b\xff\n");
+    assert_string_equal(seen.text, "[flux-node-1] a?[2J??\n");
+}
+
 static void every_line_carries_the_name(void **state)
 {
     (void)state;
@@ -101,6 +108,7 @@ static void json_objects_pass_and_other_lines_are_wrapped(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(what_a_terminal_might_obey_is_not_passed_on, setup),
         cmocka_unit_test_setup(every_line_carries_the_name, setup),
         cmocka_unit_test_setup(a_line_in_pieces_comes_out_whole, setup),
         cmocka_unit_test_setup(an_endless_line_comes_out_in_bounded_pieces, setup),

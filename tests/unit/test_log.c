@@ -30,8 +30,10 @@ static void control_characters_do_not_reach_a_text_line(void **state)
 {
     (void)state;
     char line[256];
-    const size_t len =
-        log_format_line(line, sizeof(line), LOG_TEXT, wall, LOG_WARN, "", "x", "a\nb\x1b[31m\x7f");
+    const size_t len = log_format_line(line, sizeof(line), LOG_TEXT, wall, LOG_WARN, "", "x",
+                                       "a\nb\x1b[31m\x7f \xc2\x9b \xe2\x80\xae \xff \xc3\xa9");
+    line[len] = '\0';
+    assert_non_null(strstr(line, " a?b?[31m? ? ? ? \xc3\xa9\n"));
     assert_int_equal(memchr(line, '\n', len) == line + len - 1, 1);
     assert_null(memchr(line, 0x1b, len));
     assert_null(memchr(line, 0x7f, len));
@@ -51,7 +53,7 @@ static void json_line_is_json_whatever_the_message_holds(void **state)
     assert_string_equal(cJSON_GetObjectItemCaseSensitive(root, "node")->valuestring, "node-1");
     assert_string_equal(cJSON_GetObjectItemCaseSensitive(root, "event")->valuestring, "link");
     assert_non_null(strstr(cJSON_GetObjectItemCaseSensitive(root, "message")->valuestring,
-                           "say \"hi\" \\ \n\t\x01 caf"));
+                           "say \"hi\" \\ \n\t\x01 caf\xc3\xa9 \xef\xbf\xbd"));
     cJSON_Delete(root);
 }
 

@@ -68,8 +68,8 @@ static void what_is_wrong_is_said(void **state)
     (void)state;
     static const struct {
         const char *word, *error;
-    } cases[] = {{"--tt", "unknown option --tt"},
-                 {"--ttls=4", "unknown option --ttls"},
+    } cases[] = {{"--tt", "unknown option --tt; did you mean --ttl?"},
+                 {"--ttls=4", "unknown option --ttls; did you mean --ttl?"},
                  {"--json=1", "--json takes no value"},
                  {"--ttl", "--ttl needs a value"},
                  {"-f", "-f needs a value"},

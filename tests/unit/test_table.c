@@ -69,6 +69,47 @@ static void many_rows_fit(void **state)
     table_free(NULL);
 }
 
+static void a_column_is_as_wide_as_its_characters_are_and_shows_none_that_is_obeyed(void **state)
+{
+    (void)state;
+    static const char *const headings[] = {"A", "B"};
+    static const char *const first[] = {"\xc3\xa9\xc3\xa9", "x"};
+    static const char *const second[] = {"abc", "\xc2\x9b\xe2\x80\xae\xff"};
+    struct table *t = table_new(headings, 2);
+    table_add(t, first);
+    table_add(t, second);
+    char *text = table_format(t, true);
+    assert_string_equal(text, "A    B\n\xc3\xa9\xc3\xa9   x\nabc  ???\n");
+    free(text);
+    table_free(t);
+}
+
+/* n-1, n and n+1 columns; then down to the least width. */
+static void the_widest_columns_are_cut_until_it_fits(void **state)
+{
+    (void)state;
+    static const char *const headings[] = {"NAME", "STATE"};
+    static const char *const row[] = {"0123456789abcdef", "alive"};
+    static const struct {
+        size_t columns;
+        const char *row;
+    } cases[] = {{24, "\n0123456789abcdef  alive\n"}, {23, "\n0123456789abcdef  alive\n"},
+                 {22, "\n0123456789ab...  alive\n"},  {15, "\n01234...  alive\n"},
+                 {14, "\n01234...  alive\n"},         {0, "\n01234...  alive\n"}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct table *t = table_new(headings, 2);
+        table_add(t, row);
+        table_fit(t, cases[i].columns);
+        char *text = table_format(t, true);
+        assert_non_null(strstr(text, cases[i].row));
+        free(text);
+        text = table_format(t, false); /* a script gets it whole */
+        assert_string_equal(text, "0123456789abcdef\talive\n");
+        free(text);
+        table_free(t);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -76,6 +117,8 @@ int main(void)
         cmocka_unit_test(scripts_get_tabs_and_no_headings),
         cmocka_unit_test(a_row_of_nothing_is_an_empty_line),
         cmocka_unit_test(many_rows_fit),
+        cmocka_unit_test(a_column_is_as_wide_as_its_characters_are_and_shows_none_that_is_obeyed),
+        cmocka_unit_test(the_widest_columns_are_cut_until_it_fits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

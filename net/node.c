@@ -201,7 +201,8 @@ static void close_door(struct node *n, enum rc why)
 
 static void on_close(void *arg)
 {
-    close_door(arg, RC_JOINING);
+    struct node *n = arg;
+    close_door(n, n->is_stopping ? RC_DRAINING : RC_JOINING);
 }
 
 /* ---- The engine's wishes that are not the network's ---- */
@@ -377,8 +378,7 @@ static void on_libevent_log(int severity, const char *text)
     if (hooks == NULL || severity < EVENT_LOG_MSG) {
         return;
     }
-    /* At an error libevent ends the process. Other failures that matter also come back from the
-     * call. */
+    /* At an error libevent ends the process; other failures also come back from the call. */
     hooks->log(hooks->arg, severity == EVENT_LOG_ERR ? LOG_ERROR : LOG_DEBUG, "libevent",
                severity == EVENT_LOG_ERR ? "the node ends: %s" : "%s", text);
 }

@@ -292,19 +292,26 @@ static void cancel_pass(struct discovery *d)
     d->running = 0;
 }
 
+static void give_up(struct discovery *d)
+{
+    for (uint32_t i = 0; i < d->source_count; i++) {
+        struct provider *p = d->sources[i].provider;
+        if (d->sources[i].is_running) {
+            take_outcome(d, &d->sources[i], RC_TIMEOUT,
+                         p->give_up == NULL ? "no answer in time" : p->give_up(p));
+        }
+    }
+    cancel_pass(d);
+    end_pass(d);
+}
+
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
     struct discovery *d = arg;
     (void)fd;
     (void)what;
     if (d->is_in_pass) {
-        for (uint32_t i = 0; i < d->source_count; i++) {
-            if (d->sources[i].is_running) {
-                take_outcome(d, &d->sources[i], RC_TIMEOUT, "no answer in time");
-            }
-        }
-        cancel_pass(d);
-        end_pass(d);
+        give_up(d);
     } else if (d->was_alone && !d->has_failed && !d->config.is_alone(d->config.arg)) {
         schedule_next(d); /* found, or been found, meanwhile */
     } else {

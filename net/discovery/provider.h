@@ -34,6 +34,10 @@ struct provider_pass {
 struct provider {
     const char *name; /* as in REPRAM_DISCOVERY */
     void (*start)(struct provider *p, const struct provider_pass *pass);
+    /* Of a started one whose time is over: names what it has found so far, and says to people what
+     * it still waits for; borrowed until it is cancelled, which follows. NULL: it has nothing to
+     * say. */
+    const char *(*give_up)(struct provider *p);
     void (*cancel)(struct provider *p); /* of a started one: nothing more is heard of the pass */
     void (*free)(struct provider *p);   /* of one that is not started */
 };

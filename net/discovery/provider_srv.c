@@ -274,6 +274,21 @@ static void start(struct provider *p, const struct provider_pass *pass)
     s->query = dns_services(pass->dns, s->name, pass->wanted, on_services, s);
 }
 
+static const char *give_up(struct provider *p)
+{
+    struct provider_srv *s = (struct provider_srv *)p;
+    const size_t left = s->waiting + s->service_count - s->next;
+    const char *name = s->name;
+    for (size_t i = LOOKUPS_MAX; i-- > 0;) {
+        name = s->lookups[i].query != NULL ? s->lookups[i].service->target : name;
+    }
+    name_all(s, &s->found);
+    name_all(s, &s->kept);
+    (void)snprintf(s->detail, sizeof(s->detail), "%s: no answer in time%s", name,
+                   left > 1 ? ", nor of other targets" : "");
+    return s->detail;
+}
+
 static void cancel(struct provider *p)
 {
     struct provider_srv *s = (struct provider_srv *)p;
@@ -298,8 +313,11 @@ static void provider_srv_free(struct provider *p)
 struct provider *provider_srv_new(const char *name)
 {
     struct provider_srv *s = mem_new(1, sizeof(*s));
-    s->provider = (struct provider){
-        .name = "srv", .start = start, .cancel = cancel, .free = provider_srv_free};
+    s->provider = (struct provider){.name = "srv",
+                                    .start = start,
+                                    .give_up = give_up,
+                                    .cancel = cancel,
+                                    .free = provider_srv_free};
     s->name = name;
     return &s->provider;
 }

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import unittest
 
 import harness
@@ -236,8 +237,10 @@ class Clients:
         busy = problem(503, "joining", "soon")
         busy.headers = {"Retry-After": "1"}
         with Scripted({"/v1/data/k": [busy, Answer(b"OK", 201, etag)]}) as server:
+            began = time.monotonic()
             self.assertTrue(self.client(server.name).put("k", "v")["has_quorum"])
             self.assertEqual(len(server.asked), 2)
+            self.assertGreater(time.monotonic() - began, 0.9)
         with Scripted({"/v1/data/k": problem(507, "storage_full", "no room")}) as full, \
                 Scripted({"/v1/data/k": [problem(500, "internal", "oh")]}) as broken, \
                 Scripted({"/v1/data/k": Answer(b"v", 200, entry)}) as good:

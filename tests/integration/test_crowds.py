@@ -133,11 +133,11 @@ class Prefixes(Case):
         one = b"PUT /data/k HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nv"
         costs = []
         for _ in range(5):
-            before = self.node.metrics()["repram_process_cpu_seconds_total"]
+            before = self.node.metrics()["process_cpu_seconds_total"]
             raw.pour(one * self.PUTS)
             for _ in range(self.PUTS):
                 self.assertEqual(raw.response()[0], 201)
-            costs.append(self.node.metrics()["repram_process_cpu_seconds_total"] - before)
+            costs.append(self.node.metrics()["process_cpu_seconds_total"] - before)
         raw.sock.close()
         return min(costs)
 

@@ -403,6 +403,47 @@ static void a_cancelled_pass_is_not_heard_of_and_the_next_one_is(void **state)
     assert_int_equal(s->done_count, 1);
 }
 
+/* Before its targets are known, with one, and with more than are looked up at a time. */
+static void a_pass_whose_time_is_over_names_what_it_has_and_says_what_is_missing(void **state)
+{
+    static const struct {
+        bool is_held;
+        unsigned silent;
+        const char *detail, *named;
+    } cases[] = {
+        {true, 1, "_repram._tcp.test.: no answer in time", ""},
+        {false, 1, "s0._repram._tcp.test: no answer in time", "10.0.0.2:8082 "},
+        {false, 40, "s0._repram._tcp.test: no answer in time, nor of other targets",
+         "10.0.0.2:8082 "},
+    };
+    struct scene *s = *state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        begin_records(s);
+        for (unsigned j = 0; j < cases[i].silent; j++) {
+            char label[16];
+            (void)snprintf(label, sizeof(label), "s%u", j);
+            put_service(s, 60, 1, 8081, label);
+        }
+        put_service(s, 60, 2, 8082, "b");
+        put_addr(s, "b", 2);
+        s->server.records_len = s->records.pos;
+        s->server.is_held = cases[i].is_held;
+        s->server.v4 = s->server.v6 = SAYS_NOTHING;
+        s->server.asked_v4 = s->server.asked_others = 0;
+        s->named_count = 0;
+        s->provider->start(s->provider, &s->pass);
+        for (const uint64_t until = patience_begins();
+             (cases[i].is_held ? s->server.asked_others : s->server.asked_v4) == 0 &&
+             patience_lasts(until);) {
+            event_base_loop(s->base, EVLOOP_NONBLOCK);
+        }
+        assert_string_equal(s->provider->give_up(s->provider), cases[i].detail);
+        assert_named(s, cases[i].named);
+        s->provider->cancel(s->provider);
+    }
+    assert_int_equal(s->done_count, 0);
+}
+
 static void only_addresses_that_the_node_reaches_are_named(void **state)
 {
     struct scene *s = *state;
@@ -430,6 +471,7 @@ int main(void)
         TEST(a_target_that_cannot_be_looked_up_is_a_failure_and_hides_no_other),
         TEST(only_so_many_services_and_addresses_are_taken),
         TEST(a_cancelled_pass_is_not_heard_of_and_the_next_one_is),
+        TEST(a_pass_whose_time_is_over_names_what_it_has_and_says_what_is_missing),
         TEST(only_addresses_that_the_node_reaches_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -77,7 +77,7 @@ fi
 case $what in
 test) # one after the other: both measure their waits on a machine of their own
     status=0
-    for file in board tabs network looks restarts openapi; do
+    for file in board tabs network looks client restarts openapi; do
         "${inside[@]}" node --test "$tests/$file.test.mjs" || status=1
     done
     exit "$status"

@@ -189,7 +189,7 @@ void swim_suspect_link(struct swim *s, struct member *m, uint64_t now_us)
 {
     enter(s, now_us);
     if (m->heard_us != 0) {
-        m->heard_us = 1; /* a word before this speaks for it no longer */
+        m->heard_us = MEMBER_HEARD_BEFORE; /* a word before this speaks for it no longer */
     }
     probe_start(s, m);
 }

@@ -91,6 +91,10 @@ enum member_flags {
                          MEMBER_IS_DRAINING | MEMBER_MAY_BEGIN,
 };
 
+/* Stands for `heard_us` of a member that was heard, and whose link has ended since: no word of
+ * before speaks for it any longer. */
+enum { MEMBER_HEARD_BEFORE = 1 };
+
 /*
  * One member, as kept. A node knows up to MEMBERS_MAX of them, and many nodes may run on one
  * machine. So a member is 112 bytes. What other modules read stands in fields. Texts and addresses
@@ -134,7 +138,7 @@ struct member {
     uint64_t host_tag : 48;
     uint64_t version_min : 8, version_max : 8;
     uint64_t state_since_us;
-    uint64_t heard_us;              /* last direct word from it; 0 never */
+    uint64_t heard_us;              /* last direct word from it, or MEMBER_HEARD_BEFORE; 0 never */
     struct swim_probe_state *probe; /* the failure detector's own; NULL while it has nothing open */
     union {
         char near[24];

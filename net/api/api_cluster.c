@@ -210,8 +210,10 @@ static void put_peer(const struct api_view *v, struct json_out *o, const struct 
     json_out_ms(o, "rtt_ms", m->rtt_us);
     json_out_bool(o, "clock_conflict", m->clock == MEMBER_CLOCK_APART);
     json_out_i64(o, "clock_difference_ms", engine_clock_difference_ms(v->engine, m));
-    /* A member known only by hearsay was last heard of when its state became known. */
-    json_out_time(o, "last_seen", cluster_ms(v, m->heard_us > 0 ? m->heard_us : m->state_since_us));
+    /* A member known only by hearsay was last heard of when its state became known; so was one
+     * whose link has ended since it was heard. */
+    const bool is_heard = m->heard_us > MEMBER_HEARD_BEFORE;
+    json_out_time(o, "last_seen", cluster_ms(v, is_heard ? m->heard_us : m->state_since_us));
     json_out_end(o, '}');
 }
 

@@ -193,6 +193,20 @@ static void a_member_never_heard_was_seen_when_it_was_learned_of(void **state)
     cJSON_Delete(json);
 }
 
+static void a_member_whose_link_has_ended_was_seen_when_its_state_became_known(void **state)
+{
+    struct fixture *f = *state;
+    f->now_us = 10000000;
+    f->engine.members[0].state = MEMBER_DEAD;
+    f->engine.members[0].state_since_us = 9000000;
+    f->engine.members[0].heard_us = MEMBER_HEARD_BEFORE;
+    assert_int_equal(ask(f, HTTP_GET_, "/peers"), 200);
+    cJSON *json = parse(f);
+    assert_text(cJSON_GetArrayItem(item(json, "peers"), 0), "last_seen",
+                "2026-11-20T08:00:09.000Z");
+    cJSON_Delete(json);
+}
+
 static void claimed_ports_are_those_of_the_living_in_order_and_once(void **state)
 {
     struct fixture *f = *state;
@@ -387,6 +401,7 @@ int main(void)
         TEST(peers_lists_the_others_with_what_is_measured),
         TEST(a_member_whose_clock_is_apart_is_shown_so),
         TEST(a_member_never_heard_was_seen_when_it_was_learned_of),
+        TEST(a_member_whose_link_has_ended_was_seen_when_its_state_became_known),
         TEST(claimed_ports_are_those_of_the_living_in_order_and_once),
         TEST(topology_lists_the_living_in_the_shape_of_v2),
         TEST(status_has_every_member_that_the_contract_names),

@@ -72,6 +72,7 @@ export function messageRow(entry, name) {
     const when = element("time", "", formatWhen(written));
     when.dateTime = new Date(written).toISOString();
     const link = element("a", "key", entry.key);
+    link.title = entry.key; // a long one is cut
     link.href = `#${encodeURIComponent(entry.key)}`;
     const left = element("span", "left");
     meta.append(from, when, link, left);

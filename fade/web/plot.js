@@ -106,6 +106,6 @@ export class Plot {
         const end = Number.isFinite(this.#samples.at(-1)?.value) ? /[\d.]+ [\d.]+$/.exec(paths.line) : null;
         head.setAttribute("d", end === null ? "" : `M${end[0]}h0`);
         this.#begin.textContent = `−${span_ms / MINUTE_MS} min`;
-        this.#peak.textContent = known.length > 0 ? `peak ${this.#format(peak)}` : "";
+        this.#peak.textContent = known.length > 0 ? `max ${this.#format(peak)}` : "";
     }
 }

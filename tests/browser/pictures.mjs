@@ -4,8 +4,8 @@ import {join} from "node:path";
 import {Browser, startNodes, until} from "./rig.mjs";
 
 const [folder] = process.argv.slice(2);
-const SIZES = {phone: {viewport: {width: 390, height: 844}, deviceScaleFactor: 1},
-               desktop: {viewport: {width: 1280, height: 800}}};
+const SIZES = {phone: {viewport: {width: 390, height: 844}, deviceScaleFactor: 1, colorScheme: "dark"},
+               desktop: {viewport: {width: 1280, height: 800}, colorScheme: "dark"}};
 
 /* Lives of very different length, so that every stage of fading is in the picture. */
 const MESSAGES = [

@@ -227,7 +227,8 @@ struct engine_status {
     uint32_t enclave_members;            /* that count in the quorum, this node included */
     uint32_t expected, expected_seen;    /* with READY_EXPECTING: members, and how many are there */
     uint32_t quorum;
-    bool has_quorum; /* linked with enough that can take a write: what is written now is 201 */
+    uint32_t undialed; /* members that are alive and were dialed in vain */
+    bool has_quorum;   /* linked with enough that can take a write: what is written now is 201 */
     uint64_t member_digest;
     uint64_t root_digest; /* as of the newest comparable cut */
     uint64_t root_cut_s;

@@ -246,6 +246,7 @@ void engine_status(struct engine *e, uint64_t now_us, struct engine_status *ret_
         .left = counts.left,
         .enclave_members = voters_count(e),
         .quorum = voters_needed(e),
+        .undialed = mesh_undialed(e->mesh, e->swim),
         .has_quorum = voters_are_linked(e),
         .expected = e->expect.wanted,
         .expected_seen = e->expect.seen,

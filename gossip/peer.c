@@ -15,7 +15,6 @@ enum {
     UNMET_TURN_US = 500 * 1000,       /* who has not shown in this time who is there makes way */
     CROWD_TOLD_US = 60 * 1000 * 1000, /* a crowd is told of no more often */
     LINK_IDLE_US = 20 * 1000 * 1000,  /* a link without a reason ends after so long without use */
-    DIALS_TOLD = 3,                   /* a member, by 2 s each and pauses: some 7 s */
 };
 
 /* ---- Links come and go ---- */

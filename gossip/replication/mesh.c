@@ -323,6 +323,17 @@ struct link *mesh_dial(struct mesh *m, const struct addr *addr, uint64_t now_us)
     return l;
 }
 
+uint32_t mesh_undialed(const struct mesh *m, const struct swim *swim)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < m->want_count; i++) {
+        const struct member *member = swim_find(swim, &m->wants[i].uuid);
+        count += m->wants[i].failures >= DIALS_TOLD && member != NULL && member->has_answered &&
+                 member->state == MEMBER_ALIVE && member->link == 0;
+    }
+    return count;
+}
+
 /* Dials a wanted member whose time has come. Returns when to look at it again, 0 to drop it. */
 static uint64_t consider(struct mesh *m, struct swim *swim, struct want *w, uint64_t now_us)
 {

@@ -26,6 +26,7 @@ enum {
     DIAL_GRACE_US = 400 * 1000,     /* the larger id waits this long for the other's dial */
     DIAL_PAUSE_MIN_US = 200 * 1000, /* after a failed dial, doubling */
     DIAL_PAUSE_MAX_US = 5000 * 1000,
+    DIALS_TOLD = 3, /* of one member in vain are no accident; by 2 s each and pauses: some 7 s */
     DIAL_DEMAND_US = 10 * 1000 * 1000, /* a link on demand is dialed for no longer than this */
     MESH_WANTS_MAX = 512, /* most wants are 64: the neighbours; others come and go on demand */
     LINK_HELLO_TIMEOUT_US = 3000 * 1000, /* a link whose HELLO does not come is ended */
@@ -118,6 +119,10 @@ uint32_t mesh_dial_failed(struct mesh *m, const struct member *member, uint64_t 
 
 /* The member's link came up: failures are forgotten. */
 void mesh_succeeded(struct mesh *m, const struct member *member);
+
+/* Members that are alive, have answered, and were dialed in vain so often that it is no accident.
+ */
+uint32_t mesh_undialed(const struct mesh *m, const struct swim *swim);
 
 /* Something changed that dials depend on: the next mesh_turn() looks at once. */
 void mesh_hurry(struct mesh *m);

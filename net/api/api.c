@@ -79,7 +79,7 @@ static void get_health(struct exchange *x)
 
 static void get_livez(struct exchange *x)
 {
-    api_cluster_livez(&x->view, x->rs);
+    api_cluster_livez(x->rs);
 }
 
 static void get_readyz(struct exchange *x)

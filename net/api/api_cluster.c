@@ -8,7 +8,12 @@
 #include <stdio.h>
 
 /* Some 400 bytes a member, times MEMBERS_MAX, and names that need escaping. */
-enum { PAGE_BYTES_MAX = 16 << 20, PORT_COUNT = 1 << 16, EXPECTING_TEXT_SIZE = 48 };
+enum {
+    PAGE_BYTES_MAX = 16 << 20,
+    PORT_COUNT = 1 << 16,
+    EXPECTING_TEXT_SIZE = 48,
+    UNDIALED_TEXT_SIZE = 64
+};
 
 static void begin_page(struct http_response *rs, struct json_out *o)
 {
@@ -111,11 +116,21 @@ static void put_expecting(const struct api_view *v, struct json_out *o, const ch
     json_out_text(o, NULL, text);
 }
 
-/* `alone`: a reason that makes no node unready; NULL where it is not so. */
-static void put_reasons(const struct api_view *v, struct json_out *o, uint32_t unready,
-                        const char *alone)
+/* Reasons to look at a node that make none unready. */
+static void put_worries(const struct api_view *v, struct json_out *o, uint32_t undialed)
 {
-    json_out_begin(o, "reasons", '[');
+    char text[UNDIALED_TEXT_SIZE];
+    if (v->figures->alone != NULL) {
+        json_out_text(o, NULL, v->figures->alone);
+    }
+    if (undialed > 0) {
+        (void)snprintf(text, sizeof(text), "undialed: %u alive, and no link comes about", undialed);
+        json_out_text(o, NULL, text);
+    }
+}
+
+static void put_reasons(const struct api_view *v, struct json_out *o, uint32_t unready)
+{
     for (size_t i = 0; i < READY_COUNT; i++) {
         const struct ready *reason = &READY_REASONS[i];
         if ((unready & reason->reason) == 0) {
@@ -127,18 +142,15 @@ static void put_reasons(const struct api_view *v, struct json_out *o, uint32_t u
             json_out_text(o, NULL, reason->name);
         }
     }
-    if (alone != NULL) {
-        json_out_text(o, NULL, alone);
-    }
-    json_out_end(o, ']');
 }
 
-void api_cluster_livez(const struct api_view *v, struct http_response *rs)
+void api_cluster_livez(struct http_response *rs)
 {
     struct json_out o;
     begin_page(rs, &o);
     json_out_text(&o, "status", "alive"); /* this line runs, so the node lives */
-    put_reasons(v, &o, 0, NULL);
+    json_out_begin(&o, "reasons", '[');
+    json_out_end(&o, ']');
     end_page(rs, 200, &o);
 }
 
@@ -166,7 +178,9 @@ void api_cluster_readyz(const struct api_view *v, const struct http_request *rq,
     struct json_out o;
     begin_page(rs, &o);
     json_out_text(&o, "status", is_ready ? "ready" : "not_ready");
-    put_reasons(v, &o, status.unready, NULL);
+    json_out_begin(&o, "reasons", '[');
+    put_reasons(v, &o, status.unready);
+    json_out_end(&o, ']');
     json_out_u64(&o, "members", status.enclave_members);
     json_out_u64(&o, "alive", status.alive + 1);
     end_page(rs, is_ready ? 200 : 503, &o);
@@ -370,8 +384,10 @@ void api_cluster_status(const struct api_view *v, struct http_response *rs)
     json_out_text(&o, "enclave", enclave_of(self));
     json_out_text(&o, "network", v->config->network);
     json_out_text(&o, "state", ready_state(status.unready));
-    put_reasons(v, &o, status.unready | (status.has_quorum ? 0 : READY_NO_QUORUM),
-                v->figures->alone);
+    json_out_begin(&o, "reasons", '[');
+    put_reasons(v, &o, status.unready | (status.has_quorum ? 0 : READY_NO_QUORUM));
+    put_worries(v, &o, status.undialed);
+    json_out_end(&o, ']');
     put_uptime(v, &o);
     json_out_u64(&o, "uptime_s", uptime_s(v));
     json_out_begin(&o, "memory", '{');

@@ -10,7 +10,7 @@
 #include "net/api/api_view.h"
 
 void api_cluster_health(const struct api_view *v, struct http_response *rs);
-void api_cluster_livez(const struct api_view *v, struct http_response *rs);
+void api_cluster_livez(struct http_response *rs);
 
 /* 503 with the reasons while the node is not ready; ?for=writes is about writes. */
 void api_cluster_readyz(const struct api_view *v, const struct http_request *rq,

@@ -110,6 +110,7 @@ class Unheard(Hosts):
             wait_until(lambda n=node, s=said: s in n.output(), said, 15)
             self.assertEqual([peer["state"] for peer in node.peers()], ["alive"])
             self.assertEqual(node.put("key", "value").status, 202)
+            self.assertIn("undialed: 1 alive, and no link comes about", node.status()["reasons"])
         said = 'alone: asked 9 addresses, none of network "private" answered'
         wait_until(lambda: launcher.output().count(said) == 2, "both children say it", 15)
         for node in launcher.nodes():

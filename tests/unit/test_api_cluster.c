@@ -373,17 +373,20 @@ static void a_quorum_that_was_lost_is_a_reason_in_status_and_not_in_readyz(void 
     assert_int_equal(ask(f, HTTP_GET_, "/readyz"), 200);
 }
 
-static void who_should_know_others_and_knows_none_says_so_in_status_alone(void **state)
+static void what_makes_no_node_unready_is_a_reason_in_status_alone(void **state)
 {
     struct fixture *f = *state;
     f->engine.status.has_quorum = true;
+    f->engine.status.undialed = UINT32_MAX;
     f->alone = "alone: asked 2 addresses, none of network \"a\" answered";
     assert_int_equal(ask(f, HTTP_GET_, "/status"), 200);
     cJSON *json = parse(f);
     assert_text(json, "state", "ready");
-    assert_int_equal(cJSON_GetArraySize(item(json, "reasons")), 1);
+    assert_int_equal(cJSON_GetArraySize(item(json, "reasons")), 2);
     assert_string_equal(cJSON_GetStringValue(cJSON_GetArrayItem(item(json, "reasons"), 0)),
                         f->alone);
+    assert_string_equal(cJSON_GetStringValue(cJSON_GetArrayItem(item(json, "reasons"), 1)),
+                        "undialed: 4294967295 alive, and no link comes about");
     cJSON_Delete(json);
     assert_int_equal(ask(f, HTTP_GET_, "/readyz"), 200);
 }
@@ -407,7 +410,7 @@ int main(void)
         TEST(status_has_every_member_that_the_contract_names),
         TEST(status_names_the_reason_that_weighs_most),
         TEST(a_quorum_that_was_lost_is_a_reason_in_status_and_not_in_readyz),
-        TEST(who_should_know_others_and_knows_none_says_so_in_status_alone),
+        TEST(what_makes_no_node_unready_is_a_reason_in_status_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -110,6 +110,13 @@ static void expect_undialed(struct engine *e, const char *text)
     assert_string_equal(told, text);
 }
 
+static uint32_t undialed(struct engine *e, uint64_t now_us)
+{
+    struct engine_status status = {0};
+    engine_status(e, now_us, &status);
+    return status.undialed;
+}
+
 static void a_mate_that_is_alive_and_cannot_be_dialed_is_told_of_at_3_6_and_12_dials(void **state)
 {
     struct engine *e = *state;
@@ -118,8 +125,10 @@ static void a_mate_that_is_alive_and_cannot_be_dialed_is_told_of_at_3_6_and_12_d
     meet_and_part(e, now_us);
     fail_dials(e, 2, LINK_END_TIMEOUT, &now_us);
     assert_int_equal(notices(e, NOTICE_UNDIALED, text), 0);
+    assert_int_equal(undialed(e, now_us), 0);
     fail_dials(e, 1, LINK_END_TIMEOUT, &now_us);
     expect_undialed(e, "10.0.0.9:1001: timed out (ETIMEDOUT)");
+    assert_int_equal(undialed(e, now_us), 1);
     fail_dials(e, 2, LINK_END_NO_HOST, &now_us);
     assert_int_equal(notices(e, NOTICE_UNDIALED, text), 0);
     fail_dials(e, 1, LINK_END_NO_HOST, &now_us);
@@ -138,6 +147,7 @@ static void a_link_that_comes_about_has_the_dials_counted_anew(void **state)
     meet_and_part(e, now_us);
     fail_dials(e, 2, LINK_END_DENIED, &now_us);
     meet_and_part(e, now_us);
+    assert_int_equal(undialed(e, now_us), 0);
     fail_dials(e, 2, LINK_END_DENIED, &now_us);
     assert_int_equal(notices(e, NOTICE_UNDIALED, text), 0);
     fail_dials(e, 1, LINK_END_DENIED, &now_us);
@@ -155,6 +165,7 @@ static void a_suspect_that_cannot_be_dialed_is_not_told_of(void **state)
     view_suspect(e->swim, swim_any_member(e->swim), &e->config.uuid);
     fail_dials(e, 1, LINK_END_TIMEOUT, &now_us);
     assert_int_equal(notices(e, NOTICE_UNDIALED, text), 0);
+    assert_int_equal(undialed(e, now_us), 0);
 }
 
 int main(void)

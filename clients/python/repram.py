@@ -16,7 +16,6 @@ they are UTF-8. A client holds no connection between requests, and threads may s
 
 import base64
 import http.client
-import itertools
 import json
 import random
 import time
@@ -89,6 +88,20 @@ def _path(key):
     return "/v1/data/" + quote_from_bytes(_bytes(key), safe="")
 
 
+def _batches(keys):
+    """As many keys together as one request may ask for."""
+    batch, size = [], 0
+    for key in keys:
+        cost = len(_bytes(key)) * 4 // 3 + 8
+        if len(batch) == MGET_KEYS or size + cost > MGET_BYTES:
+            yield batch
+            batch, size = [], 0
+        batch.append(key)
+        size += cost
+    if batch:
+        yield batch
+
+
 def _server_of(name):
     if "://" in name:
         return urlsplit(name)
@@ -123,14 +136,9 @@ class Client:
 
     def mget(self, keys) -> dict:
         """The entries of many keys, by key; those that are not there are not in it."""
-        found, batch, size = {}, [], 0
-        for key in itertools.chain(keys, [None]):
-            cost = 0 if key is None else len(_bytes(key)) * 4 // 3 + 8
-            if batch and (key is None or len(batch) == MGET_KEYS or size + cost > MGET_BYTES):
-                found.update(self._mget(batch))
-                batch, size = [], 0
-            batch.append(key)
-            size += cost
+        found = {}
+        for batch in _batches(keys):
+            found.update(self._mget(batch))
         return found
 
     def keys(self, prefix: Key = "", page=1000):
@@ -201,10 +209,11 @@ class Client:
                     if answer[0] < 400:
                         return answer
                     failure = _refusal(method, *answer)
-                    waits += [float(answer[1].get("Retry-After", pause))]
+                    after = answer[1].get("Retry-After", "")  # of a proxy it may be a date
+                    waits.append(float(after) if after.isdecimal() else pause)
                 except (OSError, http.client.HTTPException) as why:
                     failure = Unavailable(0, "", f"{self._server().netloc}: {why or type(why).__name__}")
-                    if headers and not isinstance(why, _NotAsked):
+                    if headers and not isinstance(why, _NotAsked):  # a write with a condition
                         raise failure from why
                 self._at += 1
             wait = min(waits, default=pause)

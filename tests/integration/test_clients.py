@@ -236,10 +236,12 @@ class Clients:
         entry = {**etag, "X-Remaining-TTL": "60", "X-Created-At": "2026-11-20T08:00:08.500Z"}
         busy = problem(503, "joining", "soon")
         busy.headers = {"Retry-After": "1"}
-        with Scripted({"/v1/data/k": [busy, Answer(b"OK", 201, etag)]}) as server:
+        dated = problem(503, "", "of a proxy")
+        dated.headers = {"Retry-After": "Fri, 20 Nov 2026 08:00:08 GMT"}
+        with Scripted({"/v1/data/k": [busy, dated, Answer(b"OK", 201, etag)]}) as server:
             began = time.monotonic()
             self.assertTrue(self.client(server.name).put("k", "v")["has_quorum"])
-            self.assertEqual(len(server.asked), 2)
+            self.assertEqual(len(server.asked), 3)
             self.assertGreater(time.monotonic() - began, 0.9)
         with Scripted({"/v1/data/k": problem(507, "storage_full", "no room")}) as full, \
                 Scripted({"/v1/data/k": [problem(500, "internal", "oh")]}) as broken, \

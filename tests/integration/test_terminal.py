@@ -2,7 +2,8 @@
 
 The captures stand in terminal/, for people to read: a change of what is shown is a change of those
 files. `RENEW=1 python3 tests/integration/harness.py tests/integration/test_terminal.py` writes them
-anew. Servers are scripted, so most of it is the same each time; of what is not, digits become '#'."""
+anew. Servers are scripted, so most of it is the same each time. Where real nodes are shown, figures
+become '#'."""
 
 import difflib
 import json
@@ -94,6 +95,14 @@ SHOWN = (
         "launch", "node", "put", "get", "head", "keys", "watch", "peers", "status", "health", "wait", "bench",
         "version", "help")))
 
+# Against real nodes, with figures of their own. The first starts the nodes, and goes on.
+REAL_BASE = 9001
+REAL = (
+    "repram launch --log-level warn", "repram health --all", "repram put greeting hello --ttl 10m",
+    "repram bench --requests 200 --keys 10 --ttl 10m", "repram keys --limit 3",
+    "repram export", "repram export {folder}/backup.ndjson", "repram import {folder}/backup.ndjson",
+    "repram wait --members 3 --converged --timeout 20s")
+
 
 class Tmux:
     """A terminal server of its own. A window is a command, and stays: tmux may drop the last output of
@@ -132,6 +141,14 @@ class Tmux:
         shutil.rmtree(self.folder)
 
 
+def figureless(text, folder):
+    """Of real nodes: digits and blanks alone differ from run to run, and how many answers were of a kind."""
+    text = text.replace(folder, "FOLDER")
+    text = text.replace("a quorum of 3 members; the others get it too", "all 3 members")
+    text = re.sub(r'"value":"[^"]*"', '"value":"#"', re.sub(r"\d+(\.\d+)?", "#", text))
+    return re.sub(r"  +", "  ", re.sub(r"(?m)(#|-)( +(#|-))+$", "# ...", text))
+
+
 def normal(text):
     """Without what differs from run to run."""
     return re.sub(r"(?m)^\d\d:\d\d:\d\d(?=  (put|expire))", "HH:MM:SS", text)
@@ -161,13 +178,30 @@ class Terminal(Case):
             lines = terminal.shown(pane)
             self.assertTrue(all(len(line) <= width for line in lines))
             found.append(f"$ {command}\n" + normal("\n".join(lines)))
-        return "\n\n".join(found) + "\n"
+        return found
+
+    def real_sections(self, width):
+        terminal = self.tmux(width)
+        panes = []
+        for command in (each.format(folder=terminal.folder) for each in REAL):
+            panes.append((command, terminal.start(f"BASE_PORT={REAL_BASE} {command}")))
+            if command == REAL[0]:
+                wait_until(lambda: len(terminal.shown(panes[0][1])) == 4, "the table is there")
+            else:
+                terminal.wait(panes[-1][1])
+        found = [figureless(f"$ {command}\n" + "\n".join(terminal.shown(pane, "-J")), terminal.folder)
+                 for command, pane in panes]
+        # Told to stop as by somebody who sits there: the end of tmux would not end it.
+        terminal.tmux("send-keys", "-t", panes[0][1], "C-c")
+        wait_until(lambda: panes[0][1] not in terminal.tmux("list-panes", "-a", "-F", "#{pane_id}").split(),
+                   "the launcher has ended")
+        return found
 
     def test_every_command_looks_as_captured(self):
         for width in WIDTHS:
             with self.subTest(width=width):
                 path = os.path.join(FOLDER, f"{width}.txt")
-                found = self.sections(width)
+                found = "\n\n".join(self.sections(width) + self.real_sections(width)) + "\n"
                 if os.environ.get("RENEW"):
                     os.makedirs(FOLDER, exist_ok=True)
                     with open(path, "w", encoding="utf-8") as file:

@@ -187,9 +187,10 @@ static void put_histogram(struct page *p, const char *name, const char *labels,
                  LATENCY_BOUND[i].text, count);
     }
     count += h->counts[LATENCY_BOUNDS];
-    const int len = (int)strlen(labels) - (labels[0] != '\0' ? 1 : 0);
-    const char *open = len > 0 ? "{" : "";
-    const char *close = len > 0 ? "}" : "";
+    const bool has_labels = labels[0] != '\0';
+    const int len = (int)strlen(labels) - (has_labels ? 1 : 0);
+    const char *open = has_labels ? "{" : "";
+    const char *close = has_labels ? "}" : "";
     put_line(p, "repram_%s_bucket{%sle=\"+Inf\"} %" PRIu64 "\n", name, labels, count);
     put_line(p, "repram_%s_sum%s%.*s%s %.15g\n", name, open, len, labels, close,
              (double)h->sum_us / 1e6);

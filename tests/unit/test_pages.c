@@ -306,6 +306,19 @@ static void without_pages_there_is_help_only(void **state)
     assert_int_equal(ask(f, HTTP_GET_, "/fade"), 404);
 }
 
+/* /fade and what lies under it are two rows of the table, and one route on the metrics page. */
+static void pages_are_timed_as_one_route(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(ask(f, HTTP_GET_, "/fade"), 302);
+    assert_int_equal(ask(f, HTTP_GET_, "/fade/"), 200);
+    assert_int_equal(ask(f, HTTP_GET_, "/v1/fade/board.js"), 200);
+    assert_int_equal(ask(f, HTTP_GET_, "/metrics"), 200);
+    assert_non_null(
+        strstr(body_text(f), "duration_seconds_count{route=\"/fade\",method=\"GET\"} 3\n"));
+    assert_null(strstr(body_text(f), "route=\"other\""));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -332,6 +345,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_browser_at_the_root_is_sent_to_the_pages_and_curl_is_not,
                                         setup_with_pages, fixture_teardown),
         cmocka_unit_test_setup_teardown(without_pages_there_is_help_only, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(pages_are_timed_as_one_route, setup_with_pages,
                                         fixture_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

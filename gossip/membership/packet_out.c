@@ -316,6 +316,7 @@ void packet_out_proved(struct swim *s, struct member *m, const struct addr *addr
     const bool is_new = !m->is_proven || !addr_equal(&before, addr);
     roster_set_last_addr(&s->roster, m, addr);
     m->is_proven = true;
+    quiet_answered(&s->quiet, addr);
     if (is_new) {
         replaced_by(s, m);
     }
@@ -364,13 +365,14 @@ void packet_out_paid(struct swim *s, const struct addr *from, size_t len)
     s->paid_us = s->now_us;
 }
 
-bool packet_out_may_knock(struct swim *s, const struct member *m)
+bool packet_out_may_knock(struct swim *s, const struct member *m, const struct addr *addr)
 {
     if (m->is_proven) {
         return true;
     }
-    const uint32_t cost = m->state == MEMBER_NAMED ? ip_head_bytes_to(s, m) + KNOCK_BYTES : 0;
-    if (bytes_paid(s) < cost ||
+    const bool is_named = m->state == MEMBER_NAMED;
+    const uint32_t cost = is_named ? ip_head_bytes_to(s, m) + KNOCK_BYTES : 0;
+    if (bytes_paid(s) < cost || (!is_named && !quiet_may_ping(&s->quiet, addr, s->now_us)) ||
         !is_of_first(s, &s->knocks_us, KNOCKS_PERIOD_US, &s->knocks, KNOCKS_MAX)) {
         return false;
     }

@@ -43,10 +43,11 @@ void packet_out_proved(struct swim *s, struct member *m, const struct addr *addr
  * that is only named may be the victim of a stranger: all such get no more together, headers and
  * dials included, than came in the datagrams that named them. packet_out_paid() takes such a
  * datagram of `len` bytes that came from `from`; the other two tell whether the member may be
- * pinged or dialled now, and count it. Headers are counted as those of the addresses' families.
+ * pinged (at `addr`) or dialled now, and count it. Headers are counted as those of the addresses'
+ * families. Other members are pinged as gossip/wire/quiet lets.
  */
 void packet_out_paid(struct swim *s, const struct addr *from, size_t len);
-bool packet_out_may_knock(struct swim *s, const struct member *m);
+bool packet_out_may_knock(struct swim *s, const struct member *m, const struct addr *addr);
 bool packet_out_may_dial(struct swim *s, const struct member *m);
 
 /* A live member that news can be sent to. While datagrams hardly pass it is one with a link, if a

@@ -219,7 +219,7 @@ static void ping(struct swim *s, struct member *m, bool by_link)
     struct probe_try *t = &st->tries[st->try_count++ % PROBE_TRIES_MAX];
     *t = (struct probe_try){.seq = swim_next_seq(s), .sent_us = s->now_us};
     struct packet p = packet_out_ping(s, t->seq, m->tag);
-    if (choose_addr(s, m, &t->to) && packet_out_may_knock(s, m)) {
+    if (choose_addr(s, m, &t->to) && packet_out_may_knock(s, m, &t->to)) {
         packet_out_send_at(s, m, &t->to, &p);
     }
     if (by_link && m->link != 0) {

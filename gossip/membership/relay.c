@@ -116,6 +116,13 @@ static bool has_paid(const struct swim *s, const struct packet_out_asked *asked)
            addr_equal(&addr, asked->from);
 }
 
+/* Whether the target can be asked at the address where the ping goes. */
+static bool may_ping(struct swim *s, const struct member *target)
+{
+    struct addr addr;
+    return roster_addr_of(&s->roster, target, 0, &addr) && packet_out_may_knock(s, target, &addr);
+}
+
 void relay_request(struct swim *s, const struct packet_out_asked *asked)
 {
     const struct packet *p = asked->packet;
@@ -137,8 +144,9 @@ void relay_request(struct swim *s, const struct packet_out_asked *asked)
     for (uint32_t i = 0; i < RELAYS_MAX && r == NULL; i++) {
         r = s->relays[i].seq == 0 ? &s->relays[i] : NULL;
     }
-    if (r == NULL || target == NULL || target->is_self || target->is_ghost ||
-        (target->state == MEMBER_NAMED && !packet_out_may_knock(s, target))) {
+    const bool is_known = target != NULL && !target->is_self && !target->is_ghost;
+    const bool may = r != NULL && is_known && may_ping(s, target);
+    if (r == NULL || !is_known || (!may && target->link == 0)) {
         report(s, requester, &fresh, false);
         return;
     }
@@ -147,7 +155,11 @@ void relay_request(struct swim *s, const struct packet_out_asked *asked)
     (void)roster_addr_of(&s->roster, target, 0, &r->to);
     struct packet ping = packet_out_ping(s, r->seq, target->tag);
     ping.is_bare = asked->room < DATAGRAM_BYTES_MAX;
-    packet_out_send_twice(s, target, &ping);
+    if (may) {
+        packet_out_send_twice(s, target, &ping);
+    } else {
+        packet_out_send_by_link(s, target, &ping);
+    }
 }
 
 void relay_acked(struct swim *s, struct member *from, uint32_t seq, bool is_datagram)

@@ -57,6 +57,7 @@ struct swim *swim_new(const struct swim_config *config, struct outbox *outbox, u
     series_init(&s->seqs, config->secret, "swim");
     const uint64_t hash_seed = series_next(&s->seqs);
     roster_init(&s->roster, s->cluster, self->host_tag & CARD_48_BITS, hash_seed);
+    quiet_init(&s->quiet, hash_seed);
     rumor_queue_init(&s->rumors);
     timerheap_init(&s->timers, MEMBERS_MAX);
     candidates_init(&s->candidates, hash_seed, config->secret);
@@ -419,6 +420,11 @@ bool swim_addr_of(const struct swim *s, const struct member *m, uint32_t attempt
                   struct addr *ret_addr)
 {
     return roster_addr_of(&s->roster, m, attempt, ret_addr);
+}
+
+bool swim_may_dial(struct swim *s, const struct member *m, const struct addr *addr, uint64_t now_us)
+{
+    return m->is_proven || quiet_may_dial(&s->quiet, addr, now_us);
 }
 
 struct swim_counts swim_counts(const struct swim *s)

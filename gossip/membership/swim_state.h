@@ -14,7 +14,7 @@
  *   pull       whole views, page by page, where digests differ
  *   ownaddr    how others see this node
  *
- * with roster, rotation, rumor, suspicion, candidates, eventq, packet and timerheap as the parts
+ * with roster, rotation, rumor, suspicion, candidates, eventq, quiet, packet and timerheap as parts
  * that know no swim.
  */
 #ifndef GOSSIP_MEMBERSHIP_SWIM_STATE_H
@@ -30,6 +30,7 @@
 #include "gossip/membership/suspicion.h"
 #include "gossip/wire/counters.h"
 #include "gossip/wire/packet.h"
+#include "gossip/wire/quiet.h"
 
 enum {
     /* A card may raise an incarnation by so much. Members raise it by one at a time, or as far as
@@ -173,6 +174,7 @@ struct swim {
     uint32_t proven_count;
     uint8_t secret[SIPHASH_KEY_BYTES];
     struct series seqs; /* of sequence numbers */
+    struct quiet quiet;
     uint64_t knocks_us; /* since when `knocks` are counted */
     uint32_t knocks;
     bool is_naming;      /* the packet being taken names somebody who is being asked */

@@ -357,7 +357,8 @@ static uint64_t consider(struct mesh *m, struct swim *swim, struct want *w, uint
         return w->not_before_us;
     }
     /* The next time another address has its turn, also when this one reaches somebody else. */
-    const bool is_dialed = mesh_dial(m, &addr, now_us) != NULL;
+    const bool is_dialed =
+        swim_may_dial(swim, member, &addr, now_us) && mesh_dial(m, &addr, now_us) != NULL;
     w->not_before_us = now_us + (is_dialed ? LINK_HELLO_TIMEOUT_US : DIAL_PAUSE_MIN_US);
     w->attempt++;
     return w->not_before_us;

@@ -312,6 +312,26 @@ class Reflection(Strangers):
         self.assert_whole()
 
 
+    def test_hellos_cause_little_where_nobody_has_answered(self):
+        ports = iter([*Third.PORTS] * 2)
+        began = time.monotonic()
+        for i in range(10):
+            addresses = "".join(f",global,{VICTIM},{next(ports)}" for _ in range(4))
+            node = self.nodes[i % self.count]
+            with socket.create_connection((node.address, node.port), 10 * harness.SLOW) as link:
+                greet(link, self.forge, me=f"{some_uuid()},1,ghost,default,7{addresses}",
+                      seen_as="127.0.0.1,80")
+                link.recv(65536)
+        self.third.watch(4)
+        # Of each node as gossip/wire/quiet.h says, however long it was, and no more for the news of
+        # them among members.
+        pings = self.count * (8 + 2 * (time.monotonic() - began))
+        dials = self.count * (4 + 0.5 * (time.monotonic() - began))
+        print(f"came {self.third.datagrams} datagrams and {self.third.dials} dials")
+        self.assertGreater(self.third.datagrams, 0)
+        self.assertLessEqual(self.third.datagrams, 2 * pings)
+        self.assertLessEqual(self.third.dials, dials)
+
     def test_cards_in_a_members_name_cause_no_more_than_they_weigh(self):
         sent = 0
         self.third.watch(4)  # the pings to addresses that members named to each other

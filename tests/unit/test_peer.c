@@ -103,6 +103,35 @@ static void meet_and_part(struct engine *e, uint64_t now_us)
     view_answered(e->swim, m);
 }
 
+/* Ten mates by HELLOs, as strangers may say them: each names four ports of one host, and is gone.
+ */
+static void a_host_where_nobody_has_answered_is_dialed_now_and_then(void **state)
+{
+    enum { SECONDS = 20, DIALS = QUIET_DIALS + SECONDS * SECOND_US / QUIET_DIAL_US };
+    static const uint8_t ip[] = {192, 0, 2, 77};
+    struct engine *e = *state;
+    uint64_t now_us = NOW_US;
+    uint32_t dials = 0;
+    for (uint8_t i = 0; i < 10; i++) {
+        struct frame_hello hello = hello_of((uint8_t)(10 + i), now_us);
+        for (hello.card.addr_count = 0; hello.card.addr_count < 4; hello.card.addr_count++) {
+            hello.card.addrs[hello.card.addr_count] = (struct member_addr){
+                SCOPE_GLOBAL, addr_v4(ip, (uint16_t)(1000 + 4U * i + hello.card.addr_count))};
+        }
+        peer_end(e, mesh_find(e->mesh, link_with(e, &hello, now_us)), 0);
+    }
+    for (uint32_t tenths = 0; tenths < 10 * SECONDS; tenths++) {
+        now_us += SECOND_US / 10;
+        engine_advance(e, now_us);
+        mesh_hurry(e->mesh);
+        mesh_turn(e->mesh, e->swim, now_us);
+        for (uint32_t link; (link = dialed(e)) != 0; dials++) {
+            engine_link_down(e, link, LINK_END_TIMEOUT, now_us);
+        }
+    }
+    assert_in_range(dials, QUIET_DIALS, DIALS);
+}
+
 static void expect_undialed(struct engine *e, const char *text)
 {
     char told[NOTICE_TEXT_SIZE];
@@ -182,6 +211,8 @@ int main(void)
             free_engine),
         cmocka_unit_test_setup_teardown(a_link_that_comes_about_has_the_dials_counted_anew, set_up,
                                         free_engine),
+        cmocka_unit_test_setup_teardown(a_host_where_nobody_has_answered_is_dialed_now_and_then,
+                                        set_up, free_engine),
         cmocka_unit_test_setup_teardown(a_suspect_that_cannot_be_dialed_is_not_told_of, set_up,
                                         free_engine),
     };

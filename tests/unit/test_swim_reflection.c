@@ -3,6 +3,7 @@
 #include "swim_cluster.h"
 
 #include "gossip/wire/packet.h"
+#include "gossip/wire/quiet.h"
 
 enum { NODES = 5 };
 
@@ -283,6 +284,28 @@ static void members_that_never_answered_get_so_many_pings_at_once(void **state)
     cluster_free(c);
 }
 
+/* By HELLOs, whose cards are sure: all nodes have them as members, and ask. */
+static void members_made_up_at_one_host_cost_it_a_few_pings_of_each_node(void **state)
+{
+    (void)state;
+    enum { SECONDS = 20, PINGS = QUIET_PINGS + SECONDS * SECOND / QUIET_PING_US };
+    struct cluster *c = cluster_formed(14, NODES, true);
+    c->has_refusals = false;
+    run_for(c, 3000);
+    for (uint32_t i = 0; i < 10; i++) {
+        const struct uuid uuid = {{0x80, (uint8_t)i}};
+        const struct addr victim = addr_v4(victim_ip, (uint16_t)(1000 + i));
+        const struct member_card card = card_at(&uuid, &victim);
+        struct member *m = NULL;
+        assert_int_equal(swim_meet(c->nodes[0].swim, &card, NULL, c->now_us, &m), RC_OK);
+    }
+    drain(c, 0);
+    run_for(c, UINT64_C(1000) * SECONDS);
+    print_message("%u datagrams for 10 members\n", c->datagrams_elsewhere);
+    assert_in_range(c->datagrams_elsewhere, 1, NODES * PINGS);
+    cluster_free(c);
+}
+
 static void four_cards_of_four_addresses_by_a_stranger_bring_nothing(void **state)
 {
     (void)state;
@@ -404,6 +427,7 @@ int main(void)
         cmocka_unit_test(a_relay_works_for_who_pays_or_has_shown_that_it_receives),
         cmocka_unit_test(a_first_contact_takes_two_round_trips_and_later_ones_one),
         cmocka_unit_test(members_that_never_answered_get_so_many_pings_at_once),
+        cmocka_unit_test(members_made_up_at_one_host_cost_it_a_few_pings_of_each_node),
         cmocka_unit_test(four_cards_of_four_addresses_by_a_stranger_bring_nothing),
         cmocka_unit_test(nobodies_named_in_a_members_name_get_no_more_than_came),
     };

@@ -9,6 +9,7 @@
  */
 #include "cmd/base/command.h"
 #include "cmd/base/exit_code.h"
+#include "cmd/base/output.h"
 #include "cmd/base/table.h"
 #include "cmd/client/client.h"
 #include "net/sys/hostclock.h"
@@ -138,6 +139,7 @@ static void print_checkup(const struct checkup *k)
     if (k->client->is_json) {
         client_print_json(cJSON_Duplicate(k->list, true));
     } else {
+        table_fit(k->table, output_columns());
         table_print(k->table);
     }
 }

@@ -29,7 +29,7 @@ class Output(Case):
 
     def shell(self, arguments, rest, data=b""):
         """The command in a shell, with a redirection or a pipe behind it."""
-        script = f"unset REPRAM_TEST_ISOLATED; {harness.BINARY} {arguments} {rest}"
+        script = f"unset ${{!REPRAM_*}}; {harness.BINARY} {arguments} {rest}"
         return subprocess.run(["bash", "-c", script], input=data, capture_output=True,
                               timeout=30 * harness.SLOW, check=False)
 

@@ -53,6 +53,8 @@ packages_of()
         printf '%s ' libcmocka-dev shellcheck pmccabe git ca-certificates \
             python3 python3-yaml iproute2 nftables dnsmasq-base curl openssl faketime \
             util-linux procps tmux binutils valgrind nginx-light haproxy
+        # The shells that complete, and what renders the manual.
+        printf '%s ' zsh fish groff-base
         # For clients/javascript.
         command -v node >/dev/null 2>&1 || printf '%s ' nodejs
         ;;

@@ -2,8 +2,11 @@
 #include "cmd/base/command.h"
 #include "cmd/base/exit_code.h"
 #include "cmd/base/nearest.h"
+#include "cmd/base/options.h"
 #include "cmd/base/output.h"
 #include "cmd/base/plain.h"
+#include "cmd/completion.h"
+#include "cmd/manual.h"
 #include "cmd/settings/help.h"
 
 #include <signal.h>
@@ -13,11 +16,7 @@
 
 static int version_command(int argc, char **argv);
 static int help_main(int argc, char **argv);
-
-struct command {
-    const char *name;
-    int (*run)(int argc, char **argv);
-};
+static int completion_command(int argc, char **argv);
 
 static const struct command commands[] = {
     {"launch", command_launch},
@@ -34,6 +33,7 @@ static const struct command commands[] = {
     {"bench", command_bench},
     {"export", command_export},
     {"import", command_import},
+    {"completion", completion_command},
     {"version", version_command},
     {"--version", version_command},
     {"help", help_main},
@@ -41,12 +41,14 @@ static const struct command commands[] = {
     {"-h", help_main},
 };
 
+enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
+
 /* Says that there is no such command, and which one may have been meant. */
 static void say_unknown(const char *who, const char *word, const char *hint)
 {
     char shown[NEAREST_WORD_MAX + 1], meant[NEAREST_TEXT_SIZE];
     struct nearest n = nearest_begin(word, strlen(word));
-    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
         nearest_offer(&n, commands[i].name, strlen(commands[i].name));
     }
     (void)snprintf(shown, sizeof(shown), "%s", word);
@@ -55,36 +57,99 @@ static void say_unknown(const char *who, const char *word, const char *hint)
                   nearest_text(&n, "", meant), hint);
 }
 
+/* ---- Commands about the program itself ---- */
+
+enum { OPTIONS_MAX = 2 };
+
+/* What one of them was told. */
+struct words {
+    bool is_given[OPTIONS_MAX];
+    const char *word; /* NULL when there is none */
+};
+
+/* -1 to go on, else the exit code. The first option of each is --help. */
+static int read_words(struct words *w, int argc, char **argv, const struct option_def *defs,
+                      size_t count)
+{
+    struct options options = options_begin(argc, argv, defs, count);
+    const char *value = NULL;
+    *w = (struct words){.word = NULL};
+    for (int at; (at = options_next(&options, &value)) != OPTIONS_END;) {
+        if (at == OPTIONS_LISTED) {
+            return EXIT_CODE_OK;
+        }
+        if (at == OPTIONS_BAD || (at == OPTIONS_WORD && w->word != NULL)) {
+            (void)fprintf(stderr, "repram %s: %s; see repram help %s\n", argv[0],
+                          at == OPTIONS_BAD ? options.error : "unexpected word", argv[0]);
+            return EXIT_CODE_USAGE;
+        }
+        if (at == OPTIONS_WORD) {
+            w->word = value;
+        } else {
+            w->is_given[at] = true;
+        }
+    }
+    if (w->is_given[0]) {
+        return help_command(stdout, argv[0]) == RC_OK ? EXIT_CODE_OK : EXIT_CODE_INTERNAL;
+    }
+    return -1;
+}
+
 static int version_command(int argc, char **argv)
 {
-    const char *word = argc > 1 ? argv[1] : "";
-    const bool is_json = strcmp(word, "--json") == 0;
-    if (argc > 2 || (*word != '\0' && !is_json && strcmp(word, "--help") != 0)) {
+    static const struct option_def defs[] = {{"help", 'h', false}, {"json", 0, false}};
+    static char name[] = "version";
+    struct words w;
+    argv[0] = name; /* it may have been --version */
+    const int code = read_words(&w, argc, argv, defs, 2);
+    if (code >= 0) {
+        return code;
+    }
+    if (w.word != NULL) {
         (void)fputs("repram version: unexpected word; see repram version --help\n", stderr);
         return EXIT_CODE_USAGE;
     }
-    if (*word != '\0' && !is_json) {
-        return help_command(stdout, "version") == RC_OK ? EXIT_CODE_OK : EXIT_CODE_INTERNAL;
-    }
-    (void)puts(is_json ? "{\"version\":\"" REPRAM_VERSION "\"}" : "repram " REPRAM_VERSION);
+    (void)puts(w.is_given[1] ? "{\"version\":\"" REPRAM_VERSION "\"}" : "repram " REPRAM_VERSION);
     return EXIT_CODE_OK;
 }
 
 static int help_main(int argc, char **argv)
 {
-    if (argc < 2) {
+    static const struct option_def defs[] = {{"help", 'h', false}, {"man", 0, false}};
+    static char name[] = "help";
+    struct words w;
+    argv[0] = name;
+    const int code = read_words(&w, argc, argv, defs, 2);
+    if (code >= 0) {
+        return code;
+    }
+    enum rc rc = RC_OK;
+    if (w.is_given[1]) {
+        rc = manual_print(stdout, w.word, commands, COMMAND_COUNT);
+    } else if (w.word == NULL) {
         help_overview(stdout);
-        return EXIT_CODE_OK;
-    }
-    if (argc > 2) {
-        (void)fputs("usage: repram help [COMMAND | settings]\n", stderr);
-        return EXIT_CODE_USAGE;
-    }
-    const char *topic = strcmp(argv[1], "--help") == 0 ? "help" : argv[1];
-    if (strcmp(topic, "settings") == 0) {
+    } else if (strcmp(w.word, "settings") == 0) {
         help_settings(stdout);
-    } else if (help_command(stdout, topic) != RC_OK) {
-        say_unknown("repram help", topic, "");
+    } else {
+        rc = help_command(stdout, w.word);
+    }
+    if (rc != RC_OK) {
+        say_unknown("repram help", w.word, "");
+    }
+    return rc == RC_OK ? EXIT_CODE_OK : EXIT_CODE_USAGE;
+}
+
+static int completion_command(int argc, char **argv)
+{
+    static const struct option_def defs[] = {{"help", 'h', false}};
+    struct words w;
+    const int code = read_words(&w, argc, argv, defs, 1);
+    if (code >= 0) {
+        return code;
+    }
+    if (w.word == NULL || completion_print(stdout, w.word, commands, COMMAND_COUNT) != RC_OK) {
+        (void)fputs("repram completion: allowed: bash, zsh, fish; see repram completion --help\n",
+                    stderr);
         return EXIT_CODE_USAGE;
     }
     return EXIT_CODE_OK;
@@ -99,7 +164,7 @@ int main(int argc, char **argv)
         help_overview(stderr);
         return EXIT_CODE_USAGE;
     }
-    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
         if (strcmp(commands[i].name, argv[1]) == 0) {
             return output_end(commands[i].run(argc - 1, argv + 1));
         }

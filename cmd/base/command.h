@@ -5,6 +5,13 @@
 #ifndef CMD_BASE_COMMAND_H
 #define CMD_BASE_COMMAND_H
 
+#include <stddef.h>
+
+struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+};
+
 int command_launch(int argc, char **argv);
 int command_node(int argc, char **argv);
 int command_put(int argc, char **argv);

@@ -72,9 +72,25 @@ static int next_long(struct options *o, const char *word, const char **ret_value
     return take_value(o, index, word, ret_value);
 }
 
+static struct {
+    void (*table)(void *arg, const struct option_def *defs, size_t count);
+    void *arg;
+} listener;
+
+void options_listen(void (*table)(void *arg, const struct option_def *defs, size_t count),
+                    void *arg)
+{
+    listener.table = table;
+    listener.arg = arg;
+}
+
 int options_next(struct options *o, const char **ret_value)
 {
     *ret_value = NULL;
+    if (listener.table != NULL) {
+        listener.table(listener.arg, o->defs, o->def_count);
+        return OPTIONS_LISTED;
+    }
     if (o->at >= o->argc) {
         return OPTIONS_END;
     }

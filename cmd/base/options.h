@@ -27,7 +27,7 @@ struct options {
     char error[192];
 };
 
-enum { OPTIONS_END = -1, OPTIONS_WORD = -2, OPTIONS_BAD = -3 };
+enum { OPTIONS_END = -1, OPTIONS_WORD = -2, OPTIONS_BAD = -3, OPTIONS_LISTED = -4 };
 
 struct options options_begin(int argc, char **argv, const struct option_def *defs,
                              size_t def_count);
@@ -38,5 +38,13 @@ struct options options_begin(int argc, char **argv, const struct option_def *def
  * argv.
  */
 int options_next(struct options *o, const char **ret_value);
+
+/*
+ * From now on a command that is run does not read its words: options_next() hands the command's
+ * table to `table` and returns OPTIONS_LISTED, with which the command ends. So what lists options,
+ * as completion and the manual do, has them from the tables that parse. NULL ends it.
+ */
+void options_listen(void (*table)(void *arg, const struct option_def *defs, size_t count),
+                    void *arg);
 
 #endif

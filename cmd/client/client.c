@@ -194,7 +194,9 @@ static int begin(struct client *c, int argc, char **argv, const struct client_us
     struct options options = options_begin(argc, argv, defs, OPTION_COUNT + usage->extra_count);
     for (int at; (at = options_next(&options, &value)) != OPTIONS_END;) {
         int code = -1;
-        if (at == OPTIONS_BAD) {
+        if (at == OPTIONS_LISTED) {
+            code = EXIT_CODE_OK;
+        } else if (at == OPTIONS_BAD) {
             code = usage_error(c, options.error);
         } else if (at == OPTIONS_WORD) {
             code = take_word(c, value, usage->words_max);

@@ -13,22 +13,23 @@ static const char overview[] =
     "\n"
     "usage: repram COMMAND [options]\n"
     "\n"
-    "  launch    start NODE_COUNT nodes and watch over them\n"
-    "  node      run one node\n"
-    "  put       store a value under a key, for a time\n"
-    "  get       write a key's value to standard output\n"
-    "  head      show a key's size, age and remaining time\n"
-    "  keys      list keys\n"
-    "  watch     see changes as they happen\n"
-    "  peers     show the members that a node knows\n"
-    "  status    show what a node says about itself\n"
-    "  health    are the nodes of this host well?\n"
-    "  wait      return when the cluster has formed, or has converged\n"
-    "  bench     load nodes with requests, and say how fast they answer\n"
-    "  export    write every entry to a file, a line of JSON each\n"
-    "  import    read such a file back in, with the time that each entry has left\n"
-    "  version   print the version\n"
-    "  help      this text; help COMMAND, help settings\n"
+    "  launch      start NODE_COUNT nodes and watch over them\n"
+    "  node        run one node\n"
+    "  put         store a value under a key, for a time\n"
+    "  get         write a key's value to standard output\n"
+    "  head        show a key's size, age and remaining time\n"
+    "  keys        list keys\n"
+    "  watch       see changes as they happen\n"
+    "  peers       show the members that a node knows\n"
+    "  status      show what a node says about itself\n"
+    "  health      are the nodes of this host well?\n"
+    "  wait        return when the cluster has formed, or has converged\n"
+    "  bench       load nodes with requests, and say how fast they answer\n"
+    "  export      write every entry to a file, a line of JSON each\n"
+    "  import      read such a file back in, with the time that each entry has left\n"
+    "  completion  a script that completes words for bash, zsh or fish\n"
+    "  version     print the version\n"
+    "  help        this text; help COMMAND, help settings\n"
     "\n"
     "exit codes: 0 ok, 1 failed (also when the output could not be written), 2 usage, 69 no port\n"
     "free, 75 all-or-nothing start failed, 78 bad configuration, 130 interrupted\n";
@@ -264,8 +265,33 @@ static const struct command_help commands[] = {
      "examples:\n"
      "  repram import backup.ndjson\n"
      "  gunzip < rooms.gz | repram import --server 10.0.0.1:8081 --json\n"},
-    {"version", "usage: repram version [--json]\n\nPrints the version.\n"},
-    {"help", "usage: repram help [COMMAND | settings]\n"},
+    {"completion", "usage: repram completion bash | zsh | fish\n"
+                   "\n"
+                   "Writes a script that lets the shell complete commands, options and settings.\n"
+                   "\n"
+                   "  -h, --help               this text\n"
+                   "\n"
+                   "examples:\n"
+                   "  source <(repram completion bash)\n"
+                   "  repram completion zsh > ~/.zfunc/_repram\n"
+                   "  repram completion fish > ~/.config/fish/completions/repram.fish\n"},
+    {"version", "usage: repram version [--json]\n"
+                "\n"
+                "Prints the version.\n"
+                "\n"
+                "      --json               for scripts\n"
+                "  -h, --help               this text\n"},
+    {"help", "usage: repram help [--man] [COMMAND | settings]\n"
+             "\n"
+             "Shows this text, or that of a command, or every setting. With --man the same as a\n"
+             "manual page, for `man -l -`; that of settings is repram.conf(5).\n"
+             "\n"
+             "      --man                as a manual page\n"
+             "  -h, --help               this text\n"
+             "\n"
+             "examples:\n"
+             "  repram help put\n"
+             "  repram help --man put | man -l -\n"},
 };
 
 /* Where a text is written to until it is whole: a terminal gets it in its own width. */
@@ -305,15 +331,29 @@ void help_overview(FILE *out)
     print_text(out, overview);
 }
 
-enum rc help_command(FILE *out, const char *command)
+const char *help_overview_text(void)
+{
+    return overview;
+}
+
+const char *help_command_text(const char *command)
 {
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
         if (strcmp(commands[i].name, command) == 0) {
-            print_text(out, commands[i].text);
-            return RC_OK;
+            return commands[i].text;
         }
     }
-    return RC_NOT_FOUND;
+    return NULL;
+}
+
+enum rc help_command(FILE *out, const char *command)
+{
+    const char *text = help_command_text(command);
+    if (text == NULL) {
+        return RC_NOT_FOUND;
+    }
+    print_text(out, text);
+    return RC_OK;
 }
 
 static void print_settings(FILE *out)

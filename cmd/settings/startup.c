@@ -99,6 +99,9 @@ static int read_options(struct startup *st, int argc, char **argv, const struct 
     struct options options = options_begin(argc, argv, table.defs, table.count);
     const char *value = NULL;
     for (int at; (at = options_next(&options, &value)) != OPTIONS_END;) {
+        if (at == OPTIONS_LISTED) {
+            return EXIT_CODE_OK;
+        }
         if (at == OPTIONS_BAD) {
             return usage(argv[0], options.error);
         }

@@ -9,7 +9,7 @@ from harness import FAILED, USAGE, Case, cli, cluster, wait_until
 
 BAD_CONFIGURATION = 78
 COMMANDS = ("launch", "node", "put", "get", "head", "keys", "watch", "peers", "status", "health", "wait",
-            "bench", "export", "import", "version", "help")
+            "bench", "export", "import", "completion", "version", "help")
 
 
 class Help(Case):

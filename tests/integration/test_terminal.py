@@ -93,7 +93,7 @@ SHOWN = (
     "REPRAM_NETWRK=x repram node --check-config",
     *(f"repram help {command}" for command in (
         "launch", "node", "put", "get", "head", "keys", "watch", "peers", "status", "health", "wait", "bench",
-        "version", "help")))
+        "export", "import", "completion", "version", "help")))
 
 # Against real nodes, with figures of their own. The first starts the nodes, and goes on.
 REAL_BASE = 9001

@@ -84,6 +84,29 @@ static void what_is_wrong_is_said(void **state)
     }
 }
 
+static void take_table(void *arg, const struct option_def *table, size_t count)
+{
+    assert_ptr_equal(table, defs);
+    assert_int_equal(count, 3);
+    ++*(int *)arg;
+}
+
+static void one_who_listens_has_the_table_and_no_word_is_read(void **state)
+{
+    (void)state;
+    static const char *const argv[] = {"put", "--wrong"};
+    int count = 0;
+    struct options o = begin(2, argv);
+    const char *value = "";
+    options_listen(take_table, &count);
+    assert_int_equal(options_next(&o, &value), OPTIONS_LISTED);
+    options_listen(NULL, NULL);
+    assert_int_equal(count, 1);
+    assert_null(value);
+    assert_int_equal(options_next(&o, &value), OPTIONS_BAD);
+    assert_int_equal(count, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -91,6 +114,7 @@ int main(void)
         cmocka_unit_test(two_dashes_end_the_options),
         cmocka_unit_test(a_value_may_look_like_an_option),
         cmocka_unit_test(what_is_wrong_is_said),
+        cmocka_unit_test(one_who_listens_has_the_table_and_no_word_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

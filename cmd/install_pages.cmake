@@ -1,0 +1,25 @@
+# What `cmake --install` puts beside the binary: a manual page for each command that `repram help` names,
+# repram(1), repram.conf(5), and the completions of bash, zsh and fish. The binary writes them all.
+set(share "$ENV{DESTDIR}${CMAKE_INSTALL_PREFIX}/share")
+
+function(write_page file)
+    get_filename_component(folder "${share}/${file}" DIRECTORY)
+    file(MAKE_DIRECTORY "${folder}")
+    execute_process(COMMAND "${REPRAM_BINARY}" ${ARGN} OUTPUT_FILE "${share}/${file}" RESULT_VARIABLE code)
+    if(NOT code EQUAL 0)
+        message(FATAL_ERROR "${REPRAM_BINARY} ${ARGN}: ${code}")
+    endif()
+    message(STATUS "Installing: ${share}/${file}")
+endfunction()
+
+execute_process(COMMAND "${REPRAM_BINARY}" help OUTPUT_VARIABLE overview)
+string(REGEX MATCHALL "\n  [a-z]+  " lines "${overview}")
+foreach(line ${lines})
+    string(STRIP "${line}" command)
+    write_page("man/man1/repram-${command}.1" help --man ${command})
+endforeach()
+write_page(man/man1/repram.1 help --man)
+write_page(man/man5/repram.conf.5 help --man settings)
+write_page(bash-completion/completions/repram completion bash)
+write_page(zsh/site-functions/_repram completion zsh)
+write_page(fish/vendor_completions.d/repram.fish completion fish)

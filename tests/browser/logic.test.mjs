@@ -234,8 +234,9 @@ function listenInstead(t) {
     return asked;
 }
 
-/* A tab of the hub: it answers beats unless it `isDeaf`, and notes what it is told. */
-function openTab(hub, isVisible) {
+/* A tab of the hub, until the end of the test: it answers beats unless it `isDeaf`, and notes what it
+ * is told. */
+function openTab(t, hub, isVisible) {
     const {port1, port2} = new MessageChannel();
     const tab = {events: [], states: [], isDeaf: false, beats: 0,
                  say: (what) => port2.postMessage(what)};
@@ -249,6 +250,11 @@ function openTab(hub, isVisible) {
     };
     hub.take(port1);
     tab.say({isVisible});
+    const isClosed = new Promise((resolve) => port2.once("close", resolve));
+    t.after(() => {
+        tab.say({isOver: true});
+        return isClosed; // so that the hub has let go of the stream while it is still in its place
+    });
     return tab;
 }
 
@@ -258,11 +264,11 @@ const LISTING = `id:\n${line("reset", {})}${line("put", event("a", 1, 60000))}id
 test("tabs share a stream, and one that comes later is told what the others know", async (t) => {
     const asked = listenInstead(t);
     const hub = new Hub("http://node/watch?prefix=&values=1");
-    const [first, hidden] = [openTab(hub, true), openTab(hub, false)];
+    const [first, hidden] = [openTab(t, hub, true), openTab(t, hub, false)];
     await until(() => asked.length > 0, "the stream is asked for");
     asked[0].say(LISTING);
     await until(() => hidden.events.length === 4, "the hidden one has it too");
-    const late = openTab(hub, true);
+    const late = openTab(t, hub, true);
     await until(() => late.events.length > 0, "the late one is greeted");
     for (const tab of [first, hidden]) {
         assert.deepEqual(tab.events, ["reset", "reset", "put a", "live"]);
@@ -273,7 +279,7 @@ test("tabs share a stream, and one that comes later is told what the others know
     for (const tab of [first, hidden, late]) {
         await until(() => tab.events.length > 1 && tab.events.at(-1) === "expire a", "all have the rest");
     }
-    const last = openTab(hub, true);
+    const last = openTab(t, hub, true);
     await until(() => last.events.length === 3, "the last one is greeted");
     assert.deepEqual(last.events, ["reset", "put b", "live"]);
     assert.equal(asked.length, 1);
@@ -284,7 +290,7 @@ test("tabs share a stream, and one that comes later is told what the others know
 test("a stream that nobody looks at is let go, and goes on where it was", async (t) => {
     const asked = listenInstead(t);
     const hub = new Hub("http://node/watch?prefix=&values=1", {hidden_ms: 20});
-    const tab = openTab(hub, true);
+    const tab = openTab(t, hub, true);
     await until(() => asked.length === 1, "the stream is asked for");
     asked[0].say(LISTING);
     await until(() => tab.events.length === 4, "the listing is here");
@@ -294,26 +300,22 @@ test("a stream that nobody looks at is let go, and goes on where it was", async 
     await until(() => asked.length === 2, "it is asked for again");
     assert.deepEqual(asked[1].headers, {"Last-Event-ID": "7-1"});
     assert.deepEqual(tab.states, [true]); // nobody was told that it was offline
-    tab.say({isOver: true});
-    await until(() => asked[1].signal.aborted, "it ends with its tab");
 });
 
 test("tabs that are hidden from the start ask for nothing", async (t) => {
     const asked = listenInstead(t);
     const hub = new Hub("http://node/watch?prefix=&values=1", {hidden_ms: 1});
-    const tab = openTab(hub, false);
+    const tab = openTab(t, hub, false);
     await until(() => tab.events.length === 1, "it is greeted");
     assert.equal(asked.length, 0);
-    const seen = openTab(hub, true);
+    openTab(t, hub, true);
     await until(() => asked.length === 1, "the one that is seen asks");
-    [tab, seen].forEach((each) => each.say({isOver: true}));
-    await until(() => asked[0].signal.aborted, "it ends with its tabs");
 });
 
 test("a tab that answers no beat is told nothing more, until it says a word", async (t) => {
     const asked = listenInstead(t);
     const hub = new Hub("http://node/watch?prefix=&values=1", {beat_ms: 5});
-    const [well, deaf] = [openTab(hub, true), openTab(hub, true)];
+    const [well, deaf] = [openTab(t, hub, true), openTab(t, hub, true)];
     deaf.isDeaf = true;
     await until(() => well.beats > 20, "beats go on");
     assert.equal(deaf.beats, 3);
@@ -324,14 +326,12 @@ test("a tab that answers no beat is told nothing more, until it says a word", as
     deaf.say({isVisible: true});
     await until(() => deaf.events.length === 4, "it is greeted again");
     assert.deepEqual(deaf.events, ["reset", "reset", "put a", "live"]);
-    [well, deaf].forEach((tab) => tab.say({isOver: true}));
-    await until(() => asked[0].signal.aborted, "it ends with its tabs");
 });
 
 test("when the machine has slept everything is asked for anew", async (t) => {
     const asked = listenInstead(t);
     const hub = new Hub("http://node/watch?prefix=&values=1", {beat_ms: 5});
-    const tab = openTab(hub, true);
+    const tab = openTab(t, hub, true);
     await until(() => asked.length === 1, "the stream is asked for");
     asked[0].say(LISTING);
     await until(() => tab.events.length === 4, "the listing is here");
@@ -339,22 +339,18 @@ test("when the machine has slept everything is asked for anew", async (t) => {
     t.mock.method(Date, "now", () => now() + 3600000);
     await until(() => asked.length === 2, "it is asked for again");
     assert.deepEqual(asked[1].headers, {});
-    tab.say({isOver: true});
-    await until(() => asked[1].signal.aborted, "it ends with its tab");
 });
 
 test("a stream without a listing is passed on as it is", async (t) => {
     const asked = listenInstead(t);
     const hub = new Hub("http://node/watch?prefix=&snapshot=0");
-    const tab = openTab(hub, true);
+    const tab = openTab(t, hub, true);
     await until(() => asked.length === 1, "the stream is asked for");
     asked[0].say(line("put", {key_base64: "/w==", size: 1}) + line("live", {}));
     await until(() => tab.events.length === 2, "it is passed on");
-    const late = openTab(hub, true);
+    const late = openTab(t, hub, true);
     await until(() => late.states.length === 1, "the late one knows that it is live");
     assert.deepEqual(late.events, []);
-    [tab, late].forEach((each) => each.say({isOver: true}));
-    await until(() => asked[0].signal.aborted, "it ends with its tabs");
 });
 
 // ---- Writing ----

@@ -154,6 +154,7 @@ def normal(text):
     return re.sub(r"(?m)^\d\d:\d\d:\d\d(?=  (put|expire))", "HH:MM:SS", text)
 
 
+@harness.needs_isolation
 @unittest.skipUnless(shutil.which("tmux"), "tmux is not installed")
 class Terminal(Case):
     def setUp(self):

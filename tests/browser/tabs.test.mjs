@@ -131,6 +131,7 @@ test("their node restarts, and all of them come back", async () => {
     await Promise.all(tabs.map(async (tab) => {
         await isLive(tab);
         await shown(tab, "written meanwhile");
+        await tab.locator("#announce", {hasText: "written meanwhile"}).waitFor({state: "attached"});
     }));
     assert.equal(await watchers(nodes[0]), 1);
 });

@@ -93,7 +93,7 @@ export function layOut(count, width, height) {
         return {places: onCircle(count, radius), size: 9, names: "beside",
                 letters: Math.floor((width / 2 - radius - 20) / LETTER.large)};
     }
-    const radius = half - 100;
+    const radius = half - Math.min(100, 0.45 * half); // the rest is for names
     if (count <= CIRCLE_MAX && (2 * Math.PI * radius) / count >= ALONG_LINE) {
         return {places: onCircle(count, radius), size: 6, names: "along",
                 letters: Math.floor((half - radius - 16) / LETTER.small)};
@@ -223,7 +223,7 @@ export class Picture {
 
     #drawIfNew(status, peers, linked) {
         const width = Math.max(240, this.#place.parentElement.clientWidth - 2);
-        const height = Math.round(Math.min(440, Math.max(300, width * 0.8)));
+        const height = Math.round(Math.min(440, Math.max(300, width * (width < NARROW ? 1 : 0.8))));
         const [now, at] = [Date.parse(status.clock.time), performance.now()];
         const drawn = chooseDrawn(peers, linked, (peer) => this.#departures.age(peer, now, at));
         const seen = drawn.map((peer) => [peer.uuid, peer.id, peer.state, shortTrip(peer),

@@ -434,7 +434,7 @@ test("bytes and counts are short", () => {
                      ["0", "0.3", "7", "12", "12.3k", "250k"]);
 });
 
-const SIZES = [[286, 300], [326, 300], [560, 440], [720, 440]];
+const SIZES = [[240, 300], [326, 326], [560, 440], [720, 440]];
 
 test("each member has a place of its own, inside the picture, on whatever screen", () => {
     for (const [width, height] of SIZES) {
@@ -455,7 +455,9 @@ test("names stand beside a few, under them on a phone, along the rays of forty, 
     const names = (count, [width, height]) => layOut(count, width, height).names;
     assert.deepEqual([10, 11, 40, 41].map((count) => names(count, [560, 440])),
                      ["beside", "along", "along", "none"]);
-    assert.deepEqual([10, 11, 35].map((count) => names(count, [326, 300])), ["under", "along", "none"]);
+    assert.deepEqual([10, 11, 40, 41].map((count) => names(count, [326, 326])),
+                     ["under", "along", "along", "none"]);
+    assert.deepEqual([34, 35].map((count) => names(count, [240, 300])), ["along", "none"]);
 });
 
 test("a long name keeps its beginning and its end", () => {

@@ -163,7 +163,8 @@ static void add_narrow(struct table *table, const cJSON *peer, bool is_self, uin
     table_add(table, cells);
 }
 
-/* The node itself as its peers are shown, which the caller deletes; NULL when it did not say. */
+/* The node itself as its peers are shown, which the caller deletes; NULL when it did not say, which is
+ * a failure: then only the others are shown. */
 static cJSON *find_self(struct client *c, const struct client_server *server, const char *now)
 {
     struct client_answer answer;
@@ -238,7 +239,9 @@ static void print_table(const struct client *c, const cJSON *root, const cJSON *
         r.now_ms = 0;
     }
     r.table = r.is_wide ? wide_table() : narrow_table();
-    add_row(&r, self, true);
+    if (self != NULL) {
+        add_row(&r, self, true);
+    }
     add_peers(&r, cJSON_GetObjectItemCaseSensitive(root, "peers"));
     if (!r.is_wide) {
         table_fit(r.table, output_columns());
@@ -282,8 +285,6 @@ static int show_peers(struct client *c)
     } else if (root != NULL) {
         self = find_self(c, &server, text_of(root, "last_updated"));
         code = self != NULL ? EXIT_CODE_OK : EXIT_CODE_FAILED;
-    }
-    if (self != NULL) {
         print_table(c, root, self);
     }
     cJSON_Delete(root);

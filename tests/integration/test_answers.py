@@ -35,10 +35,17 @@ class Put(Answers):
         return self.ask({"/v1/data/k": answer}, "put", "k", *arguments, data=data)
 
     def test_what_was_stored_is_said_in_a_line(self):
-        for status, line in ((201, "OK: stored for 60 s on 2/3 members\n"),
-                             (202, "Accepted: stored for 60 s on 2/3 members, the quorum is "
-                                   "pending\n")):
-            done, server = self.put(Answer(status=status, headers=STORED), "v", "--ttl", "1m")
+        quorum, least = "on a quorum of 3 members; the others get it too", "(the least that the node takes),"
+        for status, headers, line in (
+                (201, {}, f"OK: stored for 1m {quorum}\n"),
+                (202, {}, "Accepted: stored for 1m on 2 of 3 members so far; the quorum is pending\n"),
+                (201, {"X-Replicas": "3/3"}, "OK: stored for 1m on all 3 members\n"),
+                (201, {"X-Replicas": "1/1"}, "OK: stored for 1m on the only member\n"),
+                (201, {"X-Replicas": "many", "X-Original-TTL": "x"}, "OK: stored\n"),
+                (201, {"X-Original-TTL": "3661"}, f"OK: stored for 1h1m1s, not 1m {least} {quorum}\n"),
+                (201, {"X-Original-TTL": "59"},
+                 f"OK: stored for 59s, not 1m {least.replace('least', 'most')} {quorum}\n")):
+            done, server = self.put(Answer(status=status, headers={**STORED, **headers}), "v", "--ttl", "1m")
             self.expect(done, 0, line)
             self.assertEqual(server.asked[0][:3], ("PUT", "/v1/data/k?ttl=60", b"v"))
             self.assertRegex(server.asked[0][3]["User-Agent"], r"^repram/\d")
@@ -154,7 +161,7 @@ class Output(Answers):
     def test_output_that_cannot_be_written_is_a_failure_with_the_reason(self):
         with open("/dev/full", "wb") as full:
             self.assertEqual(self.get_into(full), (
-                FAILED, "repram get: standard output: No space left on device\n"))
+                FAILED, "repram: cannot write the output: No space left on device\n"))
 
     def test_output_that_nobody_reads_is_a_failure_without_a_word(self):
         reader, writer = os.pipe()
@@ -207,7 +214,7 @@ class Keys(Answers):
         answer = Answer({"keys": ["a b", "\x1f%\x7f~é"],
                          "keys_base64": ["/w==", "IQ==", "YSBi", "fn8l", "++//", "a*b", "QUJD"]})
         done, _ = self.keys(answer)
-        self.expect(done, 0, "a b\n%1F%25%7F~é\n%FF\n!\na%20b\n~%7F%25\n%FB%EF%FF\n\nABC\n")
+        self.expect(done, 0, "a b\n%1F%25%7F~é\n%FF\n!\na b\n~%7F%25\n%FB%EF%FF\n\nABC\n")
 
     def test_json_is_one_object_with_what_is_no_text_at_its_end(self):
         pages = [Answer({"keys": ["a", 'b"'], "keys_base64": ["/w=="], "next_cursor": "c"}),
@@ -240,8 +247,16 @@ class Show(Answers):
     def test_peers_are_rows_and_what_is_missing_is_empty(self):
         done, server = self.ask({"/v1/peers": Answer({"peers": [self.PEER, {"id": "a\tb"}]})},
                                 "peers")
-        self.expect(done, 0, "n1\t10.0.0.1\t81\talive\te\t3\t0.25\t\tu1\na?b\t\t\t\t\t\t\t\t\n")
-        self.assertEqual(server.asked[0][:2], ("GET", "/v1/peers"))
+        rows = "a?b\t\t\t\t\t\t\t\t\nn1\t10.0.0.1\t81\talive\te\t3\t0.25\t\tu1\n"
+        self.expect(done, FAILED, rows, "repram peers: the node answers 404 not_found: no such thing\n")
+        self.assertEqual(server.targets(), ["/v1/peers", "/v1/health"])
+
+    def test_peers_has_the_node_itself_first(self):
+        done, server = self.ask({"/v1/peers": Answer({"peers": [self.PEER], "last_updated": "now"}),
+                                 "/v1/health": Answer({"node_id": "z", "uuid": "u0", "enclave": "e"})},
+                                "peers")
+        self.expect(done, 0, f"z\t127.0.0.1\t{server.port}\talive\te\t\t\tnow\tu0\n"
+                             "n1\t10.0.0.1\t81\talive\te\t3\t0.25\t\tu1\n")
 
     def test_status_is_a_row_for_each_value_with_its_path(self):
         deep = leaf = {}
@@ -349,7 +364,7 @@ class Servers(Answers):
                     f"repram get: no node answers on 127.0.0.1:{base} to port {base + 9}; --server "
                     "names another\n")
         self.expect(cli("get", "k", *TIMEOUT, env={"REPRAM_HTTP_PORT": base, "REPRAM_BIND": "127.0.0.9"}),
-                    FAILED, "", f"repram get: no node answers on 127.0.0.9:{base} to port {base}; "
+                    FAILED, "", f"repram get: no node answers on 127.0.0.9:{base}; "
                                 "--server names another\n")
         self.expect(cli("get", "k", *TIMEOUT, env={"BASE_PORT": 65534, "MAX_PORTS": 2,
                                                    "REPRAM_BIND": "127.0.0.9"}),

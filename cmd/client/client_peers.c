@@ -163,8 +163,8 @@ static void add_narrow(struct table *table, const cJSON *peer, bool is_self, uin
     table_add(table, cells);
 }
 
-/* The node itself as its peers are shown, which the caller deletes; NULL when it did not say, which is
- * a failure: then only the others are shown. */
+/* The node itself as its peers are shown, which the caller deletes; NULL when it did not say, which
+ * is a failure: then only the others are shown. */
 static cJSON *find_self(struct client *c, const struct client_server *server, const char *now)
 {
     struct client_answer answer;

@@ -225,7 +225,7 @@ class Crash(Case):
             members = node.request("GET", "/status").json()["membership"]
             self.assertEqual((members["alive"], members["dead"]), (2, 0))
             rows = harness.cli("peers", "--server", str(node)).stdout.decode().splitlines()
-            self.assertEqual(len(rows), 2, rows)
+            self.assertEqual(len(rows), 3, rows)  # itself and the two others
         nodes[2].kill()
         wait_until(lambda: all(sorted(peer["state"] for peer in node.peers()) == ["alive", "dead"]
                                for node in nodes[:2]), "the last one alone is dead", 20)

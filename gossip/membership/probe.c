@@ -141,11 +141,11 @@ static bool only_link_reaches(const struct swim *s, const struct member *m)
     return !packet_out_passes(s, m) && !is_settled && !is_strange(s, m);
 }
 
-/* Whether nothing has ever spoken for the member here, by datagram or by link, while datagrams of
- * others come: it has no link whose silence would mean less. */
+/* Whether no datagram has ever spoken for the member here, nor does a link any more, while
+ * datagrams of others come: it has no link whose silence would mean less. */
 static bool is_nowhere(const struct swim *s, const struct member *m)
 {
-    return m->link == 0 && !m->has_answered && s->misses < PACKET_OUT_MISSES_MAX;
+    return m->link == 0 && !m->is_udp_heard && s->misses < PACKET_OUT_MISSES_MAX;
 }
 
 void probe_suspicion_start(struct swim *s, struct member *m)

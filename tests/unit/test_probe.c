@@ -121,7 +121,7 @@ static void who_was_never_there_is_a_suspect_for_no_longer_than_others(void **st
         bool is_patient;
     } rows[] = {
         {false, false, false, false, false}, {true, false, false, false, true},
-        {false, true, false, false, true},   {false, false, false, true, true},
+        {false, true, false, false, false},  {false, false, false, true, true},
         {false, true, true, false, false},   {true, true, true, false, false},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -16,6 +16,13 @@ static int lost;
 
 static bool is_colored;
 
+/* A parent may have made the descriptor one that does not wait. */
+static void wait_for_room(void)
+{
+    struct pollfd room = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    (void)poll(&room, 1, -1);
+}
+
 static ssize_t write_all(void *cookie, const char *data, size_t len)
 {
     size_t done = 0;
@@ -24,6 +31,8 @@ static ssize_t write_all(void *cookie, const char *data, size_t len)
         const ssize_t n = write(STDOUT_FILENO, data + done, len - done);
         if (n >= 0) {
             done += (size_t)n;
+        } else if (errno == EAGAIN) {
+            wait_for_room();
         } else if (errno != EINTR) {
             lost = errno;
         }

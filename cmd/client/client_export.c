@@ -138,6 +138,14 @@ static enum rc flush(struct dump *d)
     return rc;
 }
 
+/* Of standard output main() says it. */
+static void say_unwritten(const struct dump *d, enum rc rc)
+{
+    if (rc != RC_IO || !d->file.is_stdout) {
+        client_say(d->client, "%s", rc == RC_IO ? d->file.problem : rc_text(rc));
+    }
+}
+
 static enum rc write_entry(struct dump *d, const struct export_line *entry, const char *value)
 {
     const enum rc rc = export_line_write(&d->out, entry, value);
@@ -286,8 +294,8 @@ static enum rc emit_batch(struct dump *d, const struct batch *b)
     }
     cJSON_Delete(root);
     if (rc == RC_OK && flush(d) != RC_OK) {
-        client_say(d->client, "%s", d->file.problem);
         rc = RC_IO;
+        say_unwritten(d, rc);
     }
     transfer_show(&d->transfer, "exported", d->written,
                   d->client->extras[EXPORT_PREFIX] == NULL ? d->transfer.keys : 0);
@@ -341,7 +349,7 @@ static enum rc write_head(struct dump *d)
                                         d->transfer.enclave);
     rc = rc == RC_OK ? flush(d) : rc;
     if (rc != RC_OK) {
-        client_say(d->client, "%s", rc == RC_IO ? d->file.problem : rc_text(rc));
+        say_unwritten(d, rc);
     }
     return rc;
 }
@@ -354,7 +362,7 @@ static int dump_entries(struct dump *d)
     const enum rc closed = export_file_close(&d->file);
     transfer_end(&d->transfer);
     if (rc == RC_OK && closed != RC_OK) {
-        client_say(d->client, "%s", d->file.problem);
+        say_unwritten(d, closed);
     }
     const bool is_whole = rc == RC_OK && closed == RC_OK;
     if (d->client->is_json) {

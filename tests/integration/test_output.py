@@ -1,5 +1,6 @@
 """What the client commands print must arrive: a full disk, a closed output and a reader that has gone."""
 
+import os
 import signal
 import subprocess
 import time
@@ -9,7 +10,7 @@ from harness import FAILED, INTERRUPTED, Case, wait_until
 
 NO_SPACE = b"repram: cannot write the output: No space left on device\n"
 CLOSED = b"repram: cannot write the output: Bad file descriptor\n"
-LARGE = b"x" * 100000  # more than stdio's buffer
+LARGE = b"x" * 300000  # more than the buffers of stdio and of a pipe
 
 
 class Output(Case):
@@ -71,6 +72,16 @@ class Output(Case):
             with self.subTest(command=command):
                 done = self.shell(command, "| head -c 1")
                 self.assertEqual((done.returncode, len(done.stdout), done.stderr), (0, 1, b""))
+
+    def test_an_output_that_does_not_wait_gets_every_byte(self):
+        reader, writer = os.pipe()
+        os.set_blocking(writer, False)
+        with subprocess.Popen([harness.BINARY, "get", "large", "-s", self.server],
+                              stdout=writer) as process:
+            os.close(writer)
+            with open(reader, "rb") as output:
+                self.assertEqual(output.read(), LARGE)
+            self.assertEqual(process.wait(30 * harness.SLOW), 0)
 
     def test_watch_ends_when_its_reader_has_gone(self):
         """Without a further event, which would be the next write: none comes here."""

@@ -168,7 +168,8 @@ class Faults(Transfer):
             done = subprocess.run([harness.BINARY, "export", "--server", f"127.0.0.1:{target.port}"],
                                   stdout=full, stderr=subprocess.PIPE, env={}, check=False, timeout=30)
         self.assertEqual(done.returncode, FAILED)
-        self.assertIn(b"standard output: No space left on device", done.stderr)
+        self.assertIn(b"cannot write the output: No space left on device", done.stderr)
+        self.assertEqual(done.stderr.count(b"No space"), 1)
 
     def test_an_entry_that_the_target_refuses_is_named_and_the_others_go_in(self):
         target = self.node(REPRAM_MAX_VALUE_SIZE=1000)

@@ -186,8 +186,7 @@ static enum rc on_open(void *arg, struct claim *claim)
     return RC_OK;
 }
 
-/* Streams hear that they end; then the server ends them. */
-/* `why`: as watch_end() has it. */
+/* Streams hear that they end, for watch_end()'s `why`; then the server ends them. */
 static void close_door(struct node *n, enum rc why)
 {
     if (n->watch != NULL) {

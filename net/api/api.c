@@ -352,7 +352,8 @@ static const struct route *find_route(const struct api *a, struct http_text path
     }
     /* Browsers take "." and ".." out of paths, encoded or not. They reach these keys behind a slash
      * that is encoded. */
-    if ((route->flags & IS_REST) != 0 && skip_prefix(&path, "/data%2F")) {
+    if ((route->flags & IS_REST) != 0 &&
+        (skip_prefix(&path, "/data%2F") || skip_prefix(&path, "/data%2f"))) {
         *ret_rest = path;
         return &ROUTES[ROUTE_DATA];
     }

@@ -1,5 +1,6 @@
 #include "net/api/metrics.h"
 
+#include "core/base/assert.h"
 #include "net/api/ready.h"
 
 #include <inttypes.h>
@@ -202,8 +203,9 @@ static void put_request_times(struct page *p, struct http_text path, const char 
 {
     char labels[64];
     if (latency_count(h) > 0) {
-        (void)snprintf(labels, sizeof(labels), "route=\"%.*s\",method=\"%s\",", (int)path.len,
-                       path.data, method);
+        const int len = snprintf(labels, sizeof(labels), "route=\"%.*s\",method=\"%s\",",
+                                 (int)path.len, path.data, method);
+        ASSERT(len > 0 && (size_t)len < sizeof(labels));
         put_histogram(p, "http_request_duration_seconds", labels, h);
     }
 }

@@ -55,6 +55,7 @@ struct pipeline {
 
 struct pipeline *pipeline_new(const struct pipeline_config *config)
 {
+    ASSERT(config->connections > 0 && config->depth > 0);
     struct event_base *base = config->base != NULL ? config->base : event_base_new();
     if (base == NULL) {
         return NULL;

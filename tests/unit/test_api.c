@@ -141,7 +141,8 @@ static void each_path_takes_the_bodies_that_it_needs_and_no_more_of_its_name(voi
         {"/peers", false, 64 << 10, 64 << 10},     {"/status", false, 64 << 10, 64 << 10},
         {"/topology", false, 64 << 10, 64 << 10},  {"/metrics", false, 64 << 10, 64 << 10},
         {"/gossip", false, 64 << 10, 64 << 10},    {"/", false, 64 << 10, 64 << 10},
-        {"/data%2Fk", true, 10 << 20, 10 << 20},   {"/nowhere", true, 64 << 10, 64 << 10}};
+        {"/data%2Fk", true, 10 << 20, 10 << 20},   {"/data%2fk", true, 10 << 20, 10 << 20},
+        {"/nowhere", true, 64 << 10, 64 << 10}};
     const void *unknown = fixture_request(f, HTTP_GET_, "/nowhere").route.row;
     for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
         char longer[64];

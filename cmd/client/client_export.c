@@ -26,10 +26,10 @@
 enum {
     TIMEOUT_MS = 15000, /* of an answer, and of a node that fails */
     CONNECTIONS = 4,
-    BATCHES = 8,        /* under way, or waiting for those before them */
-    BATCH_KEYS = 250,   /* with values of up to 16 KiB each in the answer */
-    BATCH_TEXT = 40000, /* bytes of keys: six times as many, escaped, fit into a request */
-    LARGE_TRIES = 10,   /* for a value that is written again and again meanwhile */
+    BATCHES = 8,           /* under way, or waiting for those before them */
+    BATCH_KEYS = 64,       /* with values of up to 16 KiB each in the answer: 1.4 MiB of text */
+    FLUSH_BYTES = 1 << 20, /* of lines, and then they are written */
+    LARGE_TRIES = 10,      /* for a value that is written again and again meanwhile */
     STATUS_CHANGED = 412,
 };
 
@@ -45,7 +45,7 @@ struct batch {
     struct transfer_reply reply;
     struct export_key keys[BATCH_KEYS];
     size_t key_count;
-    char text[BATCH_TEXT]; /* the keys' bytes */
+    char text[BATCH_KEYS * KEY_BYTES_MAX]; /* the keys' bytes */
     size_t text_len;
 };
 
@@ -58,7 +58,8 @@ struct dump {
     struct batch *batches; /* BATCHES of them, a ring */
     size_t batch_at, batch_count;
     uint64_t written;
-    uint64_t gone; /* keys whose entry ended before it was read */
+    uint64_t unwritten; /* entries in `out` */
+    uint64_t gone;      /* keys whose entry ended before it was read */
 };
 
 /* ---- Batches ---- */
@@ -121,8 +122,7 @@ static enum rc next_batch(struct dump *d)
     struct export_page *p = &d->page;
     struct batch *b = &d->batches[(d->batch_at + d->batch_count) % BATCHES];
     b->key_count = b->text_len = 0;
-    while (p->next < p->key_count && b->key_count < BATCH_KEYS &&
-           b->text_len + p->keys[p->next].len <= BATCH_TEXT) {
+    while (p->next < p->key_count && b->key_count < BATCH_KEYS) {
         add_key(b, &p->keys[p->next++]);
     }
     d->batch_count++;
@@ -130,13 +130,6 @@ static enum rc next_batch(struct dump *d)
 }
 
 /* ---- Entries ---- */
-
-static enum rc flush(struct dump *d)
-{
-    const enum rc rc = export_file_write(&d->file, buf_data(&d->out), d->out.len);
-    buf_clear(&d->out);
-    return rc;
-}
 
 /* Of standard output main() says it. */
 static void say_unwritten(const struct dump *d, enum rc rc)
@@ -146,14 +139,30 @@ static void say_unwritten(const struct dump *d, enum rc rc)
     }
 }
 
+/* Writes the lines that are there; only then they count. What is wrong was said. */
+static enum rc flush(struct dump *d)
+{
+    const enum rc rc = export_file_write(&d->file, buf_data(&d->out), d->out.len);
+    buf_clear(&d->out);
+    if (rc != RC_OK) {
+        say_unwritten(d, rc);
+        return rc;
+    }
+    d->written += d->unwritten;
+    d->unwritten = 0;
+    return RC_OK;
+}
+
+/* There is always room for one more line, however large its value. */
 static enum rc write_entry(struct dump *d, const struct export_line *entry, const char *value)
 {
     const enum rc rc = export_line_write(&d->out, entry, value);
     if (rc != RC_OK) {
         client_say(d->client, "%s", rc_text(rc));
+        return rc;
     }
-    d->written += rc == RC_OK;
-    return rc;
+    d->unwritten++;
+    return d->out.len >= FLUSH_BYTES ? flush(d) : RC_OK;
 }
 
 static bool read_times(const cJSON *item, struct export_line *entry)
@@ -293,10 +302,9 @@ static enum rc emit_batch(struct dump *d, const struct batch *b)
         *from = (*from)->next;
     }
     cJSON_Delete(root);
-    if (rc == RC_OK && flush(d) != RC_OK) {
-        rc = RC_IO;
-        say_unwritten(d, rc);
-    }
+    /* What came before a failure is written too, so that --resume gets further. */
+    const enum rc flushed = rc == RC_IO ? rc : flush(d);
+    rc = rc == RC_OK ? flushed : rc;
     transfer_show(&d->transfer, "exported", d->written,
                   d->client->extras[EXPORT_PREFIX] == NULL ? d->transfer.keys : 0);
     return rc;
@@ -345,13 +353,13 @@ static enum rc write_head(struct dump *d)
     if (d->file.has_head || d->client->extras[EXPORT_AFTER] != NULL) {
         return RC_OK;
     }
-    enum rc rc = export_line_write_head(&d->out, d->transfer.clock_ms, d->transfer.network,
-                                        d->transfer.enclave);
-    rc = rc == RC_OK ? flush(d) : rc;
+    const enum rc rc = export_line_write_head(&d->out, d->transfer.clock_ms, d->transfer.network,
+                                              d->transfer.enclave);
     if (rc != RC_OK) {
         say_unwritten(d, rc);
+        return rc;
     }
-    return rc;
+    return flush(d);
 }
 
 static int dump_entries(struct dump *d)
@@ -404,7 +412,7 @@ static int export_entries(struct client *c)
     int code = EXIT_CODE_FAILED;
     d->client = c;
     d->batches = mem_new(BATCHES, sizeof(*d->batches));
-    buf_init(&d->out, 2 * EXPORT_LINE_MAX);
+    buf_init(&d->out, FLUSH_BYTES + EXPORT_LINE_MAX);
     export_page_init(&d->page, c->extras[EXPORT_PREFIX]);
     for (size_t i = 0; i < BATCHES; i++) {
         transfer_reply_init(&d->batches[i].reply);

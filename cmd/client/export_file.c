@@ -109,7 +109,7 @@ enum rc export_file_open(struct export_file *f, const char *path, bool resumes)
 
 enum rc export_file_write(struct export_file *f, const void *data, size_t len)
 {
-    if (fwrite(data, 1, len, f->out) == len) {
+    if (fwrite(data, 1, len, f->out) == len && fflush(f->out) == 0) {
         return RC_OK;
     }
     return fail(f, RC_IO, strerror(errno));

@@ -31,11 +31,10 @@ struct export_file {
  */
 MUST_USE enum rc export_file_open(struct export_file *f, const char *path, bool resumes);
 
-/* RC_IO when not all was written, which f->problem explains. */
+/* Writes it, and keeps nothing back. RC_IO when not all was written, which f->problem explains. */
 MUST_USE enum rc export_file_write(struct export_file *f, const void *data, size_t len);
 
-/* Writes what is buffered, and closes it unless it is standard output. RC_IO likewise. Once, after
- * a successful open. */
+/* Closes it unless it is standard output. RC_IO likewise. Once, after a successful open. */
 MUST_USE enum rc export_file_close(struct export_file *f);
 
 #endif

@@ -104,6 +104,31 @@ class RoundTrip(Transfer):
         self.assertEqual(json.loads(done.stderr), {"exported": 1, "ended": 0, "complete": True})
         self.assertEqual([json.loads(line).get("key") for line in done.stdout.splitlines()], [None, "b"])
 
+    def test_many_large_values_go_through_little_memory(self):
+        source = self.node(REPRAM_MAX_STORAGE_MB=400)
+        value, count = os.urandom(1 << 20), 150  # 200 MiB of lines
+        fill(source, {f"k{at:03}": value for at in range(count)})
+        with subprocess.Popen([harness.BINARY, "export", "--json", "--server", f"127.0.0.1:{source.port}"],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={}) as process:
+            sizes = [len(line) for line in process.stdout]
+            done = json.loads(process.stderr.read())
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        self.assertEqual((process.returncode, done["exported"], len(sizes) - 1), (OK, count, count))
+        self.assertGreater(min(sizes[1:]), len(value))
+        self.assertLess(usage.ru_maxrss, 64 << 10)  # KiB; all of it at once would be three times as much
+
+    def test_a_failure_in_the_middle_of_a_batch_leaves_what_came_before(self):
+        shown = {"found": True, "expires_at": "2026-11-30T12:01:40.500Z",
+                 "created_at": "2026-11-30T12:00:00.000Z"}
+        with Scripted({"/v1/status": Answer(Scripts.STATUS), "/v1/keys": Answer({"keys": ["a", "b"]}),
+                       "/v1/mget": Answer({"entries": [{**shown, "value": "dg=="},
+                                                       {**shown, "value_omitted": True, "etag": "e"}]}),
+                       "/v1/data/b": problem(500, "internal", "no")}) as server:
+            done = self.run_cli(server, "export", self.file, "--json", code=FAILED)
+        self.assertIn(b'{"exported":1,"ended":0,"complete":false}', done.stderr)
+        self.assertEqual([each.get("key") for each in lines_of(self.file)], [None, "a"])
+
     def test_what_is_there_stays_unless_overwrite_is_said(self):
         source, target = self.node(), self.node()
         fill(source, {"a": b"new", "b": b"new"})

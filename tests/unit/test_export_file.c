@@ -110,17 +110,27 @@ static void a_file_that_cannot_be_opened_is_named(void **state)
     assert_string_equal(f.problem, "/nowhere/file: No such file or directory");
 }
 
-static void a_full_disk_is_found_at_the_end_at_the_latest(void **state)
+static void a_full_disk_is_found_by_the_write_however_short(void **state)
 {
     static const char block[8192];
     struct export_file f;
     (void)state;
     assert_int_equal(export_file_open(&f, "/dev/full", false), RC_OK);
-    assert_int_equal(export_file_write(&f, block, 10), RC_OK);
-    assert_int_equal(export_file_close(&f), RC_IO);
+    assert_int_equal(export_file_write(&f, block, 10), RC_IO);
     assert_string_equal(f.problem, "/dev/full: No space left on device");
+    assert_int_equal(export_file_close(&f), RC_OK);
     assert_int_equal(export_file_open(&f, "/dev/full", false), RC_OK);
     assert_int_equal(export_file_write(&f, block, sizeof(block)), RC_IO);
+    assert_int_equal(export_file_close(&f), RC_OK);
+}
+
+static void what_was_written_is_there_before_the_end(void **state)
+{
+    struct export_file f;
+    (void)state;
+    assert_int_equal(export_file_open(&f, path, false), RC_OK);
+    assert_int_equal(export_file_write(&f, "line\n", 5), RC_OK);
+    assert_content("line\n");
     assert_int_equal(export_file_close(&f), RC_OK);
 }
 
@@ -131,7 +141,8 @@ int main(void)
         cmocka_unit_test(one_that_was_broken_off_goes_on_behind_its_last_whole_line),
         cmocka_unit_test(what_is_no_export_is_left_as_it_is),
         cmocka_unit_test(a_file_that_cannot_be_opened_is_named),
-        cmocka_unit_test(a_full_disk_is_found_at_the_end_at_the_latest),
+        cmocka_unit_test(a_full_disk_is_found_by_the_write_however_short),
+        cmocka_unit_test(what_was_written_is_there_before_the_end),
     };
     return cmocka_run_group_tests(tests, make_file, remove_file);
 }

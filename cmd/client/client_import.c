@@ -4,8 +4,9 @@
  * No entry lives longer than it did. A PUT takes whole seconds and counts them from when it
  * arrives, so the seconds are rounded down, with a moment left for the way. The version in the
  * answer tells when it was taken; what would end too late is written again, shorter, if it is still
- * ours. Entries that have ended, or whose time lies outside the target's bounds, are skipped and
- * counted: the target would change it.
+ * ours. Where an answer was lost, and the write that was said again finds something there, that is
+ * looked at: it may be ours. Entries that have ended, or whose time lies outside the target's
+ * bounds, are skipped and counted: the target would change it.
  *
  * A key that is there is left alone, unless --overwrite was given. So an import that was broken off
  * begins anew and only writes what is missing. Memory is bounded by the requests under way.
@@ -17,6 +18,7 @@
 #include "cmd/client/transfer.h"
 #include "core/base/mem.h"
 #include "core/base/parse.h"
+#include "net/sys/rfc3339.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -33,13 +35,13 @@ enum {
     CONNECTIONS = 16,
     DEPTH = 32,
     PENDING_MAX = 64 << 20,
-    ANSWER_MAX = 64 * 1024,
     WAY_MS = 200, /* what a write may take until it is there, usually */
     MS_PER_S = 1000,
     TRIES_MAX = 4, /* of one entry, each shorter */
     ETAG_SIZE = 64,
     ETAG_MS_DIGITS = 12, /* a version begins with 48 bits of milliseconds */
     SHOWN_MAX = 10,      /* entries that were refused, with their lines */
+    STATUS_GONE = 404,
     STATUS_THERE = 412,
     STATUS_FULL = 507,
 };
@@ -70,7 +72,9 @@ struct item {
     struct export_line entry;
     uint64_t line;
     uint64_t ttl_s;
-    uint32_t tries;
+    uint32_t tries; /* of writing it */
+    bool is_look;   /* it is read, as only that can tell when it ends */
+    bool is_counted;
     char lines[ETAG_SIZE + 32];  /* the condition */
     struct item *next;           /* of those that are late */
     struct item *before, *after; /* of all */
@@ -121,59 +125,125 @@ static void say_refused(struct intake *in, const struct item *item,
     cJSON_Delete(root);
 }
 
-/* When the entry will end at the latest, by the version that the node gave it; 0 when it says none.
- * A stamp may run ahead of the clock, and then it is earlier. */
-static uint64_t end_of(const struct pipeline_answer *answer, uint64_t ttl_s)
+/* When it was written. The answer to a write has only the version, whose stamp may run ahead of the
+ * clock, and then it was earlier. */
+static bool read_written(const struct pipeline_answer *answer, uint64_t *ret_ms)
 {
+    const char *created = pipeline_header_of(answer, "X-Created-At");
     const char *etag = pipeline_header_of(answer, "ETag");
-    const char *ttl = pipeline_header_of(answer, "X-Original-TTL");
-    uint64_t stamp_ms = 0, seconds = 0;
-    if (etag == NULL || strlen(etag) < 1 + ETAG_MS_DIGITS ||
-        parse_hex_u64(etag + 1, ETAG_MS_DIGITS, &stamp_ms) != RC_OK || ttl == NULL ||
-        parse_u64(ttl, strlen(ttl), UINT32_MAX, &seconds) != RC_OK) {
-        return 0;
+    if (etag == NULL || created != NULL) {
+        return etag != NULL && rfc3339_parse(created, ret_ms) == RC_OK;
     }
-    return stamp_ms + (seconds > ttl_s ? seconds : ttl_s) * MS_PER_S;
+    return strlen(etag) >= 1 + ETAG_MS_DIGITS &&
+           parse_hex_u64(etag + 1, ETAG_MS_DIGITS, ret_ms) == RC_OK;
 }
 
-/* True when the entry is written again, with less time. */
-static bool is_shortened(struct intake *in, struct item *item, const struct pipeline_answer *answer)
+static bool read_ttl(const struct pipeline_answer *answer, uint64_t *ret_s)
 {
+    const char *ttl = pipeline_header_of(answer, "X-Original-TTL");
+    return ttl != NULL && parse_u64(ttl, strlen(ttl), UINT32_MAX, ret_s) == RC_OK;
+}
+
+/* When the entry will end at the latest; 0 when the answer does not say. */
+static uint64_t end_of(const struct pipeline_answer *answer, uint64_t ttl_s)
+{
+    uint64_t written_ms = 0, seconds = 0;
+    if (!read_written(answer, &written_ms) || !read_ttl(answer, &seconds)) {
+        return 0;
+    }
+    return written_ms + (seconds > ttl_s ? seconds : ttl_s) * MS_PER_S;
+}
+
+/* Whether what a GET has brought is what this item wrote, though the answer to that was lost: its
+ * value, its TTL, and written since the import began. Who else has written just that meanwhile is
+ * another import of the same entry. */
+static bool is_ours(const struct item *item, const struct pipeline_answer *answer)
+{
+    uint64_t written_ms = 0, seconds = 0;
+    return read_written(answer, &written_ms) && written_ms >= item->intake->transfer.clock_ms &&
+           read_ttl(answer, &seconds) && seconds == item->ttl_s &&
+           answer->body_len == item->entry.value_len &&
+           (answer->body_len == 0 ||
+            memcmp(answer->body, item->entry.value, answer->body_len) == 0);
+}
+
+static void send_later(struct item *item, bool is_look)
+{
+    struct intake *in = item->intake;
+    item->is_look = is_look;
+    item->next = NULL;
+    *in->late_end = item;
+    in->late_end = &item->next;
+}
+
+/* True when there is more to be done, as it would end too late: it is written again with less time;
+ * or looked at, where only its own times can tell. */
+static bool is_too_late(struct item *item, const struct pipeline_answer *answer)
+{
+    struct intake *in = item->intake;
     const uint64_t end_ms = end_of(answer, item->ttl_s);
     if (end_ms != 0 && end_ms <= item->entry.expires_ms) {
         return false;
     }
     const uint64_t excess_s =
         end_ms == 0 ? 0 : (end_ms - item->entry.expires_ms + MS_PER_S - 1) / MS_PER_S;
-    if (end_ms == 0 || item->tries == TRIES_MAX ||
-        item->ttl_s < in->transfer.ttl_min_s + excess_s) {
-        in->longer++;
-        return false;
+    if (end_ms != 0 && item->tries < TRIES_MAX &&
+        item->ttl_s >= in->transfer.ttl_min_s + excess_s) {
+        (void)snprintf(item->lines, sizeof(item->lines), "If-Match: %.60s\r\n",
+                       pipeline_header_of(answer, "ETag"));
+        item->ttl_s -= excess_s;
+        send_later(item, false);
+        return true;
     }
-    (void)snprintf(item->lines, sizeof(item->lines), "If-Match: %.60s\r\n",
-                   pipeline_header_of(answer, "ETag"));
-    item->ttl_s -= excess_s;
-    item->next = NULL;
-    *in->late_end = item;
-    in->late_end = &item->next;
-    return true;
+    if (!item->is_look) {
+        send_later(item, true);
+        return true;
+    }
+    in->longer++;
+    return false;
 }
 
-static void answered(struct transfer_ask *ask, const struct pipeline_answer *answer)
+static void count(struct item *item, uint64_t *counter)
+{
+    *counter += !item->is_counted;
+    item->is_counted = true;
+}
+
+static void written(struct transfer_ask *ask, const struct pipeline_answer *answer)
 {
     struct item *item = ask->arg;
     struct intake *in = item->intake;
-    const bool is_first = item->tries == 1;
     if (answer->rc == RC_OK && (answer->status == 201 || answer->status == 202)) {
-        in->stored += is_first;
-        if (is_shortened(in, item, answer)) {
+        count(item, &in->stored);
+        if (is_too_late(item, answer)) {
             return;
         }
     } else if (answer->rc == RC_OK && answer->status == STATUS_THERE) {
+        if (ask->is_doubtful) {
+            send_later(item, true);
+            return;
+        }
         /* Of a later try: somebody has replaced it, and its end is no more ours. */
-        in->there += is_first;
+        count(item, &in->there);
     } else if (answer->rc == RC_OK && answer->status == STATUS_FULL) {
         in->is_full = true;
+    } else {
+        say_refused(in, item, answer);
+    }
+    item_free(item);
+}
+
+static void looked_at(struct transfer_ask *ask, const struct pipeline_answer *answer)
+{
+    struct item *item = ask->arg;
+    struct intake *in = item->intake;
+    if (answer->rc == RC_OK && answer->status == 200 && is_ours(item, answer)) {
+        count(item, &in->stored);
+        if (is_too_late(item, answer)) {
+            return;
+        }
+    } else if (answer->rc == RC_OK && (answer->status == 200 || answer->status == STATUS_GONE)) {
+        count(item, &in->there);
     } else {
         say_refused(in, item, answer);
     }
@@ -188,18 +258,18 @@ static enum rc send_item(struct intake *in, struct item *item)
     memcpy(key, item->entry.key, item->entry.key_len);
     key[item->entry.key_len] = '\0';
     (void)snprintf(query, sizeof(query), "ttl=%" PRIu64, item->ttl_s);
-    enum rc rc = client_data_target(key, query, target, sizeof(target));
+    enum rc rc = client_data_target(key, item->is_look ? "" : query, target, sizeof(target));
     if (rc == RC_OK) {
         const size_t len = strlen(target);
-        item->ask = (struct transfer_ask){.method = "PUT",
+        item->ask = (struct transfer_ask){.method = item->is_look ? "GET" : "PUT",
                                           .target = mem_new(len + 1, 1),
-                                          .lines = item->lines,
+                                          .lines = item->is_look ? "" : item->lines,
                                           .body = item->entry.value,
-                                          .body_len = item->entry.value_len,
-                                          .done = answered,
+                                          .body_len = item->is_look ? 0 : item->entry.value_len,
+                                          .done = item->is_look ? looked_at : written,
                                           .arg = item};
         memcpy(item->ask.target, target, len);
-        item->tries++;
+        item->tries += !item->is_look;
         rc = transfer_send(&in->transfer, &item->ask);
     }
     if (rc != RC_OK) {
@@ -363,7 +433,8 @@ static int import(struct client *c)
 {
     const struct transfer_shape shape = {.connections = CONNECTIONS,
                                          .depth = DEPTH,
-                                         .body_max = ANSWER_MAX,
+                                         .body_max =
+                                             CLIENT_BODY_MAX, /* where an entry is looked at */
                                          .pending_max = PENDING_MAX};
     const bool is_stdin = c->word_count == 0 || strcmp(c->words[0], "-") == 0;
     const int fd = is_stdin ? STDIN_FILENO : open(c->words[0], O_RDONLY | O_CLOEXEC);

@@ -167,6 +167,8 @@ static void answered(void *arg, const struct pipeline_answer *answer)
         ask->done(ask, answer);
         return;
     }
+    /* Who refuses with 429 or 503 has not done it. */
+    ask->is_doubtful = ask->is_doubtful || answer->rc != RC_OK;
     (void)snprintf(problem, sizeof(problem), "the node answers %d", answer->status);
     failed(t, answer->rc == RC_OK ? retry_after_ms(answer) : HOLD_MS,
            answer->rc == RC_OK ? problem : answer->error);

@@ -25,6 +25,7 @@ struct transfer_ask {
     size_t body_len;
     void (*done)(struct transfer_ask *ask, const struct pipeline_answer *answer);
     void *arg;
+    bool is_doubtful;          /* an answer was lost: it may have been done before */
     struct transfer_ask *next; /* of those to be said again */
 };
 

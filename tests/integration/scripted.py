@@ -10,11 +10,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Answer:
-    """What one request gets. `stays`: the connection is held open behind the body, without an end."""
+    """What one request gets. `stays`: the connection is held open behind the body, without an end.
+    `is_lost`: it ends without an answer."""
 
-    def __init__(self, body=b"", status=200, headers=None, stays=False):
+    def __init__(self, body=b"", status=200, headers=None, stays=False, is_lost=False):
         self.body = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self.status, self.headers, self.stays = status, headers or {}, stays
+        self.status, self.headers, self.stays, self.is_lost = status, headers or {}, stays, is_lost
 
 
 def problem(status, code, detail):
@@ -31,6 +32,9 @@ class Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length", 0))
         body = self.rfile.read(length)
         answer = self.server.answer_to(self.command, self.path, body, dict(self.headers))
+        self.close_connection = True
+        if answer.is_lost:
+            return
         self.send_response(answer.status)
         for name, value in answer.headers.items():
             self.send_header(name, value)
@@ -39,7 +43,6 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(answer.body if self.command != "HEAD" else b"")
-        self.close_connection = True
         if answer.stays:
             self.wfile.flush()
             self.server.ending.wait()

@@ -301,18 +301,66 @@ class Scripts(Transfer):
         server = self.scripted(**{"data/k": [
             Answer(b"OK", 201, {"ETag": f'"{late}"', "X-Original-TTL": "100"}),
             Answer(b"OK", 201, {"ETag": f'"{on_time}"', "X-Original-TTL": "99"})]})
-        self.write(HEAD, {"key": "k", "value": "", "expires": self.EXPIRES})
-        self.assertEqual(self.imported(server)["imported"], 1)
-        puts = [(target, headers.get("If-None-Match"), headers.get("If-Match"))
-                for method, target, _, headers in server.asked if method == "PUT"]
-        self.assertEqual(puts, [("/v1/data/k?ttl=100", "*", None),
-                                ("/v1/data/k?ttl=99", None, f'"{late}"')])
+        self.assertEqual(self.import_one(server)["imported"], 1)
+        self.assertEqual(self.data_asked(server), [("PUT", "?ttl=100", "*", None),
+                                                   ("PUT", "?ttl=99", None, f'"{late}"')])
+
+    LOST = Answer(is_lost=True)
+    THERE = problem(412, "precondition_failed", "no")
+
+    def import_one(self, server, *arguments, code=OK):
+        self.write(HEAD, {"key": "k", "value": base64.b64encode(b"v").decode(), "expires": self.EXPIRES})
+        return self.imported(server, *arguments, code=code)
+
+    @staticmethod
+    def data_asked(server):
+        """Method, query, and the two conditions of what was asked about the entry."""
+        return [(method, target.partition("/v1/data/k")[2], headers.get("If-None-Match"), headers.get("If-Match"))
+                for method, target, _, headers in server.asked if "/data/" in target]
+
+    @staticmethod
+    def shown(created, ttl=100, value=b"v"):
+        """A GET's answer: written at that second of the minute in which the import begins."""
+        return Answer(value, 200, {"ETag": '"e1"', "X-Created-At": f"2026-11-30T12:00:{created:06.3f}Z",
+                                   "X-Original-TTL": str(ttl)})
+
+    def taken(self, written_ms, ttl):
+        return Answer(b"OK", 201, {"ETag": f'"{self.EXPIRES - written_ms:012x}{36 * "0"}"',
+                                   "X-Original-TTL": str(ttl)})
+
+    def test_a_write_whose_answer_was_lost_is_looked_at_where_the_key_is_there(self):
+        again = [("PUT", "?ttl=100", "*", None), ("PUT", "?ttl=100", "*", None), ("GET", "", None, None)]
+        shorter = ("PUT", "?ttl=95", None, '"e1"')
+        for shown, count, more in (
+                ([self.shown(5.2), self.taken(95300, 95)], "imported", [shorter]),  # ours, 5.2 s late
+                ([self.shown(0.4)], "imported", []),  # ours, in time
+                ([self.shown(5.2), self.LOST, self.THERE, self.shown(5.3, 95)], "imported",
+                 [shorter, shorter, ("GET", "", None, None)]),
+                ([self.shown(5.2, ttl=101)], "already_there", []),
+                ([self.shown(5.2, value=b"w")], "already_there", []),
+                ([self.shown(5.2, value=b"")], "already_there", []),
+                ([Answer(b"v", 200, {"ETag": '"e1"', "X-Created-At": "2026-11-30T11:59:59.999Z",
+                                     "X-Original-TTL": "100"})], "already_there", []),
+                ([problem(404, "not_found", "no")], "already_there", [])):
+            with self.subTest(shown=[answer.headers for answer in shown]):
+                server = self.scripted(**{"data/k": [self.LOST, self.THERE, *shown]})
+                done = self.import_one(server)
+                self.assertEqual((done["imported"] + done["already_there"], done[count], done["longer"]), (1, 1, 0))
+                self.assertEqual(self.data_asked(server), again + more)
+
+    def test_a_write_that_was_refused_for_now_was_not_done(self):
+        server = self.scripted(**{"data/k": [problem(429, "rate_limited", "later"), self.THERE]})
+        self.assertEqual(self.import_one(server)["already_there"], 1)
+        self.assertEqual(self.data_asked(server), 2 * [("PUT", "?ttl=100", "*", None)])
+
+    def test_a_stamp_that_runs_ahead_of_the_clock_is_told_from_an_end_too_late(self):
+        server = self.scripted(**{"data/k": [self.taken(0, 100), self.shown(0.3)]})
+        self.assertEqual(self.import_one(server)["longer"], 0)
 
     def test_what_cannot_be_made_to_end_in_time_is_counted(self):
-        ahead = f"{self.EXPIRES:012x}" + 36 * "0"
-        server = self.scripted(**{"data/k": Answer(b"OK", 201, {"ETag": f'"{ahead}"', "X-Original-TTL": "100"})})
-        self.write(HEAD, {"key": "k", "value": "", "expires": self.EXPIRES})
-        self.assertEqual(self.imported(server)["longer"], 1)
+        server = self.scripted(**{"data/k": [self.taken(0, 100), self.shown(59)]})
+        server.answers["/v1/status"] = [Answer({**self.STATUS, "limits": {"min_ttl_s": 95, "max_ttl_s": 1000}})]
+        self.assertEqual(self.import_one(server)["longer"], 1)
 
     def test_a_node_that_is_busy_is_asked_again(self):
         busy = problem(503, "overloaded", "later")

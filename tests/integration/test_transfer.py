@@ -357,10 +357,27 @@ class Scripts(Transfer):
         server = self.scripted(**{"data/k": [self.taken(0, 100), self.shown(0.3)]})
         self.assertEqual(self.import_one(server)["longer"], 0)
 
-    def test_what_cannot_be_made_to_end_in_time_is_counted(self):
-        server = self.scripted(**{"data/k": [self.taken(0, 100), self.shown(59)]})
-        server.answers["/v1/status"] = [Answer({**self.STATUS, "limits": {"min_ttl_s": 95, "max_ttl_s": 1000}})]
-        self.assertEqual(self.import_one(server)["longer"], 1)
+    def bounded(self, ttl_min, *answers):
+        server = self.scripted(**{"data/k": list(answers)})
+        server.answers["/v1/status"] = [Answer({**self.STATUS,
+                                                "limits": {"min_ttl_s": ttl_min, "max_ttl_s": 1000}})]
+        return server
+
+    def test_what_cannot_be_made_to_end_in_time_is_counted_and_no_success(self):
+        server = self.bounded(95, self.taken(0, 100), self.shown(59))
+        done = self.import_one(server, code=FAILED)
+        self.assertEqual((done["imported"], done["longer"], done["complete"]), (1, 1, True))
+        server = self.bounded(95, self.taken(0, 100), self.shown(59))
+        done = self.run_cli(server, "import", self.file, code=FAILED)
+        self.assertEqual(done.stdout, b"imported 1 entries\n1 of them end later than they did\n")
+
+    def test_an_entry_that_could_not_be_shortened_is_not_begun(self):
+        for ttl_min, outside in ((98, 0), (99, 1), (100, 1)):  # it has 100 s left
+            with self.subTest(ttl_min=ttl_min):
+                server = self.bounded(ttl_min, self.taken(100500, 100))
+                done = self.import_one(server)
+                self.assertEqual((done["imported"], done["outside_ttl_bounds"]), (1 - outside, outside))
+                self.assertEqual(len(self.data_asked(server)), 1 - outside)
 
     def test_a_node_that_is_busy_is_asked_again(self):
         busy = problem(503, "overloaded", "later")

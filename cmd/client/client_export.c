@@ -210,6 +210,12 @@ static enum rc get_large(struct dump *d, const struct export_line *entry, const 
 
 static enum rc emit_one(struct dump *d, const cJSON *item, struct export_line *entry);
 
+/* Whether the value is one to be got by itself. */
+static bool is_omitted(const cJSON *item)
+{
+    return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(item, "value_omitted"));
+}
+
 /* The entry was replaced since its batch: a batch of its own shows the new one. */
 static enum rc emit_again(struct dump *d, const struct export_line *entry, struct batch *own)
 {
@@ -244,10 +250,8 @@ static enum rc emit_large(struct dump *d, const cJSON *item, struct export_line 
             cJSON_Delete(root);
             root = rc == RC_OK ? transfer_reply_json(&own->reply) : NULL;
             item = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(root, "entries"), 0);
-            const bool is_large = cJSON_GetObjectItemCaseSensitive(item, "value_omitted") != NULL;
-            rc = rc != RC_OK
-                     ? rc
-                     : (is_large && read_times(item, entry) ? RC_AGAIN : emit_one(d, item, entry));
+            const bool is_large = is_omitted(item) && read_times(item, entry);
+            rc = rc != RC_OK ? rc : (is_large ? RC_AGAIN : emit_one(d, item, entry));
         } else {
             rc = transfer_reply_refused(&d->transfer, &reply, "the GET of a large value");
         }
@@ -271,7 +275,7 @@ static enum rc emit_one(struct dump *d, const cJSON *item, struct export_line *e
         d->gone++;
         return RC_OK;
     }
-    if (!read_times(item, entry)) {
+    if (!read_times(item, entry) || (value == NULL && !is_omitted(item))) {
         return transfer_no_sense(&d->transfer, "/v1/mget");
     }
     return value != NULL ? write_entry(d, entry, value) : emit_large(d, item, entry);

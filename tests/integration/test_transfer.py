@@ -398,8 +398,11 @@ class Scripts(Transfer):
             server = self.scripted(keys=keys)
             done = self.run_cli(server, "export", code=FAILED)
             self.assertIn(b"the answer to /v1/keys makes no sense", done.stderr)
-        for entries in ([], [{"found": True}], [{"found": True, "expires_at": "x", "created_at": "y"}]):
-            server = self.scripted(keys=Answer({"keys": ["k"]}), mget=Answer({"entries": entries}))
+        times = {"expires_at": "2026-11-30T12:01:40.500Z", "created_at": "2026-11-30T12:00:00.000Z"}
+        for entries in ([], [{"found": True}], [{"found": True, "expires_at": "x", "created_at": "y"}],
+                        [{"found": True, "etag": "a", **times}]):
+            server = self.scripted(keys=Answer({"keys": ["k"]}), mget=Answer({"entries": entries}),
+                                   **{"data/k": problem(412, "precondition_failed", "no")})
             done = self.run_cli(server, "export", code=FAILED)
             self.assertIn(b"the answer to /v1/mget makes no sense", done.stderr)
 

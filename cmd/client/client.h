@@ -110,9 +110,9 @@ void client_ask(const struct client *c, const struct client_server *server,
 void client_ask_any(struct client *c, const struct client_request *request,
                     struct client_answer *ret_answer, struct client_server *ret_server);
 
-/* Who answers there: the local range may hold other programs, and nodes of other clusters. Asks
- * only once where it was one of ours. */
-enum client_kinship client_probe(struct client *c, struct client_server *server);
+/* Who answers there now: the local range may hold other programs, and nodes of other clusters. Asked
+ * before each request and each stream, as another node may have taken the port since. */
+enum client_kinship client_probe(struct client *c, const struct client_server *server);
 
 /* Says that the local range has no node of ours, and which were passed over. */
 void client_say_nobody_local(const struct client *c);

@@ -29,28 +29,26 @@ enum {
     STATUS_UNAVAILABLE = 503,
 };
 
-enum client_kinship client_probe(struct client *c, struct client_server *server)
+enum client_kinship client_probe(struct client *c, const struct client_server *server)
 {
     const struct client_request request = {.method = "GET", .target = "/health"};
     const uint32_t timeout_ms = c->timeout_ms < PROBE_TIMEOUT_MS ? c->timeout_ms : PROBE_TIMEOUT_MS;
     struct client_answer answer;
     char name[NAME_SIZE];
-    if (server->kinship == KINSHIP_OURS) {
-        return KINSHIP_OURS;
-    }
     client_ask(c, server, &request, timeout_ms, &answer);
-    server->kinship = answer.rc == RC_OK && answer.status == 200
-                          ? client_servers_judge(answer.body, answer.body_len, c->network,
-                                                 c->is_data ? c->enclave : NULL, name)
-                          : KINSHIP_NOBODY;
+    const enum client_kinship kinship =
+        answer.rc == RC_OK && answer.status == 200
+            ? client_servers_judge(answer.body, answer.body_len, c->network,
+                                   c->is_data ? c->enclave : NULL, name)
+            : KINSHIP_NOBODY;
     client_answer_fini(&answer);
-    if (server->kinship == KINSHIP_OTHER_NETWORK || server->kinship == KINSHIP_OTHER_ENCLAVE) {
-        const bool is_network = server->kinship == KINSHIP_OTHER_NETWORK;
+    if (kinship == KINSHIP_OTHER_NETWORK || kinship == KINSHIP_OTHER_ENCLAVE) {
+        const bool is_network = kinship == KINSHIP_OTHER_NETWORK;
         (void)snprintf(c->passed, sizeof(c->passed), "port %u is a node of %s %.64s (%s)",
                        server->at.port, is_network ? "network" : "enclave", name,
                        is_network ? "REPRAM_NETWORK" : "REPRAM_ENCLAVE");
     }
-    return server->kinship;
+    return kinship;
 }
 
 void client_say_nobody_local(const struct client *c)
@@ -133,8 +131,6 @@ static bool ask_round(struct client *c, const struct client_request *request, ui
         const bool is_done = answer.rc == RC_OK && answer.status < STATUS_FAILURES;
         if (answer.rc == RC_OK) {
             c->server_at = at;
-        } else {
-            c->servers[at].kinship = KINSHIP_UNKNOWN; /* another node may take the port */
         }
         keep_better(ret_answer, &answer);
         if (is_done) {

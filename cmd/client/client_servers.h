@@ -17,7 +17,6 @@ enum { CLIENT_SERVERS_WORD_SIZE = 96 };
 
 /* Who a node of this host is, by what it says of itself. */
 enum client_kinship {
-    KINSHIP_UNKNOWN, /* not asked yet */
     KINSHIP_OURS,
     KINSHIP_NOBODY, /* silent, or another program */
     KINSHIP_OTHER_NETWORK,
@@ -28,7 +27,6 @@ struct client_server {
     struct node_peer at;
     bool is_tls;
     bool has_base_port; /* it was named without a port, and without a scheme that implies one */
-    enum client_kinship kinship;
 };
 
 /*

@@ -251,6 +251,18 @@ class Watch(Case):
         with Scripted({"/v1/watch": GONE, "/health": Answer(HEALTH)}) as node:
             self.expect(cli("watch", *TIMEOUT, env={"REPRAM_HTTP_PORT": node.port}), "", GONE_LINE)
 
+    def test_a_node_of_another_network_that_took_the_port_is_not_watched(self):
+        other = {**HEALTH, "network": "other"}
+        stream = Answer(event("live", {}) + event("put", {"key": "mine"}))
+        theirs = Answer(event("live", {}) + event("put", {"key": "theirs"}), stays=True)
+        with Scripted({"/health": [Answer(HEALTH), Answer(other)], "/v1/watch": [stream, theirs]}) as node:
+            with subprocess.Popen([harness.BINARY, "watch"], env={"REPRAM_HTTP_PORT": str(node.port)},
+                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+                wait_until(lambda: len(node.asked) > 3, "it asks who is there", 20)
+                process.terminate()
+                self.assertEqual(process.stdout.read(), b"put\t0s\t0\tmine\n")
+            self.assertEqual(node.targets().count("/v1/watch?values=0&snapshot=1&prefix="), 1)
+
     def test_told_to_stop_it_ends_with_its_line(self):
         for number, code in ((signal.SIGINT, harness.INTERRUPTED), (signal.SIGTERM, 0)):
             change = event("put", {"key": "k"})

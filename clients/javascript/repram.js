@@ -18,7 +18,10 @@
 const SILENT_MS = 3000; // for a connection, and for a read's answer, before the next server is tried
 const PAUSE_MS = [100, 2000]; // between rounds in which no server said how long to wait: first, at most
 const SILENCE_MS = 15000; // of a watch, whose node sends a comment each 5 s, before it is lost
+const FIRST_SHARE = 2 / 3; // of the time, for a write that may go to one more server
 const MGET_KEYS = 1000, MGET_BYTES = 240 << 10; // of one request, as nodes allow them
+/** What Node.js calls a connection that was not made. Browsers do not say. */
+const UNREACHED = ["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "ENOTFOUND", "EAI_AGAIN", "UND_ERR_CONNECT_TIMEOUT"];
 const PASSING = [429, 503]; // the node has done nothing, and may soon
 
 /** What a node answered: its `status`, its `code` for programs, and the message for people. */
@@ -186,32 +189,41 @@ export class Client {
   /** Status, headers and body of the first server that does it. */
   async #ask(method, path, { body, headers = {} } = {}) {
     const deadline = Date.now() + this.#timeout;
+    let lost; // a write whose answer did not come: it goes to one more server
     for (let pause = PAUSE_MS[0]; ; pause = Math.min(2 * pause, PAUSE_MS[1])) {
       const waits = [];
       let failure;
       for (let asked = 0; asked < this.#servers.length; asked++, this.#at++) {
         const server = this.#servers[this.#at % this.#servers.length];
+        const isLast = method !== "PUT" || Object.keys(headers).length > 0 || lost || this.#servers.length === 1;
+        const left = (deadline - Date.now()) * (isLast ? 1 : FIRST_SHARE);
         try {
-          const answer = await askOne(server + path, { method, body, headers },
-                                      Math.max(deadline - Date.now(), 1), this.#servers.length > 1);
+          const answer = await askOne(server + path, { method, body, headers }, Math.max(left, 1),
+                                      this.#servers.length > 1);
           if (answer.status < 400) return answer;
           failure = refusal(method, answer);
           waits.push(Number(answer.headers.get("Retry-After") ?? 0) * 1000 || pause);
         } catch (error) {
           if (error instanceof ApiError) throw error;
           failure = new Unavailable(0, "", `${server}: ${error.cause?.message ?? error.message}`);
-          if (Object.keys(headers).length > 0) throw failure;
+          if (method === "PUT" && !UNREACHED.includes(error.cause?.code)) {
+            if (isLast) {
+              this.#at++;
+              throw failure;
+            }
+            lost = failure;
+          }
         }
       }
       const wait = waits.length > 0 ? Math.min(...waits) : pause;
-      if (Date.now() + wait > deadline) throw failure;
+      if (Date.now() + wait > deadline) throw lost ?? failure;
       await sleep(wait);
     }
   }
 }
 
-/** fetch() does not tell a connection that is not made from one that is silent. So a write has all the
- * time that is left, as it may take long, and a read only so much where there are others to ask. */
+/** fetch() does not tell a connection that is not made from one that is silent. So a write has all of its
+ * time, as it may take long, and a read only so much where there are others to ask. */
 async function askOne(url, request, timeout, hasOthers) {
   const abort = new AbortController();
   const first = request.method === "PUT" || !hasOthers ? timeout : Math.min(timeout, SILENT_MS);

@@ -25,6 +25,7 @@ from urllib.parse import quote_from_bytes, urlencode, urlsplit
 SILENT_S = 3.0  # for a connection, and for a read's answer, before the next server is tried
 PAUSE_S = (0.1, 2.0)  # between rounds in which no server said how long to wait: first, and at most
 SILENCE_S = 15.0  # of a watch, whose node sends a comment each 5 s, before it is lost
+FIRST_SHARE = 2 / 3  # of the time, for a write that may go to one more server
 MGET_KEYS, MGET_BYTES = 1000, 240 << 10  # of one request, as nodes allow them
 PASSING = (429, 503)  # the node has done nothing, and may soon
 
@@ -119,7 +120,7 @@ class Client:
 
     def put(self, key: Key, value: Union[str, bytes], ttl=None, if_match=None, if_none_match=None) -> Put:
         """Writes; `ttl` is seconds or text as "1h30m". Without a condition a write whose answer was lost
-        is done again elsewhere; with one its outcome is unknown, and `Unavailable` is raised."""
+        goes to one more server, once; else its outcome is unknown, and `Unavailable` is raised."""
         headers = {name: tag if tag == "*" else f'"{tag}"'
                    for name, tag in (("If-Match", if_match), ("If-None-Match", if_none_match)) if tag}
         query = "" if ttl is None else "?" + urlencode({"ttl": ttl})
@@ -199,13 +200,16 @@ class Client:
     def _ask(self, method, path, body=None, headers=None):
         """Status, headers and body of the first server that does it."""
         deadline = time.monotonic() + self._timeout
-        pause = PAUSE_S[0]
+        pause, lost = PAUSE_S[0], None
         while True:
             waits = []
             for _ in self._servers:
                 left = deadline - time.monotonic()
+                # A write goes to one more server where its answer is lost.
+                is_last = method != "PUT" or headers or lost or len(self._servers) == 1
                 try:
-                    answer = self._ask_one(method, path, body, headers or {}, max(left, 0.001))
+                    answer = self._ask_one(method, path, body, headers or {},
+                                           max(left if is_last else left * FIRST_SHARE, 0.001))
                     if answer[0] < 400:
                         return answer
                     failure = _refusal(method, *answer)
@@ -213,12 +217,15 @@ class Client:
                     waits.append(float(after) if after.isdecimal() else pause)
                 except (OSError, http.client.HTTPException) as why:
                     failure = Unavailable(0, "", f"{self._server().netloc}: {why or type(why).__name__}")
-                    if headers and not isinstance(why, _NotAsked):  # a write with a condition
-                        raise failure from why
+                    if method == "PUT" and not isinstance(why, _NotAsked):
+                        if is_last:
+                            self._at += 1
+                            raise failure from why
+                        lost = failure
                 self._at += 1
             wait = min(waits, default=pause)
             if time.monotonic() + wait > deadline:
-                raise failure
+                raise lost or failure
             time.sleep(wait)
             pause = min(2 * pause, PAUSE_S[1])
 

@@ -20,7 +20,8 @@
 
 enum {
     PROBLEM_BYTES_MAX = 16 * 1024,
-    SAY_SIZE = 4096, /* of one line on standard error */
+    SAY_SIZE = 4096,   /* of one line on standard error */
+    CONNECT_MS = 3000, /* before the next server is tried */
 };
 
 enum common_option {
@@ -243,6 +244,7 @@ static void keep_answer(void *arg, const struct fetch_answer *from)
 {
     struct client_answer *to = arg;
     to->rc = from->rc;
+    to->was_sent = from->was_sent;
     to->status = from->status;
     to->body_len = from->body_len;
     to->body = mem_new(from->body_len + 1, 1);
@@ -296,6 +298,7 @@ void client_ask(const struct client *c, const struct client_server *server,
                                         .body = request->body,
                                         .body_len = request->body_len,
                                         .timeout_ms = timeout_ms,
+                                        .connect_ms = c->server_count > 1 ? CONNECT_MS : 0,
                                         .hangup_fd = c->hangup_fd,
                                         .bytes_max = CLIENT_BODY_MAX};
     memset(ret_answer, 0, sizeof(*ret_answer));

@@ -4,8 +4,8 @@
  *
  * Servers come from --server (repeatable, comma lists), else from REPRAM_SERVER, else from the
  * local port range, where nodes of other networks are passed over, and for data those of other
- * enclaves. Of several servers the first is asked that answers and does not fail with 5xx
- * (cmd/client/client_any). Errors go to standard error, behind the command's name.
+ * enclaves. Of several servers the next is asked where one fails (cmd/client/client_any). Errors go
+ * to standard error, behind the command's name.
  */
 #ifndef CMD_CLIENT_CLIENT_H
 #define CMD_CLIENT_CLIENT_H
@@ -62,7 +62,8 @@ enum client_header {
 };
 
 struct client_answer {
-    enum rc rc; /* RC_OK when any answer came */
+    enum rc rc;    /* RC_OK when any answer came */
+    bool was_sent; /* the server may have got the request */
     int status;
     uint8_t *body; /* owned, and terminated behind body_len; never NULL */
     size_t body_len;
@@ -103,10 +104,10 @@ void client_ask(const struct client *c, const struct client_server *server,
                 const struct client_request *request, uint32_t timeout_ms,
                 struct client_answer *ret_answer);
 
-/* Asks the servers in turn, from the one on that answered last, until one answers without failing;
- * a PUT, which may have no condition, is also said again where it was refused for now. *ret_answer
- * is the last refusal when all fail, and *ret_server, when not NULL, becomes who gave it. Says so
- * when nobody answers. */
+/* Asks the servers in turn, from the one on that answered last, until one does what is asked, or
+ * says what is final; a PUT may have no condition. *ret_answer is the last refusal when all fail,
+ * and *ret_server, when not NULL, becomes who gave it. Says so when nobody answers, and when a
+ * write may have been done all the same. */
 void client_ask_any(struct client *c, const struct client_request *request,
                     struct client_answer *ret_answer, struct client_server *ret_server);
 

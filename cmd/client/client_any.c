@@ -1,16 +1,16 @@
 /*
- * Which of several servers a request goes to (client.h), and when it is said again.
+ * Which of several servers a request goes to (client.h), and when it is said again. It is the rule
+ * of the libraries in clients/ too:
  *
- * A read that is refused with 5xx, or not answered, goes to the next server. So does a write. Of
- * the refusals of a write, 503 (joining, draining, overloaded, clock_ahead) and 507 come before
- * anything is stored. Behind any other failure, silence included, the write may have been stored;
- * but a PUT without a condition is idempotent (RFC 9110, 9.2.2): said twice it leaves the same
- * value, as a later version with its whole TTL. Between the two another client's write may come and
- * be replaced, as by any write that is under way at the same time as it. A write with a condition
- * is never repeated: the first one, if it was stored, would refuse the second.
- *
- * When every server has been asked, a write that one of them refused with 503 and Retry-After waits
- * for so long, and begins again, within --timeout.
+ * - Without a connection, the next server.
+ * - Refused with 429 or 503, which say that nothing was done, the next server. When every server
+ *   has been asked, and one of these had Retry-After, the client waits for so long and begins again,
+ *   within --timeout.
+ * - A read goes to the next server after any other 5xx, and after an answer that was lost.
+ * - A write whose answer was lost, by silence or with the connection, may have been stored. A PUT
+ *   without a condition is idempotent (RFC 9110, 9.2.2), so it goes to one more server, once: twice
+ *   it leaves the same value, as a later version whose lifetime begins anew. Another client's write
+ *   in between is replaced then. Any other 5xx is final: what the node has done is not known.
  */
 #include "cmd/client/client.h"
 #include "core/base/parse.h"
@@ -25,8 +25,20 @@ enum {
     PROBE_TIMEOUT_MS = 1000, /* of one port of this host, whoever answers there */
     RETRY_AFTER_MS = 1000,   /* where Retry-After is a date, or makes no sense */
     MS_PER_S = 1000,
+    LOST_MAX = 2, /* answers to a write, before it is said no more */
+    STATUS_REFUSALS = 400,
+    STATUS_BUSY = 429,
     STATUS_FAILURES = 500, /* from here on it is the server that fails */
     STATUS_UNAVAILABLE = 503,
+};
+
+/* A request on its way round the servers. */
+struct asking {
+    const struct client_request *request;
+    uint64_t deadline_ms;
+    uint64_t wait_ms; /* before another round; 0: there is none */
+    unsigned lost;    /* how often it was said, and no answer came */
+    bool is_write;
 };
 
 enum client_kinship client_probe(struct client *c, const struct client_server *server)
@@ -80,17 +92,33 @@ static void say_nobody(const struct client *c, const struct client_answer *answe
     client_say(c, "none of %zu servers answers; the last one: %s", c->server_count, answer->error);
 }
 
-/* How long a write that was refused waits; 0: not at all. */
+/* The node has done nothing, and may soon. */
+static bool is_passing(const struct client_answer *answer)
+{
+    return answer->rc == RC_OK &&
+           (answer->status == STATUS_BUSY || answer->status == STATUS_UNAVAILABLE);
+}
+
+/* How long who was refused waits; 0: not at all. */
 static uint64_t retry_after_ms(const struct client_answer *answer)
 {
     const char *text = answer->headers[HEADER_RETRY_AFTER];
     uint64_t seconds = 0;
-    if (answer->rc != RC_OK || answer->status != STATUS_UNAVAILABLE || *text == '\0') {
+    if (!is_passing(answer) || *text == '\0') {
         return 0;
     }
     return parse_u64(text, strlen(text), DAY_S, &seconds) == RC_OK && seconds > 0
                ? seconds * MS_PER_S
                : RETRY_AFTER_MS;
+}
+
+/* Whether no other server is asked any more. */
+static bool is_final(const struct asking *a, const struct client_answer *answer)
+{
+    if (answer->rc != RC_OK) {
+        return a->is_write && a->lost >= LOST_MAX;
+    }
+    return !is_passing(answer) && (a->is_write || answer->status < STATUS_FAILURES);
 }
 
 /* An answer, even a refusal, says more than a silence. */
@@ -104,36 +132,48 @@ static void keep_better(struct client_answer *kept, struct client_answer *next)
     *kept = *next;
 }
 
-/* Asks every server once, from the one on that answered last, until one does what is asked.
- * *ret_wait_ms: how long to wait before another round, 0 for none. True when one has. */
-static bool ask_round(struct client *c, const struct client_request *request, uint64_t deadline,
-                      struct client_answer *ret_answer, uint64_t *ret_wait_ms)
+/* How long one server may take, with so many to ask, so that one that is silent does not use up the
+ * time of those after it. A write may take long, and goes to one more at most. */
+static uint32_t share_ms(const struct client *c, const struct asking *a, size_t servers,
+                         uint64_t left)
+{
+    uint64_t share = left;
+    if (!c->is_local && a->is_write) {
+        share = servers > 1 && a->lost == 0 ? left - left / 3 : left;
+    } else if (!c->is_local) {
+        share = left / servers;
+    }
+    return share > 0 ? (uint32_t)share : 1;
+}
+
+/* Asks every server once, from the one on that answered last, until what one says is final. True
+ * when it is. */
+static bool ask_round(struct client *c, struct asking *a, struct client_answer *ret_answer)
 {
     const size_t start = c->server_at;
-    *ret_wait_ms = 0;
+    a->wait_ms = 0;
     for (size_t i = 0; i < c->server_count; i++) {
         const size_t at = (start + i) % c->server_count;
         const uint64_t now = hostclock_boot_ms();
-        if (now >= deadline) {
+        if (now >= a->deadline_ms) {
             return false;
         }
         if (c->is_local && client_probe(c, &c->servers[at]) != KINSHIP_OURS) {
             continue;
         }
-        /* A server that swallows packets must not use up the time of those after it. */
-        const uint64_t share =
-            c->is_local ? deadline - now : (deadline - now) / (c->server_count - i);
         struct client_answer answer;
-        client_ask(c, &c->servers[at], request, (uint32_t)(share > 0 ? share : 1), &answer);
+        client_ask(c, &c->servers[at], a->request,
+                   share_ms(c, a, c->server_count - i, a->deadline_ms - now), &answer);
         const uint64_t wait_ms = retry_after_ms(&answer);
-        *ret_wait_ms =
-            *ret_wait_ms == 0 || (wait_ms > 0 && wait_ms < *ret_wait_ms) ? wait_ms : *ret_wait_ms;
-        const bool is_done = answer.rc == RC_OK && answer.status < STATUS_FAILURES;
+        a->wait_ms =
+            a->wait_ms == 0 || (wait_ms > 0 && wait_ms < a->wait_ms) ? wait_ms : a->wait_ms;
+        a->lost += answer.rc != RC_OK && answer.was_sent ? 1 : 0;
+        const bool is_over = is_final(a, &answer);
         if (answer.rc == RC_OK) {
             c->server_at = at;
         }
         keep_better(ret_answer, &answer);
-        if (is_done) {
+        if (is_over) {
             return true;
         }
     }
@@ -143,20 +183,24 @@ static bool ask_round(struct client *c, const struct client_request *request, ui
 void client_ask_any(struct client *c, const struct client_request *request,
                     struct client_answer *ret_answer, struct client_server *ret_server)
 {
-    const uint64_t deadline = hostclock_boot_ms() + c->timeout_ms;
-    const bool is_write = strcmp(request->method, "PUT") == 0;
-    uint64_t wait_ms = 0;
+    struct asking a = {.request = request,
+                       .deadline_ms = hostclock_boot_ms() + c->timeout_ms,
+                       .is_write = strcmp(request->method, "PUT") == 0};
     memset(ret_answer, 0, sizeof(*ret_answer));
     ret_answer->rc = RC_REFUSED;
-    while (!ask_round(c, request, deadline, ret_answer, &wait_ms)) {
-        if (!is_write || wait_ms == 0 || hostclock_boot_ms() + wait_ms >= deadline) {
+    while (!ask_round(c, &a, ret_answer)) {
+        if (a.wait_ms == 0 || hostclock_boot_ms() + a.wait_ms >= a.deadline_ms) {
             break;
         }
-        (void)poll(NULL, 0, (int)wait_ms);
+        (void)poll(NULL, 0, (int)a.wait_ms);
     }
     if (ret_answer->rc != RC_OK) {
         say_nobody(c, ret_answer);
     } else if (ret_server != NULL) {
         *ret_server = c->servers[c->server_at];
+    }
+    if (a.is_write && a.lost > 0 &&
+        (ret_answer->rc != RC_OK || ret_answer->status >= STATUS_REFUSALS)) {
+        client_say(c, "it may have been stored all the same: a server got it and did not answer");
     }
 }

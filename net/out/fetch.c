@@ -40,7 +40,7 @@ struct fetch {
     bool is_tls;
     bool is_sent; /* the request went out: no other address is tried */
     struct buf request;
-    uint32_t timeout_ms;
+    uint32_t timeout_ms, connect_ms;
     struct event *timer;     /* the whole exchange */
     struct event *kick;      /* the first connect, so that `done` never comes from fetch_start() */
     struct event *attempt;   /* the connect in progress */
@@ -80,7 +80,8 @@ static void fetch_free(struct fetch *f)
  */
 static void fetch_finish(struct fetch *f, enum rc rc)
 {
-    struct fetch_answer answer = {.rc = rc, .error = rc == RC_OK ? "" : f->error};
+    struct fetch_answer answer = {
+        .rc = rc, .was_sent = f->is_sent, .error = rc == RC_OK ? "" : f->error};
     if (rc == RC_OK) {
         answer.status = response_parser_status(f->parser);
         answer.body = response_parser_body(f->parser, &answer.body_len);
@@ -287,9 +288,10 @@ static int attempt_start(struct fetch *f, const struct addr *addr)
     f->attempt = event_new(f->base, f->fd, EV_WRITE, on_attempt, f);
     /* Each address gets its share of the time. So one that swallows packets does not use up the
      * time of the others. */
-    const uint32_t ms = f->timeout_ms / (uint32_t)f->addr_count;
+    uint32_t ms = f->timeout_ms / (uint32_t)f->addr_count;
+    ms = f->connect_ms > 0 && f->connect_ms < ms ? f->connect_ms : ms;
     const struct timeval share = {.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000};
-    if (f->attempt == NULL || event_add(f->attempt, f->addr_count > 1 ? &share : NULL) != 0) {
+    if (f->attempt == NULL || event_add(f->attempt, ms < f->timeout_ms ? &share : NULL) != 0) {
         return ENOMEM;
     }
     return 0;
@@ -498,6 +500,7 @@ struct fetch *fetch_start(struct event_base *base, struct dns *dns,
     f->port = request->port;
     f->is_tls = request->is_tls;
     f->timeout_ms = request->timeout_ms;
+    f->connect_ms = request->connect_ms;
     f->fd = -1;
     buf_init(&f->request, REQUEST_HEAD_MAX + request->body_len);
     f->parser = response_parser_new(strcmp(request->method, "HEAD") == 0, request->bytes_max);

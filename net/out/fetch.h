@@ -38,6 +38,7 @@ struct fetch_request {
     size_t body_len;
     uint32_t timeout_ms; /* for the whole exchange, but for the lookup when `dns` is NULL; of a body
                             that goes to `piece`, for each silence */
+    uint32_t connect_ms; /* for each address to accept, at most; 0: its share of timeout_ms */
     size_t bytes_max;    /* of the answer's body */
     int hangup_fd; /* borrowed; the exchange ends with RC_CLOSED once it is readable. 0: none */
     /* Takes the body of a 200 as it comes; the answer's is empty then. NULL: it is collected. */
@@ -48,6 +49,7 @@ struct fetch_request {
 struct fetch_answer {
     enum rc rc; /* RC_OK: an answer came, whatever its status; RC_REFUSED, RC_TIMEOUT, RC_TOO_LONG,
                    RC_CLOSED (see hangup_fd), RC_IO (name not found, reset, certificate refused) */
+    bool was_sent;     /* the server may have got the request, whatever came of it */
     const char *error; /* for people; "" on RC_OK */
     int status;        /* 0 unless RC_OK */
     const uint8_t *body;

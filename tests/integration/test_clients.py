@@ -256,15 +256,21 @@ class Clients:
                 name = f"127.0.0.1:{silent.getsockname()[1]}"
                 self.assertEqual(self.client(name, good.name).get("k")["value"], b"v")
 
-    def test_a_conditional_write_whose_answer_is_lost_is_not_done_again(self):
+    def test_a_write_whose_answer_is_lost_is_done_again_once_unless_it_has_a_condition(self):
         cut = Answer(b"O", 201, {"Content-Length": "9"})
         done = Answer(b"OK", 201, {"ETag": '"a"', "X-Original-TTL": "60", "X-Replicas": "1/1"})
         with Scripted({"/v1/data/k": cut}) as first, Scripted({"/v1/data/k": done}) as second:
             client = self.client(first.name, second.name)
             self.assertEqual(self.error(repram.Unavailable, client.put, "k", "v", if_none_match="*"), (0, ""))
             self.assertEqual((len(first.asked), len(second.asked)), (1, 0))
-            self.client(first.name, second.name).put("k", "v")
+            nobody = f"127.0.0.1:{free_base(1)}"
+            self.client(nobody, first.name, nobody, second.name).put("k", "v")
             self.assertEqual((len(first.asked), len(second.asked)), (2, 1))
+            with Scripted({"/v1/data/k": cut}) as third:
+                for servers in ((first, third, second), (third,)):
+                    client = self.client(*(server.name for server in servers))
+                    self.assertEqual(self.error(repram.Unavailable, client.put, "k", "v"), (0, ""))
+                self.assertEqual((len(first.asked), len(third.asked), len(second.asked)), (3, 2, 1))
 
     def restarted(self, node):
         again = Node(node.port, max_ports=1, env={"REPRAM_PEERS": node.others, "REPRAM_DISCOVERY": "static"},

@@ -15,8 +15,11 @@ STORED = Answer(b"OK", 201, {"ETag": '"e"', "X-Original-TTL": "600", "X-Remainin
 JOINING = problem(503, "joining", "not yet")
 
 
-def busy(code="overloaded", after="1"):
-    answer = problem(503, code, "later")
+CUT = Answer(b"O", 201, {"Content-Length": "9"})  # the connection ends before the answer does
+
+
+def busy(code="overloaded", after="1", status=503):
+    answer = problem(status, code, "later")
     answer.headers = {"Retry-After": after}
     return answer
 
@@ -66,11 +69,46 @@ class Several(Case):
                 self.assertEqual([len(refusing.asked), len(taking.asked)], [1, 1])
                 self.assertEqual(taking.asked[0][2], b"v")
 
-    def test_a_write_is_said_again_after_retry_after(self):
-        server = self.server({"/v1/data/k": [busy(), busy(after="soon"), STORED]})
+    def test_what_is_refused_for_now_is_said_again_after_retry_after(self):
+        limited = busy("rate_limited", status=429)
+        server = self.server({"/v1/data/k": [busy(after="soon"), limited, STORED]})
         done = cli("put", "k", "v", *named(server))
         self.assertEqual(done.returncode, OK, done.stderr)
         self.assertEqual([body for _, _, body, _ in server.asked], [b"v"] * 3)
+        server = self.server({"/v1/data/k": [limited, busy(), Answer(b"v")]})
+        self.assertEqual(cli("get", "k", *named(server)).stdout, b"v")
+
+    def test_a_server_of_which_too_much_was_asked_is_passed_over(self):
+        for answer, *command in ((STORED, "put", "k", "v"), (Answer(b"v"), "get", "k")):
+            limited = self.server({"/v1/data/k": busy("rate_limited", "60", 429)})
+            with self.subTest(command=command):
+                done = cli(*command, *named(limited, self.server({"/v1/data/k": answer})))
+                self.assertEqual(done.returncode, OK, done.stderr)
+
+    def test_any_other_failure_of_a_write_is_final(self):
+        for status in (500, 501, 502, 504, 507):
+            bad, good = self.server({"/v1/data/k": problem(status, "internal", "no")}), self.server({})
+            with self.subTest(status=status):
+                done = cli("put", "k", "v", *named(bad, good))
+                self.assertEqual((done.returncode, done.stderr),
+                                 (FAILED, f"repram put: the node answers {status} internal: no\n".encode()))
+                self.assertEqual((len(bad.asked), good.asked), (1, []))
+
+    def test_a_write_whose_answer_is_lost_goes_to_one_more_server(self):
+        silent = Answer(b"O", 201, {"Content-Length": "9"}, stays=True)
+        nobody = f"127.0.0.1:{harness.free_base(1)}"
+        for lost in (CUT, silent):
+            first, good = self.server({"/v1/data/k": lost}), self.server({"/v1/data/k": STORED})
+            done = cli("put", "k", "v", "--server", nobody, *named(first), "--server", nobody, *named(good),
+                       "--timeout", "3s")
+            self.assertEqual((done.returncode, done.stderr), (OK, b""))
+            self.assertEqual([len(first.asked), len(good.asked)], [1, 1])
+            second, third = self.server({"/v1/data/k": lost}), self.server({"/v1/data/k": STORED})
+            for servers in ((first, second, third), (first,)):
+                done = cli("put", "k", "v", *named(*servers), "--timeout", "1s")
+                self.assertEqual(done.returncode, FAILED)
+                self.assertIn(b"it may have been stored all the same", done.stderr)
+            self.assertEqual([len(first.asked), len(second.asked), len(third.asked)], [3, 1, 0])
 
     def test_a_write_is_not_said_again_beyond_the_timeout_nor_without_retry_after(self):
         for answer in (busy(after="5"), JOINING):

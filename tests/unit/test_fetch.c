@@ -33,6 +33,7 @@ struct rig {
     char seen[4096]; /* the request */
     int done_count;
     enum rc rc;
+    bool was_sent;
     int status;
     char body[256];
     char etag[64];
@@ -80,6 +81,7 @@ static void on_done(void *arg, const struct fetch_answer *answer)
     const char *etag = fetch_header_of(answer, "ETag");
     rig->done_count++;
     rig->rc = answer->rc;
+    rig->was_sent = answer->was_sent;
     rig->status = answer->status;
     (void)snprintf(rig->body, sizeof(rig->body), "%.*s", (int)answer->body_len,
                    answer->body_len > 0 ? (const char *)answer->body : "");
@@ -245,24 +247,39 @@ int __wrap_connect(int fd, const struct sockaddr *sa, socklen_t sa_len)
 /* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp,readability-identifier-naming)
  */
 
-static void each_address_of_a_name_has_its_share_of_the_time(void **state)
+static void check_silent_addresses(const char *host, uint32_t connect_ms, int count, uint64_t us)
 {
-    (void)state;
     struct rig rig;
     rig_init(&rig, NULL);
-    struct fetch_request request = get(&rig, "localhost"); /* two addresses */
+    struct fetch_request request = get(&rig, host);
     request.timeout_ms = 1001;
-    silent_connects = 2;
+    request.connect_ms = connect_ms;
+    silent_connects = count;
     own_clock_is_skipping = true;
     const uint64_t began_us = own_clock_us;
     run(&rig, &request);
     own_clock_is_skipping = false;
     assert_int_equal(silent_connects, 0);
-    assert_int_equal(own_clock_us - began_us, 1000000); /* and not the request's own end */
+    assert_int_equal(own_clock_us - began_us, us); /* and not the request's own end */
+    assert_false(rig.was_sent);
     assert_int_equal(rig.rc, RC_TIMEOUT);
-    assert_non_null(strstr(rig.error, "[::1]:"));
+    assert_non_null(strstr(rig.error, count > 1 ? "[::1]:" : "127.0.0.1:"));
     assert_non_null(strstr(rig.error, strerror(ETIMEDOUT)));
     rig_fini(&rig);
+}
+
+static void each_address_of_a_name_has_its_share_of_the_time(void **state)
+{
+    (void)state;
+    check_silent_addresses("localhost", 0, 2, 1000000);
+    check_silent_addresses("localhost", 501, 2, 1000000); /* more than the share */
+}
+
+static void an_address_has_no_more_time_than_is_given_for_a_connection(void **state)
+{
+    (void)state;
+    check_silent_addresses("localhost", 300, 2, 600000);
+    check_silent_addresses("127.0.0.1", 300, 1, 300000);
 }
 
 static void nobody_there_is_refused(void **state)
@@ -276,6 +293,7 @@ static void nobody_there_is_refused(void **state)
     run(&rig, &request);
     (void)close(deaf);
     assert_int_equal(rig.rc, RC_REFUSED);
+    assert_false(rig.was_sent);
     assert_int_equal(rig.status, 0);
     assert_non_null(strstr(rig.error, "127.0.0.1"));
     rig_fini(&rig);
@@ -291,6 +309,7 @@ static void silence_is_a_timeout(void **state)
     request.timeout_ms = 1030;
     run(&rig, &request);
     assert_int_equal(rig.rc, RC_TIMEOUT);
+    assert_true(rig.was_sent);
     const uint64_t after_us = own_clock_us - began_us;
     assert_true(after_us >= 1030000 && after_us < 1100000);
     rig_fini(&rig);
@@ -419,6 +438,7 @@ int main(void)
         cmocka_unit_test(a_fetch_cancelled_during_its_lookup_leaves_nothing_behind),
         cmocka_unit_test(put_sends_its_body_and_length_even_when_empty),
         cmocka_unit_test(each_address_of_a_name_has_its_share_of_the_time),
+        cmocka_unit_test(an_address_has_no_more_time_than_is_given_for_a_connection),
         cmocka_unit_test(nobody_there_is_refused),
         cmocka_unit_test(silence_is_a_timeout),
         cmocka_unit_test(answer_larger_than_allowed_is_too_long),

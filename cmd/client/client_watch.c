@@ -76,13 +76,15 @@ static void begin_printing(void)
     is_printing = 1;
 }
 
-/* The line is out. Ends the program when that was asked for, or when nobody reads the output. */
+/* The line is out. Ends the program when that was asked for, or when nobody reads the output. A
+ * signal behind the test must end it by itself: so printing is over before. */
 static void end_printing(void)
 {
-    if (!output_flush() || is_stopped != 0) {
+    const bool is_written = output_flush();
+    is_printing = 0;
+    if (!is_written || is_stopped != 0) {
         _exit(output_end(is_stopped != 0 ? code_of(is_stopped) : EXIT_CODE_OK));
     }
-    is_printing = 0;
 }
 
 /* ---- Output ---- */

@@ -95,7 +95,8 @@ struct fetch_header;
 
 struct client_stream {
     const struct fetch_header *header; /* one more to send; NULL: none */
-    void (*piece)(void *arg, const uint8_t *data, size_t len);
+    /* False: no more of it. */
+    bool (*piece)(void *arg, const uint8_t *data, size_t len);
     void *arg;
 };
 
@@ -111,8 +112,8 @@ void client_ask(const struct client *c, const struct client_server *server,
 void client_ask_any(struct client *c, const struct client_request *request,
                     struct client_answer *ret_answer, struct client_server *ret_server);
 
-/* Who answers there now: the local range may hold other programs, and nodes of other clusters. Asked
- * before each request and each stream, as another node may have taken the port since. */
+/* Who answers there now: the local range may hold other programs, and nodes of other clusters.
+ * Asked before each request and each stream, as another node may have taken the port since. */
 enum client_kinship client_probe(struct client *c, const struct client_server *server);
 
 /* Says that the local range has no node of ours, and which were passed over. */

@@ -4,8 +4,8 @@
  *
  * - Without a connection, the next server.
  * - Refused with 429 or 503, which say that nothing was done, the next server. When every server
- *   has been asked, and one of these had Retry-After, the client waits for so long and begins again,
- *   within --timeout.
+ *   has been asked, and one of these had Retry-After, the client waits for so long, and begins
+ *   again within --timeout.
  * - A read goes to the next server after any other 5xx, and after an answer that was lost.
  * - A write whose answer was lost, by silence or with the connection, may have been stored. A PUT
  *   without a condition is idempotent (RFC 9110, 9.2.2), so it goes to one more server, once: twice

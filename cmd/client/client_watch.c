@@ -22,6 +22,8 @@ enum {
     TIMEOUT_MS = 15000, /* of silence: three heartbeats */
     WAIT_MIN_MS = 250,  /* before a lost connection is made again, doubling */
     WAIT_MAX_MS = 5000,
+    STATUS_OK = 200,
+    STATUS_BUSY = 429,
 };
 
 enum watch_extra { WATCH_PREFIX, WATCH_VALUES, WATCH_NEW, WATCH_EXTRA_COUNT };
@@ -221,12 +223,13 @@ static void on_event(void *arg, const struct stream_event *event)
     cJSON_Delete(data);
 }
 
-static void on_piece(void *arg, const uint8_t *data, size_t len)
+static bool on_piece(void *arg, const uint8_t *data, size_t len)
 {
     struct watching *w = arg;
-    if (!w->is_garbled && event_stream_feed(&w->stream, data, len) != RC_OK) {
+    if (event_stream_feed(&w->stream, data, len) != RC_OK) {
         w->is_garbled = true; /* an event may have said so already */
     }
+    return !w->is_garbled;
 }
 
 /* ---- Connections ---- */
@@ -241,7 +244,36 @@ static enum rc make_target(const struct client *c, char *ret_target, size_t size
                : client_encode(ret_target, size, c->extras[WATCH_PREFIX], "");
 }
 
-/* Watches one server as long as it answers. False when another try cannot help. */
+/* What ended a stream, and what comes of it. */
+static void say_end(const struct watching *w, const struct client_answer *answer, const char *where)
+{
+    const char *again = w->was_live ? "; trying again" : "";
+    const char *why = answer->rc == RC_OK ? "the stream ended" : answer->error;
+    if (answer->rc == RC_CLOSED) {
+        /* Nobody reads any more: not even what could be said about it. */
+    } else if (w->is_garbled) {
+        client_say(w->client, "%s answers with something else than events%s", where, again);
+    } else if (answer->rc == RC_OK && answer->status != STATUS_OK) {
+        client_complain(w->client, answer);
+    } else if (!w->was_live && !w->is_ended) {
+        client_say(w->client, "%s does not answer: %s", where, why);
+    } else if (w->is_live) {
+        client_say(w->client, "%s: %s%s", where, why, again);
+    }
+}
+
+/* What is no stream of events has no place in it either: the next one begins anew, and after as
+ * long as if nobody had answered. */
+static void forget_garbled(struct watching *w)
+{
+    event_stream_fini(&w->stream);
+    event_stream_init(&w->stream, on_event, w);
+    w->is_garbled = false;
+    w->is_live = false;
+}
+
+/* Watches one server as long as it answers. False when another try cannot help: the request is
+ * wrong, unless it came too early (429). */
 static bool watch_server(struct watching *w, const char *target)
 {
     struct client_answer answer;
@@ -255,23 +287,14 @@ static bool watch_server(struct watching *w, const char *target)
     w->is_live = false;
     w->is_ended = false;
     client_ask_stream(w->client, server, target, &stream, &answer);
-    const bool is_refused = answer.rc == RC_OK && answer.status != 200;
-    const bool is_final = is_refused && answer.status / 100 == 4;
-    if (answer.rc == RC_CLOSED) {
-        /* Nobody reads any more: not even what could be said about it. */
-    } else if (w->is_garbled) {
-        client_say(w->client, "%s answers with something else than events", where);
-    } else if (is_refused) {
-        client_complain(w->client, &answer);
-    } else if (!w->was_live && !w->is_ended) {
-        client_say(w->client, "%s does not answer: %s", where,
-                   answer.rc == RC_OK ? "the stream ended" : answer.error);
-    } else if (w->is_live) {
-        client_say(w->client, "%s: %s; trying again", where,
-                   answer.rc == RC_OK ? "the stream ended" : answer.error);
+    const bool is_final =
+        answer.rc == RC_OK && answer.status / 100 == 4 && answer.status != STATUS_BUSY;
+    say_end(w, &answer, where);
+    if (w->is_garbled) {
+        forget_garbled(w);
     }
     client_answer_fini(&answer);
-    return !is_final && !w->is_garbled;
+    return !is_final;
 }
 
 /* The next server, from the one after the last. On a local port any other program may answer. */

@@ -32,7 +32,7 @@ enum {
 struct fetch {
     struct event_base *base;
     void (*done)(void *arg, const struct fetch_answer *answer);
-    void (*piece)(void *arg, const uint8_t *data, size_t len);
+    bool (*piece)(void *arg, const uint8_t *data, size_t len);
     void *arg;
     void *piece_arg;
     char host[HOST_LEN_MAX + 1];
@@ -117,20 +117,23 @@ static int arm_timer(const struct fetch *f)
     return evtimer_add(f->timer, &timeout);
 }
 
-/* Hands on the part of a body that has come, for callers that take it as it comes. */
-static void fetch_pass_on(const struct fetch *f)
+/* Hands on the part of a body that has come, for callers that take it as it comes; false when they
+ * want no more. */
+static bool fetch_pass_on(const struct fetch *f)
 {
     size_t len = 0;
+    bool is_taken = true;
     if (f->piece == NULL || !response_parser_has_head(f->parser) ||
         response_parser_status(f->parser) != 200) {
-        return;
+        return true;
     }
     const uint8_t *data = response_parser_body(f->parser, &len);
     if (len > 0) {
-        f->piece(f->piece_arg, data, len);
+        is_taken = f->piece(f->piece_arg, data, len);
         response_parser_drain(f->parser);
     }
     (void)arm_timer(f);
+    return is_taken;
 }
 
 static void on_read(struct bufferevent *bev, void *arg)
@@ -142,10 +145,9 @@ static void on_read(struct bufferevent *bev, void *arg)
         if (len == 0) {
             return;
         }
-        const enum rc rc =
-            response_parser_feed(f->parser, evbuffer_pullup(in, (ev_ssize_t)len), len);
-        if (rc == RC_OK || rc == RC_AGAIN) {
-            fetch_pass_on(f);
+        enum rc rc = response_parser_feed(f->parser, evbuffer_pullup(in, (ev_ssize_t)len), len);
+        if ((rc == RC_OK || rc == RC_AGAIN) && !fetch_pass_on(f)) {
+            rc = RC_MALFORMED;
         }
         if (rc != RC_AGAIN) {
             fetch_fail(f, rc, "the answer is %s", rc_text(rc));

@@ -41,8 +41,9 @@ struct fetch_request {
     uint32_t connect_ms; /* for each address to accept, at most; 0: its share of timeout_ms */
     size_t bytes_max;    /* of the answer's body */
     int hangup_fd; /* borrowed; the exchange ends with RC_CLOSED once it is readable. 0: none */
-    /* Takes the body of a 200 as it comes; the answer's is empty then. NULL: it is collected. */
-    void (*piece)(void *arg, const uint8_t *data, size_t len);
+    /* Takes the body of a 200 as it comes; the answer's is empty then. False ends the exchange with
+     * RC_MALFORMED. NULL: it is collected. */
+    bool (*piece)(void *arg, const uint8_t *data, size_t len);
     void *piece_arg;
 };
 

@@ -214,7 +214,7 @@ class Watch(Case):
         self.assertEqual([len(one.asked), len(two.asked)], [2, 1])
 
     def test_a_refusal_of_the_request_is_final_and_one_of_the_server_is_not(self):
-        for status, count in ((399, 2), (400, 1), (499, 1), (500, 2)):
+        for status, count in ((399, 2), (400, 1), (428, 1), (429, 2), (430, 1), (499, 1), (500, 2)):
             two = Scripted({"/v1/watch": Answer(b"", 500)})
             self.addCleanup(two.close)
             with Scripted({"/v1/watch": Answer(b"", status)}) as one:
@@ -222,14 +222,23 @@ class Watch(Case):
             self.assertEqual(done.returncode, FAILED)
             self.assertEqual(len(one.asked) + len(two.asked), count, status)
 
-    def test_what_is_no_stream_of_events_ends_it(self):
+    def test_after_it_was_live_one_that_is_asked_too_often_is_asked_again(self):
+        done, server = self.watch(Answer(event("live", {}, "a-1")), *2 * [problem(429, "rate_limited", "Less.")],
+                                  GONE)
+        busy = "repram watch: the node answers 429 rate_limited: Less.\n"
+        self.expect(done, "", f"repram watch: {server.name}: the stream ended; trying again\n{2 * busy}{GONE_LINE}")
+        self.assertEqual(server.asked[3][3].get("Last-Event-ID"), "a-1")
+
+    def test_what_is_no_stream_of_events_is_left_and_tried_again(self):
         for garbage in (event("put", []), event("Put", {}), event("put", {}, 'a"b'),
                         event("put", {}, "g"), b"data: nonsense\n\n", b"x" * 70000):
-            done, server = self.watch(
-                Answer(event("live", {}) + garbage + event("put", {"key": "k"})), GONE)
-            self.expect(done, "", f"repram watch: {server.name} answers with something else than "
-                                  "events\n")
-            self.assertEqual(len(server.asked), 1)
+            done, server = self.watch(Answer(event("live", {}, "a-1") + garbage + event("put", {"key": "k"}),
+                                             stays=True), GONE)
+            said = f"repram watch: {server.name} answers with something else than events"
+            self.expect(done, "", f"{said}; trying again\n{GONE_LINE}")
+            self.assertIsNone(server.asked[1][3].get("Last-Event-ID"))
+            done, server = self.watch(Answer(garbage))
+            self.expect(done, "", f"repram watch: {server.name} answers with something else than events\n")
 
     def test_a_new_beginning_and_an_end_are_told_with_their_reason(self):
         live = event("live", {})

@@ -327,13 +327,14 @@ static void answer_larger_than_allowed_is_too_long(void **state)
     rig_fini(&rig);
 }
 
-static void take_piece(void *arg, const uint8_t *data, size_t len)
+static bool take_piece(void *arg, const uint8_t *data, size_t len)
 {
     char *text = arg;
     const size_t before = strlen(text);
     assert_true(before + len < 256);
     memcpy(text + before, data, len);
     text[before + len] = '\0';
+    return strcmp(text, "enough") != 0;
 }
 
 static void a_body_that_is_taken_as_it_comes_is_not_collected(void **state)
@@ -350,6 +351,21 @@ static void a_body_that_is_taken_as_it_comes_is_not_collected(void **state)
     assert_int_equal(rig.rc, RC_OK);
     assert_string_equal(text, "hello world");
     assert_string_equal(rig.body, "");
+    rig_fini(&rig);
+}
+
+static void a_body_that_nobody_wants_any_more_ends_the_exchange(void **state)
+{
+    (void)state;
+    struct rig rig;
+    char text[256] = "";
+    rig_init(&rig, "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nenough");
+    struct fetch_request request = get(&rig, "127.0.0.1");
+    request.piece = take_piece;
+    request.piece_arg = text;
+    run(&rig, &request);
+    assert_int_equal(rig.rc, RC_MALFORMED);
+    assert_string_equal(text, "enough");
     rig_fini(&rig);
 }
 
@@ -443,6 +459,7 @@ int main(void)
         cmocka_unit_test(silence_is_a_timeout),
         cmocka_unit_test(answer_larger_than_allowed_is_too_long),
         cmocka_unit_test(a_body_that_is_taken_as_it_comes_is_not_collected),
+        cmocka_unit_test(a_body_that_nobody_wants_any_more_ends_the_exchange),
         cmocka_unit_test(what_is_no_200_is_collected_all_the_same),
         cmocka_unit_test(answer_cut_short_is_an_io_error),
         cmocka_unit_test(a_server_that_does_not_speak_tls_is_an_io_error),

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { IP6_NET_BYTES = 8 }; /* of a /64 */
+
 static const uint8_t mapped_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
 struct addr addr_v4(const uint8_t ip[static 4], uint16_t port)
@@ -36,9 +38,17 @@ bool addr_same_ip(const struct addr *a, const struct addr *b)
     return memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
 }
 
+struct addr addr_net(const struct addr *addr)
+{
+    struct addr net = {.port = 0};
+    memcpy(net.ip, addr->ip, addr_is_v4(addr) ? sizeof(net.ip) : IP6_NET_BYTES);
+    return net;
+}
+
 bool addr_same_net(const struct addr *a, const struct addr *b)
 {
-    return addr_is_v4(a) || addr_is_v4(b) ? addr_same_ip(a, b) : memcmp(a->ip, b->ip, 8) == 0;
+    const struct addr x = addr_net(a), y = addr_net(b);
+    return addr_same_ip(&x, &y);
 }
 
 bool addr_equal(const struct addr *a, const struct addr *b)

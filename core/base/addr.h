@@ -34,7 +34,11 @@ bool addr_is_any(const struct addr *addr);
 bool addr_equal(const struct addr *a, const struct addr *b);
 bool addr_same_ip(const struct addr *a, const struct addr *b);
 
-/* The same IPv4 address, or IPv6 addresses of one /64, which is all one customer's. */
+/* The net that counts as one host, port 0: the IPv4 address, or the IPv6 /64, which is all one
+ * customer's. */
+struct addr addr_net(const struct addr *addr);
+
+/* Whether both are of one such net. */
 bool addr_same_net(const struct addr *a, const struct addr *b);
 
 /* Parses an IP address without a port, "10.0.0.1", "::1" or "[::1]". RC_MALFORMED. */

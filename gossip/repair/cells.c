@@ -218,7 +218,7 @@ struct cells_sink *cells_sink_new(uint8_t session, uint64_t key, uint64_t cut_s,
                                   uint32_t share_bits, struct scope *scope, uint32_t first,
                                   uint32_t cells_max)
 {
-    ASSERT(cells_max >= CELLS_FIRST_MIN && cells_max <= CELLS_WANTED_MAX);
+    ASSERT(cells_max >= 2 * CELLS_FIRST_MIN && cells_max <= CELLS_WANTED_MAX);
     struct cells_sink *k = mem_new(1, sizeof(*k));
     k->session = session;
     k->until = first;

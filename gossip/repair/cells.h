@@ -82,7 +82,7 @@ struct cells_sink {
 };
 
 /* The scope is taken over. The source sends `first` cells unless it is held; one table has up to
- * `cells_max`. Never NULL. */
+ * `cells_max`, at least 2 * CELLS_FIRST_MIN. Never NULL. */
 struct cells_sink *cells_sink_new(uint8_t session, uint64_t key, uint64_t cut_s,
                                   uint32_t share_bits, struct scope *scope, uint32_t first,
                                   uint32_t cells_max);

@@ -138,7 +138,7 @@ static bool is_admitted(struct http_conn *c, const struct http_request *rq)
         refuse_for_now(c, 503, "overloaded", "too many connections");
         return false;
     }
-    const struct addr key = proxy_limit_key(&rq->client);
+    const struct addr key = addr_net(&rq->client);
     if (shared->rate_limit == NULL ||
         rate_limit_take(shared->rate_limit, &key, hostclock_coarse_ms())) {
         return true;

@@ -179,7 +179,7 @@ static void on_closed(struct http_shared *shared, struct http_conn *c)
     s->free_slots[s->free_count++] = c->slot;
     s->over_count -= c->is_over;
     if (c->is_counted) {
-        const struct addr key = proxy_limit_key(&c->peer);
+        const struct addr key = addr_net(&c->peer);
         ip_limit_leave(s->ip_limit, &key);
     }
 }
@@ -288,7 +288,7 @@ static bool is_proxy(const struct http_server *s, const struct addr *peer)
 static void open_conn(struct http_server *s, int fd, const struct addr *peer)
 {
     struct http_shared *shared = &s->shared;
-    const struct addr key = proxy_limit_key(peer);
+    const struct addr key = addr_net(peer);
     const uint64_t within = shared->stats.connections - s->over_count;
     bool is_over = within >= shared->config.connections_max;
     const bool is_limited = s->ip_limit != NULL && !is_proxy(s, peer);

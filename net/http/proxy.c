@@ -77,13 +77,3 @@ struct addr proxy_client(const struct http_request *rq, const struct addr *peer,
     }
     return client;
 }
-
-struct addr proxy_limit_key(const struct addr *client)
-{
-    struct addr key = *client;
-    key.port = 0;
-    if (!addr_is_v4(client)) {
-        memset(key.ip + 8, 0, 8);
-    }
-    return key;
-}

@@ -32,8 +32,4 @@ bool proxy_is_trusted(const struct addr *addr, const struct node_cidr *trust, ui
 struct addr proxy_client(const struct http_request *rq, const struct addr *peer, bool trust_all,
                          const struct node_cidr *trust, uint32_t trust_count);
 
-/* The key by which limits per client count: the IPv4 address, or the IPv6 /64, as one host can have
- * all of that. */
-struct addr proxy_limit_key(const struct addr *client);
-
 #endif

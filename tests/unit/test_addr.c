@@ -63,6 +63,8 @@ static void a_network_is_an_ipv4_address_or_an_ipv6_64(void **state)
         const struct addr a = parse(cases[i].a, 5), b = parse(cases[i].b, 6);
         assert_int_equal(addr_same_net(&a, &b), cases[i].is_same);
         assert_int_equal(addr_same_net(&b, &a), cases[i].is_same);
+        const struct addr net_a = addr_net(&a), net_b = addr_net(&b); /* ports are no part of it */
+        assert_int_equal(addr_equal(&net_a, &net_b), cases[i].is_same);
     }
 }
 

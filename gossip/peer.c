@@ -68,18 +68,6 @@ void peer_end(struct engine *e, struct link *l, enum close_reason reason)
     drop(e, l);
 }
 
-/* Whether it is an address of this host, whose nodes and clients are its own. */
-static bool is_own_host(const struct engine *e, const struct addr *from)
-{
-    const struct member *self = swim_self(e->swim);
-    bool is_own = addr_is_loopback(from);
-    for (uint32_t i = 0; i < self->addr_count && !is_own; i++) {
-        const struct member_addr own = member_addr_at(self, i);
-        is_own = addr_same_ip(&own.addr, from);
-    }
-    return is_own;
-}
-
 static void tell_crowd(struct engine *e, enum mesh_limit limit, const struct addr *from)
 {
     char where[ADDR_TEXT_SIZE];
@@ -105,7 +93,7 @@ static bool make_place(struct engine *e, const struct addr *from)
 {
     struct link *oldest = NULL;
     const enum mesh_limit limit =
-        mesh_crowding(e->mesh, is_own_host(e, from) ? NULL : from, &oldest);
+        mesh_crowding(e->mesh, mesh_is_own_host(e->mesh, from) ? NULL : from, &oldest);
     if (limit != MESH_HAS_ROOM) {
         tell_crowd(e, limit, from);
     }

@@ -119,7 +119,7 @@ static void take_cookie(struct swim *s, struct member *sender, const struct pack
     if (candidates_cookie(&s->candidates, p->seq, p->cookie, s->now_us)) {
         return;
     }
-    if (probe_awaits_ack(sender, p->seq)) {
+    if (probe_awaits_ack(sender, p->seq, true)) {
         probe_cookie(s, sender, p->seq, p->cookie);
     } else {
         pull_again(s, sender, p->seq, p->cookie);
@@ -181,8 +181,8 @@ static bool is_sure(const struct swim *s, const struct member *sender, const str
         return is_by_link ||
                (candidates_has_asked(&s->candidates, p->seq) &&
                 (sender == NULL || !sender->has_answered)) ||
-               (sender != NULL && probe_awaits_ack(sender, p->seq)) ||
-               relay_has_asked(s, uuid, p->seq);
+               (sender != NULL && probe_awaits_ack(sender, p->seq, from != NULL)) ||
+               relay_has_asked(s, uuid, p->seq, from != NULL);
     case PACKET_CARDS:
         return is_by_link || (sender != NULL && pull_has_asked(s, sender, p->seq));
     case PACKET_PING:

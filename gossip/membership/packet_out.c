@@ -270,25 +270,27 @@ static size_t compose(struct load *load, struct packet *p, uint8_t data[DATAGRAM
     return c.pos;
 }
 
-static void send(struct load *load, struct packet *p)
+/* False when it did not go. */
+static bool send(struct load *load, struct packet *p)
 {
     struct swim *s = load->s;
     uint8_t data[DATAGRAM_BYTES_MAX];
     const size_t len = compose(load, p, data);
     if (len == 0) {
         s->counters->answers_withheld++;
-    } else if (outbox_datagram(s->outbox, load->addr, data, len)) {
-        s->counters->datagrams_out++;
-    } else {
-        s->counters->datagrams_dropped++;
+        return false;
     }
+    const bool is_sent = outbox_datagram(s->outbox, load->addr, data, len);
+    s->counters->datagrams_out += is_sent;
+    s->counters->datagrams_dropped += !is_sent;
+    return is_sent;
 }
 
 void packet_out_send_at(struct swim *s, struct member *to, const struct addr *addr,
                         struct packet *p)
 {
     struct load load = {.s = s, .to = to, .addr = addr};
-    send(&load, p);
+    (void)send(&load, p);
 }
 
 void packet_out_send_by_link(struct swim *s, struct member *to, struct packet *p)
@@ -365,18 +367,23 @@ void packet_out_paid(struct swim *s, const struct addr *from, size_t len)
     s->paid_us = s->now_us;
 }
 
-bool packet_out_may_knock(struct swim *s, const struct member *m, const struct addr *addr)
+bool packet_out_knock(struct swim *s, struct member *m, const struct addr *addr, struct packet *p)
 {
+    struct load load = {.s = s, .to = m, .addr = addr};
     if (m->is_proven) {
-        return true;
+        return send(&load, p);
     }
     const bool is_named = m->state == MEMBER_NAMED;
     const uint32_t cost = is_named ? ip_head_bytes_to(s, m) + KNOCK_BYTES : 0;
     if (bytes_paid(s) < cost || (!is_named && !quiet_may_ping(&s->quiet, addr, s->now_us)) ||
-        !is_of_first(s, &s->knocks_us, KNOCKS_PERIOD_US, &s->knocks, KNOCKS_MAX)) {
+        !is_of_first(s, &s->knocks_us, KNOCKS_PERIOD_US, &s->knocks, KNOCKS_MAX) ||
+        !send(&load, p)) {
         return false;
     }
     s->paid_bytes -= cost;
+    if (!is_named) {
+        quiet_pinged(&s->quiet, addr, s->now_us);
+    }
     return true;
 }
 
@@ -455,7 +462,7 @@ void packet_out_reply(struct swim *s, const struct packet_out_asked *asked, stru
 {
     struct load load = {.s = s, .to = asked->to, .addr = asked->from, .asked = asked};
     if (asked->from != NULL) {
-        send(&load, p);
+        (void)send(&load, p);
     } else if (asked->to != NULL && asked->to->link != 0) {
         packet_out_send_by_link(s, asked->to, p);
     }

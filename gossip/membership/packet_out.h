@@ -42,12 +42,14 @@ void packet_out_proved(struct swim *s, struct member *m, const struct addr *addr
  * A member that has not shown that it receives is known by hearsay, and so are its addresses. One
  * that is only named may be the victim of a stranger: all such get no more together, headers and
  * dials included, than came in the datagrams that named them. packet_out_paid() takes such a
- * datagram of `len` bytes that came from `from`; the other two tell whether the member may be
- * pinged (at `addr`) or dialled now, and count it. Headers are counted as those of the addresses'
- * families. Other members are pinged as gossip/wire/quiet lets.
+ * datagram of `len` bytes that came from `from`. packet_out_knock() sends such a member a ping,
+ * and packet_out_may_dial() tells whether it may be dialled now, and counts it. Headers are counted
+ * as those of the addresses' families. Other members are pinged as gossip/wire/quiet lets, and
+ * those that have shown that they receive always. Returns whether the ping went: only then an
+ * answer says that somebody receives there.
  */
 void packet_out_paid(struct swim *s, const struct addr *from, size_t len);
-bool packet_out_may_knock(struct swim *s, const struct member *m, const struct addr *addr);
+bool packet_out_knock(struct swim *s, struct member *m, const struct addr *addr, struct packet *p);
 bool packet_out_may_dial(struct swim *s, const struct member *m);
 
 /* A live member that news can be sent to. While datagrams hardly pass it is one with a link, if a

@@ -185,14 +185,16 @@ void probe_schedule(struct swim *s, struct member *m)
 
 /* ---- Pings ---- */
 
-static struct probe_try *find_try(const struct member *m, uint32_t seq)
+/* The ping with the number. One that no datagram had answers none. */
+static struct probe_try *find_try(const struct member *m, uint32_t seq, bool is_datagram)
 {
     struct swim_probe_state *st = m->probe;
     const uint32_t count = st != NULL ? st->try_count : 0;
     const uint32_t kept = count < PROBE_TRIES_MAX ? count : PROBE_TRIES_MAX;
     for (uint32_t i = 0; i < kept && seq != 0; i++) {
-        if (st->tries[i].seq == seq) {
-            return &st->tries[i];
+        struct probe_try *t = &st->tries[i];
+        if (t->seq == seq && (!is_datagram || t->to.port != 0)) {
+            return t;
         }
     }
     return NULL;
@@ -212,18 +214,33 @@ static bool choose_addr(const struct swim *s, const struct member *m, struct add
     return roster_addr_of(&s->roster, m, attempt, ret_addr);
 }
 
-static void ping(struct swim *s, struct member *m, bool by_link)
+/* A number for one ping, which is remembered. By a link it is another than by datagram: who reads
+ * the one need not receive where the other goes. */
+static struct probe_try *new_try(struct swim *s, struct member *m)
 {
     struct swim_probe_state *st = probe_state(s, m);
-    st->used_us = s->now_us;
     struct probe_try *t = &st->tries[st->try_count++ % PROBE_TRIES_MAX];
     *t = (struct probe_try){.seq = swim_next_seq(s), .sent_us = s->now_us};
-    struct packet p = packet_out_ping(s, t->seq, m->tag);
-    if (choose_addr(s, m, &t->to) && packet_out_may_knock(s, m, &t->to)) {
-        packet_out_send_at(s, m, &t->to, &p);
+    return t;
+}
+
+static void ping_by_link(struct swim *s, struct member *m)
+{
+    struct packet p = packet_out_ping(s, new_try(s, m)->seq, m->tag);
+    packet_out_send_by_link(s, m, &p);
+}
+
+static void ping(struct swim *s, struct member *m, bool by_link)
+{
+    struct addr to;
+    probe_state(s, m)->used_us = s->now_us;
+    if (choose_addr(s, m, &to)) {
+        struct probe_try *t = new_try(s, m);
+        struct packet p = packet_out_ping(s, t->seq, m->tag);
+        t->to = packet_out_knock(s, m, &to, &p) ? to : t->to;
     }
     if (by_link && m->link != 0) {
-        packet_out_send_by_link(s, m, &p);
+        ping_by_link(s, m);
     }
 }
 
@@ -251,8 +268,7 @@ void probe_ask_link(struct swim *s, struct member *m)
 {
     if (m->link != 0 && !m->probe->is_link_asked) {
         m->probe->is_link_asked = true;
-        struct packet p = packet_out_ping(s, swim_next_seq(s), m->tag);
-        packet_out_send_by_link(s, m, &p);
+        ping_by_link(s, m);
     }
 }
 
@@ -392,15 +408,15 @@ void probe_tell(struct swim *s, struct member *m)
     probe_schedule(s, m);
 }
 
-bool probe_awaits_ack(const struct member *m, uint32_t seq)
+bool probe_awaits_ack(const struct member *m, uint32_t seq, bool is_datagram)
 {
-    const struct probe_try *t = find_try(m, seq);
+    const struct probe_try *t = find_try(m, seq, is_datagram);
     return t != NULL && !t->is_acked;
 }
 
 bool probe_awaits_cookie(const struct member *m, uint32_t seq)
 {
-    return probe_awaits_ack(m, seq) && !find_try(m, seq)->is_repeated;
+    return probe_awaits_ack(m, seq, true) && !find_try(m, seq, true)->is_repeated;
 }
 
 /* ---- Answers ---- */
@@ -438,7 +454,7 @@ static void smooth_rtt(struct member *m, uint32_t rtt_us)
 
 uint32_t probe_acked(struct swim *s, struct member *m, uint32_t seq, bool is_datagram, bool is_ack)
 {
-    struct probe_try *t = find_try(m, seq);
+    struct probe_try *t = find_try(m, seq, is_datagram);
     const bool is_recorded =
         t != NULL && is_datagram && (t->is_acked || (!is_ack && t->is_repeated));
     if (t == NULL || is_recorded) {
@@ -447,7 +463,7 @@ uint32_t probe_acked(struct swim *s, struct member *m, uint32_t seq, bool is_dat
     t->is_acked = t->is_acked || (is_datagram && is_ack);
     const uint64_t us = s->now_us - t->sent_us;
     const uint32_t rtt_us = us == 0 ? 1 : us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
-    if (is_datagram && t->to.port != 0) {
+    if (is_datagram) {
         smooth_rtt(m, rtt_us);
         m->misses = 0;
         packet_out_proved(s, m, &t->to);
@@ -457,9 +473,9 @@ uint32_t probe_acked(struct swim *s, struct member *m, uint32_t seq, bool is_dat
 
 void probe_cookie(struct swim *s, struct member *m, uint32_t seq, uint64_t cookie)
 {
-    struct probe_try *t = find_try(m, seq);
+    struct probe_try *t = find_try(m, seq, true);
     probe_state(s, m)->cookie = cookie;
-    if (t != NULL && t->to.port != 0 && !t->is_acked && !t->is_repeated) {
+    if (t != NULL && !t->is_acked && !t->is_repeated) {
         struct packet p = packet_out_ping(s, seq, m->tag);
         t->is_repeated = true;
         t->sent_us = s->now_us;

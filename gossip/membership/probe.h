@@ -90,9 +90,10 @@ void probe_close(struct member *m);
 /* The open probe tries the link, if there is one and it has not been tried. */
 void probe_ask_link(struct swim *s, struct member *m);
 
-/* Whether a datagram with `seq` answers one of the last pings to the member, and is the first to do
- * so: an ack, or the member's wish for a cookie before it acks. */
-bool probe_awaits_ack(const struct member *m, uint32_t seq);
+/* Whether an ack with `seq` answers one of the last pings to the member, or a datagram is its wish
+ * for a cookie before it acks, and no datagram has acked that one. What a link's ping asked is not
+ * answered by datagram, as nobody receives it at an address. */
+bool probe_awaits_ack(const struct member *m, uint32_t seq, bool is_datagram);
 bool probe_awaits_cookie(const struct member *m, uint32_t seq);
 
 /* Drops everything that is open against the member. */

@@ -79,7 +79,7 @@ static void refuse_all(struct swim *s, const struct addr *addr, const struct mem
     uint32_t count = 0, walk = 0;
     struct member *m = NULL;
     while (count < AT_ONE_ADDR_MAX && (m = roster_next_at(&s->roster, addr, &walk)) != NULL) {
-        if (!m->is_self && m != but && (seq == 0 || probe_awaits_ack(m, seq))) {
+        if (!m->is_self && m != but && (seq == 0 || probe_awaits_ack(m, seq, true))) {
             found[count++] = m;
         }
     }

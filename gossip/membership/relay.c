@@ -116,11 +116,30 @@ static bool has_paid(const struct swim *s, const struct packet_out_asked *asked)
            addr_equal(&addr, asked->from);
 }
 
-/* Whether the target can be asked at the address where the ping goes. */
-static bool may_ping(struct swim *s, const struct member *target)
+/* Asks the target by datagram and by link, with a number each, as in probes. False when neither
+ * goes. */
+static bool ping(struct swim *s, struct relay *r, struct member *target, bool is_bare)
 {
     struct addr addr;
-    return roster_addr_of(&s->roster, target, 0, &addr) && packet_out_may_knock(s, target, &addr);
+    if (roster_addr_of(&s->roster, target, 0, &addr)) {
+        struct packet p = packet_out_ping(s, r->seq, target->tag);
+        p.is_bare = is_bare;
+        r->to = packet_out_knock(s, target, &addr, &p) ? addr : r->to;
+    }
+    if (target->link != 0) {
+        r->link_seq = swim_next_seq(s);
+        struct packet p = packet_out_ping(s, r->link_seq, target->tag);
+        p.is_bare = is_bare;
+        packet_out_send_by_link(s, target, &p);
+    }
+    return r->to.port != 0 || r->link_seq != 0;
+}
+
+/* Whether the number is that of the relay's ping. */
+static bool has_seq(const struct relay *r, uint32_t seq, bool is_datagram)
+{
+    return r->seq != 0 && seq != 0 &&
+           (is_datagram ? r->seq == seq && r->to.port != 0 : r->link_seq == seq);
 }
 
 void relay_request(struct swim *s, const struct packet_out_asked *asked)
@@ -133,7 +152,7 @@ void relay_request(struct swim *s, const struct packet_out_asked *asked)
         s->counters->answers_withheld++;
         return;
     }
-    const struct relay fresh = {
+    struct relay fresh = {
         .seq = swim_next_seq(s),
         .their_seq = p->seq,
         .requester = requester->uuid,
@@ -145,29 +164,20 @@ void relay_request(struct swim *s, const struct packet_out_asked *asked)
         r = s->relays[i].seq == 0 ? &s->relays[i] : NULL;
     }
     const bool is_known = target != NULL && !target->is_self && !target->is_ghost;
-    const bool may = r != NULL && is_known && may_ping(s, target);
-    if (r == NULL || !is_known || (!may && target->link == 0)) {
+    if (r == NULL || !is_known || !ping(s, &fresh, target, asked->room < DATAGRAM_BYTES_MAX)) {
         report(s, requester, &fresh, false);
         return;
     }
     *r = fresh;
     s->relay_count++;
-    (void)roster_addr_of(&s->roster, target, 0, &r->to);
-    struct packet ping = packet_out_ping(s, r->seq, target->tag);
-    ping.is_bare = asked->room < DATAGRAM_BYTES_MAX;
-    if (may) {
-        packet_out_send_twice(s, target, &ping);
-    } else {
-        packet_out_send_by_link(s, target, &ping);
-    }
 }
 
 void relay_acked(struct swim *s, struct member *from, uint32_t seq, bool is_datagram)
 {
     for (uint32_t i = 0; i < RELAYS_MAX && s->relay_count > 0; i++) {
         struct relay *r = &s->relays[i];
-        if (seq != 0 && r->seq == seq && uuid_equal(&r->target, &from->uuid)) {
-            if (is_datagram && r->to.port != 0) {
+        if (has_seq(r, seq, is_datagram) && uuid_equal(&r->target, &from->uuid)) {
+            if (is_datagram) {
                 packet_out_proved(s, from, &r->to);
             }
             finish(s, r, true);
@@ -175,11 +185,12 @@ void relay_acked(struct swim *s, struct member *from, uint32_t seq, bool is_data
     }
 }
 
-bool relay_has_asked(const struct swim *s, const struct uuid *target, uint32_t seq)
+bool relay_has_asked(const struct swim *s, const struct uuid *target, uint32_t seq,
+                     bool is_datagram)
 {
     for (uint32_t i = 0; i < RELAYS_MAX && s->relay_count > 0; i++) {
         const struct relay *r = &s->relays[i];
-        if (seq != 0 && r->seq == seq && uuid_equal(&r->target, target)) {
+        if (has_seq(r, seq, is_datagram) && uuid_equal(&r->target, target)) {
             return true;
         }
     }

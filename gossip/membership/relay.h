@@ -22,8 +22,9 @@ void relay_request(struct swim *s, const struct packet_out_asked *asked);
 /* An ack of `from`: passed on when it was asked for on somebody's behalf. */
 void relay_acked(struct swim *s, struct member *from, uint32_t seq, bool is_datagram);
 
-/* Whether a ping with this number was sent to the member on somebody's behalf. */
-bool relay_has_asked(const struct swim *s, const struct uuid *target, uint32_t seq);
+/* Whether a ping with this number went to the member on somebody's behalf, the same way. */
+bool relay_has_asked(const struct swim *s, const struct uuid *target, uint32_t seq,
+                     bool is_datagram);
 
 uint64_t relay_deadline(const struct swim *s);
 void relay_tick(struct swim *s);

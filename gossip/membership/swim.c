@@ -25,7 +25,8 @@ enum {
     RECONTACT_PERIOD_US = 10000000,
     /* A tick this much later than asked for means that this process was away, not the others. */
     STALL_US = 250000,
-    /* So often at most is a member asked by link: PROBE_TRIES_MAX of them last for 4 s. */
+    /* So often at most is a member asked by link: half of PROBE_TRIES_MAX, as each has a datagram
+     * too, last for 4 s. */
     ASK_BY_LINK_US = 500000,
     /* Members without a link that hear of our leaving at once; the rest by their rumours. */
     LEAVE_FANOUT = 8,
@@ -425,6 +426,13 @@ bool swim_addr_of(const struct swim *s, const struct member *m, uint32_t attempt
 bool swim_may_dial(struct swim *s, const struct member *m, const struct addr *addr, uint64_t now_us)
 {
     return m->is_proven || quiet_may_dial(&s->quiet, addr, now_us);
+}
+
+void swim_dialed(struct swim *s, const struct member *m, const struct addr *addr, uint64_t now_us)
+{
+    if (!m->is_proven) {
+        quiet_dialed(&s->quiet, addr, now_us);
+    }
 }
 
 struct swim_counts swim_counts(const struct swim *s)

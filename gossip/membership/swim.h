@@ -146,10 +146,11 @@ bool swim_shares_name(const struct swim *s, const struct member *m);
 bool swim_addr_of(const struct swim *s, const struct member *m, uint32_t attempt,
                   struct addr *ret_addr);
 
-/* Whether the member may be dialed at the address now, and counts it: not often where nobody has
- * ever answered. */
+/* Whether the member may be dialed at the address now: not often where nobody has ever answered.
+ * The other counts it. */
 bool swim_may_dial(struct swim *s, const struct member *m, const struct addr *addr,
                    uint64_t now_us);
+void swim_dialed(struct swim *s, const struct member *m, const struct addr *addr, uint64_t now_us);
 
 struct swim_counts swim_counts(const struct swim *s);
 

@@ -37,17 +37,17 @@ enum {
      * false cards have. So a member that was away for long is still believed, and forged cards do
      * not come to the end of the numbers. */
     SWIM_RAISE_MAX = 65536,
-    PROBE_TRIES_MAX = 8, /* pings of one probe that are remembered */
-    RELAYS_MAX = 64,     /* pings on behalf of others under way at once */
-    PULLS_MAX = 3,       /* views being pulled at once: what a newborn starts with */
-    PROVEN_KEPT = 64,    /* members to tell news, while few among all can be */
-    OWNADDRS_MAX = 2,    /* addresses learned from others: a LAN's and a NAT's */
+    PROBE_TRIES_MAX = 16, /* pings of one probe that are remembered, by datagram and by link */
+    RELAYS_MAX = 64,      /* pings on behalf of others under way at once */
+    PULLS_MAX = 3,        /* views being pulled at once: what a newborn starts with */
+    PROVEN_KEPT = 64,     /* members to tell news, while few among all can be */
+    OWNADDRS_MAX = 2,     /* addresses learned from others: a LAN's and a NAT's */
 };
 
 struct probe_try {
     uint32_t seq;
     uint64_t sent_us;
-    struct addr to;   /* port 0: by link only */
+    struct addr to;   /* port 0: by link, or not sent */
     bool is_repeated; /* with a cookie, which is done once */
     bool is_acked;    /* by datagram: the same answer again is a recording */
 };
@@ -103,9 +103,10 @@ struct relay {
     uint32_t their_seq;
     struct uuid requester;
     struct uuid target;
-    struct addr to;  /* where the ping went; port 0: by link only */
-    bool is_paid;    /* by a datagram as long as what comes of it */
-    uint64_t due_us; /* when the requester hears that nothing came */
+    struct addr to;    /* where the ping went; port 0: by link only */
+    uint32_t link_seq; /* of the ping by link; 0: none */
+    bool is_paid;      /* by a datagram as long as what comes of it */
+    uint64_t due_us;   /* when the requester hears that nothing came */
 };
 
 struct pull {

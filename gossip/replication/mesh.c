@@ -102,19 +102,26 @@ void mesh_know_self(struct mesh *m, const struct member *self)
     m->self = self;
 }
 
-static bool is_own_net(const struct mesh *m, const struct addr *addr)
+/* Whether it is `same` as one of this node's addresses. */
+static bool is_own(const struct mesh *m, const struct addr *addr,
+                   bool (*same)(const struct addr *a, const struct addr *b))
 {
-    bool is_own = false;
-    for (uint32_t i = 0; m->self != NULL && i < m->self->addr_count && !is_own; i++) {
+    bool is_found = false;
+    for (uint32_t i = 0; m->self != NULL && i < m->self->addr_count && !is_found; i++) {
         const struct member_addr own = member_addr_at(m->self, i);
-        is_own = addr_same_net(&own.addr, addr);
+        is_found = same(&own.addr, addr);
     }
-    return is_own;
+    return is_found;
+}
+
+bool mesh_is_own_host(const struct mesh *m, const struct addr *addr)
+{
+    return addr_is_loopback(addr) || is_own(m, addr, addr_same_ip);
 }
 
 bool mesh_same_place(const struct mesh *m, const struct addr *a, const struct addr *b)
 {
-    return addr_same_ip(a, b) || (addr_same_net(a, b) && !is_own_net(m, a));
+    return addr_same_ip(a, b) || (addr_same_net(a, b) && !is_own(m, a, addr_same_net));
 }
 
 /* How many links strangers have, and the oldest of them. */
@@ -359,6 +366,9 @@ static uint64_t consider(struct mesh *m, struct swim *swim, struct want *w, uint
     /* The next time another address has its turn, also when this one reaches somebody else. */
     const bool is_dialed =
         swim_may_dial(swim, member, &addr, now_us) && mesh_dial(m, &addr, now_us) != NULL;
+    if (is_dialed) {
+        swim_dialed(swim, member, &addr, now_us);
+    }
     w->not_before_us = now_us + (is_dialed ? LINK_HELLO_TIMEOUT_US : DIAL_PAUSE_MIN_US);
     w->attempt++;
     return w->not_before_us;

@@ -48,6 +48,9 @@ void mesh_free(struct mesh *m);
 /* Whose addresses and networks are this node's own; borrowed until the mesh is freed. */
 void mesh_know_self(struct mesh *m, const struct member *self);
 
+/* Whether it is an address of this host, whose nodes and clients are its own. */
+bool mesh_is_own_host(const struct mesh *m, const struct addr *addr);
+
 /* Whether limits take both addresses for one: for IPv4 if they are equal, for IPv6 if they are of
  * one /64, as whoever has one address there may have all. In a /64 of this node's own each host
  * counts for itself: these are its operator's, and a cluster may be all in one. */

@@ -8,7 +8,9 @@
  * In IPv6 a /64 counts as one host, as a card can name any of its addresses.
  *
  * It remembers QUIET_HOSTS hosts, each in the place that a hash under this process's seed gives it,
- * until another takes that place. A host that is forgotten counts as new.
+ * until another takes that place. That one inherits what went there, or decoys could have a host
+ * forgotten: all that share a place get together what one does. Members that have proved that they
+ * receive do not depend on it.
  */
 #ifndef GOSSIP_WIRE_QUIET_H
 #define GOSSIP_WIRE_QUIET_H
@@ -19,7 +21,7 @@
 #include <stdint.h>
 
 enum {
-    QUIET_HOSTS = 128, /* 3 KB */
+    QUIET_HOSTS = 1024, /* 24 KB */
     /* As many pings as a probe has, and then enough for its verification three seconds later. */
     QUIET_PINGS = 8,
     QUIET_PING_US = 500000,
@@ -31,7 +33,7 @@ enum {
 struct quiet_host {
     uint32_t tag; /* of the host; 0: none */
     bool has_answered;
-    uint64_t pings_us, dials_us; /* when the last of those that were sent would have been due */
+    uint64_t pings_us, dials_us; /* when the next after those that were sent is due */
 };
 
 struct quiet {
@@ -41,9 +43,13 @@ struct quiet {
 
 void quiet_init(struct quiet *q, uint64_t seed);
 
-/* Whether one more may go to the address now; counts it. To this very host all may. */
+/* Whether one more may go to the address now. To loopback all may. */
 bool quiet_may_ping(struct quiet *q, const struct addr *addr, uint64_t now_us);
 bool quiet_may_dial(struct quiet *q, const struct addr *addr, uint64_t now_us);
+
+/* One has gone. */
+void quiet_pinged(struct quiet *q, const struct addr *addr, uint64_t now_us);
+void quiet_dialed(struct quiet *q, const struct addr *addr, uint64_t now_us);
 
 /* A member has answered there. */
 void quiet_answered(struct quiet *q, const struct addr *addr);

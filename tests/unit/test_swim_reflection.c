@@ -2,8 +2,8 @@
  * packet, in anybody's name. */
 #include "swim_cluster.h"
 
+#include "gossip/membership/swim_state.h"
 #include "gossip/wire/packet.h"
-#include "gossip/wire/quiet.h"
 
 enum { NODES = 5 };
 
@@ -306,6 +306,60 @@ static void members_made_up_at_one_host_cost_it_a_few_pings_of_each_node(void **
     cluster_free(c);
 }
 
+/* A member whose card has the victim's address reads on its own link what it is asked there, and
+ * answers that from anywhere. No ping goes to the victim: others made up there were asked before.
+ */
+static void who_reads_a_ping_on_his_link_proves_nothing_by_a_datagram(void **state)
+{
+    (void)state;
+    struct cluster *c = cluster_formed(14, NODES, true);
+    run_for(c, 3000);
+    struct swim *s = c->nodes[0].swim;
+    const struct addr victim = addr_v4(victim_ip, 1000), from = addr_v4(victim_ip, 9);
+    const struct uuid uuid = {{0x80, 1}};
+    const struct member_card card = card_at(&uuid, &victim);
+    struct member *m = NULL;
+    assert_int_equal(swim_meet(s, &card, NULL, c->now_us, &m), RC_OK);
+    swim_unheard(s, m, c->now_us);
+    m->link = 77;
+    for (uint32_t i = 0; i < QUIET_PINGS; i++) {
+        quiet_pinged(&s->quiet, &victim, c->now_us);
+    }
+    swim_suspect_link(s, m, c->now_us);
+    struct swim_event event;
+    struct packet ping = {.seq = 0};
+    while (swim_next_event(s, &event)) {
+        if (event.kind == SWIM_PACKET_BY_LINK && event.member == m) {
+            assert_int_equal(packet_read(event.data, event.len, &ping), RC_OK);
+        }
+    }
+    assert_int_equal(ping.kind, PACKET_PING);
+    assert_int_equal(sent_at_once(c).strange, 0);
+    const uint64_t cluster = swim_cluster_hash("private");
+    const struct packet ack = {
+        .version = PROTOCOL_VERSION_MAX,
+        .kind = PACKET_ACK,
+        .is_long = true,
+        .cluster = cluster,
+        .uuid = uuid,
+        .tag = packet_tag(&uuid, cluster),
+        .counter = 1,
+        .seq = ping.seq,
+    };
+    uint8_t data[DATAGRAM_BYTES_MAX];
+    struct cursor w = cursor_writer(data, sizeof(data));
+    packet_write(&w, &ack);
+    swim_packet(s, &from, NULL, data, w.pos, c->now_us);
+    assert_false(m->is_proven);
+    assert_false(m->has_answered);
+    assert_false(quiet_may_ping(&s->quiet, &victim, c->now_us));
+    swim_packet(s, NULL, m, data, w.pos, c->now_us); /* on its link it is an answer */
+    assert_true(m->has_answered);
+    assert_false(m->is_proven);
+    m->link = 0;
+    cluster_free(c);
+}
+
 static void four_cards_of_four_addresses_by_a_stranger_bring_nothing(void **state)
 {
     (void)state;
@@ -428,6 +482,7 @@ int main(void)
         cmocka_unit_test(a_first_contact_takes_two_round_trips_and_later_ones_one),
         cmocka_unit_test(members_that_never_answered_get_so_many_pings_at_once),
         cmocka_unit_test(members_made_up_at_one_host_cost_it_a_few_pings_of_each_node),
+        cmocka_unit_test(who_reads_a_ping_on_his_link_proves_nothing_by_a_datagram),
         cmocka_unit_test(four_cards_of_four_addresses_by_a_stranger_bring_nothing),
         cmocka_unit_test(nobodies_named_in_a_members_name_get_no_more_than_came),
     };

@@ -24,12 +24,19 @@ static bool has_vote(const struct member *m)
            m->clock != MEMBER_CLOCK_APART;
 }
 
+/* Whether a write sent on the link would be held by its member, as far as is known. A suspect does
+ * not answer now. */
+static bool is_able(const struct link *l)
+{
+    return l->state == LINK_OPEN && l->member->is_counted && l->member->state == MEMBER_ALIVE &&
+           l->clock.is_agreed && (l->member->flags & MEMBER_IS_CAUGHT_UP) != 0;
+}
+
 bool voters_are_linked(const struct engine *e)
 {
     uint32_t able = 1;
     for (const struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, l->id)) {
-        able += l->state == LINK_OPEN && l->member->is_counted && l->clock.is_agreed &&
-                (l->member->flags & MEMBER_IS_CAUGHT_UP) != 0;
+        able += is_able(l);
     }
     return able >= voters_needed(e);
 }

@@ -385,6 +385,23 @@ static void who_loses_its_quorum_stays_ready_and_says_so(void **state)
     cluster_free(c);
 }
 
+/* They count in the quorum until they are dead, and none of them answers. */
+static void whose_others_all_fall_silent_says_that_it_has_no_quorum(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 961; seed <= 965; seed++) {
+        struct cluster *c = formed(3, seed);
+        struct engine_status status;
+        cluster_pause(c, 1, 60000);
+        cluster_pause(c, 2, 60000);
+        cluster_run_for(c, 5000);
+        engine_status(c->nodes[0].engine, stage_now_us(c, 0), &status);
+        assert_int_equal(status.quorum, 2);
+        assert_false(status.has_quorum);
+        cluster_free(c);
+    }
+}
+
 /* One that others name and reach may answer at any moment, and raise the quorum. It is waited for,
  * but not for ever. */
 static void who_is_told_of_somebody_that_does_not_answer_waits_for_it(void **state)
@@ -511,6 +528,7 @@ int main(void)
         cmocka_unit_test(a_member_that_leaves_while_a_write_waits_is_not_waited_for),
         cmocka_unit_test(who_is_ready_takes_writes_with_its_quorum_at_once),
         cmocka_unit_test(who_loses_its_quorum_stays_ready_and_says_so),
+        cmocka_unit_test(whose_others_all_fall_silent_says_that_it_has_no_quorum),
         cmocka_unit_test(who_has_links_to_too_few_for_its_quorum_is_not_ready),
         cmocka_unit_test(who_is_told_of_somebody_that_does_not_answer_waits_for_it),
         cmocka_unit_test(who_is_told_of_somebody_gone_is_ready_soon),

@@ -16,6 +16,8 @@ static int lost;
 
 static bool is_colored;
 
+static bool has_progress; /* a line of it is shown */
+
 /* A parent may have made the descriptor one that does not wait. */
 static void wait_for_room(void)
 {
@@ -78,6 +80,7 @@ int output_end(int code)
         return code;
     }
     if (lost != EPIPE) {
+        output_progress_end();
         (void)fprintf(stderr, "repram: cannot write the output: %s\n", strerror(lost));
     }
     return code == EXIT_CODE_OK ? EXIT_CODE_FAILED : code;
@@ -123,6 +126,26 @@ const char *output_tint(enum output_tint tint)
         [TINT_DOUBTFUL] = "\033[33m", [TINT_BAD] = "\033[31m",
     };
     return is_colored ? sequences[tint] : "";
+}
+
+static void clear_line(void)
+{
+    (void)fputs("\r\033[K", stderr);
+}
+
+void output_progress_begin(void)
+{
+    clear_line();
+    has_progress = true;
+}
+
+void output_progress_end(void)
+{
+    if (has_progress) {
+        clear_line();
+        (void)fflush(stderr);
+        has_progress = false;
+    }
 }
 
 static bool is_gone_after(int ms)

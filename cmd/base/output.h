@@ -38,6 +38,13 @@ MUST_USE enum rc output_set_color(const char *when);
 /* What begins a tint, and with TINT_NONE ends it; "" where colours are not shown. */
 const char *output_tint(enum output_tint tint);
 
+/* A line on standard error that tells whoever looks on how far it is, and is written over: begins
+ * it, in place of the last one; what it says follows, without a newline. */
+void output_progress_begin(void);
+
+/* Takes it away, if one is shown: before anything else is said there, and at the end. */
+void output_progress_end(void);
+
 /* Whether somebody could still read: false for a pipe whose reader has gone. */
 bool output_has_reader(void);
 

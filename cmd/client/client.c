@@ -50,6 +50,7 @@ void client_say(const struct client *c, const char *format, ...)
     (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     (void)plain_clean(text, strlen(text));
+    output_progress_end();
     (void)fprintf(stderr, "repram %s: %s\n", c->command, text);
 }
 

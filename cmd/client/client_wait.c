@@ -271,16 +271,9 @@ static int print_reached(const struct waiting *w)
 static void show_progress(struct waiting *w)
 {
     if (w->is_watched && strcmp(w->missing, w->shown) != 0) {
-        (void)fputs("\r\033[K", stderr);
+        output_progress_begin();
         plain_print(stderr, w->missing, strlen(w->missing), output_columns() - 1);
         (void)snprintf(w->shown, sizeof(w->shown), "%s", w->missing);
-    }
-}
-
-static void end_progress(const struct waiting *w)
-{
-    if (w->shown[0] != '\0') {
-        (void)fputs("\r\033[K", stderr);
     }
 }
 
@@ -288,13 +281,12 @@ static int wait_until(struct waiting *w)
 {
     for (;;) {
         if (is_reached(w)) {
-            end_progress(w);
+            output_progress_end();
             return print_reached(w);
         }
         const uint64_t now = hostclock_boot_ms();
         show_progress(w);
         if (now >= w->deadline_ms) {
-            end_progress(w);
             client_say(w->client, "not after %u ms: %s", w->client->timeout_ms, w->missing);
             return EXIT_CODE_FAILED;
         }

@@ -1,5 +1,6 @@
 #include "cmd/client/transfer.h"
 
+#include "cmd/base/output.h"
 #include "core/base/mem.h"
 #include "core/base/parse.h"
 #include "core/base/units.h"
@@ -122,10 +123,7 @@ bool transfer_begin(struct transfer *t, struct client *c, const struct transfer_
 void transfer_end(struct transfer *t)
 {
     pipeline_free(t->pipeline);
-    if (t->shown_ms > t->began_ms) {
-        (void)fputs("\r\033[K", stderr);
-        (void)fflush(stderr);
-    }
+    output_progress_end();
 }
 
 uint64_t transfer_now_ms(const struct transfer *t)
@@ -333,7 +331,8 @@ void transfer_show(struct transfer *t, const char *done, uint64_t count, uint64_
     }
     const uint64_t ms = now - t->began_ms;
     t->shown_ms = now;
-    (void)fprintf(stderr, "\r\033[K%s %" PRIu64, done, count);
+    output_progress_begin();
+    (void)fprintf(stderr, "%s %" PRIu64, done, count);
     if (total > 0) {
         (void)fprintf(stderr, " of about %" PRIu64, total);
     }

@@ -446,8 +446,12 @@ class Terminal(Transfer):
                 return re.search(r"imported \d+ entries, \d+ a second", "".join(shown))
 
             wait_until(is_shown, "how far it is is shown")
+            process.stdin.write(b"no entry\n")
             process.stdin.close()
-            self.assertEqual(process.wait(timeout=30), OK)
+            self.assertEqual(process.wait(timeout=30), FAILED)
+            shown.append(os.read(master, 65536).decode())
+        # What is said is no part of the line that is written over.
+        self.assertRegex("".join(shown), r"a second\r\x1b\[Krepram import: [^\r]*no JSON object")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <locale.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,6 +62,8 @@ void output_begin(void)
         (void)setvbuf(out, NULL, output_is_terminal() ? _IOLBF : _IOFBF, BUFSIZ);
         stdout = out;
     }
+    /* For the widths of characters (plain_width), which a locale without UTF-8 does not know. */
+    (void)setlocale(LC_CTYPE, "C.UTF-8");
     if (output_set_color("auto") != RC_OK) {
         is_colored = false;
     }

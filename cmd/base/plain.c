@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <wchar.h>
 
 enum { CUT_COLUMNS = 3 }; /* of "..." */
 
@@ -63,11 +64,19 @@ size_t plain_clean(char *text, size_t len)
     return to;
 }
 
+size_t plain_width(const struct plain *c)
+{
+    const int width = c->is_plain ? wcwidth((wchar_t)c->code) : 1;
+    return width >= 0 ? (size_t)width : 1;
+}
+
 size_t plain_columns(const char *text, size_t len)
 {
     size_t columns = 0;
-    for (size_t at = 0; at < len; columns++) {
-        at += plain_next(text + at, len - at).len;
+    for (size_t at = 0; at < len;) {
+        const struct plain c = plain_next(text + at, len - at);
+        columns += plain_width(&c);
+        at += c.len;
     }
     return columns;
 }
@@ -83,7 +92,7 @@ void plain_print(FILE *out, const char *data, size_t len, size_t columns_max)
     /* Where it would be cut is found first: the last place that leaves room for the dots. */
     for (size_t at = 0; at < len && columns <= columns_max;) {
         const struct plain c = plain_next(data + at, len - at);
-        columns += is_shown(&c) ? 1 : 3 * c.len;
+        columns += is_shown(&c) ? plain_width(&c) : 3 * c.len;
         at += c.len;
         cut_at = columns + CUT_COLUMNS <= columns_max ? at : cut_at;
     }

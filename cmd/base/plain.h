@@ -29,7 +29,11 @@ struct plain plain_next(const char *data, size_t len);
  * Terminates when that leaves room. */
 size_t plain_clean(char *text, size_t len);
 
-/* How many characters there are, each taken to be a column wide. */
+/* Columns of a terminal: 2 of what is wide as Chinese characters are, 0 of what combines with the
+ * character before it. output_begin() chooses the locale that knows; without it, it is 1. */
+size_t plain_width(const struct plain *c);
+
+/* Of all the text. */
 size_t plain_columns(const char *text, size_t len);
 
 /* Writes the text with '%' and each byte of what is not plain percent-encoded, so that it can be

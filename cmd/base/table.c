@@ -134,22 +134,34 @@ static size_t append(char *out, const char *text)
     return len;
 }
 
+/* So many bytes of a cell, and what stands for the rest. */
+static size_t append_tinted(const char *cell, size_t size, const char *rest, enum output_tint tint,
+                            char *out)
+{
+    size_t len = tint != TINT_NONE ? append(out, output_tint(tint)) : 0;
+    memcpy(out + len, cell, size);
+    len += size;
+    len += append(out + len, rest);
+    return len + (tint != TINT_NONE ? append(out + len, output_tint(TINT_NONE)) : 0);
+}
+
 /* A cell for people, cut to its column and filled up with blanks. */
 static size_t format_cell(const char *cell, size_t width, enum output_tint tint, char *out)
 {
     const bool is_cut = plain_columns(cell, strlen(cell)) > width;
     const size_t columns_max = is_cut ? width - CUT_COLUMNS : width;
-    size_t len = 0, columns = 0, at = 0;
-    len += tint != TINT_NONE ? append(out, output_tint(tint)) : 0;
-    for (; cell[at] != '\0' && columns < columns_max; columns++) {
-        const size_t size = plain_next(cell + at, strlen(cell + at)).len;
-        memcpy(out + len, cell + at, size);
-        len += size;
-        at += size;
+    size_t columns = 0, at = 0;
+    while (cell[at] != '\0') {
+        const struct plain c = plain_next(cell + at, strlen(cell + at));
+        if (columns + plain_width(&c) > columns_max) {
+            break;
+        }
+        columns += plain_width(&c);
+        at += c.len;
     }
-    len += is_cut ? append(out + len, "...") : 0;
-    len += tint != TINT_NONE ? append(out + len, output_tint(TINT_NONE)) : 0;
-    const size_t blanks = is_cut ? 0 : width - columns;
+    size_t len = append_tinted(cell, at, is_cut ? "..." : "", tint, out);
+    /* A wide character that is cut may leave a column free. */
+    const size_t blanks = columns_max - columns;
     memset(out + len, ' ', blanks);
     return len + blanks;
 }
@@ -163,7 +175,7 @@ static size_t format_row(const struct table *t, size_t row, bool is_human, char 
         if (is_human) {
             len += format_cell(cell, t->width[i], row == 0 ? TINT_BOLD : tint_of(cell), out + len);
         } else {
-            len += append(out + len, cell);
+            len += append_tinted(cell, strlen(cell), "", tint_of(cell), out + len);
         }
         if (!is_last) {
             len += append(out + len, is_human ? "  " : "\t");

@@ -112,12 +112,17 @@ static void print_field(const char *text, const char *base64, size_t columns_max
     }
 }
 
+static const char *tint_of(const char *name)
+{
+    return output_tint(strcmp(name, "put") == 0 ? TINT_GOOD : TINT_DOUBTFUL);
+}
+
 /* "put", time left, size, key and value, with tabs between: for scripts. */
 static void print_exact(const char *name, const cJSON *data)
 {
     const char *value = text_of(data, "value");
-    (void)printf("%s\t%.0fs\t%.0f\t", name, number_of(data, "ttl_ms") / 1000,
-                 number_of(data, "size"));
+    (void)printf("%s%s%s\t%.0fs\t%.0f\t", tint_of(name), name, output_tint(TINT_NONE),
+                 number_of(data, "ttl_ms") / 1000, number_of(data, "size"));
     print_field(text_of(data, "key"), text_of(data, "key_base64"), SIZE_MAX);
     if (value != NULL) {
         (void)putchar('\t');
@@ -138,9 +143,8 @@ static void print_row(const char *name, const cJSON *data)
     (void)rfc3339_format(hostclock_wall_ms(), when);
     (void)human_duration((uint64_t)(number_of(data, "ttl_ms") / 1000), 2, left);
     (void)human_bytes((uint64_t)number_of(data, "size"), size);
-    (void)printf("%.*s  %s%-6s%s %7s %10s  ", TIME_LEN, when + TIME_AT,
-                 output_tint(is_put ? TINT_GOOD : TINT_DOUBTFUL), name, output_tint(TINT_NONE),
-                 is_put ? left : "", size);
+    (void)printf("%.*s  %s%-6s%s %7s %10s  ", TIME_LEN, when + TIME_AT, tint_of(name), name,
+                 output_tint(TINT_NONE), is_put ? left : "", size);
     print_field(text_of(data, "key"), text_of(data, "key_base64"),
                 value != NULL ? room / KEY_SHARE - GAP : room);
     if (value != NULL) {

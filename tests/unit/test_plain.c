@@ -1,5 +1,6 @@
 #include "cmd/base/plain.h"
 
+#include <locale.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -109,6 +110,22 @@ static void what_is_too_wide_is_cut_to_the_column(void **state)
     assert_string_equal(printed("abcd", 3), "...");
 }
 
+/* Kanji and emoji are two columns wide; an accent that combines has none of its own. */
+static void what_is_wide_is_counted_as_it_is_shown(void **state)
+{
+    (void)state;
+    assert_int_equal(plain_columns("\xe6\x97\xa5\xe6\x9c\xac", 6), 4);
+    assert_int_equal(plain_columns("\xf0\x9f\x98\x80", 4), 2);
+    assert_int_equal(plain_columns("e\xcc\x81", 3), 1);
+    assert_int_equal(plain_columns("\xe2\x80\xae\x01\xff", 5), 3); /* a '?' each */
+    assert_string_equal(printed("\xe6\x97\xa5\xe6\x9c\xac", 4), "\xe6\x97\xa5\xe6\x9c\xac");
+    assert_string_equal(printed("\xe6\x97\xa5\xe6\x9c\xac", 3), "...");
+    assert_string_equal(printed("\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e", 5), "\xe6\x97\xa5...");
+    assert_string_equal(printed("abce\xcc\x81", 4), "abce\xcc\x81");
+    assert_string_equal(printed("ae\xcc\x81xyz", 5), "ae\xcc\x81xyz");
+    assert_string_equal(printed("ae\xcc\x81xyzz", 5), "ae\xcc\x81...");
+}
+
 static void json_stays_the_same_json(void **state)
 {
     (void)state;
@@ -140,8 +157,12 @@ int main(void)
         cmocka_unit_test(a_character_that_is_not_plain_becomes_one_question_mark),
         cmocka_unit_test(what_is_printed_can_be_had_back),
         cmocka_unit_test(what_is_too_wide_is_cut_to_the_column),
+        cmocka_unit_test(what_is_wide_is_counted_as_it_is_shown),
         cmocka_unit_test(json_stays_the_same_json),
         cmocka_unit_test(base64_is_printed_as_what_it_stands_for),
     };
+    if (setlocale(LC_CTYPE, "C.UTF-8") == NULL) {
+        return 1;
+    }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,7 @@
+#include "cmd/base/output.h"
 #include "cmd/base/table.h"
 
+#include <locale.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -110,6 +112,46 @@ static void the_widest_columns_are_cut_until_it_fits(void **state)
     }
 }
 
+/* Of 8 columns, 5 are left before the dots: two wide characters, and a blank. */
+static void wide_characters_are_cut_to_the_column_and_filled_up(void **state)
+{
+    (void)state;
+    static const char *const headings[] = {"NAME", "B"};
+    static const char *const wide[] = {
+        "\xe6\x97\xa5\xe6\x97\xa5\xe6\x97\xa5\xe6\x97\xa5\xe6\x97\xa5", "x"};
+    static const char *const narrow[] = {"e\xcc\x81", "y"};
+    struct table *t = table_new(headings, 2);
+    table_add(t, wide);
+    table_add(t, narrow);
+    char *text = table_format(t, true);
+    assert_string_equal(text, "NAME        B\n"
+                              "\xe6\x97\xa5\xe6\x97\xa5\xe6\x97\xa5\xe6\x97\xa5\xe6\x97\xa5  x\n"
+                              "e\xcc\x81           y\n");
+    free(text);
+    table_fit(t, 11);
+    text = table_format(t, true);
+    assert_string_equal(text, "NAME      B\n\xe6\x97\xa5\xe6\x97\xa5...   x\n"
+                              "e\xcc\x81         y\n");
+    free(text);
+    table_free(t);
+}
+
+/* As somebody asks for who pipes it into a pager. */
+static void scripts_get_colours_that_are_asked_for(void **state)
+{
+    (void)state;
+    static const char *const headings[] = {"NODE", "STATE"};
+    static const char *const row[] = {"a", "alive"};
+    struct table *t = table_new(headings, 2);
+    table_add(t, row);
+    assert_int_equal(output_set_color("always"), RC_OK);
+    char *text = table_format(t, false);
+    assert_int_equal(output_set_color("never"), RC_OK);
+    assert_string_equal(text, "a\t\033[32malive\033[0m\n");
+    free(text);
+    table_free(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -119,6 +161,11 @@ int main(void)
         cmocka_unit_test(many_rows_fit),
         cmocka_unit_test(a_column_is_as_wide_as_its_characters_are_and_shows_none_that_is_obeyed),
         cmocka_unit_test(the_widest_columns_are_cut_until_it_fits),
+        cmocka_unit_test(wide_characters_are_cut_to_the_column_and_filled_up),
+        cmocka_unit_test(scripts_get_colours_that_are_asked_for),
     };
+    if (setlocale(LC_CTYPE, "C.UTF-8") == NULL) {
+        return 1;
+    }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

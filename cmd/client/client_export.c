@@ -6,6 +6,10 @@
  * behind its last line. Values that a batch leaves out are read one by one. Memory is bounded by
  * the batches under way, a page of keys, and one large value. This is no snapshot: an entry that is
  * written or ends meanwhile may be there or not.
+ *
+ * A node that has just started may list less than there is, and one that was alone has lost what it
+ * held. So each page, and each key without an entry, only counts while the same run of the node
+ * answers; else the export ends there, and resumes on the new one.
  */
 #include "cmd/base/command.h"
 #include "cmd/base/exit_code.h"
@@ -60,7 +64,23 @@ struct dump {
     uint64_t written;
     uint64_t unwritten; /* entries in `out` */
     uint64_t gone;      /* keys whose entry ended before it was read */
+    bool is_known;      /* the batch at hand is of the same run of the node */
 };
+
+/* RC_REFUSED when another run of the node answers, or none. It was said. */
+static enum rc check_node(struct dump *d)
+{
+    char where[NODE_TEXT_SIZE + 16];
+    bool is_same = false;
+    const enum rc rc = transfer_is_same(&d->transfer, &is_same);
+    if (rc != RC_OK || is_same) {
+        return rc;
+    }
+    client_say(d->client,
+               "%s was started again, or another node answers there: what it lists may not be all",
+               client_server_text(&d->transfer.server, where, sizeof(where)));
+    return RC_REFUSED;
+}
 
 /* ---- Batches ---- */
 
@@ -165,6 +185,15 @@ static enum rc write_entry(struct dump *d, const struct export_line *entry, cons
     return d->out.len >= FLUSH_BYTES ? flush(d) : RC_OK;
 }
 
+/* A key has no entry any more, unless it is the node that has lost it. */
+static enum rc pass_over(struct dump *d)
+{
+    const enum rc rc = d->is_known ? RC_OK : check_node(d);
+    d->is_known = rc == RC_OK;
+    d->gone += rc == RC_OK;
+    return rc;
+}
+
 static bool read_times(const cJSON *item, struct export_line *entry)
 {
     const char *expires =
@@ -242,11 +271,13 @@ static enum rc emit_large(struct dump *d, const cJSON *item, struct export_line 
             break;
         }
         if (reply.status == 404) {
-            d->gone++;
+            d->is_known = false; /* this answer is later than those before */
+            rc = pass_over(d);
         } else if (reply.status == 200) {
             rc = write_large(d, entry, &reply);
         } else if (reply.status == STATUS_CHANGED) {
             rc = emit_again(d, entry, own);
+            d->is_known = false;
             cJSON_Delete(root);
             root = rc == RC_OK ? transfer_reply_json(&own->reply) : NULL;
             item = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(root, "entries"), 0);
@@ -272,8 +303,7 @@ static enum rc emit_one(struct dump *d, const cJSON *item, struct export_line *e
     const cJSON *found = cJSON_GetObjectItemCaseSensitive(item, "found");
     const char *value = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "value"));
     if (cJSON_IsFalse(found)) {
-        d->gone++;
-        return RC_OK;
+        return pass_over(d);
     }
     if (!read_times(item, entry) || (value == NULL && !is_omitted(item))) {
         return transfer_no_sense(&d->transfer, "/v1/mget");
@@ -288,6 +318,7 @@ static enum rc emit_batch(struct dump *d, const struct batch *b)
     if (b->reply.status != 200) {
         return transfer_reply_refused(&d->transfer, &b->reply, "/v1/mget");
     }
+    d->is_known = false;
     cJSON *root = transfer_reply_json(&b->reply);
     const cJSON *entries = cJSON_GetObjectItemCaseSensitive(root, "entries");
     const cJSON *text = cJSON_GetArrayItem(entries, 0);
@@ -327,8 +358,10 @@ static enum rc run(struct dump *d)
             rc = emit_batch(d, oldest);
             d->batch_at = (d->batch_at + 1) % BATCHES;
             d->batch_count--;
-        } else if (is_used_up && p->is_asked && p->reply.is_done) {
-            rc = export_page_take(p, &d->transfer);
+        } else if (is_used_up && p->is_asked && p->reply.is_done && d->batch_count == 0) {
+            /* What was asked before it is written even if this page turns out to be no use. */
+            rc = check_node(d);
+            rc = rc == RC_OK ? export_page_take(p, &d->transfer) : rc;
         } else if (!is_used_up && d->batch_count < BATCHES) {
             rc = next_batch(d);
         } else if (is_used_up && !p->is_asked && d->batch_count == 0) {
@@ -405,7 +438,8 @@ static int check_words(const struct client *c)
 static int export_entries(struct client *c)
 {
     const struct transfer_shape shape = {.connections = CONNECTIONS,
-                                         .depth = BATCHES + 2, /* a page, and a large value */
+                                         .depth =
+                                             BATCHES + 2, /* a page, and one that is waited for */
                                          .body_max = CLIENT_BODY_MAX,
                                          .pending_max = TRANSFER_BODY_MAX};
     const int wrong = check_words(c);

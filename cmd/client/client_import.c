@@ -18,6 +18,7 @@
 #include "cmd/client/transfer.h"
 #include "core/base/mem.h"
 #include "core/base/parse.h"
+#include "core/base/units.h"
 #include "net/sys/rfc3339.h"
 
 #include <cjson/cJSON.h>
@@ -64,6 +65,7 @@ struct intake {
     bool is_full;
     uint64_t stored, there, ended, outside, refused;
     uint64_t longer; /* stored, and could not be made to end in time */
+    uint64_t single; /* stored, and the node named nobody else that holds it */
 };
 
 /* An entry under way. */
@@ -210,12 +212,19 @@ static void count(struct item *item, uint64_t *counter)
     item->is_counted = true;
 }
 
+static bool is_single(const struct pipeline_answer *answer)
+{
+    const char *replicas = pipeline_header_of(answer, "X-Replicas");
+    return replicas == NULL || strncmp(replicas, "1/", 2) == 0;
+}
+
 static void written(struct transfer_ask *ask, const struct pipeline_answer *answer)
 {
     struct item *item = ask->arg;
     struct intake *in = item->intake;
     if (answer->rc == RC_OK && (answer->status == 201 || answer->status == 202)) {
         count(item, &in->stored);
+        in->single += is_single(answer);
         if (is_too_late(item, answer)) {
             return;
         }
@@ -253,6 +262,24 @@ static void looked_at(struct transfer_ask *ask, const struct pipeline_answer *an
 
 /* ---- Entries ---- */
 
+/* What is left of it when `way_ms` have passed. */
+static uint64_t seconds_left(const struct intake *in, const struct export_line *entry,
+                             uint64_t way_ms)
+{
+    const uint64_t then_ms = transfer_now_ms(&in->transfer) + way_ms;
+    return entry->expires_ms > then_ms ? (entry->expires_ms - then_ms) / MS_PER_S : 0;
+}
+
+/* It may have waited, and the next write may take as long as the last one: each leaves a second
+ * more for the way, where there is room for that. */
+static void leave_time(const struct intake *in, struct item *item)
+{
+    const uint64_t left_s =
+        seconds_left(in, &item->entry, WAY_MS + (uint64_t)item->tries * MS_PER_S);
+    const uint64_t least_s = in->transfer.ttl_min_s;
+    item->ttl_s = min_u64(item->ttl_s, left_s > least_s ? left_s : least_s);
+}
+
 static enum rc send_item(struct intake *in, struct item *item)
 {
     char target[CLIENT_TARGET_MAX], query[32], key[KEY_BYTES_MAX + 1];
@@ -282,13 +309,11 @@ static enum rc send_item(struct intake *in, struct item *item)
 /* The seconds that it may live there; 0 when it is skipped. */
 static uint64_t time_left_s(struct intake *in, const struct export_line *entry)
 {
-    const uint64_t now = transfer_now_ms(&in->transfer);
-    if (entry->expires_ms <= now) {
+    if (entry->expires_ms <= transfer_now_ms(&in->transfer)) {
         in->ended++;
         return 0;
     }
-    const uint64_t left_ms = entry->expires_ms - now;
-    const uint64_t seconds = left_ms > WAY_MS ? (left_ms - WAY_MS) / MS_PER_S : 0;
+    const uint64_t seconds = seconds_left(in, entry, WAY_MS);
     if (seconds < in->transfer.ttl_min_s + ROOM_S || seconds > in->transfer.ttl_max_s) {
         in->outside++;
         return 0;
@@ -342,12 +367,15 @@ static enum rc next_line(struct intake *in)
 
 /* ---- The run ---- */
 
-static struct item *pop_late(struct intake *in)
+static enum rc send_late(struct intake *in)
 {
     struct item *item = in->late;
     in->late = item->next;
     in->late_end = in->late == NULL ? &in->late : in->late_end;
-    return item;
+    if (!item->is_look) {
+        leave_time(in, item);
+    }
+    return send_item(in, item);
 }
 
 static void show(struct intake *in)
@@ -367,7 +395,7 @@ static enum rc run(struct intake *in)
     enum rc rc = RC_OK;
     while (rc == RC_OK && !in->is_full) {
         if (in->late != NULL) {
-            rc = send_item(in, pop_late(in));
+            rc = send_late(in);
         } else if (!transfer_is_idle(&in->transfer) && line_reader_would_wait(&in->reader)) {
             rc = transfer_step(&in->transfer);
         } else {
@@ -378,10 +406,26 @@ static enum rc run(struct intake *in)
     const enum rc why = rc;
     rc = rc == RC_REFUSED ? rc : RC_OK;
     while (rc == RC_OK && (!transfer_is_idle(&in->transfer) || in->late != NULL)) {
-        rc = in->late != NULL ? send_item(in, pop_late(in)) : transfer_step(&in->transfer);
+        rc = in->late != NULL ? send_late(in) : transfer_step(&in->transfer);
         show(in);
     }
     return rc != RC_OK ? rc : why;
+}
+
+/* A node that was alone has lost what it took when it starts again. False when that may be, or is
+ * not known; it was said. */
+static bool is_kept(struct intake *in)
+{
+    char where[NODE_TEXT_SIZE + 16];
+    bool is_same = true;
+    const enum rc rc = in->single > 0 ? transfer_is_same(&in->transfer, &is_same) : RC_OK;
+    if (rc == RC_OK && !is_same) {
+        client_say(in->client,
+                   "%s was started again, or another node answers there: what only it held may be "
+                   "lost; import again",
+                   client_server_text(&in->transfer.server, where, sizeof(where)));
+    }
+    return rc == RC_OK && is_same;
 }
 
 static void print(const struct intake *in, bool is_whole)
@@ -417,6 +461,7 @@ static int import_lines(struct intake *in, int fd)
     line_reader_init(&in->reader, fd, EXPORT_LINE_MAX);
     const enum rc rc = run(in);
     line_reader_fini(&in->reader);
+    const bool is_whole = rc == RC_NOT_FOUND && !in->is_full && is_kept(in);
     transfer_end(&in->transfer);
     for (struct item *item = in->items, *after = NULL; item != NULL; item = after) {
         after = item->after;
@@ -425,7 +470,6 @@ static int import_lines(struct intake *in, int fd)
     if (in->is_full) {
         client_say(in->client, "the node is full; import again when entries have ended");
     }
-    const bool is_whole = rc == RC_NOT_FOUND && !in->is_full;
     print(in, is_whole);
     return is_whole && in->refused == 0 && in->longer == 0 ? EXIT_CODE_OK : EXIT_CODE_FAILED;
 }

@@ -51,6 +51,7 @@ static bool read_status(struct transfer *t, const cJSON *root)
 {
     const char *clock = cJSON_GetStringValue(member(root, "clock", "time"));
     return clock != NULL && rfc3339_parse(clock, &t->clock_ms) == RC_OK &&
+           read_text(member(root, "uuid", NULL), t->uuid, sizeof(t->uuid)) &&
            read_text(member(root, "network", NULL), t->network, sizeof(t->network)) &&
            read_text(member(root, "enclave", NULL), t->enclave, sizeof(t->enclave)) &&
            read_number(member(root, "storage", "keys"), &t->keys) &&
@@ -319,6 +320,24 @@ enum rc transfer_no_sense(const struct transfer *t, const char *what)
 {
     client_say(t->client, "the answer to %s makes no sense", what);
     return RC_MALFORMED;
+}
+
+enum rc transfer_is_same(struct transfer *t, bool *ret_is_same)
+{
+    char uuid[UUID_TEXT_SIZE];
+    struct transfer_reply reply = {.status = 0};
+    transfer_reply_init(&reply);
+    enum rc rc = transfer_reply_send(t, &reply, "GET", "/v1/status", "");
+    rc = rc == RC_OK ? transfer_reply_wait(t, &reply) : rc;
+    if (rc == RC_OK && reply.status != 200) {
+        rc = transfer_reply_refused(t, &reply, "/v1/status");
+    }
+    cJSON *root = rc == RC_OK ? transfer_reply_json(&reply) : NULL;
+    *ret_is_same =
+        read_text(member(root, "uuid", NULL), uuid, sizeof(uuid)) && strcmp(uuid, t->uuid) == 0;
+    cJSON_Delete(root);
+    transfer_reply_fini(&reply);
+    return rc;
 }
 
 /* ---- How far it is ---- */

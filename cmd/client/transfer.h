@@ -10,6 +10,7 @@
 
 #include "cmd/client/client.h"
 #include "core/base/buf.h"
+#include "core/base/uuid.h"
 #include "net/out/pipeline.h"
 
 #include <cjson/cJSON.h>
@@ -51,6 +52,7 @@ struct transfer {
     /* Of the node: */
     char network[NAME_SIZE];
     char enclave[NAME_SIZE];
+    char uuid[UUID_TEXT_SIZE]; /* another one after each start */
     uint64_t keys, ttl_min_s, ttl_max_s;
     uint64_t clock_ms, clock_boot_ms; /* its clock, and ours of uptime before it was read */
     /* Of the line: */
@@ -95,6 +97,10 @@ MUST_USE enum rc transfer_reply_refused(const struct transfer *t, const struct t
 
 /* Says that an answer makes no sense; RC_MALFORMED. */
 MUST_USE enum rc transfer_no_sense(const struct transfer *t, const char *what);
+
+/* Asks who answers there now. True when it is still the run of the node that was found: then all
+ * that it has said until here came from it. RC_REFUSED likewise, or when that was asked in vain. */
+MUST_USE enum rc transfer_is_same(struct transfer *t, bool *ret_is_same);
 
 /* Whether nothing is under way or to be said again. */
 bool transfer_is_idle(const struct transfer *t);

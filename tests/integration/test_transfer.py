@@ -51,7 +51,7 @@ class Transfer(Case):
 
     def run_cli(self, node, *arguments, code=OK, **options):
         done = cli(*arguments, "--server", f"127.0.0.1:{node.port}", **options)
-        self.assertEqual(done.returncode, code, done.stderr)
+        self.assertEqual(done.returncode, code, done)
         return done
 
     def imported(self, node, *arguments, code=OK):
@@ -266,6 +266,42 @@ class Resuming(Transfer):
         self.assertTrue(done["complete"])
         wait_until(lambda: second.status()["storage"]["keys"] == count, "all are there")
 
+    def test_an_export_ends_where_a_lone_node_starts_again(self):
+        node = self.node()
+        count = 8000
+        self.write(HEAD, *(entry(f"k{at:06}", 3600, b"v" * 100) for at in range(count)))
+        self.imported(node)
+        with subprocess.Popen([harness.BINARY, "export", "--json", "--server", f"127.0.0.1:{node.port}"],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={}) as process:
+            lines = [process.stdout.readline() for _ in range(100)]  # and then it waits for its reader
+            node.kill()
+            self.addCleanup(Node(base=node.port, max_ports=1).close)
+            lines += process.stdout.readlines()
+            err = process.stderr.read()
+        self.assertEqual(process.returncode, FAILED)
+        self.assertIn(f"127.0.0.1:{node.port} was started again, or another node answers there".encode(), err)
+        done = json.loads(err.splitlines()[-1])
+        self.assertEqual(done, {"exported": len(lines) - 1, "ended": 0, "complete": False})
+        self.assertLess(len(lines), count)
+
+    def test_an_import_into_a_lone_node_that_starts_again_is_not_whole(self):
+        node = self.node()
+        self.write(HEAD, *(entry(f"k{at:06}", 3600, b"v" * 100) for at in range(2000)))
+        with subprocess.Popen([harness.BINARY, "import", "--json", "--server", f"127.0.0.1:{node.port}"],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              env={}) as process, open(self.file, "rb") as file:
+            process.stdin.write(file.read(200000))
+            process.stdin.flush()
+            wait_until(lambda: node.status()["storage"]["keys"] > 500, "some are there")
+            node.kill()
+            second = Node(base=node.port, max_ports=1)
+            self.addCleanup(second.close)
+            out, err = process.communicate(file.read(), timeout=30)
+        self.assertEqual((process.returncode, json.loads(out)["complete"]), (FAILED, False))
+        self.assertIn(b"what only it held may be lost; import again", err)
+        self.assertTrue(self.imported(second)["complete"])
+        self.assertEqual(second.status()["storage"]["keys"], 2000)
+
     def test_a_node_that_stays_away_is_given_up_with_what_was_done(self):
         node = self.node()
         self.write(HEAD, *(entry(f"k{at:06}", 3600, b"v" * 100) for at in range(5000)))
@@ -285,9 +321,9 @@ class Resuming(Transfer):
 class Scripts(Transfer):
     """What a healthy node never says."""
 
-    STATUS = {"clock": {"time": "2026-11-30T12:00:00.000Z"}, "network": "n", "enclave": "e",
+    STATUS = {"uuid": "1" * 32, "clock": {"time": "2026-11-30T12:00:00.000Z"}, "network": "n", "enclave": "e",
               "state": "ready", "storage": {"keys": 1}, "limits": {"min_ttl_s": 10, "max_ttl_s": 1000}}
-    EXPIRES = 1796040000000 + 100500  # 100.5 s after it
+    EXPIRES = 1796040000000 + 100900  # 100.9 s after it
 
     def scripted(self, **answers):
         server = Scripted({"/v1/status": Answer(self.STATUS),
@@ -296,7 +332,7 @@ class Scripts(Transfer):
         return server
 
     def test_an_entry_that_was_taken_late_is_written_again_shorter(self):
-        late = f"{self.EXPIRES - 99300:012x}" + 36 * "0"  # 1.2 s after the clock was read: 100 s are too long
+        late = f"{self.EXPIRES - 99300:012x}" + 36 * "0"  # 1.6 s after the clock was read: 100 s are too long
         on_time = f"{self.EXPIRES - 99300:012x}" + 35 * "0" + "1"
         server = self.scripted(**{"data/k": [
             Answer(b"OK", 201, {"ETag": f'"{late}"', "X-Original-TTL": "100"}),
@@ -386,6 +422,38 @@ class Scripts(Transfer):
         server = self.scripted(keys=[busy, busy, answer])
         self.run_cli(server, "export", self.file)
         self.assertEqual(len([target for target in server.targets() if "keys" in target]), 3)
+
+    FOUND = {"found": True, "expires_at": "2026-11-30T12:01:40.500Z", "created_at": "2026-11-30T12:00:00.000Z"}
+
+    def test_what_another_run_of_the_node_does_not_list_is_not_taken_for_all(self):
+        other = Answer({**self.STATUS, "uuid": "2" * 32})
+        page = Answer({"keys": ["a", "b"], "next_cursor": "Yg=="})
+        both = Answer({"entries": [{**self.FOUND, "value": ""}, {**self.FOUND, "value": ""}]})
+        one = Answer({"entries": [{**self.FOUND, "value": ""}, {"found": False}]})
+        large = Answer({"entries": [{**self.FOUND, "value": ""},
+                                    {**self.FOUND, "value_omitted": True, "etag": "e"}]})
+        for mget, same, keys in ((both, 2, ["a", "b"]),  # the second page is another one's
+                                 (one, 2, ["a"]), (large, 2, ["a"])):  # the second entry is
+            with self.subTest(mget=mget.body):
+                server = self.scripted(keys=[page, Answer({"keys": []})], mget=mget)
+                server.answers["/v1/status"] = [Answer(self.STATUS)] * same + [other]
+                done = self.run_cli(server, "export", self.file, "--json", code=FAILED)
+                self.assertIn(f"{server.name} was started again, or another node".encode(), done.stderr)
+                self.assertIn(b'"ended":0,"complete":false', done.stderr)
+                self.assertEqual([each["key"] for each in lines_of(self.file)[1:]], keys)
+        server = self.scripted(keys=Answer({"keys": ["b"]}), mget=Answer({"entries": [{**self.FOUND, "value": ""}]}))
+        server.answers["/v1/status"] = [other]
+        self.run_cli(server, "export", self.file, "--resume")
+        self.assertIn("/v1/keys?limit=2000&cursor=YQ", server.targets())
+        self.assertEqual([each["key"] for each in lines_of(self.file)[1:]], ["a", "b"])
+
+    def test_entries_that_others_hold_too_outlive_the_node_that_took_them(self):
+        for replicas, code in (("2/2", OK), ("1/2", FAILED), ("1/1", FAILED)):
+            taken = self.taken(100500, 100)
+            taken.headers["X-Replicas"] = replicas
+            server = self.scripted(**{"data/k": taken})
+            server.answers["/v1/status"] = [Answer(self.STATUS), Answer({**self.STATUS, "uuid": "2" * 32})]
+            self.assertEqual(self.import_one(server, code=code)["complete"], code == OK)
 
     def test_a_node_that_is_not_ready_is_not_exported(self):
         with Scripted({"/v1/status": Answer({**self.STATUS, "state": "joining"})}) as server:

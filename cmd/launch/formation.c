@@ -87,9 +87,16 @@ enum rc formation_take_peers(struct formation *f, size_t node, const uint8_t *js
     return RC_OK;
 }
 
-void formation_take_ready(struct formation *f, size_t node, bool is_ready)
+void formation_take_ready(struct formation *f, size_t node, bool is_ready, const uint8_t *json,
+                          size_t len)
 {
+    cJSON *root = cJSON_ParseWithLength((const char *)json, len);
+    const double alive = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(root, "alive"));
+    if (alive >= 1 && alive <= UINT32_MAX) {
+        f->nodes[node].alive = (uint32_t)alive - 1; /* it counts itself */
+    }
     f->nodes[node].is_ready = is_ready;
+    cJSON_Delete(root);
 }
 
 bool formation_is_complete(const struct formation *f)

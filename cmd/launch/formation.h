@@ -20,7 +20,7 @@ struct formation_node {
     bool sees_all;             /* when last asked, every other node of ours */
     bool is_ready;             /* when last asked: it takes writes with their quorum */
     uint32_t seen;             /* of our others */
-    uint32_t alive;            /* of all peers */
+    uint32_t alive;            /* of all peers, when it was last asked anything */
 };
 
 struct formation {
@@ -43,8 +43,9 @@ MUST_USE enum rc formation_take_health(struct formation *f, size_t node, const u
 MUST_USE enum rc formation_take_peers(struct formation *f, size_t node, const uint8_t *json,
                                       size_t len);
 
-/* An answer to /readyz. */
-void formation_take_ready(struct formation *f, size_t node, bool is_ready);
+/* An answer to /readyz, which also says how many members the node sees by now. */
+void formation_take_ready(struct formation *f, size_t node, bool is_ready, const uint8_t *json,
+                          size_t len);
 
 bool formation_is_complete(const struct formation *f);
 

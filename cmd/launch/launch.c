@@ -326,6 +326,20 @@ static void name_children(struct launch *l)
     }
 }
 
+static void tell_start(struct launch *l)
+{
+    const struct settings *s = &l->startup.settings;
+    const unsigned long long first = settings_number(s, SETTING_BASE_PORT);
+    const unsigned long long last = first + settings_number(s, SETTING_MAX_PORTS) - 1;
+    if (settings_is_set(s, SETTING_HTTP_PORT)) { /* of one node, as each needs its own */
+        log_line(&l->log, LOG_INFO, "launch", "starting 1 node on port %s",
+                 settings_text(s, SETTING_HTTP_PORT));
+    } else {
+        log_line(&l->log, LOG_INFO, "launch", "starting %zu node%s on ports %llu to %llu", l->count,
+                 l->count == 1 ? "" : "s", first, last);
+    }
+}
+
 static int launch_run(struct launch *l)
 {
     const struct settings *s = &l->startup.settings;
@@ -348,10 +362,7 @@ static int launch_run(struct launch *l)
     supervisor_init(&l->supervisor, l->count, l->started_ms,
                     l->is_all_or_nothing ? l->started_ms + l->start_timeout_ms : NEVER,
                     settings_number(s, SETTING_DRAIN_GRACE));
-    log_line(&l->log, LOG_INFO, "launch", "starting %zu node%s on ports %s to %llu", l->count,
-             l->count == 1 ? "" : "s", settings_text(s, SETTING_BASE_PORT),
-             (unsigned long long)(settings_number(s, SETTING_BASE_PORT) +
-                                  settings_number(s, SETTING_MAX_PORTS) - 1));
+    tell_start(l);
     const int code = run(l);
     supervisor_fini(&l->supervisor);
     formation_fini(&l->formation);

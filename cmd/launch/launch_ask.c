@@ -32,7 +32,7 @@ static void on_answer(void *arg, const struct fetch_answer *answer)
     struct formation *f = &q->launch->formation;
     q->rc = answer->rc;
     if (answer->rc == RC_OK && q->kind == ASK_READY) {
-        formation_take_ready(f, q->node, answer->status == 200);
+        formation_take_ready(f, q->node, answer->status == 200, answer->body, answer->body_len);
     } else if (answer->rc == RC_OK && answer->status == 200) {
         q->rc = q->kind == ASK_PEERS
                     ? formation_take_peers(f, q->node, answer->body, answer->body_len)

@@ -66,6 +66,20 @@ class Forming(Case):
         table = wait_until(lambda: table_of(launcher), "the table is printed", 15)
         self.assertEqual(sorted(table), ["edge-1", "edge-2"])
 
+    def test_one_node_with_a_port_of_its_own_is_started_there(self):
+        port = harness.free_base(1)
+        launcher = Launcher(1, env={"REPRAM_HTTP_PORT": port})
+        table = wait_until(lambda: table_of(launcher), "the table is printed", 15)
+        self.assertEqual([row[0] for row in table.values()], [port])
+        self.assertIn(f"starting 1 node on port {port}\n", launcher.output())
+
+    def test_the_table_counts_members_that_came_before_a_node_was_ready(self):
+        first = Launcher(2)
+        wait_formed(first.nodes())
+        second = Launcher(1, base=first.base)
+        table = wait_until(lambda: table_of(second), "the table is printed", 15)
+        self.assertEqual([row[2] for row in table.values()], [2])
+
     def test_flags_and_the_file_reach_the_nodes(self):
         with harness.tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
             file.write("REPRAM_ENCLAVE=blue\n")

@@ -23,6 +23,11 @@ static enum rc peers(size_t node, const char *json)
     return formation_take_peers(&f, node, (const uint8_t *)json, strlen(json));
 }
 
+static void ready(size_t node, bool is_ready, const char *json)
+{
+    formation_take_ready(&f, node, is_ready, (const uint8_t *)json, strlen(json));
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -56,12 +61,16 @@ static void it_is_complete_when_each_sees_all_others_alive_and_is_ready(void **s
     assert_false(formation_is_complete(&f));
     for (size_t node = 0; node < 3; node++) {
         assert_false(formation_is_complete(&f));
-        formation_take_ready(&f, node, true);
+        ready(node, true, "{\"alive\":3}");
     }
     assert_true(formation_is_complete(&f));
-    formation_take_ready(&f, 2, false);
+    ready(1, true, "{\"alive\":7}"); /* others came meanwhile, on other hosts */
+    assert_int_equal(f.nodes[1].alive, 6);
+    ready(1, true, "{\"alive\":-1}");
+    assert_int_equal(f.nodes[1].alive, 6);
+    ready(2, false, "");
     assert_false(formation_is_complete(&f));
-    formation_take_ready(&f, 2, true);
+    ready(2, true, "");
     formation_forget(&f, 1);
     assert_false(formation_is_complete(&f));
     assert_false(formation_is_known(&f));

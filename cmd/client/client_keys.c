@@ -85,13 +85,28 @@ static void print_item(struct listing *l, const cJSON *item, bool is_base64)
     }
 }
 
+/* RC_AGAIN when another page follows. With a cursor that does not move this would ask for ever. */
+static enum rc take_cursor(struct listing *l, const cJSON *next)
+{
+    const char *cursor = cJSON_GetStringValue(next);
+    if (next == NULL || cJSON_IsNull(next) || (cursor != NULL && *cursor == '\0')) {
+        return RC_OK;
+    }
+    if (cursor == NULL || strlen(cursor) >= CURSOR_SIZE || strcmp(cursor, l->cursor) == 0) {
+        client_say(l->client, "the answer to /v1/keys makes no sense: it says no place to go on "
+                              "from, and these are not all keys");
+        return RC_MALFORMED;
+    }
+    (void)snprintf(l->cursor, sizeof(l->cursor), "%s", cursor);
+    return RC_AGAIN;
+}
+
 /* RC_AGAIN when another page follows. */
 static enum rc take_page(struct listing *l, const struct client_answer *answer)
 {
     cJSON *root = cJSON_ParseWithLength((const char *)answer->body, answer->body_len);
     const cJSON *keys = cJSON_GetObjectItemCaseSensitive(root, "keys");
-    const char *cursor =
-        cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "next_cursor"));
+    const cJSON *next = cJSON_GetObjectItemCaseSensitive(root, "next_cursor");
     const cJSON *item = NULL;
     if (!cJSON_IsArray(keys)) {
         cJSON_Delete(root);
@@ -110,12 +125,9 @@ static enum rc take_page(struct listing *l, const struct client_answer *answer)
     {
         print_item(l, item, true);
     }
-    /* With a cursor that does not move this would ask for ever. */
-    const bool is_more = cursor != NULL && *cursor != '\0' && strlen(cursor) < CURSOR_SIZE &&
-                         strcmp(cursor, l->cursor) != 0 && l->left > 0;
-    (void)snprintf(l->cursor, sizeof(l->cursor), "%s", is_more ? cursor : "");
+    const enum rc rc = l->left == 0 ? RC_OK : take_cursor(l, next);
     cJSON_Delete(root);
-    return is_more ? RC_AGAIN : RC_OK;
+    return rc;
 }
 
 static enum rc fetch_page(struct listing *l)

@@ -103,16 +103,16 @@ enum rc export_page_take(struct export_page *p, struct transfer *t)
     p->root = transfer_reply_json(&p->reply);
     const cJSON *texts = cJSON_GetObjectItemCaseSensitive(p->root, "keys");
     const cJSON *others = cJSON_GetObjectItemCaseSensitive(p->root, "keys_base64");
-    const char *cursor =
-        cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(p->root, "next_cursor"));
+    const cJSON *next = cJSON_GetObjectItemCaseSensitive(p->root, "next_cursor");
+    const char *cursor = cJSON_GetStringValue(next);
     if (!cJSON_IsArray(texts) || !read_keys(p, texts, others)) {
         return transfer_no_sense(t, "/v1/keys");
     }
-    if (cursor == NULL) {
+    if (next == NULL || cJSON_IsNull(next)) {
         return RC_OK;
     }
     /* With a cursor that does not move this would ask for ever. */
-    if (strlen(cursor) >= sizeof(p->cursor) || strcmp(cursor, p->cursor) == 0) {
+    if (cursor == NULL || strlen(cursor) >= sizeof(p->cursor) || strcmp(cursor, p->cursor) == 0) {
         return transfer_no_sense(t, "/v1/keys");
     }
     (void)snprintf(p->cursor, sizeof(p->cursor), "%s", cursor);

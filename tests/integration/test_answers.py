@@ -185,12 +185,16 @@ class Keys(Answers):
                                             "/v1/keys?limit=1000&prefix=a%2F%2B%20&cursor=c%2F1",
                                             "/v1/keys?limit=1000&prefix=a%2F%2B%20&cursor=c2"])
 
-    def test_an_empty_cursor_and_one_that_does_not_move_are_the_end(self):
-        for first, count in (("", 1), (7, 1), ("c" * 4096, 1), ("same", 2)):
-            pages = [Answer({"keys": ["a"], "next_cursor": first})]
-            done, server = self.keys(pages)
-            self.expect(done, 0, "a\n" * count)
+    def test_without_a_cursor_it_is_the_end_and_with_one_of_no_sense_it_is_not_all(self):
+        wrong = ("repram keys: the answer to /v1/keys makes no sense: it says no place to go on from, and these "
+                 "are not all keys\n")
+        for cursor, code, count in (("", 0, 1), (None, 0, 1), (7, FAILED, 1), ("c" * 4096, FAILED, 1),
+                                    ("same", FAILED, 2)):
+            done, server = self.keys([Answer({"keys": ["a"], "next_cursor": cursor})])
+            self.expect(done, code, "a\n" * count, wrong if code == FAILED else "")
             self.assertEqual(len(server.asked), count)
+        done, _ = self.keys([Answer({"keys": ["a"], "next_cursor": 7})], "--limit", "1")
+        self.expect(done, 0, "a\n")
         _, server = self.keys([Answer({"keys": [], "next_cursor": "c" * 4095}),
                                Answer({"keys": []})])
         self.assertTrue(server.targets()[1].endswith("&cursor=" + "c" * 4095))

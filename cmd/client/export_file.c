@@ -42,7 +42,21 @@ static enum rc take_first(struct export_file *f, const char *text, size_t len, b
     return f->has_head ? RC_OK : RC_MALFORMED;
 }
 
-/* Where the last whole line ends. The lines between are looked at for their ends only. */
+/* A head may stand in the middle, where a file was appended to another. */
+static bool is_head(const char *text, size_t len)
+{
+    static const char NAME[] = "\"exported_at\"";
+    struct export_line line;
+    if (memmem(text, len, NAME, sizeof(NAME) - 1) == NULL) {
+        return false;
+    }
+    const char *wrong = export_line_read(text, len, &line);
+    const bool is_one = wrong == NULL && line.is_head;
+    export_line_fini(&line);
+    return is_one;
+}
+
+/* Where the last whole line ends. Of the lines between the last entry's is read. */
 static enum rc find_end(struct export_file *f, struct line_reader *r, off_t *ret_end)
 {
     const char *text = NULL;
@@ -56,7 +70,7 @@ static enum rc find_end(struct export_file *f, struct line_reader *r, off_t *ret
         *ret_end += r->is_cut ? 0 : (off_t)len + 1;
         if (r->number == 1) {
             rc = take_first(f, text, len, r->is_cut);
-        } else if (!r->is_cut) {
+        } else if (!r->is_cut && !is_head(text, len)) {
             buf_clear(&last);
             rc = buf_append(&last, text, len);
             has_entry = true;

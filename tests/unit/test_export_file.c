@@ -75,6 +75,10 @@ static void one_that_was_broken_off_goes_on_behind_its_last_whole_line(void **st
         {HEAD "{\"key\"", HEAD "X", ""},
         {HEAD ENTRY("a"), HEAD ENTRY("a") "X", "a"},
         {HEAD ENTRY("a") ENTRY("b") "{", HEAD ENTRY("a") ENTRY("b") "X", "b"},
+        {HEAD ENTRY("a") HEAD, HEAD ENTRY("a") HEAD "X", "a"}, /* one was appended */
+        {HEAD ENTRY("a") HEAD ENTRY("b"), HEAD ENTRY("a") HEAD ENTRY("b") "X", "b"},
+        {HEAD HEAD, HEAD HEAD "X", ""},
+        {HEAD ENTRY("exported_at"), HEAD ENTRY("exported_at") "X", "exported_at"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {

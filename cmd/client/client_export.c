@@ -13,6 +13,7 @@
  */
 #include "cmd/base/command.h"
 #include "cmd/base/exit_code.h"
+#include "cmd/base/output.h"
 #include "cmd/client/export_file.h"
 #include "cmd/client/export_line.h"
 #include "cmd/client/export_page.h"
@@ -413,7 +414,8 @@ static int dump_entries(struct dump *d)
     if (d->client->is_json) {
         (void)fprintf(stderr, "{\"exported\":%" PRIu64 ",\"ended\":%" PRIu64 ",\"complete\":%s}\n",
                       d->written, d->gone, is_whole ? "true" : "false");
-    } else {
+    } else if (is_whole || !d->file.is_stdout || output_has_reader()) {
+        /* Who has gone, as `head` has, had what it wanted. */
         client_say(d->client, "%" PRIu64 " entries%s", d->written,
                    is_whole ? "" : ", and not all; --resume, or --after the last key, goes on");
     }

@@ -18,6 +18,7 @@
 #include "cmd/client/transfer.h"
 #include "core/base/mem.h"
 #include "core/base/parse.h"
+#include "core/base/siphash.h"
 #include "core/base/units.h"
 #include "net/sys/rfc3339.h"
 
@@ -39,6 +40,7 @@ enum {
     WAY_MS = 200, /* what a write may take until it is there, usually */
     ROOM_S = 2,   /* beyond the target's least TTL, so that what was taken late can be shortened */
     MS_PER_S = 1000,
+    BUCKETS = 256, /* for CONNECTIONS * DEPTH entries */
     TRIES_MAX = 4, /* of one entry, each shorter */
     ETAG_SIZE = 64,
     ETAG_MS_DIGITS = 12, /* a version begins with 48 bits of milliseconds */
@@ -58,9 +60,9 @@ struct intake {
     struct client *client;
     struct transfer transfer;
     struct line_reader reader;
-    const char *name;   /* of the file, for people */
-    uint64_t size;      /* of the file; 0 when that is not known */
-    struct item *items; /* all that are under way or late */
+    const char *name;                /* of the file, for people */
+    uint64_t size;                   /* of the file; 0 when that is not known */
+    struct item *under_way[BUCKETS]; /* or late; by their keys, chained */
     struct item *late, **late_end;
     bool is_full;
     uint64_t stored, there, ended, outside, refused;
@@ -78,20 +80,15 @@ struct item {
     uint32_t tries; /* of writing it */
     bool is_look;   /* it is read, as only that can tell when it ends */
     bool is_counted;
-    char lines[ETAG_SIZE + 32];  /* the condition */
-    struct item *next;           /* of those that are late */
-    struct item *before, *after; /* of all */
+    char lines[ETAG_SIZE + 32]; /* the condition */
+    struct item *next;          /* of those that are late */
+    struct item *meet;          /* of the same bucket */
 };
 
 static struct item *item_new(struct intake *in)
 {
     struct item *item = mem_new(1, sizeof(*item));
     item->intake = in;
-    item->after = in->items;
-    if (in->items != NULL) {
-        in->items->before = item;
-    }
-    in->items = item;
     return item;
 }
 
@@ -102,13 +99,47 @@ static void item_drop(struct item *item)
     free(item);
 }
 
+static struct item **bucket_of(struct intake *in, const struct export_line *entry)
+{
+    static const uint8_t seed[SIPHASH_KEY_BYTES]; /* few are under way, whatever keys meet */
+    return &in->under_way[siphash(seed, entry->key, entry->key_len) % BUCKETS];
+}
+
+static bool is_under_way(struct intake *in, const struct export_line *entry)
+{
+    const struct item *item = *bucket_of(in, entry);
+    while (item != NULL && (item->entry.key_len != entry->key_len ||
+                            memcmp(item->entry.key, entry->key, entry->key_len) != 0)) {
+        item = item->meet;
+    }
+    return item != NULL;
+}
+
+static void item_begin(struct item *item)
+{
+    struct item **bucket = bucket_of(item->intake, &item->entry);
+    item->meet = *bucket;
+    *bucket = item;
+}
+
 static void item_free(struct item *item)
 {
-    *(item->before != NULL ? &item->before->after : &item->intake->items) = item->after;
-    if (item->after != NULL) {
-        item->after->before = item->before;
+    struct item **at = bucket_of(item->intake, &item->entry);
+    while (*at != item) {
+        at = &(*at)->meet;
     }
+    *at = item->meet;
     item_drop(item);
+}
+
+static void drop_all(struct intake *in)
+{
+    for (size_t i = 0; i < BUCKETS; i++) {
+        for (struct item *item = in->under_way[i], *after = NULL; item != NULL; item = after) {
+            after = item->meet;
+            item_drop(item);
+        }
+    }
 }
 
 /* ---- Answers ---- */
@@ -306,6 +337,28 @@ static enum rc send_item(struct intake *in, struct item *item)
     return rc;
 }
 
+static enum rc send_late(struct intake *in)
+{
+    struct item *item = in->late;
+    in->late = item->next;
+    in->late_end = in->late == NULL ? &in->late : in->late_end;
+    if (!item->is_look) {
+        leave_time(in, item);
+    }
+    return send_item(in, item);
+}
+
+/* Of several lines of one key the first is done before the next begins, even where it is said
+ * again: the file's order decides which one stays. */
+static enum rc wait_for_key(struct intake *in, const struct export_line *entry)
+{
+    enum rc rc = RC_OK;
+    while (rc == RC_OK && is_under_way(in, entry)) {
+        rc = in->late != NULL ? send_late(in) : transfer_step(&in->transfer);
+    }
+    return rc;
+}
+
 /* The seconds that it may live there; 0 when it is skipped. */
 static uint64_t time_left_s(struct intake *in, const struct export_line *entry)
 {
@@ -319,6 +372,17 @@ static uint64_t time_left_s(struct intake *in, const struct export_line *entry)
         return 0;
     }
     return seconds;
+}
+
+static enum rc begin(struct intake *in, struct item *item)
+{
+    const enum rc rc = wait_for_key(in, &item->entry);
+    if (rc != RC_OK || in->is_full) {
+        item_drop(item);
+        return rc;
+    }
+    item_begin(item);
+    return send_item(in, item);
 }
 
 /* Sends what a line says. RC_MALFORMED when it says nothing that makes sense. */
@@ -335,9 +399,9 @@ static enum rc take_line(struct intake *in, const char *text, size_t len)
         const bool overwrites = in->client->extras[IMPORT_OVERWRITE] != NULL;
         (void)snprintf(item->lines, sizeof(item->lines), "%s",
                        overwrites ? "" : "If-None-Match: *\r\n");
-        return send_item(in, item);
+        return begin(in, item);
     }
-    item_free(item);
+    item_drop(item);
     if (wrong != NULL) {
         client_say(in->client, "%s line %" PRIu64 ": %s%s", in->name, in->reader.number, wrong,
                    in->reader.is_cut ? ", and it has no end: the export was broken off" : "");
@@ -366,17 +430,6 @@ static enum rc next_line(struct intake *in)
 }
 
 /* ---- The run ---- */
-
-static enum rc send_late(struct intake *in)
-{
-    struct item *item = in->late;
-    in->late = item->next;
-    in->late_end = in->late == NULL ? &in->late : in->late_end;
-    if (!item->is_look) {
-        leave_time(in, item);
-    }
-    return send_item(in, item);
-}
 
 static void show(struct intake *in)
 {
@@ -463,10 +516,7 @@ static int import_lines(struct intake *in, int fd)
     line_reader_fini(&in->reader);
     const bool is_whole = rc == RC_NOT_FOUND && !in->is_full && is_kept(in);
     transfer_end(&in->transfer);
-    for (struct item *item = in->items, *after = NULL; item != NULL; item = after) {
-        after = item->after;
-        item_drop(item);
-    }
+    drop_all(in);
     if (in->is_full) {
         client_say(in->client, "the node is full; import again when entries have ended");
     }

@@ -118,6 +118,16 @@ class RoundTrip(Transfer):
         self.assertGreater(min(sizes[1:]), len(value))
         self.assertLess(usage.ru_maxrss, 64 << 10)  # KiB; all of it at once would be three times as much
 
+    def test_a_reader_that_has_had_enough_is_no_fault_worth_a_line(self):
+        source = self.node()
+        fill(source, {f"k{at}": os.urandom(1 << 20) for at in range(3)})
+        with subprocess.Popen([harness.BINARY, "export", "--server", f"127.0.0.1:{source.port}"],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={}) as process:
+            self.assertIn(b"exported_at", process.stdout.readline())
+            process.stdout.close()
+            self.assertEqual(process.stderr.read(), b"")
+        self.assertEqual(process.returncode, FAILED)
+
     def test_a_failure_in_the_middle_of_a_batch_leaves_what_came_before(self):
         shown = {"found": True, "expires_at": "2026-11-30T12:01:40.500Z",
                  "created_at": "2026-11-30T12:00:00.000Z"}
@@ -389,6 +399,17 @@ class Scripts(Transfer):
         self.assertEqual(self.import_one(server)["already_there"], 1)
         self.assertEqual(self.data_asked(server), 2 * [("PUT", "?ttl=100", "*", None)])
 
+    def test_lines_of_one_key_are_written_in_their_order(self):
+        busy = problem(503, "overloaded", "later")
+        for words, last in (((), "already_there"), (("--overwrite",), "imported")):
+            server = self.scripted(**{"data/k": [busy, self.LOST, self.taken(100900, 100),
+                                                 self.taken(100900, 100) if words else self.THERE]})
+            self.write(HEAD, *({"key": "k", "value": base64.b64encode(value).decode(), "expires": self.EXPIRES}
+                               for value in (b"first", b"second")))
+            self.assertGreater(self.imported(server, *words)[last], 0)
+            self.assertEqual([body for method, _, body, _ in server.asked if method == "PUT"],
+                             [b"first", b"first", b"first", b"second"])
+
     def test_a_stamp_that_runs_ahead_of_the_clock_is_told_from_an_end_too_late(self):
         server = self.scripted(**{"data/k": [self.taken(0, 100), self.shown(0.3)]})
         self.assertEqual(self.import_one(server)["longer"], 0)
@@ -462,7 +483,7 @@ class Scripts(Transfer):
 
     def test_answers_that_make_no_sense_end_an_export(self):
         for keys in (Answer({"no": "keys"}), Answer({"keys": [7]}), Answer(b"<html>"),
-                     Answer({"keys": [], "next_cursor": "x" * 5000})):
+                     Answer({"keys": [], "next_cursor": "x" * 5000}), Answer({"keys": [], "next_cursor": 7})):
             server = self.scripted(keys=keys)
             done = self.run_cli(server, "export", code=FAILED)
             self.assertIn(b"the answer to /v1/keys makes no sense", done.stderr)

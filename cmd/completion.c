@@ -32,6 +32,15 @@ static const struct {
     {"completion", {VALUE_WORDS, "bash zsh fish"}},
 };
 
+/* Likewise of options that are no settings. */
+static const struct {
+    const char *option;
+    const char *words;
+} option_words[] = {
+    {"color", "auto always never"},
+    {"state", "alive suspect dead left"},
+};
+
 /* ---- Options ---- */
 
 /* The setting whose flag it is; SETTING_COUNT when it is none. */
@@ -58,6 +67,14 @@ static struct value value_of(const struct option_def *def)
     }
     if (type == TYPE_FOLDER) {
         return (struct value){VALUE_FOLDER, NULL};
+    }
+    for (size_t i = 0; i < sizeof(option_words) / sizeof(option_words[0]); i++) {
+        if (strcmp(def->name, option_words[i].option) == 0) {
+            return (struct value){VALUE_WORDS, option_words[i].words};
+        }
+    }
+    if (type == TYPE_PROVIDERS) {
+        return (struct value){VALUE_WORDS, "port-range dns srv static flux"};
     }
     if (type == TYPE_SWITCH) {
         return (struct value){VALUE_WORDS, "on off"};
@@ -179,13 +196,16 @@ static void print_bash(struct script *s, const struct command *commands, size_t 
     (void)fputs("# bash completion of repram, made by: repram completion bash\n"
                 "_repram()\n"
                 "{\n"
-                "    local options=\n"
+                "    local options= previous=$3\n"
                 "    COMPREPLY=()\n"
+                "    # --option=value is three words here.\n"
+                "    [ \"$previous\" != = ] || previous=${COMP_WORDS[COMP_CWORD-2]}\n"
                 "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
                 "        mapfile -t COMPREPLY < <(compgen -W '",
                 s->out);
     write_names(s->out, commands, count);
-    (void)fputs("' -- \"$2\")\n        return\n    fi\n    case ${COMP_WORDS[1]}:$3 in\n", s->out);
+    (void)fputs("' -- \"$2\")\n        return\n    fi\n    case ${COMP_WORDS[1]}:$previous in\n",
+                s->out);
     for (size_t i = 0; i < count; i++) {
         if (is_shown(&commands[i])) {
             list(s, &commands[i], bash_option_value);
@@ -277,14 +297,19 @@ static void print_zsh(struct script *s, const struct command *commands, size_t c
                 "# zsh completion of repram, made by: repram completion zsh\n"
                 "_repram()\n"
                 "{\n"
-                "    local -a all options\n",
+                "    local -a all options\n"
+                "    local previous=$words[CURRENT-1]\n"
+                "    if [[ $words[CURRENT] == --*=* ]]; then\n"
+                "        previous=${words[CURRENT]%%=*}\n"
+                "        compset -P '*='\n"
+                "    fi\n",
                 s->out);
     zsh_commands(s->out, commands, count);
     (void)fputs("    if (( CURRENT == 2 )); then\n"
                 "        _describe command all\n"
                 "        return\n"
                 "    fi\n"
-                "    case $words[2]:$words[CURRENT-1] in\n",
+                "    case $words[2]:$previous in\n",
                 s->out);
     for (size_t i = 0; i < count; i++) {
         if (is_shown(&commands[i])) {

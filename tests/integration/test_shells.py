@@ -2,12 +2,13 @@
 
 import os
 import re
+import select
 import shutil
 import subprocess
 import tempfile
 
 import harness
-from harness import USAGE, Case, cli
+from harness import USAGE, Case, cli, wait_until
 
 COMMANDS = re.findall(r"(?m)^  ([a-z]+)  ", cli("help").stdout.decode())
 PAGES = ["repram.1", "repram.conf.5"] + [f"repram-{command}.1" for command in COMMANDS]
@@ -63,6 +64,9 @@ class Completion(Case):
         self.assertEqual(complete("repram", "put", "key", "--f"), ["--file"])
         self.assertEqual(complete("repram", "node", "--log-l"), ["--log-level"])
         self.assertEqual(complete("repram", "node", "--log-level", ""), ["debug", "error", "info", "warn"])
+        self.assertEqual(complete("repram", "peers", "--state", ""), ["alive", "dead", "left", "suspect"])
+        self.assertEqual(complete("repram", "status", "--color", "a"), ["always", "auto"])
+        self.assertEqual(complete("repram", "node", "--discovery", "d"), ["dns"])
         self.assertEqual(complete("repram", "launch", "--require"), ["--require-all"])
         self.assertEqual(complete("repram", "put", "--ttl", ""), [])
         self.assertEqual(complete("repram", "completion", ""), ["bash", "fish", "zsh"])
@@ -76,6 +80,43 @@ class Completion(Case):
             open(name, "w", encoding="utf-8").close()
             self.assertEqual(self.bash("repram", "put", "--file", name[:-2]), [name])
             self.assertEqual(self.bash("repram", "import", name[:-2]), [name])
+
+    def typed(self, shell_command, setup, keys, expected):
+        """In a shell that somebody types into: what the keys and a tab make of the line."""
+        master, slave = os.openpty()
+        self.addCleanup(os.close, master)
+        with tempfile.TemporaryDirectory() as home:
+            script = os.path.join(home, "completion")
+            with open(script, "w", encoding="utf-8") as file:
+                file.write(self.script(shell_command[0]))
+            env = {"HOME": home, "PATH": os.environ["PATH"], "TERM": "xterm", "COLUMNS": "200", "PS1": "$ "}
+            with subprocess.Popen(shell_command, stdin=slave, stdout=slave, stderr=slave, env=env,
+                                  start_new_session=True) as process:
+                os.close(slave)
+                seen = []
+
+                def has(text):
+                    if select.select([master], [], [], 0)[0]:
+                        seen.append(os.read(master, 65536).decode())
+                    return text in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", "".join(seen))
+                os.write(master, f"{setup}; source {script}; echo rea''dy\n".encode())
+                try:
+                    wait_until(lambda: has("ready"), "the shell has begun", 20)
+                    os.write(master, f"{keys}\t".encode())
+                    wait_until(lambda: has(expected), f"{keys} becomes {expected}: {seen}", 20)
+                finally:
+                    process.kill()
+
+    def test_values_behind_an_equals_sign_are_completed_by_those_who_type(self):
+        for words in ("node --log-level=deb", "peers --color=alw", "peers --state dea", "heal", "put k --tt"):
+            whole = re.sub(r"\S+$", lambda last: self.WHOLE[last.group()], words)
+            for command, setup in ((("bash", "--norc", "-i"), ":"),
+                                   (("zsh", "-f", "-i"), "autoload -Uz compinit; compinit -u -D")):
+                with self.subTest(shell=command[0], words=words):
+                    self.typed(command, setup, f"repram {words}", f"repram {whole} ")
+
+    WHOLE = {"--log-level=deb": "--log-level=debug", "--color=alw": "--color=always", "dea": "dead",
+             "heal": "health", "--tt": "--ttl"}
 
     def test_zsh_completes_commands_options_and_values(self):
         self.check(self.zsh)

@@ -15,7 +15,7 @@ stops them. Settings are environment variables, as docs/configuration.md lists t
     NODE_COUNT=5 REPRAM_MIN_TTL=1 fade/up.sh
 
   status  shows the nodes that this script has started, from another terminal. Exit code 0 when all
-          of them are healthy, 1 when one is not, 3 when none runs
+          of them are healthy, 1 when one is not or is missing, 3 when none runs
   stop    stops them as Ctrl-C would, and returns when they have ended; none is no failure
 TXT
 }
@@ -52,13 +52,33 @@ launchers()
     done
 }
 
+# wanted_of LAUNCHER: how many nodes it keeps, by its own flags, environment and folder. Nothing while
+# this script has not become it yet.
+wanted_of()
+{
+    local words=() environment=()
+    mapfile -d '' words 2>/dev/null <"/proc/$1/cmdline"
+    mapfile -d '' environment 2>/dev/null <"/proc/$1/environ"
+    (cd "/proc/$1/cwd" 2>/dev/null &&
+        env -i "${environment[@]}" "$repram" "${words[@]:1}" --print-config 2>/dev/null) |
+        awk -F'\t' '$1 == "NODE_COUNT" { print $2 }'
+}
+
 status()
 {
-    local launcher servers state=3
+    local launcher nodes count wanted servers state=3
     for launcher in $(launchers); do
         [ "$state" != 3 ] || state=0
         echo "launcher $launcher"
-        servers=$("$fade/nodes-of.sh" "$launcher" | sed 's/.* /127.0.0.1:/' | paste -sd,)
+        nodes=$("$fade/nodes-of.sh" "$launcher")
+        count=$(grep -c . <<<"$nodes")
+        wanted=$(wanted_of "$launcher")
+        # One that has crashed listens on no port until it is started again.
+        [ "$count" = "$wanted" ] || {
+            echo "$count of ${wanted:-?} nodes listen"
+            state=1
+        }
+        servers=$(awk 'NF { printf "%s127.0.0.1:%s", n++ ? "," : "", $2 }' <<<"$nodes")
         [ -n "$servers" ] && "$repram" health --all --server "$servers" || state=1
     done
     [ "$state" != 3 ] || echo 'none is running'
@@ -120,10 +140,12 @@ cmake --build --preset release -j"$(nproc)" >"$log" 2>&1 || {
 # announce LAUNCHER: waits for its nodes to know each other, then says where they are.
 announce()
 {
-    local launcher=$1 wanted=${NODE_COUNT:-3} nodes ports=() end=$((SECONDS + 60))
-    while nodes=$("$fade/nodes-of.sh" "$launcher") && [ "$(wc -l <<<"$nodes")" -lt "$wanted" ]; do
+    local launcher=$1 wanted='' nodes='' ports=() end=$((SECONDS + 60))
+    until [ -n "$wanted" ] && [ "$(grep -c . <<<"$nodes")" -ge "$wanted" ]; do
         kill -0 "$launcher" 2>/dev/null && [ "$SECONDS" -lt "$end" ] || return 0
         sleep 0.1
+        wanted=$(wanted_of "$launcher")
+        nodes=$("$fade/nodes-of.sh" "$launcher")
     done
     mapfile -t ports < <(cut -d' ' -f2 <<<"$nodes")
     "$repram" wait --server "127.0.0.1:${ports[0]}" --members "$wanted" --timeout 30s \

@@ -1,6 +1,7 @@
 """fade/up.sh: what it has started is seen and stopped from another terminal."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -34,11 +35,11 @@ class Up(Case):
         with open(os.path.join(self.top, name), "w", encoding="utf-8") as file:
             file.write(text)
 
-    def start(self):
+    def start(self, *flags):
         """As in a terminal of its own; the URLs have been printed when it returns."""
         log = tempfile.TemporaryFile()
         self.addCleanup(log.close)
-        process = subprocess.Popen([f"{self.top}/fade/up.sh"], stdin=subprocess.DEVNULL, stdout=log,
+        process = subprocess.Popen([f"{self.top}/fade/up.sh", *flags], stdin=subprocess.DEVNULL, stdout=log,
                                    stderr=subprocess.STDOUT, env=self.env)
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
@@ -79,6 +80,23 @@ class Up(Case):
             self.assertEqual(self.up("status").returncode, FAILED)
         finally:
             os.kill(node, signal.SIGCONT)
+
+    def test_a_node_that_has_crashed_and_is_not_back_is_missed(self):
+        process, _ = self.start()
+        os.kill(process.pid, signal.SIGSTOP)  # so that it is not started again
+        try:
+            os.kill(harness.children(process.pid)[0], signal.SIGKILL)
+            wait_until(lambda: self.up("status").returncode == FAILED, "it is missed")
+            self.assertIn("\n1 of 2 nodes listen\n", self.up("status").stdout)
+        finally:
+            os.kill(process.pid, signal.SIGCONT)
+        wait_until(lambda: self.up("status").returncode == 0, "it is back")
+
+    def test_flags_say_how_many_nodes_there_are(self):
+        _, said = self.start("--node-count", "1")
+        self.assertEqual(re.findall(r"(?m)^  (\d+) +\d+ +http://localhost:", said), ["1"])
+        done = self.up("status")
+        self.assertEqual((done.returncode, done.stdout.count("healthy")), (0, 1))
 
     def test_launchers_that_others_have_started_are_left_alone(self):
         other = harness.Launcher(1, env={"REPRAM_NETWORK": "other"})

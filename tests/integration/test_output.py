@@ -112,6 +112,7 @@ class Output(Case):
                 process.stdout.close()
                 self.assertEqual(process.wait(20 * harness.SLOW), FAILED)
                 took = time.monotonic() - began
+                print(f"watch ended {took * 1000:.0f} ms after its reader")
                 self.assertLess(took, 0.2 * harness.SLOW)
                 self.assertNotIn(b"cannot write", process.stderr.read())
 

@@ -8,27 +8,28 @@
  *     console.log(text((await repram.get("rooms/12/topic")).value));
  *     for await (const change of repram.watch("rooms/")) console.log(change.kind, change.key);
  *
- * Any node answers for all, so each request goes to one server, and to the next where that one fails. A
- * request is given up after `timeout` milliseconds in all, and then throws Unavailable. What a node
- * refuses throws ApiError with its `status` and `code`. Keys and values are strings or Uint8Arrays;
- * values come back as Uint8Arrays, and so do keys that are not UTF-8. Times are milliseconds but `ttl`
- * of put(), which is as in HTTP.
+ * Any node answers for all, so each request goes to one server, and to the next where that one fails or
+ * is no node. A request is given up after `timeout` milliseconds in all, and then throws Unavailable. What
+ * a node refuses throws ApiError with its `status` and `code`. Keys and values are strings or Uint8Arrays;
+ * values come back as Uint8Arrays, and so do keys that are not UTF-8. Each `ttl` is seconds.
  */
 
 const SILENT_MS = 3000; // for a connection, and for a read's answer, before the next server is tried
-const PAUSE_MS = [100, 2000]; // between rounds in which no server said how long to wait: first, at most
+const SHARE = 2 / 3; // of the time that is left, where one more may be asked: nodes wait for a quorum for 5 s
+const PAUSE_MS = [100, 2000]; // between rounds, at least, and where no server says how long, at most
 const SILENCE_MS = 15000; // of a watch, whose node sends a comment each 5 s, before it is lost
-const FIRST_SHARE = 2 / 3; // of the time, for a write that may go to one more server
 const MGET_KEYS = 1000, MGET_BYTES = 240 << 10; // of one request, as nodes allow them
+const PASSING = [429, 503]; // nothing was done, and soon it may be
+const KNOWN = [...PASSING, 507]; // of a write: nothing was done
 /** What Node.js calls a connection that was not made. Browsers do not say. */
 const UNREACHED = ["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "ENOTFOUND", "EAI_AGAIN", "UND_ERR_CONNECT_TIMEOUT"];
-const PASSING = [429, 503]; // the node has done nothing, and may soon
 
-/** What a node answered: its `status`, its `code` for programs, and the message for people. */
+/** What a node answered: its `status`, its `code` for programs, and the message for people.
+ * `mayBeDone`: another try of this write has had no node's answer, and may have been done. */
 export class ApiError extends Error {
   constructor(status, code, detail) {
-    super(status ? `${status} ${code}: ${detail}` : detail);
-    Object.assign(this, { name: new.target.name, status, code });
+    super(status ? `${`${status} ${code}`.trim()}: ${detail}` : detail);
+    Object.assign(this, { name: new.target.name, status, code, mayBeDone: false });
   }
 }
 
@@ -36,15 +37,21 @@ export class ApiError extends Error {
 export class PreconditionFailed extends ApiError {}
 
 /** No server did it within the timeout; `status` and `code` are the last answer's, 0 and "" if none
- * came. A write may have been done all the same, unless the status is 429 or 503. */
+ * came. A write may have been done all the same where `mayBeDone` says so. */
 export class Unavailable extends ApiError {}
 
 const bytes = (key) => (typeof key === "string" ? new TextEncoder().encode(key) : key);
 export const text = (value) => new TextDecoder().decode(value);
 const latin1 = (data) => Array.from(data, (byte) => String.fromCharCode(byte)).join("");
 const fromBase64 = (data) => Uint8Array.from(atob(data), (char) => char.charCodeAt(0));
-const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-const etagOf = (headers) => headers.get("ETag").replaceAll('"', "");
+const numberOf = (headers, name) => Number(header(headers, name));
+const etagOf = (headers) => header(headers, "ETag").replaceAll('"', "");
+
+function header(headers, name) {
+  const value = headers.get(name);
+  if (value === null) throw new Error(`no answer of a node, without ${name}`);
+  return value;
+}
 
 const escape = (key) => Array.from(bytes(key), (byte) => {
   const char = String.fromCharCode(byte);
@@ -66,7 +73,7 @@ const serverOf = (name) => {
 export class Client {
   #servers;
   #timeout;
-  #at = 0; // of the server that is asked first: the last that answered
+  #at = 0; // of the server that is asked first: the last that did not fail
 
   /** `servers`: an array or a comma list of host, host:port, [ipv6]:port, or http or https URLs. */
   constructor(servers = "localhost:8081", { timeout = 10000 } = {}) {
@@ -75,17 +82,17 @@ export class Client {
     this.#timeout = timeout;
   }
 
-  /** Writes; `ttl` is seconds or text as "1h30m". Without a condition a write whose answer was lost is
-   * done again elsewhere; with one its outcome is unknown, and Unavailable is thrown. */
-  async put(key, value, { ttl, ifMatch, ifNoneMatch } = {}) {
+  /** Writes; `ttl` is a number, of which whole seconds count, or text as "1h30m". Without a condition a
+   * write whose answer was lost goes to one more server, once; else Unavailable is thrown at once. */
+  put(key, value, { ttl, ifMatch, ifNoneMatch } = {}) {
     const headers = {};
     if (ifMatch) headers["If-Match"] = ifMatch === "*" ? "*" : `"${ifMatch}"`;
     if (ifNoneMatch) headers["If-None-Match"] = ifNoneMatch === "*" ? "*" : `"${ifNoneMatch}"`;
-    const query = ttl === undefined ? "" : `?ttl=${encodeURIComponent(ttl)}`;
-    const answer = await this.#ask("PUT", pathOf(key) + query, { body: bytes(value), headers });
-    const head = answer.headers;
-    return { etag: etagOf(head), ttl: Number(head.get("X-Original-TTL")) * 1000,
-             hasQuorum: answer.status === 201, replicas: head.get("X-Replicas") };
+    const time = typeof ttl === "number" ? Math.floor(ttl) : ttl;
+    const query = ttl === undefined ? "" : `?ttl=${encodeURIComponent(time)}`;
+    return this.#ask("PUT", pathOf(key) + query, ({ status, headers: head }) => ({
+      etag: etagOf(head), ttl: numberOf(head, "X-Original-TTL"), hasQuorum: status === 201,
+      replicas: header(head, "X-Replicas") }), { body: bytes(value), headers });
   }
 
   /** The entry as {value, etag, ttl, createdAt, size}, or null. */
@@ -121,12 +128,14 @@ export class Client {
     let cursor = "";
     do {
       const query = `prefix=${escape(prefix)}&limit=${page}${cursor && `&cursor=${cursor}`}`;
-      const members = JSON.parse(text((await this.#ask("GET", `/v1/keys?${query}`)).body));
-      const others = (members.keys_base64 ?? []).map(fromBase64);
-      const inOrder = [...members.keys, ...others].map((key) => [latin1(bytes(key)), key]);
+      const [inOrder, next] = await this.#ask("GET", `/v1/keys?${query}`, ({ body }) => {
+        const members = JSON.parse(text(body));
+        const others = (members.keys_base64 ?? []).map(fromBase64);
+        return [[...members.keys, ...others].map((key) => [latin1(bytes(key)), key]), members.next_cursor];
+      });
       inOrder.sort(([a], [b]) => (a < b ? -1 : 1));
       for (const [, key] of inOrder) yield key;
-      cursor = members.next_cursor;
+      cursor = next;
     } while (cursor);
   }
 
@@ -144,133 +153,156 @@ export class Client {
       let isTold = false;
       try {
         for await (const change of stream(this.#servers[at % this.#servers.length] + path, place, signal)) {
-          [isTold, pause] = [true, PAUSE_MS[0]];
+          isTold = true;
           yield change;
         }
       } catch (error) {
-        if (error instanceof ApiError) throw error;
+        if (error instanceof Unavailable) isTold = false;
+        else if (error instanceof ApiError) throw error;
       }
+      if (signal?.aborted) return;
       // Only the node that was lost can resume where it was; so it is asked first, and once.
       const isEnded = place.retry !== undefined;
       if (isEnded || !isTold) at++;
-      const wait = isEnded && this.#servers.length === 1 ? place.retry : pause;
+      if (isTold) pause = PAUSE_MS[0];
+      await sleep((isEnded && this.#servers.length === 1 ? place.retry : pause) * (0.8 + 0.4 * Math.random()), signal);
       pause = Math.min(2 * pause, PAUSE_MS[1]);
-      if (!signal?.aborted) await sleep(wait * (0.8 + 0.4 * Math.random()));
     }
   }
 
   async #entry(method, key) {
     try {
-      const { headers, body } = await this.#ask(method, pathOf(key));
-      const entry = { etag: etagOf(headers), ttl: Number(headers.get("X-Remaining-TTL")) * 1000,
-                      createdAt: headers.get("X-Created-At") };
-      return method === "GET" ? { value: body, ...entry, size: body.length }
-                              : { ...entry, size: Number(headers.get("Content-Length")) };
+      return await this.#ask(method, pathOf(key), ({ headers, body }) => ({
+        ...(method === "GET" && { value: body }), etag: etagOf(headers), ttl: numberOf(headers, "X-Remaining-TTL"),
+        createdAt: header(headers, "X-Created-At"),
+        size: method === "GET" ? body.length : numberOf(headers, "Content-Length") }));
     } catch (error) {
-      if (error.status === 404) return null;
+      if (error.status === 404 && !(error instanceof Unavailable)) return null;
       throw error;
     }
   }
 
   async #mget(batch, found) {
     const body = JSON.stringify({ keys_base64: batch.map((key) => btoa(latin1(bytes(key)))) });
-    const members = JSON.parse(text((await this.#ask("POST", "/v1/mget", { body })).body));
-    for (const [i, entry] of members.entries.entries()) {
-      if (entry.value !== undefined) {
-        found.set(batch[i], { value: fromBase64(entry.value), etag: entry.etag, ttl: entry.ttl_ms,
-                              createdAt: entry.created_at, size: entry.size });
-      } else if (entry.found) { // too large for an answer about many
-        const alone = await this.get(batch[i]);
-        if (alone !== null) found.set(batch[i], alone);
-      }
+    const entries = await this.#ask("POST", "/v1/mget", (answer) => entriesOf(batch.length, answer), { body });
+    for (const [i, entry] of entries.entries()) {
+      const whole = entry === "large" ? await this.get(batch[i]) : entry;
+      if (whole !== null) found.set(batch[i], whole);
     }
   }
 
-  /** Status, headers and body of the first server that does it. */
-  async #ask(method, path, { body, headers = {} } = {}) {
-    const deadline = Date.now() + this.#timeout;
-    let lost; // a write whose answer did not come: it goes to one more server
+  /** What `read` makes of status, headers and body of the first server that does it. */
+  async #ask(method, path, read, { body, headers = {} } = {}) {
+    const deadline = performance.now() + this.#timeout, count = this.#servers.length;
+    const isWrite = method === "PUT", isConditional = Object.keys(headers).length > 0;
+    let at = this.#at, mayBeDone = false, failure = new Unavailable(0, "", "no time to ask");
     for (let pause = PAUSE_MS[0]; ; pause = Math.min(2 * pause, PAUSE_MS[1])) {
       const waits = [];
-      let failure;
-      for (let asked = 0; asked < this.#servers.length; asked++, this.#at++) {
-        const server = this.#servers[this.#at % this.#servers.length];
-        const isLast = method !== "PUT" || Object.keys(headers).length > 0 || lost || this.#servers.length === 1;
-        const left = (deadline - Date.now()) * (isLast ? 1 : FIRST_SHARE);
+      for (let others = count - 1; others >= 0; others--) {
+        const left = deadline - performance.now();
+        if (left <= 0) break;
+        const server = this.#servers[at];
+        const isLast = isWrite ? isConditional || mayBeDone || count === 1 : others === 0;
+        const share = isLast ? left : left * SHARE;
+        const patience = isWrite || count === 1 ? share : Math.min(share, SILENT_MS);
+        let isKnown;
         try {
-          const answer = await askOne(server + path, { method, body, headers }, Math.max(left, 1),
-                                      this.#servers.length > 1);
-          if (answer.status < 400) return answer;
+          const answer = await askOne(server + path, { method, body, headers }, patience, deadline);
+          if ((isWrite ? [201, 202] : [200]).includes(answer.status)) return read(answer);
           failure = refusal(method, answer);
-          waits.push(Number(answer.headers.get("Retry-After") ?? 0) * 1000 || pause);
+          isKnown = KNOWN.includes(answer.status) || (answer.status < 500 && !(failure instanceof Unavailable));
+          waits.push(Number(answer.headers.get("Retry-After")) * 1000 || 0);
         } catch (error) {
-          if (error instanceof ApiError) throw error;
-          failure = new Unavailable(0, "", `${server}: ${error.cause?.message ?? error.message}`);
-          if (method === "PUT" && !UNREACHED.includes(error.cause?.code)) {
-            if (isLast) {
-              this.#at++;
-              throw failure;
-            }
-            lost = failure;
-          }
+          failure = new Unavailable(0, "", `${server}: ${error.cause?.message || error.cause?.code || error.message}`);
+          isKnown = UNREACHED.includes(error.cause?.code);
         }
+        mayBeDone ||= isWrite && !isKnown;
+        failure.mayBeDone = mayBeDone;
+        if (!(failure instanceof Unavailable)) throw failure;
+        const next = (at + 1) % count;
+        if (this.#at === at) this.#at = next; // another request may have gone on already
+        at = next;
+        if (isWrite && isLast && !isKnown) throw failure; // a condition would fail by the write itself
       }
-      const wait = waits.length > 0 ? Math.min(...waits) : pause;
-      if (Date.now() + wait > deadline) throw lost ?? failure;
+      const wait = Math.max(pause, waits.length > 0 ? Math.min(...waits) : 0);
+      if (performance.now() + wait > deadline) throw failure;
       await sleep(wait);
     }
   }
 }
 
-/** fetch() does not tell a connection that is not made from one that is silent. So a write has all of its
- * time, as it may take long, and a read only so much where there are others to ask. */
-async function askOne(url, request, timeout, hasOthers) {
-  const abort = new AbortController();
-  const first = request.method === "PUT" || !hasOthers ? timeout : Math.min(timeout, SILENT_MS);
-  const stop = () => abort.abort(new Error("no answer in time"));
-  let timer = setTimeout(stop, first);
+/** Ends early when `signal` is aborted. */
+async function sleep(ms, signal) {
+  let timer, wake;
+  await new Promise((resolve) => {
+    [timer, wake] = [setTimeout(resolve, ms), resolve];
+    signal?.addEventListener("abort", wake);
+  });
+  clearTimeout(timer);
+  signal?.removeEventListener("abort", wake);
+}
+
+/** What becomes of a promise, which `abort` ends after `ms`. */
+async function within(ms, abort, promise) {
+  const timer = setTimeout(() => abort.abort(new Error("no answer in time")), ms);
   try {
-    const response = await fetch(url, { ...request, signal: abort.signal });
-    clearTimeout(timer);
-    timer = setTimeout(stop, timeout);
-    const body = new Uint8Array(await response.arrayBuffer());
-    return { status: response.status, headers: response.headers, body };
+    return await promise;
   } finally {
     clearTimeout(timer);
   }
 }
 
-/** The error of an answer after which another server is asked; throws one that is final. */
-function refusal(method, { status, body }) {
-  let code = "", detail = "";
-  try {
-    ({ code, detail } = JSON.parse(text(body)));
-  } catch {} // of a proxy, or of HEAD
-  if (status === 412) throw new PreconditionFailed(status, code, detail);
-  if (PASSING.includes(status) || (status >= 500 && method !== "PUT")) return new Unavailable(status, code, detail);
-  throw new ApiError(status, code, detail);
+/** An answer that begins within `patience`. fetch() does not tell a connection that is not made from one
+ * that is silent, so a write waits for the former as long as for the latter. */
+async function askOne(url, request, patience, deadline) {
+  const abort = new AbortController();
+  const response = await within(patience, abort, fetch(url, { ...request, redirect: "manual", signal: abort.signal }));
+  const body = new Uint8Array(await within(deadline - performance.now(), abort, response.arrayBuffer()));
+  return { status: response.status, statusText: response.statusText, headers: response.headers, body };
 }
 
-/** The changes of one connection, up to `end`; throws what is no ApiError when it is lost. */
+const isOf = (headers, type) => headers.get("Content-Type")?.split(";")[0].trim() === type;
+
+/** The error of an answer: Unavailable, where another server may do better. */
+function refusal(method, { status, statusText, headers, body }) {
+  let problem;
+  try {
+    problem = JSON.parse(text(body));
+  } catch {} // of a proxy, or of HEAD
+  const { code = "", detail = statusText } = problem ?? {};
+  const isNode = isOf(headers, "application/problem+json");
+  if (PASSING.includes(status) || (status >= 500 ? method !== "PUT" : !isNode)) {
+    return new Unavailable(status, code, detail);
+  }
+  return new (status === 412 ? PreconditionFailed : ApiError)(status, code, detail);
+}
+
+/** What mget says of each of its keys: an entry, null, or "large" (for an answer about many). */
+function entriesOf(count, { body }) {
+  const { entries } = JSON.parse(text(body));
+  if (entries.length !== count) throw new Error("no answer of a node, to other keys");
+  return entries.map(({ value, found, etag, ttl_ms, created_at, size }) => (value !== undefined
+    ? { value: fromBase64(value), etag, ttl: ttl_ms / 1000, createdAt: created_at, size } : found ? "large" : null));
+}
+
+/** The changes of one connection, up to `end`; throws when it is lost, and Unavailable when it is no node's. */
 async function* stream(url, place, signal) {
   const abort = new AbortController();
   const stop = () => abort.abort();
   signal?.addEventListener("abort", stop);
-  let timer = setTimeout(stop, SILENT_MS);
   try {
     const headers = place.id ? { "Last-Event-ID": place.id } : {};
-    const response = await fetch(url, { headers, signal: abort.signal });
-    if (response.status !== 200) {
-      throw new Error(refusal("GET", { status: response.status,
-                                       body: new Uint8Array(await response.arrayBuffer()) }).message);
+    const response = await within(SILENT_MS, abort, fetch(url, { headers, redirect: "manual", signal: abort.signal }));
+    if (response.status !== 200 || !isOf(response.headers, "text/event-stream")) {
+      const { status, statusText } = response;
+      const body = await within(SILENT_MS, abort, response.arrayBuffer());
+      throw refusal("GET", { status, statusText, headers: response.headers, body });
     }
     let rest = "", fields = {}, retry = 1000;
     const decoder = new TextDecoder();
     const reader = response.body.getReader();
     for (;;) {
-      clearTimeout(timer);
-      timer = setTimeout(stop, SILENCE_MS);
-      const { done, value } = await reader.read();
+      const { done, value } = await within(SILENCE_MS, abort, reader.read());
       if (done) return;
       const lines = (rest + decoder.decode(value, { stream: true })).split("\n");
       rest = lines.pop();
@@ -281,25 +313,31 @@ async function* stream(url, place, signal) {
           if (name === "retry") retry = Number(data);
           continue;
         }
+        const told = fields.event && change(fields.event, fields.data);
         place.id = fields.id ?? place.id;
         if (fields.event === "end") {
           place.retry = retry;
           return;
         }
-        if (fields.event) yield change(fields.event, JSON.parse(fields.data));
+        if (told) yield told;
+        if (signal?.aborted) return;
         fields = {};
       }
     }
   } finally {
-    clearTimeout(timer);
     signal?.removeEventListener("abort", stop);
     abort.abort();
   }
 }
 
-function change(kind, members) {
-  if (kind !== "put" && kind !== "expire") return { kind };
-  const told = { kind, key: members.key ?? fromBase64(members.key_base64), etag: members.etag,
-                 ttl: members.ttl_ms, size: members.size };
-  return members.value === undefined ? told : { ...told, value: fromBase64(members.value) };
+function change(kind, data) {
+  try {
+    const { key, key_base64, etag, ttl_ms, size, value } = JSON.parse(data);
+    if (kind !== "put" && kind !== "expire") return { kind };
+    if (typeof etag !== "string" || typeof ttl_ms !== "number") throw new Error("no version");
+    const told = { kind, key: key ?? fromBase64(key_base64), etag, ttl: ttl_ms / 1000, size };
+    return value === undefined ? told : { ...told, value: fromBase64(value) };
+  } catch (error) {
+    throw new Unavailable(0, "", `no event of a node: ${error.message}`);
+  }
 }

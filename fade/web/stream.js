@@ -343,12 +343,14 @@ export class Board {
     put({ttl_ms, ...message}, now) {
         const {key, etag} = message;
         const held = this.#byKey.get(key);
-        if (held !== undefined && held.etag === etag) {
-            held.round = this.#round;
-            held.endsAt = now + ttl_ms;
+        if (held !== undefined && held.etag >= etag) {
+            held.round = this.#round; // the node has the key, and may be about to have this version
+            if (held.etag === etag) {
+                held.endsAt = now + ttl_ms;
+            }
             return null;
         }
-        if (ttl_ms <= 0 || (held !== undefined && held.etag > etag)) {
+        if (ttl_ms <= 0) {
             return null;
         }
         this.#remove(held);

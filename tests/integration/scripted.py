@@ -19,7 +19,7 @@ class Answer:
 
 
 def problem(status, code, detail):
-    return Answer({"code": code, "detail": detail}, status)
+    return Answer({"code": code, "detail": detail}, status, {"Content-Type": "application/problem+json"})
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -2,11 +2,13 @@
 streams whose node is killed."""
 
 import base64
+import contextlib
 import itertools
 import json
 import os
 import shutil
 import socket
+import socketserver
 import subprocess
 import sys
 import threading
@@ -20,6 +22,14 @@ from scripted import Answer, Scripted, problem
 CLIENTS = os.path.join(os.environ["REPRAM_SOURCE_DIR"], "clients")
 sys.path.insert(0, os.path.join(CLIENTS, "python"))
 import repram  # noqa: E402  (it is not installed)
+
+TAG = {"ETag": f'"{"a" * 48}"', "X-Original-TTL": "60", "X-Replicas": "1/1"}
+DONE = Answer(b"OK", 201, TAG)
+LOST = Answer(b"O", 201, {"Content-Length": "9"})
+FOUND = Answer(b"v", 200, {**TAG, "X-Remaining-TTL": "60", "X-Created-At": "2026-11-20T08:00:08.500Z"})
+STREAM = {"Content-Type": "text/event-stream"}
+NO_NODE = [Answer(b"", 301, {"Location": "http://127.0.0.1:9/"}), Answer(b"<html>", 200, {"Content-Type": "text/html"}),
+           Answer(b"<html>", 403, {"Content-Type": "text/html"}), Answer({}, 200), Answer([1], 200)]
 
 ODD_KEYS = ["a", "a/b", "a//b/", "/", ".", "..", "a/../b", "./x", "+", "a+b c", "%41", "?#&=;", "K", "ü",
             "\U0001f600", "k" * 1024, b"\xff\xfe", b"\x01\x80", b"\xc3"]
@@ -85,12 +95,11 @@ class JavascriptClient:
 
     @staticmethod
     def decoded(members):
-        """As Python has it: bytes, seconds and names."""
+        """As Python has it: bytes and names."""
         if "base64" in members:
             return base64.b64decode(members["base64"])
         names = {"createdAt": "created_at", "hasQuorum": "has_quorum"}
-        return {names.get(name, name): value / 1000 if name == "ttl" else value
-                for name, value in members.items()}
+        return {names.get(name, name): value for name, value in members.items()}
 
     def send(self, take, method, *words):
         number = next(self.numbers)
@@ -115,7 +124,9 @@ class JavascriptClient:
         if isinstance(results[-1], dict) and "error" in results[-1]:
             error = results[-1]["error"]
             kind = getattr(repram, error["name"] if error["name"] != "ApiError" else "Error")
-            raise kind(error["status"], error["code"], error["message"])
+            failure = kind(error["status"], error["code"], error["message"])
+            failure.may_be_done = error["mayBeDone"]
+            raise failure
         return results[:-1] if is_list else results[-1]
 
     def put(self, key, value, **options):
@@ -164,6 +175,46 @@ class Follower:
             del self.held[change["key"]]
 
 
+@contextlib.contextmanager
+def silent():
+    """The name of what takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0), backlog=200) as listener:
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+@contextlib.contextmanager
+def raw(*pieces, drip=b""):
+    """The name of what answers with these bytes, whatever they are, and with `drip` until nobody listens."""
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self):
+            self.request.recv(65536)
+            with contextlib.suppress(OSError):
+                self.request.sendall(b"".join(pieces))
+                while drip and not over.wait(0.3):
+                    self.request.sendall(drip)
+    over = threading.Event()
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        try:
+            yield f"127.0.0.1:{server.server_address[1]}"
+        finally:
+            over.set()
+            server.shutdown()
+
+
+def stream(*events):
+    return Answer("".join(f"{event}\n\n" for event in events).encode(), 200, STREAM)
+
+
+def put_event(key, place=""):
+    members = {"key": key, "ttl_ms": 5000, "size": 1, "etag": key * 48}
+    return f"{place}event: put\ndata: {json.dumps(members)}"
+
+
+RESET = 'retry: 1000\nid:\nevent: reset\ndata: {"reason":"new"}'
+LIVE = "event: live\ndata: {}"
+
+
 class Clients:
     """The tests, for one client or the other."""
 
@@ -177,11 +228,19 @@ class Clients:
         nodes = [Node(base, max_ports=count) for _ in range(count)]
         return wait_formed(nodes)
 
-    def error(self, kind, function, *words, **options):
+    def hurried(self, *servers, seconds):
+        """A client with so much time, however slow the machine is."""
+        return self.client(*servers, timeout=seconds / harness.SLOW)
+
+    def failure(self, kind, function, *words, **options):
         with self.assertRaises(repram.Error) as caught:
             function(*words, **options)
         self.assertIs(type(caught.exception), kind, caught.exception)
-        return caught.exception.status, caught.exception.code
+        return caught.exception
+
+    def error(self, *words, **options):
+        failure = self.failure(*words, **options)
+        return failure.status, failure.code
 
     def test_keys_of_any_bytes_and_values(self):
         client = self.client(*self.nodes(1))
@@ -228,49 +287,110 @@ class Clients:
             self.assertEqual(self.error(repram.PreconditionFailed, client.put, "k", "w", **options),
                              (412, "precondition_failed"))
         client.put("k", "w", if_match=etag)
-        nobody = self.client(f"127.0.0.1:{free_base(1)}", timeout=1.5 / harness.SLOW)
+        self.assertEqual(self.error(repram.Error, client.put, "k", bytes(40 << 20)), (413, "value_too_large"))
+        nobody = self.hurried(f"127.0.0.1:{free_base(1)}", seconds=1.5)
         self.assertEqual(self.error(repram.Unavailable, nobody.get, "k"), (0, ""))
 
     def test_what_passes_is_waited_for_and_what_fails_is_asked_elsewhere(self):
-        etag = {"ETag": f'"{"a" * 48}"', "X-Original-TTL": "60", "X-Replicas": "1/1"}
-        entry = {**etag, "X-Remaining-TTL": "60", "X-Created-At": "2026-11-20T08:00:08.500Z"}
         busy = problem(503, "joining", "soon")
         busy.headers = {"Retry-After": "1"}
         dated = problem(503, "", "of a proxy")
         dated.headers = {"Retry-After": "Fri, 20 Nov 2026 08:00:08 GMT"}
-        with Scripted({"/v1/data/k": [busy, dated, Answer(b"OK", 201, etag)]}) as server:
+        with Scripted({"/v1/data/k": [busy, dated, DONE]}) as server:
             began = time.monotonic()
             self.assertTrue(self.client(server.name).put("k", "v")["has_quorum"])
             self.assertEqual(len(server.asked), 3)
             self.assertGreater(time.monotonic() - began, 0.9)
         with Scripted({"/v1/data/k": problem(507, "storage_full", "no room")}) as full, \
                 Scripted({"/v1/data/k": [problem(500, "internal", "oh")]}) as broken, \
-                Scripted({"/v1/data/k": Answer(b"v", 200, entry)}) as good:
+                Scripted({"/v1/data/k": FOUND}) as good:
             both = self.client(full.name, good.name)
             self.assertEqual(self.error(repram.Error, both.put, "k", "v"), (507, "storage_full"))
             self.assertEqual(good.asked, [])
             self.assertEqual(self.client(broken.name, good.name).get("k")["value"], b"v")
-            hopeless = self.client(broken.name, timeout=1.5 / harness.SLOW)
+            hopeless = self.hurried(broken.name, seconds=1.5)
             self.assertEqual(self.error(repram.Unavailable, hopeless.get, "k"), (500, "internal"))
-            with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, says nothing
-                name = f"127.0.0.1:{silent.getsockname()[1]}"
-                self.assertEqual(self.client(name, good.name).get("k")["value"], b"v")
+        hasty = problem(503, "joining", "now")
+        hasty.headers = {"Retry-After": "0"}
+        with Scripted({"/v1/data/k": hasty}) as server:
+            self.error(repram.Unavailable, self.hurried(server.name, seconds=1).get, "k")
+            self.assertLess(len(server.asked), 10)
+
+    def test_a_silent_server_leaves_time_for_the_others(self):
+        with silent() as name, Scripted({"/v1/data/k": FOUND}) as good:
+            client, results = self.client(name, good.name), []
+            threads = [threading.Thread(target=lambda: results.append(client.get("k")["value"]))
+                       for _ in range(40)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            self.assertEqual(results, [b"v"] * 40)
+            good.answers["/v1/data/k"] = [DONE]
+            self.hurried(name, good.name, seconds=4.5).put("k", "v")
+            client = self.hurried(name, good.name, seconds=1.5)
+            self.assertTrue(self.failure(repram.Unavailable, client.put, "k", "v", if_none_match="*").may_be_done)
+            client.put("k", "v", if_none_match="*")  # the next one is asked first from now on
+            dead = f"127.0.0.1:{free_base(1)}"
+            self.client(dead, good.name).put("k", "v", if_none_match="*")  # it was not asked for anything
+
+    def test_an_answer_in_drops_takes_no_longer_than_the_timeout(self):
+        head = b"HTTP/1.1 200 OK\r\n"
+        for pieces, drip in (((head, b"Content-Length: 200\r\n\r\n"), b"x"), ((head,), b"X-Y: z\r\n")):
+            with raw(*pieces, drip=drip) as name:
+                began = time.monotonic()
+                self.assertEqual(self.error(repram.Unavailable, self.hurried(name, seconds=1).get, "k"), (0, ""))
+                self.assertLess(time.monotonic() - began, 1 * harness.SLOW)
+
+    def test_what_is_no_answer_of_a_node_is_asked_elsewhere(self):
+        targets = ("/v1/data/k", "/v1/keys", "/v1/mget")
+        with Scripted({"/v1/data/k": FOUND, "/v1/watch": [stream(RESET, put_event("a"), LIVE),
+                                                          Answer(b"", 200, STREAM, stays=True)]}) as good:
+            for answer in NO_NODE:
+                with Scripted({**{target: answer for target in targets}, "/v1/watch": answer}) as strange:
+                    alone = self.hurried(strange.name, seconds=0.15)
+                    for call, *words in ((alone.put, "k", "v"), (alone.get, "k"), (alone.head, "k"),
+                                         (alone.mget, ["k"]), (alone.keys, "", 10)):
+                        self.failure(repram.Unavailable, call, *words)
+                    both = self.client(strange.name, good.name)
+                    self.assertEqual(both.get("k")["value"], b"v")
+            with Scripted({"/v1/watch": NO_NODE}) as strange:
+                follower = Follower(self.client(strange.name, good.name), "")
+                wait_until(lambda: follower.held == {"a": "a" * 48}, "the other one is watched", 10)
+            # A node that ends within its headers.
+            with raw(b'HTTP/1.1 200 OK\r\nETag: "a"\r\nX-Remaining-TTL: 9\r\nX-Created-At: x\r\n') as cut:
+                self.assertEqual(self.client(cut, good.name).get("k")["value"], b"v")
+
+    def test_times_are_seconds_both_ways(self):
+        client = self.client(*self.nodes(1))
+        self.assertEqual(client.put("k", "v", ttl=600.9)["ttl"], 600)
+        for entry in (client.get("k"), client.head("k"), client.mget(["k"])["k"]):
+            self.assertTrue(500 < entry["ttl"] <= 600, entry)
+            self.assertEqual(client.put("copy", "v", ttl=entry["ttl"])["ttl"], int(entry["ttl"]))
 
     def test_a_write_whose_answer_is_lost_is_done_again_once_unless_it_has_a_condition(self):
-        cut = Answer(b"O", 201, {"Content-Length": "9"})
-        done = Answer(b"OK", 201, {"ETag": '"a"', "X-Original-TTL": "60", "X-Replicas": "1/1"})
-        with Scripted({"/v1/data/k": cut}) as first, Scripted({"/v1/data/k": done}) as second:
+        with Scripted({"/v1/data/k": LOST}) as first, Scripted({"/v1/data/k": DONE}) as second:
             client = self.client(first.name, second.name)
-            self.assertEqual(self.error(repram.Unavailable, client.put, "k", "v", if_none_match="*"), (0, ""))
+            failure = self.failure(repram.Unavailable, client.put, "k", "v", if_none_match="*")
+            self.assertEqual((failure.status, failure.code, failure.may_be_done), (0, "", True))
             self.assertEqual((len(first.asked), len(second.asked)), (1, 0))
             nobody = f"127.0.0.1:{free_base(1)}"
             self.client(nobody, first.name, nobody, second.name).put("k", "v")
             self.assertEqual((len(first.asked), len(second.asked)), (2, 1))
-            with Scripted({"/v1/data/k": cut}) as third:
+            with Scripted({"/v1/data/k": LOST}) as third:
                 for servers in ((first, third, second), (third,)):
                     client = self.client(*(server.name for server in servers))
-                    self.assertEqual(self.error(repram.Unavailable, client.put, "k", "v"), (0, ""))
+                    failure = self.failure(repram.Unavailable, client.put, "k", "v")
+                    self.assertEqual((failure.status, failure.code, failure.may_be_done), (0, "", True))
                 self.assertEqual((len(first.asked), len(third.asked), len(second.asked)), (3, 2, 1))
+
+    def test_what_a_write_may_have_done_is_remembered(self):
+        busy, full = problem(503, "joining", "later"), problem(507, "storage_full", "no room")
+        for answer, kind in ((busy, repram.Unavailable), (full, repram.Error)):
+            for first, may_be_done in ((LOST, True), (busy, False)):
+                with Scripted({"/v1/data/k": [first, busy]}) as one, Scripted({"/v1/data/k": answer}) as other:
+                    failure = self.failure(kind, self.hurried(one.name, other.name, seconds=1).put, "k", "v")
+                    self.assertEqual((failure.status, failure.may_be_done), (answer.status, may_be_done))
 
     def restarted(self, node):
         again = Node(node.port, max_ports=1, env={"REPRAM_PEERS": node.others, "REPRAM_DISCOVERY": "static"},
@@ -335,29 +455,22 @@ class Clients:
             wait_until(lambda: follower.held == {}, "it knows that the new one has nothing", 15)
 
     def test_a_lost_stream_is_resumed_where_it_was(self):
-        def stream(*events):
-            return Answer("".join(f"{event}\n\n" for event in events).encode(), 200,
-                          {"Content-Type": "text/event-stream"})
-
-        def put(key, place):
-            members = {"key": key, "ttl_ms": 5000, "size": 1, "etag": key * 48}
-            return f"{place}event: put\ndata: {json.dumps(members)}"
-        live, end = "event: live\ndata: {}", 'retry: 50\nevent: end\ndata: {"code":"draining","detail":""}'
-        reset = 'retry: 1000\nid:\nevent: reset\ndata: {"reason":"new"}'
-        answers = [stream(reset, put("a", ""), f"id: n-6\n{live}", ": it is quiet\nid: n-7"),
+        end = 'retry: 50\nevent: end\ndata: {"code":"draining","detail":""}'
+        answers = [stream(RESET, put_event("a"), f"id: n-6\n{LIVE}", ": it is quiet\nid: n-7"),
                    problem(502, "", "no node"),
-                   stream(live, put("b", "id: n-8\n"), end),
-                   stream(reset, put("c", "")),
-                   stream(reset, put("c", ""), put("d", ""), f"id: m-1\n{live}"),
-                   Answer(b"", 200, stays=True)]
+                   stream("id: x-1\nevent: put\ndata: [1]"),
+                   stream(LIVE, put_event("b", "id: n-8\n"), end),
+                   stream(RESET, put_event("c")),
+                   stream(RESET, put_event("c"), put_event("d"), f"id: m-1\n{LIVE}"),
+                   Answer(b"", 200, STREAM, stays=True)]
         with Scripted({"/v1/watch": answers}) as server:
             follower = Follower(self.client(server.name), "")
-            wait_until(lambda: len(server.asked) == 6, "it has come back each time", 20)
+            wait_until(lambda: len(server.asked) == 7, "it has come back each time", 20)
             self.assertEqual(follower.held, {"c": "c" * 48, "d": "d" * 48})
             self.assertEqual(follower.kinds, ["reset", "put", "live", "live", "put", "reset", "put", "reset",
                                               "put", "put", "live"])
             self.assertEqual([headers.get("Last-Event-ID", headers.get("last-event-id"))
-                              for _, _, _, headers in server.asked], [None, "n-7", "n-7", "n-8", None, "m-1"])
+                              for _, _, _, headers in server.asked], [None, "n-7", "n-7", "n-7", "n-8", None, "m-1"])
 
     def test_a_watch_that_every_node_would_refuse_is_an_error(self):
         client = self.client(*self.nodes(1))
@@ -371,6 +484,15 @@ class Python(Clients, Case):
 @unittest.skipIf(shutil.which("node") is None, "node is not here")
 class Javascript(Clients, Case):
     make = JavascriptClient
+
+    def test_abort_ends_a_watch_between_its_connections(self):
+        answer = stream(RESET, 'retry: 600000\nevent: end\ndata: {"code":"draining","detail":""}')
+        with Scripted({"/v1/watch": answer}) as server:
+            self.assertEqual(self.client(server.name).ask("aborted", "", is_list=True), [{"kind": "reset"}])
+
+    def test_a_watch_is_not_cut_off_while_its_reader_is_busy(self):
+        with Scripted({"/v1/watch": Answer(stream(RESET).body, 200, STREAM, stays=True)}) as server:
+            self.assertEqual(self.client(server.name).ask("timers", ""), 0)
 
 
 if __name__ == "__main__":

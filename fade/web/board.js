@@ -8,13 +8,13 @@ import {Board, KEY_PREFIX, Stream, formatLeft, versionTime} from "./stream.js";
 
 /*
  * How strongly a message is drawn. `life` runs from 1 to 0 over its whole time and dims it within
- * what is easy to read; `ink` stays 1 until the last seconds (or the last half of a very short life)
- * and then goes to almost nothing.
+ * what is easy to read; `ink`, of the bar below it, stays 1 until the last seconds (or the last half of a
+ * very short life) and then goes to nothing.
  */
 export function fading(left_ms, life_ms) {
     const last_ms = Math.min(15000, life_ms / 2);
     const share = (part, whole) => (whole > 0 ? Math.min(1, Math.max(0, part / whole)) : 0);
-    return {life: share(left_ms, life_ms), ink: 0.1 + 0.9 * share(left_ms, last_ms)};
+    return {life: share(left_ms, life_ms), ink: share(left_ms, last_ms)};
 }
 
 // ---- The page ----

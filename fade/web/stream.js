@@ -267,34 +267,48 @@ export class Feed {
             return "This node does not answer.";
         } finally {
             clearTimeout(timer);
+            abort.abort(); // what is not read to its end would keep the connection
         }
     }
 
     async #read(stream, heard) {
         const events = new EventReader(this.#lastId);
         const reader = stream.getReader();
+        const waited_ms = this.#retry_ms;
         let isLive = false;
         for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
             heard();
             this.#retry_ms = RETRY_FIRST_MS;
-            const told = [];
-            for (const {type, data} of events.push(piece.value)) {
-                if (type === "end") { // the node's last words
-                    this.#why = JSON.parse(data).detail;
-                    this.#retry_ms = Math.max(RETRY_FIRST_MS, events.retry_ms);
-                } else {
-                    told.push({type, data: JSON.parse(data)});
-                }
+            try {
+                const told = events.push(piece.value);
+                isLive = this.#tell(told, events.retry_ms, isLive);
+            } catch { // it would say the same again at once
+                this.#why = "What this node sends cannot be read.";
+                this.#retry_ms = waited_ms;
+                return;
             }
             this.#lastId = events.lastId;
-            if (told.length > 0) {
-                if (!isLive) {
-                    isLive = true;
-                    this.#onState({isLive, why: ""});
-                }
-                this.#onEvents(told);
+        }
+    }
+
+    /* Returns whether this connection has brought anything yet. */
+    #tell(events, retry_ms, isLive) {
+        const told = [];
+        for (const {type, data} of events) {
+            if (type === "end") { // the node's last words
+                this.#why = JSON.parse(data).detail;
+                this.#retry_ms = Math.max(RETRY_FIRST_MS, retry_ms);
+            } else {
+                told.push({type, data: JSON.parse(data)});
             }
         }
+        if (told.length > 0) {
+            if (!isLive) {
+                this.#onState({isLive: true, why: ""});
+            }
+            this.#onEvents(told);
+        }
+        return isLive || told.length > 0;
     }
 }
 

@@ -16,7 +16,7 @@ function collectTexts() {
     const opacity = (element) => (element === null ? 1 :
         Number(getComputedStyle(element).opacity) * opacity(element.parentElement));
     const isSkipped = (element) => !element.checkVisibility({visibilityProperty: true}) ||
-        element.closest(".unseen, thead, .is-ending, :disabled, title, script, style, noscript, option") !== null &&
+        element.closest(".unseen, thead, :disabled, title, script, style, noscript, option") !== null &&
         !(element.closest("thead") !== null && getComputedStyle(element.closest("thead")).position === "static");
     const found = [];
     const add = (element, style, text, rects) => {

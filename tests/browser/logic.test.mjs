@@ -65,14 +65,14 @@ test("what is left is told in the two units that matter, and never below zero", 
     }
 });
 
-test("a message dims over its whole life and vanishes in its last seconds", () => {
+test("a message dims over its whole life, and its bar runs out in its last seconds", () => {
     assert.deepEqual(fading(3600000, 3600000), {life: 1, ink: 1});
     assert.deepEqual(fading(1800000, 3600000), {life: 0.5, ink: 1});
     assert.equal(fading(15000, 3600000).ink, 1);
     assert.ok(fading(5000, 3600000).ink < 0.5);
-    assert.equal(fading(0, 3600000).ink, 0.1);
+    assert.equal(fading(0, 3600000).ink, 0);
     assert.equal(fading(3000, 4000).ink, 1); // the last half of a short life
-    assert.deepEqual(fading(0, 0), {life: 0, ink: 0.1});
+    assert.deepEqual(fading(0, 0), {life: 0, ink: 0});
 });
 
 test("a version says when it was written, in quotes, weakened or bare", () => {
@@ -180,6 +180,15 @@ test("a reset keeps what is here until the listing is complete, then what was in
     assert.deepEqual(keys(board), ["c", "b"]);
 });
 
+test("a key that is listed in an older version than the one that is here stays", () => {
+    const board = new Board();
+    board.put(put("a", 2, 1000, "new"), 0);
+    board.reset();
+    assert.equal(board.put(put("a", 1, 9000, "old"), 0), null);
+    board.live();
+    assert.deepEqual([board.get("a").text, board.get("a").endsAt], ["new", 1000]);
+});
+
 test("a board holds 10,000 entries, and drops the oldest", () => {
     const board = new Board();
     for (let ms = 1; ms <= 10001; ms++) {
@@ -243,6 +252,7 @@ function openTab(t, hub, isVisible) {
     port2.onmessage = ({data}) => {
         tab.events.push(...(data.events ?? []).map(({type, data: {key}}) => `${type} ${key ?? ""}`.trim()));
         tab.states.push(...(data.state === undefined ? [] : [data.state.isLive]));
+        tab.why = data.state?.why ?? tab.why;
         tab.beats += data.isBeat ? 1 : 0;
         if (data.isBeat && !tab.isDeaf) {
             tab.say({isVisible});
@@ -326,6 +336,31 @@ test("a tab that answers no beat is told nothing more, until it says a word", as
     deaf.say({isVisible: true});
     await until(() => deaf.events.length === 4, "it is greeted again");
     assert.deepEqual(deaf.events, ["reset", "reset", "put a", "live"]);
+});
+
+test("a stream that cannot be read is told of, and asked for less and less often", async (t) => {
+    const asked = listenInstead(t);
+    t.mock.method(Math, "random", () => 0.5);
+    const [set, waits] = [setTimeout, []];
+    t.mock.method(globalThis, "setTimeout", (wake, ms) => {
+        const isRest = [250, 500, 1000, 2000].includes(ms);
+        waits.push(...(isRest ? [ms] : []));
+        return set(wake, isRest ? 1 : ms);
+    });
+    const tab = openTab(t, new Hub("http://node/watch?prefix=&values=1"), true);
+    const garbage = ["event: put\ndata: {\"key\n\n", LISTING, line("put", null), line("end", null)];
+    for (const [i, text] of garbage.entries()) {
+        await until(() => asked.length === i + 1, "the stream is asked for");
+        asked[i].say(text);
+        if (text === LISTING) {
+            await until(() => tab.events.includes("put a"), "what can be read is");
+            asked[i].say("event: put\ndata: ?\n\n");
+        }
+        await until(() => asked[i].signal.aborted, "the connection is let go");
+        await until(() => tab.why === "What this node sends cannot be read.", "and the page says why");
+    }
+    await until(() => waits.length === 4, "it rests each time");
+    assert.deepEqual(waits, [250, 500, 1000, 2000]);
 });
 
 test("when the machine has slept everything is asked for anew", async (t) => {

@@ -110,13 +110,19 @@ test("the board: nothing to find on it, and everything that can be read stands o
     await page.locator(".is-linked").waitFor();
     await page.getByLabel("Callsign").fill("a|b");
     await page.getByLabel("Message", {exact: true}).fill("x".repeat(281));
-    // As in the last part of a long life: all that time does to a text but its last seconds.
+    // As in the last part of a long life, and then in its last second, which goes on.
     await page.evaluate(() => {
         const sheet = new CSSStyleSheet();
-        sheet.replaceSync(".message { --life: 0 !important; }");
+        sheet.replaceSync(".message { --life: 0 !important; --ink: 0 !important; }");
         document.adoptedStyleSheets.push(sheet);
     });
     await judge(page, "a board with everything on it", ALL);
+    await page.evaluate(() => document.querySelectorAll(".message").forEach(({classList}) => {
+        classList.add("is-ending");
+        classList.toggle = () => true;
+    }));
+    await judge(page, "a board whose messages are about to go", ALL);
+    assert.equal(await page.locator(".message:not(.is-ending)").count(), 0);
 });
 
 test("the board, when its node is away", async () => {

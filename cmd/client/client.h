@@ -145,6 +145,10 @@ MUST_USE enum rc client_encode(char *target, size_t size, const char *text, cons
 /* "host:port" for people. Returns `ret_text`. */
 const char *client_server_text(const struct client_server *server, char *ret_text, size_t size);
 
+/* How long who was refused waits, by the value of Retry-After, milliseconds; a second where that is
+ * a date or makes no sense, and 0 when it is NULL or empty. */
+uint64_t client_retry_after_ms(const char *text);
+
 /* A value as a table's cell: strings as they are, the rest as in JSON. The caller frees it. */
 char *client_cell(const cJSON *value);
 

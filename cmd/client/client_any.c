@@ -100,11 +100,15 @@ static bool is_passing(const struct client_answer *answer)
 }
 
 /* How long who was refused waits; 0: not at all. */
-static uint64_t retry_after_ms(const struct client_answer *answer)
+static uint64_t wait_ms_of(const struct client_answer *answer)
 {
-    const char *text = answer->headers[HEADER_RETRY_AFTER];
+    return is_passing(answer) ? client_retry_after_ms(answer->headers[HEADER_RETRY_AFTER]) : 0;
+}
+
+uint64_t client_retry_after_ms(const char *text)
+{
     uint64_t seconds = 0;
-    if (!is_passing(answer) || *text == '\0') {
+    if (text == NULL || *text == '\0') {
         return 0;
     }
     return parse_u64(text, strlen(text), DAY_S, &seconds) == RC_OK && seconds > 0
@@ -164,7 +168,7 @@ static bool ask_round(struct client *c, struct asking *a, struct client_answer *
         struct client_answer answer;
         client_ask(c, &c->servers[at], a->request,
                    share_ms(c, a, c->server_count - i, a->deadline_ms - now), &answer);
-        const uint64_t wait_ms = retry_after_ms(&answer);
+        const uint64_t wait_ms = wait_ms_of(&answer);
         a->wait_ms =
             a->wait_ms == 0 || (wait_ms > 0 && wait_ms < a->wait_ms) ? wait_ms : a->wait_ms;
         a->lost += answer.rc != RC_OK && answer.was_sent ? 1 : 0;

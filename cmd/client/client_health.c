@@ -9,6 +9,7 @@
  */
 #include "cmd/base/command.h"
 #include "cmd/base/exit_code.h"
+#include "cmd/base/json_in.h"
 #include "cmd/base/output.h"
 #include "cmd/base/table.h"
 #include "cmd/client/client.h"
@@ -38,12 +39,6 @@ struct checkup {
     bool is_problem_refused;
 };
 
-static const char *text_of(const cJSON *object, const char *name)
-{
-    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, name));
-    return text != NULL ? text : "";
-}
-
 /* What the answer says: "healthy", or what is wrong. */
 static const char *judge(const struct client *c, const struct client_answer *answer,
                          const cJSON *root)
@@ -51,14 +46,15 @@ static const char *judge(const struct client *c, const struct client_answer *ans
     if (answer->rc != RC_OK) {
         return rc_text(answer->rc);
     }
-    if (text_of(root, "uuid")[0] == '\0') {
+    if (json_in_text(root, "uuid", "")[0] == '\0') {
         return "not a node";
     }
-    if (c->is_local && strcmp(text_of(root, "network"), c->network) != 0) {
+    if (c->is_local && strcmp(json_in_text(root, "network", ""), c->network) != 0) {
         return "of another cluster";
     }
-    return answer->status == 200 && strcmp(text_of(root, "status"), "healthy") == 0 ? "healthy"
-                                                                                    : "unhealthy";
+    return answer->status == 200 && strcmp(json_in_text(root, "status", ""), "healthy") == 0
+               ? "healthy"
+               : "unhealthy";
 }
 
 /* Most ports of a range refuse because nobody is there. Any other reason is more worth a line. */
@@ -77,8 +73,8 @@ static void add_row(struct checkup *k, const char *where, const char *verdict, c
     if (cJSON_IsNumber(active)) {
         (void)snprintf(peers, sizeof(peers), "%d", active->valueint);
     }
-    const char *const cells[] = {where, text_of(root, "node_id"), verdict, peers,
-                                 text_of(root, "uptime")};
+    const char *const cells[] = {where, json_in_text(root, "node_id", ""), verdict, peers,
+                                 json_in_text(root, "uptime", "")};
     table_add(k->table, cells);
     cJSON *item = cJSON_CreateObject();
     (void)cJSON_AddStringToObject(item, "server", where);

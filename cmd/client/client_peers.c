@@ -2,6 +2,7 @@
 #include "cmd/base/command.h"
 #include "cmd/base/exit_code.h"
 #include "cmd/base/human.h"
+#include "cmd/base/json_in.h"
 #include "cmd/base/nearest.h"
 #include "cmd/base/output.h"
 #include "cmd/base/plain.h"
@@ -23,12 +24,6 @@ static const struct option_def peers_extras[PEERS_EXTRA_COUNT] = {
     [PEERS_STATE] = {"state", 0, true},
     [PEERS_WIDE] = {"wide", 'w', false},
 };
-
-static const char *text_of(const cJSON *object, const char *name)
-{
-    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, name));
-    return text != NULL ? text : "";
-}
 
 /* ---- --state ---- */
 
@@ -129,7 +124,7 @@ static void format_age(const cJSON *peer, uint64_t now_ms, char *ret_text, size_
 {
     char age[HUMAN_SIZE];
     uint64_t seen_ms = 0;
-    if (rfc3339_parse(text_of(peer, "last_seen"), &seen_ms) != RC_OK) {
+    if (rfc3339_parse(json_in_text(peer, "last_seen", ""), &seen_ms) != RC_OK) {
         (void)snprintf(ret_text, size, "never");
         return;
     }
@@ -141,22 +136,22 @@ static void add_narrow(struct table *table, const cJSON *peer, bool is_self, uin
 {
     const cJSON *rtt = cJSON_GetObjectItemCaseSensitive(peer, "rtt_ms");
     const cJSON *port = cJSON_GetObjectItemCaseSensitive(peer, "port");
-    const char *address = text_of(peer, "address");
+    const char *address = json_in_text(peer, "address", "");
     const bool is_v6 = strchr(address, ':') != NULL;
     char at[CELL_SIZE], took[HUMAN_SIZE] = "", seen[CELL_SIZE] = "this node", uuid[SHORT_UUID + 1];
     (void)snprintf(at, sizeof(at), "%s%.255s%s:%d", is_v6 ? "[" : "", address, is_v6 ? "]" : "",
                    cJSON_IsNumber(port) ? port->valueint : 0);
-    (void)snprintf(uuid, sizeof(uuid), "%s", text_of(peer, "uuid"));
+    (void)snprintf(uuid, sizeof(uuid), "%s", json_in_text(peer, "uuid", ""));
     if (cJSON_IsNumber(rtt)) {
         (void)snprintf(took, sizeof(took), "%.1f ms", cJSON_GetNumberValue(rtt));
     }
     if (!is_self) {
         format_age(peer, now_ms, seen, sizeof(seen));
     }
-    const char *const cells[] = {text_of(peer, "id"),
+    const char *const cells[] = {json_in_text(peer, "id", ""),
                                  at,
-                                 text_of(peer, "state"),
-                                 text_of(peer, "enclave"),
+                                 json_in_text(peer, "state", ""),
+                                 json_in_text(peer, "enclave", ""),
                                  took,
                                  seen,
                                  uuid};
@@ -174,11 +169,11 @@ static cJSON *find_self(struct client *c, const struct client_server *server, co
         return NULL;
     }
     cJSON *self = cJSON_CreateObject();
-    const char *const texts[][2] = {{"id", text_of(health, "node_id")},
-                                    {"uuid", text_of(health, "uuid")},
+    const char *const texts[][2] = {{"id", json_in_text(health, "node_id", "")},
+                                    {"uuid", json_in_text(health, "uuid", "")},
                                     {"address", server->at.host},
                                     {"state", "alive"},
-                                    {"enclave", text_of(health, "enclave")},
+                                    {"enclave", json_in_text(health, "enclave", "")},
                                     {"last_seen", now}};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         (void)cJSON_AddStringToObject(self, texts[i][0], texts[i][1]);
@@ -197,7 +192,7 @@ struct rows {
 
 static void add_row(const struct rows *r, const cJSON *peer, bool is_self)
 {
-    if (!is_wanted(r->client, text_of(peer, "state"))) {
+    if (!is_wanted(r->client, json_in_text(peer, "state", ""))) {
         return;
     }
     if (r->is_wide) {
@@ -210,8 +205,9 @@ static void add_row(const struct rows *r, const cJSON *peer, bool is_self)
 static int by_name(const void *a, const void *b)
 {
     const cJSON *const *one = a, *const *other = b;
-    const int order = strcmp(text_of(*one, "id"), text_of(*other, "id"));
-    return order != 0 ? order : strcmp(text_of(*one, "uuid"), text_of(*other, "uuid"));
+    const int order = strcmp(json_in_text(*one, "id", ""), json_in_text(*other, "id", ""));
+    return order != 0 ? order
+                      : strcmp(json_in_text(*one, "uuid", ""), json_in_text(*other, "uuid", ""));
 }
 
 static void add_peers(const struct rows *r, const cJSON *peers)
@@ -235,7 +231,7 @@ static void print_table(const struct client *c, const cJSON *root, const cJSON *
 {
     struct rows r = {.client = c,
                      .is_wide = c->extras[PEERS_WIDE] != NULL || !output_is_terminal()};
-    if (rfc3339_parse(text_of(root, "last_updated"), &r.now_ms) != RC_OK) {
+    if (rfc3339_parse(json_in_text(root, "last_updated", ""), &r.now_ms) != RC_OK) {
         r.now_ms = 0;
     }
     r.table = r.is_wide ? wide_table() : narrow_table();
@@ -262,7 +258,7 @@ static void print_json(const struct client *c, cJSON *root, const struct client_
     cJSON *next = NULL;
     for (cJSON *peer = peers != NULL ? peers->child : NULL; peer != NULL; peer = next) {
         next = peer->next;
-        if (!is_wanted(c, text_of(peer, "state"))) {
+        if (!is_wanted(c, json_in_text(peer, "state", ""))) {
             cJSON_Delete(cJSON_DetachItemViaPointer(peers, peer));
         }
     }
@@ -283,7 +279,7 @@ static int show_peers(struct client *c)
         print_json(c, root, &answer);
         code = EXIT_CODE_OK;
     } else if (root != NULL) {
-        self = find_self(c, &server, text_of(root, "last_updated"));
+        self = find_self(c, &server, json_in_text(root, "last_updated", ""));
         code = self != NULL ? EXIT_CODE_OK : EXIT_CODE_FAILED;
         print_table(c, root, self);
     }

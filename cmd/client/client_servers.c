@@ -1,5 +1,6 @@
 #include "cmd/client/client_servers.h"
 
+#include "cmd/base/json_in.h"
 #include "cmd/settings/value.h"
 
 #include <cjson/cJSON.h>
@@ -90,26 +91,20 @@ void client_servers_set_base_port(struct client_server *servers, size_t count, u
 
 /* ---- Nodes of this host ---- */
 
-static const char *text_of(const cJSON *object, const char *name)
-{
-    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, name));
-    return text != NULL ? text : "";
-}
-
 enum client_kinship client_servers_judge(const void *body, size_t len, const char *network,
                                          const char *enclave, char ret_name[static NAME_SIZE])
 {
     cJSON *root = cJSON_ParseWithLength(body, len);
     const char *theirs = "";
     enum client_kinship kinship = KINSHIP_OURS;
-    if (text_of(root, "uuid")[0] == '\0' || text_of(root, "network")[0] == '\0') {
+    if (json_in_text(root, "uuid", "")[0] == '\0' || json_in_text(root, "network", "")[0] == '\0') {
         kinship = KINSHIP_NOBODY;
-    } else if (strcmp(text_of(root, "network"), network) != 0) {
+    } else if (strcmp(json_in_text(root, "network", ""), network) != 0) {
         kinship = KINSHIP_OTHER_NETWORK;
-        theirs = text_of(root, "network");
-    } else if (enclave != NULL && strcmp(text_of(root, "enclave"), enclave) != 0) {
+        theirs = json_in_text(root, "network", "");
+    } else if (enclave != NULL && strcmp(json_in_text(root, "enclave", ""), enclave) != 0) {
         kinship = KINSHIP_OTHER_ENCLAVE;
-        theirs = text_of(root, "enclave");
+        theirs = json_in_text(root, "enclave", "");
     }
     (void)snprintf(ret_name, NAME_SIZE, "%s", theirs);
     cJSON_Delete(root);

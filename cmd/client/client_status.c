@@ -2,6 +2,7 @@
 #include "cmd/base/command.h"
 #include "cmd/base/exit_code.h"
 #include "cmd/base/human.h"
+#include "cmd/base/json_in.h"
 #include "cmd/base/output.h"
 #include "cmd/base/plain.h"
 #include "cmd/base/table.h"
@@ -80,23 +81,10 @@ __attribute__((format(printf, 2, 3))) static void print_line(const char *name, c
     (void)printf("  %-10s %s\n", name, text);
 }
 
-static const char *text_of(const cJSON *object, const char *name)
-{
-    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, name));
-    return text != NULL ? text : "?";
-}
-
-static uint64_t number_of(const cJSON *object, const char *name)
-{
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
-    const double number = cJSON_IsNumber(item) ? cJSON_GetNumberValue(item) : 0;
-    return number > 0 && number < 1e18 ? (uint64_t)number : 0;
-}
-
 static void print_node(const cJSON *root)
 {
     char up[HUMAN_SIZE], reasons[LINE_SIZE / 2] = "";
-    const char *state = text_of(root, "state");
+    const char *state = json_in_text(root, "state", "?");
     const cJSON *reason = NULL;
     size_t len = 0;
     cJSON_ArrayForEach(reason, cJSON_GetObjectItemCaseSensitive(root, "reasons"))
@@ -108,33 +96,35 @@ static void print_node(const cJSON *root)
         }
     }
     (void)printf("%snode%s\n", output_tint(TINT_BOLD), output_tint(TINT_NONE));
-    print_line("name", "%.63s", text_of(root, "node_id"));
-    print_line("uuid", "%.40s", text_of(root, "uuid"));
+    print_line("name", "%.63s", json_in_text(root, "node_id", "?"));
+    print_line("uuid", "%.40s", json_in_text(root, "uuid", "?"));
     print_line("state", "%.20s%s", state, reasons);
-    print_line("version", "%.40s, up %s", text_of(root, "version"),
-               human_duration(number_of(root, "uptime_s"), 2, up));
-    print_line("network", "%.63s, enclave %.63s", text_of(root, "network"),
-               text_of(root, "enclave"));
+    print_line("version", "%.40s, up %s", json_in_text(root, "version", "?"),
+               human_duration(json_in_number(root, "uptime_s"), 2, up));
+    print_line("network", "%.63s, enclave %.63s", json_in_text(root, "network", "?"),
+               json_in_text(root, "enclave", "?"));
 }
 
 static void print_storage(const cJSON *root)
 {
     const cJSON *storage = cJSON_GetObjectItemCaseSensitive(root, "storage");
     const cJSON *limits = cJSON_GetObjectItemCaseSensitive(root, "limits");
-    const uint64_t bytes = number_of(storage, "bytes"), most = number_of(storage, "bytes_max");
+    const uint64_t bytes = json_in_number(storage, "bytes"),
+                   most = json_in_number(storage, "bytes_max");
     char a[HUMAN_SIZE], b[HUMAN_SIZE], c[HUMAN_SIZE];
     print_heading("storage");
-    print_line("entries", "%" PRIu64, number_of(storage, "keys"));
+    print_line("entries", "%" PRIu64, json_in_number(storage, "keys"));
     print_line("size", "%s of %s (%.1f %%), and %s of shadows", human_bytes(bytes, a),
                human_bytes(most, b), most > 0 ? (double)bytes * 100 / (double)most : 0,
-               human_bytes(number_of(storage, "shadow_bytes"), c));
-    print_line("memory", "%s resident",
-               human_bytes(number_of(cJSON_GetObjectItemCaseSensitive(root, "memory"), "rss"), a));
+               human_bytes(json_in_number(storage, "shadow_bytes"), c));
+    print_line(
+        "memory", "%s resident",
+        human_bytes(json_in_number(cJSON_GetObjectItemCaseSensitive(root, "memory"), "rss"), a));
     print_line("lifetimes", "%s to %s, %s by default",
-               human_duration(number_of(limits, "min_ttl_s"), 4, a),
-               human_duration(number_of(limits, "max_ttl_s"), 4, b),
-               human_duration(number_of(limits, "default_ttl_s"), 4, c));
-    print_line("values", "up to %s", human_bytes(number_of(limits, "max_value_size"), a));
+               human_duration(json_in_number(limits, "min_ttl_s"), 4, a),
+               human_duration(json_in_number(limits, "max_ttl_s"), 4, b),
+               human_duration(json_in_number(limits, "default_ttl_s"), 4, c));
+    print_line("values", "up to %s", human_bytes(json_in_number(limits, "max_value_size"), a));
 }
 
 static void print_cluster(const cJSON *root)
@@ -146,21 +136,21 @@ static void print_cluster(const cJSON *root)
     cJSON_ArrayForEach(link, cJSON_GetObjectItemCaseSensitive(root, "links"))
     {
         links++;
-        in += number_of(link, "bytes_in");
-        out += number_of(link, "bytes_out");
+        in += json_in_number(link, "bytes_in");
+        out += json_in_number(link, "bytes_out");
         differ += cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(link, "settings_differ")) ? 1 : 0;
     }
     print_heading("cluster");
     print_line("members", "%" PRIu64 " in the enclave, quorum %" PRIu64,
-               number_of(members, "enclave_members"), number_of(members, "quorum"));
+               json_in_number(members, "enclave_members"), json_in_number(members, "quorum"));
     print_line("others",
                "%" PRIu64 " alive, %" PRIu64 " suspect, %" PRIu64 " dead, %" PRIu64 " left",
-               number_of(members, "alive"), number_of(members, "suspect"),
-               number_of(members, "dead"), number_of(members, "left"));
+               json_in_number(members, "alive"), json_in_number(members, "suspect"),
+               json_in_number(members, "dead"), json_in_number(members, "left"));
     print_line("links", "%" PRIu64 "; %s in, %s out; with other settings: %" PRIu64, links,
                human_bytes(in, a), human_bytes(out, b), differ);
-    print_line("digests", "members %.16s, data %.16s", text_of(members, "digest"),
-               text_of(cJSON_GetObjectItemCaseSensitive(root, "data"), "root_digest"));
+    print_line("digests", "members %.16s, data %.16s", json_in_text(members, "digest", "?"),
+               json_in_text(cJSON_GetObjectItemCaseSensitive(root, "data"), "root_digest", "?"));
 }
 
 static void print_clock(const cJSON *root)
@@ -172,11 +162,11 @@ static void print_clock(const cJSON *root)
         print_line("time", "none yet");
         return;
     }
-    print_line("time", "%.30s", text_of(clock, "time"));
+    print_line("time", "%.30s", json_in_text(clock, "time", "?"));
     print_line("offset",
                "%.0f ms from the host's, error %" PRIu64 " ms; members in conflict: %" PRIu64,
                cJSON_IsNumber(offset) ? cJSON_GetNumberValue(offset) : 0,
-               number_of(clock, "error_ms"), number_of(clock, "conflicts"));
+               json_in_number(clock, "error_ms"), json_in_number(clock, "conflicts"));
 }
 
 static void print_main(const cJSON *root)

@@ -2,6 +2,7 @@
 #include "cmd/base/command.h"
 #include "cmd/base/exit_code.h"
 #include "cmd/base/human.h"
+#include "cmd/base/json_in.h"
 #include "cmd/base/output.h"
 #include "cmd/base/plain.h"
 #include "cmd/client/client.h"
@@ -12,6 +13,7 @@
 #include "net/sys/rfc3339.h"
 
 #include <cjson/cJSON.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,17 +93,6 @@ static void end_printing(void)
 
 /* ---- Output ---- */
 
-static double number_of(const cJSON *root, const char *name)
-{
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(root, name);
-    return cJSON_IsNumber(item) ? cJSON_GetNumberValue(item) : 0;
-}
-
-static const char *text_of(const cJSON *root, const char *name)
-{
-    return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, name));
-}
-
 /* The key of an event, or its value, in at most so many columns. */
 static void print_field(const char *text, const char *base64, size_t columns_max)
 {
@@ -120,10 +111,10 @@ static const char *tint_of(const char *name)
 /* "put", time left, size, key and value, with tabs between: for scripts. */
 static void print_exact(const char *name, const cJSON *data)
 {
-    const char *value = text_of(data, "value");
-    (void)printf("%s%s%s\t%.0fs\t%.0f\t", tint_of(name), name, output_tint(TINT_NONE),
-                 number_of(data, "ttl_ms") / 1000, number_of(data, "size"));
-    print_field(text_of(data, "key"), text_of(data, "key_base64"), SIZE_MAX);
+    const char *value = json_in_text(data, "value", NULL);
+    (void)printf("%s%s%s\t%" PRIu64 "s\t%" PRIu64 "\t", tint_of(name), name, output_tint(TINT_NONE),
+                 (json_in_number(data, "ttl_ms") + 500) / 1000, json_in_number(data, "size"));
+    print_field(json_in_text(data, "key", NULL), json_in_text(data, "key_base64", NULL), SIZE_MAX);
     if (value != NULL) {
         (void)putchar('\t');
         print_field(NULL, value, SIZE_MAX);
@@ -136,16 +127,16 @@ static void print_row(const char *name, const cJSON *data)
 {
     enum { TIME_AT = 11, TIME_LEN = 8, HEAD_COLUMNS = 37, KEY_SHARE = 2, GAP = 2 };
     char when[RFC3339_TEXT_SIZE], left[HUMAN_SIZE], size[HUMAN_SIZE];
-    const char *value = text_of(data, "value");
+    const char *value = json_in_text(data, "value", NULL);
     const size_t columns = output_columns();
     const size_t room = columns > HEAD_COLUMNS + 8 ? columns - HEAD_COLUMNS : 8;
     const bool is_put = strcmp(name, "put") == 0;
     (void)rfc3339_format(hostclock_wall_ms(), when);
-    (void)human_duration((uint64_t)(number_of(data, "ttl_ms") / 1000), 2, left);
-    (void)human_bytes((uint64_t)number_of(data, "size"), size);
+    (void)human_duration(json_in_number(data, "ttl_ms") / 1000, 2, left);
+    (void)human_bytes(json_in_number(data, "size"), size);
     (void)printf("%.*s  %s%-6s%s %7s %10s  ", TIME_LEN, when + TIME_AT, tint_of(name), name,
                  output_tint(TINT_NONE), is_put ? left : "", size);
-    print_field(text_of(data, "key"), text_of(data, "key_base64"),
+    print_field(json_in_text(data, "key", NULL), json_in_text(data, "key_base64", NULL),
                 value != NULL ? room / KEY_SHARE - GAP : room);
     if (value != NULL) {
         (void)fputs("  ", stdout);
@@ -195,10 +186,10 @@ static void take_place(struct watching *w, const char *name, const cJSON *data)
         w->is_live = true;
         w->was_live = true;
     } else if (strcmp(name, "reset") == 0 && w->was_live) {
-        const char *reason = text_of(data, "reason");
+        const char *reason = json_in_text(data, "reason", NULL);
         client_say(w->client, "begins anew: %s", reason != NULL && is_word(reason) ? reason : "?");
     } else if (strcmp(name, "end") == 0) {
-        const char *code = text_of(data, "code");
+        const char *code = json_in_text(data, "code", NULL);
         w->is_ended = true;
         client_say(w->client, "the node ends the stream: %s",
                    code != NULL && is_word(code) ? code : "?");

@@ -32,11 +32,6 @@ static bool has_nul(const char *text, size_t len)
     return false;
 }
 
-static const cJSON *member(const cJSON *root, const char *name)
-{
-    return cJSON_GetObjectItemCaseSensitive(root, name);
-}
-
 static bool read_instant(const cJSON *item, uint64_t *ret_ms)
 {
     const double number = cJSON_IsNumber(item) ? item->valuedouble : -1;
@@ -50,8 +45,8 @@ static bool read_instant(const cJSON *item, uint64_t *ret_ms)
 static const char *read_key(const cJSON *root, struct export_line *line)
 {
     static const char wrong[] = "its key is no text of 1 to 1024 bytes";
-    const char *text = cJSON_GetStringValue(member(root, "key"));
-    const char *base64 = cJSON_GetStringValue(member(root, "key_base64"));
+    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "key"));
+    const char *base64 = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "key_base64"));
     if ((text != NULL) == (base64 != NULL)) {
         return text != NULL ? "it has both key and key_base64" : "it has no key";
     }
@@ -72,7 +67,7 @@ static const char *read_key(const cJSON *root, struct export_line *line)
 
 static const char *read_value(const cJSON *root, struct export_line *line)
 {
-    const char *text = cJSON_GetStringValue(member(root, "value"));
+    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "value"));
     const size_t len = text != NULL ? strlen(text) : 0;
     if (text == NULL) {
         return "it has no value";
@@ -93,7 +88,7 @@ static const char *read_value(const cJSON *root, struct export_line *line)
 static const char *read_head(const cJSON *root)
 {
     uint64_t version = 0;
-    if (!read_instant(member(root, "version"), &version)) {
+    if (!read_instant(cJSON_GetObjectItemCaseSensitive(root, "version"), &version)) {
         return "its version is no number";
     }
     return version == EXPORT_LINE_VERSION ? NULL : "its version is not 1, the only one known here";
@@ -104,7 +99,7 @@ static const char *read_object(const cJSON *root, struct export_line *line)
     if (!cJSON_IsObject(root)) {
         return "it is no JSON object";
     }
-    line->is_head = member(root, "exported_at") != NULL;
+    line->is_head = cJSON_GetObjectItemCaseSensitive(root, "exported_at") != NULL;
     if (line->is_head) {
         return read_head(root);
     }
@@ -112,11 +107,11 @@ static const char *read_object(const cJSON *root, struct export_line *line)
     if (wrong != NULL) {
         return wrong;
     }
-    if (!read_instant(member(root, "expires"), &line->expires_ms)) {
+    if (!read_instant(cJSON_GetObjectItemCaseSensitive(root, "expires"), &line->expires_ms)) {
         return "its expires is no number of milliseconds";
     }
-    if (member(root, "created") != NULL &&
-        !read_instant(member(root, "created"), &line->created_ms)) {
+    if (cJSON_GetObjectItemCaseSensitive(root, "created") != NULL &&
+        !read_instant(cJSON_GetObjectItemCaseSensitive(root, "created"), &line->created_ms)) {
         return "its created is no number of milliseconds";
     }
     return read_value(root, line);

@@ -2,7 +2,6 @@
 
 #include "cmd/base/output.h"
 #include "core/base/mem.h"
-#include "core/base/parse.h"
 #include "core/base/units.h"
 #include "net/sys/hostclock.h"
 #include "net/sys/rfc3339.h"
@@ -142,13 +141,10 @@ static void failed(struct transfer *t, uint64_t hold_ms, const char *problem)
     t->hold_until_ms = now + hold_ms;
 }
 
-static uint64_t retry_after_ms(const struct pipeline_answer *answer)
+static uint64_t hold_ms_of(const struct pipeline_answer *answer)
 {
-    const char *text = pipeline_header_of(answer, "Retry-After");
-    uint64_t seconds = 0;
-    const bool is_said =
-        text != NULL && parse_u64(text, strlen(text), DAY_S, &seconds) == RC_OK && seconds > 0;
-    return is_said ? min_u64(seconds * MS_PER_S, HOLD_MAX_MS) : HOLD_MS;
+    const uint64_t ms = client_retry_after_ms(pipeline_header_of(answer, "Retry-After"));
+    return ms > 0 ? min_u64(ms, HOLD_MAX_MS) : HOLD_MS;
 }
 
 static void answered(void *arg, const struct pipeline_answer *answer)
@@ -169,7 +165,7 @@ static void answered(void *arg, const struct pipeline_answer *answer)
     /* Who refuses with 429 or 503 has not done it. */
     ask->is_doubtful = ask->is_doubtful || answer->rc != RC_OK;
     (void)snprintf(problem, sizeof(problem), "the node answers %d", answer->status);
-    failed(t, answer->rc == RC_OK ? retry_after_ms(answer) : HOLD_MS,
+    failed(t, answer->rc == RC_OK ? hold_ms_of(answer) : HOLD_MS,
            answer->rc == RC_OK ? problem : answer->error);
     ask->next = NULL;
     *t->again_end = ask;

@@ -5,8 +5,10 @@
  * be thousands. Together they hold an eighth of what the store may, or 16 MiB where that is more.
  * Past that the heaviest link of the place (mesh_same_place) ends whose links hold most together:
  * so strangers who take much each lose their own first. A member that has lost its link makes a new
- * one and reconciles. Honest ones do not come to that by reconciling: the streams that are taken in
- * at a time hold half of it at most, as their tables are smaller where it is little.
+ * one and reconciles. Honest ones of equal size do not come to that by reconciling: the streams
+ * that are taken in at a time hold half of it at most, as their tables are smaller where it is
+ * little. What is sent has as many cells as the peer asks for, so several much larger peers may
+ * come to it.
  *
  * Left out: values that are under way, which count in the store, and the columns of ids of the few
  * sessions that are worked on at a time.

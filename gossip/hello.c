@@ -95,6 +95,7 @@ static void open_link(struct engine *e, struct link *l, struct member *m,
         m->link = l->id;
     }
     mesh_succeeded(e->mesh, m);
+    swim_host_answers(e->swim, &l->addr);
     e->counters.links_opened++;
     outbox_notice(e->outbox, NOTICE_LINK_UP, m, 0, NULL);
     if ((hello->flags & MEMBER_HAS_CLOCK) != 0) {

@@ -13,7 +13,8 @@ enum {
     ASK_WINDOW_US = 100000,
     /* Suspicions that run out are verified so many at a time, by six pings each: as many as members
      * that are asked. Thousands that are gone at once fall within a minute, and cost what a few do
-     * each second. */
+     * each second. Those that have never answered here have a turn of their own: they may be made
+     * up, and others do not wait for them. */
     VERIFIES_AT_ONCE = 5,
     VERIFY_WINDOW_US = 100000,
     /* Who has to wait looks again after a window, and so much more for each other suspect. */
@@ -77,24 +78,54 @@ bool detector_lost(struct swim *s, struct member *m, bool is_proven)
     return is_last;
 }
 
-/* Not even the relays' word came: it may be us. That counts once in a period, as one node alone
- * would count it: of many that are gone at once, some are relays of the others' probes. Of one who
- * is only named nothing is said: there may be many such, made up by a stranger, and relays ask few
- * of them. */
-static void doubt_self(struct swim *s, const struct member *m)
+/* Whether the silence is that of a member that was asked. Nothing goes to a host for a while where
+ * many others are said to be, and where nobody has answered yet: it may be there all the same. One
+ * without an address that could be asked was asked by relays. But where this node has met few, one
+ * that it has not met nor heard of late is not to stand for long, as strangers make up thousands.
+ */
+static bool says_something(const struct swim *s, const struct member *m)
 {
     const struct swim_probe_state *st = m->probe;
-    if (st->nacks < st->nacks_wanted && m->state != MEMBER_NAMED &&
+    const bool is_made_up =
+        !m->has_answered && !view_is_heard_lately(s, m) && s->answered <= PROBE_ASKED_BY_ALL_MAX;
+    return m->state == MEMBER_NAMED || st->is_asked || !st->is_withheld || is_made_up;
+}
+
+/* Not even the relays' word came: it may be us. That counts once in a period, as one node alone
+ * would count it: of many that are gone at once, some are relays of the others' probes. Or the
+ * relay is gone, and is asked: its answer takes the doubt back. Of one who is only named nothing is
+ * said: there may be many such, made up by a stranger, and relays ask few of them. */
+static void doubt_self(struct swim *s, const struct member *m)
+{
+    struct member *silent = relay_silent(s, m);
+    if (silent != NULL && m->state != MEMBER_NAMED &&
         s->now_us - s->doubted_us >= ROTATION_PERIOD_US) {
         s->doubted_us = s->now_us;
         probe_health(s, 1);
+        probe_start(s, silent);
     }
+}
+
+/* Where it is a suspect, its end is verified later: others have their turn. */
+static void put_off(struct swim *s, struct member *m)
+{
+    const uint64_t more_us = (uint64_t)s->roster.counts.suspect * VERIFY_AGAIN_US;
+    if (m->state == MEMBER_SUSPECT) {
+        m->probe->verify_us = s->now_us + VERIFY_WINDOW_US + rng_below(&s->rng, more_us);
+    }
+    probe_schedule(s, m);
 }
 
 /* Silence to the end. */
 static void fail_probe(struct swim *s, struct member *m)
 {
     struct swim_probe_state *st = m->probe;
+    if (!says_something(s, m)) {
+        s->counters->probes_failed++;
+        probe_close(m);
+        put_off(s, m);
+        return;
+    }
     doubt_self(s, m);
     st->proof_addr.port = 0;
     if (member_is_live(m) && is_unmet(s, m) && !st->is_again) {
@@ -137,12 +168,10 @@ static void verify(struct swim *s, struct member *m)
     struct swim_probe_state *st = m->probe;
     if (s->now_us - s->verify_us >= VERIFY_WINDOW_US) {
         s->verify_us = s->now_us;
-        s->verify_count = 0;
+        s->verify_counts[false] = s->verify_counts[true] = 0;
     }
-    if (st->suspicion.proof_due_us == 0 && ++s->verify_count > VERIFIES_AT_ONCE) {
-        const uint64_t more_us = (uint64_t)s->roster.counts.suspect * VERIFY_AGAIN_US;
-        st->verify_us = s->now_us + VERIFY_WINDOW_US + rng_below(&s->rng, more_us);
-        probe_schedule(s, m);
+    if (st->suspicion.proof_due_us == 0 && ++s->verify_counts[m->has_answered] > VERIFIES_AT_ONCE) {
+        put_off(s, m);
         return;
     }
     st->proof_addr.port = 0;
@@ -158,7 +187,9 @@ static void pursue(struct swim *s, struct member *m)
         want_link(s, m);
     }
     if (s->now_us >= st->retry_us) {
-        hearsay_believe(s, m);
+        if (says_something(s, m)) {
+            hearsay_believe(s, m);
+        }
         probe_try_again(s, m);
     }
 }

@@ -149,7 +149,7 @@ static void take_kind(struct swim *s, const struct packet_out_asked *asked, bool
     case PACKET_RELAYED:
         m = roster_find(&s->roster, &p->target);
         if (m != NULL && !m->is_self) {
-            relay_answered(s, m, p->seq, p->is_answered);
+            relay_answered(s, asked->to, m, p->seq, p->is_answered);
         }
         break;
     case PACKET_GOSSIP:

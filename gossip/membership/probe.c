@@ -141,11 +141,12 @@ static bool only_link_reaches(const struct swim *s, const struct member *m)
     return !packet_out_passes(s, m) && !is_settled && !is_strange(s, m);
 }
 
-/* Whether no datagram has ever spoken for the member here, nor does a link any more, while
- * datagrams of others come: it has no link whose silence would mean less. */
+/* Whether nothing has ever spoken for the member here, by datagram or by link, while datagrams of
+ * others come: it has no link whose silence would mean less. One that has answered on a link which
+ * is gone may be the other end of a pair between which no datagrams pass. */
 static bool is_nowhere(const struct swim *s, const struct member *m)
 {
-    return m->link == 0 && !m->is_udp_heard && s->misses < PACKET_OUT_MISSES_MAX;
+    return m->link == 0 && !m->has_answered && s->misses < PACKET_OUT_MISSES_MAX;
 }
 
 void probe_suspicion_start(struct swim *s, struct member *m)
@@ -226,6 +227,7 @@ static struct probe_try *new_try(struct swim *s, struct member *m)
 
 static void ping_by_link(struct swim *s, struct member *m)
 {
+    m->probe->is_asked = true;
     struct packet p = packet_out_ping(s, new_try(s, m)->seq, m->tag);
     packet_out_send_by_link(s, m, &p);
 }
@@ -237,7 +239,10 @@ static void ping(struct swim *s, struct member *m, bool by_link)
     if (choose_addr(s, m, &to)) {
         struct probe_try *t = new_try(s, m);
         struct packet p = packet_out_ping(s, t->seq, m->tag);
-        t->to = packet_out_knock(s, m, &to, &p) ? to : t->to;
+        const bool is_sent = packet_out_knock(s, m, &to, &p);
+        t->to = is_sent ? to : t->to;
+        m->probe->is_asked = m->probe->is_asked || is_sent;
+        m->probe->is_withheld = m->probe->is_withheld || !is_sent;
     }
     if (by_link && m->link != 0) {
         ping_by_link(s, m);
@@ -293,7 +298,8 @@ void probe_open(struct swim *s, struct member *m, bool is_verify)
     st->is_link_asked = false;
     st->is_relay_asked = false;
     st->is_refused = false;
-    st->nacks_wanted = st->nacks = 0;
+    st->is_asked = st->is_withheld = false;
+    st->relay_count = 0;
     m->misses = m->misses < MISSES_TOLD_MAX ? (m->misses + 1U) & MISSES_TOLD_MAX : m->misses;
     count_miss(s);
     st->verdict_us = s->now_us + (uint64_t)PROBE_VERDICT_US * patience(s, only_link_reaches(s, m));
@@ -318,7 +324,7 @@ void probe_start(struct swim *s, struct member *m)
 
 bool probe_accused(struct swim *s, struct member *m, const struct uuid *by)
 {
-    if (probe_state(s, m)->is_open && m->probe->ping_count > 1) {
+    if (probe_state(s, m)->is_open && m->probe->is_asked && m->probe->ping_count > 1) {
         return true; /* as it seems from here too */
     }
     m->probe->hearsay = *by;

@@ -46,18 +46,39 @@ void relay_ask(struct swim *s, struct member *m)
         }
         if (is_fit) {
             asked[count++] = relay;
+            st->relays[st->relay_count++ % PROBE_RELAYS_KEPT] = relay->tag;
             s->counters->probes_indirect++;
             struct packet p = {.kind = PACKET_PING_REQ, .seq = st->relay_seq, .target = m->uuid};
             send(s, relay, false, &p);
         }
     }
-    st->nacks_wanted += count;
     /* Again, of others perhaps, if there is time for the nacks. */
     const uint64_t next_us = s->now_us + RELAY_ROUND_US;
     st->relay_us = next_us + RELAY_ROUND_US <= st->verdict_us ? next_us : NEVER;
 }
 
-void relay_answered(struct swim *s, struct member *m, uint32_t seq, bool is_answered)
+/* What it owed it has said. */
+static void settle(struct swim_probe_state *st, uint32_t tag)
+{
+    for (uint32_t i = 0; i < PROBE_RELAYS_KEPT; i++) {
+        st->relays[i] = st->relays[i] == tag ? 0 : st->relays[i];
+    }
+}
+
+struct member *relay_silent(const struct swim *s, const struct member *m)
+{
+    const struct swim_probe_state *st = m->probe;
+    struct member *silent = NULL;
+    for (uint32_t i = 0; i < PROBE_RELAYS_KEPT && i < st->relay_count && silent == NULL; i++) {
+        struct member *relay = roster_find_tag(&s->roster, st->relays[i]);
+        const bool is_there = relay != NULL && !relay->is_self && relay->has_answered;
+        silent = is_there && relay->state == MEMBER_ALIVE ? relay : NULL;
+    }
+    return silent;
+}
+
+void relay_answered(struct swim *s, const struct member *by, struct member *m, uint32_t seq,
+                    bool is_answered)
 {
     struct swim_probe_state *st = m->probe;
     if (st == NULL || !st->is_open || !st->is_relay_asked || st->relay_seq != seq) {
@@ -67,7 +88,7 @@ void relay_answered(struct swim *s, struct member *m, uint32_t seq, bool is_answ
         view_reached(s, m);
         probe_answered(s, m);
     } else {
-        st->nacks++;
+        settle(st, by->tag);
     }
 }
 

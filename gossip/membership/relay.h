@@ -13,8 +13,13 @@
 /* The open probe of the member asks others to try. */
 void relay_ask(struct swim *s, struct member *m);
 
-/* One of the others has answered for the member, or has nothing so far. */
-void relay_answered(struct swim *s, struct member *m, uint32_t seq, bool is_answered);
+/* `by` says that the member has answered, or has not so far. */
+void relay_answered(struct swim *s, const struct member *by, struct member *m, uint32_t seq,
+                    bool is_answered);
+
+/* One that was asked for the member's probe and has said nothing, though it has answered this node
+ * before and seems to be alive; NULL when there is none. */
+struct member *relay_silent(const struct swim *s, const struct member *m);
 
 /* A PING_REQ of a member, `asked->to`. */
 void relay_request(struct swim *s, const struct packet_out_asked *asked);

@@ -435,6 +435,11 @@ void swim_dialed(struct swim *s, const struct member *m, const struct addr *addr
     }
 }
 
+void swim_host_answers(struct swim *s, const struct addr *addr)
+{
+    quiet_answered(&s->quiet, addr);
+}
+
 struct swim_counts swim_counts(const struct swim *s)
 {
     return s->roster.counts;

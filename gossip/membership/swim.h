@@ -152,6 +152,9 @@ bool swim_may_dial(struct swim *s, const struct member *m, const struct addr *ad
                    uint64_t now_us);
 void swim_dialed(struct swim *s, const struct member *m, const struct addr *addr, uint64_t now_us);
 
+/* Somebody has said HELLO on a link with this address, whichever side dialed. */
+void swim_host_answers(struct swim *s, const struct addr *addr);
+
 struct swim_counts swim_counts(const struct swim *s);
 
 /* Order-free sum over (uuid, incarnation) of the alive and suspect, itself included: equal views,

@@ -37,11 +37,12 @@ enum {
      * false cards have. So a member that was away for long is still believed, and forged cards do
      * not come to the end of the numbers. */
     SWIM_RAISE_MAX = 65536,
-    PROBE_TRIES_MAX = 16, /* pings of one probe that are remembered, by datagram and by link */
-    RELAYS_MAX = 64,      /* pings on behalf of others under way at once */
-    PULLS_MAX = 3,        /* views being pulled at once: what a newborn starts with */
-    PROVEN_KEPT = 64,     /* members to tell news, while few among all can be */
-    OWNADDRS_MAX = 2,     /* addresses learned from others: a LAN's and a NAT's */
+    PROBE_TRIES_MAX = 16,  /* pings of one probe that are remembered, by datagram and by link */
+    PROBE_RELAYS_KEPT = 8, /* of those asked for a probe, who owe a word */
+    RELAYS_MAX = 64,       /* pings on behalf of others under way at once */
+    PULLS_MAX = 3,         /* views being pulled at once: what a newborn starts with */
+    PROVEN_KEPT = 64,      /* members to tell news, while few among all can be */
+    OWNADDRS_MAX = 2,      /* addresses learned from others: a LAN's and a NAT's */
 };
 
 struct probe_try {
@@ -69,6 +70,8 @@ struct swim_probe_state {
     bool is_said_left;  /* namely left, not dead */
     bool is_again;      /* the one before it was lost, of a member that was never met */
     bool is_link_asked; /* the link has been tried */
+    bool is_asked;      /* a ping has gone, either way */
+    bool is_withheld;   /* or might not, as too many went there */
     bool is_relay_asked;
     bool is_refused;     /* somewhere, which alone is no proof */
     uint32_t ping_count; /* of this probe */
@@ -77,7 +80,8 @@ struct swim_probe_state {
     uint64_t relay_us;   /* when others are asked to try (again); NEVER: not any more */
     uint64_t pace_us;    /* between the last ping and the next */
     uint32_t relay_seq;  /* in the requests to others */
-    uint32_t nacks_wanted, nacks;
+    uint32_t relays[PROBE_RELAYS_KEPT]; /* tags of the last, until they have said something; 0 */
+    uint32_t relay_count;
     struct uuid hearsay; /* who is said to accuse it; that counts once a ping is in vain */
 
     /* Its pings, the last PROBE_TRIES_MAX of them, kept after its end for late answers. */
@@ -157,8 +161,8 @@ struct swim {
     uint32_t answered, answered_mates; /* members that have answered since they last were gone */
     uint64_t ask_us;                   /* when those asked were last counted from */
     uint32_t ask_count;
-    uint64_t verify_us; /* when those whose end is verified were last counted from */
-    uint32_t verify_count;
+    uint64_t verify_us;        /* when those whose end is verified were last counted from */
+    uint32_t verify_counts[2]; /* of those that have never answered here, and of those that have */
     uint64_t doubted_us; /* when the silence of relays last counted against our health; 0 never */
     uint64_t dial_us;    /* when dials to such were last counted from */
     uint32_t dial_count;

@@ -51,7 +51,7 @@ bool quiet_may_dial(struct quiet *q, const struct addr *addr, uint64_t now_us);
 void quiet_pinged(struct quiet *q, const struct addr *addr, uint64_t now_us);
 void quiet_dialed(struct quiet *q, const struct addr *addr, uint64_t now_us);
 
-/* A member has answered there. */
+/* A member has answered there, or has a link from or to there. */
 void quiet_answered(struct quiet *q, const struct addr *addr);
 
 #endif

@@ -63,9 +63,16 @@ static void one_that_is_not_asks_both_others_once_and_fails_with_the_suspicion(v
     cluster_free(c);
 }
 
-/* Two nodes, and so many others who have said HELLO to the first and are gone: suspects whose end
+/* Lets a suspect's time to refute be over. */
+static void run_out(struct swim *s, struct member *m)
+{
+    m->probe->suspicion.started_us -= suspicion_deadline(&m->probe->suspicion) - s->now_us;
+    probe_schedule(s, m);
+}
+
+/* Some nodes, and so many others who have said HELLO to the first and are gone: suspects whose end
  * is to be verified. */
-static struct cluster *suspecting(uint32_t count)
+static struct cluster *suspecting(uint32_t nodes, uint32_t count)
 {
     const uint8_t gone[4] = {10, 0, 9, 9};
     struct cluster *c = cluster_new(1);
@@ -77,7 +84,7 @@ static struct cluster *suspecting(uint32_t count)
                                .enclave = "default",
                                .addr_count = 1};
     c->has_refusals = false;
-    for (uint32_t i = 0; i < 2; i++) {
+    for (uint32_t i = 0; i < nodes; i++) {
         (void)cluster_start(c);
     }
     hint_all(c);
@@ -91,9 +98,7 @@ static struct cluster *suspecting(uint32_t count)
         assert_int_equal(swim_meet(s, &card, NULL, c->now_us, &m), RC_OK);
         swim_unheard(s, m, c->now_us);
         view_suspect(s, m, &c->nodes[1].uuid);
-        m->probe->suspicion.started_us -=
-            suspicion_deadline(&m->probe->suspicion) - c->now_us; /* its time is over */
-        probe_schedule(s, m);
+        run_out(s, m);
     }
     drain(c, 0);
     return c;
@@ -115,7 +120,7 @@ static void of_many_that_are_gone_five_are_verified_in_100_ms(void **state)
 {
     (void)state;
     enum { GONE = 600, FIVE_IN_100_MS = 5 * 30 };
-    struct cluster *c = suspecting(GONE);
+    struct cluster *c = suspecting(2, GONE);
     uint32_t most = 0;
     uint64_t first_us = 0;
     while (swim_counts(c->nodes[0].swim).suspect > 0) {
@@ -130,6 +135,81 @@ static void of_many_that_are_gone_five_are_verified_in_100_ms(void **state)
     assert_in_range(most, 40, FIVE_IN_100_MS);
     assert_int_equal(swim_counts(c->nodes[0].swim).dead, GONE);
     cluster_free(c);
+}
+
+/* Strangers make up thousands; who was met does not wait for their turns. */
+static void one_that_has_answered_is_verified_among_many_that_never_have(void **state)
+{
+    (void)state;
+    enum { GONE = 600, PROBE_MS = 800, WINDOW_MS = 100 };
+    for (uint32_t turn = 0; turn < 8; turn++) {
+        struct cluster *c = suspecting(4, GONE);
+        struct swim *s = c->nodes[0].swim;
+        struct member *m = member_of(c, 0, 3);
+        run_for(c, UINT64_C(10) * turn);
+        c->nodes[3].is_up = false;
+        view_suspect(s, m, &c->nodes[1].uuid);
+        m->probe->is_told_soon = false;
+        run_out(s, m);
+        run_for(c, 1);
+        assert_true(m->probe->is_verify);
+        run_for(c, 2 * PROBE_MS + WINDOW_MS);
+        assert_int_equal(m->state, MEMBER_DEAD);
+        assert_in_range(swim_counts(s).dead, 1, GONE / 4);
+        cluster_free(c);
+    }
+}
+
+/* Among probes of many that were never there, a relay that is gone makes this node doubt itself no
+ * longer than it takes to see that it is. */
+static void a_relay_that_is_gone_is_found_out_and_doubts_end(void **state)
+{
+    (void)state;
+    enum { GONE = 600, SECONDS = 10 };
+    struct cluster *c = suspecting(6, GONE);
+    uint32_t most = 0;
+    c->nodes[5].is_up = false;
+    for (uint32_t tenths = 0; tenths < 10 * SECONDS; tenths++) {
+        run_for(c, 100);
+        const uint32_t health = c->nodes[0].swim->health;
+        most = health > most ? health : most;
+    }
+    assert_in_range(most, 0, 2);
+    assert_int_equal(c->nodes[0].swim->health, 0);
+    assert_int_equal(member_of(c, 0, 5)->state, MEMBER_DEAD);
+    assert_true(swim_counts(c->nodes[0].swim).suspect > 0);
+    cluster_free(c);
+}
+
+/* So many others are said to be at its host that nothing may go there. */
+static void one_that_could_not_be_asked_is_not_held_for_silent(void **state)
+{
+    (void)state;
+    enum { SECONDS = 8, TENTH_US = 100000 };
+    static const uint8_t far[4] = {10, 0, 9, 9};
+    for (int is_met = 0; is_met < 2; is_met++) {
+        struct cluster *c = suspecting(2, 1);
+        struct swim *s = c->nodes[0].swim;
+        struct member *m = roster_find(&s->roster, &(struct uuid){{9, 0, 0}});
+        const struct addr host = addr_v4(far, 1);
+        c->nodes[1].is_up = false; /* whose word would count */
+        if (is_met) {
+            view_answered(s, m);
+        }
+        probe_acquit(s, m);
+        roster_set_state(&s->roster, m, MEMBER_ALIVE, m->incarnation, s->now_us);
+        for (uint32_t tenths = 0; tenths < 10 * SECONDS; tenths++) {
+            while (quiet_may_ping(&s->quiet, &host, c->now_us + TENTH_US)) {
+                quiet_pinged(&s->quiet, &host, c->now_us + TENTH_US);
+            }
+            run_for(c, 100);
+        }
+        assert_true(c->nodes[0].counters.probes_failed > 0);
+        m = roster_find(&s->roster, &(struct uuid){{9, 0, 0}});
+        /* Where few have been met, one that was never there does not stand for long. */
+        assert_int_equal(m->state, is_met ? MEMBER_ALIVE : MEMBER_DEAD);
+        cluster_free(c);
+    }
 }
 
 /* The relays of many that are gone at once are gone too. */
@@ -162,6 +242,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_probe_that_is_answered_is_sent_and_not_failed),
         cmocka_unit_test(of_many_that_are_gone_five_are_verified_in_100_ms),
+        cmocka_unit_test(one_that_has_answered_is_verified_among_many_that_never_have),
+        cmocka_unit_test(a_relay_that_is_gone_is_found_out_and_doubts_end),
+        cmocka_unit_test(one_that_could_not_be_asked_is_not_held_for_silent),
         cmocka_unit_test(relays_that_keep_silent_count_against_a_nodes_health_once_in_a_period),
         cmocka_unit_test(one_that_is_not_asks_both_others_once_and_fails_with_the_suspicion),
     };

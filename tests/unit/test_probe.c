@@ -2,6 +2,7 @@
 #include "gossip/membership/probe.h"
 
 #include "gossip/membership/packet_out.h"
+#include "gossip/membership/view.h"
 #include "held_member.h"
 
 #define KEPT_US ((uint64_t)3 * SECOND)
@@ -121,7 +122,7 @@ static void who_was_never_there_is_a_suspect_for_no_longer_than_others(void **st
         bool is_patient;
     } rows[] = {
         {false, false, false, false, false}, {true, false, false, false, true},
-        {false, true, false, false, false},  {false, false, false, true, true},
+        {false, true, false, false, true},   {false, false, false, true, true},
         {false, true, true, false, false},   {true, true, true, false, false},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -140,6 +141,37 @@ static void who_was_never_there_is_a_suspect_for_no_longer_than_others(void **st
         m->link = 0;
         cluster_free(c);
     }
+}
+
+/* UDP is blocked for one pair, of which each hears all others. */
+static void a_pair_without_datagrams_has_more_time_also_when_its_link_has_been_reset(void **state)
+{
+    (void)state;
+    enum { PATIENT_US = 3 * 800000 };
+    struct cluster *c = cluster_new(3);
+    c->has_links = true;
+    c->udp_cut[0][1] = c->udp_cut[1][0] = true;
+    for (uint32_t i = 0; i < 4; i++) {
+        (void)cluster_start(c);
+    }
+    hint_all(c);
+    (void)wait_full(c, 5000);
+    run_for(c, 3000);
+    struct swim *s = c->nodes[0].swim;
+    struct member *m = member_of(c, 0, 1);
+    assert_true(m->has_answered && m->link != 0 && !m->is_udp_heard);
+    c->tcp_cut[0][1] = c->tcp_cut[1][0] = true;
+    m->link = member_of(c, 1, 0)->link = 0;
+    swim_suspect_link(s, m, c->now_us);
+    assert_int_equal(m->probe->verdict_us - c->now_us, PATIENT_US);
+    view_suspect(s, m, &c->nodes[2].uuid);
+    assert_true(m->probe->suspicion.is_by_link);
+    drain(c, 0);
+    c->tcp_cut[0][1] = c->tcp_cut[1][0] = false;
+    run_for(c, 5000);
+    assert_int_equal(m->state, MEMBER_ALIVE);
+    assert_int_equal(c->false_deaths, 0);
+    cluster_free(c);
 }
 
 static void each_asks_each_up_to_so_many_members(void **state)
@@ -246,6 +278,7 @@ int main(void)
         cmocka_unit_test(a_probe_judges_by_whether_anybody_said_that_the_member_left),
         cmocka_unit_test(a_node_that_stood_still_asks_anew_whom_it_was_asking),
         cmocka_unit_test(who_was_never_there_is_a_suspect_for_no_longer_than_others),
+        cmocka_unit_test(a_pair_without_datagrams_has_more_time_also_when_its_link_has_been_reset),
         cmocka_unit_test(each_asks_each_up_to_so_many_members),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -114,7 +114,7 @@ static void among_many_as_many_relays_as_are_wanted_are_found(void **state)
     for (uint32_t i = 1; i <= ROUNDS; i++) {
         relay_ask(n->swim, m);
         assert_int_equal(n->counters.probes_indirect, i * WANTED);
-        assert_int_equal(m->probe->nacks_wanted, i * WANTED);
+        assert_int_equal(m->probe->relay_count, i * WANTED);
     }
     cluster_free(c);
 }

@@ -327,8 +327,7 @@ test("no width makes the page scroll sideways, from a small phone on", async () 
 
 test("whoever asks for less motion gets none", async () => {
     await nodes[0].put("msg-going-1", "going", 15);
-    const moving = async () => (await seen(b, "going")).locator(".text").evaluate(
-        (text) => getComputedStyle(text).transitionDuration);
+    const moving = async () => (await seen(b, "going")).evaluate((row) => getComputedStyle(row).transitionDuration);
     assert.equal(await moving(), "1s");
     await b.page.emulateMedia({reducedMotion: "reduce"});
     assert.equal(await moving(), "0s");

@@ -26,6 +26,7 @@ enum {
     WAIT_MAX_MS = 5000,
     STATUS_OK = 200,
     STATUS_BUSY = 429,
+    STOP_WAIT_S = 1, /* for a line that is being printed */
 };
 
 enum watch_extra { WATCH_PREFIX, WATCH_VALUES, WATCH_NEW, WATCH_EXTRA_COUNT };
@@ -57,22 +58,30 @@ static int code_of(int number)
     return number == SIGINT ? EXIT_CODE_INTERRUPTED : EXIT_CODE_OK;
 }
 
-/* A line is printed whole: the stop waits for its end. */
+/* A line is printed whole: the stop waits for its end, but not for a reader that does not read. */
 static void on_stop(int number)
 {
-    (void)number;
     if (is_printing != 0) {
         is_stopped = number;
+        (void)alarm(STOP_WAIT_S);
     } else {
         _exit(code_of(number));
     }
 }
 
+static void on_alarm(int number)
+{
+    (void)number;
+    _exit(code_of(is_stopped));
+}
+
 static void catch_stops(void)
 {
     const struct sigaction stop = {.sa_handler = on_stop};
+    const struct sigaction late = {.sa_handler = on_alarm};
     (void)sigaction(SIGINT, &stop, NULL);
     (void)sigaction(SIGTERM, &stop, NULL);
+    (void)sigaction(SIGALRM, &late, NULL);
 }
 
 static void begin_printing(void)
@@ -306,6 +315,14 @@ static bool find_server(struct watching *w, bool is_same_first)
     return false;
 }
 
+/* Where the reader has gone before anybody was asked, that is no reason to speak. */
+static void say_where_nobody_was(const struct client *c, size_t failures)
+{
+    if (c->is_local && failures == 0 && output_has_reader()) {
+        client_say_nobody_local(c);
+    }
+}
+
 /* Goes round the servers. Until one was live, a round without success ends the program. A server
  * that was live is tried first, as the stream goes on there exactly. */
 static int watch(struct watching *w, const char *target)
@@ -331,9 +348,7 @@ static int watch(struct watching *w, const char *target)
         }
         w->is_live = false;
     }
-    if (c->is_local && failures == 0) {
-        client_say_nobody_local(c);
-    }
+    say_where_nobody_was(c, failures);
     return EXIT_CODE_FAILED;
 }
 

@@ -1,8 +1,11 @@
 """What the client commands print must arrive: a full disk, a closed output and a reader that has gone."""
 
+import array
+import fcntl
 import os
 import signal
 import subprocess
+import termios
 import time
 
 import harness
@@ -11,6 +14,12 @@ from harness import FAILED, INTERRUPTED, Case, wait_until
 NO_SPACE = b"repram: cannot write the output: No space left on device\n"
 CLOSED = b"repram: cannot write the output: Bad file descriptor\n"
 LARGE = b"x" * 300000  # more than the buffers of stdio and of a pipe
+
+
+def has_no_room_for(pipe, size):
+    waiting = array.array("i", [0])
+    fcntl.ioctl(pipe, termios.FIONREAD, waiting)
+    return waiting[0] > fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) - size
 
 
 class Output(Case):
@@ -115,6 +124,27 @@ class Output(Case):
                 print(f"watch ended {took * 1000:.0f} ms after its reader")
                 self.assertLess(took, 0.2 * harness.SLOW)
                 self.assertNotIn(b"cannot write", process.stderr.read())
+
+    def test_watch_without_a_reader_says_nothing(self):
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = subprocess.run([harness.BINARY, "watch"], stdout=writer, stderr=subprocess.PIPE,
+                              env={"BASE_PORT": str(self.node.port), "MAX_PORTS": "1"}, check=False,
+                              timeout=30 * harness.SLOW)
+        os.close(writer)
+        self.assertEqual((done.returncode, done.stderr), (FAILED, b""))
+
+    def test_a_stop_does_not_wait_for_a_reader_that_does_not_read(self):
+        for number, code in ((signal.SIGINT, INTERRUPTED), (signal.SIGTERM, 0)):
+            reader, writer = os.pipe()
+            fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+            with subprocess.Popen([harness.BINARY, "watch", "--json", "-s", self.server],
+                                  stdout=writer) as process:
+                wait_until(lambda: has_no_room_for(reader, 150), "no line has room in the pipe")
+                process.send_signal(number)
+                self.assertEqual(process.wait(30 * harness.SLOW), code)
+            os.close(reader)
+            os.close(writer)
 
     def test_an_interrupt_is_told_apart_from_a_stop(self):
         for number, code in ((signal.SIGINT, INTERRUPTED), (signal.SIGTERM, 0)):

@@ -65,7 +65,11 @@ const pathOf = (key) => {
 };
 
 const serverOf = (name) => {
-  const url = new URL(name.includes("://") ? name : `http://${name}`);
+  let url;
+  try {
+    url = new URL(name.includes("://") ? name : `http://${name}`);
+  } catch {}
+  if (!/^https?:$/.test(url?.protocol)) throw new TypeError(`"${name}" is no server`);
   if (!name.includes("://") && !/:\d+$/.test(name)) url.port = "8081";
   return url.href.replace(/\/$/, "");
 };

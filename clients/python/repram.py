@@ -306,10 +306,11 @@ def _entries(count, _, __, body):
 
 
 def _server_of(name):
-    if "://" in name:
-        return urlsplit(name)
-    server = urlsplit("http://" + name)
-    return server if server.port else server._replace(netloc=f"{server.netloc}:8081")
+    server = urlsplit(name if "://" in name else "http://" + name)
+    if server.scheme not in ("http", "https") or not server.hostname:
+        raise ValueError(f"{name!r} is no server")
+    is_bare = "://" not in name and not server.port
+    return server._replace(netloc=f"{server.netloc}:8081") if is_bare else server
 
 
 @contextlib.contextmanager

@@ -291,6 +291,11 @@ class Clients:
         nobody = self.hurried(f"127.0.0.1:{free_base(1)}", seconds=1.5)
         self.assertEqual(self.error(repram.Unavailable, nobody.get, "k"), (0, ""))
 
+    def test_what_is_no_server_is_refused_at_once(self):
+        for servers in ("", "a:1,", "ftp://a:1", "http://"):
+            with self.subTest(servers=servers):
+                self.assertRegex(self.refusal_of(servers), "is no server")
+
     def test_what_passes_is_waited_for_and_what_fails_is_asked_elsewhere(self):
         busy = problem(503, "joining", "soon")
         busy.headers = {"Retry-After": "1"}
@@ -480,10 +485,23 @@ class Clients:
 class Python(Clients, Case):
     make = PythonClient
 
+    def refusal_of(self, servers):
+        with self.assertRaises(ValueError) as caught:
+            repram.Client(servers)
+        return str(caught.exception)
+
 
 @unittest.skipIf(shutil.which("node") is None, "node is not here")
 class Javascript(Clients, Case):
     make = JavascriptClient
+
+    def refusal_of(self, servers):
+        script = (f'import {{ Client }} from "{os.path.join(CLIENTS, "javascript/repram.js")}";'
+                  f"new Client({json.dumps(servers)});")
+        done = subprocess.run(["node", "--input-type=module", "-e", script], capture_output=True, text=True,
+                              check=False, timeout=30 * harness.SLOW)
+        self.assertNotEqual(done.returncode, 0)
+        return done.stderr
 
     def test_abort_ends_a_watch_between_its_connections(self):
         answer = stream(RESET, 'retry: 600000\nevent: end\ndata: {"code":"draining","detail":""}')

@@ -287,7 +287,7 @@ class Clients:
             self.assertEqual(self.error(repram.PreconditionFailed, client.put, "k", "w", **options),
                              (412, "precondition_failed"))
         client.put("k", "w", if_match=etag)
-        self.assertEqual(self.error(repram.Error, client.put, "k", bytes(40 << 20)), (413, "value_too_large"))
+        self.assertEqual(self.error(repram.Error, client.put, "k", bytes(11 << 20)), (413, "value_too_large"))
         nobody = self.hurried(f"127.0.0.1:{free_base(1)}", seconds=1.5)
         self.assertEqual(self.error(repram.Unavailable, nobody.get, "k"), (0, ""))
 
@@ -489,6 +489,10 @@ class Python(Clients, Case):
         with self.assertRaises(ValueError) as caught:
             repram.Client(servers)
         return str(caught.exception)
+
+    def test_the_refusal_of_a_value_that_a_node_does_not_read_to_its_end_is_read(self):
+        client = self.client(*self.nodes(1))
+        self.assertEqual(self.error(repram.Error, client.put, "k", bytes(40 << 20)), (413, "value_too_large"))
 
 
 @unittest.skipIf(shutil.which("node") is None, "node is not here")

@@ -120,7 +120,7 @@ static void of_an_ipv6_network_only_this_nodes_own_has_several_places(void **sta
     struct link *found = NULL;
     member_set_card(&self, &card);
     mesh_know_self(f->mesh, &self);
-    for (uint8_t i = 0; i < MESH_UNMET_ADDR_MAX; i++) {
+    for (int i = 0; i < MESH_UNMET_ADDR_MAX; i++) {
         there.ip[15] = here.ip[15] = (uint8_t)(i + 2);
         assert_int_equal(mesh_crowding(f->mesh, &there, &found), MESH_HAS_ROOM);
         (void)mesh_add(f->mesh, LINK_HELLO, false, &there, 2);

@@ -124,17 +124,33 @@ test("another prefix is another board", async () => {
 });
 
 test("a message counts down, fades, and is gone from every screen when its time is over", async () => {
-    await open(b, nodes[1]);
+    await Promise.all([open(a, nodes[0]), open(b, nodes[1])]);
     await nodes[0].put("msg-brief-one-1", "soon gone", 10);
-    const shown = await seen(b, "soon gone");
-    await seen(a, "soon gone");
-    await waitForText(shown.locator(".left"), /^[1-8]s left$/);
-    await until(() => shown.locator(".text").evaluate(
-        (text) => Number(getComputedStyle(text).opacity) < 0.9), "it fades");
+    const [shown] = await Promise.all([seen(b, "soon gone"), seen(a, "soon gone")]);
+    // Written down where it is drawn: whoever asks from outside may come when the row is gone.
+    const drawn = await shown.evaluateHandle((message) => {
+        const states = [];
+        const note = () => states.push({
+            left: message.querySelector(".left").textContent,
+            life: Number(message.style.getPropertyValue("--life")),
+            ink: Number(message.style.getPropertyValue("--ink")),
+            colour: getComputedStyle(message.querySelector(".text")).color});
+        note();
+        new MutationObserver(() => message.isConnected && note()).observe(
+            message, {attributes: true, childList: true, characterData: true, subtree: true});
+        return states;
+    });
     await until(async () => (await nodes[1].get("msg-brief-one-1")) === null, "the node has let go of it");
     for (const browser of [a, b]) {
         await row(browser, "soon gone").waitFor({state: "detached"});
     }
+    const states = await drawn.jsonValue();
+    const first = states[0];
+    const last = states.at(-1);
+    assert.ok(states.every(({left}) => /^(10|\d)s left$/.test(left)), JSON.stringify(states));
+    assert.ok(parseInt(last.left, 10) < parseInt(first.left, 10), `${first.left}, ${last.left}`);
+    assert.ok(last.life < first.life && last.ink < 1, JSON.stringify(last));
+    assert.notEqual(last.colour, first.colour);
 });
 
 test("a key that is written again shows its newest message, once", async () => {

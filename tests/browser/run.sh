@@ -76,11 +76,15 @@ if unshare --net true 2>/dev/null; then
 fi
 case $what in
 test) # one after the other: both measure their waits on a machine of their own
-    status=0
+    set -o pipefail
+    failed=()
     for file in board tabs network looks client restarts openapi; do
-        "${inside[@]}" node --test "$tests/$file.test.mjs" || status=1
+        "${inside[@]}" node --test "$tests/$file.test.mjs" | tee "$modules/$file.tap" || failed+=("$modules/$file.tap")
     done
-    exit "$status"
+    [ "${#failed[@]}" = 0 ] && exit 0
+    # Once more at the end, where who is shown the last lines of a long log finds it.
+    sed -n '/^ *not ok/,/^ *\.\.\.$/p' "${failed[@]}"
+    exit 1
     ;;
 restarts)
     RESTARTS=20 SOURCES=45 PAGE_SOURCES=5 "${inside[@]}" node --test "$tests/restarts.test.mjs"

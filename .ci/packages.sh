@@ -51,7 +51,7 @@ packages_of()
         # The other compiler's history is compared with the build's (step same-sim).
         printf '%s ' gcc clang
         printf '%s ' libcmocka-dev shellcheck pmccabe git ca-certificates \
-            python3 python3-yaml iproute2 nftables dnsmasq-base curl openssl faketime \
+            python3 python3-pycryptodome python3-yaml iproute2 nftables dnsmasq-base curl openssl faketime \
             util-linux procps tmux binutils valgrind nginx-light haproxy
         # The shells that complete, and what renders the manual.
         printf '%s ' zsh fish groff-base

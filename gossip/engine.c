@@ -126,6 +126,11 @@ struct engine *engine_new(const struct engine_config *config, uint64_t now_us)
     expect_init(&e->expect, config->expect_members);
     e->begun_us = now_us;
     e->outbox = outbox_new();
+    static const struct keyring_items open = {.count = 0};
+    const enum rc rc = keyring_init(&e->ring, config->seal, config->network,
+                                    config->keys == NULL ? &open : config->keys);
+    ASSERT(rc == RC_OK);
+    e->config.keys = NULL;
     const struct store_config store = {
         .bytes_max = config->bytes_max,
         .table_seed = config->table_seed,
@@ -134,6 +139,7 @@ struct engine *engine_new(const struct engine_config *config, uint64_t now_us)
     };
     e->store = store_new(&store);
     e->mesh = mesh_new(e->outbox);
+    mesh_know_keys(e->mesh, &e->ring);
     e->tree = tree_new(config->table_seed);
     overlay_init(&e->overlay, &config->uuid, config->replication_factor - 1);
     e->peers_at_us = NEVER;
@@ -175,7 +181,28 @@ void engine_free(struct engine *e)
     store_free(e->store);
     outbox_free(e->outbox);
     free(e->apart.offsets_us);
+    keyring_fini(&e->ring);
     free(e);
+}
+
+const struct keyring *engine_keyring(const struct engine *e)
+{
+    return &e->ring;
+}
+
+enum rc engine_set_keys(struct engine *e, const struct keyring_items *items, uint64_t now_us)
+{
+    struct keyring ring;
+    engine_advance(e, now_us);
+    const enum rc rc = keyring_init(&ring, e->config.seal, e->config.network, items);
+    if (rc != RC_OK) {
+        return rc;
+    }
+    keyring_fini(&e->ring);
+    e->ring = ring;
+    peer_rekey(e);
+    engine_settle(e);
+    return RC_OK;
 }
 
 struct outbox *engine_outbox(struct engine *e)

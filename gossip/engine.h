@@ -18,6 +18,7 @@
 #include "core/base/rc.h"
 #include "core/store/store.h"
 #include "gossip/engine_config.h"
+#include "gossip/sealing/keyring.h"
 #include "gossip/wire/counters.h"
 #include "gossip/wire/member.h"
 #include "gossip/wire/outbox.h"
@@ -37,6 +38,19 @@ uint64_t engine_deadline(const struct engine *e);
 /* Lets time pass: probes, timeouts, expiry in slices, sessions. Call it at the deadline, or
  * earlier. */
 void engine_tick(struct engine *e, uint64_t now_us);
+
+/* ---- The cluster's secret ---- */
+
+/* The keys that links may be made with; borrowed, changed by engine_set_keys() alone. */
+const struct keyring *engine_keyring(const struct engine *e);
+
+/*
+ * Other keys from now on; `items` are borrowed, and the caller wipes them. Links made with one that
+ * is gone end, and are dialed anew with one that is there. RC_EXISTS, RC_FULL, RC_NO_MEMORY as
+ * keyring_init(): nothing has changed.
+ */
+MUST_USE enum rc engine_set_keys(struct engine *e, const struct keyring_items *items,
+                                 uint64_t now_us);
 
 /* ---- Discovery ---- */
 
@@ -66,7 +80,8 @@ void engine_datagram(struct engine *e, const struct addr *from, const uint8_t *d
 /* The network said that nobody listens at `addr` (ICMP port unreachable). */
 void engine_refused(struct engine *e, const struct addr *addr, uint64_t now_us);
 
-/* ---- Links: ordered byte streams between two nodes, already past the HTTP upgrade ---- */
+/* ---- Links: ordered byte streams between two nodes, already past the HTTP upgrade or the
+ * handshake that proved a key ---- */
 enum link_end {
     LINK_END_EOF,
     LINK_END_RESET,
@@ -78,11 +93,13 @@ enum link_end {
     LINK_END_NO_NET,   /* ENETUNREACH */
     LINK_END_DENIED,   /* EACCES or EPERM: a filter of this host */
     LINK_END_NO_FD,    /* EMFILE or ENFILE */
+    LINK_END_UNSEALED, /* a dial to somebody who does not have the key */
 };
 
-/* A peer's connection was accepted: returns the link's id, or 0 (close it) when there are too many,
- * or no memory. */
-uint32_t engine_link_accept(struct engine *e, const struct addr *from, uint64_t now_us);
+/* A peer's connection was accepted, and proved the key `key_id` (0: none). Returns the link's id,
+ * or 0 (close it) when the ring has not that key (any more), there are too many, or no memory. */
+uint32_t engine_link_accept(struct engine *e, const struct addr *from, uint16_t key_id,
+                            uint64_t now_us);
 
 /* A dial of ACTION_DIAL came through. */
 void engine_link_up(struct engine *e, uint32_t link, uint64_t now_us);

@@ -7,7 +7,9 @@
 #include "core/base/siphash.h"
 #include "gossip/wire/member.h"
 
+struct keyring_items;
 struct pagepool;
+struct seal_ops;
 
 struct engine_config {
     struct uuid uuid;                  /* random, never nil */
@@ -29,6 +31,9 @@ struct engine_config {
     uint64_t ttl_min_ms, ttl_max_ms; /* likewise; the front door clamps */
     uint32_t expect_members;         /* of a new enclave, gossip/expect; 0: any number */
     struct pagepool *pages;          /* as store_config's; NULL: its own */
+    const struct seal_ops *seal; /* borrowed until the engine is freed; may be NULL without keys */
+    const struct keyring_items *keys; /* borrowed for engine_new(), which asserts that
+                                         keyring_init() takes them; NULL: open */
 };
 
 #endif

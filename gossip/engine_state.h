@@ -22,6 +22,7 @@
 #include "gossip/replication/overlay.h"
 #include "gossip/replication/quorum.h"
 #include "gossip/replication/tree.h"
+#include "gossip/sealing/keyring.h"
 #include "gossip/spread.h"
 
 /* apart.c's: whose clocks are apart from this node's. Only for those the clock is kept that they
@@ -38,6 +39,7 @@ struct apart {
 
 struct engine {
     struct engine_config config;
+    struct keyring ring;
     struct outbox *outbox;
     struct engine_counters counters;
     struct rng rng;
@@ -115,6 +117,9 @@ enum rc engine_merge(struct engine *e, const struct record *r, enum merge_outcom
 
 /* Ends a link from our side. `reason` 0 sends no CLOSE. */
 void peer_end(struct engine *e, struct link *l, enum close_reason reason);
+
+/* The ring has changed: links made with a key that it has not any more end, and are dialed anew. */
+void peer_rekey(struct engine *e);
 
 /* What the link holds in memory has changed. Where all hold too much together some end, maybe this
  * one. */

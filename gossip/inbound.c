@@ -275,7 +275,8 @@ static enum rc take_close(struct engine *e, struct link *l, struct cursor *c)
     if (m == NULL && l->is_dialed) {
         swim_candidate_failed(e->swim, &l->addr, e->now_us);
     }
-    if (l->state == LINK_OPEN && reason != CLOSE_DUPLICATE) {
+    const bool is_replaced = reason == CLOSE_DUPLICATE || reason == CLOSE_KEY;
+    if (l->state == LINK_OPEN && !is_replaced) {
         tree_links_leave(&engine_spread(e)->env, l);
     }
     /* What was under way is reconciled on the link that waits to take its place. */
@@ -283,12 +284,12 @@ static enum rc take_close(struct engine *e, struct link *l, struct cursor *c)
     if (heir != NULL && m->is_mate) {
         link_ask_repair(heir, REPAIR_TAKEN_OVER);
     }
-    if (l->state == LINK_OPEN && reason != CLOSE_DUPLICATE && reason != CLOSE_IDLE) {
+    if (l->state == LINK_OPEN && !is_replaced && reason != CLOSE_IDLE) {
         outbox_notice(e->outbox, NOTICE_LINK_DOWN, m, 0, text);
         mesh_failed(e->mesh, m, e->now_us);
     }
     peer_end(e, l, 0);
-    if (reason == CLOSE_DUPLICATE) {
+    if (is_replaced) {
         mesh_hurry(e->mesh); /* if it was the last after all */
     }
     return RC_CLOSED;

@@ -68,6 +68,25 @@ void peer_end(struct engine *e, struct link *l, enum close_reason reason)
     drop(e, l);
 }
 
+void peer_rekey(struct engine *e)
+{
+    uint32_t id = 0;
+    for (struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, id)) {
+        id = l->id;
+        if (l->state == LINK_CLOSING || keyring_find(&e->ring, l->key_id) != NULL) {
+            continue;
+        }
+        if (l->member == NULL && l->is_dialed) {
+            swim_candidate_failed(e->swim, &l->addr, e->now_us);
+        }
+        if (l->member != NULL) {
+            outbox_notice(e->outbox, NOTICE_LINK_DOWN, l->member, 0, "its key was removed");
+        }
+        peer_end(e, l, l->state == LINK_OPEN ? CLOSE_KEY : 0);
+    }
+    mesh_hurry(e->mesh);
+}
+
 static void tell_crowd(struct engine *e, enum mesh_limit limit, const struct addr *from)
 {
     char where[ADDR_TEXT_SIZE];
@@ -107,10 +126,13 @@ static bool make_place(struct engine *e, const struct addr *from)
     return limit == MESH_HAS_ROOM;
 }
 
-uint32_t engine_link_accept(struct engine *e, const struct addr *from, uint64_t now_us)
+/* Who has a key is no stranger: the limits for these do not hold for it. */
+uint32_t engine_link_accept(struct engine *e, const struct addr *from, uint16_t key_id,
+                            uint64_t now_us)
 {
     engine_advance(e, now_us);
-    if (!make_place(e, from)) {
+    if (keyring_find(&e->ring, key_id) == NULL ||
+        (key_id == KEYRING_ID_OPEN && !make_place(e, from))) {
         return 0;
     }
     struct link *l = mesh_add(e->mesh, LINK_HELLO, false, from, now_us);
@@ -118,6 +140,7 @@ uint32_t engine_link_accept(struct engine *e, const struct addr *from, uint64_t 
         e->counters.links_refused_all++;
         return 0;
     }
+    l->key_id = key_id;
     hello_await(e, l);
     if (hello_say(e, l, hello_token(e, l)) != RC_OK) {
         drop(e, l);
@@ -171,6 +194,8 @@ static const char *end_text(enum link_end why)
         return "not permitted on this host (EACCES)";
     case LINK_END_NO_FD:
         return "no descriptor is left (EMFILE)";
+    case LINK_END_UNSEALED:
+        return "it has none of this node's keys";
     }
     return "?";
 }
@@ -256,11 +281,22 @@ void peer_reconcile_after_loss(struct engine *e)
     peer_look_by(e, reconcile_after_loss(&e->reconcile, e->now_us));
 }
 
+/* Whether the dial would get through with another key of the ring, or without one: a node that
+ * takes none but sealed links refuses the plain upgrade. */
+static bool is_for_another_key(const struct link *l, enum link_end why)
+{
+    return l->state == LINK_DIALING &&
+           (why == LINK_END_UNSEALED || (why == LINK_END_REJECTED && l->key_id == KEYRING_ID_OPEN));
+}
+
 void engine_link_down(struct engine *e, uint32_t link, enum link_end why, uint64_t now_us)
 {
     engine_advance(e, now_us);
     struct link *l = mesh_find(e->mesh, link);
     if (l == NULL) {
+        return;
+    }
+    if (is_for_another_key(l, why) && mesh_dial_on(e->mesh, l)) {
         return;
     }
     struct member *m = l->member;

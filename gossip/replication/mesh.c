@@ -22,8 +22,9 @@ struct want {
 
 struct mesh {
     struct outbox *outbox;
-    const struct member *self; /* NULL: none of its addresses is known */
-    struct link **links;       /* by slot; NULL when free */
+    const struct keyring *ring; /* NULL: none is known */
+    const struct member *self;  /* NULL: none of its addresses is known */
+    struct link **links;        /* by slot; NULL when free */
     uint32_t size;
     uint32_t use; /* counts links made */
     struct want *wants;
@@ -94,12 +95,18 @@ bool mesh_is_unmet(const struct link *l)
     const bool is_before = l->state == LINK_HELLO || l->state == LINK_RIVAL;
     const bool is_only_said =
         l->member != NULL && (l->terms.is_only_word || !l->member->has_answered);
-    return !l->is_dialed && (is_before || (l->state == LINK_OPEN && is_only_said));
+    return !l->is_dialed && l->key_id == KEYRING_ID_OPEN &&
+           (is_before || (l->state == LINK_OPEN && is_only_said));
 }
 
 void mesh_know_self(struct mesh *m, const struct member *self)
 {
     m->self = self;
+}
+
+void mesh_know_keys(struct mesh *m, const struct keyring *ring)
+{
+    m->ring = ring;
 }
 
 /* Whether it is `same` as one of this node's addresses. */
@@ -325,9 +332,21 @@ struct link *mesh_dial(struct mesh *m, const struct addr *addr, uint64_t now_us)
     }
     struct link *l = mesh_add(m, LINK_DIALING, true, addr, now_us);
     if (l != NULL) {
-        outbox_dial(m->outbox, l->id, addr);
+        l->key_id = m->ring == NULL ? KEYRING_ID_OPEN : m->ring->keys[0].id;
+        outbox_dial(m->outbox, l->id, addr, l->key_id);
     }
     return l;
+}
+
+bool mesh_dial_on(struct mesh *m, struct link *l)
+{
+    const struct keyring_key *key = m->ring == NULL ? NULL : keyring_find(m->ring, l->key_id);
+    if (key == NULL || key + 1 == m->ring->keys + m->ring->count) {
+        return false;
+    }
+    l->key_id = key[1].id;
+    outbox_dial(m->outbox, l->id, &l->addr, l->key_id);
+    return true;
 }
 
 uint32_t mesh_undialed(const struct mesh *m, const struct swim *swim)

@@ -16,6 +16,7 @@
 
 #include "gossip/membership/swim.h"
 #include "gossip/replication/link.h"
+#include "gossip/sealing/keyring.h"
 
 enum {
     MESH_LINKS_MAX = 4095,
@@ -48,6 +49,9 @@ void mesh_free(struct mesh *m);
 /* Whose addresses and networks are this node's own; borrowed until the mesh is freed. */
 void mesh_know_self(struct mesh *m, const struct member *self);
 
+/* The keys that are dialed with; borrowed likewise. Without this links are plain. */
+void mesh_know_keys(struct mesh *m, const struct keyring *ring);
+
 /* Whether it is an address of this host, whose nodes and clients are its own. */
 bool mesh_is_own_host(const struct mesh *m, const struct addr *addr);
 
@@ -60,7 +64,7 @@ bool mesh_same_place(const struct mesh *m, const struct addr *a, const struct ad
 struct link *mesh_add(struct mesh *m, enum link_state state, bool is_dialed,
                       const struct addr *addr, uint64_t now_us);
 
-/* Whether nothing but a HELLO, if that, shows who has dialed this node. */
+/* Whether nothing but a HELLO, if that, shows who has dialed this node: not even a key. */
 bool mesh_is_unmet(const struct link *l);
 
 /* Which limit one more accepted link would pass before those that were accepted have shown who they
@@ -112,6 +116,10 @@ uint64_t mesh_deadline(const struct mesh *m);
 /* Dials an address of which no member is known yet. NULL when there are too many links or one to
  * that address is under way. */
 struct link *mesh_dial(struct mesh *m, const struct addr *addr, uint64_t now_us);
+
+/* Whoever is there does not take the key that the link is being dialed with: dials once more with
+ * the ring's next. False when there is none: the dial has failed. */
+bool mesh_dial_on(struct mesh *m, struct link *l);
 
 /* A dial to, or link of, the member failed: when it may be dialed again. */
 void mesh_failed(struct mesh *m, const struct member *member, uint64_t now_us);

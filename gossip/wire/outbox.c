@@ -113,10 +113,11 @@ bool outbox_datagram(struct outbox *o, const struct addr *to, const void *data, 
     return true;
 }
 
-void outbox_dial(struct outbox *o, uint32_t link, const struct addr *to)
+void outbox_dial(struct outbox *o, uint32_t link, const struct addr *to, uint16_t key_id)
 {
     struct slot *slot = append(o, ACTION_DIAL);
     slot->action.link = link;
+    slot->action.key_id = key_id;
     slot->action.addr = *to;
 }
 

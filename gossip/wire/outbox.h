@@ -22,9 +22,9 @@ enum { DATAGRAM_BYTES_MAX = 1400, OUTBOX_DATAGRAMS_MAX = 512 };
 
 enum action_kind {
     ACTION_DATAGRAM, /* send `data` to `addr`, best effort */
-    ACTION_DIAL, /* open a peer link to `addr` under the id `link`; answer with engine_link_up() or
-                    _down() */
-    ACTION_OUTPUT, /* link `link` has bytes to take by engine_link_output() */
+    ACTION_DIAL,     /* open a peer link to `addr` under the id `link`, sealed with the key `key_id`
+                        where     that is not 0; answer with engine_link_up() or _down() */
+    ACTION_OUTPUT,   /* link `link` has bytes to take by engine_link_output() */
     ACTION_CLOSE, /* flush what was taken, then close link `link`; no engine_link_down() is expected
                    */
     ACTION_PUT_DONE, /* the client write `token` is settled: see `put` */
@@ -93,6 +93,7 @@ struct notice {
 struct action {
     enum action_kind kind;
     uint32_t link;
+    uint16_t key_id; /* ACTION_DIAL: of gossip/sealing/keyring */
     struct addr addr;
     const uint8_t *data; /* ACTION_DATAGRAM: borrowed until the next call of outbox_next() */
     size_t len;
@@ -108,7 +109,7 @@ void outbox_free(struct outbox *o);
 /* Copies the bytes; len <= DATAGRAM_BYTES_MAX. False, and counted, when OUTBOX_DATAGRAMS_MAX are
  * waiting. */
 bool outbox_datagram(struct outbox *o, const struct addr *to, const void *data, size_t len);
-void outbox_dial(struct outbox *o, uint32_t link, const struct addr *to);
+void outbox_dial(struct outbox *o, uint32_t link, const struct addr *to, uint16_t key_id);
 void outbox_output(struct outbox *o, uint32_t link);
 void outbox_close(struct outbox *o, uint32_t link);
 void outbox_put_done(struct outbox *o, const struct put_done *done);

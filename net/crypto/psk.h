@@ -10,7 +10,7 @@
  * Where no key is agreed on, TLS goes on with a certificate, if there is one, and succeeds. So a
  * finished handshake means nothing before psk_link_key() has been asked.
  *
- * Left out: reading and writing (net/crypto/stream), and telling links from HTTPS before that.
+ * Left out: reading and writing, and telling links from HTTPS before that.
  */
 #ifndef NET_CRYPTO_PSK_H
 #define NET_CRYPTO_PSK_H

@@ -129,7 +129,7 @@ static const struct peer_link_hooks link_hooks = {
 
 void driver_accept(struct driver *d, struct bufferevent *bev, const struct addr *from)
 {
-    const uint32_t id = engine_link_accept(d->config.engine, from, driver_turn(d));
+    const uint32_t id = engine_link_accept(d->config.engine, from, 0, driver_turn(d));
     if (id == 0) {
         bufferevent_free(bev);
         return;

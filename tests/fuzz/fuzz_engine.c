@@ -253,7 +253,7 @@ static void connect_pair(struct world *w)
             }
             n->dials[j].link = 0;
             const uint32_t there =
-                n->pair != 0 ? 0 : engine_link_accept(to->engine, &n->addr, w->now_us);
+                n->pair != 0 ? 0 : engine_link_accept(to->engine, &n->addr, 0, w->now_us);
             if (there == 0) {
                 engine_link_down(n->engine, d.link, LINK_END_REFUSED, w->now_us);
             } else {
@@ -431,7 +431,7 @@ static void begin_link(struct world *w, uint32_t peer)
             engine_link_up(n->engine, link, w->now_us);
         }
     }
-    w->links[peer] = link != 0 ? link : engine_link_accept(n->engine, &from, w->now_us);
+    w->links[peer] = link != 0 ? link : engine_link_accept(n->engine, &from, 0, w->now_us);
     take_actions(w);
     const struct link *l = mesh_find(n->engine->mesh, w->links[peer]);
     w->told.token = l != NULL ? hello_token(n->engine, l) : 0;

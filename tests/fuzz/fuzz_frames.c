@@ -82,7 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint64_t now_us = START_US;
     struct engine *e = new_engine();
     engine_candidates_done(e, true, now_us); /* alone, so it founds its clock and takes records */
-    const uint32_t link = engine_link_accept(e, &from, now_us);
+    const uint32_t link = engine_link_accept(e, &from, 0, now_us);
     say_hello(e, link, now_us);
     const size_t piece = size > 0 ? (size_t)data[0] + 1 : 1;
     for (size_t at = size > 0 ? 1 : 0; at < size; at += piece) {

@@ -34,6 +34,7 @@ struct event {
     uint32_t to_life;     /* the life of the node it is for; a restarted one does not get it */
     bool is_forged;       /* a datagram that `from` has not sent */
     uint32_t stream, end; /* of stream events: which stream, which of its two ends it is for */
+    uint16_t key_id;      /* EVENT_DIAL: as in ACTION_DIAL */
     int why;              /* EVENT_END, EVENT_DIAL_DONE: enum link_end */
     const uint8_t *data;  /* owned by the network */
     size_t len;

@@ -79,7 +79,15 @@ void pipe_dial(struct cluster *c, uint32_t from, const struct action *a)
                              .from = from,
                              .to = to < c->count ? to : from,
                              .to_life = life,
-                             .stream = stream});
+                             .stream = stream,
+                             .key_id = a->key_id});
+}
+
+/* Why a node does not accept a link. One that has not the key cannot finish the handshake. */
+static enum link_end refusal(const struct engine *e, uint16_t key_id)
+{
+    const bool has_key = keyring_find(engine_keyring(e), key_id) != NULL;
+    return has_key || key_id == KEYRING_ID_OPEN ? LINK_END_REJECTED : LINK_END_UNSEALED;
 }
 
 /* Whether streams between two nodes stand still: what one direction loses is not acknowledged. */
@@ -122,10 +130,11 @@ void pipe_answer(struct cluster *c, const struct event *e)
         why = (int)LINK_END_SELF;
     } else {
         const struct addr addr = stage_addr(from);
-        const uint32_t link = engine_link_accept(c->nodes[to].engine, &addr, stage_now_us(c, to));
+        struct engine *there = c->nodes[to].engine;
+        const uint32_t link = engine_link_accept(there, &addr, e->key_id, stage_now_us(c, to));
         c->streams.all[e->stream].life[1] = c->nodes[to].life;
         streams_set_link(&c->streams, e->stream, 1, link);
-        why = link == 0 ? (int)LINK_END_REJECTED : -1;
+        why = link == 0 ? (int)refusal(there, e->key_id) : -1;
         count_headers(c, from, UPGRADE_ASK);
         count_headers(c, to, UPGRADE_ANSWER);
     }

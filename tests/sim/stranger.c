@@ -254,7 +254,7 @@ void stranger_claim(struct cluster *c, uint32_t to, uint32_t whose)
         return;
     }
     const struct addr from = stage_addr(third_party(c));
-    const uint32_t link = engine_link_accept(n->engine, &from, stage_now_us(c, to));
+    const uint32_t link = engine_link_accept(n->engine, &from, 0, stage_now_us(c, to));
     struct frame_hello hello = {
         .cluster = swim_cluster_hash(c->config.network),
         .token = token_on(c, to, link),

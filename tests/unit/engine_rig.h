@@ -160,7 +160,7 @@ static inline void say_this_hello(struct engine *e, uint32_t link, const struct 
 static inline uint32_t link_with(struct engine *e, const struct frame_hello *hello, uint64_t now_us)
 {
     const struct addr from = {.ip = {hello->card.uuid.bytes[0]}, .port = 9};
-    const uint32_t link = engine_link_accept(e, &from, now_us);
+    const uint32_t link = engine_link_accept(e, &from, 0, now_us);
     assert_int_not_equal(link, 0);
     say_this_hello(e, link, hello, now_us);
     return link;

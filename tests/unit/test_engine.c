@@ -274,7 +274,7 @@ static void a_link_that_says_nothing_is_ended(void **state)
     struct action action;
     const struct addr from = {.port = 9};
     uint64_t now_us = START_US + SECOND_US;
-    const uint32_t link = engine_link_accept(*state, &from, now_us);
+    const uint32_t link = engine_link_accept(*state, &from, 0, now_us);
     assert_int_not_equal(link, 0);
     bool is_closed = false;
     for (int i = 0; i < 50 && !is_closed; i++) {
@@ -293,7 +293,7 @@ static void garbage_on_a_link_ends_it_and_is_counted(void **state)
     struct engine_status status;
     const struct addr from = {.port = 9};
     const uint64_t now_us = START_US + SECOND_US;
-    const uint32_t link = engine_link_accept(*state, &from, now_us);
+    const uint32_t link = engine_link_accept(*state, &from, 0, now_us);
     engine_link_input(*state, link, garbage, sizeof(garbage), now_us);
     engine_status(*state, now_us, &status);
     assert_int_equal(status.counters.frames_malformed, 1);
@@ -349,8 +349,8 @@ static void the_refusal_of_somebody_whom_discovery_has_not_named_is_nothing(void
     struct engine *e = make(64 << 20);
     const struct addr from = {.port = 9};
     /* Anybody dials, with and without a HELLO. */
-    assert_int_equal(refuse(e, engine_link_accept(e, &from, now_us), 0, now_us), 0);
-    assert_int_equal(refuse(e, engine_link_accept(e, &from, now_us), 2, now_us), 0);
+    assert_int_equal(refuse(e, engine_link_accept(e, &from, 0, now_us), 0, now_us), 0);
+    assert_int_equal(refuse(e, engine_link_accept(e, &from, 0, now_us), 2, now_us), 0);
     assert_int_equal(engine_unready(e) & READY_REFUSED, 0);
     /* The same for a node that discovery names and that does not even say who it is. */
     const uint32_t link = dial_candidate(e, 1001, &now_us);
@@ -366,7 +366,7 @@ static uint32_t claim_two(struct engine *e, uint8_t host, uint64_t now_us)
     const uint8_t ip[] = {10, 0, 0, host};
     const struct addr from = addr_v4(ip, 5555);
     const struct frame_hello hello = hello_of(2, now_us);
-    const uint32_t link = engine_link_accept(e, &from, now_us);
+    const uint32_t link = engine_link_accept(e, &from, 0, now_us);
     say_this_hello(e, link, &hello, now_us);
     return link;
 }
@@ -414,7 +414,7 @@ static void who_has_said_hello_and_no_more_does_not_count(void **state)
     uint64_t now_us = START_US + SECOND_US;
     const struct frame_hello hello = hello_of(2, now_us);
     for (int ends = 0; ends < 2; ends++) {
-        const uint32_t link = engine_link_accept(*state, &from, now_us);
+        const uint32_t link = engine_link_accept(*state, &from, 0, now_us);
         say_this_hello(*state, link, &hello, now_us);
         assert_true(put_waits(*state, now_us));
         if (ends) {
@@ -455,7 +455,7 @@ static void a_newcomer_is_refused_by_who_has_no_room_and_is_not_ready(void **sta
     fill_table(full, START_US);
     uint64_t now_us = START_US;
     const uint32_t here = dial_candidate(newcomer, 1001, &now_us);
-    const uint32_t there = engine_link_accept(full, &from, now_us);
+    const uint32_t there = engine_link_accept(full, &from, 0, now_us);
     pass(full, there, newcomer, here, &out, now_us);
     assert_int_equal(engine_unready(newcomer) & READY_REFUSED, 0);
     pass(newcomer, here, full, there, &out, now_us);
@@ -491,7 +491,7 @@ static void talk(struct engine *newcomer, struct engine *full, uint32_t *here, u
             engine_datagram(full, &from, action.data, action.len, now_us);
         } else if (action.kind == ACTION_DIAL) {
             *here = action.link;
-            *there = engine_link_accept(full, &from, now_us);
+            *there = engine_link_accept(full, &from, 0, now_us);
             engine_link_up(newcomer, *here, now_us);
             pass(full, *there, newcomer, *here, &out, now_us);
             pass(newcomer, *here, full, *there, &out, now_us);
@@ -541,7 +541,7 @@ static void a_refusal_is_nothing_while_another_member_lets_this_node_in(void **s
     struct buf out;
     buf_init(&out, 1 << 20);
     const uint32_t here = dial_candidate(e, 1001, &now_us);
-    const uint32_t there = engine_link_accept(member, &from, now_us);
+    const uint32_t there = engine_link_accept(member, &from, 0, now_us);
     pass(member, there, e, here, &out, now_us);
     pass(e, here, member, there, &out, now_us);
     pass(member, there, e, here, &out, now_us);

@@ -41,7 +41,7 @@ static void datagram(struct engine *e, uint32_t link, uint64_t now_us)
 static void accept_link(struct engine *e, uint32_t link, uint64_t now_us)
 {
     (void)link;
-    (void)engine_link_accept(e, &somebody, now_us);
+    (void)engine_link_accept(e, &somebody, 0, now_us);
 }
 
 static void link_up(struct engine *e, uint32_t link, uint64_t now_us)
@@ -97,7 +97,7 @@ static void every_call_brings_the_time(void **state)
     };
     for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
         struct engine *e = make_as(1, 8 << 20);
-        const uint32_t link = engine_link_accept(e, &somebody, START_US);
+        const uint32_t link = engine_link_accept(e, &somebody, 0, START_US);
         calls[i](e, link, START_US + 1);
         if (e->now_us != START_US + 1) {
             fail_msg("call %zu", i);

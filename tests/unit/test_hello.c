@@ -24,7 +24,7 @@ static void a_node_says_who_it_is_and_on_which_terms(void **state)
     const struct addr from = addr_v4(ip, 5555);
     struct frame_hello hello;
     struct engine *e = *state;
-    const uint32_t link = engine_link_accept(e, &from, NOW_US);
+    const uint32_t link = engine_link_accept(e, &from, 0, NOW_US);
     read_ours(e, link, &hello);
     assert_int_equal(hello.cluster, swim_cluster_hash("net"));
     assert_int_equal(hello.version_min, PROTOCOL_VERSION_MIN);
@@ -50,7 +50,7 @@ static void without_a_clock_it_names_none(void **state)
     const struct addr from = {.port = 9};
     struct frame_hello hello;
     struct engine *e = make_as(5, 8 << 20);
-    const uint32_t link = engine_link_accept(e, &from, NOW_US);
+    const uint32_t link = engine_link_accept(e, &from, 0, NOW_US);
     read_ours(e, link, &hello);
     assert_int_equal(hello.flags & MEMBER_HAS_CLOCK, 0);
     assert_int_equal(hello.clock_us, 0);
@@ -191,7 +191,7 @@ static void a_hello_that_is_cut_is_counted(void **state)
     const struct frame_hello hello = hello_of(2, NOW_US);
     struct cursor c = cursor_writer(payload, sizeof(payload));
     frame_hello_write(&c, &hello);
-    const uint32_t link = engine_link_accept(e, &from, NOW_US);
+    const uint32_t link = engine_link_accept(e, &from, 0, NOW_US);
     say_frame(e, link, FRAME_HELLO, FRAME_CRITICAL, payload, c.pos - 1, NOW_US);
     assert_int_equal(close_reason(e, link), CLOSE_MALFORMED);
     assert_int_equal(e->counters.frames_malformed, 1);
@@ -270,7 +270,7 @@ static void a_clock_that_this_node_sets_goes_to_all_who_have_its_hello(void **st
     none.flags = 0;
     none.clock_us = 0;
     const uint32_t open = link_with(e, &none, START_US);
-    const uint32_t waits = engine_link_accept(e, &from, START_US);
+    const uint32_t waits = engine_link_accept(e, &from, 0, START_US);
     assert_false(next_of_type(e, open, FRAME_CLOCK, &payload));
     e->clock.is_set = true;
     e->clock.offset_us = 4000;
@@ -341,7 +341,7 @@ static void who_has_records_is_reconciled_with(void **state)
     struct frame_hello hello = hello_of(9, NOW_US);
     hello.flags |= MEMBER_IS_CAUGHT_UP | MEMBER_HAS_RECORDS;
     assert_int_equal(put_one(e), 0);
-    const uint32_t link = engine_link_accept(e, &from, NOW_US);
+    const uint32_t link = engine_link_accept(e, &from, 0, NOW_US);
     assert_true(mesh_find(e->mesh, link)->terms.said_records);
     say_this_hello(e, link, &hello, NOW_US);
     assert_int_equal(e->counters.syncs_started, 1);
@@ -353,7 +353,7 @@ static void a_link_waits_for_a_hello_for_three_seconds(void **state)
     const struct addr from = {.port = 9};
     engine_tick(e, NOW_US);
     assert_true(e->peers_at_us > NOW_US + LINK_HELLO_TIMEOUT_US);
-    (void)engine_link_accept(e, &from, NOW_US);
+    (void)engine_link_accept(e, &from, 0, NOW_US);
     assert_int_equal(e->peers_at_us, NOW_US + LINK_HELLO_TIMEOUT_US);
 }
 
@@ -366,7 +366,7 @@ static void a_surplus_link_ends_and_what_waits_on_it_goes_on_the_other(void **st
     const uint32_t dialed = dial_candidate(e, 1001, &now_us);
     struct frame_hello hello = hello_of(9, now_us);
     hello.flags |= MEMBER_HAS_RECORDS; /* a link alone is no reason for us to reconcile */
-    const uint32_t accepted = engine_link_accept(e, &from, now_us);
+    const uint32_t accepted = engine_link_accept(e, &from, 0, now_us);
     say_this_hello(e, accepted, &hello, now_us);
     const struct member *m = find(e, 9);
     assert_int_equal(m->link, accepted);
@@ -452,7 +452,7 @@ static uint32_t learned(bool is_dialed)
     e->config.addr_count = 1;
     e->config.addrs[0].addr.port = 8081;
     const uint32_t link =
-        is_dialed ? dial_candidate(e, 1001, &now_us) : engine_link_accept(e, &from, now_us);
+        is_dialed ? dial_candidate(e, 1001, &now_us) : engine_link_accept(e, &from, 0, now_us);
     struct frame_hello hello = hello_of(2, now_us);
     hello.seen_as = addr_v4(ip, 40000);
     say_this_hello(e, link, &hello, now_us);

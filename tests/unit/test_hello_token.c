@@ -31,13 +31,13 @@ static void who_has_not_read_our_hello_on_its_link_is_nobody(void **state)
     struct engine *e = *state;
     const struct addr from = {.port = 9};
     struct frame_hello first, second;
-    const uint32_t links[] = {engine_link_accept(e, &from, NOW_US),
-                              engine_link_accept(e, &from, NOW_US)};
+    const uint32_t links[] = {engine_link_accept(e, &from, 0, NOW_US),
+                              engine_link_accept(e, &from, 0, NOW_US)};
     read_ours(e, links[0], &first);
     read_ours(e, links[1], &second);
     assert_true(first.token != second.token);
     assert_int_equal(refusal_of(e, links[0], second.token), CLOSE_MALFORMED);
-    assert_int_equal(refusal_of(e, engine_link_accept(e, &from, NOW_US), 0), CLOSE_MALFORMED);
+    assert_int_equal(refusal_of(e, engine_link_accept(e, &from, 0, NOW_US), 0), CLOSE_MALFORMED);
     assert_null(swim_find(e->swim, &two));
     assert_int_equal(e->counters.frames_malformed, 2);
     assert_int_equal(refusal_of(e, links[1], second.token), 0);
@@ -52,9 +52,9 @@ static void a_token_is_of_one_process_and_one_link(void **state)
     struct engine *other = make_alone(5);
     const struct addr from = {.port = 9};
     other->config.secret[0] ^= 1;
-    const uint32_t link = engine_link_accept(e, &from, NOW_US);
+    const uint32_t link = engine_link_accept(e, &from, 0, NOW_US);
     const uint64_t token = hello_token(e, mesh_find(e->mesh, link));
-    assert_int_equal(engine_link_accept(other, &from, NOW_US), link);
+    assert_int_equal(engine_link_accept(other, &from, 0, NOW_US), link);
     assert_true(hello_token(other, mesh_find(other->mesh, link)) != token);
     mesh_find(e->mesh, link)->begun_us++;
     assert_true(hello_token(e, mesh_find(e->mesh, link)) != token);

@@ -53,7 +53,7 @@ static void strangers_hold_no_more_than_so_much_and_lose_their_own_first(void **
     const struct frame_hello hello = hello_of(200, START_US);
     for (; i < COUNT - 1; i++) {
         const struct addr from = addr_of(i);
-        links[i] = engine_link_accept(e, &from, START_US);
+        links[i] = engine_link_accept(e, &from, 0, START_US);
         assert_int_not_equal(links[i], 0);
     }
     const uint32_t member = link_with(e, &hello, START_US);
@@ -100,7 +100,7 @@ static void the_bound_is_kept_to_the_byte(void **state)
 {
     struct engine *e = *state;
     const struct addr from = addr_of(0);
-    struct link *l = mesh_find(e->mesh, engine_link_accept(e, &from, START_US));
+    struct link *l = mesh_find(e->mesh, engine_link_accept(e, &from, 0, START_US));
     struct holdings *h = &e->holdings;
     l->unsent_bytes = 0;
     holdings_count(h, e->mesh, l, START_US);
@@ -125,7 +125,7 @@ static void addresses_of_one_network_hold_together(void **state)
     struct engine *e = *state;
     struct link *links[3];
     for (int i = 0; i < 3; i++) {
-        links[i] = mesh_find(e->mesh, engine_link_accept(e, &from[i], START_US));
+        links[i] = mesh_find(e->mesh, engine_link_accept(e, &from[i], 0, START_US));
         links[i]->unsent_bytes = held[i];
         holdings_count(&e->holdings, e->mesh, links[i], START_US);
     }
@@ -137,8 +137,8 @@ static void all_links_are_counted_now_and_then(void **state)
 {
     struct engine *e = *state;
     const struct addr from = addr_of(0), other = addr_of(OF_ONE);
-    struct link *l = mesh_find(e->mesh, engine_link_accept(e, &from, START_US));
-    struct link *quiet = mesh_find(e->mesh, engine_link_accept(e, &other, START_US));
+    struct link *l = mesh_find(e->mesh, engine_link_accept(e, &from, 0, START_US));
+    struct link *quiet = mesh_find(e->mesh, engine_link_accept(e, &other, 0, START_US));
     holdings_count(&e->holdings, e->mesh, l, START_US);
     const uint64_t before = e->holdings.bytes;
     const struct queued_write w = {.handle = 1};

@@ -423,11 +423,11 @@ static void hello_and_close_let_later_bytes_pass(void **state)
     const struct addr from = {.port = 9};
     struct frame_hello hello = hello_of(2, NOW_US);
     struct engine *e = *state;
-    uint32_t link = engine_link_accept(e, &from, NOW_US);
+    uint32_t link = engine_link_accept(e, &from, 0, NOW_US);
     say(e, link, FRAME_CLOSE, payload, 9);
     assert_null(mesh_find(e->mesh, link));
     struct cursor c = cursor_writer(payload, sizeof(payload));
-    link = engine_link_accept(e, &from, NOW_US);
+    link = engine_link_accept(e, &from, 0, NOW_US);
     hello.token = hello_token(e, mesh_find(e->mesh, link));
     frame_hello_write(&c, &hello);
     say(e, link, FRAME_HELLO, payload, c.pos + 9);
@@ -505,13 +505,13 @@ static void nothing_is_taken_before_hello(void **state)
     const struct addr from = {.port = 9};
     struct engine *e = *state;
     for (size_t i = 0; i < SAMPLES; i++) {
-        const uint32_t link = engine_link_accept(e, &from, NOW_US);
+        const uint32_t link = engine_link_accept(e, &from, 0, NOW_US);
         say(e, link, samples[i].type, samples[i].payload, samples[i].len);
         assert_int_equal(close_reason(e, link), CLOSE_MALFORMED);
         assert_int_equal(e->counters.frames_malformed, i + 1);
     }
     /* Not even what may be skipped later. */
-    const uint32_t link = engine_link_accept(e, &from, NOW_US);
+    const uint32_t link = engine_link_accept(e, &from, 0, NOW_US);
     say_frame(e, link, 200, 0, NULL, 0, NOW_US);
     assert_int_equal(close_reason(e, link), CLOSE_MALFORMED);
     assert_int_equal(e->counters.frames_unknown, 0);
@@ -522,7 +522,7 @@ static void a_close_before_hello_is_no_fault(void **state)
     const struct addr from = {.port = 9};
     const uint8_t reason = CLOSE_IDLE;
     struct engine *e = *state;
-    const uint32_t link = engine_link_accept(e, &from, NOW_US);
+    const uint32_t link = engine_link_accept(e, &from, 0, NOW_US);
     say(e, link, FRAME_CLOSE, &reason, 1);
     assert_null(mesh_find(e->mesh, link));
     assert_int_equal(e->counters.frames_malformed, 0);
@@ -558,12 +558,12 @@ static void a_hello_cut_at_any_length_ends_the_link_and_is_counted(void **state)
     struct cursor c = cursor_writer(payload, sizeof(payload));
     frame_hello_write(&c, &hello);
     for (size_t len = 0; len < c.pos; len++) {
-        const uint32_t link = engine_link_accept(e, &from, NOW_US);
+        const uint32_t link = engine_link_accept(e, &from, 0, NOW_US);
         say(e, link, FRAME_HELLO, payload, len);
         assert_int_equal(close_reason(e, link), CLOSE_MALFORMED);
         assert_int_equal(e->counters.frames_malformed, len + 1);
     }
-    const uint32_t link = engine_link_accept(e, &from, NOW_US);
+    const uint32_t link = engine_link_accept(e, &from, 0, NOW_US);
     hello.token = hello_token(e, mesh_find(e->mesh, link));
     c = cursor_writer(payload, sizeof(payload));
     frame_hello_write(&c, &hello);

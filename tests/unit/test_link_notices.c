@@ -59,6 +59,7 @@ static void a_link_that_the_system_ends_is_told_with_what_it_says(void **state)
         {LINK_END_NO_NET, "no route to this network (ENETUNREACH)"},
         {LINK_END_DENIED, "not permitted on this host (EACCES)"},
         {LINK_END_NO_FD, "no descriptor is left (EMFILE)"},
+        {LINK_END_UNSEALED, "it has none of this node's keys"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct linked n = linked_new();
@@ -80,6 +81,7 @@ static void one_that_the_member_ends_is_told_with_its_reason_unless_nothing_is_l
     } rows[] = {
         {CLOSE_DUPLICATE, ""},
         {CLOSE_IDLE, ""},
+        {CLOSE_KEY, ""},
         {CLOSE_STRANGER, "close, reason 3"},
         {CLOSE_MALFORMED, "close, reason 6"},
         {CLOSE_FULL, "close, reason 8"},

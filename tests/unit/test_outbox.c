@@ -17,7 +17,7 @@ static void actions_come_out_in_the_order_they_went_in(void **state)
     struct outbox *o = outbox_new();
     struct action a;
     assert_false(outbox_next(o, &a));
-    outbox_dial(o, 1, &somewhere);
+    outbox_dial(o, 1, &somewhere, 0);
     assert_true(outbox_datagram(o, &somewhere, "hello", 5));
     outbox_output(o, 2);
     outbox_close(o, 3);

@@ -27,7 +27,7 @@ static void a_link_that_was_not_open_is_lost_without_a_word(void **state)
 {
     struct engine *e = *state;
     const struct addr from = {.port = 9};
-    const uint32_t link = engine_link_accept(e, &from, NOW_US);
+    const uint32_t link = engine_link_accept(e, &from, 0, NOW_US);
     engine_link_down(e, link, LINK_END_RESET, NOW_US);
     assert_null(mesh_find(e->mesh, link));
     assert_false(is_told_down(e));

@@ -49,7 +49,7 @@ static struct psk_config config_of(const struct pair *p, const struct keyring *r
     return (struct psk_config){.ring = ring, .key_records_max = p->key_records_max};
 }
 
-/* ---- What the one context of a node does (net/crypto/tls_context) ---- */
+/* ---- What the one context of a node does ---- */
 
 static int on_client_hello(SSL *ssl, int *ret_alert, void *arg)
 {

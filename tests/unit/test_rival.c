@@ -166,15 +166,15 @@ static void of_members_that_only_said_hello_so_many_have_links_at_a_time(void **
     }
     run_ms(e, 490, &now_us);
     assert_int_equal(e->counters.links_refused_all, 0);
-    assert_int_equal(engine_link_accept(e, &from, now_us), 0);
+    assert_int_equal(engine_link_accept(e, &from, 0, now_us), 0);
     assert_int_equal(e->counters.links_refused_all, 1);
     run_ms(e, 10, &now_us);
     say_answer(e, links[1], 11, now_us);
-    assert_int_not_equal(engine_link_accept(e, &from, now_us), 0);
+    assert_int_not_equal(engine_link_accept(e, &from, 0, now_us), 0);
     assert_true(is_open(e, links[0])); /* the answer has made a place */
     for (uint32_t i = 2; i < MESH_UNMET_MAX; i++) {
         const struct addr other = {.ip = {(uint8_t)i}, .port = 9};
-        assert_int_not_equal(engine_link_accept(e, &other, now_us), 0);
+        assert_int_not_equal(engine_link_accept(e, &other, 0, now_us), 0);
     }
     for (uint32_t i = 0; i < MESH_UNMET_MAX; i++) {
         assert_int_equal(is_open(e, links[i]), i == 1 || i == MESH_UNMET_MAX - 1);
@@ -193,22 +193,22 @@ static void of_one_address_fewer_have_links_at_a_time(void **state)
     const uint32_t other = link_with(e, &hello, now_us);
     uint32_t first = 0;
     for (uint32_t i = 0; i < MESH_UNMET_ADDR_MAX; i++) {
-        const uint32_t link = engine_link_accept(e, &from, ++now_us);
+        const uint32_t link = engine_link_accept(e, &from, 0, ++now_us);
         assert_int_not_equal(link, 0);
         first = first == 0 ? link : first;
-        assert_int_not_equal(engine_link_accept(e, &own, now_us), 0);
+        assert_int_not_equal(engine_link_accept(e, &own, 0, now_us), 0);
     }
     char text[NOTICE_TEXT_SIZE];
     assert_int_equal(notices(e, NOTICE_LINKS_CROWDED, text), 0);
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(engine_link_accept(e, &from, now_us), 0);
+        assert_int_equal(engine_link_accept(e, &from, 0, now_us), 0);
     }
     assert_int_equal(e->counters.links_refused_addr, 2);
     assert_int_equal(notices(e, NOTICE_LINKS_CROWDED, text), 1);
     assert_string_equal(text, "16 from the address of 10.0.0.1:9");
-    assert_int_not_equal(engine_link_accept(e, &own, now_us), 0);
+    assert_int_not_equal(engine_link_accept(e, &own, 0, now_us), 0);
     run_ms(e, 500, &now_us);
-    assert_int_not_equal(engine_link_accept(e, &from, now_us), 0);
+    assert_int_not_equal(engine_link_accept(e, &from, 0, now_us), 0);
     assert_null(mesh_find(e->mesh, first));
     assert_true(is_open(e, other)); /* though it is older */
     assert_int_equal(e->counters.links_refused_addr, 2);
@@ -228,7 +228,7 @@ static void a_crowd_of_all_is_told_of_once_a_minute(void **state)
         struct addr from = {.port = 9};
         for (uint32_t j = 0; j <= MESH_UNMET_MAX; j++) {
             from.ip[0] = (uint8_t)j;
-            (void)engine_link_accept(e, &from, now_us);
+            (void)engine_link_accept(e, &from, 0, now_us);
         }
         assert_int_equal(notices(e, NOTICE_LINKS_CROWDED, text), i != 1);
         assert_true(i == 1 || strncmp(text, "128, the last from ", 19) == 0);
@@ -264,7 +264,7 @@ static void a_rival_for_whose_hello_there_is_no_memory_ends_with_the_silent_link
     uint64_t now_us = NOW_US;
     const struct frame_hello hello = hello_of(2, now_us);
     const uint32_t link = link_with(e, &hello, now_us);
-    const uint32_t rival = engine_link_accept(e, &from, ++now_us);
+    const uint32_t rival = engine_link_accept(e, &from, 0, ++now_us);
     struct link *l = mesh_find(e->mesh, rival);
     const size_t max = l->in.max;
     l->in.max = 0;
@@ -287,7 +287,7 @@ static void of_two_links_at_once_the_one_that_the_smaller_id_has_dialed_stays(vo
         struct engine *e = make_alone(5);
         const struct addr from = {.port = 9};
         uint64_t now_us = NOW_US;
-        const uint32_t accepted = engine_link_accept(e, &from, now_us);
+        const uint32_t accepted = engine_link_accept(e, &from, 0, now_us);
         const uint32_t dialed = dial_candidate(e, 1001, &now_us);
         const struct frame_hello hello = hello_of(ids[i], now_us);
         const uint32_t stays = ids[i] < 5 ? accepted : dialed;

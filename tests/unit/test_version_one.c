@@ -157,7 +157,7 @@ static void its_hello_ends_the_link(void **state)
     const size_t len = from_hex(hello_and_role, bytes);
     buf_init(&out, 65536);
     for (uint32_t i = 0; i < 3; i++) {
-        const uint32_t link = engine_link_accept(e, &from, START_US);
+        const uint32_t link = engine_link_accept(e, &from, 0, START_US);
         (void)engine_link_output(e, link, &out, 65536, START_US);
         buf_clear(&out);
         (void)take(e);

@@ -191,8 +191,19 @@ static void get_help(struct exchange *x)
     }
 }
 
+/* Once all keys are secrets, links begin with a handshake that proves one. */
+static bool takes_upgrades(const struct api *a)
+{
+    return keyring_state(engine_keyring(a->config.engine)) != SEALING_SEALED;
+}
+
 static void get_gossip(struct exchange *x)
 {
+    if (!takes_upgrades(x->api)) {
+        http_problem(x->rs, 403, "forbidden",
+                     "Links between the nodes of this cluster are sealed with its secret.");
+        return;
+    }
     if (upgrade_is_asked(x->rq)) {
         x->rs->status = 101;
         x->rs->kind = HTTP_BODY_UPGRADE;
@@ -370,7 +381,7 @@ struct http_route api_route(const struct api *a, const struct http_request *rq)
     }
     found.is_exempt =
         ((route->flags & IS_PROBE) != 0 && (route->methods->bits & BIT(rq->method)) != 0) ||
-        ((route->flags & IS_LINK) != 0 && upgrade_is_asked(rq));
+        ((route->flags & IS_LINK) != 0 && takes_upgrades(a) && upgrade_is_asked(rq));
     found.is_events =
         (route->flags & IS_EVENTS) != 0 && (route->methods->bits & BIT(rq->method)) != 0;
     return found;

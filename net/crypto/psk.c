@@ -5,6 +5,7 @@
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -154,13 +155,15 @@ static enum rc configure(SSL *ssl, struct psk_state *s)
         psk_state_free(s);
         return RC_NO_MEMORY;
     }
+    static const unsigned char no_context[1]; /* that of sessions made here; HTTPS has another */
     SSL_set_options(ssl, SSL_OP_NO_TICKET);
     SSL_clear_options(ssl, SSL_OP_ALLOW_NO_DHE_KEX);
     SSL_set_verify(ssl, SSL_VERIFY_NONE, NULL);
-    const bool is_set = SSL_set_min_proto_version(ssl, TLS1_3_VERSION) == 1 &&
-                        SSL_set_max_proto_version(ssl, TLS1_3_VERSION) == 1 &&
-                        SSL_set_ciphersuites(ssl, SUITE_NAME) == 1 &&
-                        SSL_set1_groups_list(ssl, GROUPS) == 1 && SSL_set_num_tickets(ssl, 0) == 1;
+    const bool is_set =
+        SSL_set_min_proto_version(ssl, TLS1_3_VERSION) == 1 &&
+        SSL_set_max_proto_version(ssl, TLS1_3_VERSION) == 1 &&
+        SSL_set_ciphersuites(ssl, SUITE_NAME) == 1 && SSL_set1_groups_list(ssl, GROUPS) == 1 &&
+        SSL_set_num_tickets(ssl, 0) == 1 && SSL_set_session_id_context(ssl, no_context, 0) == 1;
     return is_set ? RC_OK : RC_NO_MEMORY;
 }
 
@@ -243,6 +246,14 @@ uint16_t psk_link_key(const SSL *ssl)
     return alpn_len == ALPN_BYTES && memcmp(alpn, PSK_ALPN, ALPN_BYTES) == 0 ? s->key_id : 0;
 }
 
+/* Whether the socket takes a short message now. Nothing could be read while one was half sent, and
+ * two ends that both stood so would wait for ever. */
+static bool is_writable(const SSL *ssl)
+{
+    struct pollfd socket = {.fd = SSL_get_wfd(ssl), .events = POLLOUT};
+    return socket.fd < 0 || (poll(&socket, 1, 0) == 1 && (socket.revents & POLLOUT) != 0);
+}
+
 void psk_wrote(SSL *ssl, size_t len)
 {
     struct psk_state *s = state_of(ssl);
@@ -250,9 +261,13 @@ void psk_wrote(SSL *ssl, size_t len)
         return;
     }
     s->records += (len + PSK_RECORD_BYTES - 1) / PSK_RECORD_BYTES;
-    if (s->records >= s->config.key_records_max &&
-        SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED) == 1) {
+    if (s->records < s->config.key_records_max || !is_writable(ssl)) {
+        return;
+    }
+    ERR_clear_error();
+    if (SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED) == 1) {
         s->records = 0;
+        (void)SSL_do_handshake(ssl); /* sends it */
     }
     ERR_clear_error(); /* while a record is half sent it has to wait */
 }

@@ -1,6 +1,7 @@
 #include "net/crypto/stream.h"
 
 #include "core/base/assert.h"
+#include "net/crypto/psk.h"
 
 #include <errno.h>
 #include <event2/buffer.h>
@@ -123,6 +124,7 @@ static enum rc tls_write(struct stream *s, const uint8_t *data, size_t len, size
             /* Nobody is asked for another handshake, so that writing waits for nothing else. */
             rc = rc == RC_AGAIN && is_writing ? RC_AGAIN : RC_IO;
         }
+        psk_wrote(s->ssl, taken);
         total += taken;
     }
     *ret_len = total;

@@ -127,16 +127,31 @@ static const struct peer_link_hooks link_hooks = {
     .finished = on_link_finished,
 };
 
+static void begin(struct driver *d, struct peer_link *l)
+{
+    link_map_add(d->links, peer_link_id(l), l);
+    peer_link_read(l);
+}
+
 void driver_accept(struct driver *d, struct bufferevent *bev, const struct addr *from)
 {
-    const uint32_t id = engine_link_accept(d->config.engine, from, 0, driver_turn(d));
+    const uint32_t id = engine_link_accept(d->config.engine, from, KEYRING_ID_OPEN, driver_turn(d));
     if (id == 0) {
         bufferevent_free(bev);
         return;
     }
-    struct peer_link *l = peer_link_adopt(d->config.base, id, bev, &link_hooks, d);
-    link_map_add(d->links, id, l);
-    peer_link_read(l);
+    begin(d, peer_link_adopt(d->config.base, id, bev, &link_hooks, d));
+}
+
+void driver_accept_sealed(struct driver *d, struct stream *stream, uint16_t key_id,
+                          const struct addr *from)
+{
+    const uint32_t id = engine_link_accept(d->config.engine, from, key_id, driver_turn(d));
+    if (id == 0) {
+        stream_close(stream);
+        return;
+    }
+    begin(d, peer_link_adopt_sealed(d->config.base, id, stream, &link_hooks, d));
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -194,8 +209,13 @@ static void close_link(struct driver *d, uint32_t id)
 
 static void dial(struct driver *d, const struct action *action)
 {
+    const struct peer_link_key key = {
+        .tls = d->config.tls,
+        .psk = {.ring = engine_keyring(d->config.engine), .key_records_max = PSK_KEY_RECORDS_MAX},
+        .id = action->key_id,
+    };
     struct peer_link *l =
-        peer_link_dial(d->config.base, action->link, &action->addr, &link_hooks, d);
+        peer_link_dial(d->config.base, action->link, &action->addr, &key, &link_hooks, d);
     link_map_add(d->links, action->link, l);
 }
 

@@ -15,11 +15,14 @@
 struct bufferevent;
 struct driver;
 struct event_base;
+struct stream;
+struct tls_context;
 
 struct driver_config {
-    struct event_base *base; /* borrowed */
-    struct engine *engine;   /* borrowed */
-    int udp_fd;              /* bound, non-blocking; taken over */
+    struct event_base *base;       /* borrowed */
+    struct engine *engine;         /* borrowed */
+    int udp_fd;                    /* bound, non-blocking; taken over */
+    const struct tls_context *tls; /* of sealed links; borrowed; NULL: none are dialed */
     void *arg;
     void (*put_done)(void *arg, const struct put_done *done, uint64_t now_us);
     void (*notice)(void *arg, const struct notice *notice); /* borrowed for the call */
@@ -48,6 +51,10 @@ uint64_t driver_turn_began_us(const struct driver *d);
 
 /* A connection that came as a peer's upgrade; taken over. */
 void driver_accept(struct driver *d, struct bufferevent *bev, const struct addr *from);
+
+/* A connection whose handshake proved the key `key_id`; taken over, and empty afterwards. */
+void driver_accept_sealed(struct driver *d, struct stream *stream, uint16_t key_id,
+                          const struct addr *from);
 
 /* Nothing waits to be sent to a peer. */
 bool driver_is_flushed(const struct driver *d);

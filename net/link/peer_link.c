@@ -2,6 +2,7 @@
 
 #include "core/base/assert.h"
 #include "core/base/mem.h"
+#include "net/crypto/tls_context.h"
 #include "net/link/upgrade.h"
 #include "net/sys/sockaddr.h"
 
@@ -13,7 +14,6 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 enum {
     CONNECT_TIMEOUT_MS = 2000, /* one lost SYN is sent again after 1 s */
@@ -30,7 +30,7 @@ enum {
     UNACKED_TIMEOUT_MS = 10000,
 };
 
-enum peer_link_state { DIALING, ASKING, UP, CLOSING };
+enum peer_link_state { DIALING, ASKING, SHAKING, UP, CLOSING };
 
 struct peer_link {
     uint32_t id;
@@ -39,12 +39,14 @@ struct peer_link {
     bool is_drained_asked;
     bool is_writing; /* the loop writes: the kernel did not take all at once */
     struct addr to;
+    struct peer_link_key key; /* of a dial */
     struct event_base *base;
-    struct bufferevent *bev; /* NULL while connecting; has what the kernel did not take */
-    struct event *connecting;
-    struct event *reading; /* while there is a bev */
+    struct stream stream;  /* of nothing once a dial could not even begin */
+    struct evbuffer *in;   /* before the link is up: the answer, and what came behind it */
+    struct evbuffer *out;  /* what the kernel did not take */
+    struct event *reading; /* not while connecting, when */
+    struct event *writing; /* this stands for the connection */
     struct event *timer;
-    int fd; /* while connecting; else -1 */
     enum link_end why;
     const struct peer_link_hooks *hooks;
     void *arg;
@@ -62,7 +64,7 @@ bool peer_link_is_up(const struct peer_link *l)
 
 size_t peer_link_pending(const struct peer_link *l)
 {
-    return l->bev == NULL ? 0 : evbuffer_get_length(bufferevent_get_output(l->bev));
+    return evbuffer_get_length(l->out);
 }
 
 void peer_link_free(struct peer_link *l)
@@ -70,18 +72,15 @@ void peer_link_free(struct peer_link *l)
     if (l == NULL) {
         return;
     }
-    if (l->connecting != NULL) {
-        event_free(l->connecting);
-    }
     if (l->reading != NULL) {
         event_free(l->reading);
     }
-    if (l->bev != NULL) {
-        bufferevent_free(l->bev);
+    if (l->writing != NULL) {
+        event_free(l->writing);
     }
-    if (l->fd >= 0) {
-        (void)close(l->fd);
-    }
+    stream_close(&l->stream);
+    evbuffer_free(l->in);
+    evbuffer_free(l->out);
     event_free(l->timer);
     free(l);
 }
@@ -112,14 +111,6 @@ static void end_soon(struct peer_link *l, enum link_end why)
     arm(l, 0);
 }
 
-static void on_timer(evutil_socket_t fd, short what, void *arg)
-{
-    struct peer_link *l = arg;
-    (void)fd;
-    (void)what;
-    peer_link_end(l, l->why);
-}
-
 static enum link_end end_of_error(int error)
 {
     switch (error) {
@@ -145,15 +136,21 @@ static enum link_end end_of_error(int error)
 
 /* ---- Bytes ---- */
 
+static void come_up(struct peer_link *l)
+{
+    (void)event_del(l->timer);
+    l->state = UP;
+    l->hooks->up(l->arg, l);
+}
+
 /* False when the answer is not here yet or the link has ended. */
 static bool take_answer(struct peer_link *l)
 {
-    struct evbuffer *in = bufferevent_get_input(l->bev);
-    const size_t have = evbuffer_get_length(in);
+    const size_t have = evbuffer_get_length(l->in);
     const size_t looked_at = have < UPGRADE_ANSWER_MAX ? have : UPGRADE_ANSWER_MAX;
     size_t head_len = 0;
     const enum rc rc =
-        upgrade_parse_answer(evbuffer_pullup(in, (ev_ssize_t)looked_at), looked_at, &head_len);
+        upgrade_parse_answer(evbuffer_pullup(l->in, (ev_ssize_t)looked_at), looked_at, &head_len);
     if (rc == RC_AGAIN) {
         return false;
     }
@@ -161,27 +158,34 @@ static bool take_answer(struct peer_link *l)
         peer_link_end(l, LINK_END_REJECTED);
         return false;
     }
-    (void)evbuffer_drain(in, head_len);
-    (void)event_del(l->timer);
-    l->state = UP;
-    l->hooks->up(l->arg, l);
+    (void)evbuffer_drain(l->in, head_len);
+    come_up(l);
     return true;
+}
+
+/* Later, as others have something to read, too. The socket tells of what is left there, but not of
+ * what TLS has in memory. */
+static void go_on_reading(struct peer_link *l)
+{
+    if (l->state == UP && l->stream.has_more) {
+        arm(l, 0);
+    }
 }
 
 void peer_link_read(struct peer_link *l)
 {
-    struct evbuffer *in = bufferevent_get_input(l->bev);
-    while (l->state == UP && evbuffer_get_length(in) > 0) {
+    while (l->state == UP && evbuffer_get_length(l->in) > 0) {
         struct evbuffer_iovec runs[READ_RUNS_MAX];
-        const int found = evbuffer_peek(in, -1, NULL, runs, READ_RUNS_MAX);
+        const int found = evbuffer_peek(l->in, -1, NULL, runs, READ_RUNS_MAX);
         const int count = found < READ_RUNS_MAX ? found : READ_RUNS_MAX;
         size_t len = 0;
         for (int i = 0; i < count && l->state == UP; i++) {
             l->hooks->input(l->arg, l, runs[i].iov_base, runs[i].iov_len);
             len += runs[i].iov_len;
         }
-        (void)evbuffer_drain(in, len);
+        (void)evbuffer_drain(l->in, len);
     }
+    go_on_reading(l);
 }
 
 static void take(struct peer_link *l, const uint8_t *data, size_t len)
@@ -189,7 +193,7 @@ static void take(struct peer_link *l, const uint8_t *data, size_t len)
     if (l->state == UP) {
         l->hooks->input(l->arg, l, data, len);
     } else if (l->state == ASKING) {
-        if (evbuffer_add(bufferevent_get_input(l->bev), data, len) != 0) {
+        if (evbuffer_add(l->in, data, len) != 0) {
             peer_link_end(l, LINK_END_REJECTED);
         } else if (take_answer(l)) {
             peer_link_read(l);
@@ -197,58 +201,77 @@ static void take(struct peer_link *l, const uint8_t *data, size_t len)
     }
 }
 
-/* Reads past the bufferevent, which takes two system calls and an allocation for each 4 KiB. */
-static void on_readable(evutil_socket_t fd, short what, void *arg)
+static void set_writing(struct peer_link *l, bool is_writing)
 {
-    struct peer_link *l = arg;
+    if (l->is_writing != is_writing) {
+        l->is_writing = is_writing;
+        (void)(is_writing ? event_add(l->writing, NULL) : event_del(l->writing));
+    }
+}
+
+/* The connection is gone; errno says how. */
+static void end_broken(struct peer_link *l)
+{
+    peer_link_end(l, errno == ETIMEDOUT ? LINK_END_TIMEOUT : LINK_END_RESET);
+}
+
+/* Reads until a read has not filled its room and TLS has no more in memory. */
+static void read_some(struct peer_link *l)
+{
     uint8_t room[NEXT_READ_BYTES];
     size_t wanted = FIRST_READ_BYTES;
     size_t total = 0;
-    (void)what;
     for (;;) {
-        const ssize_t len = recv(fd, room, wanted, 0);
-        if (len == 0) {
+        size_t len = 0;
+        const enum rc rc = stream_read(&l->stream, room, wanted, &len);
+        if (rc == RC_AGAIN) {
+            return;
+        }
+        if (rc == RC_CLOSED) {
             peer_link_end(l, LINK_END_EOF);
             return;
         }
-        if (len < 0) {
-            if (errno != EAGAIN && errno != EINTR) {
-                peer_link_end(l, errno == ETIMEDOUT ? LINK_END_TIMEOUT : LINK_END_RESET);
-            }
+        if (rc != RC_OK) {
+            end_broken(l);
             return;
         }
-        const bool is_up = l->state == UP;
-        take(l, room, (size_t)len);
-        total += (size_t)len;
-        if (!is_up || (size_t)len < wanted || total >= READ_TURN_BYTES ||
-            !l->hooks->has_time(l->arg)) {
-            return; /* a link that was not up may be gone */
+        const bool was_asking = l->state == ASKING;
+        take(l, room, len);
+        if (was_asking) {
+            return; /* it may be gone */
+        }
+        total += len;
+        if (len < wanted && !l->stream.has_more) {
+            return;
+        }
+        if (total >= READ_TURN_BYTES || !l->hooks->has_time(l->arg)) {
+            go_on_reading(l);
+            return;
         }
         wanted = NEXT_READ_BYTES;
     }
 }
 
-static void set_writing(struct peer_link *l, bool is_writing)
-{
-    if (l->is_writing != is_writing) {
-        l->is_writing = is_writing;
-        (void)(is_writing ? bufferevent_enable(l->bev, EV_WRITE)
-                          : bufferevent_disable(l->bev, EV_WRITE));
-    }
-}
+/* ---- Writing ---- */
 
 /* The kernel has everything. Closing a socket that has unread input resets it, and a reset drops
  * what was sent last. So only our side is closed now. The rest is closed when the peer, which has
  * read everything by then, closes its own side. */
 static void say_goodbye(struct peer_link *l)
 {
-    (void)shutdown(bufferevent_getfd(l->bev), SHUT_WR);
+    stream_finish(&l->stream);
 }
 
-static void on_written(struct bufferevent *bev, void *arg)
+static void write_some(struct peer_link *l)
 {
-    struct peer_link *l = arg;
-    (void)bev;
+    const size_t low = l->state == CLOSING ? 0 : PEER_LINK_LOW_BYTES / 2;
+    if (stream_send(&l->stream, l->out, PEER_LINK_LOW_BYTES) == RC_IO) {
+        end_broken(l);
+        return;
+    }
+    if (peer_link_pending(l) > low) {
+        return;
+    }
     set_writing(l, peer_link_pending(l) > 0);
     if (l->state == UP && l->is_drained_asked) {
         l->is_drained_asked = false;
@@ -258,25 +281,16 @@ static void on_written(struct bufferevent *bev, void *arg)
     }
 }
 
-static void on_event(struct bufferevent *bev, short what, void *arg)
-{
-    struct peer_link *l = arg;
-    const int error = EVUTIL_SOCKET_ERROR();
-    (void)bev;
-    if ((what & BEV_EVENT_ERROR) != 0) {
-        peer_link_end(l, error == ETIMEDOUT ? LINK_END_TIMEOUT : LINK_END_RESET);
-    }
-}
-
 enum rc peer_link_write(struct peer_link *l, const void *data, size_t len)
 {
     ASSERT(l->state == UP);
-    /* Past the bufferevent, which would copy it and wait for writability first. An error is left
-     * for it to find. */
-    const ssize_t sent =
-        l->is_writing ? 0 : send(bufferevent_getfd(l->bev), data, len, MSG_NOSIGNAL);
-    const size_t taken = sent > 0 ? (size_t)sent : 0;
-    if (taken < len && bufferevent_write(l->bev, (const uint8_t *)data + taken, len - taken) != 0) {
+    /* Without the queue, which would copy it and wait for writability first. An error is left for
+     * the loop to find. */
+    size_t taken = 0;
+    if (!l->is_writing) {
+        (void)!stream_write(&l->stream, data, len, &taken);
+    }
+    if (taken < len && evbuffer_add(l->out, (const uint8_t *)data + taken, len - taken) != 0) {
         return RC_NO_MEMORY;
     }
     set_writing(l, taken < len || l->is_writing);
@@ -298,7 +312,6 @@ void peer_link_finish(struct peer_link *l)
         return;
     }
     arm(l, FINISH_TIMEOUT_MS);
-    bufferevent_setwatermark(l->bev, EV_WRITE, 0, 0);
     if (peer_link_pending(l) == 0) {
         say_goodbye(l);
     }
@@ -324,21 +337,6 @@ static void tune(int fd)
     }
 }
 
-static void open_stream(struct peer_link *l)
-{
-    const int fd = bufferevent_getfd(l->bev);
-    tune(fd);
-    (void)bufferevent_set_timeouts(l->bev, NULL, NULL);
-    bufferevent_setwatermark(l->bev, EV_WRITE, PEER_LINK_LOW_BYTES / 2, 0);
-    (void)bufferevent_set_max_single_write(l->bev, PEER_LINK_LOW_BYTES);
-    bufferevent_setcb(l->bev, NULL, on_written, on_event, l);
-    (void)bufferevent_disable(l->bev, EV_READ | EV_WRITE);
-    /* A bufferevent freezes the end of its input against everybody but itself. */
-    (void)evbuffer_unfreeze(bufferevent_get_input(l->bev), 0);
-    l->reading = event_new(l->base, fd, EV_READ | EV_PERSIST, on_readable, l);
-    ASSERT(l->reading != NULL && event_add(l->reading, NULL) == 0);
-}
-
 /* A connect to a free port of the ephemeral range can meet itself: then both ends are equal. */
 static bool is_self_connected(int fd)
 {
@@ -351,41 +349,114 @@ static void ask(struct peer_link *l)
 {
     char request[UPGRADE_REQUEST_SIZE];
     const size_t len = upgrade_request(&l->to, request);
-    l->bev = bufferevent_socket_new(l->base, l->fd, BEV_OPT_CLOSE_ON_FREE);
-    if (l->bev == NULL) {
-        peer_link_end(l, LINK_END_TIMEOUT);
-        return;
-    }
-    l->fd = -1; /* the bufferevent closes it */
     l->state = ASKING;
-    open_stream(l);
-    arm(l, ANSWER_TIMEOUT_MS);
-    if (bufferevent_write(l->bev, request, len) != 0) {
+    if (evbuffer_add(l->out, request, len) != 0) {
         peer_link_end(l, LINK_END_TIMEOUT);
-        return;
     }
-    set_writing(l, true);
 }
 
-static void on_connected(evutil_socket_t fd, short what, void *arg)
+/* Whoever answers no handshake, or another one than was asked for, has not the key: also who closes
+ * the connection, as nodes without TLS do. */
+static void shake(struct peer_link *l)
 {
-    struct peer_link *l = arg;
+    bool is_writing = false;
+    const enum rc rc = stream_handshake(&l->stream, &is_writing);
+    if (rc == RC_AGAIN) {
+        set_writing(l, is_writing);
+    } else if (rc != RC_OK || psk_link_key(l->stream.ssl) != l->key.id) {
+        peer_link_end(l, LINK_END_UNSEALED);
+    } else {
+        set_writing(l, false);
+        come_up(l);
+        go_on_reading(l);
+    }
+}
+
+static void seal(struct peer_link *l)
+{
+    struct ssl_st *ssl = tls_context_ssl(l->key.tls);
+    l->state = SHAKING;
+    if (ssl == NULL || stream_secure(&l->stream, ssl) != RC_OK) {
+        peer_link_end(l, LINK_END_TIMEOUT);
+    } else if (psk_dial(ssl, &l->key.psk, l->key.id) != RC_OK) {
+        peer_link_end(l, LINK_END_UNSEALED); /* the key was removed meanwhile */
+    } else {
+        shake(l);
+    }
+}
+
+static void on_connected(struct peer_link *l)
+{
     int error = 0;
     socklen_t len = sizeof(error);
-    (void)what;
-    if (l->state != DIALING) {
-        return; /* finished meanwhile; the timer ends it */
-    }
-    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0) {
+    if (getsockopt(l->stream.fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0) {
         error = errno;
     }
     if (error != 0) {
         peer_link_end(l, end_of_error(error));
-    } else if (is_self_connected(fd)) {
-        peer_link_end(l, LINK_END_SELF);
-    } else {
-        ask(l);
+        return;
     }
+    if (is_self_connected(l->stream.fd)) {
+        peer_link_end(l, LINK_END_SELF);
+        return;
+    }
+    tune(l->stream.fd);
+    ASSERT(event_add(l->reading, NULL) == 0);
+    arm(l, ANSWER_TIMEOUT_MS);
+    if (l->key.id == KEYRING_ID_OPEN) {
+        ask(l);
+    } else {
+        seal(l);
+    }
+}
+
+/* ---- Events ---- */
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    struct peer_link *l = arg;
+    (void)fd;
+    (void)what;
+    if (l->state == UP) {
+        read_some(l);
+    } else {
+        peer_link_end(l, l->why);
+    }
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    struct peer_link *l = arg;
+    (void)fd;
+    (void)what;
+    if (l->state == SHAKING) {
+        shake(l);
+    } else {
+        read_some(l);
+    }
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+    struct peer_link *l = arg;
+    (void)fd;
+    (void)what;
+    if (l->state == DIALING) {
+        on_connected(l);
+    } else if (l->state == SHAKING) {
+        shake(l);
+    } else {
+        write_some(l);
+    }
+}
+
+/* ---- Life ---- */
+
+static struct evbuffer *buffer(void)
+{
+    struct evbuffer *made = evbuffer_new();
+    ASSERT(made != NULL);
+    return made;
 }
 
 static struct peer_link *peer_link_new(struct event_base *base, uint32_t id,
@@ -394,32 +465,61 @@ static struct peer_link *peer_link_new(struct event_base *base, uint32_t id,
     struct peer_link *l = mem_new(1, sizeof(*l));
     l->id = id;
     l->base = base;
-    l->fd = -1;
+    l->stream = stream_plain(-1);
     l->why = LINK_END_TIMEOUT;
     l->hooks = hooks;
     l->arg = arg;
+    l->in = buffer();
+    l->out = buffer();
     l->timer = evtimer_new(base, on_timer, l);
     ASSERT(l->timer != NULL);
     return l;
 }
 
+static struct event *watch(struct peer_link *l, short what, event_callback_fn callback)
+{
+    struct event *event = event_new(l->base, l->stream.fd, what, callback, l);
+    ASSERT(event != NULL);
+    return event;
+}
+
+static void watch_socket(struct peer_link *l)
+{
+    l->reading = watch(l, EV_READ | EV_PERSIST, on_readable);
+    l->writing = watch(l, EV_WRITE | EV_PERSIST, on_writable);
+}
+
 struct peer_link *peer_link_dial(struct event_base *base, uint32_t id, const struct addr *to,
+                                 const struct peer_link_key *key,
                                  const struct peer_link_hooks *hooks, void *arg)
 {
     struct peer_link *l = peer_link_new(base, id, hooks, arg);
     l->to = *to;
+    l->key = *key;
     const int family = sockaddr_family(to);
     struct sockaddr_storage sa;
     const socklen_t sa_len = sockaddr_from(to, family, &sa);
-    l->fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (l->fd < 0 ||
-        (connect(l->fd, (const struct sockaddr *)&sa, sa_len) != 0 && errno != EINPROGRESS)) {
+    const int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    l->stream = stream_plain(fd);
+    if (fd < 0 ||
+        (connect(fd, (const struct sockaddr *)&sa, sa_len) != 0 && errno != EINPROGRESS)) {
         end_soon(l, end_of_error(errno));
         return l;
     }
-    l->connecting = event_new(base, l->fd, EV_WRITE, on_connected, l);
-    ASSERT(l->connecting != NULL && event_add(l->connecting, NULL) == 0);
+    watch_socket(l);
+    set_writing(l, true);
     arm(l, CONNECT_TIMEOUT_MS);
+    return l;
+}
+
+/* An open one. */
+static struct peer_link *adopt(struct peer_link *l)
+{
+    l->state = UP;
+    tune(l->stream.fd);
+    watch_socket(l);
+    ASSERT(event_add(l->reading, NULL) == 0);
+    set_writing(l, peer_link_pending(l) > 0); /* the answer to the upgrade */
     return l;
 }
 
@@ -427,9 +527,22 @@ struct peer_link *peer_link_adopt(struct event_base *base, uint32_t id, struct b
                                   const struct peer_link_hooks *hooks, void *arg)
 {
     struct peer_link *l = peer_link_new(base, id, hooks, arg);
-    l->bev = bev;
-    l->state = UP;
-    open_stream(l);
-    set_writing(l, peer_link_pending(l) > 0); /* the answer to the upgrade */
-    return l;
+    struct evbuffer *out = bufferevent_get_output(bev);
+    l->stream = stream_plain(bufferevent_getfd(bev));
+    /* A bufferevent freezes the front of its output against everybody but itself. */
+    (void)evbuffer_unfreeze(out, 1);
+    ASSERT(evbuffer_add_buffer(l->in, bufferevent_get_input(bev)) == 0 &&
+           evbuffer_add_buffer(l->out, out) == 0);
+    (void)bufferevent_setfd(bev, -1);
+    bufferevent_free(bev);
+    return adopt(l);
+}
+
+struct peer_link *peer_link_adopt_sealed(struct event_base *base, uint32_t id,
+                                         struct stream *stream, const struct peer_link_hooks *hooks,
+                                         void *arg)
+{
+    struct peer_link *l = peer_link_new(base, id, hooks, arg);
+    l->stream = stream_take(stream);
+    return adopt(l);
 }

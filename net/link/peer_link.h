@@ -1,21 +1,33 @@
 /*
- * peer_link: one connection between two nodes: dialed and upgraded, or taken over from the HTTP
- * server; from then on an ordered stream of bytes.
+ * peer_link: one connection between two nodes: dialed and upgraded, or dialed and sealed, or taken
+ * over from the HTTP server; from then on an ordered stream of bytes.
  *
- *   DIALING --connected--> ASKING --101--> UP --peer_link_finish()--> CLOSING
+ *   DIALING --connected--> ASKING or SHAKING --101, or handshake--> UP --peer_link_finish()-->
+ *   CLOSING
  *
- * A dial has two seconds to connect and two more to be upgraded. When a link ends that was not
- * asked to, `down` is called once, from the loop. It is the link's last call: the link is freed
- * when it returns. The engine knows what the bytes mean, the driver which links there are.
+ * A dial has two seconds to connect and two more to be upgraded or sealed. When a link ends that
+ * was not asked to, `down` is called once, from the loop. It is the link's last call: the link is
+ * freed when it returns. The engine knows what the bytes mean, the driver which links there are.
  */
 #ifndef NET_LINK_PEER_LINK_H
 #define NET_LINK_PEER_LINK_H
 
 #include "gossip/engine.h"
+#include "net/crypto/psk.h"
+#include "net/crypto/stream.h"
 
 struct bufferevent;
 struct event_base;
 struct peer_link;
+struct tls_context;
+
+/* What a sealed dial is made with. */
+struct peer_link_key {
+    const struct tls_context *tls; /* borrowed until the link is freed */
+    struct psk_config psk;
+    uint16_t
+        id; /* of the ring's keys; KEYRING_ID_OPEN: an upgrade, and nothing else is looked at */
+};
 
 struct peer_link_hooks {
     /* A dial came through. */
@@ -42,11 +54,17 @@ enum {
 
 /* Starts to connect. `hooks` is borrowed, static. Never NULL: failures come by `down`. */
 struct peer_link *peer_link_dial(struct event_base *base, uint32_t id, const struct addr *to,
+                                 const struct peer_link_key *key,
                                  const struct peer_link_hooks *hooks, void *arg);
 
 /* Takes over an upgraded connection. Call peer_link_read() once the engine knows the link. */
 struct peer_link *peer_link_adopt(struct event_base *base, uint32_t id, struct bufferevent *bev,
                                   const struct peer_link_hooks *hooks, void *arg);
+
+/* Takes over the stream of a handshake that proved a key; it is empty afterwards. Likewise. */
+struct peer_link *peer_link_adopt_sealed(struct event_base *base, uint32_t id,
+                                         struct stream *stream, const struct peer_link_hooks *hooks,
+                                         void *arg);
 
 /* Delivers what has been read already. */
 void peer_link_read(struct peer_link *l);

@@ -39,6 +39,7 @@ struct engine {
     struct engine_link_view links[FAKE_LINKS_MAX];
     uint32_t link_count;
     struct engine_status status;
+    struct keyring ring;  /* open, until the test gives its first key an id */
     enum rc put_rc;       /* the answer of engine_put() to everything, unless RC_OK */
     bool is_joining;      /* misses are RC_JOINING */
     struct put put;       /* the last one taken; its pointers are stale */
@@ -50,7 +51,7 @@ struct engine {
 
 static inline void fake_engine_init(struct engine *e)
 {
-    *e = (struct engine){.put_rc = RC_OK};
+    *e = (struct engine){.put_rc = RC_OK, .ring = {.count = 1}};
     memset(e->status.uuid.bytes, 0xab, UUID_BYTES);
 }
 
@@ -119,6 +120,11 @@ static inline void fake_record(const struct fake_entry *entry, struct record *re
                                   .version = entry->version,
                                   .expiry_ms = entry->expiry_ms,
                                   .ahead_ms = entry->ahead_ms};
+}
+
+const struct keyring *engine_keyring(const struct engine *e)
+{
+    return &e->ring;
 }
 
 uint64_t engine_clock_ms(const struct engine *e, uint64_t now_us)

@@ -108,6 +108,22 @@ static void a_peer_is_upgraded(void **state)
     assert_int_equal(ask(f, HTTP_GET_, "/v1/gossip"), 101);
 }
 
+/* While there is an item `open` in the ring, upgrades are taken, too. */
+static void a_sealed_node_takes_no_upgrade(void **state)
+{
+    struct fixture *f = *state;
+    f->engine.ring = (struct keyring){.count = 2, .keys = {{.id = 7}, {.id = KEYRING_ID_OPEN}}};
+    with_header(f, "Connection", "Upgrade");
+    with_header(f, "Upgrade", "repram-gossip/1");
+    assert_int_equal(ask(f, HTTP_GET_, "/gossip"), 101);
+    f->engine.ring.count = 1;
+    with_header(f, "Connection", "Upgrade");
+    with_header(f, "Upgrade", "repram-gossip/1");
+    assert_int_equal(ask(f, HTTP_GET_, "/gossip"), 403);
+    assert_problem(f, "forbidden");
+    assert_int_equal(ask(f, HTTP_GET_, "/v1/gossip"), 403);
+}
+
 static void whoever_asks_for_no_upgrade_is_told_that_one_is_required(void **state)
 {
     struct fixture *f = *state;
@@ -183,6 +199,10 @@ static void only_probes_and_peers_are_exempt_from_limits(void **state)
     with_header(f, "Connection", "Upgrade");
     with_header(f, "Upgrade", "repram-gossip/1");
     assert_true(is_exempt(f, HTTP_GET_, "/gossip"));
+    f->engine.ring.keys[0].id = 7; /* peers come with a handshake, and this is a stranger */
+    with_header(f, "Connection", "Upgrade");
+    with_header(f, "Upgrade", "repram-gossip/1");
+    assert_false(is_exempt(f, HTTP_GET_, "/gossip"));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -323,6 +343,7 @@ int main(void)
         TEST(every_answer_exposes_our_headers_to_pages_once),
         TEST(the_root_answers_a_short_help),
         TEST(a_peer_is_upgraded),
+        TEST(a_sealed_node_takes_no_upgrade),
         TEST(whoever_asks_for_no_upgrade_is_told_that_one_is_required),
         TEST(only_probes_and_peers_are_exempt_from_limits),
         TEST(only_metrics_begin_anew_what_is_counted_since_the_last_scrape),

@@ -31,6 +31,7 @@ struct scene {
     struct event_base *base;
     struct claim claim;
     struct addr at;
+    struct peer_link_key key; /* that it is dialed with */
     struct peer_link *link;
     struct event *accepting;
     const char *answer; /* what the other end sends on accept; NULL nothing */
@@ -212,7 +213,7 @@ static void run(struct scene *s)
 
 static void dial(struct scene *s)
 {
-    s->link = peer_link_dial(s->base, 7, &s->at, &hooks, s);
+    s->link = peer_link_dial(s->base, 7, &s->at, &s->key, &hooks, s);
     run(s);
 }
 
@@ -348,7 +349,7 @@ static void dial_that_nobody_answers_times_out(void **state)
         fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
         (void)connect(fillers[i], (const struct sockaddr *)&sa, sa_len);
     }
-    s->link = peer_link_dial(s->base, 7, &s->at, &hooks, s);
+    s->link = peer_link_dial(s->base, 7, &s->at, &s->key, &hooks, s);
     (void)turn(s, UINT64_MAX);
     assert_int_equal(s->downs, 0);
     own_clock_pass_ms(DIAL_MS);
@@ -461,7 +462,7 @@ static void finished_link_drops_what_still_comes_and_cuts_nothing_off(void **sta
 static void finished_dial_ends_without_a_word(void **state)
 {
     struct scene *s = *state;
-    s->link = peer_link_dial(s->base, 7, &s->at, &hooks, s);
+    s->link = peer_link_dial(s->base, 7, &s->at, &s->key, &hooks, s);
     peer_link_finish(s->link);
     run(s);
     assert_int_equal(s->finishes, 1);

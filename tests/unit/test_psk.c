@@ -117,6 +117,7 @@ static int setup(void **state)
     p->ctx = SSL_CTX_new(TLS_method());
     SSL_CTX_set_app_data(p->ctx, p);
     SSL_CTX_set_client_hello_cb(p->ctx, on_client_hello, p);
+    SSL_CTX_set_session_id_context(p->ctx, (const unsigned char *)"https", 5);
     SSL_CTX_set_alpn_select_cb(p->ctx, on_alpn, p);
     SSL_CTX_set_session_cache_mode(p->ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(p->ctx, on_ticket);
@@ -478,7 +479,7 @@ static void key_update_at_100_writes(void **state)
     assert_true(shake_hands(p));
     for (size_t i = 1; i <= 350; i++) {
         pass(p, i);
-        assert_int_equal(p->key_updates, (i - 1) / 100); /* it comes with the next write */
+        assert_int_equal(p->key_updates, i / 100);
     }
 }
 
@@ -492,7 +493,6 @@ static void a_long_write_counts_as_the_records_that_it_takes(void **state)
     assert_true(shake_hands(p));
     pass(p, PSK_RECORD_BYTES + 1);
     pass(p, PSK_RECORD_BYTES);
-    pass(p, 1);
     assert_int_equal(p->key_updates, 0);
     pass(p, 1);
     assert_int_equal(p->key_updates, 1);

@@ -6,7 +6,6 @@
 #include "net/http/http_phase.h"
 
 #include <event2/buffer.h>
-#include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -30,7 +29,7 @@ static bool is_reading(const struct http_conn *c)
 static bool is_owed_a_turn(const struct http_conn *c)
 {
     if (c->is_writing) {
-        return false; /* on_write() comes */
+        return false; /* on_writable() comes */
     }
     return is_reading(c)
                ? c->is_eof || http_intake_has_some(c)
@@ -69,14 +68,14 @@ static void on_input_end(struct http_conn *c)
  */
 static void work(struct http_conn *c)
 {
-    struct evbuffer *output = bufferevent_get_output(c->bev);
+    struct evbuffer *output = c->output;
     bool is_stuck = false;
     c->made = 0;
     while (is_reading(c) && !is_stuck && c->made < c->shared->turn_bytes &&
            evbuffer_get_length(output) < HTTP_OUTPUT_HIGH) {
         is_stuck = !http_intake_step(c);
-        if (c->bev == NULL) {
-            return; /* handed over */
+        if (http_phase_is(c, HTTP_PHASE_CLOSED)) {
+            return; /* handed over, perhaps */
         }
     }
     if (is_stuck && is_reading(c) && c->is_eof) {
@@ -115,8 +114,9 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     struct http_conn *c = arg;
     struct http_shared *shared = c->shared;
     const size_t size = http_phase_is(c, HTTP_PHASE_BODY) ? sizeof(shared->room) : HTTP_INPUT_MAX;
+    (void)fd;
     (void)what;
-    const enum rc rc = http_input_read(&c->input, fd, shared->room, size);
+    const enum rc rc = http_input_read(&c->input, &c->stream, shared->room, size);
     if (rc == RC_OK) {
         use_input(c);
     } else if (rc == RC_CLOSED) {
@@ -125,6 +125,18 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
         http_phase_enter(c, HTTP_PHASE_CLOSED);
     }
     settle(c);
+}
+
+/* The socket has taken so much that there may be more. */
+static void on_drained(struct http_conn *c)
+{
+    if (http_phase_is(c, HTTP_PHASE_ANSWER) && http_answer_source_is_active(&c->source)) {
+        http_output_fill(c);
+    }
+    if (!http_phase_is(c, HTTP_PHASE_CLOSED) && evbuffer_get_length(c->output) == 0) {
+        http_output_set_writing(c, false);
+        http_output_flush(c);
+    }
 }
 
 void http_conn_go_on(struct http_conn *c)
@@ -141,27 +153,16 @@ void http_conn_go_on(struct http_conn *c)
     settle(c);
 }
 
-static void on_write(struct bufferevent *bev, void *arg)
+static void on_writable(evutil_socket_t fd, short what, void *arg)
 {
     struct http_conn *c = arg;
-    if (http_phase_is(c, HTTP_PHASE_ANSWER) && http_answer_source_is_active(&c->source)) {
-        http_output_fill(c);
-    }
-    if (!http_phase_is(c, HTTP_PHASE_CLOSED) &&
-        evbuffer_get_length(bufferevent_get_output(bev)) == 0) {
-        http_output_set_writing(c, false);
-        http_output_flush(c);
-    }
-    settle(c);
-}
-
-/* Only writing can fail here: the bufferevent does not read. */
-static void on_event(struct bufferevent *bev, short what, void *arg)
-{
-    struct http_conn *c = arg;
-    (void)bev;
+    (void)fd;
     (void)what;
-    http_phase_enter(c, HTTP_PHASE_CLOSED);
+    if (stream_send(&c->stream, c->output, HTTP_OUTPUT_HIGH) != RC_OK) {
+        http_phase_enter(c, HTTP_PHASE_CLOSED);
+    } else if (evbuffer_get_length(c->output) <= HTTP_OUTPUT_LOW) {
+        on_drained(c);
+    }
     settle(c);
 }
 
@@ -174,32 +175,38 @@ uint64_t http_conn_turn_bytes(uint32_t woken_count)
     return share > HTTP_TURN_BYTES_MIN ? share : HTTP_TURN_BYTES_MIN;
 }
 
+static void free_streams(struct http_conn *c)
+{
+    stream_close(&c->stream);
+    if (c->output != NULL) {
+        evbuffer_free(c->output);
+    }
+    if (c->input.kept != NULL) {
+        evbuffer_free(c->input.kept);
+    }
+    free(c);
+}
+
 struct http_conn *http_conn_new(struct http_shared *shared, int fd, const struct addr *peer,
                                 uint32_t slot, bool is_over)
 {
     struct http_conn *c = calloc(1, sizeof(*c));
-    struct bufferevent *bev =
-        c == NULL ? NULL : bufferevent_socket_new(shared->config.base, fd, BEV_OPT_CLOSE_ON_FREE);
-    if (bev == NULL) {
-        free(c);
+    if (c == NULL) {
         (void)close(fd);
         return NULL;
     }
     c->shared = shared;
-    c->bev = bev;
+    c->stream = stream_plain(fd);
     c->peer = *peer;
     c->slot = slot;
     c->is_over = is_over;
-    c->input.kept = bufferevent_get_input(bev);
-    (void)evbuffer_unfreeze(c->input.kept, 0);
-    bufferevent_setcb(bev, NULL, on_write, on_event, c);
-    bufferevent_setwatermark(bev, EV_WRITE, HTTP_OUTPUT_LOW, 0);
-    (void)bufferevent_set_max_single_write(bev, HTTP_OUTPUT_HIGH);
-    (void)bufferevent_disable(bev, EV_READ | EV_WRITE);
+    c->output = evbuffer_new();
+    c->input.kept = evbuffer_new();
     (void)event_assign(&c->reader, shared->config.base, fd, EV_READ | EV_PERSIST, on_readable, c);
-    if (event_add(&c->reader, NULL) != 0) { /* it would be open, and heard by nobody */
-        bufferevent_free(bev);
-        free(c);
+    (void)event_assign(&c->writer, shared->config.base, fd, EV_WRITE | EV_PERSIST, on_writable, c);
+    /* Without the event it would be open, and heard by nobody. */
+    if (c->output == NULL || c->input.kept == NULL || event_add(&c->reader, NULL) != 0) {
+        free_streams(c);
         return NULL;
     }
     c->is_on = true;
@@ -226,10 +233,8 @@ void http_conn_free(struct http_conn *c)
     http_intake_release(c);
     http_answer_source_drop(&c->source);
     set_reading(c, false);
-    if (c->bev != NULL) {
-        bufferevent_free(c->bev);
-    }
-    free(c);
+    http_output_set_writing(c, false);
+    free_streams(c);
 }
 
 void http_conn_complete(struct http_conn *c, struct http_response *rs)

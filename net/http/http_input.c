@@ -1,25 +1,21 @@
 #include "net/http/http_input.h"
 
 #include "core/base/assert.h"
+#include "net/crypto/stream.h"
 
-#include <errno.h>
 #include <event2/buffer.h>
 #include <string.h>
-#include <sys/socket.h>
 
-enum rc http_input_read(struct http_input *input, int fd, uint8_t *room, size_t size)
+enum rc http_input_read(struct http_input *input, struct stream *stream, uint8_t *room, size_t size)
 {
     ASSERT(input->fresh_len == 0);
-    const ssize_t len = recv(fd, room, size, 0);
-    if (len > 0) {
+    size_t len = 0;
+    const enum rc rc = stream_read(stream, room, size, &len);
+    if (rc == RC_OK) {
         input->fresh = room;
-        input->fresh_len = (size_t)len;
-        return RC_OK;
+        input->fresh_len = len;
     }
-    if (len == 0) {
-        return RC_CLOSED;
-    }
-    return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? RC_AGAIN : RC_IO;
+    return rc;
 }
 
 enum rc http_input_keep(struct http_input *input)

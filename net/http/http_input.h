@@ -3,8 +3,9 @@
  *
  * Reading goes into memory that all connections share. What is used at once is never copied: that
  * is every small request and most of a large body. What is left at the end of the event is kept in
- * the connection's own buffer, and comes first the next time. A bufferevent would ask the kernel
- * how much there is, and allocate for it, before each read; that is one system call in three.
+ * the connection's own buffer, and comes first the next time. A bufferevent of libevent would ask
+ * the kernel how much there is, and allocate for it, before each read; that is one system call in
+ * three.
  *
  * Left out: how much may be kept, and when the socket is read.
  */
@@ -17,17 +18,19 @@
 #include <stdint.h>
 
 struct evbuffer;
+struct stream;
 
 struct http_input {
-    struct evbuffer *kept; /* borrowed, thawed */
+    struct evbuffer *kept; /* borrowed */
     const uint8_t *fresh;  /* behind it; only until http_input_keep() */
     size_t fresh_len;
 };
 
-/* Reads once from a non-blocking socket, into `room`, which is not to be used otherwise until
+/* Reads once from a stream (stream_read()), into `room`, which is not to be used otherwise until
  * http_input_keep(). RC_AGAIN: nothing waits; RC_CLOSED: the client sends no more; RC_IO: the
  * connection is broken. */
-MUST_USE enum rc http_input_read(struct http_input *input, int fd, uint8_t *room, size_t size);
+MUST_USE enum rc http_input_read(struct http_input *input, struct stream *stream, uint8_t *room,
+                                 size_t size);
 
 /* Copies what was not used. RC_NO_MEMORY: it is lost. */
 MUST_USE enum rc http_input_keep(struct http_input *input);

@@ -8,7 +8,6 @@
 #include "net/sys/hostclock.h"
 
 #include <event2/buffer.h>
-#include <event2/bufferevent.h>
 #include <event2/event.h>
 
 static struct http_parse *take_parse(struct http_shared *shared)
@@ -106,7 +105,10 @@ void http_intake_start_body(struct http_conn *c)
     const bool is_waiting = http_input_len(&c->input) == 0;
     if (http_parse_expects_continue(c->parse) && is_waiting && !c->is_continued) {
         c->is_continued = true;
-        (void)bufferevent_write(c->bev, interim, sizeof(interim) - 1);
+        if (evbuffer_add(c->output, interim, sizeof(interim) - 1) != 0) {
+            http_phase_enter(c, HTTP_PHASE_CLOSED);
+            return;
+        }
         c->moved += sizeof(interim) - 1;
         c->shared->stats.bytes_out += sizeof(interim) - 1;
     }

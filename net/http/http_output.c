@@ -16,8 +16,7 @@
 
 void http_output_reset(struct http_conn *c)
 {
-    const struct linger hard = {.l_onoff = 1, .l_linger = 0};
-    (void)setsockopt(bufferevent_getfd(c->bev), SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+    stream_reset(&c->stream);
     http_phase_enter(c, HTTP_PHASE_CLOSED);
 }
 
@@ -41,7 +40,7 @@ void http_output_end(struct http_conn *c)
         http_phase_enter(c, HTTP_PHASE_CLOSED);
         return;
     }
-    (void)shutdown(bufferevent_getfd(c->bev), SHUT_WR);
+    stream_finish(&c->stream);
     http_phase_enter(c, HTTP_PHASE_LINGER);
     c->moved = 0;
     http_output_linger(c);
@@ -53,14 +52,13 @@ void http_output_set_writing(struct http_conn *c, bool is_writing)
 {
     if (c->is_writing != is_writing) {
         c->is_writing = is_writing;
-        (void)(is_writing ? bufferevent_enable(c->bev, EV_WRITE)
-                          : bufferevent_disable(c->bev, EV_WRITE));
+        (void)(is_writing ? event_add(&c->writer, NULL) : event_del(&c->writer));
     }
 }
 
 static void count_out(struct http_conn *c, size_t before)
 {
-    const size_t added = evbuffer_get_length(bufferevent_get_output(c->bev)) - before;
+    const size_t added = evbuffer_get_length(c->output) - before;
     c->moved += added;
     c->shared->stats.bytes_out += added;
 }
@@ -75,7 +73,7 @@ static void answered(struct http_conn *c)
 /* More of a blob or a stream. */
 void http_output_fill(struct http_conn *c)
 {
-    struct evbuffer *output = bufferevent_get_output(c->bev);
+    struct evbuffer *output = c->output;
     const size_t before = evbuffer_get_length(output);
     const enum rc rc = http_answer_source_fill(&c->source, output, &c->shared->piece);
     c->is_dry = rc == RC_AGAIN;
@@ -87,17 +85,6 @@ void http_output_fill(struct http_conn *c)
     } else if (!http_phase_is(c, HTTP_PHASE_ANSWER)) {
         http_phase_enter(c, HTTP_PHASE_ANSWER);
     }
-}
-
-/* Gives the socket what it takes of the output. False when the connection is broken. */
-static bool push(struct http_conn *c, struct evbuffer *output)
-{
-    /* A bufferevent freezes the front of its output against everybody but itself. */
-    (void)evbuffer_unfreeze(output, 1);
-    const int written = evbuffer_write(output, bufferevent_getfd(c->bev));
-    const int error = errno;
-    (void)evbuffer_freeze(output, 1);
-    return written >= 0 || error == EAGAIN || error == EINTR;
 }
 
 /* The socket has taken all of an answer so far: the answer goes on later, or it is over. */
@@ -118,7 +105,7 @@ static void drained(struct http_conn *c)
 /* Writes what it can now; the rest is left to the loop. */
 void http_output_flush(struct http_conn *c)
 {
-    struct evbuffer *output = bufferevent_get_output(c->bev);
+    struct evbuffer *output = c->output;
     if (http_phase_is(c, HTTP_PHASE_CLOSED) || http_phase_is(c, HTTP_PHASE_LINGER) ||
         c->is_writing) {
         return;
@@ -129,7 +116,7 @@ void http_output_flush(struct http_conn *c)
         http_output_set_writing(c, true);
         return;
     }
-    if (has_output && !push(c, output)) {
+    if (has_output && stream_send(&c->stream, output, SIZE_MAX) != RC_OK) {
         http_phase_enter(c, HTTP_PHASE_CLOSED);
         return;
     }
@@ -169,29 +156,43 @@ static struct http_answer framing_of(const struct http_conn *c, const struct htt
     return a;
 }
 
+/* A bufferevent of the connection, with what has come and what is to leave. NULL when out of
+ * memory. */
+static struct bufferevent *bufferevent_of(struct http_conn *c, const struct http_response *rs)
+{
+    if (http_answer_upgrade(c->output, rs) != RC_OK || http_input_keep(&c->input) != RC_OK) {
+        return NULL;
+    }
+    struct bufferevent *bev =
+        bufferevent_socket_new(c->shared->config.base, c->stream.fd, BEV_OPT_CLOSE_ON_FREE);
+    if (bev == NULL) {
+        return NULL;
+    }
+    c->stream = stream_plain(-1);
+    struct evbuffer *input = bufferevent_get_input(bev);
+    (void)evbuffer_unfreeze(input, 0);
+    const bool is_moved = evbuffer_add_buffer(input, c->input.kept) == 0 &&
+                          evbuffer_add_buffer(bufferevent_get_output(bev), c->output) == 0;
+    (void)evbuffer_freeze(input, 0);
+    if (!is_moved) {
+        bufferevent_free(bev);
+        return NULL;
+    }
+    return bev;
+}
+
 static void hand_over(struct http_conn *c, const struct http_response *rs)
 {
-    struct bufferevent *bev = c->bev;
     struct http_shared *shared = c->shared;
-    const struct addr peer = c->peer;
-    if (http_answer_upgrade(bufferevent_get_output(bev), rs) != RC_OK) {
-        http_phase_enter(c, HTTP_PHASE_CLOSED);
-        return;
-    }
     (void)event_del(&c->reader);
     c->is_on = false;
-    if (http_input_keep(&c->input) != RC_OK) {
-        http_phase_enter(c, HTTP_PHASE_CLOSED);
-        return;
-    }
-    (void)evbuffer_freeze(bufferevent_get_input(bev), 0);
-    bufferevent_setcb(bev, NULL, NULL, NULL, NULL);
-    bufferevent_setwatermark(bev, EV_WRITE, 0, 0);
-    (void)bufferevent_set_max_single_write(bev, 0);
-    (void)bufferevent_enable(bev, EV_READ | EV_WRITE);
-    c->bev = NULL;
+    http_output_set_writing(c, false);
+    struct bufferevent *bev = bufferevent_of(c, rs);
     http_phase_enter(c, HTTP_PHASE_CLOSED);
-    shared->config.upgraded(shared->config.arg, bev, &peer);
+    if (bev != NULL) {
+        (void)bufferevent_enable(bev, EV_READ | EV_WRITE);
+        shared->config.upgraded(shared->config.arg, bev, &c->peer);
+    }
 }
 
 void http_output_answer(struct http_conn *c, struct http_response *rs)
@@ -213,7 +214,7 @@ void http_output_answer(struct http_conn *c, struct http_response *rs)
     }
     c->is_close |= !c->is_keep_alive || (rs->kind == HTTP_BODY_STREAM && c->is_http10);
     const struct http_answer framing = framing_of(c, rs);
-    struct evbuffer *output = bufferevent_get_output(c->bev);
+    struct evbuffer *output = c->output;
     const size_t before = evbuffer_get_length(output);
     if (http_answer_write(output, &framing, rs,
                           http_answer_date_line(&c->shared->date, hostclock_wall_s())) != RC_OK) {
@@ -229,7 +230,7 @@ void http_output_answer(struct http_conn *c, struct http_response *rs)
     if (c->source.is_waking) {
         const int size = HTTP_WAKING_SNDBUF;
         const unsigned unacked_ms = HTTP_WAKING_UNACKED_MS;
-        const int fd = bufferevent_getfd(c->bev);
+        const int fd = c->stream.fd;
         (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
         (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacked_ms, sizeof(unacked_ms));
     }

@@ -11,7 +11,8 @@
 
 #include "net/http/http_state.h"
 
-/* Queues an answer, or takes note that it comes later or never (Upgrade: `c->bev` is NULL then). */
+/* Queues an answer, or takes note that it comes later or never (Upgrade: the phase is CLOSED then).
+ */
 void http_output_answer(struct http_conn *c, struct http_response *rs);
 
 /* More of a blob or a stream. */

@@ -4,7 +4,6 @@
 #include "net/sys/hostclock.h"
 
 #include <event2/buffer.h>
-#include <event2/bufferevent.h>
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 
@@ -49,10 +48,10 @@ static uint32_t duration_ms(const struct http_conn *c)
 static uint64_t unacknowledged(const struct http_conn *c)
 {
     int in_kernel = 0;
-    if (ioctl(bufferevent_getfd(c->bev), SIOCOUTQ, &in_kernel) != 0 || in_kernel < 0) {
+    if (ioctl(c->stream.fd, SIOCOUTQ, &in_kernel) != 0 || in_kernel < 0) {
         in_kernel = 0;
     }
-    return evbuffer_get_length(bufferevent_get_output(c->bev)) + (uint64_t)in_kernel;
+    return evbuffer_get_length(c->output) + (uint64_t)in_kernel;
 }
 
 uint64_t http_phase_progress(const struct http_conn *c)

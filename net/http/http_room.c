@@ -3,7 +3,6 @@
 #include "core/store/blob.h"
 #include "core/store/record.h"
 
-#include <event2/bufferevent.h>
 #include <sys/ioctl.h>
 
 uint64_t http_room_body_here(const struct http_conn *c)
@@ -101,7 +100,7 @@ static uint64_t waited_ms(const struct http_conn *c, uint64_t now_ms)
 static uint64_t unread(const struct http_conn *c)
 {
     int bytes = 0;
-    const bool is_told = ioctl(bufferevent_getfd(c->bev), FIONREAD, &bytes) == 0 && bytes > 0;
+    const bool is_told = ioctl(c->stream.fd, FIONREAD, &bytes) == 0 && bytes > 0;
     return is_told ? (uint64_t)bytes : 0;
 }
 

@@ -1,5 +1,5 @@
 /*
- * http_server: HTTP/1.1 (RFC 9112) on bufferevents, parsed by llhttp in strict mode, plus what
+ * http_server: HTTP/1.1 (RFC 9112) over TCP or TLS, parsed by llhttp in strict mode, plus what
  * llhttp lets through.
  *
  * Keep-alive, pipelining, HEAD, Expect: 100-continue, chunked bodies in, streams out with bounded

@@ -31,9 +31,9 @@ struct http_server_config {
     /* Asked once a request, when its headers are complete (rq->body is not there yet). */
     struct http_route (*route)(void *arg, const struct http_request *rq);
     void (*handle)(void *arg, const struct http_request *rq, struct http_response *rs);
-    /* After HTTP_BODY_UPGRADE: the 101 is written, the connection is the callee's (its callbacks
-     * are unset, input not yet read stands in its input buffer), and it no longer counts against
-     * any limit. */
+    /* After HTTP_BODY_UPGRADE, which is of plain connections alone: the 101 is written, the
+     * connection is the callee's (its callbacks are unset, input not yet read stands in its input
+     * buffer), and it no longer counts against any limit. */
     void (*upgraded)(void *arg, struct bufferevent *bev, const struct addr *from);
 };
 

@@ -12,6 +12,7 @@
 #ifndef NET_HTTP_HTTP_STATE_H
 #define NET_HTTP_HTTP_STATE_H
 
+#include "net/crypto/stream.h"
 #include "net/http/http_answer.h"
 #include "net/http/http_input.h"
 #include "net/http/http_parse.h"
@@ -106,9 +107,10 @@ struct http_conn {
     TAILQ_ENTRY(http_conn) entry;
     TAILQ_ENTRY(http_conn) woken; /* of the server, while is_woken */
     struct http_shared *shared;
-    struct bufferevent *bev; /* writes, and holds both buffers; reading is the reader's */
-    struct event reader;
-    struct http_input input;
+    struct stream stream;
+    struct event reader, writer;
+    struct evbuffer *output;
+    struct http_input input;  /* its buffer is the connection's */
     struct http_parse *parse; /* NULL unless a request is arriving or being handled */
     struct http_source source;
     uint64_t id; /* of the current exchange: serial << 32 | slot */

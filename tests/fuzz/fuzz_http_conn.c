@@ -291,9 +291,9 @@ static void hold_bodies(bool is_held)
 
 static void check_bounds(void)
 {
-    if (pair.conn != NULL && pair.conn->bev != NULL) {
+    if (pair.conn != NULL) {
         ASSERT(http_input_len(&pair.conn->input) <= 2 * HTTP_INPUT_MAX + HTTP_ROOM_BYTES);
-        ASSERT(evbuffer_get_length(bufferevent_get_output(pair.conn->bev)) <=
+        ASSERT(evbuffer_get_length(pair.conn->output) <=
                HTTP_OUTPUT_HIGH + 3 * BIG_BYTES + HTTP_PIECE_MAX);
     }
 }

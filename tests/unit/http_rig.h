@@ -54,7 +54,7 @@ struct rig {
     struct bufferevent *upgraded;
 };
 
-struct stream {
+struct rig_stream {
     struct rig *rig;
     size_t left;
     unsigned calls;
@@ -63,7 +63,7 @@ struct stream {
 static inline bool produce_bytes(void *arg, struct buf *out)
 {
     static uint8_t block[8000];
-    struct stream *stream = arg;
+    struct rig_stream *stream = arg;
     const size_t len = stream->left < sizeof(block) ? stream->left : sizeof(block);
     memset(block, 's', sizeof(block));
     stream->left -= len;
@@ -72,7 +72,7 @@ static inline bool produce_bytes(void *arg, struct buf *out)
 
 static inline bool produce_trickle(void *arg, struct buf *out)
 {
-    struct stream *stream = arg;
+    struct rig_stream *stream = arg;
     const unsigned call = stream->calls++;
     if (call % 2 == 1) {
         return true; /* nothing for now */
@@ -83,7 +83,7 @@ static inline bool produce_trickle(void *arg, struct buf *out)
 
 static inline bool produce_woken(void *arg, struct buf *out)
 {
-    const struct stream *stream = arg;
+    const struct rig_stream *stream = arg;
     struct rig *rig = stream->rig;
     const size_t len = strlen(rig->say);
     const enum rc rc = buf_append(out, rig->say, len);
@@ -93,14 +93,15 @@ static inline bool produce_woken(void *arg, struct buf *out)
 
 static inline void stream_done(void *arg)
 {
-    struct stream *stream = arg;
+    struct rig_stream *stream = arg;
     stream->rig->done++;
     free(stream);
 }
 
 static inline void answer_stream(struct rig *rig, struct http_response *rs, http_produce produce)
 {
-    struct stream *stream = mem_new(1, sizeof(*stream)); /* which tests of failures leave alone */
+    struct rig_stream *stream =
+        mem_new(1, sizeof(*stream)); /* which tests of failures leave alone */
     stream->rig = rig;
     stream->left = rig->stream_bytes;
     rs->kind = HTTP_BODY_STREAM;

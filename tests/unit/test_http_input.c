@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "net/crypto/stream.h"
 #include "net/http/http_input.h"
 
 #include <event2/buffer.h>
@@ -14,6 +15,7 @@
 
 struct rig {
     int fds[2];
+    struct stream stream;
     struct http_input input;
     uint8_t room[8];
 };
@@ -24,7 +26,11 @@ static int set_up(void **state)
     memset(&rig, 0, sizeof(rig));
     rig.input.kept = evbuffer_new();
     *state = &rig;
-    return socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, rig.fds);
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, rig.fds) != 0) {
+        return -1;
+    }
+    rig.stream = stream_plain(rig.fds[0]);
+    return 0;
 }
 
 static int tear_down(void **state)
@@ -43,18 +49,19 @@ static void sent(struct rig *rig, const char *text)
 
 static enum rc read_once(struct rig *rig)
 {
-    return http_input_read(&rig->input, rig->fds[0], rig->room, sizeof(rig->room));
+    return http_input_read(&rig->input, &rig->stream, rig->room, sizeof(rig->room));
 }
 
 static void nothing_an_end_and_an_error_are_told_apart(void **state)
 {
     struct rig *rig = *state;
     const uint8_t *run = NULL;
+    struct stream none = stream_plain(-1);
     assert_int_equal(read_once(rig), RC_AGAIN);
     assert_int_equal(http_input_run(&rig->input, &run), 0);
     (void)shutdown(rig->fds[1], SHUT_WR);
     assert_int_equal(read_once(rig), RC_CLOSED);
-    assert_int_equal(http_input_read(&rig->input, -1, rig->room, 1), RC_IO);
+    assert_int_equal(http_input_read(&rig->input, &none, rig->room, 1), RC_IO);
     assert_int_equal(http_input_len(&rig->input), 0);
 }
 

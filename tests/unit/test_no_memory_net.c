@@ -136,6 +136,9 @@ static void ask(struct rig *rig, const char *request, const char *answer)
     }
 }
 
+static const char upgrade[] =
+    "GET /upgrade HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: test/1\r\n\r\nmore";
+
 static void serve(void *arg)
 {
     static char large[BODY_BYTES + 200];
@@ -154,9 +157,7 @@ static void serve(void *arg)
     ask(&rig, "GET /stream HTTP/1.1\r\nHost: a\r\n\r\n", "\r\n0\r\n\r\n");
     ask(&rig, "GET /blob HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "200 OK");
     ask(&rig, "GET /none HTTP/1.1\r\nHost: a\r\n\r\n", "not_found");
-    ask(&rig,
-        "GET /upgrade HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: test/1\r\n\r\nmore",
-        "101 Switching");
+    ask(&rig, upgrade, "101 Switching");
     rig_fini(&rig);
 }
 
@@ -169,10 +170,24 @@ static void greet(void *arg)
     rig_fini(&rig);
 }
 
+/* A body is asked for, and what comes behind an upgrade goes with it. */
+static void expect(void *arg)
+{
+    static const char head[] =
+        "PUT /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n";
+    struct rig rig;
+    (void)arg;
+    start(&rig);
+    ask(&rig, head, "100 Continue");
+    ask(&rig, upgrade, "101 Switching");
+    rig_fini(&rig);
+}
+
 static void a_server_without_memory_ends_a_connection_and_serves_the_next(void **state)
 {
     (void)state;
     assert_true(failing_alloc_each(greet, NULL) > 20);
+    assert_true(failing_alloc_each(expect, NULL) > 20);
     assert_true(failing_alloc_some(serve, NULL, failing_alloc_step(7)) > 20);
 }
 

@@ -62,7 +62,12 @@ static struct value value_of(const struct option_def *def)
     if (!def->has_value) {
         return (struct value){VALUE_NONE, NULL};
     }
-    if (strcmp(def->name, "file") == 0 || strcmp(def->name, "config") == 0 || type == TYPE_PATH) {
+    static const char *const files[] = {"file", "config", "cacert", "cert", "key"};
+    bool is_file = type == TYPE_PATH;
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        is_file = is_file || strcmp(def->name, files[i]) == 0;
+    }
+    if (is_file) {
         return (struct value){VALUE_FILE, NULL};
     }
     if (type == TYPE_FOLDER) {

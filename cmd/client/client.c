@@ -6,10 +6,12 @@
 #include "cmd/settings/help.h"
 #include "cmd/settings/local_host.h"
 #include "cmd/settings/settings.h"
+#include "core/base/addr.h"
 #include "core/base/mem.h"
 #include "core/base/parse.h"
 #include "core/base/units.h"
 #include "net/out/fetch.h"
+#include "net/out/tls_client.h"
 
 #include <cjson/cJSON.h>
 #include <stdarg.h>
@@ -22,11 +24,16 @@ enum {
     PROBLEM_BYTES_MAX = 16 * 1024,
     SAY_SIZE = 4096,   /* of one line on standard error */
     CONNECT_MS = 3000, /* before the next server is tried */
+    STATUS_UNAUTHORIZED = 401,
 };
 
 enum common_option {
     OPTION_SERVER,
     OPTION_TIMEOUT,
+    OPTION_CACERT,
+    OPTION_CERT,
+    OPTION_KEY,
+    OPTION_TOKEN_IN_CLEAR,
     OPTION_JSON,
     OPTION_COLOR,
     OPTION_HELP,
@@ -36,6 +43,10 @@ enum common_option {
 static const struct option_def common[OPTION_COUNT] = {
     [OPTION_SERVER] = {"server", 's', true},
     [OPTION_TIMEOUT] = {"timeout", 't', true},
+    [OPTION_CACERT] = {"cacert", 0, true},
+    [OPTION_CERT] = {"cert", 0, true},
+    [OPTION_KEY] = {"key", 0, true},
+    [OPTION_TOKEN_IN_CLEAR] = {"token-in-clear", 0, false},
     [OPTION_JSON] = {"json", 0, false},
     /* Of what is for people: JSON has none. */
     [OPTION_COLOR] = {"color", 0, true},
@@ -137,6 +148,71 @@ static int find_servers(struct client *c)
     return code;
 }
 
+/* ---- What is trusted and shown ---- */
+
+bool client_may_send_token(const struct client *c, const struct client_server *server)
+{
+    struct addr addr;
+    const bool is_this_host =
+        strcmp(server->at.host, "localhost") == 0 ||
+        (addr_parse_ip(server->at.host, 0, &addr) == RC_OK && addr_is_loopback(&addr));
+    return server->is_tls || is_this_host || c->is_token_in_clear;
+}
+
+static int check_token(const struct client *c)
+{
+    char where[NODE_TEXT_SIZE + 16];
+    for (size_t i = 0; i < c->server_count && c->credentials.authorization != NULL; i++) {
+        if (!client_may_send_token(c, &c->servers[i])) {
+            client_say(c,
+                       "the token is not sent to %s by plain http, where whoever is on the way "
+                       "reads it: name the server as https://, or allow that by --token-in-clear",
+                       client_server_text(&c->servers[i], where, sizeof(where)));
+            return EXIT_CODE_USAGE;
+        }
+    }
+    return -1;
+}
+
+static int begin_tls(struct client *c, bool has_options)
+{
+    const struct tls_client_files files = {
+        .ca = c->credentials.ca, .cert = c->credentials.cert, .key = c->credentials.key};
+    char why[SAY_SIZE / 4];
+    if (*files.ca != '\0' || *files.cert != '\0') {
+        client_servers_set_tls(c->servers, c->server_count);
+    }
+    bool is_tls = false;
+    for (size_t i = 0; i < c->server_count; i++) {
+        is_tls = is_tls || c->servers[i].is_tls;
+    }
+    if (has_options && !is_tls) {
+        client_say(c, "--cacert, --cert and --key are for https, and every server is named by "
+                      "http://");
+        return EXIT_CODE_USAGE;
+    }
+    c->tls = is_tls ? tls_client_new(&files, why, sizeof(why)) : NULL;
+    if (is_tls && c->tls == NULL) {
+        client_say(c, "%s", why);
+        return EXIT_CODE_BAD_CONFIG;
+    }
+    return -1;
+}
+
+static int find_credentials(struct client *c, bool is_probe)
+{
+    struct report errors = {.count = 0};
+    const bool has_options = c->credentials.ca != NULL || c->credentials.cert != NULL;
+    enum rc rc = credentials_find_files(&c->credentials, &errors);
+    rc = rc == RC_OK && !is_probe ? credentials_read_token(&c->credentials, &errors) : rc;
+    if (rc != RC_OK) {
+        report_print(&errors, "repram: ");
+        return EXIT_CODE_BAD_CONFIG;
+    }
+    const int code = begin_tls(c, has_options);
+    return code < 0 ? check_token(c) : code;
+}
+
 /* ---- The command line ---- */
 
 static int usage_error(const struct client *c, const char *problem)
@@ -156,6 +232,18 @@ static int take_common(struct client *c, enum common_option option, const char *
             return usage_error(c, "--timeout takes " PARSE_DURATION_MS_TAKES ", up to 24h");
         }
         c->timeout_ms = (uint32_t)ms;
+        break;
+    case OPTION_CACERT:
+        c->credentials.ca = value;
+        break;
+    case OPTION_CERT:
+        c->credentials.cert = value;
+        break;
+    case OPTION_KEY:
+        c->credentials.key = value;
+        break;
+    case OPTION_TOKEN_IN_CLEAR:
+        c->is_token_in_clear = true;
         break;
     case OPTION_JSON:
         c->is_json = true;
@@ -214,7 +302,8 @@ static int begin(struct client *c, int argc, char **argv, const struct client_us
     if (c->word_count < usage->words_min) {
         return usage_error(c, "a key is missing");
     }
-    return find_servers(c);
+    const int code = find_servers(c);
+    return code < 0 ? find_credentials(c, usage->is_probe) : code;
 }
 
 int client_run(int argc, char **argv, const struct client_usage *usage,
@@ -225,6 +314,8 @@ int client_run(int argc, char **argv, const struct client_usage *usage,
     c.servers = mem_new(CLIENT_SERVERS_MAX, sizeof(*c.servers));
     int code = begin(&c, argc, argv, usage);
     code = code < 0 ? command(&c) : code;
+    tls_client_free(c.tls);
+    credentials_fini(&c.credentials);
     free(c.servers);
     return code;
 }
@@ -259,23 +350,37 @@ static void keep_answer(void *arg, const struct fetch_answer *from)
     (void)snprintf(to->error, sizeof(to->error), "%s", from->error);
 }
 
-static const struct fetch_header agent = {"User-Agent", "repram/" REPRAM_VERSION};
+enum { OWN_HEADERS = 2 };
+
+/* Returns how many. */
+static size_t own_headers(const struct client *c, const struct client_server *server, bool is_probe,
+                          struct fetch_header ret_headers[static OWN_HEADERS])
+{
+    size_t count = 0;
+    ret_headers[count++] = (struct fetch_header){"User-Agent", "repram/" REPRAM_VERSION};
+    if (c->credentials.authorization != NULL && !is_probe && client_may_send_token(c, server)) {
+        ret_headers[count++] = (struct fetch_header){"Authorization", c->credentials.authorization};
+    }
+    return count;
+}
 
 void client_ask_stream(const struct client *c, const struct client_server *server,
                        const char *target, const struct client_stream *stream,
                        struct client_answer *ret_answer)
 {
-    struct fetch_header headers[2] = {agent};
+    struct fetch_header headers[OWN_HEADERS + 1];
+    size_t header_count = own_headers(c, server, false, headers);
     if (stream->header != NULL) {
-        headers[1] = *stream->header;
+        headers[header_count++] = *stream->header;
     }
     const struct fetch_request fetch = {.method = "GET",
                                         .host = server->at.host,
                                         .port = server->at.port,
                                         .is_tls = server->is_tls,
+                                        .tls = c->tls,
                                         .target = target,
                                         .headers = headers,
-                                        .header_count = stream->header != NULL ? 2 : 1,
+                                        .header_count = header_count,
                                         .timeout_ms = c->timeout_ms,
                                         .bytes_max = CLIENT_BODY_MAX,
                                         .hangup_fd = c->hangup_fd,
@@ -289,13 +394,16 @@ void client_ask(const struct client *c, const struct client_server *server,
                 const struct client_request *request, uint32_t timeout_ms,
                 struct client_answer *ret_answer)
 {
+    struct fetch_header headers[OWN_HEADERS];
     const struct fetch_request fetch = {.method = request->method,
                                         .host = server->at.host,
                                         .port = server->at.port,
                                         .is_tls = server->is_tls,
+                                        .tls = c->tls,
                                         .target = request->target,
-                                        .headers = &agent,
-                                        .header_count = 1,
+                                        .headers = headers,
+                                        .header_count =
+                                            own_headers(c, server, request->is_probe, headers),
                                         .body = request->body,
                                         .body_len = request->body_len,
                                         .timeout_ms = timeout_ms,
@@ -312,6 +420,20 @@ void client_answer_fini(struct client_answer *answer)
     answer->body = NULL;
 }
 
+/* What the one who asked can do about a refusal. */
+static const char *remedy(const struct client *c, int status, const char *code)
+{
+    if (code != NULL && strcmp(code, "tls_required") == 0) {
+        return "; name the server as https://, and by --cacert FILE the authority that signed its "
+               "certificate where the system does not know it";
+    }
+    if (status == STATUS_UNAUTHORIZED && c->credentials.authorization == NULL) {
+        return "; a token is taken from REPRAM_TOKEN, or from the file that REPRAM_TOKEN_FILE "
+               "names";
+    }
+    return "";
+}
+
 void client_complain(const struct client *c, const struct client_answer *answer)
 {
     cJSON *root = answer->body_len <= PROBLEM_BYTES_MAX
@@ -319,8 +441,9 @@ void client_complain(const struct client *c, const struct client_answer *answer)
                       : NULL;
     const char *code = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "code"));
     const char *detail = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "detail"));
-    client_say(c, "the node answers %d%s%s%s%s", answer->status, code != NULL ? " " : "",
-               code != NULL ? code : "", detail != NULL ? ": " : "", detail != NULL ? detail : "");
+    client_say(c, "the node answers %d%s%s%s%s%s", answer->status, code != NULL ? " " : "",
+               code != NULL ? code : "", detail != NULL ? ": " : "", detail != NULL ? detail : "",
+               remedy(c, answer->status, code));
     cJSON_Delete(root);
 }
 

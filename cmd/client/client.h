@@ -6,12 +6,17 @@
  * local port range, where nodes of other networks are passed over, and for data those of other
  * enclaves. Of several servers the next is asked where one fails (cmd/client/client_any). Errors go
  * to standard error, behind the command's name.
+ *
+ * A token goes to servers by https, and by http to this host alone unless that was allowed. Whoever
+ * answers on a port may be another program, so what every node answers to everybody, as who it is,
+ * is asked without the token.
  */
 #ifndef CMD_CLIENT_CLIENT_H
 #define CMD_CLIENT_CLIENT_H
 
 #include "cmd/base/options.h"
 #include "cmd/client/client_servers.h"
+#include "cmd/settings/credentials.h"
 #include "core/base/rc.h"
 
 #include <cjson/cJSON.h>
@@ -38,6 +43,9 @@ struct client {
     bool is_data;     /* the command is about entries, so nodes of other enclaves are no use */
     bool is_json;
     uint32_t timeout_ms;
+    struct credentials credentials;
+    struct tls_client *tls; /* NULL where no server is asked by https */
+    bool is_token_in_clear; /* by http to other hosts too */
     int hangup_fd; /* of the output (net/sys/hangup): a request ends when nobody reads any more; 0:
                       none */
     uint64_t node_count; /* NODE_COUNT, for health --all */
@@ -77,6 +85,7 @@ struct client_usage {
     size_t words_min, words_max;
     uint32_t timeout_ms; /* default */
     bool is_data;        /* as in struct client */
+    bool is_probe;       /* it asks for nothing that needs a token, so none is read */
 };
 
 /* Reads the command line, finds out the servers, and runs the command. Returns its exit code, or
@@ -89,6 +98,7 @@ struct client_request {
     const char *target;
     const void *body;
     size_t body_len;
+    bool is_probe; /* everybody is answered: it goes without the token */
 };
 
 struct fetch_header;
@@ -115,6 +125,9 @@ void client_ask_any(struct client *c, const struct client_request *request,
 /* Who answers there now: the local range may hold other programs, and nodes of other clusters.
  * Asked before each request and each stream, as another node may have taken the port since. */
 enum client_kinship client_probe(struct client *c, const struct client_server *server);
+
+/* Whether the server may be sent the token. */
+bool client_may_send_token(const struct client *c, const struct client_server *server);
 
 /* Says that the local range has no node of ours, and which were passed over. */
 void client_say_nobody_local(const struct client *c);

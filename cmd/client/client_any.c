@@ -43,7 +43,7 @@ struct asking {
 
 enum client_kinship client_probe(struct client *c, const struct client_server *server)
 {
-    const struct client_request request = {.method = "GET", .target = "/health"};
+    const struct client_request request = {.method = "GET", .target = "/health", .is_probe = true};
     const uint32_t timeout_ms = c->timeout_ms < PROBE_TIMEOUT_MS ? c->timeout_ms : PROBE_TIMEOUT_MS;
     struct client_answer answer;
     char name[NAME_SIZE];

@@ -242,7 +242,7 @@ static int check_options(const struct bench *b)
  * so that a wrong name does not show in the middle of a measurement. */
 static bool find_servers(struct client *c)
 {
-    const struct client_request request = {.method = "GET", .target = "/health"};
+    const struct client_request request = {.method = "GET", .target = "/health", .is_probe = true};
     struct client_answer answer;
     bool is_there = true;
     if (c->is_local) {
@@ -388,6 +388,7 @@ static int bench(struct client *c)
 
 int command_bench(int argc, char **argv)
 {
-    const struct client_usage usage = {bench_extras, BENCH_EXTRA_COUNT, 0, 0, TIMEOUT_MS, true};
+    const struct client_usage usage = {bench_extras, BENCH_EXTRA_COUNT, 0, 0, TIMEOUT_MS, true,
+                                       false};
     return client_run(argc, argv, &usage, bench);
 }

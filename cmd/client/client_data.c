@@ -224,7 +224,7 @@ static int put(struct client *c)
 
 int command_put(int argc, char **argv)
 {
-    const struct client_usage usage = {put_extras, PUT_EXTRA_COUNT, 1, 2, TIMEOUT_MS, true};
+    const struct client_usage usage = {put_extras, PUT_EXTRA_COUNT, 1, 2, TIMEOUT_MS, true, false};
     return client_run(argc, argv, &usage, put);
 }
 
@@ -327,7 +327,7 @@ static int get(struct client *c)
 
 int command_get(int argc, char **argv)
 {
-    const struct client_usage usage = {NULL, 0, 1, 1, TIMEOUT_MS, true};
+    const struct client_usage usage = {NULL, 0, 1, 1, TIMEOUT_MS, true, false};
     return client_run(argc, argv, &usage, get);
 }
 
@@ -360,6 +360,6 @@ static int head(struct client *c)
 
 int command_head(int argc, char **argv)
 {
-    const struct client_usage usage = {NULL, 0, 1, 1, TIMEOUT_MS, true};
+    const struct client_usage usage = {NULL, 0, 1, 1, TIMEOUT_MS, true, false};
     return client_run(argc, argv, &usage, head);
 }

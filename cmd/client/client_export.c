@@ -478,6 +478,7 @@ static int export_entries(struct client *c)
 
 int command_export(int argc, char **argv)
 {
-    const struct client_usage usage = {export_extras, EXPORT_EXTRA_COUNT, 0, 1, TIMEOUT_MS, true};
+    const struct client_usage usage = {export_extras, EXPORT_EXTRA_COUNT, 0, 1, TIMEOUT_MS, true,
+                                       false};
     return client_run(argc, argv, &usage, export_entries);
 }

@@ -173,6 +173,7 @@ static int health(struct client *c)
 
 int command_health(int argc, char **argv)
 {
-    const struct client_usage usage = {health_extras, HEALTH_EXTRA_COUNT, 0, 0, TIMEOUT_MS, false};
+    const struct client_usage usage = {health_extras, HEALTH_EXTRA_COUNT, 0, 0, TIMEOUT_MS, false,
+                                       true};
     return client_run(argc, argv, &usage, health);
 }

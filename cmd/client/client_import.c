@@ -555,6 +555,7 @@ static int import(struct client *c)
 
 int command_import(int argc, char **argv)
 {
-    const struct client_usage usage = {import_extras, IMPORT_EXTRA_COUNT, 0, 1, TIMEOUT_MS, true};
+    const struct client_usage usage = {import_extras, IMPORT_EXTRA_COUNT, 0, 1, TIMEOUT_MS, true,
+                                       false};
     return client_run(argc, argv, &usage, import);
 }

@@ -194,6 +194,7 @@ static int keys(struct client *c)
 
 int command_keys(int argc, char **argv)
 {
-    const struct client_usage usage = {keys_extras, KEYS_EXTRA_COUNT, 0, 0, TIMEOUT_MS, true};
+    const struct client_usage usage = {keys_extras, KEYS_EXTRA_COUNT, 0, 0, TIMEOUT_MS, true,
+                                       false};
     return client_run(argc, argv, &usage, keys);
 }

@@ -19,7 +19,8 @@ static enum rc parse_url(const char *word, struct client_server *ret_server)
     if (url.path[0] != '\0' && strcmp(url.path, "/") != 0) {
         return RC_MALFORMED;
     }
-    *ret_server = (struct client_server){.at = url.server, .is_tls = url.is_tls};
+    *ret_server =
+        (struct client_server){.at = url.server, .is_tls = url.is_tls, .has_scheme = true};
     return RC_OK;
 }
 
@@ -86,6 +87,13 @@ void client_servers_set_base_port(struct client_server *servers, size_t count, u
 {
     for (size_t i = 0; i < count; i++) {
         servers[i].at.port = servers[i].has_base_port ? base_port : servers[i].at.port;
+    }
+}
+
+void client_servers_set_tls(struct client_server *servers, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        servers[i].is_tls = servers[i].is_tls || !servers[i].has_scheme;
     }
 }
 

@@ -26,6 +26,7 @@ enum client_kinship {
 struct client_server {
     struct node_peer at;
     bool is_tls;
+    bool has_scheme;    /* it was named as http:// or https:// */
     bool has_base_port; /* it was named without a port, and without a scheme that implies one */
 };
 
@@ -40,6 +41,9 @@ MUST_USE enum rc client_servers_parse(const char *text, uint16_t base_port,
 
 /* Gives the servers that were named without a port this one. */
 void client_servers_set_base_port(struct client_server *servers, size_t count, uint16_t base_port);
+
+/* Those that were named without a scheme are asked by https. */
+void client_servers_set_tls(struct client_server *servers, size_t count);
 
 /*
  * Judges the body of an answer to /health. `enclave` is NULL where any enclave will do. Of a node

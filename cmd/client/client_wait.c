@@ -2,11 +2,16 @@
  * `repram wait`: returns when every member sees the cluster as it should be.
  *
  * The first server that answers names the members: itself, and those that it sees alive. Each is
- * asked directly. --members counts all of them and wants each ready; --converged wants equal root
- * digests.
+ * asked directly, by https where the first one is. --members counts all of them and wants each
+ * ready; --converged wants equal root digests.
+ *
+ * Where the members are named only to who has a right to that, --members still can be judged: how
+ * many a node sees, and whether it is ready, it says to everybody. Then the servers that were named
+ * are asked, or the nodes of the local range.
  */
 #include "cmd/base/command.h"
 #include "cmd/base/exit_code.h"
+#include "cmd/base/json_in.h"
 #include "cmd/base/output.h"
 #include "cmd/base/plain.h"
 #include "cmd/client/client.h"
@@ -31,6 +36,8 @@ enum {
     ROUND_GAP_MS = 100,
     MISSING_SIZE = 256,
     DIGEST_SIZE = 40,
+    STATUS_UNAUTHORIZED = 401,
+    STATUS_FORBIDDEN = 403,
 };
 
 enum wait_extra { WAIT_MEMBERS, WAIT_CONVERGED, WAIT_EXTRA_COUNT };
@@ -44,6 +51,7 @@ struct waiting {
     struct client *client;
     uint64_t members; /* 0: any number, as long as all agree */
     bool is_converged;
+    bool is_blind; /* in this round: the members were not listed to us */
     uint64_t deadline_ms;
     struct client_server *found; /* of this round; the first is the one that answered */
     size_t found_count;
@@ -62,13 +70,16 @@ static uint32_t time_left(const struct waiting *w)
     return (uint32_t)(most > ASK_TIMEOUT_MIN_MS ? most : ASK_TIMEOUT_MIN_MS);
 }
 
-/* A JSON answer, the caller's to delete; NULL, and w->missing says why. */
-static cJSON *ask_json(struct waiting *w, const struct client_server *server, const char *target)
+/* A JSON answer, the caller's to delete; NULL, and w->missing says why. *ret_status is 0 when none
+ * came. */
+static cJSON *ask_json(struct waiting *w, const struct client_server *server, const char *target,
+                       int *ret_status)
 {
     const struct client_request request = {.method = "GET", .target = target};
     struct client_answer answer;
     char where[NODE_TEXT_SIZE + 16];
     client_ask(w->client, server, &request, time_left(w), &answer);
+    *ret_status = answer.status;
     cJSON *root = answer.rc == RC_OK && answer.status == 200
                       ? cJSON_ParseWithLength((const char *)answer.body, answer.body_len)
                       : NULL;
@@ -86,21 +97,16 @@ static cJSON *ask_json(struct waiting *w, const struct client_server *server, co
     return root;
 }
 
+/* Who may not list the members: 401, 403. */
+static bool is_refused(int status)
+{
+    return status == STATUS_UNAUTHORIZED || status == STATUS_FORBIDDEN;
+}
+
 static bool is_alive(const cJSON *peer)
 {
     const char *state = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(peer, "state"));
     return state != NULL && strcmp(state, "alive") == 0;
-}
-
-static uint64_t alive_count(const cJSON *root)
-{
-    uint64_t count = 0;
-    const cJSON *peer = NULL;
-    cJSON_ArrayForEach(peer, cJSON_GetObjectItemCaseSensitive(root, "peers"))
-    {
-        count += is_alive(peer) ? 1 : 0;
-    }
-    return count;
 }
 
 /* Remembers where the alive peers of the first server are. */
@@ -120,20 +126,41 @@ static void find_members(struct waiting *w, const struct client_server *first, c
             continue;
         }
         struct client_server *member = &w->found[w->found_count++];
-        *member = (struct client_server){.at = {.port = (uint16_t)port->valueint}};
+        *member = (struct client_server){.at = {.port = (uint16_t)port->valueint},
+                                         .is_tls = first->is_tls};
         (void)snprintf(member->at.host, sizeof(member->at.host), "%s", address);
     }
+}
+
+/* Where members are not listed to us: the servers themselves are asked, of a range those that are
+ * nodes. */
+static bool find_servers(struct waiting *w)
+{
+    w->found_count = 0;
+    for (size_t i = 0; i < w->client->server_count; i++) {
+        const struct client_server *server = &w->client->servers[i];
+        if (!w->client->is_local || client_probe(w->client, server) == KINSHIP_OURS) {
+            w->found[w->found_count++] = *server;
+        }
+    }
+    return w->found_count > 0;
 }
 
 /* The first server that answers names the members. */
 static bool find_first(struct waiting *w)
 {
+    int status = 0;
+    w->is_blind = false;
     for (size_t i = 0; i < w->client->server_count; i++) {
         struct client_server *server = &w->client->servers[i];
         if (w->client->is_local && client_probe(w->client, server) != KINSHIP_OURS) {
             continue;
         }
-        cJSON *root = ask_json(w, server, "/v1/peers");
+        cJSON *root = ask_json(w, server, "/v1/peers", &status);
+        w->is_blind = is_refused(status) && w->members > 0;
+        if (w->is_blind) {
+            return find_servers(w);
+        }
         const bool is_list = cJSON_IsArray(cJSON_GetObjectItemCaseSensitive(root, "peers"));
         if (is_list) {
             find_members(w, server, root);
@@ -151,27 +178,12 @@ static bool find_first(struct waiting *w)
     return false;
 }
 
-static bool sees_all(struct waiting *w, const struct client_server *server, uint64_t wanted)
+/* Whether it sees so many and takes writes with their quorum, as far as it has room for them. That
+ * every node answers to everybody. */
+static bool is_ready(struct waiting *w, const struct client_server *server, uint64_t wanted)
 {
-    char where[NODE_TEXT_SIZE + 16];
-    cJSON *root = ask_json(w, server, "/v1/peers");
-    if (root == NULL) {
-        return false;
-    }
-    const uint64_t seen = alive_count(root) + 1;
-    cJSON_Delete(root);
-    if (seen != wanted) {
-        client_server_text(server, where, sizeof(where));
-        (void)snprintf(w->missing, sizeof(w->missing), "%.100s sees %llu of %llu members", where,
-                       (unsigned long long)seen, (unsigned long long)wanted);
-    }
-    return seen == wanted;
-}
-
-/* Whether it takes writes with their quorum, as far as it has room for them. */
-static bool is_ready(struct waiting *w, const struct client_server *server)
-{
-    const struct client_request request = {.method = "GET", .target = "/v1/readyz"};
+    const struct client_request request = {
+        .method = "GET", .target = "/v1/readyz", .is_probe = true};
     struct client_answer answer;
     char where[NODE_TEXT_SIZE + 16];
     client_ask(w->client, server, &request, time_left(w), &answer);
@@ -179,10 +191,20 @@ static bool is_ready(struct waiting *w, const struct client_server *server)
                       ? cJSON_ParseWithLength((const char *)answer.body, answer.body_len)
                       : NULL;
     const cJSON *reasons = cJSON_GetObjectItemCaseSensitive(root, "reasons");
-    const bool is_so = answer.rc == RC_OK && answer.status == 200;
-    if (!is_so) {
+    const uint64_t seen = json_in_number(root, "alive");
+    const bool is_so = answer.rc == RC_OK && answer.status == 200 && seen == wanted;
+    client_server_text(server, where, sizeof(where));
+    if (answer.rc != RC_OK) {
+        (void)snprintf(w->missing, sizeof(w->missing), "%.100s does not answer: %.100s", where,
+                       answer.error);
+    } else if (seen > 0 && seen != wanted) {
+        (void)snprintf(w->missing, sizeof(w->missing), "%.100s sees %llu of %llu members", where,
+                       (unsigned long long)seen, (unsigned long long)wanted);
+    } else if (answer.status == 200 && seen == 0) {
+        (void)snprintf(w->missing, sizeof(w->missing), "%.100s does not say how many it sees",
+                       where);
+    } else if (!is_so) {
         const char *first = cJSON_GetStringValue(cJSON_GetArrayItem(reasons, 0));
-        client_server_text(server, where, sizeof(where));
         (void)snprintf(w->missing, sizeof(w->missing), "%.100s is not ready: %.60s", where,
                        first != NULL ? first : "it does not say why");
     }
@@ -195,7 +217,8 @@ static bool read_digest(struct waiting *w, const struct client_server *server,
                         char ret_digest[static DIGEST_SIZE])
 {
     char where[NODE_TEXT_SIZE + 16];
-    cJSON *root = ask_json(w, server, "/v1/status");
+    int status = 0;
+    cJSON *root = ask_json(w, server, "/v1/status", &status);
     if (root == NULL) {
         return false;
     }
@@ -239,11 +262,11 @@ static bool is_reached(struct waiting *w)
     }
     const uint64_t wanted = w->members > 0 ? w->members : w->found_count;
     for (size_t i = 0; i < w->found_count; i++) {
-        if (!sees_all(w, &w->found[i], wanted) || !is_ready(w, &w->found[i])) {
+        if (!is_ready(w, &w->found[i], wanted)) {
             return false;
         }
     }
-    if (w->found_count != wanted) {
+    if (w->found_count != wanted && !w->is_blind) {
         (void)snprintf(w->missing, sizeof(w->missing), "%zu of %llu members have an address",
                        w->found_count, (unsigned long long)wanted);
         return false;
@@ -253,9 +276,17 @@ static bool is_reached(struct waiting *w)
 
 static int print_reached(const struct waiting *w)
 {
-    if (w->client->is_json) {
+    if (w->client->is_json && w->is_blind) {
+        (void)printf("{\"members\":%llu,\"asked\":%zu,\"converged\":null}\n",
+                     (unsigned long long)w->members, w->found_count);
+    } else if (w->client->is_json) {
         (void)printf("{\"members\":%zu,\"converged\":%s}\n", w->found_count,
                      w->is_converged ? "true" : "null");
+    } else if (w->is_blind) {
+        (void)printf("%llu members are seen by %s that may be asked without a right to more, and "
+                     "%s ready\n",
+                     (unsigned long long)w->members, w->found_count == 1 ? "the node" : "all nodes",
+                     w->found_count == 1 ? "it is" : "they are");
     } else {
         const bool is_one = w->found_count == 1;
         const char *holds = is_one ? ", and holds its data" : ", and hold the same data";
@@ -321,6 +352,7 @@ static int wait_for(struct client *c)
 
 int command_wait(int argc, char **argv)
 {
-    const struct client_usage usage = {wait_extras, WAIT_EXTRA_COUNT, 0, 0, TIMEOUT_MS, false};
+    const struct client_usage usage = {wait_extras, WAIT_EXTRA_COUNT, 0, 0, TIMEOUT_MS, false,
+                                       false};
     return client_run(argc, argv, &usage, wait_for);
 }

@@ -374,6 +374,7 @@ static int watch_prefix(struct client *c)
 
 int command_watch(int argc, char **argv)
 {
-    const struct client_usage usage = {watch_extras, WATCH_EXTRA_COUNT, 0, 0, TIMEOUT_MS, true};
+    const struct client_usage usage = {watch_extras, WATCH_EXTRA_COUNT, 0, 0, TIMEOUT_MS, true,
+                                       false};
     return client_run(argc, argv, &usage, watch_prefix);
 }

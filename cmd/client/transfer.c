@@ -93,6 +93,19 @@ static bool ask_status(struct transfer *t)
 
 static void answered(void *arg, const struct pipeline_answer *answer);
 
+/* The headers of every request. */
+static char *make_lines(const struct transfer *t)
+{
+    const char *token =
+        client_may_send_token(t->client, &t->server) ? t->client->credentials.authorization : NULL;
+    const size_t size = 128 + (token != NULL ? strlen(token) : 0);
+    char *lines = mem_new(size, 1);
+    (void)snprintf(lines, size, "User-Agent: repram/" REPRAM_VERSION "\r\n%s%s%s",
+                   token != NULL ? "Authorization: " : "", token != NULL ? token : "",
+                   token != NULL ? "\r\n" : "");
+    return lines;
+}
+
 bool transfer_begin(struct transfer *t, struct client *c, const struct transfer_shape *shape)
 {
     *t = (struct transfer){.client = c, .is_watched = isatty(STDERR_FILENO) == 1};
@@ -102,10 +115,12 @@ bool transfer_begin(struct transfer *t, struct client *c, const struct transfer_
     if (!ask_status(t)) {
         return false;
     }
+    t->lines = make_lines(t);
     const struct pipeline_config config = {.host = t->server.at.host,
                                            .port = t->server.at.port,
                                            .is_tls = t->server.is_tls,
-                                           .lines = "User-Agent: repram/" REPRAM_VERSION "\r\n",
+                                           .tls = c->tls,
+                                           .lines = t->lines,
                                            .connections = shape->connections,
                                            .depth = shape->depth,
                                            .body_max = shape->body_max,
@@ -123,6 +138,10 @@ bool transfer_begin(struct transfer *t, struct client *c, const struct transfer_
 void transfer_end(struct transfer *t)
 {
     pipeline_free(t->pipeline);
+    if (t->lines != NULL) {
+        mem_wipe(t->lines, strlen(t->lines));
+        free(t->lines);
+    }
     output_progress_end();
 }
 

@@ -45,6 +45,7 @@ struct transfer {
     struct client *client;
     struct client_server server;
     struct pipeline *pipeline;
+    char *lines; /* headers of every request, owned; NULL before the first */
     struct transfer_ask *again, **again_end;
     uint64_t hold_until_ms;   /* nothing is sent before */
     uint64_t failing_from_ms; /* 0 while all is well */

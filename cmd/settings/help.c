@@ -41,6 +41,16 @@ static const char overview[] =
     "  --strict           unknown REPRAM_* names are errors\n"                     \
     "  --SETTING VALUE    any setting of `repram help settings`, as --base-port 9000\n"
 
+/* The token is in no option: everybody on the host reads command lines. */
+#define TRUST_OPTIONS                                                                             \
+    "      --cacert FILE        trust its authorities in place of the system's, and ask servers " \
+    "by\n"                                                                                        \
+    "                           https unless http:// is said; else REPRAM_CACERT\n"               \
+    "      --cert FILE          a certificate to show; else REPRAM_CLIENT_CERT\n"                 \
+    "      --key FILE           its key; else REPRAM_CLIENT_KEY, or in the certificate's file\n"  \
+    "      --token-in-clear     send REPRAM_TOKEN, or what REPRAM_TOKEN_FILE holds, by http to\n" \
+    "                           other hosts too\n"
+
 /* `wait` is what the timeout is for, and its default. */
 #define CLIENT_OPTIONS(wait)                                                                       \
     "  -s, --server SERVER      the node to ask, as host[:port] or https://host; repeatable, "     \
@@ -48,7 +58,7 @@ static const char overview[] =
     "                           lists; the next one when it fails. Else REPRAM_SERVER, else the\n" \
     "                           ports BASE_PORT.. of this host, of this REPRAM_NETWORK and\n"      \
     "                           _ENCLAVE\n"                                                        \
-    "  -t, --timeout TIME       " wait "\n"                                                        \
+    "  -t, --timeout TIME       " wait "\n" TRUST_OPTIONS                                          \
     "      --json               for scripts\n"                                                     \
     "      --color WHEN         auto (a terminal, unless NO_COLOR is set), always or never\n"      \
     "  -h, --help               this text\n"
@@ -223,9 +233,12 @@ static const struct command_help commands[] = {
      "      --rate N             so many a second, sent by the clock; else as answers come\n"
      "      --warm-up TIME       load that is not measured; 1s by default, 0 with --requests\n"
      "      --no-fill            do not write every key once first\n"
-     "  -s, --server HOST:PORT   repeatable, comma lists: each gets its share of the connections.\n"
-     "                           Else REPRAM_SERVER, else the first node of the local ports\n"
-     "  -t, --timeout TIME       of a connect, and of an answer; 10s by default\n"
+     "  -s, --server SERVER      host[:port] or https://host; repeatable, comma lists: each gets "
+     "its\n"
+     "                           share of the connections. Else REPRAM_SERVER, else the first "
+     "node\n"
+     "                           of the local ports\n"
+     "  -t, --timeout TIME       of a connect, and of an answer; 10s by default\n" TRUST_OPTIONS
      "      --json               for scripts\n"
      "      --color WHEN         auto (a terminal, unless NO_COLOR is set), always or never\n"
      "  -h, --help               this text\n"

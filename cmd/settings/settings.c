@@ -491,12 +491,14 @@ static void load_one(struct load *load, enum setting_id id)
 /* Whether a setting, or the client commands, go by this name; *n gets the nearest of them. */
 static bool is_known(const char *name, size_t len, struct nearest *n)
 {
-    static const char server[] = "REPRAM_SERVER"; /* of the client commands */
-    bool is_one = strlen(server) == len && memcmp(server, name, len) == 0;
+    static const struct settings_def of_clients = {
+        .name = "REPRAM_SERVER",
+        .aliases = "REPRAM_TOKEN,REPRAM_TOKEN_FILE,REPRAM_CACERT,REPRAM_CLIENT_CERT,"
+                   "REPRAM_CLIENT_KEY"};
+    bool is_one = false;
     *n = nearest_begin(name, len);
-    nearest_offer(n, server, strlen(server));
-    for (int id = 0; id < SETTING_COUNT; id++) {
-        struct names names = names_of(&defs[id]);
+    for (int id = 0; id <= SETTING_COUNT; id++) {
+        struct names names = names_of(id < SETTING_COUNT ? &defs[id] : &of_clients);
         const char *known = NULL;
         size_t known_len = 0;
         while (names_next(&names, &known, &known_len)) {

@@ -38,6 +38,7 @@ struct fetch {
     char host[HOST_LEN_MAX + 1];
     uint16_t port;
     bool is_tls;
+    struct tls_client *tls;
     bool is_sent; /* the request went out: no other address is tried */
     struct buf request;
     uint32_t timeout_ms, connect_ms;
@@ -173,18 +174,26 @@ static void fetch_broken(struct fetch *f, short what)
 {
     const int error = EVUTIL_SOCKET_ERROR();
     if (f->is_sent && (what & BEV_EVENT_WRITING) != 0) {
-        /* The server reads no further, as when it refuses a large body: its answer may be here. */
+        /* The server reads no further, as when it refuses a large body: its answer may be here.
+         * libevent stops reading too where the connection is TLS. */
+        (void)bufferevent_disable(f->bev, EV_WRITE);
+        (void)bufferevent_enable(f->bev, EV_READ);
         return;
     }
     if (f->is_sent && (what & BEV_EVENT_EOF) != 0 && response_parser_end(f->parser) == RC_OK) {
         fetch_finish(f, RC_OK);
         return;
     }
-    if (f->is_tls && !f->is_sent) {
-        char why[ERROR_TEXT_SIZE - 64];
+    /* The certificate that a server of TLS 1.3 misses it asks for behind the handshake. */
+    if (f->is_tls && (!f->is_sent || (what & BEV_EVENT_ERROR) != 0)) {
+        char why[ERROR_TEXT_SIZE];
         tls_client_error(f->bev, why, sizeof(why));
         fetch_fail(f, RC_IO, "%s", why);
-        fetch_next_address(f);
+        if (f->is_sent) {
+            fetch_finish(f, RC_IO);
+        } else {
+            fetch_next_address(f);
+        }
         return;
     }
     if ((what & BEV_EVENT_EOF) != 0 || error == 0) {
@@ -236,7 +245,7 @@ static void attempt_failed(struct fetch *f, int error)
 
 static void attempt_connected(struct fetch *f)
 {
-    f->bev = f->is_tls ? tls_client_new(f->base, f->fd, f->host)
+    f->bev = f->is_tls ? tls_client_open(f->tls, f->base, f->fd, f->host)
                        : bufferevent_socket_new(f->base, f->fd, BEV_OPT_CLOSE_ON_FREE);
     if (f->bev == NULL) {
         fetch_fail(f, RC_IO, "TLS could not be set up");
@@ -501,6 +510,7 @@ struct fetch *fetch_start(struct event_base *base, struct dns *dns,
     (void)snprintf(f->host, sizeof(f->host), "%s", request->host);
     f->port = request->port;
     f->is_tls = request->is_tls;
+    f->tls = request->tls;
     f->timeout_ms = request->timeout_ms;
     f->connect_ms = request->connect_ms;
     f->fd = -1;

@@ -4,7 +4,8 @@
  * One connection a request; every address of a name is tried in turn until one accepts. Bounded in
  * time and in the bytes of the answer. It uses a plain socket and llhttp. evhttp's client tries
  * only the first address of a name (of "localhost", often the wrong one) and does not say whether a
- * connection was refused. Left out: redirects, proxies, keep-alive, compression.
+ * connection was refused. Left out: redirects (so no header goes to another server than the one
+ * that was named), proxies, keep-alive, compression.
  *
  * The process must ignore SIGPIPE.
  */
@@ -20,6 +21,7 @@
 struct dns;
 struct event_base;
 struct fetch;
+struct tls_client;
 
 struct fetch_header {
     const char *name;
@@ -30,7 +32,9 @@ struct fetch_request {
     const char *method; /* GET, HEAD, PUT, POST, DELETE or OPTIONS */
     const char *host;   /* name or address, IPv6 without brackets */
     uint16_t port;
-    bool is_tls;        /* verifies the chain and the host name against the system's authorities */
+    bool is_tls; /* verifies the chain and the host name */
+    struct tls_client
+        *tls;           /* borrowed: what is trusted and shown; NULL: the system's authorities */
     const char *target; /* path and query, already encoded */
     const struct fetch_header *headers; /* Host is added when missing */
     size_t header_count;

@@ -221,9 +221,11 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
     (void)bev;
     if ((what & BEV_EVENT_TIMEOUT) != 0) {
         lane_lost(l, RC_TIMEOUT, "no answer in time");
-    } else if ((what & BEV_EVENT_WRITING) != 0 && (what & BEV_EVENT_ERROR) != 0 &&
-               !l->pipeline->config.is_tls) {
-        /* The server reads no further, as when it refuses a large body: its answer may be here. */
+    } else if ((what & BEV_EVENT_WRITING) != 0 && (what & BEV_EVENT_ERROR) != 0) {
+        /* The server reads no further, as when it refuses a large body: its answer may be here.
+         * libevent stops reading too where the connection is TLS. */
+        (void)bufferevent_disable(l->bev, EV_WRITE);
+        (void)bufferevent_enable(l->bev, EV_READ);
         return;
     } else if ((what & (BEV_EVENT_EOF | BEV_EVENT_ERROR)) != 0) {
         on_end(l, what);
@@ -300,7 +302,7 @@ static enum rc lane_open(struct lane *l)
     if (fd < 0) {
         return RC_REFUSED;
     }
-    l->bev = p->config.is_tls ? tls_client_new(p->base, fd, p->config.host)
+    l->bev = p->config.is_tls ? tls_client_open(p->config.tls, p->base, fd, p->config.host)
                               : bufferevent_socket_new(p->base, fd, BEV_OPT_CLOSE_ON_FREE);
     if (l->bev == NULL) {
         (void)close(fd);

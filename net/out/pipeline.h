@@ -22,6 +22,7 @@
 
 struct event_base;
 struct pipeline;
+struct tls_client;
 
 struct pipeline_answer {
     void *tag;
@@ -38,11 +39,12 @@ struct pipeline_config {
     const char *host;        /* name or address, IPv6 without brackets; borrowed, as `lines` */
     uint16_t port;
     bool is_tls;
-    const char *lines;    /* headers of every request, each ended by CR LF */
-    uint32_t connections; /* at most; opened as they are needed */
-    uint32_t depth;       /* requests under way on each */
-    size_t body_max;      /* of an answer, bytes */
-    size_t pending_max;   /* bytes of requests under way; one alone may be larger */
+    struct tls_client *tls; /* borrowed, as in net/out/fetch */
+    const char *lines;      /* headers of every request, each ended by CR LF */
+    uint32_t connections;   /* at most; opened as they are needed */
+    uint32_t depth;         /* requests under way on each */
+    size_t body_max;        /* of an answer, bytes */
+    size_t pending_max;     /* bytes of requests under way; one alone may be larger */
     uint32_t
         timeout_ms; /* of a connect, and of a connection that owes answers and passes no bytes */
     /* Called once for each request that was sent, from pipeline_wait(); or from pipeline_send(),

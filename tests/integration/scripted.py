@@ -5,6 +5,7 @@ what it was asked."""
 
 import json
 import socket
+import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -52,22 +53,35 @@ class Handler(BaseHTTPRequestHandler):
 
 class Scripted(ThreadingHTTPServer):
     """`answers`: target without its query, or whole, to an answer or a list of them; the last of a list
-    is given again. What is not there is a 404. It has a port of its own until close()."""
+    is given again. What is not there is a 404. It has a port of its own until close(). With an `identity`
+    (certificates.py) it speaks TLS, and with an `authority` wants a certificate that this has signed."""
 
     daemon_threads = True
     address_family = socket.AF_INET
 
-    def __init__(self, answers, port=0):
+    def __init__(self, answers, port=0, identity=None, authority=None):
         super().__init__(("127.0.0.1", port), Handler)
+        if identity is not None:
+            self.speak_tls(identity, authority)
         self.answers = {target: list(each) if isinstance(each, list) else [each]
                         for target, each in answers.items()}
         self.asked = []  # (method, target, body, headers)
         self.lock = threading.Lock()
         self.ending = threading.Event()
         self.port = self.server_address[1]
-        self.name = f"127.0.0.1:{self.port}"
+        self.name = f"{'' if identity is None else 'https://'}127.0.0.1:{self.port}"
         self.thread = threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True)
         self.thread.start()
+
+    def speak_tls(self, identity, authority):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(identity.cert, identity.key)
+        if authority is not None:
+            context.load_verify_locations(authority.cert)
+            context.verify_mode = ssl.CERT_REQUIRED
+        # The handshake is the thread's of each connection: none keeps the others waiting.
+        self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+        self.handle_error = lambda *_: None  # refused handshakes are what is tested
 
     def answer_to(self, method, target, body, headers):
         with self.lock:

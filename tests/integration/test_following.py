@@ -13,15 +13,20 @@ from scripted import Answer, Scripted, problem
 TIMEOUT = ("--timeout", "20s")
 
 
+def ready(alive=2, reasons=(), status=200):
+    return Answer({"reasons": list(reasons), "alive": alive}, status)
+
+
 class Member(Scripted):
     """A node as `wait` sees it: its peers, whether it is ready, its data."""
 
     def __init__(self, digest="d1"):
-        super().__init__({"/v1/readyz": Answer({"ready": True}), "/v1/peers": Answer({"peers": []}),
-                          "/v1/status": Answer({"data": {"root_digest": digest}})})
+        super().__init__({"/v1/status": Answer({"data": {"root_digest": digest}})})
+        self.sees()
 
     def sees(self, *peers):
         self.answers["/v1/peers"] = [Answer({"peers": list(peers)})]
+        self.answers["/v1/readyz"] = [ready(1 + sum(peer["state"] == "alive" for peer in peers))]
 
     def card(self, **other):
         """What others list it as."""
@@ -64,13 +69,13 @@ class Wait(Case):
         self.assertEqual(self.reached("--converged", "--json"), '{"members":2,"converged":true}\n')
 
     def test_a_lone_member_sees_nobody_and_no_plural_is_said_of_it(self):
-        self.one.answers["/v1/peers"] = [Answer({"peers": []})]
+        self.one.sees()
         self.assertEqual(self.reached("-n", "1"), "1 member is ready and knows no other\n")
         self.assertEqual(self.reached("--converged"), "1 member is ready and knows no other, and holds "
                                                       "its data\n")
 
     def test_it_asks_again_until_it_is_so(self):
-        self.two.answers["/v1/readyz"] = [Answer({"reasons": ["syncing"]}, 503), Answer({})]
+        self.two.answers["/v1/readyz"] = [ready(2, ["syncing"], 503), ready()]
         self.reached("--members", "2")
         self.assertEqual(self.two.targets().count("/v1/readyz"), 2)
 
@@ -81,15 +86,17 @@ class Wait(Case):
         self.missing(f"{self.one.name} sees 2 of 1 members", "--members", "1")
 
     def test_who_is_not_ready_is_named_with_the_first_reason(self):
-        for answer, why in ((Answer({"reasons": ["syncing", "joining"]}, 503), "syncing"),
-                            (Answer({"reasons": ["storage_full", "syncing"]}, 503), "storage_full"),
+        for answer, why in ((ready(2, ["syncing", "joining"], 503), "syncing"),
+                            (ready(2, ["storage_full", "syncing"], 503), "storage_full"),
                             (Answer(b"", 503), "it does not say why"),
-                            (Answer({"reasons": []}, 503), "it does not say why")):
+                            (ready(2, [], 503), "it does not say why")):
             self.two.answers["/v1/readyz"] = [answer]
             self.missing(f"{self.two.name} is not ready: {why}", "--members", "2")
+        self.two.answers["/v1/readyz"] = [Answer(b"{}")]
+        self.missing(f"{self.two.name} does not say how many it sees", "--members", "2")
 
     def test_a_full_node_is_ready(self):
-        self.two.answers["/v1/readyz"] = [Answer({"reasons": ["storage_full"]}, 200)]
+        self.two.answers["/v1/readyz"] = [ready(2, ["storage_full"])]
         self.reached("--members", "2")
 
     def test_a_member_without_an_address_is_counted_and_cannot_be_asked(self):
@@ -108,10 +115,24 @@ class Wait(Case):
             self.missing(f"{self.two.name} has no root digest", "--converged")
 
     def test_what_a_member_answers_instead_is_told(self):
-        self.two.answers["/v1/peers"] = [Answer(b"{}", 500)]
-        self.missing(f"{self.two.name} answers /v1/peers with 500", "--members", "2")
-        self.two.answers["/v1/peers"] = [Answer(b"nonsense")]
-        self.missing(f"{self.two.name} answers /v1/peers with 200", "--members", "2")
+        self.one.answers["/v1/peers"] = [Answer(b"{}", 500)]
+        self.missing(f"{self.one.name} answers /v1/peers with 500", "--members", "2")
+        self.one.answers["/v1/peers"] = [Answer(b"nonsense")]
+        self.missing(f"{self.one.name} answers /v1/peers with 200", "--members", "2")
+
+    def test_who_may_not_list_the_members_asks_the_servers_that_he_knows(self):
+        """How many a node sees, and whether it is ready, it says to everybody."""
+        for refusal in (problem(401, "unauthorized", "no"), problem(403, "forbidden", "no"),
+                        problem(403, "tls_required", "no")):
+            self.one.answers["/v1/peers"] = [refusal]
+            self.assertEqual(self.reached("-n", "2"), "2 members are seen by the node that may be asked "
+                                                      "without a right to more, and it is ready\n")
+            self.assertEqual(self.reached("-n", "2", "-s", self.two.name, "--json"),
+                             '{"members":2,"asked":2,"converged":null}\n')
+            self.two.answers["/v1/readyz"] = [ready(1)]
+            self.missing(f"{self.two.name} sees 1 of 2 members", "-n", "2", "-s", self.two.name)
+            self.two.answers["/v1/readyz"] = [ready(2)]
+            self.missing(f"{self.one.name} answers /v1/peers with {refusal.status}", "--converged")
 
     def test_the_first_server_that_lists_peers_names_the_members(self):
         strange = Scripted({"/v1/peers": Answer({"peers": 1})})

@@ -287,7 +287,7 @@ class Terminal(Case):
         pane = terminal.start("repram wait --members 1 --timeout 60s")
         wait_until(lambda: terminal.shown(pane) == ["127.0.0.1:8081 is not ready: catching up"],
                    "it says so before its end")
-        self.server.answers["/v1/readyz"] = [Answer({"ready": True})]
+        self.server.answers["/v1/readyz"] = [Answer({"alive": 1, "reasons": []})]
         terminal.wait(pane)
         self.assertEqual(terminal.shown(pane), ["1 member is ready and knows no other", "exit code 0"])
 

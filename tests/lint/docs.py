@@ -25,7 +25,8 @@ METRIC = re.compile(r"\brepram_[a-z_]*?[a-z](?=(?:_bucket)?(?![\w*]))")  # a his
 ARCHITECTURE_WORDS_MAX = 2000
 
 # Settings of the client commands alone, and two of the names that Kubernetes injects.
-MORE_SETTINGS = {"REPRAM_SERVER", "REPRAM_SERVICE_HOST", "REPRAM_PORT_8081_TCP_ADDR"}
+MORE_SETTINGS = {"REPRAM_SERVER", "REPRAM_TOKEN", "REPRAM_TOKEN_FILE", "REPRAM_CACERT", "REPRAM_CLIENT_CERT",
+                 "REPRAM_CLIENT_KEY", "REPRAM_SERVICE_HOST", "REPRAM_PORT_8081_TCP_ADDR"}
 # Of others: curl and the linker; systemd, and nginx.
 FOREIGN_FLAGS = {"path-as-is", "wrap"}
 FOREIGN_NAMES = {"AF_NETLINK", "ip_hash"}

@@ -163,6 +163,22 @@ static void a_node_is_ours_by_its_network_and_for_data_its_enclave(void **state)
     }
 }
 
+static void with_an_authority_only_a_scheme_keeps_a_server_from_https(void **state)
+{
+    (void)state;
+    struct client_server servers[4];
+    char word[CLIENT_SERVERS_WORD_SIZE];
+    size_t count = 0;
+    assert_int_equal(
+        client_servers_parse("a,b:1,http://c,https://d", 8081, servers, 4, &count, word), RC_OK);
+    client_servers_set_tls(servers, 4);
+    assert_true(servers[0].is_tls);
+    assert_true(servers[1].is_tls);
+    assert_false(servers[2].is_tls);
+    assert_true(servers[3].is_tls);
+    assert_int_equal(servers[0].at.port, 8081);
+}
+
 /* Without memory for its answer a node is passed over; it is never taken for another one. */
 static void judge_in_short(void *arg)
 {
@@ -193,6 +209,7 @@ int main(void)
         cmocka_unit_test(a_word_that_is_too_long_is_cut_where_it_is_named),
         cmocka_unit_test(as_many_servers_as_there_is_room_for_are_taken),
         cmocka_unit_test(a_node_is_ours_by_its_network_and_for_data_its_enclave),
+        cmocka_unit_test(with_an_authority_only_a_scheme_keeps_a_server_from_https),
         cmocka_unit_test(without_memory_a_node_is_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -360,7 +360,7 @@ static void begin_tls(void *arg)
     struct rig *rig = arg;
     int fds[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
-    struct bufferevent *bev = tls_client_new(rig->base, fds[0], "localhost");
+    struct bufferevent *bev = tls_client_open(NULL, rig->base, fds[0], "localhost");
     if (bev == NULL) {
         assert_true(failing_alloc_has_failed());
         (void)close(fds[0]);

@@ -328,8 +328,16 @@ static void settings_of_older_versions_are_accepted_and_remarked(void **state)
 static void unknown_names_are_warned_of(void **state)
 {
     (void)state;
-    static const char *const environment[] = {"REPRAM_MIN_TLL=5", "PATH=/bin", "REPRAM_SERVER=a:1",
-                                              "REPRAMX=1", NULL};
+    static const char *const environment[] = {"REPRAM_MIN_TLL=5",
+                                              "PATH=/bin",
+                                              "REPRAM_SERVER=a:1",
+                                              "REPRAM_TOKEN=t",
+                                              "REPRAM_TOKEN_FILE=f",
+                                              "REPRAM_CACERT=f",
+                                              "REPRAM_CLIENT_CERT=f",
+                                              "REPRAM_CLIENT_KEY=f",
+                                              "REPRAMX=1",
+                                              NULL};
     load(environment, "BASE_PROT=1\n", NULL);
     assert_int_equal(s.warnings.count, 2);
     assert_non_null(strstr(s.warnings.text, "REPRAM_MIN_TLL (environment)"));

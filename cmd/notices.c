@@ -32,6 +32,7 @@ static const struct notice_kind_def kinds[NOTICE_KINDS] = {
     [NOTICE_STRANGER] = {LOG_WARN, false, "stranger", "ignoring ",
                          " of another cluster (REPRAM_NETWORK differs)", "", ""},
     [NOTICE_VERSION] = {LOG_WARN, false, "stranger", "", "", "", ""},
+    [NOTICE_KEY_UNKNOWN] = {LOG_WARN, false, "sealing", "", "", "", ""},
     [NOTICE_CLOCK_SET] = {LOG_INFO, true, "clock", "took the clock of ", "", "",
                           " ms from this host's"},
     [NOTICE_CLOCK_CONFLICT] = {LOG_ERROR, true, "clock",
@@ -114,6 +115,9 @@ static const char *own_sentence(const struct notice *notice)
     }
     if (notice->kind == NOTICE_VERSION) {
         return "ignoring a node of another protocol version";
+    }
+    if (notice->kind == NOTICE_KEY_UNKNOWN) {
+        return "ignoring a node whose key is not in this node's ring: key id";
     }
     if (notice->kind == NOTICE_LINKS_CROWDED) {
         return "links on which nobody has answered yet make way for others, or keep them out";

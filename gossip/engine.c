@@ -79,13 +79,17 @@ static struct swim *make_swim(struct engine *e, uint64_t now_us)
         .counters = &e->counters,
         .vitals = fill_vitals,
         .vitals_arg = e,
+        .seal = e->config.seal,
     };
     memcpy(swim.secret, e->config.secret, sizeof(swim.secret));
     memcpy(swim.self.name, e->config.name, sizeof(swim.self.name));
     memcpy(swim.self.enclave, e->config.enclave, sizeof(swim.self.enclave));
     memcpy(swim.self.addrs, e->config.addrs, sizeof(swim.self.addrs));
     memcpy(swim.network, e->config.network, sizeof(swim.network));
-    return swim_new(&swim, e->outbox, now_us);
+    struct swim *made = swim_new(&swim, e->outbox, now_us);
+    const enum rc rc = e->config.keys == NULL ? RC_OK : swim_set_keys(made, e->config.keys, now_us);
+    ASSERT(rc == RC_OK);
+    return made;
 }
 
 static struct spread make_spread(struct engine *e)
@@ -126,11 +130,6 @@ struct engine *engine_new(const struct engine_config *config, uint64_t now_us)
     expect_init(&e->expect, config->expect_members);
     e->begun_us = now_us;
     e->outbox = outbox_new();
-    static const struct keyring_items open = {.count = 0};
-    const enum rc rc = keyring_init(&e->ring, config->seal, config->network,
-                                    config->keys == NULL ? &open : config->keys);
-    ASSERT(rc == RC_OK);
-    e->config.keys = NULL;
     const struct store_config store = {
         .bytes_max = config->bytes_max,
         .table_seed = config->table_seed,
@@ -139,7 +138,6 @@ struct engine *engine_new(const struct engine_config *config, uint64_t now_us)
     };
     e->store = store_new(&store);
     e->mesh = mesh_new(e->outbox);
-    mesh_know_keys(e->mesh, &e->ring);
     e->tree = tree_new(config->table_seed);
     overlay_init(&e->overlay, &config->uuid, config->replication_factor - 1);
     e->peers_at_us = NEVER;
@@ -157,7 +155,9 @@ struct engine *engine_new(const struct engine_config *config, uint64_t now_us)
     e->sync = sync_new(&sync);
     sync_join(e->sync, now_us);
     e->swim = make_swim(e, now_us);
+    e->config.keys = NULL; /* nobody keeps them */
     mesh_know_self(e->mesh, swim_self(e->swim));
+    mesh_know_keys(e->mesh, engine_keyring(e));
     e->spread = make_spread(e);
     engine_settle(e);
     return e;
@@ -181,28 +181,7 @@ void engine_free(struct engine *e)
     store_free(e->store);
     outbox_free(e->outbox);
     free(e->apart.offsets_us);
-    keyring_fini(&e->ring);
     free(e);
-}
-
-const struct keyring *engine_keyring(const struct engine *e)
-{
-    return &e->ring;
-}
-
-enum rc engine_set_keys(struct engine *e, const struct keyring_items *items, uint64_t now_us)
-{
-    struct keyring ring;
-    engine_advance(e, now_us);
-    const enum rc rc = keyring_init(&ring, e->config.seal, e->config.network, items);
-    if (rc != RC_OK) {
-        return rc;
-    }
-    keyring_fini(&e->ring);
-    e->ring = ring;
-    peer_rekey(e);
-    engine_settle(e);
-    return RC_OK;
 }
 
 struct outbox *engine_outbox(struct engine *e)
@@ -394,6 +373,15 @@ static void tell_stranger(struct engine *e, const struct swim_event *event)
     outbox_notice(e->outbox, NOTICE_VERSION, NULL, 0, text);
 }
 
+static void tell_key(struct engine *e, const struct swim_event *event)
+{
+    char where[ADDR_TEXT_SIZE];
+    char text[NOTICE_TEXT_SIZE];
+    (void)addr_format(&event->addr, where);
+    (void)snprintf(text, sizeof(text), "%04x, from %s", event->key_id, where);
+    outbox_notice(e->outbox, NOTICE_KEY_UNKNOWN, NULL, event->key_id, text);
+}
+
 /* Dials an address that discovery has named. */
 static void seek(struct engine *e, const struct addr *addr)
 {
@@ -444,6 +432,9 @@ static void take_swim_event(struct engine *e, const struct swim_event *event)
         break;
     case SWIM_STRANGER:
         tell_stranger(e, event);
+        break;
+    case SWIM_KEY_UNKNOWN:
+        tell_key(e, event);
         break;
     case SWIM_NAME_TWICE:
         outbox_notice(e->outbox, NOTICE_NAME_TWICE, event->member, 0, NULL);

@@ -18,7 +18,7 @@
 #include "core/base/rc.h"
 #include "core/store/store.h"
 #include "gossip/engine_config.h"
-#include "gossip/sealing/keyring.h"
+#include "gossip/sealing/sealing.h"
 #include "gossip/wire/counters.h"
 #include "gossip/wire/member.h"
 #include "gossip/wire/outbox.h"
@@ -41,7 +41,8 @@ void engine_tick(struct engine *e, uint64_t now_us);
 
 /* ---- The cluster's secret ---- */
 
-/* The keys that links may be made with; borrowed, changed by engine_set_keys() alone. */
+/* The keys that links may be made with, and datagrams are; borrowed, changed by engine_set_keys()
+ * alone. */
 const struct keyring *engine_keyring(const struct engine *e);
 
 /*
@@ -51,6 +52,36 @@ const struct keyring *engine_keyring(const struct engine *e);
  */
 MUST_USE enum rc engine_set_keys(struct engine *e, const struct keyring_items *items,
                                  uint64_t now_us);
+
+/* One key of the ring, or `open` with the id 0, in the ring's order: what is sent to members goes
+ * under the first one that they hold. */
+struct sealing_key_status {
+    uint16_t id;
+    uint32_t members_holding; /* live members whose cards name it */
+    uint32_t members_sending; /* those whose last datagram came under it */
+    uint64_t sent, received;  /* datagrams */
+    uint64_t used_us;         /* when the last of them was; 0: none */
+};
+
+enum { SEALING_NAMES_MAX = 16 };
+
+struct sealing_names {
+    uint32_t count; /* of all, of which the first SEALING_NAMES_MAX stand here */
+    char names[SEALING_NAMES_MAX][NAME_SIZE];
+};
+
+struct sealing_status {
+    enum keyring_state state;
+    uint32_t key_count;
+    struct sealing_key_status keys[KEYRING_KEYS_MAX];
+    /* Live members that do not hold the first key: without the others they would be cut off. And
+     * those that hold none of the ring's keys, and are. */
+    struct sealing_names lacking_first, cut_off;
+    uint64_t refused[SEALING_REFUSED_KINDS]; /* datagrams, by enum sealing_refusal */
+};
+
+/* Walks all members. */
+void engine_sealing(const struct engine *e, struct sealing_status *ret_status);
 
 /* ---- Discovery ---- */
 

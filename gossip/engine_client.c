@@ -1,4 +1,4 @@
-/* The clients' side of the engine: writes, reads, listings, and what the pages show. */
+/* The clients' side of the engine: writes, reads, listings, what the pages show, and keys. */
 #include "core/base/assert.h"
 #include "gossip/engine.h"
 #include "gossip/engine_state.h"
@@ -267,6 +267,68 @@ void engine_status(struct engine *e, uint64_t now_us, struct engine_status *ret_
         ret_status->root_cut_s = engine_now_ms(e) / 1000;
         if (store_root(e->store, ret_status->root_cut_s, &root) == RC_OK) {
             ret_status->root_digest = root.sum;
+        }
+    }
+}
+
+/* ---- Keys ---- */
+
+enum rc engine_set_keys(struct engine *e, const struct keyring_items *items, uint64_t now_us)
+{
+    engine_advance(e, now_us);
+    const enum rc rc = swim_set_keys(e->swim, items, now_us);
+    if (rc == RC_OK) {
+        peer_rekey(e);
+        engine_settle(e);
+    }
+    return rc;
+}
+
+const struct keyring *engine_keyring(const struct engine *e)
+{
+    return &swim_sealing(e->swim)->ring;
+}
+
+static void add_name(struct sealing_names *names, const struct member *m)
+{
+    if (names->count < SEALING_NAMES_MAX) {
+        memcpy(names->names[names->count], member_name(m), strlen(member_name(m)) + 1);
+    }
+    names->count++;
+}
+
+static void add_member(const struct sealing *x, const struct member *m,
+                       struct sealing_status *status)
+{
+    for (uint32_t i = 0; i < status->key_count; i++) {
+        status->keys[i].members_holding += sealing_has(x, m, i);
+        status->keys[i].members_sending += sealing_last_was(x, m, i);
+    }
+    if (!sealing_has(x, m, 0)) {
+        add_name(&status->lacking_first, m);
+    }
+    if (!sealing_has_any(x, m)) {
+        add_name(&status->cut_off, m);
+    }
+}
+
+void engine_sealing(const struct engine *e, struct sealing_status *ret_status)
+{
+    const struct sealing *x = swim_sealing(e->swim);
+    *ret_status = (struct sealing_status){.state = x->state, .key_count = x->ring.count};
+    for (uint32_t i = 0; i < x->ring.count; i++) {
+        ret_status->keys[i] = (struct sealing_key_status){
+            .id = x->ring.keys[i].id,
+            .sent = x->uses[i].sent,
+            .received = x->uses[i].received,
+            .used_us = x->uses[i].used_us,
+        };
+    }
+    memcpy(ret_status->refused, x->refused, sizeof(x->refused));
+    const struct member *m = NULL;
+    for (uint32_t slot = 0; (m = swim_next_member(e->swim, &slot)) != NULL; slot++) {
+        if (!m->is_self && member_is_live(m)) {
+            add_member(x, m, ret_status);
         }
     }
 }

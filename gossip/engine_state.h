@@ -22,7 +22,6 @@
 #include "gossip/replication/overlay.h"
 #include "gossip/replication/quorum.h"
 #include "gossip/replication/tree.h"
-#include "gossip/sealing/keyring.h"
 #include "gossip/spread.h"
 
 /* apart.c's: whose clocks are apart from this node's. Only for those the clock is kept that they
@@ -39,7 +38,6 @@ struct apart {
 
 struct engine {
     struct engine_config config;
-    struct keyring ring;
     struct outbox *outbox;
     struct engine_counters counters;
     struct rng rng;

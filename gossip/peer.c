@@ -73,7 +73,7 @@ void peer_rekey(struct engine *e)
     uint32_t id = 0;
     for (struct link *l = mesh_first(e->mesh); l != NULL; l = mesh_after(e->mesh, id)) {
         id = l->id;
-        if (l->state == LINK_CLOSING || keyring_find(&e->ring, l->key_id) != NULL) {
+        if (l->state == LINK_CLOSING || keyring_find(engine_keyring(e), l->key_id) != NULL) {
             continue;
         }
         if (l->member == NULL && l->is_dialed) {
@@ -131,7 +131,7 @@ uint32_t engine_link_accept(struct engine *e, const struct addr *from, uint16_t 
                             uint64_t now_us)
 {
     engine_advance(e, now_us);
-    if (keyring_find(&e->ring, key_id) == NULL ||
+    if (keyring_find(engine_keyring(e), key_id) == NULL ||
         (key_id == KEYRING_ID_OPEN && !make_place(e, from))) {
         return 0;
     }

@@ -5,6 +5,7 @@
 #include "core/base/units.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <xxhash.h>
 
 /*
@@ -21,6 +22,9 @@ struct candidate {
     uint32_t seq;
     uint32_t asks;
     uint64_t cookie; /* 0: none so far */
+    uint8_t nonce[PACKET_NONCE_BYTES];
+    struct uuid uuid; /* who sent the cookie, nil where it did not say; and under which key */
+    uint16_t key_id;
     uint64_t asked_us;
     uint64_t pace_us; /* between questions with the cookie */
     bool is_dialed;
@@ -39,6 +43,7 @@ void candidates_init(struct candidates *cs, uint64_t hash_seed,
 {
     *cs = (struct candidates){.hash_seed = hash_seed};
     series_init(&cs->seqs, secret, "candidates");
+    series_init(&cs->nonces, secret, "intro");
     slotindex_init(&cs->by_addr, CANDIDATES_MAX);
     slotindex_init(&cs->by_seq, CANDIDATES_MAX);
     timerheap_init(&cs->timers, CANDIDATES_MAX);
@@ -134,6 +139,15 @@ static uint32_t next_seq(struct candidates *cs)
     return seq;
 }
 
+/* Nobody can tell it before, so what repeats it answers this INTRO. */
+static void draw_nonce(struct candidates *cs, struct candidate *ca)
+{
+    struct cursor c = cursor_writer(ca->nonce, sizeof(ca->nonce));
+    while (c.pos < sizeof(ca->nonce)) {
+        cursor_put_u64(&c, series_next(&cs->nonces));
+    }
+}
+
 bool candidates_add(struct candidates *cs, const struct addr *addr, uint64_t now_us)
 {
     if (cs->count == CANDIDATES_MAX || addr->port == 0 || addr_is_any(addr) ||
@@ -145,6 +159,7 @@ bool candidates_add(struct candidates *cs, const struct addr *addr, uint64_t now
     ca->addr = *addr;
     ca->slot = free_slot(cs);
     ca->seq = next_seq(cs);
+    draw_nonce(cs, ca);
     cs->slots[ca->slot] = ca;
     cs->count++;
     slotindex_add(&cs->by_addr, candidates_addr_hash(addr, cs->hash_seed), ca->slot);
@@ -168,7 +183,13 @@ enum candidate_step candidates_due(struct candidates *cs, uint64_t now_us,
             return CANDIDATE_WAIT;
         }
         struct candidate *ca = first->owner;
-        *ret_ask = (struct candidate_ask){ca->addr, ca->seq, ca->cookie};
+        *ret_ask = (struct candidate_ask){.addr = ca->addr,
+                                          .seq = ca->seq,
+                                          .number = ca->asks,
+                                          .cookie = ca->cookie,
+                                          .uuid = ca->uuid,
+                                          .key_id = ca->key_id};
+        memcpy(ret_ask->nonce, ca->nonce, sizeof(ca->nonce));
         if (ca->is_dialed) {
             forget(cs, ca);
             continue;
@@ -239,6 +260,21 @@ bool candidates_cookie(struct candidates *cs, uint32_t seq, uint64_t cookie, uin
         timerheap_set(&cs->timers, &ca->timer, now_us);
     }
     return ca != NULL;
+}
+
+bool candidates_introduced(struct candidates *cs, uint32_t seq,
+                           const uint8_t nonce[static PACKET_NONCE_BYTES], const struct uuid *uuid,
+                           uint16_t key_id, uint64_t cookie, uint64_t now_us)
+{
+    struct candidate *ca = find_seq(cs, seq);
+    if (ca == NULL || memcmp(ca->nonce, nonce, sizeof(ca->nonce)) != 0) {
+        return false;
+    }
+    if (ca->cookie == 0 && ca->asks > 0 && !ca->is_dialed) {
+        ca->uuid = *uuid;
+        ca->key_id = key_id;
+    }
+    return candidates_cookie(cs, seq, cookie, now_us);
 }
 
 void candidates_add_own(struct candidates *cs, const struct addr *addr)

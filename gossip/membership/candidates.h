@@ -6,7 +6,8 @@
  * remembers which addresses turned out to be this very node, so that they cost nothing later.
  *
  * A candidate that wants this node to prove itself first has sent it a cookie, and is asked again
- * with it, at once and up to four times.
+ * with it, at once and up to four times. One that was asked by an INTRO has said with its cookie
+ * who it is.
  *
  * It sends nothing itself: candidates_due() says what to do. It knows no members.
  */
@@ -17,6 +18,7 @@
 #include "core/base/series.h"
 #include "core/base/slotindex.h"
 #include "core/base/timerheap.h"
+#include "gossip/wire/packet.h"
 
 enum {
     CANDIDATES_MAX = 4096,
@@ -45,7 +47,7 @@ struct candidates {
     uint32_t slot_count;
     uint32_t count;
     uint64_t hash_seed;
-    struct series seqs;
+    struct series seqs, nonces;
     struct slotindex by_addr, by_seq;
     struct timerheap timers;
     struct addr own[CANDIDATE_OWN_MAX];
@@ -63,7 +65,12 @@ enum candidate_step {
 struct candidate_ask {
     struct addr addr;
     uint32_t seq;
-    uint64_t cookie; /* to send back; 0 for none */
+    uint32_t number;                   /* of the ask: 0 is the first */
+    uint64_t cookie;                   /* to send back; 0 for none */
+    uint8_t nonce[PACKET_NONCE_BYTES]; /* of an INTRO */
+    /* With a cookie: who sent it, and under which key, by an answer to an INTRO; else nil and 0. */
+    struct uuid uuid;
+    uint16_t key_id;
 };
 
 /* Its numbers are made with the secret. */
@@ -97,6 +104,12 @@ bool candidates_settle_seq(struct candidates *cs, uint32_t seq, struct addr *ret
 /* The candidate asked with `seq` sent a cookie: it is to be asked again with it. Counts once. False
  * when it is none under way. */
 bool candidates_cookie(struct candidates *cs, uint32_t seq, uint64_t cookie, uint64_t now_us);
+
+/* The same by an answer to an INTRO: it came from that member, under that key. False where the
+ * nonce is another, too. */
+bool candidates_introduced(struct candidates *cs, uint32_t seq,
+                           const uint8_t nonce[static PACKET_NONCE_BYTES], const struct uuid *uuid,
+                           uint16_t key_id, uint64_t cookie, uint64_t now_us);
 
 /* The address is this very node. */
 void candidates_add_own(struct candidates *cs, const struct addr *addr);

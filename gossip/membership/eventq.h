@@ -18,12 +18,13 @@ enum swim_event_kind {
     SWIM_PACKET_BY_LINK, /* `data` for the member's link, because datagrams do not pass */
     SWIM_CANDIDATE_DIAL, /* a candidate did not answer by datagram: try a link to `addr` */
     SWIM_LINK_WANTED,    /* datagrams do not reach the member and it has no link */
-    SWIM_VITALS,     /* a ping or ack brought the member's vitals; rtt_us > 0 for an ack to a direct
-                        ping */
-    SWIM_STRANGER,   /* somebody of another cluster, or of another `version`, is at `addr` */
-    SWIM_NAME_TWICE, /* the member has our own name */
-    SWIM_ANSWERED,   /* the member, alive or suspect, has answered since it last was not */
-    SWIM_REFUTED,    /* we were suspected and said otherwise */
+    SWIM_VITALS,   /* a ping or ack brought the member's vitals; rtt_us > 0 for an ack to a direct
+                      ping */
+    SWIM_STRANGER, /* somebody of another cluster, or of another `version`, is at `addr` */
+    SWIM_KEY_UNKNOWN, /* a datagram from `addr` is under `key_id`, which our ring has not */
+    SWIM_NAME_TWICE,  /* the member has our own name */
+    SWIM_ANSWERED,    /* the member, alive or suspect, has answered since it last was not */
+    SWIM_REFUTED,     /* we were suspected and said otherwise */
 };
 
 struct swim_event {
@@ -32,6 +33,7 @@ struct swim_event {
     enum member_state was;
     struct addr addr;
     uint8_t version;       /* SWIM_STRANGER: which it speaks; 0: it is of another cluster */
+    uint16_t key_id;       /* SWIM_KEY_UNKNOWN */
     struct vitals vitals;  /* without flags where others can have said so */
     uint64_t vitals_at_us; /* when they came */
     uint32_t rtt_us;

@@ -165,6 +165,10 @@ static void take_kind(struct swim *s, const struct packet_out_asked *asked, bool
             take_cookie(s, asked->to, p);
         }
         break;
+    case PACKET_INTRO:
+    case PACKET_INTRO_ACK:
+    case PACKET_UNREAD:
+        break; /* take_stranger()'s */
     }
 }
 
@@ -191,6 +195,9 @@ static bool is_sure(const struct swim *s, const struct member *sender, const str
     case PACKET_RELAYED:
     case PACKET_GOSSIP:
     case PACKET_PULL:
+    case PACKET_INTRO:
+    case PACKET_INTRO_ACK:
+    case PACKET_UNREAD:
         break;
     case PACKET_COOKIE:
         return from != NULL && sender != NULL && probe_awaits_cookie(sender, p->seq);
@@ -332,11 +339,56 @@ static void take_packet(struct swim *s, struct member *sender, const struct addr
     take_kind(s, &asked, is_candidate, rtt_us);
 }
 
+/* Somebody who holds our key asks who is here, and hears it. Nothing is believed of him: who
+ * repeats our cookie by a ping receives there. */
+static void take_intro(struct swim *s, const struct packet_out_asked *asked)
+{
+    struct packet reply = {
+        .kind = PACKET_INTRO_ACK,
+        .seq = asked->packet->seq,
+        .nonce = asked->packet->nonce,
+        .cookie = cookie_of(s->secret, asked->from, s->now_us),
+    };
+    packet_out_reply(s, asked, &reply);
+}
+
+/* What passes between two of which the one does not know yet that the other is there. True where it
+ * was that. */
+static bool take_stranger(struct swim *s, const struct member *sender, const struct addr *from,
+                          const struct packet *p, size_t len)
+{
+    const struct packet_out_asked asked = {.from = from, .packet = p, .room = len};
+    switch (p->kind) {
+    case PACKET_INTRO:
+        take_intro(s, &asked);
+        return true;
+    case PACKET_INTRO_ACK:
+        (void)candidates_introduced(&s->candidates, p->seq, p->nonce, &p->uuid, p->key_id,
+                                    p->cookie, s->now_us);
+        return true;
+    case PACKET_UNREAD:
+        refusal_unread(s, from, sender, p->seq);
+        return true;
+    case PACKET_PING:
+    case PACKET_ACK:
+    case PACKET_WRONG:
+    case PACKET_PING_REQ:
+    case PACKET_RELAYED:
+    case PACKET_GOSSIP:
+    case PACKET_PULL:
+    case PACKET_CARDS:
+    case PACKET_COOKIE:
+        break;
+    }
+    return false;
+}
+
 /* Our own packet came back: a candidate is ourselves. */
 static void take_own(struct swim *s, const struct packet *p)
 {
     struct addr addr;
-    if (p->kind == PACKET_PING && candidates_settle_seq(&s->candidates, p->seq, &addr)) {
+    const bool is_ask = p->kind == PACKET_PING || p->kind == PACKET_INTRO;
+    if (is_ask && candidates_settle_seq(&s->candidates, p->seq, &addr)) {
         candidates_add_own(&s->candidates, &addr);
     }
 }
@@ -358,23 +410,136 @@ static struct member *sender_of(const struct swim *s, const struct packet *p)
     return p->is_long ? roster_find(&s->roster, &p->uuid) : roster_find_tag(&s->roster, p->tag);
 }
 
+/* ---- Sealed packets ---- */
+
+/* An operator wants one line about a key that this node has not, and not one for each packet. */
+static void tell_key(struct swim *s, const struct addr *from, uint16_t key_id)
+{
+    if (s->told_key_us != 0 && s->now_us - s->told_key_us < STRANGER_PERIOD_US) {
+        return;
+    }
+    s->told_key_us = s->now_us > 0 ? s->now_us : 1;
+    const struct swim_event event = {.kind = SWIM_KEY_UNKNOWN, .addr = *from, .key_id = key_id};
+    (void)eventq_put(&s->events, &event);
+}
+
+static bool is_near(const struct swim *s, const struct addr *from)
+{
+    bool is_own_ip = addr_is_loopback(from);
+    for (uint32_t i = 0; i < s->self->addr_count && !is_own_ip; i++) {
+        const struct member_addr own = member_addr_at(s->self, i);
+        is_own_ip = addr_same_ip(&own.addr, from);
+    }
+    return is_own_ip;
+}
+
+/* It was not meant for this node, or for its predecessor on this port, which is gone: its sender
+ * learns as soon as in the open that another is here. It is believed, as the answer is sealed, and
+ * repeats the counter. So many are answered as of INTROs may fail. */
+static void reply_unread(struct swim *s, const struct packet_head *head, const struct uuid *sender,
+                         const struct addr *from, size_t len)
+{
+    const bool is_own_host = is_near(s, from);
+    if (head->is_intro || uuid_equal(sender, &s->self->uuid) ||
+        !budget_has(&s->unread, from, is_own_host, s->now_us)) {
+        return;
+    }
+    budget_failed(&s->unread, from, is_own_host);
+    const struct packet unread = {.is_long = true, .key_id = head->key_id, .uuid = *sender};
+    const struct packet_out_asked asked = {.from = from, .packet = &unread, .room = len};
+    struct packet reply = {.kind = PACKET_UNREAD, .seq = (uint32_t)head->counter};
+    packet_out_reply(s, &asked, &reply);
+}
+
+/* Opens a sealed datagram. False, and silence, where it does not: but for who meant another. */
+static bool unseal(struct swim *s, const struct packet_head *head, const struct addr *from,
+                   const uint8_t *data, size_t len, uint8_t ret_data[static DATAGRAM_BYTES_MAX])
+{
+    const struct member *m = head->is_long ? roster_find(&s->roster, &head->uuid)
+                                           : roster_find_tag(&s->roster, head->tag);
+    m = m != NULL && m->is_self && !head->is_long ? NULL : m;
+    const struct sealing_from sender = {
+        .sender = head->is_long ? &head->uuid
+                  : m != NULL   ? &m->uuid
+                                : NULL,
+        .incarnation = m != NULL ? m->incarnation : 0,
+        .addr = from,
+        .is_near = head->is_intro && is_near(s, from),
+    };
+    const enum sealing_refusal refusal =
+        sealing_open(&s->sealing, head, &sender, data, len, s->now_us, ret_data);
+    if (refusal == SEALING_REFUSED_KEY) {
+        tell_key(s, from, head->key_id);
+    } else if (refusal == SEALING_REFUSED_FORGED && sender.sender != NULL) {
+        reply_unread(s, head, sender.sender, from, len);
+    }
+    return refusal == SEALING_OPENED;
+}
+
+/* ---- Every packet ---- */
+
+static void stranger(struct swim *s, const struct addr *from, uint8_t version)
+{
+    s->counters->datagrams_stranger++;
+    if (from != NULL) {
+        packet_in_stranger(s, from, version);
+    }
+}
+
+/* One that is not sealed, or was. It came as `len` bytes. */
+static void take(struct swim *s, const struct addr *from, struct member *via,
+                 const struct packet *p, size_t len)
+{
+    if (is_of_another_link(p, via)) {
+        s->counters->datagrams_malformed++;
+    } else if (is_own(s, p)) {
+        take_own(s, p);
+    } else {
+        struct member *sender = via != NULL ? via : sender_of(s, p);
+        if (from == NULL || !take_stranger(s, sender, from, p, len)) {
+            take_packet(s, sender, from, p, len);
+        }
+    }
+}
+
+static void take_sealed(struct swim *s, const struct addr *from, const struct packet_head *head,
+                        const uint8_t *data, size_t len)
+{
+    uint8_t opened[DATAGRAM_BYTES_MAX];
+    struct packet p;
+    if (head->is_long && head->cluster != s->cluster) {
+        stranger(s, from, 0);
+    } else if (unseal(s, head, from, data, len, opened)) {
+        if (packet_read(opened, len - SEAL_TAG_BYTES, &p) == RC_OK) {
+            take(s, from, NULL, &p, len);
+        } else {
+            s->counters->datagrams_malformed++;
+        }
+    }
+}
+
 void packet_in_take(struct swim *s, const struct addr *from, struct member *via,
                     const uint8_t *data, size_t len)
 {
+    struct packet_head head;
     struct packet p;
-    const enum rc rc = packet_read(data, len, &p);
+    enum rc rc = packet_read_head(data, len, &head);
     s->counters->datagrams_in += from != NULL;
+    if (rc == RC_OK && head.key_id != KEYRING_ID_OPEN && from != NULL) {
+        take_sealed(s, from, &head, data, len);
+        return;
+    }
+    /* What came by a link is sealed by the link. */
+    if (rc == RC_OK && from != NULL && !sealing_takes_open(&s->sealing, s->now_us)) {
+        return;
+    }
+    rc = rc == RC_OK ? packet_read(data, len, &p) : rc;
     const bool is_of_another = rc == RC_OK && p.is_long && p.cluster != s->cluster;
     if (rc == RC_VERSION || is_of_another) {
-        s->counters->datagrams_stranger++;
-        if (from != NULL) {
-            packet_in_stranger(s, from, is_of_another ? 0 : p.version);
-        }
-    } else if (rc != RC_OK || is_of_another_link(&p, via)) {
+        stranger(s, from, is_of_another ? 0 : head.version);
+    } else if (rc != RC_OK || p.key_id != KEYRING_ID_OPEN) {
         s->counters->datagrams_malformed++;
-    } else if (is_own(s, &p)) {
-        take_own(s, &p);
     } else {
-        take_packet(s, via != NULL ? via : sender_of(s, &p), from, &p, len);
+        take(s, from, via, &p, len);
     }
 }

@@ -116,7 +116,7 @@ static void load_first(struct load *load, bool may_introduce)
 {
     const struct swim *s = load->s;
     const struct member *to = load->to;
-    if (is_accused(to)) {
+    if (to != NULL && is_accused(to)) {
         const enum entry_kind kind = to->state == MEMBER_SUSPECT ? ENTRY_SUSPECT
                                      : to->state == MEMBER_DEAD  ? ENTRY_DEAD
                                                                  : ENTRY_LEFT;
@@ -196,20 +196,47 @@ static size_t paid_bytes(const struct load *load, const struct packet *p)
     if (load->addr == NULL) {
         return 0;
     }
+    if (p->kind == PACKET_INTRO) {
+        return PACKET_INTRO_BYTES;
+    }
     if (p->kind == PACKET_PING_REQ) {
-        return PACKET_RELAY_BYTES;
+        /* Its own tag of AES-GCM comes besides, and there are two in what it has others send. */
+        return PACKET_RELAY_BYTES + sealing_tag_bytes(&load->s->sealing);
     }
     const bool pays =
         p->kind == PACKET_PING && is_accused(load->to) && !p->is_bare && pays_for_card(load->to);
     return pays ? PACKET_ACCUSE_BYTES : 0;
 }
 
+/* Those by which strangers come to know us, or which somebody unknown answers. */
+static bool needs_long(enum packet_kind kind)
+{
+    return kind == PACKET_WRONG || kind == PACKET_PULL || kind == PACKET_CARDS ||
+           kind == PACKET_INTRO || kind == PACKET_INTRO_ACK || kind == PACKET_UNREAD;
+}
+
+/* Under which key it goes: 0 for `open`, and by a link. Who is unknown gets its own key in answer.
+ * To a candidate the key is the caller's. */
+static uint16_t key_of(const struct load *load, const struct packet *p)
+{
+    if (load->addr == NULL || load->s->sealing.state == SEALING_OPEN) {
+        return KEYRING_ID_OPEN;
+    }
+    if (load->to != NULL) {
+        return sealing_key_to(&load->s->sealing, load->to);
+    }
+    return load->asked != NULL ? load->asked->packet->key_id : p->key_id;
+}
+
 static void fill_header(struct load *load, struct packet *p)
 {
     struct swim *s = load->s;
     const struct member *to = load->to;
-    p->is_long = !knows_us(load, p) || p->kind == PACKET_WRONG || p->kind == PACKET_PULL ||
-                 p->kind == PACKET_CARDS;
+    p->key_id = key_of(load, p);
+    /* Who has forgotten our tag opens nothing with a short header, and cannot say so. A retry has
+     * the long one, so that it is not taken for dead. */
+    const bool is_in_vain = p->is_retry && p->key_id != KEYRING_ID_OPEN;
+    p->is_long = !knows_us(load, p) || needs_long(p->kind) || is_in_vain;
     p->knows_you = has_card_of(s, to);
     p->version = to != NULL ? member_version(to) : PROTOCOL_VERSION_MIN;
     p->tag = s->self->tag;
@@ -217,7 +244,8 @@ static void fill_header(struct load *load, struct packet *p)
     p->cluster = s->cluster;
     p->uuid = s->self->uuid;
     p->boot = s->self->boot;
-    if (p->kind != PACKET_COOKIE && (to != NULL || load->addr == NULL)) {
+    if (p->kind != PACKET_COOKIE && p->kind != PACKET_INTRO_ACK &&
+        (to != NULL || load->addr == NULL)) {
         p->cookie = cookie_for(load, p);
     }
     p->size_min = paid_bytes(load, p);
@@ -243,21 +271,29 @@ static void load_entries(struct load *load, const struct packet *p, uint8_t *ent
     }
 }
 
+/* Not those that go to strangers, or come from one. */
+static bool may_have_entries(const struct packet *p)
+{
+    return !p->is_bare && p->kind != PACKET_COOKIE && p->kind != PACKET_INTRO &&
+           p->kind != PACKET_INTRO_ACK && p->kind != PACKET_UNREAD;
+}
+
 /* Returns how many bytes it has, 0 when it does not fit into an answer. */
 static size_t compose(struct load *load, struct packet *p, uint8_t data[DATAGRAM_BYTES_MAX])
 {
     uint8_t entries[DATAGRAM_BYTES_MAX - PACKET_OVERHEAD_MAX];
-    size_t size = sizeof(entries) - (size_t)p->count * PULL_SUM_BYTES;
+    size_t size = packet_out_entries_max(load->s) - (size_t)p->count * PULL_SUM_BYTES;
     fill_header(load, p);
     if (load->asked != NULL && load->asked->room < DATAGRAM_BYTES_MAX) {
-        const size_t bare = bytes_without_entries(p) + SECTION_HEAD_BYTES;
+        const size_t tag = p->key_id != KEYRING_ID_OPEN ? SEAL_TAG_BYTES : 0;
+        const size_t bare = bytes_without_entries(p) + tag + SECTION_HEAD_BYTES;
         if (bare - SECTION_HEAD_BYTES > load->asked->room) {
             return 0;
         }
         const size_t left = load->asked->room > bare ? load->asked->room - bare : 0;
         size = left < size ? left : size;
     }
-    if (p->entries == NULL && p->kind != PACKET_COOKIE && !p->is_bare) {
+    if (p->entries == NULL && may_have_entries(p)) {
         load_entries(load, p, entries, size);
         p->entries = entries;
         p->entries_len = load->entries.pos;
@@ -270,15 +306,38 @@ static size_t compose(struct load *load, struct packet *p, uint8_t data[DATAGRAM
     return c.pos;
 }
 
+size_t packet_out_entries_max(const struct swim *s)
+{
+    return DATAGRAM_BYTES_MAX - PACKET_OVERHEAD_MAX - sealing_tag_bytes(&s->sealing);
+}
+
+/* For whom it is sealed; NULL: for whoever is there. */
+static const struct uuid *receiver_of(const struct load *load, const struct packet *p)
+{
+    if (p->kind == PACKET_INTRO) {
+        return NULL;
+    }
+    return load->to != NULL      ? &load->to->uuid
+           : load->asked != NULL ? &load->asked->packet->uuid
+                                 : &p->to;
+}
+
 /* False when it did not go. */
 static bool send(struct load *load, struct packet *p)
 {
     struct swim *s = load->s;
     uint8_t data[DATAGRAM_BYTES_MAX];
-    const size_t len = compose(load, p, data);
+    size_t len = compose(load, p, data);
     if (len == 0) {
         s->counters->answers_withheld++;
         return false;
+    }
+    if (p->key_id != KEYRING_ID_OPEN) {
+        len = sealing_seal(&s->sealing, receiver_of(load, p), data, len, s->now_us);
+        if (len == 0) {
+            s->counters->datagrams_dropped++;
+            return false;
+        }
     }
     const bool is_sent = outbox_datagram(s->outbox, load->addr, data, len);
     s->counters->datagrams_out += is_sent;
@@ -374,7 +433,8 @@ bool packet_out_knock(struct swim *s, struct member *m, const struct addr *addr,
         return send(&load, p);
     }
     const bool is_named = m->state == MEMBER_NAMED;
-    const uint32_t cost = is_named ? ip_head_bytes_to(s, m) + KNOCK_BYTES : 0;
+    const uint32_t tag = (uint32_t)sealing_tag_bytes(&s->sealing);
+    const uint32_t cost = is_named ? ip_head_bytes_to(s, m) + KNOCK_BYTES + tag : 0;
     if (bytes_paid(s) < cost || (!is_named && !quiet_may_ping(&s->quiet, addr, s->now_us)) ||
         !is_of_first(s, &s->knocks_us, KNOCKS_PERIOD_US, &s->knocks, KNOCKS_MAX) ||
         !send(&load, p)) {
@@ -478,6 +538,22 @@ void packet_out_reply_cookie(struct swim *s, const struct packet_out_asked *aske
     };
     s->counters->cookies_sent++;
     packet_out_reply(s, asked, &reply);
+}
+
+void packet_out_ask(struct swim *s, const struct candidate_ask *ask)
+{
+    const struct keyring *ring = &s->sealing.ring;
+    struct load load = {.s = s, .addr = &ask->addr};
+    struct packet p = {.kind = PACKET_INTRO, .seq = ask->seq, .nonce = ask->nonce};
+    const uint16_t next = ring->keys[ask->number % ring->count].id;
+    const uint16_t key_id = ask->cookie != 0 ? ask->key_id : next;
+    if (ask->cookie != 0 || next == KEYRING_ID_OPEN) {
+        p = packet_out_ping(s, ask->seq, 0);
+        p.cookie = ask->cookie;
+        p.to = ask->uuid;
+    }
+    p.key_id = key_id;
+    (void)send(&load, &p);
 }
 
 struct packet packet_out_ping(struct swim *s, uint32_t seq, uint32_t target_tag)

@@ -2,7 +2,8 @@
  * packet_out: packets out. It fills in the header. Then it adds what the receiver must hear first:
  * what is held against it, and this node's own card while the receiver does not know it. It fills
  * the rest with rumours, and sends the packet by datagram or, where datagrams do not pass, as
- * SWIM_PACKET_BY_LINK.
+ * SWIM_PACKET_BY_LINK. Datagrams are sealed, as it alone knows for whom each is. What goes by a
+ * link is not, as the link is.
  *
  * It also keeps the promise of packet.h to those that never asked for anything. An address that has
  * not proved that it receives gets no news, and no more in answer than came from it. A member's
@@ -69,6 +70,13 @@ void packet_out_send_at(struct swim *s, struct member *to, const struct addr *ad
 
 /* Sends by the member's link, which it has. */
 void packet_out_send_by_link(struct swim *s, struct member *to, struct packet *p);
+
+/* Asks whoever is at a candidate's address. With keys in the ring it is an INTRO, each time under
+ * the next of them; a ping where that is `open`, and where the candidate has said who it is. */
+void packet_out_ask(struct swim *s, const struct candidate_ask *ask);
+
+/* How many bytes of entries a packet has room for. */
+size_t packet_out_entries_max(const struct swim *s);
 
 /* A packet that is to be answered. It came from the address `from`, or by the link of `to` when
  * `from` is NULL. The answer may have `room` bytes. `to` is NULL when the sender is unknown. */

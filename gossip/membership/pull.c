@@ -240,7 +240,7 @@ void pull_answer(struct swim *s, const struct packet_out_asked *asked)
     const struct packet *p = asked->packet;
     uint8_t entries[DATAGRAM_BYTES_MAX - PACKET_OVERHEAD_MAX];
     struct page page = {.s = s, .to = asked->to, .from = asked->from};
-    page.entries = cursor_writer(entries, sizeof(entries));
+    page.entries = cursor_writer(entries, packet_out_entries_max(s));
     struct packet reply = {.kind = PACKET_CARDS, .seq = p->seq};
     struct cursor sums = cursor_reader(p->sums, (size_t)p->count * PULL_SUM_BYTES);
     reply.first = (uint32_t)(p->first + ((uint64_t)p->count << p->width));

@@ -69,9 +69,24 @@ static void refuse(struct swim *s, struct member *m, const struct addr *addr)
     probe_schedule(s, m);
 }
 
-/* All that are thought to be there but one; with `seq`, only those that were asked with it. */
-static void refuse_all(struct swim *s, const struct addr *addr, const struct member *but,
-                       uint32_t seq)
+/* What refuses: who is there instead, or what it repeats of what the member was asked with. */
+struct refuser {
+    const struct member *by; /* NULL: nobody known */
+    uint32_t seq;            /* 0: none */
+    bool has_counter;
+    uint32_t counter;
+};
+
+static bool is_refused_by(const struct member *m, const struct addr *addr,
+                          const struct refuser *refuser)
+{
+    return !m->is_self && m != refuser->by &&
+           (refuser->seq == 0 || probe_awaits_ack(m, refuser->seq, true)) &&
+           (!refuser->has_counter || probe_has_sent(m, refuser->counter, addr));
+}
+
+/* All that are thought to be there and are refused so. */
+static void refuse_all(struct swim *s, const struct addr *addr, const struct refuser *refuser)
 {
     /* A proof changes who stands in the address index, so the walk ends before it begins. */
     enum { AT_ONE_ADDR_MAX = 16 };
@@ -79,7 +94,7 @@ static void refuse_all(struct swim *s, const struct addr *addr, const struct mem
     uint32_t count = 0, walk = 0;
     struct member *m = NULL;
     while (count < AT_ONE_ADDR_MAX && (m = roster_next_at(&s->roster, addr, &walk)) != NULL) {
-        if (!m->is_self && m != but && (seq == 0 || probe_awaits_ack(m, seq, true))) {
+        if (is_refused_by(m, addr, refuser)) {
             found[count++] = m;
         }
     }
@@ -90,10 +105,16 @@ static void refuse_all(struct swim *s, const struct addr *addr, const struct mem
 
 void refusal_came(struct swim *s, const struct addr *addr, uint32_t seq)
 {
-    refuse_all(s, addr, NULL, seq);
+    refuse_all(s, addr, &(struct refuser){.seq = seq});
 }
 
 void refusal_taken(struct swim *s, const struct addr *addr, const struct member *by)
 {
-    refuse_all(s, addr, by, 0);
+    refuse_all(s, addr, &(struct refuser){.by = by});
+}
+
+void refusal_unread(struct swim *s, const struct addr *addr, const struct member *by,
+                    uint32_t counter)
+{
+    refuse_all(s, addr, &(struct refuser){.by = by, .has_counter = true, .counter = counter});
 }

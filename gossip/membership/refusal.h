@@ -19,4 +19,9 @@ void refusal_came(struct swim *s, const struct addr *addr, uint32_t seq);
  * there. */
 void refusal_taken(struct swim *s, const struct addr *addr, const struct member *by);
 
+/* Another is at the address, `by` where it is known here: it could not open what we sent there with
+ * this low half of the counter. */
+void refusal_unread(struct swim *s, const struct addr *addr, const struct member *by,
+                    uint32_t counter);
+
 #endif

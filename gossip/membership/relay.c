@@ -123,6 +123,7 @@ static size_t cost_of(const struct swim *s, const struct member *requester,
 {
     const bool is_short = target != NULL && packet_out_is_known_to(s, target);
     size_t bytes = PING_BODY_BYTES + RELAYED_BODY_BYTES;
+    bytes += 2 * sealing_tag_bytes(&s->sealing);
     bytes += is_short ? PACKET_SHORT_BYTES : PACKET_LONG_BYTES;
     bytes += packet_out_is_known_to(s, requester) ? PACKET_SHORT_BYTES : PACKET_LONG_BYTES;
     return bytes;

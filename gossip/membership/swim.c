@@ -59,6 +59,15 @@ struct swim *swim_new(const struct swim_config *config, struct outbox *outbox, u
     const uint64_t hash_seed = series_next(&s->seqs);
     roster_init(&s->roster, s->cluster, self->host_tag & CARD_48_BITS, hash_seed);
     quiet_init(&s->quiet, hash_seed);
+    const struct sealing_config sealing = {
+        .ops = config->seal,
+        .network = config->network,
+        .self = self->uuid,
+        .seed = hash_seed,
+        .senders_max = WINDOWS_MAX,
+    };
+    sealing_init(&s->sealing, &sealing);
+    budget_init(&s->unread, hash_seed);
     rumor_queue_init(&s->rumors);
     timerheap_init(&s->timers, MEMBERS_MAX);
     candidates_init(&s->candidates, hash_seed, config->secret);
@@ -90,6 +99,7 @@ void swim_free(struct swim *s)
     candidates_fini(&s->candidates);
     rumor_queue_fini(&s->rumors);
     timerheap_fini(&s->timers);
+    sealing_fini(&s->sealing);
     roster_fini(&s->roster);
     free(s);
 }
@@ -135,9 +145,7 @@ static void tick_candidates(struct swim *s)
     enum candidate_step step = CANDIDATE_WAIT;
     while ((step = candidates_due(&s->candidates, s->now_us, &ask)) != CANDIDATE_WAIT) {
         if (step == CANDIDATE_ASK) {
-            struct packet p = packet_out_ping(s, ask.seq, 0);
-            p.cookie = ask.cookie;
-            packet_out_send_at(s, NULL, &ask.addr, &p);
+            packet_out_ask(s, &ask);
         } else if (is_heard_at(s, &ask.addr)) {
             (void)candidates_settle(&s->candidates, &ask.addr);
         } else {
@@ -314,6 +322,48 @@ void swim_leave(struct swim *s, uint64_t now_us)
     }
 }
 
+/* ---- Keys ---- */
+
+static int by_id(const void *a, const void *b)
+{
+    const uint16_t *left = a, *right = b;
+    return *left < *right ? -1 : *left > *right;
+}
+
+/* In the order of their numbers: which one comes first is nobody else's matter. */
+static void name_keys(const struct swim *s, struct member_card *card)
+{
+    sealing_name_keys(&s->sealing, card);
+    qsort(card->keys, card->key_count, sizeof(card->keys[0]), by_id);
+}
+
+enum rc swim_set_keys(struct swim *s, const struct keyring_items *items, uint64_t now_us)
+{
+    enter(s, now_us);
+    struct member_card before, card;
+    const enum rc rc = sealing_set_keys(&s->sealing, items);
+    if (rc != RC_OK) {
+        return rc;
+    }
+    member_card(s->self, &before);
+    card = before;
+    name_keys(s, &card);
+    if (card.key_count == before.key_count &&
+        memcmp(card.keys, before.keys, card.key_count * sizeof(card.keys[0])) == 0) {
+        return RC_OK;
+    }
+    roster_set_card(&s->roster, s->self, &card);
+    if (s->counter != 0) { /* others may have the card of before */
+        self_renew(s, s->self->state, card.incarnation + 1);
+    }
+    return RC_OK;
+}
+
+const struct sealing *swim_sealing(const struct swim *s)
+{
+    return &s->sealing;
+}
+
 /* ---- Candidates ---- */
 
 void swim_candidate(struct swim *s, const struct addr *addr, uint64_t now_us)
@@ -456,6 +506,7 @@ void swim_check(const struct swim *s)
     rumor_queue_check(&s->rumors);
     timerheap_check(&s->timers);
     candidates_check(&s->candidates);
+    sealing_check(&s->sealing);
     ASSERT(s->self->is_self && s->self->probe == NULL);
     ASSERT(s->self->state == MEMBER_ALIVE || s->self->state == MEMBER_LEFT);
     ASSERT(s->health <= HEALTH_MAX && s->relay_count <= RELAYS_MAX);

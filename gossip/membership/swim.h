@@ -16,6 +16,7 @@
 
 #include "core/base/siphash.h"
 #include "gossip/membership/eventq.h"
+#include "gossip/sealing/sealing.h"
 #include "gossip/wire/counters.h"
 #include "gossip/wire/member.h"
 #include "gossip/wire/outbox.h"
@@ -27,6 +28,7 @@ struct swim_config {
     char network[NAME_SIZE];
     uint64_t seed;
     uint8_t secret[SIPHASH_KEY_BYTES]; /* unpredictable: of cookies and of numbers to be repeated */
+    const struct seal_ops *seal;       /* borrowed for the life of the swim; NULL: without keys */
     struct engine_counters *counters;  /* borrowed for the life of the swim; it counts into it */
     /* Fills this node's vitals; `cut_s` is the cut that a ping asked for, 0 to choose one. */
     void (*vitals)(void *arg, uint64_t cut_s, uint64_t now_us, struct vitals *ret_vitals);
@@ -36,6 +38,11 @@ struct swim_config {
 /* The outbox is borrowed. Never NULL. */
 struct swim *swim_new(const struct swim_config *config, struct outbox *outbox, uint64_t now_us);
 void swim_free(struct swim *s);
+
+/* Another ring; the first one is `open`. As keyring_init(), and nothing is changed on an error.
+ * From then on datagrams are sealed and opened by it, and others hear what this node holds. */
+MUST_USE enum rc swim_set_keys(struct swim *s, const struct keyring_items *items, uint64_t now_us);
+const struct sealing *swim_sealing(const struct swim *s);
 
 /* Takes the oldest event; false when there is none. Call until then after each call that takes the
  * time. */

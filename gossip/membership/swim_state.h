@@ -14,8 +14,8 @@
  *   pull       whole views, page by page, where digests differ
  *   ownaddr    how others see this node
  *
- * with roster, rotation, rumor, suspicion, candidates, eventq, quiet, packet and timerheap as parts
- * that know no swim.
+ * with roster, rotation, rumor, suspicion, candidates, eventq, quiet, sealing, packet and timerheap
+ * as parts that know no swim.
  */
 #ifndef GOSSIP_MEMBERSHIP_SWIM_STATE_H
 #define GOSSIP_MEMBERSHIP_SWIM_STATE_H
@@ -28,6 +28,7 @@
 #include "gossip/membership/roster.h"
 #include "gossip/membership/rumor.h"
 #include "gossip/membership/suspicion.h"
+#include "gossip/sealing/sealing.h"
 #include "gossip/wire/counters.h"
 #include "gossip/wire/packet.h"
 #include "gossip/wire/quiet.h"
@@ -47,6 +48,7 @@ enum {
 
 struct probe_try {
     uint32_t seq;
+    uint32_t counter; /* the low half of its packet's */
     uint64_t sent_us;
     struct addr to;   /* port 0: by link, or not sent */
     bool is_repeated; /* with a cookie, which is done once */
@@ -180,7 +182,9 @@ struct swim {
     uint8_t secret[SIPHASH_KEY_BYTES];
     struct series seqs; /* of sequence numbers */
     struct quiet quiet;
-    uint64_t knocks_us; /* since when `knocks` are counted */
+    struct sealing sealing;
+    struct budget unread; /* datagrams that did not open, and were answered */
+    uint64_t knocks_us;   /* since when `knocks` are counted */
     uint32_t knocks;
     bool is_naming;      /* the packet being taken names somebody who is being asked */
     uint32_t paid_bytes; /* of such packets: so many may go to those named */
@@ -205,7 +209,7 @@ struct swim {
     bool has_urgent;         /* such news has not gone out yet */
     uint64_t next_recontact_us;
     uint32_t recontact_next;
-    uint64_t told_stranger_us, told_version_us; /* 0: not yet */
+    uint64_t told_stranger_us, told_version_us, told_key_us; /* 0: not yet */
 };
 
 /* A sequence number: never 0, never a candidate's, and unpredictable from those before, because

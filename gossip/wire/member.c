@@ -37,9 +37,12 @@ bool member_card_text_ok(const char *text)
     return len > 0 && len < NAME_SIZE;
 }
 
+/* Both counts are in one byte. */
+enum { COUNT_BITS = 4, COUNT_MASK = (1 << COUNT_BITS) - 1 };
+
 void member_card_write(struct cursor *c, const struct member_card *card)
 {
-    ASSERT(card->addr_count <= MEMBER_ADDRS_MAX);
+    ASSERT(card->addr_count <= MEMBER_ADDRS_MAX && card->key_count <= MEMBER_KEYS_MAX);
     cursor_put_uuid(c, &card->uuid);
     cursor_put_u48(c, card->boot);
     cursor_put_u48(c, card->host_tag);
@@ -49,19 +52,33 @@ void member_card_write(struct cursor *c, const struct member_card *card)
     cursor_put_u16(c, card->features);
     cursor_put_text(c, card->name);
     cursor_put_text(c, card->enclave);
-    cursor_put_u8(c, (uint8_t)card->addr_count);
+    cursor_put_u8(c, (uint8_t)(card->addr_count | card->key_count << COUNT_BITS));
+    for (uint32_t i = 0; i < card->key_count; i++) {
+        cursor_put_u16(c, card->keys[i]);
+    }
     for (uint32_t i = 0; i < card->addr_count; i++) {
         cursor_put_u8(c, (uint8_t)card->addrs[i].scope);
         addr_write(c, &card->addrs[i].addr);
     }
 }
 
-static void read_addrs(struct cursor *c, struct member_card *card)
+static void read_counts(struct cursor *c, uint32_t *ret_addr_count, uint32_t *ret_key_count)
 {
-    const uint32_t count = cursor_u8(c);
-    if (count > MEMBER_ADDRS_MAX) {
+    const uint32_t counts = cursor_u8(c);
+    *ret_addr_count = counts & COUNT_MASK;
+    *ret_key_count = counts >> COUNT_BITS;
+    if (*ret_addr_count > MEMBER_ADDRS_MAX || *ret_key_count > MEMBER_KEYS_MAX) {
         cursor_fail(c);
-        return;
+        *ret_addr_count = *ret_key_count = 0;
+    }
+}
+
+static void read_keys_and_addrs(struct cursor *c, struct member_card *card)
+{
+    uint32_t count = 0;
+    read_counts(c, &count, &card->key_count);
+    for (uint32_t i = 0; i < card->key_count; i++) {
+        card->keys[i] = cursor_u16(c);
     }
     for (uint32_t i = 0; i < count; i++) {
         const uint8_t scope = cursor_u8(c);
@@ -86,7 +103,7 @@ void member_card_read(struct cursor *c, struct member_card *ret_card)
     ret_card->features = cursor_u16(c);
     cursor_text(c, ret_card->name, sizeof(ret_card->name));
     cursor_text(c, ret_card->enclave, sizeof(ret_card->enclave));
-    read_addrs(c, ret_card);
+    read_keys_and_addrs(c, ret_card);
     if (uuid_is_nil(&ret_card->uuid) || ret_card->version_min > ret_card->version_max ||
         !member_card_text_ok(ret_card->name) || !member_card_text_ok(ret_card->enclave)) {
         cursor_fail(c);
@@ -116,8 +133,9 @@ void member_card_skip(struct cursor *c, struct uuid *ret_uuid, uint64_t *ret_inc
     (void)cursor_u16(c); /* features: likewise */
     bool is_fine = !uuid_is_nil(ret_uuid) && version_min <= version_max;
     is_fine = is_fine && skip_text(c) && skip_text(c);
-    *ret_addr_count = cursor_u8(c);
-    is_fine = is_fine && *ret_addr_count <= MEMBER_ADDRS_MAX;
+    uint32_t key_count = 0;
+    read_counts(c, ret_addr_count, &key_count);
+    (void)cursor_bytes(c, 2 * (size_t)key_count);
     for (uint32_t i = 0; is_fine && i < *ret_addr_count; i++) {
         const uint8_t scope = cursor_u8(c);
         is_fine = scope == SCOPE_HOST || scope == SCOPE_GLOBAL;
@@ -128,7 +146,7 @@ void member_card_skip(struct cursor *c, struct uuid *ret_uuid, uint64_t *ret_inc
     }
 }
 
-/* ---- What is packed: name, NUL, enclave, NUL, then the addresses ---- */
+/* ---- What is packed: name, NUL, enclave, NUL, the keys' ids, then the addresses ---- */
 
 /*
  * An address: scope and family (1 byte), 4 or 16 bytes, port 2. The card's own come first; where
@@ -139,7 +157,7 @@ enum {
     PACKED_IS_V6 = 2,
     PACKED_V6_BYTES = 1 + 16 + 2,
     V4_AT = 12, /* in a mapped address */
-    PACKED_MAX = 2 * NAME_SIZE + MEMBER_USABLE_MAX * PACKED_V6_BYTES,
+    PACKED_MAX = 2 * (NAME_SIZE + MEMBER_KEYS_MAX) + MEMBER_USABLE_MAX * PACKED_V6_BYTES,
 };
 
 static const char *packed(const struct member *m)
@@ -186,23 +204,26 @@ static uint32_t unpack_addrs(const struct member *m,
     return count;
 }
 
-static void pack(struct member *m, const char *name, const char *enclave,
-                 const struct member_addr *addrs, uint32_t addr_count, const struct addr *last)
+/* Of the card its texts, keys and addresses. */
+static void pack(struct member *m, const struct member_card *card, const struct addr *last)
 {
     char bytes[PACKED_MAX];
-    const size_t name_size = strnlen(name, NAME_SIZE - 1) + 1;
-    const size_t enclave_size = strnlen(enclave, NAME_SIZE - 1) + 1;
-    ASSERT(addr_count <= MEMBER_ADDRS_MAX);
-    memcpy(bytes, name, name_size - 1);
+    const size_t name_size = strnlen(card->name, NAME_SIZE - 1) + 1;
+    const size_t enclave_size = strnlen(card->enclave, NAME_SIZE - 1) + 1;
+    const uint32_t addr_count = card->addr_count;
+    ASSERT(addr_count <= MEMBER_ADDRS_MAX && card->key_count <= MEMBER_KEYS_MAX);
+    memcpy(bytes, card->name, name_size - 1);
     bytes[name_size - 1] = '\0';
-    memcpy(bytes + name_size, enclave, enclave_size - 1);
+    memcpy(bytes + name_size, card->enclave, enclave_size - 1);
     bytes[name_size + enclave_size - 1] = '\0';
     size_t len = name_size + enclave_size;
+    memcpy(bytes + len, card->keys, card->key_count * sizeof(card->keys[0]));
+    len += card->key_count * sizeof(card->keys[0]);
     const uint8_t text_len = (uint8_t)len;
     uint32_t last_1 = 0;
     for (uint32_t i = 0; i < addr_count; i++) {
-        len += put_packed_addr(bytes + len, &addrs[i]);
-        last_1 = last->port != 0 && addr_equal(last, &addrs[i].addr) ? i + 1 : last_1;
+        len += put_packed_addr(bytes + len, &card->addrs[i]);
+        last_1 = last->port != 0 && addr_equal(last, &card->addrs[i].addr) ? i + 1 : last_1;
     }
     if (last->port != 0 && last_1 == 0) {
         const struct member_addr seen = {.scope = SCOPE_GLOBAL, .addr = *last};
@@ -239,7 +260,7 @@ void member_set_card(struct member *m, const struct member_card *card)
     m->version_max = card->version_max;
     m->features = card->features;
     m->is_ghost = card->name[0] == '\0';
-    pack(m, card->name, card->enclave, card->addrs, card->addr_count, &last);
+    pack(m, card, &last);
 }
 
 void member_card(const struct member *m, struct member_card *ret_card)
@@ -256,6 +277,7 @@ void member_card(const struct member *m, struct member_card *ret_card)
         .features = m->features,
         .addr_count = m->addr_count,
     };
+    ret_card->key_count = member_keys(m, ret_card->keys);
     memcpy(ret_card->name, member_name(m), strlen(member_name(m)));
     memcpy(ret_card->enclave, member_enclave(m), strlen(member_enclave(m)));
     memcpy(ret_card->addrs, addrs, m->addr_count * sizeof(addrs[0]));
@@ -279,6 +301,15 @@ const char *member_enclave(const struct member *m)
     return packed(m) + strlen(packed(m)) + 1;
 }
 
+uint32_t member_keys(const struct member *m, uint16_t ret_keys[static MEMBER_KEYS_MAX])
+{
+    const char *enclave = member_enclave(m);
+    const size_t texts = (size_t)(enclave - packed(m)) + strlen(enclave) + 1;
+    const size_t bytes = m->text_len - texts;
+    memcpy(ret_keys, packed(m) + texts, bytes);
+    return (uint32_t)(bytes / sizeof(ret_keys[0]));
+}
+
 struct addr member_last_addr(const struct member *m)
 {
     struct member_addr addrs[MEMBER_USABLE_MAX];
@@ -291,13 +322,9 @@ struct addr member_last_addr(const struct member *m)
 
 void member_set_last_addr(struct member *m, const struct addr *addr)
 {
-    struct member_addr addrs[MEMBER_USABLE_MAX];
-    char name[NAME_SIZE];
-    char enclave[NAME_SIZE];
-    (void)unpack_addrs(m, addrs);
-    memcpy(name, member_name(m), strlen(member_name(m)) + 1);
-    memcpy(enclave, member_enclave(m), strlen(member_enclave(m)) + 1);
-    pack(m, name, enclave, addrs, m->addr_count, addr);
+    struct member_card card;
+    member_card(m, &card);
+    pack(m, &card, addr);
 }
 
 struct member_addr member_addr_at(const struct member *m, uint32_t i)

@@ -23,6 +23,7 @@ enum {
     NAME_SIZE = 65, /* of the text of a name, with its end */
     MEMBER_ADDRS_MAX = 4,
     MEMBER_USABLE_MAX = MEMBER_ADDRS_MAX + 1, /* its own and where it last answered */
+    MEMBER_KEYS_MAX = 4,                      /* of a ring, gossip/sealing/keyring */
     MEMBERS_MAX = 16384,
 };
 
@@ -72,6 +73,8 @@ struct member_card {
     uint16_t features;
     char name[NAME_SIZE];
     char enclave[NAME_SIZE];
+    uint32_t key_count;             /* 0: it holds `open` alone */
+    uint16_t keys[MEMBER_KEYS_MAX]; /* ids of the keys that it holds; 0 is `open` */
     uint32_t addr_count;
     struct member_addr addrs[MEMBER_ADDRS_MAX];
 };
@@ -158,6 +161,10 @@ void member_card(const struct member *m, struct member_card *ret_card);
 const char *member_name(const struct member *m);
 const char *member_enclave(const struct member *m);
 
+/* The ids of the keys that its card names; returns how many. A card that names none is that of a
+ * member that holds `open` alone, or a ghost's. */
+uint32_t member_keys(const struct member *m, uint16_t ret_keys[static MEMBER_KEYS_MAX]);
+
 /* Where it last answered, or was heard from at an address of its own; port 0 when neither. */
 struct addr member_last_addr(const struct member *m);
 void member_set_last_addr(struct member *m, const struct addr *addr);
@@ -173,15 +180,17 @@ struct addr member_shown_addr(const struct member *m);
  * A card on the wire, in packets and link hellos:
  *
  *   uuid 16 | boot 6 | host_tag 6 | incarnation 8 | version min 1 | version max 1 | features 2 |
- *   name 1+n | enclave 1+n | count 1 | (scope 1 | address)*count
+ *   name 1+n | enclave 1+n | counts 1 | (key id 2)*keys | (scope 1 | address)*addresses
  *
+ * The low half of the counts is that of the addresses, the high half that of the keys.
  * member_card_read() fails the cursor on a nil uuid, an empty range of versions, an empty or
- * overlong or unprintable name, more than MEMBER_ADDRS_MAX addresses, or an unknown scope.
+ * overlong or unprintable name, more than MEMBER_ADDRS_MAX addresses or MEMBER_KEYS_MAX keys, or an
+ * unknown scope.
  * CARD_WIRE_MAX is the most that member_card_write() writes.
  */
 enum {
-    CARD_WIRE_MAX =
-        16 + 6 + 6 + 8 + 1 + 1 + 2 + 2 * NAME_SIZE + 1 + MEMBER_ADDRS_MAX * (1 + ADDR_WIRE_MAX)
+    CARD_WIRE_MAX = 16 + 6 + 6 + 8 + 1 + 1 + 2 + 2 * NAME_SIZE + 1 + 2 * MEMBER_KEYS_MAX +
+                    MEMBER_ADDRS_MAX * (1 + ADDR_WIRE_MAX)
 };
 
 void member_card_write(struct cursor *c, const struct member_card *card);

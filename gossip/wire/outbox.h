@@ -60,6 +60,7 @@ enum notice_kind {
     NOTICE_LINK_OVERFLOW,  /* its queue was emptied; a reconciliation follows */
     NOTICE_STRANGER,       /* text: where; once a minute at most */
     NOTICE_VERSION,        /* likewise; text: where, and both versions */
+    NOTICE_KEY_UNKNOWN,    /* likewise; value: its id, text: the id and where */
     NOTICE_CLOCK_SET,      /* value: offset in ms */
     NOTICE_CLOCK_CONFLICT, /* value: difference in ms */
     NOTICE_JOIN_STARTED,   /* value: donors */

@@ -4,7 +4,7 @@
 
 #include <xxhash.h>
 
-enum { FLAG_LONG = 1, FLAG_KNOWS_YOU = 2, FLAGS_ALL = 3 };
+enum { FLAG_LONG = 1, FLAG_KNOWS_YOU = 2, FLAG_INTRO = 4, FLAGS_ALL = 7 };
 enum {
     SECTION_SEEN_AS = 1,
     SECTION_ENTRIES = 2,
@@ -103,8 +103,10 @@ static void read_vitals(struct cursor *c, struct packet *p)
 
 static void put_header(struct cursor *c, const struct packet *p)
 {
+    const int flags = (p->is_long ? FLAG_LONG : 0) | (p->knows_you ? FLAG_KNOWS_YOU : 0) |
+                      (p->kind == PACKET_INTRO ? FLAG_INTRO : 0);
     cursor_put_u8(c, p->version);
-    cursor_put_u8(c, (uint8_t)((p->is_long ? FLAG_LONG : 0) | (p->knows_you ? FLAG_KNOWS_YOU : 0)));
+    cursor_put_u8(c, (uint8_t)flags);
     cursor_put_u16(c, p->key_id);
     cursor_put_u32(c, p->tag);
     cursor_put_u64(c, p->counter);
@@ -157,6 +159,18 @@ static void put_body(struct cursor *c, const struct packet *p)
         cursor_put_u32(c, p->seq);
         cursor_put_u64(c, p->cookie);
         break;
+    case PACKET_INTRO:
+        cursor_put_u32(c, p->seq);
+        cursor_put_bytes(c, p->nonce, PACKET_NONCE_BYTES);
+        break;
+    case PACKET_INTRO_ACK:
+        cursor_put_u32(c, p->seq);
+        cursor_put_bytes(c, p->nonce, PACKET_NONCE_BYTES);
+        cursor_put_u64(c, p->cookie);
+        break;
+    case PACKET_UNREAD:
+        cursor_put_u32(c, p->seq);
+        break;
     }
 }
 
@@ -181,7 +195,7 @@ void packet_write(struct cursor *c, const struct packet *p)
         cursor_put_u16(c, addr_is_v4(&p->seen_as) ? 1 + 4 + 2 : 1 + 16 + 2);
         addr_write(c, &p->seen_as);
     }
-    if (p->cookie != 0 && p->kind != PACKET_COOKIE) {
+    if (p->cookie != 0 && p->kind != PACKET_COOKIE && p->kind != PACKET_INTRO_ACK) {
         cursor_put_u8(c, SECTION_COOKIE);
         cursor_put_u16(c, COOKIE_BYTES);
         cursor_put_u64(c, p->cookie);
@@ -193,16 +207,6 @@ void packet_write(struct cursor *c, const struct packet *p)
         cursor_put_bytes(c, p->entries, p->entries_len);
     }
     put_padding(c, p->size_min);
-}
-
-static void read_long(struct cursor *c, struct packet *p)
-{
-    p->cluster = cursor_u64(c);
-    p->uuid = cursor_uuid(c);
-    p->boot = cursor_u64(c);
-    if (cursor_ok(c) && (uuid_is_nil(&p->uuid) || packet_tag(&p->uuid, p->cluster) != p->tag)) {
-        cursor_fail(c);
-    }
 }
 
 static void read_pull(struct cursor *c, struct packet *p)
@@ -217,14 +221,24 @@ static void read_pull(struct cursor *c, struct packet *p)
     }
 }
 
-static void read_body(struct cursor *c, struct packet *p)
+/* A kind that is there only to be sealed. */
+static bool is_sealed_kind(enum packet_kind kind)
+{
+    return kind == PACKET_INTRO || kind == PACKET_INTRO_ACK || kind == PACKET_UNREAD;
+}
+
+static void read_kind(struct cursor *c, bool is_intro, struct packet *p)
 {
     const uint8_t kind = cursor_u8(c);
-    if (kind < PACKET_PING || kind > PACKET_COOKIE) {
+    p->kind = kind < PACKET_PING || kind > PACKET_UNREAD ? PACKET_GOSSIP : (enum packet_kind)kind;
+    if (p->kind != kind || is_intro != (p->kind == PACKET_INTRO) ||
+        (is_sealed_kind(p->kind) && (p->key_id == 0 || !p->is_long))) {
         cursor_fail(c);
-        return;
     }
-    p->kind = (enum packet_kind)kind;
+}
+
+static void read_body(struct cursor *c, struct packet *p)
+{
     if (p->kind != PACKET_GOSSIP) {
         p->seq = cursor_u32(c);
     }
@@ -232,6 +246,8 @@ static void read_body(struct cursor *c, struct packet *p)
         read_pull(c, p);
     } else if (p->kind == PACKET_CARDS) {
         p->first = cursor_u32(c);
+    } else if (p->kind == PACKET_INTRO || p->kind == PACKET_INTRO_ACK) {
+        p->nonce = cursor_bytes(c, PACKET_NONCE_BYTES);
     }
     if (p->kind == PACKET_PING) {
         p->target_tag = cursor_u32(c);
@@ -240,7 +256,7 @@ static void read_body(struct cursor *c, struct packet *p)
         read_vitals(c, p);
     } else if (p->kind == PACKET_PING_REQ) {
         p->target = cursor_uuid(c);
-    } else if (p->kind == PACKET_COOKIE) {
+    } else if (p->kind == PACKET_COOKIE || p->kind == PACKET_INTRO_ACK) {
         p->cookie = cursor_u64(c);
         if (p->cookie == 0) {
             cursor_fail(c);
@@ -332,30 +348,73 @@ static void read_section(struct cursor *c, struct packet *p)
     }
 }
 
-enum rc packet_read(const uint8_t *data, size_t len, struct packet *ret_packet)
+static void read_long(struct cursor *c, struct packet *p)
 {
-    if (len < PACKET_SHORT_BYTES + 1 || len > DATAGRAM_BYTES_MAX) {
+    p->cluster = cursor_u64(c);
+    p->uuid = cursor_uuid(c);
+    p->boot = cursor_u64(c);
+    if (cursor_ok(c) && (uuid_is_nil(&p->uuid) || packet_tag(&p->uuid, p->cluster) != p->tag)) {
+        cursor_fail(c);
+    }
+}
+
+static enum rc read_header(struct cursor *c, struct packet *ret_packet, bool *ret_is_intro)
+{
+    struct packet *p = ret_packet;
+    if (c->size < PACKET_SHORT_BYTES + 1 || c->size > DATAGRAM_BYTES_MAX) {
         return RC_MALFORMED;
     }
-    struct packet p = {.kind = PACKET_GOSSIP};
-    struct cursor c = cursor_reader(data, len);
-    p.version = cursor_u8(&c);
-    const uint8_t flags = cursor_u8(&c);
-    p.key_id = cursor_u16(&c);
-    if (p.version < PROTOCOL_VERSION_MIN || p.version > PROTOCOL_VERSION_MAX || p.key_id != 0) {
-        ret_packet->version = p.version;
+    p->version = cursor_u8(c);
+    if (p->version < PROTOCOL_VERSION_MIN || p->version > PROTOCOL_VERSION_MAX) {
         return RC_VERSION;
     }
-    p.is_long = (flags & FLAG_LONG) != 0;
-    p.knows_you = (flags & FLAG_KNOWS_YOU) != 0;
-    p.tag = cursor_u32(&c);
-    p.counter = cursor_u64(&c);
-    if (p.tag == 0 || (flags & ~FLAGS_ALL) != 0) {
+    const uint8_t flags = cursor_u8(c);
+    p->key_id = cursor_u16(c);
+    p->is_long = (flags & FLAG_LONG) != 0;
+    p->knows_you = (flags & FLAG_KNOWS_YOU) != 0;
+    *ret_is_intro = (flags & FLAG_INTRO) != 0;
+    p->tag = cursor_u32(c);
+    p->counter = cursor_u64(c);
+    if (p->tag == 0 || (flags & ~FLAGS_ALL) != 0 || (*ret_is_intro && !p->is_long)) {
         return RC_MALFORMED;
     }
-    if (p.is_long) {
-        read_long(&c, &p);
+    if (p->is_long) {
+        read_long(c, p);
     }
+    return cursor_ok(c) ? RC_OK : RC_MALFORMED;
+}
+
+enum rc packet_read_head(const uint8_t *data, size_t len, struct packet_head *ret_head)
+{
+    struct packet p = {.kind = PACKET_GOSSIP};
+    struct cursor c = cursor_reader(data, len);
+    bool is_intro = false;
+    const enum rc rc = read_header(&c, &p, &is_intro);
+    *ret_head = (struct packet_head){
+        .version = p.version,
+        .is_long = p.is_long,
+        .is_intro = is_intro,
+        .key_id = p.key_id,
+        .tag = p.tag,
+        .counter = p.counter,
+        .cluster = p.cluster,
+        .uuid = p.uuid,
+        .len = c.pos,
+    };
+    return rc;
+}
+
+enum rc packet_read(const uint8_t *data, size_t len, struct packet *ret_packet)
+{
+    struct packet p = {.kind = PACKET_GOSSIP};
+    struct cursor c = cursor_reader(data, len);
+    bool is_intro = false;
+    const enum rc rc = read_header(&c, &p, &is_intro);
+    if (rc != RC_OK) {
+        ret_packet->version = p.version;
+        return rc;
+    }
+    read_kind(&c, is_intro, &p);
     read_body(&c, &p);
     while (cursor_left(&c) > 0) {
         read_section(&c, &p);

@@ -13,9 +13,12 @@
  *
  *   short header | cluster hash 8 | uuid 16 | boot 8
  *
- * flags: 1 long header, 2 the sender knows the receiver's card (so short headers will do). tag is a
- * 32-bit hash of the sender's uuid and the cluster hash, never 0. key id 0 is an open packet; other
- * ids are the seam for sealed ones, and the counter, one up per packet sent, is their nonce.
+ * flags: 1 long header, 2 the sender knows the receiver's card (so short headers will do), 4 an
+ * INTRO, always long. tag is a 32-bit hash of the sender's uuid and the cluster hash, never 0. The
+ * counter is one up per packet sent. key id 0 is an open packet. Any other names the key under
+ * which all that follows the header is sealed, with the counter as nonce and the header as what is
+ * authenticated besides, and the last 16 bytes are AES-GCM's tag (gossip/sealing/sealing). This
+ * module reads and writes what was or is to be sealed: bytes without that tag.
  *
  * Then one body, by kind:
  *
@@ -28,6 +31,10 @@
  *   PULL      kind 1 | seq 4 | first 4 | width 1 | count 1 | sum 4 * count
  *   CARDS     kind 1 | seq 4 | next 4        one page of entries, up to before that tag
  *   COOKIE    kind 1 | number 4 | cookie 8   say this again, to prove that you receive
+ *   INTRO     kind 1 | seq 4 | nonce 16               who is there? Sealed, to a stranger
+ *   INTRO_ACK kind 1 | seq 4 | nonce 16 | cookie 8    the header says who; sealed
+ *   UNREAD    kind 1 | counter 4   another is here: it could not open the packet with that counter,
+ *                                  of which this is the low half; sealed
  *
  *   vitals = flags 1 | clock_us 8 | cut_s 5 | root 8
  *
@@ -58,7 +65,11 @@
  *   a member    PING_REQ             nothing, unless it pays for the ping (55, 87) and the RELAYED
  *                                    (38, 70) that come of it
  *
- *   (bytes)     COOKIE's number is the packet's
+ *   anybody     INTRO (77)           INTRO_ACK (77)
+ *   anybody     what cannot be       UNREAD (53), where that is no more
+ *               opened
+ *
+ *   (bytes)     COOKIE's number is the packet's. Both a sealed packet and its answer have 16 more
  *
  * Its sender pays with PADDING: for a relay's work, and for an accused member's card in its answer
  * to the accusation. Of its own accord a node sends only one thing to an address that has not
@@ -94,13 +105,21 @@ enum packet_kind {
     PACKET_PULL,
     PACKET_CARDS,
     PACKET_COOKIE,
+    PACKET_INTRO,
+    PACKET_INTRO_ACK,
+    PACKET_UNREAD,
 };
 
 /* Packets that ask for more than they bring are padded to these sizes. A PING_REQ pays for what it
  * costs between members that know each other; a PING that accuses pays for the card of an ordinary
  * name in the ACK.
  */
-enum { PACKET_RELAY_BYTES = 96, PACKET_ACCUSE_BYTES = 160 };
+enum {
+    PACKET_NONCE_BYTES = 16,
+    PACKET_RELAY_BYTES = 96,
+    PACKET_ACCUSE_BYTES = 160,
+    PACKET_INTRO_BYTES = PACKET_LONG_BYTES + 1 + 4 + PACKET_NONCE_BYTES + COOKIE_BYTES,
+};
 
 /* What each ping and ack carries of its sender besides membership. */
 struct vitals {
@@ -108,6 +127,18 @@ struct vitals {
     uint64_t clock_us; /* the cluster's clock as the sender has it; 0 without MEMBER_HAS_CLOCK */
     uint64_t cut_s;    /* the cut that `root` is of; 0 when there is none to compare */
     uint64_t root;     /* the data's root digest as of the cut */
+};
+
+/* The header, which is not sealed. */
+struct packet_head {
+    uint8_t version;
+    bool is_long, is_intro;
+    uint16_t key_id;
+    uint32_t tag;
+    uint64_t counter;
+    uint64_t cluster; /* this and the next in long headers only, else 0 */
+    struct uuid uuid;
+    size_t len;
 };
 
 struct packet {
@@ -132,9 +163,12 @@ struct packet {
     uint32_t width, count;  /* PULL */
     const uint8_t *sums;    /* PULL: 4 * count bytes; borrowed */
 
-    uint64_t cookie; /* COOKIE; PING, PULL: the receiver's, sent back; 0 for none */
-    size_t size_min; /* padded to it when written */
-    bool is_bare;    /* packet_out's: without entries */
+    uint64_t cookie;      /* COOKIE, INTRO_ACK; PING, PULL: the receiver's, sent back; 0 for none */
+    const uint8_t *nonce; /* INTRO, INTRO_ACK: PACKET_NONCE_BYTES; borrowed */
+    size_t size_min;      /* padded to it when written */
+    bool is_bare;         /* packet_out's: without entries */
+    bool is_retry;        /* packet_out's: of a probe */
+    struct uuid to;       /* packet_out's: who is asked that is no member here; nil: nobody */
 
     bool has_seen_as;
     struct addr seen_as;
@@ -176,12 +210,13 @@ enum {
                           SECTION_HEAD_BYTES + COOKIE_BYTES + SECTION_HEAD_BYTES
 };
 
-/*
- * Parses `len` bytes into *ret_packet, which borrows them. RC_VERSION: a version that this
- * node does not speak, or sealed with a key that it does not have; then ret_packet->version is set.
- * RC_MALFORMED: everything else that is not exactly right, longer than DATAGRAM_BYTES_MAX included.
- * All else of *ret_packet is unspecified on an error.
- */
+/* Parses the header alone. RC_VERSION: a version that this node does not speak; then
+ * ret_head->version is set. RC_MALFORMED: everything else that is not exactly right, longer than
+ * DATAGRAM_BYTES_MAX included. All else of *ret_head is unspecified on an error. */
+MUST_USE enum rc packet_read_head(const uint8_t *data, size_t len, struct packet_head *ret_head);
+
+/* Parses `len` bytes into *ret_packet, which borrows them; of a sealed packet those that were
+ * opened. Errors as of packet_read_head(). */
 MUST_USE enum rc packet_read(const uint8_t *data, size_t len, struct packet *ret_packet);
 
 /* Writes header, body and sections, then padding up to `size_min`; fails the cursor where they do

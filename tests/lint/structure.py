@@ -17,7 +17,7 @@ import sys
 from sources import LAYERS, look, report
 
 ORDER = """core/base core/store
-gossip/sealing gossip/wire gossip/membership gossip/replication gossip/repair gossip
+gossip/wire gossip/sealing gossip/membership gossip/replication gossip/repair gossip
 net/sys net/crypto net/http net/out net/link net/watch net/discovery net/api net/load net
 cmd/base cmd/settings cmd/launch cmd/client cmd""".split()
 MODULES_MAX = 20

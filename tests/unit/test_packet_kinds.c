@@ -291,9 +291,9 @@ static void other_versions_and_clusters_are_strangers_and_other_flags_malformed(
         {0, PROTOCOL_VERSION_MIN - 1, STRANGER},
         {0, PROTOCOL_VERSION_MAX + 1, STRANGER},
         {1, 3, TAKEN},      /* it has our card */
-        {1, 4, MALFORMED},  /* a flag that is not known */
+        {1, 5, MALFORMED},  /* an INTRO is another kind */
+        {1, 8, MALFORMED},  /* a flag that is not known */
         {1, 0, MALFORMED},  /* a short header, and the rest of a long one is no body */
-        {3, 1, STRANGER},   /* a key that we do not have */
         {7, 0, MALFORMED},  /* the tag of another */
         {23, 0, MALFORMED}, /* another cluster's sender has another tag */
         {47, 9, TAKEN},     /* another life */

@@ -71,7 +71,8 @@ struct bench {
     struct client *client;
     struct load_config config;
     char prefix[LOAD_MIX_PREFIX_MAX];
-    struct load_target *targets; /* owned, client->server_count of them */
+    char lines[LOAD_MIX_LINES_MAX + 1]; /* the header with the token, or nothing */
+    struct load_target *targets;        /* owned, client->server_count of them */
     char (*server_texts)[SERVER_TEXT_SIZE];
     const char **servers; /* the same, for the report */
 };
@@ -227,13 +228,17 @@ static int check_options(const struct bench *b)
                    "leaves when the last one is answered");
         return EXIT_CODE_USAGE;
     }
-    for (size_t i = 0; i < b->client->server_count; i++) {
-        if (b->client->servers[i].is_tls) {
-            client_say(b->client, "https is not supported here; name servers by http");
-            return EXIT_CODE_USAGE;
-        }
-    }
     return -1;
+}
+
+/* All servers may be sent the token, or the command had not begun. */
+static void add_token(struct bench *b)
+{
+    const char *token = b->client->credentials.authorization;
+    if (token != NULL) {
+        (void)snprintf(b->lines, sizeof(b->lines), "Authorization: %s\r\n", token);
+    }
+    b->config.mix.lines = b->lines;
 }
 
 /* ---- The servers ---- */
@@ -278,12 +283,14 @@ static bool make_targets(struct bench *b)
         b->servers[i] =
             client_server_text(&b->client->servers[i], b->server_texts[i], SERVER_TEXT_SIZE);
         target->host = b->servers[i];
+        target->tls_name = b->client->servers[i].is_tls ? at->host : NULL;
         if (resolve_wait(at->host, at->port, target->addrs, LOAD_ADDRS_MAX, &target->addr_count,
                          &error) != RC_OK) {
             client_say(b->client, "%s does not resolve: %s", at->host, error);
             return false;
         }
     }
+    b->config.tls = b->client->tls;
     b->config.targets = b->targets;
     b->config.target_count = count;
     return true;
@@ -379,7 +386,9 @@ static int bench(struct client *c)
                    c->server_count);
         return EXIT_CODE_USAGE;
     }
+    add_token(&b);
     code = has_descriptors(&b) && make_targets(&b) ? measure(&b) : EXIT_CODE_FAILED;
+    mem_wipe(b.lines, sizeof(b.lines));
     free(b.targets);
     free(b.server_texts);
     free(b.servers);

@@ -12,7 +12,7 @@
  * does not end before the last burst is answered or its time is over.
  *
  * A connection that fails is opened again; requests that were under way on it have failed. Nothing
- * is asked a second time. Left out: TLS, checking values, output (cmd/client/client_bench).
+ * is asked a second time. Left out: checking values, output (cmd/client/client_bench).
  *
  * The process must ignore SIGPIPE.
  */

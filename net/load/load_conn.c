@@ -4,6 +4,7 @@
 #include "core/base/assert.h"
 #include "core/base/mem.h"
 #include "net/out/response_parser.h"
+#include "net/out/tls_client.h"
 #include "net/sys/hostclock.h"
 #include "net/sys/sockaddr.h"
 
@@ -20,6 +21,7 @@
 
 enum {
     NS_PER_MS = 1000000,
+    SEND_MAX = 1 << 30, /* all that there is */
     COPY_MAX = 4096, /* a value up to this is copied behind its head; a larger one is referred to */
 };
 
@@ -32,7 +34,8 @@ static const struct load_target *target_of(const struct load_conn *c)
 
 void load_conn_init(struct load_conn *c, struct load *l, size_t target, uint64_t open_ns)
 {
-    *c = (struct load_conn){.load = l, .target = target, .fd = -1, .reopen_ns = open_ns};
+    *c = (struct load_conn){
+        .load = l, .target = target, .stream = stream_plain(-1), .reopen_ns = open_ns};
     c->ring = mem_new(l->config->depth, sizeof(*c->ring));
     c->out = evbuffer_new();
     ASSERT(c->out != NULL);
@@ -49,10 +52,7 @@ static void conn_close(struct load_conn *c)
         }
     }
     c->readable = c->writable = NULL;
-    if (c->fd >= 0) {
-        (void)close(c->fd);
-        c->fd = -1;
-    }
+    stream_close(&c->stream);
     response_parser_free(c->parser);
     c->parser = NULL;
     (void)evbuffer_drain(c->out, evbuffer_get_length(c->out));
@@ -90,16 +90,17 @@ static void conn_lost(struct load_conn *c, enum load_fault fault, const char *te
 
 static void conn_flush(struct load_conn *c)
 {
-    while (evbuffer_get_length(c->out) > 0) {
-        const int n = evbuffer_write(c->out, c->fd);
-        if (n > 0) {
-            c->load->result->bytes_out += (uint64_t)n;
-        } else if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
-            (void)event_add(c->writable, NULL);
-            return;
-        } else {
+    for (size_t left = evbuffer_get_length(c->out); left > 0;) {
+        const size_t before = left;
+        if (stream_send(&c->stream, c->out, SEND_MAX) != RC_OK) {
             /* The server's reason can still be read. The connection ends when that has been
              * read. */
+            return;
+        }
+        left = evbuffer_get_length(c->out);
+        c->load->result->bytes_out += before - left;
+        if (left == before) {
+            (void)event_add(c->writable, NULL);
             return;
         }
     }
@@ -208,23 +209,40 @@ static void conn_ended(struct load_conn *c)
     conn_lost(c, LOAD_FAULT_CLOSED, "the server closes before it answers");
 }
 
+/* Reads once; false when there was nothing. */
+static bool read_some(struct load_conn *c)
+{
+    size_t len = 0;
+    const enum rc rc = stream_read(&c->stream, c->load->input, sizeof(c->load->input), &len);
+    if (rc == RC_AGAIN) {
+        return false;
+    }
+    if (rc == RC_OK) {
+        c->load->result->bytes_in += len;
+        if (take_bytes(c, c->load->input, len)) {
+            (void)load_conn_pump(c, UINT32_MAX);
+        }
+    } else if (rc == RC_CLOSED) {
+        conn_ended(c);
+    } else {
+        conn_lost(c, LOAD_FAULT_IO, strerror(errno));
+    }
+    return true;
+}
+
+static void shake(struct load_conn *c);
+
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
     struct load_conn *c = arg;
+    (void)fd;
     (void)what;
-    const ssize_t n = read(fd, c->load->input, sizeof(c->load->input));
-    if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+    if (c->state == LOAD_CONN_SHAKING) {
+        shake(c);
         return;
     }
-    if (n < 0) {
-        conn_lost(c, LOAD_FAULT_IO, strerror(errno));
-    } else if (n == 0) {
-        conn_ended(c);
-    } else {
-        c->load->result->bytes_in += (uint64_t)n;
-        if (take_bytes(c, c->load->input, (size_t)n)) {
-            (void)load_conn_pump(c, UINT32_MAX);
-        }
+    /* What TLS has read ahead is no event of the socket. */
+    while (read_some(c) && c->state == LOAD_CONN_OPEN && c->stream.has_more) {
     }
     if (c->state == LOAD_CONN_CLOSED && c->load->part != LOAD_OVER && c->is_useful) {
         conn_open(c);
@@ -234,7 +252,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 /* ---- Connecting ---- */
 
 /* The next address, or, when all have failed, all of them again after a while. */
-static void connect_failed(struct load_conn *c, int error)
+static void connect_failed(struct load_conn *c, const char *text)
 {
     conn_close(c);
     if (++c->tried < target_of(c)->addr_count) {
@@ -244,7 +262,7 @@ static void connect_failed(struct load_conn *c, int error)
     }
     c->tried = 0;
     c->reopen_ns = hostclock_boot_ns() + (uint64_t)LOAD_REOPEN_MS * NS_PER_MS;
-    load_failed(c->load, c, NULL, LOAD_FAULT_CONNECT, strerror(error));
+    load_failed(c->load, c, NULL, LOAD_FAULT_CONNECT, text);
 }
 
 static void connected(struct load_conn *c)
@@ -260,6 +278,44 @@ static void connected(struct load_conn *c)
     response_parser_keep_nothing(c->parser);
     (void)event_add(c->readable, NULL);
     (void)load_conn_pump(c, UINT32_MAX);
+    if (c->state == LOAD_CONN_OPEN && c->stream.has_more) {
+        event_active(c->readable, EV_READ, 0);
+    }
+}
+
+/* ---- TLS ---- */
+
+static void shake(struct load_conn *c)
+{
+    char text[LOAD_ERROR_SIZE / 2];
+    bool is_writing = false;
+    const enum rc rc = stream_handshake(&c->stream, &is_writing);
+    if (rc == RC_OK) {
+        connected(c);
+    } else if (rc == RC_AGAIN) {
+        (void)event_add(is_writing ? c->writable : c->readable, NULL);
+    } else {
+        tls_client_refusal(c->stream.ssl, text, sizeof(text));
+        connect_failed(c, text);
+    }
+}
+
+/* The socket is connected: to be used as it is, or by TLS. */
+static void begin_stream(struct load_conn *c)
+{
+    const char *name = target_of(c)->tls_name;
+    if (name == NULL) {
+        connected(c);
+        return;
+    }
+    struct ssl_st *ssl = tls_client_ssl(c->load->config->tls, name);
+    if (ssl == NULL || stream_secure(&c->stream, ssl) != RC_OK) {
+        connect_failed(c, rc_text(RC_NO_MEMORY));
+        return;
+    }
+    c->state = LOAD_CONN_SHAKING;
+    c->since_ns = hostclock_boot_ns();
+    shake(c);
 }
 
 static void on_writable(evutil_socket_t fd, short what, void *arg)
@@ -272,13 +328,17 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
         conn_flush(c);
         return;
     }
+    if (c->state == LOAD_CONN_SHAKING) {
+        shake(c);
+        return;
+    }
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0) {
         error = errno;
     }
     if (error != 0) {
-        connect_failed(c, error);
+        connect_failed(c, strerror(error));
     } else {
-        connected(c);
+        begin_stream(c);
     }
 }
 
@@ -289,17 +349,18 @@ static int connect_start(struct load_conn *c)
     const int on = 1;
     struct sockaddr_storage sa;
     const socklen_t sa_len = sockaddr_from(addr, sockaddr_family(addr), &sa);
-    c->fd = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (c->fd < 0) {
+    const int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
         return errno;
     }
+    c->stream = stream_plain(fd);
     /* Requests that leave behind unanswered ones would wait for an acknowledgement else. */
-    (void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    if (connect(c->fd, (const struct sockaddr *)&sa, sa_len) != 0 && errno != EINPROGRESS) {
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    if (connect(fd, (const struct sockaddr *)&sa, sa_len) != 0 && errno != EINPROGRESS) {
         return errno;
     }
-    c->readable = event_new(c->load->base, c->fd, EV_READ | EV_PERSIST, on_readable, c);
-    c->writable = event_new(c->load->base, c->fd, EV_WRITE, on_writable, c);
+    c->readable = event_new(c->load->base, fd, EV_READ | EV_PERSIST, on_readable, c);
+    c->writable = event_new(c->load->base, fd, EV_WRITE, on_writable, c);
     return c->readable == NULL || c->writable == NULL || event_add(c->writable, NULL) != 0 ? ENOMEM
                                                                                            : 0;
 }
@@ -313,7 +374,7 @@ static void conn_open(struct load_conn *c)
     c->since_ns = hostclock_boot_ns();
     const int error = connect_start(c);
     if (error != 0) {
-        connect_failed(c, error);
+        connect_failed(c, strerror(error));
     }
 }
 
@@ -334,8 +395,9 @@ void load_conn_turn(struct load_conn *c, uint64_t now_ns)
     const uint64_t timeout_ns = (uint64_t)c->load->config->timeout_ms * NS_PER_MS;
     if (c->state == LOAD_CONN_CLOSED && now_ns >= c->reopen_ns) {
         conn_open(c);
-    } else if (c->state == LOAD_CONN_CONNECTING && now_ns > c->since_ns + timeout_ns) {
-        connect_failed(c, ETIMEDOUT);
+    } else if ((c->state == LOAD_CONN_CONNECTING || c->state == LOAD_CONN_SHAKING) &&
+               now_ns > c->since_ns + timeout_ns) {
+        connect_failed(c, strerror(ETIMEDOUT));
     } else if (c->state == LOAD_CONN_OPEN) {
         c->load->alive_ns = now_ns;
         if (c->ring_count > 0 && now_ns > c->ring[c->ring_at].sent_ns + timeout_ns) {

@@ -31,8 +31,10 @@ void load_mix_init(struct load_mix *m, const struct load_mix_config *config)
                            .key_digits = digits_of(config->key_count - 1),
                            .size_min = config->size_min,
                            .size_max = config->size_max,
-                           .prefix_len = strlen(config->prefix)};
-    ASSERT(m->prefix_len < sizeof(m->prefix));
+                           .prefix_len = strlen(config->prefix),
+                           .lines = config->lines != NULL ? config->lines : ""};
+    m->lines_len = strlen(m->lines);
+    ASSERT(m->prefix_len < sizeof(m->prefix) && m->lines_len <= LOAD_MIX_LINES_MAX);
     memcpy(m->prefix, config->prefix, m->prefix_len);
     if (m->key_digits < KEY_DIGITS_MIN) {
         m->key_digits = KEY_DIGITS_MIN;
@@ -105,7 +107,9 @@ size_t load_mix_head(const struct load_mix *m, const struct load_ask *ask, const
         at = PUT_LITERAL(at, "\r\nContent-Length: ");
         at = put_number(at, ask->value_len, digits_of(ask->value_len));
     }
-    at = PUT_LITERAL(at, "\r\n\r\n");
+    at = PUT_LITERAL(at, "\r\n");
+    at = put_bytes(at, m->lines, m->lines_len);
+    at = PUT_LITERAL(at, "\r\n");
     return (size_t)(at - ret_head);
 }
 

@@ -19,8 +19,10 @@ enum {
     LOAD_MIX_PREFIX_MAX =
         3 * 512, /* percent-encoded; a key has 1,024 bytes at most, the number too */
     LOAD_MIX_TTL_MAX = 32,
-    LOAD_MIX_HOST_MAX = 272, /* a host name, brackets, a port */
-    LOAD_MIX_HEAD_MAX = LOAD_MIX_PREFIX_MAX + LOAD_MIX_TTL_MAX + LOAD_MIX_HOST_MAX + 128,
+    LOAD_MIX_HOST_MAX = 272,   /* a host name, brackets, a port */
+    LOAD_MIX_LINES_MAX = 1280, /* a token of 1,024 bytes, and its name */
+    LOAD_MIX_HEAD_MAX =
+        LOAD_MIX_PREFIX_MAX + LOAD_MIX_TTL_MAX + LOAD_MIX_HOST_MAX + LOAD_MIX_LINES_MAX + 128,
 };
 
 #define LOAD_MIX_SIZE_MAX ((size_t)64 << 20) /* of a value; the largest that the protocol knows */
@@ -28,6 +30,8 @@ enum {
 struct load_mix_config {
     const char *prefix; /* of every key, percent-encoded, LOAD_MIX_PREFIX_MAX at most; copied */
     uint32_t ttl_s;     /* of every PUT; 0 leaves it to the server */
+    const char *lines;  /* more headers, each ended by CR LF, LOAD_MIX_LINES_MAX bytes at most;
+                           borrowed; NULL: none */
     uint64_t key_count; /* 1 or more */
     uint32_t reads_percent;
     size_t size_min, size_max; /* of a value, both ends included */
@@ -46,7 +50,8 @@ struct load_mix {
     uint32_t reads_percent;
     uint32_t key_digits;
     size_t size_min, size_max;
-    size_t prefix_len, ttl_len;
+    size_t prefix_len, ttl_len, lines_len;
+    const char *lines; /* borrowed */
     char prefix[LOAD_MIX_PREFIX_MAX];
     char ttl[LOAD_MIX_TTL_MAX]; /* "?ttl=60", or nothing */
     uint8_t *block;             /* owned */

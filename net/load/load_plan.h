@@ -39,6 +39,7 @@ struct load_target {
     struct addr addrs[LOAD_ADDRS_MAX]; /* tried in turn until one accepts */
     size_t addr_count;
     const char *host; /* "host:port" as in the Host header; borrowed, LOAD_MIX_HOST_MAX at most */
+    const char *tls_name; /* whom its certificate must name; borrowed; NULL: plain HTTP */
 };
 
 enum load_part { LOAD_FILL, LOAD_WARM_UP, LOAD_MEASURE, LOAD_OVER };
@@ -56,11 +57,13 @@ struct load_progress {
 };
 
 struct event_base;
+struct tls_client;
 
 struct load_config {
     struct event_base *base; /* borrowed, so that a test's server may be on it too; NULL: its own */
     const struct load_target *targets; /* borrowed; connection i goes to target i modulo count */
     size_t target_count;
+    struct tls_client *tls; /* borrowed; for targets with a tls_name */
     struct load_mix_config mix;
     uint32_t connections, depth;
     uint64_t requests_max; /* measured ones; 0: no limit */
@@ -93,7 +96,7 @@ struct load_result {
     uint64_t faults[LOAD_FAULT_COUNT];  /* those of the warm-up included */
     struct load_target_result *targets; /* target_count of them; owned */
     size_t target_count;
-    uint64_t bytes_in, bytes_out;
+    uint64_t bytes_in, bytes_out; /* of HTTP */
     uint64_t elapsed_ns;
     uint64_t unanswered; /* under way at the end */
     uint64_t unsent;     /* with a rate: due, and never sent */

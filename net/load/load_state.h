@@ -5,6 +5,7 @@
 #ifndef NET_LOAD_LOAD_STATE_H
 #define NET_LOAD_LOAD_STATE_H
 
+#include "net/crypto/stream.h"
 #include "net/load/load_plan.h"
 
 struct event;
@@ -25,7 +26,12 @@ struct load_sent {
     enum load_kind kind;
 };
 
-enum load_conn_state { LOAD_CONN_CLOSED, LOAD_CONN_CONNECTING, LOAD_CONN_OPEN };
+enum load_conn_state {
+    LOAD_CONN_CLOSED,
+    LOAD_CONN_CONNECTING,
+    LOAD_CONN_SHAKING, /* the handshake of TLS */
+    LOAD_CONN_OPEN,
+};
 
 struct load_conn {
     struct load *load;
@@ -36,7 +42,7 @@ struct load_conn {
     uint64_t since_ns;  /* of the state */
     uint64_t reopen_ns; /* while closed: when to try again */
     bool is_useful;     /* something was answered with success since it opened */
-    int fd;
+    struct stream stream;
     struct event *readable, *writable;
     struct evbuffer *out;
     struct response_parser *parser;

@@ -127,13 +127,18 @@ static bool expect(SSL *ssl, const char *host)
     return SSL_set1_host(ssl, name) == 1 && SSL_set_tlsext_host_name(ssl, name) == 1;
 }
 
-static SSL *new_ssl(struct tls_client *t, const char *host)
+SSL *tls_client_ssl(struct tls_client *t, const char *host)
 {
     SSL *ssl = SSL_new(t->ctx);
     if (ssl != NULL && !expect(ssl, host)) {
         SSL_free(ssl);
+        ssl = NULL;
+    }
+    if (ssl == NULL) {
+        ERR_clear_error();
         return NULL;
     }
+    SSL_set_connect_state(ssl);
     return ssl;
 }
 
@@ -144,10 +149,9 @@ struct bufferevent *tls_client_open(struct tls_client *t, struct event_base *bas
     char why[HOST_SIZE];
     struct tls_client *own = t == NULL ? tls_client_new(&none, why, sizeof(why)) : NULL;
     struct tls_client *used = t != NULL ? t : own;
-    SSL *ssl = used != NULL ? new_ssl(used, host) : NULL;
+    SSL *ssl = used != NULL ? tls_client_ssl(used, host) : NULL;
     tls_client_free(own);
     if (ssl == NULL) {
-        ERR_clear_error();
         return NULL;
     }
     /* Without memory for it libevent frees what it would have freed at the end. */
@@ -179,11 +183,9 @@ static const char *more_of(long verdict)
     }
 }
 
-void tls_client_error(struct bufferevent *bev, char *ret_text, size_t size)
+static void say(const SSL *ssl, unsigned long error, char *ret_text, size_t size)
 {
-    SSL *ssl = bufferevent_openssl_get_ssl(bev);
     const long verdict = SSL_get_verify_result(ssl);
-    const unsigned long error = bufferevent_get_openssl_error(bev);
     const char *reason = ERR_reason_error_string(error);
     const int code = ERR_GET_LIB(error) == ERR_LIB_SSL ? ERR_GET_REASON(error) : 0;
     if (verdict != X509_V_OK) {
@@ -198,4 +200,14 @@ void tls_client_error(struct bufferevent *bev, char *ret_text, size_t size)
     } else {
         (void)snprintf(ret_text, size, "TLS: the connection was closed");
     }
+}
+
+void tls_client_refusal(const SSL *ssl, char *ret_text, size_t size)
+{
+    say(ssl, 0, ret_text, size); /* the stream has taken the error itself */
+}
+
+void tls_client_error(struct bufferevent *bev, char *ret_text, size_t size)
+{
+    say(bufferevent_openssl_get_ssl(bev), bufferevent_get_openssl_error(bev), ret_text, size);
 }

@@ -14,6 +14,7 @@
 
 struct bufferevent;
 struct event_base;
+struct ssl_st; /* OpenSSL's SSL */
 struct tls_client;
 
 /* PEM; each may be NULL or "". */
@@ -37,6 +38,13 @@ void tls_client_free(struct tls_client *t);
  */
 struct bufferevent *tls_client_open(struct tls_client *t, struct event_base *base, int fd,
                                     const char *host);
+
+/* The same for net/crypto/stream: the client's end of a handshake that has not begun, the caller's.
+ * NULL when it cannot be made. */
+struct ssl_st *tls_client_ssl(struct tls_client *t, const char *host);
+
+/* Why the handshake of such an end failed, in words; writes at most `size` bytes with the NUL. */
+void tls_client_refusal(const struct ssl_st *ssl, char *ret_text, size_t size);
 
 /* Why the connection failed, in words; writes at most `size` bytes with the NUL. */
 void tls_client_error(struct bufferevent *bev, char *ret_text, size_t size);

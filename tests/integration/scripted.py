@@ -12,9 +12,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 class Answer:
     """What one request gets. `stays`: the connection is held open behind the body, without an end.
-    `is_lost`: it ends without an answer."""
+    `is_lost`: it ends without an answer. `keeps`: another request may come over it."""
 
-    def __init__(self, body=b"", status=200, headers=None, stays=False, is_lost=False):
+    def __init__(self, body=b"", status=200, headers=None, stays=False, is_lost=False, keeps=False):
+        self.keeps = keeps
         self.body = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.status, self.headers, self.stays, self.is_lost = status, headers or {}, stays, is_lost
 
@@ -33,7 +34,7 @@ class Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length", 0))
         body = self.rfile.read(length)
         answer = self.server.answer_to(self.command, self.path, body, dict(self.headers))
-        self.close_connection = True
+        self.close_connection = not answer.keeps
         if answer.is_lost:
             return
         self.send_response(answer.status)
@@ -41,7 +42,8 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         if not answer.stays and "Content-Length" not in answer.headers:
             self.send_header("Content-Length", str(len(answer.body)))
-        self.send_header("Connection", "close")
+        if not answer.keeps:
+            self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(answer.body if self.command != "HEAD" else b"")
         if answer.stays:

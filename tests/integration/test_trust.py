@@ -89,6 +89,16 @@ class Https(Trust):
         self.assertIn(b"the node answers 403 forbidden: No longer.", done.stderr)
         self.is_signed(node)
 
+    def test_bench_loads_by_https_with_the_token(self):
+        keys = {f"/v1/data/bench-00000{at}": Answer(b"v", 201, keeps=True) for at in range(4)}
+        for tls in ({"identity": self.good}, {}):
+            node = self.server({**NODE, **keys}, **tls)
+            done = cli("bench", "-n", "60", "--keys", "4", "-c", "2", "--server", node.name,
+                       *(self.trusting if tls else ()), "--json", env=WITH_TOKEN)
+            self.assertEqual((done.returncode, done.stderr), (0, b""))
+            self.assertEqual(len(node.asked), 1 + 4 + 60)  # its health, and every key once first
+            self.is_signed(node)
+
     def test_with_an_authority_servers_without_a_scheme_are_asked_by_https(self):
         node = self.node()
         bare = node.name.removeprefix("https://")

@@ -97,15 +97,36 @@ static void requests_are_written_out_in_full(void **state)
     load_mix_fini(&m);
 }
 
+static void headers_of_ones_own_stand_in_each_request(void **state)
+{
+    (void)state;
+    struct load_mix_config config = config_of(0);
+    config.lines = "A: 1\r\nB: 2\r\n";
+    struct load_mix m;
+    load_mix_init(&m, &config);
+    const struct load_ask get = {.key = 7};
+    const struct load_ask put = {.is_put = true, .key = 7, .value_len = 3};
+    assert_head(&m, &get,
+                "GET /v1/data/bench-000007 HTTP/1.1\r\nHost: h:81\r\nA: 1\r\nB: 2\r\n\r\n");
+    assert_head(&m, &put,
+                "PUT /v1/data/bench-000007 HTTP/1.1\r\nHost: h:81\r\nContent-Length: 3\r\n"
+                "A: 1\r\nB: 2\r\n\r\n");
+    load_mix_fini(&m);
+}
+
 static void the_longest_parts_fit_a_head(void **state)
 {
     (void)state;
     char prefix[LOAD_MIX_PREFIX_MAX], host[LOAD_MIX_HOST_MAX], head[LOAD_MIX_HEAD_MAX];
+    char lines[LOAD_MIX_LINES_MAX + 1];
+    memset(lines, 'l', sizeof(lines) - 1);
+    lines[sizeof(lines) - 1] = '\0';
     memset(prefix, 'p', sizeof(prefix) - 1);
     prefix[sizeof(prefix) - 1] = '\0';
     memset(host, 'h', sizeof(host));
     struct load_mix_config config = config_of(0);
     config.prefix = prefix;
+    config.lines = lines;
     config.key_count = UINT64_MAX;
     config.ttl_s = UINT32_MAX;
     struct load_mix m;
@@ -152,6 +173,7 @@ int main(void)
         cmocka_unit_test(the_mix_is_what_was_asked_for),
         cmocka_unit_test(every_key_and_every_size_comes_and_none_beyond),
         cmocka_unit_test(requests_are_written_out_in_full),
+        cmocka_unit_test(headers_of_ones_own_stand_in_each_request),
         cmocka_unit_test(the_longest_parts_fit_a_head),
         cmocka_unit_test(values_of_two_keys_differ_and_stay_within_the_block),
         cmocka_unit_test(one_seed_makes_one_sequence),

@@ -3,6 +3,7 @@
 #include "cmd/base/exit_code.h"
 #include "cmd/base/log.h"
 #include "cmd/notices.h"
+#include "cmd/settings/acl_file.h"
 #include "cmd/settings/settings_node.h"
 #include "cmd/settings/startup.h"
 #include "core/base/parse.h"
@@ -76,6 +77,17 @@ static void hook_reload(void *arg)
     settings_fini(&fresh);
 }
 
+static struct acl *hook_acl(void *arg)
+{
+    struct node_process *p = arg;
+    char why[ACL_FILE_WHY_SIZE];
+    struct acl *acl = acl_file_read(settings_text(&p->startup.settings, SETTING_ACL_FILE), why);
+    if (acl == NULL) {
+        log_line(&p->log, LOG_ERROR, "acl", "%s", why);
+    }
+    return acl;
+}
+
 static uint64_t hook_lines_dropped(void *arg)
 {
     const struct node_process *p = arg;
@@ -137,6 +149,7 @@ static int node_process_run(struct node_process *p)
                                      .left_out = hook_left_out,
                                      .level = hook_level,
                                      .reload = hook_reload,
+                                     .acl = hook_acl,
                                      .lines_dropped = hook_lines_dropped};
     return exit_code_of(node_run(&p->config, &hooks), &p->log);
 }

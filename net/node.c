@@ -3,13 +3,13 @@
 #include "core/base/assert.h"
 #include "core/store/pagepool.h"
 #include "net/api/api.h"
-#include "net/api/api_watch.h"
 #include "net/api/ready.h"
+#include "net/claiming.h"
 #include "net/discovery/discovery.h"
-#include "net/discovery/health_answer.h"
 #include "net/discovery/node_claim.h"
 #include "net/http/http_server.h"
 #include "net/link/driver.h"
+#include "net/node_access.h"
 #include "net/notice_teller.h"
 #include "net/sys/hostclock.h"
 #include "net/sys/hostinfo.h"
@@ -27,10 +27,8 @@
 
 enum {
     DRAIN_CHECK_MS = 20,
-    LEAVE_MAX_MS = 6000,       /* after the grace; the launcher kills a second later */
-    CLAIMING_BODY_MAX = 65536, /* of requests that come before the node serves any */
-    CLAIMING_ANSWER_SIZE = 160,
-    BODIES_PART = 4, /* part of the storage's size that arriving bodies may take */
+    LEAVE_MAX_MS = 6000, /* after the grace; the launcher kills a second later */
+    BODIES_PART = 4,     /* part of the storage's size that arriving bodies may take */
     READY_LINE_SIZE = 32,
 };
 
@@ -45,6 +43,7 @@ struct node {
     struct event *signals[SIGNALS];
     struct event *drain_timer;
     struct notice_teller teller;
+    struct node_access access;
     uint64_t began_ms; /* by the wall clock */
     uint64_t leave_began_us;
     struct uuid uuid;
@@ -67,8 +66,13 @@ struct node {
 static struct http_route on_route(void *arg, const struct http_request *rq)
 {
     const struct node *n = arg;
-    static const struct http_route claiming = {.body_max = CLAIMING_BODY_MAX, .is_exempt = true};
-    return n->api == NULL ? claiming : api_route(n->api, rq);
+    return n->api != NULL ? api_route(n->api, rq) : claiming_route(n->access.cors, rq);
+}
+
+static bool on_admit(void *arg, struct http_request *rq, struct http_response *rs)
+{
+    struct node *n = arg;
+    return node_access_judge(&n->access, n->api, rq, hostclock_boot_us(), rs);
 }
 
 static void figures(void *arg, bool is_scrape, struct api_figures *ret)
@@ -100,42 +104,15 @@ static void figures(void *arg, bool is_scrape, struct api_figures *ret)
     }
 }
 
-static bool is_path(struct http_text path, const char *plain)
-{
-    static const char v1[] = "/v1";
-    const size_t skipped = sizeof(v1) - 1;
-    if (path.len > skipped && memcmp(path.data, v1, skipped) == 0) {
-        path = (struct http_text){path.data + skipped, path.len - skipped};
-    }
-    return path.len == strlen(plain) && memcmp(path.data, plain, path.len) == 0;
-}
-
-/* Before the claim is decided this answers only who we are, to others that claim
- * (net/discovery/claim_check) and to probes. Who wants to watch waits until there is something. */
-static void answer_claiming(const struct node *n, const struct http_request *rq,
-                            struct http_response *rs)
-{
-    const bool is_read = rq->method == HTTP_GET_ || rq->method == HTTP_HEAD_;
-    if (is_read && is_path(rq->path, "/watch")) {
-        api_watch(watch_loop_watch(n->watch), rq, rs);
-        if (rs->status < 400) {
-            http_add_lines(rs, HTTP_CORS_LINES);
-        }
-    } else if (is_path(rq->path, "/health")) {
-        char body[CLAIMING_ANSWER_SIZE];
-        const size_t len =
-            health_answer_write_claiming(&n->uuid, n->claim.port, body, sizeof(body));
-        http_set_body(rs, 503, "application/json", body, len);
-    } else {
-        http_problem(rs, 503, "joining", "This node is still claiming its port.");
-    }
-}
-
 static void on_handle(void *arg, const struct http_request *rq, struct http_response *rs)
 {
     struct node *n = arg;
     if (rq->route.row == NULL) {
-        answer_claiming(n, rq, rs);
+        const struct claiming claiming = {.uuid = &n->uuid,
+                                          .port = n->claim.port,
+                                          .watch = watch_loop_watch(n->watch),
+                                          .access = n->access.access};
+        claiming_answer(&claiming, rq, rs);
         return;
     }
     const uint64_t now_us = driver_turn(n->driver);
@@ -171,6 +148,8 @@ static enum rc on_open(void *arg, struct claim *claim)
         .trust_count = config->trust_count,
         .arg = n,
         .route = on_route,
+        .admit = n->access.access != NULL ? on_admit : NULL,
+        .cors = cors_lines_blind(n->access.cors),
         .handle = on_handle,
         .upgraded = on_upgraded,
     };
@@ -181,6 +160,7 @@ static enum rc on_open(void *arg, struct claim *claim)
         return RC_IO;
     }
     n->watch = watch_loop_new(n->base, n->http, &n->uuid, config->watchers_max);
+    n->access.watch = watch_loop_watch(n->watch);
     claim->tcp_fd = -1;
     n->claim.port = claim->port;
     return RC_OK;
@@ -196,6 +176,7 @@ static void close_door(struct node *n, enum rc why)
     watch_loop_free(n->watch);
     n->http = NULL;
     n->watch = NULL;
+    n->access.watch = NULL;
 }
 
 static void on_close(void *arg)
@@ -342,10 +323,11 @@ static void on_stop_signal(evutil_socket_t signal_number, short what, void *arg)
 
 static void on_reload_signal(evutil_socket_t signal_number, short what, void *arg)
 {
-    const struct node *n = arg;
+    struct node *n = arg;
     (void)signal_number;
     (void)what;
     n->hooks->reload(n->hooks->arg);
+    node_access_reload(&n->access);
 }
 
 static enum rc watch_signals(struct node *n)
@@ -446,6 +428,7 @@ static enum rc make_engine(struct node *n)
     config.addr_count =
         hostinfo_card_addrs(&c->bind, &c->advertise, n->claim.port, own, own_count, config.addrs);
     n->engine = engine_new(&config, hostclock_boot_us());
+    n->access.engine = n->engine;
     return RC_OK;
 }
 
@@ -475,6 +458,8 @@ static void make_api(struct node *n)
         .value_max = c->value_max,
         .config_digest = c->config_digest,
         .watch = watch_loop_watch(n->watch),
+        .access = n->access.access,
+        .cors = n->access.cors,
         .pages = {.files = c->has_pages ? PAGE_DATA : NULL, .folder = c->pages_folder}};
     (void)snprintf(config.domain, sizeof(config.domain), "%s", c->discovery_domain);
     (void)snprintf(config.network, sizeof(config.network), "%s", c->network);
@@ -547,6 +532,7 @@ static void node_fini(struct node *n)
     driver_free(n->driver);
     api_free(n->api);
     http_response_fini(&n->answer);
+    node_access_fini(&n->access);
     engine_free(n->engine);
     claim_release(&n->claim);
     for (size_t i = 0; i < SIGNALS; i++) {
@@ -578,6 +564,9 @@ enum rc node_run(const struct node_config *config, const struct node_hooks *hook
     n.pages = pagepool_new();
     n.drain_timer = evtimer_new(n.base, on_drain_timer, &n);
     enum rc rc = n.drain_timer == NULL ? RC_IO : notice_teller_init(&n.teller, n.base, hooks);
+    if (rc == RC_OK) {
+        rc = node_access_init(&n.access, n.base, config, hooks);
+    }
     if (rc == RC_OK) {
         rc = watch_signals(&n);
     }

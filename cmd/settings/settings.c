@@ -94,6 +94,7 @@ const char *settings_allowed(enum setting_id id, char *ret_text, size_t size)
         [TYPE_SERVERS] = "host[:port],... with IPv6 addresses in brackets, at most 8",
         [TYPE_TRUST] = "true, false, or a comma list of networks such as 10.0.0.0/8, at most 32",
         [TYPE_URL] = "http://host[:port][/path] or https://host[:port][/path]",
+        [TYPE_ORIGINS] = CORS_TAKES,
         [TYPE_LOG_LEVEL] = "debug, info, warn, error",
         [TYPE_LOG_FORMAT] = "text, json",
         [TYPE_SECRET] = "a text, or a file of at most 64 KiB named by the same name with _FILE",
@@ -203,6 +204,8 @@ static enum rc parse_value(const struct settings_def *def, const char *text, uin
         return strcmp(text, "all") == 0 ? RC_OK : addr_parse_ip(text, 0, &addr);
     case TYPE_URL:
         return value_url(text, &url);
+    case TYPE_ORIGINS:
+        return cors_check(text);
     case TYPE_SECRET:
     case TYPE_PATH:
     case TYPE_FOLDER:

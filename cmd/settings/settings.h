@@ -35,6 +35,7 @@ enum setting_type {
     TYPE_SERVERS,
     TYPE_TRUST,
     TYPE_URL,
+    TYPE_ORIGINS,
     TYPE_LOG_LEVEL,  /* number: enum log_level */
     TYPE_LOG_FORMAT, /* number: enum log_format */
     TYPE_SECRET,
@@ -128,8 +129,11 @@ enum setting_trait {
       "private key of the certificate")                                                            \
     X(TLS_CA, "REPRAM_TLS_CA", "", TYPE_PATH, 0, 0, "", TRAIT_UNSUPPORTED,                         \
       "authorities of the client certificates that are then required")                             \
-    X(ACL_FILE, "REPRAM_ACL_FILE", "", TYPE_PATH, 0, 0, "", TRAIT_UNSUPPORTED,                     \
-      "tokens and what each may do")                                                               \
+    X(ACL_FILE, "REPRAM_ACL_FILE", "", TYPE_PATH, 0, 0, "", 0,                                     \
+      "hashes of tokens and what each may do; read again on SIGHUP; not set: all may do "          \
+      "everything")                                                                                \
+    X(CORS, "REPRAM_CORS", "", TYPE_ORIGINS, 0, 0, "any", 0,                                       \
+      "origins whose pages may read answers: any, none, or a list")                                \
     X(FADE, "REPRAM_FADE", "", TYPE_SWITCH, 0, 1, "on", 0,                                         \
       "off: the pages under /fade/ are not served")                                                \
     X(FADE_DIR, "REPRAM_FADE_DIR", "", TYPE_FOLDER, 0, 0, "", 0,                                   \

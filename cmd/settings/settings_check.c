@@ -1,5 +1,7 @@
 #include "cmd/settings/settings_check.h"
 
+#include "cmd/settings/acl_file.h"
+#include "core/base/addr.h"
 #include "net/node.h"
 #include "net/out/resolve.h"
 
@@ -192,6 +194,41 @@ static void check_pages(struct settings *s)
     }
 }
 
+static bool is_loopback(const char *bind)
+{
+    struct addr addr;
+    return addr_parse_ip(bind, 0, &addr) == RC_OK && addr_is_loopback(&addr);
+}
+
+/* Without a secret whoever reaches the port reads everything as a member, whatever the rules say;
+ * without TLS whoever is on the path reads the tokens. On loopback nobody else is there. */
+static void check_acl(struct settings *s)
+{
+    char why[ACL_FILE_WHY_SIZE];
+    if (!settings_is_set(s, SETTING_ACL_FILE)) {
+        return;
+    }
+    struct acl *acl = acl_file_read(settings_text(s, SETTING_ACL_FILE), why);
+    if (acl == NULL) {
+        report_add(&s->errors, "REPRAM_ACL_FILE (%s): %s", s->values[SETTING_ACL_FILE].from, why);
+    }
+    acl_free(acl);
+    if (is_loopback(settings_text(s, SETTING_BIND))) {
+        return;
+    }
+    if (!settings_is_set(s, SETTING_CLUSTER_SECRET)) {
+        report_add(&s->errors,
+                   "REPRAM_ACL_FILE is set and REPRAM_CLUSTER_SECRET is not: whoever reaches the "
+                   "port would read everything as a node; allowed: a secret "
+                   "(REPRAM_CLUSTER_SECRET_FILE), or REPRAM_BIND=127.0.0.1");
+    }
+    if (!settings_is_set(s, SETTING_TLS_CERT)) {
+        report_add(&s->warnings,
+                   "REPRAM_ACL_FILE is set and REPRAM_TLS_CERT is not: tokens cross the network "
+                   "unencrypted");
+    }
+}
+
 static void check_descriptors(struct settings *s, const struct settings_host *host)
 {
     const unsigned long long nodes = number(s, SETTING_NODE_COUNT);
@@ -238,6 +275,7 @@ void settings_check(struct settings *s, const struct settings_host *host, bool i
     check_providers(s);
     check_sizes(s);
     check_pages(s);
+    check_acl(s);
     if (is_launch) {
         check_launch(s);
         check_descriptors(s, host);

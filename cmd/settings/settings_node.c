@@ -80,6 +80,8 @@ static void fill_numbers(const struct settings *s, struct node_config *c)
     c->watchers_max = (uint32_t)settings_number(s, SETTING_MAX_WATCHERS);
     c->idle_timeout_ms = (uint32_t)settings_number(s, SETTING_IDLE_TIMEOUT);
     c->request_timeout_ms = (uint32_t)settings_number(s, SETTING_REQUEST_TIMEOUT);
+    c->has_acl = settings_is_set(s, SETTING_ACL_FILE);
+    c->cors = settings_text(s, SETTING_CORS);
     c->has_pages = settings_number(s, SETTING_FADE) != 0;
     copy_text(c->pages_folder, sizeof(c->pages_folder), s, SETTING_FADE_DIR);
     c->config_digest = settings_node_digest(s);

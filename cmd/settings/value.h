@@ -8,6 +8,7 @@
 #define CMD_SETTINGS_VALUE_H
 
 #include "core/base/rc.h"
+#include "net/access/cors.h" /* origins, which it judges */
 #include "net/discovery/node_config.h"
 #include "net/out/dns_message.h"
 

@@ -158,3 +158,26 @@ enum rc parse_size(const char *text, size_t len, uint64_t *ret_bytes)
     }
     return rc;
 }
+
+enum rc parse_percent(const char *text, size_t len, uint8_t plus, uint8_t *ret_bytes, size_t size,
+                      size_t *ret_len)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < len; i++) {
+        uint64_t byte = (uint8_t)text[i];
+        if (text[i] == '%') {
+            if (len - i < 3 || parse_hex_u64(text + i + 1, 2, &byte) != RC_OK) {
+                return RC_MALFORMED;
+            }
+            i += 2;
+        } else if (text[i] == '+') {
+            byte = plus;
+        }
+        if (used == size) {
+            return RC_TOO_LONG;
+        }
+        ret_bytes[used++] = (uint8_t)byte;
+    }
+    *ret_len = used;
+    return RC_OK;
+}

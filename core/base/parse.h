@@ -1,6 +1,8 @@
 /*
- * parse: the one strict reader of numbers from text. No sign, no leading or trailing space, no
- * partial match; what does not fit is refused, never wrapped or cut.
+ * parse: the one strict reader of numbers from text, and of percent-encoding.
+ *
+ * Numbers have no sign, no leading or trailing space, no partial match; what does not fit is
+ * refused, never wrapped or cut.
  */
 #ifndef CORE_BASE_PARSE_H
 #define CORE_BASE_PARSE_H
@@ -30,5 +32,11 @@ MUST_USE enum rc parse_duration_ms(const char *text, size_t len, uint64_t *ret_m
 /* Digits, or digits followed by B, KiB, MiB, GiB (KB, MB, GB and K, M, G mean the same powers of
  * 1024): bytes. RC_MALFORMED, RC_RANGE above 2^53. */
 MUST_USE enum rc parse_size(const char *text, size_t len, uint64_t *ret_bytes);
+
+/* Decodes percent-encoded text into at most `size` bytes; `plus` is what a '+' stands for. Nothing
+ * else is changed (RFC 3986 section 2.1). RC_MALFORMED for a '%' without two hexadecimal digits,
+ * RC_TOO_LONG when it does not fit; what is at ret_bytes is then unspecified. */
+MUST_USE enum rc parse_percent(const char *text, size_t len, uint8_t plus, uint8_t *ret_bytes,
+                               size_t size, size_t *ret_len);
 
 #endif

@@ -1,6 +1,7 @@
 #include "net/api/api.h"
 
 #include "core/base/mem.h"
+#include "net/api/api_admit.h"
 #include "net/api/api_cluster.h"
 #include "net/api/api_data.h"
 #include "net/api/api_keys.h"
@@ -114,7 +115,7 @@ static void get_scan(struct exchange *x)
 
 static void get_watch(struct exchange *x)
 {
-    api_watch(x->api->config.watch, x->rq, x->rs);
+    api_watch(x->api->config.watch, x->api->config.access, x->rq, x->rs);
 }
 
 static void get_metrics(struct exchange *x)
@@ -126,6 +127,9 @@ static void get_metrics(struct exchange *x)
                         .latency = &x->api->latency};
     if (x->api->config.watch != NULL) {
         m.watch = watch_stats(x->api->config.watch);
+    }
+    if (x->api->config.access != NULL) {
+        m.access = access_stats(x->api->config.access);
     }
     engine_status(e, x->view.now_us, &m.status);
     struct engine_link_view link = {0};
@@ -222,7 +226,7 @@ static void any_data(struct exchange *x)
 
 static void post_mget(struct exchange *x)
 {
-    api_mget(x->api->config.engine, &x->api->clock, x->rq, x->rs);
+    api_mget(x->api->config.engine, &x->api->clock, x->api->config.access, x->rq, x->rs);
 }
 
 static void any_unknown(struct exchange *x)
@@ -279,24 +283,25 @@ static const struct route {
     uint32_t flags;
     uint32_t bodies;   /* methods that bring one */
     uint32_t body_max; /* 0: a value's */
+    enum api_right right;
 } ROUTES[] = {
-    {"/data/", &KEY, any_data, IS_PREFIX, BIT(HTTP_PUT_) | BIT(HTTP_POST_), 0},
-    {"/health", &READ, get_health, IS_PROBE, 0, 0},
-    {"/livez", &READ, get_livez, IS_PROBE, 0, 0},
-    {"/readyz", &READ, get_readyz, IS_PROBE, 0, 0},
-    {"/keys", &READ, get_keys, 0, 0, 0},
-    {"/scan", &READ, get_scan, 0, 0, 0},
-    {"/mget", &MGET, post_mget, 0, BIT(HTTP_POST_), MGET_BODY_MAX},
-    {"/watch", &READ, get_watch, IS_EVENTS, 0, 0},
-    {"/peers", &READ, get_peers, 0, 0, 0},
-    {"/status", &READ, get_status, HAS_FIGURES, 0, 0},
-    {"/topology", &READ, get_topology, 0, 0, 0},
-    {"/metrics", &READ, get_metrics, HAS_FIGURES, 0, 0},
-    {"/gossip", &READ, get_gossip, IS_LINK, 0, 0},
-    {"/fade", &READ, get_page, IS_PAGE, 0, 0},
-    {"/fade/", &READ, get_page, IS_PAGE | IS_PREFIX, 0, 0},
-    {"/", &READ, get_help, 0, 0, 0},
-    {"", &ANY, any_unknown, IS_PREFIX | IS_REST, 0, 0},
+    {"/data/", &KEY, any_data, IS_PREFIX, BIT(HTTP_PUT_) | BIT(HTTP_POST_), 0, API_RIGHT_KEY},
+    {"/health", &READ, get_health, IS_PROBE, 0, 0, API_RIGHT_NONE},
+    {"/livez", &READ, get_livez, IS_PROBE, 0, 0, API_RIGHT_NONE},
+    {"/readyz", &READ, get_readyz, IS_PROBE, 0, 0, API_RIGHT_NONE},
+    {"/keys", &READ, get_keys, 0, 0, 0, API_RIGHT_LIST},
+    {"/scan", &READ, get_scan, 0, 0, 0, API_RIGHT_SCAN},
+    {"/mget", &MGET, post_mget, 0, BIT(HTTP_POST_), MGET_BODY_MAX, API_RIGHT_MGET},
+    {"/watch", &READ, get_watch, IS_EVENTS, 0, 0, API_RIGHT_WATCH},
+    {"/peers", &READ, get_peers, 0, 0, 0, API_RIGHT_STATUS},
+    {"/status", &READ, get_status, HAS_FIGURES, 0, 0, API_RIGHT_STATUS},
+    {"/topology", &READ, get_topology, 0, 0, 0, API_RIGHT_STATUS},
+    {"/metrics", &READ, get_metrics, HAS_FIGURES, 0, 0, API_RIGHT_METRICS},
+    {"/gossip", &READ, get_gossip, IS_LINK, 0, 0, API_RIGHT_NONE},
+    {"/fade", &READ, get_page, IS_PAGE, 0, 0, API_RIGHT_NONE},
+    {"/fade/", &READ, get_page, IS_PAGE | IS_PREFIX, 0, 0, API_RIGHT_NONE},
+    {"/", &READ, get_help, 0, 0, 0, API_RIGHT_NONE},
+    {"", &ANY, any_unknown, IS_PREFIX | IS_REST, 0, 0, API_RIGHT_NONE},
 };
 
 enum { ROUTE_DATA = 0, ROUTES_COUNT = sizeof(ROUTES) / sizeof(ROUTES[0]) };
@@ -382,30 +387,26 @@ struct http_route api_route(const struct api *a, const struct http_request *rq)
     found.is_exempt =
         ((route->flags & IS_PROBE) != 0 && (route->methods->bits & BIT(rq->method)) != 0) ||
         ((route->flags & IS_LINK) != 0 && takes_upgrades(a) && upgrade_is_asked(rq));
-    found.is_events =
-        (route->flags & IS_EVENTS) != 0 && (route->methods->bits & BIT(rq->method)) != 0;
+    const bool is_served = (route->methods->bits & BIT(rq->method)) != 0;
+    found.is_events = (route->flags & IS_EVENTS) != 0 && is_served;
+    found.right = (uint8_t)(is_served ? route->right : API_RIGHT_NONE);
+    found.cors = cors_lines(a->config.cors, rq);
     return found;
 }
 
-/* Problems have these lines already. */
-static void add_cors(struct http_response *rs)
-{
-    static const char name[] = "Access-Control-Allow-Origin";
-    if (rs->status < 400 ||
-        memmem(buf_data(&rs->headers), rs->headers.len, name, sizeof(name) - 1) == NULL) {
-        http_add_lines(rs, HTTP_CORS_LINES);
-    }
-}
-
 /* A preflight may be remembered for a day. */
-static void answer_options(struct http_response *rs)
+static void answer_options(const struct http_request *rq, struct http_response *rs)
 {
     rs->status = 204;
     rs->kind = HTTP_BODY_BYTES;
     http_add(rs, "Allow", ALL_METHODS);
+    if (!cors_allows(rq->route.cors)) {
+        return;
+    }
     http_add(rs, "Access-Control-Allow-Methods", ALL_METHODS);
     http_add(rs, "Access-Control-Allow-Headers",
-             "Content-Type, X-TTL, If-Match, If-None-Match, Cache-Control, Last-Event-ID");
+             "Authorization, Content-Type, X-TTL, If-Match, If-None-Match, Cache-Control, "
+             "Last-Event-ID");
     http_add(rs, "Access-Control-Max-Age", "86400");
 }
 
@@ -423,31 +424,49 @@ static struct latency_histogram *times_of(struct api *a, const struct http_reque
     return is_served ? latency_of(&a->latency, row_of(route), rq->method) : &a->latency.other;
 }
 
+bool api_judge(struct api *a, struct http_request *rq, uint64_t now_us, struct http_response *rs)
+{
+    const struct api_admit admit = {
+        .access = a->config.access, .config = &a->config, .mono_ms = now_us / 1000};
+    return admit.access == NULL || api_admit(&admit, rq, rs);
+}
+
+/* The rules may have become others while the body came. */
+static bool is_judged_by_others(const struct api *a, const struct http_request *rq)
+{
+    return a->config.access != NULL && rq->route.right != API_RIGHT_NONE &&
+           rq->route.rules != access_serial(a->config.access);
+}
+
 void api_handle(struct api *a, const struct http_request *rq, struct http_response *rs,
                 uint64_t began_us, uint64_t now_us,
                 void (*figures)(void *arg, bool is_scrape, struct api_figures *ret), void *arg)
 {
     const struct route *route = rq->route.row;
     struct exchange x = {.api = a, .rq = rq, .rs = rs};
+    struct http_request again;
+    bool is_allowed = true;
     x.view = (struct api_view){.engine = a->config.engine,
                                .config = &a->config,
                                .figures = &x.figures,
                                .started_us = a->started_us,
                                .began_us = began_us,
                                .now_us = now_us};
+    if (is_judged_by_others(a, rq)) {
+        again = *rq;
+        x.rq = &again;
+        is_allowed = api_judge(a, &again, now_us, rs);
+    }
     if (rq->method == HTTP_OPTIONS_) {
-        answer_options(rs);
+        answer_options(rq, rs);
     } else if ((route->methods->bits & BIT(rq->method)) == 0) {
         http_problem(rs, 405, "method_not_allowed", "%s", route->methods->why_not(rq->method));
         http_add(rs, "Allow", "%s", route->methods->allow);
-    } else {
+    } else if (is_allowed) {
         if ((route->flags & HAS_FIGURES) != 0 && figures != NULL) {
             figures(arg, route->answer == get_metrics, &x.figures);
         }
         route->answer(&x);
-    }
-    if (rs->kind != HTTP_BODY_DEFER && rs->kind != HTTP_BODY_UPGRADE) {
-        add_cors(rs);
     }
     if (rs->kind != HTTP_BODY_DEFER) {
         latency_add(times_of(a, rq), clock_us(a) - began_us);
@@ -466,5 +485,4 @@ void api_put_done(struct api *a, const struct put_done *done, uint64_t now_us,
 {
     api_data_done(done, engine_clock_ms(a->config.engine, now_us), rs);
     latency_add(latency_of(&a->latency, ROUTE_DATA, HTTP_PUT_), now_us - done->began_us);
-    add_cors(rs);
 }

@@ -17,10 +17,14 @@ void api_free(struct api *a);
 /* Finds the request's row in the table of routes; every request has one. */
 struct http_route api_route(const struct api *a, const struct http_request *rq);
 
-/* Answers a request, whose route is api_route()'s and which has waited since `began_us`; a PUT that
- * waits for its quorum comes back as HTTP_BODY_DEFER and is answered by api_put_done(), a peer's
- * upgrade as HTTP_BODY_UPGRADE. `figures` is asked for only by /status and, as a scrape, after
- * which what is counted since the last one begins anew, by /metrics. */
+/* Whether a request, whose route is api_route()'s, may do what it asks for: api_admit(). True where
+ * there are no rules. */
+bool api_judge(struct api *a, struct http_request *rq, uint64_t now_us, struct http_response *rs);
+
+/* Answers a request that was let through, whose route is api_route()'s and which has waited since
+ * `began_us`; a PUT that waits for its quorum comes back as HTTP_BODY_DEFER and is answered by
+ * api_put_done(), a peer's upgrade as HTTP_BODY_UPGRADE. `figures` is asked for only by /status
+ * and, as a scrape, after which what is counted since the last one begins anew, by /metrics. */
 void api_handle(struct api *a, const struct http_request *rq, struct http_response *rs,
                 uint64_t began_us, uint64_t now_us,
                 void (*figures)(void *arg, bool is_scrape, struct api_figures *ret), void *arg);

@@ -138,24 +138,31 @@ static enum rc find_ttl(const struct http_request *rq, uint64_t *ttl_s)
     return RC_OK;
 }
 
-static bool read_ttl(const struct api_config *config, const struct http_request *rq,
-                     struct http_response *rs, uint64_t *ret_ttl_s)
+enum rc api_data_ttl_s(const struct api_config *config, const struct http_request *rq,
+                       uint64_t *ret_ttl_s)
 {
     uint64_t ttl_s = config->ttl_default_s;
     const enum rc rc = find_ttl(rq, &ttl_s);
-    if (rc == RC_EXISTS) {
-        http_problem(rs, 400, "invalid_ttl", "The time to live is given more than once.");
-        return false;
-    }
     if (rc == RC_RANGE) {
         ttl_s = UINT64_MAX; /* clamped like any other */
     } else if (rc != RC_OK) {
-        http_problem(rs, 400, "invalid_ttl", "A time to live is " PARSE_DURATION_S_TAKES ".");
-        return false;
+        return rc;
     }
     ttl_s = min_u64(ttl_s, config->ttl_max_s);
     *ret_ttl_s = ttl_s < config->ttl_min_s ? config->ttl_min_s : ttl_s;
-    return true;
+    return RC_OK;
+}
+
+static bool read_ttl(const struct api_config *config, const struct http_request *rq,
+                     struct http_response *rs, uint64_t *ret_ttl_s)
+{
+    const enum rc rc = api_data_ttl_s(config, rq, ret_ttl_s);
+    if (rc == RC_EXISTS) {
+        http_problem(rs, 400, "invalid_ttl", "The time to live is given more than once.");
+    } else if (rc != RC_OK) {
+        http_problem(rs, 400, "invalid_ttl", "A time to live is " PARSE_DURATION_S_TAKES ".");
+    }
+    return rc == RC_OK;
 }
 
 /* The answer to a refused write. */

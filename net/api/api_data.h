@@ -14,6 +14,11 @@
 void api_data_handle(const struct api_view *view, const struct http_request *rq,
                      struct http_text key, struct http_response *rs);
 
+/* The time to live that an accepted write of this request would have, by the query, else the
+ * header, else the default, and within the bounds. RC_EXISTS: given twice; RC_MALFORMED. */
+MUST_USE enum rc api_data_ttl_s(const struct api_config *config, const struct http_request *rq,
+                                uint64_t *ret_ttl_s);
+
 /* The answer to a deferred PUT; `clock_ms` is the cluster's clock. */
 void api_data_done(const struct put_done *done, uint64_t clock_ms, struct http_response *rs);
 

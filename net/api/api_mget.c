@@ -66,7 +66,11 @@ static enum rc write_entry(const struct batch *b, const struct mget_key *key, ui
         text[len++] = ',';
     }
     len += write_key(b, key, text + len);
-    if (engine_get(b->engine, b->request.bytes + key->at, key->len, now_us, &r) == RC_OK) {
+    if (key->is_forbidden) {
+        static const char FORBIDDEN[] = ",\"forbidden\":true";
+        memcpy(text + len, FORBIDDEN, sizeof(FORBIDDEN) - 1);
+        len += sizeof(FORBIDDEN) - 1;
+    } else if (engine_get(b->engine, b->request.bytes + key->at, key->len, now_us, &r) == RC_OK) {
         len += write_figures(&r, engine_clock_ms(b->engine, now_us), text + len);
         len += value_out_member(&r, text + len);
     } else {
@@ -127,7 +131,19 @@ static char *copy_body(const struct http_request *rq)
     return text;
 }
 
-static void answer(struct batch *b, const struct http_request *rq, struct http_response *rs)
+/* Once, at the beginning: the rules may change while the answer is read. */
+static void judge(struct mget_request *request, const struct access *access, uint32_t user)
+{
+    for (size_t i = 0; access != NULL && i < request->count; i++) {
+        struct mget_key *key = &request->keys[i];
+        const struct acl_ask ask = {
+            .verb = ACL_READ, .key = request->bytes + key->at, .key_len = key->len};
+        key->is_forbidden = access_judge(access, user, &ask).why != ACL_ALLOWED;
+    }
+}
+
+static void answer(struct batch *b, const struct access *access, const struct http_request *rq,
+                   struct http_response *rs)
 {
     bool is_key = false;
     char *text = copy_body(rq);
@@ -144,11 +160,12 @@ static void answer(struct batch *b, const struct http_request *rq, struct http_r
         http_problem(rs, 400, is_key ? "invalid_key" : "invalid_request", "%s", wrong);
         return;
     }
+    judge(&b->request, access, rq->route.user);
     http_stream_json(rs, produce, done, b);
 }
 
-void api_mget(const struct engine *e, const struct api_clock *clock, const struct http_request *rq,
-              struct http_response *rs)
+void api_mget(const struct engine *e, const struct api_clock *clock, const struct access *access,
+              const struct http_request *rq, struct http_response *rs)
 {
     if ((engine_unready(e) & (READY_JOINING | READY_NO_CLOCK)) != 0) {
         http_problem(rs, 503, "joining",
@@ -157,6 +174,6 @@ void api_mget(const struct engine *e, const struct api_clock *clock, const struc
         struct batch *b = mem_new(1, sizeof(*b));
         b->engine = e;
         b->clock = *clock;
-        answer(b, rq, rs);
+        answer(b, access, rq, rs);
     }
 }

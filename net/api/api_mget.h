@@ -8,12 +8,14 @@
 #define NET_API_API_MGET_H
 
 #include "gossip/engine.h"
+#include "net/access/access.h"
 #include "net/api/api_keys.h"
 #include "net/api/mget_request.h"
 #include "net/http/http.h"
 
-/* The engine must outlive the answer. */
-void api_mget(const struct engine *e, const struct api_clock *clock, const struct http_request *rq,
-              struct http_response *rs);
+/* The engine must outlive the answer. `access` is NULL where all may read everything; otherwise a
+ * key that the request's user may not read is answered so, whether it is there or not. */
+void api_mget(const struct engine *e, const struct api_clock *clock, const struct access *access,
+              const struct http_request *rq, struct http_response *rs);
 
 #endif

@@ -6,6 +6,8 @@
 #define NET_API_API_VIEW_H
 
 #include "gossip/engine.h"
+#include "net/access/access.h"
+#include "net/access/cors.h"
 #include "net/api/pages.h"
 #include "net/http/http_server_config.h"
 #include "net/sys/proc_figures.h"
@@ -20,8 +22,10 @@ struct api_config {
     uint64_t ttl_default_s, ttl_min_s, ttl_max_s;
     uint64_t value_max;
     uint64_t config_digest;
-    struct pages pages;  /* under /fade/ */
-    struct watch *watch; /* borrowed; NULL: nobody may watch */
+    struct pages pages;      /* under /fade/ */
+    struct watch *watch;     /* borrowed; NULL: nobody may watch */
+    struct access *access;   /* borrowed; NULL: all may do everything */
+    const struct cors *cors; /* borrowed; NULL: pages of any origin may read */
     /* The engine's time now, for streams whose pieces are asked for after their request; NULL:
      * CLOCK_BOOTTIME. */
     uint64_t (*now_us)(void *arg);

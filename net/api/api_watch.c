@@ -77,9 +77,20 @@ static const char *read_parameters(const struct http_request *rq, struct paramet
     return wrong != NULL ? wrong : read_last_id(rq, p);
 }
 
-void api_watch(struct watch *watch, const struct http_request *rq, struct http_response *rs)
+/* Who watches is kept as the hash of his token, by which he is found in the rules that come. */
+static void note_who(struct access *access, const struct http_request *rq, uint8_t *ret_hash)
+{
+    struct access_who who = {.has_token = false};
+    if (access != NULL && access_identify(access, rq, 0, &who) == RC_OK) {
+        memcpy(ret_hash, who.hash, sizeof(who.hash));
+    }
+}
+
+void api_watch(struct watch *watch, struct access *access, const struct http_request *rq,
+               struct http_response *rs)
 {
     struct parameters p = {.request = {.id = rq->id, .has_snapshot = true}};
+    note_who(access, rq, p.request.who);
     const char *wrong = read_parameters(rq, &p);
     if (wrong != NULL) {
         http_problem(rs, 400, "invalid_request", "%s", wrong);
@@ -100,4 +111,22 @@ void api_watch(struct watch *watch, const struct http_request *rq, struct http_r
         http_events_refuse(rs, HTTP_EVENTS_BUSY_MS, "overloaded",
                            "This node has as many watchers as it may have.");
     }
+}
+
+static bool may_watch(void *arg, const struct watch_right *right)
+{
+    const struct access *access = arg;
+    struct acl_ask ask = {.verb = ACL_WATCH, .key = right->prefix, .key_len = right->prefix_len};
+    uint32_t user = 0;
+    if (access_recall(access, right->who, &user) != RC_OK ||
+        access_judge(access, user, &ask).why != ACL_ALLOWED) {
+        return false;
+    }
+    ask.verb = ACL_READ;
+    return !right->has_values || access_judge(access, user, &ask).why == ACL_ALLOWED;
+}
+
+void api_watch_review(struct watch *watch, struct access *access)
+{
+    watch_review(watch, may_watch, access);
 }

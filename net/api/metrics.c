@@ -126,6 +126,24 @@ enum { LINE_SIZE = 256 };
     X(counter, watchers_refused_total, "Watches refused at the limit", m->watch.refused_total)     \
     X(counter, watchers_cut_total, "Watchers that did not keep up", m->watch.cut_total)
 
+/* All zero where there are no rules. */
+#define METRICS_ACCESS(X)                                                                      \
+    X(gauge, acl_users, "Users that the rules in force have", m->access.users)                 \
+    X(counter, acl_reloads_total, "Times that new rules took the place of the old ones",       \
+      m->access.reloads_total)                                                                 \
+    X(counter, acl_reloads_failed_total,                                                       \
+      "Times that the rules stayed as they were, for the "                                     \
+      "new ones were no good",                                                                 \
+      m->access.reloads_failed_total)                                                          \
+    X(counter, acl_no_token_total, "Requests refused for want of a token",                     \
+      m->access.refused_total[ACCESS_NO_TOKEN])                                                \
+    X(counter, acl_bad_token_total, "Requests refused because their token is unknown or over", \
+      m->access.refused_total[ACCESS_BAD_TOKEN])                                               \
+    X(counter, acl_bad_token_limited_total, "The same, from an address that had too many",     \
+      m->access.refused_total[ACCESS_LATER])                                                   \
+    X(counter, acl_forbidden_total, "Requests refused because their user may not",             \
+      m->access.refused_total[ACCESS_FORBIDDEN])
+
 struct page {
     struct buf *out;
     enum metrics_format format;
@@ -298,6 +316,7 @@ enum rc metrics_write(const struct metrics *m, enum metrics_format format, struc
     put_responses(&p, &m->figures.http);
     put_latency(&p, m->latency);
     METRICS_WATCH(PUT_METRIC)
+    METRICS_ACCESS(PUT_METRIC)
     ENGINE_COUNTERS(PUT_COUNTER)
     if (format == METRICS_OPEN) {
         put_line(&p, "# EOF\n");

@@ -36,6 +36,7 @@ struct metrics {
     struct api_figures figures;
     struct metrics_links links;
     struct watch_stats watch;
+    struct access_stats access;
     const struct latency *latency; /* borrowed */
 };
 

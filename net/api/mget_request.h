@@ -24,7 +24,8 @@ enum {
 struct mget_key {
     uint32_t at; /* into `bytes` */
     uint16_t len;
-    bool is_text; /* from "keys" */
+    bool is_text;      /* from "keys" */
+    bool is_forbidden; /* who asks may not read it; the caller's to set */
 };
 
 struct mget_request {

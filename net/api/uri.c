@@ -7,37 +7,14 @@
 
 enum { PARAMETER_NAME_MAX = 32 };
 
-static enum rc decode(struct http_text text, uint8_t plus, uint8_t *ret_bytes, size_t size,
-                      size_t *ret_len)
-{
-    size_t len = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        uint64_t byte = (uint8_t)text.data[i];
-        if (text.data[i] == '%') {
-            if (text.len - i < 3 || parse_hex_u64(text.data + i + 1, 2, &byte) != RC_OK) {
-                return RC_MALFORMED;
-            }
-            i += 2;
-        } else if (text.data[i] == '+') {
-            byte = plus;
-        }
-        if (len == size) {
-            return RC_TOO_LONG;
-        }
-        ret_bytes[len++] = (uint8_t)byte;
-    }
-    *ret_len = len;
-    return RC_OK;
-}
-
 enum rc uri_decode(struct http_text text, uint8_t *ret_bytes, size_t size, size_t *ret_len)
 {
-    return decode(text, '+', ret_bytes, size, ret_len);
+    return parse_percent(text.data, text.len, '+', ret_bytes, size, ret_len);
 }
 
 enum rc uri_decode_query(struct http_text text, uint8_t *ret_bytes, size_t size, size_t *ret_len)
 {
-    return decode(text, ' ', ret_bytes, size, ret_len);
+    return parse_percent(text.data, text.len, ' ', ret_bytes, size, ret_len);
 }
 
 static bool is_named(struct http_text text, const char *name)

@@ -27,6 +27,8 @@ enum {
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
+struct acl;
+
 struct node_hooks {
     void *arg;
     /* `event` is a short stable word (claim, discovery, member, link, join, sync, http, ...); the
@@ -36,8 +38,11 @@ struct node_hooks {
     void (*notice)(void *arg, const struct notice *notice); /* the engine's, but for a flood */
     /* So many of the kind were left out; 0: others will be from now on. */
     void (*left_out)(void *arg, enum notice_kind kind, uint32_t count);
-    enum log_level (*level)(void *arg);   /* the least that log() prints */
-    void (*reload)(void *arg);            /* SIGHUP: re-read what can change while running */
+    enum log_level (*level)(void *arg); /* the least that log() prints */
+    void (*reload)(void *arg);          /* SIGHUP: re-read what can change while running */
+    /* With has_acl, asked at the start, and after reload(): the rules, which pass to the caller, or
+     * NULL when they are no good, which it has said. */
+    struct acl *(*acl)(void *arg);
     uint64_t (*lines_dropped)(void *arg); /* for the metrics: log lines lost to a full pipe */
 };
 
@@ -100,7 +105,9 @@ struct node_config {
     /* -1, or a descriptor: one line "port <n>\n" is written once the port is claimed, and it is
      * closed. */
     int ready_fd;
-    bool has_pages;                    /* /fade/ is served */
+    bool has_acl;     /* hooks->acl() says who may do what; else all may do everything */
+    const char *cors; /* borrowed: REPRAM_CORS; NULL: any */
+    bool has_pages;   /* /fade/ is served */
     char pages_folder[NODE_PATH_SIZE]; /* "": what is embedded */
 };
 

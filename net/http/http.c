@@ -237,9 +237,6 @@ void http_problem(struct http_response *rs, int status, const char *code, const 
     ASSERT(len > 0 && (size_t)len < sizeof(body));
     http_set_body(rs, status, "application/problem+json", body, (size_t)len);
     size_t line_len = 0;
-    if (find_line(rs, "Access-Control-Allow-Origin", &line_len) == NULL) {
-        http_add_lines(rs, HTTP_CORS_LINES);
-    }
     if ((status == 429 || status == 503) && find_line(rs, "Retry-After", &line_len) == NULL) {
         http_add(rs, "Retry-After", "1");
     }

@@ -53,6 +53,9 @@ struct http_route {
     struct http_text rest; /* of the path, behind the row's part of it; borrowed likewise */
     uint64_t body_max;     /* the most bytes of body that it may have */
     bool is_exempt;        /* no rate limit touches it (probes) */
+    uint8_t right;         /* what it takes where there are rules; 0: nothing */
+    uint32_t user, rules;  /* who asks, and by which of the rules that is so (net/access/access) */
+    const char *cors;      /* lines for the answer, whichever it is; NULL: none */
     bool is_events;        /* answered by http_events(): refusals that pass are events too */
 };
 
@@ -161,17 +164,17 @@ MUST_USE enum rc http_events_end(struct buf *out, uint32_t retry_ms, const char 
 void http_events_refuse(struct http_response *rs, uint32_t retry_ms, const char *code,
                         const char *detail);
 
-/* Pages of any origin may read an answer, and these of its headers (CORS). */
-#define HTTP_CORS_LINES                  \
-    "Access-Control-Allow-Origin: *\r\n" \
-    "Access-Control-Expose-Headers: "    \
+/* What a page of another origin may read beside the body of an answer that it may read (CORS). */
+#define HTTP_CORS_EXPOSED             \
+    "Access-Control-Expose-Headers: " \
     "ETag, X-Created-At, X-Original-TTL, X-Remaining-TTL, X-Replicas, Retry-After\r\n"
+/* Pages of any origin may. */
+#define HTTP_CORS_LINES "Access-Control-Allow-Origin: *\r\n" HTTP_CORS_EXPOSED
 
 /*
  * An application/problem+json answer (RFC 9457): type, title, status, detail and our `code`.
  * `detail` must not hold the value of a record; it is escaped here, and cut after 500 bytes.
- * Statuses that ask for it get Retry-After: 1 (429, 503). HTTP_CORS_LINES are added here unless the
- * response says something of origins already.
+ * Statuses that ask for it get Retry-After: 1 (429, 503).
  */
 void http_problem(struct http_response *rs, int status, const char *code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

@@ -58,7 +58,6 @@ static void refuse_for_now(struct http_conn *c, int status, const char *code, co
     http_intake_release(c);
     if (is_events) {
         http_events_refuse(rs, HTTP_EVENTS_BUSY_MS, code, detail);
-        http_add_lines(rs, HTTP_CORS_LINES);
     } else {
         http_problem(rs, status, code, "%s", detail);
     }
@@ -150,6 +149,24 @@ static bool is_admitted(struct http_conn *c, const struct http_request *rq)
     return false;
 }
 
+/* Whether it may do what it asks for, which is judged before any of its body is read; answered if
+ * not. */
+static bool is_allowed(struct http_conn *c, struct http_request *rq)
+{
+    const struct http_server_config *config = &c->shared->config;
+    struct http_response *rs = &c->shared->scratch;
+    if (config->admit(config->arg, rq, rs)) {
+        return true;
+    }
+    const bool has_body = http_parse_has_body(c->parse);
+    c->is_keep_alive = c->is_keep_alive && !has_body;
+    c->is_lingering |= has_body;
+    http_intake_release(c);
+    http_output_answer(c, rs);
+    http_response_clear(rs);
+    return false;
+}
+
 static void on_headers(struct http_conn *c)
 {
     const struct http_server_config *config = &c->shared->config;
@@ -157,10 +174,11 @@ static void on_headers(struct http_conn *c)
     rq->id = c->id;
     rq->client = proxy_client(rq, &c->peer, config->trust_all, config->trust, config->trust_count);
     rq->route = config->route(config->arg, rq);
+    c->cors = rq->route.cors;
     c->is_head = rq->method == HTTP_HEAD_;
     c->is_http10 = http_parse_is_http10(c->parse);
     c->is_keep_alive = http_parse_is_keep_alive(c->parse);
-    if (!is_admitted(c, rq)) {
+    if (!is_admitted(c, rq) || (config->admit != NULL && !is_allowed(c, rq))) {
         return;
     }
     http_parse_accept(c->parse, http_parse_has_body(c->parse) ? rq->route.body_max : 0);
@@ -176,6 +194,7 @@ void http_intake_begin(struct http_conn *c)
     c->is_head = false;
     c->is_http10 = false;
     c->is_continued = false;
+    c->cors = c->shared->config.cors;
     if (c->parse == NULL) {
         http_phase_enter(c, HTTP_PHASE_CLOSED);
     } else {

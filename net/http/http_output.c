@@ -207,6 +207,9 @@ void http_output_answer(struct http_conn *c, struct http_response *rs)
         return;
     }
     count_answer(c, rs->status);
+    if (c->cors != NULL) {
+        http_add_lines(rs, c->cors);
+    }
     c->made += HTTP_ANSWER_COST + rs->bytes.len;
     if (rs->is_close || c->shared->is_draining || c->is_over) {
         c->is_close = true;

@@ -30,6 +30,10 @@ struct http_server_config {
     void *arg;
     /* Asked once a request, when its headers are complete (rq->body is not there yet). */
     struct http_route (*route)(void *arg, const struct http_request *rq);
+    /* Asked then, of a request that no limit has stopped, and before any of its body is read;
+     * false: `rs` is the refusal. It may lower rq->route.body_max. NULL: all may do everything. */
+    bool (*admit)(void *arg, struct http_request *rq, struct http_response *rs);
+    const char *cors; /* lines for answers to what is no request; NULL: none; borrowed */
     void (*handle)(void *arg, const struct http_request *rq, struct http_response *rs);
     /* After HTTP_BODY_UPGRADE, which is of plain connections alone: the 101 is written, the
      * connection is the callee's (its callbacks are unset, input not yet read stands in its input

@@ -113,7 +113,8 @@ struct http_conn {
     struct http_input input;  /* its buffer is the connection's */
     struct http_parse *parse; /* NULL unless a request is arriving or being handled */
     struct http_source source;
-    uint64_t id; /* of the current exchange: serial << 32 | slot */
+    uint64_t id;      /* of the current exchange: serial << 32 | slot */
+    const char *cors; /* lines for its answer; NULL: none */
     uint64_t deadline_ms;
     uint64_t body_bytes; /* its part of shared->bodies_bytes */
     uint64_t body_timed; /* the exchange whose body began at */

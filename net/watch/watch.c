@@ -205,7 +205,8 @@ static bool produce(void *arg, struct buf *out)
     if (watcher->place == PLACE_IDLE) {
         watcher->next = w->ring.next;
     }
-    const enum rc rc = w->over != RC_OK ? w->over : watch_tell(watcher, at_us, out);
+    const enum rc over = watcher->is_barred ? RC_REFUSED : w->over;
+    const enum rc rc = over != RC_OK ? over : watch_tell(watcher, at_us, out);
     if (rc == RC_RANGE) {
         watcher->is_cut = true;
         w->stats.cut_total++;
@@ -285,12 +286,13 @@ static void done(void *arg)
     free(watcher);
 }
 
-/* What the client says that it has seen: an event of this start of the node, or of another one. */
+/* What the client says that it has seen: an event of this start of the node and of what it watches,
+ * or of another one. */
 static void take_last_id(const struct watch *w, struct watcher *watcher, struct http_text last_id)
 {
-    const enum rc rc = watch_text_read_id(w->config.boot, last_id, &watcher->seen);
+    const enum rc rc = watch_text_read_id(w->config.boot, watcher->scope, last_id, &watcher->seen);
     watcher->has_seen = rc == RC_OK;
-    watcher->reset = last_id.len == 0 ? "new" : "other_node";
+    watcher->reset = last_id.len == 0 ? "new" : rc == RC_STALE ? "other_watch" : "other_node";
 }
 
 enum rc watch_open(struct watch *w, const struct watch_request *request, struct http_response *rs)
@@ -308,6 +310,8 @@ enum rc watch_open(struct watch *w, const struct watch_request *request, struct 
     watcher->id = request->id;
     watcher->has_values = request->has_values;
     watcher->has_snapshot = request->has_snapshot;
+    memcpy(watcher->who, request->who, sizeof(watcher->who));
+    watcher->scope = watch_text_scope(request->prefix, request->prefix_len, request->has_values);
     watcher->group = enter_group(w, request->prefix, request->prefix_len);
     watcher->told_us = now_us(w);
     watcher->waiting_us = watcher->told_us;
@@ -391,6 +395,24 @@ void watch_turn(struct watch *w)
     if (w->is_recording && at_us >= w->values_end_us) {
         w->values_from = NEVER;
         w->values_end_us = NEVER;
+    }
+}
+
+void watch_review(struct watch *w, bool (*may)(void *arg, const struct watch_right *right),
+                  void *arg)
+{
+    const uint64_t at_us = now_us(w);
+    struct watcher *watcher = NULL;
+    TAILQ_FOREACH(watcher, &w->told, told)
+    {
+        const struct watch_right right = {.who = watcher->who,
+                                          .prefix = watcher->group->bytes,
+                                          .prefix_len = watcher->group->prefix.len,
+                                          .has_values = watcher->has_values};
+        if (!watcher->is_barred && !may(arg, &right)) {
+            watcher->is_barred = true;
+            make_ready(w, watcher, at_us);
+        }
     }
 }
 

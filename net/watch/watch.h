@@ -9,12 +9,13 @@
  * A change costs a walk by its key's bytes, however many prefixes are watched
  * (net/watch/prefix_tree).
  *
- * A watcher that has seen the event before the ring's first, on this node since its start, goes on
- * exactly there. Everybody else gets `reset`, then every live entry, mixed with the changes that
- * happen meanwhile, then `live`. While entries are listed no event has an id: a watcher that loses
- * its connection there begins anew. Changes up to a moment are sent before the entries that are
- * read at that moment, and those of keys that the listing comes to yet are not sent. So the events
- * of one key are always in order, each version is told once, and no end of what was never told.
+ * A watcher that has seen the event before the ring's first, on this node since its start and of
+ * the same keys (net/watch/watch_text), goes on exactly there. Everybody else gets `reset`, then
+ * every live entry, mixed with the changes that happen meanwhile, then `live`. While entries are
+ * listed no event has an id: a watcher that loses its connection there begins anew. Changes up to a
+ * moment are sent before the entries that are read at that moment, and those of keys that the
+ * listing comes to yet are not sent. So the events of one key are always in order, each version is
+ * told once, and no end of what was never told.
  *
  * While the node catches up with its cluster, or claims its port still, watchers are held: they
  * hear comments only, and begin once it holds everything. Every stream that is ended here ends with
@@ -39,6 +40,7 @@ struct watch_request {
     uint64_t id; /* of the exchange */
     const uint8_t *prefix;
     size_t prefix_len;
+    uint8_t who[WATCH_WHO_SIZE]; /* for watch_review() */
     bool has_values;
     bool has_snapshot;        /* false: no entries between `reset` and `live` */
     struct http_text last_id; /* of the last event that the client has seen; empty: none */
@@ -60,6 +62,19 @@ MUST_USE enum rc watch_open(struct watch *w, const struct watch_request *request
 
 /* Wakes the watchers for which there is something, in slices. Ends streams that are over. */
 void watch_turn(struct watch *w);
+
+/* What somebody watches, and who he is. */
+struct watch_right {
+    const uint8_t *who; /* WATCH_WHO_SIZE bytes of his request */
+    const uint8_t *prefix;
+    size_t prefix_len;
+    bool has_values;
+};
+
+/* Ends the streams of those who may not watch any more, in the turns that follow; all others go on
+ * as if nothing had been. `may` is asked of each. */
+void watch_review(struct watch *w, bool (*may)(void *arg, const struct watch_right *right),
+                  void *arg);
 
 /* Ends every stream where it stands, in the turns that follow; new ones are refused. */
 void watch_drain(struct watch *w);

@@ -7,6 +7,7 @@
 #include "gossip/engine.h"
 
 enum {
+    WATCH_WHO_SIZE = 32,         /* bytes by which its caller knows a watcher again */
     WATCH_HEARTBEAT_MS = 5000,   /* of silence; promised are 10 s */
     WATCH_LINGER_MS = 60 * 1000, /* events are recorded so long after the last watcher left */
     WATCH_TURN_US = 2000,        /* no more are woken in a turn that has taken this long */

@@ -42,6 +42,8 @@ struct watcher {
     uint64_t from_ms; /* what was over then was never told to it; 0: it may have been */
     uint64_t seen;    /* with `has_seen`: the number of the last event that it has seen */
     uint64_t id;
+    uint8_t who[WATCH_WHO_SIZE];
+    uint32_t scope;      /* in the ids of its events: what it watches */
     uint64_t next;       /* the number of the next event for it */
     uint64_t told_us;    /* when something was last sent to it */
     uint64_t waiting_us; /* since when something waits for it */
@@ -54,6 +56,7 @@ struct watcher {
     bool is_live;   /* `live` is out */
     bool is_beat_due;
     bool is_cut;
+    bool is_barred; /* it may not watch any more */
 };
 
 struct watch {

@@ -29,7 +29,9 @@ static enum rc say_event(const struct watcher *watcher, const struct watch_event
     const size_t before = out->len;
     /* No id while the first entries are listed: a watcher that ends there must not resume there. */
     const bool has_id = watcher->reset == NULL || watcher->is_live;
-    enum rc rc = has_id ? watch_text_id(watcher->watch->config.boot, number, "", out) : RC_OK;
+    enum rc rc = has_id
+                     ? watch_text_id(watcher->watch->config.boot, watcher->scope, number, "", out)
+                     : RC_OK;
     rc = rc == RC_OK ? watch_event_write(e, clock_ms, watcher->has_values, out) : rc;
     if (rc != RC_OK) {
         out->len = before;
@@ -91,10 +93,11 @@ static enum rc tell_place(struct watcher *watcher, struct buf *out)
     const uint64_t number = w->ring.next - 1;
     enum rc rc = RC_OK;
     if (watcher->listing == NULL && !watcher->is_live) {
-        rc = watch_text_id(w->config.boot, number, "event: live\ndata: {}\n\n", out);
+        rc =
+            watch_text_id(w->config.boot, watcher->scope, number, "event: live\ndata: {}\n\n", out);
         watcher->is_live = rc == RC_OK;
     } else if (watcher->is_beat_due && out->len == 0) {
-        rc = watcher->is_live ? watch_text_id(w->config.boot, number, BEAT, out)
+        rc = watcher->is_live ? watch_text_id(w->config.boot, watcher->scope, number, BEAT, out)
                               : buf_append(out, BEAT, sizeof(BEAT) - 1);
     }
     return rc;
@@ -137,6 +140,9 @@ void watch_tell_end(enum rc why, struct buf *out)
     } else if (why == RC_DRAINING) {
         rc = http_events_end(out, HTTP_EVENTS_RETRY_MS, "draining",
                              "The node is shutting down; connect to another.");
+    } else if (why == RC_REFUSED) {
+        rc = http_events_end(out, HTTP_EVENTS_RETRY_MS, "forbidden",
+                             "The right to watch this was taken back, or the token is over.");
     } else if (why == RC_JOINING) {
         rc = http_events_end(out, HTTP_EVENTS_RETRY_MS, "joining",
                              "The node has left this port to another, and starts at one that is "

@@ -33,13 +33,15 @@ REFUSED = [
     ("REPRAM_TRUST_PROXY", "10.0.0.0/33"), ("REPRAM_TRUST_PROXY", "maybe"),
     ("REPRAM_FADE", "perhaps"), ("REPRAM_FADE_DIR", "/nowhere"),
     ("REPRAM_LOG_LEVEL", "loud"), ("REPRAM_LOG_FORMAT", "xml"),
+    ("REPRAM_CORS", "example.org"), ("REPRAM_CORS", "https://a.example/"), ("REPRAM_CORS", "null"),
+    ("REPRAM_ACL_FILE", "/nowhere"),
 ]
 
 # Settings of the contract that this version does not serve: refused, never ignored.
 UNSUPPORTED = [
     ("REPRAM_CLUSTER_SECRET", "0123456789abcdef0123456789abcdef"),
     ("REPRAM_TLS_CERT", "/etc/hostname"), ("REPRAM_TLS_KEY", "/etc/hostname"),
-    ("REPRAM_TLS_CA", "/etc/hostname"), ("REPRAM_ACL_FILE", "/etc/hostname"),
+    ("REPRAM_TLS_CA", "/etc/hostname"),
 ]
 
 

@@ -18,7 +18,7 @@ from sources import LAYERS, look, report
 
 ORDER = """core/base core/store
 gossip/wire gossip/sealing gossip/membership gossip/replication gossip/repair gossip
-net/sys net/crypto net/http net/out net/link net/watch net/discovery net/api net/load net
+net/sys net/crypto net/http net/out net/link net/watch net/discovery net/access net/api net/load net
 cmd/base cmd/settings cmd/launch cmd/client cmd""".split()
 MODULES_MAX = 20
 INCLUDE = re.compile(r'^#include "([^"]+)"', re.MULTILINE)

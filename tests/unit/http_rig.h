@@ -42,6 +42,7 @@ struct rig {
     struct http_server_config config;
     uint16_t port;
     uint64_t body_max;
+    const char *cors; /* of every request */
     struct blob *blob;
     size_t stream_bytes;
     uint64_t deferred; /* the id of the last deferred exchange */
@@ -156,6 +157,7 @@ static inline struct http_route rig_route(void *arg, const struct http_request *
 {
     return (struct http_route){
         .body_max = ((struct rig *)arg)->body_max,
+        .cors = ((struct rig *)arg)->cors,
         .is_exempt = rq->query.len == 5 && memcmp(rq->query.data, "probe", 5) == 0,
         .is_events = rq->query.len == 6 && memcmp(rq->query.data, "events", 6) == 0};
 }
@@ -170,8 +172,11 @@ static inline void rig_upgraded(void *arg, struct bufferevent *bev, const struct
 static inline void rig_init(struct rig *rig)
 {
     (void)signal(SIGPIPE, SIG_IGN);
-    *rig = (struct rig){
-        .base = event_base_new(), .body_max = 1 << 20, .stream_bytes = 20000, .say = ""};
+    *rig = (struct rig){.base = event_base_new(),
+                        .body_max = 1 << 20,
+                        .cors = HTTP_CORS_LINES,
+                        .stream_bytes = 20000,
+                        .say = ""};
     rig->config = (struct http_server_config){.base = rig->base,
                                               .connections_max = 100,
                                               .bodies_bytes_max = UINT64_MAX,
@@ -179,6 +184,7 @@ static inline void rig_init(struct rig *rig)
                                               .request_timeout_ms = 30000,
                                               .arg = rig,
                                               .route = rig_route,
+                                              .cors = HTTP_CORS_LINES,
                                               .handle = rig_handle,
                                               .upgraded = rig_upgraded};
 }

@@ -232,6 +232,7 @@ static void keys_that_expire_during_a_listing_are_left_out_from_then_on(void **s
     fixture_reset(f);
     const struct http_request rq = fixture_request(f, HTTP_GET_, "/keys");
     api_handle(f->api, &rq, &f->rs, f->now_us, f->now_us, NULL, NULL);
+    fixture_end(f, &rq);
     f->now_us += 1000000;
     fixture_read_body(f);
     assert_string_equal(body_text(f), "{\"keys\":[\"b\"]}");

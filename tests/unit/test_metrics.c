@@ -211,9 +211,11 @@ static void every_family_is_told_once_with_samples_and_a_fitting_name(void **sta
 }
 
 /* Each figure has a number of its own. */
+static const struct access_stats numbered_access = {{193, 194, 195, 196}, 191, 192, 190};
+
 static struct metrics numbered(void)
 {
-    struct metrics m = {.version = "1.2.3", .uptime_s = 101};
+    struct metrics m = {.version = "1.2.3", .uptime_s = 101, .access = numbered_access};
     const struct engine_status status = {
         .unready = 0,
         .alive = 102,
@@ -350,6 +352,13 @@ static const struct {
     {"repram_watch_reset_total", 151},
     {"repram_watchers_refused_total", 152},
     {"repram_watchers_cut_total", 153},
+    {"repram_acl_users", 190},
+    {"repram_acl_reloads_total", 191},
+    {"repram_acl_reloads_failed_total", 192},
+    {"repram_acl_no_token_total", 193},
+    {"repram_acl_bad_token_total", 194},
+    {"repram_acl_bad_token_limited_total", 195},
+    {"repram_acl_forbidden_total", 196},
 };
 
 static size_t assert_sample(const struct page *p, const char *sample, uint64_t value)

@@ -2,6 +2,7 @@
  * the server cuts; and the next request is served as always. */
 #include "api_fixture.h"
 
+#include "log_lines.h"
 #include "net/discovery/flux.h"
 #include "net/discovery/health_answer.h"
 #include "net/watch/watch.h"
@@ -17,6 +18,12 @@ struct question {
 static uint64_t on_now(void *arg)
 {
     return ((struct fixture *)arg)->now_us;
+}
+
+static uint64_t no_clock(void *arg)
+{
+    (void)arg;
+    return 0;
 }
 
 static void on_wake(void *arg, uint64_t id)
@@ -178,11 +185,53 @@ static void an_answer_that_cannot_be_taken_apart_is_malformed(void **state)
     assert_true(failing_alloc_each(read_health, NULL) > 0);
 }
 
+/* ---- Rules ---- */
+
+static void read_rules(void *arg)
+{
+    static const char text[] = "user a sha256:"
+                               "00000000000000000000000000000000000000000000000000000000000000aa\n"
+                               "allow read app/\nuser *\nallow status\n";
+    struct log_lines lines;
+    struct acl_fault fault;
+    (void)arg;
+    log_lines_init(&lines);
+    const struct access_config config = {.hooks = &lines.hooks, .seed = 1, .clock_ms = no_clock};
+    struct acl *acl = acl_parse(text, strlen(text), &fault);
+    if (acl == NULL) {
+        assert_true(failing_alloc_has_failed());
+        assert_string_equal(fault.text, "out of memory");
+        return;
+    }
+    struct access *access = access_new(&config, acl);
+    if (access == NULL) {
+        assert_true(failing_alloc_has_failed());
+        acl_free(acl); /* which is still ours */
+    }
+    access_free(access);
+}
+
+static void read_origins(void *arg)
+{
+    (void)arg;
+    struct cors *cors = cors_new("https://a.example,https://b.example");
+    assert_true(cors != NULL || failing_alloc_has_failed());
+    cors_free(cors);
+}
+
+static void rules_are_there_as_a_whole_or_not_at_all(void **state)
+{
+    (void)state;
+    assert_true(failing_alloc_each(read_rules, NULL) > 5);
+    assert_true(failing_alloc_each(read_origins, NULL) > 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_route_answers_without_memory),
         cmocka_unit_test(an_answer_that_cannot_be_taken_apart_is_malformed),
+        cmocka_unit_test(rules_are_there_as_a_whole_or_not_at_all),
     };
     failing_alloc_hook();
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -56,6 +56,58 @@ static void the_defaults_fit_each_other(void **state)
     assert_int_equal(s.remarks.count, 0);
 }
 
+/* A file with rules for one case; its name is behind "REPRAM_ACL_FILE=" in the word. */
+static void write_rules(char word[static 64], const char *text)
+{
+    static const char name[] = "REPRAM_ACL_FILE=";
+    (void)snprintf(word, 64, "%s/tmp/repram-test-XXXXXX", name);
+    const int fd = mkstemp(word + sizeof(name) - 1);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    (void)close(fd);
+}
+
+static void forget_rules(const char *word)
+{
+    assert_int_equal(unlink(strchr(word, '=') + 1), 0);
+}
+
+static void acl_without_secret_refused(void **state)
+{
+    static const char *const far[] = {NULL, "REPRAM_BIND=all", "REPRAM_BIND=0.0.0.0",
+                                      "REPRAM_BIND=192.0.2.1", "REPRAM_BIND=::"};
+    static const char *const near[] = {"REPRAM_BIND=127.0.0.1", "REPRAM_BIND=127.9.9.9",
+                                       "REPRAM_BIND=::1"};
+    char word[64];
+    (void)state;
+    write_rules(word, "user *\nallow read\n");
+    for (size_t i = 0; i < sizeof(far) / sizeof(far[0]); i++) {
+        start(word, far[i], NULL, false);
+        assert_error("REPRAM_CLUSTER_SECRET is not");
+        assert_int_equal(s.warnings.count, 1);
+        assert_non_null(strstr(s.warnings.text, "REPRAM_TLS_CERT is not: tokens cross"));
+    }
+    for (size_t i = 0; i < sizeof(near) / sizeof(near[0]); i++) {
+        start(word, near[i], NULL, false);
+        assert_int_equal(s.errors.count, 0);
+        assert_int_equal(s.warnings.count, 0);
+    }
+    forget_rules(word);
+}
+
+static void rules_that_are_no_good_are_refused_with_their_line(void **state)
+{
+    char word[64];
+    (void)state;
+    write_rules(word, "user *\n\nallow nothing\n");
+    start(word, "REPRAM_BIND=127.0.0.1", NULL, true);
+    assert_error(" line 3: 'nothing' is no verb");
+    assert_non_null(strstr(s.errors.text, "REPRAM_ACL_FILE (environment REPRAM_ACL_FILE): /tmp/"));
+    forget_rules(word);
+    start(word, "REPRAM_BIND=127.0.0.1", NULL, true);
+    assert_error("cannot be read: No such file or directory");
+}
+
 static void more_nodes_than_ports_are_refused_with_both_numbers_under_launch_only(void **state)
 {
     (void)state;
@@ -275,6 +327,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(the_defaults_fit_each_other),
+        TEST(acl_without_secret_refused),
+        TEST(rules_that_are_no_good_are_refused_with_their_line),
         TEST(more_nodes_than_ports_are_refused_with_both_numbers_under_launch_only),
         TEST(more_nodes_than_the_open_files_carry_are_refused_with_both_numbers),
         TEST(one_fixed_port_is_not_for_several_nodes),

@@ -16,7 +16,7 @@ static void a_new_watch_is_told_every_entry_of_the_prefix_and_then_that_it_is_li
     assert_null(strstr(text, "b/1"));
     /* No id until it is live, so that a watcher that ends here begins anew. */
     assert_int_equal(count_of(text, "id: "), 1);
-    assert_non_null(strstr(text, "id: " ID_TEXT "0\nevent: live\ndata: {}\n\n"));
+    assert_non_null(strstr(text, "id: " ID_OF_A_SLASH "0\nevent: live\ndata: {}\n\n"));
     assert_string_equal(read_more(&s), "");
     assert_int_equal(watch_stats(rig->watch).reset_total, 1);
     close_stream(&s);
@@ -161,11 +161,11 @@ static void a_change_wakes_those_whose_prefix_it_has(void **state)
     assert_int_equal(turn(rig), 1);
     assert_int_equal(rig->woken[0], 2);
     const char *text = read_more(&s[1]);
-    assert_int_equal(strncmp(text, "id: " ID_TEXT "1\nevent: put\ndata: {\"key\":\"a\"", 50), 0);
+    assert_int_equal(strncmp(text, "id: " ID_OF_A "1\nevent: put\ndata: {\"key\":\"a\"", 59), 0);
     expire(rig, "a");
     assert_int_equal(turn(rig), 1);
     text = read_more(&s[1]);
-    assert_int_equal(strncmp(text, "id: " ID_TEXT "2\nevent: expire\ndata: {\"key\":\"a\"", 53), 0);
+    assert_int_equal(strncmp(text, "id: " ID_OF_A "2\nevent: expire\ndata: {\"key\":\"a\"", 62), 0);
     assert_int_equal(watch_stats(rig->watch).events_total, 2);
     for (int i = 0; i < 3; i++) {
         assert_string_equal(read_more(&s[i]), "");
@@ -218,7 +218,7 @@ static void silence_is_broken_and_says_where_to_resume(void **state)
     assert_true(rig->turn_at_us <= rig->now_us + 1);
     rig->now_us += 1;
     assert_int_equal(turn(rig), 1);
-    assert_string_equal(read_more(&quiet), "id: " ID_TEXT "2\n:\n\n");
+    assert_string_equal(read_more(&quiet), "id: " ID_OF_QUIET "2\n:\n\n");
     assert_int_equal(turn(rig), 0);
     close_stream(&quiet);
 }
@@ -257,13 +257,13 @@ static void who_comes_back_with_an_id_is_told_exactly_what_it_missed(void **stat
     expire(rig, "a1");
     rig->now_us += (uint64_t)(WATCH_LINGER_MS - 1) * 1000;
     (void)turn(rig);
-    open_stream(rig, &s, "a", ID_TEXT "1");
+    open_stream(rig, &s, "a", ID_OF_A "1");
     const char *text = read_more(&s);
     assert_null(strstr(text, "reset"));
     assert_int_equal(count_of(text, "event: "), 3);
-    assert_non_null(strstr(text, "id: " ID_TEXT "2\nevent: put\ndata: {\"key\":\"a2\""));
-    assert_non_null(strstr(text, "id: " ID_TEXT "4\nevent: expire\ndata: {\"key\":\"a1\""));
-    assert_non_null(strstr(text, "id: " ID_TEXT "4\nevent: live"));
+    assert_non_null(strstr(text, "id: " ID_OF_A "2\nevent: put\ndata: {\"key\":\"a2\""));
+    assert_non_null(strstr(text, "id: " ID_OF_A "4\nevent: expire\ndata: {\"key\":\"a1\""));
+    assert_non_null(strstr(text, "id: " ID_OF_A "4\nevent: live"));
     assert_int_equal(watch_stats(rig->watch).resumed_total, 1);
     close_stream(&s);
 }
@@ -276,6 +276,73 @@ static void assert_reset(struct rig *rig, const char *last_id, const char *reaso
     (void)snprintf(wanted, sizeof(wanted), "event: reset\ndata: {\"reason\":\"%s\"}\n\n", reason);
     assert_non_null(strstr(read_more(&s), wanted));
     close_stream(&s);
+}
+
+/* Whoever may see more or other keys than before does not go on in the middle of them. */
+static void who_comes_back_for_something_else_begins_anew(void **state)
+{
+    struct rig *rig = *state;
+    struct stream s, with;
+    const struct watch_request request = {.has_snapshot = true, .has_values = true};
+    open_stream(rig, &s, "a", "");
+    put(rig, "a1", "x");
+    close_stream(&s);
+    assert_reset(rig, ID_OF_A "1", "other_watch");
+    assert_reset(rig, ID_BOOT "ffffffff-1", "other_watch");
+    assert_int_equal(open_with(rig, &with, request, "a", ID_OF_A "1"), RC_OK);
+    assert_non_null(strstr(read_more(&with), "other_watch"));
+    close_stream(&with);
+}
+
+/* ---- Rights ---- */
+
+struct rights {
+    uint8_t barred; /* the first byte of who may not any more */
+    unsigned asked;
+    size_t values;
+};
+
+static bool may(void *arg, const struct watch_right *right)
+{
+    struct rights *r = arg;
+    r->asked++;
+    r->values += right->has_values;
+    return right->who[0] != r->barred || right->prefix_len != 1 || right->prefix[0] != 'a';
+}
+
+static void whose_right_is_gone_hears_the_end_and_all_others_go_on(void **state)
+{
+    struct rig *rig = *state;
+    struct rights rights = {.barred = 2};
+    struct watch_request request = {.has_snapshot = true};
+    struct stream gone, other, values;
+    request.who[0] = 2;
+    assert_int_equal(open_with(rig, &gone, request, "a", ""), RC_OK);
+    assert_int_equal(open_with(rig, &other, request, "b", ""), RC_OK);
+    request.who[0] = 1;
+    request.has_values = true;
+    assert_int_equal(open_with(rig, &values, request, "a", ""), RC_OK);
+    (void)read_more(&gone);
+    (void)read_more(&other);
+    (void)read_more(&values);
+    watch_review(rig->watch, may, &rights);
+    assert_int_equal(rights.asked, 3);
+    assert_int_equal(rights.values, 1);
+    put(rig, "a", "x"); /* which it does not hear of */
+    put(rig, "b", "x");
+    (void)turn(rig);
+    assert_string_equal(read_more(&gone),
+                        "retry: 1000\nevent: end\ndata: {\"code\":\"forbidden\",\"detail\":"
+                        "\"The right to watch this was taken back, or the token is over.\"}\n\n");
+    assert_true(gone.is_over);
+    assert_non_null(strstr(read_more(&other), "event: put"));
+    assert_non_null(strstr(read_more(&values), "event: put"));
+    assert_false(other.is_over || values.is_over);
+    close_stream(&gone);
+    watch_review(rig->watch, may, &rights); /* nobody else is touched by a second look */
+    assert_int_equal(turn(rig), 0);
+    close_stream(&other);
+    close_stream(&values);
 }
 
 static void ids_of_other_nodes_and_of_no_node_begin_anew(void **state)
@@ -302,7 +369,7 @@ static void an_id_that_the_ring_has_passed_begins_anew(void **state)
     }
     assert_reset(rig, ID_TEXT "0", "too_late");
     close_stream(&s);
-    open_stream(rig, &s, "none", ID_TEXT "1");
+    open_stream(rig, &s, "none", ID_OF_NONE "1");
     assert_null(strstr(read_more(&s), "reset"));
     close_stream(&s);
 }
@@ -330,11 +397,11 @@ static void values_that_were_not_recorded_are_not_resumed(void **state)
     const struct watch_request request = {.has_snapshot = true, .has_values = true};
     open_stream(rig, &without, "", "");
     put(rig, "a", "hello");
-    assert_int_equal(open_with(rig, &with, request, "", ID_TEXT "0"), RC_OK);
+    assert_int_equal(open_with(rig, &with, request, "", ID_VALUES "0"), RC_OK);
     assert_non_null(strstr(read_more(&with), "too_late"));
     put(rig, "b", "hello");
     close_stream(&with);
-    assert_int_equal(open_with(rig, &with, request, "", ID_TEXT "1"), RC_OK);
+    assert_int_equal(open_with(rig, &with, request, "", ID_VALUES "1"), RC_OK);
     assert_non_null(strstr(read_more(&with), "\"value\":\"aGVsbG8=\""));
     assert_null(strstr((const char *)buf_data(&with.text), "reset"));
     close_stream(&with);
@@ -342,7 +409,7 @@ static void values_that_were_not_recorded_are_not_resumed(void **state)
     rig->now_us += (uint64_t)WATCH_LINGER_MS * 1000 + 1;
     (void)turn(rig);
     put(rig, "c", "hello");
-    assert_int_equal(open_with(rig, &with, request, "", ID_TEXT "2"), RC_OK);
+    assert_int_equal(open_with(rig, &with, request, "", ID_VALUES "2"), RC_OK);
     assert_non_null(strstr(read_more(&with), "too_late"));
     close_stream(&with);
     close_stream(&without);
@@ -499,6 +566,8 @@ int main(void)
         RIG(silence_is_broken_and_says_where_to_resume),
         RIG(a_quiet_watcher_is_not_overtaken_by_what_is_not_for_it),
         RIG(who_comes_back_with_an_id_is_told_exactly_what_it_missed),
+        RIG(who_comes_back_for_something_else_begins_anew),
+        RIG(whose_right_is_gone_hears_the_end_and_all_others_go_on),
         RIG(ids_of_other_nodes_and_of_no_node_begin_anew),
         RIG(an_id_that_the_ring_has_passed_begins_anew),
         RIG(after_a_while_without_watchers_nothing_is_recorded),

@@ -18,7 +18,14 @@ enum { PIECE_MAX = 64 * 1024, WOKEN_MAX = 1024 };
 #define S UINT64_C(1000000)
 
 #define BOOT UINT64_C(0x0123456789abcdef)
-#define ID_TEXT "0123456789abcdef-"
+#define ID_BOOT "0123456789abcdef-"
+/* The front of the ids of who watches everything, with values, the prefix `a`, ... */
+#define ID_TEXT ID_BOOT "2d068005-"
+#define ID_VALUES ID_BOOT "4dc5b0cc-"
+#define ID_OF_A ID_BOOT "e6c632b6-"
+#define ID_OF_A_SLASH ID_BOOT "1e549110-"
+#define ID_OF_QUIET ID_BOOT "5cd44797-"
+#define ID_OF_NONE ID_BOOT "3356b483-"
 
 struct rig {
     struct engine engine;

@@ -87,6 +87,11 @@ enum rc formation_take_peers(struct formation *f, size_t node, const uint8_t *js
     return RC_OK;
 }
 
+void formation_take_refusal(struct formation *f, size_t node)
+{
+    f->nodes[node].is_closed = true;
+}
+
 void formation_take_ready(struct formation *f, size_t node, bool is_ready, const uint8_t *json,
                           size_t len)
 {
@@ -95,7 +100,12 @@ void formation_take_ready(struct formation *f, size_t node, bool is_ready, const
     if (alive >= 1 && alive <= UINT32_MAX) {
         f->nodes[node].alive = (uint32_t)alive - 1; /* it counts itself */
     }
-    f->nodes[node].is_ready = is_ready;
+    struct formation_node *judged = &f->nodes[node];
+    if (judged->is_closed) {
+        judged->seen = judged->alive < f->count ? judged->alive : (uint32_t)f->count - 1;
+        judged->sees_all = judged->seen + 1 >= f->count;
+    }
+    judged->is_ready = is_ready;
     cJSON_Delete(root);
 }
 

@@ -3,7 +3,9 @@
  * node answers about itself and its peers.
  *
  * Nodes are distinguished by uuid, as names may be taken twice. Members on other hosts do not
- * count. Answers come in as JSON bytes; the caller does the asking.
+ * count. Where /peers is for those alone who have a right to it, they do: then a node sees all
+ * others when /readyz, which everybody is answered, counts as many members as there are nodes.
+ * Answers come in as JSON bytes; the caller does the asking.
  */
 #ifndef CMD_LAUNCH_FORMATION_H
 #define CMD_LAUNCH_FORMATION_H
@@ -18,6 +20,7 @@
 struct formation_node {
     char uuid[UUID_TEXT_SIZE]; /* "" until it answered */
     bool sees_all;             /* when last asked, every other node of ours */
+    bool is_closed;            /* it refuses /peers: /readyz has to do */
     bool is_ready;             /* when last asked: it takes writes with their quorum */
     uint32_t seen;             /* of our others */
     uint32_t alive;            /* of all peers, when it was last asked anything */
@@ -42,6 +45,9 @@ MUST_USE enum rc formation_take_health(struct formation *f, size_t node, const u
                                        size_t len);
 MUST_USE enum rc formation_take_peers(struct formation *f, size_t node, const uint8_t *json,
                                       size_t len);
+
+/* /peers was refused for want of a right. */
+void formation_take_refusal(struct formation *f, size_t node);
 
 /* An answer to /readyz, which also says how many members the node sees by now. */
 void formation_take_ready(struct formation *f, size_t node, bool is_ready, const uint8_t *json,

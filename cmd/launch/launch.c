@@ -358,6 +358,7 @@ static int launch_run(struct launch *l)
     l->ask_at_ms = l->started_ms;
     name_children(l);
     (void)local_host(s, l->host);
+    l->is_tls = settings_is_set(s, SETTING_TLS_CERT);
     formation_init(&l->formation, l->count);
     supervisor_init(&l->supervisor, l->count, l->started_ms,
                     l->is_all_or_nothing ? l->started_ms + l->start_timeout_ms : NEVER,

@@ -33,6 +33,7 @@ struct launch {
     uint64_t ask_gap_ms;       /* and how long after that again */
     size_t ask_next;           /* the next node of a round */
     char host[ADDR_TEXT_SIZE]; /* where its nodes answer */
+    bool is_tls;               /* to all but probes by https alone */
     int signal_fd;
 };
 

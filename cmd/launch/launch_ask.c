@@ -15,6 +15,8 @@ enum {
     ASK_TIMEOUT_MS = 300,    /* on this host; while it lasts, nothing is reaped */
     ASK_BYTES_MAX = 4 << 20, /* a /peers of ten thousand members */
     URL_SIZE = 96,
+    STATUS_UNAUTHORIZED = 401,
+    STATUS_FORBIDDEN = 403,
 };
 
 enum question_kind { ASK_HEALTH, ASK_PEERS, ASK_READY, ASK_NOTHING };
@@ -33,6 +35,9 @@ static void on_answer(void *arg, const struct fetch_answer *answer)
     q->rc = answer->rc;
     if (answer->rc == RC_OK && q->kind == ASK_READY) {
         formation_take_ready(f, q->node, answer->status == 200, answer->body, answer->body_len);
+    } else if (answer->rc == RC_OK && q->kind == ASK_PEERS &&
+               (answer->status == STATUS_UNAUTHORIZED || answer->status == STATUS_FORBIDDEN)) {
+        formation_take_refusal(f, q->node);
     } else if (answer->rc == RC_OK && answer->status == 200) {
         q->rc = q->kind == ASK_PEERS
                     ? formation_take_peers(f, q->node, answer->body, answer->body_len)
@@ -67,7 +72,7 @@ static enum question_kind next_question(const struct launch *l, const struct for
         return ASK_NOTHING; /* whether it sees all cannot be judged yet */
     }
     if (!node->sees_all) {
-        return ASK_PEERS;
+        return node->is_closed ? ASK_READY : ASK_PEERS;
     }
     return node->is_ready ? ASK_NOTHING : ASK_READY;
 }
@@ -97,8 +102,8 @@ static void print_rows(const struct launch *l)
         (void)snprintf(port, sizeof(port), "%u", l->children[i].port);
         (void)snprintf(pid, sizeof(pid), "%d", (int)l->children[i].pid);
         (void)snprintf(peers, sizeof(peers), "%u", l->formation.nodes[i].alive);
-        (void)snprintf(url, sizeof(url), "http://%s%s%s:%u", is_v6 ? "[" : "", host,
-                       is_v6 ? "]" : "", l->children[i].port);
+        (void)snprintf(url, sizeof(url), "%s://%s%s%s:%u", l->is_tls ? "https" : "http",
+                       is_v6 ? "[" : "", host, is_v6 ? "]" : "", l->children[i].port);
         const char *const cells[] = {l->children[i].relay.name, port, pid, peers, url};
         table_add(table, cells);
     }

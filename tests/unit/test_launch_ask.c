@@ -24,6 +24,8 @@ struct node {
     enum rc rc;
     int health_status, ready_status;
     const char *health, *peers;
+    int refusal;       /* of /peers; 0: none */
+    const char *ready; /* NULL: as `health` */
 };
 
 /* A launcher whose nodes are only answers. `asked` says what it asked for, "0/health 1/health ". */
@@ -48,11 +50,13 @@ enum rc __wrap_fetch_wait(const struct fetch_request *request,
     const unsigned at = (unsigned)request->port - FIRST_PORT;
     const struct node *node = &rig.nodes[at];
     const bool is_ready = strcmp(request->target, "/readyz") == 0;
-    const char *body = strcmp(request->target, "/peers") == 0 ? node->peers : node->health;
+    const bool is_peers = strcmp(request->target, "/peers") == 0;
+    const char *body = is_peers ? node->peers : node->health;
+    body = is_ready && node->ready != NULL ? node->ready : body;
+    const int refusal = is_peers && node->refusal != 0 ? node->refusal : node->health_status;
     const struct fetch_answer answer = {.rc = node->rc,
                                         .error = "",
-                                        .status =
-                                            is_ready ? node->ready_status : node->health_status,
+                                        .status = is_ready ? node->ready_status : refusal,
                                         .body = (const uint8_t *)body,
                                         .body_len = strlen(body)};
     const size_t len = strlen(rig.asked);
@@ -140,6 +144,29 @@ static const char *told(void)
     }
     (void)snprintf(rig.told + len, sizeof(rig.told) - len, "%s", rig.table);
     return rig.told;
+}
+
+static void who_refuses_peers_is_asked_how_many_it_sees(void **state)
+{
+    (void)state;
+    rig.launch.is_tls = true;
+    rig.nodes[0].refusal = 401;
+    rig.nodes[1].refusal = 403;
+    rig.nodes[0].ready = "{\"alive\":2}";
+    rig.nodes[1].ready = "{\"alive\":1}";
+    assert_string_equal(ask_round(1000), "0/health 1/health ");
+    assert_string_equal(ask_round(2000), "0/peers 1/peers ");
+    assert_string_equal(ask_round(3000), "0/readyz 1/readyz ");
+    assert_false(rig.launch.supervisor.is_formed); /* the one sees nobody yet */
+    assert_int_equal(rig.launch.formation.nodes[1].seen, 0);
+    rig.nodes[1].ready = "{\"alive\":3}"; /* somebody of another host too */
+    assert_string_equal(ask_round(5000), "1/readyz ");
+    assert_true(rig.launch.supervisor.is_formed);
+    assert_int_equal(rig.launch.formation.nodes[1].seen, 1);
+    assert_string_equal(told(), "info  launch    2 nodes are ready after 4000 ms\n"
+                                "NODE  PORT  PID   PEERS  URL\n"
+                                "n-0   81    4000  1      https://localhost:81\n"
+                                "n-1   82    4001  2      https://localhost:82\n");
 }
 
 static void each_is_asked_who_it_is_then_whom_it_sees_then_whether_it_is_ready(void **state)
@@ -303,6 +330,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(
             each_is_asked_who_it_is_then_whom_it_sees_then_whether_it_is_ready, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_refuses_peers_is_asked_how_many_it_sees, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(the_table_comes_behind_what_the_nodes_have_said, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(nodes_on_another_address_are_shown_there, setup, teardown),

@@ -78,7 +78,8 @@ status()
             echo "$count of ${wanted:-?} nodes listen"
             state=1
         }
-        servers=$(awk 'NF { printf "%s127.0.0.1:%s", n++ ? "," : "", $2 }' <<<"$nodes")
+        # By http, whatever the caller's environment says of https: everybody is answered so.
+        servers=$(awk 'NF { printf "%shttp://127.0.0.1:%s", n++ ? "," : "", $2 }' <<<"$nodes")
         [ -n "$servers" ] && "$repram" health --all --server "$servers" || state=1
     done
     [ "$state" != 3 ] || echo 'none is running'
@@ -148,7 +149,7 @@ announce()
         nodes=$("$fade/nodes-of.sh" "$launcher")
     done
     mapfile -t ports < <(cut -d' ' -f2 <<<"$nodes")
-    "$repram" wait --server "127.0.0.1:${ports[0]}" --members "$wanted" --timeout 30s \
+    "$repram" wait --server "http://127.0.0.1:${ports[0]}" --members "$wanted" --timeout 30s \
         >/dev/null 2>&1 || return 0
     echo
     printf '  %-6s %-8s %s\n' node pid URL

@@ -4,7 +4,7 @@
  * looking up a key, news.js for readers who look elsewhere when a message comes. Texts of others go
  * to the page as text nodes only.
  */
-import {Board, KEY_PREFIX, Stream, formatLeft, versionTime} from "./stream.js";
+import {Board, KEY_PREFIX, Stream, ask, formatLeft, remedy, versionTime} from "./stream.js";
 
 /*
  * How strongly a message is drawn. `life` runs from 1 to 0 over its whole time and dims it within
@@ -310,9 +310,12 @@ class Page {
         this.#wakeBy(now + message.ttl_ms);
     }
 
-    #takeState({isLive, why}) {
+    #takeState({isLive, why, isRefused}) {
         this.isLive = isLive;
-        if (isLive) {
+        if (isRefused) {
+            this.#offlineSince ||= performance.now();
+            this.#say(`No access. ${why} ${remedy()}`, "refused");
+        } else if (isLive) {
             const away_s = Math.round((performance.now() - this.#offlineSince) / 1000);
             const isBack = this.#offlineSince > 0;
             this.#offlineSince = 0;
@@ -344,7 +347,7 @@ class Page {
     async #askStatus() {
         try {
             const asked = performance.now();
-            const response = await fetch("../status", {cache: "no-store"});
+            const response = await ask("../status", {cache: "no-store"});
             const status = await response.json();
             const now = (asked + performance.now()) / 2;
             if (status.clock.is_set) {

@@ -3,7 +3,7 @@
  * document; the classes below them apply them to the two forms.
  */
 import {element, formatWhen, messageRow} from "./board.js";
-import {FIELD_MAX, KEY_PREFIX, bareTag, countCharacters, readMessage, refusal} from "./stream.js";
+import {FIELD_MAX, KEY_PREFIX, ask, bareTag, countCharacters, readMessage, refusal} from "./stream.js";
 
 // ---- Rules ----
 
@@ -227,7 +227,7 @@ class Composer {
     async #put(value) {
         let response = null;
         for (let tries = 0; tries < KEY_TRIES; tries++) {
-            response = await fetch(`${dataUrl(this.#key)}?ttl=${find("ttl").value || 3600}`, {
+            response = await ask(`${dataUrl(this.#key)}?ttl=${find("ttl").value || 3600}`, {
                 method: "PUT",
                 body: value,
                 headers: {"If-None-Match": "*"},
@@ -322,8 +322,8 @@ class Finder {
     async #fetch(key) {
         this.#say("Looking for it …");
         try {
-            const response = await fetch(dataUrl(key), {cache: "no-store",
-                                                        signal: AbortSignal.timeout(REQUEST_MS)});
+            const response = await ask(dataUrl(key), {cache: "no-store",
+                                                      signal: AbortSignal.timeout(REQUEST_MS)});
             const bytes = response.ok ? new Uint8Array(await response.arrayBuffer()) : null;
             if (this.#asked !== key) {
                 return; // another one has been asked for meanwhile

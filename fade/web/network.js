@@ -8,7 +8,7 @@ import {formatBytes, formatCount, parseMetrics, rate} from "./figures.js";
 import {MemberTable} from "./members.js";
 import {Picture, countStates, mark, shape} from "./picture.js";
 import {Plot} from "./plot.js";
-import {Stream, formatLeft} from "./stream.js";
+import {Stream, ask, formatLeft, isRefusal, refusal, remedy} from "./stream.js";
 
 const SAMPLE_MS = 2000;
 /* The second sample comes sooner: only then is there a rate to show. */
@@ -29,7 +29,9 @@ class Page {
     #frame = 0;
     #timer = 0;
     #isAsking = false;
-    #isLive = false;
+    /* The stream's state, and why there are no figures; "" while they come. */
+    #state = null;
+    #refusal = "";
     #node = "";
     /* When the figures on the page were true, for people. */
     #of = "";
@@ -63,9 +65,12 @@ class Page {
         const began = performance.now();
         const isFirst = this.#before === null;
         try {
-            const get = (path) => fetch(path, {cache: "no-store",
-                                               signal: AbortSignal.timeout(SAMPLE_MS * 4)});
+            const get = (path) => ask(path, {cache: "no-store",
+                                             signal: AbortSignal.timeout(SAMPLE_MS * 4)});
             const answers = await Promise.all(["../status", "../peers", "../metrics"].map(get));
+            const refused = answers.find((answer) => isRefusal(answer.status));
+            this.#refusal = refused === undefined ? "" : await refusal(refused);
+            this.#saySo();
             const [status, {peers}] = await Promise.all([answers[0].json(), answers[1].json()]);
             const figures = parseMetrics(await answers[2].text());
             this.#show(status, peers);
@@ -90,9 +95,7 @@ class Page {
         this.#showLegend(status.membership);
         this.#node = status.node_id;
         this.#of = new Date().toTimeString().slice(0, 8);
-        if (this.#isLive) {
-            this.#sayLive();
-        }
+        this.#saySo();
     }
 
     #showFacts(status) {
@@ -180,18 +183,24 @@ class Page {
         return row;
     }
 
-    #takeState({isLive, why}) {
-        this.#isLive = isLive;
-        if (isLive) {
-            this.#sayLive();
+    #takeState(state) {
+        this.#state = state;
+        this.#saySo();
+    }
+
+    #saySo() {
+        if (this.#state === null && this.#refusal === "") {
+            return; // nothing is known yet
+        }
+        const {isLive = false, isRefused = false, why = ""} = this.#state ?? {};
+        if (isRefused || this.#refusal !== "") {
+            this.#say(`No access. ${isRefused ? why : this.#refusal} ${remedy()}`, "refused");
+        } else if (isLive) {
+            this.#say(this.#node === "" ? "Live" : `Live on ${this.#node}`, "live");
         } else {
             const of = this.#of === "" ? "" : ` What you see is of ${this.#of}.`;
             this.#say(`Offline. ${why}${of} This page keeps trying.`, "offline");
         }
-    }
-
-    #sayLive() {
-        this.#say(this.#node === "" ? "Live" : `Live on ${this.#node}`, "live");
     }
 
     #say(text, state) {

@@ -100,6 +100,68 @@ export function readPut(event) {
             size: event.size, ttl_ms: event.ttl_ms};
 }
 
+// ---- The token ----
+
+/*
+ * The token of an access list is this tab's alone. It comes from `#token=` of the address, which is
+ * cleared at once, so that it is in no bookmark and on nobody's screen; an empty one forgets it. It
+ * leaves in a header of requests to the node of this page, never in a URL.
+ */
+const TOKEN_HASH = "#token=";
+const TOKEN_KEPT = "fade-token";
+let token = "";
+
+/* Returns whether the address had one. */
+function takeToken() {
+    const isGiven = location.hash.startsWith(TOKEN_HASH);
+    if (isGiven) {
+        const given = location.hash.slice(TOKEN_HASH.length);
+        token = /^[!-~]{1,1024}$/.test(given) ? given : "";
+    }
+    try {
+        if (isGiven) {
+            sessionStorage.setItem(TOKEN_KEPT, token);
+        }
+        token = sessionStorage.getItem(TOKEN_KEPT) ?? "";
+    } catch {
+        // A browser that may keep nothing has it until the next page.
+    }
+    if (isGiven) {
+        history.replaceState(null, "", location.pathname + location.search);
+    }
+    return isGiven;
+}
+
+if (globalThis.document) {
+    takeToken();
+    // Before those who take what stands there for a key.
+    addEventListener("hashchange", (event) => {
+        if (takeToken()) {
+            event.stopImmediatePropagation();
+            location.reload();
+        }
+    });
+}
+
+function signed(headers, by) {
+    return by === "" ? headers : {...headers, Authorization: `Bearer ${by}`};
+}
+
+/* fetch() with the token. */
+export function ask(path, {headers = {}, ...options} = {}) {
+    return fetch(path, {...options, headers: signed(headers, token)});
+}
+
+export function isRefusal(status) {
+    return status === 401 || status === 403;
+}
+
+/* What those who are refused can do. */
+export function remedy() {
+    return token === "" ? "With a token, open this page as /fade/#token=TOKEN."
+                        : "The token of this tab does not allow it; another one is taken from #token=.";
+}
+
 // ---- The event stream ----
 
 /* Server-sent events out of the text of a response, in pieces of any size. */
@@ -164,13 +226,14 @@ const RETRY_MAX_MS = 5000;
  * itself and is no EventSource, because that hides what the page must show: heartbeats (a
  * connection that died without a word looks live for ever), and why the node ended it.
  *
- * onEvents([{type, data}, ...]) for all events but the last, `end`; onState({isLive, why}) when the
- * first one has come, and when the connection is over. A node that still catches up sends none for a
- * while. Nothing is asked for before resume(); pause() lets the connection go, and the next one goes
- * on where this one was.
+ * onEvents([{type, data}, ...]) for all events but the last, `end`; onState({isLive, why, isRefused})
+ * when the first one has come, and when the connection is over, or was refused for want of a right. A
+ * node that still catches up sends none for a while. Nothing is asked for before resume(); pause()
+ * lets the connection go, and the next one goes on where this one was.
  */
 export class Feed {
     #url;
+    #token;
     #onEvents;
     #onState;
     #lastId = "";
@@ -178,12 +241,14 @@ export class Feed {
     #wake = null;
     #retry_ms = RETRY_FIRST_MS;
     #why = "";
+    #isRefused = false;
     #isPaused = true;
     /* The next connection is to be made at once, and the end of this one is nobody's news. */
     #isDue = false;
 
-    constructor(url, {onEvents, onState}) {
+    constructor(url, {onEvents, onState, token = ""}) {
         this.#url = url;
+        this.#token = token;
         this.#onEvents = onEvents;
         this.#onState = onState;
         this.#run();
@@ -224,7 +289,7 @@ export class Feed {
             this.#isDue = false;
             const why = await this.#connect();
             if (!this.#isPaused && !this.#isDue) {
-                this.#onState({isLive: false, why});
+                this.#onState({isLive: false, why, isRefused: this.#isRefused});
             }
         }
     }
@@ -245,6 +310,7 @@ export class Feed {
         const abort = new AbortController();
         this.#abort = abort;
         this.#why = "The node ended the connection.";
+        this.#isRefused = false;
         let timer = 0;
         const heard = () => {
             clearTimeout(timer);
@@ -253,10 +319,12 @@ export class Feed {
         heard();
         try {
             const headers = this.#lastId === "" ? {} : {"Last-Event-ID": this.#lastId};
-            const response = await fetch(this.#url, {headers, cache: "no-store",
-                                                     signal: abort.signal});
+            const response = await fetch(this.#url, {headers: signed(headers, this.#token),
+                                                     cache: "no-store", signal: abort.signal});
             if (!response.ok) {
-                return refusal(response);
+                this.#isRefused = isRefusal(response.status);
+                this.#retry_ms = this.#isRefused ? RETRY_MAX_MS : this.#retry_ms;
+                return await refusal(response); // before the connection is let go
             }
             if (!response.headers.get("Content-Type")?.startsWith("text/event-stream")) {
                 return "What answers here is no node.";
@@ -507,13 +575,14 @@ export class Hub {
     #beat_ms;
 
     /* Tests give shorter times. */
-    constructor(url, {hidden_ms = HIDDEN_MS, beat_ms = BEAT_MS} = {}) {
+    constructor(url, {hidden_ms = HIDDEN_MS, beat_ms = BEAT_MS, token = ""} = {}) {
         this.#hidden_ms = hidden_ms;
         this.#beat_ms = beat_ms;
         if (new URL(url).searchParams.get("snapshot") !== "0") {
             this.#board = new Board();
         }
         this.#feed = new Feed(url, {
+            token,
             onEvents: (events) => this.#tell({events: events.map((event) => this.#hold(event))
                 .filter((event) => event !== null)}),
             onState: (state) => {
@@ -524,9 +593,12 @@ export class Hub {
         globalThis.addEventListener?.("online", () => this.#feed.restart(false));
     }
 
-    /* Takes a tab's end of a channel. */
-    take(port) {
+    /* Takes a tab's end of a channel, of which a first word may have been heard. */
+    take(port, word = null) {
         port.onmessage = ({data}) => this.#hear(port, data);
+        if (word !== null) {
+            this.#hear(port, word);
+        }
     }
 
     #hear(port, {isVisible, isOver}) {
@@ -680,7 +752,7 @@ export class Stream {
 
     #own() {
         const {port1, port2} = new MessageChannel();
-        this.#hub ??= new Hub(this.#url);
+        this.#hub ??= new Hub(this.#url, {token});
         this.#hub.take(port1);
         return port2;
     }
@@ -693,7 +765,7 @@ export class Stream {
     }
 
     #say() {
-        this.#port.postMessage({isVisible: !document.hidden});
+        this.#port.postMessage({isVisible: !document.hidden, token});
     }
 
     #take({state, events, isBeat}) {
@@ -724,8 +796,14 @@ export class Stream {
     }
 }
 
-// The same file as a worker.
+// The same file as a worker. Tabs with another token have other rights, and so a stream of their own.
 if (typeof SharedWorkerGlobalScope === "function") {
-    const hub = new Hub(globalThis.name);
-    globalThis.addEventListener("connect", ({ports: [port]}) => hub.take(port));
+    const hubs = new Map();
+    globalThis.addEventListener("connect", ({ports: [port]}) => {
+        port.onmessage = ({data}) => {
+            const hub = hubs.get(data.token) ?? new Hub(globalThis.name, {token: data.token});
+            hubs.set(data.token, hub);
+            hub.take(port, data);
+        };
+    });
 }

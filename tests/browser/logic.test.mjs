@@ -297,6 +297,26 @@ test("tabs share a stream, and one that comes later is told what the others know
     await until(() => asked[0].signal.aborted, "without a tab there is no stream");
 });
 
+test("a stream is asked for with the token, and a refusal is told apart from an absence", async (t) => {
+    const asked = listenInstead(t);
+    const hub = new Hub("http://node/watch?prefix=&values=1", {token: "rt1_a"});
+    openTab(t, hub, true);
+    await until(() => asked.length > 0, "the stream is asked for");
+    assert.equal(asked[0].headers.Authorization, "Bearer rt1_a");
+    const {port1, port2} = new MessageChannel();
+    const states = [];
+    port2.onmessage = ({data}) => data.state !== undefined && states.push(data.state);
+    t.mock.method(globalThis, "fetch", async (_, {headers}) => {
+        assert.equal(headers.Authorization, undefined);
+        return Response.json({code: "unauthorized", detail: "Who is it?"}, {status: 401});
+    });
+    new Hub("http://node/watch?prefix=&values=1").take(port1, {isVisible: true});
+    await until(() => states.length > 0, "the refusal is told");
+    assert.deepEqual(states[0], {isLive: false, why: "Who is it?", isRefused: true});
+    port2.postMessage({isOver: true});
+    await new Promise((resolve) => port2.once("close", resolve));
+});
+
 test("a stream that nobody looks at is let go, and goes on where it was", async (t) => {
     const asked = listenInstead(t);
     const hub = new Hub("http://node/watch?prefix=&values=1", {hidden_ms: 20});

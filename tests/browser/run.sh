@@ -78,7 +78,7 @@ case $what in
 test) # one after the other: both measure their waits on a machine of their own
     set -o pipefail
     failed=()
-    for file in board tabs network looks client restarts openapi; do
+    for file in board access tabs network looks client restarts openapi; do
         "${inside[@]}" node --test "$tests/$file.test.mjs" | tee "$modules/$file.tap" || failed+=("$modules/$file.tap")
     done
     [ "${#failed[@]}" = 0 ] && exit 0

@@ -34,6 +34,11 @@ export class ScriptedNode {
     peers = [];
     /* Whether it makes those wait who ask for more than pages. */
     isSilent = false;
+    /* Answers, pages excepted, only requests with this token; "": all. Another one is known, and may do
+     * nothing. */
+    token = "";
+    /* What was asked for, with the token that came along. */
+    asked = [];
     /* How many members this node has a link to, the first ones. */
     links = 10;
     figures = {repram_puts_total: 0, repram_records_applied_total: 0, repram_entries_expired_total: 0,
@@ -62,6 +67,12 @@ export class ScriptedNode {
         if (!path.startsWith("/fade/")) {
             await until(() => !this.isSilent, "the test wants an answer");
         }
+        const by = request.headers.authorization ?? "";
+        this.asked.push({url: request.url, by});
+        if (!path.startsWith("/fade/") && this.token !== "" && by !== `Bearer ${this.token}`) {
+            this.#refuse(response, by === "" ? 401 : 403);
+            return;
+        }
         const answers = {"/status": () => this.#status(),
                          "/peers": () => ({peers: this.#listed(), claimed_ports: [8081],
                                            last_updated: new Date().toISOString()})};
@@ -70,6 +81,8 @@ export class ScriptedNode {
             this.#watchers.add(response);
             response.on("close", () => this.#watchers.delete(response));
             response.write("event: reset\ndata: {}\n\nid: 1-1\nevent: live\ndata: {}\n\n");
+        } else if (path.startsWith("/data/") && request.method === "PUT") {
+            response.writeHead(201, {"X-Original-TTL": "600", "X-Replicas": "1/1"}).end();
         } else if (path === "/metrics") {
             response.end(Object.entries(this.figures).map((figure) => `${figure.join(" ")}\n`).join(""));
         } else if (path in answers) {
@@ -78,6 +91,12 @@ export class ScriptedNode {
         } else {
             await this.#page(path, response);
         }
+    }
+
+    #refuse(response, status) {
+        response.writeHead(status, {"Content-Type": "application/problem+json"});
+        response.end(JSON.stringify(status === 401 ? {code: "unauthorized", detail: "This needs a token."}
+                                                   : {code: "forbidden", detail: "This token may not do that."}));
     }
 
     async #page(path, response) {

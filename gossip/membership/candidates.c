@@ -41,7 +41,7 @@ uint32_t candidates_addr_hash(const struct addr *addr, uint64_t seed)
 void candidates_init(struct candidates *cs, uint64_t hash_seed,
                      const uint8_t secret[static SIPHASH_KEY_BYTES])
 {
-    *cs = (struct candidates){.hash_seed = hash_seed};
+    *cs = (struct candidates){.hash_seed = hash_seed, .asks_max = CANDIDATE_ASKS_MAX};
     series_init(&cs->seqs, secret, "candidates");
     series_init(&cs->nonces, secret, "intro");
     slotindex_init(&cs->by_addr, CANDIDATES_MAX);
@@ -194,7 +194,7 @@ enum candidate_step candidates_due(struct candidates *cs, uint64_t now_us,
             forget(cs, ca);
             continue;
         }
-        if (ca->asks < (ca->cookie != 0 ? CANDIDATE_COOKIE_ASKS_MAX : CANDIDATE_ASKS_MAX)) {
+        if (ca->asks < (ca->cookie != 0 ? CANDIDATE_COOKIE_ASKS_MAX : cs->asks_max)) {
             const uint64_t wait_us = ca->cookie != 0 ? ca->pace_us
                                      : ca->asks == 0 ? CANDIDATE_ASK_FIRST_US
                                                      : CANDIDATE_ASK_LATER_US;

@@ -1,9 +1,10 @@
 /*
  * candidates: addresses where a node may be, while it is being found out.
  *
- * A candidate is asked by datagram up to three times. One that stays silent or refuses is dialled
- * once. Then it has answered, or is forgotten until a provider names it again. The table also
- * remembers which addresses turned out to be this very node, so that they cost nothing later.
+ * A candidate is asked by datagram up to three times; with each key of the ring, where there are
+ * more. One that stays silent or refuses is dialled once. Then it has answered, or is forgotten
+ * until a provider names it again. The table also remembers which addresses turned out to be this
+ * very node, so that they cost nothing later.
  *
  * A candidate that wants this node to prove itself first has sent it a cookie, and is asked again
  * with it, at once and up to four times. One that was asked by an INTRO has said with its cookie
@@ -52,6 +53,7 @@ struct candidates {
     struct timerheap timers;
     struct addr own[CANDIDATE_OWN_MAX];
     uint32_t own_count;
+    uint32_t asks_max; /* without a cookie */
     uint64_t burst_us; /* when the last one's first ask is due */
     uint32_t burst_count;
 };
@@ -73,7 +75,8 @@ struct candidate_ask {
     uint16_t key_id;
 };
 
-/* Its numbers are made with the secret. */
+/* Its numbers are made with the secret. A candidate is asked CANDIDATE_ASKS_MAX times, or as often
+ * as asks_max is set to. */
 void candidates_init(struct candidates *cs, uint64_t hash_seed,
                      const uint8_t secret[static SIPHASH_KEY_BYTES]);
 void candidates_fini(struct candidates *cs);

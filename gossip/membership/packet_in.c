@@ -205,6 +205,13 @@ static bool is_sure(const struct swim *s, const struct member *sender, const str
     return is_by_link;
 }
 
+/* Whether it is a sealed word of a member's own, that came for the first time: nobody else can have
+ * said what is in it, as on its link. */
+static bool is_own_word(const struct member *sender, const struct packet *p)
+{
+    return p->key_id != KEYRING_ID_OPEN && sender != NULL && !view_is_doubted(sender);
+}
+
 static void take_entries(struct swim *s, const struct view_teller *teller, const struct packet *p)
 {
     struct cursor c = cursor_reader(p->entries, p->entries_len);
@@ -300,6 +307,12 @@ static uint32_t note_presence(struct swim *s, const struct packet_out_asked *ask
     return rtt_us;
 }
 
+/* Whether somebody unknown comes to be known by it. */
+static bool is_introduction(const struct packet *p, bool has_proved)
+{
+    return p->is_long && has_proved;
+}
+
 /* A packet of `len` bytes of our cluster that is not our own. `sender` is NULL when nobody here has
  * a short header's tag. Then nothing it says is believed, and an answer will make it introduce
  * itself. */
@@ -317,16 +330,17 @@ static void take_packet(struct swim *s, struct member *sender, const struct addr
         .packet = p,
         .room = has_proved ? DATAGRAM_BYTES_MAX : len,
     };
-    if (!is_known && ((!has_proved && !is_candidate) || !p->is_long)) {
+    if (!is_known && !is_introduction(p, has_proved || is_candidate)) {
         take_unknown(s, &asked);
         return;
     }
     const struct uuid uuid = p->is_long ? p->uuid : sender->uuid;
+    const bool is_answer = is_sure(s, sender, &uuid, from, p);
     const struct view_teller teller = {
         .uuid = &uuid,
-        .is_sure = is_sure(s, sender, &uuid, from, p),
+        .is_sure = is_answer || is_own_word(sender, p),
     };
-    asked.is_sure = teller.is_sure || has_cookie;
+    asked.is_sure = is_answer || has_cookie;
     take_news(s, &asked, &teller, has_proved, len);
     sender = roster_find(&s->roster, &uuid);
     asked.to = sender != NULL && !sender->is_ghost ? sender : NULL;
@@ -335,7 +349,7 @@ static void take_packet(struct swim *s, struct member *sender, const struct addr
         return;
     }
     learn_address(s, &asked, is_candidate, has_proved);
-    const uint32_t rtt_us = note_presence(s, &asked, teller.is_sure);
+    const uint32_t rtt_us = note_presence(s, &asked, is_answer);
     take_kind(s, &asked, is_candidate, rtt_us);
 }
 
@@ -354,7 +368,7 @@ static void take_intro(struct swim *s, const struct packet_out_asked *asked)
 
 /* What passes between two of which the one does not know yet that the other is there. True where it
  * was that. */
-static bool take_stranger(struct swim *s, const struct member *sender, const struct addr *from,
+static bool take_stranger(struct swim *s, struct member *sender, const struct addr *from,
                           const struct packet *p, size_t len)
 {
     const struct packet_out_asked asked = {.from = from, .packet = p, .room = len};
@@ -433,25 +447,27 @@ static bool is_near(const struct swim *s, const struct addr *from)
     return is_own_ip;
 }
 
-/* It was not meant for this node, or for its predecessor on this port, which is gone: its sender
- * learns as soon as in the open that another is here. It is believed, as the answer is sealed, and
- * repeats the counter. So many are answered as of INTROs may fail. */
-static void reply_unread(struct swim *s, const struct packet_head *head, const struct uuid *sender,
-                         const struct addr *from, size_t len)
+/* It was not meant for this node, but perhaps for its predecessor on this port: its sender learns
+ * as soon as in the open that another is here. Or its sender's tag is lost, and it hears so. It is
+ * believed, as the answer is sealed and has the mark. So many are answered as of INTROs may fail.
+ */
+static void reply_unread(struct swim *s, const struct packet_head *head, const struct addr *from,
+                         const uint8_t *data, size_t len)
 {
     const bool is_own_host = is_near(s, from);
-    if (head->is_intro || uuid_equal(sender, &s->self->uuid) ||
+    if (head->is_intro || len < head->len + SEAL_TAG_BYTES ||
         !budget_has(&s->unread, from, is_own_host, s->now_us)) {
         return;
     }
     budget_failed(&s->unread, from, is_own_host);
-    const struct packet unread = {.is_long = true, .key_id = head->key_id, .uuid = *sender};
+    const struct packet unread = {.is_long = true, .key_id = head->key_id};
     const struct packet_out_asked asked = {.from = from, .packet = &unread, .room = len};
-    struct packet reply = {.kind = PACKET_UNREAD, .seq = (uint32_t)head->counter};
+    struct packet reply = {.kind = PACKET_UNREAD, .seq = packet_mark(data, len)};
     packet_out_reply(s, &asked, &reply);
 }
 
-/* Opens a sealed datagram. False, and silence, where it does not: but for who meant another. */
+/* Opens a sealed datagram. False, and silence, where it does not open: but for who meant another.
+ */
 static bool unseal(struct swim *s, const struct packet_head *head, const struct addr *from,
                    const uint8_t *data, size_t len, uint8_t ret_data[static DATAGRAM_BYTES_MAX])
 {
@@ -470,8 +486,8 @@ static bool unseal(struct swim *s, const struct packet_head *head, const struct 
         sealing_open(&s->sealing, head, &sender, data, len, s->now_us, ret_data);
     if (refusal == SEALING_REFUSED_KEY) {
         tell_key(s, from, head->key_id);
-    } else if (refusal == SEALING_REFUSED_FORGED && sender.sender != NULL) {
-        reply_unread(s, head, sender.sender, from, len);
+    } else if (refusal == SEALING_REFUSED_FORGED || refusal == SEALING_REFUSED_SENDER) {
+        reply_unread(s, head, from, data, len);
     }
     return refusal == SEALING_OPENED;
 }

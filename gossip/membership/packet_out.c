@@ -314,7 +314,7 @@ size_t packet_out_entries_max(const struct swim *s)
 /* For whom it is sealed; NULL: for whoever is there. */
 static const struct uuid *receiver_of(const struct load *load, const struct packet *p)
 {
-    if (p->kind == PACKET_INTRO) {
+    if (packet_is_for_anybody(p->kind)) {
         return NULL;
     }
     return load->to != NULL      ? &load->to->uuid
@@ -338,6 +338,7 @@ static bool send(struct load *load, struct packet *p)
             s->counters->datagrams_dropped++;
             return false;
         }
+        p->mark = packet_mark(data, len);
     }
     const bool is_sent = outbox_datagram(s->outbox, load->addr, data, len);
     s->counters->datagrams_out += is_sent;

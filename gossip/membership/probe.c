@@ -241,7 +241,7 @@ static void ping(struct swim *s, struct member *m, bool by_link)
         struct packet p = packet_out_ping(s, t->seq, m->tag);
         p.is_retry = m->probe->is_open && m->probe->ping_count > 0;
         const bool is_sent = packet_out_knock(s, m, &to, &p);
-        t->counter = (uint32_t)p.counter;
+        t->mark = p.mark;
         t->to = is_sent ? to : t->to;
         m->probe->is_asked = m->probe->is_asked || is_sent;
         m->probe->is_withheld = m->probe->is_withheld || !is_sent;
@@ -422,14 +422,14 @@ bool probe_awaits_ack(const struct member *m, uint32_t seq, bool is_datagram)
     return t != NULL && !t->is_acked;
 }
 
-bool probe_has_sent(const struct member *m, uint32_t counter, const struct addr *to)
+bool probe_has_sent(const struct member *m, uint32_t mark, const struct addr *to)
 {
     const struct swim_probe_state *st = m->probe;
     const uint32_t count = st != NULL ? st->try_count : 0;
     const uint32_t kept = count < PROBE_TRIES_MAX ? count : PROBE_TRIES_MAX;
-    for (uint32_t i = 0; i < kept; i++) {
+    for (uint32_t i = 0; i < kept && mark != 0; i++) {
         const struct probe_try *t = &st->tries[i];
-        if (t->counter == counter && !t->is_acked && t->to.port != 0 && addr_equal(&t->to, to)) {
+        if (t->mark == mark && !t->is_acked && t->to.port != 0 && addr_equal(&t->to, to)) {
             return true;
         }
     }
@@ -502,7 +502,7 @@ void probe_cookie(struct swim *s, struct member *m, uint32_t seq, uint64_t cooki
         t->is_repeated = true;
         t->sent_us = s->now_us;
         packet_out_send_at(s, m, &t->to, &p);
-        t->counter = (uint32_t)p.counter;
+        t->mark = p.mark;
     }
     probe_schedule(s, m);
 }

@@ -105,8 +105,7 @@ void probe_schedule(struct swim *s, struct member *m);
 /* Changes local health: +1 for the worse, -1 for the better. */
 void probe_health(struct swim *s, int change);
 
-/* Whether a ping went to that address in the datagram with this low half of a counter, and was not
- * acked. */
-bool probe_has_sent(const struct member *m, uint32_t counter, const struct addr *to);
+/* Whether a ping went to that address in the sealed datagram with that mark, and was not acked. */
+bool probe_has_sent(const struct member *m, uint32_t mark, const struct addr *to);
 
 #endif

@@ -73,8 +73,8 @@ static void refuse(struct swim *s, struct member *m, const struct addr *addr)
 struct refuser {
     const struct member *by; /* NULL: nobody known */
     uint32_t seq;            /* 0: none */
-    bool has_counter;
-    uint32_t counter;
+    bool is_unread;          /* what had this mark */
+    uint32_t mark;
 };
 
 static bool is_refused_by(const struct member *m, const struct addr *addr,
@@ -82,7 +82,7 @@ static bool is_refused_by(const struct member *m, const struct addr *addr,
 {
     return !m->is_self && m != refuser->by &&
            (refuser->seq == 0 || probe_awaits_ack(m, refuser->seq, true)) &&
-           (!refuser->has_counter || probe_has_sent(m, refuser->counter, addr));
+           (!refuser->is_unread || probe_has_sent(m, refuser->mark, addr));
 }
 
 /* All that are thought to be there and are refused so. */
@@ -113,8 +113,12 @@ void refusal_taken(struct swim *s, const struct addr *addr, const struct member 
     refuse_all(s, addr, &(struct refuser){.by = by});
 }
 
-void refusal_unread(struct swim *s, const struct addr *addr, const struct member *by,
-                    uint32_t counter)
+void refusal_unread(struct swim *s, const struct addr *addr, struct member *by, uint32_t mark)
 {
-    refuse_all(s, addr, &(struct refuser){.by = by, .has_counter = true, .counter = counter});
+    if (by != NULL && probe_has_sent(by, mark, addr)) {
+        by->knows_us = false; /* it is there, and has forgotten whose tag ours is */
+        by->has_said = true;
+        probe_start(s, by);
+    }
+    refuse_all(s, addr, &(struct refuser){.by = by, .is_unread = true, .mark = mark});
 }

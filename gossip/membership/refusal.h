@@ -19,9 +19,9 @@ void refusal_came(struct swim *s, const struct addr *addr, uint32_t seq);
  * there. */
 void refusal_taken(struct swim *s, const struct addr *addr, const struct member *by);
 
-/* Another is at the address, `by` where it is known here: it could not open what we sent there with
- * this low half of the counter. */
-void refusal_unread(struct swim *s, const struct addr *addr, const struct member *by,
-                    uint32_t counter);
+/* `by`, NULL where nobody here knows it, could not open what we sent to the address with that mark:
+ * another is there than was asked. Or it is who was asked, and has lost our tag: then it is asked
+ * at once with the long header. */
+void refusal_unread(struct swim *s, const struct addr *addr, struct member *by, uint32_t mark);
 
 #endif

@@ -345,6 +345,8 @@ enum rc swim_set_keys(struct swim *s, const struct keyring_items *items, uint64_
     if (rc != RC_OK) {
         return rc;
     }
+    const uint32_t keys = s->sealing.ring.count;
+    s->candidates.asks_max = keys > CANDIDATE_ASKS_MAX ? keys : CANDIDATE_ASKS_MAX;
     member_card(s->self, &before);
     card = before;
     name_keys(s, &card);

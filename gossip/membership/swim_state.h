@@ -48,7 +48,7 @@ enum {
 
 struct probe_try {
     uint32_t seq;
-    uint32_t counter; /* the low half of its packet's */
+    uint32_t mark; /* its packet's; 0: it was not sealed */
     uint64_t sent_us;
     struct addr to;   /* port 0: by link, or not sent */
     bool is_repeated; /* with a cookie, which is done once */

@@ -3,8 +3,8 @@
  *
  * A sealed datagram has its header in clear, which is authenticated, and everything else under
  * AES-256-GCM. The key is made of sender and receiver, so it opens at one receiver and in one life
- * of both. The nonce is the header's counter, which a process uses once. An INTRO goes to whoever
- * is at an address. Its key is made of the sender alone.
+ * of both. The nonce is the header's counter, which a process uses once. An INTRO or
+ * UNREAD goes to whoever is at an address. Its key is made of the sender alone.
  *
  * To a member goes the first key of our own ring that it holds. So nodes may be given another ring
  * in any order, and in any number at once. What a member holds its card says. Where its last
@@ -91,8 +91,8 @@ bool sealing_has_any(const struct sealing *x, const struct member *m);
 
 /*
  * Seals `len` bytes of a packet of this node, in place: the tag goes behind, where there is room.
- * `to` is the receiver; NULL for an INTRO. The header names the key and the counter. Returns the
- * length then, or 0 when the ring has not the key (any more), or there is no memory.
+ * `to` is the receiver; NULL for an INTRO or UNREAD. The header names the key and the counter.
+ * Returns the length then, or 0 when the ring has not the key (any more), or there is no memory.
  */
 size_t sealing_seal(struct sealing *x, const struct uuid *to, uint8_t *data, size_t len,
                     uint64_t now_us);

@@ -12,12 +12,19 @@ enum {
     SECTION_PADDING = 4,
     SECTION_CRITICAL = 128,
 };
-enum { ENTRY_AGE_MAX = UINT16_MAX };
+enum { ENTRY_AGE_MAX = UINT16_MAX, SEAL_BYTES = 16 };
 
 uint32_t packet_tag(const struct uuid *uuid, uint64_t cluster)
 {
     const uint32_t tag = (uint32_t)XXH3_64bits_withSeed(uuid->bytes, UUID_BYTES, cluster);
     return tag == 0 ? 1 : tag;
+}
+
+uint32_t packet_mark(const uint8_t *data, size_t len)
+{
+    struct cursor c = cursor_reader(data + len - SEAL_BYTES, SEAL_BYTES);
+    const uint32_t mark = cursor_u32(&c);
+    return mark == 0 ? 1 : mark;
 }
 
 /* ---- Entries ---- */
@@ -101,10 +108,15 @@ static void read_vitals(struct cursor *c, struct packet *p)
     p->member_digest = cursor_u64(c);
 }
 
+bool packet_is_for_anybody(enum packet_kind kind)
+{
+    return kind == PACKET_INTRO || kind == PACKET_UNREAD;
+}
+
 static void put_header(struct cursor *c, const struct packet *p)
 {
     const int flags = (p->is_long ? FLAG_LONG : 0) | (p->knows_you ? FLAG_KNOWS_YOU : 0) |
-                      (p->kind == PACKET_INTRO ? FLAG_INTRO : 0);
+                      (packet_is_for_anybody(p->kind) ? FLAG_INTRO : 0);
     cursor_put_u8(c, p->version);
     cursor_put_u8(c, (uint8_t)flags);
     cursor_put_u16(c, p->key_id);
@@ -231,7 +243,7 @@ static void read_kind(struct cursor *c, bool is_intro, struct packet *p)
 {
     const uint8_t kind = cursor_u8(c);
     p->kind = kind < PACKET_PING || kind > PACKET_UNREAD ? PACKET_GOSSIP : (enum packet_kind)kind;
-    if (p->kind != kind || is_intro != (p->kind == PACKET_INTRO) ||
+    if (p->kind != kind || is_intro != packet_is_for_anybody(p->kind) ||
         (is_sealed_kind(p->kind) && (p->key_id == 0 || !p->is_long))) {
         cursor_fail(c);
     }

@@ -14,11 +14,12 @@
  *   short header | cluster hash 8 | uuid 16 | boot 8
  *
  * flags: 1 long header, 2 the sender knows the receiver's card (so short headers will do), 4 an
- * INTRO, always long. tag is a 32-bit hash of the sender's uuid and the cluster hash, never 0. The
- * counter is one up per packet sent. key id 0 is an open packet. Any other names the key under
- * which all that follows the header is sealed, with the counter as nonce and the header as what is
- * authenticated besides, and the last 16 bytes are AES-GCM's tag (gossip/sealing/sealing). This
- * module reads and writes what was or is to be sealed: bytes without that tag.
+ * INTRO or UNREAD, always long: sealed for whoever is there. tag is a 32-bit hash of the sender's
+ * uuid and the cluster hash, never 0. The counter is one up per packet sent. key id 0 is an open
+ * packet. Any other names the key under which all that follows the header is sealed, with the
+ * counter as nonce and the header as what is authenticated besides, and the last 16 bytes are
+ * AES-GCM's tag (gossip/sealing/sealing). This module reads and writes what was or is to be sealed:
+ * bytes without that tag.
  *
  * Then one body, by kind:
  *
@@ -33,8 +34,8 @@
  *   COOKIE    kind 1 | number 4 | cookie 8   say this again, to prove that you receive
  *   INTRO     kind 1 | seq 4 | nonce 16               who is there? Sealed, to a stranger
  *   INTRO_ACK kind 1 | seq 4 | nonce 16 | cookie 8    the header says who; sealed
- *   UNREAD    kind 1 | counter 4   another is here: it could not open the packet with that counter,
- *                                  of which this is the low half; sealed
+ *   UNREAD    kind 1 | mark 4      the sender could not open the packet whose tag of AES-GCM begins
+ *                                  so: another is here, or has forgotten whose tag that is; sealed
  *
  *   vitals = flags 1 | clock_us 8 | cut_s 5 | root 8
  *
@@ -129,7 +130,7 @@ struct vitals {
     uint64_t root;     /* the data's root digest as of the cut */
 };
 
-/* The header, which is not sealed. */
+/* The header, which is not sealed. is_intro: sealed for whoever is there. */
 struct packet_head {
     uint8_t version;
     bool is_long, is_intro;
@@ -170,6 +171,7 @@ struct packet {
     bool is_retry;        /* packet_out's: of a probe */
     struct uuid to;       /* packet_out's: who is asked that is no member here; nil: nobody */
 
+    uint32_t mark; /* packet_out's: how the tag of AES-GCM began when it went; 0: not sealed */
     bool has_seen_as;
     struct addr seen_as;
     const uint8_t *entries; /* borrowed */
@@ -210,6 +212,9 @@ enum {
                           SECTION_HEAD_BYTES + COOKIE_BYTES + SECTION_HEAD_BYTES
 };
 
+/* Whether such packets are sealed for whoever is there, as their receiver is unknown. */
+bool packet_is_for_anybody(enum packet_kind kind);
+
 /* Parses the header alone. RC_VERSION: a version that this node does not speak; then
  * ret_head->version is set. RC_MALFORMED: everything else that is not exactly right, longer than
  * DATAGRAM_BYTES_MAX included. All else of *ret_head is unspecified on an error. */
@@ -227,6 +232,9 @@ void packet_write(struct cursor *c, const struct packet *p);
  * which it does not take apart: most entries are no news. */
 void packet_entry_write(struct cursor *c, const struct entry *e);
 void packet_entry_read(struct cursor *c, struct entry *ret_entry);
+
+/* How the tag of AES-GCM begins of a sealed packet; never 0. By it an UNREAD says which. */
+uint32_t packet_mark(const uint8_t *data, size_t len);
 
 /* The tag of a member in a cluster. Never 0. */
 uint32_t packet_tag(const struct uuid *uuid, uint64_t cluster);

@@ -11,6 +11,7 @@
 #include "core/base/mem.h"
 #include "core/base/rng.h"
 #include "gossip/membership/swim.h"
+#include "tests/unit/rings.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -44,7 +45,7 @@ struct node {
     bool is_up;
     uint64_t paused_until_us;
     uint64_t bytes_out; /* with IP and UDP headers */
-    uint32_t vitals_seen, strangers, versions, names_twice, dials, refuted;
+    uint32_t vitals_seen, strangers, versions, keys_unknown, names_twice, dials, refuted;
     uint32_t rtt_last_us;
     uint64_t vitals_root;
 };
@@ -59,7 +60,11 @@ struct cluster {
     bool has_refusals; /* a port without a process refuses */
     bool has_links;
     bool is_many_hosts;
-    uint16_t features;                  /* of those that start */
+    uint16_t features;           /* of those that start */
+    const struct seal_ops *seal; /* likewise; NULL: without keys */
+    const char *ring;            /* likewise, as rings.h has it; NULL: open */
+    /* Told of each datagram that is about to fly; false drops it. NULL: nobody is. */
+    bool (*on_datagram)(struct cluster *c, uint32_t from, const struct flight *f);
     bool udp_cut[NODES_MAX][NODES_MAX]; /* from, to */
     bool tcp_cut[NODES_MAX][NODES_MAX];
     bool udp_refused[NODES_MAX][NODES_MAX]; /* a firewall refuses instead of dropping */
@@ -102,6 +107,12 @@ static inline struct addr node_addr(const struct cluster *c, uint32_t place)
     return c->is_many_hosts ? addr_v4(far, 8081) : addr_v4(near, (uint16_t)(9000 + place));
 }
 
+static inline void set_ring(struct cluster *c, uint32_t at, const char *letters)
+{
+    const struct keyring_items items = rings_items(letters);
+    assert_int_equal(swim_set_keys(c->nodes[at].swim, &items, c->now_us), RC_OK);
+}
+
 /* Starts a process at a place; returns its number. */
 static inline uint32_t cluster_start_at(struct cluster *c, uint32_t place, const char *network,
                                         const char *name)
@@ -114,6 +125,7 @@ static inline uint32_t cluster_start_at(struct cluster *c, uint32_t place, const
         .counters = &n->counters,
         .vitals = vitals_of,
         .vitals_arg = n,
+        .seal = c->seal,
         .self = {.boot = 1,
                  .incarnation = 1,
                  .host_tag = UINT64_MAX - (c->is_many_hosts ? 100 + place : 7),
@@ -139,6 +151,9 @@ static inline uint32_t cluster_start_at(struct cluster *c, uint32_t place, const
     n->outbox = outbox_new();
     n->swim = swim_new(&config, n->outbox, c->now_us);
     n->is_up = true;
+    if (c->ring != NULL) {
+        set_ring(c, i, c->ring);
+    }
     return i;
 }
 
@@ -241,6 +256,10 @@ static inline void send_datagram(struct cluster *c, uint32_t from, const struct 
     f->addr = f->is_refusal ? a->addr : n->addr;
     f->len = a->len;
     memcpy(f->data, a->data, a->len);
+    if (!f->is_refusal && c->on_datagram != NULL && !c->on_datagram(c, from, f)) {
+        free(f);
+        return;
+    }
     fly(c, f);
 }
 
@@ -323,6 +342,7 @@ static inline void drain(struct cluster *c, uint32_t at)
             event.kind == SWIM_VITALS && event.rtt_us > 0 ? event.rtt_us : n->rtt_last_us;
         n->strangers += event.kind == SWIM_STRANGER && event.version == 0;
         n->versions += event.kind == SWIM_STRANGER && event.version != 0;
+        n->keys_unknown += event.kind == SWIM_KEY_UNKNOWN;
         n->names_twice += event.kind == SWIM_NAME_TWICE;
         n->refuted += event.kind == SWIM_REFUTED;
         c->dials_elsewhere += event.kind == SWIM_LINK_WANTED && has_died(c, event.member);

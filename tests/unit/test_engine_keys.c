@@ -2,6 +2,7 @@
 #include "engine_rig.h"
 
 #include "net/crypto/seal_openssl.h"
+#include "tests/unit/rings.h"
 
 static struct seal_openssl *openssl;
 
@@ -19,17 +20,6 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* The ring of letters, O for `open`. */
-static struct keyring_items items_of(const char *letters)
-{
-    struct keyring_items items = {.count = (uint32_t)strlen(letters)};
-    for (uint32_t i = 0; i < items.count; i++) {
-        items.items[i].is_open = letters[i] == 'O';
-        memset(items.items[i].key, items.items[i].is_open ? 0 : letters[i], SEAL_KEY_BYTES);
-    }
-    return items;
-}
-
 static struct addr addr_of(uint8_t id)
 {
     const uint8_t ip[4] = {127, 0, 0, 1};
@@ -38,7 +28,7 @@ static struct addr addr_of(uint8_t id)
 
 static struct engine *make_keyed(uint8_t id, const char *letters)
 {
-    const struct keyring_items items = items_of(letters);
+    const struct keyring_items items = rings_items(letters);
     struct engine_config config = {
         .uuid = {{id}},
         .host_tag = 1,
@@ -177,7 +167,7 @@ static void sealed_refuses_open_datagram(void **state)
     assert_int_equal(status.refused[SEALING_REFUSED_OPEN], w.datagrams[0]);
     assert_int_equal(status.state, SEALING_SEALED);
     /* With the key, and `open` first, it is let in by what `open` alone would never open. */
-    const struct keyring_items both = items_of("OB");
+    const struct keyring_items both = rings_items("OB");
     assert_int_equal(engine_set_keys(w.engines[0], &both, w.now_us), RC_OK);
     hint(&w, 0, 1);
     run(&w, 3000);
@@ -203,7 +193,7 @@ static void the_status_tells_when_the_next_step_is_safe(void **state)
     assert_true(status.keys[0].used_us > w.now_us - SECOND_US);
     assert_int_equal(status.lacking_first.count, 0);
     /* B first, which the other has not: it goes on with A, and is named. */
-    const struct keyring_items next = items_of("BA");
+    const struct keyring_items next = rings_items("BA");
     assert_int_equal(engine_set_keys(w.engines[0], &next, w.now_us), RC_OK);
     run(&w, 1000);
     engine_sealing(w.engines[0], &status);
@@ -227,7 +217,7 @@ static void a_ring_that_is_refused_changes_nothing(void **state)
 {
     (void)state;
     struct wire w = wire_of("A", "A");
-    const struct keyring_items twice = items_of("BB");
+    const struct keyring_items twice = rings_items("BB");
     const uint16_t id = engine_keyring(w.engines[0])->keys[0].id;
     assert_int_equal(engine_set_keys(w.engines[0], &twice, w.now_us), RC_EXISTS);
     assert_int_equal(engine_keyring(w.engines[0])->keys[0].id, id);
@@ -241,7 +231,7 @@ static void who_shares_no_key_is_named_as_cut_off(void **state)
     (void)state;
     struct wire w = wire_of("A", "A");
     run(&w, 3000);
-    const struct keyring_items other = items_of("B");
+    const struct keyring_items other = rings_items("B");
     assert_int_equal(engine_set_keys(w.engines[0], &other, w.now_us), RC_OK);
     struct sealing_status status;
     engine_sealing(w.engines[0], &status);

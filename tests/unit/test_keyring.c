@@ -1,6 +1,7 @@
 #include "gossip/sealing/keyring.h"
 
 #include "net/crypto/seal_openssl.h"
+#include "tests/unit/rings.h"
 #include "tests/unit/seal_vectors.h"
 
 #include <setjmp.h>
@@ -34,16 +35,13 @@ static struct uuid uuid_of(const uint8_t *bytes)
     return uuid;
 }
 
-/* The ring of "K", "O" for `open`, and other letters for other keys: "KO" is K,open. */
+/* K is the golden secret. */
 static struct keyring_items items_of(const char *letters)
 {
-    struct keyring_items items = {.count = (uint32_t)strlen(letters)};
+    struct keyring_items items = rings_items(letters);
     for (uint32_t i = 0; i < items.count && i < KEYRING_KEYS_MAX; i++) {
-        items.items[i].is_open = letters[i] == 'O';
         if (letters[i] == 'K') {
             memcpy(items.items[i].key, golden_secret, SEAL_KEY_BYTES);
-        } else if (letters[i] != 'O') {
-            memset(items.items[i].key, letters[i], SEAL_KEY_BYTES);
         }
     }
     return items;

@@ -69,6 +69,44 @@ static void a_card_has_these_bytes(void **state)
     assert_true(addr_equal(&back.addrs[1].addr, &card.addrs[1].addr));
 }
 
+static void a_card_names_the_keys_that_its_member_holds(void **state)
+{
+    (void)state;
+    struct member_card card = sample(), back;
+    uint8_t bytes[CARD_WIRE_MAX];
+    uint16_t keys[MEMBER_KEYS_MAX];
+    const size_t len = written(&card, bytes);
+    const size_t counts_at = len - 17; /* and two addresses of 8 bytes */
+    for (uint32_t count = 0; count <= MEMBER_KEYS_MAX; count++) {
+        card.key_count = count;
+        for (uint32_t i = 0; i < count; i++) {
+            card.keys[i] = (uint16_t)(0x100 * i + 5);
+        }
+        assert_int_equal(written(&card, bytes), len + 2 * (size_t)count);
+        assert_int_equal(bytes[counts_at], count << 4 | 2);
+        assert_true(reads(bytes, len + 2 * (size_t)count, &back));
+        assert_int_equal(back.key_count, count);
+        assert_int_equal(back.addr_count, 2);
+        struct member m = {.tag = 1};
+        const uint8_t elsewhere[4] = {192, 0, 2, 99};
+        const struct addr last = addr_v4(elsewhere, 7);
+        member_set_card(&m, &back);
+        member_set_last_addr(&m, &last); /* which packs all anew */
+        assert_int_equal(member_keys(&m, keys), count);
+        assert_memory_equal(keys, card.keys, count * sizeof(keys[0]));
+        member_card(&m, &back);
+        assert_memory_equal(back.keys, card.keys, count * sizeof(keys[0]));
+        assert_string_equal(member_enclave(&m), "default");
+        const struct addr shown = member_last_addr(&m);
+        assert_true(addr_equal(&shown, &last));
+        member_fini(&m);
+    }
+    bytes[counts_at] = (MEMBER_KEYS_MAX + 1) << 4; /* one more, and none of the addresses */
+    assert_false(reads(bytes, counts_at + 11, &back));
+    bytes[counts_at] = MEMBER_KEYS_MAX << 4;
+    assert_true(reads(bytes, counts_at + 9, &back));
+}
+
 static void the_longest_card_fits_its_maximum(void **state)
 {
     (void)state;
@@ -77,6 +115,7 @@ static void the_longest_card_fits_its_maximum(void **state)
     memset(card.name, 'n', NAME_SIZE - 1);
     memset(card.enclave, 'e', NAME_SIZE - 1);
     card.enclave[NAME_SIZE - 1] = '\0';
+    card.key_count = MEMBER_KEYS_MAX;
     card.addr_count = MEMBER_ADDRS_MAX;
     for (uint32_t i = 0; i < MEMBER_ADDRS_MAX; i++) {
         assert_int_equal(addr_parse_ip("2001:db8::1", 8081, &card.addrs[i].addr), RC_OK);
@@ -350,6 +389,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_card_has_these_bytes),
+        cmocka_unit_test(a_card_names_the_keys_that_its_member_holds),
         cmocka_unit_test(the_longest_card_fits_its_maximum),
         cmocka_unit_test(a_truncated_card_fails_at_every_length),
         cmocka_unit_test(a_card_that_is_not_right_is_refused),

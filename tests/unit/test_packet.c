@@ -369,6 +369,53 @@ static void an_entry_of_an_unknown_kind_is_refused_whatever_follows(void **state
     }
 }
 
+static void what_strangers_say_has_these_bytes_and_is_always_sealed(void **state)
+{
+    (void)state;
+    static const uint8_t nonce[PACKET_NONCE_BYTES] = {0xd1, 0xd2};
+    static const struct {
+        enum packet_kind kind;
+        uint8_t flags;
+        size_t len;
+        uint8_t body[29];
+    } kinds[] = {
+        {PACKET_INTRO, 1 | 4, 21, {10, 0, 0, 0, 7, 0xd1, 0xd2}},
+        {PACKET_INTRO_ACK, 1, 29, {11, 0,    0,    0,    7,    0xd1, 0xd2, 0,    0,   0,
+                                   0,  0,    0,    0,    0,    0,    0,    0,    0,   0,
+                                   0,  0xc1, 0xc2, 0xc3, 0xc4, 0xc5, 0xc6, 0xc7, 0xc8}},
+        {PACKET_UNREAD, 1 | 4, 5, {12, 0, 0, 0, 7}},
+    };
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        uint8_t data[DATAGRAM_BYTES_MAX];
+        struct packet p = lengthy(kinds[i].kind), back;
+        struct packet_head head;
+        p.key_id = 0x1234;
+        p.nonce = nonce;
+        p.cookie = kinds[i].kind == PACKET_INTRO_ACK ? 0xc1c2c3c4c5c6c7c8 : 0;
+        p.knows_you = false;
+        const size_t len = written(&p, data);
+        assert_int_equal(len, PACKET_LONG_BYTES + kinds[i].len);
+        assert_memory_equal(data + PACKET_LONG_BYTES, kinds[i].body, kinds[i].len);
+        assert_int_equal(data[1], kinds[i].flags);
+        assert_int_equal(packet_read_head(data, len, &head), RC_OK);
+        assert_true(head.is_long && head.key_id == 0x1234 && head.len == PACKET_LONG_BYTES);
+        assert_int_equal(head.is_intro, packet_is_for_anybody(kinds[i].kind));
+        assert_true(uuid_equal(&head.uuid, &p.uuid) && head.counter == p.counter);
+        assert_int_equal(packet_read(data, len, &back), RC_OK);
+        assert_true(back.kind == kinds[i].kind && back.seq == 7 && back.cookie == p.cookie);
+        for (size_t cut = 0; cut < len; cut++) {
+            assert_int_equal(packet_read(data, cut, &back), RC_MALFORMED);
+        }
+        data[1] ^= 4; /* sealed for one receiver, or for anybody */
+        assert_int_equal(packet_read(data, len, &back), RC_MALFORMED);
+        data[1] ^= 4;
+        data[2] = data[3] = 0; /* not sealed */
+        assert_int_equal(packet_read(data, len, &back), RC_MALFORMED);
+        p.is_long = false;
+        assert_int_equal(packet_read(data, written(&p, data), &back), RC_MALFORMED);
+    }
+}
+
 static void random_changes_of_a_packet_never_read_outside_it(void **state)
 {
     (void)state;
@@ -397,6 +444,7 @@ int main(void)
         cmocka_unit_test(a_long_gossip_with_every_entry_has_these_bytes),
         cmocka_unit_test(a_pull_has_these_bytes_and_reaches_once_round_at_most),
         cmocka_unit_test(a_cookie_has_these_bytes_there_and_back),
+        cmocka_unit_test(what_strangers_say_has_these_bytes_and_is_always_sealed),
         cmocka_unit_test(a_section_that_stands_twice_is_refused),
         cmocka_unit_test(a_packet_is_padded_to_its_least_size_and_read_without),
         cmocka_unit_test(every_kind_comes_back_as_it_was_written),

@@ -161,6 +161,7 @@ struct link {
     bool is_sought;        /* dialed because discovery named the address */
     bool is_output_asked;  /* an ACTION_OUTPUT is under way */
     uint16_t key_id;       /* of gossip/sealing/keyring: made, or being dialed, with it; 0: plain */
+    uint8_t keys_tried;    /* by a dial */
     struct member *member; /* NULL before HELLO */
     struct addr addr;      /* dialed, or accepted from */
     uint64_t begun_us;     /* dialed, or accepted */

@@ -323,7 +323,7 @@ void mesh_succeeded(struct mesh *m, const struct member *member)
     }
 }
 
-struct link *mesh_dial(struct mesh *m, const struct addr *addr, uint64_t now_us)
+static struct link *dial(struct mesh *m, const struct addr *addr, uint16_t key_id, uint64_t now_us)
 {
     for (struct link *l = mesh_first(m); l != NULL; l = mesh_after(m, l->id)) {
         if (l->is_dialed && addr_equal(&l->addr, addr)) {
@@ -332,19 +332,27 @@ struct link *mesh_dial(struct mesh *m, const struct addr *addr, uint64_t now_us)
     }
     struct link *l = mesh_add(m, LINK_DIALING, true, addr, now_us);
     if (l != NULL) {
-        l->key_id = m->ring == NULL ? KEYRING_ID_OPEN : m->ring->keys[0].id;
-        outbox_dial(m->outbox, l->id, addr, l->key_id);
+        l->key_id = key_id;
+        l->keys_tried = 1;
+        outbox_dial(m->outbox, l->id, addr, key_id);
     }
     return l;
+}
+
+struct link *mesh_dial(struct mesh *m, const struct addr *addr, uint64_t now_us)
+{
+    return dial(m, addr, m->ring == NULL ? KEYRING_ID_OPEN : m->ring->keys[0].id, now_us);
 }
 
 bool mesh_dial_on(struct mesh *m, struct link *l)
 {
     const struct keyring_key *key = m->ring == NULL ? NULL : keyring_find(m->ring, l->key_id);
-    if (key == NULL || key + 1 == m->ring->keys + m->ring->count) {
+    if (key == NULL || l->keys_tried >= m->ring->count) {
         return false;
     }
-    l->key_id = key[1].id;
+    const bool is_last = key + 1 == m->ring->keys + m->ring->count;
+    l->key_id = is_last ? m->ring->keys[0].id : key[1].id;
+    l->keys_tried++;
     outbox_dial(m->outbox, l->id, &l->addr, l->key_id);
     return true;
 }
@@ -383,8 +391,9 @@ static uint64_t consider(struct mesh *m, struct swim *swim, struct want *w, uint
         return w->not_before_us;
     }
     /* The next time another address has its turn, also when this one reaches somebody else. */
+    const uint16_t key_id = sealing_key_to(swim_sealing(swim), member);
     const bool is_dialed =
-        swim_may_dial(swim, member, &addr, now_us) && mesh_dial(m, &addr, now_us) != NULL;
+        swim_may_dial(swim, member, &addr, now_us) && dial(m, &addr, key_id, now_us) != NULL;
     if (is_dialed) {
         swim_dialed(swim, member, &addr, now_us);
     }

@@ -113,12 +113,12 @@ void mesh_turn(struct mesh *m, struct swim *swim, uint64_t now_us);
 /* When mesh_turn() has something to do; NEVER for nothing. */
 uint64_t mesh_deadline(const struct mesh *m);
 
-/* Dials an address of which no member is known yet. NULL when there are too many links or one to
- * that address is under way. */
+/* Dials an address of which no member is known yet, with the ring's first key. NULL when there are
+ * too many links or one to that address is under way. */
 struct link *mesh_dial(struct mesh *m, const struct addr *addr, uint64_t now_us);
 
 /* Whoever is there does not take the key that the link is being dialed with: dials once more with
- * the ring's next. False when there is none: the dial has failed. */
+ * the ring's next, in a circle. False when each was tried: the dial has failed. */
 bool mesh_dial_on(struct mesh *m, struct link *l);
 
 /* A dial to, or link of, the member failed: when it may be dialed again. */

@@ -281,6 +281,30 @@ static void its_member_is_dialed_anew_at_once(void **state)
     engine_free(e);
 }
 
+/* A member gets the first key of our ring that it has, and the others only if it does not take
+ * that. */
+static void a_member_is_dialed_with_a_key_that_its_card_names(void **state)
+{
+    (void)state;
+    uint32_t link = 0;
+    struct engine *e = make_keyed("-AB");
+    struct frame_hello hello = hello_of(7, NOW_US);
+    hello.card.addr_count = 1;
+    hello.card.addrs[0] = (struct member_addr){SCOPE_GLOBAL, {.ip = {7}, .port = 9}};
+    hello.card.key_count = 1;
+    hello.card.keys[0] = id_of("B");
+    const uint32_t plain = link_with(e, &hello, NOW_US);
+    (void)dialed_key(e, &link);
+    assert_int_equal(set_keys(e, "AB", NOW_US + SECOND_US), RC_OK);
+    assert_false(is_open(e, plain));
+    assert_int_equal(dialed_key(e, &link), id_of("B"));
+    engine_link_down(e, link, LINK_END_UNSEALED, NOW_US + SECOND_US);
+    assert_int_equal(dialed_key(e, &link), id_of("A"));
+    engine_link_down(e, link, LINK_END_UNSEALED, NOW_US + SECOND_US);
+    assert_int_equal(dialed_key(e, &link), -1);
+    engine_free(e);
+}
+
 static void the_other_end_dials_anew_when_it_hears_of_it(void **state)
 {
     (void)state;
@@ -325,6 +349,7 @@ int main(void)
         cmocka_unit_test(a_dial_that_ends_otherwise_has_failed),
         cmocka_unit_test(removed_key_ends_links_within_5s),
         cmocka_unit_test(its_member_is_dialed_anew_at_once),
+        cmocka_unit_test(a_member_is_dialed_with_a_key_that_its_card_names),
         cmocka_unit_test(the_other_end_dials_anew_when_it_hears_of_it),
         cmocka_unit_test(keys_that_cannot_be_set_change_nothing),
     };

@@ -53,6 +53,11 @@ static bool lists(const uint8_t *list, size_t len, const char *protocol)
     return false;
 }
 
+static bool takes_links(const struct tls_context *c)
+{
+    return c->links.ring != NULL && keyring_state(c->links.ring) != SEALING_OPEN;
+}
+
 static bool prepare_link(const struct tls_context *c, SSL *ssl)
 {
     SSL_certs_clear(ssl); /* a link is by its secret, and by nothing else */
@@ -70,7 +75,7 @@ static int on_hello(SSL *ssl, int *ret_alert, void *arg)
     if (kind == TLS_KIND_HTTPS && c->is_serving) {
         return SSL_CLIENT_HELLO_SUCCESS;
     }
-    if (kind == TLS_KIND_LINK && c->links.ring != NULL && prepare_link(c, ssl)) {
+    if (kind == TLS_KIND_LINK && takes_links(c) && prepare_link(c, ssl)) {
         return SSL_CLIENT_HELLO_SUCCESS;
     }
     *ret_alert = kind == TLS_KIND_LINK ? SSL_AD_NO_APPLICATION_PROTOCOL : SSL_AD_HANDSHAKE_FAILURE;
@@ -161,12 +166,19 @@ void tls_context_take_links(struct tls_context *c, const struct psk_config *link
     c->links = *links;
 }
 
-bool tls_context_is_serving(const struct tls_context *c, struct tls_dates *ret_dates)
+bool tls_context_is_serving(const struct tls_context *c)
 {
-    if (c->is_serving) {
-        *ret_dates = c->dates;
-    }
     return c->is_serving;
+}
+
+struct tls_dates tls_context_dates(const struct tls_context *c)
+{
+    return c->dates;
+}
+
+bool tls_context_accepts(const struct tls_context *c)
+{
+    return c->is_serving || takes_links(c);
 }
 
 bool tls_context_asks_clients(const struct tls_context *c)

@@ -54,7 +54,7 @@ struct tls_context *tls_context_new(void);
 /* After all streams that were made with it. */
 void tls_context_free(struct tls_context *c);
 
-/* Links are accepted with the keys of that ring, or refused where it is NULL. */
+/* Links are accepted with the keys of that ring, or refused while it has none, or is NULL. */
 void tls_context_take_links(struct tls_context *c, const struct psk_config *links);
 
 /* Takes the certificate, its key and the authorities for all connections from now on. RC_CONFIG
@@ -63,8 +63,14 @@ void tls_context_take_links(struct tls_context *c, const struct psk_config *link
 MUST_USE enum rc tls_context_load(struct tls_context *c, const struct tls_pem *pem,
                                   char ret_why[static TLS_WHY_SIZE]);
 
-/* Whether HTTPS is served; *ret_dates are those of its certificate then. */
-bool tls_context_is_serving(const struct tls_context *c, struct tls_dates *ret_dates);
+/* Whether HTTPS is served. */
+bool tls_context_is_serving(const struct tls_context *c);
+
+/* Of the certificate that is served. */
+struct tls_dates tls_context_dates(const struct tls_context *c);
+
+/* Whether anything of TLS is: HTTPS, or links with a key. */
+bool tls_context_accepts(const struct tls_context *c);
 
 /* Whether clients are asked for certificates. */
 bool tls_context_asks_clients(const struct tls_context *c);

@@ -4,6 +4,7 @@
 #include "net/http/http_intake.h"
 #include "net/http/http_output.h"
 #include "net/http/http_phase.h"
+#include "net/http/http_tls.h"
 
 #include <event2/buffer.h>
 #include <event2/event.h>
@@ -24,10 +25,19 @@ static bool is_reading(const struct http_conn *c)
            http_phase_is(c, HTTP_PHASE_BODY);
 }
 
+/* Whether there is input that no event of the socket will tell of: TLS has read ahead. */
+static bool has_read_ahead(const struct http_conn *c)
+{
+    return c->stream.has_more && c->is_on;
+}
+
 /* Whether it could go on now although no event will call it. That is so when it stopped because its
  * turn was over, or because there was enough output and that then left at once. */
 static bool is_owed_a_turn(const struct http_conn *c)
 {
+    if (has_read_ahead(c)) {
+        return true;
+    }
     if (c->is_writing) {
         return false; /* on_writable() comes */
     }
@@ -109,13 +119,10 @@ static void use_input(struct http_conn *c)
     }
 }
 
-static void on_readable(evutil_socket_t fd, short what, void *arg)
+static void take_input(struct http_conn *c)
 {
-    struct http_conn *c = arg;
     struct http_shared *shared = c->shared;
     const size_t size = http_phase_is(c, HTTP_PHASE_BODY) ? sizeof(shared->room) : HTTP_INPUT_MAX;
-    (void)fd;
-    (void)what;
     const enum rc rc = http_input_read(&c->input, &c->stream, shared->room, size);
     if (rc == RC_OK) {
         use_input(c);
@@ -124,6 +131,19 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     } else if (rc != RC_AGAIN) {
         http_phase_enter(c, HTTP_PHASE_CLOSED);
     }
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    struct http_conn *c = arg;
+    (void)fd;
+    (void)what;
+    if (http_phase_is(c, HTTP_PHASE_HANDSHAKE)) {
+        http_tls_go_on(c);
+    } else if (!c->is_silent || !http_tls_begin(c)) {
+        take_input(c);
+    }
+    c->is_silent = false;
     settle(c);
 }
 
@@ -144,7 +164,9 @@ void http_conn_go_on(struct http_conn *c)
     if (!is_owed_a_turn(c)) {
         return; /* new input came first, and was used with what was here */
     }
-    if (is_reading(c)) {
+    if (has_read_ahead(c)) {
+        take_input(c);
+    } else if (is_reading(c)) {
         work(c);
     } else {
         http_output_fill(c);
@@ -158,7 +180,9 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
     struct http_conn *c = arg;
     (void)fd;
     (void)what;
-    if (stream_send(&c->stream, c->output, HTTP_OUTPUT_HIGH) != RC_OK) {
+    if (http_phase_is(c, HTTP_PHASE_HANDSHAKE)) {
+        http_tls_go_on(c);
+    } else if (stream_send(&c->stream, c->output, HTTP_OUTPUT_HIGH) != RC_OK) {
         http_phase_enter(c, HTTP_PHASE_CLOSED);
     } else if (evbuffer_get_length(c->output) <= HTTP_OUTPUT_LOW) {
         on_drained(c);
@@ -210,6 +234,7 @@ struct http_conn *http_conn_new(struct http_shared *shared, int fd, const struct
         return NULL;
     }
     c->is_on = true;
+    c->is_silent = true;
     shared->stats.connections++;
     TAILQ_INSERT_TAIL(&shared->phases[HTTP_PHASE_IDLE], c, entry);
     c->listed = HTTP_PHASE_IDLE;
@@ -230,6 +255,7 @@ void http_conn_free(struct http_conn *c)
     TAILQ_REMOVE(&shared->phases[c->listed], c, entry);
     shared->closed(shared, c);
     shared->stats.connections--;
+    http_tls_release(c);
     http_intake_release(c);
     http_answer_source_drop(&c->source);
     set_reading(c, false);
@@ -264,6 +290,9 @@ static bool is_slow(struct http_conn *c)
 void http_conn_expire(struct http_conn *c)
 {
     switch ((enum http_phase)c->phase) {
+    case HTTP_PHASE_HANDSHAKE:
+        http_tls_expire(c);
+        break;
     case HTTP_PHASE_HEAD:
         c->shared->stats.timeouts++;
         http_intake_refuse(c, 408, "invalid_request", "the headers took too long");
@@ -340,7 +369,9 @@ bool http_conn_resume(struct http_conn *c)
 
 void http_conn_drain(struct http_conn *c)
 {
-    if (http_phase_is(c, HTTP_PHASE_IDLE) && !http_intake_has_some(c)) {
+    if (http_phase_is(c, HTTP_PHASE_HANDSHAKE)) {
+        http_conn_free(c);
+    } else if (http_phase_is(c, HTTP_PHASE_IDLE) && !http_intake_has_some(c)) {
         c->is_close = true;
         c->is_lingering = true;
         http_output_end(c);

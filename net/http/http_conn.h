@@ -5,6 +5,7 @@
  * order, and what a client pipelines waits in an input buffer of bounded size. A connection is in
  * exactly one phase, and each phase has its deadline:
  *
+ *   HANDSHAKE of TLS                                   HTTP_HANDSHAKE_MS, reset
  *   IDLE      between requests                         idle timeout, closes silently
  *   HEAD      request line and headers arriving        request timeout from the first byte, 408
  *   BODY      body arriving                            too slow over a request timeout, 408

@@ -65,6 +65,20 @@ static void refuse_for_now(struct http_conn *c, int status, const char *code, co
     http_response_clear(rs);
 }
 
+/* A refusal that stays, before the request's body has been read. */
+static void refuse_for_good(struct http_conn *c, int status, const char *code, const char *detail)
+{
+    struct http_response *rs = &c->shared->scratch;
+    if (c->is_over || !c->is_keep_alive || http_parse_has_body(c->parse)) {
+        http_intake_refuse(c, status, code, detail);
+        return;
+    }
+    http_intake_release(c);
+    http_problem(rs, status, code, "%s", detail);
+    http_output_answer(c, rs);
+    http_response_clear(rs);
+}
+
 static void refuse_malformed(struct http_conn *c)
 {
     const struct http_refusal refusal = *http_parse_refusal(c->parse);
@@ -82,6 +96,9 @@ static void handle(struct http_conn *c)
     if (rs->kind == HTTP_BODY_UPGRADE && !http_parse_is_upgrade(c->parse)) {
         http_response_clear(rs);
         http_problem(rs, 426, "invalid_request", "this path needs an Upgrade");
+    } else if (rs->kind == HTTP_BODY_UPGRADE && c->stream.ssl != NULL) {
+        http_response_clear(rs);
+        http_problem(rs, 403, "forbidden", "a link is made with the cluster's key, not over HTTPS");
     }
     http_intake_release(c);
     http_output_answer(c, rs);
@@ -167,18 +184,42 @@ static bool is_allowed(struct http_conn *c, struct http_request *rq)
     return false;
 }
 
+/* Where HTTPS is served the rest of HTTP is for probes, and so is HTTPS without a certificate where
+ * these are asked for. Answered if it is not for this request. */
+static bool is_private(struct http_conn *c, const struct http_request *rq)
+{
+    const struct tls_context *tls = c->shared->config.tls;
+    if (tls == NULL || rq->route.is_exempt || !tls_context_is_serving(tls)) {
+        return true;
+    }
+    if (!rq->is_tls) {
+        refuse_for_good(c, 403, "tls_required", "this node serves HTTPS; plain HTTP is for probes");
+        return false;
+    }
+    if (tls_context_asks_clients(tls) && !rq->has_cert) {
+        refuse_for_good(c, 403, "forbidden",
+                        "this needs a certificate of an authority that the node believes, and no "
+                        "Origin");
+        return false;
+    }
+    return true;
+}
+
 static void on_headers(struct http_conn *c)
 {
     const struct http_server_config *config = &c->shared->config;
     struct http_request *rq = http_parse_request(c->parse);
     rq->id = c->id;
     rq->client = proxy_client(rq, &c->peer, config->trust_all, config->trust, config->trust_count);
+    rq->is_tls = c->stream.ssl != NULL;
+    rq->has_cert = c->has_cert && http_find(rq, "Origin") == NULL;
     rq->route = config->route(config->arg, rq);
     c->cors = rq->route.cors;
     c->is_head = rq->method == HTTP_HEAD_;
     c->is_http10 = http_parse_is_http10(c->parse);
     c->is_keep_alive = http_parse_is_keep_alive(c->parse);
-    if (!is_admitted(c, rq) || (config->admit != NULL && !is_allowed(c, rq))) {
+    if (!is_admitted(c, rq) || !is_private(c, rq) ||
+        (config->admit != NULL && !is_allowed(c, rq))) {
         return;
     }
     http_parse_accept(c->parse, http_parse_has_body(c->parse) ? rq->route.body_max : 0);

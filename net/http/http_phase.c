@@ -22,6 +22,9 @@ static uint32_t duration_ms(const struct http_conn *c)
 {
     const struct http_server_config *config = &c->shared->config;
     switch ((enum http_phase)c->phase) {
+    case HTTP_PHASE_HANDSHAKE:
+        return config->request_timeout_ms < HTTP_HANDSHAKE_MS ? config->request_timeout_ms
+                                                              : HTTP_HANDSHAKE_MS;
     case HTTP_PHASE_IDLE:
         return config->idle_timeout_ms;
     case HTTP_PHASE_HEAD:

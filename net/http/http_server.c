@@ -396,7 +396,12 @@ static bool make_limits(struct http_server *s)
         s->ip_limit =
             ip_limit_new(config->connections_per_ip_max, config->connections_max, random_seed());
     }
-    return (config->rate_limit == 0 || s->shared.rate_limit != NULL) &&
+    if (config->tls != NULL) {
+        s->shared.handshakes =
+            ip_limit_new(HTTP_HANDSHAKES_PER_IP_MAX, HTTP_HANDSHAKES_MAX, random_seed());
+    }
+    return (config->tls == NULL || s->shared.handshakes != NULL) &&
+           (config->rate_limit == 0 || s->shared.rate_limit != NULL) &&
            (config->connections_per_ip_max == 0 || s->ip_limit != NULL);
 }
 
@@ -478,6 +483,7 @@ void http_server_free(struct http_server *s)
     }
     rate_limit_free(s->shared.rate_limit);
     ip_limit_free(s->ip_limit);
+    ip_limit_free(s->shared.handshakes);
     http_response_fini(&s->shared.scratch);
     buf_fini(&s->shared.piece);
     free((void *)s->slots);
@@ -537,11 +543,14 @@ void http_server_drain(struct http_server *s)
 {
     s->shared.is_draining = true;
     stop_listening(s);
-    struct http_conn *next = NULL;
-    for (struct http_conn *c = TAILQ_FIRST(&s->shared.phases[HTTP_PHASE_IDLE]); c != NULL;
-         c = next) {
-        next = TAILQ_NEXT(c, entry);
-        http_conn_drain(c);
+    static const enum http_phase waiting[] = {HTTP_PHASE_HANDSHAKE, HTTP_PHASE_IDLE};
+    for (size_t i = 0; i < sizeof(waiting) / sizeof(waiting[0]); i++) {
+        struct http_conn *next = NULL;
+        for (struct http_conn *c = TAILQ_FIRST(&s->shared.phases[waiting[i]]); c != NULL;
+             c = next) {
+            next = TAILQ_NEXT(c, entry);
+            http_conn_drain(c);
+        }
     }
 }
 

@@ -4,12 +4,14 @@
 #ifndef NET_HTTP_HTTP_SERVER_CONFIG_H
 #define NET_HTTP_HTTP_SERVER_CONFIG_H
 
+#include "net/crypto/tls_context.h"
 #include "net/http/http.h"
 
 struct bufferevent;
 struct event_base;
 struct pagepool;
 struct node_cidr;
+struct stream;
 
 struct http_server_config {
     struct event_base *base; /* borrowed */
@@ -39,6 +41,18 @@ struct http_server_config {
      * connection is the callee's (its callbacks are unset, input not yet read stands in its input
      * buffer), and it no longer counts against any limit. */
     void (*upgraded)(void *arg, struct bufferevent *bev, const struct addr *from);
+    /* A link that was made with a key of the cluster; taken (stream_take()). It counts against no
+     * limit. */
+    void (*sealed_link)(void *arg, struct stream *stream, uint16_t key_id, const struct addr *from);
+    const struct tls_context *tls; /* borrowed; NULL: nothing but plain HTTP */
+};
+
+enum http_handshake {
+    HTTP_HANDSHAKE_OK,
+    HTTP_HANDSHAKE_FAILED,
+    HTTP_HANDSHAKE_TIMEOUT,
+    HTTP_HANDSHAKE_LIMITED, /* too many were unfinished */
+    HTTP_HANDSHAKE_RESULTS,
 };
 
 struct http_server_stats {
@@ -48,6 +62,7 @@ struct http_server_stats {
     uint64_t requests_by_class[6]; /* [2] for 2xx ... */
     uint64_t requests_malformed, rate_limited, timeouts, bodies_outpaced;
     uint64_t bytes_in, bytes_out;
+    uint64_t handshakes[TLS_KINDS][HTTP_HANDSHAKE_RESULTS]; /* of TLS */
 };
 
 #endif

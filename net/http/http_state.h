@@ -8,6 +8,7 @@
  *   http_room     the memory of bodies that arrive
  *   http_output   its way out, and its end
  *   http_phase    where it stands, and until when
+ *   http_tls      its handshake, if it has one
  */
 #ifndef NET_HTTP_HTTP_STATE_H
 #define NET_HTTP_HTTP_STATE_H
@@ -17,8 +18,8 @@
 #include "net/http/http_input.h"
 #include "net/http/http_parse.h"
 #include "net/http/http_server_config.h"
-#include "net/http/ip_limit.h"
 #include "net/http/rate_limit.h"
+#include "net/sys/ip_limit.h"
 
 #include <event2/event_struct.h>
 #include <sys/queue.h>
@@ -48,12 +49,18 @@ enum {
     /* A stream whose client is gone without a word should not stay for TCP's quarter of an hour. */
     HTTP_WAKING_UNACKED_MS = 30000,
     HTTP_LINGER_MS = 2000,
+    /* A handshake is a few small messages. Who takes longer holds a place that others want; shorter
+     * where the request timeout is. */
+    HTTP_HANDSHAKE_MS = 10000,
+    HTTP_HANDSHAKES_MAX = 128,
+    HTTP_HANDSHAKES_PER_IP_MAX = 16,
     HTTP_LINGER_BYTES = 16 * 1024 * 1024, /* one value of the default maximum, and some */
     /* Parsers kept for the next requests; more exist only while as many heads or bodies arrive. */
     HTTP_SPARE_PARSERS = 16,
 };
 
 enum http_phase {
+    HTTP_PHASE_HANDSHAKE,
     HTTP_PHASE_IDLE,
     HTTP_PHASE_HEAD,
     HTTP_PHASE_BODY,
@@ -66,6 +73,9 @@ enum http_phase {
     HTTP_PHASE_CLOSED,
     HTTP_PHASES,
 };
+
+/* In which of the limits on unfinished handshakes a connection counts. */
+enum http_counted { HTTP_COUNTED_NOT, HTTP_COUNTED_NEAR, HTTP_COUNTED_FAR };
 
 TAILQ_HEAD(http_conn_list, http_conn);
 
@@ -83,6 +93,8 @@ struct http_shared {
     size_t spare_count;
     struct http_date date;
     struct rate_limit *rate_limit;      /* NULL: off */
+    struct ip_limit *handshakes;        /* that are unfinished; NULL without TLS */
+    uint32_t handshakes_near;           /* the same of this host, and of trusted proxies */
     uint32_t serial;                    /* of the last exchange */
     uint64_t turn_bytes;                /* as http_conn_turn_bytes() says now */
     uint64_t bodies_bytes;              /* room given to the bodies that are arriving */
@@ -124,6 +136,9 @@ struct http_conn {
     uint32_t slot;
     struct addr peer;
     uint8_t phase, listed; /* enum http_phase: now, and the list it is in */
+    uint8_t handshake;     /* enum http_counted */
+    bool is_silent;        /* nothing has come yet: it may turn out to be TLS */
+    bool has_cert;         /* the client has shown one that is good */
     bool is_refreshed;     /* the phase began anew, even if it is the same */
     bool is_over;    /* beyond a limit: one request, and only probes and peers get an answer */
     bool is_counted; /* in ip_limit */

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "core/base/rng.h"
-#include "net/http/ip_limit.h"
+#include "net/sys/ip_limit.h"
 
 static struct addr host(uint8_t n)
 {

@@ -9,7 +9,7 @@
 
 #include "engine_rig.h"
 #include "http_rig.h"
-#include "net/http/ip_limit.h"
+#include "net/sys/ip_limit.h"
 #include "net/http/rate_limit.h"
 #include "net/load/load.h"
 #include "net/node.h"

@@ -105,10 +105,10 @@ static void on_info(const SSL *ssl, int where, int value)
 static void without_a_certificate_https_is_refused(void **state)
 {
     struct rig *rig = *state;
-    struct tls_dates dates;
     alert = 0;
     SSL_CTX_set_info_callback(client(rig), on_info);
-    assert_false(tls_context_is_serving(rig->context, &dates));
+    assert_false(tls_context_is_serving(rig->context));
+    assert_false(tls_context_accepts(rig->context));
     assert_false(shakes(rig));
     assert_int_equal(rig->pair.here_rc, RC_REFUSED);
     assert_int_equal(tls_context_kind(rig->pair.here.ssl), TLS_KIND_HTTPS);
@@ -167,15 +167,14 @@ static void a_small_rsa_key_is_refused(void **state)
 static void dates_are_told_and_not_judged(void **state)
 {
     struct rig *rig = *state;
-    struct tls_dates dates = {0};
     takes(rig, &rig->expired, NULL);
     assert_true(shakes(rig));
-    assert_true(tls_context_is_serving(rig->context, &dates));
+    struct tls_dates dates = tls_context_dates(rig->context);
     const int64_t ended = dates.not_after_s;
     assert_true(ended - dates.not_before_s >= 29 * TLS_RIG_DAY_S - 1);
     takes(rig, &rig->rsa, NULL);
     assert_true(shakes(rig));
-    assert_true(tls_context_is_serving(rig->context, &dates));
+    dates = tls_context_dates(rig->context);
     assert_true(dates.not_before_s - ended >= 2 * TLS_RIG_DAY_S);
 }
 
@@ -415,10 +414,9 @@ static void story(void *arg)
         assert_true(failing_alloc_has_failed());
         return;
     }
-    struct tls_dates dates;
     const enum rc rc = tls_context_load(context, &pem, rig->why);
     assert_true(rc == RC_OK || (rc == RC_NO_MEMORY && failing_alloc_has_failed()));
-    assert_int_equal(tls_context_is_serving(context, &dates), rc == RC_OK);
+    assert_int_equal(tls_context_is_serving(context), rc == RC_OK);
     SSL *ssl = tls_context_acceptor(context);
     assert_true(ssl != NULL || failing_alloc_has_failed());
     SSL_free(ssl);

@@ -4,8 +4,8 @@
  * It is an open-addressing table with room for twice as many addresses as there can be connections.
  * An address is in it only while it holds a connection, so the table never fills.
  */
-#ifndef NET_HTTP_IP_LIMIT_H
-#define NET_HTTP_IP_LIMIT_H
+#ifndef NET_SYS_IP_LIMIT_H
+#define NET_SYS_IP_LIMIT_H
 
 #include "core/base/addr.h"
 

@@ -1,4 +1,4 @@
-#include "net/http/ip_limit.h"
+#include "net/sys/ip_limit.h"
 
 #include "core/base/assert.h"
 

@@ -5,11 +5,14 @@
 #include "net/api/api.h"
 #include "net/api/ready.h"
 #include "net/claiming.h"
+#include "net/crypto/psk.h"
+#include "net/crypto/stream.h"
 #include "net/discovery/discovery.h"
 #include "net/discovery/node_claim.h"
 #include "net/http/http_server.h"
 #include "net/link/driver.h"
 #include "net/node_access.h"
+#include "net/node_tls.h"
 #include "net/notice_teller.h"
 #include "net/sys/hostclock.h"
 #include "net/sys/hostinfo.h"
@@ -40,6 +43,7 @@ struct node {
     struct event_base *base;
     struct loop loop;
     struct pagepool *pages;
+    struct node_tls *tls;
     struct event *signals[SIGNALS];
     struct event *drain_timer;
     struct notice_teller teller;
@@ -97,6 +101,7 @@ static void figures(void *arg, bool is_scrape, struct api_figures *ret)
         .link_in_bytes = driver.link_in_bytes,
         .link_out_bytes = driver.link_out_bytes,
     };
+    node_tls_figures(n->tls, ret);
     proc_figures_read(&ret->process);
     if (is_scrape) {
         ret->loop_stall_max_us = driver_take_stall_max_us(n->driver);
@@ -129,6 +134,17 @@ static void on_upgraded(void *arg, struct bufferevent *bev, const struct addr *f
     driver_accept(n->driver, bev, from);
 }
 
+static void on_sealed_link(void *arg, struct stream *stream, uint16_t key_id,
+                           const struct addr *from)
+{
+    struct node *n = arg;
+    if (n->driver == NULL) {
+        stream_close(stream);
+        return;
+    }
+    driver_accept_sealed(n->driver, stream, key_id, from);
+}
+
 static enum rc on_open(void *arg, struct claim *claim)
 {
     struct node *n = arg;
@@ -152,6 +168,8 @@ static enum rc on_open(void *arg, struct claim *claim)
         .cors = cors_lines_blind(n->access.cors),
         .handle = on_handle,
         .upgraded = on_upgraded,
+        .sealed_link = on_sealed_link,
+        .tls = node_tls_context(n->tls),
     };
     n->http = http_server_new(&http);
     if (n->http == NULL) {
@@ -326,6 +344,7 @@ static void on_reload_signal(evutil_socket_t signal_number, short what, void *ar
     struct node *n = arg;
     (void)signal_number;
     (void)what;
+    node_tls_reload(n->tls);
     n->hooks->reload(n->hooks->arg);
     node_access_reload(&n->access);
 }
@@ -437,10 +456,14 @@ static void make_driver(struct node *n)
     const struct driver_config config = {.base = n->base,
                                          .engine = n->engine,
                                          .udp_fd = n->claim.udp_fd,
+                                         .tls = node_tls_context(n->tls),
                                          .arg = n,
                                          .put_done = on_put_done,
                                          .notice = on_notice,
                                          .room = on_room};
+    const struct psk_config links = {.ring = engine_keyring(n->engine),
+                                     .key_records_max = PSK_KEY_RECORDS_MAX};
+    tls_context_take_links(node_tls_context(n->tls), &links);
     n->driver = driver_new(&config);
     n->claim.udp_fd = -1;
 }
@@ -544,6 +567,7 @@ static void node_fini(struct node *n)
         event_free(n->drain_timer);
     }
     notice_teller_fini(&n->teller);
+    node_tls_free(n->tls);
     event_base_free(n->base);
     pagepool_free(n->pages); /* last: buffers that the base freed may have held values */
 }
@@ -566,6 +590,9 @@ enum rc node_run(const struct node_config *config, const struct node_hooks *hook
     enum rc rc = n.drain_timer == NULL ? RC_IO : notice_teller_init(&n.teller, n.base, hooks);
     if (rc == RC_OK) {
         rc = node_access_init(&n.access, n.base, config, hooks);
+    }
+    if (rc == RC_OK) {
+        rc = node_tls_new(n.base, config, hooks, &n.tls);
     }
     if (rc == RC_OK) {
         rc = watch_signals(&n);

@@ -123,12 +123,14 @@ enum setting_trait {
       "take the client address from X-Forwarded-For: true, or a list of networks to trust")        \
     X(CLUSTER_SECRET, "REPRAM_CLUSTER_SECRET", "", TYPE_SECRET, 0, 0, "",                          \
       TRAIT_SECRET | TRAIT_UNSUPPORTED, "keyring that seals all traffic between nodes")            \
-    X(TLS_CERT, "REPRAM_TLS_CERT", "", TYPE_PATH, 0, 0, "", TRAIT_UNSUPPORTED,                     \
-      "certificate chain for HTTPS")                                                               \
-    X(TLS_KEY, "REPRAM_TLS_KEY", "", TYPE_PATH, 0, 0, "", TRAIT_UNSUPPORTED,                       \
-      "private key of the certificate")                                                            \
-    X(TLS_CA, "REPRAM_TLS_CA", "", TYPE_PATH, 0, 0, "", TRAIT_UNSUPPORTED,                         \
-      "authorities of the client certificates that are then required")                             \
+    X(TLS_CERT, "REPRAM_TLS_CERT", "", TYPE_PATH, 0, 0, "", 0,                                     \
+      "file (PEM) of the certificate for HTTPS and those that lead to its authority; plain HTTP "  \
+      "then serves probes alone; read again on SIGHUP and every 30 s")                             \
+    X(TLS_KEY, "REPRAM_TLS_KEY", "", TYPE_PATH, 0, 0, "", 0,                                       \
+      "file (PEM, no password) of the certificate's key")                                          \
+    X(TLS_CA, "REPRAM_TLS_CA", "", TYPE_PATH, 0, 0, "", 0,                                         \
+      "file (PEM) of authorities: a client without a certificate of one of them gets probes "      \
+      "alone")                                                                                     \
     X(ACL_FILE, "REPRAM_ACL_FILE", "", TYPE_PATH, 0, 0, "", 0,                                     \
       "hashes of tokens and what each may do; read again on SIGHUP; not set: all may do "          \
       "everything")                                                                                \

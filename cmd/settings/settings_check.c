@@ -2,6 +2,7 @@
 
 #include "cmd/settings/acl_file.h"
 #include "core/base/addr.h"
+#include "net/crypto/tls_files.h"
 #include "net/node.h"
 #include "net/out/resolve.h"
 
@@ -229,6 +230,33 @@ static void check_acl(struct settings *s)
     }
 }
 
+/* A certificate, its key and the authorities of clients are judged by reading them, as the node
+ * will read them: one that could not serve is better off not started. */
+static void check_tls(struct settings *s)
+{
+    static const enum setting_id files[] = {SETTING_TLS_CERT, SETTING_TLS_KEY, SETTING_TLS_CA};
+    char why[TLS_FILES_WHY_SIZE];
+    const bool has_cert = settings_is_set(s, SETTING_TLS_CERT);
+    const bool has_key = settings_is_set(s, SETTING_TLS_KEY);
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        if (strlen(settings_text(s, files[i])) >= NODE_PATH_SIZE) {
+            report_add(&s->errors, "%s is too long; allowed: a path of at most %d bytes",
+                       settings_def(files[i])->name, NODE_PATH_SIZE - 1);
+            return;
+        }
+    }
+    if (has_cert != has_key || (settings_is_set(s, SETTING_TLS_CA) && !has_cert)) {
+        report_add(&s->errors,
+                   "REPRAM_TLS_CERT, REPRAM_TLS_KEY and REPRAM_TLS_CA: %s is not set; allowed: a "
+                   "certificate with its key, and authorities only beside them",
+                   has_cert ? "REPRAM_TLS_KEY" : "REPRAM_TLS_CERT");
+    } else if (has_cert && tls_files_check(settings_text(s, SETTING_TLS_CERT),
+                                           settings_text(s, SETTING_TLS_KEY),
+                                           settings_text(s, SETTING_TLS_CA), why) == RC_CONFIG) {
+        report_add(&s->errors, "REPRAM_TLS_CERT, REPRAM_TLS_KEY, REPRAM_TLS_CA: %s", why);
+    }
+}
+
 static void check_descriptors(struct settings *s, const struct settings_host *host)
 {
     const unsigned long long nodes = number(s, SETTING_NODE_COUNT);
@@ -276,6 +304,7 @@ void settings_check(struct settings *s, const struct settings_host *host, bool i
     check_sizes(s);
     check_pages(s);
     check_acl(s);
+    check_tls(s);
     if (is_launch) {
         check_launch(s);
         check_descriptors(s, host);

@@ -83,6 +83,9 @@ static void fill_numbers(const struct settings *s, struct node_config *c)
     c->has_acl = settings_is_set(s, SETTING_ACL_FILE);
     c->cors = settings_text(s, SETTING_CORS);
     c->has_pages = settings_number(s, SETTING_FADE) != 0;
+    copy_text(c->tls_cert, sizeof(c->tls_cert), s, SETTING_TLS_CERT);
+    copy_text(c->tls_key, sizeof(c->tls_key), s, SETTING_TLS_KEY);
+    copy_text(c->tls_ca, sizeof(c->tls_ca), s, SETTING_TLS_CA);
     copy_text(c->pages_folder, sizeof(c->pages_folder), s, SETTING_FADE_DIR);
     c->config_digest = settings_node_digest(s);
 }

@@ -42,6 +42,8 @@ struct api_figures {
     uint64_t discovery_passes, discovery_failures;
     const char *alone; /* borrowed: why the node, which should know others, knows none; else NULL */
     uint64_t log_lines_dropped;
+    int64_t tls_expiry_s;            /* of the certificate that is served; 0: none */
+    uint64_t tls_taken, tls_refused; /* looks at its files that found something new */
     uint64_t udp_in_bytes, udp_out_bytes, link_in_bytes, link_out_bytes;
 };
 

@@ -115,6 +115,11 @@ enum { LINE_SIZE = 256 };
     X(counter, http_receive_bytes_total, "Bytes received from clients", m->figures.http.bytes_in) \
     X(counter, http_transmit_bytes_total, "Bytes sent to clients", m->figures.http.bytes_out)
 
+#define METRICS_TLS(X)                                                               \
+    X(gauge, tls_certificate_expiry_seconds,                                         \
+      "When the certificate of HTTPS expires, in seconds since 1970; 0 without one", \
+      m->figures.tls_expiry_s)
+
 #define METRICS_WATCH(X)                                                                           \
     X(gauge, watchers, "Clients that watch keys", m->watch.watchers)                               \
     X(gauge, watch_buffer_bytes, "Bytes of the events kept for watchers", m->watch.buffered_bytes) \
@@ -282,6 +287,25 @@ static void put_responses(struct page *p, const struct http_server_stats *http)
     }
 }
 
+static void put_tls(struct page *p, const struct api_figures *figures)
+{
+    static const char *const kinds[TLS_KINDS] = {"other", "https", "link"};
+    static const char *const results[HTTP_HANDSHAKE_RESULTS] = {"ok", "failed", "timeout",
+                                                                "limited"};
+    put_head(p, "counter", "tls_handshakes_total",
+             "TLS handshakes that were answered, by what they asked for and what came of them");
+    for (int kind = 0; kind < TLS_KINDS; kind++) {
+        for (int result = 0; result < HTTP_HANDSHAKE_RESULTS; result++) {
+            put_line(p, "repram_tls_handshakes_total{kind=\"%s\",result=\"%s\"} %" PRIu64 "\n",
+                     kinds[kind], results[result], figures->http.handshakes[kind][result]);
+        }
+    }
+    put_head(p, "counter", "tls_reloads_total",
+             "Certificates taken from their files, and files that were no good");
+    put_line(p, "repram_tls_reloads_total{result=\"taken\"} %" PRIu64 "\n", figures->tls_taken);
+    put_line(p, "repram_tls_reloads_total{result=\"refused\"} %" PRIu64 "\n", figures->tls_refused);
+}
+
 enum metrics_format metrics_format(const struct http_request *rq)
 {
     const uint32_t open = http_weight(rq, "Accept", "application/openmetrics-text");
@@ -314,7 +338,9 @@ enum rc metrics_write(const struct metrics *m, enum metrics_format format, struc
     METRICS_TRAFFIC(PUT_METRIC)
     METRICS_HTTP(PUT_METRIC)
     put_responses(&p, &m->figures.http);
+    put_tls(&p, &m->figures);
     put_latency(&p, m->latency);
+    METRICS_TLS(PUT_METRIC)
     METRICS_WATCH(PUT_METRIC)
     METRICS_ACCESS(PUT_METRIC)
     ENGINE_COUNTERS(PUT_COUNTER)

@@ -27,7 +27,7 @@ static bool is_watch(const struct http_request *rq)
 struct http_route claiming_route(const struct cors *cors, const struct http_request *rq)
 {
     return (struct http_route){.body_max = BODY_MAX,
-                               .is_exempt = true,
+                               .is_exempt = !is_watch(rq),
                                .right = is_watch(rq) ? API_RIGHT_WATCH : API_RIGHT_NONE,
                                .cors = cors_lines(cors, rq)};
 }

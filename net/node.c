@@ -10,6 +10,7 @@
 #include "net/discovery/discovery.h"
 #include "net/discovery/node_claim.h"
 #include "net/http/http_server.h"
+#include "net/libevent_log.h"
 #include "net/link/driver.h"
 #include "net/node_access.h"
 #include "net/node_tls.h"
@@ -367,28 +368,6 @@ static enum rc watch_signals(struct node *n)
     return sigaction(SIGPIPE, &ignore, NULL) == 0 ? RC_OK : RC_IO;
 }
 
-/* ---- libevent's own words ---- */
-
-/* libevent writes to standard error unless it is given a function, and gives that no argument. */
-static const struct node_hooks *libevent_hooks;
-
-static void on_libevent_log(int severity, const char *text)
-{
-    const struct node_hooks *hooks = libevent_hooks;
-    if (hooks == NULL || severity < EVENT_LOG_MSG) {
-        return;
-    }
-    /* At an error libevent ends the process; other failures also come back from the call. */
-    hooks->log(hooks->arg, severity == EVENT_LOG_ERR ? LOG_ERROR : LOG_DEBUG, "libevent",
-               severity == EVENT_LOG_ERR ? "the node ends: %s" : "%s", text);
-}
-
-static void take_libevent_log(const struct node_hooks *hooks)
-{
-    libevent_hooks = hooks;
-    event_set_log_callback(on_libevent_log);
-}
-
 /* ---- Life ---- */
 
 /* cmd/settings has refused settings that cannot be served, and said why. */
@@ -580,7 +559,7 @@ enum rc node_run(const struct node_config *config, const struct node_hooks *hook
                      .claim = {.tcp_fd = -1, .udp_fd = -1},
                      .began_ms = hostclock_wall_ms()};
     http_response_init(&n.answer);
-    take_libevent_log(hooks);
+    libevent_log_take(hooks);
     n.base = event_base_new();
     if (n.base == NULL) {
         return RC_IO;
@@ -610,6 +589,6 @@ enum rc node_run(const struct node_config *config, const struct node_hooks *hook
         rc = RC_OK; /* it was stopped before it began */
     }
     node_fini(&n);
-    libevent_hooks = NULL;
+    libevent_log_take(NULL);
     return rc;
 }

@@ -78,8 +78,10 @@ static enum rc look(struct node_tls *t)
         const struct tls_dates dates = tls_context_dates(t->context);
         t->taken++;
         t->told = DATES_UNTOLD;
-        h->log(h->arg, LOG_INFO, "tls", "%s a certificate that is valid until %s%s",
-               was_serving ? "changed to" : "HTTPS with", text_of(dates.not_after_s, end),
+        h->log(h->arg, LOG_INFO, "tls",
+               was_serving ? "changed to a certificate that is valid until %s%s"
+                           : "HTTPS with a certificate that is valid until %s%s",
+               text_of(dates.not_after_s, end),
                tls_context_asks_clients(t->context) ? "; clients are asked for theirs" : "");
     } else if (rc == RC_CONFIG) {
         t->refused++;

@@ -40,8 +40,6 @@ REFUSED = [
 # Settings of the contract that this version does not serve: refused, never ignored.
 UNSUPPORTED = [
     ("REPRAM_CLUSTER_SECRET", "0123456789abcdef0123456789abcdef"),
-    ("REPRAM_TLS_CERT", "/etc/hostname"), ("REPRAM_TLS_KEY", "/etc/hostname"),
-    ("REPRAM_TLS_CA", "/etc/hostname"),
 ]
 
 

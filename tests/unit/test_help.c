@@ -78,8 +78,9 @@ static void examples_of_each_kind_of_setting_read_well(void **state)
                            "    default: 8081; allowed: a port, 1 to 65535; flag: --base-port\n"));
     assert_non_null(strstr(text, "\nREPRAM_HTTP_PORT, also REPRAM_PORT,HTTP_PORT\n"));
     assert_non_null(strstr(text, "    default: not set; allowed: "));
-    assert_non_null(strstr(text, "\nREPRAM_TLS_CERT\n    certificate chain for HTTPS\n"
-                                 "    not supported in this version: refused when set\n\n"));
+    assert_non_null(
+        strstr(text, "\nREPRAM_CLUSTER_SECRET\n    keyring that seals all traffic between nodes\n"
+                     "    not supported in this version: refused when set\n\n"));
 }
 
 int main(void)

@@ -210,6 +210,20 @@ static void every_family_is_told_once_with_samples_and_a_fitting_name(void **sta
     }
 }
 
+static const struct http_server_stats numbered_http = {
+    .connections = 119,
+    .connections_total = 120,
+    .connections_refused = 121,
+    .requests_total = 122,
+    .requests_by_class = {0, 123, 124, 125, 126, 127},
+    .requests_malformed = 128,
+    .rate_limited = 129,
+    .timeouts = 130,
+    .bodies_outpaced = 180,
+    .bytes_in = 131,
+    .bytes_out = 132,
+    .handshakes = {{184, 185, 186, 187}, {188, 189, 190, 191}, {192, 193, 194, 195}}};
+
 /* Each figure has a number of its own. */
 static const struct access_stats numbered_access = {{193, 194, 195, 196}, 191, 192, 190};
 
@@ -240,17 +254,7 @@ static struct metrics numbered(void)
     };
     m.status = status;
     const struct api_figures figures = {
-        .http = {.connections = 119,
-                 .connections_total = 120,
-                 .connections_refused = 121,
-                 .requests_total = 122,
-                 .requests_by_class = {0, 123, 124, 125, 126, 127},
-                 .requests_malformed = 128,
-                 .rate_limited = 129,
-                 .timeouts = 130,
-                 .bodies_outpaced = 180,
-                 .bytes_in = 131,
-                 .bytes_out = 132},
+        .http = numbered_http,
         .process = {.resident_bytes = 133,
                     .cpu_us = 134000000,
                     .open_fds = 135,
@@ -268,6 +272,9 @@ static struct metrics numbered(void)
         .link_out_bytes = 144,
     };
     m.figures = figures;
+    m.figures.tls_expiry_s = 196;
+    m.figures.tls_taken = 197;
+    m.figures.tls_refused = 198;
     m.latency = &no_latency;
     m.links = (struct metrics_links){.count = 145, .unacked = 146, .queued = 147};
     m.watch = (struct watch_stats){.watchers = 148,
@@ -338,6 +345,21 @@ static const struct {
     {"repram_http_requests_rate_limited_total", 129},
     {"repram_http_bodies_outpaced_total", 180},
     {"repram_http_timeouts_total", 130},
+    {"repram_tls_handshakes_total{kind=\"other\",result=\"ok\"}", 184},
+    {"repram_tls_handshakes_total{kind=\"other\",result=\"failed\"}", 185},
+    {"repram_tls_handshakes_total{kind=\"other\",result=\"timeout\"}", 186},
+    {"repram_tls_handshakes_total{kind=\"other\",result=\"limited\"}", 187},
+    {"repram_tls_handshakes_total{kind=\"https\",result=\"ok\"}", 188},
+    {"repram_tls_handshakes_total{kind=\"https\",result=\"failed\"}", 189},
+    {"repram_tls_handshakes_total{kind=\"https\",result=\"timeout\"}", 190},
+    {"repram_tls_handshakes_total{kind=\"https\",result=\"limited\"}", 191},
+    {"repram_tls_handshakes_total{kind=\"link\",result=\"ok\"}", 192},
+    {"repram_tls_handshakes_total{kind=\"link\",result=\"failed\"}", 193},
+    {"repram_tls_handshakes_total{kind=\"link\",result=\"timeout\"}", 194},
+    {"repram_tls_handshakes_total{kind=\"link\",result=\"limited\"}", 195},
+    {"repram_tls_certificate_expiry_seconds", 196},
+    {"repram_tls_reloads_total{result=\"taken\"}", 197},
+    {"repram_tls_reloads_total{result=\"refused\"}", 198},
     {"repram_http_receive_bytes_total", 131},
     {"repram_http_transmit_bytes_total", 132},
     {"repram_http_responses_total{class=\"1xx\"}", 123},

@@ -9,13 +9,13 @@
 
 #include "engine_rig.h"
 #include "http_rig.h"
-#include "net/sys/ip_limit.h"
 #include "net/http/rate_limit.h"
 #include "net/load/load.h"
 #include "net/node.h"
 #include "net/out/fetch.h"
 #include "net/out/pipeline.h"
 #include "net/out/tls_client.h"
+#include "net/sys/ip_limit.h"
 #include "net/watch/watch_loop.h"
 #include "tests/unit/failing_alloc.h"
 

@@ -77,13 +77,20 @@ const serverOf = (name) => {
 export class Client {
   #servers;
   #timeout;
+  #signed = {};
   #at = 0; // of the server that is asked first: the last that did not fail
 
-  /** `servers`: an array or a comma list of host, host:port, [ipv6]:port, or http or https URLs. */
-  constructor(servers = "localhost:8081", { timeout = 10000 } = {}) {
+  /** `servers`: an array or a comma list of host, host:port, [ipv6]:port, or http or https URLs. `token`: of
+   * an access list; by http it goes to this host alone, unless `tokenInClear`. */
+  constructor(servers = "localhost:8081", { timeout = 10000, token, tokenInClear = false } = {}) {
     const names = typeof servers === "string" ? servers.split(",") : servers;
     this.#servers = names.map((name) => serverOf(name.trim()));
     this.#timeout = timeout;
+    if (token === undefined) return;
+    if (!/^[!-~]+$/.test(token)) throw new TypeError("that is no token");
+    const open = this.#servers.find((server) => !/^(https:|http:\/\/(localhost|127(\.\d+){3}|\[::1\])(:|\/|$))/.test(server));
+    if (open && !tokenInClear) throw new TypeError(`the token is not sent to ${open} by plain http; see tokenInClear`);
+    this.#signed = { Authorization: `Bearer ${token}` };
   }
 
   /** Writes; `ttl` is a number, of which whole seconds count, or text as "1h30m". Without a condition a
@@ -156,7 +163,8 @@ export class Client {
       place.retry = undefined;
       let isTold = false;
       try {
-        for await (const change of stream(this.#servers[at % this.#servers.length] + path, place, signal)) {
+        const url = this.#servers[at % this.#servers.length] + path;
+        for await (const change of stream(url, place, signal, this.#signed)) {
           isTold = true;
           yield change;
         }
@@ -211,7 +219,7 @@ export class Client {
         const patience = isWrite || count === 1 ? share : Math.min(share, SILENT_MS);
         let isKnown;
         try {
-          const answer = await askOne(server + path, { method, body, headers }, patience, deadline);
+          const answer = await askOne(server + path, { method, body, headers: { ...this.#signed, ...headers } }, patience, deadline);
           if ((isWrite ? [201, 202] : [200]).includes(answer.status)) return read(answer);
           failure = refusal(method, answer);
           isKnown = KNOWN.includes(answer.status) || (answer.status < 500 && !(failure instanceof Unavailable));
@@ -290,12 +298,12 @@ function entriesOf(count, { body }) {
 }
 
 /** The changes of one connection, up to `end`; throws when it is lost, and Unavailable when it is no node's. */
-async function* stream(url, place, signal) {
+async function* stream(url, place, signal, signed) {
   const abort = new AbortController();
   const stop = () => abort.abort();
   signal?.addEventListener("abort", stop);
   try {
-    const headers = place.id ? { "Last-Event-ID": place.id } : {};
+    const headers = { ...signed, ...(place.id && { "Last-Event-ID": place.id }) };
     const response = await within(SILENT_MS, abort, fetch(url, { headers, redirect: "manual", signal: abort.signal }));
     if (response.status !== 200 || !isOf(response.headers, "text/event-stream")) {
       const { status, statusText } = response;

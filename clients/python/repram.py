@@ -19,12 +19,14 @@ import base64
 import contextlib
 import http.client
 import io
+import ipaddress
 import json
 import math
 import random
+import ssl
 import time
 from typing import NamedTuple, Optional, Union
-from urllib.parse import quote_from_bytes, urlencode, urlsplit
+from urllib.parse import SplitResult, quote_from_bytes, urlencode, urlsplit
 
 SILENT_S = 3.0  # for a connection, and for a read's answer, before the next server is tried
 SHARE = 2 / 3  # of the time that is left, where one more server may be asked: nodes wait for a quorum for 5 s
@@ -86,10 +88,13 @@ class Change(NamedTuple):
 
 
 class Client:
-    def __init__(self, servers="localhost:8081", timeout=10.0):
-        """`servers`: a list or a comma list of host, host:port, [ipv6]:port, or http or https URLs."""
+    def __init__(self, servers="localhost:8081", timeout=10.0, token=None, token_in_clear=False, tls=None):
+        """`servers`: a list or a comma list of host, host:port, [ipv6]:port, or http or https URLs. `token`:
+        of an access list; by http it goes to this host alone, unless `token_in_clear`. `tls`, for https: the
+        file of the authorities to trust in place of the system's, or an `ssl.SSLContext`."""
         names = servers.split(",") if isinstance(servers, str) else servers
-        self._servers = [_server_of(name.strip()) for name in names]
+        context = ssl.create_default_context(cafile=tls) if isinstance(tls, str) else tls
+        self._servers = [_server_of(name.strip(), context, token, token_in_clear) for name in names]
         self._timeout = timeout
         self._at = 0  # of the server that is asked first: the last that did not fail
 
@@ -206,7 +211,7 @@ class Client:
                     after = response.headers.get("Retry-After", "")  # of a proxy it may be a date
                     waits.append(int(after) if after.isdecimal() else 0)
                 except (*LOST, *STRANGE) as why:
-                    failure = Unavailable(0, "", f"{server.netloc}: {why or type(why).__name__}")
+                    failure = Unavailable(0, "", f"{server.url.netloc}: {why or type(why).__name__}")
                     is_known = isinstance(why, _NotAsked)
                 may_be_done = may_be_done or (is_write and not is_known)
                 failure.may_be_done = may_be_done
@@ -223,6 +228,12 @@ class Client:
                 raise failure
             time.sleep(wait)
             pause = min(2 * pause, PAUSE_S[1])
+
+
+class _Server(NamedTuple):
+    url: SplitResult
+    context: Optional[ssl.SSLContext]  # None: the system's authorities
+    headers: dict  # of each request
 
 
 class _NotAsked(OSError):
@@ -305,20 +316,34 @@ def _entries(count, _, __, body):
     return entries
 
 
-def _server_of(name):
-    server = urlsplit(name if "://" in name else "http://" + name)
-    if server.scheme not in ("http", "https") or not server.hostname:
+def _server_of(name, context, token, is_clear_allowed):
+    url = urlsplit(name if "://" in name else "http://" + name)
+    if url.scheme not in ("http", "https") or not url.hostname:
         raise ValueError(f"{name!r} is no server")
-    is_bare = "://" not in name and not server.port
-    return server._replace(netloc=f"{server.netloc}:8081") if is_bare else server
+    if "://" not in name and not url.port:
+        url = url._replace(netloc=f"{url.netloc}:8081")
+    if token is None:
+        return _Server(url, context, {})
+    if not token or not all("!" <= char <= "~" for char in token):
+        raise ValueError("that is no token")
+    if url.scheme == "http" and not is_clear_allowed and not _is_this_host(url.hostname):
+        raise ValueError(f"the token is not sent to {name} by plain http; see token_in_clear")
+    return _Server(url, context, {"Authorization": f"Bearer {token}"})
+
+
+def _is_this_host(name):
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(name).is_loopback
+    return name == "localhost"
 
 
 @contextlib.contextmanager
 def _asked(server, patience, method, path, body, headers):
     """The socket, and the answer, whose headers come within `patience`."""
     deadline = time.monotonic() + patience
-    kind = http.client.HTTPSConnection if server.scheme == "https" else http.client.HTTPConnection
-    connection = kind(server.hostname, server.port, timeout=min(patience, SILENT_S))
+    where = {"host": server.url.hostname, "port": server.url.port, "timeout": min(patience, SILENT_S)}
+    connection = (http.client.HTTPSConnection(**where, context=server.context) if server.url.scheme == "https"
+                  else http.client.HTTPConnection(**where))
     try:
         connection.connect()
     except OSError as why:
@@ -326,7 +351,8 @@ def _asked(server, patience, method, path, body, headers):
     wire = connection.sock = _Wire(connection.sock, deadline)
     with wire.sock:
         with contextlib.suppress(OSError):  # a node that refuses a body says why, and does not read on
-            connection.request(method, server.path.rstrip("/") + path, body, dict(headers))
+            connection.request(method, server.url.path.rstrip("/") + path, body,
+                               {**server.headers, **dict(headers)})
         yield wire, connection.getresponse()
 
 

@@ -43,3 +43,9 @@ class Authority(Identity):
 
     def close(self):
         self.folder.cleanup()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()

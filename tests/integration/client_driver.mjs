@@ -8,7 +8,7 @@
  */
 import { createInterface } from "node:readline";
 
-const [file, servers, timeout] = process.argv.slice(2);
+const [file, servers, timeout, token] = process.argv.slice(2);
 const { Client } = await import(file);
 
 /* The timers that run, with how long they take. */
@@ -21,7 +21,7 @@ globalThis.setTimeout = (wake, ms, ...words) => {
 };
 globalThis.clearTimeout = (timer) => (timers.delete(timer), clear(timer));
 
-const client = new Client(servers, { timeout: Number(timeout) });
+const client = new Client(servers, { timeout: Number(timeout), token: token || undefined });
 
 const decoded = (name, value) => (value?.base64 === undefined ? value : new Uint8Array(Buffer.from(value.base64, "base64")));
 const encoded = (value) => {

@@ -16,6 +16,7 @@ import time
 import unittest
 
 import harness
+from certificates import Authority
 from harness import Case, Node, Program, free_base, wait_formed, wait_until
 from scripted import Answer, Scripted, problem
 
@@ -42,8 +43,8 @@ def to_bytes(key):
 class PythonClient:
     """clients/python/repram.py, in this process."""
 
-    def __init__(self, servers, timeout):
-        self.client = repram.Client(servers, timeout)
+    def __init__(self, servers, timeout, token=None, authority=None):
+        self.client = repram.Client(servers, timeout, token=token, tls=authority)
 
     def put(self, key, value, **options):
         return self.client.put(key, value, **options)._asdict()
@@ -78,12 +79,13 @@ class PythonClient:
 class JavascriptClient:
     """clients/javascript/repram.js, in a node of its own."""
 
-    def __init__(self, servers, timeout):
+    def __init__(self, servers, timeout, token=None, authority=None):
+        env = {**os.environ, **({"NODE_EXTRA_CA_CERTS": authority} if authority else {})}
         here = os.path.dirname(os.path.abspath(__file__))
         self.process = subprocess.Popen(
             ["node", os.path.join(here, "client_driver.mjs"), os.path.join(CLIENTS, "javascript/repram.js"),
-             servers, str(timeout * 1000)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+             servers, str(timeout * 1000), token or ""],
+            env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.numbers = itertools.count()
         self.takers = {}
         threading.Thread(target=self.listen, daemon=True).start()
@@ -218,8 +220,8 @@ LIVE = "event: live\ndata: {}"
 class Clients:
     """The tests, for one client or the other."""
 
-    def client(self, *servers, timeout=10):
-        client = self.make(",".join(map(str, servers)), timeout * harness.SLOW)
+    def client(self, *servers, timeout=10, **access):
+        client = self.make(",".join(map(str, servers)), timeout * harness.SLOW, **access)
         self.addCleanup(client.close)
         return client
 
@@ -295,6 +297,42 @@ class Clients:
         for servers in ("", "a:1,", "ftp://a:1", "http://"):
             with self.subTest(servers=servers):
                 self.assertRegex(self.refusal_of(servers), "is no server")
+
+    def test_a_token_goes_with_each_request_by_https_too(self):
+        with Authority() as authority:
+            answers = {"/v1/data/k": [DONE, FOUND], "/v1/keys": Answer({"keys": ["k"]}),
+                       "/v1/mget": Answer({"entries": [{"found": False}]}), "/v1/watch": stream(RESET, LIVE)}
+            for tls in ({}, {"identity": authority.issue("good")}):
+                with Scripted(answers, **tls) as server:
+                    client = self.client(server.name, token="rt1_t", authority=authority.cert if tls else None)
+                    client.put("k", "v", if_none_match="*")
+                    self.assertEqual(client.get("k")["value"], b"v")
+                    self.assertEqual((client.keys("", 5), client.mget(["k"])), (["k"], {}))
+                    follower = Follower(client, "")
+                    wait_until(lambda: "live" in follower.kinds, "the watch is up to date", 10)
+                    self.assertEqual({headers.get("Authorization", headers.get("authorization"))
+                                      for *_, headers in server.asked}, {"Bearer rt1_t"})
+                    self.assertGreaterEqual(len(server.asked), 5)
+            with Scripted(answers, identity=authority.issue("good")) as server:
+                self.failure(repram.Unavailable, self.hurried(server.name, seconds=0.5).get, "k")
+                self.assertEqual(server.asked, [])
+
+    def test_a_token_by_plain_http_to_another_host_is_refused_at_once_and_no_token_too(self):
+        for servers in ("10.0.0.1", "localhost:1,http://a.example", "http://localhost.a:1", "http://127.0.0.1.a:1"):
+            with self.subTest(servers=servers):
+                self.assertRegex(self.refusal_of(servers, "rt1_t"), "the token is not sent to .* by plain http")
+        for token in ("a b", "a\nb", "\u00e4"):
+            self.assertRegex(self.refusal_of("localhost", token), "that is no token")
+        self.client("localhost", "127.0.0.1:1", "[::1]:1", "https://a.example", token="rt1_t")
+
+    def test_a_refusal_of_a_token_is_final(self):
+        for status, code in ((401, "unauthorized"), (403, "forbidden"), (403, "tls_required")):
+            with Scripted({"/v1/data/k": problem(status, code, "no"), "/v1/watch": problem(status, code, "no")}) as one:
+                client = self.client(one.name, one.name)
+                self.assertEqual(self.error(repram.Error, client.get, "k"), (status, code))
+                self.assertEqual(self.error(repram.Error, client.put, "k", "v"), (status, code))
+                self.assertEqual(self.error(repram.Error, client.watch_error, ""), (status, code))
+                self.assertEqual(len(one.asked), 3)
 
     def test_what_passes_is_waited_for_and_what_fails_is_asked_elsewhere(self):
         busy = problem(503, "joining", "soon")
@@ -485,9 +523,9 @@ class Clients:
 class Python(Clients, Case):
     make = PythonClient
 
-    def refusal_of(self, servers):
+    def refusal_of(self, servers, token=None):
         with self.assertRaises(ValueError) as caught:
-            repram.Client(servers)
+            repram.Client(servers, token=token)
         return str(caught.exception)
 
     def test_the_refusal_of_a_value_that_a_node_does_not_read_to_its_end_is_read(self):
@@ -499,9 +537,10 @@ class Python(Clients, Case):
 class Javascript(Clients, Case):
     make = JavascriptClient
 
-    def refusal_of(self, servers):
+    def refusal_of(self, servers, token=None):
+        token = "undefined" if token is None else json.dumps(token)
         script = (f'import {{ Client }} from "{os.path.join(CLIENTS, "javascript/repram.js")}";'
-                  f"new Client({json.dumps(servers)});")
+                  f"new Client({json.dumps(servers)}, {{ token: {token} }});")
         done = subprocess.run(["node", "--input-type=module", "-e", script], capture_output=True, text=True,
                               check=False, timeout=30 * harness.SLOW)
         self.assertNotEqual(done.returncode, 0)

@@ -33,6 +33,7 @@ static const struct command commands[] = {
     {"bench", command_bench},
     {"export", command_export},
     {"import", command_import},
+    {"keygen", command_keygen},
     {"completion", completion_command},
     {"version", version_command},
     {"--version", version_command},

@@ -213,7 +213,7 @@ static void print_overview(FILE *out, const struct command *commands, size_t cou
 static void write_setting(FILE *out, enum setting_id id)
 {
     const struct settings_def *def = settings_def(id);
-    char flag[SETTING_NAME_SIZE], allowed[128];
+    char flag[SETTING_NAME_SIZE], allowed[SETTINGS_ALLOWED_SIZE];
     settings_flag(id, flag);
     (void)fputs(".TP\n\\fB", out);
     write_text(out, def->name, strlen(def->name));
@@ -224,11 +224,7 @@ static void write_setting(FILE *out, enum setting_id id)
     }
     (void)fputc('\n', out);
     write_words(out, def->meaning);
-    if ((def->traits & (TRAIT_UNSUPPORTED | TRAIT_UNUSED)) != 0) {
-        (void)fputs((def->traits & TRAIT_UNSUPPORTED) != 0
-                        ? ".br\nNot supported in this version: refused when set.\n"
-                        : "",
-                    out);
+    if ((def->traits & TRAIT_UNUSED) != 0) {
         return;
     }
     (void)fputs(".br\nDefault: ", out);

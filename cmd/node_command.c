@@ -6,7 +6,10 @@
 #include "cmd/settings/acl_file.h"
 #include "cmd/settings/settings_node.h"
 #include "cmd/settings/startup.h"
+#include "core/base/assert.h"
+#include "core/base/mem.h"
 #include "core/base/parse.h"
+#include "net/crypto/key_text.h"
 #include "net/node.h"
 
 #include <fcntl.h>
@@ -27,6 +30,7 @@ struct node_process {
     struct startup startup;
     struct node_config config;
     struct log log;
+    struct keyring_items keys; /* until the node has taken them; count 0: none */
 };
 
 __attribute__((format(printf, 4, 5))) static void hook_log(void *arg, enum log_level level,
@@ -62,6 +66,26 @@ static enum log_level hook_level(void *arg)
     return p->log.level;
 }
 
+/* The keys that the settings name, if any do: when the settings were read again and none is named
+ * any more, a node goes on with those that it has. Nothing opens by an omission. */
+static void take_keys(struct node_process *p, const struct settings *s)
+{
+    const char *text = settings_text(s, SETTING_CLUSTER_SECRET);
+    char fault[KEY_TEXT_FAULT_SIZE];
+    if (*text != '\0') {
+        const enum rc rc = key_text_parse(text, strlen(text), &p->keys, fault);
+        ASSERT(rc == RC_OK); /* it was judged as a setting */
+    }
+}
+
+static bool hook_keys(void *arg, struct keyring_items *ret_keys)
+{
+    struct node_process *p = arg;
+    *ret_keys = p->keys;
+    mem_wipe(&p->keys, sizeof(p->keys));
+    return ret_keys->count > 0;
+}
+
 static void hook_reload(void *arg)
 {
     struct node_process *p = arg;
@@ -72,6 +96,7 @@ static void hook_reload(void *arg)
                  (int)strcspn(fresh.errors.text, "\n"), fresh.errors.text);
     } else {
         p->log.level = (enum log_level)settings_number(&fresh, SETTING_LOG_LEVEL);
+        take_keys(p, &fresh);
         log_line(&p->log, LOG_INFO, "config", "the log level is %s", log_level_name(p->log.level));
     }
     settings_fini(&fresh);
@@ -143,6 +168,8 @@ static int node_process_run(struct node_process *p)
         /* A launcher has said it once for all of its nodes. */
         startup_log(&p->startup, &p->log);
     }
+    take_keys(p, &p->startup.settings);
+    settings_wipe_secrets(&p->startup.settings);
     const struct node_hooks hooks = {.arg = p,
                                      .log = hook_log,
                                      .notice = hook_notice,
@@ -150,6 +177,7 @@ static int node_process_run(struct node_process *p)
                                      .level = hook_level,
                                      .reload = hook_reload,
                                      .acl = hook_acl,
+                                     .keys = hook_keys,
                                      .lines_dropped = hook_lines_dropped};
     return exit_code_of(node_run(&p->config, &hooks), &p->log);
 }

@@ -13,6 +13,7 @@
 #include "net/libevent_log.h"
 #include "net/link/driver.h"
 #include "net/node_access.h"
+#include "net/node_secret.h"
 #include "net/node_tls.h"
 #include "net/notice_teller.h"
 #include "net/sys/hostclock.h"
@@ -49,6 +50,7 @@ struct node {
     struct event *drain_timer;
     struct notice_teller teller;
     struct node_access access;
+    struct node_secret secret;
     uint64_t began_ms; /* by the wall clock */
     uint64_t leave_began_us;
     struct uuid uuid;
@@ -348,6 +350,9 @@ static void on_reload_signal(evutil_socket_t signal_number, short what, void *ar
     node_tls_reload(n->tls);
     n->hooks->reload(n->hooks->arg);
     node_access_reload(&n->access);
+    if (n->driver != NULL) {
+        node_secret_reload(&n->secret, n->engine, driver_turn(n->driver));
+    }
 }
 
 static enum rc watch_signals(struct node *n)
@@ -425,9 +430,9 @@ static enum rc make_engine(struct node *n)
     memcpy(config.enclave, c->enclave, sizeof(config.enclave));
     config.addr_count =
         hostinfo_card_addrs(&c->bind, &c->advertise, n->claim.port, own, own_count, config.addrs);
-    n->engine = engine_new(&config, hostclock_boot_us());
+    const enum rc made = node_secret_make_engine(&n->secret, n->hooks, &config, &n->engine);
     n->access.engine = n->engine;
-    return RC_OK;
+    return made;
 }
 
 static void make_driver(struct node *n)
@@ -536,6 +541,7 @@ static void node_fini(struct node *n)
     http_response_fini(&n->answer);
     node_access_fini(&n->access);
     engine_free(n->engine);
+    node_secret_fini(&n->secret);
     claim_release(&n->claim);
     for (size_t i = 0; i < SIGNALS; i++) {
         if (n->signals[i] != NULL) {

@@ -28,7 +28,8 @@ static void close_fd(int *fd)
 }
 
 /* Between fork and exec: only async-signal-safe calls. */
-static _Noreturn void become_node(char *const *argv, pid_t parent, int out_fd, int ready_fd)
+static _Noreturn void become_node(char *const *argv, pid_t parent, int out_fd, int ready_fd,
+                                  int secrets_fd)
 {
     sigset_t none;
     (void)sigemptyset(&none);
@@ -39,10 +40,13 @@ static _Noreturn void become_node(char *const *argv, pid_t parent, int out_fd, i
     }
     const int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     /* Out of the way of the numbers that are about to be given away; copies lose CLOEXEC. */
-    const int ready_copy = fcntl(ready_fd, F_DUPFD_CLOEXEC, CHILD_READY_FD + 1);
-    const int out_copy = fcntl(out_fd, F_DUPFD_CLOEXEC, CHILD_READY_FD + 1);
+    const int ready_copy = fcntl(ready_fd, F_DUPFD_CLOEXEC, CHILD_SECRETS_FD + 1);
+    const int out_copy = fcntl(out_fd, F_DUPFD_CLOEXEC, CHILD_SECRETS_FD + 1);
+    const int secrets_copy =
+        secrets_fd >= 0 ? fcntl(secrets_fd, F_DUPFD_CLOEXEC, CHILD_SECRETS_FD + 1) : -1;
     if (null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0 || dup2(out_copy, STDOUT_FILENO) < 0 ||
-        dup2(out_copy, STDERR_FILENO) < 0 || dup2(ready_copy, CHILD_READY_FD) < 0) {
+        dup2(out_copy, STDERR_FILENO) < 0 || dup2(ready_copy, CHILD_READY_FD) < 0 ||
+        (secrets_fd >= 0 && dup2(secrets_copy, CHILD_SECRETS_FD) < 0)) {
         _exit(EXIT_CODE_FAILED);
     }
     (void)signal(SIGPIPE, SIG_DFL);
@@ -53,7 +57,7 @@ static _Noreturn void become_node(char *const *argv, pid_t parent, int out_fd, i
     _exit(EXIT_CODE_INTERNAL);
 }
 
-enum rc child_start(struct child *c, char *const *argv)
+enum rc child_start(struct child *c, char *const *argv, int secrets_fd)
 {
     int out[2] = {-1, -1}, ready[2] = {-1, -1};
     const pid_t parent = getpid();
@@ -63,7 +67,7 @@ enum rc child_start(struct child *c, char *const *argv)
         pid = fork();
     }
     if (pid == 0) {
-        become_node(argv, parent, out[1], ready[1]);
+        become_node(argv, parent, out[1], ready[1], secrets_fd);
     }
     const int error = errno;
     close_fd(&out[1]);

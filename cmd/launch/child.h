@@ -15,7 +15,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { CHILD_READY_FD = 3 }; /* in the child */
+enum { CHILD_READY_FD = 3, CHILD_SECRETS_FD = 4 }; /* in the child */
 
 struct child {
     pid_t pid; /* 0 when it does not run */
@@ -28,8 +28,9 @@ struct child {
 
 void child_init(struct child *c, const char *name, enum log_format format);
 
-/* Starts it with these words, argv[0] included. RC_IO, with errno, when no process can be made. */
-MUST_USE enum rc child_start(struct child *c, char *const *argv);
+/* Starts it with these words, argv[0] included, and with a copy of `secrets_fd` unless that is -1.
+ * RC_IO, with errno, when no process can be made. */
+MUST_USE enum rc child_start(struct child *c, char *const *argv, int secrets_fd);
 
 /* Takes what its output pipe holds, at most `bytes_max`; closes the pipe at its end. */
 void child_read_output(struct child *c, size_t bytes_max, uint64_t wall_ms, line_relay_emit emit,

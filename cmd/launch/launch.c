@@ -2,6 +2,7 @@
 
 #include "cmd/base/command.h"
 #include "cmd/base/exit_code.h"
+#include "cmd/settings/handover.h"
 #include "cmd/settings/local_host.h"
 #include "core/base/mem.h"
 #include "core/base/parse.h"
@@ -69,7 +70,8 @@ static bool fill_words(const struct launch *l, size_t child, struct words *w)
         is_ok = add_word(w, "--config=%s", st->config_path);
     }
     is_ok = is_ok && add_word(w, "--node-id=%s", l->children[child].relay.name) &&
-            add_word(w, "--ready-fd=%d", CHILD_READY_FD);
+            add_word(w, "--ready-fd=%d", CHILD_READY_FD) &&
+            (l->secrets_fd < 0 || add_word(w, "--" STARTUP_SECRETS_FLAG "=%d", CHILD_SECRETS_FD));
     w->argv[w->count] = NULL;
     return is_ok;
 }
@@ -82,7 +84,7 @@ static void start_child(struct launch *l, size_t i)
     if (!fill_words(l, i, words)) {
         log_line(&l->log, LOG_ERROR, "launch", "%s cannot be started: a flag is too long", name);
         (void)supervisor_exited(&l->supervisor, i, EXIT_CODE_USAGE, 0, hostclock_boot_ms());
-    } else if (child_start(&l->children[i], words->argv) != RC_OK) {
+    } else if (child_start(&l->children[i], words->argv, l->secrets_fd) != RC_OK) {
         log_line(&l->log, LOG_ERROR, "launch", "%s cannot be started: %s", name, strerror(errno));
         (void)supervisor_exited(&l->supervisor, i, EXIT_CODE_INTERNAL, 0, hostclock_boot_ms());
     } else {
@@ -143,6 +145,24 @@ static void reap(struct launch *l)
     }
 }
 
+/* ---- Secrets ---- */
+
+/* Puts them where each child that starts from now on reads them. */
+static bool seal_secrets(struct launch *l, const struct settings *s)
+{
+    const int fd = handover_seal(s);
+    if (fd < 0) {
+        log_line(&l->log, LOG_ERROR, "launch", "the secrets cannot be handed to nodes: %s",
+                 strerror(errno));
+        return false;
+    }
+    if (l->secrets_fd >= 0) {
+        (void)close(l->secrets_fd);
+    }
+    l->secrets_fd = fd;
+    return true;
+}
+
 /* ---- Signals ---- */
 
 static void reload(struct launch *l)
@@ -151,6 +171,11 @@ static void reload(struct launch *l)
     startup_reload(&l->startup, &fresh);
     if (fresh.errors.count == 0) {
         l->log.level = (enum log_level)settings_number(&fresh, SETTING_LOG_LEVEL);
+        /* Nodes that run read the file themselves; these are for those that start. Without any, as
+         * when they came by the environment, the ones from the start stay. */
+        if (handover_has_any(&fresh) && seal_secrets(l, &fresh)) {
+            l->sealing = handover_sealing(&fresh);
+        }
     }
     settings_fini(&fresh);
 }
@@ -348,6 +373,12 @@ static int launch_run(struct launch *l)
     }
     l->log = startup_open_log(&l->startup);
     startup_log(&l->startup, &l->log);
+    l->sealing = handover_sealing(s);
+    l->secrets_fd = -1;
+    if (handover_has_any(s) && !seal_secrets(l, s)) {
+        return EXIT_CODE_INTERNAL;
+    }
+    settings_wipe_secrets(&l->startup.settings);
     l->signal_fd = open_signals();
     if (l->signal_fd < 0) {
         log_line(&l->log, LOG_ERROR, "launch", "signals cannot be received: %s", strerror(errno));
@@ -369,6 +400,9 @@ static int launch_run(struct launch *l)
     formation_fini(&l->formation);
     free(l->children);
     (void)close(l->signal_fd);
+    if (l->secrets_fd >= 0) {
+        (void)close(l->secrets_fd);
+    }
     return code;
 }
 

@@ -13,6 +13,7 @@
 #include "cmd/launch/formation.h"
 #include "cmd/launch/supervisor.h"
 #include "cmd/settings/startup.h"
+#include "gossip/sealing/keyring.h"
 
 /* Bytes of one child's log in one turn, so that none starves the others. */
 enum { LAUNCH_OUTPUT_TURN_MAX = 64 * 1024 };
@@ -29,12 +30,14 @@ struct launch {
     bool is_table_printed;
     bool is_late_told; /* that the cluster has not formed in time */
     uint64_t started_ms;
-    uint64_t ask_at_ms;        /* when the nodes are asked next */
-    uint64_t ask_gap_ms;       /* and how long after that again */
-    size_t ask_next;           /* the next node of a round */
-    char host[ADDR_TEXT_SIZE]; /* where its nodes answer */
-    bool is_tls;               /* to all but probes by https alone */
+    uint64_t ask_at_ms;         /* when the nodes are asked next */
+    uint64_t ask_gap_ms;        /* and how long after that again */
+    size_t ask_next;            /* the next node of a round */
+    char host[ADDR_TEXT_SIZE];  /* where its nodes answer */
+    enum keyring_state sealing; /* of its nodes, by the secret that they were given */
+    bool is_tls;                /* to all but probes by https alone */
     int signal_fd;
+    int secrets_fd; /* memory that children inherit (cmd/settings/handover); -1: no secret is set */
 };
 
 /* Writes a line of a child's log; `arg` is the launcher. */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     ASK_GAP_MIN_MS = 25,     /* a table within a moment of the cluster having formed */
@@ -91,6 +92,13 @@ static bool ask_one(struct launch *l)
     return false;
 }
 
+/* What stands under the table. */
+static const char *const sealing_lines[] = {
+    [SEALING_OPEN] = "sealing: open, so whoever reaches a port can be a member of the cluster\n",
+    [SEALING_MIXED] = "sealing: mixed, so whoever is on the path can still choose `open`\n",
+    [SEALING_SEALED] = "sealing: sealed, traffic between nodes is encrypted and authenticated\n",
+};
+
 static void print_rows(const struct launch *l)
 {
     static const char *const headings[] = {"NODE", "PORT", "PID", "PEERS", "URL"};
@@ -109,14 +117,15 @@ static void print_rows(const struct launch *l)
     }
     /* The table is always for people, as the output of a launcher is read as a log. It goes where
      * the log goes, and like the log it never waits for a reader. */
+    struct log out = l->log;
+    out.fd = STDOUT_FILENO;
     char *text = table_format(table, true);
     for (const char *at = text; *at != '\0';) {
         const size_t len = strcspn(at, "\n") + 1;
-        struct log out = l->log;
-        out.fd = 1;
         (void)log_raw(&out, at, len);
         at += len;
     }
+    (void)log_raw(&out, sealing_lines[l->sealing], strlen(sealing_lines[l->sealing]));
     free(text);
     table_free(table);
 }
@@ -140,6 +149,8 @@ static void tell_formed(struct launch *l, uint64_t now_ms)
         print_rows(l);
         return;
     }
+    log_line(&l->log, LOG_INFO, "launch", "%.*s", (int)strcspn(sealing_lines[l->sealing], "\n"),
+             sealing_lines[l->sealing]);
     for (size_t i = 0; i < l->count; i++) {
         log_line(&l->log, LOG_INFO, "launch", "%s has port %u, pid %d; peers: %u",
                  l->children[i].relay.name, l->children[i].port, (int)l->children[i].pid,

@@ -62,6 +62,7 @@ enum rc config_file_read(const char *path, size_t size_max, char **ret_text, siz
     (void)close(fd);
     errno = error;
     if (rc != RC_OK) {
+        mem_wipe(text, size_max + 2);
         free(text);
         return rc;
     }
@@ -179,6 +180,7 @@ enum rc config_file_parse(struct config_file *file, const char *text, size_t len
         return RC_TOO_LONG;
     }
     file->text = mem_new(len + 1, 1);
+    file->len = len;
     if (len > 0) {
         memcpy(file->text, text, len);
     }
@@ -192,11 +194,7 @@ enum rc config_file_parse(struct config_file *file, const char *text, size_t len
 void config_file_fini(struct config_file *file)
 {
     if (file->text != NULL) {
-        /* A file with settings may hold a secret. */
-        for (size_t i = 0; i < file->line_count; i++) {
-            const struct config_line *line = &file->lines[i];
-            mem_wipe(file->text + (line->value - file->text), strlen(line->value));
-        }
+        mem_wipe(file->text, file->len); /* a file with settings may hold a secret */
         free(file->text);
     }
     file->text = NULL;

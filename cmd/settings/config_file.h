@@ -26,6 +26,7 @@ struct config_line {
 
 struct config_file {
     char *text; /* owned; the lines point into it */
+    size_t len;
     struct config_line lines[CONFIG_FILE_LINES_MAX];
     size_t line_count;
 };

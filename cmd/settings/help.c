@@ -27,6 +27,7 @@ static const char overview[] =
     "  bench       load nodes with requests, and say how fast they answer\n"
     "  export      write every entry to a file, a line of JSON each\n"
     "  import      read such a file back in, with the time that each entry has left\n"
+    "  keygen      make a key for the cluster's secret\n"
     "  completion  a script that completes words for bash, zsh or fish\n"
     "  version     print the version\n"
     "  help        this text; help COMMAND, help settings\n"
@@ -280,6 +281,20 @@ static const struct command_help commands[] = {
      "examples:\n"
      "  repram import backup.ndjson\n"
      "  gunzip < rooms.gz | repram import --server 10.0.0.1:8081 --json\n"},
+    {"keygen",
+     "usage: repram keygen [--out FILE] [options]\n"
+     "\n"
+     "Makes a key for REPRAM_CLUSTER_SECRET, which seals all traffic between nodes. It goes into\n"
+     "a file that only its owner may read, and never over a file that is there; without --out to\n"
+     "standard output. Its id, by which `repram status --keys` calls it, hangs on the network.\n"
+     "\n"
+     "  -o, --out FILE         where the key goes\n"
+     "      --network NETWORK  of the nodes that will have it; REPRAM_NETWORK, else private\n"
+     "  -h, --help             this text\n"
+     "\n"
+     "examples:\n"
+     "  repram keygen --out secret\n"
+     "  REPRAM_CLUSTER_SECRET_FILE=secret repram launch\n"},
     {"completion", "usage: repram completion bash | zsh | fish\n"
                    "\n"
                    "Writes a script that lets the shell complete commands, options and settings.\n"
@@ -380,15 +395,11 @@ static void print_settings(FILE *out)
         const enum setting_id id = (enum setting_id)i;
         const struct settings_def *def = settings_def(id);
         char flag[SETTING_NAME_SIZE];
-        char allowed[128];
+        char allowed[SETTINGS_ALLOWED_SIZE];
         settings_flag(id, flag);
         (void)fprintf(out, "\n%s%s%s\n", def->name, def->aliases[0] != '\0' ? ", also " : "",
                       def->aliases);
         (void)fprintf(out, "    %s\n", def->meaning);
-        if ((def->traits & TRAIT_UNSUPPORTED) != 0) {
-            (void)fputs("    not supported in this version: refused when set\n", out);
-            continue;
-        }
         if ((def->traits & TRAIT_UNUSED) != 0) {
             continue;
         }

@@ -2,6 +2,7 @@
 
 #include "cmd/base/log.h"
 #include "cmd/base/nearest.h"
+#include "cmd/settings/secret.h"
 #include "cmd/settings/value.h"
 #include "core/base/assert.h"
 #include "core/base/mem.h"
@@ -45,71 +46,6 @@ const char *settings_flag(enum setting_id id, char ret_flag[static SETTING_NAME_
 }
 
 /* ---- What a value may be ---- */
-
-static void format_ms(uint64_t ms, char *ret_text, size_t size)
-{
-    if (ms == 0) {
-        (void)snprintf(ret_text, size, "0");
-    } else if (ms % DAY_MS == 0) {
-        (void)snprintf(ret_text, size, "%llud", (unsigned long long)(ms / DAY_MS));
-    } else if (ms % 3600000 == 0) {
-        (void)snprintf(ret_text, size, "%lluh", (unsigned long long)(ms / 3600000));
-    } else if (ms % 1000 == 0) {
-        (void)snprintf(ret_text, size, "%llus", (unsigned long long)(ms / 1000));
-    } else {
-        (void)snprintf(ret_text, size, "%llums", (unsigned long long)ms);
-    }
-}
-
-static void allowed_number(const struct settings_def *def, char *ret_text, size_t size)
-{
-    char min[32], max[32];
-    if (def->type == TYPE_SECONDS || def->type == TYPE_TIMEOUT) {
-        const uint64_t factor = def->type == TYPE_SECONDS ? 1000 : 1;
-        format_ms(def->min * factor, min, sizeof(min));
-        format_ms(def->max * factor, max, sizeof(max));
-        (void)snprintf(ret_text, size, "%s; %s to %s",
-                       def->type == TYPE_TIMEOUT ? PARSE_DURATION_MS_TAKES : PARSE_DURATION_S_TAKES,
-                       min, max);
-    } else if (def->type == TYPE_SIZE) {
-        (void)snprintf(ret_text, size, "bytes, or a number with KiB, MiB or GiB; %llu to %llu",
-                       (unsigned long long)def->min, (unsigned long long)def->max);
-    } else {
-        (void)snprintf(ret_text, size, "%s, %llu to %llu",
-                       def->type == TYPE_PORT ? "a port" : "a whole number",
-                       (unsigned long long)def->min, (unsigned long long)def->max);
-    }
-}
-
-const char *settings_allowed(enum setting_id id, char *ret_text, size_t size)
-{
-    static const char *const texts[] = {
-        [TYPE_SWITCH] = "on or off (also true, false, yes, no, 1, 0)",
-        [TYPE_NAME] = "1 to 64 printable ASCII characters without spaces",
-        [TYPE_APP] = "1 to 64 letters, digits, '-', '_' and '.', the first a letter or digit",
-        [TYPE_HOST] = "a host name or an IP address",
-        [TYPE_BIND] = "all, or an IP address of this host",
-        [TYPE_PROVIDERS] = "a comma list of port-range, dns, srv, static, flux",
-        [TYPE_PEERS] = "host:port,... with IPv6 addresses in brackets, at most 256",
-        [TYPE_SERVERS] = "host[:port],... with IPv6 addresses in brackets, at most 8",
-        [TYPE_TRUST] = "true, false, or a comma list of networks such as 10.0.0.0/8, at most 32",
-        [TYPE_URL] = "http://host[:port][/path] or https://host[:port][/path]",
-        [TYPE_ORIGINS] = CORS_TAKES,
-        [TYPE_LOG_LEVEL] = "debug, info, warn, error",
-        [TYPE_LOG_FORMAT] = "text, json",
-        [TYPE_SECRET] = "a text, or a file of at most 64 KiB named by the same name with _FILE",
-        [TYPE_PATH] = "a file",
-        [TYPE_FOLDER] = "a folder that is there, by a path of at most 1023 bytes",
-        [TYPE_ANY] = "anything",
-    };
-    const struct settings_def *def = &defs[id];
-    if (def->type <= TYPE_SIZE) {
-        allowed_number(def, ret_text, size);
-    } else {
-        (void)snprintf(ret_text, size, "%s", texts[def->type]);
-    }
-    return ret_text;
-}
 
 static enum rc parse_number(const struct settings_def *def, const char *text, uint64_t *ret_number)
 {
@@ -207,6 +143,7 @@ static enum rc parse_value(const struct settings_def *def, const char *text, uin
     case TYPE_ORIGINS:
         return cors_check(text);
     case TYPE_SECRET:
+    case TYPE_KEYRING: /* take_secret() judges it */
     case TYPE_PATH:
     case TYPE_FOLDER:
     case TYPE_ANY:
@@ -378,6 +315,17 @@ static bool find_flag(const struct settings_sources *sources, enum setting_id id
     return is_found;
 }
 
+/* A secret that the launcher has read already. */
+static bool find_handed(struct load *load, const struct settings_def *def, struct found *ret_found)
+{
+    const struct config_line *line =
+        (def->traits & TRAIT_SECRET) != 0
+            ? find_in_file(load->sources->handed, def->name, strlen(def->name))
+            : NULL;
+    ret_found->value = line != NULL ? line->value : NULL;
+    return line != NULL;
+}
+
 static void keep(struct setting *value, const char *text)
 {
     free(value->text);
@@ -388,33 +336,34 @@ static void keep(struct setting *value, const char *text)
 
 /* ---- Taking a value ---- */
 
-/* A secret's file: its content without the line end. */
-static void take_secret_file(struct load *load, const struct settings_def *def,
-                             struct setting *value, const char *path)
+/* Says what is wrong with a secret, and keeps it when nothing is. */
+static void take_secret(struct load *load, const struct settings_def *def, struct setting *value,
+                        const struct found *found)
 {
-    char *text = NULL;
-    size_t len = 0;
-    const enum rc rc = (load->sources->is_read_again ? config_file_read_again : config_file_read)(
-        path, SECRET_BYTES_MAX, &text, &len);
-    if (rc != RC_OK) {
-        report_add(&load->settings->errors,
-                   "%s_FILE=%.256s (%s) cannot be read: %s; allowed: a readable file of at most "
-                   "64 KiB",
-                   def->name, path, value->from, config_file_why(rc));
+    const struct secret secret = {.name = def->name, .is_keyring = def->type == TYPE_KEYRING};
+    struct settings *s = load->settings;
+    if (strcmp(found->name, def->name) != 0) { /* NAME_FILE */
+        char *text = secret_read(&secret, value->from, found->value, load->sources->is_read_again,
+                                 &s->errors, &s->warnings);
+        if (text != NULL) {
+            keep(value, text);
+            mem_wipe(text, strlen(text));
+            free(text);
+        }
         return;
     }
-    while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r')) {
-        text[--len] = '\0';
+    if (value->origin == ORIGIN_FILE && load->sources->file_name != NULL) {
+        secret_warn_of_readers(&secret, load->sources->file_name, &s->warnings);
     }
-    keep(value, text);
-    mem_wipe(text, len);
-    free(text);
+    if (secret_is_good(&secret, value->from, found->value, strlen(found->value), &s->errors)) {
+        keep(value, found->value);
+    }
 }
 
 static void refuse(struct load *load, enum setting_id id, const char *name, const char *text)
 {
     const struct setting *value = &load->settings->values[id];
-    char allowed[128];
+    char allowed[SETTINGS_ALLOWED_SIZE];
     report_add(&load->settings->errors, "%s=%.256s (%s) is not allowed; allowed: %s", name, text,
                value->from, settings_allowed(id, allowed, sizeof(allowed)));
 }
@@ -424,11 +373,8 @@ static void take(struct load *load, enum setting_id id, const struct found *foun
 {
     const struct settings_def *def = &defs[id];
     struct setting *value = &load->settings->values[id];
-    const size_t name_len = strlen(def->name);
-    const bool is_secret = (def->traits & TRAIT_SECRET) != 0;
-    if (is_secret && strncmp(found->name, def->name, name_len) == 0 &&
-        strcmp(found->name + name_len, "_FILE") == 0) {
-        take_secret_file(load, def, value, found->value);
+    if ((def->traits & TRAIT_SECRET) != 0) {
+        take_secret(load, def, value, found);
         return;
     }
     uint64_t number = 0;
@@ -438,20 +384,6 @@ static void take(struct load *load, enum setting_id id, const struct found *foun
     } else {
         keep(value, found->value);
         value->number = number;
-    }
-}
-
-static void apply_traits(struct load *load, enum setting_id id, const struct found *found)
-{
-    const struct settings_def *def = &defs[id];
-    const struct setting *value = &load->settings->values[id];
-    if ((def->traits & TRAIT_UNSUPPORTED) != 0) {
-        report_add(&load->settings->errors,
-                   "%s=%.256s (%s) is not supported in this version; allowed: not set", found->name,
-                   (def->traits & TRAIT_SECRET) != 0 ? "..." : found->value, value->from);
-    }
-    if ((def->traits & TRAIT_UNUSED) != 0) {
-        report_add(&load->settings->remarks, "%s is a %s", found->name, def->meaning);
     }
 }
 
@@ -470,7 +402,10 @@ static void load_one(struct load *load, enum setting_id id)
         const enum rc rc = parse_value(def, def->fallback, &value->number);
         ASSERT(rc == RC_OK);
     }
-    if (find_flag(load->sources, id, &found.value)) {
+    if (find_handed(load, def, &found)) {
+        value->origin = ORIGIN_ENVIRONMENT;
+        (void)snprintf(value->from, sizeof(value->from), "launcher");
+    } else if (find_flag(load->sources, id, &found.value)) {
         char flag[SETTING_NAME_SIZE];
         value->origin = ORIGIN_FLAG;
         (void)snprintf(value->from, sizeof(value->from), "flag --%s", settings_flag(id, flag));
@@ -486,7 +421,9 @@ static void load_one(struct load *load, enum setting_id id)
         return;
     }
     take(load, id, &found);
-    apply_traits(load, id, &found);
+    if ((def->traits & TRAIT_UNUSED) != 0) {
+        report_add(&load->settings->remarks, "%s is a %s", found.name, def->meaning);
+    }
 }
 
 /* ---- Names that mean nothing ---- */
@@ -557,15 +494,22 @@ void settings_load(struct settings *s, const struct settings_sources *sources)
     }
 }
 
-void settings_fini(struct settings *s)
+void settings_wipe_secrets(struct settings *s)
 {
     for (int id = 0; id < SETTING_COUNT; id++) {
-        struct setting *value = &s->values[id];
-        if (value->text != NULL && (defs[id].traits & TRAIT_SECRET) != 0) {
-            mem_wipe(value->text, strlen(value->text));
+        char *text = s->values[id].text;
+        if (text != NULL && (defs[id].traits & TRAIT_SECRET) != 0) {
+            mem_wipe(text, strlen(text));
         }
-        free(value->text);
-        value->text = NULL;
+    }
+}
+
+void settings_fini(struct settings *s)
+{
+    settings_wipe_secrets(s);
+    for (int id = 0; id < SETTING_COUNT; id++) {
+        free(s->values[id].text);
+        s->values[id].text = NULL;
     }
 }
 

@@ -39,18 +39,18 @@ enum setting_type {
     TYPE_LOG_LEVEL,  /* number: enum log_level */
     TYPE_LOG_FORMAT, /* number: enum log_format */
     TYPE_SECRET,
+    TYPE_KEYRING, /* net/crypto/key_text */
     TYPE_PATH,
     TYPE_FOLDER,
     TYPE_ANY,
 };
 
 enum setting_trait {
-    TRAIT_CLIENT = 1,      /* the client commands look at it too */
-    TRAIT_SHARED = 2,      /* nodes of one cluster should agree: part of the config digest */
-    TRAIT_UNSUPPORTED = 4, /* part of the contract, refused in this version */
-    TRAIT_UNUSED = 8,      /* of REPRAM v1 or v2: accepted, without effect */
-    TRAIT_PLATFORM = 16,   /* put into the environment by Flux: no flag */
-    TRAIT_SECRET = 32,     /* no flag, never shown; NAME_FILE names a file that holds it */
+    TRAIT_CLIENT = 1,   /* the client commands look at it too */
+    TRAIT_SHARED = 2,   /* nodes of one cluster should agree: part of the config digest */
+    TRAIT_UNUSED = 4,   /* of REPRAM v1 or v2: accepted, without effect */
+    TRAIT_PLATFORM = 8, /* put into the environment by Flux: no flag */
+    TRAIT_SECRET = 16,  /* no flag, never shown; NAME_FILE names a file that holds it */
 };
 
 /* X(id, name, aliases, type, min, max, default, traits, meaning). A default in parentheses is made
@@ -121,8 +121,8 @@ enum setting_trait {
       "seconds until a request's headers must be complete")                                        \
     X(TRUST_PROXY, "REPRAM_TRUST_PROXY", "", TYPE_TRUST, 0, 32, "false", 0,                        \
       "take the client address from X-Forwarded-For: true, or a list of networks to trust")        \
-    X(CLUSTER_SECRET, "REPRAM_CLUSTER_SECRET", "", TYPE_SECRET, 0, 0, "",                          \
-      TRAIT_SECRET | TRAIT_UNSUPPORTED, "keyring that seals all traffic between nodes")            \
+    X(CLUSTER_SECRET, "REPRAM_CLUSTER_SECRET", "", TYPE_KEYRING, 0, 0, "", TRAIT_SECRET,           \
+      "keyring that seals all traffic between nodes; its file is read again on SIGHUP")            \
     X(TLS_CERT, "REPRAM_TLS_CERT", "", TYPE_PATH, 0, 0, "", 0,                                     \
       "file (PEM) of the certificate for HTTPS and those that lead to its authority; plain HTTP "  \
       "then serves probes alone; read again on SIGHUP and every 30 s")                             \
@@ -175,7 +175,11 @@ struct settings_def {
 
 enum setting_origin { ORIGIN_DEFAULT, ORIGIN_FILE, ORIGIN_ENVIRONMENT, ORIGIN_FLAG };
 
-enum { SETTING_NAME_SIZE = 40, SETTING_FROM_SIZE = 160, SECRET_BYTES_MAX = 64 * 1024 };
+enum {
+    SETTING_NAME_SIZE = 40,
+    SETTING_FROM_SIZE = 160,
+    SETTINGS_ALLOWED_SIZE = 192, /* settings_allowed()'s longest */
+};
 
 struct setting {
     char *text; /* owned; "" when not set */
@@ -197,8 +201,9 @@ struct settings_sources {
     char *const *environment; /* NAME=value, NULL at the end */
     const char *file_name;    /* NULL: no file */
     const struct config_file *file;
-    bool is_read_again; /* files are read by others too, or were read before: so no pipes */
-    bool is_client;     /* only settings with TRAIT_CLIENT, and no complaints about others */
+    const struct config_file *handed; /* secrets that the launcher gave; NULL: none */
+    bool is_read_again;               /* secrets' files were read before: so no pipes */
+    bool is_client; /* only settings with TRAIT_CLIENT, and no complaints about others */
 };
 
 struct settings {
@@ -229,6 +234,9 @@ void settings_set(struct settings *s, enum setting_id id, const char *text, uint
 bool settings_is_set(const struct settings *s, enum setting_id id);
 uint64_t settings_number(const struct settings *s, enum setting_id id);
 const char *settings_text(const struct settings *s, enum setting_id id);
+
+/* Wipes the texts of secrets, which are not set from then on. */
+void settings_wipe_secrets(struct settings *s);
 
 /* The value as --print-config may show it: "(secret)" for a secret. */
 const char *settings_shown(const struct settings *s, enum setting_id id);

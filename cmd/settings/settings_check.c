@@ -1,7 +1,11 @@
 #include "cmd/settings/settings_check.h"
 
 #include "cmd/settings/acl_file.h"
+#include "cmd/settings/handover.h"
 #include "core/base/addr.h"
+#include "core/base/mem.h"
+#include "net/crypto/key_text.h"
+#include "net/crypto/seal_openssl.h"
 #include "net/crypto/tls_files.h"
 #include "net/node.h"
 #include "net/out/resolve.h"
@@ -185,7 +189,7 @@ static void check_pages(struct settings *s)
     struct stat st;
     if (folder[0] != '\0' &&
         (strlen(folder) >= NODE_PATH_SIZE || stat(folder, &st) != 0 || !S_ISDIR(st.st_mode))) {
-        char allowed[128];
+        char allowed[SETTINGS_ALLOWED_SIZE];
         report_add(&s->errors, "REPRAM_FADE_DIR=%.256s (%s) is not allowed; allowed: %s", folder,
                    s->values[SETTING_FADE_DIR].from,
                    settings_allowed(SETTING_FADE_DIR, allowed, sizeof(allowed)));
@@ -217,11 +221,12 @@ static void check_acl(struct settings *s)
     if (is_loopback(settings_text(s, SETTING_BIND))) {
         return;
     }
-    if (!settings_is_set(s, SETTING_CLUSTER_SECRET)) {
-        report_add(&s->errors,
-                   "REPRAM_ACL_FILE is set and REPRAM_CLUSTER_SECRET is not: whoever reaches the "
-                   "port would read everything as a node; allowed: a secret "
-                   "(REPRAM_CLUSTER_SECRET_FILE), or REPRAM_BIND=127.0.0.1");
+    if (handover_sealing(s) == SEALING_OPEN) {
+        report_add(
+            &s->errors,
+            "REPRAM_ACL_FILE is set and REPRAM_CLUSTER_SECRET has no key: whoever reaches the "
+            "port would read everything as a node; allowed: a secret "
+            "(REPRAM_CLUSTER_SECRET_FILE), or REPRAM_BIND=127.0.0.1");
     }
     if (!settings_is_set(s, SETTING_TLS_CERT)) {
         report_add(&s->warnings,
@@ -255,6 +260,34 @@ static void check_tls(struct settings *s)
                                            settings_text(s, SETTING_TLS_CA), why) == RC_CONFIG) {
         report_add(&s->errors, "REPRAM_TLS_CERT, REPRAM_TLS_KEY, REPRAM_TLS_CA: %s", why);
     }
+}
+
+/* Ids are 2 bytes, so two good keys may have one by chance; with one network they have it
+ * everywhere, and nobody could tell which of them is meant. */
+static void check_keys(struct settings *s)
+{
+    const char *text = settings_text(s, SETTING_CLUSTER_SECRET);
+    struct keyring_items items;
+    struct keyring ring;
+    char fault[KEY_TEXT_FAULT_SIZE];
+    if (*text == '\0') {
+        return;
+    }
+    struct seal_openssl *crypto = seal_openssl_new();
+    enum rc rc = crypto == NULL ? RC_NO_MEMORY : key_text_parse(text, strlen(text), &items, fault);
+    if (rc == RC_OK) {
+        rc = keyring_init(&ring, seal_openssl_ops(crypto), settings_text(s, SETTING_NETWORK),
+                          &items);
+        mem_wipe(&items, sizeof(items));
+    }
+    if (rc == RC_OK) {
+        keyring_fini(&ring);
+    } else {
+        report_add(
+            &s->errors, "REPRAM_CLUSTER_SECRET (%s): %s", s->values[SETTING_CLUSTER_SECRET].from,
+            rc == RC_EXISTS ? "two of its keys have the same id; make another key" : rc_text(rc));
+    }
+    seal_openssl_free(crypto);
 }
 
 static void check_descriptors(struct settings *s, const struct settings_host *host)
@@ -305,6 +338,7 @@ void settings_check(struct settings *s, const struct settings_host *host, bool i
     check_pages(s);
     check_acl(s);
     check_tls(s);
+    check_keys(s);
     if (is_launch) {
         check_launch(s);
         check_descriptors(s, host);

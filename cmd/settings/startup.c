@@ -2,15 +2,18 @@
 
 #include "cmd/base/exit_code.h"
 #include "cmd/base/table.h"
+#include "cmd/settings/handover.h"
 #include "cmd/settings/help.h"
 #include "cmd/settings/host_limits.h"
 #include "cmd/settings/settings_check.h"
 #include "core/base/assert.h"
 #include "core/base/mem.h"
+#include "core/base/parse.h"
 #include "net/node.h"
 #include "net/out/resolve.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +25,7 @@ enum common_option {
     OPTION_PRINT_CONFIG,
     OPTION_CHECK_CONFIG,
     OPTION_HELP,
+    OPTION_SECRETS_FD,
     OPTION_COUNT,
 };
 
@@ -31,10 +35,12 @@ static const struct option_def common[OPTION_COUNT] = {
     [OPTION_PRINT_CONFIG] = {"print-config", 0, false},
     [OPTION_CHECK_CONFIG] = {"check-config", 0, false},
     [OPTION_HELP] = {"help", 'h', false},
+    [OPTION_SECRETS_FD] = {STARTUP_SECRETS_FLAG, 0, true}, /* what launch starts its nodes with */
 };
 
 struct asked {
     bool is_print, is_check, is_help;
+    const char *secrets_fd; /* as it was given; NULL: not */
 };
 
 /* Every option of the command: the common ones, then the settings' flags, then its own. */
@@ -79,6 +85,9 @@ static void take_common(struct startup *st, enum common_option option, const cha
         break;
     case OPTION_HELP:
         asked->is_help = true;
+        break;
+    case OPTION_SECRETS_FD:
+        asked->secrets_fd = value;
         break;
     case OPTION_COUNT:
         break;
@@ -140,6 +149,7 @@ static void load_file(const char *path, bool is_read_again, struct config_file *
         return;
     }
     rc = config_file_parse(file, text, len, &line);
+    mem_wipe(text, len);
     free(text);
     if (rc != RC_OK) {
         report_add(errors, "--config %.256s, line %u is %s; allowed: KEY=value", path, line,
@@ -147,25 +157,45 @@ static void load_file(const char *path, bool is_read_again, struct config_file *
     }
 }
 
-/* `is_read_again`: nodes are to read the files too, or this process has. */
-static void load(const struct startup *st, bool is_read_again, struct settings *ret_settings)
+/* What the launcher handed over; its descriptor has done its work then. */
+static void load_handed(const struct startup *st, struct config_file *file, struct report *errors)
+{
+    const enum rc rc = st->secrets_fd >= 0 ? handover_read(st->secrets_fd, file) : RC_OK;
+    if (rc != RC_OK) {
+        report_add(errors, "--%s %d cannot be read: %s", STARTUP_SECRETS_FLAG, st->secrets_fd,
+                   rc_text(rc));
+    }
+    if (st->secrets_fd >= 0) {
+        (void)close(st->secrets_fd);
+    }
+}
+
+/* `is_shared`: nodes are to read the settings' file too. `is_again`: this process has read its
+ * files before. */
+static void load(struct startup *st, bool is_shared, bool is_again, struct settings *ret_settings)
 {
     struct config_file *file = mem_new(1, sizeof(*file));
+    struct config_file *handed = mem_new(1, sizeof(*handed));
     struct report *errors = mem_new(1, sizeof(*errors));
     if (st->config_path != NULL) {
-        load_file(st->config_path, is_read_again, file, errors);
+        load_file(st->config_path, is_shared || is_again, file, errors);
     }
+    load_handed(st, handed, errors);
+    st->secrets_fd = -1;
     const struct settings_sources sources = {.flags = st->flags,
                                              .flag_count = st->flag_count,
                                              .environment = environ,
                                              .file_name = st->config_path,
-                                             .is_read_again = is_read_again,
+                                             .is_read_again = is_again,
+                                             .handed = handed,
                                              .file = file};
     settings_load(ret_settings, &sources);
     if (errors->count > 0) {
         report_add(&ret_settings->errors, "%.*s", (int)strcspn(errors->text, "\n"), errors->text);
     }
     config_file_fini(file);
+    config_file_fini(handed);
+    free(handed);
     free(errors);
     free(file);
 }
@@ -215,7 +245,11 @@ static void prepare(struct startup *st, bool is_launch)
 {
     struct settings *s = &st->settings;
     const struct settings_host host = {host_limits_memory(""), host_limits_descriptors()};
-    load(st, is_launch, s);
+    load(st, is_launch, false, s);
+    if (handover_has_any(s)) {
+        handover_close_process();
+    }
+    handover_wipe_environment(environ);
     settings_check_derive(s, &host);
     if (s->errors.count == 0) {
         /* Pairs are judged only when each value is right by itself. */
@@ -248,18 +282,37 @@ static int show(const struct startup *st, const struct asked *asked)
     return EXIT_CODE_OK;
 }
 
+/* Only an open descriptor is one. */
+static bool take_secrets_fd(struct startup *st, const char *text)
+{
+    uint64_t fd = 0;
+    if (text == NULL) {
+        return true;
+    }
+    if (parse_u64(text, strlen(text), 1 << 20, &fd) != RC_OK ||
+        fcntl((int)fd, F_SETFD, FD_CLOEXEC) != 0) {
+        return false;
+    }
+    st->secrets_fd = (int)fd;
+    return true;
+}
+
 int startup_begin(struct startup *st, int argc, char **argv, bool is_launch,
                   const struct option_def *extras, size_t extra_count)
 {
     struct asked asked = {.is_print = false};
     ASSERT(extra_count <= STARTUP_EXTRAS_MAX);
     memset(st, 0, sizeof(*st));
+    st->secrets_fd = -1;
     const int code = read_options(st, argc, argv, extras, extra_count, &asked);
     if (code >= 0) {
         return code;
     }
     if (asked.is_help) {
         return help_command(stdout, argv[0]) == RC_OK ? EXIT_CODE_OK : EXIT_CODE_INTERNAL;
+    }
+    if (!take_secrets_fd(st, asked.secrets_fd)) {
+        return usage(argv[0], "--" STARTUP_SECRETS_FLAG " is for nodes that a launcher starts");
     }
     prepare(st, is_launch);
     return is_bad(st) || asked.is_print || asked.is_check ? show(st, &asked) : -1;
@@ -279,8 +332,24 @@ static void log_report(struct log *log, enum log_level level, const struct repor
     }
 }
 
+/* Whether other hosts reach the port, and nothing tells a member of the cluster from whoever does.
+ */
+static bool is_open_to_others(const struct settings *s)
+{
+    struct addr bind;
+    const bool is_loopback =
+        addr_parse_ip(settings_text(s, SETTING_BIND), 0, &bind) == RC_OK && addr_is_loopback(&bind);
+    return handover_sealing(s) == SEALING_OPEN && !is_loopback;
+}
+
 void startup_log(const struct startup *st, struct log *log)
 {
+    if (is_open_to_others(&st->settings)) {
+        log_line(log, LOG_WARN, "secret",
+                 "open: whoever reaches the port can be a member, and read and write everything; "
+                 "repram keygen makes a key for REPRAM_CLUSTER_SECRET_FILE, REPRAM_BIND=127.0.0.1 "
+                 "keeps others out");
+    }
     log_report(log, LOG_WARN, &st->settings.warnings);
     log_report(log, LOG_INFO, &st->settings.remarks);
 }
@@ -292,7 +361,7 @@ struct log startup_open_log(const struct startup *st)
                     (enum log_format)settings_number(s, SETTING_LOG_FORMAT));
 }
 
-void startup_reload(const struct startup *st, struct settings *ret_settings)
+void startup_reload(struct startup *st, struct settings *ret_settings)
 {
-    load(st, true, ret_settings);
+    load(st, true, true, ret_settings);
 }

@@ -12,6 +12,8 @@
 #include "cmd/base/options.h"
 #include "cmd/settings/settings.h"
 
+#define STARTUP_SECRETS_FLAG "secrets-fd"
+
 enum { STARTUP_EXTRAS_MAX = 8, STARTUP_FLAGS_MAX = 128, STARTUP_PATH_SIZE = 4096 };
 
 struct startup {
@@ -21,6 +23,7 @@ struct startup {
     size_t flag_count;
     const char *config_path; /* NULL: no file */
     bool is_strict;
+    int secrets_fd; /* of a node: where the launcher's secrets are; -1: nowhere */
     const char *extras[STARTUP_EXTRAS_MAX]; /* values of the command's own options; NULL: not given;
                                                "" for one without a value */
 };
@@ -43,6 +46,6 @@ void startup_log(const struct startup *st, struct log *log);
 /* Reads environment and file again, with the same flags; the caller owns the result. It prints
  * nothing; errors are in the result's reports. Only settings that can change while running are to
  * be taken from it. */
-void startup_reload(const struct startup *st, struct settings *ret_settings);
+void startup_reload(struct startup *st, struct settings *ret_settings);
 
 #endif

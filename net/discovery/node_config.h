@@ -28,6 +28,7 @@ enum {
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
 struct acl;
+struct keyring_items;
 
 struct node_hooks {
     void *arg;
@@ -43,6 +44,9 @@ struct node_hooks {
     /* With has_acl, asked at the start, and after reload(): the rules, which pass to the caller, or
      * NULL when they are no good, which it has said. */
     struct acl *(*acl)(void *arg);
+    /* The cluster's keys, which the caller wipes: asked for at the start, and after reload(). False
+     * when there are none, or none to replace those that are in use. */
+    bool (*keys)(void *arg, struct keyring_items *ret_keys);
     uint64_t (*lines_dropped)(void *arg); /* for the metrics: log lines lost to a full pipe */
 };
 

@@ -41,7 +41,7 @@ class Help(Case):
     def test_settings_are_listed_with_flags(self):
         done = cli("help", "settings")
         self.assertEqual(done.returncode, 0)
-        for text in (b"BASE_PORT", b"--base-port", b"REPRAM_REPLICATION", b"not supported"):
+        for text in (b"BASE_PORT", b"--base-port", b"REPRAM_REPLICATION", b"accepted and unused"):
             self.assertIn(text, done.stdout)
 
     def test_what_may_have_been_meant_is_said(self):

@@ -225,7 +225,8 @@ class Terminal(Case):
         for command in (each.format(folder=terminal.folder) for each in REAL):
             panes.append((command, terminal.start(f"BASE_PORT={REAL_BASE} {command}")))
             if command == REAL[0]:
-                wait_until(lambda: len(terminal.shown(panes[0][1])) == 4, "the table is there")
+                wait_until(lambda: any(line.startswith("sealing: ") for line in terminal.shown(panes[0][1])),
+                           "the table is there")
             else:
                 terminal.wait(panes[-1][1])
         found = [figureless(f"$ {command}\n" + "\n".join(terminal.shown(pane, "-J")), terminal.folder)

@@ -21,7 +21,7 @@ ALLOWED = {
     "net": [*SYSTEM, "cjson/cJSON.h", "event2/*.h", "dirent.h", "ifaddrs.h", "linux/errqueue.h",
             "linux/sockios.h", "net/if.h", "netdb.h", "netinet/*.h", "poll.h", "resolv.h", "sched.h",
             "strings.h", "sys/epoll.h", "sys/ioctl.h", "sys/queue.h", "sys/random.h", "sys/socket.h"],
-    "cmd": [*SYSTEM, "cjson/cJSON.h", "malloc.h", "poll.h", "strings.h", "sys/ioctl.h", "sys/prctl.h",
+    "cmd": [*SYSTEM, "cjson/cJSON.h", "malloc.h", "poll.h", "strings.h", "sys/ioctl.h", "sys/mman.h", "sys/prctl.h",
             "sys/resource.h", "sys/signalfd.h", "sys/types.h", "sys/wait.h"],
 }
 # Only there, whatever the rest of the layer may.

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -55,6 +56,10 @@ static int act_as_child(const char *what)
     (void)sigprocmask(SIG_SETMASK, NULL, &mask);
     (void)dprintf(CHILD_READY_FD, "port 4711\n");
     (void)dprintf(STDERR_FILENO, "%s\n", what);
+    char secrets[8] = "";
+    if (pread(CHILD_SECRETS_FD, secrets, sizeof(secrets) - 1, 0) > 0) {
+        (void)dprintf(STDOUT_FILENO, "secrets: %s\n", secrets);
+    }
     (void)dprintf(STDOUT_FILENO, "stdin %zd, group %d, descriptors %d, blocked %d, pipes %s",
                   read(STDIN_FILENO, &byte, 1), getpgrp() == getpid(), open_count(),
                   sigismember(&mask, SIGTERM),
@@ -80,7 +85,7 @@ static void a_child_has_pipes_for_its_output_and_its_port_and_else_nothing(void 
     assert_int_equal(sigprocmask(SIG_BLOCK, &blocked, NULL), 0);
     void (*before)(int) = signal(SIGPIPE, SIG_IGN);
     child_init(&c, "n-1", LOG_TEXT);
-    assert_int_equal(child_start(&c, child_words), RC_OK);
+    assert_int_equal(child_start(&c, child_words, -1), RC_OK);
     (void)signal(SIGPIPE, before);
     assert_int_equal(sigprocmask(SIG_UNBLOCK, &blocked, NULL), 0);
     assert_true(c.pid > 0);
@@ -102,6 +107,24 @@ static void a_child_has_pipes_for_its_output_and_its_port_and_else_nothing(void 
     assert_int_equal(c.out_fd, -1);
 }
 
+static void a_child_inherits_its_secrets_at_their_number(void **state)
+{
+    (void)state;
+    struct told told = {.len = 0};
+    struct child c;
+    int status = 0;
+    const int fd = memfd_create("secrets", MFD_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "hush", 4), 4);
+    child_init(&c, "n-1", LOG_TEXT);
+    assert_int_equal(child_start(&c, child_words, fd), RC_OK);
+    assert_int_equal(waitpid(c.pid, &status, 0), c.pid);
+    child_ended(&c, 0, keep_line, &told);
+    assert_non_null(strstr(told.text, "descriptors 5, "));
+    assert_non_null(strstr(told.text, "secrets: hush\n"));
+    (void)close(fd);
+}
+
 static void a_child_that_cannot_be_started_leaves_nothing_open(void **state)
 {
     (void)state;
@@ -115,7 +138,7 @@ static void a_child_that_cannot_be_started_leaves_nothing_open(void **state)
     (void)close(lowest);
     const struct rlimit low = {.rlim_cur = (rlim_t)lowest + 3, .rlim_max = before.rlim_max};
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
-    const enum rc rc = child_start(&c, child_words);
+    const enum rc rc = child_start(&c, child_words, -1);
     const int error = errno;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
     assert_int_equal(rc, RC_IO);
@@ -226,6 +249,7 @@ int main(int argc, char **argv)
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_child_has_pipes_for_its_output_and_its_port_and_else_nothing),
+        cmocka_unit_test(a_child_inherits_its_secrets_at_their_number),
         cmocka_unit_test(a_child_that_cannot_be_started_leaves_nothing_open),
         cmocka_unit_test(a_port_that_comes_in_pieces_is_known_at_its_end),
         cmocka_unit_test(what_is_no_port_is_none),

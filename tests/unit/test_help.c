@@ -46,15 +46,12 @@ static void every_setting_stands_there_with_all_that_is_known_of_it(void **state
     at++;
     for (int i = 0; i < SETTING_COUNT; i++) {
         const struct settings_def *def = settings_def((enum setting_id)i);
-        char expected[2048], flag[SETTING_NAME_SIZE], allowed[128];
+        char expected[2048], flag[SETTING_NAME_SIZE], allowed[SETTINGS_ALLOWED_SIZE];
         size_t len =
             (size_t)snprintf(expected, sizeof(expected), "\n%s%s%s\n    %s\n", def->name,
                              def->aliases[0] != '\0' ? ", also " : "", def->aliases, def->meaning);
         (void)settings_flag((enum setting_id)i, flag);
-        if ((def->traits & TRAIT_UNSUPPORTED) != 0) {
-            (void)snprintf(expected + len, sizeof(expected) - len,
-                           "    not supported in this version: refused when set\n");
-        } else if ((def->traits & TRAIT_UNUSED) == 0) {
+        if ((def->traits & TRAIT_UNUSED) == 0) {
             len += (size_t)snprintf(expected + len, sizeof(expected) - len,
                                     "    default: %s; allowed: %s",
                                     def->fallback[0] != '\0' ? def->fallback : "not set",
@@ -78,9 +75,9 @@ static void examples_of_each_kind_of_setting_read_well(void **state)
                            "    default: 8081; allowed: a port, 1 to 65535; flag: --base-port\n"));
     assert_non_null(strstr(text, "\nREPRAM_HTTP_PORT, also REPRAM_PORT,HTTP_PORT\n"));
     assert_non_null(strstr(text, "    default: not set; allowed: "));
-    assert_non_null(
-        strstr(text, "\nREPRAM_CLUSTER_SECRET\n    keyring that seals all traffic between nodes\n"
-                     "    not supported in this version: refused when set\n\n"));
+    assert_non_null(strstr(
+        text, "\nREPRAM_CLUSTER_SECRET\n    keyring that seals all traffic between nodes; "));
+    assert_non_null(strstr(text, "named by the same name with _FILE\n\nREPRAM_TLS_CERT\n"));
 }
 
 int main(void)

@@ -166,7 +166,9 @@ static void who_refuses_peers_is_asked_how_many_it_sees(void **state)
     assert_string_equal(told(), "info  launch    2 nodes are ready after 4000 ms\n"
                                 "NODE  PORT  PID   PEERS  URL\n"
                                 "n-0   81    4000  1      https://localhost:81\n"
-                                "n-1   82    4001  2      https://localhost:82\n");
+                                "n-1   82    4001  2      https://localhost:82\n"
+                                "sealing: open, so whoever reaches a port can be a member of the "
+                                "cluster\n");
 }
 
 static void each_is_asked_who_it_is_then_whom_it_sees_then_whether_it_is_ready(void **state)
@@ -187,7 +189,9 @@ static void each_is_asked_who_it_is_then_whom_it_sees_then_whether_it_is_ready(v
     assert_string_equal(told(), "info  launch    2 nodes are ready after 2000 ms\n"
                                 "NODE  PORT  PID   PEERS  URL\n"
                                 "n-0   81    4000  1      http://localhost:81\n"
-                                "n-1   82    4001  2      http://localhost:82\n");
+                                "n-1   82    4001  2      http://localhost:82\n"
+                                "sealing: open, so whoever reaches a port can be a member of the "
+                                "cluster\n");
     assert_int_equal(launch_ask_deadline(&rig.launch), NEVER);
     assert_string_equal(ask_round(4000), "");
 }
@@ -211,6 +215,16 @@ static void the_table_comes_behind_what_the_nodes_have_said(void **state)
     (void)close(ends[0]);
     (void)close(ends[1]);
     rig.children[1].out_fd = -1;
+}
+
+static void mixed_and_sealed_are_said_under_the_table(void **state)
+{
+    (void)state;
+    rig.launch.sealing = SEALING_MIXED;
+    (void)ask_round(2000);
+    (void)ask_round(3000);
+    (void)ask_round(4000);
+    assert_non_null(strstr(told(), "\nsealing: mixed, so whoever is on the path can still choose"));
 }
 
 static void nodes_on_another_address_are_shown_there(void **state)
@@ -334,6 +348,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(the_table_comes_behind_what_the_nodes_have_said, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(mixed_and_sealed_are_said_under_the_table, setup, teardown),
         cmocka_unit_test_setup_teardown(nodes_on_another_address_are_shown_there, setup, teardown),
         cmocka_unit_test_setup_teardown(a_json_log_has_a_line_for_each_node_and_no_table, setup,
                                         teardown),

@@ -119,7 +119,7 @@ static void a_number_is_taken_from_its_least_to_its_most(void **state)
     for (int i = 0; i < SETTING_COUNT; i++) {
         const enum setting_id id = (enum setting_id)i;
         const struct settings_def *def = settings_def(id);
-        if (unit_of(def->type) == NULL || (def->traits & (TRAIT_UNSUPPORTED | TRAIT_UNUSED)) != 0) {
+        if (unit_of(def->type) == NULL || (def->traits & TRAIT_UNUSED) != 0) {
             continue;
         }
         assert_true(is_taken(id, def->min));
@@ -265,51 +265,70 @@ static void durations_and_sizes_may_have_units(void **state)
     assert_int_equal(s.errors.count, 0);
 }
 
-static void what_this_version_lacks_is_refused_not_ignored(void **state)
-{
-    (void)state;
-    static const char *const words[] = {"REPRAM_CLUSTER_SECRET=hush"};
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        load_env(words[i]);
-        assert_int_equal(s.errors.count, 1);
-        assert_non_null(strstr(s.errors.text, "not supported in this version"));
-        assert_int_equal(strncmp(s.errors.text, words[i], strcspn(words[i], "=")), 0);
-    }
-}
+/* Made by `repram keygen`. */
+#define A_KEY "rk1_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8wUrl"
 
 static void a_secret_is_never_repeated(void **state)
 {
     (void)state;
-    load_env("REPRAM_CLUSTER_SECRET=hush");
+    load_env("REPRAM_CLUSTER_SECRET=open,hush");
+    assert_int_equal(s.errors.count, 1);
     assert_null(strstr(s.errors.text, "hush"));
+    assert_non_null(strstr(s.errors.text, "REPRAM_CLUSTER_SECRET (environment "
+                                          "REPRAM_CLUSTER_SECRET): item 2 is neither a key"));
+    assert_false(settings_is_set(&s, SETTING_CLUSTER_SECRET));
+    load_env("REPRAM_CLUSTER_SECRET=open," A_KEY);
+    assert_int_equal(s.errors.count, 0);
+    assert_string_equal(settings_text(&s, SETTING_CLUSTER_SECRET), "open," A_KEY);
     assert_string_equal(settings_shown(&s, SETTING_CLUSTER_SECRET), "(secret)");
     char flag[SETTING_NAME_SIZE];
     assert_string_equal(settings_flag(SETTING_CLUSTER_SECRET, flag), "");
+    settings_wipe_secrets(&s);
+    assert_false(settings_is_set(&s, SETTING_CLUSTER_SECRET));
 }
 
 static void a_secret_may_stand_in_a_file(void **state)
 {
     (void)state;
+    static const char *const both[] = {"REPRAM_CLUSTER_SECRET=" A_KEY,
+                                       "REPRAM_CLUSTER_SECRET_FILE=/x", NULL};
     char path[] = "/tmp/repram-test-XXXXXX";
     char word[128];
     const int fd = mkstemp(path);
     assert_true(fd >= 0);
-    assert_int_equal(write(fd, "hush\n", 5), 5);
+    assert_int_equal(write(fd, A_KEY "\n", sizeof(A_KEY)), sizeof(A_KEY));
     (void)close(fd);
     (void)snprintf(word, sizeof(word), "REPRAM_CLUSTER_SECRET_FILE=%s", path);
     load_env(word);
-    assert_string_equal(settings_text(&s, SETTING_CLUSTER_SECRET), "hush");
-    assert_non_null(strstr(s.errors.text, "REPRAM_CLUSTER_SECRET_FILE"));
-    assert_non_null(strstr(s.errors.text, "not supported in this version"));
+    assert_string_equal(settings_text(&s, SETTING_CLUSTER_SECRET), A_KEY);
+    assert_int_equal(s.errors.count + s.warnings.count, 0);
     (void)unlink(path);
     load_env(word);
     assert_non_null(strstr(s.errors.text, word));
     assert_non_null(strstr(s.errors.text, "No such file or directory; allowed: a readable file"));
-    static const char *const both[] = {"REPRAM_CLUSTER_SECRET=hush",
-                                       "REPRAM_CLUSTER_SECRET_FILE=/x", NULL};
     load(both, NULL, NULL);
     assert_non_null(
         strstr(s.errors.text, "REPRAM_CLUSTER_SECRET and REPRAM_CLUSTER_SECRET_FILE are both set"));
+}
+
+static void what_the_launcher_hands_over_comes_before_what_stands_elsewhere(void **state)
+{
+    (void)state;
+    static const char *const environment[] = {"REPRAM_CLUSTER_SECRET_FILE=/not/there",
+                                              "BASE_PORT=9000", NULL};
+    static const char text[] = "REPRAM_CLUSTER_SECRET=" A_KEY "\nBASE_PORT=1\n";
+    static struct config_file handed;
+    unsigned line = 0;
+    assert_int_equal(config_file_parse(&handed, text, sizeof(text) - 1, &line), RC_OK);
+    const struct settings_sources sources = {.environment = (char *const *)(uintptr_t)environment,
+                                             .handed = &handed};
+    settings_load(&s, &sources);
+    assert_int_equal(s.errors.count, 0);
+    assert_string_equal(settings_text(&s, SETTING_CLUSTER_SECRET), A_KEY);
+    assert_string_equal(s.values[SETTING_CLUSTER_SECRET].from, "launcher");
+    /* Only secrets come that way. */
+    assert_int_equal(settings_number(&s, SETTING_BASE_PORT), 9000);
+    config_file_fini(&handed);
 }
 
 static void settings_of_older_versions_are_accepted_and_remarked(void **state)
@@ -428,11 +447,11 @@ static char *read_document(void)
 }
 
 /* The row of its table: | `NAME` | aliases | `--flag` | default | allowed | meaning |. The tables
- * of what is refused or unused do not say what is allowed. */
+ * of what is unused do not say what is allowed. */
 static void write_row(enum setting_id id, char *ret_row, size_t size)
 {
     const struct settings_def *def = settings_def(id);
-    const bool has_allowed = (def->traits & (TRAIT_UNSUPPORTED | TRAIT_UNUSED)) == 0;
+    const bool has_allowed = (def->traits & TRAIT_UNUSED) == 0;
     char flag[SETTING_NAME_SIZE];
     char allowed[256];
     settings_flag(id, flag);
@@ -493,9 +512,9 @@ int main(void)
         TEST(a_bad_value_is_refused_with_its_name_the_value_and_what_is_allowed),
         TEST(every_bad_value_is_told_at_once),
         TEST(durations_and_sizes_may_have_units),
-        TEST(what_this_version_lacks_is_refused_not_ignored),
         TEST(a_secret_is_never_repeated),
         TEST(a_secret_may_stand_in_a_file),
+        TEST(what_the_launcher_hands_over_comes_before_what_stands_elsewhere),
         TEST(settings_of_older_versions_are_accepted_and_remarked),
         TEST(unknown_names_are_warned_of),
         TEST(what_kubernetes_injects_is_ignored),

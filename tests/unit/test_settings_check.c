@@ -83,7 +83,7 @@ static void acl_without_secret_refused(void **state)
     write_rules(word, "user *\nallow read\n");
     for (size_t i = 0; i < sizeof(far) / sizeof(far[0]); i++) {
         start(word, far[i], NULL, false);
-        assert_error("REPRAM_CLUSTER_SECRET is not");
+        assert_error("REPRAM_CLUSTER_SECRET has no key");
         assert_int_equal(s.warnings.count, 1);
         assert_non_null(strstr(s.warnings.text, "REPRAM_TLS_CERT is not: tokens cross"));
     }

@@ -1,0 +1,89 @@
+#include "net/node_secret.h"
+
+#include "core/base/mem.h"
+#include "gossip/sealing/keyring.h"
+#include "net/crypto/seal_openssl.h"
+#include "net/sys/hostclock.h"
+
+#include <stdio.h>
+
+enum { LIST_SIZE = 64 };
+
+/* "3fa2, open": the ring as people may read it. */
+static const char *list_keys(const struct keyring *ring, char ret_list[static LIST_SIZE])
+{
+    size_t len = 0;
+    for (uint32_t i = 0; i < ring->count; i++) {
+        char id[8] = "open";
+        if (ring->keys[i].id != KEYRING_ID_OPEN) {
+            (void)snprintf(id, sizeof(id), "%04x", ring->keys[i].id);
+        }
+        len += (size_t)snprintf(ret_list + len, LIST_SIZE - len, "%s%s", i > 0 ? ", " : "", id);
+    }
+    return ret_list;
+}
+
+static void tell(const struct node_secret *s, const struct engine *engine)
+{
+    const struct keyring *ring = engine_keyring(engine);
+    char list[LIST_SIZE];
+    switch (keyring_state(ring)) {
+    case SEALING_OPEN:
+        s->hooks->log(s->hooks->arg, LOG_INFO, "secret", "open: traffic between nodes has no key");
+        break;
+    case SEALING_MIXED:
+        s->hooks->log(s->hooks->arg, LOG_WARN, "secret",
+                      "mixed: keys %s; while `open` is among them, whoever is on the path can "
+                      "choose it",
+                      list_keys(ring, list));
+        break;
+    case SEALING_SEALED:
+        s->hooks->log(s->hooks->arg, LOG_INFO, "secret",
+                      "sealed: keys %s; the first that both sides hold is used",
+                      list_keys(ring, list));
+        break;
+    }
+}
+
+enum rc node_secret_make_engine(struct node_secret *s, const struct node_hooks *hooks,
+                                struct engine_config *config, struct engine **ret_engine)
+{
+    struct keyring_items items = {.count = 0};
+    s->hooks = hooks;
+    s->crypto = seal_openssl_new();
+    if (s->crypto == NULL) {
+        return RC_NO_MEMORY;
+    }
+    const bool has_keys = hooks->keys(hooks->arg, &items);
+    config->seal = seal_openssl_ops(s->crypto);
+    config->keys = has_keys ? &items : NULL;
+    *ret_engine = engine_new(config, hostclock_boot_us());
+    config->keys = NULL;
+    mem_wipe(&items, sizeof(items));
+    if (has_keys) {
+        tell(s, *ret_engine);
+    }
+    return RC_OK;
+}
+
+void node_secret_reload(struct node_secret *s, struct engine *engine, uint64_t now_us)
+{
+    struct keyring_items items = {.count = 0};
+    if (!s->hooks->keys(s->hooks->arg, &items)) {
+        return;
+    }
+    const enum rc rc = engine_set_keys(engine, &items, now_us);
+    mem_wipe(&items, sizeof(items));
+    if (rc == RC_OK) {
+        tell(s, engine);
+    } else {
+        s->hooks->log(s->hooks->arg, LOG_ERROR, "secret", "the keys stay as they were: %s",
+                      rc == RC_EXISTS ? "two of the new ones have one id" : rc_text(rc));
+    }
+}
+
+void node_secret_fini(struct node_secret *s)
+{
+    seal_openssl_free(s->crypto);
+    s->crypto = NULL;
+}

@@ -155,6 +155,7 @@ static enum rc configure(SSL *ssl, struct psk_state *s)
         psk_state_free(s);
         return RC_NO_MEMORY;
     }
+    char groups[] = GROUPS;                   /* a copy, as the macro of OpenSSL casts const away */
     static const unsigned char no_context[1]; /* that of sessions made here; HTTPS has another */
     SSL_set_options(ssl, SSL_OP_NO_TICKET);
     SSL_clear_options(ssl, SSL_OP_ALLOW_NO_DHE_KEX);
@@ -162,7 +163,7 @@ static enum rc configure(SSL *ssl, struct psk_state *s)
     const bool is_set =
         SSL_set_min_proto_version(ssl, TLS1_3_VERSION) == 1 &&
         SSL_set_max_proto_version(ssl, TLS1_3_VERSION) == 1 &&
-        SSL_set_ciphersuites(ssl, SUITE_NAME) == 1 && SSL_set1_groups_list(ssl, GROUPS) == 1 &&
+        SSL_set_ciphersuites(ssl, SUITE_NAME) == 1 && SSL_set1_groups_list(ssl, groups) == 1 &&
         SSL_set_num_tickets(ssl, 0) == 1 && SSL_set_session_id_context(ssl, no_context, 0) == 1;
     return is_set ? RC_OK : RC_NO_MEMORY;
 }

@@ -29,6 +29,7 @@ static const struct {
 } command_words[] = {
     {"export", {VALUE_FILE, NULL}},
     {"import", {VALUE_FILE, NULL}},
+    {"acl", {VALUE_WORDS, "check"}},
     {"completion", {VALUE_WORDS, "bash zsh fish"}},
 };
 
@@ -62,7 +63,7 @@ static struct value value_of(const struct option_def *def)
     if (!def->has_value) {
         return (struct value){VALUE_NONE, NULL};
     }
-    static const char *const files[] = {"file", "config", "cacert", "cert", "key"};
+    static const char *const files[] = {"file", "config", "cacert", "cert", "key", "token-file"};
     bool is_file = type == TYPE_PATH;
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
         is_file = is_file || strcmp(def->name, files[i]) == 0;

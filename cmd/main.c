@@ -34,6 +34,7 @@ static const struct command commands[] = {
     {"export", command_export},
     {"import", command_import},
     {"keygen", command_keygen},
+    {"acl", command_acl},
     {"completion", completion_command},
     {"version", version_command},
     {"--version", version_command},

@@ -27,5 +27,6 @@ int command_bench(int argc, char **argv);
 int command_export(int argc, char **argv);
 int command_import(int argc, char **argv);
 int command_keygen(int argc, char **argv);
+int command_acl(int argc, char **argv);
 
 #endif

@@ -306,6 +306,11 @@ static enum rc emit_one(struct dump *d, const cJSON *item, struct export_line *e
     if (cJSON_IsFalse(found)) {
         return pass_over(d);
     }
+    /* A file that lacks entries is none that somebody should rely on. */
+    if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(item, "forbidden"))) {
+        client_say(d->client, "the token may list keys that it may not read; an export needs both");
+        return RC_REFUSED;
+    }
     if (!read_times(item, entry) || (value == NULL && !is_omitted(item))) {
         return transfer_no_sense(&d->transfer, "/v1/mget");
     }

@@ -66,13 +66,14 @@ static enum rc take(struct credentials *c, const char *text, size_t len, const c
     return RC_OK;
 }
 
-static enum rc take_file(struct credentials *c, const char *path, struct report *errors)
+enum rc credentials_read_token_file(struct credentials *c, const char *name, const char *path,
+                                    struct report *errors)
 {
     char from[256];
     char *text = NULL;
     size_t len = 0;
     enum rc rc = config_file_read(path, FILE_MAX, &text, &len);
-    (void)snprintf(from, sizeof(from), "REPRAM_TOKEN_FILE=%.200s", path);
+    (void)snprintf(from, sizeof(from), "%.40s=%.200s", name, path);
     if (rc != RC_OK) {
         report_add(errors, "%s cannot be read: %s", from, config_file_why(rc));
         return RC_CONFIG;
@@ -92,7 +93,7 @@ enum rc credentials_read_token(struct credentials *c, struct report *errors)
         return RC_CONFIG;
     }
     if (*file != '\0') {
-        return take_file(c, file, errors);
+        return credentials_read_token_file(c, "REPRAM_TOKEN_FILE", file, errors);
     }
     return *token != '\0' ? take(c, token, strlen(token), "REPRAM_TOKEN", errors) : RC_OK;
 }

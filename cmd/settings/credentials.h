@@ -25,6 +25,10 @@ MUST_USE enum rc credentials_find_files(struct credentials *c, struct report *er
 /* Reads the token, where there is one. RC_CONFIG, and the reason is reported. */
 MUST_USE enum rc credentials_read_token(struct credentials *c, struct report *errors);
 
+/* Likewise, from a file that an option or a variable of that name names. */
+MUST_USE enum rc credentials_read_token_file(struct credentials *c, const char *name,
+                                             const char *path, struct report *errors);
+
 /* Wipes the token. */
 void credentials_fini(struct credentials *c);
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TOKEN_MAX = 512, PATH_SHOWN = 128 };
+enum { TOKEN_MAX = 1024, PATH_SHOWN = 128 };
 
 struct access {
     struct access_config config;

@@ -347,23 +347,23 @@ void api_free(struct api *a)
 }
 
 /* What stands behind the row's path to *ret_rest, which has no data behind a whole path. */
-static bool fits(const struct api *a, const struct route *route, struct http_text path,
+static bool fits(bool has_pages, const struct route *route, struct http_text path,
                  struct http_text *ret_rest)
 {
     const bool is_prefix = (route->flags & IS_PREFIX) != 0;
-    if (((route->flags & IS_PAGE) != 0 && a->config.pages.files == NULL) ||
-        !skip_prefix(&path, route->path) || (!is_prefix && path.len > 0)) {
+    if (((route->flags & IS_PAGE) != 0 && !has_pages) || !skip_prefix(&path, route->path) ||
+        (!is_prefix && path.len > 0)) {
         return false;
     }
     *ret_rest = is_prefix ? path : (struct http_text){.data = NULL};
     return true;
 }
 
-static const struct route *find_route(const struct api *a, struct http_text path,
+static const struct route *find_route(bool has_pages, struct http_text path,
                                       struct http_text *ret_rest)
 {
     const struct route *route = ROUTES;
-    while (!fits(a, route, path, ret_rest)) {
+    while (!fits(has_pages, route, path, ret_rest)) {
         route++; /* the last one fits all */
     }
     /* Browsers take "." and ".." out of paths, encoded or not. They reach these keys behind a slash
@@ -376,10 +376,21 @@ static const struct route *find_route(const struct api *a, struct http_text path
     return route;
 }
 
+static uint8_t right_of(const struct route *route, enum http_method method)
+{
+    return (uint8_t)((route->methods->bits & BIT(method)) != 0 ? route->right : API_RIGHT_NONE);
+}
+
+void api_find_right(struct http_request *rq)
+{
+    rq->route.right = right_of(find_route(true, plain_path(rq), &rq->route.rest), rq->method);
+}
+
 struct http_route api_route(const struct api *a, const struct http_request *rq)
 {
     struct http_route found = {.body_max = BODY_IGNORED_MAX};
-    const struct route *route = find_route(a, plain_path(rq), &found.rest);
+    const struct route *route =
+        find_route(a->config.pages.files != NULL, plain_path(rq), &found.rest);
     found.row = route;
     if ((route->bodies & BIT(rq->method)) != 0) {
         found.body_max = route->body_max > 0 ? route->body_max : a->config.value_max;
@@ -389,7 +400,7 @@ struct http_route api_route(const struct api *a, const struct http_request *rq)
         ((route->flags & IS_LINK) != 0 && takes_upgrades(a) && upgrade_is_asked(rq));
     const bool is_served = (route->methods->bits & BIT(rq->method)) != 0;
     found.is_events = (route->flags & IS_EVENTS) != 0 && is_served;
-    found.right = (uint8_t)(is_served ? route->right : API_RIGHT_NONE);
+    found.right = right_of(route, rq->method);
     found.cors = cors_lines(a->config.cors, rq);
     return found;
 }

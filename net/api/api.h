@@ -17,6 +17,10 @@ void api_free(struct api *a);
 /* Finds the request's row in the table of routes; every request has one. */
 struct http_route api_route(const struct api *a, const struct http_request *rq);
 
+/* Notes in a request which right it takes, and of which key, as api_route() does; for whoever wants
+ * to know without a front door. */
+void api_find_right(struct http_request *rq);
+
 /* Whether a request, whose route is api_route()'s, may do what it asks for: api_admit(). True where
  * there are no rules. */
 bool api_judge(struct api *a, struct http_request *rq, uint64_t now_us, struct http_response *rs);

@@ -9,12 +9,14 @@ there that is not described. The last line is 'N passed, N failed'; the exit cod
 failed.
 """
 
+import hashlib
 import http.client
 import json
 import os
 import re
 import signal
 import sys
+import tempfile
 import time
 
 import yaml
@@ -512,9 +514,33 @@ def check_limited(c, harness):
     started.close()
 
 
+def check_access(c, harness):
+    """Rules by which everybody may only look at the status, and a token nothing at all."""
+    with tempfile.NamedTemporaryFile("w", suffix=".acl") as file:
+        file.write(f"user nobody sha256:{hashlib.sha256(b'nobody').hexdigest()}\n"
+                   f"user some sha256:{hashlib.sha256(b'some').hexdigest()}\nallow read,write mine/\n")
+        file.flush()
+        started = harness.Node(harness.free_base(), env={"REPRAM_ACL_FILE": file.name,
+                                                         "REPRAM_BIND": "127.0.0.1"})
+        harness.wait_until(started.is_ready, "the node is ready")
+        node = ("127.0.0.1", started.port)
+        for method, template, target in (
+                ("GET", "/data/{key}", "/data/a"), ("PUT", "/data/{key}", "/data/a"),
+                ("POST", "/mget", "/mget"), ("GET", "/keys", "/keys"), ("GET", "/scan", "/scan"),
+                ("GET", "/watch", "/watch"), ("GET", "/peers", "/peers"), ("GET", "/status", "/status"),
+                ("GET", "/topology", "/topology"), ("GET", "/metrics", "/metrics")):
+            body = b'{"keys":["mine/a","other"]}' if method == "POST" else b"x" if method == "PUT" else None
+            c.check(node, method, template, 401, target, body=body, code="unauthorized")
+            c.check(node, method, template, 403, target, [("Authorization", "Bearer nobody")], body,
+                    "forbidden")
+            if method == "POST":
+                c.check(node, method, template, 200, target, [("Authorization", "Bearer some")], body)
+        started.close()
+
+
 def check_started_nodes(c):
     import harness  # only here: a node that runs elsewhere is checked without it
-    for check in (check_pending, check_full, check_watchers, check_limited):
+    for check in (check_pending, check_full, check_watchers, check_limited, check_access):
         check(c, harness)
 
 

@@ -9,7 +9,7 @@ from harness import FAILED, USAGE, Case, cli, cluster, wait_until
 
 BAD_CONFIGURATION = 78
 COMMANDS = ("launch", "node", "put", "get", "head", "keys", "watch", "peers", "status", "health", "wait",
-            "bench", "export", "import", "completion", "version", "help")
+            "bench", "export", "import", "keygen", "acl", "completion", "version", "help")
 
 
 class Help(Case):
@@ -31,12 +31,12 @@ class Help(Case):
                     self.assertEqual(shown.stdout, done.stdout)
 
     def test_what_is_not_built_yet_is_absent(self):
-        for command in ("keygen", "no-such-command"):
+        for command in ("doctor", "no-such-command"):
             with self.subTest(command=command):
                 done = cli(command)
                 self.assertEqual(done.returncode, USAGE)
                 self.assertIn(b"no command", done.stderr)
-        self.assertNotRegex(cli("help").stdout, rb"(?m)^  keygen")
+        self.assertNotRegex(cli("help").stdout, rb"(?m)^  doctor")
 
     def test_settings_are_listed_with_flags(self):
         done = cli("help", "settings")

@@ -45,14 +45,16 @@ class Event:
 class Watcher(threading.Thread):
     """Reads one stream until it ends or is closed."""
 
-    def __init__(self, node, query="", last_id=None, port=None):
+    def __init__(self, node, query="", last_id=None, port=None, headers=None):
         super().__init__(daemon=True)
         self.events = []
         self.comments = 0
         self.last_id = None
         self.is_over = False
         self.connection = http.client.HTTPConnection(node.address, port or node.port, timeout=60)
-        headers = {"Last-Event-ID": last_id} if last_id else {}
+        headers = dict(headers or {})
+        if last_id:
+            headers["Last-Event-ID"] = last_id
         self.connection.request("GET", f"/watch?{query}", headers=headers)
         self.reply = self.connection.getresponse()
         if self.reply.status == 200:
@@ -294,7 +296,7 @@ class Resume(Watch):
         node = self.node()
         watcher = self.watch(node, "prefix=none").await_live()
         pour(node, b"PUT /data/k HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n" * 17000)
-        late = self.watch(node, "", watcher.of("live")[0].id).await_live()
+        late = self.watch(node, "prefix=none", watcher.of("live")[0].id).await_live()
         self.assertEqual(late.events[0].data, {"reason": "too_late"})
 
 
@@ -435,7 +437,7 @@ class Command(Watch):
         events = [json.loads(line) for line in self.lines(program)]
         self.assertEqual([event["event"] for event in events], ["reset", "live", "put"])
         self.assertEqual((events[2]["key"], events[2]["size"]), ("k", 1))
-        self.assertRegex(events[2]["id"], "^[0-9a-f]{16}-1$")
+        self.assertRegex(events[2]["id"], "^[0-9a-f]{16}-[0-9a-f]{8}-1$")
         program.signal(signal.SIGTERM)
         self.assertEqual(program.wait(), 0)
 

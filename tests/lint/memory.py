@@ -25,7 +25,7 @@ FALLIBLE = re.compile(
 CERTAIN = re.compile(r"mem_new|mem_resize")
 EITHER = re.compile(r"event_new|evbuffer_new")
 # Commands that talk to a server, for which unit tests have none.
-COMMANDS = """bench_report client client_bench client_data client_export client_health client_import
+COMMANDS = """acl_command bench_report client client_bench client_data client_export client_health client_import
 client_keys client_peers client_show client_wait client_watch export_page launch node_command transfer""".split()
 EXCUSED = {
     **{(module, kind): "integration tests run it" for module in COMMANDS

@@ -93,15 +93,15 @@ static void a_token_comes_as_bearer_once_and_in_no_other_way(void **state)
 
 static void a_token_is_as_long_as_it_may_be_and_no_longer(void **state)
 {
-    char header[600] = "Bearer ";
+    char header[1100] = "Bearer ";
     struct rig rig;
-    char rules[1200];
+    char rules[2200];
     (void)state;
-    memset(header + 7, 'x', 513);
-    (void)snprintf(rules, sizeof(rules), "user a token:%.512s token:%s", header + 7, header + 7);
+    memset(header + 7, 'x', 1025);
+    (void)snprintf(rules, sizeof(rules), "user a token:%.1024s token:%s", header + 7, header + 7);
     start(&rig, rules);
     assert_int_equal(identify(&rig, header, 0), RC_REFUSED);
-    header[7 + 512] = '\0';
+    header[7 + 1024] = '\0';
     assert_int_equal(identify(&rig, header, 0), RC_OK);
     access_free(rig.access);
 }

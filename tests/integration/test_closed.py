@@ -1,5 +1,5 @@
-"""The client commands, the launcher and the libraries on a cluster with an access list: what works for
-everybody, what with a token, and what is said to the others."""
+"""The client commands and the launcher on a cluster with an access list, and on one by https alone: what
+works for everybody, what with a token or an authority's file, and what is said to the others."""
 
 import hashlib
 import json
@@ -7,6 +7,7 @@ import os
 import tempfile
 
 import harness
+from certificates import Authority
 from harness import FAILED, Case, Launcher, cli, wait_until
 
 ALL = "rt1_all-0123456789abcdefghijklmnopqrstuvwxyzABC"
@@ -84,6 +85,72 @@ class Closed(Case):
         self.assertEqual(self.cli("wait", "-n", "2", token=READER).returncode, 0)
         done = self.cli("get", "app/r", token=READER + "x")
         self.assertIn(b"the node answers 401 unauthorized: ", done.stderr)
+
+
+class Https(Case):
+    """Nodes with certificates, whose clients prove who they are by one too."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.authority = Authority()
+        cls.addClassCleanup(cls.authority.close)
+        cls.client = cls.authority.issue("client", "")
+        node = cls.authority.issue("node")
+        cls.launcher = Launcher(2, max_ports=2, arguments=("--require-all", "--start-timeout", "20s"), env={
+            "REPRAM_TLS_CERT": node.cert, "REPRAM_TLS_KEY": node.key, "REPRAM_TLS_CA": cls.authority.cert,
+            "REPRAM_MIN_TTL": 1})
+        wait_until(lambda: "2 nodes are ready" in cls.launcher.output(), "the launcher sees its nodes form", 20)
+        cls.env = {"BASE_PORT": cls.launcher.base, "MAX_PORTS": 2, "NODE_COUNT": 2}
+        cls.trusting = ("--cacert", cls.authority.cert)
+        cls.shown = (*cls.trusting, "--cert", cls.client.cert, "--key", cls.client.key)
+
+    def cli(self, *words, **options):
+        return cli(*words, env=self.env, **options)
+
+    def test_the_launchers_table_names_addresses_by_https(self):
+        self.assertIn(f"https://localhost:{self.launcher.base}", self.launcher.output())
+
+    def test_by_plain_http_only_probes_pass_and_all_else_is_told_of_https(self):
+        for words in (("health", "--all"), ("wait", "--members", "2")):
+            done = self.cli(*words)
+            self.assertEqual((done.returncode, done.stderr), (0, b""), words)
+        for words in (("put", "k", "v"), ("get", "k"), ("keys",), ("watch",), ("peers",), ("status",), ("export", "-")):
+            done = self.cli(*words)
+            self.assertEqual((done.returncode, done.stdout), (FAILED, b""), words)
+            self.assertIn(b"the node answers 403 tls_required: ", done.stderr)
+            self.assertIn(b"; name the server as https://, and by --cacert FILE the authority", done.stderr)
+
+    def test_by_https_and_with_a_certificate_every_command_does_its_work(self):
+        done = self.cli("put", "k", "v", "--ttl", "10m", *self.shown)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.cli("get", "k", *self.shown).stdout, b"v")
+        for words in (("head", "k"), ("keys",), ("peers",), ("status",), ("health", "--all"),
+                      ("wait", "-n", "2", "--converged"),
+                      ("bench", "-n", "200", "--keys", "4", "-c", "2", "--size", "30000", "--ttl", "10"),
+                      ("get", "k", "--server", f"https://localhost:{self.launcher.base}")):
+            done = self.cli(*words, *self.shown)
+            self.assertEqual((done.returncode, done.stderr), (0, b""), words)
+        exported = self.cli("export", "-", "--prefix", "k", *self.shown)
+        self.assertEqual(exported.returncode, 0, exported.stderr)
+        done = self.cli("import", "-", *self.shown, data=exported.stdout)
+        self.assertIn(b"skipped 1: there already", done.stdout)
+
+    def test_a_large_value_goes_up_and_comes_back(self):
+        value = os.urandom(5 << 20)
+        done = self.cli("put", "large", "-", "--ttl", "10m", *self.shown, data=value)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.cli("get", "large", *self.shown).stdout, value)
+
+    def test_who_shows_none_has_the_probes_alone_and_who_trusts_nobody_nothing(self):
+        for words in (("health", "--all"), ("wait", "--members", "2")):
+            done = self.cli(*words, *self.trusting)
+            self.assertEqual((done.returncode, done.stderr), (0, b""), words)
+        done = self.cli("keys", *self.trusting)
+        self.assertEqual((done.returncode, done.stdout), (FAILED, b""))
+        self.assertRegex(done.stderr, b"the node answers 40[13]")
+        done = self.cli("get", "k", "--server", f"https://localhost:{self.launcher.base}")
+        self.assertIn(b"no authority that is trusted here has signed it", done.stderr)
 
 
 if __name__ == "__main__":

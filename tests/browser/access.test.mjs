@@ -3,9 +3,13 @@
  * said to those who may not.
  */
 import assert from "node:assert/strict";
+import {createHash} from "node:crypto";
+import {mkdtempSync, rmSync, writeFileSync} from "node:fs";
+import {tmpdir} from "node:os";
+import {join} from "node:path";
 import {after, before, beforeEach, test} from "node:test";
 
-import {Browser, until} from "./rig.mjs";
+import {Browser, Node, freeBase, until} from "./rig.mjs";
 import {ScriptedNode} from "./scripted.mjs";
 
 const TOKEN = "rt1_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG";
@@ -92,6 +96,44 @@ test("one that may not is told so; the next one in the address takes its place, 
     await isRefused(browser.page);
     assert.match(await status(browser.page).textContent(), /This needs a token\./);
     assert.deepEqual(node.asked.filter(({url}) => url.includes("token")), []);
+});
+
+/* A node whose list knows this token, which may do so much. */
+async function nodeWith(t, ...rules) {
+    const folder = mkdtempSync(join(tmpdir(), "fade-acl-"));
+    const file = join(folder, "acl");
+    writeFileSync(file, [`user somebody sha256:${createHash("sha256").update(TOKEN).digest("hex")}`, ...rules, ""]
+        .join("\n"));
+    const real = new Node(await freeBase(1), {REPRAM_BIND: "127.0.0.1", REPRAM_ACL_FILE: file});
+    t.after(async () => {
+        await real.kill();
+        rmSync(folder, {recursive: true});
+    });
+    await real.start();
+    return real;
+}
+
+test("on a real node the board and the network work with a token that may do what they need", async (t) => {
+    const real = await nodeWith(t, "allow watch,read,write msg-", "allow watch,status,metrics");
+    await browser.visit(`${real.url}/fade/`);
+    await isRefused(browser.page);
+    await browser.page.evaluate((token) => (location.hash = `#token=${token}`), TOKEN);
+    await browser.page.locator("#status", {hasText: "Live on"}).waitFor();
+    await browser.page.locator("#text").fill("over the list");
+    await browser.page.locator("#send").click();
+    await browser.page.locator("#messages .text", {hasText: "over the list"}).waitFor();
+    await browser.page.locator("nav a", {hasText: "Network"}).click();
+    await browser.page.locator("#facts dd").first().waitFor();
+    await isLive(browser.page);
+});
+
+test("on a real node a reader reads, and is told that he may not write", async (t) => {
+    const real = await nodeWith(t, "allow watch,read msg-");
+    await browser.visit(`${real.url}/fade/#token=${TOKEN}`);
+    await isLive(browser.page);
+    await browser.page.locator("#text").fill("not for me");
+    await browser.page.locator("#send").click();
+    await browser.page.locator("#outcome", {hasText: "Not sent."}).waitFor();
 });
 
 test("no script failed, and nothing was asked of others", () => {

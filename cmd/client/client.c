@@ -332,6 +332,19 @@ static const char *const header_names[CLIENT_HEADER_COUNT] = {
     [HEADER_RETRY_AFTER] = "Retry-After",
 };
 
+/* As the node's JSON has it: without the quotes, and without the mark of a proxy that compresses.
+ */
+static void bare_tag(char *etag)
+{
+    size_t len = 0;
+    for (const char *c = strncmp(etag, "W/", 2) == 0 ? etag + 2 : etag; *c != '\0'; c++) {
+        if (*c != '"') {
+            etag[len++] = *c;
+        }
+    }
+    etag[len] = '\0';
+}
+
 static void keep_answer(void *arg, const struct fetch_answer *from)
 {
     struct client_answer *to = arg;
@@ -347,6 +360,7 @@ static void keep_answer(void *arg, const struct fetch_answer *from)
         const char *value = fetch_header_of(from, header_names[i]);
         (void)snprintf(to->headers[i], CLIENT_HEADER_SIZE, "%s", value != NULL ? value : "");
     }
+    bare_tag(to->headers[HEADER_ETAG]);
     (void)snprintf(to->error, sizeof(to->error), "%s", from->error);
 }
 

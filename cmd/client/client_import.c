@@ -152,6 +152,10 @@ static void say_refused(struct intake *in, const struct item *item,
     if (in->refused > SHOWN_MAX) {
         return;
     }
+    if (answer->rc != RC_OK) {
+        client_say(in->client, "%s line %" PRIu64 ": %s", in->name, item->line, answer->error);
+        return;
+    }
     cJSON *root = cJSON_ParseWithLength((const char *)answer->body, answer->body_len);
     const char *code = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "code"));
     client_say(in->client, "%s line %" PRIu64 ": the node answers %d%s%.64s", in->name, item->line,

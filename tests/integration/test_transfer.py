@@ -395,6 +395,12 @@ class Scripts(Transfer):
                 self.assertEqual((done["imported"] + done["already_there"], done[count], done["longer"]), (1, 1, 0))
                 self.assertEqual(self.data_asked(server), again + more)
 
+    def test_an_answer_that_is_longer_than_any_is_told_as_that(self):
+        server = self.scripted(**{"data/k": Answer(b"", 201, {"Content-Length": str(80 << 20)})})
+        self.write(HEAD, {"key": "k", "value": base64.b64encode(b"v").decode(), "expires": self.EXPIRES})
+        done = self.run_cli(server, "import", self.file, code=FAILED)
+        self.assertIn(b"line 2: the answer is longer than allowed", done.stderr)
+
     def test_a_write_that_was_refused_for_now_was_not_done(self):
         server = self.scripted(**{"data/k": [problem(429, "rate_limited", "later"), self.THERE]})
         self.assertEqual(self.import_one(server)["already_there"], 1)

@@ -186,7 +186,11 @@ static inline void tls_on_accept(struct evconnlistener *listener, evutil_socket_
         rig->base, fd, SSL_new(rig->ctx), BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);
     bufferevent_setcb(bev, tls_on_read, NULL, tls_on_event, rig);
     (void)bufferevent_enable(bev, EV_READ | EV_WRITE);
-    rig->conns[rig->conn_count++ % TLS_CONNECTIONS] = bev;
+    struct bufferevent **place = &rig->conns[rig->conn_count++ % TLS_CONNECTIONS];
+    if (*place != NULL) {
+        bufferevent_free(*place); /* long over */
+    }
+    *place = bev;
 }
 
 /* From now on the server is this one, and wants certificates of the authority if `asks`. */

@@ -38,30 +38,39 @@ repram=$top/build/release/repram
 
 # ---- What runs already ----
 
-# The launchers that this script has become: they have its path in their environment, as their nodes
-# have.
+# The launchers that this script has become: they are called by its path, and behind that the settings
+# by which their nodes are found. The command line can be read of a process with a secret too.
 launchers()
 {
     local process words
     for process in /proc/[0-9]*; do
         mapfile -d '' words 2>/dev/null <"$process/cmdline" || continue
-        if [ "${words[1]:-}" = launch ] &&
-            grep -qzxF "UP_SH=$fade/up.sh" "$process/environ" 2>/dev/null; then
-            echo "${process#/proc/}"
-        fi
+        [[ ${words[1]:-} == launch && ${words[0]} == "$fade/up.sh "* ]] && echo "${process#/proc/}"
     done
 }
 
-# wanted_of LAUNCHER: how many nodes it keeps, by its own flags, environment and folder. Nothing while
-# this script has not become it yet.
-wanted_of()
+# settings_of LAUNCHER: NAME=value a line, of those. Nothing while this script has not become it yet.
+settings_of()
 {
-    local words=() environment=()
+    local words=()
     mapfile -d '' words 2>/dev/null <"/proc/$1/cmdline"
-    mapfile -d '' environment 2>/dev/null <"/proc/$1/environ"
-    (cd "/proc/$1/cwd" 2>/dev/null &&
-        env -i "${environment[@]}" "$repram" "${words[@]:1}" --print-config 2>/dev/null) |
-        awk -F'\t' '$1 == "NODE_COUNT" { print $2 }'
+    [[ ${words[0]:-} == "$fade/up.sh "* ]] && tr ' ' '\n' <<<"${words[0]#"$fade/up.sh "}"
+}
+
+wanted_of() { settings_of "$1" | sed -n 's/^NODE_COUNT=//p'; }
+
+# nodes_of LAUNCHER: "PID PORT" a line. With a secret a node shows its sockets to root alone; then those of
+# its ports that are healthy, without a PID.
+nodes_of()
+{
+    local nodes settings
+    nodes=$("$fade/nodes-of.sh" "$1")
+    if [ -z "$nodes" ] && [ ! -r "/proc/$1/environ" ]; then
+        mapfile -t settings < <(settings_of "$1")
+        nodes=$(env -i "${settings[@]}" "$repram" health --all --json 2>/dev/null |
+            tr '{' '\n' | sed -n '/"health":"healthy"/s/.*"server":"[^"]*:\([0-9]*\)".*/- \1/p')
+    fi
+    [ -z "$nodes" ] || echo "$nodes"
 }
 
 status()
@@ -70,7 +79,7 @@ status()
     for launcher in $(launchers); do
         [ "$state" != 3 ] || state=0
         echo "launcher $launcher"
-        nodes=$("$fade/nodes-of.sh" "$launcher")
+        nodes=$(nodes_of "$launcher")
         count=$(grep -c . <<<"$nodes")
         wanted=$(wanted_of "$launcher")
         # One that has crashed listens on no port until it is started again.
@@ -146,7 +155,7 @@ announce()
         kill -0 "$launcher" 2>/dev/null && [ "$SECONDS" -lt "$end" ] || return 0
         sleep 0.1
         wanted=$(wanted_of "$launcher")
-        nodes=$("$fade/nodes-of.sh" "$launcher")
+        nodes=$(nodes_of "$launcher")
     done
     mapfile -t ports < <(cut -d' ' -f2 <<<"$nodes")
     "$repram" wait --server "http://127.0.0.1:${ports[0]}" --members "$wanted" --timeout 30s \
@@ -175,4 +184,7 @@ cd "$came_from" || exit 1
 # This process becomes the launcher, so that Ctrl-C and the exit code are its own. By then no
 # process waits for the one that announces.
 (announce $$ &)
-UP_SH=$fade/up.sh exec "$repram" launch "$@"
+named=$("$repram" launch "$@" --print-config 2>/dev/null | awk -F'\t' '
+    $2 != "" && $1 ~ /^(BASE_PORT|MAX_PORTS|NODE_COUNT|REPRAM_NETWORK|REPRAM_BIND|REPRAM_HTTP_PORT)$/ {
+        printf " %s=%s", $1, $2 }')
+exec -a "$fade/up.sh$named" "$repram" launch "$@"

@@ -1,4 +1,4 @@
-"""The client commands and the launcher on a cluster with an access list, and on one by https alone: what
+"""The client commands and the launcher on a sealed cluster with an access list, and on one by https alone: what
 works for everybody, what with a token or an authority's file, and what is said to the others."""
 
 import hashlib
@@ -30,8 +30,10 @@ class Closed(Case):
         cls.acl = os.path.join(folder.name, "acl")
         with open(cls.acl, "w", encoding="utf-8") as file:
             file.write(list_of(all=["all"], reader=["read,list,watch app/"]))
+        secret = os.path.join(folder.name, "secret")
+        cli("keygen", "--out", secret)
         cls.launcher = Launcher(2, max_ports=2, arguments=("--require-all", "--start-timeout", "20s"), env={
-            "REPRAM_BIND": "127.0.0.1", "REPRAM_ACL_FILE": cls.acl, "REPRAM_MIN_TTL": 1})
+            "REPRAM_CLUSTER_SECRET_FILE": secret, "REPRAM_ACL_FILE": cls.acl, "REPRAM_MIN_TTL": 1})
         # It has no token, and so is told by nobody who his peers are.
         wait_until(lambda: "2 nodes are ready" in cls.launcher.output(), "the launcher sees its nodes form", 20)
         cls.base = cls.launcher.base

@@ -16,6 +16,8 @@ NOT_RUNNING = 3
 class Up(Case):
     """The script, in a clone of which nothing needs to be installed or built."""
 
+    user = None  # who runs it: root, as all tests
+
     def setUp(self):
         self.top = tempfile.mkdtemp(prefix="repram-test-up-")
         self.addCleanup(shutil.rmtree, self.top)
@@ -40,7 +42,7 @@ class Up(Case):
         log = tempfile.TemporaryFile()
         self.addCleanup(log.close)
         process = subprocess.Popen([f"{self.top}/fade/up.sh", *flags], stdin=subprocess.DEVNULL, stdout=log,
-                                   stderr=subprocess.STDOUT, env=self.env)
+                                   stderr=subprocess.STDOUT, env=self.env, user=self.user)
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
 
@@ -51,7 +53,7 @@ class Up(Case):
         return process, said()
 
     def up(self, *words):
-        return subprocess.run([f"{self.top}/fade/up.sh", *words], env=self.env, capture_output=True,
+        return subprocess.run([f"{self.top}/fade/up.sh", *words], env=self.env, user=self.user, capture_output=True,
                               text=True, check=False, timeout=60 * harness.SLOW)
 
     def test_status_and_stop_are_of_what_it_has_started(self):
@@ -71,6 +73,22 @@ class Up(Case):
         self.assertEqual(self.up("status").returncode, NOT_RUNNING)
         done = self.up("stop")
         self.assertEqual((done.returncode, done.stdout), (0, "none is running\n"))
+
+    def test_nodes_with_a_secret_are_found_and_stopped_by_their_user_who_is_not_root(self):
+        """Their sockets and environment are hidden from everybody but root."""
+        secret = os.path.join(self.top, "secret")
+        harness.cli("keygen", "--out", secret)
+        for folder, _, names in os.walk(self.top):
+            for name in (".", *names):
+                os.chown(os.path.join(folder, name), 65534, 65534, follow_symlinks=False)
+        self.env["REPRAM_CLUSTER_SECRET_FILE"] = secret
+        self.user = 65534
+        process, said = self.start()
+        self.assertIn(f"http://localhost:{self.env['BASE_PORT']}/", said)
+        done = self.up("status")
+        self.assertEqual(done.returncode, 0, done)
+        self.assertEqual((done.stdout.splitlines()[0], done.stdout.count("healthy")), (f"launcher {process.pid}", 2))
+        self.assertEqual(self.up("stop").stdout, f"stopped launcher {process.pid}\n")
 
     def test_a_node_that_does_not_answer_shows_in_the_exit_code(self):
         process, _ = self.start()

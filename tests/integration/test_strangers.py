@@ -104,6 +104,8 @@ class Third:
             for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
                 one = socket.socket(socket.AF_INET, kind)
                 one.setblocking(False)
+                if kind == socket.SOCK_STREAM:  # those of a test before may be in TIME_WAIT
+                    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 one.bind((VICTIM, port))
                 if kind == socket.SOCK_STREAM:
                     one.listen(64)

@@ -110,9 +110,20 @@ static void an_old_word_that_another_is_there_proves_nothing(void **state)
     }
     assert_true(for_anybody > 1);
     const uint64_t suspicions = c->nodes[0].counters.suspicions;
-    const uint64_t probes = c->nodes[0].counters.probes_sent;
+    uint64_t probes = c->nodes[0].counters.probes_sent;
     replay(c, 0);
     assert_int_equal(c->nodes[0].counters.probes_sent, probes);
+    /* Nor while a ping is out that nobody has acked yet. */
+    c->udp_cut[0][third] = true;
+    for (uint32_t i = 0; i < 300 && c->nodes[0].counters.probes_sent == probes; i++) {
+        run_for(c, 10);
+    }
+    assert_int_equal(c->nodes[0].counters.probes_sent, probes + 1);
+    for (uint32_t i = 0; i < 6; i++) {
+        replay(c, 0);
+        run_for(c, 60);
+    }
+    c->udp_cut[0][third] = false;
     run_for(c, 3000);
     assert_int_equal(c->nodes[0].counters.suspicions, suspicions);
     assert_true(is_full(c));

@@ -1,6 +1,8 @@
 /* How nodes with keys meet and stay together: INTROs, rings that change, what is lost. */
 #include "sealed_rig.h"
 
+#include "gossip/membership/packet_out.h"
+#include "gossip/membership/refusal.h"
 #include "gossip/membership/swim_state.h"
 
 static bool has_name_in_clear;
@@ -390,6 +392,107 @@ static void lost_tag_is_no_death(void **state)
     cluster_free(c);
 }
 
+static void who_has_lost_our_tag_is_asked_at_once_with_the_long_header(void **state)
+{
+    (void)state;
+    struct cluster *c = sealed_formed(14, 2, "A");
+    run_for(c, 3000);
+    struct member *m = member_of(c, 1, 0);
+    assert_true(m->knows_us);
+    c->udp_cut[0][1] = true; /* its answers are lost */
+    start_recording(c, 1, 0);
+    while (m->probe == NULL || !m->probe->is_open) {
+        run_for(c, 10);
+    }
+    assert_int_equal(recorded[recorded_count - 1].data[FLAGS_AT] & FLAG_LONG, 0);
+    const struct probe_try *t = &m->probe->tries[(m->probe->try_count - 1) % PROBE_TRIES_MAX];
+    const uint32_t before = recorded_count;
+    refusal_unread(c->nodes[1].swim, &t->to, m, t->mark + 1); /* of another datagram */
+    assert_true(m->knows_us);
+    refusal_unread(c->nodes[1].swim, &t->to, m, t->mark);
+    swim_tick(c->nodes[1].swim, c->now_us, c->now_us);
+    drain(c, 1);
+    assert_false(m->knows_us);
+    assert_int_equal(recorded_count, before + 1);
+    assert_int_equal(recorded[before].data[FLAGS_AT] & FLAG_LONG, FLAG_LONG);
+    assert_int_equal(m->state, MEMBER_ALIVE);
+    c->udp_cut[0][1] = false;
+    run_for(c, 3000);
+    assert_true(m->knows_us);
+    assert_int_equal(c->nodes[1].counters.suspicions, 0);
+    cluster_free(c);
+}
+
+/* What has come would be refused as that, and not opened. */
+static bool record_and_drop(struct cluster *c, uint32_t from, const struct flight *f)
+{
+    (void)record(c, from, f);
+    return from != recorded_from;
+}
+
+static void what_does_not_open_is_answered_within_a_budget_and_by_no_more(void **state)
+{
+    (void)state;
+    struct cluster *c = sealed_formed(15, 2, "A");
+    start_recording(c, 1, 0);
+    c->on_datagram = record_and_drop;
+    run_for(c, 700);
+    c->on_datagram = NULL;
+    c->has_refusals = false;
+    c->bytes_elsewhere = c->datagrams_elsewhere = 0;
+    struct flight *f = &recorded[0];
+    for (uint32_t i = 1; i < recorded_count; i++) {
+        f = recorded[i].len > f->len ? &recorded[i] : f;
+    }
+    f->data[f->len - 1] ^= 1;
+    const uint8_t net[4] = {10, 9, 9, 0};
+    for (uint32_t second = 1; second <= 2; second++) {
+        for (uint8_t i = 0; i < 100; i++) {
+            struct addr from = addr_v4(net, 99);
+            from.ip[15] = i;
+            bring(c, 0, &from, f->data, f->len);
+        }
+        assert_int_equal(c->datagrams_elsewhere, second * BUDGET_NET_FAILED);
+        run_for(c, BUDGET_PERIOD_US / MS);
+    }
+    assert_true(c->bytes_elsewhere <= c->datagrams_elsewhere * f->len);
+    /* What is shorter than the answer gets none. */
+    const struct addr other = addr_v4(elsewhere, 99);
+    const uint32_t before = c->datagrams_elsewhere;
+    bring(c, 0, &other, f->data, PACKET_LONG_BYTES + 1 + 4 + SEAL_TAG_BYTES - 1);
+    assert_int_equal(c->datagrams_elsewhere, before);
+    bring(c, 0, &other, f->data, PACKET_LONG_BYTES + 1 + 4 + SEAL_TAG_BYTES);
+    assert_int_equal(c->datagrams_elsewhere, before + 1);
+    cluster_free(c);
+}
+
+static size_t longest;
+
+static bool measure(struct cluster *c, uint32_t from, const struct flight *f)
+{
+    (void)c;
+    (void)from;
+    longest = f->len > longest ? f->len : longest;
+    return true;
+}
+
+static void a_full_datagram_has_room_for_its_seal(void **state)
+{
+    (void)state;
+    struct cluster *c = sealed_new(16, 40, "ABCD");
+    longest = 0;
+    c->on_datagram = measure;
+    for (uint32_t i = 1; i < c->count; i++) {
+        hint(c, i, &c->nodes[0].addr);
+    }
+    (void)wait_full(c, 10000);
+    assert_in_range(longest, DATAGRAM_BYTES_MAX - 100, DATAGRAM_BYTES_MAX);
+    const size_t sealed = packet_out_entries_max(c->nodes[0].swim);
+    set_ring(c, 0, "");
+    assert_int_equal(packet_out_entries_max(c->nodes[0].swim), sealed + SEAL_TAG_BYTES);
+    cluster_free(c);
+}
+
 /* How long all hold a node for alive after it was replaced by another on its port. */
 static uint64_t replaced_ms(uint64_t seed, const char *ring, bool is_hinted)
 {
@@ -457,6 +560,9 @@ int main(void)
         cmocka_unit_test(skipped_step_only_delays),
         cmocka_unit_test(a_member_that_skips_ahead_is_written_to_with_what_it_uses),
         cmocka_unit_test(lost_tag_is_no_death),
+        cmocka_unit_test(who_has_lost_our_tag_is_asked_at_once_with_the_long_header),
+        cmocka_unit_test(what_does_not_open_is_answered_within_a_budget_and_by_no_more),
+        cmocka_unit_test(a_full_datagram_has_room_for_its_seal),
         cmocka_unit_test(restarted_child_on_the_old_port_is_noticed_as_fast_as_open),
         cmocka_unit_test(what_comes_by_a_link_has_no_seal),
     };

@@ -1,10 +1,13 @@
-/* `repram keygen`: a new key for a cluster, for its owner's eyes alone. */
+/* `repram keygen`: a new key for a cluster, or a token for a client, for its owner's eyes alone. */
 #include "cmd/base/command.h"
 #include "cmd/base/exit_code.h"
 #include "cmd/base/options.h"
 #include "cmd/settings/help.h"
 #include "cmd/settings/settings.h"
+#include "core/base/base64.h"
 #include "core/base/mem.h"
+#include "net/access/acl.h"
+#include "net/crypto/digest.h"
 #include "net/crypto/key_text.h"
 #include "net/crypto/seal_openssl.h"
 #include "net/sys/hostinfo.h"
@@ -17,19 +20,25 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum keygen_option { KEYGEN_OUT, KEYGEN_NETWORK, KEYGEN_HELP, KEYGEN_OPTIONS };
+enum keygen_option { KEYGEN_OUT, KEYGEN_NETWORK, KEYGEN_TOKEN, KEYGEN_HELP, KEYGEN_OPTIONS };
 
 static const struct option_def defs[KEYGEN_OPTIONS] = {
     [KEYGEN_OUT] = {"out", 'o', true},
     [KEYGEN_NETWORK] = {"network", 0, true},
+    [KEYGEN_TOKEN] = {"token", 0, true},
     [KEYGEN_HELP] = {"help", 'h', false},
 };
+
+enum { TOKEN_BYTES = 32, USER_LINE_SIZE = ACL_NAME_SIZE + 96 };
+
+static const char TOKEN_PREFIX[] = "rt1_";
 
 struct keygen {
     const char *values[KEYGEN_OPTIONS]; /* NULL: not given */
     char network[NAME_SIZE];
-    char text[KEY_TEXT_SIZE + 1]; /* the key's, with a newline */
+    char text[KEY_TEXT_SIZE + 1]; /* the key's or the token's, with a newline */
     unsigned id;
+    char user[USER_LINE_SIZE]; /* for the file of rules, with a newline */
 };
 
 static int complain(const char *what, const char *why)
@@ -56,6 +65,10 @@ static int read_options(struct keygen *k, int argc, char **argv)
     }
     if (k->values[KEYGEN_HELP] != NULL) {
         return help_command(stdout, argv[0]) == RC_OK ? EXIT_CODE_OK : EXIT_CODE_INTERNAL;
+    }
+    if (k->values[KEYGEN_TOKEN] != NULL && k->values[KEYGEN_NETWORK] != NULL) {
+        (void)fputs("repram keygen: a token is of no network; see repram keygen --help\n", stderr);
+        return EXIT_CODE_USAGE;
     }
     return -1;
 }
@@ -101,6 +114,73 @@ static enum rc draw(struct keygen *k)
     return rc;
 }
 
+/* -1 to go on, else the exit code. */
+static int draw_key(struct keygen *k)
+{
+    const int code = read_network(k);
+    const enum rc rc = code < 0 ? draw(k) : RC_OK;
+    return rc == RC_OK ? code : complain("no key could be made", rc_text(rc));
+}
+
+/* ---- Tokens ---- */
+
+static enum rc hash_token(const char *text, size_t len, uint8_t ret_hash[DIGEST_SIZE])
+{
+    struct digest *d = digest_new();
+    const bool is_made = d != NULL && digest_sha256(d, text, len, ret_hash);
+    digest_free(d);
+    return is_made ? RC_OK : RC_NO_MEMORY;
+}
+
+/* Whether the line is one that a file of rules may have; says what is wrong with the name. */
+static bool is_good_user(const struct keygen *k)
+{
+    struct acl_fault fault;
+    struct acl *acl = acl_parse(k->user, strlen(k->user), &fault);
+    if (acl == NULL) {
+        (void)fprintf(stderr, "repram keygen: --token %.64s: %s\n", k->values[KEYGEN_TOKEN],
+                      fault.text);
+    }
+    acl_free(acl);
+    return acl != NULL;
+}
+
+/* A token and its user's line. -1 to go on, else the exit code. */
+static int draw_token(struct keygen *k)
+{
+    uint8_t bytes[TOKEN_BYTES];
+    uint8_t hash[DIGEST_SIZE];
+    enum rc rc = hostinfo_random(bytes, sizeof(bytes));
+    size_t len = sizeof(TOKEN_PREFIX) - 1;
+    memcpy(k->text, TOKEN_PREFIX, len);
+    len += base64_url_encode(bytes, sizeof(bytes), k->text + len);
+    rc = rc == RC_OK ? hash_token(k->text, len, hash) : rc;
+    mem_wipe(bytes, sizeof(bytes));
+    if (rc != RC_OK) {
+        return complain("no token could be made", rc_text(rc));
+    }
+    memcpy(k->text + len, "\n", 2);
+    int used = snprintf(k->user, sizeof(k->user), "user %.65s sha256:", k->values[KEYGEN_TOKEN]);
+    for (size_t i = 0; i < sizeof(hash); i++) {
+        used += snprintf(k->user + used, sizeof(k->user) - (size_t)used, "%02x", hash[i]);
+    }
+    (void)snprintf(k->user + used, sizeof(k->user) - (size_t)used, "\n");
+    return is_good_user(k) ? -1 : EXIT_CODE_USAGE;
+}
+
+/* ---- Where it goes ---- */
+
+static void tell_key(const struct keygen *k, const char *path)
+{
+    (void)printf("%s: a new key, id %04x in the network %s; only its owner may read the file\n"
+                 "\n"
+                 "a new cluster is sealed when every node is started with it:\n"
+                 "  REPRAM_CLUSTER_SECRET_FILE=%s repram launch\n"
+                 "one that runs is sealed, or gets a new key, step by step and without a stop:\n"
+                 "docs/security.md; `repram status --keys` says when the next step is safe\n",
+                 path, k->id, k->network, path);
+}
+
 /* Whole, on the disk, or not at all. */
 static int write_file(const struct keygen *k, const char *path)
 {
@@ -119,19 +199,21 @@ static int write_file(const struct keygen *k, const char *path)
         (void)unlink(path);
         return complain(path, strerror(is_written ? errno : error));
     }
-    (void)printf("%s: a new key, id %04x in the network %s; only its owner may read the file\n"
-                 "\n"
-                 "a new cluster is sealed when every node is started with it:\n"
-                 "  REPRAM_CLUSTER_SECRET_FILE=%s repram launch\n"
-                 "one that runs is sealed, or gets a new key, step by step and without a stop:\n"
-                 "docs/security.md; `repram status --keys` says when the next step is safe\n",
-                 path, k->id, k->network, path);
+    if (k->values[KEYGEN_TOKEN] == NULL) {
+        tell_key(k, path);
+    } else {
+        (void)fputs(k->user, stdout); /* alone, so that it can be added to the rules */
+    }
     return EXIT_CODE_OK;
 }
 
 static int write_output(const struct keygen *k)
 {
     (void)fputs(k->text, stdout);
+    if (k->values[KEYGEN_TOKEN] != NULL) {
+        (void)fputs(k->user, stdout);
+        return EXIT_CODE_OK;
+    }
     (void)fprintf(stderr, "repram keygen: a new key, id %04x in the network %s\n", k->id,
                   k->network);
     return EXIT_CODE_OK;
@@ -142,18 +224,11 @@ int command_keygen(int argc, char **argv)
     struct keygen k = {.id = 0};
     int code = read_options(&k, argc, argv);
     if (code < 0) {
-        code = read_network(&k);
+        code = k.values[KEYGEN_TOKEN] != NULL ? draw_token(&k) : draw_key(&k);
     }
-    if (code >= 0) {
-        return code;
-    }
-    const enum rc rc = draw(&k);
-    if (rc != RC_OK) {
-        code = complain("no key could be made", rc_text(rc));
-    } else if (k.values[KEYGEN_OUT] != NULL) {
-        code = write_file(&k, k.values[KEYGEN_OUT]);
-    } else {
-        code = write_output(&k);
+    if (code < 0) {
+        code =
+            k.values[KEYGEN_OUT] != NULL ? write_file(&k, k.values[KEYGEN_OUT]) : write_output(&k);
     }
     mem_wipe(k.text, sizeof(k.text));
     return code;

@@ -4,6 +4,7 @@
 #include "cmd/base/log.h"
 #include "cmd/notices.h"
 #include "cmd/settings/acl_file.h"
+#include "cmd/settings/settings_check.h"
 #include "cmd/settings/settings_node.h"
 #include "cmd/settings/startup.h"
 #include "core/base/assert.h"
@@ -94,6 +95,11 @@ static void hook_reload(void *arg)
     if (fresh.errors.count > 0) {
         log_line(&p->log, LOG_ERROR, "config", "nothing changed: %.*s",
                  (int)strcspn(fresh.errors.text, "\n"), fresh.errors.text);
+    } else if (settings_is_set(&fresh, SETTING_CLUSTER_SECRET) &&
+               settings_check_is_exposed(&p->startup.settings, &fresh)) {
+        log_line(&p->log, LOG_ERROR, "config",
+                 "nothing changed: REPRAM_CLUSTER_SECRET has no key any more, and with "
+                 "REPRAM_ACL_FILE nobody else may read as a node does");
     } else {
         p->log.level = (enum log_level)settings_number(&fresh, SETTING_LOG_LEVEL);
         take_keys(p, &fresh);

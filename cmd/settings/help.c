@@ -27,7 +27,7 @@ static const char overview[] =
     "  bench       load nodes with requests, and say how fast they answer\n"
     "  export      write every entry to a file, a line of JSON each\n"
     "  import      read such a file back in, with the time that each entry has left\n"
-    "  keygen      make a key for the cluster's secret\n"
+    "  keygen      make a key for the cluster's secret, or a token\n"
     "  acl         what a file of rules would allow\n"
     "  completion  a script that completes words for bash, zsh or fish\n"
     "  version     print the version\n"
@@ -283,19 +283,24 @@ static const struct command_help commands[] = {
      "  repram import backup.ndjson\n"
      "  gunzip < rooms.gz | repram import --server 10.0.0.1:8081 --json\n"},
     {"keygen",
-     "usage: repram keygen [--out FILE] [options]\n"
+     "usage: repram keygen [--out FILE] [--network NETWORK | --token NAME]\n"
      "\n"
      "Makes a key for REPRAM_CLUSTER_SECRET, which seals all traffic between nodes. It goes into\n"
      "a file that only its owner may read, and never over a file that is there; without --out to\n"
      "standard output. Its id, by which `repram status --keys` calls it, hangs on the network.\n"
      "\n"
-     "  -o, --out FILE         where the key goes\n"
+     "With --token a token for a client, and the line with its hash for REPRAM_ACL_FILE: both to\n"
+     "standard output, where the token stands once, or the token into the file.\n"
+     "\n"
+     "  -o, --out FILE         where the key or token goes\n"
      "      --network NETWORK  of the nodes that will have it; REPRAM_NETWORK, else private\n"
+     "      --token NAME       a token for this user\n"
      "  -h, --help             this text\n"
      "\n"
      "examples:\n"
      "  repram keygen --out secret\n"
-     "  REPRAM_CLUSTER_SECRET_FILE=secret repram launch\n"},
+     "  REPRAM_CLUSTER_SECRET_FILE=secret repram launch\n"
+     "  repram keygen --token alice --out alice.token >> acl\n"},
     {"acl",
      "usage: repram acl check FILE [options]\n"
      "\n"

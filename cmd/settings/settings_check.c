@@ -205,6 +205,12 @@ static bool is_loopback(const char *bind)
     return addr_parse_ip(bind, 0, &addr) == RC_OK && addr_is_loopback(&addr);
 }
 
+bool settings_check_is_exposed(const struct settings *s, const struct settings *keys)
+{
+    return settings_is_set(s, SETTING_ACL_FILE) && !is_loopback(settings_text(s, SETTING_BIND)) &&
+           handover_sealing(keys) == SEALING_OPEN;
+}
+
 /* Without a secret whoever reaches the port reads everything as a member, whatever the rules say;
  * without TLS whoever is on the path reads the tokens. On loopback nobody else is there. */
 static void check_acl(struct settings *s)
@@ -221,7 +227,11 @@ static void check_acl(struct settings *s)
     if (is_loopback(settings_text(s, SETTING_BIND))) {
         return;
     }
-    if (handover_sealing(s) == SEALING_OPEN) {
+    if (handover_sealing(s) == SEALING_MIXED) {
+        report_add(&s->warnings,
+                   "REPRAM_ACL_FILE is set and REPRAM_CLUSTER_SECRET has the word open: until it "
+                   "has not, whoever reaches the port reads everything as a node");
+    } else if (settings_check_is_exposed(s, s)) {
         report_add(
             &s->errors,
             "REPRAM_ACL_FILE is set and REPRAM_CLUSTER_SECRET has no key: whoever reaches the "

@@ -21,4 +21,8 @@ void settings_check_derive(struct settings *s, const struct settings_host *host)
  */
 void settings_check(struct settings *s, const struct settings_host *host, bool is_launch);
 
+/* Whether there are rules for clients while anybody who reaches the port may come as a node: with
+ * the rules and the address of `s`, and the keys of `keys`. */
+bool settings_check_is_exposed(const struct settings *s, const struct settings *keys);
+
 #endif

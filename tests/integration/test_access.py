@@ -117,15 +117,18 @@ class Access(Case):
         self.assertEqual(nodes[0].get("app/0", headers=alice).status, 200)
         self.assertFalse(of_alice.is_over)
 
-        # Alice's token is taken back, and carol's right to values.
-        self.write(RULES.replace("watch,read app/", "watch app/"), alice="alice's next token")
+        # Alice's token is taken back for another one, and carol's right to values.
+        made = cli("keygen", "--token", "alice").stdout.decode().split("\n")
+        token = made[0]
+        self.assertEqual(made[1:], [f"user alice {hashed(token)}", ""])
+        self.write(RULES.replace("watch,read app/", "watch app/"), alice=token)
         began = time.monotonic()
         self.reload(launcher, nodes)
         self.assertEqual(self.ended(of_alice), "forbidden")
         self.assertEqual(self.ended(of_carol), "forbidden")
         self.assertLess(of_alice.events[-1].at - began, SOON * harness.SLOW + 1)
         self.assertEqual(nodes[0].get("app/0", headers=alice).status, 401)
-        self.assertEqual(nodes[1].put("app/last", b"x", headers=bearer("alice's next token")).status, 201)
+        self.assertEqual(nodes[1].put("app/last", b"x", headers=bearer(token)).status, 201)
         wait_until(lambda: "app/last" in of_bob.keys(), "bob goes on")
         self.assertFalse(of_bob.is_over)
         # An export without the right to read all that is listed ends, as it would lack entries.
@@ -137,8 +140,8 @@ class Access(Case):
         output = launcher.output()
         self.assertIn("the rules are read anew: 4 users, 6 lines", output)
         self.assertRegex(output, r"refused: user alice from 127\.0\.0\.1: write /data/other")
-        for token in ("alice", "bob", "carol"):
-            self.assertNotIn(f"Bearer {token}", output)
+        self.assertNotIn(token, output)
+        self.assertNotIn("Bearer", output)
 
     def test_token_expires_mid_watch(self):
         end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=3)
@@ -164,7 +167,7 @@ class Access(Case):
     def test_an_acl_needs_a_secret_unless_it_stays_on_this_host(self):
         program = Program("node", env={"REPRAM_ACL_FILE": self.file})
         self.assertEqual(program.wait(), BAD_CONFIGURATION)
-        self.assertIn("REPRAM_CLUSTER_SECRET is not", program.output())
+        self.assertIn("REPRAM_CLUSTER_SECRET has no key", program.output())
         checked = cli("node", "--check-config", env={"REPRAM_ACL_FILE": self.file,
                                                      "REPRAM_BIND": "127.0.0.1"})
         self.assertEqual((checked.returncode, checked.stdout), (0, b"the configuration is good\n"))

@@ -1,5 +1,6 @@
 #include "cmd/base/command.h"
 #include "cmd/base/exit_code.h"
+#include "net/access/acl.h"
 #include "net/crypto/key_text.h"
 
 #include <setjmp.h>
@@ -15,6 +16,8 @@
 #include <cmocka.h>
 
 #include "captured.h"
+
+enum { TOKEN_LEN = 4 + 43 };
 
 static struct captured out, err;
 static char folder[32], path[64];
@@ -119,6 +122,71 @@ static void without_a_file_the_key_alone_is_on_standard_output(void **state)
     assert_string_not_equal(printed, first);
 }
 
+/* Whether the line is the user's, with the hash of the token. */
+static void assert_user(const char *line, const char *name, const char *token)
+{
+    char front[64];
+    uint8_t hash[DIGEST_SIZE];
+    struct acl_fault fault;
+    uint32_t user = 9;
+    struct digest *d = digest_new();
+    struct acl *acl = acl_parse(line, strlen(line), &fault);
+    assert_non_null(acl);
+    assert_true(digest_sha256(d, token, TOKEN_LEN, hash));
+    assert_int_equal(acl_find(acl, hash, 0, &user), RC_OK);
+    assert_string_equal(acl_name(acl, user), name);
+    (void)snprintf(front, sizeof(front), "user %s sha256:", name);
+    assert_int_equal(strncmp(line, front, strlen(front)), 0);
+    acl_free(acl);
+    digest_free(d);
+}
+
+static void a_token_is_shown_once_with_the_line_of_its_hash(void **state)
+{
+    (void)state;
+    char first[TOKEN_LEN + 1];
+    assert_int_equal(keygen((const char *const[4]){"--token", "alice"}), EXIT_CODE_OK);
+    assert_string_equal(complained, "");
+    assert_int_equal(strncmp(printed, "rt1_", 4), 0);
+    assert_int_equal(strcspn(printed, "\n"), TOKEN_LEN);
+    (void)snprintf(first, sizeof(first), "%s", printed);
+    assert_user(printed + TOKEN_LEN + 1, "alice", printed);
+    assert_int_equal(keygen((const char *const[4]){"--token", "alice"}), EXIT_CODE_OK);
+    assert_int_not_equal(strncmp(printed, first, TOKEN_LEN), 0);
+}
+
+static void a_token_in_a_file_is_not_shown(void **state)
+{
+    (void)state;
+    char text[KEY_TEXT_SIZE + 1];
+    struct stat at;
+    assert_int_equal(keygen((const char *const[4]){"--token", "bob", "-o", path}), EXIT_CODE_OK);
+    assert_int_equal(stat(path, &at), 0);
+    assert_int_equal(at.st_mode & 07777, 0600);
+    assert_int_equal(read_key(text), TOKEN_LEN + 1);
+    assert_int_equal(text[TOKEN_LEN], '\n');
+    assert_user(printed, "bob", text);
+    text[TOKEN_LEN] = '\0';
+    assert_null(strstr(printed, text));
+    assert_int_equal(keygen((const char *const[4]){"--token", "bob", "-o", path}),
+                     EXIT_CODE_FAILED);
+}
+
+static void a_token_needs_a_name_that_rules_may_have(void **state)
+{
+    (void)state;
+    static const char *const names[] = {
+        "a b", "", "a/b", "#", "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeee12345678"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) - 1; i++) {
+        assert_int_equal(keygen((const char *const[4]){"--token", names[i]}), EXIT_CODE_USAGE);
+        assert_string_equal(printed, "");
+        assert_non_null(strstr(complained, "--token"));
+    }
+    assert_int_equal(keygen((const char *const[4]){"--token", names[4]}), EXIT_CODE_OK);
+    assert_int_equal(keygen((const char *const[4]){"--token=a", "--network", "n"}),
+                     EXIT_CODE_USAGE);
+}
+
 static void what_makes_no_sense_is_refused(void **state)
 {
     (void)state;
@@ -138,6 +206,9 @@ int main(void)
         TEST(a_key_goes_to_a_file_of_its_owner_alone_and_is_not_shown),
         TEST(no_file_is_written_over),
         TEST(without_a_file_the_key_alone_is_on_standard_output),
+        TEST(a_token_is_shown_once_with_the_line_of_its_hash),
+        TEST(a_token_in_a_file_is_not_shown),
+        TEST(a_token_needs_a_name_that_rules_may_have),
         TEST(what_makes_no_sense_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,8 @@
 
 #include <cmocka.h>
 
+#define KEY "rk1_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8wUrl"
+
 static struct settings s;
 static const struct settings_host host = {.memory_bytes = UINT64_C(6) << 30, .descriptors = 1024};
 
@@ -87,8 +89,19 @@ static void acl_without_secret_refused(void **state)
         assert_int_equal(s.warnings.count, 1);
         assert_non_null(strstr(s.warnings.text, "REPRAM_TLS_CERT is not: tokens cross"));
     }
+    start(word, "REPRAM_CLUSTER_SECRET=open", NULL, false);
+    assert_error("REPRAM_CLUSTER_SECRET has no key");
+    assert_true(settings_check_is_exposed(&s, &s));
+    start(word, "REPRAM_CLUSTER_SECRET=" KEY, NULL, false);
+    assert_int_equal(s.errors.count, 0);
+    assert_int_equal(s.warnings.count, 1); /* of TLS */
+    assert_false(settings_check_is_exposed(&s, &s));
+    start(word, "REPRAM_CLUSTER_SECRET=open," KEY, NULL, false);
+    assert_int_equal(s.errors.count, 0);
+    assert_non_null(strstr(s.warnings.text, "has the word open: until it has not"));
     for (size_t i = 0; i < sizeof(near) / sizeof(near[0]); i++) {
         start(word, near[i], NULL, false);
+        assert_false(settings_check_is_exposed(&s, &s));
         assert_int_equal(s.errors.count, 0);
         assert_int_equal(s.warnings.count, 0);
     }

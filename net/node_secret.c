@@ -7,7 +7,11 @@
 
 #include <stdio.h>
 
-enum { LIST_SIZE = 64 };
+enum {
+    LIST_SIZE = 64,
+    NAMES_SHOWN_MAX = 5,
+    NAMES_SIZE = NAMES_SHOWN_MAX * (NAME_SIZE + 2) + 32,
+};
 
 /* "3fa2, open": the ring as people may read it. */
 static const char *list_keys(const struct keyring *ring, char ret_list[static LIST_SIZE])
@@ -21,6 +25,40 @@ static const char *list_keys(const struct keyring *ring, char ret_list[static LI
         len += (size_t)snprintf(ret_list + len, LIST_SIZE - len, "%s%s", i > 0 ? ", " : "", id);
     }
     return ret_list;
+}
+
+/* "n1, n2 and 3 more" */
+static const char *list_names(const struct sealing_names *names, char ret_list[static NAMES_SIZE])
+{
+    size_t len = 0;
+    uint32_t shown = 0;
+    for (; shown < names->count && shown < NAMES_SHOWN_MAX; shown++) {
+        len += (size_t)snprintf(ret_list + len, NAMES_SIZE - len, "%s%s", shown > 0 ? ", " : "",
+                                names->names[shown]);
+    }
+    if (shown < names->count) {
+        (void)snprintf(ret_list + len, NAMES_SIZE - len, " and %u more", names->count - shown);
+    }
+    return ret_list;
+}
+
+/* Whom the next step would cut off, and whom this one has. */
+static void warn(const struct node_secret *s, const struct engine *engine)
+{
+    struct sealing_status status;
+    char names[NAMES_SIZE];
+    engine_sealing(engine, &status);
+    if (status.cut_off.count > 0) {
+        s->hooks->log(s->hooks->arg, LOG_WARN, "secret",
+                      "members that hold none of the keys and are cut off: %s",
+                      list_names(&status.cut_off, names));
+    }
+    if (status.key_count > 1 && status.lacking_first.count > 0) {
+        s->hooks->log(s->hooks->arg, LOG_WARN, "secret",
+                      "members that do not hold the first key yet, and would be cut off by taking "
+                      "the others away: %s",
+                      list_names(&status.lacking_first, names));
+    }
 }
 
 static void tell(const struct node_secret *s, const struct engine *engine)
@@ -76,6 +114,7 @@ void node_secret_reload(struct node_secret *s, struct engine *engine, uint64_t n
     mem_wipe(&items, sizeof(items));
     if (rc == RC_OK) {
         tell(s, engine);
+        warn(s, engine);
     } else {
         s->hooks->log(s->hooks->arg, LOG_ERROR, "secret", "the keys stay as they were: %s",
                       rc == RC_EXISTS ? "two of the new ones have one id" : rc_text(rc));

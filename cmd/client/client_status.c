@@ -17,10 +17,11 @@
 
 enum { TIMEOUT_MS = 10000, PATH_SIZE = 160, DEPTH_MAX = 8, LINE_SIZE = 512 };
 
-enum status_extra { STATUS_LONG, STATUS_EXTRA_COUNT };
+enum status_extra { STATUS_LONG, STATUS_KEYS, STATUS_EXTRA_COUNT };
 
 static const struct option_def status_extras[STATUS_EXTRA_COUNT] = {
     [STATUS_LONG] = {"long", 'l', false},
+    [STATUS_KEYS] = {"keys", 'k', false},
 };
 
 /* ---- All of it ---- */
@@ -101,8 +102,9 @@ static void print_node(const cJSON *root)
     print_line("state", "%.20s%s", state, reasons);
     print_line("version", "%.40s, up %s", json_in_text(root, "version", "?"),
                human_duration(json_in_number(root, "uptime_s"), 2, up));
-    print_line("network", "%.63s, enclave %.63s", json_in_text(root, "network", "?"),
-               json_in_text(root, "enclave", "?"));
+    print_line("network", "%.63s, enclave %.63s; sealing: %.10s",
+               json_in_text(root, "network", "?"), json_in_text(root, "enclave", "?"),
+               json_in_text(cJSON_GetObjectItemCaseSensitive(root, "sealing"), "state", "?"));
 }
 
 static void print_storage(const cJSON *root)
@@ -177,8 +179,141 @@ static void print_main(const cJSON *root)
     print_clock(root);
 }
 
+/* ---- The cluster's keys, and whether the next step is safe ---- */
+
+/* The other live members. */
+static uint64_t live_members(const cJSON *root)
+{
+    const cJSON *members = cJSON_GetObjectItemCaseSensitive(root, "membership");
+    return json_in_number(members, "alive") + json_in_number(members, "suspect");
+}
+
+/* A key that this node has sent under was its first one, and is on its way out; else it is new. */
+static bool is_old(const cJSON *key)
+{
+    return json_in_number(key, "packets_sent") > 0;
+}
+
+/* Whether an old key may be taken away, or a new one put first. */
+static bool is_step_safe(const cJSON *key, uint64_t live)
+{
+    return is_old(key) ? json_in_number(key, "members_sending") == 0
+                       : json_in_number(key, "members_holding") >= live;
+}
+
+/* Whether the next step is safe. */
+static bool judge_keys(const cJSON *root)
+{
+    const cJSON *sealing = cJSON_GetObjectItemCaseSensitive(root, "sealing");
+    const cJSON *keys = cJSON_GetObjectItemCaseSensitive(sealing, "keys");
+    bool is_safe = json_in_number(sealing, "lacking_first_count") == 0 &&
+                   json_in_number(sealing, "cut_off_count") == 0;
+    for (int i = 1; i < cJSON_GetArraySize(keys); i++) {
+        is_safe = is_safe && is_step_safe(cJSON_GetArrayItem(keys, i), live_members(root));
+    }
+    return is_safe;
+}
+
+/* The step that is next with a key that is not the first, in words. */
+static void print_step(const cJSON *key, uint64_t live)
+{
+    const char *id = json_in_text(key, "id", "?");
+    const uint64_t holding = json_in_number(key, "members_holding");
+    const uint64_t sending = json_in_number(key, "members_sending");
+    const bool is_safe = is_step_safe(key, live);
+    if (is_safe) {
+        print_line("next",
+                   is_old(key) ? "take %.8s away everywhere: nobody sends under it any more"
+                               : "put %.8s first everywhere: all hold it",
+                   id);
+    } else if (is_old(key)) {
+        print_line("wait",
+                   "before %.8s is taken away: %" PRIu64 " of %" PRIu64 " still send under it", id,
+                   sending, live);
+    } else {
+        print_line("wait", "before %.8s is put first: %" PRIu64 " of %" PRIu64 " hold it", id,
+                   holding, live);
+    }
+}
+
+static void print_names(const cJSON *sealing, const char *list, const char *count, const char *what)
+{
+    char names[LINE_SIZE / 2] = "";
+    const cJSON *name = NULL;
+    size_t len = 0;
+    if (json_in_number(sealing, count) == 0) {
+        return;
+    }
+    cJSON_ArrayForEach(name, cJSON_GetObjectItemCaseSensitive(sealing, list))
+    {
+        if (len < sizeof(names)) {
+            len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%.63s",
+                                    len > 0 ? ", " : "", cJSON_GetStringValue(name));
+        }
+    }
+    print_line("wait", "%s: %" PRIu64 " (%s)", what, json_in_number(sealing, count), names);
+}
+
+static void print_key_table(const cJSON *keys)
+{
+    static const char *const headings[] = {"KEY", "USE", "HELD BY", "SENT BY", "LAST USED"};
+    struct table *table = table_new(headings, sizeof(headings) / sizeof(headings[0]));
+    const cJSON *key = NULL;
+    cJSON_ArrayForEach(key, keys)
+    {
+        char held[24], sent[24];
+        (void)snprintf(held, sizeof(held), "%" PRIu64, json_in_number(key, "members_holding"));
+        (void)snprintf(sent, sizeof(sent), "%" PRIu64, json_in_number(key, "members_sending"));
+        const char *const cells[] = {json_in_text(key, "id", "?"), json_in_text(key, "use", "?"),
+                                     held, sent, json_in_text(key, "last_used", "never")};
+        table_add(table, cells);
+    }
+    table_print(table);
+    table_free(table);
+}
+
+static void print_keys(const cJSON *root, bool is_safe)
+{
+    const cJSON *sealing = cJSON_GetObjectItemCaseSensitive(root, "sealing");
+    const cJSON *keys = cJSON_GetObjectItemCaseSensitive(sealing, "keys");
+    const uint64_t live = live_members(root);
+    print_key_table(keys);
+    print_heading("sealing");
+    print_line("state", "%.10s; other members: %" PRIu64, json_in_text(sealing, "state", "?"),
+               live);
+    print_names(sealing, "cut_off", "cut_off_count", "hold none of these keys and are cut off");
+    print_names(sealing, "lacking_first", "lacking_first_count", "do not hold the first key");
+    for (int i = 1; i < cJSON_GetArraySize(keys); i++) {
+        print_step(cJSON_GetArrayItem(keys, i), live);
+    }
+    (void)printf("\n%s%s%s\n", output_tint(is_safe ? TINT_GOOD : TINT_BAD),
+                 is_safe ? "safe to go on" : "not safe to go on yet", output_tint(TINT_NONE));
+}
+
+static int show_keys(struct client *c)
+{
+    struct client_answer answer;
+    cJSON *root = client_get_json(c, "/v1/status", NULL, &answer, NULL);
+    bool is_safe = false;
+    if (root != NULL && cJSON_GetObjectItemCaseSensitive(root, "sealing") == NULL) {
+        client_say(c, "the node says nothing of its keys; it may be of another version");
+    } else if (root != NULL && c->is_json) {
+        is_safe = judge_keys(root);
+        client_print_json(cJSON_DetachItemFromObjectCaseSensitive(root, "sealing"));
+    } else if (root != NULL) {
+        is_safe = judge_keys(root);
+        print_keys(root, is_safe);
+    }
+    cJSON_Delete(root);
+    client_answer_fini(&answer);
+    return is_safe ? EXIT_CODE_OK : EXIT_CODE_FAILED;
+}
+
 static int show_status(struct client *c)
 {
+    if (c->extras[STATUS_KEYS] != NULL) {
+        return show_keys(c);
+    }
     struct client_answer answer;
     cJSON *root = client_get_json(c, "/v1/status", NULL, &answer, NULL);
     if (root != NULL && c->is_json) {

@@ -180,16 +180,21 @@ static const struct command_help commands[] = {
      "  repram peers\n"
      "  repram peers --state suspect,dead --wide\n"
      "  repram peers --server 10.0.0.1:8081 --json\n"},
-    {"status", "usage: repram status [options]\n"
-               "\n"
-               "Shows a node's state, storage, membership, clock and links: the main things on a\n"
-               "terminal, every value with its path in a pipe.\n"
-               "\n"
-               "  -l, --long               every value, on a terminal too\n" SHOW_OPTIONS "\n"
-               "examples:\n"
-               "  repram status\n"
-               "  repram status --long\n"
-               "  repram status --json\n"},
+    {"status",
+     "usage: repram status [options]\n"
+     "\n"
+     "Shows a node's state, storage, membership, clock and links: the main things on a\n"
+     "terminal, every value with its path in a pipe.\n"
+     "\n"
+     "  -l, --long               every value, on a terminal too\n"
+     "  -k, --keys               the cluster's keys, who holds and who uses them, and what\n"
+     "                           the next step of a change is; exit code 0 once it is "
+     "safe\n" SHOW_OPTIONS "\n"
+     "examples:\n"
+     "  repram status\n"
+     "  repram status --keys\n"
+     "  repram status --long\n"
+     "  repram status --json\n"},
     {"health",
      "usage: repram health [--all] [options]\n"
      "\n"

@@ -512,6 +512,9 @@ static void take(struct swim *s, const struct addr *from, struct member *via,
         take_own(s, p);
     } else {
         struct member *sender = via != NULL ? via : sender_of(s, p);
+        if (from != NULL && sender != NULL && p->key_id == KEYRING_ID_OPEN) {
+            sealing_note_open(&s->sealing, sender);
+        }
         if (from == NULL || !take_stranger(s, sender, from, p, len)) {
             take_packet(s, sender, from, p, len);
         }

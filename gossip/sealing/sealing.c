@@ -140,8 +140,17 @@ bool sealing_has_any(const struct sealing *x, const struct member *m)
 bool sealing_last_was(const struct sealing *x, const struct member *m, uint32_t i)
 {
     const struct windows_place *last = windows_find(&x->windows, m->tag, &m->uuid);
-    return last != NULL ? x->ring.keys[i].id == last->key_id
-                        : m->is_udp_heard && x->ring.keys[i].id == KEYRING_ID_OPEN;
+    if (last == NULL || last->was_open) {
+        return m->is_udp_heard && x->ring.keys[i].id == KEYRING_ID_OPEN;
+    }
+    return x->ring.keys[i].id == last->key_id;
+}
+
+void sealing_note_open(struct sealing *x, const struct member *m)
+{
+    if (x->state == SEALING_MIXED) {
+        windows_note_open(&x->windows, m->tag, &m->uuid);
+    }
 }
 
 /* ---- Sealing and opening ---- */
@@ -223,6 +232,7 @@ static void remember(struct sealing *x, const struct packet_head *head,
         struct windows_place *place =
             windows_take(&x->windows, head->tag, from->sender, head->counter);
         place->key_id = head->key_id;
+        place->was_open = false;
         place->incarnation = from->incarnation;
     }
 }

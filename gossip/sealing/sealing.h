@@ -121,6 +121,10 @@ bool sealing_takes_open(struct sealing *x, uint64_t now_us);
 /* Whether the member's last datagram came under the key of our ring number `i`. */
 bool sealing_last_was(const struct sealing *x, const struct member *m, uint32_t i);
 
+/* A datagram that was not sealed was taken in the member's name: for sealing_last_was(). What is
+ * sent to it does not hang on that, as anybody could have sent it. */
+void sealing_note_open(struct sealing *x, const struct member *m);
+
 void sealing_check(const struct sealing *x);
 
 #endif

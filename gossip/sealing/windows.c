@@ -86,6 +86,14 @@ const struct windows_place *windows_find(const struct windows *ws, uint32_t tag,
     return find(ws, tag, uuid);
 }
 
+void windows_note_open(struct windows *ws, uint32_t tag, const struct uuid *uuid)
+{
+    struct windows_place *place = find(ws, tag, uuid);
+    if (place != NULL) {
+        place->was_open = true;
+    }
+}
+
 void windows_check(const struct windows *ws)
 {
     ASSERT(ws->count <= ws->size && ws->size <= ws->count_max);

@@ -20,6 +20,7 @@ struct windows_place {
     uint32_t tag;         /* of the uuid: by what it is found */
     uint16_t key_id;      /* under which the last one came, */
     uint64_t incarnation; /* while this was its card's here */
+    bool was_open;        /* one that was not sealed has come since */
     bool is_used;         /* since it was last looked at for one to give up */
     struct window window;
 };
@@ -47,6 +48,9 @@ struct windows_place *windows_take(struct windows *ws, uint32_t tag, const struc
 /* The sender's place. NULL when nothing of it was verified yet. */
 const struct windows_place *windows_find(const struct windows *ws, uint32_t tag,
                                          const struct uuid *uuid);
+
+/* A datagram that was not sealed came in the sender's name. */
+void windows_note_open(struct windows *ws, uint32_t tag, const struct uuid *uuid);
 
 void windows_check(const struct windows *ws);
 

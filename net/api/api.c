@@ -132,6 +132,7 @@ static void get_metrics(struct exchange *x)
         m.access = access_stats(x->api->config.access);
     }
     engine_status(e, x->view.now_us, &m.status);
+    engine_sealing(e, &m.sealing);
     struct engine_link_view link = {0};
     for (uint32_t slot = 0; engine_next_link(e, &slot, &link); slot++) {
         m.links.count++;

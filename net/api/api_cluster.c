@@ -1,5 +1,6 @@
 #include "net/api/api_cluster.h"
 
+#include "net/api/api_sealing.h"
 #include "net/api/ready.h"
 #include "net/api/uri.h"
 #include "net/http/json_out.h"
@@ -68,14 +69,6 @@ static void put_addr(struct json_out *o, const struct addr *addr, const char *po
     char text[ADDR_TEXT_SIZE];
     json_out_text(o, "address", addr->port == 0 ? "" : addr_format_ip(addr, text));
     json_out_u64(o, port_name, addr->port);
-}
-
-/* An instant of the engine's clock as one of the cluster's. */
-static uint64_t cluster_ms(const struct api_view *v, uint64_t at_us)
-{
-    const uint64_t ago_ms = at_us < v->now_us ? (v->now_us - at_us) / 1000 : 0;
-    const uint64_t clock_ms = engine_clock_ms(v->engine, v->now_us);
-    return clock_ms > ago_ms ? clock_ms - ago_ms : 0;
 }
 
 const char *api_cluster_uptime(uint64_t seconds, char ret_text[static API_UPTIME_TEXT_SIZE])
@@ -227,7 +220,7 @@ static void put_peer(const struct api_view *v, struct json_out *o, const struct 
     /* A member known only by hearsay was last heard of when its state became known; so was one
      * whose link has ended since it was heard. */
     const bool is_heard = m->heard_us > MEMBER_HEARD_BEFORE;
-    json_out_time(o, "last_seen", cluster_ms(v, is_heard ? m->heard_us : m->state_since_us));
+    json_out_time(o, "last_seen", api_view_ms(v, is_heard ? m->heard_us : m->state_since_us));
     json_out_end(o, '}');
 }
 
@@ -353,7 +346,7 @@ static void put_links(const struct api_view *v, struct json_out *o)
         put_uuid(o, "uuid", &link.member);
         put_addr(o, &link.addr, "port");
         json_out_bool(o, "is_dialed", link.is_dialed);
-        json_out_time(o, "up_since", cluster_ms(v, link.up_since_us));
+        json_out_time(o, "up_since", api_view_ms(v, link.up_since_us));
         json_out_u64(o, "bytes_in", link.bytes_in);
         json_out_u64(o, "bytes_out", link.bytes_out);
         json_out_u64(o, "records_in", link.records_in);
@@ -402,6 +395,7 @@ void api_cluster_status(const struct api_view *v, struct http_response *rs)
     json_out_end(&o, '}');
     put_clock(v, &o, &status);
     put_links(v, &o);
+    api_sealing_put(v, &o);
     json_out_hex64(&o, "config_digest", v->config->config_digest);
     end_page(rs, 200, &o);
 }

@@ -56,4 +56,12 @@ struct api_view {
     uint64_t began_us, now_us; /* as for api_handle() */
 };
 
+/* An instant of the engine's clock as one of the cluster's, in milliseconds; 0 without one. */
+static inline uint64_t api_view_ms(const struct api_view *v, uint64_t at_us)
+{
+    const uint64_t ago_ms = at_us < v->now_us ? (v->now_us - at_us) / 1000 : 0;
+    const uint64_t clock_ms = engine_clock_ms(v->engine, v->now_us);
+    return clock_ms > ago_ms ? clock_ms - ago_ms : 0;
+}
+
 #endif

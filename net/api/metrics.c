@@ -1,6 +1,7 @@
 #include "net/api/metrics.h"
 
 #include "core/base/assert.h"
+#include "net/api/api_sealing.h"
 #include "net/api/ready.h"
 
 #include <inttypes.h>
@@ -287,6 +288,31 @@ static void put_responses(struct page *p, const struct http_server_stats *http)
     }
 }
 
+/* Live members by what they hold of this node's keys. */
+static void put_sealing(struct page *p, const struct metrics *m)
+{
+    const struct sealing_status *s = &m->sealing;
+    const uint32_t live = m->status.alive + m->status.suspect;
+    const uint32_t others = s->lacking_first.count - s->cut_off.count;
+    put_head(p, "counter", "seal_refused_total", "Datagrams that were not taken, by why");
+    for (int i = 0; i < SEALING_REFUSED_KINDS; i++) {
+        put_line(p, "repram_seal_refused_total{reason=\"%s\"} %" PRIu64 "\n",
+                 sealing_refusal_text((enum sealing_refusal)i), s->refused[i]);
+    }
+    put_head(p, "counter", "seal_packets_total",
+             "Datagrams sent and received under each key of the ring, by the key's id");
+    for (uint32_t i = 0; i < s->key_count; i++) {
+        char id[API_SEALING_ID_SIZE];
+        put_line(p, "repram_seal_packets_total{key=\"%s\"} %" PRIu64 "\n",
+                 api_sealing_id(s->keys[i].id, id), s->keys[i].sent + s->keys[i].received);
+    }
+    put_head(p, "gauge", "seal_members",
+             "Other live members, by whether they hold the ring's first key, another, or none");
+    put_line(p, "repram_seal_members{key_state=\"first\"} %u\n", live - s->lacking_first.count);
+    put_line(p, "repram_seal_members{key_state=\"other\"} %u\n", others);
+    put_line(p, "repram_seal_members{key_state=\"none\"} %u\n", s->cut_off.count);
+}
+
 static void put_tls(struct page *p, const struct api_figures *figures)
 {
     static const char *const kinds[TLS_KINDS] = {"other", "https", "link"};
@@ -335,6 +361,7 @@ enum rc metrics_write(const struct metrics *m, enum metrics_format format, struc
     METRICS_STORAGE(PUT_METRIC)
     METRICS_CLUSTER(PUT_METRIC)
     put_members(&p, &m->status);
+    put_sealing(&p, m);
     METRICS_TRAFFIC(PUT_METRIC)
     METRICS_HTTP(PUT_METRIC)
     put_responses(&p, &m->figures.http);

@@ -34,6 +34,7 @@ struct metrics {
     double uptime_s;
     struct engine_status status;
     struct api_figures figures;
+    struct sealing_status sealing;
     struct metrics_links links;
     struct watch_stats watch;
     struct access_stats access;

@@ -61,6 +61,12 @@ STATUS = {
     "clock": {"is_set": True, "time": "2026-11-30T18:53:19.296Z", "offset_ms": -3, "error_ms": 1,
               "conflicts": 0},
     "links": [{"id": "flux-node-3", "bytes_in": 3630000, "bytes_out": 331, "settings_differ": True}],
+    "sealing": {"state": "mixed", "keys": [
+        {"id": "3fa2", "use": "first", "members_holding": 2, "members_sending": 2, "packets_sent": 41,
+         "packets_received": 40, "last_used": "2026-11-30T18:53:19.000Z"},
+        {"id": "open", "use": "other", "members_holding": 3, "members_sending": 1, "packets_sent": 7,
+         "packets_received": 9, "last_used": "2026-11-30T18:53:18.000Z"}],
+        "lacking_first": [f"late {HOSTILE}"], "lacking_first_count": 1, "cut_off": [], "cut_off_count": 0},
     "config_digest": "f7728155785bc1f9"}
 VALUE = {"ETag": '"01a22dcdeb9f00001822b985d6e9ecc2f10db6b6f9b6e58e"', "X-Original-TTL": "600",
          "X-Remaining-TTL": "599", "X-Created-At": "2026-11-30T18:53:19.296Z"}
@@ -93,6 +99,7 @@ SHOWN = (
     "repram", "repram help", "repram help settings", "repram version", "repram version --json",
     "repram health", "repram health --all", "repram peers", "repram peers --wide",
     "repram peers --state suspect,dead", "repram peers --state ded", "repram status", "repram status --long",
+    "repram status --keys",
     "repram get greeting", "repram get binary", "repram get missing", "repram get greeting --json",
     "repram head greeting", "repram put all x", "repram put quorum x", "repram put alone x",
     "repram put pending x --ttl 1m", "repram put all x --ttl 1h30m", "repram put all x --ttl 9999999d",
@@ -102,7 +109,7 @@ SHOWN = (
     "REPRAM_NETWRK=x repram node --check-config",
     *(f"repram help {command}" for command in (
         "launch", "node", "put", "get", "head", "keys", "watch", "peers", "status", "health", "wait", "bench",
-        "export", "import", "completion", "version", "help")))
+        "export", "import", "keygen", "completion", "version", "help")))
 
 # Against real nodes, with figures of their own. The first starts the nodes, and goes on.
 REAL_BASE = 9001

@@ -39,6 +39,7 @@ struct engine {
     struct engine_link_view links[FAKE_LINKS_MAX];
     uint32_t link_count;
     struct engine_status status;
+    struct sealing_status sealing;
     struct keyring ring;  /* open, until the test gives its first key an id */
     enum rc put_rc;       /* the answer of engine_put() to everything, unless RC_OK */
     bool is_joining;      /* misses are RC_JOINING */
@@ -218,6 +219,11 @@ void engine_observe(struct engine *e, const struct store_observer *observer)
 uint32_t engine_unready(const struct engine *e)
 {
     return e->status.unready;
+}
+
+void engine_sealing(const struct engine *e, struct sealing_status *ret_status)
+{
+    *ret_status = e->sealing;
 }
 
 int64_t engine_clock_difference_ms(const struct engine *e, const struct member *m)

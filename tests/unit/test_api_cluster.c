@@ -241,6 +241,30 @@ static void topology_lists_the_living_in_the_shape_of_v2(void **state)
         "{\"id\":\"d\",\"address\":\"2001:db8::1\",\"http_port\":8084,\"enclave\":\"default\"}]}");
 }
 
+/* Keys by their ids, and when they were last used only where they were. */
+static void assert_sealing(const cJSON *sealing)
+{
+    const cJSON *keys = item(sealing, "keys");
+    const cJSON *first = cJSON_GetArrayItem(keys, 0), *open = cJSON_GetArrayItem(keys, 1);
+    assert_string_equal(cJSON_GetStringValue(item(sealing, "state")), "mixed");
+    assert_int_equal(cJSON_GetArraySize(keys), 2);
+    assert_string_equal(cJSON_GetStringValue(item(first, "id")), "0fa2");
+    assert_string_equal(cJSON_GetStringValue(item(first, "use")), "first");
+    assert_int_equal(item(first, "members_holding")->valueint, 3);
+    assert_int_equal(item(first, "members_sending")->valueint, 2);
+    assert_int_equal(item(first, "packets_sent")->valueint, 40);
+    assert_int_equal(item(first, "packets_received")->valueint, 50);
+    assert_non_null(cJSON_GetStringValue(item(first, "last_used")));
+    assert_string_equal(cJSON_GetStringValue(item(open, "id")), "open");
+    assert_string_equal(cJSON_GetStringValue(item(open, "use")), "other");
+    assert_null(cJSON_GetObjectItemCaseSensitive(open, "last_used"));
+    assert_int_equal(item(sealing, "lacking_first_count")->valueint, 1);
+    assert_string_equal(cJSON_GetStringValue(cJSON_GetArrayItem(item(sealing, "lacking_first"), 0)),
+                        "late");
+    assert_int_equal(cJSON_GetArraySize(item(sealing, "cut_off")), 0);
+    assert_int_equal(item(sealing, "cut_off_count")->valueint, 0);
+}
+
 static void fill_status(struct fixture *f)
 {
     struct engine_status *s = &f->engine.status;
@@ -262,6 +286,18 @@ static void fill_status(struct fixture *f)
                                     .guards = 9,
                                     .bytes_used = 7,
                                     .bytes_max = UINT64_C(1) << 40};
+    f->engine.sealing = (struct sealing_status){
+        .state = SEALING_MIXED,
+        .key_count = 2,
+        .keys = {{.id = 0x0fa2,
+                  .members_holding = 3,
+                  .members_sending = 2,
+                  .sent = 40,
+                  .received = 50,
+                  .used_us = 1000000},
+                 {.id = KEYRING_ID_OPEN, .members_holding = 4}},
+        .lacking_first = {.count = 1, .names = {"late"}},
+    };
     f->engine.links[0] = (struct engine_link_view){.name = "other",
                                                    .is_dialed = true,
                                                    .up_since_us = 1000000,
@@ -322,6 +358,7 @@ static void status_has_every_member_that_the_contract_names(void **state)
     assert_number(item(json, "clock"), "error_ms", 2);
     assert_number(item(json, "clock"), "conflicts", 4);
     assert_text(json, "config_digest", "feedfacecafebeef");
+    assert_sealing(item(json, "sealing"));
     assert_int_equal(cJSON_GetArraySize(item(json, "links")), 1);
     const cJSON *link = cJSON_GetArrayItem(item(json, "links"), 0);
     assert_text(link, "id", "other");

@@ -1,3 +1,5 @@
+/* Past 600 lines, because one table has a line for each sample of the page, and nothing else of it
+ * is judged apart. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -45,6 +47,14 @@ static struct metrics example(void)
         m.figures.http.requests_by_class[class] = class + 1;
     }
     m.links.queued = 6;
+    m.sealing = (struct sealing_status){
+        .state = SEALING_MIXED,
+        .key_count = 2,
+        .keys = {{.id = 0x3fa2, .sent = 20, .received = 22}, {.id = KEYRING_ID_OPEN, .sent = 7}},
+        .lacking_first = {.count = 3},
+        .cut_off = {.count = 1},
+    };
+    m.sealing.refused[SEALING_REFUSED_REPLAY] = 9;
     m.latency = &no_latency;
     return m;
 }
@@ -138,6 +148,18 @@ static void members_and_answers_have_a_line_for_each_state_and_class(void **stat
                    "repram_http_responses_total{class=\"3xx\"} 4\n"
                    "repram_http_responses_total{class=\"4xx\"} 5\n"
                    "repram_http_responses_total{class=\"5xx\"} 6\n#");
+}
+
+static void sealing_has_a_line_for_each_reason_key_and_holder(void **state)
+{
+    const struct page *p = *state;
+    assert_line(p, "\nrepram_seal_refused_total{reason=\"forged\"} 0\n");
+    assert_line(p, "\nrepram_seal_refused_total{reason=\"replay\"} 9\n");
+    assert_line(p, "\nrepram_seal_packets_total{key=\"3fa2\"} 42\n"
+                   "repram_seal_packets_total{key=\"open\"} 7\n#");
+    assert_line(p, "\nrepram_seal_members{key_state=\"first\"} 10\n"
+                   "repram_seal_members{key_state=\"other\"} 2\n"
+                   "repram_seal_members{key_state=\"none\"} 1\n#");
 }
 
 static void numbers_are_whole_as_far_as_they_are_told_apart(void **state)
@@ -288,6 +310,15 @@ static struct metrics numbered(void)
 #define NUMBER_COUNTER(name, help) m.status.counters.name = next++;
     ENGINE_COUNTERS(NUMBER_COUNTER)
 #undef NUMBER_COUNTER
+    m.sealing = (struct sealing_status){
+        .key_count = 2,
+        .keys = {{.id = 1, .sent = 100, .received = 106}, {.id = KEYRING_ID_OPEN, .sent = 207}},
+        .lacking_first = {.count = 35},
+        .cut_off = {.count = 13},
+    };
+    for (unsigned i = 0; i < SEALING_REFUSED_KINDS; i++) {
+        m.sealing.refused[i] = 200 + i;
+    }
     return m;
 }
 
@@ -330,6 +361,17 @@ static const struct {
     {"repram_members{state=\"suspect\"}", 103},
     {"repram_members{state=\"dead\"}", 104},
     {"repram_members{state=\"left\"}", 105},
+    {"repram_seal_refused_total{reason=\"open\"}", 200},
+    {"repram_seal_refused_total{reason=\"unknown_key\"}", 201},
+    {"repram_seal_refused_total{reason=\"no_sender\"}", 202},
+    {"repram_seal_refused_total{reason=\"replay\"}", 203},
+    {"repram_seal_refused_total{reason=\"forged\"}", 204},
+    {"repram_seal_refused_total{reason=\"budget\"}", 205},
+    {"repram_seal_packets_total{key=\"0001\"}", 206},
+    {"repram_seal_packets_total{key=\"open\"}", 207},
+    {"repram_seal_members{key_state=\"first\"}", 170},
+    {"repram_seal_members{key_state=\"other\"}", 22},
+    {"repram_seal_members{key_state=\"none\"}", 13},
     {"repram_links_up", 145},
     {"repram_links_queued_records", 147},
     {"repram_links_unacked_records", 146},
@@ -581,6 +623,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(values_are_in_base_units),
         TEST(members_and_answers_have_a_line_for_each_state_and_class),
+        TEST(sealing_has_a_line_for_each_reason_key_and_holder),
         cmocka_unit_test(numbers_are_whole_as_far_as_they_are_told_apart),
         TEST(the_page_says_whether_and_why_the_node_is_not_ready),
         TEST(a_full_node_is_ready_on_the_page_and_has_the_reason),

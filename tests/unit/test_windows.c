@@ -41,6 +41,21 @@ static void each_sender_has_a_window_of_its_own(void **state)
     windows_fini(&ws);
 }
 
+static void who_was_heard_unsealed_is_marked_and_nobody_else(void **state)
+{
+    (void)state;
+    struct windows ws;
+    windows_init(&ws, 4);
+    const struct uuid known = uuid_of(1), unknown = uuid_of(2);
+    assert_true(take(&ws, 1, 5));
+    windows_note_open(&ws, 2 % 3, &unknown);
+    assert_int_equal(ws.count, 1);
+    assert_false(windows_find(&ws, 1, &known)->was_open);
+    windows_note_open(&ws, 1, &known);
+    assert_true(windows_find(&ws, 1, &known)->was_open);
+    windows_fini(&ws);
+}
+
 static void nobody_unknown_takes_a_place(void **state)
 {
     (void)state;
@@ -83,6 +98,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_sender_has_a_window_of_its_own),
+        cmocka_unit_test(who_was_heard_unsealed_is_marked_and_nobody_else),
         cmocka_unit_test(nobody_unknown_takes_a_place),
         cmocka_unit_test(at_the_limit_who_was_not_heard_gives_up_its_place),
     };

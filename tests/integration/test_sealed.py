@@ -1,0 +1,342 @@
+"""The recipes of docs/security.md on real clusters: sealing one, changing its key and opening it under
+load, without a refused write or a death; and what is not to be seen of a secret from outside."""
+
+import json
+import os
+import re
+import signal
+import socket
+import tempfile
+import threading
+
+import harness
+from harness import Case, Launcher, Node, Program, cli, wait_formed, wait_until
+
+
+def new_key():
+    return cli("keygen").stdout.decode().strip()
+
+
+class Load:
+    """Writes to all nodes in turn, from a thread, until it is asked what came of them."""
+
+    def __init__(self, nodes):
+        self.nodes, self.statuses, self.is_over = nodes, {}, False
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self):
+        number = 0
+        while not self.is_over:
+            node = self.nodes[number % len(self.nodes)]
+            try:
+                status = node.put(f"load/{number}", f"value {number}").status
+            except OSError as error:
+                status = str(error)
+            self.statuses[status] = self.statuses.get(status, 0) + 1
+            number += 1
+
+    def end(self):
+        self.is_over = True
+        self.thread.join(30)
+        return self.statuses
+
+
+class Sealed(Case):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.path = os.path.join(self.folder.name, "secret")
+        self.env = {"REPRAM_CLUSTER_SECRET_FILE": self.path}
+
+    def write(self, text, path=None):
+        """As an editor does: a new file in the old one's place."""
+        path = path or self.path
+        with open(path + ".new", "w", encoding="ascii") as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.write(text + "\n")
+        os.replace(path + ".new", path)
+
+    def apart(self, count, text):
+        """Nodes with a secret file each, which knows the others."""
+        base = harness.free_base(count)
+        nodes = []
+        for i in range(count):
+            path = f"{self.path}-{i}"
+            self.write(text, path)
+            nodes.append(self.start(base, count, path))
+        return wait_formed(nodes, 30)
+
+    @staticmethod
+    def start(base, count, path):
+        node = Node(base, max_ports=count, env={"REPRAM_CLUSTER_SECRET_FILE": path})
+        node.path = path
+        return node
+
+    def step(self, nodes, text):
+        """One step on each of the nodes."""
+        for node in nodes:
+            self.write(text, node.path)
+            node.signal(signal.SIGHUP)
+
+    @staticmethod
+    def states(nodes):
+        return {node.status()["sealing"]["state"] for node in nodes}
+
+    @staticmethod
+    def keys_are(nodes, count):
+        return all(len(node.status()["sealing"]["keys"]) == count for node in nodes)
+
+    @staticmethod
+    def status_keys(node):
+        done = cli("status", "--keys", "--server", f"127.0.0.1:{node.port}")
+        return done.returncode, done.stdout.decode()
+
+    def wait_green(self, nodes):
+        for node in nodes:
+            wait_until(lambda n=node: self.status_keys(n)[0] == 0, f"{node} turns green", 30)
+
+    def assert_unharmed(self, nodes, load):
+        statuses = load.end()
+        self.assertEqual(set(statuses), {201}, statuses)
+        self.assertGreater(statuses[201], 20)
+        for node in nodes:
+            self.assertNotRegex(node.output(), r" is dead\b")
+        wait_until(lambda: harness.converged(nodes), "the digests are equal", 30)
+
+
+class Rotation(Sealed):
+    def test_rotate_4_nodes_under_load_no_202_no_death(self):
+        a, b = new_key(), new_key()
+        nodes = self.apart(4, a)
+        load = Load(nodes)
+        self.step(nodes[:2], f"{a},{b}")
+        wait_until(lambda: self.keys_are(nodes[:2], 2), "two nodes have both keys")
+        code, text = self.status_keys(nodes[0])
+        self.assertEqual(code, 1, text)  # the other two do not hold the new key
+        self.assertIn("1 of 3 hold it", text)
+        self.step(nodes[2:], f"{a},{b}")
+        self.wait_green(nodes)
+        self.assertIn("first everywhere: all hold it", self.status_keys(nodes[0])[1])
+        self.step(nodes, f"{b},{a}")
+        wait_until(lambda: self.keys_are(nodes, 2), "the step is taken")
+        self.wait_green(nodes)
+        self.assertIn("away everywhere: nobody sends under it", self.status_keys(nodes[0])[1])
+        self.step(nodes, b)
+        wait_until(lambda: self.keys_are(nodes, 1), "one key is left")
+        self.wait_green(nodes)
+        wait_formed(nodes)
+        self.assert_unharmed(nodes, load)
+        self.assertEqual(self.states(nodes), {"sealed"})
+
+    def test_rotate_with_one_node_down_then_back_and_hup_in_any_order_and_all_at_once(self):
+        a, b = new_key(), new_key()
+        nodes = self.apart(4, a)
+        base = min(node.port for node in nodes)
+        gone = nodes.pop(1)
+        self.assertEqual(gone.stop(), 0)
+        load = Load(nodes)
+        self.step(nodes, f"{a},{b}")
+        self.wait_green(nodes)
+        # Skips the step of which it heard nothing, and takes the next with the others.
+        self.write(f"{b},{a}", gone.path)
+        self.step(list(reversed(nodes)), f"{b},{a}")
+        back = self.start(base, 4, gone.path)
+        nodes.append(back)
+        wait_formed(nodes, 30)
+        self.wait_green(nodes)
+        for node in nodes:
+            self.write(b, node.path)
+        for node in nodes:
+            node.signal(signal.SIGHUP)
+            node.signal(signal.SIGHUP)
+        wait_until(lambda: self.keys_are(nodes, 1), "all have taken the last step")
+        wait_formed(nodes, 30)
+        self.assert_unharmed(nodes, load)
+
+    def test_open_to_sealed_under_load_and_back_and_mixed_says_so_everywhere(self):
+        key = new_key()
+        nodes = self.apart(3, "open")
+        self.assertEqual(self.states(nodes), {"open"})
+        load = Load(nodes)
+        for text, state in ((f"open,{key}", "mixed"), (f"{key},open", "mixed"), (key, "sealed"),
+                            (f"{key},open", "mixed"), (f"open,{key}", "mixed"), ("open", "open")):
+            self.step(nodes, text)
+            wait_until(lambda t=text: self.keys_are(nodes, t.count(",") + 1), f"the step to {state}")
+            wait_until(lambda s=state: self.states(nodes) == {s}, state)
+            if state == "mixed":
+                shown = cli("status", "--server", f"127.0.0.1:{nodes[0].port}").stdout.decode()
+                self.assertRegex(shown, r"sealing.state\s+mixed")
+                self.assertIn("mixed; other members: 2", self.status_keys(nodes[0])[1])
+                self.assertIn("mixed: keys", nodes[0].output())
+                self.assertIn("can choose it", nodes[0].output())
+            self.wait_green(nodes)
+            wait_formed(nodes, 30)
+        self.assert_unharmed(nodes, load)
+        metrics = nodes[0].metrics()
+        self.assertGreater(metrics['repram_seal_packets_total{key="open"}'], 0)
+        self.assertEqual(metrics['repram_seal_members{key_state="first"}'], 2)
+
+    def test_a_bad_ring_on_hup_keeps_the_old_one_and_who_would_be_cut_off_is_named(self):
+        a, b = new_key(), new_key()
+        nodes = self.apart(2, a)
+        for text, problem in (("a phrase", "item 1 has a blank"), ("", "item 1 is empty"),
+                              (f"{b},{b}", "item 2 is the same as item 1")):
+            self.step(nodes[:1], text)
+            wait_until(lambda p=problem: "nothing changed: REPRAM_CLUSTER_SECRET" in nodes[0].output()
+                       and p in nodes[0].output(), problem)
+        os.unlink(nodes[0].path)
+        nodes[0].signal(signal.SIGHUP)
+        wait_until(lambda: "cannot be read: No such file" in nodes[0].output(), "the file is missed")
+        self.assertTrue(harness.formed(nodes))
+        self.assertEqual(self.states(nodes), {"sealed"})
+        self.step(nodes[:1], f"{b},{a}")
+        name = nodes[1].health()["node_id"]
+        wait_until(lambda: re.search(f"cut off by taking the others away: .*{name}", nodes[0].output()),
+                   "who lacks the first key is named")
+        self.assertEqual(self.status_keys(nodes[0])[0], 1)
+
+
+def memory_of(pid):
+    """What a process could give away of itself: its readable memory."""
+    with open(f"/proc/{pid}/maps", encoding="ascii") as file:
+        maps = [line.split() for line in file]
+    found = []
+    with open(f"/proc/{pid}/mem", "rb", 0) as memory:
+        for row in maps:
+            begin, end = (int(part, 16) for part in row[0].split("-"))
+            if "r" in row[1] and not (len(row) > 5 and row[5].startswith("[v")):
+                try:
+                    memory.seek(begin)
+                    found.append(memory.read(end - begin))
+                except (OSError, ValueError, OverflowError):
+                    pass
+    return found
+
+
+class Unseen(Sealed):
+    def test_secret_in_no_log_status_config_environ_core(self):
+        key = new_key()
+        for env in ({"REPRAM_CLUSTER_SECRET": key}, self.env):
+            self.write(key)
+            launcher = Launcher(2, env={**env, "REPRAM_LOG_LEVEL": "debug"})
+            nodes = wait_formed(launcher.nodes())
+            wait_until(lambda: "sealing: sealed" in launcher.output(), "the table is there")
+            pids = [launcher.pid, *launcher.node_pids().values()]
+            for pid in pids:
+                with open(f"/proc/{pid}/environ", "rb") as file:
+                    self.assertNotIn(key.encode(), file.read())
+                with open(f"/proc/{pid}/cmdline", "rb") as file:
+                    self.assertNotIn(key[4:20].encode(), file.read())
+                for piece in memory_of(pid):
+                    self.assertNotIn(key.encode(), piece)
+            config = Program("launch", "--print-config", env=env)
+            self.assertEqual(config.wait(), 0)
+            self.assertIn("(secret)", config.output())
+            shown = config.output() + launcher.output()
+            for node in nodes:
+                shown += json.dumps(node.status()) + node.request("GET", "/metrics").body.decode()
+            self.assertNotIn(key[4:20], shown)
+            self.assertEqual(launcher.stop(), 0)
+
+    def test_a_sealed_node_leaves_no_core_and_its_user_cannot_look_into_it(self):
+        """Files in /proc belong to root while a process may not be dumped."""
+        nobody = 65534
+        os.chmod(self.folder.name, 0o755)
+        self.write(new_key())
+        os.chown(self.path, nobody, nobody)
+        owners = {}
+        for name, env in (("open", {}), ("sealed", self.env)):
+            node = Node(harness.free_base(), env={**env, "REPRAM_BIND": "127.0.0.1"}, prefix=(
+                "setpriv", f"--reuid={nobody}", f"--regid={nobody}", "--clear-groups"))
+            owners[name] = os.stat(f"/proc/{node.pid}/mem").st_uid
+            self.assertGreater(node.metrics()["process_open_fds"], 5)  # it still sees itself
+            self.assertEqual(node.stop(), 0)
+        self.assertEqual(owners, {"open": nobody, "sealed": 0})
+
+    def test_a_packet_capture_holds_no_key_and_no_value(self):
+        key, value = new_key(), "a-value-that-nobody-on-the-path-may-read"
+        wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+        wire.bind(("lo", 0))
+        wire.settimeout(0.2)
+        captured, is_over = bytearray(), threading.Event()
+
+        def capture():
+            while not is_over.is_set():
+                try:
+                    captured.extend(wire.recv(1 << 17))
+                except socket.timeout:
+                    pass
+        thread = threading.Thread(target=capture, daemon=True)
+        thread.start()
+        found = {}
+        for name, env in (("sealed", self.env), ("open", {})):
+            self.write(key)
+            base = harness.free_base(2)
+            nodes = wait_formed([Node(base, max_ports=2, env=env) for _ in range(2)])
+            captured.clear()
+            self.assertEqual(self.put_in_pieces(nodes[0].port, value.encode()), 201)
+            # Nothing later is on the wire before what came earlier.
+            nodes[0].put("last", "the last of it")
+            wait_until(lambda: b"the last of it" in captured, "all was captured")
+            found[name] = value.encode() in captured
+            self.assertNotIn(key.encode(), captured)
+            for node in nodes:
+                self.assertEqual(node.stop(), 0)
+        is_over.set()
+        thread.join(5)
+        wire.close()
+        self.assertEqual(found, {"sealed": False, "open": True})
+
+    @staticmethod
+    def put_in_pieces(port, body):
+        """A PUT whose value comes a byte a chunk, so that it stands nowhere whole on the wire."""
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.sendall(b"PUT /data/hidden?ttl=600 HTTP/1.1\r\nHost: n\r\n"
+                               b"Transfer-Encoding: chunked\r\n\r\n")
+            connection.sendall(b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n")
+            return int(connection.recv(65536).split()[1])
+
+
+class Handed(Sealed):
+    def test_a_fifo_and_credentials_of_systemd_are_read_once_and_handed_to_all_nodes(self):
+        key = new_key()
+        os.mkfifo(self.path)
+        launcher = Launcher(2, env=self.env)
+        with open(self.path, "w", encoding="ascii") as file:
+            file.write(key + "\n")
+        nodes = wait_formed(launcher.nodes())
+        self.assertEqual(self.states(nodes), {"sealed"})
+        # As LoadCredential= of systemd: a folder that the environment names.
+        folder = os.path.join(self.folder.name, "credentials")
+        os.mkdir(folder, 0o700)
+        self.write(key, os.path.join(folder, "cluster-secret"))
+        base = min(node.port for node in nodes)
+        third = Node(base, env={"CREDENTIALS_DIRECTORY": folder}, prefix=(
+            "sh", "-c", 'export REPRAM_CLUSTER_SECRET_FILE="$CREDENTIALS_DIRECTORY/cluster-secret"; exec "$0" "$@"'))
+        wait_formed([*nodes, third])
+        self.assertEqual(self.states([third]), {"sealed"})
+
+    def test_the_launcher_hands_a_changed_ring_to_nodes_that_start_later(self):
+        a, b = new_key(), new_key()
+        self.write(a)
+        launcher = Launcher(2, env=self.env)
+        nodes = wait_formed(launcher.nodes())
+        for text in (f"{a},{b}", f"{b},{a}"):
+            self.write(text)
+            launcher.signal(signal.SIGHUP)
+            wait_until(lambda: self.keys_are(nodes, 2), "all nodes have both keys")
+            self.wait_green(nodes)
+        # A file that has gone bad since does not keep a node from coming back.
+        self.write("nonsense")
+        launcher.signal(signal.SIGHUP)
+        wait_until(lambda: launcher.output().count("nothing changed: ") >= 2, "it is refused")
+        os.kill(next(iter(launcher.node_pids().values())), signal.SIGKILL)
+        wait_until(lambda: launcher.output().count("serves on port") >= 3, "a node comes back")
+        nodes = wait_formed(launcher.nodes(), 30)
+        self.assertEqual(self.states(nodes), {"sealed"})
+        self.assertTrue(self.keys_are(nodes, 2))
+
+
+if __name__ == "__main__":
+    harness.main()

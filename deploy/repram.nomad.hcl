@@ -8,6 +8,14 @@ variable "hosts" {
   default     = ""
 }
 
+# true: the cluster is sealed with what Nomad's variable nomad/jobs/repram has as cluster_secret:
+#   nomad var put nomad/jobs/repram cluster_secret="$(repram keygen)"
+# A change of it reaches every node by itself, as a HUP (docs/security.md has the steps).
+variable "sealed" {
+  type    = bool
+  default = false
+}
+
 job "repram" {
   type = "service"
 
@@ -39,6 +47,21 @@ job "repram" {
         REPRAM_ADDRESS   = "${attr.unique.network.ip-address}"
         REPRAM_DISCOVERY = var.hosts == "" ? "port-range" : "port-range,static"
         REPRAM_PEERS     = var.hosts
+
+        REPRAM_CLUSTER_SECRET_FILE = var.sealed ? "/secrets/cluster-secret" : ""
+      }
+
+      dynamic "template" {
+        for_each = var.sealed ? ["cluster-secret"] : []
+        content {
+          data          = "{{ with nomadVar \"nomad/jobs/repram\" }}{{ .cluster_secret }}{{ end }}"
+          destination   = "secrets/cluster-secret"
+          change_mode   = "signal"
+          change_signal = "SIGHUP"
+          perms         = "400"
+          uid           = 10001
+          gid           = 10001
+        }
       }
 
       resources {

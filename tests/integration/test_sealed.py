@@ -9,6 +9,8 @@ import socket
 import tempfile
 import threading
 
+import yaml
+
 import harness
 from harness import Case, Launcher, Node, Program, cli, wait_formed, wait_until
 
@@ -296,6 +298,41 @@ class Unseen(Sealed):
                                b"Transfer-Encoding: chunked\r\n\r\n")
             connection.sendall(b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n")
             return int(connection.recv(65536).split()[1])
+
+
+class Deployed(Case):
+    """What deploy/ says of the secret's file is one file, where the platform puts it."""
+
+    @staticmethod
+    def read(name):
+        with open(os.path.join(os.environ["REPRAM_SOURCE_DIR"], "deploy", name), encoding="utf-8") as file:
+            return file.read()
+
+    def test_the_secret_is_a_file_where_its_setting_says(self):
+        compose = yaml.safe_load(self.read("compose.sealed.yaml"))
+        service = compose["services"]["repram"]
+        self.assertIn("repram", yaml.safe_load(self.read("compose.yaml"))["services"])
+        self.assertEqual(service["environment"]["REPRAM_CLUSTER_SECRET_FILE"],
+                         f"/run/secrets/{service['secrets'][0]}")
+        self.assertIn(service["secrets"][0], compose["secrets"])
+        patch = yaml.safe_load(self.read("kubernetes-sealed.yaml"))
+        base = [each for each in yaml.safe_load_all(self.read("kubernetes.yaml"))
+                if (each["kind"], each["metadata"]["name"]) == (patch["kind"], patch["metadata"]["name"])]
+        container, = patch["spec"]["template"]["spec"]["containers"]
+        mount, = container["volumeMounts"]
+        volume, = patch["spec"]["template"]["spec"]["volumes"]
+        self.assertEqual([each["name"] for each in base[0]["spec"]["template"]["spec"]["containers"]],
+                         [container["name"]])
+        self.assertEqual(container["env"], [{"name": "REPRAM_CLUSTER_SECRET_FILE",
+                                             "value": f"{mount['mountPath']}/cluster-secret"}])
+        self.assertEqual((mount["name"], volume["secret"]["defaultMode"]), (volume["name"], 0o440))
+        unit = self.read("repram.service.d-sealed.conf")
+        self.assertRegex(unit, r"(?m)^LoadCredential=cluster-secret:/")
+        self.assertIn("REPRAM_CLUSTER_SECRET_FILE=%d/cluster-secret\n", unit)
+        job = self.read("repram.nomad.hcl")
+        self.assertRegex(job, r'change_mode\s+= "signal"\s+change_signal = "SIGHUP"')
+        self.assertRegex(job, r'destination\s+= "secrets/cluster-secret"')
+        self.assertIn('REPRAM_CLUSTER_SECRET_FILE = var.sealed ? "/secrets/cluster-secret" : ""', job)
 
 
 class Handed(Sealed):

@@ -8,37 +8,34 @@
 #include <string.h>
 #include <sys/stat.h>
 
-bool secret_is_good(const struct secret *secret, const char *from, const char *text, size_t len,
+bool secret_is_good(const char *name, const char *from, const char *text, size_t len,
                     struct report *errors)
 {
     struct keyring_items items;
     char fault[KEY_TEXT_FAULT_SIZE];
-    if (!secret->is_keyring) {
-        return true;
-    }
     const enum rc rc = key_text_parse(text, len, &items, fault);
     if (rc == RC_OK) {
         mem_wipe(&items, sizeof(items));
         return true;
     }
-    report_add(errors, "%s (%s): %s; allowed: %s", secret->name, from,
+    report_add(errors, "%s (%s): %s; allowed: %s", name, from,
                rc == RC_NO_MEMORY ? rc_text(rc) : fault, SECRET_KEYRING_TAKES);
     return false;
 }
 
-void secret_warn_of_readers(const struct secret *secret, const char *path, struct report *warnings)
+void secret_warn_of_readers(const char *name, const char *path, struct report *warnings)
 {
     struct stat at;
     if (stat(path, &at) == 0 && S_ISREG(at.st_mode) && (at.st_mode & S_IROTH) != 0) {
         report_add(warnings,
                    "%.256s, which holds %s, can be read by every user of this host; better: by its "
                    "owner alone (chmod 600)",
-                   path, secret->name);
+                   path, name);
     }
 }
 
-char *secret_read(const struct secret *secret, const char *from, const char *path,
-                  bool is_read_again, struct report *errors, struct report *warnings)
+char *secret_read(const char *name, const char *from, const char *path, bool is_read_again,
+                  struct report *errors, struct report *warnings)
 {
     char *text = NULL;
     size_t len = 0;
@@ -48,14 +45,14 @@ char *secret_read(const struct secret *secret, const char *from, const char *pat
         report_add(errors,
                    "%s_FILE=%.256s (%s) cannot be read: %s; allowed: a readable file of at most "
                    "64 KiB",
-                   secret->name, path, from, config_file_why(rc));
+                   name, path, from, config_file_why(rc));
         return NULL;
     }
-    secret_warn_of_readers(secret, path, warnings);
+    secret_warn_of_readers(name, path, warnings);
     while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r')) {
         text[--len] = '\0';
     }
-    if (!secret_is_good(secret, from, text, len, errors)) {
+    if (!secret_is_good(name, from, text, len, errors)) {
         mem_wipe(text, len);
         free(text);
         return NULL;

@@ -15,19 +15,14 @@
 enum { SECRET_BYTES_MAX = 64 * 1024 };
 
 /* What a cluster's secret may be, for people. */
-#define SECRET_KEYRING_TAKES                                                                  \
-    "up to 4 items with commas between them, each a key that repram keygen made or the word " \
-    "open; "                                                                                  \
-    "or a file with them, named by the same name with _FILE"
+#define SECRET_KEYRING_TAKES                                                                   \
+    ("up to 4 items with commas between them, each a key that repram keygen made or the word " \
+     "open; "                                                                                  \
+     "or a file with them, named by the same name with _FILE")
 
-struct secret {
-    const char *name; /* of the setting */
-    bool is_keyring;  /* net/crypto/key_text judges it; else any text is good */
-};
-
-/* Whether a secret may be this text; if not, an error says what is wrong with it. `from`: where it
- * stood, for people. */
-bool secret_is_good(const struct secret *secret, const char *from, const char *text, size_t len,
+/* Whether the cluster's secret, which the setting `name` is, may be this text; if not, an error
+ * says what is wrong with it. `from`: where it stood, for people. */
+bool secret_is_good(const char *name, const char *from, const char *text, size_t len,
                     struct report *errors);
 
 /*
@@ -35,10 +30,10 @@ bool secret_is_good(const struct secret *secret, const char *from, const char *t
  * wipe and free. NULL, and an error says why. A file that every user can read gets a warning.
  * `is_read_again`: no pipe (cmd/settings/config_file).
  */
-char *secret_read(const struct secret *secret, const char *from, const char *path,
-                  bool is_read_again, struct report *errors, struct report *warnings);
+char *secret_read(const char *name, const char *from, const char *path, bool is_read_again,
+                  struct report *errors, struct report *warnings);
 
 /* A warning when every user of this host can read `path`, which holds the secret. */
-void secret_warn_of_readers(const struct secret *secret, const char *path, struct report *warnings);
+void secret_warn_of_readers(const char *name, const char *path, struct report *warnings);
 
 #endif

@@ -142,7 +142,6 @@ static enum rc parse_value(const struct settings_def *def, const char *text, uin
         return value_url(text, &url);
     case TYPE_ORIGINS:
         return cors_check(text);
-    case TYPE_SECRET:
     case TYPE_KEYRING: /* take_secret() judges it */
     case TYPE_PATH:
     case TYPE_FOLDER:
@@ -340,10 +339,9 @@ static void keep(struct setting *value, const char *text)
 static void take_secret(struct load *load, const struct settings_def *def, struct setting *value,
                         const struct found *found)
 {
-    const struct secret secret = {.name = def->name, .is_keyring = def->type == TYPE_KEYRING};
     struct settings *s = load->settings;
     if (strcmp(found->name, def->name) != 0) { /* NAME_FILE */
-        char *text = secret_read(&secret, value->from, found->value, load->sources->is_read_again,
+        char *text = secret_read(def->name, value->from, found->value, load->sources->is_read_again,
                                  &s->errors, &s->warnings);
         if (text != NULL) {
             keep(value, text);
@@ -353,9 +351,9 @@ static void take_secret(struct load *load, const struct settings_def *def, struc
         return;
     }
     if (value->origin == ORIGIN_FILE && load->sources->file_name != NULL) {
-        secret_warn_of_readers(&secret, load->sources->file_name, &s->warnings);
+        secret_warn_of_readers(def->name, load->sources->file_name, &s->warnings);
     }
-    if (secret_is_good(&secret, value->from, found->value, strlen(found->value), &s->errors)) {
+    if (secret_is_good(def->name, value->from, found->value, strlen(found->value), &s->errors)) {
         keep(value, found->value);
     }
 }

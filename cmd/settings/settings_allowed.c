@@ -58,7 +58,6 @@ const char *settings_allowed(enum setting_id id, char *ret_text, size_t size)
         [TYPE_ORIGINS] = CORS_TAKES,
         [TYPE_LOG_LEVEL] = "debug, info, warn, error",
         [TYPE_LOG_FORMAT] = "text, json",
-        [TYPE_SECRET] = "a text, or a file of at most 64 KiB named by the same name with _FILE",
         [TYPE_KEYRING] = SECRET_KEYRING_TAKES,
         [TYPE_PATH] = "a file",
         [TYPE_FOLDER] = "a folder that is there, by a path of at most 1023 bytes",

@@ -29,7 +29,7 @@ static void check_items(const char *text, size_t len, const struct keyring_items
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    char text[TEXT_MAX], fault[KEY_TEXT_FAULT_SIZE];
+    char text[TEXT_MAX] = {0}, fault[KEY_TEXT_FAULT_SIZE];
     struct keyring_items items;
     if (size > sizeof(text)) {
         return 0;

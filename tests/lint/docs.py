@@ -144,7 +144,7 @@ class Tree:
         self.strings = re.sub(r'"\s*"', "", product)
         self.settings = {name for own, others, kind in settings
                          for name in (own, *others.split(","),
-                                      f"{own}_FILE" if kind in ("TYPE_SECRET", "TYPE_KEYRING") else "") if name}
+                                      f"{own}_FILE" if kind == "TYPE_KEYRING" else "") if name}
         self.settings |= MORE_SETTINGS if settings else set()
         self.flags = {own.removeprefix("REPRAM_").lower().replace("_", "-") for own, *_ in settings}
         self.flags |= {*FLAG.findall(everything), *re.findall(r'"([a-z][a-z-]+)"', product)}

@@ -14,8 +14,6 @@
 
 #define A_KEY "rk1_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8wUrl"
 
-static const struct secret RING = {.name = "REPRAM_CLUSTER_SECRET", .is_keyring = true};
-
 static struct report errors, warnings;
 
 static int setup(void **state)
@@ -36,7 +34,7 @@ static char *read_file(const char *bytes, size_t len, mode_t mode)
     assert_int_equal(write(fd, bytes, len), len);
     assert_int_equal(fchmod(fd, mode), 0);
     (void)close(fd);
-    char *text = secret_read(&RING, "here", path, false, &errors, &warnings);
+    char *text = secret_read("REPRAM_CLUSTER_SECRET", "here", path, false, &errors, &warnings);
     (void)unlink(path);
     return text;
 }

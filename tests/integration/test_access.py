@@ -177,6 +177,21 @@ class Access(Case):
         self.assertEqual(checked.returncode, BAD_CONFIGURATION)
         self.assertIn(b"line 2: ttl<= takes", checked.stderr)
 
+    def test_a_hup_does_not_take_the_last_key_from_a_node_with_rules(self):
+        secret = os.path.join(self.folder.name, "secret")
+        self.assertEqual(cli("keygen", "--out", secret).returncode, 0)
+        node = Node(free_base(), env={"REPRAM_ACL_FILE": self.file, "REPRAM_CLUSTER_SECRET_FILE": secret})
+        wait_until(node.is_ready, "the node is ready")
+        self.assertIn("tokens cross the network unencrypted", node.output())
+        self.assertEqual(node.get("app/x", headers=bearer("alice")).status, 404)
+        self.assertEqual(node.get("app/x").status, 401)
+        self.assertEqual(node.request("GET", "/gossip", headers=bearer("bob")).status, 403)
+        with open(secret, "w", encoding="utf-8") as file:
+            file.write("open\n")
+        node.signal(signal.SIGHUP)
+        wait_until(lambda: "REPRAM_CLUSTER_SECRET has no key any more" in node.output(), "it says no", 5)
+        self.assertEqual(node.request("GET", "/gossip").status, 403)
+
     def test_acl_check_says_what_would_be_decided_and_by_which_line(self):
         token = os.path.join(self.folder.name, "token")
         with open(token, "w", encoding="utf-8") as file:

@@ -193,6 +193,9 @@ static void say(const SSL *ssl, unsigned long error, char *ret_text, size_t size
                        X509_verify_cert_error_string(verdict), more_of(verdict));
     } else if (code == SSL_R_WRONG_VERSION_NUMBER || code == SSL_R_HTTP_REQUEST) {
         (void)snprintf(ret_text, size, "TLS: what answers there does not speak TLS");
+    } else if (code == SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE) {
+        /* As a node with a secret and without a certificate does. */
+        (void)snprintf(ret_text, size, "TLS: the server has no certificate, or agrees to nothing");
     } else if (code == SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED) {
         (void)snprintf(ret_text, size, "TLS: the server asks for a certificate");
     } else if (ERR_GET_LIB(error) != 0) {

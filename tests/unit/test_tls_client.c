@@ -158,6 +158,15 @@ static void a_certificate_of_ones_own_is_shown_to_who_asks(void **state)
     assert_string_equal(rig.peer, "client");
 }
 
+static void a_server_without_a_certificate_is_told_as_that(void **state)
+{
+    (void)state;
+    SSL_CTX_free(rig.ctx);
+    rig.ctx = SSL_CTX_new(TLS_server_method());
+    const struct outcome outcome = get("localhost", rig.port);
+    refused(&outcome, "TLS: the server has no certificate, or agrees to nothing");
+}
+
 static void the_refusal_of_a_large_body_is_read_although_nobody_takes_the_body(void **state)
 {
     const size_t len = (size_t)2 << 20;
@@ -257,6 +266,7 @@ int main(void)
         cmocka_unit_test_setup(a_certificate_of_ones_own_is_shown_to_who_asks, begin),
         cmocka_unit_test_setup(the_refusal_of_a_large_body_is_read_although_nobody_takes_the_body,
                                begin),
+        cmocka_unit_test_setup(a_server_without_a_certificate_is_told_as_that, begin),
         cmocka_unit_test_setup(who_does_not_speak_tls_is_told_apart, begin),
         cmocka_unit_test_setup(files_that_are_none_are_refused_with_their_name, begin),
         cmocka_unit_test_setup(a_key_with_a_passphrase_is_refused_without_a_question, begin),

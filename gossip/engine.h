@@ -254,6 +254,7 @@ struct engine_link_view {
     char name[NAME_SIZE];
     struct addr addr;
     bool is_dialed;
+    uint16_t key_id; /* that it was made with; 0: plain */
     uint64_t up_since_us;
     uint64_t bytes_in, bytes_out;
     uint64_t records_in, records_out;

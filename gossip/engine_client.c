@@ -213,6 +213,7 @@ bool engine_next_link(const struct engine *e, uint32_t *slot, struct engine_link
         .member = l->member->uuid,
         .addr = l->addr,
         .is_dialed = l->is_dialed,
+        .key_id = l->key_id,
         .up_since_us = l->since_us,
         .bytes_in = l->bytes_in,
         .bytes_out = l->bytes_out,

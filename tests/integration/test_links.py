@@ -102,6 +102,11 @@ def links(node):
     return {link["uuid"]: seconds(link["up_since"]) for link in node.status()["links"]}
 
 
+def keys_of(node):
+    """The ids of the keys that its links were made with."""
+    return {link["key"] for link in node.status()["links"]}
+
+
 def kept(node, before):
     """Those of the links that are what they were; the node's clock may have moved a little."""
     return [uuid for uuid, since in links(node).items() if abs(since - before.get(uuid, 0)) < 0.05]
@@ -201,7 +206,10 @@ class Links(Case):
         for text in (f"open,{secret}", f"{secret},open"):
             self.step(nodes, text)
         self.assertEqual([len(kept(n, b)) for n, b in zip(nodes, before)], [2, 2, 2])
+        self.assertEqual([keys_of(node) for node in nodes], [{"open"}] * 3)
         self.step(nodes, secret)
+        sealed = keys_of(nodes[0])
+        self.assertEqual(([keys_of(node) for node in nodes], len(sealed - {"open"})), ([sealed] * 3, 1))
         self.assertFalse(any(kept(n, b) for n, b in zip(nodes, before)))
         self.assertEqual(nodes[0].request("GET", "/gossip", headers=UPGRADE).status, 403)
         for text in (f"{secret},open", f"open,{secret}", "open"):

@@ -300,6 +300,7 @@ static void fill_status(struct fixture *f)
     };
     f->engine.links[0] = (struct engine_link_view){.name = "other",
                                                    .is_dialed = true,
+                                                   .key_id = 0x0af9,
                                                    .up_since_us = 1000000,
                                                    .bytes_in = 14,
                                                    .bytes_out = 15,
@@ -368,6 +369,7 @@ static void status_has_every_member_that_the_contract_names(void **state)
     assert_true(cJSON_IsTrue(item(link, "settings_differ")));
     assert_text(link, "up_since", "2026-11-20T08:00:01.000Z");
     assert_true(cJSON_IsTrue(item(link, "is_dialed")));
+    assert_string_equal(item(link, "key")->valuestring, "0af9");
     assert_number(link, "bytes_in", 14);
     assert_number(link, "bytes_out", 15);
     assert_number(link, "records_in", 16);

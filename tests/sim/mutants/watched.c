@@ -26,7 +26,7 @@ static bool is_kept_quiet(const struct watch_event *e)
 /* The id of the event after the one that the client names; NULL when it names none. */
 static const char *next_id(struct http_text id, char *ret_text, size_t size)
 {
-    const char *dash = id.len == 0 ? NULL : memchr(id.data, '-', id.len);
+    const char *dash = id.len == 0 ? NULL : memrchr(id.data, '-', id.len);
     if (dash == NULL) {
         return NULL;
     }

@@ -38,7 +38,7 @@ enum setting_type {
     TYPE_ORIGINS,
     TYPE_LOG_LEVEL,  /* number: enum log_level */
     TYPE_LOG_FORMAT, /* number: enum log_format */
-    TYPE_KEYRING, /* net/crypto/key_text */
+    TYPE_KEYRING,    /* net/crypto/key_text */
     TYPE_PATH,
     TYPE_FOLDER,
     TYPE_ANY,

@@ -42,6 +42,16 @@ enum rc stream_secure(struct stream *s, SSL *ssl)
 
 /* ---- TLS ---- */
 
+/* Before each call whose failure is asked about: what others left in the queue is not its reason.
+ */
+static void forget_errors(void)
+{
+    if (ERR_peek_error() != 0) { /* it seldom has any, and emptying it costs more than asking */
+        ERR_clear_error();
+    }
+    errno = 0;
+}
+
 static bool is_passing(int error)
 {
     return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;
@@ -76,8 +86,7 @@ enum rc stream_handshake(struct stream *s, bool *ret_is_writing)
     if (s->ssl == NULL) {
         return RC_OK;
     }
-    ERR_clear_error();
-    errno = 0;
+    forget_errors();
     const int result = SSL_do_handshake(s->ssl);
     if (result == 1) {
         s->has_more = SSL_has_pending(s->ssl) == 1;
@@ -93,8 +102,7 @@ static enum rc tls_read(struct stream *s, uint8_t *room, size_t size, size_t *re
     enum rc rc = RC_OK;
     do {
         size_t len = 0;
-        ERR_clear_error();
-        errno = 0;
+        forget_errors();
         if (SSL_read_ex(s->ssl, room + total, size - total, &len) != 1) {
             rc = failure(s, 0, &is_writing);
             rc = rc == RC_AGAIN && is_writing ? RC_IO : rc; /* which is not agreed to */
@@ -117,8 +125,7 @@ static enum rc tls_write(struct stream *s, const uint8_t *data, size_t len, size
     while (rc == RC_OK && total < len) {
         size_t taken = 0;
         bool is_writing = false;
-        ERR_clear_error();
-        errno = 0;
+        forget_errors();
         if (SSL_write_ex(s->ssl, data + total, len - total, &taken) != 1) {
             rc = failure(s, 0, &is_writing);
             /* Nobody is asked for another handshake, so that writing waits for nothing else. */

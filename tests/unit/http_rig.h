@@ -36,6 +36,14 @@ enum {
     IDLE_TURNS_MAX = 2000, /* each a moment long: nothing comes after so many without anything */
 };
 
+struct client {
+    int fd;
+    struct stream *tls; /* NULL: plain */
+    bool is_eof, is_reset;
+    size_t len;
+    char *input; /* terminated */
+};
+
 struct rig {
     struct event_base *base;
     struct http_server *server;
@@ -53,6 +61,8 @@ struct rig {
     uint64_t said;      /* bytes that the clients have sent */
     struct addr client; /* of the last request */
     struct bufferevent *upgraded;
+    /* Clients speak TLS: tests/unit/http_tls_rig.h. NULL: plain. */
+    void (*secure)(struct rig *rig, struct client *c);
 };
 
 struct rig_stream {
@@ -284,13 +294,6 @@ static inline bool rig_took_all(struct rig *rig)
     return http_server_stats(rig->server).bytes_in == rig->said;
 }
 
-struct client {
-    int fd;
-    bool is_eof, is_reset;
-    size_t len;
-    char *input; /* terminated */
-};
-
 static inline struct client client_open(struct rig *rig)
 {
     const struct sockaddr_in at = {.sin_family = AF_INET,
@@ -301,12 +304,18 @@ static inline struct client client_open(struct rig *rig)
     assert_int_equal(connect(c.fd, (const struct sockaddr *)&at, sizeof(at)), 0);
     assert_int_equal(fcntl(c.fd, F_SETFL, O_NONBLOCK), 0);
     rig_turn(rig);
+    if (rig->secure != NULL) {
+        rig->secure(rig, &c);
+    }
     return c;
 }
 
 static inline void client_close(struct client *c)
 {
-    if (c->fd >= 0) {
+    if (c->tls != NULL) {
+        stream_close(c->tls);
+        free(c->tls);
+    } else if (c->fd >= 0) {
         (void)close(c->fd);
     }
     free(c->input);
@@ -316,9 +325,51 @@ static inline void client_close(struct client *c)
 static inline void client_reset(struct client *c)
 {
     const struct linger hard = {.l_onoff = 1};
-    (void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
-    (void)close(c->fd);
+    if (c->tls != NULL) {
+        stream_reset(c->tls);
+        stream_close(c->tls);
+    } else {
+        (void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+        (void)close(c->fd);
+    }
     c->fd = -1;
+}
+
+/* As recv() and send() say it. */
+static inline ssize_t client_result(enum rc rc, size_t len)
+{
+    errno = rc == RC_AGAIN ? EAGAIN : ECONNRESET;
+    return rc == RC_OK ? (ssize_t)len : rc == RC_CLOSED ? 0 : -1;
+}
+
+static inline ssize_t client_recv(struct client *c, void *to, size_t size)
+{
+    size_t len = 0;
+    if (c->tls == NULL) {
+        return recv(c->fd, to, size, 0);
+    }
+    const enum rc rc = stream_read(c->tls, to, size, &len);
+    return client_result(rc, len);
+}
+
+static inline ssize_t client_give(struct client *c, const void *from, size_t size)
+{
+    size_t len = 0;
+    if (c->tls == NULL) {
+        return send(c->fd, from, size, MSG_NOSIGNAL);
+    }
+    const enum rc rc = stream_write(c->tls, from, size, &len);
+    return client_result(rc, len);
+}
+
+/* It sends no more. */
+static inline void client_finish(struct client *c)
+{
+    if (c->tls != NULL) {
+        stream_finish(c->tls);
+    } else {
+        assert_int_equal(shutdown(c->fd, SHUT_WR), 0);
+    }
 }
 
 /* One turn of everything: the server's loop, and what has come for the client. */
@@ -328,7 +379,7 @@ static inline void client_turn(struct rig *rig, struct client *c)
     if (c->is_eof || c->is_reset || c->len == CLIENT_INPUT_MAX) {
         return;
     }
-    const ssize_t len = recv(c->fd, c->input + c->len, CLIENT_INPUT_MAX - c->len, 0);
+    const ssize_t len = client_recv(c, c->input + c->len, CLIENT_INPUT_MAX - c->len);
     if (len > 0) {
         c->len += (size_t)len;
         c->input[c->len] = '\0';
@@ -348,7 +399,7 @@ static inline bool client_send(struct rig *rig, struct client *c, const void *da
     const uint8_t *from = data;
     const uint64_t until = patience_begins();
     while (len > 0 && patience_now_ms() < until) {
-        const ssize_t sent = send(c->fd, from, len, MSG_NOSIGNAL);
+        const ssize_t sent = client_give(c, from, len);
         if (sent > 0) {
             from += sent;
             len -= (size_t)sent;

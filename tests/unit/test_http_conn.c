@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "http_rig.h"
+#include "http_tls_rig.h"
 
 #include <sys/uio.h>
 
@@ -65,6 +65,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     rig_fini(*state);
+    rig_secure_fini();
     return 0;
 }
 
@@ -201,7 +202,7 @@ static void test_a_client_that_stops_sending_still_gets_its_answers(void **state
     rig_start(rig);
     struct client c = client_open(rig);
     assert_true(client_say(rig, &c, GET("/defer") GET("/hello")));
-    assert_int_equal(shutdown(c.fd, SHUT_WR), 0);
+    client_finish(&c);
     assert_true(wait_for(rig, &rig->handled, 1));
     assert_true(client_hears_nothing(rig, &c));
     assert_true(http_server_awaits(rig->server, rig->deferred));
@@ -258,7 +259,6 @@ static void test_a_reset_while_deferred_ends_the_wait_and_what_is_behind_it(void
     client_close(&c);
 }
 
-/* Its half of the connection is over, as with one that still listens. */
 static void test_a_client_that_closed_while_deferred_is_let_go_with_its_answer(void **state)
 {
     struct rig *rig = *state;
@@ -287,7 +287,7 @@ static void test_a_request_cut_short_is_400(void **state)
     for (size_t i = 0; i < 3; i++) {
         struct client c = client_open(rig);
         assert_true(client_say(rig, &c, cuts[i]));
-        assert_int_equal(shutdown(c.fd, SHUT_WR), 0);
+        client_finish(&c);
         assert_true(client_hears_end(rig, &c));
         assert_non_null(strstr(c.input, "HTTP/1.1 400 Bad Request\r\n"));
         client_close(&c);
@@ -301,7 +301,7 @@ static void test_a_client_that_comes_and_goes_leaves_nothing(void **state)
     struct rig *rig = *state;
     rig_start(rig);
     struct client c = client_open(rig);
-    assert_int_equal(shutdown(c.fd, SHUT_WR), 0);
+    client_finish(&c);
     assert_true(client_hears_end(rig, &c));
     assert_int_equal(c.len, 0);
     assert_true(rig_has_connections(rig, 0));
@@ -384,7 +384,7 @@ static void test_a_stream_that_waits_ends_with_its_client(void **state)
     struct client c = client_open(rig);
     assert_true(client_say(rig, &c, GET("/wake")));
     assert_true(client_hears(rig, &c, "\r\n\r\n"));
-    assert_int_equal(shutdown(c.fd, SHUT_WR), 0);
+    client_finish(&c);
     assert_true(wait_for(rig, &rig->done, 1));
     http_server_wake(rig->server, rig->waking);
     assert_int_equal(http_server_stats(rig->server).connections, 0);
@@ -556,37 +556,45 @@ static void test_a_client_that_does_not_read_its_answer_is_reset(void **state)
     client_close(&c);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+static int setup_tls(void **state)
+{
+    return setup(state) + rig_secure(*state);
+}
+#define OF_BOTH(TEST)                                                             \
+    TEST(test_requests_on_one_connection_are_answered_one_after_another),         \
+        TEST(test_pipelined_requests_are_answered_in_order),                      \
+        TEST(test_many_pipelined_requests_are_all_answered),                      \
+        TEST(test_head_is_answered_as_get_without_the_body),                      \
+        TEST(test_204_and_304_have_no_body_and_no_length),                        \
+        TEST(test_the_connection_closes_when_the_client_wants_it),                \
+        TEST(test_a_client_that_stops_sending_still_gets_its_answers),            \
+        TEST(test_deferred_requests_of_one_connection_wait_for_each_other),       \
+        TEST(test_a_reset_while_deferred_ends_the_wait_and_what_is_behind_it),    \
+        TEST(test_a_client_that_closed_while_deferred_is_let_go_with_its_answer), \
+        TEST(test_a_request_cut_short_is_400),                                    \
+        TEST(test_a_client_that_comes_and_goes_leaves_nothing),                   \
+        TEST(test_a_stream_is_chunked_and_the_connection_kept),                   \
+        TEST(test_a_stream_to_http_1_0_ends_with_the_connection),                 \
+        TEST(test_a_stream_with_nothing_to_say_is_asked_again),                   \
+        TEST(test_a_stream_that_waits_is_asked_when_it_is_woken_and_not_before),  \
+        TEST(test_a_stream_that_waits_ends_with_its_client),                      \
+        TEST(test_a_blob_arrives_whole_and_is_let_go),                            \
+        TEST(test_an_error_reaches_a_client_that_is_still_sending),               \
+        TEST(test_nothing_after_a_refused_request_is_acted_on)
+#define PLAIN(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define OVER_TLS(name) cmocka_unit_test_setup_teardown(name, setup_tls, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_requests_on_one_connection_are_answered_one_after_another),
-        TEST(test_pipelined_requests_are_answered_in_order),
-        TEST(test_many_pipelined_requests_are_all_answered),
-        TEST(test_input_behind_a_deferred_request_is_bounded),
-        TEST(test_head_is_answered_as_get_without_the_body),
-        TEST(test_204_and_304_have_no_body_and_no_length),
-        TEST(test_the_connection_closes_when_the_client_wants_it),
-        TEST(test_a_client_that_stops_sending_still_gets_its_answers),
-        TEST(test_deferred_requests_of_one_connection_wait_for_each_other),
-        TEST(test_a_reset_while_deferred_ends_the_wait_and_what_is_behind_it),
-        TEST(test_a_client_that_closed_while_deferred_is_let_go_with_its_answer),
-        TEST(test_a_request_cut_short_is_400),
-        TEST(test_a_client_that_comes_and_goes_leaves_nothing),
-        TEST(test_a_stream_is_chunked_and_the_connection_kept),
-        TEST(test_a_stream_to_http_1_0_ends_with_the_connection),
-        TEST(test_a_stream_with_nothing_to_say_is_asked_again),
-        TEST(test_a_stream_that_waits_is_asked_when_it_is_woken_and_not_before),
-        TEST(test_a_stream_that_waits_ends_with_its_client),
-        TEST(test_what_waits_for_a_slow_reader_of_such_a_stream_is_bounded),
-        TEST(test_a_slow_reader_holds_a_bounded_part_of_a_stream),
-        TEST(test_a_blob_arrives_whole_and_is_let_go),
-        TEST(test_an_upgraded_connection_is_handed_over_with_its_input),
-        TEST(test_an_upgrade_nobody_asked_for_is_426),
-        TEST(test_an_error_reaches_a_client_that_is_still_sending),
-        TEST(test_nothing_after_a_refused_request_is_acted_on),
-        TEST(test_a_client_that_does_not_read_its_answer_is_reset),
+        OF_BOTH(PLAIN),
+        OF_BOTH(OVER_TLS),
+        PLAIN(test_input_behind_a_deferred_request_is_bounded),
+        PLAIN(test_what_waits_for_a_slow_reader_of_such_a_stream_is_bounded),
+        PLAIN(test_a_slow_reader_holds_a_bounded_part_of_a_stream),
+        PLAIN(test_an_upgraded_connection_is_handed_over_with_its_input),
+        PLAIN(test_an_upgrade_nobody_asked_for_is_426),
+        PLAIN(test_a_client_that_does_not_read_its_answer_is_reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -64,7 +64,7 @@ static void test_a_refused_client_is_let_go_when_it_stops_or_its_time_is_over(vo
         assert_int_equal(http_server_stats(rig->server).connections, 1);
         const uint64_t before_us = own_clock_us;
         if (stops != 0) {
-            assert_int_equal(shutdown(c.fd, SHUT_WR), 0);
+            client_finish(&c);
         } else {
             rig_pass_ms(rig, HTTP_LINGER_MS / 2);
             assert_int_equal(http_server_stats(rig->server).connections, 1);

@@ -109,7 +109,7 @@ static void a_file_has_a_bound(void **state)
     const size_t len = strlen(rig->first.cert_text);
     memset(large, '\n', sizeof(large) - 1);
     for (int over = -1; over <= 1; over++) {
-        const size_t size = (size_t)(TLS_FILE_MAX + over);
+        const size_t size = TLS_FILE_MAX + (size_t)(over + 1) - 1;
         large[size] = '\0';
         memcpy(large + size - len, rig->first.cert_text, len);
         tls_folder_put(rig->folder.cert, large);

@@ -1,0 +1,252 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "http_tls_rig.h"
+
+#define GET(path) "GET " path " HTTP/1.1\r\nHost: a\r\n\r\n"
+
+static int setup(void **state)
+{
+    static struct rig rig;
+    rig_init(&rig);
+    *state = &rig;
+    return rig_secure(&rig);
+}
+
+static int teardown(void **state)
+{
+    rig_fini(*state);
+    rig_secure_fini();
+    return 0;
+}
+
+/* A client that has sent the first byte of a handshake and no more. */
+static struct client begun(struct rig *rig)
+{
+    rig->secure = NULL;
+    struct client c = client_open(rig);
+    rig->secure = client_handshakes;
+    assert_int_equal(send(c.fd, "\x16", 1, MSG_NOSIGNAL), 1);
+    rig_turn(rig);
+    return c;
+}
+
+static struct client plain(struct rig *rig)
+{
+    rig->secure = NULL;
+    struct client c = client_open(rig);
+    rig->secure = client_handshakes;
+    return c;
+}
+
+static uint64_t handshakes(const struct rig *rig, enum tls_kind kind, enum http_handshake result)
+{
+    return http_server_stats(rig->server).handshakes[kind][result];
+}
+
+static void the_first_byte_tells_tls_from_http(void **state)
+{
+    struct rig *rig = *state;
+    rig_start(rig);
+    struct client c = client_open(rig);
+    assert_true(client_say(rig, &c, GET("/hello")));
+    assert_true(client_hears(rig, &c, "hello"));
+    assert_int_equal(handshakes(rig, TLS_KIND_HTTPS, HTTP_HANDSHAKE_OK), 1);
+    client_close(&c);
+    c = plain(rig);
+    assert_true(client_say(rig, &c, GET("/hello?probe")));
+    assert_true(client_hears(rig, &c, "hello"));
+    client_close(&c);
+}
+
+static void without_a_certificate_or_a_key_nothing_is_taken_for_tls(void **state)
+{
+    struct rig *rig = *state;
+    struct tls_context *none = tls_context_new();
+    rig->config.tls = none;
+    rig_start(rig);
+    struct client c = begun(rig);
+    assert_true(client_say(rig, &c, "\r\n\r\n"));
+    assert_true(client_hears(rig, &c, "HTTP/1.1 400 "));
+    client_close(&c);
+    http_server_free(rig->server);
+    rig->server = NULL;
+    tls_context_free(none);
+}
+
+static void plain_http_is_for_probes_and_keeps_its_connection(void **state)
+{
+    struct rig *rig = *state;
+    rig_start(rig);
+    struct client c = plain(rig);
+    assert_true(client_say(rig, &c, GET("/hello") GET("/hello?probe")));
+    assert_true(client_hears(rig, &c, "hello"));
+    assert_non_null(strstr(c.input, "HTTP/1.1 403 "));
+    assert_non_null(strstr(c.input, "tls_required"));
+    assert_int_equal(rig->handled, 1);
+    client_close(&c);
+}
+
+static void plain_http_is_refused_before_its_body(void **state)
+{
+    struct rig *rig = *state;
+    rig_start(rig);
+    struct client c = plain(rig);
+    assert_true(client_say(rig, &c,
+                           "PUT /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n"
+                           "Content-Length: 900000\r\n\r\n"));
+    assert_true(client_hears(rig, &c, "tls_required"));
+    assert_null(strstr(c.input, "100 Continue"));
+    assert_int_equal(rig->handled, 0);
+    client_close(&c);
+}
+
+static void a_handshake_that_takes_too_long_is_ended(void **state)
+{
+    struct rig *rig = *state;
+    rig_start(rig);
+    struct client c = begun(rig);
+    rig_pass_ms(rig, HTTP_HANDSHAKE_MS - 1000);
+    assert_int_equal(http_server_stats(rig->server).connections, 1);
+    rig_pass_ms(rig, 2000);
+    assert_true(rig_has_connections(rig, 0));
+    assert_int_equal(handshakes(rig, TLS_KIND_OTHER, HTTP_HANDSHAKE_TIMEOUT), 1);
+    client_close(&c);
+}
+
+static void no_more_than_so_many_are_unfinished(void **state)
+{
+    static struct client all[HTTP_HANDSHAKES_MAX];
+    struct rig *rig = *state;
+    rig->config.connections_max = 2 * HTTP_HANDSHAKES_MAX;
+    rig_start(rig);
+    for (int i = 0; i < HTTP_HANDSHAKES_MAX; i++) {
+        all[i] = begun(rig);
+    }
+    assert_true(rig_has_connections(rig, HTTP_HANDSHAKES_MAX));
+    struct client c = begun(rig);
+    assert_true(client_hears_end(rig, &c) || c.is_reset);
+    assert_int_equal(handshakes(rig, TLS_KIND_OTHER, HTTP_HANDSHAKE_LIMITED), 1);
+    client_close(&c);
+    client_close(&all[0]); /* its place is another's */
+    assert_true(rig_has_connections(rig, HTTP_HANDSHAKES_MAX - 1));
+    c = client_open(rig);
+    assert_true(client_say(rig, &c, GET("/hello")));
+    assert_true(client_hears(rig, &c, "hello"));
+    struct client next = begun(rig); /* and so is that of one that has finished */
+    assert_true(client_hears_nothing(rig, &next));
+    client_close(&next);
+    client_close(&c);
+    for (int i = 1; i < HTTP_HANDSHAKES_MAX; i++) {
+        client_close(&all[i]);
+    }
+}
+
+static void a_handshake_that_is_no_handshake_is_counted(void **state)
+{
+    struct rig *rig = *state;
+    rig_start(rig);
+    struct client c = begun(rig);
+    assert_int_equal(send(c.fd, "\x03\x01\x00\x04no!!", 8, MSG_NOSIGNAL), 8);
+    assert_true(rig_has_connections(rig, 0));
+    assert_int_equal(handshakes(rig, TLS_KIND_OTHER, HTTP_HANDSHAKE_FAILED), 1);
+    client_close(&c);
+}
+
+static void a_connection_beyond_the_limit_hears_so_over_tls_too(void **state)
+{
+    struct rig *rig = *state;
+    rig->config.connections_max = 1;
+    rig_start(rig);
+    struct client first = client_open(rig);
+    struct client second = client_open(rig);
+    assert_true(client_say(rig, &second, GET("/hello")));
+    assert_true(client_hears(rig, &second, "overloaded"));
+    assert_true(client_hears_end(rig, &second));
+    client_close(&second);
+    client_close(&first);
+}
+
+static void what_drains_waits_for_no_handshake(void **state)
+{
+    struct rig *rig = *state;
+    rig_start(rig);
+    struct client c = begun(rig);
+    http_server_drain(rig->server);
+    assert_true(rig_has_connections(rig, 0));
+    assert_true(http_server_is_idle(rig->server));
+    client_close(&c);
+}
+
+static void an_upgrade_over_https_is_refused(void **state)
+{
+    struct rig *rig = *state;
+    rig_start(rig);
+    struct client c = client_open(rig);
+    assert_true(client_say(rig, &c,
+                           "GET /upgrade HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\n"
+                           "Upgrade: test/1\r\n\r\n"));
+    assert_true(client_hears(rig, &c, "HTTP/1.1 403 "));
+    assert_null(rig->upgraded);
+    client_close(&c);
+}
+
+/* More requests than the server reads at once, in records across that bound: what is left of one is
+ * answered too, though the socket has nothing more. */
+static void what_was_read_ahead_is_answered_too(void **state)
+{
+    enum { REQUESTS = 520, RECORD = 2000 };
+    static char text[REQUESTS * sizeof(GET("/hello"))];
+    struct rig *rig = *state;
+    size_t len = 0, sent = 0;
+    rig_start(rig);
+    struct client c = client_open(rig);
+    for (int i = 0; i < REQUESTS; i++) {
+        len += (size_t)snprintf(text + len, sizeof(text) - len, "%s", GET("/hello"));
+    }
+    assert_true(len > HTTP_INPUT_MAX && len < HTTP_INPUT_MAX + RECORD);
+    assert_int_equal(stream_write(c.tls, text, RECORD, &sent), RC_OK);
+    assert_int_equal(stream_write(c.tls, text + sent, len - sent, &sent), RC_OK);
+    assert_true(client_hears_times(rig, &c, "\r\n\r\nhello", REQUESTS));
+    client_close(&c);
+}
+
+/* The end of what a client sends stands behind its request, in the same read. */
+static void an_end_that_was_read_ahead_ends_a_stream_that_waits(void **state)
+{
+    struct rig *rig = *state;
+    size_t len = 0;
+    rig_start(rig);
+    struct client c = client_open(rig);
+    assert_int_equal(stream_write(c.tls, GET("/wake"), strlen(GET("/wake")), &len), RC_OK);
+    assert_int_equal(SSL_shutdown(c.tls->ssl), 0); /* and the socket stays open */
+    assert_true(wait_for(rig, &rig->handled, 1));
+    assert_true(wait_for(rig, &rig->done, 1));
+    assert_true(rig_has_connections(rig, 0));
+    client_close(&c);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(the_first_byte_tells_tls_from_http),
+        TEST(without_a_certificate_or_a_key_nothing_is_taken_for_tls),
+        TEST(plain_http_is_for_probes_and_keeps_its_connection),
+        TEST(plain_http_is_refused_before_its_body),
+        TEST(a_handshake_that_takes_too_long_is_ended),
+        TEST(no_more_than_so_many_are_unfinished),
+        TEST(a_handshake_that_is_no_handshake_is_counted),
+        TEST(a_connection_beyond_the_limit_hears_so_over_tls_too),
+        TEST(what_drains_waits_for_no_handshake),
+        TEST(an_upgrade_over_https_is_refused),
+        TEST(what_was_read_ahead_is_answered_too),
+        TEST(an_end_that_was_read_ahead_ends_a_stream_that_waits),
+    };
+#undef TEST
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

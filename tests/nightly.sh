@@ -10,8 +10,9 @@ usage: tests/nightly.sh [--only STEP]... [--list] [--help]
 
 Builds the release preset, and the dev preset for `steady`, `memory` and `figures`, then in this order
 (each --only names one):
-  sweep      the simulator with random faults: COUNT seeds of 3 to 16 nodes, 400 of 8 to 64, 10 of
-             1,000 in enclaves of 16, and 3 of 1,000 in one; each that fails is named with the
+  sweep      the simulator with random faults: COUNT seeds of 3 to 16 nodes, 300 of 8 to 64, a
+             tenth of COUNT sealed, of 3 to 24, 10 of 1,000 in enclaves of 16, and 3 of 1,000 in
+             one; each that fails is named with the
              command that repeats it
   steady     tests/steady.sh: unit tests 20 times, the rest 5 times, in each condition
   mutate     tests/mutate.py: MUTANTS small changes of the sources, under the sanitizers; fails when
@@ -55,7 +56,8 @@ step_sweep()
 {
     local status=0
     tests/sim/sweep.sh "$count" "$first" 3-16 --walk 8 || status=1
-    tests/sim/sweep.sh 400 "$first" 8-64 || status=1
+    tests/sim/sweep.sh 300 "$first" 8-64 || status=1
+    tests/sim/sweep.sh "$((count / 10))" "$first" 3-24 --sealing any || status=1
     tests/sim/sweep.sh 10 "$first" 1000 --enclave-size 16 || status=1
     tests/sim/sweep.sh 3 "$first" 1000 --settle 5s || status=1
     return "$status"

@@ -95,7 +95,8 @@ step_test-asan()
 
 step_test-sim()
 {
-    tests/sim/sweep.sh 160 1 8-32 && tests/sim/sweep.sh 6 1 48-64 &&
+    tests/sim/sweep.sh 110 1 8-32 && tests/sim/sweep.sh 40 1001 8-32 --sealing any &&
+        tests/sim/sweep.sh 6 1 48-64 &&
         tests/sim/sweep.sh 1 3 1000 --settle 5s
 }
 

@@ -4,6 +4,7 @@
 #include "core/base/mem.h"
 #include "tests/sim/memory.h"
 #include "tests/sim/pipe.h"
+#include "tests/sim/seal_model.h"
 #include "tests/sim/stage.h"
 
 #include <stdio.h>
@@ -74,6 +75,7 @@ void cluster_free(struct cluster *c)
     burst_fini(&c->burst);
     free(c->nodes);
     free(c->old);
+    free(c->overheard);
     free(c->puts);
     free(c);
 }
@@ -149,6 +151,11 @@ void cluster_start(struct cluster *c, uint32_t node)
     config.addr_count = 1;
     config.addrs[0] = (struct member_addr){.scope = c->is_addr_told ? SCOPE_HOST : SCOPE_GLOBAL,
                                            .addr = stage_addr(node)};
+    const struct keyring_items keys = rings_items(n->step);
+    if (c->plan != RINGS_OPEN) {
+        config.seal = seal_model_ops();
+        config.keys = &keys;
+    }
     c->effects.starts++;
     n->life++;
     n->is_up = true;
@@ -156,6 +163,7 @@ void cluster_start(struct cluster *c, uint32_t node)
     n->uuid = config.uuid;
     n->tick_at_us = 0;
     n->started_us = c->net.now_us;
+    n->ring_us = c->net.now_us;
     n->paused_until_us = 0;
     n->engine = engine_new(&config, stage_now_us(c, node));
     stage_discover(c, node);
@@ -240,6 +248,17 @@ void cluster_leave(struct cluster *c, uint32_t node)
     c->effects.leaves++;
     engine_leave(c->nodes[node].engine, stage_now_us(c, node));
     stage_drain(c, node);
+}
+
+void cluster_set_step(struct cluster *c, uint32_t node, uint32_t step)
+{
+    struct sim_node *n = &c->nodes[node];
+    c->effects.key_changes++;
+    n->step = step;
+    if (n->is_up) {
+        network_at(&c->net, c->net.now_us,
+                   &(struct event){.kind = EVENT_KEYS, .to = node, .to_life = n->life});
+    }
 }
 
 /* ---- The network's faults ---- */

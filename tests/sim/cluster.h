@@ -14,6 +14,7 @@
 #include "tests/sim/burst.h"
 #include "tests/sim/effects.h"
 #include "tests/sim/network.h"
+#include "tests/sim/rings.h"
 #include "tests/sim/streams.h"
 
 enum {
@@ -50,6 +51,8 @@ struct sim_node {
     uint64_t due_us;        /* when the engine has something to do; may be later than that */
     uint64_t sent_bytes;    /* in all lives, headers estimated */
     uint64_t notices[NOTICE_KINDS];
+    uint32_t step;    /* of the circle of rings: what its keys are set to */
+    uint64_t ring_us; /* when this life of it last took other keys */
 };
 
 struct sim_put {
@@ -123,6 +126,11 @@ struct cluster {
     bool is_keeping;
     struct kept_datagram *old; /* DATAGRAMS_KEPT of them while replay_ppm is set */
     uint64_t old_count;
+    enum rings_plan plan;            /* set before the nodes start */
+    uint32_t front;                  /* RINGS_ROTATE: the step that is meant for all */
+    bool is_overheard;               /* tests/sim/eavesdropper */
+    struct kept_datagram *overheard; /* DATAGRAMS_KEPT of them, or NULL */
+    uint64_t overheard_count;
 };
 
 /* A cluster of `count` nodes that are not started yet. Never NULL. */
@@ -147,6 +155,10 @@ void cluster_crash_silently(struct cluster *c, uint32_t node);
 void cluster_pause(struct cluster *c, uint32_t node, uint64_t ms);
 
 void cluster_leave(struct cluster *c, uint32_t node);
+
+/* Sets the node's keys to those of a step of the circle, and tells it. One that is down or stopped
+ * has them when it goes on. */
+void cluster_set_step(struct cluster *c, uint32_t node, uint32_t step);
 
 /* From now on traffic of the kinds in `what` from one node to the other is lost; 0 lets all pass
  * again. */

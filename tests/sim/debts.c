@@ -79,7 +79,7 @@ void debts_sent(struct debts *d, uint32_t from, uint32_t to, const uint8_t *data
     const bool is_long = (data[1] & 1) != 0;
     const uint8_t kind = data[is_long ? PACKET_LONG_BYTES : PACKET_SHORT_BYTES];
     debt->is_heard = debt->is_heard || !d->has_begun;
-    debt->sent += kind == PACKET_PING ? 0 : len;
+    debt->sent += kind == PACKET_PING || kind == PACKET_INTRO ? 0 : len;
 }
 
 void debts_event(struct debts *d, const struct event *e)
@@ -107,6 +107,7 @@ void debts_event(struct debts *d, const struct event *e)
     case EVENT_DRAINED:
     case EVENT_END:
     case EVENT_DISCOVERY:
+    case EVENT_KEYS:
         break;
     }
 }

@@ -1,8 +1,10 @@
 #include "tests/sim/faults.h"
 
+#include "tests/sim/eavesdropper.h"
 #include "tests/sim/loner.h"
 #include "tests/sim/memory.h"
 #include "tests/sim/pipe.h"
+#include "tests/sim/rotate.h"
 #include "tests/sim/stage.h"
 #include "tests/sim/stranger.h"
 
@@ -355,7 +357,11 @@ static uint64_t act_hostile(struct faults *f)
 {
     const uint32_t node = (uint32_t)draw(f, f->cluster->count);
     for (uint64_t left = 1 + draw(f, SALVO_MAX); left > 0; left--) {
-        stranger_send(f->cluster, node);
+        if (f->cluster->is_overheard && draw(f, 2) == 0) {
+            eavesdropper_send(f->cluster);
+        } else {
+            stranger_send(f->cluster, node);
+        }
     }
     if (draw(f, CLAIM_EVERY) == 0) {
         stranger_claim(f->cluster, node, (uint32_t)draw(f, f->cluster->count));
@@ -379,6 +385,7 @@ static void before_blind(struct faults *f)
 static void before_hostile(struct faults *f)
 {
     f->cluster->is_addr_told = draw(f, 2) == 0;
+    f->cluster->is_overheard = f->cluster->plan != RINGS_OPEN;
 }
 
 static void before_full(struct faults *f)
@@ -455,14 +462,17 @@ static const struct {
                      before_blind, NULL},
     [FAULT_HALF_OPEN] = {"half-open", "of a link only one side hears that it was reset", NULL,
                          act_half_open},
+    [FAULT_ROTATE] = {"rotate",
+                      "keys change, from none to one to another and back, in any order of nodes",
+                      rotate_before, rotate_act},
 };
 
 const char *faults_name(size_t index, const char **ret_help)
 {
     static const char *const others[][2] = {
         {"steady", "nothing goes wrong"},
-        {"swarm", "a random subset of the others but no-tcp, blind and half-open, by the seed; "
-                  "cuts last 3 s and more"},
+        {"swarm", "a random subset of the others but no-tcp, blind, half-open and rotate, by the "
+                  "seed; cuts last 3 s and more"},
     };
     if (index < FAULT_COUNT) {
         *ret_help = kinds[index].help;
@@ -563,6 +573,7 @@ void faults_end(struct faults *f)
         }
     }
     loner_end(f);
+    rotate_end(f);
     const uint32_t turn = f->turn[FAULT_ROLLING];
     if ((f->set & 1U << FAULT_ROLLING) != 0 && turn % 3 == 1 &&
         c->nodes[turn / 3 % c->count].is_up) {

@@ -36,6 +36,7 @@ enum fault {
     FAULT_NO_TCP,  /* streams stand still everywhere for good; the last: no part of a swarm */
     FAULT_BLIND,   /* discovery fails at first, and everybody is expected */
     FAULT_HALF_OPEN, /* of a link only one side hears that it was reset */
+    FAULT_ROTATE,    /* keys change */
     FAULT_COUNT,
 };
 
@@ -50,7 +51,7 @@ enum {
 enum {
     FAULTS_CALM = 1 << FAULT_CRASH | 1 << FAULT_KILL | 1 << FAULT_BURST | 1 << FAULT_CHURN |
                   1 << FAULT_ROLLING | 1 << FAULT_HOSTILE | 1 << FAULT_HALF_OPEN | 1 << FAULT_FULL |
-                  1 << FAULT_WATCH,
+                  1 << FAULT_WATCH | 1 << FAULT_ROTATE,
 };
 
 /* Faults under which every node can find out about a crash at once. */

@@ -41,6 +41,11 @@
     X(QUEUE, "no queue is longer than it may be")                                    \
     X(REFLECTED, "nobody is sent more than came before it has shown it receives")    \
     X(ADDRESS, "nobody says to be where it is not")                                  \
+    X(SEALED, "who has a key sends nothing in clear, and nothing under another key") \
+    X(COUNTER, "no number of a process is sent twice")                               \
+    X(TAKEN, "who is sealed takes what is sealed for it, and once")                  \
+    X(LINK, "links end five seconds after their key was removed")                    \
+    X(FIRST, "where all have the same keys, all write under the first one")          \
     X(CLOCK, "the clock of a node with records slews and does not step")             \
     X(VIEWS, "after the faults all views become equal")                              \
     X(DIGESTS, "after the faults all digests become equal")                          \

@@ -24,6 +24,7 @@ enum event_kind {
     EVENT_DRAINED,   /* node `to` may send more on a stream */
     EVENT_END,       /* a stream has ended for node `to` */
     EVENT_DISCOVERY, /* node `to` asks its providers again */
+    EVENT_KEYS,      /* node `to` is told to read its keys anew */
 };
 
 struct event {
@@ -32,7 +33,7 @@ struct event {
     enum event_kind kind;
     uint32_t from, to;    /* nodes */
     uint32_t to_life;     /* the life of the node it is for; a restarted one does not get it */
-    bool is_forged;       /* a datagram that `from` has not sent */
+    bool is_forged;       /* a datagram that `from` has not sent, not to `to` */
     uint32_t stream, end; /* of stream events: which stream, which of its two ends it is for */
     uint16_t key_id;      /* EVENT_DIAL: as in ACTION_DIAL */
     int why;              /* EVENT_END, EVENT_DIAL_DONE: enum link_end */

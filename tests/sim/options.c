@@ -38,6 +38,7 @@ enum option_kind {
     KIND_SEED,
     KIND_SEEDS,
     KIND_CONTACTS,
+    KIND_SEALING,
 };
 
 enum option_id {
@@ -62,6 +63,7 @@ enum option_id {
     OPTION_KEYS,
     OPTION_ENCLAVE_SIZE,
     OPTION_CONTACTS,
+    OPTION_SEALING,
     OPTION_WALK,
     OPTION_JSON,
     OPTION_HELP,
@@ -134,6 +136,11 @@ static const struct {
                          "all up to 64\n"
                          "                      nodes, random:16 above",
                          KIND_CONTACTS, 1, CLUSTER_NODES_MAX, 0, 0},
+    [OPTION_SEALING] =
+        {"sealing", "W", "open, sealed, mixed, rotate or any",
+         "keys of the nodes: none, one, none yet on some, or as the scenario rotate;\n"
+         "                      any: one of the last three by the seed; open",
+         KIND_SEALING, 0, 0, 0, 0},
     [OPTION_WALK] = {"walk", "N", "0 to 1000000",
                      "walk all structures of a node after each Nth of its events; 0 never;\n"
                      "                      1 up to 64 nodes, 0 above",
@@ -241,6 +248,22 @@ static bool parse_contacts(const char *text, struct options *o)
     return true;
 }
 
+static bool parse_sealing(const char *text, struct options *o)
+{
+    static const char *const names[] = {[RINGS_OPEN] = "open",
+                                        [RINGS_SEALED] = "sealed",
+                                        [RINGS_MIXED] = "mixed",
+                                        [RINGS_ROTATE] = "rotate"};
+    o->is_any_sealing = strcmp(text, "any") == 0;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(text, names[i]) == 0) {
+            o->story.sealing = (enum rings_plan)i;
+            return true;
+        }
+    }
+    return o->is_any_sealing;
+}
+
 /* The faults of the scenarios that a list like "loss,churn" names; false when one is unknown. */
 static bool find_faults(const char *list, uint64_t seed, uint32_t *ret_set)
 {
@@ -287,6 +310,7 @@ static bool parse_value(enum option_kind kind, const char *text, uint64_t *ret_v
     case KIND_SEED:
     case KIND_SEEDS:
     case KIND_CONTACTS:
+    case KIND_SEALING:
         break;
     }
     return false;
@@ -313,6 +337,8 @@ static bool take(struct options *o, size_t id, const char *text)
                parse_range(text, 0, UINT32_MAX, &o->seed_first, &o->seed_last);
     case KIND_CONTACTS:
         return parse_contacts(text, o);
+    case KIND_SEALING:
+        return parse_sealing(text, o);
     case KIND_NUMBER:
     case KIND_SHARE:
     case KIND_TIME:
@@ -373,6 +399,12 @@ void options_story(const struct options *o, uint64_t seed, struct story *ret_sto
     if (strstr(o->scenario, "swarm") != NULL && !o->has_loss && rng_below(&rng, 2) == 0) {
         ret_story->loss_ppm = (uint32_t)rng_below(&rng, SWARM_LOSS_MAX_PPM + 1);
         ret_story->stream_loss_ppm = (uint32_t)rng_below(&rng, SWARM_LOSS_MAX_PPM + 1);
+    }
+    if (o->is_any_sealing) {
+        ret_story->sealing = (enum rings_plan)(RINGS_SEALED + rng_below(&rng, RINGS_ROTATE));
+    }
+    if (ret_story->sealing == RINGS_ROTATE) {
+        ret_story->faults |= 1U << FAULT_ROTATE;
     }
 }
 

@@ -12,6 +12,7 @@ struct options {
     const char *scenario;
     uint32_t nodes_min, nodes_max; /* each seed draws from them */
     bool has_loss;
+    bool is_any_sealing; /* each seed draws from them */
     uint64_t seed_first, seed_last;
     uint64_t is_json, is_help; /* 0 or 1 */
 };

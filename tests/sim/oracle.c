@@ -7,6 +7,7 @@
 #include "tests/sim/deaths.h"
 #include "tests/sim/debts.h"
 #include "tests/sim/listings.h"
+#include "tests/sim/seals.h"
 #include "tests/sim/stage.h"
 #include "tests/sim/watchers.h"
 #include "tests/sim/writes.h"
@@ -53,6 +54,7 @@ struct oracle {
     struct watchers *watchers; /* NULL: nobody watches */
     struct deaths *deaths;
     struct debts *debts;
+    struct seals *seals;      /* NULL: nobody has a key */
     struct glimpse *glimpses; /* by node */
     uint64_t samples;
     uint64_t lines;
@@ -189,6 +191,7 @@ static void take_event(void *arg, const struct event *e)
     struct oracle *o = arg;
     struct glimpse *g = &o->glimpses[e->to];
     debts_event(o->debts, e);
+    seals_event(o->seals, e);
     if (e->kind == EVENT_BYTES) {
         writes_arrived(o->writes, e->to);
         writes_read(o->writes, e->to, (uint32_t)rng_below(&o->rng, o->config.key_count));
@@ -207,6 +210,7 @@ void oracle_sample(struct oracle *o)
     const uint64_t turn = o->samples++;
     deaths_judge_due(o->deaths);
     debts_sample(o->debts);
+    seals_sample(o->seals);
     answers_judge_owed(o->writes, false);
     if (o->watchers != NULL) {
         watchers_sample(o->watchers);
@@ -281,7 +285,9 @@ static void take_put_done(void *arg, uint32_t node, const struct put_done *done)
 static void take_sent(void *arg, uint32_t from, uint32_t to, const uint8_t *data, size_t len)
 {
     const struct oracle *o = arg;
-    debts_sent(o->debts, from, to, data, len);
+    uint8_t clear[DATAGRAM_BYTES_MAX];
+    seals_sent(o->seals, from, to, data, len, clear);
+    debts_sent(o->debts, from, to, clear, len);
 }
 
 static void take_stopping(void *arg, uint32_t node)
@@ -304,6 +310,7 @@ struct oracle *oracle_new(const struct oracle_config *config)
     o->watchers = config->is_watched ? watchers_new(o, config, o->writes) : NULL;
     o->deaths = deaths_new(o, config);
     o->debts = debts_new(o, config);
+    o->seals = seals_new(o, config);
     o->observer = (struct observer){.arg = o,
                                     .stopping = take_stopping,
                                     .notice = take_notice,
@@ -325,6 +332,7 @@ void oracle_free(struct oracle *o)
     writes_free(o->writes);
     deaths_free(o->deaths);
     debts_free(o->debts);
+    seals_free(o->seals);
     free(o);
 }
 
@@ -337,6 +345,11 @@ void oracle_write(struct oracle *o, uint32_t node, uint64_t ttl_ms)
 void oracle_excuse(struct oracle *o, bool is_everybody, uint64_t until_us)
 {
     deaths_excuse(o->deaths, is_everybody, until_us);
+}
+
+void oracle_rests(struct oracle *o, bool is_at_rest)
+{
+    seals_rest(o->seals, is_at_rest);
 }
 
 /* ---- At rest ---- */

@@ -62,6 +62,9 @@ void oracle_sample(struct oracle *o);
 /* From now until `until_us` deaths are excused: of everybody, or between nodes of two sides. */
 void oracle_excuse(struct oracle *o, bool is_everybody, uint64_t until_us);
 
+/* Whether all is at rest from now on, digests and keys equal. */
+void oracle_rests(struct oracle *o, bool is_at_rest);
+
 /* Faults and writes are over and the cluster should be at rest: walks everything. */
 void oracle_judge_rest(struct oracle *o);
 

@@ -13,6 +13,12 @@ enum {
     DIAL_HEADERS = 172,   /* SYN 60, SYN-ACK 60, ACK 52 */
     UPGRADE_ASK = 250,    /* the HTTP request and its answer, with headers */
     UPGRADE_ANSWER = 180,
+    /* Instead, of a sealed one: TLS 1.3 with a pre-shared key (RFC 8446): ClientHello and Finished,
+     * and what answers them; and 22 bytes around each 16 KiB. */
+    SEALED_ASK = 360,
+    SEALED_ANSWER = 270,
+    SEALED_RECORD = 16384,
+    SEALED_RECORD_HEADERS = 22,
     CLOSE_HEADERS = 104, /* FIN and its ACK, each side */
     NOISE_BYTES = 256,
 };
@@ -73,6 +79,7 @@ void pipe_dial(struct cluster *c, uint32_t from, const struct action *a)
     const uint32_t to = stage_node_at(c, &a->addr);
     const uint32_t life = to < c->count ? c->nodes[to].life : 0;
     const uint32_t stream = streams_add(&c->streams, from, c->nodes[from].life, a->link, to, life);
+    c->streams.all[stream].key_id = a->key_id;
     count_headers(c, from, DIAL_HEADERS);
     schedule(c, c->net.now_us + stage_one_way_us(c),
              &(struct event){.kind = EVENT_DIAL,
@@ -135,8 +142,9 @@ void pipe_answer(struct cluster *c, const struct event *e)
         c->streams.all[e->stream].life[1] = c->nodes[to].life;
         streams_set_link(&c->streams, e->stream, 1, link);
         why = link == 0 ? (int)refusal(there, e->key_id) : -1;
-        count_headers(c, from, UPGRADE_ASK);
-        count_headers(c, to, UPGRADE_ANSWER);
+        const bool is_sealed = e->key_id != KEYRING_ID_OPEN;
+        count_headers(c, from, is_sealed ? SEALED_ASK : UPGRADE_ASK);
+        count_headers(c, to, is_sealed ? SEALED_ANSWER : UPGRADE_ANSWER);
     }
     c->streams.all[e->stream].free_us[1] = at_us; /* no byte overtakes the answer */
     schedule(c, at_us,
@@ -263,6 +271,13 @@ static void repair(struct cluster *c, uint32_t stream, uint32_t end, uint64_t at
     schedule_bytes(c, stream, end, at_us);
 }
 
+/* What TLS adds to so many bytes. */
+static size_t record_headers(const struct stream *s, size_t len)
+{
+    const size_t records = (len + SEALED_RECORD - 1) / SEALED_RECORD;
+    return s->key_id == KEYRING_ID_OPEN ? 0 : records * SEALED_RECORD_HEADERS;
+}
+
 /* Takes what the engine has for a link, as far as the window allows, and sends it in order. */
 static void pump(struct cluster *c, uint32_t stream, uint32_t end)
 {
@@ -295,7 +310,7 @@ static void pump(struct cluster *c, uint32_t stream, uint32_t end)
                      buf_data(&out), out.len);
         c->traffic.stream_bytes += out.len;
         c->nodes[from].sent_bytes += out.len;
-        count_headers(c, from, segments * SEGMENT_HEADERS);
+        count_headers(c, from, segments * SEGMENT_HEADERS + record_headers(s, out.len));
         count_headers(c, to, (segments + 1) / 2 * SEGMENT_HEADERS);
         schedule_bytes(c, stream, end, s->free_us[end]);
         buf_clear(&out);
@@ -451,6 +466,7 @@ void pipe_take(struct cluster *c, const struct event *e)
     case EVENT_REFUSED:
     case EVENT_DIAL:
     case EVENT_DISCOVERY:
+    case EVENT_KEYS:
         break;
     }
 }

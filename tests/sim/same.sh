@@ -24,6 +24,7 @@ done <<'STORIES'
 --nodes 24 --minutes 0.3 --scenario clock,replay,corrupt,reorder --seed 7
 --nodes 100 --minutes 0.1 --scenario kill --loss 0.1 --enclave-size 10 --contacts chain --seed 7
 --nodes 64 --minutes 0.1 --scenario crash --formed --seed 7
+--nodes 12 --minutes 0.3 --scenario swarm,hostile,replay --sealing any --seeds 1-6
 STORIES
 echo "$failed histories differ"
 [ "$failed" = 0 ]

@@ -39,6 +39,7 @@ EFFECTS = {
     "hostile": ["datagrams_forged", "links_claimed"],
     "blind": ["blinded"],
     "half-open": ["ends_lost"],
+    "rotate": ["key_changes"],
 }
 ARGUMENTS = {
     "corrupt": ["--writes", "40"],
@@ -54,6 +55,7 @@ WRONG = [
     ["--loss", "0."], ["--burst-loss", "0.95"], ["--burst-time", "3"], ["--delay", "11s"],
     ["--scenario", "sunny"], ["--scenario", "loss,"], ["--seeds", "3-1"], ["--seed", "-1"],
     ["--contacts", "random:0"], ["--contacts", "star"], ["--value-size", "7"], ["--ttl", "7h"],
+    ["--sealing", "closed"], ["--sealing", ""],
 ]
 
 
@@ -78,6 +80,23 @@ def check_formed():
     forming = json.loads(done.stdout.splitlines()[-1])["forming_us"]
     is_so = done.returncode == 0 and forming["count"] == 1 and forming["max"] == 0
     return [] if is_so else [f"--formed: {done.returncode}, {forming}"]
+
+
+def check_sealing():
+    """Each word changes the history, `any` is one of them by the seed, and who listens is busy."""
+    wrong = []
+    seen = {}
+    for word in ("open", "sealed", "mixed", "rotate", "any"):
+        done = run(["--nodes", "4", "--minutes", "0.3", "--scenario", "hostile", "--walk", "0",
+                    "--sealing", word, "--seed", "3", "--json"])
+        report = json.loads(done.stdout.splitlines()[-1])
+        seen[word] = report["history"]
+        effects = {name for name in ("datagrams_overheard", "key_changes") if report["effects"][name]}
+        wanted = {"open": set(), "rotate": {"datagrams_overheard", "key_changes"}}
+        if word != "any" and (done.returncode, effects) != (0, wanted.get(word, {"datagrams_overheard"})):
+            wrong.append(f"--sealing {word}: {done.returncode}, {effects}")
+    is_drawn = seen.pop("any") in list(seen.values())[1:]
+    return wrong + ([] if is_drawn and len(set(seen.values())) == 4 else [f"--sealing: {seen}"])
 
 
 def check_wrong(arguments):
@@ -113,7 +132,7 @@ def main():
     for name in named:
         if name in EFFECTS:
             wrong += check_scenario(name)
-    wrong += check_formed() + check_sweeps()
+    wrong += check_formed() + check_sealing() + check_sweeps()
     for arguments in WRONG:
         wrong += check_wrong(arguments)
     print("\n".join(wrong))

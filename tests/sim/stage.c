@@ -2,6 +2,7 @@
 
 #include "core/base/assert.h"
 #include "core/base/mem.h"
+#include "tests/sim/eavesdropper.h"
 #include "tests/sim/memory.h"
 #include "tests/sim/pipe.h"
 
@@ -17,7 +18,8 @@ enum {
     TURN_MIN_US = 20,      /* a loop that comes round costs something */
     DATAGRAM_HEADERS = 28, /* IPv4 20, UDP 8 */
     GARBAGE_KINDS = 3,
-    LATE_MAX_US = 50 * 1000, /* a datagram may be held back by this */
+    LATE_MAX_US = 50 * 1000,     /* a datagram may be held back by this */
+    KEYS_AGAIN_US = 1000 * 1000, /* there was no memory for them */
     MILLION = 1000000,
 };
 
@@ -174,6 +176,9 @@ static void send_datagram(struct cluster *c, uint32_t from, const struct action 
     if (c->observer != NULL && c->observer->sent != NULL) {
         c->observer->sent(c->observer->arg, from, to, a->data, a->len);
     }
+    if (c->is_overheard) {
+        eavesdropper_hears(c, from, to, a->data, a->len);
+    }
     if (to == c->count || is_lost(c, from, to)) {
         return;
     }
@@ -314,6 +319,21 @@ void stage_discover(struct cluster *c, uint32_t node)
                &(struct event){.kind = EVENT_DISCOVERY, .to = node, .to_life = n->life});
 }
 
+/* Keys that it has no memory for are set again a second later. */
+static void take_keys(struct cluster *c, uint32_t node)
+{
+    struct sim_node *n = &c->nodes[node];
+    const struct keyring_items items = rings_items(n->step);
+    const enum rc rc = engine_set_keys(n->engine, &items, stage_now_us(c, node));
+    if (rc == RC_OK) {
+        n->ring_us = c->net.now_us;
+        return;
+    }
+    ASSERT(rc == RC_NO_MEMORY);
+    network_at(&c->net, c->net.now_us + KEYS_AGAIN_US,
+               &(struct event){.kind = EVENT_KEYS, .to = node, .to_life = n->life});
+}
+
 static void take_event(struct cluster *c, const struct event *e)
 {
     struct sim_node *n = &c->nodes[e->to];
@@ -331,6 +351,9 @@ static void take_event(struct cluster *c, const struct event *e)
         break;
     case EVENT_DISCOVERY:
         stage_discover(c, e->to);
+        break;
+    case EVENT_KEYS:
+        take_keys(c, e->to);
         break;
     case EVENT_DIAL:
     case EVENT_DIAL_DONE:

@@ -79,6 +79,12 @@ static struct cluster *make_cluster(const struct story *s)
     c->contacts = s->contacts;
     c->config.ttl_min_ms = 1;
     c->config.replication_factor = s->factor != 0 ? s->factor : c->config.replication_factor;
+    c->plan = (s->faults & 1U << FAULT_ROTATE) != 0 ? RINGS_ROTATE : s->sealing;
+    for (uint32_t i = 0; i < c->count && c->plan != RINGS_OPEN; i++) {
+        c->nodes[i].step = c->plan == RINGS_MIXED
+                               ? (uint32_t)rng_below(&c->net.rng, RINGS_MIXED_STEPS)
+                               : RINGS_STEP_SEALED;
+    }
     if (s->burst_ppm > 0) {
         burst_set(&c->burst, s->burst_ppm, s->burst_us);
     }
@@ -354,6 +360,9 @@ static void rest(struct run *r)
     const uint64_t end_us = from_us + (uint64_t)REST_MAX_MS * 1000;
     uint64_t rest_us;
     faults_end(&r->faults);
+    if (c->plan == RINGS_ROTATE) {
+        cluster_run_for(c, 0); /* the last keys are taken */
+    }
     come_to_equal_views(r, from_us, end_us);
     /* Digests are of two seconds ago, and what was under way may make them differ once more. */
     do {
@@ -361,7 +370,9 @@ static void rest(struct run *r)
             return;
         }
         rest_us = c->net.now_us;
+        oracle_rests(r->oracle, true);
         cluster_run_for(c, REST_MORE_MS);
+        oracle_rests(r->oracle, false);
     } while (!is_at_rest(c));
     sample_add(&r->figures->convergences, rest_us - from_us);
     oracle_judge_rest(r->oracle);
@@ -405,6 +416,7 @@ static uint64_t noticed_us(const struct story *s, const struct cluster *c)
 /* Shows the reader of a broken invariant its circumstances. */
 static void tell_faults(const struct story *s)
 {
+    static const char *const keys[] = {"", ", sealed", ", mixed", ""};
     const char *name = NULL;
     const char *help = NULL;
     printf("broken: seed %" PRIu64
@@ -415,7 +427,7 @@ static void tell_faults(const struct story *s)
             printf(" %s", name);
         }
     }
-    printf("%s\n", s->faults == 0 ? " no faults" : "");
+    printf("%s%s\n", s->faults == 0 ? " no faults" : "", keys[s->sealing]);
 }
 
 void story_run(const struct story *as_told, struct figures *figures, volatile uint64_t *now_us)

@@ -17,8 +17,9 @@ struct story {
     uint64_t stagger_ms; /* from the first node's start to the last's */
     uint64_t settle_ms;  /* between forming and measuring, for the rest of forming's traffic */
     uint64_t run_ms;
-    uint64_t last_ms; /* the end of it, whose traffic is measured apart */
-    uint32_t faults;  /* as in faults.h */
+    uint64_t last_ms;        /* the end of it, whose traffic is measured apart */
+    uint32_t faults;         /* as in faults.h */
+    enum rings_plan sealing; /* RINGS_ROTATE is FAULT_ROTATE's */
     uint32_t loss_ppm, stream_loss_ppm;
     uint32_t burst_ppm; /* lost in bursts, of burst_us on average */
     uint64_t burst_us;

@@ -30,8 +30,7 @@ static struct uuid nobody(struct cluster *c)
     return uuid;
 }
 
-/* Where nobody is. */
-static uint32_t third_party(struct cluster *c)
+uint32_t stranger_nowhere(struct cluster *c)
 {
     return CLUSTER_NODES_MAX + (uint32_t)draw(c, THIRD_PARTIES);
 }
@@ -78,7 +77,7 @@ static void draw_addrs(struct cluster *c, struct member_card *card)
     card->addr_count = (uint32_t)draw(c, MEMBER_ADDRS_MAX + 1);
     for (uint32_t i = 0; i < card->addr_count; i++) {
         card->addrs[i].scope = draw(c, 2) == 0 ? SCOPE_HOST : SCOPE_GLOBAL;
-        card->addrs[i].addr = stage_addr(draw(c, 2) == 0 ? some_node(c) : third_party(c));
+        card->addrs[i].addr = stage_addr(draw(c, 2) == 0 ? some_node(c) : stranger_nowhere(c));
     }
 }
 
@@ -186,7 +185,7 @@ static void forge_body(struct cluster *c, uint32_t to, struct packet *p,
     }
     if (draw(c, 2) == 0) {
         p->has_seen_as = true;
-        p->seen_as = stage_addr(third_party(c));
+        p->seen_as = stage_addr(stranger_nowhere(c));
     }
 }
 
@@ -214,7 +213,7 @@ void stranger_send(struct cluster *c, uint32_t to)
         return;
     }
     c->effects.datagrams_forged++;
-    const uint32_t from = draw(c, 2) == 0 ? some_node(c) : third_party(c);
+    const uint32_t from = draw(c, 2) == 0 ? some_node(c) : stranger_nowhere(c);
     network_at(&c->net, c->net.now_us + stage_one_way_us(c),
                &(struct event){.kind = EVENT_DATAGRAM,
                                .from = from,
@@ -253,7 +252,7 @@ void stranger_claim(struct cluster *c, uint32_t to, uint32_t whose)
     if (m == NULL || m->is_ghost || m->is_self) {
         return;
     }
-    const struct addr from = stage_addr(third_party(c));
+    const struct addr from = stage_addr(stranger_nowhere(c));
     const uint32_t link = engine_link_accept(n->engine, &from, 0, stage_now_us(c, to));
     struct frame_hello hello = {
         .cluster = swim_cluster_hash(c->config.network),
@@ -261,7 +260,7 @@ void stranger_claim(struct cluster *c, uint32_t to, uint32_t whose)
         .version_min = PROTOCOL_VERSION_MIN,
         .version_max = PROTOCOL_VERSION_MAX,
         .value_max = 1,
-        .seen_as = stage_addr(third_party(c)),
+        .seen_as = stage_addr(stranger_nowhere(c)),
     };
     member_card(m, &hello.card);
     struct cursor frame = cursor_writer(bytes, sizeof(bytes));

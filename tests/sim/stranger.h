@@ -12,6 +12,9 @@
 
 #include "tests/sim/cluster.h"
 
+/* Whose address, by stage_addr(), is one where nobody is. */
+uint32_t stranger_nowhere(struct cluster *c);
+
 /* Sends one node a forged datagram, drawn from the network's generator; nothing to one that is
  * down, nor where datagrams pass nowhere. */
 void stranger_send(struct cluster *c, uint32_t to);

@@ -27,6 +27,7 @@ struct stream {
     bool is_used;
     uint32_t node[2]; /* 0 dialed, 1 accepted */
     uint32_t life[2];
+    uint16_t key_id;        /* under which it was dialed; 0: open */
     uint32_t link[2];       /* the engines' ids; 0: gone on that side */
     uint32_t next_1[2];     /* in the chain that the end is in */
     uint64_t free_us[2];    /* when what end i has sent so far will have arrived */

@@ -208,8 +208,7 @@ def memory_of(pid):
     with open(f"/proc/{pid}/mem", "rb", 0) as memory:
         for row in maps:
             begin, end = (int(part, 16) for part in row[0].split("-"))
-            # The sanitizers' tables about memory are terabytes.
-            if "r" in row[1] and end - begin < 1 << 30 and not (len(row) > 5 and row[5].startswith("[v")):
+            if "r" in row[1] and not (len(row) > 5 and row[5].startswith("[v")):
                 try:
                     memory.seek(begin)
                     found.append(memory.read(end - begin))
@@ -233,7 +232,8 @@ class Unseen(Sealed):
                     self.assertNotIn(key.encode(), file.read())
                 with open(f"/proc/{pid}/cmdline", "rb") as file:
                     self.assertNotIn(key[4:20].encode(), file.read())
-                for piece in memory_of(pid):
+                # The sanitizers keep a copy of the environment, and terabytes about memory.
+                for piece in () if harness.SANITIZED else memory_of(pid):
                     self.assertFalse(key.encode() in piece, f"pid {pid} of {pids} has its text")
                     self.assertFalse(raw in piece, f"pid {pid} of {pids} has its bytes")
             config = Program("launch", "--print-config", env=env)

@@ -363,6 +363,11 @@ class Handed(Sealed):
         self.write(a)
         launcher = Launcher(2, env=self.env)
         nodes = wait_formed(launcher.nodes())
+        # As HEALTHCHECK and scripts beside it ask, with the same environment.
+        env = {**self.env, "BASE_PORT": launcher.base, "NODE_COUNT": 2}
+        for words in (("health", "--all"), ("wait", "--members", "2", "--converged")):
+            done = cli(*words, env=env)
+            self.assertEqual(done.returncode, 0, done.stderr)
         for text in (f"{a},{b}", f"{b},{a}"):
             self.write(text)
             launcher.signal(signal.SIGHUP)

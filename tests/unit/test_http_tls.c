@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "http_tls_rig.h"
+#include "tests/unit/failing_alloc.h"
 
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -232,6 +233,24 @@ static void an_end_that_was_read_ahead_ends_a_stream_that_waits(void **state)
     client_close(&c);
 }
 
+static void without_memory_for_tls_a_connection_ends_and_the_next_is_served(void **state)
+{
+    struct rig *rig = *state;
+    rig_start(rig);
+    struct client c = plain(rig);
+    assert_int_equal(send(c.fd, "\x16", 1, MSG_NOSIGNAL), 1);
+    failing_alloc_arm(0, true);
+    rig_turn(rig);
+    failing_alloc_recover();
+    assert_true(rig_has_connections(rig, 0));
+    assert_int_equal(handshakes(rig, TLS_KIND_OTHER, HTTP_HANDSHAKE_FAILED), 1);
+    client_close(&c);
+    c = client_open(rig);
+    assert_true(client_say(rig, &c, GET("/hello")));
+    assert_true(client_hears(rig, &c, "hello"));
+    client_close(&c);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -248,6 +267,7 @@ int main(void)
         TEST(an_upgrade_over_https_is_refused),
         TEST(what_was_read_ahead_is_answered_too),
         TEST(an_end_that_was_read_ahead_ends_a_stream_that_waits),
+        TEST(without_memory_for_tls_a_connection_ends_and_the_next_is_served),
     };
 #undef TEST
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -85,6 +85,36 @@ static uint64_t sealing_cluster(const struct seals *x)
 
 /* ---- What is sent ---- */
 
+/* Whether a sealed datagram of the one opens at the other, as that one is now. */
+static bool opens_at(const struct seals *x, uint32_t from, uint32_t at,
+                     const struct packet_head *head, const uint8_t *data, size_t len)
+{
+    uint8_t made[SEAL_KEY_BYTES], plain[DATAGRAM_BYTES_MAX];
+    const struct keyring *ring = &sealing_of(x, from)->ring;
+    const struct keyring_key *key = keyring_find(ring, head->key_id);
+    const struct seal_ops *ops = seal_model_ops();
+    return key != NULL && key->mac != NULL &&
+           keyring_pair_key(ring, key, &x->cluster->nodes[from].uuid, &x->cluster->nodes[at].uuid,
+                            made) &&
+           ops->open(ops->arg, made, head->counter, data, head->len, len, plain);
+}
+
+/* For whom it is: mostly for the one at whose address it goes. Where `open` is in a ring a stranger
+ * can have moved that. The cluster's count for a process that has ended. */
+static uint32_t receiver_of(const struct seals *x, uint32_t from, uint32_t to,
+                            const struct packet_head *head, const uint8_t *data, size_t len)
+{
+    const uint32_t count = x->cluster->count;
+    if (to < count && (head->is_intro || opens_at(x, from, to, head, data, len))) {
+        return to;
+    }
+    uint32_t node = head->is_intro ? count : 0;
+    while (node < count && !opens_at(x, from, node, head, data, len)) {
+        node++;
+    }
+    return node;
+}
+
 /* A datagram as its receiver gets it, or anybody an INTRO. */
 static uint64_t hash_for(const struct seals *x, const struct packet_head *head, uint32_t to,
                          const uint8_t *data, size_t len)
@@ -93,13 +123,17 @@ static uint64_t hash_for(const struct seals *x, const struct packet_head *head, 
     return XXH3_64bits_withSeed(data, len, head->is_intro ? 0 : whose);
 }
 
-static void keep(struct seals *x, const struct packet_head *head, uint32_t to, const uint8_t *data,
-                 size_t len)
+static void keep(struct seals *x, uint32_t from, uint32_t to, const struct packet_head *head,
+                 const uint8_t *data, size_t len)
 {
-    if (x->is_judging && head->key_id != KEYRING_ID_OPEN && to < x->cluster->count) {
+    if (!x->is_judging || head->key_id == KEYRING_ID_OPEN) {
+        return;
+    }
+    const uint32_t receiver = receiver_of(x, from, to, head, data, len);
+    if (receiver < x->cluster->count) {
         const bool was_spared = memory_spare(true);
         x->is_judging = idset_add(head->is_intro ? &x->intros : &x->sent,
-                                  hash_for(x, head, to, data, len)) == RC_OK;
+                                  hash_for(x, head, receiver, data, len)) == RC_OK;
         (void)memory_spare(was_spared);
     }
 }
@@ -116,23 +150,16 @@ static bool is_to_member(const struct seals *x, uint32_t from, uint32_t to,
                          const struct packet_head *head, const uint8_t *data, size_t len,
                          const uint8_t *clear)
 {
-    uint8_t made[SEAL_KEY_BYTES], plain[DATAGRAM_BYTES_MAX];
     struct packet p;
-    const struct keyring *ring = &sealing_of(x, from)->ring;
-    const struct keyring_key *key = keyring_find(ring, head->key_id);
-    const struct seal_ops *ops = seal_model_ops();
-    if (key == NULL || to >= x->cluster->count || !has_ring(x, from) || !has_ring(x, to) ||
-        head->is_intro) {
+    if (to >= x->cluster->count || !has_ring(x, from) || !has_ring(x, to) || head->is_intro) {
         return false;
     }
-    const struct uuid *receiver = &x->cluster->nodes[to].uuid;
-    if (key->mac == NULL) {
+    if (head->key_id == KEYRING_ID_OPEN) {
         return packet_read(data, len, &p) == RC_OK && p.kind == PACKET_PING &&
-               p.target_tag == packet_tag(receiver, sealing_cluster(x));
+               p.target_tag == packet_tag(&x->cluster->nodes[to].uuid, sealing_cluster(x));
     }
     return packet_read(clear, len - SEAL_TAG_BYTES, &p) == RC_OK && p.kind != PACKET_UNREAD &&
-           keyring_pair_key(ring, key, &x->cluster->nodes[from].uuid, receiver, made) &&
-           ops->open(ops->arg, made, head->counter, data, head->len, len, plain);
+           opens_at(x, from, to, head, data, len);
 }
 
 void seals_sent(struct seals *x, uint32_t from, uint32_t to, const uint8_t *data, size_t len,
@@ -163,7 +190,7 @@ void seals_sent(struct seals *x, uint32_t from, uint32_t to, const uint8_t *data
         oracle_broken(x->oracle, INVARIANT_FIRST, "node %u sends under key %04x, not %04x", from,
                       head.key_id, ring->keys[0].id);
     }
-    keep(x, &head, to, data, len);
+    keep(x, from, to, &head, data, len);
 }
 
 /* ---- What is taken ---- */

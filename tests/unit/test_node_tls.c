@@ -24,6 +24,9 @@ struct rig {
 };
 
 static void on_log(void *arg, enum log_level level, const char *event, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+static void on_log(void *arg, enum log_level level, const char *event, const char *format, ...)
 {
     struct rig *rig = arg;
     const size_t len = strlen(rig->said);

@@ -198,7 +198,7 @@ export class Client {
     const body = JSON.stringify({ keys_base64: batch.map((key) => btoa(latin1(bytes(key)))) });
     const entries = await this.#ask("POST", "/v1/mget", (answer) => entriesOf(batch.length, answer), { body });
     for (const [i, entry] of entries.entries()) {
-      const whole = entry === "large" ? await this.get(batch[i]) : entry;
+      const whole = entry === "alone" ? await this.get(batch[i]) : entry;
       if (whole !== null) found.set(batch[i], whole);
     }
   }
@@ -289,12 +289,14 @@ function refusal(method, { status, statusText, headers, body }) {
   return new (status === 412 ? PreconditionFailed : ApiError)(status, code, detail);
 }
 
-/** What mget says of each of its keys: an entry, null, or "large" (for an answer about many). */
+/** What mget says of each of its keys: an entry, null, or "alone": to be asked for alone, as it is too large for
+ * an answer about many, or may not be read, and then that is refused. */
 function entriesOf(count, { body }) {
   const { entries } = JSON.parse(text(body));
   if (entries.length !== count) throw new Error("no answer of a node, to other keys");
-  return entries.map(({ value, found, etag, ttl_ms, created_at, size }) => (value !== undefined
-    ? { value: fromBase64(value), etag, ttl: ttl_ms / 1000, createdAt: created_at, size } : found ? "large" : null));
+  return entries.map(({ value, found, forbidden, etag, ttl_ms, created_at, size }) => (value !== undefined
+    ? { value: fromBase64(value), etag, ttl: ttl_ms / 1000, createdAt: created_at, size }
+    : found || forbidden ? "alone" : null));
 }
 
 /** The changes of one connection, up to `end`; throws when it is lost, and Unavailable when it is no node's. */

@@ -126,7 +126,7 @@ class Client:
             entries = self._ask("POST", "/v1/mget", lambda *answer: _entries(len(batch), *answer),
                                 json.dumps(body).encode())
             for key, entry in zip(batch, entries):
-                if entry == "large":  # too large for an answer about many
+                if entry == "alone":
                     entry = self.get(key)
                 if entry is not None:
                     found[key] = entry
@@ -307,9 +307,11 @@ def _batches(keys):
 
 
 def _entries(count, _, __, body):
-    """What mget says of each of its keys: an entry, None, or "large"."""
+    """What mget says of each of its keys: an entry, None, or "alone": to be asked for alone, as it is too
+    large for an answer about many, or may not be read, and then that is refused."""
     entries = [Entry(base64.b64decode(one["value"]), one["etag"], one["ttl_ms"] / 1000, one["created_at"],
-                     one["size"]) if "value" in one else "large" if one["found"] else None
+                     one["size"]) if "value" in one else
+               "alone" if one.get("forbidden") or one["found"] else None
                for one in json.loads(body)["entries"]]
     if len(entries) != count:
         raise ValueError("no answer of a node, to other keys")

@@ -124,11 +124,15 @@ static void take_input(struct http_conn *c)
     struct http_shared *shared = c->shared;
     const size_t size = http_phase_is(c, HTTP_PHASE_BODY) ? sizeof(shared->room) : HTTP_INPUT_MAX;
     const enum rc rc = http_input_read(&c->input, &c->stream, shared->room, size);
+    if (rc == RC_AGAIN) {
+        return;
+    }
+    c->is_silent = false;
     if (rc == RC_OK) {
         use_input(c);
     } else if (rc == RC_CLOSED) {
         on_input_over(c);
-    } else if (rc != RC_AGAIN) {
+    } else {
         http_phase_enter(c, HTTP_PHASE_CLOSED);
     }
 }
@@ -143,7 +147,6 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     } else if (!c->is_silent || !http_tls_begin(c)) {
         take_input(c);
     }
-    c->is_silent = false;
     settle(c);
 }
 

@@ -79,6 +79,7 @@ bool http_tls_begin(struct http_conn *c)
     if (tls == NULL || !tls_context_accepts(tls) || !is_hello(c)) {
         return false;
     }
+    c->is_silent = false;
     http_intake_release(c); /* one beyond a limit has begun a request */
     if (!enter(c)) {
         count(c, TLS_KIND_OTHER, HTTP_HANDSHAKE_LIMITED);

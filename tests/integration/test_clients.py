@@ -334,6 +334,12 @@ class Clients:
                 self.assertEqual(self.error(repram.Error, client.watch_error, ""), (status, code))
                 self.assertEqual(len(one.asked), 3)
 
+    def test_a_key_of_many_that_may_not_be_read_is_no_key_that_is_not_there(self):
+        with Scripted({"/v1/mget": Answer({"entries": [{"found": False}, {"forbidden": True}]}),
+                       "/v1/data/b": problem(403, "forbidden", "no")}) as server:
+            client = self.client(server.name)
+            self.assertEqual(self.error(repram.Error, client.mget, ["a", "b"]), (403, "forbidden"))
+
     def test_what_passes_is_waited_for_and_what_fails_is_asked_elsewhere(self):
         busy = problem(503, "joining", "soon")
         busy.headers = {"Retry-After": "1"}

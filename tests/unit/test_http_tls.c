@@ -8,6 +8,25 @@
 #include "http_tls_rig.h"
 #include "tests/unit/failing_alloc.h"
 
+#include <errno.h>
+#include <sys/socket.h>
+
+/* So many calls of the next find nothing, as when the loop wakes for what is not there. */
+static int deaf_calls;
+
+ssize_t __real_recv(int fd, void *room, size_t size, int flags);
+ssize_t __wrap_recv(int fd, void *room, size_t size, int flags);
+
+ssize_t __wrap_recv(int fd, void *room, size_t size, int flags)
+{
+    if (deaf_calls > 0) {
+        deaf_calls--;
+        errno = EAGAIN;
+        return -1;
+    }
+    return __real_recv(fd, room, size, flags);
+}
+
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: a\r\n\r\n"
 
 static int setup(void **state)
@@ -103,6 +122,20 @@ static void plain_http_is_refused_before_its_body(void **state)
     assert_true(client_hears(rig, &c, "tls_required"));
     assert_null(strstr(c.input, "100 Continue"));
     assert_int_equal(rig->handled, 0);
+    client_close(&c);
+}
+
+static void a_turn_for_nothing_does_not_make_it_http(void **state)
+{
+    struct rig *rig = *state;
+    rig_start(rig);
+    deaf_calls = 2; /* the look at its first byte, and the reading */
+    struct client c = begun(rig);
+    assert_int_equal(deaf_calls, 0);
+    rig_turn(rig);
+    rig_pass_ms(rig, HTTP_HANDSHAKE_MS + 1000);
+    assert_true(rig_has_connections(rig, 0));
+    assert_int_equal(handshakes(rig, TLS_KIND_OTHER, HTTP_HANDSHAKE_TIMEOUT), 1);
     client_close(&c);
 }
 
@@ -259,6 +292,7 @@ int main(void)
         TEST(without_a_certificate_or_a_key_nothing_is_taken_for_tls),
         TEST(plain_http_is_for_probes_and_keeps_its_connection),
         TEST(plain_http_is_refused_before_its_body),
+        TEST(a_turn_for_nothing_does_not_make_it_http),
         TEST(a_handshake_that_takes_too_long_is_ended),
         TEST(no_more_than_so_many_are_unfinished),
         TEST(a_handshake_that_is_no_handshake_is_counted),

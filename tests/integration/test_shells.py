@@ -60,7 +60,7 @@ class Completion(Case):
     def check(self, complete):
         self.assertEqual(complete("repram", "he"), ["head", "health", "help"])
         self.assertEqual(complete("repram", ""), sorted(COMMANDS))
-        self.assertEqual(complete("repram", "put", "--t"), ["--timeout", "--ttl"])
+        self.assertEqual(complete("repram", "put", "--t"), ["--timeout", "--token-in-clear", "--ttl"])
         self.assertEqual(complete("repram", "put", "key", "--f"), ["--file"])
         self.assertEqual(complete("repram", "node", "--log-l"), ["--log-level"])
         self.assertEqual(complete("repram", "node", "--log-level", ""), ["debug", "error", "info", "warn"])

@@ -23,7 +23,12 @@
 struct evbuffer;
 struct ssl_st; /* OpenSSL's SSL */
 
-enum { STREAM_RECORD_MAX = 16 * 1024 }; /* plaintext of one record (RFC 8446 section 5.1) */
+enum {
+    STREAM_RECORD_MAX = 16 * 1024, /* plaintext of one record (RFC 8446 section 5.1) */
+    /* Of TLS itself, key updates above all, that one read may take. A link has one in millions of
+     * records (net/crypto/psk). */
+    STREAM_MESSAGES_MAX = 32,
+};
 
 struct stream {
     int fd;             /* owned; -1: none */
@@ -54,7 +59,8 @@ MUST_USE enum rc stream_handshake(struct stream *s, bool *ret_is_writing);
  * Reads what there is, at most `size` > 0 bytes, and sets *ret_len > 0 with RC_OK. RC_AGAIN: wait
  * until the socket is readable. RC_CLOSED: the other
  * side sends no more (with TLS also when it left without close_notify, as what runs over streams
- * says itself where it ends). RC_IO: broken, errno says why.
+ * says itself where it ends, or with STREAM_MESSAGES_MAX messages of TLS and more). RC_IO: broken,
+ * errno says why.
  */
 MUST_USE enum rc stream_read(struct stream *s, void *room, size_t size, size_t *ret_len);
 

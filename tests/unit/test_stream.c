@@ -106,6 +106,29 @@ static void several_records_come_in_one_read(void **state)
     assert_int_equal(hears(rig, &rig->pair.here, &len), RC_AGAIN);
 }
 
+static void updates_its_keys(struct stream *s, int times)
+{
+    for (int i = 0; i < times; i++) {
+        assert_int_equal(SSL_key_update(s->ssl, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+        assert_int_equal(SSL_do_handshake(s->ssl), 1);
+    }
+}
+
+static void key_updates_without_end_are_no_work_without_end(void **state)
+{
+    struct rig *rig = *state;
+    size_t len = 0;
+    updates_its_keys(&rig->pair.there, STREAM_MESSAGES_MAX);
+    assert_int_equal(hears(rig, &rig->pair.here, &len), RC_AGAIN);
+    updates_its_keys(&rig->pair.there, STREAM_MESSAGES_MAX);
+    says(&rig->pair.there, "one", 3);
+    assert_int_equal(hears(rig, &rig->pair.here, &len), RC_OK);
+    updates_its_keys(&rig->pair.there, STREAM_MESSAGES_MAX + 1);
+    says(&rig->pair.there, "two", 3);
+    assert_int_equal(hears(rig, &rig->pair.here, &len), RC_CLOSED);
+    assert_int_equal(hears(rig, &rig->pair.here, &len), RC_CLOSED);
+}
+
 static void what_was_read_ahead_is_told_as_no_event_will(void **state)
 {
     struct rig *rig = *state;
@@ -360,6 +383,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(plain_is_the_socket_and_nothing_else),
         TEST(several_records_come_in_one_read),
+        TEST(key_updates_without_end_are_no_work_without_end),
         TEST(what_was_read_ahead_is_told_as_no_event_will),
         TEST(half_a_record_is_nothing_yet),
         TEST(a_forged_byte_ends_it_and_leaves_no_error_behind),

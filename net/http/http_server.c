@@ -184,6 +184,12 @@ static void on_closed(struct http_shared *shared, struct http_conn *c)
     }
 }
 
+static void on_evict(struct http_shared *shared, struct http_conn *c)
+{
+    (void)shared;
+    http_conn_free(c);
+}
+
 /* Bodies that are held */
 
 static void on_roomy(struct http_shared *shared)
@@ -427,6 +433,7 @@ struct http_server *http_server_new(const struct http_server_config *config)
     s->shared.config = *config;
     s->shared.deadline = on_deadline;
     s->shared.closed = on_closed;
+    s->shared.evict = on_evict;
     s->shared.roomy = on_roomy;
     s->shared.woken = on_woken;
     count_woken(s, 0);

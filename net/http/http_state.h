@@ -111,6 +111,8 @@ struct http_shared {
     void (*woken)(struct http_shared *shared, struct http_conn *c);
     /* Room for bodies became free: those that are held may go on, in a turn of their own. */
     void (*roomy)(struct http_shared *shared);
+    /* Ends a connection at once, other than the one whose event this is. */
+    void (*evict)(struct http_shared *shared, struct http_conn *c);
     /* A connection is about to be freed (its slot, its address). */
     void (*closed)(struct http_shared *shared, struct http_conn *c);
 };

@@ -33,12 +33,47 @@ static bool is_proxy(const struct http_conn *c)
     return config->trust_all || proxy_is_trusted(&c->peer, config->trust, config->trust_count);
 }
 
-/* Whether it may begin one; counted then. */
+/* Which one gives way to another of its kind: the oldest of the net `key` where that has its share,
+ * else the oldest of all. NULL when there is none. */
+static struct http_conn *oldest(const struct http_shared *shared, enum http_counted kind,
+                                const struct addr *key)
+{
+    struct http_conn *first = NULL, *first_of_net = NULL, *c = NULL;
+    uint32_t of_net = 0;
+    TAILQ_FOREACH(c, &shared->phases[HTTP_PHASE_HANDSHAKE], entry)
+    {
+        if (c->handshake == kind) {
+            const struct addr net = addr_net(&c->peer);
+            const bool is_of_net = addr_same_ip(&net, key);
+            of_net += is_of_net;
+            first = first == NULL ? c : first;
+            first_of_net = first_of_net == NULL && is_of_net ? c : first_of_net;
+        }
+    }
+    return kind == HTTP_COUNTED_FAR && of_net >= HTTP_HANDSHAKES_PER_IP_MAX ? first_of_net : first;
+}
+
+/* One that is full of handshakes which nobody finishes would shut everybody out: so who has taken
+ * longest gives way. Members need one round trip, and need not fear it. */
+static void make_room(struct http_shared *shared, enum http_counted kind, const struct addr *key)
+{
+    struct http_conn *c = oldest(shared, kind, key);
+    if (c != NULL) {
+        count(c, tls_context_kind(c->stream.ssl), HTTP_HANDSHAKE_LIMITED);
+        stream_reset(&c->stream);
+        shared->evict(shared, c);
+    }
+}
+
+/* Counts it as one that has begun. False when it may not, even so. */
 static bool enter(struct http_conn *c)
 {
     struct http_shared *shared = c->shared;
     const struct addr key = addr_net(&c->peer);
     if (is_own_host(c) || is_proxy(c)) {
+        if (shared->handshakes_near >= HTTP_HANDSHAKES_MAX) {
+            make_room(shared, HTTP_COUNTED_NEAR, &key);
+        }
         if (shared->handshakes_near >= HTTP_HANDSHAKES_MAX) {
             return false;
         }
@@ -47,7 +82,10 @@ static bool enter(struct http_conn *c)
         return true;
     }
     if (!ip_limit_enter(shared->handshakes, &key)) {
-        return false;
+        make_room(shared, HTTP_COUNTED_FAR, &key);
+        if (!ip_limit_enter(shared->handshakes, &key)) {
+            return false;
+        }
     }
     c->handshake = HTTP_COUNTED_FAR;
     return true;

@@ -4,8 +4,9 @@
  *
  * Unfinished handshakes are bounded: HTTP_HANDSHAKES_MAX in all and HTTP_HANDSHAKES_PER_IP_MAX an
  * address (a /64 of IPv6); beside these so many in all of this host's own addresses and of trusted
- * proxies, so that a flood from outside keeps no sibling out. One more is closed. The reading and
- * writing is net/crypto/stream's, the events are http_conn's.
+ * proxies, so that a flood from outside keeps no sibling out. For one more the oldest is closed, of
+ * its address where that has its share. The reading and writing is net/crypto/stream's, the events
+ * are http_conn's.
  */
 #ifndef NET_HTTP_HTTP_TLS_H
 #define NET_HTTP_HTTP_TLS_H

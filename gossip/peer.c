@@ -195,7 +195,7 @@ static const char *end_text(enum link_end why)
     case LINK_END_NO_FD:
         return "no descriptor is left (EMFILE)";
     case LINK_END_UNSEALED:
-        return "it has none of this node's keys";
+        return "the handshake failed, as with a node of other keys";
     }
     return "?";
 }

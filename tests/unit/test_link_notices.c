@@ -59,7 +59,7 @@ static void a_link_that_the_system_ends_is_told_with_what_it_says(void **state)
         {LINK_END_NO_NET, "no route to this network (ENETUNREACH)"},
         {LINK_END_DENIED, "not permitted on this host (EACCES)"},
         {LINK_END_NO_FD, "no descriptor is left (EMFILE)"},
-        {LINK_END_UNSEALED, "it has none of this node's keys"},
+        {LINK_END_UNSEALED, "the handshake failed, as with a node of other keys"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct linked n = linked_new();

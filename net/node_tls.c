@@ -22,6 +22,7 @@ struct node_tls {
     struct event *timer; /* NULL without a certificate */
     enum dates told;
     uint64_t taken, refused;
+    bool is_refusing; /* what was looked at last was no good */
 };
 
 /* ---- What is said ---- */
@@ -78,6 +79,7 @@ static enum rc look(struct node_tls *t)
         const struct tls_dates dates = tls_context_dates(t->context);
         t->taken++;
         t->told = DATES_UNTOLD;
+        t->is_refusing = false;
         h->log(h->arg, LOG_INFO, "tls",
                was_serving ? "changed to a certificate that is valid until %s%s"
                            : "HTTPS with a certificate that is valid until %s%s",
@@ -85,6 +87,7 @@ static enum rc look(struct node_tls *t)
                tls_context_asks_clients(t->context) ? "; clients are asked for theirs" : "");
     } else if (rc == RC_CONFIG) {
         t->refused++;
+        t->is_refusing = true;
         h->log(h->arg, LOG_ERROR, "tls", "%s%s", why,
                was_serving ? "; the certificate from before is served" : "");
     }
@@ -163,7 +166,7 @@ void node_tls_reload(struct node_tls *t)
         return;
     }
     t->told = DATES_UNTOLD;
-    t->files.has_seen = t->files.has_seen && t->refused == 0;
+    t->files.has_seen = t->files.has_seen && !t->is_refusing;
     if (look(t) == RC_NO_MEMORY) {
         return; /* said by the next look */
     }

@@ -547,10 +547,12 @@ void packet_out_ask(struct swim *s, const struct candidate_ask *ask)
     struct load load = {.s = s, .addr = &ask->addr};
     struct packet p = {.kind = PACKET_INTRO, .seq = ask->seq, .nonce = ask->nonce};
     const uint16_t next = ring->keys[ask->number % ring->count].id;
-    const uint16_t key_id = ask->cookie != 0 ? ask->key_id : next;
-    if (ask->cookie != 0 || next == KEYRING_ID_OPEN) {
+    /* Its key may have left the ring since the cookie came, or `open` have. */
+    const bool has_cookie = ask->cookie != 0 && keyring_find(ring, ask->key_id) != NULL;
+    const uint16_t key_id = has_cookie ? ask->key_id : next;
+    if (has_cookie || next == KEYRING_ID_OPEN) {
         p = packet_out_ping(s, ask->seq, 0);
-        p.cookie = ask->cookie;
+        p.cookie = has_cookie ? ask->cookie : 0;
         p.to = ask->uuid;
     }
     p.key_id = key_id;

@@ -188,6 +188,7 @@ enum rc psk_dial(SSL *ssl, const struct psk_config *config, uint16_t key_id)
     if (rc == RC_OK) {
         /* The one call of OpenSSL here that returns 0 for success. */
         rc = SSL_set_alpn_protos(ssl, alpn, sizeof(alpn) - 1) == 0 ? RC_OK : RC_NO_MEMORY;
+        SSL_certs_clear(ssl); /* an impostor that asks for one is not shown the node's */
         SSL_set_psk_use_session_callback(ssl, on_offer);
         SSL_set_connect_state(ssl);
     }

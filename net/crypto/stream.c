@@ -125,6 +125,10 @@ static enum rc tls_read(struct stream *s, uint8_t *room, size_t size, size_t *re
     uint32_t messages = 0;
     bool is_writing = false;
     enum rc rc = RC_OK;
+    if (s->is_broken) { /* as was found behind bytes, which went first */
+        errno = EPROTO;
+        return RC_IO;
+    }
     SSL_set_msg_callback_arg(s->ssl, &messages);
     do {
         size_t len = 0;

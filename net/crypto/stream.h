@@ -57,10 +57,10 @@ MUST_USE enum rc stream_handshake(struct stream *s, bool *ret_is_writing);
 
 /*
  * Reads what there is, at most `size` > 0 bytes, and sets *ret_len > 0 with RC_OK. RC_AGAIN: wait
- * until the socket is readable. RC_CLOSED: the other
- * side sends no more (with TLS also when it left without close_notify, as what runs over streams
- * says itself where it ends, or with STREAM_MESSAGES_MAX messages of TLS and more). RC_IO: broken,
- * errno says why.
+ * until the socket is readable. RC_CLOSED: the other side sends no more. With TLS it may also have
+ * left without close_notify, as what runs over streams says itself where it ends; and whoever sends
+ * more than STREAM_MESSAGES_MAX messages of TLS in one read counts as gone. RC_IO: broken, errno
+ * says why.
  */
 MUST_USE enum rc stream_read(struct stream *s, void *room, size_t size, size_t *ret_len);
 

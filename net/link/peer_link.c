@@ -363,6 +363,8 @@ static void shake(struct peer_link *l)
     const enum rc rc = stream_handshake(&l->stream, &is_writing);
     if (rc == RC_AGAIN) {
         set_writing(l, is_writing);
+    } else if (rc == RC_IO) {
+        end_broken(l); /* which says nothing of keys */
     } else if (rc != RC_OK || psk_link_key(l->stream.ssl) != l->key.id) {
         peer_link_end(l, LINK_END_UNSEALED);
     } else {

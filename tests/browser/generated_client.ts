@@ -74,7 +74,7 @@ export async function story(node: string, prefix: string): Promise<Told> {
         etag: put.response.headers.get("etag"),
         text: got.data,
         keys: listed.data?.keys ?? [],
-        found: (many.data?.entries ?? []).map((entry) => entry.found),
+        found: (many.data?.entries ?? []).map((entry) => entry.found ?? false),
         alive: live.data?.status ?? "",
         refusal: wrong.error?.code ?? "",
         changes: watch.data ? await changesOf(watch.data, 1) : [],

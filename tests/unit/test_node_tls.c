@@ -162,6 +162,20 @@ static void one_that_is_no_good_is_said_once_and_at_each_signal(void **state)
     assert_true(says(rig, "1 tls changed to"));
 }
 
+static void one_that_is_good_again_is_taken_once(void **state)
+{
+    struct rig *rig = *state;
+    begin(rig);
+    tls_folder_put(rig->folder.cert, "none");
+    later(rig);
+    tls_folder_put(rig->folder.cert, rig->paper.cert_text);
+    later(rig);
+    const uint64_t taken = figures_of(rig).tls_taken;
+    node_tls_reload(rig->tls);
+    node_tls_reload(rig->tls);
+    assert_int_equal(figures_of(rig).tls_taken, taken);
+}
+
 static void wrong_dates_are_said_and_served(void **state)
 {
     static const struct {
@@ -215,6 +229,7 @@ int main(void)
         TEST(files_that_cannot_be_served_end_the_start),
         TEST(a_new_certificate_is_found_by_itself),
         TEST(one_that_is_no_good_is_said_once_and_at_each_signal),
+        TEST(one_that_is_good_again_is_taken_once),
         TEST(wrong_dates_are_said_and_served),
         TEST(without_memory_a_node_does_not_begin),
     };

@@ -188,6 +188,21 @@ static void a_forged_byte_ends_it_and_leaves_no_error_behind(void **state)
     assert_int_equal(ERR_peek_error(), 0);
 }
 
+static void a_forged_record_behind_a_good_one_breaks_it_all_the_same(void **state)
+{
+    struct rig *rig = *state;
+    uint8_t wire[STREAM_RECORD_MAX];
+    size_t len = 0;
+    size_t wire_len = wire_of(rig, "hello", wire, sizeof(wire));
+    assert_int_equal(write(rig->pair.there.fd, wire, wire_len), wire_len);
+    wire_len = wire_of(rig, "world", wire, sizeof(wire));
+    wire[wire_len - 1] ^= 1;
+    assert_int_equal(write(rig->pair.there.fd, wire, wire_len), wire_len);
+    assert_int_equal(hears(rig, &rig->pair.here, &len), RC_OK);
+    assert_int_equal(len, 5);
+    assert_int_equal(hears(rig, &rig->pair.here, &len), RC_IO);
+}
+
 static void an_error_that_another_left_behind_is_not_ours(void **state)
 {
     struct rig *rig = *state;
@@ -387,6 +402,7 @@ int main(void)
         TEST(what_was_read_ahead_is_told_as_no_event_will),
         TEST(half_a_record_is_nothing_yet),
         TEST(a_forged_byte_ends_it_and_leaves_no_error_behind),
+        TEST(a_forged_record_behind_a_good_one_breaks_it_all_the_same),
         TEST(an_error_that_another_left_behind_is_not_ours),
         TEST(small_pieces_leave_in_one_record),
         TEST(a_full_socket_keeps_the_rest_and_nothing_is_lost),

@@ -168,6 +168,34 @@ static void an_answer_with_another_nonce_is_none(void **state)
     cluster_free(c);
 }
 
+static uint32_t in_clear;
+
+static bool count_clear(struct cluster *c, uint32_t from, const struct flight *f)
+{
+    (void)c;
+    in_clear += from == 0 && f->data[KEY_AT] == 0 && f->data[KEY_AT + 1] == 0;
+    return true;
+}
+
+static void a_candidate_of_before_hears_nothing_in_clear_once_open_is_gone(void **state)
+{
+    (void)state;
+    struct cluster *c = sealed_new(4, 2, "OA");
+    struct swim *s = c->nodes[0].swim;
+    struct candidate_ask ask;
+    swim_candidate(s, &c->nodes[1].addr, c->now_us);
+    assert_int_equal(candidates_due(&s->candidates, c->now_us, &ask), CANDIDATE_ASK);
+    assert_true(candidates_cookie(&s->candidates, ask.seq, 77, c->now_us));
+    set_ring(c, 0, "A");
+    assert_int_equal(swim_sealing(s)->state, SEALING_SEALED);
+    drain(c, 0);
+    in_clear = 0;
+    c->on_datagram = count_clear;
+    run_for(c, 1000);
+    assert_int_equal(in_clear, 0);
+    cluster_free(c);
+}
+
 static void a_nodes_own_intro_tells_it_which_address_is_its_own(void **state)
 {
     (void)state;
@@ -552,6 +580,7 @@ int main(void)
         cmocka_unit_test(answer_never_longer_than_intro),
         cmocka_unit_test(intro_replayed_creates_no_member),
         cmocka_unit_test(an_answer_with_another_nonce_is_none),
+        cmocka_unit_test(a_candidate_of_before_hears_nothing_in_clear_once_open_is_gone),
         cmocka_unit_test(a_nodes_own_intro_tells_it_which_address_is_its_own),
         cmocka_unit_test(intro_flood_10k_s_keeps_probes_alive),
         cmocka_unit_test(who_shares_a_key_meets_and_others_do_not),

@@ -90,7 +90,7 @@ step_test-dev() { ctest --preset dev -j$((jobs * 3)) --output-junit "$logs/test-
 
 step_test-asan()
 {
-    ctest --preset asan -LE lint -j$((jobs + 1)) --output-junit "$logs/test-asan.xml"
+    ctest --preset asan -LE lint -j$((jobs * 2 + 1)) --output-junit "$logs/test-asan.xml"
 }
 
 step_test-sim()

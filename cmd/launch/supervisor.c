@@ -169,7 +169,10 @@ enum exit_verdict supervisor_exited(struct supervisor *s, size_t child, int code
         return VERDICT_STOPPED;
     }
     const bool is_exit = signal == 0;
-    if (is_exit && (code == EXIT_CODE_BAD_CONFIG || code == EXIT_CODE_USAGE)) {
+    /* Files change while nodes run, and one that is wrong for now is no reason to stop those that
+     * serve. */
+    const bool is_refused = code == EXIT_CODE_BAD_CONFIG || code == EXIT_CODE_USAGE;
+    if (is_exit && is_refused && !ended->has_served) {
         ended->state = CHILD_ENDED;
         begin_stop(s, code, now_ms);
         return VERDICT_FATAL;
@@ -205,6 +208,7 @@ void supervisor_serves(struct supervisor *s, size_t child)
 {
     ASSERT(child < s->count);
     s->children[child].lacks_port = false;
+    s->children[child].has_served = true;
 }
 
 void supervisor_formed(struct supervisor *s)

@@ -43,6 +43,7 @@ struct supervised {
     uint32_t quick_failures; /* in a row */
     bool is_looping;
     bool lacks_port; /* ended with EXIT_CODE_NO_PORT and has not held a port since */
+    bool has_served; /* held a port once: what it was configured with was good */
     int signal_owed; /* 0, or what is to be sent to it */
 };
 
@@ -70,8 +71,10 @@ struct supervisor_action {
 
 enum exit_verdict {
     VERDICT_RESTART,
-    VERDICT_LOOP,  /* restart, and a crash loop was recognised just now */
-    VERDICT_FATAL, /* bad configuration, no port for any, all-or-nothing failed: everything stops */
+    VERDICT_LOOP, /* restart, and a crash loop was recognised just now */
+    /* Bad configuration of one that has never served, no port for any, all-or-nothing failed:
+     * everything stops. */
+    VERDICT_FATAL,
     VERDICT_STOPPED, /* as it was asked to */
 };
 

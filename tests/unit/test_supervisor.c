@@ -129,6 +129,20 @@ static void bad_configuration_is_not_tried_again(void **state)
     assert_string_equal(todo(), "exit 78");
 }
 
+static void a_configuration_that_went_bad_stops_nobody_who_serves(void **state)
+{
+    (void)state;
+    (void)todo();
+    supervisor_serves(&s, 0);
+    assert_int_equal(supervisor_exited(&s, 0, 0, 9, now), VERDICT_RESTART);
+    now += supervisor_wait_ms(&s, 0, now);
+    assert_string_equal(todo(), "start 0");
+    assert_int_equal(supervisor_exited(&s, 0, 78, 0, now), VERDICT_RESTART);
+    assert_string_equal(todo(), "");
+    now += supervisor_wait_ms(&s, 0, now);
+    assert_string_equal(todo(), "start 0");
+}
+
 static void no_port_is_tried_again_unless_all_are_required(void **state)
 {
     (void)state;
@@ -267,6 +281,7 @@ int main(void)
         TEST(a_child_that_lived_long_is_restarted_quickly_again),
         TEST(five_quick_ends_are_a_crash_loop_said_once),
         TEST(bad_configuration_is_not_tried_again),
+        TEST(a_configuration_that_went_bad_stops_nobody_who_serves),
         TEST(no_port_is_tried_again_unless_all_are_required),
         TEST(no_port_for_any_of_them_ends_with_69),
         TEST(a_port_found_in_time_keeps_all_going),

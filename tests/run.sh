@@ -201,7 +201,18 @@ run_step()
         ;;
     esac
     count_skips "$step" "$status"
+    case $status in 0 | 77) ;; *) broken_logs+=("$(evidence "$step")") ;; esac
     return "$status"
+}
+
+# evidence STEP: the file that says what failed.
+evidence()
+{
+    if [ -s "$logs/$1.xml" ] && [ "$(attribute "$logs/$1.xml" failures)" -gt 0 ]; then
+        echo "$logs/$1.xml"
+    else
+        echo "$logs/$1.log"
+    fi
 }
 
 # A step that is not wanted is skipped like one that cannot run.
@@ -225,6 +236,7 @@ mkdir -p "$logs" || exit 1
     exit 1
 }
 declare -A broken=()
+broken_logs=()
 for step in "${choices[@]}"; do
     is_chosen "$step" || continue
     case " ${REPRAM_SKIP:-} " in
@@ -250,6 +262,11 @@ for step in "${choices[@]}"; do
     [ -z "${broken[install]:-}" ] || break
 done
 
+# Once more at the end, which is where people look.
+if [ ${#broken_logs[@]} -gt 0 ]; then
+    echo
+    /usr/bin/python3 -B tests/failed.py "${broken_logs[@]}"
+fi
 echo
 if [ "$skipped" -gt 0 ]; then
     echo "$passed passed, $failed failed, $skipped skipped"

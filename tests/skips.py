@@ -2,7 +2,8 @@
 """What a step of tests/run.sh skipped, and whether that is allowed.
 
     skips.py STEP STATUS LOG [JUNIT]    prints 'WITHIN REFUSED', then a line for each skip
-    skips.py --check                    on a small tree: tests/run.sh sees and counts each of them
+    skips.py --check                    on a small tree: tests/run.sh sees and counts each of them,
+                                        and says at its end what failed
 
 WITHIN is how many cases were left out within tests that passed otherwise. On CI (the environment has
 CI=true) what tests/skips.txt does not list is refused. Everywhere else nothing is, but the output of
@@ -154,11 +155,11 @@ RUNS = {
 }
 
 
-def last_line(folder, listed, cmake, arguments, environment):
-    """The last line of tests/run.sh in a small tree, which is made anew."""
+def run_small(folder, listed, cmake, arguments, environment):
+    """tests/run.sh in a small tree, which is made anew."""
     shutil.rmtree(folder, ignore_errors=True)
-    for name in ("tests/run.sh", "tests/choose.sh", "tests/skips.py", ".ci/packages.sh",
-                 "CMakePresets.json"):
+    for name in ("tests/run.sh", "tests/choose.sh", "tests/skips.py", "tests/failed.py",
+                 ".ci/packages.sh", "CMakePresets.json"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(TOP / name, folder / name)
     scripts = {"tests/skips.txt": listed, "CMakeLists.txt": cmake,
@@ -170,12 +171,24 @@ def last_line(folder, listed, cmake, arguments, environment):
         (folder / name).chmod(0o755)
     around = {name: value for name, value in os.environ.items()
               if name not in ("CI", "REPRAM_SKIP", "CC")}
-    done = subprocess.run([folder / "tests/run.sh", *arguments], env=around | environment,
+    return subprocess.run([folder / "tests/run.sh", *arguments], env=around | environment,
                           capture_output=True, text=True, check=False)
+
+
+def last_line(*run):
+    done = run_small(*run)
     last = done.stdout.splitlines()[-1] if done.stdout else done.stderr
     if (done.returncode == 0) != (" 0 failed" in last):
         return f"exit code {done.returncode} after {last}"
     return last
+
+
+def last_words_of_failures(folder):
+    """Complaints where the end of a run does not say what failed."""
+    bad = 'add_test(NAME bad COMMAND sh -c "echo the reason; exit 1")\n'
+    end = run_small(folder, "", SMALL + bad, TESTS, {}).stdout.splitlines()[-4:]
+    wanted = ["FAILED: test-dev: bad", "    the reason", "", "4 passed, 1 failed, 4 skipped"]
+    return [] if end == wanted else [f"a failed test: {end}, where {wanted} belongs"]
 
 
 def wrong_rules():
@@ -198,6 +211,7 @@ def check():
             last = last_line(pathlib.Path(folder) / "tree", *run)
             if last != wanted:
                 found.append(f"{what}: {last}, where '{wanted}' belongs")
+        found += last_words_of_failures(pathlib.Path(folder) / "tree")
     print("\n".join(found), end="\n" if found else "")
     return 1 if found else 0
 

@@ -16,7 +16,8 @@
 #include <ares.h>
 #include <stdio.h>
 
-enum { SERVERS = 3, TRY_MS = 200 };
+/* Where nobody is silent a kernel may take its time: a lost segment of TCP alone costs 200 ms. */
+enum { SERVERS = 3, TRY_MS = 200, LONG_TRY_MS = 1000 * PATIENCE_S };
 
 struct scene {
     struct event_base *base;
@@ -54,15 +55,20 @@ static int teardown(void **state)
 }
 
 /* The first `count` servers from `first` on are known from now on. */
-static void know(struct scene *s, size_t first, size_t count)
+static void know_for(struct scene *s, size_t first, size_t count, uint32_t try_ms)
 {
     struct addr at[SERVERS];
     for (size_t i = 0; i < count; i++) {
         at[i] = s->own[first + i].at;
     }
     dns_servers_free(s->servers);
-    s->servers = dns_servers_new(s->base, at, count, TRY_MS);
+    s->servers = dns_servers_new(s->base, at, count, try_ms);
     assert_non_null(s->servers);
+}
+
+static void know(struct scene *s, size_t first, size_t count)
+{
+    know_for(s, first, count, TRY_MS);
 }
 
 static void count_record(void *arg, const struct dns_record *record)
@@ -115,7 +121,7 @@ static void assert_said(const struct scene *s, size_t server, const char *what)
 static void every_kind_of_question_goes_to_the_first_server_that_answers(void **state)
 {
     struct scene *s = *state;
-    know(s, 0, SERVERS);
+    know_for(s, 0, SERVERS, LONG_TRY_MS);
     for (int i = 0; i < 3; i++) {
         ask(s, DNS_TYPE_A);
         ask(s, DNS_TYPE_AAAA);
@@ -130,7 +136,7 @@ static void every_kind_of_question_goes_to_the_first_server_that_answers(void **
 static void that_there_is_no_such_name_or_record_is_an_answer(void **state)
 {
     struct scene *s = *state;
-    know(s, 0, SERVERS);
+    know_for(s, 0, SERVERS, LONG_TRY_MS);
     s->own[0].v4 = SAYS_NO_NAME;
     ask(s, DNS_TYPE_A);
     assert_int_equal(s->rc, RC_NOT_FOUND);
@@ -186,17 +192,24 @@ static void the_end_says_which_server_did_what(void **state)
     assert_said(s, 1, "refuses to answer (REFUSED)");
 }
 
-/* Nobody has the port any more. */
+/* Nobody has the port any more, unless somebody took it since: then another one does. */
 static void a_server_that_is_not_there_is_known_at_once_to_be_none(void **state)
 {
     struct scene *s = *state;
-    struct name_server gone;
-    name_server_open(&gone, s->base, false);
-    const struct addr at[] = {gone.at, s->own[1].at};
-    name_server_close(&gone);
-    s->servers = dns_servers_new(s->base, at, 2, 1000 * PATIENCE_S);
-    ask(s, DNS_TYPE_A); /* which a wait would not end */
-    assert_int_equal(s->rc, RC_OK);
+    uint64_t waited_us = UINT64_MAX;
+    for (const uint64_t until = patience_begins(); waited_us > 0 && patience_lasts(until);) {
+        struct name_server gone;
+        name_server_open(&gone, s->base, false);
+        const struct addr at[] = {gone.at, s->own[1].at};
+        name_server_close(&gone);
+        dns_servers_free(s->servers);
+        s->servers = dns_servers_new(s->base, at, 2, TRY_MS);
+        const uint64_t before_us = own_clock_us;
+        ask(s, DNS_TYPE_A);
+        waited_us = own_clock_us - before_us;
+        assert_int_equal(s->rc, RC_OK);
+    }
+    assert_int_equal(waited_us, 0);
 }
 
 static void a_silent_server_is_asked_twice_and_one_that_fails_once(void **state)
@@ -284,7 +297,7 @@ static void long_answers_come_by_large_datagrams_and_by_tcp(void **state)
         uint32_t count, by_tcp;
     } cases[] = {{28, 0}, {29, 0}, {60, 0}, {90, 1}, {4000, 1}};
     struct scene *s = *state;
-    know(s, 1, 1);
+    know_for(s, 1, 1, LONG_TRY_MS);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         s->own[1].addr_count = cases[i].count;
         s->own[1].asked_by_tcp = s->own[1].asked_with_edns = 0;
@@ -299,12 +312,12 @@ static void long_answers_come_by_large_datagrams_and_by_tcp(void **state)
 static void a_cut_answer_of_a_server_without_tcp_hides_no_next_one(void **state)
 {
     struct scene *s = *state;
-    know(s, 0, 1);
+    know_for(s, 0, 1, LONG_TRY_MS);
     s->own[0].addr_count = s->own[1].addr_count = 200;
     ask(s, DNS_TYPE_A);
     assert_int_equal(s->rc, RC_IO);
     assert_said(s, 0, "cannot be reached");
-    know(s, 0, 2);
+    know_for(s, 0, 2, LONG_TRY_MS);
     ask(s, DNS_TYPE_A);
     assert_int_equal(s->rc, RC_OK);
     assert_int_equal(s->records, 200);
@@ -313,7 +326,7 @@ static void a_cut_answer_of_a_server_without_tcp_hides_no_next_one(void **state)
 static void what_is_no_name_is_not_asked_for(void **state)
 {
     struct scene *s = *state;
-    know(s, 1, 2);
+    know_for(s, 1, 2, LONG_TRY_MS);
     char label[64 + 1];
     memset(label, 'a', sizeof(label) - 1);
     label[sizeof(label) - 1] = '\0';
@@ -327,7 +340,7 @@ static void a_cancelled_lookup_is_not_heard_of(void **state)
 {
     struct scene *s = *state;
     const struct timeval soon = {.tv_usec = 1000};
-    know(s, 1, 2);
+    know_for(s, 1, 2, LONG_TRY_MS);
     dns_servers_cancel(dns_servers_ask(s->servers, "a.example", DNS_TYPE_A, on_done, s));
     dns_servers_cancel(NULL);
     struct dns_lookup *l = dns_servers_ask(s->servers, "b.example", DNS_TYPE_A, on_done, s);

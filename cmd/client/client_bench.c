@@ -222,10 +222,9 @@ static int check_options(const struct bench *b)
                    config->connections, config->depth, LOAD_UNDER_WAY_MAX);
         return EXIT_CODE_USAGE;
     }
-    if (config->is_burst && (b->client->extras[BENCH_PIPELINE] != NULL || config->rate > 0)) {
-        client_say(b->client,
-                   "--burst goes neither with --pipeline nor with --rate: the next burst "
-                   "leaves when the last one is answered");
+    if (config->is_burst && b->client->extras[BENCH_PIPELINE] != NULL) {
+        client_say(b->client, "--burst does not go with --pipeline: both say how many requests are "
+                              "under way on each connection");
         return EXIT_CODE_USAGE;
     }
     return -1;

@@ -26,15 +26,23 @@ static uint64_t value_of(uint32_t place)
     return (((uint64_t)(place % SAMPLE_STEPS) + SAMPLE_STEPS + 1) << shift) - 1;
 }
 
-void sample_add(struct sample *s, uint64_t value)
+void sample_add_many(struct sample *s, uint64_t value, uint64_t count)
 {
+    if (count == 0) {
+        return;
+    }
     if (s->places == NULL) {
         s->places = mem_new(SAMPLE_PLACES, sizeof(*s->places));
     }
-    s->places[place_of(value)]++;
-    s->count++;
-    s->sum += value;
+    s->places[place_of(value)] += count;
+    s->count += count;
+    s->sum += value * count;
     s->max = value > s->max ? value : s->max;
+}
+
+void sample_add(struct sample *s, uint64_t value)
+{
+    sample_add_many(s, value, 1);
 }
 
 void sample_merge(struct sample *s, const struct sample *other)

@@ -26,6 +26,9 @@ struct sample {
 /* A sample that is all zeroes is an empty one. */
 void sample_add(struct sample *s, uint64_t value);
 
+/* The same value so many times. */
+void sample_add_many(struct sample *s, uint64_t value, uint64_t count);
+
 /* Adds all values of the other. */
 void sample_merge(struct sample *s, const struct sample *other);
 

@@ -2,6 +2,7 @@
 
 #include "core/base/assert.h"
 #include "core/base/mem.h"
+#include "core/base/units.h"
 #include "net/load/load_state.h"
 #include "net/sys/hostclock.h"
 
@@ -39,21 +40,6 @@ const char *load_fault_name(enum load_fault fault)
 
 /* ---- What is due ---- */
 
-/* By the clock, when the n-th request of the part is to leave. */
-static uint64_t due_ns(const struct load *l, uint64_t n)
-{
-    return l->part_ns + (uint64_t)((unsigned __int128)n * ns_per_s / l->config->rate);
-}
-
-/* How many have fallen due by then. */
-static uint64_t due_count(const struct load *l, uint64_t now_ns)
-{
-    const unsigned __int128 passed = now_ns - l->part_ns;
-    const uint64_t count = (uint64_t)(passed * l->config->rate / ns_per_s) + 1;
-    const uint64_t most = l->config->requests_max;
-    return l->part == LOAD_MEASURE && most > 0 && count > most ? most : count;
-}
-
 static bool is_paced(const struct load *l)
 {
     return l->config->rate > 0 && (l->part == LOAD_WARM_UP || l->part == LOAD_MEASURE);
@@ -63,12 +49,15 @@ static bool is_paced(const struct load *l)
 static bool is_used_up(const struct load *l)
 {
     const uint64_t most = l->config->requests_max;
+    if (is_paced(l)) {
+        return l->issued == l->due.most;
+    }
     return l->part == LOAD_OVER || l->is_ending ||
            (l->part == LOAD_FILL && l->issued == l->mix.key_count) ||
            (l->part == LOAD_MEASURE && most > 0 && l->issued == most);
 }
 
-bool load_take(struct load *l, uint64_t now_ns, struct load_ask *ret_ask,
+bool load_take(struct load *l, size_t target, uint64_t now_ns, struct load_ask *ret_ask,
                struct load_sent *ret_sent)
 {
     uint64_t start_ns = now_ns;
@@ -76,10 +65,11 @@ bool load_take(struct load *l, uint64_t now_ns, struct load_ask *ret_ask,
         return false;
     }
     if (is_paced(l)) {
-        start_ns = due_ns(l, l->issued);
+        start_ns = load_due_next_ns(&l->due, target);
         if (start_ns > now_ns) {
             return false;
         }
+        load_due_take(&l->due, target);
     }
     *ret_ask = l->part == LOAD_FILL ? load_mix_fill(&l->mix, l->issued) : load_mix_next(&l->mix);
     *ret_sent = (struct load_sent){.start_ns = start_ns,
@@ -92,14 +82,42 @@ bool load_take(struct load *l, uint64_t now_ns, struct load_ask *ret_ask,
 
 /* ---- What came of it ---- */
 
+/* So many that were due have not been sent by the end. They count as the mix would have drawn them,
+ * with the time that they have waited. */
+static void note_unsent(void *arg, uint64_t waited_ns, uint64_t count)
+{
+    struct load *l = arg;
+    struct load_result *result = l->result;
+    const uint64_t share = l->config->mix.reads_percent;
+    const uint64_t all = result->unsent + count;
+    const uint64_t gets = all / 100 * share + all % 100 * share / 100 - l->unsent_gets;
+    sample_add_many(&result->kinds[LOAD_GET].latency_ns, waited_ns, gets);
+    sample_add_many(&result->kinds[LOAD_PUT].latency_ns, waited_ns, count - gets);
+    l->unsent_gets += gets;
+    result->unsent = all;
+}
+
+/* One that is under way at the end of an open loop has waited so long, at least. */
+static void note_unanswered(struct load *l, const struct load_conn *c, uint64_t now_ns)
+{
+    for (uint32_t i = 0; i < c->ring_count; i++) {
+        const struct load_sent *sent = &c->ring[(c->ring_at + i) % l->config->depth];
+        if (sent->part == LOAD_MEASURE) {
+            sample_add(&l->result->kinds[sent->kind].latency_ns, now_ns - sent->start_ns);
+        }
+    }
+}
+
 static void load_end(struct load *l, enum rc rc, uint64_t now_ns)
 {
     if (l->part == LOAD_MEASURE) {
         l->result->elapsed_ns = now_ns - l->part_ns;
         l->result->unanswered = l->issued - l->answered;
         if (is_paced(l)) {
-            const uint64_t due = due_count(l, now_ns);
-            l->result->unsent = due > l->issued ? due - l->issued : 0;
+            load_due_left(&l->due, now_ns, note_unsent, l);
+            for (uint32_t i = 0; i < l->config->connections; i++) {
+                note_unanswered(l, &l->conns[i], now_ns);
+            }
         }
     }
     l->part = LOAD_OVER;
@@ -107,11 +125,14 @@ static void load_end(struct load *l, enum rc rc, uint64_t now_ns)
     (void)event_base_loopbreak(l->base);
 }
 
-/* The last one that was asked for needs not wait for the turn. */
+/* The last one that was asked for needs not wait for the turn. With a rate and a time there is
+ * still time to pass. */
 static void note_done(struct load *l, uint64_t now_ns)
 {
+    const bool is_timed = is_paced(l) && l->config->duration_ms > 0 && !l->is_ending &&
+                          l->issued != l->config->requests_max;
     l->answered++;
-    if (l->part == LOAD_MEASURE && is_used_up(l) && l->answered == l->issued) {
+    if (l->part == LOAD_MEASURE && is_used_up(l) && l->answered == l->issued && !is_timed) {
         load_end(l, RC_OK, now_ns);
     }
 }
@@ -160,6 +181,9 @@ void load_failed(struct load *l, const struct load_conn *c, const struct load_se
     result->faults[fault]++;
     result->targets[c->target].faults++;
     l->errors++;
+    if (fault == LOAD_FAULT_TIMEOUT && sent != NULL && sent->part == LOAD_MEASURE) {
+        sample_add(&result->kinds[sent->kind].latency_ns, hostclock_boot_ns() - sent->start_ns);
+    }
     if (sent == NULL || sent->part != l->part) {
         return;
     }
@@ -174,21 +198,46 @@ void load_failed(struct load *l, const struct load_conn *c, const struct load_se
 
 static void pace(struct load *l);
 
+/* When the time of the measurement is over, which has begun. */
+static uint64_t end_ns_of(const struct load *l)
+{
+    return l->part_ns + l->config->duration_ms * NS_PER_MS;
+}
+
 static void begin(struct load *l, enum load_part part, uint64_t now_ns)
 {
     l->part = part;
     l->part_ns = l->recent_ns = now_ns;
-    l->issued = l->answered = l->errors = 0;
+    l->issued = l->answered = l->errors = l->unsent_gets = 0;
+    l->is_ending = false;
     sample_clear(&l->recent);
     if (part == LOAD_MEASURE) {
         l->result->bytes_in = l->result->bytes_out = 0;
     }
     if (is_paced(l)) {
+        const uint64_t most = part == LOAD_MEASURE ? l->config->requests_max : 0;
+        load_due_begin(&l->due, now_ns, most > 0 ? most : NEVER);
+        if (part == LOAD_MEASURE && l->config->duration_ms > 0) {
+            load_due_close(&l->due, end_ns_of(l));
+        }
         pace(l);
         return;
     }
     for (uint32_t i = 0; i < l->config->connections; i++) {
         (void)load_conn_pump(&l->conns[i], UINT32_MAX);
+    }
+}
+
+/* The time of the measurement is over. In a closed loop that is the end. A burst is waited for, and
+ * so is what fell due in time, or a stall at the end would not be seen: but not for longer than an
+ * answer may take. */
+static void end_in_time(struct load *l, uint64_t now_ns)
+{
+    const uint64_t wait_ns = (uint64_t)l->config->timeout_ms * NS_PER_MS;
+    l->is_ending = l->config->is_burst || is_paced(l);
+    const bool is_done = is_used_up(l) && l->answered == l->issued;
+    if (!l->is_ending || is_done || (is_paced(l) && now_ns >= end_ns_of(l) + wait_ns)) {
+        load_end(l, RC_OK, now_ns);
     }
 }
 
@@ -201,10 +250,7 @@ static void next_part(struct load *l, uint64_t now_ns)
         begin(l, LOAD_MEASURE, now_ns);
     } else if (l->part == LOAD_MEASURE && l->config->duration_ms > 0 &&
                passed_ns >= l->config->duration_ms * NS_PER_MS) {
-        l->is_ending = l->config->is_burst;
-        if (!l->is_ending || l->answered == l->issued) {
-            load_end(l, RC_OK, now_ns);
-        }
+        end_in_time(l, now_ns);
     }
 }
 
@@ -226,20 +272,41 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
 
 /* ---- A rate: what has fallen due goes to the connections in turn ---- */
 
+/* Sends what is due at one target, as far as its connections have room. Returns when its next
+ * request falls due: not later than now where they have none. */
+static uint64_t pace_target(struct load *l, size_t target, uint64_t now_ns)
+{
+    const size_t step = l->config->target_count;
+    const size_t count = (l->config->connections - target + step - 1) / step;
+    const uint32_t together = l->config->is_burst ? l->config->depth : 1;
+    size_t *next = &l->next_conn[target];
+    size_t full_count = 0;
+    uint64_t due_ns = load_due_next_ns(&l->due, target);
+    while (full_count < count && due_ns <= now_ns && is_paced(l)) {
+        struct load_conn *c = &l->conns[target + *next * step];
+        *next = (*next + 1) % count;
+        full_count = load_conn_pump(c, together) > 0 ? 0 : full_count + 1;
+        due_ns = load_due_next_ns(&l->due, target);
+    }
+    return due_ns;
+}
+
 static void pace(struct load *l)
 {
-    const uint32_t count = l->config->connections;
-    uint64_t now_ns = hostclock_boot_ns();
-    uint32_t full_count = 0;
-    while (full_count < count && due_count(l, now_ns) > l->issued && l->part != LOAD_OVER) {
-        struct load_conn *c = &l->conns[l->next_conn];
-        l->next_conn = (l->next_conn + 1) % count;
-        full_count = load_conn_pump(c, 1) > 0 ? 0 : full_count + 1;
+    const uint64_t began_ns = hostclock_boot_ns();
+    uint64_t next_ns = NEVER;
+    for (size_t i = 0; i < l->config->target_count && is_paced(l); i++) {
+        const uint64_t due_ns = pace_target(l, i, began_ns);
+        if (due_ns > began_ns) {
+            next_ns = min_u64(next_ns, due_ns);
+        }
     }
-    now_ns = hostclock_boot_ns();
-    const uint64_t next_ns = due_ns(l, l->issued);
-    uint64_t us = full_count == count ? PACE_FULL_US : PACE_MIN_US;
-    if (next_ns > now_ns + us * NS_PER_US) {
+    if (is_used_up(l)) {
+        return;
+    }
+    const uint64_t now_ns = hostclock_boot_ns();
+    uint64_t us = next_ns == NEVER ? PACE_FULL_US : PACE_MIN_US;
+    if (next_ns != NEVER && next_ns > now_ns + us * NS_PER_US) {
         us = (next_ns - now_ns) / NS_PER_US;
     }
     const struct timeval wait = {.tv_sec = (time_t)(us / US_PER_S),
@@ -345,7 +412,9 @@ static void load_fini(struct load *l)
     }
     sample_fini(&l->recent);
     load_mix_fini(&l->mix);
+    load_due_fini(&l->due);
     free(l->good_addr);
+    free(l->next_conn);
     free(l->conns);
     free(l);
 }
@@ -356,6 +425,11 @@ static void start(struct load *l)
     const uint64_t now_ns = hostclock_boot_ns();
     l->conns = mem_new(config->connections, sizeof(*l->conns));
     l->good_addr = mem_new(config->target_count, sizeof(*l->good_addr));
+    l->next_conn = mem_new(config->target_count, sizeof(*l->next_conn));
+    if (config->rate > 0) {
+        load_due_init(&l->due, config->rate, config->is_burst ? config->depth : 1,
+                      config->target_count);
+    }
     l->alive_ns = now_ns;
     for (uint32_t i = 0; i < config->connections; i++) {
         load_conn_init(&l->conns[i], l, i % config->target_count,
@@ -371,7 +445,6 @@ enum rc load_run(const struct load_config *config, struct load_result *ret_resul
     ASSERT(config->target_count > 0 && config->connections >= config->target_count);
     ASSERT(config->connections <= LOAD_CONNECTIONS_MAX && config->depth > 0);
     ASSERT((uint64_t)config->connections * config->depth <= LOAD_UNDER_WAY_MAX);
-    ASSERT(!config->is_burst || config->rate == 0);
     struct load *l = mem_new(1, sizeof(*l));
     l->config = config;
     l->result = ret_result;

@@ -5,11 +5,15 @@
  * up), requests are measured. Each connection keeps up to `depth` requests under way and sends the
  * next one when an answer comes. That is a closed loop: it asks less while the server stalls. So a
  * stall is measured once for each request under way, and not for all that would have come meanwhile
- * (coordinated omission). With a rate, requests fall due by the clock, wherever the answers are. A
- * latency counts from that moment, with the time that the request had to wait for its turn. In
- * bursts, a connection writes its next `depth` requests at once when all answers to the last ones
- * have come. So no later request helps a server that leaves some of them unanswered, and the run
- * does not end before the last burst is answered or its time is over.
+ * (coordinated omission). In bursts, a connection writes its next `depth` requests at once when all
+ * answers to the last ones have come. So no later request helps a server that leaves some of them
+ * unanswered, and the run does not end before the last burst is answered or its time is over.
+ *
+ * With a rate, requests, or bursts of them, fall due by the clock, wherever the answers are, and at
+ * each server in turn (load_due). A latency counts from that moment, with the time that the request
+ * had to wait for a connection. Those that were due in time are sent and waited for after the end,
+ * for `timeout_ms` at most. What then has no answer counts with the time that it has waited, as
+ * does what timed out: a stall is measured for every request that fell due in it.
  *
  * A connection that fails is opened again; requests that were under way on it have failed. Nothing
  * is asked a second time. Left out: checking values, output (cmd/client/client_bench).

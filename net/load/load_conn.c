@@ -125,15 +125,16 @@ static bool add_request(struct load_conn *c, const struct load_ask *ask)
 uint32_t load_conn_pump(struct load_conn *c, uint32_t most)
 {
     const uint32_t depth = c->load->config->depth;
-    const uint64_t now_ns = hostclock_boot_ns();
+    const uint32_t full = c->load->config->is_burst ? 1 : depth;
     struct load_ask ask;
     struct load_sent sent;
     uint32_t count = 0;
-    if (c->load->config->is_burst && c->ring_count > 0) {
+    if (c->state != LOAD_CONN_OPEN || c->ring_count >= full) {
         return 0;
     }
+    const uint64_t now_ns = hostclock_boot_ns();
     while (c->state == LOAD_CONN_OPEN && c->ring_count < depth && count < most &&
-           load_take(c->load, now_ns, &ask, &sent)) {
+           load_take(c->load, c->target, now_ns, &ask, &sent)) {
         c->ring[(c->ring_at + c->ring_count++) % depth] = sent;
         count++;
         if (!add_request(c, &ask)) {

@@ -69,8 +69,8 @@ struct load_config {
     uint64_t requests_max; /* measured ones; 0: no limit */
     uint64_t duration_ms;  /* of the measured part; 0: no limit */
     uint64_t warm_up_ms;
-    uint64_t rate;       /* requests a second over all connections; 0: as answers come */
-    bool is_burst;       /* without a rate */
+    uint64_t rate; /* a second, over all connections, due by the clock; 0: as answers come */
+    bool is_burst; /* `depth` at once, then as many again: when all are answered, or by the rate */
     uint32_t timeout_ms; /* of a connect, of an answer */
     bool does_fill;
     uint32_t progress_ms;                                       /* how often */
@@ -79,7 +79,7 @@ struct load_config {
 };
 
 struct load_kind_result {
-    struct sample latency_ns; /* of the answers that are a success */
+    struct sample latency_ns; /* of the answers that are a success, and of what got none in time */
     uint64_t answered;
     uint64_t errors; /* answers that are none: not 2xx, and not 404 to a GET */
     uint64_t statuses[LOAD_STATUS_END];

@@ -6,6 +6,7 @@
 #define NET_LOAD_LOAD_STATE_H
 
 #include "net/crypto/stream.h"
+#include "net/load/load_due.h"
 #include "net/load/load_plan.h"
 
 struct event;
@@ -59,13 +60,16 @@ struct load {
     struct event *turn, *pace, *report, *interrupt, *terminate;
     struct load_mix mix;
     struct load_conn *conns;
-    size_t *good_addr; /* of each target: where the last connection was accepted */
-    size_t next_conn;  /* whose turn it is for a request that falls due */
+    size_t *good_addr;   /* of each target: where the last connection was accepted */
+    size_t *next_conn;   /* of each target, among its connections: whose turn it is for a request
+                            that falls due */
+    struct load_due due; /* with a rate: what falls due in the part */
     enum load_part part;
     uint64_t part_ns;     /* when the part began */
     uint64_t issued;      /* requests of the part */
     uint64_t answered;    /* of the part; failed ones included */
-    bool is_ending;       /* no more are issued; those under way are waited for */
+    bool is_ending;       /* its time is over; what was due and is under way is waited for */
+    uint64_t unsent_gets; /* of those that were due and never sent */
     uint64_t errors;      /* of those */
     uint64_t alive_ns;    /* a connection was open then */
     struct sample recent; /* latencies since the last report */
@@ -87,8 +91,8 @@ uint32_t load_conn_pump(struct load_conn *c, uint32_t most);
 
 /* ---- load.c ---- */
 
-/* The next request that is due now, counted as issued. False when none is. */
-bool load_take(struct load *l, uint64_t now_ns, struct load_ask *ret_ask,
+/* The next request that is due now at that target, counted as issued. False when none is. */
+bool load_take(struct load *l, size_t target, uint64_t now_ns, struct load_ask *ret_ask,
                struct load_sent *ret_sent);
 
 /* Returns whether the status is a success. */

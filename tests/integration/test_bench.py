@@ -58,6 +58,7 @@ class Bench(Case):
                  {"connections": 1, "pipeline": 1024, "ttl_s": 3600}),
                 (("--burst", "1024", "-c", "2"), {"connections": 2, "pipeline": 1024, "burst": True}),
                 (("--rate", "10000000"), {"rate": 10000000}),
+                (("--rate", "900", "--burst", "30"), {"rate": 900, "pipeline": 30, "burst": True}),
                 (("--duration", "7d", "--warm-up", "1ms"), {}),
                 (("--prefix", "p" * 500), {})):
             with self.subTest(arguments=arguments):
@@ -111,6 +112,13 @@ class Bench(Case):
         found = self.bench("--requests", "100", "--rate", "200", "-s", self.servers[0])
         self.assertEqual(found["requests"], 100)
         self.assertGreaterEqual(found["seconds"], 0.495)
+
+    def test_bursts_leave_by_the_rate(self):
+        found = self.bench("--requests", "200", "--rate", "400", "--burst", "50", "-c", "2", "-s",
+                           self.servers[0], "-s", self.servers[1])
+        self.assertEqual((found["requests"], found["failed"], found["unsent"]), (200, 0, 0))
+        self.assertEqual([server["requests"] for server in found["servers"]], [100, 100])
+        self.assertGreaterEqual(found["seconds"], 0.375)  # the fourth burst is due then
 
     def test_the_text_is_a_table_for_people(self):
         done = cli("bench", "-n", "200", "-s", ",".join(self.servers), env=self.env)
@@ -190,8 +198,7 @@ class Failures(Case):
                           ("--ttl", "soon"), ("--ttl", "0"), ("--warm-up", "-1"),
                           ("--prefix", "p" * 501), ("--mix",), ("word",),
                           ("--connections", "10000", "--pipeline", "1000"),
-                          ("--burst", "0"), ("--burst", "8", "--pipeline", "8"),
-                          ("--burst", "8", "--rate", "100")):
+                          ("--burst", "0"), ("--burst", "8", "--pipeline", "8")):
             with self.subTest(arguments=arguments):
                 done = cli("bench", *arguments)
                 self.assertEqual(done.returncode, USAGE, done.stderr)
@@ -219,12 +226,12 @@ class Failures(Case):
                 self.assertEqual(done.returncode, USAGE)
 
     def test_options_that_do_not_fit_together_are_refused(self):
-        both = "--burst goes neither with --pipeline nor with --rate: the next burst leaves when the " \
-               "last one is answered"
+        both = "--burst does not go with --pipeline: both say how many requests are under way on each " \
+               "connection"
         for arguments, why in (
                 (("-c", "1025", "-p", "1024"),
                  "1025 connections with 1024 requests under way on each are more than 1048576"),
-                (("-b", "2", "-p", "2"), both), (("-b", "2", "--rate", "1"), both)):
+                (("-b", "2", "-p", "2"), both)):
             done = cli("bench", *arguments)
             self.assertEqual((done.returncode, done.stderr.decode()), (USAGE, f"repram bench: {why}\n"))
 

@@ -81,6 +81,26 @@ static void no_percentile_is_above_the_largest_value(void **state)
     sample_fini(&s);
 }
 
+static void many_of_one_value_are_as_one_after_the_other(void **state)
+{
+    (void)state;
+    struct sample one = {.count = 0};
+    struct sample many = {.count = 0};
+    sample_add_many(&many, 1234567, 0);
+    assert_null(many.places);
+    sample_add_many(&many, 1234567, 3);
+    sample_add_many(&many, 5, 97);
+    for (int i = 0; i < 100; i++) {
+        sample_add(&one, i < 3 ? 1234567 : 5);
+    }
+    assert_int_equal(many.count, one.count);
+    assert_int_equal(many.sum, one.sum);
+    assert_int_equal(many.max, one.max);
+    assert_memory_equal(many.places, one.places, SAMPLE_PLACES * sizeof(*one.places));
+    sample_fini(&one);
+    sample_fini(&many);
+}
+
 static void merged_samples_are_one_of_all_values(void **state)
 {
     (void)state;
@@ -151,6 +171,7 @@ int main(void)
         cmocka_unit_test(large_values_are_at_most_one_step_too_high_and_never_too_low),
         cmocka_unit_test(both_sides_of_a_power_of_two_keep_their_order),
         cmocka_unit_test(no_percentile_is_above_the_largest_value),
+        cmocka_unit_test(many_of_one_value_are_as_one_after_the_other),
         cmocka_unit_test(merged_samples_are_one_of_all_values),
         cmocka_unit_test(a_percentile_needs_a_value_beyond_it),
         cmocka_unit_test(a_cleared_sample_has_forgotten_all),

@@ -51,7 +51,7 @@ struct client {
     uint64_t node_count; /* NODE_COUNT, for health --all */
     char network[NAME_SIZE];
     char enclave[NAME_SIZE];
-    char passed[160]; /* which node of the local range was passed over, and why; "" for none */
+    char passed[512]; /* which node of the local range was passed over, and why; "" for none */
     const char *words[CLIENT_WORDS_MAX];
     size_t word_count;
     const char *extras[CLIENT_EXTRAS_MAX]; /* values of the command's own options; "" when given
@@ -76,7 +76,7 @@ struct client_answer {
     uint8_t *body; /* owned, and terminated behind body_len; never NULL */
     size_t body_len;
     char headers[CLIENT_HEADER_COUNT][CLIENT_HEADER_SIZE]; /* "" when absent */
-    char error[256];
+    char error[384];
 };
 
 struct client_usage {

@@ -53,6 +53,9 @@ enum client_kinship client_probe(struct client *c, const struct client_server *s
             ? client_servers_judge(answer.body, answer.body_len, c->network,
                                    c->is_data ? c->enclave : NULL, name)
             : KINSHIP_NOBODY;
+    if (answer.rc == RC_IO && server->is_tls) {
+        (void)snprintf(c->passed, sizeof(c->passed), "port %u: %s", server->at.port, answer.error);
+    }
     client_answer_fini(&answer);
     if (kinship == KINSHIP_OTHER_NETWORK || kinship == KINSHIP_OTHER_ENCLAVE) {
         const bool is_network = kinship == KINSHIP_OTHER_NETWORK;

@@ -21,7 +21,7 @@
 #include <string.h>
 
 /* Docker's own limit for the check is usually 5 s or more. */
-enum { TIMEOUT_MS = 4000 };
+enum { TIMEOUT_MS = 4000, WHY_SIZE = 384 };
 
 enum health_extra { HEALTH_ALL, HEALTH_EXTRA_COUNT };
 
@@ -34,8 +34,8 @@ struct checkup {
     struct table *table;
     cJSON *list;
     uint64_t healthy;
-    char problem[NODE_TEXT_SIZE + 64]; /* of the last that answered badly or not in time; else of
-                                          the last that refused */
+    char problem[NODE_TEXT_SIZE + WHY_SIZE + 32]; /* of the last that answered badly or not in
+                                                     time; else of the last that refused */
     bool is_problem_refused;
 };
 
@@ -58,11 +58,11 @@ static const char *judge(const struct client *c, const struct client_answer *ans
 }
 
 /* Most ports of a range refuse because nobody is there. Any other reason is more worth a line. */
-static void note_problem(struct checkup *k, const char *where, const char *verdict, bool is_refused)
+static void note_problem(struct checkup *k, const char *where, const char *why, bool is_refused)
 {
     if (!is_refused || k->is_problem_refused) {
         k->is_problem_refused = is_refused;
-        (void)snprintf(k->problem, sizeof(k->problem), "%s: %s", where, verdict);
+        (void)snprintf(k->problem, sizeof(k->problem), "%s: %s", where, why);
     }
 }
 
@@ -87,9 +87,16 @@ static void add_row(struct checkup *k, const char *where, const char *verdict, c
     (void)cJSON_AddItemToArray(k->list, item);
 }
 
+/* The verdict at length: what was wrong with a connection, as its certificate. */
+static void explain(const struct client_answer *answer, const char *verdict,
+                    char ret_why[static WHY_SIZE])
+{
+    (void)snprintf(ret_why, WHY_SIZE, "%s", answer->rc == RC_IO ? answer->error : verdict);
+}
+
 /* "healthy", or why the node cannot serve. */
 static const char *judge_life(struct checkup *k, const struct client_server *server,
-                              uint32_t timeout_ms)
+                              uint32_t timeout_ms, char ret_why[static WHY_SIZE])
 {
     const struct client_request request = {.method = "GET", .target = "/v1/livez"};
     struct client_answer answer;
@@ -97,6 +104,7 @@ static const char *judge_life(struct checkup *k, const struct client_server *ser
     const char *verdict = answer.rc != RC_OK     ? rc_text(answer.rc)
                           : answer.status != 200 ? "cannot serve"
                                                  : "healthy";
+    explain(&answer, verdict, ret_why);
     client_answer_fini(&answer);
     return verdict;
 }
@@ -106,21 +114,22 @@ static void check(struct checkup *k, const struct client_server *server, uint32_
     const struct client_request request = {.method = "GET", .target = "/v1/health"};
     const uint64_t deadline = hostclock_boot_ms() + timeout_ms;
     struct client_answer answer;
-    char where[NODE_TEXT_SIZE + 16];
+    char where[NODE_TEXT_SIZE + 16], why[WHY_SIZE];
     client_ask(k->client, server, &request, timeout_ms, &answer);
     cJSON *root = answer.rc == RC_OK
                       ? cJSON_ParseWithLength((const char *)answer.body, answer.body_len)
                       : NULL;
     const char *verdict = judge(k->client, &answer, root);
+    explain(&answer, verdict, why);
     if (strcmp(verdict, "healthy") == 0) {
         const uint64_t now = hostclock_boot_ms();
-        verdict = judge_life(k, server, now < deadline ? (uint32_t)(deadline - now) : 1);
+        verdict = judge_life(k, server, now < deadline ? (uint32_t)(deadline - now) : 1, why);
     }
     const bool is_healthy = strcmp(verdict, "healthy") == 0;
     client_server_text(server, where, sizeof(where));
     k->healthy += is_healthy ? 1 : 0;
     if (!is_healthy) {
-        note_problem(k, where, verdict, answer.rc == RC_REFUSED);
+        note_problem(k, where, why, answer.rc == RC_REFUSED);
     }
     /* A port of the range that nobody holds deserves no line. */
     if (!k->client->is_local || answer.rc != RC_REFUSED) {

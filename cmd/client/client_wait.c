@@ -34,7 +34,7 @@ enum {
     ASK_TIMEOUT_MS = 2000,
     ASK_TIMEOUT_MIN_MS = 100,
     ROUND_GAP_MS = 100,
-    MISSING_SIZE = 256,
+    MISSING_SIZE = 640,
     DIGEST_SIZE = 40,
     STATUS_UNAUTHORIZED = 401,
     STATUS_FORBIDDEN = 403,
@@ -51,7 +51,7 @@ struct waiting {
     struct client *client;
     uint64_t members; /* 0: any number, as long as all agree */
     bool is_converged;
-    bool is_blind; /* in this round: the members were not listed to us */
+    bool is_blind; /* the members are not listed to us, so they are not asked for again */
     uint64_t deadline_ms;
     struct client_server *found; /* of this round; the first is the one that answered */
     size_t found_count;
@@ -89,7 +89,7 @@ static cJSON *ask_json(struct waiting *w, const struct client_server *server, co
             (void)snprintf(w->missing, sizeof(w->missing), "%.100s answers %s with %d", where,
                            target, answer.status);
         } else {
-            (void)snprintf(w->missing, sizeof(w->missing), "%.100s does not answer: %.100s", where,
+            (void)snprintf(w->missing, sizeof(w->missing), "%.100s does not answer: %.383s", where,
                            answer.error);
         }
     }
@@ -150,7 +150,9 @@ static bool find_servers(struct waiting *w)
 static bool find_first(struct waiting *w)
 {
     int status = 0;
-    w->is_blind = false;
+    if (w->is_blind && find_servers(w)) {
+        return true;
+    }
     for (size_t i = 0; i < w->client->server_count; i++) {
         struct client_server *server = &w->client->servers[i];
         if (w->client->is_local && client_probe(w->client, server) != KINSHIP_OURS) {
@@ -195,7 +197,7 @@ static bool is_ready(struct waiting *w, const struct client_server *server, uint
     const bool is_so = answer.rc == RC_OK && answer.status == 200 && seen == wanted;
     client_server_text(server, where, sizeof(where));
     if (answer.rc != RC_OK) {
-        (void)snprintf(w->missing, sizeof(w->missing), "%.100s does not answer: %.100s", where,
+        (void)snprintf(w->missing, sizeof(w->missing), "%.100s does not answer: %.383s", where,
                        answer.error);
     } else if (seen > 0 && seen != wanted) {
         (void)snprintf(w->missing, sizeof(w->missing), "%.100s sees %llu of %llu members", where,

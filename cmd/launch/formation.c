@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-void formation_init(struct formation *f, size_t count)
+void formation_init(struct formation *f, size_t count, bool is_counted)
 {
+    f->is_counted = is_counted;
     f->nodes = mem_new(count, sizeof(*f->nodes));
     f->count = count;
 }
@@ -87,11 +88,6 @@ enum rc formation_take_peers(struct formation *f, size_t node, const uint8_t *js
     return RC_OK;
 }
 
-void formation_take_refusal(struct formation *f, size_t node)
-{
-    f->nodes[node].is_closed = true;
-}
-
 void formation_take_ready(struct formation *f, size_t node, bool is_ready, const uint8_t *json,
                           size_t len)
 {
@@ -101,7 +97,7 @@ void formation_take_ready(struct formation *f, size_t node, bool is_ready, const
         f->nodes[node].alive = (uint32_t)alive - 1; /* it counts itself */
     }
     struct formation_node *judged = &f->nodes[node];
-    if (judged->is_closed) {
+    if (f->is_counted) {
         judged->seen = judged->alive < f->count ? judged->alive : (uint32_t)f->count - 1;
         judged->sees_all = judged->seen + 1 >= f->count;
     }

@@ -3,8 +3,9 @@
  * node answers about itself and its peers.
  *
  * Nodes are distinguished by uuid, as names may be taken twice. Members on other hosts do not
- * count. Where /peers is for those alone who have a right to it, they do: then a node sees all
- * others when /readyz, which everybody is answered, counts as many members as there are nodes.
+ * count. Where /peers is for those alone who have a right to it, they do, and it is not asked: then
+ * a node sees all others when /readyz, which everybody is answered, counts as many members as there
+ * are nodes.
  * Answers come in as JSON bytes; the caller does the asking.
  */
 #ifndef CMD_LAUNCH_FORMATION_H
@@ -20,7 +21,6 @@
 struct formation_node {
     char uuid[UUID_TEXT_SIZE]; /* "" until it answered */
     bool sees_all;             /* when last asked, every other node of ours */
-    bool is_closed;            /* it refuses /peers: /readyz has to do */
     bool is_ready;             /* when last asked: it takes writes with their quorum */
     uint32_t seen;             /* of our others */
     uint32_t alive;            /* of all peers, when it was last asked anything */
@@ -29,9 +29,10 @@ struct formation_node {
 struct formation {
     struct formation_node *nodes; /* owned */
     size_t count;
+    bool is_counted; /* /peers is not for us: /readyz has to do */
 };
 
-void formation_init(struct formation *f, size_t count);
+void formation_init(struct formation *f, size_t count, bool is_counted);
 void formation_fini(struct formation *f);
 
 /* The node was started anew: what it has said before no longer counts. */
@@ -45,9 +46,6 @@ MUST_USE enum rc formation_take_health(struct formation *f, size_t node, const u
                                        size_t len);
 MUST_USE enum rc formation_take_peers(struct formation *f, size_t node, const uint8_t *json,
                                       size_t len);
-
-/* /peers was refused for want of a right. */
-void formation_take_refusal(struct formation *f, size_t node);
 
 /* An answer to /readyz, which also says how many members the node sees by now. */
 void formation_take_ready(struct formation *f, size_t node, bool is_ready, const uint8_t *json,

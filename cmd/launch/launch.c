@@ -390,7 +390,7 @@ static int launch_run(struct launch *l)
     name_children(l);
     (void)local_host(s, l->host);
     l->is_tls = settings_is_set(s, SETTING_TLS_CERT);
-    formation_init(&l->formation, l->count);
+    formation_init(&l->formation, l->count, l->is_tls || settings_is_set(s, SETTING_ACL_FILE));
     supervisor_init(&l->supervisor, l->count, l->started_ms,
                     l->is_all_or_nothing ? l->started_ms + l->start_timeout_ms : NEVER,
                     settings_number(s, SETTING_DRAIN_GRACE));

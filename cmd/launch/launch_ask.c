@@ -16,8 +16,6 @@ enum {
     ASK_TIMEOUT_MS = 300,    /* on this host; while it lasts, nothing is reaped */
     ASK_BYTES_MAX = 4 << 20, /* a /peers of ten thousand members */
     URL_SIZE = 96,
-    STATUS_UNAUTHORIZED = 401,
-    STATUS_FORBIDDEN = 403,
 };
 
 enum question_kind { ASK_HEALTH, ASK_PEERS, ASK_READY, ASK_NOTHING };
@@ -36,9 +34,6 @@ static void on_answer(void *arg, const struct fetch_answer *answer)
     q->rc = answer->rc;
     if (answer->rc == RC_OK && q->kind == ASK_READY) {
         formation_take_ready(f, q->node, answer->status == 200, answer->body, answer->body_len);
-    } else if (answer->rc == RC_OK && q->kind == ASK_PEERS &&
-               (answer->status == STATUS_UNAUTHORIZED || answer->status == STATUS_FORBIDDEN)) {
-        formation_take_refusal(f, q->node);
     } else if (answer->rc == RC_OK && answer->status == 200) {
         q->rc = q->kind == ASK_PEERS
                     ? formation_take_peers(f, q->node, answer->body, answer->body_len)
@@ -72,10 +67,10 @@ static enum question_kind next_question(const struct launch *l, const struct for
     if (!formation_is_known(&l->formation)) {
         return ASK_NOTHING; /* whether it sees all cannot be judged yet */
     }
-    if (!node->sees_all) {
-        return node->is_closed ? ASK_READY : ASK_PEERS;
+    if (!node->sees_all && !l->formation.is_counted) {
+        return ASK_PEERS;
     }
-    return node->is_ready ? ASK_NOTHING : ASK_READY;
+    return node->sees_all && node->is_ready ? ASK_NOTHING : ASK_READY;
 }
 
 /* Asks the next node of the round whose answer is still needed; false at the round's end. */

@@ -111,7 +111,8 @@ enum rc access_identify(struct access *a, const struct http_request *rq, uint64_
     *ret_who = (struct access_who){.user = ACCESS_NOBODY};
     if (http_find(rq, "Authorization") == NULL) {
         uint32_t user = 0;
-        ret_who->user = acl_anybody(a->acl, &user) == RC_OK ? user : ACCESS_NOBODY;
+        const bool is_anybody = !rq->needs_token && acl_anybody(a->acl, &user) == RC_OK;
+        ret_who->user = is_anybody ? user : ACCESS_NOBODY;
         return RC_OK;
     }
     ret_who->has_token = true;

@@ -63,8 +63,8 @@ void access_reload(struct access *a, struct acl *acl);
 
 uint32_t access_serial(const struct access *a);
 
-/* Who asks. RC_OK; RC_REFUSED: the token is wrong; RC_OVERLOADED: so, and too often from this
- * address. */
+/* Who asks; nobody where the request needs a token and has none, whatever `user *` may. RC_OK;
+ * RC_REFUSED: the token is wrong; RC_OVERLOADED: so, and too often from this address. */
 MUST_USE enum rc access_identify(struct access *a, const struct http_request *rq, uint64_t mono_ms,
                                  struct access_who *ret_who);
 

@@ -71,8 +71,8 @@ struct http_request {
     size_t header_count;
     struct addr client; /* who asks: the connection's peer, or what a trusted proxy says */
     bool is_tls;        /* over HTTPS */
-    bool has_cert;      /* from a client whose certificate is good, and from no page: a browser
-                           shows one by itself, whichever page asks (Origin) */
+    bool needs_token;   /* a certificate let it in, and a browser shows one by itself, whichever
+                           page asks (Origin): nothing is allowed without a token */
     struct http_route route;
     /* The body: inline when small, a blob when larger than VALUE_INLINE_MAX; a handler that keeps
      * the blob holds it. */

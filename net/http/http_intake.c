@@ -185,8 +185,9 @@ static bool is_allowed(struct http_conn *c, struct http_request *rq)
 }
 
 /* Where HTTPS is served the rest of HTTP is for probes, and so is HTTPS without a certificate where
- * these are asked for. Answered if it is not for this request. */
-static bool is_private(struct http_conn *c, const struct http_request *rq)
+ * these are asked for. What a page asks is judged by its token alone, so it needs rules. Answered
+ * if it is not for this request. */
+static bool is_private(struct http_conn *c, struct http_request *rq)
 {
     const struct tls_context *tls = c->shared->config.tls;
     if (tls == NULL || rq->route.is_exempt || !tls_context_is_serving(tls)) {
@@ -196,10 +197,18 @@ static bool is_private(struct http_conn *c, const struct http_request *rq)
         refuse_for_good(c, 403, "tls_required", "this node serves HTTPS; plain HTTP is for probes");
         return false;
     }
-    if (tls_context_asks_clients(tls) && !rq->has_cert) {
+    if (!tls_context_asks_clients(tls)) {
+        return true;
+    }
+    rq->needs_token = http_find(rq, "Origin") != NULL;
+    if (!c->has_cert) {
         refuse_for_good(c, 403, "forbidden",
-                        "this needs a certificate of an authority that the node believes, and no "
-                        "Origin");
+                        "this needs a certificate of an authority that the node believes");
+        return false;
+    }
+    if (rq->needs_token && c->shared->config.admit == NULL) {
+        refuse_for_good(c, 403, "forbidden",
+                        "a certificate counts for no page (Origin), and the node has no tokens");
         return false;
     }
     return true;
@@ -212,7 +221,7 @@ static void on_headers(struct http_conn *c)
     rq->id = c->id;
     rq->client = proxy_client(rq, &c->peer, config->trust_all, config->trust, config->trust_count);
     rq->is_tls = c->stream.ssl != NULL;
-    rq->has_cert = c->has_cert && http_find(rq, "Origin") == NULL;
+    rq->needs_token = false;
     rq->route = config->route(config->arg, rq);
     c->cors = rq->route.cors;
     c->is_head = rq->method == HTTP_HEAD_;

@@ -26,7 +26,7 @@ enum {
     HOST_LEN_MAX = 255,           /* RFC 1035 section 2.3.4 */
     ADDRESSES_MAX = 8,            /* addresses of one name; more would only make a failure slower */
     REQUEST_HEAD_MAX = 16 * 1024, /* what servers accept */
-    ERROR_TEXT_SIZE = 192,
+    ERROR_TEXT_SIZE = 384,
 };
 
 struct fetch {

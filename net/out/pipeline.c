@@ -23,7 +23,7 @@
 
 enum {
     ADDRESSES_MAX = 8, /* of one name */
-    ERROR_SIZE = 256,
+    ERROR_SIZE = 384,
     HOST_TEXT_SIZE = 300,
 };
 
@@ -198,7 +198,7 @@ static void on_read(struct bufferevent *bev, void *arg)
 static void on_end(struct lane *l, short what)
 {
     const int error = EVUTIL_SOCKET_ERROR();
-    char why[ERROR_SIZE / 2];
+    char why[ERROR_SIZE];
     if ((what & BEV_EVENT_EOF) != 0 && l->ring_count > 0 &&
         response_parser_end(l->parser) == RC_OK) {
         (void)take_answer(l);

@@ -11,11 +11,15 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { HOST_SIZE = 256 }; /* RFC 1035 section 2.3.4 */
+enum {
+    HOST_SIZE = 256, /* RFC 1035 section 2.3.4 */
+    NAMES_SIZE = 80, /* of a certificate, in an error */
+};
 
 struct tls_client {
     SSL_CTX *ctx;
@@ -172,9 +176,6 @@ static const char *more_of(long verdict)
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
     case X509_V_ERR_CERT_SIGNATURE_FAILURE:
         return "; no authority that is trusted here has signed it";
-    case X509_V_ERR_HOSTNAME_MISMATCH:
-    case X509_V_ERR_IP_ADDRESS_MISMATCH:
-        return "; it is not for the name or address that was asked";
     case X509_V_ERR_CERT_HAS_EXPIRED:
     case X509_V_ERR_CERT_NOT_YET_VALID:
         return " by this host's clock";
@@ -183,12 +184,92 @@ static const char *more_of(long verdict)
     }
 }
 
+struct list {
+    char *text;
+    size_t len, size;
+};
+
+/* One more, behind a comma. Of many or long ones the first are told. */
+static void list_add(struct list *l, const char *name)
+{
+    const char *comma = l->len > 0 ? ", " : "";
+    if (l->len + strlen(comma) + strlen(name) < l->size) {
+        l->len += (size_t)snprintf(l->text + l->len, l->size - l->len, "%s%s", comma, name);
+    }
+}
+
+/* A name from a certificate as it may stand in a line of text: what somebody else has chosen. */
+static bool is_plain(const unsigned char *data, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (data[i] <= ' ' || data[i] > '~') {
+            return false;
+        }
+    }
+    return len > 0 && len < HOST_SIZE;
+}
+
+static void add_name(struct list *l, const GENERAL_NAME *name)
+{
+    const ASN1_STRING *value = name->type == GEN_DNS     ? name->d.dNSName
+                               : name->type == GEN_IPADD ? name->d.iPAddress
+                                                         : NULL;
+    const unsigned char *data = value != NULL ? ASN1_STRING_get0_data(value) : NULL;
+    const size_t len = value != NULL ? (size_t)ASN1_STRING_length(value) : 0;
+    char text[HOST_SIZE];
+    if (name->type == GEN_DNS && is_plain(data, len)) {
+        (void)snprintf(text, sizeof(text), "%.*s", (int)len, (const char *)data);
+        list_add(l, text);
+    } else if (name->type == GEN_IPADD && (len == 4 || len == 16)) {
+        struct addr addr = {.port = 0};
+        if (len == 4) {
+            addr = addr_v4(data, 0);
+        } else {
+            memcpy(addr.ip, data, len);
+        }
+        list_add(l, addr_format_ip(&addr, text));
+    }
+}
+
+/* Whom the server's certificate is for. */
+static void list_names(const SSL *ssl, struct list *l)
+{
+    const STACK_OF(X509) *chain = SSL_get0_verified_chain(ssl); /* refused or not */
+    const X509 *cert = sk_X509_num(chain) > 0 ? sk_X509_value(chain, 0) : NULL;
+    GENERAL_NAMES *names =
+        cert != NULL ? X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL) : NULL;
+    l->text[0] = '\0';
+    for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+        add_name(l, sk_GENERAL_NAME_value(names, i));
+    }
+    GENERAL_NAMES_free(names);
+}
+
+/* The certificate is good, and another's. */
+static void say_mismatch(const SSL *ssl, bool is_ip, char *ret_text, size_t size)
+{
+    char names[NAMES_SIZE];
+    struct list list = {.text = names, .size = sizeof(names)};
+    X509_VERIFY_PARAM *asked = SSL_get0_param((SSL *)(uintptr_t)ssl); /* which it only reads */
+    char *ip = is_ip ? X509_VERIFY_PARAM_get1_ip_asc(asked) : NULL;
+    const char *host = ip != NULL ? ip : X509_VERIFY_PARAM_get0_host(asked, 0);
+    list_names(ssl, &list);
+    (void)snprintf(ret_text, size,
+                   "certificate refused: it is for %s, not for %.64s: name the server as the "
+                   "certificate does, or have %s:%.64s put into it (subjectAltName)",
+                   list.len > 0 ? names : "no host", host != NULL ? host : "what was asked",
+                   is_ip ? "IP" : "DNS", host != NULL ? host : "...");
+    OPENSSL_free(ip);
+}
+
 static void say(const SSL *ssl, unsigned long error, char *ret_text, size_t size)
 {
     const long verdict = SSL_get_verify_result(ssl);
     const char *reason = ERR_reason_error_string(error);
     const int code = ERR_GET_LIB(error) == ERR_LIB_SSL ? ERR_GET_REASON(error) : 0;
-    if (verdict != X509_V_OK) {
+    if (verdict == X509_V_ERR_HOSTNAME_MISMATCH || verdict == X509_V_ERR_IP_ADDRESS_MISMATCH) {
+        say_mismatch(ssl, verdict == X509_V_ERR_IP_ADDRESS_MISMATCH, ret_text, size);
+    } else if (verdict != X509_V_OK) {
         (void)snprintf(ret_text, size, "certificate refused: %s%s",
                        X509_verify_cert_error_string(verdict), more_of(verdict));
     } else if (code == SSL_R_WRONG_VERSION_NUMBER || code == SSL_R_HTTP_REQUEST) {

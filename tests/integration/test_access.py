@@ -8,7 +8,7 @@ import tempfile
 import time
 
 import harness
-from harness import FAILED, Case, Node, Program, cli, cluster, free_base, wait_until
+from harness import FAILED, Case, Launcher, Node, Program, cli, cluster, free_base, wait_until
 from test_watch import Watcher
 
 BAD_CONFIGURATION = 78
@@ -142,6 +142,20 @@ class Access(Case):
         self.assertRegex(output, r"refused: user alice from 127\.0\.0\.1: write /data/other")
         self.assertNotIn(token, output)
         self.assertNotIn("Bearer", output)
+
+    def test_a_healthy_start_and_probes_are_refused_nothing(self):
+        self.write("user alice {alice}\nallow read\n")
+        launcher = Launcher(3, env={"REPRAM_BIND": "127.0.0.1", "REPRAM_ACL_FILE": self.file})
+        wait_until(lambda: "nodes are ready after" in launcher.output(), "the table is there")
+        env = {"BASE_PORT": launcher.base, "NODE_COUNT": 3}
+        self.assertEqual(cli("health", "--all", env=env).returncode, 0)
+        self.assertRegex(launcher.output(), r"127\.0\.0\.1|localhost")
+        self.assertNotIn("refused", launcher.output())
+        # Who waits may ask for the members once, and goes on by what everybody is answered.
+        for members, code in ((3, 0), (4, FAILED)):
+            done = cli("wait", "--members", str(members), "--timeout", "1s", env=env)
+            self.assertEqual(done.returncode, code, done.stderr)
+        self.assertLessEqual(launcher.output().count("refused: no token"), 2)
 
     def test_token_expires_mid_watch(self):
         end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=3)

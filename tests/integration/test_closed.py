@@ -155,5 +155,32 @@ class Https(Case):
         self.assertIn(b"no authority that is trusted here has signed it", done.stderr)
 
 
+class Named(Case):
+    """Nodes whose certificate is for a name alone, as public authorities sign it."""
+
+    def test_a_certificate_that_lacks_the_address_is_told_with_what_it_has_by_every_command(self):
+        authority = Authority()
+        self.addCleanup(authority.close)
+        node = authority.issue("node", "DNS:localhost,DNS:*.nodes.example")
+        launcher = Launcher(2, max_ports=2, env={"REPRAM_TLS_CERT": node.cert, "REPRAM_TLS_KEY": node.key})
+        wait_until(lambda: "2 nodes are ready" in launcher.output(), "the launcher sees its nodes form", 20)
+        env = {"BASE_PORT": launcher.base, "MAX_PORTS": 2, "NODE_COUNT": 2}
+        trusting = ("--cacert", authority.cert)
+        words = (": certificate refused: it is for localhost, *.nodes.example, not for 127.0.0.1: name the server as "
+                 "the certificate does, or have IP:127.0.0.1 put into it (subjectAltName)")
+        named = ("--server", f"https://localhost:{launcher.base}")
+        for command in (("get", "k"), ("put", "k", "v"), ("keys",), ("watch",), ("peers",), ("status",),
+                        ("export", "-"), ("health",), ("health", "--all"), ("health", "--all", "--json"),
+                        ("wait", "-n", "2", "--timeout", "300ms"), ("bench", "-n", "10"),
+                        ("wait", "-n", "2", "--timeout", "300ms", *named)):  # which asks members where they say
+            done = cli(*command, *trusting, env=env)
+            self.assertEqual(done.returncode, FAILED, command)
+            self.assertEqual(done.stderr.decode().count(words), 1, (command, done.stderr))
+            self.assertEqual(done.stderr.count(b"\n"), 1, (command, done.stderr))
+        for command in (("put", "k", "v"), ("get", "k"), ("peers",), ("health", "--all")):
+            done = cli(*command, *trusting, *named, env=env)
+            self.assertEqual(done.returncode, 0, (command, done.stderr))
+
+
 if __name__ == "__main__":
     harness.main()

@@ -2,6 +2,7 @@
 under load, and what a handshake agrees on (OpenSSL's own client asks)."""
 
 import contextlib
+import hashlib
 import http.client
 import os
 import shutil
@@ -196,6 +197,37 @@ class Clients(Tls):
             self.assertEqual((reply.status, reply.json()["code"]), (403, "forbidden"))
         self.assertEqual(ask(node, good, "GET", "/livez", headers={"Origin": "null"}).status, 200)
         self.assertEqual(ask(node, good, "GET", "/data/a").body, b"v")
+
+    def test_beside_a_certificate_a_page_may_what_its_token_may(self):
+        rules = os.path.join(self.authority.folder.name, "acl")
+        with open(rules, "w", encoding="utf-8") as file:
+            file.write(f"user page sha256:{hashlib.sha256(b'good').hexdigest()}\nallow read,write fade/\n"
+                       "user *\nallow read\n")
+        node = self.node(REPRAM_TLS_CA=self.authority.cert, REPRAM_ACL_FILE=rules, REPRAM_BIND="127.0.0.1")
+        origin = ("-H", f"Origin: https://localhost:{node.port}")
+        certificate = ("--cert", self.client.cert, "--key", self.client.key)
+        token, wrong = ("-H", "Authorization: Bearer good"), ("-H", "Authorization: Bearer wrong")
+        put = ("-X", "PUT", "-d", "hello", "-H", "Content-Type: text/plain")
+        for words, path, status in (
+                ((*certificate, *origin, *token, *put), "data/fade/a", "201"),
+                ((*certificate, *origin, *token), "data/fade/a", "200"),
+                ((*certificate, *origin, *token, *put), "data/other", "403"),
+                ((*certificate, *origin, *wrong, *put), "data/fade/a", "401"),
+                ((*certificate, *origin, *put), "data/fade/a", "401"),
+                ((*certificate, *origin), "data/fade/a", "401"),  # what user * may is for nobody's page
+                (certificate, "data/fade/a", "200"),
+                ((*certificate, *wrong), "data/fade/a", "401"),
+                ((*certificate, *origin, "-X", "OPTIONS"), "data/fade/a", "204"),
+                ((*certificate, *origin), "fade/", "200"),
+                ((*origin, *token), "data/fade/a", "403"),  # without a certificate probes alone
+                (token, "data/fade/a", "403"),
+                (origin, "fade/", "403"),
+                ((*origin, "-X", "OPTIONS"), "data/fade/a", "403"),
+                (origin, "readyz", "200")):
+            done = subprocess.run(["curl", "-sS", "--cacert", self.authority.cert, *words, "-o", "/dev/null", "-w",
+                                   "%{http_code}", f"https://localhost:{node.port}/{path}"], capture_output=True,
+                                  timeout=20 * SLOW, check=False)
+            self.assertEqual(done.stdout.decode(), status, (words, path, done.stderr))
 
 
 class Files(Tls):

@@ -117,7 +117,8 @@ class Https(Trust):
         for identity, authority, words in (
                 (self.good, self.other, "no authority that is trusted here has signed it"),
                 (self.good, None, "no authority that is trusted here has signed it"),
-                (self.foreign, self.authority, "it is not for the name or address that was asked"),
+                (self.foreign, self.authority, "it is for example.org, not for 127.0.0.1: name the server as the certificate does, or have "
+                 "IP:127.0.0.1 put into it (subjectAltName)"),
                 (self.expired, self.authority, "certificate has expired by this host's clock")):
             node = self.node(identity)
             trusting = ("--cacert", authority.cert) if authority is not None else ()

@@ -269,6 +269,39 @@ static void what_everybody_may_needs_no_token_and_a_wrong_one_is_refused_all_the
 
 /* While a body comes, the rules may become others: those that are in force when it is whole
  * judge. */
+/* What a browser asks for a page: the connection has its user's certificate. */
+static int ask_as_page(struct fixture *f, const char *token, enum http_method method,
+                       const char *target)
+{
+    char header[64];
+    (void)snprintf(header, sizeof(header), "Bearer %s", token);
+    if (*token != '\0') {
+        with_header(f, "Authorization", header);
+    }
+    with_header(f, "Origin", "https://page.example");
+    fixture_reset(f);
+    struct http_request rq = fixture_request(f, method, target);
+    rq.needs_token = true;
+    const bool is_allowed = api_judge(f->api, &rq, f->now_us, &f->rs);
+    f->header_count = 0;
+    return is_allowed ? 200 : f->rs.status;
+}
+
+static void beside_a_certificate_a_page_may_what_its_token_may_and_nothing_without_one(void **state)
+{
+    struct fixture *f = *state;
+    set_rules(f, "user a token:a\nallow write app/\nuser *\nallow read,status");
+    assert_int_equal(ask_as(f, "", HTTP_GET_, "/status"), 200);
+    assert_int_equal(ask_as_page(f, "", HTTP_GET_, "/status"), 401);
+    assert_header(f, "WWW-Authenticate", "Bearer");
+    assert_int_equal(ask_as_page(f, "", HTTP_POST_, "/mget"), 401);
+    assert_int_equal(ask_as_page(f, "a", HTTP_PUT_, "/data/app/k"), 200);
+    assert_int_equal(ask_as_page(f, "a", HTTP_PUT_, "/data/k"), 403);
+    assert_int_equal(ask_as_page(f, "b", HTTP_PUT_, "/data/app/k"), 401);
+    assert_int_equal(ask_as_page(f, "", HTTP_GET_, "/fade/"), 200);
+    assert_int_equal(ask_as_page(f, "", HTTP_OPTIONS_, "/data/app/k"), 200);
+}
+
 static void rules_that_change_while_a_body_comes_hold(void **state)
 {
     struct fixture *f = *state;
@@ -321,6 +354,7 @@ int main(void)
         API(listing_outside_one_prefix_403),
         API(put_refused_before_body),
         API(what_everybody_may_needs_no_token_and_a_wrong_one_is_refused_all_the_same),
+        API(beside_a_certificate_a_page_may_what_its_token_may_and_nothing_without_one),
         API(rules_that_change_while_a_body_comes_hold),
         API(a_page_of_an_origin_that_may_not_read_hears_nothing_of_it),
     };

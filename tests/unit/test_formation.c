@@ -31,7 +31,7 @@ static void ready(size_t node, bool is_ready, const char *json)
 static int setup(void **state)
 {
     (void)state;
-    formation_init(&f, 3);
+    formation_init(&f, 3, false);
     assert_int_equal(health(0, "{\"uuid\":\"aa\"}"), RC_OK);
     assert_int_equal(health(1, "{\"uuid\":\"bb\"}"), RC_OK);
     assert_int_equal(health(2, "{\"uuid\":\"cc\"}"), RC_OK);
@@ -102,6 +102,24 @@ static void answers_that_are_none_change_nothing(void **state)
     assert_string_equal(f.nodes[0].uuid, "aa");
 }
 
+static void where_peers_are_not_listed_it_is_complete_when_each_counts_as_many(void **state)
+{
+    (void)state;
+    f.is_counted = true;
+    for (size_t node = 0; node < 3; node++) {
+        ready(node, true, "{\"alive\":2}");
+        assert_false(f.nodes[node].sees_all);
+        assert_int_equal(f.nodes[node].seen, 1);
+        ready(node, false, "{\"alive\":3}");
+        assert_true(f.nodes[node].sees_all);
+        assert_false(formation_is_complete(&f));
+        ready(node, true, "{\"alive\":4}");
+    }
+    assert_true(formation_is_complete(&f));
+    assert_int_equal(f.nodes[0].seen, 2);
+    assert_int_equal(f.nodes[0].alive, 3);
+}
+
 static void hear_peers(void *arg)
 {
     (void)arg;
@@ -123,6 +141,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(it_is_complete_when_each_sees_all_others_alive_and_is_ready),
         TEST(suspects_and_other_hosts_members_do_not_count),
+        TEST(where_peers_are_not_listed_it_is_complete_when_each_counts_as_many),
         TEST(answers_that_are_none_change_nothing),
         TEST(an_answer_that_there_is_no_memory_for_changes_nothing),
     };

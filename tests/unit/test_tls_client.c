@@ -133,9 +133,15 @@ static void a_certificate_for_another_name_or_of_another_time_is_refused(void **
     (void)state;
     tls_server_be(&rig, &rig.foreign, false);
     struct outcome outcome = get("localhost", rig.port);
-    refused(&outcome, "it is not for the name or address that was asked");
+    assert_string_equal(outcome.error,
+                        "certificate refused: it is for example.org, not for localhost: name the "
+                        "server as the certificate does, or have DNS:localhost put into it "
+                        "(subjectAltName)");
+    refused(&outcome, "certificate refused: ");
     outcome = get("127.0.0.1", rig.port);
-    refused(&outcome, "it is not for the name or address that was asked");
+    refused(&outcome, "certificate refused: it is for example.org, not for 127.0.0.1: name the "
+                      "server as the certificate does, or have IP:127.0.0.1 put into it "
+                      "(subjectAltName)");
     tls_server_be(&rig, &rig.expired, false);
     outcome = get("localhost", rig.port);
     refused(&outcome, "certificate refused: certificate has expired by this host's clock");

@@ -16,6 +16,7 @@
 #include "core/base/addr.h"
 #include "core/base/buf.h"
 #include "core/base/rc.h"
+#include "core/store/blobrefs.h"
 #include "core/store/store.h"
 #include "gossip/engine_config.h"
 #include "gossip/sealing/sealing.h"
@@ -142,13 +143,21 @@ void engine_link_down(struct engine *e, uint32_t link, enum link_end why, uint64
 void engine_link_input(struct engine *e, uint32_t link, const uint8_t *data, size_t len,
                        uint64_t now_us);
 
+/* Where the next bytes of a link may be put before engine_link_input() gets them, so that it need
+ * not copy them: the places of a large value that is coming. Sets up to BLOB_ROOMS_MAX of ret_rooms
+ * and returns how many; 0 when what comes next is something else. What comes behind them, and what
+ * one of them has not been filled with, is given from elsewhere. Good until the next call with this
+ * link. */
+size_t engine_link_rooms(struct engine *e, uint32_t link, struct blob_room *ret_rooms);
+
 /*
  * Takes up to about `len_max` bytes for a link into `out` (whole frames; one frame may exceed it).
  * The caller calls it after ACTION_OUTPUT and again whenever its own buffer for the link has
- * drained, until it returns 0.
+ * drained, until it returns 0. Large values are noted in `refs`, up to half a MiB and a frame, and
+ * count as well; NULL: they are copied.
  */
-size_t engine_link_output(struct engine *e, uint32_t link, struct buf *out, size_t len_max,
-                          uint64_t now_us);
+size_t engine_link_output(struct engine *e, uint32_t link, struct buf *out, struct blobrefs *refs,
+                          size_t len_max, uint64_t now_us);
 
 /* ---- Clients ---- */
 enum put_condition { PUT_ALWAYS, PUT_IF_MATCH, PUT_IF_NONE_MATCH };

@@ -203,21 +203,33 @@ static enum rc end_large(struct engine *e, struct link *l)
     return count_record(e, l, &f, refused);
 }
 
-static enum rc take_large_data(struct engine *e, struct link *l, struct cursor *c)
+/* A LARGE_DATA frame begins. Its payload is taken as it comes, so that it is copied once, or never
+ * where it stands in its place already. */
+static enum rc begin_large_data(struct link *l, size_t len)
 {
-    struct large *large = l->in_large;
-    const size_t len = cursor_left(c);
-    if (large == NULL || !large->is_active || len == 0 ||
-        len > large->record.value_len - large->offset) {
+    const struct large *large = l->in_large;
+    if (l->state != LINK_OPEN || !l->member->is_mate || large == NULL || !large->is_active ||
+        len == 0 || len > large->record.value_len - large->offset) {
         return RC_MALFORMED;
     }
-    if (!large->is_refused && blob_append(large->blob, cursor_bytes(c, len), len) != RC_OK) {
+    l->data_left = len;
+    return RC_OK;
+}
+
+static enum rc take_large_data(struct engine *e, struct link *l, const uint8_t **data, size_t *len)
+{
+    struct large *large = l->in_large;
+    const size_t piece = *len < l->data_left ? *len : l->data_left;
+    if (!large->is_refused && blob_take(large->blob, *data, piece) != RC_OK) {
         blob_release(large->blob);
         large->blob = NULL;
         large->is_refused = true;
     }
-    large->offset += len;
-    l->progress++;
+    *data += piece;
+    *len -= piece;
+    l->data_left -= piece;
+    large->offset += piece;
+    l->progress += l->data_left == 0;
     return large->offset == large->record.value_len ? end_large(e, l) : RC_OK;
 }
 
@@ -313,8 +325,6 @@ static enum rc take_open_frame(struct engine *e, struct link *l, enum frame_type
         return RC_OK;
     case FRAME_LARGE_BEGIN:
         return begin_large(e, l, c);
-    case FRAME_LARGE_DATA:
-        return take_large_data(e, l, c);
     case FRAME_ACK:
         return take_ack(e, l, c);
     case FRAME_NACK:
@@ -345,6 +355,7 @@ static enum rc take_open_frame(struct engine *e, struct link *l, enum frame_type
         return spread_frame(engine_spread(e), l, type, c);
     case FRAME_HELLO:
     case FRAME_CLOSE:
+    case FRAME_LARGE_DATA: /* taken as it comes */
         break;
     }
     return RC_UNSUPPORTED;
@@ -361,13 +372,13 @@ static uint8_t class_of(uint8_t type)
 {
     enum { RECORD = IS_DATA, SYNC = IS_DATA | IS_SYNC | KEEPS_IN_USE, PACKET = KEEPS_IN_USE };
     static const uint8_t classes[] = {
-        [FRAME_PACKET] = PACKET,     [FRAME_RECORD] = RECORD,    [FRAME_LARGE_BEGIN] = RECORD,
-        [FRAME_LARGE_DATA] = RECORD, [FRAME_SYNC_GROUPS] = SYNC, [FRAME_SYNC_EPOCHS] = SYNC,
-        [FRAME_SYNC_SCOPE] = SYNC,   [FRAME_SYNC_LIST] = SYNC,   [FRAME_SYNC_CELLS] = SYNC,
-        [FRAME_SYNC_MORE] = SYNC,    [FRAME_SYNC_WANT] = SYNC,   [FRAME_SYNC_DONE] = SYNC,
-        [FRAME_SYNC_ROOT] = SYNC,    [FRAME_JOIN] = SYNC,        [FRAME_JOIN_DONE] = SYNC,
-        [FRAME_RECORDS] = SYNC,      [FRAME_TREE_HAVE] = RECORD, [FRAME_TREE_GRAFT] = RECORD,
-        [FRAME_TREE_PRUNE] = RECORD, [FRAME_TREE_HELD] = RECORD,
+        [FRAME_PACKET] = PACKET,    [FRAME_RECORD] = RECORD,     [FRAME_LARGE_BEGIN] = RECORD,
+        [FRAME_SYNC_GROUPS] = SYNC, [FRAME_SYNC_EPOCHS] = SYNC,  [FRAME_SYNC_SCOPE] = SYNC,
+        [FRAME_SYNC_LIST] = SYNC,   [FRAME_SYNC_CELLS] = SYNC,   [FRAME_SYNC_MORE] = SYNC,
+        [FRAME_SYNC_WANT] = SYNC,   [FRAME_SYNC_DONE] = SYNC,    [FRAME_SYNC_ROOT] = SYNC,
+        [FRAME_JOIN] = SYNC,        [FRAME_JOIN_DONE] = SYNC,    [FRAME_RECORDS] = SYNC,
+        [FRAME_TREE_HAVE] = RECORD, [FRAME_TREE_GRAFT] = RECORD, [FRAME_TREE_PRUNE] = RECORD,
+        [FRAME_TREE_HELD] = RECORD,
     };
     return type < sizeof(classes) ? classes[type] : 0;
 }
@@ -429,25 +440,34 @@ static void refuse(struct engine *e, struct link *l, enum rc rc)
     peer_end(e, l, is_fault ? CLOSE_MALFORMED : 0);
 }
 
-/* The frame's whole length from its header, 0 while that is not complete; RC_TOO_LONG. */
-static enum rc frame_len(const uint8_t *data, size_t len, size_t *ret_len)
+/* The frame's whole length from its header, 0 while that is not complete; RC_TOO_LONG. Of a
+ * LARGE_DATA frame it is the header's: the payload follows by itself. */
+static enum rc frame_len(struct link *l, const uint8_t *data, size_t len, size_t *ret_len)
 {
     *ret_len = 0;
     if (len < FRAME_HEADER_BYTES) {
         return RC_OK;
     }
     struct cursor c = cursor_reader(data, len);
-    (void)cursor_u16(&c);
+    const uint8_t type = cursor_u8(&c);
+    (void)cursor_u8(&c);
     const size_t payload_len = cursor_u32(&c);
-    if (payload_len > FRAME_PAYLOAD_MAX) {
+    if (payload_len > frame_payload_max(type)) {
         return RC_TOO_LONG;
     }
     *ret_len = FRAME_HEADER_BYTES + payload_len;
+    if (type == FRAME_LARGE_DATA) {
+        *ret_len = FRAME_HEADER_BYTES;
+        return begin_large_data(l, payload_len);
+    }
     return RC_OK;
 }
 
 static enum rc dispatch(struct engine *e, struct link *l, const uint8_t *frame, size_t len)
 {
+    if (l->data_left > 0) {
+        return RC_OK; /* it has begun */
+    }
     return take_frame(e, l, frame[0], frame[1], frame + FRAME_HEADER_BYTES,
                       len - FRAME_HEADER_BYTES);
 }
@@ -457,7 +477,7 @@ static enum rc take_whole(struct engine *e, struct link *l, const uint8_t **data
 {
     size_t whole = 0;
     const uint8_t *frame = *data;
-    const enum rc rc = frame_len(frame, *len, &whole);
+    const enum rc rc = frame_len(l, frame, *len, &whole);
     if (rc != RC_OK) {
         return rc;
     }
@@ -475,7 +495,7 @@ static enum rc take_whole(struct engine *e, struct link *l, const uint8_t **data
 static enum rc take_pieced(struct engine *e, struct link *l, const uint8_t **data, size_t *len)
 {
     size_t whole = 0;
-    enum rc rc = frame_len(buf_data(&l->in), l->in.len, &whole);
+    enum rc rc = frame_len(l, buf_data(&l->in), l->in.len, &whole);
     if (rc != RC_OK) {
         return rc;
     }
@@ -485,7 +505,7 @@ static enum rc take_pieced(struct engine *e, struct link *l, const uint8_t **dat
     *data += piece;
     *len -= piece;
     if (rc == RC_OK) {
-        rc = frame_len(buf_data(&l->in), l->in.len, &whole);
+        rc = frame_len(l, buf_data(&l->in), l->in.len, &whole);
     }
     if (rc != RC_OK || whole == 0 || l->in.len < whole) {
         return rc;
@@ -495,6 +515,15 @@ static enum rc take_pieced(struct engine *e, struct link *l, const uint8_t **dat
         buf_clear(&l->in);
     }
     return rc;
+}
+
+/* The next of what came: some of a large value, a frame, or a part of one. */
+static enum rc take_some(struct engine *e, struct link *l, const uint8_t **data, size_t *len)
+{
+    if (l->data_left > 0) {
+        return take_large_data(e, l, data, len);
+    }
+    return l->in.len > 0 ? take_pieced(e, l, data, len) : take_whole(e, l, data, len);
 }
 
 /* One cumulative acknowledgement for everything that came in one turn. */
@@ -518,7 +547,7 @@ static void take_input(struct engine *e, struct link *l, const uint8_t *data, si
     const uint32_t id = l->id;
     enum rc rc = RC_OK;
     while (len > 0 && rc == RC_OK && l->state != LINK_RIVAL) {
-        rc = l->in.len > 0 ? take_pieced(e, l, &data, &len) : take_whole(e, l, &data, &len);
+        rc = take_some(e, l, &data, &len);
         l = mesh_find(e->mesh, id);
         if (l == NULL || l->state == LINK_CLOSING) {
             return;
@@ -553,6 +582,22 @@ void engine_link_input(struct engine *e, uint32_t link, const uint8_t *data, siz
         peer_count(e, l);
     }
     engine_settle(e);
+}
+
+size_t engine_link_rooms(struct engine *e, uint32_t link, struct blob_room *ret_rooms)
+{
+    const struct link *l = mesh_find(e->mesh, link);
+    if (l == NULL || l->state != LINK_OPEN || l->data_left == 0 || l->in_large->is_refused) {
+        return 0;
+    }
+    size_t count = blob_rooms(l->in_large->blob, l->data_left, ret_rooms);
+    size_t left = l->data_left;
+    for (size_t i = 0; i < count; i++) {
+        ret_rooms[i].len = ret_rooms[i].len < left ? ret_rooms[i].len : left;
+        left -= ret_rooms[i].len;
+        count = left == 0 ? i + 1 : count;
+    }
+    return count;
 }
 
 void inbound_resume(struct engine *e, struct link *l)

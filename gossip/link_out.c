@@ -11,11 +11,13 @@ static bool replacement(void *arg, const struct queued_write *w, struct record *
                                         ret_record) == RC_OK;
 }
 
-size_t link_out_take(struct engine *e, struct link *l, struct buf *out, size_t len_max)
+size_t link_out_take(struct engine *e, struct link *l, struct buf *out, struct blobrefs *refs,
+                     size_t len_max)
 {
     const struct link_source source = {
         .store = e->store,
         .now_ms = engine_now_ms(e),
+        .refs = refs,
         .arg = e,
         .replacement = replacement,
     };

@@ -10,6 +10,7 @@
 struct engine;
 
 /* Takes up to about `len_max` bytes of output; a link that is closing is gone after its last. */
-size_t link_out_take(struct engine *e, struct link *l, struct buf *out, size_t len_max);
+size_t link_out_take(struct engine *e, struct link *l, struct buf *out, struct blobrefs *refs,
+                     size_t len_max);
 
 #endif

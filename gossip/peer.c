@@ -323,12 +323,12 @@ void engine_link_down(struct engine *e, uint32_t link, enum link_end why, uint64
     engine_settle(e);
 }
 
-size_t engine_link_output(struct engine *e, uint32_t link, struct buf *out, size_t len_max,
-                          uint64_t now_us)
+size_t engine_link_output(struct engine *e, uint32_t link, struct buf *out, struct blobrefs *refs,
+                          size_t len_max, uint64_t now_us)
 {
     engine_advance(e, now_us);
     struct link *l = mesh_find(e->mesh, link);
-    return l == NULL ? 0 : link_out_take(e, l, out, len_max);
+    return l == NULL ? 0 : link_out_take(e, l, out, refs, len_max);
 }
 
 /* ---- Time ---- */

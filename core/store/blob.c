@@ -8,19 +8,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct blob {
-    struct pagepool *pool; /* borrowed; NULL: segments are from the allocator */
-    size_t len;
-    size_t bytes_max;
-    size_t holders;
-    size_t segment_count;
-    size_t segment_slots;
-    size_t memory;
-    uint8_t **segments;
-    size_t last_size; /* allocated bytes of the last segment; all before it are full */
+/* It ends where the next one begins, and the last one where the room does. */
+struct piece {
+    uint8_t *at;
+    size_t begin; /* of the content */
 };
 
-enum { SEGMENT_SIZE_MIN = 4096 };
+struct blob {
+    struct pagepool *pool; /* borrowed; NULL: pieces are from the allocator */
+    size_t len;
+    size_t room; /* what its pieces hold together; len at least */
+    size_t bytes_max;
+    size_t holders;
+    size_t count, slots;
+    struct piece *pieces;
+};
+
+enum { SEGMENT_SIZE_MIN = 4096, SLOTS_MIN = 2 };
 
 _Static_assert((int)BLOB_SEGMENT_BYTES == (int)PAGEPOOL_PAGE_BYTES, "a full segment is a page");
 
@@ -31,29 +35,43 @@ struct blob *blob_new(struct pagepool *pool, size_t bytes_max)
         blob->pool = pool;
         blob->bytes_max = bytes_max;
         blob->holders = 1;
-        blob->memory = sizeof(*blob);
     }
     return blob;
 }
 
-/* Only full segments are pages of the pool; a first one that is smaller is from the allocator. */
-static bool is_page(const struct blob *blob, size_t size)
+/* ---- Pieces ---- */
+
+static size_t piece_size(const struct blob *blob, size_t index)
 {
-    return blob->pool != NULL && size == BLOB_SEGMENT_BYTES;
+    const size_t end = index + 1 < blob->count ? blob->pieces[index + 1].begin : blob->room;
+    return end - blob->pieces[index].begin;
 }
 
-static uint8_t *segment_new(struct blob *blob, size_t size)
+/* A piece for the first of `wanted` bytes; it may be smaller, and *ret_size says how large. */
+static uint8_t *piece_new(const struct blob *blob, size_t wanted, size_t *ret_size)
 {
-    return is_page(blob, size) ? pagepool_take(blob->pool) : malloc(size);
+    const bool is_page = wanted >= BLOB_SEGMENT_BYTES;
+    *ret_size = is_page ? BLOB_SEGMENT_BYTES : pagepool_part_size(wanted);
+    if (blob->pool == NULL) {
+        return malloc(*ret_size);
+    }
+    return is_page ? pagepool_take(blob->pool) : pagepool_take_part(blob->pool, wanted, ret_size);
 }
 
-static void segment_free(struct blob *blob, uint8_t *segment, size_t size)
+/* The end of a piece of which `kept` bytes stay. */
+static void piece_free(const struct blob *blob, size_t index, size_t kept)
 {
-    mem_wipe(segment, size);
-    if (is_page(blob, size)) {
-        pagepool_give(blob->pool, segment);
+    uint8_t *at = blob->pieces[index].at;
+    const size_t size = piece_size(blob, index);
+    mem_wipe(at + kept, size - kept);
+    if (blob->pool == NULL) {
+        if (kept == 0) {
+            free(at);
+        }
+    } else if (size == BLOB_SEGMENT_BYTES && kept == 0) {
+        pagepool_give(blob->pool, at);
     } else {
-        free(segment);
+        pagepool_give_part(blob->pool, at + kept, size - kept);
     }
 }
 
@@ -67,55 +85,60 @@ static size_t segment_size(size_t wanted)
     return size;
 }
 
-static enum rc add_segment(struct blob *blob, size_t wanted)
+static bool has_slot(struct blob *blob)
 {
-    if (blob->segment_count == blob->segment_slots) {
-        const size_t slots = blob->segment_slots == 0 ? 4 : 2 * blob->segment_slots;
-        uint8_t **segments = realloc(blob->segments, slots * sizeof(*segments));
-        if (segments == NULL) {
-            return RC_NO_MEMORY;
+    if (blob->count < blob->slots) {
+        return true;
+    }
+    const size_t slots = blob->slots == 0 ? SLOTS_MIN : 2 * blob->slots;
+    struct piece *pieces = realloc(blob->pieces, slots * sizeof(*pieces));
+    if (pieces == NULL) {
+        return false;
+    }
+    blob->pieces = pieces;
+    blob->slots = slots;
+    return true;
+}
+
+/* Pieces are added as bytes come, so that what is only announced takes no memory: until the first
+ * 64 KiB are full they double what there is, or are what is wanted; from then on they are segments.
+ * None is larger than what may still come. */
+static enum rc add_piece(struct blob *blob, size_t wanted)
+{
+    size_t size = BLOB_SEGMENT_BYTES;
+    if (blob->room < BLOB_SEGMENT_BYTES) {
+        const size_t most = BLOB_SEGMENT_BYTES - blob->room;
+        size = segment_size(blob->room + (wanted < most ? wanted : most)) - blob->room;
+    }
+    const size_t left = blob->bytes_max - blob->len; /* some of which has its room */
+    const size_t open = blob->room - blob->len;
+    size = size < left - open ? size : left - open;
+    uint8_t *at = has_slot(blob) ? piece_new(blob, size, &size) : NULL;
+    if (at == NULL) {
+        return RC_NO_MEMORY;
+    }
+    blob->pieces[blob->count++] = (struct piece){.at = at, .begin = blob->room};
+    blob->room += size;
+    return RC_OK;
+}
+
+/* The last piece that begins at or before `offset`, which some piece holds. */
+static size_t piece_at(const struct blob *blob, size_t offset)
+{
+    size_t low = 0;
+    size_t high = blob->count;
+    while (high - low > 1) {
+        const size_t mid = low + (high - low) / 2;
+        if (blob->pieces[mid].begin <= offset) {
+            low = mid;
+        } else {
+            high = mid;
         }
-        blob->memory += (slots - blob->segment_slots) * sizeof(*segments);
-        blob->segments = segments;
-        blob->segment_slots = slots;
     }
-    /* A first segment no larger than what is asked for keeps a 3 KiB value from costing 64. */
-    const size_t size = blob->segment_count > 0 ? BLOB_SEGMENT_BYTES : segment_size(wanted);
-    uint8_t *segment = segment_new(blob, size);
-    if (segment == NULL) {
-        return RC_NO_MEMORY;
-    }
-    blob->segments[blob->segment_count++] = segment;
-    blob->last_size = size;
-    blob->memory += size;
-    return RC_OK;
+    return low;
 }
 
-/* Only a first segment can be smaller than 64 KiB. It is widened by as much as has come, so that
- * bytes that come one by one take no more than twice their room, up to full size before a second
- * one is added. */
-static enum rc widen_first_segment(struct blob *blob, size_t wanted)
-{
-    const size_t size = segment_size(blob->len + wanted);
-    uint8_t *wide = segment_new(blob, size);
-    if (wide == NULL) {
-        return RC_NO_MEMORY;
-    }
-    memcpy(wide, blob->segments[0], blob->len);
-    segment_free(blob, blob->segments[0], blob->last_size);
-    blob->memory += size - blob->last_size;
-    blob->segments[0] = wide;
-    blob->last_size = size;
-    return RC_OK;
-}
-
-static enum rc make_room(struct blob *blob, size_t wanted)
-{
-    if (blob->segment_count == 1 && blob->last_size < BLOB_SEGMENT_BYTES) {
-        return widen_first_segment(blob, wanted);
-    }
-    return add_segment(blob, wanted);
-}
+/* ---- Building ---- */
 
 enum rc blob_append(struct blob *blob, const void *data, size_t len)
 {
@@ -125,25 +148,90 @@ enum rc blob_append(struct blob *blob, const void *data, size_t len)
     }
     const uint8_t *from = data;
     while (len > 0) {
-        size_t used = blob->len;
-        if (blob->segment_count > 0) {
-            used -= (blob->segment_count - 1) * (size_t)BLOB_SEGMENT_BYTES;
-        }
-        if (blob->segment_count == 0 || used == blob->last_size) {
-            const enum rc rc = make_room(blob, len);
+        if (blob->len == blob->room) {
+            const enum rc rc = add_piece(blob, len);
             if (rc != RC_OK) {
                 return rc;
             }
-            continue;
         }
-        const size_t room = blob->last_size - used;
-        const size_t chunk = len < room ? len : room;
-        memcpy(blob->segments[blob->segment_count - 1] + used, from, chunk);
+        const size_t index = piece_at(blob, blob->len);
+        const size_t within = blob->len - blob->pieces[index].begin;
+        const size_t open = piece_size(blob, index) - within;
+        const size_t chunk = len < open ? len : open;
+        memcpy(blob->pieces[index].at + within, from, chunk);
         blob->len += chunk;
         from += chunk;
         len -= chunk;
     }
     return RC_OK;
+}
+
+size_t blob_rooms(struct blob *blob, size_t wanted, struct blob_room *ret_rooms)
+{
+    ASSERT(blob->holders == 1);
+    const size_t left = blob->bytes_max - blob->len;
+    const size_t grown = blob->len > SEGMENT_SIZE_MIN ? blob->len : SEGMENT_SIZE_MIN;
+    const size_t least = grown < wanted ? grown : wanted;
+    const size_t end = blob->len + (least < left ? least : left);
+    while (blob->room < end && add_piece(blob, end - blob->room) == RC_OK) {
+    }
+    const size_t last = blob->room < blob->len + left ? blob->room : blob->len + left;
+    size_t count = 0;
+    for (size_t at = blob->len; at < last && count < BLOB_ROOMS_MAX; count++) {
+        const size_t index = piece_at(blob, at);
+        const size_t within = at - blob->pieces[index].begin;
+        const size_t size = piece_size(blob, index) - within;
+        ret_rooms[count] = (struct blob_room){.at = blob->pieces[index].at + within,
+                                              .len = size < last - at ? size : last - at};
+        at += size;
+    }
+    return count;
+}
+
+enum rc blob_take(struct blob *blob, const void *data, size_t len)
+{
+    if (blob->len < blob->room && len <= blob->bytes_max - blob->len) {
+        const size_t index = piece_at(blob, blob->len);
+        const size_t within = blob->len - blob->pieces[index].begin;
+        if (data == blob->pieces[index].at + within && len <= piece_size(blob, index) - within) {
+            ASSERT(blob->holders == 1);
+            blob->len += len;
+            return RC_OK;
+        }
+    }
+    return blob_append(blob, data, len);
+}
+
+/* The last piece keeps so many bytes. */
+static void shorten_last(struct blob *blob, size_t kept)
+{
+    const size_t index = blob->count - 1;
+    struct piece *last = &blob->pieces[index];
+    if (blob->pool != NULL && piece_size(blob, index) == BLOB_SEGMENT_BYTES &&
+        !pagepool_cut(blob->pool, last->at)) {
+        return; /* it stays as large as it is */
+    }
+    piece_free(blob, index, kept);
+    blob->room = last->begin + kept;
+    if (blob->pool == NULL) {
+        uint8_t *smaller = realloc(last->at, kept);
+        last->at = smaller == NULL ? last->at : smaller;
+    }
+}
+
+void blob_trim(struct blob *blob)
+{
+    ASSERT(blob->holders == 1);
+    while (blob->count > 0 && blob->pieces[blob->count - 1].begin >= blob->len) {
+        piece_free(blob, blob->count - 1, 0);
+        blob->room = blob->pieces[--blob->count].begin;
+    }
+    if (blob->count > 0) {
+        const size_t kept = pagepool_part_size(blob->len - blob->pieces[blob->count - 1].begin);
+        if (kept < piece_size(blob, blob->count - 1)) {
+            shorten_last(blob, kept);
+        }
+    }
 }
 
 struct blob *blob_hold(struct blob *blob)
@@ -161,13 +249,14 @@ void blob_release(struct blob *blob)
     if (--blob->holders > 0) {
         return;
     }
-    for (size_t i = 0; i < blob->segment_count; i++) {
-        const bool is_last = i + 1 == blob->segment_count;
-        segment_free(blob, blob->segments[i], is_last ? blob->last_size : BLOB_SEGMENT_BYTES);
+    for (size_t i = 0; i < blob->count; i++) {
+        piece_free(blob, i, 0);
     }
-    free(blob->segments);
+    free(blob->pieces);
     free(blob);
 }
+
+/* ---- Reading ---- */
 
 size_t blob_len(const struct blob *blob)
 {
@@ -176,7 +265,7 @@ size_t blob_len(const struct blob *blob)
 
 size_t blob_memory(const struct blob *blob)
 {
-    return blob->memory;
+    return sizeof(*blob) + blob->slots * sizeof(*blob->pieces) + blob->room;
 }
 
 size_t blob_memory_of(size_t len)
@@ -193,10 +282,10 @@ size_t blob_run(const struct blob *blob, size_t offset, const uint8_t **ret_data
     if (offset >= blob->len) {
         return 0;
     }
-    const size_t index = offset / BLOB_SEGMENT_BYTES;
-    const size_t within = offset % BLOB_SEGMENT_BYTES;
+    const size_t index = piece_at(blob, offset);
+    const size_t within = offset - blob->pieces[index].begin;
     const size_t left = blob->len - offset;
-    const size_t in_segment = BLOB_SEGMENT_BYTES - within;
-    *ret_data = blob->segments[index] + within;
-    return left < in_segment ? left : in_segment;
+    const size_t in_piece = piece_size(blob, index) - within;
+    *ret_data = blob->pieces[index].at + within;
+    return left < in_piece ? left : in_piece;
 }

@@ -12,9 +12,20 @@ enum {
     SLOTS_MIN = 16,
 };
 
+/* A page that is cut: the page is part 1, and part n has the halves 2n and 2n + 1. */
+struct cut {
+    uint64_t is_free[(2 << (PAGEPOOL_DEPTHS - 1)) / 64]; /* a set of parts */
+};
+
+/* What stands in a free part. */
+struct part {
+    struct part *prev, *next;
+};
+
 struct region {
     uint8_t *base;
-    uint32_t free; /* a set of page numbers */
+    struct cut *cuts[PAGEPOOL_REGION_PAGES]; /* NULL: the page is whole */
+    uint32_t free;                           /* a set of page numbers */
     uint32_t free_count;
     struct region *prev, *next;
 };
@@ -31,7 +42,11 @@ struct pagepool {
     uint32_t idle_min; /* the fewest idle ones in this window: nobody has wanted those */
     uint32_t due;      /* of these, from the last window, those that still have to go */
     uint32_t calls;    /* of this window */
+    struct part *parts[PAGEPOOL_DEPTHS]; /* lists of the free ones, by size: 64 KiB >> number */
 };
+
+_Static_assert(PAGEPOOL_PAGE_BYTES >> (PAGEPOOL_DEPTHS - 1) == PAGEPOOL_PART_BYTES,
+               "the smallest part is at the last depth");
 
 struct pagepool *pagepool_new(void)
 {
@@ -40,6 +55,9 @@ struct pagepool *pagepool_new(void)
 
 static void region_free(struct region *region)
 {
+    for (uint32_t i = 0; i < PAGEPOOL_REGION_PAGES; i++) {
+        free(region->cuts[i]);
+    }
     free(region->base);
     free(region);
 }
@@ -214,6 +232,160 @@ void pagepool_give(struct pagepool *pool, void *page)
     pool->is_settled = false;
 }
 
+/* ---- Parts of pages ---- */
+
+static size_t part_bytes(uint32_t depth)
+{
+    return (size_t)PAGEPOOL_PAGE_BYTES >> depth;
+}
+
+static bool is_free(const struct cut *cut, uint32_t part)
+{
+    return (cut->is_free[part / 64] >> part % 64 & 1) != 0;
+}
+
+static void push_part(struct pagepool *pool, struct cut *cut, uint8_t *page, uint32_t depth,
+                      uint32_t part)
+{
+    struct part *at = (struct part *)(void *)(page + (part - (1U << depth)) * part_bytes(depth));
+    cut->is_free[part / 64] |= UINT64_C(1) << part % 64;
+    *at = (struct part){.next = pool->parts[depth]};
+    if (at->next != NULL) {
+        at->next->prev = at;
+    }
+    pool->parts[depth] = at;
+}
+
+static void remove_part(struct pagepool *pool, struct cut *cut, uint8_t *page, uint32_t depth,
+                        uint32_t part)
+{
+    const struct part *at =
+        (const struct part *)(const void *)(page + (part - (1U << depth)) * part_bytes(depth));
+    cut->is_free[part / 64] &= ~(UINT64_C(1) << part % 64);
+    if (at->prev != NULL) {
+        at->prev->next = at->next;
+    } else {
+        pool->parts[depth] = at->next;
+    }
+    if (at->next != NULL) {
+        at->next->prev = at->prev;
+    }
+}
+
+/* The page that the part is of, and what says how it is cut. */
+static uint8_t *page_of(const struct pagepool *pool, const void *part, struct cut ***ret_cut)
+{
+    struct region *region = region_of(pool, part);
+    const size_t number = (size_t)((const uint8_t *)part - region->base) / PAGEPOOL_PAGE_BYTES;
+    *ret_cut = &region->cuts[number];
+    return region->base + number * PAGEPOOL_PAGE_BYTES;
+}
+
+bool pagepool_cut(struct pagepool *pool, void *page)
+{
+    struct cut **cut = NULL;
+    (void)page_of(pool, page, &cut);
+    ASSERT(*cut == NULL);
+    *cut = calloc(1, sizeof(**cut));
+    return *cut != NULL;
+}
+
+/* A page that is cut, all of it one part that is in no list. NULL: no memory. */
+static void *take_cut(struct pagepool *pool)
+{
+    void *page = pagepool_take(pool);
+    if (page != NULL && !pagepool_cut(pool, page)) {
+        pagepool_give(pool, page);
+        return NULL;
+    }
+    return page;
+}
+
+/* At which depth there is a free part that serves one of `wanted`: of its size, or the next larger
+ * one, or one not much smaller; 0: nowhere. */
+static uint32_t find_depth(const struct pagepool *pool, uint32_t wanted)
+{
+    for (uint32_t depth = wanted; depth > 0; depth--) {
+        if (pool->parts[depth] != NULL) {
+            return depth;
+        }
+    }
+    for (uint32_t depth = wanted + 1;
+         depth <= wanted + PAGEPOOL_PART_DEEPER && depth < PAGEPOOL_DEPTHS; depth++) {
+        if (pool->parts[depth] != NULL) {
+            return depth;
+        }
+    }
+    return 0;
+}
+
+void *pagepool_take_part(struct pagepool *pool, size_t len, size_t *ret_size)
+{
+    ASSERT(len > 0 && len < PAGEPOOL_PAGE_BYTES);
+    uint32_t wanted = 1;
+    while (part_bytes(wanted) > pagepool_part_size(len)) {
+        wanted++;
+    }
+    uint32_t depth = find_depth(pool, wanted);
+    uint8_t *part = depth == 0 ? take_cut(pool) : (uint8_t *)pool->parts[depth];
+    if (part == NULL) {
+        return NULL;
+    }
+    struct cut **cut = NULL;
+    uint8_t *page = page_of(pool, part, &cut);
+    uint32_t number = (1U << depth) + (uint32_t)((size_t)(part - page) / part_bytes(depth));
+    if (depth > 0) {
+        remove_part(pool, *cut, page, depth, number);
+    }
+    while (depth < wanted) {
+        depth++;
+        number *= 2;
+        push_part(pool, *cut, page, depth, number + 1);
+    }
+    *ret_size = part_bytes(depth);
+    return part;
+}
+
+/* One part comes back, together with what is free beside it. */
+static void give_one(struct pagepool *pool, struct cut **cut, uint8_t *page, uint32_t depth,
+                     uint32_t number)
+{
+    ASSERT(!is_free(*cut, number));
+    while (depth > 0 && is_free(*cut, number ^ 1)) {
+        remove_part(pool, *cut, page, depth, number ^ 1);
+        number /= 2;
+        depth--;
+    }
+    if (depth > 0) {
+        push_part(pool, *cut, page, depth, number);
+        return;
+    }
+    free(*cut);
+    *cut = NULL;
+    pagepool_give(pool, page);
+}
+
+void pagepool_give_part(struct pagepool *pool, void *part, size_t size)
+{
+    struct cut **cut = NULL;
+    uint8_t *page = page_of(pool, part, &cut);
+    size_t offset = (size_t)((uint8_t *)part - page);
+    ASSERT(*cut != NULL && size % PAGEPOOL_PART_BYTES == 0 && offset % PAGEPOOL_PART_BYTES == 0);
+    ASSERT(size > 0 && size <= PAGEPOOL_PAGE_BYTES - offset);
+    while (size > 0) {
+        /* The largest part that begins there and ends by then. */
+        uint32_t depth = 0;
+        while (part_bytes(depth) > size || offset % part_bytes(depth) != 0) {
+            depth++;
+        }
+        give_one(pool, cut, page, depth, (1U << depth) + (uint32_t)(offset / part_bytes(depth)));
+        offset += part_bytes(depth);
+        size -= part_bytes(depth);
+    }
+}
+
+/* ---- Moving, and giving back ---- */
+
 bool pagepool_is_loose(const struct pagepool *pool)
 {
     const uint32_t in_use = (pool->count - pool->idle_count) * PAGEPOOL_REGION_PAGES;
@@ -284,8 +456,41 @@ static uint32_t check_list(const struct region *head, uint32_t free_count)
     return count;
 }
 
+/* Free parts of the page; no two of them are halves of one. */
+static uint32_t check_cut(const struct cut *cut)
+{
+    uint32_t count = 0;
+    ASSERT((cut->is_free[0] & 3) == 0); /* the page itself is none */
+    for (uint32_t i = 2; i < 2U << (PAGEPOOL_DEPTHS - 1); i++) {
+        count += is_free(cut, i);
+        ASSERT(!is_free(cut, i) || !is_free(cut, i ^ 1));
+    }
+    return count;
+}
+
+static void check_parts(const struct pagepool *pool)
+{
+    uint32_t marked = 0;
+    uint32_t listed = 0;
+    for (uint32_t i = 0; i < pool->count; i++) {
+        for (uint32_t j = 0; j < PAGEPOOL_REGION_PAGES; j++) {
+            const struct cut *cut = pool->regions[i]->cuts[j];
+            ASSERT(cut == NULL || (pool->regions[i]->free & 1U << j) == 0);
+            marked += cut == NULL ? 0 : check_cut(cut);
+        }
+    }
+    for (uint32_t depth = 1; depth < PAGEPOOL_DEPTHS; depth++) {
+        for (const struct part *p = pool->parts[depth]; p != NULL; p = p->next) {
+            ASSERT(p->next == NULL || p->next->prev == p);
+            listed++;
+        }
+    }
+    ASSERT(marked == listed && pool->parts[0] == NULL);
+}
+
 void pagepool_check(const struct pagepool *pool)
 {
+    check_parts(pool);
     uint32_t with_room = 0;
     for (uint32_t i = 0; i < pool->count; i++) {
         const struct region *r = pool->regions[i];

@@ -337,25 +337,83 @@ static void begin_large(struct link *l, const struct record *r, const struct que
     large->blob = blob_hold(r->blob);
 }
 
-/* One more chunk of the large value in progress. */
-static void continue_large(struct link *l, struct buf *out)
+static void end_large(struct link *l)
 {
     struct large *large = l->out_large;
-    const uint8_t *run = NULL;
-    const size_t len = blob_run(large->blob, large->offset, &run);
-    if (append_frame(out, FRAME_LARGE_DATA, FRAME_CRITICAL, run, len) != RC_OK) {
-        return;
+    large->is_active = false;
+    blob_release(large->blob);
+    large->blob = NULL;
+    l->records_out++;
+    l->big_done++;
+    count_sent(l, large->kind, large->waiter);
+}
+
+/* A frame whose payload is noted and not copied. RC_FULL: there is no room for so many pieces. */
+static enum rc refer_frame(struct buf *out, struct blobrefs *refs, const struct large *large,
+                           size_t len)
+{
+    uint8_t *room = NULL;
+    if (refs->count > BLOBREFS_MAX / 2) {
+        return RC_FULL;
     }
+    const enum rc rc = buf_reserve(out, FRAME_HEADER_BYTES, &room);
+    if (rc != RC_OK) {
+        return rc;
+    }
+    /* Where the pieces are many and small it ends before its length. */
+    size_t done = 0;
+    while (done < len && blobrefs_has_room(refs)) {
+        done += blobrefs_add(refs, out->len + FRAME_HEADER_BYTES, large->blob, large->offset + done,
+                             len - done);
+    }
+    struct cursor c = cursor_writer(room, FRAME_HEADER_BYTES);
+    frame_header_write(&c, FRAME_LARGE_DATA, FRAME_CRITICAL, done);
+    buf_commit(out, FRAME_HEADER_BYTES);
+    return RC_OK;
+}
+
+/* The same copied. */
+static enum rc copy_frame(struct buf *out, const struct large *large, size_t len)
+{
+    uint8_t *room = NULL;
+    const enum rc rc = buf_reserve(out, FRAME_HEADER_BYTES + len, &room);
+    if (rc != RC_OK) {
+        return rc;
+    }
+    struct cursor c = cursor_writer(room, FRAME_HEADER_BYTES + len);
+    frame_header_write(&c, FRAME_LARGE_DATA, FRAME_CRITICAL, len);
+    for (size_t done = 0; done < len;) {
+        const uint8_t *run = NULL;
+        const size_t all = blob_run(large->blob, large->offset + done, &run);
+        const size_t taken = all < len - done ? all : len - done;
+        cursor_put_bytes(&c, run, taken);
+        done += taken;
+    }
+    ASSERT(cursor_ok(&c));
+    buf_commit(out, FRAME_HEADER_BYTES + len);
+    return RC_OK;
+}
+
+/* One more chunk of the large value in progress; false when there is no room for it. */
+static bool continue_large(struct link *l, struct buf *out, struct blobrefs *refs)
+{
+    struct large *large = l->out_large;
+    const size_t most = refs == NULL ? FRAME_LARGE_COPY_MAX : FRAME_LARGE_DATA_MAX;
+    const size_t left = blob_len(large->blob) - large->offset;
+    const size_t noted = refs == NULL ? 0 : refs->bytes;
+    size_t len = left < most ? left : most;
+    const enum rc rc =
+        refs == NULL ? copy_frame(out, large, len) : refer_frame(out, refs, large, len);
+    if (rc != RC_OK) {
+        return false;
+    }
+    len = refs == NULL ? len : refs->bytes - noted;
     large->offset += len;
     l->progress++;
     if (large->offset == blob_len(large->blob)) {
-        large->is_active = false;
-        blob_release(large->blob);
-        large->blob = NULL;
-        l->records_out++;
-        l->big_done++;
-        count_sent(l, large->kind, large->waiter);
+        end_large(l);
     }
+    return true;
 }
 
 /* A record in one frame. False when there is no room for it; then reconciliation brings it. */
@@ -371,7 +429,8 @@ static bool send_record(struct link *l, const struct record *r, const struct que
     return true;
 }
 
-static void fill_large(struct link *l, const struct link_source *source, struct buf *out)
+/* The next of the queue that is one, or what has become of it; false when there is none. */
+static bool next_large(struct link *l, const struct link_source *source, struct buf *out)
 {
     struct queued_write w;
     struct record r;
@@ -383,11 +442,19 @@ static void fill_large(struct link *l, const struct link_source *source, struct 
         }
         l->big_done++;
         if (is_found && !send_record(l, &r, &w, out)) {
-            return;
+            return false;
         }
     }
-    if (l->out_large != NULL && l->out_large->is_active) {
-        continue_large(l, out);
+    return l->out_large != NULL && l->out_large->is_active;
+}
+
+static void fill_large(struct link *l, const struct link_source *source, struct buf *out)
+{
+    struct blobrefs *refs = source->refs;
+    bool goes_on = true;
+    while (goes_on && next_large(l, source, out)) {
+        goes_on = continue_large(l, out, refs) && refs != NULL && refs->bytes < LINK_REFS_BYTES &&
+                  out->len < LINK_REFS_BYTES;
     }
 }
 
@@ -414,8 +481,9 @@ static void fill_small(struct link *l, const struct link_source *source, struct 
     }
 }
 
-/* Moves up to `len` bytes of whole frames; the buffers hold nothing but whole frames. */
-static void move_frames(struct buf *from, struct buf *out, size_t len_max)
+/* Moves up to `len` bytes of whole frames; the buffers hold nothing but whole frames. False when
+ * there is no memory for that. */
+static bool move_frames(struct buf *from, struct buf *out, size_t len_max)
 {
     size_t len = 0;
     while (len < from->len && len < len_max) {
@@ -424,17 +492,19 @@ static void move_frames(struct buf *from, struct buf *out, size_t len_max)
         len += FRAME_HEADER_BYTES + (size_t)cursor_u32(&c);
         ASSERT(cursor_ok(&c) && len <= from->len);
     }
-    if (buf_append(out, buf_data(from), len) == RC_OK) {
-        buf_consume(from, len);
+    if (buf_append(out, buf_data(from), len) != RC_OK) {
+        return false;
     }
+    buf_consume(from, len);
+    return true;
 }
 
 size_t link_fill(struct link *l, const struct link_source *source, struct buf *out, size_t len_max)
 {
     const size_t start = out->len;
     const size_t stop = start + len_max;
-    move_frames(&l->control, out, len_max);
-    if (l->state == LINK_OPEN) {
+    /* Without memory for them nothing else goes either: a HELLO comes before all records. */
+    if (move_frames(&l->control, out, len_max) && l->state == LINK_OPEN) {
         if (out->len < stop) {
             fill_small(l, source, out, start + len_max / 2);
         }
@@ -442,13 +512,14 @@ size_t link_fill(struct link *l, const struct link_source *source, struct buf *o
             (void)!close_batch(l); /* without memory for it now, the next time */
         }
         if (out->len < stop) {
-            move_frames(&l->bulk, out, (stop - out->len) / 2);
+            (void)move_frames(&l->bulk, out, (stop - out->len) / 2);
         }
         if (out->len < stop) {
             fill_large(l, source, out);
         }
         fill_small(l, source, out, stop);
     }
-    l->bytes_out += out->len - start;
-    return out->len - start;
+    const size_t len = out->len - start + (source->refs == NULL ? 0 : source->refs->bytes);
+    l->bytes_out += len;
+    return len;
 }

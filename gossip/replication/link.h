@@ -15,6 +15,7 @@
 
 #include "core/base/addr.h"
 #include "core/base/buf.h"
+#include "core/store/blobrefs.h"
 #include "core/store/store.h"
 #include "gossip/replication/tree.h"
 #include "gossip/wire/batch.h"
@@ -30,6 +31,7 @@ enum {
     LINK_UNACKED_MAX = 65536, /* as many writes can wait; of a peer that never acks the oldest go */
     LINK_BULK_BYTES_MAX = 512 << 10, /* reconciliation's frames */
     LINK_BULK_ROOM_BYTES = 32 << 10, /* they are made only while there are fewer */
+    LINK_REFS_BYTES = 512 << 10,     /* of large values in one filling, by reference */
     LINK_NEWS_BYTES_MAX = 80 << 10,  /* announcements waiting; more are left out */
 };
 
@@ -168,6 +170,7 @@ struct link {
     uint64_t since_us;     /* of the state */
     uint64_t input_us;     /* when bytes came last */
     struct buf in;         /* an unfinished frame; of a rival all that came */
+    size_t data_left;      /* of the payload of a LARGE_DATA frame that has begun to come */
     struct buf control;
     struct buf bulk;
     struct batch *batch; /* records that follow what is in `bulk`; NULL until needed */
@@ -256,6 +259,7 @@ bool link_has_output(const struct link *l);
 struct link_source {
     const struct store *store;
     uint64_t now_ms;
+    struct blobrefs *refs; /* what takes pieces of large values; NULL: they are copied to `out` */
     void *arg;
     /* The version `w->waiter` waits for was replaced or is gone: fills the key's present record and
      * its handle, or returns false. */
@@ -264,7 +268,8 @@ struct link_source {
 
 /*
  * Appends frames to `out` until it holds about `len_max` more bytes or nothing is left; small
- * writes pass between the chunks of a large value. Returns the bytes appended.
+ * writes pass between the chunks of a large value. Returns the bytes appended. Of large values a
+ * chunk is copied, or some are noted in source->refs, up to LINK_REFS_BYTES together.
  */
 size_t link_fill(struct link *l, const struct link_source *source, struct buf *out, size_t len_max);
 

@@ -9,7 +9,7 @@
  *   +-------+-------+-------+-------+-------+-------+---------
  *
  * Unknown frames are skipped and counted; unknown frames with the critical flag end the link. A
- * length beyond FRAME_PAYLOAD_MAX ends it before anything is allocated. Numbers are big-endian.
+ * length beyond frame_payload_max() ends it before anything is allocated. Numbers are big-endian.
  *
  * HELLO and CLOSE are said before both sides know which version they share. So bytes of later
  * versions may stand behind them, and are not looked at. Every other frame is of the version that
@@ -24,8 +24,11 @@
 
 enum {
     FRAME_HEADER_BYTES = 6,
-    FRAME_CHUNK_BYTES = BLOB_SEGMENT_BYTES, /* of a large value, in one frame */
-    FRAME_PAYLOAD_MAX = FRAME_CHUNK_BYTES + 4096,
+    FRAME_PAYLOAD_MAX = 68 * 1024, /* of all but LARGE_DATA, which is taken as it comes */
+    /* Of a large value in one frame. Small records wait behind it: a fifth of a millisecond on a
+     * fast link. Smaller ones have a receiver read their headers apart from what lies between. */
+    FRAME_LARGE_DATA_MAX = 256 * 1024,
+    FRAME_LARGE_COPY_MAX = 64 * 1024, /* the same where it is copied to be sent */
     FRAME_CRITICAL = 1, /* flag: a receiver that does not know the type must end the link */
 };
 
@@ -243,6 +246,12 @@ struct frame_tree {
  * nothing is wrong.
  */
 bool frame_fits(uint8_t type, const uint8_t *payload, size_t len);
+
+/* The most bytes of payload that a frame of that type may have. */
+static inline size_t frame_payload_max(uint8_t type)
+{
+    return type == FRAME_LARGE_DATA ? FRAME_LARGE_DATA_MAX : FRAME_PAYLOAD_MAX;
+}
 
 void frame_header_write(struct cursor *c, enum frame_type type, uint8_t flags, size_t payload_len);
 

@@ -8,6 +8,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 /*
@@ -230,6 +231,38 @@ enum rc stream_write(struct stream *s, const void *data, size_t len, size_t *ret
         return RC_OK;
     }
     *ret_len = 0;
+    return sent == 0 || is_passing(errno) ? RC_AGAIN : RC_IO;
+}
+
+enum rc stream_read_into(struct stream *s, const struct iovec *rooms, size_t count, size_t *ret_len)
+{
+    if (s->ssl != NULL || count == 1) {
+        return stream_read(s, rooms[0].iov_base, rooms[0].iov_len, ret_len);
+    }
+    const ssize_t len = readv(s->fd, rooms, (int)count);
+    if (len > 0) {
+        *ret_len = (size_t)len;
+        return RC_OK;
+    }
+    if (len == 0) {
+        return RC_CLOSED;
+    }
+    return is_passing(errno) ? RC_AGAIN : RC_IO;
+}
+
+enum rc stream_write_runs(struct stream *s, const struct iovec *runs, size_t count, size_t *ret_len)
+{
+    ASSERT(s->ssl == NULL);
+    if (count == 1) {
+        return stream_write(s, runs[0].iov_base, runs[0].iov_len, ret_len);
+    }
+    /* sendmsg() alone of its kind can be told to raise no signal. */
+    const struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)runs, .msg_iovlen = count};
+    const ssize_t sent = sendmsg(s->fd, &message, MSG_NOSIGNAL);
+    *ret_len = sent > 0 ? (size_t)sent : 0;
+    if (sent > 0) {
+        return RC_OK;
+    }
     return sent == 0 || is_passing(errno) ? RC_AGAIN : RC_IO;
 }
 

@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 struct evbuffer;
+struct iovec;
 struct ssl_st; /* OpenSSL's SSL */
 
 enum {
@@ -63,6 +64,15 @@ MUST_USE enum rc stream_handshake(struct stream *s, bool *ret_is_writing);
  * says why.
  */
 MUST_USE enum rc stream_read(struct stream *s, void *room, size_t size, size_t *ret_len);
+
+/* The same into several rooms, which are filled in their order: `count` of them, at least one, none
+ * of them empty. With TLS only the first is used. */
+MUST_USE enum rc stream_read_into(struct stream *s, const struct iovec *rooms, size_t count,
+                                  size_t *ret_len);
+
+/* Writes what the socket takes of several runs, of a plain stream: as stream_write(). */
+MUST_USE enum rc stream_write_runs(struct stream *s, const struct iovec *runs, size_t count,
+                                   size_t *ret_len);
 
 /*
  * Writes what the socket takes: RC_OK with *ret_len in 1..len. RC_AGAIN: nothing was taken; the

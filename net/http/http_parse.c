@@ -307,6 +307,9 @@ static void finish(struct http_parse *p)
 {
     struct http_request *rq = &p->request;
     rq->body = rq->blob == NULL ? p->body : NULL;
+    if (rq->blob != NULL) {
+        blob_trim(rq->blob);
+    }
     p->state = HTTP_PARSE_DONE;
 }
 

@@ -43,7 +43,9 @@ struct driver {
     bool has_room;
     uint64_t stall_max_us;
     uint64_t link_in_bytes, link_out_bytes;
-    struct buf out; /* bytes on their way from the engine to a link */
+    size_t turn_bytes;    /* that links were given in this turn */
+    struct buf out;       /* bytes on their way from the engine to a link, */
+    struct blobrefs refs; /* and what stands between them */
 };
 
 static const struct peer_link_hooks link_hooks;
@@ -84,6 +86,12 @@ static void on_link_up(void *arg, struct peer_link *l)
     engine_link_up(d->config.engine, peer_link_id(l), driver_turn(d));
 }
 
+static size_t on_link_rooms(void *arg, struct peer_link *l, struct blob_room *ret_rooms)
+{
+    const struct driver *d = arg;
+    return engine_link_rooms(d->config.engine, peer_link_id(l), ret_rooms);
+}
+
 static void on_link_input(void *arg, struct peer_link *l, const uint8_t *data, size_t len)
 {
     struct driver *d = arg;
@@ -121,6 +129,7 @@ static bool on_has_time(void *arg)
 static const struct peer_link_hooks link_hooks = {
     .has_time = on_has_time,
     .up = on_link_up,
+    .rooms = on_link_rooms,
     .input = on_link_input,
     .drained = on_link_drained,
     .down = on_link_down,
@@ -165,26 +174,42 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 /* ---- From the engine to the network ---- */
 
-/* Moves what the engine has for a link into its socket's buffer, as long as that is not full; the
- * rest follows when it has drained. */
+/* One piece of what the engine has for the link; false when there is none, or the link is gone. */
+static bool move_piece(struct driver *d, struct peer_link *l)
+{
+    const uint32_t id = peer_link_id(l);
+    buf_clear(&d->out);
+    const size_t len =
+        engine_link_output(d->config.engine, id, &d->out, &d->refs, TAKE_BYTES, d->now_us);
+    enum rc rc = RC_NOT_FOUND;
+    if (len > 0) {
+        rc = peer_link_write(l, buf_data(&d->out), d->out.len, &d->refs);
+        d->link_out_bytes += len;
+        d->turn_bytes += len;
+    }
+    blobrefs_clear(&d->refs);
+    if (rc == RC_NO_MEMORY) {
+        /* A stream that lost bytes is ended. */
+        link_map_remove(d->links, id);
+        peer_link_free(l);
+        engine_link_down(d->config.engine, id, LINK_END_RESET, d->now_us);
+    }
+    return rc == RC_OK;
+}
+
+/* Moves what the engine has for a link to its socket, as long as that takes it and it is the link's
+ * turn; the rest follows when it has drained, or in the next turn. */
 static void fill(struct driver *d, struct peer_link *l)
 {
+    const size_t before = d->turn_bytes;
     while (peer_link_is_up(l) && peer_link_pending(l) < PEER_LINK_LOW_BYTES) {
-        buf_clear(&d->out);
-        const size_t len =
-            engine_link_output(d->config.engine, peer_link_id(l), &d->out, TAKE_BYTES, d->now_us);
-        if (len == 0) {
+        if (d->turn_bytes - before >= DRIVER_LINK_TURN_BYTES) {
+            link_map_flag(d->links, peer_link_id(l));
             return;
         }
-        if (peer_link_write(l, buf_data(&d->out), d->out.len) != RC_OK) {
-            /* A stream that lost bytes is ended. */
-            const uint32_t id = peer_link_id(l);
-            link_map_remove(d->links, id);
-            peer_link_free(l);
-            engine_link_down(d->config.engine, id, LINK_END_RESET, d->now_us);
+        if (!move_piece(d, l)) {
             return;
         }
-        d->link_out_bytes += len;
     }
     if (peer_link_is_up(l)) {
         peer_link_ask_drained(l);
@@ -249,11 +274,15 @@ static bool work_off(struct driver *d)
 {
     struct outbox *outbox = engine_outbox(d->config.engine);
     const uint64_t end_us = d->now_us + TURN_US_MAX;
+    d->turn_bytes = 0;
     for (uint32_t done = 1; done % ACTIONS_PER_LOOK != 0 || hostclock_boot_us() < end_us; done++) {
         struct action action;
         if (outbox_next(outbox, &action)) {
             perform(d, &action);
             continue;
+        }
+        if (d->turn_bytes >= DRIVER_TURN_BYTES) {
+            break;
         }
         struct peer_link *l = link_map_take_flagged(d->links);
         if (l == NULL) {

@@ -13,6 +13,14 @@
 #include "gossip/engine.h"
 
 struct bufferevent;
+enum {
+    /* What one link, and all of them together, are given in a turn, and a piece more. Who reads as
+     * fast as we write would keep the loop for as long as there is anything: four values of 10 MiB
+     * for each of two links were one turn of 0.7 s. */
+    DRIVER_LINK_TURN_BYTES = 256 * 1024,
+    DRIVER_TURN_BYTES = 1024 * 1024,
+};
+
 struct driver;
 struct event_base;
 struct stream;

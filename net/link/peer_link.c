@@ -14,6 +14,7 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 enum {
     CONNECT_TIMEOUT_MS = 2000, /* one lost SYN is sent again after 1 s */
@@ -22,7 +23,9 @@ enum {
     READ_RUNS_MAX = 8,           /* contiguous runs looked at in one go */
     FIRST_READ_BYTES = 4 * 1024, /* a read that fills it has more behind it */
     NEXT_READ_BYTES = 16 * 1024,
-    READ_TURN_BYTES = 64 * 1024, /* of one link, so that a bulk transfer starves nobody */
+    READ_TURN_BYTES = 64 * 1024, /* of one link, so that a bulk transfer starves nobody; but */
+    ROOMS_SHARE = 8,             /* what goes straight to its place counts as so much less */
+    WRITE_BYTES = 1024 * 1024,   /* at once, of what the kernel did not take before */
     /* The failure detector is far quicker; this only frees a link that it left behind. */
     KEEPALIVE_IDLE_S = 60,
     KEEPALIVE_INTERVAL_S = 10,
@@ -215,15 +218,51 @@ static void end_broken(struct peer_link *l)
     peer_link_end(l, errno == ETIMEDOUT ? LINK_END_TIMEOUT : LINK_END_RESET);
 }
 
-/* Reads until a read has not filled its room and TLS has no more in memory. */
+/* One read: into the places of a large value that is coming, and what is behind it. */
+struct reading {
+    struct iovec rooms[BLOB_ROOMS_MAX + 1]; /* the last one is for all else */
+    size_t count;
+    size_t size; /* of all of them */
+};
+
+static struct reading reading_of(struct peer_link *l, uint8_t *rest, size_t rest_size)
+{
+    struct blob_room rooms[BLOB_ROOMS_MAX];
+    struct reading r = {.size = rest_size};
+    const size_t count = l->state == UP ? l->hooks->rooms(l->arg, l, rooms) : 0;
+    for (size_t i = 0; i < count; i++) {
+        r.rooms[r.count++] = (struct iovec){.iov_base = rooms[i].at, .iov_len = rooms[i].len};
+        r.size += rooms[i].len;
+    }
+    r.rooms[r.count++] = (struct iovec){.iov_base = rest, .iov_len = rest_size};
+    r.size = l->stream.ssl == NULL ? r.size : r.rooms[0].iov_len;
+    return r;
+}
+
+/* Hands over the `len` bytes that were read. Returns what they count in a turn. */
+static size_t deliver(struct peer_link *l, const struct reading *r, size_t len)
+{
+    size_t cost = 0;
+    for (size_t i = 0; len > 0; i++) {
+        const size_t piece = len < r->rooms[i].iov_len ? len : r->rooms[i].iov_len;
+        const bool is_rest = i + 1 == r->count;
+        take(l, r->rooms[i].iov_base, piece);
+        cost += is_rest ? piece : piece / ROOMS_SHARE;
+        len -= piece;
+    }
+    return cost;
+}
+
+/* Reads until a read has not filled its rooms and TLS has no more in memory. */
 static void read_some(struct peer_link *l)
 {
-    uint8_t room[NEXT_READ_BYTES];
-    size_t wanted = FIRST_READ_BYTES;
-    size_t total = 0;
+    uint8_t rest[NEXT_READ_BYTES];
+    size_t rest_size = FIRST_READ_BYTES;
+    size_t cost = 0;
     for (;;) {
         size_t len = 0;
-        const enum rc rc = stream_read(&l->stream, room, wanted, &len);
+        const struct reading r = reading_of(l, rest, rest_size);
+        const enum rc rc = stream_read_into(&l->stream, r.rooms, r.count, &len);
         if (rc == RC_AGAIN) {
             return;
         }
@@ -236,19 +275,19 @@ static void read_some(struct peer_link *l)
             return;
         }
         const bool was_asking = l->state == ASKING;
-        take(l, room, len);
+        const size_t more = deliver(l, &r, len);
         if (was_asking) {
             return; /* it may be gone */
         }
-        total += len;
-        if (len < wanted && !l->stream.has_more) {
+        cost += more;
+        if (len < r.size && !l->stream.has_more) {
             return;
         }
-        if (total >= READ_TURN_BYTES || !l->hooks->has_time(l->arg)) {
+        if (cost >= READ_TURN_BYTES || !l->hooks->has_time(l->arg)) {
             go_on_reading(l);
             return;
         }
-        wanted = NEXT_READ_BYTES;
+        rest_size = NEXT_READ_BYTES;
     }
 }
 
@@ -265,7 +304,7 @@ static void say_goodbye(struct peer_link *l)
 static void write_some(struct peer_link *l)
 {
     const size_t low = l->state == CLOSING ? 0 : PEER_LINK_LOW_BYTES / 2;
-    if (stream_send(&l->stream, l->out, PEER_LINK_LOW_BYTES) == RC_IO) {
+    if (stream_send(&l->stream, l->out, WRITE_BYTES) == RC_IO) {
         end_broken(l);
         return;
     }
@@ -281,19 +320,89 @@ static void write_some(struct peer_link *l)
     }
 }
 
-enum rc peer_link_write(struct peer_link *l, const void *data, size_t len)
+static void release_run(const void *data, size_t len, void *blob)
 {
+    (void)data;
+    (void)len;
+    blob_release(blob);
+}
+
+/* The runs of what is to be written, in their order: bytes, and pieces of blobs between them. */
+struct runs {
+    struct iovec run[2 * BLOBREFS_MAX + 1];
+    struct blob *blob[2 * BLOBREFS_MAX + 1]; /* NULL: bytes */
+    size_t count;
+};
+
+static void add_run(struct runs *runs, const uint8_t *data, size_t len, struct blob *blob)
+{
+    if (len > 0) {
+        /* The kernel's interface has no const. */
+        runs->run[runs->count].iov_base = (void *)(uintptr_t)data;
+        runs->run[runs->count].iov_len = len;
+        runs->blob[runs->count++] = blob;
+    }
+}
+
+static void list_runs(struct runs *runs, const uint8_t *data, size_t len,
+                      const struct blobrefs *refs)
+{
+    size_t done = 0;
+    runs->count = 0;
+    for (size_t i = 0; refs != NULL && i < refs->count; i++) {
+        const struct blobref *ref = &refs->refs[i];
+        add_run(runs, data + done, ref->at - done, NULL);
+        add_run(runs, ref->data, ref->len, ref->blob);
+        done = ref->at;
+    }
+    add_run(runs, data + done, len - done, NULL);
+}
+
+/* Queues all but the first `taken` bytes. */
+static enum rc queue_runs(struct peer_link *l, const struct runs *runs, size_t taken)
+{
+    for (size_t i = 0; i < runs->count; i++) {
+        const size_t gone = taken < runs->run[i].iov_len ? taken : runs->run[i].iov_len;
+        const uint8_t *data = (const uint8_t *)runs->run[i].iov_base + gone;
+        const size_t len = runs->run[i].iov_len - gone;
+        struct blob *blob = runs->blob[i];
+        taken -= gone;
+        if (len == 0) {
+            continue;
+        }
+        if (blob == NULL) {
+            if (evbuffer_add(l->out, data, len) != 0) {
+                return RC_NO_MEMORY;
+            }
+        } else if (evbuffer_add_reference(l->out, data, len, release_run, blob_hold(blob)) != 0) {
+            blob_release(blob);
+            return RC_NO_MEMORY;
+        }
+    }
+    return RC_OK;
+}
+
+enum rc peer_link_write(struct peer_link *l, const void *data, size_t len,
+                        const struct blobrefs *refs)
+{
+    struct runs runs;
+    size_t taken = 0;
     ASSERT(l->state == UP);
+    list_runs(&runs, data, len, refs);
     /* Without the queue, which would copy it and wait for writability first. An error is left for
      * the loop to find. */
-    size_t taken = 0;
-    if (!l->is_writing) {
+    if (!l->is_writing && l->stream.ssl == NULL) {
+        (void)!stream_write_runs(&l->stream, runs.run, runs.count, &taken);
+    } else if (!l->is_writing && runs.count == 1) {
         (void)!stream_write(&l->stream, data, len, &taken);
     }
-    if (taken < len && evbuffer_add(l->out, (const uint8_t *)data + taken, len - taken) != 0) {
+    if (queue_runs(l, &runs, taken) != RC_OK) {
         return RC_NO_MEMORY;
     }
-    set_writing(l, taken < len || l->is_writing);
+    if (!l->is_writing && runs.count > 1 && l->stream.ssl != NULL) {
+        (void)!stream_send(&l->stream, l->out, WRITE_BYTES);
+    }
+    set_writing(l, peer_link_pending(l) > 0);
     return RC_OK;
 }
 

@@ -32,6 +32,8 @@ struct peer_link_key {
 struct peer_link_hooks {
     /* A dial came through. */
     void (*up)(void *arg, struct peer_link *l);
+    /* Where the next bytes may be put, as engine_link_rooms(). */
+    size_t (*rooms)(void *arg, struct peer_link *l, struct blob_room *ret_rooms);
     /* Bytes as they came, borrowed for the call. The link may be finished, but not freed, in it. */
     void (*input)(void *arg, struct peer_link *l, const uint8_t *data, size_t len);
     /* The bytes that wait to be sent fell to half of PEER_LINK_LOW_BYTES, after
@@ -77,9 +79,11 @@ void peer_link_free(struct peer_link *l);
  * link that was finished before. */
 void peer_link_finish(struct peer_link *l);
 
-/* Writes what the kernel takes at once and queues the rest; the link is up. RC_NO_MEMORY: the
- * stream has a hole. */
-MUST_USE enum rc peer_link_write(struct peer_link *l, const void *data, size_t len);
+/* Writes what the kernel takes at once and queues the rest; the link is up. The pieces of blobs in
+ * `refs` stand between the bytes of `data`, and are not copied; NULL: there are none. RC_NO_MEMORY:
+ * the stream has a hole. */
+MUST_USE enum rc peer_link_write(struct peer_link *l, const void *data, size_t len,
+                                 const struct blobrefs *refs);
 
 /* Asks for one call of `drained`; something is queued. */
 void peer_link_ask_drained(struct peer_link *l);

@@ -205,7 +205,7 @@ static void carry(struct world *w, uint32_t from, bool is_spoiled)
         return;
     }
     buf_clear(&w->out);
-    (void)engine_link_output(n->engine, n->pair, &w->out, 4096, w->now_us);
+    (void)engine_link_output(n->engine, n->pair, &w->out, NULL, 4096, w->now_us);
     hear_frames(w, buf_data(&w->out), w->out.len);
     const size_t len = w->out.len;
     uint8_t *bytes = malloc(len + 1);
@@ -332,7 +332,7 @@ static void say_frame(struct world *w, uint32_t peer, uint8_t type, uint8_t flag
 static void say_pieces(struct world *w, uint32_t peer, uint8_t *bytes, size_t left)
 {
     while (left > 0 && w->links[peer] != 0) {
-        const size_t len = left < FRAME_CHUNK_BYTES ? left : FRAME_CHUNK_BYTES;
+        const size_t len = left < FRAME_LARGE_COPY_MAX ? left : FRAME_LARGE_COPY_MAX;
         memset(bytes + FRAME_HEADER_BYTES, 'v', len);
         say_frame(w, peer, FRAME_LARGE_DATA, 0, bytes, len);
         left -= len;
@@ -457,7 +457,8 @@ static void hear_link(struct world *w, uint32_t peer)
     const size_t len_max = (size_t)choose_of(&w->in, lens, sizeof(lens) / sizeof(*lens));
     buf_clear(&w->out);
     if (w->links[peer] != 0) {
-        (void)engine_link_output(w->nodes[0].engine, w->links[peer], &w->out, len_max, w->now_us);
+        (void)engine_link_output(w->nodes[0].engine, w->links[peer], &w->out, NULL, len_max,
+                                 w->now_us);
         hear_frames(w, buf_data(&w->out), w->out.len);
     }
     take_actions(w);

@@ -70,7 +70,7 @@ static void drain(struct engine *e, uint32_t link, uint64_t now_us)
     buf_init(&out, 16 << 20);
     while (outbox_next(engine_outbox(e), &action)) {
     }
-    while (engine_link_output(e, link, &out, 65536, now_us) > 0 && out.len < 8 << 20) {
+    while (engine_link_output(e, link, &out, NULL, 65536, now_us) > 0 && out.len < 8 << 20) {
     }
     buf_fini(&out);
 }

@@ -288,7 +288,7 @@ static void pump(struct cluster *c, uint32_t stream, uint32_t end)
     for (;;) {
         struct stream *s = &c->streams.all[stream];
         if (s->in_flight[end] >= STREAM_WINDOW ||
-            engine_link_output(c->nodes[from].engine, s->link[end], &out, OUTPUT_PIECE,
+            engine_link_output(c->nodes[from].engine, s->link[end], &out, NULL, OUTPUT_PIECE,
                                stage_now_us(c, from)) == 0) {
             break;
         }

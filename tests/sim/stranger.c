@@ -233,7 +233,7 @@ static uint64_t token_on(struct cluster *c, uint32_t node, uint32_t link)
     struct buf said;
     struct frame_hello hello = {.token = 0};
     buf_init(&said, FRAME_PAYLOAD_MAX);
-    (void)engine_link_output(c->nodes[node].engine, link, &said, FRAME_PAYLOAD_MAX,
+    (void)engine_link_output(c->nodes[node].engine, link, &said, NULL, FRAME_PAYLOAD_MAX,
                              stage_now_us(c, node));
     if (said.len > FRAME_HEADER_BYTES) {
         struct cursor in =

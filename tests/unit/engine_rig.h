@@ -192,7 +192,7 @@ static inline uint32_t link_with_write(struct engine *e, uint64_t now_us)
     const uint32_t link = link_with(e, &hello, now_us);
     assert_int_equal(engine_put(e, &put, now_us), RC_OK);
     buf_init(&out, 1 << 20);
-    assert_true(engine_link_output(e, link, &out, 65536, now_us) > 0);
+    assert_true(engine_link_output(e, link, &out, NULL, 65536, now_us) > 0);
     buf_fini(&out);
     assert_int_equal(mesh_find(e->mesh, link)->sent_count, 1);
     return link;

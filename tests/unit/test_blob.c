@@ -85,15 +85,110 @@ static void a_run_in_the_middle_ends_with_its_segment(void **state)
     blob_release(blob);
 }
 
-static void memory_is_near_the_content_for_small_and_large(void **state)
+/* Whatever its size, and however it came. */
+static void memory_is_the_content_and_a_kibibyte(void **state)
 {
     (void)state;
-    struct blob *small = filled(3000, 3000);
-    struct blob *large = filled(1000000, 65536);
-    assert_in_range(blob_memory(small), 3000, 4096 + 200);
-    assert_in_range(blob_memory(large), 1000000, 1000000 + 65536 + 1000);
-    blob_release(small);
-    blob_release(large);
+    static const size_t lens[] = {2049,  3000,  10240, 16500, 16 << 10, 40000,  65535,
+                                  65536, 65537, 66000, 99999, 100001,   131073, 1000000};
+    static const size_t chunks[] = {700, 16000, 65536, 1 << 20};
+    for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+        for (size_t j = 0; j < sizeof(chunks) / sizeof(chunks[0]); j++) {
+            struct blob *blob = filled(lens[i], chunks[j]);
+            assert_in_range(blob_memory(blob), lens[i], lens[i] + 1024);
+            blob_release(blob);
+        }
+    }
+}
+
+/* The length is not known before the end, as of a chunked body. */
+static void what_a_value_has_left_goes_back_when_nothing_more_comes(void **state)
+{
+    (void)state;
+    static const size_t lens[] = {2049, 10241, 16500, 33000, 65537, 99999, 131072, 140000};
+    static uint8_t data[140000];
+    memset(data, 'x', sizeof(data));
+    for (size_t i = 0; i < 2 * sizeof(lens) / sizeof(lens[0]); i++) {
+        const size_t len = lens[i / 2];
+        struct pagepool *pool = i % 2 == 0 ? pagepool_new() : NULL;
+        struct blob *blob = blob_new(pool, 10 << 20);
+        struct blob_room rooms[BLOB_ROOMS_MAX];
+        assert_int_equal(blob_append(blob, data, len), RC_OK);
+        assert_true(blob_rooms(blob, 1 << 20, rooms) > 0);
+        assert_true(blob_memory(blob) > len + 1024);
+        blob_trim(blob);
+        assert_in_range(blob_memory(blob), len, len + 1024);
+        blob_trim(blob);
+        assert_int_equal(blob_len(blob), len);
+        const uint8_t *run = NULL;
+        for (size_t at = 0, n = 0; (n = blob_run(blob, at, &run)) > 0; at += n) {
+            assert_memory_equal(run, data, n);
+        }
+        blob_release(blob);
+        if (pool != NULL) {
+            pagepool_check(pool);
+            assert_true(pagepool_has_idle(pool)); /* and nothing is in use */
+        }
+        pagepool_free(pool);
+    }
+}
+
+/* As the kernel does. */
+static void fill_rooms(struct blob *blob, const uint8_t *data, size_t wanted)
+{
+    struct blob_room rooms[BLOB_ROOMS_MAX];
+    const size_t count = blob_rooms(blob, wanted, rooms);
+    for (size_t i = 0; i < count; i++) {
+        memcpy(rooms[i].at, data + blob_len(blob), rooms[i].len);
+        assert_int_equal(blob_take(blob, rooms[i].at, rooms[i].len), RC_OK);
+    }
+}
+
+static void what_lies_in_its_room_is_taken_as_it_lies(void **state)
+{
+    (void)state;
+    enum { LEN = 1000003 };
+    static uint8_t data[LEN];
+    for (size_t i = 0; i < LEN; i++) {
+        data[i] = (uint8_t)(i * 31 >> 3);
+    }
+    struct pagepool *pool = pagepool_new();
+    struct blob *blob = blob_new(pool, LEN);
+    struct blob_room rooms[BLOB_ROOMS_MAX];
+    assert_int_equal(blob_take(blob, data, 1000), RC_OK);
+    int calls = 0;
+    for (; blob_len(blob) < LEN; calls++) {
+        const size_t before = blob_len(blob);
+        fill_rooms(blob, data, 256 << 10);
+        /* No more than has come, so that what is only announced takes no memory. */
+        assert_true(blob_len(blob) <= 2 * before || blob_len(blob) <= before + 8192);
+    }
+    assert_in_range(calls, 8, 14);
+    assert_content(blob, LEN);
+    assert_int_equal(blob_rooms(blob, 1, rooms), 0);
+    assert_in_range(blob_memory(blob), LEN, LEN + 1024);
+    blob_release(blob);
+    pagepool_check(pool);
+    pagepool_free(pool);
+}
+
+static void a_room_that_is_filled_in_part_is_offered_again(void **state)
+{
+    (void)state;
+    struct blob *blob = blob_new(NULL, 5000);
+    struct blob_room rooms[BLOB_ROOMS_MAX];
+    assert_int_equal(blob_rooms(blob, 100, rooms), 1);
+    uint8_t *at = rooms[0].at;
+    memcpy(at, "abc", 3);
+    assert_int_equal(blob_take(blob, at, 3), RC_OK);
+    assert_int_equal(blob_take(blob, "de", 2), RC_OK); /* from elsewhere */
+    assert_int_equal(blob_rooms(blob, 100, rooms), 1);
+    assert_ptr_equal(rooms[0].at, at + 5);
+    assert_int_equal(blob_take(blob, at, 4996), RC_FULL);
+    const uint8_t *run = NULL;
+    assert_int_equal(blob_run(blob, 0, &run), 5);
+    assert_memory_equal(run, "abcde", 5);
+    blob_release(blob);
 }
 
 static void the_last_holder_frees_it(void **state)
@@ -116,10 +211,7 @@ static void segments_of_a_pool_go_back_to_it_wiped(void **state)
     struct pagepool *pool = pagepool_new();
     struct blob *blob = blob_new(pool, LEN);
     const uint8_t *run = NULL;
-    /* The first segment starts small, outside of the pool, and is widened. */
-    assert_int_equal(blob_append(blob, data, 100), RC_OK);
-    assert_int_equal(pagepool_pages(pool), 0);
-    assert_int_equal(blob_append(blob, data, LEN - 100), RC_OK);
+    assert_int_equal(blob_append(blob, data, LEN), RC_OK);
     assert_int_equal(blob_run(blob, 0, &run), BLOB_SEGMENT_BYTES);
     assert_memory_equal(run, data, BLOB_SEGMENT_BYTES);
     assert_false(pagepool_has_idle(pool));
@@ -139,7 +231,10 @@ int main(void)
         cmocka_unit_test(content_is_the_same_however_it_was_appended),
         cmocka_unit_test(more_than_the_maximum_is_refused_whole),
         cmocka_unit_test(a_run_in_the_middle_ends_with_its_segment),
-        cmocka_unit_test(memory_is_near_the_content_for_small_and_large),
+        cmocka_unit_test(memory_is_the_content_and_a_kibibyte),
+        cmocka_unit_test(what_a_value_has_left_goes_back_when_nothing_more_comes),
+        cmocka_unit_test(what_lies_in_its_room_is_taken_as_it_lies),
+        cmocka_unit_test(a_room_that_is_filled_in_part_is_offered_again),
         cmocka_unit_test(the_last_holder_frees_it),
         cmocka_unit_test(segments_of_a_pool_go_back_to_it_wiped),
     };

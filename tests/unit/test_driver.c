@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "gossip/replication/link.h"
 #include "net/discovery/claim.h"
 #include "net/http/http_server.h"
 #include "net/link/driver.h"
@@ -243,7 +244,7 @@ static void candidate_becomes_a_linked_member_of_both(void **state)
     assert_int_equal(driver_take_stall_max_us(r->nodes[0].driver), 0);
 }
 
-static void put(struct rig *r, uint64_t token, size_t value_len)
+static void put_at(struct rig *r, const char *key, uint64_t token, size_t value_len)
 {
     struct rig_node *a = &r->nodes[0];
     struct blob *blob = NULL;
@@ -253,8 +254,8 @@ static void put(struct rig *r, uint64_t token, size_t value_len)
         assert_int_equal(blob_append(blob, value, value_len), RC_OK);
     }
     const struct put put = {.token = token,
-                            .key = (const uint8_t *)"key",
-                            .key_len = 3,
+                            .key = (const uint8_t *)key,
+                            .key_len = strlen(key),
                             .value = blob == NULL ? value : NULL,
                             .blob = blob,
                             .value_len = value_len,
@@ -262,6 +263,11 @@ static void put(struct rig *r, uint64_t token, size_t value_len)
     assert_int_equal(engine_put(a->engine, &put, driver_turn(a->driver)), RC_OK);
     blob_release(blob);
     free(value);
+}
+
+static void put(struct rig *r, uint64_t token, size_t value_len)
+{
+    put_at(r, "key", token, value_len);
 }
 
 static void write_reaches_the_quorum_over_the_link(void **state)
@@ -317,13 +323,25 @@ static bool is_leave_known(const struct rig *r)
 /* So many writes find no memory for what is to go out. */
 static unsigned writes_to_fail;
 
-enum rc __real_peer_link_write(struct peer_link *l, const void *data, size_t len);
-enum rc __wrap_peer_link_write(struct peer_link *l, const void *data, size_t len);
+/* A kernel, and a peer behind it, that take everything at once. */
+static bool is_swallowing;
+static size_t swallowed;
 
-enum rc __wrap_peer_link_write(struct peer_link *l, const void *data, size_t len)
+enum rc __real_peer_link_write(struct peer_link *l, const void *data, size_t len,
+                               const struct blobrefs *refs);
+enum rc __wrap_peer_link_write(struct peer_link *l, const void *data, size_t len,
+                               const struct blobrefs *refs);
+
+enum rc __wrap_peer_link_write(struct peer_link *l, const void *data, size_t len,
+                               const struct blobrefs *refs)
 {
+    const size_t all = len + (refs == NULL ? 0 : refs->bytes);
+    if (is_swallowing) {
+        swallowed += all;
+        return RC_OK;
+    }
     if (writes_to_fail == 0) {
-        return __real_peer_link_write(l, data, len);
+        return __real_peer_link_write(l, data, len, refs);
     }
     writes_to_fail--;
     return RC_NO_MEMORY;
@@ -352,6 +370,33 @@ static void link_that_cannot_take_what_is_to_go_out_ends_for_both(void **state)
     assert_int_equal(writes_to_fail, 0);
 }
 
+/* One node was in one turn of its loop for 656 ms, as long as its two peers read. */
+static void peer_that_reads_as_fast_as_we_write_keeps_no_turn(void **state)
+{
+    struct rig *r = *state;
+    enum { VALUES = 4, LARGE = 10 << 20, PIECE = LINK_REFS_BYTES + FRAME_LARGE_DATA_MAX };
+    size_t most = 0;
+    size_t turns = 0;
+    meet(r);
+    swallowed = 0;
+    is_swallowing = true;
+    for (int i = 0; i < VALUES; i++) {
+        char key[8];
+        (void)snprintf(key, sizeof(key), "key-%d", i);
+        put_at(r, key, (uint64_t)i, LARGE);
+    }
+    const uint64_t until = patience_begins();
+    for (; swallowed < (size_t)VALUES * LARGE && patience_now_ms() < until; turns++) {
+        const size_t before = swallowed;
+        event_base_loop(r->base, EVLOOP_ONCE);
+        most = swallowed - before > most ? swallowed - before : most;
+    }
+    is_swallowing = false;
+    assert_true(swallowed >= (size_t)VALUES * LARGE);
+    assert_in_range(most, 1, DRIVER_TURN_BYTES + PIECE);
+    assert_true(turns >= (size_t)VALUES * LARGE / (DRIVER_TURN_BYTES + PIECE));
+}
+
 static void node_that_leaves_says_so(void **state)
 {
     struct rig *r = *state;
@@ -375,6 +420,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(link_of_a_node_that_is_gone_ends, setup, teardown),
         cmocka_unit_test_setup_teardown(link_that_cannot_take_what_is_to_go_out_ends_for_both,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(peer_that_reads_as_fast_as_we_write_keeps_no_turn, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(node_that_leaves_says_so, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

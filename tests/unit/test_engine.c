@@ -437,7 +437,7 @@ static void pass(struct engine *from, uint32_t from_link, struct engine *to, uin
                  struct buf *out, uint64_t now_us)
 {
     buf_clear(out);
-    while (engine_link_output(from, from_link, out, 65536, now_us) > 0) {
+    while (engine_link_output(from, from_link, out, NULL, 65536, now_us) > 0) {
     }
     engine_link_input(to, to_link, buf_data(out), out->len, now_us);
 }

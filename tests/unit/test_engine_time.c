@@ -58,7 +58,7 @@ static void output(struct engine *e, uint32_t link, uint64_t now_us)
 {
     struct buf out;
     buf_init(&out, 1 << 20);
-    assert_true(engine_link_output(e, link, &out, 65536, now_us) > 0);
+    assert_true(engine_link_output(e, link, &out, NULL, 65536, now_us) > 0);
     buf_fini(&out);
 }
 

@@ -321,7 +321,7 @@ static void a_large_value_that_is_small_is_none(void **state)
 static void one_for_which_there_is_no_room_is_refused_when_it_is_over(void **state)
 {
     struct engine *e = *state;
-    static const uint8_t piece[FRAME_CHUNK_BYTES];
+    static const uint8_t piece[FRAME_LARGE_COPY_MAX];
     uint64_t number = 0;
     const uint32_t link = mate(e);
     const size_t value_len = 9 << 20;
@@ -364,7 +364,7 @@ static void a_large_value_may_fill_the_store_to_the_byte(void **state)
 static void a_large_value_that_is_no_larger_than_the_one_it_replaces_has_room(void **state)
 {
     struct engine *e = *state;
-    static const uint8_t piece[FRAME_CHUNK_BYTES];
+    static const uint8_t piece[FRAME_LARGE_COPY_MAX];
     const uint32_t link = mate(e);
     const size_t value_len = 5 << 20;
     begin_large(e, link, value_len);
@@ -474,7 +474,7 @@ static void a_write_that_others_refused_is_settled_when_who_put_it_off_is_gone(v
     const uint32_t full = link_with(e, &third, NOW_US);
     const uint32_t waits = link_with_write(e, NOW_US);
     buf_init(&out, 1 << 20);
-    assert_true(engine_link_output(e, full, &out, 65536, NOW_US) > 0);
+    assert_true(engine_link_output(e, full, &out, NULL, 65536, NOW_US) > 0);
     buf_fini(&out);
     assert_int_equal(voters_needed(e), 2);
     say_count(e, full, FRAME_NACK, 1, NACK_FULL);

@@ -203,13 +203,61 @@ static void small_writes_pass_between_the_chunks_of_a_large_value(void **state)
     assert_true(fill(f, 65536) > 0);
     /* All small ones are out while most of the large one is still to come. */
     assert_int_equal(count_frames(f, FRAME_RECORD), 100);
-    assert_true(count_frames(f, FRAME_LARGE_DATA) < LARGE / FRAME_CHUNK_BYTES);
+    assert_true(count_frames(f, FRAME_LARGE_DATA) < LARGE / FRAME_LARGE_COPY_MAX);
     assert_int_equal(f->link.sent_count, 100);
     while (fill(f, 65536) > 0) {
     }
     assert_int_equal(count_frames(f, FRAME_LARGE_BEGIN), 1);
-    assert_int_equal(count_frames(f, FRAME_LARGE_DATA), LARGE / FRAME_CHUNK_BYTES);
+    assert_int_equal(count_frames(f, FRAME_LARGE_DATA), LARGE / FRAME_LARGE_COPY_MAX);
     assert_int_equal(f->link.sent_count, 101);
+}
+
+/* Appends what a stream of the two would be. */
+static void join(struct buf *to, const struct buf *bytes, const struct blobrefs *refs)
+{
+    size_t done = 0;
+    for (size_t i = 0; i < refs->count; i++) {
+        const struct blobref *ref = &refs->refs[i];
+        assert_int_equal(buf_append(to, buf_data(bytes) + done, ref->at - done), RC_OK);
+        assert_int_equal(buf_append(to, ref->data, ref->len), RC_OK);
+        done = ref->at;
+    }
+    assert_int_equal(buf_append(to, buf_data(bytes) + done, bytes->len - done), RC_OK);
+}
+
+static void a_large_value_goes_by_reference_with_small_writes_between(void **state)
+{
+    struct fixture *f = *state;
+    enum { LARGE = 3 << 20, SMALL = 100 };
+    static struct blobrefs refs;
+    const struct link_source source = {
+        .store = f->store, .now_ms = NOW_MS, .refs = &refs, .arg = f, .replacement = replacement};
+    const struct queued_write big = stored(f, "big", "", NOW_MS, LARGE);
+    struct buf bytes;
+    buf_init(&bytes, 16 << 20);
+    assert_int_equal(link_enqueue(&f->link, &big, true), RC_OK);
+    const size_t first = link_fill(&f->link, &source, &bytes, 32768);
+    assert_in_range(refs.bytes, LINK_REFS_BYTES, LINK_REFS_BYTES + FRAME_LARGE_DATA_MAX);
+    assert_int_equal(first, bytes.len + refs.bytes);
+    assert_true(bytes.len < 1000); /* none of it was copied */
+    join(&f->out, &bytes, &refs);
+    for (int i = 0; i < SMALL; i++) {
+        char key[32];
+        (void)snprintf(key, sizeof(key), "small-%d", i);
+        const struct queued_write w = stored(f, key, "value", NOW_MS, 0);
+        assert_int_equal(link_enqueue(&f->link, &w, false), RC_OK);
+    }
+    do {
+        buf_clear(&bytes);
+        blobrefs_clear(&refs);
+        assert_true(link_fill(&f->link, &source, &bytes, 32768) > 0);
+        join(&f->out, &bytes, &refs);
+        assert_int_equal(count_frames(f, FRAME_RECORD), SMALL); /* in the very next filling */
+    } while (link_has_output(&f->link));
+    assert_int_equal(count_frames(f, FRAME_LARGE_DATA), LARGE / FRAME_LARGE_DATA_MAX);
+    assert_int_equal(f->link.sent_count, SMALL + 1);
+    blobrefs_clear(&refs);
+    buf_fini(&bytes);
 }
 
 static void a_turn_that_control_frames_fill_to_the_byte_has_nothing_else(void **state)
@@ -314,6 +362,7 @@ int main(void)
         TEST(a_replaced_write_nobody_waits_for_is_not_sent),
         TEST(a_replaced_write_somebody_waits_for_is_sent_as_its_successor),
         TEST(small_writes_pass_between_the_chunks_of_a_large_value),
+        TEST(a_large_value_goes_by_reference_with_small_writes_between),
         TEST(a_turn_that_control_frames_fill_to_the_byte_has_nothing_else),
         TEST(a_link_whose_batch_is_out_has_no_output),
         TEST(the_queue_is_bounded),

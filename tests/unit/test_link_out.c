@@ -22,7 +22,7 @@ static int set_up(void **state)
     f.l = mesh_find(f.e->mesh, link_with(f.e, &hello, NOW_US));
     assert_non_null(f.l);
     buf_init(&f.out, 1 << 20);
-    while (link_out_take(f.e, f.l, &f.out, MOST) > 0) {
+    while (link_out_take(f.e, f.l, &f.out, NULL, MOST) > 0) {
     }
     while (outbox_next(f.e->outbox, &action)) {
     }
@@ -94,7 +94,7 @@ static void control_goes_before_writes_and_those_in_their_order(void **state)
     assert_int_equal(mesh_send(f->e->mesh, f->l, FRAME_STATE, &byte, 1), RC_OK);
     assert_true(f->l->is_output_asked);
     const uint64_t sent = f->e->counters.records_sent;
-    const size_t len = link_out_take(f->e, f->l, &f->out, MOST);
+    const size_t len = link_out_take(f->e, f->l, &f->out, NULL, MOST);
     assert_int_equal(len, f->out.len);
     assert_int_equal(f->e->counters.records_sent, sent + 2);
     assert_false(f->l->is_output_asked); /* what comes now asks again */
@@ -102,10 +102,10 @@ static void control_goes_before_writes_and_those_in_their_order(void **state)
     assert_record(f, "a", "one");
     assert_record(f, "b", "two");
     assert_int_equal(next_frame(f, &payload), 0);
-    assert_int_equal(link_out_take(f->e, f->l, &f->out, MOST), 0);
+    assert_int_equal(link_out_take(f->e, f->l, &f->out, NULL, MOST), 0);
     put(f, "c", "three");
     assert_true(f->l->is_output_asked);
-    (void)link_out_take(f->e, f->l, &f->out, MOST);
+    (void)link_out_take(f->e, f->l, &f->out, NULL, MOST);
     assert_int_equal(f->e->counters.records_sent, sent + 3);
 }
 
@@ -115,11 +115,11 @@ static void no_more_is_taken_than_the_socket_has_room_for(void **state)
     struct cursor payload;
     put(f, "a", "one");
     put(f, "b", "two");
-    (void)link_out_take(f->e, f->l, &f->out, 1);
+    (void)link_out_take(f->e, f->l, &f->out, NULL, 1);
     assert_record(f, "a", "one");
     assert_int_equal(next_frame(f, &payload), 0);
     assert_true(link_has_output(f->l));
-    (void)link_out_take(f->e, f->l, &f->out, 1);
+    (void)link_out_take(f->e, f->l, &f->out, NULL, 1);
     assert_record(f, "b", "two");
 }
 
@@ -129,7 +129,7 @@ static void a_client_that_waits_for_a_replaced_write_is_served_by_the_later_one(
     struct cursor payload;
     put(f, "key", "one");
     put(f, "key", "two");
-    (void)link_out_take(f->e, f->l, &f->out, MOST);
+    (void)link_out_take(f->e, f->l, &f->out, NULL, MOST);
     assert_record(f, "key", "two");
     assert_record(f, "key", "two");
     assert_int_equal(next_frame(f, &payload), 0);
@@ -137,7 +137,7 @@ static void a_client_that_waits_for_a_replaced_write_is_served_by_the_later_one(
     put(f, "key", "three");
     quorum_give_up(f->e->quorum, f->l->live.items[f->l->live.head].waiter);
     put(f, "key", "four");
-    (void)link_out_take(f->e, f->l, &f->out, MOST);
+    (void)link_out_take(f->e, f->l, &f->out, NULL, MOST);
     assert_record(f, "key", "four");
     assert_int_equal(next_frame(f, &payload), 0);
 }
@@ -148,7 +148,7 @@ static void what_has_expired_is_not_sent(void **state)
     struct cursor payload;
     put(f, "key", "one");
     engine_advance(f->e, f->e->now_us + UINT64_C(1000) * TTL_MS);
-    (void)link_out_take(f->e, f->l, &f->out, MOST);
+    (void)link_out_take(f->e, f->l, &f->out, NULL, MOST);
     assert_int_equal(next_frame(f, &payload), 0);
 }
 
@@ -156,7 +156,7 @@ static void after_a_queue_that_was_full_the_link_is_looked_at_for_its_repair(voi
 {
     struct fixture *f = *state;
     f->e->peers_at_us = NEVER;
-    (void)link_out_take(f->e, f->l, &f->out, MOST);
+    (void)link_out_take(f->e, f->l, &f->out, NULL, MOST);
     assert_true(f->e->peers_at_us == NEVER);
     put(f, "key", "one");
     struct queued_write w = f->l->live.items[f->l->live.head];
@@ -166,7 +166,7 @@ static void after_a_queue_that_was_full_the_link_is_looked_at_for_its_repair(voi
     assert_int_equal(f->l->live.count, 1);
     assert_int_equal(f->l->repair.reasons & REPAIR_NO_ROOM, REPAIR_NO_ROOM);
     f->e->peers_at_us = NEVER;
-    (void)link_out_take(f->e, f->l, &f->out, MOST);
+    (void)link_out_take(f->e, f->l, &f->out, NULL, MOST);
     assert_record(f, "key", "one");
     assert_int_equal(f->e->peers_at_us, f->e->now_us);
     f->l->repair.reasons = 0;
@@ -184,10 +184,10 @@ static void a_link_that_is_closing_is_gone_after_its_last_byte(void **state)
     assert_int_equal(mesh_send(f->e->mesh, f->l, FRAME_STATE, &byte, 1), RC_OK);
     link_clear_queue(f->l, false);
     peer_end(f->e, f->l, CLOSE_IDLE);
-    (void)link_out_take(f->e, f->l, &f->out, 1);
+    (void)link_out_take(f->e, f->l, &f->out, NULL, 1);
     assert_int_equal(next_frame(f, &payload), FRAME_STATE);
     assert_non_null(mesh_find(f->e->mesh, link));
-    (void)link_out_take(f->e, f->l, &f->out, MOST);
+    (void)link_out_take(f->e, f->l, &f->out, NULL, MOST);
     assert_int_equal(next_frame(f, &payload), FRAME_CLOSE);
     assert_int_equal(cursor_u8(&payload), CLOSE_IDLE);
     assert_null(mesh_find(f->e->mesh, link));

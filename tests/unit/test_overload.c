@@ -50,7 +50,7 @@ static void drain(const struct crowded *c, uint32_t link)
 {
     struct buf out;
     buf_init(&out, 1 << 20);
-    while (engine_link_output(c->e, link, &out, 65536, NOW_US) > 0) {
+    while (engine_link_output(c->e, link, &out, NULL, 65536, NOW_US) > 0) {
         buf_clear(&out);
     }
     buf_fini(&out);

@@ -41,7 +41,7 @@ static uint64_t sent(const struct linked *n)
     struct buf out;
     const uint64_t before = link_of(n)->sent_count;
     buf_init(&out, 1 << 20);
-    (void)engine_link_output(n->e, n->link, &out, 65536, n->now_us);
+    (void)engine_link_output(n->e, n->link, &out, NULL, 65536, n->now_us);
     buf_fini(&out);
     return link_of(n)->sent_count - before;
 }

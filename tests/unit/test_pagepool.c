@@ -262,6 +262,113 @@ static void idle_regions_do_not_make_those_in_use_look_tight(void **state)
     pagepool_free(pool);
 }
 
+/* ---- Parts ---- */
+
+struct held_part {
+    uint8_t *at;
+    size_t size;
+};
+
+static void parts_are_distinct_and_pages_become_whole_again(void **state)
+{
+    (void)state;
+    enum { COUNT = 300 };
+    static struct held_part parts[COUNT];
+    struct pagepool *pool = pagepool_new();
+    struct rng rng;
+    rng_init(&rng, 1);
+    for (int step = 0; step < 20000; step++) {
+        const size_t i = rng_below(&rng, COUNT);
+        struct held_part *p = &parts[i];
+        if (p->at == NULL) {
+            const size_t len = 1 + rng_below(&rng, PAGEPOOL_PAGE_BYTES - 1);
+            p->at = pagepool_take_part(pool, len, &p->size);
+            assert_non_null(p->at);
+            assert_true(p->size <= pagepool_part_size(len) && (p->size & (p->size - 1)) == 0);
+            assert_int_equal((uintptr_t)p->at % 8, 0);
+            memset(p->at, (int)i, p->size);
+            continue;
+        }
+        assert_int_equal(p->at[0], (uint8_t)i);
+        assert_int_equal(p->at[p->size - 1], (uint8_t)i);
+        /* Some of its end first, and then the rest. */
+        const size_t kept = rng_below(&rng, p->size / PAGEPOOL_PART_BYTES) * PAGEPOOL_PART_BYTES;
+        pagepool_give_part(pool, p->at + kept, p->size - kept);
+        if (kept > 0) {
+            pagepool_give_part(pool, p->at, kept);
+        }
+        p->at = NULL;
+        if (step % 50 == 0) {
+            pagepool_check(pool);
+        }
+    }
+    for (size_t i = 0; i < COUNT; i++) {
+        if (parts[i].at != NULL) {
+            pagepool_give_part(pool, parts[i].at, parts[i].size);
+            parts[i].at = NULL;
+        }
+    }
+    pagepool_check(pool);
+    while (pagepool_trim(pool)) {
+    }
+    assert_int_equal(pagepool_pages(pool), 0);
+    pagepool_free(pool);
+}
+
+static void parts_of_one_size_fill_their_pages(void **state)
+{
+    (void)state;
+    enum { KIB = 1024, VALUES = 100 };
+    struct pagepool *pool = pagepool_new();
+    for (int i = 0; i < VALUES; i++) {
+        size_t size = 0;
+        int parts = 0;
+        for (size_t left = 40 * KIB; left > 0; left -= size, parts++) {
+            assert_non_null(pagepool_take_part(pool, left, &size));
+        }
+        assert_in_range(parts, 2, 5);
+    }
+    const uint64_t pages = VALUES * 40 / 64 + 1;
+    assert_in_range(pagepool_pages(pool), pages, pages + PAGEPOOL_REGION_PAGES);
+    pagepool_check(pool);
+    pagepool_free(pool);
+}
+
+static void a_smaller_part_is_taken_before_another_page_is_cut(void **state)
+{
+    (void)state;
+    struct pagepool *pool = pagepool_new();
+    size_t size = 0;
+    uint8_t *half = pagepool_take_part(pool, 32 << 10, &size);
+    uint8_t *other = pagepool_take_part(pool, 32 << 10, &size);
+    pagepool_give_part(pool, half + (16 << 10), 16 << 10);
+    assert_ptr_equal(pagepool_take_part(pool, 32 << 10, &size), half + (16 << 10));
+    assert_int_equal(size, 16 << 10);
+    pagepool_give_part(pool, half + (28 << 10), 4 << 10);
+    (void)pagepool_take_part(pool, 32 << 10, &size); /* one so small is none */
+    assert_int_equal(size, 32 << 10);
+    pagepool_give_part(pool, other, 32 << 10);
+    pagepool_check(pool);
+    pagepool_free(pool);
+}
+
+static void the_end_of_a_whole_page_goes_back_once_it_is_cut(void **state)
+{
+    (void)state;
+    struct pagepool *pool = pagepool_new();
+    size_t size = 0;
+    uint8_t *page = pagepool_take(pool);
+    assert_true(pagepool_cut(pool, page));
+    pagepool_give_part(pool, page + 2560, PAGEPOOL_PAGE_BYTES - 2560);
+    pagepool_check(pool);
+    assert_ptr_equal(pagepool_take_part(pool, 32 << 10, &size), page + (32 << 10));
+    pagepool_give_part(pool, page + (32 << 10), 32 << 10);
+    assert_false(pagepool_has_idle(pool));
+    pagepool_give_part(pool, page, 2560);
+    assert_true(pagepool_has_idle(pool));
+    pagepool_free(pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,6 +383,10 @@ int main(void)
         cmocka_unit_test(a_few_free_pages_are_not_worth_a_move),
         cmocka_unit_test(a_few_mebibytes_are_not_worth_a_move),
         cmocka_unit_test(idle_regions_do_not_make_those_in_use_look_tight),
+        cmocka_unit_test(parts_are_distinct_and_pages_become_whole_again),
+        cmocka_unit_test(parts_of_one_size_fill_their_pages),
+        cmocka_unit_test(a_smaller_part_is_taken_before_another_page_is_cut),
+        cmocka_unit_test(the_end_of_a_whole_page_goes_back_once_it_is_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,6 +43,8 @@ struct scene {
     size_t input_len;
     bool is_stopped_by_input;
     bool is_told; /* an event that run() waits for */
+    struct blob_room rooms[BLOB_ROOMS_MAX];
+    size_t room_count;
     bool is_late; /* this turn of the loop has no time left */
 };
 
@@ -147,8 +149,21 @@ static bool on_has_time(void *arg)
     return !s->is_late;
 }
 
-static const struct peer_link_hooks hooks = {on_up,   on_input,    on_drained,
-                                             on_down, on_finished, on_has_time};
+static size_t on_rooms(void *arg, struct peer_link *l, struct blob_room *ret_rooms)
+{
+    const struct scene *s = arg;
+    (void)l;
+    memcpy(ret_rooms, s->rooms, s->room_count * sizeof(*ret_rooms));
+    return s->room_count;
+}
+
+static const struct peer_link_hooks hooks = {.up = on_up,
+                                             .rooms = on_rooms,
+                                             .input = on_input,
+                                             .drained = on_drained,
+                                             .down = on_down,
+                                             .finished = on_finished,
+                                             .has_time = on_has_time};
 
 static void on_accept(evutil_socket_t fd, short what, void *arg)
 {
@@ -421,7 +436,7 @@ static void finish_and_read(struct scene *s)
     const uint64_t until = patience_begins();
     size_t got = 0;
     ssize_t n = -1;
-    assert_int_equal(peer_link_write(s->link, bytes, sizeof(bytes)), RC_OK);
+    assert_int_equal(peer_link_write(s->link, bytes, sizeof(bytes), NULL), RC_OK);
     peer_link_finish(s->link);
     while (n != 0 && (n > 0 || patience_lasts(until))) {
         (void)event_base_loop(s->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
@@ -487,15 +502,75 @@ static void drained_is_told_once_when_asked(void **state)
     s->answer = ACCEPTED;
     dial(s);
     kernel_room = 0;
-    assert_int_equal(peer_link_write(s->link, bytes, sizeof(bytes)), RC_OK);
+    assert_int_equal(peer_link_write(s->link, bytes, sizeof(bytes), NULL), RC_OK);
     assert_int_equal(peer_link_pending(s->link), sizeof(bytes));
     peer_link_ask_drained(s->link);
     assert_int_equal(s->drains, 0);
     read_until_pending(s, PEER_LINK_LOW_BYTES / 2);
     assert_int_equal(s->drains, 1);
-    assert_int_equal(peer_link_write(s->link, bytes, 10), RC_OK);
+    assert_int_equal(peer_link_write(s->link, bytes, 10, NULL), RC_OK);
     read_until_pending(s, 0);
     assert_int_equal(s->drains, 1);
+}
+
+/* Bytes, a piece of a blob, more bytes: as one stream, whatever the kernel takes at once. */
+static void pieces_of_blobs_are_sent_where_they_lie_between_the_bytes(void **state)
+{
+    struct scene *s = *state;
+    enum { LARGE = 3 * BLOB_SEGMENT_BYTES, ALL = 4 + LARGE };
+    static uint8_t data[LARGE];
+    static char got[ALL + 1];
+    memset(data, 'b', sizeof(data));
+    s->answer = ACCEPTED;
+    dial(s);
+    take_request(s);
+    for (int is_full = 0; is_full < 2; is_full++) {
+        static struct blobrefs refs;
+        struct blob *blob = blob_new(NULL, LARGE);
+        assert_int_equal(blob_append(blob, data, LARGE), RC_OK);
+        for (size_t at = 0; at < LARGE;) {
+            at += blobrefs_add(&refs, 2, blob, at, LARGE);
+        }
+        blob_release(blob);
+        kernel_room = is_full ? 1 : SIZE_MAX;
+        if (is_full) {
+            assert_int_equal(peer_link_write(s->link, "xx", 2, NULL), RC_OK);
+        }
+        assert_int_equal(peer_link_write(s->link, "<<>>", 4, &refs), RC_OK);
+        blobrefs_clear(&refs); /* what is queued holds the blob by itself */
+        kernel_room = SIZE_MAX;
+        size_t len = 0;
+        const size_t wanted = is_full ? ALL + 2 : ALL;
+        const uint64_t until = patience_begins();
+        while (len < wanted && turn(s, until)) {
+            char *to = got + (is_full && len >= 2 ? len - 2 : len);
+            const size_t most = is_full && len < 2 ? 2 - len : wanted - len;
+            const ssize_t n = syscall(SYS_recvfrom, s->other, to, most, 0, NULL, NULL);
+            len += n > 0 ? (size_t)n : 0;
+        }
+        assert_int_equal(len, wanted);
+        assert_memory_equal(got, "<<", 2);
+        assert_memory_equal(got + 2, data, LARGE);
+        assert_memory_equal(got + 2 + LARGE, ">>", 2);
+    }
+}
+
+static void what_has_a_place_is_read_into_it_and_the_rest_follows(void **state)
+{
+    struct scene *s = *state;
+    static uint8_t places[2][8];
+    s->answer = ACCEPTED;
+    dial(s);
+    take_request(s);
+    s->rooms[0] = (struct blob_room){places[0], 3};
+    s->rooms[1] = (struct blob_room){places[1], 5};
+    s->room_count = 2;
+    assert_int_equal(send(s->other, "abcdefghij", 10, 0), 10);
+    run(s);
+    assert_int_equal(s->input_len, 10);
+    assert_memory_equal(s->input, "abcdefghij", 10);
+    assert_memory_equal(places[0], "abc", 3);
+    assert_memory_equal(places[1], "defgh", 5);
 }
 
 static void adopted_link_delivers_what_was_read_before(void **state)
@@ -586,6 +661,10 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(finished_dial_ends_without_a_word, setup, teardown),
         cmocka_unit_test_setup_teardown(drained_is_told_once_when_asked, setup, teardown),
+        cmocka_unit_test_setup_teardown(pieces_of_blobs_are_sent_where_they_lie_between_the_bytes,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(what_has_a_place_is_read_into_it_and_the_rest_follows,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(adopted_link_delivers_what_was_read_before, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(

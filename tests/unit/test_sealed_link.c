@@ -95,7 +95,16 @@ static bool on_has_time(void *arg)
     return end->scene->has_time;
 }
 
+static size_t on_rooms(void *arg, struct peer_link *l, struct blob_room *ret_rooms)
+{
+    (void)arg;
+    (void)l;
+    (void)ret_rooms;
+    return 0;
+}
+
 static const struct peer_link_hooks hooks = {.up = on_up,
+                                             .rooms = on_rooms,
                                              .input = on_input,
                                              .drained = on_drained,
                                              .down = on_down,
@@ -269,7 +278,7 @@ static void write_more(struct scene *s, int from, size_t len, size_t *at, size_t
         for (size_t i = 0; i < now; i++) {
             bytes[i] = byte_at(*at + i, from);
         }
-        assert_int_equal(peer_link_write(l, bytes, now), RC_OK);
+        assert_int_equal(peer_link_write(l, bytes, now, NULL), RC_OK);
         *at += now;
     }
 }

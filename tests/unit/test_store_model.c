@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "core/base/rng.h"
+#include "core/store/pagepool.h"
 #include "core/store/store.h"
 #include "tests/unit/twins.h"
 
@@ -30,10 +31,15 @@ enum {
 
 static const uint64_t T0 = UINT64_C(1700000000000);
 
+/* All stores': they lend each other large values. */
+static struct pagepool *pages;
+
 static struct store *new_store(uint64_t table_seed)
 {
-    return store_new(&(struct store_config){
-        .bytes_max = UINT64_MAX, .table_seed = table_seed, .digest_seed = DIGEST_SEED});
+    return store_new(&(struct store_config){.bytes_max = UINT64_MAX,
+                                            .table_seed = table_seed,
+                                            .digest_seed = DIGEST_SEED,
+                                            .pages = pages});
 }
 
 /* ---- Random records ---- */
@@ -82,14 +88,18 @@ static void shuffle(struct rng *rng, struct record *records, size_t count)
 
 static uint64_t content_hash(const struct record *r)
 {
-    uint64_t h = record_id(r, 99) + r->guard_ms * 3 + r->value_len + r->ahead_ms * UINT64_C(5);
+    const uint64_t h =
+        record_id(r, 99) + r->guard_ms * 3 + r->value_len + r->ahead_ms * UINT64_C(5);
+    uint8_t *whole = malloc(r->value_len + 1);
     const uint8_t *run = r->value;
     for (size_t done = 0; done < r->value_len;) {
         const size_t len = r->blob == NULL ? r->value_len : blob_run(r->blob, done, &run);
-        h = XXH3_64bits_withSeed(run, len, h);
+        memcpy(whole + done, run, len);
         done += len;
     }
-    return h;
+    const uint64_t hash = XXH3_64bits_withSeed(whole, r->value_len, h);
+    free(whole);
+    return hash;
 }
 
 /* Calls `each` for every entry of the store that has not expired. */
@@ -606,9 +616,10 @@ static int tell_seed(void **state)
     return 0;
 }
 
-static int make_names(void **state)
+static int set_up(void **state)
 {
     (void)state;
+    pages = pagepool_new();
     twin_key(DIGEST_SEED, false, (uint8_t *)key_names[PLAIN]);
     twin_key(DIGEST_SEED, true, (uint8_t *)key_names[PLAIN + 1]);
     for (int i = 0; i < PLAIN; i++) {
@@ -633,6 +644,13 @@ static void what_peers_compare_is_a_hash_of_all_of_a_digest(void **state)
     }
 }
 
+static int tear_down(void **state)
+{
+    (void)state;
+    pagepool_free(pages);
+    return 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -647,5 +665,5 @@ int main(void)
                                   tell_seed),
         cmocka_unit_test(what_peers_compare_is_a_hash_of_all_of_a_digest),
     };
-    return cmocka_run_group_tests(tests, make_names, NULL);
+    return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -158,12 +158,12 @@ static void its_hello_ends_the_link(void **state)
     buf_init(&out, 65536);
     for (uint32_t i = 0; i < 3; i++) {
         const uint32_t link = engine_link_accept(e, &from, 0, START_US);
-        (void)engine_link_output(e, link, &out, 65536, START_US);
+        (void)engine_link_output(e, link, &out, NULL, 65536, START_US);
         buf_clear(&out);
         (void)take(e);
         engine_link_input(e, link, bytes, len, START_US);
         assert_int_equal(take(e).lines, i == 0 ? 1 : 0);
-        (void)engine_link_output(e, link, &out, 65536, START_US);
+        (void)engine_link_output(e, link, &out, NULL, 65536, START_US);
         assert_int_equal(out.len, FRAME_HEADER_BYTES + 1);
         assert_int_equal(buf_data(&out)[0], FRAME_CLOSE);
         assert_int_equal(buf_data(&out)[FRAME_HEADER_BYTES], CLOSE_VERSION);

@@ -203,8 +203,7 @@ static enum rc end_large(struct engine *e, struct link *l)
     return count_record(e, l, &f, refused);
 }
 
-/* A LARGE_DATA frame begins. Its payload is taken as it comes, so that it is copied once, or never
- * where it stands in its place already. */
+/* A LARGE_DATA frame begins, whose payload is taken as it comes. */
 static enum rc begin_large_data(struct link *l, size_t len)
 {
     const struct large *large = l->in_large;
@@ -440,8 +439,8 @@ static void refuse(struct engine *e, struct link *l, enum rc rc)
     peer_end(e, l, is_fault ? CLOSE_MALFORMED : 0);
 }
 
-/* The frame's whole length from its header, 0 while that is not complete; RC_TOO_LONG. Of a
- * LARGE_DATA frame it is the header's: the payload follows by itself. */
+/* The frame's whole length from its header, of LARGE_DATA the header's; 0 while that is not
+ * complete; RC_TOO_LONG. */
 static enum rc frame_len(struct link *l, const uint8_t *data, size_t len, size_t *ret_len)
 {
     *ret_len = 0;
@@ -455,12 +454,9 @@ static enum rc frame_len(struct link *l, const uint8_t *data, size_t len, size_t
     if (payload_len > frame_payload_max(type)) {
         return RC_TOO_LONG;
     }
-    *ret_len = FRAME_HEADER_BYTES + payload_len;
-    if (type == FRAME_LARGE_DATA) {
-        *ret_len = FRAME_HEADER_BYTES;
-        return begin_large_data(l, payload_len);
-    }
-    return RC_OK;
+    const bool is_data = type == FRAME_LARGE_DATA;
+    *ret_len = FRAME_HEADER_BYTES + (is_data ? 0 : payload_len);
+    return is_data ? begin_large_data(l, payload_len) : RC_OK;
 }
 
 static enum rc dispatch(struct engine *e, struct link *l, const uint8_t *frame, size_t len)
@@ -517,7 +513,6 @@ static enum rc take_pieced(struct engine *e, struct link *l, const uint8_t **dat
     return rc;
 }
 
-/* The next of what came: some of a large value, a frame, or a part of one. */
 static enum rc take_some(struct engine *e, struct link *l, const uint8_t **data, size_t *len)
 {
     if (l->data_left > 0) {
@@ -590,14 +585,7 @@ size_t engine_link_rooms(struct engine *e, uint32_t link, struct blob_room *ret_
     if (l == NULL || l->state != LINK_OPEN || l->data_left == 0 || l->in_large->is_refused) {
         return 0;
     }
-    size_t count = blob_rooms(l->in_large->blob, l->data_left, ret_rooms);
-    size_t left = l->data_left;
-    for (size_t i = 0; i < count; i++) {
-        ret_rooms[i].len = ret_rooms[i].len < left ? ret_rooms[i].len : left;
-        left -= ret_rooms[i].len;
-        count = left == 0 ? i + 1 : count;
-    }
-    return count;
+    return blob_rooms(l->in_large->blob, l->data_left, ret_rooms);
 }
 
 void inbound_resume(struct engine *e, struct link *l)

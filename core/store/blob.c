@@ -171,11 +171,11 @@ size_t blob_rooms(struct blob *blob, size_t wanted, struct blob_room *ret_rooms)
     ASSERT(blob->holders == 1);
     const size_t left = blob->bytes_max - blob->len;
     const size_t grown = blob->len > SEGMENT_SIZE_MIN ? blob->len : SEGMENT_SIZE_MIN;
-    const size_t least = grown < wanted ? grown : wanted;
-    const size_t end = blob->len + (least < left ? least : left);
+    const size_t most = blob->len + (wanted < left ? wanted : left);
+    const size_t end = most - blob->len < grown ? most : blob->len + grown;
     while (blob->room < end && add_piece(blob, end - blob->room) == RC_OK) {
     }
-    const size_t last = blob->room < blob->len + left ? blob->room : blob->len + left;
+    const size_t last = blob->room < most ? blob->room : most;
     size_t count = 0;
     for (size_t at = blob->len; at < last && count < BLOB_ROOMS_MAX; count++) {
         const size_t index = piece_at(blob, at);

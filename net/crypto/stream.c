@@ -8,7 +8,6 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 /*
@@ -239,7 +238,8 @@ enum rc stream_read_into(struct stream *s, const struct iovec *rooms, size_t cou
     if (s->ssl != NULL || count == 1) {
         return stream_read(s, rooms[0].iov_base, rooms[0].iov_len, ret_len);
     }
-    const ssize_t len = readv(s->fd, rooms, (int)count);
+    struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)rooms, .msg_iovlen = count};
+    const ssize_t len = recvmsg(s->fd, &message, 0);
     if (len > 0) {
         *ret_len = (size_t)len;
         return RC_OK;

@@ -3,6 +3,7 @@
 #include "core/base/assert.h"
 #include "core/base/mem.h"
 #include "net/crypto/tls_context.h"
+#include "net/link/link_runs.h"
 #include "net/link/upgrade.h"
 #include "net/sys/sockaddr.h"
 
@@ -14,7 +15,6 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 
 enum {
     CONNECT_TIMEOUT_MS = 2000, /* one lost SYN is sent again after 1 s */
@@ -320,75 +320,13 @@ static void write_some(struct peer_link *l)
     }
 }
 
-static void release_run(const void *data, size_t len, void *blob)
-{
-    (void)data;
-    (void)len;
-    blob_release(blob);
-}
-
-/* The runs of what is to be written, in their order: bytes, and pieces of blobs between them. */
-struct runs {
-    struct iovec run[2 * BLOBREFS_MAX + 1];
-    struct blob *blob[2 * BLOBREFS_MAX + 1]; /* NULL: bytes */
-    size_t count;
-};
-
-static void add_run(struct runs *runs, const uint8_t *data, size_t len, struct blob *blob)
-{
-    if (len > 0) {
-        /* The kernel's interface has no const. */
-        runs->run[runs->count].iov_base = (void *)(uintptr_t)data;
-        runs->run[runs->count].iov_len = len;
-        runs->blob[runs->count++] = blob;
-    }
-}
-
-static void list_runs(struct runs *runs, const uint8_t *data, size_t len,
-                      const struct blobrefs *refs)
-{
-    size_t done = 0;
-    runs->count = 0;
-    for (size_t i = 0; refs != NULL && i < refs->count; i++) {
-        const struct blobref *ref = &refs->refs[i];
-        add_run(runs, data + done, ref->at - done, NULL);
-        add_run(runs, ref->data, ref->len, ref->blob);
-        done = ref->at;
-    }
-    add_run(runs, data + done, len - done, NULL);
-}
-
-/* Queues all but the first `taken` bytes. */
-static enum rc queue_runs(struct peer_link *l, const struct runs *runs, size_t taken)
-{
-    for (size_t i = 0; i < runs->count; i++) {
-        const size_t gone = taken < runs->run[i].iov_len ? taken : runs->run[i].iov_len;
-        const uint8_t *data = (const uint8_t *)runs->run[i].iov_base + gone;
-        const size_t len = runs->run[i].iov_len - gone;
-        struct blob *blob = runs->blob[i];
-        taken -= gone;
-        if (len == 0) {
-            continue;
-        }
-        if (blob == NULL) {
-            if (evbuffer_add(l->out, data, len) != 0) {
-                return RC_NO_MEMORY;
-            }
-        } else if (evbuffer_add_reference(l->out, data, len, release_run, blob_hold(blob)) != 0) {
-            blob_release(blob);
-            return RC_NO_MEMORY;
-        }
-    }
-    return RC_OK;
-}
-
 enum rc peer_link_write(struct peer_link *l, const void *data, size_t len,
                         const struct blobrefs *refs)
 {
-    struct runs runs;
+    struct link_runs runs;
     size_t taken = 0;
     ASSERT(l->state == UP);
-    list_runs(&runs, data, len, refs);
+    link_runs_list(&runs, data, len, refs);
     /* Without the queue, which would copy it and wait for writability first. An error is left for
      * the loop to find. */
     if (!l->is_writing && l->stream.ssl == NULL) {
@@ -396,7 +334,7 @@ enum rc peer_link_write(struct peer_link *l, const void *data, size_t len,
     } else if (!l->is_writing && runs.count == 1) {
         (void)!stream_write(&l->stream, data, len, &taken);
     }
-    if (queue_runs(l, &runs, taken) != RC_OK) {
+    if (link_runs_queue(&runs, taken, l->out) != RC_OK) {
         return RC_NO_MEMORY;
     }
     if (!l->is_writing && runs.count > 1 && l->stream.ssl != NULL) {

@@ -1,3 +1,5 @@
+/* Past 600 lines, because all of it tells of one link, whose kernel and clock are the test's. */
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -137,15 +137,9 @@ static void read_config(struct api_config *ret_config)
 static enum rc find_token(const struct acl *acl, const char *token, uint32_t *ret_user)
 {
     uint8_t hash[DIGEST_SIZE];
-    struct digest *d = digest_new();
-    enum rc rc = d == NULL ? RC_NO_MEMORY : RC_OK;
-    if (rc == RC_OK) {
-        rc = digest_sha256(d, token, strlen(token), hash)
-                 ? acl_find(acl, hash, hostclock_wall_ms(), ret_user)
-                 : RC_NO_MEMORY;
-    }
-    digest_free(d);
-    return rc;
+    return digest_once(token, strlen(token), hash)
+               ? acl_find(acl, hash, hostclock_wall_ms(), ret_user)
+               : RC_NO_MEMORY;
 }
 
 /* -1 to go on, else the exit code. */

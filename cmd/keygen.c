@@ -2,6 +2,7 @@
 #include "cmd/base/command.h"
 #include "cmd/base/exit_code.h"
 #include "cmd/base/options.h"
+#include "cmd/base/output.h"
 #include "cmd/settings/help.h"
 #include "cmd/settings/settings.h"
 #include "core/base/base64.h"
@@ -124,14 +125,6 @@ static int draw_key(struct keygen *k)
 
 /* ---- Tokens ---- */
 
-static enum rc hash_token(const char *text, size_t len, uint8_t ret_hash[DIGEST_SIZE])
-{
-    struct digest *d = digest_new();
-    const bool is_made = d != NULL && digest_sha256(d, text, len, ret_hash);
-    digest_free(d);
-    return is_made ? RC_OK : RC_NO_MEMORY;
-}
-
 /* Whether the line is one that a file of rules may have; says what is wrong with the name. */
 static bool is_good_user(const struct keygen *k)
 {
@@ -154,7 +147,9 @@ static int draw_token(struct keygen *k)
     size_t len = sizeof(TOKEN_PREFIX) - 1;
     memcpy(k->text, TOKEN_PREFIX, len);
     len += base64_url_encode(bytes, sizeof(bytes), k->text + len);
-    rc = rc == RC_OK ? hash_token(k->text, len, hash) : rc;
+    if (rc == RC_OK && !digest_once(k->text, len, hash)) {
+        rc = RC_NO_MEMORY;
+    }
     mem_wipe(bytes, sizeof(bytes));
     if (rc != RC_OK) {
         return complain("no token could be made", rc_text(rc));
@@ -181,15 +176,29 @@ static void tell_key(const struct keygen *k, const char *path)
                  path, k->id, k->network, path);
 }
 
+/* The token's line, alone, so that it can be added to the rules. A token whose line nobody has is
+ * of no use to anybody, so its file goes too. */
+static int write_user(const struct keygen *k, const char *path)
+{
+    (void)fputs(k->user, stdout);
+    if (output_flush()) {
+        return EXIT_CODE_OK;
+    }
+    (void)unlink(path);
+    return complain(path, "no token is left there, as the line with its hash could not be written");
+}
+
 /* Whole, on the disk, or not at all. */
 static int write_file(const struct keygen *k, const char *path)
 {
+    const bool is_token = k->values[KEYGEN_TOKEN] != NULL;
     /* Never over a file that is there: it may be the key of a cluster that runs. */
     const int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
     if (fd < 0) {
-        return complain(path, errno == EEXIST
-                                  ? "there is a file already, and no key is written over another"
-                                  : strerror(errno));
+        return complain(path, errno != EEXIST ? strerror(errno)
+                              : is_token
+                                  ? "there is a file already, and no token is written over it"
+                                  : "there is a file already, and no key is written over it");
     }
     const size_t len = strlen(k->text);
     const ssize_t n = write(fd, k->text, len);
@@ -199,11 +208,10 @@ static int write_file(const struct keygen *k, const char *path)
         (void)unlink(path);
         return complain(path, strerror(is_written ? errno : error));
     }
-    if (k->values[KEYGEN_TOKEN] == NULL) {
-        tell_key(k, path);
-    } else {
-        (void)fputs(k->user, stdout); /* alone, so that it can be added to the rules */
+    if (is_token) {
+        return write_user(k, path);
     }
+    tell_key(k, path);
     return EXIT_CODE_OK;
 }
 

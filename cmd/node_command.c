@@ -4,7 +4,7 @@
 #include "cmd/base/log.h"
 #include "cmd/notices.h"
 #include "cmd/settings/acl_file.h"
-#include "cmd/settings/settings_check.h"
+#include "cmd/settings/handover.h"
 #include "cmd/settings/settings_node.h"
 #include "cmd/settings/startup.h"
 #include "core/base/assert.h"
@@ -32,6 +32,7 @@ struct node_process {
     struct node_config config;
     struct log log;
     struct keyring_items keys; /* until the node has taken them; count 0: none */
+    bool is_sealed;            /* there was a key among those that were named last */
 };
 
 __attribute__((format(printf, 4, 5))) static void hook_log(void *arg, enum log_level level,
@@ -76,6 +77,9 @@ static void take_keys(struct node_process *p, const struct settings *s)
     if (*text != '\0') {
         const enum rc rc = key_text_parse(text, strlen(text), &p->keys, fault);
         ASSERT(rc == RC_OK); /* it was judged as a setting */
+        p->is_sealed = handover_sealing(s) != SEALING_OPEN;
+    } else if (p->is_sealed) {
+        startup_tell_kept(&p->log);
     }
 }
 
@@ -91,16 +95,8 @@ static void hook_reload(void *arg)
 {
     struct node_process *p = arg;
     struct settings fresh;
-    startup_reload(&p->startup, &fresh);
-    if (fresh.errors.count > 0) {
-        log_line(&p->log, LOG_ERROR, "config", "nothing changed: %.*s",
-                 (int)strcspn(fresh.errors.text, "\n"), fresh.errors.text);
-    } else if (settings_is_set(&fresh, SETTING_CLUSTER_SECRET) &&
-               settings_check_is_exposed(&p->startup.settings, &fresh)) {
-        log_line(&p->log, LOG_ERROR, "config",
-                 "nothing changed: REPRAM_CLUSTER_SECRET has no key any more, and with "
-                 "REPRAM_ACL_FILE nobody else may read as a node does");
-    } else {
+    startup_reload(&p->startup, &p->log, &fresh);
+    if (fresh.errors.count == 0) {
         p->log.level = (enum log_level)settings_number(&fresh, SETTING_LOG_LEVEL);
         take_keys(p, &fresh);
         log_line(&p->log, LOG_INFO, "config", "the log level is %s", log_level_name(p->log.level));

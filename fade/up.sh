@@ -184,7 +184,8 @@ cd "$came_from" || exit 1
 # This process becomes the launcher, so that Ctrl-C and the exit code are its own. By then no
 # process waits for the one that announces.
 (announce $$ &)
-named=$("$repram" launch "$@" --print-config 2>/dev/null | awk -F'\t' '
+# A secret may be a pipe, which can be read once: that is the launcher's.
+named=$(env -u REPRAM_CLUSTER_SECRET -u REPRAM_CLUSTER_SECRET_FILE -u REPRAM_ACL_FILE "$repram" launch "$@" --print-config 2>/dev/null | awk -F'\t' '
     $2 != "" && $1 ~ /^(BASE_PORT|MAX_PORTS|NODE_COUNT|REPRAM_NETWORK|REPRAM_BIND|REPRAM_HTTP_PORT)$/ {
         printf " %s=%s", $1, $2 }')
 exec -a "$fade/up.sh$named" "$repram" launch "$@"

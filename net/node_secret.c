@@ -18,11 +18,9 @@ static const char *list_keys(const struct keyring *ring, char ret_list[static LI
 {
     size_t len = 0;
     for (uint32_t i = 0; i < ring->count; i++) {
-        char id[8] = "open";
-        if (ring->keys[i].id != KEYRING_ID_OPEN) {
-            (void)snprintf(id, sizeof(id), "%04x", ring->keys[i].id);
-        }
-        len += (size_t)snprintf(ret_list + len, LIST_SIZE - len, "%s%s", i > 0 ? ", " : "", id);
+        char id[KEYRING_ID_TEXT_SIZE];
+        len += (size_t)snprintf(ret_list + len, LIST_SIZE - len, "%s%s", i > 0 ? ", " : "",
+                                keyring_id_text(ring->keys[i].id, id));
     }
     return ret_list;
 }

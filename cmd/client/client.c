@@ -24,7 +24,6 @@ enum {
     PROBLEM_BYTES_MAX = 16 * 1024,
     SAY_SIZE = 4096,   /* of one line on standard error */
     CONNECT_MS = 3000, /* before the next server is tried */
-    STATUS_UNAUTHORIZED = 401,
 };
 
 enum common_option {
@@ -441,7 +440,7 @@ static const char *remedy(const struct client *c, int status, const char *code)
         return "; name the server as https://, and by --cacert FILE the authority that signed its "
                "certificate where the system does not know it";
     }
-    if (status == STATUS_UNAUTHORIZED && c->credentials.authorization == NULL) {
+    if (status == FETCH_UNAUTHORIZED && c->credentials.authorization == NULL) {
         return "; a token is taken from REPRAM_TOKEN, or from the file that REPRAM_TOKEN_FILE "
                "names";
     }

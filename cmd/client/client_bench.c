@@ -396,7 +396,9 @@ static int bench(struct client *c)
 
 int command_bench(int argc, char **argv)
 {
-    const struct client_usage usage = {bench_extras, BENCH_EXTRA_COUNT, 0, 0, TIMEOUT_MS, true,
-                                       false};
+    const struct client_usage usage = {.extras = bench_extras,
+                                       .extra_count = BENCH_EXTRA_COUNT,
+                                       .timeout_ms = TIMEOUT_MS,
+                                       .is_data = true};
     return client_run(argc, argv, &usage, bench);
 }

@@ -224,7 +224,12 @@ static int put(struct client *c)
 
 int command_put(int argc, char **argv)
 {
-    const struct client_usage usage = {put_extras, PUT_EXTRA_COUNT, 1, 2, TIMEOUT_MS, true, false};
+    const struct client_usage usage = {.extras = put_extras,
+                                       .extra_count = PUT_EXTRA_COUNT,
+                                       .words_min = 1,
+                                       .words_max = 2,
+                                       .timeout_ms = TIMEOUT_MS,
+                                       .is_data = true};
     return client_run(argc, argv, &usage, put);
 }
 
@@ -327,7 +332,8 @@ static int get(struct client *c)
 
 int command_get(int argc, char **argv)
 {
-    const struct client_usage usage = {NULL, 0, 1, 1, TIMEOUT_MS, true, false};
+    const struct client_usage usage = {
+        .words_min = 1, .words_max = 1, .timeout_ms = TIMEOUT_MS, .is_data = true};
     return client_run(argc, argv, &usage, get);
 }
 
@@ -360,6 +366,7 @@ static int head(struct client *c)
 
 int command_head(int argc, char **argv)
 {
-    const struct client_usage usage = {NULL, 0, 1, 1, TIMEOUT_MS, true, false};
+    const struct client_usage usage = {
+        .words_min = 1, .words_max = 1, .timeout_ms = TIMEOUT_MS, .is_data = true};
     return client_run(argc, argv, &usage, head);
 }

@@ -483,7 +483,10 @@ static int export_entries(struct client *c)
 
 int command_export(int argc, char **argv)
 {
-    const struct client_usage usage = {export_extras, EXPORT_EXTRA_COUNT, 0, 1, TIMEOUT_MS, true,
-                                       false};
+    const struct client_usage usage = {.extras = export_extras,
+                                       .extra_count = EXPORT_EXTRA_COUNT,
+                                       .words_max = 1,
+                                       .timeout_ms = TIMEOUT_MS,
+                                       .is_data = true};
     return client_run(argc, argv, &usage, export_entries);
 }

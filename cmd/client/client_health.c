@@ -182,7 +182,9 @@ static int health(struct client *c)
 
 int command_health(int argc, char **argv)
 {
-    const struct client_usage usage = {health_extras, HEALTH_EXTRA_COUNT, 0, 0, TIMEOUT_MS, false,
-                                       true};
+    const struct client_usage usage = {.extras = health_extras,
+                                       .extra_count = HEALTH_EXTRA_COUNT,
+                                       .timeout_ms = TIMEOUT_MS,
+                                       .is_probe = true};
     return client_run(argc, argv, &usage, health);
 }

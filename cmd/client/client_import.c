@@ -559,7 +559,10 @@ static int import(struct client *c)
 
 int command_import(int argc, char **argv)
 {
-    const struct client_usage usage = {import_extras, IMPORT_EXTRA_COUNT, 0, 1, TIMEOUT_MS, true,
-                                       false};
+    const struct client_usage usage = {.extras = import_extras,
+                                       .extra_count = IMPORT_EXTRA_COUNT,
+                                       .words_max = 1,
+                                       .timeout_ms = TIMEOUT_MS,
+                                       .is_data = true};
     return client_run(argc, argv, &usage, import);
 }

@@ -194,7 +194,9 @@ static int keys(struct client *c)
 
 int command_keys(int argc, char **argv)
 {
-    const struct client_usage usage = {keys_extras, KEYS_EXTRA_COUNT, 0, 0, TIMEOUT_MS, true,
-                                       false};
+    const struct client_usage usage = {.extras = keys_extras,
+                                       .extra_count = KEYS_EXTRA_COUNT,
+                                       .timeout_ms = TIMEOUT_MS,
+                                       .is_data = true};
     return client_run(argc, argv, &usage, keys);
 }

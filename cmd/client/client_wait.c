@@ -19,6 +19,7 @@
 #include "core/base/parse.h"
 #include "core/base/units.h"
 #include "gossip/wire/member.h"
+#include "net/out/fetch.h"
 #include "net/sys/hostclock.h"
 
 #include <cjson/cJSON.h>
@@ -36,8 +37,6 @@ enum {
     ROUND_GAP_MS = 100,
     MISSING_SIZE = 640,
     DIGEST_SIZE = 40,
-    STATUS_UNAUTHORIZED = 401,
-    STATUS_FORBIDDEN = 403,
 };
 
 enum wait_extra { WAIT_MEMBERS, WAIT_CONVERGED, WAIT_EXTRA_COUNT };
@@ -100,7 +99,7 @@ static cJSON *ask_json(struct waiting *w, const struct client_server *server, co
 /* Who may not list the members: 401, 403. */
 static bool is_refused(int status)
 {
-    return status == STATUS_UNAUTHORIZED || status == STATUS_FORBIDDEN;
+    return status == FETCH_UNAUTHORIZED || status == FETCH_FORBIDDEN;
 }
 
 static bool is_alive(const cJSON *peer)
@@ -354,7 +353,7 @@ static int wait_for(struct client *c)
 
 int command_wait(int argc, char **argv)
 {
-    const struct client_usage usage = {wait_extras, WAIT_EXTRA_COUNT, 0, 0, TIMEOUT_MS, false,
-                                       false};
+    const struct client_usage usage = {
+        .extras = wait_extras, .extra_count = WAIT_EXTRA_COUNT, .timeout_ms = TIMEOUT_MS};
     return client_run(argc, argv, &usage, wait_for);
 }

@@ -374,7 +374,9 @@ static int watch_prefix(struct client *c)
 
 int command_watch(int argc, char **argv)
 {
-    const struct client_usage usage = {watch_extras, WATCH_EXTRA_COUNT, 0, 0, TIMEOUT_MS, true,
-                                       false};
+    const struct client_usage usage = {.extras = watch_extras,
+                                       .extra_count = WATCH_EXTRA_COUNT,
+                                       .timeout_ms = TIMEOUT_MS,
+                                       .is_data = true};
     return client_run(argc, argv, &usage, watch_prefix);
 }

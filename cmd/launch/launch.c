@@ -168,12 +168,16 @@ static bool seal_secrets(struct launch *l, const struct settings *s)
 static void reload(struct launch *l)
 {
     struct settings fresh;
-    startup_reload(&l->startup, &fresh);
+    startup_reload(&l->startup, &l->log, &fresh);
     if (fresh.errors.count == 0) {
         l->log.level = (enum log_level)settings_number(&fresh, SETTING_LOG_LEVEL);
         /* Nodes that run read the file themselves; these are for those that start. Without any, as
          * when they came by the environment, the ones from the start stay. */
-        if (handover_has_any(&fresh) && seal_secrets(l, &fresh)) {
+        if (!handover_has_any(&fresh)) {
+            if (l->sealing != SEALING_OPEN) {
+                startup_tell_kept(&l->log);
+            }
+        } else if (seal_secrets(l, &fresh)) {
             l->sealing = handover_sealing(&fresh);
         }
     }

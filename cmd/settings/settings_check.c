@@ -199,15 +199,16 @@ static void check_pages(struct settings *s)
     }
 }
 
-static bool is_loopback(const char *bind)
+bool settings_check_is_local(const struct settings *s)
 {
-    struct addr addr;
-    return addr_parse_ip(bind, 0, &addr) == RC_OK && addr_is_loopback(&addr);
+    struct addr bind;
+    return addr_parse_ip(settings_text(s, SETTING_BIND), 0, &bind) == RC_OK &&
+           addr_is_loopback(&bind);
 }
 
 bool settings_check_is_exposed(const struct settings *s, const struct settings *keys)
 {
-    return settings_is_set(s, SETTING_ACL_FILE) && !is_loopback(settings_text(s, SETTING_BIND)) &&
+    return settings_is_set(s, SETTING_ACL_FILE) && !settings_check_is_local(s) &&
            handover_sealing(keys) == SEALING_OPEN;
 }
 
@@ -224,7 +225,7 @@ static void check_acl(struct settings *s)
         report_add(&s->errors, "REPRAM_ACL_FILE (%s): %s", s->values[SETTING_ACL_FILE].from, why);
     }
     acl_free(acl);
-    if (is_loopback(settings_text(s, SETTING_BIND))) {
+    if (settings_check_is_local(s)) {
         return;
     }
     if (handover_sealing(s) == SEALING_MIXED) {

@@ -21,6 +21,9 @@ void settings_check_derive(struct settings *s, const struct settings_host *host)
  */
 void settings_check(struct settings *s, const struct settings_host *host, bool is_launch);
 
+/* Whether no other host reaches the port: it is bound to an address of loopback. */
+bool settings_check_is_local(const struct settings *s);
+
 /* Whether there are rules for clients while anybody who reaches the port may come as a node: with
  * the rules and the address of `s`, and the keys of `keys`. */
 bool settings_check_is_exposed(const struct settings *s, const struct settings *keys);

@@ -336,10 +336,7 @@ static void log_report(struct log *log, enum log_level level, const struct repor
  */
 static bool is_open_to_others(const struct settings *s)
 {
-    struct addr bind;
-    const bool is_loopback =
-        addr_parse_ip(settings_text(s, SETTING_BIND), 0, &bind) == RC_OK && addr_is_loopback(&bind);
-    return handover_sealing(s) == SEALING_OPEN && !is_loopback;
+    return handover_sealing(s) == SEALING_OPEN && !settings_check_is_local(s);
 }
 
 void startup_log(const struct startup *st, struct log *log)
@@ -361,7 +358,27 @@ struct log startup_open_log(const struct startup *st)
                     (enum log_format)settings_number(s, SETTING_LOG_FORMAT));
 }
 
-void startup_reload(struct startup *st, struct settings *ret_settings)
+void startup_reload(struct startup *st, struct log *log, struct settings *ret_settings)
 {
     load(st, true, true, ret_settings);
+    if (handover_has_any(ret_settings)) {
+        handover_close_process(); /* it may be the first secret that it has */
+    }
+    if (ret_settings->errors.count == 0 && settings_is_set(ret_settings, SETTING_CLUSTER_SECRET) &&
+        settings_check_is_exposed(&st->settings, ret_settings)) {
+        report_add(&ret_settings->errors,
+                   "REPRAM_CLUSTER_SECRET has no key any more, and with REPRAM_ACL_FILE nobody "
+                   "else may read as a node does");
+    }
+    if (ret_settings->errors.count > 0) {
+        /* The rules for clients and certificates are files of their own, and read all the same. */
+        log_line(log, LOG_ERROR, "config", "no setting has changed: %.*s",
+                 (int)strcspn(ret_settings->errors.text, "\n"), ret_settings->errors.text);
+    }
+}
+
+void startup_tell_kept(struct log *log)
+{
+    log_line(log, LOG_INFO, "secret",
+             "REPRAM_CLUSTER_SECRET is in no file that is read again: the keys stay as they are");
 }

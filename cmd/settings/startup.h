@@ -43,9 +43,13 @@ struct log startup_open_log(const struct startup *st);
 /* Logs unknown names as warnings, and settings without effect. */
 void startup_log(const struct startup *st, struct log *log);
 
-/* Reads environment and file again, with the same flags; the caller owns the result. It prints
- * nothing; errors are in the result's reports. Only settings that can change while running are to
- * be taken from it. */
-void startup_reload(struct startup *st, struct settings *ret_settings);
+/* Reads environment and file again, with the same flags; the caller owns the result. Only settings
+ * that can change while running are to be taken from it, and none where its errors say that
+ * something is wrong, which is logged. With a secret, this process is closed to others from now
+ * on. */
+void startup_reload(struct startup *st, struct log *log, struct settings *ret_settings);
+
+/* Logs that settings that were read again name no secret, and that the one from before stays. */
+void startup_tell_kept(struct log *log);
 
 #endif

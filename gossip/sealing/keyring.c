@@ -4,6 +4,7 @@
 #include "core/base/cursor.h"
 #include "core/base/mem.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define SALT "repram/1/"
@@ -132,6 +133,16 @@ void keyring_fini(struct keyring *ring)
         }
     }
     *ring = (struct keyring){.count = 0};
+}
+
+const char *keyring_id_text(uint16_t id, char ret_text[static KEYRING_ID_TEXT_SIZE])
+{
+    if (id == KEYRING_ID_OPEN) {
+        (void)snprintf(ret_text, KEYRING_ID_TEXT_SIZE, "open");
+    } else {
+        (void)snprintf(ret_text, KEYRING_ID_TEXT_SIZE, "%04x", id);
+    }
+    return ret_text;
 }
 
 enum keyring_state keyring_state(const struct keyring *ring)

@@ -30,6 +30,7 @@
 enum {
     KEYRING_KEYS_MAX = 4,
     KEYRING_ID_OPEN = 0, /* of `open`, and of nothing else */
+    KEYRING_ID_TEXT_SIZE = 5,
 };
 
 /* As it was configured, in its order. */
@@ -70,6 +71,9 @@ MUST_USE enum rc keyring_init(struct keyring *ring, const struct seal_ops *ops, 
 
 /* Wipes the keys. */
 void keyring_fini(struct keyring *ring);
+
+/* "3fa2", or "open" for the id 0: how keys are named to people. Returns `ret_text`. */
+const char *keyring_id_text(uint16_t id, char ret_text[static KEYRING_ID_TEXT_SIZE]);
 
 enum keyring_state keyring_state(const struct keyring *ring);
 const char *keyring_state_name(enum keyring_state state); /* static: open, mixed, sealed */

@@ -339,7 +339,7 @@ static void put_clock(const struct api_view *v, struct json_out *o,
 static void put_links(const struct api_view *v, struct json_out *o)
 {
     struct engine_link_view link = {0};
-    char key[API_SEALING_ID_SIZE];
+    char key[KEYRING_ID_TEXT_SIZE];
     json_out_begin(o, "links", '[');
     for (uint32_t slot = 0; engine_next_link(v->engine, &slot, &link); slot++) {
         json_out_begin(o, NULL, '{');
@@ -347,7 +347,7 @@ static void put_links(const struct api_view *v, struct json_out *o)
         put_uuid(o, "uuid", &link.member);
         put_addr(o, &link.addr, "port");
         json_out_bool(o, "is_dialed", link.is_dialed);
-        json_out_text(o, "key", api_sealing_id(link.key_id, key));
+        json_out_text(o, "key", keyring_id_text(link.key_id, key));
         json_out_time(o, "up_since", api_view_ms(v, link.up_since_us));
         json_out_u64(o, "bytes_in", link.bytes_in);
         json_out_u64(o, "bytes_out", link.bytes_out);

@@ -1,17 +1,5 @@
 #include "net/api/api_sealing.h"
 
-#include <stdio.h>
-
-const char *api_sealing_id(uint16_t id, char ret_text[static API_SEALING_ID_SIZE])
-{
-    if (id == KEYRING_ID_OPEN) {
-        (void)snprintf(ret_text, API_SEALING_ID_SIZE, "open");
-    } else {
-        (void)snprintf(ret_text, API_SEALING_ID_SIZE, "%04x", id);
-    }
-    return ret_text;
-}
-
 static void put_names(struct json_out *o, const char *list, const char *count,
                       const struct sealing_names *names)
 {
@@ -27,9 +15,9 @@ static void put_names(struct json_out *o, const char *list, const char *count,
 static void put_key(const struct api_view *v, struct json_out *o,
                     const struct sealing_key_status *key, bool is_first)
 {
-    char id[API_SEALING_ID_SIZE];
+    char id[KEYRING_ID_TEXT_SIZE];
     json_out_begin(o, NULL, '{');
-    json_out_text(o, "id", api_sealing_id(key->id, id));
+    json_out_text(o, "id", keyring_id_text(key->id, id));
     json_out_text(o, "use", is_first ? "first" : "other");
     json_out_u64(o, "members_holding", key->members_holding);
     json_out_u64(o, "members_sending", key->members_sending);

@@ -9,11 +9,6 @@
 #include "net/api/api_view.h"
 #include "net/http/json_out.h"
 
-enum { API_SEALING_ID_SIZE = 8 };
-
-/* "3fa2", or "open" for the id 0. Returns `ret_text`. */
-const char *api_sealing_id(uint16_t id, char ret_text[static API_SEALING_ID_SIZE]);
-
 /* The member `sealing` of `/status`. */
 void api_sealing_put(const struct api_view *v, struct json_out *o);
 

@@ -302,9 +302,9 @@ static void put_sealing(struct page *p, const struct metrics *m)
     put_head(p, "counter", "seal_packets_total",
              "Datagrams sent and received under each key of the ring, by the key's id");
     for (uint32_t i = 0; i < s->key_count; i++) {
-        char id[API_SEALING_ID_SIZE];
+        char id[KEYRING_ID_TEXT_SIZE];
         put_line(p, "repram_seal_packets_total{key=\"%s\"} %" PRIu64 "\n",
-                 api_sealing_id(s->keys[i].id, id), s->keys[i].sent + s->keys[i].received);
+                 keyring_id_text(s->keys[i].id, id), s->keys[i].sent + s->keys[i].received);
     }
     put_head(p, "gauge", "seal_members",
              "Other live members, by whether they hold the ring's first key, another, or none");

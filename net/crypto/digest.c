@@ -47,6 +47,14 @@ bool digest_sha256(struct digest *d, const void *data, size_t len, uint8_t ret_h
     return is_made;
 }
 
+bool digest_once(const void *data, size_t len, uint8_t ret_hash[DIGEST_SIZE])
+{
+    struct digest *d = digest_new();
+    const bool is_made = d != NULL && digest_sha256(d, data, len, ret_hash);
+    digest_free(d);
+    return is_made;
+}
+
 bool digest_is_equal(const uint8_t a[DIGEST_SIZE], const uint8_t b[DIGEST_SIZE])
 {
     return CRYPTO_memcmp(a, b, DIGEST_SIZE) == 0;

@@ -23,6 +23,9 @@ void digest_free(struct digest *d);
  * zero. */
 bool digest_sha256(struct digest *d, const void *data, size_t len, uint8_t ret_hash[DIGEST_SIZE]);
 
+/* Of one text alone, where no context is at hand. False for want of memory. */
+bool digest_once(const void *data, size_t len, uint8_t ret_hash[DIGEST_SIZE]);
+
 /* Takes as long whatever the bytes are. */
 bool digest_is_equal(const uint8_t a[DIGEST_SIZE], const uint8_t b[DIGEST_SIZE]);
 

@@ -212,21 +212,28 @@ enum rc psk_accept(SSL *ssl, const struct psk_config *config)
     return rc;
 }
 
+bool psk_lists(const uint8_t *names, size_t len, const char *protocol)
+{
+    const size_t wanted = strlen(protocol);
+    while (len > 0 && names[0] < len) {
+        const size_t name_len = names[0];
+        if (name_len == wanted && memcmp(names + 1, protocol, wanted) == 0) {
+            return true;
+        }
+        names += 1 + name_len;
+        len -= 1 + name_len;
+    }
+    return false;
+}
+
 bool psk_is_asked(SSL *ssl)
 {
     const unsigned char *list = NULL;
     size_t len = 0;
-    if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_application_layer_protocol_negotiation, &list,
-                                  &len) != 1) {
-        return false;
-    }
-    for (size_t at = ALPN_LIST_HEAD_BYTES; at < len; at += (size_t)list[at] + 1) {
-        if (list[at] == ALPN_BYTES && len - at > ALPN_BYTES &&
-            memcmp(list + at + 1, PSK_ALPN, ALPN_BYTES) == 0) {
-            return true;
-        }
-    }
-    return false;
+    return SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_application_layer_protocol_negotiation, &list,
+                                     &len) == 1 &&
+           len >= ALPN_LIST_HEAD_BYTES &&
+           psk_lists(list + ALPN_LIST_HEAD_BYTES, len - ALPN_LIST_HEAD_BYTES, PSK_ALPN);
 }
 
 bool psk_is_set(const SSL *ssl)

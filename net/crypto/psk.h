@@ -39,6 +39,10 @@ struct psk_config {
  * RC_NOT_FOUND: the ring has it not. RC_NO_MEMORY. The caller frees the connection. */
 MUST_USE enum rc psk_dial(struct ssl_st *ssl, const struct psk_config *config, uint16_t key_id);
 
+/* Whether a list of protocols (RFC 7301 section 3.1), each behind its length and without the list's
+ * own, has this one. What stands behind a name that is cut short is not read. */
+bool psk_lists(const uint8_t *names, size_t len, const char *protocol);
+
 /* Whether the ClientHello asks for a link. Only from within the ClientHello's callback. */
 bool psk_is_asked(struct ssl_st *ssl);
 

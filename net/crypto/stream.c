@@ -172,12 +172,12 @@ static enum rc tls_write(struct stream *s, const uint8_t *data, size_t len, size
 /* Small runs leave in one record, as each costs a system call; large ones are not copied. */
 static enum rc send_record(struct stream *s, struct evbuffer *from, size_t *ret_len)
 {
-    uint8_t room[STREAM_RECORD_MAX];
+    uint8_t room[PSK_RECORD_BYTES];
     struct evbuffer_iovec run = {.iov_base = NULL};
     (void)evbuffer_peek(from, -1, NULL, &run, 1);
     const void *data = run.iov_base;
-    size_t len = run.iov_len < STREAM_RECORD_MAX ? run.iov_len : STREAM_RECORD_MAX;
-    if (len < STREAM_RECORD_MAX && len < evbuffer_get_length(from)) {
+    size_t len = run.iov_len < PSK_RECORD_BYTES ? run.iov_len : PSK_RECORD_BYTES;
+    if (len < PSK_RECORD_BYTES && len < evbuffer_get_length(from)) {
         const ev_ssize_t copied = evbuffer_copyout(from, room, sizeof(room));
         ASSERT(copied > 0);
         data = room;

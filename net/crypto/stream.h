@@ -25,7 +25,6 @@ struct iovec;
 struct ssl_st; /* OpenSSL's SSL */
 
 enum {
-    STREAM_RECORD_MAX = 16 * 1024, /* plaintext of one record (RFC 8446 section 5.1) */
     /* Of TLS itself, key updates above all, that one read may take. A link has one in millions of
      * records (net/crypto/psk). */
     STREAM_MESSAGES_MAX = 32,

@@ -38,21 +38,6 @@ enum tls_kind tls_context_kind(const SSL *ssl)
     return kind == NULL ? TLS_KIND_OTHER : *kind;
 }
 
-/* Whether a list of protocols (RFC 7301 section 3.1), each behind its length, has this one. */
-static bool lists(const uint8_t *list, size_t len, const char *protocol)
-{
-    const size_t wanted = strlen(protocol);
-    while (len > 0 && list[0] < len) {
-        const size_t name_len = list[0];
-        if (name_len == wanted && memcmp(list + 1, protocol, wanted) == 0) {
-            return true;
-        }
-        list += 1 + name_len;
-        len -= 1 + name_len;
-    }
-    return false;
-}
-
 static bool takes_links(const struct tls_context *c)
 {
     return c->links.ring != NULL && keyring_state(c->links.ring) != SEALING_OPEN;
@@ -68,18 +53,16 @@ static int on_hello(SSL *ssl, int *ret_alert, void *arg)
 {
     const struct tls_context *c = arg;
     const enum tls_kind kind = psk_is_asked(ssl) ? TLS_KIND_LINK : TLS_KIND_HTTPS;
+    const bool is_link = kind == TLS_KIND_LINK;
+    *ret_alert = SSL_AD_INTERNAL_ERROR; /* there is no memory */
     if (SSL_set_ex_data(ssl, kind_index, &kinds[kind]) != 1) {
-        *ret_alert = SSL_AD_INTERNAL_ERROR;
         return SSL_CLIENT_HELLO_ERROR;
     }
-    if (kind == TLS_KIND_HTTPS && c->is_serving) {
-        return SSL_CLIENT_HELLO_SUCCESS;
+    if (!(is_link ? takes_links(c) : c->is_serving)) {
+        *ret_alert = is_link ? SSL_AD_NO_APPLICATION_PROTOCOL : SSL_AD_HANDSHAKE_FAILURE;
+        return SSL_CLIENT_HELLO_ERROR;
     }
-    if (kind == TLS_KIND_LINK && takes_links(c) && prepare_link(c, ssl)) {
-        return SSL_CLIENT_HELLO_SUCCESS;
-    }
-    *ret_alert = kind == TLS_KIND_LINK ? SSL_AD_NO_APPLICATION_PROTOCOL : SSL_AD_HANDSHAKE_FAILURE;
-    return SSL_CLIENT_HELLO_ERROR;
+    return is_link && !prepare_link(c, ssl) ? SSL_CLIENT_HELLO_ERROR : SSL_CLIENT_HELLO_SUCCESS;
 }
 
 static int on_protocols(SSL *ssl, const unsigned char **ret, unsigned char *ret_len,
@@ -93,7 +76,7 @@ static int on_protocols(SSL *ssl, const unsigned char **ret, unsigned char *ret_
         *ret_len = sizeof(link) - 1;
         return SSL_TLSEXT_ERR_OK;
     }
-    if (lists(list, len, "http/1.1")) {
+    if (psk_lists(list, len, "http/1.1")) {
         *ret = http;
         *ret_len = sizeof(http) - 1;
         return SSL_TLSEXT_ERR_OK;

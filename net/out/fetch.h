@@ -18,6 +18,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Statuses by which a server says that it does not answer this one: who it is, it wants to know, or
+ * it does, and says no (RFC 9110 sections 15.5.2 and 15.5.4). */
+enum { FETCH_UNAUTHORIZED = 401, FETCH_FORBIDDEN = 403 };
+
 struct dns;
 struct event_base;
 struct fetch;

@@ -206,6 +206,22 @@ class Access(Case):
         wait_until(lambda: "REPRAM_CLUSTER_SECRET has no key any more" in node.output(), "it says no", 5)
         self.assertEqual(node.request("GET", "/gossip").status, 403)
 
+    def test_a_launcher_refuses_at_a_hup_what_its_nodes_refuse(self):
+        secret = os.path.join(self.folder.name, "secret")
+        self.assertEqual(cli("keygen", "--out", secret).returncode, 0)
+        launcher = Launcher(2, env={"REPRAM_ACL_FILE": self.file, "REPRAM_CLUSTER_SECRET_FILE": secret})
+        harness.wait_formed(launcher.nodes())
+        with open(secret, "w", encoding="utf-8") as file:
+            file.write("open\n")
+        launcher.signal(signal.SIGHUP)
+        said = "no setting has changed: REPRAM_CLUSTER_SECRET has no key any more"
+        wait_until(lambda: launcher.output().count(said) == 3, "the launcher and both nodes say no", 5)
+        # So one that comes back has the key, and does not end for want of one.
+        os.kill(next(iter(launcher.node_pids().values())), signal.SIGKILL)
+        wait_until(lambda: launcher.output().count("serves on port") == 3, "a node comes back")
+        for node in harness.wait_formed(launcher.nodes(), 30):
+            self.assertEqual(node.request("GET", "/gossip").status, 403)
+
     def test_acl_check_says_what_would_be_decided_and_by_which_line(self):
         token = os.path.join(self.folder.name, "token")
         with open(token, "w", encoding="utf-8") as file:

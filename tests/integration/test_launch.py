@@ -260,7 +260,7 @@ class Words(Case):
             file.write("REPRAM_LOG_LEVEL=error\nREPRAM_MAX_TTL=x\n")
             file.flush()
             launcher.signal(signal.SIGHUP)
-            wait_until(lambda: "nothing changed" in launcher.output(), "the node has read it", 10)
+            wait_until(lambda: "no setting has changed" in launcher.output(), "the node has read it", 10)
             self.assertEqual(launcher.stop(), 0)
             self.assertIn("all nodes have ended", launcher.output())
 

@@ -71,10 +71,10 @@ class Reload(Case):
             node = harness.Client(base)
             wait_until(node.health, "it serves")
             rewrite("REPRAM_LOG_LEVEL=warn\nREPRAM_DEFAULT_TTL=soon\nREPRAM_MIN_TTL=x\n")
-            wait_until(lambda: "nothing changed" in program.output(), "it refuses")
-            wrong = [line for line in program.output().splitlines() if "nothing changed" in line]
+            wait_until(lambda: "no setting has changed" in program.output(), "it refuses")
+            wrong = [line for line in program.output().splitlines() if "no setting has changed" in line]
             self.assertEqual(len(wrong), 1)
-            self.assertRegex(wrong[0], r" error config +nothing changed: REPRAM_\w+=\w+ \(file ")
+            self.assertRegex(wrong[0], r" error config +no setting has changed: REPRAM_\w+=\w+ \(file ")
             rewrite("REPRAM_LOG_LEVEL=debug\n")
             wait_until(lambda: "the log level is debug" in program.output(), "it takes the level")
 

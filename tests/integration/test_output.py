@@ -5,6 +5,7 @@ import fcntl
 import os
 import signal
 import subprocess
+import tempfile
 import termios
 import time
 
@@ -64,6 +65,20 @@ class Output(Case):
             with self.subTest(command=command):
                 done = self.shell(command, ">&-")
                 self.assertEqual((done.returncode, done.stderr), (FAILED, CLOSED))
+
+    def test_a_token_whose_line_could_not_be_written_is_not_left_behind(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "token")
+            for rest in (">/dev/full", ">&-"):
+                done = self.shell(f"keygen --token alice --out {path}", rest)
+                self.assertEqual(done.returncode, FAILED)
+                self.assertIn(b"no token is left there, as the line with its hash could not be written",
+                              done.stderr)
+                self.assertEqual(os.listdir(folder), [])
+            # What is said of a key is no part of it.
+            done = self.shell(f"keygen --out {path}", ">/dev/full")
+            self.assertEqual((done.returncode, done.stderr), (FAILED, NO_SPACE))
+            self.assertEqual(os.listdir(folder), ["token"])
 
     def test_a_failure_keeps_its_code_and_its_words(self):
         done = self.shell(f"get never-stored -s {self.server}", ">/dev/full")

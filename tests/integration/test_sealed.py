@@ -188,7 +188,7 @@ class Rotation(Sealed):
         for text, problem in (("a phrase", "item 1 has a blank"), ("", "item 1 is empty"),
                               (f"{b},{b}", "item 2 is the same as item 1")):
             self.step(nodes[:1], text)
-            wait_until(lambda p=problem: "nothing changed: REPRAM_CLUSTER_SECRET" in nodes[0].output()
+            wait_until(lambda p=problem: "no setting has changed: REPRAM_CLUSTER_SECRET" in nodes[0].output()
                        and p in nodes[0].output(), problem)
         os.unlink(nodes[0].path)
         nodes[0].signal(signal.SIGHUP)
@@ -261,6 +261,43 @@ class Unseen(Sealed):
             self.assertGreater(node.metrics()["process_open_fds"], 5)  # it still sees itself
             self.assertEqual(node.stop(), 0)
         self.assertEqual(owners, {"open": nobody, "sealed": 0})
+
+    def test_a_secret_that_comes_by_hup_closes_the_process_and_one_that_goes_stays(self):
+        """In the file of settings, or in the one that it names."""
+        nobody, key = 65534, new_key()
+        os.chmod(self.folder.name, 0o755)
+        config = os.path.join(self.folder.name, "config")
+        prefix = ("setpriv", f"--reuid={nobody}", f"--regid={nobody}", "--clear-groups")
+
+        def write(text):
+            for path, content in ((self.path, f"open,{key}"), (config, text)):
+                self.write(content, path)
+                os.chown(path, nobody, nobody)
+        for command, secret in (("node", f"REPRAM_CLUSTER_SECRET=open,{key}"),
+                                ("launch", f"REPRAM_CLUSTER_SECRET_FILE={self.path}")):
+            with self.subTest(command=command):
+                write("REPRAM_LOG_LEVEL=info")
+                base = harness.free_base(1)
+                program = Program(command, "--config", config, prefix=prefix, env={
+                    "REPRAM_BIND": "127.0.0.1", "BASE_PORT": base, "MAX_PORTS": 1, "NODE_COUNT": 1})
+                node = harness.Client(base)
+                wait_until(node.is_ready, "the node is ready")
+                pids = [program.pid, *harness.children(program.pid)]
+
+                def owners(pids=pids):
+                    return {os.stat(f"/proc/{pid}/mem").st_uid for pid in pids}
+                self.assertEqual(owners(), {nobody})
+                write(secret)
+                program.signal(signal.SIGHUP)
+                wait_until(lambda n=node: self.states([n]) == {"mixed"}, "the node has the key")
+                wait_until(lambda: owners() == {0}, "nobody can look into them")
+                self.assertNotIn("the keys stay", program.output())
+                write("REPRAM_LOG_LEVEL=info")
+                program.signal(signal.SIGHUP)
+                said = "REPRAM_CLUSTER_SECRET is in no file that is read again: the keys stay as they are"
+                wait_until(lambda p=program, n=len(pids): p.output().count(said) == n, "each says so")
+                self.assertEqual(self.states([node]), {"mixed"})
+                self.assertEqual(program.stop(), 0)
 
     def test_a_packet_capture_holds_no_key_and_no_value(self):
         key, value = new_key(), "a-value-that-nobody-on-the-path-may-read"
@@ -378,7 +415,7 @@ class Handed(Sealed):
         # A file that has gone bad since does not keep a node from coming back.
         self.write("nonsense")
         launcher.signal(signal.SIGHUP)
-        wait_until(lambda: launcher.output().count("nothing changed: ") >= 2, "it is refused")
+        wait_until(lambda: launcher.output().count("no setting has changed: ") >= 2, "it is refused")
         os.kill(next(iter(launcher.node_pids().values())), signal.SIGKILL)
         wait_until(lambda: launcher.output().count("serves on port") >= 3, "a node comes back")
         nodes = wait_formed(launcher.nodes(), 30)

@@ -148,7 +148,7 @@ class Sources(Case):
                 file.write("REPRAM_LOG_LEVEL=info\n")
             wait_until(lambda: "serves on port" in program.output(), "the node serves")
             program.signal(signal.SIGHUP)
-            wait_until(lambda: "nothing changed: --config" in program.output(), "HUP was answered")
+            wait_until(lambda: "no setting has changed: --config" in program.output(), "HUP was answered")
             self.assertIn("it is a pipe", program.output())
             program.kill()
 

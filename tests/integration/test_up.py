@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 
 import harness
 from harness import FAILED, USAGE, Case, wait_until
@@ -89,6 +90,27 @@ class Up(Case):
         self.assertEqual(done.returncode, 0, done)
         self.assertEqual((done.stdout.splitlines()[0], done.stdout.count("healthy")), (f"launcher {process.pid}", 2))
         self.assertEqual(self.up("stop").stdout, f"stopped launcher {process.pid}\n")
+
+    def test_a_secret_that_can_be_read_only_once_is_the_launchers(self):
+        key = harness.cli("keygen").stdout
+        for name in ("", "REPRAM_ACL_FILE"):
+            with self.subTest(name=name):
+                pipe = os.path.join(self.top, f"pipe{name}")
+                os.mkfifo(pipe)
+                self.env["REPRAM_CLUSTER_SECRET_FILE"] = pipe
+                if name:
+                    self.write("acl", "user *\nallow all\n")
+                    self.env[name] = os.path.join(self.top, "acl")
+                def tell(path=pipe):
+                    with open(path, "wb", 0) as writer:  # once somebody reads
+                        writer.write(key)
+                threading.Thread(target=tell, daemon=True).start()
+                process, said = self.start()
+                self.assertIn(f"http://localhost:{self.env['BASE_PORT']}/", said)
+                self.assertIn("sealed: keys", said)
+                self.assertEqual(self.up("status").returncode, 0)
+                process.terminate()
+                self.assertEqual(process.wait(10 * harness.SLOW), 0)
 
     def test_a_node_that_does_not_answer_shows_in_the_exit_code(self):
         process, _ = self.start()

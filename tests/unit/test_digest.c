@@ -26,6 +26,9 @@ static void hashes_are_those_of_the_standard_one_after_another(void **state)
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
         assert_true(digest_sha256(d, known[i].text, strlen(known[i].text), hash));
         assert_memory_equal(hash, known[i].first, sizeof(known[i].first));
+        memset(hash, 0, sizeof(hash));
+        assert_true(digest_once(known[i].text, strlen(known[i].text), hash));
+        assert_memory_equal(hash, known[i].first, sizeof(known[i].first));
     }
     digest_free(d);
     digest_free(NULL);

@@ -103,7 +103,7 @@ static void no_file_is_written_over(void **state)
     assert_int_equal(keygen((const char *const[4]){"-o", path}), EXIT_CODE_OK);
     (void)read_key(first);
     assert_int_equal(keygen((const char *const[4]){"-o", path}), EXIT_CODE_FAILED);
-    assert_non_null(strstr(complained, "no key is written over another"));
+    assert_non_null(strstr(complained, "no key is written over it"));
     assert_string_equal(printed, "");
     (void)read_key(second);
     assert_string_equal(first, second);
@@ -170,6 +170,7 @@ static void a_token_in_a_file_is_not_shown(void **state)
     assert_null(strstr(printed, text));
     assert_int_equal(keygen((const char *const[4]){"--token", "bob", "-o", path}),
                      EXIT_CODE_FAILED);
+    assert_non_null(strstr(complained, "no token is written over it"));
 }
 
 static void a_token_needs_a_name_that_rules_may_have(void **state)

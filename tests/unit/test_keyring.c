@@ -131,6 +131,15 @@ static void the_state_says_whether_open_is_among_the_keys(void **state)
     }
 }
 
+static void keys_are_named_by_four_digits_and_the_one_that_is_none_by_its_word(void **state)
+{
+    (void)state;
+    char text[KEYRING_ID_TEXT_SIZE];
+    assert_string_equal(keyring_id_text(KEYRING_ID_OPEN, text), "open");
+    assert_string_equal(keyring_id_text(1, text), "0001");
+    assert_string_equal(keyring_id_text(0xfa2e, text), "fa2e");
+}
+
 static void an_open_ring_needs_no_cryptography(void **state)
 {
     (void)state;
@@ -257,6 +266,7 @@ int main(void)
         cmocka_unit_test(a_ring_has_four_items_at_most),
         cmocka_unit_test(the_state_says_whether_open_is_among_the_keys),
         cmocka_unit_test(an_open_ring_needs_no_cryptography),
+        cmocka_unit_test(keys_are_named_by_four_digits_and_the_one_that_is_none_by_its_word),
         cmocka_unit_test(links_have_no_key_of_open_nor_of_an_id_that_is_not_there),
         cmocka_unit_test(a_ring_without_memory_is_none_and_nothing_is_left),
         cmocka_unit_test(a_key_made_without_memory_is_none),

@@ -534,9 +534,32 @@ static void without_memory_there_is_no_link(void **state)
     assert_true(failing_alloc_each(begin_a_link, *state) >= 2);
 }
 
+static void a_protocol_is_found_in_a_list_by_its_whole_name(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *names;
+        size_t len;
+        bool is_there;
+    } lists[] = {
+        {"", 0, false},         {"\2h2", 3, true},       {"\3foo\2h2", 7, true},
+        {"\2h2\3foo", 7, true}, {"\3h2x", 4, false},     {"\1h\0012", 4, false},
+        {"\2h2", 2, false},     {"\3foo\2h2", 6, false}, {"\0\2h2", 4, true},
+        {"\0", 1, false},       {"\377h2", 3, false},
+    };
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        /* In a block of its own length, where the sanitizers see what is read behind it. */
+        uint8_t *names = malloc(lists[i].len + 1);
+        memcpy(names + 1, lists[i].names, lists[i].len);
+        assert_int_equal(psk_lists(names + 1, lists[i].len, "h2"), lists[i].is_there);
+        free(names);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_protocol_is_found_in_a_list_by_its_whole_name),
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         TEST(who_has_the_same_key_is_a_link),
         TEST(the_key_that_the_dialer_names_is_found_among_four),

@@ -2,6 +2,7 @@
 
 #include "cmd/base/exit_code.h"
 #include "cmd/settings/settings_node.h"
+#include "net/crypto/key_text.h"
 #include "net/out/resolve.h"
 
 #include <setjmp.h>
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -377,13 +379,88 @@ static void a_reload_reads_the_file_again_under_the_same_flags(void **state)
     assert_non_null(file);
     (void)fputs(after, file);
     assert_int_equal(fclose(file), 0);
-    startup_reload(&st, &fresh);
+    struct log log = startup_open_log(&st);
+    startup_reload(&st, &log, &fresh);
     (void)unlink(path);
     assert_int_equal(fresh.errors.count, 0);
     assert_int_equal(settings_number(&fresh, SETTING_LOG_LEVEL), LOG_ERROR);
     assert_int_equal(settings_number(&fresh, SETTING_BASE_PORT), 9003);
     assert_int_equal(settings_number(&st.settings, SETTING_LOG_LEVEL), LOG_INFO);
     settings_fini(&fresh);
+}
+
+/* Reads the file again, which says this now. Returns what the log says. */
+static const char *reload(const char *path, const char *text, struct settings *ret_fresh)
+{
+    static struct captured said;
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    (void)fputs(text, file);
+    assert_int_equal(fclose(file), 0);
+    captured_begin(&said, STDERR_FILENO);
+    struct log log = startup_open_log(&st);
+    startup_reload(&st, &log, ret_fresh);
+    return captured_end(&said);
+}
+
+static void the_first_secret_that_comes_by_a_reload_closes_the_process(void **state)
+{
+    (void)state;
+    static const uint8_t key[SEAL_KEY_BYTES] = {1};
+    static struct settings fresh;
+    char flag[128], text[256], secret[KEY_TEXT_SIZE];
+    assert_int_equal(key_text_make(key, secret), RC_OK);
+    for (int i = 0; i < 2; i++) {
+        const char *path = write_config("\n", 1);
+        (void)snprintf(flag, sizeof(flag), "--config=%s", path);
+        expect(begin(flag, NULL, NULL), GO_ON, "", "");
+        assert_string_equal(reload(path, "REPRAM_LOG_LEVEL=warn\n", &fresh), "");
+        settings_fini(&fresh);
+        assert_int_equal(prctl(PR_GET_DUMPABLE), 1);
+        /* Also where something else in the file is wrong: it was read all the same. */
+        (void)snprintf(text, sizeof(text), "REPRAM_CLUSTER_SECRET=%s\nBASE_PORT=%s\n", secret,
+                       i == 0 ? "9000" : "x");
+        const char *said = reload(path, text, &fresh);
+        assert_int_equal(*said == '\0', i == 0);
+        assert_null(strstr(said, secret));
+        settings_fini(&fresh);
+        assert_int_equal(prctl(PR_GET_DUMPABLE), 0);
+        assert_int_equal(prctl(PR_SET_DUMPABLE, 1),
+                         0); /* for what looks into this one at its end */
+        (void)unlink(path);
+    }
+}
+
+/* The same sentence for whoever reads them again, be it a node or its launcher. */
+static void a_reload_that_opens_what_rules_guard_is_refused(void **state)
+{
+    (void)state;
+    static const uint8_t key[SEAL_KEY_BYTES] = {1};
+    static struct settings fresh;
+    char text[256], secret[KEY_TEXT_SIZE];
+    static char acl[] = "/tmp/repram-test-startup-acl-XXXXXX";
+    const int fd = mkstemp(acl);
+    assert_true(fd >= 0);
+    (void)close(fd);
+    assert_int_equal(key_text_make(key, secret), RC_OK);
+    for (int i = 0; i < 2; i++) {
+        char flag[128], acl_flag[64];
+        (void)snprintf(text, sizeof(text), "REPRAM_CLUSTER_SECRET=%s\n", secret);
+        const char *path = write_config(text, strlen(text));
+        (void)snprintf(flag, sizeof(flag), "--config=%s", path);
+        (void)snprintf(acl_flag, sizeof(acl_flag), "--acl-file=%s", acl);
+        assert_int_equal(begin(flag, acl_flag, i == 0 ? NULL : "--bind=127.0.0.1"), GO_ON);
+        const char *said = reload(path, "REPRAM_CLUSTER_SECRET=open\n", &fresh);
+        assert_int_equal(fresh.errors.count, i == 0 ? 1 : 0);
+        assert_int_equal(strstr(said,
+                                "no setting has changed: REPRAM_CLUSTER_SECRET has no key any "
+                                "more") != NULL,
+                         i == 0);
+        settings_fini(&fresh);
+        (void)unlink(path);
+    }
+    (void)unlink(acl);
+    assert_int_equal(prctl(PR_SET_DUMPABLE, 1), 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -410,6 +487,8 @@ int main(void)
         TEST(more_nodes_than_ports_are_refused_to_a_launcher_only),
         TEST(warnings_and_notes_go_to_the_log_that_was_asked_for),
         TEST(a_reload_reads_the_file_again_under_the_same_flags),
+        TEST(the_first_secret_that_comes_by_a_reload_closes_the_process),
+        TEST(a_reload_that_opens_what_rules_guard_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

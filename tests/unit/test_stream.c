@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "net/crypto/psk.h"
 #include "net/crypto/stream.h"
 #include "tls_rig.h"
 
@@ -163,7 +164,7 @@ static void half_a_record_is_nothing_yet(void **state)
 {
     struct rig *rig = *state;
     struct stream *s = &rig->pair.here;
-    uint8_t wire[STREAM_RECORD_MAX];
+    uint8_t wire[PSK_RECORD_BYTES];
     size_t len = 0;
     const size_t wire_len = wire_of(rig, "hello", wire, sizeof(wire));
     for (size_t i = 0; i < wire_len; i++) {
@@ -178,7 +179,7 @@ static void half_a_record_is_nothing_yet(void **state)
 static void a_forged_byte_ends_it_and_leaves_no_error_behind(void **state)
 {
     struct rig *rig = *state;
-    uint8_t wire[STREAM_RECORD_MAX];
+    uint8_t wire[PSK_RECORD_BYTES];
     size_t len = 0;
     const size_t wire_len = wire_of(rig, "hello", wire, sizeof(wire));
     wire[wire_len - 1] ^= 1;
@@ -191,7 +192,7 @@ static void a_forged_byte_ends_it_and_leaves_no_error_behind(void **state)
 static void a_forged_record_behind_a_good_one_breaks_it_all_the_same(void **state)
 {
     struct rig *rig = *state;
-    uint8_t wire[STREAM_RECORD_MAX];
+    uint8_t wire[PSK_RECORD_BYTES];
     size_t len = 0;
     size_t wire_len = wire_of(rig, "hello", wire, sizeof(wire));
     assert_int_equal(write(rig->pair.there.fd, wire, wire_len), wire_len);

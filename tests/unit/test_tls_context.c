@@ -11,7 +11,12 @@
 #include "tests/unit/failing_alloc.h"
 #include "tls_rig.h"
 
-enum { ALERT_HANDSHAKE_FAILURE = 40, ALERT_NO_PROTOCOL = 120, SMALL_RSA = 512 };
+enum {
+    ALERT_HANDSHAKE_FAILURE = 40,
+    ALERT_INTERNAL_ERROR = 80,
+    ALERT_NO_PROTOCOL = 120,
+    SMALL_RSA = 512,
+};
 
 struct rig {
     struct tls_paper ca, other_ca, server, expired, rsa;
@@ -370,25 +375,39 @@ static void the_names_of_authorities_are_bounded(void **state)
 
 /* ---- Links ---- */
 
+static void make_ring(struct seal_openssl *seal, struct keyring *ret_ring)
+{
+    struct keyring_items items = {.count = 1};
+    memset(items.items[0].key, 7, sizeof(items.items[0].key));
+    assert_int_equal(keyring_init(ret_ring, seal_openssl_ops(seal), "net", &items), RC_OK);
+}
+
+/* The other end dials a link now. */
+static void dial(struct rig *rig, const struct psk_config *links)
+{
+    tls_pair_close(&rig->pair);
+    tls_pair_open(&rig->pair, rig->context);
+    SSL_free(rig->pair.there.ssl);
+    rig->pair.there.ssl = NULL;
+    SSL *dialler = tls_context_ssl(rig->context);
+    assert_int_equal(psk_dial(dialler, links, links->ring->keys[0].id), RC_OK);
+    SSL_set_info_callback(dialler, on_info);
+    assert_int_equal(stream_secure(&rig->pair.there, dialler), RC_OK);
+    alert = 0;
+}
+
 static void a_link_is_by_its_secret_or_refused(void **state)
 {
     struct rig *rig = *state;
     struct seal_openssl *seal = seal_openssl_new();
-    struct keyring_items items = {.count = 1};
     struct keyring ring = {0};
-    memset(items.items[0].key, 7, sizeof(items.items[0].key));
-    assert_int_equal(keyring_init(&ring, seal_openssl_ops(seal), "net", &items), RC_OK);
+    make_ring(seal, &ring);
     const struct psk_config links = {.ring = &ring, .key_records_max = PSK_KEY_RECORDS_MAX};
     takes(rig, &rig->server, rig->ca.cert_text);
     for (int i = 0; i < 2; i++) {
-        tls_pair_close(&rig->pair);
-        tls_pair_open(&rig->pair, rig->context);
-        SSL_free(rig->pair.there.ssl);
-        rig->pair.there.ssl = NULL;
-        SSL *dialler = tls_context_ssl(rig->context);
-        assert_int_equal(psk_dial(dialler, &links, ring.keys[0].id), RC_OK);
-        assert_int_equal(stream_secure(&rig->pair.there, dialler), RC_OK);
+        dial(rig, &links);
         assert_int_equal(tls_pair_shake(&rig->pair), i == 1);
+        assert_int_equal(alert, i == 1 ? 0 : ALERT_NO_PROTOCOL);
         assert_int_equal(tls_context_kind(rig->pair.here.ssl), TLS_KIND_LINK);
         assert_int_equal(psk_link_key(rig->pair.here.ssl), i == 1 ? ring.keys[0].id : 0);
         tls_context_take_links(rig->context, &links);
@@ -398,6 +417,27 @@ static void a_link_is_by_its_secret_or_refused(void **state)
     assert_int_equal(SSL_CTX_set_alpn_protos(ctx, (const unsigned char *)"\x0f" PSK_ALPN, 16), 0);
     assert_false(shakes(rig));
     assert_null(SSL_get0_peer_certificate(rig->pair.there.ssl));
+    tls_pair_free(&rig->pair);
+    keyring_fini(&ring);
+    seal_openssl_free(seal);
+}
+
+/* Who dials would else take it for a node without the secret, and try other ways. */
+static void for_want_of_memory_a_link_is_refused_as_that(void **state)
+{
+    struct rig *rig = *state;
+    struct seal_openssl *seal = seal_openssl_new();
+    struct keyring ring = {0};
+    make_ring(seal, &ring);
+    const struct psk_config links = {.ring = &ring, .key_records_max = PSK_KEY_RECORDS_MAX};
+    tls_context_take_links(rig->context, &links);
+    dial(rig, &links);
+    failing_alloc_arm(0, false);
+    assert_false(tls_pair_shake(&rig->pair));
+    failing_alloc_recover();
+    assert_int_equal(alert, ALERT_INTERNAL_ERROR);
+    dial(rig, &links);
+    assert_true(tls_pair_shake(&rig->pair));
     tls_pair_free(&rig->pair);
     keyring_fini(&ring);
     seal_openssl_free(seal);
@@ -447,6 +487,7 @@ int main(void)
         TEST(nobody_is_asked_without_an_authority),
         TEST(the_names_of_authorities_are_bounded),
         TEST(a_link_is_by_its_secret_or_refused),
+        TEST(for_want_of_memory_a_link_is_refused_as_that),
         TEST(without_memory_nothing_is_half_made),
     };
 #undef TEST

@@ -24,6 +24,12 @@ void buf_clear(struct buf *buf)
     buf->len = 0;
 }
 
+void buf_clear_behind(struct buf *buf, size_t room)
+{
+    buf->start = room < buf->size ? room : buf->size;
+    buf->len = 0;
+}
+
 static enum rc buf_grow(struct buf *buf, size_t len)
 {
     size_t size = buf->size < BUF_SIZE_MIN ? BUF_SIZE_MIN : buf->size;
@@ -82,6 +88,26 @@ enum rc buf_append(struct buf *buf, const void *data, size_t len)
         buf_commit(buf, len);
     }
     return rc;
+}
+
+enum rc buf_prepend(struct buf *buf, const void *data, size_t len)
+{
+    uint8_t *room = NULL;
+    if (len > buf->max - buf->len) {
+        return RC_FULL;
+    }
+    if (buf->start < len) {
+        const enum rc rc = buf_reserve(buf, len, &room);
+        if (rc != RC_OK) {
+            return rc;
+        }
+        memmove(buf->base + buf->start + len, buf->base + buf->start, buf->len);
+        buf->start += len;
+    }
+    buf->start -= len;
+    buf->len += len;
+    memcpy(buf->base + buf->start, data, len);
+    return RC_OK;
 }
 
 const uint8_t *buf_data(const struct buf *buf)

@@ -26,6 +26,14 @@ void buf_fini(struct buf *buf);
 /* Drops the content, keeps the memory. */
 void buf_clear(struct buf *buf);
 
+/* The same, and leaves room for so many bytes before what is appended next, as far as there is
+ * memory already. */
+void buf_clear_behind(struct buf *buf, size_t room);
+
+/* Copies `len` bytes before the content, without moving it where room was left. Errors as
+ * buf_append(). */
+MUST_USE enum rc buf_prepend(struct buf *buf, const void *data, size_t len);
+
 /* Copies `len` bytes to the end. RC_FULL beyond the maximum, RC_NO_MEMORY. */
 MUST_USE enum rc buf_append(struct buf *buf, const void *data, size_t len);
 

@@ -117,8 +117,9 @@ struct http_response {
     void (*done)(
         void *arg); /* called once when the stream is over, however it ended; may be NULL */
     void *arg;
-    bool is_waking; /* a stream that is not asked for more until http_server_wake(); it ends with
-                       its client's half of the connection */
+    bool is_waking; /* a stream that is not asked for more until http_server_wake(), and then once,
+                       or until it has nothing to say; it ends with its client's half of the
+                       connection */
     bool is_close;  /* close the connection after this answer */
     bool is_cut;    /* there was no memory for a header: the server resets the connection */
 };

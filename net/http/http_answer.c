@@ -217,3 +217,33 @@ enum rc http_answer_source_fill(struct http_source *source, struct evbuffer *out
     }
     return RC_OK;
 }
+
+/* The piece between the lines of a chunk. */
+static enum rc frame(struct buf *piece)
+{
+    char digits[CHUNK_HEAD_MAX];
+    size_t at = sizeof(digits);
+    digits[--at] = '\n';
+    digits[--at] = '\r';
+    for (size_t left = piece->len; left > 0; left /= 16) {
+        ASSERT(at > 0);
+        digits[--at] = "0123456789abcdef"[left % 16];
+    }
+    const enum rc rc = buf_prepend(piece, digits + at, sizeof(digits) - at);
+    return rc == RC_OK ? buf_append(piece, "\r\n", 2) : rc;
+}
+
+enum rc http_answer_source_piece(struct http_source *source, struct buf *piece)
+{
+    enum rc rc = RC_OK;
+    buf_clear_behind(piece, CHUNK_HEAD_MAX);
+    const bool is_more = source->produce(source->arg, piece);
+    if (source->is_chunked) {
+        rc = piece->len > 0 ? frame(piece) : RC_OK;
+        rc = rc == RC_OK && !is_more ? buf_append(piece, "0\r\n\r\n", 5) : rc;
+    }
+    if (rc == RC_OK && !is_more) {
+        http_answer_source_drop(source);
+    }
+    return rc;
+}

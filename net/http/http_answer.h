@@ -21,6 +21,7 @@ enum {
     HTTP_OUTPUT_HIGH = 128 * 1024,
     HTTP_OUTPUT_LOW = 32 * 1024,
     HTTP_PIECE_MAX = 64 * 1024, /* so much one call of a stream's producer may append */
+    HTTP_FRAME_MAX = 32,        /* so much is put around it */
 };
 
 /* The Date line (RFC 9110 section 6.6.1), formatted again when the second changes. */
@@ -74,6 +75,11 @@ void http_answer_source_take(struct http_source *source, struct http_response *r
  * the last byte the source is over. RC_AGAIN: a stream has nothing for now. RC_NO_MEMORY. */
 MUST_USE enum rc http_answer_source_fill(struct http_source *source, struct evbuffer *out,
                                          struct buf *piece);
+
+/* What a stream has to say when it is woken, framed, in `piece` itself, and with the source's end
+ * if that was the last. Its producer is asked once, and may have more. Empty: nothing. RC_FULL,
+ * RC_NO_MEMORY. */
+MUST_USE enum rc http_answer_source_piece(struct http_source *source, struct buf *piece);
 
 /* Lets go of what is left. */
 void http_answer_source_drop(struct http_source *source);

@@ -344,8 +344,7 @@ void http_conn_outpaced(struct http_conn *c)
 void http_conn_wake(struct http_conn *c)
 {
     if (http_phase_is(c, HTTP_PHASE_WAITING)) {
-        http_output_fill(c);
-        http_output_flush(c);
+        http_output_wake(c);
         settle(c);
     }
 }

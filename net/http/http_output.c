@@ -102,6 +102,49 @@ static void drained(struct http_conn *c)
     }
 }
 
+/* Sends the piece; what the socket does not take goes into the output. */
+static enum rc send_piece(struct http_conn *c, const struct buf *piece)
+{
+    size_t sent = 0;
+    const enum rc rc = stream_write(&c->stream, buf_data(piece), piece->len, &sent);
+    if (rc != RC_OK && rc != RC_AGAIN) {
+        return rc;
+    }
+    const size_t left = piece->len - sent;
+    if (left == 0) {
+        return RC_OK;
+    }
+    http_output_set_writing(c, true);
+    return evbuffer_add(c->output, buf_data(piece) + sent, left) == 0 ? RC_OK : RC_NO_MEMORY;
+}
+
+void http_output_wake(struct http_conn *c)
+{
+    struct buf *piece = &c->shared->piece;
+    /* A record of TLS is made of the output, as what is sent again must be the same. */
+    if (c->stream.ssl != NULL || evbuffer_get_length(c->output) > 0) {
+        http_output_fill(c);
+        http_output_flush(c);
+        return;
+    }
+    enum rc rc = http_answer_source_piece(&c->source, piece);
+    if (rc == RC_OK && piece->len > 0) {
+        c->moved += piece->len;
+        c->shared->stats.bytes_out += piece->len;
+        rc = send_piece(c, piece);
+    }
+    if (rc == RC_IO) {
+        http_phase_enter(c, HTTP_PHASE_CLOSED);
+    } else if (rc != RC_OK) {
+        http_output_reset(c);
+    } else if (!http_answer_source_is_active(&c->source)) {
+        answered(c);
+        http_output_flush(c);
+    } else if (c->is_writing) {
+        http_phase_enter(c, HTTP_PHASE_ANSWER);
+    }
+}
+
 /* Writes what it can now; the rest is left to the loop. */
 void http_output_flush(struct http_conn *c)
 {

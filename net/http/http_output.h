@@ -18,6 +18,10 @@ void http_output_answer(struct http_conn *c, struct http_response *rs);
 /* More of a blob or a stream. */
 void http_output_fill(struct http_conn *c);
 
+/* A stream that waits (HTTP_PHASE_WAITING) is asked once, and what it says goes to the socket by
+ * one call. Only what that does not take is kept. */
+void http_output_wake(struct http_conn *c);
+
 /* Writes what it can now; the rest is left to the loop. */
 void http_output_flush(struct http_conn *c);
 

@@ -444,7 +444,7 @@ struct http_server *http_server_new(const struct http_server_config *config)
         TAILQ_INIT(&s->shared.phases[phase]);
     }
     http_response_init(&s->shared.scratch);
-    buf_init(&s->shared.piece, HTTP_PIECE_MAX);
+    buf_init(&s->shared.piece, HTTP_PIECE_MAX + HTTP_FRAME_MAX);
     if (!make_limits(s) || !make_events(s)) {
         s->shared.config.listen_fd = -1; /* still the caller's */
         http_server_free(s);

@@ -110,6 +110,8 @@ static void stop_recording(struct watch *w)
 {
     engine_observe(w->config.engine, NULL);
     watch_ring_forget(&w->ring);
+    buf_fini(&w->words.text);
+    w->words.group = NULL;
     w->is_recording = false;
     w->end_us = NEVER;
     w->values_from = NEVER;
@@ -197,7 +199,7 @@ static bool produce(void *arg, struct buf *out)
 {
     struct watcher *watcher = arg;
     struct watch *w = watcher->watch;
-    const uint64_t at_us = now_us(w);
+    const uint64_t at_us = w->turn_us != 0 ? w->turn_us : now_us(w);
     const size_t before = out->len;
     if (watcher->is_held && !is_catching_up(w)) {
         begin(w, watcher);
@@ -243,6 +245,7 @@ static void leave_group(struct watch *w, struct group *g)
 {
     g->count--;
     if (g->count == 0) {
+        w->words.group = w->words.group == g ? NULL : w->words.group;
         prefix_tree_remove(&w->groups, &g->prefix);
         free(g);
     }
@@ -369,15 +372,19 @@ static void wake_some(struct watch *w, uint64_t began_us)
 {
     const struct watcher *last = TAILQ_LAST(&w->ready, watcher_list);
     struct watcher *watcher = NULL;
+    uint64_t at_us = began_us;
     for (int i = 0; i < WATCH_WAKES_MAX && (watcher = TAILQ_FIRST(&w->ready)) != NULL; i++) {
         const bool is_last = watcher == last;
         TAILQ_REMOVE(&w->ready, watcher, entry);
         watcher->place = PLACE_WAITING;
+        w->turn_us = at_us;
         w->config.wake(w->config.arg, watcher->id); /* may end it */
-        if (is_last || now_us(w) - began_us >= WATCH_TURN_US) {
+        at_us = now_us(w);
+        if (is_last || at_us - began_us >= WATCH_TURN_US) {
             break;
         }
     }
+    w->turn_us = 0;
     if (!TAILQ_EMPTY(&w->ready)) {
         w->config.turn_by(w->config.arg, 0);
     }
@@ -457,6 +464,7 @@ struct watch *watch_new(const struct watch_config *config)
     w->values_from = NEVER;
     w->values_end_us = NEVER;
     watch_ring_init(&w->ring);
+    buf_init(&w->words.text, WATCH_WORDS_MAX);
     TAILQ_INIT(&w->held);
     TAILQ_INIT(&w->ready);
     TAILQ_INIT(&w->told);
@@ -473,6 +481,7 @@ void watch_free(struct watch *w)
         engine_observe(w->config.engine, NULL);
     }
     watch_ring_fini(&w->ring);
+    buf_fini(&w->words.text);
     free(w);
 }
 

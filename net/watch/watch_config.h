@@ -32,6 +32,7 @@ struct watch_config {
 struct watch_stats {
     uint64_t watchers;
     uint64_t events_total;   /* recorded */
+    uint64_t written_total;  /* times that one was formatted for watchers, however many heard it */
     uint64_t resumed_total;  /* watches that went on exactly */
     uint64_t reset_total;    /* watches that began with `reset` */
     uint64_t refused_total;  /* for there were too many */

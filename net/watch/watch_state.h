@@ -8,6 +8,7 @@
 #ifndef NET_WATCH_WATCH_STATE_H
 #define NET_WATCH_WATCH_STATE_H
 
+#include "core/base/buf.h"
 #include "net/watch/prefix_tree.h"
 #include "net/watch/watch_config.h"
 #include "net/watch/watch_listing.h"
@@ -23,6 +24,8 @@ enum place {
 };
 
 TAILQ_HEAD(watcher_list, watcher);
+
+enum { WATCH_WORDS_MAX = 64 * 1024 }; /* a piece, and the longest event */
 
 /* All who watch one prefix. */
 struct group {
@@ -59,8 +62,20 @@ struct watcher {
     bool is_barred; /* it may not watch any more */
 };
 
+/* What was last told of the ring: the next watcher who is to hear the same is told a copy. All who
+ * wait for the events of a turn are, until the clock goes on by a millisecond. */
+struct watch_words {
+    struct buf text;
+    const struct group *group; /* NULL: there is nothing */
+    bool has_values, has_id;
+    uint64_t from, to; /* numbers, the second not included */
+    uint64_t clock_ms; /* as of which the time that is left is told */
+    uint64_t end_ms;   /* of the expiries in it, the first; NEVER: none */
+};
+
 struct watch {
     struct watch_config config;
+    struct watch_words words;
     struct watch_ring ring;
     struct prefix_tree groups; /* by prefix */
     struct watcher_list held;
@@ -71,6 +86,7 @@ struct watch {
     uint64_t values_from;   /* events from this number on have their values; NEVER: none has */
     uint64_t values_end_us; /* values are recorded until then; NEVER: as long as one asks */
     uint64_t end_us;        /* the same of all events */
+    uint64_t turn_us;       /* the time, while watchers are woken; 0: no time to go by */
     bool is_recording;
     enum rc over; /* RC_DRAINING or RC_JOINING: why every stream ends; RC_OK: they go on */
 };

@@ -85,12 +85,37 @@ static void an_empty_buffer_has_data_to_point_to(void **state)
     buf_fini(&buf);
 }
 
+static void what_stands_before_the_content_goes_into_the_room_that_was_left(void **state)
+{
+    (void)state;
+    struct buf buf;
+    buf_init(&buf, 400);
+    for (size_t left = 0; left < 6; left++) {
+        buf_clear_behind(&buf, left); /* of no memory the first time */
+        assert_int_equal(buf_append(&buf, "content", 7), RC_OK);
+        const uint8_t *at = buf_data(&buf);
+        assert_int_equal(buf_prepend(&buf, "head", 4), RC_OK);
+        assert_int_equal(buf.len, 11);
+        assert_memory_equal(buf_data(&buf), "headcontent", 11);
+        assert_true(left < 4 || buf_data(&buf) + 4 == at);
+    }
+    buf_clear_behind(&buf, 1000);
+    assert_int_equal(buf_append(&buf, "x", 1), RC_OK);
+    assert_int_equal(buf_prepend(&buf, "", 0), RC_OK);
+    assert_memory_equal(buf_data(&buf), "x", 1);
+    static const char much[400];
+    assert_int_equal(buf_prepend(&buf, much, 400), RC_FULL);
+    assert_int_equal(buf.len, 1);
+    buf_fini(&buf);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_come_out_as_they_went_in),
         cmocka_unit_test(more_than_the_maximum_is_refused_whole),
         cmocka_unit_test(reserved_room_counts_only_once_committed),
+        cmocka_unit_test(what_stands_before_the_content_goes_into_the_room_that_was_left),
         cmocka_unit_test(an_empty_buffer_has_data_to_point_to),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,7 +14,6 @@
 
 /* How many more of the server's bytes the kernel will take. */
 static size_t kernel_room = SIZE_MAX;
-static unsigned write_calls;
 
 /* The connection that the server accepted last, and the bytes that it has read from it. */
 static int accepted_fd = -1;
@@ -36,11 +35,10 @@ ssize_t recv(int fd, void *to, size_t size, int flags)
     return len;
 }
 
-/* What the server has the kernel take, all at once while there is no end of room. */
-static ssize_t play_kernel(int fd, const struct iovec *from, int count)
+/* Only the server writes this way. */
+ssize_t writev(int fd, const struct iovec *from, int count)
 {
     struct iovec first = from[0];
-    write_calls++;
     if (kernel_room == SIZE_MAX) {
         return syscall(SYS_writev, fd, from, count);
     }
@@ -52,19 +50,6 @@ static ssize_t play_kernel(int fd, const struct iovec *from, int count)
     const ssize_t written = syscall(SYS_writev, fd, &first, 1);
     kernel_room -= written > 0 ? (size_t)written : 0;
     return written;
-}
-
-/* Only the server writes this way. */
-ssize_t writev(int fd, const struct iovec *from, int count)
-{
-    return play_kernel(fd, from, count);
-}
-
-ssize_t send(int fd, const void *from, size_t len, int flags)
-{
-    const struct iovec one = {.iov_base = (void *)(uintptr_t)from, .iov_len = len};
-    return fd == accepted_fd ? play_kernel(fd, &one, 1)
-                             : (ssize_t)syscall(SYS_sendto, fd, from, len, flags, NULL, 0);
 }
 #pragma GCC visibility pop
 
@@ -392,55 +377,6 @@ static void test_a_stream_that_waits_is_asked_when_it_is_woken_and_not_before(vo
     client_close(&c);
 }
 
-/* Many wait for the same: what each of them costs is the call. */
-static void test_what_a_woken_stream_says_leaves_by_one_call(void **state)
-{
-    struct rig *rig = *state;
-    rig_start(rig);
-    rig->say = "a";
-    struct client c = client_open(rig);
-    assert_true(client_say(rig, &c, GET("/wake")));
-    assert_true(client_hears(rig, &c, "1\r\na\r\n"));
-    const unsigned before = write_calls;
-    const uint64_t bytes = http_server_stats(rig->server).bytes_out;
-    rig->say = "0123456789abcdef";
-    http_server_wake(rig->server, rig->waking);
-    assert_int_equal(write_calls, before + 1);
-    assert_true(client_hears(rig, &c, "\r\n10\r\n0123456789abcdef\r\n"));
-    assert_int_equal(http_server_stats(rig->server).bytes_out, bytes + 22);
-    http_server_wake(rig->server, rig->waking); /* for nothing */
-    assert_int_equal(write_calls, before + 1);
-    client_close(&c);
-}
-
-static void test_what_the_kernel_does_not_take_of_a_woken_stream_follows(void **state)
-{
-    struct rig *rig = *state;
-    rig_start(rig);
-    rig->say = "a";
-    struct client c = client_open(rig);
-    assert_true(client_say(rig, &c, GET("/wake") GET("/hello")));
-    assert_true(client_hears(rig, &c, "1\r\na\r\n"));
-    for (kernel_room = 0; kernel_room < 8;) {
-        const size_t room = kernel_room;
-        rig->say = "bcd";
-        http_server_wake(rig->server, rig->waking);
-        http_server_wake(rig->server, rig->waking); /* which waits for the socket now */
-        kernel_room = SIZE_MAX;
-        assert_true(client_hears_times(rig, &c, "\r\n3\r\nbcd\r\n", (unsigned)room + 1));
-        kernel_room = room + 1;
-    }
-    kernel_room = 2;
-    rig->say = "e";
-    rig->is_said_out = true;
-    http_server_wake(rig->server, rig->waking);
-    kernel_room = SIZE_MAX;
-    assert_true(client_hears(rig, &c, "1\r\ne\r\n0\r\n\r\n"));
-    assert_true(client_hears(rig, &c, HELLO));
-    assert_int_equal(rig->done, 1);
-    client_close(&c);
-}
-
 static void test_a_stream_that_waits_ends_with_its_client(void **state)
 {
     struct rig *rig = *state;
@@ -452,32 +388,6 @@ static void test_a_stream_that_waits_ends_with_its_client(void **state)
     assert_true(wait_for(rig, &rig->done, 1));
     http_server_wake(rig->server, rig->waking);
     assert_int_equal(http_server_stats(rig->server).connections, 0);
-    client_close(&c);
-}
-
-static void test_what_waits_for_a_slow_reader_of_such_a_stream_is_bounded(void **state)
-{
-    enum { LEN = 16 * 1024, ROOM = 3 * LEN, WAKES = 1000 };
-    struct rig *rig = *state;
-    static char text[LEN + 1];
-    memset(text, 'x', LEN);
-    rig_start(rig);
-    struct client c = client_open(rig);
-    assert_true(client_say(rig, &c, GET("/wake")));
-    assert_true(client_hears(rig, &c, "\r\n\r\n"));
-    kernel_room = ROOM;
-    size_t asked = 0;
-    for (int i = 0; i < WAKES; i++) {
-        rig->say = text;
-        http_server_wake(rig->server, rig->waking);
-        rig_turn(rig);
-        asked += rig->say != text;
-    }
-    assert_int_equal(kernel_room, 0);
-    assert_in_range(asked, 3, (ROOM + HTTP_OUTPUT_LOW) / LEN + 1);
-    kernel_room = SIZE_MAX;
-    client_reset(&c);
-    assert_true(wait_for(rig, &rig->done, 1));
     client_close(&c);
 }
 
@@ -654,9 +564,6 @@ int main(void)
         OF_BOTH(PLAIN),
         OF_BOTH(OVER_TLS),
         PLAIN(test_input_behind_a_deferred_request_is_bounded),
-        PLAIN(test_what_a_woken_stream_says_leaves_by_one_call),
-        PLAIN(test_what_the_kernel_does_not_take_of_a_woken_stream_follows),
-        PLAIN(test_what_waits_for_a_slow_reader_of_such_a_stream_is_bounded),
         PLAIN(test_a_slow_reader_holds_a_bounded_part_of_a_stream),
         PLAIN(test_an_upgraded_connection_is_handed_over_with_its_input),
         PLAIN(test_an_upgrade_nobody_asked_for_is_426),

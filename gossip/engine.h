@@ -46,6 +46,12 @@ void engine_tick(struct engine *e, uint64_t now_us);
  * alone. */
 const struct keyring *engine_keyring(const struct engine *e);
 
+enum {
+    LINK_CLOSE_FLUSH_MS = 2000, /* a link that is closed may give out so long what waits on it */
+    LINK_KEYLESS_MS = 5000,     /* one whose key is gone has ended by then, its peer may do what it
+                                   likes */
+};
+
 /*
  * Other keys from now on; `items` are borrowed, and the caller wipes them. Links made with one that
  * is gone end, and are dialed anew with one that is there. RC_EXISTS, RC_FULL, RC_NO_MEMORY as

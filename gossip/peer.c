@@ -11,7 +11,7 @@
 #include <stdio.h>
 
 enum {
-    CLOSE_FLUSH_US = 2000 * 1000,     /* a link being closed may take this long to flush */
+    CLOSE_FLUSH_US = LINK_CLOSE_FLUSH_MS * 1000,
     UNMET_TURN_US = 500 * 1000,       /* who has not shown in this time who is there makes way */
     CROWD_TOLD_US = 60 * 1000 * 1000, /* a crowd is told of no more often */
     LINK_IDLE_US = 20 * 1000 * 1000,  /* a link without a reason ends after so long without use */

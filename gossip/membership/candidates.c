@@ -249,10 +249,16 @@ bool candidates_settle_seq(struct candidates *cs, uint32_t seq, struct addr *ret
     return true;
 }
 
+/* Whether a cookie is news of it, and still of use. */
+static bool wants_cookie(const struct candidate *ca)
+{
+    return ca->cookie == 0 && ca->asks > 0 && !ca->is_dialed;
+}
+
 bool candidates_cookie(struct candidates *cs, uint32_t seq, uint64_t cookie, uint64_t now_us)
 {
     struct candidate *ca = find_seq(cs, seq);
-    if (ca != NULL && ca->cookie == 0 && ca->asks > 0 && !ca->is_dialed) {
+    if (ca != NULL && wants_cookie(ca)) {
         const uint64_t rtts_us = 2 * (now_us - ca->asked_us);
         ca->cookie = cookie;
         ca->pace_us = rtts_us > CANDIDATE_COOKIE_ASK_MIN_US ? rtts_us : CANDIDATE_COOKIE_ASK_MIN_US;
@@ -270,7 +276,7 @@ bool candidates_introduced(struct candidates *cs, uint32_t seq,
     if (ca == NULL || memcmp(ca->nonce, nonce, sizeof(ca->nonce)) != 0) {
         return false;
     }
-    if (ca->cookie == 0 && ca->asks > 0 && !ca->is_dialed) {
+    if (wants_cookie(ca)) {
         ca->uuid = *uuid;
         ca->key_id = key_id;
     }

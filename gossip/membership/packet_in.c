@@ -512,8 +512,8 @@ static void take(struct swim *s, const struct addr *from, struct member *via,
         take_own(s, p);
     } else {
         struct member *sender = via != NULL ? via : sender_of(s, p);
-        if (from != NULL && sender != NULL && p->key_id == KEYRING_ID_OPEN) {
-            sealing_note_open(&s->sealing, sender);
+        if (from != NULL && sender != NULL && !sender->is_ghost && p->key_id == KEYRING_ID_OPEN) {
+            sealing_note_open(&s->sealing, sender, s->now_us);
         }
         if (from == NULL || !take_stranger(s, sender, from, p, len)) {
             take_packet(s, sender, from, p, len);
@@ -549,7 +549,7 @@ void packet_in_take(struct swim *s, const struct addr *from, struct member *via,
         return;
     }
     /* What came by a link is sealed by the link. */
-    if (rc == RC_OK && from != NULL && !sealing_takes_open(&s->sealing, s->now_us)) {
+    if (rc == RC_OK && from != NULL && !sealing_takes_open(&s->sealing)) {
         return;
     }
     rc = rc == RC_OK ? packet_read(data, len, &p) : rc;

@@ -28,6 +28,7 @@ void sealing_init(struct sealing *x, const struct sealing_config *config)
     x->state = keyring_state(&x->ring);
     windows_init(&x->windows, config->senders_max);
     budget_init(&x->intros, config->seed);
+    copies_init(&x->copies, config->seed);
 }
 
 void sealing_fini(struct sealing *x)
@@ -146,9 +147,10 @@ bool sealing_last_was(const struct sealing *x, const struct member *m, uint32_t 
     return x->ring.keys[i].id == last->key_id;
 }
 
-void sealing_note_open(struct sealing *x, const struct member *m)
+void sealing_note_open(struct sealing *x, const struct member *m, uint64_t now_us)
 {
     if (x->state == SEALING_MIXED) {
+        note_use(x, keyring_find(&x->ring, KEYRING_ID_OPEN), false, now_us);
         windows_note_open(&x->windows, m->tag, &m->uuid);
     }
 }
@@ -186,9 +188,20 @@ size_t sealing_seal(struct sealing *x, const struct uuid *to, uint8_t *data, siz
     return len + SEAL_TAG_BYTES;
 }
 
+static enum sealing_refusal judge_intro(struct sealing *x, const struct sealing_from *from,
+                                        const uint8_t *data, size_t len, uint64_t now_us)
+{
+    if (copies_has(&x->copies, packet_mark(data, len))) {
+        return SEALING_REFUSED_REPLAY;
+    }
+    return budget_has(&x->intros, from->addr, from->is_near, now_us) ? SEALING_OPENED
+                                                                     : SEALING_REFUSED_BUDGET;
+}
+
 /* What can be told without cryptography; SEALING_OPENED when nothing is against it. */
 static enum sealing_refusal judge(struct sealing *x, const struct packet_head *head,
-                                  const struct sealing_from *from, size_t len, uint64_t now_us)
+                                  const struct sealing_from *from, const uint8_t *data, size_t len,
+                                  uint64_t now_us)
 {
     if (keyring_find(&x->ring, head->key_id) == NULL) {
         return SEALING_REFUSED_KEY;
@@ -200,8 +213,7 @@ static enum sealing_refusal judge(struct sealing *x, const struct packet_head *h
         return SEALING_REFUSED_FORGED;
     }
     if (head->is_intro) {
-        return budget_has(&x->intros, from->addr, from->is_near, now_us) ? SEALING_OPENED
-                                                                         : SEALING_REFUSED_BUDGET;
+        return judge_intro(x, from, data, len, now_us);
     }
     return windows_is_new(&x->windows, head->tag, from->sender, head->counter)
                ? SEALING_OPENED
@@ -221,13 +233,15 @@ static bool unseal(const struct sealing *x, const struct packet_head *head,
     return is_opened;
 }
 
-/* What was verified is remembered: an INTRO by the budget alone, as nothing in it is believed. */
+/* What was verified is remembered: an INTRO only as what has been opened, as nothing in it is
+ * believed. */
 static void remember(struct sealing *x, const struct packet_head *head,
-                     const struct sealing_from *from, uint64_t now_us)
+                     const struct sealing_from *from, uint32_t mark, uint64_t now_us)
 {
     note_use(x, keyring_find(&x->ring, head->key_id), false, now_us);
     if (head->is_intro) {
-        budget_opened(&x->intros);
+        budget_opened(&x->intros, from->addr, from->is_near);
+        copies_add(&x->copies, mark);
     } else {
         struct windows_place *place =
             windows_take(&x->windows, head->tag, from->sender, head->counter);
@@ -242,7 +256,7 @@ enum sealing_refusal sealing_open(struct sealing *x, const struct packet_head *h
                                   uint64_t now_us, uint8_t ret_data[static DATAGRAM_BYTES_MAX])
 {
     ASSERT(head->key_id != KEYRING_ID_OPEN && len <= DATAGRAM_BYTES_MAX);
-    enum sealing_refusal refusal = judge(x, head, from, len, now_us);
+    enum sealing_refusal refusal = judge(x, head, from, data, len, now_us);
     if (refusal == SEALING_OPENED && !unseal(x, head, from->sender, data, len, ret_data)) {
         refusal = SEALING_REFUSED_FORGED;
         if (head->is_intro) {
@@ -250,25 +264,18 @@ enum sealing_refusal sealing_open(struct sealing *x, const struct packet_head *h
         }
     }
     if (refusal == SEALING_OPENED) {
-        remember(x, head, from, now_us);
+        remember(x, head, from, packet_mark(data, len), now_us);
     } else {
         x->refused[refusal]++;
     }
     return refusal;
 }
 
-bool sealing_takes_open(struct sealing *x, uint64_t now_us)
+bool sealing_takes_open(struct sealing *x)
 {
-    if (x->state == SEALING_OPEN) {
-        return true; /* nobody asks, and it is every datagram's way */
-    }
-    const struct keyring_key *key = keyring_find(&x->ring, KEYRING_ID_OPEN);
-    if (key != NULL) {
-        note_use(x, key, false, now_us);
-    } else {
-        x->refused[SEALING_REFUSED_OPEN]++;
-    }
-    return key != NULL;
+    const bool is_taken = x->state != SEALING_SEALED;
+    x->refused[SEALING_REFUSED_OPEN] += !is_taken;
+    return is_taken;
 }
 
 void sealing_check(const struct sealing *x)

@@ -18,6 +18,7 @@
 #define GOSSIP_SEALING_SEALING_H
 
 #include "gossip/sealing/budget.h"
+#include "gossip/sealing/copies.h"
 #include "gossip/sealing/keyring.h"
 #include "gossip/sealing/windows.h"
 #include "gossip/wire/packet.h"
@@ -57,6 +58,7 @@ struct sealing {
     struct sealing_use uses[KEYRING_KEYS_MAX]; /* of the ring's keys, in its order */
     struct windows windows;
     struct budget intros; /* from strangers */
+    struct copies copies; /* of these */
     uint64_t refused[SEALING_REFUSED_KINDS];
 };
 
@@ -115,15 +117,15 @@ enum sealing_refusal sealing_open(struct sealing *x, const struct packet_head *h
                                   const struct sealing_from *from, const uint8_t *data, size_t len,
                                   uint64_t now_us, uint8_t ret_data[static DATAGRAM_BYTES_MAX]);
 
-/* Whether a datagram that is not sealed may be taken; counted. */
-bool sealing_takes_open(struct sealing *x, uint64_t now_us);
+/* Whether a datagram that is not sealed may be taken; a refusal is counted. */
+bool sealing_takes_open(struct sealing *x);
 
 /* Whether the member's last datagram came under the key of our ring number `i`. */
 bool sealing_last_was(const struct sealing *x, const struct member *m, uint32_t i);
 
-/* A datagram that was not sealed was taken in the member's name: for sealing_last_was(). What is
- * sent to it does not hang on that, as anybody could have sent it. */
-void sealing_note_open(struct sealing *x, const struct member *m);
+/* A datagram that was not sealed was taken in the member's name: a use of `open`, and for
+ * sealing_last_was(). What is sent to it does not hang on that, as anybody could have sent it. */
+void sealing_note_open(struct sealing *x, const struct member *m, uint64_t now_us);
 
 void sealing_check(const struct sealing *x);
 

@@ -96,8 +96,8 @@ enum close_reason {
     CLOSE_SELF = 5,
     CLOSE_MALFORMED = 6,
     CLOSE_IDLE = 7, /* neither side wants the link any more */
-    CLOSE_KEY = 9,  /* the sender has removed the key that the link was made with; it dials anew */
     CLOSE_FULL = 8, /* the sender's table of members has no room for the receiver */
+    CLOSE_KEY = 9,  /* the sender has removed the key that the link was made with; it dials anew */
 };
 
 /*

@@ -22,11 +22,10 @@ enum { DATAGRAM_BYTES_MAX = 1400, OUTBOX_DATAGRAMS_MAX = 512 };
 
 enum action_kind {
     ACTION_DATAGRAM, /* send `data` to `addr`, best effort */
-    ACTION_DIAL,     /* open a peer link to `addr` under the id `link`, sealed with the key `key_id`
-                        where     that is not 0; answer with engine_link_up() or _down() */
+    ACTION_DIAL,     /* open link `link` to `addr`, sealed with the key `key_id` unless that is 0;
+                        answer with engine_link_up() or _down() */
     ACTION_OUTPUT,   /* link `link` has bytes to take by engine_link_output() */
-    ACTION_CLOSE, /* flush what was taken, then close link `link`; no engine_link_down() is expected
-                   */
+    ACTION_CLOSE,    /* flush what was taken, then close link `link`, and do not answer */
     ACTION_PUT_DONE, /* the client write `token` is settled: see `put` */
     ACTION_NOTICE,   /* something an operator may want to read: see `notice` */
 };

@@ -317,7 +317,7 @@ static void put_tls(struct page *p, const struct api_figures *figures)
 {
     static const char *const kinds[TLS_KINDS] = {"other", "https", "link"};
     static const char *const results[HTTP_HANDSHAKE_RESULTS] = {"ok", "failed", "timeout",
-                                                                "limited"};
+                                                                "limited", "drained"};
     put_head(p, "counter", "tls_handshakes_total",
              "TLS handshakes that were answered, by what they asked for and what came of them");
     for (int kind = 0; kind < TLS_KINDS; kind++) {

@@ -243,16 +243,21 @@ bool psk_is_set(const SSL *ssl)
 
 /* ---- What came of it ---- */
 
-uint16_t psk_link_key(const SSL *ssl)
+uint16_t psk_hello_key(const SSL *ssl)
 {
     const struct psk_state *s = state_of(ssl);
     const unsigned char *alpn = NULL;
     unsigned int alpn_len = 0;
-    if (s == NULL || SSL_is_init_finished(ssl) != 1 || SSL_session_reused(ssl) != 1) {
+    if (s == NULL || SSL_session_reused(ssl) != 1) {
         return 0;
     }
     SSL_get0_alpn_selected(ssl, &alpn, &alpn_len);
     return alpn_len == ALPN_BYTES && memcmp(alpn, PSK_ALPN, ALPN_BYTES) == 0 ? s->key_id : 0;
+}
+
+uint16_t psk_link_key(const SSL *ssl)
+{
+    return SSL_is_init_finished(ssl) == 1 ? psk_hello_key(ssl) : 0;
 }
 
 /* Whether the socket takes a short message now. Nothing could be read while one was half sent, and

@@ -57,6 +57,10 @@ bool psk_is_set(const struct ssl_st *ssl);
  * before anything is said or believed. */
 uint16_t psk_link_key(const struct ssl_st *ssl);
 
+/* The id of the key that the ClientHello, once taken, has proved. 0: none. It may be a recording,
+ * so it says nothing of who is there. */
+uint16_t psk_hello_key(const struct ssl_st *ssl);
+
 /* `len` bytes were written to the end: after so many records updates the sending key, as soon as
  * the socket takes the message at once. Nothing where it is no link. */
 void psk_wrote(struct ssl_st *ssl, size_t len);

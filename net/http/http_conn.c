@@ -372,7 +372,8 @@ bool http_conn_resume(struct http_conn *c)
 void http_conn_drain(struct http_conn *c)
 {
     if (http_phase_is(c, HTTP_PHASE_HANDSHAKE)) {
-        http_conn_free(c);
+        http_tls_drain(c);
+        settle(c);
     } else if (http_phase_is(c, HTTP_PHASE_IDLE) && !http_intake_has_some(c)) {
         c->is_close = true;
         c->is_lingering = true;

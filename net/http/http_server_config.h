@@ -52,6 +52,7 @@ enum http_handshake {
     HTTP_HANDSHAKE_FAILED,
     HTTP_HANDSHAKE_TIMEOUT,
     HTTP_HANDSHAKE_LIMITED, /* too many were unfinished */
+    HTTP_HANDSHAKE_DRAINED, /* the server ended meanwhile */
     HTTP_HANDSHAKE_RESULTS,
 };
 

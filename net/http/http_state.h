@@ -74,8 +74,9 @@ enum http_phase {
     HTTP_PHASES,
 };
 
-/* In which of the limits on unfinished handshakes a connection counts. */
-enum http_counted { HTTP_COUNTED_NOT, HTTP_COUNTED_NEAR, HTTP_COUNTED_FAR };
+/* In which of the limits on unfinished handshakes a connection counts: as one of this host and of
+ * trusted proxies, of others, or of a peer whose ClientHello has proved a key. */
+enum http_counted { HTTP_COUNTED_NOT, HTTP_COUNTED_NEAR, HTTP_COUNTED_FAR, HTTP_COUNTED_KEYED };
 
 TAILQ_HEAD(http_conn_list, http_conn);
 
@@ -92,12 +93,13 @@ struct http_shared {
     struct http_parse *spare[HTTP_SPARE_PARSERS];
     size_t spare_count;
     struct http_date date;
-    struct rate_limit *rate_limit;      /* NULL: off */
-    struct ip_limit *handshakes;        /* that are unfinished; NULL without TLS */
-    uint32_t handshakes_near;           /* the same of this host, and of trusted proxies */
-    uint32_t serial;                    /* of the last exchange */
-    uint64_t turn_bytes;                /* as http_conn_turn_bytes() says now */
-    uint64_t bodies_bytes;              /* room given to the bodies that are arriving */
+    struct rate_limit *rate_limit; /* NULL: off */
+    struct ip_limit *handshakes;   /* that are unfinished, HTTP_COUNTED_FAR; NULL without TLS */
+    uint32_t handshakes_near;      /* ..., HTTP_COUNTED_NEAR */
+    uint32_t handshakes_keyed;     /* ..., HTTP_COUNTED_KEYED */
+    uint32_t serial;               /* of the last exchange */
+    uint64_t turn_bytes;           /* as http_conn_turn_bytes() says now */
+    uint64_t bodies_bytes;         /* room given to the bodies that are arriving */
     const struct http_conn *first_body; /* of those with room the one that gets all it needs */
     struct {
         uint64_t id;    /* of the exchange whose body has been held longest */

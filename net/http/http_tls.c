@@ -1,5 +1,6 @@
 #include "net/http/http_tls.h"
 
+#include "core/base/assert.h"
 #include "net/crypto/psk.h"
 #include "net/http/http_intake.h"
 #include "net/http/http_output.h"
@@ -54,7 +55,7 @@ static struct http_conn *oldest(const struct http_shared *shared, enum http_coun
 }
 
 /* One that is full of handshakes which nobody finishes would shut everybody out: so who has taken
- * longest gives way. Members need one round trip, and need not fear it. */
+ * longest gives way. */
 static void make_room(struct http_shared *shared, enum http_counted kind, const struct addr *key)
 {
     struct http_conn *c = oldest(shared, kind, key);
@@ -65,22 +66,28 @@ static void make_room(struct http_shared *shared, enum http_counted kind, const 
     }
 }
 
+/* One more that counts in all, and in `*unfinished` of them. */
+static void enter_all(struct http_conn *c, enum http_counted kind, uint32_t *unfinished)
+{
+    const struct addr key = addr_net(&c->peer);
+    if (*unfinished >= HTTP_HANDSHAKES_MAX) {
+        make_room(c->shared, kind, &key);
+    }
+    ASSERT(*unfinished <
+           HTTP_HANDSHAKES_MAX); /* they are all in the list that was looked through */
+    ++*unfinished;
+    c->handshake = kind;
+}
+
 /* Counts it as one that has begun. False when it may not, even so. */
 static bool enter(struct http_conn *c)
 {
     struct http_shared *shared = c->shared;
-    const struct addr key = addr_net(&c->peer);
     if (is_own_host(c) || is_proxy(c)) {
-        if (shared->handshakes_near >= HTTP_HANDSHAKES_MAX) {
-            make_room(shared, HTTP_COUNTED_NEAR, &key);
-        }
-        if (shared->handshakes_near >= HTTP_HANDSHAKES_MAX) {
-            return false;
-        }
-        shared->handshakes_near++;
-        c->handshake = HTTP_COUNTED_NEAR;
+        enter_all(c, HTTP_COUNTED_NEAR, &shared->handshakes_near);
         return true;
     }
+    const struct addr key = addr_net(&c->peer);
     if (!ip_limit_enter(shared->handshakes, &key)) {
         make_room(shared, HTTP_COUNTED_FAR, &key);
         if (!ip_limit_enter(shared->handshakes, &key)) {
@@ -94,13 +101,32 @@ static bool enter(struct http_conn *c)
 void http_tls_release(struct http_conn *c)
 {
     struct http_shared *shared = c->shared;
-    if (c->handshake == HTTP_COUNTED_NEAR) {
+    const struct addr key = addr_net(&c->peer);
+    switch ((enum http_counted)c->handshake) {
+    case HTTP_COUNTED_NOT:
+        break;
+    case HTTP_COUNTED_NEAR:
         shared->handshakes_near--;
-    } else if (c->handshake == HTTP_COUNTED_FAR) {
-        const struct addr key = addr_net(&c->peer);
+        break;
+    case HTTP_COUNTED_FAR:
         ip_limit_leave(shared->handshakes, &key);
+        break;
+    case HTTP_COUNTED_KEYED:
+        shared->handshakes_keyed--;
+        break;
     }
     c->handshake = HTTP_COUNTED_NOT;
+}
+
+/* A peer whose ClientHello has proved a key needs one round trip more, in which strangers of its
+ * address must not drive it out: it counts among its like. Who has recorded such a ClientHello may
+ * say it again, and gets no further. */
+static void set_apart(struct http_conn *c)
+{
+    if (c->handshake != HTTP_COUNTED_KEYED && psk_hello_key(c->stream.ssl) != 0) {
+        http_tls_release(c);
+        enter_all(c, HTTP_COUNTED_KEYED, &c->shared->handshakes_keyed);
+    }
 }
 
 /* ---- The handshake ---- */
@@ -178,6 +204,7 @@ void http_tls_go_on(struct http_conn *c)
     if (rc == RC_OK) {
         finish(c);
     } else if (rc == RC_AGAIN) {
+        set_apart(c);
         http_output_set_writing(c, is_writing);
     } else {
         count(c, tls_context_kind(c->stream.ssl), HTTP_HANDSHAKE_FAILED);
@@ -189,4 +216,10 @@ void http_tls_expire(struct http_conn *c)
 {
     count(c, tls_context_kind(c->stream.ssl), HTTP_HANDSHAKE_TIMEOUT);
     http_output_reset(c);
+}
+
+void http_tls_drain(struct http_conn *c)
+{
+    count(c, tls_context_kind(c->stream.ssl), HTTP_HANDSHAKE_DRAINED);
+    http_phase_enter(c, HTTP_PHASE_CLOSED);
 }

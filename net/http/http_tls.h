@@ -4,9 +4,10 @@
  *
  * Unfinished handshakes are bounded: HTTP_HANDSHAKES_MAX in all and HTTP_HANDSHAKES_PER_IP_MAX an
  * address (a /64 of IPv6); beside these so many in all of this host's own addresses and of trusted
- * proxies, so that a flood from outside keeps no sibling out. For one more the oldest is closed, of
- * its address where that has its share. The reading and writing is net/crypto/stream's, the events
- * are http_conn's.
+ * proxies, so that a flood from outside keeps no sibling out, and so many in all of peers whose
+ * ClientHello has proved a key, so that it keeps no member out. For one more the oldest is closed,
+ * of its address where that has its share. The reading and writing is net/crypto/stream's, the
+ * events are http_conn's.
  */
 #ifndef NET_HTTP_HTTP_TLS_H
 #define NET_HTTP_HTTP_TLS_H
@@ -22,6 +23,9 @@ void http_tls_go_on(struct http_conn *c);
 
 /* Its handshake has taken too long: CLOSED. */
 void http_tls_expire(struct http_conn *c);
+
+/* The server ends, and waits for no handshake: CLOSED. */
+void http_tls_drain(struct http_conn *c);
 
 /* It is no handshake any more, however it ended; for one that was none, nothing. */
 void http_tls_release(struct http_conn *c);

@@ -19,7 +19,6 @@
 enum {
     CONNECT_TIMEOUT_MS = 2000, /* one lost SYN is sent again after 1 s */
     ANSWER_TIMEOUT_MS = 2000,
-    FINISH_TIMEOUT_MS = 5000,
     READ_RUNS_MAX = 8,           /* contiguous runs looked at in one go */
     FIRST_READ_BYTES = 4 * 1024, /* a read that fills it has more behind it */
     NEXT_READ_BYTES = 16 * 1024,
@@ -33,6 +32,9 @@ enum {
     UNACKED_TIMEOUT_MS = 10000,
 };
 
+_Static_assert(LINK_CLOSE_FLUSH_MS + PEER_LINK_FINISH_MS <= LINK_KEYLESS_MS,
+               "a link whose key is gone ends in time, whatever its peer does");
+
 enum peer_link_state { DIALING, ASKING, SHAKING, UP, CLOSING };
 
 struct peer_link {
@@ -41,6 +43,7 @@ struct peer_link {
     bool is_reported; /* `down` or `finished` is being called */
     bool is_drained_asked;
     bool is_writing; /* the loop writes: the kernel did not take all at once */
+    bool is_waiting; /* finished, for the peer to read and to close */
     struct addr to;
     struct peer_link_key key; /* of a dial */
     struct event_base *base;
@@ -358,7 +361,8 @@ void peer_link_finish(struct peer_link *l)
         arm(l, 0);
         return;
     }
-    arm(l, FINISH_TIMEOUT_MS);
+    l->is_waiting = true;
+    arm(l, PEER_LINK_FINISH_MS);
     if (peer_link_pending(l) == 0) {
         say_goodbye(l);
     }
@@ -468,9 +472,12 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     (void)what;
     if (l->state == UP) {
         read_some(l);
-    } else {
-        peer_link_end(l, l->why);
+        return;
     }
+    if (l->is_waiting) {
+        stream_reset(&l->stream); /* nor does the kernel go on for a peer that does not read */
+    }
+    peer_link_end(l, l->why);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)

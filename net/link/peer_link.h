@@ -25,8 +25,7 @@ struct tls_context;
 struct peer_link_key {
     const struct tls_context *tls; /* borrowed until the link is freed */
     struct psk_config psk;
-    uint16_t
-        id; /* of the ring's keys; KEYRING_ID_OPEN: an upgrade, and nothing else is looked at */
+    uint16_t id; /* of the ring's keys; KEYRING_ID_OPEN: a plain upgrade, `tls` and `psk` unused */
 };
 
 struct peer_link_hooks {
@@ -52,6 +51,7 @@ enum {
     /* Below this the driver takes more from the engine: what a receiver reads in a turn, so that
      * the connection never runs dry, and little enough that a replaced write is not sent. */
     PEER_LINK_LOW_BYTES = 64 * 1024,
+    PEER_LINK_FINISH_MS = 2500, /* for a peer to read what was said last, and to close its side */
 };
 
 /* Starts to connect. `hooks` is borrowed, static. Never NULL: failures come by `down`. */

@@ -60,6 +60,9 @@ static inline bool is_intro(const struct flight *f)
     return (f->data[FLAGS_AT] & FLAG_INTRO) != 0;
 }
 
+/* An address of nobody's. */
+static const uint8_t elsewhere[4] = {10, 9, 9, 9};
+
 /* ---- Recordings ---- */
 
 enum { RECORDED_MAX = 4096 };
@@ -82,6 +85,13 @@ static inline void start_recording(struct cluster *c, uint32_t from, uint32_t to
     recorded_from = from;
     recorded_to = to;
     c->on_datagram = record;
+}
+
+/* What has come would be refused as that, and not opened. */
+static inline bool record_and_drop(struct cluster *c, uint32_t from, const struct flight *f)
+{
+    (void)record(c, from, f);
+    return from != recorded_from;
 }
 
 /* Bytes that come to a node from an address. */

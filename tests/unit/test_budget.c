@@ -86,18 +86,42 @@ static void this_hosts_own_addresses_count_only_in_all(void **state)
     assert_false(spend(&b, &near, true, NOW_US));
 }
 
+/* An introduction that opens, where one may be opened at all. */
+static bool take(struct budget *b, const struct addr *from, bool is_near, uint64_t now_us)
+{
+    const bool has = budget_has(b, from, is_near, now_us);
+    if (has) {
+        budget_opened(b, from, is_near);
+    }
+    return has;
+}
+
 static void those_that_open_are_free_up_to_a_limit(void **state)
 {
     (void)state;
     struct budget b;
     budget_init(&b, 1);
-    const struct addr from = v4(7, 7);
+    const struct addr near = v4(7, 7);
     for (uint32_t i = 0; i < BUDGET_OPENED; i++) {
-        assert_true(budget_has(&b, &from, false, NOW_US));
-        budget_opened(&b);
+        assert_true(take(&b, &near, true, NOW_US));
     }
-    assert_false(budget_has(&b, &from, false, NOW_US));
-    assert_true(budget_has(&b, &from, false, NOW_US + BUDGET_PERIOD_US));
+    assert_false(take(&b, &near, true, NOW_US));
+    assert_true(take(&b, &near, true, NOW_US + BUDGET_PERIOD_US));
+}
+
+static void a_net_that_floods_leaves_others_their_part(void **state)
+{
+    (void)state;
+    struct budget b;
+    budget_init(&b, 1);
+    for (uint32_t i = 0; i < 2 * BUDGET_OPENED; i++) {
+        const struct addr from = v4(7, (uint8_t)i);
+        assert_int_equal(take(&b, &from, false, NOW_US), i < BUDGET_NET_OPENED);
+    }
+    const struct addr other = v4(8, 1);
+    assert_true(take(&b, &other, false, NOW_US));
+    const struct addr from = v4(7, 1);
+    assert_true(take(&b, &from, false, NOW_US + BUDGET_PERIOD_US));
 }
 
 int main(void)
@@ -108,6 +132,7 @@ int main(void)
         cmocka_unit_test(all_together_may_fail_so_often),
         cmocka_unit_test(this_hosts_own_addresses_count_only_in_all),
         cmocka_unit_test(those_that_open_are_free_up_to_a_limit),
+        cmocka_unit_test(a_net_that_floods_leaves_others_their_part),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,7 +6,10 @@
 #include <cmocka.h>
 
 #include "http_tls_rig.h"
+#include "net/crypto/psk.h"
+#include "net/crypto/seal_openssl.h"
 #include "tests/unit/failing_alloc.h"
+#include "tests/unit/rings.h"
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -178,6 +181,108 @@ static void no_more_than_so_many_are_unfinished(void **state)
     }
 }
 
+/* ---- Who has a key ---- */
+
+static struct {
+    struct seal_openssl *seal;
+    struct keyring ring;
+    unsigned links; /* that have left the server */
+} keys;
+
+static void on_sealed_link(void *arg, struct stream *stream, uint16_t key_id,
+                           const struct addr *from)
+{
+    (void)arg;
+    (void)from;
+    keys.links += key_id == keys.ring.keys[0].id;
+    stream_close(stream);
+}
+
+static struct psk_config psk(void)
+{
+    return (struct psk_config){.ring = &keys.ring, .key_records_max = PSK_KEY_RECORDS_MAX};
+}
+
+static int keyed_setup(void **state)
+{
+    const int rc = setup(state);
+    struct rig *rig = *state;
+    const struct keyring_items items = rings_items("A");
+    keys.links = 0;
+    keys.seal = seal_openssl_new();
+    assert_int_equal(keyring_init(&keys.ring, seal_openssl_ops(keys.seal), "net", &items), RC_OK);
+    const struct psk_config links = psk();
+    tls_context_take_links(http_tls_rig.context, &links);
+    rig->config.sealed_link = on_sealed_link;
+    rig->config.connections_max = 4 * HTTP_HANDSHAKES_MAX;
+    return rc;
+}
+
+static int keyed_teardown(void **state)
+{
+    const int rc = teardown(state);
+    keyring_fini(&keys.ring);
+    seal_openssl_free(keys.seal);
+    return rc;
+}
+
+/* A peer that has said what proves its key, and does not go on by itself. */
+static struct client keyed(struct rig *rig)
+{
+    struct client c = plain(rig);
+    SSL *ssl = SSL_new(http_tls_rig.client_ctx);
+    const struct psk_config config = psk();
+    bool is_writing = false;
+    c.tls = mem_new(1, sizeof(*c.tls));
+    *c.tls = stream_plain(c.fd);
+    assert_int_equal(stream_secure(c.tls, ssl), RC_OK);
+    assert_int_equal(psk_dial(ssl, &config, keys.ring.keys[0].id), RC_OK);
+    assert_int_equal(stream_handshake(c.tls, &is_writing), RC_AGAIN);
+    rig_turn(rig);
+    return c;
+}
+
+static void who_has_proved_a_key_gives_way_to_no_stranger(void **state)
+{
+    static struct client strangers[HTTP_HANDSHAKES_MAX + 1];
+    struct rig *rig = *state;
+    const uint64_t until = patience_begins();
+    bool is_writing = false;
+    enum rc rc = RC_AGAIN;
+    rig_start(rig);
+    struct client peer = keyed(rig);
+    for (int i = 0; i <= HTTP_HANDSHAKES_MAX; i++) {
+        strangers[i] = begun(rig);
+    }
+    assert_true(rig_has_connections(rig, HTTP_HANDSHAKES_MAX + 1));
+    assert_int_equal(handshakes(rig, TLS_KIND_OTHER, HTTP_HANDSHAKE_LIMITED), 1);
+    assert_int_equal(handshakes(rig, TLS_KIND_LINK, HTTP_HANDSHAKE_LIMITED), 0);
+    while ((rc = stream_handshake(peer.tls, &is_writing)) == RC_AGAIN && rig_waits(rig, until)) {
+    }
+    assert_int_equal(rc, RC_OK);
+    assert_true(wait_for(rig, &keys.links, 1));
+    client_close(&peer);
+    for (int i = 0; i <= HTTP_HANDSHAKES_MAX; i++) {
+        client_close(&strangers[i]);
+    }
+}
+
+/* What proves a key may be a recording. */
+static void those_who_have_proved_a_key_are_bounded_too(void **state)
+{
+    static struct client peers[HTTP_HANDSHAKES_MAX + 1];
+    struct rig *rig = *state;
+    rig_start(rig);
+    for (int i = 0; i <= HTTP_HANDSHAKES_MAX; i++) {
+        peers[i] = keyed(rig);
+    }
+    assert_true(rig_has_connections(rig, HTTP_HANDSHAKES_MAX));
+    assert_int_equal(handshakes(rig, TLS_KIND_LINK, HTTP_HANDSHAKE_LIMITED), 1);
+    for (int i = 0; i <= HTTP_HANDSHAKES_MAX; i++) {
+        client_close(&peers[i]);
+    }
+}
+
 static void a_handshake_that_is_no_handshake_is_counted(void **state)
 {
     struct rig *rig = *state;
@@ -211,6 +316,7 @@ static void what_drains_waits_for_no_handshake(void **state)
     http_server_drain(rig->server);
     assert_true(rig_has_connections(rig, 0));
     assert_true(http_server_is_idle(rig->server));
+    assert_int_equal(handshakes(rig, TLS_KIND_OTHER, HTTP_HANDSHAKE_DRAINED), 1);
     client_close(&c);
 }
 
@@ -293,6 +399,10 @@ int main(void)
         TEST(a_turn_for_nothing_does_not_make_it_http),
         TEST(a_handshake_that_takes_too_long_is_ended),
         TEST(no_more_than_so_many_are_unfinished),
+        cmocka_unit_test_setup_teardown(who_has_proved_a_key_gives_way_to_no_stranger, keyed_setup,
+                                        keyed_teardown),
+        cmocka_unit_test_setup_teardown(those_who_have_proved_a_key_are_bounded_too, keyed_setup,
+                                        keyed_teardown),
         TEST(a_handshake_that_is_no_handshake_is_counted),
         TEST(a_connection_beyond_the_limit_hears_so_over_tls_too),
         TEST(what_drains_waits_for_no_handshake),

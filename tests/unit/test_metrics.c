@@ -1,5 +1,4 @@
-/* Past 600 lines, because one table has a line for each sample of the page, and nothing else of it
- * is judged apart. */
+/* What the page of metrics shows. (How it is written: test_metrics_page.c.) */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,118 +6,7 @@
 
 #include <cmocka.h>
 
-#include "net/api/metrics.h"
-#include "net/api/ready.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-enum { PAGE_MAX = 256 * 1024, NAME_MAX_ = 96, FAMILIES_MAX = 256 };
-
-struct family {
-    char name[NAME_MAX_];
-    char type[16];
-    size_t samples;
-};
-
-struct page {
-    struct buf buf;
-    struct family families[FAMILIES_MAX];
-    size_t family_count;
-};
-
-static const struct latency no_latency;
-
-static struct metrics example(void)
-{
-    struct metrics m = {.version = "1.2.3", .uptime_s = 61.5};
-    m.status.unready = READY_JOINING;
-    m.status.alive = 2;
-    m.status.suspect = 11;
-    m.status.dead = 12;
-    m.status.left = 13;
-    m.status.clock_offset_ms = -1500;
-    m.status.counters.member_deaths = 3;
-    m.status.counters.puts = UINT64_C(1) << 52;
-    m.status.store.bytes_max = UINT64_C(1) << 40;
-    m.figures.process.cpu_us = 250000;
-    for (unsigned class = 1; class <= 5; class ++) {
-        m.figures.http.requests_by_class[class] = class + 1;
-    }
-    m.links.queued = 6;
-    m.sealing = (struct sealing_status){
-        .state = SEALING_MIXED,
-        .key_count = 2,
-        .keys = {{.id = 0x3fa2, .sent = 20, .received = 22}, {.id = KEYRING_ID_OPEN, .sent = 7}},
-        .lacking_first = {.count = 3},
-        .cut_off = {.count = 1},
-    };
-    m.sealing.refused[SEALING_REFUSED_REPLAY] = 9;
-    m.latency = &no_latency;
-    return m;
-}
-
-/* The parts of a histogram have names of their own. */
-static bool is_sample_of(const struct family *family, const char *line)
-{
-    static const char *const parts[] = {"_bucket", "_sum", "_count"};
-    const bool is_histogram = strcmp(family->type, "histogram") == 0;
-    const size_t len = strcspn(line, " {");
-    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-        char name[NAME_MAX_ + 16];
-        (void)snprintf(name, sizeof(name), "%s%s", family->name, is_histogram ? parts[i] : "");
-        if (len == strlen(name) && memcmp(line, name, len) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Notes each family by its TYPE line, and the samples that follow it. */
-static void read_families(struct page *p)
-{
-    const char *line = (const char *)buf_data(&p->buf);
-    while (*line != '\0') {
-        if (strncmp(line, "# TYPE ", 7) == 0) {
-            assert_true(p->family_count < FAMILIES_MAX);
-            struct family *family = &p->families[p->family_count++];
-            assert_int_equal(sscanf(line, "# TYPE %95s %15s", family->name, family->type), 2);
-        } else if (*line != '#') {
-            assert_true(p->family_count > 0);
-            struct family *last = &p->families[p->family_count - 1];
-            assert_true(is_sample_of(last, line));
-            last->samples++;
-        }
-        line += strcspn(line, "\n") + 1;
-    }
-}
-
-static int setup(void **state)
-{
-    struct page *p = calloc(1, sizeof(*p));
-    assert_non_null(p);
-    const struct metrics m = example();
-    buf_init(&p->buf, PAGE_MAX);
-    assert_int_equal(metrics_write(&m, METRICS_TEXT, &p->buf), RC_OK);
-    assert_int_equal(buf_append(&p->buf, "", 1), RC_OK);
-    read_families(p);
-    *state = p;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct page *p = *state;
-    buf_fini(&p->buf);
-    free(p);
-    return 0;
-}
-
-static void assert_line(const struct page *p, const char *line)
-{
-    assert_non_null(strstr((const char *)buf_data(&p->buf), line));
-}
+#include "metrics_rig.h"
 
 static void values_are_in_base_units(void **state)
 {
@@ -160,27 +48,6 @@ static void sealing_has_a_line_for_each_reason_key_and_holder(void **state)
     assert_line(p, "\nrepram_seal_members{key_state=\"first\"} 10\n"
                    "repram_seal_members{key_state=\"other\"} 2\n"
                    "repram_seal_members{key_state=\"none\"} 1\n#");
-}
-
-static void numbers_are_whole_as_far_as_they_are_told_apart(void **state)
-{
-    (void)state;
-    static const struct {
-        uint64_t number;
-        const char *line;
-    } cases[] = {{UINT64_C(9007199254740991), "\nrepram_puts_total 9007199254740991\n"},
-                 {UINT64_C(9007199254740992), "\nrepram_puts_total 9.00719925474099e+15\n"},
-                 {0, "\nrepram_puts_total 0\n"}};
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct metrics m = example();
-        struct page p = {.family_count = 0};
-        m.status.counters.puts = cases[i].number;
-        buf_init(&p.buf, PAGE_MAX);
-        assert_int_equal(metrics_write(&m, METRICS_TEXT, &p.buf), RC_OK);
-        assert_int_equal(buf_append(&p.buf, "", 1), RC_OK);
-        assert_line(&p, cases[i].line);
-        buf_fini(&p.buf);
-    }
 }
 
 static void the_page_says_whether_and_why_the_node_is_not_ready(void **state)
@@ -244,37 +111,39 @@ static const struct http_server_stats numbered_http = {
     .bodies_outpaced = 180,
     .bytes_in = 131,
     .bytes_out = 132,
-    .handshakes = {{184, 185, 186, 187}, {188, 189, 190, 191}, {192, 193, 194, 195}}};
+    .handshakes = {
+        {184, 185, 186, 187, 208}, {188, 189, 190, 191, 209}, {192, 193, 194, 195, 210}}};
 
 /* Each figure has a number of its own. */
 static const struct access_stats numbered_access = {{193, 194, 195, 196}, 191, 192, 190};
 
+static const struct engine_status numbered_status = {
+    .unready = 0,
+    .alive = 102,
+    .suspect = 103,
+    .dead = 104,
+    .left = 105,
+    .enclave_members = 106,
+    .quorum = 107,
+    .has_quorum = true,
+    .has_clock = true,
+    .clock_offset_ms = 108000,
+    .clock_error_ms = 109000,
+    .clock_conflicts = 110,
+    .puts_waiting = 111,
+    .store = {.keys = 112,
+              .shadows = 113,
+              .shadow_bytes = 114,
+              .guards = 115,
+              .bytes_used = 116,
+              .bytes_max = 117,
+              .expired_total = 118},
+};
+
 static struct metrics numbered(void)
 {
     struct metrics m = {.version = "1.2.3", .uptime_s = 101, .access = numbered_access};
-    const struct engine_status status = {
-        .unready = 0,
-        .alive = 102,
-        .suspect = 103,
-        .dead = 104,
-        .left = 105,
-        .enclave_members = 106,
-        .quorum = 107,
-        .has_quorum = true,
-        .has_clock = true,
-        .clock_offset_ms = 108000,
-        .clock_error_ms = 109000,
-        .clock_conflicts = 110,
-        .puts_waiting = 111,
-        .store = {.keys = 112,
-                  .shadows = 113,
-                  .shadow_bytes = 114,
-                  .guards = 115,
-                  .bytes_used = 116,
-                  .bytes_max = 117,
-                  .expired_total = 118},
-    };
-    m.status = status;
+    m.status = numbered_status;
     const struct api_figures figures = {
         .http = numbered_http,
         .process = {.resident_bytes = 133,
@@ -391,14 +260,17 @@ static const struct {
     {"repram_tls_handshakes_total{kind=\"other\",result=\"failed\"}", 185},
     {"repram_tls_handshakes_total{kind=\"other\",result=\"timeout\"}", 186},
     {"repram_tls_handshakes_total{kind=\"other\",result=\"limited\"}", 187},
+    {"repram_tls_handshakes_total{kind=\"other\",result=\"drained\"}", 208},
     {"repram_tls_handshakes_total{kind=\"https\",result=\"ok\"}", 188},
     {"repram_tls_handshakes_total{kind=\"https\",result=\"failed\"}", 189},
     {"repram_tls_handshakes_total{kind=\"https\",result=\"timeout\"}", 190},
     {"repram_tls_handshakes_total{kind=\"https\",result=\"limited\"}", 191},
+    {"repram_tls_handshakes_total{kind=\"https\",result=\"drained\"}", 209},
     {"repram_tls_handshakes_total{kind=\"link\",result=\"ok\"}", 192},
     {"repram_tls_handshakes_total{kind=\"link\",result=\"failed\"}", 193},
     {"repram_tls_handshakes_total{kind=\"link\",result=\"timeout\"}", 194},
     {"repram_tls_handshakes_total{kind=\"link\",result=\"limited\"}", 195},
+    {"repram_tls_handshakes_total{kind=\"link\",result=\"drained\"}", 210},
     {"repram_tls_certificate_expiry_seconds", 196},
     {"repram_tls_reloads_total{result=\"taken\"}", 197},
     {"repram_tls_reloads_total{result=\"refused\"}", 198},
@@ -470,152 +342,6 @@ static void each_sample_shows_its_own_figure(void **state)
     assert_int_equal(count_samples(p), count);
 }
 
-/* Two routes, of which one was asked in two ways, and writes. */
-static const struct latency some_latency = {
-    .routes = {{.path = {"/data", 5},
-                .by_method = {[HTTP_GET_] = {.counts = {1, 2}, .sum_us = 650},
-                              [HTTP_PUT_] = {.counts = {[LATENCY_BOUNDS] = 1},
-                                             .sum_us = 20500000}}},
-               {.path = {"/keys", 5}}},
-    .route_count = 2,
-    .other = {.counts = {4}, .sum_us = 8},
-    .quorum = {.counts = {0, 0, 3}, .sum_us = 1234},
-};
-
-static void write_some(struct page *p, enum metrics_format format)
-{
-    struct metrics m = example();
-    m.latency = &some_latency;
-    buf_clear(&p->buf);
-    assert_int_equal(metrics_write(&m, format, &p->buf), RC_OK);
-    assert_int_equal(buf_append(&p->buf, "", 1), RC_OK);
-}
-
-static void a_histogram_has_a_line_for_each_bound_that_counts_those_below_too(void **state)
-{
-    struct page *p = *state;
-    write_some(p, METRICS_TEXT);
-#define GET(rest) "repram_http_request_duration_seconds" rest
-    assert_line(p, "\n# TYPE repram_http_request_duration_seconds histogram\n" GET(
-                       "_bucket{route=\"/data\",method=\"GET\",le=\"0.0001\"} 1\n")
-                       GET("_bucket{route=\"/data\",method=\"GET\",le=\"0.00025\"} 3\n")
-                           GET("_bucket{route=\"/data\",method=\"GET\",le=\"0.0005\"} 3\n"));
-    assert_line(p, GET("_bucket{route=\"/data\",method=\"GET\",le=\"10.0\"} 3\n")
-                       GET("_bucket{route=\"/data\",method=\"GET\",le=\"+Inf\"} 3\n")
-                           GET("_sum{route=\"/data\",method=\"GET\"} 0.00065\n")
-                               GET("_count{route=\"/data\",method=\"GET\"} 3\n"));
-    assert_line(p, GET("_bucket{route=\"/data\",method=\"PUT\",le=\"10.0\"} 0\n")
-                       GET("_bucket{route=\"/data\",method=\"PUT\",le=\"+Inf\"} 1\n")
-                           GET("_sum{route=\"/data\",method=\"PUT\"} 20.5\n"));
-    assert_line(p, GET("_count{route=\"other\",method=\"other\"} 4\n"));
-#undef GET
-    assert_line(p, "\n# TYPE repram_put_quorum_duration_seconds histogram\n");
-    assert_line(p, "\nrepram_put_quorum_duration_seconds_bucket{le=\"0.0005\"} 3\n");
-    assert_line(p, "\nrepram_put_quorum_duration_seconds_sum 0.001234\n"
-                   "repram_put_quorum_duration_seconds_count 3\n");
-    assert_null(strstr((const char *)buf_data(&p->buf), "/keys"));
-    assert_null(strstr((const char *)buf_data(&p->buf), "HEAD"));
-}
-
-static void openmetrics_leaves_total_out_of_families_and_has_an_end(void **state)
-{
-    struct page *p = *state;
-    write_some(p, METRICS_OPEN);
-    assert_line(p, "\n# HELP process_cpu_seconds Processor time of the process, user and system\n"
-                   "# TYPE process_cpu_seconds counter\n"
-                   "process_cpu_seconds_total 0.25\n");
-    assert_line(p, "\n# TYPE repram_puts counter\nrepram_puts_total 4503599627370496\n");
-    assert_line(p, "\n# TYPE repram_http_responses counter\n"
-                   "repram_http_responses_total{class=\"1xx\"} 2\n");
-    assert_line(p, "\n# TYPE repram_peers_active gauge\nrepram_peers_active 2\n");
-    const char *text = (const char *)buf_data(&p->buf);
-    const size_t len = strlen(text);
-    assert_string_equal(text + len - 7, "\n# EOF\n");
-    assert_ptr_equal(strstr(text, "# EOF"), text + len - 6);
-    write_some(p, METRICS_TEXT);
-    assert_null(strstr((const char *)buf_data(&p->buf), "# EOF"));
-}
-
-/* Every series that the front door can have, each seldom and long. */
-static void the_longest_page_fits_into_an_answer_with_room_to_spare(void **state)
-{
-    struct page *p = *state;
-    static struct latency full;
-    struct metrics m = numbered();
-    full.route_count = LATENCY_ROUTES_MAX;
-    for (size_t i = 0; i < LATENCY_ROUTES_MAX; i++) {
-        full.routes[i].path = (struct http_text){"/somewhere", 10};
-        for (size_t method = 0; method < LATENCY_METHODS; method++) {
-            full.routes[i].by_method[method] =
-                (struct latency_histogram){.counts = {UINT64_MAX / 2}, .sum_us = UINT64_MAX};
-        }
-    }
-    full.other = full.quorum = full.routes[0].by_method[0];
-    m.latency = &full;
-    buf_clear(&p->buf);
-    assert_int_equal(metrics_write(&m, METRICS_OPEN, &p->buf), RC_OK);
-    assert_in_range(p->buf.len, 1, PAGE_MAX - PAGE_MAX / 8);
-}
-
-static void what_does_not_fit_is_an_error(void **state)
-{
-    (void)state;
-    const struct metrics m = example();
-    struct buf whole, buf;
-    buf_init(&whole, PAGE_MAX);
-    assert_int_equal(metrics_write(&m, METRICS_TEXT, &whole), RC_OK);
-    buf_init(&buf, whole.len);
-    assert_int_equal(metrics_write(&m, METRICS_TEXT, &buf), RC_OK);
-    buf_fini(&buf);
-    buf_init(&buf, whole.len - 1);
-    assert_int_equal(metrics_write(&m, METRICS_TEXT, &buf), RC_FULL);
-    buf_fini(&buf);
-    buf_fini(&whole);
-}
-
-/* The document, beside this file in the tree. */
-static FILE *open_document(void)
-{
-    char path[4096];
-    const char *slash = strrchr(__FILE__, '/');
-    assert_non_null(slash);
-    (void)snprintf(path, sizeof(path), "%.*s/../../docs/metrics.md", (int)(slash - __FILE__),
-                   __FILE__);
-    FILE *file = fopen(path, "r");
-    assert_non_null(file);
-    return file;
-}
-
-static void the_document_lists_every_family_with_its_type_and_no_other(void **state)
-{
-    const struct page *p = *state;
-    static bool is_listed[FAMILIES_MAX];
-    char line[1024];
-    FILE *file = open_document();
-    while (fgets(line, sizeof(line), file) != NULL) {
-        char name[NAME_MAX_];
-        char type[16];
-        size_t i = 0;
-        if (sscanf(line, "| `%95[a-z0-9_]` | %15s |", name, type) != 2) {
-            continue;
-        }
-        while (i < p->family_count && strcmp(p->families[i].name, name) != 0) {
-            i++;
-        }
-        if (i == p->family_count || strcmp(p->families[i].type, type) != 0) {
-            (void)fclose(file);
-            fail_msg("docs/metrics.md has %s (%s), the page has not", name, type);
-        }
-        is_listed[i] = true;
-    }
-    (void)fclose(file);
-    for (size_t i = 0; i < p->family_count; i++) {
-        if (!is_listed[i]) {
-            fail_msg("docs/metrics.md lacks %s", p->families[i].name);
-        }
-    }
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -624,17 +350,11 @@ int main(void)
         TEST(values_are_in_base_units),
         TEST(members_and_answers_have_a_line_for_each_state_and_class),
         TEST(sealing_has_a_line_for_each_reason_key_and_holder),
-        cmocka_unit_test(numbers_are_whole_as_far_as_they_are_told_apart),
         TEST(the_page_says_whether_and_why_the_node_is_not_ready),
         TEST(a_full_node_is_ready_on_the_page_and_has_the_reason),
         TEST(the_four_peer_metrics_of_v2_keep_their_names),
         TEST(every_family_is_told_once_with_samples_and_a_fitting_name),
         TEST(each_sample_shows_its_own_figure),
-        TEST(a_histogram_has_a_line_for_each_bound_that_counts_those_below_too),
-        TEST(openmetrics_leaves_total_out_of_families_and_has_an_end),
-        TEST(the_longest_page_fits_into_an_answer_with_room_to_spare),
-        cmocka_unit_test(what_does_not_fit_is_an_error),
-        TEST(the_document_lists_every_family_with_its_type_and_no_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

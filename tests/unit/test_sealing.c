@@ -121,7 +121,7 @@ static void each_refusal_is_counted_by_its_reason(void **state)
     assert_int_equal(opened(&to, &a, data, len), SEALING_REFUSED_REPLAY);
     put(&to, "B");
     assert_int_equal(opened(&to, &a, data, len), SEALING_REFUSED_KEY);
-    assert_false(sealing_takes_open(&to, NOW_US));
+    assert_false(sealing_takes_open(&to));
     static const uint64_t expected[SEALING_REFUSED_KINDS] = {
         [SEALING_REFUSED_OPEN] = 1,   [SEALING_REFUSED_KEY] = 1,    [SEALING_REFUSED_SENDER] = 1,
         [SEALING_REFUSED_REPLAY] = 1, [SEALING_REFUSED_FORGED] = 3,
@@ -237,8 +237,13 @@ static void a_mixed_ring_takes_both_and_says_so(void **state)
     init(&from, &a, "A");
     init(&to, &b, "OA");
     assert_int_equal(to.state, SEALING_MIXED);
-    assert_true(sealing_takes_open(&to, NOW_US));
+    assert_true(sealing_takes_open(&to));
+    assert_int_equal(to.uses[0].received, 0); /* anybody's */
+    assert_int_equal(to.uses[0].used_us, 0);
+    const struct member m = {.tag = 9, .uuid = a};
+    sealing_note_open(&to, &m, NOW_US);
     assert_int_equal(to.uses[0].received, 1);
+    assert_int_equal(to.uses[0].used_us, NOW_US);
     assert_int_equal(opened(&to, &a, data, sealed(&from, &b, 1, true, data)), SEALING_OPENED);
     assert_int_equal(to.uses[1].received, 1);
     put(&to, "");

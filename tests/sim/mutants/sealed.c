@@ -32,9 +32,9 @@ WRAP(void, packet_write, struct cursor *c, const struct packet *p)
     __real_packet_write(c, &rewound);
 }
 
-WRAP(bool, sealing_takes_open, struct sealing *x, uint64_t now_us)
+WRAP(bool, sealing_takes_open, struct sealing *x)
 {
-    return mutant_is(MUTANT_CANDID) || __real_sealing_takes_open(x, now_us);
+    return mutant_is(MUTANT_CANDID) || __real_sealing_takes_open(x);
 }
 
 WRAP(uint16_t, sealing_key_to, const struct sealing *x, const struct member *m)

@@ -1,0 +1,37 @@
+/*
+ * copies: which introductions this node has opened last, so that none is opened twice.
+ *
+ * An INTRO opens at every node and for ever, so who has recorded one could have it opened and
+ * answered as often as he likes, from any address. Here a copy costs one look. Known are about the
+ * last COPIES_SETS * COPIES_WAYS that opened, by how their seals begin; who has recorded more than
+ * that meets the limits of gossip/sealing/budget. Only what opened takes a place. A network that
+ * doubles a datagram loses nothing, as the first of the two was taken.
+ */
+#ifndef GOSSIP_SEALING_COPIES_H
+#define GOSSIP_SEALING_COPIES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { COPIES_SETS = 1024, COPIES_WAYS = 4 };
+
+struct copies_set {
+    uint32_t marks[COPIES_WAYS]; /* 0: none */
+    uint32_t next;               /* whose place is taken next */
+};
+
+struct copies {
+    uint64_t seed;
+    struct copies_set sets[COPIES_SETS]; /* 20 KiB */
+};
+
+/* `seed` is unpredictable: who knew which recordings share a set could use more than it holds. */
+void copies_init(struct copies *c, uint64_t seed);
+
+/* Whether one with that mark (packet_mark()) has opened, as far as that is known. */
+bool copies_has(const struct copies *c, uint32_t mark);
+
+/* One has opened. */
+void copies_add(struct copies *c, uint32_t mark);
+
+#endif

@@ -13,6 +13,7 @@
 #include "net/libevent_log.h"
 #include "net/link/driver.h"
 #include "net/node_access.h"
+#include "net/node_engine.h"
 #include "net/node_secret.h"
 #include "net/node_tls.h"
 #include "net/notice_teller.h"
@@ -386,53 +387,20 @@ static void assert_config(const struct node_config *c)
     ASSERT((c->providers & PROVIDER_FLUX) == 0 || c->flux_app[0] != '\0');
 }
 
-static void set_name(struct node *n)
-{
-    char uuid[UUID_TEXT_SIZE];
-    if (n->config->name[0] != '\0') {
-        memcpy(n->name, n->config->name, sizeof(n->name));
-        n->name[sizeof(n->name) - 1] = '\0';
-    } else {
-        (void)snprintf(n->name, sizeof(n->name), "node-%.8s", uuid_format(&n->uuid, uuid));
-    }
-}
-
 static enum rc make_engine(struct node *n)
 {
-    const struct node_config *c = n->config;
-    struct {
-        uint64_t engine, table;
-        uint8_t secret[SIPHASH_KEY_BYTES];
-    } seeds;
-    const enum rc rc = hostinfo_random(&seeds, sizeof(seeds));
-    if (rc != RC_OK) {
-        return rc;
-    }
-    struct addr own[HOSTINFO_ADDRS_MAX];
-    const size_t own_count = hostinfo_addrs(own);
-    struct engine_config config = {.uuid = n->uuid,
-                                   .boot = hostclock_wall_ms(),
-                                   .host_tag = hostinfo_tag(),
-                                   .seed = seeds.engine,
-                                   .table_seed = seeds.table,
-                                   .wall_ms = hostclock_wall_ms(),
-                                   .replication_factor = c->replication_factor,
-                                   .write_timeout_ms = c->write_timeout_ms,
-                                   .bytes_max = c->bytes_max,
-                                   .value_max = c->value_max,
-                                   .ttl_min_ms = c->ttl_min_s * 1000,
-                                   .ttl_max_ms = c->ttl_max_s * 1000,
-                                   .expect_members = c->expect_members,
+    const struct node_engine of = {.config = n->config,
+                                   .uuid = &n->uuid,
+                                   .name = n->name,
+                                   .port = n->claim.port,
                                    .pages = n->pages};
-    memcpy(config.secret, seeds.secret, sizeof(config.secret));
-    memcpy(config.name, n->name, sizeof(config.name));
-    memcpy(config.network, c->network, sizeof(config.network));
-    memcpy(config.enclave, c->enclave, sizeof(config.enclave));
-    config.addr_count =
-        hostinfo_card_addrs(&c->bind, &c->advertise, n->claim.port, own, own_count, config.addrs);
-    const enum rc made = node_secret_make_engine(&n->secret, n->hooks, &config, &n->engine);
-    n->access.engine = n->engine;
-    return made;
+    struct engine_config config;
+    enum rc rc = node_engine_config(&of, &config);
+    if (rc == RC_OK) {
+        rc = node_secret_make_engine(&n->secret, n->hooks, &config, &n->engine);
+        n->access.engine = n->engine;
+    }
+    return rc;
 }
 
 static void make_driver(struct node *n)
@@ -586,7 +554,7 @@ enum rc node_run(const struct node_config *config, const struct node_hooks *hook
         rc = hostinfo_random(n.uuid.bytes, sizeof(n.uuid.bytes));
     }
     if (rc == RC_OK) {
-        set_name(&n);
+        node_engine_name(&n.uuid, config, n.name);
         rc = claim(&n);
     }
     if (rc == RC_OK && !n.is_stopping) {

@@ -23,6 +23,7 @@ struct node_tls {
     enum dates told;
     uint64_t taken, refused;
     bool is_refusing; /* what was looked at last was no good */
+    enum rc found;    /* by the last look; what that had no memory for the next one finds */
 };
 
 /* ---- What is said ---- */
@@ -69,7 +70,7 @@ static void tell_dates(struct node_tls *t)
     }
 }
 
-static enum rc look(struct node_tls *t)
+static void look(struct node_tls *t)
 {
     char why[TLS_FILES_WHY_SIZE], end[RFC3339_TEXT_SIZE];
     const struct node_hooks *h = t->hooks;
@@ -94,7 +95,7 @@ static enum rc look(struct node_tls *t)
     if (tls_context_is_serving(t->context)) {
         tell_dates(t);
     }
-    return rc;
+    t->found = rc;
 }
 
 /* ---- Life ---- */
@@ -104,17 +105,15 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     struct node_tls *t = arg;
     (void)fd;
     (void)what;
-    if (look(t) == RC_NO_MEMORY) {
-        return; /* the next look finds what this one has not */
-    }
+    look(t);
 }
 
 static enum rc begin(struct node_tls *t, struct event_base *base)
 {
     static const struct timeval every = {.tv_sec = LOOK_S};
-    const enum rc rc = look(t);
-    if (rc != RC_OK) {
-        return rc;
+    look(t);
+    if (t->found != RC_OK) {
+        return t->found;
     }
     t->timer = event_new(base, -1, EV_PERSIST, on_timer, t);
     return t->timer != NULL && event_add(t->timer, &every) == 0 ? RC_OK : RC_NO_MEMORY;
@@ -167,9 +166,7 @@ void node_tls_reload(struct node_tls *t)
     }
     t->told = DATES_UNTOLD;
     t->files.has_seen = t->files.has_seen && !t->is_refusing;
-    if (look(t) == RC_NO_MEMORY) {
-        return; /* said by the next look */
-    }
+    look(t);
 }
 
 void node_tls_figures(const struct node_tls *t, struct api_figures *figures)

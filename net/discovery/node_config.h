@@ -111,10 +111,10 @@ struct node_config {
     int ready_fd;
     bool has_acl;     /* hooks->acl() says who may do what; else all may do everything */
     const char *cors; /* borrowed: REPRAM_CORS; NULL: any */
-    bool has_pages;   /* /fade/ is served */
     char tls_cert[NODE_PATH_SIZE]; /* "": no HTTPS */
     char tls_key[NODE_PATH_SIZE];
     char tls_ca[NODE_PATH_SIZE];       /* "": clients are not asked for certificates */
+    bool has_pages;                    /* /fade/ is served */
     char pages_folder[NODE_PATH_SIZE]; /* "": what is embedded */
 };
 

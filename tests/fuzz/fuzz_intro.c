@@ -5,7 +5,6 @@
  * length, and what stands behind its kind. An INTRO is answered by no more bytes than it has, and
  * makes nobody known.
  */
-#include "choices.h"
 #include "sealed_node.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -61,12 +60,5 @@ static void send_one(struct sealed_node *n, struct choices *c)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct sealed_node n;
-    struct choices c = {.data = data, .size = size};
-    node_init(&n);
-    while (!choices_are_over(&c)) {
-        send_one(&n, &c);
-    }
-    node_fini(&n);
-    return 0;
+    return node_hears(data, size, send_one);
 }

@@ -4,7 +4,6 @@
  * changed after that), its length in two bytes, and its body. What is sealed opens, so that what
  * is behind the seal is fuzzed too; and now and then the node's ring changes.
  */
-#include "choices.h"
 #include "sealed_node.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -57,12 +56,5 @@ static void send_one(struct sealed_node *n, struct choices *c)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct sealed_node n;
-    struct choices c = {.data = data, .size = size};
-    node_init(&n);
-    while (!choices_are_over(&c)) {
-        send_one(&n, &c);
-    }
-    node_fini(&n);
-    return 0;
+    return node_hears(data, size, send_one);
 }

@@ -5,6 +5,7 @@
 #ifndef FUZZ_SEALED_NODE_H
 #define FUZZ_SEALED_NODE_H
 
+#include "choices.h"
 #include "gossip/membership/swim.h"
 #include "net/crypto/seal_openssl.h"
 
@@ -135,6 +136,20 @@ static inline size_t put_head(struct sealed_node *n, uint8_t number, uint8_t fla
     }
     n->sender.self = uuid;
     return c.pos;
+}
+
+/* A new node hears what the input is a row of, one after the other; 0. */
+static inline int node_hears(const uint8_t *data, size_t size,
+                             void (*send_one)(struct sealed_node *n, struct choices *c))
+{
+    struct sealed_node n;
+    struct choices c = {.data = data, .size = size};
+    node_init(&n);
+    while (!choices_are_over(&c)) {
+        send_one(&n, &c);
+    }
+    node_fini(&n);
+    return 0;
 }
 
 #endif

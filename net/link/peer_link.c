@@ -355,15 +355,10 @@ void peer_link_ask_drained(struct peer_link *l)
 void peer_link_finish(struct peer_link *l)
 {
     ASSERT(l->state != CLOSING);
-    const bool is_up = l->state == UP;
+    l->is_waiting = l->state == UP;
     l->state = CLOSING;
-    if (!is_up) {
-        arm(l, 0);
-        return;
-    }
-    l->is_waiting = true;
-    arm(l, PEER_LINK_FINISH_MS);
-    if (peer_link_pending(l) == 0) {
+    arm(l, l->is_waiting ? PEER_LINK_FINISH_MS : 0);
+    if (l->is_waiting && peer_link_pending(l) == 0) {
         say_goodbye(l);
     }
 }

@@ -170,10 +170,8 @@ size_t blob_rooms(struct blob *blob, size_t wanted, struct blob_room *ret_rooms)
 {
     ASSERT(blob->holders == 1);
     const size_t left = blob->bytes_max - blob->len;
-    const size_t grown = blob->len > SEGMENT_SIZE_MIN ? blob->len : SEGMENT_SIZE_MIN;
     const size_t most = blob->len + (wanted < left ? wanted : left);
-    const size_t end = most - blob->len < grown ? most : blob->len + grown;
-    while (blob->room < end && add_piece(blob, end - blob->room) == RC_OK) {
+    while (blob->room < most && add_piece(blob, most - blob->room) == RC_OK) {
     }
     const size_t last = blob->room < most ? blob->room : most;
     size_t count = 0;
@@ -231,6 +229,12 @@ void blob_trim(struct blob *blob)
         if (kept < piece_size(blob, blob->count - 1)) {
             shorten_last(blob, kept);
         }
+    }
+    struct piece *fewer =
+        blob->count == 0 ? NULL : realloc(blob->pieces, blob->count * sizeof(*fewer));
+    if (fewer != NULL) {
+        blob->pieces = fewer;
+        blob->slots = blob->count;
     }
 }
 

@@ -41,9 +41,9 @@ struct blob *blob_new(struct pagepool *pool, size_t bytes_max);
  * taken. RC_NO_MEMORY: part of it may have been, and the blob is only good for blob_release(). */
 MUST_USE enum rc blob_append(struct blob *blob, const void *data, size_t len);
 
-/* Where the next bytes would lie: about as many as have come, `wanted` at most, and no more than it
- * takes. Sets up to BLOB_ROOMS_MAX of ret_rooms and returns how many; 0 when it is full, or there
- * is no memory. Good until the next call that is not const. Only before it is shared. */
+/* Where the next bytes would lie, `wanted` at most, and no more than it takes. Sets up to
+ * BLOB_ROOMS_MAX of ret_rooms and returns how many; 0 when it is full, or there is no memory. Good
+ * until the next call that is not const. Only before it is shared. */
 size_t blob_rooms(struct blob *blob, size_t wanted, struct blob_room *ret_rooms);
 
 /* Takes `len` bytes that stand at `data`: as they lie where that is the next room, else as

@@ -163,18 +163,17 @@ static void release_run(const void *data, size_t len, void *blob)
 
 static enum rc fill_blob(struct http_source *source, struct evbuffer *out)
 {
-    while (evbuffer_get_length(out) < HTTP_OUTPUT_HIGH) {
+    while (evbuffer_get_length(out) < HTTP_OUTPUT_BLOB && source->offset < blob_len(source->blob)) {
         const uint8_t *run = NULL;
         const size_t len = blob_run(source->blob, source->offset, &run);
-        if (len == 0) {
-            http_answer_source_drop(source);
-            return RC_OK;
-        }
         if (evbuffer_add_reference(out, run, len, release_run, blob_hold(source->blob)) != 0) {
             blob_release(source->blob);
             return RC_NO_MEMORY;
         }
         source->offset += len;
+    }
+    if (source->offset == blob_len(source->blob)) {
+        http_answer_source_drop(source);
     }
     return RC_OK;
 }

@@ -19,6 +19,9 @@ enum {
     /* A source fills the output up to this and is asked again when it is under the low mark: two
      * blob segments keep a fast reader busy for a loop turn, and bound what a slow one costs. */
     HTTP_OUTPUT_HIGH = 128 * 1024,
+    /* A blob, of which nothing is copied, fills it up to this: what the kernel takes at once, in a
+     * turn of a quarter of a millisecond. */
+    HTTP_OUTPUT_BLOB = 1024 * 1024 + 64 * 1024,
     HTTP_OUTPUT_LOW = 32 * 1024,
     HTTP_PIECE_MAX = 64 * 1024, /* so much one call of a stream's producer may append */
     HTTP_FRAME_MAX = 32,        /* so much is put around it */

@@ -4,11 +4,13 @@
 #include "net/http/http_intake.h"
 #include "net/http/http_output.h"
 #include "net/http/http_phase.h"
+#include "net/http/http_room.h"
 #include "net/http/http_tls.h"
 
 #include <event2/buffer.h>
 #include <event2/event.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static void set_reading(struct http_conn *c, bool is_on)
@@ -119,17 +121,49 @@ static void use_input(struct http_conn *c)
     }
 }
 
+/* Where the next bytes of its body belong, as far as there is room for them. */
+static size_t rooms_of(struct http_conn *c, struct iovec *ret_rooms)
+{
+    struct blob_room rooms[BLOB_ROOMS_MAX];
+    size_t count = 0;
+    size_t bytes = 0;
+    if (http_phase_is(c, HTTP_PHASE_BODY) && c->stream.ssl == NULL &&
+        http_input_len(&c->input) == 0) {
+        count = http_parse_rooms(c->parse, HTTP_DIRECT_BYTES, rooms);
+    }
+    for (size_t i = 0; i < count; i++) {
+        ret_rooms[i] = (struct iovec){.iov_base = rooms[i].at, .iov_len = rooms[i].len};
+        bytes += rooms[i].len;
+    }
+    return count > 0 && http_room_has(c, http_room_body_here(c) + bytes) ? count : 0;
+}
+
+/* Uses what was read, room by room. */
+static void use_rooms(struct http_conn *c, const struct iovec *rooms, size_t len)
+{
+    for (size_t i = 0; len > 0 && !http_phase_is(c, HTTP_PHASE_CLOSED); i++) {
+        const size_t piece = len < rooms[i].iov_len ? len : rooms[i].iov_len;
+        http_input_take(&c->input, rooms[i].iov_base, piece);
+        use_input(c);
+        len -= piece;
+    }
+}
+
 static void take_input(struct http_conn *c)
 {
     struct http_shared *shared = c->shared;
+    struct iovec rooms[BLOB_ROOMS_MAX + 1];
     const size_t size = http_phase_is(c, HTTP_PHASE_BODY) ? sizeof(shared->room) : HTTP_INPUT_MAX;
-    const enum rc rc = http_input_read(&c->input, &c->stream, shared->room, size);
+    size_t count = rooms_of(c, rooms);
+    size_t len = 0;
+    rooms[count++] = (struct iovec){.iov_base = shared->room, .iov_len = size};
+    const enum rc rc = stream_read_into(&c->stream, rooms, count, &len);
     if (rc == RC_AGAIN) {
         return;
     }
     c->is_silent = false;
     if (rc == RC_OK) {
-        use_input(c);
+        use_rooms(c, rooms, len);
     } else if (rc == RC_CLOSED) {
         on_input_over(c);
     } else {
@@ -185,7 +219,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
     (void)what;
     if (http_phase_is(c, HTTP_PHASE_HANDSHAKE)) {
         http_tls_go_on(c);
-    } else if (stream_send(&c->stream, c->output, HTTP_OUTPUT_HIGH) != RC_OK) {
+    } else if (stream_send(&c->stream, c->output, HTTP_OUTPUT_BLOB) != RC_OK) {
         http_phase_enter(c, HTTP_PHASE_CLOSED);
     } else if (evbuffer_get_length(c->output) <= HTTP_OUTPUT_LOW) {
         on_drained(c);

@@ -18,6 +18,13 @@ enum rc http_input_read(struct http_input *input, struct stream *stream, uint8_t
     return rc;
 }
 
+void http_input_take(struct http_input *input, const uint8_t *data, size_t len)
+{
+    ASSERT(input->fresh_len == 0);
+    input->fresh = data;
+    input->fresh_len = len;
+}
+
 enum rc http_input_keep(struct http_input *input)
 {
     const size_t len = input->fresh_len;

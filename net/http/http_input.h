@@ -32,6 +32,9 @@ struct http_input {
 MUST_USE enum rc http_input_read(struct http_input *input, struct stream *stream, uint8_t *room,
                                  size_t size);
 
+/* Likewise, of bytes that were read by somebody else. */
+void http_input_take(struct http_input *input, const uint8_t *data, size_t len);
+
 /* Copies what was not used. RC_NO_MEMORY: it is lost. */
 MUST_USE enum rc http_input_keep(struct http_input *input);
 

@@ -154,7 +154,7 @@ void http_output_flush(struct http_conn *c)
         return;
     }
     const bool has_output = evbuffer_get_length(output) > 0;
-    if (has_output && http_answer_source_is_active(&c->source) && !c->source.is_waking) {
+    if (has_output && c->source.produce != NULL && !c->source.is_waking) {
         /* One filling a turn, so that a fast reader does not keep the loop. */
         http_output_set_writing(c, true);
         return;

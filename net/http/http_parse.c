@@ -20,6 +20,7 @@ enum {
      * sender of one-byte chunks spends 5. */
     CHUNK_BYTES_FREE = 16 * 1024,
     CHUNK_BYTES_EACH = 16,
+    ROOM_MIN = 4 * 1024,   /* for what of a body is to come next */
     CHUNK_LINE_PIECE = 32, /* of a chunk's line, handed to llhttp at once */
 };
 
@@ -99,7 +100,7 @@ static enum rc append_body(struct http_parse *p, const void *data, size_t len)
     } else {
         enum rc rc = rq->blob == NULL ? move_to_blob(p, p->body_max) : RC_OK;
         if (rc == RC_OK) {
-            rc = blob_append(rq->blob, data, len);
+            rc = blob_take(rq->blob, data, len);
         }
         if (rc != RC_OK) {
             return rc;
@@ -409,6 +410,16 @@ size_t http_parse_feed(struct http_parse *p, const void *data, size_t len)
         break;
     }
     return 0;
+}
+
+size_t http_parse_rooms(struct http_parse *p, size_t wanted, struct blob_room *ret_rooms)
+{
+    const bool is_known = p->state == HTTP_PARSE_BODY && !p->framing.is_chunked;
+    /* No more than has come, so that what is only announced takes no memory. */
+    const size_t grown = p->request.body_len > ROOM_MIN ? p->request.body_len : (size_t)ROOM_MIN;
+    return is_known && p->request.blob != NULL
+               ? blob_rooms(p->request.blob, grown < wanted ? grown : wanted, ret_rooms)
+               : 0;
 }
 
 void http_parse_accept(struct http_parse *p, uint64_t body_max)

@@ -40,6 +40,13 @@ void http_parse_reset(struct http_parse *p);
  * head and after the last byte of the request: what follows belongs to the next one. */
 size_t http_parse_feed(struct http_parse *p, const void *data, size_t len);
 
+/* Where the next bytes may be put before http_parse_feed() gets them, each room by itself, so that
+ * it need not copy them: those of a large body whose length is known, as many as have come and
+ * `wanted` at most. Sets up to BLOB_ROOMS_MAX of ret_rooms and returns how many; 0: nowhere. Good
+ * until the next feed or reset.
+ */
+size_t http_parse_rooms(struct http_parse *p, size_t wanted, struct blob_room *ret_rooms);
+
 /* Goes on from HEADERS to BODY, or to DONE when there is no body. A body that declares more than
  * `body_max` is refused (413) here; one without a declared length is refused when it gets there. */
 void http_parse_accept(struct http_parse *p, uint64_t body_max);

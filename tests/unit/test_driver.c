@@ -326,6 +326,7 @@ static unsigned writes_to_fail;
 /* A kernel, and a peer behind it, that take everything at once. */
 static bool is_swallowing;
 static size_t swallowed;
+static size_t swallows; /* calls that did */
 
 enum rc __real_peer_link_write(struct peer_link *l, const void *data, size_t len,
                                const struct blobrefs *refs);
@@ -338,6 +339,7 @@ enum rc __wrap_peer_link_write(struct peer_link *l, const void *data, size_t len
     const size_t all = len + (refs == NULL ? 0 : refs->bytes);
     if (is_swallowing) {
         swallowed += all;
+        swallows++;
         return RC_OK;
     }
     if (writes_to_fail == 0) {
@@ -379,6 +381,7 @@ static void peer_that_reads_as_fast_as_we_write_keeps_no_turn(void **state)
     size_t turns = 0;
     meet(r);
     swallowed = 0;
+    swallows = 0;
     is_swallowing = true;
     for (int i = 0; i < VALUES; i++) {
         char key[8];
@@ -394,6 +397,7 @@ static void peer_that_reads_as_fast_as_we_write_keeps_no_turn(void **state)
     is_swallowing = false;
     assert_true(swallowed >= (size_t)VALUES * LARGE);
     assert_in_range(most, 1, DRIVER_TURN_BYTES + PIECE);
+    assert_in_range(swallows, 1, (size_t)VALUES * LARGE / LINK_REFS_BYTES + VALUES);
     assert_true(turns >= (size_t)VALUES * LARGE / (DRIVER_TURN_BYTES + PIECE));
 }
 

@@ -174,21 +174,21 @@ static void test_a_stream_is_asked_only_under_the_low_mark(void **state)
 static void test_a_blob_is_lent_slice_by_slice_and_let_go(void **state)
 {
     (void)state;
-    static uint8_t data[BLOB_SEGMENT_BYTES];
-    struct blob *blob = blob_new(NULL, 10 * sizeof(data));
-    for (uint8_t i = 0; i < 4; i++) {
-        memset(data, 'a' + i, sizeof(data));
-        assert_int_equal(blob_append(blob, data, sizeof(data) - (i == 3)), RC_OK);
-    }
+    enum { LEN = HTTP_OUTPUT_BLOB + BLOB_SEGMENT_BYTES - 1 };
+    static uint8_t data[LEN];
+    struct blob *blob = blob_new(NULL, 2 * (size_t)LEN);
+    memset(data, 'a', HTTP_OUTPUT_BLOB);
+    memset(data + HTTP_OUTPUT_BLOB, 'c', LEN - HTTP_OUTPUT_BLOB);
+    assert_int_equal(blob_append(blob, data, LEN), RC_OK);
     struct http_source source = {.blob = blob_hold(blob)};
     struct evbuffer *out = evbuffer_new();
     assert_int_equal(http_answer_source_fill(&source, out, NULL), RC_OK);
-    assert_int_equal(evbuffer_get_length(out), HTTP_OUTPUT_HIGH);
+    assert_int_equal(evbuffer_get_length(out), HTTP_OUTPUT_BLOB);
     assert_true(http_answer_source_is_active(&source));
-    assert_int_equal(evbuffer_drain(out, HTTP_OUTPUT_HIGH), 0);
+    assert_int_equal(evbuffer_drain(out, HTTP_OUTPUT_BLOB), 0);
     assert_int_equal(http_answer_source_fill(&source, out, NULL), RC_OK);
-    assert_false(http_answer_source_is_active(&source));
-    assert_int_equal(evbuffer_get_length(out), HTTP_OUTPUT_HIGH - 1);
+    assert_false(http_answer_source_is_active(&source)); /* with its last slice */
+    assert_int_equal(evbuffer_get_length(out), BLOB_SEGMENT_BYTES - 1);
     assert_int_equal(evbuffer_pullup(out, 1)[0], 'c');
     evbuffer_free(out);
     assert_int_equal(blob_append(blob, "x", 1), RC_OK); /* asserts that it is held once */

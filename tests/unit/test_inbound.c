@@ -339,6 +339,49 @@ static void one_for_which_there_is_no_room_is_refused_when_it_is_over(void **sta
     assert_int_equal(e->counters.records_refused, 1);
 }
 
+/* What a link's reads get of a stream: what its rooms hold, and a little of what is behind. */
+static void a_large_value_is_read_into_its_place_in_a_few_pieces(void **state)
+{
+    struct engine *e = *state;
+    enum { VALUE = 1 << 20, REST = 16 << 10, FRAMES = VALUE / FRAME_LARGE_DATA_MAX };
+    static uint8_t stream[VALUE + FRAMES * FRAME_HEADER_BYTES];
+    const uint32_t link = mate(e);
+    struct cursor c = cursor_writer(stream, sizeof(stream));
+    for (int i = 0; i < FRAMES; i++) {
+        frame_header_write(&c, FRAME_LARGE_DATA, FRAME_CRITICAL, FRAME_LARGE_DATA_MAX);
+        for (int j = 0; j < FRAME_LARGE_DATA_MAX; j++) {
+            cursor_put_u8(&c, (uint8_t)(j * 7 >> 5));
+        }
+    }
+    assert_true(cursor_ok(&c));
+    begin_large(e, link, VALUE);
+    size_t at = 0;
+    size_t copied = 0;
+    int reads = 0;
+    for (; at < sizeof(stream); reads++) {
+        struct blob_room rooms[BLOB_ROOMS_MAX];
+        const size_t count = engine_link_rooms(e, link, rooms);
+        const size_t begun = at;
+        for (size_t i = 0; i < count; i++) {
+            memcpy(rooms[i].at, stream + at, rooms[i].len);
+            at += rooms[i].len;
+        }
+        at = begun; /* the engine is given all of them after the read */
+        for (size_t i = 0; i < count; at += rooms[i].len, i++) {
+            engine_link_input(e, link, rooms[i].at, rooms[i].len, NOW_US);
+        }
+        const size_t rest = sizeof(stream) - at < REST ? sizeof(stream) - at : REST;
+        engine_link_input(e, link, stream + at, rest, NOW_US);
+        at += rest;
+        copied += rest;
+    }
+    assert_in_range(reads, FRAMES, 2 * FRAMES + 1);
+    assert_true(copied <= (size_t)reads * REST);
+    assert_true(holds_key(e));
+    assert_true(is_open(e, link));
+    assert_int_equal(engine_link_rooms(e, link, (struct blob_room[BLOB_ROOMS_MAX]){{NULL, 0}}), 0);
+}
+
 /* Whether a large value that a mate begins to send is kept while it comes. */
 static bool is_collected(struct engine *e, size_t value_len)
 {
@@ -535,6 +578,7 @@ int main(void)
         TEST(so_do_an_empty_piece_and_a_second_one_at_a_time),
         TEST(a_large_value_that_is_small_is_none),
         TEST(one_for_which_there_is_no_room_is_refused_when_it_is_over),
+        TEST(a_large_value_is_read_into_its_place_in_a_few_pieces),
         TEST(a_large_value_may_fill_the_store_to_the_byte),
         TEST(a_large_value_that_is_no_larger_than_the_one_it_replaces_has_room),
         TEST(an_acknowledgement_counts_for_the_write_that_waits),

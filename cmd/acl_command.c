@@ -14,6 +14,7 @@
 #include "net/http/http_head.h"
 #include "net/sys/hostclock.h"
 
+#include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,6 +112,7 @@ static const char *imagine(const struct asked *asked, struct imagined *im)
     if (size != NULL) {
         (void)snprintf(im->length, sizeof(im->length), "%" PRIu64, bytes);
         add_header(im, "Content-Length", im->length);
+        im->rq.body_len = (size_t)bytes;
     }
     if (asked->values[OPTION_CONDITIONAL] != NULL) {
         add_header(im, "If-Match", "*");
@@ -119,7 +121,7 @@ static const char *imagine(const struct asked *asked, struct imagined *im)
     return NULL;
 }
 
-/* The bounds of times to live. */
+/* The bounds of times to live and values. */
 static void read_config(struct api_config *ret_config)
 {
     struct settings *s = mem_new(1, sizeof(*s));
@@ -127,7 +129,8 @@ static void read_config(struct api_config *ret_config)
     settings_load(s, &sources);
     *ret_config = (struct api_config){.ttl_default_s = settings_number(s, SETTING_DEFAULT_TTL),
                                       .ttl_min_s = settings_number(s, SETTING_MIN_TTL),
-                                      .ttl_max_s = settings_number(s, SETTING_MAX_TTL)};
+                                      .ttl_max_s = settings_number(s, SETTING_MAX_TTL),
+                                      .value_max = settings_number(s, SETTING_MAX_VALUE_SIZE)};
     settings_fini(s);
     free(s);
 }
@@ -143,26 +146,29 @@ static enum rc find_token(const struct acl *acl, const char *token, uint32_t *re
 }
 
 /* -1 to go on, else the exit code. */
-static int find_user(const struct acl *acl, const char *token_file, uint32_t *ret_user)
+static int read_token(const char *token_file, struct credentials *c)
+{
+    struct report *errors = mem_new(1, sizeof(*errors));
+    const enum rc rc = token_file == NULL
+                           ? RC_OK
+                           : credentials_read_token_file(c, "--token-file", token_file, errors);
+    report_print(errors, "repram acl: ");
+    free(errors);
+    return rc == RC_OK ? -1 : EXIT_CODE_BAD_CONFIG;
+}
+
+/* -1 to go on, else the exit code. */
+static int find_user(const struct acl *acl, const struct credentials *c, uint32_t *ret_user)
 {
     static const size_t bearer = sizeof("Bearer ") - 1;
-    struct credentials credentials = {.authorization = NULL};
-    if (token_file == NULL) {
+    if (c->authorization == NULL) {
         if (acl_anybody(acl, ret_user) == RC_OK) {
             return -1;
         }
         (void)puts("refused, 401: no token, and the file has no user *");
         return EXIT_CODE_FAILED;
     }
-    struct report *errors = mem_new(1, sizeof(*errors));
-    enum rc rc = credentials_read_token_file(&credentials, "--token-file", token_file, errors);
-    report_print(errors, "repram acl: ");
-    free(errors);
-    if (rc != RC_OK) {
-        return EXIT_CODE_FAILED;
-    }
-    rc = find_token(acl, credentials.authorization + bearer, ret_user);
-    credentials_fini(&credentials);
+    const enum rc rc = find_token(acl, c->authorization + bearer, ret_user);
     if (rc == RC_OK) {
         return -1;
     }
@@ -187,9 +193,13 @@ static void say_refusal(const struct acl *acl, uint32_t user, const struct acl_a
                      acl_prefixes(acl, user, ask->verb, prefixes, sizeof(prefixes)));
         break;
     case ACL_TTL:
-        (void)printf("%s: line %u allows at most %" PRIu64
-                     " s to live, and this would have %" PRIu64 "\n",
-                     verb, v->line, v->limit, ask->ttl_s);
+        (void)printf("%s: line %u allows at most %" PRIu64 " s to live, and this ", verb, v->line,
+                     v->limit);
+        if (ask->ttl_s == UINT64_MAX) {
+            (void)puts("says nothing that can be read");
+        } else {
+            (void)printf("would have %" PRIu64 "\n", ask->ttl_s);
+        }
         break;
     case ACL_SIZE:
         (void)printf("%s: line %u allows at most %" PRIu64 " bytes\n", verb, v->line, v->limit);
@@ -208,14 +218,13 @@ static bool judge(const struct acl *acl, uint32_t user, const struct acl_ask *as
 }
 
 /* Says of each thing that the request needs whether it is allowed. */
-static bool judge_all(const struct acl *acl, uint32_t user, const struct http_request *rq)
+static bool judge_all(const struct acl *acl, uint32_t user, const struct api_config *config,
+                      const struct http_request *rq)
 {
-    struct api_config config;
     uint8_t key[KEY_BYTES_MAX];
     struct acl_ask asks[API_ADMIT_ASKS_MAX];
     bool is_allowed = true;
-    read_config(&config);
-    const size_t count = api_admit_asks(&config, rq, key, asks);
+    const size_t count = api_admit_asks(config, rq, key, asks);
     for (size_t i = 0; i < count; i++) {
         is_allowed = judge(acl, user, &asks[i]) && is_allowed;
     }
@@ -229,27 +238,58 @@ static bool judge_all(const struct acl *acl, uint32_t user, const struct http_re
     return is_allowed;
 }
 
-static int decide(const struct acl *acl, const struct asked *asked)
+/* What a node would say to it, were it allowed, which need not be to serve it. */
+static int serve(const struct api_config *config, const struct http_request *rq,
+                 const char *request, const char *by)
+{
+    struct http_response rs;
+    http_response_init(&rs);
+    const bool is_good = api_is_good(config, rq, &rs);
+    cJSON *root =
+        is_good ? NULL : cJSON_ParseWithLength((const char *)buf_data(&rs.bytes), rs.bytes.len);
+    const char *detail = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "detail"));
+    if (is_good) {
+        (void)printf("allowed: %s %s\n", request, by);
+    } else {
+        (void)printf("refused, %d: %s: %s\n", rs.status, request, detail != NULL ? detail : "");
+    }
+    cJSON_Delete(root);
+    http_response_fini(&rs);
+    return is_good ? EXIT_CODE_OK : EXIT_CODE_FAILED;
+}
+
+/* As a node decides: whether it is allowed, and only then what else is wrong with it. */
+static int decide(const struct acl *acl, const struct http_request *rq, const char *request,
+                  const struct credentials *c)
+{
+    struct api_config config;
+    uint32_t user = 0;
+    char by[ACL_NAME_SIZE + 16];
+    read_config(&config);
+    if (rq->route.right == API_RIGHT_NONE) {
+        return serve(&config, rq, request, "takes no right");
+    }
+    const int code = find_user(acl, c, &user);
+    if (code >= 0) {
+        return code;
+    }
+    (void)snprintf(by, sizeof(by), "by user %s", acl_name(acl, user));
+    if (judge_all(acl, user, &config, rq)) {
+        return serve(&config, rq, request, by);
+    }
+    (void)printf("refused, %d: %s %s\n", c->authorization != NULL ? 403 : 401, request, by);
+    return EXIT_CODE_FAILED;
+}
+
+static int answer(const struct acl *acl, const struct asked *asked)
 {
     struct imagined *im = mem_new(1, sizeof(*im));
-    const char *request = asked->values[OPTION_REQUEST];
-    const char *token_file = asked->values[OPTION_TOKEN_FILE];
-    uint32_t user = 0;
+    struct credentials credentials = {.authorization = NULL};
     const char *wrong = imagine(asked, im);
     int code = wrong != NULL ? usage(wrong) : -1;
-    if (code < 0 && im->rq.route.right == API_RIGHT_NONE) {
-        (void)printf("allowed: %s takes no right\n", request);
-        code = EXIT_CODE_OK;
-    }
-    code = code < 0 ? find_user(acl, token_file, &user) : code;
-    if (code < 0) {
-        const bool is_allowed = judge_all(acl, user, &im->rq);
-        const char *verdict = is_allowed           ? "allowed"
-                              : token_file != NULL ? "refused, 403"
-                                                   : "refused, 401";
-        (void)printf("%s: %s by user %s\n", verdict, request, acl_name(acl, user));
-        code = is_allowed ? EXIT_CODE_OK : EXIT_CODE_FAILED;
-    }
+    code = code < 0 ? read_token(asked->values[OPTION_TOKEN_FILE], &credentials) : code;
+    code = code < 0 ? decide(acl, &im->rq, asked->values[OPTION_REQUEST], &credentials) : code;
+    credentials_fini(&credentials);
     free(im);
     return code;
 }
@@ -257,7 +297,7 @@ static int decide(const struct acl *acl, const struct asked *asked)
 int command_acl(int argc, char **argv)
 {
     struct asked asked = {.word_count = 0};
-    char why[ACL_FILE_WHY_SIZE];
+    char why[ACL_FILE_WHY_SIZE], described[ACL_DESCRIBED_SIZE];
     int code = read_options(&asked, argc, argv);
     if (code >= 0) {
         return code;
@@ -268,10 +308,10 @@ int command_acl(int argc, char **argv)
         return EXIT_CODE_BAD_CONFIG;
     }
     if (asked.values[OPTION_REQUEST] != NULL) {
-        code = decide(acl, &asked);
+        code = answer(acl, &asked);
     } else {
-        (void)printf("the rules are good: %u users, %u lines\n", acl_user_count(acl),
-                     acl_rule_count(acl));
+        (void)printf("the rules are good: %s, digest %016" PRIx64 "\n",
+                     acl_describe(acl, described), acl_digest(acl));
         code = EXIT_CODE_OK;
     }
     acl_free(acl);

@@ -10,6 +10,8 @@ variable "hosts" {
 
 # true: the cluster is sealed with what Nomad's variable nomad/jobs/repram has as cluster_secret:
 #   nomad var put nomad/jobs/repram cluster_secret="$(repram keygen)"
+# For a cluster that runs open, in steps (docs/security.md): open,KEY and the job with sealed=true; then
+# KEY,open; then KEY.
 # A change of it reaches every node by itself, as a HUP (docs/security.md has the steps).
 variable "sealed" {
   type    = bool

@@ -17,6 +17,7 @@
 #include "net/node_secret.h"
 #include "net/node_tls.h"
 #include "net/notice_teller.h"
+#include "net/reload_gate.h"
 #include "net/sys/hostclock.h"
 #include "net/sys/hostinfo.h"
 #include "net/sys/loop.h"
@@ -38,7 +39,7 @@ enum {
     READY_LINE_SIZE = 32,
 };
 
-enum { SIGNALS = 3 };
+enum { SIGNALS = 2 };
 
 struct node {
     const struct node_config *config;
@@ -48,6 +49,7 @@ struct node {
     struct pagepool *pages;
     struct node_tls *tls;
     struct event *signals[SIGNALS];
+    struct reload_gate reloads;
     struct event *drain_timer;
     struct notice_teller teller;
     struct node_access access;
@@ -343,11 +345,9 @@ static void on_stop_signal(evutil_socket_t signal_number, short what, void *arg)
     }
 }
 
-static void on_reload_signal(evutil_socket_t signal_number, short what, void *arg)
+static void on_reload(void *arg)
 {
     struct node *n = arg;
-    (void)signal_number;
-    (void)what;
     node_tls_reload(n->tls);
     n->hooks->reload(n->hooks->arg);
     node_access_reload(&n->access);
@@ -358,20 +358,18 @@ static void on_reload_signal(evutil_socket_t signal_number, short what, void *ar
 
 static enum rc watch_signals(struct node *n)
 {
-    static const struct {
-        int number;
-        event_callback_fn callback;
-    } watched[SIGNALS] = {
-        {SIGTERM, on_stop_signal}, {SIGINT, on_stop_signal}, {SIGHUP, on_reload_signal}};
+    static const int numbers[SIGNALS] = {SIGTERM, SIGINT};
     for (size_t i = 0; i < SIGNALS; i++) {
-        n->signals[i] = evsignal_new(n->base, watched[i].number, watched[i].callback, n);
+        n->signals[i] = evsignal_new(n->base, numbers[i], on_stop_signal, n);
         if (n->signals[i] == NULL || event_add(n->signals[i], NULL) != 0) {
             return RC_IO;
         }
     }
     /* The error of a write shows that a peer is gone. */
     const struct sigaction ignore = {.sa_handler = SIG_IGN};
-    return sigaction(SIGPIPE, &ignore, NULL) == 0 ? RC_OK : RC_IO;
+    return sigaction(SIGPIPE, &ignore, NULL) == 0
+               ? reload_gate_init(&n->reloads, n->base, on_reload, n)
+               : RC_IO;
 }
 
 /* ---- Life ---- */
@@ -516,6 +514,7 @@ static void node_fini(struct node *n)
             event_free(n->signals[i]);
         }
     }
+    reload_gate_fini(&n->reloads);
     if (n->drain_timer != NULL) {
         event_free(n->drain_timer);
     }

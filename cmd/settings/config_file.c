@@ -13,21 +13,21 @@
 
 /* At once for a file; of a FIFO until a writer has written or gone. Before the first writer it
  * would be read as empty. */
-static enum rc await_data(int fd)
+static enum rc await_data(int fd, int wait_ms)
 {
     struct pollfd ready = {.fd = fd, .events = POLLIN};
     int count = 0;
     do {
-        count = poll(&ready, 1, CONFIG_FILE_WAIT_MS);
+        count = poll(&ready, 1, wait_ms);
     } while (count < 0 && errno == EINTR);
     return count == 0 ? RC_TIMEOUT : (count < 0 ? RC_IO : RC_OK);
 }
 
-static enum rc read_all(int fd, size_t size_max, char *text, size_t *ret_len)
+static enum rc read_all(int fd, int wait_ms, size_t size_max, char *text, size_t *ret_len)
 {
     size_t len = 0;
     for (;;) {
-        const enum rc rc = await_data(fd);
+        const enum rc rc = await_data(fd, wait_ms);
         if (rc != RC_OK) {
             return rc;
         }
@@ -49,7 +49,8 @@ static enum rc read_all(int fd, size_t size_max, char *text, size_t *ret_len)
     }
 }
 
-enum rc config_file_read(const char *path, size_t size_max, char **ret_text, size_t *ret_len)
+static enum rc read_file(const char *path, int wait_ms, size_t size_max, char **ret_text,
+                         size_t *ret_len)
 {
     /* Without O_NONBLOCK the opening of a FIFO waits for a writer. */
     const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -57,7 +58,7 @@ enum rc config_file_read(const char *path, size_t size_max, char **ret_text, siz
         return errno == ENOENT ? RC_NOT_FOUND : RC_IO;
     }
     char *text = mem_new(size_max + 2, 1);
-    const enum rc rc = read_all(fd, size_max, text, ret_len);
+    const enum rc rc = read_all(fd, wait_ms, size_max, text, ret_len);
     const int error = errno;
     (void)close(fd);
     errno = error;
@@ -71,19 +72,28 @@ enum rc config_file_read(const char *path, size_t size_max, char **ret_text, siz
     return RC_OK;
 }
 
+enum rc config_file_read(const char *path, size_t size_max, char **ret_text, size_t *ret_len)
+{
+    return read_file(path, CONFIG_FILE_WAIT_MS, size_max, ret_text, ret_len);
+}
+
 enum rc config_file_read_again(const char *path, size_t size_max, char **ret_text, size_t *ret_len)
 {
     struct stat at;
     if (stat(path, &at) == 0 && S_ISFIFO(at.st_mode)) {
         return RC_REFUSED;
     }
-    return config_file_read(path, size_max, ret_text, ret_len);
+    /* A device that has nothing to say just now would keep a node from its clients. */
+    const enum rc rc = read_file(path, 0, size_max, ret_text, ret_len);
+    return rc == RC_TIMEOUT ? RC_REFUSED : rc;
 }
 
 const char *config_file_why(enum rc rc)
 {
     if (rc == RC_REFUSED) {
-        return "it is a pipe, which gives what it holds once, and each node and each HUP reads it";
+        return "it is a pipe or a device, which gives what it holds once, and each node and each "
+               "HUP "
+               "reads it";
     }
     if (rc == RC_TIMEOUT) {
         return "nobody has written to it for 5 s";

@@ -33,7 +33,8 @@ bool secret_is_good(const char *name, const char *from, const char *text, size_t
 char *secret_read(const char *name, const char *from, const char *path, bool is_read_again,
                   struct report *errors, struct report *warnings);
 
-/* A warning when every user of this host can read `path`, which holds the secret. */
+/* A warning when every user of this host can read `path`, which holds what the setting `name` is
+ * about. */
 void secret_warn_of_readers(const char *name, const char *path, struct report *warnings);
 
 #endif

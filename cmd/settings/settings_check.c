@@ -2,6 +2,7 @@
 
 #include "cmd/settings/acl_file.h"
 #include "cmd/settings/handover.h"
+#include "cmd/settings/secret.h"
 #include "core/base/addr.h"
 #include "core/base/mem.h"
 #include "net/crypto/key_text.h"
@@ -270,6 +271,8 @@ static void check_tls(struct settings *s)
                                            settings_text(s, SETTING_TLS_KEY),
                                            settings_text(s, SETTING_TLS_CA), why) == RC_CONFIG) {
         report_add(&s->errors, "REPRAM_TLS_CERT, REPRAM_TLS_KEY, REPRAM_TLS_CA: %s", why);
+    } else if (has_cert) {
+        secret_warn_of_readers("REPRAM_TLS_KEY", settings_text(s, SETTING_TLS_KEY), &s->warnings);
     }
 }
 

@@ -4,6 +4,7 @@
 #include "net/access/audit.h"
 #include "net/http/rate_limit.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,6 +31,8 @@ static void take(struct access *a, struct acl *acl)
     a->acl = acl;
     a->serial++;
     a->stats.users = acl_user_count(acl);
+    a->stats.rules = acl_rule_count(acl);
+    a->stats.digest = acl_digest(acl);
     a->looked_ms = clock_ms(a);
     a->ends_ms = acl_next_end_ms(acl, a->looked_ms);
 }
@@ -65,21 +68,21 @@ void access_free(struct access *a)
 void access_reload(struct access *a, struct acl *acl)
 {
     const struct node_hooks *hooks = a->config.hooks;
+    char now[ACL_DESCRIBED_SIZE], before[ACL_DESCRIBED_SIZE];
     if (acl == NULL) {
         a->stats.reloads_failed_total++;
-        hooks->log(hooks->arg, LOG_ERROR, "acl", "the rules are as they were: %u users, %u lines",
-                   acl_user_count(a->acl), acl_rule_count(a->acl));
+        hooks->log(hooks->arg, LOG_ERROR, "acl",
+                   "the rules are as they were: %s, digest %016" PRIx64, acl_describe(a->acl, now),
+                   acl_digest(a->acl));
         return;
     }
-    const uint32_t users = acl_user_count(a->acl);
-    const uint32_t lines = acl_rule_count(a->acl);
+    (void)acl_describe(a->acl, before);
     acl_free(a->acl);
     take(a, acl);
     a->stats.reloads_total++;
     hooks->log(hooks->arg, LOG_INFO, "acl",
-               "the rules are read anew: %u users, %u lines; were "
-               "%u and %u",
-               acl_user_count(acl), acl_rule_count(acl), users, lines);
+               "the rules are read anew: %s, digest %016" PRIx64 "; were %s",
+               acl_describe(acl, now), acl_digest(acl), before);
 }
 
 uint32_t access_serial(const struct access *a)

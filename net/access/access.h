@@ -45,7 +45,8 @@ enum access_refusal {
 struct access_stats {
     uint64_t refused_total[ACCESS_REFUSALS];
     uint64_t reloads_total, reloads_failed_total;
-    uint64_t users;
+    uint64_t users, rules;
+    uint64_t digest; /* of the file that they were read from */
 };
 
 struct access_who {

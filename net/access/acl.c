@@ -4,6 +4,7 @@
 #include "core/base/units.h"
 #include "net/access/acl_state.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,6 +35,19 @@ uint32_t acl_user_count(const struct acl *acl)
 uint32_t acl_rule_count(const struct acl *acl)
 {
     return acl->rule_count;
+}
+
+uint64_t acl_digest(const struct acl *acl)
+{
+    return acl->digest;
+}
+
+const char *acl_describe(const struct acl *acl, char ret_text[static ACL_DESCRIBED_SIZE])
+{
+    (void)snprintf(ret_text, ACL_DESCRIBED_SIZE, "%u user%s, %u line%s", acl->user_count,
+                   acl->user_count == 1 ? "" : "s", acl->rule_count,
+                   acl->rule_count == 1 ? "" : "s");
+    return ret_text;
 }
 
 enum rc acl_anybody(const struct acl *acl, uint32_t *ret_user)
@@ -149,7 +163,8 @@ static size_t show_byte(uint8_t byte, char *ret_text)
 const char *acl_prefixes(const struct acl *acl, uint32_t user, enum acl_verb verb, char *ret_text,
                          size_t size)
 {
-    enum { KEPT = sizeof("...") + 3 }; /* room for the longest byte too */
+    static const char cut[] = ", ...";
+    enum { KEPT = sizeof(cut) + 3 }; /* room for the longest byte too */
     const struct acl_user *u = &acl->users[user];
     size_t len = 0;
     ASSERT(size >= 2 * (size_t)KEPT);
@@ -158,13 +173,17 @@ const char *acl_prefixes(const struct acl *acl, uint32_t user, enum acl_verb ver
         if ((rule->verbs & verb) == 0) {
             continue;
         }
-        if (len > 0 && len + 2 <= size - KEPT) {
-            memcpy(ret_text + len, ", ", 2);
+        if (len + 2 > size - KEPT) {
+            memcpy(ret_text + len, cut, sizeof(cut));
+            return ret_text;
+        }
+        if (len > 0) {
+            memcpy(ret_text + len, cut, 2);
             len += 2;
         }
         for (size_t at = 0; at < rule->prefix_len; at++) {
             if (len > size - KEPT) {
-                memcpy(ret_text + len, "...", sizeof("..."));
+                memcpy(ret_text + len, cut + 2, sizeof(cut) - 2);
                 return ret_text;
             }
             len += show_byte(acl->bytes[rule->prefix_at + at], ret_text + len);

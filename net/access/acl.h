@@ -42,6 +42,12 @@ void acl_free(struct acl *acl);
 uint32_t acl_user_count(const struct acl *acl);
 uint32_t acl_rule_count(const struct acl *acl);
 
+/* The first 8 bytes of the SHA-256 of its text, by which nodes can be compared. */
+uint64_t acl_digest(const struct acl *acl);
+
+/* "2 users, 7 lines". Returns `ret_text`. */
+const char *acl_describe(const struct acl *acl, char ret_text[static ACL_DESCRIBED_SIZE]);
+
 /* Who brings no token. RC_NOT_FOUND: the file has no `user *`. */
 MUST_USE enum rc acl_anybody(const struct acl *acl, uint32_t *ret_user);
 
@@ -84,7 +90,7 @@ struct acl_verdict {
 struct acl_verdict acl_judge(const struct acl *acl, uint32_t user, const struct acl_ask *ask);
 
 /* The prefixes with which a user has the verb, as the file would have them, with ", " between them;
- * cut with "..." where they do not fit. `size` at least 8. Returns `ret_text`. */
+ * cut with "..." where they do not fit. `size` at least 20. Returns `ret_text`. */
 const char *acl_prefixes(const struct acl *acl, uint32_t user, enum acl_verb verb, char *ret_text,
                          size_t size);
 

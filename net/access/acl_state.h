@@ -39,6 +39,7 @@ struct acl {
     uint8_t *bytes;         /* of all prefixes */
     uint32_t user_count, rule_count, bytes_len;
     uint16_t anybody; /* index of `*`; ACL_NO_USER */
+    uint64_t digest;  /* of the text */
 };
 
 /* The names of verbs. An entry without a name ends them. */

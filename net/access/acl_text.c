@@ -359,8 +359,24 @@ static bool read_line(struct reading *r, struct word line)
                                        : wrong(r, "a line begins with user, allow or #");
 }
 
+/* What editors of some systems put in front of a text, and nobody sees. */
+static bool has_mark(struct reading *r, const char *text, size_t len)
+{
+    const bool is_utf8 = len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0;
+    const bool is_utf16 =
+        len >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0);
+    r->line = 1;
+    return (is_utf8 || is_utf16) &&
+           !wrong(r, "the file begins with a byte order mark of %s: save it as UTF-8 without one",
+                  is_utf8 ? "UTF-8" : "UTF-16");
+}
+
 static bool read_lines(struct reading *r, const char *text, size_t len)
 {
+    if (has_mark(r, text, len)) {
+        return false;
+    }
+    r->line = 0;
     for (size_t at = 0; at < len;) {
         const char *end = memchr(text + at, '\n', len - at);
         const size_t line_len = end == NULL ? len - at : (size_t)(end - (text + at));
@@ -389,6 +405,19 @@ static bool make_room(struct acl *acl, const char *text, size_t len)
     return acl->tokens != NULL && acl->users != NULL && acl->rules != NULL && acl->bytes != NULL;
 }
 
+/* Of the text as it stands, comments and all: of equal files it is equal. */
+static bool take_digest(struct acl *acl, const char *text, size_t len)
+{
+    uint8_t hash[DIGEST_SIZE];
+    struct digest *d = digest_new();
+    const bool is_made = d != NULL && digest_sha256(d, text, len, hash);
+    digest_free(d);
+    for (size_t i = 0; is_made && i < sizeof(acl->digest); i++) {
+        acl->digest = acl->digest << 8 | hash[i];
+    }
+    return is_made;
+}
+
 struct acl *acl_parse(const char *text, size_t len, struct acl_fault *ret_fault)
 {
     struct acl *acl = len <= ACL_TEXT_MAX ? calloc(1, sizeof(*acl)) : NULL;
@@ -398,7 +427,7 @@ struct acl *acl_parse(const char *text, size_t len, struct acl_fault *ret_fault)
         (void)wrong(&r, "the file is larger than 4 MiB");
         return NULL;
     }
-    bool is_good = acl != NULL && make_room(acl, text, len);
+    bool is_good = acl != NULL && make_room(acl, text, len) && take_digest(acl, text, len);
     if (is_good) {
         acl->anybody = ACL_NO_USER;
         is_good = read_lines(&r, text, len);

@@ -10,6 +10,7 @@ enum {
     ACL_TEXT_MAX = 4 * 1024 * 1024,
     ACL_NAME_SIZE = 64 + 1,
     ACL_FAULT_SIZE = 160,
+    ACL_DESCRIBED_SIZE = 48,
 };
 
 enum acl_verb {

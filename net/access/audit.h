@@ -1,6 +1,6 @@
 /*
- * audit: log lines about access: every change of the rules, and refusals, of which a flood is only
- * counted.
+ * audit: log lines about refused requests, so many a second at most: of a flood the others are
+ * counted, and how many they were is said once.
  */
 #ifndef NET_ACCESS_AUDIT_H
 #define NET_ACCESS_AUDIT_H

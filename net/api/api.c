@@ -202,6 +202,12 @@ static bool takes_upgrades(const struct api *a)
     return keyring_state(engine_keyring(a->config.engine)) != SEALING_SEALED;
 }
 
+static void refuse_link(struct http_response *rs)
+{
+    http_problem(rs, 426, "unsupported",
+                 "This path is for links between nodes, by an upgrade to " UPGRADE_PROTOCOL ".");
+}
+
 static void get_gossip(struct exchange *x)
 {
     if (!takes_upgrades(x->api)) {
@@ -213,9 +219,7 @@ static void get_gossip(struct exchange *x)
         x->rs->status = 101;
         x->rs->kind = HTTP_BODY_UPGRADE;
     } else {
-        http_problem(x->rs, 426, "unsupported",
-                     "This path is for links between nodes, by an upgrade to " UPGRADE_PROTOCOL
-                     ".");
+        refuse_link(x->rs);
     }
     upgrade_name(x->rs);
 }
@@ -230,9 +234,14 @@ static void post_mget(struct exchange *x)
     api_mget(x->api->config.engine, &x->api->clock, x->api->config.access, x->rq, x->rs);
 }
 
+static void refuse_path(struct http_response *rs)
+{
+    http_problem(rs, 404, "not_found", "No such path; GET / says which there are.");
+}
+
 static void any_unknown(struct exchange *x)
 {
-    http_problem(x->rs, 404, "not_found", "No such path; GET / says which there are.");
+    refuse_path(x->rs);
 }
 
 /* ---- Routes ---- */
@@ -443,6 +452,39 @@ bool api_judge(struct api *a, struct http_request *rq, uint64_t now_us, struct h
     return admit.access == NULL || api_admit(&admit, rq, rs);
 }
 
+static void refuse_method(const struct route *route, const struct http_request *rq,
+                          struct http_response *rs)
+{
+    http_problem(rs, 405, "method_not_allowed", "%s", route->methods->why_not(rq->method));
+    http_add(rs, "Allow", "%s", route->methods->allow);
+}
+
+bool api_is_good(const struct api_config *config, const struct http_request *rq,
+                 struct http_response *rs)
+{
+    struct http_text rest = {.len = 0};
+    const struct route *route = find_route(true, plain_path(rq), &rest);
+    if (rq->method == HTTP_OPTIONS_) {
+        return true;
+    }
+    if ((route->methods->bits & BIT(rq->method)) == 0) {
+        refuse_method(route, rq, rs);
+        return false;
+    }
+    if ((route->flags & IS_REST) != 0) {
+        refuse_path(rs);
+        return false;
+    }
+    if ((route->flags & IS_LINK) != 0) {
+        refuse_link(rs);
+        return false;
+    }
+    return route->right == API_RIGHT_KEY     ? api_data_is_good(config, rq, rs)
+           : route->right == API_RIGHT_LIST  ? api_keys_is_good(rq, rs)
+           : route->right == API_RIGHT_WATCH ? api_watch_is_good(rq, rs)
+                                             : true;
+}
+
 /* The rules may have become others while the body came. */
 static bool is_judged_by_others(const struct api *a, const struct http_request *rq)
 {
@@ -472,8 +514,7 @@ void api_handle(struct api *a, const struct http_request *rq, struct http_respon
     if (rq->method == HTTP_OPTIONS_) {
         answer_options(rq, rs);
     } else if ((route->methods->bits & BIT(rq->method)) == 0) {
-        http_problem(rs, 405, "method_not_allowed", "%s", route->methods->why_not(rq->method));
-        http_add(rs, "Allow", "%s", route->methods->allow);
+        refuse_method(route, rq, rs);
     } else if (is_allowed) {
         if ((route->flags & HAS_FIGURES) != 0 && figures != NULL) {
             figures(arg, route->answer == get_metrics, &x.figures);

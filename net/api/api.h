@@ -21,6 +21,12 @@ struct http_route api_route(const struct api *a, const struct http_request *rq);
  * to know without a front door. */
 void api_find_right(struct http_request *rq);
 
+/* Whether a node would serve the request, were it allowed, as far as its head shows: path, method,
+ * key and parameters; else `rs` is the refusal. Its right is api_find_right()'s. Of the
+ * configuration it takes the bounds of lives and values. */
+bool api_is_good(const struct api_config *config, const struct http_request *rq,
+                 struct http_response *rs);
+
 /* Whether a request, whose route is api_route()'s, may do what it asks for: api_admit(). True where
  * there are no rules. */
 bool api_judge(struct api *a, struct http_request *rq, uint64_t now_us, struct http_response *rs);

@@ -14,14 +14,14 @@ static bool is_read(const struct http_request *rq)
     return rq->method == HTTP_GET_ || rq->method == HTTP_HEAD_;
 }
 
-/* The length that the client names; 0 where it names none, as with chunks. */
-static uint64_t named_length(const struct http_request *rq)
+/* The length that the client names or, in chunks, how much has come by now. */
+static uint64_t length_of(const struct http_request *rq)
 {
     const struct http_header *header = http_find(rq, "Content-Length");
     uint64_t len = 0;
     if (header == NULL ||
         parse_u64(header->value.data, header->value.len, UINT64_MAX, &len) != RC_OK) {
-        return 0;
+        return rq->body_len;
     }
     return len;
 }
@@ -38,7 +38,7 @@ static size_t key_asks(const struct api_config *config, const struct http_reques
         ask.ttl_s = UINT64_MAX;
     }
     ask.verb = ACL_WRITE;
-    ask.size = named_length(rq);
+    ask.size = length_of(rq);
     ret_asks[0] = ask;
     if (http_find(rq, "If-Match") == NULL && http_find(rq, "If-None-Match") == NULL) {
         return 1;
@@ -133,6 +133,28 @@ static void refuse_token(const struct api_admit *admit, const struct http_reques
     access_refused(admit->access, rq, ACCESS_BAD_TOKEN, ACCESS_NOBODY, "try");
 }
 
+/* What somebody does who uses the verb. */
+static const char *deed_of(enum acl_verb verb)
+{
+    switch (verb) {
+    case ACL_READ:
+        return "read here";
+    case ACL_WRITE:
+        return "write here";
+    case ACL_LIST:
+        return "list here";
+    case ACL_WATCH:
+        return "watch here";
+    case ACL_STATUS:
+        return "see the status of the node (status)";
+    case ACL_METRICS:
+        return "see the metrics of the node (metrics)";
+    case ACL_ADMIN:
+        break;
+    }
+    return "administer the cluster (admin)";
+}
+
 /* What is wrong, for people: no more than who asks may know of his own rights. */
 static void explain(const struct api_admit *admit, const struct access_who *who,
                     const struct acl_ask *ask, const struct acl_verdict *v, char *ret_text,
@@ -157,10 +179,7 @@ static void explain(const struct api_admit *admit, const struct access_who *who,
         break;
     case ACL_NO_VERB:
     case ACL_ALLOWED:
-        (void)snprintf(ret_text, size, "%s may not %s%s.", whose, verb,
-                       ask->verb == ACL_STATUS    ? " (see the status of the node)"
-                       : ask->verb == ACL_METRICS ? " (see the metrics of the node)"
-                                                  : " here");
+        (void)snprintf(ret_text, size, "%s may not %s.", whose, deed_of(ask->verb));
         break;
     }
 }
@@ -177,6 +196,7 @@ static bool judge(const struct api_admit *admit, struct http_request *rq,
     }
     if (ask->verb == ACL_WRITE && v.size_max < rq->route.body_max) {
         rq->route.body_max = v.size_max; /* what comes in chunks ends there */
+        rq->route.is_bounded = true;
     }
     return true;
 }

@@ -311,6 +311,20 @@ static void put_limits(const struct api_view *v, struct json_out *o)
     json_out_end(o, '}');
 }
 
+/* Which rules the node has, to be compared with others'; nothing where all may do everything. */
+static void put_access(const struct api_view *v, struct json_out *o)
+{
+    if (v->config->access == NULL) {
+        return;
+    }
+    const struct access_stats stats = access_stats(v->config->access);
+    json_out_begin(o, "access", '{');
+    json_out_u64(o, "users", stats.users);
+    json_out_u64(o, "rules", stats.rules);
+    json_out_hex64(o, "digest", stats.digest);
+    json_out_end(o, '}');
+}
+
 static void put_membership(struct json_out *o, const struct engine_status *status)
 {
     json_out_begin(o, "membership", '{');
@@ -398,6 +412,7 @@ void api_cluster_status(const struct api_view *v, struct http_response *rs)
     put_clock(v, &o, &status);
     put_links(v, &o);
     api_sealing_put(v, &o);
+    put_access(v, &o);
     json_out_hex64(&o, "config_digest", v->config->config_digest);
     end_page(rs, 200, &o);
 }

@@ -283,6 +283,29 @@ const char *api_data_why_not(enum http_method method)
     return "The methods of a key are GET, HEAD and PUT.";
 }
 
+bool api_data_is_good(const struct api_config *config, const struct http_request *rq,
+                      struct http_response *rs)
+{
+    struct data_key key;
+    struct etag_list match;
+    struct etag_list none_match;
+    uint64_t ttl_s = 0;
+    if (!read_key(rq->route.rest, rs, &key)) {
+        return false;
+    }
+    if (rq->method != HTTP_PUT_) {
+        return true;
+    }
+    if (!read_ttl(config, rq, rs, &ttl_s) || !read_conditions(rq, rs, &match, &none_match)) {
+        return false;
+    }
+    if (rq->body_len > config->value_max) {
+        answer_refusal(RC_TOO_LONG, rs);
+        return false;
+    }
+    return true;
+}
+
 void api_data_handle(const struct api_view *view, const struct http_request *rq,
                      struct http_text key_text, struct http_response *rs)
 {

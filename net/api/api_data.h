@@ -9,6 +9,11 @@
 
 #include "net/api/api_view.h"
 
+/* Whether key, time to live, conditions and length of a request for a key are good, whose route is
+ * known; else `rs` is the refusal. */
+bool api_data_is_good(const struct api_config *config, const struct http_request *rq,
+                      struct http_response *rs);
+
 /* Answers a GET, HEAD or PUT of the key, which is still encoded. A PUT that was stored is left as
  * HTTP_BODY_DEFER until api_data_done(). */
 void api_data_handle(const struct api_view *view, const struct http_request *rq,

@@ -325,17 +325,32 @@ static const char *read_cursor(struct http_text query, struct listing *l)
     return NULL;
 }
 
+static const char *read_parameters(struct http_text query, struct listing *l)
+{
+    const char *wrong = read_prefix(query, l);
+    if (wrong == NULL) {
+        wrong = read_limit(query, l);
+    }
+    return wrong != NULL ? wrong : read_cursor(query, l);
+}
+
+bool api_keys_is_good(const struct http_request *rq, struct http_response *rs)
+{
+    static const struct api_clock none = {.now_us = NULL};
+    struct listing *l = listing_new(NULL, &none);
+    const char *wrong = read_parameters(rq->query, l);
+    listing_done(l);
+    if (wrong != NULL) {
+        http_problem(rs, 400, "invalid_request", "%s", wrong);
+    }
+    return wrong == NULL;
+}
+
 void api_keys_list(const struct engine *e, const struct api_clock *clock,
                    const struct http_request *rq, struct http_response *rs)
 {
     struct listing *l = listing_new(e, clock);
-    const char *wrong = read_prefix(rq->query, l);
-    if (wrong == NULL) {
-        wrong = read_limit(rq->query, l);
-    }
-    if (wrong == NULL) {
-        wrong = read_cursor(rq->query, l);
-    }
+    const char *wrong = read_parameters(rq->query, l);
     if (wrong != NULL) {
         listing_done(l);
         http_problem(rs, 400, "invalid_request", "%s", wrong);

@@ -21,6 +21,9 @@ struct api_clock {
     void *arg;
 };
 
+/* Whether the parameters of GET /keys are good; else `rs` is the refusal. */
+bool api_keys_is_good(const struct http_request *rq, struct http_response *rs);
+
 /* GET /keys?prefix=&limit=&cursor=. The engine must outlive the answer. */
 void api_keys_list(const struct engine *e, const struct api_clock *clock,
                    const struct http_request *rq, struct http_response *rs);

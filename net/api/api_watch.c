@@ -86,6 +86,16 @@ static void note_who(struct access *access, const struct http_request *rq, uint8
     }
 }
 
+bool api_watch_is_good(const struct http_request *rq, struct http_response *rs)
+{
+    struct parameters p = {.request = {.has_snapshot = true}};
+    const char *wrong = read_parameters(rq, &p);
+    if (wrong != NULL) {
+        http_problem(rs, 400, "invalid_request", "%s", wrong);
+    }
+    return wrong == NULL;
+}
+
 void api_watch(struct watch *watch, struct access *access, const struct http_request *rq,
                struct http_response *rs)
 {

@@ -12,6 +12,9 @@
 void api_watch(struct watch *watch, struct access *access, const struct http_request *rq,
                struct http_response *rs);
 
+/* Whether its parameters are good; else `rs` is the refusal. */
+bool api_watch_is_good(const struct http_request *rq, struct http_response *rs);
+
 /* Ends the streams of those who may not watch any more what they watch: watch_review(). */
 void api_watch_review(struct watch *watch, struct access *access);
 

@@ -201,7 +201,7 @@ static int no_password(char *buf, int size, int is_writing, void *arg)
 }
 
 /* Says what is wrong, with OpenSSL's last reason if it has one. */
-static enum rc wrong(char ret_why[static TLS_WHY_SIZE], const char *what)
+static enum rc wrong(struct tls_fault *ret_fault, enum tls_part part, const char *what)
 {
     const unsigned long error = ERR_peek_last_error();
     const char *reason = error == 0 ? NULL : ERR_reason_error_string(error);
@@ -210,7 +210,8 @@ static enum rc wrong(char ret_why[static TLS_WHY_SIZE], const char *what)
     if (is_memory) {
         return RC_NO_MEMORY;
     }
-    (void)snprintf(ret_why, TLS_WHY_SIZE, "%s%s%s%s", what, reason == NULL ? "" : " (",
+    ret_fault->part = part;
+    (void)snprintf(ret_fault->why, TLS_WHY_SIZE, "%s%s%s%s", what, reason == NULL ? "" : " (",
                    reason == NULL ? "" : reason, reason == NULL ? "" : ")");
     return RC_CONFIG;
 }
@@ -232,16 +233,18 @@ static bool is_at_end(void)
     return is_end;
 }
 
-static enum rc add_chain(SSL_CTX *ctx, BIO *text, char ret_why[static TLS_WHY_SIZE])
+static enum rc add_chain(SSL_CTX *ctx, BIO *text, struct tls_fault *ret_fault)
 {
     X509 *next = NULL;
     while ((next = read_certificate(text)) != NULL) {
         if (SSL_CTX_add0_chain_cert(ctx, next) != 1) {
             X509_free(next);
-            return wrong(ret_why, "a certificate of the chain cannot be used");
+            return wrong(ret_fault, TLS_PART_CERT, "a certificate of the chain cannot be used");
         }
     }
-    return is_at_end() ? RC_OK : wrong(ret_why, "a certificate of the chain cannot be read");
+    return is_at_end()
+               ? RC_OK
+               : wrong(ret_fault, TLS_PART_CERT, "a certificate of the chain cannot be read");
 }
 
 static int64_t seconds_of(const ASN1_TIME *time)
@@ -250,41 +253,42 @@ static int64_t seconds_of(const ASN1_TIME *time)
     return ASN1_TIME_to_tm(time, &tm) == 1 ? (int64_t)timegm(&tm) : 0;
 }
 
-static enum rc use_pair(SSL_CTX *ctx, X509 *leaf, EVP_PKEY *key, char ret_why[static TLS_WHY_SIZE])
+static enum rc use_pair(SSL_CTX *ctx, X509 *leaf, EVP_PKEY *key, struct tls_fault *ret_fault)
 {
     if (leaf == NULL) {
-        return wrong(ret_why, "the certificate cannot be read");
+        return wrong(ret_fault, TLS_PART_CERT, "the certificate cannot be read");
     }
     if (key == NULL) {
-        return wrong(ret_why, "the key cannot be read; it has to be PEM without a password");
+        return wrong(ret_fault, TLS_PART_KEY,
+                     "the key cannot be read; it has to be PEM without a password");
     }
     if (X509_check_private_key(leaf, key) != 1) {
-        return wrong(ret_why, "the key does not belong to the certificate");
+        return wrong(ret_fault, TLS_PART_CERT, "the key does not belong to the certificate");
     }
     if (SSL_CTX_use_certificate(ctx, leaf) != 1 || SSL_CTX_use_PrivateKey(ctx, key) != 1) {
-        return wrong(ret_why, "the certificate cannot be used");
+        return wrong(ret_fault, TLS_PART_CERT, "the certificate cannot be used");
     }
     return RC_OK;
 }
 
 static enum rc load_pair(SSL_CTX *ctx, BIO *cert, BIO *key_text, struct tls_dates *ret_dates,
-                         char ret_why[static TLS_WHY_SIZE])
+                         struct tls_fault *ret_fault)
 {
     X509 *leaf = read_certificate(cert);
     EVP_PKEY *key =
         leaf == NULL ? NULL : PEM_read_bio_PrivateKey(key_text, NULL, no_password, NULL);
-    enum rc rc = use_pair(ctx, leaf, key, ret_why);
+    enum rc rc = use_pair(ctx, leaf, key, ret_fault);
     if (rc == RC_OK) {
         *ret_dates = (struct tls_dates){seconds_of(X509_get0_notBefore(leaf)),
                                         seconds_of(X509_get0_notAfter(leaf))};
-        rc = add_chain(ctx, cert, ret_why);
+        rc = add_chain(ctx, cert, ret_fault);
     }
     X509_free(leaf);
     EVP_PKEY_free(key);
     return rc;
 }
 
-static enum rc load_authorities(SSL_CTX *ctx, BIO *text, char ret_why[static TLS_WHY_SIZE])
+static enum rc load_authorities(SSL_CTX *ctx, BIO *text, struct tls_fault *ret_fault)
 {
     X509 *next = NULL;
     unsigned count = 0;
@@ -293,12 +297,12 @@ static enum rc load_authorities(SSL_CTX *ctx, BIO *text, char ret_why[static TLS
                               (count >= TLS_NAMES_MAX || SSL_CTX_add_client_CA(ctx, next) == 1);
         X509_free(next);
         if (!is_added) {
-            return wrong(ret_why, "an authority cannot be used");
+            return wrong(ret_fault, TLS_PART_CA, "an authority cannot be used");
         }
         count++;
     }
     if (!is_at_end() || count == 0) {
-        return wrong(ret_why, "the authorities of clients cannot be read");
+        return wrong(ret_fault, TLS_PART_CA, "the authorities of clients cannot be read");
     }
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, on_verify);
     return RC_OK;
@@ -311,7 +315,7 @@ static BIO *text_of(const char *text, size_t len)
 }
 
 enum rc tls_context_load(struct tls_context *c, const struct tls_pem *pem,
-                         char ret_why[static TLS_WHY_SIZE])
+                         struct tls_fault *ret_fault)
 {
     ERR_clear_error();
     struct tls_dates dates = {0};
@@ -321,10 +325,10 @@ enum rc tls_context_load(struct tls_context *c, const struct tls_pem *pem,
     BIO *ca = pem->ca == NULL ? NULL : text_of(pem->ca, pem->ca_len);
     enum rc rc = RC_NO_MEMORY;
     if (ctx != NULL && cert != NULL && key != NULL && (ca != NULL) == (pem->ca != NULL)) {
-        rc = load_pair(ctx, cert, key, &dates, ret_why);
+        rc = load_pair(ctx, cert, key, &dates, ret_fault);
     }
     if (rc == RC_OK && ca != NULL) {
-        rc = load_authorities(ctx, ca, ret_why);
+        rc = load_authorities(ctx, ca, ret_fault);
     }
     BIO_free(cert);
     BIO_free(key);

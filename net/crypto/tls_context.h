@@ -42,6 +42,14 @@ struct tls_pem {
     size_t cert_len, key_len, ca_len;
 };
 
+/* What is wrong, in words, and with which of the three texts. */
+enum tls_part { TLS_PART_CERT, TLS_PART_KEY, TLS_PART_CA };
+
+struct tls_fault {
+    enum tls_part part;
+    char why[TLS_WHY_SIZE];
+};
+
 /* By the wall clock, in seconds since 1970. */
 struct tls_dates {
     int64_t not_before_s, not_after_s;
@@ -58,10 +66,10 @@ void tls_context_free(struct tls_context *c);
 void tls_context_take_links(struct tls_context *c, const struct psk_config *links);
 
 /* Takes the certificate, its key and the authorities for all connections from now on. RC_CONFIG
- * with *ret_why written: something of it is no good, nothing is changed. RC_NO_MEMORY likewise,
+ * with *ret_fault written: something of it is no good, nothing is changed. RC_NO_MEMORY likewise,
  * without a word. Dates are not judged. */
 MUST_USE enum rc tls_context_load(struct tls_context *c, const struct tls_pem *pem,
-                                  char ret_why[static TLS_WHY_SIZE]);
+                                  struct tls_fault *ret_fault);
 
 /* Whether HTTPS is served. */
 bool tls_context_is_serving(const struct tls_context *c);

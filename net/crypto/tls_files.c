@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { CERT, KEY, CA, TEXTS };
+enum { CERT = TLS_PART_CERT, KEY = TLS_PART_KEY, CA = TLS_PART_CA, TEXTS };
 
 struct text {
     char *data; /* owned; NULL: there is no such file */
@@ -104,16 +104,17 @@ static bool digest(const struct texts *t, const char *why, uint8_t ret[static TL
 static enum rc take(const struct tls_files *f, struct tls_context *c, const struct texts *t,
                     char ret_why[static TLS_FILES_WHY_SIZE])
 {
-    char why[TLS_WHY_SIZE] = "";
+    struct tls_fault fault;
+    const char *const paths[TEXTS] = {f->cert, f->key, f->ca};
     const struct tls_pem pem = {.cert = t->all[CERT].data,
                                 .cert_len = t->all[CERT].len,
                                 .key = t->all[KEY].data,
                                 .key_len = t->all[KEY].len,
                                 .ca = t->all[CA].data,
                                 .ca_len = t->all[CA].len};
-    const enum rc rc = tls_context_load(c, &pem, why);
+    const enum rc rc = tls_context_load(c, &pem, &fault);
     if (rc == RC_CONFIG) {
-        (void)snprintf(ret_why, TLS_FILES_WHY_SIZE, "%.256s: %s", f->cert, why);
+        (void)snprintf(ret_why, TLS_FILES_WHY_SIZE, "%.256s: %s", paths[fault.part], fault.why);
     }
     return rc;
 }

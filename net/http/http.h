@@ -52,6 +52,7 @@ struct http_route {
     const void *row;       /* of the handlers' table; NULL: there were no handlers yet */
     struct http_text rest; /* of the path, behind the row's part of it; borrowed likewise */
     uint64_t body_max;     /* the most bytes of body that it may have */
+    bool is_bounded;       /* by a rule: what is larger is judged once more, by its size */
     bool is_exempt;        /* no rate limit touches it (probes) */
     uint8_t right;         /* what it takes where there are rules; 0: nothing */
     uint32_t user, rules;  /* who asks, and by which of the rules that is so (net/access/access) */

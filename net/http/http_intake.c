@@ -79,9 +79,34 @@ static void refuse_for_good(struct http_conn *c, int status, const char *code, c
     http_response_clear(rs);
 }
 
+/* A body without a length, larger than its client may send: the rules say so themselves. False
+ * where they have nothing against it, or no more. */
+static bool refuse_by_rules(struct http_conn *c)
+{
+    const struct http_server_config *config = &c->shared->config;
+    struct http_response *rs = &c->shared->scratch;
+    struct http_request rq = *http_parse_request(c->parse);
+    if (!rq.route.is_bounded || rq.route.body_max == SIZE_MAX) {
+        return false;
+    }
+    rq.body_len = (size_t)rq.route.body_max + 1; /* at least */
+    if (config->admit(config->arg, &rq, rs)) {
+        return false;
+    }
+    c->is_keep_alive = false;
+    c->is_lingering = true;
+    http_intake_release(c);
+    http_output_answer(c, rs);
+    http_response_clear(rs);
+    return true;
+}
+
 static void refuse_malformed(struct http_conn *c)
 {
     const struct http_refusal refusal = *http_parse_refusal(c->parse);
+    if (refusal.status == 413 && refuse_by_rules(c)) {
+        return;
+    }
     /* A body over the limit, or without memory for it, is well-formed all the same. */
     c->shared->stats.requests_malformed += refusal.status != 413 && refusal.status != 503;
     http_intake_refuse(c, refusal.status, refusal.code, refusal.detail);

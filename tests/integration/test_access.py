@@ -1,9 +1,13 @@
 """Rules of REPRAM_ACL_FILE on a running cluster: who may do what, and what happens when they change."""
 
+import contextlib
 import datetime
 import hashlib
+import http.client
+import json
 import os
 import signal
+import socket
 import tempfile
 import time
 
@@ -138,7 +142,12 @@ class Access(Case):
         self.assertEqual(done.returncode, FAILED)
         self.assertIn(b"the token may list keys that it may not read", done.stderr)
         output = launcher.output()
-        self.assertIn("the rules are read anew: 4 users, 6 lines", output)
+        self.assertIn("the rules are read anew: 4 users, 6 lines, digest ", output)
+        with open(self.file, "rb") as file:
+            digest = hashlib.sha256(file.read()).hexdigest()[:16]
+        for node in nodes:  # so whoever has revoked something sees that all nodes know
+            self.assertEqual(node.request("GET", "/status", headers=bearer("bob")).json()["access"],
+                             {"users": 4, "rules": 7, "digest": digest})
         self.assertRegex(output, r"refused: user alice from 127\.0\.0\.1: write /data/other")
         self.assertNotIn(token, output)
         self.assertNotIn("Bearer", output)
@@ -156,6 +165,78 @@ class Access(Case):
             done = cli("wait", "--members", str(members), "--timeout", "1s", env=env)
             self.assertEqual(done.returncode, code, done.stderr)
         self.assertLessEqual(launcher.output().count("refused: no token"), 2)
+
+    def test_a_storm_of_hups_and_files_that_are_none_keep_nobody_waiting(self):
+        comment = "#" * 79 + "\n"
+        self.write(RULES + comment * 50_000)  # near its limit of 4 MiB
+        node = Node(free_base(), env={"REPRAM_BIND": "127.0.0.1", "REPRAM_ACL_FILE": self.file})
+        wait_until(node.is_ready, "the node is ready")
+        watchers = [self.watch(node, "bob", "prefix=").await_live() for _ in range(3)]
+        before = node.metrics()["repram_acl_reloads_total"]
+        began = time.monotonic()
+        for number in range(1000):
+            node.signal(signal.SIGHUP)
+            if number % 250 == 0:
+                self.assertEqual(node.put(f"app/{number}", b"x", headers=bearer("bob")).status, 201)
+        wait_until(lambda: node.metrics()["repram_acl_reloads_total"] > before, "the rules were read")
+        wait_until(lambda: all("app/750" in watcher.keys() for watcher in watchers), "streams went on")
+        count = node.metrics()["repram_acl_reloads_total"] - before
+        gaps = (time.monotonic() - began) / 0.1
+        self.assertLessEqual(count, gaps + 2)  # once for all HUPs of 100 ms
+        # What cannot be read leaves the rules as they were, whatever stands there.
+        for number, make in enumerate((
+                lambda: os.mkdir(self.file), lambda: os.mkfifo(self.file), lambda: os.symlink(self.file, self.file),
+                lambda: os.symlink("/dev/zero", self.file), lambda: None), start=1):
+            if os.path.isdir(self.file):
+                os.rmdir(self.file)
+            elif os.path.lexists(self.file):
+                os.unlink(self.file)
+            make()
+            node.signal(signal.SIGHUP)
+            wait_until(lambda n=number: node.metrics()["repram_acl_reloads_failed_total"] == n, "it is refused")
+            self.assertEqual(node.put("app/still", b"x", headers=bearer("alice")).status, 201)
+        for words in ("Is a directory", "it is a pipe or a device", "Too many levels of symbolic links", "too long",
+                      "No such file or directory"):
+            self.assertIn(f"cannot be read: {words}", node.output())
+        self.assertFalse(any(watcher.is_over for watcher in watchers))
+
+    def test_a_body_in_chunks_that_outgrows_its_bound_is_refused_as_soon_as_that_is_known(self):
+        self.write("user alice {alice}\nallow write small/ size<=10\nallow write large/\nallow read,metrics\n")
+        node = Node(free_base(), env={"REPRAM_BIND": "127.0.0.1", "REPRAM_ACL_FILE": self.file})
+        wait_until(node.is_ready, "the node is ready")
+        alice = bearer("alice")
+        for chunks, status in (([b"10 bytes.."], 201), ([b"1"] * 10, 201), ([b"1"] * 11, 403), ([b"11 bytes..."], 403)):
+            with contextlib.closing(http.client.HTTPConnection("127.0.0.1", node.port, timeout=10 * harness.SLOW)) as kept:
+                kept.request("PUT", "/data/small/k", iter(chunks), headers=alice, encode_chunked=True)
+                answer = kept.getresponse()
+                self.assertEqual(answer.status, status, chunks)
+                if status == 403:
+                    problem = json.loads(answer.read())
+                    self.assertEqual((problem["code"], problem["detail"]),
+                                     ("forbidden", "This token may write here at most 10 bytes."))
+        # One that has announced too much is refused before it comes, and what it was is nowhere.
+        with socket.create_connection(("127.0.0.1", node.port), timeout=10 * harness.SLOW) as connection:
+            connection.sendall(b"PUT /data/small/other HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer alice\r\n"
+                               b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n400000\r\n")
+            answer = b""
+            while b"at most 10 bytes" not in answer:
+                answer += connection.recv(4096) or self.fail(answer)
+            self.assertIn(b" 403 ", answer)
+        self.assertEqual(node.get("small/other", headers=alice).status, 404)
+        self.assertEqual(node.request("GET", "/metrics", headers=alice).body.count(b"repram_acl_forbidden_total 3"), 1)
+        self.assertEqual(node.output().count("refused: user alice from 127.0.0.1: write /data/small/"), 3)
+        # Rules that become narrower while a body comes are kept to as well.
+        with socket.create_connection(("127.0.0.1", node.port), timeout=10 * harness.SLOW) as connection:
+            connection.sendall(b"PUT /data/large/k HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer alice\r\n"
+                               b"Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n")
+            self.assertIn(b" 100 ", connection.recv(4096))
+            connection.sendall(b"14\r\n" + b"x" * 20 + b"\r\n")
+            self.write("user alice {alice}\nallow write large/ size<=10\nallow read,metrics\n")
+            node.signal(signal.SIGHUP)
+            wait_until(lambda: "the rules are read anew" in node.output(), "the rules were read")
+            connection.sendall(b"0\r\n\r\n")
+            self.assertIn(b" 403 ", connection.recv(4096))
+        self.assertEqual(node.get("large/k", headers=alice).status, 404)
 
     def test_token_expires_mid_watch(self):
         end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=3)
@@ -227,8 +308,10 @@ class Access(Case):
         with open(token, "w", encoding="utf-8") as file:
             file.write("alice\n")
         mine = ("--token-file", token, "--request")
+        with open(self.file, "rb") as file:
+            digest = hashlib.sha256(file.read()).hexdigest()[:16].encode()
         for code, said, arguments in (
-                (0, b"the rules are good: 4 users, 6 lines\n", ()),
+                (0, b"the rules are good: 4 users, 6 lines, digest " + digest + b"\n", ()),
                 (0, b"write: allowed by line 3\nallowed: PUT /data/app/x by user alice\n",
                  (*mine, "PUT /data/app/x")),
                 (FAILED, b"write: line 5 allows at most 10 bytes\nrefused, 403: "
@@ -250,6 +333,33 @@ class Access(Case):
             with self.subTest(arguments=arguments):
                 done = cli("acl", "check", self.file, *arguments)
                 self.assertEqual((done.returncode, done.stdout, done.stderr), (code, said, b""))
+        # What no right helps is said as a node says it.
+        for code, said, request in (
+                (FAILED, "write: line 5 allows at most 600 s to live, and this says nothing that can be read\n"
+                         "refused, 403: {} by user alice\n", "PUT /data/small/x?ttl=bad"),
+                (FAILED, "write: allowed by line 3\nrefused, 400: {}: A time to live is", "PUT /data/app/x?ttl=bad"),
+                (FAILED, "read: allowed by line 3\nrefused, 400: {}: A key has 1 to 1024 bytes", "GET /data/app/%00"),
+                (FAILED, "read: allowed with these prefixes alone: app/\nrefused, 403: ", "GET /data/"),
+                (FAILED, "list: allowed by line 3\nrefused, 400: {}: limit is", "GET /keys?prefix=app/&limit=x"),
+                (FAILED, "watch: allowed by line 4\nrefused, 400: {}: snapshot is 0 or 1",
+                 "GET /watch?prefix=app/&snapshot=x"),
+                (FAILED, "refused, 405: {}: REPRAM has no delete, by design", "DELETE /data/app/x"),
+                (FAILED, "refused, 405: {}: The methods of a key are GET, HEAD and PUT", "get /data/app/x"),
+                (FAILED, "refused, 405: {}: This path is only read", "PUT /keys"),
+                (FAILED, "refused, 404: {}: No such path", "GET //"),
+                (FAILED, "refused, 404: {}: No such path", "GET /nothing"),
+                (FAILED, "refused, 426: {}: This path is for links between nodes", "GET /gossip"),
+                (0, "allowed: {} takes no right\n", "OPTIONS /data/app/x"),
+                (0, "allowed: {} takes no right\n", "GET /fade/")):
+            with self.subTest(request=request):
+                done = cli("acl", "check", self.file, *mine, request)
+                self.assertEqual((done.returncode, done.stderr), (code, b""))
+                self.assertTrue(done.stdout.decode().startswith(said.format(request)), done.stdout)
+        done = cli("acl", "check", self.file, *mine, "PUT /data/app/x", "--size", "11MiB")
+        self.assertIn(b"refused, 413: ", done.stdout)
+        done = cli("acl", "check", self.file, "--token-file", "/nowhere", "--request", "GET /readyz")
+        self.assertEqual((done.returncode, done.stdout), (BAD_CONFIGURATION, b""))
+        self.assertIn(b"--token-file=/nowhere cannot be read: No such file or directory", done.stderr)
         with open(token, "w", encoding="utf-8") as file:
             file.write("somebody\n")
         done = cli("acl", "check", self.file, *mine, "GET /data/x")
@@ -260,8 +370,11 @@ class Access(Case):
             file.write("carol\n")
         done = cli("acl", "check", self.file, *mine, "GET /data/x")
         self.assertEqual((done.returncode, done.stdout), (FAILED, b"refused, 401: the token is over\n"))
+        done = cli("acl", "check", self.file)
+        self.assertRegex(done.stdout.decode(), "^the rules are good: 1 user, 0 lines, digest [0-9a-f]{16}\n$")
         for arguments in ((), ("check",), ("look", self.file), ("check", self.file, "more"),
                           ("check", self.file, "--size", "1"), (*("check", self.file), "--request", "x"),
+                          ("check", self.file, "--request", ""), ("check", self.file, "--request", "CONNECT a:1"),
                           ("check", self.file, "--request", "GET /x", "--size", "x")):
             self.assertEqual(cli("acl", *arguments).returncode, harness.USAGE, arguments)
         self.assertEqual(cli("acl", "check", "/nowhere").returncode, BAD_CONFIGURATION)

@@ -306,6 +306,14 @@ class Files(Tls):
         wait_until(lambda: reloads(node, self.context, "taken") == 2, "it is taken")
         self.assertEqual(self.served(node), "second")
 
+    def test_a_key_that_every_user_can_read_is_warned_of(self):
+        for mode, is_warned in ((0o600, False), (0o640, False), (0o644, True)):
+            os.chmod(self.server.key, mode)
+            program = Program("launch", "--check-config", env=self.settings())
+            self.assertEqual(program.wait(), 0, program.output())
+            self.assertEqual(f"{self.server.key}, which holds REPRAM_TLS_KEY, can be read by every user of this host; "
+                             "better: by its owner alone (chmod 600)" in program.output(), is_warned, mode)
+
     def test_what_cannot_be_served_is_refused_at_the_start(self):
         other = self.other_authority()
         missing = os.path.join(self.folder, "missing.pem")
@@ -315,7 +323,8 @@ class Files(Tls):
                                ({**key, "REPRAM_TLS_CERT": missing}, "missing.pem: No such file"),
                                ({**cert, "REPRAM_TLS_KEY": other.key}, "the key does not belong"),
                                ({**key, "REPRAM_TLS_CERT": self.server.key}, "the certificate cannot be read"),
-                               ({**cert, **key, "REPRAM_TLS_CA": self.server.key}, "the authorities of clients")):
+                               ({**cert, **key, "REPRAM_TLS_CA": self.server.key},
+                                f"{self.server.key}: the authorities of clients")):
             for command in (("launch", "--check-config"), ("node",)):
                 with self.subTest(text=text, command=command):
                     program = Program(*command, env=settings)

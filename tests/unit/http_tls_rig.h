@@ -42,13 +42,13 @@ static inline void client_handshakes(struct rig *rig, struct client *c)
 /* After rig_init() and before the server begins; 0. */
 static inline int rig_secure(struct rig *rig)
 {
-    char why[TLS_WHY_SIZE];
+    struct tls_fault fault;
     tls_paper_make(&http_tls_rig.paper, NULL, EVP_EC_gen("P-256"), -1, 1);
     http_tls_rig.context = tls_context_new();
     http_tls_rig.client_ctx = SSL_CTX_new(TLS_client_method());
     const struct tls_pem pem =
         tls_pem_of(http_tls_rig.paper.cert_text, http_tls_rig.paper.key_text, NULL);
-    assert_int_equal(tls_context_load(http_tls_rig.context, &pem, why), RC_OK);
+    assert_int_equal(tls_context_load(http_tls_rig.context, &pem, &fault), RC_OK);
     rig->config.tls = http_tls_rig.context;
     rig->secure = client_handshakes;
     return 0;

@@ -159,12 +159,16 @@ static void new_rules_take_the_place_of_the_old_ones_and_bad_ones_do_not(void **
     assert_int_equal(access_serial(rig.access), serial);
     assert_int_equal(access_recall(rig.access, hash, &user), RC_OK);
     assert_int_equal(user, 0);
-    assert_string_equal(rig.lines.text, "error acl the rules are as they were: 1 users, 1 lines\n");
+    assert_string_equal(
+        rig.lines.text,
+        "error acl the rules are as they were: 1 user, 1 line, digest 9eecaffba1012434\n");
     log_lines_clear(&rig.lines);
     access_reload(rig.access, acl_rig("user b token:two\nuser a token:one\nuser *"));
     assert_int_not_equal(access_serial(rig.access), serial);
-    assert_string_equal(rig.lines.text,
-                        "info acl the rules are read anew: 3 users, 0 lines; were 1 and 1\n");
+    assert_string_equal(
+        rig.lines.text,
+        "info acl the rules are read anew: 3 users, 0 lines, digest f12d87cfe76036e6; were 1 user, "
+        "1 line\n");
     assert_int_equal(access_recall(rig.access, hash, &user), RC_OK);
     assert_int_equal(user, 1);
     memset(hash, 0, sizeof(hash));
@@ -177,6 +181,8 @@ static void new_rules_take_the_place_of_the_old_ones_and_bad_ones_do_not(void **
     assert_int_equal(stats.reloads_total, 2);
     assert_int_equal(stats.reloads_failed_total, 1);
     assert_int_equal(stats.users, 0);
+    assert_int_equal(stats.rules, 0);
+    assert_int_equal(stats.digest, UINT64_C(0xe3b0c44298fc1c14));
     access_free(rig.access);
 }
 

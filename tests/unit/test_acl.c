@@ -23,6 +23,8 @@ static void what_is_wrong_is_said_with_its_line(void **state)
         const char *wrong;
     } faults[] = {
         {"usr a " H1, 1, "a line begins with"},
+        {"\xef\xbb\xbfuser a " H1, 1, "begins with a byte order mark of UTF-8"},
+        {"\xff\xfeu", 1, "begins with a byte order mark of UTF-16"},
         {"# x\n\nuser", 3, "user needs a name"},
         {"user a", 1, "a user needs sha256:HEX"},
         {"user a/b " H1, 1, "a name is *"},
@@ -338,10 +340,59 @@ static void prefixes_are_named_as_the_file_has_them(void **state)
     assert_string_equal(acl_prefixes(acl, 0, ACL_READ, text, sizeof(text)),
                         "app/, a%20b%25%FF, z/");
     assert_string_equal(acl_prefixes(acl, 0, ACL_WATCH, text, sizeof(text)), "");
-    assert_string_equal(acl_prefixes(acl, 0, ACL_READ, text, 18), "app/, a%20b%25...");
+    assert_string_equal(acl_prefixes(acl, 0, ACL_READ, text, 20), "app/, a%20b%25...");
+    assert_string_equal(acl_prefixes(acl, 0, ACL_READ, text, 25), "app/, a%20b%25%FF, ...");
     acl_free(acl);
     assert_string_equal(acl_verb_name(ACL_READ), "read");
     assert_string_equal(acl_verb_name(ACL_ADMIN), "admin");
+}
+
+/* With any room: what is named is named whole or ends in "...", and never runs into the next. */
+static void prefixes_of_any_length_are_cut_at_any_length(void **state)
+{
+    enum { TRIED = 200, LEAST = 20, UNTOUCHED = 0x5a };
+    char text[TRIED + 1], all[TRIED];
+    struct acl *acl = acl_rig("user *\nallow read a\nallow read %ff%feb\nallow read cde/\n"
+                              "allow read %20%20%20%20%20\nallow read f\nallow read g\n"
+                              "allow read a-long-prefix-with-%25-and-%3d/\nallow read h");
+    (void)state;
+    (void)acl_prefixes(acl, 0, ACL_READ, all, sizeof(all));
+    assert_string_equal(all, "a, %FF%FEb, cde/, %20%20%20%20%20, f, g, "
+                             "a-long-prefix-with-%25-and-%3D/, h");
+    for (size_t size = LEAST; size < TRIED; size++) {
+        memset(text, UNTOUCHED, sizeof(text));
+        (void)acl_prefixes(acl, 0, ACL_READ, text, size);
+        assert_int_equal(text[size], UNTOUCHED);
+        const size_t len = strnlen(text, size);
+        assert_true(len < size);
+        if (strcmp(text, all) != 0) {
+            assert_string_equal(text + len - 3, "...");
+            assert_memory_equal(text, all, len - 3);
+            assert_true(len + 9 + 2 >= size); /* no shorter than it has to be */
+        }
+    }
+    acl_free(acl);
+}
+
+static void files_are_told_apart_by_their_digest(void **state)
+{
+    struct acl *a = acl_rig("user *\nallow read app/\n");
+    struct acl *b = acl_rig("user *\nallow read app/\n");
+    struct acl *c = acl_rig("user *\nallow read apq/\n");
+    char text[ACL_DESCRIBED_SIZE];
+    (void)state;
+    assert_int_equal(acl_digest(a), acl_digest(b));
+    assert_int_not_equal(acl_digest(a), acl_digest(c));
+    assert_int_equal(
+        acl_digest(a),
+        UINT64_C(0x81cd1d9557dd6bc5)); /* printf 'user *\nallow read app/\n' | sha256sum */
+    assert_string_equal(acl_describe(a, text), "1 user, 1 line");
+    acl_free(c);
+    c = acl_rig("user a token:a\nuser *\nallow read\nallow write\n");
+    assert_string_equal(acl_describe(c, text), "2 users, 2 lines");
+    acl_free(a);
+    acl_free(b);
+    acl_free(c);
 }
 
 int main(void)
@@ -356,6 +407,8 @@ int main(void)
         cmocka_unit_test(prefix_with_encoded_and_dotdot_bytes),
         cmocka_unit_test(a_write_is_bounded_by_one_line_as_a_whole),
         cmocka_unit_test(prefixes_are_named_as_the_file_has_them),
+        cmocka_unit_test(prefixes_of_any_length_are_cut_at_any_length),
+        cmocka_unit_test(files_are_told_apart_by_their_digest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

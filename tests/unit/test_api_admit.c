@@ -319,6 +319,44 @@ static void rules_that_change_while_a_body_comes_hold(void **state)
     fixture_reset(f);
     api_handle(f->api, &rq, &f->rs, f->now_us, f->now_us, NULL, NULL);
     assert_int_equal(f->rs.kind, HTTP_BODY_DEFER);
+    /* It came in chunks, and is larger than what is allowed by now. */
+    access_reload(rules, acl_rig("user a token:a\nallow write size<=3"));
+    rq.body = (const uint8_t *)"four";
+    rq.body_len = 4;
+    fixture_reset(f);
+    api_handle(f->api, &rq, &f->rs, f->now_us, f->now_us, NULL, NULL);
+    assert_int_equal(f->rs.status, 403);
+    static const char words[] = "at most 3 bytes";
+    assert_non_null(memmem(buf_data(&f->rs.bytes), f->rs.bytes.len, words, sizeof(words) - 1));
+}
+
+static void what_may_not_is_said_in_words(void **state)
+{
+    struct fixture *f = *state;
+    set_rules(f, "user a token:a");
+    static const struct {
+        const char *target, *words;
+    } cases[] = {
+        {"/status", "This token may not see the status of the node (status)."},
+        {"/metrics", "This token may not see the metrics of the node (metrics)."},
+        {"/data/k", "This token may not read here."},
+        {"/keys", "This token may not list here."},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_int_equal(ask_as(f, "a", HTTP_GET_, cases[i].target), 403);
+        assert_non_null(strstr(body_text(f), cases[i].words));
+    }
+}
+
+static void status_says_which_rules_there_are(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(ask(f, HTTP_GET_, "/status"), 200);
+    assert_null(strstr(body_text(f), "\"access\""));
+    set_rules(f, "user *\nallow status,metrics\nallow read app/");
+    assert_int_equal(ask(f, HTTP_GET_, "/status"), 200);
+    assert_non_null(strstr(body_text(f), "\"access\":{\"users\":1,\"rules\":2,"
+                                         "\"digest\":\"d1894be915d05e8a\"}"));
 }
 
 static void a_page_of_an_origin_that_may_not_read_hears_nothing_of_it(void **state)
@@ -356,6 +394,8 @@ int main(void)
         API(what_everybody_may_needs_no_token_and_a_wrong_one_is_refused_all_the_same),
         API(beside_a_certificate_a_page_may_what_its_token_may_and_nothing_without_one),
         API(rules_that_change_while_a_body_comes_hold),
+        API(what_may_not_is_said_in_words),
+        API(status_says_which_rules_there_are),
         API(a_page_of_an_origin_that_may_not_read_hears_nothing_of_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -188,6 +188,12 @@ static void a_fifo_is_no_file_to_be_read_again(void **state)
     assert_int_equal(config_file_read_again("/dev/null", 7, &text, &len), RC_OK);
     assert_int_equal(len, 0);
     free(text);
+    /* A device that says nothing just now. */
+    is_silent = true;
+    waited_ms = 1;
+    assert_int_equal(config_file_read_again("/dev/null", 7, &text, &len), RC_REFUSED);
+    is_silent = false;
+    assert_int_equal(waited_ms, 0);
     (void)rmdir(folder);
 }
 

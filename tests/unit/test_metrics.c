@@ -115,7 +115,7 @@ static const struct http_server_stats numbered_http = {
         {184, 185, 186, 187, 208}, {188, 189, 190, 191, 209}, {192, 193, 194, 195, 210}}};
 
 /* Each figure has a number of its own. */
-static const struct access_stats numbered_access = {{193, 194, 195, 196}, 191, 192, 190};
+static const struct access_stats numbered_access = {{193, 194, 195, 196}, 191, 192, 190, 0, 0};
 
 static const struct engine_status numbered_status = {
     .unready = 0,

@@ -26,12 +26,12 @@ struct rig {
 static int set_up(void **state)
 {
     static struct rig rig;
-    char why[TLS_WHY_SIZE];
+    struct tls_fault fault;
     memset(&rig, 0, sizeof(rig));
     tls_paper_make(&rig.paper, NULL, EVP_EC_gen("P-256"), -1, 1);
     rig.context = tls_context_new();
     const struct tls_pem pem = tls_pem_of(rig.paper.cert_text, rig.paper.key_text, NULL);
-    assert_int_equal(tls_context_load(rig.context, &pem, why), RC_OK);
+    assert_int_equal(tls_context_load(rig.context, &pem, &fault), RC_OK);
     tls_pair_open(&rig.pair, rig.context);
     *state = &rig;
     return tls_pair_shake(&rig.pair) ? 0 : -1;

@@ -22,7 +22,7 @@ struct rig {
     struct tls_paper ca, other_ca, server, expired, rsa;
     struct tls_context *context;
     struct tls_pair pair;
-    char why[TLS_WHY_SIZE];
+    struct tls_fault fault;
 };
 
 static int make_papers(void **state)
@@ -68,8 +68,8 @@ static int tear_down(void **state)
 static enum rc load(struct rig *rig, const char *cert, const char *key, const char *ca)
 {
     const struct tls_pem pem = tls_pem_of(cert, key, ca);
-    rig->why[0] = '\0';
-    const enum rc rc = tls_context_load(rig->context, &pem, rig->why);
+    rig->fault.why[0] = '\0';
+    const enum rc rc = tls_context_load(rig->context, &pem, &rig->fault);
     assert_int_equal(ERR_peek_error(), 0);
     return rc;
 }
@@ -149,8 +149,8 @@ static void what_is_no_good_is_refused_with_its_reason(void **state)
     takes(rig, &rig->server, rig->ca.cert_text);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         assert_int_equal(load(rig, cases[i].cert, cases[i].key, cases[i].ca), RC_CONFIG);
-        assert_non_null(strstr(rig->why, cases[i].why));
-        assert_null(strstr(rig->why, "BEGIN"));
+        assert_non_null(strstr(rig->fault.why, cases[i].why));
+        assert_null(strstr(rig->fault.why, "BEGIN"));
         assert_true(shakes(rig)); /* with what there was */
         assert_int_equal(X509_cmp(SSL_get0_peer_certificate(rig->pair.there.ssl), rig->server.cert),
                          0);
@@ -163,7 +163,7 @@ static void a_small_rsa_key_is_refused(void **state)
     struct tls_paper small = {.cert = NULL};
     tls_paper_make(&small, &rig->ca, EVP_RSA_gen(SMALL_RSA), -1, 1);
     assert_int_equal(load(rig, small.cert_text, small.key_text, NULL), RC_CONFIG);
-    assert_non_null(strstr(rig->why, "too small"));
+    assert_non_null(strstr(rig->fault.why, "too small"));
     tls_paper_free(&small);
 }
 
@@ -454,7 +454,7 @@ static void story(void *arg)
         assert_true(failing_alloc_has_failed());
         return;
     }
-    const enum rc rc = tls_context_load(context, &pem, rig->why);
+    const enum rc rc = tls_context_load(context, &pem, &rig->fault);
     assert_true(rc == RC_OK || (rc == RC_NO_MEMORY && failing_alloc_has_failed()));
     assert_int_equal(tls_context_is_serving(context), rc == RC_OK);
     SSL *ssl = tls_context_acceptor(context);

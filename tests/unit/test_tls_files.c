@@ -67,6 +67,26 @@ static void what_is_new_is_taken_once(void **state)
     assert_true(end_of(rig) > end);
 }
 
+static void what_is_no_good_is_named_by_its_own_file(void **state)
+{
+    struct rig *rig = *state;
+    char ca[sizeof(rig->folder.cert) + 8];
+    (void)snprintf(ca, sizeof(ca), "%s.ca", rig->folder.cert);
+    tls_folder_put(ca, "");
+    rig->files.ca = ca;
+    assert_int_equal(look(rig), RC_CONFIG);
+    assert_int_equal(strncmp(rig->why, ca, strlen(ca)), 0);
+    assert_non_null(strstr(rig->why, ": the authorities of clients cannot be read"));
+    rig->files.ca = "";
+    tls_folder_put(rig->folder.key, "");
+    assert_int_equal(look(rig), RC_CONFIG);
+    assert_int_equal(strncmp(rig->why, rig->folder.key, strlen(rig->folder.key)), 0);
+    tls_folder_put(rig->folder.cert, "");
+    assert_int_equal(look(rig), RC_CONFIG);
+    assert_int_equal(strncmp(rig->why, rig->folder.cert, strlen(rig->folder.cert)), 0);
+    assert_int_equal(unlink(ca), 0);
+}
+
 static void a_pair_that_is_half_written_waits_for_the_other_half(void **state)
 {
     struct rig *rig = *state;
@@ -160,6 +180,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(what_is_new_is_taken_once),
+        TEST(what_is_no_good_is_named_by_its_own_file),
         TEST(a_pair_that_is_half_written_waits_for_the_other_half),
         TEST(what_cannot_be_read_is_named_and_nothing_changes),
         TEST(a_file_has_a_bound),

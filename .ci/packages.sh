@@ -62,6 +62,7 @@ packages_of()
     bench) # tests/bench/compare.sh: the peers, and what loads them
         printf '%s ' python3 util-linux wrk nginx-light redis-server redis-tools memcached \
             webdis
+        if ! debian_is_12; then printf '%s ' valkey-server; fi
         ;;
     browser) # tests/browser; a Node.js that came from elsewhere brings its own npm
         printf '%s ' chromium fonts-dejavu-core

@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CONNECTIONS_MAX = 1000, VALUE_MAX = 4096, TEXT_MAX = VALUE_MAX + 128, EVENTS = 64 };
+enum { CONNECTIONS_MAX = 1000, VALUE_MAX = 16384, TEXT_MAX = VALUE_MAX + 128, EVENTS = 64 };
 
 struct connection {
     int fd;

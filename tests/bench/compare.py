@@ -1,11 +1,13 @@
 #!/usr/bin/python3
-"""This node beside nginx, Redis, memcached and Webdis: CPU per request and throughput.
+"""This node beside nginx, Redis, memcached, Webdis and a bare loop: CPU per request and throughput.
 
-    tests/bench/compare.sh [--seconds 4] [--rounds 5] [--only NAME,...] [--json FILE]
+    tests/bench/compare.sh [--seconds 4] [--rounds 5] [--only NAME,...] [--shapes SHAPE,...]
+                           [--json FILE]
 
 compare.sh installs what is missing (no service is left running), builds the release preset and runs
 this. Each server is started in turn, on loopback, pinned to one core with its load generator pinned to
-another: 32 connections, 100-byte values, 10,000 keys. CPU per request is the server's user and system
+another: 32 connections, 100-byte values, 10,000 keys, one request at a time on each; then by shape:
+16 pipelined (x16), values of 10 KiB and of 1 MiB, 1,000 connections. CPU per request is the server's user and system
 time of the run from /proc/PID/stat, over the requests that were answered. All servers come once in a
 round, and rounds follow upon each other (A B C A B C ...), so that the machine's other work meets
 all of them. A ratio compares two servers of one round, and the table shows the median over the
@@ -13,13 +15,20 @@ rounds.
 
 The generators: wrk for HTTP, redis-benchmark for Redis, tests/bench/bench_memcached.c for memcached,
 for which the packaged ones either stall or choose the size of values themselves.
-nginx answers `return 200` with 100 bytes and looks nothing up: the least that HTTP costs.
+nginx answers `return 200` with 100 bytes and looks nothing up: the least that HTTP costs a server
+of the kind. tests/bench/floor.c is an epoll loop that finds the ends of requests and answers each with
+the same bytes: the least that TCP costs. Redis and Valkey are told `SET key value EX 600`, as every
+entry here ends. Valkey and Pogocache come where they are installed: Debian has Valkey from version 13
+on, and neither Debian nor npm has Pogocache.
 """
 
 import argparse
+import collections
 import json
 import os
 import re
+import resource
+import shutil
 import socket
 import statistics
 import subprocess
@@ -31,17 +40,32 @@ sys.path[:0] = [os.path.join(TOP, "tests/integration"), os.path.join(TOP, "tests
 import figures  # pylint: disable=wrong-import-position
 import harness  # pylint: disable=wrong-import-position
 
-CONNECTIONS = 32
-DEPTH = 16  # of a pipeline
+Shape = collections.namedtuple("Shape", "connections depth bytes keys")
 KEYS = 10000
 BYTES = 100
+SHAPES = {
+    "": Shape(32, 1, BYTES, KEYS),
+    "x16": Shape(32, 16, BYTES, KEYS),
+    "10 KiB": Shape(32, 1, 10 << 10, 1000),
+    "1 MiB": Shape(8, 1, 1 << 20, 64),
+    "1000 connections": Shape(1000, 1, BYTES, KEYS),
+}
+DESCRIPTORS = 4096
 SERVER_CORE, LOAD_CORE = "0", "1"
 START_SECONDS = 10
 REDIS_FIRST = 10000  # requests of a first run; redis-benchmark takes a number, no time
-BASELINE = ("nginx", "GET")
 
 
 # ---- Servers ----
+
+def shape_of(kind):
+    """Of "GET x16" the shape x16."""
+    return SHAPES[kind.partition(" ")[2]]
+
+
+def kinds_of(verbs, shapes=tuple(SHAPES)):
+    return tuple(f"{verb} {shape}".strip() for shape in shapes for verb in verbs)
+
 
 class Server:
     """A program on one core. `pids` are those whose time counts."""
@@ -106,51 +130,85 @@ def free_port():
     return harness.free_base(1)
 
 
-def load(*command, seconds):
+def load(*command, seconds, text=None):
     done = subprocess.run(["taskset", "-c", LOAD_CORE, *command], capture_output=True, text=True,
-                          timeout=seconds * 5 + 60, check=False)
+                          input=text, timeout=seconds * 5 + 60, check=False)
     if done.returncode != 0:
         sys.exit(f"{command[0]} failed:\n{done.stdout}{done.stderr}")
     return done.stdout
 
 
 class Http(Server):
-    """Loaded by wrk. `paths`: of each kind the method, what stands before the key, the depth."""
+    """Loaded by wrk. `paths`: of each method what stands before the key."""
 
     paths = {}
 
+    def port_of(self, _method, _shape):
+        return self.port
+
     def run(self, kind, seconds):
-        method, before, depth = self.paths[kind]
+        method, shape = kind.split()[0], shape_of(kind)
+        before = f"{self.paths[method]}bench-{shape.bytes}-"
         before_cpu = self.cpu_seconds()
-        out = load("wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s",
-                   os.path.join(TOP, "tests/bench/compare.lua"), f"http://127.0.0.1:{self.port}",
-                   "--", method, before, str(depth), seconds=seconds)
+        out = load("wrk", "-t1", f"-c{shape.connections}", f"-d{seconds}s", "-s",
+                   os.path.join(TOP, "tests/bench/compare.lua"),
+                   f"http://127.0.0.1:{self.port_of(method, shape)}", "--", method, before,
+                   str(shape.depth), str(shape.bytes), str(shape.keys), seconds=seconds)
         used = self.cpu_seconds() - before_cpu
         bad = re.search(r"(Non-2xx|Socket errors).*", out)
         if bad:
             sys.exit(f"{self.name} {kind}: {bad.group(0)}")
-        count, rate = re.search(r"(\d+) requests in", out), re.search(r"Requests/sec:\s+([\d.]+)", out)
-        return int(count.group(1)), int(count.group(1)) / float(rate.group(1)), used
+        count = int(re.search(r"(\d+) requests in", out).group(1))
+        if count == 0:
+            sys.exit(f"{self.name} has answered no {kind}:\n{out}")
+        return count, count / float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1)), used
+
+
+class Floor(Http):
+    """One for each size of answers."""
+
+    name = "bare epoll loop"
+    kinds = kinds_of(("GET", "PUT"))
+    paths = {"GET": "/", "PUT": "/"}
+
+    def __init__(self):
+        super().__init__()
+        self.ports = {}
+        program = os.path.join(self.folder.name, "floor")
+        subprocess.run(["cc", "-O2", "-D_GNU_SOURCE", "-o", program,
+                        os.path.join(TOP, "tests/bench/floor.c")], check=True)
+        for size in sorted({shape.bytes for shape in SHAPES.values()}):
+            self.ports[size] = free_port()
+            self.spawn(program, str(self.ports[size]), str(size))
+            self.await_port(self.ports[size])
+
+    def port_of(self, method, shape):
+        return self.ports[shape.bytes if method == "GET" else BYTES]
 
 
 class Nginx(Http):
     name = "nginx"
-    kinds = ("GET", "GET x16")
-    paths = {"GET": ("GET", "/v1/data/", 1), "GET x16": ("GET", "/v1/data/", DEPTH)}
+    kinds = kinds_of(("GET",))
+    paths = {"GET": "/v1/data/"}
 
     def __init__(self):
         super().__init__()
         self.port = free_port()
+        for shape in SHAPES.values():
+            self.write(f"body-{shape.bytes}", "x" * shape.bytes)
         self.spawn("nginx", "-p", self.folder.name, "-c", self.write("nginx.conf", f"""
             daemon off; master_process off; error_log stderr; pid nginx.pid;
-            events {{ worker_connections 1024; }}
+            worker_rlimit_nofile {DESCRIPTORS};
+            events {{ worker_connections {DESCRIPTORS // 2}; }}
             http {{
-                access_log off; keepalive_requests 1000000000;
+                access_log off; keepalive_requests 1000000000; sendfile on;
+                open_file_cache max=10; open_file_cache_valid 1h;
                 client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
                 uwsgi_temp_path uwsgi; scgi_temp_path scgi;
                 server {{
                     listen 127.0.0.1:{self.port};
                     location / {{ return 200 "{"x" * BYTES}"; }}
+                    location ~ /bench-(10240|1048576)- {{ alias {self.folder.name}/body-$1; }}
                 }}
             }}"""))
         self.await_port(self.port)
@@ -158,9 +216,8 @@ class Nginx(Http):
 
 class Repram(Http):
     name = "repram"
-    kinds = ("PUT", "GET", "GET x16")
-    paths = {"GET": ("GET", "/v1/data/", 1), "PUT": ("PUT", "/v1/data/", 1),
-             "GET x16": ("GET", "/v1/data/", DEPTH)}
+    kinds = kinds_of(("PUT", "GET"))
+    paths = {"GET": "/v1/data/", "PUT": "/v1/data/"}
 
     def __init__(self):
         super().__init__()
@@ -172,7 +229,9 @@ class Repram(Http):
 
     @staticmethod
     def settings():
-        return {"REPRAM_NETWORK": "compare", "DISCOVERY_DOMAIN": "127.0.0.1"}
+        return {"REPRAM_NETWORK": "compare", "DISCOVERY_DOMAIN": "127.0.0.1",
+                "REPRAM_MAX_CONNECTIONS": str(DESCRIPTORS // 2),
+                "REPRAM_MAX_CONNECTIONS_PER_IP": "0"}
 
     def pids(self):
         return [self.node.pid]
@@ -184,8 +243,8 @@ class Repram(Http):
 
 class Repram3(Http):
     name = "3 x repram"
-    kinds = ("PUT",)
-    paths = {"PUT": ("PUT", "/v1/data/", 1)}
+    kinds = kinds_of(("PUT",))
+    paths = {"PUT": "/v1/data/"}
 
     def __init__(self):
         super().__init__()
@@ -206,34 +265,60 @@ class Repram3(Http):
 
 class Redis(Server):
     name = "Redis"
-    kinds = ("SET", "GET", "GET x16")
+    program = "redis-server"
+    kinds = kinds_of(("SET", "GET"))
 
     def __init__(self):
         super().__init__()
         self.port = free_port()
-        self.spawn("redis-server", "--bind", "127.0.0.1", "--port", str(self.port), "--save", "",
-                   "--appendonly", "no", "--daemonize", "no")
+        self.start()
         self.await_port(self.port)
         self.rates = {}  # requests per second of each kind, from its last run
 
+    def start(self):
+        self.spawn(self.program, "--bind", "127.0.0.1", "--port", str(self.port), "--save", "",
+                   "--appendonly", "no", "--daemonize", "no")
+
     def run(self, kind, seconds):
-        depth = DEPTH if kind.endswith("x16") else 1
-        count = max(REDIS_FIRST, int(self.rates.get(kind, 0) * seconds))
+        verb, shape = kind.split()[0], shape_of(kind)
+        count = max(REDIS_FIRST if shape.bytes <= BYTES else shape.connections * 10,
+                    int(self.rates.get(kind, 0) * seconds))
+        key = f"bench-{shape.bytes}-__rand_int__"
+        command = ("-x", "SETEX", key, "600") if verb == "SET" else ("GET", key)
         before_cpu = self.cpu_seconds()
         out = load("redis-benchmark", "-h", "127.0.0.1", "-p", str(self.port), "-c",
-                   str(CONNECTIONS), "-d", str(BYTES), "-r", str(KEYS), "-n", str(count), "-P",
-                   str(depth), "-t", kind.split()[0].lower(), "--csv", seconds=seconds)
+                   str(shape.connections), "-r", str(shape.keys), "-n", str(count), "-P",
+                   str(shape.depth), "--csv", *command, seconds=seconds,
+                   text="x" * shape.bytes if verb == "SET" else None)
         used = self.cpu_seconds() - before_cpu
-        rate = float(re.search(rf'^"{kind.split()[0]}","([\d.]+)"', out, re.M).group(1))
+        # The title is the whole command, with the value.
+        rate = float(re.search(r'","([\d.]+)","[^\n]*$', out.strip()[-200:]).group(1))
         self.rates[kind] = rate
         return count, count / rate, used
+
+
+class Valkey(Redis):
+    name = "Valkey"
+    program = "valkey-server"
+    absent = "Debian has it from version 13 on"
+
+
+class Pogocache(Redis):
+    """It speaks Redis's protocol too."""
+
+    name = "Pogocache"
+    program = "pogocache"
+    absent = "neither Debian nor npm has it"
+
+    def start(self):
+        self.spawn(self.program, "-h", "127.0.0.1", "-p", str(self.port), "--threads", "1")
 
 
 class Memcached(Server):
     """Loaded by tests/bench/bench_memcached.c."""
 
     name = "memcached"
-    kinds = ("SET", "GET")
+    kinds = kinds_of(("SET", "GET"), ("", "10 KiB", "1000 connections"))
 
     def __init__(self):
         super().__init__()
@@ -242,13 +327,14 @@ class Memcached(Server):
         subprocess.run(["cc", "-O2", "-D_GNU_SOURCE", "-o", self.generator,
                         os.path.join(TOP, "tests/bench/bench_memcached.c")], check=True)
         self.spawn("memcached", "-l", "127.0.0.1", "-p", str(self.port), "-U", "0", "-t", "1", "-m",
-                   "256", "-u", "nobody")
+                   "256", "-c", str(DESCRIPTORS // 2), "-u", "nobody")
         self.await_port(self.port)
 
     def run(self, kind, seconds):
+        shape = shape_of(kind)
         generator = subprocess.Popen(
-            ["taskset", "-c", LOAD_CORE, self.generator, str(self.port), kind.lower(),
-             str(CONNECTIONS), str(seconds), str(KEYS), str(BYTES)],
+            ["taskset", "-c", LOAD_CORE, self.generator, str(self.port), kind.split()[0].lower(),
+             str(shape.connections), str(seconds), str(shape.keys), str(shape.bytes)],
             stdout=subprocess.PIPE, text=True)
         try:
             # The keys are written by then.
@@ -271,7 +357,7 @@ class Webdis(Http):
 
     name = "Webdis and Redis"
     kinds = ("PUT", "GET")
-    paths = {"PUT": ("PUT", "/SET/", 1), "GET": ("GET", "/GET/", 1)}
+    paths = {"PUT": "/SET/", "GET": "/GET/"}
 
     def __init__(self):
         super().__init__()
@@ -286,24 +372,28 @@ class Webdis(Http):
         self.await_port(self.port)
 
 
-SERVERS = (Nginx, Repram, Repram3, Redis, Memcached, Webdis)
+SERVERS = (Floor, Nginx, Repram, Repram3, Redis, Valkey, Pogocache, Memcached, Webdis)
 
 
 def fill(port):
-    """Every key once, so that a GET finds it."""
-    done = harness.cli("bench", "--reads", "100", "--keys", str(KEYS), "--size", str(BYTES), "-n",
-                       "1", "-s", f"127.0.0.1:{port}", seconds=60)
-    if done.returncode != 0:
-        sys.exit(f"the keys could not be written: {done.stderr.decode()}")
+    """Every key once, of each size, so that a GET finds it."""
+    for size, keys in sorted({(shape.bytes, shape.keys) for shape in SHAPES.values()}):
+        done = harness.cli("bench", "--reads", "100", "--keys", str(keys), "--size", str(size),
+                           "--prefix", f"bench-{size}-", "-c", "8", "-n", "1", "-s",
+                           f"127.0.0.1:{port}", seconds=60)
+        if done.returncode != 0:
+            sys.exit(f"the keys could not be written: {done.stderr.decode()}")
 
 
 # ---- Rounds and the table ----
 
-def one_round(servers, seconds, runs):
+def one_round(servers, shapes, seconds, runs):
     for make in servers:
         server = make()
         try:
             for kind in server.kinds:
+                if shape_of(kind) not in shapes:
+                    continue
                 server.run(kind, 1)  # the first touch of its memory is not measured
                 count, took, used = server.run(kind, seconds)
                 if count == 0:
@@ -319,16 +409,25 @@ def spread(values, form):
     return f"{middle:{form}} ({low:{form}} to {high:{form}})" if len(values) > 1 else f"{middle:{form}}"
 
 
+def ratios(runs, name, kind, base, verb):
+    """Of each round, to the same shape of another server."""
+    bases = runs.get((base, f"{verb} {kind.partition(' ')[2]}".strip()))
+    if bases is None or name == base:
+        return ""
+    return spread([run["us"] / other["us"] for run, other in zip(runs[name, kind], bases)], ".2f")
+
+
 def print_table(runs):
-    baseline = runs.get(BASELINE)
-    rows = [("server", "request", "CPU per request, us", "x nginx", "requests/s", "of its core")]
+    rows = [("server", "request", "CPU per request, us", "x nginx's GET", "x bare loop",
+             "requests/s", "of its core")]
+    rows.append(tuple("---" for _ in rows[0]))
     for (name, kind), found in runs.items():
-        ratios = [run["us"] / base["us"] for run, base in zip(found, baseline)] if baseline else None
+        verb = "GET" if kind.startswith("GET") else "PUT"
         rows.append((name, kind, spread([run["us"] for run in found], ".2f"),
-                     spread(ratios, ".2f") if ratios else "",
+                     ratios(runs, name, kind, Nginx.name, "GET"),
+                     ratios(runs, name, kind, Floor.name, verb),
                      f"{statistics.median(run['per_s'] for run in found):,.0f}",
                      f"{statistics.median(run['busy'] for run in found):.0%}"))
-    rows.insert(1, tuple("---" for _ in rows[0]))
     for row in rows:
         print("| " + " | ".join(row) + " |")
 
@@ -337,8 +436,8 @@ def print_pipelined(runs):
     for name in dict.fromkeys(name for name, _ in runs):
         plain, deep = runs.get((name, "GET")), runs.get((name, "GET x16"))
         if plain and deep:
-            ratios = [b["per_s"] / a["per_s"] for a, b in zip(plain, deep)]
-            print(f"{name}: GET {DEPTH} deep has {spread(ratios, '.1f')} times the rate of one at a "
+            times = [b["per_s"] / a["per_s"] for a, b in zip(plain, deep)]
+            print(f"{name}: GET 16 deep has {spread(times, '.1f')} times the rate of one at a "
                   "time")
 
 
@@ -353,7 +452,9 @@ def main():
     parser.add_argument("--binary", default=os.path.join(TOP, "build/release/repram"))
     parser.add_argument("--seconds", type=int, default=4, help="of a measurement")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", default="", help="names, comma separated; nginx always comes too")
+    parser.add_argument("--only", default="", help="names, comma separated; nginx and the bare loop always come too")
+    parser.add_argument("--shapes", default="", help="of requests: plain, "
+                        + ", ".join(filter(None, SHAPES)) + "; all unless said")
     parser.add_argument("--json", help="every measurement, into this file")
     arguments = parser.parse_args()
     harness.BINARY = os.path.abspath(arguments.binary)
@@ -364,13 +465,24 @@ def main():
     if unknown:
         sys.exit(f"no such server: {', '.join(unknown)}; there are: "
                  + ", ".join(make.name for make in SERVERS))
-    servers = [make for make in SERVERS if not only or make.name in only | {BASELINE[0]}]
+    names = [name.strip() for name in arguments.shapes.split(",") if name.strip()]
+    if set(names) - set(SHAPES) - {"plain"}:
+        sys.exit("no such shape; there are: plain, " + ", ".join(filter(None, SHAPES)))
+    shapes = [SHAPES["" if name == "plain" else name] for name in names] or list(SHAPES.values())
+    servers = [make for make in SERVERS if not only or make.name in only | {Nginx.name, Floor.name}]
+    for make in (Valkey, Pogocache):
+        if make in servers and shutil.which(make.program) is None:
+            servers.remove(make)
+            print(f"skipped: {make.name} is not installed; {make.absent}", file=sys.stderr)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE,
+                       (DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard), hard))
     runs = {}
     for number in range(arguments.rounds):
         print(f"round {number + 1} of {arguments.rounds}", file=sys.stderr, flush=True)
-        one_round(servers, arguments.seconds, runs)
-    print(f"{machine()}; {arguments.rounds} rounds of {arguments.seconds} s, {CONNECTIONS} "
-          f"connections, {BYTES}-byte values; median (least to most)\n")
+        one_round(servers, shapes, arguments.seconds, runs)
+    print(f"{machine()}; {arguments.rounds} rounds of {arguments.seconds} s, 32 "
+          f"connections (8 for 1 MiB), {BYTES}-byte values; median (least to most)\n")
     print_table(runs)
     print()
     print_pipelined(runs)

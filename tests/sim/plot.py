@@ -102,9 +102,9 @@ class Chart:
     that are wanted, drawn behind."""
 
     def __init__(self, title, x_label, y_label, series, commands, aim=None, is_log_x=True,
-                 is_log_y=False):
+                 is_log_y=False, source="Simulated. Made by tests/sim/plot.py from the output of:"):
         self.title, self.x_label, self.y_label = title, x_label, y_label
-        self.series, self.commands, self.aim = series, commands, aim
+        self.series, self.commands, self.aim, self.source = series, commands, aim, source
         points = [point for _, some in series for point in some] + (aim[1] if aim else [])
         xs, ys = [x for x, _ in points], [y for _, y in points]
         self.x = Logarithmic(min(xs), max(xs), 1.12) if is_log_x else Linear(min(xs), max(xs))
@@ -183,8 +183,7 @@ class Chart:
                        f"{mark(index, self._x(x), self._y(y))}</g>")
 
     def svg(self):
-        source = "Simulated. Made by tests/sim/plot.py from the output of:\n" + "\n".join(
-            self.commands)
+        source = "\n".join([self.source, *self.commands])
         return "\n".join([
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
             f'width="{WIDTH}" height="{HEIGHT}" role="img">',

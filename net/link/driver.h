@@ -14,9 +14,9 @@
 
 struct bufferevent;
 enum {
-    /* What one link, and all of them together, are given in a turn, and a piece more. Who reads as
-     * fast as we write would keep the loop for as long as there is anything: four values of 10 MiB
-     * for each of two links were one turn of 0.7 s. */
+    /* What one link, and all of them together, are given in a turn, and a piece more. Otherwise who
+     * reads as fast as we write keeps the turn for as long as there is anything: all of four values
+     * of 10 MiB was one turn. */
     DRIVER_LINK_TURN_BYTES = 256 * 1024,
     DRIVER_TURN_BYTES = 1024 * 1024,
 };

@@ -20,7 +20,7 @@ enum {
     CONNECT_TIMEOUT_MS = 2000, /* one lost SYN is sent again after 1 s */
     ANSWER_TIMEOUT_MS = 2000,
     READ_RUNS_MAX = 8,           /* contiguous runs looked at in one go */
-    FIRST_READ_BYTES = 4 * 1024, /* a read that fills it has more behind it */
+    FIRST_READ_BYTES = 4 * 1024, /* in a turn that has lasted long already */
     NEXT_READ_BYTES = 16 * 1024,
     READ_TURN_BYTES = 64 * 1024, /* of one link, so that a bulk transfer starves nobody; but */
     ROOMS_SHARE = 8,             /* what goes straight to its place counts as so much less */
@@ -260,7 +260,7 @@ static size_t deliver(struct peer_link *l, const struct reading *r, size_t len)
 static void read_some(struct peer_link *l)
 {
     uint8_t rest[NEXT_READ_BYTES];
-    size_t rest_size = FIRST_READ_BYTES;
+    size_t rest_size = l->hooks->has_time(l->arg) ? NEXT_READ_BYTES : FIRST_READ_BYTES;
     size_t cost = 0;
     for (;;) {
         size_t len = 0;
@@ -290,7 +290,6 @@ static void read_some(struct peer_link *l)
             go_on_reading(l);
             return;
         }
-        rest_size = NEXT_READ_BYTES;
     }
 }
 

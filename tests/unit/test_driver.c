@@ -372,7 +372,7 @@ static void link_that_cannot_take_what_is_to_go_out_ends_for_both(void **state)
     assert_int_equal(writes_to_fail, 0);
 }
 
-/* One node was in one turn of its loop for 656 ms, as long as its two peers read. */
+/* A link was filled until its kernel took no more: all 40 MiB in one turn. */
 static void peer_that_reads_as_fast_as_we_write_keeps_no_turn(void **state)
 {
     struct rig *r = *state;

@@ -60,21 +60,23 @@ enum {
 MUST_USE enum rc engine_set_keys(struct engine *e, const struct keyring_items *items,
                                  uint64_t now_us);
 
-/* One key of the ring, or `open` with the id 0, in the ring's order: what is sent to members goes
- * under the first one that they hold. */
-struct sealing_key_status {
-    uint16_t id;
-    uint32_t members_holding; /* live members whose cards name it */
-    uint32_t members_sending; /* those whose last datagram came under it */
-    uint64_t sent, received;  /* datagrams */
-    uint64_t used_us;         /* when the last of them was; 0: none */
-};
-
 enum { SEALING_NAMES_MAX = 16 };
 
 struct sealing_names {
     uint32_t count; /* of all, of which the first SEALING_NAMES_MAX stand here */
     char names[SEALING_NAMES_MAX][NAME_SIZE];
+};
+
+/* One key of the ring, or `open` with the id 0, in the ring's order: what is sent to members goes
+ * under the first one that they hold. */
+struct sealing_key_status {
+    uint16_t id;
+    uint32_t members_holding;     /* live members whose cards name it */
+    uint32_t members_sending;     /* those whose last datagram came under it */
+    struct sealing_names lacking; /* the live members that are not among the first */
+    struct sealing_names senders; /* those of members_sending */
+    uint64_t sent, received;      /* datagrams */
+    uint64_t used_us;             /* when the last of them was; 0: none */
 };
 
 struct sealing_status {
@@ -84,6 +86,8 @@ struct sealing_status {
     /* Live members that do not hold the first key: without the others they would be cut off. And
      * those that hold none of the ring's keys, and are. */
     struct sealing_names lacking_first, cut_off;
+    /* Live members that hold a key which the ring has not: one of the two has missed a step. */
+    struct sealing_names with_others;
     uint64_t refused[SEALING_REFUSED_KINDS]; /* datagrams, by enum sealing_refusal */
 };
 

@@ -302,14 +302,25 @@ static void add_member(const struct sealing *x, const struct member *m,
                        struct sealing_status *status)
 {
     for (uint32_t i = 0; i < status->key_count; i++) {
-        status->keys[i].members_holding += sealing_has(x, m, i);
-        status->keys[i].members_sending += sealing_last_was(x, m, i);
+        struct sealing_key_status *key = &status->keys[i];
+        if (sealing_has(x, m, i)) {
+            key->members_holding++;
+        } else {
+            add_name(&key->lacking, m);
+        }
+        if (sealing_last_was(x, m, i)) {
+            add_name(&key->senders, m);
+        }
+        key->members_sending = key->senders.count;
     }
     if (!sealing_has(x, m, 0)) {
         add_name(&status->lacking_first, m);
     }
     if (!sealing_has_any(x, m)) {
         add_name(&status->cut_off, m);
+    }
+    if (sealing_has_another(x, m)) {
+        add_name(&status->with_others, m);
     }
 }
 

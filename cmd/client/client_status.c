@@ -5,6 +5,7 @@
 #include "cmd/base/json_in.h"
 #include "cmd/base/output.h"
 #include "cmd/base/plain.h"
+#include "cmd/base/reflow.h"
 #include "cmd/base/table.h"
 #include "cmd/client/client.h"
 
@@ -179,115 +180,196 @@ static void print_main(const cJSON *root)
     print_clock(root);
 }
 
-/* ---- The cluster's keys, and whether the next step is safe ---- */
+/* ---- The cluster's keys, and which steps are safe ---- */
 
-/* The other live members. */
-static uint64_t live_members(const cJSON *root)
+/* What the node says of its keys. Which way they are being changed nobody told it, so nothing here
+ * guesses that: of each key it is said whether it may come first, and whether it may go. */
+struct keys {
+    const cJSON *sealing, *list, *first;
+    uint64_t live, dead; /* the other members */
+};
+
+static struct keys keys_of(const cJSON *root)
 {
     const cJSON *members = cJSON_GetObjectItemCaseSensitive(root, "membership");
-    return json_in_number(members, "alive") + json_in_number(members, "suspect");
-}
-
-/* A key that this node has sent under was its first one, and is on its way out; else it is new. */
-static bool is_old(const cJSON *key)
-{
-    return json_in_number(key, "packets_sent") > 0;
-}
-
-/* Whether an old key may be taken away, or a new one put first. */
-static bool is_step_safe(const cJSON *key, uint64_t live)
-{
-    return is_old(key) ? json_in_number(key, "members_sending") == 0
-                       : json_in_number(key, "members_holding") >= live;
-}
-
-/* Whether the next step is safe. */
-static bool judge_keys(const cJSON *root)
-{
     const cJSON *sealing = cJSON_GetObjectItemCaseSensitive(root, "sealing");
-    const cJSON *keys = cJSON_GetObjectItemCaseSensitive(sealing, "keys");
-    bool is_safe = json_in_number(sealing, "lacking_first_count") == 0 &&
-                   json_in_number(sealing, "cut_off_count") == 0;
-    for (int i = 1; i < cJSON_GetArraySize(keys); i++) {
-        is_safe = is_safe && is_step_safe(cJSON_GetArrayItem(keys, i), live_members(root));
+    const cJSON *list = cJSON_GetObjectItemCaseSensitive(sealing, "keys");
+    return (struct keys){.sealing = sealing,
+                         .list = list,
+                         .first = cJSON_GetArrayItem(list, 0),
+                         .live =
+                             json_in_number(members, "alive") + json_in_number(members, "suspect"),
+                         .dead = json_in_number(members, "dead")};
+}
+
+static const char *id_of(const cJSON *key)
+{
+    return json_in_text(key, "id", "?");
+}
+
+static bool is_held_by_all(const struct keys *k, const cJSON *key)
+{
+    return json_in_number(key, "members_holding") >= k->live;
+}
+
+/* None of the others sends under it; this node does under its first key alone. */
+static bool is_left_by_all(const struct keys *k, const cJSON *key)
+{
+    return key != k->first && json_in_number(key, "members_sending") == 0;
+}
+
+/* Whether every step that docs/security.md has from here is safe, in either direction: all members
+ * hold these keys and no others, and send under the one that is first here. */
+static bool judge_keys(const struct keys *k)
+{
+    bool is_safe = json_in_number(k->sealing, "cut_off_count") == 0 &&
+                   json_in_number(k->sealing, "with_others_count") == 0;
+    const cJSON *key = NULL;
+    cJSON_ArrayForEach(key, k->list)
+    {
+        is_safe = is_safe && is_held_by_all(k, key) && (key == k->first || is_left_by_all(k, key));
     }
     return is_safe;
 }
 
-/* The step that is next with a key that is not the first, in words. */
-static void print_step(const cJSON *key, uint64_t live)
+/* ": a, b and 3 more" of `count` members, of whom the node names some. Returns `ret_names`. */
+static const char *names_of(const cJSON *list, uint64_t count, char ret_names[static LINE_SIZE / 2])
 {
-    const char *id = json_in_text(key, "id", "?");
-    const uint64_t holding = json_in_number(key, "members_holding");
-    const uint64_t sending = json_in_number(key, "members_sending");
-    const bool is_safe = is_step_safe(key, live);
-    if (is_safe) {
-        print_line("next",
-                   is_old(key) ? "take %.8s away everywhere: nobody sends under it any more"
-                               : "put %.8s first everywhere: all hold it",
-                   id);
-    } else if (is_old(key)) {
-        print_line("wait",
-                   "before %.8s is taken away: %" PRIu64 " of %" PRIu64 " still send under it", id,
-                   sending, live);
-    } else {
-        print_line("wait", "before %.8s is put first: %" PRIu64 " of %" PRIu64 " hold it", id,
-                   holding, live);
-    }
-}
-
-static void print_names(const cJSON *sealing, const char *list, const char *count, const char *what)
-{
-    char names[LINE_SIZE / 2] = "";
-    const cJSON *name = NULL;
+    enum { SHOWN_MAX = 3 };
+    const size_t size = LINE_SIZE / 2;
+    const int named = cJSON_GetArraySize(list);
+    const int shown = named < SHOWN_MAX ? named : SHOWN_MAX;
     size_t len = 0;
-    if (json_in_number(sealing, count) == 0) {
-        return;
+    ret_names[0] = '\0';
+    for (int i = 0; i < shown; i++) {
+        const char *name = cJSON_GetStringValue(cJSON_GetArrayItem(list, i));
+        len += (size_t)snprintf(ret_names + len, size - len, "%s%.63s", i > 0 ? ", " : ": ",
+                                name != NULL ? name : "?");
     }
-    cJSON_ArrayForEach(name, cJSON_GetObjectItemCaseSensitive(sealing, list))
-    {
-        if (len < sizeof(names)) {
-            len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%.63s",
-                                    len > 0 ? ", " : "", cJSON_GetStringValue(name));
-        }
+    if (shown > 0 && count > (uint64_t)shown) {
+        (void)snprintf(ret_names + len, size - len, " and %" PRIu64 " more",
+                       count - (uint64_t)shown);
     }
-    print_line("wait", "%s: %" PRIu64 " (%s)", what, json_in_number(sealing, count), names);
+    return ret_names;
 }
 
-static void print_key_table(const cJSON *keys)
+/* A line as print_line() writes it, which goes on below where a terminal is too narrow. */
+static void print_step(const char *verdict, const char *text)
+{
+    char line[LINE_SIZE + 32], clean[LINE_SIZE];
+    (void)snprintf(clean, sizeof(clean), "%s", text);
+    (void)plain_clean(clean, strlen(clean));
+    (void)snprintf(line, sizeof(line), "  %-10s %s\n", verdict, clean);
+    if (output_is_terminal()) {
+        reflow_print(stdout, line, output_columns());
+    } else {
+        (void)fputs(line, stdout);
+    }
+}
+
+/* "wait  STEP (2 of 3 members WHAT: names)" */
+static void print_wait(const struct keys *k, const char *step, uint64_t count, const cJSON *list,
+                       const char *what)
+{
+    char names[LINE_SIZE / 2], text[LINE_SIZE];
+    (void)snprintf(text, sizeof(text), "%s (%" PRIu64 " of %" PRIu64 " members %s%s)", step, count,
+                   k->live, what, names_of(list, count, names));
+    print_step("wait", text);
+}
+
+/* The members that `key` is lacking to. */
+static void print_lacking(const struct keys *k, const char *step, const cJSON *key)
+{
+    char what[64];
+    const uint64_t holding = json_in_number(key, "members_holding");
+    (void)snprintf(what, sizeof(what), "do not hold %.8s", id_of(key));
+    print_wait(k, step, holding < k->live ? k->live - holding : 0,
+               cJSON_GetObjectItemCaseSensitive(key, "lacking"), what);
+}
+
+static void print_put_first(const struct keys *k, const cJSON *key)
+{
+    char step[64];
+    (void)snprintf(step, sizeof(step), "put %.8s first", id_of(key));
+    if (!is_held_by_all(k, key)) {
+        print_lacking(k, step, key);
+    } else {
+        print_line("may", "%s (all members hold it)", step);
+    }
+}
+
+static void print_take_away(const struct keys *k, const cJSON *key)
+{
+    char step[64];
+    const uint64_t sending = json_in_number(key, "members_sending");
+    (void)snprintf(step, sizeof(step), "take %.8s away", id_of(key));
+    if (sending > 0) {
+        print_wait(k, step, sending, cJSON_GetObjectItemCaseSensitive(key, "senders"),
+                   "still send under it");
+    } else if (key == k->first) {
+        print_line("wait", "%s (this node sends under it)", step);
+    } else if (!is_held_by_all(k, k->first)) {
+        print_lacking(k, step, k->first);
+    } else {
+        print_line("may", "%s (no member sends under it)", step);
+    }
+}
+
+/* Lists of names beside a count of their own. */
+static void print_odd(const struct keys *k, const char *list, const char *count, const char *what)
+{
+    const uint64_t odd = json_in_number(k->sealing, count);
+    if (odd > 0) {
+        print_wait(k, "any step", odd, cJSON_GetObjectItemCaseSensitive(k->sealing, list), what);
+    }
+}
+
+static void print_key_table(const struct keys *k)
 {
     static const char *const headings[] = {"KEY", "USE", "HELD BY", "SENT BY", "LAST USED"};
     struct table *table = table_new(headings, sizeof(headings) / sizeof(headings[0]));
     const cJSON *key = NULL;
-    cJSON_ArrayForEach(key, keys)
+    cJSON_ArrayForEach(key, k->list)
     {
-        char held[24], sent[24];
-        (void)snprintf(held, sizeof(held), "%" PRIu64, json_in_number(key, "members_holding"));
-        (void)snprintf(sent, sizeof(sent), "%" PRIu64, json_in_number(key, "members_sending"));
-        const char *const cells[] = {json_in_text(key, "id", "?"), json_in_text(key, "use", "?"),
-                                     held, sent, json_in_text(key, "last_used", "never")};
+        char held[48], sent[48];
+        (void)snprintf(held, sizeof(held), "%" PRIu64 " of %" PRIu64,
+                       json_in_number(key, "members_holding"), k->live);
+        (void)snprintf(sent, sizeof(sent), "%" PRIu64 " of %" PRIu64,
+                       json_in_number(key, "members_sending"), k->live);
+        const char *const cells[] = {id_of(key), json_in_text(key, "use", "?"), held, sent,
+                                     json_in_text(key, "last_used", "never")};
         table_add(table, cells);
     }
     table_print(table);
     table_free(table);
 }
 
-static void print_keys(const cJSON *root, bool is_safe)
+static void print_keys(const struct keys *k, bool is_safe)
 {
-    const cJSON *sealing = cJSON_GetObjectItemCaseSensitive(root, "sealing");
-    const cJSON *keys = cJSON_GetObjectItemCaseSensitive(sealing, "keys");
-    const uint64_t live = live_members(root);
-    print_key_table(keys);
+    const cJSON *key = NULL;
+    print_key_table(k);
     print_heading("sealing");
-    print_line("state", "%.10s; other members: %" PRIu64, json_in_text(sealing, "state", "?"),
-               live);
-    print_names(sealing, "cut_off", "cut_off_count", "hold none of these keys and are cut off");
-    print_names(sealing, "lacking_first", "lacking_first_count", "do not hold the first key");
-    for (int i = 1; i < cJSON_GetArraySize(keys); i++) {
-        print_step(cJSON_GetArrayItem(keys, i), live);
+    print_line("state", "%.10s; other members: %" PRIu64 "; dead, and not counted: %" PRIu64,
+               json_in_text(k->sealing, "state", "?"), k->live, k->dead);
+    print_odd(k, "cut_off", "cut_off_count", "hold none of these keys and are cut off");
+    print_odd(k, "with_others", "with_others_count", "hold a key that this node does not");
+    /* A single key is not on its way anywhere. */
+    const bool is_alone = cJSON_GetArraySize(k->list) == 1;
+    cJSON_ArrayForEach(key, k->list)
+    {
+        if (key != k->first) {
+            print_put_first(k, key);
+        } else if (!is_held_by_all(k, key)) {
+            print_lacking(k, "take another key away", key);
+        }
+        if (!is_alone) {
+            print_take_away(k, key);
+        }
     }
     (void)printf("\n%s%s%s\n", output_tint(is_safe ? TINT_GOOD : TINT_BAD),
-                 is_safe ? "safe to go on" : "not safe to go on yet", output_tint(TINT_NONE));
+                 is_safe ? "all members have the same keys: safe to go on"
+                         : "not safe to go on yet",
+                 output_tint(TINT_NONE));
 }
 
 static int show_keys(struct client *c)
@@ -297,12 +379,14 @@ static int show_keys(struct client *c)
     bool is_safe = false;
     if (root != NULL && cJSON_GetObjectItemCaseSensitive(root, "sealing") == NULL) {
         client_say(c, "the node says nothing of its keys; it may be of another version");
-    } else if (root != NULL && c->is_json) {
-        is_safe = judge_keys(root);
-        client_print_json(cJSON_DetachItemFromObjectCaseSensitive(root, "sealing"));
     } else if (root != NULL) {
-        is_safe = judge_keys(root);
-        print_keys(root, is_safe);
+        const struct keys keys = keys_of(root);
+        is_safe = judge_keys(&keys);
+        if (c->is_json) {
+            client_print_json(cJSON_DetachItemFromObjectCaseSensitive(root, "sealing"));
+        } else {
+            print_keys(&keys, is_safe);
+        }
     }
     cJSON_Delete(root);
     client_answer_fini(&answer);

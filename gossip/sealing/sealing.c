@@ -138,6 +138,17 @@ bool sealing_has_any(const struct sealing *x, const struct member *m)
     return has_any;
 }
 
+bool sealing_has_another(const struct sealing *x, const struct member *m)
+{
+    uint16_t ids[MEMBER_KEYS_MAX];
+    const uint32_t count = keys_of(m, ids);
+    bool has_another = false;
+    for (uint32_t i = 0; i < count; i++) {
+        has_another = has_another || keyring_find(&x->ring, ids[i]) == NULL;
+    }
+    return has_another;
+}
+
 bool sealing_last_was(const struct sealing *x, const struct member *m, uint32_t i)
 {
     const struct windows_place *last = windows_find(&x->windows, m->tag, &m->uuid);

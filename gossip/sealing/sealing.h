@@ -87,9 +87,11 @@ size_t sealing_tag_bytes(const struct sealing *x);
 /* Under which key of our ring the member is written to. */
 uint16_t sealing_key_to(const struct sealing *x, const struct member *m);
 
-/* Whether the member's card names the key of our ring number `i`, and whether it names any. */
+/* Whether the member's card names the key of our ring number `i`, whether it names any, and whether
+ * it names one that our ring has not. */
 bool sealing_has(const struct sealing *x, const struct member *m, uint32_t i);
 bool sealing_has_any(const struct sealing *x, const struct member *m);
+bool sealing_has_another(const struct sealing *x, const struct member *m);
 
 /*
  * Seals `len` bytes of a packet of this node, in place: the tag goes behind, where there is room.

@@ -96,6 +96,25 @@ class Sealed(Case):
         done = cli("status", "--keys", "--server", f"127.0.0.1:{node.port}")
         return done.returncode, done.stdout.decode()
 
+    @staticmethod
+    def ring(node):
+        return [key["id"] for key in node.status()["sealing"]["keys"]]
+
+    def await_ring(self, nodes, *ids):
+        wait_until(lambda: all(self.ring(node) == list(ids) for node in nodes), f"all have {ids}")
+
+    def await_lines(self, node, code, *lines):
+        """What `repram status --keys` says of steps, once it does; `code`: what it ends with."""
+        def said():
+            done, shown = self.status_keys(node)
+            found = re.findall(r"(?m)^  (may|wait) +(\S.*)$", shown)
+            return done == code and len(found) == len(lines) and all(
+                re.fullmatch(line, f"{word} {rest}") for line, (word, rest) in zip(lines, found))
+        try:
+            wait_until(said, f"{node} says {lines}", 30)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it says {self.status_keys(node)}") from error
+
     def wait_green(self, nodes):
         for node in nodes:
             wait_until(lambda n=node: self.status_keys(n)[0] == 0, f"{node} turns green", 30)
@@ -111,24 +130,50 @@ class Sealed(Case):
 
 class Rotation(Sealed):
     def test_rotate_4_nodes_under_load_no_202_no_death(self):
-        a, b = new_key(), new_key()
-        nodes = self.apart(4, a)
+        nodes = self.apart(4, new_key())
+        with open(nodes[0].path, encoding="ascii") as file:
+            a = file.read().strip()
+        b, (old,) = new_key(), self.ring(nodes[0])
         load = Load(nodes)
         self.step(nodes[:2], f"{a},{b}")
         wait_until(lambda: self.keys_are(nodes[:2], 2), "two nodes have both keys")
-        # The other two do not hold the new key.
-        wait_until(lambda: "1 of 3 hold it" in self.status_keys(nodes[0])[1], "the node has heard of the other")
-        self.assertEqual(self.status_keys(nodes[0])[0], 1)
+        new = self.ring(nodes[0])[1]
+        # The other two do not hold the new key, and know that they have missed something.
+        self.await_lines(nodes[0], 1, rf"wait take {old} away \(3 of 3 members still send under it: .*\)",
+                         rf"wait put {new} first \(2 of 3 members do not hold {new}: \S+, \S+\)",
+                         rf"may take {new} away \(no member sends under it\)")
+        self.await_lines(nodes[2], 1, r"wait any step \(2 of 3 members hold a key that this node does not: .*\)")
         self.step(nodes[2:], f"{a},{b}")
-        self.wait_green(nodes)
-        self.assertIn("first everywhere: all hold it", self.status_keys(nodes[0])[1])
-        self.step(nodes, f"{b},{a}")
-        wait_until(lambda: self.keys_are(nodes, 2), "the step is taken")
-        self.wait_green(nodes)
-        self.assertIn("away everywhere: nobody sends under it", self.status_keys(nodes[0])[1])
-        self.step(nodes, b)
-        wait_until(lambda: self.keys_are(nodes, 1), "one key is left")
-        self.wait_green(nodes)
+        self.await_ring(nodes, old, new)
+        for node in nodes:
+            self.await_lines(node, 0, rf"wait take {old} away \(3 of 3 members still send under it: .*\)",
+                             rf"may put {new} first \(all members hold it\)",
+                             rf"may take {new} away \(no member sends under it\)")
+        # Within the next one, whoever is late and whoever is not say so alike.
+        self.step(nodes[1:], f"{b},{a}")
+        self.await_ring(nodes[1:], new, old)
+        late = nodes[0].health()["node_id"]
+        for node in nodes[1:]:
+            self.await_lines(node, 1, rf"wait take {new} away \(2 of 3 members still send under it: .*\)",
+                             rf"may put {old} first \(all members hold it\)",
+                             rf"wait take {old} away \(1 of 3 members still send under it: {late}\)")
+        self.await_lines(nodes[0], 1, rf"wait take {old} away \(this node sends under it\)",
+                         rf"may put {new} first \(all members hold it\)",
+                         rf"wait take {new} away \(3 of 3 members still send under it: .*\)")
+        self.step(nodes[:1], f"{b},{a}")
+        self.await_ring(nodes, new, old)
+        for node in nodes:
+            self.await_lines(node, 0, rf"wait take {new} away \(3 of 3 members still send under it: .*\)",
+                             rf"may put {old} first \(all members hold it\)",
+                             rf"may take {old} away \(no member sends under it\)")
+        self.step(nodes[:3], b)
+        self.await_ring(nodes[:3], new)
+        late = nodes[3].health()["node_id"]
+        self.await_lines(nodes[0], 1, rf"wait any step \(1 of 3 members hold a key that this node does not: {late}\)")
+        self.step(nodes[3:], b)
+        self.await_ring(nodes, new)
+        for node in nodes:
+            self.await_lines(node, 0)
         wait_formed(nodes)
         self.assert_unharmed(nodes, load)
         self.assertEqual(self.states(nodes), {"sealed"})
@@ -172,10 +217,17 @@ class Rotation(Sealed):
             if state == "mixed":
                 shown = cli("status", "--server", f"127.0.0.1:{nodes[0].port}").stdout.decode()
                 self.assertRegex(shown, r"sealing.state\s+mixed")
-                self.assertIn("mixed; other members: 2", self.status_keys(nodes[0])[1])
+                self.assertIn("mixed; other members: 2; dead, and not counted: 0", self.status_keys(nodes[0])[1])
                 self.assertIn("mixed: keys", nodes[0].output())
                 self.assertIn("can choose it", nodes[0].output())
-            self.wait_green(nodes)
+            name = next((each for each in self.ring(nodes[0]) if each != "open"), None)
+            ring = [word if word == "open" else name for word in text.split(",")]
+            self.await_ring(nodes, *ring)
+            for node in nodes:
+                self.await_lines(node, 0, *(() if len(ring) == 1 else (
+                    rf"wait take {ring[0]} away \(2 of 2 members still send under it: .*\)",
+                    rf"may put {ring[1]} first \(all members hold it\)",
+                    rf"may take {ring[1]} away \(no member sends under it\)")))
             wait_formed(nodes, 30)
         self.assert_unharmed(nodes, load)
         metrics = nodes[0].metrics()

@@ -63,10 +63,13 @@ STATUS = {
     "links": [{"id": "flux-node-3", "bytes_in": 3630000, "bytes_out": 331, "settings_differ": True}],
     "sealing": {"state": "mixed", "keys": [
         {"id": "3fa2", "use": "first", "members_holding": 2, "members_sending": 2, "packets_sent": 41,
+         "lacking": [f"late {HOSTILE}"], "senders": ["flux-node-2", "flux-node-3"],
          "packets_received": 40, "last_used": "2026-11-30T18:53:19.000Z"},
         {"id": "open", "use": "other", "members_holding": 3, "members_sending": 1, "packets_sent": 7,
+         "lacking": [], "senders": [f"late {HOSTILE}"],
          "packets_received": 9, "last_used": "2026-11-30T18:53:18.000Z"}],
-        "lacking_first": [f"late {HOSTILE}"], "lacking_first_count": 1, "cut_off": [], "cut_off_count": 0},
+        "lacking_first": [f"late {HOSTILE}"], "lacking_first_count": 1, "cut_off": [], "cut_off_count": 0,
+        "with_others": ["flux-node-2"], "with_others_count": 1},
     "config_digest": "f7728155785bc1f9"}
 VALUE = {"ETag": '"01a22dcdeb9f00001822b985d6e9ecc2f10db6b6f9b6e58e"', "X-Original-TTL": "600",
          "X-Remaining-TTL": "599", "X-Created-At": "2026-11-30T18:53:19.296Z"}

@@ -252,6 +252,10 @@ static void assert_sealing(const cJSON *sealing)
     assert_string_equal(cJSON_GetStringValue(item(first, "use")), "first");
     assert_int_equal(item(first, "members_holding")->valueint, 3);
     assert_int_equal(item(first, "members_sending")->valueint, 2);
+    assert_int_equal(cJSON_GetArraySize(item(first, "lacking")), 0);
+    assert_int_equal(cJSON_GetArraySize(item(first, "senders")), 2);
+    assert_string_equal(cJSON_GetStringValue(cJSON_GetArrayItem(item(first, "senders"), 1)), "b");
+    assert_string_equal(cJSON_GetStringValue(cJSON_GetArrayItem(item(open, "lacking"), 0)), "late");
     assert_int_equal(item(first, "packets_sent")->valueint, 40);
     assert_int_equal(item(first, "packets_received")->valueint, 50);
     assert_non_null(cJSON_GetStringValue(item(first, "last_used")));
@@ -263,6 +267,9 @@ static void assert_sealing(const cJSON *sealing)
                         "late");
     assert_int_equal(cJSON_GetArraySize(item(sealing, "cut_off")), 0);
     assert_int_equal(item(sealing, "cut_off_count")->valueint, 0);
+    assert_int_equal(item(sealing, "with_others_count")->valueint, 1);
+    assert_string_equal(cJSON_GetStringValue(cJSON_GetArrayItem(item(sealing, "with_others"), 0)),
+                        "odd");
 }
 
 static void fill_status(struct fixture *f)
@@ -292,11 +299,15 @@ static void fill_status(struct fixture *f)
         .keys = {{.id = 0x0fa2,
                   .members_holding = 3,
                   .members_sending = 2,
+                  .senders = {.count = 2, .names = {"a", "b"}},
                   .sent = 40,
                   .received = 50,
                   .used_us = 1000000},
-                 {.id = KEYRING_ID_OPEN, .members_holding = 4}},
+                 {.id = KEYRING_ID_OPEN,
+                  .members_holding = 4,
+                  .lacking = {.count = 1, .names = {"late"}}}},
         .lacking_first = {.count = 1, .names = {"late"}},
+        .with_others = {.count = 1, .names = {"odd"}},
     };
     f->engine.links[0] = (struct engine_link_view){.name = "other",
                                                    .is_dialed = true,

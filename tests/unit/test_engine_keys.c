@@ -201,8 +201,20 @@ static void the_status_tells_when_the_next_step_is_safe(void **state)
     assert_string_equal(status.lacking_first.names[0], "node-2");
     assert_int_equal(status.cut_off.count, 0);
     assert_int_equal(status.keys[0].members_holding, 0);
+    assert_int_equal(status.keys[0].lacking.count, 1);
+    assert_string_equal(status.keys[0].lacking.names[0], "node-2");
+    assert_int_equal(status.keys[0].senders.count, 0);
+    assert_int_equal(status.keys[1].lacking.count, 0);
     assert_int_equal(status.keys[1].members_sending, 1);
+    assert_int_equal(status.keys[1].senders.count, 1);
+    assert_string_equal(status.keys[1].senders.names[0], "node-2");
     assert_true(status.keys[1].sent > 0);
+    assert_int_equal(status.with_others.count, 0);
+    /* And the other, to whom all is as it was, knows that it has missed a step. */
+    engine_sealing(w.engines[1], &status);
+    assert_int_equal(status.lacking_first.count, 0);
+    assert_int_equal(status.with_others.count, 1);
+    assert_string_equal(status.with_others.names[0], "node-1");
     /* Now it has B too, and then everybody sends with it. */
     assert_int_equal(engine_set_keys(w.engines[1], &next, w.now_us), RC_OK);
     run(&w, 2000);
@@ -226,6 +238,39 @@ static void a_ring_that_is_refused_changes_nothing(void **state)
     wire_free(&w);
 }
 
+/* One node takes its ring, the other one's later, and no link brings a card. Each of the pairs has
+ * something in common at the end. */
+static void a_step_that_was_skipped_only_delays_also_without_links(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *from, *first, *second;
+    } ways[] = {
+        {"A", "O", "O"},   {"O", "A", "A"},   {"A", "B", "B"},   {"AO", "O", "O"},
+
+        {"O", "OA", "A"},  {"O", "AO", "A"},  {"O", "A", "OA"},  {"O", "A", "AO"},
+        {"A", "AB", "B"},  {"A", "BA", "B"},  {"A", "B", "BA"},  {"A", "B", "AB"},
+        {"AO", "O", "OA"}, {"AO", "A", "OA"}, {"OA", "A", "AO"},
+    };
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+        for (uint32_t apart_ms = 0; apart_ms <= 60000; apart_ms += 20000) {
+            struct wire w = wire_of(ways[i].from, ways[i].from);
+            run(&w, 3000);
+            const struct keyring_items first = rings_items(ways[i].first);
+            assert_int_equal(engine_set_keys(w.engines[0], &first, w.now_us), RC_OK);
+            run(&w, apart_ms);
+            const struct keyring_items second = rings_items(ways[i].second);
+            assert_int_equal(engine_set_keys(w.engines[1], &second, w.now_us), RC_OK);
+            run(&w, 60000);
+            if (alive(w.engines[0]) != 1 || alive(w.engines[1]) != 1) {
+                fail_msg("%s to %s and %s, %u ms apart", ways[i].from, ways[i].first,
+                         ways[i].second, apart_ms);
+            }
+            wire_free(&w);
+        }
+    }
+}
+
 static void who_shares_no_key_is_named_as_cut_off(void **state)
 {
     (void)state;
@@ -247,6 +292,7 @@ int main(void)
         cmocka_unit_test(sealed_refuses_open_datagram),
         cmocka_unit_test(the_status_tells_when_the_next_step_is_safe),
         cmocka_unit_test(a_ring_that_is_refused_changes_nothing),
+        cmocka_unit_test(a_step_that_was_skipped_only_delays_also_without_links),
         cmocka_unit_test(who_shares_no_key_is_named_as_cut_off),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -15,7 +15,7 @@ enum { COMPARE_LEAD_S = 4, EPOCH_S = EPOCH_MS / 1000 };
 enum { CROWD_MAX = 64 };
 
 struct epoch {
-    uint32_t head;
+    struct keytree set; /* of handles */
     struct digest digest;
     struct ledger ledger;
 };
@@ -35,6 +35,7 @@ void calendar_init(struct calendar *c, const struct entries *entries, uint64_t s
 static void page_free(struct calendar_page *page)
 {
     for (uint32_t i = 0; i < EPOCHS_PER_GROUP; i++) {
+        keytree_fini(&page->epochs[i].set);
         ledger_fini(&page->epochs[i].ledger);
     }
     ledger_fini(&page->ledger);
@@ -146,72 +147,76 @@ static void book(struct calendar *c, struct calendar_page *page, struct epoch *e
     raise_floor(c, ledger_book(&epoch->ledger, second, change));
 }
 
-void calendar_add(struct calendar *c, uint32_t handle, uint64_t second)
+/* The agenda of an epoch that is noted past this handle hears of it. */
+static void note(struct calendar *c, uint32_t handle, uint64_t number, const struct entry *e)
 {
-    struct entry *e = entry_at(c->entries, handle);
-    const uint64_t number = epoch_of(e);
-    struct calendar_page *page = make_page(c, number / EPOCHS_PER_GROUP);
-    struct epoch *epoch = &page->epochs[number % EPOCHS_PER_GROUP];
-    e->prev = 0;
-    e->next = epoch->head;
-    if (epoch->head != 0) {
-        entry_at(c->entries, epoch->head)->prev = handle;
-    }
-    epoch->head = handle;
-    c->count++;
-    book(c, page, epoch, second, (struct digest){id_of(c, e), 1});
     struct calendar_agenda *a = &c->agendas[number & 1];
-    if (a->is_active && a->epoch == number) {
+    const bool is_ahead = !a->is_noted && handle > a->noted;
+    if (a->is_active && a->epoch == number && !is_ahead) {
         agenda_add(&a->agenda, handle, entry_expiry_ms(e) % EPOCH_MS);
     }
 }
 
-/* A walk that stands on the entry moves on to the next one. */
-static void move_on(struct calendar *c, uint32_t handle, uint32_t next)
+void calendar_add(struct calendar *c, uint32_t handle, uint64_t second)
 {
-    for (uint32_t i = 0; i < c->walk_count; i++) {
-        if (c->walks[i]->next == handle) {
-            c->walks[i]->next = next;
-        }
+    const struct entry *e = entry_at(c->entries, handle);
+    const uint64_t number = epoch_of(e);
+    struct calendar_page *page = make_page(c, number / EPOCHS_PER_GROUP);
+    struct epoch *epoch = &page->epochs[number % EPOCHS_PER_GROUP];
+    keytree_insert(&epoch->set, handle);
+    c->count++;
+    book(c, page, epoch, second, (struct digest){id_of(c, e), 1});
+    note(c, handle, number, e);
+}
+
+static void take_out(struct calendar *c, uint32_t handle, const struct calendar_mark *before,
+                     uint64_t second)
+{
+    const uint64_t number = before->expiry_ms / EPOCH_MS;
+    struct calendar_page *page = find_page(c, number / EPOCHS_PER_GROUP);
+    ASSERT(page != NULL);
+    struct epoch *epoch = &page->epochs[number % EPOCHS_PER_GROUP];
+    keytree_remove(&epoch->set, handle);
+    c->count--;
+    book(c, page, epoch, second, (struct digest){-before->id, (uint64_t)-1});
+}
+
+struct calendar_mark calendar_mark(const struct calendar *c, uint32_t handle)
+{
+    const struct entry *e = entry_at(c->entries, handle);
+    return (struct calendar_mark){entry_expiry_ms(e), id_of(c, e)};
+}
+
+void calendar_move(struct calendar *c, uint32_t handle, const struct calendar_mark *before,
+                   uint64_t second)
+{
+    const struct entry *e = entry_at(c->entries, handle);
+    const uint64_t number = epoch_of(e);
+    if (number != before->expiry_ms / EPOCH_MS) {
+        take_out(c, handle, before, second);
+        calendar_add(c, handle, second);
+        return;
     }
-    for (int i = 0; i < 2; i++) {
-        if (c->agendas[i].unlisted == handle) {
-            c->agendas[i].unlisted = next;
-        }
+    struct calendar_page *page = find_page(c, number / EPOCHS_PER_GROUP);
+    ASSERT(page != NULL);
+    book(c, page, &page->epochs[number % EPOCHS_PER_GROUP], second,
+         (struct digest){id_of(c, e) - before->id, 0});
+    if (entry_expiry_ms(e) != before->expiry_ms) {
+        note(c, handle, number, e);
     }
 }
 
 void calendar_remove(struct calendar *c, uint32_t handle, uint64_t second)
 {
-    const struct entry *e = entry_at(c->entries, handle);
-    const uint64_t number = epoch_of(e);
-    struct calendar_page *page = find_page(c, number / EPOCHS_PER_GROUP);
-    ASSERT(page != NULL);
-    struct epoch *epoch = &page->epochs[number % EPOCHS_PER_GROUP];
-    move_on(c, handle, e->next);
-    if (e->prev != 0) {
-        entry_at(c->entries, e->prev)->next = e->next;
-    } else {
-        ASSERT(epoch->head == handle);
-        epoch->head = e->next;
-    }
-    if (e->next != 0) {
-        entry_at(c->entries, e->next)->prev = e->prev;
-    }
-    c->count--;
-    book(c, page, epoch, second, (struct digest){-id_of(c, e), (uint64_t)-1});
+    const struct calendar_mark mark = calendar_mark(c, handle);
+    take_out(c, handle, &mark, second);
 }
 
 void calendar_set_guard(struct calendar *c, uint32_t handle, uint64_t guard_ms, uint64_t second)
 {
-    struct entry *e = entry_at(c->entries, handle);
-    const uint64_t number = epoch_of(e);
-    struct calendar_page *page = find_page(c, number / EPOCHS_PER_GROUP);
-    ASSERT(page != NULL);
-    const uint64_t before = id_of(c, e);
-    entry_set_guard(e, guard_ms);
-    book(c, page, &page->epochs[number % EPOCHS_PER_GROUP], second,
-         (struct digest){id_of(c, e) - before, 0});
+    const struct calendar_mark mark = calendar_mark(c, handle);
+    entry_set_guard(entry_at(c->entries, handle), guard_ms);
+    calendar_move(c, handle, &mark, second);
 }
 
 /* ---- What is due ---- */
@@ -226,7 +231,7 @@ static const struct epoch *first_used(const struct calendar *c, uint64_t from, u
         }
         const uint64_t base = page->group * EPOCHS_PER_GROUP;
         for (uint32_t j = from > base ? (uint32_t)(from - base) : 0; j < EPOCHS_PER_GROUP; j++) {
-            if (page->epochs[j].head != 0) {
+            if (page->epochs[j].set.count != 0) {
                 *ret_epoch = base + j;
                 return &page->epochs[j];
             }
@@ -235,35 +240,43 @@ static const struct epoch *first_used(const struct calendar *c, uint64_t from, u
     return NULL;
 }
 
-/* The epoch's agenda, its listing begun. */
-static struct calendar_agenda *open_agenda(struct calendar *c, uint64_t number,
-                                           const struct epoch *epoch)
+/* The epoch's agenda, its noting begun. */
+static struct calendar_agenda *open_agenda(struct calendar *c, uint64_t number)
 {
     struct calendar_agenda *a = &c->agendas[number & 1];
     if (!a->is_active || a->epoch != number) {
         agenda_clear(&a->agenda);
         a->epoch = number;
         a->is_active = true;
-        a->unlisted = epoch->head;
+        a->noted = 0;
+        a->is_noted = false;
     }
     return a;
 }
 
-/* Notes entries in their epoch's agenda. Returns one that is due already, 0 when all are noted or
+/* Notes entries of an epoch in its agenda. Returns one that is due already, 0 when all are noted or
  * the budget ran out. */
-static uint32_t list_entries(struct calendar *c, struct calendar_agenda *a, uint64_t now_ms,
-                             size_t *budget)
+static uint32_t note_entries(struct calendar *c, struct calendar_agenda *a,
+                             const struct epoch *epoch, uint64_t now_ms, size_t *budget)
 {
-    while (a->unlisted != 0 && *budget > 0) {
-        const uint32_t handle = a->unlisted;
-        const struct entry *e = entry_at(c->entries, handle);
-        if (entry_expiry_ms(e) <= now_ms) {
-            return handle; /* its removal moves `unlisted` on */
+    if (a->is_noted) {
+        return 0;
+    }
+    struct keytree_cursor cursor;
+    for (uint32_t h = keytree_above(&epoch->set, a->noted, &cursor); h != 0;
+         h = keytree_next(&epoch->set, &cursor)) {
+        if (*budget == 0) {
+            return 0;
         }
-        agenda_add(&a->agenda, handle, entry_expiry_ms(e) % EPOCH_MS);
-        a->unlisted = e->next;
+        const struct entry *e = entry_at(c->entries, h);
+        if (entry_expiry_ms(e) <= now_ms) {
+            return h; /* it will be gone when the noting goes on */
+        }
+        agenda_add(&a->agenda, h, entry_expiry_ms(e) % EPOCH_MS);
+        a->noted = h;
         (*budget)--;
     }
+    a->is_noted = true;
     return 0;
 }
 
@@ -286,14 +299,14 @@ static uint32_t due_in_slot(const struct calendar *c, const struct calendar_agen
     return 0;
 }
 
-static uint32_t due_in_epoch(struct calendar *c, struct calendar_agenda *a, uint64_t now_ms,
-                             size_t *budget)
+static uint32_t due_in_epoch(struct calendar *c, struct calendar_agenda *a,
+                             const struct epoch *epoch, uint64_t now_ms, size_t *budget)
 {
     while (*budget > 0) {
         const uint32_t handle = agenda_take(&a->agenda, now_ms - a->epoch * EPOCH_MS);
         if (handle == 0) {
-            const uint32_t listed = list_entries(c, a, now_ms, budget);
-            return listed != 0 || *budget == 0 ? listed : due_in_slot(c, a, now_ms);
+            const uint32_t noted = note_entries(c, a, epoch, now_ms, budget);
+            return noted != 0 || *budget == 0 ? noted : due_in_slot(c, a, now_ms);
         }
         const struct entry *e = entry_find(c->entries, handle);
         if (e != NULL && entry_expiry_ms(e) <= now_ms) {
@@ -313,10 +326,11 @@ uint32_t calendar_due(struct calendar *c, uint64_t now_ms, size_t *budget)
         return 0;
     }
     if (number < now_epoch) {
-        return epoch->head;
+        struct keytree_cursor cursor;
+        return keytree_above(&epoch->set, 0, &cursor);
     }
     if (number == now_epoch) {
-        const uint32_t handle = due_in_epoch(c, open_agenda(c, number, epoch), now_ms, budget);
+        const uint32_t handle = due_in_epoch(c, open_agenda(c, number), epoch, now_ms, budget);
         if (handle != 0) {
             return handle;
         }
@@ -324,7 +338,7 @@ uint32_t calendar_due(struct calendar *c, uint64_t now_ms, size_t *budget)
     }
     if (epoch != NULL && number == now_epoch + 1 &&
         number * EPOCH_MS - now_ms <= CALENDAR_LEAD_MS) {
-        (void)list_entries(c, open_agenda(c, number, epoch), now_ms, budget);
+        (void)note_entries(c, open_agenda(c, number), epoch, now_ms, budget);
     }
     return 0;
 }
@@ -355,13 +369,13 @@ uint64_t calendar_deadline(const struct calendar *c)
         return deadline_ms;
     }
     const struct calendar_agenda *a = &c->agendas[number & 1];
-    if (a->is_active && a->epoch == number && a->unlisted == 0) {
+    if (a->is_active && a->epoch == number && a->is_noted) {
         deadline_ms = number * EPOCH_MS + due_after_ms(c, a);
-        const uint64_t listed = number;
+        const uint64_t noted = number;
         epoch = first_used(c, number + 1, &number);
         a = &c->agendas[number & 1];
-        const bool is_listed = a->is_active && a->epoch == number && a->unlisted == 0;
-        if (epoch == NULL || number != listed + 1 || is_listed) {
+        const bool is_noted = a->is_active && a->epoch == number && a->is_noted;
+        if (epoch == NULL || number != noted + 1 || is_noted) {
             return deadline_ms;
         }
     }
@@ -370,11 +384,18 @@ uint64_t calendar_deadline(const struct calendar *c)
     return min_u64(list_ms, deadline_ms);
 }
 
+/* Whether no entry of its epoch waits to be noted. */
+static bool is_noted(const struct calendar *c, const struct calendar_agenda *a)
+{
+    const struct calendar_page *page = find_page(c, a->epoch / EPOCHS_PER_GROUP);
+    return a->is_noted || page == NULL || page->epochs[a->epoch % EPOCHS_PER_GROUP].set.count == 0;
+}
+
 void calendar_sweep(struct calendar *c)
 {
     for (int i = 0; i < 2; i++) {
         struct calendar_agenda *a = &c->agendas[i];
-        if (a->is_active && (a->epoch + 1) * EPOCH_S <= c->now_s && a->unlisted == 0) {
+        if (a->is_active && (a->epoch + 1) * EPOCH_S <= c->now_s && is_noted(c, a)) {
             agenda_clear(&a->agenda);
             a->is_active = false;
         }
@@ -486,39 +507,48 @@ enum rc calendar_walk_begin(struct calendar *c, uint64_t epoch, struct store_wal
     if (c->walk_count == STORE_WALKS_MAX) {
         return RC_FULL;
     }
-    const struct calendar_page *page = find_page(c, epoch / EPOCHS_PER_GROUP);
-    const uint32_t head = page == NULL ? 0 : page->epochs[epoch % EPOCHS_PER_GROUP].head;
-    *walk = (struct store_walk){.epoch = epoch, .next = head, .is_open = true};
-    c->walks[c->walk_count++] = walk;
+    *walk = (struct store_walk){.epoch = epoch, .is_open = true};
+    c->walk_count++;
     return RC_OK;
 }
 
-uint32_t calendar_walk_next(struct calendar *c, struct store_walk *walk)
+uint32_t calendar_walk_next(const struct calendar *c, struct store_walk *walk)
 {
     ASSERT(walk->is_open);
-    const uint32_t handle = walk->next;
-    if (handle != 0) {
-        walk->next = entry_at(c->entries, handle)->next;
+    const struct calendar_page *page = find_page(c, walk->epoch / EPOCHS_PER_GROUP);
+    if (page == NULL) {
+        return 0;
     }
-    if (walk->next != 0) {
-        /* The lists are long and lie anywhere: half of a walk's time is waiting for memory. */
-        __builtin_prefetch(entry_at(c->entries, walk->next));
+    struct keytree_cursor cursor;
+    const struct keytree *set = &page->epochs[walk->epoch % EPOCHS_PER_GROUP].set;
+    const uint32_t handle = keytree_above(set, walk->after, &cursor);
+    walk->after = handle != 0 ? handle : UINT32_MAX;
+    const uint32_t next = handle != 0 ? keytree_next(set, &cursor) : 0;
+    if (next != 0) {
+        /* Most of a walk's time is waiting for memory. */
+        __builtin_prefetch(entry_at(c->entries, next));
     }
     return handle;
 }
 
 void calendar_walk_end(struct calendar *c, struct store_walk *walk)
 {
-    if (!walk->is_open) {
-        return;
+    if (walk->is_open) {
+        ASSERT(c->walk_count > 0);
+        c->walk_count--;
+        *walk = (struct store_walk){.epoch = walk->epoch};
     }
-    uint32_t at = 0;
-    while (at < c->walk_count && c->walks[at] != walk) {
-        at++;
+}
+
+size_t calendar_memory(const struct calendar *c)
+{
+    size_t memory = 0;
+    for (size_t i = 0; i < c->page_count; i++) {
+        for (uint32_t j = 0; j < EPOCHS_PER_GROUP; j++) {
+            memory += c->pages[i]->epochs[j].set.memory;
+        }
     }
-    ASSERT(at < c->walk_count);
-    c->walks[at] = c->walks[--c->walk_count];
-    *walk = (struct store_walk){.epoch = walk->epoch};
+    return memory;
 }
 
 /* ---- Check ---- */
@@ -527,14 +557,14 @@ static struct digest check_epoch(const struct calendar *c, uint64_t number,
                                  const struct epoch *epoch)
 {
     struct digest digest = {0, 0};
-    uint32_t prev = 0;
-    for (uint32_t h = epoch->head; h != 0; h = entry_at(c->entries, h)->next) {
+    struct keytree_cursor cursor;
+    keytree_check(&epoch->set);
+    for (uint32_t h = keytree_above(&epoch->set, 0, &cursor); h != 0;
+         h = keytree_next(&epoch->set, &cursor)) {
         const struct entry *e = entry_at(c->entries, h);
-        ASSERT(e->key_len != 0 && e->prev == prev && epoch_of(e) == number);
-        ASSERT(digest.count < c->count);
+        ASSERT(e->key_len != 0 && epoch_of(e) == number);
         digest.count++;
         digest.sum += id_of(c, e);
-        prev = h;
     }
     ASSERT(digest.count == epoch->digest.count && digest.sum == epoch->digest.sum);
     ledger_check(&epoch->ledger);
@@ -558,10 +588,5 @@ void calendar_check(const struct calendar *c)
         ledger_check(&page->ledger);
         count += digest.count;
     }
-    ASSERT(count == c->count);
-    for (uint32_t i = 0; i < c->walk_count; i++) {
-        const struct store_walk *walk = c->walks[i];
-        ASSERT(walk->is_open);
-        ASSERT(walk->next == 0 || epoch_of(entry_at(c->entries, walk->next)) == walk->epoch);
-    }
+    ASSERT(count == c->count && c->walk_count <= STORE_WALKS_MAX);
 }

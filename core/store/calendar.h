@@ -2,18 +2,19 @@
  * calendar: entries by the 64-second epoch in which they expire; what is due, and what anti-entropy
  * compares.
  *
- * An epoch has a list of its entries (through the entries' own links) and a digest: the count and
- * the sum of their record ids. Epochs come in pages, one for each group of 64 that has entries; the
- * pages stand in an array sorted by group, at most about 640 for the protocol's 30 days. Each epoch
- * and each page books its changes of the last seconds in a ledger, from which its digest as of a
- * cut is worked out.
+ * An epoch has the set of its entries' handles, in order (core/store/keytree), and a digest: the
+ * count and the sum of their record ids. Epochs come in pages, one for each group of 64 that has
+ * entries; the pages stand in an array sorted by group, at most about 640 for the protocol's 30
+ * days. Each epoch and each page books its changes of the last seconds in a ledger, from which its
+ * digest as of a cut is worked out.
  *
  * The present epoch gets an agenda, and so does the next one when its begin is near. Their entries
  * are noted by slots of 64 ms, some at each call. So an entry that is due is found without a look
- * at the rest. Lists never change for it, and walks go on undisturbed.
+ * at the rest. Noting and walking go up the handles, and so through memory in its order. Where they
+ * have come to is a number, which no change of the set moves.
  *
- * Invariants: an entry is in the list of its expiry's epoch; digests are those of the lists; an
- * entry of an epoch with an agenda is in the agenda, or ahead of its listing.
+ * Invariants: an entry is in the set of its expiry's epoch; digests are those of the sets; an entry
+ * of an epoch with an agenda is in the agenda, or ahead of its noting.
  *
  * A change is booked in the second of the version that made it. Taking an entry out because its
  * time is over books the opposite in its own second. So as of an earlier cut it was never there,
@@ -28,6 +29,7 @@
 #include "core/store/agenda.h"
 #include "core/store/entry.h"
 #include "core/store/epoch.h"
+#include "core/store/keytree.h"
 #include "core/store/ledger.h"
 
 #include <stdbool.h>
@@ -41,7 +43,8 @@ struct calendar_page;
 
 struct calendar_agenda {
     uint64_t epoch;
-    uint32_t unlisted; /* the entry that is noted next; 0 when all are */
+    uint32_t noted; /* the handles up to this one are noted */
+    bool is_noted;  /* all are */
     bool is_active;
     struct agenda agenda;
 };
@@ -57,9 +60,8 @@ struct calendar {
     uint64_t now_s;                    /* the latest that the caller gave */
     uint64_t floor_s;                  /* cuts before this are not remembered */
     struct calendar_agenda agendas[2]; /* by epoch & 1 */
-    struct store_walk *walks[STORE_WALKS_MAX];
-    uint32_t walk_count;
-    bool is_exact; /* calendar_deadline() looks into the next slot */
+    uint32_t walk_count;               /* open ones */
+    bool is_exact;                     /* calendar_deadline() looks into the next slot */
 };
 
 void calendar_init(struct calendar *c, const struct entries *entries, uint64_t seed);
@@ -70,11 +72,22 @@ void calendar_fini(struct calendar *c);
 /* Tells the time; earlier ones are ignored. */
 void calendar_advance(struct calendar *c, uint64_t now_ms);
 
-/* Puts an entry into the list of its epoch and books it in `second`. */
+/* Puts an entry into the set of its epoch and books it in `second`. */
 void calendar_add(struct calendar *c, uint32_t handle, uint64_t second);
 
-/* Takes it out and books that in `second`. Walks that stand on it move on. */
+/* Takes it out and books that in `second`. */
 void calendar_remove(struct calendar *c, uint32_t handle, uint64_t second);
+
+/* Before an entry is written over where it lies: what is to be told afterwards. */
+struct calendar_mark {
+    uint64_t expiry_ms;
+    uint64_t id;
+};
+struct calendar_mark calendar_mark(const struct calendar *c, uint32_t handle);
+
+/* Afterwards: moves it to its epoch, if that is another, and books the change in `second`. */
+void calendar_move(struct calendar *c, uint32_t handle, const struct calendar_mark *before,
+                   uint64_t second);
 
 /* Sets a live entry's guard, which its digest counts, and books that in `second`. */
 void calendar_set_guard(struct calendar *c, uint32_t handle, uint64_t guard_ms, uint64_t second);
@@ -105,8 +118,11 @@ MUST_USE enum rc calendar_next_epoch(const struct calendar *c, uint64_t cut_s, u
 
 /* As store_walk_begin() and store_walk_end(); calendar_walk_next() returns 0 at the end. */
 MUST_USE enum rc calendar_walk_begin(struct calendar *c, uint64_t epoch, struct store_walk *walk);
-uint32_t calendar_walk_next(struct calendar *c, struct store_walk *walk);
+uint32_t calendar_walk_next(const struct calendar *c, struct store_walk *walk);
 void calendar_walk_end(struct calendar *c, struct store_walk *walk);
+
+/* Bytes of its sets. */
+size_t calendar_memory(const struct calendar *c);
 
 /* Walks the invariants and asserts them. Slow; for tests. */
 void calendar_check(const struct calendar *c);

@@ -1,12 +1,20 @@
 /*
  * entry: how one record or shadow lies in memory.
  *
- *   link 8 | stamp 8 | prev 4 | next 4 | origin 4 | expiry 4 | guard 4 | lengths and flags 4 | key
- * | value, or a pointer to its blob | [how far the stamp ran ahead 2]
+ *   link 4 | stamp 8 | expiry 4 | lengths, flags and origin 4 | key
+ * | value, or a pointer to its blob | [how far the stamp ran ahead 2] | [guard 4] | [origin 4]
  *
- * 40 bytes before the key. Instants are kept as milliseconds after the version's own, which the
- * protocol bounds to 30 days, so that 32 bits do. A shadow has no value, and its expiry is the
- * guard: it is never larger than the entry it came from.
+ * 20 bytes before the key, at any even address. What is in brackets is there where it is needed.
+ * Of the origins that came first 14 are named by 4 bits; the handle of any other has its 4 bytes.
+ * Instants are kept as milliseconds after the version's own, which the protocol bounds to 30 days,
+ * so that 32 bits do. A shadow has no value, and its expiry is the guard: it is never larger than
+ * the entry it came from.
+ *
+ * An entry counts for the slot that it takes with a guard and with 4 bytes for its origin. So no
+ * guard and no other writer makes it grow, and a full store takes them. A guard that comes when the
+ * entry lies already, in a slot without room for it, gets an annex: 32 bytes of the allocator's, of
+ * which 8 count. The entry stays where it is, since links hold its handle. Such guards are those of
+ * older writes that came after later ones.
  *
  * The lengths make an entry's slot recognisable: key_len is 0 in a free one and nowhere else.
  *
@@ -25,20 +33,22 @@
 #include <stdint.h>
 
 struct entry {
-    struct keymap_link link; /* first: keymap asks for it */
-    uint64_t stamp;
-    uint32_t prev, next; /* the calendar's list */
-    uint32_t origin;
+    struct keymap_link link;  /* first: keymap asks for it */
+    uint64_t stamp;           /* or where the annex is, which has it then */
     uint32_t expiry_after_ms; /* after the version's instant */
-    uint32_t guard_after_ms;  /* likewise; 0: no guard outlives the expiry */
     uint32_t key_len : 11;
     uint32_t value_len : 12; /* of an inline value */
     uint32_t is_shadow : 1;
     uint32_t has_blob : 1;
     uint32_t has_ahead : 1;  /* its 2 bytes are there */
+    uint32_t has_guard : 1;  /* its 4 bytes are there: ms after the version's instant, or 0 */
     uint32_t is_crowded : 1; /* the store's: found by its crowd and not by its table */
-    uint8_t tail[]; /* the key; the inline value or a struct blob pointer; ahead_ms if not 0 */
-};
+    uint32_t origin : 4;     /* ENTRY_ORIGIN_WIDE: its 4 bytes are there; 0: in the annex */
+    uint8_t tail[]; /* the key; the inline value or a struct blob pointer; what is optional */
+} __attribute__((packed, aligned(2)));
+
+/* Origins whose handles are short; and how an entry says that its own is not. */
+enum { ENTRY_ORIGINS_SHORT = 14, ENTRY_ORIGIN_WIDE = 15 };
 
 struct entries {
     struct slab slab;
@@ -57,13 +67,14 @@ struct entry *entry_at(const struct entries *entries, uint32_t handle);
 struct entry *entry_find(const struct entries *entries, uint32_t handle);
 
 /* The memory a record's entry takes in its slot, blobs not counted. */
-size_t entry_slot_size(const struct record *r);
+size_t entry_slot_size(const struct record *r, uint32_t origin);
 
 /* The memory of an entry's slot. */
 size_t entry_size(const struct entry *e);
 
-/* The same with its blob's. */
-size_t entry_memory(const struct entry *e);
+/* What a record's entry counts for, and what an entry does; blobs included. */
+size_t entry_cost_of(const struct record *r);
+size_t entry_cost(const struct entry *e);
 
 /*
  * An entry with the record's content, in no list. The key and a small value are copied, the blob is
@@ -100,10 +111,16 @@ void entry_set_expiry(struct entry *e, uint64_t expiry_ms);
 /* Sets a live record's guard; one that does not outlive the expiry is stored as 0. */
 void entry_set_guard(struct entry *e, uint64_t guard_ms);
 
+/* The handle of its origin, which it holds. */
+uint32_t entry_origin(const struct entry *e);
+
 /* The second of the version, by which changes are booked. */
 uint64_t entry_second(const struct entry *e);
 
 /* <0, 0 or >0 as the entry's key is before, equal to or after `key` in byte order. */
 int entry_compare(const struct entry *e, const uint8_t *key, size_t key_len);
+
+/* Whether the entry has this key. */
+bool entry_has_key(const struct entry *e, const uint8_t *key, size_t key_len);
 
 #endif

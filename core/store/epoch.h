@@ -25,7 +25,7 @@ enum { STORE_WALKS_MAX = 64 };
 
 struct store_walk {
     uint64_t epoch;
-    uint32_t next; /* handle; 0 at the end */
+    uint32_t after; /* the handle that it has come to */
     bool is_open;
 };
 

@@ -12,9 +12,11 @@ enum {
     JOINS_PER_REMOVAL = 4,
 };
 
-void keymap_init(struct keymap *map, const struct slab *slab)
+void keymap_init(struct keymap *map, const struct slab *slab, uint32_t load, keymap_hash *hash_of,
+                 const void *arg)
 {
-    *map = (struct keymap){.slab = slab};
+    ASSERT(load > 0 && load <= KEYMAP_LOAD_MAX);
+    *map = (struct keymap){.slab = slab, .load = load, .hash_of = hash_of, .arg = arg};
 }
 
 void keymap_fini(struct keymap *map)
@@ -23,7 +25,7 @@ void keymap_fini(struct keymap *map)
         free(map->segments[i / SEGMENT_BUCKETS]);
     }
     free(map->segments);
-    keymap_init(map, map->slab);
+    keymap_init(map, map->slab, map->load, map->hash_of, map->arg);
 }
 
 static struct keymap_link *link_at(const struct keymap *map, uint32_t handle)
@@ -31,7 +33,7 @@ static struct keymap_link *link_at(const struct keymap *map, uint32_t handle)
     return slab_at(map->slab, handle);
 }
 
-static uint32_t *bucket_at(const struct keymap *map, uint32_t index)
+static struct keymap_link *bucket_at(const struct keymap *map, uint32_t index)
 {
     return &map->segments[index / SEGMENT_BUCKETS][index % SEGMENT_BUCKETS];
 }
@@ -63,17 +65,17 @@ static void split(struct keymap *map)
         map->round = index;
     }
     map->bucket_count++;
-    uint32_t *from = bucket_at(map, index - map->round);
-    uint32_t *to = bucket_at(map, index);
-    while (*from != 0) {
-        const uint32_t handle = *from;
+    struct keymap_link *from = bucket_at(map, index - map->round);
+    struct keymap_link *to = bucket_at(map, index);
+    while (from->next != 0) {
+        const uint32_t handle = from->next;
         struct keymap_link *link = link_at(map, handle);
-        if (index_of(map, link->hash) == index) {
-            *from = link->next;
-            link->next = *to;
-            *to = handle;
+        if (index_of(map, map->hash_of(map->arg, link)) == index) {
+            from->next = link->next;
+            link->next = to->next;
+            to->next = handle;
         } else {
-            from = &link->next;
+            from = link;
         }
     }
 }
@@ -85,12 +87,12 @@ static void join(struct keymap *map)
     if (index < map->round) {
         map->round /= 2;
     }
-    uint32_t *to = bucket_at(map, index - map->round);
-    while (*to != 0) {
-        to = &link_at(map, *to)->next;
+    struct keymap_link *to = bucket_at(map, index - map->round);
+    while (to->next != 0) {
+        to = link_at(map, to->next);
     }
     *to = *bucket_at(map, index);
-    *bucket_at(map, index) = 0;
+    bucket_at(map, index)->next = 0;
     map->bucket_count = index;
     if (index % SEGMENT_BUCKETS == 0) {
         free(map->segments[index / SEGMENT_BUCKETS]);
@@ -99,11 +101,8 @@ static void join(struct keymap *map)
 
 bool keymap_is_crowded(const struct keymap *map, uint32_t hash)
 {
-    if (map->bucket_count == 0) {
-        return false;
-    }
     uint32_t left = KEYMAP_CHAIN_MAX;
-    for (uint32_t h = *bucket_at(map, index_of(map, hash)); h != 0; h = link_at(map, h)->next) {
+    for (uint32_t h = keymap_first(map, hash); h != 0; h = keymap_next(map, h)) {
         if (--left == 0) {
             return true;
         }
@@ -118,61 +117,57 @@ void keymap_insert(struct keymap *map, uint32_t hash, uint32_t handle)
         map->bucket_count = BUCKETS_MIN;
         map->round = BUCKETS_MIN;
     }
-    uint32_t *bucket = bucket_at(map, index_of(map, hash));
-    *link_at(map, handle) = (struct keymap_link){.next = *bucket, .hash = hash};
-    *bucket = handle;
+    struct keymap_link *bucket = bucket_at(map, index_of(map, hash));
+    *link_at(map, handle) = *bucket;
+    bucket->next = handle;
     map->count++;
-    if (map->count > map->bucket_count && map->bucket_count < UINT32_MAX / 2) {
+    if (map->count > (uint64_t)map->bucket_count * map->load &&
+        map->bucket_count < UINT32_MAX / 2) {
         split(map);
     }
 }
 
-void keymap_remove(struct keymap *map, uint32_t handle)
+void keymap_remove(struct keymap *map, uint32_t hash, uint32_t handle)
 {
     ASSERT(map->count > 0);
-    uint32_t *at = bucket_at(map, index_of(map, link_at(map, handle)->hash));
-    while (*at != handle) {
-        ASSERT(*at != 0);
-        at = &link_at(map, *at)->next;
+    struct keymap_link *at = bucket_at(map, index_of(map, hash));
+    while (at->next != handle) {
+        ASSERT(at->next != 0);
+        at = link_at(map, at->next);
     }
-    *at = link_at(map, handle)->next;
+    *at = *link_at(map, handle);
     map->count--;
     for (int i = 0; i < JOINS_PER_REMOVAL; i++) {
-        if (map->bucket_count > BUCKETS_MIN && map->count < map->bucket_count / 2) {
+        if (map->bucket_count > BUCKETS_MIN &&
+            map->count < (uint64_t)map->bucket_count * map->load / 2) {
             join(map);
         }
     }
 }
 
-static uint32_t match(const struct keymap *map, uint32_t hash, uint32_t handle)
-{
-    while (handle != 0) {
-        const struct keymap_link *link = link_at(map, handle);
-        if (link->hash == hash) {
-            return handle;
-        }
-        handle = link->next;
-    }
-    return 0;
-}
-
 uint32_t keymap_first(const struct keymap *map, uint32_t hash)
 {
-    return map->count == 0 ? 0 : match(map, hash, *bucket_at(map, index_of(map, hash)));
+    return map->count == 0 ? 0 : bucket_at(map, index_of(map, hash))->next;
 }
 
 uint32_t keymap_next(const struct keymap *map, uint32_t handle)
 {
-    const struct keymap_link *link = link_at(map, handle);
-    return match(map, link->hash, link->next);
+    return link_at(map, handle)->next;
+}
+
+size_t keymap_memory(const struct keymap *map)
+{
+    const size_t segments =
+        ((size_t)map->bucket_count + SEGMENT_BUCKETS - 1) / SEGMENT_BUCKETS * SEGMENT_BUCKETS;
+    return segments * sizeof(**map->segments) + map->segment_slots * sizeof(*map->segments);
 }
 
 void keymap_check(const struct keymap *map, void (*visit)(void *arg, uint32_t handle), void *arg)
 {
     uint64_t count = 0;
     for (uint32_t i = 0; i < map->bucket_count; i++) {
-        for (uint32_t h = *bucket_at(map, i); h != 0; h = link_at(map, h)->next) {
-            ASSERT(index_of(map, link_at(map, h)->hash) == i);
+        for (uint32_t h = bucket_at(map, i)->next; h != 0; h = link_at(map, h)->next) {
+            ASSERT(index_of(map, map->hash_of(map->arg, link_at(map, h))) == i);
             ASSERT(count < map->count);
             count++;
             if (visit != NULL) {

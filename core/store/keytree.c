@@ -7,17 +7,22 @@
 #include <string.h>
 
 enum {
-    /* 264 and 392 bytes: what malloc rounds up by nothing. */
-    LEAF_MAX = 65,
+    /* 520 and 392 bytes: what malloc rounds up by nothing. */
+    LEAF_MAX = 129,
     INNER_MAX = 32,
+    /* A root leaf has room for so many at first, then 9, 17 and so on: malloc's steps, too. */
+    LEAF_MIN = 5,
+    /* A neighbour with less room than this gets nothing: the next one would be moved soon again. */
+    SPILL_MIN = 8,
     /* A node below a quarter is merged, if the result is at most three quarters full. */
     LEAF_SMALL = LEAF_MAX / 4,
     INNER_SMALL = INNER_MAX / 4,
 };
 
 struct leaf {
-    uint32_t count;
-    uint32_t handles[LEAF_MAX];
+    uint16_t count;
+    uint16_t room;
+    uint32_t handles[];
 };
 
 struct inner {
@@ -27,6 +32,14 @@ struct inner {
 };
 
 typedef struct keytree_step path_t[KEYTREE_HEIGHT_MAX];
+
+/* What is looked for. */
+struct probe {
+    const uint8_t *key;
+    size_t key_len;
+    uint32_t handle; /* in a tree of handles as numbers, instead */
+    bool is_strict;
+};
 
 void keytree_init(struct keytree *tree, const struct entries *entries)
 {
@@ -52,28 +65,72 @@ void keytree_fini(struct keytree *tree)
     keytree_init(tree, tree->entries);
 }
 
-static void *node_new(struct keytree *tree, uint32_t level)
+static size_t leaf_size(uint32_t room)
 {
-    const size_t size = level == 0 ? sizeof(struct leaf) : sizeof(struct inner);
+    return sizeof(struct leaf) + room * sizeof(uint32_t);
+}
+
+static void *node_new(struct keytree *tree, uint32_t level, uint16_t room)
+{
+    const size_t size = level == 0 ? leaf_size(room) : sizeof(struct inner);
+    void *node = mem_new(1, size);
+    if (level == 0) {
+        ((struct leaf *)node)->room = room;
+    }
     tree->memory += size;
-    return mem_new(1, size);
+    return node;
 }
 
 static void node_free(struct keytree *tree, void *node, uint32_t level)
 {
-    tree->memory -= level == 0 ? sizeof(struct leaf) : sizeof(struct inner);
+    tree->memory -=
+        level == 0 ? leaf_size(((const struct leaf *)node)->room) : sizeof(struct inner);
     free(node);
 }
 
-/* The number of the first handle that is not before the key (or, when strict, is after it). */
-static uint32_t lower_bound(const struct keytree *tree, const uint32_t *handles, uint32_t count,
-                            const uint8_t *key, size_t key_len, bool is_strict)
+/* What is in the tree, as it is looked for. */
+static struct probe probe_of(const struct keytree *tree, uint32_t handle)
 {
+    if (tree->entries == NULL) {
+        return (struct probe){.handle = handle};
+    }
+    const struct entry *e = entry_at(tree->entries, handle);
+    return (struct probe){.key = e->tail, .key_len = e->key_len};
+}
+
+/* <0, 0 or >0 as the handle is before, at or after what is looked for. */
+static int compare(const struct keytree *tree, uint32_t handle, const struct probe *probe)
+{
+    return entry_compare(entry_at(tree->entries, handle), probe->key, probe->key_len);
+}
+
+/* The number of the first handle that is at least `handle`. Without a branch that depends on what
+ * is there: it would be taken as often as not. */
+static uint32_t lower_bound_of_number(const uint32_t *handles, uint32_t count, uint32_t handle)
+{
+    const uint32_t *at = handles;
+    while (count > 1) {
+        const uint32_t half = count / 2;
+        at += at[half - 1] < handle ? half : 0;
+        count -= half;
+    }
+    return (uint32_t)(at - handles) + (count == 1 && *at < handle);
+}
+
+/* The number of the first handle that is not before the probe (or, when strict, is after it). */
+static uint32_t lower_bound(const struct keytree *tree, const uint32_t *handles, uint32_t count,
+                            const struct probe *probe, bool is_strict)
+{
+    if (tree->entries == NULL) {
+        return is_strict && probe->handle == UINT32_MAX
+                   ? count
+                   : lower_bound_of_number(handles, count, probe->handle + is_strict);
+    }
     uint32_t low = 0;
     uint32_t high = count;
     while (low < high) {
         const uint32_t mid = low + (high - low) / 2;
-        const int order = entry_compare(entry_at(tree->entries, handles[mid]), key, key_len);
+        const int order = compare(tree, handles[mid], probe);
         if (order < 0 || (order == 0 && is_strict)) {
             low = mid + 1;
         } else {
@@ -83,20 +140,19 @@ static uint32_t lower_bound(const struct keytree *tree, const uint32_t *handles,
     return low;
 }
 
-/* Goes down to the leaf where the key is or would be; path[0].at is its lower bound there. */
-static void descend(const struct keytree *tree, const uint8_t *key, size_t key_len, bool is_strict,
-                    path_t path)
+/* Goes down to the leaf where the probe is or would be; path[0].at is its lower bound there. */
+static void descend(const struct keytree *tree, const struct probe *probe, path_t path)
 {
     void *node = tree->root;
     for (uint32_t level = tree->height; level > 0; level--) {
         const struct inner *inner = node;
-        const uint32_t after = lower_bound(tree, inner->first, inner->count, key, key_len, true);
+        const uint32_t after = lower_bound(tree, inner->first, inner->count, probe, true);
         path[level] = (struct keytree_step){node, after > 0 ? after - 1 : 0};
         node = inner->child[path[level].at];
     }
     const struct leaf *leaf = node;
     path[0] = (struct keytree_step){
-        node, lower_bound(tree, leaf->handles, leaf->count, key, key_len, is_strict)};
+        node, lower_bound(tree, leaf->handles, leaf->count, probe, probe->is_strict)};
 }
 
 static uint32_t first_of(const void *node, uint32_t level)
@@ -152,13 +208,13 @@ static void leaf_insert(struct leaf *leaf, uint32_t at, uint32_t handle)
 /* Moves what stands from `keep` on into a new right sibling. */
 static void *split_node(struct keytree *tree, void *node, uint32_t level, uint32_t keep)
 {
-    void *right_node = node_new(tree, level);
+    void *right_node = node_new(tree, level, LEAF_MAX);
     if (level == 0) {
         struct leaf *left = node;
         struct leaf *right = right_node;
-        right->count = left->count - keep;
+        right->count = (uint16_t)(left->count - keep);
         memcpy(right->handles, &left->handles[keep], right->count * sizeof(right->handles[0]));
-        left->count = keep;
+        left->count = (uint16_t)keep;
         return right;
     }
     struct inner *left = node;
@@ -174,7 +230,7 @@ static void *split_node(struct keytree *tree, void *node, uint32_t level, uint32
 static void grow(struct keytree *tree, path_t path)
 {
     ASSERT(tree->height + 1 < KEYTREE_HEIGHT_MAX);
-    struct inner *root = node_new(tree, tree->height + 1);
+    struct inner *root = node_new(tree, tree->height + 1, 0);
     inner_insert(root, 0, first_of(tree->root, tree->height), tree->root);
     tree->root = root;
     tree->height++;
@@ -206,16 +262,83 @@ static void split_at(struct keytree *tree, path_t path, uint32_t level)
     }
 }
 
+/* Moves the last handles of the path's leaf to its right neighbour, if that has room. */
+static bool spill_right(path_t path)
+{
+    struct inner *parent = path[1].node;
+    const uint32_t at = path[1].at;
+    struct leaf *left = path[0].node;
+    struct leaf *right = at + 1 < parent->count ? parent->child[at + 1] : NULL;
+    if (right == NULL || right->count > LEAF_MAX - SPILL_MIN) {
+        return false;
+    }
+    const uint32_t moved = (LEAF_MAX - right->count) / 2U;
+    memmove(&right->handles[moved], right->handles, right->count * sizeof(right->handles[0]));
+    left->count = (uint16_t)(left->count - moved);
+    memcpy(right->handles, &left->handles[left->count], moved * sizeof(right->handles[0]));
+    right->count = (uint16_t)(right->count + moved);
+    parent->first[at + 1] = right->handles[0];
+    if (path[0].at > left->count) {
+        path[0] = (struct keytree_step){right, path[0].at - left->count};
+        path[1].at++;
+    }
+    return true;
+}
+
+/* Moves the first handles of the path's leaf to its left neighbour, if that has room. */
+static bool spill_left(path_t path)
+{
+    struct inner *parent = path[1].node;
+    const uint32_t at = path[1].at;
+    struct leaf *right = path[0].node;
+    struct leaf *left = at > 0 ? parent->child[at - 1] : NULL;
+    if (left == NULL || left->count > LEAF_MAX - SPILL_MIN) {
+        return false;
+    }
+    const uint32_t moved = (LEAF_MAX - left->count) / 2U;
+    const uint32_t before = left->count;
+    memcpy(&left->handles[before], right->handles, moved * sizeof(left->handles[0]));
+    left->count = (uint16_t)(before + moved);
+    right->count = (uint16_t)(right->count - moved);
+    memmove(right->handles, &right->handles[moved], right->count * sizeof(right->handles[0]));
+    parent->first[at] = right->handles[0];
+    if (path[0].at <= moved) {
+        path[0] = (struct keytree_step){left, before + path[0].at};
+        path[1].at--;
+    } else {
+        path[0].at -= moved;
+    }
+    return true;
+}
+
+/* The path's leaf is full: has room afterwards, or the path leads to one that has. */
+static void make_room(struct keytree *tree, path_t path)
+{
+    struct leaf *leaf = path[0].node;
+    if (leaf->room < LEAF_MAX) {
+        ASSERT(tree->height == 0);
+        const uint16_t room = (uint16_t)(2 * leaf->room - 1);
+        tree->memory += leaf_size(room) - leaf_size(leaf->room);
+        leaf = mem_resize(leaf, 1, leaf_size(room));
+        leaf->room = room;
+        tree->root = leaf;
+        path[0].node = leaf;
+    } else if (tree->height == 0 || (!spill_right(path) && !spill_left(path))) {
+        split_at(tree, path, 0);
+    }
+}
+
 void keytree_insert(struct keytree *tree, uint32_t handle)
 {
     if (tree->root == NULL) {
-        tree->root = node_new(tree, 0);
+        tree->root = node_new(tree, 0, LEAF_MIN);
     }
-    const struct entry *e = entry_at(tree->entries, handle);
+    const struct probe probe = probe_of(tree, handle);
     path_t path;
-    descend(tree, e->tail, e->key_len, false, path);
-    if (((struct leaf *)path[0].node)->count == LEAF_MAX) {
-        split_at(tree, path, 0);
+    descend(tree, &probe, path);
+    const struct leaf *leaf = path[0].node;
+    if (leaf->count == leaf->room) {
+        make_room(tree, path);
     }
     leaf_insert(path[0].node, path[0].at, handle);
     tree->count++;
@@ -236,7 +359,7 @@ static void append_node(void *to, const void *from, uint32_t level)
         const struct leaf *right = from;
         memcpy(&left->handles[left->count], right->handles,
                right->count * sizeof(right->handles[0]));
-        left->count += right->count;
+        left->count = (uint16_t)(left->count + right->count);
         return;
     }
     struct inner *left = to;
@@ -301,9 +424,9 @@ static void shrink(struct keytree *tree, path_t path, uint32_t level)
 void keytree_remove(struct keytree *tree, uint32_t handle)
 {
     ASSERT(tree->count > 0);
-    const struct entry *e = entry_at(tree->entries, handle);
+    const struct probe probe = probe_of(tree, handle);
     path_t path;
-    descend(tree, e->tail, e->key_len, false, path);
+    descend(tree, &probe, path);
     struct leaf *leaf = path[0].node;
     const uint32_t at = path[0].at;
     ASSERT(at < leaf->count && leaf->handles[at] == handle);
@@ -355,7 +478,21 @@ uint32_t keytree_seek(const struct keytree *tree, const uint8_t *key, size_t key
     if (tree->root == NULL) {
         return 0;
     }
-    descend(tree, key, key_len, is_strict, ret_cursor->path);
+    ASSERT(tree->entries != NULL);
+    const struct probe probe = {.key = key, .key_len = key_len, .is_strict = is_strict};
+    descend(tree, &probe, ret_cursor->path);
+    return settle(tree, ret_cursor);
+}
+
+uint32_t keytree_above(const struct keytree *tree, uint32_t handle,
+                       struct keytree_cursor *ret_cursor)
+{
+    if (tree->root == NULL) {
+        return 0;
+    }
+    ASSERT(tree->entries == NULL);
+    const struct probe probe = {.handle = handle, .is_strict = true};
+    descend(tree, &probe, ret_cursor->path);
     return settle(tree, ret_cursor);
 }
 
@@ -365,17 +502,40 @@ uint32_t keytree_next(const struct keytree *tree, struct keytree_cursor *cursor)
     return settle(tree, cursor);
 }
 
-static void check_node(const struct keytree *tree, const void *node, uint32_t level)
+/* Returns the bytes that it and what is below take. */
+static uint64_t check_node(const struct keytree *tree, const void *node, uint32_t level)
 {
     ASSERT(count_of(node, level) > 0);
     if (level == 0) {
-        return;
+        const struct leaf *leaf = node;
+        ASSERT(leaf->count <= leaf->room && (leaf->room == LEAF_MAX || node == tree->root));
+        return leaf_size(leaf->room);
     }
     const struct inner *inner = node;
+    uint64_t memory = sizeof(*inner);
     for (uint32_t i = 0; i < inner->count; i++) {
         ASSERT(inner->first[i] == first_of(inner->child[i], level - 1));
-        check_node(tree, inner->child[i], level - 1);
+        memory += check_node(tree, inner->child[i], level - 1);
     }
+    return memory;
+}
+
+/* One after the other, which visits all. */
+static uint64_t check_order(const struct keytree *tree)
+{
+    struct keytree_cursor cursor;
+    uint64_t count = 0;
+    uint32_t before = 0;
+    uint32_t h = tree->entries == NULL ? keytree_above(tree, 0, &cursor)
+                                       : keytree_seek(tree, NULL, 0, false, &cursor);
+    for (; h != 0; h = keytree_next(tree, &cursor)) {
+        const struct probe probe = probe_of(tree, h);
+        ASSERT(before == 0 ||
+               (tree->entries == NULL ? before < h : compare(tree, before, &probe) < 0));
+        before = h;
+        count++;
+    }
+    return count;
 }
 
 void keytree_check(const struct keytree *tree)
@@ -384,16 +544,6 @@ void keytree_check(const struct keytree *tree)
         ASSERT(tree->count == 0 && tree->memory == 0);
         return;
     }
-    check_node(tree, tree->root, tree->height);
-    struct keytree_cursor cursor;
-    uint64_t count = 0;
-    const struct entry *before = NULL;
-    for (uint32_t h = keytree_seek(tree, NULL, 0, false, &cursor); h != 0;
-         h = keytree_next(tree, &cursor)) {
-        const struct entry *e = entry_at(tree->entries, h);
-        ASSERT(before == NULL || entry_compare(before, e->tail, e->key_len) < 0);
-        before = e;
-        count++;
-    }
-    ASSERT(count == tree->count);
+    ASSERT(check_node(tree, tree->root, tree->height) == tree->memory);
+    ASSERT(check_order(tree) == tree->count);
 }

@@ -10,10 +10,21 @@ struct origin {
     struct uuid uuid;
 };
 
+static uint32_t hash_of(const struct origins *origins, const struct uuid *uuid)
+{
+    return (uint32_t)XXH3_64bits_withSeed(uuid->bytes, sizeof(uuid->bytes), origins->seed);
+}
+
+static uint32_t hash_of_slot(const void *arg, const void *slot)
+{
+    const struct origin *origin = slot;
+    return hash_of(arg, &origin->uuid);
+}
+
 void origin_init(struct origins *origins, uint64_t seed)
 {
     slab_init(&origins->slab, NULL);
-    keymap_init(&origins->map, &origins->slab);
+    keymap_init(&origins->map, &origins->slab, 1, hash_of_slot, origins);
     origins->seed = seed;
 }
 
@@ -25,8 +36,7 @@ void origin_fini(struct origins *origins)
 
 uint32_t origin_hold(struct origins *origins, const struct uuid *uuid)
 {
-    const uint32_t hash =
-        (uint32_t)XXH3_64bits_withSeed(uuid->bytes, sizeof(uuid->bytes), origins->seed);
+    const uint32_t hash = hash_of(origins, uuid);
     uint32_t handle = keymap_first(&origins->map, hash);
     while (handle != 0) {
         struct origin *origin = slab_at(&origins->slab, handle);
@@ -51,7 +61,7 @@ void origin_release(struct origins *origins, uint32_t handle)
     struct origin *origin = slab_at(&origins->slab, handle);
     ASSERT(origin->holders > 0);
     if (--origin->holders == 0) {
-        keymap_remove(&origins->map, handle);
+        keymap_remove(&origins->map, hash_of(origins, &origin->uuid), handle);
         slab_free(&origins->slab, handle);
         /* Origins come and go one at a time, so giving back at once is never a burst. */
         (void)slab_trim(&origins->slab);

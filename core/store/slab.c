@@ -10,16 +10,23 @@
 enum {
     PAGES_MIN = 16,
     SLOT_MASK = (1 << SLAB_SLOT_BITS) - 1,
-    FINE_STEP = 8,  /* up to FINE_MAX, sizes go up by this */
-    FINE_MAX = 256, /* above, by a sixteenth of the power of two below */
-    FINE_ORDER = 8,
-    STEPS_PER_ORDER = 16,
+    FINE_STEP = 2,  /* up to FINE_MAX, sizes go up by this */
+    FINE_MAX = 128, /* above, by a 32nd of the power of two below */
+    FINE_ORDER = 7,
+    STEP_BITS = 5,
+    STEPS_PER_ORDER = 1 << STEP_BITS,
+    STEPPED_MAX = 1024, /* above, a page is cut into SPLIT_MAX slots, or one fewer, and so on */
+    STEPPED_CLASSES = FINE_MAX / FINE_STEP + 3 * STEPS_PER_ORDER,
+    SPLIT_MAX = SLAB_PAGE_BYTES / (STEPPED_MAX + 1),
+    SPLIT_MIN = SLAB_PAGE_BYTES / SLAB_SLOT_MAX,
     TIGHTEN_MOVES_MAX = 16,  /* a MiB is copied, and wiped where it was */
     TIGHTEN_LOOKS_MAX = 256, /* each a search in the pool's table */
 };
 
 _Static_assert((int)SLAB_PAGE_BYTES <= (int)PAGEPOOL_PAGE_BYTES, "a pool's page is large enough");
 _Static_assert(SLAB_PAGE_BYTES / SLAB_SLOT_MIN <= SLOT_MASK, "a slot's number fits");
+_Static_assert((int)SLAB_CLASSES == STEPPED_CLASSES + 1 + SPLIT_MAX - SPLIT_MIN + 1,
+               "every class has a list");
 
 struct slab_page {
     uint8_t *base; /* NULL when vacant */
@@ -64,9 +71,14 @@ static uint32_t class_of(size_t size)
     if (size <= FINE_MAX) {
         return (uint32_t)((size + FINE_STEP - 1) / FINE_STEP);
     }
-    const uint32_t order = 63 - (uint32_t)__builtin_clzll((unsigned long long)size - 1);
-    const uint32_t step = (uint32_t)(((size - 1) & ((UINT64_C(1) << order) - 1)) >> (order - 4));
-    return FINE_MAX / FINE_STEP + (order - FINE_ORDER) * STEPS_PER_ORDER + step + 1;
+    if (size > STEPPED_MAX) {
+        const size_t even = size + size % 2;
+        return (uint32_t)(STEPPED_CLASSES + 1 + SPLIT_MAX - SLAB_PAGE_BYTES / even);
+    }
+    const uint32_t order = 31 - (uint32_t)__builtin_clz((unsigned int)size - 1);
+    const uint32_t above = ((uint32_t)size - 1) & ((1U << order) - 1);
+    return FINE_MAX / FINE_STEP + (order - FINE_ORDER) * STEPS_PER_ORDER +
+           (above >> (order - STEP_BITS)) + 1;
 }
 
 static size_t class_size(uint32_t size_class)
@@ -74,15 +86,27 @@ static size_t class_size(uint32_t size_class)
     if (size_class <= FINE_MAX / FINE_STEP) {
         return (size_t)size_class * FINE_STEP;
     }
+    if (size_class > STEPPED_CLASSES) {
+        const uint32_t slots = SPLIT_MAX - (size_class - STEPPED_CLASSES - 1);
+        return SLAB_PAGE_BYTES / slots / 2 * 2;
+    }
     const uint32_t above = size_class - FINE_MAX / FINE_STEP - 1;
     const uint32_t order = FINE_ORDER + above / STEPS_PER_ORDER;
-    return ((size_t)1 << order) + ((size_t)(above % STEPS_PER_ORDER + 1) << (order - 4));
+    return ((size_t)1 << order) + ((size_t)(above % STEPS_PER_ORDER + 1) << (order - STEP_BITS));
 }
 
+/* As class_size(class_of()), which is asked less often. */
 size_t slab_slot_size(size_t size)
 {
     ASSERT(size <= SLAB_SLOT_MAX);
-    return class_size(class_of(size < SLAB_SLOT_MIN ? SLAB_SLOT_MIN : size));
+    const size_t at_least = size < SLAB_SLOT_MIN ? SLAB_SLOT_MIN : size;
+    if (at_least > STEPPED_MAX) {
+        return SLAB_PAGE_BYTES / (SLAB_PAGE_BYTES / (at_least + at_least % 2)) / 2 * 2;
+    }
+    const int order =
+        at_least <= FINE_MAX ? STEP_BITS + 1 : 31 - __builtin_clz((unsigned int)at_least - 1);
+    const size_t step = (size_t)1 << (order - STEP_BITS);
+    return (at_least + step - 1) & ~(step - 1);
 }
 
 static void list_push(struct slab *slab, uint32_t *head, uint32_t page)
@@ -289,6 +313,7 @@ static void check_page(const struct slab *slab, const struct slab_page *p)
     }
     ASSERT(p->used + free_count == p->fresh);
     ASSERT(p->size_class < SLAB_CLASSES && class_size(p->size_class) == p->slot_size);
+    ASSERT(slab_slot_size(p->slot_size) == p->slot_size);
     uint32_t listed = 0;
     const uint32_t head = p->used == 0 ? slab->empty : slab->partial[p->size_class];
     for (uint32_t i = head; i != 0; i = slab->pages[i].next) {

@@ -17,9 +17,10 @@
 #include <xxhash.h>
 
 enum {
-    /* What the indexes take for an entry: a bucket, its share of the tree, of epochs and origins.
-     */
-    INDEX_BYTES = 16,
+    /* What the indexes take for an entry: its share of the table, the order and its epoch's set. */
+    INDEX_BYTES = 14,
+    /* Entries of a bucket. Each costs a look 12 ns and saves the table 2 bytes, then 0.7, 0.3. */
+    TABLE_LOAD = 2,
     /* Empty pages that one trimming moves to the pool: 32 MiB. */
     TRIM_PAGES_MAX = 512,
 };
@@ -42,6 +43,12 @@ struct store {
     struct store_observer observer; /* zeroes: nobody */
 };
 
+static uint32_t hash_of_entry(const void *arg, const void *slot)
+{
+    const struct entry *e = slot;
+    return keyhash_of(arg, e->tail, e->key_len);
+}
+
 struct store *store_new(const struct store_config *config)
 {
     struct store *s = mem_new(1, sizeof(*s));
@@ -52,7 +59,7 @@ struct store *store_new(const struct store_config *config)
     }
     entry_init(&s->entries, s->config.pages, config->table_seed);
     keyhash_init(&s->hash, config->table_seed);
-    keymap_init(&s->map, &s->entries.slab);
+    keymap_init(&s->map, &s->entries.slab, TABLE_LOAD, hash_of_entry, &s->hash);
     keytree_init(&s->crowd, &s->entries);
     keytree_init(&s->tree, &s->entries);
     calendar_init(&s->calendar, &s->entries, config->digest_seed);
@@ -106,8 +113,7 @@ static uint32_t lookup_tree(const struct store *s, const struct keytree *tree, c
 {
     struct keytree_cursor cursor;
     const uint32_t handle = keytree_seek(tree, key, key_len, false, &cursor);
-    const bool is_match =
-        handle != 0 && entry_compare(entry_at(&s->entries, handle), key, key_len) == 0;
+    const bool is_match = handle != 0 && entry_has_key(entry_at(&s->entries, handle), key, key_len);
     return is_match ? handle : 0;
 }
 
@@ -115,7 +121,7 @@ static uint32_t lookup_tree(const struct store *s, const struct keytree *tree, c
 static uint32_t lookup(const struct store *s, uint32_t hash, const uint8_t *key, size_t key_len)
 {
     uint32_t handle = keymap_first(&s->map, hash);
-    while (handle != 0 && entry_compare(entry_at(&s->entries, handle), key, key_len) != 0) {
+    while (handle != 0 && !entry_has_key(entry_at(&s->entries, handle), key, key_len)) {
         handle = keymap_next(&s->map, handle);
     }
     return handle != 0 || s->crowd.count == 0 ? handle : lookup_tree(s, &s->crowd, key, key_len);
@@ -168,7 +174,7 @@ static uint64_t used_bytes(const struct store *s)
 
 static void count_in(struct store *s, const struct entry *e)
 {
-    const uint64_t bytes = entry_memory(e) + INDEX_BYTES;
+    const uint64_t bytes = entry_cost(e) + INDEX_BYTES;
     s->entry_bytes += bytes;
     s->keys += !e->is_shadow;
     s->shadows += e->is_shadow;
@@ -178,7 +184,7 @@ static void count_in(struct store *s, const struct entry *e)
 
 static void count_out(struct store *s, const struct entry *e)
 {
-    const uint64_t bytes = entry_memory(e) + INDEX_BYTES;
+    const uint64_t bytes = entry_cost(e) + INDEX_BYTES;
     s->entry_bytes -= bytes;
     s->keys -= !e->is_shadow;
     s->shadows -= e->is_shadow;
@@ -211,12 +217,12 @@ static void index_entry(struct store *s, uint32_t handle, uint32_t hash)
     }
 }
 
-static void deindex_entry(struct store *s, uint32_t handle)
+static void deindex_entry(struct store *s, uint32_t handle, uint32_t hash)
 {
     if (entry_at(&s->entries, handle)->is_crowded) {
         keytree_remove(&s->crowd, handle);
     } else {
-        keymap_remove(&s->map, handle);
+        keymap_remove(&s->map, hash, handle);
     }
 }
 
@@ -235,20 +241,19 @@ static void disorder_entry(struct store *s, uint32_t handle)
     }
 }
 
-static void remove_entry(struct store *s, uint32_t handle, uint64_t second)
+static void remove_entry(struct store *s, uint32_t handle, uint32_t hash, uint64_t second)
 {
     unlink_entry(s, handle, second);
     disorder_entry(s, handle);
-    deindex_entry(s, handle);
+    deindex_entry(s, handle, hash);
     entry_free(&s->entries, handle);
 }
 
 /* Only what grows the store is refused. */
 static bool has_room(const struct store *s, uint32_t old, const struct record *next)
 {
-    const size_t old_size = old == 0 ? 0 : entry_memory(entry_at(&s->entries, old)) + INDEX_BYTES;
-    const size_t blob_size = next->value_len > VALUE_INLINE_MAX ? blob_memory(next->blob) : 0;
-    const size_t size = entry_slot_size(next) + blob_size + INDEX_BYTES;
+    const size_t old_size = old == 0 ? 0 : entry_cost(entry_at(&s->entries, old)) + INDEX_BYTES;
+    const size_t size = entry_cost_of(next) + INDEX_BYTES;
     return size <= old_size || used_bytes(s) - old_size + size <= s->config.bytes_max;
 }
 
@@ -258,12 +263,14 @@ static void rewrite(struct store *s, uint32_t handle, const struct record *next,
                     uint64_t second)
 {
     const bool keeps_place = !entry_at(&s->entries, handle)->is_shadow && !next->is_shadow;
-    unlink_entry(s, handle, second);
+    const struct calendar_mark mark = calendar_mark(&s->calendar, handle);
+    count_out(s, entry_at(&s->entries, handle));
     if (!keeps_place) {
         disorder_entry(s, handle);
     }
     entry_rewrite(&s->entries, handle, next, origin);
-    link_entry(s, handle, second);
+    count_in(s, entry_at(&s->entries, handle));
+    calendar_move(&s->calendar, handle, &mark, second);
     if (!keeps_place) {
         order_entry(s, handle);
     }
@@ -283,7 +290,7 @@ static enum rc place(struct store *s, uint32_t old, const struct record *next, u
     const uint64_t second = version_ms(&next->version) / 1000;
     const struct entry *e = old == 0 ? NULL : entry_at(&s->entries, old);
     /* Not over itself: a record that the store lent out has its key here. */
-    if (e != NULL && entry_slot_size(next) == entry_size(e) && next->key != e->tail) {
+    if (e != NULL && entry_slot_size(next, origin) == entry_size(e) && next->key != e->tail) {
         rewrite(s, old, next, origin, second);
         *ret_handle = old;
         return RC_OK;
@@ -294,7 +301,7 @@ static enum rc place(struct store *s, uint32_t old, const struct record *next, u
         return RC_NO_MEMORY;
     }
     if (old != 0) {
-        remove_entry(s, old, second);
+        remove_entry(s, old, hash, second);
     }
     index_entry(s, handle, hash);
     link_entry(s, handle, second);
@@ -311,13 +318,14 @@ static uint32_t shade(struct store *s, uint32_t handle)
     struct record r = entry_record(&s->entries, e);
     const uint64_t second = entry_second(e);
     merge_shadow(&r);
+    const uint32_t origin = entry_origin(e);
     const uint32_t smaller =
-        entry_slot_size(&r) < entry_size(e) ? entry_new(&s->entries, &r, e->origin) : 0;
+        entry_slot_size(&r, origin) < entry_size(e) ? entry_new(&s->entries, &r, origin) : 0;
     if (smaller != 0) {
-        const uint32_t origin = origin_hold(&s->entries.origins, &r.version.origin);
-        ASSERT(origin == e->origin); /* one more holder of what is held */
+        const uint32_t held = origin_hold(&s->entries.origins, &r.version.origin);
+        ASSERT(held == origin); /* one more holder of what is held */
         const uint32_t hash = hash_of(s, &r);
-        remove_entry(s, handle, second);
+        remove_entry(s, handle, hash, second);
         index_entry(s, smaller, hash);
         link_entry(s, smaller, second);
         return smaller;
@@ -339,7 +347,7 @@ static uint32_t retire(struct store *s, uint32_t handle, uint64_t now_ms)
         s->observer.expired(s->observer.arg, &r);
     }
     if (r.guard_ms <= now_ms) {
-        remove_entry(s, handle, entry_second(e));
+        remove_entry(s, handle, hash_of(s, &r), entry_second(e));
         return 0;
     }
     return shade(s, handle);
@@ -669,8 +677,15 @@ struct store_stats store_stats(const struct store *s)
         .bytes_used = used_bytes(s),
         .bytes_max = s->config.bytes_max,
         .order_bytes = s->tree.memory + s->crowd.memory,
+        .table_bytes = keymap_memory(&s->map),
+        .page_bytes = s->entries.slab.mapped * PAGEPOOL_PAGE_BYTES,
         .expired_total = s->expired_total,
     };
+}
+
+uint64_t store_epoch_bytes(const struct store *s)
+{
+    return calendar_memory(&s->calendar);
 }
 
 uint64_t store_digest_seed(const struct store *s)
@@ -695,15 +710,15 @@ static void check_entry(void *arg, uint32_t handle)
     ASSERT(e != NULL);
     const struct record r = entry_record(&s->entries, e);
     const uint32_t hash = hash_of(s, &r);
-    ASSERT((e->is_crowded || hash == e->link.hash) && lookup(s, hash, r.key, r.key_len) == handle);
+    ASSERT(lookup(s, hash, r.key, r.key_len) == handle);
     ASSERT(r.is_shadow || lookup_tree(s, &s->tree, r.key, r.key_len) == handle);
     ASSERT(r.guard_ms == 0 || (r.guard_ms > r.expiry_ms && !r.is_shadow));
     ASSERT(record_check(&r) == RC_OK);
     census->keys += !r.is_shadow;
     census->shadows += r.is_shadow;
-    census->shadow_bytes += r.is_shadow ? entry_memory(e) + INDEX_BYTES : 0;
+    census->shadow_bytes += r.is_shadow ? entry_cost(e) + INDEX_BYTES : 0;
     census->guards += r.guard_ms > 0;
-    census->bytes += entry_memory(e) + INDEX_BYTES;
+    census->bytes += entry_cost(e) + INDEX_BYTES;
 }
 
 static void check_crowd(const struct store *s, struct census *census)

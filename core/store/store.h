@@ -142,11 +142,11 @@ MUST_USE enum rc store_next_epoch(const struct store *s, uint64_t cut_s, uint64_
                                   struct digest *ret_digest);
 
 /* ---- Walks ---- A walk visits the records and shadows of one epoch, in no order: those that were
- * there when it began and still are when their turn comes. It may miss those that arrive meanwhile.
- * The store knows its walks and moves them on when it frees what they stand on. Open walks are
- * bounded by STORE_WALKS_MAX.
+ * there when it began and still are when their turn comes. It may miss those that arrive meanwhile,
+ * and visits one again that changed after its turn if that gave it a place further on. Open walks
+ * are bounded by STORE_WALKS_MAX.
  */
-/* RC_FULL when STORE_WALKS_MAX are open. `walk` is linked into the store until store_walk_end(). */
+/* RC_FULL when STORE_WALKS_MAX are open. */
 MUST_USE enum rc store_walk_begin(struct store *s, uint64_t epoch, struct store_walk *walk);
 
 /* The next entry, RC_NOT_FOUND at the end. Expired ones are skipped. */
@@ -178,11 +178,17 @@ struct store_stats {
     uint64_t guards;       /* live records that refuse older versions beyond their own time */
     uint64_t bytes_used;
     uint64_t bytes_max;
-    uint64_t order_bytes;   /* of the ordered index; bytes_used has a share of it for each entry */
+    /* Where the memory is: bytes_used has a share of these for each entry. */
+    uint64_t order_bytes;   /* the ordered index */
+    uint64_t table_bytes;   /* the table's buckets */
+    uint64_t page_bytes;    /* pages of entries, with what is free in them */
     uint64_t expired_total; /* live records freed at the end of their time */
 };
 
 struct store_stats store_stats(const struct store *s);
+
+/* Bytes of the epochs' sets. Goes over every epoch: for tests and benches. */
+uint64_t store_epoch_bytes(const struct store *s);
 uint64_t store_digest_seed(const struct store *s);
 
 /* Walks every invariant and asserts it. Slow; for tests. */

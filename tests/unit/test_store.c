@@ -462,13 +462,21 @@ static void a_full_store_refuses_growth_and_takes_what_does_not_grow(void **stat
     assert_in_range(stored, 10, 40);
     assert_true(store_stats(s).bytes_used <= 2000);
     const struct store_stats before = store_stats(s);
-    struct record longer =
-        record_of("key0", "0123456789012345678901234567890123456789", T0 + 1, T0 + 5000);
+    struct record longer = record_of(
+        "key0", "012345678901234567890123456789012345678901234567890123456789", T0 + 1, T0 + 5000);
     assert_int_equal(store_merge(s, &longer, T0, &outcome), RC_FULL);
     assert_value(s, "key0", T0, "0123456789");
     assert_int_equal(store_stats(s).bytes_used, before.bytes_used);
     struct record equal = record_of("key0", "9876543210", T0 + 1, T0 + 5000);
     assert_int_equal(merge(s, &equal, T0), MERGE_APPLIED);
+    /* With a shorter life it gets a guard, which is no growth either. Nor is a late guard. */
+    equal = record_of("key0", "9876543210", T0 + 2, T0 + 3000);
+    assert_int_equal(merge(s, &equal, T0), MERGE_APPLIED);
+    struct record late = record_of("key2", "an older one", T0 - 1, T0 + 9000);
+    assert_int_equal(merge(s, &late, T0), MERGE_GUARDED);
+    assert_int_equal(store_stats(s).guards, 2);
+    assert_int_equal(store_stats(s).bytes_used, before.bytes_used);
+    store_check(s);
     struct record shorter = record_of("key1", "", T0 + 1, T0 + 5000);
     assert_int_equal(merge(s, &shorter, T0), MERGE_APPLIED);
     /* New writers are not counted against a write, so a store can be a little over its bound: a
@@ -476,7 +484,7 @@ static void a_full_store_refuses_growth_and_takes_what_does_not_grow(void **stat
     for (uint8_t origin = 8; origin < 40; origin++) {
         char name[16];
         (void)snprintf(name, sizeof(name), "key%d", origin % 8);
-        equal = record_of(name, origin % 8 == 1 ? "" : "9876543210", T0 + 2, T0 + 5000);
+        equal = record_of(name, origin % 8 == 1 ? "" : "9876543210", T0 + 3, T0 + 5000);
         equal.version.origin.bytes[0] = origin;
         assert_int_equal(merge(s, &equal, T0), MERGE_APPLIED);
     }

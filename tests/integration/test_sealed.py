@@ -234,6 +234,21 @@ class Rotation(Sealed):
         self.assertGreater(metrics['repram_seal_packets_total{key="open"}'], 0)
         self.assertEqual(metrics['repram_seal_members{key_state="first"}'], 2)
 
+    def test_from_a_key_straight_to_open_a_skipped_step_only_delays(self):
+        """Who still holds the key writes under it to who has `open` alone, until a plain link brings his card."""
+        key = new_key()
+        nodes = self.apart(3, key)
+        self.step(nodes[:1], "open")
+        self.await_ring(nodes[:1], "open")
+        self.step(nodes[1:], f"{key},open")
+        wait_until(lambda: self.states(nodes[1:]) == {"mixed"}, "the others are mixed")
+        wait_formed(nodes, 60)
+        self.step(nodes[1:], "open")
+        for node in nodes:
+            self.await_lines(node, 0)
+        wait_formed(nodes, 60)
+        wait_until(lambda: harness.converged(nodes), "the digests are equal", 30)
+
     def test_a_bad_ring_on_hup_keeps_the_old_one_and_who_would_be_cut_off_is_named(self):
         a, b = new_key(), new_key()
         nodes = self.apart(2, a)

@@ -11,26 +11,69 @@
 #include <unistd.h>
 
 /*
- * A message of TLS itself. OpenSSL takes them until there are bytes of the other side or no more of
- * anything, and bounds neither their number nor their time: one read of two million key updates
- * took 13 s. Beyond STREAM_MESSAGES_MAX of one read the other side counts as gone. `arg` counts
- * them, and is NULL outside of reads.
+ * What one call may take in. OpenSSL goes on until there are bytes of the other side or no more of
+ * anything, and bounds neither the messages of TLS itself nor the records nor their time: one read
+ * of two million key updates took 13 s, and one ClientHello in records of a byte, with 30 empty
+ * ones before each, 1.2 s. It is with the connection during the call alone.
  */
+struct intake {
+    size_t left;       /* bytes of the socket; the last read of it may pass that by a record */
+    size_t whole_max;  /* since the connection began; 0: no matter */
+    uint32_t messages; /* of TLS itself */
+    uint32_t records;
+    bool is_over; /* there were more than whole_max */
+};
+
+/* Beyond STREAM_MESSAGES_MAX of one read the other side counts as gone. */
 static void on_message(int is_written, int version, int type, const void *data, size_t len,
                        SSL *ssl, void *arg)
 {
-    uint32_t *count = arg;
-    (void)is_written;
+    struct intake *in = arg;
     (void)version;
     (void)data;
     (void)len;
-    if (count == NULL || (type != SSL3_RT_HANDSHAKE && type != SSL3_RT_ALERT)) {
+    if (in == NULL) {
         return;
     }
-    *count += 1;
-    if (*count > STREAM_MESSAGES_MAX) {
+    in->records += type == SSL3_RT_HEADER && is_written == 0;
+    in->messages += type == SSL3_RT_HANDSHAKE || type == SSL3_RT_ALERT;
+    if (in->messages > STREAM_MESSAGES_MAX && in->whole_max == 0) {
         SSL_set_shutdown(ssl, SSL_get_shutdown(ssl) | SSL_RECEIVED_SHUTDOWN);
     }
+}
+
+/* Around each use of the socket. Where enough was read it says so as a socket that has nothing
+ * does; the loop calls again, as the socket is still readable. */
+static long on_socket(BIO *bio, int what, const char *data, size_t len, int argi, long argl,
+                      int result, size_t *processed)
+{
+    struct intake *in = (void *)BIO_get_callback_arg(bio);
+    (void)data;
+    (void)len;
+    (void)argi;
+    (void)argl;
+    if (in == NULL) {
+        return result;
+    }
+    if (what == (BIO_CB_READ | BIO_CB_RETURN) && result > 0) {
+        in->left -= *processed < in->left ? *processed : in->left;
+    }
+    if (what != BIO_CB_READ) {
+        return result;
+    }
+    in->is_over = in->whole_max > 0 && BIO_number_read(bio) >= in->whole_max;
+    if (in->is_over || in->left == 0) {
+        BIO_clear_retry_flags(bio);
+        BIO_set_retry_read(bio);
+        return -1;
+    }
+    return result;
+}
+
+static void set_intake(const struct stream *s, struct intake *in)
+{
+    SSL_set_msg_callback_arg(s->ssl, in);
+    BIO_set_callback_arg(SSL_get_rbio(s->ssl), (char *)in);
 }
 
 struct stream stream_plain(int fd)
@@ -55,6 +98,7 @@ enum rc stream_secure(struct stream *s, SSL *ssl)
         ERR_clear_error();
         return RC_NO_MEMORY;
     }
+    BIO_set_callback_ex(SSL_get_rbio(ssl), on_socket);
     /* What is written anew after RC_AGAIN may have moved; one record is better than none. */
     (void)SSL_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                 SSL_MODE_RELEASE_BUFFERS);
@@ -110,26 +154,35 @@ enum rc stream_handshake(struct stream *s, bool *ret_is_writing)
     if (s->ssl == NULL) {
         return RC_OK;
     }
+    struct intake in = {.left = SSL3_RT_MAX_PLAIN_LENGTH, .whole_max = STREAM_HANDSHAKE_MAX};
     forget_errors();
+    set_intake(s, &in);
     const int result = SSL_do_handshake(s->ssl);
+    set_intake(s, NULL);
     if (result == 1) {
         s->has_more = SSL_has_pending(s->ssl) == 1;
         return RC_OK;
     }
-    return failure(s, result, ret_is_writing);
+    const enum rc rc = failure(s, result, ret_is_writing);
+    if (rc == RC_AGAIN && in.is_over) {
+        s->is_broken = true;
+        errno = EPROTO;
+        return RC_REFUSED;
+    }
+    return rc;
 }
 
 static enum rc tls_read(struct stream *s, uint8_t *room, size_t size, size_t *ret_len)
 {
     size_t total = 0;
-    uint32_t messages = 0;
+    struct intake in = {.left = size > SSL3_RT_MAX_PLAIN_LENGTH ? size : SSL3_RT_MAX_PLAIN_LENGTH};
     bool is_writing = false;
     enum rc rc = RC_OK;
     if (s->is_broken) { /* as was found behind bytes, which went first */
         errno = EPROTO;
         return RC_IO;
     }
-    SSL_set_msg_callback_arg(s->ssl, &messages);
+    set_intake(s, &in);
     do {
         size_t len = 0;
         forget_errors();
@@ -138,8 +191,9 @@ static enum rc tls_read(struct stream *s, uint8_t *room, size_t size, size_t *re
             rc = rc == RC_AGAIN && is_writing ? RC_IO : rc; /* which is not agreed to */
         }
         total += len;
-    } while (rc == RC_OK && total < size && SSL_has_pending(s->ssl) == 1);
-    SSL_set_msg_callback_arg(s->ssl, NULL);
+    } while (rc == RC_OK && total < size && in.records < STREAM_RECORDS_MAX &&
+             SSL_has_pending(s->ssl) == 1);
+    set_intake(s, NULL);
     /* An end behind bytes is told by the next read. Half a record is nothing yet. */
     s->has_more = rc == RC_OK ? SSL_has_pending(s->ssl) == 1 : rc != RC_AGAIN && total > 0;
     if (total > 0) {

@@ -28,6 +28,12 @@ enum {
     /* Of TLS itself, key updates above all, that one read may take. A link has one in millions of
      * records (net/crypto/psk). */
     STREAM_MESSAGES_MAX = 32,
+    /* Of which one read takes no more once it has so many, however small they are: each costs what
+     * a key and a tag cost. What others send is 1.4 KB and more a record where there is much. */
+    STREAM_RECORDS_MAX = 64,
+    /* Of a whole handshake, in bytes: a ClientHello of 2 KB, or one with a client's chain of
+     * certificates. OpenSSL would take 230 KB, in records of any size. */
+    STREAM_HANDSHAKE_MAX = 64 * 1024,
 };
 
 struct stream {
@@ -50,8 +56,8 @@ MUST_USE enum rc stream_secure(struct stream *s, struct ssl_st *ssl);
 /*
  * Goes on with the handshake; to be called until it is RC_OK, which for a plain stream it is at
  * once. RC_AGAIN: *ret_is_writing says that the socket must be writable first, else readable.
- * RC_CLOSED: the other side has left. RC_REFUSED: it failed, and the alert that says why is sent.
- * RC_IO: the connection is broken.
+ * RC_CLOSED: the other side has left. RC_REFUSED: it failed, and the alert that says why is sent,
+ * or it was longer than STREAM_HANDSHAKE_MAX. RC_IO: the connection is broken.
  */
 MUST_USE enum rc stream_handshake(struct stream *s, bool *ret_is_writing);
 

@@ -177,7 +177,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     if (http_phase_is(c, HTTP_PHASE_HANDSHAKE)) {
-        http_tls_go_on(c);
+        http_tls_read(c);
     } else if (!c->is_silent || !http_tls_begin(c)) {
         take_input(c);
     }

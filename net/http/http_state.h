@@ -113,6 +113,8 @@ struct http_shared {
     /* The connection can go on with what it holds: call http_conn_go_on() from the loop. This is
      * called again and again while that is so. */
     void (*woken)(struct http_shared *shared, struct http_conn *c);
+    /* Whether this turn of the loop has time for another handshake, or a part of one. */
+    bool (*may_shake)(struct http_shared *shared);
     /* Room for bodies became free: those that are held may go on, in a turn of their own. */
     void (*roomy)(struct http_shared *shared);
     /* Ends a connection at once, other than the one whose event this is. */
@@ -144,6 +146,7 @@ struct http_conn {
     uint8_t phase, listed; /* enum http_phase: now, and the list it is in */
     uint8_t handshake;     /* enum http_counted */
     bool is_silent;        /* nothing has come yet: it may turn out to be TLS */
+    bool is_hello;         /* it will: so much is known, and not begun yet */
     bool has_cert;         /* the client has shown one that is good */
     bool is_refreshed;     /* the phase began anew, even if it is the same */
     bool is_over;    /* beyond a limit: one request, and only probes and peers get an answer */

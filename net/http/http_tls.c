@@ -140,8 +140,12 @@ static bool is_hello(const struct http_conn *c)
 bool http_tls_begin(struct http_conn *c)
 {
     const struct tls_context *tls = c->shared->config.tls;
-    if (tls == NULL || !tls_context_accepts(tls) || !is_hello(c)) {
+    if (tls == NULL || !tls_context_accepts(tls) || (!c->is_hello && !is_hello(c))) {
         return false;
+    }
+    c->is_hello = true;
+    if (!c->shared->may_shake(c->shared)) {
+        return true; /* the socket stays readable */
     }
     c->is_silent = false;
     http_intake_release(c); /* one beyond a limit has begun a request */
@@ -209,6 +213,13 @@ void http_tls_go_on(struct http_conn *c)
     } else {
         count(c, tls_context_kind(c->stream.ssl), HTTP_HANDSHAKE_FAILED);
         http_phase_enter(c, HTTP_PHASE_CLOSED);
+    }
+}
+
+void http_tls_read(struct http_conn *c)
+{
+    if (c->shared->may_shake(c->shared)) {
+        http_tls_go_on(c);
     }
 }
 

@@ -17,11 +17,15 @@
 /* So many calls of the next find nothing, as when the loop wakes for what is not there. */
 static int deaf_calls;
 
+/* So long each of them takes. */
+static uint64_t recv_ms;
+
 ssize_t __real_recv(int fd, void *room, size_t size, int flags);
 ssize_t __wrap_recv(int fd, void *room, size_t size, int flags);
 
 ssize_t __wrap_recv(int fd, void *room, size_t size, int flags)
 {
+    own_clock_pass_ms(recv_ms);
     if (deaf_calls > 0) {
         deaf_calls--;
         errno = EAGAIN;
@@ -388,6 +392,33 @@ static void without_memory_for_tls_a_connection_ends_and_the_next_is_served(void
     client_close(&c);
 }
 
+static void handshakes_of_one_turn_end_and_the_others_go_on_in_the_next(void **state)
+{
+    struct rig *rig = *state;
+    enum { MANY = 5 };
+    static const char junk[] = "\x16\x03\x01\x00\x05junk!";
+    struct client all[MANY];
+    rig_start(rig);
+    for (int i = 0; i < MANY; i++) {
+        all[i] = plain(rig);
+        rig_turn(rig);
+    }
+    recv_ms = 10;
+    for (int i = 0; i < MANY; i++) {
+        assert_int_equal(send(all[i].fd, junk, sizeof(junk) - 1, MSG_NOSIGNAL), sizeof(junk) - 1);
+    }
+    rig_turn(rig);
+    recv_ms = 0;
+    assert_int_equal(handshakes(rig, TLS_KIND_OTHER, HTTP_HANDSHAKE_FAILED), 1);
+    const uint64_t until = patience_begins();
+    while (handshakes(rig, TLS_KIND_OTHER, HTTP_HANDSHAKE_FAILED) < MANY && rig_waits(rig, until)) {
+    }
+    assert_int_equal(handshakes(rig, TLS_KIND_OTHER, HTTP_HANDSHAKE_FAILED), MANY);
+    for (int i = 0; i < MANY; i++) {
+        client_close(&all[i]);
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -410,6 +441,7 @@ int main(void)
         TEST(what_was_read_ahead_is_answered_too),
         TEST(an_end_that_was_read_ahead_ends_a_stream_that_waits),
         TEST(without_memory_for_tls_a_connection_ends_and_the_next_is_served),
+        TEST(handshakes_of_one_turn_end_and_the_others_go_on_in_the_next),
     };
 #undef TEST
     return cmocka_run_group_tests(tests, NULL, NULL);

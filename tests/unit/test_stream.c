@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <event2/buffer.h>
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 enum { HEADER_BYTES = 5, ROOM_BYTES = 100000, MUCH = 400000, WRITE_AHEAD = 70000 };
@@ -393,6 +394,75 @@ static void a_handshake_that_fails_says_how(void **state)
     assert_int_equal(ERR_peek_error(), 0);
 }
 
+/* The beginning of a ClientHello of 100,000 bytes, a byte a record, with empty records before each:
+ * all of it is well-formed, and none of it is ever enough. */
+static size_t crumbs(uint8_t *to, size_t size)
+{
+    static const uint8_t hello[] = {1, 1, 0x86, 0xa0};
+    enum { EMPTY = 30 };
+    size_t len = 0;
+    for (size_t i = 0; len + (size_t)(EMPTY + 1) * (HEADER_BYTES + 1) <= size; i++) {
+        for (int n = 0; n <= EMPTY; n++) {
+            const uint8_t head[] = {SSL3_RT_HANDSHAKE, 3, 1, 0, n == EMPTY};
+            memcpy(to + len, head, sizeof(head));
+            len += sizeof(head);
+        }
+        to[len++] = i < sizeof(hello) ? hello[i] : 0;
+    }
+    return len;
+}
+
+static size_t left_in(const struct stream *s)
+{
+    int len = 0;
+    assert_int_equal(ioctl(s->fd, FIONREAD, &len), 0);
+    return (size_t)len;
+}
+
+static void a_handshake_in_crumbs_is_taken_in_parts_and_not_for_ever(void **state)
+{
+    struct rig *rig = *state;
+    struct tls_pair *p = &rig->pair;
+    bool is_writing = true;
+    size_t taken = 0, calls = 0;
+    enum rc rc = RC_AGAIN;
+    tls_pair_close(p);
+    tls_pair_open(p, rig->context);
+    const size_t len = crumbs(rig->room, sizeof(rig->room));
+    assert_true(len > STREAM_HANDSHAKE_MAX + 2 * SSL3_RT_MAX_PLAIN_LENGTH);
+    assert_int_equal(send(p->there.fd, rig->room, len, 0), len);
+    while (rc == RC_AGAIN) {
+        const size_t before = left_in(&p->here);
+        rc = stream_handshake(&p->here, &is_writing);
+        assert_false(rc == RC_AGAIN && is_writing);
+        assert_true(before - left_in(&p->here) < 3 * SSL3_RT_MAX_PLAIN_LENGTH);
+        taken += before - left_in(&p->here);
+        calls++;
+    }
+    assert_int_equal(rc, RC_REFUSED);
+    assert_true(taken >= STREAM_HANDSHAKE_MAX);
+    assert_true(taken < STREAM_HANDSHAKE_MAX + 2 * SSL3_RT_MAX_PLAIN_LENGTH);
+    assert_true(calls > 2);
+    assert_int_equal(ERR_peek_error(), 0);
+}
+
+static void of_tiny_records_one_read_takes_so_many(void **state)
+{
+    struct rig *rig = *state;
+    size_t len = 0;
+    for (int i = 0; i < 2 * STREAM_RECORDS_MAX + 1; i++) {
+        says(&rig->pair.there, "x", 1);
+    }
+    assert_int_equal(hears(rig, &rig->pair.here, &len), RC_OK);
+    assert_int_equal(len, STREAM_RECORDS_MAX);
+    assert_true(rig->pair.here.has_more);
+    assert_int_equal(hears(rig, &rig->pair.here, &len), RC_OK);
+    assert_int_equal(len, STREAM_RECORDS_MAX);
+    assert_int_equal(hears(rig, &rig->pair.here, &len), RC_OK);
+    assert_int_equal(len, 1);
+    assert_false(rig->pair.here.has_more);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -412,6 +482,8 @@ int main(void)
         TEST(an_end_without_a_word_is_an_end_too),
         TEST(a_key_update_is_answered_with_the_next_write),
         TEST(a_handshake_that_fails_says_how),
+        TEST(a_handshake_in_crumbs_is_taken_in_parts_and_not_for_ever),
+        TEST(of_tiny_records_one_read_takes_so_many),
     };
 #undef TEST
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -384,7 +384,7 @@ static void peer_that_reads_as_fast_as_we_write_keeps_no_turn(void **state)
     swallows = 0;
     is_swallowing = true;
     for (int i = 0; i < VALUES; i++) {
-        char key[8];
+        char key[16];
         (void)snprintf(key, sizeof(key), "key-%d", i);
         put_at(r, key, (uint64_t)i, LARGE);
     }

@@ -221,7 +221,8 @@ static void end_broken(struct peer_link *l)
     peer_link_end(l, errno == ETIMEDOUT ? LINK_END_TIMEOUT : LINK_END_RESET);
 }
 
-/* One read: into the places of a large value that is coming, and what is behind it. */
+/* One read: into the places of a large value that is coming, and what is behind it. Of many places
+ * only the first where a link is to read little. */
 struct reading {
     struct iovec rooms[BLOB_ROOMS_MAX + 1]; /* the last one is for all else */
     size_t count;
@@ -232,7 +233,8 @@ static struct reading reading_of(struct peer_link *l, uint8_t *rest, size_t rest
 {
     struct blob_room rooms[BLOB_ROOMS_MAX];
     struct reading r = {.size = rest_size};
-    const size_t count = l->state == UP ? l->hooks->rooms(l->arg, l, rooms) : 0;
+    const size_t found = l->state == UP ? l->hooks->rooms(l->arg, l, rooms) : 0;
+    const size_t count = found > 1 && rest_size == FIRST_READ_BYTES ? 1 : found;
     for (size_t i = 0; i < count; i++) {
         r.rooms[r.count++] = (struct iovec){.iov_base = rooms[i].at, .iov_len = rooms[i].len};
         r.size += rooms[i].len;

@@ -281,6 +281,25 @@ static void what_has_a_place_is_read_into_it_and_the_rest_follows(void **state)
     assert_memory_equal(places[1], "defgh", 5);
 }
 
+static void of_many_places_one_is_filled_in_a_turn_that_has_no_time_left(void **state)
+{
+    struct scene *s = *state;
+    static uint8_t places[2][8];
+    s->answer = ACCEPTED;
+    dial(s);
+    take_request(s);
+    s->rooms[0] = (struct blob_room){places[0], 3};
+    s->rooms[1] = (struct blob_room){places[1], 5};
+    s->room_count = 2;
+    s->is_late = true;
+    assert_int_equal(send(s->other, "abcdefghij", 10, 0), 10);
+    run(s);
+    assert_int_equal(s->input_len, 10);
+    assert_memory_equal(s->input, "abcdefghij", 10);
+    assert_memory_equal(places[0], "abc", 3);
+    assert_int_equal(places[1][0], 0);
+}
+
 static void adopted_link_delivers_what_was_read_before(void **state)
 {
     struct scene *s = *state;
@@ -369,6 +388,8 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(what_has_a_place_is_read_into_it_and_the_rest_follows,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            of_many_places_one_is_filled_in_a_turn_that_has_no_time_left, setup, teardown),
         cmocka_unit_test_setup_teardown(adopted_link_delivers_what_was_read_before, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(

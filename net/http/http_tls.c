@@ -51,7 +51,7 @@ static struct http_conn *oldest(const struct http_shared *shared, enum http_coun
             first_of_net = first_of_net == NULL && is_of_net ? c : first_of_net;
         }
     }
-    return kind == HTTP_COUNTED_FAR && of_net >= HTTP_HANDSHAKES_PER_IP_MAX ? first_of_net : first;
+    return kind != HTTP_COUNTED_NEAR && of_net >= HTTP_HANDSHAKES_PER_IP_MAX ? first_of_net : first;
 }
 
 /* One that is full of handshakes which nobody finishes would shut everybody out: so who has taken
@@ -120,7 +120,7 @@ void http_tls_release(struct http_conn *c)
 
 /* A peer whose ClientHello has proved a key needs one round trip more, in which strangers of its
  * address must not drive it out: it counts among its like. Who has recorded such a ClientHello may
- * say it again, and gets no further. */
+ * say it again, gets no further, and drives out those of his own address. */
 static void set_apart(struct http_conn *c)
 {
     if (c->handshake != HTTP_COUNTED_KEYED && psk_hello_key(c->stream.ssl) != 0) {

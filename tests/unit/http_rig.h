@@ -49,6 +49,7 @@ struct rig {
     struct http_server *server;
     struct http_server_config config;
     uint16_t port;
+    uint32_t from; /* whose clients are opened, of 127/8; 0: 127.0.0.1's */
     uint64_t body_max;
     const char *cors; /* of every request */
     struct blob *blob;
@@ -301,6 +302,10 @@ static inline struct client client_open(struct rig *rig)
                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct client c = {.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
                        .input = calloc(1, CLIENT_INPUT_MAX + 1)};
+    const struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(rig->from)};
+    if (rig->from != 0) {
+        assert_int_equal(bind(c.fd, (const struct sockaddr *)&from, sizeof(from)), 0);
+    }
     assert_int_equal(connect(c.fd, (const struct sockaddr *)&at, sizeof(at)), 0);
     assert_int_equal(fcntl(c.fd, F_SETFL, O_NONBLOCK), 0);
     rig_turn(rig);

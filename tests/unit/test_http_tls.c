@@ -246,13 +246,22 @@ static struct client keyed(struct rig *rig)
     return c;
 }
 
+/* It goes on, and is a link. */
+static void finish(struct rig *rig, struct client *peer)
+{
+    const uint64_t until = patience_begins();
+    bool is_writing = false;
+    enum rc rc = RC_AGAIN;
+    while ((rc = stream_handshake(peer->tls, &is_writing)) == RC_AGAIN && rig_waits(rig, until)) {
+    }
+    assert_int_equal(rc, RC_OK);
+    assert_true(wait_for(rig, &keys.links, 1));
+}
+
 static void who_has_proved_a_key_gives_way_to_no_stranger(void **state)
 {
     static struct client strangers[HTTP_HANDSHAKES_MAX + 1];
     struct rig *rig = *state;
-    const uint64_t until = patience_begins();
-    bool is_writing = false;
-    enum rc rc = RC_AGAIN;
     rig_start(rig);
     struct client peer = keyed(rig);
     for (int i = 0; i <= HTTP_HANDSHAKES_MAX; i++) {
@@ -261,10 +270,7 @@ static void who_has_proved_a_key_gives_way_to_no_stranger(void **state)
     assert_true(rig_has_connections(rig, HTTP_HANDSHAKES_MAX + 1));
     assert_int_equal(handshakes(rig, TLS_KIND_OTHER, HTTP_HANDSHAKE_LIMITED), 1);
     assert_int_equal(handshakes(rig, TLS_KIND_LINK, HTTP_HANDSHAKE_LIMITED), 0);
-    while ((rc = stream_handshake(peer.tls, &is_writing)) == RC_AGAIN && rig_waits(rig, until)) {
-    }
-    assert_int_equal(rc, RC_OK);
-    assert_true(wait_for(rig, &keys.links, 1));
+    finish(rig, &peer);
     client_close(&peer);
     for (int i = 0; i <= HTTP_HANDSHAKES_MAX; i++) {
         client_close(&strangers[i]);
@@ -284,6 +290,28 @@ static void those_who_have_proved_a_key_are_bounded_too(void **state)
     assert_int_equal(handshakes(rig, TLS_KIND_LINK, HTTP_HANDSHAKE_LIMITED), 1);
     for (int i = 0; i <= HTTP_HANDSHAKES_MAX; i++) {
         client_close(&peers[i]);
+    }
+}
+
+/* So one recording, said again and again from one address, keeps no member of another out. */
+static void who_has_proved_a_key_gives_way_to_no_other_address(void **state)
+{
+    static struct client copies[HTTP_HANDSHAKES_MAX];
+    struct rig *rig = *state;
+    rig_start(rig);
+    rig->from = INADDR_LOOPBACK + 1;
+    struct client peer = keyed(rig);
+    rig->from = 0;
+    for (int i = 0; i < HTTP_HANDSHAKES_MAX; i++) {
+        copies[i] = keyed(rig);
+    }
+    assert_true(rig_has_connections(rig, HTTP_HANDSHAKES_MAX));
+    assert_int_equal(handshakes(rig, TLS_KIND_LINK, HTTP_HANDSHAKE_LIMITED), 1);
+    assert_true(client_hears_end(rig, &copies[0]) || copies[0].is_reset);
+    finish(rig, &peer);
+    client_close(&peer);
+    for (int i = 0; i < HTTP_HANDSHAKES_MAX; i++) {
+        client_close(&copies[i]);
     }
 }
 
@@ -434,6 +462,8 @@ int main(void)
                                         keyed_teardown),
         cmocka_unit_test_setup_teardown(those_who_have_proved_a_key_are_bounded_too, keyed_setup,
                                         keyed_teardown),
+        cmocka_unit_test_setup_teardown(who_has_proved_a_key_gives_way_to_no_other_address,
+                                        keyed_setup, keyed_teardown),
         TEST(a_handshake_that_is_no_handshake_is_counted),
         TEST(a_connection_beyond_the_limit_hears_so_over_tls_too),
         TEST(what_drains_waits_for_no_handshake),

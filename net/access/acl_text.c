@@ -409,9 +409,7 @@ static bool make_room(struct acl *acl, const char *text, size_t len)
 static bool take_digest(struct acl *acl, const char *text, size_t len)
 {
     uint8_t hash[DIGEST_SIZE];
-    struct digest *d = digest_new();
-    const bool is_made = d != NULL && digest_sha256(d, text, len, hash);
-    digest_free(d);
+    const bool is_made = digest_once(text, len, hash);
     for (size_t i = 0; is_made && i < sizeof(acl->digest); i++) {
         acl->digest = acl->digest << 8 | hash[i];
     }

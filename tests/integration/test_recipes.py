@@ -28,6 +28,10 @@ def recipe(page, words):
     return found[0]
 
 
+def key_ids(node):
+    return [key["id"] for key in node.status()["sealing"]["keys"]]
+
+
 def in_background(block):
     """The launcher of a recipe stays in the foreground, for whoever has another terminal."""
     lines = [line + " > log 2>&1 &\nuntil curl -fso /dev/null http://localhost:8081/readyz; do sleep 0.05; done"
@@ -138,8 +142,10 @@ class Kubernetes(Recipes):
                 wait_until(lambda n=node: cli("status", "--keys", "--server", f"127.0.0.1:{n.port}").returncode == 0,
                            "the next step is safe", 30)
             for node, path in zip(nodes, paths):
+                before = key_ids(node)
                 self.replace(path, step)
                 node.signal(signal.SIGHUP)
+                wait_until(lambda n=node, old=before: key_ids(n) != old, "the step is taken")
         wait_until(lambda: {node.status()["sealing"]["state"] for node in nodes} == {"sealed"}, "all are sealed", 30)
         wait_formed(nodes, 30)
         for node in nodes:

@@ -187,6 +187,7 @@ static const char *more_of(long verdict)
 struct list {
     char *text;
     size_t len, size;
+    bool has_more; /* than fit */
 };
 
 /* One more, behind a comma. Of many or long ones the first are told. */
@@ -195,6 +196,8 @@ static void list_add(struct list *l, const char *name)
     const char *comma = l->len > 0 ? ", " : "";
     if (l->len + strlen(comma) + strlen(name) < l->size) {
         l->len += (size_t)snprintf(l->text + l->len, l->size - l->len, "%s%s", comma, name);
+    } else {
+        l->has_more = true;
     }
 }
 
@@ -254,11 +257,12 @@ static void say_mismatch(const SSL *ssl, bool is_ip, char *ret_text, size_t size
     char *ip = is_ip ? X509_VERIFY_PARAM_get1_ip_asc(asked) : NULL;
     const char *host = ip != NULL ? ip : X509_VERIFY_PARAM_get0_host(asked, 0);
     list_names(ssl, &list);
+    const char *own = list.len > 0 ? names : list.has_more ? "a long name" : "no host";
     (void)snprintf(ret_text, size,
                    "certificate refused: it is for %s, not for %.64s: name the server as the "
                    "certificate does, or have %s:%.64s put into it (subjectAltName)",
-                   list.len > 0 ? names : "no host", host != NULL ? host : "what was asked",
-                   is_ip ? "IP" : "DNS", host != NULL ? host : "...");
+                   own, host != NULL ? host : "what was asked", is_ip ? "IP" : "DNS",
+                   host != NULL ? host : "...");
     OPENSSL_free(ip);
 }
 

@@ -147,6 +147,25 @@ static void a_certificate_for_another_name_or_of_another_time_is_refused(void **
     refused(&outcome, "certificate refused: certificate has expired by this host's clock");
 }
 
+static void names_that_fit_no_line_are_not_taken_for_none(void **state)
+{
+    struct tls_identity long_named, nameless;
+    (void)state;
+    tls_identity_make(&long_named, &rig, "long",
+                      "DNS:a-host-whose-name-is-as-long-as-a-label-may-be.and-another-one-behind-"
+                      "it-that-is-long.example.org",
+                      TLS_DAY_S, &rig.authority);
+    tls_identity_make(&nameless, &rig, "nameless", NULL, TLS_DAY_S, &rig.authority);
+    tls_server_be(&rig, &long_named, false);
+    struct outcome outcome = get("localhost", rig.port);
+    refused(&outcome, "it is for a long name, not for localhost: ");
+    tls_server_be(&rig, &nameless, false);
+    outcome = get("localhost", rig.port);
+    refused(&outcome, "it is for no host, not for localhost: ");
+    tls_identity_free(&long_named);
+    tls_identity_free(&nameless);
+}
+
 static void a_certificate_of_ones_own_is_shown_to_who_asks(void **state)
 {
     (void)state;
@@ -269,6 +288,7 @@ int main(void)
         cmocka_unit_test_setup(a_server_that_proves_its_name_or_its_address_is_talked_to, begin),
         cmocka_unit_test_setup(who_is_signed_by_nobody_that_is_trusted_is_sent_nothing, begin),
         cmocka_unit_test_setup(a_certificate_for_another_name_or_of_another_time_is_refused, begin),
+        cmocka_unit_test_setup(names_that_fit_no_line_are_not_taken_for_none, begin),
         cmocka_unit_test_setup(a_certificate_of_ones_own_is_shown_to_who_asks, begin),
         cmocka_unit_test_setup(the_refusal_of_a_large_body_is_read_although_nobody_takes_the_body,
                                begin),

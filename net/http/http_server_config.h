@@ -33,7 +33,9 @@ struct http_server_config {
     /* Asked once a request, when its headers are complete (rq->body is not there yet). */
     struct http_route (*route)(void *arg, const struct http_request *rq);
     /* Asked then, of a request that no limit has stopped, and before any of its body is read;
-     * false: `rs` is the refusal. It may lower rq->route.body_max. NULL: all may do everything. */
+     * false: `rs` is the refusal. It may lower rq->route.body_max, and says so by is_bounded: of a
+     * body that turns out to be larger it is asked once more, with a rq->body_len above that. NULL:
+     * all may do everything. */
     bool (*admit)(void *arg, struct http_request *rq, struct http_response *rs);
     const char *cors; /* lines for answers to what is no request; NULL: none; borrowed */
     void (*handle)(void *arg, const struct http_request *rq, struct http_response *rs);

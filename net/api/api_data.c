@@ -1,12 +1,12 @@
 #include "net/api/api_data.h"
 
+#include "core/base/digits.h"
 #include "core/base/parse.h"
 #include "core/base/units.h"
 #include "net/api/etag.h"
 #include "net/api/uri.h"
 #include "net/sys/rfc3339.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 /* A duration with more characters than this is no duration but a mistake. */
@@ -266,7 +266,12 @@ void api_data_done(const struct put_done *done, uint64_t clock_ms, struct http_r
     const char *text = is_quorum ? "OK" : "Accepted (quorum pending)";
     http_set_body(rs, is_quorum ? 201 : 202, "text/plain; charset=utf-8", text, strlen(text));
     add_lifetime(rs, &done->version, done->ttl_ms, done->expiry_ms, clock_ms);
-    http_add(rs, "X-Replicas", "%" PRIu32 "/%" PRIu32, done->have, done->members);
+    char replicas[2 * DIGITS_U64_MAX + sizeof("/")];
+    size_t len = digits_decimal(done->have, replicas);
+    replicas[len++] = '/';
+    len += digits_decimal(done->members, replicas + len);
+    replicas[len] = '\0';
+    http_add_text(rs, "X-Replicas", replicas);
 }
 
 /* ---- Any method ---- */

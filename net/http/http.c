@@ -121,12 +121,17 @@ static bool is_added(struct http_response *rs, enum rc rc)
     return rc == RC_OK;
 }
 
+static bool is_one_line(const char *text, size_t len)
+{
+    return memchr(text, '\r', len) == NULL && memchr(text, '\n', len) == NULL;
+}
+
 static void add_line(struct http_response *rs, const char *name, const char *value,
                      size_t value_len)
 {
-    ASSERT(strpbrk(name, "\r\n:") == NULL);
-    ASSERT(memchr(value, '\r', value_len) == NULL && memchr(value, '\n', value_len) == NULL);
     const size_t name_len = strlen(name);
+    ASSERT(memchr(name, ':', name_len) == NULL && is_one_line(name, name_len));
+    ASSERT(is_one_line(value, value_len));
     uint8_t *room = NULL;
     const size_t len = name_len + 2 + value_len + 2;
     if (!is_added(rs, buf_reserve(&rs->headers, len, &room))) {

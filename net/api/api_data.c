@@ -258,6 +258,7 @@ static void data_put(const struct api_view *view, const struct http_request *rq,
         return;
     }
     rs->kind = HTTP_BODY_DEFER;
+    rs->is_brief = true;
 }
 
 void api_data_done(const struct put_done *done, uint64_t clock_ms, struct http_response *rs)

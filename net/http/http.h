@@ -121,6 +121,8 @@ struct http_response {
     bool is_waking; /* a stream that is not asked for more until http_server_wake(), and then once,
                        or until it has nothing to say; it ends with its client's half of the
                        connection */
+    bool is_brief;  /* of HTTP_BODY_DEFER: the answer will be of HTTP_BODY_BYTES, so requests behind
+                       it need not wait for it */
     bool is_close;  /* close the connection after this answer */
     bool is_cut;    /* there was no memory for a header: the server resets the connection */
 };

@@ -21,10 +21,18 @@ static void set_reading(struct http_conn *c, bool is_on)
     }
 }
 
+/* Whether the next request may begin while answers before it are late. */
+static bool may_begin(const struct http_conn *c)
+{
+    return http_phase_is(c, HTTP_PHASE_DEFERRED) && !c->is_writing && !c->is_close &&
+           c->is_keep_alive && !http_answer_source_is_active(&c->source) &&
+           http_output_has_place(c);
+}
+
 static bool is_reading(const struct http_conn *c)
 {
     return http_phase_is(c, HTTP_PHASE_IDLE) || http_phase_is(c, HTTP_PHASE_HEAD) ||
-           http_phase_is(c, HTTP_PHASE_BODY);
+           http_phase_is(c, HTTP_PHASE_BODY) || may_begin(c);
 }
 
 /* Whether there is input that no event of the socket will tell of: TLS has read ahead. */
@@ -43,8 +51,11 @@ static bool is_owed_a_turn(const struct http_conn *c)
     if (c->is_writing) {
         return false; /* on_writable() comes */
     }
+    if (c->is_due) {
+        return true;
+    }
     return is_reading(c)
-               ? c->is_eof || http_intake_has_some(c)
+               ? (c->is_eof && !http_phase_is(c, HTTP_PHASE_DEFERRED)) || http_intake_has_some(c)
                : http_phase_is(c, HTTP_PHASE_ANSWER) && http_answer_source_is_active(&c->source);
 }
 
@@ -70,7 +81,7 @@ static void on_input_end(struct http_conn *c)
     if (http_phase_is(c, HTTP_PHASE_IDLE)) {
         c->is_close = true;
         http_phase_enter(c, HTTP_PHASE_ANSWER);
-    } else {
+    } else if (!http_phase_is(c, HTTP_PHASE_DEFERRED)) {
         c->shared->stats.requests_malformed++;
         http_intake_refuse(c, 400, "invalid_request", "the request ended before it was complete");
     }
@@ -84,7 +95,7 @@ static void work(struct http_conn *c)
     bool is_stuck = false;
     c->made = 0;
     while (is_reading(c) && !is_stuck && c->made < c->shared->turn_bytes &&
-           evbuffer_get_length(output) < HTTP_OUTPUT_HIGH) {
+           evbuffer_get_length(output) + c->late_bytes < HTTP_OUTPUT_HIGH) {
         is_stuck = !http_intake_step(c);
         if (http_phase_is(c, HTTP_PHASE_CLOSED)) {
             return; /* handed over, perhaps */
@@ -205,10 +216,10 @@ void http_conn_go_on(struct http_conn *c)
         take_input(c);
     } else if (is_reading(c)) {
         work(c);
-    } else {
+    } else if (http_phase_is(c, HTTP_PHASE_ANSWER) && http_answer_source_is_active(&c->source)) {
         http_output_fill(c);
-        http_output_flush(c);
     }
+    http_output_flush(c);
     settle(c);
 }
 
@@ -270,6 +281,7 @@ struct http_conn *http_conn_new(struct http_shared *shared, int fd, const struct
         free_streams(c);
         return NULL;
     }
+    TAILQ_INIT(&c->late);
     c->is_on = true;
     c->is_silent = true;
     shared->stats.connections++;
@@ -295,18 +307,21 @@ void http_conn_free(struct http_conn *c)
     http_tls_release(c);
     http_intake_release(c);
     http_answer_source_drop(&c->source);
+    http_output_drop_late(c);
     set_reading(c, false);
     http_output_set_writing(c, false);
     free_streams(c);
 }
 
-void http_conn_complete(struct http_conn *c, struct http_response *rs)
+void http_conn_complete(struct http_conn *c, uint64_t id, struct http_response *rs)
 {
-    ASSERT(http_phase_is(c, HTTP_PHASE_DEFERRED));
     ASSERT(rs->kind != HTTP_BODY_DEFER && rs->kind != HTTP_BODY_UPGRADE);
-    http_output_answer(c, rs);
-    http_output_flush(c);
-    /* Pipelined requests behind it get a turn of their own. The caller may be in the middle of
+    http_output_complete(c, id, rs);
+    if (c->late_count == 0) {
+        http_output_flush(c);
+    }
+    /* While others are late they may be answered in the same turn, and then leave in one write.
+     * Pipelined requests behind it get a turn of their own, too: the caller may be in the middle of
      * something that the next request's handler would disturb. */
     settle(c);
 }

@@ -1,9 +1,11 @@
 /*
  * http_conn: one connection of the HTTP server, from its first byte to its last.
  *
- * One request at a time: while one is answered nothing behind it is parsed, so answers are in
- * order, and what a client pipelines waits in an input buffer of bounded size. A connection is in
- * exactly one phase, and each phase has its deadline:
+ * Requests are handled one after the other, and what a client pipelines waits in an input buffer of
+ * bounded size. While an answer leaves nothing behind it is parsed. While one is awaited that comes
+ * later and is brief, as a PUT's is, those behind it are handled, HTTP_LATE_MAX at most: what they
+ * change is changed in order, and their answers wait for their place. So a pipelined burst is
+ * answered with one write. A connection is in exactly one phase, and each phase has its deadline:
  *
  *   HANDSHAKE of TLS                                   HTTP_HANDSHAKE_MS, reset
  *   IDLE      between requests                         idle timeout, closes silently
@@ -11,7 +13,7 @@
  *   BODY      body arriving                            too slow over a request timeout, 408
  *   HELD      body not read: http_server_hold_bodies, or
  *             no room for it beside the others            request timeout, 503
- *   DEFERRED  the handler answers later
+ *   DEFERRED  answers are late, and no request is arriving
  *   ANSWER    bytes of the answer leave                too slow over a request timeout, reset
  *   PAUSED    a stream has nothing to say for now      asked again after HTTP_PAUSE_MS
  *   WAITING   a stream has nothing to say until it is woken; no deadline
@@ -19,10 +21,10 @@
  *   CLOSED    freed at the end of the current event
  *
  * End of input after a whole request is a half-close: the answer is sent, then the connection ends.
- * A reset ends it at once, and nobody awaits a deferred answer any more.
+ * A reset ends it at once, and nobody awaits its late answers any more.
  *
  * What a client has sent is worked off to the end, in turns. When a connection could go on, but
- * neither its socket nor a deadline nor a deferred answer will call it, it calls shared->woken().
+ * neither its socket nor a deadline nor a late answer will call it, it calls shared->woken().
  * That is judged in one place, at the end of every event, from what the connection holds then.
  *
  * Writing is tried at once and only what the socket does not take waits for the loop: that spares
@@ -48,8 +50,8 @@ void http_conn_hurry(struct http_conn *c);
 /* Frees it at once, in any phase; only `shared->closed` is called. */
 void http_conn_free(struct http_conn *c);
 
-/* Answers the deferred exchange; `rs` is left empty. */
-void http_conn_complete(struct http_conn *c, struct http_response *rs);
+/* Answers an exchange that http_output_awaits(); `rs` is left empty. */
+void http_conn_complete(struct http_conn *c, uint64_t id, struct http_response *rs);
 
 /* Its deadline has passed. */
 void http_conn_expire(struct http_conn *c);

@@ -124,6 +124,11 @@ static void handle(struct http_conn *c)
     } else if (rs->kind == HTTP_BODY_UPGRADE && c->stream.ssl != NULL) {
         http_response_clear(rs);
         http_problem(rs, 403, "forbidden", "a link is made with the cluster's key, not over HTTPS");
+    } else if (rs->kind == HTTP_BODY_UPGRADE && c->late_count > 0) {
+        http_response_clear(rs);
+        http_problem(rs, 426, "invalid_request",
+                     "answers to requests before this one are late; upgrade a connection of its "
+                     "own");
     }
     http_intake_release(c);
     http_output_answer(c, rs);
@@ -137,7 +142,6 @@ bool http_intake_has_room(const struct http_conn *c)
 
 void http_intake_start_body(struct http_conn *c)
 {
-    static const char interim[] = "HTTP/1.1 100 Continue\r\n\r\n";
     if (!http_intake_has_room(c)) {
         http_phase_enter(c, HTTP_PHASE_HELD);
         return;
@@ -146,12 +150,10 @@ void http_intake_start_body(struct http_conn *c)
     const bool is_waiting = http_input_len(&c->input) == 0;
     if (http_parse_expects_continue(c->parse) && is_waiting && !c->is_continued) {
         c->is_continued = true;
-        if (evbuffer_add(c->output, interim, sizeof(interim) - 1) != 0) {
+        if (http_output_continue(c) != RC_OK) {
             http_phase_enter(c, HTTP_PHASE_CLOSED);
             return;
         }
-        c->moved += sizeof(interim) - 1;
-        c->shared->stats.bytes_out += sizeof(interim) - 1;
     }
     http_phase_enter(c, HTTP_PHASE_BODY);
 }
@@ -281,7 +283,7 @@ bool http_intake_has_some(const struct http_conn *c)
 {
     const size_t len = http_input_len(&c->input);
     uint8_t first = 0;
-    if (len != 1 || !http_phase_is(c, HTTP_PHASE_IDLE)) {
+    if (len != 1 || c->parse != NULL) {
         return len > 0;
     }
     (void)http_input_copy(&c->input, &first, 1);
@@ -303,7 +305,7 @@ static bool skip_empty_lines(struct http_conn *c)
 
 bool http_intake_step(struct http_conn *c)
 {
-    if (http_phase_is(c, HTTP_PHASE_IDLE)) {
+    if (c->parse == NULL) {
         if (!skip_empty_lines(c)) {
             return false;
         }

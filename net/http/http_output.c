@@ -10,6 +10,7 @@
 #include <event2/event.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 
 /* The end of a connection */
@@ -56,18 +57,19 @@ void http_output_set_writing(struct http_conn *c, bool is_writing)
     }
 }
 
-static void count_out(struct http_conn *c, size_t before)
+static void count_out(struct http_conn *c, size_t added)
 {
-    const size_t added = evbuffer_get_length(c->output) - before;
     c->moved += added;
     c->shared->stats.bytes_out += added;
 }
 
-/* The whole answer stands in the output. */
+/* The whole answer stands in the output, or in its place among those that are late. */
 static void answered(struct http_conn *c)
 {
     const bool is_waiting = c->is_writing || c->is_close;
-    http_phase_enter(c, is_waiting ? HTTP_PHASE_ANSWER : HTTP_PHASE_IDLE);
+    http_phase_enter(c, c->late_count > 0 ? HTTP_PHASE_DEFERRED
+                        : is_waiting      ? HTTP_PHASE_ANSWER
+                                          : HTTP_PHASE_IDLE);
 }
 
 /* More of a blob or a stream. */
@@ -77,7 +79,7 @@ void http_output_fill(struct http_conn *c)
     const size_t before = evbuffer_get_length(output);
     const enum rc rc = http_answer_source_fill(&c->source, output, &c->shared->piece);
     c->is_dry = rc == RC_AGAIN;
-    count_out(c, before);
+    count_out(c, evbuffer_get_length(output) - before);
     if (rc != RC_OK && rc != RC_AGAIN) {
         http_output_reset(c);
     } else if (!http_answer_source_is_active(&c->source)) {
@@ -149,12 +151,14 @@ void http_output_wake(struct http_conn *c)
 void http_output_flush(struct http_conn *c)
 {
     struct evbuffer *output = c->output;
+    c->is_due = false;
     if (http_phase_is(c, HTTP_PHASE_CLOSED) || http_phase_is(c, HTTP_PHASE_LINGER) ||
         c->is_writing) {
         return;
     }
     const bool has_output = evbuffer_get_length(output) > 0;
-    if (has_output && c->source.produce != NULL && !c->source.is_waking) {
+    if (has_output && http_phase_is(c, HTTP_PHASE_ANSWER) && c->source.produce != NULL &&
+        !c->source.is_waking) {
         /* One filling a turn, so that a fast reader does not keep the loop. */
         http_output_set_writing(c, true);
         return;
@@ -173,6 +177,153 @@ void http_output_flush(struct http_conn *c)
     }
 }
 
+/* Answers that are late */
+
+static struct http_late *find_late(const struct http_conn *c, uint64_t id)
+{
+    struct http_late *late = TAILQ_FIRST(&c->late);
+    while (late != NULL && late->id != id) {
+        late = TAILQ_NEXT(late, next);
+    }
+    return late;
+}
+
+static struct http_late *last_late(const struct http_conn *c)
+{
+    return TAILQ_LAST(&c->late, http_late_list);
+}
+
+bool http_output_awaits(const struct http_conn *c, uint64_t id)
+{
+    return id != 0 && find_late(c, id) != NULL;
+}
+
+bool http_output_has_place(const struct http_conn *c)
+{
+    const struct http_late *last = last_late(c);
+    return last == NULL ||
+           (c->late_count < HTTP_LATE_MAX && c->late_bytes < HTTP_OUTPUT_HIGH &&
+            c->shared->late_count < HTTP_LATE_ALL_MAX && (last->id == 0 || last->is_brief));
+}
+
+/* At the end of the queue. NULL without memory. */
+static struct http_late *add_late(struct http_conn *c)
+{
+    struct http_shared *shared = c->shared;
+    struct http_late *late = SLIST_FIRST(&shared->late_spare);
+    if (late != NULL) {
+        SLIST_REMOVE_HEAD(&shared->late_spare, spare);
+        shared->late_spare_count--;
+    } else {
+        late = malloc(sizeof(*late));
+    }
+    if (late != NULL) {
+        *late = (struct http_late){.id = 0};
+        TAILQ_INSERT_TAIL(&c->late, late, next);
+        c->late_count++;
+        shared->late_count++;
+    }
+    return late;
+}
+
+/* Takes the first out of the queue. */
+static void drop_first(struct http_conn *c)
+{
+    struct http_shared *shared = c->shared;
+    struct http_late *late = TAILQ_FIRST(&c->late);
+    TAILQ_REMOVE(&c->late, late, next);
+    c->late_count--;
+    shared->late_count--;
+    if (late->answer != NULL) {
+        evbuffer_free(late->answer);
+    }
+    if (shared->late_spare_count < HTTP_LATE_ALL_MAX) {
+        SLIST_INSERT_HEAD(&shared->late_spare, late, spare);
+        shared->late_spare_count++;
+    } else {
+        free(late);
+    }
+}
+
+void http_output_free_spare(struct http_shared *shared)
+{
+    while (!SLIST_EMPTY(&shared->late_spare)) {
+        struct http_late *late = SLIST_FIRST(&shared->late_spare);
+        SLIST_REMOVE_HEAD(&shared->late_spare, spare);
+        free(late);
+    }
+    shared->late_spare_count = 0;
+}
+
+void http_output_drop_late(struct http_conn *c)
+{
+    while (c->late_count > 0) {
+        drop_first(c);
+    }
+    c->late_bytes = 0;
+}
+
+/* Where an answer goes that is made now and stands behind all others: NULL without memory. */
+static struct evbuffer *place_behind(struct http_conn *c)
+{
+    struct http_late *last = last_late(c);
+    if (last == NULL) {
+        return c->output;
+    }
+    if (last->id != 0) {
+        last = add_late(c);
+    }
+    if (last != NULL && last->answer == NULL) {
+        last->answer = evbuffer_new();
+    }
+    return last == NULL ? NULL : last->answer;
+}
+
+/* Moves what waits for nobody any more into the output. */
+static enum rc let_go(struct http_conn *c)
+{
+    const struct http_late *late = NULL;
+    while ((late = TAILQ_FIRST(&c->late)) != NULL && late->id == 0) {
+        if (late->answer != NULL) {
+            c->late_bytes -= evbuffer_get_length(late->answer);
+            if (evbuffer_add_buffer(c->output, late->answer) != 0) {
+                return RC_NO_MEMORY;
+            }
+        }
+        drop_first(c);
+    }
+    return RC_OK;
+}
+
+static void defer(struct http_conn *c, bool is_brief)
+{
+    struct http_late *late = add_late(c);
+    if (late == NULL) {
+        http_output_reset(c);
+        return;
+    }
+    late->id = c->id;
+    late->cors = c->cors;
+    late->is_head = c->is_head;
+    late->is_http10 = c->is_http10;
+    late->is_keep_alive = c->is_keep_alive;
+    late->is_brief = is_brief;
+    c->made += HTTP_ANSWER_COST;
+    http_phase_enter(c, HTTP_PHASE_DEFERRED);
+}
+
+enum rc http_output_continue(struct http_conn *c)
+{
+    static const char interim[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    struct evbuffer *place = place_behind(c);
+    if (place == NULL || evbuffer_add(place, interim, sizeof(interim) - 1) != 0) {
+        return RC_NO_MEMORY;
+    }
+    c->late_bytes += place == c->output ? 0 : sizeof(interim) - 1;
+    count_out(c, sizeof(interim) - 1);
+    return RC_OK;
+}
+
 /* Answers */
 
 static void count_answer(struct http_conn *c, int status)
@@ -183,15 +334,16 @@ static void count_answer(struct http_conn *c, int status)
     stats->requests_by_class[status / 100]++;
 }
 
-static struct http_answer framing_of(const struct http_conn *c, const struct http_response *rs)
+static struct http_answer framing_of(const struct http_late *x, const struct http_response *rs,
+                                     bool is_close)
 {
     struct http_answer a = {
-        .is_bodiless = c->is_head, .is_close = c->is_close, .is_keep_alive_named = c->is_http10};
+        .is_bodiless = x->is_head, .is_close = is_close, .is_keep_alive_named = x->is_http10};
     if (rs->status == 204 || rs->status == 304) {
         a.length = HTTP_LENGTH_NONE;
         a.is_bodiless = true;
     } else if (rs->kind == HTTP_BODY_STREAM) {
-        a.length = c->is_http10 ? HTTP_LENGTH_UNTIL_CLOSE : HTTP_LENGTH_CHUNKED;
+        a.length = x->is_http10 ? HTTP_LENGTH_UNTIL_CLOSE : HTTP_LENGTH_CHUNKED;
     } else {
         a.length = HTTP_LENGTH_KNOWN;
         a.body_len = rs->kind == HTTP_BODY_BLOB ? blob_len(rs->blob) : rs->bytes.len;
@@ -238,41 +390,21 @@ static void hand_over(struct http_conn *c, const struct http_response *rs)
     }
 }
 
-void http_output_answer(struct http_conn *c, struct http_response *rs)
+/* Whether the connection ends with this answer, which is the last one. */
+static bool is_to_close(struct http_conn *c, const struct http_late *x,
+                        const struct http_response *rs)
 {
-    if (rs->kind == HTTP_BODY_DEFER) {
-        http_phase_enter(c, HTTP_PHASE_DEFERRED);
-        return;
-    }
-    if (rs->kind == HTTP_BODY_UPGRADE) {
-        count_answer(c, 101);
-        hand_over(c, rs);
-        return;
-    }
-    count_answer(c, rs->status);
-    if (c->cors != NULL) {
-        http_add_lines(rs, c->cors);
-    }
-    c->made += HTTP_ANSWER_COST + rs->bytes.len;
     if (rs->is_close || c->shared->is_draining || c->is_over) {
         c->is_close = true;
         c->is_lingering = true;
     }
-    c->is_close |= !c->is_keep_alive || (rs->kind == HTTP_BODY_STREAM && c->is_http10);
-    const struct http_answer framing = framing_of(c, rs);
-    struct evbuffer *output = c->output;
-    const size_t before = evbuffer_get_length(output);
-    if (http_answer_write(output, &framing, rs,
-                          http_answer_date_line(&c->shared->date, hostclock_wall_s())) != RC_OK) {
-        http_output_reset(c);
-        return;
-    }
-    count_out(c, before);
-    if (rs->kind == HTTP_BODY_BYTES || framing.is_bodiless) {
-        answered(c);
-        return;
-    }
-    http_answer_source_take(&c->source, rs, framing.length == HTTP_LENGTH_CHUNKED);
+    c->is_close |= !x->is_keep_alive || (rs->kind == HTTP_BODY_STREAM && x->is_http10);
+    return c->is_close;
+}
+
+static void take_source(struct http_conn *c, struct http_response *rs, bool is_chunked)
+{
+    http_answer_source_take(&c->source, rs, is_chunked);
     if (c->source.is_waking) {
         const int size = HTTP_WAKING_SNDBUF;
         const unsigned unacked_ms = HTTP_WAKING_UNACKED_MS;
@@ -280,5 +412,82 @@ void http_output_answer(struct http_conn *c, struct http_response *rs)
         (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
         (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacked_ms, sizeof(unacked_ms));
     }
-    http_output_fill(c);
+}
+
+/* Writes an answer, all of it or as much as is bytes, to its place. False: the connection is reset.
+ */
+static bool write_answer(struct http_conn *c, const struct http_late *x, struct evbuffer *place,
+                         struct http_response *rs, bool is_last)
+{
+    count_answer(c, rs->status);
+    if (x->cors != NULL) {
+        http_add_lines(rs, x->cors);
+    }
+    c->made += HTTP_ANSWER_COST + rs->bytes.len;
+    const struct http_answer framing = framing_of(x, rs, is_last && is_to_close(c, x, rs));
+    const size_t before = place == NULL ? 0 : evbuffer_get_length(place);
+    if (place == NULL ||
+        http_answer_write(place, &framing, rs,
+                          http_answer_date_line(&c->shared->date, hostclock_wall_s())) != RC_OK) {
+        http_output_reset(c);
+        return false;
+    }
+    const size_t added = evbuffer_get_length(place) - before;
+    c->late_bytes += place == c->output ? 0 : added;
+    count_out(c, added);
+    if (rs->kind != HTTP_BODY_BYTES && !framing.is_bodiless) {
+        take_source(c, rs, framing.length == HTTP_LENGTH_CHUNKED);
+    }
+    return true;
+}
+
+/* The phase after an answer has been made, when nothing else is under way. */
+static void go_on(struct http_conn *c)
+{
+    if (c->late_count == 0 && http_answer_source_is_active(&c->source)) {
+        http_output_fill(c);
+    } else {
+        answered(c);
+    }
+}
+
+void http_output_answer(struct http_conn *c, struct http_response *rs)
+{
+    if (rs->kind == HTTP_BODY_DEFER) {
+        defer(c, rs->is_brief);
+        return;
+    }
+    if (rs->kind == HTTP_BODY_UPGRADE) {
+        count_answer(c, 101);
+        hand_over(c, rs);
+        return;
+    }
+    const struct http_late now = {.cors = c->cors,
+                                  .is_head = c->is_head,
+                                  .is_http10 = c->is_http10,
+                                  .is_keep_alive = c->is_keep_alive};
+    if (write_answer(c, &now, place_behind(c), rs, true)) {
+        go_on(c);
+    }
+}
+
+void http_output_complete(struct http_conn *c, uint64_t id, struct http_response *rs)
+{
+    struct http_late *late = find_late(c, id);
+    const bool is_first = late == TAILQ_FIRST(&c->late);
+    const bool is_last = late == last_late(c) && http_phase_is(c, HTTP_PHASE_DEFERRED);
+    ASSERT(late != NULL && (rs->kind == HTTP_BODY_BYTES || (is_last && !late->is_brief)));
+    if (!is_first) {
+        late->answer = evbuffer_new();
+    }
+    if (!write_answer(c, late, is_first ? c->output : late->answer, rs, is_last)) {
+        return;
+    }
+    late->id = 0;
+    if (let_go(c) != RC_OK) {
+        http_output_reset(c);
+    } else if (c->late_count == 0 && http_phase_is(c, HTTP_PHASE_DEFERRED)) {
+        go_on(c);
+    }
+    c->is_due = true;
 }

@@ -4,6 +4,7 @@
 #include "core/base/mem.h"
 #include "core/base/units.h"
 #include "net/http/http_conn.h"
+#include "net/http/http_output.h"
 #include "net/http/http_phase.h"
 #include "net/http/http_room.h"
 #include "net/http/proxy.h"
@@ -498,6 +499,7 @@ void http_server_free(struct http_server *s)
     if (s->reserve_fd >= 0) {
         (void)close(s->reserve_fd);
     }
+    http_output_free_spare(&s->shared);
     rate_limit_free(s->shared.rate_limit);
     ip_limit_free(s->ip_limit);
     ip_limit_free(s->shared.handshakes);
@@ -508,24 +510,23 @@ void http_server_free(struct http_server *s)
     free(s);
 }
 
-/* The connection that handles the exchange; NULL when that is over. */
+/* The connection that may have the exchange; NULL when none can. */
 static struct http_conn *conn_of(const struct http_server *s, uint64_t id)
 {
     const uint32_t slot = (uint32_t)id;
-    struct http_conn *c = slot < s->slot_count ? s->slots[slot] : NULL;
-    return c != NULL && c->id == id ? c : NULL;
+    return slot < s->slot_count ? s->slots[slot] : NULL;
 }
 
 bool http_server_awaits(const struct http_server *s, uint64_t id)
 {
     const struct http_conn *c = conn_of(s, id);
-    return c != NULL && http_phase_is(c, HTTP_PHASE_DEFERRED);
+    return c != NULL && http_output_awaits(c, id);
 }
 
 void http_server_complete(struct http_server *s, uint64_t id, struct http_response *rs)
 {
     if (http_server_awaits(s, id)) {
-        http_conn_complete(conn_of(s, id), rs);
+        http_conn_complete(conn_of(s, id), id, rs);
     }
     http_response_clear(rs);
 }
@@ -533,7 +534,7 @@ void http_server_complete(struct http_server *s, uint64_t id, struct http_respon
 void http_server_wake(struct http_server *s, uint64_t id)
 {
     struct http_conn *c = conn_of(s, id);
-    if (c != NULL) {
+    if (c != NULL && c->id == id) {
         http_conn_wake(c);
     }
 }

@@ -37,6 +37,10 @@ enum {
     HTTP_TURNS_WHOLE = 16,
     HTTP_TURN_BYTES_MIN = 8 * 1024,
     HTTP_ANSWER_COST = 1024,
+    /* Answers that come later, and those behind them that wait for these: of one connection, and of
+     * all that have more than one. A turn that takes so many requests lasts about 2 ms. */
+    HTTP_LATE_MAX = 32,
+    HTTP_LATE_ALL_MAX = 1024,
     /* Read at once of a body: of one connection in one turn, so that bulk starves nobody. What goes
      * straight to its place is copied once, by the kernel, and may be more: 0.05 ms. */
     HTTP_ROOM_BYTES = 64 * 1024,
@@ -82,6 +86,19 @@ enum http_counted { HTTP_COUNTED_NOT, HTTP_COUNTED_NEAR, HTTP_COUNTED_FAR, HTTP_
 
 TAILQ_HEAD(http_conn_list, http_conn);
 
+/* An answer that cannot leave yet, in the order of the requests: it comes later, or it stands
+ * behind one that does. */
+struct http_late {
+    TAILQ_ENTRY(http_late) next;
+    SLIST_ENTRY(http_late) spare; /* of the server, while it is nobody's */
+    uint64_t id;                  /* of the exchange that is awaited; 0: it is here */
+    struct evbuffer *answer; /* what is here of it and of those right behind it; NULL: nothing */
+    const char *cors;
+    bool is_head, is_http10, is_keep_alive, is_brief;
+};
+
+TAILQ_HEAD(http_late_list, http_late);
+
 /* What the connections of one server share. */
 struct http_shared {
     struct http_server_config config;
@@ -94,6 +111,9 @@ struct http_shared {
     uint8_t room[HTTP_ROOM_BYTES]; /* what a socket is read into */
     struct http_parse *spare[HTTP_SPARE_PARSERS];
     size_t spare_count;
+    SLIST_HEAD(, http_late) late_spare; /* at most HTTP_LATE_ALL_MAX */
+    uint32_t late_spare_count;
+    uint32_t late_count; /* of all connections */
     struct http_date date;
     struct rate_limit *rate_limit; /* NULL: off */
     struct ip_limit *handshakes;   /* that are unfinished, HTTP_COUNTED_FAR; NULL without TLS */
@@ -130,11 +150,14 @@ struct http_conn {
     struct stream stream;
     struct event reader, writer;
     struct evbuffer *output;
-    struct http_input input;  /* its buffer is the connection's */
-    struct http_parse *parse; /* NULL unless a request is arriving or being handled */
-    struct http_source source;
-    uint64_t id;      /* of the current exchange: serial << 32 | slot */
-    const char *cors; /* lines for its answer; NULL: none */
+    struct http_input input;    /* its buffer is the connection's */
+    struct http_parse *parse;   /* NULL unless a request is arriving or being handled */
+    struct http_source source;  /* while answers are late: of what stands behind all of them */
+    struct http_late_list late; /* in the order of the requests */
+    uint32_t late_count;
+    size_t late_bytes; /* of the answers in it */
+    uint64_t id;       /* of the current exchange: serial << 32 | slot */
+    const char *cors;  /* lines for its answer; NULL: none */
     uint64_t deadline_ms;
     uint64_t body_bytes; /* its part of shared->bodies_bytes */
     uint64_t body_timed; /* the exchange whose body began at */
@@ -153,6 +176,7 @@ struct http_conn {
     bool is_counted; /* in ip_limit */
     bool is_on;      /* the reader is */
     bool is_woken;
+    bool is_due;             /* the output holds answers that nobody has tried to send yet */
     bool is_writing;         /* the loop writes what the socket did not take */
     bool is_dry;             /* the source had nothing to say when it was last asked */
     bool is_eof;             /* the client sends no more */

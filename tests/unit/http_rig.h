@@ -9,6 +9,7 @@
  *   /hello            200 "hello"                /echo      200 with the body that came
  *   /blob             200 with rig->blob         /stream    rig->stream_bytes in a stream
  *   /defer            deferred, as rig->deferred /trickle   a stream with pauses: "a" "b" "c"
+ *   /brief            deferred, as rig->late[], with a brief answer
  *   /upgrade          upgraded                   /204 /304  that status
  *   /wake             a stream that says a letter of rig->say each time it is woken, to its NUL
  */
@@ -33,6 +34,7 @@
 enum {
     CLIENT_INPUT_MAX = 1 << 20,
     NOTHING_TURNS = 30,
+    RIG_LATE_MAX = 64,
     IDLE_TURNS_MAX = 2000, /* each a moment long: nothing comes after so many without anything */
 };
 
@@ -54,10 +56,12 @@ struct rig {
     const char *cors; /* of every request */
     struct blob *blob;
     size_t stream_bytes;
-    uint64_t deferred; /* the id of the last deferred exchange */
-    uint64_t waking;   /* of the last stream that waits to be woken */
-    const char *say;   /* what it has to say still */
-    bool is_said_out;  /* and then it is over */
+    uint64_t deferred;           /* the id of the last deferred exchange */
+    uint64_t late[RIG_LATE_MAX]; /* of those with brief answers */
+    size_t late_count;
+    uint64_t waking;  /* of the last stream that waits to be woken */
+    const char *say;  /* what it has to say still */
+    bool is_said_out; /* and then it is over */
     unsigned handled, done;
     uint64_t said;      /* bytes that the clients have sent */
     struct addr client; /* of the last request */
@@ -153,6 +157,10 @@ static inline void rig_handle(void *arg, const struct http_request *rq, struct h
     } else if (is_path(rq, "/defer")) {
         rs->kind = HTTP_BODY_DEFER;
         rig->deferred = rq->id;
+    } else if (is_path(rq, "/brief")) {
+        rs->kind = HTTP_BODY_DEFER;
+        rs->is_brief = true;
+        rig->late[rig->late_count++ % RIG_LATE_MAX] = rq->id;
     } else if (is_path(rq, "/upgrade")) {
         rs->kind = HTTP_BODY_UPGRADE;
         http_add(rs, "Connection", "Upgrade");

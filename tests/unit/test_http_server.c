@@ -354,6 +354,125 @@ static void test_pipelined_requests_share_a_read_and_a_write(void **state)
     client_close(&c);
 }
 
+/* What a PUT is while its quorum is awaited. */
+static void test_late_answers_of_a_burst_leave_in_one_write_and_in_order(void **state)
+{
+    enum { BURST = 16 };
+    static const size_t order[BURST] = {3, 0, 1, 15, 7, 2, 4, 5, 6, 14, 8, 9, 10, 11, 12, 13};
+    struct rig *rig = *state;
+    char said[BURST * 64] = "";
+    char text[] = "answer-a";
+    rig_start(rig);
+    struct client c = client_open(rig);
+    assert_true(client_say(rig, &c, HELLO));
+    assert_true(wait_for(rig, &rig->handled, 1));
+    for (size_t i = 0; i < BURST; i++) {
+        strcat(said, i == 5 ? "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n"
+                            : "GET /brief HTTP/1.1\r\nHost: a\r\n\r\n");
+    }
+    reads = writes = others = 0;
+    assert_true(client_say(rig, &c, said));
+    assert_true(wait_for(rig, &rig->handled, 1 + BURST));
+    assert_int_equal(rig->late_count, BURST - 1);
+    assert_int_equal(writes, 0);
+    for (size_t i = 0; i < BURST; i++) {
+        if (order[i] < BURST - 1) {
+            text[7] = (char)('a' + order[i]);
+            assert_true(http_server_awaits(rig->server, rig->late[order[i]]));
+            rig_complete(rig, rig->late[order[i]], text);
+            assert_false(http_server_awaits(rig->server, rig->late[order[i]]));
+        }
+    }
+    assert_true(client_hears(rig, &c, "answer-o"));
+    assert_int_equal(reads, 1);
+    assert_int_equal(writes, 1);
+    assert_int_equal(others, 0);
+    const char *at = c.input;
+    for (size_t i = 0; i < BURST - 1; i++) {
+        text[7] = (char)('a' + i);
+        at = strstr(at, text);
+        assert_non_null(at);
+        if (i == 4) {
+            at = strstr(at, "hello"); /* which was made at once, and waited */
+            assert_non_null(at);
+        }
+    }
+    client_close(&c);
+}
+
+static void test_late_answers_are_bounded_and_what_is_made_meanwhile_leaves(void **state)
+{
+    struct rig *rig = *state;
+    char said[(HTTP_LATE_MAX + 2) * 64] = "";
+    rig_start(rig);
+    struct client c = client_open(rig);
+    for (size_t i = 0; i < HTTP_LATE_MAX + 1; i++) {
+        strcat(said, "GET /brief HTTP/1.1\r\nHost: a\r\n\r\n");
+    }
+    assert_true(client_say(rig, &c, said));
+    assert_true(wait_for(rig, &rig->handled, HTTP_LATE_MAX));
+    assert_true(client_hears_nothing(rig, &c));
+    assert_int_equal(rig->handled, HTTP_LATE_MAX);
+    rig_complete(rig, rig->late[0], "the first");
+    assert_true(client_hears(rig, &c, "the first"));
+    assert_true(wait_for(rig, &rig->handled, HTTP_LATE_MAX + 1));
+    client_reset(&c);
+    assert_true(rig_has_connections(rig, 0));
+    for (size_t i = 0; i <= HTTP_LATE_MAX; i++) {
+        assert_false(http_server_awaits(rig->server, rig->late[i]));
+    }
+    client_close(&c);
+}
+
+static void test_behind_late_answers_a_close_closes_and_an_upgrade_is_refused(void **state)
+{
+    struct rig *rig = *state;
+    rig_start(rig);
+    struct client c = client_open(rig);
+    assert_true(client_say(rig, &c,
+                           "GET /brief HTTP/1.1\r\nHost: a\r\n\r\n"
+                           "GET /upgrade HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\n"
+                           "Upgrade: test/1\r\n\r\n"
+                           "GET /brief HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+                           "GET /brief HTTP/1.1\r\nHost: a\r\n\r\n"));
+    assert_true(wait_for(rig, &rig->handled, 3));
+    assert_true(client_hears_nothing(rig, &c));
+    rig_complete(rig, rig->late[1], "the last");
+    assert_true(client_hears_nothing(rig, &c));
+    rig_complete(rig, rig->late[0], "the first");
+    assert_true(client_hears_end(rig, &c));
+    assert_int_equal(rig->handled, 3);
+    assert_null(rig->upgraded);
+    const char *first = strstr(c.input, "the first");
+    const char *refusal = strstr(c.input, "HTTP/1.1 426 ");
+    const char *close = strstr(c.input, "Connection: close");
+    const char *last = strstr(c.input, "the last");
+    assert_true(first != NULL && first < refusal && refusal < close && close < last);
+    client_close(&c);
+}
+
+static void test_what_drains_while_answers_are_late_ends_behind_the_last(void **state)
+{
+    struct rig *rig = *state;
+    rig_start(rig);
+    struct client c = client_open(rig);
+    assert_true(client_say(rig, &c,
+                           "GET /brief HTTP/1.1\r\nHost: a\r\n\r\n"
+                           "GET /brief HTTP/1.1\r\nHost: a\r\n\r\n"));
+    assert_true(wait_for(rig, &rig->handled, 2));
+    http_server_drain(rig->server);
+    assert_false(http_server_is_idle(rig->server));
+    rig_complete(rig, rig->late[0], "the first");
+    rig_complete(rig, rig->late[1], "the last");
+    client_finish(&c);
+    assert_true(client_hears_end(rig, &c));
+    const char *close = strstr(c.input, "Connection: close");
+    assert_true(close != NULL && strstr(c.input, "the first") < close &&
+                close < strstr(c.input, "the last"));
+    assert_null(strstr(close + 1, "Connection: close"));
+    client_close(&c);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -370,6 +489,10 @@ int main(void)
         TEST(test_stats_count_what_happened),
         TEST(test_a_small_request_is_one_read_and_one_write),
         TEST(test_pipelined_requests_share_a_read_and_a_write),
+        TEST(test_late_answers_of_a_burst_leave_in_one_write_and_in_order),
+        TEST(test_late_answers_are_bounded_and_what_is_made_meanwhile_leaves),
+        TEST(test_behind_late_answers_a_close_closes_and_an_upgrade_is_refused),
+        TEST(test_what_drains_while_answers_are_late_ends_behind_the_last),
         TEST(test_a_server_can_be_freed_with_work_in_progress),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

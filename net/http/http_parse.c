@@ -30,7 +30,8 @@ struct http_parse {
     enum http_parse_state state;
     struct http_refusal refusal;
     struct buf head;
-    size_t line_end; /* where the first header starts; 0 until the request line is complete */
+    size_t line_end;  /* where the first header starts; 0 until the request line is complete */
+    size_t target_at; /* in it; once the line is complete */
     struct http_request_line line;
     struct http_framing framing;
     bool is_head_seen, is_end_seen; /* by llhttp, in this feed */
@@ -224,6 +225,7 @@ static void look_for_line(struct http_parse *p, size_t from)
         refuse(p, 400, "invalid_request", "the request line does not end in CRLF");
     } else if (http_head_request_line((struct http_text){head, len - 1}, &p->line, &refusal)) {
         p->line_end = len + 1;
+        p->target_at = (size_t)(p->line.target.data - head);
     } else {
         refuse(p, refusal.status, refusal.code, refusal.detail);
     }
@@ -252,16 +254,15 @@ static void judge_head(struct http_parse *p)
 {
     const char *head = (const char *)buf_data(&p->head);
     struct http_request *rq = &p->request;
+    const struct http_text lines = {head + p->line_end, p->head.len - p->line_end};
     struct http_refusal refusal;
     /* The line was split when it came; the buffer may have moved since. */
-    bool is_good =
-        http_head_request_line((struct http_text){head, p->line_end - CRLF}, &p->line, &refusal);
+    p->line.method.data = head;
+    p->line.target.data = head + p->target_at;
     rq->headers = p->headers;
-    is_good = is_good && http_head_target(&p->line, rq, &refusal) &&
-              http_head_split((struct http_text){head + p->line_end, p->head.len - p->line_end},
-                              p->headers, &rq->header_count, &refusal) &&
-              http_head_framing(rq, p->line.minor, &p->framing, &refusal);
-    if (!is_good) {
+    if (!http_head_target(&p->line, rq, &refusal) ||
+        !http_head_split(lines, p->headers, &rq->header_count, &refusal) ||
+        !http_head_framing(rq, p->line.minor, &p->framing, &refusal)) {
         refuse(p, refusal.status, refusal.code, refusal.detail);
     } else if (p->llhttp.method >= HTTP_SOURCE) {
         refuse(p, 501, "unsupported", "the method is not one of HTTP");

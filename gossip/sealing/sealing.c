@@ -28,6 +28,7 @@ void sealing_init(struct sealing *x, const struct sealing_config *config)
     x->state = keyring_state(&x->ring);
     windows_init(&x->windows, config->senders_max);
     budget_init(&x->intros, config->seed);
+    budget_init(&x->elsewhere, config->seed);
     copies_init(&x->copies, config->seed);
 }
 
@@ -199,11 +200,21 @@ size_t sealing_seal(struct sealing *x, const struct uuid *to, uint8_t *data, siz
     return len + SEAL_TAG_BYTES;
 }
 
+/* Nobody is kept out by who repeats his INTRO from elsewhere faster than he: as many of those whose
+ * first came from another address are opened as of others may fail. Nothing else is taken from. */
 static enum sealing_refusal judge_intro(struct sealing *x, const struct sealing_from *from,
                                         const uint8_t *data, size_t len, uint64_t now_us)
 {
-    if (copies_has(&x->copies, packet_mark(data, len))) {
+    const enum copies_found found = copies_find(&x->copies, packet_mark(data, len), from->addr);
+    if (found == COPIES_SAME) {
         return SEALING_REFUSED_REPLAY;
+    }
+    if (found == COPIES_ELSEWHERE) {
+        if (!budget_has(&x->elsewhere, from->addr, from->is_near, now_us)) {
+            return SEALING_REFUSED_REPLAY;
+        }
+        budget_failed(&x->elsewhere, from->addr, from->is_near);
+        return SEALING_OPENED;
     }
     return budget_has(&x->intros, from->addr, from->is_near, now_us) ? SEALING_OPENED
                                                                      : SEALING_REFUSED_BUDGET;
@@ -251,8 +262,10 @@ static void remember(struct sealing *x, const struct packet_head *head,
 {
     note_use(x, keyring_find(&x->ring, head->key_id), false, now_us);
     if (head->is_intro) {
-        budget_opened(&x->intros, from->addr, from->is_near);
-        copies_add(&x->copies, mark);
+        if (copies_find(&x->copies, mark, from->addr) == COPIES_NONE) {
+            budget_opened(&x->intros, from->addr, from->is_near);
+            copies_add(&x->copies, mark, from->addr);
+        }
     } else {
         struct windows_place *place =
             windows_take(&x->windows, head->tag, from->sender, head->counter);

@@ -57,8 +57,9 @@ struct sealing {
     enum keyring_state state;
     struct sealing_use uses[KEYRING_KEYS_MAX]; /* of the ring's keys, in its order */
     struct windows windows;
-    struct budget intros; /* from strangers */
-    struct copies copies; /* of these */
+    struct budget intros;    /* from strangers */
+    struct copies copies;    /* of these */
+    struct budget elsewhere; /* those among them that came from another address before */
     uint64_t refused[SEALING_REFUSED_KINDS];
 };
 

@@ -243,6 +243,62 @@ static void intros_repeated_40k_s_delay_no_newcomer(void **state)
     assert_in_range(joined_ms(40), 1, quiet_ms + quiet_ms / 5 + 25);
 }
 
+/* Who sees a newcomer's INTROs, and whose copy of each is there first, from where he likes. */
+static uint32_t overtaken, overtaken_from;
+
+static bool overtake(struct cluster *c, uint32_t from, const struct flight *f)
+{
+    if (from == overtaken_from && is_intro(f)) {
+        const struct addr other = addr_v4(elsewhere, 99);
+        overtaken++;
+        bring(c, f->to, &other, f->data, f->len);
+    }
+    return true;
+}
+
+/* No link comes about, so it is by datagrams that they meet. */
+static void a_copy_that_overtakes_an_intro_keeps_no_newcomer_out(void **state)
+{
+    (void)state;
+    struct cluster *c = sealed_new(8, 1, "A");
+    overtaken_from = cluster_start(c);
+    overtaken = 0;
+    c->has_refusals = false;
+    c->tcp_cut[0][1] = c->tcp_cut[1][0] = true;
+    c->on_datagram = overtake;
+    hint(c, overtaken_from, &c->nodes[0].addr);
+    run_for(c, 1000);
+    assert_true(overtaken > 0);
+    assert_int_equal(swim_counts(c->nodes[0].swim).alive, 1);
+    assert_int_equal(swim_counts(c->nodes[1].swim).alive, 1);
+    cluster_free(c);
+}
+
+/* The same INTRO from `count` addresses, of as many nets or of one; how many of them are answered.
+ */
+static uint32_t answered_elsewhere(uint32_t count, bool is_one_net)
+{
+    struct cluster *c = with_intro();
+    for (uint32_t i = 0; i < count; i++) {
+        const uint8_t ip[4] = {11, (uint8_t)(is_one_net ? 0 : i >> 8),
+                               (uint8_t)(is_one_net ? 0 : i), (uint8_t)i};
+        const struct addr from = addr_v4(ip, 9);
+        bring(c, 0, &from, recorded[0].data, recorded[0].len);
+    }
+    const uint32_t answered = c->datagrams_elsewhere;
+    assert_int_equal(c->bytes_elsewhere, answered * recorded[0].len);
+    assert_int_equal(refused(c, 0, SEALING_REFUSED_REPLAY), count - answered);
+    cluster_free(c);
+    return answered;
+}
+
+static void copies_from_elsewhere_are_opened_within_a_budget(void **state)
+{
+    (void)state;
+    assert_int_equal(answered_elsewhere(250, true), 1 + BUDGET_NET_FAILED);
+    assert_int_equal(answered_elsewhere(10000, false), 1 + BUDGET_FAILED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -253,6 +309,8 @@ int main(void)
         cmocka_unit_test(a_nodes_own_intro_tells_it_which_address_is_its_own),
         cmocka_unit_test(intro_flood_10k_s_keeps_probes_alive),
         cmocka_unit_test(intros_repeated_40k_s_delay_no_newcomer),
+        cmocka_unit_test(copies_from_elsewhere_are_opened_within_a_budget),
+        cmocka_unit_test(a_copy_that_overtakes_an_intro_keeps_no_newcomer_out),
     };
     return cmocka_run_group_tests(tests, sealed_set_up, sealed_tear_down);
 }

@@ -156,12 +156,12 @@ class RoundTrip(Transfer):
         self.write(HEAD, entry("ended", -1), entry("ending", 0.1), entry("short", 299),
                    entry("fits", 400), entry("long", 700))
         done = self.imported(target)
-        self.assertEqual({name: done[name] for name in ("imported", "ended", "outside_ttl_bounds")},
-                         {"imported": 1, "ended": 1, "outside_ttl_bounds": 3})
+        self.assertIn(done["ended"], (1, 2))  # the one that is ending may have
+        self.assertEqual((done["imported"], done["ended"] + done["outside_ttl_bounds"]), (1, 4))
         self.assertEqual(target.keys(), ["fits"])
         text = self.run_cli(target, "import", self.file).stdout.decode()
-        self.assertEqual(text, "imported 0 entries\nskipped 1: there already\nskipped 1: ended\n"
-                               "skipped 3: outside the target's bounds of a TTL\n")
+        self.assertRegex(text, r"^imported 0 entries\nskipped 1: there already\nskipped [12]: ended\n"
+                               r"skipped [23]: outside the target's bounds of a TTL\n$")
 
 
 class Faults(Transfer):

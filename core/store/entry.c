@@ -135,7 +135,7 @@ static bool has_annex(const struct entry *e)
 static struct annex *annex_of(const struct entry *e)
 {
     struct annex *annex = NULL;
-    memcpy(&annex, &e->stamp, sizeof(annex));
+    memcpy(&annex, &e->stamp, sizeof(void *));
     return annex;
 }
 
@@ -381,7 +381,7 @@ static void add_annex(struct entry *e, uint32_t after_ms)
     struct annex *annex = mem_new(1, sizeof(*annex));
     *annex = (struct annex){e->stamp, after_ms, entry_origin(e)};
     e->origin = 0;
-    memcpy(&e->stamp, &annex, sizeof(annex));
+    memcpy(&e->stamp, &annex, sizeof(void *));
 }
 
 void entry_set_guard(struct entry *e, uint64_t guard_ms)

@@ -49,7 +49,7 @@ static void add_segment(struct keymap *map, size_t index)
 {
     if (index == map->segment_slots) {
         map->segment_slots = index == 0 ? 1 : 2 * index;
-        map->segments = mem_resize(map->segments, map->segment_slots, sizeof(*map->segments));
+        map->segments = mem_resize(map->segments, map->segment_slots, sizeof(void *));
     }
     map->segments[index] = mem_new(SEGMENT_BUCKETS, sizeof(**map->segments));
 }
@@ -159,7 +159,7 @@ size_t keymap_memory(const struct keymap *map)
 {
     const size_t segments =
         ((size_t)map->bucket_count + SEGMENT_BUCKETS - 1) / SEGMENT_BUCKETS * SEGMENT_BUCKETS;
-    return segments * sizeof(**map->segments) + map->segment_slots * sizeof(*map->segments);
+    return segments * sizeof(**map->segments) + map->segment_slots * sizeof(void *);
 }
 
 void keymap_check(const struct keymap *map, void (*visit)(void *arg, uint32_t handle), void *arg)

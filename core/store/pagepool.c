@@ -241,6 +241,7 @@ static size_t part_bytes(uint32_t depth)
 
 static bool is_free(const struct cut *cut, uint32_t part)
 {
+    ASSERT(cut != NULL);
     return (cut->is_free[part / 64] >> part % 64 & 1) != 0;
 }
 

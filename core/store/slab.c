@@ -88,7 +88,7 @@ static size_t class_size(uint32_t size_class)
     }
     if (size_class > STEPPED_CLASSES) {
         const uint32_t slots = SPLIT_MAX - (size_class - STEPPED_CLASSES - 1);
-        return SLAB_PAGE_BYTES / slots / 2 * 2;
+        return (size_t)SLAB_PAGE_BYTES / slots / 2 * 2;
     }
     const uint32_t above = size_class - FINE_MAX / FINE_STEP - 1;
     const uint32_t order = FINE_ORDER + above / STEPS_PER_ORDER;

@@ -267,7 +267,7 @@ void api_data_done(const struct put_done *done, uint64_t clock_ms, struct http_r
     const char *text = is_quorum ? "OK" : "Accepted (quorum pending)";
     http_set_body(rs, is_quorum ? 201 : 202, "text/plain; charset=utf-8", text, strlen(text));
     add_lifetime(rs, &done->version, done->ttl_ms, done->expiry_ms, clock_ms);
-    char replicas[2 * DIGITS_U64_MAX + sizeof("/")];
+    char replicas[(size_t)2 * DIGITS_U64_MAX + sizeof("/")];
     size_t len = digits_decimal(done->have, replicas);
     replicas[len++] = '/';
     len += digits_decimal(done->members, replicas + len);

@@ -163,7 +163,7 @@ static void use_rooms(struct http_conn *c, const struct iovec *rooms, size_t len
 static void take_input(struct http_conn *c)
 {
     struct http_shared *shared = c->shared;
-    struct iovec rooms[BLOB_ROOMS_MAX + 1];
+    struct iovec rooms[BLOB_ROOMS_MAX + 1] = {0};
     const size_t size = http_phase_is(c, HTTP_PHASE_BODY) ? sizeof(shared->room) : HTTP_INPUT_MAX;
     size_t count = rooms_of(c, rooms);
     size_t len = 0;

@@ -232,6 +232,7 @@ static void drop_first(struct http_conn *c)
     struct http_shared *shared = c->shared;
     struct http_late *late = TAILQ_FIRST(&c->late);
     TAILQ_REMOVE(&c->late, late, next);
+    ASSERT(TAILQ_FIRST(&c->late) != late);
     c->late_count--;
     shared->late_count--;
     if (late->answer != NULL) {

@@ -268,8 +268,8 @@ static void a_shadow_is_made_where_the_entry_lies_and_the_value_is_wiped(void **
 static void take_short_origins(struct entries *entries, uint32_t *handles)
 {
     struct record in = good();
-    for (uint8_t i = 0; i < ENTRY_ORIGINS_SHORT; i++) {
-        in.version.origin.bytes[1] = i + 1;
+    for (int i = 0; i < ENTRY_ORIGINS_SHORT; i++) {
+        in.version.origin.bytes[1] = (uint8_t)(i + 1);
         handles[i] = add(entries, &in);
     }
 }

@@ -366,9 +366,10 @@ static void test_late_answers_of_a_burst_leave_in_one_write_and_in_order(void **
     struct client c = client_open(rig);
     assert_true(client_say(rig, &c, HELLO));
     assert_true(wait_for(rig, &rig->handled, 1));
-    for (size_t i = 0; i < BURST; i++) {
-        strcat(said, i == 5 ? "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n"
-                            : "GET /brief HTTP/1.1\r\nHost: a\r\n\r\n");
+    for (size_t i = 0, at = 0; i < BURST; i++, at = strlen(said)) {
+        (void)snprintf(said + at, sizeof(said) - at, "%s",
+                       i == 5 ? "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n"
+                              : "GET /brief HTTP/1.1\r\nHost: a\r\n\r\n");
     }
     reads = writes = others = 0;
     assert_true(client_say(rig, &c, said));
@@ -406,8 +407,9 @@ static void test_late_answers_are_bounded_and_what_is_made_meanwhile_leaves(void
     char said[(HTTP_LATE_MAX + 2) * 64] = "";
     rig_start(rig);
     struct client c = client_open(rig);
-    for (size_t i = 0; i < HTTP_LATE_MAX + 1; i++) {
-        strcat(said, "GET /brief HTTP/1.1\r\nHost: a\r\n\r\n");
+    for (size_t i = 0, at = 0; i < HTTP_LATE_MAX + 1; i++, at = strlen(said)) {
+        (void)snprintf(said + at, sizeof(said) - at, "%s",
+                       "GET /brief HTTP/1.1\r\nHost: a\r\n\r\n");
     }
     assert_true(client_say(rig, &c, said));
     assert_true(wait_for(rig, &rig->handled, HTTP_LATE_MAX));

@@ -323,7 +323,7 @@ static void parts_of_one_size_fill_their_pages(void **state)
     for (int i = 0; i < VALUES; i++) {
         size_t size = 0;
         int parts = 0;
-        for (size_t left = 40 * KIB; left > 0; left -= size, parts++) {
+        for (size_t left = (size_t)40 * KIB; left > 0; left -= size, parts++) {
             assert_non_null(pagepool_take_part(pool, left, &size));
         }
         assert_in_range(parts, 2, 5);

@@ -51,7 +51,7 @@ static void a_storm_is_one_reading_at_once_and_one_a_gap(void **state)
     own_clock_pass_ms(1);
     turn(base, 4);
     assert_int_equal(readings, 2); /* what came last is not forgotten */
-    own_clock_pass_ms(2 * RELOAD_GAP_MS);
+    own_clock_pass_ms(UINT64_C(2) * RELOAD_GAP_MS);
     turn(base, 4);
     assert_int_equal(readings, 2);
     assert_int_equal(raise(SIGHUP), 0);

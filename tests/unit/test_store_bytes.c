@@ -58,8 +58,9 @@ static void check_shape(size_t key_len, size_t value_len, uint64_t tenths)
     assert_true(10 * bytes <= tenths * COUNT);
     assert_true(bytes <= store_stats(s).bytes_used);
     /* Every index is there, and its share is in the sum. */
-    assert_true(store_stats(s).order_bytes > 4 * COUNT && store_epoch_bytes(s) > 4 * COUNT);
-    assert_true(store_stats(s).table_bytes >= 2 * COUNT);
+    assert_true(store_stats(s).order_bytes > UINT64_C(4) * COUNT &&
+                store_epoch_bytes(s) > UINT64_C(4) * COUNT);
+    assert_true(store_stats(s).table_bytes >= UINT64_C(2) * COUNT);
     store_free(s);
 }
 

@@ -435,7 +435,7 @@ static void a_handshake_in_crumbs_is_taken_in_parts_and_not_for_ever(void **stat
         const size_t before = left_in(&p->here);
         rc = stream_handshake(&p->here, &is_writing);
         assert_false(rc == RC_AGAIN && is_writing);
-        assert_true(before - left_in(&p->here) < 3 * SSL3_RT_MAX_PLAIN_LENGTH);
+        assert_true(before - left_in(&p->here) < UINT64_C(3) * SSL3_RT_MAX_PLAIN_LENGTH);
         taken += before - left_in(&p->here);
         calls++;
     }

@@ -187,6 +187,7 @@ static void print_main(const cJSON *root)
 struct keys {
     const cJSON *sealing, *list, *first;
     uint64_t live, dead; /* the other members */
+    bool is_odd;         /* some of these have no key in common, or one that the node lacks */
 };
 
 static struct keys keys_of(const cJSON *root)
@@ -199,7 +200,9 @@ static struct keys keys_of(const cJSON *root)
                          .first = cJSON_GetArrayItem(list, 0),
                          .live =
                              json_in_number(members, "alive") + json_in_number(members, "suspect"),
-                         .dead = json_in_number(members, "dead")};
+                         .dead = json_in_number(members, "dead"),
+                         .is_odd = json_in_number(sealing, "cut_off_count") > 0 ||
+                                   json_in_number(sealing, "with_others_count") > 0};
 }
 
 static const char *id_of(const cJSON *key)
@@ -222,8 +225,7 @@ static bool is_left_by_all(const struct keys *k, const cJSON *key)
  * hold these keys and no others, and send under the one that is first here. */
 static bool judge_keys(const struct keys *k)
 {
-    bool is_safe = json_in_number(k->sealing, "cut_off_count") == 0 &&
-                   json_in_number(k->sealing, "with_others_count") == 0;
+    bool is_safe = !k->is_odd;
     const cJSON *key = NULL;
     cJSON_ArrayForEach(key, k->list)
     {
@@ -243,7 +245,7 @@ static const char *names_of(const cJSON *list, uint64_t count, char ret_names[st
     ret_names[0] = '\0';
     for (int i = 0; i < shown; i++) {
         const char *name = cJSON_GetStringValue(cJSON_GetArrayItem(list, i));
-        len += (size_t)snprintf(ret_names + len, size - len, "%s%.63s", i > 0 ? ", " : ": ",
+        len += (size_t)snprintf(ret_names + len, size - len, "%s%.64s", i > 0 ? ", " : ": ",
                                 name != NULL ? name : "?");
     }
     if (shown > 0 && count > (uint64_t)shown) {
@@ -293,7 +295,7 @@ static void print_put_first(const struct keys *k, const cJSON *key)
     (void)snprintf(step, sizeof(step), "put %.8s first", id_of(key));
     if (!is_held_by_all(k, key)) {
         print_lacking(k, step, key);
-    } else {
+    } else if (!k->is_odd) {
         print_line("may", "%s (all members hold it)", step);
     }
 }
@@ -310,7 +312,7 @@ static void print_take_away(const struct keys *k, const cJSON *key)
         print_line("wait", "%s (this node sends under it)", step);
     } else if (!is_held_by_all(k, k->first)) {
         print_lacking(k, step, k->first);
-    } else {
+    } else if (!k->is_odd) {
         print_line("may", "%s (no member sends under it)", step);
     }
 }

@@ -23,8 +23,8 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
     const struct timeval wait = {.tv_usec = (suseconds_t)wait_ms * 1000};
     (void)number;
     (void)what;
-    if (evtimer_pending(g->timer, NULL) == 0) {
-        (void)evtimer_add(g->timer, &wait);
+    if (evtimer_pending(g->timer, NULL) == 0 && evtimer_add(g->timer, &wait) != 0) {
+        event_active(g->timer, EV_TIMEOUT, 0); /* rather at once than not at all */
     }
 }
 

@@ -92,8 +92,7 @@ const char *config_file_why(enum rc rc)
 {
     if (rc == RC_REFUSED) {
         return "it is a pipe or a device, which gives what it holds once, and each node and each "
-               "HUP "
-               "reads it";
+               "HUP reads it";
     }
     if (rc == RC_TIMEOUT) {
         return "nobody has written to it for 5 s";

@@ -1,22 +1,9 @@
 #include "net/http/http_input.h"
 
 #include "core/base/assert.h"
-#include "net/crypto/stream.h"
 
 #include <event2/buffer.h>
 #include <string.h>
-
-enum rc http_input_read(struct http_input *input, struct stream *stream, uint8_t *room, size_t size)
-{
-    ASSERT(input->fresh_len == 0);
-    size_t len = 0;
-    const enum rc rc = stream_read(stream, room, size, &len);
-    if (rc == RC_OK) {
-        input->fresh = room;
-        input->fresh_len = len;
-    }
-    return rc;
-}
 
 void http_input_take(struct http_input *input, const uint8_t *data, size_t len)
 {

@@ -18,7 +18,6 @@
 #include <stdint.h>
 
 struct evbuffer;
-struct stream;
 
 struct http_input {
     struct evbuffer *kept; /* borrowed */
@@ -26,13 +25,7 @@ struct http_input {
     size_t fresh_len;
 };
 
-/* Reads once from a stream (stream_read()), into `room`, which is not to be used otherwise until
- * http_input_keep(). RC_AGAIN: nothing waits; RC_CLOSED: the client sends no more; RC_IO: the
- * connection is broken. */
-MUST_USE enum rc http_input_read(struct http_input *input, struct stream *stream, uint8_t *room,
-                                 size_t size);
-
-/* Likewise, of bytes that were read by somebody else. */
+/* `len` bytes were read to `data`, which is not to be used otherwise until http_input_keep(). */
 void http_input_take(struct http_input *input, const uint8_t *data, size_t len);
 
 /* Copies what was not used. RC_NO_MEMORY: it is lost. */

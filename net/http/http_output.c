@@ -335,16 +335,17 @@ static void count_answer(struct http_conn *c, int status)
     stats->requests_by_class[status / 100]++;
 }
 
-static struct http_answer framing_of(const struct http_late *x, const struct http_response *rs,
+static struct http_answer framing_of(const struct http_late *asked, const struct http_response *rs,
                                      bool is_close)
 {
-    struct http_answer a = {
-        .is_bodiless = x->is_head, .is_close = is_close, .is_keep_alive_named = x->is_http10};
+    struct http_answer a = {.is_bodiless = asked->is_head,
+                            .is_close = is_close,
+                            .is_keep_alive_named = asked->is_http10};
     if (rs->status == 204 || rs->status == 304) {
         a.length = HTTP_LENGTH_NONE;
         a.is_bodiless = true;
     } else if (rs->kind == HTTP_BODY_STREAM) {
-        a.length = x->is_http10 ? HTTP_LENGTH_UNTIL_CLOSE : HTTP_LENGTH_CHUNKED;
+        a.length = asked->is_http10 ? HTTP_LENGTH_UNTIL_CLOSE : HTTP_LENGTH_CHUNKED;
     } else {
         a.length = HTTP_LENGTH_KNOWN;
         a.body_len = rs->kind == HTTP_BODY_BLOB ? blob_len(rs->blob) : rs->bytes.len;
@@ -392,14 +393,14 @@ static void hand_over(struct http_conn *c, const struct http_response *rs)
 }
 
 /* Whether the connection ends with this answer, which is the last one. */
-static bool is_to_close(struct http_conn *c, const struct http_late *x,
+static bool is_to_close(struct http_conn *c, const struct http_late *asked,
                         const struct http_response *rs)
 {
     if (rs->is_close || c->shared->is_draining || c->is_over) {
         c->is_close = true;
         c->is_lingering = true;
     }
-    c->is_close |= !x->is_keep_alive || (rs->kind == HTTP_BODY_STREAM && x->is_http10);
+    c->is_close |= !asked->is_keep_alive || (rs->kind == HTTP_BODY_STREAM && asked->is_http10);
     return c->is_close;
 }
 
@@ -415,17 +416,18 @@ static void take_source(struct http_conn *c, struct http_response *rs, bool is_c
     }
 }
 
-/* Writes an answer, all of it or as much as is bytes, to its place. False: the connection is reset.
+/* Writes the answer to what was `asked`, all of it or as much as is bytes, to its place. False: the
+ * connection is reset.
  */
-static bool write_answer(struct http_conn *c, const struct http_late *x, struct evbuffer *place,
+static bool write_answer(struct http_conn *c, const struct http_late *asked, struct evbuffer *place,
                          struct http_response *rs, bool is_last)
 {
     count_answer(c, rs->status);
-    if (x->cors != NULL) {
-        http_add_lines(rs, x->cors);
+    if (asked->cors != NULL) {
+        http_add_lines(rs, asked->cors);
     }
     c->made += HTTP_ANSWER_COST + rs->bytes.len;
-    const struct http_answer framing = framing_of(x, rs, is_last && is_to_close(c, x, rs));
+    const struct http_answer framing = framing_of(asked, rs, is_last && is_to_close(c, asked, rs));
     const size_t before = place == NULL ? 0 : evbuffer_get_length(place);
     if (place == NULL ||
         http_answer_write(place, &framing, rs,

@@ -1,11 +1,12 @@
 /*
- * copies: which introductions this node has opened last, so that none is opened twice.
+ * copies: which introductions this node has opened last and from where, so that copies
+ * cost little.
  *
  * An INTRO opens at every node and for ever, so who has recorded one could have it opened and
- * answered as often as he likes, from any address. Here a copy costs one look. Known are about the
- * last COPIES_SETS * COPIES_WAYS that opened, by how their seals begin; who has recorded more than
- * that meets the limits of gossip/sealing/budget. Only what opened takes a place. A network that
- * doubles a datagram loses nothing, as the first of the two was taken.
+ * answered as often as he likes, from any address. Here a copy from the same address costs one
+ * look. Known are about the last COPIES_SETS * COPIES_WAYS that opened, by how their seals begin;
+ * who has recorded more than that meets the limits of gossip/sealing/budget. Only what opened takes
+ * a place. A network that doubles a datagram loses nothing, as the first of the two was taken.
  *
  * Where each came from is kept too. One that came from another address before may be the true one,
  * which a stranger's copy has overtaken, so it is told apart, for its caller to open some of those.

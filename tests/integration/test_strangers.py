@@ -131,6 +131,8 @@ class Third:
         self.selector.close()
         for one in self.sockets:
             one.close()
+        # Nodes that start while it is there take the address for one of their own, and answer by it.
+        harness.run("ip", "addr", "del", f"{VICTIM}/32", "dev", "lo")
 
 
 class Strangers(Case):

@@ -76,7 +76,7 @@ static void enter_all(struct http_conn *c, enum http_counted kind, uint32_t *unf
     ASSERT(*unfinished <
            HTTP_HANDSHAKES_MAX); /* they are all in the list that was looked through */
     ++*unfinished;
-    c->handshake = kind;
+    c->handshake = (uint8_t)kind;
 }
 
 /* Counts it as one that has begun. False when it may not, even so. */
